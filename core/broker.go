@@ -1,0 +1,45 @@
+package core
+
+import "context"
+
+// Broker takes messages and hands them to the host that has their target. It
+// serves one host. All methods may be called from any goroutine.
+//
+// Messages from one sender to one target are delivered in the order in which
+// they were handed to the target's route.
+type Broker interface {
+	// Open connects the broker to its host, before any other call. It may block
+	// until ctx ends.
+	Open(ctx context.Context, home Origin) error
+
+	// Attach says that this host has the component id, and that r takes its
+	// messages. An id that is attached already is an error.
+	Attach(id ComponentID, r Receiver) error
+
+	// Detach undoes Attach. Messages that the broker has taken and not yet
+	// delivered go to Origin.Undelivered, before or after Detach returns. An id
+	// that is not attached is ignored.
+	Detach(id ComponentID)
+
+	// Route finds the way to a target, for a sender to keep: a Receiver to which
+	// it can hand messages from then on. A broker of one process that adds
+	// nothing returns the very Receiver that was attached. Where the broker can
+	// tell that nobody has the target the error is target-not-found. A route
+	// that has become stale refuses with target-not-found; it never misdelivers.
+	Route(target ComponentID) (Receiver, error)
+
+	// Close ends the connection. Messages taken and not yet delivered go to
+	// Origin.Undelivered before it returns; it waits for the broker's goroutines
+	// until ctx ends. After it, every route refuses with unavailable and every
+	// other method returns ErrClosed.
+	Close(ctx context.Context) error
+}
+
+// Receiver takes messages for one target: a component's mailbox, or the way to
+// it.
+type Receiver interface {
+	// Deliver hands m over. With a nil error the receiver owns m; with an error,
+	// a [MessagingError] such as queue-full, target-not-found or unavailable,
+	// the caller still owns it and nothing has happened. It never blocks.
+	Deliver(m *Message) error
+}

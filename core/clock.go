@@ -1,0 +1,100 @@
+package core
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ClockResolution is how often a [Clock] ticks.
+const ClockResolution = time.Millisecond
+
+// clockRest is after how many idle ticks a clock stops ticking.
+const clockRest = 1000
+
+// Clock is a coarse monotonic clock: reading it costs one load, and it calls a
+// function at every tick. It stops ticking when that function has reported
+// nothing to do for a while, and starts again by itself when it is read.
+type Clock struct {
+	start  time.Time
+	onTick func(now time.Duration) (busy bool)
+
+	now     atomic.Int64 // ns since start; negative: at rest
+	mu      sync.Mutex   // guards what follows
+	closed  bool
+	stop    chan struct{}
+	stopped sync.WaitGroup
+}
+
+// atRest marks a clock that does not tick.
+const atRest = -1
+
+// NewClock returns a clock that calls onTick, on a goroutine of its own, every
+// [ClockResolution] or, on a busy machine, later, with the time that it then
+// shows. onTick must not call Close.
+func NewClock(onTick func(now time.Duration) (busy bool)) *Clock {
+	c := &Clock{start: time.Now(), onTick: onTick, stop: make(chan struct{})}
+	c.now.Store(atRest)
+	return c
+}
+
+// Now returns the time since the clock was made, as of the last tick: at most
+// one tick old as far as the machine can keep up. It never goes back. It may be
+// called from any goroutine.
+func (c *Clock) Now() time.Duration {
+	if now := c.now.Load(); now >= 0 {
+		return time.Duration(now)
+	}
+	return c.wake()
+}
+
+// Exact returns the time since the clock was made, read from the system's
+// monotonic clock.
+func (c *Clock) Exact() time.Duration { return time.Since(c.start) }
+
+func (c *Clock) wake() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.Exact()
+	if c.closed || c.now.Load() >= 0 {
+		return now
+	}
+	c.now.Store(int64(now))
+	c.stopped.Go(c.run)
+	return now
+}
+
+func (c *Clock) run() {
+	ticker := time.NewTicker(ClockResolution)
+	defer ticker.Stop()
+	for idle := 0; ; {
+		select {
+		case <-c.stop:
+			return
+		case <-ticker.C:
+		}
+		now := c.Exact()
+		c.now.Store(int64(now))
+		if c.onTick(now) {
+			idle = 0
+		} else if idle++; idle >= clockRest {
+			// Whoever reads the clock from here on starts it again, before
+			// acting on the time: nothing is missed.
+			c.now.Store(atRest)
+			return
+		}
+	}
+}
+
+// Close stops the clock and waits for the end of a tick in progress. Now keeps
+// returning the system's time.
+func (c *Clock) Close() {
+	c.mu.Lock()
+	if !c.closed {
+		c.closed = true
+		close(c.stop)
+	}
+	c.mu.Unlock()
+	c.stopped.Wait()
+	c.now.Store(atRest)
+}

@@ -1,0 +1,215 @@
+package core
+
+import (
+	"context"
+	"time"
+)
+
+// Engine compiles guests. Its methods may be called from any goroutine.
+type Engine interface {
+	// Name is how configurations and results call the engine, such as "wazero".
+	Name() string
+
+	// Compile turns a guest's code into a component, which may take seconds. The
+	// source's declared sizes are checked against limits before anything of
+	// their size is allocated. Code that is malformed or does not meet the
+	// contract is a [ModuleError], or wraps a [LimitError].
+	Compile(ctx context.Context, src Source, limits Limits) (Component, error)
+
+	// Close releases the engine. All instances and components must have been
+	// closed. A second Close returns nil, Compile after it ErrClosed.
+	Close(ctx context.Context) error
+}
+
+// Source is where a guest's code comes from. Engines say which fields they use.
+type Source struct {
+	// Path is the file that holds the code or is executed, or the name under
+	// which the native engine knows a component.
+	Path string
+	// Code is the code itself, where it is already in memory. It is not changed,
+	// and must not be changed while Compile runs.
+	Code []byte
+	// Value is a component in the form of a Go value, for the native engine.
+	Value any
+}
+
+// Component is a compiled guest, from which any number of instances can be made,
+// at the same time and from any goroutine.
+type Component interface {
+	// Traits tells what the guest has and what the engine guarantees for it.
+	Traits() Traits
+
+	// Instantiate makes a live guest with memory of its own, and runs its start
+	// function and _initialize, if it has them: guest code, which the caller can
+	// stop with [Instance.Interrupt] through env.Starting. A guest that fails is
+	// a [TrapError].
+	Instantiate(ctx context.Context, env Environment) (Instance, error)
+
+	// Close releases the code. Instances must have been closed. A second Close
+	// returns nil, Instantiate after it ErrClosed.
+	Close(ctx context.Context) error
+}
+
+// Traits are what a component exports, and what its engine guarantees.
+type Traits struct {
+	Callback   bool // exports handle-callback, so that it may send requests
+	Management bool // exports component-management
+	// Interruptible: a call in progress ends within milliseconds of
+	// Instance.Interrupt.
+	Interruptible bool
+}
+
+// Environment is what an instance is given by its host.
+type Environment struct {
+	ID     ComponentID
+	Host   Services
+	Limits Limits
+	// Starting, if not nil, is called with the instance before any guest code
+	// runs, so that start functions can be interrupted. Until Instantiate has
+	// returned only Interrupt may be called on it.
+	Starting func(Instance)
+}
+
+// Services are what a guest can ask of its host, in the contract's words. The
+// host implements them; an instance calls them only while one of its own calls
+// is in progress, on the same goroutine. Byte slices are the guest's: they are
+// valid only during the call, and copied where they are kept.
+type Services interface {
+	// SendMessage is send-message. An error is a [MessagingError].
+	SendMessage(target, message []byte) error
+	// SendRequest is send-request; a timeout of 0 milliseconds is the host's
+	// default. An error is a [MessagingError].
+	SendRequest(target, request []byte, timeoutMillis uint64) (RequestID, error)
+	// CancelRequest is cancel-request. An error is a [MessagingError].
+	CancelRequest(id RequestID) error
+	// Log is log. The message may hold any bytes; the host escapes them.
+	Log(level LogLevel, message []byte)
+	// Now is current-time, in nanoseconds since the Unix epoch.
+	Now() uint64
+}
+
+// Instance is a live guest. Its methods are called by one goroutine at a time;
+// only Interrupt may be called at any time from any goroutine.
+//
+// An error that is or wraps a [ComponentError] is the guest's answer, and the
+// instance goes on. Any other error of a guest call is a [TrapError]: the
+// instance has ended, only Close may follow. After Close or a trap every call
+// returns an error without running guest code.
+type Instance interface {
+	// Initialize is initialize, called once before any message, with the
+	// configuration's pairs in order. Without component-management it does
+	// nothing.
+	Initialize(config []ConfigPair) error
+
+	// HandleMessage is handle-message. With a non-nil response the guest's
+	// response is appended to *response, once the guest has returned; with nil
+	// it is checked and not copied. *response may be message[:0].
+	HandleMessage(sender ComponentID, message []byte, response *[]byte) error
+
+	// HandleCallback is handle-callback: with a nil failure the request ended
+	// with response.
+	HandleCallback(id RequestID, response []byte, failure *RequestError) error
+
+	// Health is health. Without component-management it is HealthHealthy.
+	Health() (HealthStatus, error)
+
+	// Shutdown is shutdown, called once after the last message. Without
+	// component-management it does nothing.
+	Shutdown() error
+
+	// Interrupt ends the call in progress, if the engine can: it returns a
+	// [TrapError] of kind TrapHandler as soon as the guest's code has been
+	// stopped. The instance has ended even if no call was in progress. It does
+	// not block.
+	Interrupt()
+
+	// Close releases the instance and its memory. No call may be in progress. A
+	// second Close returns nil.
+	Close() error
+}
+
+// ConfigPair is one entry of a component's configuration.
+type ConfigPair struct{ Key, Value string }
+
+// HealthStatus is the contract's health-status; the values are its
+// discriminants.
+type HealthStatus uint8
+
+// The statuses.
+const (
+	HealthHealthy HealthStatus = iota
+	HealthDegraded
+	HealthUnhealthy
+)
+
+// Valid reports whether s is a status of the contract.
+func (s HealthStatus) Valid() bool { return s <= HealthUnhealthy }
+
+// String returns the status's name in the contract.
+func (s HealthStatus) String() string {
+	return nameOf(s, "healthy", "degraded", "unhealthy")
+}
+
+// LogLevel is the contract's log-level; the values are its discriminants.
+type LogLevel uint8
+
+// The levels.
+const (
+	LogTrace LogLevel = iota
+	LogDebug
+	LogInfo
+	LogWarn
+	LogError
+)
+
+// Valid reports whether l is a level of the contract.
+func (l LogLevel) Valid() bool { return l <= LogError }
+
+// String returns the level's name in the contract.
+func (l LogLevel) String() string {
+	return nameOf(l, "trace", "debug", "info", "warn", "error")
+}
+
+func nameOf[T ~uint8](value T, names ...string) string {
+	if int(value) < len(names) {
+		return names[value]
+	}
+	return "invalid"
+}
+
+// Limits bound what one component may use. A zero field stands for its default.
+type Limits struct {
+	// Memory is the largest linear memory in bytes; 32 MiB by default. It is
+	// rounded down to whole pages of 64 KiB.
+	Memory int64
+	// TableElements is the largest size of each table; 10,000 by default.
+	TableElements uint32
+	// HandlerTime is how long one call may take; 250 ms by default.
+	HandlerTime time.Duration
+	// Fuel is how much one call may use up; 0, the default, is without a limit
+	// and without counting.
+	Fuel uint64
+	// Mailbox is how many messages may wait; 1,024 by default. Outcomes of the
+	// component's own requests have their place beyond it.
+	Mailbox int
+	// MessageSize is the largest message that the component may send, in bytes,
+	// its responses included; 1 MiB by default.
+	MessageSize int
+}
+
+// WithDefaults returns l with its zero fields set.
+func (l Limits) WithDefaults() Limits {
+	setDefault(&l.Memory, 32<<20)
+	setDefault(&l.TableElements, 10_000)
+	setDefault(&l.HandlerTime, 250*time.Millisecond)
+	setDefault(&l.Mailbox, 1024)
+	setDefault(&l.MessageSize, 1<<20)
+	return l
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

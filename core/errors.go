@@ -1,0 +1,281 @@
+package core
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// ErrClosed is returned by every method of an engine, component, instance,
+// broker, tracker or host that is called after its Close or Stop.
+var ErrClosed = errors.New("closed")
+
+// ComponentErrorCase is a case of the contract's component-error; the values
+// are its discriminants.
+type ComponentErrorCase uint8
+
+// The cases of component-error.
+const (
+	CaseInvalidMessage       ComponentErrorCase = iota // the bytes could not be understood
+	CaseComponentUnavailable                           // not ready, yet or any more
+	CaseFailed                                         // understood, and failed
+	numComponentErrorCases
+)
+
+var componentErrorNames = [numComponentErrorCases]string{"invalid-message", "unavailable", "failed"}
+
+// Valid reports whether c is a case of the contract.
+func (c ComponentErrorCase) Valid() bool { return c < numComponentErrorCases }
+
+// String returns the case's name in the contract.
+func (c ComponentErrorCase) String() string {
+	if !c.Valid() {
+		return fmt.Sprintf("component-error(%d)", uint8(c))
+	}
+	return componentErrorNames[c]
+}
+
+// The sentinels of [ComponentError], for errors.Is.
+var (
+	ErrInvalidMessage       = &ComponentError{Case: CaseInvalidMessage}
+	ErrComponentUnavailable = &ComponentError{Case: CaseComponentUnavailable}
+	ErrFailed               = &ComponentError{Case: CaseFailed}
+)
+
+// ComponentError is the contract's component-error: why a guest could not do
+// what it was called for. The guest is sound and goes on.
+type ComponentError struct {
+	Case ComponentErrorCase
+	Text string
+}
+
+// Error returns the case's name and the text.
+func (e *ComponentError) Error() string { return join(e.Case.String(), e.Text) }
+
+// Is reports whether target is a ComponentError of the same case and, if target
+// has a text, of the same text.
+func (e *ComponentError) Is(target error) bool {
+	t, ok := target.(*ComponentError)
+	return ok && t.Case == e.Case && (t.Text == "" || t.Text == e.Text)
+}
+
+// MessagingErrorCase is a case of the contract's messaging-error; the values
+// are its discriminants.
+type MessagingErrorCase uint8
+
+// The cases of messaging-error.
+const (
+	CaseCapabilityDenied MessagingErrorCase = iota // no capability for this target and pattern
+	CaseQuotaExceeded                              // a quota of the sender is used up
+	CaseTargetNotFound                             // no such component
+	CaseQueueFull                                  // the target's mailbox is full
+	CaseInvalidArgument                            // an argument is out of range
+	CaseRequestNotFound                            // the request is not pending
+	CaseUnavailable                                // host stopping, target failed or broker unreachable
+	numMessagingErrorCases
+)
+
+var messagingErrorNames = [numMessagingErrorCases]string{
+	"capability-denied", "quota-exceeded", "target-not-found", "queue-full",
+	"invalid-argument", "request-not-found", "unavailable",
+}
+
+// MessagingErrorCases are all cases of messaging-error, in the contract's order.
+func MessagingErrorCases() []MessagingErrorCase {
+	cases := make([]MessagingErrorCase, numMessagingErrorCases)
+	for i := range cases {
+		cases[i] = MessagingErrorCase(i)
+	}
+	return cases
+}
+
+// HasText reports whether the contract gives the case a string.
+func (c MessagingErrorCase) HasText() bool { return c != CaseRequestNotFound }
+
+// Valid reports whether c is a case of the contract.
+func (c MessagingErrorCase) Valid() bool { return c < numMessagingErrorCases }
+
+// String returns the case's name in the contract.
+func (c MessagingErrorCase) String() string {
+	if !c.Valid() {
+		return fmt.Sprintf("messaging-error(%d)", uint8(c))
+	}
+	return messagingErrorNames[c]
+}
+
+// The sentinels of [MessagingError], for errors.Is.
+var (
+	ErrCapabilityDenied = &MessagingError{Case: CaseCapabilityDenied}
+	ErrQuotaExceeded    = &MessagingError{Case: CaseQuotaExceeded}
+	ErrTargetNotFound   = &MessagingError{Case: CaseTargetNotFound}
+	ErrQueueFull        = &MessagingError{Case: CaseQueueFull}
+	ErrInvalidArgument  = &MessagingError{Case: CaseInvalidArgument}
+	ErrRequestNotFound  = &MessagingError{Case: CaseRequestNotFound}
+	ErrUnavailable      = &MessagingError{Case: CaseUnavailable}
+)
+
+// MessagingError is the contract's messaging-error: why the host refused a
+// message. A refused message has left no trace: no tracker entry, no token
+// taken, nothing in a mailbox.
+type MessagingError struct {
+	Case MessagingErrorCase
+	Text string // the target's id, or the quota, argument or circumstance meant
+}
+
+// Error returns the case's name and the text.
+func (e *MessagingError) Error() string { return join(e.Case.String(), e.Text) }
+
+// Is reports whether target is a MessagingError of the same case and, if target
+// has a text, of the same text.
+func (e *MessagingError) Is(target error) bool {
+	t, ok := target.(*MessagingError)
+	return ok && t.Case == e.Case && (t.Text == "" || t.Text == e.Text)
+}
+
+// AsMessagingError returns what a guest is told of err: err itself where it is
+// or wraps a MessagingError, and otherwise unavailable with err's text.
+func AsMessagingError(err error) *MessagingError {
+	if e, ok := err.(*MessagingError); ok { // the usual case, without reflection
+		return e
+	}
+	var e *MessagingError
+	if errors.As(err, &e) {
+		return e
+	}
+	return &MessagingError{CaseUnavailable, err.Error()}
+}
+
+// RequestErrorReason is why a request ended without a response. Its name is the
+// fixed word with which the error string of handle-callback starts.
+type RequestErrorReason uint8
+
+// The reasons.
+const (
+	ReasonTimeout        RequestErrorReason = iota // no response in time
+	ReasonFailed                                   // the receiver returned an error
+	ReasonTrapped                                  // the receiver trapped, was stopped or broke the ABI
+	ReasonTargetNotFound                           // the receiver was removed before it answered
+	ReasonUnavailable                              // host stopping, receiver failed for good, broker gone
+	numRequestErrorReasons
+)
+
+var requestErrorNames = [numRequestErrorReasons]string{"timeout", "failed", "trapped", "target-not-found", "unavailable"}
+
+// String returns the reason's fixed word.
+func (r RequestErrorReason) String() string {
+	if r >= numRequestErrorReasons {
+		return fmt.Sprintf("reason(%d)", uint8(r))
+	}
+	return requestErrorNames[r]
+}
+
+// The sentinels of [RequestError], for errors.Is.
+var (
+	ErrTimeout            = &RequestError{Reason: ReasonTimeout}
+	ErrRequestFailed      = &RequestError{Reason: ReasonFailed}
+	ErrRequestTrapped     = &RequestError{Reason: ReasonTrapped}
+	ErrTargetRemoved      = &RequestError{Reason: ReasonTargetNotFound}
+	ErrRequestUnavailable = &RequestError{Reason: ReasonUnavailable}
+)
+
+// RequestError is why a request that was taken ended without a response.
+type RequestError struct {
+	Reason RequestErrorReason
+	Text   string // details; empty where the fixed word says all
+}
+
+// Error returns the string that handle-callback is given: the fixed word, and
+// after ": " the details.
+func (e *RequestError) Error() string { return join(e.Reason.String(), e.Text) }
+
+// Is reports whether target is a RequestError of the same reason and, if target
+// has a text, of the same text.
+func (e *RequestError) Is(target error) bool {
+	t, ok := target.(*RequestError)
+	return ok && t.Reason == e.Reason && (t.Text == "" || t.Text == e.Text)
+}
+
+// ParseRequestError is the inverse of [RequestError.Error]. A text without a
+// fixed word becomes a failure with that text.
+func ParseRequestError(text string) *RequestError {
+	word, details, _ := strings.Cut(text, ": ")
+	for reason, name := range requestErrorNames {
+		if word == name {
+			return &RequestError{RequestErrorReason(reason), details}
+		}
+	}
+	return &RequestError{ReasonFailed, text}
+}
+
+// TrapKind is what ended an instance.
+type TrapKind uint8
+
+// The kinds.
+const (
+	TrapFault     TrapKind = iota // the code trapped, panicked or exited
+	TrapHandler                   // it outlived its handler time
+	TrapFuel                      // it used up its fuel
+	TrapABI                       // it broke the contract's ABI
+	TrapStack                     // it used up its stack
+	numTrapKinds
+)
+
+var trapKindNames = [numTrapKinds]string{"fault", "handler-time", "fuel", "abi", "stack"}
+
+// String returns the kind's name.
+func (k TrapKind) String() string {
+	if k >= numTrapKinds {
+		return fmt.Sprintf("trap(%d)", uint8(k))
+	}
+	return trapKindNames[k]
+}
+
+// TrapError says that an instance has ended for good: it is never called again,
+// and its supervisor replaces it. Details may name the guest's functions; they
+// are for the log, and never told to other guests beyond Text.
+type TrapError struct {
+	Kind    TrapKind
+	Text    string // one line, told to the requester
+	Details string // a stack trace, where there is one
+}
+
+// Error returns the kind and the text.
+func (e *TrapError) Error() string { return "trapped: " + join(e.Kind.String(), e.Text) }
+
+// LimitError says that a module declares, or a guest uses, more than it is
+// allowed.
+type LimitError struct {
+	Limit string // the limit's configuration key, such as "limits.memory"
+	Got   uint64
+	Max   uint64
+	Unit  string // such as "bytes"; empty for a plain count
+}
+
+// Error names the limit, what was asked for and what is allowed.
+func (e *LimitError) Error() string {
+	return strings.TrimRight(fmt.Sprintf("%s: %d, allowed are %d %s", e.Limit, e.Got, e.Max, e.Unit), " ")
+}
+
+// ModuleError says why an engine refuses a guest's code, with every shortfall
+// named.
+type ModuleError struct {
+	Source   string   // the file or name that the code came from
+	Problems []string // at least one, each a sentence without a full stop
+	Cause    error    // what a library or check reported, or nil
+}
+
+// Error lists all problems.
+func (e *ModuleError) Error() string {
+	return join(e.Source, strings.Join(e.Problems, "; "))
+}
+
+// Unwrap returns the cause.
+func (e *ModuleError) Unwrap() error { return e.Cause }
+
+// join puts ": " between two texts, unless one of them is empty.
+func join(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + ": " + b
+}

@@ -1,0 +1,44 @@
+package core
+
+import "time"
+
+// MaxTimeout is the longest timeout that a request can have.
+const MaxTimeout = 24 * time.Hour
+
+// Tracker remembers pending requests and ends those that wait too long. Each
+// request that was registered leaves it exactly once: by Resolve, Cancel,
+// Remove, or expiry. All methods but Close return without blocking and may be
+// called from any goroutine.
+type Tracker interface {
+	// Register adds a request of w that expires when timeout, above 0 and at
+	// most [MaxTimeout], has passed: never earlier, and at most 2 ms later as
+	// far as the machine can keep up. After Close it returns ErrClosed.
+	Register(w Waiter, timeout time.Duration) (RequestID, error)
+
+	// Resolve removes a pending request and returns who waits for it. An id that
+	// is not pending, or was never given, returns false.
+	Resolve(id RequestID) (Waiter, bool)
+
+	// Cancel removes a pending request of w. An id that is not pending, or that
+	// another waiter registered, returns false and changes nothing.
+	Cancel(id RequestID, w Waiter) bool
+
+	// Remove removes all pending requests of w and returns their ids, in no
+	// particular order. It may take time proportional to all pending requests.
+	Remove(w Waiter) []RequestID
+
+	// Pending returns the number of pending requests.
+	Pending() int
+
+	// Close stops expiry and waits for the end of any Waiter.Expired call.
+	// Requests that are still pending are forgotten.
+	Close() error
+}
+
+// Waiter is told that its request has expired. Waiters are compared with ==, so
+// that a waiter is a pointer.
+type Waiter interface {
+	// Expired is called once, after the request has left the tracker, on a
+	// goroutine of the tracker's. It must not block; it may call the tracker.
+	Expired(id RequestID)
+}

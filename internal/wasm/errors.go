@@ -1,0 +1,25 @@
+package wasm
+
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrNotWasm is returned for input that does not begin as WebAssembly does.
+	ErrNotWasm = errors.New("not a WebAssembly binary: it does not begin with \\0asm")
+
+	// ErrComponentModel is returned for a component, which wraps core modules.
+	ErrComponentModel = errors.New("a component-model binary where a core module is needed: " +
+		"unwrap it, for example with wasm-tools component unbundle")
+)
+
+// FormatError says where and why input is not a module that Parse understands.
+type FormatError struct {
+	Offset int    // in bytes, from the beginning of the input
+	Msg    string // what was expected, and what was there
+}
+
+func (e *FormatError) Error() string {
+	return fmt.Sprintf("malformed WebAssembly at offset %#x: %s", e.Offset, e.Msg)
+}

@@ -1,0 +1,138 @@
+package wasm
+
+import (
+	"fmt"
+	"unicode/utf8"
+)
+
+// reader reads the encoding of one section after the other. The first failure
+// stays: it moves pos to end, and all later reads fail without effect, so that
+// callers check once.
+type reader struct {
+	data []byte
+	pos  int // in data, so that it is the offset for errors
+	end  int // of the section or body at hand
+	err  *FormatError
+}
+
+func (r *reader) fail(offset int, format string, args ...any) {
+	if r.err == nil {
+		r.err = &FormatError{offset, fmt.Sprintf(format, args...)}
+	}
+	r.pos = r.end
+}
+
+func (r *reader) left() int { return r.end - r.pos }
+
+func (r *reader) byte(what string) byte {
+	if r.left() == 0 {
+		r.fail(r.pos, "expected %s, got the end", what)
+		return 0
+	}
+	r.pos++
+	return r.data[r.pos-1]
+}
+
+// take returns the next n bytes without copying them.
+func (r *reader) take(n uint64, what string) []byte {
+	if n > uint64(r.left()) {
+		r.fail(r.pos, "expected %d bytes of %s, got %d", n, what, r.left())
+		return nil
+	}
+	b := r.data[r.pos : r.pos+int(n) : r.pos+int(n)]
+	r.pos += int(n)
+	return b
+}
+
+// uleb reads an unsigned LEB128 number of at most the given bits.
+func (r *reader) uleb(bits int, what string) uint64 {
+	start := r.pos
+	var v uint64
+	for shift := 0; shift < bits; shift += 7 {
+		b := r.byte(what)
+		v |= uint64(b&0x7f) << shift
+		if b < 0x80 {
+			if shift+7 > bits && b>>(bits-shift) != 0 {
+				break
+			}
+			return v
+		}
+	}
+	r.fail(start, "expected %s, got a number of more than %d bits", what, bits)
+	return 0
+}
+
+func (r *reader) u32(what string) uint32 { return uint32(r.uleb(32, what)) }
+
+// sleb reads a signed LEB128 number of at most the given bits.
+func (r *reader) sleb(bits int, what string) int64 {
+	start := r.pos
+	var v int64
+	for shift := 0; shift < bits; shift += 7 {
+		b := r.byte(what)
+		v |= int64(b&0x7f) << shift
+		if b < 0x80 {
+			if shift+7 < 64 {
+				v = v << (57 - shift) >> (57 - shift)
+			}
+			if shift+7 > bits && !signFits(b, bits-shift) {
+				break
+			}
+			return v
+		}
+	}
+	r.fail(start, "expected %s, got a number of more than %d bits", what, bits)
+	return 0
+}
+
+// signFits reports whether the last byte of a signed number, of which used
+// bits count, repeats the sign in the rest.
+func signFits(b byte, used int) bool {
+	rest := int8(b<<1) >> used
+	return rest == 0 || rest == -1
+}
+
+// count reads the length of a vector whose elements take at least size bytes
+// each. What cannot fit into the rest of the input is refused, so that callers
+// may allocate by the count.
+func (r *reader) count(size int, what string) int {
+	start := r.pos
+	n := r.u32("number of " + what)
+	if uint64(n)*uint64(size) > uint64(r.left()) {
+		r.fail(start, "expected %d %s, got %d bytes for them", n, what, r.left())
+		return 0
+	}
+	return int(n)
+}
+
+// list reads a vector of elements that take at least size bytes each.
+func list[T any](r *reader, size int, what string, read func(*reader) T) []T {
+	n := r.count(size, what)
+	if n == 0 {
+		return nil
+	}
+	out := make([]T, 0, n)
+	for len(out) < n && r.err == nil {
+		out = append(out, read(r))
+	}
+	return out
+}
+
+// index reads an index that must be less than n.
+func (r *reader) index(n int, what string) uint32 {
+	start := r.pos
+	i := r.u32(what + " index")
+	if uint64(i) >= uint64(n) {
+		r.fail(start, "expected a %s index below %d, got %d", what, n, i)
+	}
+	return i
+}
+
+func (r *reader) name(what string) string {
+	start := r.pos
+	b := r.take(uint64(r.u32("length of "+what)), what)
+	if !utf8.Valid(b) {
+		r.fail(start, "expected %s in UTF-8, got %q", what, b)
+	}
+	return string(b)
+}

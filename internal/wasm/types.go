@@ -1,0 +1,100 @@
+package wasm
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// ValueType is the type of a value, comparable with ==. References that have
+// a short form are kept as it was written, so the same type may have two
+// values here: funcref is also (ref null func).
+type ValueType struct {
+	Code byte  // first byte of the encoding
+	Heap int32 // RefNull and Ref: type index, or a negative abstract heap type
+}
+
+// The value types that have a name of their own.
+var (
+	I32       = ValueType{Code: 0x7f}
+	I64       = ValueType{Code: 0x7e}
+	F32       = ValueType{Code: 0x7d}
+	F64       = ValueType{Code: 0x7c}
+	V128      = ValueType{Code: 0x7b}
+	FuncRef   = ValueType{Code: 0x70}
+	ExternRef = ValueType{Code: 0x6f}
+	ExnRef    = ValueType{Code: 0x69}
+)
+
+// First bytes of reference types that a heap type follows.
+const (
+	RefNull = 0x63 // may be null
+	Ref     = 0x64 // is never null
+)
+
+// Abstract heap types, as signed numbers.
+const (
+	heapFunc   = -0x10
+	heapExtern = -0x11
+	heapExn    = -0x17
+)
+
+var valueNames = map[byte]string{
+	0x7f: "i32", 0x7e: "i64", 0x7d: "f32", 0x7c: "f64", 0x7b: "v128",
+	0x70: "funcref", 0x6f: "externref", 0x69: "exnref",
+}
+
+// String returns the type as the text format writes it.
+func (t ValueType) String() string {
+	switch t.Code {
+	case RefNull:
+		return "(ref null " + heapName(t.Heap) + ")"
+	case Ref:
+		return "(ref " + heapName(t.Heap) + ")"
+	}
+	return valueNames[t.Code]
+}
+
+func heapName(h int32) string {
+	switch h {
+	case heapFunc:
+		return "func"
+	case heapExtern:
+		return "extern"
+	case heapExn:
+		return "exn"
+	}
+	return fmt.Sprint(h)
+}
+
+// FuncType is a function's signature.
+type FuncType struct {
+	Params, Results []ValueType
+
+	// Rec is how many types, this one included, form the recursive group
+	// that begins here; 0 outside of a group's beginning.
+	Rec uint32
+}
+
+// String returns the signature as (i32, i64) -> f32. No result is written
+// as (), more than one as (i32, i32).
+func (t FuncType) String() string {
+	results := typeList(t.Results)
+	if len(t.Results) == 1 {
+		results = t.Results[0].String()
+	}
+	return typeList(t.Params) + " -> " + results
+}
+
+func typeList(types []ValueType) string {
+	names := make([]string, len(types))
+	for i, t := range types {
+		names[i] = t.String()
+	}
+	return "(" + strings.Join(names, ", ") + ")"
+}
+
+// Equal reports whether two signatures have the same parameters and results.
+func (t FuncType) Equal(o FuncType) bool {
+	return slices.Equal(t.Params, o.Params) && slices.Equal(t.Results, o.Results)
+}
