@@ -14,13 +14,15 @@ const clockRest = 1000
 
 // Clock is a coarse monotonic clock: reading it costs one load, and it calls a
 // function at every tick. It stops ticking when that function has reported
-// nothing to do for a while, and starts again by itself when it is read.
+// nothing to do for a while, and starts again when it is read: who gives the
+// function something to do calls Now afterwards.
 type Clock struct {
 	start  time.Time
 	onTick func(now time.Duration) (busy bool)
 
 	now     atomic.Int64 // ns since start; negative: at rest
-	mu      sync.Mutex   // guards what follows
+	ticking sync.Mutex   // held during onTick, before mu
+	mu      sync.Mutex   // guards closed, and starting to tick
 	closed  bool
 	stop    chan struct{}
 	stopped sync.WaitGroup
@@ -56,12 +58,16 @@ func (c *Clock) wake() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.Exact()
-	if c.closed || c.now.Load() >= 0 {
-		return now
+	if c.rouse(now) {
+		c.stopped.Go(c.run)
 	}
-	c.now.Store(int64(now))
-	c.stopped.Go(c.run)
 	return now
+}
+
+// rouse makes a clock at rest show now, and reports whether it was at rest and
+// has to be ticked by the caller, who holds mu.
+func (c *Clock) rouse(now time.Duration) bool {
+	return !c.closed && c.now.CompareAndSwap(atRest, int64(now))
 }
 
 func (c *Clock) run() {
@@ -75,15 +81,30 @@ func (c *Clock) run() {
 		}
 		now := c.Exact()
 		c.now.Store(int64(now))
-		if c.onTick(now) {
+		if c.tick(now) {
 			idle = 0
 		} else if idle++; idle >= clockRest {
-			// Whoever reads the clock from here on starts it again, before
-			// acting on the time: nothing is missed.
+			// What came in before the clock showed that it rests may have seen
+			// it tick, and relies on it: look once more.
 			c.now.Store(atRest)
-			return
+			if !c.tick(now) {
+				return
+			}
+			c.mu.Lock()
+			roused := c.rouse(now)
+			c.mu.Unlock()
+			if !roused {
+				return
+			}
+			idle = 0
 		}
 	}
+}
+
+func (c *Clock) tick(now time.Duration) bool {
+	c.ticking.Lock()
+	defer c.ticking.Unlock()
+	return c.onTick(now)
 }
 
 // Close stops the clock and waits for the end of a tick in progress. Now keeps

@@ -212,11 +212,11 @@ type TrapKind uint8
 
 // The kinds.
 const (
-	TrapFault     TrapKind = iota // the code trapped, panicked or exited
-	TrapHandler                   // it outlived its handler time
-	TrapFuel                      // it used up its fuel
-	TrapABI                       // it broke the contract's ABI
-	TrapStack                     // it used up its stack
+	TrapFault   TrapKind = iota // the code trapped, panicked or exited
+	TrapHandler                 // it outlived its handler time
+	TrapFuel                    // it used up its fuel
+	TrapABI                     // it broke the contract's ABI
+	TrapStack                   // it used up its stack
 	numTrapKinds
 )
 
