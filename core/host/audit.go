@@ -1,0 +1,79 @@
+package host
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	"github.com/airhost/airhost/core"
+)
+
+const (
+	auditQueue = 1024
+	// auditRate is how many refusals a second are written; the rest of a flood
+	// is only counted.
+	auditRate = 100
+)
+
+// auditRecord is one refusal.
+type auditRecord struct {
+	sender  core.ComponentID
+	target  string
+	pattern string
+	refusal *core.MessagingError
+}
+
+// audit writes refusals to the log on a goroutine of its own, and never holds up
+// a sender: what is too much is counted and dropped.
+type audit struct {
+	host    *Host
+	log     *slog.Logger
+	records chan auditRecord
+	stopped sync.WaitGroup
+}
+
+func (a *audit) start(h *Host) {
+	a.host, a.log = h, h.log
+	a.records = make(chan auditRecord, auditQueue)
+	a.stopped.Go(a.write)
+}
+
+// record notes a refusal. It does not block.
+func (a *audit) record(sender core.ComponentID, target []byte, pattern string, refusal *core.MessagingError) {
+	if len(a.records) == cap(a.records) {
+		a.host.tally.auditDropped.Add(1)
+		return
+	}
+	select {
+	case a.records <- auditRecord{sender, string(target[:min(len(target), 2*core.MaxIDPart+1)]), pattern, refusal}:
+	default:
+		a.host.tally.auditDropped.Add(1)
+	}
+}
+
+func (a *audit) write() {
+	rate := newBucket(auditRate, auditRate, a.host.clock)
+	var dropped uint64
+	for r := range a.records {
+		if !rate.take() {
+			dropped++
+			a.host.tally.auditDropped.Add(1)
+			continue
+		}
+		attrs := []slog.Attr{
+			slog.String("component", r.sender.String()), slog.String("target", r.target),
+			slog.String("pattern", r.pattern), slog.String("reason", r.refusal.Error()),
+		}
+		if dropped > 0 {
+			attrs = append(attrs, slog.Uint64("dropped", dropped))
+			dropped = 0
+		}
+		a.log.LogAttrs(context.Background(), slog.LevelWarn, "message refused", attrs...)
+	}
+}
+
+// stop writes what is left. No record may come after it.
+func (a *audit) stop() {
+	close(a.records)
+	a.stopped.Wait()
+}

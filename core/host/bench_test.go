@@ -1,0 +1,73 @@
+package host_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/airhost/airhost/core/host"
+	"github.com/airhost/airhost/guest"
+)
+
+// BenchmarkFireAndForget is a ball between two native components: the host's
+// own cost of a hop.
+func BenchmarkFireAndForget(b *testing.B) {
+	h := start(b, host.Config{})
+	done := make(chan struct{})
+	left := b.N
+	player := func(peer string) behaviour {
+		return behaviour{message: func(h guest.Host, _ string, message []byte) ([]byte, error) {
+			if left--; left <= 0 {
+				close(done)
+				return nil, nil
+			}
+			return nil, h.Send(peer, message)
+		}}
+	}
+	h.deploy("bench/a", player("bench/b"))
+	h.deploy("bench/b", player("bench/a"))
+	b.ReportAllocs()
+	b.ResetTimer()
+	check(b, h.Send(id("bench/a"), make([]byte, 64)))
+	<-done
+}
+
+// BenchmarkRequestResponse is one request in flight between two native
+// components.
+func BenchmarkRequestResponse(b *testing.B) {
+	h := start(b, host.Config{})
+	done := make(chan struct{})
+	left := b.N
+	payload := make([]byte, 64)
+	h.deploy("bench/b", echo)
+	h.deploy("bench/a", behaviour{
+		message: func(h guest.Host, _ string, message []byte) ([]byte, error) {
+			_, err := h.Request("bench/b", payload, 0)
+			return nil, err
+		},
+		callback: func(h guest.Host, _ guest.RequestID, response []byte, failure error) error {
+			if left--; left <= 0 {
+				close(done)
+				return nil
+			}
+			_, err := h.Request("bench/b", response, 0)
+			return err
+		},
+	})
+	b.ReportAllocs()
+	b.ResetTimer()
+	check(b, h.Send(id("bench/a"), nil))
+	<-done
+}
+
+// BenchmarkCall is a Go program's request to an idle native component.
+func BenchmarkCall(b *testing.B) {
+	h := start(b, host.Config{})
+	h.deploy("bench/echo", echo)
+	ctx, payload := context.Background(), make([]byte, 64)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := h.Request(ctx, id("bench/echo"), payload); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

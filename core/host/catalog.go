@@ -1,0 +1,142 @@
+package host
+
+import (
+	"context"
+	"crypto/sha256"
+	"maps"
+	"sync"
+	"sync/atomic"
+
+	"github.com/airhost/airhost/core"
+)
+
+// catalog keeps compiled components, so that what is deployed many times is
+// compiled once.
+type catalog struct {
+	mu      sync.Mutex // guards entries and their uses
+	entries map[compiledKey]*compiled
+}
+
+// compiledKey is what two deployments must share to share code.
+type compiledKey struct {
+	engine string
+	path   string // where the code is not at hand: never shared with code
+	code   [sha256.Size]byte
+	limits core.Limits
+}
+
+// compiled is a component with the number of deployments that use it.
+type compiled struct {
+	core.Component
+	key  compiledKey
+	uses int
+	once sync.Once
+	err  error
+}
+
+// compile returns the compiled source, from the catalog if it can. It must be
+// given back with release.
+func (l *catalog) compile(ctx context.Context, e core.Engine, src core.Source, limits core.Limits) (*compiled, error) {
+	entry := l.entry(e, src, limits)
+	entry.once.Do(func() { entry.Component, entry.err = e.Compile(ctx, src, limits) })
+	if entry.err != nil {
+		l.forget(entry)
+		return nil, entry.err
+	}
+	return entry, nil
+}
+
+func (l *catalog) entry(e core.Engine, src core.Source, limits core.Limits) *compiled {
+	if src.Code == nil {
+		return &compiled{uses: 1}
+	}
+	// Only what changes the code counts.
+	limits = core.Limits{Memory: limits.Memory, TableElements: limits.TableElements, Fuel: min(limits.Fuel, 1)}
+	key := compiledKey{e.Name(), src.Path, sha256.Sum256(src.Code), limits}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	entry := l.entries[key]
+	if entry == nil {
+		if l.entries == nil {
+			l.entries = make(map[compiledKey]*compiled)
+		}
+		entry = &compiled{key: key}
+		l.entries[key] = entry
+	}
+	entry.uses++
+	return entry
+}
+
+// forget gives entry back, and reports whether nobody uses it any more.
+func (l *catalog) forget(entry *compiled) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	entry.uses--
+	if entry.uses > 0 {
+		return false
+	}
+	if l.entries[entry.key] == entry {
+		delete(l.entries, entry.key)
+	}
+	return true
+}
+
+// release gives a compiled component back; the last to do so closes it.
+func (l *catalog) release(ctx context.Context, entry *compiled) error {
+	if !l.forget(entry) {
+		return nil
+	}
+	return entry.Close(ctx)
+}
+
+// directory finds the components that can be called directly, without a lock:
+// finding costs a load and a map access. Components that were removed may still
+// be found; they refuse by themselves.
+type directory struct {
+	seen atomic.Pointer[map[core.ComponentID]*component]
+
+	mu  sync.Mutex // guards all
+	all map[core.ComponentID]*component
+}
+
+func (d *directory) add(c *component) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.all == nil {
+		d.all = make(map[core.ComponentID]*component)
+	}
+	d.all[c.id] = c
+	d.forgetSeen(c.id)
+}
+
+func (d *directory) remove(c *component) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.all[c.id] == c {
+		delete(d.all, c.id)
+	}
+	d.forgetSeen(c.id)
+}
+
+// forgetSeen has an id looked up anew that finders may have seen.
+func (d *directory) forgetSeen(id core.ComponentID) {
+	if seen := d.seen.Load(); seen != nil && (*seen)[id] != nil {
+		d.seen.Store(nil)
+	}
+}
+
+func (d *directory) find(id core.ComponentID) *component {
+	if seen := d.seen.Load(); seen != nil {
+		if c := (*seen)[id]; c != nil {
+			return c
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	c := d.all[id]
+	if c != nil {
+		seen := maps.Clone(d.all)
+		d.seen.Store(&seen)
+	}
+	return c
+}

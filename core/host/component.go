@@ -1,0 +1,291 @@
+package host
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/airhost/airhost/core"
+)
+
+// status is what a component is doing. Only the one who moved it to running or
+// claimed, its owner, may touch its instance and its sender.
+type status uint8
+
+const (
+	idle    status = iota
+	queued         // waiting for a worker
+	running        // owned by a worker or by a Go program's request
+	claimed        // owned by whoever deploys, stops or removes it
+	down           // without an instance, until it is started again
+	failed         // without an instance, for good
+	removed        // undeployed
+)
+
+// batch is how many messages a component works off before others have a turn.
+const batch = 32
+
+// component is a deployed guest: its mailbox, its instance and its sender.
+type component struct {
+	id       core.ComponentID
+	host     *Host
+	limits   core.Limits
+	plan     Deployment
+	compiled *compiled
+	traits   core.Traits
+	refuse   refusalErrors
+	serial   uint32 // picks a watch slot
+
+	// What follows belongs to the owner.
+	out      outbox
+	response []byte
+	counts   tally
+	lines    bucket // of log
+
+	mu          sync.Mutex // guards what follows; taken after no other lock
+	status      status
+	mailbox     mailbox
+	instance    core.Instance // written by the owner
+	worker      *worker       // that runs it, or nil
+	calling     bool          // a call of the instance is in progress
+	started     time.Duration // when it began, on the host's clock
+	overdue     bool          // it was interrupted
+	prompt      bool          // its last call was short
+	healthDue   bool
+	health      core.HealthStatus
+	healthTimer *time.Timer
+	claim       chan struct{} // closed once the component is its claimant's
+	published   tally         // counts, as of the last message
+	supervisor  supervisor
+}
+
+// refusalErrors are made once, so that refusing costs no allocation.
+type refusalErrors struct {
+	notFound, full, down, tooLarge *core.MessagingError
+}
+
+// Deliver implements [core.Receiver] for brokers.
+func (c *component) Deliver(m *core.Message) error { return c.deliver(m, nil) }
+
+// deliver puts m into the mailbox. w is the worker on whose goroutine it runs,
+// if it does.
+func (c *component) deliver(m *core.Message, w *worker) error {
+	if len(m.Payload) > c.limits.MessageSize {
+		return c.refuse.tooLarge
+	}
+	c.mu.Lock()
+	if err := c.closed(); err != nil {
+		c.mu.Unlock()
+		return err
+	}
+	if c.mailbox.waiting() >= c.limits.Mailbox {
+		c.mu.Unlock()
+		return c.refuse.full
+	}
+	c.mailbox.push(entry{message: m})
+	c.wake(w)
+	return nil
+}
+
+// outcome puts the outcome of one of c's requests into the mailbox. It is never
+// refused for a full mailbox; only where nobody is left to be told it is
+// dropped.
+func (c *component) outcome(m *core.Message, w *worker) {
+	if len(m.Payload) > c.limits.MessageSize {
+		m.Fail(&core.RequestError{Reason: core.ReasonFailed, Text: c.refuse.tooLarge.Text})
+	}
+	c.mu.Lock()
+	if c.closed() != nil {
+		c.mu.Unlock()
+		c.host.tally.orphans.Add(1)
+		m.Release()
+		return
+	}
+	c.mailbox.push(entry{message: m, outcome: true})
+	c.wake(w)
+}
+
+// Expired implements [core.Waiter].
+func (c *component) Expired(id core.RequestID) {
+	c.host.tally.timeouts.Add(1)
+	m := core.NewMessage(nil)
+	m.Correlation = id
+	m.Fail(core.ErrTimeout)
+	c.outcome(m, nil)
+}
+
+// closed says why the mailbox takes nothing, with c.mu held.
+func (c *component) closed() error {
+	switch c.status {
+	case removed:
+		return c.refuse.notFound
+	case failed:
+		return c.refuse.down
+	}
+	return nil
+}
+
+// wake has an idle component run; it releases c.mu.
+func (c *component) wake(w *worker) {
+	ready := c.status == idle
+	if ready {
+		c.status = queued
+	}
+	c.mu.Unlock()
+	if ready {
+		c.host.workers.ready(c, w)
+	}
+}
+
+// run works off the mailbox, up to a batch.
+func (c *component) run(w *worker) {
+	c.mu.Lock()
+	if c.status != queued {
+		c.mu.Unlock() // claimed or removed since it was queued
+		return
+	}
+	c.status = running
+	c.worker = w
+	if c.instance == nil && c.supervisor.due {
+		c.restart()
+	}
+	for range batch {
+		if c.instance == nil || c.claim != nil {
+			break
+		}
+		if c.healthDue {
+			c.checkHealth()
+			continue
+		}
+		if c.mailbox.length == 0 {
+			break
+		}
+		e := c.mailbox.pop()
+		c.begin()
+		c.end(c.handle(e))
+	}
+	c.yield()
+}
+
+// begin marks a call of the instance; it releases c.mu.
+func (c *component) begin() {
+	c.calling = true
+	c.started = c.host.clock.Now()
+	c.mu.Unlock()
+}
+
+// end marks the end of a call, and takes c.mu again. trap is the error that
+// ended the instance, or nil.
+func (c *component) end(trap error) {
+	c.mu.Lock()
+	c.calling = false
+	if trap == nil && c.overdue {
+		// It was stopped too late to stop it: the instance is lost all the same.
+		trap = &core.TrapError{Kind: core.TrapHandler, Text: "stopped at the end of its call"}
+	}
+	if trap != nil {
+		c.ended(trap)
+	} else {
+		c.prompt = c.host.clock.Now()-c.started < heldUpAfter
+	}
+	c.published = c.counts
+}
+
+// yield gives up ownership: to a claimant, to the next worker, or to whoever
+// delivers the next message. It releases c.mu.
+func (c *component) yield() {
+	c.worker = nil
+	switch {
+	case c.claim != nil:
+		c.status = claimed
+		close(c.claim)
+		c.claim = nil
+	case c.status == failed:
+	case c.instance == nil && !c.supervisor.due:
+		c.status = down
+	case c.mailbox.length > 0 || c.healthDue || c.instance == nil:
+		c.status = queued
+		c.mu.Unlock()
+		c.host.workers.push(c)
+		return
+	default:
+		c.status = idle
+	}
+	c.mu.Unlock()
+}
+
+// handle runs the guest on one entry and passes on what comes of it. It returns
+// the error that ended the instance, if one did.
+func (c *component) handle(e entry) error {
+	m := e.message
+	switch {
+	case e.outcome:
+		c.out.pending--
+		c.counts.Callbacks++
+		err := c.instance.HandleCallback(m.Correlation, m.Payload, m.Failure)
+		m.Release()
+		return c.verdict(err)
+	case m.IsRequest():
+		return c.answer(m)
+	}
+	trap := c.verdict(c.instance.HandleMessage(m.Sender, m.Payload, nil))
+	if trap != nil {
+		c.host.deadLetter(m, trap)
+		return trap
+	}
+	c.counts.Handled++
+	m.Release()
+	return nil
+}
+
+// answer runs the guest on a request, which becomes its own outcome.
+func (c *component) answer(m *core.Message) error {
+	c.response = m.Payload[:0]
+	err := c.instance.HandleMessage(m.Sender, m.Payload, &c.response)
+	m.Payload, c.response = c.response, nil
+	trap := c.verdict(err)
+	if trap != nil {
+		c.host.recordDead(m, trap)
+	} else {
+		c.counts.Handled++
+	}
+	if err != nil {
+		m.Fail(requestError(err))
+	}
+	if m.Origin == core.Origin(c.host) {
+		c.host.respond(m, c.worker)
+	} else {
+		m.Origin.Respond(m)
+	}
+	return trap
+}
+
+// verdict counts a call's error, and returns it if it ended the instance.
+func (c *component) verdict(err error) error {
+	if err == nil {
+		return nil
+	}
+	c.counts.Errors++
+	var answer *core.ComponentError
+	if errors.As(err, &answer) {
+		return nil
+	}
+	return err
+}
+
+// requestError is how the error of a handle-message is told to the requester.
+func requestError(err error) *core.RequestError {
+	var answer *core.ComponentError
+	var trap *core.TrapError
+	switch {
+	case errors.As(err, &answer) && answer.Case == core.CaseFailed:
+		return &core.RequestError{Reason: core.ReasonFailed, Text: answer.Text}
+	case answer != nil && answer.Case == core.CaseComponentUnavailable:
+		return &core.RequestError{Reason: core.ReasonUnavailable, Text: answer.Text}
+	case answer != nil:
+		return &core.RequestError{Reason: core.ReasonFailed, Text: answer.Error()}
+	case errors.As(err, &trap):
+		return &core.RequestError{Reason: core.ReasonTrapped, Text: trap.Kind.String() + ": " + trap.Text}
+	}
+	return &core.RequestError{Reason: core.ReasonTrapped, Text: err.Error()}
+}

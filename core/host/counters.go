@@ -1,0 +1,129 @@
+package host
+
+import (
+	"sync/atomic"
+
+	"github.com/airhost/airhost/core"
+)
+
+// ComponentCounters count what one component did since it was deployed.
+type ComponentCounters struct {
+	Sent      uint64 // messages and requests that it tried to send
+	Refused   uint64 // of these, refused
+	Requests  uint64 // requests that were taken
+	Canceled  uint64 // of these, canceled
+	Handled   uint64 // messages that its handle-message returned from, error or not
+	Errors    uint64 // of these, with an error
+	Callbacks uint64 // calls of its handle-callback
+	Traps     uint64 // ends of its instance: traps, interruptions, breaches of the ABI
+	Restarts  uint64 // instances that took another's place
+	LogLines  uint64 // log lines that it wrote
+	LogDrops  uint64 // of these, dropped for being too many
+}
+
+func (c *ComponentCounters) add(o *ComponentCounters) {
+	c.Sent += o.Sent
+	c.Refused += o.Refused
+	c.Requests += o.Requests
+	c.Canceled += o.Canceled
+	c.Handled += o.Handled
+	c.Errors += o.Errors
+	c.Callbacks += o.Callbacks
+	c.Traps += o.Traps
+	c.Restarts += o.Restarts
+	c.LogLines += o.LogLines
+	c.LogDrops += o.LogDrops
+}
+
+// refusals counts refused messages by case.
+type refusals [7]uint64
+
+func (r *refusals) add(o *refusals) {
+	for i := range r {
+		r[i] += o[i]
+	}
+}
+
+// tally is what the one who runs a component counts.
+type tally struct {
+	ComponentCounters
+	refusals refusals
+	direct   uint64 // of Handled, calls of a Go program that needed no mailbox
+}
+
+func (t *tally) add(o *tally) {
+	t.ComponentCounters.add(&o.ComponentCounters)
+	t.refusals.add(&o.refusals)
+	t.direct += o.direct
+}
+
+// hostTally is what is counted by no component.
+type hostTally struct {
+	sent, requests, canceled atomic.Uint64 // by Go programs, but for direct calls
+	refused                  [7]atomic.Uint64
+	deadLetters              atomic.Uint64
+	timeouts, late, orphans  atomic.Uint64
+	heldUp, auditDropped     atomic.Uint64
+}
+
+// Snapshot is what happened in a host since it was made, its Go program's
+// messages included. Every message ends exactly once: when nothing is under way,
+//
+//	Sent = Handled + DeadLetters + the sum of Refused
+type Snapshot struct {
+	Sent        uint64            // messages and requests that were tried to be sent
+	Refused     map[string]uint64 // of these, refused, by the contract's error
+	Handled     uint64            // messages that a handle-message returned from, error or not
+	DeadLetters uint64            // messages that were taken and could not be handled
+	Waiting     int               // messages and outcomes in mailboxes now
+
+	Requests  uint64 // requests that were taken
+	Pending   int    // of these, waiting for their outcome now
+	Timeouts  uint64 // requests that ended by their timeout
+	Canceled  uint64 // requests that were canceled
+	Callbacks uint64 // calls of handle-callback
+	Late      uint64 // outcomes dropped because their request had ended before
+	Orphans   uint64 // outcomes dropped because the component that waited is gone
+
+	Components    int    // deployed now
+	Traps         uint64 // ends of instances
+	Restarts      uint64 // instances that took another's place
+	WorkersHeldUp uint64 // workers that were replaced because one call held them up
+	AuditDropped  uint64 // audit records dropped rather than hold up a sender
+}
+
+// Snapshot returns the host's counters. Those of a component in the middle of a
+// call are as of the call's begin.
+func (h *Host) Snapshot() Snapshot {
+	sum, waiting, components := h.sum()
+	s := Snapshot{
+		Sent:    sum.Sent + sum.direct + h.tally.sent.Load(),
+		Refused: make(map[string]uint64), Handled: sum.Handled, DeadLetters: h.tally.deadLetters.Load(), Waiting: waiting,
+		Requests: sum.Requests + sum.direct + h.tally.requests.Load(), Pending: h.tracker.Pending(),
+		Timeouts: h.tally.timeouts.Load(), Canceled: sum.Canceled + h.tally.canceled.Load(), Callbacks: sum.Callbacks,
+		Late: h.tally.late.Load(), Orphans: h.tally.orphans.Load(),
+		Components: components, Traps: sum.Traps, Restarts: sum.Restarts,
+		WorkersHeldUp: h.tally.heldUp.Load(), AuditDropped: h.tally.auditDropped.Load(),
+	}
+	for _, c := range core.MessagingErrorCases() {
+		if n := sum.refusals[c] + h.tally.refused[c].Load(); n > 0 {
+			s.Refused[c.String()] = n
+		}
+	}
+	return s
+}
+
+// sum adds up what all components, past and present, have published.
+func (h *Host) sum() (sum tally, waiting, components int) {
+	h.mu.Lock()
+	sum = h.gone
+	all := h.list()
+	h.mu.Unlock()
+	for _, c := range all {
+		c.mu.Lock()
+		sum.add(&c.published)
+		waiting += c.mailbox.length
+		c.mu.Unlock()
+	}
+	return sum, waiting, len(all)
+}

@@ -1,0 +1,221 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/airhost/airhost/core"
+)
+
+// maxLogRate is how many log lines a second a guest may write in the long run,
+// and how many at once.
+const maxLogRate = 1000
+
+// Deploy compiles a guest, starts it and gives it messages. It blocks until the
+// guest has been initialized: for as long as compilation takes, and at most its
+// handler time for each of the guest's own steps. What the guest sends while it
+// is initialized goes out; it cannot be messaged before that has ended. When
+// Deploy fails nothing is left of the component.
+func (h *Host) Deploy(ctx context.Context, d Deployment) error {
+	if err := d.normalize(); err != nil {
+		return err
+	}
+	c := newComponent(h, d)
+	if err := h.admit(c); err != nil {
+		return fmt.Errorf("deployment of %s: %w", d.ID, err)
+	}
+	if err := h.bringUp(ctx, c); err != nil {
+		h.expel(c)
+		return fmt.Errorf("deployment of %s: %w", d.ID, err)
+	}
+	h.log.Info("component deployed", "component", d.ID.String(), "engine", d.Engine, "source", d.Source.Path)
+	return nil
+}
+
+func newComponent(h *Host, d Deployment) *component {
+	id := d.ID.String()
+	return &component{
+		id: d.ID, host: h, limits: d.Limits, plan: d, status: claimed,
+		refuse: refusalErrors{
+			notFound: &core.MessagingError{Case: core.CaseTargetNotFound, Text: id},
+			full:     &core.MessagingError{Case: core.CaseQueueFull, Text: id},
+			down:     &core.MessagingError{Case: core.CaseUnavailable, Text: id + " has failed"},
+			tooLarge: &core.MessagingError{Case: core.CaseInvalidArgument, Text: fmt.Sprintf("message: %s takes at most %d bytes", id, d.Limits.MessageSize)},
+		},
+		out:   outbox{quota: newBucket(d.Quota.MessagesPerSecond, d.Quota.Burst, h.clock)},
+		lines: newBucket(maxLogRate, maxLogRate, h.clock),
+	}
+}
+
+// admit enters c in the host's list, where its id is free.
+func (h *Host) admit(c *component) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.state != stateRunning || h.stopping.Load() {
+		return ErrNotRunning
+	}
+	if h.components[c.id] != nil {
+		return errors.New("there is a component of this id already; undeploy it first")
+	}
+	h.serial++
+	c.serial = h.serial
+	h.components[c.id] = c
+	return nil
+}
+
+// expel takes c off the host's list; its counters stay in the host's sums.
+func (h *Host) expel(c *component) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c.mu.Lock()
+	c.status = removed
+	h.gone.add(&c.published)
+	c.published = tally{}
+	c.mu.Unlock()
+	if h.components[c.id] == c {
+		delete(h.components, c.id)
+	}
+}
+
+// bringUp compiles and starts c, of which the caller is the owner until then.
+func (h *Host) bringUp(ctx context.Context, c *component) (err error) {
+	engine := h.engines[c.plan.Engine]
+	if engine == nil {
+		return fmt.Errorf("there is no engine %q, this host has: %s", c.plan.Engine, strings.Join(h.Engines(), ", "))
+	}
+	c.compiled, err = h.catalog.compile(ctx, engine, c.plan.Source, c.limits)
+	if err != nil {
+		return err
+	}
+	c.traits = c.compiled.Traits()
+	slot := h.watch.acquire(c)
+	err = c.launch(ctx)
+	slot.release()
+	c.published = c.counts
+	if err == nil {
+		err = h.attach(c)
+	}
+	if err != nil {
+		return errors.Join(err, h.takeDown(ctx, c, errHostStopping))
+	}
+	c.mu.Lock()
+	c.scheduleHealth()
+	c.yield()
+	return nil
+}
+
+// attach lets messages come in.
+func (h *Host) attach(c *component) error {
+	if err := h.broker.Attach(c.id, c); err != nil {
+		return fmt.Errorf("attach to the broker: %w", unlessStopping(err))
+	}
+	if r, err := h.broker.Route(c.id); err == nil && r == core.Receiver(c) {
+		h.direct.add(c)
+	}
+	h.epoch.Add(1)
+	return nil
+}
+
+// detach ends what attach began.
+func (h *Host) detach(c *component) {
+	h.broker.Detach(c.id)
+	h.direct.remove(c)
+	h.epoch.Add(1)
+}
+
+// Undeploy removes a component: requests that wait in its mailbox end with
+// target-not-found, other messages become dead letters, its own requests are
+// forgotten. It waits for the call in progress until ctx ends, and then leaves
+// the component as it was, but for messages that were refused meanwhile.
+func (h *Host) Undeploy(ctx context.Context, id core.ComponentID) error {
+	h.mu.Lock()
+	c := h.components[id]
+	h.mu.Unlock()
+	if c == nil {
+		return fmt.Errorf("undeployment: %w", &core.MessagingError{Case: core.CaseTargetNotFound, Text: id.String()})
+	}
+	if err := c.acquire(ctx); err != nil {
+		return fmt.Errorf("undeployment of %s: %w", id, err)
+	}
+	h.detach(c)
+	err := h.takeDown(ctx, c, &core.RequestError{Reason: core.ReasonTargetNotFound, Text: id.String()})
+	h.expel(c)
+	if err != nil {
+		return fmt.Errorf("undeployment of %s: %w", id, err)
+	}
+	h.log.Info("component undeployed", "component", id.String())
+	return nil
+}
+
+// errBusy is returned where a component is being deployed, stopped or removed by
+// another goroutine.
+var errBusy = errors.New("the component is being deployed or removed by somebody else")
+
+// acquire makes the caller c's owner once its call in progress has ended.
+func (c *component) acquire(ctx context.Context) error {
+	c.mu.Lock()
+	if c.status != running {
+		defer c.mu.Unlock()
+		if c.status == claimed || c.status == removed || c.claim != nil {
+			return errBusy
+		}
+		c.status = claimed
+		return nil
+	}
+	if c.claim != nil {
+		c.mu.Unlock()
+		return errBusy
+	}
+	claim := make(chan struct{})
+	c.claim = claim
+	c.mu.Unlock()
+	select {
+	case <-claim:
+		return nil
+	case <-ctx.Done():
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.claim != claim {
+		return nil // it came in the same moment
+	}
+	c.claim = nil
+	return fmt.Errorf("its call has not ended: %w", ctx.Err())
+}
+
+// takeDown ends a component that its caller owns: what waits for it ends with
+// reason, and its guest is shut down.
+func (h *Host) takeDown(ctx context.Context, c *component, reason *core.RequestError) error {
+	c.mu.Lock()
+	c.status = removed
+	entries := c.mailbox.queue
+	c.mailbox = mailbox{}
+	stopTimer(c.supervisor.timer)
+	stopTimer(c.healthTimer)
+	c.mu.Unlock()
+	c.dismiss(entries, reason)
+	err := c.shutDown()
+	return errors.Join(err, h.catalog.release(ctx, c.compiled))
+}
+
+// shutDown calls the guest's shutdown and closes the instance; the owner calls
+// it.
+func (c *component) shutDown() error {
+	c.mu.Lock()
+	instance := c.instance
+	c.mu.Unlock()
+	if instance == nil {
+		return nil
+	}
+	slot := c.host.watch.acquire(c)
+	c.enter(instance)
+	if err := c.leave(instance.Shutdown()); err != nil {
+		c.host.log.Log(c.host.background, slog.LevelWarn, "shutdown failed", "component", c.id.String(), "reason", err.Error())
+	}
+	slot.release()
+	c.published = c.counts
+	return instance.Close()
+}

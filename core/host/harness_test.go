@@ -1,0 +1,269 @@
+package host_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/airhost/airhost/backends/native"
+	"github.com/airhost/airhost/brokers/channel"
+	"github.com/airhost/airhost/brokers/inproc"
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/core/host"
+	"github.com/airhost/airhost/guest"
+	"github.com/airhost/airhost/trackers/slab"
+	"github.com/airhost/airhost/trackers/timermap"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// parts are the implementations that a test's host is made of.
+type parts struct {
+	name    string
+	broker  func() (core.Broker, error)
+	tracker func() (core.Tracker, error)
+}
+
+func newInproc() (core.Broker, error)    { return inproc.New(inproc.Config{}) }
+func newChannel() (core.Broker, error)   { return channel.New(channel.Config{}) }
+func newSlab() (core.Tracker, error)     { return slab.New(slab.Config{}) }
+func newTimermap() (core.Tracker, error) { return timermap.New(timermap.Config{}) }
+
+// everyPart runs a test on each broker with each tracker.
+func everyPart(t *testing.T, test func(t *testing.T, p parts)) {
+	for _, p := range []parts{
+		{"inproc-slab", newInproc, newSlab},
+		{"inproc-timermap", newInproc, newTimermap},
+		{"channel-slab", newChannel, newSlab},
+		{"channel-timermap", newChannel, newTimermap},
+	} {
+		t.Run(p.name, func(t *testing.T) { test(t, p) })
+	}
+}
+
+// bench is a host under test.
+type testHost struct {
+	*host.Host
+	t   testing.TB
+	log *lockedBuffer
+}
+
+// lockedBuffer is a log that can be read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// start returns a running host that stops with the test.
+func start(t testing.TB, config host.Config) *testHost {
+	return parts{"", newInproc, newSlab}.start(t, config)
+}
+
+func (p parts) start(t testing.TB, config host.Config) *testHost {
+	t.Helper()
+	broker, err := p.broker()
+	check(t, err)
+	tracker, err := p.tracker()
+	check(t, err)
+	engine, err := native.New(native.Config{})
+	check(t, err)
+	log := new(lockedBuffer)
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.NewTextHandler(log, nil))
+	}
+	h, err := host.New(config, broker, tracker, engine)
+	check(t, err)
+	check(t, h.Start(context.Background()))
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		check(t, h.Stop(ctx))
+	})
+	return &testHost{h, t, log}
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// within returns a context that ends long after any test is done.
+func within(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func id(text string) core.ComponentID { return core.MustComponentID(text) }
+
+// all grants every target.
+func all() host.Capabilities {
+	pattern, err := core.ParseIDPattern("*")
+	if err != nil {
+		panic(err)
+	}
+	return host.Capabilities{Send: []core.IDPattern{pattern}, Request: []core.IDPattern{pattern}}
+}
+
+func grant(t testing.TB, patterns ...string) []core.IDPattern {
+	t.Helper()
+	var granted []core.IDPattern
+	for _, text := range patterns {
+		pattern, err := core.ParseIDPattern(text)
+		check(t, err)
+		granted = append(granted, pattern)
+	}
+	return granted
+}
+
+// behaviour is a component made of functions; those that are nil do nothing.
+type behaviour struct {
+	message  func(h guest.Host, sender string, message []byte) ([]byte, error)
+	callback func(h guest.Host, id guest.RequestID, response []byte, failure error) error
+	start    func(h guest.Host, config guest.Config) error
+	health   func() guest.HealthStatus
+	shutdown func(h guest.Host)
+}
+
+func (b behaviour) HandleMessage(h guest.Host, sender string, message []byte) ([]byte, error) {
+	if b.message == nil {
+		return nil, nil
+	}
+	return b.message(h, sender, message)
+}
+
+func (b behaviour) HandleCallback(h guest.Host, id guest.RequestID, response []byte, failure error) error {
+	if b.callback == nil {
+		return nil
+	}
+	return b.callback(h, id, response, failure)
+}
+
+func (b behaviour) Initialize(h guest.Host, config guest.Config) error {
+	if b.start == nil {
+		return nil
+	}
+	return b.start(h, config)
+}
+
+func (b behaviour) Health() guest.HealthStatus {
+	if b.health == nil {
+		return guest.Healthy
+	}
+	return b.health()
+}
+
+func (b behaviour) Shutdown(h guest.Host) {
+	if b.shutdown != nil {
+		b.shutdown(h)
+	}
+}
+
+// responder answers, and can send no requests.
+type responder func(message []byte) ([]byte, error)
+
+func (r responder) HandleMessage(_ guest.Host, _ string, message []byte) ([]byte, error) {
+	return r(message)
+}
+
+var echo = behaviour{message: func(_ guest.Host, _ string, message []byte) ([]byte, error) { return message, nil }}
+
+func deployment(name string, component guest.Component) host.Deployment {
+	return host.Deployment{
+		ID: id(name), Engine: native.Name, Capabilities: all(),
+		Source: native.Source(func() guest.Component { return component }),
+		Quota:  host.Quota{MessagesPerSecond: 1e9, Burst: 1e9, PendingRequests: 1e6},
+	}
+}
+
+func (h *testHost) deploy(name string, component guest.Component) {
+	h.t.Helper()
+	check(h.t, h.Deploy(within(h.t), deployment(name, component)))
+}
+
+func (h *testHost) request(target, payload string) (string, error) {
+	response, err := h.Request(within(h.t), id(target), []byte(payload))
+	return string(response), err
+}
+
+// do has a component run f in its handle-message, and waits for its end.
+func (h *testHost) do(target string) {
+	h.t.Helper()
+	if _, err := h.request(target, ""); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *testHost) quiesce() host.Snapshot {
+	h.t.Helper()
+	check(h.t, h.Quiesce(within(h.t)))
+	return h.Snapshot()
+}
+
+// balance checks that every message ended exactly once.
+func (h *testHost) balance() host.Snapshot {
+	h.t.Helper()
+	s := h.quiesce()
+	var refused uint64
+	for _, n := range s.Refused {
+		refused += n
+	}
+	if s.Sent != s.Handled+s.DeadLetters+refused {
+		h.t.Errorf("sent %d, but handled %d + dead letters %d + refused %d: %+v", s.Sent, s.Handled, s.DeadLetters, refused, s)
+	}
+	return s
+}
+
+func equal[T comparable](t testing.TB, what string, got, want T) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+func isError(t testing.TB, what string, got, want error) {
+	t.Helper()
+	if !errors.Is(got, want) {
+		t.Errorf("%s: got error %v, want %v", what, got, want)
+	}
+}
+
+func contains(t testing.TB, what, got, want string) {
+	t.Helper()
+	if !strings.Contains(got, want) {
+		t.Errorf("%s: got %q, want it to contain %q", what, got, want)
+	}
+}
+
+func receive[T any](t testing.TB, what string, from <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-time.After(20 * time.Second):
+		t.Fatal("never came: " + what)
+	}
+	panic("unreachable")
+}

@@ -1,0 +1,194 @@
+// Package host runs components and carries their messages: it is what a Go
+// program embeds, and what the airhost command runs.
+//
+// A message takes one way: from the guest through its capabilities and quota to
+// the broker, into the target's mailbox, and to a worker that runs the target;
+// the outcome of a request goes back through the tracker into the mailbox of
+// the one who asked. Nothing on it allocates, and as long as components are idle
+// it stays on one goroutine.
+package host
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/airhost/airhost/core"
+)
+
+// Config is what a host can be told. The zero value is ready to use.
+type Config struct {
+	// Workers is how many components run at the same time; as many as
+	// runtime.GOMAXPROCS by default.
+	Workers int
+	// RequestTimeout is what a guest's timeout of 0 means, and the timeout of a
+	// Go program's request whose context has no deadline; 5 s by default.
+	RequestTimeout time.Duration
+	// DrainTimeout is how long Stop waits for messages and requests that are
+	// still under way; 5 s by default.
+	DrainTimeout time.Duration
+	// DeadLetters is how many dead letters are kept to be read; 256 by default.
+	DeadLetters int
+	// Logger takes the host's and the guests' log; slog.Default() if nil.
+	Logger *slog.Logger
+}
+
+// errHostStopping is the outcome of requests that the end of the host cuts off.
+var errHostStopping = &core.RequestError{Reason: core.ReasonUnavailable, Text: "host stopping"}
+
+// ErrNotRunning is returned by what needs a host that has been started and not
+// been stopped.
+var ErrNotRunning = errors.New("the host is not running")
+
+// Host runs components. Its methods may be called from any goroutine; those
+// that may block say so.
+type Host struct {
+	config     Config
+	broker     core.Broker
+	tracker    core.Tracker
+	engines    map[string]core.Engine
+	log        *slog.Logger
+	guestLog   *slog.Logger
+	background context.Context
+
+	clock       *core.Clock
+	watch       watchdog
+	workers     workers
+	audit       audit
+	catalog     catalog
+	deadLetters deadLetters
+	direct      directory
+	tally       hostTally
+	epoch       atomic.Uint64 // counts changes of the configuration
+	stopping    atomic.Bool
+	stopped     chan struct{} // closed when nobody will answer any more
+
+	mu         sync.Mutex // guards what follows; taken before a component's
+	state      hostState
+	components map[core.ComponentID]*component
+	serial     uint32
+	gone       tally // of components that were removed
+}
+
+type hostState uint8
+
+const (
+	stateNew hostState = iota
+	stateRunning
+	stateStopped
+)
+
+// New makes a host over one broker, one tracker and any number of engines with
+// different names. Broker and tracker are the host's from then on: it opens and
+// closes them. The engines remain the caller's, to be closed after Stop.
+func New(config Config, broker core.Broker, tracker core.Tracker, engines ...core.Engine) (*Host, error) {
+	if broker == nil {
+		return nil, errors.New("host: there is no broker; give it one, such as brokers/inproc")
+	}
+	if tracker == nil {
+		return nil, errors.New("host: there is no tracker; give it one, such as trackers/slab")
+	}
+	if config.Workers < 0 || config.RequestTimeout < 0 || config.DrainTimeout < 0 || config.DeadLetters < 0 {
+		return nil, fmt.Errorf("host: a negative value in %+v", config)
+	}
+	if config.RequestTimeout > core.MaxTimeout {
+		return nil, fmt.Errorf("host: request timeout %v, at most %v", config.RequestTimeout, core.MaxTimeout)
+	}
+	config.Workers = orDefault(config.Workers, runtime.GOMAXPROCS(0))
+	config.RequestTimeout = orDefault(config.RequestTimeout, 5*time.Second)
+	config.DrainTimeout = orDefault(config.DrainTimeout, 5*time.Second)
+	config.DeadLetters = orDefault(config.DeadLetters, 256)
+	h := &Host{
+		config: config, broker: broker, tracker: tracker,
+		engines: make(map[string]core.Engine), components: make(map[core.ComponentID]*component),
+		background: context.Background(), stopped: make(chan struct{}),
+		deadLetters: deadLetters{most: config.DeadLetters},
+	}
+	h.log = orDefault(config.Logger, slog.Default())
+	h.guestLog = h.log.With("from", "guest")
+	h.clock = core.NewClock(h.watch.check)
+	for _, e := range engines {
+		if e == nil || h.engines[e.Name()] != nil {
+			return nil, fmt.Errorf("host: an engine is nil or there are two of the same name among %d", len(engines))
+		}
+		h.engines[e.Name()] = e
+	}
+	return h, nil
+}
+
+// Start opens the broker and starts the workers. It may block until ctx ends. A
+// host is started once.
+func (h *Host) Start(ctx context.Context) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.state != stateNew {
+		return errors.New("host: started before; make a new one")
+	}
+	if err := h.broker.Open(ctx, h); err != nil {
+		return fmt.Errorf("host: open the broker: %w", err)
+	}
+	h.audit.start(h)
+	h.workers.start(h, h.config.Workers)
+	h.state = stateRunning
+	return nil
+}
+
+// Engines returns the names of the host's engines, sorted.
+func (h *Host) Engines() []string { return slices.Sorted(maps.Keys(h.engines)) }
+
+// ComponentStatus is what a component is doing.
+type ComponentStatus struct {
+	ID        core.ComponentID
+	Engine    string
+	State     string // "running", "restarting" or "failed"
+	Health    core.HealthStatus
+	Waiting   int // messages in its mailbox
+	Counters  ComponentCounters
+	LastError string // why its instance ended last, or empty
+}
+
+// Components returns the status of all deployed components, sorted by id.
+func (h *Host) Components() []ComponentStatus {
+	h.mu.Lock()
+	all := h.list()
+	h.mu.Unlock()
+	statuses := make([]ComponentStatus, len(all))
+	for i, c := range all {
+		statuses[i] = c.report()
+	}
+	return statuses
+}
+
+// list returns all components, sorted by id, with h.mu held.
+func (h *Host) list() []*component {
+	return slices.SortedFunc(maps.Values(h.components), func(a, b *component) int {
+		return cmp.Compare(a.id.String(), b.id.String())
+	})
+}
+
+func (c *component) report() ComponentStatus {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := ComponentStatus{
+		ID: c.id, Engine: c.plan.Engine, State: "running", Health: c.health,
+		Waiting: c.mailbox.length, Counters: c.published.ComponentCounters,
+	}
+	switch {
+	case c.status == failed:
+		s.State = "failed"
+	case c.instance == nil:
+		s.State = "restarting"
+	}
+	if c.supervisor.reason != nil {
+		s.LastError = c.supervisor.reason.Error()
+	}
+	return s
+}

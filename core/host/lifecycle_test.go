@@ -1,0 +1,324 @@
+package host_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/core/host"
+	"github.com/airhost/airhost/guest"
+)
+
+func TestDeploymentErrors(t *testing.T) {
+	h := start(t, host.Config{})
+	h.deploy("a/echo", echo)
+	for name, test := range map[string]struct {
+		change func(d *host.Deployment)
+		want   string
+	}{
+		"no id":            {func(d *host.Deployment) { d.ID = core.ComponentID{} }, "the id is empty"},
+		"the host's id":    {func(d *host.Deployment) { d.ID = core.HostID }, "the host's own"},
+		"id taken":         {func(d *host.Deployment) { d.ID = id("a/echo") }, "there is a component of this id already"},
+		"unknown engine":   {func(d *host.Deployment) { d.Engine = "v8" }, `there is no engine "v8", this host has: native`},
+		"unknown source":   {func(d *host.Deployment) { d.Source = core.Source{Path: "nothing"} }, "no such native component"},
+		"unknown policy":   {func(d *host.Deployment) { d.Restart.Policy = "sometimes" }, "unknown restart policy"},
+		"negative limit":   {func(d *host.Deployment) { d.Limits.Mailbox = -1 }, "limits.mailbox is -1"},
+		"negative quota":   {func(d *host.Deployment) { d.Quota.Burst = -1 }, "quota.burst is -1"},
+		"negative backoff": {func(d *host.Deployment) { d.Restart.Backoff = -1 }, "restart.backoff is -1"},
+	} {
+		d := deployment("a/new", echo)
+		test.change(&d)
+		err := h.Deploy(within(t), d)
+		contains(t, name, fmt.Sprint(err), test.want)
+	}
+	equal(t, "components left", len(h.Components()), 1)
+	h.do("a/echo")
+}
+
+func TestFailedInitializeKeepsFromStarting(t *testing.T) {
+	h := start(t, host.Config{})
+	fail := true
+	component := behaviour{start: func(guest.Host, guest.Config) error {
+		if fail {
+			return guest.Failed("no database")
+		}
+		return nil
+	}}
+	err := h.Deploy(within(t), deployment("a/db", component))
+	isError(t, "deployment", err, core.ErrFailed)
+	contains(t, "deployment", err.Error(), "no database")
+	fail = false
+	h.deploy("a/db", component)
+	h.do("a/db")
+}
+
+func TestLifecycle(t *testing.T) {
+	h := start(t, host.Config{})
+	var calls []string
+	d := deployment("a/managed", behaviour{
+		start: func(h guest.Host, config guest.Config) error {
+			calls = append(calls, fmt.Sprintf("initialize %v", config))
+			isError(t, "message to what is not deployed yet", h.Send(h.SelfID(), nil), guest.ErrTargetNotFound)
+			return h.Send("a/probe", nil)
+		},
+		message:  func(guest.Host, string, []byte) ([]byte, error) { calls = append(calls, "message"); return nil, nil },
+		shutdown: func(guest.Host) { calls = append(calls, "shutdown") },
+	})
+	d.Config = []core.ConfigPair{{Key: "b", Value: "1"}, {Key: "a", Value: "2"}}
+	h.deploy("a/probe", echo)
+	err := h.Deploy(within(t), d)
+	check(t, err)
+	h.do("a/managed")
+	h.quiesce()
+	check(t, h.Undeploy(within(t), d.ID))
+	got := strings.Join(calls, ", ")
+	if got != "initialize [{b 1} {a 2}], message, shutdown" {
+		t.Errorf("calls: %s", got)
+	}
+	isError(t, "second undeployment", h.Undeploy(within(t), d.ID), core.ErrTargetNotFound)
+	h.balance()
+}
+
+// TestUndeployWithRequestsPending: requests in the mailbox end with
+// target-not-found, other messages become dead letters.
+func TestUndeployWithRequestsPending(t *testing.T) {
+	everyPart(t, func(t *testing.T, p parts) {
+		h := p.start(t, host.Config{})
+		var once sync.Once
+		entered, release := make(chan struct{}), make(chan struct{})
+		o := newOutcomes()
+		h.deploy("a/busy", responder(func([]byte) ([]byte, error) {
+			once.Do(func() { close(entered) })
+			<-release
+			return []byte("done"), nil
+		}))
+		h.deploy("a/asker", o.requester("a/busy", 0))
+		h.do("a/asker")
+		receive(t, "the first request", entered)
+		h.do("a/asker")
+		check(t, h.Send(id("a/busy"), []byte("lost")))
+		h.waitFor("two waiting messages", func() bool { return h.Components()[1].Waiting == 2 })
+
+		ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+		defer cancel()
+		isError(t, "undeployment during a call", h.Undeploy(ctx, id("a/busy")), context.DeadlineExceeded)
+		undeployed := make(chan error)
+		go func() { undeployed <- h.Undeploy(within(t), id("a/busy")) }()
+		close(release)
+		check(t, receive(t, "undeployment", undeployed))
+		outcomes := []string{receive(t, "callback", o.got), receive(t, "callback", o.got)}
+		// How many were handled before is the scheduler's choice.
+		for _, outcome := range outcomes {
+			if outcome != "ok done" && outcome != "target-not-found: a/busy" {
+				t.Errorf("outcome: %q", outcome)
+			}
+		}
+		isError(t, "send to what was undeployed", h.Send(id("a/busy"), nil), core.ErrTargetNotFound)
+		h.balance()
+	})
+}
+
+// waitFor waits for what another goroutine brings about.
+func (h *testHost) waitFor(what string, is func() bool) {
+	h.t.Helper()
+	for begin := time.Now(); !is(); runtime.Gosched() {
+		if time.Since(begin) > 20*time.Second {
+			h.t.Fatalf("never came: %s; %+v", what, h.Snapshot())
+		}
+	}
+}
+
+// TestUndeployRequester: outcomes of a component that is gone are dropped and
+// counted, and its requests leave the tracker.
+func TestUndeployRequester(t *testing.T) {
+	h := start(t, host.Config{})
+	release := make(chan struct{})
+	o := newOutcomes()
+	h.deploy("a/slow", responder(func([]byte) ([]byte, error) { <-release; return nil, nil }))
+	h.deploy("a/asker", o.requester("a/slow", 0))
+	h.do("a/asker")
+	check(t, h.Undeploy(within(t), id("a/asker")))
+	equal(t, "pending", h.Snapshot().Pending, 0)
+	close(release)
+	s := h.balance()
+	equal(t, "orphans", s.Orphans, 1)
+	equal(t, "late", s.Late, 1)
+	equal(t, "callbacks", s.Callbacks, 0)
+}
+
+func TestDeadLetters(t *testing.T) {
+	h := start(t, host.Config{DeadLetters: 2})
+	h.deploy("a/broken", responder(func([]byte) ([]byte, error) { panic("on purpose") }))
+	for _, payload := range []string{"first", "second", strings.Repeat("3", 1000)} {
+		check(t, h.Send(id("a/broken"), []byte(payload)))
+		h.quiesce()
+	}
+	letters := h.DeadLetters()
+	equal(t, "letters kept", len(letters), 2)
+	equal(t, "the older one", string(letters[0].Payload), "second")
+	equal(t, "size of the newer one", letters[1].Size, 1000)
+	equal(t, "what is kept of it", len(letters[1].Payload), 256)
+	equal(t, "sender", letters[0].Sender, core.HostID)
+	equal(t, "target", letters[0].Target, id("a/broken"))
+	contains(t, "reason", letters[0].Reason, "on purpose")
+	equal(t, "counted", h.balance().DeadLetters, 3)
+}
+
+// TestStopWhileLoaded: a stopping host refuses new messages, works off what is
+// under way, and gives every pending request its callback.
+func TestStopWhileLoaded(t *testing.T) {
+	everyPart(t, func(t *testing.T, p parts) {
+		h := p.start(t, host.Config{DrainTimeout: 20 * time.Millisecond})
+		o := newOutcomes()
+		var stopped atomic.Int32
+		asker := o.requester("a/slow", 0)
+		asker.shutdown = func(guest.Host) { stopped.Add(1) }
+		release := make(chan struct{})
+		h.deploy("a/slow", responder(func([]byte) ([]byte, error) { <-release; return nil, nil }))
+		h.deploy("a/asker", asker)
+		for range 3 {
+			h.do("a/asker")
+		}
+		waiting := make(chan error)
+		go func() {
+			_, err := h.Request(context.Background(), id("a/slow"), nil)
+			waiting <- err
+		}()
+		h.waitFor("the request from Go", func() bool { return h.Snapshot().Pending == 4 })
+		stop := make(chan error)
+		go func() { stop <- h.Stop(within(t)) }()
+		h.waitFor("refusal", func() bool { return errors.Is(h.Send(id("a/asker"), nil), core.ErrUnavailable) })
+		h.waitFor("the end of the drain", func() bool { return strings.Contains(h.log.String(), "drain limit reached") })
+		close(release)
+		isError(t, "request that waits when the host stops", receive(t, "its end", waiting), core.ErrRequestUnavailable)
+		check(t, receive(t, "end of stop", stop))
+		for range 3 {
+			outcome := receive(t, "callback", o.got)
+			if outcome != "ok " && outcome != "unavailable: host stopping" {
+				t.Errorf("outcome of a request when the host stops: %q", outcome)
+			}
+		}
+		equal(t, "shutdown calls", stopped.Load(), 1)
+		equal(t, "pending", h.Snapshot().Pending, 0)
+		isError(t, "request to a stopped host", func() error { _, err := h.request("a/slow", ""); return err }(), core.ErrUnavailable)
+		isError(t, "deployment on a stopped host", h.Deploy(within(t), deployment("a/new", echo)), host.ErrNotRunning)
+		check(t, h.Stop(within(t)))
+	})
+}
+
+// TestStopLeavesBehind: a component that does not end is named, and does not
+// hold up Stop beyond its context.
+func TestStopLeavesBehind(t *testing.T) {
+	release := make(chan struct{})
+	p := parts{"", newInproc, newSlab}
+	h := p.start(t, host.Config{DrainTimeout: time.Millisecond})
+	entered := make(chan struct{})
+	h.deploy("a/stuck", responder(func([]byte) ([]byte, error) { close(entered); <-release; return nil, nil }))
+	check(t, h.Send(id("a/stuck"), nil))
+	receive(t, "entering", entered)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	err := h.Stop(ctx)
+	isError(t, "stop", err, context.DeadlineExceeded)
+	contains(t, "stop", fmt.Sprint(err), "a/stuck was left behind")
+	close(release)
+}
+
+func TestNewErrors(t *testing.T) {
+	broker, err := newInproc()
+	check(t, err)
+	tracker, err := newSlab()
+	check(t, err)
+	defer func() { check(t, tracker.Close()) }()
+	for name, make := range map[string]func() (*host.Host, error){
+		"no broker":        func() (*host.Host, error) { return host.New(host.Config{}, nil, tracker) },
+		"no tracker":       func() (*host.Host, error) { return host.New(host.Config{}, broker, nil) },
+		"nil engine":       func() (*host.Host, error) { return host.New(host.Config{}, broker, tracker, nil) },
+		"negative workers": func() (*host.Host, error) { return host.New(host.Config{Workers: -1}, broker, tracker) },
+		"timeout": func() (*host.Host, error) {
+			return host.New(host.Config{RequestTimeout: 2 * core.MaxTimeout}, broker, tracker)
+		},
+	} {
+		if _, err := make(); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	h, err := host.New(host.Config{Logger: slog.New(slog.DiscardHandler)}, broker, tracker)
+	check(t, err)
+	isError(t, "deployment before Start", h.Deploy(within(t), deployment("a/echo", echo)), host.ErrNotRunning)
+	check(t, h.Stop(within(t)))
+}
+
+// TestTenThousand deploys many components, lets each say something, and stops.
+func TestTenThousand(t *testing.T) {
+	h := start(t, host.Config{Logger: slog.New(slog.DiscardHandler)})
+	const components = 10_000
+	var handled atomic.Int64
+	component := behaviour{message: func(guest.Host, string, []byte) ([]byte, error) { handled.Add(1); return nil, nil }}
+	for n := range components {
+		h.deploy(fmt.Sprintf("many/%d", n), component)
+	}
+	for n := range components {
+		check(t, h.Send(id(fmt.Sprintf("many/%d", n)), nil))
+	}
+	h.balance()
+	equal(t, "handled", handled.Load(), components)
+	check(t, h.Stop(within(t)))
+	equal(t, "left", len(h.Components()), 0)
+}
+
+// TestIdleComponentMemory: what a deployed component costs the host.
+func TestIdleComponentMemory(t *testing.T) {
+	h := start(t, host.Config{Logger: slog.New(slog.DiscardHandler)})
+	const components = 1000
+	before := heap()
+	for n := range components {
+		h.deploy(fmt.Sprintf("idle/%d", n), echo)
+	}
+	each := (int64(heap()) - int64(before)) / components
+	if each > 16<<10 {
+		t.Errorf("an idle component costs %d bytes, want at most 16 KiB", each)
+	}
+	t.Logf("an idle native component costs %d bytes", each)
+}
+
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
+}
+
+// TestConcurrentDeployments has many goroutines deploy, message and undeploy the
+// same few ids.
+func TestConcurrentDeployments(t *testing.T) {
+	everyPart(t, func(t *testing.T, p parts) {
+		h := p.start(t, host.Config{Logger: slog.New(slog.DiscardHandler)})
+		var wg sync.WaitGroup
+		for g := range 8 {
+			wg.Go(func() {
+				name := fmt.Sprintf("churn/%d", g%3)
+				for range 50 {
+					_ = h.Deploy(within(t), deployment(name, echo))
+					for range 5 {
+						_ = h.Send(id(name), []byte("x"))
+						_, _ = h.Request(within(t), id(name), []byte("y"))
+					}
+					_ = h.Undeploy(within(t), id(name))
+				}
+			})
+		}
+		wg.Wait()
+		s := h.balance()
+		equal(t, "pending", s.Pending, 0)
+	})
+}

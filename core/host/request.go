@@ -1,0 +1,249 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/airhost/airhost/core"
+)
+
+// Request sends a request to target and waits for its response, which the
+// caller owns. payload is not kept, nor changed.
+//
+// It returns ctx's error when ctx ends first; without a deadline of ctx's own
+// the request times out after Config.RequestTimeout. A request that is refused
+// is a [core.MessagingError], one that ends without a response a
+// [core.RequestError].
+//
+// An idle component runs on the caller's goroutine, which is several times
+// faster than a worker's. This is done only where the caller can be answered in
+// time: ctx cannot end, or the component's engine can interrupt it, it has
+// proved to be prompt, and its handler time ends before ctx's deadline. What
+// remains is that a caller whose ctx is canceled during such a call hears of it
+// only when the call ends.
+func (h *Host) Request(ctx context.Context, target core.ComponentID, payload []byte) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, requestFailed(target, err)
+	}
+	if c := h.direct.find(target); c != nil && !h.stopping.Load() && c.answersBefore(ctx) {
+		if response, err, done := c.call(payload); done {
+			if err != nil {
+				err = requestFailed(target, err)
+			}
+			return response, err
+		}
+	}
+	response, err := h.request(ctx, target, payload)
+	if err != nil {
+		return nil, requestFailed(target, err)
+	}
+	return response, nil
+}
+
+func requestFailed(target core.ComponentID, err error) error {
+	return fmt.Errorf("request to %s: %w", target, err)
+}
+
+// answersBefore reports whether c can be called on the goroutine of somebody
+// who waits no longer than ctx.
+func (c *component) answersBefore(ctx context.Context) bool {
+	if ctx.Done() == nil {
+		return true
+	}
+	if !c.traits.Interruptible {
+		return false
+	}
+	c.mu.Lock()
+	prompt := c.prompt
+	c.mu.Unlock()
+	deadline, limited := ctx.Deadline()
+	return prompt && (!limited || time.Until(deadline) >= c.limits.HandlerTime)
+}
+
+// call runs c on the caller's goroutine, if c is idle; done says whether it did.
+func (c *component) call(payload []byte) (response []byte, err error, done bool) {
+	if len(payload) > c.limits.MessageSize {
+		return nil, nil, false
+	}
+	slot := c.host.watch.acquire(c)
+	defer slot.release()
+	c.mu.Lock()
+	if c.status != idle {
+		c.mu.Unlock()
+		return nil, nil, false
+	}
+	c.status = running
+	c.begin()
+	err = c.instance.HandleMessage(core.HostID, payload, &c.response)
+	response, c.response = c.response, nil
+	trap := c.verdict(err)
+	c.counts.direct++
+	if trap == nil {
+		c.counts.Handled++
+	}
+	c.end(trap)
+	c.yield()
+	if trap != nil {
+		c.host.recordDead(&core.Message{Sender: core.HostID, Target: c.id, Payload: payload}, trap)
+	}
+	if err != nil {
+		return nil, requestError(err), true
+	}
+	return response, nil, true
+}
+
+// waitingCall is a Go program's request that a worker answers.
+type waitingCall struct {
+	host    *Host
+	outcome chan *core.Message
+}
+
+// Expired implements [core.Waiter].
+func (w *waitingCall) Expired(id core.RequestID) {
+	w.host.tally.timeouts.Add(1)
+	m := core.NewMessage(nil)
+	m.Correlation = id
+	m.Fail(core.ErrTimeout)
+	w.outcome <- m
+}
+
+// request sends a request by way of broker and tracker.
+func (h *Host) request(ctx context.Context, target core.ComponentID, payload []byte) ([]byte, error) {
+	h.tally.sent.Add(1)
+	timeout := h.config.RequestTimeout
+	deadline, limited := ctx.Deadline()
+	if limited {
+		// The tracker only has to end it after ctx has.
+		timeout = min(core.MaxTimeout, max(0, time.Until(deadline))+10*time.Millisecond)
+	} else {
+		deadline = time.Now().Add(timeout)
+	}
+	// One place: exactly one of response, expiry and end of the host fills it.
+	call := &waitingCall{h, make(chan *core.Message, 1)}
+	id, err := h.tracker.Register(call, timeout)
+	if err != nil {
+		return nil, h.refused(unlessStopping(err))
+	}
+	m := core.NewMessage(payload)
+	m.Sender, m.Target, m.Correlation, m.Origin, m.Deadline = core.HostID, target, id, h, deadline.UnixNano()
+	if err := h.publish(m); err != nil {
+		m.Release()
+		h.tracker.Cancel(id, call)
+		return nil, h.refused(err)
+	}
+	h.tally.requests.Add(1)
+	return h.wait(ctx, call, id)
+}
+
+func (h *Host) wait(ctx context.Context, call *waitingCall, id core.RequestID) ([]byte, error) {
+	select {
+	case m := <-call.outcome:
+		return takeResponse(ctx, m)
+	case <-h.stopped:
+		if h.tracker.Cancel(id, call) {
+			return nil, errHostStopping
+		}
+	case <-ctx.Done():
+		if h.tracker.Cancel(id, call) {
+			h.tally.canceled.Add(1)
+			return nil, ctx.Err()
+		}
+	}
+	return takeResponse(ctx, <-call.outcome)
+}
+
+func takeResponse(ctx context.Context, m *core.Message) ([]byte, error) {
+	defer m.Release()
+	if m.Failure == nil {
+		return append(make([]byte, 0, len(m.Payload)), m.Payload...), nil
+	}
+	if m.Failure == core.ErrTimeout && ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return nil, m.Failure
+}
+
+// Send sends a fire-and-forget message to target and returns once the broker
+// has taken it. payload is not kept, nor changed. An error is a
+// [core.MessagingError]; nothing has happened then. It does not block.
+func (h *Host) Send(target core.ComponentID, payload []byte) error {
+	h.tally.sent.Add(1)
+	m := core.NewMessage(payload)
+	m.Sender, m.Target = core.HostID, target
+	if err := h.publish(m); err != nil {
+		m.Release()
+		return fmt.Errorf("message to %s: %w", target, h.refused(err))
+	}
+	return nil
+}
+
+// publish hands over a message of a Go program's.
+func (h *Host) publish(m *core.Message) error {
+	receiver, err := h.route(m.Target)
+	if err != nil {
+		return err
+	}
+	return receiver.Deliver(m)
+}
+
+// refused counts the refusal of a Go program's message and returns it in the
+// contract's terms.
+func (h *Host) refused(err error) error {
+	refusal := core.AsMessagingError(err)
+	h.tally.refused[refusal.Case].Add(1)
+	return refusal
+}
+
+// unlessStopping returns err, or that the host is stopping where that is why.
+func unlessStopping(err error) error {
+	if errors.Is(err, core.ErrClosed) {
+		return errStopping
+	}
+	return err
+}
+
+// route asks the broker for the way to a target.
+func (h *Host) route(target core.ComponentID) (core.Receiver, error) {
+	if h.stopping.Load() {
+		return nil, errStopping
+	}
+	receiver, err := h.broker.Route(target)
+	return receiver, unlessStopping(err)
+}
+
+// Respond implements [core.Origin].
+func (h *Host) Respond(m *core.Message) { h.respond(m, nil) }
+
+// respond passes an outcome on to whoever waits for it.
+func (h *Host) respond(m *core.Message, w *worker) {
+	waiter, pending := h.tracker.Resolve(m.Correlation)
+	switch waiter := waiter.(type) {
+	case *component:
+		waiter.outcome(m, w)
+	case *waitingCall:
+		waiter.outcome <- m
+	default:
+		if !pending {
+			h.tally.late.Add(1)
+		}
+		m.Release()
+	}
+}
+
+// Undelivered implements [core.Origin].
+func (h *Host) Undelivered(m *core.Message, reason error) {
+	h.undeliverable(m, &core.RequestError{Reason: core.ReasonUnavailable, Text: reason.Error()})
+}
+
+// undeliverable ends a message that was taken and cannot be handled.
+func (h *Host) undeliverable(m *core.Message, reason *core.RequestError) {
+	h.recordDead(m, reason)
+	if !m.IsRequest() {
+		m.Release()
+		return
+	}
+	m.Fail(reason)
+	m.Origin.Respond(m)
+}

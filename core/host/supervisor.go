@@ -1,0 +1,224 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/airhost/airhost/core"
+)
+
+// supervisor decides when a component whose instance has ended is started
+// again. The component's lock guards it.
+type supervisor struct {
+	restarts []time.Duration // when, within the window
+	streak   int             // restarts in a row
+	due      bool            // the next to run the component starts it
+	timer    *time.Timer     // sets due
+	reason   error           // of the last end
+}
+
+// next returns the pause before the next restart, or false when there is none.
+func (s *supervisor) next(plan Restart, now time.Duration) (time.Duration, bool) {
+	if plan.Policy == RestartTemporary {
+		return 0, false
+	}
+	if n := len(s.restarts); n > 0 && now-s.restarts[n-1] > plan.Within {
+		s.streak = 0
+	}
+	for len(s.restarts) > 0 && now-s.restarts[0] > plan.Within {
+		s.restarts = s.restarts[1:]
+	}
+	if plan.MaxRestarts >= 0 {
+		if len(s.restarts) >= plan.MaxRestarts {
+			return 0, false
+		}
+		s.restarts = append(s.restarts, now)
+	}
+	s.streak++
+	return backoff(plan, s.streak), true
+}
+
+// backoff is the pause before the n-th restart in a row: none before the first,
+// then doubling, with up to half of it taken off at random so that components
+// that fell together do not rise together.
+func backoff(plan Restart, n int) time.Duration {
+	if n < 2 {
+		return 0
+	}
+	pause := plan.MaxBackoff
+	if doubled := plan.Backoff << (n - 2); n < 32 && doubled > 0 {
+		pause = min(pause, doubled)
+	}
+	return pause - rand.N(pause/2+1)
+}
+
+// ended buries an instance that has ended, with c.mu held; the owner calls it.
+func (c *component) ended(reason error) {
+	c.counts.Traps++
+	instance := c.instance
+	c.instance, c.overdue, c.prompt = nil, false, false
+	c.supervisor.reason = reason
+	c.mu.Unlock()
+	if instance != nil {
+		_ = instance.Close() // what it held is gone either way
+	}
+	c.logEnd(reason)
+	c.mu.Lock()
+
+	pause, again := c.supervisor.next(c.plan.Restart, c.host.clock.Exact())
+	switch {
+	case !again:
+		c.fail()
+	case pause == 0:
+		c.supervisor.due = true
+	default:
+		c.supervisor.timer = time.AfterFunc(pause, c.restartDue)
+	}
+}
+
+func (c *component) logEnd(reason error) {
+	attrs := []any{"component", c.id.String(), "reason", reason.Error()}
+	if trap := (*core.TrapError)(nil); errors.As(reason, &trap) && trap.Details != "" {
+		attrs = append(attrs, "details", trap.Details)
+	}
+	c.host.log.Warn("instance ended", attrs...)
+}
+
+// restartDue has a worker start the component.
+func (c *component) restartDue() {
+	c.mu.Lock()
+	c.supervisor.due = true
+	ready := c.status == down
+	if ready {
+		c.status = queued
+	}
+	c.mu.Unlock()
+	if ready {
+		c.host.workers.push(c)
+	}
+}
+
+// restart makes a fresh instance, with c.mu held; the owner calls it.
+func (c *component) restart() {
+	c.supervisor.due = false
+	c.mu.Unlock()
+	c.counts.Restarts++
+	err := c.launch(c.host.background)
+	c.mu.Lock()
+	if err != nil {
+		c.ended(err)
+	} else {
+		c.host.log.Info("component restarted", "component", c.id.String())
+	}
+	c.published = c.counts
+}
+
+// launch makes an instance and initializes it; the owner calls it.
+func (c *component) launch(ctx context.Context) error {
+	instance, err := c.compiled.Instantiate(ctx, core.Environment{
+		ID: c.id, Host: c, Limits: c.limits,
+		Starting: func(instance core.Instance) { c.enter(instance) },
+	})
+	if err = c.leave(err); err != nil {
+		if instance != nil {
+			_ = instance.Close()
+		}
+		return err
+	}
+	c.enter(instance)
+	err = c.leave(instance.Initialize(c.plan.Config))
+	if err != nil {
+		_ = instance.Close()
+		return err
+	}
+	c.mu.Lock()
+	c.instance = instance
+	c.mu.Unlock()
+	return nil
+}
+
+// enter begins a call outside the mailbox, under the watchdog.
+func (c *component) enter(instance core.Instance) {
+	c.mu.Lock()
+	c.instance = instance
+	c.begin()
+}
+
+// leave ends a call begun by enter, and takes the instance out of the
+// watchdog's sight. It returns err, or that the call was interrupted.
+func (c *component) leave(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.overdue && err == nil {
+		err = &core.TrapError{Kind: core.TrapHandler, Text: "stopped at the end of its call"}
+	}
+	c.calling, c.overdue, c.instance = false, false, nil
+	return err
+}
+
+// fail gives the component up, with c.mu held; the owner calls it.
+func (c *component) fail() {
+	c.status = failed
+	entries := c.mailbox.queue
+	c.mailbox = mailbox{}
+	c.mu.Unlock()
+	c.host.log.Error("component failed", "component", c.id.String(), "reason", c.supervisor.reason.Error(),
+		"hint", "it ended more often than its restart policy allows; undeploy and deploy it to try again")
+	c.dismiss(entries, &core.RequestError{Reason: core.ReasonUnavailable, Text: c.refuse.down.Text})
+	c.mu.Lock()
+}
+
+// dismiss ends what waits in a mailbox that nobody will work off, and forgets
+// the component's own requests.
+func (c *component) dismiss(entries queue[entry], reason *core.RequestError) {
+	for entries.length > 0 {
+		e := entries.pop()
+		if e.outcome {
+			c.host.tally.orphans.Add(1)
+			e.message.Release()
+			continue
+		}
+		c.host.undeliverable(e.message, reason)
+	}
+	c.host.tally.orphans.Add(uint64(len(c.host.tracker.Remove(c))))
+}
+
+// checkHealth asks the guest for its health, with c.mu held; the owner calls it.
+func (c *component) checkHealth() {
+	c.healthDue = false
+	c.begin()
+	health, err := c.instance.Health()
+	if err == nil && health == core.HealthUnhealthy && c.plan.Restart.Policy == RestartPermanent {
+		err = &core.TrapError{Kind: core.TrapFault, Text: "it reported to be unhealthy"}
+	}
+	c.end(err)
+	if err == nil && health != c.health {
+		c.host.log.Log(c.host.background, healthLevel(health), "component's health changed",
+			"component", c.id.String(), "health", health.String(), "was", c.health.String())
+		c.health = health
+	}
+	c.scheduleHealth()
+}
+
+func healthLevel(h core.HealthStatus) slog.Level {
+	if h == core.HealthHealthy {
+		return slog.LevelInfo
+	}
+	return slog.LevelWarn
+}
+
+// scheduleHealth has the guest asked for its health once the interval has
+// passed, with c.mu held.
+func (c *component) scheduleHealth() {
+	if c.plan.HealthInterval <= 0 || c.status == removed {
+		return
+	}
+	c.healthTimer = time.AfterFunc(c.plan.HealthInterval, func() {
+		c.mu.Lock()
+		c.healthDue = true
+		c.wake(nil)
+	})
+}

@@ -1,0 +1,216 @@
+package host_test
+
+import (
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/core/host"
+	"github.com/airhost/airhost/guest"
+)
+
+// fragile panics at "trap", and answers otherwise with how many messages its
+// instance has handled.
+func fragile(starts *atomic.Int32) func() guest.Component {
+	return func() guest.Component {
+		handled := byte(0)
+		return behaviour{
+			start: func(guest.Host, guest.Config) error { starts.Add(1); return nil },
+			message: func(_ guest.Host, _ string, message []byte) ([]byte, error) {
+				if string(message) == "trap" {
+					panic("on purpose")
+				}
+				handled++
+				return []byte{'0' + handled}, nil
+			},
+		}
+	}
+}
+
+func fragileDeployment(starts *atomic.Int32, restart host.Restart) host.Deployment {
+	d := deployment("a/fragile", nil)
+	d.Source = core.Source{Value: fragile(starts)}
+	d.Restart = restart
+	return d
+}
+
+// TestRestart: a trapped instance is never called again, a fresh one takes its
+// place, and the mailbox is kept.
+func TestRestart(t *testing.T) {
+	everyPart(t, func(t *testing.T, p parts) {
+		h := p.start(t, host.Config{})
+		var starts atomic.Int32
+		check(t, h.Deploy(within(t), fragileDeployment(&starts, host.Restart{MaxRestarts: -1, Backoff: time.Microsecond})))
+		for _, want := range []string{"1", "2"} {
+			got, err := h.request("a/fragile", "count")
+			check(t, err)
+			equal(t, "count", got, want)
+		}
+		_, err := h.request("a/fragile", "trap")
+		isError(t, "request that traps", err, core.ErrRequestTrapped)
+		got, err := h.request("a/fragile", "count")
+		check(t, err)
+		equal(t, "count of the fresh instance", got, "1")
+		equal(t, "instances initialized", starts.Load(), 2)
+
+		for range 5 { // the failing message is not replayed, the others wait
+			check(t, h.Send(id("a/fragile"), []byte("trap")))
+			check(t, h.Send(id("a/fragile"), []byte("count")))
+		}
+		s := h.balance()
+		equal(t, "dead letters", s.DeadLetters, 6)
+		equal(t, "traps", s.Traps, 6)
+		equal(t, "restarts", s.Restarts, 6)
+		contains(t, "log", h.log.String(), "instance ended")
+	})
+}
+
+func TestRestartLimit(t *testing.T) {
+	for name, test := range map[string]struct {
+		restart host.Restart
+		traps   int
+	}{
+		"temporary": {host.Restart{Policy: host.RestartTemporary}, 1},
+		"transient": {host.Restart{MaxRestarts: 2, Backoff: time.Microsecond}, 3},
+		"permanent": {host.Restart{Policy: host.RestartPermanent, MaxRestarts: 1, Backoff: time.Microsecond}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := start(t, host.Config{})
+			o := newOutcomes()
+			var starts atomic.Int32
+			check(t, h.Deploy(within(t), fragileDeployment(&starts, test.restart)))
+			h.deploy("a/asker", o.requester("a/fragile", 0))
+			for range test.traps {
+				_, err := h.request("a/fragile", "trap")
+				isError(t, "request that traps", err, core.ErrRequestTrapped)
+			}
+			h.waitFor("failure", func() bool { return h.Components()[1].State == "failed" })
+			_, err := h.request("a/fragile", "count")
+			isError(t, "request to a failed component", err, core.ErrUnavailable)
+			isError(t, "message to a failed component", h.Send(id("a/fragile"), nil), core.ErrUnavailable)
+			_, err = h.request("a/asker", "count")
+			contains(t, "a component's request to a failed one", err.Error(), "unavailable")
+			equal(t, "instances", int(starts.Load()), test.traps)
+			contains(t, "log", h.log.String(), "component failed")
+			h.balance()
+
+			check(t, h.Undeploy(within(t), id("a/fragile")))
+			check(t, h.Deploy(within(t), fragileDeployment(&starts, test.restart)))
+			_, err = h.request("a/fragile", "count")
+			check(t, err)
+		})
+	}
+}
+
+// TestFailureEndsWhatWaits: when a component fails, requests in its mailbox get
+// their callbacks.
+func TestFailureEndsWhatWaits(t *testing.T) {
+	h := start(t, host.Config{})
+	entered, release := make(chan struct{}), make(chan struct{})
+	d := deployment("a/once", responder(func([]byte) ([]byte, error) { close(entered); <-release; panic("on purpose") }))
+	d.Restart.Policy = host.RestartTemporary
+	check(t, h.Deploy(within(t), d))
+	o := newOutcomes()
+	h.deploy("a/asker", o.requester("a/once", 0))
+	h.do("a/asker")
+	receive(t, "entering", entered)
+	h.do("a/asker")
+	check(t, h.Send(id("a/once"), nil))
+	close(release)
+	contains(t, "the request it trapped on", receive(t, "callback", o.got), "trapped: ")
+	equal(t, "the request behind", receive(t, "callback", o.got), "unavailable: a/once has failed")
+	equal(t, "dead letters", h.balance().DeadLetters, 3)
+}
+
+// TestCallbackTraps: a trap in handle-callback ends the instance like any other.
+func TestCallbackTraps(t *testing.T) {
+	h := start(t, host.Config{})
+	h.deploy("a/echo", echo)
+	o := newOutcomes()
+	asker := o.requester("a/echo", 0)
+	asker.callback = func(guest.Host, guest.RequestID, []byte, error) error { panic("on purpose") }
+	h.deploy("a/asker", asker)
+	h.do("a/asker")
+	s := h.balance()
+	equal(t, "traps", s.Traps, 1)
+	equal(t, "callbacks", s.Callbacks, 1)
+	h.do("a/asker")
+	h.balance()
+}
+
+func TestHealth(t *testing.T) {
+	h := start(t, host.Config{})
+	var health atomic.Int32
+	var starts atomic.Int32
+	d := deployment("a/sick", behaviour{
+		start:  func(guest.Host, guest.Config) error { health.Store(int32(guest.Healthy)); starts.Add(1); return nil },
+		health: func() guest.HealthStatus { return guest.HealthStatus(health.Load()) },
+	})
+	d.HealthInterval = time.Millisecond
+	d.Restart = host.Restart{Policy: host.RestartPermanent, MaxRestarts: -1}
+	check(t, h.Deploy(within(t), d))
+	health.Store(int32(guest.Degraded))
+	h.waitFor("degraded", func() bool { return h.Components()[0].Health == core.HealthDegraded })
+	equal(t, "instances", starts.Load(), 1)
+	health.Store(int32(guest.Unhealthy))
+	h.waitFor("restart", func() bool { return starts.Load() == 2 })
+	h.waitFor("healthy", func() bool { return h.Components()[0].Health == core.HealthHealthy })
+	h.do("a/sick")
+}
+
+// TestHeldUpWorker: components that do not return hold up nobody but themselves.
+func TestHeldUpWorker(t *testing.T) {
+	everyPart(t, func(t *testing.T, p parts) {
+		h := p.start(t, host.Config{Workers: 1})
+		release := make(chan struct{})
+		h.deploy("a/echo", echo)
+		h.deploy("b/echo", echo)
+		o := newOutcomes()
+		h.deploy("a/asker", o.requester("b/echo", 0))
+		for _, name := range []string{"a/slow", "b/slow", "c/slow"} {
+			h.deploy(name, behaviour{message: func(h guest.Host, _ string, _ []byte) ([]byte, error) {
+				// What it has messaged before waits behind it, but not for it.
+				err := h.Send("a/asker", []byte("x"))
+				<-release
+				return nil, err
+			}})
+			check(t, h.Send(id(name), nil))
+		}
+		for range 3 {
+			equal(t, "outcome", receive(t, "callback", o.got), "ok x")
+		}
+		got, err := h.request("a/echo", "hello")
+		check(t, err)
+		equal(t, "response of the neighbour", got, "hello")
+		close(release)
+		s := h.balance()
+		if s.WorkersHeldUp == 0 {
+			t.Error("no worker was replaced")
+		}
+	})
+}
+
+// TestRunToCompletion: a worker goes on with the component that was messaged, so
+// that two workers that each pass a ball around do not disturb each other.
+func TestFairness(t *testing.T) {
+	h := start(t, host.Config{Workers: 1, Logger: slog.New(slog.DiscardHandler)})
+	var stop atomic.Bool
+	for _, pair := range [][2]string{{"a/1", "a/2"}, {"a/2", "a/1"}} {
+		h.deploy(pair[0], behaviour{message: func(h guest.Host, _ string, message []byte) ([]byte, error) {
+			if stop.Load() {
+				return nil, nil
+			}
+			return nil, h.Send(pair[1], message)
+		}})
+	}
+	h.deploy("a/echo", echo)
+	check(t, h.Send(id("a/1"), nil))
+	got := make(chan struct{})
+	h.deploy("a/signal", responder(func([]byte) ([]byte, error) { close(got); return nil, nil }))
+	check(t, h.Send(id("a/signal"), nil))
+	receive(t, "a turn beside a ball that never rests", got)
+	stop.Store(true)
+	h.balance()
+}
