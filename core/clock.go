@@ -21,8 +21,9 @@ type Clock struct {
 	onTick func(now time.Duration) (busy bool)
 
 	now     atomic.Int64 // ns since start; negative: at rest
-	ticking sync.Mutex   // held during onTick, before mu
-	mu      sync.Mutex   // guards closed, and starting to tick
+	ticking sync.Mutex   // guards ticked; held during onTick, before mu
+	ticked  time.Duration
+	mu      sync.Mutex // guards closed, and starting to tick
 	closed  bool
 	stop    chan struct{}
 	stopped sync.WaitGroup
@@ -57,11 +58,20 @@ func (c *Clock) Exact() time.Duration { return time.Since(c.start) }
 func (c *Clock) wake() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := c.Exact()
-	if c.rouse(now) {
-		c.stopped.Go(c.run)
+	for {
+		now := c.Exact()
+		if c.rouse(now) {
+			c.stopped.Go(c.run)
+			return now
+		}
+		if c.closed {
+			return now
+		}
+		// Another reader has woken it, and it shows an earlier time than now.
+		if shown := c.now.Load(); shown >= 0 {
+			return time.Duration(shown)
+		}
 	}
-	return now
 }
 
 // rouse makes a clock at rest show now, and reports whether it was at rest and
@@ -91,7 +101,7 @@ func (c *Clock) run() {
 				return
 			}
 			c.mu.Lock()
-			roused := c.rouse(now)
+			roused := c.rouse(c.Exact())
 			c.mu.Unlock()
 			if !roused {
 				return
@@ -104,7 +114,8 @@ func (c *Clock) run() {
 func (c *Clock) tick(now time.Duration) bool {
 	c.ticking.Lock()
 	defer c.ticking.Unlock()
-	return c.onTick(now)
+	c.ticked = max(c.ticked, now) // the last look before a rest may be overtaken
+	return c.onTick(c.ticked)
 }
 
 // Close stops the clock and waits for the end of a tick in progress. Now keeps

@@ -27,7 +27,7 @@ type ComponentID struct{ text string }
 func ParseComponentID(text string) (ComponentID, error) {
 	namespace, name, ok := strings.Cut(text, "/")
 	if !ok {
-		return ComponentID{}, fmt.Errorf("%w %q: want namespace/name, there is no '/'", ErrInvalidID, text)
+		return ComponentID{}, fmt.Errorf("%w %q: want namespace/name, there is no '/'", ErrInvalidID, clip(text))
 	}
 	if err := checkIDPart(text, "namespace", namespace); err != nil {
 		return ComponentID{}, err
@@ -116,7 +116,10 @@ func ParseIDPattern(text string) (IDPattern, error) {
 		return IDPattern{text}, nil
 	}
 	if namespace, name, _ := strings.Cut(text, "/"); name == "*" {
-		return IDPattern{text}, checkIDPart(text, "namespace", namespace)
+		if err := checkIDPart(text, "namespace", namespace); err != nil {
+			return IDPattern{}, err
+		}
+		return IDPattern{text}, nil
 	}
 	if _, err := ParseComponentID(text); err != nil {
 		return IDPattern{}, fmt.Errorf("%w (a pattern is namespace/name, namespace/* or *)", err)

@@ -55,7 +55,7 @@ func (a *audit) write() {
 	rate := newBucket(auditRate, auditRate, a.host.clock)
 	var dropped uint64
 	for r := range a.records {
-		if !rate.take() {
+		if !rate.take(1) {
 			dropped++
 			a.host.tally.auditDropped.Add(1)
 			continue

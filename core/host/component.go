@@ -40,7 +40,7 @@ type component struct {
 	out      outbox
 	response []byte
 	counts   tally
-	lines    bucket // of log
+	log      logQuota
 
 	mu          sync.Mutex // guards what follows; taken after no other lock
 	status      status

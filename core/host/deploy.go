@@ -10,9 +10,11 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// maxLogRate is how many log lines a second a guest may write in the long run,
-// and how many at once.
-const maxLogRate = 1000
+// What a guest may log a second in the long run, and at once.
+const (
+	maxLogLines = 1000
+	maxLogBytes = 1 << 20
+)
 
 // Deploy compiles a guest, starts it and gives it messages. It blocks until the
 // guest has been initialized: for as long as compilation takes, and at most its
@@ -31,7 +33,7 @@ func (h *Host) Deploy(ctx context.Context, d Deployment) error {
 		h.expel(c)
 		return fmt.Errorf("deployment of %s: %w", d.ID, err)
 	}
-	h.log.Info("component deployed", "component", d.ID.String(), "engine", d.Engine, "source", d.Source.Path)
+	h.emit(Event{Kind: EventDeployed, Component: d.ID}, "engine", d.Engine, "source", d.Source.Path)
 	return nil
 }
 
@@ -45,8 +47,8 @@ func newComponent(h *Host, d Deployment) *component {
 			down:     &core.MessagingError{Case: core.CaseUnavailable, Text: id + " has failed"},
 			tooLarge: &core.MessagingError{Case: core.CaseInvalidArgument, Text: fmt.Sprintf("message: %s takes at most %d bytes", id, d.Limits.MessageSize)},
 		},
-		out:   outbox{quota: newBucket(d.Quota.MessagesPerSecond, d.Quota.Burst, h.clock)},
-		lines: newBucket(maxLogRate, maxLogRate, h.clock),
+		out: outbox{quota: newBucket(d.Quota.MessagesPerSecond, d.Quota.Burst, h.clock)},
+		log: logQuota{lines: newBucket(maxLogLines, maxLogLines, h.clock), bytes: newBucket(maxLogBytes, maxLogBytes, h.clock)},
 	}
 }
 
@@ -146,7 +148,7 @@ func (h *Host) Undeploy(ctx context.Context, id core.ComponentID) error {
 	if err != nil {
 		return fmt.Errorf("undeployment of %s: %w", id, err)
 	}
-	h.log.Info("component undeployed", "component", id.String())
+	h.emit(Event{Kind: EventUndeployed, Component: id})
 	return nil
 }
 

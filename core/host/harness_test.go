@@ -253,7 +253,7 @@ func isError(t testing.TB, what string, got, want error) {
 func contains(t testing.TB, what, got, want string) {
 	t.Helper()
 	if !strings.Contains(got, want) {
-		t.Errorf("%s: got %q, want it to contain %q", what, got, want)
+		t.Errorf("%s: got %.2000q, want it to contain %q", what, got, want)
 	}
 }
 

@@ -66,6 +66,7 @@ type Host struct {
 	catalog     catalog
 	deadLetters deadLetters
 	direct      directory
+	events      events
 	tally       hostTally
 	epoch       atomic.Uint64 // counts changes of the configuration
 	stopping    atomic.Bool

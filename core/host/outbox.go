@@ -56,7 +56,7 @@ func (c *component) SendMessage(target, message []byte) error {
 	m.Sender, m.Target = c.id, r.id
 	if err := r.deliver(m, c.worker); err != nil {
 		m.Release()
-		c.out.quota.refund()
+		c.out.quota.refund(1)
 		return c.refused(target, "fire-and-forget", err)
 	}
 	return nil
@@ -98,7 +98,7 @@ func (c *component) sendRequest(target, request []byte, timeoutMillis uint64) (c
 func (c *component) publish(r *route, request []byte, timeout time.Duration) (core.RequestID, error) {
 	id, err := c.host.tracker.Register(c, timeout)
 	if err != nil {
-		c.out.quota.refund()
+		c.out.quota.refund(1)
 		return 0, unlessStopping(err)
 	}
 	m := core.NewMessage(request)
@@ -111,7 +111,7 @@ func (c *component) publish(r *route, request []byte, timeout time.Duration) (co
 		// Expired in between: then its callback is on its way, and the guest
 		// has to know the id.
 		if c.host.tracker.Cancel(id, c) {
-			c.out.quota.refund()
+			c.out.quota.refund(1)
 			return 0, err
 		}
 	}
@@ -147,7 +147,7 @@ func (c *component) charge(message []byte) error {
 	if len(message) > c.limits.MessageSize {
 		return errMessageSize
 	}
-	if !c.out.quota.take() {
+	if !c.out.quota.take(1) {
 		return errMessageRate
 	}
 	return nil
@@ -248,13 +248,10 @@ var logLevels = [...]slog.Level{slog.LevelDebug - 4, slog.LevelDebug, slog.Level
 // Log implements [core.Services].
 func (c *component) Log(level core.LogLevel, message []byte) {
 	c.counts.LogLines++
-	if !c.lines.take() {
+	text := message[:min(len(message), maxLogLine)]
+	if !c.log.take(len(text)) {
 		c.counts.LogDrops++
 		return
-	}
-	text := message
-	if len(text) > maxLogLine {
-		text = text[:maxLogLine]
 	}
 	c.host.guestLog.Log(c.host.background, logLevels[min(int(level), len(logLevels)-1)],
 		strings.ToValidUTF8(string(text), "\uFFFD"), "component", c.id.String())

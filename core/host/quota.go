@@ -19,24 +19,24 @@ func newBucket(perSecond, burst int, clock *core.Clock) bucket {
 	return bucket{perSecond: float64(perSecond), burst: float64(burst), tokens: float64(burst), clock: clock}
 }
 
-// take takes one token, if there is one.
-func (b *bucket) take() bool {
-	if b.tokens < 1 {
+// take takes n tokens, if there are as many.
+func (b *bucket) take(n float64) bool {
+	if b.tokens < n {
 		b.fill(b.clock.Now())
-		if b.tokens < 1 {
+		if b.tokens < n {
 			// The coarse clock may hold back up to a tick's worth.
 			b.fill(b.clock.Exact())
 		}
-		if b.tokens < 1 {
+		if b.tokens < n {
 			return false
 		}
 	}
-	b.tokens--
+	b.tokens -= n
 	return true
 }
 
-// refund gives a token back that turned out not to be needed.
-func (b *bucket) refund() { b.tokens++ }
+// refund gives tokens back that turned out not to be needed.
+func (b *bucket) refund(n float64) { b.tokens += n }
 
 func (b *bucket) fill(now time.Duration) {
 	if now <= b.filled {
@@ -44,4 +44,21 @@ func (b *bucket) fill(now time.Duration) {
 	}
 	b.tokens = min(b.burst, b.tokens+b.perSecond*(now-b.filled).Seconds())
 	b.filled = now
+}
+
+// logQuota bounds what a guest may log.
+type logQuota struct {
+	lines, bytes bucket
+}
+
+// take takes a line of n bytes.
+func (q *logQuota) take(n int) bool {
+	if !q.lines.take(1) {
+		return false
+	}
+	if !q.bytes.take(float64(n)) {
+		q.lines.refund(1)
+		return false
+	}
+	return true
 }

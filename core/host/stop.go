@@ -97,6 +97,7 @@ func (h *Host) Stop(ctx context.Context) error {
 	errs = append(errs, h.workers.stop(ctx), h.broker.Close(ctx), h.tracker.Close())
 	h.clock.Close()
 	h.audit.stop()
+	h.events.close()
 	return errors.Join(errs...)
 }
 

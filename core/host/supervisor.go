@@ -2,8 +2,6 @@ package host
 
 import (
 	"context"
-	"errors"
-	"log/slog"
 	"math/rand/v2"
 	"time"
 
@@ -65,7 +63,7 @@ func (c *component) ended(reason error) {
 	if instance != nil {
 		_ = instance.Close() // what it held is gone either way
 	}
-	c.logEnd(reason)
+	c.host.emit(Event{Kind: EventEnded, Component: c.id, Reason: reason})
 	c.mu.Lock()
 
 	pause, again := c.supervisor.next(c.plan.Restart, c.host.clock.Exact())
@@ -77,14 +75,6 @@ func (c *component) ended(reason error) {
 	default:
 		c.supervisor.timer = time.AfterFunc(pause, c.restartDue)
 	}
-}
-
-func (c *component) logEnd(reason error) {
-	attrs := []any{"component", c.id.String(), "reason", reason.Error()}
-	if trap := (*core.TrapError)(nil); errors.As(reason, &trap) && trap.Details != "" {
-		attrs = append(attrs, "details", trap.Details)
-	}
-	c.host.log.Warn("instance ended", attrs...)
 }
 
 // restartDue has a worker start the component.
@@ -111,7 +101,7 @@ func (c *component) restart() {
 	if err != nil {
 		c.ended(err)
 	} else {
-		c.host.log.Info("component restarted", "component", c.id.String())
+		c.host.emit(Event{Kind: EventRestarted, Component: c.id})
 	}
 	c.published = c.counts
 }
@@ -165,7 +155,7 @@ func (c *component) fail() {
 	entries := c.mailbox.queue
 	c.mailbox = mailbox{}
 	c.mu.Unlock()
-	c.host.log.Error("component failed", "component", c.id.String(), "reason", c.supervisor.reason.Error(),
+	c.host.emit(Event{Kind: EventFailed, Component: c.id, Reason: c.supervisor.reason},
 		"hint", "it ended more often than its restart policy allows; undeploy and deploy it to try again")
 	c.dismiss(entries, &core.RequestError{Reason: core.ReasonUnavailable, Text: c.refuse.down.Text})
 	c.mu.Lock()
@@ -196,18 +186,10 @@ func (c *component) checkHealth() {
 	}
 	c.end(err)
 	if err == nil && health != c.health {
-		c.host.log.Log(c.host.background, healthLevel(health), "component's health changed",
-			"component", c.id.String(), "health", health.String(), "was", c.health.String())
 		c.health = health
+		c.host.emit(Event{Kind: EventHealth, Component: c.id, Health: health})
 	}
 	c.scheduleHealth()
-}
-
-func healthLevel(h core.HealthStatus) slog.Level {
-	if h == core.HealthHealthy {
-		return slog.LevelInfo
-	}
-	return slog.LevelWarn
 }
 
 // scheduleHealth has the guest asked for its health once the interval has

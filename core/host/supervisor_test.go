@@ -2,6 +2,8 @@ package host_test
 
 import (
 	"log/slog"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -63,7 +65,7 @@ func TestRestart(t *testing.T) {
 		equal(t, "dead letters", s.DeadLetters, 6)
 		equal(t, "traps", s.Traps, 6)
 		equal(t, "restarts", s.Restarts, 6)
-		contains(t, "log", h.log.String(), "instance ended")
+		contains(t, "log", h.log.String(), "component ended")
 	})
 }
 
@@ -93,7 +95,7 @@ func TestRestartLimit(t *testing.T) {
 			_, err = h.request("a/asker", "count")
 			contains(t, "a component's request to a failed one", err.Error(), "unavailable")
 			equal(t, "instances", int(starts.Load()), test.traps)
-			contains(t, "log", h.log.String(), "component failed")
+			h.waitFor("the failure's log record", func() bool { return strings.Contains(h.log.String(), "component failed") })
 			h.balance()
 
 			check(t, h.Undeploy(within(t), id("a/fragile")))
@@ -151,6 +153,7 @@ func TestHealth(t *testing.T) {
 	d.HealthInterval = time.Millisecond
 	d.Restart = host.Restart{Policy: host.RestartPermanent, MaxRestarts: -1}
 	check(t, h.Deploy(within(t), d))
+	changes, cancel := h.Subscribe(100)
 	health.Store(int32(guest.Degraded))
 	h.waitFor("degraded", func() bool { return h.Components()[0].Health == core.HealthDegraded })
 	equal(t, "instances", starts.Load(), 1)
@@ -158,6 +161,16 @@ func TestHealth(t *testing.T) {
 	h.waitFor("restart", func() bool { return starts.Load() == 2 })
 	h.waitFor("healthy", func() bool { return h.Components()[0].Health == core.HealthHealthy })
 	h.do("a/sick")
+	cancel()
+	var kinds []host.EventKind
+	for event := range changes {
+		equal(t, "component of the event", event.Component, d.ID)
+		kinds = append(kinds, event.Kind)
+	}
+	want := []host.EventKind{host.EventHealth, host.EventEnded, host.EventRestarted, host.EventHealth}
+	if !slices.Equal(kinds, want) {
+		t.Errorf("events: got %v, want %v", kinds, want)
+	}
 }
 
 // TestHeldUpWorker: components that do not return hold up nobody but themselves.
@@ -213,4 +226,58 @@ func TestFairness(t *testing.T) {
 	receive(t, "a turn beside a ball that never rests", got)
 	stop.Store(true)
 	h.balance()
+}
+
+// TestSlowSubscriber: a subscriber that does not keep up is told what it missed,
+// and holds up nobody.
+func TestSlowSubscriber(t *testing.T) {
+	h := start(t, host.Config{})
+	changes, cancel := h.Subscribe(1)
+	defer cancel()
+	for _, name := range []string{"a/1", "a/2", "a/3"} {
+		h.deploy(name, echo)
+	}
+	equal(t, "the first event", receive(t, "event", changes).Component, id("a/1"))
+	h.deploy("a/4", echo)
+	event := receive(t, "event", changes)
+	equal(t, "the next event", event.Component, id("a/4"))
+	equal(t, "missed between", event.Missed, 2)
+}
+
+// TestLogQuota: a guest that floods the log is cut off, and that is counted.
+func TestLogQuota(t *testing.T) {
+	h := start(t, host.Config{})
+	h.deploy("a/noisy", behaviour{message: func(g guest.Host, _ string, _ []byte) ([]byte, error) {
+		for range 5000 {
+			g.Log(guest.LogInfo, "flood")
+		}
+		g.Log(guest.LogInfo, strings.Repeat("x", 1<<20)) // cut, if it has a place at all
+		return nil, nil
+	}})
+	h.do("a/noisy")
+	h.quiesce()
+	counters := h.Components()[0].Counters
+	equal(t, "lines", counters.LogLines, 5001)
+	lines := strings.Count(h.log.String(), "msg=flood")
+	if lines < 1000 || lines > 2000 || counters.LogDrops < 3000 {
+		t.Errorf("of 5,000 lines %d were written, and %d counted as dropped", lines, counters.LogDrops)
+	}
+	contains(t, "log", h.log.String(), "component=a/noisy")
+}
+
+// TestLogIsEscaped: what a guest logs cannot reach a terminal raw.
+func TestLogIsEscaped(t *testing.T) {
+	h := start(t, host.Config{})
+	h.deploy("a/evil", behaviour{message: func(g guest.Host, _ string, _ []byte) ([]byte, error) {
+		g.Log(guest.LogError, "\x1b[2J\nlevel=INFO msg=forged \xff\x00")
+		return nil, nil
+	}})
+	h.do("a/evil")
+	h.quiesce()
+	for _, raw := range []string{"\x1b", "\nlevel=INFO msg=forged", "\xff", "\x00"} {
+		if strings.Contains(h.log.String(), raw) {
+			t.Errorf("%q is in the log as it came from the guest", raw)
+		}
+	}
+	contains(t, "log", h.log.String(), `level=ERROR msg="\x1b[2J\nlevel=INFO msg=forged`)
 }

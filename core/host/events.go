@@ -1,0 +1,117 @@
+package host
+
+import (
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/airhost/airhost/core"
+)
+
+// EventKind is a change of a component's state.
+type EventKind string
+
+// The kinds.
+const (
+	EventDeployed   EventKind = "deployed"
+	EventUndeployed EventKind = "undeployed"
+	EventEnded      EventKind = "ended"     // its instance trapped, was stopped, or broke the ABI
+	EventRestarted  EventKind = "restarted" // a fresh instance took its place
+	EventFailed     EventKind = "failed"    // it ended more often than its restart policy allows
+	EventHealth     EventKind = "health"    // its health changed
+)
+
+// Event is one change of a component's state.
+type Event struct {
+	Time      time.Time
+	Kind      EventKind
+	Component core.ComponentID
+	Reason    error             // why it ended or failed, or why shutdown did
+	Health    core.HealthStatus // of EventHealth
+	Missed    uint64            // events before this one that the subscriber had no room for
+}
+
+// events hands state changes to subscribers, and never waits for one.
+type events struct {
+	mu          sync.Mutex // guards subscribers
+	subscribers map[*subscriber]struct{}
+}
+
+type subscriber struct {
+	events chan Event
+	missed atomic.Uint64
+}
+
+// Subscribe returns a channel that holds up to buffer state changes of
+// components. A subscriber that does not keep up misses events, and is told how
+// many. cancel ends the subscription and closes the channel; so does the end of
+// Stop.
+func (h *Host) Subscribe(buffer int) (changes <-chan Event, cancel func()) {
+	s := &subscriber{events: make(chan Event, max(buffer, 1))}
+	e := &h.events
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.subscribers == nil {
+		e.subscribers = make(map[*subscriber]struct{})
+	}
+	e.subscribers[s] = struct{}{}
+	return s.events, func() { e.cancel(s) }
+}
+
+func (e *events) cancel(s *subscriber) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if _, subscribed := e.subscribers[s]; subscribed {
+		delete(e.subscribers, s)
+		close(s.events)
+	}
+}
+
+// close ends all subscriptions.
+func (e *events) close() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for s := range e.subscribers {
+		delete(e.subscribers, s)
+		close(s.events)
+	}
+}
+
+func (e *events) publish(event Event) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for s := range e.subscribers {
+		event.Missed = s.missed.Load()
+		select {
+		case s.events <- event:
+			s.missed.Add(-event.Missed)
+		default:
+			s.missed.Add(1)
+		}
+	}
+}
+
+// eventLevels are the log levels of events.
+var eventLevels = map[EventKind]slog.Level{
+	EventDeployed: slog.LevelInfo, EventUndeployed: slog.LevelInfo, EventEnded: slog.LevelWarn,
+	EventRestarted: slog.LevelInfo, EventFailed: slog.LevelError, EventHealth: slog.LevelInfo,
+}
+
+// emit logs a state change and tells the subscribers.
+func (h *Host) emit(event Event, attrs ...any) {
+	event.Time = time.Now()
+	attrs = append([]any{"component", event.Component.String()}, attrs...)
+	if event.Reason != nil {
+		attrs = append(attrs, "reason", event.Reason.Error())
+	}
+	if trap := (*core.TrapError)(nil); errors.As(event.Reason, &trap) && trap.Details != "" {
+		attrs = append(attrs, "details", trap.Details)
+	}
+	if event.Kind == EventHealth {
+		attrs = append(attrs, "health", event.Health.String())
+	}
+	h.log.Log(h.background, eventLevels[event.Kind], "component "+string(event.Kind), attrs...)
+	h.events.publish(event)
+}

@@ -1,0 +1,57 @@
+package host_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"log/slog"
+	"os"
+
+	"go.uber.org/fx"
+
+	"github.com/airhost/airhost/backends/wazero"
+	"github.com/airhost/airhost/brokers/inproc"
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/core/host"
+	"github.com/airhost/airhost/trackers/slab"
+)
+
+// An embedding: a host over the parts of one's choice, one guest, one request.
+func Example() {
+	ctx := context.Background()
+	broker, _ := inproc.New(inproc.Config{})
+	tracker, _ := slab.New(slab.Config{})
+	engine, _ := wazero.New(wazero.Config{})
+	h, err := host.New(host.Config{Logger: slog.New(slog.DiscardHandler)}, broker, tracker, engine)
+	if err != nil {
+		log.Fatal(err)
+	}
+	_ = h.Start(ctx)
+	defer engine.Close(ctx)
+	defer h.Stop(ctx)
+
+	code, _ := os.ReadFile("../../examples/c-echo/echo.wasm")
+	target := core.MustComponentID("demo/echo")
+	if err := h.Deploy(ctx, host.Deployment{ID: target, Engine: "wazero", Source: core.Source{Code: code}}); err != nil {
+		log.Fatal(err)
+	}
+	response, err := h.Request(ctx, target, []byte("hello"))
+	fmt.Println(string(response), err)
+	// Output: hello <nil>
+}
+
+// The same parts, wired by fx: the application starts and stops them.
+func ExampleModule() {
+	app := fx.New(
+		fx.NopLogger,
+		fx.Supply(host.Config{Logger: slog.New(slog.DiscardHandler)}),
+		host.Module, inproc.Module, slab.Module, wazero.Module,
+		fx.Invoke(func(lc fx.Lifecycle, h *host.Host) {
+			lc.Append(fx.StartHook(func() { fmt.Println("engines:", h.Engines()) }))
+		}),
+	)
+	fmt.Println(app.Start(context.Background()), app.Stop(context.Background()))
+	// Output:
+	// engines: [wazero]
+	// <nil> <nil>
+}
