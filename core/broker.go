@@ -30,8 +30,9 @@ type Broker interface {
 
 	// Close ends the connection. Messages taken and not yet delivered go to
 	// Origin.Undelivered before it returns; it waits for the broker's goroutines
-	// until ctx ends. After it, every route refuses with unavailable and every
-	// other method returns ErrClosed.
+	// until ctx ends. After it, every other method returns ErrClosed, and routes
+	// refuse with unavailable; where a route is the very Receiver that was
+	// attached, that is the Receiver's duty.
 	Close(ctx context.Context) error
 }
 

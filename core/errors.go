@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// ErrClosed is returned by every method of an engine, component, instance,
-// broker, tracker or host that is called after its Close or Stop.
+// ErrClosed is returned by the methods of an engine, component, instance, broker
+// or tracker that are called after its Close; a second Close returns nil.
 var ErrClosed = errors.New("closed")
 
 // ComponentErrorCase is a case of the contract's component-error; the values
@@ -132,7 +132,7 @@ func (e *MessagingError) Is(target error) bool {
 	return ok && t.Case == e.Case && (t.Text == "" || t.Text == e.Text)
 }
 
-// AsMessagingError returns what a guest is told of err: err itself where it is
+// AsMessagingError returns what a guest is told of err, which is not nil: err itself where it is
 // or wraps a MessagingError, and otherwise unavailable with err's text.
 func AsMessagingError(err error) *MessagingError {
 	if e, ok := err.(*MessagingError); ok { // the usual case, without reflection

@@ -12,7 +12,8 @@ const MaxTimeout = 24 * time.Hour
 type Tracker interface {
 	// Register adds a request of w that expires when timeout, above 0 and at
 	// most [MaxTimeout], has passed: never earlier, and at most 2 ms later as
-	// far as the machine can keep up. After Close it returns ErrClosed.
+	// far as the machine can keep up. A timeout out of range is
+	// ErrInvalidArgument; after Close it returns ErrClosed.
 	Register(w Waiter, timeout time.Duration) (RequestID, error)
 
 	// Resolve removes a pending request and returns who waits for it. An id that
@@ -39,6 +40,7 @@ type Tracker interface {
 // that a waiter is a pointer.
 type Waiter interface {
 	// Expired is called once, after the request has left the tracker, on a
-	// goroutine of the tracker's. It must not block; it may call the tracker.
+	// goroutine of the tracker's. It must not block; it may call the tracker, but
+	// not its Close.
 	Expired(id RequestID)
 }

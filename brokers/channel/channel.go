@@ -1,0 +1,165 @@
+// Package channel is a broker made the plain way: each component has a Go
+// channel, and a goroutine that takes messages out of it and hands them to the
+// component. It is there to be compared with the default, brokers/inproc, and
+// shows how a broker behaves that delivers later than it takes.
+package channel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/airhost/airhost/core"
+)
+
+// DefaultCapacity is how many messages for one component a broker holds unless
+// its Config says otherwise.
+const DefaultCapacity = 1024
+
+// Config is what can be chosen about a broker. The zero value is the default.
+type Config struct {
+	// Capacity is how many messages for one component the broker holds before it
+	// refuses with queue-full, at least 1; 0 stands for [DefaultCapacity]. It is
+	// in addition to the component's mailbox.
+	Capacity int
+}
+
+// Broker is a [core.Broker].
+type Broker struct {
+	capacity int
+
+	mu     sync.RWMutex // guards state, home and routes
+	state  state
+	home   core.Origin
+	routes map[core.ComponentID]*route
+
+	pumps sync.WaitGroup
+}
+
+type state uint8
+
+const (
+	made state = iota
+	open
+	closed
+)
+
+var _ core.Broker = (*Broker)(nil)
+
+// New returns a broker that is not open yet. An error says what is wrong with
+// config.
+func New(config Config) (*Broker, error) {
+	if config.Capacity < 0 {
+		return nil, fmt.Errorf("channel broker: capacity %d, want at least 1, or 0 for %d", config.Capacity, DefaultCapacity)
+	}
+	if config.Capacity == 0 {
+		config.Capacity = DefaultCapacity
+	}
+	return &Broker{capacity: config.Capacity, routes: make(map[core.ComponentID]*route)}, nil
+}
+
+// Open implements [core.Broker]. It does not block.
+func (b *Broker) Open(_ context.Context, home core.Origin) error {
+	if home == nil {
+		return errors.New("open channel broker: want an origin, for what cannot be delivered")
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch b.state {
+	case open:
+		return errors.New("open channel broker: it is open already; a broker serves one host")
+	case closed:
+		return core.ErrClosed
+	}
+	b.state, b.home = open, home
+	return nil
+}
+
+// Attach implements [core.Broker]: it starts the component's goroutine.
+func (b *Broker) Attach(id core.ComponentID, r core.Receiver) error {
+	if id.IsZero() || r == nil {
+		return errors.New("attach to channel broker: want a component id and a receiver")
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.check(); err != nil {
+		return err
+	}
+	if _, ok := b.routes[id]; ok {
+		return fmt.Errorf("attach %s to channel broker: it is attached already", id)
+	}
+	to := newRoute(b, id, r)
+	b.routes[id] = to
+	b.pumps.Go(to.pump)
+	return nil
+}
+
+// check returns why the broker, whose lock is held, cannot be used.
+func (b *Broker) check() error {
+	switch b.state {
+	case made:
+		return errors.New("channel broker: Open must be called first")
+	case closed:
+		return core.ErrClosed
+	}
+	return nil
+}
+
+// Detach implements [core.Broker]. It hands what is left to Origin.Undelivered
+// and does not wait for the component's goroutine, which may still be inside of
+// the receiver for the message that it was delivering.
+func (b *Broker) Detach(id core.ComponentID) {
+	b.mu.Lock()
+	to, ok := b.routes[id]
+	delete(b.routes, id)
+	b.mu.Unlock()
+	if ok {
+		to.end(&core.MessagingError{Case: core.CaseTargetNotFound, Text: id.String()})
+	}
+}
+
+// Route implements [core.Broker].
+func (b *Broker) Route(target core.ComponentID) (core.Receiver, error) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	if err := b.check(); err != nil {
+		return nil, err
+	}
+	if to, ok := b.routes[target]; ok {
+		return to, nil
+	}
+	return nil, &core.MessagingError{Case: core.CaseTargetNotFound, Text: target.String()}
+}
+
+// Close implements [core.Broker]. It fails if ctx ends while a receiver has still
+// not returned from its Deliver; what was waiting behind that message has been
+// handed to Origin.Undelivered nevertheless. A second Close waits again.
+func (b *Broker) Close(ctx context.Context) error {
+	b.mu.Lock()
+	b.state = closed
+	routes := b.routes
+	b.routes = nil
+	b.mu.Unlock()
+	for _, to := range routes {
+		to.end(unavailable)
+	}
+
+	idle := make(chan struct{})
+	go func() {
+		b.pumps.Wait()
+		close(idle)
+	}()
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("close channel broker: a receiver has not returned: %w", ctx.Err())
+	}
+}
+
+func (b *Broker) isClosed() bool {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.state == closed
+}

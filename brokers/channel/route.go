@@ -1,0 +1,76 @@
+package channel
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/airhost/airhost/core"
+)
+
+var unavailable = &core.MessagingError{Case: core.CaseUnavailable, Text: "the broker is closed"}
+
+// route is the way to one attached component.
+type route struct {
+	broker   *Broker
+	home     core.Origin
+	receiver core.Receiver
+	queue    chan *core.Message
+	full     *core.MessagingError
+
+	gone   atomic.Pointer[core.MessagingError] // why it takes no more messages, or nil
+	ending sync.RWMutex                        // orders sends to queue before its close
+}
+
+func newRoute(b *Broker, id core.ComponentID, r core.Receiver) *route {
+	return &route{
+		broker: b, home: b.home, receiver: r,
+		queue: make(chan *core.Message, b.capacity),
+		full:  &core.MessagingError{Case: core.CaseQueueFull, Text: id.String()},
+	}
+}
+
+// Deliver implements [core.Receiver].
+func (r *route) Deliver(m *core.Message) error {
+	r.ending.RLock()
+	defer r.ending.RUnlock()
+	if gone := r.gone.Load(); gone != nil {
+		return r.refusal(gone)
+	}
+	select {
+	case r.queue <- m:
+		return nil
+	default:
+		return r.full
+	}
+}
+
+// refusal says that the target is gone, or, once it is so, that the broker is.
+func (r *route) refusal(gone *core.MessagingError) error {
+	if r.broker.isClosed() {
+		return unavailable
+	}
+	return gone
+}
+
+// pump is the component's goroutine.
+func (r *route) pump() {
+	for m := range r.queue {
+		if gone := r.gone.Load(); gone != nil {
+			r.home.Undelivered(m, gone)
+		} else if err := r.receiver.Deliver(m); err != nil {
+			r.home.Undelivered(m, err)
+		}
+	}
+}
+
+// end takes no more messages, and hands those that wait to their home without
+// waiting for the goroutine, which a receiver may be holding up.
+func (r *route) end(gone *core.MessagingError) {
+	r.ending.Lock()
+	r.gone.Store(gone)
+	close(r.queue)
+	r.ending.Unlock()
+	for m := range r.queue {
+		r.home.Undelivered(m, gone)
+	}
+}

@@ -1,0 +1,195 @@
+package enginetest
+
+import (
+	"encoding/binary"
+
+	"github.com/airhost/airhost/core"
+)
+
+// Actor is the guest of the suite, as a Go value. An engine that runs Go values
+// adapts it; for engines that run WebAssembly testdata/actor.c does the same.
+//
+// What it does is decided by the first byte of a message; rest is what follows.
+//
+//	e  returns rest, which shares memory with the message
+//	f  fails with the component-error case rest[0] and the text rest[1:]
+//	w  returns the sender
+//	g  returns the configuration that it was initialized with, as lines key=value
+//	k  returns the last callback: 8 bytes request id, 1 byte 0 response or
+//	   1 failure, then the response or the failure's text, of which 4087 bytes
+//	n  returns how many calls of initialize and handle-message it has had, this
+//	   one included, as 8 bytes
+//	b  returns as many bytes as the 8 bytes of rest say
+//	h  sets the health to rest[0], and returns nothing
+//	l  logs rest[1:] at level rest[0], and returns nothing
+//	t  returns current-time as 8 bytes
+//	i  returns self-id
+//	s  sends a message: 1 byte length of the target, target, message
+//	r  sends a request: 8 bytes timeout, then as s
+//	c  cancels the request of the 8 bytes of rest
+//	x  traps
+//	o  logs "endless" at level trace, and never returns
+//	z  uses up its stack (as WebAssembly only)
+//
+// s, r and c return one byte 0, which for r the 8 bytes of the request id
+// follow; or 1, the messaging-error's case and its text. All numbers are
+// little-endian. An empty message returns nothing.
+//
+// A callback with a response that begins with x or o does as a message does; one
+// with f fails with the case and text that follow. Initialize looks at keys of
+// one byte: x and o do as above, f fails with the case that is the value's first
+// character less '0' and the text that follows, s sends "hello" to the value.
+// Health and shutdown do as above if the health is x or o; shutdown logs
+// "shutdown" at level info first.
+type Actor struct {
+	// Host is set before each call.
+	Host ActorHost
+	// Loop never returns. It may panic, if that ends an actor.
+	Loop func()
+
+	config []byte
+	seen   []byte
+	count  uint64
+	health byte
+}
+
+// ActorHost is what an [Actor] asks of its host. Errors are messaging-errors.
+type ActorHost interface {
+	Send(target string, message []byte) error
+	Request(target string, request []byte, timeoutMillis uint64) (core.RequestID, error)
+	Cancel(id core.RequestID) error
+	SelfID() string
+	Log(level core.LogLevel, message string)
+	Now() uint64
+}
+
+// HandleMessage is handle-message. An error is a [core.ComponentError].
+func (a *Actor) HandleMessage(sender string, message []byte) ([]byte, error) {
+	a.count++
+	if len(message) == 0 {
+		return message, nil
+	}
+	rest := message[1:]
+	switch message[0] {
+	case 'e':
+		return rest, nil
+	case 'f':
+		return nil, failure(rest)
+	case 'w':
+		return []byte(sender), nil
+	case 'g':
+		return a.config, nil
+	case 'k':
+		return a.seen, nil
+	case 'n':
+		return number(a.count), nil
+	case 'b':
+		return make([]byte, binary.LittleEndian.Uint64(rest)), nil
+	case 'h':
+		a.health = rest[0]
+		return nil, nil
+	}
+	return a.ask(message[0], rest)
+}
+
+// ask does what a host service is needed for.
+func (a *Actor) ask(command byte, rest []byte) ([]byte, error) {
+	switch command {
+	case 'l':
+		a.Host.Log(core.LogLevel(rest[0]), string(rest[1:]))
+		return nil, nil
+	case 't':
+		return number(a.Host.Now()), nil
+	case 'i':
+		return []byte(a.Host.SelfID()), nil
+	case 's':
+		target, message := split(rest)
+		return answer(a.Host.Send(target, message)), nil
+	case 'r':
+		target, request := split(rest[8:])
+		id, err := a.Host.Request(target, request, binary.LittleEndian.Uint64(rest))
+		if err != nil {
+			return answer(err), nil
+		}
+		return append([]byte{0}, number(uint64(id))...), nil
+	case 'c':
+		return answer(a.Host.Cancel(core.RequestID(binary.LittleEndian.Uint64(rest)))), nil
+	}
+	a.hurt(command)
+	return nil, &core.ComponentError{Case: core.CaseInvalidMessage, Text: "unknown command"}
+}
+
+// HandleCallback is handle-callback; reason is "" where there is a response.
+func (a *Actor) HandleCallback(id core.RequestID, response []byte, reason string) error {
+	a.seen = number(uint64(id))
+	if reason != "" {
+		a.seen = append(append(a.seen, 1), reason...)
+		return nil
+	}
+	if len(response) > 0 {
+		a.hurt(response[0])
+	}
+	a.seen = append(append(a.seen, 0), response...)
+	if len(response) > 0 && response[0] == 'f' {
+		return failure(response[1:])
+	}
+	return nil
+}
+
+// Initialize is initialize.
+func (a *Actor) Initialize(config []core.ConfigPair) error {
+	a.count++
+	for _, pair := range config {
+		a.config = append(a.config, pair.Key+"="+pair.Value+"\n"...)
+		switch {
+		case pair.Key == "s":
+			_ = a.Host.Send(pair.Value, []byte("hello"))
+		case pair.Key == "f":
+			return &core.ComponentError{Case: core.ComponentErrorCase(pair.Value[0] - '0'), Text: pair.Value[1:]}
+		case len(pair.Key) == 1:
+			a.hurt(pair.Key[0])
+		}
+	}
+	return nil
+}
+
+// Health is health.
+func (a *Actor) Health() core.HealthStatus {
+	a.hurt(a.health)
+	return core.HealthStatus(a.health)
+}
+
+// Shutdown is shutdown.
+func (a *Actor) Shutdown() {
+	a.Host.Log(core.LogInfo, "shutdown")
+	a.hurt(a.health)
+}
+
+func (a *Actor) hurt(how byte) {
+	switch how {
+	case 'x':
+		panic("the actor was told to trap")
+	case 'o':
+		a.Host.Log(core.LogTrace, "endless")
+		a.Loop()
+	}
+}
+
+func failure(text []byte) error {
+	return &core.ComponentError{Case: core.ComponentErrorCase(text[0]), Text: string(text[1:])}
+}
+
+func split(b []byte) (target string, message []byte) {
+	end := 1 + int(b[0])
+	return string(b[1:end]), b[end:]
+}
+
+func answer(err error) []byte {
+	if err == nil {
+		return []byte{0}
+	}
+	told := core.AsMessagingError(err)
+	return append([]byte{1, byte(told.Case)}, told.Text...)
+}
+
+func number(n uint64) []byte { return binary.LittleEndian.AppendUint64(nil, n) }

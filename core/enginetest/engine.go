@@ -1,0 +1,111 @@
+package enginetest
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/airhost/airhost/core"
+)
+
+var enginePromises = []promise{
+	{"name", "an engine has a name", testName},
+	{"malformed", "malformed code is a ModuleError that names its problems", testMalformed},
+	{"engine-close", "after its Close an engine's Compile returns ErrClosed, and a second Close nil", testEngineClose},
+	{"component-close", "after its Close a component's Instantiate returns ErrClosed, and a second Close nil", testComponentClose},
+	{"traits", "traits tell what a guest exports", testTraits},
+	{"starting", "Starting is called once, before Instantiate returns, with the instance that it returns", testStarting},
+	{"own-memory", "an instance has memory of its own", testOwnMemory},
+	{"concurrent", "instances are made and used at the same time", testConcurrent},
+}
+
+func testName(t *trial) {
+	if t.engineUnderTest().Name() == "" {
+		t.broken("got an empty name")
+	}
+}
+
+func testMalformed(t *trial) {
+	_, err := t.engineUnderTest().Compile(t.Context(), t.Malformed, core.Limits{})
+	t.wantModuleError("compile malformed code", err)
+}
+
+func (t *trial) wantModuleError(what string, err error) {
+	t.Helper()
+	var refused *core.ModuleError
+	if !errors.As(err, &refused) || len(refused.Problems) == 0 {
+		t.broken("%s: got %v\nwant a ModuleError with problems", what, err)
+	}
+}
+
+func testEngineClose(t *trial) {
+	engine, err := t.New()
+	t.must("make an engine", err)
+	t.must("close the engine", engine.Close(t.Context()))
+	t.must("close the engine again", engine.Close(t.Context()))
+	_, err = engine.Compile(t.Context(), t.Actor, core.Limits{})
+	t.wantError("compile with a closed engine", err, core.ErrClosed)
+}
+
+func testComponentClose(t *trial) {
+	c, err := t.engineUnderTest().Compile(t.Context(), t.Actor, core.Limits{})
+	t.must("compile", err)
+	t.must("close the component", c.Close(t.Context()))
+	t.must("close the component again", c.Close(t.Context()))
+	_, err = c.Instantiate(t.Context(), core.Environment{ID: self, Host: &Services{}})
+	t.wantError("make an instance of a closed component", err, core.ErrClosed)
+}
+
+func testTraits(t *trial) {
+	actor := t.component("actor", t.Actor, core.Limits{}).Traits()
+	want(t, "the actor's traits", [2]bool{actor.Callback, actor.Management}, [2]bool{true, true})
+	responder := t.component("responder", t.Responder, core.Limits{}).Traits()
+	want(t, "the responder's traits", [2]bool{responder.Callback, responder.Management}, [2]bool{false, false})
+}
+
+func testStarting(t *trial) {
+	var seen []core.Instance
+	in, err := t.component("actor", t.Actor, core.Limits{}).Instantiate(t.Context(), core.Environment{
+		ID: self, Host: &Services{}, Starting: func(in core.Instance) { seen = append(seen, in) },
+	})
+	t.must("make an instance", err)
+	defer in.Close()
+	if len(seen) != 1 || seen[0] != in {
+		t.broken("got Starting called with %v\nwant once, with %v", seen, in)
+	}
+}
+
+func testOwnMemory(t *trial) {
+	first, _ := t.actor()
+	second, _ := t.actor()
+	t.ask(first, "n")
+	t.ask(first, "n")
+	want(t, "messages that the first has had", t.ask(first, "n"), number(3))
+	want(t, "messages that the second has had", t.ask(second, "n"), number(1))
+}
+
+func testConcurrent(t *trial) {
+	c := t.component("actor", t.Actor, core.Limits{})
+	failures := make([]error, 16)
+	var all sync.WaitGroup
+	for i := range failures {
+		all.Go(func() { failures[i] = live(t, c, fmt.Sprint("instance ", i)) })
+	}
+	all.Wait()
+	t.must("instances at the same time", errors.Join(failures...))
+}
+
+// live makes an instance, uses it and closes it.
+func live(t *trial, c core.Component, name string) error {
+	in, err := c.Instantiate(t.Context(), core.Environment{ID: self, Host: &Services{}})
+	if err != nil {
+		return err
+	}
+	for range 100 {
+		got, err := try(in, "e", name)
+		if err != nil || string(got) != name {
+			return errors.Join(fmt.Errorf("%s: got %q, %v", name, got, err), in.Close())
+		}
+	}
+	return in.Close()
+}

@@ -1,0 +1,401 @@
+package enginetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/airhost/airhost/core"
+)
+
+// fake is a correct engine for [Actor], but for one flaw.
+type fake struct {
+	flaw   string
+	closed bool
+	shared *Actor // of a flaw
+	alive  atomic.Int32
+	trap   atomic.Bool
+}
+
+func (e *fake) has(flaw string) bool { return e.flaw == flaw }
+
+func (e *fake) Name() string {
+	if e.has("no name") {
+		return ""
+	}
+	return "fake"
+}
+
+func (e *fake) Compile(_ context.Context, src core.Source, _ core.Limits) (core.Component, error) {
+	if e.closed && !e.has("compiles when closed") {
+		return nil, core.ErrClosed
+	}
+	kind, ok := src.Value.(string)
+	if !ok && !e.has("accepts anything") {
+		return nil, &core.ModuleError{Problems: []string{"no string"}}
+	}
+	return &fakeComponent{engine: e, responder: kind == "responder"}, nil
+}
+
+func (e *fake) Close(context.Context) error {
+	if e.closed && e.has("second engine close fails") {
+		return core.ErrClosed
+	}
+	e.closed = true
+	return nil
+}
+
+type fakeComponent struct {
+	engine    *fake
+	responder bool
+	closed    bool
+}
+
+func (c *fakeComponent) Traits() core.Traits {
+	all := !c.responder || c.engine.has("responder has everything")
+	return core.Traits{Callback: all, Management: all && !c.engine.has("no management trait"), Interruptible: true}
+}
+
+func (c *fakeComponent) Instantiate(_ context.Context, env core.Environment) (core.Instance, error) {
+	e := c.engine
+	switch {
+	case c.closed && !e.has("instantiates when closed"):
+		return nil, core.ErrClosed
+	case e.alive.Add(1) > 1 && e.has("one instance at a time"):
+		return nil, errors.New("busy")
+	}
+	env.Limits = env.Limits.WithDefaults()
+	i := &fakeInstance{fakeComponent: c, env: env, actor: &Actor{}, stop: make(chan struct{})}
+	if e.has("shared memory") {
+		if e.shared == nil {
+			e.shared = i.actor
+		}
+		i.actor = e.shared
+	}
+	i.actor.Host, i.actor.Loop = (*fakeHost)(i), i.loop
+	for range e.startings() {
+		if env.Starting != nil {
+			env.Starting(i)
+		}
+	}
+	if i.interrupted.Load() && !e.has("interruption before the start is forgotten") {
+		return nil, errFakeInterrupted
+	}
+	return i, nil
+}
+
+func (e *fake) startings() int {
+	switch {
+	case e.has("no starting"):
+		return 0
+	case e.has("two startings"):
+		return 2
+	}
+	return 1
+}
+
+func (c *fakeComponent) Close(context.Context) error {
+	if c.closed && c.engine.has("second component close fails") {
+		return core.ErrClosed
+	}
+	c.closed = true
+	return nil
+}
+
+type fakeInstance struct {
+	*fakeComponent
+	env         core.Environment
+	actor       *Actor
+	over        error
+	calls       int
+	stop        chan struct{}
+	interrupted atomic.Bool
+}
+
+var errFakeInterrupted = &core.TrapError{Kind: core.TrapHandler, Text: "interrupted"}
+
+func (i *fakeInstance) has(flaw string) bool { return i.engine.has(flaw) }
+
+func (i *fakeInstance) loop() {
+	if i.has("interruption does nothing") {
+		select {}
+	}
+	<-i.stop
+	panic(errFakeInterrupted)
+}
+
+// call runs f as guest code.
+func (i *fakeInstance) call(f func() error) (err error) {
+	if err := i.refusal(); err != nil {
+		return err
+	}
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = i.end(cause)
+		}
+	}()
+	if i.calls++; i.calls > 50 && i.has("leaks") {
+		panic("out of memory")
+	}
+	err = f()
+	if i.interrupted.Load() && !i.has("interrupted services succeed") {
+		panic(errFakeInterrupted)
+	}
+	return i.failed(err)
+}
+
+func (i *fakeInstance) refusal() error {
+	if i.interrupted.Load() && i.over == nil && !i.has("interruption of the idle is forgotten") {
+		i.over = errFakeInterrupted
+	}
+	switch {
+	case i.engine.trap.Load() && i.has("a trap ends all"):
+		return errFakeInterrupted
+	case errors.Is(i.over, core.ErrClosed) && i.has("goes on after close"),
+		i.over != nil && !errors.Is(i.over, core.ErrClosed) && i.has("goes on after a trap"):
+		return nil
+	}
+	return i.over
+}
+
+func (i *fakeInstance) end(cause any) error {
+	trap, ok := cause.(*core.TrapError)
+	if !ok {
+		trap = &core.TrapError{Kind: core.TrapFault, Text: fmt.Sprint(cause), Details: "stack"}
+	}
+	if i.has("no details") {
+		trap.Details = ""
+	}
+	if i.has("traps have many lines") {
+		trap.Text += "\nstack"
+	}
+	i.engine.trap.Store(true)
+	i.over = trap
+	if i.has("traps are guest errors") {
+		return &core.ComponentError{Case: core.CaseFailed, Text: trap.Text}
+	}
+	return trap
+}
+
+// failed is what becomes of a guest's error.
+func (i *fakeInstance) failed(err error) error {
+	var failure *core.ComponentError
+	if !errors.As(err, &failure) {
+		return err
+	}
+	switch {
+	case i.has("guest errors lose their case"):
+		return &core.ComponentError{Case: core.CaseFailed, Text: failure.Text}
+	case i.has("guest errors end the instance"):
+		i.over = errFakeInterrupted
+	}
+	return err
+}
+
+func (i *fakeInstance) Initialize(config []core.ConfigPair) error {
+	return i.call(func() error {
+		config = slices.Clone(config)
+		switch {
+		case i.responder, i.has("no initialize without configuration") && len(config) == 0:
+			return nil
+		case i.has("configuration is sorted"):
+			slices.SortFunc(config, func(a, b core.ConfigPair) int { return strings.Compare(a.Key, b.Key) })
+		case i.has("no services in initialize"):
+			i.actor.Host = (*fakeHost)(&fakeInstance{fakeComponent: i.fakeComponent, env: core.Environment{Host: &Services{}}})
+		}
+		err := i.actor.Initialize(config)
+		if i.has("initialize cannot fail") {
+			return nil
+		}
+		return err
+	})
+}
+
+func (i *fakeInstance) HandleMessage(sender core.ComponentID, message []byte, response *[]byte) error {
+	return i.call(func() error {
+		if response == nil && i.has("needs a response") {
+			panic("nil response")
+		}
+		message := i.received(message, response)
+		got := message
+		var err error
+		if !i.responder {
+			got, err = i.actor.HandleMessage(i.senderID(sender), message)
+		}
+		if err != nil && response != nil && i.has("errors clear the response") {
+			*response = nil
+		}
+		if err != nil || response == nil {
+			return err
+		}
+		return i.respond(got, response)
+	})
+}
+
+func (i *fakeInstance) senderID(id core.ComponentID) string {
+	if i.has("no sender") {
+		return ""
+	}
+	return id.String()
+}
+
+// received is the message in the guest's own memory.
+func (i *fakeInstance) received(message []byte, response *[]byte) []byte {
+	switch {
+	case i.has("overwrites the message"):
+		if len(message) > 2 {
+			message[2]++
+		}
+	case i.has("response before message") && response != nil:
+		clear((*response)[:cap(*response)])
+	case i.has("large messages are cut") && len(message) > 1000:
+		message = message[:1000]
+	case i.has("no empty message") && len(message) == 0:
+		return []byte("e.")
+	case i.has("response is the message"):
+		return message
+	}
+	return slices.Clone(message)
+}
+
+func (i *fakeInstance) respond(got []byte, response *[]byte) error {
+	switch {
+	case len(got) > i.env.Limits.MessageSize && !i.has("responses have no limit"):
+		return &core.ComponentError{Case: core.CaseFailed, Text: "too large"}
+	case i.has("response replaces"):
+		*response = slices.Clone(got)
+	case i.has("response is the message"):
+		*response = got
+	default:
+		*response = append(*response, got...)
+	}
+	return nil
+}
+
+func (i *fakeInstance) HandleCallback(id core.RequestID, response []byte, failure *core.RequestError) error {
+	return i.call(func() error {
+		reason := ""
+		if failure != nil {
+			reason = failure.Error()
+			if i.has("callbacks have no details") {
+				reason = failure.Reason.String()
+			}
+		}
+		if i.has("callbacks lose their id") {
+			id = 1
+		}
+		err := i.actor.HandleCallback(id, slices.Clone(response), reason)
+		if i.has("callbacks cannot fail") {
+			return nil
+		}
+		return err
+	})
+}
+
+func (i *fakeInstance) Health() (status core.HealthStatus, err error) {
+	err = i.call(func() error {
+		if !i.responder && !i.has("always healthy") {
+			status = i.actor.Health()
+		} else if i.responder && i.has("unmanaged is unhealthy") {
+			status = core.HealthUnhealthy
+		}
+		return nil
+	})
+	return status, err
+}
+
+func (i *fakeInstance) Shutdown() error {
+	return i.call(func() error {
+		if !i.responder && !i.has("no shutdown") {
+			i.actor.Shutdown()
+		}
+		return nil
+	})
+}
+
+func (i *fakeInstance) Interrupt() {
+	if !i.interrupted.Swap(true) {
+		close(i.stop)
+	}
+}
+
+func (i *fakeInstance) Close() error {
+	switch {
+	case i.over == core.ErrClosed && i.has("second close fails"),
+		i.over != nil && i.over != core.ErrClosed && i.has("trapped instances cannot be closed"),
+		i.interrupted.Load() && i.has("interrupted instances cannot be closed"):
+		return errors.New("cannot be closed")
+	}
+	i.over = core.ErrClosed
+	i.engine.alive.Add(-1)
+	return nil
+}
+
+// fakeHost is an instance as its actor sees it.
+type fakeHost fakeInstance
+
+func (h *fakeHost) has(flaw string) bool { return h.engine.has(flaw) }
+
+func (h *fakeHost) told(err error) error {
+	told := core.AsMessagingError(err)
+	switch {
+	case err == nil, h.has("refusals are no errors"):
+		return nil
+	case h.has("refusals lose their text"):
+		return &core.MessagingError{Case: told.Case}
+	case h.has("only plain messaging-errors") && errors.Unwrap(err) != nil:
+		return &core.MessagingError{Case: core.CaseUnavailable, Text: err.Error()}
+	case h.has("other errors lose their text") && !errors.As(err, new(*core.MessagingError)):
+		return core.ErrUnavailable
+	}
+	return told
+}
+
+func (h *fakeHost) Send(target string, message []byte) error {
+	if h.has("targets are cut") {
+		target = target[:len(target)/2]
+	}
+	return h.told(h.env.Host.SendMessage([]byte(target), message))
+}
+
+func (h *fakeHost) Request(target string, request []byte, timeoutMillis uint64) (core.RequestID, error) {
+	if h.has("timeouts have 32 bits") {
+		timeoutMillis = uint64(uint32(timeoutMillis))
+	}
+	id, err := h.env.Host.SendRequest([]byte(target), request, timeoutMillis)
+	if h.has("ids have 32 bits") {
+		id = core.RequestID(uint32(id))
+	}
+	return id, h.told(err)
+}
+
+func (h *fakeHost) Cancel(id core.RequestID) error {
+	if h.has("cancels another") {
+		id++
+	}
+	return h.told(h.env.Host.CancelRequest(id))
+}
+
+func (h *fakeHost) SelfID() string {
+	if h.has("no self-id") {
+		return ""
+	}
+	return h.env.ID.String()
+}
+
+func (h *fakeHost) Log(level core.LogLevel, message string) {
+	if h.has("logs at info only") {
+		level = core.LogInfo
+	}
+	h.env.Host.Log(level, []byte(message))
+}
+
+func (h *fakeHost) Now() uint64 {
+	if h.has("clock stands still") {
+		return 0
+	}
+	return h.env.Host.Now()
+}

@@ -1,0 +1,212 @@
+package enginetest
+
+import (
+	"strings"
+
+	"github.com/airhost/airhost/core"
+)
+
+var hostilePromises = []promise{
+	{"results", "a result that breaks the ABI ends the instance", testResults},
+	{"arguments", "an argument that breaks the ABI ends the instance, before anything is done", testArguments},
+	{"realloc", "what cabi_realloc returns is checked", testRealloc},
+	{"realloc-calls", "cabi_realloc cannot call the host, be endless, or trap without ending the instance", testReallocCalls},
+	{"post-return-calls", "a post-return cannot call the host, be endless, or trap without ending the instance", testPostReturnCalls},
+	{"within-service", "cabi_realloc that misbehaves within a host service ends the instance", testWithinService},
+	{"moves", "memory that moves while arguments are put into it does no harm", testMoves},
+	{"aliases", "results and arguments that share memory do no harm", testAliases},
+	{"upper-bits", "the upper half of a 32-bit value is ignored", testUpperBits},
+	{"unknown-health", "an unknown health ends the instance", testUnknownHealth},
+	{"log-bytes", "log passes on what is no text, for the host to escape", testLogBytes},
+	{"bulk", "a guest that fills all of its memory again and again can be interrupted", testBulk},
+}
+
+// results are what the guest hands out, all wrong.
+var results = map[string]string{
+	"an area out of range":                "a",
+	"an area that ends out of range":      "A",
+	"an unaligned area":                   "u",
+	"an unknown discriminant":             "d",
+	"an unknown error case":               "D",
+	"an error text out of range":          "t",
+	"an error text that is not UTF-8":     "U",
+	"a response out of range":             "p",
+	"a response whose end overflows":      "P",
+	"a response of almost the whole 2^32": "q",
+}
+
+// ofResponse are those that only a response can be.
+const ofResponse = "pPq"
+
+func testResults(t *trial) {
+	for what, attack := range results {
+		in, host := t.wasm("hostile", core.Limits{})
+		t.wantTrap(what+" from handle-message", in.HandleMessage(other, []byte(attack), nil), core.TrapABI)
+		t.refuses(in, host)
+		if strings.Contains(ofResponse, attack) {
+			continue
+		}
+		in, host = t.wasm("hostile", core.Limits{})
+		t.wantTrap(what+" from handle-callback", in.HandleCallback(1, []byte(attack), nil), core.TrapABI)
+		t.refuses(in, host)
+		in, host = t.wasm("hostile", core.Limits{})
+		t.wantTrap(what+" from initialize", in.Initialize([]core.ConfigPair{{Key: attack}}), core.TrapABI)
+		t.refuses(in, host)
+	}
+}
+
+// arguments are what the guest gives to host services, all wrong.
+var arguments = map[string]string{
+	"send-message with a target out of range":      "1",
+	"send-message with a target that is not UTF-8": "2",
+	"send-message with a message out of range":     "3",
+	"send-message with an area out of range":       "4",
+	"send-message with an unaligned area":          "5",
+	"send-request with an area aligned to 4":       "6",
+	"send-request with a target that is not UTF-8": "a",
+	"send-request with a request out of range":     "b",
+	"send-request with an area out of range":       "c",
+	"cancel-request with an area out of range":     "0",
+	"cancel-request with an unaligned area":        "d",
+	"self-id with an area out of range":            "9",
+	"self-id with an unaligned area":               "e",
+	"log with an unknown level":                    "7",
+	"log with a message out of range":              "8",
+}
+
+func testArguments(t *trial) {
+	for what, attack := range arguments {
+		in, host := t.wasm("hostile", core.Limits{})
+		t.wantTrap(what, in.HandleMessage(other, bytesOf("H", attack), nil), core.TrapABI)
+		t.asked("services of "+what, host)
+		t.refuses(in, host)
+	}
+}
+
+// pairs are a configuration, for which the guest allocates what must be aligned.
+var pairs = []core.ConfigPair{{Key: "e", Value: "value"}}
+
+func testRealloc(t *trial) {
+	attacks := map[string]string{"0": "0", "out of range": "o", "the end out of range": "n"}
+	for what, attack := range attacks {
+		in, host := t.wasm("hostile", core.Limits{})
+		t.ask(in, "R", attack)
+		t.wantTrap("cabi_realloc returned "+what, in.HandleMessage(other, []byte("e"), nil), core.TrapABI)
+		t.refuses(in, host)
+		in, _ = t.wasm("hostile", core.Limits{})
+		t.ask(in, "R", attack)
+		t.wantTrap("cabi_realloc returned "+what, in.HandleCallback(1, []byte("e"), nil), core.TrapABI)
+		in, _ = t.wasm("hostile", core.Limits{})
+		t.ask(in, "R", attack)
+		t.wantTrap("cabi_realloc returned "+what, in.Initialize(pairs), core.TrapABI)
+	}
+	in, host := t.wasm("hostile", core.Limits{})
+	t.ask(in, "Ru")
+	t.wantTrap("cabi_realloc returned unaligned memory", in.Initialize(pairs), core.TrapABI)
+	t.refuses(in, host)
+}
+
+// misbehaviors are what the guest does where it may only compute.
+var misbehaviors = map[string]core.TrapKind{
+	"s": core.TrapABI, // send-message
+	"r": core.TrapABI, // send-request
+	"c": core.TrapABI, // cancel-request
+	"i": core.TrapABI, // self-id
+	"l": core.TrapABI, // log
+	"t": core.TrapABI, // current-time
+	"x": core.TrapFault,
+	"e": core.TrapHandler, // endless, and interrupted
+}
+
+func testReallocCalls(t *trial) {
+	for how, kind := range misbehaviors {
+		in, host := t.wasm("hostile", core.Limits{})
+		t.ask(in, "R", how)
+		t.endsSoon("cabi_realloc", in, "e", kind)
+		t.refuses(in, host)
+	}
+}
+
+func testPostReturnCalls(t *trial) {
+	for how, kind := range misbehaviors {
+		in, host := t.wasm("hostile", core.Limits{})
+		t.endsSoon("post-return", in, "Q"+how, kind)
+		t.refuses(in, host)
+	}
+}
+
+func testWithinService(t *trial) {
+	for how, kind := range misbehaviors {
+		in, host := t.wasm("hostile", core.Limits{})
+		t.endsSoon("cabi_realloc within self-id", in, "S"+how, kind)
+		t.refuses(in, host)
+	}
+	for _, how := range []string{"0", "o", "n"} {
+		in, host := t.wasm("hostile", core.Limits{})
+		t.wantTrap("cabi_realloc within self-id", in.HandleMessage(other, []byte("S"+how), nil), core.TrapABI)
+		t.refuses(in, host)
+	}
+}
+
+// endsSoon checks that a message ends an instance that asks for no service,
+// where need be with an interruption.
+func (t *trial) endsSoon(what string, in core.Instance, message string, kind core.TrapKind) {
+	t.Helper()
+	if kind == core.TrapHandler {
+		go in.Interrupt()
+	}
+	t.soon(what, func() { t.wantTrap(what+" for "+message, in.HandleMessage(other, []byte(message), nil), kind) })
+}
+
+func testMoves(t *trial) {
+	in, host := t.wasm("hostile", core.Limits{})
+	t.ask(in, "Rg") // each cabi_realloc grows the memory from now on
+	for range 20 {
+		want(t, "response", t.ask(in, "e moved"), []byte("e moved"))
+	}
+	want(t, "self-id", string(t.ask(in, "Sg")), self.String())
+	t.must("initialize", in.Initialize(pairs))
+	t.must("handle-callback", in.HandleCallback(1, []byte("e"), nil))
+	t.asked("services", host)
+}
+
+func testAliases(t *trial) {
+	in, _ := t.wasm("hostile", core.Limits{})
+	want(t, "size of a response that is its own area", len(t.ask(in, "s")), 16)
+	t.ask(in, "Rp") // cabi_realloc returns the same memory for all from now on
+	want(t, "response, where sender and message overlap", string(t.ask(in, "e overlaps all")), "e overlaps all")
+}
+
+func testUpperBits(t *trial) {
+	in, _ := t.wasm("hostile", core.Limits{})
+	want(t, "response", string(t.ask(in, "w")), "fine")
+	t.ask(in, "Rw") // cabi_realloc too from now on
+	want(t, "response", string(t.ask(in, "e fine")), "e fine")
+	want(t, "self-id", string(t.ask(in, "Sw")), self.String())
+	t.must("initialize", in.Initialize(pairs))
+}
+
+func testUnknownHealth(t *trial) {
+	for _, status := range []byte{3, 255} {
+		in, host := t.wasm("hostile", core.Limits{})
+		t.ask(in, "h", status)
+		_, err := in.Health()
+		t.wantTrap("an unknown health", err, core.TrapABI)
+		t.refuses(in, host)
+	}
+}
+
+func testLogBytes(t *trial) {
+	in, host := t.wasm("hostile", core.Limits{})
+	t.ask(in, "Hl")
+	t.asked("services", host, `log info "\xff/b"`)
+}
+
+func testBulk(t *trial) {
+	in, host := t.wasm("hostile", core.Limits{})
+	host.Calling = interruptAt(in, `log trace "endless"`)
+	t.soon("filling memory", func() {
+		t.wantTrap("filling memory", in.HandleMessage(other, []byte("F"), nil), core.TrapHandler)
+	})
+	t.refuses(in, host)
+}

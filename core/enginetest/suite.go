@@ -1,0 +1,291 @@
+// Package enginetest is what every [core.Engine] must do, as a suite that an
+// engine's own test calls:
+//
+//	func TestEngine(t *testing.T) {
+//		enginetest.Run(t, enginetest.Harness{
+//			New:       func() (core.Engine, error) { return wazero.New(wazero.Config{}) },
+//			Actor:     enginetest.ActorWasm(),
+//			Responder: enginetest.ResponderWasm(),
+//			Malformed: core.Source{Code: []byte("no WebAssembly")},
+//		})
+//	}
+//
+// Each subtest is one promise of the interface, and says so when it is broken.
+// An engine that runs WebAssembly calls [RunWasm] too, which brings guests that
+// attack it.
+package enginetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/airhost/airhost/core"
+)
+
+// Harness is an engine and the guests of the suite, in the form that the engine
+// runs.
+type Harness struct {
+	// New returns an engine. The suite closes it.
+	New func() (core.Engine, error)
+	// Actor behaves as [Actor] does.
+	Actor core.Source
+	// Responder has handle-message alone, and returns the message.
+	Responder core.Source
+	// Malformed is code that the engine must refuse.
+	Malformed core.Source
+	// MaxTimeout is the largest timeout in milliseconds that Actor's language
+	// has; 0 stands for 64 bits.
+	MaxTimeout uint64
+}
+
+// Run runs the suite.
+func Run(t *testing.T, h Harness) { runAll(t, h, promises()) }
+
+// T is what the suite needs of a *testing.T.
+type T interface {
+	Context() context.Context
+	Helper()
+	Errorf(format string, args ...any)
+	FailNow()
+}
+
+// promise is one that an engine makes, and how to find out that it is broken.
+type promise struct {
+	name string // of the subtest
+	text string // what is promised
+	test func(*trial)
+}
+
+func promises() []promise {
+	var all []promise
+	for _, some := range [][]promise{
+		enginePromises, messagePromises, servicePromises, callbackPromises, managementPromises,
+		endPromises, interruptPromises,
+	} {
+		all = append(all, some...)
+	}
+	return all
+}
+
+func runAll(t *testing.T, h Harness, all []promise) {
+	s := newSubject(h)
+	defer s.close(t)
+	for _, p := range all {
+		t.Run(p.name, func(t *testing.T) { p.try(t, s) })
+	}
+}
+
+func (p promise) try(t T, s *subject) {
+	t.Helper()
+	tr := &trial{T: t, subject: s, promise: p.text}
+	defer tr.cleanUp()
+	p.test(tr)
+}
+
+// subject is the engine under test, and what it has compiled.
+type subject struct {
+	Harness
+	engine    core.Engine
+	compiled  map[guestKey]core.Component
+	resources []func(context.Context) error
+	patience  time.Duration
+}
+
+// newSubject waits for what must happen soon as long as the slowest machine takes.
+func newSubject(h Harness) *subject {
+	return &subject{Harness: h, compiled: map[guestKey]core.Component{}, patience: 30 * time.Second}
+}
+
+// guestKey names a guest as it was compiled.
+type guestKey struct {
+	name   string
+	limits core.Limits
+}
+
+func (s *subject) close(t T) {
+	t.Helper()
+	for i := len(s.resources) - 1; i >= 0; i-- {
+		if err := s.resources[i](context.Background()); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	}
+}
+
+// trial is one try of a promise.
+type trial struct {
+	T
+	*subject
+	promise  string
+	cleanups []func()
+}
+
+func (t *trial) cleanUp() {
+	for i := len(t.cleanups) - 1; i >= 0; i-- {
+		t.cleanups[i]()
+	}
+}
+
+// broken reports that the promise is.
+func (t *trial) broken(format string, args ...any) {
+	t.Helper()
+	t.Errorf("broken promise: %s\n%s", t.promise, fmt.Sprintf(format, args...))
+}
+
+// must ends the trial on an error of what the promise only needs.
+func (t *trial) must(what string, err error) {
+	t.Helper()
+	if err != nil {
+		t.broken("%s: got %v\nwant no error", what, err)
+		t.FailNow()
+	}
+}
+
+// want compares.
+func want[V any](t *trial, what string, got, want V) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.broken("%s: got %s\nwant %s", what, show(got), show(want))
+	}
+}
+
+// show prints what may be large.
+func show(v any) string {
+	text := fmt.Sprintf("%v", v)
+	if b, ok := v.([]byte); ok {
+		text = fmt.Sprintf("%q", b)
+	}
+	if len(text) > 300 {
+		return fmt.Sprintf("%s… (%d bytes)", text[:300], len(text))
+	}
+	return text
+}
+
+// wantError checks an error by errors.Is.
+func (t *trial) wantError(what string, got, want error) {
+	t.Helper()
+	if !errors.Is(got, want) {
+		t.broken("%s: got %v\nwant %v", what, got, want)
+	}
+}
+
+// wantTrap checks that err says that the instance has ended, and of which kind.
+func (t *trial) wantTrap(what string, err error, kind core.TrapKind) *core.TrapError {
+	t.Helper()
+	var trap *core.TrapError
+	switch {
+	case !errors.As(err, &trap):
+		t.broken("%s: got %T: %v\nwant a TrapError of kind %v", what, err, err, kind)
+	case trap.Kind != kind:
+		t.broken("%s: got %v (kind %v)\nwant kind %v", what, err, trap.Kind, kind)
+	case errors.As(err, new(*core.ComponentError)):
+		t.broken("%s: got %v, which is a ComponentError too\nwant a TrapError alone", what, err)
+	}
+	return trap
+}
+
+// engineUnderTest returns the engine that all trials share.
+func (t *trial) engineUnderTest() core.Engine {
+	t.Helper()
+	if t.engine == nil {
+		engine, err := t.New()
+		t.must("make an engine", err)
+		t.engine = engine
+		t.resources = append(t.resources, engine.Close)
+	}
+	return t.engine
+}
+
+// component compiles a guest, once for all trials that call it the same.
+func (t *trial) component(name string, src core.Source, limits core.Limits) core.Component {
+	t.Helper()
+	engine, key := t.engineUnderTest(), guestKey{name, limits}
+	if c := t.compiled[key]; c != nil {
+		return c
+	}
+	c, err := engine.Compile(t.Context(), src, limits)
+	t.must("compile "+name, err)
+	t.compiled[key] = c
+	t.resources = append(t.resources, c.Close)
+	return c
+}
+
+// self is the id of the instances.
+var self = core.MustComponentID("suite/actor")
+
+// other is the id of who sends to them.
+var other = core.MustComponentID("suite/other")
+
+// actor makes an instance of the actor, with services that record.
+func (t *trial) actor() (core.Instance, *Services) {
+	t.Helper()
+	return t.instance(t.component("actor", t.Actor, core.Limits{}), core.Limits{})
+}
+
+// responder makes an instance of the responder.
+func (t *trial) responder() (core.Instance, *Services) {
+	t.Helper()
+	return t.instance(t.component("responder", t.Responder, core.Limits{}), core.Limits{})
+}
+
+func (t *trial) instance(c core.Component, limits core.Limits) (core.Instance, *Services) {
+	t.Helper()
+	host := &Services{}
+	in, err := c.Instantiate(t.Context(), core.Environment{ID: self, Host: host, Limits: limits})
+	t.must("make an instance", err)
+	t.cleanups = append(t.cleanups, func() { t.must("close an instance", in.Close()) })
+	return in, host
+}
+
+// ask sends a message and returns the response.
+func (t *trial) ask(in core.Instance, message ...any) []byte {
+	t.Helper()
+	response, err := try(in, message...)
+	t.must("handle-message", err)
+	return response
+}
+
+func try(in core.Instance, message ...any) ([]byte, error) {
+	response := []byte{}
+	err := in.HandleMessage(other, bytesOf(message...), &response)
+	return response, err
+}
+
+// bytesOf concatenates strings, bytes and numbers, which take 8 bytes.
+func bytesOf(parts ...any) []byte {
+	var b []byte
+	for _, part := range parts {
+		switch part := part.(type) {
+		case string:
+			b = append(b, part...)
+		case []byte:
+			b = append(b, part...)
+		case byte:
+			b = append(b, part)
+		case uint64:
+			b = append(b, number(part)...)
+		default:
+			panic(fmt.Sprintf("%T", part))
+		}
+	}
+	return b
+}
+
+// soon calls f and ends the trial if it does not return.
+func (t *trial) soon(what string, f func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	select {
+	case <-done:
+	case <-time.After(t.patience):
+		t.broken("%s: got no end\nwant one soon", what)
+		t.FailNow()
+	}
+}

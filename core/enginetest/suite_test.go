@@ -1,0 +1,121 @@
+package enginetest
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/airhost/airhost/core"
+)
+
+// recorder is a T that remembers what failed.
+type recorder struct {
+	mu       sync.Mutex // guards failures: a call that does not end may report later
+	failures []string
+}
+
+func (r *recorder) Context() context.Context { return context.Background() }
+func (r *recorder) Helper()                  {}
+func (r *recorder) FailNow()                 { runtime.Goexit() }
+
+func (r *recorder) Errorf(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failures = append(r.failures, fmt.Sprintf(format, args...))
+}
+
+// failuresOf tries one promise of an engine.
+func failuresOf(p promise, h Harness, patience time.Duration) []string {
+	r := &recorder{}
+	s := newSubject(h)
+	s.patience = patience
+	var done sync.WaitGroup
+	done.Go(func() {
+		defer s.close(r)
+		p.try(r, s)
+	})
+	done.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failures
+}
+
+func fakeHarness(flaw string) Harness {
+	return Harness{
+		New:       func() (core.Engine, error) { return &fake{flaw: flaw}, nil },
+		Actor:     core.Source{Value: "actor"},
+		Responder: core.Source{Value: "responder"},
+		Malformed: core.Source{Value: 42},
+	}
+}
+
+// flaws are, for each promise, what breaks it.
+var flaws = map[string][]string{
+	"name":                {"no name"},
+	"malformed":           {"accepts anything"},
+	"engine-close":        {"compiles when closed", "second engine close fails"},
+	"component-close":     {"instantiates when closed", "second component close fails"},
+	"traits":              {"no management trait", "responder has everything"},
+	"starting":            {"no starting", "two startings"},
+	"own-memory":          {"shared memory"},
+	"concurrent":          {"one instance at a time"},
+	"round-trip":          {"large messages are cut"},
+	"empty":               {"no empty message"},
+	"append":              {"response replaces"},
+	"no-response":         {"needs a response"},
+	"in-place":            {"response before message"},
+	"message-kept":        {"overwrites the message", "response is the message"},
+	"sender":              {"no sender"},
+	"guest-error":         {"guest errors lose their case", "guest errors end the instance"},
+	"error-no-response":   {"errors clear the response"},
+	"large-response":      {"responses have no limit"},
+	"many":                {"leaks"},
+	"send":                {"targets are cut"},
+	"request":             {"timeouts have 32 bits", "ids have 32 bits"},
+	"cancel":              {"cancels another"},
+	"refusals":            {"refusals are no errors", "refusals lose their text"},
+	"other-error":         {"other errors lose their text"},
+	"wrapped-error":       {"only plain messaging-errors"},
+	"self-id":             {"no self-id"},
+	"current-time":        {"clock stands still"},
+	"log":                 {"logs at info only"},
+	"host-panic":          {"no details"},
+	"callback-response":   {"callbacks lose their id"},
+	"callback-failure":    {"callbacks have no details"},
+	"callback-error":      {"callbacks cannot fail"},
+	"initialize":          {"configuration is sorted"},
+	"initialize-none":     {"no initialize without configuration"},
+	"initialize-error":    {"initialize cannot fail"},
+	"initialize-services": {"no services in initialize"},
+	"health":              {"always healthy"},
+	"shutdown":            {"no shutdown"},
+	"unmanaged":           {"unmanaged is unhealthy"},
+	"trap":                {"traps have many lines", "traps are guest errors"},
+	"trap-refuses":        {"goes on after a trap"},
+	"trap-alone":          {"a trap ends all"},
+	"closed":              {"goes on after close", "second close fails"},
+	"close-trapped":       {"trapped instances cannot be closed"},
+	"interrupt-idle":      {"interruption of the idle is forgotten"},
+	"interrupt-starting":  {"interruption before the start is forgotten"},
+	"interrupt-running":   {"interruption does nothing"},
+	"interrupt-service":   {"interrupted services succeed"},
+	"interrupt-any-time":  {"interrupted instances cannot be closed"},
+}
+
+func TestSuiteAcceptsWhatKeepsItsPromises(t *testing.T) { Run(t, fakeHarness("")) }
+
+func TestSuiteSeesEachBrokenPromise(t *testing.T) {
+	for _, p := range promises() {
+		if len(flaws[p.name]) == 0 {
+			t.Errorf("%s: nothing breaks it here", p.name)
+		}
+		for _, flaw := range flaws[p.name] {
+			if failures := failuresOf(p, fakeHarness(flaw), 50*time.Millisecond); len(failures) == 0 {
+				t.Errorf("%s: an engine with the flaw %q passes", p.name, flaw)
+			}
+		}
+	}
+}

@@ -1,0 +1,173 @@
+// The guest of the suite: what it does with a message is decided by the
+// message's first byte, as the package's Actor documents and does in Go.
+//
+// clang-19 and lld-19, no C library. Memory is taken from one end of the heap
+// and given back as a whole by every post-return, so that an engine that forgets
+// to call it runs out of memory.
+
+typedef unsigned char u8;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+
+#define HOST(name) __attribute__((import_module("airhost:core/host-services@0.1.0"), import_name(name)))
+#define LIFECYCLE(name) __attribute__((export_name("airhost:core/component-lifecycle@0.1.0#" name)))
+#define MANAGEMENT(name) __attribute__((export_name("airhost:core/component-management@0.1.0#" name)))
+#define POST(name) __attribute__((export_name("cabi_post_airhost:core/component-" name)))
+
+HOST("send-message") void send_message(const u8 *to, u32 to_len, const u8 *msg, u32 len, u32 *area);
+HOST("send-request") void send_request(const u8 *to, u32 to_len, const u8 *req, u32 len, u64 timeout, u64 *area);
+HOST("cancel-request") void cancel_request(u64 id, u32 *area);
+HOST("self-id") void self_id(u32 *area);
+HOST("log") void host_log(u32 level, const u8 *text, u32 len);
+HOST("current-time") u64 current_time(void);
+
+extern u8 __heap_base;
+static u32 heap;
+
+__attribute__((export_name("cabi_realloc"))) u8 *cabi_realloc(u8 *old, u32 old_size, u32 align, u32 size) {
+  if (!heap) heap = (u32)&__heap_base;
+  u32 at = (heap + align - 1) & -align;
+  u32 have = __builtin_wasm_memory_size(0) << 16;
+  if (at + size > have && __builtin_wasm_memory_grow(0, (at + size - have + 0xffff) >> 16) == (u32)-1) __builtin_trap();
+  heap = at + size;
+  u8 *new = (u8 *)at;
+  for (u32 i = 0; i < old_size && i < size; i++) new[i] = old[i];
+  return new;
+}
+
+static void copy(u8 *to, const u8 *from, u32 len) { __builtin_memcpy(to, from, len); }
+
+static u64 number(const u8 *at) {
+  u64 n;
+  copy((u8 *)&n, at, 8);
+  return n;
+}
+
+static u8 *put_number(u64 n) {
+  u8 *at = cabi_realloc(0, 0, 8, 8);
+  copy(at, (u8 *)&n, 8);
+  return at;
+}
+
+// The areas of this guest's results.
+static u32 result[4];
+static u32 *ok(const u8 *at, u32 len) {
+  result[0] = 0, result[1] = (u32)at, result[2] = len;
+  return result;
+}
+static u32 *error(u8 which, const u8 *text, u32 len) {
+  result[0] = 1, result[1] = which, result[2] = (u32)text, result[3] = len;
+  return result;
+}
+
+// What a host service answered, as a response: 0, or 1, the case and the text.
+static u32 *answer(const u32 *area, const u32 *failure) {
+  if (!(u8)area[0]) return ok((const u8 *)"", 1); // one byte: 0
+  u32 len = (u8)failure[0] == 5 ? 0 : failure[2];
+  u8 *at = cabi_realloc(0, 0, 1, len + 2);
+  at[0] = 1, at[1] = (u8)failure[0];
+  copy(at + 2, (const u8 *)failure[1], len);
+  return ok(at, len + 2);
+}
+
+static u8 seen[4096], config[4096], health;
+static u32 seen_len, config_len;
+static u64 count;
+
+static void forever(void) {
+  for (volatile u32 i = 0;; i++);
+}
+// Through a pointer that the compiler cannot see through: it would make a loop.
+static u32 deep(u32 n);
+static u32 (*volatile deeper)(u32) = deep;
+static u32 deep(u32 n) { return deeper(n + 1) + n; }
+
+static void hurt(u8 how) {
+  if (how == 'x') __builtin_trap();
+  if (how == 'o') {
+    host_log(0, (const u8 *)"endless", 7);
+    forever();
+  }
+  if (how == 'z') deep(0);
+}
+
+LIFECYCLE("handle-message") u32 *handle_message(const u8 *sender, u32 sender_len, const u8 *msg, u32 len) {
+  static u32 small[4];
+  static u64 large[3];
+  count++;
+  if (!len) return ok(msg, 0);
+  const u8 *rest = msg + 1;
+  u32 rest_len = len - 1;
+  switch (msg[0]) {
+  case 'e': return ok(rest, rest_len);
+  case 'f': return error(rest[0], rest + 1, rest_len - 1);
+  case 'w': return ok(sender, sender_len);
+  case 'g': return ok(config, config_len);
+  case 'k': return ok(seen, seen_len);
+  case 'n': return ok(put_number(count), 8);
+  case 'b': return ok(cabi_realloc(0, 0, 1, (u32)number(rest)), (u32)number(rest));
+  case 'h': health = rest[0]; return ok(rest, 0);
+  case 'l': host_log(rest[0], rest + 1, rest_len - 1); return ok(rest, 0);
+  case 't': return ok(put_number(current_time()), 8);
+  case 'i': self_id(small); return ok((u8 *)small[0], small[1]);
+  case 's':
+    send_message(rest + 1, rest[0], rest + 1 + rest[0], rest_len - 1 - rest[0], small);
+    return answer(small, small + 1);
+  case 'c':
+    cancel_request(number(rest), small);
+    return answer(small, small + 1);
+  case 'r':
+    send_request(rest + 9, rest[8], rest + 9 + rest[8], rest_len - 9 - rest[8], number(rest), large);
+    if ((u8)large[0]) return answer((u32 *)large, (u32 *)(large + 1));
+    u8 *at = cabi_realloc(0, 0, 1, 9);
+    at[0] = 0;
+    copy(at + 1, (u8 *)&large[1], 8);
+    return ok(at, 9);
+  }
+  hurt(msg[0]);
+  return error(0, (const u8 *)"unknown command", 15);
+}
+
+LIFECYCLE("handle-callback") u32 *handle_callback(u64 id, u32 failed, const u8 *text, u32 len) {
+  if (!failed && len) hurt(text[0]);
+  u32 kept = len > sizeof seen - 9 ? sizeof seen - 9 : len;
+  copy(seen, (u8 *)&id, 8);
+  seen[8] = (u8)failed;
+  copy(seen + 9, text, kept);
+  seen_len = kept + 9;
+  return !failed && len && text[0] == 'f' ? error(text[1], text + 2, len - 2) : ok(0, 0);
+}
+
+struct pair { const u8 *key; u32 key_len; const u8 *value; u32 value_len; };
+
+MANAGEMENT("initialize") u32 *initialize(struct pair *pairs, u32 n) {
+  static u32 area[4];
+  count++;
+  for (u32 i = 0; i < n; i++) {
+    struct pair *p = pairs + i;
+    if (config_len + p->key_len + p->value_len + 2 > sizeof config) __builtin_trap();
+    copy(config + config_len, p->key, p->key_len), config_len += p->key_len;
+    config[config_len++] = '=';
+    copy(config + config_len, p->value, p->value_len), config_len += p->value_len;
+    config[config_len++] = '\n';
+    if (p->key_len != 1) continue;
+    if (p->key[0] == 's') send_message(p->value, p->value_len, (const u8 *)"hello", 5, area);
+    if (p->key[0] == 'f') return error(p->value[0] - '0', p->value + 1, p->value_len - 1);
+    hurt(p->key[0]);
+  }
+  return ok(0, 0);
+}
+
+MANAGEMENT("health") u32 health_status(void) {
+  hurt(health);
+  return health;
+}
+
+MANAGEMENT("shutdown") void shutdown(void) {
+  host_log(2, (const u8 *)"shutdown", 8);
+  hurt(health);
+}
+
+POST("lifecycle@0.1.0#handle-message") void post_message(u32 *area) { heap = 0; }
+POST("lifecycle@0.1.0#handle-callback") void post_callback(u32 *area) { heap = 0; }
+POST("management@0.1.0#initialize") void post_initialize(u32 *area) { heap = 0; }

@@ -1,0 +1,258 @@
+package enginetest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/airhost/airhost/core"
+)
+
+// RunWasm runs what only engines for WebAssembly promise: limits, a guest's
+// start, WASI, and that guests which attack the host lose. Of the harness it
+// uses New.
+func RunWasm(t *testing.T, h Harness) {
+	h.Actor, h.Responder = ActorWasm(), ResponderWasm()
+	runAll(t, h, slices.Concat(wasmPromises, wasiPromises, hostilePromises))
+}
+
+var wasmPromises = []promise{
+	{"refused-modules", "what is no core module, or damaged, is a ModuleError", testRefusedModules},
+	{"declared-sizes", "a module that declares more than its limits is a LimitError", testDeclaredSizes},
+	{"memory-limit", "memory grows up to its limit", testMemoryLimit},
+	{"table-limit", "a table grows up to its limit", testTableLimit},
+	{"fuel", "a call that uses up its fuel ends the instance, and each call has its own", testFuel},
+	{"stack", "a guest that uses up its stack is a TrapError of kind TrapStack", testStack},
+	{"start-order", "the start function runs first, then _initialize, then all else, each once", testStartOrder},
+	{"start-trap", "a guest that traps while it starts makes Instantiate fail", testStartTrap},
+	{"start-interrupt", "a guest that does not end while it starts can be interrupted", testStartInterrupt},
+	{"start-sends", "a guest that sends messages while it starts is refused", testStartSends},
+	{"collect", "a guest that does not end holds up no garbage collection", testCollect},
+}
+
+func testRefusedModules(t *trial) {
+	actor := ActorWasm().Code
+	modules := map[string][]byte{
+		"an empty file":       {},
+		"a component":         []byte("\x00asm\x0d\x00\x01\x00"),
+		"a header":            actor[:8],
+		"a module cut short":  actor[:len(actor)/2],
+		"a module cut by one": actor[:len(actor)-1],
+	}
+	for what, code := range modules {
+		_, err := t.engineUnderTest().Compile(t.Context(), core.Source{Code: code}, core.Limits{})
+		t.wantModuleError("compile "+what, err)
+	}
+	for at := 8; at < len(actor); at += 61 {
+		damaged := bytes.Clone(actor)
+		damaged[at] ^= 0x55
+		// It may still be a module, which is then not run.
+		c, err := t.engineUnderTest().Compile(t.Context(), core.Source{Code: damaged}, core.Limits{})
+		if err != nil {
+			t.wantModuleError("compile a damaged module", err)
+			continue
+		}
+		t.must("close a damaged module", c.Close(t.Context()))
+	}
+}
+
+func testDeclaredSizes(t *trial) {
+	table := []byte("\x00asm\x01\x00\x00\x00\x04\x07\x01\x70\x00\x80\x80\x80\x40")
+	_, err := t.engineUnderTest().Compile(t.Context(), core.Source{Code: table}, core.Limits{})
+	t.wantModuleError("compile 17 bytes with a table of 2^27 elements", err)
+
+	_, err = t.engineUnderTest().Compile(t.Context(), wasmGuest("table"), core.Limits{TableElements: 9})
+	t.wantLimitError("compile a table of 10 elements where 9 are allowed", err, "limits.table_elements", 10, 9)
+	_, err = t.engineUnderTest().Compile(t.Context(), ResponderWasm(), core.Limits{Memory: 64 << 10})
+	t.wantLimitError("compile a memory of 2 pages where 1 is allowed", err, "limits.memory", 2<<16, 1<<16)
+	_, err = t.engineUnderTest().Compile(t.Context(), ResponderWasm(), core.Limits{Memory: 1})
+	var limit *core.LimitError
+	if !errors.As(err, &limit) {
+		t.broken("compile with memory of 1 byte: got %v\nwant a LimitError", err)
+	}
+}
+
+func (t *trial) wantLimitError(what string, err error, name string, got, most uint64) {
+	t.Helper()
+	var limit *core.LimitError
+	if !errors.As(err, &limit) || limit.Limit != name || limit.Got != got || limit.Max != most {
+		t.broken("%s: got %v\nwant a LimitError of %s, %d above %d", what, err, name, got, most)
+	}
+}
+
+// wasm makes an instance of one of the guests in testdata.
+func (t *trial) wasm(name string, limits core.Limits) (core.Instance, *Services) {
+	t.Helper()
+	return t.instance(t.component(name, wasmGuest(name), limits), limits)
+}
+
+func testMemoryLimit(t *trial) {
+	in, _ := t.wasm("hostile", core.Limits{Memory: 1<<20 + 100})
+	want(t, "pages after growing until refused", t.ask(in, "g"), bytesOf("\x10\x00\x00\x00"))
+	large := make([]byte, 2<<20)
+	t.wantTrap("a message that does not fit", in.HandleMessage(other, large, nil), core.TrapFault)
+}
+
+func testTableLimit(t *trial) {
+	in, _ := t.wasm("table", core.Limits{TableElements: 100})
+	want(t, "growing by 90", t.ask(in, "\x5a\x00\x00\x00"), bytesOf("\x0a\x00\x00\x00"))
+	want(t, "growing by 1 more", t.ask(in, "\x01\x00\x00\x00"), bytesOf("\xff\xff\xff\xff"))
+}
+
+func testFuel(t *trial) {
+	limits := core.Limits{Fuel: 50_000}
+	for _, c := range calls {
+		in, host := t.wasm("actor", limits)
+		for range 1000 {
+			t.ask(in, "e", "a message")
+		}
+		host.Asked = nil
+		t.wantTrap(c.name+" without end", c.make(in, 'o'), core.TrapFuel)
+		t.refuses(in, host)
+	}
+	in, _ := t.wasm("actor", core.Limits{Fuel: 1 << 63})
+	want(t, "response with more fuel than 63 bits hold", t.ask(in, "eon"), []byte("on"))
+}
+
+func testStack(t *trial) {
+	in, host := t.actor()
+	t.soon("recursion", func() { t.wantTrap("recursion", in.HandleMessage(other, []byte("z"), nil), core.TrapStack) })
+	t.refuses(in, host)
+}
+
+func testStartOrder(t *trial) {
+	in, host := t.wasm("started", core.Limits{})
+	want(t, "what start and _initialize have counted", t.ask(in), []byte{42})
+	t.asked("services", host, `log info "starting"`)
+}
+
+func testStartTrap(t *trial) {
+	for _, name := range []string{"start-trap", "initialize-trap"} {
+		_, err := t.component(name, wasmGuest(name), core.Limits{}).
+			Instantiate(t.Context(), core.Environment{ID: self, Host: &Services{}})
+		t.wantTrap("instantiate "+name, err, core.TrapFault)
+	}
+}
+
+func testStartInterrupt(t *trial) {
+	for _, name := range []string{"start-loop", "initialize-loop"} {
+		c := t.component(name, wasmGuest(name), core.Limits{})
+		t.soon("instantiate "+name, func() {
+			_, err := c.Instantiate(t.Context(), core.Environment{ID: self, Host: &Services{},
+				Starting: func(in core.Instance) { go in.Interrupt() }})
+			t.wantTrap("instantiate "+name, err, core.TrapHandler)
+		})
+	}
+}
+
+func testStartSends(t *trial) {
+	host := &Services{}
+	_, err := t.component("start-sends", wasmGuest("start-sends"), core.Limits{}).
+		Instantiate(t.Context(), core.Environment{ID: self, Host: host})
+	trap := t.wantTrap("instantiate", err, core.TrapABI)
+	if trap != nil && !strings.Contains(trap.Text, "send-message") {
+		t.broken("got the text %q\nwant one that names send-message", trap.Text)
+	}
+	t.asked("services", host)
+}
+
+// testCollect does not come back where the promise is broken: the collection
+// stops the world and then waits for the guest, which nobody is left to stop.
+func testCollect(t *trial) {
+	in, host := t.actor()
+	host.Calling = func(string) {
+		go func() {
+			runtime.GC()
+			in.Interrupt()
+		}()
+	}
+	t.wantTrap("handle-message", in.HandleMessage(other, []byte("o"), nil), core.TrapHandler)
+}
+
+var wasiPromises = []promise{
+	{"stderr", "lines of standard error are log lines", testStderr},
+	{"stdout", "standard output is dropped", testStdout},
+	{"exit", "an exit ends the instance", testExit},
+	{"sleep", "a guest that sleeps can be interrupted", testSleep},
+	{"clock", "the real-time clock is the host's, the monotonic one goes on", testClock},
+	{"random", "randomness differs", testRandom},
+	{"nothing", "there are no arguments, no environment, no files, no sockets", testNothing},
+}
+
+func testStderr(t *trial) {
+	in, host := t.wasm("hostile", core.Limits{})
+	t.ask(in, "We", "one\ntwo")
+	t.asked("services", host, `log info "one"`)
+	t.ask(in, "We", "\n\nno end")
+	t.asked("services", host, `log info "two"`)
+	t.ask(in, "We", strings.Repeat("x", 10_000), "\n")
+	var longest int
+	for _, line := range host.Asked {
+		longest = max(longest, len(line))
+	}
+	if len(host.Asked) < 2 || longest > 5000 {
+		t.broken("a line of 10,000 bytes: got %d entries of up to %d bytes\nwant several of up to 4 KiB", len(host.Asked), longest)
+	}
+	host.Asked = nil
+	t.ask(in, "We", "last words")
+	t.wantTrap("the end", in.HandleMessage(other, []byte("d"), nil), core.TrapABI)
+	t.asked("services", host, `log info "last words"`)
+}
+
+func testStdout(t *trial) {
+	in, host := t.wasm("hostile", core.Limits{})
+	t.ask(in, "Wo", "a line\n")
+	t.asked("services", host)
+}
+
+func testExit(t *trial) {
+	in, host := t.wasm("hostile", core.Limits{})
+	trap := t.wantTrap("proc_exit", in.HandleMessage(other, []byte("Wx"), nil), core.TrapFault)
+	if trap != nil && !strings.Contains(trap.Text, "7") {
+		t.broken("got the text %q\nwant one with the code 7", trap.Text)
+	}
+	t.refuses(in, host)
+}
+
+func testSleep(t *trial) {
+	in, host := t.wasm("hostile", core.Limits{})
+	host.Calling = interruptAt(in, "now")
+	t.soon("a sleep of an hour", func() {
+		t.wantTrap("a sleep of an hour", in.HandleMessage(other, []byte("Ws"), nil), core.TrapHandler)
+	})
+}
+
+func testClock(t *trial) {
+	in, host := t.wasm("hostile", core.Limits{})
+	host.Time = 1_700_000_000_123_456_789
+	want(t, "real time", t.ask(in, "Wt\x00"), number(host.Time))
+	first := binary.LittleEndian.Uint64(t.ask(in, "Wt\x01"))
+	second := binary.LittleEndian.Uint64(t.ask(in, "Wt\x01"))
+	if second < first {
+		t.broken("monotonic clock: got %d after %d", second, first)
+	}
+}
+
+func testRandom(t *trial) {
+	in, _ := t.wasm("hostile", core.Limits{})
+	if first, second := t.ask(in, "Wr"), t.ask(in, "Wr"); bytes.Equal(first, second) {
+		t.broken("got %x twice", first)
+	}
+}
+
+func testNothing(t *trial) {
+	const badf = "\x08\x00\x00\x00"
+	const none = "\x00\x00\x00\x00"
+	in, _ := t.wasm("hostile", core.Limits{})
+	got := t.ask(in, "Wa")
+	want(t, "what the guest can reach", got, bytesOf(
+		none, none, none, // no arguments
+		none, none, none, // no environment
+		badf, badf, // no directory, no file in it
+		none, none, // standard input has ended
+		badf)) // no socket
+}

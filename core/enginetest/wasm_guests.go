@@ -1,0 +1,26 @@
+package enginetest
+
+import (
+	"embed"
+
+	"github.com/airhost/airhost/core"
+)
+
+//go:generate ./testdata/build.sh
+
+//go:embed testdata/*.wasm
+var guests embed.FS
+
+// ActorWasm returns the actor as WebAssembly.
+func ActorWasm() core.Source { return wasmGuest("actor") }
+
+// ResponderWasm returns the responder as WebAssembly.
+func ResponderWasm() core.Source { return wasmGuest("responder") }
+
+func wasmGuest(name string) core.Source {
+	code, err := guests.ReadFile("testdata/" + name + ".wasm")
+	if err != nil {
+		panic(err) // a guest that is not in testdata
+	}
+	return core.Source{Path: name + ".wasm", Code: code}
+}

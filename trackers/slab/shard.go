@@ -1,0 +1,168 @@
+package slab
+
+import (
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/airhost/airhost/core"
+)
+
+// A request's id is, from the lowest bits: the shard, the slot in the shard, and
+// the slot's generation, which is never 0 and starts at random, so that an id of
+// another tracker, or of this program's last run, finds nothing.
+const (
+	placeBits  = 28 // of shard and slot
+	generation = core.RequestID(1) << placeBits
+	pageBits   = 8
+	pageSlots  = 1 << pageBits
+)
+
+// shard is a part of the tracker: slots, and the wheel that ends their requests.
+type shard struct {
+	number    uint64
+	shardBits int
+
+	mu      sync.Mutex // guards all below
+	free    *slot      // chained by next
+	fresh   list       // registered since the last tick: deadline is still the timeout
+	sieved  list       // being sorted by the tick in progress
+	wheel   []list     // by deadline; made when first needed
+	cursor  int64      // the first bucket that may hold a deadline that has passed
+	pending int
+	pages   []*[pageSlots]slot
+	closed  bool
+
+	_ [128]byte // keeps neighbours' locks out of this one's cache line
+}
+
+// slot holds one request at a time. It is pending while it has a waiter.
+type slot struct {
+	next     *slot
+	prev     **slot // what points at the slot in its list
+	waiter   core.Waiter
+	id       core.RequestID // of the request, or of the next one
+	deadline time.Duration  // by the clock
+}
+
+func (s *shard) init(number uint64, shardBits int) {
+	s.number, s.shardBits = number, shardBits
+}
+
+// add takes a free slot. A closed shard has none, so that only grow need know.
+func (s *shard) add(w core.Waiter, timeout time.Duration) (core.RequestID, error) {
+	s.mu.Lock()
+	n := s.free
+	if n == nil {
+		if err := s.grow(); err != nil {
+			s.mu.Unlock()
+			return 0, err
+		}
+		n = s.free
+	}
+	s.free = n.next
+	n.waiter = w
+	n.deadline = timeout
+	s.fresh.push(n)
+	s.pending++
+	id := n.id
+	s.mu.Unlock()
+	return id, nil
+}
+
+// grow makes a page of free slots. Slots stay where they are, because lists hold
+// pointers to them, and because moving many would hold up their users.
+func (s *shard) grow() error {
+	first := uint64(len(s.pages)) << pageBits
+	switch {
+	case s.closed:
+		return core.ErrClosed
+	case first+pageSlots > 1<<(placeBits-s.shardBits):
+		return &core.MessagingError{Case: core.CaseUnavailable, Text: "too many pending requests"}
+	}
+	page := new([pageSlots]slot)
+	for i := range page {
+		place := (first+uint64(i))<<s.shardBits | s.number
+		start := core.RequestID(rand.Uint64()) | generation // so that it is not 0
+		page[i].id = start&^(generation-1) | core.RequestID(place)
+		page[i].next, s.free = s.free, &page[i]
+	}
+	s.pages = append(s.pages, page)
+	return nil
+}
+
+// remove ends the request id, if it is pending and, with a non-nil owner, its
+// own, and returns who waits for it.
+func (s *shard) remove(id core.RequestID, owner core.Waiter) core.Waiter {
+	s.mu.Lock()
+	n := s.named(id)
+	if n == nil || owner != nil && n.waiter != owner {
+		s.mu.Unlock()
+		return nil
+	}
+	w := n.waiter
+	s.release(n)
+	s.mu.Unlock()
+	return w
+}
+
+// named returns the slot of a pending request, or nil.
+func (s *shard) named(id core.RequestID) *slot {
+	place := uint64(id&(generation-1)) >> s.shardBits
+	page := place >> pageBits
+	if page >= uint64(len(s.pages)) {
+		return nil
+	}
+	if n := &s.pages[page][place%pageSlots]; n.id == id && n.waiter != nil {
+		return n
+	}
+	return nil
+}
+
+// release frees a pending slot for its next use.
+func (s *shard) release(n *slot) {
+	n.unlink()
+	n.waiter = nil
+	n.id += generation
+	if n.id < generation { // wrapped
+		n.id += generation
+	}
+	n.next, s.free = s.free, n
+	s.pending--
+}
+
+// removeAll ends all requests of w, a page at a time, so that the others' wait
+// for the lock stays short.
+func (s *shard) removeAll(w core.Waiter) []core.RequestID {
+	var ids []core.RequestID
+	for page := 0; ; page++ {
+		s.mu.Lock()
+		if page >= len(s.pages) {
+			s.mu.Unlock()
+			return ids
+		}
+		for i := range s.pages[page] {
+			if n := &s.pages[page][i]; n.waiter == w {
+				ids = append(ids, n.id)
+				s.release(n)
+			}
+		}
+		s.mu.Unlock()
+	}
+}
+
+func (s *shard) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pending
+}
+
+// close forgets all requests and slots.
+func (s *shard) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	s.free, s.pages, s.wheel = nil, nil, nil
+	s.fresh, s.sieved = list{}, list{}
+	s.pending = 0
+}

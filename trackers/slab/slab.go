@@ -1,0 +1,132 @@
+// Package slab is airhost's default tracker: it remembers which requests still
+// wait for their outcome, without allocating memory for any of them once it has
+// grown to as many as were ever pending at a time.
+//
+// Requests live in slots that are used again and again. An id names a slot and
+// which of its uses is meant, so that an id from an earlier use, or one that was
+// made up, finds nothing. Slots are divided into shards by the waiter,
+// so that components on different cores hardly ever meet at the same lock, and
+// the timeouts of a shard are kept by a timing wheel on a coarse clock that all
+// shards share.
+package slab
+
+import (
+	"fmt"
+	"hash/maphash"
+	"math/bits"
+	"runtime"
+	"time"
+
+	"github.com/airhost/airhost/core"
+)
+
+const (
+	maxShards     = 256
+	shardsPerCore = 16
+)
+
+// Config is what can be chosen about a tracker. The zero value is the default.
+type Config struct {
+	// Shards is the number of parts with a lock of their own, from 1 to 256; it
+	// is rounded up to a power of two. 0 stands for 16 for each processor that Go
+	// uses, at most 256.
+	Shards int
+}
+
+// Tracker is a [core.Tracker]. Its memory is bounded by the highest number of
+// requests that were pending at a time, about 48 bytes for each: slots are used
+// again, and not given back before Close.
+type Tracker struct {
+	seed   maphash.Seed
+	shards []shard
+	clock  *core.Clock
+	due    [chunk]expiry // used by tick alone
+}
+
+var _ core.Tracker = (*Tracker)(nil)
+
+// New returns a tracker without requests. An error says what is wrong with
+// config.
+func New(config Config) (*Tracker, error) {
+	count := config.Shards
+	if count < 0 || count > maxShards {
+		return nil, fmt.Errorf("slab tracker: %d shards, want 1 to %d, or 0 for the default", count, maxShards)
+	}
+	if count == 0 {
+		count = min(shardsPerCore*runtime.GOMAXPROCS(0), maxShards)
+	}
+	shardBits := bits.Len(uint(count - 1))
+	t := &Tracker{seed: maphash.MakeSeed(), shards: make([]shard, 1<<shardBits)}
+	for i := range t.shards {
+		t.shards[i].init(uint64(i), shardBits)
+	}
+	t.clock = core.NewClock(t.tick)
+	return t, nil
+}
+
+// Register implements [core.Tracker]. A timeout out of range, or no waiter, is
+// invalid-argument; more requests of one waiter than a shard can name, hundreds
+// of thousands, are unavailable.
+func (t *Tracker) Register(w core.Waiter, timeout time.Duration) (core.RequestID, error) {
+	if timeout <= 0 || timeout > core.MaxTimeout {
+		return 0, invalid("timeout %v: want above 0 and at most %v", timeout, core.MaxTimeout)
+	}
+	if w == nil {
+		return 0, invalid("a request needs a waiter")
+	}
+	id, err := t.shardOf(w).add(w, timeout)
+	t.clock.Now() // after the request is there to be seen, so that the clock ticks for it
+	return id, err
+}
+
+func invalid(format string, args ...any) error {
+	return &core.MessagingError{Case: core.CaseInvalidArgument, Text: fmt.Sprintf(format, args...)}
+}
+
+// shardOf keeps the requests of a waiter, and with it of the core it runs on,
+// together. That makes Remove cheaper, too.
+func (t *Tracker) shardOf(w core.Waiter) *shard {
+	return &t.shards[maphash.Comparable(t.seed, w)&uint64(len(t.shards)-1)]
+}
+
+func (t *Tracker) shardNaming(id core.RequestID) *shard {
+	return &t.shards[uint64(id)&uint64(len(t.shards)-1)]
+}
+
+// Resolve implements [core.Tracker].
+func (t *Tracker) Resolve(id core.RequestID) (core.Waiter, bool) {
+	w := t.shardNaming(id).remove(id, nil)
+	return w, w != nil
+}
+
+// Cancel implements [core.Tracker].
+func (t *Tracker) Cancel(id core.RequestID, w core.Waiter) bool {
+	return w != nil && t.shardNaming(id).remove(id, w) != nil
+}
+
+// Remove implements [core.Tracker].
+func (t *Tracker) Remove(w core.Waiter) []core.RequestID {
+	if w == nil {
+		return nil
+	}
+	return t.shardOf(w).removeAll(w)
+}
+
+// Pending implements [core.Tracker].
+func (t *Tracker) Pending() int {
+	total := 0
+	for i := range t.shards {
+		total += t.shards[i].count()
+	}
+	return total
+}
+
+// Close implements [core.Tracker]. It must not be called by Waiter.Expired, for
+// whose end it waits. A second Close returns nil.
+func (t *Tracker) Close() error {
+	for i := range t.shards {
+		t.shards[i].close()
+	}
+	t.clock.Close()
+	return nil
+}
