@@ -103,11 +103,12 @@ type Instance interface {
 
 	// HandleMessage is handle-message. With a non-nil response the guest's
 	// response is appended to *response, once the guest has returned; with nil
-	// it is checked and not copied. *response may be message[:0].
+	// it is neither copied nor bound in its size. *response may be message[:0];
+	// message is not changed otherwise.
 	HandleMessage(sender ComponentID, message []byte, response *[]byte) error
 
 	// HandleCallback is handle-callback: with a nil failure the request ended
-	// with response.
+	// with response. A component without it is never the sender of a request.
 	HandleCallback(id RequestID, response []byte, failure *RequestError) error
 
 	// Health is health. Without component-management it is HealthHealthy.
@@ -192,8 +193,9 @@ type Limits struct {
 	// Mailbox is how many messages may wait; 1,024 by default. Outcomes of the
 	// component's own requests have their place beyond it.
 	Mailbox int
-	// MessageSize is the largest message that the component may send, in bytes,
-	// its responses included; 1 MiB by default.
+	// MessageSize is the largest message that the component may send or be
+	// sent, in bytes, responses included; 1 MiB by default. Its key is
+	// quota.message_size.
 	MessageSize int
 }
 

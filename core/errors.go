@@ -253,7 +253,23 @@ type LimitError struct {
 
 // Error names the limit, what was asked for and what is allowed.
 func (e *LimitError) Error() string {
-	return strings.TrimRight(fmt.Sprintf("%s: %d, allowed are %d %s", e.Limit, e.Got, e.Max, e.Unit), " ")
+	return fmt.Sprintf("%s: %s where %s are allowed", e.Limit, e.amount(e.Got), e.amount(e.Max))
+}
+
+// amount writes bytes as the configuration file does.
+func (e *LimitError) amount(n uint64) string {
+	if e.Unit != "bytes" {
+		return strings.TrimRight(fmt.Sprintf("%d %s", n, e.Unit), " ")
+	}
+	for _, unit := range []struct {
+		name string
+		size uint64
+	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
+		if n >= unit.size && n%unit.size == 0 {
+			return fmt.Sprintf("%d %s", n/unit.size, unit.name)
+		}
+	}
+	return fmt.Sprintf("%d bytes", n)
 }
 
 // ModuleError says why an engine refuses a guest's code, with every shortfall

@@ -160,8 +160,8 @@ func TestLimitError(t *testing.T) {
 		err  core.LimitError
 		want string
 	}{
-		{core.LimitError{Limit: "limits.memory", Got: 131072, Max: 65536, Unit: "bytes"}, "limits.memory: 131072, allowed are 65536 bytes"},
-		{core.LimitError{Limit: "limits.table_elements", Got: 1 << 27, Max: 10000}, "limits.table_elements: 134217728, allowed are 10000"},
+		{core.LimitError{Limit: "limits.memory", Got: 131072, Max: 65536, Unit: "bytes"}, "limits.memory: 128 KiB where 64 KiB are allowed"},
+		{core.LimitError{Limit: "limits.table_elements", Got: 1 << 27, Max: 10000}, "limits.table_elements: 134217728 where 10000 are allowed"},
 	} {
 		if got := c.err.Error(); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)

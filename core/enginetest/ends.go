@@ -58,13 +58,12 @@ func (t *trial) refuses(in core.Instance, host *Services) {
 	want(t, "services asked for by an instance that has ended", host.Asked, nil)
 }
 
-// everyCall calls a guest in all ways, each of which makes the actor ask for a
-// service.
+// everyCall calls a guest in all ways. Where it can, the actor asks for a service.
 func everyCall(in core.Instance) map[string]error {
 	_, health := in.Health()
 	return map[string]error{
 		"handle-message":  in.HandleMessage(other, []byte("s\x01x"), nil),
-		"handle-callback": in.HandleCallback(1, []byte("o"), nil),
+		"handle-callback": in.HandleCallback(1, []byte("ran"), nil),
 		"initialize":      in.Initialize([]core.ConfigPair{{Key: "s", Value: "suite/tgt"}}),
 		"health":          health,
 		"shutdown":        in.Shutdown(),

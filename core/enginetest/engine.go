@@ -87,20 +87,23 @@ func testOwnMemory(t *trial) {
 func testConcurrent(t *trial) {
 	c := t.component("actor", t.Actor, core.Limits{})
 	failures := make([]error, 16)
-	var all sync.WaitGroup
+	var made, all sync.WaitGroup
+	made.Add(len(failures))
 	for i := range failures {
-		all.Go(func() { failures[i] = live(t, c, fmt.Sprint("instance ", i)) })
+		all.Go(func() { failures[i] = live(t, c, &made, fmt.Sprint("instance ", i)) })
 	}
 	all.Wait()
 	t.must("instances at the same time", errors.Join(failures...))
 }
 
-// live makes an instance, uses it and closes it.
-func live(t *trial, c core.Component, name string) error {
+// live makes an instance and, when all others are made too, uses and closes it.
+func live(t *trial, c core.Component, made *sync.WaitGroup, name string) error {
 	in, err := c.Instantiate(t.Context(), core.Environment{ID: self, Host: &Services{}})
+	made.Done()
 	if err != nil {
 		return err
 	}
+	made.Wait()
 	for range 100 {
 		got, err := try(in, "e", name)
 		if err != nil || string(got) != name {

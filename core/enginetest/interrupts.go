@@ -19,6 +19,7 @@ func testInterruptIdle(t *trial) {
 	t.ask(in, "e")
 	in.Interrupt()
 	t.wantTrap("the next call", in.HandleMessage(other, []byte("s\x01x"), nil), core.TrapHandler)
+	t.asked("services after Interrupt", host)
 	t.refuses(in, host)
 }
 

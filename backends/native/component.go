@@ -1,0 +1,99 @@
+package native
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/guest"
+)
+
+// component is a function that makes Go values, and what those can do.
+type component struct {
+	create func() guest.Component
+	traits core.Traits
+	first  atomic.Pointer[guest.Component] // made by Compile, for the first instance
+	closed atomic.Bool
+}
+
+var _ core.Component = (*component)(nil)
+
+func newComponent(name string, create func() guest.Component) (*component, error) {
+	value, trap := tryCreate(create)
+	if trap != nil {
+		return nil, &core.ModuleError{Source: name, Problems: []string{"its constructor failed: " + trap.Text}, Cause: trap}
+	}
+	c := &component{create: create, traits: traitsOf(value)}
+	c.first.Store(&value)
+	return c, nil
+}
+
+// tryCreate calls create, whose panic or nil is a trap.
+func tryCreate(create func() guest.Component) (value guest.Component, trap *core.TrapError) {
+	defer func() {
+		if r := recover(); r != nil {
+			trap = panicked(r)
+		}
+	}()
+	if value = create(); value == nil {
+		trap = &core.TrapError{Kind: core.TrapFault, Text: "the constructor returned nil"}
+	}
+	return value, trap
+}
+
+func panicked(reason any) *core.TrapError {
+	return &core.TrapError{Kind: core.TrapFault, Text: panicText(reason), Details: string(debug.Stack())}
+}
+
+// panicText is one line: the panic's value may print any number.
+func panicText(reason any) string {
+	text := fmt.Sprint("panic: ", reason)
+	if end := strings.IndexAny(text, "\r\n"); end >= 0 {
+		text = text[:end]
+	}
+	return strings.ToValidUTF8(text, "\uFFFD")
+}
+
+func traitsOf(value guest.Component) core.Traits {
+	_, callback := value.(guest.CallbackHandler)
+	_, starts := value.(guest.Initializer)
+	_, reports := value.(guest.HealthReporter)
+	_, ends := value.(guest.Shutdowner)
+	return core.Traits{Callback: callback, Management: starts || reports || ends}
+}
+
+func (c *component) Traits() core.Traits { return c.traits }
+
+func (c *component) Instantiate(ctx context.Context, env core.Environment) (core.Instance, error) {
+	if c.closed.Load() {
+		return nil, core.ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	i := newInstance(env)
+	if env.Starting != nil {
+		env.Starting(i)
+	}
+	if err := i.start(c); err != nil {
+		return nil, err
+	}
+	return i, nil
+}
+
+// take returns a value that no instance has.
+func (c *component) take() (guest.Component, *core.TrapError) {
+	if first := c.first.Swap(nil); first != nil {
+		return *first, nil
+	}
+	return tryCreate(c.create)
+}
+
+func (c *component) Close(context.Context) error {
+	c.closed.Store(true)
+	c.first.Store(nil)
+	return nil
+}

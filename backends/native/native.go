@@ -1,0 +1,108 @@
+// Package native runs components written in Go in the host's own process. It is
+// the engine for code that is trusted anyway, for trying a component out under a
+// debugger before it is compiled to WebAssembly, and for tests: what it does is
+// the contract and nothing else.
+//
+// A component in Go shares the host's memory and cannot be stopped. Its panics
+// end its instance; but what Go cannot recover from takes the host along: a
+// stack of a gigabyte, concurrent map writes, runtime.Goexit, os.Exit. An endless
+// loop keeps the goroutine that it runs on.
+package native
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/guest"
+)
+
+// Name is the engine's name in configurations and results.
+const Name = "native"
+
+// Config configures an [Engine].
+type Config struct {
+	// Components are what configurations can name as their source. Each function
+	// is called once for every instance, and must return a component of its own
+	// each time: instances share nothing. It may be called from any goroutine.
+	Components map[string]func() guest.Component
+}
+
+// Engine is the native engine.
+type Engine struct {
+	components map[string]func() guest.Component
+	closed     atomic.Bool
+}
+
+var _ core.Engine = (*Engine)(nil)
+
+// New returns an engine for the components that config names. It does not fail.
+func New(config Config) (*Engine, error) {
+	return &Engine{components: maps.Clone(config.Components)}, nil
+}
+
+// Source returns a source for components that are not in [Config], each made by
+// a call of create; see [Config] for what create must do.
+func Source(create func() guest.Component) core.Source { return core.Source{Value: create} }
+
+// Name returns [Name].
+func (e *Engine) Name() string { return Name }
+
+// Compile finds src: the function that Value holds, or else the one that Path
+// names. It calls it once, to see what the component can do; the first instance
+// gets the result.
+func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limits) (core.Component, error) {
+	if e.closed.Load() {
+		return nil, core.ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	create, err := e.find(src)
+	if err != nil {
+		return nil, err
+	}
+	return newComponent(sourceName(src), create)
+}
+
+func (e *Engine) find(src core.Source) (func() guest.Component, error) {
+	if src.Value != nil {
+		create, ok := src.Value.(func() guest.Component)
+		if !ok || create == nil {
+			return nil, refuse(src, fmt.Sprintf("the source's value is a %T, want a func() guest.Component that is not nil", src.Value))
+		}
+		return create, nil
+	}
+	if create := e.components[src.Path]; create != nil {
+		return create, nil
+	}
+	return nil, refuse(src, fmt.Sprintf("no such native component, available are: %s", e.available()))
+}
+
+func (e *Engine) available() string {
+	if len(e.components) == 0 {
+		return "none"
+	}
+	return strings.Join(slices.Sorted(maps.Keys(e.components)), ", ")
+}
+
+func refuse(src core.Source, problem string) error {
+	return &core.ModuleError{Source: sourceName(src), Problems: []string{problem}}
+}
+
+func sourceName(src core.Source) string {
+	if src.Path != "" {
+		return src.Path
+	}
+	return "native component"
+}
+
+// Close ends the engine: Compile returns core.ErrClosed from then on.
+func (e *Engine) Close(context.Context) error {
+	e.closed.Store(true)
+	return nil
+}

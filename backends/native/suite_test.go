@@ -1,0 +1,94 @@
+package native_test
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/airhost/airhost/backends/native"
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/core/enginetest"
+	"github.com/airhost/airhost/examples/echo"
+	"github.com/airhost/airhost/guest"
+)
+
+func TestEngine(t *testing.T) {
+	enginetest.Run(t, enginetest.Harness{
+		New:        func() (core.Engine, error) { return native.New(native.Config{}) },
+		Actor:      native.Source(func() guest.Component { return new(actor) }),
+		Responder:  native.Source(echo.New),
+		Malformed:  core.Source{Value: "no function"},
+		MaxTimeout: math.MaxInt64 / uint64(time.Millisecond),
+	})
+}
+
+// actor is the suite's guest in the words of package guest.
+type actor struct{ enginetest.Actor }
+
+func (a *actor) HandleMessage(host guest.Host, sender string, message []byte) ([]byte, error) {
+	a.Host = actorHost{host}
+	response, err := a.Actor.HandleMessage(sender, message)
+	return response, toGuest(err)
+}
+
+func (a *actor) HandleCallback(host guest.Host, id guest.RequestID, response []byte, failure error) error {
+	a.Host = actorHost{host}
+	reason := ""
+	if failure != nil {
+		reason = failure.Error()
+	}
+	return toGuest(a.Actor.HandleCallback(core.RequestID(id), response, reason))
+}
+
+func (a *actor) Initialize(host guest.Host, config guest.Config) error {
+	a.Host = actorHost{host}
+	pairs := make([]core.ConfigPair, len(config))
+	for i, pair := range config {
+		pairs[i] = core.ConfigPair(pair)
+	}
+	return toGuest(a.Actor.Initialize(pairs))
+}
+
+func (a *actor) Health() guest.HealthStatus { return guest.HealthStatus(a.Actor.Health()) }
+
+func (a *actor) Shutdown(host guest.Host) {
+	a.Host = actorHost{host}
+	a.Actor.Shutdown()
+}
+
+// toGuest puts an error of the actor's into the guest's words.
+func toGuest(err error) error {
+	if e, ok := err.(*core.ComponentError); ok {
+		return &guest.ComponentError{Case: guest.ComponentErrorCase(e.Case), Text: e.Text}
+	}
+	return err
+}
+
+// actorHost puts a guest's host into the actor's words.
+type actorHost struct{ guest.Host }
+
+func (h actorHost) Send(target string, message []byte) error {
+	return toCore(h.Host.Send(target, message))
+}
+
+func (h actorHost) Request(target string, request []byte, timeoutMillis uint64) (core.RequestID, error) {
+	id, err := h.Host.Request(target, request, time.Duration(timeoutMillis)*time.Millisecond)
+	return core.RequestID(id), toCore(err)
+}
+
+func (h actorHost) Cancel(id core.RequestID) error {
+	return toCore(h.Host.Cancel(guest.RequestID(id)))
+}
+
+func (h actorHost) Log(level core.LogLevel, message string) {
+	h.Host.Log(guest.LogLevel(level), message)
+}
+
+func (h actorHost) Now() uint64 { return uint64(h.Host.Now().UnixNano()) }
+
+func toCore(err error) error {
+	if e, ok := err.(*guest.MessagingError); ok {
+		return &core.MessagingError{Case: core.MessagingErrorCase(e.Case), Text: e.Text}
+	}
+	return err
+}

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/fx"
+	"go.uber.org/fx/fxevent"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/core/host"
+	"github.com/airhost/airhost/internal/config"
+)
+
+// cacheFlag adds --cache to a command that compiles modules.
+func (p *program) cacheFlag(command *cobra.Command) {
+	command.Flags().StringVar(&p.cache, "cache", "", `directory for compiled code (default: "airhost" in the user's cache directory; "" keeps none)`)
+}
+
+// defaultDrain is core/host's, for waits of this program's own.
+const defaultDrain = 5 * time.Second
+
+// stopGrace is how long a stop may take beyond the drain limit: handlers that
+// run then, and each guest's shutdown.
+const stopGrace = 15 * time.Second
+
+// application is a running host with the components of one file.
+type application struct {
+	*host.Host
+	file *config.File
+	fx   *fx.App
+	log  *slog.Logger
+}
+
+// start runs the host of a configuration file with all its components. The
+// caller must stop it.
+func (p *program) start(ctx context.Context, file *config.File) (*application, error) {
+	p.logMistakes(slog.LevelWarn, file.Warnings())
+	modules, err := p.engineModules(file)
+	if err != nil {
+		return nil, err
+	}
+	a := &application{file: file, log: p.log}
+	a.fx = fx.New(
+		modules, pick(brokers, file.Host.Broker), pick(trackers, file.Host.Tracker), host.Module,
+		fx.Supply(host.Config{
+			RequestTimeout: time.Duration(file.Host.RequestTimeout),
+			DrainTimeout:   time.Duration(file.Host.DrainTimeout),
+			Logger:         p.log,
+		}),
+		fx.Populate(&a.Host),
+		fx.WithLogger(p.fxLog),
+	)
+	if err := a.fx.Start(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.deploy(ctx); err != nil {
+		return nil, errors.Join(err, a.stop(ctx))
+	}
+	return a, nil
+}
+
+// fxLog logs how the application is put together, at the level below that of
+// anybody who debugs a guest.
+func (p *program) fxLog() fxevent.Logger {
+	events := &fxevent.SlogLogger{Logger: p.log}
+	events.UseLogLevel(levelTrace)
+	return events
+}
+
+// deploy starts all components, and goes on after one that fails, so that all
+// failures are said at once.
+func (a *application) deploy(ctx context.Context) error {
+	var mistakes config.Mistakes
+	var errs []error
+	for i, c := range a.file.Components {
+		err := a.Deploy(ctx, deployment(c))
+		found := moduleMistakes(a.file, i, err)
+		switch {
+		case err == nil:
+		case len(found) > 0:
+			mistakes = append(mistakes, found...)
+		default:
+			errs = append(errs, err)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	if len(mistakes) > 0 {
+		errs = append(errs, mistakes)
+	}
+	return errors.Join(errs...)
+}
+
+// moduleMistakes returns what an engine refuses about the source of component i;
+// nothing where err says something else.
+func moduleMistakes(file *config.File, i int, err error) config.Mistakes {
+	var module *core.ModuleError
+	var mistakes config.Mistakes
+	if errors.As(err, &module) {
+		path := fmt.Sprintf("components[%d].source", i)
+		for _, problem := range module.Problems {
+			mistakes = append(mistakes, file.Mistake(path, file.Components[i].Source+": "+problem))
+		}
+	}
+	return mistakes
+}
+
+func deployment(c config.Component) host.Deployment {
+	return host.Deployment{
+		ID:             c.ID,
+		Engine:         c.Engine,
+		Source:         core.Source{Path: c.Source},
+		Config:         c.Config,
+		Capabilities:   host.Capabilities{Send: c.Capabilities.Send, Request: c.Capabilities.Request},
+		Limits:         limits(c),
+		HealthInterval: time.Duration(c.HealthInterval),
+		Quota: host.Quota{
+			MessagesPerSecond: c.Quota.MessagesPerSecond,
+			Burst:             c.Quota.Burst,
+			PendingRequests:   c.Quota.PendingRequests,
+		},
+		Restart: host.Restart{
+			Policy:      host.RestartPolicy(c.Restart.Policy),
+			MaxRestarts: c.Restart.MaxRestarts,
+			Within:      time.Duration(c.Restart.Within),
+			Backoff:     time.Duration(c.Restart.Backoff),
+			MaxBackoff:  time.Duration(c.Restart.MaxBackoff),
+		},
+	}
+}
+
+func limits(c config.Component) core.Limits {
+	return core.Limits{
+		Memory:        int64(c.Limits.Memory),
+		TableElements: c.Limits.TableElements,
+		HandlerTime:   time.Duration(c.Limits.HandlerTime),
+		Fuel:          c.Limits.Fuel,
+		Mailbox:       c.Limits.Mailbox,
+		MessageSize:   int(c.Quota.MessageSize),
+	}
+}
+
+// drainLimit is how long what is under way is waited for.
+func (a *application) drainLimit() time.Duration {
+	if limit := time.Duration(a.file.Host.DrainTimeout); limit > 0 {
+		return limit
+	}
+	return defaultDrain
+}
+
+// stop ends the host gracefully, whether or not ctx has ended, and then logs
+// what happened in it.
+func (a *application) stop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.drainLimit()+stopGrace)
+	defer cancel()
+	err := a.fx.Stop(ctx)
+	a.summarize()
+	return err
+}
+
+// summarize logs the host's counters.
+func (a *application) summarize() {
+	s := a.Snapshot()
+	attrs := []any{"sent", s.Sent, "handled", s.Handled, "requests", s.Requests, "callbacks", s.Callbacks}
+	for _, c := range []struct {
+		name  string
+		count uint64
+	}{
+		{"timeouts", s.Timeouts}, {"canceled", s.Canceled}, {"late", s.Late}, {"orphans", s.Orphans},
+		{"dead_letters", s.DeadLetters}, {"traps", s.Traps}, {"restarts", s.Restarts},
+		{"workers_held_up", s.WorkersHeldUp}, {"audit_dropped", s.AuditDropped},
+	} {
+		if c.count > 0 {
+			attrs = append(attrs, c.name, c.count)
+		}
+	}
+	var refused []any
+	for _, reason := range slices.Sorted(maps.Keys(s.Refused)) {
+		refused = append(refused, slog.Uint64(reason, s.Refused[reason]))
+	}
+	attrs = append(attrs, slog.Group("refused", refused...)) // left out where it is empty
+	a.log.Info("stopped", attrs...)
+}

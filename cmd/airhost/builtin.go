@@ -1,0 +1,109 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"go.uber.org/fx"
+
+	"github.com/airhost/airhost/backends/native"
+	"github.com/airhost/airhost/backends/wazero"
+	"github.com/airhost/airhost/brokers/channel"
+	"github.com/airhost/airhost/brokers/inproc"
+	"github.com/airhost/airhost/examples/counter"
+	"github.com/airhost/airhost/examples/echo"
+	"github.com/airhost/airhost/examples/relay"
+	"github.com/airhost/airhost/guest"
+	"github.com/airhost/airhost/internal/config"
+	"github.com/airhost/airhost/trackers/slab"
+	"github.com/airhost/airhost/trackers/timermap"
+)
+
+// choice is one implementation that a configuration can name.
+type choice struct {
+	name   string
+	module fx.Option
+}
+
+// What this airhost is built with; of brokers and trackers the first is the
+// default.
+var (
+	engines  = []choice{{wazero.Name, wazero.Module}, {native.Name, native.Module}}
+	brokers  = []choice{{"inproc", inproc.Module}, {"channel", channel.Module}}
+	trackers = []choice{{"slab", slab.Module}, {"timermap", timermap.Module}}
+)
+
+// nativeComponents are what "engine: native" can name as its source.
+var nativeComponents = map[string]func() guest.Component{
+	"counter": counter.New,
+	"echo":    echo.New,
+	"relay":   relay.New,
+}
+
+func names(choices []choice) []string {
+	list := make([]string, len(choices))
+	for i, c := range choices {
+		list[i] = c.name
+	}
+	return list
+}
+
+// pick returns the module of a name that the configuration has accepted.
+func pick(choices []choice, name string) fx.Option {
+	i := slices.IndexFunc(choices, func(c choice) bool { return c.name == name })
+	return choices[max(i, 0)].module
+}
+
+func built() config.Built {
+	return config.Built{
+		Engines:  names(engines),
+		Brokers:  names(brokers),
+		Trackers: names(trackers),
+		Native:   slices.Sorted(maps.Keys(nativeComponents)),
+	}
+}
+
+// engineModules returns the engines that a file uses, with their configuration.
+func (p *program) engineModules(file *config.File) (fx.Option, error) {
+	cache, err := p.cacheDir()
+	if err != nil {
+		return nil, err
+	}
+	options := []fx.Option{
+		fx.Supply(wazero.Config{CacheDir: cache}, native.Config{Components: nativeComponents}),
+	}
+	for _, engine := range engines {
+		if slices.ContainsFunc(file.Components, func(c config.Component) bool { return c.Engine == engine.name }) {
+			options = append(options, engine.module)
+		}
+	}
+	return fx.Options(options...), nil
+}
+
+// cacheDir returns the directory for compiled code, "" for none. It belongs to
+// the user alone: whoever can write to it can run code in airhost.
+func (p *program) cacheDir() (string, error) {
+	dir := p.cache
+	if !p.cacheGiven {
+		base, err := os.UserCacheDir()
+		if err != nil {
+			return "", nil
+		}
+		dir = filepath.Join(base, "airhost")
+	}
+	if dir == "" {
+		return "", nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		if p.cacheGiven {
+			return "", wrongUse{fmt.Errorf("--cache: %w", err)}
+		}
+		p.log.Debug("compiled code is not kept", "reason", errors.Unwrap(err))
+		return "", nil
+	}
+	return dir, nil
+}

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/fx"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/config"
+)
+
+func (p *program) checkCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "check FILE",
+		Short: "Check a configuration file and every module it names",
+		Long: `check reads a configuration file, compiles every module that it names, and lists
+all that is wrong with them. It runs no guest code. The exit code is 0 when the
+file can be run, and 2 when something is wrong with it.`,
+		Example:           "  airhost check airhost.yaml",
+		Args:              arguments("FILE"),
+		ValidArgsFunction: completeFile(false),
+		RunE:              p.work(p.check),
+	}
+	p.cacheFlag(command)
+	return command
+}
+
+func (p *program) check(ctx context.Context, args []string) error {
+	file, err := config.Load(args[0], built())
+	if err != nil {
+		return err
+	}
+	p.warn(file.Warnings())
+	modules, err := p.engineModules(file)
+	if err != nil {
+		return err
+	}
+	c := checker{file: file, traits: make([]core.Traits, len(file.Components)), found: make([]config.Mistakes, len(file.Components))}
+	app := fx.New(modules, fx.WithLogger(p.fxLog), fx.Invoke(c.take))
+	if err := app.Start(ctx); err != nil {
+		return err
+	}
+	err = errors.Join(c.compile(ctx), app.Stop(context.WithoutCancel(ctx)))
+	if err != nil {
+		return err
+	}
+	return p.checked(&c)
+}
+
+func (p *program) warn(warnings config.Mistakes) {
+	if p.logFormat == formatJSON {
+		p.logMistakes(slog.LevelWarn, warnings)
+		return
+	}
+	for _, w := range warnings {
+		fmt.Fprintln(p.stderr, "warning:", w)
+	}
+}
+
+// checker compiles the components of a file.
+type checker struct {
+	file    *config.File
+	engines map[string]core.Engine
+	traits  []core.Traits
+	found   []config.Mistakes
+}
+
+type engineGroup struct {
+	fx.In
+	Engines []core.Engine `group:"engines"`
+}
+
+func (c *checker) take(group engineGroup) {
+	c.engines = map[string]core.Engine{}
+	for _, e := range group.Engines {
+		c.engines[e.Name()] = e
+	}
+}
+
+// compile compiles each component and notes what is wrong with it; an error says
+// that checking itself failed.
+func (c *checker) compile(ctx context.Context) error {
+	for i, component := range c.file.Components {
+		compiled, err := c.engines[component.Engine].Compile(ctx, core.Source{Path: component.Source}, limits(component))
+		if err == nil {
+			c.traits[i] = compiled.Traits()
+			err = compiled.Close(ctx)
+		}
+		c.found[i] = moduleMistakes(c.file, i, err)
+		if err != nil && len(c.found[i]) == 0 {
+			return fmt.Errorf("check of %s: %w", component.ID, err)
+		}
+	}
+	return nil
+}
+
+// checked prints a line for each component and returns all mistakes.
+func (p *program) checked(c *checker) error {
+	var all config.Mistakes
+	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "COMPONENT\tENGINE\tSOURCE\tSENDS TO\tREQUESTS FROM\tRESULT")
+	for i, component := range c.file.Components {
+		granted := component.Capabilities
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", component.ID, component.Engine, printable(component.Source),
+			targets(granted.Send), targets(granted.Request), c.result(i))
+		all = append(all, c.found[i]...)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if len(all) > 0 {
+		return all
+	}
+	return nil
+}
+
+func (c *checker) result(i int) string {
+	switch n := len(c.found[i]); {
+	case n == 1:
+		return "1 mistake"
+	case n > 1:
+		return fmt.Sprintf("%d mistakes", n)
+	case len(c.file.Components[i].Capabilities.Request) > 0 && !c.traits[i].Callback:
+		return "ok, but without handle-callback it cannot send requests"
+	}
+	return "ok"
+}
+
+func targets(patterns []core.IDPattern) string {
+	if len(patterns) == 0 {
+		return "nobody"
+	}
+	texts := make([]string, len(patterns))
+	for i, pattern := range patterns {
+		texts[i] = pattern.String()
+	}
+	return strings.Join(texts, " ")
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/config"
+)
+
+// delivery is what call and send have in common.
+type delivery struct {
+	*program
+	payload payload
+	timeout time.Duration // of a call; 0 is the host's default
+}
+
+func (p *program) callCommand() *cobra.Command {
+	d := &delivery{program: p}
+	command := d.command("call", "Send one request and print the response", `call starts the host, sends one request to the component TARGET, and writes the
+response's bytes to standard output, with nothing added. It then waits until
+nothing is under way any more, for up to host.drain_timeout, and stops the host.
+When the request fails, the reason is on standard error and the exit code is 1.`,
+		d.call)
+	command.Flags().DurationVar(&d.timeout, "timeout", 0, "how long to wait for the response (default: host.request_timeout)")
+	return command
+}
+
+func (p *program) sendCommand() *cobra.Command {
+	d := &delivery{program: p}
+	return d.command("send", "Send one fire-and-forget message", `send starts the host, sends one message to the component TARGET, waits until
+nothing is under way any more, for up to host.drain_timeout, and stops the host.
+It writes nothing to standard output. When the message is refused or ends as a
+dead letter, the reason is on standard error and the exit code is 1.`,
+		d.send)
+}
+
+func (d *delivery) command(name, short, long string, deliver func(context.Context, *application, core.ComponentID, []byte) error) *cobra.Command {
+	command := &cobra.Command{
+		Use:   name + " FILE TARGET",
+		Short: short,
+		Long: long + `
+
+The message is --data, or the content of --data-file, or else standard input,
+which must not be a terminal.`,
+		Example: fmt.Sprintf(`  airhost %[1]s airhost.yaml shop/orders --data '{"id": 7}'
+  airhost %[1]s airhost.yaml shop/orders --data-file order.json
+  echo '{"id": 7}' | airhost %[1]s airhost.yaml shop/orders`, name),
+		Args:              arguments("FILE", "TARGET"),
+		ValidArgsFunction: completeFile(true),
+		RunE: d.work(func(ctx context.Context, args []string) error {
+			return d.deliver(ctx, args[0], args[1], deliver)
+		}),
+	}
+	d.payload.flags(command)
+	d.cacheFlag(command)
+	return command
+}
+
+func (d *delivery) deliver(ctx context.Context, path, target string, deliver func(context.Context, *application, core.ComponentID, []byte) error) error {
+	id, err := core.ParseComponentID(target)
+	if err != nil {
+		return wrongUse{fmt.Errorf("TARGET: %w", err)}
+	}
+	if d.timeout < 0 || d.timeout > core.MaxTimeout {
+		return wrongUse{fmt.Errorf("--timeout is %v, want up to %v", d.timeout, core.MaxTimeout)}
+	}
+	file, err := config.Load(path, built())
+	if err != nil {
+		return err
+	}
+	if err := hasTarget(file.IDs(), path, target); err != nil {
+		return err
+	}
+	message, err := d.payload.read(d.stdin)
+	if err != nil {
+		return err
+	}
+	a, err := d.start(ctx, file)
+	if err != nil {
+		return err
+	}
+	err = deliver(ctx, a, id, message)
+	return errors.Join(err, a.stop(ctx))
+}
+
+// hasTarget reports a target that the file does not have before anything is
+// read or started.
+func hasTarget(ids []string, path, target string) error {
+	if slices.Contains(ids, target) {
+		return nil
+	}
+	hint := "it has: " + strings.Join(ids, ", ")
+	if near := config.Nearest(target, ids); near != "" {
+		hint = fmt.Sprintf("did you mean %s?", near)
+	}
+	return wrongUse{fmt.Errorf("%s has no component %s, %s", path, target, hint)}
+}
+
+func (d *delivery) call(ctx context.Context, a *application, target core.ComponentID, message []byte) error {
+	response, err := a.request(ctx, target, message, d.timeout)
+	if err == nil {
+		_, err = d.stdout.Write(response)
+	}
+	a.settle(ctx)
+	return err
+}
+
+func (a *application) request(ctx context.Context, target core.ComponentID, message []byte, timeout time.Duration) ([]byte, error) {
+	if timeout == 0 {
+		return a.Request(ctx, target, message)
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	response, err := a.Request(ctx, target, message)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("request to %s: timeout: no response within %v", target, timeout)
+	}
+	return response, err
+}
+
+func (d *delivery) send(ctx context.Context, a *application, target core.ComponentID, message []byte) error {
+	if err := a.Send(target, message); err != nil {
+		return err
+	}
+	a.settle(ctx)
+	for _, letter := range a.DeadLetters() {
+		if letter.Sender == core.HostID {
+			return fmt.Errorf("message to %s: not handled: %s", target, letter.Reason)
+		}
+	}
+	return nil
+}
+
+// settle waits until nothing is under way, as far as the drain limit lets it.
+func (a *application) settle(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, a.drainLimit())
+	defer cancel()
+	if err := a.Quiesce(ctx); err != nil {
+		a.log.Warn("stopping before all is done", "reason", err.Error())
+	}
+}

@@ -1,0 +1,275 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/wasm"
+)
+
+// maxModule is the largest file that inspect reads, in bytes: what the wazero
+// engine takes.
+const maxModule = 64 << 20
+
+func (p *program) inspectCommand() *cobra.Command {
+	var asJSON bool
+	command := &cobra.Command{
+		Use:   "inspect FILE.wasm",
+		Short: "Show what a module imports, exports and declares, and whether it meets the contract",
+		Long: `inspect reads a WebAssembly module without running it: its imports and exports
+with their signatures, its memory, tables and sizes, what it was produced with,
+and whether it meets the contract of wit/airhost.wit, with every shortfall named.
+The exit code is 0 when it meets the contract, 1 when it does not, and 2 when the
+file is no WebAssembly module.`,
+		Example: "  airhost inspect orders.wasm\n  airhost inspect --json orders.wasm | jq .contract.problems",
+		Args:    arguments("FILE.wasm"),
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return []string{"wasm"}, cobra.ShellCompDirectiveFilterFileExt
+		},
+		RunE: p.work(func(_ context.Context, args []string) error { return p.inspect(args[0], asJSON) }),
+	}
+	command.Flags().BoolVar(&asJSON, "json", false, "write JSON for machines")
+	return command
+}
+
+func (p *program) inspect(path string, asJSON bool) error {
+	code, err := readModule(path)
+	if err != nil {
+		return wrongUse{fmt.Errorf("inspect: %w", err)}
+	}
+	m, err := wasm.Parse(code)
+	if err != nil {
+		return wrongUse{fmt.Errorf("inspect %s: %w", path, explain(code, err))}
+	}
+	r := newReport(filepath.Base(path), code, m)
+	if asJSON {
+		err = p.writeJSON(r)
+	} else {
+		_, err = p.stdout.Write(r.text())
+	}
+	if err == nil && !r.Contract.Met {
+		return errReported
+	}
+	return err
+}
+
+func readModule(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxModule {
+		return nil, fmt.Errorf("%s has %d bytes, at most %d can be run", path, info.Size(), maxModule)
+	}
+	return os.ReadFile(path)
+}
+
+// explain adds what a file that is no WebAssembly seems to be.
+func explain(code []byte, err error) error {
+	if !errors.Is(err, wasm.ErrNotWasm) {
+		return err
+	}
+	switch {
+	case len(code) == 0:
+		return errors.New("the file is empty")
+	case looksLikeText(code):
+		return fmt.Errorf("%w; it seems to be text (wat2wasm assembles the text format)", err)
+	}
+	return err
+}
+
+func looksLikeText(code []byte) bool {
+	for _, b := range code[:min(len(code), 512)] {
+		if b < ' ' && b != '\n' && b != '\r' && b != '\t' {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *program) writeJSON(r *moduleReport) error {
+	encoder := json.NewEncoder(p.stdout)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(r)
+}
+
+// moduleReport is what inspect says about a module.
+type moduleReport struct {
+	File      string         `json:"file"`
+	Size      int            `json:"size"` // in bytes, as all sizes here
+	Imports   []moduleItem   `json:"imports"`
+	Exports   []moduleItem   `json:"exports"`
+	Memories  []memoryReport `json:"memories"`
+	Tables    []tableReport  `json:"tables"`
+	Counts    countReport    `json:"counts"`
+	Start     bool           `json:"start"` // runs code at instantiation
+	Customs   []customReport `json:"custom_sections"`
+	Producers []producer     `json:"producers"`
+	Features  []string       `json:"features"`
+	Contract  contractReport `json:"contract"`
+}
+
+// moduleItem is an import or export.
+type moduleItem struct {
+	Module string `json:"module,omitempty"`
+	Name   string `json:"name"`
+	Kind   string `json:"kind"`
+	Type   string `json:"type,omitempty"` // of functions
+}
+
+type memoryReport struct {
+	Min      uint64  `json:"min"`
+	Max      *uint64 `json:"max"` // null where none is declared
+	Imported bool    `json:"imported"`
+}
+
+type tableReport struct {
+	Type     string  `json:"type"`
+	Min      uint64  `json:"min"` // in elements
+	Max      *uint64 `json:"max"`
+	Imported bool    `json:"imported"`
+}
+
+type countReport struct {
+	Types           int    `json:"types"`
+	Functions       int    `json:"functions"` // defined, not imported
+	CodeBytes       int    `json:"code_bytes"`
+	Globals         int    `json:"globals"`
+	DataSegments    uint32 `json:"data_segments"`
+	DataBytes       int    `json:"data_bytes"`
+	ElementSegments uint32 `json:"element_segments"`
+}
+
+type customReport struct {
+	Name string `json:"name"`
+	Size int    `json:"size"`
+}
+
+type contractReport struct {
+	Met      bool             `json:"met"`
+	Exports  []contractExport `json:"exports"`
+	Problems []string         `json:"problems"`
+}
+
+// contractExport is one of the contract's exports, and whether the module has
+// it.
+type contractExport struct {
+	Name    string `json:"name"`
+	Present bool   `json:"present"`
+	Without string `json:"without,omitempty"` // what its absence means, where it is allowed
+}
+
+const pageSize = 64 << 10
+
+func newReport(file string, code []byte, m *wasm.Module) *moduleReport {
+	r := &moduleReport{
+		File: file, Size: len(code), Start: m.Start != nil,
+		Imports: []moduleItem{}, Exports: []moduleItem{}, Memories: []memoryReport{}, Tables: []tableReport{},
+		Customs: []customReport{}, Producers: []producer{}, Features: []string{},
+		Counts: countReport{
+			Types: len(m.Types), Functions: len(m.Functions), Globals: m.Len(wasm.KindGlobal),
+			DataSegments: m.Data.Count, DataBytes: len(m.Data.Raw), ElementSegments: m.Elements.Count,
+		},
+	}
+	for _, body := range m.Code {
+		r.Counts.CodeBytes += len(body.Expr)
+	}
+	r.imports(m)
+	r.exports(m)
+	for _, memory := range m.Memories {
+		r.memory(memory, false)
+	}
+	for _, table := range m.Tables {
+		r.table(table, false)
+	}
+	r.customs(m)
+	r.contract(m)
+	return r
+}
+
+func (r *moduleReport) imports(m *wasm.Module) {
+	for _, imp := range m.Imports {
+		item := moduleItem{Module: imp.Module, Name: imp.Name, Kind: imp.Kind.String()}
+		switch imp.Kind {
+		case wasm.KindFunc:
+			item.Type = m.Types[imp.Type].String()
+		case wasm.KindMemory:
+			r.memory(imp.Memory, true)
+		case wasm.KindTable:
+			r.table(imp.Table, true)
+		}
+		r.Imports = append(r.Imports, item)
+	}
+}
+
+func (r *moduleReport) exports(m *wasm.Module) {
+	types := m.FuncTypes()
+	for _, e := range m.Exports {
+		item := moduleItem{Name: e.Name, Kind: e.Kind.String()}
+		if e.Kind == wasm.KindFunc {
+			item.Type = m.Types[types[e.Index]].String()
+		}
+		r.Exports = append(r.Exports, item)
+	}
+}
+
+func (r *moduleReport) memory(l wasm.Limits, imported bool) {
+	report := memoryReport{Min: l.Min * pageSize, Imported: imported}
+	if l.HasMax {
+		most := l.Max * pageSize
+		report.Max = &most
+	}
+	r.Memories = append(r.Memories, report)
+}
+
+func (r *moduleReport) table(t wasm.Table, imported bool) {
+	report := tableReport{Type: t.Elem.String(), Min: t.Min, Imported: imported}
+	if t.HasMax {
+		report.Max = &t.Max
+	}
+	r.Tables = append(r.Tables, report)
+}
+
+// absent says what it means that a module lacks an export; a module that lacks
+// another one does not meet the contract.
+var absent = map[string]string{
+	abi.HandleCallback:     "it cannot send requests",
+	abi.PostHandleMessage:  "",
+	abi.PostHandleCallback: "",
+	abi.PostInitialize:     "",
+	abi.Initialize:         "it gets no configuration",
+	abi.Health:             "it counts as healthy",
+	abi.Shutdown:           "it is stopped without being told",
+	abi.Start:              "",
+}
+
+func (r *moduleReport) contract(m *wasm.Module) {
+	present := map[string]bool{}
+	for _, e := range m.Exports {
+		present[e.Name] = true
+	}
+	names := []string{abi.Memory}
+	for _, f := range abi.Exports() {
+		names = append(names, f.Name)
+	}
+	for _, name := range names {
+		e := contractExport{Name: name, Present: present[name]}
+		if !e.Present {
+			e.Without = absent[name]
+		}
+		r.Contract.Exports = append(r.Contract.Exports, e)
+	}
+	r.Contract.Problems = append([]string{}, abi.Check(m)...)
+	r.Contract.Met = len(r.Contract.Problems) == 0
+}

@@ -1,0 +1,107 @@
+// Command airhost runs components from a configuration file, sends them single
+// messages, and checks configurations and WebAssembly modules before they run.
+//
+//	airhost run airhost.yaml
+//	airhost call airhost.yaml shop/orders --data '{"id": 7}'
+//
+// Standard output carries results and nothing else; logs, the guests' too, go to
+// standard error. The exit code is 0 when all was done, 1 when the work failed,
+// and 2 for wrong usage or a wrong configuration.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/airhost/airhost/internal/config"
+)
+
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// run is the whole program; it returns its exit code. The first interrupt asks
+// for a graceful end, a second one ends the process by the system's default.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer restore()
+	context.AfterFunc(ctx, restore)
+
+	p := &program{stdin: stdin, stdout: stdout, stderr: stderr}
+	root := p.root()
+	root.SetArgs(args)
+	command, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitDone
+	}
+	if !p.working {
+		fmt.Fprintf(stderr, "airhost: %v\nRun '%s --help' for usage.\n", err, command.CommandPath())
+		return exitUsage
+	}
+	p.report(err)
+	return exitCode(err)
+}
+
+// wrongUse is an error in what the user wrote, for which the exit code is 2.
+type wrongUse struct{ error }
+
+func (w wrongUse) Unwrap() error { return w.error }
+
+// errReported ends a command with exit code 1 whose output has said why.
+var errReported = errors.New("reported")
+
+func exitCode(err error) int {
+	var use wrongUse
+	var mistakes config.Mistakes
+	if errors.As(err, &use) || errors.As(err, &mistakes) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// report says on standard error why a command failed.
+func (p *program) report(err error) {
+	for _, err := range parts(err) {
+		var mistakes config.Mistakes
+		switch found := errors.As(err, &mistakes); {
+		case errors.Is(err, errReported):
+		case found && p.logFormat == formatJSON:
+			p.logMistakes(slog.LevelError, mistakes)
+		case found:
+			fmt.Fprintln(p.stderr, mistakes)
+		case p.logFormat == formatJSON:
+			p.log.Error(err.Error())
+		default:
+			fmt.Fprintln(p.stderr, "airhost:", printable(err.Error()))
+		}
+	}
+}
+
+// parts returns the errors that were joined to err.
+func parts(err error) []error {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if _, mistakes := err.(config.Mistakes); !ok || mistakes {
+		return []error{err}
+	}
+	var all []error
+	for _, part := range joined.Unwrap() {
+		all = append(all, parts(part)...)
+	}
+	return all
+}
+
+func (p *program) logMistakes(level slog.Level, mistakes config.Mistakes) {
+	for _, m := range mistakes {
+		p.log.Log(context.Background(), level, m.Text, "file", m.File, "line", m.Line, "column", m.Column, "path", m.Path)
+	}
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/airhost/airhost/internal/config"
+)
+
+// program is one run of the command: its streams and global flags.
+type program struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+
+	logFormat, logLevel string
+	cache               string // where compiled code is kept
+	cacheGiven          bool   // on the command line
+
+	working bool // flags and arguments were right
+	log     *slog.Logger
+}
+
+func (p *program) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "airhost",
+		Short: "Run plug-ins that talk to each other, isolated from each other",
+		Long: `airhost runs components: WebAssembly modules that talk to each other by
+messages and can do nothing else. A configuration file says which components
+there are, what each may send, and what each may use up.`,
+		Example: `  airhost check airhost.yaml
+  airhost run airhost.yaml
+  airhost call airhost.yaml shop/orders --data hello`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetIn(p.stdin)
+	root.SetOut(p.stdout)
+	root.SetErr(p.stderr)
+	root.SetFlagErrorFunc(flagError)
+	flags := root.PersistentFlags()
+	flags.StringVar(&p.logFormat, "log-format", formatText, "how logs are written to standard error: text or json")
+	flags.StringVar(&p.logLevel, "log-level", "info", "the least level that is logged: trace, debug, info, warn or error")
+	complete(root, "log-format", formatText, formatJSON)
+	complete(root, "log-level", levelNames...)
+	root.AddCommand(p.runCommand(), p.callCommand(), p.sendCommand(), p.checkCommand(),
+		p.inspectCommand(), p.schemaCommand(), p.versionCommand())
+	return root
+}
+
+func complete(command *cobra.Command, flag string, values ...string) {
+	// The only error is a flag that does not exist.
+	_ = command.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// work makes a command's body from f. Errors from before f is called are wrong
+// usage.
+func (p *program) work(f func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
+	return func(command *cobra.Command, args []string) error {
+		var err error
+		if p.log, err = newLog(p.stderr, p.logFormat, p.logLevel); err != nil {
+			return err
+		}
+		p.working = true
+		if flag := command.Flags().Lookup("cache"); flag != nil {
+			p.cacheGiven = flag.Changed
+		}
+		return f(command.Context(), args)
+	}
+}
+
+// flagError adds to an unknown flag the one that was probably meant.
+func flagError(command *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	var names []string
+	command.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	if near := config.Nearest(unknown.GetSpecifiedName(), names); near != "" {
+		return fmt.Errorf("%w, did you mean --%s?", err, near)
+	}
+	return err
+}
+
+// arguments demands exactly the arguments that a command's use line names.
+func arguments(names ...string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch {
+		case len(args) < len(names):
+			return fmt.Errorf("missing %s", strings.Join(names[len(args):], " and "))
+		case len(args) > len(names):
+			return fmt.Errorf("unexpected argument %q, want only %s", args[len(names)], strings.Join(names, " and "))
+		}
+		return nil
+	}
+}
+
+// noArguments is for commands that take none.
+func noArguments(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("unexpected argument %q", args[0])
+	}
+	return nil
+}
+
+// completeFile completes the configuration file and after it, if there is a
+// second argument, the ids of its components.
+func completeFile(targets bool) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		switch {
+		case len(args) == 0:
+			return []string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt
+		case len(args) == 1 && targets:
+			if file, err := config.Load(args[0], built()); err == nil {
+				return file.IDs(), cobra.ShellCompDirectiveNoFileComp
+			}
+		}
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+}

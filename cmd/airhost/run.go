@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/airhost/airhost/internal/config"
+)
+
+func (p *program) runCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "run FILE",
+		Short: "Run the host until it is interrupted",
+		Long: `run starts the components of a configuration file and runs them until SIGINT or
+SIGTERM. It then stops gracefully: no new messages, mailboxes worked off for up
+to host.drain_timeout, each guest's shutdown, and a summary in the log. A second
+signal ends it at once.`,
+		Example:           "  airhost run airhost.yaml\n  airhost run airhost.yaml --log-format json --log-level debug",
+		Args:              arguments("FILE"),
+		ValidArgsFunction: completeFile(false),
+		RunE:              p.work(p.run),
+	}
+	p.cacheFlag(command)
+	return command
+}
+
+func (p *program) run(ctx context.Context, args []string) error {
+	file, err := config.Load(args[0], built())
+	if err != nil {
+		return err
+	}
+	a, err := p.start(ctx, file)
+	if err != nil {
+		return err
+	}
+	p.log.Info("airhost is running, an interrupt stops it", "file", args[0], "components", len(file.Components))
+	<-ctx.Done()
+	p.log.Info("stopping", "drain_timeout", a.drainLimit())
+	err = a.stop(ctx)
+	a.logDeadLetters()
+	return err
+}
+
+// logDeadLetters says which messages were never handled: the newest few, as a
+// component that has failed may have left thousands.
+func (a *application) logDeadLetters() {
+	const most = 10
+	letters := a.DeadLetters()
+	for _, l := range letters[max(0, len(letters)-most):] {
+		a.log.Warn("dead letter", "time", l.Time, "sender", l.Sender.String(), "target", l.Target.String(),
+			"request", l.Request, "size", l.Size, "reason", l.Reason)
+	}
+}

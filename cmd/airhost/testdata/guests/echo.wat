@@ -1,0 +1,15 @@
+;; Answers with the message. It lacks everything that the contract leaves open.
+(module
+  (memory (export "memory") 1 2)
+  (global $free (mut i32) (i32.const 1024))
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+    (local $at i32)
+    (local.set $at (global.get $free))
+    (global.set $free (i32.and (i32.add (i32.add (local.get $at) (local.get 3)) (i32.const 15)) (i32.const -16)))
+    (local.get $at))
+  (func (export "airhost:core/component-lifecycle@0.1.0#handle-message") (param i32 i32 i32 i32) (result i32)
+    (i32.store (i32.const 16) (i32.const 0))
+    (i32.store (i32.const 20) (local.get 2))
+    (i32.store (i32.const 24) (local.get 3))
+    (global.set $free (i32.const 1024))
+    (i32.const 16)))

@@ -1,0 +1,7 @@
+;; Meets the contract, and declares far more than it gets by default.
+(module
+  (memory (export "memory") 1024)
+  (table 134217728 funcref)
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
+  (func (export "airhost:core/component-lifecycle@0.1.0#handle-message") (param i32 i32 i32 i32) (result i32)
+    unreachable))

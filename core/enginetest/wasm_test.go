@@ -1,0 +1,141 @@
+package enginetest
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/airhost/airhost/backends/wazero"
+	"github.com/airhost/airhost/core"
+)
+
+// flawedWasm is an engine for WebAssembly that is sound, but for one flaw.
+type flawedWasm struct {
+	core.Engine
+	flaw string
+}
+
+func (e *flawedWasm) Compile(ctx context.Context, src core.Source, limits core.Limits) (core.Component, error) {
+	if e.flaw == "no limits" {
+		limits = core.Limits{Memory: 1 << 30, TableElements: 1 << 20}
+	}
+	c, err := e.Engine.Compile(ctx, src, limits)
+	if err != nil && e.flaw == "vague errors" {
+		err = errors.New("something is wrong")
+	}
+	return &flawedComponent{c, e.flaw}, err
+}
+
+type flawedComponent struct {
+	core.Component
+	flaw string
+}
+
+func (c *flawedComponent) Instantiate(ctx context.Context, env core.Environment) (core.Instance, error) {
+	env.Host = &flawedServices{env.Host, c.flaw}
+	in, err := c.Component.Instantiate(ctx, env)
+	return &flawedInstance{in, env.Host, c.flaw}, flawedError(err, c.flaw)
+}
+
+// flawedError makes every trap one of a kind that no hostile guest gives rise to.
+func flawedError(err error, flaw string) error {
+	var trap *core.TrapError
+	if !errors.As(err, &trap) || flaw != "traps have the wrong kind" {
+		return err
+	}
+	kinds := []core.TrapKind{core.TrapStack, core.TrapABI, core.TrapHandler, core.TrapFault, core.TrapFuel}
+	return &core.TrapError{Kind: kinds[trap.Kind], Text: trap.Text, Details: trap.Details}
+}
+
+type flawedServices struct {
+	core.Services
+	flaw string
+}
+
+func (s *flawedServices) Log(level core.LogLevel, message []byte) {
+	if s.flaw != "no logs" {
+		s.Services.Log(level, message)
+	}
+}
+
+type flawedInstance struct {
+	core.Instance
+	host core.Services
+	flaw string
+}
+
+func (in *flawedInstance) HandleMessage(sender core.ComponentID, message []byte, response *[]byte) error {
+	err := in.Instance.HandleMessage(sender, message, response)
+	if in.flaw == "every message is logged" {
+		in.host.Log(core.LogInfo, message)
+	}
+	if response != nil && in.flaw == "responses are always the same" {
+		*response = []byte("same")
+	}
+	return flawedError(err, in.flaw)
+}
+
+func (in *flawedInstance) HandleCallback(id core.RequestID, response []byte, failure *core.RequestError) error {
+	return flawedError(in.Instance.HandleCallback(id, response, failure), in.flaw)
+}
+
+func (in *flawedInstance) Initialize(config []core.ConfigPair) error {
+	return flawedError(in.Instance.Initialize(config), in.flaw)
+}
+
+func (in *flawedInstance) Health() (core.HealthStatus, error) {
+	status, err := in.Instance.Health()
+	return status, flawedError(err, in.flaw)
+}
+
+// wasmFlaws are, for each promise of RunWasm, what breaks it.
+var wasmFlaws = map[string]string{
+	"refused-modules":   "vague errors",
+	"declared-sizes":    "no limits",
+	"memory-limit":      "no limits",
+	"table-limit":       "no limits",
+	"fuel":              "traps have the wrong kind",
+	"stack":             "traps have the wrong kind",
+	"start-order":       "responses are always the same",
+	"start-trap":        "traps have the wrong kind",
+	"start-interrupt":   "traps have the wrong kind",
+	"start-sends":       "traps have the wrong kind",
+	"collect":           "traps have the wrong kind",
+	"stderr":            "no logs",
+	"stdout":            "every message is logged",
+	"exit":              "traps have the wrong kind",
+	"sleep":             "traps have the wrong kind",
+	"clock":             "responses are always the same",
+	"random":            "responses are always the same",
+	"nothing":           "responses are always the same",
+	"results":           "traps have the wrong kind",
+	"arguments":         "traps have the wrong kind",
+	"realloc":           "traps have the wrong kind",
+	"realloc-calls":     "traps have the wrong kind",
+	"post-return-calls": "traps have the wrong kind",
+	"within-service":    "traps have the wrong kind",
+	"moves":             "responses are always the same",
+	"aliases":           "responses are always the same",
+	"upper-bits":        "responses are always the same",
+	"unknown-health":    "traps have the wrong kind",
+	"log-bytes":         "no logs",
+	"bulk":              "traps have the wrong kind",
+}
+
+func TestWasmSuiteSeesEachBrokenPromise(t *testing.T) {
+	for _, p := range slices.Concat(wasmPromises, wasiPromises, hostilePromises) {
+		flaw := wasmFlaws[p.name]
+		h := Harness{
+			Actor: ActorWasm(), Responder: ResponderWasm(),
+			New: func() (core.Engine, error) {
+				engine, err := wazero.New(wazero.Config{})
+				return &flawedWasm{engine, flaw}, err
+			},
+		}
+		if flaw == "" || len(failuresOf(p, h, 10*time.Second)) == 0 {
+			t.Errorf("%s: an engine with the flaw %q passes", p.name, flaw)
+		}
+	}
+}

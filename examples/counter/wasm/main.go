@@ -1,0 +1,10 @@
+// Command counter is the example component as a WebAssembly module.
+package main
+
+import (
+	"github.com/airhost/airhost/examples/counter"
+	"github.com/airhost/airhost/guest"
+)
+
+func init() { guest.Export(counter.New()) }
+func main() {}

@@ -1,0 +1,128 @@
+//lint:file-ignore U1000 The compiler exports what go:wasmexport marks; staticcheck does not know.
+
+package guest
+
+import "unsafe"
+
+// result is the area that handle-message, handle-callback and initialize
+// return: discriminant; then, if ok, pointer and length, otherwise the error's
+// case, pointer and length.
+type result struct {
+	failed uint32
+	fields [3]uint32
+	keep   []byte // what the fields point to
+}
+
+// returned is the one result: the host runs one call at a time, and has read
+// the area before the next.
+var returned result
+
+func (r *result) done() uint32 {
+	*r = result{}
+	return addressOf(unsafe.Pointer(r))
+}
+
+func (r *result) ok(response []byte) uint32 {
+	*r = result{keep: response}
+	r.fields[0] = addressOf(dataOf(response))
+	r.fields[1] = uint32(len(response))
+	return addressOf(unsafe.Pointer(r))
+}
+
+func (r *result) fail(err error) uint32 {
+	e := AsComponentError(err)
+	text := []byte(e.Text)
+	*r = result{failed: 1, keep: text}
+	r.fields = [3]uint32{uint32(e.Case), addressOf(dataOf(text)), uint32(len(text))}
+	return addressOf(unsafe.Pointer(r))
+}
+
+func (r *result) outcome(err error) uint32 {
+	if err != nil {
+		return r.fail(err)
+	}
+	return r.done()
+}
+
+// component is the exported component; without one the instance ends here, with
+// a text that says why.
+func component() Component {
+	if exported == nil {
+		panic("guest: no component: call guest.Export in an init function")
+	}
+	return exported
+}
+
+//go:wasmexport airhost:core/component-lifecycle@0.1.0#handle-message
+func handleMessage(sender, senderSize, message, messageSize uint32) uint32 {
+	from, payload := takeString(sender, senderSize), take(message, messageSize)
+	response, err := component().HandleMessage(services{}, from, payload)
+	if err != nil {
+		return returned.fail(err)
+	}
+	return returned.ok(response)
+}
+
+//go:wasmexport cabi_post_airhost:core/component-lifecycle@0.1.0#handle-message
+func postHandleMessage(uint32) { returned.keep = nil }
+
+//go:wasmexport airhost:core/component-lifecycle@0.1.0#handle-callback
+func handleCallback(id uint64, tag, address, size uint32) uint32 {
+	payload := take(address, size)
+	handler, ok := component().(CallbackHandler)
+	if !ok {
+		return returned.done()
+	}
+	if tag == 0 {
+		return returned.outcome(handler.HandleCallback(services{}, RequestID(id), payload, nil))
+	}
+	failure := ParseRequestError(string(payload))
+	return returned.outcome(handler.HandleCallback(services{}, RequestID(id), nil, failure))
+}
+
+//go:wasmexport cabi_post_airhost:core/component-lifecycle@0.1.0#handle-callback
+func postHandleCallback(uint32) { returned.keep = nil }
+
+//go:wasmexport airhost:core/component-management@0.1.0#initialize
+func initialize(list, count uint32) uint32 {
+	config := takeConfig(list, count)
+	if c, ok := component().(Initializer); ok {
+		return returned.outcome(c.Initialize(services{}, config))
+	}
+	return returned.done()
+}
+
+//go:wasmexport cabi_post_airhost:core/component-management@0.1.0#initialize
+func postInitialize(uint32) { returned.keep = nil }
+
+// configEntry is one element of initialize's list.
+type configEntry struct{ key, keySize, value, valueSize uint32 }
+
+func takeConfig(list, count uint32) Config {
+	const entrySize = uint32(unsafe.Sizeof(configEntry{}))
+	if count == 0 {
+		return nil
+	}
+	data := take(list, count*entrySize)
+	entries := unsafe.Slice((*configEntry)(unsafe.Pointer(&data[0])), uint32(len(data))/entrySize)
+	config := make(Config, len(entries))
+	for i, e := range entries {
+		config[i] = ConfigPair{takeString(e.key, e.keySize), takeString(e.value, e.valueSize)}
+	}
+	return config
+}
+
+//go:wasmexport airhost:core/component-management@0.1.0#health
+func health() uint32 {
+	if c, ok := component().(HealthReporter); ok {
+		return uint32(c.Health())
+	}
+	return uint32(Healthy)
+}
+
+//go:wasmexport airhost:core/component-management@0.1.0#shutdown
+func shutdown() {
+	if c, ok := component().(Shutdowner); ok {
+		c.Shutdown(services{})
+	}
+}

@@ -1,0 +1,93 @@
+// Package guesttest stands in for the host in the tests of components that are
+// written in Go: it records what a component asks for, and answers as it is
+// told.
+package guesttest
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/airhost/airhost/guest"
+)
+
+// Host is a [guest.Host] for one component and one goroutine. Its zero value
+// takes every message and request.
+type Host struct {
+	// ID is what SelfID returns.
+	ID string
+	// Refusal, if not nil, is the error of Send, Request and Cancel.
+	Refusal *guest.MessagingError
+	// Time is what Now returns.
+	Time time.Time
+
+	// Sent are the messages that were taken, Requests the requests, Logs the log
+	// entries, and Canceled the canceled requests, each in their order.
+	Sent     []Message
+	Requests []Request
+	Logs     []string // "level: text"
+	Canceled []guest.RequestID
+}
+
+// Message is one fire-and-forget message.
+type Message struct {
+	Target  string
+	Payload string
+}
+
+// Request is one request, with its timeout in whole milliseconds.
+type Request struct {
+	Message
+	ID      guest.RequestID
+	Timeout time.Duration
+}
+
+var _ guest.Host = (*Host)(nil)
+
+// Send records a message.
+func (h *Host) Send(target string, message []byte) error {
+	if h.Refusal != nil {
+		return h.Refusal
+	}
+	h.Sent = append(h.Sent, Message{target, string(message)})
+	return nil
+}
+
+// Request records a request; the first has the id 1.
+func (h *Host) Request(target string, request []byte, timeout time.Duration) (guest.RequestID, error) {
+	millis, err := guest.TimeoutMillis(timeout)
+	if err != nil {
+		return 0, err
+	}
+	if h.Refusal != nil {
+		return 0, h.Refusal
+	}
+	id := guest.RequestID(len(h.Requests) + 1)
+	timeout = time.Duration(millis) * time.Millisecond
+	h.Requests = append(h.Requests, Request{Message{target, string(request)}, id, timeout})
+	return id, nil
+}
+
+// Cancel records that a request was given up.
+func (h *Host) Cancel(id guest.RequestID) error {
+	if h.Refusal != nil {
+		return h.Refusal
+	}
+	h.Canceled = append(h.Canceled, id)
+	return nil
+}
+
+// SelfID returns ID.
+func (h *Host) SelfID() string { return h.ID }
+
+// Now returns Time.
+func (h *Host) Now() time.Time { return h.Time }
+
+// Log records an entry.
+func (h *Host) Log(level guest.LogLevel, message string) {
+	message = strings.ToValidUTF8(message, "\uFFFD")
+	h.Logs = append(h.Logs, fmt.Sprintf("%s: %s", min(level, guest.LogError), message))
+}
+
+// LogText returns the log entries, one a line.
+func (h *Host) LogText() string { return strings.Join(h.Logs, "\n") }

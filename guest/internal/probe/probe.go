@@ -1,0 +1,120 @@
+// Package probe is a component that does what a test tells it: it shows that a
+// component behaves the same in every build.
+package probe
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/airhost/airhost/guest"
+)
+
+// Component obeys messages of the form "word argument argument". It keeps no
+// state but what it shows.
+type Component struct {
+	config   guest.Config
+	outcomes []string
+	health   guest.HealthStatus
+}
+
+// Initialize keeps the configuration; the key "fail" makes it fail.
+func (c *Component) Initialize(host guest.Host, config guest.Config) error {
+	c.config = config
+	if text, ok := config.Get("fail"); ok {
+		return guest.Failed("%s", text)
+	}
+	return nil
+}
+
+// HandleMessage obeys.
+func (c *Component) HandleMessage(host guest.Host, sender string, message []byte) ([]byte, error) {
+	word, rest, _ := strings.Cut(string(message), " ")
+	switch word {
+	case "echo":
+		return message, nil
+	case "part":
+		return message[1:3], nil
+	case "nothing":
+		return nil, nil
+	case "size":
+		n, err := strconv.Atoi(rest)
+		return make([]byte, n), err
+	case "config":
+		return fmt.Append(nil, c.config), nil
+	case "outcomes":
+		return fmt.Append(nil, c.outcomes), nil
+	case "health":
+		c.health = guest.HealthStatus(rest[0] - '0')
+		return nil, nil
+	case "error":
+		return nil, failure(rest)
+	case "collect":
+		runtime.GC()
+		return nil, nil
+	case "panic":
+		panic(rest)
+	}
+	return askHost(host, sender, word, rest)
+}
+
+func askHost(host guest.Host, sender, word, rest string) ([]byte, error) {
+	target, payload, _ := strings.Cut(rest, " ")
+	switch word {
+	case "send":
+		return outcome(0, host.Send(target, []byte(payload)))
+	case "request":
+		return outcome(host.Request(target, []byte(payload), 1500*time.Microsecond))
+	case "negative":
+		return outcome(host.Request(target, nil, -1))
+	case "cancel":
+		id, err := strconv.ParseUint(rest, 10, 64)
+		return outcome(0, errors.Join(err, host.Cancel(guest.RequestID(id))))
+	case "log":
+		host.Log(guest.LogWarn, rest)
+		host.Log(99, "\xff")
+		return nil, nil
+	case "who":
+		return fmt.Appendf(nil, "%s from %s at %d", host.SelfID(), sender, host.Now().UnixNano()), nil
+	}
+	return nil, guest.InvalidMessage("%q", word)
+}
+
+func outcome(id guest.RequestID, err error) ([]byte, error) {
+	var refusal *guest.MessagingError
+	if errors.As(err, &refusal) {
+		return fmt.Appendf(nil, "refused: %d, %q", refusal.Case, refusal.Text), nil
+	}
+	return fmt.Append(nil, id), err
+}
+
+func failure(text string) error {
+	switch text {
+	case "invalid":
+		return guest.InvalidMessage("no %s", "sense")
+	case "unavailable":
+		return fmt.Errorf("wrapped: %w", guest.Unavailable("later"))
+	case "garbage":
+		return guest.Failed("%s", "\xffbytes")
+	case "case":
+		return &guest.ComponentError{Case: 77, Text: "no case"}
+	case "empty":
+		return guest.Failed("")
+	}
+	return errors.New(text)
+}
+
+// HandleCallback keeps what it was given, and passes a failure on.
+func (c *Component) HandleCallback(host guest.Host, id guest.RequestID, response []byte, failure error) error {
+	c.outcomes = append(c.outcomes, fmt.Sprintf("%d: %q %v", id, response, failure))
+	return failure
+}
+
+// Health is what the last message "health" said.
+func (c *Component) Health() guest.HealthStatus { return c.health }
+
+// Shutdown says so.
+func (c *Component) Shutdown(host guest.Host) { host.Log(guest.LogInfo, "over") }

@@ -1,0 +1,10 @@
+// Command probe is the probe as a WebAssembly module.
+package main
+
+import (
+	"github.com/airhost/airhost/guest"
+	"github.com/airhost/airhost/guest/internal/probe"
+)
+
+func init() { guest.Export(&probe.Component{}) }
+func main() {}

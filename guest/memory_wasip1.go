@@ -1,0 +1,75 @@
+//lint:file-ignore U1000 The compiler exports what go:wasmexport marks; staticcheck does not know.
+
+package guest
+
+import "unsafe"
+
+// lent holds the buffers that the host has asked for and that no call has taken
+// yet, by their address: what the host alone knows of, the garbage collector
+// must not free. Buffers are made of uint64 for their alignment.
+var lent = map[uint32][]uint64{}
+
+// nowhere is the address of what has no bytes; the contract wants it non-zero
+// and aligned.
+var nowhere uint64
+
+// maxAlign is the largest alignment that the contract's types have.
+const maxAlign = 8
+
+// The host calls this between calls, to pass arguments, and from within host
+// services, to pass results. It may grow memory and collect garbage; neither
+// moves a Go object.
+//
+//go:wasmexport cabi_realloc
+func realloc(old, oldSize, align, size uint32) uint32 {
+	if align > maxAlign {
+		panic("guest: cabi_realloc: alignment above 8")
+	}
+	if size == 0 {
+		delete(lent, old)
+		return addressOf(unsafe.Pointer(&nowhere))
+	}
+	buffer := make([]uint64, (uint64(size)+7)/8)
+	if oldSize > 0 {
+		copy(bytesOf(buffer), take(old, oldSize))
+	}
+	address := addressOf(unsafe.Pointer(&buffer[0]))
+	lent[address] = buffer
+	return address
+}
+
+// take ends a loan: the buffer at address lives on as long as the slice does.
+// The host can name only what it was lent, so that no integer becomes a pointer.
+func take(address, size uint32) []byte {
+	if size == 0 {
+		delete(lent, address)
+		return nil
+	}
+	buffer, ok := lent[address]
+	if !ok || uint64(size) > uint64(len(buffer))*8 {
+		panic("guest: the host passed memory that cabi_realloc did not give it")
+	}
+	delete(lent, address)
+	return bytesOf(buffer)[:size]
+}
+
+func takeString(address, size uint32) string {
+	b := take(address, size)
+	return unsafe.String(unsafe.SliceData(b), len(b))
+}
+
+func bytesOf(buffer []uint64) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(&buffer[0])), len(buffer)*8)
+}
+
+// addressOf is an address as the host sees it: memory is 32 bits wide.
+func addressOf(p unsafe.Pointer) uint32 { return uint32(uintptr(p)) }
+
+// dataOf is the address of b's bytes, for arguments of host services: a pointer,
+// so that b stays alive during the call.
+func dataOf(b []byte) unsafe.Pointer {
+	if len(b) == 0 {
+		return unsafe.Pointer(&nowhere)
+	}
+	return unsafe.Pointer(unsafe.SliceData(b))
+}

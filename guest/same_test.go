@@ -1,0 +1,83 @@
+package guest_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/airhost/airhost/guest"
+	"github.com/airhost/airhost/guest/guesttest"
+	"github.com/airhost/airhost/guest/internal/probe"
+)
+
+func millisOf(millis uint64) time.Duration { return time.Duration(millis) * time.Millisecond }
+
+// whole is what a probe has, in whatever form it runs.
+type whole interface {
+	guest.Component
+	guest.CallbackHandler
+	guest.Initializer
+	guest.HealthReporter
+	guest.Shutdowner
+}
+
+// TestSameInEveryBuild gives a Go value and the module that it was compiled to
+// the same calls, and compares what they answer and what they ask of the host.
+func TestSameInEveryBuild(t *testing.T) {
+	hosts := [2]*guesttest.Host{newHost(), newHost()}
+	native := transcript(new(probe.Component), hosts[0])
+	module := newWasmGuest(t, hosts[1])
+	module.churns = 8
+	wasm := transcript(module, hosts[1])
+	for i := range native {
+		if native[i] != wasm[i] {
+			t.Errorf("native: %.200s\nwasm:   %.200s", native[i], wasm[i])
+		}
+	}
+	if len(native) < 50 {
+		t.Errorf("only %d lines were compared", len(native))
+	}
+}
+
+func newHost() *guesttest.Host { return &guesttest.Host{ID: "test/self", Time: time.Unix(1, 5)} }
+
+func transcript(g whole, host *guesttest.Host) []string {
+	var lines []string
+	note := func(what string, result ...any) {
+		for i, r := range result {
+			if err, ok := r.(error); ok { // what an engine makes of an error
+				result[i] = *guest.AsComponentError(err)
+			}
+		}
+		lines = append(lines, fmt.Sprintf("%s: %+q", what, result))
+	}
+	message := func(text string) {
+		response, err := g.HandleMessage(host, "test/a", []byte(text))
+		note(text, response, err)
+	}
+	note("initialize", g.Initialize(host, guest.Config{{Key: "b", Value: ""}, {Key: "", Value: "1"}, {Key: "ä", Value: "ö"}}))
+	message("config")
+	note("fails to initialize", g.Initialize(host, guest.Config{{Key: "fail", Value: "no"}}))
+	for _, text := range []string{
+		"echo x", "part of", "nothing", "", "size 100000", "size x", "unknown", "who", "who", "health 1",
+		"error invalid", "error unavailable", "error garbage", "error case", "error empty", "error any other",
+		"send test/b hello", "send test/b", "send", "request test/b hello", "request test/b", "negative test/b", "cancel 1", "log text", "collect",
+	} {
+		message(text)
+	}
+	note("health", g.Health())
+	note("callback", g.HandleCallback(host, 1<<63, []byte("yes"), nil))
+	note("callback, empty", g.HandleCallback(host, 2, []byte{}, nil))
+	note("callback, failed", g.HandleCallback(host, 3, nil, guest.ErrTimeout))
+	message("outcomes")
+	for c := guest.CaseCapabilityDenied; c <= guest.CaseUnavailable; c++ {
+		host.Refusal = &guest.MessagingError{Case: c, Text: strings.Repeat("x", int(c))}
+		message("send test/b hello")
+		message("request test/b hello")
+		message("cancel 2")
+	}
+	g.Shutdown(host)
+	note("host", fmt.Sprintf("%+v", *host))
+	return lines
+}

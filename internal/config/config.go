@@ -1,0 +1,83 @@
+// Package config reads airhost's configuration file: one YAML document that
+// says which components run, on which engine, what each may do and what it may
+// use up.
+//
+// [Load] answers every mistake in a file at once, each with its line, its
+// column, what was expected and the nearest valid key. [Schema] is the same
+// vocabulary as a JSON schema, for editors.
+package config
+
+import "github.com/airhost/airhost/core"
+
+// File is a configuration file. A zero field was left out and stands for its
+// default; the tags are what [Schema] and the checks of [Decode] are made from.
+type File struct {
+	Host       Host        `yaml:"host,omitempty" jsonschema_description:"The host that all components share."`
+	Components []Component `yaml:"components" jsonschema:"required,minItems=1" jsonschema_description:"The components that run in the host."`
+
+	name  string           // as given to Load or Decode
+	lines []string         // of the file, without line ends
+	marks map[string]place // where each key's value stands, by its path
+}
+
+// Host chooses how messages travel and requests are tracked.
+type Host struct {
+	Broker         string   `yaml:"broker,omitempty" jsonschema:"enum=inproc,enum=channel,enum=nats,default=inproc" jsonschema_description:"What carries the messages: inproc hands them over in place, channel uses a goroutine and a Go channel per component, nats joins many hosts."`
+	Tracker        string   `yaml:"tracker,omitempty" jsonschema:"enum=slab,enum=timermap,default=slab" jsonschema_description:"What remembers pending requests: slab is a table with a timing wheel, timermap a map with a timer per request."`
+	RequestTimeout Duration `yaml:"request_timeout,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=5s" jsonschema_description:"What a request's timeout of 0 means."`
+	DrainTimeout   Duration `yaml:"drain_timeout,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=5s" jsonschema_description:"How long a stop waits for messages and requests that are still under way."`
+}
+
+// Component is one guest and what it is allowed.
+type Component struct {
+	ID             core.ComponentID `yaml:"id" jsonschema:"required" jsonschema_description:"The component's name in the host, as namespace/name."`
+	Source         string           `yaml:"source" jsonschema:"required,minLength=1" jsonschema_description:"The guest's file, relative to this file; for the native engine the name of a component that is built in."`
+	Engine         string           `yaml:"engine,omitempty" jsonschema:"enum=wazero,enum=wasmtime,enum=process,enum=native,default=wazero" jsonschema_description:"What runs the guest."`
+	Config         Pairs            `yaml:"config,omitempty" jsonschema_description:"Handed to the guest's initialize, in this order."`
+	Capabilities   Capabilities     `yaml:"capabilities,omitempty" jsonschema_description:"The targets that the component may message. Nothing is granted by default."`
+	Limits         Limits           `yaml:"limits,omitempty" jsonschema_description:"What the component may use."`
+	Quota          Quota            `yaml:"quota,omitempty" jsonschema_description:"What the component may send."`
+	Restart        Restart          `yaml:"restart,omitempty" jsonschema_description:"When and how fast the guest is started again after it has ended."`
+	HealthInterval Duration         `yaml:"health_interval,omitempty" jsonschema:"minimum=0s,maximum=24h,default=0s" jsonschema_description:"How often the guest is asked for its health; 0s is never."`
+}
+
+// Capabilities are the targets that a component may message.
+type Capabilities struct {
+	Send    []core.IDPattern `yaml:"send,omitempty" jsonschema_description:"Targets of fire-and-forget: namespace/name, namespace/* or *."`
+	Request []core.IDPattern `yaml:"request,omitempty" jsonschema_description:"Targets of request-response: namespace/name, namespace/* or *."`
+}
+
+// Limits bound what one component may use.
+type Limits struct {
+	Memory        Size     `yaml:"memory,omitempty" jsonschema:"minimum=64KiB,maximum=4GiB,default=32MiB" jsonschema_description:"The largest linear memory."`
+	TableElements uint32   `yaml:"table_elements,omitempty" jsonschema:"minimum=1,maximum=4294967295,default=10000" jsonschema_description:"The largest size of each table."`
+	HandlerTime   Duration `yaml:"handler_time,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=250ms" jsonschema_description:"How long one call of the guest may take."`
+	Fuel          uint64   `yaml:"fuel,omitempty" jsonschema:"minimum=0,default=0" jsonschema_description:"How much one call may use up; 0 is without a limit and without counting."`
+	Mailbox       int      `yaml:"mailbox,omitempty" jsonschema:"minimum=1,maximum=1048576,default=1024" jsonschema_description:"How many messages may wait for the component."`
+}
+
+// Quota bounds what one component may send.
+type Quota struct {
+	MessagesPerSecond int  `yaml:"messages_per_second,omitempty" jsonschema:"minimum=1,maximum=1000000000,default=10000" jsonschema_description:"How many messages and requests may be sent in the long run."`
+	Burst             int  `yaml:"burst,omitempty" jsonschema:"minimum=1,maximum=1000000000,default=1000" jsonschema_description:"How many may be sent at once after a pause."`
+	MessageSize       Size `yaml:"message_size,omitempty" jsonschema:"minimum=1B,maximum=1GiB,default=1MiB" jsonschema_description:"The largest message, responses included."`
+	PendingRequests   int  `yaml:"pending_requests,omitempty" jsonschema:"minimum=1,maximum=1000000,default=1000" jsonschema_description:"How many requests may wait for their outcome."`
+}
+
+// Restart says when and how fast an instance that has ended is replaced.
+type Restart struct {
+	Policy      string   `yaml:"policy,omitempty" jsonschema:"enum=permanent,enum=transient,enum=temporary,default=transient" jsonschema_description:"permanent: always; transient: after a trap; temporary: never."`
+	MaxRestarts int      `yaml:"max_restarts,omitempty" jsonschema:"minimum=-1,maximum=1000000,default=5" jsonschema_description:"How many restarts are granted within the window; one more and the component has failed for good. -1 is without a limit."`
+	Within      Duration `yaml:"within,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=30s" jsonschema_description:"The window in which restarts are counted."`
+	Backoff     Duration `yaml:"backoff,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=100ms" jsonschema_description:"The pause before the second restart in a row; it doubles with each further one."`
+	MaxBackoff  Duration `yaml:"max_backoff,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=10s" jsonschema_description:"The longest pause."`
+}
+
+// Mistake returns an error about the value at path, such as
+// "components[1].source", with the place where the file gives it.
+func (f *File) Mistake(path, text string) *Mistake {
+	at := f.marks[path]
+	m := &Mistake{File: f.name, Line: at.line, Column: at.column, Path: path, Text: text}
+	m.quote(f.lines)
+	return m
+}

@@ -1,0 +1,363 @@
+package config_test
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/config"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// built is what the airhost of these tests has.
+var built = config.Built{
+	Engines:  []string{"wazero", "native"},
+	Brokers:  []string{"inproc", "channel"},
+	Trackers: []string{"slab", "timermap"},
+	Native:   []string{"echo", "relay"},
+}
+
+// compared makes go-cmp see what ids and patterns stand for.
+var compared = cmp.Options{
+	cmpopts.IgnoreUnexported(config.File{}),
+	cmp.Comparer(func(a, b core.ComponentID) bool { return a == b }),
+	cmp.Comparer(func(a, b core.IDPattern) bool { return a == b }),
+}
+
+func patterns(t *testing.T, texts ...string) []core.IDPattern {
+	t.Helper()
+	var list []core.IDPattern
+	for _, text := range texts {
+		p, err := core.ParseIDPattern(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+func TestDesignExample(t *testing.T) {
+	text, err := os.ReadFile("testdata/design.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := config.Decode("design.yaml", text, built)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &config.File{
+		Host: config.Host{Broker: "inproc", Tracker: "slab", RequestTimeout: config.Duration(5 * time.Second)},
+		Components: []config.Component{{
+			ID:     core.MustComponentID("shop/orders"),
+			Source: "./orders.wasm",
+			Engine: "wazero",
+			Config: config.Pairs{{Key: "region", Value: "eu"}},
+			Capabilities: config.Capabilities{
+				Send:    patterns(t, "shop/audit"),
+				Request: patterns(t, "shop/stock"),
+			},
+			Limits: config.Limits{Memory: 32 << 20, TableElements: 10_000, HandlerTime: config.Duration(250 * time.Millisecond), Mailbox: 1024},
+			Quota:  config.Quota{MessagesPerSecond: 10_000, Burst: 1000, MessageSize: 1 << 20, PendingRequests: 1000},
+			Restart: config.Restart{
+				Policy: "transient", MaxRestarts: 5, Within: config.Duration(30 * time.Second),
+				Backoff: config.Duration(100 * time.Millisecond), MaxBackoff: config.Duration(10 * time.Second),
+			},
+		}},
+	}
+	if diff := cmp.Diff(want, got, compared); diff != "" {
+		t.Errorf("design.yaml, want -, got +:\n%s", diff)
+	}
+}
+
+func TestConfigKeepsOrderAndSpelling(t *testing.T) {
+	const text = `
+components:
+  - id: a/b
+    source: echo
+    engine: native
+    config: {z: 1, a: 0x10, m: true, price: 1.50, 7: "007", empty: "", lines: "one\ntwo"}
+`
+	f, err := config.Decode("a.yaml", []byte(text), built)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := config.Pairs{
+		{Key: "z", Value: "1"},
+		{Key: "a", Value: "0x10"},
+		{Key: "m", Value: "true"},
+		{Key: "price", Value: "1.50"},
+		{Key: "7", Value: "007"},
+		{Key: "empty", Value: ""},
+		{Key: "lines", Value: "one\ntwo"},
+	}
+	if diff := cmp.Diff(want, f.Components[0].Config); diff != "" {
+		t.Errorf("config, want -, got +:\n%s", diff)
+	}
+}
+
+func TestAnchorsRepeatValues(t *testing.T) {
+	const text = `
+components:
+  - {id: a/b, source: echo, engine: native, limits: &small {memory: 1MiB}}
+  - {id: a/c, source: echo, engine: native, limits: *small}
+`
+	f, err := config.Decode("a.yaml", []byte(text), built)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := f.Components[1].Limits.Memory; got != 1<<20 {
+		t.Errorf("memory through an alias is %d, want 1 MiB", got)
+	}
+}
+
+// TestMistakes compares what each file in testdata/mistakes is told with the
+// golden file beside it.
+func TestMistakes(t *testing.T) {
+	files, err := filepath.Glob("testdata/mistakes/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no files", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = config.Decode(filepath.Base(file), text, built)
+			var mistakes config.Mistakes
+			if !errors.As(err, &mistakes) {
+				t.Fatalf("Decode returned %v, want Mistakes", err)
+			}
+			golden(t, strings.TrimSuffix(file, ".yaml")+".golden", err.Error()+"\n")
+		})
+	}
+}
+
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s, want -, got + (-update rewrites it):\n%s", file, diff)
+	}
+}
+
+func TestMistakesAreErrors(t *testing.T) {
+	_, err := config.Decode("a.yaml", []byte("hots: {}\ncomponents: []\n"), built)
+	var first *config.Mistake
+	if !errors.As(err, &first) || first.Path != "hots" || first.Line != 1 || first.Column != 1 {
+		t.Fatalf("errors.As found %+v, want the mistake at 1:1 hots", first)
+	}
+	if want := `a.yaml:1:1: hots: unknown key, did you mean "host"?`; first.Summary() != want {
+		t.Errorf("Summary() = %q, want %q", first.Summary(), want)
+	}
+}
+
+func TestLoad(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	code := write("guest.wasm", "")
+	good := write("good.yaml", "components:\n- {id: a/b, source: ./guest.wasm, engine: wazero}\n- {id: a/c, source: echo, engine: native}\n")
+	f, err := config.Load(good, built)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := []string{f.Components[0].Source, f.Components[1].Source}; !slices.Equal(got, []string{code, "echo"}) {
+		t.Errorf("sources are %q, want the guest's path and the native name", got)
+	}
+
+	for name, c := range map[string]struct{ path, want string }{
+		"no file":        {filepath.Join(dir, "none.yaml"), "none.yaml: no such file"},
+		"directory":      {dir, ": want a file, this is a directory"},
+		"no source":      {write("a.yaml", "components:\n- {id: a/b, source: gest.wasm, engine: wazero}\n"), "a.yaml:2:21: components[0].source: " + filepath.Join(dir, "gest.wasm") + ": no such file"},
+		"source is dir":  {write("b.yaml", "components:\n- {id: a/b, source: ., engine: wazero}\n"), "want a file, this is a directory"},
+		"and other ones": {write("c.yaml", "components:\n- {id: a/b, source: x, engine: wazero}\nhots: {}\n"), "no such file"},
+		"too large":      {write("d.yaml", strings.Repeat("#", config.MaxFileSize+1)), "larger than 1 MiB"},
+	} {
+		if _, err := config.Load(c.path, built); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: Load returned %v, want …%s", name, err, c.want)
+		}
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	const text = `
+components:
+  - id: shop/orders
+    source: echo
+    engine: native
+    capabilities: {send: ["*", shop/*, shop/ordres, cart/*], request: [shop/orders]}
+`
+	f, err := config.Decode("a.yaml", []byte(text), built)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, w := range f.Warnings() {
+		got = append(got, w.Summary())
+	}
+	want := []string{
+		`a.yaml:6:40: components[0].capabilities.send[2]: no component of this file matches shop/ordres, did you mean "shop/orders"?`,
+		`a.yaml:6:53: components[0].capabilities.send[3]: no component of this file matches cart/*`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("warnings, want -, got +:\n%s", diff)
+	}
+}
+
+// TestSchemaHasTheKeysOfTheFile compares the key sets of schema and structs, and
+// reads every limit and default in the syntax of its field.
+func TestSchemaHasTheKeysOfTheFile(t *testing.T) {
+	text, err := config.Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema map[string]any
+	if err := json.Unmarshal(text, &schema); err != nil {
+		t.Fatal(err)
+	}
+	sameKeys(t, "", schema, reflect.TypeFor[config.File]())
+}
+
+func sameKeys(t *testing.T, path string, schema map[string]any, typ reflect.Type) {
+	if typ.Kind() == reflect.Slice && schema["items"] != nil {
+		schema, typ = schema["items"].(map[string]any), typ.Elem()
+	}
+	properties, _ := schema["properties"].(map[string]any)
+	if properties == nil {
+		return
+	}
+	if schema["additionalProperties"] != false {
+		t.Errorf("%s: the schema allows unknown keys", path)
+	}
+	for i := range typ.NumField() {
+		key, _, _ := strings.Cut(typ.Field(i).Tag.Get("yaml"), ",")
+		if key == "" {
+			continue
+		}
+		property, ok := properties[key].(map[string]any)
+		if !ok {
+			t.Errorf("%s.%s is not in the schema", path, key)
+			continue
+		}
+		if property["description"] == nil {
+			t.Errorf("%s.%s has no description", path, key)
+		}
+		sameKeys(t, path+"."+key, property, typ.Field(i).Type)
+		delete(properties, key)
+	}
+	for key := range properties {
+		t.Errorf("%s.%s is in the schema only", path, key)
+	}
+}
+
+// TestDefaultsAreAccepted writes every default of the schema into a file.
+func TestDefaultsAreAccepted(t *testing.T) {
+	text, err := config.Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema struct {
+		Properties struct {
+			Host       map[string]any
+			Components struct{ Items map[string]any }
+		}
+	}
+	if err := json.Unmarshal(text, &schema); err != nil {
+		t.Fatal(err)
+	}
+	component := defaults(schema.Properties.Components.Items).(map[string]any)
+	component["id"], component["source"], component["engine"] = "a/b", "echo", "native"
+	file, err := json.Marshal(map[string]any{"host": defaults(schema.Properties.Host), "components": []any{component}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := config.Decode("defaults.yaml", file, built)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, file)
+	}
+	l := f.Components[0].Limits
+	got := core.Limits{
+		Memory: int64(l.Memory), TableElements: l.TableElements, HandlerTime: time.Duration(l.HandlerTime),
+		Fuel: l.Fuel, Mailbox: l.Mailbox, MessageSize: int(f.Components[0].Quota.MessageSize),
+	}
+	if want := (core.Limits{}).WithDefaults(); got != want {
+		t.Errorf("the schema's default limits are %+v, core's are %+v", got, want)
+	}
+}
+
+func defaults(schema map[string]any) any {
+	properties, ok := schema["properties"].(map[string]any)
+	if !ok {
+		return schema["default"]
+	}
+	values := map[string]any{}
+	for key, property := range properties {
+		if value := defaults(property.(map[string]any)); value != nil {
+			values[key] = value
+		}
+	}
+	return values
+}
+
+func TestUnits(t *testing.T) {
+	for text, want := range map[string]config.Size{"0": 0, "512": 512, "1B": 1, "64KiB": 64 << 10, "16MiB": 16 << 20, "4GiB": 4 << 30, "1TiB": 1 << 40} {
+		var got config.Size
+		if err := got.UnmarshalText([]byte(text)); err != nil || got != want {
+			t.Errorf("size %s is %d, %v, want %d", text, got, err, want)
+		}
+		again, _ := got.MarshalText()
+		var back config.Size
+		if err := back.UnmarshalText(again); err != nil || back != want {
+			t.Errorf("size %s is written as %s and read as %d, %v", text, again, back, err)
+		}
+	}
+	for _, text := range []string{"", "-1", "1.5MiB", "1 MiB", "1MB", "1kib", "9223372036854775808", "9007199254740992KiB", "8388608TiB"} {
+		if err := new(config.Size).UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("size %q is accepted", text)
+		}
+	}
+	for _, text := range []string{"", "5", "-5s", "+5s", "5 s", "5d", ".5s", "1e3s", "9999999h"} {
+		if err := new(config.Duration).UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("duration %q is accepted", text)
+		}
+	}
+}
+
+func TestNearest(t *testing.T) {
+	keys := []string{"memory", "table_elements", "handler_time", "fuel", "mailbox"}
+	for word, want := range map[string]string{
+		"memroy": "memory", "Memory": "memory", "mem": "", "handlertime": "handler_time", "handler-time": "handler_time",
+		"fule": "fuel", "mail_box": "mailbox", "x": "", "": "", strings.Repeat("memory", 100): "",
+	} {
+		if got := config.Nearest(word, keys); got != want {
+			t.Errorf("Nearest(%.20q) = %q, want %q", word, got, want)
+		}
+	}
+}

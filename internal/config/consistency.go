@@ -1,0 +1,95 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/airhost/airhost/core"
+)
+
+// consistency notes what is wrong between keys that are right by themselves.
+func (d *decoder) consistency() {
+	first := map[core.ComponentID]int{}
+	for i := range d.file.Components {
+		c, path := &d.file.Components[i], fmt.Sprintf("components[%d]", i)
+		d.identity(c, path, first)
+		d.restart(&c.Restart, path+".restart")
+		d.native(c, path+".source")
+	}
+}
+
+func (d *decoder) at(path, format string, args ...any) {
+	d.mistakes = append(d.mistakes, d.file.Mistake(path, fmt.Sprintf(format, args...)))
+}
+
+// wrong reports whether the value at path was found wrong already.
+func (d *decoder) wrong(path string) bool {
+	return slices.ContainsFunc(d.mistakes, func(m *Mistake) bool { return m.Path == path })
+}
+
+func (d *decoder) identity(c *Component, path string, first map[core.ComponentID]int) {
+	path += ".id"
+	line, taken := first[c.ID]
+	switch {
+	case c.ID.IsZero():
+	case c.ID == core.HostID:
+		d.at(path, "%s is the host's own id: choose another", c.ID)
+	case taken:
+		d.at(path, "%s is the id of another component already, in line %d", c.ID, line)
+	default:
+		first[c.ID] = d.file.marks[path].line
+	}
+}
+
+func (d *decoder) restart(r *Restart, path string) {
+	if _, given := d.file.marks[path+".max_restarts"]; given && r.MaxRestarts == 0 && !d.wrong(path+".max_restarts") {
+		d.at(path+".max_restarts", "0 is out of range, want 1 or more, or -1 for no limit (policy: temporary never restarts)")
+	}
+	if r.MaxBackoff != 0 && r.Backoff > r.MaxBackoff {
+		d.at(path+".max_backoff", "is shorter than backoff")
+	}
+}
+
+func (d *decoder) native(c *Component, path string) {
+	if c.Engine == "native" && c.Source != "" && !slices.Contains(d.built.Native, c.Source) {
+		d.at(path, "the native engine has no component %q, %s", clip(c.Source), suggest(c.Source, d.built.Native))
+	}
+}
+
+// Warnings returns what is allowed and yet probably not meant: capabilities for
+// targets that the file does not have.
+func (f *File) Warnings() Mistakes {
+	var warnings Mistakes
+	for i := range f.Components {
+		granted := f.Components[i].Capabilities
+		path := fmt.Sprintf("components[%d].capabilities.", i)
+		warnings = append(warnings, f.pointless(path+"send", granted.Send)...)
+		warnings = append(warnings, f.pointless(path+"request", granted.Request)...)
+	}
+	return warnings
+}
+
+func (f *File) pointless(path string, patterns []core.IDPattern) Mistakes {
+	var warnings Mistakes
+	for i, pattern := range patterns {
+		matches := func(c Component) bool { return pattern.Matches(c.ID) }
+		if slices.ContainsFunc(f.Components, matches) {
+			continue
+		}
+		text := fmt.Sprintf("no component of this file matches %s", pattern)
+		if near := Nearest(pattern.String(), f.IDs()); near != "" {
+			text += fmt.Sprintf(", did you mean %q?", near)
+		}
+		warnings = append(warnings, f.Mistake(fmt.Sprintf("%s[%d]", path, i), text))
+	}
+	return warnings
+}
+
+// IDs returns the components' ids, in the order of the file.
+func (f *File) IDs() []string {
+	ids := make([]string, len(f.Components))
+	for i := range f.Components {
+		ids[i] = f.Components[i].ID.String()
+	}
+	return ids
+}

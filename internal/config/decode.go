@@ -1,0 +1,274 @@
+package config
+
+import (
+	"encoding"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/airhost/airhost/core"
+)
+
+// Built is what a program has built in: the engines, brokers and trackers that
+// its users may choose, and the components that its native engine knows.
+type Built struct {
+	Engines, Brokers, Trackers, Native []string
+}
+
+// offered returns which values of the key's enumeration are built in.
+func (b Built) offered(key string, known []string) []string {
+	switch key {
+	case "engine":
+		return b.Engines
+	case "broker":
+		return b.Brokers
+	case "tracker":
+		return b.Trackers
+	}
+	return known
+}
+
+// Decode reads the text of a configuration file; name is what mistakes call it.
+// It opens no other file: whether sources exist is for [Load] to say. The error
+// is of type [Mistakes] and holds all that could be found.
+func Decode(name string, text []byte, built Built) (*File, error) {
+	d := &decoder{file: &File{name: name, marks: map[string]place{}}, built: built, anchors: map[string]ast.Node{}}
+	if root := d.parse(text); root != nil {
+		ast.Walk(d, root)
+		d.value("", root, reflect.ValueOf(d.file).Elem(), rules{})
+		d.file.setDefaults()
+		d.consistency()
+	}
+	return d.file, d.mistakes.sorted()
+}
+
+// setDefaults sets what no zero value can stand for.
+func (f *File) setDefaults() {
+	for i := range f.Components {
+		if f.Components[i].Engine == "" {
+			f.Components[i].Engine = "wazero"
+		}
+	}
+}
+
+// decoder fills a File from a syntax tree. The YAML library's own decoder stops
+// at the first mistake; this one goes on, and knows the path it is on.
+type decoder struct {
+	file     *File
+	built    Built
+	anchors  map[string]ast.Node
+	mistakes Mistakes
+}
+
+// place is a position in a file, counted from 1; columns are characters.
+type place struct{ line, column int }
+
+// placeOf returns where a value starts; of a mapping, its first key.
+func placeOf(n ast.Node) place {
+	if m, ok := n.(*ast.MappingNode); ok && !m.IsFlowStyle && len(m.Values) > 0 {
+		n = m.Values[0].Key
+	}
+	at := n.GetToken().Position
+	return place{at.Line, at.Column}
+}
+
+func (d *decoder) note(at place, path, text string) {
+	m := &Mistake{File: d.file.name, Line: at.line, Column: at.column, Path: path, Text: text}
+	m.quote(d.file.lines)
+	d.mistakes = append(d.mistakes, m)
+}
+
+func (d *decoder) notef(n ast.Node, path, format string, args ...any) {
+	d.note(placeOf(n), path, fmt.Sprintf(format, args...))
+}
+
+// Visit collects anchors, for [ast.Walk].
+func (d *decoder) Visit(n ast.Node) ast.Visitor {
+	if anchor, ok := n.(*ast.AnchorNode); ok {
+		d.anchors[anchor.Name.GetToken().Value] = anchor.Value
+	}
+	return d
+}
+
+// resolve returns what an anchor or alias stands for, or nil with a mistake.
+func (d *decoder) resolve(path string, n ast.Node) ast.Node {
+	switch n := n.(type) {
+	case *ast.AnchorNode:
+		return d.resolve(path, n.Value)
+	case *ast.AliasNode:
+		name := n.Value.GetToken().Value
+		if to := d.anchors[name]; to != nil {
+			if _, again := to.(*ast.AliasNode); !again {
+				return to
+			}
+		}
+		d.notef(n, path, "*%s refers to no anchor &%s", name, name)
+		return nil
+	case *ast.TagNode:
+		d.notef(n, path, "the tag %s is not supported: leave it out", n.Start.Value)
+		return nil
+	case nil:
+		return nil
+	}
+	return n
+}
+
+// value decodes n into the Go value. Values that were found wrong are left zero.
+func (d *decoder) value(path string, n ast.Node, into reflect.Value, r rules) {
+	if n = d.resolve(path, n); n == nil {
+		return
+	}
+	d.file.marks[path] = placeOf(n)
+	if _, null := n.(*ast.NullNode); null {
+		d.notef(n, path, "has no value: give one, or remove the key")
+		return
+	}
+	switch target := into.Addr().Interface().(type) {
+	case encoding.TextUnmarshaler:
+		d.text(path, n, target, into, r)
+		return
+	case *Pairs:
+		d.pairs(path, n, target)
+		return
+	}
+	switch into.Kind() {
+	case reflect.Struct:
+		d.mapping(path, n, into)
+	case reflect.Slice:
+		d.sequence(path, n, into, r)
+	case reflect.String:
+		d.string(path, n, into, r)
+	default:
+		d.number(path, n, into, r)
+	}
+}
+
+// text decodes a type that has a syntax of its own: an id, a size.
+func (d *decoder) text(path string, n ast.Node, target encoding.TextUnmarshaler, into reflect.Value, r rules) {
+	word, ok := scalarText(n)
+	if !ok {
+		d.notef(n, path, "want one value, got %s", describe(n))
+		return
+	}
+	if err := target.UnmarshalText([]byte(word)); err != nil {
+		d.notef(n, path, "%s", wrongText(word, err))
+		return
+	}
+	if !r.contains(into) {
+		d.notef(n, path, "%s is out of range, want %s", word, r.span())
+	}
+}
+
+// wrongText puts the word before the expectation where an error lacks it, and
+// after it what was probably meant.
+func wrongText(word string, err error) string {
+	text := err.Error()
+	if !strings.Contains(text, strconv.Quote(word)) {
+		text = fmt.Sprintf("%q: %s", clip(word), text)
+	}
+	if meant := meantUnit(word, err); meant != "" && meant != word {
+		text += fmt.Sprintf(", did you mean %q?", meant)
+	}
+	return text
+}
+
+func (d *decoder) string(path string, n ast.Node, into reflect.Value, r rules) {
+	var word string
+	switch n := n.(type) {
+	case *ast.StringNode:
+		word = n.Value
+	case *ast.LiteralNode:
+		word = n.Value.Value
+	default:
+		hint := ""
+		if _, scalar := scalarText(n); scalar {
+			hint = ": put it in quotes"
+		}
+		d.notef(n, path, "want a text, got %s%s", describe(n), hint)
+		return
+	}
+	if len(word) < r.minLength {
+		d.notef(n, path, "is empty")
+		return
+	}
+	into.SetString(word)
+	if r.enum != nil {
+		d.choice(path, n, word, r)
+	}
+}
+
+func (d *decoder) choice(path string, n ast.Node, word string, r rules) {
+	offered := d.built.offered(r.key, r.enum)
+	switch {
+	case slices.Contains(offered, word):
+	case slices.Contains(r.enum, word):
+		d.notef(n, path, "%q is not built into this airhost, want %s", word, alternatives(offered))
+	default:
+		d.notef(n, path, "unknown %s %q, %s", r.key, clip(word), suggest(word, offered))
+	}
+}
+
+func (d *decoder) number(path string, n ast.Node, into reflect.Value, r rules) {
+	whole, ok := n.(*ast.IntegerNode)
+	if !ok {
+		d.notef(n, path, "want a whole number, got %s", describe(n))
+		return
+	}
+	word := whole.Token.Value
+	if !setNumber(into, whole.Value) || !r.contains(into) {
+		d.notef(n, path, "%s is out of range, want %s", word, r.span())
+	}
+}
+
+// setNumber sets an integer from the parser's int64 or uint64, if it fits.
+func setNumber(into reflect.Value, number any) bool {
+	from := reflect.ValueOf(number)
+	switch {
+	case into.CanInt() && from.CanInt() && !into.OverflowInt(from.Int()):
+		into.SetInt(from.Int())
+	case into.CanInt() && from.CanUint() && from.Uint() <= 1<<62 && !into.OverflowInt(int64(from.Uint())):
+		into.SetInt(int64(from.Uint()))
+	case into.CanUint() && from.CanUint() && !into.OverflowUint(from.Uint()):
+		into.SetUint(from.Uint())
+	case into.CanUint() && from.CanInt() && from.Int() >= 0 && !into.OverflowUint(uint64(from.Int())):
+		into.SetUint(uint64(from.Int()))
+	default:
+		return false
+	}
+	return true
+}
+
+func (d *decoder) sequence(path string, n ast.Node, into reflect.Value, r rules) {
+	list, ok := n.(*ast.SequenceNode)
+	if !ok {
+		d.notef(n, path, "want a list, got %s", describe(n))
+		return
+	}
+	if len(list.Values) < r.minItems {
+		d.notef(n, path, "is empty, want at least one entry")
+	}
+	into.Set(reflect.MakeSlice(into.Type(), len(list.Values), len(list.Values)))
+	for i, entry := range list.Values {
+		d.value(fmt.Sprintf("%s[%d]", path, i), entry, into.Index(i), rules{})
+	}
+}
+
+// pairs decodes a component's own settings, whose keys are the guest's affair.
+func (d *decoder) pairs(path string, n ast.Node, into *Pairs) {
+	for _, e := range d.entries(path, n) {
+		value := d.resolve(e.path, e.value)
+		if value == nil {
+			continue
+		}
+		text, ok := scalarText(value)
+		if !ok {
+			d.notef(value, e.path, "want a text, number or truth value, got %s", describe(value))
+			continue
+		}
+		*into = append(*into, core.ConfigPair{Key: e.key, Value: text})
+	}
+}

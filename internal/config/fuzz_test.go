@@ -1,0 +1,58 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/airhost/airhost/internal/config"
+)
+
+// FuzzDecode: no text makes Decode panic, every mistake is one line and its
+// excerpt, free of what a terminal acts on, and a file that is accepted means
+// the same after it was written again.
+func FuzzDecode(f *testing.F) {
+	for _, pattern := range []string{"testdata/*.yaml", "testdata/mistakes/*.yaml"} {
+		files, _ := filepath.Glob(pattern)
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(text)
+		}
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		file, err := config.Decode("fuzz.yaml", text, built)
+		if err != nil {
+			checkMistakes(t, err)
+			return
+		}
+		again, err := yaml.MarshalWithOptions(file, yaml.JSON())
+		if err != nil {
+			t.Fatalf("cannot write what was read: %v", err)
+		}
+		back, err := config.Decode("again.yaml", again, built)
+		if err != nil {
+			t.Fatalf("cannot read what was written: %v\n%s", err, again)
+		}
+		if diff := cmp.Diff(file, back, compared); diff != "" {
+			t.Errorf("another meaning, read -, read again +:\n%s\n%s", diff, again)
+		}
+	})
+}
+
+func checkMistakes(t *testing.T, err error) {
+	for _, m := range err.(config.Mistakes) {
+		if strings.Contains(m.Summary(), "\n") || strings.Count(m.Excerpt, "\n") > 1 || strings.ContainsAny(m.Error(), "\x00\x1b\r\u009b") {
+			t.Errorf("unsafe for a terminal: %q", m.Error())
+		}
+		if m.Text == "" || m.Line > 0 && m.Column < 1 {
+			t.Errorf("incomplete: %+v", m)
+		}
+	}
+}

@@ -1,0 +1,83 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// Load reads and checks the configuration file at path, and that the sources it
+// names exist. The returned file's sources are paths as the operating system
+// takes them, joined to the folder of the file. All that is wrong with the
+// file's content, or that it cannot be read, is an error of type [Mistakes].
+func Load(path string, built Built) (*File, error) {
+	text, err := read(path)
+	if err != nil {
+		return nil, Mistakes{{File: path, Text: reason(err)}}
+	}
+	f, err := Decode(path, text, built)
+	var mistakes Mistakes
+	errors.As(err, &mistakes)
+	mistakes = append(mistakes, f.locate(filepath.Dir(path))...)
+	if err := mistakes.sorted(); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func read(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, MaxFileSize+1))
+}
+
+// locate joins the sources to their folder and returns those that do not exist.
+func (f *File) locate(folder string) Mistakes {
+	var missing Mistakes
+	for i := range f.Components {
+		c := &f.Components[i]
+		if c.Engine == "native" || c.Source == "" {
+			continue
+		}
+		if !filepath.IsAbs(c.Source) {
+			c.Source = filepath.Join(folder, filepath.FromSlash(c.Source))
+		}
+		if err := readable(c.Source); err != nil {
+			path := fmt.Sprintf("components[%d].source", i)
+			missing = append(missing, f.Mistake(path, fmt.Sprintf("%s: %s", c.Source, reason(err))))
+		}
+	}
+	return missing
+}
+
+func readable(path string) error {
+	info, err := os.Stat(path)
+	if err == nil && info.IsDir() {
+		return syscall.EISDIR
+	}
+	return err
+}
+
+// reason says in a few words why a file cannot be read; the path is said
+// elsewhere.
+func reason(err error) string {
+	var at *fs.PathError
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "no such file"
+	case errors.Is(err, syscall.EISDIR):
+		return "want a file, this is a directory"
+	case errors.Is(err, fs.ErrPermission):
+		return "no permission to read it"
+	case errors.As(err, &at):
+		return at.Err.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,156 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// entry is one key of a mapping with its value.
+type entry struct {
+	key, path string
+	keyNode   ast.Node
+	value     ast.Node
+}
+
+// entries returns the keys of a mapping once each, in their order.
+func (d *decoder) entries(path string, n ast.Node) []entry {
+	m, ok := n.(ast.MapNode)
+	if !ok {
+		d.notef(n, path, "want keys and values, got %s", describe(n))
+		return nil
+	}
+	var list []entry
+	first := map[string]int{}
+	for it := m.MapRange(); it.Next(); {
+		key, ok := d.key(path, it.Key())
+		if !ok {
+			continue
+		}
+		e := entry{key, join(path, key), it.Key(), it.Value()}
+		if line, twice := first[key]; twice {
+			d.notef(e.keyNode, e.path, "given twice, first in line %d", line)
+			continue
+		}
+		first[key] = placeOf(e.keyNode).line
+		list = append(list, e)
+	}
+	return list
+}
+
+func (d *decoder) key(path string, n ast.MapKeyNode) (string, bool) {
+	if n.IsMergeKey() {
+		d.notef(n, path, "<< is not supported: give a whole value an &anchor and repeat it with *anchor")
+		return "", false
+	}
+	key, ok := scalarText(n)
+	if !ok {
+		d.notef(n, path, "want a plain key, got %s", describe(n))
+	}
+	return key, ok
+}
+
+func join(path, key string) string {
+	if path == "" {
+		return key
+	}
+	return path + "." + key
+}
+
+// mapping decodes keys that are the fields of a struct.
+func (d *decoder) mapping(path string, n ast.Node, into reflect.Value) {
+	fields := fieldsOf(into.Type())
+	_, isMap := n.(ast.MapNode)
+	given := map[string]bool{}
+	for _, e := range d.entries(path, n) {
+		given[e.key] = true
+		i := slices.IndexFunc(fields, func(f field) bool { return f.key == e.key })
+		if i < 0 {
+			d.notef(e.keyNode, e.path, "%s", unknownKey(e.key, fields))
+			continue
+		}
+		d.value(e.path, e.value, into.Field(fields[i].index), fields[i].rules)
+	}
+	for _, f := range fields {
+		if f.required && !given[f.key] && isMap {
+			d.notef(n, path, "the key %q is missing", f.key)
+		}
+	}
+}
+
+// unknownKey says where a key that is known elsewhere belongs, or which key was
+// probably meant.
+func unknownKey(key string, fields []field) string {
+	if home := homeOf(key, reflect.TypeFor[File](), ""); home != "" {
+		return fmt.Sprintf("unknown key here, it belongs to %s", home)
+	}
+	keys := make([]string, len(fields))
+	for i, f := range fields {
+		keys[i] = f.key
+	}
+	return "unknown key, " + suggest(key, keys)
+}
+
+// homeOf returns the path of the struct that has the key, below t at path.
+func homeOf(key string, t reflect.Type, path string) string {
+	for t.Kind() == reflect.Slice {
+		t, path = t.Elem(), path+"[]"
+	}
+	for _, f := range fieldsOf(t) {
+		if f.key == key {
+			return cmp.Or(path, "the top of the file")
+		}
+		if home := homeOf(key, t.Field(f.index).Type, join(path, f.key)); home != "" {
+			return home
+		}
+	}
+	return ""
+}
+
+// scalarText returns the text of a value that is not a list, mapping or null, as
+// it was written.
+func scalarText(n ast.Node) (string, bool) {
+	switch n := n.(type) {
+	case *ast.StringNode:
+		return n.Value, true
+	case *ast.LiteralNode:
+		return n.Value.Value, true
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.InfinityNode, *ast.NanNode:
+		return strings.TrimSpace(n.GetToken().Value), true
+	}
+	return "", false
+}
+
+// describe says what a value is, for a reader who expected something else.
+func describe(n ast.Node) string {
+	text, _ := scalarText(n)
+	switch n.(type) {
+	case *ast.StringNode, *ast.LiteralNode:
+		return fmt.Sprintf("the text %q", clip(text))
+	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
+		return "the number " + clip(text)
+	case *ast.BoolNode:
+		return "the truth value " + text
+	case *ast.NullNode:
+		return "nothing"
+	case *ast.SequenceNode:
+		return "a list"
+	case ast.MapNode:
+		return "keys and values"
+	}
+	return "something else"
+}
+
+// clip keeps a wrong value from filling the screen.
+func clip(text string) string {
+	const most = 60
+	if utf8.RuneCountInString(text) <= most {
+		return text
+	}
+	return string([]rune(text)[:most]) + "…"
+}

@@ -1,0 +1,83 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+
+	"github.com/invopop/jsonschema"
+
+	"github.com/airhost/airhost/core"
+)
+
+// Schema returns the JSON schema of configuration files, indented and with a
+// final newline.
+func Schema() ([]byte, error) {
+	reflector := jsonschema.Reflector{
+		Anonymous:                  true,
+		DoNotReference:             true,
+		ExpandedStruct:             true,
+		FieldNameTag:               "yaml",
+		RequiredFromJSONSchemaTags: true,
+		Mapper:                     mapType,
+	}
+	schema := reflector.ReflectFromType(reflect.TypeFor[File]())
+	schema.Title = "airhost configuration"
+	complete(schema, reflect.TypeFor[File]())
+	text, err := json.MarshalIndent(schema, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	return append(text, '\n'), nil
+}
+
+const (
+	idPart    = `[a-z0-9_.-]{1,63}`
+	idSyntax  = `^` + idPart + `/` + idPart + `$`
+	idPattern = `^(\*|` + idPart + `/(\*|` + idPart + `))$`
+)
+
+// mapType returns the schema of a type that is one value with a syntax of its
+// own, and nil for all others.
+func mapType(t reflect.Type) *jsonschema.Schema {
+	switch t {
+	case reflect.TypeFor[core.ComponentID]():
+		return &jsonschema.Schema{Type: "string", Pattern: idSyntax}
+	case reflect.TypeFor[core.IDPattern]():
+		return &jsonschema.Schema{Type: "string", Pattern: idPattern}
+	case reflect.TypeFor[Duration]():
+		return &jsonschema.Schema{Type: "string", Pattern: durationPattern, Examples: []any{"250ms", "5s"}}
+	case reflect.TypeFor[Size]():
+		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{
+			{Type: "string", Pattern: sizePattern, Examples: []any{"64KiB", "16MiB"}},
+			{Type: "integer", Minimum: "0"},
+		}}
+	case reflect.TypeFor[Pairs]():
+		return &jsonschema.Schema{Type: "object", AdditionalProperties: &jsonschema.Schema{OneOf: []*jsonschema.Schema{
+			{Type: "string"}, {Type: "number"}, {Type: "boolean"},
+		}}}
+	}
+	return nil
+}
+
+// complete adds what the reflector leaves out: defaults of values that have more
+// than one type, and the range of values that are written as text.
+func complete(schema *jsonschema.Schema, t reflect.Type) {
+	for t.Kind() == reflect.Slice {
+		schema, t = schema.Items, t.Elem()
+	}
+	for _, f := range fieldsOf(t) {
+		property, _ := schema.Properties.Get(f.key)
+		kind := t.Field(f.index).Type
+		if mapType(kind) == nil {
+			complete(property, kind)
+			continue
+		}
+		if f.fallback != "" {
+			property.Default = f.fallback
+		}
+		if f.minimum != "" {
+			property.Description += " From " + f.span() + "."
+		}
+	}
+}

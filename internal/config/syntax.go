@@ -1,0 +1,96 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// MaxFileSize is the largest configuration file, in bytes.
+const MaxFileSize = 1 << 20
+
+// parse returns the one document of a file, or nil with the mistakes noted.
+func (d *decoder) parse(data []byte) ast.Node {
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	d.file.lines = splitLines(string(data))
+	switch at := invalidUTF8(data); {
+	case len(data) > MaxFileSize:
+		d.note(place{}, "", "the file is larger than 1 MiB")
+		return nil
+	case at.line > 0:
+		d.note(at, "", "the file is not UTF-8 text")
+		return nil
+	}
+	tree, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		d.syntax(err)
+		return nil
+	}
+	return d.onlyDocument(tree)
+}
+
+func splitLines(text string) []string {
+	return strings.Split(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text), "\n")
+}
+
+func invalidUTF8(data []byte) place {
+	valid := 0
+	for valid < len(data) {
+		r, size := utf8.DecodeRune(data[valid:])
+		if r == utf8.RuneError && size == 1 {
+			before := data[:valid]
+			line := before[bytes.LastIndexByte(before, '\n')+1:]
+			return place{bytes.Count(before, []byte("\n")) + 1, utf8.RuneCount(line) + 1}
+		}
+		valid += size
+	}
+	return place{}
+}
+
+func (d *decoder) onlyDocument(tree *ast.File) ast.Node {
+	docs := slices.DeleteFunc(tree.Docs, func(doc *ast.DocumentNode) bool {
+		_, directive := doc.Body.(*ast.DirectiveNode)
+		return doc.Body == nil || directive || doc.Body.GetToken() == nil
+	})
+	switch {
+	case len(docs) == 0:
+		d.note(place{}, "", "the file is empty: want at least components:, a list of what runs (see airhost schema)")
+		return nil
+	case len(docs) > 1:
+		d.note(placeOf(docs[1].Body), "", "a second document starts here: want one document per file")
+	}
+	return docs[0].Body
+}
+
+// syntax notes that the file is no YAML. The parser stops at the first mistake,
+// except that all lines that are indented with tabs are named: they come in
+// numbers.
+func (d *decoder) syntax(err error) {
+	if d.tabs() {
+		return
+	}
+	var located yaml.Error
+	if !errors.As(err, &located) || located.GetToken() == nil {
+		d.note(place{}, "", "not YAML: "+err.Error())
+		return
+	}
+	at := located.GetToken().Position
+	d.note(place{at.Line, at.Column}, "", "not YAML: "+located.GetMessage())
+}
+
+func (d *decoder) tabs() bool {
+	before := len(d.mistakes)
+	for i, line := range d.file.lines {
+		indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
+		if tab := strings.IndexByte(indent, '\t'); tab >= 0 {
+			d.note(place{i + 1, tab + 1}, "", "a tab in the indentation: YAML is indented with spaces")
+		}
+	}
+	return len(d.mistakes) > before
+}

@@ -1,0 +1,137 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/airhost/airhost/core"
+)
+
+// Duration is a time that is written with its unit, such as 250ms or 1m30s.
+type Duration time.Duration
+
+const durationPattern = `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`
+
+var durationSyntax = regexp.MustCompile(durationPattern)
+
+var errDuration = errors.New("want a duration with its unit, such as 250ms, 5s or 1m30s")
+
+// UnmarshalText reads what [time.ParseDuration] reads, without a sign and never
+// without a unit.
+func (d *Duration) UnmarshalText(text []byte) error {
+	if !durationSyntax.Match(text) {
+		return errDuration
+	}
+	parsed, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is too long: %w", text, errDuration)
+	}
+	*d = Duration(parsed)
+	return nil
+}
+
+// MarshalText is the inverse of UnmarshalText.
+func (d Duration) MarshalText() ([]byte, error) {
+	return []byte(time.Duration(d).String()), nil
+}
+
+// Size is a number of bytes, written plainly or with a unit: 1024, 1KiB, 16MiB.
+type Size int64
+
+const sizePattern = `^[0-9]+(B|KiB|MiB|GiB|TiB)?$`
+
+var sizeSyntax = regexp.MustCompile(sizePattern)
+
+// sizeUnits are in descending order, each 1,024 of the next.
+var sizeUnits = []string{"TiB", "GiB", "MiB", "KiB", "B"}
+
+var errSize = errors.New("want a size in bytes, such as 65536, 64KiB or 16MiB")
+
+// UnmarshalText reads a whole number and an optional unit, without a space.
+func (s *Size) UnmarshalText(text []byte) error {
+	if !sizeSyntax.Match(text) {
+		return errSize
+	}
+	digits := strings.TrimRight(string(text), "BKMGTi")
+	number, err := strconv.ParseInt(digits, 10, 64)
+	scale := unitScale(string(text[len(digits):]))
+	if err != nil || number > math.MaxInt64/scale {
+		return fmt.Errorf("%q is too large: %w", text, errSize)
+	}
+	*s = Size(number * scale)
+	return nil
+}
+
+func unitScale(unit string) int64 {
+	for i, known := range sizeUnits[:len(sizeUnits)-1] {
+		if unit == known {
+			return 1 << (10 * (len(sizeUnits) - 1 - i))
+		}
+	}
+	return 1
+}
+
+// MarshalText writes s in the largest unit that leaves a whole number.
+func (s Size) MarshalText() ([]byte, error) {
+	for _, unit := range sizeUnits {
+		if scale := Size(unitScale(unit)); s >= scale && s%scale == 0 {
+			return fmt.Appendf(nil, "%d%s", s/scale, unit), nil
+		}
+	}
+	return []byte("0B"), nil
+}
+
+var looseUnit = regexp.MustCompile(`^([0-9.]+)\s*([A-Za-z]*)$`)
+
+// meantUnit guesses what a size or duration with a wrong unit was meant to be;
+// "" where nothing is near. err is what reading it returned.
+func meantUnit(word string, err error) string {
+	parts := looseUnit.FindStringSubmatch(word)
+	switch {
+	case parts == nil || parts[2] == "":
+		return ""
+	case errors.Is(err, errDuration) && durationSyntax.MatchString(parts[1]+durationUnit(parts[2])):
+		return parts[1] + durationUnit(parts[2])
+	case errors.Is(err, errSize) && sizeSyntax.MatchString(parts[1]+sizeUnit(parts[2])):
+		return parts[1] + sizeUnit(parts[2])
+	}
+	return ""
+}
+
+func durationUnit(unit string) string {
+	unit = strings.ToLower(unit)
+	for word, short := range map[string]string{"milli": "ms", "msec": "ms", "micro": "us", "sec": "s", "min": "m", "hour": "h"} {
+		if strings.HasPrefix(unit, word) {
+			return short
+		}
+	}
+	return unit
+}
+
+func sizeUnit(unit string) string {
+	unit = strings.ToUpper(unit)
+	if strings.HasPrefix(unit, "B") {
+		return "B"
+	}
+	return unit[:1] + "iB"
+}
+
+// Pairs are a component's own settings, in the order of the file. Numbers and
+// truth values are kept as they were written.
+type Pairs []core.ConfigPair
+
+// MarshalYAML returns the pairs as one mapping.
+func (p Pairs) MarshalYAML() (any, error) {
+	mapping := make(yaml.MapSlice, len(p))
+	for i, pair := range p {
+		mapping[i] = yaml.MapItem{Key: pair.Key, Value: pair.Value}
+	}
+	return mapping, nil
+}
