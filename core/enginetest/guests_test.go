@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestGuestsAreWhatTheirSourcesGive builds the guests again, where the tools are
+// TestRebuildGivesTheCommittedGuests builds the guests again, where the tools are
 // there. With AIRHOST_REBUILD=1 they must be.
-func TestGuestsAreWhatTheirSourcesGive(t *testing.T) {
+func TestRebuildGivesTheCommittedGuests(t *testing.T) {
 	for _, tool := range []string{"clang-19", "wasm-ld-19", "wat2wasm"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			if os.Getenv("AIRHOST_REBUILD") == "1" {

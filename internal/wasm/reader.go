@@ -13,6 +13,45 @@ type reader struct {
 	pos  int // in data, so that it is the offset for errors
 	end  int // of the section or body at hand
 	err  *FormatError
+
+	used       [KindTag + 1]use // by constant expressions and element segments
+	valueTypes use              // by value types
+	funcs      []site           // where function indices stand, if noteFuncs
+	noteFuncs  bool
+}
+
+// use is the largest index that was read of a kind, plus one, and where.
+type use struct {
+	count uint64
+	at    int
+}
+
+func (u *use) note(index uint32, at int) {
+	if uint64(index) >= u.count {
+		*u = use{uint64(index) + 1, at}
+	}
+}
+
+// site is where an index stands.
+type site struct {
+	start, end int
+	index      uint32
+}
+
+// funcIndex reads the index of a function of which it is not known yet whether
+// it is there.
+func (r *reader) funcIndex() {
+	start := r.pos
+	i := r.u32("function index")
+	r.used[KindFunc].note(i, start)
+	if r.noteFuncs {
+		r.funcs = append(r.funcs, site{start, r.pos, i})
+	}
+}
+
+func (r *reader) globalIndex() {
+	start := r.pos
+	r.used[KindGlobal].note(r.u32("global index"), start)
 }
 
 func (r *reader) fail(offset int, format string, args ...any) {
@@ -108,7 +147,7 @@ func (r *reader) count(size int, what string) int {
 // list reads a vector of elements that take at least size bytes each.
 func list[T any](r *reader, size int, what string, read func(*reader) T) []T {
 	n := r.count(size, what)
-	if n == 0 {
+	if n == 0 || !r.atMost(n, what) {
 		return nil
 	}
 	out := make([]T, 0, n)
@@ -116,6 +155,17 @@ func list[T any](r *reader, size int, what string, read func(*reader) T) []T {
 		out = append(out, read(r))
 	}
 	return out
+}
+
+// maxEntries bounds every list, as browsers do: entries take up to 40 times as
+// much memory decoded as encoded.
+const maxEntries = 1_000_000
+
+func (r *reader) atMost(n int, what string) bool {
+	if n > maxEntries {
+		r.fail(r.pos, "expected at most %d %s, got %d", maxEntries, what, n)
+	}
+	return n <= maxEntries
 }
 
 // index reads an index that must be less than n.

@@ -1,0 +1,86 @@
+package wazero_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/airhost/airhost/backends/wazero"
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/core/enginetest"
+)
+
+// sink takes every message.
+type sink struct{ core.Services }
+
+func (sink) SendMessage(_, _ []byte) error { return nil }
+
+var self = core.MustComponentID("bench/guest")
+
+// open returns an instance of the suite's guest.
+func open(tb testing.TB, config wazero.Config, limits core.Limits) core.Instance {
+	tb.Helper()
+	e, err := wazero.New(config)
+	must(tb, err)
+	c, err := e.Compile(tb.Context(), enginetest.ActorWasm(), limits)
+	must(tb, err)
+	in, err := c.Instantiate(tb.Context(), core.Environment{ID: self, Host: sink{}, Limits: limits})
+	must(tb, err)
+	tb.Cleanup(func() {
+		ctx := context.Background() // tb's own has ended
+		must(tb, errors.Join(in.Close(), c.Close(ctx), e.Close(ctx)))
+	})
+	return in
+}
+
+// padded returns a message of 64 bytes.
+func padded(text string) []byte { return append([]byte(text), make([]byte, 64-len(text))...) }
+
+// sends tells the guest to send.
+var sends = padded("s\x0ebench/neighbor")
+
+func BenchmarkHandleMessage(b *testing.B) {
+	in := open(b, wazero.Config{}, core.Limits{})
+	message, response := padded("e"), make([]byte, 0, 64)
+	b.ReportAllocs()
+	for b.Loop() {
+		response = response[:0]
+		if err := in.HandleMessage(self, message, &response); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkHandleMessageFuel(b *testing.B) {
+	in := open(b, wazero.Config{}, core.Limits{Fuel: 1 << 30})
+	message := padded("e")
+	for b.Loop() {
+		if err := in.HandleMessage(self, message, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkHandleMessageThatSends(b *testing.B) {
+	in := open(b, wazero.Config{}, core.Limits{})
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := in.HandleMessage(self, sends, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkInstantiate(b *testing.B) {
+	e, err := wazero.New(wazero.Config{})
+	must(b, err)
+	c := compile(b, e)
+	b.ReportAllocs()
+	for b.Loop() {
+		in, err := c.Instantiate(b.Context(), core.Environment{ID: self, Host: sink{}})
+		must(b, err)
+		must(b, in.Close())
+	}
+	must(b, c.Close(b.Context()))
+	must(b, e.Close(b.Context()))
+}

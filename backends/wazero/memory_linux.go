@@ -1,0 +1,135 @@
+package wazero
+
+import (
+	"slices"
+	"sync"
+	"syscall"
+)
+
+// A memory lies outside of Go's heap, costs the garbage collector nothing, and is
+// given back the moment that its instance is closed. One of a page, as small
+// guests have, is a slot among others; a larger one has addresses of its own, as
+// many as it may ever need, which take up memory as the guest touches them.
+type reserve struct {
+	slot      []byte // nil once the memory has grown out of it
+	region    *region
+	arena     *arena
+	addresses []byte
+	most      uint64
+}
+
+func (r *reserve) open(a *arena, most uint64) { r.arena, r.most = a, most }
+
+// resize returns the memory with another size, or nil where the system has no
+// room for it.
+func (r *reserve) resize(current []byte, size uint64) []byte {
+	if r.addresses == nil && size <= slotSize {
+		if r.slot == nil {
+			r.region, r.slot = r.arena.take()
+		}
+		if r.slot != nil {
+			return r.slot[:size:size]
+		}
+	}
+	if r.addresses == nil {
+		addresses, err := mapped(int(r.most), syscall.MADV_NOHUGEPAGE)
+		if err != nil {
+			return nil
+		}
+		r.addresses = addresses
+		copy(addresses, current)
+		r.leaveSlot()
+	}
+	return r.addresses[:size:size]
+}
+
+func (r *reserve) leaveSlot() {
+	if r.slot != nil {
+		r.arena.give(r.region, r.slot)
+		r.slot = nil
+	}
+}
+
+func (r *reserve) close() {
+	r.leaveSlot()
+	if r.addresses != nil {
+		_ = syscall.Munmap(r.addresses) // it fails only for what was not mapped
+		r.addresses = nil
+	}
+}
+
+// mapped returns zeroed memory that is taken from the system as it is touched.
+// The advice is about huge pages: where one guest has it all, they would give an
+// idle guest 2 MiB for each byte that it touched.
+func mapped(size, advice int) ([]byte, error) {
+	b, err := syscall.Mmap(-1, 0, size, syscall.PROT_READ|syscall.PROT_WRITE,
+		syscall.MAP_PRIVATE|syscall.MAP_ANON|syscall.MAP_NORESERVE)
+	if err == nil {
+		// Kernels without huge pages answer with an error, which is as good.
+		_ = syscall.Madvise(b, advice)
+	}
+	return b, err
+}
+
+const (
+	slotSize   = pageSize
+	regionSize = 32 << 20
+)
+
+// arena holds the memories of small guests close together, on huge pages: with a
+// thousand guests that talk to each other, a message would otherwise cost a
+// processor's look-ups of addresses more than anything else.
+type arena struct {
+	mu      sync.Mutex // guards all below, and the regions
+	regions []*region  // in the order in which they were mapped
+}
+
+// region is a mapping of many slots.
+type region struct {
+	mapping []byte
+	free    [][]byte
+	fresh   int // slots that were never taken
+	taken   int
+}
+
+// take returns a zeroed slot, or nil where the system has no memory.
+func (a *arena) take() (*region, []byte) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	i := slices.IndexFunc(a.regions, func(r *region) bool { return len(r.free) > 0 || r.fresh > 0 })
+	if i < 0 {
+		mapping, err := mapped(regionSize, syscall.MADV_HUGEPAGE)
+		if err != nil {
+			return nil, nil
+		}
+		a.regions = append(a.regions, &region{mapping: mapping, fresh: regionSize / slotSize})
+		i = len(a.regions) - 1
+	}
+	r := a.regions[i]
+	return r, r.take()
+}
+
+func (r *region) take() (slot []byte) {
+	r.taken++
+	if n := len(r.free); n > 0 {
+		slot, r.free = r.free[n-1], r.free[:n-1]
+		return slot
+	}
+	r.fresh--
+	at := regionSize - (r.fresh+1)*slotSize
+	return r.mapping[at : at+slotSize : at+slotSize]
+}
+
+// give takes a slot back. A region without any in use is given back to the
+// system.
+func (a *arena) give(r *region, slot []byte) {
+	clear(slot)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	r.taken--
+	r.free = append(r.free, slot)
+	if r.taken == 0 {
+		a.regions = slices.DeleteFunc(a.regions, func(other *region) bool { return other == r })
+		_ = syscall.Munmap(r.mapping)
+	}
+}

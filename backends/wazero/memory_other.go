@@ -1,0 +1,19 @@
+//go:build !linux
+
+package wazero
+
+// reserve is empty: memories are taken from Go's heap, and move as they grow.
+type reserve struct{}
+
+type arena struct{}
+
+func (*reserve) open(*arena, uint64) {}
+
+func (*reserve) resize(current []byte, size uint64) []byte {
+	if current == nil || size > uint64(cap(current)) {
+		current = append(make([]byte, 0, size), current...)
+	}
+	return current[:size]
+}
+
+func (*reserve) close() {}

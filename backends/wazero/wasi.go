@@ -1,0 +1,235 @@
+package wazero
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/abi"
+)
+
+// errno is WASI's error number.
+type errno uint32
+
+const (
+	success errno = 0
+	badf    errno = 8 // no such file descriptor, which is true of nearly all
+	fault   errno = 21
+	intr    errno = 27
+	inval   errno = 28
+	nosys   errno = 52
+	notsup  errno = 58
+	spipe   errno = 70
+)
+
+// wasiFunc is a function of WASI preview 1. What a guest may not have is not
+// there to be opened: all that needs a directory, a socket or a file descriptor
+// other than the three standard ones is answered with badf. Unlike host
+// services, these functions may be called from anywhere.
+type wasiFunc func(g *guest, args []uint64) errno
+
+var wasiFuncs = map[string]wasiFunc{
+	"args_get":            func(*guest, []uint64) errno { return success },
+	"args_sizes_get":      noStrings,
+	"environ_get":         func(*guest, []uint64) errno { return success },
+	"environ_sizes_get":   noStrings,
+	"clock_res_get":       clockResolution,
+	"clock_time_get":      clockTime,
+	"random_get":          randomGet,
+	"sched_yield":         func(*guest, []uint64) errno { return success },
+	"poll_oneoff":         pollOneoff,
+	"proc_exit":           procExit,
+	"proc_raise":          func(*guest, []uint64) errno { return nosys },
+	"fd_close":            standard(func(*guest, []uint64) errno { return success }),
+	"fd_fdstat_get":       standard(fdStat),
+	"fd_fdstat_set_flags": standard(func(*guest, []uint64) errno { return success }),
+	"fd_filestat_get":     standard(fileStat),
+	"fd_read":             standard(fdRead),
+	"fd_write":            standard(fdWrite),
+	"fd_seek":             standard(func(*guest, []uint64) errno { return spipe }),
+	"fd_tell":             standard(func(*guest, []uint64) errno { return spipe }),
+}
+
+func linkWASI(ctx context.Context, r wazero.Runtime) error {
+	return link(ctx, r, abi.WASI, abi.WASIImports(), func(f abi.Func) api.GoFunc {
+		do, ok := wasiFuncs[f.Name]
+		if !ok {
+			do = func(*guest, []uint64) errno { return badf }
+		}
+		return func(ctx context.Context, stack []uint64) {
+			if e := do(ctx.(*guest), stack); len(f.Type.Results) > 0 {
+				stack[0] = uint64(e)
+			}
+		}
+	})
+}
+
+// standard is f for standard input, output and error, and badf for all else.
+func standard(f wasiFunc) wasiFunc {
+	return func(g *guest, args []uint64) errno {
+		if uint32(args[0]) > 2 {
+			return badf
+		}
+		return f(g, args)
+	}
+}
+
+// noStrings is for a guest that has neither arguments nor an environment.
+func noStrings(g *guest, args []uint64) errno {
+	if !g.module.Memory().WriteUint32Le(uint32(args[0]), 0) || !g.module.Memory().WriteUint32Le(uint32(args[1]), 0) {
+		return fault
+	}
+	return success
+}
+
+// Clocks of WASI.
+const (
+	clockRealtime  = 0
+	clockMonotonic = 1
+)
+
+// began is where monotonic clocks start.
+var began = time.Now()
+
+func (g *guest) clock(id uint32) (nanos uint64, e errno) {
+	switch id {
+	case clockRealtime:
+		defer hostPanicked()
+		return g.env.Host.Now(), success
+	case clockMonotonic:
+		return uint64(time.Since(began)), success
+	default:
+		return 0, notsup
+	}
+}
+
+func clockTime(g *guest, args []uint64) errno {
+	now, e := g.clock(uint32(args[0]))
+	if e != success {
+		return e
+	}
+	return g.put64(uint32(args[2]), now)
+}
+
+func clockResolution(g *guest, args []uint64) errno {
+	if _, e := g.clock(uint32(args[0])); e != success {
+		return e
+	}
+	return g.put64(uint32(args[1]), uint64(time.Microsecond))
+}
+
+func (g *guest) put64(at uint32, v uint64) errno {
+	if !g.module.Memory().WriteUint64Le(at, v) {
+		return fault
+	}
+	return success
+}
+
+// randomChunk is how many random bytes are made between two looks at whether the
+// guest has been interrupted.
+const randomChunk = 64 << 10
+
+func randomGet(g *guest, args []uint64) errno {
+	b, ok := g.module.Memory().Read(uint32(args[0]), uint32(args[1]))
+	if !ok {
+		return fault
+	}
+	for len(b) > 0 {
+		if g.interrupted.Load() {
+			return intr
+		}
+		n := min(len(b), randomChunk)
+		_, _ = rand.Read(b[:n]) // it never fails
+		b = b[n:]
+	}
+	return success
+}
+
+func procExit(_ *guest, args []uint64) errno {
+	panic(&core.TrapError{Kind: core.TrapFault, Text: fmt.Sprintf("it exited with code %d", uint32(args[0]))})
+}
+
+// Rights and types of the standard file descriptors: character devices that can
+// be read, or written to, and nothing else.
+const (
+	characterDevice = 2
+	rightRead       = 1 << 1
+	rightWrite      = 1 << 6
+)
+
+func fdStat(g *guest, args []uint64) errno {
+	b, ok := g.module.Memory().Read(uint32(args[1]), 24)
+	if !ok {
+		return fault
+	}
+	clear(b)
+	b[0] = characterDevice
+	rights := uint64(rightWrite)
+	if uint32(args[0]) == 0 {
+		rights = rightRead
+	}
+	binary.LittleEndian.PutUint64(b[8:], rights)
+	return success
+}
+
+func fileStat(g *guest, args []uint64) errno {
+	b, ok := g.module.Memory().Read(uint32(args[1]), 64)
+	if !ok {
+		return fault
+	}
+	clear(b)
+	b[16] = characterDevice
+	return success
+}
+
+// fdRead reads nothing: standard input has ended.
+func fdRead(g *guest, args []uint64) errno {
+	if uint32(args[0]) != 0 {
+		return badf
+	}
+	if !g.module.Memory().WriteUint32Le(uint32(args[3]), 0) {
+		return fault
+	}
+	return success
+}
+
+// Bounds of one fd_write, which takes as much and leaves the rest to the guest.
+const (
+	maxBuffers = 1024
+	maxWrite   = 64 << 10
+)
+
+// fdWrite drops standard output and logs standard error.
+func fdWrite(g *guest, args []uint64) errno {
+	fd, count := uint32(args[0]), min(uint32(args[2]), maxBuffers)
+	mem := g.Memory()
+	list, err := abi.LiftBytes(mem, uint32(args[1]), 8*count, "buffers")
+	if fd == 0 {
+		return badf
+	}
+	var written int
+	for ; err == nil && len(list) > 0 && written < maxWrite; list = list[8:] {
+		var b []byte
+		b, err = abi.LiftBytes(mem, binary.LittleEndian.Uint32(list), binary.LittleEndian.Uint32(list[4:]), "buffer")
+		b = b[:min(len(b), maxWrite-written)]
+		if fd == 2 {
+			g.write(b)
+		}
+		written += len(b)
+	}
+	if err != nil || !g.module.Memory().WriteUint32Le(uint32(args[3]), uint32(written)) {
+		return fault
+	}
+	return success
+}
+
+func (g *guest) write(b []byte) {
+	defer hostPanicked()
+	g.stderr.write(g.env.Host, b)
+}

@@ -1,0 +1,136 @@
+package abi
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/airhost/airhost/internal/wasm"
+)
+
+// maxProblems bounds what is said about a module made to be wrong everywhere.
+const maxProblems = 20
+
+// Check returns everything in which a module falls short of the contract, each
+// as one line, or nothing.
+func Check(m *wasm.Module) []string {
+	c := checker{m: m, types: m.FuncTypes(), exports: make(map[string]wasm.Export, len(m.Exports))}
+	for _, e := range m.Exports {
+		c.exports[e.Name] = e
+	}
+	c.memory()
+	c.functions()
+	c.management()
+	c.imports()
+	if more := len(c.problems) - maxProblems; more > 0 {
+		return append(c.problems[:maxProblems], fmt.Sprintf("and %d more", more))
+	}
+	return c.problems
+}
+
+type checker struct {
+	m        *wasm.Module
+	types    []uint32 // of all functions
+	exports  map[string]wasm.Export
+	problems []string
+}
+
+func (c *checker) add(format string, args ...any) {
+	c.problems = append(c.problems, fmt.Sprintf(format, args...))
+}
+
+func (c *checker) memory() {
+	if e, ok := c.exports[Memory]; !ok {
+		c.add("export %s is missing: the module must export its memory under this name", Memory)
+	} else if e.Kind != wasm.KindMemory {
+		c.add("export %s is a %s, want a memory", Memory, e.Kind)
+	}
+	if n := c.m.Len(wasm.KindMemory); n > 1 {
+		c.add("the module has %d memories, want 1", n)
+	}
+	for _, l := range c.m.Memories {
+		if l.Is64 {
+			c.add("the memory has 64-bit addresses, want 32-bit")
+		}
+		if l.Shared {
+			c.add("the memory is shared between threads, want an unshared one")
+		}
+	}
+}
+
+func (c *checker) functions() {
+	for _, want := range Exports() {
+		e, ok := c.exports[want.Name]
+		switch {
+		case !ok && (want.Name == Realloc || want.Name == HandleMessage):
+			c.add("export %s %s is missing", want.Name, want.Type)
+		case !ok:
+		case e.Kind != wasm.KindFunc:
+			c.add("export %s is a %s, want a function %s", want.Name, e.Kind, want.Type)
+		default:
+			c.function(want, e.Index)
+		}
+	}
+}
+
+func (c *checker) function(want Func, index uint32) {
+	if got := c.m.Types[c.types[index]]; !got.Equal(want.Type) {
+		c.add("export %s has type %s, want %s", want.Name, got, want.Type)
+	} else if int(index) < len(c.types)-len(c.m.Functions) {
+		c.add("export %s is a function that the module imports, want one of its own", want.Name)
+	}
+}
+
+func (c *checker) management() {
+	names := []string{Initialize, Health, Shutdown}
+	missing := slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		_, ok := c.exports[name]
+		return ok
+	})
+	if len(missing) == 0 || len(missing) == len(names) {
+		return
+	}
+	for _, name := range missing {
+		c.add("export %s is missing: component-management is exported as a whole or not at all", name)
+	}
+}
+
+func (c *checker) imports() {
+	known := map[string]map[string]wasm.FuncType{HostServices: byName(Imports()), WASI: byName(WASIImports())}
+	for _, imp := range c.m.Imports {
+		functions, ok := known[imp.Module]
+		if !ok {
+			c.add("import %q %q cannot be satisfied: %s", imp.Module, imp.Name, advice(imp.Module))
+			continue
+		}
+		want, ok := functions[imp.Name]
+		switch {
+		case !ok:
+			c.add("import %s %q is unknown", imp.Module, imp.Name)
+		case imp.Kind != wasm.KindFunc:
+			c.add("import %s %s is a %s, want a function %s", imp.Module, imp.Name, imp.Kind, want)
+		case !c.m.Types[imp.Type].Equal(want):
+			c.add("import %s %s has type %s, want %s", imp.Module, imp.Name, c.m.Types[imp.Type], want)
+		}
+	}
+}
+
+// advice says what to do about an import from an unknown module.
+func advice(module string) string {
+	switch {
+	case strings.HasPrefix(module, "airhost:core/"):
+		return "the host offers " + HostServices
+	case strings.HasPrefix(module, "wasi:"):
+		return "the host offers " + WASI + ", so build for WASI preview 1"
+	default:
+		return "a guest may import from " + HostServices + " and " + WASI
+	}
+}
+
+func byName(funcs []Func) map[string]wasm.FuncType {
+	types := make(map[string]wasm.FuncType, len(funcs))
+	for _, f := range funcs {
+		types[f.Name] = f.Type
+	}
+	return types
+}

@@ -1,0 +1,154 @@
+package abi_test
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/wasm"
+)
+
+// guest returns a module that meets the contract.
+func guest(t *testing.T, name string) *wasm.Module {
+	t.Helper()
+	code, err := os.ReadFile("../../core/enginetest/testdata/" + name + ".wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := wasm.Parse(code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestCheckAcceptsGuests(t *testing.T) {
+	for _, name := range []string{"actor", "responder", "hostile"} {
+		if problems := abi.Check(guest(t, name)); problems != nil {
+			t.Errorf("%s: got %q", name, problems)
+		}
+	}
+}
+
+// without removes an export.
+func without(name string) func(*wasm.Module) {
+	return func(m *wasm.Module) {
+		m.Exports = slices.DeleteFunc(m.Exports, func(e wasm.Export) bool { return e.Name == name })
+	}
+}
+
+// as makes an export stand for something else.
+func as(name string, kind wasm.Kind, index uint32) func(*wasm.Module) {
+	return func(m *wasm.Module) {
+		without(name)(m)
+		m.Exports = append(m.Exports, wasm.Export{Name: name, Kind: kind, Index: index})
+	}
+}
+
+// typed makes an export a function of another type.
+func typed(name string, params ...wasm.ValueType) func(*wasm.Module) {
+	return func(m *wasm.Module) {
+		m.Types = append(m.Types, wasm.FuncType{Params: params})
+		m.Functions = append(m.Functions, uint32(len(m.Types)-1))
+		as(name, wasm.KindFunc, uint32(m.Len(wasm.KindFunc)-1))(m)
+	}
+}
+
+// imported adds an import of a function without parameters and results.
+func imported(module, name string) func(*wasm.Module) {
+	return func(m *wasm.Module) {
+		m.Types = append(m.Types, wasm.FuncType{})
+		m.Imports = append(m.Imports, wasm.Import{Module: module, Name: name, Type: uint32(len(m.Types) - 1)})
+		for i := range m.Exports {
+			if m.Exports[i].Kind == wasm.KindFunc {
+				m.Exports[i].Index++ // imports are counted first
+			}
+		}
+	}
+}
+
+func TestCheckNamesEachShortfall(t *testing.T) {
+	const handle = "airhost:core/component-lifecycle@0.1.0#handle-message"
+	for _, c := range []struct {
+		what  string
+		spoil func(*wasm.Module)
+		want  string
+	}{
+		{"no memory", without(abi.Memory), "export memory is missing: the module must export its memory under this name"},
+		{"memory is a function", as(abi.Memory, wasm.KindFunc, 0), "export memory is a func, want a memory"},
+		{"no realloc", without(abi.Realloc), "export cabi_realloc (i32, i32, i32, i32) -> i32 is missing"},
+		{"no handle-message", without(abi.HandleMessage), "export " + handle + " (i32, i32, i32, i32) -> i32 is missing"},
+		{"handle-message of wrong type", typed(abi.HandleMessage, wasm.I32), "export " + handle + " has type (i32) -> (), want (i32, i32, i32, i32) -> i32"},
+		{"handle-callback of wrong type", typed(abi.HandleCallback, wasm.I32), "has type (i32) -> (), want (i64, i32, i32, i32) -> i32"},
+		{"post-return of wrong type", typed(abi.PostHandleMessage), "has type () -> (), want (i32) -> ()"},
+		{"realloc is a memory", as(abi.Realloc, wasm.KindMemory, 0), "export cabi_realloc is a memory, want a function (i32, i32, i32, i32) -> i32"},
+		{"half of management", typed(abi.Shutdown), "component-management is exported as a whole or not at all"},
+		{"64-bit memory", func(m *wasm.Module) { m.Memories[0].Is64 = true }, "the memory has 64-bit addresses, want 32-bit"},
+		{"shared memory", func(m *wasm.Module) { m.Memories[0].Shared = true }, "the memory is shared between threads, want an unshared one"},
+		{"two memories", func(m *wasm.Module) { m.Memories = append(m.Memories, m.Memories[0]) }, "the module has 2 memories, want 1"},
+		{"unknown import", imported("env", "abort"), `import "env" "abort" cannot be satisfied: a guest may import from airhost:core/host-services@0.1.0 and wasi_snapshot_preview1`},
+		{"unknown service", imported(abi.HostServices, "send-response"), `import airhost:core/host-services@0.1.0 "send-response" is unknown`},
+		{"service of wrong type", imported(abi.HostServices, "log"), "import airhost:core/host-services@0.1.0 log has type () -> (), want (i32, i32, i32) -> ()"},
+		{"another version", imported("airhost:core/host-services@9.0.0", "log"), "the host offers airhost:core/host-services@0.1.0"},
+		{"WASI preview 2", imported("wasi:io/streams@0.2.0", "read"), "so build for WASI preview 1"},
+		{"imported memory", func(m *wasm.Module) {
+			m.Imports = append(m.Imports, wasm.Import{Module: "env", Name: "memory", Kind: wasm.KindMemory})
+		}, `import "env" "memory" cannot be satisfied`},
+		{"service that is a memory", func(m *wasm.Module) {
+			m.Imports = append(m.Imports, wasm.Import{Module: abi.HostServices, Name: "log", Kind: wasm.KindMemory})
+		}, "import airhost:core/host-services@0.1.0 log is a memory, want a function (i32, i32, i32) -> ()"},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			m := guest(t, "responder")
+			c.spoil(m)
+			if problems := abi.Check(m); !strings.Contains(strings.Join(problems, "\n"), c.want) {
+				t.Errorf("got %q\nwant %q", problems, c.want)
+			}
+		})
+	}
+}
+
+// An export that is an import would let guest code run host functions by another
+// name, outside of a call.
+func TestCheckRefusesImportsThatAreExported(t *testing.T) {
+	m := guest(t, "actor")
+	for i, imp := range m.Imports {
+		if imp.Name == abi.SelfID { // of a post-return's type
+			as(abi.PostHandleMessage, wasm.KindFunc, uint32(i))(m)
+		}
+	}
+	want := "is a function that the module imports, want one of its own"
+	if problems := abi.Check(m); len(problems) != 1 || !strings.Contains(problems[0], want) {
+		t.Errorf("got %q\nwant one that %s", problems, want)
+	}
+}
+
+func TestCheckNamesAFewOfManyProblems(t *testing.T) {
+	m := guest(t, "responder")
+	for i := range 1000 {
+		imported("env", fmt.Sprint(i))(m)
+	}
+	problems := abi.Check(m)
+	if n := len(problems); n != 21 || problems[20] != "and 980 more" {
+		t.Errorf("got %d problems, the last %q\nwant 20 and a count", n, problems[n-1])
+	}
+}
+
+func TestWASIIsWhole(t *testing.T) {
+	funcs := abi.WASIImports()
+	if len(funcs) != 46 {
+		t.Errorf("got %d functions, want 46", len(funcs))
+	}
+	for _, f := range funcs {
+		want := 1
+		if f.Name == "proc_exit" {
+			want = 0
+		}
+		if len(f.Type.Results) != want {
+			t.Errorf("%s: got %s", f.Name, f.Type)
+		}
+	}
+}

@@ -1,0 +1,41 @@
+package abi_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/tetratelabs/wazero"
+
+	"github.com/airhost/airhost/core/enginetest"
+	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/wasm"
+)
+
+// TestAddEntry: what is added is valid, has a name of its own, and leaves the
+// rest as it was. What it does is seen by every engine that uses it.
+func TestAddEntry(t *testing.T) {
+	for name, code := range map[string][]byte{"actor": enginetest.ActorWasm().Code, "responder": enginetest.ResponderWasm().Code} {
+		m, err := wasm.Parse(code)
+		if err != nil {
+			t.Fatal(err)
+		}
+		taken := wasm.Export{Name: "airhost:entry", Kind: wasm.KindMemory}
+		m.Exports = append(m.Exports, taken)
+		before := *m
+		entry := abi.AddEntry(m)
+		if entry == taken.Name || !slices.ContainsFunc(m.Exports, func(e wasm.Export) bool { return e.Name == entry }) {
+			t.Errorf("%s: the entry is exported as %q", name, entry)
+		}
+		if len(m.Code) != len(before.Code)+1 || len(before.Exports)+1 != len(m.Exports) {
+			t.Errorf("%s: %d functions and %d exports became %d and %d", name, len(before.Code), len(before.Exports), len(m.Code), len(m.Exports))
+		}
+		if problems := abi.Check(m); len(problems) > 0 {
+			t.Errorf("%s: with an entry: %v", name, problems)
+		}
+		r := wazero.NewRuntime(t.Context())
+		defer r.Close(t.Context())
+		if _, err := r.CompileModule(t.Context(), m.Encode()); err != nil {
+			t.Errorf("%s: with an entry: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,163 @@
+package abi
+
+import (
+	"encoding/binary"
+	"unicode/utf8"
+
+	"github.com/airhost/airhost/core"
+)
+
+// MaxErrorText is the longest text of a component-error that is kept, in bytes.
+// A longer one is cut.
+const MaxErrorText = 4096
+
+// Sizes and alignments of the areas through which results are passed.
+const (
+	resultSize  = 16
+	resultAlign = 4
+	caseAt      = 4 // where the error case of a result area is; its string follows
+
+	requestSize   = 24
+	requestAlign  = 8
+	requestCaseAt = 8
+
+	stringSize  = 8
+	stringAlign = 4
+)
+
+// LiftResponse reads the area that handle-message returned: the response, or
+// the guest's error. The response is a view of mem.
+func LiftResponse(mem []byte, area uint32) ([]byte, *core.ComponentError, error) {
+	a, err := areaAt(mem, area, resultSize, resultAlign, HandleMessage)
+	if err != nil {
+		return nil, nil, err
+	}
+	if a[0] == 0 {
+		response, err := LiftBytes(mem, u32(a, 4), u32(a, 8), "the response")
+		return response, nil, err
+	}
+	failure, err := liftError(mem, a, HandleMessage)
+	return nil, failure, err
+}
+
+// LiftOutcome reads the area that handle-callback or initialize, as named by of,
+// returned: nothing, or the guest's error.
+func LiftOutcome(mem []byte, area uint32, of string) (*core.ComponentError, error) {
+	a, err := areaAt(mem, area, resultSize, resultAlign, of)
+	if err != nil || a[0] == 0 {
+		return nil, err
+	}
+	return liftError(mem, a, of)
+}
+
+// LiftHealth checks what health returned.
+func LiftHealth(status uint32) (core.HealthStatus, error) {
+	if status > uint32(core.HealthUnhealthy) {
+		return 0, violation("health returned the unknown status %d", status)
+	}
+	return core.HealthStatus(status), nil
+}
+
+// LiftLogLevel checks the level given to log.
+func LiftLogLevel(level uint32) (core.LogLevel, error) {
+	if level > uint32(core.LogError) {
+		return 0, violation("log was given the unknown level %d", level)
+	}
+	return core.LogLevel(level), nil
+}
+
+// LiftBytes returns the size bytes at ptr, as a view of mem. What names them in
+// the error.
+func LiftBytes(mem []byte, ptr, size uint32, what string) ([]byte, error) {
+	b, ok := view(mem, ptr, size)
+	if !ok {
+		return nil, outOfRange(mem, ptr, size, what)
+	}
+	return b, nil
+}
+
+// view returns the size bytes at ptr, if they are in mem. The sum cannot
+// overflow in 64 bits.
+func view(mem []byte, ptr, size uint32) ([]byte, bool) {
+	end := uint64(ptr) + uint64(size)
+	if end > uint64(len(mem)) {
+		return nil, false
+	}
+	return mem[ptr:end:end], true
+}
+
+// LiftString is [LiftBytes] for a string, which must be UTF-8.
+func LiftString(mem []byte, ptr, size uint32, what string) ([]byte, error) {
+	b, err := LiftBytes(mem, ptr, size, what)
+	if err == nil && !utf8.Valid(b) {
+		return nil, violation("%s is not UTF-8", what)
+	}
+	return b, err
+}
+
+func outOfRange(mem []byte, ptr, size uint32, what string) error {
+	return violation("%s of %d bytes at %#x is outside of the memory of %d bytes", what, size, ptr, len(mem))
+}
+
+// areaAt returns a result area whose first byte is a valid discriminant.
+func areaAt(mem []byte, ptr, size, align uint32, of string) ([]byte, error) {
+	a, err := place(mem, ptr, size, align, of)
+	if err == nil && a[0] > 1 {
+		return nil, violation("the result of %s has the discriminant %d, want 0 or 1", of, a[0])
+	}
+	return a, err
+}
+
+// place returns an area that is to be read or written.
+func place(mem []byte, ptr, size, align uint32, of string) ([]byte, error) {
+	a, ok := view(mem, ptr, size)
+	if !ok {
+		return nil, outOfRange(mem, ptr, size, "the result area of "+of)
+	}
+	if ptr&(align-1) != 0 {
+		return nil, violation("the result area of %s at %#x is not aligned to %d bytes", of, ptr, align)
+	}
+	return a, nil
+}
+
+func liftError(mem, area []byte, of string) (*core.ComponentError, error) {
+	c := core.ComponentErrorCase(area[caseAt])
+	if !c.Valid() {
+		return nil, violation("the error of %s has the unknown case %d", of, area[caseAt])
+	}
+	text, err := LiftString(mem, u32(area, caseAt+4), u32(area, caseAt+8), "the error text of "+of)
+	if err != nil {
+		return nil, err
+	}
+	return &core.ComponentError{Case: c, Text: string(clip(text))}, nil
+}
+
+// clip cuts a text to MaxErrorText bytes, at the beginning of a character.
+func clip(text []byte) []byte {
+	if len(text) <= MaxErrorText {
+		return text
+	}
+	end := MaxErrorText
+	for !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end]
+}
+
+func u32(b []byte, at int) uint32 { return binary.LittleEndian.Uint32(b[at:]) }
+
+// LiftSend checks the arguments of send-message and send-request, as named by
+// of, but for their areas. The results are views of mem.
+func LiftSend(mem []byte, targetPtr, targetSize, ptr, size uint32, of string) (target, message []byte, err error) {
+	target, ok := view(mem, targetPtr, targetSize)
+	if !ok {
+		return nil, nil, outOfRange(mem, targetPtr, targetSize, "the target of "+of)
+	}
+	if !utf8.Valid(target) {
+		return nil, nil, violation("the target of %s is not UTF-8", of)
+	}
+	if message, ok = view(mem, ptr, size); !ok {
+		return nil, nil, outOfRange(mem, ptr, size, "the message of "+of)
+	}
+	return target, message, nil
+}

@@ -1,0 +1,228 @@
+package abi
+
+import (
+	"encoding/binary"
+	"math"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/airhost/airhost/core"
+)
+
+// Guest is what lowering needs of a live instance.
+type Guest interface {
+	// Memory returns the guest's whole memory, as it is until guest code runs.
+	Memory() []byte
+	// Realloc calls cabi_realloc(0, 0, align, size) for each size that is not
+	// 0, and returns what it did, unchecked. An error means that the guest's
+	// code failed.
+	Realloc(align, first, second uint32) (uint32, uint32, error)
+}
+
+// LowerMessage puts the arguments of handle-message into the guest's memory.
+func LowerMessage(g Guest, sender string, message []byte) (senderPtr, messagePtr uint32, err error) {
+	if senderPtr, messagePtr, err = allocTwo(g, 1, len(sender), len(message)); err != nil {
+		return 0, 0, err
+	}
+	mem := g.Memory()
+	to, err := allocated(mem, senderPtr, 1, len(sender))
+	if err != nil {
+		return 0, 0, err
+	}
+	copy(to, sender)
+	if to, err = allocated(mem, messagePtr, 1, len(message)); err != nil {
+		return 0, 0, err
+	}
+	copy(to, message)
+	return senderPtr, messagePtr, nil
+}
+
+// LowerBytes puts a list of bytes into the guest's memory.
+func LowerBytes(g Guest, b []byte) (uint32, error) {
+	ptr, err := alloc(g, 1, len(b))
+	if err != nil {
+		return 0, err
+	}
+	to, err := allocated(g.Memory(), ptr, 1, len(b))
+	copy(to, b)
+	return ptr, err
+}
+
+// LowerString puts a string into the guest's memory and returns its size there:
+// what is not UTF-8 in it is replaced by U+FFFD.
+func LowerString(g Guest, s string) (ptr, size uint32, err error) {
+	if !utf8.ValidString(s) {
+		s = strings.ToValidUTF8(s, "\uFFFD")
+	}
+	if ptr, err = alloc(g, 1, len(s)); err != nil {
+		return 0, 0, err
+	}
+	to, err := allocated(g.Memory(), ptr, 1, len(s))
+	copy(to, s)
+	return ptr, uint32(len(s)), err
+}
+
+// Layout of an element of initialize's list.
+const (
+	pairSize  = 16
+	pairAlign = 4
+)
+
+// LowerPairs puts the argument of initialize into the guest's memory.
+func LowerPairs(g Guest, pairs []core.ConfigPair) (uint32, error) {
+	list, err := alloc(g, pairAlign, len(pairs)*pairSize)
+	if err != nil {
+		return 0, err
+	}
+	for i, pair := range pairs {
+		if err := lowerPair(g, list, i, len(pairs), pair); err != nil {
+			return 0, err
+		}
+	}
+	return list, nil
+}
+
+func lowerPair(g Guest, list uint32, i, n int, pair core.ConfigPair) error {
+	key, keySize, err := LowerString(g, pair.Key)
+	if err != nil {
+		return err
+	}
+	value, valueSize, err := LowerString(g, pair.Value)
+	if err != nil {
+		return err
+	}
+	all, err := allocated(g.Memory(), list, pairAlign, n*pairSize)
+	if err != nil {
+		return err
+	}
+	at := all[i*pairSize:]
+	putU32(at, 0, key)
+	putU32(at, 4, keySize)
+	putU32(at, 8, value)
+	putU32(at, 12, valueSize)
+	return nil
+}
+
+// CheckResultArea checks the area that a guest gave to send-message or
+// cancel-request, as named by of. An engine calls it before it does what the
+// guest asked for.
+func CheckResultArea(mem []byte, area uint32, of string) error {
+	_, err := place(mem, area, resultSize, resultAlign, of)
+	return err
+}
+
+// LowerResult fills the area of send-message or cancel-request, as named by of,
+// with the outcome: nil, or what the guest is told of err.
+func LowerResult(g Guest, area uint32, err error, of string) error {
+	if err != nil {
+		return lowerError(g, area, resultSize, resultAlign, caseAt, err, of)
+	}
+	a, violated := place(g.Memory(), area, resultSize, resultAlign, of)
+	if violated != nil {
+		return violated
+	}
+	a[0] = 0
+	return nil
+}
+
+// CheckRequestArea is [CheckResultArea] for send-request.
+func CheckRequestArea(mem []byte, area uint32) error {
+	_, err := place(mem, area, requestSize, requestAlign, SendRequest)
+	return err
+}
+
+// LowerRequest fills the area of send-request with the outcome.
+func LowerRequest(g Guest, area uint32, id core.RequestID, err error) error {
+	if err != nil {
+		return lowerError(g, area, requestSize, requestAlign, requestCaseAt, err, SendRequest)
+	}
+	a, violated := place(g.Memory(), area, requestSize, requestAlign, SendRequest)
+	if violated != nil {
+		return violated
+	}
+	a[0] = 0
+	binary.LittleEndian.PutUint64(a[8:], uint64(id))
+	return nil
+}
+
+// LowerSelfID fills the area of self-id.
+func LowerSelfID(g Guest, area uint32, id core.ComponentID) error {
+	if _, err := place(g.Memory(), area, stringSize, stringAlign, SelfID); err != nil {
+		return err
+	}
+	ptr, size, err := LowerString(g, id.String())
+	if err != nil {
+		return err
+	}
+	a, err := place(g.Memory(), area, stringSize, stringAlign, SelfID)
+	if err != nil {
+		return err
+	}
+	putU32(a, 0, ptr)
+	putU32(a, 4, size)
+	return nil
+}
+
+func lowerError(g Guest, area, size, align uint32, at int, cause error, of string) error {
+	told := core.AsMessagingError(cause)
+	var ptr, length uint32
+	if told.Case.HasText() {
+		var err error
+		if ptr, length, err = LowerString(g, told.Text); err != nil {
+			return err
+		}
+	}
+	a, err := place(g.Memory(), area, size, align, of)
+	if err != nil {
+		return err
+	}
+	a[0] = 1
+	a[at] = byte(told.Case)
+	putU32(a, at+4, ptr)
+	putU32(a, at+8, length)
+	return nil
+}
+
+// alloc asks the guest for size bytes. Nothing is asked for where nothing is
+// needed: then the pointer is aligned and not zero, and points to no byte.
+func alloc(g Guest, align uint32, size int) (uint32, error) {
+	ptr, _, err := allocTwo(g, align, size, 0)
+	return ptr, err
+}
+
+// allocTwo is alloc for two sizes at once.
+func allocTwo(g Guest, align uint32, first, second int) (uint32, uint32, error) {
+	if largest := max(first, second); uint64(largest) > math.MaxUint32 {
+		return 0, 0, violation("%d bytes do not fit into a guest's memory", largest)
+	}
+	if first == 0 && second == 0 {
+		return align, align, nil
+	}
+	p, q, err := g.Realloc(align, uint32(first), uint32(second))
+	if first == 0 {
+		p = align
+	}
+	if second == 0 {
+		q = align
+	}
+	return p, q, err
+}
+
+// allocated returns what alloc returned as a view, after checking it.
+func allocated(mem []byte, ptr, align uint32, size int) ([]byte, error) {
+	if size == 0 {
+		return nil, nil
+	}
+	b, ok := view(mem, ptr, uint32(size))
+	switch {
+	case ptr == 0:
+		return nil, violation("cabi_realloc returned 0 for %d bytes", size)
+	case !ok:
+		return nil, outOfRange(mem, ptr, uint32(size), "what cabi_realloc returned")
+	case ptr&(align-1) != 0:
+		return nil, violation("cabi_realloc returned %#x, which is not aligned to %d bytes", ptr, align)
+	}
+	return b, nil
+}
+
+func putU32(b []byte, at int, v uint32) { binary.LittleEndian.PutUint32(b[at:], v) }

@@ -1,0 +1,206 @@
+package abi_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/abi"
+)
+
+// heap is a guest's memory, which moves at each allocation.
+type heap struct {
+	mem  []byte
+	next uint32
+	fail error
+	give func(align, size uint32) uint32 // instead of sound allocation
+}
+
+func newHeap() *heap { return &heap{mem: make([]byte, 256), next: 100} }
+
+func (h *heap) Memory() []byte { return h.mem }
+
+func (h *heap) Realloc(align, first, second uint32) (p, q uint32, err error) {
+	if first > 0 {
+		p, err = h.realloc(align, first)
+	}
+	if second > 0 && err == nil {
+		q, err = h.realloc(align, second)
+	}
+	return p, q, err
+}
+
+func (h *heap) realloc(align, size uint32) (uint32, error) {
+	if h.fail != nil {
+		return 0, h.fail
+	}
+	old := h.mem
+	h.mem = append(bytes.Clone(old), make([]byte, 64)...)
+	for i := range old {
+		old[i] = 0xee // nobody may look here any more
+	}
+	if h.give != nil {
+		return h.give(align, size), nil
+	}
+	at := (h.next + align - 1) &^ (align - 1)
+	h.next = at + size
+	return at, nil
+}
+
+// word returns the 32-bit number at an address.
+func (h *heap) word(at uint32) uint32 { return binary.LittleEndian.Uint32(h.mem[at:]) }
+
+// text returns the string whose pointer and length are at an address.
+func (h *heap) text(at uint32) string { return string(h.mem[h.word(at):][:h.word(at+4)]) }
+
+func TestLowerMessage(t *testing.T) {
+	h := newHeap()
+	sender, message, err := abi.LowerMessage(h, "a/b", []byte("hello"))
+	if err != nil || string(h.mem[sender:][:3]) != "a/b" || string(h.mem[message:][:5]) != "hello" {
+		t.Errorf("got %#x %#x %v in %q", sender, message, err, h.mem)
+	}
+}
+
+func TestLowerNothing(t *testing.T) {
+	h := &heap{fail: errors.New("nothing is to be allocated")}
+	if ptr, err := abi.LowerBytes(h, nil); ptr != 1 || err != nil {
+		t.Errorf("no bytes: got %d, %v, want 1", ptr, err)
+	}
+	if ptr, err := abi.LowerPairs(h, nil); ptr != 4 || err != nil {
+		t.Errorf("no pairs: got %d, %v, want 4", ptr, err)
+	}
+}
+
+func TestLowerStringReplacesWhatIsNoText(t *testing.T) {
+	h := newHeap()
+	ptr, size, err := abi.LowerString(h, "a\xffb")
+	if err != nil || string(h.mem[ptr:][:size]) != "a\uFFFDb" {
+		t.Errorf("got %q, %v", h.mem[ptr:][:size], err)
+	}
+}
+
+func TestLowerPairs(t *testing.T) {
+	h := newHeap()
+	list, err := abi.LowerPairs(h, []core.ConfigPair{{Key: "one", Value: "1"}, {Key: "", Value: "☃"}})
+	if err != nil || list%4 != 0 {
+		t.Fatalf("got %#x, %v", list, err)
+	}
+	got := fmt.Sprint(h.text(list), "=", h.text(list+8), " ", h.text(list+16), "=", h.text(list+24))
+	if got != "one=1 =☃" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestLowerResult(t *testing.T) {
+	for _, c := range core.MessagingErrorCases() {
+		h := newHeap()
+		refusal := &core.MessagingError{Case: c}
+		if c.HasText() {
+			refusal.Text = "why"
+		}
+		if err := abi.LowerResult(h, 16, refusal, abi.SendMessage); err != nil {
+			t.Fatal(err)
+		}
+		if h.mem[16] != 1 || h.mem[20] != byte(c) || h.text(24) != refusal.Text {
+			t.Errorf("%v: got %x", c, h.mem[16:32])
+		}
+	}
+	h := newHeap()
+	h.mem[16] = 0xff
+	if err := abi.LowerResult(h, 16, nil, abi.SendMessage); err != nil || h.mem[16] != 0 {
+		t.Errorf("ok: got %d, %v", h.mem[16], err)
+	}
+}
+
+func TestLowerRequest(t *testing.T) {
+	h := newHeap()
+	if err := abi.LowerRequest(h, 16, 1<<63+7, nil); err != nil {
+		t.Fatal(err)
+	}
+	if h.mem[16] != 0 || binary.LittleEndian.Uint64(h.mem[24:]) != 1<<63+7 {
+		t.Errorf("ok: got %x", h.mem[16:40])
+	}
+	if err := abi.LowerRequest(h, 16, 0, errors.New("no broker")); err != nil {
+		t.Fatal(err)
+	}
+	if h.mem[16] != 1 || h.mem[24] != byte(core.CaseUnavailable) || h.text(28) != "no broker" {
+		t.Errorf("error: got %x", h.mem[16:40])
+	}
+}
+
+func TestLowerSelfID(t *testing.T) {
+	h := newHeap()
+	if err := abi.LowerSelfID(h, 16, core.MustComponentID("a/b")); err != nil || h.text(16) != "a/b" {
+		t.Errorf("got %q, %v", h.text(16), err)
+	}
+}
+
+var full = &core.MessagingError{Case: core.CaseQueueFull, Text: "a/b"}
+
+// lowerings are all that allocates, with an alignment of 4 at least once.
+var lowerings = map[string]func(*heap) error{
+	"message": func(h *heap) error { _, _, err := abi.LowerMessage(h, "a/b", []byte("m")); return err },
+	"bytes":   func(h *heap) error { _, err := abi.LowerBytes(h, []byte("b")); return err },
+	"string":  func(h *heap) error { _, _, err := abi.LowerString(h, "s"); return err },
+	"pairs":   func(h *heap) error { _, err := abi.LowerPairs(h, []core.ConfigPair{{Key: "k"}}); return err },
+	"result":  func(h *heap) error { return abi.LowerResult(h, 16, full, abi.SendMessage) },
+	"request": func(h *heap) error { return abi.LowerRequest(h, 16, 0, full) },
+	"self-id": func(h *heap) error { return abi.LowerSelfID(h, 16, core.MustComponentID("a/b")) },
+}
+
+func TestLowerChecksWhatIsAllocated(t *testing.T) {
+	for what, lower := range lowerings {
+		for how, give := range map[string]func(align, size uint32) uint32{
+			"0":            func(_, _ uint32) uint32 { return 0 },
+			"out of range": func(_, _ uint32) uint32 { return 1 << 20 },
+			"overflowing":  func(_, size uint32) uint32 { return -size + 1 },
+		} {
+			h := newHeap()
+			h.give = give
+			if err := lower(h); !errors.As(err, new(*abi.Violation)) {
+				t.Errorf("%s where cabi_realloc gives %s: got %v, want a violation", what, how, err)
+			}
+		}
+		trap := errors.New("the guest trapped")
+		if err := lower(&heap{mem: make([]byte, 64), fail: trap}); err != trap {
+			t.Errorf("%s where cabi_realloc fails: got %v, want its error", what, err)
+		}
+	}
+	h := newHeap()
+	h.give = func(align, _ uint32) uint32 { return 101 * min(align, 2) / 2 }
+	if _, err := abi.LowerPairs(h, []core.ConfigPair{{}}); !errors.As(err, new(*abi.Violation)) {
+		t.Errorf("pairs where cabi_realloc gives unaligned memory: got %v, want a violation", err)
+	}
+}
+
+func TestLowerChecksAreas(t *testing.T) {
+	for what, err := range map[string]error{
+		"result outside":    abi.LowerResult(newHeap(), 250, nil, abi.SendMessage),
+		"result unaligned":  abi.CheckResultArea(newHeap().mem, 18, abi.CancelRequest),
+		"request outside":   abi.LowerRequest(newHeap(), 240, 1, nil),
+		"request unaligned": abi.CheckRequestArea(newHeap().mem, 20),
+		"self-id outside":   abi.LowerSelfID(newHeap(), 0xfffffffc, core.HostID),
+		"self-id unaligned": abi.LowerSelfID(newHeap(), 17, core.HostID),
+	} {
+		if !errors.As(err, new(*abi.Violation)) {
+			t.Errorf("%s: got %v, want a violation", what, err)
+		}
+	}
+}
+
+func FuzzLowerPairs(f *testing.F) {
+	f.Add("key", "value", uint32(100), uint32(8))
+	f.Add("", "", uint32(0), uint32(0))
+	f.Add("k", "\xff", uint32(0xfffffff0), uint32(3))
+	f.Fuzz(func(t *testing.T, key, value string, first, step uint32) {
+		h := newHeap()
+		h.give = func(_, _ uint32) uint32 { first += step; return first }
+		pairs := []core.ConfigPair{{Key: key, Value: value}, {Key: value, Value: key}}
+		if _, err := abi.LowerPairs(h, pairs); err != nil && !errors.As(err, new(*abi.Violation)) {
+			t.Errorf("got %v", err)
+		}
+	})
+}

@@ -1,0 +1,159 @@
+package meter
+
+import "github.com/airhost/airhost/internal/wasm"
+
+// control follows the flow of control: where a segment ends, what the ways
+// cost, and what code is never reached and costs nothing.
+func (r *rewriter) control(in *wasm.Instructions) {
+	switch in.Op {
+	case wasm.OpBlock:
+		r.open(block{})
+	case wasm.OpTryTable:
+		r.catches(in.Labels)
+		r.open(block{try: true})
+	case wasm.OpLoop:
+		r.loop(in.End)
+	case wasm.OpIf:
+		r.split(in.End)
+		r.open(block{join: true, in: r.path})
+	case wasm.OpElse:
+		r.otherwise(in.End)
+	case wasm.OpEnd:
+		r.end(in.End)
+	case wasm.OpCall, wasm.OpCallIndirect, wasm.OpCallRef:
+		r.leaf = false
+	case wasm.OpBrIf, wasm.OpBrOnNull, wasm.OpBrOnNonNull:
+		r.split(in.End)
+		r.branch(in.Labels)
+	case wasm.OpBr, wasm.OpBrTable:
+		r.split(in.End)
+		r.branch(in.Labels)
+		r.die()
+	case wasm.OpReturn, wasm.OpThrow, wasm.OpThrowRef,
+		wasm.OpReturnCall, wasm.OpReturnCallIndirect, wasm.OpReturnCallRef:
+		r.leaf = r.leaf && in.Op == wasm.OpReturn
+		r.split(in.End)
+		r.branch([]uint32{uint32(len(r.blocks) - 1)})
+		r.die()
+	case wasm.OpUnreachable:
+		r.split(in.End)
+		r.die()
+	}
+}
+
+// die notes that what follows is never reached.
+func (r *rewriter) die() { r.path, r.dead = path{}, true }
+
+func (r *rewriter) open(b block) {
+	b.dead = r.dead
+	b.base += r.base()
+	r.blocks = append(r.blocks, b)
+}
+
+// loop opens a loop, which starts after its opcode. What is uncounted there
+// is carried over it, not charged in it.
+func (r *rewriter) loop(at int) {
+	limit := int64(1)
+	if !r.exact {
+		limit = lump - r.base()
+	}
+	r.flush(at, limit)
+	r.open(block{loop: true, base: r.path.uncounted})
+	r.leaf = false
+	r.header(at)
+	if r.caught {
+		r.recount(at)
+	}
+}
+
+// branch notes that the labels are branched to with what is uncounted and
+// untested now.
+func (r *rewriter) branch(labels []uint32) {
+	if r.dead {
+		return
+	}
+	for _, l := range labels {
+		b := &r.blocks[len(r.blocks)-1-int(l)]
+		b.join = true
+		b.out = b.out.max(path{r.path.uncounted + r.base() - b.base, r.path.untested})
+	}
+}
+
+// catches notes that the labels are branched to from anywhere in the block that
+// is opened next, for which the worst is assumed.
+func (r *rewriter) catches(labels []uint32) {
+	for _, l := range labels {
+		b := &r.blocks[len(r.blocks)-1-int(l)]
+		b.join, b.catch = true, !b.loop
+		r.retried = r.retried || b.loop && r.counts() && !r.caught
+		b.out.untested = straight
+		if !r.exact {
+			b.out.uncounted = lump - 1
+		}
+	}
+}
+
+// otherwise begins the else branch of an if.
+func (r *rewriter) otherwise(at int) {
+	b := &r.blocks[len(r.blocks)-1]
+	r.split(at)
+	r.branch([]uint32{0})
+	r.path, b.in, r.dead = b.in, path{}, b.dead
+}
+
+// end closes the innermost block. What follows the end of a loop, or of a
+// block that nobody branches out of, continues the segment.
+func (r *rewriter) end(at int) {
+	b := &r.blocks[len(r.blocks)-1]
+	switch {
+	case b.loop:
+		r.endLoop(b, at)
+	case b.join:
+		r.split(at)
+		r.branch([]uint32{0})
+		r.path, r.dead = b.out.max(b.in), b.dead
+	}
+	switch {
+	case len(r.blocks) == 1:
+		r.finish(b, at)
+	case b.catch && r.counts():
+		r.recount(at)
+	}
+	r.blocks = r.blocks[:len(r.blocks)-1]
+}
+
+// finish ends the function.
+func (r *rewriter) finish(b *block, at int) {
+	r.settle(b)
+	r.copy(at)
+	r.exit = b.out
+	if r.counts() {
+		r.out = append(append(r.out, r.calls.leave(r.saved())...), opEnd)
+	}
+}
+
+// recount sets the number of open calls, where exceptions are caught.
+func (r *rewriter) recount(at int) {
+	r.edits = append(r.edits, edit{start: at, end: at, with: r.calls.catching(r.saved(), weigh(r.locals))})
+}
+
+// leaving sets it before instructions that leave the function other than by
+// reaching its end.
+func (r *rewriter) leaving(in *wasm.Instructions) {
+	switch in.Op {
+	case wasm.OpReturn, wasm.OpReturnCall, wasm.OpReturnCallIndirect, wasm.OpReturnCallRef:
+		if r.counts() {
+			r.edits = append(r.edits, edit{start: in.Start, end: in.Start, with: r.calls.leave(r.saved())})
+		}
+	}
+}
+
+// endLoop ends the segment only where this is free.
+func (r *rewriter) endLoop(b *block, at int) {
+	if r.exact {
+		return
+	}
+	r.split(at)
+	r.settle(b)
+	r.path.uncounted += b.base - r.blocks[len(r.blocks)-2].base
+}

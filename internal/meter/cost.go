@@ -1,0 +1,78 @@
+package meter
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/airhost/airhost/internal/wasm"
+)
+
+// Cost is a line of the cost table: what each of some instructions costs.
+type Cost struct {
+	Instructions string
+	Fuel         int64  // for each execution
+	Per          string // what costs 1 more fuel each, "" if the cost is fixed
+
+	ops [][2]wasm.Opcode // ranges, first and last
+}
+
+// costs lists what does not cost 1. Fuel is about the time that an
+// instruction takes when compiled, in units of an addition.
+var costs = []Cost{
+	{"nop, block, loop, else, end, try_table", 0, "", [][2]wasm.Opcode{{1, 3}, {5, 5}, {0x0b, 0x0b}, {0x1f, 0x1f}}},
+	{"throw, throw_ref", 100, "", [][2]wasm.Opcode{{8, 8}, {0x0a, 0x0a}}},
+	{"br_table", 2, "", [][2]wasm.Opcode{{0x0e, 0x0e}}},
+	{"call, return_call", 4, "", [][2]wasm.Opcode{{0x10, 0x10}, {0x12, 0x12}}},
+	{"call_indirect, call_ref, return_call_indirect, return_call_ref", 8, "", [][2]wasm.Opcode{{0x11, 0x11}, {0x13, 0x15}}},
+	{"integer div and rem", 8, "", [][2]wasm.Opcode{{0x6d, 0x70}, {0x7f, 0x82}}},
+	{"floating-point div and sqrt", 8, "", [][2]wasm.Opcode{{0x91, 0x91}, {0x95, 0x95}, {0x9f, 0x9f}, {0xa3, 0xa3}}},
+	{"vector div and sqrt", 8, "", [][2]wasm.Opcode{{0xfde3, 0xfde3}, {0xfde7, 0xfde7}, {0xfdef, 0xfdef}, {0xfdf3, 0xfdf3}}},
+	{"memory.init, memory.copy, memory.fill", 8, "64 bytes", [][2]wasm.Opcode{{0xfc08, 0xfc08}, {0xfc0a, 0xfc0b}}},
+	{"table.init, table.copy, table.grow, table.fill", 8, "8 elements", [][2]wasm.Opcode{{0xfc0c, 0xfc0c}, {0xfc0e, 0xfc0f}, {0xfc11, 0xfc11}}},
+	{"memory.grow", 1000, "64 bytes", [][2]wasm.Opcode{{0x40, 0x40}}},
+	{"memory.atomic.notify, memory.atomic.wait32, memory.atomic.wait64", 1000, "", [][2]wasm.Opcode{{0xfe00, 0xfe02}}},
+	{"other atomic instructions", 8, "", [][2]wasm.Opcode{{0xfe03, 0xfe4e}}},
+}
+
+// Costs returns the cost table. The last line is for all instructions that no
+// other line names.
+func Costs() []Cost {
+	return append(costs[:len(costs):len(costs)], Cost{Instructions: "all others", Fuel: 1})
+}
+
+// CostTable returns the cost table as a Markdown table, for documentation.
+func CostTable() string {
+	var b strings.Builder
+	b.WriteString("| instructions | fuel |\n|---|---|\n")
+	for _, c := range Costs() {
+		fmt.Fprintf(&b, "| %s | %d", c.Instructions, c.Fuel)
+		if c.Per != "" {
+			fmt.Fprintf(&b, " + 1 per %s", c.Per)
+		}
+		b.WriteString(" |\n")
+	}
+	return b.String()
+}
+
+// fuelOf is the cost table in the form for looking up.
+var fuelOf = func() (t fuelTable) {
+	for p := range t {
+		for op := range t[p] {
+			t[p][op] = 1
+		}
+	}
+	for _, c := range costs {
+		for _, ops := range c.ops {
+			for op := ops[0]; op <= ops[1]; op++ {
+				*t.of(op) = uint16(c.Fuel)
+			}
+		}
+	}
+	return t
+}()
+
+// fuelTable has a row for each value of the lowest bits of the prefix: 0 for
+// none, 4 to 6 for 0xfc to 0xfe.
+type fuelTable [7][256]uint16
+
+func (t *fuelTable) of(op wasm.Opcode) *uint16 { return &t[op>>8&7][op&0xff] }

@@ -1,0 +1,167 @@
+package meter_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync/atomic"
+	"testing"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+
+	"github.com/airhost/airhost/internal/meter"
+	"github.com/airhost/airhost/internal/wasm"
+)
+
+//go:generate sh testdata/build.sh
+
+const features = api.CoreFeaturesV2 | experimental.CoreFeaturesThreads | experimental.CoreFeaturesTailCall |
+	experimental.CoreFeaturesExtendedConst | experimental.CoreFeaturesExceptionHandling |
+	experimental.CoreFeaturesTypedFunctionReferences
+
+// engines are the two that instrumented code has to run on.
+var engines = []struct {
+	name   string
+	config func() wazero.RuntimeConfig
+}{
+	{"compiler", wazero.NewRuntimeConfigCompiler},
+	{"interpreter", wazero.NewRuntimeConfigInterpreter},
+}
+
+func read(t testing.TB, path string) []byte {
+	t.Helper()
+	bin, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bin
+}
+
+func parse(t testing.TB, bin []byte) *wasm.Module {
+	t.Helper()
+	m, err := wasm.Parse(bin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func instrument(t testing.TB, bin []byte, cfg meter.Config) *meter.Result {
+	t.Helper()
+	res, err := meter.Instrument(parse(t, bin), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
+
+func newRuntime(t testing.TB, config func() wazero.RuntimeConfig) wazero.Runtime {
+	t.Helper()
+	rt := wazero.NewRuntimeWithConfig(context.Background(), config().WithCoreFeatures(features))
+	t.Cleanup(func() { rt.Close(context.Background()) })
+	return rt
+}
+
+// errStopped and errNoFuel are what yield panics with.
+var (
+	errStopped = errors.New("stopped")
+	errNoFuel  = errors.New("no fuel left")
+	errTooDeep = errors.New("too deep")
+)
+
+// yielder is the host's side of the protocol, for one instance.
+type yielder struct {
+	stop    atomic.Bool
+	fuel    bool
+	granted int64 // fuel that the counter got so far
+	pool    int64 // fuel that it may still get
+	slice   int64
+	lowest  int64 // that the counter ever was at a yield
+}
+
+func (y *yielder) yield(n int64) int64 {
+	if n == meter.TooDeep {
+		panic(errTooDeep)
+	}
+	y.lowest = min(y.lowest, n)
+	if y.stop.Load() {
+		panic(errStopped)
+	}
+	if !y.fuel {
+		return meter.Slice
+	}
+	if n+y.pool < 0 {
+		panic(errNoFuel)
+	}
+	grant := min(y.pool, y.slice-n)
+	y.pool -= grant
+	y.granted += grant
+	return n + grant
+}
+
+// budget gives the next call the given fuel, and no more.
+func (y *yielder) budget(n api.MutableGlobal, fuel int64) {
+	y.fuel, y.granted = true, min(fuel, y.slice)
+	y.pool = fuel - y.granted
+	n.Set(uint64(y.granted))
+}
+
+// used returns how much of the budget was used.
+func (y *yielder) used(n api.Global) int64 { return y.granted - int64(n.Get()) }
+
+// instance is an instantiated module with its yielder.
+type instance struct {
+	api.Module
+	*yielder
+	counter api.MutableGlobal
+}
+
+// provide gives rt the modules that instrumented code and the modules in
+// testdata import. The function host.started, if not nil, calls started.
+func provide(t testing.TB, rt wazero.Runtime, y *yielder, started func()) {
+	t.Helper()
+	yield := api.GoFunc(func(_ context.Context, stack []uint64) { stack[0] = uint64(y.yield(int64(stack[0]))) })
+	i64 := []api.ValueType{api.ValueTypeI64}
+	_, err := rt.NewHostModuleBuilder(meter.YieldModule).NewFunctionBuilder().WithGoFunction(yield, i64, i64).
+		Export(meter.YieldName).Instantiate(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if started == nil {
+		return
+	}
+	_, err = rt.NewHostModuleBuilder("host").NewFunctionBuilder().WithFunc(started).Export("started").
+		Instantiate(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// instantiate instantiates res, or with CounterGlobal "" a plain module.
+func instantiate(t testing.TB, config func() wazero.RuntimeConfig, res *meter.Result, started func()) instance {
+	t.Helper()
+	rt, y := newRuntime(t, config), &yielder{slice: meter.Slice}
+	provide(t, rt, y, started)
+	mod, err := rt.InstantiateWithConfig(context.Background(), res.Wasm, wazero.NewModuleConfig().WithStartFunctions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := instance{Module: mod, yielder: y}
+	if res.CounterGlobal != "" {
+		in.counter = mod.ExportedGlobal(res.CounterGlobal).(api.MutableGlobal)
+	}
+	return in
+}
+
+// call calls an export, or the start function for "".
+func (in instance) call(res *meter.Result, export string, args ...uint64) ([]uint64, error) {
+	if export == "" {
+		export = res.StartExport
+	}
+	return in.ExportedFunction(export).Call(context.Background(), args...)
+}
+
+// plain returns bin as a result of which nothing is known.
+func plain(bin []byte) *meter.Result { return &meter.Result{Wasm: bin} }

@@ -1,0 +1,242 @@
+// Package meter makes WebAssembly modules interruptible, and their use of
+// processor time countable, before an engine compiles them.
+//
+// wazero cannot stop a running guest at a reasonable price. [Instrument] adds
+// what is missing to the module's code: a counter that falls as the code runs,
+// and a call of the host, yield, whenever it is below 0. A host uses it so:
+//
+//	m, err := wasm.Parse(binary)             // and check what m declares
+//	res, err := meter.Instrument(m, cfg)     // compile res.Wasm
+//	...                                      // provide yield, see below
+//	...                                      // instantiate without start functions
+//	mod.ExportedFunction(res.StartExport)    // first of all calls, if not ""
+//
+// # Why a countdown
+//
+// A flag that another goroutine sets and the guest's code tests is no cheaper,
+// and it hangs: wazero's machine code cannot be preempted, so that a garbage
+// collection that begins while a guest spins waits for the guest, while the
+// goroutine that would set the flag waits for the collection. As many spinning
+// guests as there are processors do the same without a collection. A guest that
+// calls the host every 50 µs lets Go collect, schedule and look at its watch, all
+// in one place, and no memory of the guest is written by another goroutine.
+//
+// # The protocol
+//
+// The module imports the function [YieldName] from [YieldModule], of type (i64)
+// -> i64. It is given the counter, n < 0, and returns what the counter becomes,
+// at least 0. Or it panics with an error, which ends the guest's call: wazero
+// returns an error that wraps it, and no exception handler of the guest sees it.
+// An instance that ended so is unusable. Without Config.Fuel, yield is
+//
+//	if interrupted.Load() {
+//		panic(errInterrupted)
+//	}
+//	return meter.Slice
+//
+// and calls need no preparation: the counter carries over. With Config.Fuel,
+// before a call with a budget of fuel, while the module does not run:
+//
+//	granted := min(budget, meter.Slice)
+//	pool := budget - granted
+//	counter.Set(uint64(granted)) // Result.CounterGlobal
+//
+// and yield is
+//
+//	if interrupted.Load() {
+//		panic(errInterrupted)
+//	}
+//	if n+pool < 0 {
+//		panic(errFuel)
+//	}
+//	grant := min(pool, meter.Slice-n)
+//	pool, granted = pool-grant, granted+grant
+//	return n + grant
+//
+// At every time, during yield and after a trap as well, the call has used
+// granted - n fuel, where n is the counter. So yield panics at the first test at
+// which more than the budget is used, whatever the slices are.
+//
+// With Config.MaxCallDepth, yield is given [TooDeep] and nothing else when calls
+// are too deep. It must look at this first, and panic.
+//
+// # What is tested and charged
+//
+// The counter is tested at every function entry and loop header, before and for
+// the size of every instruction that may take long (bulk memory and table
+// instructions, growing, atomic waits), and wherever a way through the code
+// without a test has become dearer than 4096 fuel. Functions without loops and
+// calls that cost less than 64 fuel have no test: their callers have. So what
+// runs between two tests is a few thousand instructions that each take a short
+// time, one bulk instruction, which is bounded by the size of memories and
+// tables, or calls of host functions.
+//
+// With Config.Fuel, every segment is charged: a straight piece of code, as a
+// whole, at its start, even if an instruction in it traps or throws. The same
+// module, input and Config use the same fuel on every engine, up to the place
+// where a budget ends. [CostTable] has the costs. Without, charges are an
+// estimate of the same: at headers, for the dearest way back to them, and where
+// a way has become dearer than 64 since the last charge.
+//
+// # Limitations
+//
+//   - Config.MaxCallDepth bounds calls, not bytes: engines take more stack for
+//     functions that compute with many values at once. wazero ends a call at 50 MB.
+//   - Branches to the end of a try_table are refused: wazero 1.12 leaves handlers
+//     in force there. Branches to a block around it are as good.
+//   - An atomic wait ends after 1 ms, as timed out, whatever its timeout is.
+//   - Code that misses the processor's caches with each access takes up to 100
+//     times as long as its fuel says: 10 ms between two yields.
+package meter
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/airhost/airhost/internal/wasm"
+)
+
+// The function that the instrumented module imports, of type (i64) -> i64.
+const (
+	YieldModule = "airhost:meter"
+	YieldName   = "yield"
+)
+
+// Slice is what yield brings the counter up to, in fuel: 20 to 130 µs of usual
+// code, until it is called again.
+const Slice = 300_000
+
+// ErrReservedImport is returned for a module that imports from YieldModule by
+// itself: that is for what Instrument adds.
+var ErrReservedImport = errors.New("imports from " + YieldModule + ", which is reserved for the host's own use")
+
+// Config says what Instrument adds. The zero value is for interruption only.
+type Config struct {
+	// Fuel makes the counter exact, so that it says how much fuel was used.
+	// Without, it is an estimate that costs less to keep.
+	Fuel bool
+
+	// MaxMemoryPages is how many pages of 64 KiB a memory may have, 0 for as
+	// many as the module declares.
+	MaxMemoryPages uint32
+
+	// MaxTableElements is how many elements each table may have, 0 for as many
+	// as the module declares.
+	MaxTableElements uint32
+
+	// MaxCallDepth is how many calls of the module's functions may be open, 0
+	// for as many as the engine allows. A function with many locals counts as
+	// one more for each 32, one that only computes and is short as none. It is
+	// for stopping runaway recursion at the same place on every engine; the
+	// memory that so many calls take is the engine's part.
+	MaxCallDepth uint32
+
+	// MaxNesting is how many blocks deep a function may be nested, 0 for any
+	// depth. Engines recurse over what is nested, some until their host crashes.
+	MaxNesting uint32
+}
+
+// Result is an instrumented module and the names by which the host reaches
+// what was added. No other export of the module has these names.
+type Result struct {
+	// Wasm is the binary. The caller owns it.
+	Wasm []byte
+
+	// CounterGlobal names a mutable i64 global, initially 0: the fuel that may
+	// be used before the module calls yield. The host may touch it while the
+	// module does not run.
+	CounterGlobal string
+
+	// StartExport names the module's start function, of type () -> (), which
+	// the engine no longer calls by itself: the host must, before all other
+	// calls. "" if the module has none.
+	StartExport string
+}
+
+// Instrument returns m with checks added. It does not change m. Errors are a
+// [*LimitError] for what a module declares beyond the limits, a
+// [*wasm.FormatError] for instructions that are unknown or broken, or
+// [ErrReservedImport].
+func Instrument(m *wasm.Module, cfg Config) (*Result, error) {
+	for i := range m.Imports {
+		if m.Imports[i].Module == YieldModule {
+			return nil, fmt.Errorf("import %d (%q): %w", i, m.Imports[i].Name, ErrReservedImport)
+		}
+	}
+	out := *m
+	if err := limit(&out, cfg); err != nil {
+		return nil, err
+	}
+	out.Customs = keptCustoms(m.Customs)
+	res := &Result{}
+	if err := add(m, &out, cfg, res); err != nil {
+		return nil, err
+	}
+	res.Wasm = out.Encode()
+	return res, nil
+}
+
+// add adds to out, a copy of m, all that there is to be added.
+func add(m, out *wasm.Module, cfg Config, res *Result) error {
+	yield := out.AddFuncImport(YieldModule, YieldName, typeIndex(out, yieldType))
+	refill, counter := uint32(out.Len(wasm.KindFunc)), addGlobal(out, wasm.I64, opI64Const)
+	r := &rewriter{checks: newChecks(counter, refill), bounds: boundsOf(m), first: yield, exact: cfg.Fuel}
+	if cfg.MaxCallDepth > 0 {
+		r.calls = newDepth(out, refill+1, cfg.MaxCallDepth)
+	}
+	if err := r.rewrite(m, out, cfg.MaxNesting); err != nil {
+		return err
+	}
+	procedure := typeIndex(out, wasm.FuncType{})
+	out.Functions = append(slices.Clip(m.Functions), procedure)
+	out.Code = append(out.Code, r.checks.refill(yield))
+	if r.calls != nil {
+		out.Functions, out.Code = append(out.Functions, procedure), append(out.Code, overflowBody(yield))
+	}
+	export := exporter(out)
+	res.CounterGlobal = export("airhost:counter", wasm.KindGlobal, counter)
+	if out.Start != nil {
+		res.StartExport = export("airhost:start", wasm.KindFunc, *out.Start)
+		out.Start = nil
+	}
+	return nil
+}
+
+// addGlobal adds a mutable global that starts as 0, which init makes.
+func addGlobal(m *wasm.Module, typ wasm.ValueType, init byte) uint32 {
+	m.Globals = append(slices.Clip(m.Globals), wasm.Global{
+		Type: wasm.GlobalType{Value: typ, Mutable: true}, Init: []byte{init, 0, opEnd}})
+	return uint32(m.Len(wasm.KindGlobal)) - 1
+}
+
+var yieldType = wasm.FuncType{Params: []wasm.ValueType{wasm.I64}, Results: []wasm.ValueType{wasm.I64}}
+
+// typeIndex returns the index of a type that equals t, which it adds if need
+// be. Members of recursive groups are types of their own.
+func typeIndex(m *wasm.Module, t wasm.FuncType) uint32 {
+	for i := 0; i < len(m.Types); i += max(int(m.Types[i].Rec), 1) {
+		if m.Types[i].Rec == 0 && m.Types[i].Equal(t) {
+			return uint32(i)
+		}
+	}
+	m.Types = append(slices.Clip(m.Types), t)
+	return uint32(len(m.Types) - 1)
+}
+
+// exporter returns a function that adds an export under the wanted name or,
+// if the module has that name already, under one like it.
+func exporter(m *wasm.Module) func(want string, k wasm.Kind, index uint32) string {
+	taken := make(map[string]bool, len(m.Exports))
+	for _, e := range m.Exports {
+		taken[e.Name] = true
+	}
+	return func(want string, k wasm.Kind, index uint32) string {
+		name := want
+		for i := 2; taken[name]; i++ {
+			name = fmt.Sprintf("%s-%d", want, i)
+		}
+		m.Exports = append(m.Exports, wasm.Export{Name: name, Kind: k, Index: index})
+		return name
+	}
+}

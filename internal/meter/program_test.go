@@ -1,0 +1,99 @@
+package meter_test
+
+import (
+	"bytes"
+	"context"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+
+	"github.com/airhost/airhost/internal/meter"
+)
+
+// program builds testdata/program for WASI.
+func program(t testing.TB) []byte {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("builds a Go program")
+	}
+	file := filepath.Join(t.TempDir(), "program.wasm")
+	cmd := exec.Command("go", "build", "-o", file, "./testdata/program/main.go")
+	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "GOFLAGS=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return read(t, file)
+}
+
+// prepared returns a function that runs res, a program, on new instances and
+// returns what it writes.
+func prepared(t testing.TB, res *meter.Result, rounds string) func() string {
+	t.Helper()
+	ctx := context.Background()
+	rt := newRuntime(t, wazero.NewRuntimeConfigCompiler)
+	wasi_snapshot_preview1.MustInstantiate(ctx, rt)
+	y := &yielder{fuel: true, slice: meter.Slice, pool: math.MaxInt64 / 2}
+	provide(t, rt, y, func() {})
+	code, err := rt.CompileModule(ctx, res.Wasm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func() string {
+		var out bytes.Buffer
+		mod, err := rt.InstantiateModule(ctx, code, wazero.NewModuleConfig().WithName("").
+			WithArgs("program", rounds).WithStdout(&out).WithStartFunctions())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer mod.Close(ctx)
+		if _, err := mod.ExportedFunction("_start").Call(ctx); err != nil && err.Error() != "module closed with exit_code(0)" {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+}
+
+func TestProgramGivesTheSameOutput(t *testing.T) {
+	bin := program(t)
+	want := prepared(t, plain(bin), "2")()
+	for _, k := range configs {
+		if got := prepared(t, instrument(t, bin, k.cfg), "2")(); got != want || want == "" {
+			t.Errorf("%s: got output %q, want %q", k.name, got, want)
+		}
+	}
+}
+
+// BenchmarkProgram compares a real program plain and instrumented.
+func BenchmarkProgram(b *testing.B) {
+	compare(b, program(b), func(b *testing.B, res *meter.Result) func() {
+		run := prepared(b, res, "4")
+		return func() { run() }
+	})
+}
+
+// BenchmarkLoad compares what Instrument takes to what compiling takes.
+func BenchmarkLoad(b *testing.B) {
+	bin := program(b)
+	compare(b, bin, func(b *testing.B, res *meter.Result) func() {
+		return func() {
+			rt := newRuntime(b, wazero.NewRuntimeConfigCompiler)
+			if _, err := rt.CompileModule(context.Background(), res.Wasm); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	best := math.Inf(1)
+	for range 5 {
+		start := time.Now()
+		res := instrument(b, bin, meter.Config{Fuel: true})
+		best = min(best, float64(time.Since(start)))
+		b.ReportMetric(float64(len(res.Wasm))/float64(len(bin)), "size/plain")
+	}
+	b.ReportMetric(best, "instrument-ns")
+}

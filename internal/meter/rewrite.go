@@ -1,0 +1,268 @@
+package meter
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/airhost/airhost/internal/wasm"
+)
+
+const (
+	// straight is the fuel of code that may run without a test.
+	straight = 4096
+
+	// lump is the fuel that is not worth a charge of its own if it need not be
+	// exact. Headers are charged for it, in one byte of signed LEB128.
+	lump = 64
+
+	// longestWait replaces the timeout of an atomic wait, in nanoseconds:
+	// nothing can be tested during a wait, and nobody else can end it.
+	longestWait = 1_000_000
+)
+
+// rewriter rewrites one function after the other. It copies code in segments:
+// instructions of which either all run or none, unless one of them traps or
+// throws. What a segment costs is known at its end and charged at its start.
+type rewriter struct {
+	*checks
+	bounds
+	calls *depth // nil if open calls are not counted
+	first uint32 // function whose index changes, and of all after it
+	exact bool   // every segment is charged, for fuel
+	out   []byte
+
+	// Of the function at hand:
+	mode
+	start   int // where in out it starts
+	src     []byte
+	copied  int // what of src is in out
+	edits   []edit
+	done    int // how many of edits are in out
+	blocks  []block
+	path    path   // to the segment at hand, in the innermost loop
+	exit    path   // to the function's end
+	scratch uint32 // the first of two locals that are added if they are used
+	added   bool   // whether they were
+	leaf    bool   // no loops, calls or slow instructions so far
+	retried bool   // exceptions lead to the header of a loop
+
+	// Of the segment at hand:
+	from int   // where it starts in src
+	cost int64 // of its instructions so far
+	test bool  // whether it starts with a test
+	dead bool  // whether it is never reached
+}
+
+// mode is what is added to a function beyond what each of its parts needs.
+type mode struct {
+	entry  bool // a check at the entry, and counting open calls
+	caught bool // what comes where exceptions are caught, in all loops
+}
+
+// edit replaces a piece of src, which may be empty, with the given code or, if
+// that is nil, an index.
+type edit struct {
+	start, end int
+	with       []byte
+	index      uint32
+}
+
+// rewrite sets the bodies of out, which has those of m, to ones with checks. It
+// may add types.
+func (r *rewriter) rewrite(m, out *wasm.Module, maxNesting uint32) error {
+	size := 0
+	for i := range m.Code {
+		size += len(m.Code[i].Expr)
+	}
+	r.out = make([]byte, 0, size+size/3)
+	out.Code = make([]wasm.Code, len(m.Code), len(m.Code)+2)
+	for i := range m.Code {
+		deepest, err := r.function(&m.Code[i], m.Functions[i], len(m.Types[m.Functions[i]].Params))
+		if err == nil {
+			err = atMost(uint64(deepest), maxNesting, LimitNesting, r.first+uint32(i))
+		}
+		if err != nil {
+			return err
+		}
+		out.Code[i] = r.body(&m.Code[i])
+	}
+	return nil
+}
+
+// function appends the code of c to r.out and returns how deeply its blocks
+// are nested. Cheap functions that call nothing do without checks: their callers
+// have them.
+func (r *rewriter) function(c *wasm.Code, typ uint32, params int) (deepest int, err error) {
+	r.locals = uint64(params) + uint64(c.Locals)
+	if r.locals > math.MaxUint32-2 {
+		return 0, &wasm.FormatError{Offset: c.Offset, Msg: fmt.Sprintf("expected less than 2^32-2 locals, got %d", r.locals)}
+	}
+	r.start, r.src, r.scratch = len(r.out), c.Expr, uint32(r.locals)
+	deepest, err = r.pass(c, typ, mode{entry: true})
+	switch {
+	case err != nil:
+		return 0, err
+	case r.leaf && r.exit.untested < lump:
+		return r.pass(c, typ, mode{})
+	case r.retried:
+		return r.pass(c, typ, mode{entry: true, caught: true})
+	}
+	return deepest, nil
+}
+
+// pass rewrites c, which is of type typ, and replaces what an earlier pass
+// made of it.
+func (r *rewriter) pass(c *wasm.Code, typ uint32, mode mode) (deepest int, err error) {
+	r.out, r.copied, r.from, r.cost = r.out[:r.start], 0, 0, 0
+	r.edits, r.done, r.path, r.mode = r.edits[:0], 0, path{}, mode
+	r.test, r.dead, r.added, r.leaf, r.retried = false, false, false, true, false
+	r.blocks = append(r.blocks[:0], block{join: true})
+	if r.counts() {
+		r.out, r.added = r.calls.enter(r.out, typ, r.saved(), weigh(r.locals)), true
+	}
+	if mode.entry {
+		r.header(0)
+	}
+	in := c.Instructions()
+	for in.Next() {
+		r.leaving(&in)
+		if err := r.index(&in, c.Offset); err != nil {
+			return 0, err
+		}
+		if err := r.labels(&in, c.Offset); err != nil {
+			return 0, err
+		}
+		deepest = max(deepest, in.Depth-1)
+		r.instruction(&in)
+	}
+	return deepest, in.Err()
+}
+
+// counts reports whether the function at hand counts as an open call.
+func (r *rewriter) counts() bool { return r.entry && r.calls != nil }
+
+// saved is the local that keeps how many calls were open before.
+func (r *rewriter) saved() uint32 { return r.scratch + 1 }
+
+// body returns the function that was rewritten last.
+func (r *rewriter) body(c *wasm.Code) wasm.Code {
+	out := *c
+	out.Expr = r.out[r.start:len(r.out):len(r.out)]
+	if r.added {
+		out.Groups++
+		out.Locals += 2
+		out.Decls = slices.Concat(c.Decls, []byte{2, typeI32})
+	}
+	return out
+}
+
+// copy appends the instructions up to end to the code.
+func (r *rewriter) copy(end int) {
+	for ; r.done < len(r.edits) && r.edits[r.done].start < end; r.done++ {
+		e := r.edits[r.done]
+		r.out = append(append(r.out, r.src[r.copied:e.start]...), e.with...)
+		if e.with == nil {
+			r.out = wasm.AppendIndex(r.out, e.index)
+		}
+		r.copied = e.end
+	}
+	r.out = append(r.out, r.src[r.copied:end]...)
+	r.copied = end
+}
+
+// base is what ways to the loops around here have uncounted.
+func (r *rewriter) base() int64 { return r.blocks[len(r.blocks)-1].base }
+
+// split ends the segment at hand, which is charged if it is worth it.
+func (r *rewriter) split(at int) {
+	if r.exact {
+		r.flush(at, 1)
+	} else {
+		r.flush(at, lump)
+	}
+}
+
+// flush ends the segment at hand, which is charged if at least limit is
+// uncounted after it.
+func (r *rewriter) flush(at int, limit int64) {
+	r.path.uncounted += r.cost
+	r.path.untested += r.cost
+	test := r.test || r.path.untested >= straight
+	charge := r.path.uncounted >= limit
+	if test || charge {
+		r.copy(r.from)
+	}
+	if charge {
+		r.out = r.charge(r.out, r.path.uncounted)
+		r.path.uncounted = 0
+	}
+	if test {
+		r.out = append(r.out, r.checks.test...)
+		r.path.untested = r.cost
+	}
+	r.from, r.cost, r.test = at, 0, false
+}
+
+// header puts a check at the start of the function or of a loop. If it need
+// not be exact, it is charged later, when the dearest way through is known.
+func (r *rewriter) header(at int) {
+	if r.exact {
+		r.test = true
+		return
+	}
+	r.copy(at)
+	r.blocks[len(r.blocks)-1].patch = len(r.out) + r.chargeAt()
+	r.out = r.charge(r.out, 0)
+	r.out = append(r.out, r.checks.test...)
+	r.path = path{}
+}
+
+// settle charges the header of the block for the dearest way back to it.
+func (r *rewriter) settle(b *block) {
+	if b.patch > 0 {
+		r.out[b.patch] = byte(min(max(b.out.uncounted, 1), lump-1))
+	}
+}
+
+func (r *rewriter) instruction(in *wasm.Instructions) {
+	if r.cost >= straight {
+		r.split(in.Start)
+	}
+	r.slow(in)
+	if !r.dead {
+		r.cost += int64(*fuelOf.of(in.Op))
+	}
+	r.control(in)
+}
+
+// slow puts a check before instructions that may take long, and charges those
+// that do an amount of work that their topmost operand states.
+func (r *rewriter) slow(in *wasm.Instructions) {
+	var shift int64 // the amount times 2^shift is the fuel
+	switch in.Op {
+	case 0x40: // memory.grow
+		shift = 10
+	case 0xfc08, 0xfc0a, 0xfc0b: // memory.init, memory.copy, memory.fill
+		shift = -6
+	case 0xfc0c, 0xfc0e, 0xfc0f, 0xfc11: // table.init, table.copy, table.grow, table.fill
+		shift = -3
+	case 0xfe01, 0xfe02: // memory.atomic.wait32, memory.atomic.wait64
+		r.testBefore(in.Start)
+		r.out = wasm.AppendSigned(append(r.out, opDrop, opI64Const), longestWait)
+		return
+	default:
+		return
+	}
+	r.testBefore(in.Start)
+	r.out = r.chargeSize(r.out, r.scratch, shift)
+	r.added = true
+}
+
+// testBefore begins a segment that starts with a test. What is appended to
+// the code next comes before that test.
+func (r *rewriter) testBefore(at int) {
+	r.split(at)
+	r.copy(at)
+	r.test, r.leaf = true, false
+}

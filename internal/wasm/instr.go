@@ -1,0 +1,252 @@
+package wasm
+
+// Opcode is an instruction's opcode: the first byte, or prefix<<8 | number
+// for those that have a prefix.
+type Opcode uint16
+
+// The opcodes that control where execution goes on or name what a module may
+// have been given more of, and the prefixes.
+const (
+	OpUnreachable        Opcode = 0x00
+	OpBlock              Opcode = 0x02
+	OpLoop               Opcode = 0x03
+	OpIf                 Opcode = 0x04
+	OpElse               Opcode = 0x05
+	OpThrow              Opcode = 0x08
+	OpThrowRef           Opcode = 0x0a
+	OpEnd                Opcode = 0x0b
+	OpBr                 Opcode = 0x0c
+	OpBrIf               Opcode = 0x0d
+	OpBrTable            Opcode = 0x0e
+	OpReturn             Opcode = 0x0f
+	OpCall               Opcode = 0x10
+	OpCallIndirect       Opcode = 0x11
+	OpReturnCall         Opcode = 0x12
+	OpReturnCallIndirect Opcode = 0x13
+	OpCallRef            Opcode = 0x14
+	OpReturnCallRef      Opcode = 0x15
+	OpTryTable           Opcode = 0x1f
+	OpLocalGet           Opcode = 0x20
+	OpLocalSet           Opcode = 0x21
+	OpLocalTee           Opcode = 0x22
+	OpGlobalGet          Opcode = 0x23
+	OpGlobalSet          Opcode = 0x24
+	OpRefFunc            Opcode = 0xd2
+	OpBrOnNull           Opcode = 0xd5
+	OpBrOnNonNull        Opcode = 0xd6
+
+	prefixMisc   = 0xfc
+	prefixVector = 0xfd
+	prefixAtomic = 0xfe
+)
+
+// Instructions steps through the instructions of a function body:
+//
+//	in := code.Instructions()
+//	for in.Next() {
+//		... in.Op ...
+//	}
+//	err := in.Err()
+//
+// It knows what wazero 1.12 knows: WebAssembly 2.0 with tail calls, exceptions,
+// threads and typed function references. It decodes more strictly than the
+// format asks where engines differ in what they make of odd encodings, so that
+// nothing can mean one thing here and another there.
+type Instructions struct {
+	Op     Opcode
+	Start  int      // of the instruction, in Code.Expr
+	End    int      // of the instruction: where the next one starts
+	Labels []uint32 // where branches and catches lead; valid until Next
+	Depth  int      // blocks open after the instruction, the function's included
+
+	// Index is the first index that follows the opcode and is not a label or a
+	// memory's: of a function, type, local, global, table, tag or segment. It
+	// stands at IndexAt in Code.Expr. Without an index IndexAt is 0.
+	Index   uint32
+	IndexAt int
+
+	r    reader
+	base int // of the expression in the input
+}
+
+// Instructions returns an iterator at the beginning of the body.
+func (c *Code) Instructions() Instructions {
+	return Instructions{Depth: 1, base: c.Offset, r: reader{data: c.Expr, end: len(c.Expr)}}
+}
+
+// Err returns the [*FormatError] that ended the iteration, or nil.
+func (in *Instructions) Err() error {
+	if in.r.err == nil {
+		return nil
+	}
+	return &FormatError{in.base + in.r.err.Offset, in.r.err.Msg}
+}
+
+// Next goes to the next instruction. It returns false after the last one and
+// after an error.
+func (in *Instructions) Next() bool {
+	if in.Depth == 0 || in.r.err != nil {
+		return false
+	}
+	in.Start = in.r.pos
+	in.Labels, in.IndexAt = in.Labels[:0], 0
+	first := in.r.byte("an instruction")
+	in.Op = Opcode(first)
+	imm := immediates[first]
+	if first >= prefixMisc {
+		imm = in.prefixed(first)
+	}
+	in.immediate(imm)
+	in.End = in.r.pos
+	if in.Depth == 0 && in.r.left() > 0 {
+		in.r.fail(in.End, "expected the end of the function body, got %d more bytes", in.r.left())
+	}
+	return in.r.err == nil
+}
+
+// Types returns how many types there must be for the value types that the
+// instructions so far name: the largest type index in them, plus one.
+func (in *Instructions) Types() uint64 { return in.r.valueTypes.count }
+
+func (in *Instructions) prefixed(prefix byte) immediate {
+	op := in.r.u32("an opcode")
+	size := in.r.pos - in.Start
+	in.Op = Opcode(prefix)<<8 | Opcode(op&0xff)
+	switch {
+	// The shortest encoding only: some engines take one byte for the number,
+	// whatever it says, and would read the rest as instructions.
+	case prefix == prefixMisc && op < uint32(len(miscImmediates)) && size == 2:
+		return miscImmediates[op]
+	case prefix == prefixVector && op <= 0xff && size == 2+int(op>>7):
+		return vectorImmediates[op]
+	case prefix == prefixAtomic && op < uint32(len(atomicImmediates)) && size == 2:
+		return atomicImmediates[op]
+	}
+	return immUnknown
+}
+
+func (in *Instructions) immediate(imm immediate) {
+	r := &in.r
+	switch imm {
+	case immUnknown:
+		r.fail(in.Start, "expected an instruction, got an unknown or unsupported one: % x", r.data[in.Start:r.pos])
+	case immNone:
+	case immIndex:
+		in.index()
+	case immTwoIndices:
+		in.index()
+		r.u32("an index")
+	case immMemory, immMemoryLane:
+		in.memoryArgument(imm == immMemoryLane)
+	case immZero:
+		in.zeroByte()
+	case immTwoZeros:
+		in.zeroByte()
+		in.zeroByte()
+	case immIndexZero:
+		in.index()
+		in.zeroByte()
+	case immS32:
+		r.sleb(32, "a constant")
+	case immS64:
+		r.sleb(64, "a constant")
+	case immByte, immBytes4, immBytes8, immBytes16:
+		r.take(immWidth[imm], "a constant")
+	case immHeapType:
+		r.heapType()
+	case immSelect:
+		in.selectType()
+	default:
+		in.control(imm)
+	}
+}
+
+func (in *Instructions) index() {
+	in.IndexAt = in.r.pos
+	in.Index = in.r.u32("an index")
+}
+
+func (in *Instructions) memoryArgument(lane bool) {
+	start := in.r.pos
+	if align := in.r.u32("an alignment"); align >= 32 {
+		in.r.fail(start, "expected an alignment below 32, got %d (several memories are not supported)", align)
+	}
+	in.r.u32("an offset")
+	if lane {
+		in.r.byte("a lane")
+	}
+}
+
+func (in *Instructions) zeroByte() {
+	start := in.r.pos
+	if b := in.r.byte("memory index 0"); b != 0 {
+		in.r.fail(start, "expected memory index 0, got %#x (several memories are not supported)", b)
+	}
+}
+
+func (in *Instructions) selectType() {
+	start := in.r.pos
+	if n := in.r.byte("the number of types"); n != 1 {
+		in.r.fail(start, "expected one type, got %d", n)
+	}
+	in.r.valueType()
+}
+
+// control reads the immediates of instructions that open or close blocks or
+// branch.
+func (in *Instructions) control(imm immediate) {
+	switch imm {
+	case immBlock:
+		in.blockType()
+		in.Depth++
+	case immEnd:
+		in.Depth--
+	case immLabel:
+		in.label()
+	case immLabels:
+		for n := in.r.count(1, "labels"); n > 0 && in.r.err == nil; n-- {
+			in.label()
+		}
+		in.label()
+	case immTryTable:
+		in.blockType()
+		in.r.each("catch clauses", in.catch)
+		in.Depth++
+	}
+}
+
+// catch reads a catch clause. Its label is seen from outside of the try_table.
+func (in *Instructions) catch() {
+	start := in.r.pos
+	kind := in.r.byte("a kind of catch clause")
+	if kind > 3 {
+		in.r.fail(start, "expected a kind of catch clause, got %#x", kind)
+	}
+	if kind < 2 {
+		in.r.u32("tag index")
+	}
+	in.label()
+}
+
+func (in *Instructions) label() {
+	in.Labels = append(in.Labels, in.r.index(in.Depth, "label"))
+}
+
+// blockType reads nothing (0x40), a value type or a type index.
+func (in *Instructions) blockType() {
+	r := &in.r
+	if r.left() > 0 && r.data[r.pos] == 0x40 {
+		r.pos++
+		return
+	}
+	if r.left() > 0 && r.data[r.pos]&0xc0 == 0x40 {
+		r.valueType()
+		return
+	}
+	in.IndexAt = r.pos
+	i := r.sleb(33, "a block type")
+	if i < 0 {
+		r.fail(in.IndexAt, "expected a block type")
+	}
+	in.Index = uint32(i)
+}

@@ -1,0 +1,93 @@
+package wasm
+
+// Subsections of the name section.
+const (
+	namesModule = iota
+	namesFunctions
+	namesLocals
+	namesLabels
+)
+
+// StableNames returns the contents of a name section without the names of
+// labels, which are numbered by the blocks before them and so do not survive
+// blocks being added. It returns false if the section is malformed: the format
+// asks to ignore it then, but there are engines that allocate what it claims.
+func (c *Custom) StableNames() ([]byte, bool) {
+	out := make([]byte, 0, len(c.Data))
+	valid := true
+	complete := eachSubsection(c.Data, func(id byte, whole, body []byte) {
+		valid = valid && validNames(id, body)
+		if id != namesLabels {
+			out = append(out, whole...)
+		}
+	})
+	return out, complete && valid
+}
+
+// eachSubsection calls f for each subsection, with and without its head. It
+// reports whether the data ends where a subsection does.
+func eachSubsection(data []byte, f func(id byte, whole, body []byte)) bool {
+	r := &reader{data: data, end: len(data)}
+	for r.err == nil && r.pos < len(data) {
+		start := r.pos
+		id := r.byte("subsection id")
+		body := r.take(uint64(r.u32("subsection size")), "a subsection")
+		if r.err == nil {
+			f(id, data[start:r.pos], body)
+		}
+	}
+	return r.err == nil
+}
+
+// validNames reports whether the subsections that engines read are well formed.
+func validNames(id byte, body []byte) bool {
+	r := &reader{data: body, end: len(body)}
+	switch id {
+	case namesModule:
+		r.name("module name")
+	case namesFunctions:
+		r.functionNames()
+	case namesLocals:
+		r.localNames()
+	default:
+		return true
+	}
+	return r.err == nil && r.pos == len(body)
+}
+
+func (r *reader) functionNames() {
+	r.each("names", func() {
+		r.funcIndex()
+		r.name("a name")
+	})
+}
+
+func (r *reader) localNames() {
+	r.each("functions with names", func() {
+		r.funcIndex()
+		r.each("names", func() {
+			r.u32("an index")
+			r.name("a name")
+		})
+	})
+}
+
+// shiftNames shifts the functions that a name section's valid contents name.
+func shiftNames(data []byte, first uint32) []byte {
+	out := make([]byte, 0, len(data)+len(data)/64)
+	eachSubsection(data, func(id byte, whole, body []byte) {
+		read := map[byte]func(*reader){
+			namesFunctions: (*reader).functionNames,
+			namesLocals:    (*reader).localNames,
+			namesLabels:    (*reader).localNames, // of the same form
+		}[id]
+		if read == nil {
+			out = append(out, whole...)
+			return
+		}
+		out = framed(out, id, func(out []byte) []byte {
+			return append(out, shiftRead(body, first, read)...)
+		})
+	})
+	return out
+}

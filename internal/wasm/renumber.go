@@ -1,0 +1,78 @@
+package wasm
+
+// AddFuncImport adds an import of a function of the given type after all other
+// imports and returns its index. Defined functions get an index that is higher
+// by one, here in exports, start function, element segments, constant
+// expressions and names; in the code the caller must do it. What m shares with
+// another module stays as it is there.
+func (m *Module) AddFuncImport(module, name string, typ uint32) uint32 {
+	f := uint32(m.Len(KindFunc) - len(m.Functions))
+	imports := m.Imports[:len(m.Imports):len(m.Imports)]
+	m.Imports = append(imports, Import{Module: module, Name: name, Kind: KindFunc, Type: typ})
+	m.shift(f)
+	return f
+}
+
+// shift adds one to the function indices from first on.
+func (m *Module) shift(first uint32) {
+	if m.Start != nil {
+		start := shifted(*m.Start, first)
+		m.Start = &start
+	}
+	m.Exports = append([]Export(nil), m.Exports...)
+	for i := range m.Exports {
+		if e := &m.Exports[i]; e.Kind == KindFunc {
+			e.Index = shifted(e.Index, first)
+		}
+	}
+	m.Elements.Raw = shiftRead(m.Elements.Raw, first, func(r *reader) {
+		for i := uint32(0); i < m.Elements.Count; i++ {
+			r.element()
+		}
+	})
+	m.shiftInits(first)
+	m.Customs = append([]Custom(nil), m.Customs...)
+	for i := range m.Customs {
+		if c := &m.Customs[i]; c.Name == "name" {
+			c.Data = shiftNames(c.Data, first)
+		}
+	}
+}
+
+func (m *Module) shiftInits(first uint32) {
+	constant := func(r *reader) { r.constExpr() }
+	m.Globals = append([]Global(nil), m.Globals...)
+	for i := range m.Globals {
+		m.Globals[i].Init = shiftRead(m.Globals[i].Init, first, constant)
+	}
+	m.Tables = append([]Table(nil), m.Tables...)
+	for i := range m.Tables {
+		if m.Tables[i].Init != nil {
+			m.Tables[i].Init = shiftRead(m.Tables[i].Init, first, constant)
+		}
+	}
+}
+
+func shifted(index, first uint32) uint32 {
+	if index >= first {
+		index++
+	}
+	return index
+}
+
+// shiftRead returns data, which read reads, with function indices shifted.
+func shiftRead(data []byte, first uint32, read func(*reader)) []byte {
+	r := &reader{data: data, end: len(data), noteFuncs: true}
+	read(r)
+	if len(r.funcs) == 0 {
+		return data
+	}
+	out := make([]byte, 0, len(data)+len(r.funcs))
+	done := 0
+	for _, s := range r.funcs {
+		out = append(out, data[done:s.start]...)
+		out = appendU32(out, shifted(s.index, first))
+		done = s.end
+	}
+	return append(out, data[done:]...)
+}
