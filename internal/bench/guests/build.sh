@@ -7,7 +7,7 @@ cd "$(dirname "$0")/src"
 for guest in pingpong roundtrip floor; do
 	clang-19 --target=wasm32-unknown-unknown -std=c17 -O2 -Wall -Wextra -Werror -Wno-unused-parameter \
 		-ffreestanding -nostdlib -mbulk-memory \
-		-Wl,--no-entry -Wl,--strip-all -Wl,--stack-first -Wl,-z,stack-size=4096 \
+		-Wl,--no-entry -Wl,--strip-all -Wl,--stack-first -Wl,-z,stack-size=1024 \
 		-o "$out/$guest.wasm" "$guest.c"
 	chmod 644 "$out/$guest.wasm"
 done

@@ -52,9 +52,9 @@
 // # Floor
 //
 // [Floor] is the least that a crossing can cost. It imports "floor" "take"
-// (ptr, len i32), and exports memory, "payload" () -> i32, the address of 64
-// bytes; "exchange" (i32) -> i32, which takes a pointer to 64 bytes and gives it
-// back; and "give" (count i32), which calls take with the 64 bytes count times.
+// (ptr, len i32), and exports memory, of which it uses nothing from 4 KiB on;
+// "exchange" (i32) -> i32, which takes a pointer to 64 bytes and gives it back;
+// and "relay" (i32) -> i32, which also calls take with the 64 bytes, once.
 package guests
 
 import (

@@ -156,10 +156,11 @@ func TestMemoryGrowsOnce(t *testing.T) {
 func TestFloor(t *testing.T) {
 	runtime := wazero.NewRuntime(t.Context())
 	defer func() { _ = runtime.Close(context.Background()) }()
-	taken, where := 0, uint32(0)
+	const where = 32 << 10
+	taken := 0
 	_, err := runtime.NewHostModuleBuilder("floor").NewFunctionBuilder().WithFunc(func(at, size uint32) {
 		if at != where || size != 64 {
-			t.Errorf("the host was given %d bytes at %d", size, at)
+			t.Errorf("the host was given %d bytes at %d, want 64 at %d", size, at, where)
 		}
 		taken++
 	}).Export("take").Instantiate(t.Context())
@@ -171,12 +172,14 @@ func TestFloor(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := &wasmPlayer{t: t, module: module}
-	where = uint32(p.call("payload"))
-	if back := p.call("exchange", uint64(where)); uint32(back) != where {
-		t.Errorf("exchange gave %d back, want %d", back, where)
-	}
-	if p.call("give", 5); taken != 5 {
-		t.Errorf("the host was given 64 bytes %d times, want 5", taken)
+	for _, c := range []struct {
+		export string
+		takes  int
+	}{{"exchange", 0}, {"relay", 1}} {
+		taken = 0
+		if back := p.call(c.export, where); back != where || taken != c.takes {
+			t.Errorf("%s gave %d back and called the host %d times, want %d and %d", c.export, back, taken, where, c.takes)
+		}
 	}
 }
 

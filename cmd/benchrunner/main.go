@@ -1,0 +1,72 @@
+// Benchrunner measures what messages between components cost, for every choice
+// of engine, broker and tracker that it is asked for, side by side in one run,
+// and as a multiple of what the engine alone needs.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1 // what was asked for could not be measured
+	exitUsage  = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second interrupt ends the process
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is the program, without the process around it. It ends early, with what
+// there is, when ctx does.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	command := newCommand()
+	command.SetArgs(args)
+	command.SetOut(stdout)
+	command.SetErr(stderr)
+	ran, err := command.ExecuteContextC(ctx)
+	if err == nil {
+		return exitDone
+	}
+	fmt.Fprintf(stderr, "benchrunner: %v\n", err)
+	if failed := (*failure)(nil); errors.As(err, &failed) {
+		return exitFailed
+	}
+	fmt.Fprintf(stderr, "See '%s --help'.\n", ran.CommandPath())
+	return exitUsage
+}
+
+// failure is the error of a command that was used as it should be. All other
+// errors are wrong usage.
+type failure struct{ error }
+
+func (f *failure) Unwrap() error { return f.error }
+
+func newCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "benchrunner",
+		Short: "Measure what messages between components cost",
+		Long: `Benchrunner measures what messages between components cost: real guests on a
+real host, with capabilities, quotas, handler time limit and counters on.
+
+A cell is one choice of engine, broker, tracker, pattern, payload and mode. All
+cells of a run are measured in turns, round by round, together with their floor:
+what the engine alone needs for the same crossings.`,
+		Example:       "  benchrunner list\n  benchrunner run --quick\n  benchrunner run --engine wazero --pattern call --json results.json",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	command.AddCommand(newRunCommand(), newListCommand())
+	return command
+}

@@ -1,0 +1,144 @@
+// Package cells says which cells a selection comes to, which of them this build
+// cannot measure and why, and what each of them is held to.
+package cells
+
+import (
+	"fmt"
+
+	"github.com/airhost/airhost/internal/bench/guests"
+	"github.com/airhost/airhost/internal/bench/result"
+)
+
+// MinPayload is the smallest payload that the measured guests take, in bytes:
+// the header of their protocol.
+const MinPayload = guests.HeaderSize
+
+// Selection is a set of cells: every combination of what its fields list. A
+// dimension that a pattern does not have does not multiply its cells:
+// Components is fire-and-forget's, Pairs is every pattern's but call's.
+type Selection struct {
+	Engines, Brokers, Trackers []string
+	Patterns                   []result.Pattern
+	Payloads                   []int // bytes
+	Modes                      []result.Mode
+	Components                 []int
+	Pairs                      []int
+}
+
+// Keys returns the selection's cells, without any twice.
+func (s Selection) Keys() []result.Key {
+	var keys []result.Key
+	seen := make(map[result.Key]bool)
+	each(s.Engines, func(engine string) {
+		each(s.Brokers, func(broker string) {
+			each(s.Trackers, func(tracker string) {
+				for _, key := range s.workloads() {
+					key.Engine, key.Broker, key.Tracker = engine, broker, tracker
+					if !seen[key] {
+						seen[key] = true
+						keys = append(keys, key)
+					}
+				}
+			})
+		})
+	})
+	return keys
+}
+
+// workloads returns the keys of one engine, broker and tracker, without them.
+func (s Selection) workloads() []result.Key {
+	var keys []result.Key
+	each(s.Patterns, func(pattern result.Pattern) {
+		each(s.Payloads, func(payload int) {
+			each(s.Modes, func(mode result.Mode) {
+				each(s.Components, func(components int) {
+					each(s.Pairs, func(pairs int) {
+						key := result.Key{Pattern: pattern, PayloadBytes: payload, Mode: mode, Components: components, Pairs: pairs}
+						keys = append(keys, normalize(key))
+					})
+				})
+			})
+		})
+	})
+	return keys
+}
+
+func normalize(key result.Key) result.Key {
+	switch key.Pattern {
+	case result.RequestResponse:
+		key.Components = 0
+	case result.Call:
+		key.Components, key.Pairs = 0, 0
+	}
+	return key
+}
+
+func each[T any](list []T, do func(T)) {
+	for _, item := range list {
+		do(item)
+	}
+}
+
+// Check refuses what no build could measure, with an error that says what is
+// allowed.
+func (s Selection) Check() error {
+	for _, payload := range s.Payloads {
+		if payload < MinPayload {
+			return fmt.Errorf("payload of %d bytes: want at least %d, which is what the measured guests need", payload, MinPayload)
+		}
+	}
+	for _, n := range s.Components {
+		if n < 1 {
+			return fmt.Errorf("%d components: want at least 1", n)
+		}
+	}
+	for _, n := range s.Pairs {
+		if n < 1 {
+			return fmt.Errorf("%d pairs: want at least 1", n)
+		}
+	}
+	return nil
+}
+
+// targets are the most that a median may be for a WebAssembly engine, in
+// nanoseconds, from the project's goals: 280 and 560 are its origin's budget for
+// one message and one round trip, 200 is its own.
+var targets = map[result.Pattern]float64{
+	result.FireAndForget:   280,
+	result.RequestResponse: 560,
+	result.Call:            200,
+}
+
+// targetPayload is the payload in bytes for which there are targets.
+const targetPayload = 64
+
+// Target returns what the cell is held to, in nanoseconds for one operation, or
+// false where there is no target: other payloads, rings of other than two
+// components, more than one pair, and components that are neither WebAssembly
+// nor Go in the host's process. Native components have half the time.
+func Target(key result.Key, native bool) (float64, bool) {
+	if key.Mode != result.Latency || key.PayloadBytes != targetPayload || !isPair(key) {
+		return 0, false
+	}
+	target, ok := targets[key.Pattern]
+	if native {
+		target /= 2
+	}
+	return target, ok
+}
+
+// isPair reports whether the cell is a single pair, or a single callee.
+func isPair(key result.Key) bool {
+	return (key.Components == 0 || key.Components == 2) && key.Pairs <= 1
+}
+
+// Verdict says whether a median whose 95 % interval is low to high meets target.
+func Verdict(low, high, target float64) result.Verdict {
+	switch {
+	case high <= target:
+		return result.Met
+	case low > target:
+		return result.Missed
+	}
+	return result.Undecided
+}

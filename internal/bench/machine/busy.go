@@ -1,0 +1,121 @@
+package machine
+
+import (
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// BusyShare is how much of the processors' time others may use, and for how
+// much of its time the measuring process may wait for a processor, before its
+// figures carry a warning.
+const BusyShare = 0.05
+
+// Load watches the processors from one point in time on.
+type Load struct {
+	root  fs.FS
+	start usage
+	known bool
+}
+
+// usage is processor time so far, in clock ticks of the kernel's.
+type usage struct {
+	total, busy, own float64
+}
+
+// Watch begins to watch. root is the system's root directory.
+func Watch(root fs.FS) *Load {
+	start, known := readUsage(root)
+	return &Load{root, start, known}
+}
+
+// Others returns the share, 0 to 1, of all processors' time since Watch that
+// went to other processes, to the kernel on their behalf, and, on a virtual
+// machine, to other machines. It is false where the system does not tell.
+func (l *Load) Others() (float64, bool) {
+	now, known := readUsage(l.root)
+	total := now.total - l.start.total
+	if !l.known || !known || total <= 0 {
+		return 0, false
+	}
+	others := (now.busy - l.start.busy) - (now.own - l.start.own)
+	return min(1, max(0, others/total)), true
+}
+
+// Warning says that others kept the machine busy, or is "".
+func (l *Load) Warning() string {
+	others, known := l.Others()
+	if !known || others <= BusyShare {
+		return ""
+	}
+	return fmt.Sprintf("busy machine: others used %.0f %% of the processors' time, want at most %.0f %%", 100*others, 100*BusyShare)
+}
+
+// WaitWarning says that the measuring process waited for a processor for this
+// share of its time, or is "".
+func WaitWarning(share float64) string {
+	if share <= BusyShare {
+		return ""
+	}
+	return fmt.Sprintf("busy processors: threads of the run waited for one for %.0f %% of its time, want at most %.0f %%", 100*share, 100*BusyShare)
+}
+
+// readUsage reads the first line of proc/stat (user nice system idle iowait irq
+// softirq steal …, proc(5)) and the process's own utime and stime.
+func readUsage(root fs.FS) (usage, bool) {
+	fields := strings.Fields(firstLine(root, "proc/stat"))
+	if len(fields) < 9 || fields[0] != "cpu" {
+		return usage{}, false
+	}
+	var u usage
+	for i, field := range fields[1:9] {
+		ticks, err := strconv.ParseFloat(field, 64)
+		if err != nil {
+			return usage{}, false
+		}
+		u.total += ticks
+		if i != 3 && i != 4 { // idle, and idle while waiting for a disk
+			u.busy += ticks
+		}
+	}
+	own, known := ownTicks(root)
+	u.own = own
+	return u, known
+}
+
+// ownTicks reads utime and stime of proc/self/stat: the 12th and 13th fields
+// after the command's name, which is in parentheses and may hold spaces.
+func ownTicks(root fs.FS) (float64, bool) {
+	line := firstLine(root, "proc/self/stat")
+	fields := strings.Fields(line[strings.LastIndexByte(line, ')')+1:])
+	if len(fields) < 13 {
+		return 0, false
+	}
+	user, err := strconv.ParseFloat(fields[11], 64)
+	system, err2 := strconv.ParseFloat(fields[12], 64)
+	return user + system, err == nil && err2 == nil
+}
+
+// Waited returns for how long all threads of this process together have been
+// ready to run without a processor to run on, since each of them began: the
+// second figure of proc/self/task/*/schedstat, in nanoseconds. It is 0 where
+// the system does not tell.
+func Waited(root fs.FS) time.Duration {
+	paths, err := fs.Glob(root, "proc/self/task/*/schedstat")
+	if err != nil {
+		return 0
+	}
+	var sum time.Duration
+	for _, path := range paths {
+		fields := strings.Fields(firstLine(root, path))
+		if len(fields) < 2 {
+			continue
+		}
+		if wait, err := strconv.ParseInt(fields[1], 10, 64); err == nil {
+			sum += time.Duration(wait)
+		}
+	}
+	return sum
+}

@@ -1,0 +1,70 @@
+package output
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/airhost/airhost/internal/bench/result"
+	"golang.org/x/perf/benchfmt"
+)
+
+// BenchmarkText prints each sample of each measured cell as one line of Go's
+// benchmark format (golang.org/design/14313-benchmark-format), which benchstat
+// reads. Allocations are a cell's, so that its lines share them.
+func BenchmarkText(w io.Writer, file *result.File) error {
+	writer := benchfmt.NewWriter(w)
+	config := benchmarkConfig(file.Environment)
+	for _, cell := range file.Cells {
+		if cell.Status != result.Measured {
+			continue
+		}
+		name := benchmarkName(cell.Key, file.Environment.GOMAXPROCS)
+		for _, sample := range cell.Samples {
+			line := &benchfmt.Result{
+				Config: config,
+				Name:   name,
+				Iters:  cell.OpsPerSample,
+				Values: []benchfmt.Value{
+					{Value: sample, Unit: cell.Unit},
+					{Value: cell.BytesPerOp, Unit: "B/op"},
+					{Value: cell.AllocsPerOp, Unit: "allocs/op"},
+				},
+			}
+			if err := writer.Write(line); err != nil {
+				return fmt.Errorf("writing benchmark text: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+func benchmarkConfig(env result.Environment) []benchfmt.Config {
+	var config []benchfmt.Config
+	for _, pair := range [][2]string{
+		{"goos", env.OS}, {"goarch", env.Arch}, {"cpu", env.CPU}, {"go", env.Go},
+		{"kernel", env.Kernel}, {"governor", env.Governor}, {"commit", env.Commit},
+	} {
+		config = append(config, benchfmt.Config{Key: pair[0], Value: []byte(pair[1]), File: true})
+	}
+	return config
+}
+
+func benchmarkName(key result.Key, procs int) benchfmt.Name {
+	var name strings.Builder
+	for word := range strings.SplitSeq(string(key.Pattern), "-") {
+		name.WriteString(strings.ToUpper(word[:1]) + word[1:])
+	}
+	fmt.Fprintf(&name, "/engine=%s/broker=%s/tracker=%s/payload=%d/mode=%s",
+		key.Engine, key.Broker, key.Tracker, key.PayloadBytes, key.Mode)
+	if key.Components != 0 {
+		fmt.Fprintf(&name, "/components=%d", key.Components)
+	}
+	if key.Pairs != 0 {
+		fmt.Fprintf(&name, "/pairs=%d", key.Pairs)
+	}
+	if procs > 1 {
+		fmt.Fprintf(&name, "-%d", procs)
+	}
+	return benchfmt.Name(name.String())
+}

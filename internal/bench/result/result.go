@@ -1,0 +1,205 @@
+// Package result is the file that a measurement leaves behind: which cells were
+// measured, every sample of them, what the samples come to, and the machine and
+// build they came from. The file is JSON, versioned by its schema, and read as
+// strictly as it is written, so that a comparison never guesses.
+package result
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Schema is the version of the file that this package writes and reads.
+const Schema = 1
+
+// File is one run.
+type File struct {
+	Schema      int         `json:"schema"`
+	Environment Environment `json:"environment"`
+	Cells       []Cell      `json:"cells"`
+}
+
+// Environment is the machine and the build that a run's figures came from. It
+// holds neither a path nor a host name. What could not be found out is
+// "unknown".
+type Environment struct {
+	CPU        string            `json:"cpu"`
+	Cores      int               `json:"cores"` // logical processors the program may use
+	GOMAXPROCS int               `json:"gomaxprocs"`
+	Governor   string            `json:"governor"` // of the processor's frequency
+	Kernel     string            `json:"kernel"`
+	OS         string            `json:"os"`
+	Arch       string            `json:"arch"`
+	Go         string            `json:"go"`
+	Modules    map[string]string `json:"modules"` // module path to version
+	Commit     string            `json:"commit"`
+	Modified   bool              `json:"modified"` // the commit's tree had changes
+	Flags      []string          `json:"flags"`    // as set, without those that name files
+	Seed       uint64            `json:"seed"`
+	Started    string            `json:"started"` // RFC 3339, UTC
+}
+
+// Pattern is what goes on between the components of a cell.
+type Pattern string
+
+// The patterns. Call is a Go program's request to an idle component.
+const (
+	FireAndForget   Pattern = "fire-and-forget"
+	RequestResponse Pattern = "request-response"
+	Call            Pattern = "call"
+)
+
+// Patterns returns all patterns.
+func Patterns() []Pattern { return []Pattern{FireAndForget, RequestResponse, Call} }
+
+// Mode is the question that a cell answers.
+type Mode string
+
+// Latency asks what one message costs, with one in flight.
+const Latency Mode = "latency"
+
+// Modes returns all modes.
+func Modes() []Mode { return []Mode{Latency} }
+
+// Key names a cell: what is measured.
+type Key struct {
+	Engine       string  `json:"engine"`
+	Broker       string  `json:"broker"`
+	Tracker      string  `json:"tracker"`
+	Pattern      Pattern `json:"pattern"`
+	PayloadBytes int     `json:"payload_bytes"`
+	Mode         Mode    `json:"mode"`
+	// Components is how many components pass a message round. It is set for
+	// fire-and-forget only: request-response has always two, call one.
+	Components int `json:"components,omitempty"`
+	// Pairs is how many rings or pairs, each on its own, run at the same time;
+	// 0 where the pattern has no such choice. An operation of any of them
+	// counts, so that with two pairs on two cores ns/op would ideally halve.
+	Pairs int `json:"pairs,omitempty"`
+}
+
+// String names the cell in the parts that vary, for people.
+func (k Key) String() string {
+	text := fmt.Sprintf("%s/%s/%s/%s/%dB/%s", k.Engine, k.Broker, k.Tracker, k.Pattern, k.PayloadBytes, k.Mode)
+	if k.Components != 0 && k.Components != 2 {
+		text += fmt.Sprintf("/components=%d", k.Components)
+	}
+	if k.Pairs > 1 {
+		text += fmt.Sprintf("/pairs=%d", k.Pairs)
+	}
+	return text
+}
+
+// Status says whether a cell has figures.
+type Status string
+
+// The statuses.
+const (
+	Measured Status = "measured"
+	LeftOut  Status = "left-out"
+)
+
+// Verdict says whether a target was met. Where the interval of the median
+// crosses the target it is Undecided.
+type Verdict string
+
+// The verdicts.
+const (
+	Met       Verdict = "yes"
+	Missed    Verdict = "no"
+	Undecided Verdict = "undecided"
+)
+
+// UnitNanoseconds is the unit of latency cells: nanoseconds for one operation,
+// which is one hop, one round trip, or one call.
+const UnitNanoseconds = "ns/op"
+
+// Cell is one cell of a run: its figures, or the reason why there are none.
+type Cell struct {
+	Key
+	Status Status `json:"status"`
+	Reason string `json:"reason,omitempty"`
+	// Figures is nil exactly where the cell was left out.
+	*Figures
+}
+
+// Figures are what was measured of a cell. All but the counts are in Unit.
+type Figures struct {
+	Unit    string    `json:"unit"`
+	Samples []float64 `json:"samples"` // in the order taken, none dropped
+	// OpsPerSample is how many operations each sample is the mean of.
+	OpsPerSample int     `json:"ops_per_sample"`
+	Median       float64 `json:"median"`
+	CI95Low      float64 `json:"ci95_low"` // of the median, by bootstrap
+	CI95High     float64 `json:"ci95_high"`
+	Mean         float64 `json:"mean"`
+	Stddev       float64 `json:"stddev"` // of the sample, n-1
+	MAD          float64 `json:"mad"`    // median absolute deviation, not scaled
+	Q1           float64 `json:"q1"`
+	Q3           float64 `json:"q3"`
+	// Outliers is how many samples lie more than 1.5 interquartile ranges
+	// outside the quartiles (Tukey).
+	Outliers int `json:"outliers"`
+
+	// Floor is the median of what the engine alone needs, measured in the same
+	// run, and FloorMultiple is Median/Floor. Both are nil where there is no
+	// such floor.
+	Floor         *float64 `json:"floor,omitempty"`
+	FloorMultiple *float64 `json:"floor_multiple,omitempty"`
+	// Target is the most that the median should be, nil where there is none;
+	// then WithinTarget is "".
+	Target       *float64 `json:"target,omitempty"`
+	WithinTarget Verdict  `json:"within_target,omitempty"`
+
+	AllocsPerOp float64  `json:"allocs_per_op"`
+	BytesPerOp  float64  `json:"bytes_per_op"`
+	Warnings    []string `json:"warnings"` // never null
+}
+
+// ErrInvalid is what every error of [File.Validate] and [Read] matches.
+var ErrInvalid = errors.New("invalid result file")
+
+// Validate checks what the types cannot say.
+func (f *File) Validate() error {
+	if f.Schema != Schema {
+		return fmt.Errorf("%w: schema %d, want %d: write it again with this benchrunner", ErrInvalid, f.Schema, Schema)
+	}
+	seen := make(map[Key]bool)
+	for i, cell := range f.Cells {
+		if err := cell.validate(); err != nil {
+			return fmt.Errorf("%w: cell %d, %s: %w", ErrInvalid, i, cell.Key, err)
+		}
+		if seen[cell.Key] {
+			return fmt.Errorf("%w: cell %d, %s: is there twice", ErrInvalid, i, cell.Key)
+		}
+		seen[cell.Key] = true
+	}
+	return nil
+}
+
+func (c Cell) validate() error {
+	switch {
+	case !slices.Contains(Patterns(), c.Pattern):
+		return fmt.Errorf("unknown pattern %q", c.Pattern)
+	case !slices.Contains(Modes(), c.Mode):
+		return fmt.Errorf("unknown mode %q", c.Mode)
+	case c.Status == LeftOut && c.Figures != nil:
+		return errors.New("left out, but has figures")
+	case c.Status == LeftOut && c.Reason == "":
+		return errors.New("left out without a reason")
+	case c.Status == LeftOut:
+		return nil
+	case c.Status != Measured:
+		return fmt.Errorf("unknown status %q", c.Status)
+	case c.Figures == nil || len(c.Samples) == 0:
+		return errors.New("measured, but has no samples")
+	case c.Warnings == nil:
+		return errors.New("warnings are missing, want a list")
+	case (c.Target == nil) != (c.WithinTarget == ""):
+		return errors.New("target and within_target must come together")
+	case (c.Floor == nil) != (c.FloorMultiple == nil):
+		return errors.New("floor and floor_multiple must come together")
+	}
+	return nil
+}

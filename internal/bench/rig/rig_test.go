@@ -1,0 +1,243 @@
+package rig_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/fx"
+	"go.uber.org/goleak"
+
+	"github.com/airhost/airhost/backends/native"
+	"github.com/airhost/airhost/brokers/inproc"
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/guest"
+	"github.com/airhost/airhost/internal/bench/guests"
+	"github.com/airhost/airhost/internal/bench/result"
+	"github.com/airhost/airhost/internal/bench/rig"
+	"github.com/airhost/airhost/trackers/slab"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func key(pattern result.Pattern) result.Key {
+	return result.Key{
+		Engine: "native", Broker: "inproc", Tracker: "slab",
+		Pattern: pattern, PayloadBytes: 64, Mode: result.Latency,
+	}
+}
+
+// source is the native guest of a pattern.
+func source(pattern result.Pattern) core.Source {
+	if pattern == result.RequestResponse {
+		return native.Source(guests.NewRoundTrip)
+	}
+	return native.Source(guests.NewPingPong)
+}
+
+func newRig(t *testing.T, key result.Key, source core.Source) *rig.Rig {
+	t.Helper()
+	r, err := rig.New(t.Context(), key, rig.Parts{
+		Modules:    fx.Options(native.Module, inproc.Module, slab.Module),
+		EngineName: native.Name,
+		Guest:      source,
+		Logger:     slog.New(slog.DiscardHandler),
+		Patience:   20 * time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+func TestRun(t *testing.T) {
+	with := func(pattern result.Pattern, payload, components, pairs int) result.Key {
+		k := key(pattern)
+		k.PayloadBytes, k.Components, k.Pairs = payload, components, pairs
+		return k
+	}
+	for _, k := range []result.Key{
+		with(result.FireAndForget, 64, 2, 1), with(result.FireAndForget, 24, 1, 1),
+		with(result.FireAndForget, 1024, 10, 1), with(result.FireAndForget, 64, 3, 2),
+		with(result.RequestResponse, 64, 0, 1), with(result.RequestResponse, 16<<10, 0, 1),
+		with(result.RequestResponse, 64, 0, 3), with(result.Call, 64, 0, 0), with(result.Call, 4096, 0, 0),
+	} {
+		t.Run(k.String(), func(t *testing.T) {
+			r := newRig(t, k, source(k.Pattern))
+			for _, n := range []int{1, 7, 1000} {
+				elapsed, err := r.Run(t.Context(), n)
+				if err != nil {
+					t.Fatalf("%d operations: %v", n, err)
+				}
+				if err := r.Verify(t.Context(), n); err != nil {
+					t.Error(err)
+				}
+				if elapsed <= 0 {
+					t.Errorf("%d operations took %v", n, elapsed)
+				}
+			}
+		})
+	}
+}
+
+// A tampering guest is the pattern's own, but for one message in a thousand.
+type tampering struct {
+	guest.Component
+	handled *atomic.Int64 // by all instances
+	odd     func(guest.Host, []byte) ([]byte, error)
+}
+
+func (g tampering) HandleMessage(host guest.Host, sender string, message []byte) ([]byte, error) {
+	if len(message) >= guests.HeaderSize && message[0] != guests.OpStart && g.handled.Add(1)%1000 == 0 {
+		return g.odd(host, message)
+	}
+	return g.Component.HandleMessage(host, sender, message)
+}
+
+func (g tampering) Initialize(host guest.Host, config guest.Config) error {
+	if c, ok := g.Component.(guest.Initializer); ok {
+		return c.Initialize(host, config)
+	}
+	return nil
+}
+
+func (g tampering) HandleCallback(host guest.Host, id guest.RequestID, response []byte, failure error) error {
+	return g.Component.(guest.CallbackHandler).HandleCallback(host, id, response, failure)
+}
+
+func tampered(create func() guest.Component, odd func(guest.Host, []byte) ([]byte, error)) core.Source {
+	handled := new(atomic.Int64)
+	return native.Source(func() guest.Component { return tampering{create(), handled, odd} })
+}
+
+func TestDroppedMessageFails(t *testing.T) {
+	dropped := tampered(guests.NewPingPong, func(guest.Host, []byte) ([]byte, error) { return nil, nil })
+	_, err := newRig(t, key(result.FireAndForget), dropped).Run(t.Context(), 5000)
+	var lost *rig.LostError
+	if !errors.As(err, &lost) {
+		t.Fatalf("one ball in a thousand is dropped: got %v, want a LostError", err)
+	}
+	if lost.Got.Handled != 999 || lost.Claimed != 5000 {
+		t.Errorf("got %+v, want 999 handled of 5000", lost)
+	}
+}
+
+// A guest that blocks its host for good stands for a host that stalls.
+func TestStallFails(t *testing.T) {
+	release := make(chan struct{})
+	blocking := func(guest.Host, []byte) ([]byte, error) {
+		<-release
+		return nil, nil
+	}
+	r := newRig(t, key(result.FireAndForget), tampered(guests.NewPingPong, blocking))
+	t.Cleanup(func() { close(release) }) // before the rig is closed
+	_, err := r.Run(t.Context(), 5000)
+	var stalled *rig.StalledError
+	if !errors.As(err, &stalled) {
+		t.Errorf("a guest blocks its host: got %v, want a StalledError", err)
+	}
+}
+
+func runAndVerify(t *testing.T, r *rig.Rig, n int) error {
+	t.Helper()
+	if _, err := r.Run(t.Context(), n); err != nil {
+		t.Fatal(err)
+	}
+	return r.Verify(t.Context(), n)
+}
+
+func TestSkippedWorkFails(t *testing.T) {
+	uncounted := tampered(guests.NewPingPong, func(_ guest.Host, message []byte) ([]byte, error) { return message, nil })
+	err := runAndVerify(t, newRig(t, key(result.Call), uncounted), 5000)
+	var count *rig.CountError
+	if !errors.As(err, &count) {
+		t.Fatalf("one call in a thousand is not counted: got %v, want a CountError", err)
+	}
+	if count.Got.Handled != 4995 || count.Want.Handled != 5000 {
+		t.Errorf("got %+v, want 4995 of 5000", count)
+	}
+}
+
+func TestWrongResponseFails(t *testing.T) {
+	wrong := func(guest.Host, []byte) ([]byte, error) { return make([]byte, 64), nil }
+	_, err := newRig(t, key(result.RequestResponse), tampered(guests.NewRoundTrip, wrong)).Run(t.Context(), 5000)
+	var unfinished *rig.UnfinishedError
+	if !errors.As(err, &unfinished) || unfinished.Done.Status != guests.Mismatch {
+		t.Errorf("one response in a thousand is not the request: got %v, want an UnfinishedError by mismatch", err)
+	}
+	if _, err := newRig(t, key(result.Call), tampered(guests.NewPingPong, wrong)).Run(t.Context(), 5000); err == nil {
+		t.Error("one response in a thousand calls is not the request: got no error")
+	}
+}
+
+func TestFailedRequestFails(t *testing.T) {
+	failing := func(guest.Host, []byte) ([]byte, error) { return nil, errors.New("not today") }
+	_, err := newRig(t, key(result.RequestResponse), tampered(guests.NewRoundTrip, failing)).Run(t.Context(), 5000)
+	var unfinished *rig.UnfinishedError
+	if !errors.As(err, &unfinished) || unfinished.Done.Status != guests.CallbackFailed {
+		t.Errorf("one request in a thousand fails: got %v, want an UnfinishedError by a failed callback", err)
+	}
+}
+
+// shortcut says that its run is over as soon as it is given a ball.
+type shortcut struct {
+	guest.Component
+	done string
+}
+
+func (s *shortcut) Initialize(_ guest.Host, config guest.Config) error {
+	for _, pair := range config {
+		if pair.Key == "done" {
+			s.done = pair.Value
+		}
+	}
+	return nil
+}
+
+func (s *shortcut) HandleMessage(host guest.Host, sender string, message []byte) ([]byte, error) {
+	if message[0] != guests.OpBall {
+		return s.Component.HandleMessage(host, sender, message)
+	}
+	done := make([]byte, guests.HeaderSize)
+	done[0] = guests.OpDone
+	return nil, host.Send(s.done, done)
+}
+
+func TestDoingNothingFails(t *testing.T) {
+	idle := native.Source(func() guest.Component { return &shortcut{Component: guests.NewPingPong()} })
+	err := runAndVerify(t, newRig(t, key(result.FireAndForget), idle), 1000)
+	var count *rig.CountError
+	if !errors.As(err, &count) || count.Got != (guests.Counters{}) {
+		t.Errorf("a guest that does nothing: got %v, want a CountError with no counts", err)
+	}
+}
+
+func TestInterruptEndsSample(t *testing.T) {
+	r := newRig(t, key(result.FireAndForget), source(result.FireAndForget))
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := r.Run(ctx, 1<<40); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want the context's error", err)
+	}
+}
+
+func TestUnknownGuestFails(t *testing.T) {
+	_, err := rig.New(t.Context(), key(result.Call), rig.Parts{
+		Modules:    fx.Options(native.Module, inproc.Module, slab.Module),
+		EngineName: native.Name,
+		Guest:      core.Source{Path: "nobody"},
+		Logger:     slog.New(slog.DiscardHandler),
+	})
+	var module *core.ModuleError
+	if !errors.As(err, &module) {
+		t.Errorf("got %v, want a ModuleError", err)
+	}
+}
