@@ -15,13 +15,13 @@ setup: ## download what building needs (Go modules); nothing else is needed to r
 	@$(GO) mod download
 
 build: setup ## build airhost and benchrunner into bin/
-	@$(GO) build -o $(OUT)/ ./cmd/...
+	@$(GO) build -buildvcs=auto -o $(OUT)/ ./cmd/...
 
 guests: setup ## compile the example guests to WebAssembly into bin/guests/
 	@examples/build.sh $(GUESTS)
 
 run: build guests ## run the relay example: both patterns at work between WebAssembly guests
-	@$(OUT)/airhost call examples/relay/airhost.yaml demo/relay --data 'hello from make run'
+	$(OUT)/airhost call examples/relay/airhost.yaml demo/relay --data 'hello from make run'; echo
 
 test: setup ## run all tests
 	@$(GO) test $(PACKAGES)

@@ -79,6 +79,7 @@ func (in *instance) enter() error {
 	if in.interrupted.Load() {
 		return in.end(errInterrupted)
 	}
+	in.yielded = 0
 	if in.budget.counter != nil {
 		in.budget.reset()
 	}

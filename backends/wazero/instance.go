@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/tetratelabs/wazero/api"
 
@@ -26,7 +27,8 @@ type instance struct {
 	realloc api.Function // as entry: for what a call of the host allocates
 	nested  [4]uint64
 	phase   phase
-	over    error // why the instance has ended, or nil
+	over    error         // why the instance has ended, or nil
+	yielded time.Duration // when the call in progress was first asked whether it may go on; 0 before that
 
 	interrupted atomic.Bool
 }

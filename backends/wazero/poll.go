@@ -81,7 +81,8 @@ func (g *guest) waitFor(subscription []byte) (time.Duration, errno) {
 }
 
 func (g *guest) sleep(d time.Duration) {
-	for end := time.Now().Add(d); d > 0 && !g.interrupted.Load(); d = time.Until(end) {
+	for end := time.Now().Add(d); d > 0; d = time.Until(end) {
+		g.goOn()
 		time.Sleep(min(d, sleepSlice))
 	}
 }

@@ -53,6 +53,7 @@ func sendMessage(ctx context.Context, stack []uint64) {
 	mem := g.Memory()
 	target, message, err := abi.LiftSend(mem, uint32(stack[0]), uint32(stack[1]), uint32(stack[2]), uint32(stack[3]), abi.SendMessage)
 	must(err)
+	g.pass(len(message))
 	area := uint32(stack[4])
 	must(abi.CheckResultArea(mem, area, abi.SendMessage))
 	must(abi.LowerResult(g, area, g.send(target, message), abi.SendMessage))
@@ -68,6 +69,7 @@ func sendRequest(ctx context.Context, stack []uint64) {
 	mem := g.Memory()
 	target, request, err := abi.LiftSend(mem, uint32(stack[0]), uint32(stack[1]), uint32(stack[2]), uint32(stack[3]), abi.SendRequest)
 	must(err)
+	g.pass(len(request))
 	timeout, area := stack[4], uint32(stack[5])
 	must(abi.CheckRequestArea(mem, area))
 	id, refused := g.request(target, request, timeout)
@@ -102,6 +104,7 @@ func log(ctx context.Context, stack []uint64) {
 	must(err)
 	message, err := abi.LiftBytes(g.Memory(), uint32(stack[1]), uint32(stack[2]), "the message of log")
 	must(err)
+	g.pass(len(message))
 	defer hostPanicked()
 	g.env.Host.Log(level, message)
 }

@@ -23,6 +23,10 @@ const maxPages = 1<<16 - 1
 // deeper than others, reach some hundreds, and a few giants thousands.
 const maxNesting = 3000
 
+// maxCallDepth bounds how many calls of a guest's functions are open. wazero by
+// itself ends a runaway recursion only when its stack has 50 MB, twice.
+const maxCallDepth = 30_000
+
 // guestCode is a guest's code, checked and ready to be compiled.
 type guestCode struct {
 	instrumented *meter.Result
@@ -45,6 +49,9 @@ func (e *Engine) prepare(src core.Source, limits core.Limits) (*guestCode, error
 	if problems := abi.Check(m); len(problems) > 0 {
 		return nil, &core.ModuleError{Source: sourceName(src), Problems: problems}
 	}
+	if err := withinBounds(m); err != nil {
+		return nil, moduleError(src, err)
+	}
 	if limits.Memory < pageSize {
 		return nil, moduleError(src, &core.LimitError{Limit: "limits.memory", Got: pageSize, Max: uint64(max(limits.Memory, 0)), Unit: "bytes"})
 	}
@@ -59,6 +66,7 @@ func (e *Engine) prepare(src core.Source, limits core.Limits) (*guestCode, error
 		MaxMemoryPages:   pages,
 		MaxTableElements: limits.TableElements,
 		MaxNesting:       maxNesting,
+		MaxCallDepth:     maxCallDepth,
 	})
 	if err != nil {
 		return nil, moduleError(src, limitError(err))

@@ -8,8 +8,12 @@ import (
 	"github.com/airhost/airhost/internal/abi"
 )
 
-// maxTrapText bounds a trap's line, in bytes.
-const maxTrapText = 256
+// maxTrapText bounds a trap's line, maxDetails its stack, in bytes. The guest
+// chooses the names of its functions.
+const (
+	maxTrapText = 256
+	maxDetails  = 8 << 10
+)
 
 // trap says why an instance has ended, given what a call of its code or a check
 // of what it did returned.
@@ -17,11 +21,11 @@ func trapOf(cause error) *core.TrapError {
 	if known := new(core.TrapError); errors.As(cause, &known) {
 		end := *known
 		if end.Details == "" && cause != error(known) {
-			end.Details = cause.Error() // with the guest's stack
+			end.Details = details(cause) // with the guest's stack
 		}
 		return &end
 	}
-	t := &core.TrapError{Kind: core.TrapFault, Text: firstLine(cause.Error()), Details: cause.Error()}
+	t := &core.TrapError{Kind: core.TrapFault, Text: firstLine(cause.Error()), Details: details(cause)}
 	var broken *abi.Violation
 	switch {
 	case errors.As(cause, &broken):
@@ -47,8 +51,15 @@ func isStackOverflow(err error) bool {
 func firstLine(text string) string {
 	text, _, _ = strings.Cut(text, "\n")
 	text = strings.TrimPrefix(text, "wasm error: ")
-	if len(text) > maxTrapText {
-		text = strings.ToValidUTF8(text[:maxTrapText], "") + "…"
+	return clip(text, maxTrapText)
+}
+
+func details(cause error) string { return clip(cause.Error(), maxDetails) }
+
+// clip returns at most so many bytes of a text.
+func clip(text string, most int) string {
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
 	}
 	return text
 }

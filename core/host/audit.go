@@ -28,8 +28,11 @@ type auditRecord struct {
 type audit struct {
 	host    *Host
 	log     *slog.Logger
-	records chan auditRecord
 	stopped sync.WaitGroup
+
+	mu      sync.Mutex // guards closing records, and closed
+	records chan auditRecord
+	closed  bool
 }
 
 func (a *audit) start(h *Host) {
@@ -38,17 +41,15 @@ func (a *audit) start(h *Host) {
 	a.stopped.Go(a.write)
 }
 
-// record notes a refusal. It does not block.
+// record notes a refusal. It does not block, and may come after stop.
 func (a *audit) record(sender core.ComponentID, target []byte, pattern string, refusal *core.MessagingError) {
-	if len(a.records) == cap(a.records) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed || len(a.records) == cap(a.records) {
 		a.host.tally.auditDropped.Add(1)
 		return
 	}
-	select {
-	case a.records <- auditRecord{sender, string(target[:min(len(target), 2*core.MaxIDPart+1)]), pattern, refusal}:
-	default:
-		a.host.tally.auditDropped.Add(1)
-	}
+	a.records <- auditRecord{sender, string(target[:min(len(target), 2*core.MaxIDPart+1)]), pattern, refusal}
 }
 
 func (a *audit) write() {
@@ -72,8 +73,11 @@ func (a *audit) write() {
 	}
 }
 
-// stop writes what is left. No record may come after it.
+// stop writes what is left.
 func (a *audit) stop() {
+	a.mu.Lock()
+	a.closed = true
 	close(a.records)
+	a.mu.Unlock()
 	a.stopped.Wait()
 }

@@ -30,25 +30,48 @@ type compiled struct {
 	core.Component
 	key  compiledKey
 	uses int
-	once sync.Once
-	err  error
+	turn chan struct{} // full while somebody compiles it
+}
+
+func newCompiled(key compiledKey) *compiled {
+	return &compiled{key: key, turn: make(chan struct{}, 1)}
 }
 
 // compile returns the compiled source, from the catalog if it can. It must be
 // given back with release.
 func (l *catalog) compile(ctx context.Context, e core.Engine, src core.Source, limits core.Limits) (*compiled, error) {
 	entry := l.entry(e, src, limits)
-	entry.once.Do(func() { entry.Component, entry.err = e.Compile(ctx, src, limits) })
-	if entry.err != nil {
+	if err := entry.compile(ctx, e, src, limits); err != nil {
 		l.forget(entry)
-		return nil, entry.err
+		return nil, err
 	}
 	return entry, nil
 }
 
+// compile compiles the entry, unless somebody else has. That they failed, for
+// their context has ended, is no reason not to try.
+func (c *compiled) compile(ctx context.Context, e core.Engine, src core.Source, limits core.Limits) error {
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if c.Component != nil {
+		return nil
+	}
+	component, err := e.Compile(ctx, src, limits)
+	if err == nil {
+		c.Component = component
+	}
+	return err
+}
+
 func (l *catalog) entry(e core.Engine, src core.Source, limits core.Limits) *compiled {
 	if src.Code == nil {
-		return &compiled{uses: 1}
+		entry := newCompiled(compiledKey{})
+		entry.uses = 1
+		return entry
 	}
 	// Only what changes the code counts.
 	limits = core.Limits{Memory: limits.Memory, TableElements: limits.TableElements, Fuel: min(limits.Fuel, 1)}
@@ -60,7 +83,7 @@ func (l *catalog) entry(e core.Engine, src core.Source, limits core.Limits) *com
 		if l.entries == nil {
 			l.entries = make(map[compiledKey]*compiled)
 		}
-		entry = &compiled{key: key}
+		entry = newCompiled(key)
 		l.entries[key] = entry
 	}
 	entry.uses++

@@ -17,8 +17,7 @@ const (
 	queued         // waiting for a worker
 	running        // owned by a worker or by a Go program's request
 	claimed        // owned by whoever deploys, stops or removes it
-	down           // without an instance, until it is started again
-	failed         // without an instance, for good
+	down           // without an instance, until it is started again if it ever is
 	removed        // undeployed
 )
 
@@ -36,25 +35,32 @@ type component struct {
 	refuse   refusalErrors
 	serial   uint32 // picks a watch slot
 
+	waiting, handed turn // its places in queues
+
 	// What follows belongs to the owner.
 	out      outbox
+	inHand   entry // what it was given to its worker with
 	response []byte
 	counts   tally
 	log      logQuota
 
-	mu          sync.Mutex // guards what follows; taken after no other lock
+	mu          sync.Mutex // guards what follows; taken after Host.mu, before workers.mu
 	status      status
+	closed      *core.MessagingError // why the mailbox takes nothing, or nil
 	mailbox     mailbox
 	instance    core.Instance // written by the owner
 	worker      *worker       // that runs it, or nil
 	calling     bool          // a call of the instance is in progress
-	started     time.Duration // when it began, on the host's clock
-	overdue     bool          // it was interrupted
+	calls       uint64        // how many have begun
+	seen        uint64        // the last of them that the watchdog saw
+	since       time.Duration // when it saw it first, on the host's clock
+	overdue     bool          // the call was interrupted
 	prompt      bool          // its last call was short
 	healthDue   bool
 	health      core.HealthStatus
 	healthTimer *time.Timer
 	claim       chan struct{} // closed once the component is its claimant's
+	abandoned   bool          // its owner is the last, and removes it
 	published   tally         // counts, as of the last message
 	supervisor  supervisor
 }
@@ -74,16 +80,15 @@ func (c *component) deliver(m *core.Message, w *worker) error {
 		return c.refuse.tooLarge
 	}
 	c.mu.Lock()
-	if err := c.closed(); err != nil {
-		c.mu.Unlock()
-		return err
+	if c.closed != nil {
+		defer c.mu.Unlock()
+		return c.closed
 	}
 	if c.mailbox.waiting() >= c.limits.Mailbox {
 		c.mu.Unlock()
 		return c.refuse.full
 	}
-	c.mailbox.push(entry{message: m})
-	c.wake(w)
+	c.accept(entry{message: m}, w)
 	return nil
 }
 
@@ -95,14 +100,13 @@ func (c *component) outcome(m *core.Message, w *worker) {
 		m.Fail(&core.RequestError{Reason: core.ReasonFailed, Text: c.refuse.tooLarge.Text})
 	}
 	c.mu.Lock()
-	if c.closed() != nil {
+	if c.closed != nil {
 		c.mu.Unlock()
 		c.host.tally.orphans.Add(1)
 		m.Release()
 		return
 	}
-	c.mailbox.push(entry{message: m, outcome: true})
-	c.wake(w)
+	c.accept(entry{message: m, outcome: true}, w)
 }
 
 // Expired implements [core.Waiter].
@@ -114,43 +118,77 @@ func (c *component) Expired(id core.RequestID) {
 	c.outcome(m, nil)
 }
 
-// closed says why the mailbox takes nothing, with c.mu held.
-func (c *component) closed() error {
-	switch c.status {
-	case removed:
-		return c.refuse.notFound
-	case failed:
-		return c.refuse.down
+// accept puts e into the mailbox; it releases c.mu. An idle component on the
+// sender's worker gets it in hand instead, and is the worker's from then on: it
+// need not take the lock once more to begin.
+func (c *component) accept(e entry, w *worker) {
+	if c.status == idle && w != nil {
+		c.status, c.worker, c.inHand = running, w, e
+		c.begin()
+		c.host.workers.next(&c.handed, w)
+		return
 	}
-	return nil
+	c.mailbox.push(e)
+	c.wake()
 }
 
 // wake has an idle component run; it releases c.mu.
-func (c *component) wake(w *worker) {
+func (c *component) wake() {
 	ready := c.status == idle
 	if ready {
 		c.status = queued
 	}
 	c.mu.Unlock()
 	if ready {
-		c.host.workers.ready(c, w)
+		c.host.workers.push(&c.waiting)
 	}
 }
 
+// turn is a component's place in a queue. One that waits may have been claimed
+// since, and may have several turns. One with a message in hand has a single
+// turn, and belongs to whoever takes it.
+type turn struct {
+	component *component
+	inHand    bool
+}
+
 // run works off the mailbox, up to a batch.
-func (c *component) run(w *worker) {
-	c.mu.Lock()
-	if c.status != queued {
-		c.mu.Unlock() // claimed or removed since it was queued
-		return
+func (t *turn) run(w *worker) {
+	c := t.component
+	if t.inHand {
+		c.runInHand(w)
+	} else {
+		c.mu.Lock()
+		if c.status != queued {
+			c.mu.Unlock() // claimed or removed since it was queued
+			return
+		}
+		c.status, c.worker = running, w
 	}
-	c.status = running
-	c.worker = w
+	c.workOff()
+}
+
+// runInHand handles the message in hand; it returns with c.mu held. The call was
+// begun by whoever sent the message.
+func (c *component) runInHand(w *worker) {
+	c.host.clock.Now() // has it tick, now that the watchdog can see the call
+	if c.worker != w { // another one has taken the turn
+		c.mu.Lock()
+		c.worker = w
+		c.mu.Unlock()
+	}
+	e := c.inHand
+	c.inHand = entry{}
+	c.end(c.handle(e))
+}
+
+// workOff works off the mailbox, up to a batch, with c.mu held; it releases it.
+func (c *component) workOff() {
 	if c.instance == nil && c.supervisor.due {
 		c.restart()
 	}
 	for range batch {
-		if c.instance == nil || c.claim != nil {
+		if c.instance == nil || c.claim != nil || c.abandoned {
 			break
 		}
 		if c.healthDue {
@@ -169,8 +207,9 @@ func (c *component) run(w *worker) {
 
 // begin marks a call of the instance; it releases c.mu.
 func (c *component) begin() {
-	c.calling = true
-	c.started = c.host.clock.Now()
+	c.calling, c.prompt = true, true
+	c.calls++
+	c.host.clock.Now() // has it tick
 	c.mu.Unlock()
 }
 
@@ -185,8 +224,6 @@ func (c *component) end(trap error) {
 	}
 	if trap != nil {
 		c.ended(trap)
-	} else {
-		c.prompt = c.host.clock.Now()-c.started < heldUpAfter
 	}
 	c.published = c.counts
 }
@@ -200,13 +237,17 @@ func (c *component) yield() {
 		c.status = claimed
 		close(c.claim)
 		c.claim = nil
-	case c.status == failed:
+	case c.abandoned:
+		c.status = claimed
+		c.mu.Unlock()
+		c.host.removeAbandoned(c)
+		return
 	case c.instance == nil && !c.supervisor.due:
 		c.status = down
 	case c.mailbox.length > 0 || c.healthDue || c.instance == nil:
 		c.status = queued
 		c.mu.Unlock()
-		c.host.workers.push(c)
+		c.host.workers.push(&c.waiting)
 		return
 	default:
 		c.status = idle
@@ -223,7 +264,7 @@ func (c *component) handle(e entry) error {
 		c.out.pending--
 		c.counts.Callbacks++
 		err := c.instance.HandleCallback(m.Correlation, m.Payload, m.Failure)
-		m.Release()
+		c.worker.release(m)
 		return c.verdict(err)
 	case m.IsRequest():
 		return c.answer(m)
@@ -234,7 +275,7 @@ func (c *component) handle(e entry) error {
 		return trap
 	}
 	c.counts.Handled++
-	m.Release()
+	c.worker.release(m)
 	return nil
 }
 

@@ -13,7 +13,7 @@ type ComponentCounters struct {
 	Requests  uint64 // requests that were taken
 	Canceled  uint64 // of these, canceled
 	Handled   uint64 // messages that its handle-message returned from, error or not
-	Errors    uint64 // of these, with an error
+	Errors    uint64 // calls of handle-message and handle-callback that failed, traps included
 	Callbacks uint64 // calls of its handle-callback
 	Traps     uint64 // ends of its instance: traps, interruptions, breaches of the ABI
 	Restarts  uint64 // instances that took another's place
@@ -95,14 +95,14 @@ type Snapshot struct {
 // Snapshot returns the host's counters. Those of a component in the middle of a
 // call are as of the call's begin.
 func (h *Host) Snapshot() Snapshot {
-	sum, waiting, components := h.sum()
+	sum := h.totals()
 	s := Snapshot{
 		Sent:    sum.Sent + sum.direct + h.tally.sent.Load(),
-		Refused: make(map[string]uint64), Handled: sum.Handled, DeadLetters: h.tally.deadLetters.Load(), Waiting: waiting,
+		Refused: make(map[string]uint64), Handled: sum.Handled, DeadLetters: h.tally.deadLetters.Load(), Waiting: sum.waiting,
 		Requests: sum.Requests + sum.direct + h.tally.requests.Load(), Pending: h.tracker.Pending(),
 		Timeouts: h.tally.timeouts.Load(), Canceled: sum.Canceled + h.tally.canceled.Load(), Callbacks: sum.Callbacks,
 		Late: h.tally.late.Load(), Orphans: h.tally.orphans.Load(),
-		Components: components, Traps: sum.Traps, Restarts: sum.Restarts,
+		Components: sum.components, Traps: sum.Traps, Restarts: sum.Restarts,
 		WorkersHeldUp: h.tally.heldUp.Load(), AuditDropped: h.tally.auditDropped.Load(),
 	}
 	for _, c := range core.MessagingErrorCases() {
@@ -113,17 +113,26 @@ func (h *Host) Snapshot() Snapshot {
 	return s
 }
 
-// sum adds up what all components, past and present, have published.
-func (h *Host) sum() (sum tally, waiting, components int) {
+// totals are what all components, past and present, have published.
+type totals struct {
+	tally
+	waiting    int // entries in mailboxes
+	components int // deployed
+	busy       int // of these, running or with something to do
+}
+
+func (h *Host) totals() totals {
 	h.mu.Lock()
-	sum = h.gone
-	all := h.list()
-	h.mu.Unlock()
-	for _, c := range all {
+	defer h.mu.Unlock()
+	t := totals{tally: h.gone, components: len(h.components)}
+	for _, c := range h.components {
 		c.mu.Lock()
-		sum.add(&c.published)
-		waiting += c.mailbox.length
+		t.tally.add(&c.published)
+		t.waiting += c.mailbox.length
+		if c.mailbox.length > 0 || c.status == running || c.status == queued || c.status == claimed {
+			t.busy++
+		}
 		c.mu.Unlock()
 	}
-	return sum, waiting, len(all)
+	return t
 }

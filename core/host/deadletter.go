@@ -59,7 +59,8 @@ func (h *Host) recordDead(m *core.Message, reason error) {
 	})
 }
 
-// deadLetter ends a fire-and-forget message that cannot be handled.
+// deadLetter ends a message that cannot be handled and of which nobody else is to
+// be told.
 func (h *Host) deadLetter(m *core.Message, reason error) {
 	h.recordDead(m, reason)
 	m.Release()

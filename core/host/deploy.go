@@ -29,17 +29,16 @@ func (h *Host) Deploy(ctx context.Context, d Deployment) error {
 	if err := h.admit(c); err != nil {
 		return fmt.Errorf("deployment of %s: %w", d.ID, err)
 	}
+	defer h.changes.Done()
 	if err := h.bringUp(ctx, c); err != nil {
-		h.expel(c)
-		return fmt.Errorf("deployment of %s: %w", d.ID, err)
+		return fmt.Errorf("deployment of %s: %w", d.ID, errors.Join(err, h.remove(ctx, c, errStopping)))
 	}
-	h.emit(Event{Kind: EventDeployed, Component: d.ID}, "engine", d.Engine, "source", d.Source.Path)
 	return nil
 }
 
 func newComponent(h *Host, d Deployment) *component {
 	id := d.ID.String()
-	return &component{
+	c := &component{
 		id: d.ID, host: h, limits: d.Limits, plan: d, status: claimed,
 		refuse: refusalErrors{
 			notFound: &core.MessagingError{Case: core.CaseTargetNotFound, Text: id},
@@ -50,13 +49,15 @@ func newComponent(h *Host, d Deployment) *component {
 		out: outbox{quota: newBucket(d.Quota.MessagesPerSecond, d.Quota.Burst, h.clock)},
 		log: logQuota{lines: newBucket(maxLogLines, maxLogLines, h.clock), bytes: newBucket(maxLogBytes, maxLogBytes, h.clock)},
 	}
+	c.waiting, c.handed = turn{component: c}, turn{component: c, inHand: true}
+	return c
 }
 
-// admit enters c in the host's list, where its id is free.
+// admit enters c in the host's list, where its id is free, and begins a change.
 func (h *Host) admit(c *component) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.state != stateRunning || h.stopping.Load() {
+	if h.state != stateRunning {
 		return ErrNotRunning
 	}
 	if h.components[c.id] != nil {
@@ -65,24 +66,12 @@ func (h *Host) admit(c *component) error {
 	h.serial++
 	c.serial = h.serial
 	h.components[c.id] = c
+	h.changes.Add(1)
 	return nil
 }
 
-// expel takes c off the host's list; its counters stay in the host's sums.
-func (h *Host) expel(c *component) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	c.mu.Lock()
-	c.status = removed
-	h.gone.add(&c.published)
-	c.published = tally{}
-	c.mu.Unlock()
-	if h.components[c.id] == c {
-		delete(h.components, c.id)
-	}
-}
-
-// bringUp compiles and starts c, of which the caller is the owner until then.
+// bringUp compiles and starts c, of which the caller is the owner until it has
+// succeeded.
 func (h *Host) bringUp(ctx context.Context, c *component) (err error) {
 	engine := h.engines[c.plan.Engine]
 	if engine == nil {
@@ -96,13 +85,13 @@ func (h *Host) bringUp(ctx context.Context, c *component) (err error) {
 	slot := h.watch.acquire(c)
 	err = c.launch(ctx)
 	slot.release()
-	c.published = c.counts
-	if err == nil {
-		err = h.attach(c)
-	}
 	if err != nil {
-		return errors.Join(err, h.takeDown(ctx, c, errHostStopping))
+		return err
 	}
+	if err = h.attach(c); err != nil {
+		return err
+	}
+	h.emit(Event{Kind: EventDeployed, Component: c.id}, "engine", c.plan.Engine, "source", c.plan.Source.Path)
 	c.mu.Lock()
 	c.scheduleHealth()
 	c.yield()
@@ -131,25 +120,41 @@ func (h *Host) detach(c *component) {
 // Undeploy removes a component: requests that wait in its mailbox end with
 // target-not-found, other messages become dead letters, its own requests are
 // forgotten. It waits for the call in progress until ctx ends, and then leaves
-// the component as it was, but for messages that were refused meanwhile.
+// the component as it was. Any other error is of the engine's: the component
+// has been removed nevertheless.
+//
+// A component written in Go must not undeploy itself: it would wait for its own
+// call to end.
 func (h *Host) Undeploy(ctx context.Context, id core.ComponentID) error {
-	h.mu.Lock()
-	c := h.components[id]
-	h.mu.Unlock()
-	if c == nil {
-		return fmt.Errorf("undeployment: %w", &core.MessagingError{Case: core.CaseTargetNotFound, Text: id.String()})
-	}
-	if err := c.acquire(ctx); err != nil {
-		return fmt.Errorf("undeployment of %s: %w", id, err)
-	}
-	h.detach(c)
-	err := h.takeDown(ctx, c, &core.RequestError{Reason: core.ReasonTargetNotFound, Text: id.String()})
-	h.expel(c)
+	c, err := h.dismissed(id)
 	if err != nil {
 		return fmt.Errorf("undeployment of %s: %w", id, err)
 	}
-	h.emit(Event{Kind: EventUndeployed, Component: id})
+	defer h.changes.Done()
+	if err := c.acquire(ctx); err != nil {
+		return fmt.Errorf("undeployment of %s: %w", id, err)
+	}
+	err = h.remove(ctx, c, c.refuse.notFound)
+	h.emit(Event{Kind: EventUndeployed, Component: id, Reason: err})
+	if err != nil {
+		return fmt.Errorf("undeployment of %s: %w", id, err)
+	}
 	return nil
+}
+
+// dismissed returns the component that is to be removed, and begins a change.
+func (h *Host) dismissed(id core.ComponentID) (*component, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.state != stateRunning {
+		return nil, ErrNotRunning
+	}
+	c := h.components[id]
+	if c == nil {
+		return nil, &core.MessagingError{Case: core.CaseTargetNotFound, Text: id.String()}
+	}
+	h.changes.Add(1)
+	return c, nil
 }
 
 // errBusy is returned where a component is being deployed, stopped or removed by
@@ -188,19 +193,25 @@ func (c *component) acquire(ctx context.Context) error {
 	return fmt.Errorf("its call has not ended: %w", ctx.Err())
 }
 
-// takeDown ends a component that its caller owns: what waits for it ends with
-// reason, and its guest is shut down.
-func (h *Host) takeDown(ctx context.Context, c *component, reason *core.RequestError) error {
-	c.mu.Lock()
-	c.status = removed
-	entries := c.mailbox.queue
-	c.mailbox = mailbox{}
-	stopTimer(c.supervisor.timer)
-	stopTimer(c.healthTimer)
-	c.mu.Unlock()
-	c.dismiss(entries, reason)
+// remove ends a component that its caller owns: what waits for it, and what may
+// still come, ends with refusal, its guest is shut down, and its counters stay in
+// the host's sums. The error is the engine's.
+func (h *Host) remove(ctx context.Context, c *component, refusal *core.MessagingError) error {
+	h.detach(c)
+	c.close(refusal)
 	err := c.shutDown()
-	return errors.Join(err, h.catalog.release(ctx, c.compiled))
+	c.forgetRequests() // that it has sent at its shutdown
+	if c.compiled != nil {
+		err = errors.Join(err, h.catalog.release(ctx, c.compiled))
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.status = removed
+	h.gone.add(&c.published)
+	delete(h.components, c.id)
+	return err
 }
 
 // shutDown calls the guest's shutdown and closes the instance; the owner calls
@@ -213,11 +224,10 @@ func (c *component) shutDown() error {
 		return nil
 	}
 	slot := c.host.watch.acquire(c)
+	defer slot.release()
 	c.enter(instance)
 	if err := c.leave(instance.Shutdown()); err != nil {
 		c.host.log.Log(c.host.background, slog.LevelWarn, "shutdown failed", "component", c.id.String(), "reason", err.Error())
 	}
-	slot.release()
-	c.published = c.counts
 	return instance.Close()
 }

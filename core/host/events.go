@@ -35,8 +35,9 @@ type Event struct {
 
 // events hands state changes to subscribers, and never waits for one.
 type events struct {
-	mu          sync.Mutex // guards subscribers
+	mu          sync.Mutex // guards what follows
 	subscribers map[*subscriber]struct{}
+	closed      bool
 }
 
 type subscriber struct {
@@ -56,7 +57,11 @@ func (h *Host) Subscribe(buffer int) (changes <-chan Event, cancel func()) {
 	if e.subscribers == nil {
 		e.subscribers = make(map[*subscriber]struct{})
 	}
-	e.subscribers[s] = struct{}{}
+	if e.closed {
+		close(s.events)
+	} else {
+		e.subscribers[s] = struct{}{}
+	}
 	return s.events, func() { e.cancel(s) }
 }
 
@@ -73,6 +78,7 @@ func (e *events) cancel(s *subscriber) {
 func (e *events) close() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.closed = true
 	for s := range e.subscribers {
 		delete(e.subscribers, s)
 		close(s.events)

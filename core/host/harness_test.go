@@ -37,14 +37,16 @@ func newChannel() (core.Broker, error)   { return channel.New(channel.Config{}) 
 func newSlab() (core.Tracker, error)     { return slab.New(slab.Config{}) }
 func newTimermap() (core.Tracker, error) { return timermap.New(timermap.Config{}) }
 
+var allParts = []parts{
+	{"inproc-slab", newInproc, newSlab},
+	{"inproc-timermap", newInproc, newTimermap},
+	{"channel-slab", newChannel, newSlab},
+	{"channel-timermap", newChannel, newTimermap},
+}
+
 // everyPart runs a test on each broker with each tracker.
 func everyPart(t *testing.T, test func(t *testing.T, p parts)) {
-	for _, p := range []parts{
-		{"inproc-slab", newInproc, newSlab},
-		{"inproc-timermap", newInproc, newTimermap},
-		{"channel-slab", newChannel, newSlab},
-		{"channel-timermap", newChannel, newTimermap},
-	} {
+	for _, p := range allParts {
 		t.Run(p.name, func(t *testing.T) { test(t, p) })
 	}
 }
@@ -91,7 +93,7 @@ func (p parts) start(t testing.TB, config host.Config) *testHost {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.NewTextHandler(log, nil))
 	}
-	h, err := host.New(config, broker, tracker, engine)
+	h, err := host.New(config, broker, tracker, engine, toyEngine{})
 	check(t, err)
 	check(t, h.Start(context.Background()))
 	t.Cleanup(func() {

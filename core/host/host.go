@@ -70,7 +70,9 @@ type Host struct {
 	tally       hostTally
 	epoch       atomic.Uint64 // counts changes of the configuration
 	stopping    atomic.Bool
-	stopped     chan struct{} // closed when nobody will answer any more
+	stopped     chan struct{}  // closed when nobody will answer any more
+	forgotten   chan struct{}  // closed when the tracker is
+	changes     sync.WaitGroup // deployments and undeployments; none begins once the state is stopped
 
 	mu         sync.Mutex // guards what follows; taken before a component's
 	state      hostState
@@ -110,7 +112,7 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 	h := &Host{
 		config: config, broker: broker, tracker: tracker,
 		engines: make(map[string]core.Engine), components: make(map[core.ComponentID]*component),
-		background: context.Background(), stopped: make(chan struct{}),
+		background: context.Background(), stopped: make(chan struct{}), forgotten: make(chan struct{}),
 		deadLetters: deadLetters{most: config.DeadLetters},
 	}
 	h.log = orDefault(config.Logger, slog.Default())
@@ -183,7 +185,7 @@ func (c *component) report() ComponentStatus {
 		Waiting: c.mailbox.length, Counters: c.published.ComponentCounters,
 	}
 	switch {
-	case c.status == failed:
+	case c.closed == c.refuse.down:
 		s.State = "failed"
 	case c.instance == nil:
 		s.State = "restarting"

@@ -27,7 +27,7 @@ func TestDeploymentErrors(t *testing.T) {
 		"no id":            {func(d *host.Deployment) { d.ID = core.ComponentID{} }, "the id is empty"},
 		"the host's id":    {func(d *host.Deployment) { d.ID = core.HostID }, "the host's own"},
 		"id taken":         {func(d *host.Deployment) { d.ID = id("a/echo") }, "there is a component of this id already"},
-		"unknown engine":   {func(d *host.Deployment) { d.Engine = "v8" }, `there is no engine "v8", this host has: native`},
+		"unknown engine":   {func(d *host.Deployment) { d.Engine = "v8" }, `there is no engine "v8", this host has: native, toy`},
 		"unknown source":   {func(d *host.Deployment) { d.Source = core.Source{Path: "nothing"} }, "no such native component"},
 		"unknown policy":   {func(d *host.Deployment) { d.Restart.Policy = "sometimes" }, "unknown restart policy"},
 		"negative limit":   {func(d *host.Deployment) { d.Limits.Mailbox = -1 }, "limits.mailbox is -1"},

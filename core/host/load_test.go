@@ -34,11 +34,10 @@ type node struct {
 	t  *testing.T
 	mu sync.Mutex // guards what follows
 
-	sent    [loadNodes]uint64             // the last number sent to each
-	heard   [loadNodes]uint64             // the last number heard from each
-	open    map[guest.RequestID]struct{}  // requests without an end
-	ended   map[guest.RequestID]time.Time // requests with one
-	handled int
+	sent  [loadNodes]uint64             // the last number sent to each
+	heard [loadNodes]uint64             // the last number heard from each
+	open  map[guest.RequestID]struct{}  // requests without an end
+	ended map[guest.RequestID]time.Time // requests with one
 }
 
 func (n *node) component() guest.Component {

@@ -52,7 +52,7 @@ func (c *component) SendMessage(target, message []byte) error {
 	if err != nil {
 		return c.refused(target, "fire-and-forget", err)
 	}
-	m := core.NewMessage(message)
+	m := c.worker.newMessage(message)
 	m.Sender, m.Target = c.id, r.id
 	if err := r.deliver(m, c.worker); err != nil {
 		m.Release()
@@ -101,19 +101,20 @@ func (c *component) publish(r *route, request []byte, timeout time.Duration) (co
 		c.out.quota.refund(1)
 		return 0, unlessStopping(err)
 	}
-	m := core.NewMessage(request)
+	m := c.worker.newMessage(request)
 	m.Sender, m.Target, m.Correlation, m.Origin = c.id, r.id, id, c.host
 	if r.local == nil {
 		m.Deadline = time.Now().Add(timeout).UnixNano()
 	}
 	if err := r.deliver(m, c.worker); err != nil {
-		m.Release()
-		// Expired in between: then its callback is on its way, and the guest
-		// has to know the id.
 		if c.host.tracker.Cancel(id, c) {
+			m.Release()
 			c.out.quota.refund(1)
 			return 0, err
 		}
+		// Expired in between: its callback is on its way, so that the guest has
+		// to know the id, and the request was not refused but lost.
+		c.host.deadLetter(m, err)
 	}
 	c.out.pending++
 	return id, nil

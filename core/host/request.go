@@ -151,7 +151,13 @@ func (h *Host) wait(ctx context.Context, call *waitingCall, id core.RequestID) (
 			return nil, ctx.Err()
 		}
 	}
-	return takeResponse(ctx, <-call.outcome)
+	// It has left the tracker: to come here, or forgotten with all others.
+	select {
+	case m := <-call.outcome:
+		return takeResponse(ctx, m)
+	case <-h.forgotten:
+		return nil, errHostStopping
+	}
 }
 
 func takeResponse(ctx context.Context, m *core.Message) ([]byte, error) {

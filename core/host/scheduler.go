@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/airhost/airhost/core"
 )
 
 const (
@@ -19,9 +21,10 @@ const (
 // worker runs components, one at a time, to completion: what a component
 // messages while it runs comes next, on the same goroutine.
 type worker struct {
-	next    atomic.Pointer[component] // the head of its queue; anyone may take it
-	retired atomic.Bool               // its place has been given to another
+	next    atomic.Pointer[turn] // the head of its queue; anyone may take it
+	retired atomic.Bool          // its place has been given to another
 	slot    *watchSlot
+	spares  []*core.Message // belong to its goroutine
 }
 
 // workers is the scheduler: a place for each worker's next component, and one
@@ -31,9 +34,8 @@ type workers struct {
 
 	mu      sync.Mutex // guards what follows
 	wakeup  sync.Cond
-	queue   queue[*component]
+	queue   queue[*turn]
 	waiting int // parked workers
-	active  map[*worker]struct{}
 	closed  bool
 
 	queued atomic.Int64 // length of queue
@@ -43,7 +45,6 @@ type workers struct {
 func (s *workers) start(h *Host, n int) {
 	s.host = h
 	s.wakeup.L = &s.mu
-	s.active = make(map[*worker]struct{}, n)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for range n {
@@ -54,7 +55,6 @@ func (s *workers) start(h *Host, n int) {
 // spawn starts a worker, with s.mu held.
 func (s *workers) spawn() {
 	w := &worker{slot: s.host.watch.reserve()}
-	s.active[w] = struct{}{}
 	s.done.Go(func() { s.work(w) })
 }
 
@@ -65,34 +65,39 @@ func (s *workers) stop(ctx context.Context) error {
 	s.closed = true
 	s.wakeup.Broadcast()
 	s.mu.Unlock()
-	ended := make(chan struct{})
+	if err := waitFor(ctx, &s.done); err != nil {
+		return fmt.Errorf("workers are held up in calls that do not end: %w", err)
+	}
+	return nil
+}
+
+// waitFor waits for a group until ctx ends.
+func waitFor(ctx context.Context, group *sync.WaitGroup) error {
+	done := make(chan struct{})
 	go func() {
-		s.done.Wait()
-		close(ended)
+		group.Wait()
+		close(done)
 	}()
 	select {
-	case <-ended:
+	case <-done:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("workers are held up in calls that do not end: %w", ctx.Err())
+		return ctx.Err()
 	}
 }
 
-// ready queues c: at the head of w's queue if it is called on w's goroutine,
-// else in the shared queue.
-func (s *workers) ready(c *component, w *worker) {
-	if w != nil {
-		if c = w.next.Swap(c); c == nil {
-			return
-		}
+// next puts t at the head of w's queue; it is called on w's goroutine. What was
+// there goes to the shared queue.
+func (s *workers) next(t *turn, w *worker) {
+	if before := w.next.Swap(t); before != nil {
+		s.push(before)
 	}
-	s.push(c)
 }
 
-// push puts c at the end of the shared queue.
-func (s *workers) push(c *component) {
+// push puts t at the end of the shared queue.
+func (s *workers) push(t *turn) {
 	s.mu.Lock()
-	s.queue.push(c)
+	s.queue.push(t)
 	s.queued.Store(int64(s.queue.length))
 	if s.waiting > 0 {
 		s.wakeup.Signal()
@@ -102,57 +107,56 @@ func (s *workers) push(c *component) {
 
 func (s *workers) work(w *worker) {
 	defer w.slot.release()
-	for turn := 1; ; turn++ {
-		c := s.take(w, turn%turns == 0)
-		if c == nil {
+	for n := 1; ; n++ {
+		t := s.take(w, n%turns == 0)
+		if t == nil {
 			return
 		}
-		w.slot.set(c)
-		c.run(w)
+		w.slot.set(t.component)
+		t.run(w)
 	}
 }
 
-// take returns the component to run next, or nil for the worker to end. It
-// waits for one.
-func (s *workers) take(w *worker, fair bool) *component {
-	c := w.next.Swap(nil)
-	if c != nil && !w.retired.Load() && (!fair || s.queued.Load() == 0) {
-		return c
+// take returns the turn to run next, or nil for the worker to end. It waits for
+// one.
+func (s *workers) take(w *worker, fair bool) *turn {
+	t := w.next.Swap(nil)
+	if t != nil && !w.retired.Load() && (!fair || s.queued.Load() == 0) {
+		return t
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c != nil {
-		s.queue.push(c)
+	if t != nil {
+		s.queue.push(t)
 		s.wakeup.Signal()
 	}
 	for s.queue.length == 0 && !s.closed && !w.retired.Load() {
-		w.slot.set(nil)
+		w.slot.rest()
 		s.waiting++
 		s.wakeup.Wait()
 		s.waiting--
 	}
 	if w.retired.Load() || s.queue.length == 0 {
-		delete(s.active, w)
 		s.queued.Store(int64(s.queue.length))
 		return nil
 	}
-	c = s.queue.pop()
+	t = s.queue.pop()
 	s.queued.Store(int64(s.queue.length))
-	return c
+	return t
 }
 
 // heldUp gives the place of a worker that one call holds up to a new one, and
-// what it was about to run to the others.
+// what it was about to run to the others. The call must not end meanwhile: a
+// parked worker would swallow a wake-up that is meant for its successor.
 func (s *workers) heldUp(w *worker) {
-	if c := w.next.Swap(nil); c != nil {
-		s.push(c)
+	if t := w.next.Swap(nil); t != nil {
+		s.push(t)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || w.retired.Swap(true) {
 		return
 	}
-	delete(s.active, w)
 	s.host.tally.heldUp.Add(1)
 	s.spawn()
 }

@@ -16,9 +16,9 @@ func stopTimer(t *time.Timer) {
 }
 
 // Quiesce waits until nothing is under way: no message waits or is being
-// handled, and no request is pending. It returns ctx's error when that does not
-// come to be in time. A component that is down until its restart keeps what
-// waits for it under way.
+// handled, no request is pending, and nothing is being deployed or undeployed. It
+// returns ctx's error when that does not come to be in time. A component that is
+// down until its restart keeps what waits for it under way.
 func (h *Host) Quiesce(ctx context.Context) error {
 	pause := 50 * time.Microsecond
 	for !h.quiet() {
@@ -32,89 +32,126 @@ func (h *Host) Quiesce(ctx context.Context) error {
 	return nil
 }
 
-// quiet reports whether nothing is under way. Ends are read before beginnings:
-// where both are equal, nothing was between them.
+// quiet reports whether nothing is under way. Components are looked at one after
+// the other, so that what goes from one to another may be missed; but not twice
+// without a counter that moves.
 func (h *Host) quiet() bool {
-	if h.tracker.Pending() > 0 || h.busy() {
-		return false
-	}
-	ended, _, _ := h.sum()
-	dead := h.tally.deadLetters.Load()
-	begun := h.Snapshot()
-	var refused uint64
-	for _, n := range begun.Refused {
-		refused += n
-	}
-	return !h.busy() && begun.Sent == ended.Handled+dead+refused
+	before := h.balance()
+	return before.even() && h.tracker.Pending() == 0 && h.balance() == before
 }
 
-// busy reports whether a component runs or has something to do.
-func (h *Host) busy() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, c := range h.components {
-		c.mu.Lock()
-		busy := c.status == running || c.status == queued || c.status == claimed || c.mailbox.length > 0
-		c.mu.Unlock()
-		if busy {
-			return true
-		}
-	}
-	return false
+// balance is what has begun, and what has ended.
+type balance struct {
+	totals
+	sent, refused, deadLetters uint64
 }
+
+func (h *Host) balance() balance {
+	b := balance{totals: h.totals(), deadLetters: h.tally.deadLetters.Load()}
+	for i := range h.tally.refused {
+		b.refused += b.refusals[i] + h.tally.refused[i].Load()
+	}
+	b.sent = b.Sent + b.direct + h.tally.sent.Load()
+	return b
+}
+
+// even reports whether all that has begun has ended.
+func (b *balance) even() bool { return b.busy == 0 && b.sent == b.Handled+b.deadLetters+b.refused }
 
 // Stop ends the host gracefully: new messages are refused, what is under way is
 // worked off for up to Config.DrainTimeout, what is left in mailboxes becomes
 // dead letters, every pending request gets its callback, guests are shut down,
 // and broker and tracker are closed. It blocks until then, or until ctx ends:
-// then it names the components that would not end, and leaves them behind. A
-// second Stop returns nil.
+// then it calls no guest any more, interrupts and names the components that would
+// not end, and leaves behind those that cannot be interrupted, each to be removed
+// when its call returns. A second Stop returns nil.
+//
+// A component written in Go must not stop its host: Stop would wait for its call
+// to end.
 func (h *Host) Stop(ctx context.Context) error {
 	h.mu.Lock()
 	started := h.state == stateRunning
 	h.state = stateStopped
-	all := h.list()
 	h.mu.Unlock()
 	if !started {
 		return nil
 	}
 	h.stopping.Store(true)
 	h.epoch.Add(1)
-	drain, cancel := context.WithTimeout(ctx, h.config.DrainTimeout)
-	if err := h.Quiesce(drain); err != nil {
-		h.log.Warn("drain limit reached, what is left will not be handled", "limit", h.config.DrainTimeout, "reason", err.Error())
-	}
-	cancel()
+	h.drain(ctx)
 
-	owned, errs := h.acquireAll(ctx, all)
-	h.endRequests(owned)
+	owned, errs := h.acquireAll(ctx)
+	working := ctx
+	if len(errs) == 0 {
+		working = h.background // no call holds a worker up, however late it is
+	}
+	h.clearMailboxes(owned)
 	for _, c := range owned {
-		h.detach(c)
-		errs = append(errs, h.takeDown(ctx, c, errHostStopping))
-		h.expel(c)
+		errs = append(errs, h.end(ctx, c))
 	}
 	close(h.stopped)
-	errs = append(errs, h.workers.stop(ctx), h.broker.Close(ctx), h.tracker.Close())
+	errs = append(errs, h.workers.stop(working), h.broker.Close(ctx), h.tracker.Close())
+	close(h.forgotten)
 	h.clock.Close()
 	h.audit.stop()
 	h.events.close()
 	return errors.Join(errs...)
 }
 
-// acquireAll makes the caller the owner of all components that let it.
-func (h *Host) acquireAll(ctx context.Context, all []*component) (owned []*component, errs []error) {
+// drain gives what is under way the time to end.
+func (h *Host) drain(ctx context.Context) {
+	limited, cancel := context.WithTimeout(ctx, h.config.DrainTimeout)
+	defer cancel()
+	if err := h.Quiesce(limited); err != nil {
+		h.log.Warn("drain limit reached, what is left will not be handled", "limit", h.config.DrainTimeout, "reason", err.Error())
+	}
+	// What does not end in time is found to be busy.
+	_ = waitFor(ctx, &h.changes)
+}
+
+// acquireAll makes the caller the owner of all components but those that are
+// held on to for longer than ctx: these are left behind.
+func (h *Host) acquireAll(ctx context.Context) (owned []*component, errs []error) {
+	h.mu.Lock()
+	all := h.list()
+	h.mu.Unlock()
 	for _, c := range all {
-		if err := c.acquire(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("%s was left behind: %w", c.id, err))
-		} else {
+		if err := c.acquire(ctx); err == nil || c.abandon() {
 			owned = append(owned, c)
+		} else {
+			errs = append(errs, fmt.Errorf("%s was left behind: %w", c.id, err))
 		}
 	}
 	return owned, errs
 }
 
-// endRequests gives every pending request of the components its callback.
-func (h *Host) endRequests(owned []*component) {
+// abandon interrupts c's call in progress and leaves c to its owner, to be
+// removed after it. If it has none any more, the caller is it.
+func (c *component) abandon() (owned bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.abandoned = true
+	if c.calling {
+		c.interrupt()
+	}
+	if c.status == running || c.status == claimed || c.status == removed {
+		return false
+	}
+	c.status = claimed
+	return true
+}
+
+// removeAbandoned removes a component that Stop has left behind; the owner calls
+// it.
+func (h *Host) removeAbandoned(c *component) {
+	if err := h.remove(h.background, c, errStopping); err != nil {
+		h.log.Warn("a component that was left behind", "component", c.id.String(), "reason", err.Error())
+	}
+}
+
+// clearMailboxes ends the messages that wait, so that their requesters can be
+// told while there is somebody to tell.
+func (h *Host) clearMailboxes(owned []*component) {
 	for _, c := range owned {
 		c.mu.Lock()
 		messages := c.mailbox.takeMessages()
@@ -123,26 +160,61 @@ func (h *Host) endRequests(owned []*component) {
 			h.undeliverable(m, errHostStopping)
 		}
 	}
-	for _, c := range owned {
-		for _, id := range h.tracker.Remove(c) {
-			m := core.NewMessage(nil)
-			m.Correlation = id
-			m.Fail(errHostStopping)
-			c.outcome(m, nil)
-		}
-		c.callBack()
-	}
 }
 
-// callBack works off the outcomes in c's mailbox; the owner calls it.
+// end calls back and removes a component that the caller owns. When ctx ends its
+// guest is interrupted, and left behind where it cannot be.
+func (h *Host) end(ctx context.Context, c *component) error {
+	if err := ctx.Err(); err != nil {
+		c.abandon()
+		return errors.Join(fmt.Errorf("%s was not shut down: %w", c.id, err), h.remove(h.background, c, errStopping))
+	}
+	ended := make(chan error, 1)
+	go func() {
+		c.callBack()
+		ended <- h.remove(h.background, c, errStopping)
+	}()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	c.abandon()
+	if c.stuck() {
+		return fmt.Errorf("%s was left behind in its last call: %w", c.id, ctx.Err())
+	}
+	return errors.Join(fmt.Errorf("%s was interrupted in its last call: %w", c.id, ctx.Err()), <-ended)
+}
+
+// stuck reports whether c is in a call that its engine cannot end.
+func (c *component) stuck() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.calling && !c.traits.Interruptible
+}
+
+// callBack gives c's pending requests their callbacks, and works off those that
+// wait; the owner calls it.
 func (c *component) callBack() {
+	for _, id := range c.host.tracker.Remove(c) {
+		m := core.NewMessage(nil)
+		m.Correlation = id
+		m.Fail(errHostStopping)
+		c.outcome(m, nil)
+	}
 	slot := c.host.watch.acquire(c)
 	defer slot.release()
 	c.mu.Lock()
-	for c.instance != nil && c.mailbox.outcomes > 0 && c.mailbox.waiting() == 0 {
+	defer c.mu.Unlock()
+	for c.instance != nil && !c.abandoned && c.mailbox.length > 0 {
 		e := c.mailbox.pop()
+		if !e.outcome { // it was on its way when mailboxes were cleared
+			c.mu.Unlock()
+			c.host.undeliverable(e.message, errHostStopping)
+			c.mu.Lock()
+			continue
+		}
 		c.begin()
 		c.end(c.handle(e))
 	}
-	c.mu.Unlock()
 }

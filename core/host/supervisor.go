@@ -11,7 +11,8 @@ import (
 // supervisor decides when a component whose instance has ended is started
 // again. The component's lock guards it.
 type supervisor struct {
-	restarts []time.Duration // when, within the window
+	restarts []time.Duration // when, within the window; not kept where there is no limit
+	last     time.Duration   // when the last restart was
 	streak   int             // restarts in a row
 	due      bool            // the next to run the component starts it
 	timer    *time.Timer     // sets due
@@ -23,7 +24,7 @@ func (s *supervisor) next(plan Restart, now time.Duration) (time.Duration, bool)
 	if plan.Policy == RestartTemporary {
 		return 0, false
 	}
-	if n := len(s.restarts); n > 0 && now-s.restarts[n-1] > plan.Within {
+	if now-s.last > plan.Within {
 		s.streak = 0
 	}
 	for len(s.restarts) > 0 && now-s.restarts[0] > plan.Within {
@@ -35,6 +36,7 @@ func (s *supervisor) next(plan Restart, now time.Duration) (time.Duration, bool)
 		}
 		s.restarts = append(s.restarts, now)
 	}
+	s.last = now
 	s.streak++
 	return backoff(plan, s.streak), true
 }
@@ -47,8 +49,8 @@ func backoff(plan Restart, n int) time.Duration {
 		return 0
 	}
 	pause := plan.MaxBackoff
-	if doubled := plan.Backoff << (n - 2); n < 32 && doubled > 0 {
-		pause = min(pause, doubled)
+	if doublings := n - 2; plan.Backoff < pause>>doublings {
+		pause = plan.Backoff << doublings
 	}
 	return pause - rand.N(pause/2+1)
 }
@@ -87,7 +89,7 @@ func (c *component) restartDue() {
 	}
 	c.mu.Unlock()
 	if ready {
-		c.host.workers.push(c)
+		c.host.workers.push(&c.waiting)
 	}
 }
 
@@ -97,11 +99,12 @@ func (c *component) restart() {
 	c.mu.Unlock()
 	c.counts.Restarts++
 	err := c.launch(c.host.background)
+	if err == nil {
+		c.host.emit(Event{Kind: EventRestarted, Component: c.id})
+	}
 	c.mu.Lock()
 	if err != nil {
 		c.ended(err)
-	} else {
-		c.host.emit(Event{Kind: EventRestarted, Component: c.id})
 	}
 	c.published = c.counts
 }
@@ -130,10 +133,14 @@ func (c *component) launch(ctx context.Context) error {
 	return nil
 }
 
-// enter begins a call outside the mailbox, under the watchdog.
+// enter begins a call outside the mailbox, under the watchdog. What is abandoned
+// runs no guest code any more.
 func (c *component) enter(instance core.Instance) {
 	c.mu.Lock()
 	c.instance = instance
+	if c.abandoned {
+		c.interrupt()
+	}
 	c.begin()
 }
 
@@ -145,25 +152,31 @@ func (c *component) leave(err error) error {
 	if c.overdue && err == nil {
 		err = &core.TrapError{Kind: core.TrapHandler, Text: "stopped at the end of its call"}
 	}
-	c.calling, c.overdue, c.instance = false, false, nil
+	c.calling, c.overdue, c.prompt, c.instance = false, false, false, nil
+	c.published = c.counts
 	return err
 }
 
 // fail gives the component up, with c.mu held; the owner calls it.
 func (c *component) fail() {
-	c.status = failed
-	entries := c.mailbox.queue
-	c.mailbox = mailbox{}
+	reason := c.supervisor.reason
 	c.mu.Unlock()
-	c.host.emit(Event{Kind: EventFailed, Component: c.id, Reason: c.supervisor.reason},
+	c.close(c.refuse.down)
+	c.host.emit(Event{Kind: EventFailed, Component: c.id, Reason: reason},
 		"hint", "it ended more often than its restart policy allows; undeploy and deploy it to try again")
-	c.dismiss(entries, &core.RequestError{Reason: core.ReasonUnavailable, Text: c.refuse.down.Text})
 	c.mu.Lock()
 }
 
-// dismiss ends what waits in a mailbox that nobody will work off, and forgets
-// the component's own requests.
-func (c *component) dismiss(entries queue[entry], reason *core.RequestError) {
+// close refuses all messages from now on, ends those that wait for the same
+// reason, and forgets the component's own requests; the owner calls it.
+func (c *component) close(refusal *core.MessagingError) {
+	c.mu.Lock()
+	c.closed = refusal
+	entries := c.mailbox.queue
+	c.mailbox = mailbox{}
+	stopTimer(c.supervisor.timer)
+	stopTimer(c.healthTimer)
+	c.mu.Unlock()
 	for entries.length > 0 {
 		e := entries.pop()
 		if e.outcome {
@@ -171,9 +184,23 @@ func (c *component) dismiss(entries queue[entry], reason *core.RequestError) {
 			e.message.Release()
 			continue
 		}
-		c.host.undeliverable(e.message, reason)
+		c.host.undeliverable(e.message, outcomeOf(refusal))
 	}
+	c.forgetRequests()
+}
+
+// forgetRequests ends the component's own requests without their callbacks.
+func (c *component) forgetRequests() {
 	c.host.tally.orphans.Add(uint64(len(c.host.tracker.Remove(c))))
+}
+
+// outcomeOf is how a request ends that had been taken before its target began to
+// refuse.
+func outcomeOf(refusal *core.MessagingError) *core.RequestError {
+	if refusal.Case == core.CaseTargetNotFound {
+		return &core.RequestError{Reason: core.ReasonTargetNotFound, Text: refusal.Text}
+	}
+	return &core.RequestError{Reason: core.ReasonUnavailable, Text: refusal.Text}
 }
 
 // checkHealth asks the guest for its health, with c.mu held; the owner calls it.
@@ -187,7 +214,9 @@ func (c *component) checkHealth() {
 	c.end(err)
 	if err == nil && health != c.health {
 		c.health = health
+		c.mu.Unlock()
 		c.host.emit(Event{Kind: EventHealth, Component: c.id, Health: health})
+		c.mu.Lock()
 	}
 	c.scheduleHealth()
 }
@@ -195,12 +224,12 @@ func (c *component) checkHealth() {
 // scheduleHealth has the guest asked for its health once the interval has
 // passed, with c.mu held.
 func (c *component) scheduleHealth() {
-	if c.plan.HealthInterval <= 0 || c.status == removed {
+	if c.plan.HealthInterval <= 0 || c.closed != nil {
 		return
 	}
 	c.healthTimer = time.AfterFunc(c.plan.HealthInterval, func() {
 		c.mu.Lock()
 		c.healthDue = true
-		c.wake(nil)
+		c.wake()
 	})
 }

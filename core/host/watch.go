@@ -16,6 +16,9 @@ func (s *watchSlot) set(c *component) { s.component.Store(c) }
 // reserved fills a slot that is taken while it names no component.
 var reserved component
 
+// rest has the slot name no component, and stay taken.
+func (s *watchSlot) rest() { s.set(&reserved) }
+
 func (s *watchSlot) release() { s.component.Store(nil) }
 
 // watchdog looks, at each tick of the host's clock, at every call in progress.
@@ -64,24 +67,36 @@ func (d *watchdog) check(now time.Duration) (busy bool) {
 }
 
 // watch looks at c's call in progress, and reports whether there is one.
+//
+// A call's time is counted from when the watchdog first saw it. By what the clock
+// showed at its beginning it could be taken for older than it is, by as much as
+// the machine was too busy to tick.
 func (c *component) watch(now time.Duration) bool {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	if !c.calling {
-		c.mu.Unlock()
 		return false
 	}
-	took := now - c.started
-	if took > c.limits.HandlerTime && !c.overdue {
+	if c.seen != c.calls {
+		c.seen, c.since = c.calls, c.host.clock.Exact()
+	}
+	took := now - c.since
+	if took > c.limits.HandlerTime {
+		c.interrupt()
+	}
+	if took > heldUpAfter {
+		c.prompt = false
+		if c.worker != nil { // which is in this very call as long as c.mu is held
+			c.host.workers.heldUp(c.worker)
+		}
+	}
+	return true
+}
+
+// interrupt stops the call in progress, if the engine can, with c.mu held.
+func (c *component) interrupt() {
+	if !c.overdue {
 		c.overdue = true
 		c.instance.Interrupt()
 	}
-	var held *worker
-	if took > heldUpAfter {
-		held = c.worker
-	}
-	c.mu.Unlock()
-	if held != nil {
-		c.host.workers.heldUp(held)
-	}
-	return true
 }

@@ -86,15 +86,6 @@ func view(mem []byte, ptr, size uint32) ([]byte, bool) {
 	return mem[ptr:end:end], true
 }
 
-// LiftString is [LiftBytes] for a string, which must be UTF-8.
-func LiftString(mem []byte, ptr, size uint32, what string) ([]byte, error) {
-	b, err := LiftBytes(mem, ptr, size, what)
-	if err == nil && !utf8.Valid(b) {
-		return nil, violation("%s is not UTF-8", what)
-	}
-	return b, err
-}
-
 func outOfRange(mem []byte, ptr, size uint32, what string) error {
 	return violation("%s of %d bytes at %#x is outside of the memory of %d bytes", what, size, ptr, len(mem))
 }
@@ -125,20 +116,24 @@ func liftError(mem, area []byte, of string) (*core.ComponentError, error) {
 	if !c.Valid() {
 		return nil, violation("the error of %s has the unknown case %d", of, area[caseAt])
 	}
-	text, err := LiftString(mem, u32(area, caseAt+4), u32(area, caseAt+8), "the error text of "+of)
+	text, err := LiftBytes(mem, u32(area, caseAt+4), u32(area, caseAt+8), "the error text of "+of)
 	if err != nil {
 		return nil, err
 	}
-	return &core.ComponentError{Case: c, Text: string(clip(text))}, nil
+	if text = clip(text); !utf8.Valid(text) {
+		return nil, violation("the error text of %s is not UTF-8", of)
+	}
+	return &core.ComponentError{Case: c, Text: string(text)}, nil
 }
 
-// clip cuts a text to MaxErrorText bytes, at the beginning of a character.
+// clip cuts a text to MaxErrorText bytes, at the beginning of a character if
+// there is one: it may be no text yet.
 func clip(text []byte) []byte {
-	if len(text) <= MaxErrorText {
+	end := MaxErrorText
+	if len(text) <= end {
 		return text
 	}
-	end := MaxErrorText
-	for !utf8.RuneStart(text[end]) {
+	for end > MaxErrorText-utf8.UTFMax && !utf8.RuneStart(text[end]) {
 		end--
 	}
 	return text[:end]
@@ -153,7 +148,9 @@ func LiftSend(mem []byte, targetPtr, targetSize, ptr, size uint32, of string) (t
 	if !ok {
 		return nil, nil, outOfRange(mem, targetPtr, targetSize, "the target of "+of)
 	}
-	if !utf8.Valid(target) {
+	// No id is nearly as long: checking and copying megabytes would take longer
+	// than a guest can be let run on.
+	if target = clip(target); !utf8.Valid(target) {
 		return nil, nil, violation("the target of %s is not UTF-8", of)
 	}
 	if message, ok = view(mem, ptr, size); !ok {

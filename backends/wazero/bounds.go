@@ -1,0 +1,32 @@
+package wazero
+
+import (
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/wasm"
+)
+
+// What a module may declare, beside what its component's limits bound. wazero
+// takes memory for each: 2^31 locals, declared in 6 bytes, cost 18 GB.
+const (
+	maxLocals     = 50_000 // of a function, as in browsers
+	maxParameters = 1000   // of a function, and the same number of results
+	maxTables     = 100    // each as large as limits.table_elements
+)
+
+// withinBounds returns an error for a module that declares more.
+func withinBounds(m *wasm.Module) error {
+	if n := m.Len(wasm.KindTable); n > maxTables {
+		return &core.LimitError{Limit: "tables", Got: uint64(n), Max: maxTables}
+	}
+	for i := range m.Types {
+		if n := max(len(m.Types[i].Params), len(m.Types[i].Results)); n > maxParameters {
+			return &core.LimitError{Limit: "parameters", Got: uint64(n), Max: maxParameters}
+		}
+	}
+	for i := range m.Code {
+		if n := m.Code[i].Locals; n > maxLocals {
+			return &core.LimitError{Limit: "locals", Got: uint64(n), Max: maxLocals}
+		}
+	}
+	return nil
+}

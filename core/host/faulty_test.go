@@ -1,0 +1,136 @@
+package host_test
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/airhost/airhost/core"
+)
+
+// faultyTracker breaks one promise of a tracker at the third occasion.
+type faultyTracker struct {
+	core.Tracker
+	fault string
+	count atomic.Int32
+}
+
+func (f *faultyTracker) now(fault string) bool { return f.fault == fault && f.count.Add(1) == 3 }
+
+func (f *faultyTracker) Register(w core.Waiter, timeout time.Duration) (core.RequestID, error) {
+	if f.fault == "expires nothing" {
+		timeout = core.MaxTimeout
+	}
+	id, err := f.Tracker.Register(w, timeout)
+	if err == nil && f.now("forgets a request") {
+		f.Tracker.Cancel(id, w)
+	}
+	return id, err
+}
+
+func (f *faultyTracker) Resolve(id core.RequestID) (core.Waiter, bool) {
+	w, pending := f.Tracker.Resolve(id)
+	// A Go program that were told twice would never end, and the test neither.
+	component := strings.Contains(fmt.Sprintf("%T", w), "component")
+	if component && f.now("drops an outcome") {
+		return nil, false
+	}
+	if component && f.now("ends a request twice") {
+		w.Expired(id)
+	}
+	return w, pending
+}
+
+func (f *faultyTracker) Cancel(id core.RequestID, w core.Waiter) bool {
+	return f.Tracker.Cancel(id, w) || f.fault == "cancels anything"
+}
+
+func (f *faultyTracker) Remove(w core.Waiter) []core.RequestID {
+	if f.fault == "removes nothing" {
+		return nil
+	}
+	return f.Tracker.Remove(w)
+}
+
+// faultyBroker breaks one promise of a broker at the third message.
+type faultyBroker struct {
+	core.Broker
+	fault string
+	count atomic.Int32
+	held  atomic.Pointer[core.Message]
+}
+
+func (f *faultyBroker) Route(target core.ComponentID) (core.Receiver, error) {
+	r, err := f.Broker.Route(target)
+	if err != nil {
+		return nil, err
+	}
+	return faultyRoute{f, r}, nil
+}
+
+type faultyRoute struct {
+	*faultyBroker
+	to core.Receiver
+}
+
+func (f faultyRoute) Deliver(m *core.Message) error {
+	if held := f.held.Load(); held != nil && held.Sender == m.Sender && held.Target == m.Target {
+		f.held.Store(nil)
+		err := f.to.Deliver(m)
+		_ = f.to.Deliver(held) // where it is refused, it is lost on top
+		return err
+	}
+	if f.count.Add(1) != 3 {
+		return f.to.Deliver(m)
+	}
+	switch f.fault {
+	case "drops a message":
+		return nil
+	case "delivers twice":
+		again := core.NewMessage(m.Payload)
+		again.Sender, again.Target = m.Sender, m.Target
+		_ = f.to.Deliver(again)
+	case "reorders":
+		f.held.Store(m)
+		return nil
+	case "refuses what it delivers":
+		again := core.NewMessage(m.Payload)
+		again.Sender, again.Target = m.Sender, m.Target
+		if f.to.Deliver(again) == nil {
+			return core.ErrQueueFull
+		}
+	}
+	return f.to.Deliver(m)
+}
+
+// TestModelCatches: whatever promise a tracker or a broker breaks, the model of
+// FuzzHost says so.
+func TestModelCatches(t *testing.T) {
+	for _, fault := range []string{"expires nothing", "forgets a request", "drops an outcome", "ends a request twice", "cancels anything", "removes nothing"} {
+		catches(t, "a tracker that "+fault, parts{"", newInproc, func() (core.Tracker, error) {
+			tracker, err := newTimermap()
+			return &faultyTracker{Tracker: tracker, fault: fault}, err
+		}})
+	}
+	for _, fault := range []string{"drops a message", "delivers twice", "reorders", "refuses what it delivers"} {
+		catches(t, "a broker that "+fault, parts{"", func() (core.Broker, error) {
+			broker, err := newInproc()
+			return &faultyBroker{Broker: broker, fault: fault}, err
+		}, newTimermap})
+	}
+}
+
+// catches plays all programs on broken parts until one of them notices.
+func catches(t *testing.T, name string, p parts) {
+	t.Run(name, func(t *testing.T) {
+		for n, program := range programs() {
+			if broken := p.play(t, 1, program); len(broken) > 0 {
+				t.Logf("program %d: %.200s", n, broken[0])
+				return
+			}
+		}
+		t.Error("no program has noticed")
+	})
+}

@@ -1,0 +1,301 @@
+package host_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/airhost/airhost/backends/native"
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/core/host"
+)
+
+// numActors is how many components a program knows.
+const numActors = 4
+
+// defaultTimeout is what a timeout of 0 means.
+const defaultTimeout = 20 * time.Millisecond
+
+func actorName(n int) string { return fmt.Sprintf("m/%d", n%numActors) }
+
+// FuzzHost runs its input as a program against a host and the model: the first
+// byte chooses broker, tracker and workers, and each step is three bytes.
+func FuzzHost(f *testing.F) {
+	for _, program := range programs() {
+		for parts := range byte(8) {
+			f.Add(append([]byte{parts}, program...))
+		}
+	}
+	f.Fuzz(func(t *testing.T, program []byte) {
+		if len(program) == 0 || len(program) > 400 {
+			t.Skip("too short, or so long that it only takes time")
+		}
+		p := allParts[program[0]&3]
+		for _, broken := range p.play(t, 1+int(program[0]>>2&1), program[1:]) {
+			t.Errorf("%s: %s", p.name, broken)
+		}
+	})
+}
+
+// play runs a program and returns the promises that were broken.
+func (p parts) play(t *testing.T, workers int, program []byte) (broken []string) {
+	synctest.Test(t, func(t *testing.T) {
+		broker, err := p.broker()
+		check(t, err)
+		tracker, err := p.tracker()
+		check(t, err)
+		engine, err := native.New(native.Config{})
+		check(t, err)
+		h, err := host.New(host.Config{
+			Workers: workers, RequestTimeout: defaultTimeout, DrainTimeout: 50 * time.Millisecond,
+			Logger: slog.New(slog.DiscardHandler),
+		}, broker, tracker, engine)
+		check(t, err)
+		check(t, h.Start(t.Context()))
+		g := &player{h: h, w: newWorld(), ctx: t.Context(), actors: make(map[string]*actor)}
+		for ; len(program) >= 3; program = program[3:] {
+			g.step(program[0], program[1], program[2])
+		}
+		g.finish()
+		broken = g.w.broken
+	})
+	return broken
+}
+
+// player runs a program: the Go program that embeds the host.
+type player struct {
+	h       *host.Host
+	w       *world
+	ctx     context.Context
+	others  sync.WaitGroup
+	stopped bool
+	actors  map[string]*actor // the last of each name that was deployed
+}
+
+// The steps of a program.
+const (
+	stepDeploy = iota
+	stepUndeploy
+	stepSend
+	stepRequest
+	stepSendAndWait
+	stepRelease
+	stepPass
+	stepSettle
+	stepQuiesce
+	stepStop
+	steps
+)
+
+func (g *player) step(step, a, b byte) {
+	name := actorName(int(a))
+	switch step % steps {
+	case stepDeploy:
+		g.deploy(name, b)
+	case stepUndeploy:
+		g.undeploy(name, b)
+	case stepSend:
+		g.send(name, a>>2, b)
+	case stepSendAndWait:
+		g.send(name, a>>2, b)
+		synctest.Wait()
+	case stepRequest:
+		g.request(name, a>>2, b)
+	case stepRelease:
+		g.w.release(a == 0)
+		g.w.locked(func() { g.w.open = false })
+	case stepPass:
+		<-time.After(time.Duration(a) * time.Duration(a) * 10 * time.Microsecond)
+		g.pending()
+	case stepSettle:
+		g.pending()
+	case stepQuiesce:
+		_ = g.quiesce(time.Duration(a) * time.Millisecond) // where it takes longer
+	case stepStop:
+		if b&7 == 0 { // so that most programs go on for longer
+			g.stop(time.Duration(a) * time.Millisecond)
+		}
+	}
+}
+
+func (g *player) deploy(name string, b byte) {
+	a := newActor(g.w, name)
+	d := deployment(name, a.component())
+	d.Limits = core.Limits{Mailbox: 1 + int(b&7), MessageSize: 64, HandlerTime: 48 * time.Hour}
+	d.Quota = host.Quota{MessagesPerSecond: 100, Burst: 5 + int(b), PendingRequests: 1 + int(b>>3&3)}
+	d.Restart = host.Restart{MaxRestarts: int(b>>5) - 1, Backoff: time.Millisecond, MaxBackoff: 8 * time.Millisecond}
+	d.Capabilities = host.Capabilities{Send: patterns("m/*"), Request: patterns("m/*")}
+	if g.h.Deploy(g.ctx, d) != nil {
+		return
+	}
+	if old := g.actors[name]; old != nil {
+		g.w.locked(func() { old.removed = true })
+	}
+	g.actors[name] = a
+}
+
+func patterns(text string) []core.IDPattern {
+	pattern, err := core.ParseIDPattern(text)
+	if err != nil {
+		panic(err)
+	}
+	return []core.IDPattern{pattern}
+}
+
+// undeploy removes a component, on a goroutine of its own or within a time.
+func (g *player) undeploy(name string, b byte) {
+	if b&1 == 1 {
+		ctx, cancel := context.WithTimeout(g.ctx, time.Duration(b)*10*time.Microsecond)
+		defer cancel()
+		_ = g.h.Undeploy(ctx, id(name)) // where it is not there, or does not end
+		return
+	}
+	g.w.locked(func() { g.w.others++ })
+	g.others.Go(func() {
+		_ = g.h.Undeploy(g.ctx, id(name))
+		g.w.locked(func() { g.w.others-- })
+	})
+}
+
+func (g *player) send(name string, act, arg byte) {
+	serial, message := g.w.newMessage("go", name, true, act, arg)
+	g.w.sent(serial, g.h.Send(id(name), message))
+}
+
+// request asks from a goroutine of its own, with a context that ends or not.
+func (g *player) request(name string, act, arg byte) {
+	serial, message := g.w.newMessage("go", name, false, act, arg)
+	ctx, cancel := context.Background(), context.CancelFunc(func() {})
+	if arg&1 == 0 {
+		ctx, cancel = context.WithTimeout(g.ctx, time.Duration(1+int(arg))*100*time.Microsecond)
+	}
+	g.w.locked(func() { g.w.others++ })
+	g.others.Go(func() {
+		defer cancel()
+		response, err := g.h.Request(ctx, id(name), message)
+		if refusal := new(core.MessagingError); errors.As(err, &refusal) {
+			g.w.sent(serial, err)
+		}
+		g.w.expect(err != nil || string(response) == string(message[:4]), "request %d of Go got the response %x", serial, response)
+		g.w.locked(func() { g.w.others-- })
+	})
+}
+
+// alone reports whether nobody but components does anything.
+func (g *player) alone() (alone bool) {
+	g.w.locked(func() { alone = g.w.others == 0 })
+	return alone
+}
+
+// quiesce waits for a while; where it says that all is quiet, that must be so.
+func (g *player) quiesce(d time.Duration) error {
+	ctx, cancel := context.WithTimeout(g.ctx, d)
+	defer cancel()
+	alone := g.alone()
+	err := g.h.Quiesce(ctx)
+	if err == nil && alone {
+		g.w.settled(g.h)
+		g.complete()
+	}
+	return err
+}
+
+// complete checks the requests of all components that could be called back.
+func (g *player) complete() {
+	for _, status := range g.h.Components() {
+		if status.State != "failed" {
+			g.actors[status.ID.String()].complete()
+		}
+	}
+}
+
+// pending checks that no request outlives its time, nor who sent it.
+func (g *player) pending() {
+	synctest.Wait()
+	most := 0
+	for _, status := range g.h.Components() {
+		if status.State != "failed" {
+			most += g.actors[status.ID.String()].awaited()
+		}
+	}
+	pending := g.h.Snapshot().Pending
+	g.w.expect(pending <= most || !g.alone(), "pending: %d, want at most %d", pending, most)
+}
+
+// stop stops the host. Components that have not trapped and are not left behind
+// have had all their callbacks by then.
+func (g *player) stop(d time.Duration) {
+	var whole []*actor
+	for _, status := range g.h.Components() {
+		if a := g.actors[status.ID.String()]; g.alone() {
+			whole = append(whole, a)
+		}
+	}
+	ctx, cancel := context.WithTimeout(g.ctx, d)
+	defer cancel()
+	first := !g.stopped
+	g.stopped = true
+	if g.h.Stop(ctx) != nil || !first {
+		return
+	}
+	for _, a := range whole {
+		if !a.trapped {
+			a.complete()
+		}
+	}
+}
+
+// enough is more time than anything takes that is not held up.
+const enough = 10 * time.Second
+
+// finish lets everything come to its end, and looks whether it does.
+func (g *player) finish() {
+	g.w.release(true)
+	ended := background(func() error { g.others.Wait(); return nil })
+	select {
+	case <-ended:
+	case <-time.After(enough):
+		g.w.expect(false, "requests or undeployments of Go do not end")
+	}
+	err := g.quiesce(enough)
+	g.w.expect(err == nil, "the host does not come to rest: %v", err)
+	g.stop(enough)
+	synctest.Wait()
+	g.w.settled(g.h)
+	g.w.expect(len(g.h.Components()) == 0, "components are left in a stopped host: %v", g.h.Components())
+}
+
+// programs are the seeds: some that are written by hand, and some that are not.
+func programs() [][]byte {
+	all := []byte{stepDeploy, 0, 0xff, stepDeploy, 1, 0xff, stepDeploy, 2, 0x07, stepDeploy, 3, 0xe1}
+	then := func(steps ...byte) []byte { return slices.Concat(all, steps) }
+	var made [][]byte
+	for act := range byte(acts) { // each thing that a component can do, to others and to itself
+		made = append(made, then(
+			stepSend, act<<2, 0x01, stepSend, act<<2, 0x12, stepSend, act<<2, 0x28, stepRequest, act<<2, 0x3e,
+			stepSettle, 0, 0, stepPass, 30, 0, stepRelease, 1, 0, stepQuiesce, 10, 0, stepSend, act<<2, 0x00))
+	}
+	made = append(made,
+		then(stepSend, actWait<<2|1, 0, stepSend, actRequestMany<<2, 0x11, stepSend, actRequest<<2, 0x1d, stepPass, 200, 0, stepSend, actSendMany<<2, 1, stepSend, actSendMany<<2|2, 1),
+		then(stepSend, actWait<<2|1, 0, stepSend, actRequest<<2, 0x31, stepSettle, 0, 0, stepUndeploy, 0, 0xff, stepSettle, 0, 0),
+		then(stepSend, actWait<<2, 0, stepUndeploy, 0, 0, stepSend, 0, 0, stepRequest, 0, 1, stepSettle, 0, 0, stepRelease, 0, 0, stepSettle, 0, 0, stepDeploy, 0, 0),
+		then(stepSend, actWait<<2, 0, stepRequest, 0, 1, stepSend, actRequest<<2|1, 0x30, stepSettle, 0, 0, stepStop, 100, 0),
+		then(stepSend, actRequestMany<<2, 0x3d, stepSend, actWait<<2|2, 0, stepStop, 200, 0, stepRelease, 0, 0),
+	)
+	for seed := range uint64(12) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		steps := make([]byte, 120)
+		for i := range steps {
+			steps[i] = byte(random.Uint32())
+		}
+		made = append(made, then(steps...))
+	}
+	return made
+}

@@ -1,0 +1,40 @@
+package host_test
+
+import (
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"testing"
+
+	"github.com/airhost/airhost/core/host"
+	"github.com/airhost/airhost/guest"
+)
+
+// TestQuiesceMissesNothing has messages run along chains of components, each of
+// which hears of two others, while Quiesce looks at one after the other: when it
+// says that all is quiet, every chain has come to its end.
+func TestQuiesceMissesNothing(t *testing.T) {
+	const components, rounds = 8, 200
+	h := start(t, host.Config{Workers: 4})
+	var handled atomic.Int64
+	for n := range components {
+		h.deploy(fmt.Sprintf("chain/%d", n), behaviour{message: func(g guest.Host, _ string, message []byte) ([]byte, error) {
+			defer handled.Add(1)
+			hops := message[0]
+			for step := 1; step <= 2 && hops > 0; step++ {
+				if err := g.Send(fmt.Sprintf("chain/%d", (n+3*step)%components), []byte{hops - 1}); err != nil {
+					t.Error(err)
+				}
+			}
+			runtime.Gosched()
+			return nil, nil
+		}})
+	}
+	for n := range rounds {
+		check(t, h.Send(id(fmt.Sprintf("chain/%d", n%components)), []byte{3}))
+		check(t, h.Quiesce(within(t)))
+		if got, want := handled.Load(), int64(15*(n+1)); got != want {
+			t.Fatalf("quiet after %d of %d messages", got, want)
+		}
+	}
+}

@@ -1,0 +1,365 @@
+package host_test
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/core/host"
+	"github.com/airhost/airhost/guest"
+)
+
+// background runs f and returns where its error will be.
+func background(f func() error) <-chan error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	return done
+}
+
+// limited is a context that ends after d.
+func limited(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// TestLeftBehindIsRemoved: what Stop leaves behind is refused without harm when
+// it wakes up, handles nothing more, and is removed after its call.
+func TestLeftBehindIsRemoved(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t, host.Config{DrainTimeout: time.Millisecond})
+		release := make(chan struct{})
+		var handled, closed atomic.Int32
+		refusals := make(chan error, 2)
+		d := deployment("a/stuck", behaviour{
+			message: func(g guest.Host, _ string, _ []byte) ([]byte, error) {
+				handled.Add(1)
+				<-release
+				refusals <- g.Send("a/idle", nil)
+				_, err := g.Request("a/idle", nil, 0)
+				refusals <- err
+				panic("on purpose")
+			},
+			shutdown: func(guest.Host) { closed.Add(1) },
+		})
+		check(t, h.Deploy(within(t), d))
+		h.deploy("a/idle", echo)
+		for range 3 {
+			check(t, h.Send(d.ID, nil))
+		}
+		synctest.Wait()
+		err := h.Stop(limited(t, time.Second))
+		isError(t, "stop", err, context.DeadlineExceeded)
+		contains(t, "stop", err.Error(), "a/stuck was left behind")
+		equal(t, "components left", len(h.Components()), 1)
+		close(release)
+		synctest.Wait()
+		for range 2 {
+			isError(t, "what it sends when it wakes up", <-refusals, guest.ErrUnavailable)
+		}
+		equal(t, "messages handled", handled.Load(), 1)
+		equal(t, "components left", len(h.Components()), 0)
+		s := h.balance()
+		equal(t, "dead letters", s.DeadLetters, 3)
+		equal(t, "restarts", s.Restarts, 0)
+	})
+}
+
+// TestStopInterrupts: at the end of its context Stop interrupts what it would
+// leave behind.
+func TestStopInterrupts(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t, host.Config{DrainTimeout: time.Millisecond})
+		loop := &toy{message: func(i *toyInstance, _ []byte) error { return i.hang() }}
+		d := toyDeployment("a/loop", loop)
+		d.Limits.HandlerTime = time.Hour
+		check(t, h.Deploy(t.Context(), d))
+		check(t, h.Send(d.ID, nil))
+		synctest.Wait()
+		isError(t, "stop", h.Stop(limited(t, time.Second)), context.DeadlineExceeded)
+		synctest.Wait()
+		equal(t, "live instances", loop.live.Load(), 0)
+		equal(t, "components left", len(h.Components()), 0)
+		h.balance()
+	})
+}
+
+// TestStopDuringDeployment: a component that is being deployed when the host
+// stops does not survive it.
+func TestStopDuringDeployment(t *testing.T) {
+	for name, step := range map[string]func(*toy, func()){
+		"compile":    func(c *toy, wait func()) { c.compile = func(context.Context) error { wait(); return nil } },
+		"initialize": func(c *toy, wait func()) { c.initialize = func(*toyInstance) error { wait(); return nil } },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				h := start(t, host.Config{})
+				release := make(chan struct{})
+				late := new(toy)
+				step(late, func() { <-release })
+				d := toyDeployment("a/late", late)
+				d.Limits.HandlerTime = time.Hour
+				deployed := background(func() error { return h.Deploy(t.Context(), d) })
+				synctest.Wait()
+				stopped := background(func() error { return h.Stop(t.Context()) })
+				<-time.After(time.Minute) // the drain is over
+				close(release)
+				check(t, <-deployed)
+				check(t, <-stopped)
+				equal(t, "live instances", late.live.Load(), 0)
+				equal(t, "components left", len(h.Components()), 0)
+			})
+		})
+	}
+}
+
+// TestStopLeavesDeploymentBehind: a deployment that lasts longer than Stop may
+// comes to nothing, and its guest does not run unwatched.
+func TestStopLeavesDeploymentBehind(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t, host.Config{})
+		release := make(chan struct{})
+		late := &toy{
+			compile:    func(context.Context) error { <-release; return nil },
+			initialize: func(i *toyInstance) error { return i.hang() },
+		}
+		deployed := background(func() error { return h.Deploy(t.Context(), toyDeployment("a/late", late)) })
+		synctest.Wait()
+		err := h.Stop(limited(t, time.Second))
+		isError(t, "stop", err, context.DeadlineExceeded)
+		contains(t, "stop", err.Error(), "a/late was left behind")
+		close(release)
+		if err := <-deployed; err == nil {
+			t.Error("the deployment on a stopped host has succeeded")
+		}
+		equal(t, "live instances", late.live.Load(), 0)
+		equal(t, "components left", len(h.Components()), 0)
+	})
+}
+
+// TestStopDuringUndeployment waits for a guest that is being shut down by
+// somebody else.
+func TestStopDuringUndeployment(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t, host.Config{})
+		h.deploy("a/slow", behaviour{shutdown: func(guest.Host) { <-time.After(100 * time.Millisecond) }})
+		undeployed := background(func() error { return h.Undeploy(t.Context(), id("a/slow")) })
+		synctest.Wait()
+		check(t, h.Stop(t.Context()))
+		select {
+		case err := <-undeployed:
+			check(t, err)
+		default:
+			t.Error("Stop returned during an undeployment")
+		}
+	})
+}
+
+// TestStopIsNotHeldUp: guests that cannot be interrupted do not hold up Stop for
+// longer than its context, in their last calls neither.
+func TestStopIsNotHeldUp(t *testing.T) {
+	hold := make(chan struct{})
+	for name, stuck := range map[string]behaviour{
+		"shutdown": {shutdown: func(guest.Host) { <-hold }},
+		"callback": {
+			message: func(g guest.Host, _ string, message []byte) ([]byte, error) {
+				if string(message) == "go" {
+					_, err := g.Request("b/never", nil, time.Hour)
+					return nil, err
+				}
+				return nil, nil
+			},
+			callback: func(guest.Host, guest.RequestID, []byte, error) error { <-hold; return nil },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				hold = make(chan struct{})
+				h := start(t, host.Config{DrainTimeout: time.Millisecond})
+				var shut atomic.Int32
+				h.deploy("a/stuck", stuck)
+				never := deployment("b/never", responder(func([]byte) ([]byte, error) { panic("on purpose") }))
+				never.Restart = host.Restart{Backoff: time.Hour, MaxBackoff: time.Hour}
+				check(t, h.Deploy(t.Context(), never))
+				for range 3 { // so that it is down for long
+					check(t, h.Send(never.ID, nil))
+				}
+				h.deploy("c/neighbour", behaviour{shutdown: func(guest.Host) { shut.Add(1) }})
+				check(t, h.Send(id("a/stuck"), []byte("go")))
+				synctest.Wait()
+				err := h.Stop(limited(t, time.Second))
+				isError(t, "stop", err, context.DeadlineExceeded)
+				contains(t, "stop", err.Error(), "a/stuck was left behind")
+				equal(t, "components left", len(h.Components()), 1)
+				close(hold)
+				synctest.Wait()
+				equal(t, "components left after its call", len(h.Components()), 0)
+				equal(t, "pending", h.Snapshot().Pending, 0)
+			})
+		})
+	}
+}
+
+// TestStopWithAnEndedContext stops an idle host in no time, without a word to its
+// guests, and says so.
+func TestStopWithAnEndedContext(t *testing.T) {
+	for range 20 {
+		h := start(t, host.Config{})
+		h.deploy("a/echo", behaviour{shutdown: func(guest.Host) { t.Error("shutdown was called") }})
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		equal(t, "stop", fmt.Sprint(h.Stop(ctx)), "a/echo was not shut down: context canceled")
+		equal(t, "components left", len(h.Components()), 0)
+	}
+}
+
+// lateBroker is a broker that delivers to some targets only when it is told to.
+type lateBroker struct {
+	core.Broker
+	late map[core.ComponentID]bool
+	held []func()
+}
+
+func (b *lateBroker) Route(target core.ComponentID) (core.Receiver, error) {
+	r, err := b.Broker.Route(target)
+	if err == nil && b.late[target] {
+		return lateRoute{b, r}, nil
+	}
+	return r, err
+}
+
+type lateRoute struct {
+	broker *lateBroker
+	to     core.Receiver
+}
+
+func (r lateRoute) Deliver(m *core.Message) error {
+	r.broker.held = append(r.broker.held, func() { _ = r.to.Deliver(m) })
+	return nil
+}
+
+// TestCallbacksAtStop: a message that a broker delivers in the last moment does
+// not cost the callbacks of those that are ended.
+func TestCallbacksAtStop(t *testing.T) {
+	broker, err := newInproc()
+	check(t, err)
+	late := &lateBroker{Broker: broker, late: map[core.ComponentID]bool{id("b/asker"): true, id("c/silent"): true}}
+	h := parts{"", func() (core.Broker, error) { return late, nil }, newSlab}.start(t, host.Config{DrainTimeout: time.Millisecond})
+	o := newOutcomes()
+	ask := func(g guest.Host, _ string, _ []byte) ([]byte, error) {
+		_, err := g.Request("b/asker", nil, time.Hour) // comes too late to be answered
+		return nil, err
+	}
+	h.deploy("c/silent", echo)
+	h.deploy("a/first", behaviour{message: ask, callback: func(g guest.Host, id guest.RequestID, r []byte, err error) error {
+		for _, deliver := range late.held {
+			deliver()
+		}
+		return o.callback(g, id, r, err)
+	}})
+	h.deploy("b/asker", behaviour{
+		start:    func(g guest.Host, _ guest.Config) error { _, err := g.Request("c/silent", nil, time.Hour); return err },
+		callback: o.callback,
+	})
+	h.do("a/first")
+	check(t, h.Stop(within(t)))
+	for range 2 {
+		equal(t, "outcome", receive(t, "callback", o.got), "unavailable: host stopping")
+	}
+	h.balance()
+}
+
+// trackerHooks is a tracker with something done before its methods.
+type trackerHooks struct {
+	core.Tracker
+	register func(id core.RequestID, w core.Waiter)
+	cancel   func()
+	close    func()
+}
+
+func (t *trackerHooks) Register(w core.Waiter, timeout time.Duration) (core.RequestID, error) {
+	id, err := t.Tracker.Register(w, timeout)
+	if err == nil && t.register != nil {
+		t.register(id, w)
+	}
+	return id, err
+}
+
+func (t *trackerHooks) Cancel(id core.RequestID, w core.Waiter) bool {
+	if t.cancel != nil {
+		t.cancel()
+	}
+	return t.Tracker.Cancel(id, w)
+}
+
+func (t *trackerHooks) Close() error {
+	err := t.Tracker.Close()
+	if t.close != nil {
+		t.close()
+	}
+	return err
+}
+
+func (t *trackerHooks) start(test *testing.T, config host.Config) *testHost {
+	test.Helper()
+	tracker, err := newSlab()
+	check(test, err)
+	t.Tracker = tracker
+	return parts{"", newInproc, func() (core.Tracker, error) { return t, nil }}.start(test, config)
+}
+
+// TestSlowRequesterAtStop: a Go program that is slow to see that the host has
+// stopped does not wait for what the tracker has forgotten.
+func TestSlowRequesterAtStop(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		forgotten := make(chan struct{})
+		tracker := &trackerHooks{cancel: func() { <-forgotten }, close: func() { close(forgotten) }}
+		h := tracker.start(t, host.Config{DrainTimeout: time.Millisecond})
+		release := make(chan struct{})
+		h.deploy("b/stuck", responder(func([]byte) ([]byte, error) { <-release; return nil, nil }))
+		check(t, h.Send(id("b/stuck"), nil))
+		asked := background(func() error {
+			_, err := h.Request(t.Context(), id("b/stuck"), nil)
+			return err
+		})
+		synctest.Wait()
+		isError(t, "stop", h.Stop(limited(t, time.Second)), context.DeadlineExceeded)
+		isError(t, "the request", <-asked, core.ErrRequestUnavailable)
+		close(release)
+	})
+}
+
+// TestRefusedAfterExpiry: a request that expires while its target refuses it
+// gets its callback, and is not lost to the counters.
+func TestRefusedAfterExpiry(t *testing.T) {
+	tracker := new(trackerHooks)
+	tracker.register = func(id core.RequestID, w core.Waiter) {
+		if _, pending := tracker.Resolve(id); pending {
+			w.Expired(id)
+		}
+	}
+	h := tracker.start(t, host.Config{})
+	small := deployment("a/small", echo)
+	small.Limits.MessageSize = 1
+	check(t, h.Deploy(within(t), small))
+	o := newOutcomes()
+	h.deploy("a/asker", o.requester("a/small", 0))
+	check(t, h.Send(id("a/asker"), []byte("too large")))
+	equal(t, "outcome", receive(t, "callback", o.got), "timeout")
+	equal(t, "dead letters", h.balance().DeadLetters, 1)
+}
+
+// TestSubscribeAfterStop: nothing is to be waited for.
+func TestSubscribeAfterStop(t *testing.T) {
+	h := start(t, host.Config{})
+	check(t, h.Stop(within(t)))
+	changes, cancel := h.Subscribe(1)
+	defer cancel()
+	if _, open := <-changes; open {
+		t.Error("an event of a stopped host")
+	}
+}

@@ -1,0 +1,108 @@
+package host_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/core/host"
+)
+
+// toyEngine runs functions that see the instance they run in: what a test of
+// interruption, compilation or closing needs, and package native does not have.
+type toyEngine struct{}
+
+func (toyEngine) Name() string                { return "toy" }
+func (toyEngine) Close(context.Context) error { return nil }
+
+func (toyEngine) Compile(ctx context.Context, src core.Source, _ core.Limits) (core.Component, error) {
+	t := src.Value.(*toy)
+	if t.compile != nil {
+		if err := t.compile(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// toy is a component; what is nil does nothing.
+type toy struct {
+	compile    func(ctx context.Context) error
+	initialize func(i *toyInstance) error
+	message    func(i *toyInstance, message []byte) error
+	interrupt  func()
+	live       atomic.Int32 // instances that have not been closed
+}
+
+func (t *toy) Traits() core.Traits         { return core.Traits{Interruptible: true} }
+func (t *toy) Close(context.Context) error { return nil }
+
+func (t *toy) Instantiate(_ context.Context, env core.Environment) (core.Instance, error) {
+	t.live.Add(1)
+	i := &toyInstance{toy: t, env: env, interrupted: make(chan struct{})}
+	env.Starting(i)
+	return i, nil
+}
+
+type toyInstance struct {
+	toy         *toy
+	env         core.Environment
+	interrupted chan struct{} // closed by Interrupt
+	closed      bool
+}
+
+var _ core.Instance = (*toyInstance)(nil)
+
+// hang is a call that ends when it is interrupted.
+func (i *toyInstance) hang() error {
+	<-i.interrupted
+	return &core.TrapError{Kind: core.TrapHandler, Text: "interrupted"}
+}
+
+func (i *toyInstance) Initialize([]core.ConfigPair) error {
+	if i.toy.initialize == nil {
+		return nil
+	}
+	return i.toy.initialize(i)
+}
+
+func (i *toyInstance) HandleMessage(_ core.ComponentID, message []byte, _ *[]byte) error {
+	if i.toy.message == nil {
+		return nil
+	}
+	return i.toy.message(i, message)
+}
+
+func (i *toyInstance) HandleCallback(core.RequestID, []byte, *core.RequestError) error { return nil }
+func (i *toyInstance) Health() (core.HealthStatus, error)                              { return core.HealthHealthy, nil }
+func (i *toyInstance) Shutdown() error                                                 { return nil }
+
+func (i *toyInstance) Interrupt() {
+	if i.toy.interrupt != nil {
+		i.toy.interrupt()
+	}
+	close(i.interrupted) // twice is a panic
+}
+
+func (i *toyInstance) Close() error {
+	if i.closed {
+		panic("an instance is closed twice")
+	}
+	i.closed = true
+	i.toy.live.Add(-1)
+	return nil
+}
+
+func toyDeployment(name string, t *toy) host.Deployment {
+	d := deployment(name, nil)
+	d.Engine, d.Source = "toy", core.Source{Value: t}
+	return d
+}
+
+// bubble runs a test in a world where time passes only while all are waiting.
+func bubble(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, test)
+}

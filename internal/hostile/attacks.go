@@ -1,0 +1,175 @@
+package hostile
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/core/host"
+	"github.com/airhost/airhost/internal/wasm"
+)
+
+const (
+	byHandlerTime = "limits.handler_time"
+	byMemory      = "limits.memory"
+	byTables      = "limits.table_elements"
+	byABI         = "the contract's ABI"
+	byValidation  = "the check before compiling"
+	byRate        = "quota.messages_per_second"
+	byTracker     = "requests have owners"
+	byLogQuota    = "1,000 lines and 1 MiB a second"
+)
+
+// inGuest is an attack that outlives its handler time.
+func inGuest(name string, message ...byte) Attack {
+	return Attack{Name: name, Bound: byHandlerTime, Message: message, Kind: core.TrapHandler}
+}
+
+// armed is an attack from a function that the host calls besides.
+func armed(name, arm string, message ...byte) Attack {
+	a := inGuest(name, message...)
+	a.Arm = arm
+	return a
+}
+
+// of sets the group of attacks.
+func of(group string, attacks ...Attack) []Attack {
+	for i := range attacks {
+		attacks[i].Group = group
+	}
+	return attacks
+}
+
+// starting is an attack that does not get as far as a message.
+func starting(name string, change func(*wasm.Module), kind core.TrapKind) Attack {
+	return Attack{Name: name, Bound: byHandlerTime, Guest: forge(change), By: ByLoad, End: NotStarted, Kind: kind}
+}
+
+func processor() []Attack {
+	table := inGuest("a jump table of 10,000 entries, for ever", 'j')
+	table.Guest = forge(jumps(10_000))
+	health := armed("a loop in health", "aho")
+	health.By, health.Tune = ByHealth, func(d *host.Deployment) { d.HealthInterval = time.Millisecond }
+	shutdown := armed("a loop in shutdown", "aso")
+	shutdown.By = ByShutdown
+	callback := armed("a loop in handle-callback", "aco", 'q')
+	callback.Peer, callback.End, callback.By = "a", Trapped, BySend
+	initialize := starting("a loop in initialize", func(*wasm.Module) {}, core.TrapHandler)
+	initialize.Config = "o"
+	return of("processor",
+		inGuest("a loop", 'o'),
+		inGuest("2^36 calls without a loop", 'x'),
+		inGuest("two functions that call each other, exponentially", 'm'),
+		table,
+		inGuest("all of its memory filled, for ever", 'F'),
+		starting("a loop in the start function", startsWith("spin"), core.TrapHandler),
+		starting("a loop in _initialize", initializesWith("spin"), core.TrapHandler),
+		initialize,
+		armed("a loop in cabi_realloc", "aro", 'e'),
+		inGuest("a loop in a post-return", []byte("apo")...),
+		callback,
+		health,
+		shutdown,
+	)
+}
+
+func memory() []Attack {
+	table := inGuest("a table grown until refused, then filled for ever", 'j')
+	table.Guest, table.Bound = forge(growTable), byTables+", "+byHandlerTime
+	response := Attack{Name: "a response of all its memory", Bound: "quota.message_size", Message: []byte("b"), End: Answered, Fails: core.ErrRequestFailed}
+	return of("memory",
+		Attack{Name: "memory grown until refused, and all of it touched", Bound: byMemory, Message: []byte("g"), End: Answered, Check: allPages},
+		Attack{Name: "the same, and a trap", Bound: byMemory, Message: []byte("T"), Kind: core.TrapFault},
+		response,
+		table,
+		declares("a memory of 4 GiB declared", byMemory, byMemory, func(m *wasm.Module) { m.Memories[0].Min = 1 << 16 }),
+		declares("a table of 2^27 elements declared", byTables, byTables, tables(1, 1<<27)),
+		Attack{Name: "17 bytes with a table of 2^27 elements", Bound: byValidation, By: ByLoad, End: Refused, Guest: func() []byte {
+			return []byte("\x00asm\x01\x00\x00\x00\x04\x07\x01\x70\x00\x80\x80\x80\x40")
+		}},
+		declares("10,000 tables of 10,000 elements", "100 tables", "tables", tables(10_000, 10_000)),
+	)
+}
+
+// declares is a module that asks for too much.
+func declares(name, bound, limit string, change func(*wasm.Module)) Attack {
+	return Attack{Name: name, Bound: bound, Guest: forge(change), By: ByLoad, End: Refused, Limit: limit}
+}
+
+// guestMemory is what the arena grants.
+const guestMemory = 16 << 20
+
+func allPages(c Counts) error {
+	if c[0] != guestMemory>>16 {
+		return fmt.Errorf("the guest got %d pages, want %d", c[0], guestMemory>>16)
+	}
+	return nil
+}
+
+func stack() []Attack {
+	small := Attack{Name: "endless recursion", Bound: "the guest's stack", Message: []byte("z"), Kind: core.TrapStack}
+	large := Attack{Name: "endless recursion with 1,000 locals", Bound: "the guest's stack", Message: []byte("j"), Kind: core.TrapStack, Guest: forge(frames(1000))}
+	return of("stack", small, large)
+}
+
+// hostCalls are calls of host functions with all of the guest's memory.
+func hostCalls() []Attack {
+	var all []Attack
+	for _, call := range []struct {
+		which byte
+		name  string
+	}{
+		{'t', "send-message to a target of 16 MiB, for ever"},
+		{'u', "the same, of letters that are not ASCII"},
+		{'m', "send-message of 16 MiB, for ever"},
+		{'r', "send-request of 16 MiB, for ever"},
+		{'l', "log of 16 MiB, for ever"},
+		{'n', "random_get of 16 MiB, for ever"},
+		{'w', "fd_write of 2^28 buffers, for ever"},
+		{'p', "poll_oneoff of 2^20 subscriptions, for ever"},
+		{'z', "poll_oneoff for an hour"},
+	} {
+		a := inGuest(call.name, 'c', call.which)
+		a.Peer = "b"
+		all = append(all, a)
+	}
+	queue := inGuest("send-message of 1 MiB to itself, without a quota, for ever", 'c', 's')
+	queue.Peer, queue.Tune = "a", withoutRate
+	return of("host calls", append(all, queue)...)
+}
+
+func violations() []Attack {
+	var all []Attack
+	add := func(name, arm string, message string) {
+		all = append(all, Attack{Name: name, Bound: byABI, Arm: arm, Message: []byte(message), Kind: core.TrapABI, Peer: "b"})
+	}
+	for how, name := range map[byte]string{
+		'a': "a result area at 2^32−8", 'e': "a result area that ends out of range", 'm': "a misaligned result area",
+		'd': "an unknown discriminant", 'c': "an unknown error case", 'p': "a response out of range",
+		'o': "a response of 2^32−1 bytes", 'u': "an error text that is not UTF-8",
+		'1': "a target out of range", '2': "a target that is not UTF-8", '3': "a message of 2^32−1 bytes",
+		'4': "an area for an answer at 2^32−16", '5': "a misaligned area for an answer", '6': "self-id into nowhere",
+		'7': "cancel-request into nowhere", '8': "an unknown log level", '9': "a log line out of range",
+	} {
+		add(name, "", "v"+string(how))
+	}
+	for how, name := range map[byte]string{
+		'0': "cabi_realloc that returns 0", 'h': "cabi_realloc that returns 2^32−16",
+		'e': "cabi_realloc that returns the end of memory",
+		's': "send-message from cabi_realloc", 'q': "send-request from cabi_realloc",
+	} {
+		add(name, "ar"+string(how), "e hello")
+	}
+	add("send-message from a post-return", "", "aps")
+	add("send-request from a post-return", "", "apq")
+	health := Attack{Name: "an unknown health", Bound: byABI, Arm: "ahb", By: ByHealth, Kind: core.TrapABI,
+		Tune: func(d *host.Deployment) { d.HealthInterval = time.Millisecond }}
+	harmless := func(name, arm, message string) Attack {
+		return Attack{Name: name, Bound: byABI, Arm: arm, Message: []byte(message), End: Answered}
+	}
+	return of("ABI", append(sortByName(all), health,
+		harmless("a response that is its own area", "", "vs"),
+		harmless("cabi_realloc that grows memory at each call", "arg", "e hello"),
+		harmless("cabi_realloc that returns the same memory for all", "arv", "e hello"),
+	)...)
+}

@@ -1,0 +1,86 @@
+package hostile_test
+
+import (
+	"context"
+	"runtime"
+	"runtime/debug"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/airhost/airhost/backends/wazero"
+	"github.com/airhost/airhost/internal/hostile"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// within is long enough for any attack to end.
+func within(t *testing.T, d time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func arena(t *testing.T, config wazero.Config) *hostile.Arena {
+	t.Helper()
+	a, err := hostile.NewArena(within(t, 10*time.Second), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := a.Close(within(t, 10*time.Second)); err != nil {
+			t.Error(err)
+		}
+	})
+	return a
+}
+
+// heap returns the memory that Go holds once all garbage has been collected.
+func heap() int64 {
+	runtime.GC() // pools keep their content through one collection
+	debug.FreeOSMemory()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
+}
+
+// What the process may hold more after an attack than before it.
+const heapSlack = 8 << 20
+
+func TestAttacks(t *testing.T) {
+	a := arena(t, wazero.Config{})
+	for _, attack := range hostile.Attacks() {
+		t.Run(attack.Group+"/"+attack.Name, func(t *testing.T) {
+			if attack.Slow && testing.Short() {
+				t.Skip("takes seconds")
+			}
+			run(t, a, &attack)
+		})
+	}
+}
+
+// TestAttacksInterpreted runs what depends on how guests are executed.
+func TestAttacksInterpreted(t *testing.T) {
+	a := arena(t, wazero.Config{Interpreter: true})
+	for _, attack := range hostile.Attacks() {
+		if attack.Slow || attack.Group == "messages" || attack.Group == "log" {
+			continue
+		}
+		t.Run(attack.Group+"/"+attack.Name, func(t *testing.T) { run(t, a, &attack) })
+	}
+}
+
+func run(t *testing.T, a *hostile.Arena, attack *hostile.Attack) {
+	before := heap()
+	report, err := a.Run(within(t, 20*time.Second), attack)
+	if err != nil {
+		t.Error(err)
+	}
+	t.Logf("after %v: %v; %d answers of the neighbour, peak %d MiB", report.Stopped, report.Error, len(report.Latencies), report.Memory>>20)
+	report.Latencies = nil
+	if after := heap(); after > before+heapSlack {
+		t.Errorf("the heap has grown from %d to %d KiB", before>>10, after>>10)
+	}
+}

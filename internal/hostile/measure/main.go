@@ -1,0 +1,128 @@
+// Command measure runs every attack on a host and prints, as a Markdown table,
+// how soon each was stopped and what the host's other components noticed of it:
+//
+//	go run ./internal/hostile/measure
+//
+// The neighbour is asked one thing after the other, through a mailbox and a
+// worker, while the attack runs; its latencies before that are the comparison.
+// On a machine with other work the figures say nothing.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/airhost/airhost/backends/wazero"
+	"github.com/airhost/airhost/internal/hostile"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("measure", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	interpreter := flags.Bool("interpreter", false, "use wazero's interpreter")
+	only := flags.String("only", "", "run only the attacks whose group or name contains this")
+	if err := flags.Parse(args); err != nil {
+		return 2
+	}
+	if err := measure(stdout, wazero.Config{Interpreter: *interpreter}, *only); err != nil {
+		fmt.Fprintln(stderr, "measure:", err)
+		return 1
+	}
+	return 0
+}
+
+// measure prints the table. It returns an error when an attack did not end as it
+// should.
+func measure(out io.Writer, config wazero.Config, only string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Minute)
+	defer cancel()
+	fmt.Fprintf(out, "%s/%s, %d processors, %s; handler time %v.\n\n", runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), runtime.Version(), hostile.HandlerTime)
+	fmt.Fprint(out, "| attack | fails at | outcome | over after, median (worst) | neighbour's p99, undisturbed → attacked | memory |\n|---|---|---|---|---|---|\n")
+	for _, attack := range hostile.Attacks() {
+		if !strings.Contains(attack.Group+" "+attack.Name, only) {
+			continue
+		}
+		r, err := rounds(ctx, config, &attack)
+		if err != nil {
+			return fmt.Errorf("%s: %w", attack.Name, err)
+		}
+		fmt.Fprintf(out, "| %s: %s | %s | %s | %s (%s) | %s | %s |\n", attack.Group, attack.Name, attack.Bound, attack.End,
+			milliseconds(r.median()), milliseconds(slices.Max(r.stopped)), r.slowdown(), mebibytes(r.memory))
+	}
+	return nil
+}
+
+// An attack is repeated until both are there.
+const (
+	leastRounds  = 5
+	leastSamples = 10_000
+	mostRounds   = 40
+)
+
+// results are those of all rounds of one attack.
+type results struct {
+	stopped        []time.Duration
+	calm, attacked hostile.Latencies
+	memory         int64
+}
+
+// rounds runs an attack several times, on a host of its own.
+func rounds(ctx context.Context, config wazero.Config, attack *hostile.Attack) (r results, err error) {
+	arena, err := hostile.NewArena(ctx, config)
+	if err != nil {
+		return r, err
+	}
+	for n := 0; n < mostRounds && (n < leastRounds || len(r.attacked) < leastSamples); n++ {
+		if err := r.round(ctx, arena, attack); err != nil {
+			return r, err
+		}
+	}
+	slices.Sort(r.stopped)
+	slices.Sort(r.calm)
+	slices.Sort(r.attacked)
+	return r, arena.Close(ctx)
+}
+
+func (r *results) round(ctx context.Context, arena *hostile.Arena, attack *hostile.Attack) error {
+	calm, err := arena.Undisturbed(ctx, 20*time.Millisecond)
+	if err != nil {
+		return err
+	}
+	report, err := arena.Run(ctx, attack)
+	if err != nil {
+		return err
+	}
+	r.stopped = append(r.stopped, report.Stopped)
+	r.calm = append(r.calm, calm...)
+	r.attacked = append(r.attacked, report.Latencies...)
+	r.memory = max(r.memory, report.Memory)
+	return nil
+}
+
+func (r *results) median() time.Duration { return r.stopped[len(r.stopped)/2] }
+
+// slowdown compares the neighbour's p99, where there are enough answers for one.
+func (r *results) slowdown() string {
+	if len(r.attacked) < leastSamples {
+		return "over too soon to tell"
+	}
+	calm, attacked := r.calm.Quantile(0.99), r.attacked.Quantile(0.99)
+	return fmt.Sprintf("%s → %s µs (%.1f)", microseconds(calm), microseconds(attacked), float64(attacked)/float64(calm))
+}
+
+func milliseconds(d time.Duration) string {
+	return fmt.Sprintf("%.3g ms", float64(d)/float64(time.Millisecond))
+}
+func microseconds(d time.Duration) string {
+	return fmt.Sprintf("%.1f", float64(d)/float64(time.Microsecond))
+}
+func mebibytes(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }

@@ -1,0 +1,133 @@
+package hostile
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Latencies are how long the neighbour took to answer, in ascending order.
+type Latencies []time.Duration
+
+// Quantile returns the latency that the share q, 0 to 1, of the answers did not
+// exceed; 0 if there are none.
+func (l Latencies) Quantile(q float64) time.Duration {
+	if len(l) == 0 {
+		return 0
+	}
+	return l[min(len(l)-1, int(q*float64(len(l))))]
+}
+
+// watch sends one request after the other to the neighbour.
+type watch struct {
+	done      chan struct{}
+	ended     sync.WaitGroup
+	latencies Latencies
+	err       error
+}
+
+func (a *Arena) watch(ctx context.Context) *watch {
+	w := &watch{done: make(chan struct{})}
+	w.ended.Go(func() { w.run(ctx, a) })
+	return w
+}
+
+func (w *watch) run(ctx context.Context, a *Arena) {
+	message := []byte("e good morning")
+	for {
+		begin := time.Now()
+		response, err := a.Host.Request(ctx, neighbor, message)
+		w.latencies = append(w.latencies, time.Since(begin))
+		if err != nil || !bytes.Equal(response, message) {
+			w.err = fmt.Errorf("the neighbour answered %q, %w", response, err)
+			return
+		}
+		select {
+		case <-w.done:
+			return
+		default:
+		}
+	}
+}
+
+// stop returns what was measured, or that the neighbour did not answer. The last
+// request begins before stop and ends after it.
+func (w *watch) stop() (Latencies, error) {
+	close(w.done)
+	w.ended.Wait()
+	slices.Sort(w.latencies)
+	return w.latencies, w.err
+}
+
+// Undisturbed measures the neighbour for a while without an attack.
+func (a *Arena) Undisturbed(ctx context.Context, d time.Duration) (Latencies, error) {
+	w := a.watch(ctx)
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+	return w.stop()
+}
+
+// record is a log that can be read while it is written.
+type record struct {
+	mu   sync.Mutex // guards text
+	text []byte
+}
+
+func (r *record) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.text = append(r.text, p...)
+	return len(p), nil
+}
+
+// take returns the lines so far, and forgets them.
+func (r *record) take() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	text := string(r.text)
+	r.text = nil
+	return strings.Split(text, "\n")
+}
+
+// contains checks that one line contains all texts.
+func (r *record) contains(texts ...string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for line := range strings.Lines(string(r.text)) {
+		if !slices.ContainsFunc(texts, func(text string) bool { return !strings.Contains(line, text) }) {
+			return nil
+		}
+	}
+	return fmt.Errorf("no line of the log says %q", texts)
+}
+
+// baseline returns the memory that the process has, with nothing to spare, and
+// makes peak start from there. Both are 0 where the system does not tell.
+func baseline() int64 {
+	debug.FreeOSMemory()
+	// Where it fails peaks are those since the process began.
+	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)
+	return status("VmRSS:")
+}
+
+// peak returns the most memory that the process had since baseline.
+func peak() int64 { return status("VmHWM:") }
+
+func status(field string) int64 {
+	text, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	var kib int64
+	_, after, _ := strings.Cut(string(text), field)
+	_, _ = fmt.Sscan(after, &kib) // 0 if there is none
+	return kib << 10
+}
