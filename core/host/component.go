@@ -184,7 +184,7 @@ func (c *component) runInHand(w *worker) {
 
 // workOff works off the mailbox, up to a batch, with c.mu held; it releases it.
 func (c *component) workOff() {
-	if c.instance == nil && c.supervisor.due {
+	if c.instance == nil && c.supervisor.due && c.claim == nil && !c.abandoned {
 		c.restart()
 	}
 	for range batch {
@@ -225,7 +225,15 @@ func (c *component) end(trap error) {
 	if trap != nil {
 		c.ended(trap)
 	}
-	c.published = c.counts
+	c.publish()
+}
+
+// publish makes the owner's counts visible, with c.mu held.
+func (c *component) publish() {
+	if c.published.Refused != c.counts.Refused {
+		c.published.refusals = c.counts.refusals
+	}
+	c.published.ComponentCounters, c.published.direct = c.counts.ComponentCounters, c.counts.direct
 }
 
 // yield gives up ownership: to a claimant, to the next worker, or to whoever

@@ -193,7 +193,7 @@ func TestStopWhileLoaded(t *testing.T) {
 			_, err := h.Request(context.Background(), id("a/slow"), nil)
 			waiting <- err
 		}()
-		h.waitFor("the request from Go", func() bool { return h.Snapshot().Pending == 4 })
+		h.waitFor("the request from Go", func() bool { s := h.Snapshot(); return s.Pending == 4 && s.Requests == 7 })
 		stop := make(chan error)
 		go func() { stop <- h.Stop(within(t)) }()
 		h.waitFor("refusal", func() bool { return errors.Is(h.Send(id("a/idle"), nil), core.ErrUnavailable) })

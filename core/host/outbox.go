@@ -91,11 +91,11 @@ func (c *component) sendRequest(target, request []byte, timeoutMillis uint64) (c
 	if err := c.charge(request); err != nil {
 		return 0, err
 	}
-	return c.publish(r, request, timeout)
+	return c.handOver(r, request, timeout)
 }
 
-// publish registers a request and hands it over.
-func (c *component) publish(r *route, request []byte, timeout time.Duration) (core.RequestID, error) {
+// handOver registers a request and hands it over.
+func (c *component) handOver(r *route, request []byte, timeout time.Duration) (core.RequestID, error) {
 	id, err := c.host.tracker.Register(c, timeout)
 	if err != nil {
 		c.out.quota.refund(1)

@@ -67,14 +67,14 @@ func (c *component) call(payload []byte) (response []byte, err error, done bool)
 	if len(payload) > c.limits.MessageSize {
 		return nil, nil, false
 	}
-	slot := c.host.watch.acquire(c)
-	defer slot.release()
 	c.mu.Lock()
 	if c.status != idle {
 		c.mu.Unlock()
 		return nil, nil, false
 	}
 	c.status = running
+	slot := c.host.watch.acquire(c)
+	defer slot.release()
 	c.begin()
 	err = c.instance.HandleMessage(core.HostID, payload, &c.response)
 	response, c.response = c.response, nil

@@ -136,6 +136,9 @@ func (s *workers) take(w *worker, fair bool) *turn {
 		s.wakeup.Wait()
 		s.waiting--
 	}
+	if w.retired.Load() && s.queue.length > 0 {
+		s.wakeup.Signal() // it may have been woken for what others are to run
+	}
 	if w.retired.Load() || s.queue.length == 0 {
 		s.queued.Store(int64(s.queue.length))
 		return nil
@@ -146,8 +149,7 @@ func (s *workers) take(w *worker, fair bool) *turn {
 }
 
 // heldUp gives the place of a worker that one call holds up to a new one, and
-// what it was about to run to the others. The call must not end meanwhile: a
-// parked worker would swallow a wake-up that is meant for its successor.
+// what it was about to run to the others.
 func (s *workers) heldUp(w *worker) {
 	if t := w.next.Swap(nil); t != nil {
 		s.push(t)

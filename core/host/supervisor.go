@@ -106,7 +106,7 @@ func (c *component) restart() {
 	if err != nil {
 		c.ended(err)
 	}
-	c.published = c.counts
+	c.publish()
 }
 
 // launch makes an instance and initializes it; the owner calls it.
@@ -153,7 +153,7 @@ func (c *component) leave(err error) error {
 		err = &core.TrapError{Kind: core.TrapHandler, Text: "stopped at the end of its call"}
 	}
 	c.calling, c.overdue, c.prompt, c.instance = false, false, false, nil
-	c.published = c.counts
+	c.publish()
 	return err
 }
 

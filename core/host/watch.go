@@ -58,23 +58,27 @@ func (b *watchBlock) next() *watchBlock {
 func (d *watchdog) check(now time.Duration) (busy bool) {
 	for block := &d.first; block != nil; block = block.more.Load() {
 		for i := range block.slots {
-			if c := block.slots[i].component.Load(); c != nil && c != &reserved {
-				busy = c.watch(now) || busy
+			slot := &block.slots[i]
+			if c := slot.component.Load(); c != nil && c != &reserved {
+				busy = c.watch(slot, now) || busy
 			}
 		}
 	}
 	return busy
 }
 
-// watch looks at c's call in progress, and reports whether there is one.
+// watch looks at c's call in progress, if it is the one that slot stands for, and
+// reports whether there is one. A worker's slot may name what the worker has run
+// before; and a component with a message in hand has a worker that has yet to
+// come to it.
 //
 // A call's time is counted from when the watchdog first saw it. By what the clock
 // showed at its beginning it could be taken for older than it is, by as much as
 // the machine was too busy to tick.
-func (c *component) watch(now time.Duration) bool {
+func (c *component) watch(slot *watchSlot, now time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.calling {
+	if !c.calling || c.worker != nil && c.worker.slot != slot {
 		return false
 	}
 	if c.seen != c.calls {
@@ -86,7 +90,7 @@ func (c *component) watch(now time.Duration) bool {
 	}
 	if took > heldUpAfter {
 		c.prompt = false
-		if c.worker != nil { // which is in this very call as long as c.mu is held
+		if c.worker != nil {
 			c.host.workers.heldUp(c.worker)
 		}
 	}

@@ -1,0 +1,40 @@
+package host
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+)
+
+// TestRetiredWorkersPassWakeUpsOn retires workers that are parked by then: their
+// calls ended in the same moment. What comes next is run all the same.
+func TestRetiredWorkersPassWakeUpsOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := new(Host)
+		s := &h.workers
+		s.start(h, 0)
+		var old []*worker
+		for range 2 {
+			w := &worker{slot: h.watch.reserve()}
+			old = append(old, w)
+			s.done.Go(func() { s.work(w) })
+		}
+		synctest.Wait()
+		for _, w := range old {
+			s.heldUp(w)
+		}
+		synctest.Wait()
+		for range 3 {
+			s.push(&turn{component: new(component)}) // idle: nothing is to be done
+			synctest.Wait()
+			s.mu.Lock()
+			if s.queue.length != 0 {
+				t.Errorf("%d turns wait beside %d parked workers", s.queue.length, s.waiting)
+			}
+			s.mu.Unlock()
+		}
+		if err := s.stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+}
