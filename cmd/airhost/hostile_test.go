@@ -70,11 +70,8 @@ components:
 
 func TestHostileLogsAreEscaped(t *testing.T) {
 	file := hostileFiles(t, "components:\n  - {id: evil/a, source: attacker.wasm}\n")
-	// JSON leaves what is above ASCII as it is: its readers are programs.
-	for format, raw := range map[string]func(rune) bool{
-		formatText: unicode.IsControl,
-		formatJSON: func(r rune) bool { return r < ' ' },
-	} {
+	raw := func(r rune) bool { return !unicode.IsPrint(r) }
+	for _, format := range []string{formatText, formatJSON} {
 		_, _, stderr := hostileRun("call", file, "evil/a", "--data", "L\x03\x00\x00\x00", "--log-format", format)
 		if !strings.Contains(stderr, "forged") {
 			t.Errorf("%s: the guest's text is not in the log:\n%q", format, stderr)

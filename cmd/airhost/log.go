@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 const (
@@ -35,9 +37,30 @@ func newLog(to io.Writer, format, level string) (*slog.Logger, error) {
 	case formatText:
 		return slog.New(slog.NewTextHandler(to, options)), nil
 	case formatJSON:
-		return slog.New(slog.NewJSONHandler(to, options)), nil
+		return slog.New(slog.NewJSONHandler(escaper{to}, options)), nil
 	}
 	return nil, fmt.Errorf("--log-format is %q, want text or json", format)
+}
+
+// escaper writes JSON, with what is not printable in its strings escaped: JSON
+// itself lets characters pass that some terminals obey or hide.
+type escaper struct{ to io.Writer }
+
+func (e escaper) Write(line []byte) (int, error) {
+	escaped := make([]byte, 0, len(line))
+	for _, r := range string(line) {
+		if r == '\n' || unicode.IsPrint(r) {
+			escaped = utf8.AppendRune(escaped, r)
+			continue
+		}
+		for _, unit := range utf16.AppendRune(nil, r) {
+			escaped = fmt.Appendf(escaped, `\u%04x`, unit)
+		}
+	}
+	if _, err := e.to.Write(escaped); err != nil {
+		return 0, err
+	}
+	return len(line), nil
 }
 
 // nameTrace writes TRACE where slog would write DEBUG-4.
