@@ -52,8 +52,7 @@ func (c *component) SendMessage(target, message []byte) error {
 	if err != nil {
 		return c.refused(target, "fire-and-forget", err)
 	}
-	m := c.worker.newMessage(message)
-	m.Sender, m.Target = c.id, r.id
+	m := c.newMessage(r.id, message)
 	if err := r.deliver(m, c.worker); err != nil {
 		m.Release()
 		c.out.quota.refund(1)
@@ -101,8 +100,8 @@ func (c *component) handOver(r *route, request []byte, timeout time.Duration) (c
 		c.out.quota.refund(1)
 		return 0, unlessStopping(err)
 	}
-	m := c.worker.newMessage(request)
-	m.Sender, m.Target, m.Correlation, m.Origin = c.id, r.id, id, c.host
+	m := c.newMessage(r.id, request)
+	m.Correlation, m.Origin = id, c.host
 	if r.local == nil {
 		m.Deadline = time.Now().Add(timeout).UnixNano()
 	}

@@ -9,17 +9,20 @@ const (
 	maxSpare        = 4 << 10
 )
 
-// newMessage returns a message with a copy of payload. A worker has spare ones
-// at hand; who runs a component on another goroutine has no worker, and takes
-// one from all processors' pool.
-func (w *worker) newMessage(payload []byte) *core.Message {
+// newMessage returns a message of c's with a copy of payload. A worker has spare
+// ones at hand; who runs a component on another goroutine has no worker, and
+// takes one from all processors' pool.
+func (c *component) newMessage(target core.ComponentID, payload []byte) *core.Message {
+	w := c.worker
 	if w == nil || len(w.spares) == 0 {
-		return core.NewMessage(payload)
+		m := core.NewMessage(payload)
+		m.Sender, m.Target = c.id, target
+		return m
 	}
 	last := len(w.spares) - 1
 	m := w.spares[last]
 	w.spares = w.spares[:last]
-	m.Payload = append(m.Payload, payload...)
+	*m = core.Message{Sender: c.id, Target: target, Payload: append(m.Payload[:0], payload...)}
 	return m
 }
 
@@ -29,6 +32,5 @@ func (w *worker) release(m *core.Message) {
 		m.Release()
 		return
 	}
-	*m = core.Message{Payload: m.Payload[:0]}
 	w.spares = append(w.spares, m)
 }

@@ -141,6 +141,15 @@ func clip(text []byte) []byte {
 
 func u32(b []byte, at int) uint32 { return binary.LittleEndian.Uint32(b[at:]) }
 
+// isText reports whether b is UTF-8. Ids are short and ASCII.
+func isText(b []byte) bool {
+	var all byte
+	for _, c := range b {
+		all |= c
+	}
+	return all < utf8.RuneSelf || utf8.Valid(b)
+}
+
 // LiftSend checks the arguments of send-message and send-request, as named by
 // of, but for their areas. The results are views of mem.
 func LiftSend(mem []byte, targetPtr, targetSize, ptr, size uint32, of string) (target, message []byte, err error) {
@@ -150,7 +159,7 @@ func LiftSend(mem []byte, targetPtr, targetSize, ptr, size uint32, of string) (t
 	}
 	// No id is nearly as long: checking and copying megabytes would take longer
 	// than a guest can be let run on.
-	if target = clip(target); !utf8.Valid(target) {
+	if target = clip(target); !isText(target) {
 		return nil, nil, violation("the target of %s is not UTF-8", of)
 	}
 	if message, ok = view(mem, ptr, size); !ok {
