@@ -35,6 +35,8 @@ type Message struct {
 
 	// Failure is, in an outcome, why there is no response; otherwise nil.
 	Failure *RequestError
+
+	_ [32]byte // fills two cache lines: what one core sends is not another's
 }
 
 // maxPooledPayload bounds what an idle pool keeps: larger buffers are left to

@@ -25,6 +25,8 @@ type worker struct {
 	retired atomic.Bool          // its place has been given to another
 	slot    *watchSlot
 	spares  []*core.Message // belong to its goroutine
+
+	_ [208]byte // keeps other workers out of its cache lines, and those beside
 }
 
 // workers is the scheduler: a place for each worker's next component, and one

@@ -8,7 +8,7 @@ import (
 // watchSlot is where the goroutine that runs a component's guest says which.
 type watchSlot struct {
 	component atomic.Pointer[component]
-	_         [56]byte // a cache line each: neighbours are set by other cores
+	_         [120]byte // cache lines of its own: neighbours are set by other cores
 }
 
 func (s *watchSlot) set(c *component) { s.component.Store(c) }
