@@ -83,9 +83,10 @@ func counted(what string, got, want uint64) error {
 	return nil
 }
 
-// canceled wants each request that was taken to be canceled once.
+// canceled wants requests to be canceled at most once. The peer may be quicker on
+// another processor, and have answered one.
 func canceled(c Counts) error {
-	if c[1] != 0 || c[0] != c[2] || c[0] == 0 {
+	if c[0] == 0 || c[0]+c[1] != c[2] {
 		return fmt.Errorf("%d canceled, %d not, %d refused the second time", c[0], c[1], c[2])
 	}
 	return nil
