@@ -52,7 +52,7 @@ nocgo:
 rebuild: ## build the committed guests anew (clang-19, lld-19, wabt) and compare
 	@AIRHOST_REBUILD=1 $(GO) test -count=1 -run 'Rebuild' ./internal/... ./core/... ./backends/...
 
-bench: build ## measure the headline figures (about two minutes, on a quiet machine)
+bench: build ## measure the headline figures (half a minute, on a quiet machine)
 	@$(OUT)/benchrunner run --engine wazero,native
 
 fuzz: ## run each fuzz target for FUZZTIME (1m)
