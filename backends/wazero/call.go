@@ -6,8 +6,8 @@ import (
 
 	"github.com/tetratelabs/wazero/api"
 
-	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/sandbox"
 )
 
 // guest is an instance as its own code's surroundings see it: what lowering
@@ -32,12 +32,12 @@ func (g *guest) Memory() []byte { return (*instance)(g).view() }
 // Realloc implements [abi.Guest].
 func (g *guest) Realloc(align, first, second uint32) (uint32, uint32, error) {
 	in := (*instance)(g)
-	if in.phase != idle {
+	if in.Phase != sandbox.Idle {
 		pointers, err := in.nestedRealloc(align, first, second)
 		return pointers[0], pointers[1], err
 	}
 	in.stack[1], in.stack[2], in.stack[3] = uint64(first), uint64(second), uint64(align)
-	err := in.enterAt(abi.OpRealloc, allocating)
+	err := in.enterAt(abi.OpRealloc, sandbox.Allocating)
 	return uint32(in.stack[0]), uint32(in.stack[1]), err
 }
 
@@ -52,7 +52,7 @@ func (in *instance) nestedRealloc(align, first, second uint32) (pointers [2]uint
 			continue
 		}
 		in.nested = [4]uint64{0, 0, uint64(align), uint64(size)}
-		if err := in.run(in.realloc, allocating, in.nested[:]); err != nil {
+		if err := in.run(in.realloc, sandbox.Allocating, in.nested[:]); err != nil {
 			return pointers, err
 		}
 		pointers[i] = uint32(in.nested[0])
@@ -63,32 +63,20 @@ func (in *instance) nestedRealloc(align, first, second uint32) (pointers [2]uint
 // view returns the guest's memory, for use until its code runs again.
 func (in *instance) view() []byte { return in.memory.current }
 
-var errInterrupted = &core.TrapError{Kind: core.TrapHandler, Text: "the host interrupted it"}
-
-var errReentered = &core.TrapError{Kind: core.TrapFault, Text: "the host called it from within its own call"}
-
-// enter is the beginning of all that a host asks of a guest. It refuses where
-// the instance has ended.
+// enter is the beginning of all that a host asks of a guest.
 func (in *instance) enter() error {
-	if in.over != nil {
-		return in.over
+	if err := in.Enter(); err != nil {
+		return err
 	}
-	if in.phase != idle {
-		return in.end(errReentered)
-	}
-	if in.interrupted.Load() {
-		return in.end(errInterrupted)
-	}
-	in.yielded = 0
-	if in.budget.counter != nil {
-		in.budget.reset()
+	if in.counter != nil {
+		in.counter.Set(in.Budget.Start())
 	}
 	return nil
 }
 
 // enterAt runs the guest's entry. The operation's arguments are in in.stack from
 // 1 on, its results will be from 0 on.
-func (in *instance) enterAt(op abi.Op, p phase) error {
+func (in *instance) enterAt(op abi.Op, p sandbox.Phase) error {
 	if in.entry == nil {
 		in.entry = in.module.ExportedFunction(in.component.guest.entry)
 	}
@@ -97,7 +85,7 @@ func (in *instance) enterAt(op abi.Op, p phase) error {
 }
 
 // callOnce runs a function that is seldom needed.
-func (in *instance) callOnce(name string, p phase) error {
+func (in *instance) callOnce(name string, p sandbox.Phase) error {
 	return in.run(in.module.ExportedFunction(name), p, in.stack[:])
 }
 
@@ -107,70 +95,17 @@ func (in *instance) cleanUp(has bool, op abi.Op, area uint64) error {
 		return nil
 	}
 	in.stack[1] = area
-	return in.enterAt(op, cleaning)
+	return in.enterAt(op, sandbox.Cleaning)
 }
 
 // run runs guest code. An error of it has ended the instance.
-func (in *instance) run(fn api.Function, p phase, stack []uint64) error {
-	before := in.phase
-	in.phase = p
+func (in *instance) run(fn api.Function, p sandbox.Phase, stack []uint64) error {
+	before := in.Phase
+	in.Phase = p
 	err := fn.CallWithStack((*guest)(in), stack)
-	in.phase = before
+	in.Phase = before
 	if err != nil {
-		return in.end(err)
+		return in.End(trapOf(err))
 	}
-	if in.interrupted.Load() {
-		return in.end(errInterrupted)
-	}
-	return in.over // of a call from within this one
-}
-
-// end ends the instance, unless it has ended before, and returns why.
-func (in *instance) end(cause error) error {
-	if in.over == nil {
-		in.over = trapOf(cause)
-		_ = in.flushStderr() // the first reason counts
-	}
-	return in.over
-}
-
-// flushStderr logs the last line of standard error, outside of guest code.
-func (in *instance) flushStderr() (err error) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			err = in.end(hostPanic(cause))
-		}
-	}()
-	in.stderr.flush(in.env.Host)
-	return nil
-}
-
-// caller returns the instance whose code called a host function. Where that
-// code must not call the host, the instance ends.
-func caller(ctx context.Context, function string) *guest {
-	g := ctx.(*guest)
-	if g.phase != handling {
-		refuse(g, function)
-	}
-	return g
-}
-
-// phaseNames say what a guest must not call the host from.
-var phaseNames = map[phase]string{
-	starting:   "its start function or _initialize",
-	allocating: "cabi_realloc",
-	cleaning:   "a post-return",
-}
-
-func refuse(g *guest, function string) {
-	if g.phase == starting && quiet(function) {
-		return
-	}
-	panic(&core.TrapError{Kind: core.TrapABI, Text: "it called " + function + " from " + phaseNames[g.phase]})
-}
-
-// quiet reports whether a host function only tells or is told, which a guest
-// that starts may do.
-func quiet(function string) bool {
-	return function == abi.Log || function == abi.SelfID || function == abi.CurrentTime
+	return in.Left()
 }

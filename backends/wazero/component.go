@@ -9,6 +9,7 @@ import (
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/sandbox"
 )
 
 // component is compiled code.
@@ -20,7 +21,6 @@ type component struct {
 
 	postMessage, postCallback bool // whether the guest has these post-returns
 
-	traits core.Traits
 	closed atomic.Bool
 }
 
@@ -29,16 +29,11 @@ var _ core.Component = (*component)(nil)
 func newComponent(e *Engine, code wazero.CompiledModule, guest *guestCode, fuel bool) *component {
 	guest.instrumented.Wasm = nil // compiled, and as large as the module
 	return &component{engine: e, code: code, guest: guest, fuel: fuel,
-		postMessage:  guest.exports[abi.PostHandleMessage],
-		postCallback: guest.exports[abi.PostHandleCallback],
-		traits: core.Traits{
-			Callback:      guest.exports[abi.HandleCallback],
-			Management:    guest.exports[abi.Initialize],
-			Interruptible: true,
-		}}
+		postMessage:  guest.Exports[abi.PostHandleMessage],
+		postCallback: guest.Exports[abi.PostHandleCallback]}
 }
 
-func (c *component) Traits() core.Traits { return c.traits }
+func (c *component) Traits() core.Traits { return c.guest.Traits }
 
 // anonymous: there may be many instances of one module, none is linked to
 // another, and none of their functions runs by itself.
@@ -52,7 +47,7 @@ func (c *component) Instantiate(ctx context.Context, env core.Environment) (core
 		return nil, err
 	}
 	env.Limits = env.Limits.WithDefaults()
-	ctx, memory, err := newMemory(ctx, &c.engine.arena, c.guest.least, c.guest.most)
+	ctx, memory, err := newMemory(ctx, &c.engine.arena, c.guest.Least, c.guest.Most)
 	if err != nil {
 		return nil, fmt.Errorf("wazero: instantiate: %w", err)
 	}
@@ -60,7 +55,7 @@ func (c *component) Instantiate(ctx context.Context, env core.Environment) (core
 	if err != nil {
 		memory.Free()
 		// No code has run: a data segment does not fit, for example.
-		return nil, &core.TrapError{Kind: core.TrapFault, Text: firstLine(err.Error())}
+		return nil, &core.TrapError{Kind: core.TrapFault, Text: sandbox.FirstLine(err.Error())}
 	}
 	in := newInstance(c, module, memory, env)
 	if err := in.start(); err != nil {

@@ -23,6 +23,9 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 
 	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/meter"
+	"github.com/airhost/airhost/internal/sandbox"
 )
 
 // Name is the engine's name in configurations and results.
@@ -44,9 +47,6 @@ type Config struct {
 	MaxModule int64
 }
 
-// defaultMaxModule is well above what large programs compile to.
-const defaultMaxModule = 64 << 20
-
 // features are what both of wazero's engines support and guests may use.
 // Exceptions are left out: at every try_table, wazero copies the guest's whole
 // stack, with which a few lines of guest code use up the host's memory. Threads
@@ -67,7 +67,7 @@ var _ core.Engine = (*Engine)(nil)
 // New returns an engine. It must be closed.
 func New(config Config) (*Engine, error) {
 	if config.MaxModule == 0 {
-		config.MaxModule = defaultMaxModule
+		config.MaxModule = sandbox.DefaultMaxModule
 	}
 	e := &Engine{config: config}
 	options := wazero.NewRuntimeConfig() // compiles where it can
@@ -85,7 +85,7 @@ func New(config Config) (*Engine, error) {
 	}
 	ctx := context.Background()
 	e.runtime = wazero.NewRuntimeWithConfig(ctx, options)
-	if err := errors.Join(linkServices(ctx, e.runtime), linkWASI(ctx, e.runtime), linkYield(ctx, e.runtime)); err != nil {
+	if err := linkAll(ctx, e.runtime); err != nil {
 		return nil, errors.Join(err, e.Close(ctx))
 	}
 	return e, nil
@@ -104,16 +104,34 @@ func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limit
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	guest, err := e.prepare(src, limits.WithDefaults())
+	guest, err := prepare(src, limits.WithDefaults(), e.config.MaxModule)
 	if err != nil {
 		return nil, err
 	}
 	ctx = experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0))
 	code, err := e.runtime.CompileModule(ctx, guest.instrumented.Wasm)
 	if err != nil {
-		return nil, moduleError(src, err)
+		return nil, sandbox.ModuleError(src, err)
 	}
 	return newComponent(e, code, guest, limits.Fuel > 0), nil
+}
+
+// guestCode is a guest's code, ready to be compiled.
+type guestCode struct {
+	*sandbox.Code
+	instrumented *meter.Result
+	entry        string // the export that [abi.AddEntry] added
+}
+
+func prepare(src core.Source, limits core.Limits, maxModule int64) (*guestCode, error) {
+	code, err := sandbox.Load(src, limits, maxModule)
+	if err != nil {
+		return nil, err
+	}
+	guest := &guestCode{Code: code, entry: abi.AddEntry(code.Module)}
+	guest.instrumented, err = code.Instrument()
+	code.Module = nil // of no use any more, and as large as the module
+	return guest, err
 }
 
 // Close implements [core.Engine].

@@ -3,71 +3,53 @@ package wazero
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
-	"time"
 
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/sandbox"
 )
 
-// instance is a live guest. All but the last field is touched only by the
-// goroutine that calls its methods.
+// instance is a live guest.
 type instance struct {
+	sandbox.State
 	component *component
 	module    api.Module
 	memory    *memory
-	env       core.Environment
-	budget    budget
-	stderr    stderr
+	counter   api.MutableGlobal // of its fuel, or nil
 
 	entry   api.Function // looked up when first called: it holds a stack of 10 KiB
 	stack   [abi.EntrySlots]uint64
 	realloc api.Function // as entry: for what a call of the host allocates
 	nested  [4]uint64
-	phase   phase
-	over    error         // why the instance has ended, or nil
-	yielded time.Duration // when the call in progress was first asked whether it may go on; 0 before that
-
-	interrupted atomic.Bool
 }
 
 var _ core.Instance = (*instance)(nil)
 
-// phase is what an instance is doing: what runs decides what it may call.
-type phase uint8
-
-const (
-	idle       phase = iota
-	starting         // start function and _initialize
-	handling         // an export of the contract
-	allocating       // cabi_realloc
-	cleaning         // a post-return
-)
-
 func newInstance(c *component, module api.Module, memory *memory, env core.Environment) *instance {
-	in := &instance{component: c, module: module, memory: memory, env: env}
+	in := &instance{component: c, module: module, memory: memory}
+	in.Env, in.Guest = env, (*guest)(in)
 	if c.fuel && env.Limits.Fuel > 0 {
 		counter := module.ExportedGlobal(c.guest.instrumented.CounterGlobal)
-		in.budget = budget{counter: counter.(api.MutableGlobal), limit: clampFuel(env.Limits.Fuel)}
+		in.counter, in.Budget = counter.(api.MutableGlobal), sandbox.NewBudget(env.Limits.Fuel)
 	}
 	return in
 }
 
 // start runs the guest's start function and _initialize.
 func (in *instance) start() error {
-	if in.env.Starting != nil {
-		in.env.Starting(in)
+	if in.Env.Starting != nil {
+		in.Env.Starting(in)
 	}
 	if err := in.enter(); err != nil {
 		return err
 	}
 	for _, name := range []string{in.component.guest.instrumented.StartExport, abi.Start} {
-		if name == "" || name == abi.Start && !in.component.guest.exports[name] {
+		if name == "" || name == abi.Start && !in.component.guest.Exports[name] {
 			continue
 		}
-		if err := in.callOnce(name, starting); err != nil {
+		if err := in.callOnce(name, sandbox.Starting); err != nil {
 			return err
 		}
 	}
@@ -76,25 +58,25 @@ func (in *instance) start() error {
 
 // Initialize implements [core.Instance].
 func (in *instance) Initialize(config []core.ConfigPair) error {
-	if err := in.enter(); err != nil || !in.component.traits.Management {
+	if err := in.enter(); err != nil || !in.component.guest.Traits.Management {
 		return err
 	}
 	list, err := abi.LowerPairs((*guest)(in), config)
 	if err != nil {
-		return in.end(err)
+		return in.End(err)
 	}
 	in.stack[0], in.stack[1] = uint64(list), uint64(len(config))
-	if err := in.callOnce(abi.Initialize, handling); err != nil {
+	if err := in.callOnce(abi.Initialize, sandbox.Handling); err != nil {
 		return err
 	}
 	area := in.stack[0]
 	failure, err := abi.LiftOutcome(in.view(), uint32(area), abi.Initialize)
 	if err != nil {
-		return in.end(err)
+		return in.End(err)
 	}
-	if in.component.guest.exports[abi.PostInitialize] {
+	if in.component.guest.Exports[abi.PostInitialize] {
 		in.stack[0] = area
-		if err := in.callOnce(abi.PostInitialize, cleaning); err != nil {
+		if err := in.callOnce(abi.PostInitialize, sandbox.Cleaning); err != nil {
 			return err
 		}
 	}
@@ -110,17 +92,17 @@ func (in *instance) HandleMessage(sender core.ComponentID, message []byte, respo
 	id := sender.String()
 	senderPtr, messagePtr, err := abi.LowerMessage((*guest)(in), id, message)
 	if err != nil {
-		return in.end(err)
+		return in.End(err)
 	}
 	in.stack[1], in.stack[2] = uint64(senderPtr), uint64(len(id))
 	in.stack[3], in.stack[4] = uint64(messagePtr), uint64(len(message))
-	if err := in.enterAt(abi.OpMessage, handling); err != nil {
+	if err := in.enterAt(abi.OpMessage, sandbox.Handling); err != nil {
 		return err
 	}
 	area := in.stack[0]
 	answer, failure, err := abi.LiftResponse(in.view(), uint32(area))
 	if err != nil {
-		return in.end(err)
+		return in.End(err)
 	}
 	if failure == nil && response != nil {
 		failure = in.respond(answer, response)
@@ -134,7 +116,7 @@ func (in *instance) HandleMessage(sender core.ComponentID, message []byte, respo
 // respond copies the guest's answer, unless it is larger than the component's
 // messages may be.
 func (in *instance) respond(answer []byte, response *[]byte) *core.ComponentError {
-	if most := in.env.Limits.MessageSize; len(answer) > most {
+	if most := in.Env.Limits.MessageSize; len(answer) > most {
 		return &core.ComponentError{Case: core.CaseFailed,
 			Text: fmt.Sprintf("the response has %d bytes, allowed are %d (quota.message_size)", len(answer), most)}
 	}
@@ -147,21 +129,21 @@ func (in *instance) HandleCallback(id core.RequestID, response []byte, failure *
 	if err := in.enter(); err != nil {
 		return err
 	}
-	if !in.component.traits.Callback {
+	if !in.component.guest.Traits.Callback {
 		return &core.ComponentError{Case: core.CaseComponentUnavailable, Text: "it does not export handle-callback"}
 	}
 	tag, ptr, size, err := in.lowerOutcome(response, failure)
 	if err != nil {
-		return in.end(err)
+		return in.End(err)
 	}
 	in.stack[1], in.stack[2], in.stack[3], in.stack[5] = tag, uint64(ptr), uint64(size), uint64(id)
-	if err := in.enterAt(abi.OpCallback, handling); err != nil {
+	if err := in.enterAt(abi.OpCallback, sandbox.Handling); err != nil {
 		return err
 	}
 	area := in.stack[0]
 	refusal, err := abi.LiftOutcome(in.view(), uint32(area), abi.HandleCallback)
 	if err != nil {
-		return in.end(err)
+		return in.End(err)
 	}
 	if err := in.cleanUp(in.component.postCallback, abi.OpPostCallback, area); err != nil {
 		return err
@@ -182,44 +164,40 @@ func (in *instance) lowerOutcome(response []byte, failure *core.RequestError) (t
 
 // Health implements [core.Instance].
 func (in *instance) Health() (core.HealthStatus, error) {
-	if err := in.enter(); err != nil || !in.component.traits.Management {
+	if err := in.enter(); err != nil || !in.component.guest.Traits.Management {
 		return core.HealthHealthy, err
 	}
-	if err := in.callOnce(abi.Health, handling); err != nil {
+	if err := in.callOnce(abi.Health, sandbox.Handling); err != nil {
 		return 0, err
 	}
 	status, err := abi.LiftHealth(uint32(in.stack[0]))
 	if err != nil {
-		return 0, in.end(err)
+		return 0, in.End(err)
 	}
 	return status, nil
 }
 
 // Shutdown implements [core.Instance].
 func (in *instance) Shutdown() error {
-	if err := in.enter(); err != nil || !in.component.traits.Management {
+	if err := in.enter(); err != nil || !in.component.guest.Traits.Management {
 		return err
 	}
-	if err := in.callOnce(abi.Shutdown, handling); err != nil {
+	if err := in.callOnce(abi.Shutdown, sandbox.Handling); err != nil {
 		return err
 	}
-	return in.flushStderr()
+	return in.Flush()
 }
-
-// Interrupt implements [core.Instance].
-func (in *instance) Interrupt() { in.interrupted.Store(true) }
 
 // Close implements [core.Instance].
 func (in *instance) Close() error {
-	if in.over == core.ErrClosed {
+	if in.Over == core.ErrClosed {
 		return nil
 	}
-	if in.phase != idle { // its code would go on in memory that is no more
-		return fmt.Errorf("wazero: close an instance: %w", errReentered)
+	if in.Phase != sandbox.Idle { // its code would go on in memory that is no more
+		return fmt.Errorf("wazero: close an instance: %w", sandbox.ErrReentered)
 	}
-	in.over = core.ErrClosed
+	in.Release()
 	in.entry, in.realloc = nil, nil
-	in.stderr = stderr{}
 	if err := in.module.Close(context.Background()); err != nil {
 		return fmt.Errorf("wazero: close an instance: %w", err)
 	}

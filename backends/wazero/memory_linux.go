@@ -72,7 +72,7 @@ func mapped(size, advice int) ([]byte, error) {
 }
 
 const (
-	slotSize   = pageSize
+	slotSize   = 64 << 10
 	regionSize = 32 << 20
 )
 

@@ -6,34 +6,21 @@ import (
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/sandbox"
 )
 
-// maxTrapText bounds a trap's line, maxDetails its stack, in bytes. The guest
-// chooses the names of its functions.
-const (
-	maxTrapText = 256
-	maxDetails  = 8 << 10
-)
-
-// trap says why an instance has ended, given what a call of its code or a check
-// of what it did returned.
-func trapOf(cause error) *core.TrapError {
-	if known := new(core.TrapError); errors.As(cause, &known) {
-		end := *known
-		if end.Details == "" && cause != error(known) {
-			end.Details = details(cause) // with the guest's stack
-		}
-		return &end
+// trapOf says in the contract's words what wazero's error of a call means.
+func trapOf(err error) error {
+	if errors.As(err, new(*core.TrapError)) || errors.As(err, new(*abi.Violation)) {
+		return err // of a host function
 	}
-	t := &core.TrapError{Kind: core.TrapFault, Text: firstLine(cause.Error()), Details: details(cause)}
-	var broken *abi.Violation
-	switch {
-	case errors.As(cause, &broken):
-		t.Kind, t.Text = core.TrapABI, broken.Text
-	case isStackOverflow(cause):
-		t.Kind, t.Text = core.TrapStack, "it used up its stack"
+	trap := &core.TrapError{Kind: core.TrapFault, Details: sandbox.Details(err.Error())}
+	if isStackOverflow(err) {
+		trap.Kind, trap.Text = core.TrapStack, "it used up its stack"
+		return trap
 	}
-	return t
+	trap.Text = sandbox.FirstLine(strings.TrimPrefix(err.Error(), "wasm error: "))
+	return trap
 }
 
 // isStackOverflow knows wazero's error by its text: wazero keeps the error
@@ -45,21 +32,4 @@ func isStackOverflow(err error) bool {
 		}
 	}
 	return false
-}
-
-// firstLine is the beginning of a text, for where there is place for one line.
-func firstLine(text string) string {
-	text, _, _ = strings.Cut(text, "\n")
-	text = strings.TrimPrefix(text, "wasm error: ")
-	return clip(text, maxTrapText)
-}
-
-func details(cause error) string { return clip(cause.Error(), maxDetails) }
-
-// clip returns at most so many bytes of a text.
-func clip(text string, most int) string {
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "…"
-	}
-	return text
 }

@@ -1,12 +1,12 @@
-package wazero
+package sandbox
 
 import (
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// What a module may declare, beside what its component's limits bound. wazero
-// takes memory for each: 2^31 locals, declared in 6 bytes, cost 18 GB.
+// What a module may declare, beside what its component's limits bound. Engines
+// take memory for each: 2^31 locals, declared in 6 bytes, cost wazero 18 GB.
 const (
 	maxLocals     = 50_000 // of a function, as in browsers
 	maxParameters = 1000   // of a function, and the same number of results

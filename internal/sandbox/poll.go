@@ -1,4 +1,4 @@
-package wazero
+package sandbox
 
 import (
 	"encoding/binary"
@@ -28,12 +28,12 @@ const sleepSlice = time.Millisecond
 
 // pollOneoff waits for the first of some clocks. File descriptors that are
 // waited for are ready at once, with an error: there is nothing behind them.
-func pollOneoff(g *guest, args []uint64) errno {
+func pollOneoff(s *State, args []uint64) errno {
 	in, out, n, count := uint32(args[0]), uint32(args[1]), uint32(args[2]), uint32(args[3])
 	if n == 0 || n > maxSubscriptions {
 		return inval
 	}
-	mem := g.Memory()
+	mem := s.Guest.Memory()
 	subscriptions, err := abi.LiftBytes(mem, in, n*subscriptionSize, "subscriptions")
 	if err != nil {
 		return fault
@@ -45,12 +45,12 @@ func pollOneoff(g *guest, args []uint64) errno {
 	waits := make([]time.Duration, n)
 	for i := range waits {
 		var e errno
-		if waits[i], e = g.waitFor(subscriptions[i*subscriptionSize:]); e != success {
+		if waits[i], e = s.waitFor(subscriptions[i*subscriptionSize:]); e != success {
 			return e
 		}
 	}
 	first := slices.Min(waits)
-	g.sleep(first)
+	s.sleep(first)
 	var ready uint32
 	for i, wait := range waits {
 		if wait <= first {
@@ -58,18 +58,18 @@ func pollOneoff(g *guest, args []uint64) errno {
 			ready++
 		}
 	}
-	if !g.module.Memory().WriteUint32Le(count, ready) {
+	if !s.memory().write32(count, ready) {
 		return fault
 	}
 	return success
 }
 
 // waitFor returns how long it takes until a subscription is ready.
-func (g *guest) waitFor(subscription []byte) (time.Duration, errno) {
+func (s *State) waitFor(subscription []byte) (time.Duration, errno) {
 	if subscription[8] != eventClock {
 		return 0, success
 	}
-	now, e := g.clock(binary.LittleEndian.Uint32(subscription[16:]))
+	now, e := s.clock(binary.LittleEndian.Uint32(subscription[16:]))
 	if e != success {
 		return 0, e
 	}
@@ -80,9 +80,9 @@ func (g *guest) waitFor(subscription []byte) (time.Duration, errno) {
 	return time.Duration(min(until, math.MaxInt64)), success
 }
 
-func (g *guest) sleep(d time.Duration) {
+func (s *State) sleep(d time.Duration) {
 	for end := time.Now().Add(d); d > 0; d = time.Until(end) {
-		g.goOn()
+		s.GoOn()
 		time.Sleep(min(d, sleepSlice))
 	}
 }

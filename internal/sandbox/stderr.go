@@ -1,4 +1,4 @@
-package wazero
+package sandbox
 
 import (
 	"bytes"

@@ -1,14 +1,10 @@
-package wazero
+package sandbox
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
 	"time"
-
-	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/api"
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/abi"
@@ -31,57 +27,54 @@ const (
 // there to be opened: all that needs a directory, a socket or a file descriptor
 // other than the three standard ones is answered with badf. Unlike host
 // services, these functions may be called from anywhere.
-type wasiFunc func(g *guest, args []uint64) errno
+type wasiFunc func(s *State, args []uint64) errno
 
 var wasiFuncs = map[string]wasiFunc{
-	"args_get":            func(*guest, []uint64) errno { return success },
+	"args_get":            func(*State, []uint64) errno { return success },
 	"args_sizes_get":      noStrings,
-	"environ_get":         func(*guest, []uint64) errno { return success },
+	"environ_get":         func(*State, []uint64) errno { return success },
 	"environ_sizes_get":   noStrings,
 	"clock_res_get":       clockResolution,
 	"clock_time_get":      clockTime,
 	"random_get":          randomGet,
-	"sched_yield":         func(*guest, []uint64) errno { return success },
+	"sched_yield":         func(*State, []uint64) errno { return success },
 	"poll_oneoff":         pollOneoff,
 	"proc_exit":           procExit,
-	"proc_raise":          func(*guest, []uint64) errno { return nosys },
-	"fd_close":            standard(func(*guest, []uint64) errno { return success }),
+	"proc_raise":          func(*State, []uint64) errno { return nosys },
+	"fd_close":            standard(func(*State, []uint64) errno { return success }),
 	"fd_fdstat_get":       standard(fdStat),
-	"fd_fdstat_set_flags": standard(func(*guest, []uint64) errno { return success }),
+	"fd_fdstat_set_flags": standard(func(*State, []uint64) errno { return success }),
 	"fd_filestat_get":     standard(fileStat),
 	"fd_read":             standard(fdRead),
 	"fd_write":            standard(fdWrite),
-	"fd_seek":             standard(func(*guest, []uint64) errno { return spipe }),
-	"fd_tell":             standard(func(*guest, []uint64) errno { return spipe }),
+	"fd_seek":             standard(func(*State, []uint64) errno { return spipe }),
+	"fd_tell":             standard(func(*State, []uint64) errno { return spipe }),
 }
 
-func linkWASI(ctx context.Context, r wazero.Runtime) error {
-	return link(ctx, r, abi.WASI, abi.WASIImports(), func(f abi.Func) api.GoFunc {
-		do, ok := wasiFuncs[f.Name]
-		if !ok {
-			do = func(*guest, []uint64) errno { return badf }
-		}
-		return func(ctx context.Context, stack []uint64) {
-			if e := do(ctx.(*guest), stack); len(f.Type.Results) > 0 {
-				stack[0] = uint64(e)
-			}
-		}
-	})
+// WASI returns a function of [abi.WASI] by its name.
+func WASI(name string) Func {
+	do, ok := wasiFuncs[name]
+	if !ok {
+		do = func(*State, []uint64) errno { return badf }
+	}
+	return func(s *State, stack []uint64) {
+		stack[0] = uint64(do(s, stack))
+	}
 }
 
 // standard is f for standard input, output and error, and badf for all else.
 func standard(f wasiFunc) wasiFunc {
-	return func(g *guest, args []uint64) errno {
+	return func(s *State, args []uint64) errno {
 		if uint32(args[0]) > 2 {
 			return badf
 		}
-		return f(g, args)
+		return f(s, args)
 	}
 }
 
 // noStrings is for a guest that has neither arguments nor an environment.
-func noStrings(g *guest, args []uint64) errno {
-	if !g.module.Memory().WriteUint32Le(uint32(args[0]), 0) || !g.module.Memory().WriteUint32Le(uint32(args[1]), 0) {
+func noStrings(s *State, args []uint64) errno {
+	if !s.memory().write32(uint32(args[0]), 0) || !s.memory().write32(uint32(args[1]), 0) {
 		return fault
 	}
 	return success
@@ -96,11 +89,11 @@ const (
 // began is where monotonic clocks start.
 var began = time.Now()
 
-func (g *guest) clock(id uint32) (nanos uint64, e errno) {
+func (s *State) clock(id uint32) (nanos uint64, e errno) {
 	switch id {
 	case clockRealtime:
 		defer hostPanicked()
-		return g.env.Host.Now(), success
+		return s.Env.Host.Now(), success
 	case clockMonotonic:
 		return uint64(time.Since(began)), success
 	default:
@@ -108,23 +101,23 @@ func (g *guest) clock(id uint32) (nanos uint64, e errno) {
 	}
 }
 
-func clockTime(g *guest, args []uint64) errno {
-	now, e := g.clock(uint32(args[0]))
+func clockTime(s *State, args []uint64) errno {
+	now, e := s.clock(uint32(args[0]))
 	if e != success {
 		return e
 	}
-	return g.put64(uint32(args[2]), now)
+	return s.put64(uint32(args[2]), now)
 }
 
-func clockResolution(g *guest, args []uint64) errno {
-	if _, e := g.clock(uint32(args[0])); e != success {
+func clockResolution(s *State, args []uint64) errno {
+	if _, e := s.clock(uint32(args[0])); e != success {
 		return e
 	}
-	return g.put64(uint32(args[1]), uint64(time.Microsecond))
+	return s.put64(uint32(args[1]), uint64(time.Microsecond))
 }
 
-func (g *guest) put64(at uint32, v uint64) errno {
-	if !g.module.Memory().WriteUint64Le(at, v) {
+func (s *State) put64(at uint32, v uint64) errno {
+	if !s.memory().write64(at, v) {
 		return fault
 	}
 	return success
@@ -134,13 +127,13 @@ func (g *guest) put64(at uint32, v uint64) errno {
 // guest has been interrupted.
 const randomChunk = 64 << 10
 
-func randomGet(g *guest, args []uint64) errno {
-	b, ok := g.module.Memory().Read(uint32(args[0]), uint32(args[1]))
+func randomGet(s *State, args []uint64) errno {
+	b, ok := s.memory().read(uint32(args[0]), uint32(args[1]))
 	if !ok {
 		return fault
 	}
 	for len(b) > 0 {
-		g.goOn()
+		s.GoOn()
 		n := min(len(b), randomChunk)
 		_, _ = rand.Read(b[:n]) // it never fails
 		b = b[n:]
@@ -148,7 +141,7 @@ func randomGet(g *guest, args []uint64) errno {
 	return success
 }
 
-func procExit(_ *guest, args []uint64) errno {
+func procExit(_ *State, args []uint64) errno {
 	panic(&core.TrapError{Kind: core.TrapFault, Text: fmt.Sprintf("it exited with code %d", uint32(args[0]))})
 }
 
@@ -160,8 +153,8 @@ const (
 	rightWrite      = 1 << 6
 )
 
-func fdStat(g *guest, args []uint64) errno {
-	b, ok := g.module.Memory().Read(uint32(args[1]), 24)
+func fdStat(s *State, args []uint64) errno {
+	b, ok := s.memory().read(uint32(args[1]), 24)
 	if !ok {
 		return fault
 	}
@@ -175,8 +168,8 @@ func fdStat(g *guest, args []uint64) errno {
 	return success
 }
 
-func fileStat(g *guest, args []uint64) errno {
-	b, ok := g.module.Memory().Read(uint32(args[1]), 64)
+func fileStat(s *State, args []uint64) errno {
+	b, ok := s.memory().read(uint32(args[1]), 64)
 	if !ok {
 		return fault
 	}
@@ -186,11 +179,11 @@ func fileStat(g *guest, args []uint64) errno {
 }
 
 // fdRead reads nothing: standard input has ended.
-func fdRead(g *guest, args []uint64) errno {
+func fdRead(s *State, args []uint64) errno {
 	if uint32(args[0]) != 0 {
 		return badf
 	}
-	if !g.module.Memory().WriteUint32Le(uint32(args[3]), 0) {
+	if !s.memory().write32(uint32(args[3]), 0) {
 		return fault
 	}
 	return success
@@ -203,9 +196,9 @@ const (
 )
 
 // fdWrite drops standard output and logs standard error.
-func fdWrite(g *guest, args []uint64) errno {
+func fdWrite(s *State, args []uint64) errno {
 	fd, count := uint32(args[0]), min(uint32(args[2]), maxBuffers)
-	mem := g.Memory()
+	mem := s.Guest.Memory()
 	list, err := abi.LiftBytes(mem, uint32(args[1]), 8*count, "buffers")
 	if fd == 0 {
 		return badf
@@ -216,18 +209,18 @@ func fdWrite(g *guest, args []uint64) errno {
 		b, err = abi.LiftBytes(mem, binary.LittleEndian.Uint32(list), binary.LittleEndian.Uint32(list[4:]), "buffer")
 		b = b[:min(len(b), maxWrite-written)]
 		if fd == 2 {
-			g.write(b)
+			s.write(b)
 		}
 		written += len(b)
 	}
-	g.pass(max(written, int(8*count)))
-	if err != nil || !g.module.Memory().WriteUint32Le(uint32(args[3]), uint32(written)) {
+	s.pass(max(written, int(8*count)))
+	if err != nil || !s.memory().write32(uint32(args[3]), uint32(written)) {
 		return fault
 	}
 	return success
 }
 
-func (g *guest) write(b []byte) {
+func (s *State) write(b []byte) {
 	defer hostPanicked()
-	g.stderr.write(g.env.Host, b)
+	s.stderr.write(s.Env.Host, b)
 }

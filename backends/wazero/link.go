@@ -1,0 +1,52 @@
+package wazero
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+
+	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/meter"
+	"github.com/airhost/airhost/internal/sandbox"
+	"github.com/airhost/airhost/internal/wasm"
+)
+
+// linkAll makes all that a guest may import.
+func linkAll(ctx context.Context, r wazero.Runtime) error {
+	services := sandbox.Services()
+	return errors.Join(
+		link(ctx, r, abi.HostServices, abi.Imports(), func(name string) sandbox.Func { return services[name] }),
+		link(ctx, r, abi.WASI, abi.WASIImports(), sandbox.WASI),
+		link(ctx, r, meter.YieldModule, []abi.Func{{Name: meter.YieldName, Type: yieldType}}, func(string) sandbox.Func { return (*sandbox.State).Yield }),
+	)
+}
+
+// yieldType is (i64) -> i64.
+var yieldType = wasm.FuncType{Params: []wasm.ValueType{wasm.I64}, Results: []wasm.ValueType{wasm.I64}}
+
+// link makes a host module of functions that need no reflection.
+func link(ctx context.Context, r wazero.Runtime, module string, funcs []abi.Func, find func(name string) sandbox.Func) error {
+	b := r.NewHostModuleBuilder(module)
+	for _, f := range funcs {
+		do := find(f.Name)
+		call := func(ctx context.Context, stack []uint64) { do(&ctx.(*guest).State, stack) }
+		b.NewFunctionBuilder().
+			WithGoFunction(api.GoFunc(call), valueTypes(f.Type.Params), valueTypes(f.Type.Results)).
+			Export(f.Name)
+	}
+	if _, err := b.Instantiate(ctx); err != nil {
+		return fmt.Errorf("wazero: link %s: %w", module, err)
+	}
+	return nil
+}
+
+func valueTypes(types []wasm.ValueType) []api.ValueType {
+	out := make([]api.ValueType, len(types))
+	for i, t := range types {
+		out[i] = t.Code
+	}
+	return out
+}

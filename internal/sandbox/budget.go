@@ -1,0 +1,69 @@
+package sandbox
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/meter"
+)
+
+// Budget is what an instrumented guest may still run. Its code counts down a
+// global, and calls yield when that is used up: there it is stopped if need be,
+// and there Go's scheduler and garbage collector get their turn, which machine
+// code would not give them. A counter is filled up in slices; what the fuel's
+// limit leaves for later slices is in rest.
+//
+// The zero value is a budget without a limit.
+type Budget struct {
+	limited bool
+	limit   int64 // for one call
+	rest    int64
+}
+
+// NewBudget returns the budget of calls that may each use so much fuel.
+func NewBudget(fuel uint64) Budget {
+	return Budget{limited: true, limit: int64(min(fuel, math.MaxInt64))}
+}
+
+// Start gives a new call its fuel, and returns what the counter is to be.
+func (b *Budget) Start() uint64 {
+	first := min(b.limit, meter.Slice)
+	b.rest = b.limit - first
+	return uint64(first)
+}
+
+// refill returns what the counter becomes, given that it has fallen to n, below
+// 0; or false where all is used up.
+func (b *Budget) refill(n int64) (int64, bool) {
+	if !b.limited {
+		return meter.Slice, true
+	}
+	if n+b.rest < 0 {
+		return 0, false
+	}
+	grant := min(b.rest, meter.Slice-n)
+	b.rest -= grant
+	return n + grant, true
+}
+
+// maxCallDepth bounds how many calls of an instrumented guest's functions are
+// open. wazero by itself ends a runaway recursion only when its stack has 50 MB,
+// twice.
+const maxCallDepth = 30_000
+
+var errTooDeep = &core.TrapError{Kind: core.TrapStack, Text: fmt.Sprintf("more than %d calls were open", maxCallDepth)}
+
+// Yield is what instrumented code imports.
+func (s *State) Yield(stack []uint64) {
+	left := int64(stack[0])
+	if left == meter.TooDeep {
+		panic(errTooDeep)
+	}
+	s.GoOn()
+	next, ok := s.Budget.refill(left)
+	if !ok {
+		panic(&core.TrapError{Kind: core.TrapFuel, Text: "it used up its fuel"})
+	}
+	stack[0] = uint64(next)
+}

@@ -1,0 +1,144 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/meter"
+	"github.com/airhost/airhost/internal/wasm"
+)
+
+const pageSize = 64 << 10
+
+// maxPages keeps a memory's size in bytes below 2^32, so that it fits into the
+// 32 bits in which engines tell it.
+const maxPages = 1<<16 - 1
+
+// maxNesting bounds how deep blocks are nested in a function, since wazero's
+// compiler takes time in proportion to the square: half a second for 1,000
+// nested loops, half a minute for 10,000. Programs compiled by Go, which nests
+// deeper than others, reach some hundreds, and a few giants thousands.
+const maxNesting = 3000
+
+// DefaultMaxModule is well above what large programs compile to, in bytes.
+const DefaultMaxModule = 64 << 20
+
+// Code is a guest's code, which meets the contract and its limits.
+type Code struct {
+	Module      *wasm.Module
+	Traits      core.Traits
+	Exports     map[string]bool
+	Least, Most uint64 // the memory's sizes in bytes
+
+	source core.Source
+	pages  uint32 // that the memory may have
+	limits core.Limits
+}
+
+// Load reads and checks a guest's code of at most maxModule bytes: src.Code or,
+// where that is nil, the file at src.Path. Nothing that the code merely declares
+// is allocated. Of the limits it uses Memory, TableElements and Fuel.
+func Load(src core.Source, limits core.Limits, maxModule int64) (*Code, error) {
+	code, err := read(src, maxModule)
+	if err != nil {
+		return nil, err
+	}
+	m, err := wasm.Parse(code)
+	if err != nil {
+		return nil, ModuleError(src, err)
+	}
+	if problems := abi.Check(m); len(problems) > 0 {
+		return nil, &core.ModuleError{Source: sourceName(src), Problems: problems}
+	}
+	if err := withinBounds(m); err != nil {
+		return nil, ModuleError(src, err)
+	}
+	if limits.Memory < pageSize {
+		return nil, ModuleError(src, &core.LimitError{Limit: "limits.memory", Got: pageSize, Max: uint64(max(limits.Memory, 0)), Unit: "bytes"})
+	}
+	c := &Code{Module: m, Exports: make(map[string]bool), source: src, limits: limits}
+	for _, export := range m.Exports {
+		c.Exports[export.Name] = true
+	}
+	c.Traits = core.Traits{Callback: c.Exports[abi.HandleCallback], Management: c.Exports[abi.Initialize], Interruptible: true}
+	c.pages = uint32(min(limits.Memory/pageSize, maxPages))
+	declared := m.Memories[0]
+	c.Least, c.Most = declared.Min*pageSize, uint64(c.pages)*pageSize
+	if declared.HasMax {
+		c.Most = min(c.Most, declared.Max*pageSize)
+	}
+	return c, nil
+}
+
+// Instrument adds the meter's checks, as [meter.Instrument] does: fuel where the
+// limits have it, and the limits of memory and tables.
+func (c *Code) Instrument() (*meter.Result, error) {
+	instrumented, err := meter.Instrument(c.Module, meter.Config{
+		Fuel:             c.limits.Fuel > 0,
+		MaxMemoryPages:   c.pages,
+		MaxTableElements: c.limits.TableElements,
+		MaxNesting:       maxNesting,
+		MaxCallDepth:     maxCallDepth,
+	})
+	if err != nil {
+		return nil, ModuleError(c.source, limitError(err))
+	}
+	return instrumented, nil
+}
+
+// read returns the code, whose size it checks before it is in memory.
+func read(src core.Source, most int64) ([]byte, error) {
+	if src.Code != nil {
+		return src.Code, checkSize(src, int64(len(src.Code)), most)
+	}
+	info, err := os.Stat(src.Path)
+	if err != nil {
+		return nil, fmt.Errorf("read a module: %w", err)
+	}
+	if err := checkSize(src, info.Size(), most); err != nil {
+		return nil, err
+	}
+	code, err := os.ReadFile(src.Path)
+	if err != nil {
+		return nil, fmt.Errorf("read a module: %w", err)
+	}
+	return code, nil
+}
+
+func checkSize(src core.Source, size, most int64) error {
+	if size <= most {
+		return nil
+	}
+	return ModuleError(src, &core.LimitError{Limit: "module size", Got: uint64(size), Max: uint64(most), Unit: "bytes"})
+}
+
+// limitError says a meter's limit in the configuration's words.
+func limitError(err error) error {
+	var l *meter.LimitError
+	if !errors.As(err, &l) {
+		return err
+	}
+	switch l.Limit {
+	case meter.LimitMemoryPages:
+		return &core.LimitError{Limit: "limits.memory", Got: l.Declared * pageSize, Max: l.Allowed * pageSize, Unit: "bytes"}
+	case meter.LimitTableElements:
+		return &core.LimitError{Limit: "limits.table_elements", Got: l.Declared, Max: l.Allowed, Unit: "elements"}
+	default:
+		return &core.LimitError{Limit: string(l.Limit), Got: l.Declared, Max: l.Allowed}
+	}
+}
+
+// ModuleError says that src is no good, and why.
+func ModuleError(src core.Source, cause error) error {
+	return &core.ModuleError{Source: sourceName(src), Problems: []string{FirstLine(cause.Error())}, Cause: cause}
+}
+
+func sourceName(src core.Source) string {
+	if src.Path != "" {
+		return src.Path
+	}
+	return "module"
+}

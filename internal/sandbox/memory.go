@@ -1,0 +1,36 @@
+package sandbox
+
+import "encoding/binary"
+
+// memory is a guest's memory as it is at the moment, for use until its code runs
+// again. What is out of its range is neither read nor written.
+type memory []byte
+
+func (s *State) memory() memory { return s.Guest.Memory() }
+
+// read returns a view of size bytes.
+func (m memory) read(at, size uint32) ([]byte, bool) {
+	end := uint64(at) + uint64(size)
+	if end > uint64(len(m)) {
+		return nil, false
+	}
+	return m[at:end:end], true
+}
+
+// write32 writes v as 4 bytes.
+func (m memory) write32(at, v uint32) bool {
+	b, ok := m.read(at, 4)
+	if ok {
+		binary.LittleEndian.PutUint32(b, v)
+	}
+	return ok
+}
+
+// write64 writes v as 8 bytes.
+func (m memory) write64(at uint32, v uint64) bool {
+	b, ok := m.read(at, 8)
+	if ok {
+		binary.LittleEndian.PutUint64(b, v)
+	}
+	return ok
+}

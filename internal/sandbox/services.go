@@ -1,0 +1,96 @@
+package sandbox
+
+import (
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/abi"
+)
+
+// Func is a host function: it finds its arguments in stack, and leaves its
+// result there. A panic with an error leaves the guest's code, and ends the
+// instance.
+type Func func(s *State, stack []uint64)
+
+// Services are the functions of [abi.HostServices].
+func Services() map[string]Func {
+	return map[string]Func{
+		abi.SendMessage:   (*State).SendMessage,
+		abi.SendRequest:   (*State).SendRequest,
+		abi.CancelRequest: (*State).CancelRequest,
+		abi.SelfID:        (*State).SelfID,
+		abi.Log:           (*State).Log,
+		abi.CurrentTime:   (*State).CurrentTime,
+	}
+}
+
+// SendMessage is send-message.
+func (s *State) SendMessage(stack []uint64) {
+	s.calling(abi.SendMessage)
+	mem := s.Guest.Memory()
+	target, message, err := abi.LiftSend(mem, uint32(stack[0]), uint32(stack[1]), uint32(stack[2]), uint32(stack[3]), abi.SendMessage)
+	must(err)
+	s.pass(len(message))
+	area := uint32(stack[4])
+	must(abi.CheckResultArea(mem, area, abi.SendMessage))
+	must(abi.LowerResult(s.Guest, area, s.send(target, message), abi.SendMessage))
+}
+
+func (s *State) send(target, message []byte) error {
+	defer hostPanicked()
+	return s.Env.Host.SendMessage(target, message)
+}
+
+// SendRequest is send-request.
+func (s *State) SendRequest(stack []uint64) {
+	s.calling(abi.SendRequest)
+	mem := s.Guest.Memory()
+	target, request, err := abi.LiftSend(mem, uint32(stack[0]), uint32(stack[1]), uint32(stack[2]), uint32(stack[3]), abi.SendRequest)
+	must(err)
+	s.pass(len(request))
+	timeout, area := stack[4], uint32(stack[5])
+	must(abi.CheckRequestArea(mem, area))
+	id, refused := s.request(target, request, timeout)
+	must(abi.LowerRequest(s.Guest, area, id, refused))
+}
+
+func (s *State) request(target, request []byte, timeoutMillis uint64) (core.RequestID, error) {
+	defer hostPanicked()
+	return s.Env.Host.SendRequest(target, request, timeoutMillis)
+}
+
+// CancelRequest is cancel-request.
+func (s *State) CancelRequest(stack []uint64) {
+	s.calling(abi.CancelRequest)
+	id, area := core.RequestID(stack[0]), uint32(stack[1])
+	must(abi.CheckResultArea(s.Guest.Memory(), area, abi.CancelRequest))
+	must(abi.LowerResult(s.Guest, area, s.cancel(id), abi.CancelRequest))
+}
+
+func (s *State) cancel(id core.RequestID) error {
+	defer hostPanicked()
+	return s.Env.Host.CancelRequest(id)
+}
+
+// SelfID is self-id.
+func (s *State) SelfID(stack []uint64) {
+	s.calling(abi.SelfID)
+	must(abi.LowerSelfID(s.Guest, uint32(stack[0]), s.Env.ID))
+}
+
+// Log is log.
+func (s *State) Log(stack []uint64) {
+	s.calling(abi.Log)
+	level, err := abi.LiftLogLevel(uint32(stack[0]))
+	must(err)
+	message, err := abi.LiftBytes(s.Guest.Memory(), uint32(stack[1]), uint32(stack[2]), "the message of log")
+	must(err)
+	s.pass(len(message))
+	defer hostPanicked()
+	s.Env.Host.Log(level, message)
+}
+
+// CurrentTime is current-time.
+func (s *State) CurrentTime(stack []uint64) {
+	s.calling(abi.CurrentTime)
+	defer hostPanicked()
+	stack[0] = s.Env.Host.Now()
+}

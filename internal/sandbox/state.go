@@ -1,0 +1,156 @@
+package sandbox
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/abi"
+)
+
+// State is the part of a live guest that is the same on every engine: what it is
+// doing, whether and why it has ended, and what its host functions need. All but
+// Interrupt belongs to the goroutine that calls the instance.
+type State struct {
+	Env core.Environment
+	// Guest is how to reach into the guest.
+	Guest abi.Guest
+	// Budget is what instrumented code may run.
+	Budget Budget
+	// Phase decides what the guest may call.
+	Phase Phase
+	// Over is why the instance has ended, or nil.
+	Over error
+
+	stderr  stderr
+	yielded time.Duration // when the call in progress was first asked whether it may go on; 0 before that
+
+	interrupted atomic.Bool
+}
+
+// Phase is what an instance is doing.
+type Phase uint8
+
+// The phases.
+const (
+	Idle       Phase = iota
+	Starting         // start function and _initialize
+	Handling         // an export of the contract
+	Allocating       // cabi_realloc
+	Cleaning         // a post-return
+)
+
+var errInterrupted = &core.TrapError{Kind: core.TrapHandler, Text: "the host interrupted it"}
+
+// ErrReentered is the end of an instance that its host called from within its
+// own call.
+var ErrReentered = &core.TrapError{Kind: core.TrapFault, Text: "the host called it from within its own call"}
+
+// Enter is the beginning of all that a host asks of a guest. It refuses where
+// the instance has ended.
+func (s *State) Enter() error {
+	if s.Over != nil {
+		return s.Over
+	}
+	if s.Phase != Idle {
+		return s.End(ErrReentered)
+	}
+	if s.interrupted.Load() {
+		return s.End(errInterrupted)
+	}
+	s.yielded = 0
+	return nil
+}
+
+// Left is called when guest code has returned without an error. It returns why
+// the instance has ended all the same, or nil.
+func (s *State) Left() error {
+	if s.interrupted.Load() {
+		return s.End(errInterrupted)
+	}
+	return s.Over // of a call from within this one
+}
+
+// End ends the instance, unless it has ended before, and returns why.
+func (s *State) End(cause error) error {
+	if s.Over == nil {
+		s.Over = trapOf(cause)
+		_ = s.Flush() // the first reason counts
+	}
+	return s.Over
+}
+
+// Flush logs the last line of standard error, outside of guest code.
+func (s *State) Flush() (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = s.End(HostPanic(cause))
+		}
+	}()
+	s.stderr.flush(s.Env.Host)
+	return nil
+}
+
+// Release lets go of what a closed instance needs no more.
+func (s *State) Release() { s.Over, s.stderr = core.ErrClosed, stderr{} }
+
+// Interrupt implements [core.Instance].
+func (s *State) Interrupt() { s.interrupted.Store(true) }
+
+// GoOn leaves the guest's code if it must not go on.
+func (s *State) GoOn() {
+	if s.interrupted.Load() || s.overdue() {
+		panic(errInterrupted)
+	}
+}
+
+// longBytes take about as long to copy as it takes to look at the watch ten times.
+const longBytes = 4 << 10
+
+// pass is for host functions that take as long as n bytes are many: a guest that
+// does little else would not yield for a second.
+func (s *State) pass(n int) {
+	if n >= longBytes {
+		s.GoOn()
+	}
+}
+
+// overdue reports whether a call has outlived its handler time, by the call's own
+// watch: who would interrupt it may not get a processor for 10 or 20 ms where
+// guests keep all of them busy. The watch starts when it is looked at first,
+// which short calls never do.
+func (s *State) overdue() bool {
+	now := time.Since(began)
+	if s.yielded == 0 {
+		s.yielded = now
+	}
+	return now-s.yielded > s.Env.Limits.HandlerTime
+}
+
+// calling refuses a call of the host from code that must not make it: there the
+// instance ends.
+func (s *State) calling(function string) {
+	if s.Phase != Handling {
+		s.refuse(function)
+	}
+}
+
+// phaseNames say what a guest must not call the host from.
+var phaseNames = map[Phase]string{
+	Starting:   "its start function or _initialize",
+	Allocating: "cabi_realloc",
+	Cleaning:   "a post-return",
+}
+
+func (s *State) refuse(function string) {
+	if s.Phase == Starting && quiet(function) {
+		return
+	}
+	panic(&core.TrapError{Kind: core.TrapABI, Text: "it called " + function + " from " + phaseNames[s.Phase]})
+}
+
+// quiet reports whether a host function only tells or is told, which a guest
+// that starts may do.
+func quiet(function string) bool {
+	return function == abi.Log || function == abi.SelfID || function == abi.CurrentTime
+}

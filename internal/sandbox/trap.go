@@ -1,0 +1,78 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strings"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/abi"
+)
+
+// maxTrapText bounds a trap's line, maxDetails its stack, in bytes. The guest
+// chooses the names of its functions.
+const (
+	maxTrapText = 256
+	maxDetails  = 8 << 10
+)
+
+// trapOf says why an instance has ended, given what a call of its code or a
+// check of what it did returned.
+func trapOf(cause error) *core.TrapError {
+	if known := new(core.TrapError); errors.As(cause, &known) {
+		end := *known
+		if end.Details == "" && cause != error(known) {
+			end.Details = Details(cause.Error()) // with the guest's stack
+		}
+		return &end
+	}
+	t := &core.TrapError{Kind: core.TrapFault, Text: FirstLine(cause.Error()), Details: Details(cause.Error())}
+	if broken := new(abi.Violation); errors.As(cause, &broken) {
+		t.Kind, t.Text = core.TrapABI, broken.Text
+	}
+	return t
+}
+
+// FirstLine is the beginning of a text, for where there is place for one line.
+func FirstLine(text string) string {
+	text, _, _ = strings.Cut(text, "\n")
+	return clip(text, maxTrapText)
+}
+
+// Details is as much of a text as a trap's details hold.
+func Details(text string) string { return clip(text, maxDetails) }
+
+// clip returns at most so many bytes of a text.
+func clip(text string, most int) string {
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return text
+}
+
+// must leaves a host function and the guest's code below it, of which the engine
+// returns err to who called it.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+// hostPanicked turns a panic of the host's services, deferred around a call of
+// them, into the end of the instance.
+func hostPanicked() {
+	if cause := recover(); cause != nil {
+		panic(HostPanic(cause))
+	}
+}
+
+// HostPanic is the end of an instance, in a call of which the host panicked with
+// cause. It is called in the deferred function that recovered it.
+func HostPanic(cause any) *core.TrapError {
+	return &core.TrapError{
+		Kind:    core.TrapFault,
+		Text:    FirstLine(fmt.Sprintf("the host panicked: %v", cause)),
+		Details: fmt.Sprintf("%v\n%s", cause, debug.Stack()),
+	}
+}
