@@ -17,7 +17,7 @@ import (
 type guest instance
 
 var (
-	_ abi.Guest       = (*guest)(nil)
+	_ sandbox.Guest   = (*guest)(nil)
 	_ context.Context = (*guest)(nil)
 )
 
@@ -63,15 +63,13 @@ func (in *instance) nestedRealloc(align, first, second uint32) (pointers [2]uint
 // view returns the guest's memory, for use until its code runs again.
 func (in *instance) view() []byte { return in.memory.current }
 
-// enter is the beginning of all that a host asks of a guest.
-func (in *instance) enter() error {
-	if err := in.Enter(); err != nil {
-		return err
-	}
-	if in.counter != nil {
-		in.counter.Set(in.Budget.Start())
-	}
-	return nil
+// SetFuel implements [sandbox.Guest].
+func (g *guest) SetFuel(fuel uint64) { g.counter.Set(fuel) }
+
+// Call implements [sandbox.Guest].
+func (g *guest) Call(name string, p sandbox.Phase, stack []uint64) error {
+	in := (*instance)(g)
+	return in.run(in.module.ExportedFunction(name), p, stack)
 }
 
 // enterAt runs the guest's entry. The operation's arguments are in in.stack from
@@ -82,11 +80,6 @@ func (in *instance) enterAt(op abi.Op, p sandbox.Phase) error {
 	}
 	in.stack[0] = uint64(op)
 	return in.run(in.entry, p, in.stack[:])
-}
-
-// callOnce runs a function that is seldom needed.
-func (in *instance) callOnce(name string, p sandbox.Phase) error {
-	return in.run(in.module.ExportedFunction(name), p, in.stack[:])
 }
 
 // cleanUp runs a post-return, if the guest has it.

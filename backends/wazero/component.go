@@ -58,7 +58,10 @@ func (c *component) Instantiate(ctx context.Context, env core.Environment) (core
 		return nil, &core.TrapError{Kind: core.TrapFault, Text: sandbox.FirstLine(err.Error())}
 	}
 	in := newInstance(c, module, memory, env)
-	if err := in.start(); err != nil {
+	if env.Starting != nil {
+		env.Starting(in)
+	}
+	if err := in.Run(); err != nil {
 		_ = in.Close() // what matters is why it did not start
 		return nil, err
 	}

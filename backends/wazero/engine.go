@@ -129,7 +129,7 @@ func prepare(src core.Source, limits core.Limits, maxModule int64) (*guestCode, 
 		return nil, err
 	}
 	guest := &guestCode{Code: code, entry: abi.AddEntry(code.Module)}
-	guest.instrumented, err = code.Instrument()
+	guest.instrumented, err = code.Instrument(code.Module)
 	code.Module = nil // of no use any more, and as large as the module
 	return guest, err
 }

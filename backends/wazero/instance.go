@@ -29,7 +29,7 @@ var _ core.Instance = (*instance)(nil)
 
 func newInstance(c *component, module api.Module, memory *memory, env core.Environment) *instance {
 	in := &instance{component: c, module: module, memory: memory}
-	in.Env, in.Guest = env, (*guest)(in)
+	in.Env, in.Code, in.Guest = env, c.guest.Code, (*guest)(in)
 	if c.fuel && env.Limits.Fuel > 0 {
 		counter := module.ExportedGlobal(c.guest.instrumented.CounterGlobal)
 		in.counter, in.Budget = counter.(api.MutableGlobal), sandbox.NewBudget(env.Limits.Fuel)
@@ -37,56 +37,16 @@ func newInstance(c *component, module api.Module, memory *memory, env core.Envir
 	return in
 }
 
-// start runs the guest's start function and _initialize.
-func (in *instance) start() error {
-	if in.Env.Starting != nil {
-		in.Env.Starting(in)
-	}
-	if err := in.enter(); err != nil {
-		return err
-	}
-	for _, name := range []string{in.component.guest.instrumented.StartExport, abi.Start} {
-		if name == "" || name == abi.Start && !in.component.guest.Exports[name] {
-			continue
-		}
-		if err := in.callOnce(name, sandbox.Starting); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // Initialize implements [core.Instance].
 func (in *instance) Initialize(config []core.ConfigPair) error {
-	if err := in.enter(); err != nil || !in.component.guest.Traits.Management {
-		return err
-	}
-	list, err := abi.LowerPairs((*guest)(in), config)
-	if err != nil {
-		return in.End(err)
-	}
-	in.stack[0], in.stack[1] = uint64(list), uint64(len(config))
-	if err := in.callOnce(abi.Initialize, sandbox.Handling); err != nil {
-		return err
-	}
-	area := in.stack[0]
-	failure, err := abi.LiftOutcome(in.view(), uint32(area), abi.Initialize)
-	if err != nil {
-		return in.End(err)
-	}
-	if in.component.guest.Exports[abi.PostInitialize] {
-		in.stack[0] = area
-		if err := in.callOnce(abi.PostInitialize, sandbox.Cleaning); err != nil {
-			return err
-		}
-	}
+	err := in.State.Initialize(config)
 	in.entry, in.realloc = nil, nil // until there are messages
-	return componentError(failure)
+	return err
 }
 
 // HandleMessage implements [core.Instance].
 func (in *instance) HandleMessage(sender core.ComponentID, message []byte, response *[]byte) error {
-	if err := in.enter(); err != nil {
+	if err := in.Enter(); err != nil {
 		return err
 	}
 	id := sender.String()
@@ -105,32 +65,21 @@ func (in *instance) HandleMessage(sender core.ComponentID, message []byte, respo
 		return in.End(err)
 	}
 	if failure == nil && response != nil {
-		failure = in.respond(answer, response)
+		failure = in.Respond(answer, response)
 	}
 	if err := in.cleanUp(in.component.postMessage, abi.OpPostMessage, area); err != nil {
 		return err
 	}
-	return componentError(failure)
-}
-
-// respond copies the guest's answer, unless it is larger than the component's
-// messages may be.
-func (in *instance) respond(answer []byte, response *[]byte) *core.ComponentError {
-	if most := in.Env.Limits.MessageSize; len(answer) > most {
-		return &core.ComponentError{Case: core.CaseFailed,
-			Text: fmt.Sprintf("the response has %d bytes, allowed are %d (quota.message_size)", len(answer), most)}
-	}
-	*response = append(*response, answer...)
-	return nil
+	return sandbox.Failure(failure)
 }
 
 // HandleCallback implements [core.Instance].
 func (in *instance) HandleCallback(id core.RequestID, response []byte, failure *core.RequestError) error {
-	if err := in.enter(); err != nil {
+	if err := in.Enter(); err != nil {
 		return err
 	}
-	if !in.component.guest.Traits.Callback {
-		return &core.ComponentError{Case: core.CaseComponentUnavailable, Text: "it does not export handle-callback"}
+	if !in.Code.Traits.Callback {
+		return sandbox.ErrNoCallback
 	}
 	tag, ptr, size, err := in.lowerOutcome(response, failure)
 	if err != nil {
@@ -148,7 +97,7 @@ func (in *instance) HandleCallback(id core.RequestID, response []byte, failure *
 	if err := in.cleanUp(in.component.postCallback, abi.OpPostCallback, area); err != nil {
 		return err
 	}
-	return componentError(refusal)
+	return sandbox.Failure(refusal)
 }
 
 // lowerOutcome puts a request's outcome into the guest's memory, as a
@@ -160,32 +109,6 @@ func (in *instance) lowerOutcome(response []byte, failure *core.RequestError) (t
 	}
 	ptr, err = abi.LowerBytes((*guest)(in), response)
 	return 0, ptr, uint32(len(response)), err
-}
-
-// Health implements [core.Instance].
-func (in *instance) Health() (core.HealthStatus, error) {
-	if err := in.enter(); err != nil || !in.component.guest.Traits.Management {
-		return core.HealthHealthy, err
-	}
-	if err := in.callOnce(abi.Health, sandbox.Handling); err != nil {
-		return 0, err
-	}
-	status, err := abi.LiftHealth(uint32(in.stack[0]))
-	if err != nil {
-		return 0, in.End(err)
-	}
-	return status, nil
-}
-
-// Shutdown implements [core.Instance].
-func (in *instance) Shutdown() error {
-	if err := in.enter(); err != nil || !in.component.guest.Traits.Management {
-		return err
-	}
-	if err := in.callOnce(abi.Shutdown, sandbox.Handling); err != nil {
-		return err
-	}
-	return in.Flush()
 }
 
 // Close implements [core.Instance].
@@ -202,12 +125,4 @@ func (in *instance) Close() error {
 		return fmt.Errorf("wazero: close an instance: %w", err)
 	}
 	return nil
-}
-
-// componentError makes an error of a guest's answer.
-func componentError(failure *core.ComponentError) error {
-	if failure == nil {
-		return nil
-	}
-	return failure
 }

@@ -20,12 +20,9 @@ func linkAll(ctx context.Context, r wazero.Runtime) error {
 	return errors.Join(
 		link(ctx, r, abi.HostServices, abi.Imports(), func(name string) sandbox.Func { return services[name] }),
 		link(ctx, r, abi.WASI, abi.WASIImports(), sandbox.WASI),
-		link(ctx, r, meter.YieldModule, []abi.Func{{Name: meter.YieldName, Type: yieldType}}, func(string) sandbox.Func { return (*sandbox.State).Yield }),
+		link(ctx, r, meter.YieldModule, []abi.Func{{Name: meter.YieldName, Type: meter.YieldType}}, func(string) sandbox.Func { return (*sandbox.State).Yield }),
 	)
 }
-
-// yieldType is (i64) -> i64.
-var yieldType = wasm.FuncType{Params: []wasm.ValueType{wasm.I64}, Results: []wasm.ValueType{wasm.I64}}
 
 // link makes a host module of functions that need no reflection.
 func link(ctx context.Context, r wazero.Runtime, module string, funcs []abi.Func, find func(name string) sandbox.Func) error {

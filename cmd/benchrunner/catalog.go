@@ -28,7 +28,7 @@ var (
 
 // catalog is what this build can measure.
 func catalog() bench.Catalog {
-	return bench.Catalog{
+	c := bench.Catalog{
 		Engines: map[string]bench.Engine{
 			"wazero":             wazeroEngine("wazero", wazero.Config{}, wazerolib.NewRuntimeConfig()),
 			"wazero-interpreter": wazeroEngine("wazero-interpreter", wazero.Config{Interpreter: true}, wazerolib.NewRuntimeConfigInterpreter()),
@@ -41,11 +41,12 @@ func catalog() bench.Catalog {
 		Trackers: map[string]fx.Option{"slab": slab.Module, "timermap": timermap.Module},
 		Native:   native.Module,
 		LeftOut: map[string]string{
-			"wasmtime": "this build has no such engine",
-			"process":  "this build has no such engine",
-			"nats":     "this build has no such broker",
+			"process": "this build has no such engine",
+			"nats":    "this build has no such broker",
 		},
 	}
+	addWasmtime(&c)
+	return c
 }
 
 // wazeroEngine is wazero in one of its two ways, with the floor of the same way.

@@ -44,10 +44,7 @@ const (
 // arguments of handle-message are allocated in one crossing. m's slices are
 // replaced, not changed.
 func AddEntry(m *wasm.Module) string {
-	name := "airhost:entry"
-	for slices.ContainsFunc(m.Exports, func(e wasm.Export) bool { return e.Name == name }) {
-		name += "'"
-	}
+	name := freeName(m, "airhost:entry")
 	a := assembler{functions: make(map[string]uint32)}
 	for _, e := range m.Exports {
 		if e.Kind == wasm.KindFunc {
@@ -63,6 +60,15 @@ func AddEntry(m *wasm.Module) string {
 	return name
 }
 
+// freeName returns a name that m does not export: the one that is wanted, or
+// one like it.
+func freeName(m *wasm.Module, name string) string {
+	for slices.ContainsFunc(m.Exports, func(e wasm.Export) bool { return e.Name == name }) {
+		name += "'"
+	}
+	return name
+}
+
 // Opcodes.
 const (
 	opUnreachable = 0x00
@@ -72,6 +78,7 @@ const (
 	opReturn      = 0x0f
 	opCall        = 0x10
 	opLocalGet    = 0x20
+	opLocalSet    = 0x21
 	opI32Const    = 0x41
 	opI32Eq       = 0x46
 	noResult      = 0x40

@@ -225,4 +225,11 @@ func allocated(mem []byte, ptr, align uint32, size int) ([]byte, error) {
 	return b, nil
 }
 
+// CheckAllocated says what is wrong with the place that cabi_realloc returned for
+// size bytes of any alignment, or nothing.
+func CheckAllocated(mem []byte, ptr, size uint32) error {
+	_, err := allocated(mem, ptr, 1, int(size))
+	return err
+}
+
 func putU32(b []byte, at int, v uint32) { binary.LittleEndian.PutUint32(b[at:], v) }

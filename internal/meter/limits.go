@@ -29,9 +29,11 @@ func (e *LimitError) Error() string {
 	return fmt.Sprintf("%s %d needs %d %s, of which %d are allowed", of[e.Limit], e.Index, e.Declared, e.Limit, e.Allowed)
 }
 
-// limit lowers the declared maxima, so that growing beyond them fails in the
-// guest as it does for lack of memory.
-func limit(m *wasm.Module, cfg Config) error {
+// Bound lowers the maxima that m declares for memories and tables to what cfg
+// allows, so that growing beyond them fails in the guest as it does for lack of
+// memory. What m shares with another module stays as it is there. A module that
+// needs more at once is a [*LimitError].
+func Bound(m *wasm.Module, cfg Config) error {
 	m.Memories, m.Tables = slices.Clone(m.Memories), slices.Clone(m.Tables)
 	var memories, tables uint32
 	for i := range m.Imports {

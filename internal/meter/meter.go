@@ -165,7 +165,7 @@ func Instrument(m *wasm.Module, cfg Config) (*Result, error) {
 		}
 	}
 	out := *m
-	if err := limit(&out, cfg); err != nil {
+	if err := Bound(&out, cfg); err != nil {
 		return nil, err
 	}
 	out.Customs = keptCustoms(m.Customs)
@@ -179,7 +179,7 @@ func Instrument(m *wasm.Module, cfg Config) (*Result, error) {
 
 // add adds to out, a copy of m, all that there is to be added.
 func add(m, out *wasm.Module, cfg Config, res *Result) error {
-	yield := out.AddFuncImport(YieldModule, YieldName, typeIndex(out, yieldType))
+	yield := out.AddFuncImport(YieldModule, YieldName, typeIndex(out, YieldType))
 	refill, counter := uint32(out.Len(wasm.KindFunc)), addGlobal(out, wasm.I64, opI64Const)
 	r := &rewriter{checks: newChecks(counter, refill), bounds: boundsOf(m), first: yield, exact: cfg.Fuel}
 	if cfg.MaxCallDepth > 0 {
@@ -210,7 +210,8 @@ func addGlobal(m *wasm.Module, typ wasm.ValueType, init byte) uint32 {
 	return uint32(m.Len(wasm.KindGlobal)) - 1
 }
 
-var yieldType = wasm.FuncType{Params: []wasm.ValueType{wasm.I64}, Results: []wasm.ValueType{wasm.I64}}
+// YieldType is the type of the imported function.
+var YieldType = wasm.FuncType{Params: []wasm.ValueType{wasm.I64}, Results: []wasm.ValueType{wasm.I64}}
 
 // typeIndex returns the index of a type that equals t, which it adds if need
 // be. Members of recursive groups are types of their own.

@@ -26,8 +26,8 @@ func NewBudget(fuel uint64) Budget {
 	return Budget{limited: true, limit: int64(min(fuel, math.MaxInt64))}
 }
 
-// Start gives a new call its fuel, and returns what the counter is to be.
-func (b *Budget) Start() uint64 {
+// start gives a new call its fuel, and returns what the counter is to be.
+func (b *Budget) start() uint64 {
 	first := min(b.limit, meter.Slice)
 	b.rest = b.limit - first
 	return uint64(first)

@@ -31,6 +31,7 @@ type Code struct {
 	Module      *wasm.Module
 	Traits      core.Traits
 	Exports     map[string]bool
+	Start       string // the export that is its start function, or ""; set by who adds it
 	Least, Most uint64 // the memory's sizes in bytes
 
 	source core.Source
@@ -73,20 +74,34 @@ func Load(src core.Source, limits core.Limits, maxModule int64) (*Code, error) {
 	return c, nil
 }
 
-// Instrument adds the meter's checks, as [meter.Instrument] does: fuel where the
-// limits have it, and the limits of memory and tables.
-func (c *Code) Instrument() (*meter.Result, error) {
-	instrumented, err := meter.Instrument(c.Module, meter.Config{
+// Instrument adds the meter's checks to m, the guest's module, which is not
+// changed: fuel where the limits have it, and the limits of memory and tables.
+func (c *Code) Instrument(m *wasm.Module) (*meter.Result, error) {
+	instrumented, err := meter.Instrument(m, c.meter())
+	if err != nil {
+		return nil, ModuleError(c.source, limitError(err))
+	}
+	c.Start = instrumented.StartExport
+	return instrumented, nil
+}
+
+// Bound lowers the maxima that m, the guest's module, declares to the limits of
+// memory and tables.
+func (c *Code) Bound(m *wasm.Module) error {
+	if err := meter.Bound(m, c.meter()); err != nil {
+		return ModuleError(c.source, limitError(err))
+	}
+	return nil
+}
+
+func (c *Code) meter() meter.Config {
+	return meter.Config{
 		Fuel:             c.limits.Fuel > 0,
 		MaxMemoryPages:   c.pages,
 		MaxTableElements: c.limits.TableElements,
 		MaxNesting:       maxNesting,
 		MaxCallDepth:     maxCallDepth,
-	})
-	if err != nil {
-		return nil, ModuleError(c.source, limitError(err))
 	}
-	return instrumented, nil
 }
 
 // read returns the code, whose size it checks before it is in memory.

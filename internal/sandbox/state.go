@@ -13,8 +13,10 @@ import (
 // Interrupt belongs to the goroutine that calls the instance.
 type State struct {
 	Env core.Environment
+	// Code is what the guest was made of.
+	Code *Code
 	// Guest is how to reach into the guest.
-	Guest abi.Guest
+	Guest Guest
 	// Budget is what instrumented code may run.
 	Budget Budget
 	// Phase decides what the guest may call.
@@ -59,6 +61,9 @@ func (s *State) Enter() error {
 		return s.End(errInterrupted)
 	}
 	s.yielded = 0
+	if s.Budget.limited {
+		s.Guest.SetFuel(s.Budget.start())
+	}
 	return nil
 }
 

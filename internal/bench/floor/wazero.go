@@ -44,9 +44,14 @@ type turn struct {
 	enter api.Function
 }
 
-// place is where in the guest's memory payloads are put: above its stack, and
-// with 32 KiB left of the one page that it has.
-const place = 32 << 10
+// place is where in the guest's memory payloads are put: above its stack. The
+// memory grows as far as they need.
+const (
+	place    = 32 << 10
+	pageSize = 64 << 10
+)
+
+var errOtherBytes = errors.New("a guest gave back or handed over other bytes than it was given")
 
 // NewWazero returns the floor of a pattern and a payload in bytes, on a runtime
 // of the configuration's kind. module is the guest: it exports its memory and
@@ -95,10 +100,12 @@ func (f *Wazero) instantiate(ctx context.Context, compiled wazero.CompiledModule
 	if memory == nil {
 		return nil, errors.New("the floor module exports no memory")
 	}
-	view, _ := memory.Read(0, memory.Size())
-	if need := place + len(f.payload); len(view) < need {
-		return nil, fmt.Errorf("the floor module has %d B of memory, want %d for this payload", len(view), need)
+	if need := uint32(place + len(f.payload)); need > memory.Size() {
+		if _, ok := memory.Grow((need - memory.Size() + pageSize - 1) / pageSize); !ok {
+			return nil, fmt.Errorf("the floor module has no memory for a payload of %d bytes", len(f.payload))
+		}
 	}
+	view, _ := memory.Read(0, memory.Size())
 	return &instance{context.Background(), module, view}, nil
 }
 
@@ -185,7 +192,7 @@ func (f *Wazero) Verify(_ context.Context, n int) error {
 		return err
 	}
 	if !bytes.Equal(f.response, f.payload) || takes > 0 && !bytes.Equal(f.taken, f.payload) {
-		return errors.New("a guest gave back or handed over other bytes than it was given")
+		return errOtherBytes
 	}
 	clear(f.response)
 	clear(f.taken)

@@ -1,0 +1,71 @@
+//go:build cgo && (linux || darwin) && (amd64 || arm64)
+
+package wasmtime
+
+// #include "guest.h"
+import "C"
+
+import (
+	"unsafe"
+
+	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/sandbox"
+)
+
+// guest is an instance as its own code's surroundings see it.
+type guest instance
+
+var _ sandbox.Guest = (*guest)(nil)
+
+// Memory implements [abi.Guest]. C has looked where it is.
+func (g *guest) Memory() []byte { return unsafe.Slice((*byte)(g.c.base), int(g.c.size)) }
+
+// Realloc implements [abi.Guest].
+func (g *guest) Realloc(align, first, second uint32) (uint32, uint32, error) {
+	var pointers [2]uint32
+	for i, size := range [2]uint32{first, second} {
+		if size == 0 {
+			continue
+		}
+		stack := [4]uint64{0, 0, uint64(align), uint64(size)}
+		if err := (*instance)(g).run(&g.realloc, sandbox.Allocating, stack[:]); err != nil {
+			return 0, 0, err
+		}
+		pointers[i] = uint32(stack[0])
+	}
+	return pointers[0], pointers[1], nil
+}
+
+// Call implements [sandbox.Guest].
+func (g *guest) Call(name string, p sandbox.Phase, stack []uint64) error {
+	in := (*instance)(g)
+	var f C.wasmtime_func_t
+	if !in.find(name, &f) {
+		return in.End(&abi.Violation{Text: "the export " + name + " is not there"}) // it was checked
+	}
+	return in.run(&f, p, stack)
+}
+
+// SetFuel implements [sandbox.Guest].
+func (g *guest) SetFuel(fuel uint64) { C.airhost_set_fuel(g.c, C.int64_t(fuel)) }
+
+// run runs guest code. An error of it has ended the instance. All parameters of
+// what is run so are i32.
+func (in *instance) run(f *C.wasmtime_func_t, p sandbox.Phase, stack []uint64) error {
+	in.component.engine.ticker.used()
+	before := in.Phase
+	in.Phase = p
+	callee, values := *f, [4]C.wasmtime_val_raw_t{}
+	for i, v := range stack {
+		*(*uint64)(unsafe.Pointer(&values[i])) = v
+	}
+	failed := C.airhost_run(in.c, &callee, C.uint8_t(p), &values[0], C.size_t(len(values)))
+	in.Phase = before
+	if failed != 0 {
+		return in.End(in.failed())
+	}
+	for i := range stack {
+		stack[i] = uint64(*(*uint32)(unsafe.Pointer(&values[i])))
+	}
+	return in.Left()
+}

@@ -1,0 +1,116 @@
+//go:build cgo && (linux || darwin) && (amd64 || arm64)
+
+package wasmtime
+
+// #include "guest.h"
+import "C"
+
+import (
+	"errors"
+	"unsafe"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/sandbox"
+)
+
+// What C calls, on the goroutine that called C. No panic gets through to C: it
+// is why the guest ends. Each returns 1 for the guest to end, else 0.
+
+//export airhostImport
+func airhostImport(handle C.uintptr_t, index C.int32_t, values *C.wasmtime_val_raw_t) C.int {
+	in := instances.find(uintptr(handle))
+	return in.guard(func() { in.host(&in.component.hosts[index], values) })
+}
+
+//export airhostFill
+func airhostFill(handle C.uintptr_t, first, second C.uint32_t) C.int {
+	in := instances.find(uintptr(handle))
+	return in.guard(func() { in.misplaced(uint32(first), uint32(second)) })
+}
+
+//export airhostTake
+func airhostTake(handle C.uintptr_t, area C.uint32_t) C.int {
+	in := instances.find(uintptr(handle))
+	return in.guard(func() { in.take(uint32(area)) })
+}
+
+//export airhostEpoch
+func airhostEpoch(handle C.uintptr_t) C.int {
+	in := instances.find(uintptr(handle))
+	return in.guard(in.GoOn)
+}
+
+// guard runs f, of which a panic is why the guest ends.
+func (in *instance) guard(f func()) (end C.int) {
+	depth := in.depth
+	defer func() {
+		in.depth = depth
+		if cause := recover(); cause != nil {
+			in.cause, end = causeOf(cause), 1
+		}
+	}()
+	f()
+	return 0
+}
+
+// causeOf tells what the guest did wrong from what Go did.
+func causeOf(cause any) error {
+	if err, ok := cause.(error); ok && (errors.As(err, new(*core.TrapError)) || errors.As(err, new(*abi.Violation))) {
+		return err
+	}
+	return sandbox.HostPanic(cause)
+}
+
+// host calls a host function with the values that the guest gave. In each value
+// only so many bits are the guest's as its type has.
+func (in *instance) host(h *host, values *C.wasmtime_val_raw_t) {
+	before := in.Phase
+	in.Phase = sandbox.Phase(in.c.phase)
+	stack := in.stacks[in.depth][:max(h.params, h.results)]
+	in.depth++
+	raw := unsafe.Slice((*[2]uint64)(unsafe.Pointer(values)), len(stack))
+	for i := range h.params {
+		stack[i] = raw[i][0]
+	}
+	h.call(&in.State, stack)
+	if h.results > 0 {
+		raw[0][0] = stack[0]
+	}
+	in.depth--
+	in.Phase = before
+}
+
+// misplaced says what is wrong with where the guest has put its arguments.
+func (in *instance) misplaced(first, second uint32) {
+	mem := in.Guest.Memory()
+	err := abi.CheckAllocated(mem, first, uint32(in.c.first_size))
+	if err == nil {
+		err = abi.CheckAllocated(mem, second, uint32(in.c.second_size))
+	}
+	if err == nil {
+		err = errors.New("its arguments have no place") // C and Go do not agree
+	}
+	panic(err)
+}
+
+// take reads a result that is an error, large, or wrong.
+func (in *instance) take(area uint32) {
+	mem := in.Guest.Memory()
+	if in.c.limit == 0 {
+		failure, err := abi.LiftOutcome(mem, area, abi.HandleCallback)
+		if err != nil {
+			panic(err)
+		}
+		in.failure = failure
+		return
+	}
+	answer, failure, err := abi.LiftResponse(mem, area)
+	if err != nil {
+		panic(err)
+	}
+	if failure == nil && in.response != nil {
+		failure = in.Respond(answer, in.response)
+	}
+	in.failure = failure
+}

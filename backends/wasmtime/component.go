@@ -1,0 +1,87 @@
+//go:build cgo && (linux || darwin) && (amd64 || arm64)
+
+package wasmtime
+
+// #include "guest.h"
+import "C"
+
+import (
+	"context"
+	"sync/atomic"
+
+	wasmtime "github.com/bytecodealliance/wasmtime-go/v39"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/sandbox"
+)
+
+// component is compiled code.
+type component struct {
+	engine  *Engine
+	code    *sandbox.Code
+	module  *wasmtime.Module
+	shim    *shim
+	hosts   []host               // what the guest imports, in its order
+	types   []*C.wasm_functype_t // theirs
+	counter string               // the meter's counter, "" where no fuel is counted
+	closed  atomic.Bool
+}
+
+var _ core.Component = (*component)(nil)
+
+func newComponent(e *Engine, code *sandbox.Code, fuel bool) *component {
+	c := &component{engine: e, code: code, hosts: e.resolve(code.Module, fuel)}
+	for i := range c.hosts {
+		c.types = append(c.types, c.hosts[i].typ)
+	}
+	return c
+}
+
+// prepare returns the code to be compiled: the guest's own, but for its start
+// function, or with the meter in it where there is fuel to count.
+func (c *component) prepare(fuel bool) ([]byte, error) {
+	module := c.code.Module
+	c.code.Module = nil // of no use any more, and large
+	if !fuel {
+		c.code.Start = abi.ExportStart(module)
+		if err := c.code.Bound(module); err != nil {
+			return nil, err
+		}
+		return module.Encode(), nil
+	}
+	instrumented, err := c.code.Instrument(module)
+	if err != nil {
+		return nil, err
+	}
+	c.counter = instrumented.CounterGlobal
+	return instrumented.Wasm, nil
+}
+
+func (c *component) Traits() core.Traits { return c.code.Traits }
+
+func (c *component) Instantiate(ctx context.Context, env core.Environment) (core.Instance, error) {
+	if c.closed.Load() {
+		return nil, core.ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	env.Limits = env.Limits.WithDefaults()
+	in, err := newInstance(c, env)
+	if err != nil {
+		return nil, err
+	}
+	if err := in.start(); err != nil {
+		_ = in.Close() // what matters is why it did not start
+		return nil, err
+	}
+	return in, nil
+}
+
+func (c *component) Close(context.Context) error {
+	if !c.closed.Swap(true) {
+		c.module.Close()
+	}
+	return nil
+}

@@ -1,0 +1,157 @@
+//go:build cgo && (linux || darwin) && (amd64 || arm64)
+
+package wasmtime
+
+// #include "guest.h"
+import "C"
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	wasmtime "github.com/bytecodealliance/wasmtime-go/v39"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/sandbox"
+)
+
+// Available says whether this build has Wasmtime.
+const Available = true
+
+// maxStack bounds the stack of guest code, in bytes. It is Wasmtime's default,
+// and fits well into the stack of a thread, on which it lies.
+const maxStack = 512 << 10
+
+// Engine is Wasmtime as a [core.Engine].
+type Engine struct {
+	config     Config
+	engine     *wasmtime.Engine
+	fill, take *C.wasm_functype_t // of what shims import
+	cache      *cache             // nil without a directory
+	ticker     ticker
+
+	use    sync.RWMutex // held while engine is used; guards closed; taken before mu
+	closed bool
+
+	mu    sync.Mutex // guards what follows
+	types functypes
+	shims map[string]*shim // by their code
+}
+
+var _ core.Engine = (*Engine)(nil)
+
+// New returns an engine. It must be closed.
+func New(config Config) (*Engine, error) {
+	if config.MaxModule == 0 {
+		config.MaxModule = sandbox.DefaultMaxModule
+	}
+	if err := checkPointers(); err != nil {
+		return nil, err
+	}
+	e := &Engine{config: config, types: make(functypes), shims: make(map[string]*shim)}
+	if config.CacheDir != "" {
+		var err error
+		if e.cache, err = openCache(config.CacheDir); err != nil {
+			return nil, fmt.Errorf("wasmtime: open the compilation cache: %w", err)
+		}
+	}
+	e.engine = wasmtime.NewEngineWithConfig(engineConfig())
+	e.ticker.tick = e.tick
+	e.fill, e.take = e.types.of(abi.FillType), e.types.of(abi.TakeType)
+	return e, nil
+}
+
+// engineConfig is the same for all engines: the cache relies on it. Guests may
+// use what wazero's may.
+func engineConfig() *wasmtime.Config {
+	c := wasmtime.NewConfig()
+	c.SetEpochInterruption(true)
+	c.SetMaxWasmStack(maxStack)
+	c.SetWasmTailCall(true)
+	c.SetWasmThreads(false)
+	c.SetWasmRelaxedSIMD(false)
+	c.SetWasmMultiMemory(false)
+	c.SetWasmMemory64(false)
+	c.SetWasmFunctionReferences(false)
+	c.SetWasmGC(false)
+	noExceptions(c)
+	return c
+}
+
+// Name returns [Name].
+func (e *Engine) Name() string { return Name }
+
+// Compile implements [core.Engine]. It uses src.Code or, where that is nil, the
+// file at src.Path. Of the limits it uses Memory, TableElements and whether
+// there is Fuel.
+func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limits) (core.Component, error) {
+	e.use.RLock()
+	defer e.use.RUnlock()
+	if e.closed {
+		return nil, core.ErrClosed
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	limits = limits.WithDefaults()
+	code, err := sandbox.Load(src, limits, e.config.MaxModule)
+	if err != nil {
+		return nil, err
+	}
+	c := newComponent(e, code, limits.Fuel > 0)
+	binary, err := c.prepare(limits.Fuel > 0)
+	if err != nil {
+		return nil, err
+	}
+	if c.module, err = e.compile(binary); err != nil {
+		return nil, sandbox.ModuleError(src, errors.New(lastLine(err.Error())))
+	}
+	if c.shim, err = e.shim(code.Exports); err != nil {
+		return nil, errors.Join(err, c.Close(ctx))
+	}
+	return c, nil
+}
+
+// compile returns compiled code, from the cache if it is there.
+func (e *Engine) compile(binary []byte) (*wasmtime.Module, error) {
+	if e.cache == nil {
+		return wasmtime.NewModule(e.engine, binary)
+	}
+	if module := e.cache.load(e.engine, binary); module != nil {
+		return module, nil
+	}
+	module, err := wasmtime.NewModule(e.engine, binary)
+	if err == nil {
+		e.cache.store(binary, module)
+	}
+	return module, err
+}
+
+// tick lets all guests that run ask whether they may go on.
+func (e *Engine) tick() {
+	e.use.RLock()
+	defer e.use.RUnlock()
+	if !e.closed {
+		e.engine.IncrementEpoch()
+	}
+}
+
+// Close implements [core.Engine].
+func (e *Engine) Close(context.Context) error {
+	e.ticker.stop()
+	e.use.Lock()
+	defer e.use.Unlock()
+	if e.closed {
+		return nil
+	}
+	e.closed = true
+	for _, shim := range e.shims {
+		shim.close()
+	}
+	e.types.close()
+	e.engine.Close()
+	return nil
+}

@@ -1,0 +1,251 @@
+//go:build (linux || darwin) && (amd64 || arm64)
+
+#include "guest.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// Go's side; each returns whether the guest has to end. See callbacks.go.
+extern int airhostImport(uintptr_t handle, int32_t index, wasmtime_val_raw_t *values);
+extern int airhostFill(uintptr_t handle, uint32_t first, uint32_t second);
+extern int airhostTake(uintptr_t handle, uint32_t area);
+extern int airhostEpoch(uintptr_t handle);
+
+// The text is never read: Go knows why.
+static wasm_trap_t *ended(void) { return wasmtime_trap_new("ended", 5); }
+
+// Takes a look at the guest's memory, which may have moved.
+static void look(airhost_guest *g) {
+  if (g->has_memory) {
+    g->base = wasmtime_memory_data(g->context, &g->memory);
+    g->size = wasmtime_memory_data_size(g->context, &g->memory);
+  }
+}
+
+// Whether size bytes at ptr are in memory; the sum fits into 64 bits.
+static bool within(const airhost_guest *g, uint32_t ptr, uint32_t size) {
+  return (uint64_t)ptr + size <= g->size;
+}
+
+static uint32_t load32(const uint8_t *at) {
+  uint32_t v;
+  memcpy(&v, at, sizeof v);
+  return v;
+}
+
+static wasm_trap_t *import(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values, size_t n) {
+  (void)n;
+  airhost_import *i = env;
+  airhost_guest *g = i->guest;
+  if (!g->has_memory) { // it starts: its instance is not known yet
+    wasmtime_extern_t memory;
+    if (wasmtime_caller_export_get(caller, "memory", 6, &memory) && memory.kind == WASMTIME_EXTERN_MEMORY) {
+      g->memory = memory.of.memory;
+      g->has_memory = true;
+    }
+  }
+  look(g);
+  return airhostImport(g->handle, i->index, values) ? ended() : NULL;
+}
+
+// Whether the guest has allocated a place for size bytes at ptr. For no bytes
+// the place does not matter.
+static bool placed(const airhost_guest *g, uint32_t ptr, uint32_t size) {
+  return size == 0 || (ptr != 0 && within(g, ptr, size));
+}
+
+static wasm_trap_t *fill(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values, size_t n) {
+  (void)caller, (void)n;
+  airhost_guest *g = env;
+  uint32_t first = (uint32_t)values[0].i32, second = (uint32_t)values[1].i32;
+  look(g);
+  if (!placed(g, first, g->first_size) || !placed(g, second, g->second_size)) {
+    return airhostFill(g->handle, first, second) ? ended() : NULL;
+  }
+  if (g->first_size > 0) memcpy(g->base + first, g->first, g->first_size);
+  if (g->second_size > 0) memcpy(g->base + second, g->second, g->second_size);
+  g->phase = AIRHOST_HANDLING;
+  return NULL;
+}
+
+// A result area has 16 bytes, aligned to 4: @0 0 for ok, and of handle-message
+// @4 ptr, @8 len.
+static wasm_trap_t *take(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values, size_t n) {
+  (void)caller, (void)n;
+  airhost_guest *g = env;
+  uint32_t area = (uint32_t)values[0].i32;
+  look(g);
+  g->phase = AIRHOST_CLEANING;
+  if ((area & 3) == 0 && within(g, area, 16) && g->base[area] == 0) {
+    if (g->limit == 0) return NULL; // an outcome has no response
+    uint32_t ptr = load32(g->base + area + 4), size = load32(g->base + area + 8);
+    if (within(g, ptr, size)) {
+      if (!g->wanted) return NULL;
+      if (size <= AIRHOST_SMALL && size <= g->limit) {
+        memcpy(g->small, g->base + ptr, size);
+        g->small_size = (int32_t)size;
+        return NULL;
+      }
+    }
+  }
+  return airhostTake(g->handle, area) ? ended() : NULL;
+}
+
+static wasmtime_error_t *epoch(wasmtime_context_t *context, void *data, uint64_t *delta,
+                               wasmtime_update_deadline_kind_t *kind) {
+  (void)context, (void)kind;
+  airhost_guest *g = data;
+  *delta = 1;
+  return airhostEpoch(g->handle) ? wasmtime_error_new("ended") : NULL;
+}
+
+wasm_functype_t *airhost_functype(const uint8_t *kinds, size_t params, size_t results) {
+  wasm_valtype_t *types[16];
+  for (size_t i = 0; i < params + results; i++) types[i] = wasm_valtype_new(kinds[i]);
+  wasm_valtype_vec_t in, out;
+  wasm_valtype_vec_new(&in, params, types);
+  wasm_valtype_vec_new(&out, results, types + params);
+  return wasm_functype_new(&in, &out); // it takes all of them
+}
+
+airhost_guest *airhost_new(wasmtime_store_t *store, wasmtime_context_t *context, uintptr_t handle, size_t imports) {
+  airhost_guest *g = calloc(1, sizeof *g);
+  if (g == NULL) return NULL;
+  g->imports = calloc(imports + 1, sizeof *g->imports);
+  if (g->imports == NULL) {
+    free(g);
+    return NULL;
+  }
+  g->context = context;
+  g->handle = handle;
+  wasmtime_store_epoch_deadline_callback(store, epoch, g, NULL);
+  return g;
+}
+
+void airhost_free(airhost_guest *g) {
+  free(g->imports);
+  free(g);
+}
+
+static int outcome(airhost_guest *g, wasmtime_error_t *error, wasm_trap_t *trap) {
+  g->phase = AIRHOST_IDLE;
+  g->error = error;
+  g->trap = trap;
+  return error != NULL || trap != NULL;
+}
+
+int airhost_instantiate(airhost_guest *g, const wasmtime_module_t *module, wasm_functype_t *const *types, size_t n) {
+  wasmtime_extern_t *imports = calloc(n + 1, sizeof *imports);
+  if (imports == NULL) return outcome(g, wasmtime_error_new("no memory"), NULL);
+  for (size_t i = 0; i < n; i++) {
+    g->imports[i] = (airhost_import){g, (int32_t)i};
+    imports[i].kind = WASMTIME_EXTERN_FUNC;
+    wasmtime_func_new_unchecked(g->context, types[i], import, &g->imports[i], NULL, &imports[i].of.func);
+  }
+  wasm_trap_t *trap = NULL;
+  g->phase = AIRHOST_STARTING;
+  wasmtime_error_t *error = wasmtime_instance_new(g->context, module, imports, n, &g->instance, &trap);
+  free(imports);
+  if (outcome(g, error, trap)) return 1;
+  wasmtime_extern_t memory;
+  if (!wasmtime_instance_export_get(g->context, &g->instance, "memory", 6, &memory)) {
+    return outcome(g, wasmtime_error_new("no memory is exported"), NULL);
+  }
+  g->memory = memory.of.memory;
+  g->has_memory = true;
+  look(g);
+  return 0;
+}
+
+int airhost_shim(airhost_guest *g, const wasmtime_module_t *module, wasm_functype_t *fill_type,
+                 wasm_functype_t *take_type, const char *const *names, const size_t *sizes, size_t n) {
+  wasmtime_extern_t imports[8] = {0};
+  imports[0].kind = imports[1].kind = WASMTIME_EXTERN_FUNC;
+  wasmtime_func_new_unchecked(g->context, fill_type, fill, g, NULL, &imports[0].of.func);
+  wasmtime_func_new_unchecked(g->context, take_type, take, g, NULL, &imports[1].of.func);
+  for (size_t i = 0; i < n; i++) {
+    imports[2 + i].kind = WASMTIME_EXTERN_FUNC;
+    if (!airhost_find(g, names[i], sizes[i], &imports[2 + i].of.func)) {
+      return outcome(g, wasmtime_error_new("an export is missing"), NULL);
+    }
+  }
+  wasmtime_instance_t shim;
+  wasm_trap_t *trap = NULL;
+  wasmtime_error_t *error = wasmtime_instance_new(g->context, module, imports, 2 + n, &shim, &trap);
+  if (outcome(g, error, trap)) return 1;
+  wasmtime_extern_t f;
+  if (wasmtime_instance_export_get(g->context, &shim, "message", 7, &f)) g->message = f.of.func;
+  if (wasmtime_instance_export_get(g->context, &shim, "callback", 8, &f)) g->callback = f.of.func;
+  return 0;
+}
+
+int airhost_run(airhost_guest *g, const wasmtime_func_t *f, uint8_t phase, wasmtime_val_raw_t *values, size_t n) {
+  uint8_t before = g->phase;
+  g->phase = phase;
+  wasm_trap_t *trap = NULL;
+  wasmtime_error_t *error = wasmtime_func_call_unchecked(g->context, f, values, n, &trap);
+  int failed = outcome(g, error, trap);
+  g->phase = before;
+  look(g);
+  return failed;
+}
+
+// Runs a function of the shim, with the arguments in first and second.
+static int deliver(airhost_guest *g, const wasmtime_func_t *f, wasmtime_val_raw_t *values, size_t n) {
+  wasm_trap_t *trap = NULL;
+  g->phase = AIRHOST_ALLOCATING;
+  g->small_size = -1;
+  wasmtime_error_t *error = wasmtime_func_call_unchecked(g->context, f, values, n, &trap);
+  g->first = g->second = NULL;
+  return outcome(g, error, trap);
+}
+
+int airhost_message(airhost_guest *g, const uint8_t *sender, uint32_t sender_size,
+                    const uint8_t *message, uint32_t message_size) {
+  g->first = sender, g->first_size = sender_size;
+  g->second = message, g->second_size = message_size;
+  wasmtime_val_raw_t values[2];
+  values[0].i32 = (int32_t)sender_size;
+  values[1].i32 = (int32_t)message_size;
+  return deliver(g, &g->message, values, 2);
+}
+
+int airhost_callback(airhost_guest *g, uint64_t id, uint32_t tag, const uint8_t *bytes, uint32_t size) {
+  g->first = bytes, g->first_size = size;
+  g->second_size = 0;
+  wasmtime_val_raw_t values[3];
+  values[0].i64 = (int64_t)id;
+  values[1].i32 = (int32_t)tag;
+  values[2].i32 = (int32_t)size;
+  uint32_t limit = g->limit;
+  g->limit = 0;
+  int failed = deliver(g, &g->callback, values, 3);
+  g->limit = limit;
+  return failed;
+}
+
+bool airhost_find(airhost_guest *g, const char *name, size_t size, wasmtime_func_t *f) {
+  wasmtime_extern_t item;
+  if (!wasmtime_instance_export_get(g->context, &g->instance, name, size, &item) || item.kind != WASMTIME_EXTERN_FUNC) {
+    return false;
+  }
+  *f = item.of.func;
+  return true;
+}
+
+bool airhost_find_fuel(airhost_guest *g, const char *name, size_t size) {
+  wasmtime_extern_t item;
+  if (!wasmtime_instance_export_get(g->context, &g->instance, name, size, &item) || item.kind != WASMTIME_EXTERN_GLOBAL) {
+    return false;
+  }
+  g->fuel = item.of.global;
+  g->has_fuel = true;
+  return true;
+}
+
+void airhost_set_fuel(airhost_guest *g, int64_t fuel) {
+  wasmtime_val_t value = {.kind = WASMTIME_I64};
+  value.of.i64 = fuel;
+  wasmtime_error_t *error = wasmtime_global_set(g->context, &g->fuel, &value);
+  if (error != NULL) wasmtime_error_delete(error); // the global is one of ours, an i64
+}

@@ -1,0 +1,218 @@
+//go:build cgo && (linux || darwin) && (amd64 || arm64)
+
+package wasmtime
+
+// #include <stdlib.h>
+// #include "guest.h"
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+	"unsafe"
+
+	wasmtime "github.com/bytecodealliance/wasmtime-go/v39"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/sandbox"
+)
+
+// instance is a live guest. c lives as long as it, outside of Go's memory.
+type instance struct {
+	sandbox.State
+	component *component
+	store     *wasmtime.Store
+	c         *C.airhost_guest
+	handle    uintptr
+	realloc   C.wasmtime_func_t
+
+	// Of the call in progress.
+	response *[]byte              // where the guest's response goes, or nil
+	failure  *core.ComponentError // the guest's answer, where it is one
+	cause    error                // why a host function ended the guest, or nil
+	stacks   [2][maxParams]uint64 // of host functions, one of which may call the guest's cabi_realloc
+	depth    int                  // how many of them are in use
+}
+
+var _ core.Instance = (*instance)(nil)
+
+var errNoMemory = errors.New("wasmtime: instantiate: the system has no memory left for a guest")
+
+// newInstance makes an instance in which nothing has run.
+func newInstance(c *component, env core.Environment) (*instance, error) {
+	in := &instance{component: c}
+	in.Env, in.Code, in.Guest = env, c.code, (*guest)(in)
+	if c.counter != "" {
+		in.Budget = sandbox.NewBudget(env.Limits.Fuel)
+	}
+	handle, ok := instances.add(in)
+	if !ok {
+		return nil, errNoMemory
+	}
+	in.handle = handle
+	in.store = wasmtime.NewStore(c.engine.engine)
+	// Two instances: the guest and its shim.
+	in.store.Limiter(int64(c.code.Most), int64(env.Limits.TableElements), 2, -1, 1)
+	in.c = C.airhost_new(storePointer(in.store), (*C.wasmtime_context_t)(unsafe.Pointer(in.store.Context())),
+		C.uintptr_t(handle), C.size_t(len(c.hosts)))
+	if in.c == nil {
+		in.free()
+		return nil, errNoMemory
+	}
+	in.c.limit = C.uint32_t(env.Limits.MessageSize)
+	return in, nil
+}
+
+// start links the guest and runs its start functions.
+func (in *instance) start() error {
+	if in.Env.Starting != nil {
+		in.Env.Starting(in)
+	}
+	in.component.engine.ticker.start()
+	if err := in.link(); err != nil {
+		return in.End(err)
+	}
+	return in.Run()
+}
+
+func (in *instance) link() error {
+	c := in.component
+	if C.airhost_instantiate(in.c, modulePointer(c.module), unsafe.SliceData(c.types), C.size_t(len(c.types))) != 0 {
+		// No code has run: a data segment does not fit, for example.
+		return in.failed()
+	}
+	if C.airhost_shim(in.c, modulePointer(c.shim.module), c.engine.fill, c.engine.take,
+		unsafe.SliceData(c.shim.names), unsafe.SliceData(c.shim.sizes), C.size_t(len(c.shim.names))) != 0 {
+		return in.failed()
+	}
+	if !in.find(abi.Realloc, &in.realloc) {
+		return errors.New("cabi_realloc is not there") // it was checked
+	}
+	if name := c.counter; name != "" {
+		C.airhost_find_fuel(in.c, (*C.char)(unsafe.Pointer(unsafe.StringData(name))), C.size_t(len(name)))
+	}
+	return nil
+}
+
+func (in *instance) find(name string, f *C.wasmtime_func_t) bool {
+	var found C.wasmtime_func_t // C gets no pointer into an instance
+	ok := bool(C.airhost_find(in.c, (*C.char)(unsafe.Pointer(unsafe.StringData(name))), C.size_t(len(name)), &found))
+	*f = found
+	return ok
+}
+
+// HandleMessage implements [core.Instance].
+func (in *instance) HandleMessage(sender core.ComponentID, message []byte, response *[]byte) error {
+	if err := in.Enter(); err != nil {
+		return err
+	}
+	if len(message) > maxArgument {
+		return in.End(errTooLarge)
+	}
+	id := sender.String()
+	in.response, in.c.wanted = response, C.bool(response != nil)
+	in.begin()
+	failed := C.airhost_message(in.c, (*C.uint8_t)(unsafe.StringData(id)), C.uint32_t(len(id)),
+		(*C.uint8_t)(unsafe.SliceData(message)), C.uint32_t(len(message)))
+	if err := in.finish(failed); err != nil {
+		return err
+	}
+	if n := in.c.small_size; n >= 0 && response != nil {
+		*response = append(*response, unsafe.Slice((*byte)(&in.c.small[0]), int(n))...)
+	}
+	return in.answer()
+}
+
+// HandleCallback implements [core.Instance].
+func (in *instance) HandleCallback(id core.RequestID, response []byte, failure *core.RequestError) error {
+	if err := in.Enter(); err != nil {
+		return err
+	}
+	if !in.Code.Traits.Callback {
+		return sandbox.ErrNoCallback
+	}
+	outcome, tag := response, C.uint32_t(0)
+	if failure != nil {
+		outcome, tag = textOf(failure), 1
+	}
+	if len(outcome) > maxArgument {
+		return in.End(errTooLarge)
+	}
+	in.response, in.c.wanted = nil, false
+	in.begin()
+	failed := C.airhost_callback(in.c, C.uint64_t(id), tag, (*C.uint8_t)(unsafe.SliceData(outcome)), C.uint32_t(len(outcome)))
+	if err := in.finish(failed); err != nil {
+		return err
+	}
+	return in.answer()
+}
+
+// maxArgument is the largest argument of a guest, in bytes.
+const maxArgument = 1<<32 - 1
+
+var errTooLarge = &core.TrapError{Kind: core.TrapFault, Text: "the message does not fit into a guest's memory"}
+
+// textOf returns what a guest is told of a failure, which is UTF-8.
+func textOf(failure *core.RequestError) []byte {
+	text := failure.Error()
+	if !utf8.ValidString(text) {
+		text = strings.ToValidUTF8(text, "\uFFFD")
+	}
+	return unsafe.Slice(unsafe.StringData(text), len(text))
+}
+
+// begin and finish are around each crossing with a message.
+func (in *instance) begin() {
+	in.component.engine.ticker.used()
+	in.Phase = sandbox.Handling
+}
+
+func (in *instance) finish(failed C.int) error {
+	in.Phase, in.response = sandbox.Idle, nil
+	if failed != 0 {
+		return in.End(in.failed())
+	}
+	return in.Left()
+}
+
+// answer returns the error that the guest answered with, if it did.
+func (in *instance) answer() error {
+	if in.failure == nil {
+		return nil
+	}
+	failure := in.failure
+	in.failure = nil
+	return failure
+}
+
+// Interrupt implements [core.Instance].
+func (in *instance) Interrupt() {
+	in.State.Interrupt()
+	in.component.engine.tick()
+}
+
+// Close implements [core.Instance].
+func (in *instance) Close() error {
+	if in.Over == core.ErrClosed {
+		return nil
+	}
+	if in.Phase != sandbox.Idle { // its code would go on in memory that is no more
+		return fmt.Errorf("wasmtime: close an instance: %w", sandbox.ErrReentered)
+	}
+	in.Release()
+	in.free()
+	return nil
+}
+
+// free gives back all that is not Go's memory.
+func (in *instance) free() {
+	in.store.Close()
+	if in.c != nil {
+		C.airhost_free(in.c)
+		in.c = nil
+	}
+	instances.remove(in.handle)
+}

@@ -1,0 +1,48 @@
+//go:build cgo && (linux || darwin) && (amd64 || arm64)
+
+package wasmtime
+
+// #include "guest.h"
+import "C"
+
+import (
+	"errors"
+	"reflect"
+	"unsafe"
+
+	wasmtime "github.com/bytecodealliance/wasmtime-go/v39"
+)
+
+// wasmtime-go exports the pointer of a store's context, and keeps those of the
+// store, of a module and of a configuration to itself. They are needed: the
+// store's to be called at epochs, the module's to make an instance with
+// functions of C, the configuration's to leave out exceptions. They are read
+// here and nowhere else, each from the field of this name.
+const pointerField = "_ptr"
+
+// checkPointers returns an error if this version of wasmtime-go does not have
+// the fields.
+func checkPointers() error {
+	for _, of := range []any{wasmtime.Store{}, wasmtime.Module{}, wasmtime.Config{}} {
+		field, ok := reflect.TypeOf(of).FieldByName(pointerField)
+		if !ok || field.Type.Kind() != reflect.Pointer {
+			return errors.New("wasmtime: this version of wasmtime-go keeps its pointers elsewhere than the one that airhost is made for, v39.0.1")
+		}
+	}
+	return nil
+}
+
+func pointer(object any) unsafe.Pointer {
+	return reflect.ValueOf(object).Elem().FieldByName(pointerField).UnsafePointer()
+}
+
+func storePointer(s *wasmtime.Store) *C.wasmtime_store_t { return (*C.wasmtime_store_t)(pointer(s)) }
+
+func modulePointer(m *wasmtime.Module) *C.wasmtime_module_t {
+	return (*C.wasmtime_module_t)(pointer(m))
+}
+
+// noExceptions leaves them out, as the wazero engine does.
+func noExceptions(c *wasmtime.Config) {
+	C.wasmtime_config_wasm_exceptions_set((*C.wasm_config_t)(pointer(c)), false)
+}

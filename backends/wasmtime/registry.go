@@ -1,0 +1,59 @@
+//go:build cgo && (linux || darwin) && (amd64 || arm64)
+
+package wasmtime
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// registry finds an instance by the number under which C knows it: Go's pointers
+// must not stay in C's memory. Finding takes no lock.
+type registry struct {
+	chunks [1 << 14]atomic.Pointer[chunk]
+
+	mu   sync.Mutex // guards what follows
+	free []uintptr
+	next uintptr
+}
+
+type chunk [1024]atomic.Pointer[instance]
+
+// instances are all that are alive in this process.
+var instances registry
+
+func (r *registry) slot(handle uintptr) *atomic.Pointer[instance] {
+	return &r.chunks[handle/1024].Load()[handle%1024]
+}
+
+func (r *registry) find(handle uintptr) *instance { return r.slot(handle).Load() }
+
+// add returns a handle, or false where there are 16 million already.
+func (r *registry) add(in *instance) (uintptr, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	handle := r.next
+	if n := len(r.free); n > 0 {
+		handle, r.free = r.free[n-1], r.free[:n-1]
+	} else if r.next++; handle/1024 >= uintptr(len(r.chunks)) {
+		r.next--
+		return 0, false
+	}
+	r.chunks[handle/1024].CompareAndSwap(nil, new(chunk))
+	r.slot(handle).Store(in)
+	return handle, true
+}
+
+func (r *registry) remove(handle uintptr) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.slot(handle).Store(nil)
+	r.free = append(r.free, handle)
+}
+
+// count returns how many instances are alive.
+func (r *registry) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return int(r.next) - len(r.free)
+}

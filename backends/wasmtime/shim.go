@@ -1,0 +1,51 @@
+//go:build cgo && (linux || darwin) && (amd64 || arm64)
+
+package wasmtime
+
+// #include <stdlib.h>
+// #include "guest.h"
+import "C"
+
+import (
+	"fmt"
+	"unsafe"
+
+	wasmtime "github.com/bytecodealliance/wasmtime-go/v39"
+
+	"github.com/airhost/airhost/internal/abi"
+)
+
+// shim is compiled code that [abi.Shim] made, and the names of the exports of a
+// guest that it imports, which are in C's memory.
+type shim struct {
+	module *wasmtime.Module
+	names  []*C.char
+	sizes  []C.size_t
+}
+
+// shim returns the shim of a guest with these exports.
+func (e *Engine) shim(exports map[string]bool) (*shim, error) {
+	binary, imports := abi.Shim(exports)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if known := e.shims[string(binary)]; known != nil {
+		return known, nil
+	}
+	module, err := e.compile(binary)
+	if err != nil {
+		return nil, fmt.Errorf("wasmtime: compile the shim: %w", err)
+	}
+	s := &shim{module: module}
+	for _, name := range imports {
+		s.names, s.sizes = append(s.names, C.CString(name)), append(s.sizes, C.size_t(len(name)))
+	}
+	e.shims[string(binary)] = s
+	return s, nil
+}
+
+func (s *shim) close() {
+	s.module.Close()
+	for _, name := range s.names {
+		C.free(unsafe.Pointer(name))
+	}
+}

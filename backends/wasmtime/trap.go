@@ -1,0 +1,74 @@
+//go:build cgo && (linux || darwin) && (amd64 || arm64)
+
+package wasmtime
+
+// #include "guest.h"
+import "C"
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/sandbox"
+)
+
+// trapTexts are what wazero calls Wasmtime's traps, by their codes, so that a
+// guest's end reads the same on both.
+var trapTexts = map[C.wasmtime_trap_code_t]string{
+	1: "out of bounds memory access",
+	3: "invalid table access",
+	4: "invalid table access", // a call of what is null
+	5: "indirect call type mismatch",
+	6: "integer overflow",
+	7: "integer divide by zero",
+	8: "invalid conversion to integer",
+	9: "unreachable",
+}
+
+// trapStack is the code of a stack that is used up.
+const trapStack = 0
+
+// failed returns why the last call of the guest failed, and lets go of what
+// Wasmtime says about it.
+func (in *instance) failed() error {
+	text, code, known := in.said()
+	cause := in.cause
+	in.cause = nil
+	if cause != nil {
+		return fmt.Errorf("%w\n%s", cause, text)
+	}
+	trap := &core.TrapError{Kind: core.TrapFault, Text: sandbox.FirstLine(lastLine(text)), Details: sandbox.Details(text)}
+	switch {
+	case known && code == trapStack:
+		trap.Kind, trap.Text = core.TrapStack, "it used up its stack"
+	case known && trapTexts[code] != "":
+		trap.Text = trapTexts[code]
+	}
+	return trap
+}
+
+// said returns Wasmtime's own words.
+func (in *instance) said() (text string, code C.wasmtime_trap_code_t, known bool) {
+	var message C.wasm_byte_vec_t
+	switch trap, err := in.c.trap, in.c.error; {
+	case trap != nil:
+		known = bool(C.wasmtime_trap_code(trap, &code))
+		C.wasm_trap_message(trap, &message)
+		C.wasm_trap_delete(trap)
+	case err != nil:
+		C.wasmtime_error_message(err, &message)
+		C.wasmtime_error_delete(err)
+	}
+	in.c.trap, in.c.error = nil, nil
+	text = strings.TrimRight(C.GoStringN(message.data, C.int(message.size)), "\x00")
+	C.wasm_byte_vec_delete(&message)
+	return text, code, known
+}
+
+// lastLine returns the innermost cause of what Wasmtime says.
+func lastLine(text string) string {
+	text = strings.TrimSpace(text)
+	text = strings.TrimSpace(text[strings.LastIndexByte(text, '\n')+1:])
+	return strings.TrimPrefix(text, "wasm trap: ")
+}

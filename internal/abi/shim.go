@@ -1,0 +1,123 @@
+package abi
+
+import (
+	"slices"
+
+	"github.com/airhost/airhost/internal/wasm"
+)
+
+// Names of what a shim exports, and of the functions that it imports from the
+// module [ShimHost].
+const (
+	ShimMessage  = "message"  // (sender len, message len)
+	ShimCallback = "callback" // (request-id i64, tag, len)
+	ShimHost     = "host"
+	ShimFill     = "fill" // (ptr, ptr): the arguments' places, which the host fills
+	ShimTake     = "take" // (area): the result, which the host takes
+)
+
+// FillType and TakeType are the types of what a shim imports from the host.
+var (
+	FillType = signature("ii:")
+	TakeType = signature("i:")
+)
+
+// Shim returns a module that handles a message or an outcome in one call of it:
+// it has the guest allocate the arguments, the host fill them, the guest handle
+// them, the host take the result, and the guest clean up. For an engine whose
+// calls into guests are dear, and calls of the host cheap. exports are what the
+// guest has; the functions of it that the shim imports are returned in the
+// imports' order, which come after fill and take.
+func Shim(exports map[string]bool) (code []byte, imports []string) {
+	s := shim{m: &wasm.Module{}, assembler: assembler{functions: make(map[string]uint32)}}
+	s.importFunc(ShimHost, Func{ShimFill, FillType})
+	s.importFunc(ShimHost, Func{ShimTake, TakeType})
+	for _, f := range Exports() {
+		switch f.Name {
+		case Realloc, HandleMessage, HandleCallback, PostHandleMessage, PostHandleCallback:
+			if exports[f.Name] {
+				s.importFunc("guest", f)
+				imports = append(imports, f.Name)
+			}
+		}
+	}
+	s.message(exports[PostHandleMessage])
+	if exports[HandleCallback] {
+		s.callback(exports[PostHandleCallback])
+	}
+	return s.m.Encode(), imports
+}
+
+type shim struct {
+	assembler
+	m *wasm.Module
+}
+
+func (s *shim) importFunc(module string, f Func) {
+	s.functions[f.Name] = uint32(len(s.m.Imports))
+	s.m.Imports = append(s.m.Imports, wasm.Import{Module: module, Name: f.Name, Kind: wasm.KindFunc, Type: uint32(len(s.m.Types))})
+	s.m.Types = append(s.m.Types, f.Type)
+}
+
+// message is (sender len, message len), with the locals ptr, ptr and area.
+func (s *shim) message(post bool) {
+	const senderLen, messageLen, sender, message, area = 0, 1, 2, 3, 4
+	s.allocate(senderLen, sender)
+	s.allocate(messageLen, message)
+	s.call(ShimFill, sender, message)
+	s.call(HandleMessage, sender, senderLen, message, messageLen)
+	s.finish(area, post, PostHandleMessage)
+	s.export(Func{ShimMessage, signature("ii:")}, 3)
+}
+
+// callback is (request-id, tag, len), with the locals ptr and area.
+func (s *shim) callback(post bool) {
+	const id, tag, size, ptr, area = 0, 1, 2, 3, 4
+	s.allocate(size, ptr)
+	s.call(ShimFill, ptr, ptr)
+	s.call(HandleCallback, id, tag, ptr, size)
+	s.finish(area, post, PostHandleCallback)
+	s.export(Func{ShimCallback, signature("Iii:")}, 2)
+}
+
+// allocate sets a local to where there is place for as many bytes as size says;
+// for none that is 1, as it must not be 0.
+func (s *shim) allocate(size, to byte) {
+	s.emit(opLocalGet, size, opIf, typeI32)
+	s.emit(opI32Const, 0, opI32Const, 0, opI32Const, 1, opLocalGet, size)
+	s.call(Realloc)
+	s.emit(opElse, opI32Const, 1, opEnd, opLocalSet, to)
+}
+
+// finish passes on the area that a handler has left, and cleans up.
+func (s *shim) finish(area byte, post bool, name string) {
+	s.emit(opLocalSet, area)
+	s.call(ShimTake, area)
+	if post {
+		s.call(name, area)
+	}
+	s.emit(opEnd)
+}
+
+// export ends a function, which has so many i32 as locals beside its parameters.
+func (s *shim) export(f Func, locals byte) {
+	index := uint32(s.m.Len(wasm.KindFunc))
+	s.m.Functions = append(s.m.Functions, uint32(len(s.m.Types)))
+	s.m.Types = append(s.m.Types, f.Type)
+	s.m.Code = append(s.m.Code, wasm.Code{Groups: 1, Decls: []byte{locals, typeI32}, Expr: s.code})
+	s.m.Exports = append(s.m.Exports, wasm.Export{Name: f.Name, Kind: wasm.KindFunc, Index: index})
+	s.code = nil
+}
+
+// ExportStart has a module's start function exported, under the name that it
+// returns, instead of run by the engine; or returns "" for a module without one.
+// m's exports are replaced, not changed.
+func ExportStart(m *wasm.Module) string {
+	if m.Start == nil {
+		return ""
+	}
+	name := freeName(m, "airhost:start")
+	m.Exports = append(slices.Clip(m.Exports), wasm.Export{Name: name, Kind: wasm.KindFunc, Index: *m.Start})
+	m.Start = nil
+	return name
+}

@@ -1,0 +1,108 @@
+package sandbox
+
+import (
+	"fmt"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/abi"
+)
+
+// Guest is how an engine lets its guests be reached.
+type Guest interface {
+	abi.Guest
+	// Call runs an export that is seldom needed, in a phase. Its arguments are
+	// in stack, its results will be. An error of it has ended the instance.
+	Call(name string, p Phase, stack []uint64) error
+	// SetFuel sets the meter's counter.
+	SetFuel(fuel uint64)
+}
+
+// Run runs the guest's start function and _initialize.
+func (s *State) Run() error {
+	if err := s.Enter(); err != nil {
+		return err
+	}
+	for _, name := range []string{s.Code.Start, abi.Start} {
+		if name == "" || name == abi.Start && !s.Code.Exports[name] {
+			continue
+		}
+		if err := s.Guest.Call(name, Starting, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Initialize implements [core.Instance].
+func (s *State) Initialize(config []core.ConfigPair) error {
+	if err := s.Enter(); err != nil || !s.Code.Traits.Management {
+		return err
+	}
+	list, err := abi.LowerPairs(s.Guest, config)
+	if err != nil {
+		return s.End(err)
+	}
+	stack := []uint64{uint64(list), uint64(len(config))}
+	if err := s.Guest.Call(abi.Initialize, Handling, stack); err != nil {
+		return err
+	}
+	failure, err := abi.LiftOutcome(s.Guest.Memory(), uint32(stack[0]), abi.Initialize)
+	if err != nil {
+		return s.End(err)
+	}
+	if s.Code.Exports[abi.PostInitialize] {
+		if err := s.Guest.Call(abi.PostInitialize, Cleaning, stack[:1]); err != nil {
+			return err
+		}
+	}
+	return Failure(failure)
+}
+
+// Health implements [core.Instance].
+func (s *State) Health() (core.HealthStatus, error) {
+	if err := s.Enter(); err != nil || !s.Code.Traits.Management {
+		return core.HealthHealthy, err
+	}
+	stack := make([]uint64, 1)
+	if err := s.Guest.Call(abi.Health, Handling, stack); err != nil {
+		return 0, err
+	}
+	status, err := abi.LiftHealth(uint32(stack[0]))
+	if err != nil {
+		return 0, s.End(err)
+	}
+	return status, nil
+}
+
+// Shutdown implements [core.Instance].
+func (s *State) Shutdown() error {
+	if err := s.Enter(); err != nil || !s.Code.Traits.Management {
+		return err
+	}
+	if err := s.Guest.Call(abi.Shutdown, Handling, nil); err != nil {
+		return err
+	}
+	return s.Flush()
+}
+
+// Respond appends the guest's answer to *response, unless it is larger than the
+// component's messages may be.
+func (s *State) Respond(answer []byte, response *[]byte) *core.ComponentError {
+	if most := s.Env.Limits.MessageSize; len(answer) > most {
+		return &core.ComponentError{Case: core.CaseFailed,
+			Text: fmt.Sprintf("the response has %d bytes, allowed are %d (quota.message_size)", len(answer), most)}
+	}
+	*response = append(*response, answer...)
+	return nil
+}
+
+// ErrNoCallback is the answer of a guest that has no handle-callback.
+var ErrNoCallback = &core.ComponentError{Case: core.CaseComponentUnavailable, Text: "it does not export handle-callback"}
+
+// Failure makes an error of a guest's answer.
+func Failure(failure *core.ComponentError) error {
+	if failure == nil {
+		return nil
+	}
+	return failure
+}
