@@ -36,6 +36,22 @@ type Tracker interface {
 	Close() error
 }
 
+// Reserver is what a tracker may also be: it gives a request's id before there is
+// a request, at no cost beyond Register's. A reserved id is not pending: nobody
+// but RegisterReserved knows it. Remove gives the reserved ids of its waiter back.
+type Reserver interface {
+	Tracker
+
+	// Reserve returns an id for a request that w will register. Its errors are
+	// Register's.
+	Reserve(w Waiter) (RequestID, error)
+
+	// RegisterReserved is Register under an id that was reserved for w, and
+	// reserves the next one, or returns 0 where there is none to be had. An id
+	// that is not reserved for w is ErrInvalidArgument.
+	RegisterReserved(id RequestID, w Waiter, timeout time.Duration) (next RequestID, err error)
+}
+
 // Waiter is told that its request has expired. Waiters are compared with ==, so
 // that a waiter is a pointer.
 type Waiter interface {

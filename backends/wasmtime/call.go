@@ -28,7 +28,7 @@ func (g *guest) Realloc(align, first, second uint32) (uint32, uint32, error) {
 			continue
 		}
 		stack := [4]uint64{0, 0, uint64(align), uint64(size)}
-		if err := (*instance)(g).run(&g.realloc, sandbox.Allocating, stack[:]); err != nil {
+		if err := (*instance)(g).run(&g.c.realloc, sandbox.Allocating, stack[:]); err != nil {
 			return 0, 0, err
 		}
 		pointers[i] = uint32(stack[0])

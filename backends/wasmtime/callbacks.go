@@ -18,40 +18,50 @@ import (
 // is why the guest ends. Each returns 1 for the guest to end, else 0.
 
 //export airhostImport
-func airhostImport(handle C.uintptr_t, index C.int32_t, values *C.wasmtime_val_raw_t) C.int {
+func airhostImport(handle C.uintptr_t, index C.int32_t, values *C.wasmtime_val_raw_t) (end C.int) {
 	in := instances.find(uintptr(handle))
-	return in.guard(func() { in.host(&in.component.hosts[index], values) })
+	defer in.recovered(in.depth, &end)
+	in.host(&in.component.hosts[index], values)
+	return 0
 }
 
 //export airhostFill
-func airhostFill(handle C.uintptr_t, first, second C.uint32_t) C.int {
+func airhostFill(handle C.uintptr_t, first, second C.uint32_t) (end C.int) {
 	in := instances.find(uintptr(handle))
-	return in.guard(func() { in.misplaced(uint32(first), uint32(second)) })
+	defer in.recovered(in.depth, &end)
+	in.misplaced(uint32(first), uint32(second))
+	return 0
 }
 
 //export airhostTake
-func airhostTake(handle C.uintptr_t, area C.uint32_t) C.int {
+func airhostTake(handle C.uintptr_t, area C.uint32_t) (end C.int) {
 	in := instances.find(uintptr(handle))
-	return in.guard(func() { in.take(uint32(area)) })
+	defer in.recovered(in.depth, &end)
+	in.take(uint32(area))
+	return 0
 }
 
 //export airhostEpoch
-func airhostEpoch(handle C.uintptr_t) C.int {
+func airhostEpoch(handle C.uintptr_t) (end C.int) {
 	in := instances.find(uintptr(handle))
-	return in.guard(in.GoOn)
+	defer in.recovered(in.depth, &end)
+	in.redeem()
+	in.GoOn()
+	return 0
 }
 
-// guard runs f, of which a panic is why the guest ends.
-func (in *instance) guard(f func()) (end C.int) {
-	depth := in.depth
-	defer func() {
-		in.depth = depth
-		if cause := recover(); cause != nil {
-			in.cause, end = causeOf(cause), 1
-		}
-	}()
-	f()
-	return 0
+// recovered is deferred: a panic is why the guest ends.
+func (in *instance) recovered(depth int, end *C.int) {
+	if cause := recover(); cause != nil {
+		in.depth, in.cause, *end = depth, causeOf(cause), 1
+	}
+}
+
+// redeem hands over what the guest has sent before anything else happens.
+func (in *instance) redeem() {
+	if in.c.sent.what != C.AIRHOST_NOTHING {
+		in.handOver()
+	}
 }
 
 // causeOf tells what the guest did wrong from what Go did.
@@ -65,6 +75,7 @@ func causeOf(cause any) error {
 // host calls a host function with the values that the guest gave. In each value
 // only so many bits are the guest's as its type has.
 func (in *instance) host(h *host, values *C.wasmtime_val_raw_t) {
+	in.redeem()
 	before := in.Phase
 	in.Phase = sandbox.Phase(in.c.phase)
 	stack := in.stacks[in.depth][:max(h.params, h.results)]

@@ -77,6 +77,8 @@ _Static_assert(WASM_I32 == 0 && WASM_I64 == 1 && WASMTIME_I64 == 1, "value kinds
 _Static_assert(WASMTIME_EXTERN_FUNC == 0 && WASMTIME_EXTERN_GLOBAL == 1 && WASMTIME_EXTERN_MEMORY == 3, "extern kinds");
 
 void wasmtime_config_wasm_exceptions_set(wasm_config_t *config, bool enabled);
+void wasmtime_config_memory_may_move_set(wasm_config_t *config, bool enabled);
+void wasmtime_config_memory_reservation_set(wasm_config_t *config, uint64_t bytes);
 
 wasm_valtype_t *wasm_valtype_new(uint8_t kind);
 void wasm_valtype_vec_new(wasm_valtype_vec_t *out, size_t size, wasm_valtype_t *const data[]);

@@ -24,7 +24,8 @@ type component struct {
 	shim    *shim
 	hosts   []host               // what the guest imports, in its order
 	types   []*C.wasm_functype_t // theirs
-	counter string               // the meter's counter, "" where no fuel is counted
+	kinds   []C.uint8_t
+	counter string // the meter's counter, "" where no fuel is counted
 	closed  atomic.Bool
 }
 
@@ -33,7 +34,7 @@ var _ core.Component = (*component)(nil)
 func newComponent(e *Engine, code *sandbox.Code, fuel bool) *component {
 	c := &component{engine: e, code: code, hosts: e.resolve(code.Module, fuel)}
 	for i := range c.hosts {
-		c.types = append(c.types, c.hosts[i].typ)
+		c.types, c.kinds = append(c.types, c.hosts[i].typ), append(c.kinds, c.hosts[i].kind)
 	}
 	return c
 }

@@ -77,7 +77,7 @@ func engineConfig() *wasmtime.Config {
 	c.SetWasmMemory64(false)
 	c.SetWasmFunctionReferences(false)
 	c.SetWasmGC(false)
-	noExceptions(c)
+	configure(c)
 	return c
 }
 

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 // Go's side; each returns whether the guest has to end. See callbacks.go.
 extern int airhostImport(uintptr_t handle, int32_t index, wasmtime_val_raw_t *values);
@@ -14,23 +15,29 @@ extern int airhostEpoch(uintptr_t handle);
 // The text is never read: Go knows why.
 static wasm_trap_t *ended(void) { return wasmtime_trap_new("ended", 5); }
 
-// Takes a look at the guest's memory, which may have moved.
+// Takes a look at the guest's memory, which may have grown.
 static void look(airhost_guest *g) {
-  if (g->has_memory) {
-    g->base = wasmtime_memory_data(g->context, &g->memory);
-    g->size = wasmtime_memory_data_size(g->context, &g->memory);
-  }
+  if (g->has_memory) g->size = wasmtime_memory_data_size(g->context, &g->memory);
 }
 
 // Whether size bytes at ptr are in memory; the sum fits into 64 bits.
-static bool within(const airhost_guest *g, uint32_t ptr, uint32_t size) {
-  return (uint64_t)ptr + size <= g->size;
+static bool within(airhost_guest *g, uint32_t ptr, uint32_t size) {
+  uint64_t end = (uint64_t)ptr + size;
+  if (end > g->size) look(g);
+  return end <= g->size;
 }
 
 static uint32_t load32(const uint8_t *at) {
   uint32_t v;
   memcpy(&v, at, sizeof v);
   return v;
+}
+
+static void set_memory(airhost_guest *g, wasmtime_memory_t memory) {
+  g->memory = memory;
+  g->has_memory = true;
+  g->base = wasmtime_memory_data(g->context, &memory);
+  look(g);
 }
 
 static wasm_trap_t *import(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values, size_t n) {
@@ -40,17 +47,108 @@ static wasm_trap_t *import(void *env, wasmtime_caller_t *caller, wasmtime_val_ra
   if (!g->has_memory) { // it starts: its instance is not known yet
     wasmtime_extern_t memory;
     if (wasmtime_caller_export_get(caller, "memory", 6, &memory) && memory.kind == WASMTIME_EXTERN_MEMORY) {
-      g->memory = memory.of.memory;
-      g->has_memory = true;
+      set_memory(g, memory.of.memory);
     }
   }
   look(g);
   return airhostImport(g->handle, i->index, values) ? ended() : NULL;
 }
 
+// Whether a guest's first message of this call, to the target and of the size
+// given, is one that was granted, and both are in memory.
+static bool granted(airhost_guest *g, wasmtime_val_raw_t *values) {
+  uint32_t target = (uint32_t)values[0].i32, target_size = (uint32_t)values[1].i32;
+  uint32_t message = (uint32_t)values[2].i32, size = (uint32_t)values[3].i32;
+  return g->phase == AIRHOST_HANDLING && g->sent.what == AIRHOST_NOTHING && target_size == g->granted.target_size &&
+         size <= g->granted.largest && size <= AIRHOST_SMALL && within(g, target, target_size) &&
+         within(g, message, size) && memcmp(g->base + target, g->granted.target, target_size) == 0;
+}
+
+static void keep(airhost_guest *g, uint8_t what, wasmtime_val_raw_t *values) {
+  g->sent.what = what;
+  g->sent.size = (uint32_t)values[3].i32;
+  memcpy(g->sent.bytes, g->base + (uint32_t)values[2].i32, g->sent.size);
+}
+
+// send-message(target ptr, len, message ptr, len, area); the area has 16 bytes,
+// aligned to 4: @0 0 for ok.
+static wasm_trap_t *send_message(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values, size_t n) {
+  airhost_guest *g = ((airhost_import *)env)->guest;
+  uint32_t area = (uint32_t)values[4].i32;
+  if (!g->granted.message || !granted(g, values) || (area & 3) != 0 || !within(g, area, 16)) {
+    return import(env, caller, values, n);
+  }
+  keep(g, AIRHOST_SENT_MESSAGE, values);
+  g->base[area] = 0;
+  return NULL;
+}
+
+// send-request(target ptr, len, request ptr, len, timeout i64, area); the area
+// has 24 bytes, aligned to 8: @0 0 for ok, @8 the request's id.
+static wasm_trap_t *send_request(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values, size_t n) {
+  const uint64_t longest = 24 * 60 * 60 * 1000; // core.MaxTimeout, in milliseconds
+  airhost_guest *g = ((airhost_import *)env)->guest;
+  uint32_t area = (uint32_t)values[5].i32;
+  if (g->granted.request == 0 || !granted(g, values) || (uint64_t)values[4].i64 > longest || (area & 7) != 0 ||
+      !within(g, area, 24)) {
+    return import(env, caller, values, n);
+  }
+  keep(g, AIRHOST_SENT_REQUEST, values);
+  g->sent.timeout = (uint64_t)values[4].i64;
+  g->base[area] = 0;
+  memcpy(g->base + area + 8, &g->granted.request, 8);
+  return NULL;
+}
+
+// self-id(area); the area has 8 bytes, aligned to 4: @0 ptr, @4 len.
+static wasm_trap_t *self_id(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values, size_t n) {
+  airhost_guest *g = ((airhost_import *)env)->guest;
+  uint32_t area = (uint32_t)values[0].i32;
+  if (g->phase != AIRHOST_HANDLING || (area & 3) != 0 || !within(g, area, 8)) {
+    return import(env, caller, values, n);
+  }
+  wasmtime_val_raw_t call[4] = {{.i32 = 0}, {.i32 = 0}, {.i32 = 1}, {.i32 = (int32_t)g->self_size}};
+  wasm_trap_t *trap = NULL;
+  g->phase = AIRHOST_ALLOCATING;
+  wasmtime_error_t *error = wasmtime_func_call_unchecked(g->context, &g->realloc, call, 4, &trap);
+  g->phase = AIRHOST_HANDLING;
+  if (error != NULL) {
+    wasmtime_error_delete(error); // Go has been told why
+    return ended();
+  }
+  if (trap != NULL) return trap;
+  uint32_t ptr = (uint32_t)call[0].i32;
+  if (ptr == 0 || !within(g, ptr, g->self_size)) { // Go asks once more, and says what is wrong
+    return import(env, caller, values, n);
+  }
+  memcpy(g->base + ptr, g->self, g->self_size);
+  memcpy(g->base + area, &ptr, 4);
+  memcpy(g->base + area + 4, &g->self_size, 4);
+  return NULL;
+}
+
+// current-time() -> i64
+static wasm_trap_t *current_time(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values, size_t n) {
+  airhost_guest *g = ((airhost_import *)env)->guest;
+  struct timespec now;
+  if (!g->clock || g->phase != AIRHOST_HANDLING || clock_gettime(CLOCK_REALTIME, &now) != 0) {
+    return import(env, caller, values, n);
+  }
+  values[0].i64 = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+  return NULL;
+}
+
+static const wasmtime_func_unchecked_callback_t functions[] = {
+    [AIRHOST_GO] = import,
+    [AIRHOST_SEND_MESSAGE] = send_message,
+    [AIRHOST_SEND_REQUEST] = send_request,
+    [AIRHOST_SELF_ID] = self_id,
+    [AIRHOST_CURRENT_TIME] = current_time,
+};
+
 // Whether the guest has allocated a place for size bytes at ptr. For no bytes
 // the place does not matter.
-static bool placed(const airhost_guest *g, uint32_t ptr, uint32_t size) {
+static bool placed(airhost_guest *g, uint32_t ptr, uint32_t size) {
   return size == 0 || (ptr != 0 && within(g, ptr, size));
 }
 
@@ -58,8 +156,8 @@ static wasm_trap_t *fill(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_
   (void)caller, (void)n;
   airhost_guest *g = env;
   uint32_t first = (uint32_t)values[0].i32, second = (uint32_t)values[1].i32;
-  look(g);
   if (!placed(g, first, g->first_size) || !placed(g, second, g->second_size)) {
+    look(g);
     return airhostFill(g->handle, first, second) ? ended() : NULL;
   }
   if (g->first_size > 0) memcpy(g->base + first, g->first, g->first_size);
@@ -74,7 +172,6 @@ static wasm_trap_t *take(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_
   (void)caller, (void)n;
   airhost_guest *g = env;
   uint32_t area = (uint32_t)values[0].i32;
-  look(g);
   g->phase = AIRHOST_CLEANING;
   if ((area & 3) == 0 && within(g, area, 16) && g->base[area] == 0) {
     if (g->limit == 0) return NULL; // an outcome has no response
@@ -88,6 +185,7 @@ static wasm_trap_t *take(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_
       }
     }
   }
+  look(g);
   return airhostTake(g->handle, area) ? ended() : NULL;
 }
 
@@ -134,13 +232,14 @@ static int outcome(airhost_guest *g, wasmtime_error_t *error, wasm_trap_t *trap)
   return error != NULL || trap != NULL;
 }
 
-int airhost_instantiate(airhost_guest *g, const wasmtime_module_t *module, wasm_functype_t *const *types, size_t n) {
+int airhost_instantiate(airhost_guest *g, const wasmtime_module_t *module, wasm_functype_t *const *types,
+                        const uint8_t *kinds, size_t n) {
   wasmtime_extern_t *imports = calloc(n + 1, sizeof *imports);
   if (imports == NULL) return outcome(g, wasmtime_error_new("no memory"), NULL);
   for (size_t i = 0; i < n; i++) {
     g->imports[i] = (airhost_import){g, (int32_t)i};
     imports[i].kind = WASMTIME_EXTERN_FUNC;
-    wasmtime_func_new_unchecked(g->context, types[i], import, &g->imports[i], NULL, &imports[i].of.func);
+    wasmtime_func_new_unchecked(g->context, types[i], functions[kinds[i]], &g->imports[i], NULL, &imports[i].of.func);
   }
   wasm_trap_t *trap = NULL;
   g->phase = AIRHOST_STARTING;
@@ -151,9 +250,8 @@ int airhost_instantiate(airhost_guest *g, const wasmtime_module_t *module, wasm_
   if (!wasmtime_instance_export_get(g->context, &g->instance, "memory", 6, &memory)) {
     return outcome(g, wasmtime_error_new("no memory is exported"), NULL);
   }
-  g->memory = memory.of.memory;
-  g->has_memory = true;
-  look(g);
+  set_memory(g, memory.of.memory);
+  if (!airhost_find(g, "cabi_realloc", 12, &g->realloc)) return outcome(g, wasmtime_error_new("no cabi_realloc"), NULL);
   return 0;
 }
 
@@ -200,8 +298,9 @@ static int deliver(airhost_guest *g, const wasmtime_func_t *f, wasmtime_val_raw_
   return outcome(g, error, trap);
 }
 
-int airhost_message(airhost_guest *g, const uint8_t *sender, uint32_t sender_size,
+int airhost_message(uintptr_t guest, const uint8_t *sender, uint32_t sender_size,
                     const uint8_t *message, uint32_t message_size) {
+  airhost_guest *g = (airhost_guest *)guest;
   g->first = sender, g->first_size = sender_size;
   g->second = message, g->second_size = message_size;
   wasmtime_val_raw_t values[2];
@@ -210,7 +309,8 @@ int airhost_message(airhost_guest *g, const uint8_t *sender, uint32_t sender_siz
   return deliver(g, &g->message, values, 2);
 }
 
-int airhost_callback(airhost_guest *g, uint64_t id, uint32_t tag, const uint8_t *bytes, uint32_t size) {
+int airhost_callback(uintptr_t guest, uint64_t id, uint32_t tag, const uint8_t *bytes, uint32_t size) {
+  airhost_guest *g = (airhost_guest *)guest;
   g->first = bytes, g->first_size = size;
   g->second_size = 0;
   wasmtime_val_raw_t values[3];

@@ -6,8 +6,10 @@
 //     airhost_callback and airhost_instantiate.
 //   - Pointers to Go's memory (first, second) are only held within
 //     airhost_message and airhost_callback.
-//   - base and size are right from a call of Go on until the guest's code runs
-//     again.
+//   - base stays where it is: the configuration has memory never move. size is
+//     what memory had at least when it was last looked at, since it never
+//     shrinks; whoever finds it too small, and whoever calls Go, looks again.
+//   - What is in granted holds for one call: Go fills it in before.
 //   - Whatever is not as it should be is left to Go, which looks at it again,
 //     and says what is wrong: no error is made in C.
 #ifndef AIRHOST_GUEST_H
@@ -18,8 +20,15 @@
 // What a guest is doing; sandbox.Phase.
 enum { AIRHOST_IDLE, AIRHOST_STARTING, AIRHOST_HANDLING, AIRHOST_ALLOCATING, AIRHOST_CLEANING };
 
-// The longest response that is handed over in small, in bytes.
+// The longest response and the longest message that are handed over in buffers
+// of C's, in bytes.
 #define AIRHOST_SMALL 4096
+
+// The longest id of a component, in bytes; core.MaxIDLength.
+#define AIRHOST_ID 128
+
+// What the guest has sent, and was answered by what was granted.
+enum { AIRHOST_NOTHING, AIRHOST_SENT_MESSAGE, AIRHOST_SENT_REQUEST };
 
 typedef struct airhost_guest airhost_guest;
 
@@ -51,11 +60,35 @@ struct airhost_guest {
   uint8_t *base; // of its memory
   size_t size;
 
+  // What its host would answer.
+  struct {
+    uint8_t target[AIRHOST_ID];
+    uint32_t target_size;
+    uint32_t largest; // message, in bytes
+    bool message;     // one may be sent
+    uint64_t request; // the id under which one may be sent, or 0
+  } granted;
+  bool clock; // current-time is the system's
+  uint32_t self_size;
+  uint8_t self[AIRHOST_ID]; // its own id
+  wasmtime_func_t realloc;
+
+  // What it has sent by that.
+  struct {
+    uint8_t what;
+    uint32_t size;
+    uint64_t timeout;
+    uint8_t bytes[AIRHOST_SMALL];
+  } sent;
+
   wasm_trap_t *trap; // how the last call ended, or NULL
   wasmtime_error_t *error;
 
   airhost_import *imports;
 };
+
+// The functions that are answered in C, in the usual case; all others go to Go.
+enum { AIRHOST_GO, AIRHOST_SEND_MESSAGE, AIRHOST_SEND_REQUEST, AIRHOST_SELF_ID, AIRHOST_CURRENT_TIME };
 
 wasm_functype_t *airhost_functype(const uint8_t *kinds, size_t params, size_t results);
 
@@ -63,13 +96,16 @@ airhost_guest *airhost_new(wasmtime_store_t *store, wasmtime_context_t *context,
 void airhost_free(airhost_guest *g);
 
 // All of these return 0, or 1 where trap or error says why not.
-int airhost_instantiate(airhost_guest *g, const wasmtime_module_t *module, wasm_functype_t *const *types, size_t n);
+int airhost_instantiate(airhost_guest *g, const wasmtime_module_t *module, wasm_functype_t *const *types,
+                        const uint8_t *kinds, size_t n);
 int airhost_shim(airhost_guest *g, const wasmtime_module_t *module, wasm_functype_t *fill, wasm_functype_t *take,
                  const char *const *names, const size_t *sizes, size_t n);
 int airhost_run(airhost_guest *g, const wasmtime_func_t *f, uint8_t phase, wasmtime_val_raw_t *values, size_t n);
-int airhost_message(airhost_guest *g, const uint8_t *sender, uint32_t sender_size,
+// These two take the guest as a number: cgo looks closely at pointers to what
+// holds pointers.
+int airhost_message(uintptr_t guest, const uint8_t *sender, uint32_t sender_size,
                     const uint8_t *message, uint32_t message_size);
-int airhost_callback(airhost_guest *g, uint64_t id, uint32_t tag, const uint8_t *outcome, uint32_t size);
+int airhost_callback(uintptr_t guest, uint64_t id, uint32_t tag, const uint8_t *outcome, uint32_t size);
 
 bool airhost_find(airhost_guest *g, const char *name, size_t size, wasmtime_func_t *f);
 bool airhost_find_fuel(airhost_guest *g, const char *name, size_t size);

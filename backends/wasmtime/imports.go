@@ -17,6 +17,15 @@ type host struct {
 	call            sandbox.Func
 	params, results int
 	typ             *C.wasm_functype_t
+	kind            C.uint8_t // who answers it in the usual case
+}
+
+// inC are the functions that C answers in the usual case.
+var inC = map[string]C.uint8_t{
+	abi.SendMessage: C.AIRHOST_SEND_MESSAGE,
+	abi.SendRequest: C.AIRHOST_SEND_REQUEST,
+	abi.SelfID:      C.AIRHOST_SELF_ID,
+	abi.CurrentTime: C.AIRHOST_CURRENT_TIME,
 }
 
 // maxParams is the most parameters that a host function has: WASI's path_open.
@@ -30,11 +39,13 @@ func (e *Engine) resolve(m *wasm.Module, fuel bool) []host {
 	services := sandbox.Services()
 	var hosts []host
 	for _, imp := range m.Imports {
-		call := services[imp.Name]
+		h := e.host(services[imp.Name], m.Types[imp.Type])
 		if imp.Module == abi.WASI {
-			call = sandbox.WASI(imp.Name)
+			h.call = sandbox.WASI(imp.Name)
+		} else {
+			h.kind = inC[imp.Name]
 		}
-		hosts = append(hosts, e.host(call, m.Types[imp.Type]))
+		hosts = append(hosts, h)
 	}
 	if fuel {
 		hosts = append(hosts, e.host((*sandbox.State).Yield, meter.YieldType))

@@ -16,7 +16,6 @@ import (
 	wasmtime "github.com/bytecodealliance/wasmtime-go/v39"
 
 	"github.com/airhost/airhost/core"
-	"github.com/airhost/airhost/internal/abi"
 	"github.com/airhost/airhost/internal/sandbox"
 )
 
@@ -27,7 +26,8 @@ type instance struct {
 	store     *wasmtime.Store
 	c         *C.airhost_guest
 	handle    uintptr
-	realloc   C.wasmtime_func_t
+	granter   core.Granter // the host, if it is one
+	grant     *core.Grant  // that C has
 
 	// Of the call in progress.
 	response *[]byte              // where the guest's response goes, or nil
@@ -63,6 +63,9 @@ func newInstance(c *component, env core.Environment) (*instance, error) {
 		return nil, errNoMemory
 	}
 	in.c.limit = C.uint32_t(env.Limits.MessageSize)
+	in.c.self_size = C.uint32_t(copy(bytesAt(&in.c.self), env.ID.String()))
+	in.granter, _ = env.Host.(core.Granter)
+	in.c.clock = in.granter != nil
 	return in, nil
 }
 
@@ -80,16 +83,13 @@ func (in *instance) start() error {
 
 func (in *instance) link() error {
 	c := in.component
-	if C.airhost_instantiate(in.c, modulePointer(c.module), unsafe.SliceData(c.types), C.size_t(len(c.types))) != 0 {
+	if C.airhost_instantiate(in.c, modulePointer(c.module), unsafe.SliceData(c.types), unsafe.SliceData(c.kinds), C.size_t(len(c.types))) != 0 {
 		// No code has run: a data segment does not fit, for example.
 		return in.failed()
 	}
 	if C.airhost_shim(in.c, modulePointer(c.shim.module), c.engine.fill, c.engine.take,
 		unsafe.SliceData(c.shim.names), unsafe.SliceData(c.shim.sizes), C.size_t(len(c.shim.names))) != 0 {
 		return in.failed()
-	}
-	if !in.find(abi.Realloc, &in.realloc) {
-		return errors.New("cabi_realloc is not there") // it was checked
 	}
 	if name := c.counter; name != "" {
 		C.airhost_find_fuel(in.c, (*C.char)(unsafe.Pointer(unsafe.StringData(name))), C.size_t(len(name)))
@@ -115,7 +115,7 @@ func (in *instance) HandleMessage(sender core.ComponentID, message []byte, respo
 	id := sender.String()
 	in.response, in.c.wanted = response, C.bool(response != nil)
 	in.begin()
-	failed := C.airhost_message(in.c, (*C.uint8_t)(unsafe.StringData(id)), C.uint32_t(len(id)),
+	failed := C.airhost_message(in.number(), (*C.uint8_t)(unsafe.StringData(id)), C.uint32_t(len(id)),
 		(*C.uint8_t)(unsafe.SliceData(message)), C.uint32_t(len(message)))
 	if err := in.finish(failed); err != nil {
 		return err
@@ -143,7 +143,7 @@ func (in *instance) HandleCallback(id core.RequestID, response []byte, failure *
 	}
 	in.response, in.c.wanted = nil, false
 	in.begin()
-	failed := C.airhost_callback(in.c, C.uint64_t(id), tag, (*C.uint8_t)(unsafe.SliceData(outcome)), C.uint32_t(len(outcome)))
+	failed := C.airhost_callback(in.number(), C.uint64_t(id), tag, (*C.uint8_t)(unsafe.SliceData(outcome)), C.uint32_t(len(outcome)))
 	if err := in.finish(failed); err != nil {
 		return err
 	}
@@ -164,18 +164,67 @@ func textOf(failure *core.RequestError) []byte {
 	return unsafe.Slice(unsafe.StringData(text), len(text))
 }
 
+// number is the guest for functions that take it so.
+func (in *instance) number() C.uintptr_t { return C.uintptr_t(uintptr(unsafe.Pointer(in.c))) }
+
 // begin and finish are around each crossing with a message.
 func (in *instance) begin() {
 	in.component.engine.ticker.used()
 	in.Phase = sandbox.Handling
+	if in.granter == nil {
+		return
+	}
+	grant, request := in.granter.Grant()
+	if grant == nil {
+		in.c.granted.message, in.c.granted.request = false, 0
+		return
+	}
+	if grant != in.grant {
+		in.grant = grant
+		in.c.granted.target_size = C.uint32_t(copy(bytesAt(&in.c.granted.target), grant.Target))
+		in.c.granted.largest = C.uint32_t(min(grant.Largest, maxArgument))
+	}
+	in.c.granted.message, in.c.granted.request = C.bool(grant.Message), C.uint64_t(request)
 }
 
 func (in *instance) finish(failed C.int) error {
+	if in.c.sent.what != C.AIRHOST_NOTHING {
+		in.handOverLast()
+	}
 	in.Phase, in.response = sandbox.Idle, nil
 	if failed != 0 {
 		return in.End(in.failed())
 	}
 	return in.Left()
+}
+
+// handOverLast is handOver outside of the guest's code, where a panic of the
+// host's has nobody else to recover it.
+func (in *instance) handOverLast() {
+	defer func() {
+		if cause := recover(); cause != nil {
+			_ = in.End(sandbox.HostPanic(cause))
+		}
+	}()
+	in.handOver()
+}
+
+// handOver hands over what the guest has sent by what was granted.
+func (in *instance) handOver() {
+	sent := &in.c.sent
+	what, bytes := sent.what, unsafe.Slice((*byte)(&sent.bytes[0]), int(sent.size))
+	sent.what = C.AIRHOST_NOTHING
+	in.c.granted.message, in.c.granted.request = false, 0
+	if what == C.AIRHOST_SENT_MESSAGE {
+		in.granter.SendGranted(bytes)
+	} else {
+		in.granter.RequestGranted(bytes, uint64(sent.timeout))
+	}
+}
+
+// bytesAt is an array of C's as bytes.
+func bytesAt(array *[C.AIRHOST_ID]C.uint8_t) []byte {
+	return unsafe.Slice((*byte)(&array[0]), len(array))
 }
 
 // answer returns the error that the guest answered with, if it did.

@@ -42,7 +42,12 @@ func modulePointer(m *wasmtime.Module) *C.wasmtime_module_t {
 	return (*C.wasmtime_module_t)(pointer(m))
 }
 
-// noExceptions leaves them out, as the wazero engine does.
-func noExceptions(c *wasmtime.Config) {
-	C.wasmtime_config_wasm_exceptions_set((*C.wasm_config_t)(pointer(c)), false)
+// configure sets what wasmtime-go does not: no exceptions, as on the wazero
+// engine, and memory that stays where it is, which guest.c relies on. It has
+// addresses for as much as 32 bits reach, so that it has no need to move.
+func configure(c *wasmtime.Config) {
+	config := (*C.wasm_config_t)(pointer(c))
+	C.wasmtime_config_wasm_exceptions_set(config, false)
+	C.wasmtime_config_memory_reservation_set(config, 4<<30)
+	C.wasmtime_config_memory_may_move_set(config, false)
 }

@@ -3,6 +3,7 @@ package host
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/airhost/airhost/core"
@@ -36,6 +37,8 @@ type component struct {
 	serial   uint32 // picks a watch slot
 
 	waiting, handed turn // its places in queues
+
+	taking atomic.Bool // a message would be taken now; written with mu held
 
 	// What follows belongs to the owner.
 	out      outbox
@@ -71,11 +74,12 @@ type refusalErrors struct {
 }
 
 // Deliver implements [core.Receiver] for brokers.
-func (c *component) Deliver(m *core.Message) error { return c.deliver(m, nil) }
+func (c *component) Deliver(m *core.Message) error { return c.deliver(m, nil, false) }
 
 // deliver puts m into the mailbox. w is the worker on whose goroutine it runs,
-// if it does.
-func (c *component) deliver(m *core.Message, w *worker) error {
+// if it does. What was granted has its place, even if others have filled the
+// mailbox since.
+func (c *component) deliver(m *core.Message, w *worker, granted bool) error {
 	if len(m.Payload) > c.limits.MessageSize {
 		return c.refuse.tooLarge
 	}
@@ -84,7 +88,7 @@ func (c *component) deliver(m *core.Message, w *worker) error {
 		defer c.mu.Unlock()
 		return c.closed
 	}
-	if c.mailbox.waiting() >= c.limits.Mailbox {
+	if !granted && c.mailbox.waiting() >= c.limits.Mailbox {
 		c.mu.Unlock()
 		return c.refuse.full
 	}
@@ -129,6 +133,9 @@ func (c *component) accept(e entry, w *worker) {
 		return
 	}
 	c.mailbox.push(e)
+	if c.mailbox.waiting() >= c.limits.Mailbox {
+		c.taking.Store(false)
+	}
 	c.wake()
 }
 
@@ -199,6 +206,9 @@ func (c *component) workOff() {
 			break
 		}
 		e := c.mailbox.pop()
+		if !c.taking.Load() && c.closed == nil && c.mailbox.waiting() < c.limits.Mailbox {
+			c.taking.Store(true)
+		}
 		c.begin()
 		c.end(c.handle(e))
 	}

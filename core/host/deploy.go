@@ -49,6 +49,7 @@ func newComponent(h *Host, d Deployment) *component {
 		out: outbox{quota: newBucket(d.Quota.MessagesPerSecond, d.Quota.Burst, h.clock)},
 		log: logQuota{lines: newBucket(maxLogLines, maxLogLines, h.clock), bytes: newBucket(maxLogBytes, maxLogBytes, h.clock)},
 	}
+	c.taking.Store(true)
 	c.waiting, c.handed = turn{component: c}, turn{component: c, inHand: true}
 	return c
 }

@@ -54,6 +54,7 @@ type Host struct {
 	config     Config
 	broker     core.Broker
 	tracker    core.Tracker
+	reserver   core.Reserver // the tracker, if it is one
 	engines    map[string]core.Engine
 	log        *slog.Logger
 	guestLog   *slog.Logger
@@ -115,6 +116,7 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 		background: context.Background(), stopped: make(chan struct{}), forgotten: make(chan struct{}),
 		deadLetters: deadLetters{most: config.DeadLetters},
 	}
+	h.reserver, _ = tracker.(core.Reserver)
 	h.log = orDefault(config.Logger, slog.Default())
 	h.guestLog = h.log.With("from", "guest")
 	h.clock = core.NewClock(h.watch.check)

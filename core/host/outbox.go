@@ -14,8 +14,9 @@ const maxRoutes = 4096
 
 // outbox is a component's sending side. It belongs to the component's owner.
 type outbox struct {
-	quota   bucket
-	pending int // requests whose callback has not been called
+	quota    bucket
+	pending  int            // requests whose callback has not been called
+	reserved core.RequestID // of its next request, or 0
 
 	epoch  uint64 // of the host's configuration, for which the routes hold
 	last   *route
@@ -30,11 +31,12 @@ type route struct {
 	local    *component // receiver, where it is a component of this host's
 	send     error      // why fire-and-forget is refused, or nil
 	request  error      // why request-response is refused, or nil
+	grant    core.Grant
 }
 
 func (r *route) deliver(m *core.Message, w *worker) error {
 	if r.local != nil {
-		return r.local.deliver(m, w)
+		return r.local.deliver(m, w, false)
 	}
 	return r.receiver.Deliver(m)
 }
@@ -95,7 +97,7 @@ func (c *component) sendRequest(target, request []byte, timeoutMillis uint64) (c
 
 // handOver registers a request and hands it over.
 func (c *component) handOver(r *route, request []byte, timeout time.Duration) (core.RequestID, error) {
-	id, err := c.host.tracker.Register(c, timeout)
+	id, err := c.register(timeout)
 	if err != nil {
 		c.out.quota.refund(1)
 		return 0, unlessStopping(err)
@@ -117,6 +119,21 @@ func (c *component) handOver(r *route, request []byte, timeout time.Duration) (c
 	}
 	c.out.pending++
 	return id, nil
+}
+
+// register registers a request, under the reserved id if there is one.
+func (c *component) register(timeout time.Duration) (id core.RequestID, err error) {
+	reserver := c.host.reserver
+	if reserver == nil {
+		return c.host.tracker.Register(c, timeout)
+	}
+	if id = c.out.reserved; id == 0 {
+		if id, err = reserver.Reserve(c); err != nil {
+			return 0, err
+		}
+	}
+	c.out.reserved, err = reserver.RegisterReserved(id, c, timeout)
+	return id, err
 }
 
 // timeout checks a request's timeout.
@@ -191,6 +208,7 @@ func (c *component) newRoute(target string) (*route, error) {
 	r.request = c.permission(c.plan.Capabilities.Request, id)
 	if r.send == nil || r.request == nil {
 		r.find(c.host)
+		r.granting(c)
 	}
 	if c.out.routes == nil || len(c.out.routes) >= maxRoutes {
 		c.out.routes = make(map[string]*route)
@@ -224,6 +242,16 @@ func (r *route) find(h *Host) {
 	}
 	r.receiver = receiver
 	r.local, _ = receiver.(*component)
+}
+
+// granting fills in what a sender may send by itself, if the target is local.
+func (r *route) granting(sender *component) {
+	if r.local != nil {
+		r.grant = core.Grant{
+			Target: r.id.String(), Message: r.send == nil,
+			Largest: min(sender.limits.MessageSize, r.local.limits.MessageSize),
+		}
+	}
 }
 
 // CancelRequest implements [core.Services].

@@ -196,6 +196,7 @@ func (c *component) stuck() bool {
 // callBack gives c's pending requests their callbacks, and works off those that
 // wait; the owner calls it.
 func (c *component) callBack() {
+	c.out.reserved = 0
 	for _, id := range c.host.tracker.Remove(c) {
 		m := core.NewMessage(nil)
 		m.Correlation = id

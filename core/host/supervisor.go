@@ -172,6 +172,7 @@ func (c *component) fail() {
 func (c *component) close(refusal *core.MessagingError) {
 	c.mu.Lock()
 	c.closed = refusal
+	c.taking.Store(false)
 	entries := c.mailbox.queue
 	c.mailbox = mailbox{}
 	stopTimer(c.supervisor.timer)
@@ -192,6 +193,7 @@ func (c *component) close(refusal *core.MessagingError) {
 // forgetRequests ends the component's own requests without their callbacks.
 func (c *component) forgetRequests() {
 	c.host.tally.orphans.Add(uint64(len(c.host.tracker.Remove(c))))
+	c.out.reserved = 0
 }
 
 // outcomeOf is how a request ends that had been taken before its target began to

@@ -41,6 +41,7 @@ type slot struct {
 	next     *slot
 	prev     **slot // what points at the slot in its list
 	waiter   core.Waiter
+	reserved bool           // for waiter, and in no list
 	id       core.RequestID // of the request, or of the next one
 	deadline time.Duration  // by the clock
 }
@@ -49,25 +50,73 @@ func (s *shard) init(number uint64, shardBits int) {
 	s.number, s.shardBits = number, shardBits
 }
 
-// add takes a free slot. A closed shard has none, so that only grow need know.
+// add registers a request.
 func (s *shard) add(w core.Waiter, timeout time.Duration) (core.RequestID, error) {
 	s.mu.Lock()
+	n, err := s.take()
+	if err != nil {
+		s.mu.Unlock()
+		return 0, err
+	}
+	n.waiter = w
+	s.start(n, timeout)
+	id := n.id
+	s.mu.Unlock()
+	return id, nil
+}
+
+// take takes a free slot, with s.mu held.
+func (s *shard) take() (*slot, error) {
 	n := s.free
 	if n == nil {
 		if err := s.grow(); err != nil {
-			s.mu.Unlock()
-			return 0, err
+			return nil, err
 		}
 		n = s.free
 	}
 	s.free = n.next
-	n.waiter = w
+	return n, nil
+}
+
+// start has n's request pending, with s.mu held.
+func (s *shard) start(n *slot, timeout time.Duration) {
 	n.deadline = timeout
 	s.fresh.push(n)
 	s.pending++
-	id := n.id
+}
+
+// reserve sets a slot aside for w.
+func (s *shard) reserve(w core.Waiter) (core.RequestID, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n, err := s.take()
+	if err != nil {
+		return 0, err
+	}
+	n.waiter, n.reserved = w, true
+	return n.id, nil
+}
+
+// addReserved registers a request in the slot that was set aside for it, and
+// sets the next one aside.
+func (s *shard) addReserved(id core.RequestID, w core.Waiter, timeout time.Duration) (next core.RequestID, err error) {
+	s.mu.Lock()
+	n := s.slot(id)
+	if n == nil || !n.reserved || n.waiter != w {
+		defer s.mu.Unlock()
+		if s.closed {
+			return 0, core.ErrClosed
+		}
+		return 0, invalid("request id %d is not reserved for its waiter", id)
+	}
+	n.reserved = false
+	s.start(n, timeout)
+	if n, err := s.take(); err == nil {
+		n.waiter, n.reserved = w, true
+		next = n.id
+	}
 	s.mu.Unlock()
-	return id, nil
+	return next, nil
 }
 
 // grow makes a page of free slots. Slots stay where they are, because lists hold
@@ -108,6 +157,14 @@ func (s *shard) remove(id core.RequestID, owner core.Waiter) core.Waiter {
 
 // named returns the slot of a pending request, or nil.
 func (s *shard) named(id core.RequestID) *slot {
+	if n := s.slot(id); n != nil && !n.reserved {
+		return n
+	}
+	return nil
+}
+
+// slot returns the slot that has this id and a waiter, or nil.
+func (s *shard) slot(id core.RequestID) *slot {
 	place := uint64(id&(generation-1)) >> s.shardBits
 	page := place >> pageBits
 	if page >= uint64(len(s.pages)) {
@@ -122,13 +179,18 @@ func (s *shard) named(id core.RequestID) *slot {
 // release frees a pending slot for its next use.
 func (s *shard) release(n *slot) {
 	n.unlink()
-	n.waiter = nil
+	s.pending--
+	s.vacate(n)
+}
+
+// vacate has a slot, which is in no list, used again.
+func (s *shard) vacate(n *slot) {
+	n.waiter, n.reserved = nil, false
 	n.id += generation
 	if n.id < generation { // wrapped
 		n.id += generation
 	}
 	n.next, s.free = s.free, n
-	s.pending--
 }
 
 // removeAll ends all requests of w, a page at a time, so that the others' wait
@@ -142,7 +204,11 @@ func (s *shard) removeAll(w core.Waiter) []core.RequestID {
 			return ids
 		}
 		for i := range s.pages[page] {
-			if n := &s.pages[page][i]; n.waiter == w {
+			switch n := &s.pages[page][i]; {
+			case n.waiter != w:
+			case n.reserved:
+				s.vacate(n)
+			default:
 				ids = append(ids, n.id)
 				s.release(n)
 			}

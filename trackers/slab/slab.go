@@ -43,7 +43,7 @@ type Tracker struct {
 	due    [chunk]expiry // used by tick alone
 }
 
-var _ core.Tracker = (*Tracker)(nil)
+var _ core.Reserver = (*Tracker)(nil)
 
 // New returns a tracker without requests. An error says what is wrong with
 // config.
@@ -68,15 +68,40 @@ func New(config Config) (*Tracker, error) {
 // invalid-argument; more requests of one waiter than a shard can name, hundreds
 // of thousands, are unavailable.
 func (t *Tracker) Register(w core.Waiter, timeout time.Duration) (core.RequestID, error) {
-	if timeout <= 0 || timeout > core.MaxTimeout {
-		return 0, invalid("timeout %v: want above 0 and at most %v", timeout, core.MaxTimeout)
-	}
-	if w == nil {
-		return 0, invalid("a request needs a waiter")
+	if err := check(w, timeout); err != nil {
+		return 0, err
 	}
 	id, err := t.shardOf(w).add(w, timeout)
 	t.clock.Now() // after the request is there to be seen, so that the clock ticks for it
 	return id, err
+}
+
+func check(w core.Waiter, timeout time.Duration) error {
+	if timeout <= 0 || timeout > core.MaxTimeout {
+		return invalid("timeout %v: want above 0 and at most %v", timeout, core.MaxTimeout)
+	}
+	if w == nil {
+		return invalid("a request needs a waiter")
+	}
+	return nil
+}
+
+// Reserve implements [core.Reserver].
+func (t *Tracker) Reserve(w core.Waiter) (core.RequestID, error) {
+	if err := check(w, 1); err != nil {
+		return 0, err
+	}
+	return t.shardOf(w).reserve(w)
+}
+
+// RegisterReserved implements [core.Reserver].
+func (t *Tracker) RegisterReserved(id core.RequestID, w core.Waiter, timeout time.Duration) (core.RequestID, error) {
+	if err := check(w, timeout); err != nil {
+		return 0, err
+	}
+	next, err := t.shardNaming(id).addReserved(id, w, timeout)
+	t.clock.Now() // as in Register
+	return next, err
 }
 
 func invalid(format string, args ...any) error {

@@ -1,0 +1,60 @@
+package host
+
+import (
+	"time"
+
+	"github.com/airhost/airhost/core"
+)
+
+var _ core.Granter = (*component)(nil)
+
+// Grant implements [core.Granter]: what the sender's last target would take. It
+// is an answer in advance, so nothing that the answer depends on may get worse
+// until it is redeemed: the quota and the pending requests are the sender's own,
+// the route is given up only by a change of configuration, after which what was
+// granted goes the way of what was sent just before; and in the target's mailbox
+// what was granted has its place.
+func (c *component) Grant() (*core.Grant, core.RequestID) {
+	r := c.out.last
+	if r == nil || r.local == nil || c.out.epoch != c.host.epoch.Load() || !r.local.taking.Load() || c.out.quota.tokens < 1 {
+		return nil, 0
+	}
+	if r.request != nil || !c.traits.Callback || c.out.pending >= c.plan.Quota.PendingRequests {
+		return &r.grant, 0
+	}
+	return &r.grant, c.out.reserved
+}
+
+// SendGranted implements [core.Granter].
+func (c *component) SendGranted(message []byte) {
+	c.counts.Sent++
+	c.out.quota.take(1)
+	r := c.out.last
+	m := c.newMessage(r.id, message)
+	if err := r.local.deliver(m, c.worker, true); err != nil {
+		c.host.deadLetter(m, err)
+	}
+}
+
+// RequestGranted implements [core.Granter].
+func (c *component) RequestGranted(request []byte, timeoutMillis uint64) {
+	c.counts.Sent++
+	c.counts.Requests++
+	c.out.quota.take(1)
+	c.out.pending++
+	timeout := time.Duration(timeoutMillis) * time.Millisecond
+	if timeout == 0 {
+		timeout = c.host.config.RequestTimeout
+	}
+	r, granted := c.out.last, c.out.reserved
+	m := c.newMessage(r.id, request)
+	m.Correlation, m.Origin = granted, c.host
+	if _, err := c.register(timeout); err != nil {
+		m.Fail(errHostStopping) // the tracker is closed
+		c.outcome(m, c.worker)
+		return
+	}
+	if err := r.local.deliver(m, c.worker, true); err != nil {
+		c.host.undeliverable(m, outcomeOf(core.AsMessagingError(err)))
+	}
+}
