@@ -107,7 +107,7 @@ func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limit
 		return nil, err
 	}
 	if c.module, err = e.compile(binary); err != nil {
-		return nil, sandbox.ModuleError(src, errors.New(lastLine(err.Error())))
+		return nil, sandbox.ModuleError(src, errors.New(innermost(err.Error())))
 	}
 	if c.shim, err = e.shim(code.Exports); err != nil {
 		return nil, errors.Join(err, c.Close(ctx))

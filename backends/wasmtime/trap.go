@@ -38,7 +38,7 @@ func (in *instance) failed() error {
 	if cause != nil {
 		return fmt.Errorf("%w\n%s", cause, text)
 	}
-	trap := &core.TrapError{Kind: core.TrapFault, Text: sandbox.FirstLine(lastLine(text)), Details: sandbox.Details(text)}
+	trap := &core.TrapError{Kind: core.TrapFault, Text: sandbox.FirstLine(innermost(text)), Details: sandbox.Details(text)}
 	switch {
 	case known && code == trapStack:
 		trap.Kind, trap.Text = core.TrapStack, "it used up its stack"
@@ -66,9 +66,14 @@ func (in *instance) said() (text string, code C.wasmtime_trap_code_t, known bool
 	return text, code, known
 }
 
-// lastLine returns the innermost cause of what Wasmtime says.
-func lastLine(text string) string {
+// innermost returns the innermost cause of what Wasmtime says: the last line
+// before a stack of Wasmtime's own, which there is where RUST_BACKTRACE is set.
+func innermost(text string) string {
+	text, _, _ = strings.Cut(text, "\n\nStack backtrace:")
 	text = strings.TrimSpace(text)
 	text = strings.TrimSpace(text[strings.LastIndexByte(text, '\n')+1:])
+	if number, cause, ok := strings.Cut(text, ": "); ok && strings.Trim(number, "0123456789") == "" {
+		text = cause
+	}
 	return strings.TrimPrefix(text, "wasm trap: ")
 }

@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/airhost/airhost/backends/wazero"
 	"github.com/airhost/airhost/brokers/inproc"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
@@ -37,8 +36,8 @@ type Arena struct {
 	cancel func()
 }
 
-// NewArena starts a host that runs guests by wazero. It must be closed.
-func NewArena(ctx context.Context, config wazero.Config) (*Arena, error) {
+// NewArena starts a host that runs guests by an engine. It must be closed.
+func NewArena(ctx context.Context, with Engine) (*Arena, error) {
 	broker, err := inproc.New(inproc.Config{})
 	if err != nil {
 		return nil, err
@@ -47,7 +46,7 @@ func NewArena(ctx context.Context, config wazero.Config) (*Arena, error) {
 	if err != nil {
 		return nil, err
 	}
-	engine, err := wazero.New(config)
+	engine, err := with.Open()
 	if err != nil {
 		return nil, err
 	}
@@ -62,6 +61,9 @@ func NewArena(ctx context.Context, config wazero.Config) (*Arena, error) {
 	a.events, a.cancel = a.Host.Subscribe(1 << 12)
 	return a, errors.Join(a.Host.Deploy(ctx, a.innocent()))
 }
+
+// EngineName is what deployments name the arena's engine.
+func (a *Arena) EngineName() string { return a.engine.Name() }
 
 // Close stops the host.
 func (a *Arena) Close(ctx context.Context) error {

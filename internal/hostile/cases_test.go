@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/airhost/airhost/backends/wazero"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/internal/hostile"
@@ -21,19 +20,19 @@ var (
 )
 
 // evil deploys the attacking guest, which may message all of its namespace.
-func evil(t *testing.T, h *host.Host, id core.ComponentID, change func(*host.Deployment)) error {
+func evil(t *testing.T, a *hostile.Arena, id core.ComponentID, change func(*host.Deployment)) error {
 	t.Helper()
 	all, err := core.ParseIDPattern("evil/*")
 	if err != nil {
 		t.Fatal(err)
 	}
 	d := host.Deployment{
-		ID: id, Engine: wazero.Name, Source: core.Source{Code: hostile.Guest}, Limits: core.Limits{HandlerTime: 10 * time.Second},
+		ID: id, Engine: a.EngineName(), Source: core.Source{Code: hostile.Guest}, Limits: core.Limits{HandlerTime: 10 * time.Second},
 		Capabilities: host.Capabilities{Send: []core.IDPattern{all}, Request: []core.IDPattern{all}},
 		Config:       []core.ConfigPair{{Key: "peer", Value: second.String()}},
 	}
 	change(&d)
-	return h.Deploy(within(t, 10*time.Second), d)
+	return a.Host.Deploy(within(t, 10*time.Second), d)
 }
 
 func ask(t *testing.T, h *host.Host, id core.ComponentID, message []byte) hostile.Counts {
@@ -60,18 +59,20 @@ func alive(t *testing.T, h *host.Host) {
 
 // TestForeignRequest has a component cancel the pending request of another, whose
 // id it knows.
-func TestForeignRequest(t *testing.T) {
-	h := arena(t, wazero.Config{}).Host
+func TestForeignRequest(t *testing.T) { each(t, testForeignRequest) }
+
+func testForeignRequest(t *testing.T, a *hostile.Arena) {
+	h := a.Host
 	keep := func(d *host.Deployment) {}
 	for _, id := range []core.ComponentID{first, second} {
-		if err := evil(t, h, id, keep); err != nil {
+		if err := evil(t, a, id, keep); err != nil {
 			t.Fatal(err)
 		}
 	}
 	// The second works for seconds, so that the first's request stays pending,
 	// and a third knows its id.
 	third := core.MustComponentID("evil/c")
-	if err := evil(t, h, third, keep); err != nil {
+	if err := evil(t, a, third, keep); err != nil {
 		t.Fatal(err)
 	}
 	if err := h.Send(second, []byte("w")); err != nil {
@@ -93,12 +94,14 @@ func TestForeignRequest(t *testing.T) {
 }
 
 // TestFailsForGood has a guest trap until its supervisor gives it up.
-func TestFailsForGood(t *testing.T) {
-	h := arena(t, wazero.Config{}).Host
-	if err := evil(t, h, second, func(d *host.Deployment) { d.Restart.Backoff = time.Millisecond }); err != nil {
+func TestFailsForGood(t *testing.T) { each(t, testFailsForGood) }
+
+func testFailsForGood(t *testing.T, a *hostile.Arena) {
+	h := a.Host
+	if err := evil(t, a, second, func(d *host.Deployment) { d.Restart.Backoff = time.Millisecond }); err != nil {
 		t.Fatal(err)
 	}
-	if err := evil(t, h, first, func(*host.Deployment) {}); err != nil {
+	if err := evil(t, a, first, func(*host.Deployment) {}); err != nil {
 		t.Fatal(err)
 	}
 	var err error
@@ -125,8 +128,10 @@ func TestFailsForGood(t *testing.T) {
 
 // TestDamagedModules loads the guest with parts missing and bits flipped. What is
 // still a module is run, and must not be more than its limits let it.
-func TestDamagedModules(t *testing.T) {
-	h := arena(t, wazero.Config{}).Host
+func TestDamagedModules(t *testing.T) { each(t, testDamagedModules) }
+
+func testDamagedModules(t *testing.T, a *hostile.Arena) {
+	h := a.Host
 	step := 37
 	if testing.Short() {
 		step = 293
@@ -135,15 +140,15 @@ func TestDamagedModules(t *testing.T) {
 		flipped := bytes.Clone(hostile.Guest)
 		flipped[at] ^= 1 << (at % 8)
 		for _, code := range [][]byte{hostile.Guest[:at], flipped} {
-			damaged(t, h, code)
+			damaged(t, a, code)
 		}
 		alive(t, h)
 	}
 }
 
-func damaged(t *testing.T, h *host.Host, code []byte) {
+func damaged(t *testing.T, a *hostile.Arena, code []byte) {
 	t.Helper()
-	err := evil(t, h, first, func(d *host.Deployment) {
+	err := evil(t, a, first, func(d *host.Deployment) {
 		d.Source.Code, d.Limits.HandlerTime = code, 20*time.Millisecond
 	})
 	var module *core.ModuleError
@@ -155,22 +160,24 @@ func damaged(t *testing.T, h *host.Host, code []byte) {
 		}
 		return
 	}
-	_, err = h.Request(within(t, 10*time.Second), first, []byte("e hello"))
+	_, err = a.Host.Request(within(t, 10*time.Second), first, []byte("e hello"))
 	if errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a damaged module does not end: %v", err)
 	}
-	if err := h.Undeploy(within(t, 10*time.Second), first); err != nil {
+	if err := a.Host.Undeploy(within(t, 10*time.Second), first); err != nil {
 		t.Error(err)
 	}
 }
 
 // TestChurn deploys, traps and removes guests that take all their memory, and
 // wants none of it to be left.
-func TestChurn(t *testing.T) {
-	h := arena(t, wazero.Config{}).Host
+func TestChurn(t *testing.T) { each(t, testChurn) }
+
+func testChurn(t *testing.T, a *hostile.Arena) {
+	h := a.Host
 	before := heap()
 	for range 8 {
-		if err := evil(t, h, first, func(*host.Deployment) {}); err != nil {
+		if err := evil(t, a, first, func(*host.Deployment) {}); err != nil {
 			t.Fatal(err)
 		}
 		for range 3 {

@@ -9,7 +9,6 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/airhost/airhost/backends/wazero"
 	"github.com/airhost/airhost/internal/hostile"
 )
 
@@ -23,9 +22,9 @@ func within(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
-func arena(t *testing.T, config wazero.Config) *hostile.Arena {
+func arena(t *testing.T, engine hostile.Engine) *hostile.Arena {
 	t.Helper()
-	a, err := hostile.NewArena(within(t, 10*time.Second), config)
+	a, err := hostile.NewArena(within(t, 10*time.Second), engine)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,21 +48,29 @@ func heap() int64 {
 // What the process may hold more after an attack than before it.
 const heapSlack = 8 << 20
 
-func TestAttacks(t *testing.T) {
-	a := arena(t, wazero.Config{})
-	for _, attack := range hostile.Attacks() {
-		t.Run(attack.Group+"/"+attack.Name, func(t *testing.T) {
-			if attack.Slow && testing.Short() {
-				t.Skip("takes seconds")
-			}
-			run(t, a, &attack)
-		})
+// each runs a test on an arena of every engine.
+func each(t *testing.T, test func(*testing.T, *hostile.Arena)) {
+	for _, engine := range hostile.Engines() {
+		t.Run(engine.Name, func(t *testing.T) { test(t, arena(t, engine)) })
 	}
+}
+
+func TestAttacks(t *testing.T) {
+	each(t, func(t *testing.T, a *hostile.Arena) {
+		for _, attack := range hostile.Attacks() {
+			t.Run(attack.Group+"/"+attack.Name, func(t *testing.T) {
+				if attack.Slow && testing.Short() {
+					t.Skip("takes seconds")
+				}
+				run(t, a, &attack)
+			})
+		}
+	})
 }
 
 // TestAttacksInterpreted runs what depends on how guests are executed.
 func TestAttacksInterpreted(t *testing.T) {
-	a := arena(t, wazero.Config{Interpreter: true})
+	a := arena(t, hostile.Interpreter())
 	for _, attack := range hostile.Attacks() {
 		if attack.Slow || attack.Group == "messages" || attack.Group == "log" {
 			continue

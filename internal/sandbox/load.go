@@ -17,9 +17,9 @@ const pageSize = 64 << 10
 // 32 bits in which engines tell it.
 const maxPages = 1<<16 - 1
 
-// maxNesting bounds how deep blocks are nested in a function, since wazero's
-// compiler takes time in proportion to the square: half a second for 1,000
-// nested loops, half a minute for 10,000. Programs compiled by Go, which nests
+// maxNesting bounds how deep blocks are nested in a function, since compilers
+// take time in proportion to the square: wazero's half a second for 1,000 nested
+// loops, half a minute for 10,000. Programs compiled by Go, which nests
 // deeper than others, reach some hundreds, and a few giants thousands.
 const maxNesting = 3000
 
@@ -85,10 +85,15 @@ func (c *Code) Instrument(m *wasm.Module) (*meter.Result, error) {
 	return instrumented, nil
 }
 
-// Bound lowers the maxima that m, the guest's module, declares to the limits of
-// memory and tables.
+// Bound is for engines that do not instrument: it lowers the maxima that m, the
+// guest's module, declares to the limits of memory and tables, and checks how
+// deep its code is nested.
 func (c *Code) Bound(m *wasm.Module) error {
-	if err := meter.Bound(m, c.meter()); err != nil {
+	err := meter.Bound(m, c.meter())
+	if err == nil {
+		err = meter.CheckNesting(m, maxNesting)
+	}
+	if err != nil {
 		return ModuleError(c.source, limitError(err))
 	}
 	return nil

@@ -16,7 +16,7 @@ wasmtime_error_t *wasmtime_memory_grow(wasmtime_context_t *store, const wasmtime
                                        uint64_t *before);
 
 static bool in_memory(const floor_guest *g, uint32_t at) {
-  return (uint64_t)at + g->payload <= wasmtime_memory_data_size(g->context, &g->memory);
+  return (uint64_t)at + g->payload <= g->size;
 }
 
 // It takes as many bytes as the cell's payload has, whatever the guest says.
@@ -25,7 +25,7 @@ static wasm_trap_t *take(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_
   floor_guest *g = env;
   uint32_t at = (uint32_t)values[0].i32;
   if (!in_memory(g, at)) return wasmtime_trap_new("range", 5);
-  memcpy(g->taken, wasmtime_memory_data(g->context, &g->memory) + at, g->payload);
+  memcpy(g->taken, g->base + at, g->payload);
   g->takes++;
   return NULL;
 }
@@ -73,7 +73,10 @@ static int open_guest(floor_guests *f, floor_guest *g, size_t payload, size_t pl
   g->exchange = item.of.func;
   if (find(g, &in, "relay", WASMTIME_EXTERN_FUNC, &item)) return 1;
   g->relay = item.of.func;
-  return grow(g, place + payload);
+  if (grow(g, place + payload)) return 1;
+  g->base = wasmtime_memory_data(g->context, &g->memory);
+  g->size = wasmtime_memory_data_size(g->context, &g->memory);
+  return 0;
 }
 
 int floor_open(floor_guests *f, const uint8_t *wasm, size_t size, size_t payload, size_t place) {
@@ -92,8 +95,9 @@ void floor_close(floor_guests *f) {
   wasm_engine_delete(f->engine);
 }
 
-int floor_call(floor_guest *g, bool relay, uint32_t place, const uint8_t *payload, uint8_t *response) {
-  memcpy(wasmtime_memory_data(g->context, &g->memory) + place, payload, g->payload);
+int floor_call(uintptr_t guest, bool relay, uint32_t place, const uint8_t *payload, uint8_t *response) {
+  floor_guest *g = (floor_guest *)guest;
+  memcpy(g->base + place, payload, g->payload);
   wasmtime_val_raw_t value;
   value.i32 = (int32_t)place;
   wasm_trap_t *trap = NULL;
@@ -102,6 +106,6 @@ int floor_call(floor_guest *g, bool relay, uint32_t place, const uint8_t *payloa
   if (dropped(error, trap)) return 1;
   uint32_t at = (uint32_t)value.i32;
   if (!in_memory(g, at)) return 1;
-  memcpy(response, wasmtime_memory_data(g->context, &g->memory) + at, g->payload);
+  memcpy(response, g->base + at, g->payload);
   return 0;
 }

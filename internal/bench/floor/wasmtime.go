@@ -32,7 +32,7 @@ type Wasmtime struct {
 
 // wasmtimeTurn is one call into a guest.
 type wasmtimeTurn struct {
-	guest *C.floor_guest
+	guest C.uintptr_t
 	relay C.bool
 }
 
@@ -47,7 +47,7 @@ func NewWasmtime(module []byte, pattern result.Pattern, payload int) (*Wasmtime,
 	if C.floor_open(f.guests, (*C.uint8_t)(unsafe.SliceData(module)), C.size_t(len(module)), C.size_t(payload), place) != 0 {
 		return nil, errors.Join(fmt.Errorf("%s: the floor module is not what it should be", f.name), f.Close())
 	}
-	a, b := &f.guests.guests[0], &f.guests.guests[1]
+	a, b := number(&f.guests.guests[0]), number(&f.guests.guests[1])
 	switch pattern {
 	case result.FireAndForget:
 		f.turns = [2]wasmtimeTurn{{a, true}, {b, true}}
@@ -58,6 +58,8 @@ func NewWasmtime(module []byte, pattern result.Pattern, payload int) (*Wasmtime,
 	}
 	return f, nil
 }
+
+func number(g *C.floor_guest) C.uintptr_t { return C.uintptr_t(uintptr(unsafe.Pointer(g))) }
 
 // Name says whose floor it is.
 func (f *Wasmtime) Name() string { return f.name }

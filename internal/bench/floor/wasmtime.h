@@ -11,6 +11,8 @@ typedef struct {
   wasmtime_context_t *context;
   wasmtime_store_t *store;
   wasmtime_memory_t memory;
+  uint8_t *base; // of its memory, which does not grow, nor move, once it is set up
+  size_t size;
   wasmtime_func_t exchange, relay;
   uint8_t *taken; // where take copies to, payload bytes
   size_t payload;
@@ -26,6 +28,8 @@ typedef struct {
 // All return 0, or 1 where something failed.
 int floor_open(floor_guests *f, const uint8_t *wasm, size_t size, size_t payload, size_t place);
 void floor_close(floor_guests *f);
-int floor_call(floor_guest *g, bool relay, uint32_t place, const uint8_t *payload, uint8_t *response);
+// The guest is given as a number: cgo looks closely at pointers to what holds
+// pointers.
+int floor_call(uintptr_t guest, bool relay, uint32_t place, const uint8_t *payload, uint8_t *response);
 
 #endif

@@ -19,7 +19,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/airhost/airhost/backends/wazero"
 	"github.com/airhost/airhost/internal/hostile"
 )
 
@@ -28,12 +27,18 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 func run(args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("measure", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	interpreter := flags.Bool("interpreter", false, "use wazero's interpreter")
+	name := flags.String("engine", "wazero", "the engine to attack: wazero, wazero-interpreter or wasmtime")
 	only := flags.String("only", "", "run only the attacks whose group or name contains this")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
-	if err := measure(stdout, wazero.Config{Interpreter: *interpreter}, *only); err != nil {
+	engines := append(hostile.Engines(), hostile.Interpreter())
+	i := slices.IndexFunc(engines, func(e hostile.Engine) bool { return e.Name == *name })
+	if i < 0 {
+		fmt.Fprintf(stderr, "measure: this build has no engine %q\n", *name)
+		return 2
+	}
+	if err := measure(stdout, engines[i], *only); err != nil {
 		fmt.Fprintln(stderr, "measure:", err)
 		return 1
 	}
@@ -42,16 +47,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 // measure prints the table. It returns an error when an attack did not end as it
 // should.
-func measure(out io.Writer, config wazero.Config, only string) error {
+func measure(out io.Writer, engine hostile.Engine, only string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Minute)
 	defer cancel()
-	fmt.Fprintf(out, "%s/%s, %d processors, %s; handler time %v.\n\n", runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), runtime.Version(), hostile.HandlerTime)
+	fmt.Fprintf(out, "%s on %s/%s, %d processors, %s; handler time %v.\n\n", engine.Name, runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), runtime.Version(), hostile.HandlerTime)
 	fmt.Fprint(out, "| attack | fails at | outcome | over after, median (worst) | neighbour's p99, undisturbed → attacked | memory |\n|---|---|---|---|---|---|\n")
 	for _, attack := range hostile.Attacks() {
 		if !strings.Contains(attack.Group+" "+attack.Name, only) {
 			continue
 		}
-		r, err := rounds(ctx, config, &attack)
+		r, err := rounds(ctx, engine, &attack)
 		if err != nil {
 			return fmt.Errorf("%s: %w", attack.Name, err)
 		}
@@ -76,8 +81,8 @@ type results struct {
 }
 
 // rounds runs an attack several times, on a host of its own.
-func rounds(ctx context.Context, config wazero.Config, attack *hostile.Attack) (r results, err error) {
-	arena, err := hostile.NewArena(ctx, config)
+func rounds(ctx context.Context, engine hostile.Engine, attack *hostile.Attack) (r results, err error) {
+	arena, err := hostile.NewArena(ctx, engine)
 	if err != nil {
 		return r, err
 	}

@@ -1,0 +1,7 @@
+//go:build race || asan || msan
+
+package wasmtime_test
+
+// measures says whether the memory of the process is its own: a sanitizer keeps
+// more of it the more has happened.
+const measures = false

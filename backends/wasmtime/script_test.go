@@ -1,0 +1,109 @@
+//go:build cgo && (linux || darwin) && (amd64 || arm64)
+
+package wasmtime_test
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/binary"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/airhost/airhost/core"
+)
+
+//go:generate ./testdata/build.sh
+
+// scriptWasm is a guest that does what its messages say: see testdata/script.c.
+//
+//go:embed testdata/script.wasm
+var scriptWasm []byte
+
+// script writes a message for it: the steps, and after them what they name.
+type script struct {
+	steps, data []byte
+	names       []int // where in steps a place in data is named
+}
+
+// named adds a step that names bytes.
+func (s *script) named(step string, all ...[]byte) *script {
+	s.steps = append(s.steps, step...)
+	for _, b := range all {
+		s.names = append(s.names, len(s.steps))
+		s.steps = binary.LittleEndian.AppendUint32(s.steps, uint32(len(s.data)))
+		s.steps = binary.LittleEndian.AppendUint32(s.steps, uint32(len(b)))
+		s.data = append(s.data, b...)
+	}
+	return s
+}
+
+// send adds a step that sends, with the result in an area of the guest's own.
+func (s *script) send(target, message string) *script { return s.sendAt(target, []byte(message), 0) }
+
+func (s *script) sendAt(target string, message []byte, area uint32) *script {
+	s.named("s", []byte(target), message)
+	s.steps = binary.LittleEndian.AppendUint32(s.steps, area)
+	return s
+}
+
+func (s *script) request(target, request string, timeoutMillis uint64) *script {
+	return s.requestAt(target, []byte(request), timeoutMillis, 0)
+}
+
+func (s *script) requestAt(target string, request []byte, timeoutMillis uint64, area uint32) *script {
+	s.named("r", []byte(target), request)
+	s.steps = binary.LittleEndian.AppendUint64(s.steps, timeoutMillis)
+	s.steps = binary.LittleEndian.AppendUint32(s.steps, area)
+	return s
+}
+
+func (s *script) cancel(id core.RequestID) *script {
+	s.steps = binary.LittleEndian.AppendUint64(append(s.steps, 'c'), uint64(id))
+	return s
+}
+
+func (s *script) log(text string) *script { return s.named("l", []byte(text)) }
+
+// step adds steps without numbers.
+func (s *script) step(letters string) *script {
+	s.steps = append(s.steps, letters...)
+	return s
+}
+
+// later adds what health and shutdown do; it is the last step.
+func (s *script) later(then *script) *script {
+	s.steps = append(append(s.steps, 'd'), then.message()...)
+	return s
+}
+
+func (s *script) message() []byte {
+	steps := append(bytes.Clone(s.steps), '.')
+	for _, at := range s.names {
+		place := binary.LittleEndian.Uint32(steps[at:]) + uint32(len(steps))
+		binary.LittleEndian.PutUint32(steps[at:], place)
+	}
+	return append(steps, s.data...)
+}
+
+// TestRebuildGivesTheCommittedGuest builds the guest again, where the tools are
+// there. With AIRHOST_REBUILD=1 they must be.
+func TestRebuildGivesTheCommittedGuest(t *testing.T) {
+	for _, tool := range []string{"clang-19", "wasm-ld-19"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			if os.Getenv("AIRHOST_REBUILD") == "1" {
+				t.Fatal(err)
+			}
+			t.Skip(err)
+		}
+	}
+	built := t.TempDir()
+	if out, err := exec.Command("testdata/build.sh", built).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	got, err := os.ReadFile(filepath.Join(built, "script.wasm"))
+	if err != nil || !bytes.Equal(got, scriptWasm) {
+		t.Errorf("what is committed is not what its source gives (%v): run go generate", err)
+	}
+}
