@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/airhost/airhost/backends/wasmtime"
 	"github.com/airhost/airhost/internal/config"
 )
 
@@ -46,16 +47,22 @@ func (p *program) versionCommand() *cobra.Command {
 }
 
 func version() string {
-	module, wazeroVersion := "(unknown)", ""
+	module, versions := "(unknown)", map[string]string{}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		module = info.Main.Version
 		for _, dep := range info.Deps {
-			if dep.Path == "github.com/tetratelabs/wazero" {
-				wazeroVersion = dep.Version
-			}
+			versions[dep.Path] = dep.Version
 		}
 	}
-	return fmt.Sprintf("airhost   %s\ngo        %s %s/%s\nengines   %s\nbrokers   %s\ntrackers  %s\nwazero    %s\n",
+	return fmt.Sprintf("airhost   %s\ngo        %s %s/%s\nengines   %s\nbrokers   %s\ntrackers  %s\nwazero    %s\nwasmtime  %s\n",
 		module, runtime.Version(), runtime.GOOS, runtime.GOARCH,
-		strings.Join(names(engines), ", "), strings.Join(names(brokers), ", "), strings.Join(names(trackers), ", "), wazeroVersion)
+		strings.Join(names(engines), ", "), strings.Join(names(brokers), ", "), strings.Join(names(trackers), ", "), versions["github.com/tetratelabs/wazero"], wasmtimeVersion(versions))
+}
+
+// wasmtimeVersion is that of wasmtime-go, or why there is none.
+func wasmtimeVersion(versions map[string]string) string {
+	if !wasmtime.Available {
+		return "left out: it takes cgo, on Linux or macOS, on amd64 or arm64"
+	}
+	return versions["github.com/bytecodealliance/wasmtime-go/v39"]
 }

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/airhost/airhost/backends/native"
+	"github.com/airhost/airhost/backends/wasmtime"
 	"github.com/airhost/airhost/backends/wazero"
 	"github.com/airhost/airhost/brokers/channel"
 	"github.com/airhost/airhost/brokers/inproc"
@@ -32,7 +33,7 @@ type choice struct {
 // What this airhost is built with; of brokers and trackers the first is the
 // default.
 var (
-	engines  = []choice{{wazero.Name, wazero.Module}, {native.Name, native.Module}}
+	engines  = slices.Concat([]choice{{wazero.Name, wazero.Module}}, wasmtimeEngine(), []choice{{native.Name, native.Module}})
 	brokers  = []choice{{"inproc", inproc.Module}, {"channel", channel.Module}}
 	trackers = []choice{{"slab", slab.Module}, {"timermap", timermap.Module}}
 )
@@ -42,6 +43,14 @@ var nativeComponents = map[string]func() guest.Component{
 	"counter": counter.New,
 	"echo":    echo.New,
 	"relay":   relay.New,
+}
+
+// wasmtimeEngine is Wasmtime, in builds that have it.
+func wasmtimeEngine() []choice {
+	if !wasmtime.Available {
+		return nil
+	}
+	return []choice{{wasmtime.Name, wasmtime.Module}}
 }
 
 func names(choices []choice) []string {
@@ -59,7 +68,12 @@ func pick(choices []choice, name string) fx.Option {
 }
 
 func built() config.Built {
+	leftOut := map[string]string{}
+	if !wasmtime.Available {
+		leftOut[wasmtime.Name] = "it takes cgo (CGO_ENABLED=1 and a C compiler) on Linux or macOS, on amd64 or arm64"
+	}
 	return config.Built{
+		LeftOut:  leftOut,
 		Engines:  names(engines),
 		Brokers:  names(brokers),
 		Trackers: names(trackers),
@@ -74,7 +88,7 @@ func (p *program) engineModules(file *config.File) (fx.Option, error) {
 		return nil, err
 	}
 	options := []fx.Option{
-		fx.Supply(wazero.Config{CacheDir: cache}, native.Config{Components: nativeComponents}),
+		fx.Supply(wazero.Config{CacheDir: cache}, wasmtimeConfig(cache), native.Config{Components: nativeComponents}),
 	}
 	for _, engine := range engines {
 		if slices.ContainsFunc(file.Components, func(c config.Component) bool { return c.Engine == engine.name }) {
@@ -82,6 +96,14 @@ func (p *program) engineModules(file *config.File) (fx.Option, error) {
 		}
 	}
 	return fx.Options(options...), nil
+}
+
+// wasmtimeConfig gives Wasmtime's code a directory within the cache's.
+func wasmtimeConfig(cache string) wasmtime.Config {
+	if cache == "" {
+		return wasmtime.Config{}
+	}
+	return wasmtime.Config{CacheDir: filepath.Join(cache, "wasmtime")}
 }
 
 // cacheDir returns the directory for compiled code, "" for none. It belongs to

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding"
 	"fmt"
 	"reflect"
@@ -17,6 +18,9 @@ import (
 // its users may choose, and the components that its native engine knows.
 type Built struct {
 	Engines, Brokers, Trackers, Native []string
+	// LeftOut says of names that are not built in why not, where there is more
+	// to say.
+	LeftOut map[string]string
 }
 
 // offered returns which values of the key's enumeration are built in.
@@ -206,7 +210,11 @@ func (d *decoder) choice(path string, n ast.Node, word string, r rules) {
 	switch {
 	case slices.Contains(offered, word):
 	case slices.Contains(r.enum, word):
-		d.notef(n, path, "%q is not built into this airhost, want %s", word, alternatives(offered))
+		why := d.built.LeftOut[word]
+		if why != "" {
+			why = ": " + why + ","
+		}
+		d.notef(n, path, "%q is not built into this airhost%s want %s", word, cmp.Or(why, ","), alternatives(offered))
 	default:
 		d.notef(n, path, "unknown %s %q, %s", r.key, clip(word), suggest(word, offered))
 	}

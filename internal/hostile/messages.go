@@ -129,7 +129,7 @@ func load() []Attack {
 		trap("a trap in _initialize", initializesWith("trap")),
 		large("20,000 functions, and a trap", functions(20_000)),
 		declares("200,000 data segments", "100,000 segments", "data segments", segments(200_000)),
-		large("100,000 data segments, and a trap", segments(100_000)),
+		large("90,000 data segments, and a trap", segments(90_000)),
 		large("200,000 globals, and a trap", globals(200_000)),
 	)
 }
