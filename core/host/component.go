@@ -37,6 +37,7 @@ type component struct {
 	serial   uint32 // picks a watch slot
 
 	waiting, handed turn // its places in queues
+	running         turn // says in a watch slot that it runs
 
 	taking atomic.Bool // a message would be taken now; written with mu held
 
@@ -53,6 +54,8 @@ type component struct {
 	mailbox     mailbox
 	instance    core.Instance // written by the owner
 	worker      *worker       // that runs it, or nil
+	giver       *component    // what ran on the worker when it was given a message in hand
+	kept        *watchSlot    // for calls on their callers' goroutines, or nil
 	calling     bool          // a call of the instance is in progress
 	calls       uint64        // how many have begun
 	seen        uint64        // the last of them that the watchdog saw
@@ -127,7 +130,7 @@ func (c *component) Expired(id core.RequestID) {
 // need not take the lock once more to begin.
 func (c *component) accept(e entry, w *worker) {
 	if c.status == idle && w != nil {
-		c.status, c.worker, c.inHand = running, w, e
+		c.status, c.worker, c.giver, c.inHand = running, w, w.current, e
 		c.begin()
 		c.host.workers.next(&c.handed, w)
 		return
@@ -249,7 +252,7 @@ func (c *component) publish() {
 // yield gives up ownership: to a claimant, to the next worker, or to whoever
 // delivers the next message. It releases c.mu.
 func (c *component) yield() {
-	c.worker = nil
+	c.worker, c.giver = nil, nil
 	switch {
 	case c.claim != nil:
 		c.status = claimed

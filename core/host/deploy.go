@@ -50,7 +50,7 @@ func newComponent(h *Host, d Deployment) *component {
 		log: logQuota{lines: newBucket(maxLogLines, maxLogLines, h.clock), bytes: newBucket(maxLogBytes, maxLogBytes, h.clock)},
 	}
 	c.taking.Store(true)
-	c.waiting, c.handed = turn{component: c}, turn{component: c, inHand: true}
+	c.waiting, c.handed, c.running = turn{component: c}, turn{component: c, inHand: true}, turn{component: c}
 	return c
 }
 

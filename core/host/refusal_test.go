@@ -224,7 +224,9 @@ func TestVerdictFollowsConfiguration(t *testing.T) {
 func TestManyTargets(t *testing.T) {
 	h := start(t, host.Config{})
 	h.deploy("a/echo", echo)
-	check(t, h.try(deployment("a/sender", nil), func(g guest.Host) error {
+	d := deployment("a/sender", nil)
+	d.Limits.HandlerTime = time.Minute
+	check(t, h.try(d, func(g guest.Host) error {
 		for n := range 10_000 {
 			isError(t, "send", g.Send(fmt.Sprintf("n/%d", n), nil), guest.ErrTargetNotFound)
 		}
@@ -239,6 +241,7 @@ func TestAudit(t *testing.T) {
 	h := start(t, host.Config{})
 	d := deployment("a/sender", nil)
 	d.Capabilities = host.Capabilities{}
+	d.Limits.HandlerTime = time.Minute
 	const attempts = 5000
 	isError(t, "refusal", h.try(d, func(g guest.Host) error {
 		for range attempts - 1 {

@@ -73,8 +73,14 @@ func (c *component) call(payload []byte) (response []byte, err error, done bool)
 		return nil, nil, false
 	}
 	c.status = running
-	slot := c.host.watch.acquire(c)
-	defer slot.release()
+	if c.kept == nil {
+		slot := c.host.watch.acquire(c)
+		if c.host.watch.keep() {
+			c.kept = slot
+		} else {
+			defer slot.release()
+		}
+	}
 	c.begin()
 	err = c.instance.HandleMessage(core.HostID, payload, &c.response)
 	response, c.response = c.response, nil

@@ -21,10 +21,12 @@ const (
 // worker runs components, one at a time, to completion: what a component
 // messages while it runs comes next, on the same goroutine.
 type worker struct {
-	next    atomic.Pointer[turn] // the head of its queue; anyone may take it
-	retired atomic.Bool          // its place has been given to another
-	slot    *watchSlot
-	spares  []*core.Message // belong to its goroutine
+	retired atomic.Bool // its place has been given to another
+	slot    *watchSlot  // and the head of its queue, which anyone may take
+
+	// What follows belongs to its goroutine.
+	current *component
+	spares  []*core.Message
 
 	_ [208]byte // keeps other workers out of its cache lines, and those beside
 }
@@ -91,7 +93,7 @@ func waitFor(ctx context.Context, group *sync.WaitGroup) error {
 // next puts t at the head of w's queue; it is called on w's goroutine. What was
 // there goes to the shared queue.
 func (s *workers) next(t *turn, w *worker) {
-	if before := w.next.Swap(t); before != nil {
+	if before := w.slot.turn.Swap(t); before.inHand {
 		s.push(before)
 	}
 }
@@ -114,7 +116,7 @@ func (s *workers) work(w *worker) {
 		if t == nil {
 			return
 		}
-		w.slot.set(t.component)
+		w.current = t.component
 		t.run(w)
 	}
 }
@@ -122,7 +124,10 @@ func (s *workers) work(w *worker) {
 // take returns the turn to run next, or nil for the worker to end. It waits for
 // one.
 func (s *workers) take(w *worker, fair bool) *turn {
-	t := w.next.Swap(nil)
+	t := w.slot.next()
+	if t != nil && !w.slot.turn.CompareAndSwap(t, &t.component.running) {
+		t = nil // others have it
+	}
 	if t != nil && !w.retired.Load() && (!fair || s.queued.Load() == 0) {
 		return t
 	}
@@ -147,13 +152,15 @@ func (s *workers) take(w *worker, fair bool) *turn {
 	}
 	t = s.queue.pop()
 	s.queued.Store(int64(s.queue.length))
+	w.slot.set(t.component)
 	return t
 }
 
-// heldUp gives the place of a worker that one call holds up to a new one, and
-// what it was about to run to the others.
-func (s *workers) heldUp(w *worker) {
-	if t := w.next.Swap(nil); t != nil {
+// heldUp gives the place of a worker that a call of c holds up to a new one, and
+// what it was about to run to the others. c.mu is held.
+func (s *workers) heldUp(c *component) {
+	w := c.worker
+	if t := w.slot.next(); t != nil && w.slot.turn.CompareAndSwap(t, &c.running) {
 		s.push(t)
 	}
 	s.mu.Lock()

@@ -21,7 +21,7 @@ func TestRetiredWorkersPassWakeUpsOn(t *testing.T) {
 		}
 		synctest.Wait()
 		for _, w := range old {
-			s.heldUp(w)
+			s.heldUp(&component{worker: w})
 		}
 		synctest.Wait()
 		for range 3 {

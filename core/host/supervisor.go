@@ -173,6 +173,10 @@ func (c *component) close(refusal *core.MessagingError) {
 	c.mu.Lock()
 	c.closed = refusal
 	c.taking.Store(false)
+	if c.kept != nil {
+		c.host.watch.giveUp(c.kept)
+		c.kept = nil
+	}
 	entries := c.mailbox.queue
 	c.mailbox = mailbox{}
 	stopTimer(c.supervisor.timer)

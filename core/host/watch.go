@@ -5,26 +5,73 @@ import (
 	"time"
 )
 
-// watchSlot is where the goroutine that runs a component's guest says which.
+// watchSlot is where the goroutine that runs a component's guest says which. A
+// worker's is also the head of its queue: while it holds the turn of a component
+// with a message in hand, the worker runs the one that gave it the message, and
+// that turn is next. Both are in one word, since writing to it is dear.
 type watchSlot struct {
-	component atomic.Pointer[component]
-	_         [120]byte // cache lines of its own: neighbours are set by other cores
+	turn atomic.Pointer[turn]
+	_    [120]byte // cache lines of its own: neighbours are set by other cores
 }
 
-func (s *watchSlot) set(c *component) { s.component.Store(c) }
+// set has the slot name a component that runs.
+func (s *watchSlot) set(c *component) { s.turn.Store(&c.running) }
 
 // reserved fills a slot that is taken while it names no component.
-var reserved component
+var reserved turn
 
 // rest has the slot name no component, and stay taken.
-func (s *watchSlot) rest() { s.set(&reserved) }
+func (s *watchSlot) rest() { s.turn.Store(&reserved) }
 
-func (s *watchSlot) release() { s.component.Store(nil) }
+func (s *watchSlot) release() { s.turn.Store(nil) }
+
+// next returns the turn that is next, or nil.
+func (s *watchSlot) next() *turn {
+	if t := s.turn.Load(); t.inHand {
+		return t
+	}
+	return nil
+}
+
+// running returns the component that the slot stands for, or nil.
+func (s *watchSlot) running() *component {
+	t := s.turn.Load()
+	if t == nil || t == &reserved {
+		return nil
+	}
+	if !t.inHand {
+		return t.component
+	}
+	t.component.mu.Lock()
+	defer t.component.mu.Unlock()
+	return t.component.giver
+}
 
 // watchdog looks, at each tick of the host's clock, at every call in progress.
 // No call starts a timer or a goroutine of its own.
 type watchdog struct {
 	first watchBlock
+	kept  atomic.Int32
+}
+
+// maxKept is how many slots components keep for themselves. Each is looked at in
+// every tick.
+const maxKept = 32
+
+// keep reports whether a component may keep the slot that it has acquired, until
+// it is removed, instead of releasing it after its call.
+func (d *watchdog) keep() bool {
+	if d.kept.Add(1) <= maxKept {
+		return true
+	}
+	d.kept.Add(-1)
+	return false
+}
+
+// giveUp releases a slot that was kept.
+func (d *watchdog) giveUp(s *watchSlot) {
+	s.release()
+	d.kept.Add(-1)
 }
 
 type watchBlock struct {
@@ -33,14 +80,17 @@ type watchBlock struct {
 }
 
 // reserve returns a slot for a worker, to keep until it is released.
-func (d *watchdog) reserve() *watchSlot { return d.acquire(&reserved) }
+func (d *watchdog) reserve() *watchSlot { return d.take(&reserved, 0) }
 
 // acquire takes a free slot for c, to be released after its call.
-func (d *watchdog) acquire(c *component) *watchSlot {
+func (d *watchdog) acquire(c *component) *watchSlot { return d.take(&c.running, c.serial) }
+
+// take takes a free slot for t, from the one on that first says.
+func (d *watchdog) take(t *turn, first uint32) *watchSlot {
 	for block := &d.first; ; block = block.next() {
 		for i := range uint32(len(block.slots)) {
-			slot := &block.slots[(c.serial+i)%uint32(len(block.slots))]
-			if slot.component.Load() == nil && slot.component.CompareAndSwap(nil, c) {
+			slot := &block.slots[(first+i)%uint32(len(block.slots))]
+			if slot.turn.Load() == nil && slot.turn.CompareAndSwap(nil, t) {
 				return slot
 			}
 		}
@@ -59,7 +109,7 @@ func (d *watchdog) check(now time.Duration) (busy bool) {
 	for block := &d.first; block != nil; block = block.more.Load() {
 		for i := range block.slots {
 			slot := &block.slots[i]
-			if c := slot.component.Load(); c != nil && c != &reserved {
+			if c := slot.running(); c != nil {
 				busy = c.watch(slot, now) || busy
 			}
 		}
@@ -91,7 +141,7 @@ func (c *component) watch(slot *watchSlot, now time.Duration) bool {
 	if took > heldUpAfter {
 		c.prompt = false
 		if c.worker != nil {
-			c.host.workers.heldUp(c.worker)
+			c.host.workers.heldUp(c)
 		}
 	}
 	return true
