@@ -67,7 +67,7 @@ static bool granted(airhost_guest *g, wasmtime_val_raw_t *values) {
 static void keep(airhost_guest *g, uint8_t what, wasmtime_val_raw_t *values) {
   g->sent.what = what;
   g->sent.size = (uint32_t)values[3].i32;
-  memcpy(g->sent.bytes, g->base + (uint32_t)values[2].i32, g->sent.size);
+  memcpy(g->sent_bytes, g->base + (uint32_t)values[2].i32, g->sent.size);
 }
 
 // send-message(target ptr, len, message ptr, len, area); the area has 16 bytes,

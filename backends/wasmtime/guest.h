@@ -22,7 +22,7 @@ enum { AIRHOST_IDLE, AIRHOST_STARTING, AIRHOST_HANDLING, AIRHOST_ALLOCATING, AIR
 
 // The longest response and the longest message that are handed over in buffers
 // of C's, in bytes.
-#define AIRHOST_SMALL 4096
+#define AIRHOST_SMALL 2048
 
 // The longest id of a component, in bytes; core.MaxIDLength.
 #define AIRHOST_ID 128
@@ -55,7 +55,6 @@ struct airhost_guest {
   bool wanted;
   uint32_t limit;      // the largest response that is taken, in bytes
   int32_t small_size;  // -1: there is none in small
-  uint8_t small[AIRHOST_SMALL];
 
   uint8_t *base; // of its memory
   size_t size;
@@ -78,13 +77,15 @@ struct airhost_guest {
     uint8_t what;
     uint32_t size;
     uint64_t timeout;
-    uint8_t bytes[AIRHOST_SMALL];
   } sent;
 
   wasm_trap_t *trap; // how the last call ended, or NULL
   wasmtime_error_t *error;
 
   airhost_import *imports;
+
+  uint8_t small[AIRHOST_SMALL];      // the response
+  uint8_t sent_bytes[AIRHOST_SMALL]; // what was sent
 };
 
 // The functions that are answered in C, in the usual case; all others go to Go.

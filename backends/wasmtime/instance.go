@@ -212,7 +212,7 @@ func (in *instance) handOverLast() {
 // handOver hands over what the guest has sent by what was granted.
 func (in *instance) handOver() {
 	sent := &in.c.sent
-	what, bytes := sent.what, unsafe.Slice((*byte)(&sent.bytes[0]), int(sent.size))
+	what, bytes := sent.what, unsafe.Slice((*byte)(&in.c.sent_bytes[0]), int(sent.size))
 	sent.what = C.AIRHOST_NOTHING
 	in.c.granted.message, in.c.granted.request = false, 0
 	if what == C.AIRHOST_SENT_MESSAGE {
