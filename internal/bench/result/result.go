@@ -4,11 +4,7 @@
 // strictly as it is written, so that a comparison never guesses.
 package result
 
-import (
-	"errors"
-	"fmt"
-	"slices"
-)
+import "fmt"
 
 // Schema is the version of the file that this package writes and reads.
 const Schema = 1
@@ -80,13 +76,16 @@ type Key struct {
 	PayloadBytes int     `json:"payload_bytes"`
 	Mode         Mode    `json:"mode"`
 	// Components is how many components pass a message round. It is set for
-	// fire-and-forget only: request-response has always two, call one.
+	// fire-and-forget only: request-response has always two, call one. But in
+	// throughput cells it is set for all patterns: there each component of the
+	// round messages or asks the next, and a Go program calls all of them.
 	Components int `json:"components,omitempty"`
 	// Pairs is how many rings or pairs, each on its own, run at the same time;
-	// 0 where the pattern has no such choice. An operation of any of them
-	// counts, so that with two pairs on two cores ns/op would ideally halve.
+	// 0 where the pattern or the mode has no such choice. An operation of any of
+	// them counts, so that with two pairs on two cores ns/op would ideally halve.
 	Pairs int `json:"pairs,omitempty"`
-	// Cores is how many processors a throughput cell may use; 0 in other modes.
+	// Cores is how many processors a throughput cell may use, with as many
+	// workers of the host; 0 in other modes.
 	Cores int `json:"cores,omitempty"`
 	// LoadPercent is the rate of a load cell, as a share of the most that the
 	// same back ends were seen to do in the same run; 0 in other modes.
@@ -99,9 +98,16 @@ type Key struct {
 	Peer bool `json:"peer,omitempty"`
 }
 
-// String names the cell in the parts that vary, for people.
+// String names the cell in the parts that vary, for people. Parts that it does
+// not have are not in it.
 func (k Key) String() string {
-	text := fmt.Sprintf("%s/%s/%s/%s/%dB/%s", k.Engine, k.Broker, k.Tracker, k.Pattern, k.PayloadBytes, k.Mode)
+	var text string
+	for _, part := range []string{k.Engine, k.Broker, k.Tracker} {
+		if part != "" {
+			text += part + "/"
+		}
+	}
+	text += fmt.Sprintf("%s/%dB/%s", k.Pattern, k.PayloadBytes, k.Mode)
 	if k.Components != 0 && k.Components != 2 {
 		text += fmt.Sprintf("/components=%d", k.Components)
 	}
@@ -208,51 +214,4 @@ type Figures struct {
 	AllocsPerOp float64  `json:"allocs_per_op"`
 	BytesPerOp  float64  `json:"bytes_per_op"`
 	Warnings    []string `json:"warnings"` // never null
-}
-
-// ErrInvalid is what every error of [File.Validate] and [Read] matches.
-var ErrInvalid = errors.New("invalid result file")
-
-// Validate checks what the types cannot say.
-func (f *File) Validate() error {
-	if f.Schema != Schema {
-		return fmt.Errorf("%w: schema %d, want %d: write it again with this benchrunner", ErrInvalid, f.Schema, Schema)
-	}
-	seen := make(map[Key]bool)
-	for i, cell := range f.Cells {
-		if err := cell.validate(); err != nil {
-			return fmt.Errorf("%w: cell %d, %s: %w", ErrInvalid, i, cell.Key, err)
-		}
-		if seen[cell.Key] {
-			return fmt.Errorf("%w: cell %d, %s: is there twice", ErrInvalid, i, cell.Key)
-		}
-		seen[cell.Key] = true
-	}
-	return nil
-}
-
-func (c Cell) validate() error {
-	switch {
-	case !slices.Contains(Patterns(), c.Pattern):
-		return fmt.Errorf("unknown pattern %q", c.Pattern)
-	case !slices.Contains(Modes(), c.Mode):
-		return fmt.Errorf("unknown mode %q", c.Mode)
-	case c.Status == LeftOut && c.Figures != nil:
-		return errors.New("left out, but has figures")
-	case c.Status == LeftOut && c.Reason == "":
-		return errors.New("left out without a reason")
-	case c.Status == LeftOut:
-		return nil
-	case c.Status != Measured:
-		return fmt.Errorf("unknown status %q", c.Status)
-	case c.Figures == nil || len(c.Samples) == 0:
-		return errors.New("measured, but has no samples")
-	case c.Warnings == nil:
-		return errors.New("warnings are missing, want a list")
-	case (c.Target == nil) != (c.WithinTarget == ""):
-		return errors.New("target and within_target must come together")
-	case (c.Floor == nil) != (c.FloorMultiple == nil):
-		return errors.New("floor and floor_multiple must come together")
-	}
-	return nil
 }
