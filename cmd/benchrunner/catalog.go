@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 
 	wazerolib "github.com/tetratelabs/wazero"
 	"go.uber.org/fx"
@@ -14,6 +15,7 @@ import (
 	"github.com/airhost/airhost/internal/bench"
 	"github.com/airhost/airhost/internal/bench/floor"
 	"github.com/airhost/airhost/internal/bench/guests"
+	"github.com/airhost/airhost/internal/bench/remote"
 	"github.com/airhost/airhost/internal/bench/result"
 	"github.com/airhost/airhost/trackers/slab"
 	"github.com/airhost/airhost/trackers/timermap"
@@ -26,17 +28,23 @@ var (
 	trackerNames = []string{"slab", "timermap"}
 )
 
-// catalog is what this build can measure.
-func catalog() bench.Catalog {
+// engines are those of this build. A new one is one entry here. Of wasmtime a
+// build may have none: then [wasmtimeLeftOut] says why.
+var engines = map[string]bench.Engine{
+	"wazero":             wazeroEngine("wazero", false, wazerolib.NewRuntimeConfig()),
+	"wazero-interpreter": wazeroEngine("wazero-interpreter", true, wazerolib.NewRuntimeConfigInterpreter()),
+	"wasmtime":           wasmtimeEngine,
+	"native": {
+		Module: native.Module, Deploy: native.Name, Native: true,
+		Guest: nativeGuest, Floor: nativeFloor,
+	},
+}
+
+// catalog is what this build can measure. logger takes the log of the cells'
+// hosts.
+func catalog(logger *slog.Logger) bench.Catalog {
 	c := bench.Catalog{
-		Engines: map[string]bench.Engine{
-			"wazero":             wazeroEngine("wazero", wazero.Config{}, wazerolib.NewRuntimeConfig()),
-			"wazero-interpreter": wazeroEngine("wazero-interpreter", wazero.Config{Interpreter: true}, wazerolib.NewRuntimeConfigInterpreter()),
-			"native": {
-				Module: native.Module, Deploy: native.Name, Native: true,
-				Guest: nativeGuest, Floor: nativeFloor,
-			},
-		},
+		Engines:  engines,
 		Brokers:  map[string]fx.Option{"inproc": inproc.Module, "channel": channel.Module},
 		Trackers: map[string]fx.Option{"slab": slab.Module, "timermap": timermap.Module},
 		Native:   native.Module,
@@ -44,21 +52,29 @@ func catalog() bench.Catalog {
 			"process": "this build has no such engine",
 			"nats":    "this build has no such broker",
 		},
+		Logger: logger,
 	}
-	addWasmtime(&c)
+	if why := wasmtimeLeftOut; why != "" {
+		c.LeftOut["wasmtime"] = why
+	}
 	return c
 }
 
 // wazeroEngine is wazero in one of its two ways, with the floor of the same way.
-func wazeroEngine(name string, config wazero.Config, floorConfig wazerolib.RuntimeConfig) bench.Engine {
-	return bench.Engine{
-		Module: fx.Options(fx.Supply(config), wazero.Module),
+func wazeroEngine(name string, interpreter bool, floorConfig wazerolib.RuntimeConfig) bench.Engine {
+	module := func(config wazero.Config) fx.Option { return fx.Options(fx.Supply(config), wazero.Module) }
+	engine := bench.Engine{
+		Module: module(wazero.Config{Interpreter: interpreter}),
 		Deploy: wazero.Name,
 		Guest:  wasmGuest,
-		Floor: func(ctx context.Context, pattern result.Pattern, payload int) (bench.Floor, error) {
+		Floor: func(ctx context.Context, pattern result.Pattern, payload int) (remote.Subject, error) {
 			return floor.NewWazero(ctx, name, floorConfig, guests.Floor, pattern, payload)
 		},
 	}
+	if !interpreter { // which compiles nothing that could be kept
+		engine.Cached = func(dir string) fx.Option { return module(wazero.Config{CacheDir: dir}) }
+	}
+	return engine
 }
 
 func wasmGuest(pattern result.Pattern) core.Source {
@@ -75,6 +91,6 @@ func nativeGuest(pattern result.Pattern) core.Source {
 	return native.Source(guests.NewPingPong)
 }
 
-func nativeFloor(_ context.Context, pattern result.Pattern, payload int) (bench.Floor, error) {
+func nativeFloor(_ context.Context, pattern result.Pattern, payload int) (remote.Subject, error) {
 	return floor.NewNative(pattern, payload), nil
 }

@@ -67,6 +67,6 @@ what the engine alone needs for the same crossings.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	command.AddCommand(newRunCommand(), newListCommand())
+	command.AddCommand(newRunCommand(), newCompareCommand(), newReportCommand(), newListCommand(), newServeCommand())
 	return command
 }

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -11,11 +13,29 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/airhost/airhost/internal/bench/floor"
+	"github.com/airhost/airhost/internal/bench/remote"
 	"github.com/airhost/airhost/internal/bench/result"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"benchrunner": main})
+	testscript.Main(m, map[string]func(){"benchrunner": main, "peers": peers})
+}
+
+// peers is a program that measures other projects: one, and one that is absent.
+func peers() {
+	key := func(name string) result.Key {
+		return result.Key{Engine: name, Pattern: result.Call, PayloadBytes: 64, Mode: result.Latency, Peer: true}
+	}
+	server := remote.Server{
+		Offers: []remote.Offer{{Key: key("elses")}, {Key: key("absent"), Reason: "it is not here"}},
+		Open: func(_ context.Context, key result.Key, _ bool) (remote.Subject, error) {
+			return floor.NewNative(key.Pattern, key.PayloadBytes), nil
+		},
+	}
+	if err := server.Main(context.Background()); err != nil {
+		os.Exit(1)
+	}
 }
 
 // UPDATE=1 go test writes the expected texts anew.
@@ -23,6 +43,10 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: os.Getenv("UPDATE") != "",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // or each program waits for a second at its end
+			return nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"results": checkResults,
 		},
@@ -50,11 +74,36 @@ func checkResults(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func TestInterrupt(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
+	path := filepath.Join(t.TempDir(), "out.json")
+	// On a slow machine there may be nothing to keep after so short a time.
+	for patience := 200 * time.Millisecond; ; patience *= 2 {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		var stdout, stderr strings.Builder
+		args := []string{"run", "--engine", "native", "--pattern", "call", "--samples", "1000000", "--warmup", "1ms", "--seed", "1", "-o", path}
+		if code := run(ctx, args, &stdout, &stderr); code != exitFailed || stderr.Len() == 0 {
+			t.Fatalf("got exit code %d and %q, want %d and a reason", code, stderr.String(), exitFailed)
+		}
+		file, err := result.ReadFile(path)
+		if errors.Is(err, os.ErrNotExist) && patience < time.Minute {
+			continue
+		}
+		if err != nil || !file.Cut {
+			t.Errorf("got %+v, %v; want a file that says that the run was cut", file, err)
+		}
+		return
+	}
+}
+
+// The project's own suites hold what this program knows.
+func TestProjectSuites(t *testing.T) {
 	var stdout, stderr strings.Builder
-	args := []string{"run", "--engine", "native", "--pattern", "call", "--samples", "1000000", "--warmup", "1ms", "--seed", "1"}
-	if code := run(ctx, args, &stdout, &stderr); code != exitFailed || stderr.Len() == 0 {
-		t.Errorf("got exit code %d and %q, want %d and a reason", code, stderr.String(), exitFailed)
+	if code := run(t.Context(), []string{"list", "--suites", "../../bench.yaml"}, &stdout, &stderr); code != exitDone {
+		t.Fatalf("got exit code %d: %s", code, stderr.String())
+	}
+	for _, name := range []string{"headline", "reference", "ci"} {
+		if !regexp.MustCompile(`(?m)^` + name + ` +[1-9]\d* cells +\S`).MatchString(stdout.String()) {
+			t.Errorf("there is no suite %s with cells and a purpose in\n%s", name, stdout.String())
+		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"os"
 	"runtime/pprof"
 	"time"
@@ -18,40 +17,35 @@ import (
 	"github.com/airhost/airhost/internal/bench/machine"
 	"github.com/airhost/airhost/internal/bench/output"
 	"github.com/airhost/airhost/internal/bench/result"
-	"github.com/airhost/airhost/internal/bench/sampling"
 )
 
 // runFlags are what `run` was told.
 type runFlags struct {
-	chosen                             selectionFlags
-	sampling                           sampling.Options
-	quick                              bool
-	json, benchmark, table, cpuprofile string // files, or ""
+	chosen                                       selectionFlags
+	effort                                       effortFlags
+	suite                                        string
+	isolate                                      bool
+	peers                                        []string
+	peerCommand                                  string
+	json, benchmark, table, markdown, cpuprofile string // files, or ""
 }
 
 func newRunCommand() *cobra.Command {
-	f := &runFlags{
-		chosen: selectionFlags{
-			engines: []string{"wazero", "native"}, brokers: []string{"inproc"}, trackers: []string{"slab"},
-			patterns: texts(result.Patterns()), modes: texts(result.Modes()),
-			payloads: []string{"64"}, components: []int{2}, pairs: []int{1},
-		},
-		sampling: sampling.Options{
-			Samples: 50, MaxSamples: 200, Interval: 0.03,
-			SampleTime: 10 * time.Millisecond, SampleOps: 1000, TotalOps: 1_000_000, Warmup: time.Second,
-		},
-	}
+	f := &runFlags{chosen: headline(), effort: newEffortFlags()}
 	command := &cobra.Command{
 		Use:   "run",
 		Short: "Measure cells",
-		Long: `Run measures all combinations of what the flags list, in turns, and prints a
-table. A sample counts only if the guests' own counters agree with it exactly.
+		Long: `Run measures all combinations of what the flags list, or a suite, in turns, and
+prints a table. A sample counts only if the guests' own counters agree with it
+exactly.
 
 An interrupt (Ctrl-C) ends the run, and keeps what was measured, with a warning.
 Exit code 0: measured; 1: a measurement failed or was cut short; 2: wrong usage.`,
 		Example: `  benchrunner run --quick
   benchrunner run --engine wazero,native --pattern fire-and-forget --components 1,10,100,1000
-  benchrunner run --broker inproc,channel --tracker slab,timermap --json results.json
+  benchrunner run --mode stages --json results.json
+  benchrunner run --mode load --load 50,90 --broker inproc,channel
+  benchrunner run --suite reference --isolate -o results.json
   benchrunner run --benchfmt new.txt && benchstat old.txt new.txt`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error { return f.run(command) },
@@ -62,57 +56,102 @@ Exit code 0: measured; 1: a measurement failed or was cut short; 2: wrong usage.
 
 func (f *runFlags) add(flags *pflag.FlagSet) {
 	f.chosen.add(flags)
-	s := &f.sampling
-	flags.BoolVar(&f.quick, "quick", false, "few and short samples, unless other flags say how many and how long")
-	flags.IntVar(&s.Samples, "samples", s.Samples, "samples of each cell at least")
-	flags.IntVar(&s.MaxSamples, "max-samples", s.MaxSamples, "samples of each cell at most, to get to --interval")
-	flags.Float64Var(&s.Interval, "interval", s.Interval, "how wide the 95 % interval of each median may be, as a share of it; 0: no matter")
-	flags.DurationVar(&s.SampleTime, "sample-time", s.SampleTime, "how long a sample takes at least")
-	flags.IntVar(&s.SampleOps, "sample-ops", s.SampleOps, "operations in a sample at least")
-	flags.IntVar(&s.TotalOps, "total-ops", s.TotalOps, "operations in all samples of a cell at least")
-	flags.DurationVar(&s.Warmup, "warmup", s.Warmup, "for how long each cell runs before its first sample")
-	flags.Uint64Var(&s.Seed, "seed", 0, "fixes the order of cells and the bootstrap; 0: a random one")
+	flags.StringVar(&f.suite, "suite", "", "measure the cells of a suite, as `[FILE:]NAME`, instead of those that flags list; the file is "+defaultSuites+" unless named")
+	f.effort.add(flags)
+	flags.BoolVar(&f.isolate, "isolate", false, "measure each cell, and each floor, in a process of its own")
+	flags.StringSliceVar(&f.peers, "peer", nil, "other projects to measure in the same rounds, in mode latency: names of "+peersFolder+", or all")
+	flags.StringVar(&f.peerCommand, "peer-command", "", "the `PROGRAM` that measures peers; by default "+peersFolder+" is built, which is looked for in this folder and those above")
 	flags.StringVarP(&f.json, "json", "o", "", "write the results to `FILE`, as JSON")
 	flags.StringVar(&f.benchmark, "benchfmt", "", "write the samples to `FILE`, as Go benchmark text for benchstat")
 	flags.StringVar(&f.table, "csv", "", "write the results to `FILE`, as CSV")
+	flags.StringVar(&f.markdown, "markdown", "", "write the results to `FILE`, as Markdown for a pull request")
 	flags.StringVar(&f.cpuprofile, "cpuprofile", "", "write a CPU profile of the run to `FILE`, which slows it down")
 }
 
-// quick is what --quick sets where flags do not.
-var quick = map[string]string{
-	"samples": "30", "interval": "0", "sample-time": "5ms", "total-ops": "0", "warmup": "200ms",
+// suiteFlags are those that a suite's settings may set.
+var suiteFlags = []string{
+	"quick", "thorough", "samples", "max-samples", "interval", "sample-time", "sample-ops", "total-ops", "warmup",
+	"isolate", "peer",
+}
+
+// keys returns the cells that were chosen, and sets what their suite says.
+func (f *runFlags) keys(flags *pflag.FlagSet) ([]result.Key, error) {
+	if f.suite == "" {
+		selection, err := f.chosen.selection()
+		return selection.Keys(), err
+	}
+	if err := noLists(flags); err != nil {
+		return nil, err
+	}
+	suite, file, err := findSuite(f.suite)
+	if err != nil {
+		return nil, err
+	}
+	if err := suiteSettings(flags, suite, file, suiteFlags); err != nil {
+		return nil, err
+	}
+	return suiteKeys(suite, file)
 }
 
 func (f *runFlags) run(command *cobra.Command) error {
-	if err := f.settle(command.Flags()); err != nil {
-		return err
-	}
-	selection, err := f.chosen.selection()
+	keys, err := f.keys(command.Flags())
 	if err != nil {
 		return err
 	}
+	if err := f.effort.settle(command.Flags()); err != nil {
+		return err
+	}
+	if f.isolate && f.cpuprofile != "" {
+		return errors.New("--isolate and --cpuprofile: the profile is of one process, want one of them at most")
+	}
 	stderr := command.ErrOrStderr()
+	sides, end, err := f.sides(command.Context(), stderr, keys)
+	if err != nil {
+		return err
+	}
 	live := output.NewLive(stderr, isTerminal(stderr))
-	f.sampling.Progress = live.Show
 	file := &result.File{Schema: result.Schema, Environment: f.environment(command.Flags())}
-	file.Cells, err = f.measure(command.Context(), bench.Spec{
-		Catalog: catalog(), Keys: selection.Keys(), Sampling: f.sampling, Root: os.DirFS("/"),
-		Logger: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError})),
+	all, err := f.measure(command.Context(), bench.Spec{
+		Sides: sides, Sampling: f.effort.sampling, Size: f.effort.size,
+		Root: os.DirFS("/"), Progress: live.Show,
 	})
 	live.Clear()
-	if file.Cells == nil {
+	err = errors.Join(err, end())
+	if all == nil {
 		return &failure{err}
 	}
+	for _, cells := range all {
+		file.Cells = append(file.Cells, cells...)
+	}
+	file.Cut = command.Context().Err() != nil && err != nil
 	if writing := f.write(command.OutOrStdout(), file); writing != nil {
 		return &failure{errors.Join(writing, err)}
 	}
 	return outcome(file, err)
 }
 
+// sides says where the cells come from. The caller calls end after the run.
+func (f *runFlags) sides(ctx context.Context, stderr io.Writer, keys []result.Key) (sides []bench.Side, end func() error, err error) {
+	logger := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+	own := bench.Side{Source: catalog(logger), Keys: keys}
+	if f.isolate {
+		command, err := serveCommand(stderr)
+		if err != nil {
+			return nil, nil, &failure{err}
+		}
+		own.Source = bench.Isolated{Source: own.Source, Command: command}
+	}
+	if len(f.peers) == 0 {
+		return []bench.Side{own}, func() error { return nil }, nil
+	}
+	others, end, err := f.openPeers(ctx, stderr, keys)
+	return []bench.Side{own, others}, end, err
+}
+
 // outcome is nil for a run that got to its end and measured something.
 func outcome(file *result.File, err error) error {
 	switch {
-	case errors.Is(err, context.Canceled):
+	case file.Cut:
 		return &failure{fmt.Errorf("the run was cut short: %w", err)}
 	case err != nil:
 		return &failure{err}
@@ -125,46 +164,18 @@ func outcome(file *result.File, err error) error {
 	return &failure{errors.New("none of the cells can be measured")}
 }
 
-// settle fills in what flags leave open, and checks them.
-func (f *runFlags) settle(flags *pflag.FlagSet) error {
-	if f.quick {
-		for name, value := range quick {
-			if flags.Changed(name) {
-				continue
-			}
-			if err := flags.Lookup(name).Value.Set(value); err != nil {
-				return fmt.Errorf("--quick: %w", err)
-			}
-		}
-	}
-	s := &f.sampling
-	if s.Seed == 0 {
-		s.Seed = rand.Uint64()
-	}
-	switch {
-	case s.Samples < 1:
-		return fmt.Errorf("--samples is %d, want at least 1", s.Samples)
-	case s.Interval < 0:
-		return fmt.Errorf("--interval is %v, want at least 0", s.Interval)
-	case s.SampleTime < 0 || s.Warmup < 0:
-		return errors.New("--sample-time or --warmup is negative")
-	case s.SampleOps < 1:
-		return fmt.Errorf("--sample-ops is %d, want at least 1", s.SampleOps)
-	}
-	s.MaxSamples = max(s.MaxSamples, s.Samples)
-	return nil
-}
-
 // environment describes this run. Of flags that name files only that one slows
 // the run down is mentioned, without the name.
 func (f *runFlags) environment(flags *pflag.FlagSet) result.Environment {
 	env := machine.Describe(os.DirFS("/"), time.Now())
-	env.Seed = f.sampling.Seed
+	env.Seed = f.effort.sampling.Seed
 	flags.Visit(func(flag *pflag.Flag) {
 		switch flag.Name {
-		case "json", "benchfmt", "csv", "seed":
+		case "json", "benchfmt", "csv", "markdown", "seed", "peer-command":
 		case "cpuprofile":
 			env.Flags = append(env.Flags, "--cpuprofile")
+		case "suite":
+			env.Flags = append(env.Flags, "--suite="+suiteName(f.suite))
 		default:
 			env.Flags = append(env.Flags, "--"+flag.Name+"="+flagText(flag))
 		}
@@ -181,7 +192,7 @@ func flagText(flag *pflag.Flag) string {
 	return text
 }
 
-func (f *runFlags) measure(ctx context.Context, spec bench.Spec) ([]result.Cell, error) {
+func (f *runFlags) measure(ctx context.Context, spec bench.Spec) ([][]result.Cell, error) {
 	if f.cpuprofile == "" {
 		return bench.Run(ctx, spec)
 	}
@@ -192,14 +203,15 @@ func (f *runFlags) measure(ctx context.Context, spec bench.Spec) ([]result.Cell,
 	if err := pprof.StartCPUProfile(file); err != nil {
 		return nil, errors.Join(fmt.Errorf("--cpuprofile: %w", err), file.Close())
 	}
-	cells, err := bench.Run(ctx, spec)
+	all, err := bench.Run(ctx, spec)
 	pprof.StopCPUProfile()
-	return cells, errors.Join(err, file.Close())
+	return all, errors.Join(err, file.Close())
 }
 
-// write prints the table and writes the files that were asked for.
+// write writes the files that were asked for, and then prints the table: an
+// interrupt may have ended who reads it, and printing then ends this process.
 func (f *runFlags) write(stdout io.Writer, file *result.File) error {
-	errs := []error{output.Table(stdout, file)}
+	var errs []error
 	for _, to := range []struct {
 		path  string
 		write func(io.Writer, *result.File) error
@@ -207,12 +219,13 @@ func (f *runFlags) write(stdout io.Writer, file *result.File) error {
 		{f.json, func(w io.Writer, file *result.File) error { return file.Write(w) }},
 		{f.benchmark, output.BenchmarkText},
 		{f.table, output.CSV},
+		{f.markdown, output.Markdown},
 	} {
 		if to.path != "" {
 			errs = append(errs, writeFile(to.path, file, to.write))
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, output.Table(stdout, file))...)
 }
 
 func writeFile(path string, file *result.File, write func(io.Writer, *result.File) error) error {

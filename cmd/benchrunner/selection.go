@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -15,7 +16,23 @@ import (
 // selectionFlags are the lists that cells are chosen by, as they were given.
 type selectionFlags struct {
 	engines, brokers, trackers, patterns, payloads, modes []string
-	components, pairs                                     []int
+	components, pairs, cores, loads                       []int
+}
+
+// headline is the cells that a run measures where no flag says otherwise.
+func headline() selectionFlags {
+	return selectionFlags{
+		engines: []string{"wazero", "wasmtime", "native"}, brokers: []string{"inproc"}, trackers: []string{"slab"},
+		patterns: texts(result.Patterns()), modes: []string{string(result.Latency)},
+		payloads: []string{"64"}, components: []int{2}, pairs: []int{1}, cores: []int{1, 0}, loads: []int{50},
+	}
+}
+
+// everything is the cells of all parts that there are.
+func everything() selectionFlags {
+	all := headline()
+	all.engines, all.brokers, all.trackers, all.modes = engineNames, brokerNames, trackerNames, texts(result.Modes())
+	return all
 }
 
 // add adds the flags, whose values so far are their defaults.
@@ -30,8 +47,10 @@ func (s *selectionFlags) add(flags *pflag.FlagSet) {
 	list(&s.patterns, "pattern", "patterns", texts(result.Patterns()))
 	list(&s.modes, "mode", "modes", texts(result.Modes()))
 	flags.StringSliceVar(&s.payloads, "payload", s.payloads, "payload sizes, such as 64, 1KiB or 1MiB")
-	flags.IntSliceVar(&s.components, "components", s.components, "how many components pass a message round, in fire-and-forget")
-	flags.IntSliceVar(&s.pairs, "pairs", s.pairs, "how many pairs or rings run at once, each on its own; not for calls")
+	flags.IntSliceVar(&s.components, "components", s.components, "how many components pass a message round, in fire-and-forget and in mode throughput")
+	flags.IntSliceVar(&s.pairs, "pairs", s.pairs, "how many pairs or rings run at once, each on its own, in mode latency; not for calls")
+	flags.IntSliceVar(&s.cores, "cores", s.cores, "how many processors mode throughput may use; 0: all")
+	flags.IntSliceVar(&s.loads, "load", s.loads, "rates in mode load, in percent of the highest")
 }
 
 func texts[T ~string](values []T) []string {
@@ -66,8 +85,20 @@ func (s *selectionFlags) selection() (cells.Selection, error) {
 		Engines: s.engines, Brokers: s.brokers, Trackers: s.trackers,
 		Patterns: named[result.Pattern](s.patterns), Modes: named[result.Mode](s.modes),
 		Payloads: payloads, Components: s.components, Pairs: s.pairs,
+		Cores: allForZero(s.cores), Loads: s.loads,
 	}
 	return selection, selection.Check()
+}
+
+// allForZero puts the number of processors that there are in place of 0.
+func allForZero(cores []int) []int {
+	counts := slices.Clone(cores)
+	for i, n := range counts {
+		if n == 0 {
+			counts[i] = runtime.GOMAXPROCS(0)
+		}
+	}
+	return counts
 }
 
 func checkNames(flag string, given, all []string) error {

@@ -11,16 +11,22 @@ import (
 	"github.com/airhost/airhost/internal/bench"
 	"github.com/airhost/airhost/internal/bench/floor"
 	"github.com/airhost/airhost/internal/bench/guests"
+	"github.com/airhost/airhost/internal/bench/remote"
 	"github.com/airhost/airhost/internal/bench/result"
 )
 
-func addWasmtime(c *bench.Catalog) {
-	c.Engines[wasmtime.Name] = bench.Engine{
-		Module: fx.Options(fx.Supply(wasmtime.Config{}), wasmtime.Module),
-		Deploy: wasmtime.Name,
-		Guest:  wasmGuest,
-		Floor: func(_ context.Context, pattern result.Pattern, payload int) (bench.Floor, error) {
-			return floor.NewWasmtime(guests.Floor, pattern, payload)
-		},
-	}
+const wasmtimeLeftOut = ""
+
+var wasmtimeEngine = bench.Engine{
+	Module: wasmtimeModule(wasmtime.Config{}),
+	Deploy: wasmtime.Name,
+	Guest:  wasmGuest,
+	Floor: func(_ context.Context, pattern result.Pattern, payload int) (remote.Subject, error) {
+		return floor.NewWasmtime(guests.Floor, pattern, payload)
+	},
+	Cached: func(dir string) fx.Option { return wasmtimeModule(wasmtime.Config{CacheDir: dir}) },
+}
+
+func wasmtimeModule(config wasmtime.Config) fx.Option {
+	return fx.Options(fx.Supply(config), wasmtime.Module)
 }

@@ -279,6 +279,9 @@ func (c *component) yield() {
 // handle runs the guest on one entry and passes on what comes of it. It returns
 // the error that ended the instance, if one did.
 func (c *component) handle(e entry) error {
+	if delay > 0 {
+		spin(delay)
+	}
 	m := e.message
 	switch {
 	case e.outcome:

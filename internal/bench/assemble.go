@@ -3,133 +3,145 @@ package bench
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io"
+	"slices"
 
-	"go.uber.org/fx"
-
+	"github.com/airhost/airhost/internal/bench/cells"
 	"github.com/airhost/airhost/internal/bench/result"
-	"github.com/airhost/airhost/internal/bench/rig"
 	"github.com/airhost/airhost/internal/bench/sampling"
 )
 
 // bench is a run that is set up: what is sampled, and which cell it belongs to.
 type bench struct {
 	spec     Spec
-	subjects []sampling.Subject
-	closers  []func() error
-	places   []place // one for each of spec.Keys
-	floors   map[floorKey]int
+	subjects []sampling.Sized
+	units    []string // of each subject's samples
+	closers  []io.Closer
+	places   [][]place // of each side, one for each of its keys
+	opened   map[opening]int
 }
 
 // place is where a cell's series are, as indices of subjects.
 type place struct {
-	cell, floor int
-	reason      string // why there are none, or ""
+	terms  []term
+	floor  int
+	reason string // why there are none, or ""
+}
+
+// term is a share of a cell's samples.
+type term struct {
+	subject int
+	factor  float64
 }
 
 // noFloor is the floor of cells that have none.
 const noFloor = -1
 
-// floorKey is what floors differ by. Cells with the same share one.
-type floorKey struct {
-	engine  string
-	pattern result.Pattern
-	payload int
+// opening is what has been opened; cells share it.
+type opening struct {
+	side  int
+	key   result.Key
+	floor bool
 }
 
 // assemble sets up all cells of spec that can be measured, and their floors.
 func assemble(ctx context.Context, spec Spec) (*bench, error) {
-	b := &bench{spec: spec, floors: make(map[floorKey]int)}
-	for _, key := range spec.Keys {
-		place, err := b.add(ctx, key)
-		if err != nil {
-			return nil, errors.Join(err, b.close())
+	b := &bench{spec: spec, opened: make(map[opening]int)}
+	for side, s := range spec.Sides {
+		places := make([]place, len(s.Keys))
+		for i, key := range s.Keys {
+			var err error
+			if places[i], err = b.add(ctx, side, key); err != nil {
+				return nil, errors.Join(err, b.close())
+			}
 		}
-		b.places = append(b.places, place)
+		b.places = append(b.places, places)
 	}
 	return b, nil
 }
 
-func (b *bench) add(ctx context.Context, key result.Key) (place, error) {
-	if reason := b.spec.Catalog.Reason(key); reason != "" {
+func (b *bench) add(ctx context.Context, side int, key result.Key) (place, error) {
+	if reason := b.spec.Sides[side].Source.Reason(key); reason != "" {
 		return place{reason: reason}, nil
 	}
-	parts, err := b.spec.Catalog.parts(key)
-	if err != nil {
-		return place{}, err
+	p, err := b.openAll(ctx, side, key)
+	var leftOut *cells.LeftOutError
+	if errors.As(err, &leftOut) {
+		return place{reason: leftOut.Reason}, nil
 	}
-	parts.Logger = b.spec.Logger
-	floor, err := b.addFloor(ctx, key)
-	if err != nil {
-		return place{}, err
-	}
-	r, err := rig.New(ctx, key, parts)
-	if err != nil {
-		return place{}, err
-	}
-	return place{cell: b.addSubject(r, r.Close), floor: floor}, nil
+	return p, err
 }
 
-// addFloor returns the index of the cell's floor. Rings that run at the same
-// time share processors, of which a floor uses one: they have none.
-func (b *bench) addFloor(ctx context.Context, key result.Key) (int, error) {
-	if key.Pairs > 1 {
-		return noFloor, nil
+func (b *bench) openAll(ctx context.Context, side int, key result.Key) (place, error) {
+	p := place{floor: noFloor}
+	for _, t := range cells.Terms(key) {
+		i, err := b.open(ctx, opening{side, t.Key, false})
+		if err != nil {
+			return place{}, err
+		}
+		p.terms = append(p.terms, term{i, t.Factor})
 	}
-	of := floorKey{key.Engine, key.Pattern, key.PayloadBytes}
-	if i, ok := b.floors[of]; ok {
+	if !cells.HasFloor(key) {
+		return p, nil
+	}
+	// What floors differ by.
+	of := result.Key{Engine: key.Engine, Pattern: key.Pattern, PayloadBytes: key.PayloadBytes, Mode: key.Mode}
+	var err error
+	p.floor, err = b.open(ctx, opening{side, of, true})
+	return p, err
+}
+
+// open returns the index of a subject, which cells may share.
+func (b *bench) open(ctx context.Context, o opening) (int, error) {
+	if i, ok := b.opened[o]; ok {
 		return i, nil
 	}
-	f, err := b.spec.Catalog.Engines[key.Engine].Floor(ctx, key.Pattern, key.PayloadBytes)
+	subject, err := b.spec.Sides[o.side].Source.Open(ctx, o.key, o.floor)
 	if err != nil {
-		return noFloor, err
+		return 0, err
 	}
-	i := b.addSubject(f, f.Close)
-	b.floors[of] = i
+	i := len(b.subjects)
+	b.opened[o] = i
+	b.subjects = append(b.subjects, sampling.Sized{Subject: subject, Size: size(o.key, b.spec.Size)})
+	b.units = append(b.units, cells.Unit(o.key))
+	b.closers = append(b.closers, subject)
 	return i, nil
 }
 
-func (b *bench) addSubject(subject sampling.Subject, closer func() error) int {
-	b.subjects = append(b.subjects, subject)
-	b.closers = append(b.closers, closer)
-	return len(b.subjects) - 1
+const (
+	// throughputTimes is how much longer than latency's a throughput sample is,
+	// so that its beginning and end, with less in flight, do not count.
+	throughputTimes = 5
+	// loadTimes is how much longer a sample of load is, so that there is
+	// something beyond its 99.9th percentile.
+	loadTimes = 20
+	// crowdOps is how many guests are made at least to see how much memory each
+	// takes up.
+	crowdOps = 100
+)
+
+// size is how large the samples of a mode are, where those of latency are base.
+func size(key result.Key, base sampling.Size) sampling.Size {
+	switch {
+	case key.Mode == result.Throughput:
+		base.Time *= throughputTimes
+	case key.Mode == result.Load:
+		base.Time, base.TotalOps = base.Time*loadTimes, 0
+	case key.Mode == result.Cold && key.Part == cells.Memory:
+		return sampling.Size{Time: base.Time, Ops: min(crowdOps, base.Ops)}
+	case key.Mode == result.Cold:
+		return sampling.Size{Time: base.Time, Ops: 1}
+	case key.Peer: // of which some collect garbage once in a thousand operations
+		return sampling.Size{Time: base.Time, Ops: base.Ops}
+	}
+	return base
 }
 
 func (b *bench) close() error {
 	var errs []error
-	for _, closer := range b.closers {
-		errs = append(errs, closer())
+	for _, closer := range slices.Backward(b.closers) {
+		errs = append(errs, closer.Close())
 	}
 	b.closers = nil
 	return errors.Join(errs...)
-}
-
-// UnknownError says that a cell has a part that no build has.
-type UnknownError struct{ Part, Name string }
-
-func (e *UnknownError) Error() string { return fmt.Sprintf("there is no %s %q", e.Part, e.Name) }
-
-// parts returns what the cell's host is made of.
-func (c Catalog) parts(key result.Key) (rig.Parts, error) {
-	engine, ok := c.Engines[key.Engine]
-	if !ok {
-		return rig.Parts{}, &UnknownError{"engine", key.Engine}
-	}
-	broker, ok := c.Brokers[key.Broker]
-	if !ok {
-		return rig.Parts{}, &UnknownError{"broker", key.Broker}
-	}
-	tracker, ok := c.Trackers[key.Tracker]
-	if !ok {
-		return rig.Parts{}, &UnknownError{"tracker", key.Tracker}
-	}
-	parts := rig.Parts{
-		Modules:    fx.Options(broker, tracker, engine.Module),
-		EngineName: engine.Deploy,
-		Guest:      engine.Guest(key.Pattern),
-	}
-	if !engine.Native {
-		parts.Modules = fx.Options(parts.Modules, c.Native)
-	}
-	return parts, nil
 }

@@ -1,101 +1,107 @@
 // Package bench measures what messages cost: it sets up the cells that it is
 // asked for, takes samples of them and of their floors side by side, and turns
 // them into a result file. Its parts are packages of their own: cells chooses,
-// rig and floor are what is measured, sampling measures, stat describes, result
-// is the file, and output prints it.
+// rig, alone and floor are what is measured, remote has it in another process,
+// sampling measures, stat describes, result is the file, and output prints it.
 package bench
 
 import (
 	"context"
 	"errors"
 	"io/fs"
-	"log/slog"
 	"time"
 
-	"go.uber.org/fx"
-
-	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/bench/machine"
+	"github.com/airhost/airhost/internal/bench/remote"
 	"github.com/airhost/airhost/internal/bench/result"
 	"github.com/airhost/airhost/internal/bench/sampling"
 )
 
-// Floor is what an engine alone needs for an operation of a pattern.
-type Floor interface {
-	sampling.Subject
-	Close() error
+// Source is where the subjects of cells come from: this build ([Catalog]), a
+// process for each ([Isolated]), or another program ([Peers]).
+type Source interface {
+	// Reason returns why the cell cannot be measured, or "".
+	Reason(key result.Key) string
+	// Target returns what the cell is held to, in nanoseconds for one operation,
+	// or false.
+	Target(key result.Key) (float64, bool)
+	// Open sets up a cell or, with floor, what its engine alone needs. A cell
+	// that turns out not to be measurable is a [cells.LeftOutError]. The caller
+	// closes the subject.
+	Open(ctx context.Context, key result.Key, floor bool) (remote.Subject, error)
 }
 
-// Engine is an engine that cells can be measured on.
-type Engine struct {
-	// Module puts the engine into the value group "engines", under the name that
-	// Deploy gives.
-	Module fx.Option
-	Deploy string
-	// Native says that components are Go values in the host's process.
-	Native bool
-	// Guest is the guest that a pattern needs.
-	Guest func(result.Pattern) core.Source
-	// Floor makes the floor of a pattern and a payload in bytes.
-	Floor func(ctx context.Context, pattern result.Pattern, payload int) (Floor, error)
-}
-
-// Catalog is what a build can measure, by the names that cells use.
-type Catalog struct {
-	Engines           map[string]Engine
-	Brokers, Trackers map[string]fx.Option
-	// Native is the engine of the component that guests report to, which is a Go
-	// value, on hosts whose own engine is another.
-	Native fx.Option
-	// LeftOut says for names of engines, brokers and trackers that exist, but
-	// cannot be measured by this build, why not.
-	LeftOut map[string]string
-}
-
-// Reason returns why the cell cannot be measured, or "".
-func (c Catalog) Reason(key result.Key) string {
-	for _, part := range []string{key.Engine, key.Broker, key.Tracker} {
-		if why, ok := c.LeftOut[part]; ok {
-			return part + ": " + why
-		}
-	}
-	return ""
+// Side is cells that come from one source. The sides of a run are measured in
+// the same rounds, so that they can be compared.
+type Side struct {
+	Source Source
+	Keys   []result.Key
 }
 
 // Spec is what a run measures, and how.
 type Spec struct {
-	Catalog  Catalog
-	Keys     []result.Key
+	Sides []Side
+	// Sampling says how many samples are taken; its Waited and Progress are not
+	// looked at.
 	Sampling sampling.Options
+	// Size is the size of a latency cell's samples. Those of other modes follow
+	// from it.
+	Size sampling.Size
 	// Root is the system's root directory, where what the machine is doing is
 	// read from.
 	Root fs.FS
-	// Logger takes the log of the cells' hosts.
-	Logger *slog.Logger
+	// Progress, if not nil, is called before each sample.
+	Progress func(Progress)
 }
 
-// Run measures the cells in spec and returns them in its order, those that were
-// left out included. When ctx ends before the run does, cells carry a warning
-// that they were cut short, and the error is the context's. Where a subject
-// failed there are no cells at all; where only a host could not be stopped they
-// come with the error.
-func Run(ctx context.Context, spec Spec) ([]result.Cell, error) {
+// Progress is how far a run has come.
+type Progress struct {
+	// Name is the cell, or the part of one, whose turn it is.
+	Name string
+	// Round counts from 1; in the warm-up it is 0.
+	Round, Rounds int
+	// Left estimates the time to the end; 0 while there is nothing to tell it by.
+	Left time.Duration
+	// Samples are those that have been taken of it so far, in Unit.
+	Samples func() []float64
+	Unit    string
+}
+
+// Run measures the cells in spec and returns those of each side in its order,
+// the ones that were left out included. When ctx ends before the run does, cells
+// carry a warning that they were cut short, and the error is the context's.
+// Where a subject failed there are no cells at all; where only one could not be
+// closed they come with the error.
+func Run(ctx context.Context, spec Spec) ([][]result.Cell, error) {
 	b, err := assemble(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
-	cells, err := b.measure(ctx)
-	return cells, errors.Join(err, b.close())
+	all, err := b.measure(ctx)
+	return all, errors.Join(err, b.close())
 }
 
-func (b *bench) measure(ctx context.Context) ([]result.Cell, error) {
+func (b *bench) measure(ctx context.Context) ([][]result.Cell, error) {
 	options := b.spec.Sampling
 	options.Waited = func() time.Duration { return machine.Waited(b.spec.Root) }
+	options.Progress = nil
+	if b.spec.Progress != nil {
+		options.Progress = func(p sampling.Progress) { b.spec.Progress(b.progress(p)) }
+	}
 	load := machine.Watch(b.spec.Root)
 	series, err := sampling.Run(ctx, b.subjects, options)
 	if err != nil && ctx.Err() == nil {
 		return nil, err
 	}
-	cells, err := b.conclude(series, load.Warning(), ctx.Err() != nil)
-	return cells, errors.Join(err, ctx.Err())
+	all, err := b.conclude(series, load.Warning(), ctx.Err() != nil)
+	return all, errors.Join(err, ctx.Err())
+}
+
+// progress says of which subject, and in which unit, its samples are.
+func (b *bench) progress(p sampling.Progress) Progress {
+	unit := b.units[p.Subject]
+	return Progress{
+		Name: b.subjects[p.Subject].Name(), Round: p.Round, Rounds: p.Rounds, Left: p.Left, Unit: unit,
+		Samples: func() []float64 { return inUnit(p.Samples, unit) },
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -14,12 +15,15 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/airhost/airhost/backends/native"
+	"github.com/airhost/airhost/brokers/channel"
 	"github.com/airhost/airhost/brokers/inproc"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/guest"
 	"github.com/airhost/airhost/internal/bench"
+	"github.com/airhost/airhost/internal/bench/cells"
 	"github.com/airhost/airhost/internal/bench/floor"
 	"github.com/airhost/airhost/internal/bench/guests"
+	"github.com/airhost/airhost/internal/bench/remote"
 	"github.com/airhost/airhost/internal/bench/result"
 	"github.com/airhost/airhost/internal/bench/rig"
 	"github.com/airhost/airhost/internal/bench/sampling"
@@ -35,25 +39,38 @@ func guestOf(pattern result.Pattern) core.Source {
 	return native.Source(guests.NewPingPong)
 }
 
-func spec(keys ...result.Key) bench.Spec {
-	return bench.Spec{
-		Catalog: bench.Catalog{
-			Engines: map[string]bench.Engine{"native": {
-				Module: native.Module, Deploy: native.Name, Native: true, Guest: guestOf,
-				Floor: func(_ context.Context, pattern result.Pattern, payload int) (bench.Floor, error) {
-					return floor.NewNative(pattern, payload), nil
-				},
-			}},
-			Brokers:  map[string]fx.Option{"inproc": inproc.Module},
-			Trackers: map[string]fx.Option{"slab": slab.Module},
-			Native:   native.Module,
-			LeftOut:  map[string]string{"nats": "there is no NATS here"},
-		},
-		Keys:     keys,
-		Sampling: sampling.Options{Samples: 5, SampleOps: 200, Seed: 1},
-		Root:     fstest.MapFS{},
+func catalog() bench.Catalog {
+	return bench.Catalog{
+		Engines: map[string]bench.Engine{"native": {
+			Module: native.Module, Deploy: native.Name, Native: true, Guest: guestOf,
+			Floor: func(_ context.Context, pattern result.Pattern, payload int) (remote.Subject, error) {
+				return floor.NewNative(pattern, payload), nil
+			},
+		}},
+		Brokers:  map[string]fx.Option{"inproc": inproc.Module, "channel": channel.Module},
+		Trackers: map[string]fx.Option{"slab": slab.Module},
+		Native:   native.Module,
+		LeftOut:  map[string]string{"nats": "there is no NATS here"},
 		Logger:   slog.New(slog.DiscardHandler),
 	}
+}
+
+func spec(keys ...result.Key) bench.Spec {
+	return bench.Spec{
+		Sides:    []bench.Side{{Source: catalog(), Keys: keys}},
+		Sampling: sampling.Options{Samples: 5, Seed: 1},
+		Size:     sampling.Size{Ops: 200},
+		Root:     fstest.MapFS{},
+	}
+}
+
+// run measures the only side of s.
+func run(ctx context.Context, s bench.Spec) ([]result.Cell, error) {
+	all, err := bench.Run(ctx, s)
+	if all == nil {
+		return nil, err
+	}
+	return all[0], err
 }
 
 func key(pattern result.Pattern) result.Key {
@@ -69,15 +86,15 @@ func TestRun(t *testing.T) {
 	twice := key(result.FireAndForget)
 	twice.Components, twice.Pairs = 2, 2
 	keys := []result.Key{key(result.FireAndForget), absent, key(result.RequestResponse), key(result.Call), twice}
-	cells, err := bench.Run(t.Context(), spec(keys...))
+	measured, err := run(t.Context(), spec(keys...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := result.File{Schema: result.Schema, Cells: cells}
+	file := result.File{Schema: result.Schema, Cells: measured}
 	if err := file.Validate(); err != nil {
 		t.Error(err)
 	}
-	for i, cell := range cells {
+	for i, cell := range measured {
 		switch {
 		case cell.Key != keys[i]:
 			t.Errorf("cell %d is %s, want %s", i, cell.Key, keys[i])
@@ -98,9 +115,9 @@ func TestRun(t *testing.T) {
 func TestAllLeftOut(t *testing.T) {
 	absent := key(result.Call)
 	absent.Broker = "nats"
-	cells, err := bench.Run(t.Context(), spec(absent))
-	if err != nil || len(cells) != 1 || cells[0].Status != result.LeftOut {
-		t.Errorf("got %+v, %v; want one cell that is left out", cells, err)
+	measured, err := run(t.Context(), spec(absent))
+	if err != nil || len(measured) != 1 || measured[0].Status != result.LeftOut {
+		t.Errorf("got %+v, %v; want one cell that is left out", measured, err)
 	}
 }
 
@@ -113,7 +130,7 @@ func TestUnknownPart(t *testing.T) {
 		k := key(result.Call)
 		spoil(&k)
 		var unknown *bench.UnknownError
-		if _, err := bench.Run(t.Context(), spec(key(result.Call), k)); !errors.As(err, &unknown) {
+		if _, err := run(t.Context(), spec(key(result.Call), k)); !errors.As(err, &unknown) {
 			t.Errorf("%s: got %v, want an UnknownError", k, err)
 		}
 	}
@@ -138,16 +155,18 @@ func (f forgetful) HandleMessage(host guest.Host, sender string, message []byte)
 
 func TestDroppedMessageFailsRun(t *testing.T) {
 	s := spec(key(result.FireAndForget))
-	engine := s.Catalog.Engines["native"]
+	changed := catalog()
+	engine := changed.Engines["native"]
 	handled := new(atomic.Int64)
 	engine.Guest = func(result.Pattern) core.Source {
 		return native.Source(func() guest.Component { return forgetful{guests.NewPingPong(), handled} })
 	}
-	s.Catalog.Engines["native"] = engine
-	cells, err := bench.Run(t.Context(), s)
+	changed.Engines["native"] = engine
+	s.Sides[0].Source = changed
+	measured, err := run(t.Context(), s)
 	var lost *rig.LostError
-	if !errors.As(err, &lost) || cells != nil {
-		t.Errorf("got %d cells, %v; want none, and a LostError", len(cells), err)
+	if !errors.As(err, &lost) || measured != nil {
+		t.Errorf("got %d cells, %v; want none, and a LostError", len(measured), err)
 	}
 }
 
@@ -155,16 +174,16 @@ func TestCutShort(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	s := spec(key(result.FireAndForget), key(result.Call))
 	s.Sampling.Samples = 1000
-	s.Sampling.Progress = func(p sampling.Progress) {
+	s.Progress = func(p bench.Progress) {
 		if p.Round == 3 {
 			cancel()
 		}
 	}
-	cells, err := bench.Run(ctx, s)
-	if !errors.Is(err, context.Canceled) || len(cells) != 2 {
-		t.Fatalf("got %d cells, %v; want both, and context.Canceled", len(cells), err)
+	measured, err := run(ctx, s)
+	if !errors.Is(err, context.Canceled) || len(measured) != 2 {
+		t.Fatalf("got %d cells, %v; want both, and context.Canceled", len(measured), err)
 	}
-	for _, cell := range cells {
+	for _, cell := range measured {
 		if cell.Status != result.Measured || len(cell.Samples) != 2 {
 			t.Errorf("%s: got %+v, want the two samples that were taken", cell.Key, cell)
 			continue
@@ -178,10 +197,10 @@ func TestCutShort(t *testing.T) {
 func TestCutBeforeFirstSample(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	s := spec(key(result.Call))
-	s.Sampling.Progress = func(sampling.Progress) { cancel() }
-	cells, err := bench.Run(ctx, s)
-	if !errors.Is(err, context.Canceled) || len(cells) != 1 || cells[0].Status != result.LeftOut {
-		t.Errorf("got %+v, %v; want the cell left out, and context.Canceled", cells, err)
+	s.Progress = func(bench.Progress) { cancel() }
+	measured, err := run(ctx, s)
+	if !errors.Is(err, context.Canceled) || len(measured) != 1 || measured[0].Status != result.LeftOut {
+		t.Errorf("got %+v, %v; want the cell left out, and context.Canceled", measured, err)
 	}
 }
 
@@ -192,14 +211,101 @@ func TestBusyMachineIsNoted(t *testing.T) {
 		"proc/self/stat": {Data: []byte("1 (x) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0\n")},
 	}
 	s.Root = root
-	s.Sampling.Progress = func(sampling.Progress) {
+	s.Progress = func(bench.Progress) {
 		root["proc/stat"] = &fstest.MapFile{Data: []byte("cpu 50 0 0 50 0 0 0 0 0 0\n")}
 	}
-	cells, err := bench.Run(t.Context(), s)
+	measured, err := run(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.ContainsFunc(cells[0].Warnings, func(w string) bool { return strings.HasPrefix(w, "busy machine") }) {
-		t.Errorf("half the machine is others': warnings %q, want one of a busy machine", cells[0].Warnings)
+	if !slices.ContainsFunc(measured[0].Warnings, func(w string) bool { return strings.HasPrefix(w, "busy machine") }) {
+		t.Errorf("half the machine is others': warnings %q, want one of a busy machine", measured[0].Warnings)
+	}
+}
+
+// The parts of an operation add up to it in each round, and so do their means.
+func TestStages(t *testing.T) {
+	for _, pattern := range result.Patterns() {
+		var keys []result.Key
+		for _, part := range cells.Parts(result.Stages, pattern) {
+			k := key(pattern)
+			k.Mode, k.Part = result.Stages, part
+			keys = append(keys, k)
+		}
+		measured, err := run(t.Context(), spec(keys...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sum, whole float64
+		for _, cell := range measured {
+			switch {
+			case cell.Status != result.Measured || cell.Unit != result.UnitNanoseconds:
+				t.Errorf("%s: got %+v, want it measured in time", cell.Key, cell)
+			case cell.Part == cells.Whole:
+				whole = cell.Mean
+			default:
+				sum += cell.Mean
+			}
+		}
+		if math.Abs(sum-whole) > 1e-6*whole {
+			t.Errorf("%s: the parts add up to %v ns, want the whole, %v ns", pattern, sum, whole)
+		}
+	}
+}
+
+func TestOtherModes(t *testing.T) {
+	throughput, load, cold := key(result.FireAndForget), key(result.Call), key(result.Call)
+	throughput.Mode, throughput.Components, throughput.Cores = result.Throughput, 2, 1
+	load.Mode, load.LoadPercent = result.Load, 50
+	cold.Mode, cold.Part, cold.Broker, cold.Tracker = result.Cold, cells.LoadCached, "", ""
+	measured, err := run(t.Context(), spec(throughput, load, cold))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := (&result.File{Schema: result.Schema, Cells: measured}).Validate(); err != nil {
+		t.Error(err)
+	}
+	if cell := measured[0]; cell.Status != result.Measured || cell.Unit != result.UnitPerSecond || cell.Median <= 0 {
+		t.Errorf("throughput: got %+v, want messages a second", cell)
+	}
+	if cell := measured[1]; cell.Status != result.Measured || cell.RatePerSecond <= 0 || len(cell.Percentiles) == 0 {
+		t.Errorf("load: got %+v, want a rate and percentiles", cell)
+	}
+	if cell := measured[2]; cell.Status != result.LeftOut || !strings.Contains(cell.Reason, "keeps no compiled code") {
+		t.Errorf("a native component's compiled code: got %+v, want it left out, and why", cell)
+	}
+}
+
+func TestTooManyCoresAreLeftOut(t *testing.T) {
+	k := key(result.Call)
+	k.Mode, k.Cores = result.Throughput, 1<<20
+	measured, err := run(t.Context(), spec(k))
+	if err != nil || measured[0].Status != result.LeftOut || !strings.Contains(measured[0].Reason, "cores") {
+		t.Errorf("got %+v, %v; want it left out for its cores", measured, err)
+	}
+}
+
+// Two sides with the same cells are measured in the same rounds, each with a
+// floor of its own.
+func TestSides(t *testing.T) {
+	s := spec(key(result.Call))
+	s.Sides = append(s.Sides, s.Sides[0])
+	turns := make(map[string]int)
+	s.Progress = func(p bench.Progress) {
+		if p.Round == 1 {
+			turns[p.Name]++
+		}
+	}
+	sides, err := bench.Run(t.Context(), s)
+	if err != nil || len(sides) != 2 || len(sides[0]) != 1 || len(sides[1]) != 1 {
+		t.Fatalf("got %+v, %v; want a cell of each side", sides, err)
+	}
+	for name, n := range turns {
+		if n != 2 {
+			t.Errorf("%s had %d turns in a round, want one for each side", name, n)
+		}
+	}
+	if len(turns) != 2 {
+		t.Errorf("turns in a round: %v, want the cell and its floor", turns)
 	}
 }

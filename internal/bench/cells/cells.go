@@ -13,16 +13,21 @@ import (
 // the header of their protocol.
 const MinPayload = guests.HeaderSize
 
+// MaxLoad is the highest rate of a load cell, in percent of the most that was
+// seen: above it the queue only grows.
+const MaxLoad = 100
+
 // Selection is a set of cells: every combination of what its fields list. A
-// dimension that a pattern does not have does not multiply its cells:
-// Components is fire-and-forget's, Pairs is every pattern's but call's.
+// dimension that a pattern or a mode does not have does not multiply its cells.
 type Selection struct {
 	Engines, Brokers, Trackers []string
 	Patterns                   []result.Pattern
 	Payloads                   []int // bytes
 	Modes                      []result.Mode
-	Components                 []int
-	Pairs                      []int
+	Components                 []int // of fire-and-forget, and of throughput
+	Pairs                      []int // of latency, but not of calls
+	Cores                      []int // of throughput
+	Loads                      []int // of load, in percent
 }
 
 // Keys returns the selection's cells, without any twice.
@@ -34,7 +39,7 @@ func (s Selection) Keys() []result.Key {
 			each(s.Trackers, func(tracker string) {
 				for _, key := range s.workloads() {
 					key.Engine, key.Broker, key.Tracker = engine, broker, tracker
-					if !seen[key] {
+					if key = normalize(key); !seen[key] {
 						seen[key] = true
 						keys = append(keys, key)
 					}
@@ -52,10 +57,8 @@ func (s Selection) workloads() []result.Key {
 		each(s.Payloads, func(payload int) {
 			each(s.Modes, func(mode result.Mode) {
 				each(s.Components, func(components int) {
-					each(s.Pairs, func(pairs int) {
-						key := result.Key{Pattern: pattern, PayloadBytes: payload, Mode: mode, Components: components, Pairs: pairs}
-						keys = append(keys, normalize(key))
-					})
+					key := result.Key{Pattern: pattern, PayloadBytes: payload, Mode: mode, Components: components}
+					keys = append(keys, s.variants(key)...)
 				})
 			})
 		})
@@ -63,12 +66,42 @@ func (s Selection) workloads() []result.Key {
 	return keys
 }
 
+// variants returns the key once for each value of what its mode has of its own.
+func (s Selection) variants(key result.Key) []result.Key {
+	var keys []result.Key
+	add := func(set func(*result.Key)) {
+		variant := key
+		set(&variant)
+		keys = append(keys, variant)
+	}
+	switch key.Mode {
+	case result.Latency:
+		each(s.Pairs, func(n int) { add(func(k *result.Key) { k.Pairs = n }) })
+	case result.Throughput:
+		each(s.Cores, func(n int) { add(func(k *result.Key) { k.Cores = n }) })
+	case result.Load:
+		each(s.Loads, func(n int) { add(func(k *result.Key) { k.LoadPercent = n }) })
+	default:
+		each(Parts(key.Mode, key.Pattern), func(part string) { add(func(k *result.Key) { k.Part = part }) })
+	}
+	return keys
+}
+
+// normalize clears what the cell does not depend on.
 func normalize(key result.Key) result.Key {
-	switch key.Pattern {
-	case result.RequestResponse:
+	switch key.Mode {
+	case result.Stages:
 		key.Components = 0
-	case result.Call:
-		key.Components, key.Pairs = 0, 0
+	case result.Cold:
+		// What an engine alone does, and then a Go program's first message.
+		key.Broker, key.Tracker, key.Pattern, key.Components = "", "", result.Call, 0
+	}
+	// In mode throughput every pattern has as many components as it is told.
+	if key.Mode != result.Throughput && key.Pattern != result.FireAndForget {
+		key.Components = 0
+	}
+	if key.Pattern == result.Call {
+		key.Pairs = 0
 	}
 	return key
 }
@@ -95,6 +128,16 @@ func (s Selection) Check() error {
 	for _, n := range s.Pairs {
 		if n < 1 {
 			return fmt.Errorf("%d pairs: want at least 1", n)
+		}
+	}
+	for _, n := range s.Cores {
+		if n < 1 {
+			return fmt.Errorf("%d cores: want at least 1", n)
+		}
+	}
+	for _, n := range s.Loads {
+		if n < 1 || n > MaxLoad {
+			return fmt.Errorf("a load of %d %%: want 1 to %d", n, MaxLoad)
 		}
 	}
 	return nil

@@ -12,6 +12,7 @@
 // little-endian u64. Bytes from 24 on are payload that nobody changes.
 //
 //	byte 0     operation
+//	byte 2     place: u16, of the run that a request belongs to
 //	byte 8     number: hops left, rounds left
 //	byte 16    sequence: one higher in every hop and every request
 //
@@ -27,12 +28,14 @@
 //
 //	'S' start  at least 24 bytes, which become the request, its first byte 'R';
 //	           as many requests as rounds go to peer, each sent when the one
-//	           before was answered. Fails while a run is under way. With 0
-//	           rounds done is told at once.
+//	           before was answered. With n rounds left it has n as its number;
+//	           the first has the start's sequence + 1. With 0 rounds done is
+//	           told at once. Up to [MaxRuns] runs may be under way, and one more
+//	           start fails; all of them have the payload of the last start.
 //	'R'        a request: the response is the same bytes.
 //
-// A response must have the id of the pending request and all bytes of the
-// request that was sent last, or else it is a mismatch. Both guests understand
+// A response must have the id of its run's pending request and all of its bytes,
+// or else it is a mismatch. Both guests understand
 //
 //	'C'        the response is the six [Counters]; it is not counted itself.
 //	'E'        echo: the response is the same bytes.
@@ -91,10 +94,14 @@ const (
 	Mismatch
 )
 
+// MaxRuns is how many runs may be under way in one [RoundTrip].
+const MaxRuns = 256
+
 // HeaderSize is the least size of a ball, a start and a done, in bytes.
 const HeaderSize = 24
 
 const (
+	placeAt    = 2
 	numberAt   = 8
 	sequenceAt = 16
 )
@@ -108,8 +115,18 @@ func NewMessage(op byte, number uint64, size int) []byte {
 	}
 	clear(message[1:HeaderSize])
 	message[0] = op
-	binary.LittleEndian.PutUint64(message[numberAt:], number)
+	SetNumber(message, number)
 	return message
+}
+
+// SetNumber changes the number of a message of [NewMessage].
+func SetNumber(message []byte, number uint64) {
+	binary.LittleEndian.PutUint64(message[numberAt:], number)
+}
+
+// SetSequence changes the sequence of a message of [NewMessage].
+func SetSequence(message []byte, sequence uint64) {
+	binary.LittleEndian.PutUint64(message[sequenceAt:], sequence)
 }
 
 // Done is what the component done is told.

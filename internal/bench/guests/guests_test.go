@@ -3,6 +3,7 @@ package guests_test
 import (
 	"bytes"
 	"encoding/binary"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/airhost/airhost/guest"
@@ -47,33 +48,81 @@ func TestRefusedBallEndsTheRun(t *testing.T) {
 
 func TestRoundTrip(t *testing.T) {
 	each(t, guests.NewRoundTrip, guests.RoundTrip, func(t *testing.T, p player, w *wire) {
-		var want guests.Counters
-		for _, size := range sizes() {
-			start := guests.NewMessage(guests.OpStart, 5, size)
-			deliver(t, p, start)
-			wantError(t, "a second start", second(p.message(start)), guest.Failed("a run is under way"))
-			for rounds := uint64(5); rounds > 0; rounds-- {
-				want.Sent++
-				want.Callbacks++
-				answer(t, p, w.take(t), start, rounds, want.Sent)
+		for i, size := range sizes() {
+			begun := begin(t, p, 5, uint64(100*i), size)
+			for range 5 {
+				begun.answer(t, p, w.take(t))
 			}
-			wantDone(t, w, guests.Done{Sequence: want.Sent})
-			want.Handled += 1 + 5
+			wantDone(t, w, guests.Done{Sequence: uint64(100*i + 5)})
 		}
-		wantCounters(t, p, want)
+		n := uint64(len(sizes()))
+		wantCounters(t, p, guests.Counters{Handled: 6 * n, Sent: 5 * n, Callbacks: 5 * n})
 	})
 }
 
-// answer lets the same guest answer the request, and takes the response back.
-func answer(t *testing.T, p player, request parcel, start []byte, rounds, sequence uint64) {
+// Runs that are under way together go on by themselves, in whichever order their
+// responses come.
+func TestManyRoundTrips(t *testing.T) {
+	each(t, guests.NewRoundTrip, guests.RoundTrip, func(t *testing.T, p player, w *wire) {
+		runs := make(map[uint64]*asking) // by what number and sequence add up to
+		for i := range uint64(guests.MaxRuns) {
+			runs[1000*i+4] = begin(t, p, 3, 1000*i, 64)
+		}
+		wantError(t, "one start too many", second(p.message(guests.NewMessage(guests.OpStart, 1, 64))),
+			guest.Failed("too many runs are under way"))
+		random := rand.New(rand.NewPCG(1, 1))
+		ended := make(map[uint64]bool)
+		for len(w.parcels) > 0 {
+			random.Shuffle(len(w.parcels), func(i, j int) { w.parcels[i], w.parcels[j] = w.parcels[j], w.parcels[i] })
+			next := w.take(t)
+			if next.target == "test/done" {
+				done, err := guests.ParseDone(next.payload)
+				if err != nil || done != (guests.Done{Sequence: done.Sequence}) || runs[done.Sequence+1] == nil {
+					t.Errorf("done was told %+v, %v", done, err)
+				}
+				ended[done.Sequence] = true
+				continue
+			}
+			header := next.payload[8:]
+			runs[binary.LittleEndian.Uint64(header)+binary.LittleEndian.Uint64(header[8:])].answer(t, p, next)
+		}
+		if len(ended) != guests.MaxRuns {
+			t.Errorf("%d runs have ended, want %d", len(ended), guests.MaxRuns)
+		}
+		wantCounters(t, p, guests.Counters{Handled: 4 * guests.MaxRuns, Sent: 3 * guests.MaxRuns, Callbacks: 3 * guests.MaxRuns})
+		begin(t, p, 1, 0, 64)
+	})
+}
+
+// asking is a run as it should go on.
+type asking struct {
+	start            []byte
+	rounds, sequence uint64
+}
+
+// begin starts a run.
+func begin(t *testing.T, p player, rounds, sequence uint64, size int) *asking {
 	t.Helper()
-	expected := bytes.Clone(start)
+	start := guests.NewMessage(guests.OpStart, rounds, size)
+	guests.SetSequence(start, sequence)
+	deliver(t, p, start)
+	return &asking{start, rounds, sequence}
+}
+
+// answer lets the same guest answer the run's next request, and takes the
+// response back.
+func (a *asking) answer(t *testing.T, p player, request parcel) {
+	t.Helper()
+	a.sequence++
+	expected := bytes.Clone(a.start)
 	expected[0] = guests.OpRequest
-	binary.LittleEndian.PutUint64(expected[8:], rounds)
-	binary.LittleEndian.PutUint64(expected[16:], sequence)
+	copy(expected[2:4], request.payload[2:4]) // the place is the guest's choice
+	binary.LittleEndian.PutUint64(expected[8:], a.rounds)
+	guests.SetSequence(expected, a.sequence)
 	if request.target != "test/peer" || !bytes.Equal(request.payload, expected) {
-		t.Fatalf("%s: request %d to %s is not what was to be sent", sizeName(len(start)), sequence, request.target)
+		t.Fatalf("%s: request %d to %s is not what was to be sent", sizeName(len(a.start)), a.sequence, request.target)
 	}
+	a.rounds--
 	response := bytes.Clone(deliver(t, p, request.payload))
 	if err := p.callback(request.id, response, nil); err != nil {
 		t.Fatal(err)
@@ -98,6 +147,14 @@ func TestRoundTripFindsWhatIsWrong(t *testing.T) {
 		}, guests.Counters{Mismatches: 1}, true, guests.Mismatch},
 		"too short": {func(id guest.RequestID, r []byte) (guest.RequestID, []byte, error) { return id, r[:len(r)-1], nil },
 			guests.Counters{Mismatches: 1}, true, guests.Mismatch},
+		"place of another": {func(id guest.RequestID, r []byte) (guest.RequestID, []byte, error) {
+			r[2]++
+			return id, r, nil
+		}, guests.Counters{Mismatches: 1}, true, guests.Mismatch},
+		"place of none": {func(id guest.RequestID, r []byte) (guest.RequestID, []byte, error) {
+			r[3] = 0xff
+			return id, r, nil
+		}, guests.Counters{Mismatches: 1}, true, guests.Mismatch},
 		"failure": {func(id guest.RequestID, r []byte) (guest.RequestID, []byte, error) {
 			return id, nil, guest.ErrTimeout
 		}, guests.Counters{CallbacksFailed: 1}, true, guests.CallbackFailed},
@@ -132,8 +189,8 @@ func TestRefusedRequestEndsTheRun(t *testing.T) {
 		}
 		w.refusal = nil
 		wantCounters(t, p, guests.Counters{Handled: 1, Sent: 1, Refused: 1, Callbacks: 1})
-		deliver(t, p, guests.NewMessage(guests.OpStart, 0, 64))
-		wantDone(t, w, guests.Done{Sequence: 2})
+		begin(t, p, 0, 7, 64)
+		wantDone(t, w, guests.Done{Sequence: 7})
 	})
 }
 

@@ -109,10 +109,17 @@ func (p *pingPong) HandleMessage(host guest.Host, sender string, message []byte)
 // roundTrip is roundtrip.c in Go.
 type roundTrip struct {
 	common
-	underWay bool
-	left     uint64
-	sequence uint64 // of the last request; goes on over all runs
-	id       guest.RequestID
+	runs  [MaxRuns]run
+	last  int  // the place that a run was given last
+	asked *run // the run whose request is in buffer, or nil
+}
+
+// run is a number of requests, one after the other. Its place among the runs is
+// in each of them.
+type run struct {
+	place          int
+	left, sequence uint64 // of the pending request; with 0 left the place is free
+	id             guest.RequestID
 }
 
 // NewRoundTrip returns the native equivalent of [RoundTrip].
@@ -133,54 +140,102 @@ func (r *roundTrip) start(host guest.Host, message []byte) error {
 	if len(message) < HeaderSize {
 		return guest.InvalidMessage("a start has at least 24 bytes")
 	}
-	if r.underWay {
-		return guest.Failed("a run is under way")
+	at := r.free()
+	if at == nil {
+		return guest.Failed("too many runs are under way")
 	}
 	r.counters.Handled++
 	r.keep(message)
 	r.buffer[0] = OpRequest
-	r.left = binary.LittleEndian.Uint64(message[numberAt:])
-	r.underWay = true
-	r.goOn(host)
+	at.left = binary.LittleEndian.Uint64(message[numberAt:])
+	at.sequence = binary.LittleEndian.Uint64(message[sequenceAt:])
+	r.goOn(host, at)
 	return nil
 }
 
-func (r *roundTrip) goOn(host guest.Host) {
-	if r.left == 0 {
-		r.finish(host, Finished, 0)
+// free returns a place where no run is under way, or nil.
+func (r *roundTrip) free() *run {
+	for range r.runs {
+		r.last = (r.last + 1) % len(r.runs)
+		if at := &r.runs[r.last]; at.left == 0 {
+			at.place = r.last
+			return at
+		}
+	}
+	return nil
+}
+
+func (r *roundTrip) goOn(host guest.Host, at *run) {
+	if at.left == 0 {
+		r.finish(host, at, Finished, 0)
 		return
 	}
-	r.sequence++
-	r.stamp(r.left, r.sequence)
+	at.sequence++
+	r.request(at)
 	id, err := host.Request(r.peer, r.buffer, 0)
 	if err != nil {
 		r.counters.Refused++
-		r.finish(host, SendRefused, refusalOf(err))
+		r.finish(host, at, SendRefused, refusalOf(err))
 		return
 	}
 	r.counters.Sent++
-	r.id = id
+	at.id = id
 }
 
-func (r *roundTrip) finish(host guest.Host, status, refusal byte) {
-	r.underWay = false
-	r.tell(host, Done{status, refusal, r.left, r.sequence})
+// request makes the buffer the run's pending request.
+func (r *roundTrip) request(at *run) {
+	r.asked = at
+	binary.LittleEndian.PutUint16(r.buffer[placeAt:], uint16(at.place))
+	r.stamp(at.left, at.sequence)
+}
+
+func (r *roundTrip) finish(host guest.Host, at *run, status, refusal byte) {
+	r.tell(host, Done{status, refusal, at.left, at.sequence})
+	at.left = 0
+	r.asked = nil
+}
+
+// pending returns the run whose request has this id, or nil. The response says
+// where to look first.
+func (r *roundTrip) pending(id guest.RequestID, response []byte) *run {
+	if len(response) >= HeaderSize {
+		place := int(binary.LittleEndian.Uint16(response[placeAt:]))
+		if place < len(r.runs) && r.runs[place].left > 0 && r.runs[place].id == id {
+			return &r.runs[place]
+		}
+	}
+	for i := range r.runs {
+		if r.runs[i].left > 0 && r.runs[i].id == id {
+			return &r.runs[i]
+		}
+	}
+	return nil
 }
 
 func (r *roundTrip) HandleCallback(host guest.Host, id guest.RequestID, response []byte, failure error) error {
-	switch {
-	case !r.underWay || id != r.id:
-		r.counters.Mismatches++
-	case failure != nil:
-		r.counters.CallbacksFailed++
-		r.finish(host, CallbackFailed, 0)
-	case !bytes.Equal(response, r.buffer):
-		r.counters.Mismatches++
-		r.finish(host, Mismatch, 0)
-	default:
-		r.counters.Callbacks++
-		r.left--
-		r.goOn(host)
+	at := r.asked // with one run it is always this one
+	if at == nil || at.id != id {
+		at = r.pending(id, response)
 	}
+	if at == nil {
+		r.counters.Mismatches++
+		return nil
+	}
+	if failure != nil {
+		r.counters.CallbacksFailed++
+		r.finish(host, at, CallbackFailed, 0)
+		return nil
+	}
+	if at != r.asked {
+		r.request(at)
+	}
+	if !bytes.Equal(response, r.buffer) {
+		r.counters.Mismatches++
+		r.finish(host, at, Mismatch, 0)
+		return nil
+	}
+	r.counters.Callbacks++
+	at.left--
+	r.goOn(host, at)
 	return nil
 }

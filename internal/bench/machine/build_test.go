@@ -10,7 +10,7 @@ import (
 
 func TestDescribeBuild(t *testing.T) {
 	env := result.Environment{Modules: make(map[string]string)}
-	describeBuild(&env, &debug.BuildInfo{
+	DescribeBuild(&env, &debug.BuildInfo{
 		Deps: []*debug.Module{
 			{Path: "example.com/a", Version: "v1.2.3"},
 			{Path: "example.com/b", Version: "v0.1.0", Replace: &debug.Module{Path: "/home/someone/b"}},

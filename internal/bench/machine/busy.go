@@ -20,7 +20,8 @@ type Load struct {
 	known bool
 }
 
-// usage is processor time so far, in clock ticks of the kernel's.
+// usage is processor time so far, in clock ticks of the kernel's. Own is that of
+// this process and of those that it has started.
 type usage struct {
 	total, busy, own float64
 }
@@ -63,7 +64,7 @@ func WaitWarning(share float64) string {
 }
 
 // readUsage reads the first line of proc/stat (user nice system idle iowait irq
-// softirq steal …, proc(5)) and the process's own utime and stime.
+// softirq steal …, proc(5)) and what the run's own processes have used.
 func readUsage(root fs.FS) (usage, bool) {
 	fields := strings.Fields(firstLine(root, "proc/stat"))
 	if len(fields) < 9 || fields[0] != "cpu" {
@@ -85,17 +86,56 @@ func readUsage(root fs.FS) (usage, bool) {
 	return u, known
 }
 
-// ownTicks reads utime and stime of proc/self/stat: the 12th and 13th fields
-// after the command's name, which is in parentheses and may hold spaces.
+// process is a line of proc/*/stat.
+type process struct {
+	id, parent string
+	ticks      float64 // of itself, and of children that have ended
+}
+
+// ownTicks adds up what this process and those that it has started have used:
+// what they measure is the run's own work.
 func ownTicks(root fs.FS) (float64, bool) {
-	line := firstLine(root, "proc/self/stat")
-	fields := strings.Fields(line[strings.LastIndexByte(line, ')')+1:])
-	if len(fields) < 13 {
+	self, known := readProcess(root, "proc/self/stat")
+	if !known {
 		return 0, false
 	}
-	user, err := strconv.ParseFloat(fields[11], 64)
-	system, err2 := strconv.ParseFloat(fields[12], 64)
-	return user + system, err == nil && err2 == nil
+	children := make(map[string][]process)
+	paths, _ := fs.Glob(root, "proc/[0-9]*/stat") // the pattern is a valid one
+	for _, path := range paths {
+		if p, known := readProcess(root, path); known && p.id != self.id {
+			children[p.parent] = append(children[p.parent], p)
+		}
+	}
+	return familyTicks(self, children), true
+}
+
+func familyTicks(p process, children map[string][]process) float64 {
+	sum := p.ticks
+	for _, child := range children[p.id] {
+		sum += familyTicks(child, children)
+	}
+	return sum
+}
+
+// readProcess reads the id, and, after the command's name, which is in
+// parentheses and may hold spaces, the 2nd field, the parent, and from the 12th
+// on utime, stime, cutime and cstime.
+func readProcess(root fs.FS, path string) (process, bool) {
+	line := firstLine(root, path)
+	id, _, _ := strings.Cut(line, " ")
+	fields := strings.Fields(line[strings.LastIndexByte(line, ')')+1:])
+	if len(fields) < 15 {
+		return process{}, false
+	}
+	p := process{id: id, parent: fields[1]}
+	for _, field := range fields[11:15] {
+		ticks, err := strconv.ParseFloat(field, 64)
+		if err != nil {
+			return process{}, false
+		}
+		p.ticks += ticks
+	}
+	return p, true
 }
 
 // Waited returns for how long all threads of this process together have been

@@ -34,12 +34,14 @@ func Describe(root fs.FS, now time.Time) result.Environment {
 		Started:    now.UTC().Format(time.RFC3339),
 	}
 	if build, ok := debug.ReadBuildInfo(); ok {
-		describeBuild(&env, build)
+		DescribeBuild(&env, build)
 	}
 	return env
 }
 
-func describeBuild(env *result.Environment, build *debug.BuildInfo) {
+// DescribeBuild describes in env, whose Modules must not be nil, the build of a
+// program: its modules and its commit.
+func DescribeBuild(env *result.Environment, build *debug.BuildInfo) {
 	for _, module := range build.Deps {
 		if module.Replace != nil {
 			// Where it is replaced by is a path; that it was is what counts.

@@ -1,6 +1,7 @@
 package machine_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -65,6 +66,26 @@ func TestQuietMachine(t *testing.T) {
 	root["proc/self/stat"] = file(ownStat + "580 20 0 0 20 0\n")
 	if text := load.Warning(); text != "" {
 		t.Errorf("one part in a hundred: got warning %q, want none", text)
+	}
+}
+
+// What processes do that the run has started is the run's own work, also when
+// they have ended.
+func TestOwnProcesses(t *testing.T) {
+	const child, grandchild, other = "8 (a b) S 7 1 1 0 -1 0 0 0 0 0 ", "9 (c) S 8 1 1 0 -1 0 0 0 0 0 ", "6 (d) S 1 1 1 0 -1 0 0 0 0 0 "
+	root := fstest.MapFS{
+		"proc/stat":      file("cpu  0 0 0 0 0 0 0 0 0 0\n"),
+		"proc/self/stat": file("7 (x) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0\n"),
+		"proc/7/stat":    file("7 (x) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0\n"),
+	}
+	load := machine.Watch(root)
+	root["proc/stat"] = file("cpu  100 0 0 0 0 0 0 0 0 0\n")
+	root["proc/self/stat"] = file("7 (x) S 1 1 1 0 -1 0 0 0 0 0 10 0 10 0 20 0\n") // 10 by one that has ended
+	root["proc/8/stat"] = file(child + "30 10 0 0 20 0\n")
+	root["proc/9/stat"] = file(grandchild + "20 0 0 0 20 0\n")
+	root["proc/6/stat"] = file(other + "20 0 0 0 20 0\n")
+	if others, known := load.Others(); !known || math.Abs(others-0.2) > 1e-9 {
+		t.Errorf("got %v, %v; want 0.2: 80 of 100 ticks are the run's own", others, known)
 	}
 }
 

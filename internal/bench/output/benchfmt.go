@@ -3,6 +3,7 @@ package output
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/airhost/airhost/internal/bench/result"
@@ -26,7 +27,7 @@ func BenchmarkText(w io.Writer, file *result.File) error {
 				Name:   name,
 				Iters:  cell.OpsPerSample,
 				Values: []benchfmt.Value{
-					{Value: sample, Unit: cell.Unit},
+					{Value: sample, Unit: benchmarkUnit(cell)},
 					{Value: cell.BytesPerOp, Unit: "B/op"},
 					{Value: cell.AllocsPerOp, Unit: "allocs/op"},
 				},
@@ -37,6 +38,15 @@ func BenchmarkText(w io.Writer, file *result.File) error {
 		}
 	}
 	return nil
+}
+
+// benchmarkUnit is the unit of a cell's samples. Those of load cells are one
+// round's 99.9th percentile each.
+func benchmarkUnit(c result.Cell) string {
+	if c.Mode == result.Load {
+		return "p99.9-" + c.Unit
+	}
+	return c.Unit
 }
 
 func benchmarkConfig(env result.Environment) []benchfmt.Config {
@@ -50,18 +60,22 @@ func benchmarkConfig(env result.Environment) []benchfmt.Config {
 	return config
 }
 
+// oneWord keeps a value from ending a benchmark's name, or a part of it.
+var oneWord = strings.NewReplacer(" ", "_", "\t", "_", "\n", "_", "/", "_")
+
 func benchmarkName(key result.Key, procs int) benchfmt.Name {
 	var name strings.Builder
 	for word := range strings.SplitSeq(string(key.Pattern), "-") {
 		name.WriteString(strings.ToUpper(word[:1]) + word[1:])
 	}
-	fmt.Fprintf(&name, "/engine=%s/broker=%s/tracker=%s/payload=%d/mode=%s",
-		key.Engine, key.Broker, key.Tracker, key.PayloadBytes, key.Mode)
-	if key.Components != 0 {
-		fmt.Fprintf(&name, "/components=%d", key.Components)
-	}
-	if key.Pairs != 0 {
-		fmt.Fprintf(&name, "/pairs=%d", key.Pairs)
+	for _, part := range [][2]string{
+		{"engine", key.Engine}, {"broker", key.Broker}, {"tracker", key.Tracker}, {"payload", strconv.Itoa(key.PayloadBytes)},
+		{"mode", string(key.Mode)}, {"components", count(key.Components)}, {"pairs", count(key.Pairs)}, {"cores", count(key.Cores)},
+		{"load", count(key.LoadPercent)}, {"part", key.Part},
+	} {
+		if part[1] != "" {
+			fmt.Fprintf(&name, "/%s=%s", part[0], oneWord.Replace(part[1]))
+		}
 	}
 	if procs > 1 {
 		fmt.Fprintf(&name, "-%d", procs)

@@ -95,3 +95,15 @@ func (f *footnotes) print(text *strings.Builder) {
 		fmt.Fprintf(text, "[%d] %s\n", i+1, note)
 	}
 }
+
+// Kinds returns texts without repetition: those that differ in their numbers only
+// are one, which gives the range of each number.
+func Kinds(texts []string) []string {
+	var notes footnotes
+	notes.add(texts)
+	var kinds []string
+	for _, note := range notes.notes {
+		kinds = append(kinds, note.String())
+	}
+	return kinds
+}

@@ -1,6 +1,8 @@
 package output
 
 import (
+	"cmp"
+	"fmt"
 	"io"
 	"strings"
 
@@ -16,7 +18,7 @@ type Listed struct {
 
 // List prints cells, one a line, each with whether it can be measured.
 func List(w io.Writer, cells []Listed) error {
-	t := table{header: []column{
+	g := grid{header: []column{
 		{"engine", false}, {"broker", false}, {"tracker", false}, {"pattern", false},
 		{"payload", true}, {"mode", false}, {"status", false},
 	}}
@@ -26,12 +28,27 @@ func List(w io.Writer, cells []Listed) error {
 			status = "left out: " + cell.Reason
 		}
 		key := cell.Key
-		t.rows = append(t.rows, []string{
-			key.Engine, key.Broker, key.Tracker, Workload(key), Size(key.PayloadBytes), string(key.Mode), status,
-		})
+		g.rows = append(g.rows, texts(
+			key.Engine, cmp.Or(key.Broker, "-"), cmp.Or(key.Tracker, "-"), Workload(key), Size(key.PayloadBytes), modeOf(key), status,
+		))
 	}
 	var text strings.Builder
-	t.print(&text)
+	g.print(&text, coloured(w))
 	_, err := io.WriteString(w, text.String())
 	return err
+}
+
+// modeOf names a cell's mode, and what it has of its own.
+func modeOf(key result.Key) string {
+	text := string(key.Mode)
+	if key.Cores > 0 {
+		text += fmt.Sprintf(", cores: %d", key.Cores)
+	}
+	if key.LoadPercent > 0 {
+		text += fmt.Sprintf(", %d %% of the maximum rate", key.LoadPercent)
+	}
+	if key.Part != "" {
+		text += ", " + key.Part
+	}
+	return text
 }

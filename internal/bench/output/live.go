@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"time"
 
-	"github.com/airhost/airhost/internal/bench/sampling"
+	"github.com/airhost/airhost/internal/bench"
+	"github.com/airhost/airhost/internal/bench/stat"
 )
 
 // liveEvery is how often the live line is written at most: what the terminal
@@ -35,16 +37,50 @@ func IsTerminal(file *os.File) bool {
 }
 
 // Show replaces the line.
-func (l *Live) Show(p sampling.Progress) {
+func (l *Live) Show(p bench.Progress) {
 	if l.w == nil || time.Since(l.last) < liveEvery {
 		return
 	}
 	l.last = time.Now()
+	fmt.Fprint(l.w, "\r\x1b[K", clip(liveText(p), l.width()))
+}
+
+// liveText is what the line says.
+func liveText(p bench.Progress) string {
 	if p.Round == 0 {
-		fmt.Fprintf(l.w, "\r\x1b[Kwarming up %s", p.Subject)
-		return
+		return "warming up " + p.Name
 	}
-	fmt.Fprintf(l.w, "\r\x1b[Kround %d of %d, %s left, %s", p.Round, p.Rounds, p.Left.Round(time.Second), p.Subject)
+	text := fmt.Sprintf("round %d of %d", p.Round, p.Rounds)
+	if p.Left > 0 {
+		text += fmt.Sprintf(", %s left", p.Left.Round(time.Second))
+	}
+	samples := p.Samples()
+	summary, err := stat.Summarize(samples, 0)
+	if err != nil {
+		return text + "  " + p.Name
+	}
+	half := (summary.High - summary.Low) / 2
+	return fmt.Sprintf("%s  %s ± %s  %s", text, Figure(summary.Median, p.Unit), Figure(half, p.Unit), p.Name)
+}
+
+// width is how many characters a line of the terminal has.
+func (l *Live) width() int {
+	if columns, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && columns > 20 {
+		return columns
+	}
+	return usualWidth
+}
+
+// usualWidth is a terminal's width where it does not say so. A longer line would
+// wrap, and its first part would stay.
+const usualWidth = 80
+
+// clip cuts a text to less than width characters.
+func clip(text string, width int) string {
+	if runes := []rune(text); len(runes) >= width {
+		return string(runes[:width-2]) + "…"
+	}
+	return text
 }
 
 // Clear removes the line.

@@ -8,17 +8,38 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/perf/benchfmt"
 
 	"github.com/airhost/airhost/internal/bench/output"
 	"github.com/airhost/airhost/internal/bench/result"
-	"github.com/airhost/airhost/internal/bench/sampling"
 )
 
 func number(x float64) *float64 { return &x }
+
+// with is a key of another mode.
+func with(key result.Key, mode result.Mode, set func(*result.Key)) result.Key {
+	key.Mode = mode
+	set(&key)
+	return key
+}
+
+// in is figures in another unit.
+func in(f *result.Figures, unit string) *result.Figures {
+	f.Unit = unit
+	return f
+}
+
+// loaded is figures of a load cell.
+func loaded(f *result.Figures) *result.Figures {
+	f.RatePerSecond, f.LateSends = 1_032_000, 17
+	for i, percent := range []float64{50, 90, 99, 99.9, 99.99, 100} {
+		v := 900 * float64(int(1)<<(2*i))
+		f.Percentiles = append(f.Percentiles, result.Percentile{Percent: percent, Value: v, CI95Low: 0.9 * v, CI95High: 1.2 * v})
+	}
+	return f
+}
 
 // example has a cell of each kind that outputs tell apart.
 func example() *result.File {
@@ -55,6 +76,15 @@ func example() *result.File {
 				"busy machine: others used 9.5 %, want at most 5 %")},
 			{Key: key("native", result.Call, 65, 0, 0), Status: result.Measured, Figures: figures(12_345, result.Missed,
 				"busy machine: others used 90 %, want at most 5 %", "drift: the second half is +12.0 % off", "cut short")},
+			{Key: with(key("wazero", result.Call, 64, 1, 0), result.Throughput, func(k *result.Key) { k.Cores = 2 }), Status: result.Measured, Figures: in(figures(3_861_004, ""), result.UnitPerSecond)},
+			{Key: with(key("wazero", result.RequestResponse, 64, 0, 0), result.Load, func(k *result.Key) { k.LoadPercent = 50 }), Status: result.Measured, Figures: loaded(figures(14_500, "", "cut short"))},
+			{Key: with(key("wazero", result.Call, 64, 0, 0), result.Cold, func(k *result.Key) { k.Broker, k.Tracker, k.Part = "", "", "compile" }), Status: result.Measured, Figures: figures(8_123_000, "")},
+			{Key: with(key("wazero", result.Call, 64, 0, 0), result.Cold, func(k *result.Key) { k.Broker, k.Tracker, k.Part = "", "", "memory" }), Status: result.Measured, Figures: in(figures(75_776, ""), result.UnitBytes)},
+			{Key: with(key("wazero", result.Call, 64, 0, 0), result.Stages, func(k *result.Key) { k.Part = "rest" }), Status: result.Measured, Figures: figures(-4.5, "")},
+			{Key: with(key("Extism go-sdk", result.Call, 65, 0, 0), result.Latency, func(k *result.Key) { k.Broker, k.Tracker, k.Peer = "", "", true }), Status: result.Measured, Figures: figures(48_850, "")},
+			{Key: with(key("bare | wazero", result.Call, 65, 0, 0), result.Latency, func(k *result.Key) { k.Broker, k.Tracker, k.Peer = "", "", true }), Status: result.Measured, Figures: figures(12_400, "")},
+			{Key: key("wazero", result.Call, 65, 0, 0), Status: result.Measured, Figures: figures(12_400, "")},
+			{Key: with(key("native", result.FireAndForget, 64, 2, 1), result.Latency, func(k *result.Key) { k.Broker = "channel" }), Status: result.Measured, Figures: figures(700, "")},
 			{Key: key("wasmtime", result.Call, 64, 0, 0), Status: result.LeftOut, Reason: "wasmtime: this build has no such engine"},
 			{Key: key("process", result.Call, 64, 0, 0), Status: result.LeftOut, Reason: "process: this build has no such engine"},
 		},
@@ -81,7 +111,7 @@ func golden(t *testing.T, name string, got string) {
 
 func TestGoldens(t *testing.T) {
 	for name, print := range map[string]func(io.Writer, *result.File) error{
-		"table.txt": output.Table, "bench.txt": output.BenchmarkText, "cells.csv": output.CSV,
+		"table.txt": output.Table, "markdown.md": output.Markdown, "bench.txt": output.BenchmarkText, "cells.csv": output.CSV,
 	} {
 		var got strings.Builder
 		if err := print(&got, example()); err != nil {
@@ -116,13 +146,16 @@ func TestBenchmarkTextIsReadable(t *testing.T) {
 		if !ok {
 			t.Fatalf("got %v, want nothing but results", reader.Result())
 		}
-		base, _ := line.Name.Parts()
-		count[string(base)]++
-		if _, ok := line.Value("sec/op"); !ok || line.GetConfig("goos") != "linux" || line.Iters != 40_000 {
-			t.Errorf("got %+v, want ns/op, goos and 40000 iterations", line)
+		base, parts := line.Name.Parts()
+		count[string(base)+" "+line.Values[0].Unit]++
+		if line.GetConfig("goos") != "linux" || line.Iters != 40_000 || len(parts) < 4 {
+			t.Errorf("got %+v, want goos, 40000 iterations and the cell's parts", line)
 		}
 	}
-	want := map[string]int{"FireAndForget": 6, "RequestResponse": 3, "Call": 3}
+	want := map[string]int{
+		"FireAndForget sec/op": 9, "RequestResponse sec/op": 3, "RequestResponse p99.9-sec/op": 3,
+		"Call sec/op": 18, "Call msg/s": 3, "Call B": 3,
+	}
 	if diff := cmp.Diff(want, count); diff != "" || reader.Err() != nil {
 		t.Errorf("lines (-want +got), %v:\n%s", reader.Err(), diff)
 	}
@@ -141,32 +174,12 @@ func TestCSVIsRectangular(t *testing.T) {
 
 func TestTableOfNothing(t *testing.T) {
 	file := example()
-	file.Cells = file.Cells[4:]
+	file.Cells = file.Cells[len(file.Cells)-2:]
 	var got strings.Builder
 	if err := output.Table(&got, file); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "nothing.txt", got.String())
-}
-
-func TestLive(t *testing.T) {
-	progress := []sampling.Progress{
-		{Subject: "a"}, {Subject: "b", Round: 3, Rounds: 50, Left: 90 * time.Second},
-	}
-	for _, p := range progress {
-		var silent, line strings.Builder
-		output.NewLive(&silent, false).Show(p)
-		live := output.NewLive(&line, true)
-		live.Show(p)
-		live.Show(p) // too soon after the first
-		live.Clear()
-		if silent.Len() > 0 {
-			t.Errorf("no terminal: wrote %q, want nothing", silent.String())
-		}
-		if got := strings.Count(line.String(), p.Subject+"\r\x1b[K"); got != 1 || strings.Contains(line.String(), "\n") {
-			t.Errorf("wrote %q, want the line once, and then none", line.String())
-		}
-	}
 }
 
 func TestIsTerminal(t *testing.T) {

@@ -4,11 +4,7 @@
 // strictly as it is written, so that a comparison never guesses.
 package result
 
-import (
-	"errors"
-	"fmt"
-	"slices"
-)
+import "fmt"
 
 // Schema is the version of the file that this package writes and reads.
 const Schema = 1
@@ -18,6 +14,9 @@ type File struct {
 	Schema      int         `json:"schema"`
 	Environment Environment `json:"environment"`
 	Cells       []Cell      `json:"cells"`
+	// Cut says that the run was ended before it got to its end. Cells hold what
+	// had been measured by then.
+	Cut bool `json:"cut,omitempty"`
 }
 
 // Environment is the machine and the build that a run's figures came from. It
@@ -56,11 +55,17 @@ func Patterns() []Pattern { return []Pattern{FireAndForget, RequestResponse, Cal
 // Mode is the question that a cell answers.
 type Mode string
 
-// Latency asks what one message costs, with one in flight.
-const Latency Mode = "latency"
+// The modes.
+const (
+	Latency    Mode = "latency"    // what one message costs, with one in flight
+	Throughput Mode = "throughput" // how many a second, with many in flight
+	Load       Mode = "load"       // what the slowest see at a fixed rate
+	Cold       Mode = "cold"       // what a component costs until its first message
+	Stages     Mode = "stages"     // where the time of a message goes
+)
 
 // Modes returns all modes.
-func Modes() []Mode { return []Mode{Latency} }
+func Modes() []Mode { return []Mode{Latency, Throughput, Load, Cold, Stages} }
 
 // Key names a cell: what is measured.
 type Key struct {
@@ -71,22 +76,52 @@ type Key struct {
 	PayloadBytes int     `json:"payload_bytes"`
 	Mode         Mode    `json:"mode"`
 	// Components is how many components pass a message round. It is set for
-	// fire-and-forget only: request-response has always two, call one.
+	// fire-and-forget only: request-response has always two, call one. But in
+	// throughput cells it is set for all patterns: there each component of the
+	// round messages or asks the next, and a Go program calls all of them.
 	Components int `json:"components,omitempty"`
 	// Pairs is how many rings or pairs, each on its own, run at the same time;
-	// 0 where the pattern has no such choice. An operation of any of them
-	// counts, so that with two pairs on two cores ns/op would ideally halve.
+	// 0 where the pattern or the mode has no such choice. An operation of any of
+	// them counts, so that with two pairs on two cores ns/op would ideally halve.
 	Pairs int `json:"pairs,omitempty"`
+	// Cores is how many processors a throughput cell may use, with as many
+	// workers of the host; 0 in other modes.
+	Cores int `json:"cores,omitempty"`
+	// LoadPercent is the rate of a load cell, as a share of the most that the
+	// same back ends were seen to do in the same run; 0 in other modes.
+	LoadPercent int `json:"load_percent,omitempty"`
+	// Part is which part of a cold or a stages cell's question this is, such as
+	// "compile" or "tracker"; "" in other modes.
+	Part string `json:"part,omitempty"`
+	// Peer says that the cell is of another project's host, which Engine names;
+	// it has neither broker nor tracker.
+	Peer bool `json:"peer,omitempty"`
 }
 
-// String names the cell in the parts that vary, for people.
+// String names the cell in the parts that vary, for people. Parts that it does
+// not have are not in it.
 func (k Key) String() string {
-	text := fmt.Sprintf("%s/%s/%s/%s/%dB/%s", k.Engine, k.Broker, k.Tracker, k.Pattern, k.PayloadBytes, k.Mode)
+	var text string
+	for _, part := range []string{k.Engine, k.Broker, k.Tracker} {
+		if part != "" {
+			text += part + "/"
+		}
+	}
+	text += fmt.Sprintf("%s/%dB/%s", k.Pattern, k.PayloadBytes, k.Mode)
 	if k.Components != 0 && k.Components != 2 {
 		text += fmt.Sprintf("/components=%d", k.Components)
 	}
 	if k.Pairs > 1 {
 		text += fmt.Sprintf("/pairs=%d", k.Pairs)
+	}
+	if k.Cores > 0 {
+		text += fmt.Sprintf("/cores=%d", k.Cores)
+	}
+	if k.LoadPercent > 0 {
+		text += fmt.Sprintf("/load=%d%%", k.LoadPercent)
+	}
+	if k.Part != "" {
+		text += "/" + k.Part
 	}
 	return text
 }
@@ -111,9 +146,25 @@ const (
 	Undecided Verdict = "undecided"
 )
 
-// UnitNanoseconds is the unit of latency cells: nanoseconds for one operation,
-// which is one hop, one round trip, or one call.
-const UnitNanoseconds = "ns/op"
+// The units. More is better in messages a second, and less in all others.
+const (
+	// UnitNanoseconds is nanoseconds for one operation: one hop, one round trip,
+	// one call, or what a part's name says.
+	UnitNanoseconds = "ns/op"
+	UnitPerSecond   = "msg/s"
+	UnitBytes       = "B"
+)
+
+// MoreIsBetter reports whether a larger figure in the unit is a better one.
+func MoreIsBetter(unit string) bool { return unit == UnitPerSecond }
+
+// Percentile is what a share of all operations took at most.
+type Percentile struct {
+	Percent  float64 `json:"percent"`  // 50, 90, 99, 99.9, 99.99, or 100 for the largest
+	Value    float64 `json:"value"`    // in the cell's unit
+	CI95Low  float64 `json:"ci95_low"` // over the rounds, by bootstrap
+	CI95High float64 `json:"ci95_high"`
+}
 
 // Cell is one cell of a run: its figures, or the reason why there are none.
 type Cell struct {
@@ -152,54 +203,15 @@ type Figures struct {
 	Target       *float64 `json:"target,omitempty"`
 	WithinTarget Verdict  `json:"within_target,omitempty"`
 
+	// Percentiles are those of all operations of a load cell, whose samples are
+	// one round's 99.9th percentile each; nil in other modes. RatePerSecond is the
+	// rate that was kept, and LateSends how many operations began more than a
+	// millisecond after they should have, which their latency includes.
+	Percentiles   []Percentile `json:"percentiles,omitempty"`
+	RatePerSecond float64      `json:"rate_per_second,omitempty"`
+	LateSends     int64        `json:"late_sends,omitempty"`
+
 	AllocsPerOp float64  `json:"allocs_per_op"`
 	BytesPerOp  float64  `json:"bytes_per_op"`
 	Warnings    []string `json:"warnings"` // never null
-}
-
-// ErrInvalid is what every error of [File.Validate] and [Read] matches.
-var ErrInvalid = errors.New("invalid result file")
-
-// Validate checks what the types cannot say.
-func (f *File) Validate() error {
-	if f.Schema != Schema {
-		return fmt.Errorf("%w: schema %d, want %d: write it again with this benchrunner", ErrInvalid, f.Schema, Schema)
-	}
-	seen := make(map[Key]bool)
-	for i, cell := range f.Cells {
-		if err := cell.validate(); err != nil {
-			return fmt.Errorf("%w: cell %d, %s: %w", ErrInvalid, i, cell.Key, err)
-		}
-		if seen[cell.Key] {
-			return fmt.Errorf("%w: cell %d, %s: is there twice", ErrInvalid, i, cell.Key)
-		}
-		seen[cell.Key] = true
-	}
-	return nil
-}
-
-func (c Cell) validate() error {
-	switch {
-	case !slices.Contains(Patterns(), c.Pattern):
-		return fmt.Errorf("unknown pattern %q", c.Pattern)
-	case !slices.Contains(Modes(), c.Mode):
-		return fmt.Errorf("unknown mode %q", c.Mode)
-	case c.Status == LeftOut && c.Figures != nil:
-		return errors.New("left out, but has figures")
-	case c.Status == LeftOut && c.Reason == "":
-		return errors.New("left out without a reason")
-	case c.Status == LeftOut:
-		return nil
-	case c.Status != Measured:
-		return fmt.Errorf("unknown status %q", c.Status)
-	case c.Figures == nil || len(c.Samples) == 0:
-		return errors.New("measured, but has no samples")
-	case c.Warnings == nil:
-		return errors.New("warnings are missing, want a list")
-	case (c.Target == nil) != (c.WithinTarget == ""):
-		return errors.New("target and within_target must come together")
-	case (c.Floor == nil) != (c.FloorMultiple == nil):
-		return errors.New("floor and floor_multiple must come together")
-	}
-	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,6 +29,22 @@ func example() *result.File {
 	ball.Components, ball.Pairs = 2, 1
 	left := key(result.Call)
 	left.Engine = "wasmtime"
+	crowd, load, part, peer := key(result.Call), key(result.Call), key(result.Call), key(result.Call)
+	crowd.Mode, crowd.Components, crowd.Cores = result.Throughput, 10, 2
+	load.Mode, load.LoadPercent = result.Load, 50
+	part.Mode, part.Part = result.Cold, "memory"
+	peer.Engine, peer.Broker, peer.Tracker, peer.Peer = "extism", "", "", true
+	measured := func(unit string) *result.Figures {
+		return &result.Figures{
+			Unit: unit, Samples: []float64{5}, OpsPerSample: 1,
+			Median: 5, CI95Low: 5, CI95High: 5, Mean: 5, Q1: 5, Q3: 5, Warnings: []string{},
+		}
+	}
+	tails := measured(result.UnitNanoseconds)
+	tails.Percentiles = []result.Percentile{
+		{Percent: 50, Value: 1, CI95Low: 1, CI95High: 2}, {Percent: 99.9, Value: 5, CI95Low: 4, CI95High: 6},
+	}
+	tails.RatePerSecond, tails.LateSends = 250_000, 3
 	return &result.File{
 		Schema: result.Schema,
 		Environment: result.Environment{
@@ -49,7 +66,12 @@ func example() *result.File {
 				Median: 500, CI95Low: 500, CI95High: 500, Mean: 500, Q1: 500, Q3: 500, Warnings: []string{},
 			}},
 			{Key: left, Status: result.LeftOut, Reason: "wasmtime: this build has no such engine"},
+			{Key: crowd, Status: result.Measured, Figures: measured(result.UnitPerSecond)},
+			{Key: load, Status: result.Measured, Figures: tails},
+			{Key: part, Status: result.Measured, Figures: measured(result.UnitBytes)},
+			{Key: peer, Status: result.Measured, Figures: measured(result.UnitNanoseconds)},
 		},
+		Cut: true,
 	}
 }
 
@@ -135,6 +157,20 @@ func TestValidate(t *testing.T) {
 		"no list of warnings":       func(f *result.File) { f.Cells[0].Warnings = nil },
 		"target without a verdict":  func(f *result.File) { f.Cells[0].WithinTarget = "" },
 		"floor without a multiple":  func(f *result.File) { f.Cells[0].FloorMultiple = nil },
+		"unknown unit":              func(f *result.File) { f.Cells[0].Unit = "s" },
+		"throughput in time":        func(f *result.File) { f.Cells[3].Unit = result.UnitNanoseconds },
+		"latency in messages":       func(f *result.File) { f.Cells[0].Unit = result.UnitPerSecond },
+		"throughput without cores":  func(f *result.File) { f.Cells[3].Cores = 0 },
+		"latency with cores":        func(f *result.File) { f.Cells[0].Cores = 1 },
+		"load without a rate":       func(f *result.File) { f.Cells[4].LoadPercent = 0 },
+		"latency at a rate":         func(f *result.File) { f.Cells[0].LoadPercent = 50 },
+		"cold without a part":       func(f *result.File) { f.Cells[5].Part = "" },
+		"latency of a part":         func(f *result.File) { f.Cells[0].Part = "memory" },
+		"load without percentiles":  func(f *result.File) { f.Cells[4].Percentiles = nil },
+		"load, no rate kept":        func(f *result.File) { f.Cells[4].RatePerSecond = 0 },
+		"percentiles in disorder":   func(f *result.File) { slices.Reverse(f.Cells[4].Percentiles) },
+		"latency with percentiles":  func(f *result.File) { f.Cells[0].Percentiles = f.Cells[4].Percentiles },
+		"load, warnings missing":    func(f *result.File) { f.Cells[4].Warnings = nil },
 	}
 	for name, spoil := range cases {
 		f := example()

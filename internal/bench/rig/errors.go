@@ -1,10 +1,21 @@
 package rig
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/airhost/airhost/internal/bench/guests"
 )
+
+// ErrResponse says that the response to a call was not the request's bytes.
+var ErrResponse = errors.New("the response is not the request")
+
+// CoresError says that a cell asks for more processors than this process has.
+type CoresError struct{ Want, Have int }
+
+func (e *CoresError) Error() string {
+	return fmt.Sprintf("the cell is to use %d processors, and this process has %d; run it on a larger machine, or with fewer --cores", e.Want, e.Have)
+}
 
 // CountError says that a sample did not do what it claims: the guests' counters
 // rose by Got, and not by Want.

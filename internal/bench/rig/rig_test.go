@@ -2,7 +2,9 @@ package rig_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"io"
 	"log/slog"
 	"sync/atomic"
 	"testing"
@@ -12,12 +14,14 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/airhost/airhost/backends/native"
+	"github.com/airhost/airhost/backends/wazero"
 	"github.com/airhost/airhost/brokers/inproc"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/guest"
 	"github.com/airhost/airhost/internal/bench/guests"
 	"github.com/airhost/airhost/internal/bench/result"
 	"github.com/airhost/airhost/internal/bench/rig"
+	"github.com/airhost/airhost/internal/bench/sampling"
 	"github.com/airhost/airhost/trackers/slab"
 )
 
@@ -30,32 +34,57 @@ func key(pattern result.Pattern) result.Key {
 	}
 }
 
-// source is the native guest of a pattern.
-func source(pattern result.Pattern) core.Source {
+// create makes the native guest of a pattern.
+func create(pattern result.Pattern) func() guest.Component {
 	if pattern == result.RequestResponse {
-		return native.Source(guests.NewRoundTrip)
+		return guests.NewRoundTrip
 	}
-	return native.Source(guests.NewPingPong)
+	return guests.NewPingPong
 }
 
-func newRig(t *testing.T, key result.Key, source core.Source) *rig.Rig {
-	t.Helper()
-	r, err := rig.New(t.Context(), key, rig.Parts{
+func source(pattern result.Pattern) core.Source { return native.Source(create(pattern)) }
+
+func parts(source core.Source) rig.Parts {
+	return rig.Parts{
 		Modules:    fx.Options(native.Module, inproc.Module, slab.Module),
 		EngineName: native.Name,
 		Guest:      source,
 		Logger:     slog.New(slog.DiscardHandler),
-		Patience:   20 * time.Millisecond,
-	})
+		Patience:   500 * time.Millisecond,
+	}
+}
+
+// wasmParts are the same on wazero.
+func wasmParts(pattern result.Pattern) rig.Parts {
+	p := parts(core.Source{Code: guests.PingPong})
+	if pattern == result.RequestResponse {
+		p.Guest = core.Source{Code: guests.RoundTrip}
+	}
+	p.Modules, p.EngineName = fx.Options(p.Modules, wazero.Module), wazero.Name
+	return p
+}
+
+func newRig(t *testing.T, key result.Key, source core.Source) *rig.Rig {
+	t.Helper()
+	return openRig(t, key, parts(source))
+}
+
+func openRig(t *testing.T, key result.Key, parts rig.Parts) *rig.Rig {
+	t.Helper()
+	r, err := rig.New(t.Context(), key, parts)
 	if err != nil {
 		t.Fatal(err)
 	}
+	closeAfter(t, r)
+	return r
+}
+
+func closeAfter(t *testing.T, c io.Closer) {
 	t.Cleanup(func() {
-		if err := r.Close(); err != nil {
+		if err := c.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return r
 }
 
 func TestRun(t *testing.T) {
@@ -70,34 +99,41 @@ func TestRun(t *testing.T) {
 		with(result.RequestResponse, 64, 0, 1), with(result.RequestResponse, 16<<10, 0, 1),
 		with(result.RequestResponse, 64, 0, 3), with(result.Call, 64, 0, 0), with(result.Call, 4096, 0, 0),
 	} {
-		t.Run(k.String(), func(t *testing.T) {
-			r := newRig(t, k, source(k.Pattern))
-			for _, n := range []int{1, 7, 1000} {
-				elapsed, err := r.Run(t.Context(), n)
-				if err != nil {
-					t.Fatalf("%d operations: %v", n, err)
-				}
-				if err := r.Verify(t.Context(), n); err != nil {
-					t.Error(err)
-				}
-				if elapsed <= 0 {
-					t.Errorf("%d operations took %v", n, elapsed)
-				}
-			}
-		})
+		t.Run(k.String(), func(t *testing.T) { runs(t, newRig(t, k, source(k.Pattern))) })
 	}
 }
 
-// A tampering guest is the pattern's own, but for one message in a thousand.
+// runs has r do different numbers of operations.
+func runs(t *testing.T, r sampling.Subject) {
+	t.Helper()
+	for _, n := range []int{1, 7, 1000} {
+		elapsed, err := r.Run(t.Context(), n)
+		if err != nil {
+			t.Fatalf("%d operations: %v", n, err)
+		}
+		if err := r.Verify(t.Context(), n); err != nil {
+			t.Error(err)
+		}
+		if elapsed <= 0 {
+			t.Errorf("%d operations took %v", n, elapsed)
+		}
+	}
+}
+
+// A tampering guest is the pattern's own, but for one message in every so many.
 type tampering struct {
 	guest.Component
 	handled *atomic.Int64 // by all instances
-	odd     func(guest.Host, []byte) ([]byte, error)
+	every   int64
+	odd     oddity
 }
 
+// oddity is what a tampering guest does instead of what is its own.
+type oddity func(own guest.Component, host guest.Host, message []byte) ([]byte, error)
+
 func (g tampering) HandleMessage(host guest.Host, sender string, message []byte) ([]byte, error) {
-	if len(message) >= guests.HeaderSize && message[0] != guests.OpStart && g.handled.Add(1)%1000 == 0 {
-		return g.odd(host, message)
+	if len(message) >= guests.HeaderSize && message[0] != guests.OpStart && g.handled.Add(1)%g.every == 0 {
+		return g.odd(g.Component, host, message)
 	}
 	return g.Component.HandleMessage(host, sender, message)
 }
@@ -113,14 +149,20 @@ func (g tampering) HandleCallback(host guest.Host, id guest.RequestID, response 
 	return g.Component.(guest.CallbackHandler).HandleCallback(host, id, response, failure)
 }
 
-func tampered(create func() guest.Component, odd func(guest.Host, []byte) ([]byte, error)) core.Source {
-	handled := new(atomic.Int64)
-	return native.Source(func() guest.Component { return tampering{create(), handled, odd} })
+// tampered is the native guest of a pattern, but for one message in a thousand.
+func tampered(pattern result.Pattern, odd oddity) core.Source {
+	return tamperedEvery(1000, pattern, odd)
 }
 
+func tamperedEvery(every int64, pattern result.Pattern, odd oddity) core.Source {
+	handled := new(atomic.Int64)
+	return native.Source(func() guest.Component { return tampering{create(pattern)(), handled, every, odd} })
+}
+
+func dropping(guest.Component, guest.Host, []byte) ([]byte, error) { return nil, nil }
+
 func TestDroppedMessageFails(t *testing.T) {
-	dropped := tampered(guests.NewPingPong, func(guest.Host, []byte) ([]byte, error) { return nil, nil })
-	_, err := newRig(t, key(result.FireAndForget), dropped).Run(t.Context(), 5000)
+	_, err := newRig(t, key(result.FireAndForget), tampered(result.FireAndForget, dropping)).Run(t.Context(), 5000)
 	var lost *rig.LostError
 	if !errors.As(err, &lost) {
 		t.Fatalf("one ball in a thousand is dropped: got %v, want a LostError", err)
@@ -133,11 +175,13 @@ func TestDroppedMessageFails(t *testing.T) {
 // A guest that blocks its host for good stands for a host that stalls.
 func TestStallFails(t *testing.T) {
 	release := make(chan struct{})
-	blocking := func(guest.Host, []byte) ([]byte, error) {
+	blocking := func(guest.Component, guest.Host, []byte) ([]byte, error) {
 		<-release
 		return nil, nil
 	}
-	r := newRig(t, key(result.FireAndForget), tampered(guests.NewPingPong, blocking))
+	p := parts(tampered(result.FireAndForget, blocking))
+	p.Patience = 20 * time.Millisecond
+	r := openRig(t, key(result.FireAndForget), p)
 	t.Cleanup(func() { close(release) }) // before the rig is closed
 	_, err := r.Run(t.Context(), 5000)
 	var stalled *rig.StalledError
@@ -146,7 +190,7 @@ func TestStallFails(t *testing.T) {
 	}
 }
 
-func runAndVerify(t *testing.T, r *rig.Rig, n int) error {
+func runAndVerify(t *testing.T, r sampling.Subject, n int) error {
 	t.Helper()
 	if _, err := r.Run(t.Context(), n); err != nil {
 		t.Fatal(err)
@@ -155,7 +199,7 @@ func runAndVerify(t *testing.T, r *rig.Rig, n int) error {
 }
 
 func TestSkippedWorkFails(t *testing.T) {
-	uncounted := tampered(guests.NewPingPong, func(_ guest.Host, message []byte) ([]byte, error) { return message, nil })
+	uncounted := tampered(result.Call, func(_ guest.Component, _ guest.Host, message []byte) ([]byte, error) { return message, nil })
 	err := runAndVerify(t, newRig(t, key(result.Call), uncounted), 5000)
 	var count *rig.CountError
 	if !errors.As(err, &count) {
@@ -167,20 +211,20 @@ func TestSkippedWorkFails(t *testing.T) {
 }
 
 func TestWrongResponseFails(t *testing.T) {
-	wrong := func(guest.Host, []byte) ([]byte, error) { return make([]byte, 64), nil }
-	_, err := newRig(t, key(result.RequestResponse), tampered(guests.NewRoundTrip, wrong)).Run(t.Context(), 5000)
+	wrong := func(guest.Component, guest.Host, []byte) ([]byte, error) { return make([]byte, 64), nil }
+	_, err := newRig(t, key(result.RequestResponse), tampered(result.RequestResponse, wrong)).Run(t.Context(), 5000)
 	var unfinished *rig.UnfinishedError
 	if !errors.As(err, &unfinished) || unfinished.Done.Status != guests.Mismatch {
 		t.Errorf("one response in a thousand is not the request: got %v, want an UnfinishedError by mismatch", err)
 	}
-	if _, err := newRig(t, key(result.Call), tampered(guests.NewPingPong, wrong)).Run(t.Context(), 5000); err == nil {
-		t.Error("one response in a thousand calls is not the request: got no error")
+	if _, err := newRig(t, key(result.Call), tampered(result.Call, wrong)).Run(t.Context(), 5000); !errors.Is(err, rig.ErrResponse) {
+		t.Errorf("one response in a thousand calls is not the request: got %v, want ErrResponse", err)
 	}
 }
 
 func TestFailedRequestFails(t *testing.T) {
-	failing := func(guest.Host, []byte) ([]byte, error) { return nil, errors.New("not today") }
-	_, err := newRig(t, key(result.RequestResponse), tampered(guests.NewRoundTrip, failing)).Run(t.Context(), 5000)
+	failing := func(guest.Component, guest.Host, []byte) ([]byte, error) { return nil, errors.New("not today") }
+	_, err := newRig(t, key(result.RequestResponse), tampered(result.RequestResponse, failing)).Run(t.Context(), 5000)
 	var unfinished *rig.UnfinishedError
 	if !errors.As(err, &unfinished) || unfinished.Done.Status != guests.CallbackFailed {
 		t.Errorf("one request in a thousand fails: got %v, want an UnfinishedError by a failed callback", err)
@@ -206,14 +250,24 @@ func (s *shortcut) HandleMessage(host guest.Host, sender string, message []byte)
 	if message[0] != guests.OpBall {
 		return s.Component.HandleMessage(host, sender, message)
 	}
+	hops, sequence := binary.LittleEndian.Uint64(message[8:]), binary.LittleEndian.Uint64(message[16:])
+	return nil, host.Send(s.done, report(hops+sequence))
+}
+
+// report is what the component done is told of a ball that has come to its end.
+func report(sequence uint64) []byte {
 	done := make([]byte, guests.HeaderSize)
 	done[0] = guests.OpDone
-	return nil, host.Send(s.done, done)
+	guests.SetSequence(done, sequence)
+	return done
+}
+
+func idle() core.Source {
+	return native.Source(func() guest.Component { return &shortcut{Component: guests.NewPingPong()} })
 }
 
 func TestDoingNothingFails(t *testing.T) {
-	idle := native.Source(func() guest.Component { return &shortcut{Component: guests.NewPingPong()} })
-	err := runAndVerify(t, newRig(t, key(result.FireAndForget), idle), 1000)
+	err := runAndVerify(t, newRig(t, key(result.FireAndForget), idle()), 1000)
 	var count *rig.CountError
 	if !errors.As(err, &count) || count.Got != (guests.Counters{}) {
 		t.Errorf("a guest that does nothing: got %v, want a CountError with no counts", err)

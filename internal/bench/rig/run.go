@@ -6,62 +6,73 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/guest"
 	"github.com/airhost/airhost/internal/bench/guests"
 	"github.com/airhost/airhost/internal/bench/result"
 )
 
 // reporter is the component that guests report to.
-type reporter struct{ reports chan<- guests.Done }
+type reporter struct{ report func(guests.Done) }
 
-// HandleMessage hands the report over. One that nobody has room for is dropped:
-// nobody waits for it either.
+// HandleMessage hands the report over.
 func (r reporter) HandleMessage(_ guest.Host, _ string, message []byte) ([]byte, error) {
 	done, err := guests.ParseDone(message)
 	if err != nil {
 		return nil, err
 	}
+	r.report(done)
+	return nil, nil
+}
+
+// report tells await of a run's end. One that nobody has room for is dropped:
+// nobody waits for it either.
+func (r *Rig) report(done guests.Done) {
 	select {
 	case r.reports <- done:
 	default:
 	}
-	return nil, nil
 }
 
-// Run does n operations, divided among the cell's rings. A message that never
-// arrives is a [LostError], one that nobody handles a [StalledError], and a run
-// that a guest ends early an [UnfinishedError].
+// Run does n operations, divided among all who begin something. A message that
+// never arrives is a [LostError], one that nobody handles a [StalledError], and
+// a run that a guest ends early an [UnfinishedError].
 func (r *Rig) Run(ctx context.Context, n int) (time.Duration, error) {
+	if r.key.Mode == result.Throughput {
+		return r.crowd(ctx, n)
+	}
 	if r.key.Pattern == result.Call {
 		return r.calls(ctx, n)
 	}
 	return r.runs(ctx, n)
 }
 
-// runs starts each ring and waits for all of them.
+// opening is the operation of the message that begins a run of the pattern.
+func opening(pattern result.Pattern) byte {
+	if pattern == result.RequestResponse {
+		return guests.OpStart
+	}
+	return guests.OpBall
+}
+
+// runs starts all runs and waits for their ends.
 func (r *Rig) runs(ctx context.Context, n int) (time.Duration, error) {
-	op := guests.OpBall
-	if r.key.Pattern == result.RequestResponse {
-		op = guests.OpStart
-	}
-	messages := make([][]byte, len(r.rings))
-	for i := range messages {
-		messages[i] = guests.NewMessage(op, uint64(r.share(n, i)), r.key.PayloadBytes)
-	}
+	message := guests.NewMessage(opening(r.key.Pattern), 0, r.key.PayloadBytes)
 	start := time.Now()
-	for i, ring := range r.rings {
-		if err := r.host.Send(ring[0], messages[i]); err != nil {
-			return 0, fmt.Errorf("starting a run of %s: %w", ring[0], err)
+	for i, target := range r.starts {
+		guests.SetNumber(message, uint64(r.share(n, i)))
+		if err := r.host.Send(target, message); err != nil {
+			return 0, fmt.Errorf("starting a run of %s: %w", target, err)
 		}
 	}
 	err := r.await(ctx, n)
 	return time.Since(start), err
 }
 
-// share is how many of n operations ring i does.
+// share is how many of n operations the i-th that begins does.
 func (r *Rig) share(n, i int) int {
-	share := n / len(r.rings)
-	if i < n%len(r.rings) {
+	share := n / len(r.starts)
+	if i < n%len(r.starts) {
 		share++
 	}
 	return share
@@ -69,33 +80,38 @@ func (r *Rig) share(n, i int) int {
 
 // calls makes n requests one after the other.
 func (r *Rig) calls(ctx context.Context, n int) (time.Duration, error) {
-	target := r.rings[0][0]
 	request := guests.NewMessage(guests.OpEcho, 0, r.key.PayloadBytes)
+	start := time.Now()
+	err := r.call(ctx, r.starts[0], request, n)
+	return time.Since(start), err
+}
+
+// call makes the same request of target n times, one after the other.
+func (r *Rig) call(ctx context.Context, target core.ComponentID, request []byte, n int) error {
 	// A context without an end, as a program's loop has that relies on the
 	// host's own timeout.
 	background := context.Background()
-	start := time.Now()
 	for i := range n {
 		response, err := r.host.Request(background, target, request)
 		if err != nil {
-			return 0, fmt.Errorf("calling %s: %w", target, err)
+			return fmt.Errorf("calling %s: %w", target, err)
 		}
 		if !bytes.Equal(response, request) {
-			return 0, fmt.Errorf("calling %s: the response is not the request", target)
+			return fmt.Errorf("calling %s: %w", target, ErrResponse)
 		}
 		if i&0xfff == 0xfff && ctx.Err() != nil {
-			return 0, ctx.Err()
+			return ctx.Err()
 		}
 	}
-	return time.Since(start), nil
+	return nil
 }
 
-// await waits for the report of every ring.
+// await waits for the report of every run.
 func (r *Rig) await(ctx context.Context, n int) error {
 	patience := time.NewTimer(r.patience)
 	defer patience.Stop()
 	var seen uint64
-	for left := len(r.rings); left > 0; {
+	for left := len(r.starts); left > 0; {
 		select {
 		case done := <-r.reports:
 			if done.Status != guests.Finished {
@@ -150,11 +166,16 @@ func (r *Rig) moved(seen *uint64) error {
 // Verify compares the guests' counters with what one Run of n operations must
 // have added to them. A difference is a [CountError].
 func (r *Rig) Verify(ctx context.Context, n int) error {
+	return r.verify(ctx, expected(r.key.Pattern, uint64(n), uint64(len(r.starts))))
+}
+
+// verify compares by how much the guests' counters have risen with want.
+func (r *Rig) verify(ctx context.Context, want guests.Counters) error {
 	now, err := r.count(ctx)
 	if err != nil {
 		return err
 	}
-	got, want := minus(now, r.known), r.expected(uint64(n))
+	got := minus(now, r.known)
 	r.known = now
 	if got != want {
 		return &CountError{got, want}
@@ -162,11 +183,10 @@ func (r *Rig) Verify(ctx context.Context, n int) error {
 	return nil
 }
 
-// expected is what n operations add to the guests' counters. The message that
-// starts a ring's run is handled too.
-func (r *Rig) expected(n uint64) guests.Counters {
-	starts := uint64(len(r.rings))
-	switch r.key.Pattern {
+// expected is what n operations of as many runs as starts add to the guests'
+// counters. The message that starts a run is handled too.
+func expected(pattern result.Pattern, n, starts uint64) guests.Counters {
+	switch pattern {
 	case result.FireAndForget:
 		return guests.Counters{Handled: n + starts, Sent: n}
 	case result.RequestResponse:

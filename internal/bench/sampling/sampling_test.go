@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/HdrHistogram/hdrhistogram-go"
+
 	"github.com/airhost/airhost/internal/bench/sampling"
 )
 
@@ -47,17 +49,22 @@ func (s *subject) Verify(_ context.Context, n int) error {
 
 var errUnverified = errors.New("operations were not verified, or not done")
 
-func subjects(log *[]string, names ...string) []sampling.Subject {
-	var list []sampling.Subject
+func subjects(log *[]string, size sampling.Size, names ...string) []sampling.Sized {
+	var list []sampling.Sized
 	for _, name := range names {
-		list = append(list, &subject{name: name, perOp: 100, log: log})
+		list = append(list, sampling.Sized{Subject: &subject{name: name, perOp: 100, log: log}, Size: size})
 	}
 	return list
 }
 
+// only is a list of one subject with samples of at least so many operations.
+func only(subject sampling.Subject, ops int) []sampling.Sized {
+	return []sampling.Sized{{Subject: subject, Size: sampling.Size{Ops: ops}}}
+}
+
 func TestRoundsAreInterleavedInFreshOrder(t *testing.T) {
 	var log []string
-	series, err := sampling.Run(t.Context(), subjects(&log, "a", "b", "c", "d"), sampling.Options{Samples: 20, SampleOps: 10})
+	series, err := sampling.Run(t.Context(), subjects(&log, sampling.Size{Ops: 10}, "a", "b", "c", "d"), sampling.Options{Samples: 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +101,7 @@ func once(log []string) []string {
 func TestSeedFixesOrder(t *testing.T) {
 	order := func(seed uint64) []string {
 		var log []string
-		if _, err := sampling.Run(t.Context(), subjects(&log, "a", "b", "c"), sampling.Options{Samples: 10, Seed: seed}); err != nil {
+		if _, err := sampling.Run(t.Context(), subjects(&log, sampling.Size{}, "a", "b", "c"), sampling.Options{Samples: 10, Seed: seed}); err != nil {
 			t.Fatal(err)
 		}
 		return log
@@ -110,16 +117,17 @@ func TestSeedFixesOrder(t *testing.T) {
 func TestSampleSize(t *testing.T) {
 	cases := []struct {
 		name    string
-		options sampling.Options
+		samples int
+		size    sampling.Size
 		want    int
 	}{
-		{"by operations", sampling.Options{Samples: 10, SampleOps: 1000}, 1000},
-		{"by time", sampling.Options{Samples: 10, SampleOps: 1000, SampleTime: time.Millisecond}, 10_001},
-		{"by the total", sampling.Options{Samples: 30, SampleOps: 1000, TotalOps: 1_000_000}, 33_334},
+		{"by operations", 10, sampling.Size{Ops: 1000}, 1000},
+		{"by time", 10, sampling.Size{Ops: 1000, Time: time.Millisecond}, 10_001},
+		{"by the total", 30, sampling.Size{Ops: 1000, TotalOps: 1_000_000}, 33_334},
 	}
 	for _, c := range cases {
 		s := &subject{name: "s", perOp: 100}
-		series, err := sampling.Run(t.Context(), []sampling.Subject{s}, c.options)
+		series, err := sampling.Run(t.Context(), []sampling.Sized{{Subject: s, Size: c.size}}, sampling.Options{Samples: c.samples})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -145,15 +153,15 @@ func (w *wobbling) Run(_ context.Context, n int) (time.Duration, error) {
 func (*wobbling) Verify(context.Context, int) error { return nil }
 
 func TestGoesOnUntilIntervalIsNarrow(t *testing.T) {
-	options := sampling.Options{Samples: 30, MaxSamples: 200, Interval: 0.02, SampleOps: 1}
-	series, err := sampling.Run(t.Context(), []sampling.Subject{&wobbling{settled: 80}}, options)
+	options := sampling.Options{Samples: 30, MaxSamples: 200, Interval: 0.02}
+	series, err := sampling.Run(t.Context(), only(&wobbling{settled: 80}, 1), options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if n := len(series[0].Samples); n <= 30 || n >= 200 {
 		t.Errorf("took %d samples, want more than 30 and less than 200", n)
 	}
-	series, err = sampling.Run(t.Context(), []sampling.Subject{&wobbling{settled: 1 << 30}}, options)
+	series, err = sampling.Run(t.Context(), only(&wobbling{settled: 1 << 30}, 1), options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +179,7 @@ func TestFailureEndsRun(t *testing.T) {
 		}
 		return nil
 	}}
-	series, err := sampling.Run(t.Context(), []sampling.Subject{s}, sampling.Options{Samples: 100})
+	series, err := sampling.Run(t.Context(), only(s, 0), sampling.Options{Samples: 100})
 	if !errors.Is(err, broken) {
 		t.Fatalf("got error %v, want the subject's", err)
 	}
@@ -186,14 +194,14 @@ type idle struct{ subject }
 func (i *idle) Run(context.Context, int) (time.Duration, error) { return time.Second, nil }
 
 func TestDoingNothingIsAFailure(t *testing.T) {
-	_, err := sampling.Run(t.Context(), []sampling.Subject{&idle{}}, sampling.Options{Samples: 3})
+	_, err := sampling.Run(t.Context(), only(&idle{}, 0), sampling.Options{Samples: 3})
 	if !errors.Is(err, errUnverified) {
 		t.Errorf("a subject that did nothing: got %v, want what Verify returned", err)
 	}
 }
 
 func TestNoTimeIsAFailure(t *testing.T) {
-	_, err := sampling.Run(t.Context(), []sampling.Subject{&subject{name: "idle"}}, sampling.Options{Samples: 3})
+	_, err := sampling.Run(t.Context(), only(&subject{name: "idle"}, 0), sampling.Options{Samples: 3})
 	if !errors.Is(err, sampling.ErrNoTime) {
 		t.Errorf("a subject that needs no time: got %v, want ErrNoTime", err)
 	}
@@ -206,7 +214,7 @@ func TestInterruptKeepsSamples(t *testing.T) {
 			cancel()
 		}
 	}}
-	series, err := sampling.Run(ctx, subjects(nil, "a", "b"), options)
+	series, err := sampling.Run(ctx, subjects(nil, sampling.Size{}, "a", "b"), options)
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("got error %v, want context.Canceled", err)
 	}
@@ -230,11 +238,8 @@ func (a *allocating) Run(ctx context.Context, n int) (time.Duration, error) {
 }
 
 func TestAllocationsAreCounted(t *testing.T) {
-	list := []sampling.Subject{
-		&allocating{subject{name: "allocating", perOp: 1}},
-		&subject{name: "frugal", perOp: 1},
-	}
-	series, err := sampling.Run(t.Context(), list, sampling.Options{Samples: 1, SampleOps: 10_000})
+	list := append(only(&allocating{subject{name: "allocating", perOp: 1}}, 10_000), only(&subject{name: "frugal", perOp: 1}, 10_000)...)
+	series, err := sampling.Run(t.Context(), list, sampling.Options{Samples: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,11 +253,11 @@ func TestAllocationsAreCounted(t *testing.T) {
 
 func TestWaitShare(t *testing.T) {
 	var waited time.Duration
-	options := sampling.Options{Samples: 4, SampleOps: 1000, Waited: func() time.Duration {
+	options := sampling.Options{Samples: 4, Waited: func() time.Duration {
 		waited += 10 * time.Microsecond
 		return waited
 	}}
-	series, err := sampling.Run(t.Context(), subjects(nil, "a"), options)
+	series, err := sampling.Run(t.Context(), subjects(nil, sampling.Size{Ops: 1000}, "a"), options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,15 +269,85 @@ func TestWaitShare(t *testing.T) {
 func TestProgress(t *testing.T) {
 	var all []sampling.Progress
 	options := sampling.Options{Samples: 2, Progress: func(p sampling.Progress) { all = append(all, p) }}
-	if _, err := sampling.Run(t.Context(), subjects(nil, "a"), options); err != nil {
+	if _, err := sampling.Run(t.Context(), subjects(nil, sampling.Size{}, "a", "b"), options); err != nil {
 		t.Fatal(err)
 	}
+	// The warm-up of both, and two rounds of both.
 	for i, p := range all {
-		if p.Subject != "a" || p.Round != i || p.Rounds != 2 {
-			t.Errorf("progress %d: got %+v, want round %d of 2 of a", i, p, i)
+		if p.Round != i/2 || p.Rounds != 2 || len(p.Samples) != max(0, p.Round-1) {
+			t.Errorf("progress %d: got %+v, want round %d of 2 with a sample for each before", i, p, i/2)
 		}
 	}
-	if len(all) != 3 {
-		t.Errorf("got %d reports, want 3: the warm-up and two rounds", len(all))
+	if len(all) != 6 || all[0].Subject+all[1].Subject != 1 || all[2].Subject+all[3].Subject != 1 {
+		t.Errorf("got %+v, want 6 reports, each subject's turn in each round", all)
+	}
+}
+
+// gauge samples its own values.
+type gauge struct {
+	subject
+	value float64
+}
+
+func (g *gauge) Value() float64 {
+	g.value++
+	return g.value
+}
+
+// paced has one slow operation in a hundred.
+type paced struct{ subject }
+
+func (*paced) Tails() sampling.Tails {
+	latency := hdrhistogram.New(1, 1e9, 3)
+	_ = latency.RecordValues(100, 990)
+	_ = latency.RecordValues(5000, 10)
+	return sampling.Tails{Latency: latency, PerSecond: 1e6, Late: 3}
+}
+
+func TestOtherSamplesThanTime(t *testing.T) {
+	list := append(only(&gauge{subject: subject{perOp: 1}}, 1), only(&paced{subject{perOp: 1}}, 1)...)
+	series, err := sampling.Run(t.Context(), list, sampling.Options{Samples: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := series[0].Samples; !slices.Equal(got, []float64{1, 2, 3}) {
+		t.Errorf("a gauge: got %v, want its values", got)
+	}
+	if got := series[1]; len(got.Tails) != 3 || got.Samples[0] < 4990 || got.Samples[0] > 5010 {
+		t.Errorf("a paced subject: got %+v, want three tails, and 99.9th percentiles of 5000", got)
+	}
+}
+
+// process counts what it is asked for.
+type process struct{ collected, allocated int }
+
+func (p *process) Collect(context.Context) error { p.collected++; return nil }
+
+func (p *process) Allocated(context.Context) (objects, bytes uint64, err error) {
+	p.allocated++
+	return uint64(p.allocated) * 1000, uint64(p.allocated) * 8000, nil
+}
+
+func (p *process) Waited(context.Context) (time.Duration, error) { return 0, nil }
+
+type elsewhere struct {
+	subject
+	process *process
+}
+
+func (e *elsewhere) Process() sampling.Process { return e.process }
+
+func TestOtherProcessIsAsked(t *testing.T) {
+	p := new(process)
+	list := append(only(&elsewhere{subject{perOp: 1}, p}, 100), only(&elsewhere{subject{perOp: 1}, p}, 100)...)
+	series, err := sampling.Run(t.Context(), list, sampling.Options{Samples: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := series[0]; got.AllocsPerOp != 10 || got.BytesPerOp != 80 {
+		t.Errorf("got %v allocations of %v bytes, want the process's 10 and 80 an operation", got.AllocsPerOp, got.BytesPerOp)
+	}
+	if p.collected != 2+5 {
+		t.Errorf("its garbage was collected %d times, want before each count and once a round, 7", p.collected)
 	}
 }

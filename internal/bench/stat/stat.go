@@ -1,6 +1,7 @@
 // Package stat says what a set of timing samples comes to: where its middle
-// lies, how sure that is, how far the samples spread, and whether they can be
-// trusted. Nothing is ever dropped from a sample set.
+// lies, how sure that is, how far the samples spread, whether they can be trusted,
+// and whether two sets differ by more than chance. Nothing is ever dropped from a
+// sample set.
 package stat
 
 import (
@@ -63,7 +64,32 @@ func Summarize(samples []float64, seed uint64) (Summary, error) {
 // their lowest and highest 2.5 % (Efron, "Bootstrap methods: another look at
 // the jackknife", 1979). samples must not be empty.
 func MedianInterval(samples []float64, seed uint64) (low, high float64) {
-	random := rand.New(rand.NewPCG(seed, uint64(len(samples))))
+	medians := drawMedians(samples, rand.New(rand.NewPCG(seed, uint64(len(samples)))))
+	return middle95(medians)
+}
+
+// RatioInterval returns the 95 % interval of how many times the median of base
+// the median of head is, by the percentile bootstrap. The sets are independent of
+// each other, and neither may be empty.
+func RatioInterval(base, head []float64, seed uint64) (low, high float64) {
+	random := rand.New(rand.NewPCG(seed, uint64(len(base)+len(head))))
+	ratios := drawMedians(head, random)
+	for i, median := range drawMedians(base, random) {
+		ratios[i] /= median
+	}
+	return middle95(ratios)
+}
+
+// middle95 returns the ends of what is left of resamples values, which it sorts,
+// without the lowest and highest 2.5 %.
+func middle95(values []float64) (low, high float64) {
+	slices.Sort(values)
+	return values[resamples*25/1000], values[resamples*975/1000-1]
+}
+
+// drawMedians returns the medians of resamples sets, each drawn from samples
+// with replacement.
+func drawMedians(samples []float64, random *rand.Rand) []float64 {
 	// Drawing ranks of sorted samples, and counting how often each was drawn,
 	// finds the median of a draw without sorting it.
 	sorted := slices.Sorted(slices.Values(samples))
@@ -76,8 +102,7 @@ func MedianInterval(samples []float64, seed uint64) (low, high float64) {
 		}
 		medians[i] = medianOfDraw(sorted, drawn)
 	}
-	slices.Sort(medians)
-	return medians[resamples*25/1000], medians[resamples*975/1000-1]
+	return medians
 }
 
 // medianOfDraw is the median of the samples that hold sorted[i] drawn[i] times;

@@ -91,6 +91,29 @@ func TestIntervalCoversKnownMedian(t *testing.T) {
 	}
 }
 
+// Two sets, of which the second has 1.2 times the first one's median: 20,000
+// cases gave 19,300 intervals that hold it. Of 200 cases that is 193, with a
+// standard deviation of 3.
+func TestRatioIntervalCoversKnownRatio(t *testing.T) {
+	random := rand.New(rand.NewPCG(8, 8))
+	covered := 0
+	for seed := range uint64(200) {
+		base, head := make([]float64, 40), make([]float64, 60)
+		for i := range base {
+			base[i] = math.Exp(0.1 * random.NormFloat64())
+		}
+		for i := range head {
+			head[i] = 1.2 * math.Exp(0.2*random.NormFloat64())
+		}
+		if low, high := stat.RatioInterval(base, head, seed); low <= 1.2 && 1.2 <= high {
+			covered++
+		}
+	}
+	if covered < 184 || covered == 200 {
+		t.Errorf("%d of 200 intervals hold the true ratio, want about 193", covered)
+	}
+}
+
 // The median's standard error for n normal samples is sqrt(pi/2n).
 func TestIntervalWidthOfNormal(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 3))
@@ -173,8 +196,8 @@ func TestWarnings(t *testing.T) {
 		t.Errorf("29 samples: %d warnings, want one", n)
 	}
 	wide := noisy(40, func(i int) float64 { return 250 + 100*float64(i%2) })
-	if n := count(wide); n != 1 {
-		t.Errorf("samples at two levels: %d warnings, want one", n)
+	if n := count(wide); n != 2 {
+		t.Errorf("samples at two levels: %d warnings, want two: wide, and bimodal", n)
 	}
 	if n := count(noisy(40, func(i int) float64 { return 250 + 10*float64(i) })); n != 2 {
 		t.Errorf("samples that slow down: %d warnings, want two: wide, and drift", n)

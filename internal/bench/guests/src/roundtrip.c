@@ -1,51 +1,86 @@
 // Request-response, both sides: asks, and answers. See ../guests.go for the protocol.
 #include "guest.h"
 
-// The run of the side that asks.
-static struct {
-  int under_way;
-  uint64_t left;        // rounds
-  uint64_t sequence;    // of the last request; goes on over all runs
-  uint64_t id;          // of the pending request
-  bytes request;        // what was sent last
-  uint32_t capacity;    // of request.data
+enum { MAX_RUNS = 256, SLOT_PLACE = 2 };
+
+// A run of the side that asks: a number of requests, one after the other. Its
+// place among the runs is in each of them.
+typedef struct {
+  uint64_t left, sequence;  // of the pending request; with 0 left the place is free
+  uint64_t id;
 } run;
 
-static void finish(uint8_t status, uint8_t error) {
-  run.under_way = 0;
-  tell_done(status, error, run.left, run.sequence);
+static run runs[MAX_RUNS];
+static uint32_t last;       // the place that a run was given last
+static run *asked;          // the run whose request is in request, or 0
+static bytes request;
+static uint32_t capacity;   // of request.data
+
+// stamp makes request the run's pending request.
+static void stamp(run *at) {
+  uint16_t place = at - runs;
+  asked = at;
+  __builtin_memcpy(request.data + SLOT_PLACE, &place, 2);
+  put(request.data + SLOT_NUMBER, at->left);
+  put(request.data + SLOT_SEQUENCE, at->sequence);
 }
 
-static void ask(void) {
-  put(run.request.data + SLOT_NUMBER, run.left);
-  put(run.request.data + SLOT_SEQUENCE, ++run.sequence);
+static void finish(run *at, uint8_t status, uint8_t error) {
+  tell_done(status, error, at->left, at->sequence);
+  at->left = 0;
+  asked = 0;
+}
+
+static void ask(run *at) {
+  at->sequence++;
+  stamp(at);
   request_area sent;
-  send_request(peer.data, peer.size, run.request.data, run.request.size, 0, &sent);
+  send_request(peer.data, peer.size, request.data, request.size, 0, &sent);
   if (sent.failed) {
     counters.refused++;
-    finish(SEND_REFUSED, sent.error);
+    finish(at, SEND_REFUSED, sent.error);
     return;
   }
   counters.sent++;
-  run.id = sent.id;
+  at->id = sent.id;
+}
+
+static run *find_free(void) {
+  for (uint32_t i = 0; i < MAX_RUNS; i++) {
+    last = (last + 1) % MAX_RUNS;
+    if (!runs[last].left) return &runs[last];
+  }
+  return 0;
+}
+
+// find_pending returns the run whose request has this id, or 0. The response
+// says where to look first.
+static run *find_pending(uint64_t id, bytes response) {
+  uint16_t place = MAX_RUNS;
+  if (response.size >= HEADER) __builtin_memcpy(&place, response.data + SLOT_PLACE, 2);
+  if (place < MAX_RUNS && runs[place].left && runs[place].id == id) return &runs[place];
+  for (run *at = runs; at < runs + MAX_RUNS; at++)
+    if (at->left && at->id == id) return at;
+  return 0;
 }
 
 // start keeps a copy of the message as the request, below all parameters to come.
 static area *start(bytes message) {
   if (message.size < HEADER) return fail(0, TEXT("a start has at least 24 bytes"));
-  if (run.under_way) return fail(2, TEXT("a run is under way"));
+  run *at = find_free();
+  if (!at) return fail(2, TEXT("too many runs are under way"));
   counters.handled++;
-  if (message.size > run.capacity) {
-    run.request.data = bump(8, message.size);
-    run.capacity = message.size;
+  if (message.size > capacity) {
+    request.data = bump(8, message.size);
+    capacity = message.size;
     base = top;
   }
-  run.request.size = message.size;
-  __builtin_memcpy(run.request.data, message.data, message.size);
-  run.request.data[OP] = 'R';
-  run.left = get(message.data + SLOT_NUMBER);
-  run.under_way = 1;
-  if (run.left) ask(); else finish(FINISHED, 0);
+  request.size = message.size;
+  __builtin_memcpy(request.data, message.data, message.size);
+  request.data[OP] = 'R';
+  at->left = get(message.data + SLOT_NUMBER);
+  at->sequence = get(message.data + SLOT_SEQUENCE);
+  if (at->left) ask(at); else finish(at, FINISHED, 0);
   return respond(message.data, 0);
 }
 
@@ -61,17 +96,25 @@ area *handle_message(uint8_t *sender, uint32_t sender_size, uint8_t *data, uint3
 
 EXPORT(LIFECYCLE "handle-callback")
 area *handle_callback(uint64_t id, uint32_t failed, uint8_t *data, uint32_t size) {
-  if (!run.under_way || id != run.id) {
+  bytes response = {data, failed ? 0 : size};
+  run *at = asked; // with one run it is always this one
+  if (!at || at->id != id) at = find_pending(id, response);
+  if (!at) {
     counters.mismatches++;
-  } else if (failed) {
-    counters.callbacks_failed++;
-    finish(CALLBACK_FAILED, 0);
-  } else if (!equal((bytes){data, size}, run.request)) {
-    counters.mismatches++;
-    finish(MISMATCH, 0);
-  } else {
-    counters.callbacks++;
-    if (--run.left) ask(); else finish(FINISHED, 0);
+    return respond(data, 0);
   }
+  if (failed) {
+    counters.callbacks_failed++;
+    finish(at, CALLBACK_FAILED, 0);
+    return respond(data, 0);
+  }
+  if (at != asked) stamp(at);
+  if (!equal(response, request)) {
+    counters.mismatches++;
+    finish(at, MISMATCH, 0);
+    return respond(data, 0);
+  }
+  counters.callbacks++;
+  if (--at->left) ask(at); else finish(at, FINISHED, 0);
   return respond(data, 0);
 }

@@ -1,0 +1,119 @@
+//go:build cgo && (linux || darwin) && (amd64 || arm64)
+
+package wasmtime_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/airhost/airhost/backends/wasmtime"
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/bench/guests"
+)
+
+// sizes of messages.
+var sizes = []struct {
+	name  string
+	bytes int
+}{{"64B", 64}, {"1MiB", 1 << 20}}
+
+// BenchmarkHandleMessage is a message in and its echo out. BenchmarkCopy is what
+// of it cannot be saved: the bytes' way into memory that is the guest's, and out.
+func BenchmarkHandleMessage(b *testing.B) {
+	for _, size := range sizes {
+		b.Run(size.name, func(b *testing.B) {
+			echoes(b, open(b, actor(), sink{}, core.Limits{}), size.bytes)
+		})
+	}
+}
+
+func BenchmarkHandleMessageFuel(b *testing.B) {
+	echoes(b, open(b, actor(), sink{}, core.Limits{Fuel: 1 << 30}), 64)
+}
+
+func echoes(b *testing.B, in core.Instance, size int) {
+	message, response := make([]byte, size), make([]byte, 0, size)
+	message[0] = 'e'
+	b.SetBytes(2 * int64(size))
+	b.ReportAllocs()
+	for b.Loop() {
+		response = response[:0]
+		if err := in.HandleMessage(self, message, &response); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if len(response) != size-1 {
+		b.Fatalf("got a response of %d bytes", len(response))
+	}
+}
+
+func BenchmarkCopy(b *testing.B) {
+	for _, size := range sizes {
+		b.Run(size.name, func(b *testing.B) {
+			message, memory, response := make([]byte, size.bytes), make([]byte, size.bytes), make([]byte, size.bytes)
+			b.SetBytes(2 * int64(size.bytes))
+			for b.Loop() {
+				copy(memory, message)
+				copy(response, memory)
+			}
+		})
+	}
+}
+
+// BenchmarkHandleMessageThatSends: to a host that is asked each time, and to one
+// that grants.
+func BenchmarkHandleMessageThatSends(b *testing.B) {
+	for name, host := range map[string]core.Services{"asked": sink{}, "granted": newGenerous()} {
+		b.Run(name, func(b *testing.B) {
+			in := open(b, actor(), host, core.Limits{})
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := in.HandleMessage(self, sends, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkCold is what comes before the first message of a guest in C.
+func BenchmarkCold(b *testing.B) {
+	src, ctx := core.Source{Code: guests.PingPong}, b.Context()
+	compiles := func(b *testing.B, config wasmtime.Config) {
+		e := newEngine(b, config)
+		compile(b, e, src.Code, core.Limits{}) // the shim, and what is done once
+		for b.Loop() {
+			c, err := e.Compile(ctx, src, core.Limits{})
+			must(b, err)
+			b.StopTimer()
+			must(b, c.Close(ctx))
+			b.StartTimer()
+		}
+	}
+	b.Run("compile", func(b *testing.B) { compiles(b, wasmtime.Config{}) })
+	b.Run("load", func(b *testing.B) { compiles(b, wasmtime.Config{CacheDir: b.TempDir()}) })
+	b.Run("engine and load", func(b *testing.B) {
+		config := wasmtime.Config{CacheDir: b.TempDir()}
+		compile(b, newEngine(b, config), src.Code, core.Limits{})
+		for b.Loop() {
+			e, err := wasmtime.New(config)
+			must(b, err)
+			c, err := e.Compile(ctx, src, core.Limits{})
+			must(b, err)
+			b.StopTimer()
+			must(b, errors.Join(c.Close(ctx), e.Close(ctx)))
+			b.StartTimer()
+		}
+	})
+	b.Run("instantiate", func(b *testing.B) {
+		c := compile(b, newEngine(b, wasmtime.Config{}), src.Code, core.Limits{})
+		b.ReportAllocs()
+		for b.Loop() {
+			in, err := c.Instantiate(ctx, core.Environment{ID: self, Host: sink{}})
+			must(b, err)
+			b.StopTimer()
+			must(b, in.Close())
+			b.StartTimer()
+		}
+	})
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"debug/buildinfo"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/airhost/airhost/internal/bench"
+	"github.com/airhost/airhost/internal/bench/compare"
+	"github.com/airhost/airhost/internal/bench/machine"
+	"github.com/airhost/airhost/internal/bench/output"
+	"github.com/airhost/airhost/internal/bench/remote"
+	"github.com/airhost/airhost/internal/bench/result"
+)
+
+// base is what this program is compared with.
+type base struct {
+	program string // the path of the executable
+	name    string // what errors call it
+	commit  string // or "", where it is the executable's own
+	close   func() error
+}
+
+// compare measures base and this program, and compares them.
+func (s *sessionFlags) compare(command *cobra.Command, threshold float64) (*compare.Comparison, error) {
+	keys, err := s.keys(command.Flags())
+	if err != nil {
+		return nil, err
+	}
+	if s.sampling.Seed == 0 {
+		s.sampling.Seed = rand.Uint64()
+	}
+	base, err := s.base(command.Context())
+	if err != nil {
+		return nil, err
+	}
+	compared, err := s.measure(command, base, keys, "", threshold)
+	if err == nil && s.confirm && len(compared.Changed()) > 0 {
+		s.sampling.Seed++
+		var again *compare.Comparison
+		if again, err = s.measure(command, base, compared.Changed(), "-again", threshold); err == nil {
+			compared.Confirm(again)
+		}
+	}
+	return compared, errors.Join(err, base.close())
+}
+
+// keys returns the cells that were chosen.
+func (s *sessionFlags) keys(flags *pflag.FlagSet) ([]result.Key, error) {
+	if s.suite == "" {
+		selection, err := s.chosen.selection()
+		return selection.Keys(), err
+	}
+	if err := noLists(flags); err != nil {
+		return nil, err
+	}
+	suite, file, err := findSuite(s.suite)
+	if err != nil {
+		return nil, err
+	}
+	return suiteKeys(suite, file)
+}
+
+// base builds what this program is compared with, if need be.
+func (s *sessionFlags) base(ctx context.Context) (*base, error) {
+	if s.program != "" {
+		path, err := filepath.Abs(s.program)
+		return &base{program: path, name: s.program, close: func() error { return nil }}, err
+	}
+	var settings []debug.BuildSetting
+	if build, ok := debug.ReadBuildInfo(); ok {
+		settings = build.Settings
+	}
+	revision, err := compare.BuildRevision(ctx, ".", s.against, settings)
+	if err != nil {
+		return nil, fmt.Errorf("--against: %w", err)
+	}
+	return &base{revision.Program, s.against, revision.Commit, revision.Close}, nil
+}
+
+// measure measures the cells of both builds, writes the results, and compares
+// them. suffix tells the files of one session from another's.
+func (s *sessionFlags) measure(command *cobra.Command, base *base, keys []result.Key, suffix string, threshold float64) (*compare.Comparison, error) {
+	stderr := command.ErrOrStderr()
+	serve, err := serveCommand(stderr)
+	if err != nil {
+		return nil, err
+	}
+	files, err := s.files(command.Flags(), base)
+	if err != nil {
+		return nil, err
+	}
+	live := output.NewLive(stderr, isTerminal(stderr))
+	session := compare.Session{
+		Base:  compare.Build{Name: base.name, Command: base.command(stderr)},
+		Head:  compare.Build{Name: "this program", Command: serve},
+		Cells: catalog(slog.New(slog.DiscardHandler)), Keys: keys,
+		Spec: bench.Spec{Sampling: s.sampling, Size: s.size, Root: os.DirFS("/"), Progress: live.Show},
+	}
+	files[0].Cells, files[1].Cells, err = session.Run(command.Context())
+	live.Clear()
+	if errors.Is(err, remote.ErrProtocol) {
+		err = fmt.Errorf("%w; if it is too old to, run each of the two by itself and compare the files", err)
+	}
+	cut := errors.Is(err, context.Canceled)
+	if err != nil && !cut {
+		return nil, err
+	}
+	files[0].Cut, files[1].Cut = cut, cut
+	if err := s.write(files, suffix); err != nil {
+		return nil, err
+	}
+	if cut {
+		return nil, fmt.Errorf("the session was cut short: %w", err)
+	}
+	return compare.Files(files[0], files[1], threshold)
+}
+
+func (b *base) command(stderr io.Writer) func() *exec.Cmd {
+	return func() *exec.Cmd {
+		command := exec.Command(b.program, serveName)
+		command.Stderr = stderr
+		return command
+	}
+}
+
+// files are those of base and head, without cells yet: of one session, which
+// their seed and their start say.
+func (s *sessionFlags) files(flags *pflag.FlagSet, base *base) (files [2]*result.File, err error) {
+	now := time.Now()
+	for i := range files {
+		env := machine.Describe(os.DirFS("/"), now)
+		env.Seed = s.sampling.Seed
+		flags.Visit(func(flag *pflag.Flag) {
+			switch flag.Name {
+			case "json", "markdown", "output", "seed", "threshold":
+			case "against-program":
+				env.Flags = append(env.Flags, "--against-program")
+			case "suite":
+				env.Flags = append(env.Flags, "--suite="+suiteName(s.suite))
+			default:
+				env.Flags = append(env.Flags, "--"+flag.Name+"="+flagText(flag))
+			}
+		})
+		files[i] = &result.File{Schema: result.Schema, Environment: env}
+	}
+	return files, base.describe(&files[0].Environment)
+}
+
+// describe replaces this program's build in env by base's.
+func (b *base) describe(env *result.Environment) error {
+	build, err := buildinfo.ReadFile(b.program)
+	if err != nil {
+		return fmt.Errorf("reading what %s is: %w", b.name, err)
+	}
+	env.Go, env.Modules, env.Commit, env.Modified = build.GoVersion, make(map[string]string), "unknown", false
+	machine.DescribeBuild(env, build)
+	if b.commit != "" {
+		env.Commit = b.commit
+	}
+	return nil
+}
+
+// write writes the files to the folder that was asked for, if there is one.
+func (s *sessionFlags) write(files [2]*result.File, suffix string) error {
+	if s.folder == "" {
+		return nil
+	}
+	err := os.MkdirAll(s.folder, 0o755)
+	for i, name := range []string{"base", "head"} {
+		path := filepath.Join(s.folder, name+suffix+".json")
+		err = errors.Join(err, writeFile(path, files[i], func(w io.Writer, file *result.File) error { return file.Write(w) }))
+	}
+	return err
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/airhost/airhost/internal/bench/result"
+	"github.com/airhost/airhost/internal/bench/suite"
+)
+
+// defaultSuites is the file of suites where none is named.
+const defaultSuites = "bench.yaml"
+
+// findSuite returns the suite that [FILE:]NAME names, and its file.
+func findSuite(name string) (suite.Suite, *suite.File, error) {
+	path := defaultSuites
+	if at := strings.LastIndexByte(name, ':'); at >= 0 {
+		path = name[:at]
+	}
+	name = suiteName(name)
+	file, err := suite.Load(path)
+	if err != nil {
+		return suite.Suite{}, nil, fmt.Errorf("--suite: %w", err)
+	}
+	found, err := file.Find(name)
+	if err != nil {
+		return suite.Suite{}, nil, fmt.Errorf("--suite: %w", err)
+	}
+	return found, file, nil
+}
+
+// noLists returns an error if cells were listed by flags, too.
+func noLists(flags *pflag.FlagSet) error {
+	lists := pflag.NewFlagSet("", pflag.ContinueOnError)
+	new(selectionFlags).add(lists)
+	var mixed error
+	lists.VisitAll(func(flag *pflag.Flag) {
+		if flags.Changed(flag.Name) {
+			mixed = fmt.Errorf("--suite and --%s: want a suite's cells, or those that flags list", flag.Name)
+		}
+	})
+	return mixed
+}
+
+// suiteName is the name in [FILE:]NAME.
+func suiteName(text string) string { return text[strings.LastIndexByte(text, ':')+1:] }
+
+// suiteKeys returns the cells of a suite, none twice. What a set of cells does
+// not say is as in a run without flags.
+func suiteKeys(s suite.Suite, file *suite.File) ([]result.Key, error) {
+	var all []result.Key
+	for _, list := range s.Cells {
+		chosen := headline()
+		flags := pflag.NewFlagSet("cells", pflag.ContinueOnError)
+		chosen.add(flags)
+		check := func() error { _, err := chosen.selection(); return err }
+		if err := applyList(flags, list, file, check); err != nil {
+			return nil, err
+		}
+		selection, err := chosen.selection()
+		if err != nil {
+			return nil, file.Wrong(list.Place, err)
+		}
+		for _, key := range selection.Keys() {
+			if !slices.Contains(all, key) {
+				all = append(all, key)
+			}
+		}
+	}
+	return all, nil
+}
+
+// suiteSettings sets flags as a suite says, unless they are set already. Only
+// those in allowed may be.
+func suiteSettings(flags *pflag.FlagSet, s suite.Suite, file *suite.File, allowed []string) error {
+	settings := pflag.NewFlagSet("settings", pflag.ContinueOnError)
+	flags.VisitAll(func(flag *pflag.Flag) {
+		if slices.Contains(allowed, flag.Name) && !flag.Changed {
+			settings.AddFlag(flag)
+		}
+	})
+	open := suite.List{Place: s.Settings.Place}
+	for _, entry := range s.Settings.Entries {
+		if flag := flags.Lookup(entry.Key); flag == nil || !flag.Changed || !slices.Contains(allowed, entry.Key) {
+			open.Entries = append(open.Entries, entry)
+		}
+	}
+	return applyList(settings, open, file, func() error { return nil })
+}
+
+// applyList sets the flags that a list has as keys. check is called after each.
+func applyList(flags *pflag.FlagSet, list suite.List, file *suite.File, check func() error) error {
+	for _, entry := range list.Entries {
+		if flags.Lookup(entry.Key) == nil {
+			return file.Wrong(entry.Place, fmt.Errorf("unknown key %q, want one of %s", entry.Key, flagNames(flags)))
+		}
+		if err := flags.Set(entry.Key, strings.Join(entry.Values, ",")); err != nil {
+			return file.Wrong(entry.Place, err)
+		}
+		if err := check(); err != nil {
+			return file.Wrong(entry.Place, err)
+		}
+	}
+	return nil
+}
+
+func flagNames(flags *pflag.FlagSet) string {
+	var names []string
+	flags.VisitAll(func(flag *pflag.Flag) { names = append(names, flag.Name) })
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,172 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+
+	"go.uber.org/fx"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/bench/alone"
+	"github.com/airhost/airhost/internal/bench/cells"
+	"github.com/airhost/airhost/internal/bench/remote"
+	"github.com/airhost/airhost/internal/bench/result"
+	"github.com/airhost/airhost/internal/bench/rig"
+)
+
+// Engine is an engine that cells can be measured on.
+type Engine struct {
+	// Module puts the engine into the value group "engines", under the name that
+	// Deploy gives.
+	Module fx.Option
+	Deploy string
+	// Cached is Module with compiled code kept in a directory; nil for an engine
+	// that keeps none.
+	Cached func(dir string) fx.Option
+	// Native says that components are Go values in the host's process.
+	Native bool
+	// Guest is the guest that a pattern needs.
+	Guest func(result.Pattern) core.Source
+	// Floor makes the floor of a pattern and a payload in bytes.
+	Floor func(ctx context.Context, pattern result.Pattern, payload int) (remote.Subject, error)
+}
+
+// Catalog is what a build can measure, by the names that cells use.
+type Catalog struct {
+	Engines           map[string]Engine
+	Brokers, Trackers map[string]fx.Option
+	// Native is the engine of the component that guests report to, which is a Go
+	// value, on hosts whose own engine is another.
+	Native fx.Option
+	// LeftOut says for names of engines, brokers and trackers that exist, but
+	// cannot be measured by this build, why not.
+	LeftOut map[string]string
+	// Logger takes the log of the cells' hosts.
+	Logger *slog.Logger
+}
+
+var _ Source = Catalog{}
+
+// Reason implements [Source].
+func (c Catalog) Reason(key result.Key) string {
+	for _, part := range []string{key.Engine, key.Broker, key.Tracker} {
+		if why, ok := c.LeftOut[part]; ok {
+			return part + ": " + why
+		}
+	}
+	if e, known := c.Engines[key.Engine]; known && key.Part == cells.LoadCached && e.Cached == nil {
+		return key.Engine + " keeps no compiled code"
+	}
+	if most := runtime.GOMAXPROCS(0); key.Cores > most {
+		return fmt.Sprintf("%d cores: this process may use %d", key.Cores, most)
+	}
+	return ""
+}
+
+// Target implements [Source].
+func (c Catalog) Target(key result.Key) (float64, bool) {
+	return cells.Target(key, c.Engines[key.Engine].Native)
+}
+
+// Open implements [Source].
+func (c Catalog) Open(ctx context.Context, key result.Key, floor bool) (remote.Subject, error) {
+	if floor {
+		engine, err := c.engine(key.Engine)
+		if err != nil {
+			return nil, err
+		}
+		return engine.Floor(ctx, key.Pattern, key.PayloadBytes)
+	}
+	switch key.Mode {
+	case result.Cold, result.Stages:
+		return c.openAlone(ctx, key)
+	}
+	parts, err := c.parts(key)
+	if err != nil {
+		return nil, err
+	}
+	if key.Mode == result.Load {
+		return rig.NewLoad(ctx, key, parts)
+	}
+	return rig.New(ctx, key, parts)
+}
+
+// openAlone sets up a part of a cell by itself. A key without an engine, a
+// broker or a tracker needs none.
+func (c Catalog) openAlone(ctx context.Context, key result.Key) (remote.Subject, error) {
+	if key.Part == cells.BaseWhole {
+		whole := key
+		whole.Mode, whole.Part = result.Latency, ""
+		return c.Open(ctx, whole, false)
+	}
+	parts := alone.Parts{Logger: c.Logger}
+	if key.Engine != "" {
+		engine, err := c.engine(key.Engine)
+		if err != nil {
+			return nil, err
+		}
+		parts.Engine, parts.EngineName, parts.Cached = engine.Module, engine.Deploy, engine.Cached
+		parts.Guest = engine.Guest
+	}
+	var err error
+	if key.Broker != "" {
+		if parts.Broker, err = named(c.Brokers, "broker", key.Broker); err != nil {
+			return nil, err
+		}
+	}
+	if key.Tracker != "" {
+		if parts.Tracker, err = named(c.Trackers, "tracker", key.Tracker); err != nil {
+			return nil, err
+		}
+	}
+	return alone.New(ctx, key, parts)
+}
+
+// UnknownError says that a cell has a part that no build has.
+type UnknownError struct{ Part, Name string }
+
+func (e *UnknownError) Error() string { return fmt.Sprintf("there is no %s %q", e.Part, e.Name) }
+
+func named(all map[string]fx.Option, part, name string) (fx.Option, error) {
+	option, ok := all[name]
+	if !ok {
+		return nil, &UnknownError{part, name}
+	}
+	return option, nil
+}
+
+func (c Catalog) engine(name string) (Engine, error) {
+	engine, ok := c.Engines[name]
+	if !ok {
+		return Engine{}, &UnknownError{"engine", name}
+	}
+	return engine, nil
+}
+
+// parts returns what the cell's host is made of.
+func (c Catalog) parts(key result.Key) (rig.Parts, error) {
+	engine, err := c.engine(key.Engine)
+	if err != nil {
+		return rig.Parts{}, err
+	}
+	broker, err := named(c.Brokers, "broker", key.Broker)
+	if err != nil {
+		return rig.Parts{}, err
+	}
+	tracker, err := named(c.Trackers, "tracker", key.Tracker)
+	if err != nil {
+		return rig.Parts{}, err
+	}
+	parts := rig.Parts{
+		Modules:    fx.Options(broker, tracker, engine.Module),
+		EngineName: engine.Deploy,
+		Guest:      engine.Guest(key.Pattern),
+		Logger:     c.Logger,
+	}
+	if !engine.Native {
+		parts.Modules = fx.Options(parts.Modules, c.Native)
+	}
+	return parts, nil
+}
