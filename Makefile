@@ -6,7 +6,10 @@ GUESTS  := $(OUT)/guests
 PACKAGES = ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build guests run test check race nocgo vet staticcheck format tidy rebuild snippets bench fuzz soak clean
+.PHONY: help setup build guests run test check race nocgo vet staticcheck format tidy modules rebuild bench reference fuzz soak clean
+
+# Modules of their own, so that users of the library do not inherit what they need.
+MODULES := results/peers
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,11 +29,12 @@ run: build guests ## run the relay example: both patterns at work between WebAss
 test: setup ## run all tests
 	@$(GO) test $(PACKAGES)
 
-check: vet staticcheck format tidy race nocgo rebuild ## all that CI checks, apart from `make test`
+check: vet staticcheck format tidy race nocgo modules rebuild ## all that CI checks, apart from `make test`
 
 vet:
 	@$(GO) vet $(PACKAGES)
 	@GOOS=wasip1 GOARCH=wasm $(GO) vet ./guest/... ./examples/...
+	@for tag in airhost_delay5 airhost_delay10; do $(GO) vet -tags $$tag ./core/host || exit 1; done
 
 staticcheck:
 	@$(GO) tool staticcheck $(PACKAGES)
@@ -49,11 +53,21 @@ nocgo:
 	@CGO_ENABLED=0 $(GO) build $(PACKAGES)
 	@CGO_ENABLED=0 $(GO) test -short $(PACKAGES)
 
+modules: ## check the modules that are not the library's: peers, examples with servers
+	@staticcheck=$$($(GO) tool -n staticcheck); for module in $(MODULES); do \
+	  (cd $$module && $(GO) vet ./... && $$staticcheck ./... && $(GO) mod tidy -diff && $(GO) test -short ./...) || exit 1; \
+	done
+
 rebuild: ## build the committed guests anew (clang-19, lld-19, wabt) and compare
 	@AIRHOST_REBUILD=1 $(GO) test -count=1 -run 'Rebuild' ./internal/... ./core/... ./backends/...
+	@cd results/peers && AIRHOST_REBUILD=1 $(GO) test -count=1 -run 'Rebuild' ./...
 
 bench: build ## measure the headline figures (half a minute, on a quiet machine)
-	@$(OUT)/benchrunner run --engine wazero,native
+	@$(OUT)/benchrunner run
+
+reference: build ## measure all cells that results/ keeps, and make their report (long)
+	@$(OUT)/benchrunner run --suite reference --json results/reference.json
+	@$(OUT)/benchrunner report results/reference.json -o results/reference.html --svg results/headline.svg
 
 fuzz: ## run each fuzz target for FUZZTIME (1m)
 	@for package in $$($(GO) list $(PACKAGES)); do \
