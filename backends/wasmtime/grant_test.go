@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -24,9 +25,20 @@ type granter struct {
 
 const (
 	granted = "shop/stock" // the target
-	largest = 3000         // in bytes
-	buffer  = 4096         // AIRHOST_SMALL
+	largest = 1000         // in bytes
 )
+
+// buffer is the size of C's buffer for what a guest sends: AIRHOST_SMALL.
+func buffer(t *testing.T) (size int) {
+	t.Helper()
+	header, err := os.ReadFile("guest.h")
+	must(t, err)
+	_, rest, _ := strings.Cut(string(header), "#define AIRHOST_SMALL ")
+	if _, err = fmt.Sscan(rest, &size); err != nil || size <= largest {
+		t.Fatalf("AIRHOST_SMALL of guest.h: got %d, %v, want more than %d", size, err, largest)
+	}
+	return size
+}
 
 // newGranter returns a host that grants messages and requests to one target.
 func newGranter() *granter {
@@ -58,7 +70,7 @@ func (g *granter) RequestGranted(request []byte, timeoutMillis uint64) {
 func (g *granter) asked(t *testing.T, want ...string) {
 	t.Helper()
 	if !slices.Equal(g.Asked, want) {
-		t.Errorf("the host was asked\n%s\nwant\n%s", strings.Join(g.Asked, "\n"), strings.Join(want, "\n"))
+		t.Errorf("the host was asked\n%.200q\nwant\n%.200q", g.Asked, want)
 	}
 	g.Asked = nil
 }
@@ -140,7 +152,7 @@ func TestGrantedSizes(t *testing.T) {
 		granted       bool
 	}{
 		{largest, largest, true}, {largest, largest + 1, false},
-		{1 << 20, buffer, true}, {1 << 20, buffer + 1, false}, {1 << 40, 10, true}, {1 << 32, 10, true}, {0, 0, true}, {0, 1, false},
+		{1 << 20, buffer(t), true}, {1 << 20, buffer(t) + 1, false}, {1 << 40, 10, true}, {1 << 32, 10, true}, {0, 0, true}, {0, 1, false},
 	} {
 		g := newGranter()
 		g.grant.Largest = test.largest

@@ -149,7 +149,7 @@ func randomScript(random *rand.Rand) *script {
 func randomBytes(random *rand.Rand) []byte {
 	size := random.IntN(100)
 	if random.IntN(6) == 0 {
-		size = 3500 + random.IntN(1000)
+		size = 1500 + random.IntN(4000)
 	}
 	return bytes.Repeat([]byte{byte('a' + random.IntN(26))}, size)
 }

@@ -18,13 +18,16 @@ type fault string
 type reference struct {
 	fault fault
 
-	lock    chan struct{}
-	last    core.RequestID
-	pending map[core.RequestID]*entry
-	closed  bool
-	calls   sync.WaitGroup // of Expired
-	born    time.Time
+	lock     chan struct{}
+	last     core.RequestID
+	pending  map[core.RequestID]*entry
+	reserved map[core.RequestID]core.Waiter
+	closed   bool
+	calls    sync.WaitGroup // of Expired
+	born     time.Time
 }
+
+var _ core.Reserver = (*reference)(nil)
 
 type entry struct {
 	waiter core.Waiter
@@ -32,7 +35,10 @@ type entry struct {
 }
 
 func newReference(f fault) *reference {
-	return &reference{fault: f, lock: make(chan struct{}, 1), pending: make(map[core.RequestID]*entry), born: time.Now()}
+	return &reference{
+		fault: f, lock: make(chan struct{}, 1), born: time.Now(),
+		pending: make(map[core.RequestID]*entry), reserved: make(map[core.RequestID]core.Waiter),
+	}
 }
 
 func (r *reference) has(f fault) bool { return r.fault == f }
@@ -64,8 +70,12 @@ func (r *reference) Register(w core.Waiter, timeout time.Duration) (core.Request
 	}
 	r.last++
 	id := r.nextID()
-	r.pending[id] = &entry{w, time.AfterFunc(r.faulty(timeout), func() { r.expire(id) })}
+	r.start(id, w, timeout)
 	return id, nil
+}
+
+func (r *reference) start(id core.RequestID, w core.Waiter, timeout time.Duration) {
+	r.pending[id] = &entry{w, time.AfterFunc(r.faulty(timeout), func() { r.expire(id) })}
 }
 
 func (r *reference) nextID() core.RequestID {
@@ -191,6 +201,7 @@ func (r *reference) Remove(w core.Waiter) []core.RequestID {
 		}
 		ids = append(ids, id)
 	}
+	ids = append(ids, r.giveBack(w)...)
 	if r.has("keeps ids to itself") {
 		return nil
 	}
@@ -201,6 +212,9 @@ func (r *reference) Pending() int {
 	defer r.locked()()
 	if r.has("counts all there were") {
 		return int(r.last)
+	}
+	if r.has("counts what is reserved") {
+		return len(r.pending) + len(r.reserved)
 	}
 	return len(r.pending)
 }

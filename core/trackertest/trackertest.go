@@ -14,6 +14,7 @@ package trackertest
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,10 +23,11 @@ import (
 )
 
 // Run runs the suite with trackers that newTracker makes; the suite closes them.
+// Of a tracker that is a [core.Reserver] it tries the promises of that, too.
 // Cases run one after the other, because one of them counts goroutines.
 func Run(t *testing.T, newTracker func() (core.Tracker, error)) {
 	t.Helper()
-	for _, p := range promises {
+	for _, p := range promisesOf(t, newTracker) {
 		t.Run(p.name, func(t *testing.T) {
 			if p.clock == realTime {
 				p.verify(t, newTracker)
@@ -34,6 +36,20 @@ func Run(t *testing.T, newTracker func() (core.Tracker, error)) {
 			synctest.Test(t, func(t *testing.T) { p.verify(t, newTracker) })
 		})
 	}
+}
+
+// promisesOf returns what the trackers promise.
+func promisesOf(t reporter, newTracker func() (core.Tracker, error)) []promise {
+	t.Helper()
+	tracker, err := newTracker()
+	if err != nil {
+		t.Fatalf("the function made no tracker: %v", err)
+	}
+	defer tracker.Close()
+	if _, reserves := tracker.(core.Reserver); reserves {
+		return slices.Concat(promises, reserverPromises)
+	}
+	return promises
 }
 
 const (

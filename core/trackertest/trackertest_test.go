@@ -3,6 +3,7 @@ package trackertest
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -34,10 +35,19 @@ var broken = map[string][]fault{
 	"closed-refuses":     {"registers after close"},
 	"close-waits":        {"does not wait for Expired"},
 	"no-goroutine-left":  {"leaves goroutines"},
+
+	"reserved-is-not-pending": {"has what is reserved pending", "counts what is reserved", "cancels what is finished", "expires what is reserved"},
+	"register-reserved":       {"registers under another id", "reserves nothing next", "reserves the same next", "lets timers run"},
+	"reserved-ids-differ":     {"reserves what is pending", "reserves one for all", "gives away what is reserved"},
+	"reserved-removed":        {"keeps what is reserved", "removes what is reserved", "gives back all", "expires what is reserved"},
+	"not-reserved":            {"takes another's", "takes what is used", "takes any id", "gives back what it refuses"},
+	"reserved-timeout-range":  {"takes a reserved timeout of 0", "takes any reserved timeout", "gives back what it refuses"},
+	"reserved-expires":        {"expires early", "expires late", "expires twice", "expires what is reserved", "forgets long timeouts"},
+	"reserved-closed":         {"reserves after close", "registers after close"},
 }
 
 func TestSuiteFailsBrokenTrackers(t *testing.T) {
-	for _, p := range promises {
+	for _, p := range slices.Concat(promises, reserverPromises) {
 		if len(broken[p.name]) == 0 {
 			t.Errorf("no broken tracker for promise %q", p.name)
 		}
@@ -63,6 +73,18 @@ func TestSuiteReportsATrackerThatCannotBeMade(t *testing.T) {
 
 func TestSuitePassesACorrectTracker(t *testing.T) {
 	Run(t, func() (core.Tracker, error) { return newReference("none"), nil })
+}
+
+// TestSuiteAsksOnlyReserversToReserve: a tracker need not be one.
+func TestSuiteAsksOnlyReserversToReserve(t *testing.T) {
+	plain := func() (core.Tracker, error) { return struct{ core.Tracker }{newReference("none")}, nil }
+	reserver := func() (core.Tracker, error) { return newReference("none"), nil }
+	if got := len(promisesOf(t, plain)); got != len(promises) {
+		t.Errorf("got %d promises of a tracker that does not reserve, want %d", got, len(promises))
+	}
+	if got, want := len(promisesOf(t, reserver)), len(promises)+len(reserverPromises); got != want {
+		t.Errorf("got %d promises of one that does, want %d", got, want)
+	}
 }
 
 // watch runs a case, in a bubble, where waiting takes no time, and returns what

@@ -1,0 +1,100 @@
+package trackertest
+
+import (
+	"time"
+
+	"github.com/airhost/airhost/core"
+)
+
+// Reserve implements [core.Reserver].
+func (r *reference) Reserve(w core.Waiter) (core.RequestID, error) {
+	defer r.locked()()
+	if r.closed && !r.has("reserves after close") {
+		return 0, core.ErrClosed
+	}
+	return r.setAside(w), nil
+}
+
+// setAside reserves an id for w, with the lock held.
+func (r *reference) setAside(w core.Waiter) core.RequestID {
+	id := r.last
+	if !r.has("reserves what is pending") || r.pending[id] == nil {
+		r.last++
+		id = r.last
+	}
+	if r.has("reserves one for all") {
+		id = 1 << 50
+	}
+	r.reserved[id] = w
+	if r.has("gives away what is reserved") {
+		r.last--
+	}
+	if r.has("has what is reserved pending") {
+		r.start(id, w, time.Hour)
+	}
+	if r.has("expires what is reserved") {
+		time.AfterFunc(time.Second, func() { w.Expired(id) })
+	}
+	return id
+}
+
+// RegisterReserved implements [core.Reserver].
+func (r *reference) RegisterReserved(id core.RequestID, w core.Waiter, timeout time.Duration) (core.RequestID, error) {
+	defer r.locked()()
+	if err := r.refusal(id, w, timeout); err != nil {
+		if r.has("gives back what it refuses") {
+			delete(r.reserved, id)
+		}
+		return 0, err
+	}
+	if !r.has("takes what is used") {
+		delete(r.reserved, id)
+	}
+	if r.has("registers under another id") {
+		r.last++
+		id = r.last
+	}
+	r.start(id, w, max(timeout, 1))
+	switch {
+	case r.has("reserves nothing next"):
+		return 0, nil
+	case r.has("reserves the same next"):
+		r.reserved[id] = w
+		return id, nil
+	}
+	return r.setAside(w), nil
+}
+
+// refusal returns why a request may not be registered, or nil.
+func (r *reference) refusal(id core.RequestID, w core.Waiter, timeout time.Duration) error {
+	owner, ok := r.reserved[id]
+	switch {
+	case r.closed && !r.has("registers after close"):
+		return core.ErrClosed
+	case timeout <= 0 && r.has("takes a reserved timeout of 0"):
+	case timeout > core.MaxTimeout && r.has("takes any reserved timeout"):
+	case timeout <= 0 || timeout > core.MaxTimeout:
+		return core.ErrInvalidArgument
+	}
+	if r.has("takes any id") || ok && (owner == w || r.has("takes another's")) {
+		return nil
+	}
+	return core.ErrInvalidArgument
+}
+
+// giveBack gives the ids back that are reserved for w, with the lock held. It
+// returns those that a fault takes for pending.
+func (r *reference) giveBack(w core.Waiter) (ids []core.RequestID) {
+	for id, owner := range r.reserved {
+		if owner != w && !r.has("gives back all") {
+			continue
+		}
+		if !r.has("keeps what is reserved") {
+			delete(r.reserved, id)
+		}
+		if r.has("removes what is reserved") {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
