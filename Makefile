@@ -9,7 +9,7 @@ PACKAGES = ./...
 .PHONY: help setup build guests run test check race nocgo vet staticcheck format tidy modules rebuild bench reference fuzz soak clean
 
 # Modules of their own, so that users of the library do not inherit what they need.
-MODULES := results/peers
+MODULES := results/peers examples/redis-broker
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

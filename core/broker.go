@@ -44,3 +44,16 @@ type Receiver interface {
 	// the caller still owns it and nothing has happened. It never blocks.
 	Deliver(m *Message) error
 }
+
+// Carrier is a Broker that joins several hosts: a message that was sent on one of
+// them may be handled on another. Its host counts what came and went, so as to
+// tell that nothing is under way any more.
+type Carrier interface {
+	Broker
+
+	// Traffic returns how many of its host's messages the broker has carried
+	// away for good, and how many have come to its host: that were given to a
+	// Receiver, or to Origin.Undelivered in its place. What goes back and forth
+	// as an outcome does not count; what returns to its own host counts as both.
+	Traffic() (left, arrived uint64)
+}

@@ -29,7 +29,8 @@ type Source struct {
 	// Code is the code itself, where it is already in memory. It is not changed,
 	// and must not be changed while Compile runs.
 	Code []byte
-	// Value is a component in the form of a Go value, for the native engine.
+	// Value is a component in the form of a Go value, for the native engine, or
+	// how to start one, for the process engine.
 	Value any
 }
 
@@ -57,6 +58,9 @@ type Traits struct {
 	// Interruptible: a call in progress ends within milliseconds of
 	// Instance.Interrupt.
 	Interruptible bool
+	// StartTime is how much longer than a call Instantiate may take, for what
+	// the engine does before any of the guest's code runs.
+	StartTime time.Duration
 }
 
 // Environment is what an instance is given by its host.
@@ -68,6 +72,11 @@ type Environment struct {
 	// runs, so that start functions can be interrupted. Until Instantiate has
 	// returned only Interrupt may be called on it.
 	Starting func(Instance)
+	// Ended, if not nil, is called by an instance that has ended while no call
+	// was in progress, so that its host need not wait for the next message to
+	// learn of it. It may be called from any goroutine, until Close, and does
+	// not block.
+	Ended func()
 }
 
 // Services are what a guest can ask of its host, in the contract's words. The
@@ -156,6 +165,29 @@ type Instance interface {
 	// Close releases the instance and its memory. No call may be in progress. A
 	// second Close returns nil.
 	Close() error
+}
+
+// Batcher is an [Instance] for which a call is far away, so that it takes several
+// messages at once.
+type Batcher interface {
+	Instance
+
+	// HandleBatch is HandleMessage and HandleCallback for several messages, which
+	// the guest handles one after the other, in order. done is called on the same
+	// goroutine as soon as a message has been handled, in order too: with the
+	// response, which is valid only during the call, or the guest's answer, a
+	// [ComponentError]. The guest has begun the next message by then. An error of
+	// HandleBatch is a [TrapError]; it ends the messages that were not done. The
+	// batch is not kept, nor its messages changed.
+	HandleBatch(batch []Delivery, done func(i int, response []byte, err error)) error
+}
+
+// Delivery is one message of a batch.
+type Delivery struct {
+	Message *Message
+	// Outcome says that Message is the outcome of one of the guest's requests;
+	// without it the response is wanted only if Message is a request.
+	Outcome bool
 }
 
 // ConfigPair is one entry of a component's configuration.

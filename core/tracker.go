@@ -60,3 +60,14 @@ type Waiter interface {
 	// not its Close.
 	Expired(id RequestID)
 }
+
+// Abandoner is a Waiter that a tracker can tell of its own failure. Trackers that
+// can fail, such as one in a process of its own, call Abandoned instead of
+// Expired; a waiter that is none is told that its request has expired.
+type Abandoner interface {
+	Waiter
+
+	// Abandoned says that nobody watches over the request any more. It is called
+	// once, under the rules of Expired, in place of it.
+	Abandoned(id RequestID, reason *RequestError)
+}

@@ -42,13 +42,17 @@ type application struct {
 // caller must stop it.
 func (p *program) start(ctx context.Context, file *config.File) (*application, error) {
 	p.logMistakes(slog.LevelWarn, file.Warnings())
-	modules, err := p.engineModules(file)
+	engines, err := p.engineModules(file)
+	if err != nil {
+		return nil, err
+	}
+	parts, err := p.partModules(file)
 	if err != nil {
 		return nil, err
 	}
 	a := &application{file: file, log: p.log}
 	a.fx = fx.New(
-		modules, pick(brokers, file.Host.Broker), pick(trackers, file.Host.Tracker), host.Module,
+		engines, parts, host.Module,
 		fx.Supply(host.Config{
 			RequestTimeout: time.Duration(file.Host.RequestTimeout),
 			DrainTimeout:   time.Duration(file.Host.DrainTimeout),
@@ -80,7 +84,11 @@ func (a *application) deploy(ctx context.Context) error {
 	var mistakes config.Mistakes
 	var errs []error
 	for i, c := range a.file.Components {
-		err := a.Deploy(ctx, deployment(c))
+		d := deployment(c)
+		var err error
+		if d.Source, err = source(a.file, i); err == nil {
+			err = a.Deploy(ctx, d)
+		}
 		found := moduleMistakes(a.file, i, err)
 		switch {
 		case err == nil:
@@ -99,11 +107,15 @@ func (a *application) deploy(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// moduleMistakes returns what an engine refuses about the source of component i;
-// nothing where err says something else.
+// moduleMistakes returns what an engine refuses about the source of component i,
+// or what is wrong with how it is to be started; nothing where err says something
+// else.
 func moduleMistakes(file *config.File, i int, err error) config.Mistakes {
 	var module *core.ModuleError
 	var mistakes config.Mistakes
+	if errors.As(err, &mistakes) {
+		return mistakes
+	}
 	if errors.As(err, &module) {
 		path := fmt.Sprintf("components[%d].source", i)
 		for _, problem := range module.Problems {
@@ -117,7 +129,6 @@ func deployment(c config.Component) host.Deployment {
 	return host.Deployment{
 		ID:             c.ID,
 		Engine:         c.Engine,
-		Source:         core.Source{Path: c.Source},
 		Config:         c.Config,
 		Capabilities:   host.Capabilities{Send: c.Capabilities.Send, Request: c.Capabilities.Request},
 		Limits:         limits(c),
@@ -127,13 +138,17 @@ func deployment(c config.Component) host.Deployment {
 			Burst:             c.Quota.Burst,
 			PendingRequests:   c.Quota.PendingRequests,
 		},
-		Restart: host.Restart{
-			Policy:      host.RestartPolicy(c.Restart.Policy),
-			MaxRestarts: c.Restart.MaxRestarts,
-			Within:      time.Duration(c.Restart.Within),
-			Backoff:     time.Duration(c.Restart.Backoff),
-			MaxBackoff:  time.Duration(c.Restart.MaxBackoff),
-		},
+		Restart: restart(c.Restart),
+	}
+}
+
+func restart(r config.Restart) core.Restart {
+	return core.Restart{
+		Policy:      core.RestartPolicy(r.Policy),
+		MaxRestarts: r.MaxRestarts,
+		Within:      time.Duration(r.Within),
+		Backoff:     time.Duration(r.Backoff),
+		MaxBackoff:  time.Duration(r.MaxBackoff),
 	}
 }
 
@@ -174,7 +189,7 @@ func (a *application) summarize() {
 		name  string
 		count uint64
 	}{
-		{"timeouts", s.Timeouts}, {"canceled", s.Canceled}, {"late", s.Late}, {"orphans", s.Orphans},
+		{"left", s.Left}, {"arrived", s.Arrived}, {"timeouts", s.Timeouts}, {"canceled", s.Canceled}, {"late", s.Late}, {"orphans", s.Orphans},
 		{"dead_letters", s.DeadLetters}, {"traps", s.Traps}, {"restarts", s.Restarts},
 		{"workers_held_up", s.WorkersHeldUp}, {"audit_dropped", s.AuditDropped},
 	} {

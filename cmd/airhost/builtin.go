@@ -11,6 +11,7 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/airhost/airhost/backends/native"
+	"github.com/airhost/airhost/backends/process"
 	"github.com/airhost/airhost/backends/wasmtime"
 	"github.com/airhost/airhost/backends/wazero"
 	"github.com/airhost/airhost/brokers/channel"
@@ -33,7 +34,7 @@ type choice struct {
 // What this airhost is built with; of brokers and trackers the first is the
 // default.
 var (
-	engines  = slices.Concat([]choice{{wazero.Name, wazero.Module}}, wasmtimeEngine(), []choice{{native.Name, native.Module}})
+	engines  = slices.Concat([]choice{{wazero.Name, wazero.Module}}, wasmtimeEngine(), []choice{{native.Name, native.Module}, {process.Name, process.Module}})
 	brokers  = []choice{{"inproc", inproc.Module}, {"channel", channel.Module}}
 	trackers = []choice{{"slab", slab.Module}, {"timermap", timermap.Module}}
 )
@@ -88,7 +89,7 @@ func (p *program) engineModules(file *config.File) (fx.Option, error) {
 		return nil, err
 	}
 	options := []fx.Option{
-		fx.Supply(wazero.Config{CacheDir: cache}, wasmtimeConfig(cache), native.Config{Components: nativeComponents}),
+		fx.Supply(wazero.Config{CacheDir: cache}, wasmtimeConfig(cache), native.Config{Components: nativeComponents}, process.Config{Logger: p.log}),
 	}
 	for _, engine := range engines {
 		if slices.ContainsFunc(file.Components, func(c config.Component) bool { return c.Engine == engine.name }) {

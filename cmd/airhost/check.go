@@ -20,8 +20,10 @@ func (p *program) checkCommand() *cobra.Command {
 		Use:   "check FILE",
 		Short: "Check a configuration file and every module it names",
 		Long: `check reads a configuration file, compiles every module that it names, and lists
-all that is wrong with them. It runs no guest code. The exit code is 0 when the
-file can be run, and 2 when something is wrong with it.`,
+all that is wrong with them. It runs no guest code. A component that is a process
+is started once, to ask it what it has, and ended again; executables of brokers and
+trackers are looked at, and not started. The exit code is 0 when the file can be
+run, and 2 when something is wrong with it.`,
 		Example:           "  airhost check airhost.yaml",
 		Args:              arguments("FILE"),
 		ValidArgsFunction: completeFile(false),
@@ -50,7 +52,7 @@ func (p *program) check(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return p.checked(&c)
+	return errors.Join(p.checked(&c), executables(file))
 }
 
 func (p *program) warn(warnings config.Mistakes) {
@@ -87,17 +89,27 @@ func (c *checker) take(group engineGroup) {
 // that checking itself failed.
 func (c *checker) compile(ctx context.Context) error {
 	for i, component := range c.file.Components {
-		compiled, err := c.engines[component.Engine].Compile(ctx, core.Source{Path: component.Source}, limits(component))
-		if err == nil {
-			c.traits[i] = compiled.Traits()
-			err = compiled.Close(ctx)
-		}
+		err := c.compileOne(ctx, i)
 		c.found[i] = moduleMistakes(c.file, i, err)
 		if err != nil && len(c.found[i]) == 0 {
 			return fmt.Errorf("check of %s: %w", component.ID, err)
 		}
 	}
 	return nil
+}
+
+func (c *checker) compileOne(ctx context.Context, i int) error {
+	src, err := source(c.file, i)
+	if err != nil {
+		return err
+	}
+	component := c.file.Components[i]
+	compiled, err := c.engines[component.Engine].Compile(ctx, src, limits(component))
+	if err != nil {
+		return err
+	}
+	c.traits[i] = compiled.Traits()
+	return compiled.Close(ctx)
 }
 
 // checked prints a line for each component and returns all mistakes.

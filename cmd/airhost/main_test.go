@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,7 +25,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asAirhost) != "" {
 		main()
 	}
-	testscript.Main(m, map[string]func(){"airhost": main})
+	programs := map[string]func(){"airhost": main}
+	maps.Copy(programs, extensionPrograms)
+	testscript.Main(m, programs)
 }
 
 func TestScripts(t *testing.T) {
@@ -38,6 +41,9 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, ".cache"))
 			env.Setenv("GORACE", "atexit_sleep_ms=0") // the race detector's second per process
+			if err := linkExtensions(env.WorkDir); err != nil {
+				return err
+			}
 			return os.CopyFS(filepath.Join(env.WorkDir, "guests"), os.DirFS(guests))
 		},
 		RequireExplicitExec: true,

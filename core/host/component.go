@@ -43,7 +43,8 @@ type component struct {
 
 	// What follows belongs to the owner.
 	out      outbox
-	inHand   entry // what it was given to its worker with
+	inHand   entry     // what it was given to its worker with
+	batch    *batching // of its instance, if that takes several messages at once
 	response []byte
 	counts   tally
 	log      logQuota
@@ -57,6 +58,7 @@ type component struct {
 	giver       *component    // what ran on the worker when it was given a message in hand
 	kept        *watchSlot    // for calls on their callers' goroutines, or nil
 	calling     bool          // a call of the instance is in progress
+	startTime   time.Duration // what it may take beyond its handler time
 	calls       uint64        // how many have begun
 	seen        uint64        // the last of them that the watchdog saw
 	since       time.Duration // when it saw it first, on the host's clock
@@ -208,14 +210,23 @@ func (c *component) workOff() {
 		if c.mailbox.length == 0 {
 			break
 		}
-		e := c.mailbox.pop()
-		if !c.taking.Load() && c.closed == nil && c.mailbox.waiting() < c.limits.Mailbox {
-			c.taking.Store(true)
+		if c.batch != nil && c.prompt && c.mailbox.length > 1 {
+			c.workOffBatch()
+			break
 		}
+		e := c.mailbox.pop()
+		c.reopen()
 		c.begin()
 		c.end(c.handle(e))
 	}
 	c.yield()
+}
+
+// reopen notes that there is room in the mailbox again, with c.mu held.
+func (c *component) reopen() {
+	if !c.taking.Load() && c.closed == nil && c.mailbox.waiting() < c.limits.Mailbox {
+		c.taking.Store(true)
+	}
 }
 
 // begin marks a call of the instance; it releases c.mu.
@@ -286,14 +297,27 @@ func (c *component) handle(e entry) error {
 	switch {
 	case e.outcome:
 		c.out.pending--
-		c.counts.Callbacks++
-		err := c.instance.HandleCallback(m.Correlation, m.Payload, m.Failure)
-		c.worker.release(m)
-		return c.verdict(err)
+		return c.calledBack(m, c.instance.HandleCallback(m.Correlation, m.Payload, m.Failure))
 	case m.IsRequest():
-		return c.answer(m)
+		c.response = m.Payload[:0]
+		err := c.instance.HandleMessage(m.Sender, m.Payload, &c.response)
+		m.Payload, c.response = c.response, nil
+		return c.answered(m, err)
 	}
-	trap := c.verdict(c.instance.HandleMessage(m.Sender, m.Payload, nil))
+	return c.received(m, c.instance.HandleMessage(m.Sender, m.Payload, nil))
+}
+
+// calledBack ends a call of handle-callback that returned err.
+func (c *component) calledBack(m *core.Message, err error) error {
+	c.counts.Callbacks++
+	c.worker.release(m)
+	return c.verdict(err)
+}
+
+// received ends a call of handle-message that returned err, for a
+// fire-and-forget message.
+func (c *component) received(m *core.Message, err error) error {
+	trap := c.verdict(err)
 	if trap != nil {
 		c.host.deadLetter(m, trap)
 		return trap
@@ -303,11 +327,9 @@ func (c *component) handle(e entry) error {
 	return nil
 }
 
-// answer runs the guest on a request, which becomes its own outcome.
-func (c *component) answer(m *core.Message) error {
-	c.response = m.Payload[:0]
-	err := c.instance.HandleMessage(m.Sender, m.Payload, &c.response)
-	m.Payload, c.response = c.response, nil
+// answered ends a call of handle-message that returned err, for a request. m
+// holds the response, and becomes the request's outcome.
+func (c *component) answered(m *core.Message, err error) error {
 	trap := c.verdict(err)
 	if trap != nil {
 		c.host.recordDead(m, trap)

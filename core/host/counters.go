@@ -69,13 +69,15 @@ type hostTally struct {
 // Snapshot is what happened in a host since it was made, its Go program's
 // messages included. Every message ends exactly once: when nothing is under way,
 //
-//	Sent = Handled + DeadLetters + the sum of Refused
+//	Sent + Arrived = Handled + DeadLetters + the sum of Refused + Left
 type Snapshot struct {
 	Sent        uint64            // messages and requests that were tried to be sent
 	Refused     map[string]uint64 // of these, refused, by the contract's error
 	Handled     uint64            // messages that a handle-message returned from, error or not
 	DeadLetters uint64            // messages that were taken and could not be handled
 	Waiting     int               // messages and outcomes in mailboxes now
+	Left        uint64            // messages that a [core.Carrier] took away for good; 0 with other brokers
+	Arrived     uint64            // messages that it brought, those that came back included
 
 	Requests  uint64 // requests that were taken
 	Pending   int    // of these, waiting for their outcome now
@@ -105,6 +107,7 @@ func (h *Host) Snapshot() Snapshot {
 		Components: sum.components, Traps: sum.Traps, Restarts: sum.Restarts,
 		WorkersHeldUp: h.tally.heldUp.Load(), AuditDropped: h.tally.auditDropped.Load(),
 	}
+	s.Left, s.Arrived = h.traffic()
 	for _, c := range core.MessagingErrorCases() {
 		if n := sum.refusals[c] + h.tally.refused[c].Load(); n > 0 {
 			s.Refused[c.String()] = n

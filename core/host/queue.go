@@ -21,6 +21,9 @@ func (q *queue[T]) push(value T) {
 	q.length++
 }
 
+// peek returns the oldest value; the queue must not be empty.
+func (q *queue[T]) peek() T { return q.ring[q.first] }
+
 // pop takes the oldest value; the queue must not be empty.
 func (q *queue[T]) pop() T {
 	var zero T

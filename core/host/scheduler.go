@@ -160,9 +160,7 @@ func (s *workers) take(w *worker, fair bool) *turn {
 // what it was about to run to the others. c.mu is held.
 func (s *workers) heldUp(c *component) {
 	w := c.worker
-	if t := w.slot.next(); t != nil && w.slot.turn.CompareAndSwap(t, &c.running) {
-		s.push(t)
-	}
+	s.passOn(c)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || w.retired.Swap(true) {
@@ -170,4 +168,12 @@ func (s *workers) heldUp(c *component) {
 	}
 	s.host.tally.heldUp.Add(1)
 	s.spawn()
+}
+
+// passOn gives what c's worker was about to run next to the others.
+func (s *workers) passOn(c *component) {
+	slot := c.worker.slot
+	if t := slot.next(); t != nil && slot.turn.CompareAndSwap(t, &c.running) {
+		s.push(t)
+	}
 }

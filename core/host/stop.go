@@ -44,6 +44,7 @@ func (h *Host) quiet() bool {
 type balance struct {
 	totals
 	sent, refused, deadLetters uint64
+	left, arrived              uint64 // by a broker that joins hosts
 }
 
 func (h *Host) balance() balance {
@@ -52,11 +53,22 @@ func (h *Host) balance() balance {
 		b.refused += b.refusals[i] + h.tally.refused[i].Load()
 	}
 	b.sent = b.Sent + b.direct + h.tally.sent.Load()
+	b.left, b.arrived = h.traffic()
 	return b
 }
 
+// traffic returns how many messages have left this host for others, and come.
+func (h *Host) traffic() (left, arrived uint64) {
+	if carrier, ok := h.broker.(core.Carrier); ok {
+		return carrier.Traffic()
+	}
+	return 0, 0
+}
+
 // even reports whether all that has begun has ended.
-func (b *balance) even() bool { return b.busy == 0 && b.sent == b.Handled+b.deadLetters+b.refused }
+func (b *balance) even() bool {
+	return b.busy == 0 && b.sent+b.arrived == b.Handled+b.deadLetters+b.refused+b.left
+}
 
 // Stop ends the host gracefully: new messages are refused, what is under way is
 // worked off for up to Config.DrainTimeout, what is left in mailboxes becomes

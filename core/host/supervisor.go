@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
 
 	"github.com/airhost/airhost/core"
@@ -11,48 +10,10 @@ import (
 // supervisor decides when a component whose instance has ended is started
 // again. The component's lock guards it.
 type supervisor struct {
-	restarts []time.Duration // when, within the window; not kept where there is no limit
-	last     time.Duration   // when the last restart was
-	streak   int             // restarts in a row
-	due      bool            // the next to run the component starts it
-	timer    *time.Timer     // sets due
-	reason   error           // of the last end
-}
-
-// next returns the pause before the next restart, or false when there is none.
-func (s *supervisor) next(plan Restart, now time.Duration) (time.Duration, bool) {
-	if plan.Policy == RestartTemporary {
-		return 0, false
-	}
-	if now-s.last > plan.Within {
-		s.streak = 0
-	}
-	for len(s.restarts) > 0 && now-s.restarts[0] > plan.Within {
-		s.restarts = s.restarts[1:]
-	}
-	if plan.MaxRestarts >= 0 {
-		if len(s.restarts) >= plan.MaxRestarts {
-			return 0, false
-		}
-		s.restarts = append(s.restarts, now)
-	}
-	s.last = now
-	s.streak++
-	return backoff(plan, s.streak), true
-}
-
-// backoff is the pause before the n-th restart in a row: none before the first,
-// then doubling, with up to half of it taken off at random so that components
-// that fell together do not rise together.
-func backoff(plan Restart, n int) time.Duration {
-	if n < 2 {
-		return 0
-	}
-	pause := plan.MaxBackoff
-	if doublings := n - 2; plan.Backoff < pause>>doublings {
-		pause = plan.Backoff << doublings
-	}
-	return pause - rand.N(pause/2+1)
+	restarts core.Restarts
+	due      bool        // the next to run the component starts it
+	timer    *time.Timer // sets due
+	reason   error       // of the last end
 }
 
 // ended buries an instance that has ended, with c.mu held; the owner calls it.
@@ -68,7 +29,7 @@ func (c *component) ended(reason error) {
 	c.host.emit(Event{Kind: EventEnded, Component: c.id, Reason: reason})
 	c.mu.Lock()
 
-	pause, again := c.supervisor.next(c.plan.Restart, c.host.clock.Exact())
+	pause, again := c.supervisor.restarts.Next(c.plan.Restart, c.host.clock.Exact())
 	switch {
 	case !again:
 		c.fail()
@@ -113,7 +74,8 @@ func (c *component) restart() {
 func (c *component) launch(ctx context.Context) error {
 	instance, err := c.compiled.Instantiate(ctx, core.Environment{
 		ID: c.id, Host: c, Limits: c.limits,
-		Starting: func(instance core.Instance) { c.enter(instance) },
+		Starting: c.starting,
+		Ended:    c.askHealth,
 	})
 	if err = c.leave(err); err != nil {
 		if instance != nil {
@@ -130,7 +92,16 @@ func (c *component) launch(ctx context.Context) error {
 	c.mu.Lock()
 	c.instance = instance
 	c.mu.Unlock()
+	c.batch = newBatching(c, instance)
 	return nil
+}
+
+// starting begins the call that makes an instance.
+func (c *component) starting(instance core.Instance) {
+	c.mu.Lock()
+	c.startTime = c.traits.StartTime
+	c.mu.Unlock()
+	c.enter(instance)
 }
 
 // enter begins a call outside the mailbox, under the watchdog. What is abandoned
@@ -152,7 +123,7 @@ func (c *component) leave(err error) error {
 	if c.overdue && err == nil {
 		err = &core.TrapError{Kind: core.TrapHandler, Text: "stopped at the end of its call"}
 	}
-	c.calling, c.overdue, c.prompt, c.instance = false, false, false, nil
+	c.calling, c.overdue, c.prompt, c.instance, c.startTime = false, false, false, nil, 0
 	c.publish()
 	return err
 }
@@ -233,9 +204,14 @@ func (c *component) scheduleHealth() {
 	if c.plan.HealthInterval <= 0 || c.closed != nil {
 		return
 	}
-	c.healthTimer = time.AfterFunc(c.plan.HealthInterval, func() {
-		c.mu.Lock()
-		c.healthDue = true
-		c.wake()
-	})
+	stopTimer(c.healthTimer)
+	c.healthTimer = time.AfterFunc(c.plan.HealthInterval, c.askHealth)
+}
+
+// askHealth has the guest asked for its health soon, which is how an instance
+// that has ended on its own is found.
+func (c *component) askHealth() {
+	c.mu.Lock()
+	c.healthDue = true
+	c.wake()
 }

@@ -135,7 +135,7 @@ func (c *component) watch(slot *watchSlot, now time.Duration) bool {
 		c.seen, c.since = c.calls, c.host.clock.Exact()
 	}
 	took := now - c.since
-	if took > c.limits.HandlerTime {
+	if took > c.limits.HandlerTime+c.startTime {
 		c.interrupt()
 	}
 	if took > heldUpAfter {

@@ -13,7 +13,7 @@ import (
 func closedForgets(f *fixture) {
 	w := new(requester)
 	ids := []core.RequestID{f.register(w, time.Millisecond), f.register(w, time.Second)}
-	pass(100 * time.Microsecond)
+	f.pass(100 * time.Microsecond)
 	f.close()
 	f.quiet(time.Minute, w)
 	f.pending(0)
@@ -44,7 +44,7 @@ func closedRefuses(f *fixture) {
 func closeWaits(f *fixture) {
 	w, gate := f.gated()
 	f.register(w, time.Millisecond)
-	pass(time.Millisecond + late)
+	f.pass(time.Millisecond + late)
 	f.require(len(w.expiries()) == 1, fmt.Sprint(len(w.expiries()), " calls of Expired"), "one in progress")
 	closed := make(chan struct{})
 	go func() {

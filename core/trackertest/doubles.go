@@ -72,7 +72,7 @@ func (f *fixture) pending(want int) {
 // nothing has.
 func (f *fixture) quiet(after time.Duration, waiters ...*requester) {
 	f.t.Helper()
-	pass(after)
+	f.pass(after)
 	for _, w := range waiters {
 		got := w.expiries()
 		f.require(len(got) == 0, fmt.Sprint(got), "no call of Expired")

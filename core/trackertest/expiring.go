@@ -32,7 +32,7 @@ func (f *fixture) expiresIn(judge func(timeout, took time.Duration)) {
 	w := new(requester)
 	entries := make(map[core.RequestID]entry)
 	for _, phase := range phases {
-		pass(phase * time.Microsecond)
+		f.pass(phase * time.Microsecond)
 		for _, timeout := range timeouts {
 			start := time.Now()
 			id := f.register(w, timeout)
@@ -40,7 +40,7 @@ func (f *fixture) expiresIn(judge func(timeout, took time.Duration)) {
 			entries[id] = entry{timeout, start}
 		}
 	}
-	pass(12 * time.Second)
+	f.pass(12 * time.Second)
 	for _, e := range w.expiries() {
 		judge(entries[e.id].timeout, e.at.Sub(entries[e.id].start))
 		delete(entries, e.id)
@@ -63,11 +63,11 @@ func soonAfter(f *fixture) {
 // afterRest: a tracker that had nothing to do for long is as punctual.
 func afterRest(f *fixture) {
 	for _, idle := range []time.Duration{time.Second, time.Minute, 1001 * time.Millisecond} {
-		pass(idle)
+		f.pass(idle)
 		w := new(requester)
 		start := time.Now()
 		f.register(w, 10*time.Millisecond)
-		pass(10*time.Millisecond + late)
+		f.pass(10*time.Millisecond + late)
 		got := w.expiries()
 		f.require(len(got) == 1, fmt.Sprint(len(got), " expiries"), "one, within %v of the timeout, after %v without requests", late, idle)
 		took := got[0].at.Sub(start)

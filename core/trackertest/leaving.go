@@ -50,7 +50,7 @@ func removeOwn(f *fixture) {
 	var ofAlice, ofBob []core.RequestID
 	for n := range 1000 {
 		if n%100 == 0 {
-			pass(time.Millisecond)
+			f.pass(time.Millisecond)
 		}
 		ofAlice = append(ofAlice, f.register(alice, 5*time.Second))
 		ofBob = append(ofBob, f.register(bob, 5*time.Second))
@@ -101,7 +101,7 @@ func lateAnswers(f *fixture) {
 	var finished []core.RequestID
 	for range 10 {
 		expired, resolved, cancelled := f.register(w, 1), f.register(w, time.Hour), f.register(w, time.Hour)
-		pass(late)
+		f.pass(late)
 		f.resolves(resolved, w)
 		f.tracker.Cancel(cancelled, w)
 		removed := f.register(w, time.Hour)
@@ -167,7 +167,7 @@ func counts(f *fixture) {
 	f.pending(2)
 	f.tracker.Cancel(cancelled, w)
 	f.pending(1)
-	pass(time.Second + late)
+	f.pass(time.Second + late)
 	f.pending(0)
 	f.register(w, time.Hour)
 	f.tracker.Remove(w)
@@ -195,7 +195,7 @@ func aHundredThousand(f *fixture) {
 		}
 	}
 	f.pending(expiring)
-	pass(2*time.Second + late)
+	f.pass(2*time.Second + late)
 	f.pending(0)
 	for _, w := range all {
 		for _, id := range ids(w.expiries()) {

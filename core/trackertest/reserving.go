@@ -159,7 +159,7 @@ func reservedTimeouts(f *fixture) {
 func reservedExpires(f *fixture) {
 	w := new(requester)
 	id := f.reserve(w)
-	pass(time.Minute) // a reserved id has no age
+	f.pass(time.Minute) // a reserved id has no age
 	type entry struct {
 		timeout time.Duration
 		start   time.Time
@@ -168,9 +168,9 @@ func reservedExpires(f *fixture) {
 	for _, timeout := range timeouts {
 		entries[id] = entry{timeout, time.Now()}
 		id = f.registerReserved(id, w, timeout)
-		pass(333 * time.Microsecond)
+		f.pass(333 * time.Microsecond)
 	}
-	pass(time.Minute)
+	f.pass(time.Minute)
 	for _, e := range w.expiries() {
 		of, ok := entries[e.id]
 		f.require(ok, fmt.Sprint("Expired(", e.id, ")"), "no id but those registered, once each")

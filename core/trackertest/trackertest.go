@@ -9,7 +9,8 @@
 // which promise was broken, what was seen and what was wanted. Most cases run in
 // a [synctest] bubble, where the clock stands still until everything waits: so
 // they are exact about time, and take none. The tracker must therefore measure
-// time with package time, and not with a goroutine that never rests.
+// time with package time, and not with a goroutine that never rests. A tracker
+// whose timers are outside of the test's process is for [RunOutside].
 package trackertest
 
 import (
@@ -30,10 +31,10 @@ func Run(t *testing.T, newTracker func() (core.Tracker, error)) {
 	for _, p := range promisesOf(t, newTracker) {
 		t.Run(p.name, func(t *testing.T) {
 			if p.clock == realTime {
-				p.verify(t, newTracker)
+				p.verify(t, newTracker, nil)
 				return
 			}
-			synctest.Test(t, func(t *testing.T) { p.verify(t, newTracker) })
+			synctest.Test(t, func(t *testing.T) { p.verify(t, newTracker, synctest.Wait) })
 		})
 	}
 }
@@ -50,6 +51,17 @@ func promisesOf(t reporter, newTracker func() (core.Tracker, error)) []promise {
 		return slices.Concat(promises, reserverPromises)
 	}
 	return promises
+}
+
+// RunOutside runs the part of the suite that needs no bubble: it leaves out how
+// punctual expiry is, and waits a moment where a bubble would let much time pass.
+func RunOutside(t *testing.T, newTracker func() (core.Tracker, error)) {
+	t.Helper()
+	for _, p := range promisesOf(t, newTracker) {
+		if p.clock != fakeTime {
+			t.Run(p.name, func(t *testing.T) { p.verify(t, newTracker, nil) })
+		}
+	}
 }
 
 const (
@@ -80,15 +92,18 @@ type clock uint8
 const (
 	fakeTime clock = iota // in a bubble
 	realTime              // for goroutines that truly meet
+	anyTime               // in a bubble, where there is one
 )
 
-func (p promise) verify(t reporter, newTracker func() (core.Tracker, error)) {
+// verify runs the case; settle waits in a bubble until everything else does, and
+// is nil outside of one.
+func (p promise) verify(t reporter, newTracker func() (core.Tracker, error), settle func()) {
 	t.Helper()
 	tracker, err := newTracker()
 	if err != nil {
 		t.Fatalf("the function made no tracker: %v", err)
 	}
-	f := &fixture{t: t, promise: p, again: newTracker, tracker: tracker}
+	f := &fixture{t: t, promise: p, again: newTracker, tracker: tracker, settle: settle}
 	defer f.cleanUp()
 	p.check(f)
 }
@@ -99,6 +114,7 @@ type fixture struct {
 	promise promise
 	again   func() (core.Tracker, error)
 	tracker core.Tracker
+	settle  func()
 	gates   []chan struct{}
 }
 
@@ -150,8 +166,16 @@ func (f *fixture) register(w core.Waiter, timeout time.Duration) core.RequestID 
 	return id
 }
 
-// pass lets time pass in the bubble, and what it brings about happen.
-func pass(d time.Duration) {
+// moment is how long a case waits outside of a bubble.
+const moment = 50 * time.Millisecond
+
+// pass lets time pass in the bubble, and what it brings about happen. Outside of
+// one, where much time would be real, it passes a moment at most.
+func (f *fixture) pass(d time.Duration) {
+	if f.settle == nil {
+		<-time.After(min(d, moment))
+		return
+	}
 	<-time.After(d)
-	synctest.Wait()
+	f.settle()
 }

@@ -87,6 +87,10 @@ func TestSuiteAsksOnlyReserversToReserve(t *testing.T) {
 	}
 }
 
+func TestSuitePassesACorrectTrackerOutside(t *testing.T) {
+	RunOutside(t, func() (core.Tracker, error) { return newReference("none"), nil })
+}
+
 // watch runs a case, in a bubble, where waiting takes no time, and returns what
 // it failed with.
 func watch(t *testing.T, p promise, newTracker func() (core.Tracker, error)) string {
@@ -95,7 +99,7 @@ func watch(t *testing.T, p promise, newTracker func() (core.Tracker, error)) str
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			p.verify(&r, newTracker)
+			p.verify(&r, newTracker, synctest.Wait)
 		}()
 		<-done
 		<-time.After(25 * time.Hour) // for goroutines and timers that a fault has left

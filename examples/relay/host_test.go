@@ -8,8 +8,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/airhost/airhost/backends/native"
+	"github.com/airhost/airhost/backends/process"
 	"github.com/airhost/airhost/backends/wazero"
 	"github.com/airhost/airhost/brokers/inproc"
 	"github.com/airhost/airhost/core"
@@ -20,9 +22,9 @@ import (
 	"github.com/airhost/airhost/trackers/slab"
 )
 
-// TestOnBothEngines runs the same types as Go values and as the modules that
-// build.sh makes of them, under one host, and sends a message all the way.
-func TestOnBothEngines(t *testing.T) {
+// TestOnAllEngines runs the same types as Go values, and as the modules and the
+// executables that build.sh makes of them, and sends a message all the way.
+func TestOnAllEngines(t *testing.T) {
 	guests := t.TempDir()
 	if report, err := exec.CommandContext(t.Context(), "../build.sh", guests).CombinedOutput(); err != nil {
 		t.Fatalf("build.sh: %v\n%s", err, report)
@@ -33,6 +35,10 @@ func TestOnBothEngines(t *testing.T) {
 	})
 	t.Run("wazero", func(t *testing.T) {
 		test(t, "wazero", module("relay"), module("echo"), module("counter"))
+	})
+	t.Run("process", func(t *testing.T) {
+		executable := func(name string) core.Source { return core.Source{Path: filepath.Join(guests, name)} }
+		test(t, process.Name, executable("relay"), executable("echo"), executable("counter"))
 	})
 }
 
@@ -45,10 +51,11 @@ func test(t *testing.T, engine string, relay, echo, counter core.Source) {
 	for i, pair := range config {
 		pairs[i] = core.ConfigPair(pair)
 	}
+	limits := core.Limits{HandlerTime: time.Minute} // for the slowest machine
 	for _, d := range []host.Deployment{
-		{ID: core.MustComponentID("demo/echo"), Engine: engine, Source: echo},
-		{ID: core.MustComponentID("demo/counter"), Engine: engine, Source: counter},
-		{ID: core.MustComponentID("demo/relay"), Engine: engine, Source: relay, Config: pairs, Capabilities: host.Capabilities{
+		{ID: core.MustComponentID("demo/echo"), Engine: engine, Source: echo, Limits: limits},
+		{ID: core.MustComponentID("demo/counter"), Engine: engine, Source: counter, Limits: limits},
+		{ID: core.MustComponentID("demo/relay"), Engine: engine, Source: relay, Config: pairs, Limits: limits, Capabilities: host.Capabilities{
 			Send: []core.IDPattern{send}, Request: []core.IDPattern{request},
 		}},
 	} {
@@ -91,11 +98,13 @@ func start(t *testing.T, log *bytes.Buffer) *host.Host {
 	must(err)
 	modules, err := wazero.New(wazero.Config{})
 	must(err)
+	processes, err := process.New(process.Config{Logger: slog.New(slog.DiscardHandler)})
+	must(err)
 	broker, err := inproc.New(inproc.Config{})
 	must(err)
 	tracker, err := slab.New(slab.Config{})
 	must(err)
-	h, err := host.New(host.Config{Logger: slog.New(slog.NewTextHandler(log, nil))}, broker, tracker, goValues, modules)
+	h, err := host.New(host.Config{Logger: slog.New(slog.NewTextHandler(log, nil))}, broker, tracker, goValues, modules, processes)
 	must(err)
 	must(h.Start(t.Context()))
 	t.Cleanup(func() { _ = modules.Close(context.Background()) })

@@ -22,8 +22,8 @@ type File struct {
 
 // Host chooses how messages travel and requests are tracked.
 type Host struct {
-	Broker         string   `yaml:"broker,omitempty" jsonschema:"enum=inproc,enum=channel,enum=nats,default=inproc" jsonschema_description:"What carries the messages: inproc hands them over in place, channel uses a goroutine and a Go channel per component, nats joins many hosts."`
-	Tracker        string   `yaml:"tracker,omitempty" jsonschema:"enum=slab,enum=timermap,default=slab" jsonschema_description:"What remembers pending requests: slab is a table with a timing wheel, timermap a map with a timer per request."`
+	Broker         Part     `yaml:"broker,omitempty" jsonschema:"enum=inproc,enum=channel,enum=nats,default=inproc" jsonschema_description:"What carries the messages: inproc hands them over in place, channel uses a goroutine and a Go channel per component, nats joins many hosts; or an executable of your own."`
+	Tracker        Part     `yaml:"tracker,omitempty" jsonschema:"enum=slab,enum=timermap,default=slab" jsonschema_description:"What remembers pending requests: slab is a table with a timing wheel, timermap a map with a timer per request; or an executable of your own."`
 	RequestTimeout Duration `yaml:"request_timeout,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=5s" jsonschema_description:"What a request's timeout of 0 means."`
 	DrainTimeout   Duration `yaml:"drain_timeout,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=5s" jsonschema_description:"How long a stop waits for messages and requests that are still under way."`
 }
@@ -31,14 +31,27 @@ type Host struct {
 // Component is one guest and what it is allowed.
 type Component struct {
 	ID             core.ComponentID `yaml:"id" jsonschema:"required" jsonschema_description:"The component's name in the host, as namespace/name."`
-	Source         string           `yaml:"source" jsonschema:"required,minLength=1" jsonschema_description:"The guest's file, relative to this file; for the native engine the name of a component that is built in."`
+	Source         string           `yaml:"source" jsonschema:"required,minLength=1" jsonschema_description:"The guest's file, relative to this file; for the process engine an executable; for the native engine the name of a component that is built in."`
 	Engine         string           `yaml:"engine,omitempty" jsonschema:"enum=wazero,enum=wasmtime,enum=process,enum=native,default=wazero" jsonschema_description:"What runs the guest."`
+	Process        Process          `yaml:"process,omitempty" jsonschema_description:"How the executable is started, for the process engine alone."`
 	Config         Pairs            `yaml:"config,omitempty" jsonschema_description:"Handed to the guest's initialize, in this order."`
 	Capabilities   Capabilities     `yaml:"capabilities,omitempty" jsonschema_description:"The targets that the component may message. Nothing is granted by default."`
 	Limits         Limits           `yaml:"limits,omitempty" jsonschema_description:"What the component may use."`
 	Quota          Quota            `yaml:"quota,omitempty" jsonschema_description:"What the component may send."`
 	Restart        Restart          `yaml:"restart,omitempty" jsonschema_description:"When and how fast the guest is started again after it has ended."`
 	HealthInterval Duration         `yaml:"health_interval,omitempty" jsonschema:"minimum=0s,maximum=24h,default=0s" jsonschema_description:"How often the guest is asked for its health; 0s is never."`
+}
+
+// Process says how a component that is an executable is started.
+type Process struct {
+	Args         []string `yaml:"args,omitempty" jsonschema_description:"The executable's arguments."`
+	Env          Pairs    `yaml:"env,omitempty" jsonschema_description:"Its environment: nothing of airhost's own is added but what env_from names."`
+	EnvFrom      []string `yaml:"env_from,omitempty" jsonschema_description:"Variables of airhost's own environment that it gets as well; each must be set."`
+	SHA256       Checksum `yaml:"sha256,omitempty" jsonschema_description:"The checksum that the executable must have, in 64 hexadecimal digits. It is checked at each start."`
+	StartTimeout Duration `yaml:"start_timeout,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=10s" jsonschema_description:"How long it may take until it is ready."`
+	Memory       Size     `yaml:"memory,omitempty" jsonschema:"minimum=1MiB,maximum=1TiB" jsonschema_description:"How much memory it may use: by cgroup v2, or else RLIMIT_DATA. Without a limit by default, as the following."`
+	OpenFiles    int64    `yaml:"open_files,omitempty" jsonschema:"minimum=16,maximum=1048576" jsonschema_description:"How many files it may have open, by RLIMIT_NOFILE."`
+	CPUTime      Duration `yaml:"cpu_time,omitempty" jsonschema:"minimum=1s,maximum=8760h" jsonschema_description:"How much processor time it may use in its life, by RLIMIT_CPU."`
 }
 
 // Capabilities are the targets that a component may message.
@@ -64,10 +77,10 @@ type Quota struct {
 	PendingRequests   int  `yaml:"pending_requests,omitempty" jsonschema:"minimum=1,maximum=1000000,default=1000" jsonschema_description:"How many requests may wait for their outcome."`
 }
 
-// Restart says when and how fast an instance that has ended is replaced.
+// Restart says when and how fast what has ended is started again.
 type Restart struct {
-	Policy      string   `yaml:"policy,omitempty" jsonschema:"enum=permanent,enum=transient,enum=temporary,default=transient" jsonschema_description:"permanent: always; transient: after a trap; temporary: never."`
-	MaxRestarts int      `yaml:"max_restarts,omitempty" jsonschema:"minimum=-1,maximum=1000000,default=5" jsonschema_description:"How many restarts are granted within the window; one more and the component has failed for good. -1 is without a limit."`
+	Policy      string   `yaml:"policy,omitempty" jsonschema:"enum=permanent,enum=transient,enum=temporary,default=transient" jsonschema_description:"permanent: always; transient: after a trap, or the death of a process; temporary: never."`
+	MaxRestarts int      `yaml:"max_restarts,omitempty" jsonschema:"minimum=-1,maximum=1000000,default=5" jsonschema_description:"How many restarts are granted within the window; one more and it has failed for good. -1 is without a limit."`
 	Within      Duration `yaml:"within,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=30s" jsonschema_description:"The window in which restarts are counted."`
 	Backoff     Duration `yaml:"backoff,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=100ms" jsonschema_description:"The pause before the second restart in a row; it doubles with each further one."`
 	MaxBackoff  Duration `yaml:"max_backoff,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=10s" jsonschema_description:"The longest pause."`

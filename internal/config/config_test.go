@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 // built is what the airhost of these tests has.
 var built = config.Built{
-	Engines:  []string{"wazero", "native"},
+	Engines:  []string{"wazero", "native", "process"},
 	Brokers:  []string{"inproc", "channel"},
 	Trackers: []string{"slab", "timermap"},
 	Native:   []string{"echo", "relay"},
@@ -59,7 +59,7 @@ func TestDesignExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &config.File{
-		Host: config.Host{Broker: "inproc", Tracker: "slab", RequestTimeout: config.Duration(5 * time.Second)},
+		Host: config.Host{Broker: config.Part{Name: "inproc"}, Tracker: config.Part{Name: "slab"}, RequestTimeout: config.Duration(5 * time.Second)},
 		Components: []config.Component{{
 			ID:     core.MustComponentID("shop/orders"),
 			Source: "./orders.wasm",
@@ -79,6 +79,33 @@ func TestDesignExample(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got, compared); diff != "" {
 		t.Errorf("design.yaml, want -, got +:\n%s", diff)
+	}
+}
+
+func TestExtensions(t *testing.T) {
+	text, err := os.ReadFile("testdata/extensions.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := config.Decode("extensions.yaml", text, built)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := make(config.Checksum, 32)
+	sum[31] = 0x0f
+	want := config.Host{
+		Broker: config.Part{Plugin: &config.Extension{
+			Plugin: "./my-broker", Args: []string{"--prefix", "shop"}, Env: config.Pairs{{Key: "REDIS_URL", Value: "redis://localhost:6379/0"}},
+			EnvFrom: []string{"REDIS_PASSWORD"}, SHA256: sum, StartTimeout: config.Duration(3 * time.Second),
+			Restart: config.Restart{Policy: "permanent", MaxRestarts: -1},
+		}},
+		Tracker: config.Part{Plugin: &config.Extension{Plugin: "/opt/my-tracker"}},
+	}
+	if diff := cmp.Diff(want, got.Host, compared); diff != "" {
+		t.Errorf("extensions.yaml, want -, got +:\n%s", diff)
+	}
+	if warnings := got.Warnings(); len(warnings) != 0 {
+		t.Errorf("got %v, want no warning for a target that another host may have", warnings)
 	}
 }
 
@@ -249,6 +276,9 @@ func sameKeys(t *testing.T, path string, schema map[string]any, typ reflect.Type
 	if typ.Kind() == reflect.Slice && schema["items"] != nil {
 		schema, typ = schema["items"].(map[string]any), typ.Elem()
 	}
+	if typ == reflect.TypeFor[config.Part]() {
+		schema, typ = schema["oneOf"].([]any)[1].(map[string]any), reflect.TypeFor[config.Extension]()
+	}
 	properties, _ := schema["properties"].(map[string]any)
 	if properties == nil {
 		return
@@ -294,6 +324,7 @@ func TestDefaultsAreAccepted(t *testing.T) {
 	}
 	component := defaults(schema.Properties.Components.Items).(map[string]any)
 	component["id"], component["source"], component["engine"] = "a/b", "echo", "native"
+	delete(component, "process") // the native engine has none
 	file, err := json.Marshal(map[string]any{"host": defaults(schema.Properties.Host), "components": []any{component}})
 	if err != nil {
 		t.Fatal(err)

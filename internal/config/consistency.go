@@ -15,6 +15,12 @@ func (d *decoder) consistency() {
 		d.identity(c, path, first)
 		d.restart(&c.Restart, path+".restart")
 		d.native(c, path+".source")
+		d.process(c, path)
+	}
+	for path, part := range d.file.Host.parts() {
+		if part.Plugin != nil {
+			d.extension(part.Plugin, path)
+		}
 	}
 }
 
@@ -56,10 +62,30 @@ func (d *decoder) native(c *Component, path string) {
 	}
 }
 
+// process notes keys that do not belong to the component's engine.
+func (d *decoder) process(c *Component, path string) {
+	if c.Engine != "process" {
+		if _, given := d.file.marks[path+".process"]; given {
+			d.at(path+".process", "is for the process engine alone, this component's is %s", c.Engine)
+		}
+		return
+	}
+	for _, key := range []string{"memory", "table_elements", "fuel"} {
+		if _, given := d.file.marks[path+".limits."+key]; given {
+			d.at(path+".limits."+key, "is for WebAssembly alone; what bounds a process is in process: memory, open_files and cpu_time")
+		}
+	}
+	d.variables(c.Process.Env, c.Process.EnvFrom, path+".process")
+}
+
 // Warnings returns what is allowed and yet probably not meant: capabilities for
-// targets that the file does not have.
+// targets that the file does not have. Where the broker may know other hosts there
+// are none.
 func (f *File) Warnings() Mistakes {
 	var warnings Mistakes
+	if f.Host.Broker.Plugin != nil || f.Host.Broker.Name == "nats" {
+		return nil
+	}
 	for i := range f.Components {
 		granted := f.Components[i].Capabilities
 		path := fmt.Sprintf("components[%d].capabilities.", i)

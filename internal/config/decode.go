@@ -138,6 +138,9 @@ func (d *decoder) value(path string, n ast.Node, into reflect.Value, r rules) {
 	case *Pairs:
 		d.pairs(path, n, target)
 		return
+	case *Part:
+		d.part(path, n, target, r)
+		return
 	}
 	switch into.Kind() {
 	case reflect.Struct:
@@ -268,6 +271,7 @@ func (d *decoder) sequence(path string, n ast.Node, into reflect.Value, r rules)
 // pairs decodes a component's own settings, whose keys are the guest's affair.
 func (d *decoder) pairs(path string, n ast.Node, into *Pairs) {
 	for _, e := range d.entries(path, n) {
+		d.file.marks[e.path] = placeOf(e.keyNode)
 		value := d.resolve(e.path, e.value)
 		if value == nil {
 			continue

@@ -54,6 +54,11 @@ func (f *File) locate(folder string) Mistakes {
 			missing = append(missing, f.Mistake(path, fmt.Sprintf("%s: %s", c.Source, reason(err))))
 		}
 	}
+	for path, part := range f.Host.parts() {
+		if part.Plugin != nil {
+			missing = append(missing, part.Plugin.locate(f, folder, path)...)
+		}
+	}
 	return missing
 }
 

@@ -101,6 +101,9 @@ func homeOf(key string, t reflect.Type, path string) string {
 	for t.Kind() == reflect.Slice {
 		t, path = t.Elem(), path+"[]"
 	}
+	if t == reflect.TypeFor[Part]() {
+		t = reflect.TypeFor[Extension]()
+	}
 	for _, f := range fieldsOf(t) {
 		if f.key == key {
 			return cmp.Or(path, "the top of the file")

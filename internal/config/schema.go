@@ -13,6 +13,17 @@ import (
 // Schema returns the JSON schema of configuration files, indented and with a
 // final newline.
 func Schema() ([]byte, error) {
+	schema := reflected(reflect.TypeFor[File]())
+	schema.Title = "airhost configuration"
+	text, err := json.MarshalIndent(schema, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	return append(text, '\n'), nil
+}
+
+// reflected returns the schema of a struct.
+func reflected(t reflect.Type) *jsonschema.Schema {
 	reflector := jsonschema.Reflector{
 		Anonymous:                  true,
 		DoNotReference:             true,
@@ -21,14 +32,9 @@ func Schema() ([]byte, error) {
 		RequiredFromJSONSchemaTags: true,
 		Mapper:                     mapType,
 	}
-	schema := reflector.ReflectFromType(reflect.TypeFor[File]())
-	schema.Title = "airhost configuration"
-	complete(schema, reflect.TypeFor[File]())
-	text, err := json.MarshalIndent(schema, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("schema: %w", err)
-	}
-	return append(text, '\n'), nil
+	schema := reflector.ReflectFromType(t)
+	complete(schema, t)
+	return schema
 }
 
 const (
@@ -52,6 +58,12 @@ func mapType(t reflect.Type) *jsonschema.Schema {
 			{Type: "string", Pattern: sizePattern, Examples: []any{"64KiB", "16MiB"}},
 			{Type: "integer", Minimum: "0"},
 		}}
+	case reflect.TypeFor[Checksum]():
+		return &jsonschema.Schema{Type: "string", Pattern: checksumPattern}
+	case reflect.TypeFor[Part]():
+		plugin := reflected(reflect.TypeFor[Extension]())
+		plugin.Version = "" // it is the whole schema's
+		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "string"}, plugin}}
 	case reflect.TypeFor[Pairs]():
 		return &jsonschema.Schema{Type: "object", AdditionalProperties: &jsonschema.Schema{OneOf: []*jsonschema.Schema{
 			{Type: "string"}, {Type: "number"}, {Type: "boolean"},
@@ -75,6 +87,11 @@ func complete(schema *jsonschema.Schema, t reflect.Type) {
 		}
 		if f.fallback != "" {
 			property.Default = f.fallback
+		}
+		if kind == reflect.TypeFor[Part]() {
+			for _, name := range f.enum {
+				property.OneOf[0].Enum = append(property.OneOf[0].Enum, name)
+			}
 		}
 		if f.minimum != "" {
 			property.Description += " From " + f.span() + "."

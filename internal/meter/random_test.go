@@ -150,7 +150,10 @@ func randomModule(seed uint64) []byte {
 	i32 := []wasm.ValueType{wasm.I32}
 	m := oneFunction(wasm.FuncType{Params: i32, Results: i32}, nil)
 	m.Types = append(m.Types, wasm.FuncType{})
-	m.Memories, m.Tags = []wasm.Limits{{Min: 1}}, []uint32{1}
+	m.Memories = []wasm.Limits{{Min: 1}}
+	if g.exceptions {
+		m.Tags = []uint32{1}
+	}
 	i32Global := wasm.GlobalType{Value: wasm.I32, Mutable: true}
 	m.Globals = []wasm.Global{{Type: i32Global, Init: []byte{0x41, 0xe4, 0, 0x0b}}, {Type: i32Global, Init: []byte{0x41, 0, 0x0b}}}
 	m.Exports = append(m.Exports, wasm.Export{Name: "left", Kind: wasm.KindGlobal})

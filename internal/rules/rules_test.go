@@ -77,10 +77,14 @@ var importRules = []rule{
 	{"guest", nil, nil, "guests must not carry the host along"},
 	{"backends/native", []string{"core", "internal/", "guest"}, []string{fx}, "its components are the SDK's"},
 	{"backends/wazero", []string{"core", "internal/"}, []string{fx, "github.com/tetratelabs/wazero"}, "one vendor an engine"},
+	{"backends/process", []string{"core", "internal/", "proto/"}, []string{fx, "google.golang.org/grpc"}, "what it has of go-plugin is internal/spawn's"},
+	{"plugin", []string{"core", "guest", "internal/", "proto/"}, []string{"github.com/hashicorp/go-", "google.golang.org/grpc"}, "plug-ins must not carry the host along"},
+	{"brokers/plugin", []string{"core", "internal/", "proto/"}, []string{fx, "google.golang.org/grpc", "google.golang.org/protobuf"}, "it talks to a process"},
+	{"trackers/plugin", []string{"core", "internal/", "proto/"}, []string{fx, "google.golang.org/grpc"}, "it talks to a process"},
 	{"brokers/", []string{"core", "internal/"}, []string{fx}, "implementations do not know each other"},
 	{"trackers/internal/", []string{"core"}, []string{"pgregory.net/rapid"}, "what the trackers' tests share"},
 	{"trackers/", []string{"core", "internal/"}, []string{fx}, "implementations do not know each other"},
-	{"examples/", []string{"core", "core/host", "guest", "backends/", "brokers/", "trackers/"}, []string{fx}, "examples show what users can import: nothing internal"},
+	{"examples/", []string{"core", "core/host", "guest", "plugin", "backends/", "brokers/", "trackers/"}, []string{fx}, "examples show what users can import: nothing internal"},
 }
 
 // TestImports: see docs of importRules; packages that no rule names (commands,

@@ -1,0 +1,84 @@
+package process
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/spawn"
+	pluginv1 "github.com/airhost/airhost/proto/airhost/plugin/v1"
+)
+
+// endTimeout is how long a process may take to end when it is asked to.
+const endTimeout = 2 * time.Second
+
+// component is an executable, and what its component has.
+type component struct {
+	engine  *Engine
+	command spawn.Command
+	traits  core.Traits
+	closed  atomic.Bool
+}
+
+var _ core.Component = (*component)(nil)
+
+// describe asks a process of its own for the traits.
+func (c *component) describe(ctx context.Context) error {
+	process, err := c.start(ctx, c.engine.log)
+	if err != nil {
+		return err
+	}
+	defer end(process)
+	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
+	defer cancel()
+	description, err := pluginv1.NewComponentClient(process.Conn()).Describe(ctx, &pluginv1.DescribeRequest{})
+	if err != nil {
+		return fmt.Errorf("it does not say what it has: %w", err)
+	}
+	c.traits = core.Traits{
+		Callback: description.Callback, Management: description.Management,
+		Interruptible: true, StartTime: c.command.StartTimeout,
+	}
+	return nil
+}
+
+// describeTimeout is how long a process may take to say what it has.
+const describeTimeout = 10 * time.Second
+
+func (c *component) start(ctx context.Context, log *slog.Logger) (*spawn.Process, error) {
+	command := c.command
+	command.Output = (&output{log: log}).line
+	return spawn.Start(ctx, command)
+}
+
+// end asks a process to end, kills it if it does not, and waits for its end.
+func end(process *spawn.Process) {
+	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
+	defer cancel()
+	_ = process.Close(ctx) // why it ended does not matter any more
+}
+
+func (c *component) Traits() core.Traits { return c.traits }
+
+func (c *component) Instantiate(ctx context.Context, env core.Environment) (core.Instance, error) {
+	if c.closed.Load() {
+		return nil, core.ErrClosed
+	}
+	i := newInstance(env, c.traits, c.engine.log)
+	if env.Starting != nil {
+		env.Starting(i)
+	}
+	if err := i.start(ctx, c); err != nil {
+		_ = i.Close()
+		return nil, err
+	}
+	return i, nil
+}
+
+func (c *component) Close(context.Context) error {
+	c.closed.Store(true)
+	return nil
+}

@@ -1,0 +1,201 @@
+package process
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/frame"
+	"github.com/airhost/airhost/internal/spawn"
+	pluginv1 "github.com/airhost/airhost/proto/airhost/plugin/v1"
+)
+
+// Why a process may not start: a [core.ModuleError] of Compile, or a TrapError of
+// Instantiate, wraps one of them.
+var (
+	ErrChecksum     = spawn.ErrChecksum
+	ErrHandshake    = spawn.ErrHandshake
+	ErrVersion      = spawn.ErrVersion
+	ErrStartTimeout = spawn.ErrStartTimeout
+)
+
+// How a process can break the protocol. A call that ends for such a reason
+// returns an error that wraps both the reason and a [core.TrapError] of the kind
+// TrapABI.
+var (
+	ErrMalformed     = frame.ErrMalformed
+	ErrFrameTooLarge = errors.New("a frame larger than a message and 64 KiB")
+	ErrTooLarge      = errors.New("a response larger than quota.message_size")
+	ErrUnknownCall   = errors.New("an event of a call that is not under way")
+	ErrEndedCall     = errors.New("an event of a call that has ended")
+	ErrNoAnswerYet   = errors.New("an event before the answer to a service")
+	ErrBadEvent      = errors.New("an event that the contract does not have")
+	ErrStreamEnded   = errors.New("the end of the stream in a call")
+)
+
+// endError is what has ended an instance, with the reason why.
+type endError struct {
+	trap  *core.TrapError
+	cause error
+}
+
+func (e *endError) Error() string   { return e.trap.Error() }
+func (e *endError) Unwrap() []error { return []error{e.trap, e.cause} }
+
+func (i *instance) breach(cause error) error {
+	return i.end(&endError{&core.TrapError{Kind: core.TrapABI, Text: oneLine("the process broke the protocol: " + cause.Error())}, cause})
+}
+
+// result is how a call ended.
+type result struct {
+	response []byte // valid until the next frame
+	health   uint32
+	err      error // a ComponentError, or nil
+}
+
+// follow sends the frame with the last n calls, and follows what the process does
+// until all have ended. It returns the last result; done, if not nil, is told
+// each. An error has ended the instance.
+func (i *instance) follow(n int, done func(int, []byte, error)) (last result, err error) {
+	if err := i.send(); err != nil {
+		return last, err
+	}
+	for ended := 0; ended < n; {
+		if err := i.stream.RecvMsg(&i.in); err != nil {
+			return last, i.broken(err)
+		}
+		if len(i.in.Bytes) == 0 {
+			return last, i.breach(fmt.Errorf("%w: without events", ErrMalformed))
+		}
+		for data := i.in.Bytes; len(data) > 0; {
+			var event frame.Event
+			if data, err = frame.NextEvent(data, &event); err != nil {
+				return last, i.breach(err)
+			}
+			if err := i.checkCall(event.Call, i.lastCall-uint64(n-ended-1)); err != nil {
+				return last, i.breach(err)
+			}
+			r, over, err := i.react(&event, len(data) > 0)
+			if err != nil {
+				return last, err
+			}
+			if !over {
+				continue
+			}
+			if last = r; done != nil {
+				done(ended, r.response, r.err)
+			}
+			ended++
+		}
+	}
+	return last, nil
+}
+
+func (i *instance) send() error {
+	if err := i.stream.SendMsg(&i.out); err != nil && !errors.Is(err, io.EOF) { // the next receipt says why it ended
+		return i.broken(err)
+	}
+	return nil
+}
+
+// checkCall checks that an event is one of the call that is being handled;
+// current is one too many when all have ended.
+func (i *instance) checkCall(call, current uint64) error {
+	switch {
+	case call == 0 || call > min(current, i.lastCall):
+		return fmt.Errorf("%w: call %d", ErrUnknownCall, call)
+	case call < current:
+		return fmt.Errorf("%w: call %d", ErrEndedCall, call)
+	}
+	return nil
+}
+
+// react does what an event asks for; over says that it ended the call.
+func (i *instance) react(event *frame.Event, more bool) (r result, over bool, err error) {
+	if event.Other == nil {
+		return i.checked(result{response: event.Response})
+	}
+	switch e := event.Other.Event.(type) {
+	case *pluginv1.Event_Result:
+		return i.ending(e.Result)
+	case *pluginv1.Event_Log:
+		if e.Log.Level > uint32(core.LogError) {
+			return r, false, i.breach(fmt.Errorf("%w: log level %d", ErrBadEvent, e.Log.Level))
+		}
+		i.host.Log(core.LogLevel(e.Log.Level), []byte(e.Log.Text))
+		return r, false, nil
+	}
+	if more {
+		return r, false, i.breach(ErrNoAnswerYet)
+	}
+	i.out.Bytes = frame.AppendAnswer(i.out.Bytes[:0], i.serve(event.Other))
+	return r, false, i.send()
+}
+
+// ending reads any result.
+func (i *instance) ending(m *pluginv1.Result) (r result, over bool, err error) {
+	if t := m.Trap; t != nil {
+		return r, false, i.end(&core.TrapError{Kind: core.TrapFault, Text: oneLine(t.Text), Details: t.Details})
+	}
+	r = result{response: m.Response, health: m.Health}
+	if e := m.Error; e != nil {
+		c := core.ComponentErrorCase(e.Case)
+		if e.Case < 0 || int(e.Case) != int(c) || !c.Valid() {
+			return r, false, i.breach(fmt.Errorf("%w: component-error %d", ErrBadEvent, e.Case))
+		}
+		r.err = &core.ComponentError{Case: c, Text: e.Text}
+	}
+	return i.checked(r)
+}
+
+func (i *instance) checked(r result) (result, bool, error) {
+	if len(r.response) > i.limits.MessageSize {
+		return r, false, i.breach(fmt.Errorf("%w: %d bytes where %d are allowed", ErrTooLarge, len(r.response), i.limits.MessageSize))
+	}
+	return r, true, nil
+}
+
+// serve asks the host for what an event asks of it.
+func (i *instance) serve(event *pluginv1.Event) *pluginv1.Answer {
+	answer := &pluginv1.Answer{}
+	var err error
+	switch e := event.Event.(type) {
+	case *pluginv1.Event_Send:
+		err = i.host.SendMessage([]byte(e.Send.Target), e.Send.Message)
+	case *pluginv1.Event_SendRequest:
+		var id core.RequestID
+		id, err = i.host.SendRequest([]byte(e.SendRequest.Target), e.SendRequest.Request, e.SendRequest.TimeoutMs)
+		answer.RequestId = uint64(id)
+	case *pluginv1.Event_Cancel:
+		err = i.host.CancelRequest(core.RequestID(e.Cancel.RequestId))
+	case *pluginv1.Event_Now:
+		answer.Time = i.host.Now()
+	}
+	if err != nil {
+		refusal := core.AsMessagingError(err)
+		answer = &pluginv1.Answer{Error: &pluginv1.MessagingError{
+			Case: pluginv1.MessagingError_Case(refusal.Case), Text: validText(refusal.Text),
+		}}
+	}
+	return answer
+}
+
+// broken finds out why the stream failed, and ends the instance.
+func (i *instance) broken(err error) error {
+	if i.state.Load() != busy {
+		return i.refusal()
+	}
+	switch {
+	case errors.Is(err, io.EOF):
+		return i.breach(ErrStreamEnded)
+	case status.Code(err) == codes.ResourceExhausted:
+		return i.breach(ErrFrameTooLarge)
+	case status.Code(err) == codes.Unavailable || status.Code(err) == codes.Canceled:
+		return i.end(&core.TrapError{Kind: core.TrapFault, Text: i.whyEnded()})
+	}
+	return i.breach(fmt.Errorf("%w: %s", ErrStreamEnded, status.Convert(err).Message()))
+}

@@ -1,0 +1,209 @@
+package process
+
+import (
+	"context"
+	"log/slog"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/frame"
+	"github.com/airhost/airhost/internal/spawn"
+	pluginv1 "github.com/airhost/airhost/proto/airhost/plugin/v1"
+)
+
+// What an instance is doing, or how it has ended.
+const (
+	idle        uint32 = iota
+	busy               // in a call
+	died               // between calls
+	interrupted        // by Instance.Interrupt
+	trapped            // with instance.trap
+	closed             // by Instance.Close
+)
+
+// frameSlack is how much larger than a message a frame may be, in bytes: it
+// holds other events before it.
+const frameSlack = 64 << 10
+
+// instance is one process that runs a component.
+type instance struct {
+	state  atomic.Uint32
+	ctx    context.Context // of the process's start and of the stream
+	cancel context.CancelFunc
+	id     core.ComponentID
+	host   core.Services
+	ended  func() // tells the host that the process ended on its own, or nil
+	traits core.Traits
+	limits core.Limits
+	log    *slog.Logger
+
+	process *spawn.Process
+	stream  grpc.ClientStream
+	watched chan struct{} // closed once nobody watches the process any more
+
+	// What follows belongs to the goroutine that calls the instance.
+	lastCall uint64
+	out, in  frame.Frame
+	trap     error // a TrapError, or what wraps one
+}
+
+var _ core.Batcher = (*instance)(nil)
+
+func newInstance(env core.Environment, traits core.Traits, log *slog.Logger) *instance {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &instance{
+		ctx: ctx, cancel: cancel, id: env.ID, host: env.Host, ended: env.Ended, traits: traits,
+		limits: env.Limits.WithDefaults(), log: log.With("component", env.ID.String()),
+	}
+}
+
+// start starts the process and tells it which component it is. The process ends
+// when ctx does before it has started.
+func (i *instance) start(ctx context.Context, c *component) error {
+	if err := i.enter(); err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, i.cancel)
+	process, err := c.start(i.ctx, i.log)
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if process != nil {
+		i.process, i.watched = process, make(chan struct{})
+		i.log.Debug("process started", "path", c.command.Path, "limits", process.Held())
+		go i.watch()
+	}
+	if err == nil {
+		err = i.open()
+	}
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case i.state.Load() != busy:
+		return i.refusal()
+	case err != nil:
+		return i.end(&endError{&core.TrapError{Kind: core.TrapFault, Text: oneLine(err.Error())}, err})
+	}
+	i.call(&pluginv1.Call{Call: &pluginv1.Call_Start{Start: &pluginv1.Start{
+		ComponentId: i.id.String(), MessageSize: uint64(i.limits.MessageSize), HandlerTime: uint64(i.limits.HandlerTime),
+	}}})
+	_, err = i.finish()
+	return err
+}
+
+// open opens the stream that all calls go by.
+func (i *instance) open() (err error) {
+	i.stream, err = i.process.Conn().NewStream(i.ctx, &pluginv1.Component_ServiceDesc.Streams[0], pluginv1.Component_Run_FullMethodName,
+		grpc.ForceCodecV2(frame.Codec{}), grpc.MaxCallRecvMsgSize(i.limits.MessageSize+frameSlack))
+	return err
+}
+
+// watch notices the end of the process between calls. In a call the stream's end
+// says it sooner.
+func (i *instance) watch() {
+	defer close(i.watched)
+	<-i.process.Done()
+	i.noteEnd()
+}
+
+func (i *instance) noteEnd() {
+	if i.state.CompareAndSwap(idle, died) && i.ended != nil {
+		i.ended()
+	}
+}
+
+// enter begins a call, unless the instance has ended.
+func (i *instance) enter() error {
+	if !i.state.CompareAndSwap(idle, busy) {
+		return i.refusal()
+	}
+	return nil
+}
+
+func (i *instance) refusal() error {
+	switch i.state.Load() {
+	case died:
+		return i.end(&core.TrapError{Kind: core.TrapFault, Text: i.whyEnded()})
+	case interrupted:
+		return i.end(&core.TrapError{Kind: core.TrapHandler, Text: "the process was killed: its call took too long"})
+	case trapped:
+		return i.trap
+	}
+	return core.ErrClosed
+}
+
+// leave ends a call that went by the protocol and returned err.
+func (i *instance) leave(err error) error {
+	if !i.state.CompareAndSwap(busy, idle) {
+		return i.refusal()
+	}
+	select {
+	case <-i.process.Done(): // the watcher came while the call was in progress
+		i.noteEnd()
+	default:
+	}
+	return err
+}
+
+// end buries the instance, whose process is killed if it lives.
+func (i *instance) end(trap error) error {
+	i.trap = trap
+	i.state.Store(trapped)
+	i.kill()
+	return trap
+}
+
+// rescue, deferred, ends the instance when one of the host's services panics.
+func (i *instance) rescue(err *error) {
+	if reason := recover(); reason != nil {
+		*err = i.end(&core.TrapError{Kind: core.TrapFault, Text: "the host's service panicked", Details: string(debug.Stack())})
+	}
+}
+
+func (i *instance) kill() {
+	i.cancel()
+	if i.process != nil {
+		i.process.Kill()
+	}
+}
+
+// Interrupt kills the process. Before it has started, its start fails.
+func (i *instance) Interrupt() {
+	if i.state.CompareAndSwap(idle, interrupted) || i.state.CompareAndSwap(busy, interrupted) {
+		i.cancel()
+	}
+}
+
+// Close ends the process: one that has not trapped may end by itself.
+func (i *instance) Close() error {
+	before := i.state.Swap(closed)
+	if before == closed {
+		return nil
+	}
+	if i.process != nil {
+		if before != idle {
+			i.kill()
+		}
+		end(i.process)
+		<-i.watched
+	}
+	i.cancel()
+	return nil
+}
+
+// whyEnded says how the process ended, which has or is about to.
+func (i *instance) whyEnded() string {
+	select {
+	case <-i.process.Done():
+	case <-time.After(time.Second):
+		return "the process closed its connection"
+	}
+	if err := i.process.Err(); err != nil {
+		return oneLine("the process ended: " + err.Error())
+	}
+	return "the process ended: exit status 0"
+}

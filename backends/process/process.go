@@ -1,0 +1,146 @@
+// Package process runs components as processes of their own: what cannot be
+// WebAssembly, such as drivers, native libraries and other languages' runtimes.
+// Such a component speaks the same contract and is checked by the same host, but
+// what else it does on the machine only the operating system bounds: it is
+// trusted as any program of its user's is.
+//
+// A process that crashes, hangs, floods or breaks the protocol is to the host
+// what a guest is that traps. One in Go is written with package plugin; for other
+// languages docs/plugin-protocol.md says all there is to do.
+package process
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/spawn"
+)
+
+// Name is the engine's name in configurations and results.
+const Name = "process"
+
+// Config configures an [Engine].
+type Config struct {
+	// Logger gets what processes print, a line at a time, and how they were
+	// started and ended; slog.Default by default.
+	Logger *slog.Logger
+}
+
+// Command says how to start a component; see [Source].
+type Command struct {
+	Path string   // the executable's file
+	Args []string // without the program's name
+	// Env is the whole environment as KEY=value: nothing of the host's is handed
+	// on, but what the handshake needs is added.
+	Env []string
+	// SHA256 is the checksum, in hexadecimal, that the executable must have; any
+	// where it is empty. It is checked before each start.
+	SHA256 string
+	// StartTimeout is how long a process may take from its start to its
+	// handshake; 10 s by default.
+	StartTimeout time.Duration
+	Limits       Limits
+}
+
+// Limits bound what a process may use, where the system can: on Linux. A zero
+// field is without a limit. What enforces a limit is logged at each start.
+type Limits struct {
+	// Memory in bytes, of the process and all that it starts, by cgroup v2 where
+	// the host may make groups beside its own. Elsewhere of each process alone by
+	// RLIMIT_DATA, which counts private writable memory, used or not.
+	Memory int64
+	// OpenFiles is how many file descriptors a process may have open.
+	OpenFiles int64
+	// CPUTime is how much processor time a process may use in its life, in whole
+	// seconds, rounded up.
+	CPUTime time.Duration
+}
+
+// Source returns the source of a component that command starts. A core.Source
+// with nothing but a Path is started without arguments and environment.
+func Source(command Command) core.Source {
+	return core.Source{Path: command.Path, Value: command}
+}
+
+// Engine is the process engine.
+type Engine struct {
+	log    *slog.Logger
+	closed atomic.Bool
+}
+
+var _ core.Engine = (*Engine)(nil)
+
+// New returns an engine. It does not fail.
+func New(config Config) (*Engine, error) {
+	if config.Logger == nil {
+		config.Logger = slog.Default()
+	}
+	return &Engine{log: config.Logger}, nil
+}
+
+// Name returns [Name].
+func (e *Engine) Name() string { return Name }
+
+// Compile checks the executable, starts it once to ask what its component has,
+// and ends it again. Limits of src's [Command] hold for each process; of limits,
+// handler time and message size alone mean something here, and they are those of
+// the instances.
+func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limits) (core.Component, error) {
+	if e.closed.Load() {
+		return nil, core.ErrClosed
+	}
+	command, err := commandOf(src)
+	if err != nil {
+		return nil, &core.ModuleError{Source: src.Path, Problems: []string{err.Error()}, Cause: err}
+	}
+	c := &component{engine: e, command: command}
+	if err := c.describe(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		return nil, &core.ModuleError{Source: src.Path, Problems: []string{err.Error()}, Cause: err}
+	}
+	return c, nil
+}
+
+// commandOf checks a source.
+func commandOf(src core.Source) (spawn.Command, error) {
+	command, ok := src.Value.(Command)
+	switch {
+	case src.Value == nil:
+		command = Command{Path: src.Path}
+	case !ok:
+		return spawn.Command{}, fmt.Errorf("the source's value is a %T, want a process.Command", src.Value)
+	}
+	sum, err := hex.DecodeString(command.SHA256)
+	if err != nil || len(sum) != 0 && len(sum) != 32 {
+		return spawn.Command{}, fmt.Errorf("the checksum %q is not one of SHA-256: want 64 hexadecimal digits", command.SHA256)
+	}
+	if command.StartTimeout <= 0 {
+		command.StartTimeout = spawn.DefaultStartTimeout
+	}
+	if command.Path == "" {
+		return spawn.Command{}, errors.New("no executable is named")
+	}
+	path, err := filepath.Abs(command.Path)
+	if err != nil {
+		return spawn.Command{}, err
+	}
+	return spawn.Command{
+		Path: path, Args: command.Args, Env: command.Env, SHA256: sum, Kind: "component",
+		StartTimeout: command.StartTimeout, Limits: spawn.Limits(command.Limits),
+	}, spawn.Check(path, sum)
+}
+
+// Close ends the engine: Compile returns core.ErrClosed from then on.
+func (e *Engine) Close(context.Context) error {
+	e.closed.Store(true)
+	return nil
+}

@@ -1,0 +1,135 @@
+package process_test
+
+import (
+	"math"
+	"os"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/airhost/airhost/backends/process"
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/core/enginetest"
+	"github.com/airhost/airhost/examples/echo"
+	"github.com/airhost/airhost/guest"
+	"github.com/airhost/airhost/plugin"
+)
+
+// roles are what this test's executable does when it is started as a plug-in.
+var roles = map[string]func(){
+	"actor":     func() { plugin.Serve(new(actor)) },
+	"responder": func() { plugin.Serve(echo.New()) },
+}
+
+const (
+	roleVariable = "AIRHOST_TEST_ROLE"
+	noRaceSleep  = "GORACE=atexit_sleep_ms=0" // the race detector's second at each process's end
+)
+
+func TestMain(m *testing.M) {
+	if role := roles[os.Getenv(roleVariable)]; role != nil {
+		role()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// command starts this test's executable in a role.
+func command(role string) process.Command {
+	path, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	return process.Command{Path: path, Env: []string{roleVariable + "=" + role, noRaceSleep}, StartTimeout: time.Minute}
+}
+
+func source(role string) core.Source { return process.Source(command(role)) }
+
+func newEngine() (core.Engine, error) { return process.New(process.Config{}) }
+
+func TestEngine(t *testing.T) {
+	enginetest.Run(t, enginetest.Harness{
+		New:        newEngine,
+		Actor:      source("actor"),
+		Responder:  source("responder"),
+		Malformed:  core.Source{Path: "suite_test.go"},
+		MaxTimeout: math.MaxInt64 / uint64(time.Millisecond),
+	})
+}
+
+// actor is the suite's guest in the words of package guest.
+type actor struct{ enginetest.Actor }
+
+func (a *actor) prepare(host guest.Host) {
+	a.Host = actorHost{host}
+	a.Loop = func() { select {} }
+}
+
+func (a *actor) HandleMessage(host guest.Host, sender string, message []byte) ([]byte, error) {
+	a.prepare(host)
+	response, err := a.Actor.HandleMessage(sender, message)
+	return response, toGuest(err)
+}
+
+func (a *actor) HandleCallback(host guest.Host, id guest.RequestID, response []byte, failure error) error {
+	a.prepare(host)
+	reason := ""
+	if failure != nil {
+		reason = failure.Error()
+	}
+	return toGuest(a.Actor.HandleCallback(core.RequestID(id), response, reason))
+}
+
+func (a *actor) Initialize(host guest.Host, config guest.Config) error {
+	a.prepare(host)
+	pairs := make([]core.ConfigPair, len(config))
+	for i, pair := range config {
+		pairs[i] = core.ConfigPair(pair)
+	}
+	return toGuest(a.Actor.Initialize(pairs))
+}
+
+func (a *actor) Health() guest.HealthStatus { return guest.HealthStatus(a.Actor.Health()) }
+
+func (a *actor) Shutdown(host guest.Host) {
+	a.prepare(host)
+	a.Actor.Shutdown()
+}
+
+// toGuest puts an error of the actor's into the guest's words.
+func toGuest(err error) error {
+	if e, ok := err.(*core.ComponentError); ok {
+		return &guest.ComponentError{Case: guest.ComponentErrorCase(e.Case), Text: e.Text}
+	}
+	return err
+}
+
+// actorHost puts a guest's host into the actor's words.
+type actorHost struct{ guest.Host }
+
+func (h actorHost) Send(target string, message []byte) error {
+	return toCore(h.Host.Send(target, message))
+}
+
+func (h actorHost) Request(target string, request []byte, timeoutMillis uint64) (core.RequestID, error) {
+	id, err := h.Host.Request(target, request, time.Duration(timeoutMillis)*time.Millisecond)
+	return core.RequestID(id), toCore(err)
+}
+
+func (h actorHost) Cancel(id core.RequestID) error {
+	return toCore(h.Host.Cancel(guest.RequestID(id)))
+}
+
+func (h actorHost) Log(level core.LogLevel, message string) {
+	h.Host.Log(guest.LogLevel(level), message)
+}
+
+func (h actorHost) Now() uint64 { return uint64(h.Host.Now().UnixNano()) }
+
+func toCore(err error) error {
+	if e, ok := err.(*guest.MessagingError); ok {
+		return &core.MessagingError{Case: core.MessagingErrorCase(e.Case), Text: e.Text}
+	}
+	return err
+}

@@ -1,0 +1,374 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"math"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/fx"
+	"go.uber.org/fx/fxtest"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/status"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/core/host"
+	"github.com/airhost/airhost/internal/extension/extensiontest"
+	sdk "github.com/airhost/airhost/plugin"
+	pluginv1 "github.com/airhost/airhost/proto/airhost/plugin/v1"
+)
+
+// altered is a member of an exchange that publishes otherwise.
+type altered struct {
+	member
+	publish func(m *member, batch []sdk.Message) []error
+}
+
+func (a *altered) Publish(_ context.Context, batch []sdk.Message) []error {
+	return a.publish(&a.member, batch)
+}
+
+// startAltered returns a host whose broker publishes so.
+func startAltered(t *testing.T, publish func(m *member, batch []sdk.Message) []error) (*host.Host, *Broker) {
+	t.Helper()
+	register := func(s grpc.ServiceRegistrar) {
+		sdk.RegisterBroker(s, &altered{member{exchange: newExchange()}, publish})
+	}
+	b, err := newBroker(Config{Logger: orDiscard(nil)}, extensiontest.InMemory(register))
+	check(t, err)
+	h := startHost(t, b, host.Config{RequestTimeout: 50 * time.Millisecond})
+	deploy(t, h, "test/echo", echo)
+	return h, b
+}
+
+func TestNothingIsDelivered(t *testing.T) {
+	h, _ := startAltered(t, func(_ *member, batch []sdk.Message) []error { return nil })
+	_, err := h.Request(context.Background(), echoID, nil)
+	if !errors.Is(err, core.ErrTimeout) {
+		t.Errorf("got %v, want a timeout", err)
+	}
+	check(t, h.Send(echoID, nil))
+	check(t, h.Quiesce(within(t))) // it has left, as far as anybody can tell
+}
+
+func TestRefusals(t *testing.T) {
+	for _, want := range []*core.MessagingError{
+		{Case: core.CaseTargetNotFound, Text: "x"}, {Case: core.CaseQueueFull, Text: "x"},
+		{Case: core.CaseInvalidArgument, Text: "x"}, {Case: core.CaseUnavailable, Text: "x"},
+	} {
+		h, _ := startAltered(t, func(_ *member, batch []sdk.Message) []error {
+			errs := make([]error, len(batch))
+			for i := range errs {
+				errs[i] = want
+			}
+			return errs
+		})
+		_, err := h.Request(within(t), echoID, nil)
+		if !errors.Is(err, core.ErrRequestUnavailable) || !strings.Contains(err.Error(), want.Error()) {
+			t.Errorf("got %v, want unavailable for %v", err, want)
+		}
+	}
+}
+
+// TestAnswersTwice: outcomes that come twice, and some of requests that never
+// were, are dropped and counted.
+func TestAnswersTwice(t *testing.T) {
+	forged, err := seal(nil, &core.Message{Correlation: 12345}, pluginv1.EnvelopeKind_ENVELOPE_KIND_OUTCOME, "")
+	check(t, err)
+	h, _ := startAltered(t, func(m *member, batch []sdk.Message) []error {
+		for _, message := range batch {
+			_ = m.arrived(message.Body)
+			if strings.HasPrefix(message.Topic, "host/") {
+				_, _ = m.arrived(message.Body), m.arrived(forged)
+			}
+		}
+		return nil
+	})
+	for range 10 {
+		if _, err := h.Request(within(t), echoID, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	waitFor(t, "20 late outcomes", func() bool { return h.Snapshot().Late == 20 })
+}
+
+// TestGarbageArrives: what is no message is dropped and counted.
+func TestGarbageArrives(t *testing.T) {
+	garbage := [][]byte{nil, []byte("garbage"), {0xff, 0xff, 0xff}}
+	for _, e := range []struct {
+		message core.Message
+		kind    pluginv1.EnvelopeKind
+		origin  string
+	}{
+		{core.Message{Sender: echoID, Target: echoID}, 0, ""},
+		{core.Message{Sender: echoID, Target: echoID}, 99, ""},
+		{core.Message{Sender: echoID, Target: echoID}, pluginv1.EnvelopeKind_ENVELOPE_KIND_REQUEST, "x"},
+		{core.Message{Sender: echoID, Target: echoID, Correlation: 1}, pluginv1.EnvelopeKind_ENVELOPE_KIND_REQUEST, ""},
+		{core.Message{Sender: echoID, Target: echoID, Correlation: 1}, pluginv1.EnvelopeKind_ENVELOPE_KIND_MESSAGE, ""},
+		{core.Message{Target: echoID}, pluginv1.EnvelopeKind_ENVELOPE_KIND_MESSAGE, ""},
+		{core.Message{Sender: echoID}, pluginv1.EnvelopeKind_ENVELOPE_KIND_MESSAGE, ""},
+		{core.Message{}, pluginv1.EnvelopeKind_ENVELOPE_KIND_OUTCOME, ""},
+		{core.Message{Sender: echoID, Target: echoID, Failure: core.ErrTimeout}, pluginv1.EnvelopeKind_ENVELOPE_KIND_MESSAGE, ""},
+	} {
+		body, err := seal(nil, &e.message, e.kind, e.origin)
+		check(t, err)
+		garbage = append(garbage, body)
+	}
+	h, b := startAltered(t, func(m *member, batch []sdk.Message) []error {
+		for _, body := range garbage {
+			_ = m.arrived(body)
+		}
+		return m.Publish(context.Background(), batch)
+	})
+	check(t, h.Send(echoID, nil))
+	waitFor(t, "the message behind the garbage", func() bool { return h.Snapshot().Handled == 1 })
+	if got := b.Counters().Discarded; got != uint64(len(garbage)) {
+		t.Errorf("%d were discarded, want %d", got, len(garbage))
+	}
+}
+
+// script is a service that does what a test says.
+type script struct {
+	pluginv1.UnimplementedBrokerServer
+	connect func(pluginv1.Broker_ConnectServer) error
+}
+
+func (s script) Connect(stream pluginv1.Broker_ConnectServer) error { return s.connect(stream) }
+
+// scripted returns a broker whose process does what connect says; the first life
+// has number 1.
+func scripted(t *testing.T, config Config, connect func(life int32, stream pluginv1.Broker_ConnectServer) error) *Broker {
+	t.Helper()
+	var lives atomic.Int32
+	config.Logger = orDiscard(config.Logger)
+	b, err := newBroker(config, extensiontest.InMemory(func(s grpc.ServiceRegistrar) {
+		life := lives.Add(1)
+		pluginv1.RegisterBrokerServer(s, script{connect: func(stream pluginv1.Broker_ConnectServer) error {
+			return connect(life, stream)
+		}})
+	}))
+	check(t, err)
+	return b
+}
+
+// follow receives until the host has nothing to say any more.
+func follow(stream pluginv1.Broker_ConnectServer) error {
+	for {
+		if _, err := stream.Recv(); err != nil {
+			return nil
+		}
+	}
+}
+
+// TestLyingReceipts: a receipt for nothing ends the life of the process, and the
+// requests that it carried.
+func TestLyingReceipts(t *testing.T) {
+	for name, receipt := range map[string]*pluginv1.Receipt{
+		"taken": {Taken: math.MaxUint32}, "refused": {Taken: 1, Refused: &pluginv1.Refusal{}},
+	} {
+		var lives atomic.Int32
+		b := scripted(t, Config{}, func(life int32, stream pluginv1.Broker_ConnectServer) error {
+			lives.Store(life)
+			_ = stream.Send(&pluginv1.BrokerEvents{})
+			for life == 1 {
+				orders, err := stream.Recv()
+				if err != nil {
+					return err
+				}
+				if orders.Orders[len(orders.Orders)-1].GetPublish() != nil {
+					_ = stream.Send(&pluginv1.BrokerEvents{Receipts: []*pluginv1.Receipt{receipt}})
+				}
+			}
+			return follow(stream)
+		})
+		h := startHost(t, b, host.Config{})
+		if _, err := h.Request(within(t), echoID, nil); !errors.Is(err, core.ErrRequestUnavailable) {
+			t.Errorf("%s: got %v, want unavailable", name, err)
+		}
+		waitFor(t, "another life", func() bool { return lives.Load() == 2 })
+	}
+}
+
+// junk is a codec that sends what is no protobuf.
+type junk struct{ encoding.CodecV2 }
+
+func (junk) Name() string { return "proto" }
+
+func (junk) Marshal(any) (mem.BufferSlice, error) {
+	return mem.BufferSlice{mem.SliceBuffer("\xff\xff\xff\xff junk")}, nil
+}
+
+func (junk) Unmarshal(mem.BufferSlice, any) error { return nil }
+
+func TestGarbageFrames(t *testing.T) {
+	b, err := newBroker(Config{Logger: orDiscard(nil)}, extensiontest.InMemory(func(s grpc.ServiceRegistrar) {
+		pluginv1.RegisterBrokerServer(s, script{connect: func(stream pluginv1.Broker_ConnectServer) error {
+			_ = stream.Send(&pluginv1.BrokerEvents{})
+			return follow(stream)
+		}})
+	}, grpc.ForceServerCodecV2(junk{})))
+	check(t, err)
+	if err := b.Open(within(t), newOrigin()); status.Code(errors.Unwrap(errors.Unwrap(err))) != codes.Internal {
+		t.Errorf("got %v, want the broker's start to fail for its frame", err)
+	}
+}
+
+func TestWrongVersion(t *testing.T) {
+	b := scripted(t, Config{}, func(_ int32, stream pluginv1.Broker_ConnectServer) error {
+		orders, err := stream.Recv()
+		check(t, err)
+		if hello := orders.Orders[0].GetHello(); hello.GetVersion() != 1 || hello.GetHost() == "" {
+			t.Errorf("the host says %v, want version 1 and its name", hello)
+		}
+		return status.Error(codes.FailedPrecondition, "it speaks version 2")
+	})
+	if err := b.Open(within(t), newOrigin()); err == nil || !strings.Contains(err.Error(), "it speaks version 2") {
+		t.Errorf("got %v, want the broker's reason", err)
+	}
+}
+
+// TestServesItsVersionAlone is the other side of TestWrongVersion.
+func TestServesItsVersionAlone(t *testing.T) {
+	start := extensiontest.InMemory(func(s grpc.ServiceRegistrar) { sdk.RegisterBroker(s, newExchange().broker()) })
+	p, err := start(t.Context())
+	check(t, err)
+	defer p.Close(t.Context())
+	for name, c := range map[string]struct {
+		first *pluginv1.BrokerOrder
+		want  codes.Code
+	}{
+		"version 2": {&pluginv1.BrokerOrder{Order: &pluginv1.BrokerOrder_Hello{Hello: &pluginv1.BrokerHello{Version: 2}}}, codes.FailedPrecondition},
+		"no hello":  {&pluginv1.BrokerOrder{Order: &pluginv1.BrokerOrder_Subscribe{Subscribe: "x"}}, codes.InvalidArgument},
+	} {
+		stream, err := pluginv1.NewBrokerClient(p.Conn()).Connect(within(t))
+		check(t, err)
+		check(t, stream.Send(&pluginv1.BrokerOrders{Orders: []*pluginv1.BrokerOrder{c.first}}))
+		if _, err := stream.Recv(); status.Code(err) != c.want {
+			t.Errorf("%s: got %v, want %v", name, err, c.want)
+		}
+	}
+}
+
+// TestQueueFull: a process that confirms nothing gets as much as its window.
+func TestQueueFull(t *testing.T) {
+	const window = 10
+	b := scripted(t, Config{Window: window}, func(_ int32, stream pluginv1.Broker_ConnectServer) error {
+		_ = stream.Send(&pluginv1.BrokerEvents{})
+		return follow(stream)
+	})
+	home := newOrigin()
+	check(t, b.Open(within(t), home))
+	to, err := b.Route(echoID)
+	check(t, err)
+	for range window {
+		check(t, to.Deliver(core.NewMessage(nil)))
+	}
+	if err := to.Deliver(new(core.Message)); !errors.Is(err, core.ErrQueueFull) {
+		t.Errorf("got %v, want queue-full", err)
+	}
+	if err := to.Deliver(&core.Message{Payload: make([]byte, maxPayload+1)}); !errors.Is(err, core.ErrInvalidArgument) {
+		t.Errorf("too large: got %v, want invalid-argument", err)
+	}
+	check(t, b.Close(within(t)))
+	if got := home.undelivered.Load(); got != window {
+		t.Errorf("%d messages were undelivered at Close, want %d", got, window)
+	}
+}
+
+// TestForgottenRequests: requests whose time is over are not remembered for ever.
+func TestForgottenRequests(t *testing.T) {
+	s := newSession(new(Broker))
+	for id := range core.RequestID(10 * minSweep) {
+		s.expect(id+1, 1)
+	}
+	s.expect(1<<32, math.MaxInt64)
+	if n := len(s.requests); n > minSweep || s.requests[1<<32] == 0 {
+		t.Errorf("%d requests are remembered, want no more than %d, with the one that is pending", n, minSweep)
+	}
+}
+
+// testOrigin counts what comes home.
+type testOrigin struct{ outcomes, undelivered atomic.Int32 }
+
+func newOrigin() *testOrigin { return new(testOrigin) }
+
+func (o *testOrigin) Respond(m *core.Message)              { o.outcomes.Add(1) }
+func (o *testOrigin) Undelivered(m *core.Message, _ error) { o.undelivered.Add(1) }
+
+// TestFailedForGood: the host stays up without its broker, and says so to whoever
+// sends.
+func TestFailedForGood(t *testing.T) {
+	var v victim
+	b, err := newBroker(Config{Restart: core.Restart{Policy: core.RestartTemporary}, Logger: orDiscard(nil)}, v.start(roles.Command(t, "exchange")))
+	check(t, err)
+	h := startHost(t, b, host.Config{})
+	deploy(t, h, "test/echo", echo)
+	v.kill()
+	waitFor(t, "unavailable", func() bool { return errors.Is(h.Send(echoID, nil), core.ErrUnavailable) })
+	check(t, h.Undeploy(within(t), echoID))
+	deploy(t, h, "test/echo", echo)
+	if _, err := h.Request(within(t), echoID, nil); !errors.Is(err, core.ErrUnavailable) {
+		t.Errorf("got %v, want unavailable", err)
+	}
+}
+
+func TestMistakes(t *testing.T) {
+	for name, c := range map[string]Config{
+		"no path": {}, "window": {Path: "./x", Window: -1},
+		"policy": {Path: "./x", Restart: core.Restart{Policy: "sometimes"}},
+	} {
+		if _, err := New(c); err == nil {
+			t.Errorf("%s: got no error", name)
+		}
+	}
+	b := child(t, "exchange", Config{})
+	if err := b.Attach(echoID, nil); err == nil {
+		t.Error("Attach without a receiver: got no error")
+	}
+	if err := b.Attach(echoID, &testReceiver{}); err == nil {
+		t.Error("Attach before Open: got no error")
+	}
+	if _, err := b.Route(echoID); err == nil {
+		t.Error("Route before Open: got no error")
+	}
+	if err := b.Open(within(t), nil); err == nil {
+		t.Error("Open without an origin: got no error")
+	}
+	check(t, b.Close(within(t)))
+	if err := b.Open(within(t), newOrigin()); !errors.Is(err, core.ErrClosed) {
+		t.Errorf("Open after Close: got %v, want closed", err)
+	}
+}
+
+type testReceiver struct{}
+
+func (*testReceiver) Deliver(*core.Message) error { return nil }
+
+func TestNoSuchExecutable(t *testing.T) {
+	b, err := New(Config{Path: "/nobody/has/this", Logger: orDiscard(nil)})
+	check(t, err)
+	if err := b.Open(within(t), newOrigin()); err == nil || !strings.Contains(err.Error(), "/nobody/has/this") {
+		t.Errorf("got %v, want the path", err)
+	}
+	if err := b.Attach(echoID, &testReceiver{}); !errors.Is(err, core.ErrClosed) {
+		t.Errorf("Attach after a failed Open: got %v, want closed", err)
+	}
+}
+
+func TestModule(t *testing.T) {
+	var b core.Broker
+	app := fxtest.New(t, Module, fx.Supply(childConfig(t, "exchange", Config{})), fx.Populate(&b))
+	app.RequireStart().RequireStop()
+	if _, ok := b.(*Broker); !ok {
+		t.Errorf("the module provides %T", b)
+	}
+	if err := fx.New(fx.NopLogger, Module, fx.Invoke(func(core.Broker) {})).Err(); err == nil {
+		t.Error("the module does without a Config")
+	}
+}

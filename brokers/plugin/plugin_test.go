@@ -1,0 +1,57 @@
+package plugin
+
+import (
+	"log/slog"
+	"testing"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/core/brokertest"
+	"github.com/airhost/airhost/internal/extension/extensiontest"
+	sdk "github.com/airhost/airhost/plugin"
+)
+
+// roles are what this test's executable does when it is started as a broker.
+var roles = extensiontest.Roles{
+	"exchange": func() { sdk.ServeBroker(newExchange().broker()) },
+}
+
+func TestMain(m *testing.M) { roles.Main(m) }
+
+// child returns a broker whose process is this test's executable in a role.
+func child(t testing.TB, role string, config Config) *Broker {
+	t.Helper()
+	b, err := New(childConfig(t, role, config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func childConfig(t testing.TB, role string, config Config) Config {
+	t.Helper()
+	command := roles.Command(t, role)
+	config.Path, config.Args, config.Env = command.Path, command.Args, command.Env
+	config.Logger = orDiscard(config.Logger)
+	return config
+}
+
+func orDiscard(log *slog.Logger) *slog.Logger {
+	if log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return log
+}
+
+func TestBrokerInMemory(t *testing.T) {
+	brokertest.Run(t, brokertest.Harness{
+		New:  func() (core.Broker, error) { return newExchange().newMember(Config{}) },
+		Late: true,
+	})
+}
+
+func TestBrokerProcess(t *testing.T) {
+	brokertest.Run(t, brokertest.Harness{
+		New:  func() (core.Broker, error) { return child(t, "exchange", Config{}), nil },
+		Late: true,
+	})
+}

@@ -1,0 +1,157 @@
+package host_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+
+	"github.com/airhost/airhost/brokers/inproc"
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/core/host"
+	"github.com/airhost/airhost/trackers/slab"
+)
+
+// batchEngine makes one instance, which takes batches.
+type batchEngine struct {
+	core.Engine
+	instance *batchInstance
+}
+
+func (e *batchEngine) Name() string                { return "batch" }
+func (e *batchEngine) Close(context.Context) error { return nil }
+func (e *batchEngine) Compile(context.Context, core.Source, core.Limits) (core.Component, error) {
+	return batchComponent{instance: e.instance}, nil
+}
+
+type batchComponent struct {
+	core.Component
+	instance *batchInstance
+}
+
+func (c batchComponent) Traits() core.Traits         { return core.Traits{Callback: true} }
+func (c batchComponent) Close(context.Context) error { return nil }
+func (c batchComponent) Instantiate(_ context.Context, env core.Environment) (core.Instance, error) {
+	c.instance.ended = env.Ended
+	c.instance.lives++
+	return c.instance, nil
+}
+
+// batchInstance holds its first message until it is told to go on, so that others
+// gather; of a batch it handles so many as it may.
+type batchInstance struct {
+	core.Instance
+	held    chan struct{}
+	may     int
+	ended   func()
+	dead    error // of Health
+	lives   int
+	batches []int
+}
+
+func (i *batchInstance) Initialize([]core.ConfigPair) error { return nil }
+func (i *batchInstance) Shutdown() error                    { return nil }
+func (i *batchInstance) Close() error                       { return nil }
+func (i *batchInstance) Interrupt()                         {}
+
+func (i *batchInstance) Health() (core.HealthStatus, error) {
+	err := i.dead
+	i.dead = nil
+	return core.HealthHealthy, err
+}
+
+func (i *batchInstance) HandleMessage(_ core.ComponentID, message []byte, response *[]byte) error {
+	<-i.held
+	if response != nil {
+		*response = append(*response, "alone"...)
+	}
+	return nil
+}
+
+func (i *batchInstance) HandleBatch(batch []core.Delivery, done func(int, []byte, error)) error {
+	i.batches = append(i.batches, len(batch))
+	for n := range batch {
+		if n == i.may {
+			return &core.TrapError{Kind: core.TrapFault, Text: "enough"}
+		}
+		if n == 1 {
+			done(n, nil, &core.ComponentError{Case: core.CaseFailed, Text: "not this one"})
+			continue
+		}
+		done(n, fmt.Appendf(nil, "in a batch: %s", batch[n].Message.Payload), nil)
+	}
+	return nil
+}
+
+var batchID = core.MustComponentID("test/batch")
+
+// startBatch returns a host with the instance as its only component.
+func startBatch(t *testing.T, instance *batchInstance) *host.Host {
+	broker, err := inproc.New(inproc.Config{})
+	check(t, err)
+	tracker, err := slab.New(slab.Config{})
+	check(t, err)
+	h, err := host.New(host.Config{Logger: slog.New(slog.DiscardHandler)}, broker, tracker, &batchEngine{instance: instance})
+	check(t, err)
+	check(t, h.Start(t.Context()))
+	check(t, h.Deploy(t.Context(), host.Deployment{ID: batchID, Engine: "batch"}))
+	return h
+}
+
+// TestBatch: what waits is handed over at once; each message ends by itself, and
+// those that were not handled when the instance ends end with it.
+func TestBatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		instance := &batchInstance{held: make(chan struct{}), may: 3}
+		h := startBatch(t, instance)
+		check(t, h.Send(batchID, []byte("hold")))
+		type outcome struct {
+			response []byte
+			err      error
+		}
+		outcomes := make([]outcome, 5)
+		for n := range outcomes {
+			go func() {
+				response, err := h.Request(t.Context(), batchID, fmt.Append(nil, n))
+				outcomes[n] = outcome{response, err}
+			}()
+			synctest.Wait() // it waits in the mailbox
+		}
+		close(instance.held)
+		synctest.Wait()
+		for n, o := range outcomes {
+			switch {
+			case n == 1 && !errors.Is(o.err, core.ErrRequestFailed):
+				t.Errorf("request 1: %v, want the guest's error", o.err)
+			case n > 2 && !errors.Is(o.err, core.ErrRequestTrapped):
+				t.Errorf("request %d: %v, want trapped", n, o.err)
+			case (n == 0 || n == 2) && string(o.response) != fmt.Sprint("in a batch: ", n):
+				t.Errorf("request %d: %q, %v", n, o.response, o.err)
+			}
+		}
+		check(t, h.Stop(context.Background()))
+		if len(instance.batches) != 1 || instance.batches[0] != 5 {
+			t.Errorf("batches %v, want one of 5", instance.batches)
+		}
+		if s := h.Snapshot(); s.Handled != 4 || s.DeadLetters != 2 || s.Traps != 1 || s.Restarts != 1 {
+			t.Errorf("counters %+v, want 4 handled, 2 dead letters, 1 trap, 1 restart", s)
+		}
+	})
+}
+
+// TestEndedBetweenCalls: an instance that says that it has ended is replaced
+// without a message.
+func TestEndedBetweenCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		instance := &batchInstance{dead: &core.TrapError{Text: "gone"}}
+		h := startBatch(t, instance)
+		instance.ended()
+		synctest.Wait()
+		if instance.lives != 2 {
+			t.Errorf("it was made %d times, want twice", instance.lives)
+		}
+		check(t, h.Stop(context.Background()))
+	})
+}

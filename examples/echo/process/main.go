@@ -1,0 +1,9 @@
+// Command echo is the example component as a process of its own.
+package main
+
+import (
+	"github.com/airhost/airhost/examples/echo"
+	"github.com/airhost/airhost/plugin"
+)
+
+func main() { plugin.Serve(echo.New()) }

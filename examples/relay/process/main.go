@@ -1,0 +1,9 @@
+// Command relay is the example component as a process of its own.
+package main
+
+import (
+	"github.com/airhost/airhost/examples/relay"
+	"github.com/airhost/airhost/plugin"
+)
+
+func main() { plugin.Serve(relay.New()) }

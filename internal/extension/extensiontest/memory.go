@@ -1,0 +1,47 @@
+// Package extensiontest has what the tests of extensions share: processes that
+// are none, and the test's own executable as a process.
+package extensiontest
+
+import (
+	"context"
+	"net"
+	"sync"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/airhost/airhost/internal/extension"
+)
+
+// memory is a process that is none: a server behind a connection in memory.
+type memory struct {
+	conn    *grpc.ClientConn
+	server  *grpc.Server
+	serving sync.WaitGroup
+}
+
+// InMemory returns what starts a process with the services that register adds;
+// it is called for each.
+func InMemory(register func(grpc.ServiceRegistrar), options ...grpc.ServerOption) func(context.Context) (extension.Process, error) {
+	return func(context.Context) (extension.Process, error) {
+		listener := bufconn.Listen(1 << 20)
+		p := &memory{server: grpc.NewServer(append(options, grpc.MaxRecvMsgSize(extension.MaxFrame))...)}
+		register(p.server)
+		p.serving.Go(func() { _ = p.server.Serve(listener) })
+		dial := func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }
+		var err error
+		p.conn, err = grpc.NewClient("passthrough:///memory", grpc.WithContextDialer(dial),
+			grpc.WithTransportCredentials(insecure.NewCredentials()))
+		return p, err
+	}
+}
+
+func (p *memory) Conn() *grpc.ClientConn { return p.conn }
+
+func (p *memory) Close(context.Context) error {
+	err := p.conn.Close()
+	p.server.Stop()
+	p.serving.Wait()
+	return err
+}

@@ -1,0 +1,164 @@
+package frame
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	pluginv1 "github.com/airhost/airhost/proto/airhost/plugin/v1"
+)
+
+// Call is a call as it was received. Its bytes are the frame's. Exactly one of
+// Message, Callback and Other says which it is.
+type Call struct {
+	ID       uint64
+	Message  bool
+	Callback bool
+	Other    *pluginv1.Call
+
+	Sender     []byte // of a message
+	Body       []byte // a message, or a callback's response
+	NoResponse bool   // to a message
+	Request    uint64 // of a callback
+	Failed     bool   // a callback without a response
+	Failure    []byte // why
+}
+
+// AppendMessage appends a call of handle-message to a ToComponent.
+func AppendMessage(b []byte, id uint64, sender string, message []byte, noResponse bool) []byte {
+	size := sizeBytes(senderField, len(sender)) + sizeBytes(messageField, len(message))
+	if noResponse {
+		size += sizeVarint(noResponseField, 1)
+	}
+	b = appendPart(b, id, handleMessageField, size)
+	b = appendBytes(appendBytes(b, senderField, sender), messageField, message)
+	if noResponse {
+		b = appendVarint(b, noResponseField, 1)
+	}
+	return b
+}
+
+// AppendCallback appends a call of handle-callback to a ToComponent; failure is
+// nil where there is a response.
+func AppendCallback(b []byte, id, request uint64, response []byte, failure *string) []byte {
+	size := sizeVarint(requestField, request) + sizeBytes(outcomeField, len(response))
+	if failure != nil {
+		size += sizeNested(outcomeFailedField, len(*failure))
+	}
+	b = appendPart(b, id, handleCallbackField, size)
+	b = appendBytes(appendVarint(b, requestField, request), outcomeField, response)
+	if failure != nil {
+		b = append(appendNested(b, outcomeFailedField, len(*failure)), *failure...)
+	}
+	return b
+}
+
+// AppendCall appends any call to a ToComponent.
+func AppendCall(b []byte, call *pluginv1.Call) []byte { return appendMessage(b, call) }
+
+// AppendAnswer appends an answer to a ToComponent.
+func AppendAnswer(b []byte, answer *pluginv1.Answer) []byte {
+	b, err := proto.MarshalOptions{}.MarshalAppend(b, &pluginv1.ToComponent{Answer: answer})
+	if err != nil {
+		panic(err) // texts are made valid before they come here
+	}
+	return b
+}
+
+// Answer reads a ToComponent that must be an answer.
+func Answer(data []byte) (*pluginv1.Answer, error) {
+	var m pluginv1.ToComponent
+	if err := proto.Unmarshal(data, &m); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if m.Answer == nil || len(m.Calls) > 0 {
+		return nil, fmt.Errorf("%w: want an answer alone", ErrMalformed)
+	}
+	return m.Answer, nil
+}
+
+// NextCall takes the first call off a ToComponent, which must have no answer.
+func NextCall(data []byte, call *Call) (rest []byte, err error) {
+	number, part, _, rest, err := next(data)
+	if err != nil {
+		return nil, err
+	}
+	if number != partsField || part == nil {
+		return nil, fmt.Errorf("%w: want calls alone", ErrMalformed)
+	}
+	*call = Call{}
+	return rest, call.read(part)
+}
+
+func (c *Call) read(part []byte) error {
+	for data := part; len(data) > 0; {
+		number, value, n, rest, err := next(data)
+		if err != nil {
+			return err
+		}
+		data = rest
+		switch number {
+		case idField:
+			c.ID = n
+		case handleMessageField:
+			c.Message = true
+			err = c.readMessage(value)
+		case handleCallbackField:
+			c.Callback = true
+			err = c.readCallback(value)
+		default:
+			return c.readOther(part)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Call) readMessage(data []byte) error {
+	for len(data) > 0 {
+		number, value, n, rest, err := next(data)
+		if err != nil {
+			return err
+		}
+		data = rest
+		switch number {
+		case senderField:
+			c.Sender = value
+		case messageField:
+			c.Body = value
+		case noResponseField:
+			c.NoResponse = n != 0
+		}
+	}
+	return nil
+}
+
+func (c *Call) readCallback(data []byte) error {
+	for len(data) > 0 {
+		number, value, n, rest, err := next(data)
+		if err != nil {
+			return err
+		}
+		data = rest
+		switch number {
+		case requestField:
+			c.Request = n
+		case outcomeField:
+			c.Body = value
+		case outcomeFailedField:
+			c.Failed, c.Failure = true, value
+		}
+	}
+	return nil
+}
+
+func (c *Call) readOther(part []byte) error {
+	var m pluginv1.Call
+	if err := proto.Unmarshal(part, &m); err != nil {
+		return fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	*c = Call{ID: m.Id, Other: &m}
+	return nil
+}

@@ -1,0 +1,118 @@
+package frame_test
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/airhost/airhost/internal/frame"
+	pluginv1 "github.com/airhost/airhost/proto/airhost/plugin/v1"
+)
+
+func marshal(t testing.TB, m proto.Message) []byte {
+	t.Helper()
+	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// TestCallsAreProtobuf: what is written by hand is what the generated code writes
+// and reads.
+func TestCallsAreProtobuf(t *testing.T) {
+	timeout, empty := "timeout", ""
+	large := bytes.Repeat([]byte("x"), 300)
+	for _, c := range []struct {
+		byHand []byte
+		want   *pluginv1.Call
+	}{
+		{frame.AppendMessage(nil, 1, "a/b", []byte("hi"), false), &pluginv1.Call{Id: 1, Call: &pluginv1.Call_HandleMessage{HandleMessage: &pluginv1.HandleMessage{Sender: "a/b", Message: []byte("hi")}}}},
+		{frame.AppendMessage(nil, 300, "", nil, true), &pluginv1.Call{Id: 300, Call: &pluginv1.Call_HandleMessage{HandleMessage: &pluginv1.HandleMessage{NoResponse: true}}}},
+		{frame.AppendMessage(nil, 1<<40, "a/b", large, true), &pluginv1.Call{Id: 1 << 40, Call: &pluginv1.Call_HandleMessage{HandleMessage: &pluginv1.HandleMessage{Sender: "a/b", Message: large, NoResponse: true}}}},
+		{frame.AppendCallback(nil, 7, 1<<63, large, nil), &pluginv1.Call{Id: 7, Call: &pluginv1.Call_HandleCallback{HandleCallback: &pluginv1.HandleCallback{RequestId: 1 << 63, Response: large}}}},
+		{frame.AppendCallback(nil, 7, 8, nil, &timeout), &pluginv1.Call{Id: 7, Call: &pluginv1.Call_HandleCallback{HandleCallback: &pluginv1.HandleCallback{RequestId: 8, Failure: &timeout}}}},
+		{frame.AppendCallback(nil, 7, 8, nil, &empty), &pluginv1.Call{Id: 7, Call: &pluginv1.Call_HandleCallback{HandleCallback: &pluginv1.HandleCallback{RequestId: 8, Failure: &empty}}}},
+	} {
+		if want := marshal(t, &pluginv1.ToComponent{Calls: []*pluginv1.Call{c.want}}); !bytes.Equal(c.byHand, want) {
+			t.Errorf("%v: got %x, want %x", c.want, c.byHand, want)
+		}
+	}
+	for _, response := range [][]byte{nil, []byte("hi"), large} {
+		want := marshal(t, &pluginv1.FromComponent{Events: []*pluginv1.Event{{CallId: 9, Event: &pluginv1.Event_Result{Result: &pluginv1.Result{Response: response}}}}})
+		if got := frame.AppendResponse(nil, 9, response); !bytes.Equal(got, want) {
+			t.Errorf("response: got %x, want %x", got, want)
+		}
+	}
+}
+
+func TestCallsAreRead(t *testing.T) {
+	why := "failed: disk"
+	data := frame.AppendMessage(nil, 1, "a/b", []byte("hi"), true)
+	data = frame.AppendCallback(data, 2, 5, []byte("yes"), nil)
+	data = frame.AppendCallback(data, 3, 6, nil, &why)
+	data = frame.AppendCall(data, &pluginv1.Call{Id: 4, Call: &pluginv1.Call_Health{Health: &pluginv1.Health{}}})
+	var got [4]frame.Call
+	for i := range got {
+		var err error
+		if data, err = frame.NextCall(data, &got[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c := got[0]; c.ID != 1 || !c.Message || string(c.Sender) != "a/b" || string(c.Body) != "hi" || !c.NoResponse {
+		t.Errorf("message: %+v", c)
+	}
+	if c := got[1]; c.ID != 2 || !c.Callback || c.Request != 5 || string(c.Body) != "yes" || c.Failed {
+		t.Errorf("callback: %+v", c)
+	}
+	if c := got[2]; c.ID != 3 || c.Request != 6 || !c.Failed || string(c.Failure) != why {
+		t.Errorf("failed callback: %+v", c)
+	}
+	if c := got[3]; c.ID != 4 || c.Other.GetHealth() == nil || len(data) != 0 {
+		t.Errorf("health: %+v", c)
+	}
+}
+
+func TestAnswers(t *testing.T) {
+	got, err := frame.Answer(frame.AppendAnswer(nil, &pluginv1.Answer{RequestId: 4}))
+	if err != nil || got.RequestId != 4 {
+		t.Errorf("Answer = %v, %v", got, err)
+	}
+	for _, data := range [][]byte{nil, frame.AppendMessage(nil, 1, "a/b", nil, false), []byte("\xff")} {
+		if _, err := frame.Answer(data); !errors.Is(err, frame.ErrMalformed) {
+			t.Errorf("Answer(%x): %v", data, err)
+		}
+	}
+}
+
+// FuzzEvents: what is read by hand is what the generated code reads.
+func FuzzEvents(f *testing.F) {
+	f.Add(frame.AppendResponse(nil, 9, []byte("hi")))
+	f.Add(frame.AppendEvent(nil, &pluginv1.Event{CallId: 1, Event: &pluginv1.Event_Log{Log: &pluginv1.Log{Level: 2, Text: "x"}}}))
+	f.Add([]byte("\x0a\x06\x08\x01\x12\x00\x12\x00"))
+	f.Add([]byte("\x0a\x04\x08\x02\x12\x7f"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var whole pluginv1.FromComponent
+		valid := proto.Unmarshal(data, &whole) == nil
+		for n := 0; len(data) > 0; n++ {
+			var event frame.Event
+			rest, err := frame.NextEvent(data, &event)
+			if err != nil {
+				return
+			}
+			data = rest
+			if !valid {
+				continue // a later part may be why
+			}
+			want := whole.Events[n]
+			if event.Call != want.CallId {
+				t.Fatalf("call %d, want %d", event.Call, want.CallId)
+			}
+			if event.Other == nil && !bytes.Equal(event.Response, want.GetResult().GetResponse()) {
+				t.Fatalf("response %q, want %v", event.Response, want)
+			}
+		}
+	})
+}

@@ -1,0 +1,180 @@
+//go:build cgo && (linux || darwin) && (amd64 || arm64)
+
+package meter_test
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/bytecodealliance/wasmtime-go/v39"
+
+	"github.com/airhost/airhost/internal/meter"
+	"github.com/airhost/airhost/internal/wasm"
+)
+
+// newWasmtime returns the third engine that instrumented code has to run on,
+// with all features that the guests here use.
+func newWasmtime(t *testing.T) *wasmtime.Engine {
+	t.Helper()
+	config := wasmtime.NewConfig()
+	config.SetWasmThreads(true)
+	config.SetWasmTailCall(true)
+	engine := wasmtime.NewEngineWithConfig(config)
+	t.Cleanup(engine.Close)
+	return engine
+}
+
+// guests returns all modules in the project, by their paths. There are files that
+// are none, too, for the tests of what is said about them.
+func guests(t *testing.T) map[string][]byte {
+	t.Helper()
+	all := make(map[string][]byte)
+	err := filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && (entry.Name() == ".git" || entry.Name() == "bin") {
+			return filepath.SkipDir
+		}
+		if err == nil && strings.HasSuffix(path, ".wasm") {
+			bin := read(t, path)
+			if _, err := wasm.Parse(bin); err == nil {
+				all[path] = bin
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// TestWasmtimeCompiles: what comes out is valid for an engine that is stricter
+// than wazero about some things, and not of the same hands.
+func TestWasmtimeCompiles(t *testing.T) {
+	engine := newWasmtime(t)
+	all := guests(t)
+	if len(all) < 20 {
+		t.Errorf("found %d guests in the project", len(all))
+	}
+	for path, bin := range all {
+		for _, k := range configs {
+			compiles(t, engine, path+" "+k.name, instrument(t, bin, k.cfg).Wasm)
+		}
+		bounded := parse(t, bin)
+		err := meter.Bound(bounded, meter.Config{MaxMemoryPages: 1 << 15, MaxTableElements: 1 << 20})
+		if errors.As(err, new(*meter.LimitError)) {
+			continue // a guest that is made to ask for too much
+		} else if err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		compiles(t, engine, path+" bounded", bounded.Encode())
+	}
+	for seed := uint64(0); seed < 80; seed += 2 { // wasmtime-go has no exceptions
+		bin := randomModule(seed)
+		for _, cfg := range []meter.Config{{}, {Fuel: true}, {Fuel: true, MaxCallDepth: 1000}} {
+			compiles(t, engine, "a random module", instrument(t, bin, cfg).Wasm)
+		}
+	}
+}
+
+// TestWasmtimeCompilesAProgram: one that Go has compiled, which is large.
+func TestWasmtimeCompilesAProgram(t *testing.T) {
+	bin := program(t)
+	compiles(t, newWasmtime(t), "a program", instrument(t, bin, meter.Config{Fuel: true, MaxCallDepth: 1000}).Wasm)
+}
+
+func compiles(t *testing.T, engine *wasmtime.Engine, what string, bin []byte) {
+	t.Helper()
+	module, err := wasmtime.NewModule(engine, bin)
+	if err != nil {
+		t.Errorf("%s: %v", what, err)
+		return
+	}
+	module.Close()
+}
+
+// TestFuelIsTheSameOnWasmtime compares what a call uses with wazero's.
+func TestFuelIsTheSameOnWasmtime(t *testing.T) {
+	engine := newWasmtime(t)
+	for _, k := range configs {
+		for _, c := range calls {
+			res := instrument(t, read(t, "testdata/"+c.file+".wasm"), k.cfg)
+			want := outcome(t, engines[0].config, res, c.export, c.arg)
+			result, fuel := wasmtimeRun(t, engine, res, meter.Slice, c.export, c.arg)
+			if result != want.result || fuel != want.fuel || k.cfg.Fuel && fuel == 0 {
+				t.Errorf("%s.%s(%d), %s: got %d with %d fuel, want %d with %d as on wazero",
+					c.file, c.export, c.arg, k.name, result, fuel, want.result, want.fuel)
+			}
+		}
+	}
+}
+
+func TestFuelOfRandomCodeIsTheSameOnWasmtime(t *testing.T) {
+	engine := newWasmtime(t)
+	for seed := uint64(0); seed < 80; seed += 2 {
+		bin, arg := randomModule(seed), uint32(seed*0x9e3779b1)
+		for _, cfg := range []meter.Config{{}, {Fuel: true}, {Fuel: true, MaxCallDepth: 1000}} {
+			res := instrument(t, bin, cfg)
+			for _, slice := range []int64{1, meter.Slice} {
+				want := randomRun(t, engines[0].config, res, slice, arg)
+				result, fuel := wasmtimeRun(t, engine, res, slice, "f", uint64(arg))
+				if want.thrown || result != want.result || fuel != want.fuel {
+					t.Errorf("seed %d, arg %d, %+v: got %d with %d fuel, want %+v as on wazero", seed, arg, cfg, result, fuel, want)
+				}
+			}
+		}
+	}
+}
+
+// wasmtimeRun calls an export that has one parameter and one result, and returns
+// the result and the fuel used.
+func wasmtimeRun(t *testing.T, engine *wasmtime.Engine, res *meter.Result, slice int64, export string, arg uint64) (result uint64, fuel int64) {
+	t.Helper()
+	store := wasmtime.NewStore(engine)
+	defer store.Close()
+	module, err := wasmtime.NewModule(engine, res.Wasm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer module.Close()
+	y := &yielder{fuel: true, slice: slice, granted: min(1<<40, slice)}
+	y.pool = 1<<40 - y.granted
+	linker := wasmtime.NewLinker(engine)
+	defer linker.Close()
+	for name, f := range map[[2]string]any{
+		{meter.YieldModule, meter.YieldName}: y.yield,
+		{"host", "started"}:                  func() {},
+	} {
+		if err := linker.DefineFunc(store, name[0], name[1], f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	instance, err := linker.Instantiate(store, module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counter := instance.GetExport(store, res.CounterGlobal).Global()
+	if err := counter.Set(store, wasmtime.ValI64(y.granted)); err != nil {
+		t.Fatal(err)
+	}
+	f := instance.GetFunc(store, export)
+	value := any(int32(arg))
+	if f.Type(store).Params()[0].Kind() == wasmtime.KindI64 {
+		value = int64(arg)
+	}
+	got, err := f.Call(store, value)
+	if err != nil {
+		t.Fatalf("%s(%d): %v", export, arg, err)
+	}
+	switch got := got.(type) {
+	case int32:
+		result = uint64(uint32(got))
+	case int64:
+		result = uint64(got)
+	default:
+		t.Fatalf("%s: the result is a %T", export, got)
+	}
+	return result, y.granted - counter.Get(store).I64()
+}

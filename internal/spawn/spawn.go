@@ -1,0 +1,297 @@
+// Package spawn starts and guards one plug-in process: its start by the
+// handshake of go-plugin, the encrypted connection to it, its output as lines,
+// what it may use up, and its end, after which nothing of it is left.
+//
+// On Linux a plug-in dies with its host, even when that is killed: the kernel
+// sends it SIGKILL when the thread that started it ends, and that thread waits
+// for it all its life. On every system its standard input ends with the host,
+// which plug-ins watch.
+package spawn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	goplugin "github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/health/grpc_health_v1"
+)
+
+// DefaultStartTimeout is what Command.StartTimeout is by default.
+const DefaultStartTimeout = 10 * time.Second
+
+// window is how many bytes may be under way unread on one stream, and twice that
+// on the connection. That both are fixed also keeps gRPC from probing the
+// connection, which costs a round trip more than the message itself.
+const window = 1 << 20
+
+// Command says what to start. Kind and Path are required.
+type Command struct {
+	// Path is the executable's file; it is not looked up in PATH.
+	Path string
+	Args []string // without the program's name
+	// Env is the whole environment as KEY=value; nothing of the host's is added
+	// but what the handshake needs.
+	Env []string
+	// SHA256 is the checksum that the executable must have, or empty.
+	SHA256 []byte
+	Limits Limits
+	// StartTimeout is how long the handshake may take; 10 s by default.
+	StartTimeout time.Duration
+	// Kind is what the plug-in must be, such as "component".
+	Kind string
+	// Output, if not nil, is called with each line of the plug-in's standard
+	// output and standard error, which stream names, without its end; longer lines come in parts of
+	// 8 KiB. It is called by one goroutine at a time until Done, and line is
+	// valid only during the call. It should return soon: the plug-in waits
+	// where it writes more than is taken.
+	Output func(stream string, line []byte)
+}
+
+// Limits bound what the process may use. A zero field is without a limit.
+// [Process.Held] tells which of them the system enforces.
+type Limits struct {
+	// Memory in bytes: by cgroup v2 where the host may make one, else by
+	// RLIMIT_DATA, which counts private writable memory also where it was only
+	// reserved.
+	Memory int64
+	// OpenFiles is the number of file descriptors; RLIMIT_NOFILE.
+	OpenFiles int64
+	// CPUTime is the processor time in all of the process's life, in whole
+	// seconds, rounded up; RLIMIT_CPU.
+	CPUTime time.Duration
+}
+
+// Process is a running plug-in.
+type Process struct {
+	command Command
+	dir     string // of its socket, which go-plugin has made
+	conn    *grpc.ClientConn
+	cmd     *exec.Cmd
+	stdin   io.Closer
+	stdout  *lines
+	stderr  *lines
+	group   *cgroup // or nil
+	held    map[string]string
+
+	exited chan struct{} // closed once it has been reaped
+	done   chan struct{} // closed once nothing of it is left
+
+	mu       sync.Mutex  // guards what follows
+	process  *os.Process // once it has been started
+	gone     bool        // reaped, or about to be: its number may be another's
+	killed   bool
+	refusal  error // why its handshake was refused
+	exit     error
+	lastLine string // of its standard error
+}
+
+// Start starts command and waits for its handshake, until ctx or the start
+// timeout ends. The process must be ended by [Process.Close] or [Process.Kill].
+// An error wraps [ErrChecksum], [ErrHandshake], [ErrVersion], [ErrStartTimeout],
+// an [ExitError], ctx's error, or is of the operating system.
+func Start(ctx context.Context, command Command) (*Process, error) {
+	if command.StartTimeout <= 0 {
+		command.StartTimeout = DefaultStartTimeout
+	}
+	if err := Check(command.Path, command.SHA256); err != nil {
+		return nil, err
+	}
+	p := &Process{command: command, exited: make(chan struct{}), done: make(chan struct{})}
+	p.makeOutput()
+	if err := p.start(ctx); err != nil {
+		return nil, fmt.Errorf("start of %s: %w", command.Path, err)
+	}
+	return p, nil
+}
+
+// start returns with the connection up, or with nothing left.
+func (p *Process) start(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, p.command.StartTimeout, ErrStartTimeout)
+	defer cancel()
+	stop := context.AfterFunc(ctx, p.Kill)
+	err := p.connect(ctx)
+	if !stop() && err == nil {
+		err = context.Cause(ctx)
+	}
+	if !p.started() {
+		return errors.Join(err, os.RemoveAll(p.dir))
+	}
+	go p.cleanUp()
+	if err == nil {
+		return nil
+	}
+	p.Kill()
+	<-p.done
+	return p.startError(ctx, err)
+}
+
+func (p *Process) started() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.process != nil
+}
+
+// connect makes the handshake and the connection. The latter is not go-plugin's
+// own, which lets a plug-in open any number of further ones.
+func (p *Process) connect(ctx context.Context) error {
+	config := &goplugin.ClientConfig{
+		HandshakeConfig:  Handshake(p.command.Kind),
+		Plugins:          goplugin.PluginSet{},
+		RunnerFunc:       p.runner,
+		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
+		AutoMTLS:         true,
+		SkipHostEnv:      true,
+		StartTimeout:     p.command.StartTimeout + time.Minute, // p's own comes first
+		Logger:           hclog.NewNullLogger(),
+	}
+	address, err := goplugin.NewClient(config).Start()
+	if err != nil {
+		return err
+	}
+	p.conn, err = grpc.NewClient("passthrough:///plugin",
+		grpc.WithTransportCredentials(credentials.NewTLS(config.TLSConfig)),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, address.Network(), address.String())
+		}),
+		grpc.WithInitialWindowSize(window), grpc.WithInitialConnWindowSize(2*window))
+	if err != nil {
+		return err
+	}
+	_, err = grpc_health_v1.NewHealthClient(p.conn).Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: goplugin.GRPCServiceName})
+	return err
+}
+
+// startError finds out why a start failed with err.
+func (p *Process) startError(ctx context.Context, err error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.refusal != nil:
+		return p.refusal
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case !p.killed && p.exit != nil:
+		return fmt.Errorf("it ended before its handshake: %w", p.exit)
+	case !p.killed:
+		return fmt.Errorf("%w: it ended without one", ErrHandshake)
+	}
+	return fmt.Errorf("%w: %w", ErrHandshake, err)
+}
+
+// cleanUp waits for the end and removes what is left: the connection and the
+// directory of the socket.
+func (p *Process) cleanUp() {
+	<-p.exited
+	if p.conn != nil {
+		_ = p.conn.Close() // there is nobody at the other end
+	}
+	_ = os.RemoveAll(p.dir) // what is left there hurts nobody
+	p.stdout.flush()
+	p.stderr.flush()
+	close(p.done)
+}
+
+// Conn is the connection to the plug-in, which [Process] closes.
+func (p *Process) Conn() *grpc.ClientConn { return p.conn }
+
+// Done is closed once the process has ended and nothing of it is left.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Err is why the process ended, once Done is closed: nil where it exited with
+// status 0, [ErrKilled] after Kill, else an [ExitError].
+func (p *Process) Err() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.killed {
+		return ErrKilled
+	}
+	return p.exit
+}
+
+// Held tells for each limit that was asked for, by its configuration key, what
+// enforces it: "cgroup v2", "rlimit", or "nothing".
+func (p *Process) Held() map[string]string { return p.held }
+
+// Kill ends the process and all of its process group at once. It does not wait
+// for the end, may be called at any time by any goroutine, and never hits another process.
+func (p *Process) Kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone {
+		return
+	}
+	p.killed = true
+	if p.process != nil {
+		kill(p.process)
+	}
+}
+
+// Close asks the process to end by closing its standard input, kills it when ctx
+// ends, and returns when nothing of it is left, with what Err returns.
+func (p *Process) Close(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, p.Kill)
+	defer stop()
+	_ = p.stdin.Close() // it may have ended, and its input with it
+	<-p.done
+	return p.Err()
+}
+
+// run starts the process and waits for it, all on one thread: on Linux the
+// process is killed when the thread that started it ends.
+func (p *Process) run(launched chan<- error) {
+	defer lockThread()()
+	err := p.launch()
+	launched <- err
+	if err == nil {
+		p.await()
+	}
+}
+
+func (p *Process) launch() (err error) {
+	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+		return err
+	}
+	if err = p.cmd.Start(); err != nil {
+		return err
+	}
+	p.held, p.group = p.command.Limits.hold(p.cmd.Process.Pid)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.process = p.cmd.Process
+	if p.killed { // meanwhile
+		kill(p.process)
+	}
+	return nil
+}
+
+// await reaps the process once it has ended. What is left of its process group
+// is killed before, while the group's number is still taken.
+func (p *Process) await() {
+	if awaitExit(p.cmd.Process.Pid) {
+		p.mu.Lock()
+		p.gone = true
+		kill(p.process)
+		p.mu.Unlock()
+	}
+	err := p.cmd.Wait()
+	p.group.remove()
+	p.stderr.flush()
+	p.mu.Lock()
+	p.gone = true
+	if err != nil && !errors.Is(err, exec.ErrWaitDelay) {
+		p.exit = &ExitError{Status: p.cmd.ProcessState.String(), LastLine: p.lastLine}
+	}
+	p.mu.Unlock()
+	close(p.exited)
+	p.stdout.endHandshake()
+}

@@ -1,0 +1,51 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync/atomic"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/airhost/airhost/guest"
+	pluginv1 "github.com/airhost/airhost/proto/airhost/plugin/v1"
+)
+
+// componentServer is the service of a component's process.
+type componentServer struct {
+	pluginv1.UnimplementedComponentServer
+	component guest.Component
+	stop      func()
+	ran       atomic.Bool
+}
+
+func registerComponent(server grpc.ServiceRegistrar, component guest.Component, stop func()) {
+	pluginv1.RegisterComponentServer(server, &componentServer{component: component, stop: stop})
+}
+
+func (s *componentServer) Describe(context.Context, *pluginv1.DescribeRequest) (*pluginv1.Description, error) {
+	_, callback := s.component.(guest.CallbackHandler)
+	_, starts := s.component.(guest.Initializer)
+	_, reports := s.component.(guest.HealthReporter)
+	_, ends := s.component.(guest.Shutdowner)
+	return &pluginv1.Description{Callback: callback, Management: starts || reports || ends}, nil
+}
+
+// Run is the component's life, after which the process ends.
+func (s *componentServer) Run(stream pluginv1.Component_RunServer) error {
+	if s.ran.Swap(true) {
+		return status.Error(codes.AlreadyExists, "a component runs once in a process")
+	}
+	go func() {
+		<-stream.Context().Done() // the host has ended it, or is gone
+		s.stop()
+	}()
+	err := newSession(s.component, stream).run()
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,88 @@
+package plugin
+
+import (
+	"time"
+
+	"github.com/airhost/airhost/guest"
+	"github.com/airhost/airhost/internal/frame"
+	pluginv1 "github.com/airhost/airhost/proto/airhost/plugin/v1"
+)
+
+// host is a session as its component sees it. Outside of calls it refuses.
+type host struct{ *session }
+
+var _ guest.Host = host{}
+
+var (
+	errOutsideCall = &guest.MessagingError{Case: guest.CaseUnavailable, Text: "outside of a call"}
+	errNoHost      = &guest.MessagingError{Case: guest.CaseUnavailable, Text: "the host is gone"}
+)
+
+func (h host) Send(target string, message []byte) error {
+	_, err := h.ask(&pluginv1.Event{Event: &pluginv1.Event_Send{
+		Send: &pluginv1.Send{Target: text(target), Message: h.bounded(message)},
+	}})
+	return err
+}
+
+func (h host) Request(target string, request []byte, timeout time.Duration) (guest.RequestID, error) {
+	millis, err := guest.TimeoutMillis(timeout)
+	if err != nil {
+		return 0, err
+	}
+	answer, err := h.ask(&pluginv1.Event{Event: &pluginv1.Event_SendRequest{
+		SendRequest: &pluginv1.SendRequest{Target: text(target), Request: h.bounded(request), TimeoutMs: millis},
+	}})
+	return guest.RequestID(answer.GetRequestId()), err
+}
+
+func (h host) Cancel(id guest.RequestID) error {
+	_, err := h.ask(&pluginv1.Event{Event: &pluginv1.Event_Cancel{Cancel: &pluginv1.Cancel{RequestId: uint64(id)}}})
+	return err
+}
+
+func (h host) SelfID() string { return h.id }
+
+func (h host) Log(level guest.LogLevel, message string) {
+	if h.running {
+		h.tell(&pluginv1.Event{Event: &pluginv1.Event_Log{
+			Log: &pluginv1.Log{Level: uint32(min(level, guest.LogError)), Text: text(message)},
+		}}, true)
+	}
+}
+
+func (h host) Now() time.Time {
+	answer, err := h.ask(&pluginv1.Event{Event: &pluginv1.Event_Now{Now: &pluginv1.Now{}}})
+	if err != nil {
+		return time.Now()
+	}
+	return time.Unix(0, int64(answer.Time))
+}
+
+// bounded cuts a message that the host refuses for its size whatever it holds.
+func (h host) bounded(message []byte) []byte { return message[:min(len(message), h.messageSize+1)] }
+
+// ask asks the host for a service and waits for its answer. The calls that wait
+// in the frame that is being handled stay there: the answer has a frame of its
+// own.
+func (h host) ask(event *pluginv1.Event) (*pluginv1.Answer, error) {
+	if !h.running {
+		return nil, errOutsideCall
+	}
+	h.tell(event, false)
+	if err := h.flush(); err != nil {
+		return nil, errNoHost
+	}
+	var in frame.Frame
+	if err := h.stream.RecvMsg(&in); err != nil {
+		return nil, errNoHost
+	}
+	answer, err := frame.Answer(in.Bytes)
+	if err != nil {
+		return nil, errNoHost
+	}
+	if e := answer.Error; e != nil {
+		return nil, &guest.MessagingError{Case: guest.MessagingErrorCase(e.Case), Text: e.Text}
+	}
+	return answer, nil
+}

@@ -1,0 +1,109 @@
+// Package plugin makes a program a plug-in of airhost: a component that runs as
+// a process of its own, written as for package guest.
+//
+//	func main() { plugin.Serve(relay.New()) }
+//
+// The host starts the program, and it ends with the host. Extensions of the host
+// itself are plug-ins too: see [ServeBroker] and [ServeTracker]. What a plug-in
+// in another language has to do is in docs/plugin-protocol.md.
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	goplugin "github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
+
+	"github.com/airhost/airhost/guest"
+	"github.com/airhost/airhost/internal/frame"
+	"github.com/airhost/airhost/internal/spawn"
+)
+
+// Serve serves component as this process, until the host asks the process to
+// end or is gone. Main should return then: five seconds later the process is
+// ended.
+//
+// What component does besides its methods is up to it: a process may have
+// goroutines, files and connections of its own. Its standard output and standard
+// error become lines of the host's log; its standard input is the host's to use.
+// A panic of component's ends the process, and the host starts another by its
+// restart policy.
+//
+// A program that was not started by airhost as a component says so on its
+// standard error and exits with status 2.
+func Serve(component guest.Component) {
+	serve("component", func(server *grpc.Server, stop func()) {
+		registerComponent(server, component, stop)
+	})
+}
+
+// grace is how long main may take after the end.
+const grace = 5 * time.Second
+
+// serve serves what register adds to a server, as a plug-in of a kind.
+func serve(kind string, register func(server *grpc.Server, stop func())) {
+	if os.Getenv(spawn.CookieKey) != kind {
+		fmt.Fprintf(os.Stderr, "%s is a plug-in of airhost, of the kind %q: name it in airhost's configuration file, which starts it\n", os.Args[0], kind)
+		os.Exit(2)
+	}
+	goplugin.Serve(&goplugin.ServeConfig{
+		HandshakeConfig:  spawn.Handshake(kind),
+		VersionedPlugins: map[int]goplugin.PluginSet{spawn.Version: {kind: registration{register: register}}},
+		GRPCServer:       newServer(),
+		Logger:           hclog.New(&hclog.LoggerOptions{Output: os.Stderr, Level: hclog.Error}),
+	})
+}
+
+// window is how many bytes may be under way unread on one stream.
+const window = 1 << 20
+
+// newServer returns what makes the server. go-plugin takes standard output and
+// standard error for a service of its own before it serves; with the first call,
+// the host's health check, they become the files again that the host reads.
+func newServer() func([]grpc.ServerOption) *grpc.Server {
+	stdout, stderr := os.Stdout, os.Stderr
+	restore := sync.OnceFunc(func() { os.Stdout, os.Stderr = stdout, stderr })
+	first := func(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+		restore()
+		return handle(ctx, request)
+	}
+	return func(options []grpc.ServerOption) *grpc.Server {
+		return grpc.NewServer(append(options,
+			grpc.UnaryInterceptor(first), grpc.ForceServerCodecV2(frame.Codec{}), grpc.MaxRecvMsgSize(math.MaxInt32),
+			grpc.InitialWindowSize(window), grpc.InitialConnWindowSize(2*window))...)
+	}
+}
+
+// registration is go-plugin's view of a service.
+type registration struct {
+	goplugin.NetRPCUnsupportedPlugin
+	register func(server *grpc.Server, stop func())
+}
+
+var _ goplugin.GRPCPlugin = registration{}
+
+func (r registration) GRPCServer(_ *goplugin.GRPCBroker, server *grpc.Server) error {
+	stop := sync.OnceFunc(func() {
+		time.AfterFunc(grace, func() { os.Exit(1) })
+		server.Stop()
+	})
+	r.register(server, stop)
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin) // ends when the host closes it or is gone
+		stop()
+	}()
+	return nil
+}
+
+// GRPCClient is never called: a plug-in is no client.
+func (registration) GRPCClient(context.Context, *goplugin.GRPCBroker, *grpc.ClientConn) (any, error) {
+	return nil, errors.ErrUnsupported
+}
