@@ -8,6 +8,7 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/airhost/airhost/backends/native"
+	"github.com/airhost/airhost/backends/process"
 	"github.com/airhost/airhost/backends/wazero"
 	"github.com/airhost/airhost/brokers/channel"
 	"github.com/airhost/airhost/brokers/inproc"
@@ -38,6 +39,10 @@ var engines = map[string]bench.Engine{
 		Module: native.Module, Deploy: native.Name, Native: true,
 		Guest: nativeGuest, Floor: nativeFloor,
 	},
+	"process": {
+		Module: fx.Options(fx.Supply(process.Config{}), process.Module), Deploy: process.Name, Elsewhere: true,
+		Guest: processGuest,
+	},
 }
 
 // catalog is what this build can measure. logger takes the log of the cells'
@@ -49,8 +54,7 @@ func catalog(logger *slog.Logger) bench.Catalog {
 		Trackers: map[string]fx.Option{"slab": slab.Module, "timermap": timermap.Module},
 		Native:   native.Module,
 		LeftOut: map[string]string{
-			"process": "this build has no such engine",
-			"nats":    "this build has no such broker",
+			"nats": "this build has no such broker",
 		},
 		Logger: logger,
 	}
@@ -89,6 +93,19 @@ func nativeGuest(pattern result.Pattern) core.Source {
 		return native.Source(guests.NewRoundTrip)
 	}
 	return native.Source(guests.NewPingPong)
+}
+
+// processGuest is this program, started once more: see [guests.ServeProcess].
+func processGuest(pattern result.Pattern) core.Source {
+	name := guests.ProcessPingPong
+	if pattern == result.RequestResponse {
+		name = guests.ProcessRoundTrip
+	}
+	source, err := guests.ProcessSource(name)
+	if err != nil { // the engine says that there is nothing to start
+		return core.Source{}
+	}
+	return source
 }
 
 func nativeFloor(_ context.Context, pattern result.Pattern, payload int) (remote.Subject, error) {

@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/airhost/airhost/internal/bench/guests"
 )
 
 // Exit codes.
@@ -23,6 +25,9 @@ const (
 )
 
 func main() {
+	if guests.ServeProcess() {
+		return // it was a component of another benchrunner
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second interrupt ends the process
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))

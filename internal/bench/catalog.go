@@ -29,7 +29,11 @@ type Engine struct {
 	Native bool
 	// Guest is the guest that a pattern needs.
 	Guest func(result.Pattern) core.Source
-	// Floor makes the floor of a pattern and a payload in bytes.
+	// Elsewhere says that components run outside of the host's process: there
+	// are no targets for them, and their messages have other stages.
+	Elsewhere bool
+	// Floor makes the floor of a pattern and a payload in bytes; nil for an engine
+	// that has none.
 	Floor func(ctx context.Context, pattern result.Pattern, payload int) (remote.Subject, error)
 }
 
@@ -59,6 +63,9 @@ func (c Catalog) Reason(key result.Key) string {
 	if e, known := c.Engines[key.Engine]; known && key.Part == cells.LoadCached && e.Cached == nil {
 		return key.Engine + " keeps no compiled code"
 	}
+	if c.Engines[key.Engine].Elsewhere && (key.Mode == result.Stages || key.Part == cells.Memory) {
+		return key.Engine + ": its components are not in the host's process"
+	}
 	if most := runtime.GOMAXPROCS(0); key.Cores > most {
 		return fmt.Sprintf("%d cores: this process may use %d", key.Cores, most)
 	}
@@ -67,7 +74,11 @@ func (c Catalog) Reason(key result.Key) string {
 
 // Target implements [Source].
 func (c Catalog) Target(key result.Key) (float64, bool) {
-	return cells.Target(key, c.Engines[key.Engine].Native)
+	engine := c.Engines[key.Engine]
+	if engine.Elsewhere {
+		return 0, false
+	}
+	return cells.Target(key, engine.Native)
 }
 
 // Open implements [Source].
@@ -76,6 +87,9 @@ func (c Catalog) Open(ctx context.Context, key result.Key, floor bool) (remote.S
 		engine, err := c.engine(key.Engine)
 		if err != nil {
 			return nil, err
+		}
+		if engine.Floor == nil {
+			return nil, &cells.LeftOutError{Reason: key.Engine + " has no floor"}
 		}
 		return engine.Floor(ctx, key.Pattern, key.PayloadBytes)
 	}
