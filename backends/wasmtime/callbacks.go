@@ -94,7 +94,7 @@ func (in *instance) host(h *host, values *C.wasmtime_val_raw_t) {
 
 // misplaced says what is wrong with where the guest has put its arguments.
 func (in *instance) misplaced(first, second uint32) {
-	mem := in.Guest.Memory()
+	mem := in.Memory()
 	err := abi.CheckAllocated(mem, first, uint32(in.c.first_size))
 	if err == nil {
 		err = abi.CheckAllocated(mem, second, uint32(in.c.second_size))
@@ -107,7 +107,7 @@ func (in *instance) misplaced(first, second uint32) {
 
 // take reads a result that is an error, large, or wrong.
 func (in *instance) take(area uint32) {
-	mem := in.Guest.Memory()
+	mem := in.Memory()
 	if in.c.limit == 0 {
 		failure, err := abi.LiftOutcome(mem, area, abi.HandleCallback)
 		if err != nil {

@@ -44,7 +44,8 @@ var errNoMemory = errors.New("wasmtime: instantiate: the system has no memory le
 // newInstance makes an instance in which nothing has run.
 func newInstance(c *component, env core.Environment) (*instance, error) {
 	in := &instance{component: c}
-	in.Env, in.Code, in.Guest = env, c.code, (*guest)(in)
+	in.Env, in.Code = env, c.code
+	in.Bind((*guest)(in))
 	if c.counter != "" {
 		in.Budget = sandbox.NewBudget(env.Limits.Fuel)
 	}

@@ -29,7 +29,8 @@ var _ core.Instance = (*instance)(nil)
 
 func newInstance(c *component, module api.Module, memory *memory, env core.Environment) *instance {
 	in := &instance{component: c, module: module, memory: memory}
-	in.Env, in.Code, in.Guest = env, c.guest.Code, (*guest)(in)
+	in.Env, in.Code = env, c.guest.Code
+	in.Bind((*guest)(in))
 	if c.fuel && env.Limits.Fuel > 0 {
 		counter := module.ExportedGlobal(c.guest.instrumented.CounterGlobal)
 		in.counter, in.Budget = counter.(api.MutableGlobal), sandbox.NewBudget(env.Limits.Fuel)

@@ -26,7 +26,7 @@ func (s *State) Run() error {
 		if name == "" || name == abi.Start && !s.Code.Exports[name] {
 			continue
 		}
-		if err := s.Guest.Call(name, Starting, nil); err != nil {
+		if err := s.guest.Call(name, Starting, nil); err != nil {
 			return err
 		}
 	}
@@ -38,20 +38,20 @@ func (s *State) Initialize(config []core.ConfigPair) error {
 	if err := s.Enter(); err != nil || !s.Code.Traits.Management {
 		return err
 	}
-	list, err := abi.LowerPairs(s.Guest, config)
+	list, err := abi.LowerPairs(s.lower, config)
 	if err != nil {
 		return s.End(err)
 	}
 	stack := []uint64{uint64(list), uint64(len(config))}
-	if err := s.Guest.Call(abi.Initialize, Handling, stack); err != nil {
+	if err := s.guest.Call(abi.Initialize, Handling, stack); err != nil {
 		return err
 	}
-	failure, err := abi.LiftOutcome(s.Guest.Memory(), uint32(stack[0]), abi.Initialize)
+	failure, err := abi.LiftOutcome(s.lower.Memory(), uint32(stack[0]), abi.Initialize)
 	if err != nil {
 		return s.End(err)
 	}
 	if s.Code.Exports[abi.PostInitialize] {
-		if err := s.Guest.Call(abi.PostInitialize, Cleaning, stack[:1]); err != nil {
+		if err := s.guest.Call(abi.PostInitialize, Cleaning, stack[:1]); err != nil {
 			return err
 		}
 	}
@@ -64,7 +64,7 @@ func (s *State) Health() (core.HealthStatus, error) {
 		return core.HealthHealthy, err
 	}
 	stack := make([]uint64, 1)
-	if err := s.Guest.Call(abi.Health, Handling, stack); err != nil {
+	if err := s.guest.Call(abi.Health, Handling, stack); err != nil {
 		return 0, err
 	}
 	status, err := abi.LiftHealth(uint32(stack[0]))
@@ -79,7 +79,7 @@ func (s *State) Shutdown() error {
 	if err := s.Enter(); err != nil || !s.Code.Traits.Management {
 		return err
 	}
-	if err := s.Guest.Call(abi.Shutdown, Handling, nil); err != nil {
+	if err := s.guest.Call(abi.Shutdown, Handling, nil); err != nil {
 		return err
 	}
 	return s.Flush()

@@ -6,7 +6,7 @@ import "encoding/binary"
 // again. What is out of its range is neither read nor written.
 type memory []byte
 
-func (s *State) memory() memory { return s.Guest.Memory() }
+func (s *State) memory() memory { return s.lower.Memory() }
 
 // read returns a view of size bytes.
 func (m memory) read(at, size uint32) ([]byte, bool) {

@@ -33,7 +33,7 @@ func pollOneoff(s *State, args []uint64) errno {
 	if n == 0 || n > maxSubscriptions {
 		return inval
 	}
-	mem := s.Guest.Memory()
+	mem := s.lower.Memory()
 	subscriptions, err := abi.LiftBytes(mem, in, n*subscriptionSize, "subscriptions")
 	if err != nil {
 		return fault

@@ -25,13 +25,13 @@ func Services() map[string]Func {
 // SendMessage is send-message.
 func (s *State) SendMessage(stack []uint64) {
 	s.calling(abi.SendMessage)
-	mem := s.Guest.Memory()
+	mem := s.lower.Memory()
 	target, message, err := abi.LiftSend(mem, uint32(stack[0]), uint32(stack[1]), uint32(stack[2]), uint32(stack[3]), abi.SendMessage)
 	must(err)
 	s.pass(len(message))
 	area := uint32(stack[4])
 	must(abi.CheckResultArea(mem, area, abi.SendMessage))
-	must(abi.LowerResult(s.Guest, area, s.send(target, message), abi.SendMessage))
+	must(abi.LowerResult(s.lower, area, s.send(target, message), abi.SendMessage))
 }
 
 func (s *State) send(target, message []byte) error {
@@ -42,14 +42,14 @@ func (s *State) send(target, message []byte) error {
 // SendRequest is send-request.
 func (s *State) SendRequest(stack []uint64) {
 	s.calling(abi.SendRequest)
-	mem := s.Guest.Memory()
+	mem := s.lower.Memory()
 	target, request, err := abi.LiftSend(mem, uint32(stack[0]), uint32(stack[1]), uint32(stack[2]), uint32(stack[3]), abi.SendRequest)
 	must(err)
 	s.pass(len(request))
 	timeout, area := stack[4], uint32(stack[5])
 	must(abi.CheckRequestArea(mem, area))
 	id, refused := s.request(target, request, timeout)
-	must(abi.LowerRequest(s.Guest, area, id, refused))
+	must(abi.LowerRequest(s.lower, area, id, refused))
 }
 
 func (s *State) request(target, request []byte, timeoutMillis uint64) (core.RequestID, error) {
@@ -61,8 +61,8 @@ func (s *State) request(target, request []byte, timeoutMillis uint64) (core.Requ
 func (s *State) CancelRequest(stack []uint64) {
 	s.calling(abi.CancelRequest)
 	id, area := core.RequestID(stack[0]), uint32(stack[1])
-	must(abi.CheckResultArea(s.Guest.Memory(), area, abi.CancelRequest))
-	must(abi.LowerResult(s.Guest, area, s.cancel(id), abi.CancelRequest))
+	must(abi.CheckResultArea(s.lower.Memory(), area, abi.CancelRequest))
+	must(abi.LowerResult(s.lower, area, s.cancel(id), abi.CancelRequest))
 }
 
 func (s *State) cancel(id core.RequestID) error {
@@ -73,7 +73,7 @@ func (s *State) cancel(id core.RequestID) error {
 // SelfID is self-id.
 func (s *State) SelfID(stack []uint64) {
 	s.calling(abi.SelfID)
-	must(abi.LowerSelfID(s.Guest, uint32(stack[0]), s.Env.ID))
+	must(abi.LowerSelfID(s.lower, uint32(stack[0]), s.Env.ID))
 }
 
 // Log is log.
@@ -81,7 +81,7 @@ func (s *State) Log(stack []uint64) {
 	s.calling(abi.Log)
 	level, err := abi.LiftLogLevel(uint32(stack[0]))
 	must(err)
-	message, err := abi.LiftBytes(s.Guest.Memory(), uint32(stack[1]), uint32(stack[2]), "the message of log")
+	message, err := abi.LiftBytes(s.lower.Memory(), uint32(stack[1]), uint32(stack[2]), "the message of log")
 	must(err)
 	s.pass(len(message))
 	defer hostPanicked()

@@ -198,7 +198,7 @@ const (
 // fdWrite drops standard output and logs standard error.
 func fdWrite(s *State, args []uint64) errno {
 	fd, count := uint32(args[0]), min(uint32(args[2]), maxBuffers)
-	mem := s.Guest.Memory()
+	mem := s.lower.Memory()
 	list, err := abi.LiftBytes(mem, uint32(args[1]), 8*count, "buffers")
 	if fd == 0 {
 		return badf
