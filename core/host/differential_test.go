@@ -34,8 +34,12 @@ import (
 // AuditDropped, which depend on how fast the machine is.
 func TestEnginesMakeNoDifference(t *testing.T) {
 	cache := map[string]string{wazero.Name: t.TempDir(), wasmtime.Name: t.TempDir()}
+	plans := uint64(40)
+	if testing.Short() {
+		plans = 10
+	}
 	var seen strings.Builder
-	for seed := range uint64(40) {
+	for seed := range plans {
 		plan := newPlan(seed)
 		want := plan.follow(t, wazero.Name, cache)
 		got := plan.follow(t, wasmtime.Name, cache)
@@ -46,11 +50,15 @@ func TestEnginesMakeNoDifference(t *testing.T) {
 			seen.WriteString(want[i])
 		}
 	}
+	if testing.Short() {
+		return
+	}
 	// What the plans are there for has happened.
 	for _, what := range []string{
-		"capability-denied", "quota-exceeded", "target-not-found", "queue-full", "invalid-argument", "unavailable",
+		"capability-denied", "target-not-found", "queue-full", "invalid-argument", "unavailable",
+		"quota-exceeded: messages_per_second", "quota-exceeded: message_size", "quota-exceeded: pending_requests",
 		"Timeouts:1", "Canceled:1", "Late:1", "trapped: fault: unreachable", "trapped: abi", "trapped: fuel: it used up its fuel",
-		"failed: it was told to", "target-not-found", "messages_per_second", "message_size", "pending_requests",
+		"failed: it was told to",
 	} {
 		contains(t, "what was seen", seen.String(), what)
 	}
@@ -93,7 +101,7 @@ func (p plan) deployments(t *testing.T, engine string, script []byte) []host.Dep
 		d("a/one", script, func(*host.Deployment) {}),
 		d("a/two", script, func(d *host.Deployment) {
 			d.Capabilities = host.Capabilities{Send: grant(t, "a/*"), Request: grant(t, "a/one", "c/*")}
-			d.Quota = host.Quota{MessagesPerSecond: 1, Burst: 5}
+			d.Quota = host.Quota{MessagesPerSecond: 1, Burst: 2}
 		}),
 		d("a/narrow", script, func(d *host.Deployment) {
 			d.Limits.Mailbox, d.Limits.MessageSize, d.Quota.PendingRequests = 1, 600, 1
@@ -271,20 +279,20 @@ func (g *planner) forTarget(target string, depth int) []byte {
 // text is of '.', which ends a script.
 func (g *planner) text(size int) []byte { return bytes.Repeat([]byte("."), size) }
 
+// forActor is a message for the suite's actor. Its requests are left out: it
+// answers with their ids, which no two hosts give alike.
 func (g *planner) forActor(depth int) []byte {
 	target := g.target()
 	to := append([]byte{byte(len(target))}, target...)
 	message := g.forTarget(target, depth-1)
-	switch g.IntN(8) {
+	switch g.IntN(7) {
 	case 0:
 		return slices.Concat([]byte("e"), message)
 	case 1:
 		return []byte("f\x01not ready")
 	case 2:
-		return slices.Concat([]byte("r"), binary.LittleEndian.AppendUint64(nil, g.timeout()), to, message)
-	case 3:
 		return []byte("l\x03a line")
-	case 4:
+	case 3:
 		if g.IntN(4) == 0 {
 			return []byte("x")
 		}
@@ -326,6 +334,8 @@ func (g *planner) addStep(s *work, depth int) {
 		s.then("f")
 	case n < 37 && g.fuel > 0:
 		s.then("o")
+	case n < 38: // more than its quota, out of what there is behind its message
+		s.named("s", []byte(target)).number(0).number(5000).number(0)
 	default:
 		s.named("e", message).then("i")
 	}
