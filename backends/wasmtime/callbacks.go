@@ -45,7 +45,9 @@ func airhostTake(handle C.uintptr_t, area C.uint32_t) (end C.int) {
 func airhostEpoch(handle C.uintptr_t) (end C.int) {
 	in := instances.find(uintptr(handle))
 	defer in.recovered(in.depth, &end)
-	in.redeem()
+	if in.c.sent.what != C.AIRHOST_NOTHING { // the guest may go on for long
+		in.handOver()
+	}
 	in.GoOn()
 	return 0
 }
@@ -57,8 +59,10 @@ func (in *instance) recovered(depth int, end *C.int) {
 	}
 }
 
-// redeem hands over what the guest has sent before anything else happens.
+// redeem hands over what the guest has sent before anything else happens, of
+// which the grant knows nothing: it is void.
 func (in *instance) redeem() {
+	in.void()
 	if in.c.sent.what != C.AIRHOST_NOTHING {
 		in.handOver()
 	}

@@ -7,6 +7,7 @@ import "C"
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 
 	wasmtime "github.com/bytecodealliance/wasmtime-go/v39"
@@ -14,6 +15,7 @@ import (
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/abi"
 	"github.com/airhost/airhost/internal/sandbox"
+	"github.com/airhost/airhost/internal/wasm"
 )
 
 // component is compiled code.
@@ -46,6 +48,7 @@ func (c *component) prepare(fuel bool) ([]byte, error) {
 	c.code.Module = nil // of no use any more, and large
 	if !fuel {
 		c.code.Start = abi.ExportStart(module)
+		dropLongNames(module)
 		if err := c.code.Bound(module); err != nil {
 			return nil, err
 		}
@@ -85,4 +88,13 @@ func (c *component) Close(context.Context) error {
 		c.module.Close()
 	}
 	return nil
+}
+
+// dropLongNames drops a name section that makes a trap's stack long; it is for
+// people only.
+func dropLongNames(m *wasm.Module) {
+	m.Customs = slices.DeleteFunc(slices.Clone(m.Customs), func(c wasm.Custom) bool {
+		_, valid := c.StableNames()
+		return c.Name == "name" && !valid
+	})
 }

@@ -113,8 +113,10 @@ var grantCases = []struct {
 		[]string{`send shop/stock "a"`}},
 	{"a request where messages alone are granted asks", func(g *granter) { g.reserved = 0 }, new(script).request(granted, "a", 5), request(7),
 		[]string{`request shop/stock "a" 5 ms`}},
-	{"what asks does not use the grant up", nil, new(script).send("shop/audit", "a").send(granted, "b"), ok + ok,
-		[]string{`send shop/audit "a"`, `granted send "b"`}},
+	{"a message after another target's asks: the grant was for the first", nil, new(script).send("shop/audit", "a").send(granted, "b"), ok + ok,
+		[]string{`send shop/audit "a"`, `send shop/stock "b"`}},
+	{"a request after another target's asks", nil, new(script).request("shop/audit", "a", 5).request(granted, "b", 5), request(7) + request(7),
+		[]string{`request shop/audit "a" 5 ms`, `request shop/stock "b" 5 ms`}},
 	{"a timeout out of range asks", nil, new(script).request(granted, "a", 86_400_001), request(7), []string{`request shop/stock "a" 86400001 ms`}},
 	{"the largest timeout asks", nil, new(script).request(granted, "a", 1<<64-1), request(7), []string{`request shop/stock "a" 18446744073709551615 ms`}},
 	{"a guest that answers with an error has sent", nil, new(script).send(granted, "a").step("f"), "", []string{`granted send "a"`}},
@@ -190,6 +192,24 @@ func TestGrantChanges(t *testing.T) {
 	}
 }
 
+// TestGrantHoldsForItsCall: what was granted to a call that did not use it is
+// not granted to a health check or a shutdown.
+func TestGrantHoldsForItsCall(t *testing.T) {
+	for what, step := range map[string]*script{
+		`send shop/stock "a"`:         new(script).send(granted, "a"),
+		`request shop/stock "a" 5 ms`: new(script).request(granted, "a", 5),
+	} {
+		g := newGranter()
+		in := open(t, scriptWasm, g, core.Limits{})
+		must(t, in.HandleMessage(self, new(script).later(step).message(), nil))
+		_, err := in.Health()
+		must(t, err)
+		g.asked(t, what)
+		must(t, in.Shutdown())
+		g.asked(t, what)
+	}
+}
+
 // TestTrapAfterGrantedSend: what was sent before the trap is sent.
 func TestTrapAfterGrantedSend(t *testing.T) {
 	for name, limits := range map[string]core.Limits{"no fuel": {}, "fuel": {Fuel: 100_000}} {
@@ -210,44 +230,6 @@ func TestTrapAfterGrantedSend(t *testing.T) {
 			g.asked(t)
 		}
 	}
-}
-
-// TestBadAreaOfGrantedSend: a place that is none is the guest's end, and nothing
-// is sent.
-func TestBadAreaOfGrantedSend(t *testing.T) {
-	c := compile(t, newEngine(t, wasmtime.Config{}), scriptWasm, core.Limits{})
-	for name, s := range map[string]*script{
-		"message, aligned to 2":     new(script).sendAt(granted, []byte("a"), 1022),
-		"message, out of range":     new(script).sendAt(granted, []byte("a"), 1<<32-4),
-		"message, partly in range":  new(script).sendAt(granted, []byte("a"), 2<<16-12),
-		"request, aligned to 4":     new(script).requestAt(granted, []byte("a"), 5, 1020),
-		"request, out of range":     new(script).requestAt(granted, []byte("a"), 5, 1<<32-8),
-		"request, partly in range":  new(script).requestAt(granted, []byte("a"), 5, 2<<16-16),
-		"message from out of range": badMessage('s'),
-		"request from out of range": badMessage('r'),
-	} {
-		g := newGranter()
-		in := instantiate(t, c, core.Environment{Host: g})
-		err := in.HandleMessage(self, s.message(), nil)
-		if trap := trapOf(t, err, core.TrapABI); trap.Text == "" {
-			t.Errorf("%s: got no text", name)
-		}
-		g.asked(t)
-	}
-}
-
-// badMessage sends bytes beyond the guest's memory to the granted target.
-func badMessage(step byte) *script {
-	s := new(script)
-	if step == 's' {
-		s.send(granted, "a")
-	} else {
-		s.request(granted, "a", 5)
-	}
-	const place = 1 + 8 // after the letter and the target
-	binary.LittleEndian.PutUint32(s.steps[place+4:], largest)
-	binary.LittleEndian.PutUint32(s.steps[place:], 1<<31)
-	return s
 }
 
 // TestGrantedSendOfALongCall: it is handed over while the guest still runs.

@@ -63,7 +63,7 @@ func newInstance(c *component, env core.Environment) (*instance, error) {
 		in.free()
 		return nil, errNoMemory
 	}
-	in.c.limit = C.uint32_t(env.Limits.MessageSize)
+	in.c.limit = C.uint32_t(min(env.Limits.MessageSize, maxArgument))
 	in.c.self_size = C.uint32_t(copy(bytesAt(&in.c.self), env.ID.String()))
 	in.granter, _ = env.Host.(core.Granter)
 	in.c.clock = in.granter != nil
@@ -115,7 +115,9 @@ func (in *instance) HandleMessage(sender core.ComponentID, message []byte, respo
 	}
 	id := sender.String()
 	in.response, in.c.wanted = response, C.bool(response != nil)
-	in.begin()
+	if err := in.begin(); err != nil {
+		return err
+	}
 	failed := C.airhost_message(in.number(), (*C.uint8_t)(unsafe.StringData(id)), C.uint32_t(len(id)),
 		(*C.uint8_t)(unsafe.SliceData(message)), C.uint32_t(len(message)))
 	if err := in.finish(failed); err != nil {
@@ -143,7 +145,9 @@ func (in *instance) HandleCallback(id core.RequestID, response []byte, failure *
 		return in.End(errTooLarge)
 	}
 	in.response, in.c.wanted = nil, false
-	in.begin()
+	if err := in.begin(); err != nil {
+		return err
+	}
 	failed := C.airhost_callback(in.number(), C.uint64_t(id), tag, (*C.uint8_t)(unsafe.SliceData(outcome)), C.uint32_t(len(outcome)))
 	if err := in.finish(failed); err != nil {
 		return err
@@ -169,15 +173,24 @@ func textOf(failure *core.RequestError) []byte {
 func (in *instance) number() C.uintptr_t { return C.uintptr_t(uintptr(unsafe.Pointer(in.c))) }
 
 // begin and finish are around each crossing with a message.
-func (in *instance) begin() {
+func (in *instance) begin() error {
 	in.component.engine.ticker.used()
-	in.Phase = sandbox.Handling
-	if in.granter == nil {
-		return
+	if in.granter != nil {
+		in.ask()
 	}
+	if in.Over != nil {
+		return in.Over
+	}
+	in.Phase = sandbox.Handling
+	return nil
+}
+
+// ask asks the host for a grant.
+func (in *instance) ask() {
+	defer in.endByPanic()
 	grant, request := in.granter.Grant()
 	if grant == nil {
-		in.c.granted.message, in.c.granted.request = false, 0
+		in.void()
 		return
 	}
 	if grant != in.grant {
@@ -192,6 +205,7 @@ func (in *instance) finish(failed C.int) error {
 	if in.c.sent.what != C.AIRHOST_NOTHING {
 		in.handOverLast()
 	}
+	in.void()
 	in.Phase, in.response = sandbox.Idle, nil
 	if failed != 0 {
 		return in.End(in.failed())
@@ -199,15 +213,21 @@ func (in *instance) finish(failed C.int) error {
 	return in.Left()
 }
 
+// void has nothing be granted any more.
+func (in *instance) void() { in.c.granted.message, in.c.granted.request = false, 0 }
+
 // handOverLast is handOver outside of the guest's code, where a panic of the
 // host's has nobody else to recover it.
 func (in *instance) handOverLast() {
-	defer func() {
-		if cause := recover(); cause != nil {
-			_ = in.End(sandbox.HostPanic(cause))
-		}
-	}()
+	defer in.endByPanic()
 	in.handOver()
+}
+
+// endByPanic is deferred: a panic of the host's ends the instance.
+func (in *instance) endByPanic() {
+	if cause := recover(); cause != nil {
+		_ = in.End(sandbox.HostPanic(cause))
+	}
 }
 
 // handOver hands over what the guest has sent by what was granted.
@@ -215,7 +235,7 @@ func (in *instance) handOver() {
 	sent := &in.c.sent
 	what, bytes := sent.what, unsafe.Slice((*byte)(&in.c.sent_bytes[0]), int(sent.size))
 	sent.what = C.AIRHOST_NOTHING
-	in.c.granted.message, in.c.granted.request = false, 0
+	in.void()
 	if what == C.AIRHOST_SENT_MESSAGE {
 		in.granter.SendGranted(bytes)
 	} else {

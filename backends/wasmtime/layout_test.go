@@ -7,18 +7,19 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	vendor "github.com/bytecodealliance/wasmtime-go/v39"
 )
 
-// compiler is cgo's C compiler.
-func compiler(t *testing.T) string {
+// compiler is cgo's C compiler, and what it is always given.
+func compiler(t *testing.T) []string {
 	t.Helper()
 	out, err := exec.Command("go", "env", "CC").Output()
 	must(t, err)
-	return strings.TrimSpace(string(out))
+	return strings.Fields(string(out))
 }
 
 // headers is where the headers are that wasmtime-go comes with.
@@ -40,8 +41,8 @@ func check(t *testing.T, old, new string, flags ...string) string {
 	}
 	file := filepath.Join(t.TempDir(), "capi.h")
 	must(t, os.WriteFile(file, []byte(strings.Replace(string(text), old, new, 1)), 0o600))
-	args := append([]string{"-fsyntax-only", "-Wall", "-Werror", "-x", "c"}, flags...)
-	out, err := exec.Command(compiler(t), append(args, file)...).CombinedOutput()
+	args := slices.Concat(compiler(t), []string{"-fsyntax-only", "-Wall", "-Werror", "-x", "c"}, flags, []string{file})
+	out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
 	if err != nil && len(out) == 0 {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-//go:build race || asan || msan
+//go:build cgo && linux && (amd64 || arm64) && (race || asan || msan)
 
 package wasmtime_test
 

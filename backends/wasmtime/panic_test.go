@@ -69,3 +69,13 @@ func panicked(t *testing.T, what string, in core.Instance, s *script) {
 		t.Errorf("%s: got no error of an instance that has ended", what)
 	}
 }
+
+// panickyGranter panics when it is asked for a grant.
+type panickyGranter struct{ *granter }
+
+func (panickyGranter) Grant() (*core.Grant, core.RequestID) { panicAt("")(""); return nil, 0 }
+
+func TestPanicOfGrant(t *testing.T) {
+	in := open(t, scriptWasm, panickyGranter{newGranter()}, core.Limits{})
+	panicked(t, "grant", in, new(script))
+}

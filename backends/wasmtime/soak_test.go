@@ -107,6 +107,8 @@ func randomCall(random *rand.Rand) func(core.Instance) string {
 		message = append([]byte("!"), message...)
 		return func(in core.Instance) string { return fmt.Sprint(in.HandleCallback(70, message, nil)) }
 	case 3:
+		return func(in core.Instance) string { return fmt.Sprint(in.Health()) }
+	case 4:
 		return func(in core.Instance) string { return fmt.Sprint(in.HandleMessage(self, message, nil)) }
 	}
 	return func(in core.Instance) string {

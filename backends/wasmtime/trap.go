@@ -6,8 +6,10 @@ package wasmtime
 import "C"
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
+	"unsafe"
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/sandbox"
@@ -61,9 +63,21 @@ func (in *instance) said() (text string, code C.wasmtime_trap_code_t, known bool
 		C.wasmtime_error_delete(err)
 	}
 	in.c.trap, in.c.error = nil, nil
-	text = strings.TrimRight(C.GoStringN(message.data, C.int(message.size)), "\x00")
+	text = goText(message)
 	C.wasm_byte_vec_delete(&message)
 	return text, code, known
+}
+
+// goText returns the beginning of what Wasmtime says, and its end, where the
+// cause is. Between lies the guest's stack, which may have megabytes.
+func goText(message C.wasm_byte_vec_t) string {
+	const beginning, end = 8 << 10, 1 << 10
+	all := unsafe.Slice((*byte)(unsafe.Pointer(message.data)), int(message.size))
+	all = bytes.TrimRight(all, "\x00")
+	if len(all) <= beginning+end {
+		return string(all)
+	}
+	return strings.ToValidUTF8(string(all[:beginning])+"…"+string(all[len(all)-end:]), "")
 }
 
 // innermost returns the innermost cause of what Wasmtime says: the last line

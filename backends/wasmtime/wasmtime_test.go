@@ -5,6 +5,8 @@ package wasmtime_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -169,6 +171,19 @@ func TestTrapDetailsHaveTheGuestsStack(t *testing.T) {
 	trap := trapOf(t, in.HandleMessage(self, []byte("x"), nil), core.TrapFault)
 	if !strings.Contains(trap.Details, "wasm function") {
 		t.Errorf("got the details %q, want the guest's stack in them", trap.Details)
+	}
+}
+
+// TestLargestMessageSize: a quota may be more than 32 bits hold.
+func TestLargestMessageSize(t *testing.T) {
+	for _, size := range []int{1 << 32, 1<<32 + 1, math.MaxInt} {
+		in := open(t, actor(), sink{}, core.Limits{MessageSize: size})
+		var response []byte
+		must(t, in.HandleMessage(self, []byte("eon"), &response))
+		equal(t, fmt.Sprint("response where ", size, " bytes are allowed"), string(response), "on")
+		if err := in.HandleMessage(self, []byte("f\x02no"), nil); !errors.Is(err, core.ErrFailed) {
+			t.Errorf("got %v, want the guest's answer", err)
+		}
 	}
 }
 

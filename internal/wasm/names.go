@@ -10,8 +10,10 @@ const (
 
 // StableNames returns the contents of a name section without the names of
 // labels, which are numbered by the blocks before them and so do not survive
-// blocks being added. It returns false if the section is malformed: the format
-// asks to ignore it then, but there are engines that allocate what it claims.
+// blocks being added. It returns false if the section is malformed, or has a
+// function's name of more than 1 KiB: the format asks to ignore it then, but there
+// are engines that allocate what it claims, and a trap's stack has each function's
+// name as often as it was called.
 func (c *Custom) StableNames() ([]byte, bool) {
 	out := make([]byte, 0, len(c.Data))
 	valid := true
@@ -58,9 +60,14 @@ func validNames(id byte, body []byte) bool {
 func (r *reader) functionNames() {
 	r.each("names", func() {
 		r.funcIndex()
-		r.name("a name")
+		if name := r.name("a name"); len(name) > maxFunctionName {
+			r.fail(r.pos, "expected a function's name of at most %d bytes, got %d", maxFunctionName, len(name))
+		}
 	})
 }
+
+// maxFunctionName is the longest name of a function that is kept, in bytes.
+const maxFunctionName = 1 << 10
 
 func (r *reader) localNames() {
 	r.each("functions with names", func() {
