@@ -125,6 +125,9 @@ func LowerResult(g Guest, area uint32, err error, of string) error {
 	return nil
 }
 
+// FillResult fills an area that CheckResultArea has checked in mem with ok.
+func FillResult(mem []byte, area uint32) { mem[area] = 0 }
+
 // CheckRequestArea is [CheckResultArea] for send-request.
 func CheckRequestArea(mem []byte, area uint32) error {
 	_, err := place(mem, area, requestSize, requestAlign, SendRequest)
@@ -143,6 +146,13 @@ func LowerRequest(g Guest, area uint32, id core.RequestID, err error) error {
 	a[0] = 0
 	binary.LittleEndian.PutUint64(a[8:], uint64(id))
 	return nil
+}
+
+// FillRequest fills an area that CheckRequestArea has checked in mem with an id.
+func FillRequest(mem []byte, area uint32, id core.RequestID) {
+	a := mem[area : area+requestSize]
+	a[0] = 0
+	binary.LittleEndian.PutUint64(a[8:], uint64(id))
 }
 
 // LowerSelfID fills the area of self-id.

@@ -31,12 +31,19 @@ func (s *State) SendMessage(stack []uint64) {
 	s.pass(len(message))
 	area := uint32(stack[4])
 	must(abi.CheckResultArea(mem, area, abi.SendMessage))
-	must(abi.LowerResult(s.lower, area, s.send(target, message), abi.SendMessage))
+	if refused := s.send(target, message); refused != nil {
+		must(abi.LowerResult(s.lower, area, refused, abi.SendMessage))
+		return
+	}
+	abi.FillResult(mem, area) // no code of the guest has run since it was checked
 }
 
-func (s *State) send(target, message []byte) error {
-	defer hostPanicked()
-	return s.Env.Host.SendMessage(target, message)
+func (s *State) send(target, message []byte) (refused error) {
+	var returned bool // looking whether there is a panic costs more than this
+	defer hostReturned(&returned)
+	refused = s.Env.Host.SendMessage(target, message)
+	returned = true
+	return refused
 }
 
 // SendRequest is send-request.
@@ -49,12 +56,19 @@ func (s *State) SendRequest(stack []uint64) {
 	timeout, area := stack[4], uint32(stack[5])
 	must(abi.CheckRequestArea(mem, area))
 	id, refused := s.request(target, request, timeout)
-	must(abi.LowerRequest(s.lower, area, id, refused))
+	if refused != nil {
+		must(abi.LowerRequest(s.lower, area, id, refused))
+		return
+	}
+	abi.FillRequest(mem, area, id) // as in SendMessage
 }
 
-func (s *State) request(target, request []byte, timeoutMillis uint64) (core.RequestID, error) {
-	defer hostPanicked()
-	return s.Env.Host.SendRequest(target, request, timeoutMillis)
+func (s *State) request(target, request []byte, timeoutMillis uint64) (id core.RequestID, refused error) {
+	var returned bool
+	defer hostReturned(&returned)
+	id, refused = s.Env.Host.SendRequest(target, request, timeoutMillis)
+	returned = true
+	return id, refused
 }
 
 // CancelRequest is cancel-request.

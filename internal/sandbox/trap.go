@@ -67,6 +67,16 @@ func hostPanicked() {
 	}
 }
 
+// hostReturned is hostPanicked, deferred where a call of the host usually returns.
+func hostReturned(returned *bool) {
+	if *returned {
+		return
+	}
+	if cause := recover(); cause != nil {
+		panic(HostPanic(cause))
+	}
+}
+
 // HostPanic is the end of an instance, in a call of which the host panicked with
 // cause. It is called in the deferred function that recovered it.
 func HostPanic(cause any) *core.TrapError {
