@@ -111,7 +111,6 @@ wasmtime_error_t *wasmtime_instance_new(
 bool wasmtime_instance_export_get(
     wasmtime_context_t *store, const wasmtime_instance_t *instance, const char *name, size_t name_len,
     wasmtime_extern_t *item);
-bool wasmtime_caller_export_get(wasmtime_caller_t *caller, const char *name, size_t name_len, wasmtime_extern_t *item);
 uint8_t *wasmtime_memory_data(const wasmtime_context_t *store, const wasmtime_memory_t *memory);
 size_t wasmtime_memory_data_size(const wasmtime_context_t *store, const wasmtime_memory_t *memory);
 wasmtime_error_t *wasmtime_global_set(

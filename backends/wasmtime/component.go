@@ -59,7 +59,7 @@ func (c *component) prepare(fuel bool) ([]byte, error) {
 		return nil, err
 	}
 	c.counter = instrumented.CounterGlobal
-	return instrumented.Wasm, nil
+	return instrumented.Module.Encode(), nil
 }
 
 func (c *component) Traits() core.Traits { return c.code.Traits }

@@ -130,9 +130,12 @@ func (e *Engine) compile(binary []byte) (*wasmtime.Module, error) {
 	return module, err
 }
 
-// tick lets all guests that run ask whether they may go on.
+// tick lets all guests that run ask whether they may go on. While the engine is
+// being closed there are none.
 func (e *Engine) tick() {
-	e.use.RLock()
+	if !e.use.TryRLock() {
+		return
+	}
 	defer e.use.RUnlock()
 	if !e.closed {
 		e.engine.IncrementEpoch()

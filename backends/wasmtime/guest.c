@@ -41,15 +41,9 @@ static void set_memory(airhost_guest *g, wasmtime_memory_t memory) {
 }
 
 static wasm_trap_t *import(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values, size_t n) {
-  (void)n;
+  (void)caller, (void)n;
   airhost_import *i = env;
   airhost_guest *g = i->guest;
-  if (!g->has_memory) { // it starts: its instance is not known yet
-    wasmtime_extern_t memory;
-    if (wasmtime_caller_export_get(caller, "memory", 6, &memory) && memory.kind == WASMTIME_EXTERN_MEMORY) {
-      set_memory(g, memory.of.memory);
-    }
-  }
   look(g);
   return airhostImport(g->handle, i->index, values) ? ended() : NULL;
 }

@@ -39,7 +39,9 @@ func (r *registry) add(in *instance) (uintptr, bool) {
 		r.next--
 		return 0, false
 	}
-	r.chunks[handle/1024].CompareAndSwap(nil, new(chunk))
+	if r.chunks[handle/1024].Load() == nil {
+		r.chunks[handle/1024].Store(new(chunk))
+	}
 	r.slot(handle).Store(in)
 	return handle, true
 }

@@ -59,3 +59,22 @@ func peak(t *testing.T) (kib int) {
 	must(t, os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)) // begins anew
 	return kib
 }
+
+// For backends/wasmtime/trace_test.go: fails at a7ba88b with about 160 MiB.
+func TestLongModuleNameInADeepStack(t *testing.T) {
+	m, err := wasm.Parse(withBody(t, 0x20, 0, 0x20, 0, 0x20, 0, 0x20, 0, 0x10, 1, 0x1a)) // calls itself
+	must(t, err)
+	name := bytes.Repeat([]byte("m"), 5_000)
+	body := append(wasm.AppendIndex(nil, uint32(len(name))), name...)
+	m.Customs = append(m.Customs, wasm.Custom{Name: "name", After: 10,
+		Data: slices.Concat(wasm.AppendIndex([]byte{0}, uint32(len(body))), body)})
+	for kind, limits := range map[string]core.Limits{"no fuel": {}, "fuel": {Fuel: 1 << 40}} {
+		in := open(t, m.Encode(), sink{}, limits)
+		peak(t)
+		resident := peak(t)
+		trapOf(t, in.HandleMessage(self, nil, nil), core.TrapStack)
+		if took := peak(t) - resident; measures && took > 64<<10 {
+			t.Errorf("%s: the trap took %d KiB of memory, want at most 64 MiB", kind, took)
+		}
+	}
+}

@@ -4,6 +4,7 @@ package wasmtime_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -162,5 +163,28 @@ func sameEnd(t *testing.T, both map[string]core.Engine, what string, code []byte
 	got := end(t, both[wasmtime.Name], code, core.Limits{}, message)
 	if got.Kind != want.Kind || got.Kind != core.TrapStack && got.Text != want.Text {
 		t.Errorf("cabi_realloc, %s: got %v: %q, want %v: %q as wazero's", what, got.Kind, got.Text, want.Kind, want.Text)
+	}
+}
+
+// TestFuelIsTheSameOnBothEngines: the least fuel with which a call ends well.
+func TestFuelIsTheSameOnBothEngines(t *testing.T) {
+	both := engines(t)
+	for _, message := range []string{"e", "ehello", string(sends), "n", "i", "b\x10\x27\x00\x00\x00\x00\x00\x00"} {
+		least := make(map[string]uint64)
+		for name, e := range both {
+			c := compile(t, e, actor(), core.Limits{Fuel: 1})
+			low, high := uint64(1), uint64(1<<20)
+			for low < high {
+				fuel := (low + high) / 2
+				in := instantiate(t, c, core.Environment{Host: sink{}, Limits: core.Limits{Fuel: fuel}})
+				if in.HandleMessage(self, []byte(message), nil) == nil {
+					high = fuel
+				} else {
+					low = fuel + 1
+				}
+			}
+			least[name] = low
+		}
+		equal(t, fmt.Sprintf("fuel that %q takes", message), least[wasmtime.Name], least[wazero.Name])
 	}
 }

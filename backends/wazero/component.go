@@ -27,7 +27,7 @@ type component struct {
 var _ core.Component = (*component)(nil)
 
 func newComponent(e *Engine, code wazero.CompiledModule, guest *guestCode, fuel bool) *component {
-	guest.instrumented.Wasm = nil // compiled, and as large as the module
+	guest.instrumented.Module, guest.Module = nil, nil // compiled, and as large as the code
 	return &component{engine: e, code: code, guest: guest, fuel: fuel,
 		postMessage:  guest.Exports[abi.PostHandleMessage],
 		postCallback: guest.Exports[abi.PostHandleCallback]}

@@ -109,7 +109,7 @@ func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limit
 		return nil, err
 	}
 	ctx = experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0))
-	code, err := e.runtime.CompileModule(ctx, guest.instrumented.Wasm)
+	code, err := e.runtime.CompileModule(ctx, guest.instrumented.Module.Encode())
 	if err != nil {
 		return nil, sandbox.ModuleError(src, err)
 	}
@@ -128,10 +128,12 @@ func prepare(src core.Source, limits core.Limits, maxModule int64) (*guestCode, 
 	if err != nil {
 		return nil, err
 	}
-	guest := &guestCode{Code: code, entry: abi.AddEntry(code.Module)}
-	guest.instrumented, err = code.Instrument(code.Module)
-	code.Module = nil // of no use any more, and as large as the module
-	return guest, err
+	guest := &guestCode{Code: code}
+	if guest.instrumented, err = code.Instrument(code.Module); err != nil {
+		return nil, err
+	}
+	guest.entry = abi.AddEntry(guest.instrumented.Module) // which is not the guest's, and uses no fuel
+	return guest, nil
 }
 
 // Close implements [core.Engine].

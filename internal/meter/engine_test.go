@@ -144,7 +144,7 @@ func instantiate(t testing.TB, config func() wazero.RuntimeConfig, res *meter.Re
 	t.Helper()
 	rt, y := newRuntime(t, config), &yielder{slice: meter.Slice}
 	provide(t, rt, y, started)
-	mod, err := rt.InstantiateWithConfig(context.Background(), res.Wasm, wazero.NewModuleConfig().WithStartFunctions())
+	mod, err := rt.InstantiateWithConfig(context.Background(), res.Module.Encode(), wazero.NewModuleConfig().WithStartFunctions())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,4 +164,10 @@ func (in instance) call(res *meter.Result, export string, args ...uint64) ([]uin
 }
 
 // plain returns bin as a result of which nothing is known.
-func plain(bin []byte) *meter.Result { return &meter.Result{Wasm: bin} }
+func plain(bin []byte) *meter.Result {
+	m, err := wasm.Parse(bin)
+	if err != nil {
+		panic(err)
+	}
+	return &meter.Result{Module: m}
+}

@@ -36,7 +36,7 @@ func FuzzInstrument(f *testing.F) {
 		rt := wazero.NewRuntimeWithConfig(ctx, config)
 		defer rt.Close(ctx)
 		_, plain := rt.CompileModule(ctx, bin)
-		_, got := rt.CompileModule(ctx, res.Wasm)
+		_, got := rt.CompileModule(ctx, res.Module.Encode())
 		if plain == nil && got != nil {
 			t.Errorf("instrumented module: got %v, want it to compile as the plain one does", got)
 		}

@@ -85,7 +85,7 @@ func TestWabtValidatesWhatIsInstrumented(t *testing.T) {
 	for _, file := range []string{"compute", "features", "hostile", "indices", "crc"} {
 		for _, k := range configs {
 			cmd := exec.Command(validate, "--enable-threads", "--enable-tail-call", "--enable-extended-const", "-")
-			cmd.Stdin = strings.NewReader(string(instrument(t, read(t, "testdata/"+file+".wasm"), k.cfg).Wasm))
+			cmd.Stdin = strings.NewReader(string(instrument(t, read(t, "testdata/"+file+".wasm"), k.cfg).Module.Encode()))
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("%s/%s: %v\n%s", file, k.name, err, out)
 			}

@@ -6,7 +6,7 @@
 // and a call of the host, yield, whenever it is below 0. A host uses it so:
 //
 //	m, err := wasm.Parse(binary)             // and check what m declares
-//	res, err := meter.Instrument(m, cfg)     // compile res.Wasm
+//	res, err := meter.Instrument(m, cfg)     // compile res.Module.Encode()
 //	...                                      // provide yield, see below
 //	...                                      // instantiate without start functions
 //	mod.ExportedFunction(res.StartExport)    // first of all calls, if not ""
@@ -140,8 +140,9 @@ type Config struct {
 // Result is an instrumented module and the names by which the host reaches
 // what was added. No other export of the module has these names.
 type Result struct {
-	// Wasm is the binary. The caller owns it.
-	Wasm []byte
+	// Module is the instrumented module. It shares with the one that it was made
+	// of what is the same in both.
+	Module *wasm.Module
 
 	// CounterGlobal names a mutable i64 global, initially 0: the fuel that may
 	// be used before the module calls yield. The host may touch it while the
@@ -169,11 +170,10 @@ func Instrument(m *wasm.Module, cfg Config) (*Result, error) {
 		return nil, err
 	}
 	out.Customs = keptCustoms(m.Customs)
-	res := &Result{}
+	res := &Result{Module: &out}
 	if err := add(m, &out, cfg, res); err != nil {
 		return nil, err
 	}
-	res.Wasm = out.Encode()
 	return res, nil
 }
 

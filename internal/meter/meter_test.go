@@ -42,7 +42,7 @@ func TestAddedNamesAreUnique(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("names (-want +got):\n%s", diff)
 	}
-	if out := parse(t, res.Wasm); out.Start != nil {
+	if out := parse(t, res.Module.Encode()); out.Start != nil {
 		t.Errorf("start section: got function %d, want none", *out.Start)
 	}
 }
@@ -84,7 +84,7 @@ func TestMaximaAreLowered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := parse(t, res.Wasm)
+	out := parse(t, res.Module.Encode())
 	got := []uint64{out.Memories[0].Max, out.Tables[0].Max, out.Tables[1].Max}
 	if diff := cmp.Diff([]uint64{2, 10, 5}, got); diff != "" {
 		t.Errorf("maxima of the memory and two tables (-want +got):\n%s", diff)
@@ -103,7 +103,7 @@ func TestCustomSectionsThatHoldAreKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	for _, c := range parse(t, res.Wasm).Customs {
+	for _, c := range parse(t, res.Module.Encode()).Customs {
 		got = append(got, c.Name+string(c.Data))
 	}
 	want := []string{"producers", "name\x00\x02\x01m", "target_features"}
@@ -143,7 +143,7 @@ func TestStraightCodeIsTested(t *testing.T) {
 	expr := append(bytes.Repeat([]byte{0x41, 0, 0x1a}, 100_000), 0x0b) // i32.const 0, drop
 	for _, k := range configs {
 		res := instrument(t, oneFunction(wasm.FuncType{}, expr).Encode(), k.cfg)
-		got := bytes.Count(parse(t, res.Wasm).Code[0].Expr, []byte{0x04, 0x40, 0x10, 2, 0x0b})
+		got := bytes.Count(parse(t, res.Module.Encode()).Code[0].Expr, []byte{0x04, 0x40, 0x10, 2, 0x0b})
 		if want := 200_000 / 4096; got < want {
 			t.Errorf("%s: 200,000 instructions: got %d tests, want at least %d", k.name, got, want)
 		}

@@ -40,7 +40,7 @@ func prepared(t testing.TB, res *meter.Result, rounds string) func() string {
 	wasi_snapshot_preview1.MustInstantiate(ctx, rt)
 	y := &yielder{fuel: true, slice: meter.Slice, pool: math.MaxInt64 / 2}
 	provide(t, rt, y, func() {})
-	code, err := rt.CompileModule(ctx, res.Wasm)
+	code, err := rt.CompileModule(ctx, res.Module.Encode())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func BenchmarkLoad(b *testing.B) {
 	compare(b, bin, func(b *testing.B, res *meter.Result) func() {
 		return func() {
 			rt := newRuntime(b, wazero.NewRuntimeConfigCompiler)
-			if _, err := rt.CompileModule(context.Background(), res.Wasm); err != nil {
+			if _, err := rt.CompileModule(context.Background(), res.Module.Encode()); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -93,7 +93,7 @@ func BenchmarkLoad(b *testing.B) {
 		start := time.Now()
 		res := instrument(b, bin, meter.Config{Fuel: true})
 		best = min(best, float64(time.Since(start)))
-		b.ReportMetric(float64(len(res.Wasm))/float64(len(bin)), "size/plain")
+		b.ReportMetric(float64(len(res.Module.Encode()))/float64(len(bin)), "size/plain")
 	}
 	b.ReportMetric(best, "instrument-ns")
 }

@@ -60,7 +60,7 @@ func TestWasmtimeCompiles(t *testing.T) {
 	}
 	for path, bin := range all {
 		for _, k := range configs {
-			compiles(t, engine, path+" "+k.name, instrument(t, bin, k.cfg).Wasm)
+			compiles(t, engine, path+" "+k.name, instrument(t, bin, k.cfg).Module.Encode())
 		}
 		bounded := parse(t, bin)
 		err := meter.Bound(bounded, meter.Config{MaxMemoryPages: 1 << 15, MaxTableElements: 1 << 20})
@@ -74,7 +74,7 @@ func TestWasmtimeCompiles(t *testing.T) {
 	for seed := uint64(0); seed < 80; seed += 2 { // wasmtime-go has no exceptions
 		bin := randomModule(seed)
 		for _, cfg := range []meter.Config{{}, {Fuel: true}, {Fuel: true, MaxCallDepth: 1000}} {
-			compiles(t, engine, "a random module", instrument(t, bin, cfg).Wasm)
+			compiles(t, engine, "a random module", instrument(t, bin, cfg).Module.Encode())
 		}
 	}
 }
@@ -82,7 +82,7 @@ func TestWasmtimeCompiles(t *testing.T) {
 // TestWasmtimeCompilesAProgram: one that Go has compiled, which is large.
 func TestWasmtimeCompilesAProgram(t *testing.T) {
 	bin := program(t)
-	compiles(t, newWasmtime(t), "a program", instrument(t, bin, meter.Config{Fuel: true, MaxCallDepth: 1000}).Wasm)
+	compiles(t, newWasmtime(t), "a program", instrument(t, bin, meter.Config{Fuel: true, MaxCallDepth: 1000}).Module.Encode())
 }
 
 func compiles(t *testing.T, engine *wasmtime.Engine, what string, bin []byte) {
@@ -134,7 +134,7 @@ func wasmtimeRun(t *testing.T, engine *wasmtime.Engine, res *meter.Result, slice
 	t.Helper()
 	store := wasmtime.NewStore(engine)
 	defer store.Close()
-	module, err := wasmtime.NewModule(engine, res.Wasm)
+	module, err := wasmtime.NewModule(engine, res.Module.Encode())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -77,6 +77,7 @@ var importRules = []rule{
 	{"guest", nil, nil, "guests must not carry the host along"},
 	{"backends/native", []string{"core", "internal/", "guest"}, []string{fx}, "its components are the SDK's"},
 	{"backends/wazero", []string{"core", "internal/"}, []string{fx, "github.com/tetratelabs/wazero"}, "one vendor an engine"},
+	{"backends/wasmtime", []string{"core", "internal/"}, []string{fx, "github.com/bytecodealliance/wasmtime-go/v39"}, "one vendor an engine"},
 	{"backends/process", []string{"core", "internal/", "proto/"}, []string{fx, "google.golang.org/grpc"}, "what it has of go-plugin is internal/spawn's"},
 	{"plugin", []string{"core", "guest", "internal/", "proto/"}, []string{"github.com/hashicorp/go-", "google.golang.org/grpc"}, "plug-ins must not carry the host along"},
 	{"brokers/plugin", []string{"core", "internal/", "proto/"}, []string{fx, "google.golang.org/grpc", "google.golang.org/protobuf"}, "it talks to a process"},

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"fmt"
 	"math"
 
 	"github.com/airhost/airhost/core"
@@ -52,7 +51,7 @@ func (b *Budget) refill(n int64) (int64, bool) {
 // twice.
 const maxCallDepth = 30_000
 
-var errTooDeep = &core.TrapError{Kind: core.TrapStack, Text: fmt.Sprintf("more than %d calls were open", maxCallDepth)}
+var errTooDeep = &core.TrapError{Kind: core.TrapStack, Text: "it used up its stack"}
 
 // Yield is what instrumented code imports.
 func (s *State) Yield(stack []uint64) {

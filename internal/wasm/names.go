@@ -10,8 +10,8 @@ const (
 
 // StableNames returns the contents of a name section without the names of
 // labels, which are numbered by the blocks before them and so do not survive
-// blocks being added. It returns false if the section is malformed, or has a
-// function's name of more than 1 KiB: the format asks to ignore it then, but there
+// blocks being added. It returns false if the section is malformed, or gives the
+// module or a function a name of more than 1 KiB: the format asks to ignore it then, but there
 // are engines that allocate what it claims, and a trap's stack has each function's
 // name as often as it was called.
 func (c *Custom) StableNames() ([]byte, bool) {
@@ -46,7 +46,7 @@ func validNames(id byte, body []byte) bool {
 	r := &reader{data: body, end: len(body)}
 	switch id {
 	case namesModule:
-		r.name("module name")
+		r.shortName("the module's name")
 	case namesFunctions:
 		r.functionNames()
 	case namesLocals:
@@ -60,14 +60,18 @@ func validNames(id byte, body []byte) bool {
 func (r *reader) functionNames() {
 	r.each("names", func() {
 		r.funcIndex()
-		if name := r.name("a name"); len(name) > maxFunctionName {
-			r.fail(r.pos, "expected a function's name of at most %d bytes, got %d", maxFunctionName, len(name))
-		}
+		r.shortName("a function's name")
 	})
 }
 
-// maxFunctionName is the longest name of a function that is kept, in bytes.
-const maxFunctionName = 1 << 10
+// maxName is the longest name that is kept, in bytes.
+const maxName = 1 << 10
+
+func (r *reader) shortName(what string) {
+	if name := r.name(what); len(name) > maxName {
+		r.fail(r.pos, "expected %s of at most %d bytes, got %d", what, maxName, len(name))
+	}
+}
 
 func (r *reader) localNames() {
 	r.each("functions with names", func() {
