@@ -20,8 +20,11 @@ type Clock struct {
 	start  time.Time
 	onTick func(now time.Duration) (busy bool)
 
-	now     atomic.Int64 // ns since start; negative: at rest
-	ticking sync.Mutex   // guards ticked; held during onTick, before mu
+	_   [64]byte     // every core reads now, and nobody is to write beside it
+	now atomic.Int64 // ns since start; negative: at rest
+	_   [64]byte
+
+	ticking sync.Mutex // guards ticked; held during onTick, before mu
 	ticked  time.Duration
 	mu      sync.Mutex // guards closed, and starting to tick
 	closed  bool

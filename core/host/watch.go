@@ -10,8 +10,9 @@ import (
 // with a message in hand, the worker runs the one that gave it the message, and
 // that turn is next. Both are in one word, since writing to it is dear.
 type watchSlot struct {
+	_    [64]byte // cache lines of its own: beside it lies what other cores read or write
 	turn atomic.Pointer[turn]
-	_    [120]byte // cache lines of its own: neighbours are set by other cores
+	_    [120]byte
 }
 
 // set has the slot name a component that runs.
