@@ -24,18 +24,25 @@ import (
 // remains is that a caller whose ctx is canceled during such a call hears of it
 // only when the call ends.
 func (h *Host) Request(ctx context.Context, target core.ComponentID, payload []byte) ([]byte, error) {
+	return h.AppendRequest(ctx, nil, target, payload)
+}
+
+// AppendRequest is [Host.Request] for a caller that has room for the response: it
+// appends it to dst and returns the extended slice, or nil with an error. dst must
+// not overlap payload. With enough capacity nothing is allocated.
+func (h *Host) AppendRequest(ctx context.Context, dst []byte, target core.ComponentID, payload []byte) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, requestFailed(target, err)
 	}
 	if c := h.direct.find(target); c != nil && !h.stopping.Load() && c.answersBefore(ctx) {
-		if response, err, done := c.call(payload); done {
+		if response, err, done := c.call(dst, payload); done {
 			if err != nil {
 				err = requestFailed(target, err)
 			}
 			return response, err
 		}
 	}
-	response, err := h.request(ctx, target, payload)
+	response, err := h.request(ctx, dst, target, payload)
 	if err != nil {
 		return nil, requestFailed(target, err)
 	}
@@ -62,8 +69,9 @@ func (c *component) answersBefore(ctx context.Context) bool {
 	return prompt && (!limited || time.Until(deadline) >= c.limits.HandlerTime)
 }
 
-// call runs c on the caller's goroutine, if c is idle; done says whether it did.
-func (c *component) call(payload []byte) (response []byte, err error, done bool) {
+// call runs c on the caller's goroutine, if c is idle, and appends its response to
+// dst; done says whether it did.
+func (c *component) call(dst, payload []byte) (response []byte, err error, done bool) {
 	if len(payload) > c.limits.MessageSize {
 		return nil, nil, false
 	}
@@ -82,6 +90,7 @@ func (c *component) call(payload []byte) (response []byte, err error, done bool)
 		}
 	}
 	c.begin()
+	c.response = dst
 	err = c.instance.HandleMessage(core.HostID, payload, &c.response)
 	response, c.response = c.response, nil
 	trap := c.verdict(err)
@@ -116,7 +125,7 @@ func (w *waitingCall) Expired(id core.RequestID) {
 }
 
 // request sends a request by way of broker and tracker.
-func (h *Host) request(ctx context.Context, target core.ComponentID, payload []byte) ([]byte, error) {
+func (h *Host) request(ctx context.Context, dst []byte, target core.ComponentID, payload []byte) ([]byte, error) {
 	h.tally.sent.Add(1)
 	timeout := h.config.RequestTimeout
 	deadline, limited := ctx.Deadline()
@@ -140,13 +149,13 @@ func (h *Host) request(ctx context.Context, target core.ComponentID, payload []b
 		return nil, h.refused(err)
 	}
 	h.tally.requests.Add(1)
-	return h.wait(ctx, call, id)
+	return h.wait(ctx, dst, call, id)
 }
 
-func (h *Host) wait(ctx context.Context, call *waitingCall, id core.RequestID) ([]byte, error) {
+func (h *Host) wait(ctx context.Context, dst []byte, call *waitingCall, id core.RequestID) ([]byte, error) {
 	select {
 	case m := <-call.outcome:
-		return takeResponse(ctx, m)
+		return takeResponse(ctx, dst, m)
 	case <-h.stopped:
 		if h.tracker.Cancel(id, call) {
 			return nil, errHostStopping
@@ -160,16 +169,19 @@ func (h *Host) wait(ctx context.Context, call *waitingCall, id core.RequestID) (
 	// It has left the tracker: to come here, or forgotten with all others.
 	select {
 	case m := <-call.outcome:
-		return takeResponse(ctx, m)
+		return takeResponse(ctx, dst, m)
 	case <-h.forgotten:
 		return nil, errHostStopping
 	}
 }
 
-func takeResponse(ctx context.Context, m *core.Message) ([]byte, error) {
+func takeResponse(ctx context.Context, dst []byte, m *core.Message) ([]byte, error) {
 	defer m.Release()
 	if m.Failure == nil {
-		return append(make([]byte, 0, len(m.Payload)), m.Payload...), nil
+		if dst == nil {
+			dst = make([]byte, 0, len(m.Payload)) // not nil, even for an empty response
+		}
+		return append(dst, m.Payload...), nil
 	}
 	if m.Failure == core.ErrTimeout && ctx.Err() != nil {
 		return nil, ctx.Err()

@@ -3,6 +3,7 @@ package host_test
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"log/slog"
 	"testing"
 
@@ -69,5 +70,25 @@ func BenchmarkWazeroCall(b *testing.B) {
 		if _, err := h.Request(ctx, id("bench/a"), payload); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkWazeroAppend is BenchmarkWazeroCall for a caller with room for the
+// response, by the size of payload and response.
+func BenchmarkWazeroAppend(b *testing.B) {
+	h := startWasm(b)
+	check(b, h.Deploy(within(b), wasmDeployment("bench/a", "bench/b", guests.PingPong)))
+	for _, size := range []int{64, 1 << 10} {
+		b.Run(fmt.Sprintf("%dB", size), func(b *testing.B) {
+			message, response := make([]byte, size), []byte(nil)
+			copy(message, "E")
+			b.ReportAllocs()
+			for b.Loop() {
+				var err error
+				if response, err = h.AppendRequest(context.Background(), response[:0], id("bench/a"), message); err != nil || len(response) != size {
+					b.Fatal(len(response), err)
+				}
+			}
+		})
 	}
 }
