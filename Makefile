@@ -62,7 +62,7 @@ rebuild: ## build the committed guests anew (clang-19, lld-19, wabt) and compare
 	@AIRHOST_REBUILD=1 $(GO) test -count=1 -run 'Rebuild' ./internal/... ./core/... ./backends/... ./proto/...
 	@cd results/peers && AIRHOST_REBUILD=1 $(GO) test -count=1 -run 'Rebuild' ./...
 
-bench: build ## measure the headline figures (half a minute, on a quiet machine)
+bench: build ## measure the headline figures (a minute, on a quiet machine)
 	@$(OUT)/benchrunner run
 
 reference: build ## measure all cells that results/ keeps, and make their report (long)

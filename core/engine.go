@@ -106,7 +106,7 @@ type Services interface {
 // answer one send-message or send-request of that call by the grant: with ok, or
 // with the id that came with it. What was sent it hands over by SendGranted or
 // RequestGranted once the guest's code has returned or trapped, before any other
-// call of Services, and at the latest when an epoch or millisecond has passed.
+// call of Services, and, where the guest goes on, after some milliseconds.
 type Granter interface {
 	Services
 	// Grant returns what may be sent, or nil for nothing, and the id under which

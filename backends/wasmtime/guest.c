@@ -17,7 +17,7 @@ static wasm_trap_t *ended(void) { return wasmtime_trap_new("ended", 5); }
 
 // Takes a look at the guest's memory, which may have grown.
 static void look(airhost_guest *g) {
-  if (g->has_memory) g->size = wasmtime_memory_data_size(g->context, &g->memory);
+  g->size = wasmtime_memory_data_size(g->context, &g->memory);
 }
 
 // Whether size bytes at ptr are in memory; the sum fits into 64 bits.
@@ -35,7 +35,6 @@ static uint32_t load32(const uint8_t *at) {
 
 static void set_memory(airhost_guest *g, wasmtime_memory_t memory) {
   g->memory = memory;
-  g->has_memory = true;
   g->base = wasmtime_memory_data(g->context, &memory);
   look(g);
 }
@@ -236,7 +235,6 @@ int airhost_instantiate(airhost_guest *g, const wasmtime_module_t *module, wasm_
     wasmtime_func_new_unchecked(g->context, types[i], functions[kinds[i]], &g->imports[i], NULL, &imports[i].of.func);
   }
   wasm_trap_t *trap = NULL;
-  g->phase = AIRHOST_STARTING;
   wasmtime_error_t *error = wasmtime_instance_new(g->context, module, imports, n, &g->instance, &trap);
   free(imports);
   if (outcome(g, error, trap)) return 1;
@@ -333,7 +331,6 @@ bool airhost_find_fuel(airhost_guest *g, const char *name, size_t size) {
     return false;
   }
   g->fuel = item.of.global;
-  g->has_fuel = true;
   return true;
 }
 

@@ -10,8 +10,9 @@
 //     what memory had at least when it was last looked at, since it never
 //     shrinks; whoever finds it too small, and whoever calls Go, looks again.
 //   - What is in granted holds for one call: Go fills it in before.
-//   - Whatever is not as it should be is left to Go, which looks at it again,
-//     and says what is wrong: no error is made in C.
+//   - While it is instantiated none of its code runs: its start function is an
+//     export. Whatever it does wrong later is left to Go, which looks at it
+//     again, and says what is wrong.
 #ifndef AIRHOST_GUEST_H
 #define AIRHOST_GUEST_H
 
@@ -24,7 +25,7 @@ enum { AIRHOST_IDLE, AIRHOST_STARTING, AIRHOST_HANDLING, AIRHOST_ALLOCATING, AIR
 // of C's, in bytes.
 #define AIRHOST_SMALL 2048
 
-// The longest id of a component, in bytes; core.MaxIDLength.
+// Room for an id of a component, in bytes: two parts of core.MaxIDPart and a slash.
 #define AIRHOST_ID 128
 
 // What the guest has sent, and was answered by what was granted.
@@ -45,7 +46,6 @@ struct airhost_guest {
   wasmtime_memory_t memory;
   wasmtime_func_t message, callback; // of the shim
   wasmtime_global_t fuel;            // the meter's counter
-  bool has_memory, has_fuel;
   uint8_t phase;
 
   // Arguments of the call in progress, which fill copies.
