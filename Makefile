@@ -35,6 +35,7 @@ vet:
 	@$(GO) vet $(PACKAGES)
 	@GOOS=wasip1 GOARCH=wasm $(GO) vet ./guest/... ./examples/...
 	@for tag in airhost_delay5 airhost_delay10; do $(GO) vet -tags $$tag ./core/host || exit 1; done
+	@$(GO) vet -tags airhost_unmetered ./internal/sandbox
 
 staticcheck:
 	@$(GO) tool staticcheck $(PACKAGES)

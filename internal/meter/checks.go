@@ -15,6 +15,7 @@ const (
 	opCall        = 0x10
 	opDrop        = 0x1a
 	opLocalGet    = 0x20
+	opLocalSet    = 0x21
 	opLocalTee    = 0x22
 	opGlobalGet   = 0x23
 	opGlobalSet   = 0x24
@@ -30,6 +31,7 @@ const (
 
 	noType  = 0x40 // of a block
 	typeI32 = 0x7f
+	typeI64 = 0x7e
 )
 
 // checks are the instruction sequences that are added, ready to be copied.
@@ -37,18 +39,36 @@ type checks struct {
 	get []byte // pushes the counter
 	set []byte // pops the counter
 
-	// test yields if the counter is below 0. It reads the global again: an
-	// engine knows the value after set. A copy in a local gains nothing.
+	// test yields if the counter is below 0. It reads the counter again: an
+	// engine knows the value after set.
 	test []byte
+
+	counter, call []byte // the instructions that read the global, and call refill
 }
 
 // newChecks returns the sequences for a counter that is the global n, and a
 // function refill that sets it anew.
 func newChecks(n, refill uint32) *checks {
-	c := &checks{get: index(nil, opGlobalGet, n), set: index(nil, opGlobalSet, n)}
-	c.test = slices.Concat(c.get, []byte{opI64Const, 0, opI64LtS, opIf, noType},
-		index(nil, opCall, refill), []byte{opEnd})
+	c := &checks{counter: index(nil, opGlobalGet, n), call: index(nil, opCall, refill)}
+	c.get, c.set = c.counter, index(nil, opGlobalSet, n)
+	c.test = c.testing(nil)
 	return c
+}
+
+// cached returns the sequences for code without calls, which reads a copy of the
+// counter in the given local: what a loop counts need not pass through memory
+// then. The global is written with every charge, so that it is right at every
+// time. load comes before the code.
+func (c *checks) cached(local uint32) (cached *checks, load []byte) {
+	load = index(slices.Clone(c.counter), opLocalSet, local)
+	cached = &checks{get: index(nil, opLocalGet, local), set: append(index(nil, opLocalTee, local), c.set...), call: c.call}
+	cached.test = cached.testing(load)
+	return cached, load
+}
+
+// testing returns a test, which does what then says after a refill.
+func (c *checks) testing(then []byte) []byte {
+	return slices.Concat(c.get, []byte{opI64Const, 0, opI64LtS, opIf, noType}, c.call, then, []byte{opEnd})
 }
 
 // refill is the body of the function that tests call, which keeps them small.

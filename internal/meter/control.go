@@ -21,7 +21,7 @@ func (r *rewriter) control(in *wasm.Instructions) {
 	case wasm.OpEnd:
 		r.end(in.End)
 	case wasm.OpCall, wasm.OpCallIndirect, wasm.OpCallRef:
-		r.leaf = false
+		r.called()
 	case wasm.OpBrIf, wasm.OpBrOnNull, wasm.OpBrOnNonNull:
 		r.split(in.End)
 		r.branch(in.Labels)
@@ -44,9 +44,24 @@ func (r *rewriter) control(in *wasm.Instructions) {
 // die notes that what follows is never reached.
 func (r *rewriter) die() { r.path, r.dead = path{}, true }
 
+// called notes that a function is called here.
+func (r *rewriter) called() {
+	r.leaf = false
+	for _, b := range r.blocks {
+		if b.loop {
+			r.loops[b.number] = false
+		}
+	}
+}
+
 func (r *rewriter) open(b block) {
+	around := &r.blocks[len(r.blocks)-1]
 	b.dead = r.dead
-	b.base += r.base()
+	b.base += around.base
+	b.cached = b.cached || around.cached
+	if b.cached {
+		r.checks = r.cached
+	}
 	r.blocks = append(r.blocks, b)
 }
 
@@ -58,7 +73,15 @@ func (r *rewriter) loop(at int) {
 		limit = lump - r.base()
 	}
 	r.flush(at, limit)
-	r.open(block{loop: true, base: r.path.uncounted})
+	b := block{loop: true, base: r.path.uncounted, number: len(r.loops)}
+	if r.copies {
+		b.number = r.begun
+		b.cached = r.loops[r.begun]
+		r.begun++
+	} else {
+		r.loops = append(r.loops, true)
+	}
+	r.open(b)
 	r.leaf = false
 	r.header(at)
 	if r.caught {
@@ -120,6 +143,9 @@ func (r *rewriter) end(at int) {
 		r.recount(at)
 	}
 	r.blocks = r.blocks[:len(r.blocks)-1]
+	if len(r.blocks) > 0 && !r.blocks[len(r.blocks)-1].cached {
+		r.checks = r.plain
+	}
 }
 
 // finish ends the function.
@@ -145,6 +171,13 @@ func (r *rewriter) leaving(in *wasm.Instructions) {
 		if r.counts() {
 			r.edits = append(r.edits, edit{start: in.Start, end: in.Start, with: r.calls.leave(r.saved())})
 		}
+	}
+}
+
+// entering copies the counter before the outermost of loops without calls.
+func (r *rewriter) entering(in *wasm.Instructions) {
+	if in.Op == wasm.OpLoop && r.copies && r.loops[r.begun] && !r.blocks[len(r.blocks)-1].cached {
+		r.edits = append(r.edits, edit{start: in.Start, end: in.Start, with: r.load})
 	}
 }
 

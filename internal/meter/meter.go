@@ -181,7 +181,7 @@ func Instrument(m *wasm.Module, cfg Config) (*Result, error) {
 func add(m, out *wasm.Module, cfg Config, res *Result) error {
 	yield := out.AddFuncImport(YieldModule, YieldName, typeIndex(out, YieldType))
 	refill, counter := uint32(out.Len(wasm.KindFunc)), addGlobal(out, wasm.I64, opI64Const)
-	r := &rewriter{checks: newChecks(counter, refill), bounds: boundsOf(m), first: yield, exact: cfg.Fuel}
+	r := &rewriter{plain: newChecks(counter, refill), bounds: boundsOf(m), first: yield, exact: cfg.Fuel}
 	if cfg.MaxCallDepth > 0 {
 		r.calls = newDepth(out, refill+1, cfg.MaxCallDepth)
 	}
@@ -190,7 +190,7 @@ func add(m, out *wasm.Module, cfg Config, res *Result) error {
 	}
 	procedure := typeIndex(out, wasm.FuncType{})
 	out.Functions = append(slices.Clip(m.Functions), procedure)
-	out.Code = append(out.Code, r.checks.refill(yield))
+	out.Code = append(out.Code, r.plain.refill(yield))
 	if r.calls != nil {
 		out.Functions, out.Code = append(out.Functions, procedure), append(out.Code, overflowBody(yield))
 	}

@@ -19,6 +19,9 @@ type block struct {
 	dead  bool // it is never entered
 	catch bool // exceptions may lead to its label
 
+	number int  // a loop: which of the function's it is
+	cached bool // what is in it reads the copy of the counter
+
 	// base is what the ways to the headers of the loops around and of this
 	// block, if it is one, have uncounted. Paths inside do not have it.
 	base int64

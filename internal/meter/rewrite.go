@@ -25,7 +25,8 @@ const (
 // instructions of which either all run or none, unless one of them traps or
 // throws. What a segment costs is known at its end and charged at its start.
 type rewriter struct {
-	*checks
+	*checks // for the place at hand
+	plain   *checks
 	bounds
 	calls *depth // nil if open calls are not counted
 	first uint32 // function whose index changes, and of all after it
@@ -40,12 +41,16 @@ type rewriter struct {
 	edits   []edit
 	done    int // how many of edits are in out
 	blocks  []block
-	path    path   // to the segment at hand, in the innermost loop
-	exit    path   // to the function's end
-	scratch uint32 // the first of two locals that are added if they are used
-	added   bool   // whether they were
-	leaf    bool   // no loops, calls or slow instructions so far
-	retried bool   // exceptions lead to the header of a loop
+	path    path    // to the segment at hand, in the innermost loop
+	exit    path    // to the function's end
+	cached  *checks // for loops without calls
+	load    []byte  // what comes before them
+	loops   []bool  // of each loop, whether it is without calls
+	begun   int     // how many of them have begun
+	scratch uint32  // the first of the locals that are added if they are used
+	added   bool    // whether they were
+	leaf    bool    // no loops, calls or slow instructions so far
+	retried bool    // exceptions lead to the header of a loop
 
 	// Of the segment at hand:
 	from int   // where it starts in src
@@ -58,6 +63,7 @@ type rewriter struct {
 type mode struct {
 	entry  bool // a check at the entry, and counting open calls
 	caught bool // what comes where exceptions are caught, in all loops
+	copies bool // loops without calls read a copy of the counter
 }
 
 // edit replaces a piece of src, which may be empty, with the given code or, if
@@ -95,8 +101,8 @@ func (r *rewriter) rewrite(m, out *wasm.Module, maxNesting uint32) error {
 // have them.
 func (r *rewriter) function(c *wasm.Code, typ uint32, params int) (deepest int, err error) {
 	r.locals = uint64(params) + uint64(c.Locals)
-	if r.locals > math.MaxUint32-2 {
-		return 0, &wasm.FormatError{Offset: c.Offset, Msg: fmt.Sprintf("expected less than 2^32-2 locals, got %d", r.locals)}
+	if r.locals > math.MaxUint32-addedLocals {
+		return 0, &wasm.FormatError{Offset: c.Offset, Msg: fmt.Sprintf("expected less than 2^32-%d locals, got %d", addedLocals, r.locals)}
 	}
 	r.start, r.src, r.scratch = len(r.out), c.Expr, uint32(r.locals)
 	deepest, err = r.pass(c, typ, mode{entry: true})
@@ -105,8 +111,8 @@ func (r *rewriter) function(c *wasm.Code, typ uint32, params int) (deepest int, 
 		return 0, err
 	case r.leaf && r.exit.untested < lump:
 		return r.pass(c, typ, mode{})
-	case r.retried:
-		return r.pass(c, typ, mode{entry: true, caught: true})
+	case r.retried || slices.Contains(r.loops, true):
+		return r.pass(c, typ, mode{entry: true, caught: r.retried, copies: true})
 	}
 	return deepest, nil
 }
@@ -117,6 +123,13 @@ func (r *rewriter) pass(c *wasm.Code, typ uint32, mode mode) (deepest int, err e
 	r.out, r.copied, r.from, r.cost = r.out[:r.start], 0, 0, 0
 	r.edits, r.done, r.path, r.mode = r.edits[:0], 0, path{}, mode
 	r.test, r.dead, r.added, r.leaf, r.retried = false, false, false, true, false
+	r.checks, r.begun = r.plain, 0
+	if mode.copies {
+		r.cached, r.load = r.plain.cached(r.counted())
+		r.added = true
+	} else {
+		r.loops = r.loops[:0]
+	}
 	r.blocks = append(r.blocks[:0], block{join: true})
 	if r.counts() {
 		r.out, r.added = r.calls.enter(r.out, typ, r.saved(), weigh(r.locals)), true
@@ -127,6 +140,7 @@ func (r *rewriter) pass(c *wasm.Code, typ uint32, mode mode) (deepest int, err e
 	in := c.Instructions()
 	for in.Next() {
 		r.leaving(&in)
+		r.entering(&in)
 		if err := r.index(&in, c.Offset); err != nil {
 			return 0, err
 		}
@@ -142,17 +156,24 @@ func (r *rewriter) pass(c *wasm.Code, typ uint32, mode mode) (deepest int, err e
 // counts reports whether the function at hand counts as an open call.
 func (r *rewriter) counts() bool { return r.entry && r.calls != nil }
 
+// addedLocals is how many locals a function may get: one for sizes, the following,
+// and in loops the counter.
+const addedLocals = 3
+
 // saved is the local that keeps how many calls were open before.
 func (r *rewriter) saved() uint32 { return r.scratch + 1 }
+
+// counted is the local that keeps a copy of the counter.
+func (r *rewriter) counted() uint32 { return r.scratch + 2 }
 
 // body returns the function that was rewritten last.
 func (r *rewriter) body(c *wasm.Code) wasm.Code {
 	out := *c
 	out.Expr = r.out[r.start:len(r.out):len(r.out)]
 	if r.added {
-		out.Groups++
-		out.Locals += 2
-		out.Decls = slices.Concat(c.Decls, []byte{2, typeI32})
+		out.Groups += 2
+		out.Locals += addedLocals
+		out.Decls = slices.Concat(c.Decls, []byte{2, typeI32, 1, typeI64})
 	}
 	return out
 }

@@ -77,6 +77,10 @@ func Load(src core.Source, limits core.Limits, maxModule int64) (*Code, error) {
 // Instrument adds the meter's checks to m, the guest's module, which is not
 // changed: fuel where the limits have it, and the limits of memory and tables.
 func (c *Code) Instrument(m *wasm.Module) (*meter.Result, error) {
+	if !metered {
+		bounded := *m
+		return &meter.Result{Module: &bounded}, c.Bound(&bounded)
+	}
 	instrumented, err := meter.Instrument(m, c.meter())
 	if err != nil {
 		return nil, ModuleError(c.source, limitError(err))

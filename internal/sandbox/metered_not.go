@@ -1,0 +1,5 @@
+//go:build airhost_unmetered
+
+package sandbox
+
+const metered = false
