@@ -49,7 +49,7 @@ func (s *selectionFlags) add(flags *pflag.FlagSet) {
 	flags.StringSliceVar(&s.payloads, "payload", s.payloads, "payload sizes, such as 64, 1KiB or 1MiB")
 	flags.IntSliceVar(&s.components, "components", s.components, "how many components pass a message round, in fire-and-forget and in mode throughput")
 	flags.IntSliceVar(&s.pairs, "pairs", s.pairs, "how many pairs or rings run at once, each on its own, in mode latency; not for calls")
-	flags.IntSliceVar(&s.cores, "cores", s.cores, "how many processors mode throughput may use; 0: all")
+	flags.IntSliceVar(&s.cores, "cores", s.cores, "how many processors modes throughput and load may use; 0: all")
 	flags.IntSliceVar(&s.loads, "load", s.loads, "rates in mode load, in percent of the highest")
 }
 

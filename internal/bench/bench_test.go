@@ -256,7 +256,7 @@ func TestStages(t *testing.T) {
 func TestOtherModes(t *testing.T) {
 	throughput, load, cold := key(result.FireAndForget), key(result.Call), key(result.Call)
 	throughput.Mode, throughput.Components, throughput.Cores = result.Throughput, 2, 1
-	load.Mode, load.LoadPercent = result.Load, 50
+	load.Mode, load.Cores, load.LoadPercent = result.Load, 1, 50
 	cold.Mode, cold.Part, cold.Broker, cold.Tracker = result.Cold, cells.LoadCached, "", ""
 	measured, err := run(t.Context(), spec(throughput, load, cold))
 	if err != nil {

@@ -26,7 +26,7 @@ type Selection struct {
 	Modes                      []result.Mode
 	Components                 []int // of fire-and-forget, and of throughput
 	Pairs                      []int // of latency, but not of calls
-	Cores                      []int // of throughput
+	Cores                      []int // of throughput and load
 	Loads                      []int // of load, in percent
 }
 
@@ -80,7 +80,9 @@ func (s Selection) variants(key result.Key) []result.Key {
 	case result.Throughput:
 		each(s.Cores, func(n int) { add(func(k *result.Key) { k.Cores = n }) })
 	case result.Load:
-		each(s.Loads, func(n int) { add(func(k *result.Key) { k.LoadPercent = n }) })
+		each(s.Cores, func(cores int) {
+			each(s.Loads, func(n int) { add(func(k *result.Key) { k.Cores, k.LoadPercent = cores, n }) })
+		})
 	default:
 		each(Parts(key.Mode, key.Pattern), func(part string) { add(func(k *result.Key) { k.Part = part }) })
 	}

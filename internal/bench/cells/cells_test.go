@@ -36,7 +36,7 @@ func TestKeys(t *testing.T) {
 	want := map[kind]int{
 		{result.Latency, result.FireAndForget}: 8 * 4, {result.Latency, result.RequestResponse}: 8 * 2, {result.Latency, result.Call}: 8,
 		{result.Throughput, result.FireAndForget}: 8 * 4, {result.Throughput, result.RequestResponse}: 8 * 4, {result.Throughput, result.Call}: 8 * 4,
-		{result.Load, result.FireAndForget}: 8 * 2, {result.Load, result.RequestResponse}: 8, {result.Load, result.Call}: 8,
+		{result.Load, result.FireAndForget}: 8 * 4, {result.Load, result.RequestResponse}: 8 * 2, {result.Load, result.Call}: 8 * 2,
 		{result.Stages, result.FireAndForget}: 8 * 7, {result.Stages, result.RequestResponse}: 8 * 8, {result.Stages, result.Call}: 8 * 4,
 		{result.Cold, result.Call}: 4 * 5, // broker and pattern do not matter
 	}

@@ -40,12 +40,12 @@ var (
 
 // modeColumns returns the columns of a mode's table, but for the notes.
 func modeColumns(mode result.Mode, cells []result.Cell) []show {
+	cores := right("cores", func(c result.Cell) string { return count(c.Cores) })
 	switch mode {
 	case result.Throughput:
-		cores := right("cores", func(c result.Cell) string { return count(c.Cores) })
 		return slices.Concat(backEnd, []show{cores, median, limits, allocs})
 	case result.Load:
-		return slices.Concat(backEnd, loadColumns(cells))
+		return slices.Concat(backEnd, []show{cores}, loadColumns(cells))
 	case result.Cold:
 		return []show{backEnd[0], part, median, limits, allocs}
 	case result.Stages:

@@ -77,7 +77,7 @@ func example() *result.File {
 			{Key: key("native", result.Call, 65, 0, 0), Status: result.Measured, Figures: figures(12_345, result.Missed,
 				"busy machine: others used 90 %, want at most 5 %", "drift: the second half is +12.0 % off", "cut short")},
 			{Key: with(key("wazero", result.Call, 64, 1, 0), result.Throughput, func(k *result.Key) { k.Cores = 2 }), Status: result.Measured, Figures: in(figures(3_861_004, ""), result.UnitPerSecond)},
-			{Key: with(key("wazero", result.RequestResponse, 64, 0, 0), result.Load, func(k *result.Key) { k.LoadPercent = 50 }), Status: result.Measured, Figures: loaded(figures(14_500, "", "cut short"))},
+			{Key: with(key("wazero", result.RequestResponse, 64, 0, 0), result.Load, func(k *result.Key) { k.Cores, k.LoadPercent = 2, 50 }), Status: result.Measured, Figures: loaded(figures(14_500, "", "cut short"))},
 			{Key: with(key("wazero", result.Call, 64, 0, 0), result.Cold, func(k *result.Key) { k.Broker, k.Tracker, k.Part = "", "", "compile" }), Status: result.Measured, Figures: figures(8_123_000, "")},
 			{Key: with(key("wazero", result.Call, 64, 0, 0), result.Cold, func(k *result.Key) { k.Broker, k.Tracker, k.Part = "", "", "memory" }), Status: result.Measured, Figures: in(figures(75_776, ""), result.UnitBytes)},
 			{Key: with(key("wazero", result.Call, 64, 0, 0), result.Stages, func(k *result.Key) { k.Part = "rest" }), Status: result.Measured, Figures: figures(-4.5, "")},

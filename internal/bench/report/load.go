@@ -11,16 +11,17 @@ import (
 	"github.com/airhost/airhost/internal/bench/result"
 )
 
-// load has a figure of latency by percentile for each pattern and share of the
-// maximum rate.
+// load has a figure of latency by percentile for each pattern, share of the
+// maximum rate, and number of processors.
 func (m merged) load() []lineFigure {
 	type kind struct {
 		pattern result.Pattern
 		percent int
+		cores   int
 	}
 	cells := m.where(func(c cell) bool { return c.Mode == result.Load && len(c.Percentiles) > 0 })
 	var figures []lineFigure
-	for _, group := range group(cells, func(c cell) kind { return kind{c.Pattern, c.LoadPercent} }) {
+	for _, group := range group(cells, func(c cell) kind { return kind{c.Pattern, c.LoadPercent, c.Cores} }) {
 		figures = append(figures, percentileFigure(group))
 	}
 	return figures
@@ -64,6 +65,9 @@ func percentileFigure(cells []cell) lineFigure {
 	}
 	if percent := cells[0].LoadPercent; percent > 0 {
 		f.Title += fmt.Sprintf(" %s", load(percent))
+	}
+	if cores := cells[0].Cores; cores > 0 {
+		f.Title += fmt.Sprintf(", %s", counted(cores, "core", "cores"))
 	}
 	f.Plot = percentilePlot(f, all, unit)
 	return f

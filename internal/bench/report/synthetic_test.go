@@ -114,7 +114,7 @@ func (s *synthesis) throughput(e engine) {
 
 func (s *synthesis) load(e engine) {
 	for _, broker := range []string{"inproc", "channel"} {
-		key := result.Key{Engine: e.name, Broker: broker, Tracker: "slab", Pattern: result.RequestResponse, PayloadBytes: 64, Mode: result.Load, LoadPercent: 50}
+		key := result.Key{Engine: e.name, Broker: broker, Tracker: "slab", Pattern: result.RequestResponse, PayloadBytes: 64, Mode: result.Load, Cores: 4, LoadPercent: 50}
 		base := e.hop * map[string]float64{"inproc": 2, "channel": 5}[broker]
 		f := s.add(key, result.UnitNanoseconds, base*90, 0.2)
 		f.RatePerSecond, f.LateSends = 5e8/base, int64(base)

@@ -84,7 +84,7 @@ type Key struct {
 	// 0 where the pattern or the mode has no such choice. An operation of any of
 	// them counts, so that with two pairs on two cores ns/op would ideally halve.
 	Pairs int `json:"pairs,omitempty"`
-	// Cores is how many processors a throughput cell may use, with as many
+	// Cores is how many processors a cell of throughput or load may use, with as many
 	// workers of the host; 0 in other modes.
 	Cores int `json:"cores,omitempty"`
 	// LoadPercent is the rate of a load cell, as a share of the most that the

@@ -59,8 +59,10 @@ func (k Key) validate() error {
 		return fmt.Errorf("unknown pattern %q", k.Pattern)
 	case !slices.Contains(Modes(), k.Mode):
 		return fmt.Errorf("unknown mode %q", k.Mode)
-	case (k.Mode == Throughput) != (k.Cores > 0):
-		return fmt.Errorf("%d cores: want at least 1 in mode throughput, and 0 in others", k.Cores)
+	case k.Mode == Throughput && k.Cores < 1:
+		return fmt.Errorf("%d cores: want at least 1 in mode throughput", k.Cores)
+	case k.Mode != Throughput && k.Mode != Load && k.Cores != 0:
+		return fmt.Errorf("%d cores: want none but in modes throughput and load", k.Cores)
 	case (k.Mode == Load) != (k.LoadPercent > 0):
 		return fmt.Errorf("a load of %d %%: want more than 0 in mode load, and 0 in others", k.LoadPercent)
 	case (k.Mode == Cold || k.Mode == Stages) != (k.Part != ""):

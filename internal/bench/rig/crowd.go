@@ -16,13 +16,18 @@ import (
 // for everything else. As many workers as cores run components; calls run on the
 // goroutines of their callers where the component is idle.
 func (r *Rig) crowd(ctx context.Context, n int) (time.Duration, error) {
-	if r.key.Cores > 0 {
-		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(r.key.Cores))
-	}
+	defer r.confine()()
 	if r.key.Pattern == result.Call {
 		return r.callers(ctx, n)
 	}
 	return r.runs(ctx, n)
+}
+
+// confine holds Go to as many processors as the cell has cores, until undo is
+// called.
+func (r *Rig) confine() (undo func()) {
+	before := runtime.GOMAXPROCS(r.key.Cores) // 0 changes nothing
+	return func() { runtime.GOMAXPROCS(before) }
 }
 
 // callers makes n requests, divided among as many goroutines as can begin one.

@@ -109,6 +109,7 @@ func (l *Load) Name() string { return l.rig.Name() }
 // so what the cell's share of it is, which holds for all runs. Errors are those
 // of [Rig.Run], and of [openloop.Generator].
 func (l *Load) Run(ctx context.Context, n int) (time.Duration, error) {
+	defer l.rig.confine()()
 	if l.perSecond == 0 {
 		highest, err := l.highestRate(ctx)
 		if err != nil {

@@ -19,7 +19,7 @@ import (
 
 func load(pattern result.Pattern) result.Key {
 	k := key(pattern)
-	k.Mode, k.LoadPercent = result.Load, 50
+	k.Mode, k.Cores, k.LoadPercent = result.Load, 1, 50
 	return k
 }
 
