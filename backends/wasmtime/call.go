@@ -52,7 +52,7 @@ func (g *guest) SetFuel(fuel uint64) { C.airhost_set_fuel(g.c, C.int64_t(fuel)) 
 // run runs guest code. An error of it has ended the instance. All parameters of
 // what is run so are i32.
 func (in *instance) run(f *C.wasmtime_func_t, p sandbox.Phase, stack []uint64) error {
-	in.component.engine.ticker.used()
+	in.component.engine.ticker.use()
 	before := in.Phase
 	in.Phase = p
 	callee, values := *f, [4]C.wasmtime_val_raw_t{}

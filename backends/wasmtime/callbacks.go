@@ -45,6 +45,7 @@ func airhostTake(handle C.uintptr_t, area C.uint32_t) (end C.int) {
 func airhostEpoch(handle C.uintptr_t) (end C.int) {
 	in := instances.find(uintptr(handle))
 	defer in.recovered(in.depth, &end)
+	in.component.engine.ticker.use()
 	if in.c.sent.what != C.AIRHOST_NOTHING { // the guest may go on for long
 		in.handOver()
 	}

@@ -12,6 +12,7 @@
 #ifndef WASMTIME_API_H
 
 typedef struct wasm_config_t wasm_config_t;
+typedef struct wasm_engine_t wasm_engine_t;
 typedef struct wasmtime_store wasmtime_store_t;
 typedef struct wasmtime_context wasmtime_context_t;
 typedef struct wasmtime_caller wasmtime_caller_t;
@@ -94,6 +95,7 @@ wasmtime_error_t *wasmtime_error_new(const char *message);
 void wasmtime_error_message(const wasmtime_error_t *error, wasm_byte_vec_t *message);
 void wasmtime_error_delete(wasmtime_error_t *error);
 
+void wasmtime_engine_increment_epoch(wasm_engine_t *engine);
 void wasmtime_store_epoch_deadline_callback(
     wasmtime_store_t *store,
     wasmtime_error_t *(*func)(wasmtime_context_t *context, void *data, uint64_t *delta,

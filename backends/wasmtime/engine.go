@@ -59,7 +59,10 @@ func New(config Config) (*Engine, error) {
 		}
 	}
 	e.engine = wasmtime.NewEngineWithConfig(engineConfig())
-	e.ticker.tick = e.tick
+	if err := e.ticker.start(e.engine); err != nil {
+		e.engine.Close()
+		return nil, err
+	}
 	e.fill, e.take = e.types.of(abi.FillType), e.types.of(abi.TakeType)
 	return e, nil
 }
@@ -130,21 +133,8 @@ func (e *Engine) compile(binary []byte) (*wasmtime.Module, error) {
 	return module, err
 }
 
-// tick lets all guests that run ask whether they may go on. While the engine is
-// being closed there are none.
-func (e *Engine) tick() {
-	if !e.use.TryRLock() {
-		return
-	}
-	defer e.use.RUnlock()
-	if !e.closed {
-		e.engine.IncrementEpoch()
-	}
-}
-
 // Close implements [core.Engine].
 func (e *Engine) Close(context.Context) error {
-	e.ticker.stop()
 	e.use.Lock()
 	defer e.use.Unlock()
 	if e.closed {
@@ -155,6 +145,7 @@ func (e *Engine) Close(context.Context) error {
 		shim.close()
 	}
 	e.types.close()
+	e.ticker.close()
 	e.engine.Close()
 	return nil
 }

@@ -112,4 +112,22 @@ bool airhost_find(airhost_guest *g, const char *name, size_t size, wasmtime_func
 bool airhost_find_fuel(airhost_guest *g, const char *name, size_t size);
 void airhost_set_fuel(airhost_guest *g, int64_t fuel);
 
+// A thread that advances an engine's epoch every millisecond, so that all guests
+// that run ask Go whether they may go on. A second after the engine was used last
+// it rests. It is C's: Go's timers wait for a processor of Go's, up to 10 ms where
+// guests keep all of them busy.
+//
+// Who uses the engine sets used and then, if resting is set, wakes it. Both are
+// accessed atomically.
+typedef struct {
+  uint32_t used, resting;
+} airhost_ticks;
+typedef struct airhost_ticker airhost_ticker;
+
+// Returns NULL without a thread or memory for it. It keeps engine and ticks, and
+// must be freed before them.
+airhost_ticker *airhost_ticker_new(wasm_engine_t *engine, airhost_ticks *ticks);
+void airhost_ticker_wake(airhost_ticker *t);
+void airhost_ticker_free(airhost_ticker *t);
+
 #endif

@@ -75,7 +75,6 @@ func (in *instance) start() error {
 	if in.Env.Starting != nil {
 		in.Env.Starting(in)
 	}
-	in.component.engine.ticker.start()
 	if err := in.link(); err != nil {
 		return in.End(err)
 	}
@@ -174,7 +173,7 @@ func (in *instance) number() C.uintptr_t { return C.uintptr_t(uintptr(unsafe.Poi
 
 // begin and finish are around each crossing with a message.
 func (in *instance) begin() error {
-	in.component.engine.ticker.used()
+	in.component.engine.ticker.use()
 	if in.granter != nil {
 		in.ask()
 	}
@@ -256,12 +255,6 @@ func (in *instance) answer() error {
 	failure := in.failure
 	in.failure = nil
 	return failure
-}
-
-// Interrupt implements [core.Instance].
-func (in *instance) Interrupt() {
-	in.State.Interrupt()
-	in.component.engine.tick()
 }
 
 // Close implements [core.Instance].

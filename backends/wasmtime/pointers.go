@@ -14,16 +14,17 @@ import (
 )
 
 // wasmtime-go exports the pointer of a store's context, and keeps those of the
-// store, of a module and of a configuration to itself. They are needed: the
-// store's to be called at epochs, the module's to make an instance with
-// functions of C, the configuration's to leave out exceptions. They are read
-// here and nowhere else, each from the field of this name.
+// engine, the store, of a module and of a configuration to itself. They are
+// needed: the engine's to advance its epoch from a thread of C, the store's to be
+// called at epochs, the module's to make an instance with functions of C, the
+// configuration's to leave out exceptions. They are read here and nowhere else,
+// each from the field of this name.
 const pointerField = "_ptr"
 
 // checkPointers returns an error if this version of wasmtime-go does not have
 // the fields.
 func checkPointers() error {
-	for _, of := range []any{wasmtime.Store{}, wasmtime.Module{}, wasmtime.Config{}} {
+	for _, of := range []any{wasmtime.Engine{}, wasmtime.Store{}, wasmtime.Module{}, wasmtime.Config{}} {
 		field, ok := reflect.TypeOf(of).FieldByName(pointerField)
 		if !ok || field.Type.Kind() != reflect.Pointer {
 			return errors.New("wasmtime: this version of wasmtime-go keeps its pointers elsewhere than the one that airhost is made for, v39.0.1")
@@ -37,6 +38,8 @@ func pointer(object any) unsafe.Pointer {
 }
 
 func storePointer(s *wasmtime.Store) *C.wasmtime_store_t { return (*C.wasmtime_store_t)(pointer(s)) }
+
+func enginePointer(e *wasmtime.Engine) *C.wasm_engine_t { return (*C.wasm_engine_t)(pointer(e)) }
 
 func modulePointer(m *wasmtime.Module) *C.wasmtime_module_t {
 	return (*C.wasmtime_module_t)(pointer(m))

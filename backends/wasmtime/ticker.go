@@ -2,75 +2,66 @@
 
 package wasmtime
 
+// #include "guest.h"
+import "C"
+
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
-	"time"
+	"unsafe"
+
+	wasmtime "github.com/bytecodealliance/wasmtime-go/v39"
 )
 
-// Periods of the ticker: while guests are called, and while none is. A call that
-// outlasts the last tick that saw it begin is looked at more seldom; who
-// interrupts it does not wait for a tick.
-const (
-	busyTick = time.Millisecond
-	idleTick = 20 * time.Millisecond
-)
-
-// ticker calls tick from time to time, from its first use until it is stopped.
+// ticker has all guests of an engine that run ask, every millisecond, whether
+// they may go on. It may be used after it was closed, without an effect.
 type ticker struct {
-	tick func()
-	busy atomic.Bool // a guest was called since the last tick
+	used, resting *atomic.Uint32 // which C's thread accesses
+	pinned        runtime.Pinner
 
-	mu   sync.Mutex // guards what follows
-	quit chan struct{}
-	done sync.WaitGroup
+	mu sync.Mutex // guards c
+	c  *C.airhost_ticker
 }
 
-// used is called at each call of a guest.
-func (t *ticker) used() {
-	if !t.busy.Load() {
-		t.busy.Store(true)
+// start starts the thread.
+func (t *ticker) start(e *wasmtime.Engine) error {
+	ticks := new(C.airhost_ticks)
+	t.used, t.resting = (*atomic.Uint32)(unsafe.Pointer(&ticks.used)), (*atomic.Uint32)(unsafe.Pointer(&ticks.resting))
+	t.pinned.Pin(ticks)
+	if t.c = C.airhost_ticker_new(enginePointer(e), ticks); t.c == nil {
+		t.pinned.Unpin()
+		return errNoMemory
+	}
+	return nil
+}
+
+// use is called at each call of a guest, and each time that it may go on.
+func (t *ticker) use() {
+	if t.used.Load() != 0 {
+		return
+	}
+	t.used.Store(1)
+	if t.resting.Load() != 0 {
+		t.wake()
 	}
 }
 
-func (t *ticker) start() {
+func (t *ticker) wake() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.quit == nil {
-		t.quit = make(chan struct{})
-		t.done.Go(t.run)
+	if t.c != nil {
+		C.airhost_ticker_wake(t.c)
 	}
 }
 
-func (t *ticker) run() {
-	timer := time.NewTimer(busyTick)
-	defer timer.Stop()
-	for {
-		select {
-		case <-t.quit:
-			return
-		case <-timer.C:
-		}
-		t.tick()
-		if t.busy.Swap(false) {
-			timer.Reset(busyTick)
-		} else {
-			timer.Reset(idleTick)
-		}
-	}
-}
-
-// stop ends the ticker for good, and waits for its end.
-func (t *ticker) stop() {
+// close ends the thread, if there is one.
+func (t *ticker) close() {
 	t.mu.Lock()
-	if t.quit == nil {
-		t.quit = make(chan struct{})
+	defer t.mu.Unlock()
+	if t.c != nil {
+		C.airhost_ticker_free(t.c)
+		t.c = nil
+		t.pinned.Unpin()
 	}
-	select {
-	case <-t.quit:
-	default:
-		close(t.quit)
-	}
-	t.mu.Unlock()
-	t.done.Wait()
 }

@@ -4,7 +4,7 @@
 //	go run ./internal/hostile/measure
 //
 // The neighbour is asked one thing after the other, through a mailbox and a
-// worker, while the attack runs; its latencies before that are the comparison.
+// worker, while the attack runs; its latencies before all attacks are the comparison.
 // On a machine with other work the figures say nothing.
 package main
 
@@ -38,32 +38,53 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "measure: this build has no engine %q\n", *name)
 		return 2
 	}
-	if err := measure(stdout, engines[i], *only); err != nil {
+	if err := measure(stdout, stderr, engines[i], *only); err != nil {
 		fmt.Fprintln(stderr, "measure:", err)
 		return 1
 	}
 	return 0
 }
 
-// measure prints the table. It returns an error when an attack did not end as it
-// should.
-func measure(out io.Writer, engine hostile.Engine, only string) error {
+// measure prints the table, and on progress what it is at. It returns an error
+// when an attack did not end as it should.
+func measure(out, progress io.Writer, engine hostile.Engine, only string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Minute)
 	defer cancel()
-	fmt.Fprintf(out, "%s on %s/%s, %d processors, %s; handler time %v.\n\n", engine.Name, runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), runtime.Version(), hostile.HandlerTime)
-	fmt.Fprint(out, "| attack | fails at | outcome | over after, median (worst) | neighbour's p99, undisturbed → attacked | memory |\n|---|---|---|---|---|---|\n")
+	var attacks []hostile.Attack
 	for _, attack := range hostile.Attacks() {
-		if !strings.Contains(attack.Group+" "+attack.Name, only) {
-			continue
+		if strings.Contains(attack.Group+" "+attack.Name, only) {
+			attacks = append(attacks, attack)
 		}
-		r, err := rounds(ctx, engine, &attack)
-		if err != nil {
-			return fmt.Errorf("%s: %w", attack.Name, err)
-		}
-		fmt.Fprintf(out, "| %s: %s | %s | %s | %s (%s) | %s | %s |\n", attack.Group, attack.Name, attack.Bound, attack.End,
-			milliseconds(r.median()), milliseconds(slices.Max(r.stopped)), r.slowdown(), mebibytes(r.memory))
 	}
+	all := make([]results, len(attacks))
+	for i := range attacks {
+		fmt.Fprintf(progress, "%d of %d: %s: %s\n", i+1, len(attacks), attacks[i].Group, attacks[i].Name)
+		var err error
+		if all[i], err = rounds(ctx, engine, &attacks[i]); err != nil {
+			return fmt.Errorf("%s: %w", attacks[i].Name, err)
+		}
+	}
+	print(out, engine, attacks, all)
 	return nil
+}
+
+// print prints the table. What the neighbour takes undisturbed is the same for all
+// attacks: between one attack and the next it differs by what the processors slept.
+func print(out io.Writer, engine hostile.Engine, attacks []hostile.Attack, all []results) {
+	var calm hostile.Latencies
+	for i := range all {
+		calm = append(calm, all[i].calm...)
+	}
+	slices.Sort(calm)
+	undisturbed := calm.Quantile(0.99)
+	fmt.Fprintf(out, "%s on %s/%s, %d processors, %s; handler time %v; neighbour's p99 undisturbed %s µs, in %d requests.\n\n", engine.Name,
+		runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), runtime.Version(), hostile.HandlerTime, microseconds(undisturbed), len(calm))
+	fmt.Fprint(out, "| attack | fails at | outcome | over after, median (worst) | neighbour's p99, of undisturbed | memory |\n|---|---|---|---|---|---|\n")
+	for i, attack := range attacks {
+		r := &all[i]
+		fmt.Fprintf(out, "| %s: %s | %s | %s | %s (%s) | %s | %s |\n", attack.Group, attack.Name, attack.Bound, attack.End,
+			milliseconds(r.median()), milliseconds(slices.Max(r.stopped)), r.slowdown(undisturbed), mebibytes(r.memory))
+	}
 }
 
 // An attack is repeated until both are there.
@@ -92,7 +113,6 @@ func rounds(ctx context.Context, engine hostile.Engine, attack *hostile.Attack) 
 		}
 	}
 	slices.Sort(r.stopped)
-	slices.Sort(r.calm)
 	slices.Sort(r.attacked)
 	return r, arena.Close(ctx)
 }
@@ -115,13 +135,14 @@ func (r *results) round(ctx context.Context, arena *hostile.Arena, attack *hosti
 
 func (r *results) median() time.Duration { return r.stopped[len(r.stopped)/2] }
 
-// slowdown compares the neighbour's p99, where there are enough answers for one.
-func (r *results) slowdown() string {
+// slowdown compares the neighbour's p99 with the one undisturbed, where there are
+// enough answers for one.
+func (r *results) slowdown(undisturbed time.Duration) string {
 	if len(r.attacked) < leastSamples {
 		return "over too soon to tell"
 	}
-	calm, attacked := r.calm.Quantile(0.99), r.attacked.Quantile(0.99)
-	return fmt.Sprintf("%s → %s µs (%.1f)", microseconds(calm), microseconds(attacked), float64(attacked)/float64(calm))
+	attacked := r.attacked.Quantile(0.99)
+	return fmt.Sprintf("%s µs (%.1f ×)", microseconds(attacked), float64(attacked)/float64(undisturbed))
 }
 
 func milliseconds(d time.Duration) string {

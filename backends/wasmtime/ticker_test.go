@@ -1,0 +1,41 @@
+//go:build cgo && (linux || darwin) && (amd64 || arm64)
+
+package wasmtime_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/airhost/airhost/backends/wasmtime"
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/core/enginetest"
+)
+
+// An engine that has not been used for a second does not tick. A guest that then
+// runs for ever has to be asked all the same.
+func TestGuestsAreStoppedAfterARest(t *testing.T) {
+	e := newEngine(t, wasmtime.Config{})
+	c := compile(t, e, withBody(t, 0x03, 0x40, 0x0c, 0, 0x0b), core.Limits{HandlerTime: time.Millisecond}) // loop br 0 end
+	for range 2 {
+		in := instantiate(t, c, core.Environment{Host: sink{}, Limits: core.Limits{HandlerTime: time.Millisecond}.WithDefaults()})
+		for !e.Resting() {
+			time.Sleep(10 * time.Millisecond)
+		}
+		trapOf(t, in.HandleMessage(core.MustComponentID("a/b"), nil, nil), core.TrapHandler)
+		if e.Resting() {
+			t.Error("it rests after a call")
+		}
+	}
+}
+
+// Instances may outlive their engine, though they are of no use then.
+func TestCallsAfterTheEngineIsClosed(t *testing.T) {
+	e, err := wasmtime.New(wasmtime.Config{})
+	must(t, err)
+	in := instantiate(t, compile(t, e, enginetest.ResponderWasm().Code, core.Limits{}), core.Environment{Host: sink{}, Limits: core.Limits{}.WithDefaults()})
+	must(t, e.Close(t.Context()))
+	must(t, e.Close(t.Context()))
+	if err := in.HandleMessage(core.MustComponentID("a/b"), nil, nil); err != nil {
+		t.Errorf("a call: %v", err)
+	}
+}
