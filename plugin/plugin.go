@@ -21,6 +21,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 	goplugin "github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/airhost/airhost/guest"
 	"github.com/airhost/airhost/internal/frame"
@@ -56,8 +58,8 @@ func serve(kind string, register func(server *grpc.Server, stop func())) {
 	}
 	goplugin.Serve(&goplugin.ServeConfig{
 		HandshakeConfig:  spawn.Handshake(kind),
-		VersionedPlugins: map[int]goplugin.PluginSet{spawn.Version: {kind: registration{register: register}}},
-		GRPCServer:       newServer(),
+		VersionedPlugins: map[int]goplugin.PluginSet{spawn.Version: {kind: registration{}}},
+		GRPCServer:       newServer(register),
 		Logger:           hclog.New(&hclog.LoggerOptions{Output: os.Stderr, Level: hclog.Error}),
 	})
 }
@@ -65,10 +67,13 @@ func serve(kind string, register func(server *grpc.Server, stop func())) {
 // window is how many bytes may be under way unread on one stream.
 const window = 1 << 20
 
-// newServer returns what makes the server. go-plugin takes standard output and
-// standard error for a service of its own before it serves; with the first call,
-// the host's health check, they become the files again that the host reads.
-func newServer() func([]grpc.ServerOption) *grpc.Server {
+// newServer returns what makes the server that go-plugin runs. It accepts the
+// connections and hands them to one of ours, which serves what register adds.
+//
+// go-plugin takes standard output and standard error for a service of its own
+// before it serves; with the first call, the host's health check, they become the
+// files again that the host reads.
+func newServer(register func(server *grpc.Server, stop func())) func([]grpc.ServerOption) *grpc.Server {
 	stdout, stderr := os.Stdout, os.Stderr
 	restore := sync.OnceFunc(func() { os.Stdout, os.Stderr = stdout, stderr })
 	first := func(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
@@ -76,32 +81,37 @@ func newServer() func([]grpc.ServerOption) *grpc.Server {
 		return handle(ctx, request)
 	}
 	return func(options []grpc.ServerOption) *grpc.Server {
-		return grpc.NewServer(append(options,
+		server := grpc.NewServer(append(options,
 			grpc.UnaryInterceptor(first), grpc.ForceServerCodecV2(frame.Codec{}), grpc.MaxRecvMsgSize(math.MaxInt32),
 			grpc.InitialWindowSize(window), grpc.InitialConnWindowSize(2*window))...)
+		accepted := newHandover()
+		acceptor := grpc.NewServer(grpc.Creds(accepted))
+		stop := sync.OnceFunc(func() {
+			time.AfterFunc(grace, func() { os.Exit(1) })
+			server.Stop()
+			acceptor.Stop()
+		})
+		healthy := health.NewServer()
+		healthy.SetServingStatus(goplugin.GRPCServiceName, grpc_health_v1.HealthCheckResponse_SERVING)
+		grpc_health_v1.RegisterHealthServer(server, healthy)
+		register(server, stop)
+		go func() {
+			_, _ = io.Copy(io.Discard, os.Stdin) // ends when the host closes it or is gone
+			stop()
+		}()
+		go func() { _ = server.Serve(accepted) }() // until stop
+		return acceptor
 	}
 }
 
-// registration is go-plugin's view of a service.
+// registration is go-plugin's view of a service, of which it registers nothing.
 type registration struct {
 	goplugin.NetRPCUnsupportedPlugin
-	register func(server *grpc.Server, stop func())
 }
 
 var _ goplugin.GRPCPlugin = registration{}
 
-func (r registration) GRPCServer(_ *goplugin.GRPCBroker, server *grpc.Server) error {
-	stop := sync.OnceFunc(func() {
-		time.AfterFunc(grace, func() { os.Exit(1) })
-		server.Stop()
-	})
-	r.register(server, stop)
-	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin) // ends when the host closes it or is gone
-		stop()
-	}()
-	return nil
-}
+func (registration) GRPCServer(*goplugin.GRPCBroker, *grpc.Server) error { return nil }
 
 // GRPCClient is never called: a plug-in is no client.
 func (registration) GRPCClient(context.Context, *goplugin.GRPCBroker, *grpc.ClientConn) (any, error) {

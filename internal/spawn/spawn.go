@@ -161,7 +161,11 @@ func (p *Process) connect(ctx context.Context) error {
 	p.conn, err = grpc.NewClient("passthrough:///plugin",
 		grpc.WithTransportCredentials(credentials.NewTLS(config.TLSConfig)),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, address.Network(), address.String())
+			conn, err := new(net.Dialer).DialContext(ctx, address.Network(), address.String())
+			if err != nil {
+				return nil, err
+			}
+			return Attend(conn), nil
 		}),
 		grpc.WithInitialWindowSize(window), grpc.WithInitialConnWindowSize(2*window))
 	if err != nil {
