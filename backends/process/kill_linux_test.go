@@ -12,19 +12,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/airhost/airhost/backends/native"
 	"github.com/airhost/airhost/backends/process"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/guest"
+	"github.com/airhost/airhost/internal/spawn/spawntest"
 	"github.com/airhost/airhost/plugin"
 )
 
@@ -35,7 +35,7 @@ func init() {
 }
 
 // recorder writes the number in each message to a file, and then returns the
-// message. An empty message it answers with its process's number.
+// message.
 type recorder struct{ file *os.File }
 
 const recordVariable = "AIRHOST_TEST_RECORD"
@@ -49,9 +49,6 @@ func newRecorder() recorder {
 }
 
 func (r recorder) HandleMessage(_ guest.Host, _ string, message []byte) ([]byte, error) {
-	if len(message) == 0 {
-		return strconv.AppendInt(nil, int64(os.Getpid()), 10), nil
-	}
 	if _, err := r.file.Write(message); err != nil {
 		return nil, err
 	}
@@ -64,33 +61,26 @@ func recorderCommand(role, file string) host.Deployment {
 	return host.Deployment{Source: process.Source(c), Restart: quickly}
 }
 
-// TestLoadKilled kills a component's process again and again under load. How
-// often is in AIRHOST_KILLS.
+// TestLoadKilled kills a component's process again and again under load: each
+// request ends once, no message is handled twice, each process is started again,
+// and nothing grows or is left. How often is in AIRHOST_KILLS.
 func TestLoadKilled(t *testing.T) {
-	kills := 5
-	if text := os.Getenv("AIRHOST_KILLS"); text != "" {
-		var err error
-		if kills, err = strconv.Atoi(text); err != nil {
-			t.Fatal(err)
-		}
-	}
+	kills := spawntest.Kills(t)
 	record := filepath.Join(t.TempDir(), "record")
-	dir, err := os.MkdirTemp("", "kill")
-	if err != nil {
+	spawntest.TempDir(t)
+	// What stays open for good is opened by another host.
+	if err := loadedRig(t, recorderCommand("recorder", os.DevNull), new(spawntest.Asker)).Stop(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	defer os.RemoveAll(dir)
-	t.Setenv("TMPDIR", dir)
-	first, _ := start(t, command("responder"), core.Limits{}) // opens what stays open for good
-	if err := first.Close(); err != nil {
-		t.Fatal(err)
-	}
-	files, heap := openFiles(t), heapInUse()
+	before := spawntest.Measure(t)
 
-	r := newRig(t, slog.New(slog.DiscardHandler))
-	r.deploy(t, victimID, recorderCommand("recorder", record))
-	load := &load{host: r.Host, kills: kills}
-	load.run(t)
+	asker := &spawntest.Asker{Target: victimID.String()}
+	r := loadedRig(t, recorderCommand("recorder", record), asker)
+	load := &load{host: r.Host, answered: make([]uint64, 0, 1<<20)}
+	load.run(t, (kills+9)/10)
+	steady := spawntest.Measure(t)
+	load.run(t, kills-(kills+9)/10)
+	steady.Flat(t, "after the kills")
 	if err := r.Stop(context.Background()); err != nil {
 		t.Error(err)
 	}
@@ -99,44 +89,58 @@ func TestLoadKilled(t *testing.T) {
 	if s.Restarts != uint64(kills) || s.Traps != s.Restarts {
 		t.Errorf("%d ends and %d restarts after %d kills", s.Traps, s.Restarts, kills)
 	}
-	if s.Sent != s.Handled+s.DeadLetters || len(s.Refused) > 0 {
-		t.Errorf("messages are lost or refused: %+v", s)
+	if s.Sent != s.Handled+s.DeadLetters || len(s.Refused) > 0 || s.Pending != 0 {
+		t.Errorf("messages are lost, refused or pending: %+v", s)
 	}
+	asker.Check(t)
 	checkRecord(t, record, load.answered)
-	t.Logf("%d requests were answered, %d trapped, in %d kills", len(load.answered), load.trapped.Load(), kills)
-	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
-		t.Errorf("left in the directory of sockets: %v, %v", left, err)
+	t.Logf("in %d kills %d requests of a Go program's were answered and %d trapped", kills, len(load.answered), load.trapped.Load())
+	load.answered = nil
+	before.Flat(t, "after the host's end")
+}
+
+var askerID = core.MustComponentID("test/asker")
+
+// loadedRig is a rig with the victim, and a component in the host that asks it.
+func loadedRig(t *testing.T, victim host.Deployment, asker *spawntest.Asker) rig {
+	r := newRig(t, slog.New(slog.DiscardHandler))
+	r.deploy(t, victimID, victim)
+	pattern, err := core.ParseIDPattern(victimID.String())
+	if err != nil {
+		t.Fatal(err)
 	}
-	if now := openFiles(t); now > files {
-		t.Errorf("%d files are open, %d before", now, files)
+	if err := r.Deploy(t.Context(), host.Deployment{
+		ID: askerID, Engine: native.Name, Source: core.Source{Value: func() guest.Component { return asker }},
+		Capabilities: host.Capabilities{Request: []core.IDPattern{pattern}},
+		Limits:       core.Limits{HandlerTime: time.Minute},
+		Quota:        host.Quota{MessagesPerSecond: 1e9, Burst: 1e9, PendingRequests: 1e6},
+	}); err != nil {
+		t.Fatal(err)
 	}
-	if children := children(t); len(children) > 0 {
-		t.Errorf("child processes are left: %s", children)
-	}
-	if now := heapInUse(); now > heap+16<<20 {
-		t.Errorf("%d bytes of heap are in use, %d before", now, heap)
-	}
+	return r
 }
 
 // load sends requests from many goroutines, and kills.
 type load struct {
 	host    *host.Host
-	kills   int
 	next    atomic.Uint64
 	trapped atomic.Int64
 	over    atomic.Bool
-	killed  string // the last process that was
+	killer  spawntest.Killer
 
 	mu       sync.Mutex
 	answered []uint64
 }
 
-func (l *load) run(t *testing.T) {
+// run kills so often, and returns when all is quiet again.
+func (l *load) run(t *testing.T, kills int) {
+	l.over.Store(false)
 	progress := make(chan struct{}, 1)
 	var senders sync.WaitGroup
 	for range 64 {
 		senders.Go(func() {
 			for !l.over.Load() {
+				l.tell(t)
 				l.request(t)
 				select {
 				case progress <- struct{}{}:
@@ -145,19 +149,36 @@ func (l *load) run(t *testing.T) {
 			}
 		})
 	}
-	for range l.kills {
-		for range 1 + rand.N(2000) {
-			<-progress
+	for range kills {
+		if rand.N(4) > 0 { // else it may just be starting
+			for range 1 + rand.N(2000) {
+				<-progress
+			}
 		}
-		l.kill(t)
+		l.killer.Kill(t)
 	}
 	l.over.Store(true)
 	senders.Wait()
-	l.living(t)
+	l.killer.Await(t)
+	spawntest.Await(t, "an answer after the last kill", func() bool { return l.request(t) })
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := l.host.Quiesce(ctx); err != nil {
+		t.Error(err)
+	}
 }
 
-// request sends one, which must end once, by its response or as trapped.
-func (l *load) request(t *testing.T) {
+// tell has a component ask the victim. Where the victim is full, the component's
+// request is refused.
+func (l *load) tell(t *testing.T) {
+	if err := l.host.Send(askerID, binary.LittleEndian.AppendUint64(nil, l.next.Add(1))); err != nil {
+		t.Error(err)
+	}
+}
+
+// request sends one, which must end once, by its response or as trapped, and
+// reports which.
+func (l *load) request(t *testing.T) (answered bool) {
 	number := l.next.Add(1)
 	message := binary.LittleEndian.AppendUint64(nil, number)
 	response, err := l.host.Request(context.Background(), victimID, message)
@@ -170,26 +191,9 @@ func (l *load) request(t *testing.T) {
 		l.mu.Lock()
 		l.answered = append(l.answered, number)
 		l.mu.Unlock()
+		return true
 	}
-}
-
-// kill kills the process of the moment.
-func (l *load) kill(t *testing.T) {
-	l.killed = l.living(t)
-	killProcess(t, l.killed)
-}
-
-// living returns the number of a process that has not been killed.
-func (l *load) living(t *testing.T) string {
-	for {
-		pid, err := l.host.Request(context.Background(), victimID, nil)
-		if err == nil && string(pid) != l.killed {
-			return string(pid)
-		}
-		if err != nil && !errors.Is(err, core.ErrRequestTrapped) {
-			t.Fatal(err)
-		}
-	}
+	return false
 }
 
 // checkRecord checks that no message was handled twice, and each that was
@@ -213,37 +217,6 @@ func checkRecord(t *testing.T, file string, answered []uint64) {
 			t.Errorf("message %d was answered and not handled", n)
 		}
 	}
-}
-
-func openFiles(t *testing.T) int {
-	t.Helper()
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(entries)
-}
-
-// children are those of any of the process's threads, zombies included.
-func children(t *testing.T) []byte {
-	t.Helper()
-	files, err := filepath.Glob("/proc/self/task/*/children")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []byte
-	for _, file := range files {
-		pids, _ := os.ReadFile(file) // the thread may have ended
-		all = append(all, pids...)
-	}
-	return all
-}
-
-func heapInUse() uint64 {
-	runtime.GC()
-	var stats runtime.MemStats
-	runtime.ReadMemStats(&stats)
-	return stats.HeapInuse
 }
 
 // runHost is a host with one component, which says when it is up and then waits

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/airhost/airhost/backends/native"
 	"github.com/airhost/airhost/backends/process"
 	"github.com/airhost/airhost/brokers/inproc"
 	"github.com/airhost/airhost/core"
@@ -58,7 +59,7 @@ func (flood) HandleMessage(_ guest.Host, _ string, message []byte) ([]byte, erro
 	return message, nil
 }
 
-// rig is a host with the process engine.
+// rig is a host with the process engine, and the one of Go values.
 type rig struct{ *host.Host }
 
 func newRig(t testing.TB, log *slog.Logger) rig {
@@ -69,7 +70,8 @@ func newRig(t testing.TB, log *slog.Logger) rig {
 	}
 	broker, _ := inproc.New(inproc.Config{})
 	tracker, _ := slab.New(slab.Config{})
-	h, err := host.New(host.Config{Logger: slog.New(slog.DiscardHandler), RequestTimeout: time.Minute}, broker, tracker, engine)
+	inHost, _ := native.New(native.Config{})
+	h, err := host.New(host.Config{Logger: slog.New(slog.DiscardHandler), RequestTimeout: time.Minute}, broker, tracker, engine, inHost)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,13 @@ type member struct {
 
 func newExchange() *exchange { return &exchange{topics: make(map[string][]*member)} }
 
+// has reports whether anybody subscribes to a topic.
+func (x *exchange) has(topic string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return len(x.topics[topic]) > 0
+}
+
 func (x *exchange) broker() sdk.Broker { return &member{exchange: x} }
 
 func (m *member) Open(_ context.Context, _ string, arrived func([]byte) error) error {

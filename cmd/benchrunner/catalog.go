@@ -14,6 +14,7 @@ import (
 	"github.com/airhost/airhost/brokers/inproc"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/bench"
+	"github.com/airhost/airhost/internal/bench/extensions"
 	"github.com/airhost/airhost/internal/bench/floor"
 	"github.com/airhost/airhost/internal/bench/guests"
 	"github.com/airhost/airhost/internal/bench/remote"
@@ -25,8 +26,8 @@ import (
 // What there is to choose from, in the order in which it is listed.
 var (
 	engineNames  = []string{"wazero", "wazero-interpreter", "native", "wasmtime", "process"}
-	brokerNames  = []string{"inproc", "channel", "nats"}
-	trackerNames = []string{"slab", "timermap"}
+	brokerNames  = []string{"inproc", "channel", "nats", "plugin"}
+	trackerNames = []string{"slab", "timermap", "plugin"}
 )
 
 // engines are those of this build. A new one is one entry here. Of wasmtime a
@@ -49,10 +50,16 @@ var engines = map[string]bench.Engine{
 // hosts.
 func catalog(logger *slog.Logger) bench.Catalog {
 	c := bench.Catalog{
-		Engines:  engines,
-		Brokers:  map[string]fx.Option{"inproc": inproc.Module, "channel": channel.Module},
-		Trackers: map[string]fx.Option{"slab": slab.Module, "timermap": timermap.Module},
-		Native:   native.Module,
+		Engines: engines,
+		Brokers: map[string]bench.Part{
+			"inproc": {Module: inproc.Module}, "channel": {Module: channel.Module},
+			"plugin": {Module: extensions.Broker(logger), Elsewhere: true},
+		},
+		Trackers: map[string]bench.Part{
+			"slab": {Module: slab.Module}, "timermap": {Module: timermap.Module},
+			"plugin": {Module: extensions.Tracker(logger), Elsewhere: true},
+		},
+		Native: native.Module,
 		LeftOut: map[string]string{
 			"nats": "this build has no such broker",
 		},

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/airhost/airhost/internal/bench/extensions"
 	"github.com/airhost/airhost/internal/bench/guests"
 )
 
@@ -25,8 +26,8 @@ const (
 )
 
 func main() {
-	if guests.ServeProcess() {
-		return // it was a component of another benchrunner
+	if guests.ServeProcess() || extensions.Serve() {
+		return // it was a component, or the broker or tracker, of another benchrunner's host
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second interrupt ends the process

@@ -105,7 +105,7 @@ func (b *bench) open(ctx context.Context, o opening) (int, error) {
 	}
 	i := len(b.subjects)
 	b.opened[o] = i
-	b.subjects = append(b.subjects, sampling.Sized{Subject: subject, Size: size(o.key, b.spec.Size)})
+	b.subjects = append(b.subjects, sampling.Sized{Subject: subject, Size: b.size(o)})
 	b.units = append(b.units, cells.Unit(o.key))
 	b.closers = append(b.closers, subject)
 	return i, nil
@@ -123,8 +123,12 @@ const (
 	crowdOps = 100
 )
 
-// size is how large the samples of a mode are, where those of latency are base.
-func size(key result.Key, base sampling.Size) sampling.Size {
+// size is how large a subject's samples are.
+func (b *bench) size(o opening) sampling.Size {
+	base, key := b.spec.Size, o.key
+	if !o.floor && b.spec.Sides[o.side].Source.Elsewhere(key) {
+		base.TotalOps = 0
+	}
 	switch {
 	case key.Mode == result.Throughput:
 		base.Time *= throughputTimes
@@ -134,8 +138,6 @@ func size(key result.Key, base sampling.Size) sampling.Size {
 		return sampling.Size{Time: base.Time, Ops: min(crowdOps, base.Ops)}
 	case key.Mode == result.Cold:
 		return sampling.Size{Time: base.Time, Ops: 1}
-	case key.Peer: // of which some collect garbage once in a thousand operations
-		return sampling.Size{Time: base.Time, Ops: base.Ops}
 	}
 	return base
 }

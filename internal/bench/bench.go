@@ -25,6 +25,10 @@ type Source interface {
 	// Target returns what the cell is held to, in nanoseconds for one operation,
 	// or false.
 	Target(key result.Key) (float64, bool)
+	// Elsewhere reports whether the cell's messages leave the process. They may
+	// take a thousand times as long then: its samples are as large as Time and Ops
+	// of the run's Size say, without its TotalOps.
+	Elsewhere(key result.Key) bool
 	// Open sets up a cell or, with floor, what its engine alone needs. A cell
 	// that turns out not to be measurable is a [cells.LeftOutError]. The caller
 	// closes the subject.

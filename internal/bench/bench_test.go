@@ -11,7 +11,6 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"go.uber.org/fx"
 	"go.uber.org/goleak"
 
 	"github.com/airhost/airhost/backends/native"
@@ -21,6 +20,7 @@ import (
 	"github.com/airhost/airhost/guest"
 	"github.com/airhost/airhost/internal/bench"
 	"github.com/airhost/airhost/internal/bench/cells"
+	"github.com/airhost/airhost/internal/bench/extensions"
 	"github.com/airhost/airhost/internal/bench/floor"
 	"github.com/airhost/airhost/internal/bench/guests"
 	"github.com/airhost/airhost/internal/bench/remote"
@@ -30,7 +30,12 @@ import (
 	"github.com/airhost/airhost/trackers/slab"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if extensions.Serve() {
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func guestOf(pattern result.Pattern) core.Source {
 	if pattern == result.RequestResponse {
@@ -47,11 +52,17 @@ func catalog() bench.Catalog {
 				return floor.NewNative(pattern, payload), nil
 			},
 		}},
-		Brokers:  map[string]fx.Option{"inproc": inproc.Module, "channel": channel.Module},
-		Trackers: map[string]fx.Option{"slab": slab.Module},
-		Native:   native.Module,
-		LeftOut:  map[string]string{"nats": "there is no NATS here"},
-		Logger:   slog.New(slog.DiscardHandler),
+		Brokers: map[string]bench.Part{
+			"inproc": {Module: inproc.Module}, "channel": {Module: channel.Module},
+			"plugin": {Module: extensions.Broker(quiet.Logger), Elsewhere: true},
+		},
+		Trackers: map[string]bench.Part{
+			"slab":   {Module: slab.Module},
+			"plugin": {Module: extensions.Tracker(quiet.Logger), Elsewhere: true},
+		},
+		Native:  native.Module,
+		LeftOut: map[string]string{"nats": "there is no NATS here"},
+		Logger:  slog.New(slog.DiscardHandler),
 	}
 }
 
@@ -307,5 +318,52 @@ func TestSides(t *testing.T) {
 	}
 	if len(turns) != 2 {
 		t.Errorf("turns in a round: %v, want the cell and its floor", turns)
+	}
+}
+
+// A broker or a tracker that is a process is measured like any other, but for
+// targets, and for stages that it does not have.
+func TestExtensions(t *testing.T) {
+	var keys []result.Key
+	add := func(key result.Key, change func(*result.Key)) {
+		for _, extension := range []*string{&key.Broker, &key.Tracker} {
+			before := *extension
+			*extension = "plugin"
+			k := key
+			change(&k)
+			keys = append(keys, k)
+			*extension = before
+		}
+	}
+	for _, pattern := range result.Patterns() {
+		add(key(pattern), func(*result.Key) {})
+		add(key(pattern), func(k *result.Key) { k.Mode, k.Components, k.Cores = result.Throughput, 2, 1 })
+		add(key(pattern), func(k *result.Key) { k.Mode, k.LoadPercent = result.Load, 50 })
+		for _, part := range cells.Parts(result.Stages, pattern) {
+			add(key(pattern), func(k *result.Key) { k.Mode, k.Part = result.Stages, part })
+		}
+	}
+	s := spec(keys...)
+	s.Sampling.Samples = 2
+	s.Size.TotalOps = 20_000 // which only the host alone has the time for
+	measured, err := run(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cell := range measured {
+		absent := cell.Mode == result.Stages && cell.Pattern != result.FireAndForget && cell.Broker == "plugin"
+		switch {
+		case absent && cell.Status != result.LeftOut:
+			t.Errorf("%s: it is measured, want it left out", cell.Key)
+		case absent && !strings.HasPrefix(cell.Reason, "plugin: "):
+			t.Errorf("%s: left out for %q, want a reason about its broker", cell.Key, cell.Reason)
+		case absent:
+		case cell.Status != result.Measured || len(cell.Samples) != 2:
+			t.Errorf("%s: got %+v, want two samples", cell.Key, cell)
+		case cell.Target != nil:
+			t.Errorf("%s: it has a target", cell.Key)
+		case cell.Broker == "plugin" && cell.Mode == result.Latency && cell.OpsPerSample != s.Size.Ops:
+			t.Errorf("%s: %d operations in a sample, want %d", cell.Key, cell.OpsPerSample, s.Size.Ops)
+		}
 	}
 }

@@ -37,10 +37,19 @@ type Engine struct {
 	Floor func(ctx context.Context, pattern result.Pattern, payload int) (remote.Subject, error)
 }
 
+// Part is a broker or a tracker that cells can be measured with.
+type Part struct {
+	// Module provides it.
+	Module fx.Option
+	// Elsewhere says that it is a process of its own: there are no targets for
+	// cells with it.
+	Elsewhere bool
+}
+
 // Catalog is what a build can measure, by the names that cells use.
 type Catalog struct {
 	Engines           map[string]Engine
-	Brokers, Trackers map[string]fx.Option
+	Brokers, Trackers map[string]Part
 	// Native is the engine of the component that guests report to, which is a Go
 	// value, on hosts whose own engine is another.
 	Native fx.Option
@@ -66,6 +75,9 @@ func (c Catalog) Reason(key result.Key) string {
 	if c.Engines[key.Engine].Elsewhere && (key.Mode == result.Stages || key.Part == cells.Memory) {
 		return key.Engine + ": its components are not in the host's process"
 	}
+	if c.Brokers[key.Broker].Elsewhere && key.Mode == result.Stages && key.Pattern != result.FireAndForget {
+		return key.Broker + ": what comes back takes the way through its process too, which is none of the stages"
+	}
 	if most := runtime.GOMAXPROCS(0); key.Cores > most {
 		return fmt.Sprintf("%d cores: this process may use %d", key.Cores, most)
 	}
@@ -74,11 +86,15 @@ func (c Catalog) Reason(key result.Key) string {
 
 // Target implements [Source].
 func (c Catalog) Target(key result.Key) (float64, bool) {
-	engine := c.Engines[key.Engine]
-	if engine.Elsewhere {
+	if c.Elsewhere(key) || c.Trackers[key.Tracker].Elsewhere {
 		return 0, false
 	}
-	return cells.Target(key, engine.Native)
+	return cells.Target(key, c.Engines[key.Engine].Native)
+}
+
+// Elsewhere implements [Source]. A tracker's process does not hold up messages.
+func (c Catalog) Elsewhere(key result.Key) bool {
+	return c.Engines[key.Engine].Elsewhere || c.Brokers[key.Broker].Elsewhere
 }
 
 // Open implements [Source].
@@ -143,12 +159,12 @@ type UnknownError struct{ Part, Name string }
 
 func (e *UnknownError) Error() string { return fmt.Sprintf("there is no %s %q", e.Part, e.Name) }
 
-func named(all map[string]fx.Option, part, name string) (fx.Option, error) {
-	option, ok := all[name]
+func named(all map[string]Part, part, name string) (fx.Option, error) {
+	found, ok := all[name]
 	if !ok {
 		return nil, &UnknownError{part, name}
 	}
-	return option, nil
+	return found.Module, nil
 }
 
 func (c Catalog) engine(name string) (Engine, error) {

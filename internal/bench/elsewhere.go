@@ -92,6 +92,9 @@ func (p *Peers) Reason(key result.Key) string {
 // Target implements [Source]: others are held to nothing.
 func (p *Peers) Target(result.Key) (float64, bool) { return 0, false }
 
+// Elsewhere implements [Source].
+func (p *Peers) Elsewhere(result.Key) bool { return true }
+
 // Open implements [Source].
 func (p *Peers) Open(ctx context.Context, key result.Key, floor bool) (remote.Subject, error) {
 	return p.program.Open(ctx, key, floor)

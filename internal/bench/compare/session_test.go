@@ -102,6 +102,7 @@ func (t tail) Tails() sampling.Tails {
 type all struct{ bench.Source }
 
 func (all) Reason(result.Key) string          { return "" }
+func (all) Elsewhere(result.Key) bool         { return false }
 func (all) Target(result.Key) (float64, bool) { return 0, false }
 
 // twoBuilds is a session of two builds whose operations take so long, and the
