@@ -63,7 +63,7 @@ func listSuites(stdout io.Writer, path string) error {
 	var text strings.Builder
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	for _, name := range file.Names() {
-		keys, err := suiteKeys(file.Suites[name], file)
+		keys, _, err := suiteKeys(file.Suites[name], file)
 		if err != nil {
 			return fmt.Errorf("--suites: %w", err)
 		}

@@ -8,10 +8,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 
 	"github.com/airhost/airhost/internal/bench"
 	"github.com/airhost/airhost/internal/bench/remote"
-	"github.com/airhost/airhost/internal/bench/result"
 )
 
 // peersFolder has the program that measures other projects' hosts, as a module
@@ -19,9 +19,9 @@ import (
 const peersFolder = "results/peers"
 
 // openPeers starts the program that measures peers. Peers are measured with the
-// patterns and payloads that the run's own latency cells have. The caller calls
+// patterns and payloads of the latency cells that they are beside. The caller calls
 // end after the run.
-func (f *runFlags) openPeers(ctx context.Context, stderr io.Writer, own []result.Key) (side bench.Side, end func() error, err error) {
+func (f *runFlags) openPeers(ctx context.Context, stderr io.Writer, sets []beside) (side bench.Side, end func() error, err error) {
 	path, remove, err := f.peerProgram(ctx, stderr)
 	if err != nil {
 		return side, nil, err
@@ -37,11 +37,19 @@ func (f *runFlags) openPeers(ctx context.Context, stderr io.Writer, own []result
 	if err != nil {
 		return side, nil, &failure{errors.Join(err, end())}
 	}
-	keys, err := peers.Keys(f.peers, own)
-	if err != nil {
-		return side, nil, errors.Join(fmt.Errorf("--peer: %w", err), end())
+	side.Source = peers
+	for _, set := range sets {
+		keys, err := peers.Keys(set.peers, set.keys)
+		if err != nil {
+			return side, nil, errors.Join(fmt.Errorf("--peer: %w", err), end())
+		}
+		for _, key := range keys {
+			if !slices.Contains(side.Keys, key) {
+				side.Keys = append(side.Keys, key)
+			}
+		}
 	}
-	return bench.Side{Source: peers, Keys: keys}, end, nil
+	return side, end, nil
 }
 
 // peerProgram returns the program's path. The caller calls remove after its end.

@@ -71,30 +71,44 @@ func (f *runFlags) add(flags *pflag.FlagSet) {
 // suiteFlags are those that a suite's settings may set.
 var suiteFlags = []string{
 	"quick", "thorough", "samples", "max-samples", "interval", "sample-time", "sample-ops", "total-ops", "warmup",
-	"isolate", "peer",
+	"isolate",
 }
 
-// keys returns the cells that were chosen, and sets what their suite says.
-func (f *runFlags) keys(flags *pflag.FlagSet) ([]result.Key, error) {
+// cells returns the cells that were chosen, and beside which of them there are to
+// be peers; it sets what their suite says. Peers that are named by the flag are
+// beside all cells of a suite.
+func (f *runFlags) cells(flags *pflag.FlagSet) (keys []result.Key, sets []beside, err error) {
 	if f.suite == "" {
 		selection, err := f.chosen.selection()
-		return selection.Keys(), err
+		if err != nil {
+			return nil, nil, err
+		}
+		keys = selection.Keys()
+	} else if keys, sets, err = f.suiteCells(flags); err != nil {
+		return nil, nil, err
 	}
+	if len(f.peers) > 0 {
+		sets = []beside{{keys, f.peers}}
+	}
+	return keys, sets, nil
+}
+
+func (f *runFlags) suiteCells(flags *pflag.FlagSet) (keys []result.Key, sets []beside, err error) {
 	if err := noLists(flags); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	suite, file, err := findSuite(f.suite)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := suiteSettings(flags, suite, file, suiteFlags); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	return suiteKeys(suite, file)
 }
 
 func (f *runFlags) run(command *cobra.Command) error {
-	keys, err := f.keys(command.Flags())
+	keys, sets, err := f.cells(command.Flags())
 	if err != nil {
 		return err
 	}
@@ -105,7 +119,7 @@ func (f *runFlags) run(command *cobra.Command) error {
 		return errors.New("--isolate and --cpuprofile: the profile is of one process, want one of them at most")
 	}
 	stderr := command.ErrOrStderr()
-	sides, end, err := f.sides(command.Context(), stderr, keys)
+	sides, end, err := f.sides(command.Context(), stderr, keys, sets)
 	if err != nil {
 		return err
 	}
@@ -131,7 +145,7 @@ func (f *runFlags) run(command *cobra.Command) error {
 }
 
 // sides says where the cells come from. The caller calls end after the run.
-func (f *runFlags) sides(ctx context.Context, stderr io.Writer, keys []result.Key) (sides []bench.Side, end func() error, err error) {
+func (f *runFlags) sides(ctx context.Context, stderr io.Writer, keys []result.Key, sets []beside) (sides []bench.Side, end func() error, err error) {
 	logger := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	own := bench.Side{Source: catalog(logger), Keys: keys}
 	if f.isolate {
@@ -141,10 +155,10 @@ func (f *runFlags) sides(ctx context.Context, stderr io.Writer, keys []result.Ke
 		}
 		own.Source = bench.Isolated{Source: own.Source, Command: command}
 	}
-	if len(f.peers) == 0 {
+	if len(sets) == 0 {
 		return []bench.Side{own}, func() error { return nil }, nil
 	}
-	others, end, err := f.openPeers(ctx, stderr, keys)
+	others, end, err := f.openPeers(ctx, stderr, sets)
 	return []bench.Side{own, others}, end, err
 }
 

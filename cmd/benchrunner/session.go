@@ -70,7 +70,8 @@ func (s *sessionFlags) keys(flags *pflag.FlagSet) ([]result.Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	return suiteKeys(suite, file)
+	keys, _, err := suiteKeys(suite, file)
+	return keys, err
 }
 
 // base builds what this program is compared with, if need be.

@@ -48,29 +48,39 @@ func noLists(flags *pflag.FlagSet) error {
 // suiteName is the name in [FILE:]NAME.
 func suiteName(text string) string { return text[strings.LastIndexByte(text, ':')+1:] }
 
-// suiteKeys returns the cells of a suite, none twice. What a set of cells does
-// not say is as in a run without flags.
-func suiteKeys(s suite.Suite, file *suite.File) ([]result.Key, error) {
-	var all []result.Key
+// beside says beside which cells which peers are measured.
+type beside struct {
+	keys  []result.Key
+	peers []string
+}
+
+// suiteKeys returns the cells of a suite, none twice, and the sets of them that
+// name peers. What a set of cells does not say is as in a run without flags.
+func suiteKeys(s suite.Suite, file *suite.File) (all []result.Key, sets []beside, err error) {
 	for _, list := range s.Cells {
 		chosen := headline()
+		set := beside{}
 		flags := pflag.NewFlagSet("cells", pflag.ContinueOnError)
 		chosen.add(flags)
+		flags.StringSliceVar(&set.peers, "peer", nil, "")
 		check := func() error { _, err := chosen.selection(); return err }
 		if err := applyList(flags, list, file, check); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		selection, err := chosen.selection()
 		if err != nil {
-			return nil, file.Wrong(list.Place, err)
+			return nil, nil, file.Wrong(list.Place, err)
 		}
-		for _, key := range selection.Keys() {
+		if set.keys = selection.Keys(); len(set.peers) > 0 {
+			sets = append(sets, set)
+		}
+		for _, key := range set.keys {
 			if !slices.Contains(all, key) {
 				all = append(all, key)
 			}
 		}
 	}
-	return all, nil
+	return all, sets, nil
 }
 
 // suiteSettings sets flags as a suite says, unless they are set already. Only
