@@ -30,7 +30,7 @@ try() {
 		code=0
 		"$folder/$1" compare --against-program "$folder/itself" --threshold "$threshold" \
 			--engine wazero --pattern fire-and-forget,request-response \
-			--samples 64 --warmup 30ms --json - >"$folder/comparison.json" 2>"$folder/errors" || code=$?
+			--samples 96 --warmup 30ms --json - >"$folder/comparison.json" 2>"$folder/errors" || code=$?
 		if [ "$code" -gt 1 ]; then
 			cat "$folder/errors" >&2
 			exit 2

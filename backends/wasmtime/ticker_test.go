@@ -19,7 +19,7 @@ func TestGuestsAreStoppedAfterARest(t *testing.T) {
 	for range 2 {
 		in := instantiate(t, c, core.Environment{Host: sink{}, Limits: core.Limits{HandlerTime: time.Millisecond}.WithDefaults()})
 		for !e.Resting() {
-			time.Sleep(10 * time.Millisecond)
+			<-time.After(10 * time.Millisecond)
 		}
 		trapOf(t, in.HandleMessage(core.MustComponentID("a/b"), nil, nil), core.TrapHandler)
 		if e.Resting() {
