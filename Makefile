@@ -67,9 +67,9 @@ bench: build ## measure the headline figures (a minute, on a quiet machine)
 	@$(OUT)/benchrunner run
 
 reference: build ## measure all that results/ keeps, and make its report (half an hour)
-	@$(OUT)/benchrunner run --json results/headline.json
+	@$(OUT)/benchrunner run --samples 30 --max-samples 40 --warmup 300ms --json results/headline.json
 	@$(OUT)/benchrunner run --suite reference --json results/reference.json
-	@$(OUT)/benchrunner run --mode load --engine wazero,wasmtime,native --broker inproc,channel --pattern request-response --samples 30 --interval 0 --json results/load.json
+	@$(OUT)/benchrunner run --mode load --engine wazero,wasmtime,native --broker inproc,channel --pattern request-response --samples 15 --interval 0 --warmup 200ms --json results/load.json
 	@$(OUT)/benchrunner run --engine wazero,wasmtime --peer all --samples 30 --sample-time 5ms --interval 0 --total-ops 0 --json results/peers.json
 	@$(OUT)/benchrunner report results/reference.json results/load.json results/headline.json -o results/report.html
 	@$(OUT)/benchrunner report results/headline.json --svg results/headline.svg
