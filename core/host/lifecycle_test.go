@@ -293,6 +293,35 @@ func TestIdleComponentMemory(t *testing.T) {
 	t.Logf("an idle native component costs %d bytes", each)
 }
 
+// TestRemovedComponentMemory: a host that idles holds nothing of a component that
+// it has removed, the last that a worker ran or not.
+func TestRemovedComponentMemory(t *testing.T) {
+	everyPart(t, func(t *testing.T, p parts) {
+		h := p.start(t, host.Config{Workers: 1})
+		freed := make(chan struct{})
+		func() {
+			held := new([1 << 20]byte)
+			runtime.AddCleanup(held, func(freed chan struct{}) { close(freed) }, freed)
+			h.deploy("a/heavy", responder(func(m []byte) ([]byte, error) { held[0]++; return m, nil }))
+		}()
+		check(t, h.Send(id("a/heavy"), nil))
+		_, err := h.Request(within(t), id("a/heavy"), nil)
+		check(t, err)
+		h.balance()
+		check(t, h.Undeploy(within(t), id("a/heavy")))
+		for deadline := within(t); ; {
+			runtime.GC()
+			select {
+			case <-freed:
+				return
+			case <-deadline.Done():
+				t.Fatal("what the component held is held still")
+			case <-time.After(time.Millisecond):
+			}
+		}
+	})
+}
+
 func heap() uint64 {
 	runtime.GC()
 	runtime.GC()

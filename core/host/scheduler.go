@@ -139,6 +139,7 @@ func (s *workers) take(w *worker, fair bool) *turn {
 	}
 	for s.queue.length == 0 && !s.closed && !w.retired.Load() {
 		w.slot.rest()
+		w.current = nil // it may be removed meanwhile
 		s.waiting++
 		s.wakeup.Wait()
 		s.waiting--

@@ -189,8 +189,6 @@ func testChurn(t *testing.T, a *hostile.Arena) {
 			t.Fatal(err)
 		}
 	}
-	if after := heap(); after > before+heapSlack {
-		t.Errorf("the heap has grown from %d to %d KiB", before>>10, after>>10)
-	}
+	checkHeap(t, before)
 	alive(t, h)
 }
