@@ -48,6 +48,8 @@ func starting(name string, change func(*wasm.Module), kind core.TrapKind) Attack
 func processor() []Attack {
 	table := inGuest("a jump table of 10,000 entries, for ever", 'j')
 	table.Guest = forge(jumps(10_000))
+	fills := inGuest("all of its memory filled 2,000 times, without a loop", 'j')
+	fills.Guest = forge(fillMemory(2000))
 	health := armed("a loop in health", "aho")
 	health.By, health.Tune = ByHealth, func(d *host.Deployment) { d.HealthInterval = time.Millisecond }
 	shutdown := armed("a loop in shutdown", "aso")
@@ -62,6 +64,7 @@ func processor() []Attack {
 		inGuest("two functions that call each other, exponentially", 'm'),
 		table,
 		inGuest("all of its memory filled, for ever", 'F'),
+		fills,
 		starting("a loop in the start function", startsWith("spin"), core.TrapHandler),
 		starting("a loop in _initialize", initializesWith("spin"), core.TrapHandler),
 		initialize,

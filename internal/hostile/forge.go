@@ -44,25 +44,29 @@ func replace(m *wasm.Module, locals uint32, expr []byte) {
 
 // Opcodes of forged code.
 const (
-	opLoop     = 0x03
-	opEnd      = 0x0b
-	opBr       = 0x0c
-	opBrIf     = 0x0d
-	opBrTable  = 0x0e
-	opCall     = 0x10
-	opLocalGet = 0x20
-	opLocalSet = 0x21
-	opI64Load  = 0x29
-	opI64Store = 0x37
-	opI32Const = 0x41
-	opI32Ne    = 0x47
-	opI64Add   = 0x7c
-	opRefNull  = 0xd0
-	opMisc     = 0xfc
+	opLoop       = 0x03
+	opEnd        = 0x0b
+	opBr         = 0x0c
+	opBrIf       = 0x0d
+	opBrTable    = 0x0e
+	opCall       = 0x10
+	opLocalGet   = 0x20
+	opLocalSet   = 0x21
+	opI64Load    = 0x29
+	opI64Store   = 0x37
+	opMemorySize = 0x3f
+	opMemoryGrow = 0x40
+	opI32Const   = 0x41
+	opI32Ne      = 0x47
+	opI32Shl     = 0x74
+	opI64Add     = 0x7c
+	opRefNull    = 0xd0
+	opMisc       = 0xfc
 
-	miscTableGrow = 15
-	miscTableSize = 16
-	miscTableFill = 17
+	miscMemoryFill = 11
+	miscTableGrow  = 15
+	miscTableSize  = 16
+	miscTableFill  = 17
 
 	noResult = 0x40
 	funcref  = 0x70
@@ -81,6 +85,20 @@ func jumps(n int) func(*wasm.Module) {
 	return func(m *wasm.Module) {
 		table := append(constant(0), op(opBrTable, uint32(n))...)
 		replace(m, 0, loop(append(table, make([]byte, n+1)...)))
+	}
+}
+
+// fillMemory grows the memory until that is refused, and fills it n times without a
+// loop.
+func fillMemory(n int) func(*wasm.Module) {
+	return func(m *wasm.Module) {
+		grow := slices.Concat(constant(1), []byte{opMemoryGrow, 0}, constant(-1), []byte{opI32Ne}, op(opBrIf, 0))
+		expr := loop(grow)
+		fill := slices.Concat(constant(0), constant(0), []byte{opMemorySize, 0}, constant(16), []byte{opI32Shl, opMisc, miscMemoryFill, 0})
+		for range n {
+			expr = append(expr, fill...)
+		}
+		replace(m, 0, expr)
 	}
 }
 

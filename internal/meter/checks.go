@@ -11,6 +11,7 @@ const (
 	opUnreachable = 0x00
 	opBlock       = 0x02
 	opIf          = 0x04
+	opLoop        = 0x03
 	opEnd         = 0x0b
 	opCall        = 0x10
 	opDrop        = 0x1a

@@ -69,6 +69,9 @@ func TestWasmtimeCompiles(t *testing.T) {
 		} else if err != nil {
 			t.Fatalf("%s: %v", path, err)
 		}
+		if err := meter.AddPauses(bounded); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
 		compiles(t, engine, path+" bounded", bounded.Encode())
 	}
 	for seed := uint64(0); seed < 80; seed += 2 { // wasmtime-go has no exceptions

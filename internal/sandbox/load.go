@@ -90,12 +90,15 @@ func (c *Code) Instrument(m *wasm.Module) (*meter.Result, error) {
 }
 
 // Bound is for engines that do not instrument: it lowers the maxima that m, the
-// guest's module, declares to the limits of memory and tables, and checks how
-// deep its code is nested.
+// guest's module, declares to the limits of memory and tables, checks how deep its
+// code is nested, and has it pause before what takes long.
 func (c *Code) Bound(m *wasm.Module) error {
 	err := meter.Bound(m, c.meter())
 	if err == nil {
 		err = meter.CheckNesting(m, maxNesting)
+	}
+	if err == nil {
+		err = meter.AddPauses(m)
 	}
 	if err != nil {
 		return ModuleError(c.source, limitError(err))

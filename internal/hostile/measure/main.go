@@ -57,19 +57,27 @@ func measure(out, progress io.Writer, engine hostile.Engine, only string) error 
 		}
 	}
 	all := make([]results, len(attacks))
-	for i := range attacks {
-		fmt.Fprintf(progress, "%d of %d: %s: %s\n", i+1, len(attacks), attacks[i].Group, attacks[i].Name)
-		var err error
-		if all[i], err = rounds(ctx, engine, &attacks[i]); err != nil {
-			return fmt.Errorf("%s: %w", attacks[i].Name, err)
+	for n := range mostRounds {
+		for i := range attacks {
+			if all[i].enough() {
+				continue
+			}
+			fmt.Fprintf(progress, "round %d, %d of %d: %s: %s\n", n+1, i+1, len(attacks), attacks[i].Group, attacks[i].Name)
+			if err := all[i].round(ctx, engine, &attacks[i]); err != nil {
+				return fmt.Errorf("%s: %w", attacks[i].Name, err)
+			}
 		}
+	}
+	for i := range all {
+		slices.Sort(all[i].stopped)
+		slices.Sort(all[i].attacked)
 	}
 	print(out, engine, attacks, all)
 	return nil
 }
 
 // print prints the table. What the neighbour takes undisturbed is the same for all
-// attacks: between one attack and the next it differs by what the processors slept.
+// attacks: between one attack and the next it differs by whether a processor sleeps.
 func print(out io.Writer, engine hostile.Engine, attacks []hostile.Attack, all []results) {
 	var calm hostile.Latencies
 	for i := range all {
@@ -87,7 +95,9 @@ func print(out io.Writer, engine hostile.Engine, attacks []hostile.Attack, all [
 	}
 }
 
-// An attack is repeated until both are there.
+// An attack is repeated until both are there. The rounds of one are far apart: what
+// the neighbour takes depends on whether a processor sleeps, and that does not change
+// from one moment to the next.
 const (
 	leastRounds  = 5
 	leastSamples = 10_000
@@ -101,23 +111,16 @@ type results struct {
 	memory         int64
 }
 
-// rounds runs an attack several times, on a host of its own.
-func rounds(ctx context.Context, engine hostile.Engine, attack *hostile.Attack) (r results, err error) {
-	arena, err := hostile.NewArena(ctx, engine)
-	if err != nil {
-		return r, err
-	}
-	for n := 0; n < mostRounds && (n < leastRounds || len(r.attacked) < leastSamples); n++ {
-		if err := r.round(ctx, arena, attack); err != nil {
-			return r, err
-		}
-	}
-	slices.Sort(r.stopped)
-	slices.Sort(r.attacked)
-	return r, arena.Close(ctx)
+func (r *results) enough() bool {
+	return len(r.stopped) >= leastRounds && len(r.attacked) >= leastSamples
 }
 
-func (r *results) round(ctx context.Context, arena *hostile.Arena, attack *hostile.Attack) error {
+// round runs an attack once, on a host of its own.
+func (r *results) round(ctx context.Context, engine hostile.Engine, attack *hostile.Attack) error {
+	arena, err := hostile.NewArena(ctx, engine)
+	if err != nil {
+		return err
+	}
 	calm, err := arena.Undisturbed(ctx, 20*time.Millisecond)
 	if err != nil {
 		return err
@@ -130,7 +133,7 @@ func (r *results) round(ctx context.Context, arena *hostile.Arena, attack *hosti
 	r.calm = append(r.calm, calm...)
 	r.attacked = append(r.attacked, report.Latencies...)
 	r.memory = max(r.memory, report.Memory)
-	return nil
+	return arena.Close(ctx)
 }
 
 func (r *results) median() time.Duration { return r.stopped[len(r.stopped)/2] }
