@@ -50,6 +50,12 @@ type Reserver interface {
 	// reserves the next one, or returns 0 where there is none to be had. An id
 	// that is not reserved for w is ErrInvalidArgument.
 	RegisterReserved(id RequestID, w Waiter, timeout time.Duration) (next RequestID, err error)
+
+	// Renew puts other ids that are reserved for w in the place of ids that are,
+	// whose requests have begun and ended without the tracker. Where one is not
+	// reserved for w, which is ErrInvalidArgument, it stays, and so do those that
+	// follow.
+	Renew(w Waiter, ids []RequestID) error
 }
 
 // Waiter is told that its request has expired. Waiters are compared with ==, so

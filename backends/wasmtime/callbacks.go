@@ -21,6 +21,7 @@ import (
 func airhostImport(handle C.uintptr_t, index C.int32_t, values *C.wasmtime_val_raw_t) (end C.int) {
 	in := instances.find(uintptr(handle))
 	defer in.recovered(in.depth, &end)
+	in.settle(in.c.turns)
 	in.host(&in.component.hosts[index], values)
 	return 0
 }
@@ -29,6 +30,7 @@ func airhostImport(handle C.uintptr_t, index C.int32_t, values *C.wasmtime_val_r
 func airhostFill(handle C.uintptr_t, first, second C.uint32_t) (end C.int) {
 	in := instances.find(uintptr(handle))
 	defer in.recovered(in.depth, &end)
+	in.settle(in.c.turns)
 	in.misplaced(uint32(first), uint32(second))
 	return 0
 }
@@ -37,6 +39,7 @@ func airhostFill(handle C.uintptr_t, first, second C.uint32_t) (end C.int) {
 func airhostTake(handle C.uintptr_t, area C.uint32_t) (end C.int) {
 	in := instances.find(uintptr(handle))
 	defer in.recovered(in.depth, &end)
+	in.settle(in.c.turns)
 	in.take(uint32(area))
 	return 0
 }
@@ -46,6 +49,7 @@ func airhostEpoch(handle C.uintptr_t) (end C.int) {
 	in := instances.find(uintptr(handle))
 	defer in.recovered(in.depth, &end)
 	in.component.engine.ticker.use()
+	in.settle(in.c.turns)
 	if in.c.sent.what != C.AIRHOST_NOTHING { // the guest may go on for long
 		in.handOver()
 	}

@@ -155,6 +155,7 @@ static wasm_trap_t *fill(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_
   }
   if (g->first_size > 0) memcpy(g->base + first, g->first, g->first_size);
   if (g->second_size > 0) memcpy(g->base + second, g->second, g->second_size);
+  g->first = g->second = NULL;
   g->phase = AIRHOST_HANDLING;
   return NULL;
 }
@@ -290,19 +291,16 @@ static int deliver(airhost_guest *g, const wasmtime_func_t *f, wasmtime_val_raw_
   return outcome(g, error, trap);
 }
 
-int airhost_message(uintptr_t guest, const uint8_t *sender, uint32_t sender_size,
-                    const uint8_t *message, uint32_t message_size) {
-  airhost_guest *g = (airhost_guest *)guest;
+static int message(airhost_guest *g, const uint8_t *sender, uint32_t sender_size, const uint8_t *bytes, uint32_t size) {
   g->first = sender, g->first_size = sender_size;
-  g->second = message, g->second_size = message_size;
+  g->second = bytes, g->second_size = size;
   wasmtime_val_raw_t values[2];
   values[0].i32 = (int32_t)sender_size;
-  values[1].i32 = (int32_t)message_size;
+  values[1].i32 = (int32_t)size;
   return deliver(g, &g->message, values, 2);
 }
 
-int airhost_callback(uintptr_t guest, uint64_t id, uint32_t tag, const uint8_t *bytes, uint32_t size) {
-  airhost_guest *g = (airhost_guest *)guest;
+static int callback(airhost_guest *g, uint64_t id, uint32_t tag, const uint8_t *bytes, uint32_t size) {
   g->first = bytes, g->first_size = size;
   g->second_size = 0;
   wasmtime_val_raw_t values[3];
@@ -314,6 +312,67 @@ int airhost_callback(uintptr_t guest, uint64_t id, uint32_t tag, const uint8_t *
   int failed = deliver(g, &g->callback, values, 3);
   g->limit = limit;
   return failed;
+}
+
+int airhost_message(uintptr_t guest, const uint8_t *sender, uint32_t sender_size,
+                    const uint8_t *bytes, uint32_t size) {
+  return message((airhost_guest *)guest, sender, sender_size, bytes, size);
+}
+
+int airhost_callback(uintptr_t guest, uint64_t id, uint32_t tag, const uint8_t *bytes, uint32_t size) {
+  return callback((airhost_guest *)guest, id, tag, bytes, size);
+}
+
+void airhost_keep_arguments(airhost_guest *g, bool callback) {
+  if (g->first == NULL) return; // they are in its memory
+  uint8_t *first = callback ? g->small : g->sender;
+  memcpy(first, g->first, g->first_size);
+  g->first = first;
+  if (callback) return;
+  memcpy(g->sent_bytes, g->second, g->second_size);
+  g->second = g->sent_bytes;
+}
+
+int airhost_relay(uintptr_t guest, uintptr_t other, bool outcome, uint64_t id,
+                  const uint8_t *first, uint32_t first_size, const uint8_t *second, uint32_t second_size, uint32_t most,
+                  const uint64_t *ids, uint32_t n, const uint64_t *other_ids, uint32_t other_n, uint32_t *progress) {
+  airhost_guest *sides[2] = {(airhost_guest *)guest, (airhost_guest *)other};
+  const uint64_t *next[2] = {ids, other_ids}, *end[2] = {ids + n, other_ids + other_n};
+  airhost_turns t = {0};
+  sides[0]->turns = sides[1]->turns = &t;
+  int failed = outcome ? callback(sides[0], id, 0, first, first_size)
+                       : message(sides[0], first, first_size, second, second_size);
+  for (uint32_t calls = 1; calls <= most && !failed && !t.settled; calls++) {
+    airhost_guest *g = sides[t.side], *o = sides[1 - t.side];
+    uint8_t what = g->sent.what, kind;
+    if (t.kind == AIRHOST_REQUEST) { // its response comes first
+      if (what != AIRHOST_NOTHING || g->small_size < 0 || (uint32_t)g->small_size > o->limit) break;
+      kind = AIRHOST_CALLBACK;
+    } else {
+      if (what == AIRHOST_NOTHING || !g->granted.other) break;
+      kind = what == AIRHOST_SENT_REQUEST ? AIRHOST_REQUEST : AIRHOST_MESSAGE;
+    }
+    if (t.kind != AIRHOST_FIRST) t.ended[t.side][t.kind]++;
+    t.side = 1 - t.side;
+    t.kind = kind;
+    __atomic_store_n(progress, calls << 1 | t.side, __ATOMIC_RELEASE);
+    g->sent.what = AIRHOST_NOTHING;
+    o->wanted = kind == AIRHOST_REQUEST;
+    if (kind == AIRHOST_CALLBACK) {
+      failed = callback(o, id, 0, g->small, (uint32_t)g->small_size);
+      continue;
+    }
+    if (kind == AIRHOST_REQUEST) {
+      id = *next[1 - t.side]++;
+      g->granted.request = next[1 - t.side] < end[1 - t.side] ? *next[1 - t.side] : 0;
+    }
+    failed = message(o, g->self, g->self_size, g->sent_bytes, g->sent.size);
+  }
+  if (!t.settled) {
+    sides[0]->turns = sides[1]->turns = NULL;
+    sides[0]->last = t;
+  }
+  return (failed ? AIRHOST_FAILED : 0) | (t.settled ? AIRHOST_SETTLED : 0);
 }
 
 bool airhost_find(airhost_guest *g, const char *name, size_t size, wasmtime_func_t *f) {

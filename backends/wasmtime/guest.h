@@ -3,9 +3,13 @@
 // Invariants, which guest.c relies on:
 //   - A guest is used by one thread at a time, and lives as long as its store.
 //   - Its host functions run only within airhost_run, airhost_message,
-//     airhost_callback and airhost_instantiate.
+//     airhost_callback, airhost_relay and airhost_instantiate.
 //   - Pointers to Go's memory (first, second) are only held within
-//     airhost_message and airhost_callback.
+//     airhost_message, airhost_callback and airhost_relay.
+//   - In a relay one guest runs at a time, never within the other's call. When Go
+//     is called it settles the relay: from then on the guest that does not run may
+//     be another thread's, or freed. What both know of the relay is on the stack,
+//     and the arguments of the call in progress are kept by its own guest.
 //   - base stays where it is: the configuration has memory never move. size is
 //     what memory had at least when it was last looked at, since it never
 //     shrinks; whoever finds it too small, and whoever calls Go, looks again.
@@ -33,6 +37,21 @@ enum { AIRHOST_NOTHING, AIRHOST_SENT_MESSAGE, AIRHOST_SENT_REQUEST };
 
 typedef struct airhost_guest airhost_guest;
 
+// What a call in a relay is for; core.RelayKind.
+enum { AIRHOST_FIRST, AIRHOST_MESSAGE, AIRHOST_REQUEST, AIRHOST_CALLBACK, AIRHOST_KINDS };
+
+// How far a relay has come: the last call's side and kind, and how many calls of
+// each side and kind have ended between the first and the last. Once it is settled
+// only the guest of the last call is the caller's.
+typedef struct {
+  uint8_t side, kind;
+  bool settled;
+  uint32_t ended[2][AIRHOST_KINDS];
+} airhost_turns;
+
+// How a relay has ended, added up.
+enum { AIRHOST_FAILED = 1, AIRHOST_SETTLED = 2 };
+
 // One function that a guest imports.
 typedef struct {
   airhost_guest *guest;
@@ -48,7 +67,7 @@ struct airhost_guest {
   wasmtime_global_t fuel;            // the meter's counter
   uint8_t phase;
 
-  // Arguments of the call in progress, which fill copies.
+  // Arguments of the call in progress, until fill has copied them.
   const uint8_t *first, *second;
   uint32_t first_size, second_size;
   // Where its response goes: nowhere, or to small if it fits there.
@@ -66,6 +85,7 @@ struct airhost_guest {
     uint32_t largest; // message, in bytes
     bool message;     // one may be sent
     uint64_t request; // the id under which one may be sent, or 0
+    bool other;       // target is the other side of the relay
   } granted;
   bool clock; // current-time is the system's
   uint32_t self_size;
@@ -79,6 +99,9 @@ struct airhost_guest {
     uint64_t timeout;
   } sent;
 
+  airhost_turns *turns; // of the relay in progress, unless it is settled
+  airhost_turns last;   // of the last one, if it ended without being settled
+
   wasm_trap_t *trap; // how the last call ended, or NULL
   wasmtime_error_t *error;
 
@@ -86,6 +109,7 @@ struct airhost_guest {
 
   uint8_t small[AIRHOST_SMALL];      // the response
   uint8_t sent_bytes[AIRHOST_SMALL]; // what was sent
+  uint8_t sender[AIRHOST_ID];        // of a message whose sender was given up
 };
 
 // The functions that are answered in C, in the usual case; all others go to Go.
@@ -107,6 +131,18 @@ int airhost_run(airhost_guest *g, const wasmtime_func_t *f, uint8_t phase, wasmt
 int airhost_message(uintptr_t guest, const uint8_t *sender, uint32_t sender_size,
                     const uint8_t *message, uint32_t message_size);
 int airhost_callback(uintptr_t guest, uint64_t id, uint32_t tag, const uint8_t *outcome, uint32_t size);
+
+// Runs a guest as airhost_message or airhost_callback do, and then has the other and
+// it handle in turns what they send by what was granted, in at most so many calls
+// more. The ids are those of granted.request and what follows.
+int airhost_relay(uintptr_t guest, uintptr_t other, bool callback, uint64_t id,
+                  const uint8_t *first, uint32_t first_size, const uint8_t *second, uint32_t second_size, uint32_t most,
+                  const uint64_t *ids, uint32_t n, const uint64_t *other_ids, uint32_t other_n, uint32_t *progress);
+
+// Has a guest keep the arguments of its call in progress that are in the memory of
+// the other guest of its relay, if it has not got them yet. What it keeps them in is
+// free until then.
+void airhost_keep_arguments(airhost_guest *g, bool callback);
 
 bool airhost_find(airhost_guest *g, const char *name, size_t size, wasmtime_func_t *f);
 bool airhost_find_fuel(airhost_guest *g, const char *name, size_t size);

@@ -28,6 +28,7 @@ type instance struct {
 	handle    uintptr
 	granter   core.Granter // the host, if it is one
 	grant     *core.Grant  // that C has
+	relay     *core.Relay  // in progress, of which it is one side, or nil
 
 	// Of the call in progress.
 	response *[]byte              // where the guest's response goes, or nil
@@ -196,6 +197,9 @@ func (in *instance) ask() {
 		in.grant = grant
 		in.c.granted.target_size = C.uint32_t(copy(bytesAt(&in.c.granted.target), grant.Target))
 		in.c.granted.largest = C.uint32_t(min(grant.Largest, maxArgument))
+	}
+	if !in.Code.Traits.Callback {
+		request = 0
 	}
 	in.c.granted.message, in.c.granted.request = C.bool(grant.Message), C.uint64_t(request)
 }

@@ -64,7 +64,23 @@ func (s *script) cancel(id core.RequestID) *script {
 	return s
 }
 
+// cancelSent cancels the request that the guest has sent as n-th, from 0 on.
+func (s *script) cancelSent(n int) *script {
+	s.steps = binary.LittleEndian.AppendUint32(append(s.steps, 'C'), uint32(n))
+	return s
+}
+
 func (s *script) log(text string) *script { return s.named("l", []byte(text)) }
+
+func (s *script) echo(text string) *script { return s.named("e", []byte(text)) }
+
+// before adds a step that names so many bytes before the message: the guest has its
+// sender there.
+func (s *script) before(step string, size int) *script {
+	s.steps = binary.LittleEndian.AppendUint32(append(s.steps, step...), uint32(-size))
+	s.steps = binary.LittleEndian.AppendUint32(s.steps, uint32(size))
+	return s
+}
 
 // step adds steps without numbers.
 func (s *script) step(letters string) *script {

@@ -39,12 +39,15 @@ type component struct {
 	waiting, handed turn // its places in queues
 	running         turn // says in a watch slot that it runs
 
-	taking atomic.Bool // a message would be taken now; written with mu held
+	taking   atomic.Bool           // a message would be taken now; written with mu held
+	relaying atomic.Pointer[relay] // in which its call in progress is the first
 
 	// What follows belongs to the owner.
 	out      outbox
-	inHand   entry     // what it was given to its worker with
-	batch    *batching // of its instance, if that takes several messages at once
+	inHand   entry        // what it was given to its worker with
+	batch    *batching    // of its instance, if that takes several messages at once
+	relayer  core.Relayer // its instance, if that takes turns with others; written with mu held
+	backlog  bool         // there was more in its mailbox when its call began
 	response []byte
 	counts   tally
 	log      logQuota
@@ -168,7 +171,7 @@ type turn struct {
 func (t *turn) run(w *worker) {
 	c := t.component
 	if t.inHand {
-		c.runInHand(w)
+		c = c.runInHand(w)
 	} else {
 		c.mu.Lock()
 		if c.status != queued {
@@ -180,9 +183,10 @@ func (t *turn) run(w *worker) {
 	c.workOff()
 }
 
-// runInHand handles the message in hand; it returns with c.mu held. The call was
-// begun by whoever sent the message.
-func (c *component) runInHand(w *worker) {
+// runInHand handles the message in hand, as far as whose call was the last: it
+// returns that component, with its mu held. The call was begun by whoever sent the
+// message.
+func (c *component) runInHand(w *worker) *component {
 	c.host.clock.Now() // has it tick, now that the watchdog can see the call
 	if c.worker != w { // another one has taken the turn
 		c.mu.Lock()
@@ -191,7 +195,9 @@ func (c *component) runInHand(w *worker) {
 	}
 	e := c.inHand
 	c.inHand = entry{}
-	c.end(c.handle(e))
+	c, trap := c.handle(e)
+	c.end(trap)
+	return c
 }
 
 // workOff works off the mailbox, up to a batch, with c.mu held; it releases it.
@@ -217,7 +223,9 @@ func (c *component) workOff() {
 		e := c.mailbox.pop()
 		c.reopen()
 		c.begin()
-		c.end(c.handle(e))
+		var trap error
+		c, trap = c.handle(e)
+		c.end(trap)
 	}
 	c.yield()
 }
@@ -231,7 +239,7 @@ func (c *component) reopen() {
 
 // begin marks a call of the instance; it releases c.mu.
 func (c *component) begin() {
-	c.calling, c.prompt = true, true
+	c.calling, c.prompt, c.backlog = true, true, c.mailbox.length > 0
 	c.calls++
 	c.host.clock.Now() // has it tick
 	c.mu.Unlock()
@@ -287,24 +295,38 @@ func (c *component) yield() {
 	c.mu.Unlock()
 }
 
-// handle runs the guest on one entry and passes on what comes of it. It returns
-// the error that ended the instance, if one did.
-func (c *component) handle(e entry) error {
+// handle runs the guest on one entry and passes on what comes of it. Whose call was
+// the last is owned when it returns: c, or who has taken turns with it. It returns
+// the error that ended that instance, if one did.
+func (c *component) handle(e entry) (owned *component, trap error) {
 	if delay > 0 {
 		spin(delay)
 	}
 	m := e.message
+	if e.outcome {
+		c.out.pending--
+	}
+	if p := c.partner(e); p != nil {
+		return c.worker.relay.take(c, e, p)
+	}
 	switch {
 	case e.outcome:
-		c.out.pending--
-		return c.calledBack(m, c.instance.HandleCallback(m.Correlation, m.Payload, m.Failure))
+		return c, c.finish(e, c.instance.HandleCallback(m.Correlation, m.Payload, m.Failure))
 	case m.IsRequest():
 		c.response = m.Payload[:0]
 		err := c.instance.HandleMessage(m.Sender, m.Payload, &c.response)
 		m.Payload, c.response = c.response, nil
-		return c.answered(m, err)
+		return c, c.answered(m, err)
 	}
-	return c.received(m, c.instance.HandleMessage(m.Sender, m.Payload, nil))
+	return c, c.finish(e, c.instance.HandleMessage(m.Sender, m.Payload, nil))
+}
+
+// finish ends a call that returned err, for what was no request.
+func (c *component) finish(e entry, err error) error {
+	if e.outcome {
+		return c.calledBack(e.message, err)
+	}
+	return c.received(e.message, err)
 }
 
 // calledBack ends a call of handle-callback that returned err.

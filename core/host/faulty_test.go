@@ -112,13 +112,34 @@ func TestModelCatches(t *testing.T) {
 		catches(t, "a tracker that "+fault, parts{"", newInproc, func() (core.Tracker, error) {
 			tracker, err := newTimermap()
 			return &faultyTracker{Tracker: tracker, fault: fault}, err
-		}})
+		}, nil})
 	}
 	for _, fault := range []string{"drops a message", "delivers twice", "reorders", "refuses what it delivers"} {
 		catches(t, "a broker that "+fault, parts{"", func() (core.Broker, error) {
 			broker, err := newInproc()
 			return &faultyBroker{Broker: broker, fault: fault}, err
-		}, newTimermap})
+		}, newTimermap, nil})
+	}
+}
+
+// TestProgramsRelay: the seeds of FuzzHost have components take turns, with requests
+// under reserved ids and without.
+func TestProgramsRelay(t *testing.T) {
+	for _, p := range allParts {
+		if p.turns == nil {
+			continue
+		}
+		before := p.turns.Load()
+		for _, program := range programs() {
+			for _, broken := range p.play(t, 1, program) {
+				t.Errorf("%s: %s", p.name, broken)
+			}
+		}
+		if turns := p.turns.Load() - before; turns < 10 {
+			t.Errorf("%s: %d turns, want 10 at least", p.name, turns)
+		} else {
+			t.Logf("%s: %d turns", p.name, turns)
+		}
 	}
 }
 

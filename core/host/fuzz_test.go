@@ -12,7 +12,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/airhost/airhost/backends/native"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 )
@@ -29,7 +28,7 @@ func actorName(n int) string { return fmt.Sprintf("m/%d", n%numActors) }
 // byte chooses broker, tracker and workers, and each step is three bytes.
 func FuzzHost(f *testing.F) {
 	for _, program := range programs() {
-		for parts := range byte(8) {
+		for parts := range byte(2 * len(allParts)) {
 			f.Add(append([]byte{parts}, program...))
 		}
 	}
@@ -37,8 +36,8 @@ func FuzzHost(f *testing.F) {
 		if len(program) == 0 || len(program) > 400 {
 			t.Skip("too short, or so long that it only takes time")
 		}
-		p := allParts[program[0]&3]
-		for _, broken := range p.play(t, 1+int(program[0]>>2&1), program[1:]) {
+		p := allParts[int(program[0]>>1)%len(allParts)]
+		for _, broken := range p.play(t, 1+int(program[0]&1), program[1:]) {
 			t.Errorf("%s: %s", p.name, broken)
 		}
 	})
@@ -51,7 +50,7 @@ func (p parts) play(t *testing.T, workers int, program []byte) (broken []string)
 		check(t, err)
 		tracker, err := p.tracker()
 		check(t, err)
-		engine, err := native.New(native.Config{})
+		engine, err := p.engine()
 		check(t, err)
 		h, err := host.New(host.Config{
 			Workers: workers, RequestTimeout: defaultTimeout, DrainTimeout: 50 * time.Millisecond,
@@ -289,6 +288,12 @@ func programs() [][]byte {
 		then(stepSend, actWait<<2, 0, stepRequest, 0, 1, stepSend, actRequest<<2|1, 0x30, stepSettle, 0, 0, stepStop, 100, 0),
 		then(stepSend, actRequestMany<<2, 0x3d, stepSend, actWait<<2|2, 0, stepStop, 200, 0, stepRelease, 0, 0),
 	)
+	for other := range byte(3) { // conversations, in which something comes in between
+		made = append(made,
+			then(stepSend, actTalk<<2, 0xfc|other, stepSendAndWait, actTalk<<2, 0xfc|other, stepSendAndWait, actTalk<<2|1, 0x7c),
+			then(stepSendAndWait, actTalk<<2, 0xfc|other, stepSend, actTalk<<2, 0xf8|other, stepSend, other, 0, stepUndeploy, other, 0, stepDeploy, other, 0xff),
+			then(stepSendAndWait, actTalk<<2, 0xfc|other, stepSend, actTalk<<2, 0xfc|other, stepStop, 1, 0))
+	}
 	for seed := range uint64(12) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		steps := make([]byte, 120)

@@ -19,18 +19,16 @@ func (c *component) Grant() (*core.Grant, core.RequestID) {
 	if r == nil || r.local == nil || c.out.epoch != c.host.epoch.Load() || !r.local.taking.Load() || c.out.quota.tokens < 1 {
 		return nil, 0
 	}
-	if r.request != nil || !c.traits.Callback || c.out.pending >= c.plan.Quota.PendingRequests {
+	if r.request != nil || !c.traits.Callback || c.out.pending >= c.plan.Quota.PendingRequests || len(c.out.reserved) == 0 {
 		return &r.grant, 0
 	}
-	return &r.grant, c.out.reserved
+	return &r.grant, c.out.reserved[0]
 }
 
 // SendGranted implements [core.Granter].
 func (c *component) SendGranted(message []byte) {
-	c.counts.Sent++
-	c.out.quota.take(1)
 	r := c.out.last
-	m := c.newMessage(r.id, message)
+	m := c.granted(r.id, message)
 	if err := r.local.deliver(m, c.worker, true); err != nil {
 		c.host.deadLetter(m, err)
 	}
@@ -38,18 +36,10 @@ func (c *component) SendGranted(message []byte) {
 
 // RequestGranted implements [core.Granter].
 func (c *component) RequestGranted(request []byte, timeoutMillis uint64) {
-	c.counts.Sent++
-	c.counts.Requests++
-	c.out.quota.take(1)
-	c.out.pending++
-	timeout := time.Duration(timeoutMillis) * time.Millisecond
-	if timeout == 0 {
-		timeout = c.host.config.RequestTimeout
-	}
-	r, granted := c.out.last, c.out.reserved
-	m := c.newMessage(r.id, request)
-	m.Correlation, m.Origin = granted, c.host
-	if _, err := c.register(timeout); err != nil {
+	r := c.out.last
+	m := c.granted(r.id, request)
+	m.Correlation, m.Origin = c.out.reserved[0], c.host
+	if err := c.registerGranted(m, timeoutMillis); err != nil {
 		m.Fail(errHostStopping) // the tracker is closed
 		c.outcome(m, c.worker)
 		return
@@ -57,4 +47,24 @@ func (c *component) RequestGranted(request []byte, timeoutMillis uint64) {
 	if err := r.local.deliver(m, c.worker, true); err != nil {
 		c.host.undeliverable(m, outcomeOf(core.AsMessagingError(err)))
 	}
+}
+
+// granted counts what was sent by a grant, and returns it.
+func (c *component) granted(target core.ComponentID, message []byte) *core.Message {
+	c.counts.Sent++
+	c.out.quota.take(1)
+	c.out.spoke = true
+	return c.newMessage(target, message)
+}
+
+// registerGranted registers a request that was granted, under the first reserved id.
+func (c *component) registerGranted(m *core.Message, timeoutMillis uint64) error {
+	c.counts.Requests++
+	c.out.pending++
+	timeout := time.Duration(timeoutMillis) * time.Millisecond
+	if timeout == 0 {
+		timeout = c.host.config.RequestTimeout
+	}
+	_, err := c.register(timeout)
+	return err
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,6 +31,21 @@ type parts struct {
 	name    string
 	broker  func() (core.Broker, error)
 	tracker func() (core.Tracker, error)
+	turns   *atomic.Int64 // of the components, that take them; nil: they do not
+}
+
+// engine returns the engine of Go components.
+func (p parts) engine() (core.Engine, error) {
+	engine, err := native.New(native.Config{})
+	return p.relaying(engine), err
+}
+
+// relaying returns an engine, or one around it.
+func (p parts) relaying(engine core.Engine) core.Engine {
+	if p.turns == nil {
+		return engine
+	}
+	return relaying{engine, p.turns}
 }
 
 func newInproc() (core.Broker, error)    { return inproc.New(inproc.Config{}) }
@@ -38,10 +54,12 @@ func newSlab() (core.Tracker, error)     { return slab.New(slab.Config{}) }
 func newTimermap() (core.Tracker, error) { return timermap.New(timermap.Config{}) }
 
 var allParts = []parts{
-	{"inproc-slab", newInproc, newSlab},
-	{"inproc-timermap", newInproc, newTimermap},
-	{"channel-slab", newChannel, newSlab},
-	{"channel-timermap", newChannel, newTimermap},
+	{"inproc-slab", newInproc, newSlab, nil},
+	{"inproc-timermap", newInproc, newTimermap, nil},
+	{"channel-slab", newChannel, newSlab, nil},
+	{"channel-timermap", newChannel, newTimermap, nil},
+	{"relaying-slab", newInproc, newSlab, new(atomic.Int64)},
+	{"relaying-timermap", newInproc, newTimermap, new(atomic.Int64)},
 }
 
 // everyPart runs a test on each broker with each tracker.
@@ -78,7 +96,7 @@ func (l *lockedBuffer) String() string {
 
 // start returns a running host that stops with the test.
 func start(t testing.TB, config host.Config) *testHost {
-	return parts{"", newInproc, newSlab}.start(t, config)
+	return parts{"", newInproc, newSlab, nil}.start(t, config)
 }
 
 func (p parts) start(t testing.TB, config host.Config) *testHost {
@@ -87,13 +105,13 @@ func (p parts) start(t testing.TB, config host.Config) *testHost {
 	check(t, err)
 	tracker, err := p.tracker()
 	check(t, err)
-	engine, err := native.New(native.Config{})
+	engine, err := p.engine()
 	check(t, err)
 	log := new(lockedBuffer)
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.NewTextHandler(log, nil))
 	}
-	h, err := host.New(config, broker, tracker, engine, toyEngine{})
+	h, err := host.New(config, broker, tracker, engine, p.relaying(toyEngine{}))
 	check(t, err)
 	check(t, h.Start(context.Background()))
 	t.Cleanup(func() {

@@ -221,7 +221,7 @@ func TestStopWhileLoaded(t *testing.T) {
 // hold up Stop beyond its context.
 func TestStopLeavesBehind(t *testing.T) {
 	release := make(chan struct{})
-	p := parts{"", newInproc, newSlab}
+	p := parts{"", newInproc, newSlab, nil}
 	h := p.start(t, host.Config{DrainTimeout: time.Millisecond})
 	entered := make(chan struct{})
 	h.deploy("a/stuck", responder(func([]byte) ([]byte, error) { close(entered); <-release; return nil, nil }))

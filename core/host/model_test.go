@@ -190,10 +190,12 @@ type actor struct {
 	trapped bool
 }
 
-// asked is a request: its message, and when it ends at the latest.
+// asked is a request: its message, when it ends at the latest, and what to talk of
+// then.
 type asked struct {
 	serial   uint32
 	deadline time.Time
+	then     byte
 }
 
 func newActor(w *world, name string) *actor {
@@ -236,6 +238,7 @@ const (
 	actRequestAndTrap
 	actWaitAndRequest
 	actSendBadly
+	actTalk
 	acts
 )
 
@@ -246,6 +249,7 @@ func (a *actor) act(g guest.Host, act, arg byte) error {
 	case actTrap:
 		a.trap()
 	case actWait:
+		g.Now() // what takes long has its engine ask the host
 		a.w.wait()
 	case actSend:
 		a.send(g, arg)
@@ -273,12 +277,29 @@ func (a *actor) act(g guest.Host, act, arg byte) error {
 		a.request(g, arg)
 		a.trap()
 	case actWaitAndRequest:
+		g.Now()
 		a.w.wait()
 		a.request(g, arg)
 	case actSendBadly:
 		a.sendBadly(g)
+	case actTalk:
+		a.talk(g, arg)
 	}
 	return nil
+}
+
+// talk has a conversation: its lower bits say with whom, the rest for how long. The
+// other one goes on, or, each fourth time, answers to a request.
+func (a *actor) talk(g guest.Host, arg byte) {
+	target, left := actorName(int(arg&3)), arg>>2
+	switch {
+	case left == 0:
+	case left&3 != 0:
+		serial, message := a.w.newMessage(a.name, target, true, actTalk, (left-1)<<2|a.name[len(a.name)-1]-'0')
+		a.w.sent(serial, g.Send(target, message))
+	default:
+		a.ask(g, target, actEcho, 0, (left-1)<<2|arg&3)
+	}
 }
 
 // choice is whom an argument means, and what is to be done there: nothing that
@@ -305,6 +326,11 @@ func (a *actor) sendBadly(g guest.Host) {
 func (a *actor) request(g guest.Host, arg byte) (guest.RequestID, bool) {
 	target, act := choice(arg)
 	timeout := []time.Duration{0, time.Millisecond, 7 * time.Millisecond, time.Hour}[arg>>4&3]
+	return a.ask(g, target, act, timeout, 0)
+}
+
+// ask sends a request, after whose response the actor talks on, if then is not 0.
+func (a *actor) ask(g guest.Host, target string, act byte, timeout time.Duration, then byte) (guest.RequestID, bool) {
 	serial, message := a.w.newMessage(a.name, target, true, act, 0)
 	id, err := g.Request(target, message, timeout)
 	a.w.sent(serial, err)
@@ -314,7 +340,7 @@ func (a *actor) request(g guest.Host, arg byte) (guest.RequestID, bool) {
 	if timeout == 0 {
 		timeout = defaultTimeout
 	}
-	a.w.locked(func() { a.open[id] = asked{serial, time.Now().Add(timeout)} })
+	a.w.locked(func() { a.open[id] = asked{serial, time.Now().Add(timeout), then} })
 	return id, true
 }
 
@@ -356,15 +382,17 @@ func (a *actor) cancelOthers(g guest.Host, arg byte) {
 		}
 	})
 	for what, id := range ids {
-		a.w.expect(errors.Is(g.Cancel(id), guest.ErrRequestNotFound), "%s can cancel a request that is %s", a.name, what)
+		err := g.Cancel(id)
+		a.w.expect(errors.Is(err, guest.ErrRequestNotFound) || errors.Is(err, errInterrupted), "%s can cancel a request that is %s", a.name, what)
 	}
 }
 
 func (a *actor) callback(g guest.Host, id guest.RequestID, response []byte, failure error) error {
 	var serial uint32
+	var then byte
 	a.w.locked(func() {
 		asked, open := a.open[id]
-		serial = asked.serial
+		serial, then = asked.serial, asked.then
 		if !open || a.removed {
 			a.w.violated("%s: a callback for request %#x, which has ended before or was never sent", a.name, id)
 		}
@@ -379,6 +407,7 @@ func (a *actor) callback(g guest.Host, id guest.RequestID, response []byte, fail
 	case 5:
 		a.send(g, byte(serial>>3)&3)
 	}
+	a.talk(g, then)
 	return nil
 }
 

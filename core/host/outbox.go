@@ -15,8 +15,9 @@ const maxRoutes = 4096
 // outbox is a component's sending side. It belongs to the component's owner.
 type outbox struct {
 	quota    bucket
-	pending  int            // requests whose callback has not been called
-	reserved core.RequestID // of its next request, or 0
+	pending  int              // requests whose callback has not been called
+	reserved []core.RequestID // of its next requests, if there are
+	spoke    bool             // something was sent by a grant since its last call began
 
 	epoch  uint64 // of the host's configuration, for which the routes hold
 	last   *route
@@ -32,6 +33,7 @@ type route struct {
 	send     error      // why fire-and-forget is refused, or nil
 	request  error      // why request-response is refused, or nil
 	grant    core.Grant
+	short    uint8 // relays in a row that were; see answers
 }
 
 func (r *route) deliver(m *core.Message, w *worker) error {
@@ -121,18 +123,19 @@ func (c *component) handOver(r *route, request []byte, timeout time.Duration) (c
 	return id, nil
 }
 
-// register registers a request, under the reserved id if there is one.
-func (c *component) register(timeout time.Duration) (id core.RequestID, err error) {
-	reserver := c.host.reserver
-	if reserver == nil {
+// register registers a request, under a reserved id if there is one.
+func (c *component) register(timeout time.Duration) (core.RequestID, error) {
+	c.reserve(1)
+	if len(c.out.reserved) == 0 {
 		return c.host.tracker.Register(c, timeout)
 	}
-	if id = c.out.reserved; id == 0 {
-		if id, err = reserver.Reserve(c); err != nil {
-			return 0, err
-		}
+	id := c.out.reserved[0]
+	next, err := c.host.reserver.RegisterReserved(id, c, timeout)
+	if next == 0 {
+		c.out.reserved = c.out.reserved[1:]
+	} else {
+		c.out.reserved[0] = next
 	}
-	c.out.reserved, err = reserver.RegisterReserved(id, c, timeout)
 	return id, err
 }
 

@@ -35,6 +35,14 @@ func (b *bucket) take(n float64) bool {
 	return true
 }
 
+// has reports whether there are n tokens, but for a tick's worth.
+func (b *bucket) has(n float64) bool {
+	if b.tokens < n {
+		b.fill(b.clock.Now())
+	}
+	return b.tokens >= n
+}
+
 // refund gives tokens back that turned out not to be needed.
 func (b *bucket) refund(n float64) { b.tokens += n }
 

@@ -26,9 +26,11 @@ type worker struct {
 
 	// What follows belongs to its goroutine.
 	current *component
+	turns   int // that it has run since it has been fair last
 	spares  []*core.Message
+	relay   relay
 
-	_ [208]byte // keeps other workers out of its cache lines, and those beside
+	_ [128]byte // keeps other workers out of its cache lines, and those beside
 }
 
 // workers is the scheduler: a place for each worker's next component, and one
@@ -59,6 +61,7 @@ func (s *workers) start(h *Host, n int) {
 // spawn starts a worker, with s.mu held.
 func (s *workers) spawn() {
 	w := &worker{slot: s.host.watch.reserve()}
+	w.relay.Settle = w.relay.settle
 	s.done.Go(func() { s.work(w) })
 }
 
@@ -111,8 +114,13 @@ func (s *workers) push(t *turn) {
 
 func (s *workers) work(w *worker) {
 	defer w.slot.release()
-	for n := 1; ; n++ {
-		t := s.take(w, n%turns == 0)
+	for {
+		w.turns++
+		fair := w.turns >= turns
+		if fair {
+			w.turns = 0
+		}
+		t := s.take(w, fair)
 		if t == nil {
 			return
 		}
@@ -144,10 +152,11 @@ func (s *workers) take(w *worker, fair bool) *turn {
 		s.wakeup.Wait()
 		s.waiting--
 	}
-	if w.retired.Load() && s.queue.length > 0 {
+	retired := w.retired.Load() && !s.closed // else it may be the last, and what is left is its to run
+	if retired && s.queue.length > 0 {
 		s.wakeup.Signal() // it may have been woken for what others are to run
 	}
-	if w.retired.Load() || s.queue.length == 0 {
+	if retired || s.queue.length == 0 {
 		s.queued.Store(int64(s.queue.length))
 		return nil
 	}

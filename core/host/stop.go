@@ -208,7 +208,7 @@ func (c *component) stuck() bool {
 // callBack gives c's pending requests their callbacks, and works off those that
 // wait; the owner calls it.
 func (c *component) callBack() {
-	c.out.reserved = 0
+	c.out.reserved = nil
 	for _, id := range c.host.tracker.Remove(c) {
 		m := core.NewMessage(nil)
 		m.Correlation = id
@@ -228,6 +228,7 @@ func (c *component) callBack() {
 			continue
 		}
 		c.begin()
-		c.end(c.handle(e))
+		_, trap := c.handle(e) // nobody takes turns without a worker
+		c.end(trap)
 	}
 }

@@ -248,7 +248,7 @@ func TestCallbacksAtStop(t *testing.T) {
 	broker, err := newInproc()
 	check(t, err)
 	late := &lateBroker{Broker: broker, late: map[core.ComponentID]bool{id("b/asker"): true, id("c/silent"): true}}
-	h := parts{"", func() (core.Broker, error) { return late, nil }, newSlab}.start(t, host.Config{DrainTimeout: time.Millisecond})
+	h := parts{"", func() (core.Broker, error) { return late, nil }, newSlab, nil}.start(t, host.Config{DrainTimeout: time.Millisecond})
 	o := newOutcomes()
 	ask := func(g guest.Host, _ string, _ []byte) ([]byte, error) {
 		_, err := g.Request("b/asker", nil, time.Hour) // comes too late to be answered
@@ -309,7 +309,7 @@ func (t *trackerHooks) start(test *testing.T, config host.Config) *testHost {
 	tracker, err := newSlab()
 	check(test, err)
 	t.Tracker = tracker
-	return parts{"", newInproc, func() (core.Tracker, error) { return t, nil }}.start(test, config)
+	return parts{"", newInproc, func() (core.Tracker, error) { return t, nil }, nil}.start(test, config)
 }
 
 // TestSlowRequesterAtStop: a Go program that is slow to see that the host has

@@ -20,7 +20,7 @@ type supervisor struct {
 func (c *component) ended(reason error) {
 	c.counts.Traps++
 	instance := c.instance
-	c.instance, c.overdue, c.prompt = nil, false, false
+	c.instance, c.relayer, c.overdue, c.prompt = nil, nil, false, false
 	c.supervisor.reason = reason
 	c.mu.Unlock()
 	if instance != nil {
@@ -90,7 +90,7 @@ func (c *component) launch(ctx context.Context) error {
 		return err
 	}
 	c.mu.Lock()
-	c.instance = instance
+	c.instance, c.relayer = instance, c.asRelayer(instance)
 	c.mu.Unlock()
 	c.batch = newBatching(c, instance)
 	return nil
@@ -168,7 +168,7 @@ func (c *component) close(refusal *core.MessagingError) {
 // forgetRequests ends the component's own requests without their callbacks.
 func (c *component) forgetRequests() {
 	c.host.tally.orphans.Add(uint64(len(c.host.tracker.Remove(c))))
-	c.out.reserved = 0
+	c.out.reserved = nil
 }
 
 // outcomeOf is how a request ends that had been taken before its target began to

@@ -132,15 +132,27 @@ func (c *component) watch(slot *watchSlot, now time.Duration) bool {
 	if !c.calling || c.worker != nil && c.worker.slot != slot {
 		return false
 	}
-	if c.seen != c.calls {
-		c.seen, c.since = c.calls, c.host.clock.Exact()
+	who, call := c, c.calls
+	if r := c.relaying.Load(); r != nil {
+		progress := r.Progress.Load()
+		who, call = r.sides[progress&1], call+uint64(progress>>1)
+	}
+	if c.seen != call {
+		c.seen, c.since = call, c.host.clock.Exact()
 	}
 	took := now - c.since
-	if took > c.limits.HandlerTime+c.startTime {
-		c.interrupt()
+	if took <= heldUpAfter && took <= who.limits.HandlerTime+who.startTime {
+		return true
+	}
+	if who != c {
+		who.mu.Lock() // c is not given up meanwhile
+		defer who.mu.Unlock()
+	}
+	if took > who.limits.HandlerTime+who.startTime {
+		who.interrupt()
 	}
 	if took > heldUpAfter {
-		c.prompt = false
+		who.prompt = false
 		if c.worker != nil {
 			c.host.workers.heldUp(c)
 		}

@@ -65,6 +65,38 @@ func (r *reference) RegisterReserved(id core.RequestID, w core.Waiter, timeout t
 	return r.setAside(w), nil
 }
 
+// Renew implements [core.Reserver].
+func (r *reference) Renew(w core.Waiter, ids []core.RequestID) error {
+	defer r.locked()()
+	for i, id := range ids {
+		if err := r.refusal(id, w, 1); err != nil {
+			switch {
+			case r.has("renews what is not reserved"):
+				ids[i] = r.setAside(w)
+			case r.has("gives back the rest"):
+				for _, rest := range ids[i:] {
+					delete(r.reserved, rest)
+				}
+			}
+			return err
+		}
+		if r.has("renews with the same") {
+			continue
+		}
+		if !r.has("keeps what is renewed") {
+			delete(r.reserved, id)
+		}
+		if r.has("has what is renewed pending") {
+			r.start(id, w, time.Hour)
+		}
+		ids[i] = r.setAside(w)
+		if r.has("does not reserve anew") {
+			delete(r.reserved, ids[i])
+		}
+	}
+	return nil
+}
+
 // refusal returns why a request may not be registered, or nil.
 func (r *reference) refusal(id core.RequestID, w core.Waiter, timeout time.Duration) error {
 	owner, ok := r.reserved[id]

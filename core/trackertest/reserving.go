@@ -19,7 +19,9 @@ var reserverPromises = []promise{
 	{"not-reserved", "an id that is not reserved for the waiter is an invalid argument", fakeTime, notReserved},
 	{"reserved-timeout-range", "RegisterReserved takes the timeouts that Register takes, and leaves the id reserved where it refuses", fakeTime, reservedTimeouts},
 	{"reserved-expires", "a request under a reserved id expires in its time, once", fakeTime, reservedExpires},
-	{"reserved-closed", "after Close Reserve and RegisterReserved return ErrClosed", fakeTime, reservedClosed},
+	{"renew", "Renew puts ids that nobody has had in the place of those reserved, which are nobody's any more", fakeTime, renews},
+	{"renew-not-reserved", "Renew stops at an id that is not reserved for the waiter, which is an invalid argument, and leaves the rest", fakeTime, renewsReserved},
+	{"reserved-closed", "after Close Reserve, RegisterReserved and Renew return ErrClosed", fakeTime, reservedClosed},
 }
 
 // reserver is the tracker, which is one.
@@ -182,11 +184,70 @@ func reservedExpires(f *fixture) {
 	f.pending(0)
 }
 
+// renew checks what Renew returns, and what it leaves in ids.
+func (f *fixture) renew(w core.Waiter, ids []core.RequestID, renewed int, want error) {
+	f.t.Helper()
+	before := slices.Clone(ids)
+	err := f.reserver().Renew(w, ids)
+	f.require(errors.Is(err, want), err, "the error %v", want)
+	for i, id := range ids {
+		f.require((id != before[i]) == (i < renewed) && (id != 0 || before[i] == 0), ids, "%d other ids instead of the first of %v", renewed, before)
+	}
+}
+
+func renews(f *fixture) {
+	w, other := new(requester), new(requester)
+	kept := f.reserve(other)
+	seen := map[core.RequestID]bool{kept: true}
+	ids := []core.RequestID{f.reserve(w), f.reserve(w), f.reserve(w)}
+	f.renew(w, nil, 0, nil)
+	for range 1000 {
+		before := slices.Clone(ids)
+		f.renew(w, ids, len(ids), nil)
+		for i, id := range before {
+			f.require(!seen[id] && id != kept, fmt.Sprint(id, " again"), "an id that nobody has had")
+			seen[id] = true
+			f.unknown(id, w)
+			f.unknown(ids[i], w)
+		}
+		f.refused(before[0], w, time.Hour, core.ErrInvalidArgument)
+	}
+	f.pending(0)
+	for _, id := range ids {
+		f.require(!seen[id], fmt.Sprint(id, " again"), "an id that nobody has had")
+		f.registerReserved(id, w, time.Hour)
+	}
+	f.pending(len(ids))
+	for _, id := range ids {
+		f.resolves(id, w)
+	}
+	f.registerReserved(kept, other, time.Hour)
+	f.resolves(kept, other)
+	f.quiet(time.Minute, w)
+}
+
+func renewsReserved(f *fixture) {
+	alice, bob := new(requester), new(requester)
+	first, last, his := f.reserve(alice), f.reserve(alice), f.reserve(bob)
+	pending := f.register(alice, time.Hour)
+	for _, wrong := range []core.RequestID{his, pending, 0, first + 1<<40} {
+		ids := []core.RequestID{first, wrong, last}
+		f.renew(alice, ids, 1, core.ErrInvalidArgument)
+		first = ids[0]
+	}
+	f.registerReserved(last, alice, time.Hour)
+	f.registerReserved(his, bob, time.Hour)
+	f.resolves(pending, alice)
+	f.tracker.Remove(alice)
+	f.renew(alice, []core.RequestID{first}, 0, core.ErrInvalidArgument)
+}
+
 func reservedClosed(f *fixture) {
 	w := new(requester)
 	id := f.reserve(w)
 	f.close()
 	f.refused(id, w, time.Second, core.ErrClosed)
+	f.renew(w, []core.RequestID{id}, 0, core.ErrClosed)
 	id, err := f.reserver().Reserve(w)
 	f.require(errors.Is(err, core.ErrClosed) && id == 0, fmt.Sprintf("id %d, error %v", id, err), "ErrClosed, and 0")
 	f.quiet(time.Minute, w)

@@ -40,6 +40,8 @@ var broken = map[string][]fault{
 	"register-reserved":       {"registers under another id", "reserves nothing next", "reserves the same next", "lets timers run"},
 	"reserved-ids-differ":     {"reserves what is pending", "reserves one for all", "gives away what is reserved"},
 	"reserved-removed":        {"keeps what is reserved", "removes what is reserved", "gives back all", "expires what is reserved"},
+	"renew":                   {"renews with the same", "keeps what is renewed", "has what is renewed pending", "does not reserve anew"},
+	"renew-not-reserved":      {"renews what is not reserved", "gives back the rest"},
 	"not-reserved":            {"takes another's", "takes what is used", "takes any id", "gives back what it refuses"},
 	"reserved-timeout-range":  {"takes a reserved timeout of 0", "takes any reserved timeout", "gives back what it refuses"},
 	"reserved-expires":        {"expires early", "expires late", "expires twice", "expires what is reserved", "forgets long timeouts"},

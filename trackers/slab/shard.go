@@ -101,13 +101,10 @@ func (s *shard) reserve(w core.Waiter) (core.RequestID, error) {
 // sets the next one aside.
 func (s *shard) addReserved(id core.RequestID, w core.Waiter, timeout time.Duration) (next core.RequestID, err error) {
 	s.mu.Lock()
-	n := s.slot(id)
-	if n == nil || !n.reserved || n.waiter != w {
+	n := s.reservedSlot(id, w)
+	if n == nil {
 		defer s.mu.Unlock()
-		if s.closed {
-			return 0, core.ErrClosed
-		}
-		return 0, invalid("request id %d is not reserved for its waiter", id)
+		return 0, s.notReserved(id)
 	}
 	n.reserved = false
 	s.start(n, timeout)
@@ -117,6 +114,35 @@ func (s *shard) addReserved(id core.RequestID, w core.Waiter, timeout time.Durat
 	}
 	s.mu.Unlock()
 	return next, nil
+}
+
+// renew gives a slot that was set aside for w its next id.
+func (s *shard) renew(id core.RequestID, w core.Waiter) (core.RequestID, error) {
+	s.mu.Lock()
+	n := s.reservedSlot(id, w)
+	if n == nil {
+		defer s.mu.Unlock()
+		return 0, s.notReserved(id)
+	}
+	n.advance()
+	next := n.id
+	s.mu.Unlock()
+	return next, nil
+}
+
+// reservedSlot returns the slot that was set aside for w, or nil.
+func (s *shard) reservedSlot(id core.RequestID, w core.Waiter) *slot {
+	if n := s.slot(id); n != nil && n.reserved && n.waiter == w {
+		return n
+	}
+	return nil
+}
+
+func (s *shard) notReserved(id core.RequestID) error {
+	if s.closed {
+		return core.ErrClosed
+	}
+	return invalid("request id %d is not reserved for its waiter", id)
 }
 
 // grow makes a page of free slots. Slots stay where they are, because lists hold
@@ -186,11 +212,16 @@ func (s *shard) release(n *slot) {
 // vacate has a slot, which is in no list, used again.
 func (s *shard) vacate(n *slot) {
 	n.waiter, n.reserved = nil, false
+	n.advance()
+	n.next, s.free = s.free, n
+}
+
+// advance gives a slot the id of its next request.
+func (n *slot) advance() {
 	n.id += generation
 	if n.id < generation { // wrapped
 		n.id += generation
 	}
-	n.next, s.free = s.free, n
 }
 
 // removeAll ends all requests of w, a page at a time, so that the others' wait

@@ -104,6 +104,18 @@ func (t *Tracker) RegisterReserved(id core.RequestID, w core.Waiter, timeout tim
 	return next, err
 }
 
+// Renew implements [core.Reserver].
+func (t *Tracker) Renew(w core.Waiter, ids []core.RequestID) error {
+	for i, id := range ids {
+		next, err := t.shardNaming(id).renew(id, w)
+		if err != nil {
+			return err
+		}
+		ids[i] = next
+	}
+	return nil
+}
+
 func invalid(format string, args ...any) error {
 	return &core.MessagingError{Case: core.CaseInvalidArgument, Text: fmt.Sprintf(format, args...)}
 }
