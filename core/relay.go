@@ -15,8 +15,9 @@ type Relayer interface {
 	// the responses to them, of one request at a time. A call that fails is the
 	// last.
 	//
-	// The engine calls r.Settle once: after all of its calls of Grant, and before
-	// it calls anything else of the host of either. From then on there are no more
+	// The engine calls r.Settle once: after all of its calls of Grant, before it
+	// calls anything else of the host of either, and, where a call goes on, after
+	// some milliseconds at the latest. From then on there are no more
 	// turns, and only the instance of r.Side is still the caller's: the other may
 	// be called, or closed, by anyone. The result is that of the last call.
 	Relay(d Delivery, r *Relay) error

@@ -190,7 +190,7 @@ func converse(t *testing.T, p parts, quota [2]host.Quota, program string) (seen 
 			synctest.Wait() // else chance says how many turns that takes
 			check(t, h.Send(id("a/one"), []byte(program)))
 			h.balance()
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 		}
 		for _, status := range h.Components() {
 			seen = append(seen, fmt.Sprintf("%+v", status))
@@ -269,7 +269,7 @@ func TestWatchdogInRelays(t *testing.T) {
 // TestLongRelays: each call has its own handler time, however many come in turns.
 func TestLongRelays(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		h := relayingToys(t, func(*toyInstance, []byte) error { time.Sleep(5 * time.Millisecond); return nil })
+		h := relayingToys(t, func(*toyInstance, []byte) error { <-time.After(5 * time.Millisecond); return nil })
 		check(t, h.Send(id("a/one"), []byte(strings.Repeat("on and on ", 20))))
 		s := h.balance()
 		equal(t, "traps", s.Traps, 0)
@@ -338,7 +338,7 @@ func TestRelayKeepsWhatIsNext(t *testing.T) {
 func TestRelayEndsInTheOthersCall(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := relayingToys(t, func(i *toyInstance, message []byte) error {
-			time.Sleep(3 * time.Millisecond) // the watchdog sees it
+			<-time.After(3 * time.Millisecond) // the watchdog sees it
 			if len(message) == 0 {
 				i.env.Host.Now()
 			}
@@ -347,7 +347,7 @@ func TestRelayEndsInTheOthersCall(t *testing.T) {
 		for range 5 {
 			check(t, h.Send(id("a/one"), []byte("a")))
 			h.balance()
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 		}
 		equal(t, "traps", h.balance().Traps, 0)
 	})
@@ -425,7 +425,7 @@ func TestTrackerFailsInRelay(t *testing.T) {
 						check(t, h.Send(id("a/one"), []byte{5}))
 						h.balance()
 						tracker.renew, tracker.register = nil, nil
-						time.Sleep(time.Minute)
+						<-time.After(time.Minute)
 					}
 					if turns.Load() == before {
 						t.Fatal("nobody took turns")

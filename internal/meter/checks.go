@@ -10,8 +10,8 @@ import (
 const (
 	opUnreachable = 0x00
 	opBlock       = 0x02
-	opIf          = 0x04
 	opLoop        = 0x03
+	opIf          = 0x04
 	opEnd         = 0x0b
 	opCall        = 0x10
 	opDrop        = 0x1a

@@ -33,7 +33,7 @@ func withPauses(code *wasm.Code) (out []byte, err error) {
 	copied := 0
 	in := code.Instructions()
 	for in.Next() {
-		if !isBulk(in.Op) {
+		if _, ok := bulk(in.Op); !ok {
 			continue
 		}
 		out = append(out, code.Expr[copied:in.Start]...)
@@ -46,13 +46,14 @@ func withPauses(code *wasm.Code) (out []byte, err error) {
 	return append(out, code.Expr[copied:]...), nil
 }
 
-// isBulk reports whether an instruction takes as long as an operand says.
-func isBulk(op wasm.Opcode) bool {
+// bulk reports whether an instruction takes as long as its topmost operand says, and
+// the fuel for that: the operand times 2^shift.
+func bulk(op wasm.Opcode) (shift int64, ok bool) {
 	switch op {
 	case 0xfc08, 0xfc0a, 0xfc0b: // memory.init, memory.copy, memory.fill
-		return true
+		return -6, true
 	case 0xfc0c, 0xfc0e, 0xfc0f, 0xfc11: // table.init, table.copy, table.grow, table.fill
-		return true
+		return -3, true
 	}
-	return false
+	return 0, false
 }

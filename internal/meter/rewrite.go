@@ -260,15 +260,12 @@ func (r *rewriter) instruction(in *wasm.Instructions) {
 // slow puts a check before instructions that may take long, and charges those
 // that do an amount of work that their topmost operand states.
 func (r *rewriter) slow(in *wasm.Instructions) {
-	var shift int64 // the amount times 2^shift is the fuel
-	switch in.Op {
-	case 0x40: // memory.grow
+	shift, ok := bulk(in.Op)
+	switch {
+	case ok:
+	case in.Op == 0x40: // memory.grow
 		shift = 10
-	case 0xfc08, 0xfc0a, 0xfc0b: // memory.init, memory.copy, memory.fill
-		shift = -6
-	case 0xfc0c, 0xfc0e, 0xfc0f, 0xfc11: // table.init, table.copy, table.grow, table.fill
-		shift = -3
-	case 0xfe01, 0xfe02: // memory.atomic.wait32, memory.atomic.wait64
+	case in.Op == 0xfe01 || in.Op == 0xfe02: // memory.atomic.wait32, memory.atomic.wait64
 		r.testBefore(in.Start)
 		r.out = wasm.AppendSigned(append(r.out, opDrop, opI64Const), longestWait)
 		return
