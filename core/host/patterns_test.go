@@ -309,6 +309,14 @@ func TestReservedCallbacks(t *testing.T) {
 	equal(t, "refused for a full mailbox", s.Refused["queue-full"], 1)
 }
 
+// lateContext ends some time after its deadline, as contexts do on a busy machine.
+type lateContext struct{ context.Context }
+
+func (c lateContext) Deadline() (time.Time, bool) {
+	deadline, limited := c.Context.Deadline()
+	return deadline.Add(-50 * time.Millisecond), limited
+}
+
 func TestRequestFromGo(t *testing.T) {
 	everyPart(t, func(t *testing.T, p parts) {
 		h := p.start(t, host.Config{RequestTimeout: 30 * time.Millisecond})
@@ -345,6 +353,10 @@ func TestRequestFromGo(t *testing.T) {
 		time.AfterFunc(5*time.Millisecond, cancel)
 		_, err = h.Request(ctx, id("a/slow"), nil)
 		isError(t, "canceled request", err, context.Canceled)
+		ctx, cancel = context.WithTimeout(context.Background(), 50*time.Millisecond)
+		_, err = h.Request(lateContext{ctx}, id("a/slow"), nil)
+		isError(t, "request with a context that ends late", err, context.DeadlineExceeded)
+		cancel()
 		// The mailbox is busy by now: without a deadline the default holds.
 		_, err = h.Request(context.Background(), id("a/slow"), nil)
 		isError(t, "request without an answer", err, core.ErrTimeout)
