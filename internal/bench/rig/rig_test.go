@@ -50,7 +50,7 @@ func parts(source core.Source) rig.Parts {
 		EngineName: native.Name,
 		Guest:      source,
 		Logger:     slog.New(slog.DiscardHandler),
-		Patience:   500 * time.Millisecond,
+		Patience:   3 * time.Second,
 	}
 }
 
