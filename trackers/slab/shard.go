@@ -22,6 +22,7 @@ const (
 type shard struct {
 	number    uint64
 	shardBits int
+	homes     int // how many waiters reserve ids here; guarded by Tracker.mu
 
 	mu      sync.Mutex // guards all below
 	free    *slot      // chained by next

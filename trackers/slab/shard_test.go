@@ -54,6 +54,41 @@ func TestShardsAreAPowerOfTwo(t *testing.T) {
 	}
 }
 
+// TestReserversAreSpread: no two waiters that reserve ids share a shard, as long as
+// there are enough of them, and each keeps its own.
+func TestReserversAreSpread(t *testing.T) {
+	const shards = 8
+	tracker := newTracker(t, shards)
+	waiters := make([]counter, shards)
+	reserve := func(w *counter) core.RequestID {
+		id, err := tracker.Reserve(w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id % shards
+	}
+	for range 3 {
+		taken := map[core.RequestID]bool{}
+		for i := range waiters {
+			shard := reserve(&waiters[i])
+			if taken[shard] {
+				t.Errorf("shard %d has two waiters", shard)
+			}
+			if other := reserve(&waiters[i]); other != shard {
+				t.Errorf("a waiter of shard %d is put into shard %d, too", shard, other)
+			}
+			taken[shard] = true
+			register(t, tracker, &waiters[i]) // in any shard
+		}
+		for i := range waiters { // leaves its shard to whoever comes next
+			if ids := tracker.Remove(&waiters[i]); len(ids) != 1 || len(tracker.homes) != shards-1 {
+				t.Errorf("removed %d requests, %d waiters left, want 1, %d", len(ids), len(tracker.homes), shards-1)
+			}
+			reserve(&waiters[i])
+		}
+	}
+}
+
 func TestNothingIsAllocatedPerRequest(t *testing.T) {
 	tracker, w := newTracker(t, 0), new(counter)
 	register(t, tracker, w)

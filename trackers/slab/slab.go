@@ -4,9 +4,10 @@
 //
 // Requests live in slots that are used again and again. An id names a slot and
 // which of its uses is meant, so that an id from an earlier use, or one that was
-// made up, finds nothing. Slots are divided into shards by the waiter,
-// so that components on different cores hardly ever meet at the same lock, and
-// the timeouts of a shard are kept by a timing wheel on a coarse clock that all
+// made up, finds nothing. Slots are divided into shards by the waiter, so that
+// components on different cores hardly ever meet at the same lock: those that
+// reserve ids share a shard only where there are more of them than shards. The
+// timeouts of a shard are kept by a timing wheel on a coarse clock that all
 // shards share.
 package slab
 
@@ -15,6 +16,7 @@ import (
 	"hash/maphash"
 	"math/bits"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/airhost/airhost/core"
@@ -41,6 +43,9 @@ type Tracker struct {
 	shards []shard
 	clock  *core.Clock
 	due    [chunk]expiry // used by tick alone
+
+	mu    sync.Mutex             // guards what follows, and homes of all shards
+	homes map[core.Waiter]*shard // of who reserves ids
 }
 
 var _ core.Reserver = (*Tracker)(nil)
@@ -56,7 +61,7 @@ func New(config Config) (*Tracker, error) {
 		count = min(shardsPerCore*runtime.GOMAXPROCS(0), maxShards)
 	}
 	shardBits := bits.Len(uint(count - 1))
-	t := &Tracker{seed: maphash.MakeSeed(), shards: make([]shard, 1<<shardBits)}
+	t := &Tracker{seed: maphash.MakeSeed(), shards: make([]shard, 1<<shardBits), homes: map[core.Waiter]*shard{}}
 	for i := range t.shards {
 		t.shards[i].init(uint64(i), shardBits)
 	}
@@ -91,7 +96,38 @@ func (t *Tracker) Reserve(w core.Waiter) (core.RequestID, error) {
 	if err := check(w, 1); err != nil {
 		return 0, err
 	}
-	return t.shardOf(w).reserve(w)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.home(w).reserve(w)
+}
+
+// home returns the shard that w reserves ids in, with t.mu held: at first one with
+// the fewest who do.
+func (t *Tracker) home(w core.Waiter) *shard {
+	home := t.homes[w]
+	if home == nil {
+		home = &t.shards[0]
+		for i := range t.shards {
+			if s := &t.shards[i]; s.homes < home.homes {
+				home = s
+			}
+		}
+		home.homes++
+		t.homes[w] = home
+	}
+	return home
+}
+
+// leave has w have no home, and returns the one that it had, or nil.
+func (t *Tracker) leave(w core.Waiter) *shard {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	home := t.homes[w]
+	if home != nil {
+		home.homes--
+		delete(t.homes, w)
+	}
+	return home
 }
 
 // RegisterReserved implements [core.Reserver].
@@ -120,8 +156,7 @@ func invalid(format string, args ...any) error {
 	return &core.MessagingError{Case: core.CaseInvalidArgument, Text: fmt.Sprintf(format, args...)}
 }
 
-// shardOf keeps the requests of a waiter, and with it of the core it runs on,
-// together. That makes Remove cheaper, too.
+// shardOf keeps together the requests of a waiter that reserves no ids.
 func (t *Tracker) shardOf(w core.Waiter) *shard {
 	return &t.shards[maphash.Comparable(t.seed, w)&uint64(len(t.shards)-1)]
 }
@@ -146,7 +181,11 @@ func (t *Tracker) Remove(w core.Waiter) []core.RequestID {
 	if w == nil {
 		return nil
 	}
-	return t.shardOf(w).removeAll(w)
+	ids := t.shardOf(w).removeAll(w)
+	if home := t.leave(w); home != nil && home != t.shardOf(w) {
+		ids = append(ids, home.removeAll(w)...)
+	}
+	return ids
 }
 
 // Pending implements [core.Tracker].
@@ -165,5 +204,8 @@ func (t *Tracker) Close() error {
 		t.shards[i].close()
 	}
 	t.clock.Close()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	clear(t.homes)
 	return nil
 }
