@@ -3,6 +3,7 @@ package meter_test
 import (
 	"context"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -22,36 +23,40 @@ func BenchmarkRun(b *testing.B) {
 		{"loop", 100_000}, {"hash", 65_536}, {"fib", 20}, {"primes", 3000}, {"calls", 30_000}, {"switch", 50_000},
 	} {
 		b.Run(c.export, func(b *testing.B) {
-			compare(b, bin, func(b *testing.B, res *meter.Result) func() {
+			var variants []func()
+			for _, res := range instrumented(b, bin) {
 				in := instantiate(b, wazero.NewRuntimeConfigCompiler, res, func() {})
 				in.fuel, in.pool = true, math.MaxInt64/2
 				f, stack := in.ExportedFunction(c.export), make([]uint64, 1)
-				return func() {
+				variants = append(variants, func() {
 					stack[0] = c.arg
 					if err := f.CallWithStack(context.Background(), stack); err != nil {
 						b.Fatal(err)
 					}
-				}
-			})
+				})
+			}
+			compare(b, variants)
 		})
 	}
 }
 
-// compare measures what prepare returns for bin without and with metering.
-func compare(b *testing.B, bin []byte, prepare func(*testing.B, *meter.Result) func()) {
+// instrumented returns bin plain and with each of the configs.
+func instrumented(b *testing.B, bin []byte) []*meter.Result {
 	variants := []*meter.Result{plain(bin)}
 	for _, k := range configs {
 		variants = append(variants, instrument(b, bin, k.cfg))
 	}
-	var run []func()
-	best := make([]float64, len(variants))
-	for i, res := range variants {
-		run, best[i] = append(run, prepare(b, res)), math.Inf(1)
-	}
+	return variants
+}
+
+// compare measures the variants, of which the first is plain, and the others by
+// configs.
+func compare(b *testing.B, variants []func()) {
+	best := slices.Repeat([]float64{math.Inf(1)}, len(variants))
 	for b.Loop() {
-		for i := range run {
+		for i, run := range variants {
 			start := time.Now()
-			run[i]()
+			run()
 			best[i] = min(best[i], float64(time.Since(start)))
 		}
 	}

@@ -20,12 +20,11 @@ const (
 	opLocalTee    = 0x22
 	opGlobalGet   = 0x23
 	opGlobalSet   = 0x24
-	opI32Const    = 0x41
 	opI64Const    = 0x42
-	opI32GtS      = 0x4a
 	opI64LtS      = 0x53
-	opI32Add      = 0x6a
+	opI64Add      = 0x7c
 	opI64Sub      = 0x7d
+	opI64Or       = 0x84
 	opI64Shl      = 0x86
 	opI64ShrU     = 0x88
 	opI64ExtendU  = 0xad
@@ -44,15 +43,23 @@ type checks struct {
 	// engine knows the value after set.
 	test []byte
 
+	// entryTest is test where a function is entered: it also yields if calls are too
+	// deep.
+	entryTest []byte
+
 	counter, call []byte // the instructions that read the global, and call refill
 }
 
 // newChecks returns the sequences for a counter that is the global n, and a
-// function refill that sets it anew.
-func newChecks(n, refill uint32) *checks {
+// function refill that sets it anew. calls is nil if open calls are not counted.
+func newChecks(n, refill uint32, calls *depth) *checks {
 	c := &checks{counter: index(nil, opGlobalGet, n), call: index(nil, opCall, refill)}
 	c.get, c.set = c.counter, index(nil, opGlobalSet, n)
-	c.test = c.testing(nil)
+	c.test = c.testing(c.get, nil)
+	c.entryTest = c.test
+	if calls != nil { // one test for both: either is below 0 if their bits together are
+		c.entryTest = c.testing(append(slices.Concat(c.get, calls.get), opI64Or), nil)
+	}
 	return c
 }
 
@@ -63,18 +70,23 @@ func newChecks(n, refill uint32) *checks {
 func (c *checks) cached(local uint32) (cached *checks, load []byte) {
 	load = index(slices.Clone(c.counter), opLocalSet, local)
 	cached = &checks{get: index(nil, opLocalGet, local), set: append(index(nil, opLocalTee, local), c.set...), call: c.call}
-	cached.test = cached.testing(load)
+	cached.test = cached.testing(cached.get, load)
 	return cached, load
 }
 
-// testing returns a test, which does what then says after a refill.
-func (c *checks) testing(then []byte) []byte {
-	return slices.Concat(c.get, []byte{opI64Const, 0, opI64LtS, opIf, noType}, c.call, then, []byte{opEnd})
+// testing returns a test of what is pushed first, which does what then says after a
+// refill.
+func (c *checks) testing(pushed, then []byte) []byte {
+	return slices.Concat(pushed, []byte{opI64Const, 0, opI64LtS, opIf, noType}, c.call, then, []byte{opEnd})
 }
 
 // refill is the body of the function that tests call, which keeps them small.
-func (c *checks) refill(yield uint32) wasm.Code {
-	return wasm.Code{Expr: slices.Concat(c.get, index(nil, opCall, yield), c.set, []byte{opEnd})}
+func (c *checks) refill(yield uint32, calls *depth) wasm.Code {
+	var refused []byte
+	if calls != nil {
+		refused = calls.refused(yield)
+	}
+	return wasm.Code{Expr: slices.Concat(refused, c.get, index(nil, opCall, yield), c.set, []byte{opEnd})}
 }
 
 // index appends an instruction with an index.

@@ -9,7 +9,7 @@ func (r *rewriter) control(in *wasm.Instructions) {
 	case wasm.OpBlock:
 		r.open(block{})
 	case wasm.OpTryTable:
-		r.catches(in.Labels)
+		r.catch(in.Labels)
 		r.open(block{try: true})
 	case wasm.OpLoop:
 		r.loop(in.End)
@@ -102,13 +102,13 @@ func (r *rewriter) branch(labels []uint32) {
 	}
 }
 
-// catches notes that the labels are branched to from anywhere in the block that
+// catch notes that the labels are branched to from anywhere in the block that
 // is opened next, for which the worst is assumed.
-func (r *rewriter) catches(labels []uint32) {
+func (r *rewriter) catch(labels []uint32) {
+	r.catches = r.catches || r.calls != nil && len(labels) > 0
 	for _, l := range labels {
 		b := &r.blocks[len(r.blocks)-1-int(l)]
 		b.join, b.catch = true, !b.loop
-		r.retried = r.retried || b.loop && r.counts() && !r.caught
 		b.out.untested = straight
 		if !r.exact {
 			b.out.uncounted = lump - 1
@@ -139,7 +139,7 @@ func (r *rewriter) end(at int) {
 	switch {
 	case len(r.blocks) == 1:
 		r.finish(b, at)
-	case b.catch && r.counts():
+	case b.catch && r.caught:
 		r.recount(at)
 	}
 	r.blocks = r.blocks[:len(r.blocks)-1]
@@ -154,23 +154,27 @@ func (r *rewriter) finish(b *block, at int) {
 	r.copy(at)
 	r.exit = b.out
 	if r.counts() {
-		r.out = append(append(r.out, r.calls.leave(r.saved())...), opEnd)
+		r.out = append(append(r.out, r.calls.leave(weigh(r.locals))...), opEnd)
 	}
 }
 
 // recount sets the number of open calls, where exceptions are caught.
 func (r *rewriter) recount(at int) {
-	r.edits = append(r.edits, edit{start: at, end: at, with: r.calls.catching(r.saved(), weigh(r.locals))})
+	r.edits = append(r.edits, edit{start: at, end: at, with: r.calls.restore(r.saved())})
 }
 
-// leaving sets it before instructions that leave the function other than by
-// reaching its end.
+// leaving counts a call as closed where it leaves the function other than by
+// reaching its end, to which returns become branches: there may be many.
 func (r *rewriter) leaving(in *wasm.Instructions) {
+	if !r.counts() {
+		return
+	}
 	switch in.Op {
-	case wasm.OpReturn, wasm.OpReturnCall, wasm.OpReturnCallIndirect, wasm.OpReturnCallRef:
-		if r.counts() {
-			r.edits = append(r.edits, edit{start: in.Start, end: in.Start, with: r.calls.leave(r.saved())})
-		}
+	case wasm.OpReturn:
+		with := index(nil, byte(wasm.OpBr), uint32(len(r.blocks)-1))
+		r.edits = append(r.edits, edit{start: in.Start, end: in.End, with: with})
+	case wasm.OpReturnCall, wasm.OpReturnCallIndirect, wasm.OpReturnCallRef:
+		r.edits = append(r.edits, edit{start: in.Start, end: in.Start, with: r.calls.leave(weigh(r.locals))})
 	}
 }
 

@@ -2,6 +2,7 @@ package meter
 
 import (
 	"math"
+	"slices"
 
 	"github.com/airhost/airhost/internal/wasm"
 )
@@ -13,72 +14,64 @@ const TooDeep = math.MinInt64
 // wide is how many locals a function may have to count as one open call.
 const wide = 32
 
-// depth adds the counting of open calls. A function adds its weight to a global
-// when it is entered, and keeps what the global was in a local. It sets the
-// global to that when it is left, and to that and its weight when it catches an
-// exception, which leaves functions without their doing. The body is in a block,
-// the end of which branches out of the function reach.
+// depth adds the counting of open calls. A function takes its weight from a global,
+// which says how much more may be open, when it is entered, and gives it back when
+// it is left. One that catches exceptions, which leave functions without their
+// doing, keeps in a local what the global was, and sets it to that. The body is in a
+// block, the end of which branches out of the function reach.
 type depth struct {
-	m        *wasm.Module
-	counter  uint32 // the global
-	overflow uint32 // the function that reports to yield
-	max      int64
+	get, set []byte            // push and pop the global
 	blocks   map[uint32][]byte // how the block starts, by function type
+}
+
+// newDepth adds to m the global, and the types that blocks need, and returns what
+// counts open calls with them.
+func newDepth(m *wasm.Module, allowed uint32) *depth {
+	n := addGlobal(m, wasm.I64, wasm.AppendSigned([]byte{opI64Const}, int64(allowed)))
+	d := &depth{get: index(nil, opGlobalGet, n), set: index(nil, opGlobalSet, n), blocks: map[uint32][]byte{}}
+	for _, typ := range m.Functions {
+		if d.blocks[typ] == nil {
+			d.blocks[typ] = opening(m, m.Types[typ].Results)
+		}
+	}
+	return d
+}
+
+// opening returns the start of a block with the given results.
+func opening(m *wasm.Module, results []wasm.ValueType) []byte {
+	switch len(results) {
+	case 0:
+		return []byte{opBlock, noType}
+	case 1:
+		return wasm.AppendValueType([]byte{opBlock}, results[0])
+	}
+	return wasm.AppendSigned([]byte{opBlock}, int64(typeIndex(m, wasm.FuncType{Results: results})))
 }
 
 // weigh returns how many open calls a function with so many locals is.
 func weigh(locals uint64) int64 { return 1 + int64(locals/wide) }
 
-// overflowBody is the body of the function that reports that calls are too deep.
-func overflowBody(yield uint32) wasm.Code {
-	expr := wasm.AppendSigned([]byte{opI64Const}, TooDeep)
-	return wasm.Code{Expr: append(index(expr, opCall, yield), opUnreachable, opEnd)}
-}
-
-// enter appends what a function of type typ starts with, which uses the local
-// saved, of type i32.
-func (d *depth) enter(out []byte, typ, saved uint32, weight int64) []byte {
-	out = index(index(out, opGlobalGet, d.counter), opLocalTee, saved)
-	out = append(wasm.AppendSigned(append(out, opI32Const), weight), opI32Add)
-	out = index(index(out, opGlobalSet, d.counter), opLocalGet, saved)
-	out = append(wasm.AppendSigned(append(out, opI32Const), d.max-weight), opI32GtS, opIf, noType)
-	out = append(index(out, opCall, d.overflow), opEnd)
-	return append(out, d.block(typ)...)
+// enter appends what a function of type typ starts with.
+func (d *depth) enter(out []byte, typ uint32, weight int64) []byte {
+	return append(d.add(out, opI64Sub, weight), d.blocks[typ]...)
 }
 
 // leave returns what comes before instructions that leave a function.
-func (d *depth) leave(saved uint32) []byte {
-	return index(index(nil, opLocalGet, saved), opGlobalSet, d.counter)
+func (d *depth) leave(weight int64) []byte { return d.add(nil, opI64Add, weight) }
+
+func (d *depth) add(out []byte, op byte, weight int64) []byte {
+	out = wasm.AppendSigned(append(append(out, d.get...), opI64Const), weight)
+	return append(append(out, op), d.set...)
 }
 
-// caught returns what comes where exceptions may have been caught.
-func (d *depth) catching(saved uint32, weight int64) []byte {
-	out := wasm.AppendSigned(append(index(nil, opLocalGet, saved), opI32Const), weight)
-	return index(append(out, opI32Add), opGlobalSet, d.counter)
-}
+// keep returns what comes after enter in functions that catch exceptions, and
+// restore what comes where they may have been caught.
+func (d *depth) keep(saved uint32) []byte    { return index(slices.Clone(d.get), opLocalSet, saved) }
+func (d *depth) restore(saved uint32) []byte { return append(index(nil, opLocalGet, saved), d.set...) }
 
-// block returns the start of a block with the results of a function type.
-func (d *depth) block(typ uint32) []byte {
-	if b := d.blocks[typ]; b != nil {
-		return b
-	}
-	b := []byte{opBlock}
-	switch results := d.m.Types[typ].Results; len(results) {
-	case 0:
-		b = append(b, noType)
-	case 1:
-		b = wasm.AppendValueType(b, results[0])
-	default:
-		b = wasm.AppendSigned(b, int64(typeIndex(d.m, wasm.FuncType{Results: results})))
-	}
-	d.blocks[typ] = b
-	return b
-}
-
-// newDepth adds the global to m and returns what counts with it.
-func newDepth(m *wasm.Module, overflow, allowed uint32) *depth {
-	return &depth{
-		m: m, counter: addGlobal(m, wasm.I32, opI32Const), overflow: overflow,
-		max: int64(min(allowed, math.MaxInt32)), blocks: map[uint32][]byte{},
-	}
+// refused is where refill begins: it tells yield of calls that are too deep.
+func (d *depth) refused(yield uint32) []byte {
+	out := slices.Concat(d.get, []byte{opI64Const, 0, opI64LtS, opIf, noType})
+	out = wasm.AppendSigned(append(out, opI64Const), TooDeep)
+	return append(index(out, opCall, yield), opUnreachable, opEnd)
 }

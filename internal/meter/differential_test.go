@@ -2,6 +2,7 @@ package meter_test
 
 import (
 	"bytes"
+	"runtime"
 	"testing"
 
 	"github.com/tetratelabs/wazero"
@@ -16,6 +17,7 @@ var configs = []struct {
 	{"interrupt", meter.Config{}},
 	{"fuel", meter.Config{Fuel: true}},
 	{"depth", meter.Config{MaxCallDepth: 1000}},
+	{"fuel-depth", meter.Config{Fuel: true, MaxCallDepth: 1000}},
 }
 
 // calls are exports of the modules in testdata, with the argument to call
@@ -42,6 +44,31 @@ func TestInstrumentedCodeComputesTheSame(t *testing.T) {
 					t.Errorf("%s.%s(%d) %s/%s: got %d, want %d; memory equal: %t", c.file, c.export, c.arg,
 						e.name, k.name, got.result, want.result, bytes.Equal(got.memory, want.memory))
 				}
+			}
+		}
+	}
+}
+
+// However many processors share the work, the module is the same, and so is the
+// function that is refused.
+func TestProcessorsMakeNoDifference(t *testing.T) {
+	bin := read(t, "testdata/compute.wasm")
+	broken := parse(t, bin)
+	for i := 1; i < len(broken.Code); i++ {
+		broken.Code[i].Expr = []byte{0x06}
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	for _, k := range configs {
+		runtime.GOMAXPROCS(1)
+		want := instrument(t, bin, k.cfg).Module.Encode()
+		_, refused := meter.Instrument(broken, k.cfg)
+		for _, n := range []int{2, 3, 64} {
+			runtime.GOMAXPROCS(n)
+			if got := instrument(t, bin, k.cfg).Module.Encode(); !bytes.Equal(got, want) {
+				t.Errorf("%s on %d processors: got another module than on one", k.name, n)
+			}
+			if _, err := meter.Instrument(broken, k.cfg); err == nil || err.Error() != refused.Error() {
+				t.Errorf("%s on %d processors: got %v, want %v", k.name, n, err, refused)
 			}
 		}
 	}

@@ -180,20 +180,17 @@ func Instrument(m *wasm.Module, cfg Config) (*Result, error) {
 // add adds to out, a copy of m, all that there is to be added.
 func add(m, out *wasm.Module, cfg Config, res *Result) error {
 	yield := out.AddFuncImport(YieldModule, YieldName, typeIndex(out, YieldType))
-	refill, counter := uint32(out.Len(wasm.KindFunc)), addGlobal(out, wasm.I64, opI64Const)
-	r := &rewriter{plain: newChecks(counter, refill), bounds: boundsOf(m), first: yield, exact: cfg.Fuel}
+	refill, counter := uint32(out.Len(wasm.KindFunc)), addGlobal(out, wasm.I64, []byte{opI64Const, 0})
+	r := &rewriter{bounds: boundsOf(m), first: yield, exact: cfg.Fuel}
 	if cfg.MaxCallDepth > 0 {
-		r.calls = newDepth(out, refill+1, cfg.MaxCallDepth)
+		r.calls = newDepth(out, cfg.MaxCallDepth)
 	}
+	r.plain = newChecks(counter, refill, r.calls)
 	if err := r.rewrite(m, out, cfg.MaxNesting); err != nil {
 		return err
 	}
-	procedure := typeIndex(out, wasm.FuncType{})
-	out.Functions = append(slices.Clip(m.Functions), procedure)
-	out.Code = append(out.Code, r.plain.refill(yield))
-	if r.calls != nil {
-		out.Functions, out.Code = append(out.Functions, procedure), append(out.Code, overflowBody(yield))
-	}
+	out.Functions = append(slices.Clip(m.Functions), typeIndex(out, wasm.FuncType{}))
+	out.Code = append(out.Code, r.plain.refill(yield, r.calls))
 	export := exporter(out)
 	res.CounterGlobal = export("airhost:counter", wasm.KindGlobal, counter)
 	if out.Start != nil {
@@ -203,10 +200,10 @@ func add(m, out *wasm.Module, cfg Config, res *Result) error {
 	return nil
 }
 
-// addGlobal adds a mutable global that starts as 0, which init makes.
-func addGlobal(m *wasm.Module, typ wasm.ValueType, init byte) uint32 {
+// addGlobal adds a mutable global that starts as what init pushes.
+func addGlobal(m *wasm.Module, typ wasm.ValueType, init []byte) uint32 {
 	m.Globals = append(slices.Clip(m.Globals), wasm.Global{
-		Type: wasm.GlobalType{Value: typ, Mutable: true}, Init: []byte{init, 0, opEnd}})
+		Type: wasm.GlobalType{Value: typ, Mutable: true}, Init: append(init, opEnd)})
 	return uint32(m.Len(wasm.KindGlobal)) - 1
 }
 

@@ -7,10 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"testing"
-	"time"
 
 	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
 	"github.com/airhost/airhost/internal/meter"
@@ -71,29 +72,29 @@ func TestProgramGivesTheSameOutput(t *testing.T) {
 
 // BenchmarkProgram compares a real program plain and instrumented.
 func BenchmarkProgram(b *testing.B) {
-	compare(b, program(b), func(b *testing.B, res *meter.Result) func() {
+	var variants []func()
+	for _, res := range instrumented(b, program(b)) {
 		run := prepared(b, res, "4")
-		return func() { run() }
-	})
+		variants = append(variants, func() { run() })
+	}
+	compare(b, variants)
 }
 
-// BenchmarkLoad compares what Instrument takes to what compiling takes.
+// BenchmarkLoad compares loading a real program, from its bytes to compiled code,
+// plain and instrumented, on all processors.
 func BenchmarkLoad(b *testing.B) {
 	bin := program(b)
-	compare(b, bin, func(b *testing.B, res *meter.Result) func() {
-		return func() {
-			rt := newRuntime(b, wazero.NewRuntimeConfigCompiler)
-			if _, err := rt.CompileModule(context.Background(), res.Module.Encode()); err != nil {
-				b.Fatal(err)
-			}
+	load := func(code []byte) {
+		rt := newRuntime(b, wazero.NewRuntimeConfigCompiler)
+		ctx := experimental.WithCompilationWorkers(context.Background(), runtime.GOMAXPROCS(0))
+		if _, err := rt.CompileModule(ctx, code); err != nil {
+			b.Fatal(err)
 		}
-	})
-	best := math.Inf(1)
-	for range 5 {
-		start := time.Now()
-		res := instrument(b, bin, meter.Config{Fuel: true})
-		best = min(best, float64(time.Since(start)))
-		b.ReportMetric(float64(len(res.Module.Encode()))/float64(len(bin)), "size/plain")
+		rt.Close(context.Background())
 	}
-	b.ReportMetric(best, "instrument-ns")
+	variants := []func(){func() { load(bin) }}
+	for _, k := range configs {
+		variants = append(variants, func() { load(instrument(b, bin, k.cfg).Module.Encode()) })
+	}
+	compare(b, variants)
 }

@@ -3,7 +3,9 @@ package meter
 import (
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
+	"sync"
 
 	"github.com/airhost/airhost/internal/wasm"
 )
@@ -50,7 +52,7 @@ type rewriter struct {
 	scratch uint32  // the first of the locals that are added if they are used
 	added   bool    // whether they were
 	leaf    bool    // no loops, calls or slow instructions so far
-	retried bool    // exceptions lead to the header of a loop
+	catches bool    // exceptions are caught, and open calls counted
 
 	// Of the segment at hand:
 	from int   // where it starts in src
@@ -62,7 +64,7 @@ type rewriter struct {
 // mode is what is added to a function beyond what each of its parts needs.
 type mode struct {
 	entry  bool // a check at the entry, and counting open calls
-	caught bool // what comes where exceptions are caught, in all loops
+	caught bool // what comes where exceptions may have been caught
 	copies bool // loops without calls read a copy of the counter
 }
 
@@ -75,15 +77,52 @@ type edit struct {
 }
 
 // rewrite sets the bodies of out, which has those of m, to ones with checks. It
-// may add types.
+// uses all processors, as engines do that compile.
 func (r *rewriter) rewrite(m, out *wasm.Module, maxNesting uint32) error {
+	out.Code = make([]wasm.Code, len(m.Code), len(m.Code)+1)
+	ends := parts(m.Code, runtime.GOMAXPROCS(0))
+	errs := make([]error, len(ends))
+	var working sync.WaitGroup
+	begin := 0
+	for i, end := range ends {
+		worker, from := *r, begin
+		working.Go(func() { errs[i] = worker.functions(m, out, from, end, maxNesting) })
+		begin = end
+	}
+	working.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parts cuts code into n parts of about the same size, of which it returns the ends.
+func parts(code []wasm.Code, n int) []int {
+	var ends []int
 	size := 0
-	for i := range m.Code {
+	for i := range code {
+		size += len(code[i].Expr)
+	}
+	seen := 0
+	for i := range code {
+		seen += len(code[i].Expr)
+		if seen*n >= size*(len(ends)+1) {
+			ends = append(ends, i+1)
+		}
+	}
+	return ends
+}
+
+// functions rewrites those from one to before another.
+func (r *rewriter) functions(m, out *wasm.Module, from, end int, maxNesting uint32) error {
+	size := 0
+	for i := from; i < end; i++ {
 		size += len(m.Code[i].Expr)
 	}
 	r.out = make([]byte, 0, size+size/3)
-	out.Code = make([]wasm.Code, len(m.Code), len(m.Code)+2)
-	for i := range m.Code {
+	for i := from; i < end; i++ {
 		deepest, err := r.function(&m.Code[i], m.Functions[i], len(m.Types[m.Functions[i]].Params))
 		if err == nil {
 			err = atMost(uint64(deepest), maxNesting, LimitNesting, r.first+uint32(i))
@@ -111,8 +150,8 @@ func (r *rewriter) function(c *wasm.Code, typ uint32, params int) (deepest int, 
 		return 0, err
 	case r.leaf && r.exit.untested < lump:
 		return r.pass(c, typ, mode{})
-	case r.retried || slices.Contains(r.loops, true):
-		return r.pass(c, typ, mode{entry: true, caught: r.retried, copies: true})
+	case r.catches || slices.Contains(r.loops, true):
+		return r.pass(c, typ, mode{entry: true, caught: r.catches, copies: true})
 	}
 	return deepest, nil
 }
@@ -122,7 +161,7 @@ func (r *rewriter) function(c *wasm.Code, typ uint32, params int) (deepest int, 
 func (r *rewriter) pass(c *wasm.Code, typ uint32, mode mode) (deepest int, err error) {
 	r.out, r.copied, r.from, r.cost = r.out[:r.start], 0, 0, 0
 	r.edits, r.done, r.path, r.mode = r.edits[:0], 0, path{}, mode
-	r.test, r.dead, r.added, r.leaf, r.retried = false, false, false, true, false
+	r.test, r.dead, r.added, r.leaf, r.catches = false, false, false, true, false
 	r.checks, r.begun = r.plain, 0
 	if mode.copies {
 		r.cached, r.load = r.plain.cached(r.counted())
@@ -132,7 +171,10 @@ func (r *rewriter) pass(c *wasm.Code, typ uint32, mode mode) (deepest int, err e
 	}
 	r.blocks = append(r.blocks[:0], block{join: true})
 	if r.counts() {
-		r.out, r.added = r.calls.enter(r.out, typ, r.saved(), weigh(r.locals)), true
+		r.out = r.calls.enter(r.out, typ, weigh(r.locals))
+	}
+	if r.caught {
+		r.out, r.added = append(r.out, r.calls.keep(r.saved())...), true
 	}
 	if mode.entry {
 		r.header(0)
@@ -156,11 +198,10 @@ func (r *rewriter) pass(c *wasm.Code, typ uint32, mode mode) (deepest int, err e
 // counts reports whether the function at hand counts as an open call.
 func (r *rewriter) counts() bool { return r.entry && r.calls != nil }
 
-// addedLocals is how many locals a function may get: one for sizes, the following,
-// and in loops the counter.
+// addedLocals is how many locals a function may get: one for sizes, and the following.
 const addedLocals = 3
 
-// saved is the local that keeps how many calls were open before.
+// saved is the local that keeps how many more calls may be open.
 func (r *rewriter) saved() uint32 { return r.scratch + 1 }
 
 // counted is the local that keeps a copy of the counter.
@@ -173,7 +214,7 @@ func (r *rewriter) body(c *wasm.Code) wasm.Code {
 	if r.added {
 		out.Groups += 2
 		out.Locals += addedLocals
-		out.Decls = slices.Concat(c.Decls, []byte{2, typeI32, 1, typeI64})
+		out.Decls = slices.Concat(c.Decls, []byte{1, typeI32, 2, typeI64})
 	}
 	return out
 }
@@ -219,7 +260,7 @@ func (r *rewriter) flush(at int, limit int64) {
 		r.path.uncounted = 0
 	}
 	if test {
-		r.out = append(r.out, r.checks.test...)
+		r.out = append(r.out, r.testAt(r.from)...)
 		r.path.untested = r.cost
 	}
 	r.from, r.cost, r.test = at, 0, false
@@ -235,8 +276,16 @@ func (r *rewriter) header(at int) {
 	r.copy(at)
 	r.blocks[len(r.blocks)-1].patch = len(r.out) + r.chargeAt()
 	r.out = r.charge(r.out, 0)
-	r.out = append(r.out, r.checks.test...)
+	r.out = append(r.out, r.testAt(at)...)
 	r.path = path{}
+}
+
+// testAt returns the test for a place in the function.
+func (r *rewriter) testAt(at int) []byte {
+	if at == 0 {
+		return r.checks.entryTest
+	}
+	return r.checks.test
 }
 
 // settle charges the header of the block for the dearest way back to it.

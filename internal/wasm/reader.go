@@ -101,7 +101,13 @@ func (r *reader) uleb(bits int, what string) uint64 {
 	return 0
 }
 
-func (r *reader) u32(what string) uint32 { return uint32(r.uleb(32, what)) }
+func (r *reader) u32(what string) uint32 {
+	if r.pos < r.end && r.data[r.pos] < 0x80 { // nearly all are of one byte
+		r.pos++
+		return uint32(r.data[r.pos-1])
+	}
+	return uint32(r.uleb(32, what))
+}
 
 // sleb reads a signed LEB128 number of at most the given bits.
 func (r *reader) sleb(bits int, what string) int64 {
@@ -171,7 +177,7 @@ func (r *reader) atMost(n int, what string) bool {
 // index reads an index that must be less than n.
 func (r *reader) index(n int, what string) uint32 {
 	start := r.pos
-	i := r.u32(what + " index")
+	i := r.u32(what)
 	if uint64(i) >= uint64(n) {
 		r.fail(start, "expected a %s index below %d, got %d", what, n, i)
 	}
