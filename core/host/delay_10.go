@@ -3,4 +3,4 @@
 package host
 
 // delay makes a hop between two WebAssembly components about 10 % longer.
-const delay = 42
+const delay = 41

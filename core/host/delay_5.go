@@ -3,4 +3,4 @@
 package host
 
 // delay makes a hop between two WebAssembly components about 5 % longer.
-const delay = 28
+const delay = 17
