@@ -43,23 +43,15 @@ type checks struct {
 	// engine knows the value after set.
 	test []byte
 
-	// entryTest is test where a function is entered: it also yields if calls are too
-	// deep.
-	entryTest []byte
-
 	counter, call []byte // the instructions that read the global, and call refill
 }
 
 // newChecks returns the sequences for a counter that is the global n, and a
-// function refill that sets it anew. calls is nil if open calls are not counted.
-func newChecks(n, refill uint32, calls *depth) *checks {
+// function refill that sets it anew.
+func newChecks(n, refill uint32) *checks {
 	c := &checks{counter: index(nil, opGlobalGet, n), call: index(nil, opCall, refill)}
 	c.get, c.set = c.counter, index(nil, opGlobalSet, n)
-	c.test = c.testing(c.get, nil)
-	c.entryTest = c.test
-	if calls != nil { // one test for both: either is below 0 if their bits together are
-		c.entryTest = c.testing(append(slices.Concat(c.get, calls.get), opI64Or), nil)
-	}
+	c.test = ifNegative(c.get, c.call)
 	return c
 }
 
@@ -69,15 +61,24 @@ func newChecks(n, refill uint32, calls *depth) *checks {
 // time. load comes before the code.
 func (c *checks) cached(local uint32) (cached *checks, load []byte) {
 	load = index(slices.Clone(c.counter), opLocalSet, local)
-	cached = &checks{get: index(nil, opLocalGet, local), set: append(index(nil, opLocalTee, local), c.set...), call: c.call}
-	cached.test = cached.testing(cached.get, load)
+	cached = &checks{get: index(nil, opLocalGet, local), set: append(index(nil, opLocalTee, local), c.set...)}
+	cached.test = ifNegative(cached.get, c.call, load)
 	return cached, load
 }
 
-// testing returns a test of what is pushed first, which does what then says after a
-// refill.
-func (c *checks) testing(pushed, then []byte) []byte {
-	return slices.Concat(pushed, []byte{opI64Const, 0, opI64LtS, opIf, noType}, c.call, then, []byte{opEnd})
+// entryTest returns test for where a function is entered, which also yields if calls
+// are too deep. It is one test for both: either is below 0 if their bits together are.
+func (c *checks) entryTest(calls *depth) []byte {
+	if calls == nil {
+		return c.test
+	}
+	return ifNegative(append(slices.Concat(c.get, calls.get), opI64Or), c.call)
+}
+
+// ifNegative returns code that pushes a number and, if it is below 0, does the rest.
+func ifNegative(push []byte, do ...[]byte) []byte {
+	out := append(slices.Clone(push), opI64Const, 0, opI64LtS, opIf, noType)
+	return append(append(out, slices.Concat(do...)...), opEnd)
 }
 
 // refill is the body of the function that tests call, which keeps them small.

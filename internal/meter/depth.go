@@ -71,7 +71,6 @@ func (d *depth) restore(saved uint32) []byte { return append(index(nil, opLocalG
 
 // refused is where refill begins: it tells yield of calls that are too deep.
 func (d *depth) refused(yield uint32) []byte {
-	out := slices.Concat(d.get, []byte{opI64Const, 0, opI64LtS, opIf, noType})
-	out = wasm.AppendSigned(append(out, opI64Const), TooDeep)
-	return append(index(out, opCall, yield), opUnreachable, opEnd)
+	tell := wasm.AppendSigned([]byte{opI64Const}, TooDeep)
+	return ifNegative(d.get, append(index(tell, opCall, yield), opUnreachable))
 }

@@ -185,7 +185,8 @@ func add(m, out *wasm.Module, cfg Config, res *Result) error {
 	if cfg.MaxCallDepth > 0 {
 		r.calls = newDepth(out, cfg.MaxCallDepth)
 	}
-	r.plain = newChecks(counter, refill, r.calls)
+	r.plain = newChecks(counter, refill)
+	r.entryTest = r.plain.entryTest(r.calls)
 	if err := r.rewrite(m, out, cfg.MaxNesting); err != nil {
 		return err
 	}

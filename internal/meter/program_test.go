@@ -80,6 +80,18 @@ func BenchmarkProgram(b *testing.B) {
 	compare(b, variants)
 }
 
+// BenchmarkRewrite is the part of loading that is not the engine's.
+func BenchmarkRewrite(b *testing.B) {
+	bin := program(b)
+	for _, k := range configs {
+		b.Run(k.name, func(b *testing.B) {
+			for b.Loop() {
+				instrument(b, bin, k.cfg).Module.Encode()
+			}
+		})
+	}
+}
+
 // BenchmarkLoad compares loading a real program, from its bytes to compiled code,
 // plain and instrumented, on all processors.
 func BenchmarkLoad(b *testing.B) {

@@ -30,10 +30,11 @@ type rewriter struct {
 	*checks // for the place at hand
 	plain   *checks
 	bounds
-	calls *depth // nil if open calls are not counted
-	first uint32 // function whose index changes, and of all after it
-	exact bool   // every segment is charged, for fuel
-	out   []byte
+	entryTest []byte // at the function's entry, in place of the checks' test
+	calls     *depth // nil if open calls are not counted
+	first     uint32 // function whose index changes, and of all after it
+	exact     bool   // every segment is charged, for fuel
+	out       []byte
 
 	// Of the function at hand:
 	mode
@@ -101,11 +102,7 @@ func (r *rewriter) rewrite(m, out *wasm.Module, maxNesting uint32) error {
 // parts cuts code into n parts of about the same size, of which it returns the ends.
 func parts(code []wasm.Code, n int) []int {
 	var ends []int
-	size := 0
-	for i := range code {
-		size += len(code[i].Expr)
-	}
-	seen := 0
+	size, seen := codeSize(code), 0
 	for i := range code {
 		seen += len(code[i].Expr)
 		if seen*n >= size*(len(ends)+1) {
@@ -115,12 +112,17 @@ func parts(code []wasm.Code, n int) []int {
 	return ends
 }
 
+// codeSize returns the bytes that the functions' instructions have.
+func codeSize(code []wasm.Code) (size int) {
+	for i := range code {
+		size += len(code[i].Expr)
+	}
+	return size
+}
+
 // functions rewrites those from one to before another.
 func (r *rewriter) functions(m, out *wasm.Module, from, end int, maxNesting uint32) error {
-	size := 0
-	for i := from; i < end; i++ {
-		size += len(m.Code[i].Expr)
-	}
+	size := codeSize(m.Code[from:end])
 	r.out = make([]byte, 0, size+size/3)
 	for i := from; i < end; i++ {
 		deepest, err := r.function(&m.Code[i], m.Functions[i], len(m.Types[m.Functions[i]].Params))
@@ -283,7 +285,7 @@ func (r *rewriter) header(at int) {
 // testAt returns the test for a place in the function.
 func (r *rewriter) testAt(at int) []byte {
 	if at == 0 {
-		return r.checks.entryTest
+		return r.entryTest
 	}
 	return r.checks.test
 }

@@ -102,11 +102,19 @@ func (r *reader) uleb(bits int, what string) uint64 {
 }
 
 func (r *reader) u32(what string) uint32 {
-	if r.pos < r.end && r.data[r.pos] < 0x80 { // nearly all are of one byte
-		r.pos++
-		return uint32(r.data[r.pos-1])
+	if v, ok := r.short(); ok {
+		return v
 	}
 	return uint32(r.uleb(32, what))
+}
+
+// short reads a number of one byte, as nearly all are, if there is one.
+func (r *reader) short() (v uint32, ok bool) {
+	if r.pos == r.end || r.data[r.pos] >= 0x80 {
+		return 0, false
+	}
+	r.pos++
+	return uint32(r.data[r.pos-1]), true
 }
 
 // sleb reads a signed LEB128 number of at most the given bits.
@@ -177,7 +185,10 @@ func (r *reader) atMost(n int, what string) bool {
 // index reads an index that must be less than n.
 func (r *reader) index(n int, what string) uint32 {
 	start := r.pos
-	i := r.u32(what)
+	i, ok := r.short()
+	if !ok {
+		i = r.u32(what + " index")
+	}
 	if uint64(i) >= uint64(n) {
 		r.fail(start, "expected a %s index below %d, got %d", what, n, i)
 	}

@@ -181,8 +181,9 @@ func (t *Tracker) Remove(w core.Waiter) []core.RequestID {
 	if w == nil {
 		return nil
 	}
-	ids := t.shardOf(w).removeAll(w)
-	if home := t.leave(w); home != nil && home != t.shardOf(w) {
+	hashed := t.shardOf(w)
+	ids := hashed.removeAll(w)
+	if home := t.leave(w); home != nil && home != hashed {
 		ids = append(ids, home.removeAll(w)...)
 	}
 	return ids
