@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"math"
 	"time"
 )
 
@@ -58,9 +59,10 @@ type Traits struct {
 	// Interruptible: a call in progress ends within milliseconds of
 	// Instance.Interrupt.
 	Interruptible bool
-	// StartTime is how much longer than a call Instantiate may take, for what
-	// the engine does before any of the guest's code runs.
-	StartTime time.Duration
+	// CountsRunningTime: the engine itself ends a call that has used up its
+	// time, by what the guest has run and waited as [Limits] says. Without it
+	// the host interrupts calls, by the time that has passed.
+	CountsRunningTime bool
 }
 
 // Environment is what an instance is given by its host.
@@ -246,8 +248,18 @@ type Limits struct {
 	Memory int64
 	// TableElements is the largest size of each table; 10,000 by default.
 	TableElements uint32
-	// HandlerTime is how long one call may take; 250 ms by default.
+	// HandlerTime is for how long the guest may run in one call; 250 ms by
+	// default. Where the engine does not count the time for which it runs on a
+	// processor ([Traits.CountsRunningTime]), it is the time that passes.
 	HandlerTime time.Duration
+	// HandlerWallTime is for how long it may run and wait in one call, where the
+	// engine counts both; 10 times HandlerTime by default. The time for which the
+	// guest is ready and gets no processor is not in it.
+	HandlerWallTime time.Duration
+	// StartTime is for how long an instance may run and wait until it has been
+	// initialized, from Instantiate to the end of Initialize; 10 s by default. It
+	// is the time that passes where HandlerTime is.
+	StartTime time.Duration
 	// Fuel is how much one call may use up; 0, the default, is without a limit
 	// and without counting.
 	Fuel uint64
@@ -265,6 +277,8 @@ func (l Limits) WithDefaults() Limits {
 	setDefault(&l.Memory, 32<<20)
 	setDefault(&l.TableElements, 10_000)
 	setDefault(&l.HandlerTime, 250*time.Millisecond)
+	setDefault(&l.HandlerWallTime, 10*min(l.HandlerTime, math.MaxInt64/10))
+	setDefault(&l.StartTime, 10*time.Second)
 	setDefault(&l.Mailbox, 1024)
 	setDefault(&l.MessageSize, 1<<20)
 	return l

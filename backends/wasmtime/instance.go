@@ -45,7 +45,7 @@ var errNoMemory = errors.New("wasmtime: instantiate: the system has no memory le
 // newInstance makes an instance in which nothing has run.
 func newInstance(c *component, env core.Environment) (*instance, error) {
 	in := &instance{component: c}
-	in.Env, in.Code = env, c.code
+	in.Env, in.Code, in.Alone = env, c.code, true // a call of C keeps its thread
 	in.Bind((*guest)(in))
 	if c.counter != "" {
 		in.Budget = sandbox.NewBudget(env.Limits.Fuel)

@@ -22,6 +22,8 @@ func (s *State) Run() error {
 	if err := s.Enter(); err != nil {
 		return err
 	}
+	s.starting = true
+	defer func() { s.starting = false }()
 	for _, name := range []string{s.Code.Start, abi.Start} {
 		if name == "" || name == abi.Start && !s.Code.Exports[name] {
 			continue
@@ -38,6 +40,8 @@ func (s *State) Initialize(config []core.ConfigPair) error {
 	if err := s.Enter(); err != nil || !s.Code.Traits.Management {
 		return err
 	}
+	s.starting = true
+	defer func() { s.starting = false }()
 	list, err := abi.LowerPairs(s.lower, config)
 	if err != nil {
 		return s.End(err)

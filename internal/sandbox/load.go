@@ -64,7 +64,10 @@ func Load(src core.Source, limits core.Limits, maxModule int64) (*Code, error) {
 	for _, export := range m.Exports {
 		c.Exports[export.Name] = true
 	}
-	c.Traits = core.Traits{Callback: c.Exports[abi.HandleCallback], Management: c.Exports[abi.Initialize], Interruptible: true}
+	c.Traits = core.Traits{
+		Callback: c.Exports[abi.HandleCallback], Management: c.Exports[abi.Initialize],
+		Interruptible: true, CountsRunningTime: true,
+	}
 	c.pages = uint32(min(limits.Memory/pageSize, maxPages))
 	declared := m.Memories[0]
 	c.Least, c.Most = declared.Min*pageSize, uint64(c.pages)*pageSize

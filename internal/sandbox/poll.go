@@ -83,7 +83,7 @@ func (s *State) waitFor(subscription []byte) (time.Duration, errno) {
 func (s *State) sleep(d time.Duration) {
 	for end := time.Now().Add(d); d > 0; d = time.Until(end) {
 		s.GoOn()
-		time.Sleep(min(d, sleepSlice))
+		s.waits(min(d, sleepSlice))
 	}
 }
 

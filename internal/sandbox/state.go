@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"sync/atomic"
-	"time"
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/abi"
@@ -22,10 +21,15 @@ type State struct {
 	// Over is why the instance has ended, or nil.
 	Over error
 
-	guest   Guest
-	lower   abi.Guest // guest: converting it for each call would cost 8 ns
-	stderr  stderr
-	yielded time.Duration // when the call in progress was first asked whether it may go on; 0 before that
+	// Alone says that between two looks at the guest nothing but it and its host
+	// functions uses the thread that it runs on.
+	Alone bool
+
+	guest    Guest
+	lower    abi.Guest // guest: converting it for each call would cost 8 ns
+	stderr   stderr
+	starting bool // it runs what has the start's time
+	watch    stopwatch
 
 	interrupted atomic.Bool
 }
@@ -66,7 +70,7 @@ func (s *State) Enter() error {
 	if s.interrupted.Load() {
 		return s.End(errInterrupted)
 	}
-	s.yielded = 0
+	s.watch.at = 0
 	if s.Budget.limited {
 		s.guest.SetFuel(s.Budget.start())
 	}
@@ -108,13 +112,6 @@ func (s *State) Release() { s.Over, s.stderr = core.ErrClosed, stderr{} }
 // Interrupt implements [core.Instance].
 func (s *State) Interrupt() { s.interrupted.Store(true) }
 
-// GoOn leaves the guest's code if it must not go on.
-func (s *State) GoOn() {
-	if s.interrupted.Load() || s.overdue() {
-		panic(errInterrupted)
-	}
-}
-
 // longBytes take about as long to copy as it takes to look at the watch ten times.
 const longBytes = 4 << 10
 
@@ -124,18 +121,6 @@ func (s *State) pass(n int) {
 	if n >= longBytes {
 		s.GoOn()
 	}
-}
-
-// overdue reports whether a call has outlived its handler time, by the call's own
-// watch: who would interrupt it may not get a processor for 10 or 20 ms where
-// guests keep all of them busy. The watch starts when it is looked at first,
-// which short calls never do.
-func (s *State) overdue() bool {
-	now := time.Since(began)
-	if s.yielded == 0 {
-		s.yielded = now
-	}
-	return now-s.yielded > s.Env.Limits.HandlerTime
 }
 
 // calling refuses a call of the host from code that must not make it: there the
