@@ -10,14 +10,18 @@ import (
 func TestLimitsDefaults(t *testing.T) {
 	want := core.Limits{
 		Memory: 32 << 20, TableElements: 10_000, HandlerTime: 250 * time.Millisecond,
+		HandlerWallTime: 2500 * time.Millisecond, StartTime: 10 * time.Second,
 		Mailbox: 1024, MessageSize: 1 << 20,
 	}
 	if got := (core.Limits{}).WithDefaults(); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	set := core.Limits{Memory: 1, TableElements: 2, HandlerTime: 3, Fuel: 4, Mailbox: 5, MessageSize: 6}
+	set := core.Limits{Memory: 1, TableElements: 2, HandlerTime: 3, HandlerWallTime: 7, StartTime: 8, Fuel: 4, Mailbox: 5, MessageSize: 6}
 	if got := set.WithDefaults(); got != set {
 		t.Errorf("got %+v, want %+v", got, set)
+	}
+	if got := (core.Limits{HandlerTime: 1 << 62}).WithDefaults().HandlerWallTime; got < 1<<62 {
+		t.Errorf("the wall time of calls that may run for ever is %v", got)
 	}
 }
 

@@ -175,11 +175,12 @@ func start(t *testing.T, c process.Command, limits core.Limits) (core.Instance, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	component, err := engine.Compile(t.Context(), process.Source(c), core.Limits{})
+	component, err := engine.Compile(t.Context(), process.Source(c), patient)
 	if err != nil {
 		t.Fatal(err)
 	}
 	services := &enginetest.Services{}
+	limits.StartTime = patient.StartTime
 	in, err := component.Instantiate(t.Context(), core.Environment{ID: core.MustComponentID("test/a"), Host: services, Limits: limits})
 	if err != nil {
 		t.Fatal(err)

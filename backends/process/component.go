@@ -26,8 +26,8 @@ type component struct {
 var _ core.Component = (*component)(nil)
 
 // describe asks a process of its own for the traits.
-func (c *component) describe(ctx context.Context) error {
-	process, err := c.start(ctx, c.engine.log)
+func (c *component) describe(ctx context.Context, limits core.Limits) error {
+	process, err := c.start(ctx, c.engine.log, limits)
 	if err != nil {
 		return err
 	}
@@ -38,18 +38,16 @@ func (c *component) describe(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("it does not say what it has: %w", err)
 	}
-	c.traits = core.Traits{
-		Callback: description.Callback, Management: description.Management,
-		Interruptible: true, StartTime: c.command.StartTimeout,
-	}
+	c.traits = core.Traits{Callback: description.Callback, Management: description.Management, Interruptible: true}
 	return nil
 }
 
 // describeTimeout is how long a process may take to say what it has.
 const describeTimeout = 10 * time.Second
 
-func (c *component) start(ctx context.Context, log *slog.Logger) (*spawn.Process, error) {
+func (c *component) start(ctx context.Context, log *slog.Logger, limits core.Limits) (*spawn.Process, error) {
 	command := c.command
+	command.StartTimeout, command.StartKey = limits.StartTime, "limits.start_time"
 	command.Output = (&output{log: log}).line
 	return spawn.Start(ctx, command)
 }

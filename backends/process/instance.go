@@ -2,6 +2,7 @@ package process
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"sync/atomic"
@@ -68,7 +69,7 @@ func (i *instance) start(ctx context.Context, c *component) error {
 		return err
 	}
 	stop := context.AfterFunc(ctx, i.cancel)
-	process, err := c.start(i.ctx, i.log)
+	process, err := c.start(i.ctx, i.log, i.limits)
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
@@ -129,11 +130,20 @@ func (i *instance) refusal() error {
 	case died:
 		return i.end(&core.TrapError{Kind: core.TrapFault, Text: i.whyEnded()})
 	case interrupted:
-		return i.end(&core.TrapError{Kind: core.TrapHandler, Text: "the process was killed: its call took too long"})
+		return i.end(&core.TrapError{Kind: core.TrapHandler, Text: i.tooLong()})
 	case trapped:
 		return i.trap
 	}
 	return core.ErrClosed
+}
+
+// tooLong says why the host may have interrupted a call.
+func (i *instance) tooLong() string {
+	name, limit := "limits.handler_time", i.limits.HandlerTime
+	if i.lastCall <= 1 { // of Start
+		name, limit = "limits.start_time", i.limits.StartTime
+	}
+	return fmt.Sprintf("the process was killed: not done within %s (%v), or the host ended it", name, limit)
 }
 
 // leave ends a call that went by the protocol and returned err.

@@ -238,7 +238,7 @@ func hostUntilKilled() error {
 	if err != nil {
 		return err
 	}
-	component, err := engine.Compile(context.Background(), recorderCommand("holder", os.Getenv(recordVariable)).Source, core.Limits{})
+	component, err := engine.Compile(context.Background(), recorderCommand("holder", os.Getenv(recordVariable)).Source, patient)
 	if err != nil {
 		return err
 	}

@@ -92,7 +92,7 @@ func (r rig) deploy(t testing.TB, id core.ComponentID, d host.Deployment) {
 	t.Helper()
 	d.ID, d.Engine = id, process.Name
 	if d.Limits.HandlerTime == 0 {
-		d.Limits.HandlerTime = time.Minute
+		d.Limits.HandlerTime, d.Limits.StartTime = time.Minute, time.Minute
 	}
 	if err := r.Deploy(t.Context(), d); err != nil {
 		t.Fatal(err)
@@ -125,7 +125,7 @@ func TestDiesInACall(t *testing.T) {
 func TestHangsInAHandler(t *testing.T) {
 	r := newRig(t, slog.New(slog.DiscardHandler))
 	r.deploy(t, victimID, host.Deployment{
-		Source: source("victim"), Restart: quickly, Limits: core.Limits{HandlerTime: time.Second},
+		Source: source("victim"), Restart: quickly, Limits: core.Limits{HandlerTime: time.Second, StartTime: time.Minute},
 	})
 	_, err := r.Request(t.Context(), victimID, []byte("o"))
 	if !errors.Is(err, core.ErrRequestTrapped) || !strings.Contains(err.Error(), "handler-time") {

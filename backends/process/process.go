@@ -43,10 +43,7 @@ type Command struct {
 	// SHA256 is the checksum, in hexadecimal, that the executable must have; any
 	// where it is empty. It is checked before each start.
 	SHA256 string
-	// StartTimeout is how long a process may take from its start to its
-	// handshake; 10 s by default.
-	StartTimeout time.Duration
-	Limits       Limits
+	Limits Limits
 }
 
 // Limits bound what a process may use, where the system can: on Linux. A zero
@@ -90,8 +87,8 @@ func (e *Engine) Name() string { return Name }
 
 // Compile checks the executable, starts it once to ask what its component has,
 // and ends it again. Limits of src's [Command] hold for each process; of limits,
-// handler time and message size alone mean something here, and they are those of
-// the instances.
+// start time, handler time and message size alone mean something here: the first
+// holds for this start too.
 func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limits) (core.Component, error) {
 	if e.closed.Load() {
 		return nil, core.ErrClosed
@@ -101,7 +98,7 @@ func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limit
 		return nil, &core.ModuleError{Source: src.Path, Problems: []string{err.Error()}, Cause: err}
 	}
 	c := &component{engine: e, command: command}
-	if err := c.describe(ctx); err != nil {
+	if err := c.describe(ctx, limits.WithDefaults()); err != nil {
 		if ctx.Err() != nil {
 			return nil, err
 		}
@@ -123,9 +120,6 @@ func commandOf(src core.Source) (spawn.Command, error) {
 	if err != nil || len(sum) != 0 && len(sum) != 32 {
 		return spawn.Command{}, fmt.Errorf("the checksum %q is not one of SHA-256: want 64 hexadecimal digits", command.SHA256)
 	}
-	if command.StartTimeout <= 0 {
-		command.StartTimeout = spawn.DefaultStartTimeout
-	}
 	if command.Path == "" {
 		return spawn.Command{}, errors.New("no executable is named")
 	}
@@ -135,7 +129,7 @@ func commandOf(src core.Source) (spawn.Command, error) {
 	}
 	return spawn.Command{
 		Path: path, Args: command.Args, Env: command.Env, SHA256: sum, Kind: "component",
-		StartTimeout: command.StartTimeout, Limits: spawn.Limits(command.Limits),
+		Limits: spawn.Limits(command.Limits),
 	}, spawn.Check(path, sum)
 }
 

@@ -37,17 +37,18 @@ func (echoEnv) HandleMessage(guest.Host, string, []byte) ([]byte, error) {
 	return fmt.Append(nil, os.Args[1:], os.Environ()), nil
 }
 
-func compile(ctx context.Context, c process.Command) (core.Component, error) {
+// patient has processes start on the slowest machine.
+var patient = core.Limits{StartTime: time.Minute}
+
+func compile(ctx context.Context, c process.Command, limits core.Limits) (core.Component, error) {
 	engine, err := newEngine()
 	if err != nil {
 		return nil, err
 	}
-	return engine.Compile(ctx, process.Source(c), core.Limits{})
+	return engine.Compile(ctx, process.Source(c), limits)
 }
 
 func TestCompileRefuses(t *testing.T) {
-	short := command("silent")
-	short.StartTimeout = time.Millisecond
 	wrong := command("actor")
 	wrong.SHA256 = strings.Repeat("ab", sha256.Size)
 	malformed := command("actor")
@@ -60,7 +61,7 @@ func TestCompileRefuses(t *testing.T) {
 		"dies at start":    {command("dies"), nil, "exit status 3: no such disk"},
 		"no handshake":     {command("babbles"), process.ErrHandshake, `"ready!"`},
 		"another version":  {command("future"), process.ErrVersion, `"2", this host has 1`},
-		"silent":           {short, process.ErrStartTimeout, "start_timeout"},
+		"silent":           {command("silent"), process.ErrStartTimeout, "within limits.start_time (1ms)"},
 		"another checksum": {wrong, process.ErrChecksum, "abab"},
 		"no checksum":      {malformed, nil, "64 hexadecimal digits"},
 		"says not":         {liarCommand("mute"), nil, "not today"},
@@ -68,7 +69,11 @@ func TestCompileRefuses(t *testing.T) {
 		"no file":          {process.Command{Path: "nowhere"}, nil, "no such file"},
 		"nothing":          {process.Command{}, nil, "no executable is named"},
 	} {
-		_, err := compile(t.Context(), c.command)
+		limits := patient
+		if name == "silent" {
+			limits.StartTime = time.Millisecond
+		}
+		_, err := compile(t.Context(), c.command, limits)
 		var refused *core.ModuleError
 		if !errors.As(err, &refused) || c.want != nil && !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.text) {
 			t.Errorf("%s: %v, want a ModuleError with %v and %q", name, err, c.want, c.text)
@@ -81,7 +86,7 @@ func TestCompileRefuses(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := compile(ctx, command("actor")); !errors.Is(err, context.Canceled) {
+	if _, err := compile(ctx, command("actor"), patient); !errors.Is(err, context.Canceled) {
 		t.Errorf("Compile with a canceled context: %v", err)
 	}
 }
@@ -98,7 +103,7 @@ func TestReplacedExecutable(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Path, c.SHA256 = path, fmt.Sprintf("%x", sha256.Sum256(code))
-	component, err := compile(t.Context(), c)
+	component, err := compile(t.Context(), c, patient)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +140,7 @@ func TestLimits(t *testing.T) {
 	c.Limits = process.Limits{Memory: 1 << 30, OpenFiles: 100, CPUTime: 1500 * time.Millisecond}
 	var logged bytes.Buffer
 	engine, _ := process.New(process.Config{Logger: slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))})
-	component, err := engine.Compile(t.Context(), process.Source(c), core.Limits{})
+	component, err := engine.Compile(t.Context(), process.Source(c), patient)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ func command(role string) process.Command {
 	if err != nil {
 		panic(err)
 	}
-	return process.Command{Path: path, Env: []string{roleVariable + "=" + role, noRaceSleep}, StartTimeout: time.Minute}
+	return process.Command{Path: path, Env: []string{roleVariable + "=" + role, noRaceSleep}}
 }
 
 func source(role string) core.Source { return process.Source(command(role)) }

@@ -56,6 +56,7 @@ func (p *program) start(ctx context.Context, file *config.File) (*application, e
 		fx.Supply(host.Config{
 			RequestTimeout: time.Duration(file.Host.RequestTimeout),
 			DrainTimeout:   time.Duration(file.Host.DrainTimeout),
+			HeldUpWorkers:  file.Host.HeldUpWorkers,
 			Logger:         p.log,
 		}),
 		fx.Populate(&a.Host),
@@ -157,9 +158,12 @@ func limits(c config.Component) core.Limits {
 		Memory:        int64(c.Limits.Memory),
 		TableElements: c.Limits.TableElements,
 		HandlerTime:   time.Duration(c.Limits.HandlerTime),
+		StartTime:     time.Duration(c.Limits.StartTime),
 		Fuel:          c.Limits.Fuel,
-		Mailbox:       c.Limits.Mailbox,
-		MessageSize:   int(c.Quota.MessageSize),
+
+		HandlerWallTime: time.Duration(c.Limits.HandlerWallTime),
+		Mailbox:         c.Limits.Mailbox,
+		MessageSize:     int(c.Quota.MessageSize),
 	}
 }
 

@@ -20,7 +20,7 @@ func source(file *config.File, i int) (core.Source, error) {
 	p := &c.Process
 	env, err := processEnv(file, p.Env, p.EnvFrom, fmt.Sprintf("components[%d].process", i))
 	return process.Source(process.Command{
-		Path: c.Source, Args: p.Args, Env: env, SHA256: hex.EncodeToString(p.SHA256), StartTimeout: time.Duration(p.StartTimeout),
+		Path: c.Source, Args: p.Args, Env: env, SHA256: hex.EncodeToString(p.SHA256),
 		Limits: process.Limits{Memory: int64(p.Memory), OpenFiles: p.OpenFiles, CPUTime: time.Duration(p.CPUTime)},
 	}), err
 }

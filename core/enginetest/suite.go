@@ -16,6 +16,7 @@
 package enginetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -202,6 +203,7 @@ func (t *trial) engineUnderTest() core.Engine {
 // component compiles a guest, once for all trials that call it the same.
 func (t *trial) component(name string, src core.Source, limits core.Limits) core.Component {
 	t.Helper()
+	limits = patient(limits)
 	engine, key := t.engineUnderTest(), guestKey{name, limits}
 	if c := t.compiled[key]; c != nil {
 		return c
@@ -231,10 +233,16 @@ func (t *trial) responder() (core.Instance, *Services) {
 	return t.instance(t.component("responder", t.Responder, core.Limits{}), core.Limits{})
 }
 
+// patient has guests start on the slowest machine, where nothing else is said.
+func patient(limits core.Limits) core.Limits {
+	limits.StartTime = cmp.Or(limits.StartTime, time.Minute)
+	return limits
+}
+
 func (t *trial) instance(c core.Component, limits core.Limits) (core.Instance, *Services) {
 	t.Helper()
 	host := &Services{}
-	in, err := c.Instantiate(t.Context(), core.Environment{ID: self, Host: host, Limits: limits})
+	in, err := c.Instantiate(t.Context(), core.Environment{ID: self, Host: host, Limits: patient(limits)})
 	t.must("make an instance", err)
 	t.cleanups = append(t.cleanups, func() { t.must("close an instance", in.Close()) })
 	return in, host

@@ -61,7 +61,7 @@ type component struct {
 	giver       *component    // what ran on the worker when it was given a message in hand
 	kept        *watchSlot    // for calls on their callers' goroutines, or nil
 	calling     bool          // a call of the instance is in progress
-	startTime   time.Duration // what it may take beyond its handler time
+	allowed     time.Duration // after which time the watchdog interrupts a call
 	calls       uint64        // how many have begun
 	seen        uint64        // the last of them that the watchdog saw
 	since       time.Duration // when it saw it first, on the host's clock

@@ -91,6 +91,7 @@ type Snapshot struct {
 	Traps         uint64 // ends of instances
 	Restarts      uint64 // instances that took another's place
 	WorkersHeldUp uint64 // workers that were replaced because one call held them up
+	HeldUpNow     int    // of these, those that Config.HeldUpWorkers bounds, and whose call goes on
 	AuditDropped  uint64 // audit records dropped rather than hold up a sender
 }
 
@@ -108,6 +109,7 @@ func (h *Host) Snapshot() Snapshot {
 		WorkersHeldUp: h.tally.heldUp.Load(), AuditDropped: h.tally.auditDropped.Load(),
 	}
 	s.Left, s.Arrived = h.traffic()
+	s.HeldUpNow = h.workers.heldUpCalls()
 	for _, c := range core.MessagingErrorCases() {
 		if n := sum.refusals[c] + h.tally.refused[c].Load(); n > 0 {
 			s.Refused[c.String()] = n

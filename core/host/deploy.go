@@ -17,8 +17,9 @@ const (
 )
 
 // Deploy compiles a guest, starts it and gives it messages. It blocks until the
-// guest has been initialized: for as long as compilation takes, and at most its
-// handler time for each of the guest's own steps. What the guest sends while it
+// guest has been initialized: for as long as compilation takes, then until a place
+// is free among the guests that start at the same time, and at most its
+// [core.Limits] StartTime for the guest's own steps. What the guest sends while it
 // is initialized goes out; it cannot be messaged before that has ended. When
 // Deploy fails nothing is left of the component.
 func (h *Host) Deploy(ctx context.Context, d Deployment) error {
@@ -83,9 +84,13 @@ func (h *Host) bringUp(ctx context.Context, c *component) (err error) {
 		return err
 	}
 	c.traits = c.compiled.Traits()
+	if err = h.places.enter(ctx, c); err != nil {
+		return err
+	}
 	slot := h.watch.acquire(c)
 	err = c.launch(ctx)
 	slot.release()
+	h.places.leave(c)
 	if err != nil {
 		return err
 	}
@@ -224,6 +229,8 @@ func (c *component) shutDown() error {
 	if instance == nil {
 		return nil
 	}
+	_ = c.host.places.enter(c.host.background, c) // who has a place gives it back: its calls end
+	defer c.host.places.leave(c)
 	slot := c.host.watch.acquire(c)
 	defer slot.release()
 	c.enter(instance)

@@ -64,6 +64,7 @@ func (d *Deployment) normalize() error {
 	}
 	for name, value := range map[string]int64{
 		"limits.memory": d.Limits.Memory, "limits.handler_time": int64(d.Limits.HandlerTime),
+		"limits.handler_wall_time": int64(d.Limits.HandlerWallTime), "limits.start_time": int64(d.Limits.StartTime),
 		"limits.mailbox": int64(d.Limits.Mailbox), "quota.message_size": int64(d.Limits.MessageSize),
 		"quota.messages_per_second": int64(d.Quota.MessagesPerSecond), "quota.burst": int64(d.Quota.Burst),
 		"quota.pending_requests": int64(d.Quota.PendingRequests),
@@ -73,6 +74,10 @@ func (d *Deployment) normalize() error {
 		}
 	}
 	d.Limits = d.Limits.WithDefaults()
+	if d.Limits.HandlerWallTime < d.Limits.HandlerTime {
+		return fmt.Errorf("deployment of %s: limits.handler_wall_time is %v, want at least limits.handler_time, %v",
+			d.ID, d.Limits.HandlerWallTime, d.Limits.HandlerTime)
+	}
 	d.Quota.setDefaults()
 	var err error
 	if d.Restart, err = d.Restart.WithDefaults(); err != nil {

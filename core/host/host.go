@@ -29,6 +29,14 @@ type Config struct {
 	// Workers is how many components run at the same time; as many as
 	// runtime.GOMAXPROCS by default.
 	Workers int
+	// HeldUpWorkers is how many workers may be held up at the same time, each by
+	// one call that takes long, and be replaced by others; 256 by default, and
+	// fewer where the system allows fewer threads: a guest of Wasmtime that sleeps
+	// keeps a thread. Where all are, calls wait for a worker, and messages in
+	// their mailboxes. As many calls at most run on the goroutines of those who
+	// request them, and a quarter of that on those who deploy and undeploy. Calls
+	// that the engine cannot interrupt, of Go components, are not bound by it.
+	HeldUpWorkers int
 	// RequestTimeout is what a guest's timeout of 0 means, and the timeout of a
 	// Go program's request whose context has no deadline; 5 s by default.
 	RequestTimeout time.Duration
@@ -63,6 +71,8 @@ type Host struct {
 	clock       *core.Clock
 	watch       watchdog
 	workers     workers
+	places      places
+	threadsLeft func() (n int, known bool) // that the system allows
 	audit       audit
 	catalog     catalog
 	deadLetters deadLetters
@@ -100,13 +110,14 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 	if tracker == nil {
 		return nil, errors.New("host: there is no tracker; give it one, such as trackers/slab")
 	}
-	if config.Workers < 0 || config.RequestTimeout < 0 || config.DrainTimeout < 0 || config.DeadLetters < 0 {
+	if config.Workers < 0 || config.HeldUpWorkers < 0 || config.RequestTimeout < 0 || config.DrainTimeout < 0 || config.DeadLetters < 0 {
 		return nil, fmt.Errorf("host: a negative value in %+v", config)
 	}
 	if config.RequestTimeout > core.MaxTimeout {
 		return nil, fmt.Errorf("host: request timeout %v, at most %v", config.RequestTimeout, core.MaxTimeout)
 	}
 	config.Workers = orDefault(config.Workers, runtime.GOMAXPROCS(0))
+	config.HeldUpWorkers = orDefault(config.HeldUpWorkers, 256)
 	config.RequestTimeout = orDefault(config.RequestTimeout, 5*time.Second)
 	config.DrainTimeout = orDefault(config.DrainTimeout, 5*time.Second)
 	config.DeadLetters = orDefault(config.DeadLetters, 256)
@@ -114,7 +125,7 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 		config: config, broker: broker, tracker: tracker,
 		engines: make(map[string]core.Engine), components: make(map[core.ComponentID]*component),
 		background: context.Background(), stopped: make(chan struct{}), forgotten: make(chan struct{}),
-		deadLetters: deadLetters{most: config.DeadLetters},
+		deadLetters: deadLetters{most: config.DeadLetters}, threadsLeft: threadsLeft,
 	}
 	h.reserver, _ = tracker.(core.Reserver)
 	h.log = orDefault(config.Logger, slog.Default())
@@ -140,6 +151,7 @@ func (h *Host) Start(ctx context.Context) error {
 	if err := h.broker.Open(ctx, h); err != nil {
 		return fmt.Errorf("host: open the broker: %w", err)
 	}
+	h.bound(h.heldUpWorkers())
 	h.audit.start(h)
 	h.workers.start(h, h.config.Workers)
 	h.state = stateRunning

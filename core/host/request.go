@@ -20,9 +20,11 @@ import (
 // An idle component runs on the caller's goroutine, which is several times
 // faster than a worker's. This is done only where the caller can be answered in
 // time: ctx cannot end, or the component's engine can interrupt it, it has
-// proved to be prompt, and its handler time ends before ctx's deadline. What
-// remains is that a caller whose ctx is canceled during such a call hears of it
-// only when the call ends.
+// proved to be prompt, and its time ends before ctx's deadline (its
+// HandlerWallTime, where the engine counts what it runs). What remains is that a
+// caller whose ctx is canceled during such a call, or whose machine is too busy to
+// give it a processor, hears of it only when the call ends. Nor is it done where
+// more such calls are in progress than [Config.HeldUpWorkers] says.
 func (h *Host) Request(ctx context.Context, target core.ComponentID, payload []byte) ([]byte, error) {
 	return h.AppendRequest(ctx, nil, target, payload)
 }
@@ -66,7 +68,11 @@ func (c *component) answersBefore(ctx context.Context) bool {
 	prompt := c.prompt
 	c.mu.Unlock()
 	deadline, limited := ctx.Deadline()
-	return prompt && (!limited || time.Until(deadline) >= c.limits.HandlerTime)
+	longest := c.limits.HandlerTime
+	if c.traits.CountsRunningTime {
+		longest = c.limits.HandlerWallTime
+	}
+	return prompt && (!limited || time.Until(deadline) >= longest)
 }
 
 // call runs c on the caller's goroutine, if c is idle, and appends its response to
@@ -80,15 +86,19 @@ func (c *component) call(dst, payload []byte) (response []byte, err error, done 
 		c.mu.Unlock()
 		return nil, nil, false
 	}
-	c.status = running
 	if c.kept == nil {
-		slot := c.host.watch.acquire(c)
+		slot := c.host.watch.tryAcquire(c)
+		if slot == nil {
+			c.mu.Unlock()
+			return nil, nil, false
+		}
 		if c.host.watch.keep() {
 			c.kept = slot
 		} else {
 			defer slot.release()
 		}
 	}
+	c.status = running
 	c.begin()
 	c.response = dst
 	err = c.instance.HandleMessage(core.HostID, payload, &c.response)

@@ -22,6 +22,7 @@ const (
 // messages while it runs comes next, on the same goroutine.
 type worker struct {
 	retired atomic.Bool // its place has been given to another
+	counted bool        // in workers.heldUpNow; guarded by workers.mu
 	slot    *watchSlot  // and the head of its queue, which anyone may take
 
 	// What follows belongs to its goroutine.
@@ -43,6 +44,8 @@ type workers struct {
 	queue   queue[*turn]
 	waiting int // parked workers
 	closed  bool
+
+	heldUpNow, mostHeldUp int // retired workers whose calls go on, as the ceiling counts them
 
 	queued atomic.Int64 // length of queue
 	done   sync.WaitGroup
@@ -113,7 +116,7 @@ func (s *workers) push(t *turn) {
 }
 
 func (s *workers) work(w *worker) {
-	defer w.slot.release()
+	defer s.left(w)
 	for {
 		w.turns++
 		fair := w.turns >= turns
@@ -167,17 +170,38 @@ func (s *workers) take(w *worker, fair bool) *turn {
 }
 
 // heldUp gives the place of a worker that a call of c holds up to a new one, and
-// what it was about to run to the others. c.mu is held.
+// what it was about to run to the others. c.mu is held. At the ceiling the worker
+// keeps its place, and the watchdog comes again; a call that its engine cannot
+// interrupt is not bound by it: it may wait for what only another worker does.
 func (s *workers) heldUp(c *component) {
 	w := c.worker
 	s.passOn(c)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed || w.retired.Swap(true) {
+	bounded := c.traits.Interruptible
+	if s.closed || w.retired.Load() || bounded && s.heldUpNow >= s.mostHeldUp {
 		return
 	}
+	if bounded {
+		w.counted = true
+		s.heldUpNow++
+	}
+	w.retired.Store(true)
 	s.host.tally.heldUp.Add(1)
 	s.spawn()
+}
+
+// left notes that w has ended.
+func (s *workers) left(w *worker) {
+	w.slot.release()
+	if !w.retired.Load() {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w.counted {
+		s.heldUpNow--
+	}
 }
 
 // passOn gives what c's worker was about to run next to the others.

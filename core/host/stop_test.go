@@ -76,7 +76,7 @@ func TestStopInterrupts(t *testing.T) {
 		h := start(t, host.Config{DrainTimeout: time.Millisecond})
 		loop := &toy{message: func(i *toyInstance, _ []byte) error { return i.hang() }}
 		d := toyDeployment("a/loop", loop)
-		d.Limits.HandlerTime = time.Hour
+		d.Limits.HandlerTime, d.Limits.StartTime = time.Hour, time.Hour
 		check(t, h.Deploy(t.Context(), d))
 		check(t, h.Send(d.ID, nil))
 		synctest.Wait()
@@ -102,7 +102,7 @@ func TestStopDuringDeployment(t *testing.T) {
 				late := new(toy)
 				step(late, func() { <-release })
 				d := toyDeployment("a/late", late)
-				d.Limits.HandlerTime = time.Hour
+				d.Limits.HandlerTime, d.Limits.StartTime = time.Hour, time.Hour
 				deployed := background(func() error { return h.Deploy(t.Context(), d) })
 				synctest.Wait()
 				stopped := background(func() error { return h.Stop(t.Context()) })

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/airhost/airhost/core"
@@ -70,11 +71,13 @@ func (c *component) restart() {
 	c.publish()
 }
 
-// launch makes an instance and initializes it; the owner calls it.
+// launch makes an instance and initializes it, for both of which there is one time;
+// the owner calls it.
 func (c *component) launch(ctx context.Context) error {
+	began := c.host.clock.Exact()
 	instance, err := c.compiled.Instantiate(ctx, core.Environment{
 		ID: c.id, Host: c, Limits: c.limits,
-		Starting: c.starting,
+		Starting: func(instance core.Instance) { c.start(instance, began) },
 		Ended:    c.askHealth,
 	})
 	if err = c.leave(err); err != nil {
@@ -83,7 +86,7 @@ func (c *component) launch(ctx context.Context) error {
 		}
 		return err
 	}
-	c.enter(instance)
+	c.start(instance, began)
 	err = c.leave(instance.Initialize(c.plan.Config))
 	if err != nil {
 		_ = instance.Close()
@@ -96,12 +99,21 @@ func (c *component) launch(ctx context.Context) error {
 	return nil
 }
 
-// starting begins the call that makes an instance.
-func (c *component) starting(instance core.Instance) {
+// start begins a call of what has its start's time, since began.
+func (c *component) start(instance core.Instance, began time.Duration) {
 	c.mu.Lock()
-	c.startTime = c.traits.StartTime
+	c.allowed = c.watched(max(0, c.limits.StartTime-(c.host.clock.Exact()-began)))
 	c.mu.Unlock()
 	c.enter(instance)
+}
+
+// watched returns after which time the watchdog interrupts a call that may take so
+// long: never, where the engine itself ends it.
+func (c *component) watched(time time.Duration) time.Duration {
+	if c.traits.CountsRunningTime {
+		return math.MaxInt64
+	}
+	return time
 }
 
 // enter begins a call outside the mailbox, under the watchdog. What is abandoned
@@ -123,7 +135,8 @@ func (c *component) leave(err error) error {
 	if c.overdue && err == nil {
 		err = &core.TrapError{Kind: core.TrapHandler, Text: "stopped at the end of its call"}
 	}
-	c.calling, c.overdue, c.prompt, c.instance, c.startTime = false, false, false, nil, 0
+	c.calling, c.overdue, c.prompt, c.instance = false, false, false, nil
+	c.allowed = c.watched(c.limits.HandlerTime)
 	c.publish()
 	return err
 }

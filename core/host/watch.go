@@ -1,6 +1,7 @@
 package host
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 )
@@ -51,8 +52,9 @@ func (s *watchSlot) running() *component {
 // watchdog looks, at each tick of the host's clock, at every call in progress.
 // No call starts a timer or a goroutine of its own.
 type watchdog struct {
-	first watchBlock
-	kept  atomic.Int32
+	first  watchBlock
+	kept   atomic.Int32
+	direct int // how many slots are for calls on their callers' goroutines, and for workers
 }
 
 // maxKept is how many slots components keep for themselves. Each is looked at in
@@ -81,21 +83,31 @@ type watchBlock struct {
 }
 
 // reserve returns a slot for a worker, to keep until it is released.
-func (d *watchdog) reserve() *watchSlot { return d.take(&reserved, 0) }
+func (d *watchdog) reserve() *watchSlot { return d.take(&reserved, 0, math.MaxInt) }
 
 // acquire takes a free slot for c, to be released after its call.
-func (d *watchdog) acquire(c *component) *watchSlot { return d.take(&c.running, c.serial) }
+func (d *watchdog) acquire(c *component) *watchSlot { return d.take(&c.running, c.serial, math.MaxInt) }
 
-// take takes a free slot for t, from the one on that first says.
-func (d *watchdog) take(t *turn, first uint32) *watchSlot {
-	for block := &d.first; ; block = block.next() {
-		for i := range uint32(len(block.slots)) {
-			slot := &block.slots[(first+i)%uint32(len(block.slots))]
+// tryAcquire is acquire for a call that can be made in another way: it returns nil
+// where the slots for such calls are taken.
+func (d *watchdog) tryAcquire(c *component) *watchSlot {
+	return d.take(&c.running, c.serial, d.direct)
+}
+
+// take takes a free one of the first n slots for t, in each block from the one on
+// that first says, or returns nil.
+func (d *watchdog) take(t *turn, first uint32, n int) *watchSlot {
+	for block := &d.first; n > 0; block = block.next() {
+		here := uint32(min(n, len(block.slots)))
+		for i := range here {
+			slot := &block.slots[(first+i)%here]
 			if slot.turn.Load() == nil && slot.turn.CompareAndSwap(nil, t) {
 				return slot
 			}
 		}
+		n -= int(here)
 	}
+	return nil
 }
 
 func (b *watchBlock) next() *watchBlock {
@@ -125,7 +137,8 @@ func (d *watchdog) check(now time.Duration) (busy bool) {
 //
 // A call's time is counted from when the watchdog first saw it. By what the clock
 // showed at its beginning it could be taken for older than it is, by as much as
-// the machine was too busy to tick.
+// the machine was too busy to tick. Engines that count what a guest runs end its
+// calls themselves.
 func (c *component) watch(slot *watchSlot, now time.Duration) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -140,15 +153,15 @@ func (c *component) watch(slot *watchSlot, now time.Duration) bool {
 	if c.seen != call {
 		c.seen, c.since = call, c.host.clock.Exact()
 	}
-	took := now - c.since
-	if took <= heldUpAfter && took <= who.limits.HandlerTime+who.startTime {
+	took, allowed := now-c.since, who.allowed
+	if took <= min(heldUpAfter, allowed) {
 		return true
 	}
 	if who != c {
 		who.mu.Lock() // c is not given up meanwhile
 		defer who.mu.Unlock()
 	}
-	if took > who.limits.HandlerTime+who.startTime {
+	if took > allowed {
 		who.interrupt()
 	}
 	if took > heldUpAfter {

@@ -45,11 +45,11 @@ func TestIntl(t *testing.T) {
 	deploy(t, h, host.Deployment{
 		ID: intlID, Engine: process.Name,
 		Source: process.Source(process.Command{
-			Path: "intl.mjs", Env: []string{"PATH=" + filepath.Dir(node)}, StartTimeout: time.Minute,
+			Path: "intl.mjs", Env: []string{"PATH=" + filepath.Dir(node)},
 		}),
 		Config:       []core.ConfigPair{{Key: "notify", Value: counterID.String()}},
 		Capabilities: host.Capabilities{Send: []core.IDPattern{counters}},
-		Limits:       core.Limits{HandlerTime: time.Minute},
+		Limits:       core.Limits{HandlerTime: time.Minute, StartTime: time.Minute},
 	})
 	response, err := h.Request(t.Context(), intlID, []byte(`{"locale": "de", "number": 1234567.5}`))
 	if err != nil || string(response) != "1.234.567,5" {

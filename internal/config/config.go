@@ -26,6 +26,7 @@ type Host struct {
 	Tracker        Part     `yaml:"tracker,omitempty" jsonschema:"enum=slab,enum=timermap,default=slab" jsonschema_description:"What remembers pending requests: slab is a table with a timing wheel, timermap a map with a timer per request; or an executable of your own."`
 	RequestTimeout Duration `yaml:"request_timeout,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=5s" jsonschema_description:"What a request's timeout of 0 means."`
 	DrainTimeout   Duration `yaml:"drain_timeout,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=5s" jsonschema_description:"How long a stop waits for messages and requests that are still under way."`
+	HeldUpWorkers  int      `yaml:"held_up_workers,omitempty" jsonschema:"minimum=1,maximum=100000,default=256" jsonschema_description:"How many calls that take long may each hold up a worker and have it replaced; fewer where the system allows fewer threads."`
 }
 
 // Component is one guest and what it is allowed.
@@ -44,14 +45,13 @@ type Component struct {
 
 // Process says how a component that is an executable is started.
 type Process struct {
-	Args         []string `yaml:"args,omitempty" jsonschema_description:"The executable's arguments."`
-	Env          Pairs    `yaml:"env,omitempty" jsonschema_description:"Its environment: nothing of airhost's own is added but what env_from names."`
-	EnvFrom      []string `yaml:"env_from,omitempty" jsonschema_description:"Variables of airhost's own environment that it gets as well; each must be set."`
-	SHA256       Checksum `yaml:"sha256,omitempty" jsonschema_description:"The checksum that the executable must have, in 64 hexadecimal digits. It is checked at each start."`
-	StartTimeout Duration `yaml:"start_timeout,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=10s" jsonschema_description:"How long it may take until it is ready."`
-	Memory       Size     `yaml:"memory,omitempty" jsonschema:"minimum=1MiB,maximum=1TiB" jsonschema_description:"How much memory it may use: by cgroup v2, or else RLIMIT_DATA. Without a limit by default, as the following."`
-	OpenFiles    int64    `yaml:"open_files,omitempty" jsonschema:"minimum=16,maximum=1048576" jsonschema_description:"How many files it may have open, by RLIMIT_NOFILE."`
-	CPUTime      Duration `yaml:"cpu_time,omitempty" jsonschema:"minimum=1s,maximum=8760h" jsonschema_description:"How much processor time it may use in its life, by RLIMIT_CPU."`
+	Args      []string `yaml:"args,omitempty" jsonschema_description:"The executable's arguments."`
+	Env       Pairs    `yaml:"env,omitempty" jsonschema_description:"Its environment: nothing of airhost's own is added but what env_from names."`
+	EnvFrom   []string `yaml:"env_from,omitempty" jsonschema_description:"Variables of airhost's own environment that it gets as well; each must be set."`
+	SHA256    Checksum `yaml:"sha256,omitempty" jsonschema_description:"The checksum that the executable must have, in 64 hexadecimal digits. It is checked at each start."`
+	Memory    Size     `yaml:"memory,omitempty" jsonschema:"minimum=1MiB,maximum=1TiB" jsonschema_description:"How much memory it may use: by cgroup v2, or else RLIMIT_DATA. Without a limit by default, as the following."`
+	OpenFiles int64    `yaml:"open_files,omitempty" jsonschema:"minimum=16,maximum=1048576" jsonschema_description:"How many files it may have open, by RLIMIT_NOFILE."`
+	CPUTime   Duration `yaml:"cpu_time,omitempty" jsonschema:"minimum=1s,maximum=8760h" jsonschema_description:"How much processor time it may use in its life, by RLIMIT_CPU."`
 }
 
 // Capabilities are the targets that a component may message.
@@ -62,11 +62,13 @@ type Capabilities struct {
 
 // Limits bound what one component may use.
 type Limits struct {
-	Memory        Size     `yaml:"memory,omitempty" jsonschema:"minimum=64KiB,maximum=4GiB,default=32MiB" jsonschema_description:"The largest linear memory."`
-	TableElements uint32   `yaml:"table_elements,omitempty" jsonschema:"minimum=1,maximum=4294967295,default=10000" jsonschema_description:"The largest size of each table."`
-	HandlerTime   Duration `yaml:"handler_time,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=250ms" jsonschema_description:"How long one call of the guest may take."`
-	Fuel          uint64   `yaml:"fuel,omitempty" jsonschema:"minimum=0,default=0" jsonschema_description:"How much one call may use up; 0 is without a limit and without counting."`
-	Mailbox       int      `yaml:"mailbox,omitempty" jsonschema:"minimum=1,maximum=1048576,default=1024" jsonschema_description:"How many messages may wait for the component."`
+	Memory          Size     `yaml:"memory,omitempty" jsonschema:"minimum=64KiB,maximum=4GiB,default=32MiB" jsonschema_description:"The largest linear memory."`
+	TableElements   uint32   `yaml:"table_elements,omitempty" jsonschema:"minimum=1,maximum=4294967295,default=10000" jsonschema_description:"The largest size of each table."`
+	HandlerTime     Duration `yaml:"handler_time,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=250ms" jsonschema_description:"For how long the guest may run in one call, on a processor; for native and process how long a call may take."`
+	HandlerWallTime Duration `yaml:"handler_wall_time,omitempty" jsonschema:"minimum=1ms,maximum=240h" jsonschema_description:"For how long the guest may run and wait in one call, for WebAssembly alone; 10 times handler_time by default."`
+	StartTime       Duration `yaml:"start_time,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=10s" jsonschema_description:"How long an instance may take to start, its initialize included; a process from its launch on."`
+	Fuel            uint64   `yaml:"fuel,omitempty" jsonschema:"minimum=0,default=0" jsonschema_description:"How much one call may use up; 0 is without a limit and without counting."`
+	Mailbox         int      `yaml:"mailbox,omitempty" jsonschema:"minimum=1,maximum=1048576,default=1024" jsonschema_description:"How many messages may wait for the component."`
 }
 
 // Quota bounds what one component may send.

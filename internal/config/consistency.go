@@ -1,8 +1,10 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/airhost/airhost/core"
 )
@@ -15,6 +17,7 @@ func (d *decoder) consistency() {
 		d.identity(c, path, first)
 		d.restart(&c.Restart, path+".restart")
 		d.native(c, path+".source")
+		d.handlerTime(c, path+".limits")
 		d.process(c, path)
 	}
 	for path, part := range d.file.Host.parts() {
@@ -53,6 +56,19 @@ func (d *decoder) restart(r *Restart, path string) {
 	}
 	if r.MaxBackoff != 0 && r.Backoff > r.MaxBackoff {
 		d.at(path+".max_backoff", "is shorter than backoff")
+	}
+}
+
+// handlerTime notes a bound on running and waiting that is below the one on running.
+func (d *decoder) handlerTime(c *Component, path string) {
+	path += ".handler_wall_time"
+	handler := cmp.Or(time.Duration(c.Limits.HandlerTime), core.Limits{}.WithDefaults().HandlerTime)
+	switch wall := time.Duration(c.Limits.HandlerWallTime); {
+	case wall == 0:
+	case c.Engine == "native" || c.Engine == "process":
+		d.at(path, "is for WebAssembly alone: handler_time is the time that passes on engine %s", c.Engine)
+	case wall < handler:
+		d.at(path, "is shorter than handler_time (%v), which it includes", handler)
 	}
 }
 

@@ -71,7 +71,7 @@ func (d *decoder) mapping(path string, n ast.Node, into reflect.Value) {
 		given[e.key] = true
 		i := slices.IndexFunc(fields, func(f field) bool { return f.key == e.key })
 		if i < 0 {
-			d.notef(e.keyNode, e.path, "%s", unknownKey(e.key, fields))
+			d.notef(e.keyNode, e.path, "%s", unknownKey(e.key, e.path, fields))
 			continue
 		}
 		d.value(e.path, e.value, into.Field(fields[i].index), fields[i].rules)
@@ -83,9 +83,15 @@ func (d *decoder) mapping(path string, n ast.Node, into reflect.Value) {
 	}
 }
 
+// renamed are keys of components that have another name by now.
+var renamed = map[string]string{".process.start_timeout": "limits.start_time"}
+
 // unknownKey says where a key that is known elsewhere belongs, or which key was
 // probably meant.
-func unknownKey(key string, fields []field) string {
+func unknownKey(key, path string, fields []field) string {
+	if now := renamed[strings.TrimLeft(strings.TrimPrefix(path, "components"), "[0123456789]")]; now != "" && strings.HasPrefix(path, "components[") {
+		return "is now " + now
+	}
 	if home := homeOf(key, reflect.TypeFor[File](), ""); home != "" {
 		return fmt.Sprintf("unknown key here, it belongs to %s", home)
 	}

@@ -7,7 +7,7 @@ var (
 	ErrChecksum     = errors.New("the executable's SHA-256 is not the expected one")
 	ErrHandshake    = errors.New("not the handshake of an airhost plug-in")
 	ErrVersion      = errors.New("the plug-in speaks another version of the protocol")
-	ErrStartTimeout = errors.New("the plug-in made no handshake in time: its start_timeout is over")
+	ErrStartTimeout = errors.New("the plug-in made no handshake")
 	ErrKilled       = errors.New("the plug-in was killed by its host")
 )
 

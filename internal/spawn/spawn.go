@@ -9,6 +9,7 @@
 package spawn
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,8 +46,10 @@ type Command struct {
 	// SHA256 is the checksum that the executable must have, or empty.
 	SHA256 []byte
 	Limits Limits
-	// StartTimeout is how long the handshake may take; 10 s by default.
+	// StartTimeout is how long the handshake may take; 10 s by default. StartKey
+	// is its key in the configuration; start_timeout by default.
 	StartTimeout time.Duration
+	StartKey     string
 	// Kind is what the plug-in must be, such as "component".
 	Kind string
 	// Output, if not nil, is called with each line of the plug-in's standard
@@ -182,6 +185,8 @@ func (p *Process) startError(ctx context.Context, err error) error {
 	switch {
 	case p.refusal != nil:
 		return p.refusal
+	case context.Cause(ctx) == ErrStartTimeout:
+		return fmt.Errorf("%w within %s (%v)", ErrStartTimeout, cmp.Or(p.command.StartKey, "start_timeout"), p.command.StartTimeout)
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case !p.killed && p.exit != nil:
