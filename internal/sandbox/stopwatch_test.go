@@ -1,0 +1,167 @@
+package sandbox
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// world is a guest's thread as a test makes it up: what the watch sees, and what it
+// does not.
+type world struct {
+	watch   stopwatch
+	alone   bool
+	now     time.Duration
+	thread  int
+	used    map[int]time.Duration // of each thread, by whomever
+	guest   time.Duration         // what the guest has run on any, since the first look
+	moves   int                   // stretches in which the guest changed its thread
+	shared  time.Duration         // what others ran on its thread, as far as the watch may count it
+	missing time.Duration         // what the watch may have missed
+}
+
+func newWorld(alone bool) *world {
+	w := &world{alone: alone, now: 1, thread: 1, used: make(map[int]time.Duration)}
+	w.watch.begin(w.now, timeLimits{math.MaxInt64, math.MaxInt64})
+	return w
+}
+
+// run has the guest run, and everything else happen, between two looks.
+func (w *world) run(guest, others, ready time.Duration, thread int) {
+	known := w.watch.thread.thread == w.thread && thread == w.thread
+	w.used[w.thread] += guest + others
+	w.guest += guest
+	w.now += guest + others + ready
+	w.thread = thread
+	if w.watch.look(w.now) {
+		w.shared += others + ready // below 64 µs together
+		return
+	}
+	w.watch.lookClosely(w.now, threadTime{thread, w.used[thread]}, w.alone)
+	switch {
+	case !known:
+		w.missing += max(0, guest-movedStretch)
+		w.shared += min(others+ready, movedStretch)
+	case !w.alone:
+		w.missing += max(0, guest-longestStretch)
+		w.shared += min(others, longestStretch)
+	}
+}
+
+// TestStopwatch: whatever a guest runs and others run beside it, the watch counts no
+// more than the guest has run and what each stretch may add, and misses nothing but
+// what is beyond a stretch's most.
+func TestStopwatch(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(rapid.Bool().Draw(t, "alone"))
+		for range rapid.IntRange(1, 50).Draw(t, "stretches") {
+			guest := time.Duration(rapid.Int64Range(0, int64(6*time.Millisecond)).Draw(t, "guest") >> rapid.IntRange(0, 12).Draw(t, "shift"))
+			ready := time.Duration(rapid.SampledFrom([]int64{0, 0, 0, 1e4, 1e6, 1e9}).Draw(t, "ready"))
+			var others time.Duration
+			thread := w.thread
+			if !w.alone {
+				others = time.Duration(rapid.SampledFrom([]int64{0, 0, 0, 1e4, 1e7}).Draw(t, "others"))
+				thread = rapid.SampledFrom([]int{w.thread, w.thread, 1, 2}).Draw(t, "thread")
+			}
+			w.run(guest, others, ready, thread)
+			if counted := w.watch.running; counted > w.guest+w.shared || counted < w.guest-w.missing {
+				t.Fatalf("counted %v, where the guest ran %v: may be %v more, %v less", counted, w.guest, w.shared, w.missing)
+			}
+		}
+	})
+}
+
+// TestStopwatchOnABusyMachine: a guest that is always ready and seldom has a
+// processor. Its time is its own.
+func TestStopwatchOnABusyMachine(t *testing.T) {
+	for _, alone := range []bool{false, true} {
+		w := newWorld(alone)
+		for range 100 {
+			for range 50 {
+				w.run(20*time.Microsecond, 0, 0, 1)
+			}
+			w.run(20*time.Microsecond, 0, time.Second, 1) // in which the kernel gave the processor away
+		}
+		if most := w.guest + movedStretch; w.watch.running > most || w.watch.running < w.guest-20*time.Microsecond {
+			t.Errorf("alone %t: counted %v, where the guest ran %v", alone, w.watch.running, w.guest)
+		}
+	}
+}
+
+// TestStopwatchSpins: what runs all the time is counted all the time, in stretches
+// of any length that the meter lets it have.
+func TestStopwatchSpins(t *testing.T) {
+	for _, stretch := range []time.Duration{time.Microsecond, 20 * time.Microsecond, 200 * time.Microsecond, time.Millisecond, 4 * time.Millisecond} {
+		w := newWorld(false)
+		for w.guest < 100*time.Millisecond {
+			w.run(stretch, 0, 0, 1)
+		}
+		if late := w.guest - w.watch.running; late > stretch {
+			t.Errorf("stretches of %v: counted %v of %v", stretch, w.watch.running, w.guest)
+		}
+	}
+}
+
+// TestStopwatchWithoutThreadClocks: where the system tells no thread's time, a
+// stretch counts as it is, up to its most.
+func TestStopwatchWithoutThreadClocks(t *testing.T) {
+	var w stopwatch
+	w.begin(1, timeLimits{math.MaxInt64, math.MaxInt64})
+	w.lookClosely(1+time.Millisecond, threadTime{}, true)
+	w.lookClosely(1+time.Hour, threadTime{}, true)
+	if want := time.Millisecond + longestStretch; w.running != want {
+		t.Errorf("counted %v, want %v", w.running, want)
+	}
+}
+
+// TestStopwatchWaits: waiting is not running, and both together have a bound.
+func TestStopwatchWaits(t *testing.T) {
+	limits := timeLimits{running: 10 * time.Millisecond, wall: 100 * time.Millisecond}
+	var w stopwatch
+	w.begin(1, limits)
+	for range 99 {
+		w.wait(time.Millisecond, limits)
+	}
+	w.running = time.Millisecond
+	if w.late() {
+		t.Errorf("late after %v and %v", w.running, w.waiting)
+	}
+	w.wait(time.Millisecond, limits)
+	if !w.late() {
+		t.Errorf("not late after %v and %v", w.running, w.waiting)
+	}
+}
+
+// TestReadThread: a thread's clock goes on while it runs, and costs no memory.
+func TestReadThread(t *testing.T) {
+	if readThread() == (threadTime{}) {
+		t.Skip("no thread clocks here")
+	}
+	begun := readThread()
+	for same := 0; same < 1000; same++ {
+		now := readThread()
+		if now.thread == begun.thread && now.used < begun.used {
+			t.Fatalf("%v after %v", now, begun)
+		}
+		begun = now
+	}
+	if n := testing.AllocsPerRun(100, func() { readThread() }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkLook(b *testing.B) {
+	s := &State{Alone: false}
+	s.Env.Limits.HandlerTime, s.Env.Limits.HandlerWallTime = math.MaxInt64, math.MaxInt64
+	for b.Loop() {
+		s.GoOn()
+	}
+}
+
+func BenchmarkReadThread(b *testing.B) {
+	for b.Loop() {
+		readThread()
+	}
+}
