@@ -51,6 +51,7 @@ func New(config Config) (*Engine, error) {
 	if err := checkPointers(); err != nil {
 		return nil, err
 	}
+	quietTraps()
 	e := &Engine{config: config, types: make(functypes), shims: make(map[string]*shim)}
 	if config.CacheDir != "" {
 		var err error

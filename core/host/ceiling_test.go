@@ -1,0 +1,123 @@
+package host_test
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/airhost/airhost/core/host"
+)
+
+// sleepers deploys n guests that sleep for a second, and returns how many do now,
+// and the most that ever did.
+func (h *testHost) sleepers(n int) (now, most *atomic.Int32) {
+	now, most = new(atomic.Int32), new(atomic.Int32)
+	sleeper := &toy{message: func(*toyInstance, []byte) error {
+		most.Store(max(most.Load(), now.Add(1)))
+		<-time.After(time.Second)
+		now.Add(-1)
+		return nil
+	}}
+	for i := range n {
+		d := toyDeployment(fmt.Sprintf("a/sleeper%d", i), sleeper)
+		d.Limits.HandlerTime = time.Minute
+		check(h.t, h.Deploy(h.t.Context(), d))
+	}
+	return now, most
+}
+
+// TestHeldUpWorkersHaveACeiling: 1,000 guests that sleep hold up as many workers as
+// they may, the others' messages wait, and all are handled in the end.
+func TestHeldUpWorkersHaveACeiling(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const workers, ceiling, sleepers = 2, 10, 1000
+		h := start(t, host.Config{Workers: workers, HeldUpWorkers: ceiling, DrainTimeout: time.Hour})
+		_, most := h.sleepers(sleepers)
+		var echoed atomic.Int32
+		h.deploy("b/echo", responder(func([]byte) ([]byte, error) { echoed.Add(1); return nil, nil }))
+		for i := range sleepers {
+			check(t, h.Send(id(fmt.Sprintf("a/sleeper%d", i)), nil))
+		}
+		check(t, h.Send(id("b/echo"), nil))
+		<-time.After(500 * time.Millisecond)
+		equal(t, "held up now", h.Snapshot().HeldUpNow, ceiling)
+		equal(t, "echoes while all workers are held up", echoed.Load(), 0)
+		check(t, h.Quiesce(t.Context()))
+		s := h.balance()
+		equal(t, "guests that slept at the same time", int(most.Load()), workers+ceiling)
+		equal(t, "messages handled", s.Handled, sleepers+1)
+		equal(t, "held up at the end", s.HeldUpNow, 0)
+		equal(t, "dead letters", s.DeadLetters, 0)
+	})
+}
+
+// TestRequestsOnCallersGoroutinesHaveACeiling: what is beyond it goes by the mailbox.
+func TestRequestsOnCallersGoroutinesHaveACeiling(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		const workers, ceiling, sleepers = 2, 10, 100
+		h := start(t, host.Config{Workers: workers, HeldUpWorkers: ceiling, RequestTimeout: time.Hour})
+		_, most := h.sleepers(sleepers)
+		var asked []<-chan error
+		for i := range sleepers {
+			asked = append(asked, background(func() error {
+				_, err := h.Request(context.Background(), id(fmt.Sprintf("a/sleeper%d", i)), nil)
+				return err
+			}))
+		}
+		for i := range asked {
+			check(t, <-asked[i])
+		}
+		if got := int(most.Load()); got > 2*(workers+ceiling) {
+			t.Errorf("%d guests ran at the same time", got)
+		}
+	})
+}
+
+// TestWaitingGoComponentsHaveNoCeiling: components written in Go that wait for each
+// other all get a worker.
+func TestWaitingGoComponentsHaveNoCeiling(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t, host.Config{Workers: 1, HeldUpWorkers: 1})
+		release := make(chan struct{})
+		for i := range 10 {
+			name := fmt.Sprintf("a/waits%d", i)
+			h.deploy(name, responder(func([]byte) ([]byte, error) { <-release; return nil, nil }))
+			check(t, h.Send(id(name), nil))
+		}
+		h.deploy("b/releases", responder(func([]byte) ([]byte, error) { close(release); return nil, nil }))
+		check(t, h.Send(id("b/releases"), nil))
+		equal(t, "handled", h.balance().Handled, 11)
+	})
+}
+
+// TestStartsHaveACeiling: no more guests start at the same time than there are
+// places, and who waits for one hears of the end of its context.
+func TestStartsHaveACeiling(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t, host.Config{HeldUpWorkers: 8}) // 2 places
+		var now, most atomic.Int32
+		slow := &toy{initialize: func(*toyInstance) error {
+			most.Store(max(most.Load(), now.Add(1)))
+			<-time.After(time.Second)
+			now.Add(-1)
+			return nil
+		}}
+		var deployed []<-chan error
+		for i := range 10 {
+			deployed = append(deployed, background(func() error {
+				return h.Deploy(context.Background(), toyDeployment(fmt.Sprintf("a/slow%d", i), slow))
+			}))
+		}
+		synctest.Wait()
+		short, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		isError(t, "a deployment that waits for a place", h.Deploy(short, toyDeployment("a/late", slow)), context.DeadlineExceeded)
+		for i := range deployed {
+			check(t, <-deployed[i])
+		}
+		equal(t, "guests that started at the same time", most.Load(), 2)
+	})
+}
