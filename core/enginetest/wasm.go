@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/airhost/airhost/core"
 )
@@ -30,6 +31,8 @@ var wasmPromises = []promise{
 	{"start-trap", "a guest that traps while it starts makes Instantiate fail", testStartTrap},
 	{"start-interrupt", "a guest that does not end while it starts can be interrupted", testStartInterrupt},
 	{"start-sends", "a guest that sends messages while it starts is refused", testStartSends},
+	{"handler-time", "a guest that runs without end is ended by its handler time, without its host", testHandlerTime},
+	{"start-time", "a guest that does not end while it starts is ended by its start time, without its host", testStartTime},
 	{"collect", "a guest that does not end holds up no garbage collection", testCollect},
 }
 
@@ -159,6 +162,44 @@ func testStartSends(t *trial) {
 	t.asked("services", host)
 }
 
+func testHandlerTime(t *trial) {
+	limits := core.Limits{HandlerTime: 10 * time.Millisecond, StartTime: 10 * time.Millisecond}
+	want(t, "whether it counts what a guest runs", t.component("actor", t.Actor, core.Limits{}).Traits().CountsRunningTime, true)
+	for _, c := range calls {
+		in, host := t.wasm("actor", limits)
+		var err error
+		t.soon(c.name+" without end", func() { err = c.make(in, 'o') })
+		t.wantTrap(c.name+" without end", err, core.TrapHandler)
+		t.refuses(in, host)
+	}
+	in, _ := t.wasm("actor", limits)
+	t.wantText(in.HandleMessage(other, []byte("o"), nil), "not done within limits.handler_time (10ms)")
+}
+
+// wantText checks what is said of an end.
+func (t *trial) wantText(err error, text string) {
+	t.Helper()
+	if trap := t.wantTrap("the end", err, core.TrapHandler); trap != nil && trap.Text != text {
+		t.broken("got the text %q\nwant %q", trap.Text, text)
+	}
+}
+
+func testStartTime(t *trial) {
+	limits := core.Limits{StartTime: 10 * time.Millisecond, HandlerTime: time.Hour}
+	for _, name := range []string{"start-loop", "initialize-loop"} {
+		_, err := t.component(name, wasmGuest(name), core.Limits{}).
+			Instantiate(t.Context(), core.Environment{ID: self, Host: &Services{}, Limits: limits})
+		t.wantText(err, "not done within limits.start_time (10ms)")
+	}
+}
+
+func testWallTime(t *trial) {
+	in, _ := t.wasm("hostile", core.Limits{HandlerTime: 60 * time.Millisecond, HandlerWallTime: 120 * time.Millisecond})
+	t.soon("a sleep of an hour", func() {
+		t.wantText(in.HandleMessage(other, []byte("Ws"), nil), "not done within limits.handler_wall_time (120ms)")
+	})
+}
+
 // testCollect does not come back where the promise is broken: the collection
 // stops the world and then waits for the guest, which nobody is left to stop.
 func testCollect(t *trial) {
@@ -177,6 +218,7 @@ var wasiPromises = []promise{
 	{"stdout", "standard output is dropped", testStdout},
 	{"exit", "an exit ends the instance", testExit},
 	{"sleep", "a guest that sleeps can be interrupted", testSleep},
+	{"wall-time", "what a guest waits counts for its handler wall time alone, which ends it without its host", testWallTime},
 	{"clock", "the real-time clock is the host's, the monotonic one goes on", testClock},
 	{"random", "randomness differs", testRandom},
 	{"nothing", "there are no arguments, no environment, no files, no sockets", testNothing},
