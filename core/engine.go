@@ -266,11 +266,21 @@ type Limits struct {
 	// Mailbox is how many messages may wait; 1,024 by default. Outcomes of the
 	// component's own requests have their place beyond it.
 	Mailbox int
+	// MailboxBytes is how much memory the messages that wait may take, in bytes:
+	// the buffers of their payloads, and [MessageOverhead] for each; 64 MiB by
+	// default, and at least MessageSize and MessageOverhead. Outcomes that wait
+	// may take as much again. A response for which there is no place is dropped,
+	// and its request fails with a text that names limits.mailbox_bytes.
+	MailboxBytes int64
 	// MessageSize is the largest message that the component may send or be
 	// sent, in bytes, responses included; 1 MiB by default. Its key is
 	// quota.message_size.
 	MessageSize int
 }
+
+// MessageOverhead is what each message that waits counts for in
+// [Limits.MailboxBytes], in bytes, beside its payload.
+const MessageOverhead = 256
 
 // WithDefaults returns l with its zero fields set.
 func (l Limits) WithDefaults() Limits {
@@ -280,6 +290,7 @@ func (l Limits) WithDefaults() Limits {
 	setDefault(&l.HandlerWallTime, 10*min(l.HandlerTime, math.MaxInt64/10))
 	setDefault(&l.StartTime, 10*time.Second)
 	setDefault(&l.Mailbox, 1024)
+	setDefault(&l.MailboxBytes, 64<<20)
 	setDefault(&l.MessageSize, 1<<20)
 	return l
 }

@@ -13,9 +13,12 @@ const MaxIDPart = 63
 // [ParseIDPattern] matches.
 var ErrInvalidID = errors.New("invalid component id")
 
+// HostNamespace is the namespace of senders that are parts of a host and stand
+// for many others. No component can be deployed in it.
+const HostNamespace = "airhost"
+
 // HostID is the sender of messages that a Go program sends through its host.
-// No component can be deployed under it.
-var HostID = MustComponentID("airhost/host")
+var HostID = MustComponentID(HostNamespace + "/host")
 
 // ComponentID names one component in the host, as "namespace/name". Its parts
 // are 1 to [MaxIDPart] bytes of lower-case ASCII letters, digits, '-', '_' and

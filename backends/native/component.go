@@ -48,13 +48,14 @@ func panicked(reason any) *core.TrapError {
 	return &core.TrapError{Kind: core.TrapFault, Text: panicText(reason), Details: string(debug.Stack())}
 }
 
-// panicText is one line: the panic's value may print any number.
+// panicText is one line: the panic's value may print any number, which are not kept
+// for the sake of the first.
 func panicText(reason any) string {
 	text := fmt.Sprint("panic: ", reason)
 	if end := strings.IndexAny(text, "\r\n"); end >= 0 {
 		text = text[:end]
 	}
-	return strings.ToValidUTF8(text, "\uFFFD")
+	return strings.ToValidUTF8(strings.Clone(text), "\uFFFD")
 }
 
 func traitsOf(value guest.Component) core.Traits {

@@ -163,6 +163,7 @@ func limits(c config.Component) core.Limits {
 
 		HandlerWallTime: time.Duration(c.Limits.HandlerWallTime),
 		Mailbox:         c.Limits.Mailbox,
+		MailboxBytes:    int64(c.Limits.MailboxBytes),
 		MessageSize:     int(c.Quota.MessageSize),
 	}
 }

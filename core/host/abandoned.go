@@ -21,6 +21,6 @@ func (w *waitingCall) Abandoned(id core.RequestID, reason *core.RequestError) {
 func abandoned(id core.RequestID, reason *core.RequestError) *core.Message {
 	m := core.NewMessage(nil)
 	m.Correlation = id
-	m.Fail(reason)
+	m.Fail(boundRequestError(reason, core.MaxErrorText))
 	return m
 }

@@ -49,7 +49,7 @@ func (a *audit) record(sender core.ComponentID, target []byte, pattern string, r
 		a.host.tally.auditDropped.Add(1)
 		return
 	}
-	a.records <- auditRecord{sender, string(target[:min(len(target), 2*core.MaxIDPart+1)]), pattern, refusal}
+	a.records <- auditRecord{sender, core.CutText(target, 2*core.MaxIDPart+1), pattern, refusal}
 }
 
 func (a *audit) write() {

@@ -49,7 +49,7 @@ func (c *component) workOffBatch() {
 	c.reopen()
 	c.begin()
 	c.beginDelivery()
-	trap := b.instance.HandleBatch(b.taken, b.done)
+	trap := endingOf(b.instance.HandleBatch(b.taken, b.done))
 	for trap != nil && b.next < len(b.taken) {
 		_ = c.finishDelivery(trap)
 		c.beginDelivery()

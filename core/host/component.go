@@ -1,7 +1,6 @@
 package host
 
 import (
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,7 +38,7 @@ type component struct {
 	waiting, handed turn // its places in queues
 	running         turn // says in a watch slot that it runs
 
-	taking   atomic.Bool           // a message would be taken now; written with mu held
+	taking   atomic.Bool           // any message would be taken now; written with mu held
 	relaying atomic.Pointer[relay] // in which its call in progress is the first
 
 	// What follows belongs to the owner.
@@ -79,6 +78,7 @@ type component struct {
 // refusalErrors are made once, so that refusing costs no allocation.
 type refusalErrors struct {
 	notFound, full, down, tooLarge *core.MessagingError
+	response                       *core.RequestError // tooLarge, of the response to a request of its own
 }
 
 // Deliver implements [core.Receiver] for brokers.
@@ -96,7 +96,7 @@ func (c *component) deliver(m *core.Message, w *worker, granted bool) error {
 		defer c.mu.Unlock()
 		return c.closed
 	}
-	if !granted && c.mailbox.waiting() >= c.limits.Mailbox {
+	if c.mailbox.crowded && !granted && !c.mailbox.admits(m) {
 		c.mu.Unlock()
 		return c.refuse.full
 	}
@@ -108,8 +108,8 @@ func (c *component) deliver(m *core.Message, w *worker, granted bool) error {
 // refused for a full mailbox; only where nobody is left to be told it is
 // dropped.
 func (c *component) outcome(m *core.Message, w *worker) {
-	if len(m.Payload) > c.limits.MessageSize {
-		m.Fail(&core.RequestError{Reason: core.ReasonFailed, Text: c.refuse.tooLarge.Text})
+	if m.Failure != nil || len(m.Payload) > c.limits.MessageSize {
+		c.fit(m)
 	}
 	c.mu.Lock()
 	if c.closed != nil {
@@ -119,6 +119,20 @@ func (c *component) outcome(m *core.Message, w *worker) {
 		return
 	}
 	c.accept(entry{message: m, outcome: true}, w)
+}
+
+// fit has an outcome fit c's message size, whoever made it.
+func (c *component) fit(m *core.Message) {
+	if len(m.Payload) > c.limits.MessageSize {
+		m.Payload, m.Failure = nil, c.refuse.response
+	}
+	m.Failure = boundRequestError(m.Failure, failureRoom(m.Failure.Reason, c.limits.MessageSize))
+}
+
+// failureRoom is how long the text of a failure may be for a component that takes
+// messages of a size, which its fixed word counts to.
+func failureRoom(reason core.RequestErrorReason, messageSize int) int {
+	return min(core.MaxErrorText, max(0, messageSize-len(reason.String())-len(": ")))
 }
 
 // Expired implements [core.Waiter].
@@ -141,7 +155,7 @@ func (c *component) accept(e entry, w *worker) {
 		return
 	}
 	c.mailbox.push(e)
-	if c.mailbox.waiting() >= c.limits.Mailbox {
+	if c.mailbox.crowded {
 		c.taking.Store(false)
 	}
 	c.wake()
@@ -230,9 +244,9 @@ func (c *component) workOff() {
 	c.yield()
 }
 
-// reopen notes that there is room in the mailbox again, with c.mu held.
+// reopen notes that the mailbox takes any message again, with c.mu held.
 func (c *component) reopen() {
-	if !c.taking.Load() && c.closed == nil && c.mailbox.waiting() < c.limits.Mailbox {
+	if !c.taking.Load() && c.closed == nil && !c.mailbox.crowded {
 		c.taking.Store(true)
 	}
 }
@@ -333,13 +347,14 @@ func (c *component) finish(e entry, err error) error {
 func (c *component) calledBack(m *core.Message, err error) error {
 	c.counts.Callbacks++
 	c.worker.release(m)
-	return c.verdict(err)
+	_, trap := c.verdict(err)
+	return trap
 }
 
 // received ends a call of handle-message that returned err, for a
 // fire-and-forget message.
 func (c *component) received(m *core.Message, err error) error {
-	trap := c.verdict(err)
+	_, trap := c.verdict(err)
 	if trap != nil {
 		c.host.deadLetter(m, trap)
 		return trap
@@ -352,14 +367,14 @@ func (c *component) received(m *core.Message, err error) error {
 // answered ends a call of handle-message that returned err, for a request. m
 // holds the response, and becomes the request's outcome.
 func (c *component) answered(m *core.Message, err error) error {
-	trap := c.verdict(err)
+	answer, trap := c.verdict(err)
 	if trap != nil {
 		c.host.recordDead(m, trap)
 	} else {
 		c.counts.Handled++
 	}
 	if err != nil {
-		m.Fail(requestError(err))
+		m.Fail(requestError(answer, trap))
 	}
 	if m.Origin == core.Origin(c.host) {
 		c.host.respond(m, c.worker)
@@ -369,32 +384,15 @@ func (c *component) answered(m *core.Message, err error) error {
 	return trap
 }
 
-// verdict counts a call's error, and returns it if it ended the instance.
-func (c *component) verdict(err error) error {
+// verdict counts a call's error: it is the guest's answer, or has ended the
+// instance. Neither holds a text that is too long.
+func (c *component) verdict(err error) (answer *core.ComponentError, trap error) {
 	if err == nil {
-		return nil
+		return nil, nil
 	}
 	c.counts.Errors++
-	var answer *core.ComponentError
-	if errors.As(err, &answer) {
-		return nil
+	if answer = answerOf(err); answer != nil {
+		return answer, nil
 	}
-	return err
-}
-
-// requestError is how the error of a handle-message is told to the requester.
-func requestError(err error) *core.RequestError {
-	var answer *core.ComponentError
-	var trap *core.TrapError
-	switch {
-	case errors.As(err, &answer) && answer.Case == core.CaseFailed:
-		return &core.RequestError{Reason: core.ReasonFailed, Text: answer.Text}
-	case answer != nil && answer.Case == core.CaseComponentUnavailable:
-		return &core.RequestError{Reason: core.ReasonUnavailable, Text: answer.Text}
-	case answer != nil:
-		return &core.RequestError{Reason: core.ReasonFailed, Text: answer.Error()}
-	case errors.As(err, &trap):
-		return &core.RequestError{Reason: core.ReasonTrapped, Text: trap.Kind.String() + ": " + trap.Text}
-	}
-	return &core.RequestError{Reason: core.ReasonTrapped, Text: err.Error()}
+	return nil, endingOf(err)
 }

@@ -19,7 +19,7 @@ type DeadLetter struct {
 	Request bool   // it was a request, and its sender was told
 	Size    int    // of the payload, in bytes
 	Payload []byte // its first 256 bytes at most
-	Reason  string
+	Reason  string // at most core.MaxErrorText bytes
 }
 
 // deadLetters keeps the newest dead letters.
@@ -55,7 +55,7 @@ func (h *Host) recordDead(m *core.Message, reason error) {
 	h.tally.deadLetters.Add(1)
 	h.deadLetters.add(DeadLetter{
 		Time: time.Now(), Sender: m.Sender, Target: m.Target, Request: m.IsRequest(), Size: len(m.Payload),
-		Payload: append([]byte{}, m.Payload[:min(len(m.Payload), deadLetterBytes)]...), Reason: reason.Error(),
+		Payload: append([]byte{}, m.Payload[:min(len(m.Payload), deadLetterBytes)]...), Reason: boundText(reason),
 	})
 }
 

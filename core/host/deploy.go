@@ -39,18 +39,21 @@ func (h *Host) Deploy(ctx context.Context, d Deployment) error {
 
 func newComponent(h *Host, d Deployment) *component {
 	id := d.ID.String()
+	tooLarge := fmt.Sprintf("message: %s takes at most %d bytes", id, d.Limits.MessageSize)
 	c := &component{
 		id: d.ID, host: h, limits: d.Limits, plan: d, status: claimed,
 		refuse: refusalErrors{
 			notFound: &core.MessagingError{Case: core.CaseTargetNotFound, Text: id},
 			full:     &core.MessagingError{Case: core.CaseQueueFull, Text: id},
 			down:     &core.MessagingError{Case: core.CaseUnavailable, Text: id + " has failed"},
-			tooLarge: &core.MessagingError{Case: core.CaseInvalidArgument, Text: fmt.Sprintf("message: %s takes at most %d bytes", id, d.Limits.MessageSize)},
+			tooLarge: &core.MessagingError{Case: core.CaseInvalidArgument, Text: tooLarge},
+			response: &core.RequestError{Reason: core.ReasonFailed, Text: tooLarge},
 		},
-		out: outbox{quota: newBucket(d.Quota.MessagesPerSecond, d.Quota.Burst, h.clock)},
-		log: logQuota{lines: newBucket(maxLogLines, maxLogLines, h.clock), bytes: newBucket(maxLogBytes, maxLogBytes, h.clock)},
+		mailbox: newMailbox(d.Limits),
+		out:     outbox{quota: newBucket(d.Quota.MessagesPerSecond, d.Quota.Burst, h.clock)},
+		log:     logQuota{lines: newBucket(maxLogLines, maxLogLines, h.clock), bytes: newBucket(maxLogBytes, maxLogBytes, h.clock)},
 	}
-	c.taking.Store(true)
+	c.taking.Store(!c.mailbox.crowded)
 	c.waiting, c.handed, c.running = turn{component: c}, turn{component: c, inHand: true}, turn{component: c}
 	return c
 }
@@ -81,7 +84,7 @@ func (h *Host) bringUp(ctx context.Context, c *component) (err error) {
 	}
 	c.compiled, err = h.catalog.compile(ctx, engine, c.plan.Source, c.limits)
 	if err != nil {
-		return err
+		return boundError(err)
 	}
 	c.traits = c.compiled.Traits()
 	if err = h.places.enter(ctx, c); err != nil {
@@ -107,7 +110,7 @@ func (h *Host) bringUp(ctx context.Context, c *component) (err error) {
 // attach lets messages come in.
 func (h *Host) attach(c *component) error {
 	if err := h.broker.Attach(c.id, c); err != nil {
-		return fmt.Errorf("attach to the broker: %w", unlessStopping(err))
+		return fmt.Errorf("attach to the broker: %w", boundError(unlessStopping(err)))
 	}
 	if r, err := h.broker.Route(c.id); err == nil && r == core.Receiver(c) {
 		h.direct.add(c)
@@ -208,7 +211,7 @@ func (h *Host) remove(ctx context.Context, c *component, refusal *core.Messaging
 	err := c.shutDown()
 	c.forgetRequests() // that it has sent at its shutdown
 	if c.compiled != nil {
-		err = errors.Join(err, h.catalog.release(ctx, c.compiled))
+		err = errors.Join(err, boundError(h.catalog.release(ctx, c.compiled)))
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -237,5 +240,5 @@ func (c *component) shutDown() error {
 	if err := c.leave(instance.Shutdown()); err != nil {
 		c.host.log.Log(c.host.background, slog.LevelWarn, "shutdown failed", "component", c.id.String(), "reason", err.Error())
 	}
-	return instance.Close()
+	return boundError(instance.Close())
 }

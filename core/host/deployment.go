@@ -59,13 +59,13 @@ func (d *Deployment) normalize() error {
 	switch {
 	case d.ID.IsZero():
 		return fmt.Errorf("deployment: %w: the id is empty", core.ErrInvalidID)
-	case d.ID == core.HostID:
-		return fmt.Errorf("deployment: %w: %s is the host's own", core.ErrInvalidID, d.ID)
+	case d.ID.Namespace() == core.HostNamespace:
+		return fmt.Errorf("deployment: %w: %s: the namespace %s is the host's own", core.ErrInvalidID, d.ID, core.HostNamespace)
 	}
 	for name, value := range map[string]int64{
 		"limits.memory": d.Limits.Memory, "limits.handler_time": int64(d.Limits.HandlerTime),
 		"limits.handler_wall_time": int64(d.Limits.HandlerWallTime), "limits.start_time": int64(d.Limits.StartTime),
-		"limits.mailbox": int64(d.Limits.Mailbox), "quota.message_size": int64(d.Limits.MessageSize),
+		"limits.mailbox": int64(d.Limits.Mailbox), "limits.mailbox_bytes": d.Limits.MailboxBytes, "quota.message_size": int64(d.Limits.MessageSize),
 		"quota.messages_per_second": int64(d.Quota.MessagesPerSecond), "quota.burst": int64(d.Quota.Burst),
 		"quota.pending_requests": int64(d.Quota.PendingRequests),
 	} {
@@ -77,6 +77,10 @@ func (d *Deployment) normalize() error {
 	if d.Limits.HandlerWallTime < d.Limits.HandlerTime {
 		return fmt.Errorf("deployment of %s: limits.handler_wall_time is %v, want at least limits.handler_time, %v",
 			d.ID, d.Limits.HandlerWallTime, d.Limits.HandlerTime)
+	}
+	if size := int64(d.Limits.MessageSize); size > d.Limits.MailboxBytes-core.MessageOverhead {
+		return fmt.Errorf("deployment of %s: limits.mailbox_bytes is %d, want room for a message of quota.message_size: at least %d and %d",
+			d.ID, d.Limits.MailboxBytes, size, core.MessageOverhead)
 	}
 	d.Quota.setDefaults()
 	var err error

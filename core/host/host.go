@@ -149,7 +149,7 @@ func (h *Host) Start(ctx context.Context) error {
 		return errors.New("host: started before; make a new one")
 	}
 	if err := h.broker.Open(ctx, h); err != nil {
-		return fmt.Errorf("host: open the broker: %w", err)
+		return fmt.Errorf("host: open the broker: %w", boundError(err))
 	}
 	h.bound(h.heldUpWorkers())
 	h.audit.start(h)

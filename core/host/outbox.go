@@ -40,7 +40,10 @@ func (r *route) deliver(m *core.Message, w *worker) error {
 	if r.local != nil {
 		return r.local.deliver(m, w, false)
 	}
-	return r.receiver.Deliver(m)
+	if err := r.receiver.Deliver(m); err != nil {
+		return boundError(err)
+	}
+	return nil
 }
 
 // SendMessage implements [core.Services].
@@ -175,7 +178,7 @@ func (c *component) charge(message []byte) error {
 
 // refused counts and audits a refusal, and returns it in the contract's terms.
 func (c *component) refused(target []byte, pattern string, err error) error {
-	refusal := core.AsMessagingError(err)
+	refusal := refusalOf(err)
 	c.counts.Refused++
 	c.counts.refusals[refusal.Case]++
 	c.host.audit.record(c.id, target, pattern, refusal)
@@ -234,7 +237,7 @@ func (c *component) permission(granted []core.IDPattern, id core.ComponentID) er
 func (r *route) find(h *Host) {
 	receiver, err := h.route(r.id)
 	if err != nil {
-		refusal := core.AsMessagingError(err)
+		refusal := refusalOf(err)
 		if r.send == nil {
 			r.send = refusal
 		}
@@ -270,20 +273,16 @@ func (c *component) CancelRequest(id core.RequestID) error {
 // Now implements [core.Services].
 func (c *component) Now() uint64 { return uint64(time.Now().UnixNano()) }
 
-// maxLogLine is the longest log line of a guest that is kept, in bytes.
-const maxLogLine = 8 << 10
-
 // logLevels are slog's levels for the contract's.
 var logLevels = [...]slog.Level{slog.LevelDebug - 4, slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}
 
 // Log implements [core.Services].
 func (c *component) Log(level core.LogLevel, message []byte) {
 	c.counts.LogLines++
-	text := message[:min(len(message), maxLogLine)]
-	if !c.log.take(len(text)) {
+	if !c.log.take(min(len(message), core.MaxDetails)) {
 		c.counts.LogDrops++
 		return
 	}
 	c.host.guestLog.Log(c.host.background, logLevels[min(int(level), len(logLevels)-1)],
-		strings.ToValidUTF8(string(text), "\uFFFD"), "component", c.id.String())
+		strings.ToValidUTF8(core.CutText(message, core.MaxDetails), "\uFFFD"), "component", c.id.String())
 }

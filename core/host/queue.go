@@ -1,7 +1,5 @@
 package host
 
-import "github.com/airhost/airhost/core"
-
 // queue is a first-in, first-out queue that grows as it is needed. Its owner
 // guards it.
 type queue[T any] struct {
@@ -22,7 +20,10 @@ func (q *queue[T]) push(value T) {
 }
 
 // peek returns the oldest value; the queue must not be empty.
-func (q *queue[T]) peek() T { return q.ring[q.first] }
+func (q *queue[T]) peek() T { return q.at(0) }
+
+// at returns the value before which there are i.
+func (q *queue[T]) at(i int) T { return q.ring[(q.first+i)&(len(q.ring)-1)] }
 
 // pop takes the oldest value; the queue must not be empty.
 func (q *queue[T]) pop() T {
@@ -32,47 +33,4 @@ func (q *queue[T]) pop() T {
 	q.first = (q.first + 1) & (len(q.ring) - 1)
 	q.length--
 	return value
-}
-
-// entry is one message in a mailbox.
-type entry struct {
-	message *core.Message
-	outcome bool // of a request that the mailbox's owner sent
-}
-
-// mailbox is a component's queue. Outcomes do not count against its limit:
-// their number is bounded by the quota of pending requests.
-type mailbox struct {
-	queue[entry]
-	outcomes int // how many of the entries
-}
-
-func (b *mailbox) waiting() int { return b.length - b.outcomes }
-
-func (b *mailbox) push(e entry) {
-	b.queue.push(e)
-	if e.outcome {
-		b.outcomes++
-	}
-}
-
-func (b *mailbox) pop() entry {
-	e := b.queue.pop()
-	if e.outcome {
-		b.outcomes--
-	}
-	return e
-}
-
-// takeMessages removes all entries but outcomes, which keep their order.
-func (b *mailbox) takeMessages() []*core.Message {
-	var taken []*core.Message
-	for range b.length {
-		if e := b.pop(); e.outcome {
-			b.push(e)
-		} else {
-			taken = append(taken, e.message)
-		}
-	}
-	return taken
 }

@@ -103,7 +103,7 @@ func (c *component) call(dst, payload []byte) (response []byte, err error, done 
 	c.response = dst
 	err = c.instance.HandleMessage(core.HostID, payload, &c.response)
 	response, c.response = c.response, nil
-	trap := c.verdict(err)
+	answer, trap := c.verdict(err)
 	c.counts.direct++
 	if trap == nil {
 		c.counts.Handled++
@@ -114,7 +114,7 @@ func (c *component) call(dst, payload []byte) (response []byte, err error, done 
 		c.host.recordDead(&core.Message{Sender: core.HostID, Target: c.id, Payload: payload}, trap)
 	}
 	if err != nil {
-		return nil, requestError(err), true
+		return nil, requestError(answer, trap), true
 	}
 	return response, nil, true
 }
@@ -222,7 +222,7 @@ func (h *Host) publish(m *core.Message) error {
 // refused counts the refusal of a Go program's message and returns it in the
 // contract's terms.
 func (h *Host) refused(err error) error {
-	refusal := core.AsMessagingError(err)
+	refusal := refusalOf(err)
 	h.tally.refused[refusal.Case].Add(1)
 	return refusal
 }
@@ -245,7 +245,10 @@ func (h *Host) route(target core.ComponentID) (core.Receiver, error) {
 }
 
 // Respond implements [core.Origin].
-func (h *Host) Respond(m *core.Message) { h.respond(m, nil) }
+func (h *Host) Respond(m *core.Message) {
+	m.Failure = boundRequestError(m.Failure, core.MaxErrorText)
+	h.respond(m, nil)
+}
 
 // respond passes an outcome on to whoever waits for it.
 func (h *Host) respond(m *core.Message, w *worker) {
@@ -265,7 +268,7 @@ func (h *Host) respond(m *core.Message, w *worker) {
 
 // Undelivered implements [core.Origin].
 func (h *Host) Undelivered(m *core.Message, reason error) {
-	h.undeliverable(m, &core.RequestError{Reason: core.ReasonUnavailable, Text: reason.Error()})
+	h.undeliverable(m, &core.RequestError{Reason: core.ReasonUnavailable, Text: boundText(reason)})
 }
 
 // undeliverable ends a message that was taken and cannot be handled.

@@ -102,7 +102,7 @@ func (h *Host) Stop(ctx context.Context) error {
 		errs = append(errs, h.end(ctx, c))
 	}
 	close(h.stopped)
-	errs = append(errs, h.workers.stop(working), h.broker.Close(ctx), h.tracker.Close())
+	errs = append(errs, h.workers.stop(working), boundError(h.broker.Close(ctx)), boundError(h.tracker.Close()))
 	close(h.forgotten)
 	h.clock.Close()
 	h.audit.stop()

@@ -22,6 +22,7 @@ func (c *component) ended(reason error) {
 	c.counts.Traps++
 	instance := c.instance
 	c.instance, c.relayer, c.overdue, c.prompt = nil, nil, false, false
+	reason = boundError(reason)
 	c.supervisor.reason = reason
 	c.mu.Unlock()
 	if instance != nil {
@@ -130,6 +131,7 @@ func (c *component) enter(instance core.Instance) {
 // leave ends a call begun by enter, and takes the instance out of the
 // watchdog's sight. It returns err, or that the call was interrupted.
 func (c *component) leave(err error) error {
+	err = boundError(err)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.overdue && err == nil {
@@ -162,7 +164,7 @@ func (c *component) close(refusal *core.MessagingError) {
 		c.kept = nil
 	}
 	entries := c.mailbox.queue
-	c.mailbox = mailbox{}
+	c.mailbox = newMailbox(c.limits)
 	stopTimer(c.supervisor.timer)
 	stopTimer(c.healthTimer)
 	c.mu.Unlock()

@@ -70,7 +70,7 @@ func TestDesignExample(t *testing.T) {
 				Request: patterns(t, "shop/stock"),
 			},
 			Limits: config.Limits{Memory: 32 << 20, TableElements: 10_000, HandlerTime: config.Duration(250 * time.Millisecond),
-				HandlerWallTime: config.Duration(2500 * time.Millisecond), StartTime: config.Duration(10 * time.Second), Mailbox: 1024},
+				HandlerWallTime: config.Duration(2500 * time.Millisecond), StartTime: config.Duration(10 * time.Second), Mailbox: 1024, MailboxBytes: 64 << 20},
 			Quota: config.Quota{MessagesPerSecond: 10_000, Burst: 1000, MessageSize: 1 << 20, PendingRequests: 1000},
 			Restart: config.Restart{
 				Policy: "transient", MaxRestarts: 5, Within: config.Duration(30 * time.Second),
@@ -338,7 +338,7 @@ func TestDefaultsAreAccepted(t *testing.T) {
 	got := core.Limits{
 		Memory: int64(l.Memory), TableElements: l.TableElements, HandlerTime: time.Duration(l.HandlerTime),
 		HandlerWallTime: 10 * time.Duration(l.HandlerTime), StartTime: time.Duration(l.StartTime),
-		Fuel: l.Fuel, Mailbox: l.Mailbox, MessageSize: int(f.Components[0].Quota.MessageSize),
+		Fuel: l.Fuel, Mailbox: l.Mailbox, MailboxBytes: int64(l.MailboxBytes), MessageSize: int(f.Components[0].Quota.MessageSize),
 	}
 	if want := (core.Limits{}).WithDefaults(); got != want {
 		t.Errorf("the schema's default limits are %+v, core's are %+v", got, want)

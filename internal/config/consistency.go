@@ -19,6 +19,7 @@ func (d *decoder) consistency() {
 		d.native(c, path+".source")
 		d.handlerTime(c, path+".limits")
 		d.process(c, path)
+		d.mailbox(c, path)
 	}
 	for path, part := range d.file.Host.parts() {
 		if part.Plugin != nil {
@@ -41,8 +42,8 @@ func (d *decoder) identity(c *Component, path string, first map[core.ComponentID
 	line, taken := first[c.ID]
 	switch {
 	case c.ID.IsZero():
-	case c.ID == core.HostID:
-		d.at(path, "%s is the host's own id: choose another", c.ID)
+	case c.ID.Namespace() == core.HostNamespace:
+		d.at(path, "%s: the namespace %s is the host's own: choose another", c.ID, core.HostNamespace)
 	case taken:
 		d.at(path, "%s is the id of another component already, in line %d", c.ID, line)
 	default:
@@ -76,6 +77,25 @@ func (d *decoder) native(c *Component, path string) {
 	if c.Engine == "native" && c.Source != "" && !slices.Contains(d.built.Native, c.Source) {
 		d.at(path, "the native engine has no component %q, %s", clip(c.Source), suggest(c.Source, d.built.Native))
 	}
+}
+
+// mailbox notes a mailbox that has no place for a message of the largest size.
+func (d *decoder) mailbox(c *Component, path string) {
+	limits := core.Limits{MailboxBytes: int64(c.Limits.MailboxBytes), MessageSize: int(c.Quota.MessageSize)}.WithDefaults()
+	size := int64(limits.MessageSize)
+	at, other := path+".limits.mailbox_bytes", path+".quota.message_size"
+	if _, given := d.file.marks[at]; !given {
+		at, other = other, at
+	}
+	if size > limits.MailboxBytes-core.MessageOverhead && !d.wrong(at) && !d.wrong(other) {
+		d.at(at, "limits.mailbox_bytes (%s) has no place for a message of quota.message_size (%s), which takes %d bytes",
+			sizeText(limits.MailboxBytes), sizeText(size), size+core.MessageOverhead)
+	}
+}
+
+func sizeText(n int64) string {
+	text, _ := Size(n).MarshalText() // it does not fail
+	return string(text)
 }
 
 // process notes keys that do not belong to the component's engine.

@@ -164,10 +164,10 @@ func (e *Extension) live(up func()) error {
 	if err != nil {
 		return err
 	}
-	err = e.Talk(ctx, process.Conn(), e.stop, func() {
+	err = short(e.Talk(ctx, process.Conn(), e.stop, func() {
 		isUp.Store(late.Stop())
 		up()
-	})
+	}))
 	if cause := context.Cause(ctx); errors.Is(cause, errLate) {
 		err = cause
 	}
@@ -177,6 +177,15 @@ func (e *Extension) live(up func()) error {
 		err = fmt.Errorf("%w; the process: %w", err, end)
 	}
 	return err
+}
+
+// short returns err, or one in its place whose text is not too long: the process
+// has chosen it.
+func short(err error) error {
+	if err == nil || len(err.Error()) <= core.MaxErrorText {
+		return err
+	}
+	return errors.New(core.CutText(err.Error(), core.MaxErrorText))
 }
 
 var errLate = errors.New("it was not ready in time: its start_timeout is over")

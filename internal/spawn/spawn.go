@@ -35,6 +35,15 @@ const DefaultStartTimeout = 10 * time.Second
 // connection, which costs a round trip more than the message itself.
 const window = 1 << 20
 
+const (
+	// maxHeaders bounds what the plug-in may say in a response's headers and
+	// trailers, its status included, in bytes.
+	maxHeaders = 64 << 10
+	// maxAnswer bounds an answer of the plug-in, but for calls that set their own
+	// limit, in bytes.
+	maxAnswer = 64 << 10
+)
+
 // Command says what to start. Kind and Path are required.
 type Command struct {
 	// Path is the executable's file; it is not looked up in PATH.
@@ -170,7 +179,8 @@ func (p *Process) connect(ctx context.Context) error {
 			}
 			return Attend(conn), nil
 		}),
-		grpc.WithInitialWindowSize(window), grpc.WithInitialConnWindowSize(2*window))
+		grpc.WithInitialWindowSize(window), grpc.WithInitialConnWindowSize(2*window),
+		grpc.WithMaxHeaderListSize(maxHeaders), grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)))
 	if err != nil {
 		return err
 	}

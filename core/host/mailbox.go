@@ -1,0 +1,238 @@
+package host
+
+import (
+	"slices"
+
+	"github.com/airhost/airhost/core"
+)
+
+// entry is one message in a mailbox.
+type entry struct {
+	message *core.Message
+	outcome bool // of a request that the mailbox's owner sent
+}
+
+// mailbox is a component's queue. Its messages are bounded in number and in bytes.
+// Outcomes do not count against these limits: their number is bounded by the
+// quota of pending requests, and their bytes by as much again.
+type mailbox struct {
+	queue[entry]
+	outcomes     int // how many of the entries
+	bytes        int64
+	outcomeBytes int64
+
+	// crowded says that a message may be pushed only if the mailbox admits it: less
+	// than a quarter is free, or the largest message might not fit.
+	crowded bool
+	shares  shares
+	limits  mailboxLimits
+}
+
+// mailboxLimits are how many messages, and how many bytes, come before a change.
+type mailboxLimits struct {
+	most, scarce, ease                int // all places, three quarters, and five eighths
+	mostBytes, scarceBytes, easeBytes int64
+	calmBytes                         int64 // up to which any message fits; may be below 0
+
+	noPlace *core.RequestError // for outcomes that do not fit
+}
+
+func newMailbox(limits core.Limits) mailbox {
+	m := mailboxLimits{
+		most: limits.Mailbox, scarce: eighths(limits.Mailbox, 6), ease: eighths(limits.Mailbox, 5),
+		mostBytes: limits.MailboxBytes, scarceBytes: eighths(limits.MailboxBytes, 6), easeBytes: eighths(limits.MailboxBytes, 5),
+	}
+	m.calmBytes = min(m.scarceBytes, m.mostBytes-core.MessageOverhead-largestBuffer(limits.MessageSize))
+	m.noPlace = boundRequestError(errNoPlace, failureRoom(errNoPlace.Reason, limits.MessageSize))
+	return mailbox{limits: m, crowded: m.calmBytes < 0}
+}
+
+// largestBuffer is the largest buffer that a message of a size may come with: one
+// that has been grown for it, or one of core's pool.
+func largestBuffer(messageSize int) int64 { return max(2*int64(messageSize), 64<<10) }
+
+// eighths returns n eighths of all, rounded down.
+func eighths[T int | int64](all, n T) T { return all/8*n + all%8*n/8 }
+
+// waiting returns the number of messages, outcomes left out.
+func (b *mailbox) waiting() int { return b.length - b.outcomes }
+
+// charge is what an entry counts for, in bytes. It stays the same while the
+// message waits.
+func charge(m *core.Message) int64 { return core.MessageOverhead + int64(cap(m.Payload)) }
+
+func outcomeCharge(m *core.Message) int64 {
+	n := charge(m)
+	if m.Failure != nil {
+		n += int64(len(m.Failure.Text))
+	}
+	return n
+}
+
+func (b *mailbox) push(e entry) {
+	if e.outcome {
+		b.pushOutcome(e)
+		return
+	}
+	n := charge(e.message)
+	b.queue.push(e)
+	b.bytes += n
+	if b.shares.kept {
+		b.shares.add(e.message.Sender, 1, n)
+	}
+	b.crowded = b.isCrowded()
+}
+
+func (b *mailbox) isCrowded() bool {
+	return b.waiting() > b.limits.scarce || b.bytes > b.limits.calmBytes
+}
+
+func (b *mailbox) pop() entry {
+	e := b.queue.pop()
+	if e.outcome {
+		b.outcomes--
+		b.outcomeBytes -= outcomeCharge(e.message)
+		return e
+	}
+	n := charge(e.message)
+	b.bytes -= n
+	if b.crowded || b.shares.kept {
+		b.relax(e.message.Sender, n)
+	}
+	return e
+}
+
+// relax notes that a message of n bytes has left a mailbox that is crowded, or was.
+func (b *mailbox) relax(sender core.ComponentID, n int64) {
+	b.crowded = b.isCrowded()
+	if !b.shares.kept {
+		return
+	}
+	b.shares.add(sender, -1, -n)
+	if b.waiting() <= b.limits.ease && b.bytes <= b.limits.easeBytes {
+		b.shares.drop()
+	}
+}
+
+// admits reports whether m may be pushed into a mailbox that is crowded: there is a
+// place, and m's sender has not more than its share. What is admitted fits.
+func (b *mailbox) admits(m *core.Message) bool {
+	size := core.MessageOverhead + int64(len(m.Payload))
+	if b.waiting() >= b.limits.most || b.bytes+size > b.limits.mostBytes {
+		return false
+	}
+	if b.waiting() > b.limits.scarce || b.bytes > b.limits.scarceBytes {
+		if !b.withinShare(m.Sender) {
+			return false
+		}
+	}
+	if b.bytes+charge(m) > b.limits.scarceBytes {
+		m.Payload = tight(m.Payload)
+	}
+	return true
+}
+
+// withinShare reports whether a sender may take one more place of a mailbox of which
+// less than a quarter is free: not if it holds half of it. Senders of the
+// host's own namespace stand for many, and have no share.
+func (b *mailbox) withinShare(sender core.ComponentID) bool {
+	if !b.shares.kept {
+		b.countShares()
+	}
+	held := b.shares.of[sender]
+	tooMany := b.waiting() > b.limits.scarce && held.messages >= b.limits.most-b.limits.most/2
+	tooLarge := b.bytes > b.limits.scarceBytes && held.bytes >= b.limits.mostBytes-b.limits.mostBytes/2
+	return !tooMany && !tooLarge || sender.Namespace() == core.HostNamespace
+}
+
+// countShares looks at all messages. It does so again only when an eighth of the
+// mailbox has been filled since, so that it costs little for each message.
+func (b *mailbox) countShares() {
+	b.shares.keep()
+	for i := range b.length {
+		if e := b.at(i); !e.outcome {
+			b.shares.add(e.message.Sender, 1, charge(e.message))
+		}
+	}
+}
+
+// tight returns payload without a buffer that is larger than it needs.
+func tight(payload []byte) []byte {
+	if cap(payload) == len(payload) {
+		return payload
+	}
+	copied := slices.Clone(payload)
+	return copied[:len(copied):len(copied)]
+}
+
+// pushOutcome pushes an outcome, which always has its place. Where outcomes take
+// too many bytes it loses its response, or all but the reason of its failure.
+func (b *mailbox) pushOutcome(e entry) {
+	m := e.message
+	if b.outcomeBytes+outcomeCharge(m) > b.limits.mostBytes {
+		m.Payload = tight(m.Payload)
+	}
+	if b.outcomeBytes+outcomeCharge(m) > b.limits.mostBytes {
+		m.Payload = nil
+		switch {
+		case m.Failure == nil:
+			m.Failure = b.limits.noPlace
+		case len(m.Failure.Text) > len(b.limits.noPlace.Text):
+			m.Failure = &core.RequestError{Reason: m.Failure.Reason}
+		}
+	}
+	b.queue.push(e)
+	b.outcomes++
+	b.outcomeBytes += outcomeCharge(m)
+}
+
+// errNoPlace is the outcome of a request whose response had no place to wait.
+var errNoPlace = &core.RequestError{Reason: core.ReasonFailed, Text: "no place for the response: outcomes that wait take all of limits.mailbox_bytes"}
+
+// takeMessages removes all entries but outcomes, which keep their order.
+func (b *mailbox) takeMessages() []*core.Message {
+	var taken []*core.Message
+	for range b.length {
+		if e := b.pop(); e.outcome {
+			b.push(e)
+		} else {
+			taken = append(taken, e.message)
+		}
+	}
+	return taken
+}
+
+// shares are what each sender holds of a mailbox. They are kept only while the
+// mailbox is about full.
+type shares struct {
+	kept bool
+	of   map[core.ComponentID]share // of senders that hold something
+}
+
+type share struct {
+	messages int
+	bytes    int64
+}
+
+func (s *shares) keep() {
+	s.kept = true
+	if s.of == nil {
+		s.of = make(map[core.ComponentID]share)
+	}
+}
+
+func (s *shares) drop() {
+	s.kept = false
+	clear(s.of)
+}
+
+func (s *shares) add(sender core.ComponentID, messages int, bytes int64) {
+	held := s.of[sender]
+	held.messages += messages
+	held.bytes += bytes
+	if held.messages == 0 {
+		delete(s.of, sender)
+		return
+	}
+	s.of[sender] = held
+}
