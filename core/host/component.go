@@ -96,7 +96,7 @@ func (c *component) deliver(m *core.Message, w *worker, granted bool) error {
 		defer c.mu.Unlock()
 		return c.closed
 	}
-	if c.mailbox.crowded && !granted && !c.mailbox.admits(m) {
+	if c.mailbox.crowded() && !granted && !c.mailbox.admits(m) {
 		c.mu.Unlock()
 		return c.refuse.full
 	}
@@ -155,7 +155,7 @@ func (c *component) accept(e entry, w *worker) {
 		return
 	}
 	c.mailbox.push(e)
-	if c.mailbox.crowded {
+	if c.mailbox.crowded() {
 		c.taking.Store(false)
 	}
 	c.wake()
@@ -246,7 +246,7 @@ func (c *component) workOff() {
 
 // reopen notes that the mailbox takes any message again, with c.mu held.
 func (c *component) reopen() {
-	if !c.taking.Load() && c.closed == nil && !c.mailbox.crowded {
+	if !c.taking.Load() && c.closed == nil && !c.mailbox.crowded() {
 		c.taking.Store(true)
 	}
 }

@@ -53,7 +53,7 @@ func newComponent(h *Host, d Deployment) *component {
 		out:     outbox{quota: newBucket(d.Quota.MessagesPerSecond, d.Quota.Burst, h.clock)},
 		log:     logQuota{lines: newBucket(maxLogLines, maxLogLines, h.clock), bytes: newBucket(maxLogBytes, maxLogBytes, h.clock)},
 	}
-	c.taking.Store(!c.mailbox.crowded)
+	c.taking.Store(!c.mailbox.crowded())
 	c.waiting, c.handed, c.running = turn{component: c}, turn{component: c, inHand: true}, turn{component: c}
 	return c
 }

@@ -128,6 +128,9 @@ func (g *player) deploy(name string, b byte) {
 	a := newActor(g.w, name)
 	d := deployment(name, a.component())
 	d.Limits = core.Limits{Mailbox: 1 + int(b&7), MessageSize: 64, HandlerTime: 48 * time.Hour}
+	if b&0x0f == 0x07 { // few messages, or outcomes, have a place
+		d.Limits.MailboxBytes = int64(1+b>>6) * (64 + core.MessageOverhead)
+	}
 	d.Quota = host.Quota{MessagesPerSecond: 100, Burst: 5 + int(b), PendingRequests: 1 + int(b>>3&3)}
 	d.Restart = host.Restart{MaxRestarts: int(b>>5) - 1, Backoff: time.Millisecond, MaxBackoff: 8 * time.Millisecond}
 	d.Capabilities = host.Capabilities{Send: patterns("m/*"), Request: patterns("m/*")}

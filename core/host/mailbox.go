@@ -17,20 +17,18 @@ type entry struct {
 // quota of pending requests, and their bytes by as much again.
 type mailbox struct {
 	queue[entry]
-	outcomes     int // how many of the entries
-	bytes        int64
+	// How many messages, and bytes, may come until the mailbox is crowded; below 0
+	// when it is.
+	spare        int64
+	spareBytes   int64
+	shares       shares
 	outcomeBytes int64
-
-	// crowded says that a message may be pushed only if the mailbox admits it: less
-	// than a quarter is free, or the largest message might not fit.
-	crowded bool
-	shares  shares
-	limits  mailboxLimits
+	limits       mailboxLimits
 }
 
 // mailboxLimits are how many messages, and how many bytes, come before a change.
 type mailboxLimits struct {
-	most, scarce, ease                int // all places, three quarters, and five eighths
+	most, scarce, ease                int64 // all places, three quarters, and five eighths
 	mostBytes, scarceBytes, easeBytes int64
 	calmBytes                         int64 // up to which any message fits; may be below 0
 
@@ -38,13 +36,14 @@ type mailboxLimits struct {
 }
 
 func newMailbox(limits core.Limits) mailbox {
+	most, mostBytes := int64(limits.Mailbox), limits.MailboxBytes
 	m := mailboxLimits{
-		most: limits.Mailbox, scarce: eighths(limits.Mailbox, 6), ease: eighths(limits.Mailbox, 5),
-		mostBytes: limits.MailboxBytes, scarceBytes: eighths(limits.MailboxBytes, 6), easeBytes: eighths(limits.MailboxBytes, 5),
+		most: most, scarce: eighths(most, 6), ease: eighths(most, 5),
+		mostBytes: mostBytes, scarceBytes: eighths(mostBytes, 6), easeBytes: eighths(mostBytes, 5),
 	}
 	m.calmBytes = min(m.scarceBytes, m.mostBytes-core.MessageOverhead-largestBuffer(limits.MessageSize))
 	m.noPlace = boundRequestError(errNoPlace, failureRoom(errNoPlace.Reason, limits.MessageSize))
-	return mailbox{limits: m, crowded: m.calmBytes < 0}
+	return mailbox{limits: m, spare: m.scarce, spareBytes: m.calmBytes}
 }
 
 // largestBuffer is the largest buffer that a message of a size may come with: one
@@ -52,10 +51,15 @@ func newMailbox(limits core.Limits) mailbox {
 func largestBuffer(messageSize int) int64 { return max(2*int64(messageSize), 64<<10) }
 
 // eighths returns n eighths of all, rounded down.
-func eighths[T int | int64](all, n T) T { return all/8*n + all%8*n/8 }
+func eighths(all, n int64) int64 { return all/8*n + all%8*n/8 }
 
-// waiting returns the number of messages, outcomes left out.
-func (b *mailbox) waiting() int { return b.length - b.outcomes }
+// waiting returns the number of messages, and bytes their bytes, outcomes left out.
+func (b *mailbox) waiting() int64 { return b.limits.scarce - b.spare }
+func (b *mailbox) bytes() int64   { return b.limits.calmBytes - b.spareBytes }
+
+// crowded reports whether a message may be pushed only if the mailbox admits it:
+// less than a quarter is free, or the largest message might not fit.
+func (b *mailbox) crowded() bool { return b.spare|b.spareBytes < 0 }
 
 // charge is what an entry counts for, in bytes. It stays the same while the
 // message waits.
@@ -76,40 +80,32 @@ func (b *mailbox) push(e entry) {
 	}
 	n := charge(e.message)
 	b.queue.push(e)
-	b.bytes += n
+	b.spare--
+	b.spareBytes -= n
 	if b.shares.kept {
 		b.shares.add(e.message.Sender, 1, n)
 	}
-	b.crowded = b.isCrowded()
-}
-
-func (b *mailbox) isCrowded() bool {
-	return b.waiting() > b.limits.scarce || b.bytes > b.limits.calmBytes
 }
 
 func (b *mailbox) pop() entry {
 	e := b.queue.pop()
 	if e.outcome {
-		b.outcomes--
 		b.outcomeBytes -= outcomeCharge(e.message)
 		return e
 	}
 	n := charge(e.message)
-	b.bytes -= n
-	if b.crowded || b.shares.kept {
+	b.spare++
+	b.spareBytes += n
+	if b.shares.kept {
 		b.relax(e.message.Sender, n)
 	}
 	return e
 }
 
-// relax notes that a message of n bytes has left a mailbox that is crowded, or was.
+// relax notes that a message of n bytes has left the mailbox.
 func (b *mailbox) relax(sender core.ComponentID, n int64) {
-	b.crowded = b.isCrowded()
-	if !b.shares.kept {
-		return
-	}
 	b.shares.add(sender, -1, -n)
-	if b.waiting() <= b.limits.ease && b.bytes <= b.limits.easeBytes {
+	if b.waiting() <= b.limits.ease && b.bytes() <= b.limits.easeBytes {
 		b.shares.drop()
 	}
 }
@@ -118,15 +114,15 @@ func (b *mailbox) relax(sender core.ComponentID, n int64) {
 // place, and m's sender has not more than its share. What is admitted fits.
 func (b *mailbox) admits(m *core.Message) bool {
 	size := core.MessageOverhead + int64(len(m.Payload))
-	if b.waiting() >= b.limits.most || b.bytes+size > b.limits.mostBytes {
+	if b.waiting() >= b.limits.most || b.bytes()+size > b.limits.mostBytes {
 		return false
 	}
-	if b.waiting() > b.limits.scarce || b.bytes > b.limits.scarceBytes {
+	if b.waiting() > b.limits.scarce || b.bytes() > b.limits.scarceBytes {
 		if !b.withinShare(m.Sender) {
 			return false
 		}
 	}
-	if b.bytes+charge(m) > b.limits.scarceBytes {
+	if b.bytes()+charge(m) > b.limits.scarceBytes {
 		m.Payload = tight(m.Payload)
 	}
 	return true
@@ -141,7 +137,7 @@ func (b *mailbox) withinShare(sender core.ComponentID) bool {
 	}
 	held := b.shares.of[sender]
 	tooMany := b.waiting() > b.limits.scarce && held.messages >= b.limits.most-b.limits.most/2
-	tooLarge := b.bytes > b.limits.scarceBytes && held.bytes >= b.limits.mostBytes-b.limits.mostBytes/2
+	tooLarge := b.bytes() > b.limits.scarceBytes && held.bytes >= b.limits.mostBytes-b.limits.mostBytes/2
 	return !tooMany && !tooLarge || sender.Namespace() == core.HostNamespace
 }
 
@@ -182,7 +178,6 @@ func (b *mailbox) pushOutcome(e entry) {
 		}
 	}
 	b.queue.push(e)
-	b.outcomes++
 	b.outcomeBytes += outcomeCharge(m)
 }
 
@@ -210,7 +205,7 @@ type shares struct {
 }
 
 type share struct {
-	messages int
+	messages int64
 	bytes    int64
 }
 
@@ -226,7 +221,7 @@ func (s *shares) drop() {
 	clear(s.of)
 }
 
-func (s *shares) add(sender core.ComponentID, messages int, bytes int64) {
+func (s *shares) add(sender core.ComponentID, messages, bytes int64) {
 	held := s.of[sender]
 	held.messages += messages
 	held.bytes += bytes

@@ -36,7 +36,8 @@ func withoutRate(d *host.Deployment) {
 
 func crowd(d *host.Deployment) {
 	withoutRate(d)
-	d.Quota.PendingRequests, d.Limits.Mailbox, d.Limits.HandlerTime = 100_000, 100_000, 5*time.Second
+	d.Quota.PendingRequests, d.Limits.HandlerTime = 100_000, 5*time.Second
+	d.Limits.Mailbox, d.Limits.MailboxBytes = 200_000, 1<<30 // a sender alone gets three quarters
 }
 
 func messaging() []Attack {
@@ -44,7 +45,7 @@ func messaging() []Attack {
 		return Attack{Name: name, Bound: bound, Message: message, Peer: peer, End: Answered, Check: check}
 	}
 	flood := answered("a flood of messages at once", byRate, number('f', 1e9), "b", refusedWith(core.CaseQuotaExceeded))
-	flood.Tune = func(d *host.Deployment) { d.Limits.Mailbox = 1e6 }
+	flood.Tune = func(d *host.Deployment) { d.Limits.Mailbox, d.Limits.MailboxBytes = 1e6, 1<<30 }
 	full := answered("a flood of messages at once, with no quota", "limits.mailbox", number('f', 1e9), "b", refusedWith(core.CaseQueueFull))
 	full.Tune = withoutRate
 	late := answered("requests that are answered too late", byTracker, number('l', 3), "b", nil)
