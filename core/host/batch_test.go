@@ -131,6 +131,9 @@ func TestBatch(t *testing.T) {
 				t.Errorf("request %d: %q, %v", n, o.response, o.err)
 			}
 		}
+		if a, b := new(core.RequestError), new(core.RequestError); !errors.As(outcomes[3].err, &a) || !errors.As(outcomes[4].err, &b) || a != b {
+			t.Errorf("requests that ended with the instance got %p and %p, want the same reason, which is kept once", a, b)
+		}
 		check(t, h.Stop(context.Background()))
 		if len(instance.batches) != 1 || instance.batches[0] != 5 {
 			t.Errorf("batches %v, want one of 5", instance.batches)

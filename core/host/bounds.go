@@ -117,7 +117,7 @@ func boundModuleError(e *core.ModuleError) *core.ModuleError {
 	size := len(kept.Source)
 	for _, problem := range e.Problems {
 		problem = core.CutText(problem, core.MaxErrorText)
-		if size += len(problem); size > core.MaxDetails {
+		if size += len(problem) + len("; "); size > core.MaxDetails {
 			kept.Problems = append(kept.Problems, "more problems are left out")
 			break
 		}
