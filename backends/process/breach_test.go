@@ -61,6 +61,9 @@ func (liar) Describe(context.Context, *pluginv1.DescribeRequest) (*pluginv1.Desc
 
 // Run answers the start and any call without a lie about it.
 func (liar) Run(stream pluginv1.Component_RunServer) error {
+	if tell := longTexts[os.Getenv(lieVariable)]; tell != nil {
+		return runLong(stream, tell)
+	}
 	lie := lies[os.Getenv(lieVariable)]
 	for call := uint64(1); ; call++ {
 		if err := stream.RecvMsg(new(frame.Frame)); err != nil {

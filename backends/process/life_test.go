@@ -71,7 +71,7 @@ func newRig(t testing.TB, log *slog.Logger) rig {
 	broker, _ := inproc.New(inproc.Config{})
 	tracker, _ := slab.New(slab.Config{})
 	inHost, _ := native.New(native.Config{})
-	h, err := host.New(host.Config{Logger: slog.New(slog.DiscardHandler), RequestTimeout: time.Minute}, broker, tracker, engine, inHost)
+	h, err := host.New(host.Config{Logger: log, RequestTimeout: time.Minute}, broker, tracker, engine, inHost)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,12 @@ var quickly = host.Restart{MaxRestarts: -1, Within: time.Nanosecond, Backoff: ti
 
 func (r rig) deploy(t testing.TB, id core.ComponentID, d host.Deployment) {
 	t.Helper()
-	d.ID, d.Engine = id, process.Name
+	r.deployOn(t, process.Name, id, d)
+}
+
+func (r rig) deployOn(t testing.TB, engine string, id core.ComponentID, d host.Deployment) {
+	t.Helper()
+	d.ID, d.Engine = id, engine
 	if d.Limits.HandlerTime == 0 {
 		d.Limits.HandlerTime, d.Limits.StartTime = time.Minute, time.Minute
 	}
