@@ -3,8 +3,10 @@ package plugin
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -279,6 +281,106 @@ func TestQueueFull(t *testing.T) {
 	if got := home.undelivered.Load(); got != window {
 		t.Errorf("%d messages were undelivered at Close, want %d", got, window)
 	}
+}
+
+// TestQueueFullInBytes: what waits for a process that confirms nothing is bounded in
+// bytes too.
+func TestQueueFullInBytes(t *testing.T) {
+	s := newSession(&Broker{window: DefaultWindow})
+	const size = 16 << 20
+	for range windowBytes / size {
+		check(t, s.deliver(&core.Message{Payload: make([]byte, size)}))
+	}
+	if err := s.deliver(new(core.Message)); !errors.Is(err, core.ErrQueueFull) {
+		t.Errorf("got %v, want queue-full", err)
+	}
+	for range windowBytes / size { // of other hosts' requests
+		if !s.answer(&core.Message{Payload: make([]byte, size)}, "x") {
+			t.Error("an answer finds no place beside what is sent")
+		}
+	}
+	if s.answer(new(core.Message), "x") {
+		t.Error("answers are not bounded")
+	}
+	s.sending(1)
+	if _, ok := s.oldest(); !ok || s.bytes != 2*windowBytes-size {
+		t.Errorf("%d bytes are counted, want those of the messages that are left", s.bytes)
+	}
+}
+
+// TestLongReasons: whatever the process says, little of it is kept, logged or told.
+func TestLongReasons(t *testing.T) {
+	long := strings.Repeat("x", 3<<20)
+	for name, say := range map[string]func(stream pluginv1.Broker_ConnectServer) error{
+		"a status of 3 MB":  func(pluginv1.Broker_ConnectServer) error { return status.Error(codes.Internal, long) },
+		"a status of 60 KB": func(pluginv1.Broker_ConnectServer) error { return status.Error(codes.Internal, long[:60<<10]) },
+		"a refusal": func(stream pluginv1.Broker_ConnectServer) error {
+			return stream.Send(&pluginv1.BrokerEvents{Receipts: []*pluginv1.Receipt{{Refused: &pluginv1.Refusal{Text: long}}}})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log lockedLog
+			b := scripted(t, Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}, func(life int32, stream pluginv1.Broker_ConnectServer) error {
+				_ = stream.Send(&pluginv1.BrokerEvents{})
+				for life == 1 {
+					orders, err := stream.Recv()
+					if err != nil {
+						return err
+					}
+					if orders.Orders[len(orders.Orders)-1].GetPublish() != nil {
+						if err := say(stream); err != nil {
+							return err
+						}
+					}
+				}
+				return follow(stream)
+			})
+			h := startHost(t, b, host.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+			if _, err := h.Request(within(t), echoID, nil); err == nil || len(err.Error()) > core.MaxErrorText+100 {
+				t.Errorf("the requester is told %.100v", err)
+			}
+			for _, letter := range h.DeadLetters() {
+				if len(letter.Reason) > core.MaxErrorText {
+					t.Errorf("a dead letter's reason has %d bytes", len(letter.Reason))
+				}
+			}
+			for line := range strings.Lines(log.String()) {
+				if len(line) > core.MaxErrorText+1000 {
+					t.Errorf("a line of the log has %d bytes", len(line))
+				}
+			}
+		})
+	}
+}
+
+// TestLongReasonOfAStart: as TestLongReasons, for a process that does not start.
+func TestLongReasonOfAStart(t *testing.T) {
+	for _, size := range []int{60 << 10, 3 << 20} {
+		b := scripted(t, Config{}, func(int32, pluginv1.Broker_ConnectServer) error {
+			return status.Error(codes.FailedPrecondition, strings.Repeat("x", size))
+		})
+		if err := b.Open(within(t), newOrigin()); err == nil || len(err.Error()) > core.MaxErrorText+100 {
+			t.Errorf("Open returns an error of %d bytes", len(err.Error()))
+		}
+	}
+}
+
+// lockedLog is a log that can be read while it is written.
+type lockedLog struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *lockedLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 // TestForgottenRequests: requests whose time is over are not remembered for ever.

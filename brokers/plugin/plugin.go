@@ -33,6 +33,9 @@ const kind = "broker"
 // Config says otherwise.
 const DefaultWindow = 8192
 
+// windowBytes is how many bytes of messages wait until no more are taken.
+const windowBytes = 64 << 20
+
 // Config says which executable is the broker. Path is required.
 type Config struct {
 	// Path is the executable's file; it is not looked up in PATH.
@@ -48,7 +51,8 @@ type Config struct {
 	// Restart says when the process is started again after its death.
 	Restart core.Restart
 	// Window is how many messages may wait for the process or for its receipt,
-	// at least 1; 0 stands for [DefaultWindow]. More are refused with queue-full.
+	// at least 1; 0 stands for [DefaultWindow]. More are refused with queue-full, as
+	// are all while 64 MiB wait.
 	// Answers on their way to other hosts may take as many places again.
 	Window int
 	// Logger takes the process's output and what becomes of it; slog.Default()

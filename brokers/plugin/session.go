@@ -30,8 +30,9 @@ type session struct {
 	orders  []order    // not taken by the sender
 	// open are publications without a receipt, the oldest first; the process has
 	// been sent the first of them.
-	open []publication
-	sent int
+	open  []publication
+	bytes int // of their payloads
+	sent  int
 	// requests that wait for their outcome, with their deadlines. Those that
 	// ended otherwise are swept out when there are twice as many.
 	requests map[core.RequestID]int64
@@ -87,7 +88,7 @@ func (s *session) deliver(m *core.Message) error {
 	switch {
 	case s.closing:
 		return errClosed
-	case len(s.open) >= s.broker.window:
+	case len(s.open) >= s.broker.window || s.bytes >= windowBytes:
 		return errFull
 	}
 	if m.IsRequest() {
@@ -102,7 +103,7 @@ func (s *session) deliver(m *core.Message) error {
 func (s *session) answer(m *core.Message, host string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing || len(m.Payload) > maxPayload || len(s.open) >= 2*s.broker.window {
+	if s.closing || len(m.Payload) > maxPayload || len(s.open) >= 2*s.broker.window || s.bytes >= 2*windowBytes {
 		return false
 	}
 	s.publish(publication{m, host})
@@ -112,6 +113,7 @@ func (s *session) answer(m *core.Message, host string) bool {
 // publish is called with s.mu held.
 func (s *session) publish(p publication) {
 	s.open = append(s.open, p)
+	s.bytes += cap(p.message.Payload)
 	s.add(order{publish: p})
 }
 
@@ -202,6 +204,7 @@ func (s *session) oldest() (publication, bool) {
 	}
 	s.sent--
 	p := s.open[0]
+	s.bytes -= cap(p.message.Payload)
 	s.open[0] = publication{}
 	s.open = s.open[1:]
 	return p, true
