@@ -1,0 +1,69 @@
+package meter
+
+import "github.com/airhost/airhost/internal/wasm"
+
+// arities tells how many values instructions carry: from where they stand on the
+// operand stack to where a label, a function or its caller wants them. A vector
+// counts as two.
+type arities struct {
+	params, results []int64  // of each type
+	funcs           []uint32 // the type of each function
+	tags            []uint32 // the type of each tag
+}
+
+func aritiesOf(m *wasm.Module) *arities {
+	a := &arities{funcs: m.FuncTypes()}
+	for i := range m.Types {
+		a.params = append(a.params, width(m.Types[i].Params))
+		a.results = append(a.results, width(m.Types[i].Results))
+	}
+	for i := range m.Imports {
+		if m.Imports[i].Kind == wasm.KindTag {
+			a.tags = append(a.tags, m.Imports[i].Type)
+		}
+	}
+	a.tags = append(a.tags, m.Tags...)
+	return a
+}
+
+func width(types []wasm.ValueType) int64 {
+	n := int64(len(types))
+	for _, t := range types {
+		if t == wasm.V128 {
+			n++
+		}
+	}
+	return n
+}
+
+// block returns what the block that in opens takes and leaves. code is the
+// function's, in which in stands.
+func (a *arities) block(in *wasm.Instructions, code []byte) (params, results int64) {
+	switch typ := code[in.Start+1]; {
+	case in.IndexAt > 0:
+		return a.params[in.Index], a.results[in.Index]
+	case typ == noType:
+		return 0, 0
+	case typ == wasm.V128.Code:
+		return 0, 2
+	}
+	return 0, 1
+}
+
+// called returns what the function that in calls takes and leaves.
+func (a *arities) called(in *wasm.Instructions) (params, results int64) {
+	typ := in.Index
+	if in.Op == wasm.OpCall || in.Op == wasm.OpReturnCall {
+		typ = a.funcs[in.Index]
+	}
+	return a.params[typ], a.results[typ]
+}
+
+// thrown returns how many values a tag's exception has. The tag may not exist:
+// nothing is added to tags, so that the engine is left to refuse it.
+func (a *arities) thrown(tag uint32) int64 {
+	if uint64(tag) >= uint64(len(a.tags)) || uint64(a.tags[tag]) >= uint64(len(a.params)) {
+		return 0
+	}
+	return a.params[a.tags[tag]]
+}
