@@ -7,22 +7,22 @@ import "github.com/airhost/airhost/internal/wasm"
 // counts as two.
 type arities struct {
 	params, results []int64  // of each type
-	funcs           []uint32 // the type of each function
-	tags            []uint32 // the type of each tag
+	funcTypes       []uint32 // the type of each function
+	tagTypes        []uint32 // the type of each tag
 }
 
 func aritiesOf(m *wasm.Module) *arities {
-	a := &arities{funcs: m.FuncTypes()}
+	a := &arities{funcTypes: m.FuncTypes()}
 	for i := range m.Types {
 		a.params = append(a.params, width(m.Types[i].Params))
 		a.results = append(a.results, width(m.Types[i].Results))
 	}
 	for i := range m.Imports {
 		if m.Imports[i].Kind == wasm.KindTag {
-			a.tags = append(a.tags, m.Imports[i].Type)
+			a.tagTypes = append(a.tagTypes, m.Imports[i].Type)
 		}
 	}
-	a.tags = append(a.tags, m.Tags...)
+	a.tagTypes = append(a.tagTypes, m.Tags...)
 	return a
 }
 
@@ -50,11 +50,11 @@ func (a *arities) block(in *wasm.Instructions, code []byte) (params, results int
 	return 0, 1
 }
 
-// called returns what the function that in calls takes and leaves.
-func (a *arities) called(in *wasm.Instructions) (params, results int64) {
+// callee returns what the function that in calls takes and leaves.
+func (a *arities) callee(in *wasm.Instructions) (params, results int64) {
 	typ := in.Index
 	if in.Op == wasm.OpCall || in.Op == wasm.OpReturnCall {
-		typ = a.funcs[in.Index]
+		typ = a.funcTypes[in.Index]
 	}
 	return a.params[typ], a.results[typ]
 }
@@ -62,8 +62,8 @@ func (a *arities) called(in *wasm.Instructions) (params, results int64) {
 // thrown returns how many values a tag's exception has. The tag may not exist:
 // nothing is added to tags, so that the engine is left to refuse it.
 func (a *arities) thrown(tag uint32) int64 {
-	if uint64(tag) >= uint64(len(a.tags)) || uint64(a.tags[tag]) >= uint64(len(a.params)) {
+	if uint64(tag) >= uint64(len(a.tagTypes)) || uint64(a.tagTypes[tag]) >= uint64(len(a.params)) {
 		return 0
 	}
-	return a.params[a.tags[tag]]
+	return a.params[a.tagTypes[tag]]
 }

@@ -12,16 +12,24 @@ const (
 	opBlock       = 0x02
 	opLoop        = 0x03
 	opIf          = 0x04
+	opElse        = 0x05
 	opEnd         = 0x0b
 	opCall        = 0x10
-	opDrop        = 0x1a
 	opLocalGet    = 0x20
 	opLocalSet    = 0x21
 	opLocalTee    = 0x22
 	opGlobalGet   = 0x23
 	opGlobalSet   = 0x24
+	opI32Const    = 0x41
 	opI64Const    = 0x42
+	opI32Eq       = 0x46
+	opI32LtU      = 0x49
+	opI32GtU      = 0x4b
+	opI32GeU      = 0x4f
 	opI64LtS      = 0x53
+	opI32Add      = 0x6a
+	opI32Sub      = 0x6b
+	opI32Or       = 0x72
 	opI64Add      = 0x7c
 	opI64Sub      = 0x7d
 	opI64Or       = 0x84
@@ -107,7 +115,7 @@ func (c *checks) charge(out []byte, n int64) []byte {
 func (c *checks) chargeAt() int { return len(c.get) + 1 }
 
 // chargeSize appends code that takes the topmost operand, times 2^shift, from
-// the counter. It leaves the operand and uses the given local of type i32.
+// the counter. It leaves the operand, also in the given local of type i32.
 func (c *checks) chargeSize(out []byte, local uint32, shift int64) []byte {
 	out = append(index(out, opLocalTee, local), c.get...)
 	out = append(index(out, opLocalGet, local), opI64ExtendU, opI64Const, byte(max(shift, -shift)))

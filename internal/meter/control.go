@@ -1,27 +1,34 @@
 package meter
 
-import "github.com/airhost/airhost/internal/wasm"
+import (
+	"slices"
+
+	"github.com/airhost/airhost/internal/wasm"
+)
 
 // control follows the flow of control: where a segment ends, what the ways
 // cost, and what code is never reached and costs nothing.
 func (r *rewriter) control(in *wasm.Instructions) {
+	r.leaving = r.leaving || r.leavesFunction(in)
 	switch in.Op {
 	case wasm.OpBlock:
-		r.open(block{})
+		r.open(block{}, in)
 	case wasm.OpTryTable:
 		r.catch(in.Labels)
-		r.open(block{try: true})
+		r.open(block{try: true}, in)
 	case wasm.OpLoop:
-		r.loop(in.End)
+		r.loop(in)
 	case wasm.OpIf:
 		r.split(in.End)
-		r.open(block{join: true, in: r.path})
+		r.open(block{join: true, in: r.path}, in)
 	case wasm.OpElse:
 		r.otherwise(in.End)
 	case wasm.OpEnd:
 		r.end(in.End)
-	case wasm.OpCall, wasm.OpCallIndirect, wasm.OpCallRef:
-		r.called()
+	case wasm.OpCall:
+		r.called(in, in.Index >= r.imports && r.leaves.cost(in.Index) == 0)
+	case wasm.OpCallIndirect, wasm.OpCallRef:
+		r.called(in, true)
 	case wasm.OpBrIf, wasm.OpBrOnNull, wasm.OpBrOnNonNull:
 		r.split(in.End)
 		r.branch(in.Labels)
@@ -31,7 +38,6 @@ func (r *rewriter) control(in *wasm.Instructions) {
 		r.die()
 	case wasm.OpReturn, wasm.OpThrow, wasm.OpThrowRef,
 		wasm.OpReturnCall, wasm.OpReturnCallIndirect, wasm.OpReturnCallRef:
-		r.leaf = r.leaf && in.Op == wasm.OpReturn
 		r.split(in.End)
 		r.branch([]uint32{uint32(len(r.blocks) - 1)})
 		r.die()
@@ -41,12 +47,26 @@ func (r *rewriter) control(in *wasm.Instructions) {
 	}
 }
 
+// leavesFunction reports whether an instruction may leave the function.
+func (r *rewriter) leavesFunction(in *wasm.Instructions) bool {
+	switch in.Op {
+	case wasm.OpEnd:
+		return len(r.blocks) == 1
+	case wasm.OpReturn, wasm.OpReturnCall, wasm.OpReturnCallIndirect, wasm.OpReturnCallRef:
+		return true
+	}
+	return slices.Contains(in.Labels, uint32(len(r.blocks)-1))
+}
+
 // die notes that what follows is never reached.
 func (r *rewriter) die() { r.path, r.dead = path{}, true }
 
-// called notes that a function is called here.
-func (r *rewriter) called() {
-	r.leaf = false
+// called notes that a function is called here, which tests at its entry but, if it is
+// deep, may have calls of its own that return without a test.
+func (r *rewriter) called(in *wasm.Instructions, deep bool) {
+	if deep && !r.dead {
+		r.after, r.unwound = in.End, 1
+	}
 	for _, b := range r.blocks {
 		if b.loop {
 			r.loops[b.number] = false
@@ -54,7 +74,8 @@ func (r *rewriter) called() {
 	}
 }
 
-func (r *rewriter) open(b block) {
+func (r *rewriter) open(b block, in *wasm.Instructions) {
+	b.params, b.results = r.block(in, r.src)
 	around := &r.blocks[len(r.blocks)-1]
 	b.dead = r.dead
 	b.base += around.base
@@ -67,8 +88,8 @@ func (r *rewriter) open(b block) {
 
 // loop opens a loop, which starts after its opcode. What is uncounted there
 // is carried over it, not charged in it.
-func (r *rewriter) loop(at int) {
-	limit := int64(1)
+func (r *rewriter) loop(in *wasm.Instructions) {
+	at, limit := in.End, int64(1)
 	if !r.exact {
 		limit = lump - r.base()
 	}
@@ -81,8 +102,7 @@ func (r *rewriter) loop(at int) {
 	} else {
 		r.loops = append(r.loops, true)
 	}
-	r.open(b)
-	r.leaf = false
+	r.open(b, in)
 	r.header(at)
 	if r.caught {
 		r.recount(at)
@@ -96,9 +116,9 @@ func (r *rewriter) branch(labels []uint32) {
 		return
 	}
 	for _, l := range labels {
-		b := &r.blocks[len(r.blocks)-1-int(l)]
+		b := r.target(l)
 		b.join = true
-		b.out = b.out.max(path{r.path.uncounted + r.base() - b.base, r.path.untested})
+		b.out = b.out.max(path{r.path.uncounted + r.base() - b.base, r.path.untested, r.path.unwound})
 	}
 }
 
@@ -107,9 +127,9 @@ func (r *rewriter) branch(labels []uint32) {
 func (r *rewriter) catch(labels []uint32) {
 	r.catches = r.catches || r.calls != nil && len(labels) > 0
 	for _, l := range labels {
-		b := &r.blocks[len(r.blocks)-1-int(l)]
+		b := r.target(l)
 		b.join, b.catch = true, !b.loop
-		b.out.untested = straight
+		b.out.untested, b.out.unwound = straight, straight
 		if !r.exact {
 			b.out.uncounted = lump - 1
 		}
@@ -163,9 +183,9 @@ func (r *rewriter) recount(at int) {
 	r.edits = append(r.edits, edit{start: at, end: at, with: r.calls.restore(r.saved())})
 }
 
-// leaving counts a call as closed where it leaves the function other than by
+// returns counts a call as closed where it leaves the function other than by
 // reaching its end, to which returns become branches: there may be many.
-func (r *rewriter) leaving(in *wasm.Instructions) {
+func (r *rewriter) returns(in *wasm.Instructions) {
 	if !r.counts() {
 		return
 	}

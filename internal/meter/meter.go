@@ -103,9 +103,9 @@ const (
 	YieldName   = "yield"
 )
 
-// Slice is what yield brings the counter up to, in fuel: 20 to 130 µs of usual
+// Slice is what yield brings the counter up to, in fuel: some 5 µs of usual
 // code, until it is called again.
-const Slice = 300_000
+const Slice = 20_000
 
 // ErrReservedImport is returned for a module that imports from YieldModule by
 // itself: that is for what Instrument adds.
@@ -181,17 +181,20 @@ func Instrument(m *wasm.Module, cfg Config) (*Result, error) {
 func add(m, out *wasm.Module, cfg Config, res *Result) error {
 	yield := out.AddFuncImport(YieldModule, YieldName, typeIndex(out, YieldType))
 	refill, counter := uint32(out.Len(wasm.KindFunc)), addGlobal(out, wasm.I64, []byte{opI64Const, 0})
-	r := &rewriter{bounds: boundsOf(m), first: yield, exact: cfg.Fuel}
+	r := newRewriter(m)
+	r.first, r.exact = yield, cfg.Fuel
 	if cfg.MaxCallDepth > 0 {
 		r.calls = newDepth(out, cfg.MaxCallDepth)
 	}
 	r.plain = newChecks(counter, refill)
 	r.entryTest = r.plain.entryTest(r.calls)
+	r.slow = slowOf(m, out, r.plain, refill+1)
 	if err := r.rewrite(m, out, cfg.MaxNesting); err != nil {
 		return err
 	}
 	out.Functions = append(slices.Clip(m.Functions), typeIndex(out, wasm.FuncType{}))
 	out.Code = append(out.Code, r.plain.refill(yield, r.calls))
+	r.slow.add()
 	export := exporter(out)
 	res.CounterGlobal = export("airhost:counter", wasm.KindGlobal, counter)
 	if out.Start != nil {

@@ -12,7 +12,7 @@ import (
 
 const (
 	// straight is the fuel of code that may run without a test.
-	straight = 4096
+	straight = 1024
 
 	// lump is the fuel that is not worth a charge of its own if it need not be
 	// exact. Headers are charged for it, in one byte of signed LEB128.
@@ -21,6 +21,10 @@ const (
 	// longestWait replaces the timeout of an atomic wait, in nanoseconds:
 	// nothing can be tested during a wait, and nobody else can end it.
 	longestWait = 1_000_000
+
+	// returning is the fuel that a function may use after its last call without a
+	// test, since very many of them may return one after the other.
+	returning = 3
 )
 
 // rewriter rewrites one function after the other. It copies code in segments:
@@ -33,8 +37,14 @@ type rewriter struct {
 	entryTest []byte // at the function's entry, in place of the checks' test
 	calls     *depth // nil if open calls are not counted
 	first     uint32 // function whose index changes, and of all after it
+	imports   uint32 // how many functions are imported
+	handsOut  bool   // references to imported functions may be in tables
 	exact     bool   // every segment is charged, for fuel
+	pauses    bool   // nothing is charged, and the engine tests at entries and loops
 	out       []byte
+	*arities
+	leaves *leaves
+	slow   *slow
 
 	// Of the function at hand:
 	mode
@@ -52,14 +62,17 @@ type rewriter struct {
 	begun   int     // how many of them have begun
 	scratch uint32  // the first of the locals that are added if they are used
 	added   bool    // whether they were
-	leaf    bool    // no loops, calls or slow instructions so far
 	catches bool    // exceptions are caught, and open calls counted
 
 	// Of the segment at hand:
-	from int   // where it starts in src
-	cost int64 // of its instructions so far
-	test bool  // whether it starts with a test
-	dead bool  // whether it is never reached
+	from    int   // where it starts in src
+	cost    int64 // of its instructions so far
+	hidden  int64 // what callees in it charge by themselves, without a test
+	test    bool  // whether it starts with a test
+	after   int   // where its last call ends, at first where it starts
+	unwound int64 // what it costs since then, plus 1; 0 without a call
+	leaving bool  // whether there is a test at after, since the function is left
+	dead    bool  // whether it is never reached
 }
 
 // mode is what is added to a function beyond what each of its parts needs.
@@ -75,6 +88,15 @@ type edit struct {
 	start, end int
 	with       []byte
 	index      uint32
+}
+
+// newRewriter returns what rewrites m, but for what is to be added.
+func newRewriter(m *wasm.Module) *rewriter {
+	r := &rewriter{bounds: boundsOf(m), arities: aritiesOf(m)}
+	r.imports = uint32(r.funcs) - uint32(len(m.Functions))
+	r.handsOut = m.RefersToImports()
+	r.leaves = r.leavesOf(m)
+	return r
 }
 
 // rewrite sets the bodies of out, which has those of m, to ones with checks. It
@@ -125,7 +147,7 @@ func (r *rewriter) functions(m, out *wasm.Module, from, end int, maxNesting uint
 	size := codeSize(m.Code[from:end])
 	r.out = make([]byte, 0, size+size/3)
 	for i := from; i < end; i++ {
-		deepest, err := r.function(&m.Code[i], m.Functions[i], len(m.Types[m.Functions[i]].Params))
+		deepest, err := r.function(&m.Code[i], m.Functions[i], len(m.Types[m.Functions[i]].Params), r.leaves.costs[i] > 0)
 		if err == nil {
 			err = atMost(uint64(deepest), maxNesting, LimitNesting, r.first+uint32(i))
 		}
@@ -138,20 +160,17 @@ func (r *rewriter) functions(m, out *wasm.Module, from, end int, maxNesting uint
 }
 
 // function appends the code of c to r.out and returns how deeply its blocks
-// are nested. Cheap functions that call nothing do without checks: their callers
-// have them.
-func (r *rewriter) function(c *wasm.Code, typ uint32, params int) (deepest int, err error) {
+// are nested. Leaves do without checks: their callers have them.
+func (r *rewriter) function(c *wasm.Code, typ uint32, params int, leaf bool) (deepest int, err error) {
 	r.locals = uint64(params) + uint64(c.Locals)
 	if r.locals > math.MaxUint32-addedLocals {
 		return 0, &wasm.FormatError{Offset: c.Offset, Msg: fmt.Sprintf("expected less than 2^32-%d locals, got %d", addedLocals, r.locals)}
 	}
 	r.start, r.src, r.scratch = len(r.out), c.Expr, uint32(r.locals)
-	deepest, err = r.pass(c, typ, mode{entry: true})
+	deepest, err = r.pass(c, typ, mode{entry: !leaf})
 	switch {
-	case err != nil:
-		return 0, err
-	case r.leaf && r.exit.untested < lump:
-		return r.pass(c, typ, mode{})
+	case err != nil || r.pauses:
+		return deepest, err
 	case r.catches || slices.Contains(r.loops, true):
 		return r.pass(c, typ, mode{entry: true, caught: r.catches, copies: true})
 	}
@@ -161,9 +180,10 @@ func (r *rewriter) function(c *wasm.Code, typ uint32, params int) (deepest int, 
 // pass rewrites c, which is of type typ, and replaces what an earlier pass
 // made of it.
 func (r *rewriter) pass(c *wasm.Code, typ uint32, mode mode) (deepest int, err error) {
-	r.out, r.copied, r.from, r.cost = r.out[:r.start], 0, 0, 0
+	r.out, r.copied = r.out[:r.start], 0
 	r.edits, r.done, r.path, r.mode = r.edits[:0], 0, path{}, mode
-	r.test, r.dead, r.added, r.leaf, r.catches = false, false, false, true, false
+	r.dead, r.added, r.catches = false, false, false
+	r.begin(0)
 	r.checks, r.begun = r.plain, 0
 	if mode.copies {
 		r.cached, r.load = r.plain.cached(r.counted())
@@ -171,7 +191,7 @@ func (r *rewriter) pass(c *wasm.Code, typ uint32, mode mode) (deepest int, err e
 	} else {
 		r.loops = r.loops[:0]
 	}
-	r.blocks = append(r.blocks[:0], block{join: true})
+	r.blocks = append(r.blocks[:0], block{join: true, params: r.params[typ], results: r.results[typ]})
 	if r.counts() {
 		r.out = r.calls.enter(r.out, typ, weigh(r.locals))
 	}
@@ -181,9 +201,10 @@ func (r *rewriter) pass(c *wasm.Code, typ uint32, mode mode) (deepest int, err e
 	if mode.entry {
 		r.header(0)
 	}
+	r.cost = entryFuel(r.locals)
 	in := c.Instructions()
 	for in.Next() {
-		r.leaving(&in)
+		r.returns(&in)
 		r.entering(&in)
 		if err := r.index(&in, c.Offset); err != nil {
 			return 0, err
@@ -200,23 +221,23 @@ func (r *rewriter) pass(c *wasm.Code, typ uint32, mode mode) (deepest int, err e
 // counts reports whether the function at hand counts as an open call.
 func (r *rewriter) counts() bool { return r.entry && r.calls != nil }
 
-// addedLocals is how many locals a function may get: one for sizes, and the following.
-const addedLocals = 3
+// addedLocals is how many locals a function may get: the following.
+const addedLocals = 2
 
 // saved is the local that keeps how many more calls may be open.
-func (r *rewriter) saved() uint32 { return r.scratch + 1 }
+func (r *rewriter) saved() uint32 { return r.scratch }
 
 // counted is the local that keeps a copy of the counter.
-func (r *rewriter) counted() uint32 { return r.scratch + 2 }
+func (r *rewriter) counted() uint32 { return r.scratch + 1 }
 
 // body returns the function that was rewritten last.
 func (r *rewriter) body(c *wasm.Code) wasm.Code {
 	out := *c
 	out.Expr = r.out[r.start:len(r.out):len(r.out)]
 	if r.added {
-		out.Groups += 2
+		out.Groups++
 		out.Locals += addedLocals
-		out.Decls = slices.Concat(c.Decls, []byte{1, typeI32, 2, typeI64})
+		out.Decls = slices.Concat(c.Decls, []byte{addedLocals, typeI64})
 	}
 	return out
 }
@@ -247,13 +268,19 @@ func (r *rewriter) split(at int) {
 	}
 }
 
+// begin begins a segment.
+func (r *rewriter) begin(at int) {
+	r.from, r.after, r.cost, r.hidden, r.unwound = at, at, 0, 0, 0
+	r.test, r.leaving = false, false
+}
+
 // flush ends the segment at hand, which is charged if at least limit is
 // uncounted after it.
 func (r *rewriter) flush(at int, limit int64) {
 	r.path.uncounted += r.cost
-	r.path.untested += r.cost
+	r.path.untested += r.cost + r.hidden
 	test := r.test || r.path.untested >= straight
-	charge := r.path.uncounted >= limit
+	charge := r.path.uncounted >= limit && !r.pauses
 	if test || charge {
 		r.copy(r.from)
 	}
@@ -261,16 +288,37 @@ func (r *rewriter) flush(at int, limit int64) {
 		r.out = r.charge(r.out, r.path.uncounted)
 		r.path.uncounted = 0
 	}
+	unwound := r.sinceCall()
 	if test {
 		r.out = append(r.out, r.testAt(r.from)...)
-		r.path.untested = r.cost
+		r.path.untested = r.cost + r.hidden
+		unwound = r.unwound
 	}
-	r.from, r.cost, r.test = at, 0, false
+	r.path.unwound = unwound
+	if unwound > returning && r.leaving {
+		r.copy(r.after)
+		r.out = append(r.out, r.testAt(r.after)...)
+		r.path.untested, r.path.unwound = r.cost+r.hidden, 0
+	}
+	r.begin(at)
+}
+
+// sinceCall returns what the dearest way from a call to here costs, plus 1, on which
+// there is no test, or 0 without one.
+func (r *rewriter) sinceCall() int64 {
+	if r.unwound == 0 && r.path.unwound > 0 {
+		return r.path.unwound + r.cost + r.hidden
+	}
+	return r.unwound
 }
 
 // header puts a check at the start of the function or of a loop. If it need
 // not be exact, it is charged later, when the dearest way through is known.
 func (r *rewriter) header(at int) {
+	if r.pauses {
+		r.path = path{}
+		return
+	}
 	if r.exact {
 		r.test = true
 		return
@@ -298,40 +346,27 @@ func (r *rewriter) settle(b *block) {
 }
 
 func (r *rewriter) instruction(in *wasm.Instructions) {
-	if r.cost >= straight {
+	if r.cost+r.hidden >= straight {
 		r.split(in.Start)
 	}
-	r.slow(in)
 	if !r.dead {
-		r.cost += int64(*fuelOf.of(in.Op))
+		before := r.cost + r.hidden
+		r.cost += r.fuelFor(in)
+		if r.unwound > 0 {
+			r.unwound += r.cost + r.hidden - before
+		}
 	}
+	r.replace(in)
 	r.control(in)
 }
 
-// slow puts a check before instructions that may take long, and charges those
-// that do an amount of work that their topmost operand states.
-func (r *rewriter) slow(in *wasm.Instructions) {
-	shift, ok := bulk(in.Op)
-	switch {
-	case ok:
-	case in.Op == 0x40: // memory.grow
-		shift = 10
-	case in.Op == 0xfe01 || in.Op == 0xfe02: // memory.atomic.wait32, memory.atomic.wait64
-		r.testBefore(in.Start)
-		r.out = wasm.AppendSigned(append(r.out, opDrop, opI64Const), longestWait)
-		return
-	default:
+// replace has a function do what takes long.
+func (r *rewriter) replace(in *wasm.Instructions) {
+	if _, ok := slowOps[in.Op]; !ok {
 		return
 	}
-	r.testBefore(in.Start)
-	r.out = r.chargeSize(r.out, r.scratch, shift)
-	r.added = true
-}
-
-// testBefore begins a segment that starts with a test. What is appended to
-// the code next comes before that test.
-func (r *rewriter) testBefore(at int) {
-	r.split(at)
-	r.copy(at)
-	r.test, r.leaf = true, false
+	if f, ok := r.slow.funcs[string(r.src[in.Start:in.End])]; ok {
+		r.edits = append(r.edits, edit{start: in.Start, end: in.End, with: index(nil, opCall, f)})
+		r.called(in, false)
+	}
 }

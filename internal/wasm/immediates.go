@@ -124,3 +124,19 @@ var atomicImmediates = func() (t [0x4f]immediate) {
 	})
 	return t
 }()
+
+// Opcodes returns all opcodes that [Instructions] knows.
+func Opcodes() []Opcode {
+	var all []Opcode
+	for _, page := range []struct {
+		prefix Opcode
+		table  []immediate
+	}{{0, immediates[:]}, {prefixMisc, miscImmediates[:]}, {prefixVector, vectorImmediates[:]}, {prefixAtomic, atomicImmediates[:]}} {
+		for op, imm := range page.table {
+			if imm != immUnknown {
+				all = append(all, page.prefix<<8|Opcode(op))
+			}
+		}
+	}
+	return all
+}

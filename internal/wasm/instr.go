@@ -64,6 +64,7 @@ type Instructions struct {
 	// stands at IndexAt in Code.Expr. Without an index IndexAt is 0.
 	Index   uint32
 	IndexAt int
+	Second  uint32 // the index that follows, of instructions that have two
 
 	r    reader
 	base int // of the expression in the input
@@ -135,7 +136,7 @@ func (in *Instructions) immediate(imm immediate) {
 		in.index()
 	case immTwoIndices:
 		in.index()
-		r.u32("an index")
+		in.Second = r.u32("an index")
 	case immMemory, immMemoryLane:
 		in.memoryArgument(imm == immMemoryLane)
 	case immZero:

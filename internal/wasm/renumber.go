@@ -1,5 +1,7 @@
 package wasm
 
+import "slices"
+
 // AddFuncImport adds an import of a function of the given type after all other
 // imports and returns its index. Defined functions get an index that is higher
 // by one, here in exports, start function, element segments, constant
@@ -25,11 +27,7 @@ func (m *Module) shift(first uint32) {
 			e.Index = shifted(e.Index, first)
 		}
 	}
-	m.Elements.Raw = shiftRead(m.Elements.Raw, first, func(r *reader) {
-		for i := uint32(0); i < m.Elements.Count; i++ {
-			r.element()
-		}
-	})
+	m.Elements.Raw = shiftRead(m.Elements.Raw, first, m.readElements)
 	m.shiftInits(first)
 	m.Customs = append([]Custom(nil), m.Customs...)
 	for i := range m.Customs {
@@ -75,4 +73,37 @@ func shiftRead(data []byte, first uint32, read func(*reader)) []byte {
 		done = s.end
 	}
 	return append(out, data[done:]...)
+}
+
+func (m *Module) readElements(r *reader) {
+	for i := uint32(0); i < m.Elements.Count; i++ {
+		r.element()
+	}
+}
+
+// RefersToImports reports whether code may have a reference to an imported function:
+// whether one is exported, the start function, or named by an element segment or a
+// constant expression.
+func (m *Module) RefersToImports() bool {
+	first := uint32(m.Len(KindFunc) - len(m.Functions))
+	named := m.Start != nil && *m.Start < first
+	for i := range m.Exports {
+		named = named || m.Exports[i].Kind == KindFunc && m.Exports[i].Index < first
+	}
+	constant := func(r *reader) { r.constExpr() }
+	named = named || names(m.Elements.Raw, first, m.readElements)
+	for i := range m.Globals {
+		named = named || names(m.Globals[i].Init, first, constant)
+	}
+	for i := range m.Tables {
+		named = named || m.Tables[i].Init != nil && names(m.Tables[i].Init, first, constant)
+	}
+	return named
+}
+
+// names reports whether data, which read reads, names a function before first.
+func names(data []byte, first uint32, read func(*reader)) bool {
+	r := &reader{data: data, end: len(data), noteFuncs: true}
+	read(r)
+	return slices.ContainsFunc(r.funcs, func(s site) bool { return s.index < first })
 }

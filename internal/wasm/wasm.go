@@ -142,3 +142,22 @@ func (m *Module) FuncTypes() []uint32 {
 	}
 	return append(types, m.Functions...)
 }
+
+// TableAt returns a table by its index, which counts imported ones first, and whether
+// there is one.
+func (m *Module) TableAt(index uint32) (Table, bool) {
+	i := uint64(index)
+	for j := range m.Imports {
+		if m.Imports[j].Kind != KindTable {
+			continue
+		}
+		if i == 0 {
+			return m.Imports[j].Table, true
+		}
+		i--
+	}
+	if i >= uint64(len(m.Tables)) {
+		return Table{}, false
+	}
+	return m.Tables[i], true
+}

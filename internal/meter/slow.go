@@ -1,0 +1,135 @@
+package meter
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/airhost/airhost/internal/wasm"
+)
+
+// slowOps are the instructions that may take long by themselves, and how much more
+// fuel they cost: the topmost operand times 2^shift.
+var slowOps = map[wasm.Opcode]int64{
+	opMemoryGrow: 10,                                     // pages
+	opMemoryInit: -6, opMemoryCopy: -6, opMemoryFill: -6, // bytes
+	opTableInit: -3, opTableCopy: -3, opTableGrow: -3, opTableFill: -3, // elements
+	opWait32: 0, opWait64: 0, // which cost no more
+}
+
+// The instructions that a slow one is made of, and what it is cut into.
+const (
+	opMemoryGrow wasm.Opcode = 0x40
+	opMemoryInit wasm.Opcode = 0xfc08
+	opMemoryCopy wasm.Opcode = 0xfc0a
+	opMemoryFill wasm.Opcode = 0xfc0b
+	opTableInit  wasm.Opcode = 0xfc0c
+	opTableCopy  wasm.Opcode = 0xfc0e
+	opTableGrow  wasm.Opcode = 0xfc0f
+	opTableFill  wasm.Opcode = 0xfc11
+	opWait32     wasm.Opcode = 0xfe01
+	opWait64     wasm.Opcode = 0xfe02
+
+	pieceBytes    = 1 << 20
+	pieceElements = pieceBytes / 8 // which take a pointer each
+)
+
+// slow are the functions that take the place of slow instructions: one for all that
+// are the same, with their immediates. It tests before the instruction, and charges
+// for its size. A bulk operation on more than a piece is cut: first one on nothing, at
+// the end of what is to be read or written, traps if any of it is out of bounds; then
+// there is a test before each piece.
+type slow struct {
+	module *wasm.Module // which they are added to
+	checks *checks      // nil for an engine that asks by itself at functions and loops
+	funcs  map[string]uint32
+	first  uint32 // of them
+	types  []uint32
+	code   []wasm.Code
+}
+
+// slowOf makes the functions for the slow instructions of m. They are added to out, a
+// copy of m, by add, where the first will have the given index.
+func slowOf(m, out *wasm.Module, c *checks, first uint32) *slow {
+	s := &slow{module: out, checks: c, funcs: make(map[string]uint32), first: first}
+	for i := range m.Code {
+		if maySlow(m.Code[i].Expr) {
+			s.collect(&m.Code[i])
+		}
+	}
+	return s
+}
+
+// maySlow reports whether code has a byte that only slow instructions must have.
+func maySlow(code []byte) bool {
+	return bytes.IndexByte(code, byte(opMemoryGrow)) >= 0 || bytes.IndexByte(code, 0xfc) >= 0 || bytes.IndexByte(code, 0xfe) >= 0
+}
+
+// collect makes the functions that code needs. Code that is broken is refused later.
+func (s *slow) collect(code *wasm.Code) {
+	in := code.Instructions()
+	for in.Next() {
+		if _, ok := slowOps[in.Op]; !ok {
+			continue
+		}
+		op := code.Expr[in.Start:in.End]
+		if _, ok := s.funcs[string(op)]; ok {
+			continue
+		}
+		if typ, body, ok := s.function(in.Op, op); ok {
+			s.funcs[string(op)] = s.first + uint32(len(s.code))
+			s.types = append(s.types, typeIndex(s.module, typ))
+			s.code = append(s.code, body)
+		}
+	}
+}
+
+// add adds the functions to the module.
+func (s *slow) add() {
+	s.module.Functions = append(slices.Clip(s.module.Functions), s.types...)
+	s.module.Code = append(slices.Clip(s.module.Code), s.code...)
+}
+
+// function returns the type and the body of what takes the place of op. It is not ok
+// if op names a table that does not exist: the engine refuses that.
+func (s *slow) function(code wasm.Opcode, op []byte) (typ wasm.FuncType, body wasm.Code, ok bool) {
+	i32, i64 := wasm.I32, wasm.I64
+	typ.Params = []wasm.ValueType{i32, i32, i32}
+	b := &slowBody{slow: s, op: op, shift: slowOps[code], piece: pieceBytes}
+	switch code {
+	case opMemoryGrow:
+		return wasm.FuncType{Params: []wasm.ValueType{i32}, Results: []wasm.ValueType{i32}}, b.sized(0), true
+	case opWait32, opWait64:
+		expected := map[wasm.Opcode]wasm.ValueType{opWait32: i32, opWait64: i64}[code]
+		typ = wasm.FuncType{Params: []wasm.ValueType{i32, expected, i64}, Results: []wasm.ValueType{i32}}
+		return typ, b.wait(), true
+	case opMemoryFill:
+		return typ, b.bulk(false), true
+	case opMemoryInit, opMemoryCopy:
+		return typ, b.bulk(true), true
+	}
+	b.piece = pieceElements
+	table, exists := s.table(code, op)
+	if !exists {
+		return typ, body, false
+	}
+	switch code {
+	case opTableInit, opTableCopy:
+		return typ, b.bulk(true), true
+	case opTableFill:
+		typ.Params[1] = table.Elem
+		return typ, b.bulk(false), true
+	}
+	typ = wasm.FuncType{Params: []wasm.ValueType{table.Elem, i32}, Results: []wasm.ValueType{i32}}
+	return typ, b.grow(table), true
+}
+
+// table returns the table that op names first or, if that is a segment, next.
+func (s *slow) table(code wasm.Opcode, op []byte) (wasm.Table, bool) {
+	in := (&wasm.Code{Expr: op}).Instructions()
+	in.Next()
+	i := in.Index
+	if code == opTableInit {
+		i = in.Second
+	}
+	return s.module.TableAt(i)
+}

@@ -1,0 +1,204 @@
+package meter
+
+import "github.com/airhost/airhost/internal/wasm"
+
+// slowBody writes the body of a function in place of a slow instruction. Its
+// parameters are the instruction's operands.
+type slowBody struct {
+	*slow
+	out   []byte
+	op    []byte // the instruction
+	shift int64  // what its size costs
+	piece int64  // it is cut into, of bytes or elements
+}
+
+func (b *slowBody) emit(code ...byte) { b.out = append(b.out, code...) }
+
+// size pushes a piece's size.
+func (b *slowBody) size() {
+	b.emit(opI32Const)
+	b.out = wasm.AppendSigned(b.out, b.piece)
+}
+
+// get pushes parameters.
+func (b *slowBody) get(params ...byte) {
+	for _, p := range params {
+		b.emit(opLocalGet, p)
+	}
+}
+
+// change adds to a parameter, or takes from it, a piece's size.
+func (b *slowBody) change(param, op byte) {
+	b.get(param)
+	b.size()
+	b.emit(op, opLocalSet, param)
+}
+
+// test is a test, where the engine does not ask by itself.
+func (b *slowBody) test() {
+	if b.checks != nil {
+		b.emit(b.checks.test...)
+	}
+}
+
+// chargePiece charges for one piece.
+func (b *slowBody) chargePiece() {
+	if b.checks != nil {
+		b.out = b.checks.charge(b.out, b.piece>>-b.shift)
+	}
+}
+
+// chargeSize charges for the size, a parameter which is on top of the stack.
+func (b *slowBody) chargeSize(param byte) {
+	if b.checks != nil {
+		b.out = b.checks.chargeSize(b.out, uint32(param), b.shift)
+	}
+}
+
+// sized returns a body that does the instruction as it is, of the size that the last
+// parameter says.
+func (b *slowBody) sized(last byte) wasm.Code {
+	for p := range last {
+		b.get(p)
+	}
+	b.get(last)
+	b.chargeSize(last)
+	b.test()
+	b.emit(b.op...)
+	b.emit(opEnd)
+	return wasm.Code{Expr: b.out}
+}
+
+// wait is the body for an atomic wait, which is cut short: nothing can be tested
+// during it, and nobody else can end it.
+func (b *slowBody) wait() wasm.Code {
+	b.test()
+	b.get(0, 1)
+	b.emit(opI64Const)
+	b.out = wasm.AppendSigned(b.out, longestWait)
+	b.emit(b.op...)
+	b.emit(opEnd)
+	return wasm.Code{Expr: b.out}
+}
+
+// bulk is the body for an instruction of the operands destination, source or value,
+// and size.
+func (b *slowBody) bulk(copies bool) wasm.Code {
+	b.get(2)
+	b.size()
+	b.emit(opI32GtU, opIf, noType)
+	b.outOfBounds(copies)
+	b.emit(opLoop, noType)
+	b.chargePiece()
+	b.test()
+	if copies {
+		b.copyPiece()
+	} else {
+		b.onPiece()
+		b.change(0, opI32Add)
+	}
+	b.change(2, opI32Sub)
+	b.get(2)
+	b.size()
+	b.emit(opI32GtU, byte(wasm.OpBrIf), 0, opEnd, opEnd)
+	return b.sized(2)
+}
+
+// outOfBounds traps as the instruction does if it is out of bounds.
+func (b *slowBody) outOfBounds(copies bool) {
+	b.get(0, 2)
+	b.emit(opI32Add)
+	b.get(0)
+	b.emit(opI32LtU)
+	if copies {
+		b.get(1, 2)
+		b.emit(opI32Add)
+		b.get(1)
+		b.emit(opI32LtU, opI32Or)
+	}
+	b.emit(opIf, noType) // beyond 2^32
+	b.get(0, 1, 2)
+	b.emit(b.op...)
+	b.emit(opEnd)
+	b.get(0, 2)
+	b.emit(opI32Add)
+	b.get(1)
+	if copies {
+		b.get(2)
+		b.emit(opI32Add)
+	}
+	b.emit(opI32Const, 0)
+	b.emit(b.op...)
+}
+
+// onPiece does the instruction for the first piece.
+func (b *slowBody) onPiece() {
+	b.get(0, 1)
+	b.size()
+	b.emit(b.op...)
+}
+
+// copyPiece copies the first piece and goes on after it or, if the destination is
+// after the source, with which it may overlap, copies the last.
+func (b *slowBody) copyPiece() {
+	b.get(1, 0)
+	b.emit(opI32LtU, opIf, noType)
+	for p := range byte(2) {
+		b.get(p, 2)
+		b.emit(opI32Add)
+		b.size()
+		b.emit(opI32Sub)
+	}
+	b.size()
+	b.emit(b.op...)
+	b.emit(opElse)
+	b.onPiece()
+	b.change(0, opI32Add)
+	b.change(1, opI32Add)
+	b.emit(opEnd)
+}
+
+// grow is the body for table.grow, of the operands value and number. It is cut only if
+// all of it fits into the table. A piece that the engine has no memory for traps: the
+// pieces before it can't be taken back. A local keeps the size that there was.
+func (b *slowBody) grow(table wasm.Table) wasm.Code {
+	if !table.HasMax || table.Max <= uint64(b.piece) || table.Max >= 1<<31 {
+		return b.sized(1)
+	}
+	tableSize := append([]byte{0xfc, 0x10}, b.op[2:]...)
+	b.get(1)
+	b.size()
+	b.emit(opI32GtU, opIf, noType)
+	b.emit(opI32Const) // the room that there is
+	b.out = wasm.AppendSigned(b.out, int64(table.Max))
+	b.emit(tableSize...)
+	b.emit(opI32Sub)
+	b.get(1)
+	b.emit(opI32GeU, opIf, noType)
+	b.emit(tableSize...)
+	b.emit(opLocalSet, 2, opLoop, noType)
+	b.chargePiece()
+	b.test()
+	b.get(0)
+	b.size()
+	b.orTrap()
+	b.change(1, opI32Sub)
+	b.get(1)
+	b.size()
+	b.emit(opI32GtU, byte(wasm.OpBrIf), 0, opEnd)
+	b.get(0, 1)
+	b.chargeSize(1)
+	b.test()
+	b.orTrap()
+	b.get(2)
+	b.emit(byte(wasm.OpReturn), opEnd, opEnd)
+	code := b.sized(1)
+	code.Groups, code.Locals, code.Decls = 1, 1, []byte{1, typeI32}
+	return code
+}
+
+// orTrap does the instruction, and traps if it returns -1.
+func (b *slowBody) orTrap() {
+	b.emit(b.op...)
+	b.emit(opI32Const, 0x7f, opI32Eq, opIf, noType, opUnreachable, opEnd)
+}
