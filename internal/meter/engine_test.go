@@ -79,6 +79,7 @@ type yielder struct {
 	pool    int64 // fuel that it may still get
 	slice   int64
 	lowest  int64 // that the counter ever was at a yield
+	yields  int
 }
 
 func (y *yielder) yield(n int64) int64 {
@@ -86,6 +87,7 @@ func (y *yielder) yield(n int64) int64 {
 		panic(errTooDeep)
 	}
 	y.lowest = min(y.lowest, n)
+	y.yields++
 	if y.stop.Load() {
 		panic(errStopped)
 	}

@@ -136,7 +136,7 @@ func TestThrownValuesArriveAtTheirCatch(t *testing.T) {
 		for _, k := range configs {
 			res := instrument(t, m.Encode(), k.cfg)
 			in := instantiate(t, e.config, res, nil)
-			in.budget(in.counter, 1000)
+			in.budget(in.counter, 100_000)
 			if got, err := in.call(res, "f", 42); err != nil || got[0] != 42 {
 				t.Errorf("%s/%s: got %v, %v; want the thrown 42", e.name, k.name, got, err)
 			}
