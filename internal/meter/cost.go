@@ -21,7 +21,10 @@ type Cost struct {
 // as it leaves compiled code or misses the processor's caches, it is so much that no
 // code takes longer than testdata/costs.json says, and a slice of it a millisecond.
 var costs = []Cost{
-	{"nop, block, loop, else, end", 0, "", [][2]wasm.Opcode{{1, 3}, {5, 5}, {0x0b, 0x0b}}},
+	{"nop, block, else, end", 0, "", [][2]wasm.Opcode{{1, 2}, {5, 5}, {0x0b, 0x0b}}},
+	{"loop, if, br, br_if, br_on_null, br_on_non_null", 2, "", [][2]wasm.Opcode{{3, 4}, {0x0c, 0x0d}, {0xd5, 0xd6}}},
+	{"vector instructions not named below", 2, "", [][2]wasm.Opcode{{0xfd0c, 0xfdff}}},
+	{"i8x16.popcnt", 8, "", [][2]wasm.Opcode{{0xfd62, 0xfd62}}},
 	{"try_table", 10_000, "", [][2]wasm.Opcode{{0x1f, 0x1f}}},
 	{"throw, throw_ref", 1000, "", [][2]wasm.Opcode{{8, 8}, {0x0a, 0x0a}}},
 	{"br_table", 8, "", [][2]wasm.Opcode{{0x0e, 0x0e}}},

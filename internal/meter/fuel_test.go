@@ -16,13 +16,13 @@ func TestFuelUsed(t *testing.T) {
 		want         int64
 		why          string
 	}{
-		{"compute", "loop", 1, 26, "2 before the loop, 23 in it, 1 after it"},
-		{"compute", "loop", 1000, 23003, "2 before the loop, 23 in it each time, 1 after it"},
-		{"compute", "fib", 1, 5, "4 for the condition, 1 for the value"},
-		{"compute", "fib", 2, 29, "4 for the condition, 15 for both calls and the sum, 5 in each callee"},
-		{"features", "dead", 0, 4, "4 up to the branch that is taken, nothing for dead code"},
-		{"features", "dead", 1, 7, "4, then drop, constant and branch"},
-		{"features", "tail", 1, 15, "3 + 7 to the tail call, 5 in the callee"},
+		{"compute", "loop", 1, 29, "2 before the loop, 2 for it, 24 in it, 1 after it"},
+		{"compute", "loop", 1000, 24005, "2 before the loop, 2 for it, 24 in it each time, 1 after it"},
+		{"compute", "fib", 1, 6, "5 for the condition, 1 for the value"},
+		{"compute", "fib", 2, 32, "5 for the condition, 15 for both calls and the sum, 6 in each callee"},
+		{"features", "dead", 0, 5, "5 up to the branch that is taken, nothing for dead code"},
+		{"features", "dead", 1, 9, "5, then drop, constant and branch"},
+		{"features", "tail", 1, 17, "4 + 7 to the tail call, 6 in the callee"},
 	} {
 		res := instrument(t, read(t, "testdata/"+c.file+".wasm"), meter.Config{Fuel: true})
 		got := outcome(t, engines[0].config, res, c.export, c.arg).fuel

@@ -1,0 +1,251 @@
+package meter_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/airhost/airhost/internal/meter"
+	"github.com/airhost/airhost/internal/wasm"
+)
+
+var measure = flag.Bool("measure", false, "measure what instructions cost, and write testdata/costs.json")
+
+// signatures are the operands and the result of instructions without control, from one
+// opcode to another: i, I, f, F and v are i32, i64, f32, f64 and v128.
+const signatures = `
+28 28 i:i|29 29 i:I|2a 2a i:f|2b 2b i:F|2c 2f i:i|30 35 i:I|36 36 ii:|37 37 iI:|38 38 if:|39 39 iF:|3a 3b ii:|3c 3e iI:|3f 3f :i
+41 41 :i|42 42 :I|43 43 :f|44 44 :F
+45 45 i:i|46 4f ii:i|50 50 I:i|51 5a II:i|5b 60 ff:i|61 66 FF:i|67 69 i:i|6a 78 ii:i|79 7b I:I|7c 8a II:I|8b 91 f:f|92 98 ff:f|99 9f F:F|a0 a6 FF:F
+a7 a7 I:i|a8 a9 f:i|aa ab F:i|ac ad i:I|ae af f:I|b0 b1 F:I|b2 b3 i:f|b4 b5 I:f|b6 b6 F:f|b7 b8 i:F|b9 ba I:F|bb bb f:F|bc bc f:i|bd bd F:I|be be i:f|bf bf I:F
+c0 c1 i:i|c2 c4 I:I|fc00 fc01 f:i|fc02 fc03 F:i|fc04 fc05 f:I|fc06 fc07 F:I
+fd00 fd0a i:v|fd0b fd0b iv:|fd0c fd0c :v|fd0d fd0e vv:v|fd0f fd11 i:v|fd12 fd12 I:v|fd13 fd13 f:v|fd14 fd14 F:v|fd15 fd16 v:i|fd17 fd17 vi:v|fd18 fd19 v:i|fd1a fd1a vi:v
+fd1b fd1b v:i|fd1c fd1c vi:v|fd1d fd1d v:I|fd1e fd1e vI:v|fd1f fd1f v:f|fd20 fd20 vf:v|fd21 fd21 v:F|fd22 fd22 vF:v|fd23 fd4c vv:v|fd4d fd4d v:v|fd4e fd51 vv:v|fd52 fd52 vvv:v
+fd53 fd53 v:i|fd54 fd57 iv:v|fd58 fd5b iv:|fd5c fd5d i:v|fd5e fd62 v:v|fd63 fd64 v:i|fd65 fd66 vv:v|fd67 fd6a v:v|fd6b fd6d vi:v|fd6e fd73 vv:v|fd74 fd75 v:v|fd76 fd79 vv:v|fd7a fd7a v:v
+fd7b fd7b vv:v|fd7c fd81 v:v|fd82 fd82 vv:v|fd83 fd84 v:i|fd85 fd86 vv:v|fd87 fd8a v:v|fd8b fd8d vi:v|fd8e fd93 vv:v|fd94 fd94 v:v|fd95 fd9f vv:v|fda0 fda1 v:v|fda3 fda4 v:i
+fda7 fdaa v:v|fdab fdad vi:v|fdae fdbf vv:v|fdc0 fdc1 v:v|fdc3 fdc4 v:i|fdc7 fdca v:v|fdcb fdcd vi:v|fdce fddf vv:v|fde0 fde1 v:v|fde3 fde3 v:v|fde4 fdeb vv:v|fdec fded v:v|fdef fdef v:v|fdf0 fdf7 vv:v|fdf8 fdff v:v
+fe00 fe00 ii:i|fe10 fe10 i:i|fe11 fe11 i:I|fe12 fe13 i:i|fe14 fe16 i:I|fe17 fe17 ii:|fe18 fe18 iI:|fe19 fe1a ii:|fe1b fe1d iI:|fe48 fe48 iii:i|fe49 fe49 iII:I|fe4a fe4b iii:i|fe4c fe4e iII:I
+fe1e fe1e ii:i|fe1f fe1f iI:I|fe20 fe21 ii:i|fe22 fe24 iI:I|fe25 fe25 ii:i|fe26 fe26 iI:I|fe27 fe28 ii:i|fe29 fe2b iI:I|fe2c fe2c ii:i|fe2d fe2d iI:I|fe2e fe2f ii:i|fe30 fe32 iI:I
+fe33 fe33 ii:i|fe34 fe34 iI:I|fe35 fe36 ii:i|fe37 fe39 iI:I|fe3a fe3a ii:i|fe3b fe3b iI:I|fe3c fe3d ii:i|fe3e fe40 iI:I|fe41 fe41 ii:i|fe42 fe42 iI:I|fe43 fe44 ii:i|fe45 fe47 iI:I`
+
+// operandTypes are the globals from which operands come and to which results go.
+const operandTypes = "iIfFv"
+
+// globals are needed twice: results do not become operands.
+var globals = []wasm.Global{
+	{Type: wasm.GlobalType{Value: wasm.I32, Mutable: true}, Init: []byte{0x41, 8, 0x0b}},
+	{Type: wasm.GlobalType{Value: wasm.I64, Mutable: true}, Init: []byte{0x42, 8, 0x0b}},
+	{Type: wasm.GlobalType{Value: wasm.F32, Mutable: true}, Init: []byte{0x43, 0, 0, 0x80, 0x3f, 0x0b}},
+	{Type: wasm.GlobalType{Value: wasm.F64, Mutable: true}, Init: []byte{0x44, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f, 0x0b}},
+	{Type: wasm.GlobalType{Value: wasm.V128, Mutable: true}, Init: append([]byte{0xfd, 0x0c}, append(make([]byte, 16), 0x0b)...)},
+}
+
+// others are statements with the instructions that control, refer or work on tables.
+// Those that trap, throw, wait or grow are not in a loop's body: unmeasured names them.
+var others = map[wasm.Opcode][]byte{
+	0x01: {0x01, 0x23, 0, 0x24, 0}, 0x02: {0x02, 0x40, 0x23, 0, 0x24, 0, 0x0b}, 0x03: {0x03, 0x40, 0x23, 0, 0x24, 0, 0x0b},
+	0x04: {0x23, 0, 0x04, 0x40, 0x23, 0, 0x24, 0, 0x0b}, 0x05: {0x23, 0, 0x04, 0x40, 0x23, 0, 0x24, 0, 0x05, 0x23, 0, 0x24, 0, 0x0b},
+	0x0b: {0x02, 0x40, 0x0b, 0x23, 0, 0x24, 0}, 0x0c: {0x02, 0x40, 0x0c, 0, 0x0b}, 0x0d: {0x02, 0x40, 0x23, 0, 0x0d, 0, 0x0b},
+	0x0e: {0x02, 0x40, 0x23, 0, 0x0e, 1, 0, 0, 0x0b}, 0x10: {0x10, 2}, 0x11: {0x41, 0, 0x11, 0, 0}, 0x1a: {0x23, 0, 0x1a},
+	0x1b: {0x23, 0, 0x23, 0, 0x23, 0, 0x1b, 0x24, 0}, 0x1c: {0x23, 0, 0x23, 0, 0x23, 0, 0x1c, 1, 0x7f, 0x24, 0},
+	0x23: {0x23, 4, 0x24, 4}, 0x24: {0x23, 3, 0x24, 3}, 0x25: {0x41, 0, 0x25, 0, 0x1a}, 0x26: {0x41, 1, 0xd0, 0x70, 0x26, 0},
+	0xd0: {0xd0, 0x70, 0xd1, 0x24, 0}, 0xd1: {0xd0, 0x70, 0xd1, 0x24, 0}, 0xd2: {0xd2, 2, 0x1a},
+	0xfc08: {0x41, 0, 0x41, 0, 0x41, 0, 0xfc, 8, 0, 0}, 0xfc09: {0xfc, 9, 0},
+	0xfc0a: {0x41, 0, 0x41, 0, 0x41, 0xc0, 0, 0xfc, 0x0a, 0, 0}, 0xfc0b: {0x41, 0, 0x41, 1, 0x41, 0xc0, 0, 0xfc, 0x0b, 0},
+	0xfc0c: {0x41, 1, 0x41, 0, 0x41, 0, 0xfc, 0x0c, 1, 0}, 0xfc0d: {0xfc, 0x0d, 1}, 0xfc0e: {0x41, 0, 0x41, 0, 0x41, 1, 0xfc, 0x0e, 0, 0},
+	0xfc0f: {0xd0, 0x70, 0x41, 0, 0xfc, 0x0f, 0, 0x1a}, 0xfc10: {0xfc, 0x10, 0, 0x24, 0}, 0xfc11: {0x41, 1, 0xd0, 0x70, 0x41, 1, 0xfc, 0x11, 0},
+	0x40: {0x41, 0, 0x40, 0, 0x1a}, 0xfe03: {0xfe, 3, 0},
+}
+
+// unmeasured are the instructions without a row: those of other types of the same
+// code, and those that end what runs or leave it by other ways.
+var unmeasured = []wasm.Opcode{
+	0x00, 0x08, 0x0a, 0x0f, 0x12, 0x13, 0x14, 0x15, 0x1f, 0x20, 0x21, 0x22, 0xd4, 0xd5, 0xd6, 0xfe01, 0xfe02,
+}
+
+// simple returns a statement with each of the instructions in signatures.
+func simple() map[wasm.Opcode][]byte {
+	all := maps.Clone(others)
+	for _, line := range strings.FieldsFunc(signatures, func(r rune) bool { return r == '|' || r == '\n' }) {
+		part := strings.Fields(line)
+		first, _ := strconv.ParseUint(part[0], 16, 16)
+		last, _ := strconv.ParseUint(part[1], 16, 16)
+		operands, result, _ := strings.Cut(part[2], ":")
+		for op := wasm.Opcode(first); op <= wasm.Opcode(last); op++ {
+			if !slices.Contains(wasm.Opcodes(), op) {
+				continue
+			}
+			var code []byte
+			for _, o := range operands {
+				code = append(code, 0x23, byte(strings.IndexRune(operandTypes, o)))
+			}
+			code = append(code, encoded(op)...)
+			if result != "" {
+				code = append(code, 0x24, byte(len(operandTypes)+strings.Index(operandTypes, result)))
+			}
+			all[op] = code
+		}
+	}
+	return all
+}
+
+// encoded returns an instruction with immediates of 0 that decode.
+func encoded(op wasm.Opcode) []byte {
+	code := []byte{byte(op)}
+	if op > 0xff {
+		code = append([]byte{byte(op >> 8)}, wasm.AppendIndex(nil, uint32(op&0xff))...)
+	}
+	head := len(code)
+	if op>>8 == 0xfe && op != 0xfe03 { // by its width
+		code = append(code, atomicAlignment(op), 0)
+		return code
+	}
+	for range 18 {
+		in := (&wasm.Code{Expr: append(bytes.Clone(code), 0x0b)}).Instructions()
+		if in.Next() && in.End == len(code) {
+			return code
+		}
+		code = append(code, 0)
+	}
+	return code[:head]
+}
+
+func atomicAlignment(op wasm.Opcode) byte {
+	switch {
+	case op < 0xfe03:
+		return byte(2 + op/0xfe02)
+	case op < 0xfe1e:
+		return []byte{2, 3, 0, 1, 0, 1, 2, 2, 3, 0, 1, 0, 1, 2}[op-0xfe10]
+	}
+	return []byte{2, 3, 0, 1, 0, 1, 2}[(op-0xfe1e)%7]
+}
+
+// costRow is what was measured of an instruction.
+type costRow struct {
+	Fuel      int64   `json:"fuel"`      // of a statement with it
+	PerFuelNS float64 `json:"perFuelNs"` // the most on any engine and in any place
+	Where     string  `json:"where"`
+}
+
+// TestCosts asserts the weights against what was measured: each instruction takes so
+// little time for its fuel that a slice is over in a millisecond. With -measure it
+// measures first.
+func TestCosts(t *testing.T) {
+	const file = "testdata/costs.json"
+	rows := make(map[string]costRow)
+	statements := simple()
+	if *measure {
+		for op, statement := range statements {
+			rows[fmt.Sprintf("%#x", op)] = measured(t, statement)
+		}
+		out, _ := json.MarshalIndent(rows, "", " ")
+		if err := os.WriteFile(file, append(out, '\n'), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := json.Unmarshal(read(t, file), &rows); err != nil {
+		t.Fatal(err)
+	}
+	for _, op := range wasm.Opcodes() {
+		statement, covered := statements[op]
+		if slices.Contains(unmeasured, op) {
+			continue
+		} else if !covered {
+			t.Errorf("%#x: there is no statement to measure it", op)
+			continue
+		}
+		row, ok := rows[fmt.Sprintf("%#x", op)]
+		if !ok {
+			t.Errorf("%#x: it was not measured: go test ./internal/meter -run TestCosts -measure", op)
+			continue
+		}
+		fuel := fuelOfStatement(t, statement)
+		if ns := row.PerFuelNS * float64(row.Fuel) / float64(fuel) * meter.Slice; ns > 1e6 {
+			t.Errorf("%#x: a slice takes %.0f µs (%s), want 1,000 at most", op, ns/1000, row.Where)
+		}
+	}
+}
+
+// repeated returns a module in which f runs a statement in one of the places.
+func repeated(statement []byte, place string, n int64) []byte {
+	dataSegments := uint32(1)
+	body, inner := bytes.Repeat(statement, 64), []byte{0x0b}
+	switch place {
+	case "leaf":
+		body, inner = bytes.Repeat([]byte{0x10, 1}, 64), append(bytes.Clone(statement), 0x0b)
+	case "loop":
+		body, n = statement, n*64
+	}
+	expr := append([]byte{0x03, 0x40}, body...)
+	expr = append(expr, 0x20, 0, 0x42, 1, 0x7c, 0x22, 0)
+	expr = append(wasm.AppendSigned(append(expr, 0x42), n), 0x53, 0x0d, 0, 0x0b, 0x0b)
+	m := &wasm.Module{
+		Types:     []wasm.FuncType{{}},
+		Functions: []uint32{0, 0, 0}, Globals: slices.Concat(globals, globals),
+		Tables:    []wasm.Table{{Elem: wasm.FuncRef, Limits: wasm.Limits{Min: 2}}},
+		Elements:  wasm.Segments{Count: 2, Raw: []byte{0, 0x41, 0, 0x0b, 1, 2, 1, 0, 1, 2}},
+		DataCount: &dataSegments, Data: wasm.Segments{Count: 1, Raw: []byte{1, 1, 0}},
+		Memories: []wasm.Limits{{Min: 1, Max: 1, HasMax: true}},
+		Code:     []wasm.Code{{Groups: 1, Locals: 1, Decls: []byte{1, 0x7e}, Expr: expr}, {Expr: inner}, {Expr: []byte{0x0b}}},
+		Exports:  []wasm.Export{{Name: "f", Kind: wasm.KindFunc}},
+	}
+	return m.Encode()
+}
+
+func fuelOfStatement(t *testing.T, statement []byte) int64 {
+	var used [2]int64
+	for i, n := range []int64{1, 2} {
+		in := instantiate(t, engines[1].config, instrument(t, repeated(statement, "straight", n), meter.Config{Fuel: true}), nil)
+		in.budget(in.counter, 1<<40)
+		if _, err := in.call(nil, "f"); err != nil {
+			t.Fatal(err)
+		}
+		used[i] = in.used(in.counter)
+		in.Close(t.Context())
+	}
+	return (used[1] - used[0]) / 64
+}
+
+// measured returns the least processor time of some runs, of the dearest place.
+func measured(t *testing.T, statement []byte) costRow {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	row := costRow{Fuel: fuelOfStatement(t, statement)}
+	for _, e := range engines {
+		for _, place := range []string{"straight", "leaf", "loop"} {
+			in := instantiate(t, e.config, instrument(t, repeated(statement, place, 300), meter.Config{Fuel: true}), nil)
+			best, fuel := int64(math.MaxInt64), int64(0)
+			for range 5 {
+				in.budget(in.counter, 1<<40)
+				before := threadTime()
+				if _, err := in.call(nil, "f"); err != nil {
+					t.Fatalf("%x: %v", statement, err)
+				}
+				best, fuel = min(best, threadTime()-before), in.used(in.counter)
+			}
+			in.Close(t.Context())
+			if ns := float64(best) / float64(fuel); ns > row.PerFuelNS {
+				row.PerFuelNS, row.Where = math.Round(ns*100)/100, e.name+", "+place
+			}
+		}
+	}
+	return row
+}
+
+// threadTime is the processor time of this thread, in nanoseconds.
+func threadTime() int64 {
+	var now unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &now)
+	return now.Nano()
+}
