@@ -64,12 +64,14 @@
 //
 // The counter is tested at every function entry and loop header, before and for
 // the size of every instruction that may take long (bulk memory and table
-// instructions, growing, atomic waits), and wherever a way through the code
-// without a test has become dearer than 4096 fuel. Functions without loops and
-// calls that cost less than 64 fuel have no test: their callers have. So what
-// runs between two tests is a few thousand instructions that each take a short
-// time, one bulk instruction, which is bounded by the size of memories and
-// tables, or calls of host functions.
+// instructions, growing, atomic waits), wherever a way through the code without a
+// test has become dearer than 1024 fuel, and where a function returns that has done
+// more than a little since its last call. Leaves, functions without loops and calls
+// that cost less than 64 fuel, have no test: their callers have, and count them. Bulk
+// instructions are cut into pieces of 1 MiB with a test before each. So a slice of
+// fuel takes a millisecond of processor time at most, as testdata/costs.json shows,
+// apart from growing, from pages of memory that are touched first, and from what a
+// host function does.
 //
 // With Config.Fuel, every segment is charged: a straight piece of code, as a
 // whole, at its start, even if an instruction in it traps or throws. The same
@@ -85,8 +87,8 @@
 //   - Branches to the end of a try_table are refused: wazero 1.12 leaves handlers
 //     in force there. Branches to a block around it are as good.
 //   - An atomic wait ends after 1 ms, as timed out, whatever its timeout is.
-//   - Code that misses the processor's caches with each access takes up to 100
-//     times as long as its fuel says: 10 ms between two yields.
+//   - Without Config.MaxCallDepth, nothing but the engine's stack bounds how many
+//     functions return one after the other.
 package meter
 
 import (
