@@ -91,11 +91,11 @@ func ifNegative(push []byte, do ...[]byte) []byte {
 
 // refill is the body of the function that tests call, which keeps them small.
 func (c *checks) refill(yield uint32, calls *depth) wasm.Code {
-	var refused []byte
+	var more []byte
 	if calls != nil {
-		refused = calls.refused(yield)
+		more = calls.more(yield)
 	}
-	return wasm.Code{Expr: slices.Concat(refused, c.get, index(nil, opCall, yield), c.set, []byte{opEnd})}
+	return wasm.Code{Groups: 1, Locals: 1, Decls: []byte{1, typeI64}, Expr: slices.Concat(more, c.get, index(nil, opCall, yield), c.set, []byte{opEnd})}
 }
 
 // index appends an instruction with an index.

@@ -174,7 +174,7 @@ func (r *rewriter) finish(b *block, at int) {
 	r.copy(at)
 	r.exit = b.out
 	if r.counts() {
-		r.out = append(append(r.out, r.calls.leave(weigh(r.locals))...), opEnd)
+		r.out = append(append(r.out, r.calls.leave(r.frame.bytes())...), opEnd)
 	}
 }
 
@@ -194,7 +194,8 @@ func (r *rewriter) returns(in *wasm.Instructions) {
 		with := index(nil, byte(wasm.OpBr), uint32(len(r.blocks)-1))
 		r.edits = append(r.edits, edit{start: in.Start, end: in.End, with: with})
 	case wasm.OpReturnCall, wasm.OpReturnCallIndirect, wasm.OpReturnCallRef:
-		r.edits = append(r.edits, edit{start: in.Start, end: in.Start, with: r.calls.leave(weigh(r.locals))})
+		r.tails = true
+		r.edits = append(r.edits, edit{start: in.Start, end: in.Start, with: r.calls.leave(r.frame.bytes())})
 	}
 }
 

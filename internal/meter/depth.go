@@ -7,28 +7,34 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// TooDeep is what yield is given instead of the counter if more calls are open
-// than Config.MaxCallDepth allows. Yield must panic then.
+// TooDeep is what yield is given instead of the counter if open calls need more of
+// the stack than they were granted. Yield returns how many more bytes they get, or
+// panics.
 const TooDeep = math.MinInt64
 
-// wide is how many locals a function may have to count as one open call.
-const wide = 32
+// StackSlice is how many bytes of the stack yield should grant at once: a host sees
+// by how often it is asked how deep the stack is.
+const StackSlice = 64 << 10
 
-// depth adds the counting of open calls. A function takes its weight from a global,
-// which says how much more may be open, when it is entered, and gives it back when
-// it is left. One that catches exceptions, which leave functions without their
-// doing, keeps in a local what the global was, and sets it to that. The body is in a
-// block, the end of which branches out of the function reach.
+// depth adds the counting of what open calls take of the stack. A function takes the
+// bytes of its frame from a global, which says how many are left of what was granted,
+// when it is entered, and gives them back when it is left. One that catches exceptions,
+// which leave functions without their doing, keeps in a local what was
+// taken, and restores that. The body is in a block, the end of which branches out of the
+// function reach.
 type depth struct {
+	global   uint32
 	get, set []byte            // push and pop the global
+	granted  uint32            // a global: all that was ever granted
 	blocks   map[uint32][]byte // how the block starts, by function type
 }
 
 // newDepth adds to m the global, and the types that blocks need, and returns what
 // counts open calls with them.
-func newDepth(m *wasm.Module, allowed uint32) *depth {
-	n := addGlobal(m, wasm.I64, wasm.AppendSigned([]byte{opI64Const}, int64(allowed)))
-	d := &depth{get: index(nil, opGlobalGet, n), set: index(nil, opGlobalSet, n), blocks: map[uint32][]byte{}}
+func newDepth(m *wasm.Module) *depth {
+	n := addGlobal(m, wasm.I64, []byte{opI64Const, 0})
+	granted := addGlobal(m, wasm.I64, []byte{opI64Const, 0})
+	d := &depth{global: n, granted: granted, get: index(nil, opGlobalGet, n), set: index(nil, opGlobalSet, n), blocks: map[uint32][]byte{}}
 	for _, typ := range m.Functions {
 		if d.blocks[typ] == nil {
 			d.blocks[typ] = opening(m, m.Types[typ].Results)
@@ -48,29 +54,49 @@ func opening(m *wasm.Module, results []wasm.ValueType) []byte {
 	return wasm.AppendSigned([]byte{opBlock}, int64(typeIndex(m, wasm.FuncType{Results: results})))
 }
 
-// weigh returns how many open calls a function with so many locals is.
-func weigh(locals uint64) int64 { return 1 + int64(locals/wide) }
-
-// enter appends what a function of type typ starts with.
-func (d *depth) enter(out []byte, typ uint32, weight int64) []byte {
-	return append(d.add(out, opI64Sub, weight), d.blocks[typ]...)
+// enter appends what a function of type typ starts with. The bytes that it takes are
+// known at its end, and written at weightAt from the beginning.
+func (d *depth) enter(out []byte, typ uint32) []byte {
+	return append(d.add(out, opI64Sub, 0), d.blocks[typ]...)
 }
 
-// leave returns what comes before instructions that leave a function.
-func (d *depth) leave(weight int64) []byte { return d.add(nil, opI64Add, weight) }
+func (d *depth) weightAt() int { return len(d.get) + 1 }
 
-func (d *depth) add(out []byte, op byte, weight int64) []byte {
-	out = wasm.AppendSigned(append(append(out, d.get...), opI64Const), weight)
+// leave returns what comes before instructions that leave a function.
+func (d *depth) leave(bytes int64) []byte { return d.add(nil, opI64Add, bytes) }
+
+func (d *depth) add(out []byte, op byte, bytes int64) []byte {
+	out = append(append(append(out, d.get...), opI64Const), weight(bytes)...)
 	return append(append(out, op), d.set...)
+}
+
+// weight returns the bytes of a frame as four bytes of signed LEB128.
+func weight(bytes int64) []byte {
+	return []byte{byte(bytes) | 0x80, byte(bytes>>7) | 0x80, byte(bytes>>14) | 0x80, byte(bytes>>21) & 0x3f}
 }
 
 // keep returns what comes after enter in functions that catch exceptions, and
 // restore what comes where they may have been caught.
-func (d *depth) keep(saved uint32) []byte    { return index(slices.Clone(d.get), opLocalSet, saved) }
-func (d *depth) restore(saved uint32) []byte { return append(index(nil, opLocalGet, saved), d.set...) }
+func (d *depth) keep(saved uint32) []byte {
+	taken := append(slices.Concat(d.get, index(nil, opGlobalGet, d.granted)), opI64Sub)
+	return index(taken, opLocalSet, saved)
+}
 
-// refused is where refill begins: it tells yield of calls that are too deep.
-func (d *depth) refused(yield uint32) []byte {
-	tell := wasm.AppendSigned([]byte{opI64Const}, TooDeep)
-	return ifNegative(d.get, append(index(tell, opCall, yield), opUnreachable))
+func (d *depth) restore(saved uint32) []byte {
+	left := append(index(index(nil, opGlobalGet, d.granted), opLocalGet, saved), opI64Add)
+	return append(left, d.set...)
+}
+
+// more is where refill begins: it asks yield for more of the stack until what open
+// calls take is granted.
+func (d *depth) more(yield uint32) []byte {
+	total := index(nil, opGlobalGet, d.granted)
+	grow := wasm.AppendSigned([]byte{opI64Const}, TooDeep)
+	grow = index(grow, opCall, yield)
+	// The grant goes to both globals: granted - left, that is to say what is taken,
+	// stays as it was.
+	ask := slices.Concat(total, d.get, []byte{opI64Sub}, total, grow, []byte{opI64Add}, index(nil, opGlobalSet, d.granted),
+		index(nil, opLocalSet, 0), total, index(nil, opLocalGet, 0), []byte{opI64Sub}, d.set)
+	ask = ifNegative(d.get, ask, index(nil, byte(wasm.OpBr), 1))
+	return append(append([]byte{opLoop, noType}, ask...), opEnd)
 }

@@ -8,23 +8,25 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-func TestCallsAreOpenAsDeepAsAllowed(t *testing.T) {
+func TestCallsTakeTheBytesOfTheirFrames(t *testing.T) {
+	const deep, wide = 32, 32 + 64*8
 	for _, c := range []struct {
 		export string
-		allow  uint32
-		want   int
+		allow  int64 // bytes
+		want   int   // calls
 	}{
-		{"deep", 1, 1}, {"deep", 100, 100}, {"deep", 1500, 1500},
-		{"wide", 100, 33}, {"wide", 2, 0}, // counts as 3
+		{"deep", deep, 1}, {"deep", 100 * deep, 100}, {"deep", 1500*deep + 31, 1500},
+		{"wide", 33 * wide, 33}, {"wide", wide - 1, 0}, {"wide", 200 * wide, 200},
 	} {
 		for _, fuel := range []bool{false, true} {
-			res := instrument(t, read(t, "testdata/depth.wasm"), meter.Config{Fuel: fuel, MaxCallDepth: c.allow})
+			res := instrument(t, read(t, "testdata/depth.wasm"), meter.Config{Fuel: fuel, Stack: true})
 			for _, e := range engines {
 				got := 0
 				in := instantiate(t, e.config, res, func() { got++ })
 				in.budget(in.counter, 1<<40)
+				in.stack = c.allow
 				if _, err := in.call(res, c.export); !errors.Is(err, errTooDeep) || got != c.want {
-					t.Errorf("%s on %s, %d calls allowed: got %v after %d, want too deep after %d",
+					t.Errorf("%s on %s, %d bytes allowed: got %v after %d, want too deep after %d",
 						c.export, e.name, c.allow, err, got, c.want)
 				}
 			}
@@ -41,11 +43,12 @@ func TestCallsThatAreLeftAreNotOpen(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, fuel := range []bool{false, true} {
-			res := instrument(t, bin, meter.Config{Fuel: fuel, MaxCallDepth: 4})
+			res := instrument(t, bin, meter.Config{Fuel: fuel, Stack: true})
 			in := instantiate(t, e.config, res, func() {})
 			in.budget(in.counter, 1<<40)
+			in.stack = 400
 			if got, err := in.call(res, "all", 2000); err != nil || got[0] != want[0] {
-				t.Errorf("%s: got %v, %v; want %v with 4 open calls", e.name, got, err, want)
+				t.Errorf("%s: got %v, %v; want %v with 400 bytes of open calls", e.name, got, err, want)
 			}
 		}
 	}
@@ -79,9 +82,10 @@ func TestCallsThatThrewAreNotOpen(t *testing.T) {
 		m.Code = append(m.Code, wasm.Code{Expr: []byte{0x10, 2, 0x0b}}, wasm.Code{Expr: []byte{0x08, 0, 0x0b}})
 		for _, e := range engines {
 			for _, fuel := range []bool{false, true} {
-				res := instrument(t, m.Encode(), meter.Config{Fuel: fuel, MaxCallDepth: 3})
+				res := instrument(t, m.Encode(), meter.Config{Fuel: fuel, Stack: true})
 				in := instantiate(t, e.config, res, nil)
 				in.budget(in.counter, 1<<40)
+				in.stack = 200
 				if got, err := in.call(res, "f", 1000); err != nil || got[0] != 0 {
 					t.Errorf("caught by a %s on %s: got %v, %v; want 0", name, e.name, got, err)
 				}

@@ -16,8 +16,8 @@ var configs = []struct {
 }{
 	{"interrupt", meter.Config{}},
 	{"fuel", meter.Config{Fuel: true}},
-	{"depth", meter.Config{MaxCallDepth: 1000}},
-	{"fuel-depth", meter.Config{Fuel: true, MaxCallDepth: 1000}},
+	{"stack", meter.Config{Stack: true}},
+	{"fuel-stack", meter.Config{Fuel: true, Stack: true}},
 }
 
 // calls are exports of the modules in testdata, with the argument to call

@@ -80,11 +80,13 @@ type yielder struct {
 	slice   int64
 	lowest  int64 // that the counter ever was at a yield
 	yields  int
+	stack   int64 // bytes that may still be granted
+	asked   int   // times that more of the stack was asked for
 }
 
 func (y *yielder) yield(n int64) int64 {
 	if n == meter.TooDeep {
-		panic(errTooDeep)
+		return y.deeper()
 	}
 	y.lowest = min(y.lowest, n)
 	y.yields++
@@ -101,6 +103,16 @@ func (y *yielder) yield(n int64) int64 {
 	y.pool -= grant
 	y.granted += grant
 	return n + grant
+}
+
+func (y *yielder) deeper() int64 {
+	grant := min(y.stack, meter.StackSlice)
+	if grant == 0 {
+		panic(errTooDeep)
+	}
+	y.asked++
+	y.stack -= grant
+	return grant
 }
 
 // budget gives the next call the given fuel, and no more.
@@ -144,7 +156,7 @@ func provide(t testing.TB, rt wazero.Runtime, y *yielder, started func()) {
 // instantiate instantiates res, or with CounterGlobal "" a plain module.
 func instantiate(t testing.TB, config func() wazero.RuntimeConfig, res *meter.Result, started func()) instance {
 	t.Helper()
-	rt, y := newRuntime(t, config), &yielder{slice: meter.Slice}
+	rt, y := newRuntime(t, config), &yielder{slice: meter.Slice, stack: 1 << 40}
 	provide(t, rt, y, started)
 	mod, err := rt.InstantiateWithConfig(context.Background(), res.Module.Encode(), wazero.NewModuleConfig().WithStartFunctions())
 	if err != nil {

@@ -19,17 +19,17 @@ func FuzzInstrument(f *testing.F) {
 		f.Fatalf("testdata/*.wasm: got %d files, %v", len(files), err)
 	}
 	for _, file := range files {
-		f.Add(read(f, file), false, uint32(0))
-		f.Add(read(f, file), true, uint32(100))
+		f.Add(read(f, file), false, false)
+		f.Add(read(f, file), true, true)
 	}
 	ctx := context.Background()
 	config := wazero.NewRuntimeConfigCompiler().WithCoreFeatures(features)
-	f.Fuzz(func(t *testing.T, bin []byte, fuel bool, depth uint32) {
+	f.Fuzz(func(t *testing.T, bin []byte, fuel, stack bool) {
 		m, err := wasm.Parse(bin)
 		if err != nil || manyLocals(m) {
 			return
 		}
-		res, err := meter.Instrument(m, meter.Config{Fuel: fuel, MaxCallDepth: depth})
+		res, err := meter.Instrument(m, meter.Config{Fuel: fuel, Stack: stack})
 		if err != nil {
 			return
 		}

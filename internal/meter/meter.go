@@ -57,8 +57,10 @@
 // granted - n fuel, where n is the counter. So yield panics at the first test at
 // which more than the budget is used, whatever the slices are.
 //
-// With Config.MaxCallDepth, yield is given [TooDeep] and nothing else when calls
-// are too deep. It must look at this first, and panic.
+// With Config.Stack, yield is given [TooDeep] when open calls need more of the stack
+// than they were granted, which is nothing at first. It must look at this first, and
+// return how many bytes more it grants, or panic. What was granted stays granted,
+// until the host sets the global [Result.StackGlobal] anew between two calls.
 //
 // # What is tested and charged
 //
@@ -82,8 +84,10 @@
 //
 // # Limitations
 //
-//   - Config.MaxCallDepth bounds calls, not bytes: engines take more stack for
-//     functions that compute with many values at once. wazero ends a call at 50 MB.
+//   - The bytes of the stack are the meter's: for each open call what its parameters,
+//     locals and operands take, whatever an engine makes of them. wazero's frames may
+//     be larger; functions of which that can be much call yield whenever they are
+//     entered, where a host that can see the stack looks at it.
 //   - Branches to the end of a try_table are refused: wazero 1.12 leaves handlers
 //     in force there. Branches to a block around it are as good.
 //   - An atomic wait ends after 1 ms, as timed out, whatever its timeout is.
@@ -127,12 +131,11 @@ type Config struct {
 	// as the module declares.
 	MaxTableElements uint32
 
-	// MaxCallDepth is how many calls of the module's functions may be open, 0
-	// for as many as the engine allows. A function with many locals counts as
-	// one more for each 32, one that only computes and is short as none. It is
-	// for stopping runaway recursion at the same place on every engine; the
-	// memory that so many calls take is the engine's part.
-	MaxCallDepth uint32
+	// Stack counts what open calls of the module's functions take of the stack, in
+	// bytes, so that a host can bound it at the same place on every engine: 8 for
+	// each parameter, local and operand, 16 in functions that compute with vectors,
+	// and 32. Functions that only compute and are short count nothing.
+	Stack bool
 
 	// MaxNesting is how many blocks deep a function may be nested, 0 for any
 	// depth. Engines recurse over what is nested, some until their host crashes.
@@ -150,6 +153,11 @@ type Result struct {
 	// be used before the module calls yield. The host may touch it while the
 	// module does not run.
 	CounterGlobal string
+
+	// StackGlobal names a mutable i64 global, initially 0: the bytes that are left of
+	// what was granted of the stack. "" without Config.Stack. While no call is in
+	// progress the host may set it.
+	StackGlobal string
 
 	// StartExport names the module's start function, of type () -> (), which
 	// the engine no longer calls by itself: the host must, before all other
@@ -185,8 +193,8 @@ func add(m, out *wasm.Module, cfg Config, res *Result) error {
 	refill, counter := uint32(out.Len(wasm.KindFunc)), addGlobal(out, wasm.I64, []byte{opI64Const, 0})
 	r := newRewriter(m)
 	r.first, r.exact = yield, cfg.Fuel
-	if cfg.MaxCallDepth > 0 {
-		r.calls = newDepth(out, cfg.MaxCallDepth)
+	if cfg.Stack {
+		r.calls = newDepth(out)
 	}
 	r.plain = newChecks(counter, refill)
 	r.entryTest = r.plain.entryTest(r.calls)
@@ -199,6 +207,9 @@ func add(m, out *wasm.Module, cfg Config, res *Result) error {
 	r.slow.add()
 	export := exporter(out)
 	res.CounterGlobal = export("airhost:counter", wasm.KindGlobal, counter)
+	if cfg.Stack {
+		res.StackGlobal = export("airhost:stack", wasm.KindGlobal, r.calls.global)
+	}
 	if out.Start != nil {
 		res.StartExport = export("airhost:start", wasm.KindFunc, *out.Start)
 		out.Start = nil

@@ -39,7 +39,7 @@ func prepared(t testing.TB, res *meter.Result, rounds string) func() string {
 	ctx := context.Background()
 	rt := newRuntime(t, wazero.NewRuntimeConfigCompiler)
 	wasi_snapshot_preview1.MustInstantiate(ctx, rt)
-	y := &yielder{fuel: true, slice: meter.Slice, pool: math.MaxInt64 / 2}
+	y := &yielder{fuel: true, stack: 1 << 40, slice: meter.Slice, pool: math.MaxInt64 / 2}
 	provide(t, rt, y, func() {})
 	code, err := rt.CompileModule(ctx, res.Module.Encode())
 	if err != nil {

@@ -185,7 +185,7 @@ func FuzzControlFlow(f *testing.F) {
 		for i, e := range engines {
 			want[i] = randomRun(t, e.config, plain(bin), meter.Slice, arg)
 		}
-		for _, cfg := range []meter.Config{{}, {Fuel: true}, {Fuel: true, MaxCallDepth: 1000}} {
+		for _, cfg := range []meter.Config{{}, {Fuel: true}, {Fuel: true, Stack: true}} {
 			res := instrument(t, bin, cfg)
 			fuel := int64(-1)
 			for i, e := range engines {

@@ -63,6 +63,8 @@ type rewriter struct {
 	scratch uint32  // the first of the locals that are added if they are used
 	added   bool    // whether they were
 	catches bool    // exceptions are caught, and open calls counted
+	tails   bool    // calls are made in its place, and open calls counted
+	frame   frame   // what its open calls take of the stack
 
 	// Of the segment at hand:
 	from    int   // where it starts in src
@@ -80,6 +82,8 @@ type mode struct {
 	entry  bool // a check at the entry, and counting open calls
 	caught bool // what comes where exceptions may have been caught
 	copies bool // loops without calls read a copy of the counter
+	look   bool // the host looks at the stack whenever it is entered
+	again  bool // its frame is known from an earlier pass
 }
 
 // edit replaces a piece of src, which may be empty, with the given code or, if
@@ -94,6 +98,7 @@ type edit struct {
 func newRewriter(m *wasm.Module) *rewriter {
 	r := &rewriter{bounds: boundsOf(m), arities: aritiesOf(m)}
 	r.imports = uint32(r.funcs) - uint32(len(m.Functions))
+	r.frame.types, r.frame.funcs = m.Types, m.FuncTypes()
 	r.handsOut = m.RefersToImports()
 	r.leaves = r.leavesOf(m)
 	return r
@@ -168,11 +173,12 @@ func (r *rewriter) function(c *wasm.Code, typ uint32, params int, leaf bool) (de
 	}
 	r.start, r.src, r.scratch = len(r.out), c.Expr, uint32(r.locals)
 	deepest, err = r.pass(c, typ, mode{entry: !leaf})
+	copies, look := slices.Contains(r.loops, true), r.counts() && r.frame.large()
 	switch {
 	case err != nil || r.pauses:
 		return deepest, err
-	case r.catches || slices.Contains(r.loops, true):
-		return r.pass(c, typ, mode{entry: true, caught: r.catches, copies: true})
+	case r.catches || r.tails || copies || look:
+		return r.pass(c, typ, mode{entry: true, caught: r.catches, copies: copies, look: look, again: true})
 	}
 	return deepest, nil
 }
@@ -182,8 +188,11 @@ func (r *rewriter) function(c *wasm.Code, typ uint32, params int, leaf bool) (de
 func (r *rewriter) pass(c *wasm.Code, typ uint32, mode mode) (deepest int, err error) {
 	r.out, r.copied = r.out[:r.start], 0
 	r.edits, r.done, r.path, r.mode = r.edits[:0], 0, path{}, mode
-	r.dead, r.added, r.catches = false, false, false
+	r.dead, r.added, r.catches, r.tails = false, false, false, false
 	r.begin(0)
+	if !mode.again && r.counts() {
+		r.frame.begin(c, typ, int(r.locals))
+	}
 	r.checks, r.begun = r.plain, 0
 	if mode.copies {
 		r.cached, r.load = r.plain.cached(r.counted())
@@ -193,7 +202,7 @@ func (r *rewriter) pass(c *wasm.Code, typ uint32, mode mode) (deepest int, err e
 	}
 	r.blocks = append(r.blocks[:0], block{join: true, params: r.params[typ], results: r.results[typ]})
 	if r.counts() {
-		r.out = r.calls.enter(r.out, typ, weigh(r.locals))
+		r.out = r.calls.enter(r.out, typ)
 	}
 	if r.caught {
 		r.out, r.added = append(r.out, r.calls.keep(r.saved())...), true
@@ -213,7 +222,13 @@ func (r *rewriter) pass(c *wasm.Code, typ uint32, mode mode) (deepest int, err e
 			return 0, err
 		}
 		deepest = max(deepest, in.Depth-1)
+		if !mode.again && r.counts() {
+			r.frame.step(c, &in)
+		}
 		r.instruction(&in)
+	}
+	if r.counts() {
+		copy(r.out[r.start+r.calls.weightAt():], weight(r.frame.bytes()))
 	}
 	return deepest, in.Err()
 }
@@ -332,7 +347,10 @@ func (r *rewriter) header(at int) {
 
 // testAt returns the test for a place in the function.
 func (r *rewriter) testAt(at int) []byte {
-	if at == 0 {
+	switch {
+	case at == 0 && r.look:
+		return r.plain.call
+	case at == 0:
 		return r.entryTest
 	}
 	return r.checks.test

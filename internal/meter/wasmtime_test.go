@@ -76,7 +76,7 @@ func TestWasmtimeCompiles(t *testing.T) {
 	}
 	for seed := uint64(0); seed < 80; seed += 2 { // wasmtime-go has no exceptions
 		bin := randomModule(seed)
-		for _, cfg := range []meter.Config{{}, {Fuel: true}, {Fuel: true, MaxCallDepth: 1000}} {
+		for _, cfg := range []meter.Config{{}, {Fuel: true}, {Fuel: true, Stack: true}} {
 			compiles(t, engine, "a random module", instrument(t, bin, cfg).Module.Encode())
 		}
 	}
@@ -85,7 +85,7 @@ func TestWasmtimeCompiles(t *testing.T) {
 // TestWasmtimeCompilesAProgram: one that Go has compiled, which is large.
 func TestWasmtimeCompilesAProgram(t *testing.T) {
 	bin := program(t)
-	compiles(t, newWasmtime(t), "a program", instrument(t, bin, meter.Config{Fuel: true, MaxCallDepth: 1000}).Module.Encode())
+	compiles(t, newWasmtime(t), "a program", instrument(t, bin, meter.Config{Fuel: true, Stack: true}).Module.Encode())
 }
 
 func compiles(t *testing.T, engine *wasmtime.Engine, what string, bin []byte) {
@@ -118,7 +118,7 @@ func TestFuelOfRandomCodeIsTheSameOnWasmtime(t *testing.T) {
 	engine := newWasmtime(t)
 	for seed := uint64(0); seed < 80; seed += 2 {
 		bin, arg := randomModule(seed), uint32(seed*0x9e3779b1)
-		for _, cfg := range []meter.Config{{}, {Fuel: true}, {Fuel: true, MaxCallDepth: 1000}} {
+		for _, cfg := range []meter.Config{{}, {Fuel: true}, {Fuel: true, Stack: true}} {
 			res := instrument(t, bin, cfg)
 			for _, slice := range []int64{1, meter.Slice} {
 				want := randomRun(t, engines[0].config, res, slice, arg)
@@ -142,7 +142,7 @@ func wasmtimeRun(t *testing.T, engine *wasmtime.Engine, res *meter.Result, slice
 		t.Fatal(err)
 	}
 	defer module.Close()
-	y := &yielder{fuel: true, slice: slice, granted: min(1<<40, slice)}
+	y := &yielder{fuel: true, stack: 1 << 40, slice: slice, granted: min(1<<40, slice)}
 	y.pool = 1<<40 - y.granted
 	linker := wasmtime.NewLinker(engine)
 	defer linker.Close()
