@@ -65,6 +65,7 @@ type Instructions struct {
 	Index   uint32
 	IndexAt int
 	Second  uint32 // the index that follows, of instructions that have two
+	NoType  bool // of an instruction that begins a block: it has the type () -> ()
 
 	r    reader
 	base int // of the expression in the input
@@ -90,7 +91,7 @@ func (in *Instructions) Next() bool {
 		return false
 	}
 	in.Start = in.r.pos
-	in.Labels, in.IndexAt = in.Labels[:0], 0
+	in.Labels, in.IndexAt, in.NoType = in.Labels[:0], 0, false
 	first := in.r.byte("an instruction")
 	in.Op = Opcode(first)
 	imm := immediates[first]
@@ -238,6 +239,7 @@ func (in *Instructions) blockType() {
 	r := &in.r
 	if r.left() > 0 && r.data[r.pos] == 0x40 {
 		r.pos++
+		in.NoType = true
 		return
 	}
 	if r.left() > 0 && r.data[r.pos]&0xc0 == 0x40 {
