@@ -248,6 +248,11 @@ type Limits struct {
 	Memory int64
 	// TableElements is the largest size of each table; 10,000 by default.
 	TableElements uint32
+	// Stack is how many bytes the open calls of a WebAssembly guest may take of the
+	// stack; 1 MiB by default, which is the most on Wasmtime. As engines differ, it is
+	// what the values of its functions take: 32 bytes a call, and 8 for each
+	// parameter, local and operand, 16 in functions that compute with vectors.
+	Stack int64
 	// HandlerTime is for how long the guest may run in one call; 250 ms by
 	// default. Where the engine does not count the time for which it runs on a
 	// processor ([Traits.CountsRunningTime]), it is the time that passes.
@@ -286,6 +291,7 @@ const MessageOverhead = 256
 func (l Limits) WithDefaults() Limits {
 	setDefault(&l.Memory, 32<<20)
 	setDefault(&l.TableElements, 10_000)
+	setDefault(&l.Stack, 1<<20)
 	setDefault(&l.HandlerTime, 250*time.Millisecond)
 	setDefault(&l.HandlerWallTime, 10*min(l.HandlerTime, math.MaxInt64/10))
 	setDefault(&l.StartTime, 10*time.Second)

@@ -253,8 +253,11 @@ type LimitError struct {
 
 // Error names the limit, what was asked for and what is allowed.
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("%s: %s where %s are allowed", e.Limit, e.amount(e.Got), e.amount(e.Max))
+	return fmt.Sprintf("%s: %s where %s are allowed", e.Limit, e.amount(e.Got), e.Allowed())
 }
+
+// Allowed returns the most that is allowed, with its unit.
+func (e *LimitError) Allowed() string { return e.amount(e.Max) }
 
 // amount writes bytes as the configuration file does.
 func (e *LimitError) amount(n uint64) string {

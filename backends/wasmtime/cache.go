@@ -22,7 +22,7 @@ type cache struct {
 }
 
 // configuration changes when what [engineConfig] sets does.
-const configuration = "epochs unmoved memory stack=512KiB tail-calls no: threads relaxed-simd multi-memory memory64 function-references gc exceptions"
+const configuration = "epochs unmoved memory stack=1MiB tail-calls no: threads relaxed-simd multi-memory memory64 function-references gc exceptions"
 
 func openCache(dir string) (*cache, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -49,6 +49,12 @@ func (g *guest) Call(name string, p sandbox.Phase, stack []uint64) error {
 // SetFuel implements [sandbox.Guest].
 func (g *guest) SetFuel(fuel uint64) { C.airhost_set_fuel(g.c, C.int64_t(fuel)) }
 
+// StackSize implements [sandbox.Guest]: the stack is the thread's.
+func (g *guest) StackSize() int64 { return 0 }
+
+// ReleaseStack implements [sandbox.Guest].
+func (g *guest) ReleaseStack() bool { return false }
+
 // run runs guest code. An error of it has ended the instance. All parameters of
 // what is run so are i32.
 func (in *instance) run(f *C.wasmtime_func_t, p sandbox.Phase, stack []uint64) error {

@@ -27,14 +27,14 @@ type component struct {
 	hosts   []host               // what the guest imports, in its order
 	types   []*C.wasm_functype_t // theirs
 	kinds   []C.uint8_t
-	counter string // the meter's counter, "" where no fuel is counted
+	counter string // the meter's counter, "" in code without the meter
 	closed  atomic.Bool
 }
 
 var _ core.Component = (*component)(nil)
 
-func newComponent(e *Engine, code *sandbox.Code, fuel bool) *component {
-	c := &component{engine: e, code: code, hosts: e.resolve(code.Module, fuel)}
+func newComponent(e *Engine, code *sandbox.Code, metered bool) *component {
+	c := &component{engine: e, code: code, hosts: e.resolve(code.Module, metered)}
 	for i := range c.hosts {
 		c.types, c.kinds = append(c.types, c.hosts[i].typ), append(c.kinds, c.hosts[i].kind)
 	}
@@ -42,11 +42,11 @@ func newComponent(e *Engine, code *sandbox.Code, fuel bool) *component {
 }
 
 // prepare returns the code to be compiled: the guest's own, but for its start
-// function, or with the meter in it where there is fuel to count.
-func (c *component) prepare(fuel bool) ([]byte, error) {
+// function, or with the meter in it where there is fuel or stack to count.
+func (c *component) prepare(metered bool) ([]byte, error) {
 	module := c.code.Module
 	c.code.Module = nil // of no use any more, and large
-	if !fuel {
+	if !metered {
 		c.code.Start = abi.ExportStart(module)
 		dropLongNames(module)
 		if err := c.code.Bound(module); err != nil {

@@ -21,9 +21,10 @@ import (
 // Available says whether this build has Wasmtime.
 const Available = true
 
-// maxStack bounds the stack of guest code, in bytes. It is Wasmtime's default,
-// and fits well into the stack of a thread, on which it lies.
-const maxStack = 512 << 10
+// maxStack bounds the stack of guest code, in bytes, for all guests of an engine. It
+// is the default of limits.stack, and fits well into the stack of a thread, on which
+// it lies. Where the limit is lower, the meter keeps it.
+const maxStack = 1 << 20
 
 // Engine is Wasmtime as a [core.Engine].
 type Engine struct {
@@ -89,7 +90,7 @@ func engineConfig() *wasmtime.Config {
 func (e *Engine) Name() string { return Name }
 
 // Compile implements [core.Engine]. It uses src.Code or, where that is nil, the
-// file at src.Path. Of the limits it uses Memory, TableElements and whether
+// file at src.Path. Of the limits it uses Memory, TableElements, Stack and whether
 // there is Fuel.
 func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limits) (core.Component, error) {
 	e.use.RLock()
@@ -101,12 +102,16 @@ func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limit
 		return nil, err
 	}
 	limits = limits.WithDefaults()
+	if limits.Stack > maxStack {
+		return nil, sandbox.ModuleError(src, &core.LimitError{Limit: "limits.stack on wasmtime", Got: uint64(limits.Stack), Max: maxStack, Unit: "bytes"})
+	}
 	code, err := sandbox.Load(src, limits, e.config.MaxModule)
 	if err != nil {
 		return nil, err
 	}
-	c := newComponent(e, code, limits.Fuel > 0)
-	binary, err := c.prepare(limits.Fuel > 0)
+	metered := limits.Fuel > 0 || limits.Stack < maxStack
+	c := newComponent(e, code, metered)
+	binary, err := c.prepare(metered)
 	if err != nil {
 		return nil, err
 	}

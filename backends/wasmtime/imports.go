@@ -33,7 +33,7 @@ const maxParams = 9
 
 // resolve finds what a guest imports, in its order. That all is there has been
 // checked.
-func (e *Engine) resolve(m *wasm.Module, fuel bool) []host {
+func (e *Engine) resolve(m *wasm.Module, metered bool) []host {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	services := sandbox.Services()
@@ -47,7 +47,7 @@ func (e *Engine) resolve(m *wasm.Module, fuel bool) []host {
 		}
 		hosts = append(hosts, h)
 	}
-	if fuel {
+	if metered {
 		hosts = append(hosts, e.host((*sandbox.State).Yield, meter.YieldType))
 	}
 	return hosts

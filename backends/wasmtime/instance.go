@@ -47,7 +47,7 @@ func newInstance(c *component, env core.Environment) (*instance, error) {
 	in := &instance{component: c}
 	in.Env, in.Code, in.Alone = env, c.code, true // a call of C keeps its thread
 	in.Bind((*guest)(in))
-	if c.counter != "" {
+	if c.counter != "" && env.Limits.Fuel > 0 {
 		in.Budget = sandbox.NewBudget(env.Limits.Fuel)
 	}
 	handle, ok := instances.add(in)

@@ -43,7 +43,8 @@ func (in *instance) failed() error {
 	trap := &core.TrapError{Kind: core.TrapFault, Text: sandbox.FirstLine(innermost(text)), Details: sandbox.Details(text)}
 	switch {
 	case known && code == trapStack:
-		trap.Kind, trap.Text = core.TrapStack, "it used up its stack"
+		used := in.StackUsedUp()
+		trap.Kind, trap.Text = used.Kind, used.Text
 	case known && trapTexts[code] != "":
 		trap.Text = trapTexts[code]
 	}

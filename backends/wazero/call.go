@@ -66,6 +66,22 @@ func (in *instance) view() []byte { return in.memory.current }
 // SetFuel implements [sandbox.Guest].
 func (g *guest) SetFuel(fuel uint64) { g.counter.Set(fuel) }
 
+// StackSize implements [sandbox.Guest].
+func (g *guest) StackSize() int64 {
+	if g.stackField == 0 { // it comes after a field for wazero alone
+		g.stackField = stackField(g.running)
+	}
+	return stackSize(g.running, g.stackField)
+}
+
+// ReleaseStack implements [sandbox.Guest]: each function that is kept has a stack.
+func (g *guest) ReleaseStack() bool {
+	g.running, g.entry, g.realloc = nil, nil, nil
+	left := g.module.ExportedGlobal(g.component.guest.instrumented.StackGlobal)
+	left.(api.MutableGlobal).Set(0)
+	return true
+}
+
 // Call implements [sandbox.Guest].
 func (g *guest) Call(name string, p sandbox.Phase, stack []uint64) error {
 	in := (*instance)(g)
@@ -93,12 +109,12 @@ func (in *instance) cleanUp(has bool, op abi.Op, area uint64) error {
 
 // run runs guest code. An error of it has ended the instance.
 func (in *instance) run(fn api.Function, p sandbox.Phase, stack []uint64) error {
-	before := in.Phase
-	in.Phase = p
+	before, outer := in.Phase, in.running
+	in.Phase, in.running = p, fn
 	err := fn.CallWithStack((*guest)(in), stack)
-	in.Phase = before
+	in.Phase, in.running = before, outer
 	if err != nil {
-		return in.End(trapOf(err))
+		return in.End(in.trapOf(err))
 	}
 	return in.Left()
 }

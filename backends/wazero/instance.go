@@ -19,10 +19,12 @@ type instance struct {
 	memory    *memory
 	counter   api.MutableGlobal // of its fuel, or nil
 
-	entry   api.Function // looked up when first called: it holds a stack of 10 KiB
-	stack   [abi.EntrySlots]uint64
-	realloc api.Function // as entry: for what a call of the host allocates
-	nested  [4]uint64
+	entry      api.Function // looked up when first called: it holds a stack of 10 KiB
+	stack      [abi.EntrySlots]uint64
+	running    api.Function // whose call is in progress, the inner one of two
+	stackField int          // see stackField; 0 until it is needed
+	realloc    api.Function // as entry: for what a call of the host allocates
+	nested     [4]uint64
 }
 
 var _ core.Instance = (*instance)(nil)

@@ -10,13 +10,14 @@ import (
 )
 
 // trapOf says in the contract's words what wazero's error of a call means.
-func trapOf(err error) error {
+func (in *instance) trapOf(err error) error {
 	if errors.As(err, new(*core.TrapError)) || errors.As(err, new(*abi.Violation)) {
 		return err // of a host function
 	}
 	trap := &core.TrapError{Kind: core.TrapFault, Details: sandbox.Details(err.Error())}
 	if isStackOverflow(err) {
-		trap.Kind, trap.Text = core.TrapStack, "it used up its stack"
+		used := in.StackUsedUp()
+		trap.Kind, trap.Text = used.Kind, used.Text
 		return trap
 	}
 	trap.Text = sandbox.FirstLine(strings.TrimPrefix(err.Error(), "wasm error: "))

@@ -74,7 +74,7 @@ func (l *catalog) entry(e core.Engine, src core.Source, limits core.Limits) *com
 		return entry
 	}
 	// Only what changes the code counts.
-	limits = core.Limits{Memory: limits.Memory, TableElements: limits.TableElements, Fuel: min(limits.Fuel, 1)}
+	limits = core.Limits{Memory: limits.Memory, TableElements: limits.TableElements, Stack: limits.Stack, Fuel: min(limits.Fuel, 1)}
 	key := compiledKey{e.Name(), src.Path, sha256.Sum256(src.Code), limits}
 	l.mu.Lock()
 	defer l.mu.Unlock()

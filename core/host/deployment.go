@@ -63,7 +63,7 @@ func (d *Deployment) normalize() error {
 		return fmt.Errorf("deployment: %w: %s: the namespace %s is the host's own", core.ErrInvalidID, d.ID, core.HostNamespace)
 	}
 	for name, value := range map[string]int64{
-		"limits.memory": d.Limits.Memory, "limits.handler_time": int64(d.Limits.HandlerTime),
+		"limits.memory": d.Limits.Memory, "limits.stack": d.Limits.Stack, "limits.handler_time": int64(d.Limits.HandlerTime),
 		"limits.handler_wall_time": int64(d.Limits.HandlerWallTime), "limits.start_time": int64(d.Limits.StartTime),
 		"limits.mailbox": int64(d.Limits.Mailbox), "limits.mailbox_bytes": d.Limits.MailboxBytes, "quota.message_size": int64(d.Limits.MessageSize),
 		"quota.messages_per_second": int64(d.Quota.MessagesPerSecond), "quota.burst": int64(d.Quota.Burst),

@@ -1,6 +1,10 @@
 package meter
 
-import "github.com/airhost/airhost/internal/wasm"
+import (
+	"slices"
+
+	"github.com/airhost/airhost/internal/wasm"
+)
 
 // What an open call takes of the stack, in bytes.
 const (
@@ -16,41 +20,33 @@ const (
 	largeFrame = 128 << 10
 )
 
-// frame follows the operands of a function, whose highest number decides what
-// its calls take of the stack.
+// frame follows a function's operands, whose highest number decides what its calls
+// take of the stack.
 type frame struct {
-	types  []wasm.FuncType
-	funcs  []uint32 // the types of all functions
-	blocks []frameBlock
-
-	locals  int  // parameters included
-	height  int  // operands now
-	highest int  // operands at most
-	dead    bool // what follows is not reached
-	vectors bool // some value has 16 bytes
+	types    *wasm.CodeTypes
+	funcs    []wasm.FuncType
+	stack    wasm.Stack
+	function uint32 // the one at hand
+	locals   int    // parameters included
+	highest  int    // operands at most
+	vectors  bool   // some value has 16 bytes
 
 	// Slots that wazero may need: of operands and locals that are alive during a
 	// call, each once, and of locals that differ where ways meet.
 	slots   int
-	counted int // operands that have a slot
-	set     int // times that locals were set
-	settled int // of these, before the last call
+	counted int   // operands that have a slot
+	set     int   // times that locals were set
+	settled int   // of these, before the last call
+	before  []int // of these, before each open block
 }
 
-// frameBlock is an open block.
-type frameBlock struct {
-	base, params, results int
-	set                   int // times that locals had been set before it
-	dead                  bool
-}
-
-// begin is called at the beginning of a function.
+// begin is called at the beginning of the function, which is of type typ.
 func (f *frame) begin(c *wasm.Code, typ uint32, locals int) {
-	t := &f.types[typ]
-	f.locals, f.height, f.highest, f.dead = locals, 0, len(t.Results), false
-	f.vectors = hasVectors(t.Params) || hasVectors(t.Results) || declaresVectors(c.Decls)
-	f.slots, f.counted, f.set, f.settled = 0, 0, 0, 0
-	f.blocks = append(f.blocks[:0], frameBlock{results: len(t.Results)})
+	t := &f.funcs[typ]
+	f.stack.Start(f.types, f.function)
+	f.locals, f.highest = locals, len(t.Results)
+	f.vectors = hasVectors(t.Params) || hasVectors(t.Results) || slices.Contains(c.Decls, wasm.V128.Code)
+	f.slots, f.counted, f.set, f.settled, f.before = 0, 0, 0, 0, append(f.before[:0], 0)
 }
 
 // bytes returns what an open call of the function takes, by its values.
@@ -67,131 +63,35 @@ func (f *frame) sized(values int) int64 {
 	return min(frameHeader+width*int64(values), maxFrame)
 }
 
-// step follows an instruction of c.
-func (f *frame) step(c *wasm.Code, in *wasm.Instructions) {
-	if in.Op>>8 == 0xfd {
-		f.vectors = true
-	}
+// step follows an instruction.
+func (f *frame) step(in *wasm.Instructions) {
+	f.stack.Step(in)
+	f.highest = max(f.highest, f.stack.Height)
+	f.counted = min(f.counted, f.stack.Height)
 	switch in.Op {
 	case wasm.OpBlock, wasm.OpLoop, wasm.OpIf, wasm.OpTryTable:
-		f.open(c, in)
-	case wasm.OpElse:
-		f.otherwise()
+		f.before = append(f.before, f.set)
 	case wasm.OpEnd:
-		f.end()
-	default:
-		if !f.dead {
-			f.plain(in)
-		}
-	}
-}
-
-// plain follows an instruction that neither opens nor closes a block.
-func (f *frame) plain(in *wasm.Instructions) {
-	switch in.Op {
-	case wasm.OpUnreachable, wasm.OpBr, wasm.OpBrTable, wasm.OpReturn, wasm.OpThrow, wasm.OpThrowRef,
-		wasm.OpReturnCall, wasm.OpReturnCallIndirect, wasm.OpReturnCallRef:
-		f.dead = true
-	case wasm.OpCall:
-		f.call(&f.types[f.funcs[in.Index]], 0)
-	case wasm.OpCallIndirect, wasm.OpCallRef:
-		f.call(&f.types[in.Index], 1)
+		last := len(f.before) - 1
+		f.slots += min(f.locals, f.set-f.before[last])
+		f.before = f.before[:last]
 	case wasm.OpLocalSet, wasm.OpLocalTee:
 		f.set++
-		f.move(in.Op)
+	case wasm.OpCall, wasm.OpCallIndirect, wasm.OpCallRef:
+		f.crossed()
 	default:
-		f.move(in.Op)
-		if leaves(in.Op) {
+		f.vectors = f.vectors || in.Op>>8 == 0xfd
+		if _, slow := slowOps[in.Op]; slow || in.Op == wasm.OpRefFunc {
 			f.crossed()
 		}
 	}
 }
 
-func (f *frame) move(op wasm.Opcode) { f.change(int(*effects.of(op))) }
-
-// change notes that there are so many operands more.
-func (f *frame) change(by int) {
-	f.height = max(f.height+by, f.base())
-	f.highest = max(f.highest, f.height)
-	f.counted = min(f.counted, f.height)
-}
-
-func (f *frame) base() int { return f.blocks[len(f.blocks)-1].base }
-
-// call notes a call of a function of type t, which takes more operands than its
-// parameters.
-func (f *frame) call(t *wasm.FuncType, more int) {
-	f.change(-len(t.Params) - more)
-	f.crossed()
-	f.change(len(t.Results))
-	f.vectors = f.vectors || hasVectors(t.Params) || hasVectors(t.Results)
-}
-
-// crossed notes that code runs that may change all registers.
+// crossed notes that code has run that may change all registers.
 func (f *frame) crossed() {
-	f.slots += f.height - f.counted + f.set - f.settled
-	f.counted, f.settled = f.height, f.set
-}
-
-// open opens a block.
-func (f *frame) open(c *wasm.Code, in *wasm.Instructions) {
-	b := frameBlock{set: f.set, dead: f.dead}
-	if in.Op == wasm.OpIf && !f.dead {
-		f.change(-1)
-	}
-	switch {
-	case in.IndexAt > 0:
-		t := &f.types[in.Index]
-		b.params, b.results = len(t.Params), len(t.Results)
-		f.vectors = f.vectors || hasVectors(t.Params) || hasVectors(t.Results)
-	case c.Expr[in.Start+1] != noType:
-		b.results = 1
-	}
-	b.base = max(f.height-b.params, f.base())
-	f.blocks = append(f.blocks, b)
-}
-
-// otherwise begins the else branch of an if.
-func (f *frame) otherwise() {
-	b := &f.blocks[len(f.blocks)-1]
-	f.dead = b.dead
-	f.rest(b.base + b.params)
-}
-
-// end closes the innermost block.
-func (f *frame) end() {
-	b := f.blocks[len(f.blocks)-1]
-	f.dead = b.dead
-	f.slots += min(f.locals, f.set-b.set)
-	if len(f.blocks) > 1 {
-		f.blocks = f.blocks[:len(f.blocks)-1]
-	}
-	f.rest(b.base + b.results)
-}
-
-// rest notes how many operands there are where ways meet.
-func (f *frame) rest(height int) {
-	f.height = height
-	f.change(0)
+	f.slots += f.stack.Height - f.counted + f.set - f.settled
+	f.counted, f.settled = f.stack.Height, f.set
 }
 
 // hasVectors reports whether one of some types takes 16 bytes.
-func hasVectors(types []wasm.ValueType) bool {
-	for i := range types {
-		if types[i] == wasm.V128 {
-			return true
-		}
-	}
-	return false
-}
-
-// declaresVectors reports whether encoded locals may be vectors: any byte that
-// reads so is taken for one.
-func declaresVectors(decls []byte) bool {
-	for _, b := range decls {
-		if b == wasm.V128.Code {
-			return true
-		}
-	}
-	return false
-}
+func hasVectors(types []wasm.ValueType) bool { return slices.Contains(types, wasm.V128) }

@@ -91,7 +91,7 @@
 //   - Branches to the end of a try_table are refused: wazero 1.12 leaves handlers
 //     in force there. Branches to a block around it are as good.
 //   - An atomic wait ends after 1 ms, as timed out, whatever its timeout is.
-//   - Without Config.MaxCallDepth, nothing but the engine's stack bounds how many
+//   - Without Config.Stack, nothing but the engine's stack bounds how many
 //     functions return one after the other.
 package meter
 

@@ -98,7 +98,7 @@ type edit struct {
 func newRewriter(m *wasm.Module) *rewriter {
 	r := &rewriter{bounds: boundsOf(m), arities: aritiesOf(m)}
 	r.imports = uint32(r.funcs) - uint32(len(m.Functions))
-	r.frame.types, r.frame.funcs = m.Types, m.FuncTypes()
+	r.frame.types, r.frame.funcs = m.CodeTypes(), m.Types
 	r.handsOut = m.RefersToImports()
 	r.leaves = r.leavesOf(m)
 	return r
@@ -152,6 +152,7 @@ func (r *rewriter) functions(m, out *wasm.Module, from, end int, maxNesting uint
 	size := codeSize(m.Code[from:end])
 	r.out = make([]byte, 0, size+size/3)
 	for i := from; i < end; i++ {
+		r.frame.function = r.imports + uint32(i)
 		deepest, err := r.function(&m.Code[i], m.Functions[i], len(m.Types[m.Functions[i]].Params), r.leaves.costs[i] > 0)
 		if err == nil {
 			err = atMost(uint64(deepest), maxNesting, LimitNesting, r.first+uint32(i))
@@ -223,7 +224,7 @@ func (r *rewriter) pass(c *wasm.Code, typ uint32, mode mode) (deepest int, err e
 		}
 		deepest = max(deepest, in.Depth-1)
 		if !mode.again && r.counts() {
-			r.frame.step(c, &in)
+			r.frame.step(&in)
 		}
 		r.instruction(&in)
 	}

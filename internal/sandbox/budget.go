@@ -46,20 +46,15 @@ func (b *Budget) refill(n int64) (int64, bool) {
 	return n + grant, true
 }
 
-// maxCallDepth bounds how many calls of an instrumented guest's functions are
-// open. wazero by itself ends a runaway recursion only when its stack has 50 MB,
-// twice.
-const maxCallDepth = 30_000
-
-var errTooDeep = &core.TrapError{Kind: core.TrapStack, Text: "it used up its stack"}
-
 // Yield is what instrumented code imports.
 func (s *State) Yield(stack []uint64) {
 	left := int64(stack[0])
 	if left == meter.TooDeep {
-		panic(errTooDeep)
+		stack[0] = uint64(s.deeper())
+		return
 	}
 	s.GoOn()
+	s.lookAtStack()
 	next, ok := s.Budget.refill(left)
 	if !ok {
 		panic(&core.TrapError{Kind: core.TrapFuel, Text: "it used up its fuel"})

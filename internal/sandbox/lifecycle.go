@@ -15,6 +15,12 @@ type Guest interface {
 	Call(name string, p Phase, stack []uint64) error
 	// SetFuel sets the meter's counter.
 	SetFuel(fuel uint64)
+	// StackSize returns how many bytes the stack has of the call in progress, 0
+	// where the engine's stacks do not grow.
+	StackSize() int64
+	// ReleaseStack gives the stack back, while no call is in progress, and has
+	// instrumented code ask for it anew; or it reports false, and does nothing.
+	ReleaseStack() bool
 }
 
 // Run runs the guest's start function and _initialize.

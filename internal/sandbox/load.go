@@ -115,7 +115,7 @@ func (c *Code) meter() meter.Config {
 		MaxMemoryPages:   c.pages,
 		MaxTableElements: c.limits.TableElements,
 		MaxNesting:       maxNesting,
-		MaxCallDepth:     maxCallDepth,
+		Stack:            true,
 	}
 }
 

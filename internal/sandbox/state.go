@@ -30,6 +30,7 @@ type State struct {
 	stderr   stderr
 	starting bool // it runs what has the start's time
 	watch    stopwatch
+	stack    stack
 
 	interrupted atomic.Bool
 }
@@ -82,6 +83,9 @@ func (s *State) Enter() error {
 func (s *State) Left() error {
 	if s.interrupted.Load() {
 		return s.End(errInterrupted)
+	}
+	if s.stack.large && s.Phase == Idle {
+		s.shrink()
 	}
 	return s.Over // of a call from within this one
 }

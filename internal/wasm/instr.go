@@ -65,7 +65,7 @@ type Instructions struct {
 	Index   uint32
 	IndexAt int
 	Second  uint32 // the index that follows, of instructions that have two
-	NoType  bool // of an instruction that begins a block: it has the type () -> ()
+	NoType  bool   // of an instruction that begins a block: it has the type () -> ()
 
 	r    reader
 	base int // of the expression in the input
