@@ -249,7 +249,7 @@ type Limits struct {
 	// TableElements is the largest size of each table; 10,000 by default.
 	TableElements uint32
 	// Stack is how many bytes the open calls of a WebAssembly guest may take of the
-	// stack; 1 MiB by default, which is the most on Wasmtime. As engines differ, it is
+	// stack, at least 64 KiB; 1 MiB by default, which is the most on Wasmtime. As engines differ, it is
 	// what the values of its functions take: 32 bytes a call, and 8 for each
 	// parameter, local and operand, 16 in functions that compute with vectors.
 	Stack int64

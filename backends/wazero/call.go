@@ -7,6 +7,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/meter"
 	"github.com/airhost/airhost/internal/sandbox"
 )
 
@@ -78,7 +79,7 @@ func (g *guest) StackSize() int64 {
 func (g *guest) ReleaseStack() bool {
 	g.running, g.entry, g.realloc = nil, nil, nil
 	left := g.module.ExportedGlobal(g.component.guest.instrumented.StackGlobal)
-	left.(api.MutableGlobal).Set(0)
+	left.(api.MutableGlobal).Set(meter.StackSlice)
 	return true
 }
 

@@ -12,8 +12,8 @@ import (
 // panics.
 const TooDeep = math.MinInt64
 
-// StackSlice is how many bytes of the stack yield should grant at once: a host sees
-// by how often it is asked how deep the stack is.
+// StackSlice is how many bytes of the stack open calls get at first, and yield should
+// grant at once: a host sees by how often it is asked how deep the stack is.
 const StackSlice = 64 << 10
 
 // depth adds the counting of what open calls take of the stack. A function takes the
@@ -32,8 +32,8 @@ type depth struct {
 // newDepth adds to m the global, and the types that blocks need, and returns what
 // counts open calls with them.
 func newDepth(m *wasm.Module) *depth {
-	n := addGlobal(m, wasm.I64, []byte{opI64Const, 0})
-	granted := addGlobal(m, wasm.I64, []byte{opI64Const, 0})
+	first := wasm.AppendSigned([]byte{opI64Const}, StackSlice)
+	n, granted := addGlobal(m, wasm.I64, slices.Clone(first)), addGlobal(m, wasm.I64, slices.Clone(first))
 	d := &depth{global: n, granted: granted, get: index(nil, opGlobalGet, n), set: index(nil, opGlobalSet, n), blocks: map[uint32][]byte{}}
 	for _, typ := range m.Functions {
 		if d.blocks[typ] == nil {

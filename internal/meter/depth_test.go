@@ -4,6 +4,8 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/tetratelabs/wazero/api"
+
 	"github.com/airhost/airhost/internal/meter"
 	"github.com/airhost/airhost/internal/wasm"
 )
@@ -24,7 +26,8 @@ func TestCallsTakeTheBytesOfTheirFrames(t *testing.T) {
 				got := 0
 				in := instantiate(t, e.config, res, func() { got++ })
 				in.budget(in.counter, 1<<40)
-				in.stack = c.allow
+				in.ExportedGlobal(res.StackGlobal).(api.MutableGlobal).Set(uint64(c.allow))
+				in.stack = 0
 				if _, err := in.call(res, c.export); !errors.Is(err, errTooDeep) || got != c.want {
 					t.Errorf("%s on %s, %d bytes allowed: got %v after %d, want too deep after %d",
 						c.export, e.name, c.allow, err, got, c.want)

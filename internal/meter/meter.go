@@ -58,7 +58,7 @@
 // which more than the budget is used, whatever the slices are.
 //
 // With Config.Stack, yield is given [TooDeep] when open calls need more of the stack
-// than they were granted, which is nothing at first. It must look at this first, and
+// than they were granted, which is [StackSlice] at first. It must look at this first, and
 // return how many bytes more it grants, or panic. What was granted stays granted,
 // until the host sets the global [Result.StackGlobal] anew between two calls.
 //
@@ -154,8 +154,8 @@ type Result struct {
 	// module does not run.
 	CounterGlobal string
 
-	// StackGlobal names a mutable i64 global, initially 0: the bytes that are left of
-	// what was granted of the stack. "" without Config.Stack. While no call is in
+	// StackGlobal names a mutable i64 global, initially [StackSlice]: the bytes that
+	// are left of what was granted of the stack. "" without Config.Stack. While no call is in
 	// progress the host may set it.
 	StackGlobal string
 

@@ -16,19 +16,19 @@ const keptStack = 128 << 10
 // than the meter's: where the guest's engine can tell, its stack is looked at too. It
 // doubles as it grows, so that twice the limit is what the limit takes.
 type stack struct {
-	granted int64
-	large   bool // it is to be given back after the call
+	granted int64 // beyond the first slice, which all have
+	large   bool  // it is to be given back after the call
 }
 
 // deeper returns how many more bytes the guest's open calls get.
 func (s *State) deeper() int64 {
 	s.GoOn()
 	s.lookAtStack()
-	grant := min(s.Env.Limits.Stack-s.stack.granted, meter.StackSlice)
+	grant := min(s.Env.Limits.Stack-meter.StackSlice-s.stack.granted, meter.StackSlice)
 	if grant <= 0 {
 		panic(s.StackUsedUp())
 	}
-	s.stack.large = s.stack.large || s.stack.granted > 0
+	s.stack.large = true
 	s.stack.granted += grant
 	return grant
 }
