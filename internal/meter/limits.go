@@ -13,7 +13,8 @@ type Limit string
 const (
 	LimitMemoryPages   Limit = "memory pages"   // of 64 KiB, per memory
 	LimitTableElements Limit = "table elements" // per table
-	LimitNesting       Limit = "nested blocks"  // per function
+	LimitReferences    Limit = "functions referred to in code"
+	LimitNesting       Limit = "nested blocks" // per function
 )
 
 // LimitError says that a module needs more than its Config allows.
@@ -25,7 +26,7 @@ type LimitError struct {
 }
 
 func (e *LimitError) Error() string {
-	of := map[Limit]string{LimitMemoryPages: "memory", LimitTableElements: "table", LimitNesting: "function"}
+	of := map[Limit]string{LimitReferences: "module", LimitMemoryPages: "memory", LimitTableElements: "table", LimitNesting: "function"}
 	return fmt.Sprintf("%s %d needs %d %s, of which %d are allowed", of[e.Limit], e.Index, e.Declared, e.Limit, e.Allowed)
 }
 

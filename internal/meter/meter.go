@@ -199,6 +199,9 @@ func add(m, out *wasm.Module, cfg Config, res *Result) error {
 	r.plain = newChecks(counter, refill)
 	r.entryTest = r.plain.entryTest(r.calls)
 	r.slow = slowOf(m, out, r.plain, refill+1)
+	if err := r.slow.references(m); err != nil {
+		return err
+	}
 	if err := r.rewrite(m, out, cfg.MaxNesting); err != nil {
 		return err
 	}

@@ -381,10 +381,13 @@ func (r *rewriter) instruction(in *wasm.Instructions) {
 
 // replace has a function do what takes long.
 func (r *rewriter) replace(in *wasm.Instructions) {
-	if _, ok := slowOps[in.Op]; !ok {
+	if _, ok := slowOps[in.Op]; !ok && in.Op != wasm.OpRefFunc {
 		return
 	}
 	if f, ok := r.slow.funcs[string(r.src[in.Start:in.End])]; ok {
+		if last := len(r.edits) - 1; last >= 0 && r.edits[last].start == in.IndexAt && in.IndexAt > 0 {
+			r.edits = r.edits[:last] // of the index
+		}
 		r.edits = append(r.edits, edit{start: in.Start, end: in.End, with: index(nil, opCall, f)})
 		r.called(in, false)
 	}

@@ -45,12 +45,14 @@ type slow struct {
 	first  uint32 // of them
 	types  []uint32
 	code   []wasm.Code
+
+	imports uint32 // how many functions the guest imports
 }
 
 // slowOf makes the functions for the slow instructions of m. They are added to out, a
 // copy of m, by add, where the first will have the given index.
 func slowOf(m, out *wasm.Module, c *checks, first uint32) *slow {
-	s := &slow{module: out, checks: c, funcs: make(map[string]uint32), first: first}
+	s := &slow{imports: uint32(m.Len(wasm.KindFunc) - len(m.Functions)), module: out, checks: c, funcs: make(map[string]uint32), first: first}
 	for i := range m.Code {
 		if maySlow(m.Code[i].Expr) {
 			s.collect(&m.Code[i])
@@ -76,11 +78,16 @@ func (s *slow) collect(code *wasm.Code) {
 			continue
 		}
 		if typ, body, ok := s.function(in.Op, op); ok {
-			s.funcs[string(op)] = s.first + uint32(len(s.code))
-			s.types = append(s.types, typeIndex(s.module, typ))
-			s.code = append(s.code, body)
+			s.take(op, typ, body)
 		}
 	}
+}
+
+// take has a function of the given body take the place of op.
+func (s *slow) take(op []byte, typ wasm.FuncType, body wasm.Code) {
+	s.funcs[string(op)] = s.first + uint32(len(s.code))
+	s.types = append(s.types, typeIndex(s.module, typ))
+	s.code = append(s.code, body)
 }
 
 // add adds the functions to the module.
