@@ -50,6 +50,10 @@ func processor() []Attack {
 	table.Guest = forge(jumps(10_000))
 	fills := inGuest("all of its memory filled 2,000 times, without a loop", 'j')
 	fills.Guest = forge(fillMemory(2000))
+	refer := inGuest("references taken in a small function, for ever", 'j')
+	refer.Guest = forge(references(30))
+	carry := inGuest("branches that carry 999 values, for ever", 'j')
+	carry.Guest = forge(carried(999))
 	health := armed("a loop in health", "aho")
 	health.By, health.Tune = ByHealth, func(d *host.Deployment) { d.HealthInterval = time.Millisecond }
 	shutdown := armed("a loop in shutdown", "aso")
@@ -65,6 +69,8 @@ func processor() []Attack {
 		table,
 		inGuest("all of its memory filled, for ever", 'F'),
 		fills,
+		refer,
+		carry,
 		starting("a loop in the start function", startsWith("spin"), core.TrapHandler),
 		starting("a loop in _initialize", initializesWith("spin"), core.TrapHandler),
 		initialize,

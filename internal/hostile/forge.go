@@ -44,12 +44,14 @@ func replace(m *wasm.Module, locals uint32, expr []byte) {
 
 // Opcodes of forged code.
 const (
+	opBlock      = 0x02
 	opLoop       = 0x03
 	opEnd        = 0x0b
 	opBr         = 0x0c
 	opBrIf       = 0x0d
 	opBrTable    = 0x0e
 	opCall       = 0x10
+	opDrop       = 0x1a
 	opLocalGet   = 0x20
 	opLocalSet   = 0x21
 	opI64Load    = 0x29
@@ -61,6 +63,7 @@ const (
 	opI32Shl     = 0x74
 	opI64Add     = 0x7c
 	opRefNull    = 0xd0
+	opRefFunc    = 0xd2
 	opMisc       = 0xfc
 
 	miscMemoryFill = 11
@@ -99,6 +102,27 @@ func fillMemory(n int) func(*wasm.Module) {
 			expr = append(expr, fill...)
 		}
 		replace(m, 0, expr)
+	}
+}
+
+// references has a small function take n references to functions, for ever.
+func references(n int) func(*wasm.Module) {
+	return func(m *wasm.Module) {
+		refer := slices.Repeat(append(op(opRefFunc, exported(m, "forged")), opDrop), n)
+		functions(1)(m)
+		m.Code[len(m.Code)-1].Expr = append(refer, opEnd)
+		replace(m, 0, loop(append(op(opCall, uint32(m.Len(wasm.KindFunc)-1)), op(opBr, 0)...)))
+	}
+}
+
+// carried has a branch carry n values, for ever.
+func carried(n int) func(*wasm.Module) {
+	return func(m *wasm.Module) {
+		m.Types = append(m.Types, wasm.FuncType{Results: slices.Repeat([]wasm.ValueType{wasm.I32}, n)})
+		block := wasm.AppendSigned([]byte{opBlock}, int64(len(m.Types)-1))
+		values := slices.Repeat([]byte{opMemorySize, 0}, n)
+		body := slices.Concat(block, values, op(opBr, 0), []byte{opEnd}, slices.Repeat([]byte{opDrop}, n), op(opBr, 0))
+		replace(m, 0, loop(body))
 	}
 }
 

@@ -149,3 +149,29 @@ func TestLinks(t *testing.T) {
 		}
 	}
 }
+
+// TestPromisesHaveTests: the tests that SECURITY.md names are there.
+func TestPromisesHaveTests(t *testing.T) {
+	content, err := os.ReadFile("../../SECURITY.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, found := strings.Cut(string(content), "## What holds it")
+	if !found {
+		t.Fatal("SECURITY.md no longer says which tests hold it")
+	}
+	table, _, _ = strings.Cut(table, "## Reporting")
+	names := regexp.MustCompile("`(Test[A-Za-z]+)`").FindAllStringSubmatch(table, -1)
+	if len(names) < 20 {
+		t.Errorf("SECURITY.md names %d tests", len(names))
+	}
+	code, err := exec.Command("git", "grep", "-hoE", `^func Test[A-Za-z]+\(`, "--", "../../*_test.go").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if !strings.Contains(string(code), "func "+name[1]+"(") {
+			t.Errorf("SECURITY.md names %s, which is no test", name[1])
+		}
+	}
+}
