@@ -89,7 +89,7 @@ func (a *Arena) deployment(id core.ComponentID, attack *Attack) host.Deployment 
 		Config:  []core.ConfigPair{{Key: "peer", Value: attack.peer()}},
 	}
 	if attack.Kind == core.TrapHandler {
-		d.Limits.HandlerTime = HandlerTime
+		d.Limits.HandlerTime, d.Limits.StartTime = HandlerTime, HandlerTime
 	}
 	if attack.Peer != "" {
 		all, _ := core.ParseIDPattern("evil/*") // it is one

@@ -11,6 +11,7 @@ import (
 
 const (
 	byHandlerTime = "limits.handler_time"
+	byStartTime   = "limits.start_time"
 	byMemory      = "limits.memory"
 	byTables      = "limits.table_elements"
 	byABI         = "the contract's ABI"
@@ -42,7 +43,7 @@ func of(group string, attacks ...Attack) []Attack {
 
 // starting is an attack that does not get as far as a message.
 func starting(name string, change func(*wasm.Module), kind core.TrapKind) Attack {
-	return Attack{Name: name, Bound: byHandlerTime, Guest: forge(change), By: ByLoad, End: NotStarted, Kind: kind}
+	return Attack{Name: name, Bound: byStartTime, Guest: forge(change), By: ByLoad, End: NotStarted, Kind: kind}
 }
 
 func processor() []Attack {

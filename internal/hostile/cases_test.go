@@ -149,7 +149,7 @@ func testDamagedModules(t *testing.T, a *hostile.Arena) {
 func damaged(t *testing.T, a *hostile.Arena, code []byte) {
 	t.Helper()
 	err := evil(t, a, first, func(d *host.Deployment) {
-		d.Source.Code, d.Limits.HandlerTime = code, 20*time.Millisecond
+		d.Source.Code, d.Limits.HandlerTime, d.Limits.StartTime = code, 20*time.Millisecond, time.Second
 	})
 	var module *core.ModuleError
 	var trap *core.TrapError
