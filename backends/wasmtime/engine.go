@@ -115,7 +115,7 @@ func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limit
 	if err != nil {
 		return nil, err
 	}
-	if c.module, err = e.compile(binary); err != nil {
+	if c.module, err = e.compile(binary, code.Long()); err != nil {
 		return nil, sandbox.ModuleError(src, errors.New(innermost(err.Error())))
 	}
 	if c.shim, err = e.shim(code.Exports); err != nil {
@@ -124,19 +124,44 @@ func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limit
 	return c, nil
 }
 
-// compile returns compiled code, from the cache if it is there.
-func (e *Engine) compile(binary []byte) (*wasmtime.Module, error) {
+// compile returns compiled code, from the cache if it is there. What has long
+// functions is not optimized.
+func (e *Engine) compile(binary []byte, long bool) (*wasmtime.Module, error) {
 	if e.cache == nil {
-		return wasmtime.NewModule(e.engine, binary)
+		return e.translate(binary, long)
 	}
 	if module := e.cache.load(e.engine, binary); module != nil {
 		return module, nil
 	}
-	module, err := wasmtime.NewModule(e.engine, binary)
+	module, err := e.translate(binary, long)
 	if err == nil {
 		e.cache.store(binary, module)
 	}
 	return module, err
+}
+
+// translate compiles. Long functions are compiled one after the other and without
+// Cranelift's optimizer, which takes 1.6 GB for some of 444 KB. The engine that does
+// so lives as long as that takes, since its code is good for all engines.
+func (e *Engine) translate(binary []byte, long bool) (*wasmtime.Module, error) {
+	if !long {
+		return wasmtime.NewModule(e.engine, binary)
+	}
+	config := engineConfig()
+	config.SetCraneliftOptLevel(wasmtime.OptLevelNone)
+	config.SetParallelCompilation(false)
+	plain := wasmtime.NewEngineWithConfig(config)
+	defer plain.Close()
+	module, err := wasmtime.NewModule(plain, binary)
+	if err != nil {
+		return nil, err
+	}
+	defer module.Close()
+	code, err := module.Serialize()
+	if err != nil {
+		return nil, err
+	}
+	return wasmtime.NewModuleDeserialize(e.engine, code)
 }
 
 // Close implements [core.Engine].

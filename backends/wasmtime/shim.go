@@ -31,7 +31,7 @@ func (e *Engine) shim(exports map[string]bool) (*shim, error) {
 	if known := e.shims[string(binary)]; known != nil {
 		return known, nil
 	}
-	module, err := e.compile(binary)
+	module, err := e.compile(binary, false)
 	if err != nil {
 		return nil, fmt.Errorf("wasmtime: compile the shim: %w", err)
 	}

@@ -15,7 +15,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync/atomic"
 
 	"github.com/tetratelabs/wazero"
@@ -108,7 +107,7 @@ func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limit
 	if err != nil {
 		return nil, err
 	}
-	ctx = experimental.WithCompilationWorkers(ctx, runtime.GOMAXPROCS(0))
+	ctx = experimental.WithCompilationWorkers(ctx, guest.CompilationWorkers())
 	code, err := e.runtime.CompileModule(ctx, guest.instrumented.Module.Encode())
 	if err != nil {
 		return nil, sandbox.ModuleError(src, err)

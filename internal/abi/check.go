@@ -3,13 +3,18 @@ package abi
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// maxProblems bounds what is said about a module made to be wrong everywhere.
-const maxProblems = 20
+// Bounds of what is said about a module made to be wrong everywhere. With types,
+// which are written in some 100 bytes, a problem has less than 1 KiB.
+const (
+	maxProblems = 20
+	maxQuoted   = 100 // bytes of a name
+)
 
 // Check returns everything in which a module falls short of the contract, each
 // as one line, or nothing.
@@ -22,8 +27,8 @@ func Check(m *wasm.Module) []string {
 	c.functions()
 	c.management()
 	c.imports()
-	if more := len(c.problems) - maxProblems; more > 0 {
-		return append(c.problems[:maxProblems], fmt.Sprintf("and %d more", more))
+	if c.more > 0 {
+		c.problems = append(c.problems, fmt.Sprintf("and %s more", wasm.Grouped(c.more)))
 	}
 	return c.problems
 }
@@ -33,9 +38,15 @@ type checker struct {
 	types    []uint32 // of all functions
 	exports  map[string]wasm.Export
 	problems []string
+	more     int // that are not in problems
 }
 
+// add notes a problem. Beyond maxProblems no text is made.
 func (c *checker) add(format string, args ...any) {
+	if len(c.problems) == maxProblems {
+		c.more++
+		return
+	}
 	c.problems = append(c.problems, fmt.Sprintf(format, args...))
 }
 
@@ -100,13 +111,13 @@ func (c *checker) imports() {
 	for _, imp := range c.m.Imports {
 		functions, ok := known[imp.Module]
 		if !ok {
-			c.add("import %q %q cannot be satisfied: %s", imp.Module, imp.Name, advice(imp.Module))
+			c.add("import %v %v cannot be satisfied: %s", quoted(imp.Module), quoted(imp.Name), advice(imp.Module))
 			continue
 		}
 		want, ok := functions[imp.Name]
 		switch {
 		case !ok:
-			c.add("import %s %q is unknown", imp.Module, imp.Name)
+			c.add("import %s %v is unknown", imp.Module, quoted(imp.Name))
 		case imp.Kind != wasm.KindFunc:
 			c.add("import %s %s is a %s, want a function %s", imp.Module, imp.Name, imp.Kind, want)
 		case !c.m.Types[imp.Type].Equal(want):
@@ -125,6 +136,16 @@ func advice(module string) string {
 	default:
 		return "a guest may import from " + HostServices + " and " + WASI
 	}
+}
+
+// quoted is a name that the module chose. It is escaped when it is printed, and cut.
+type quoted string
+
+func (q quoted) String() string {
+	if len(q) <= maxQuoted {
+		return strconv.Quote(string(q))
+	}
+	return strconv.Quote(strings.ToValidUTF8(string(q[:maxQuoted]), "")) + "…"
 }
 
 func byName(funcs []Func) map[string]wasm.FuncType {

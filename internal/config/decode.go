@@ -80,7 +80,20 @@ func placeOf(n ast.Node) place {
 	return place{at.Line, at.Column}
 }
 
+// maxMistakes is how many mistakes are named: whoever has more has another problem.
+const maxMistakes = 100
+
+// full reports that enough mistakes are named, so that the rest is not looked at.
+func (d *decoder) full() bool { return len(d.mistakes) > maxMistakes }
+
+// note adds a mistake, or in place of one too many that there are more.
 func (d *decoder) note(at place, path, text string) {
+	if d.full() {
+		return
+	}
+	if len(d.mistakes) == maxMistakes {
+		path, text = "", fmt.Sprintf("these are %d mistakes, what follows was not looked at", maxMistakes)
+	}
 	m := &Mistake{File: d.file.name, Line: at.line, Column: at.column, Path: path, Text: text}
 	m.quote(d.file.lines)
 	d.mistakes = append(d.mistakes, m)
@@ -123,7 +136,7 @@ func (d *decoder) resolve(path string, n ast.Node) ast.Node {
 
 // value decodes n into the Go value. Values that were found wrong are left zero.
 func (d *decoder) value(path string, n ast.Node, into reflect.Value, r rules) {
-	if n = d.resolve(path, n); n == nil {
+	if n = d.resolve(path, n); n == nil || d.full() {
 		return
 	}
 	d.file.marks[path] = placeOf(n)
@@ -271,6 +284,9 @@ func (d *decoder) sequence(path string, n ast.Node, into reflect.Value, r rules)
 // pairs decodes a component's own settings, whose keys are the guest's affair.
 func (d *decoder) pairs(path string, n ast.Node, into *Pairs) {
 	for _, e := range d.entries(path, n) {
+		if d.full() {
+			return
+		}
 		d.file.marks[e.path] = placeOf(e.keyNode)
 		value := d.resolve(e.path, e.value)
 		if value == nil {

@@ -6,7 +6,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
 )
@@ -68,6 +67,9 @@ func (d *decoder) mapping(path string, n ast.Node, into reflect.Value) {
 	_, isMap := n.(ast.MapNode)
 	given := map[string]bool{}
 	for _, e := range d.entries(path, n) {
+		if d.full() {
+			return
+		}
 		given[e.key] = true
 		i := slices.IndexFunc(fields, func(f field) bool { return f.key == e.key })
 		if i < 0 {
@@ -156,10 +158,15 @@ func describe(n ast.Node) string {
 }
 
 // clip keeps a wrong value from filling the screen.
-func clip(text string) string {
-	const most = 60
-	if utf8.RuneCountInString(text) <= most {
-		return text
+func clip(text string) string { return clipTo(text, 60) }
+
+// clipTo returns at most so many characters of a text.
+func clipTo(text string, most int) string {
+	n := 0
+	for i := range text {
+		if n++; n > most {
+			return text[:i] + "…"
+		}
 	}
-	return string([]rune(text)[:most]) + "…"
+	return text
 }

@@ -33,6 +33,10 @@ func (m *Mistake) Error() string {
 	return text
 }
 
+// maxPart is how many characters of a path or text are shown. The file has both in
+// its hands: a key may have a megabyte.
+const maxPart = 1000
+
 // Summary returns the first line of Error.
 func (m *Mistake) Summary() string {
 	var b strings.Builder
@@ -42,7 +46,7 @@ func (m *Mistake) Summary() string {
 	}
 	for _, part := range []string{m.Path, m.Text} {
 		if part != "" {
-			b.WriteString(": " + part)
+			b.WriteString(": " + clipTo(part, maxPart))
 		}
 	}
 	return printable(b.String())

@@ -3,12 +3,14 @@ package config
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 )
 
@@ -27,7 +29,15 @@ func (d *decoder) parse(data []byte) ast.Node {
 		d.note(at, "", "the file is not UTF-8 text")
 		return nil
 	}
-	tree, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
+	if at := crowded(string(data)); at.line > 0 {
+		d.note(at, "", fmt.Sprintf("the file has more than %d signs", maxSigns))
+		return nil
+	}
+	tokens := lexer.Tokenize(string(data))
+	if !d.bounded(tokens) {
+		return nil
+	}
+	tree, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		d.syntax(err)
 		return nil
@@ -87,6 +97,9 @@ func (d *decoder) syntax(err error) {
 func (d *decoder) tabs() bool {
 	before := len(d.mistakes)
 	for i, line := range d.file.lines {
+		if d.full() {
+			break
+		}
 		indent := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
 		if tab := strings.IndexByte(indent, '\t'); tab >= 0 {
 			d.note(place{i + 1, tab + 1}, "", "a tab in the indentation: YAML is indented with spaces")

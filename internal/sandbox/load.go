@@ -37,6 +37,7 @@ type Code struct {
 	source core.Source
 	pages  uint32 // that the memory may have
 	limits core.Limits
+	cost   total // of compiling
 }
 
 // Load reads and checks a guest's code of at most maxModule bytes: src.Code or,
@@ -49,18 +50,19 @@ func Load(src core.Source, limits core.Limits, maxModule int64) (*Code, error) {
 	}
 	m, err := wasm.Parse(code)
 	if err != nil {
-		return nil, ModuleError(src, err)
+		return nil, ModuleError(src, parseError(err))
 	}
 	if problems := abi.Check(m); len(problems) > 0 {
 		return nil, &core.ModuleError{Source: sourceName(src), Problems: problems}
 	}
-	if err := withinBounds(m); err != nil {
+	cost, err := withinBounds(m)
+	if err != nil {
 		return nil, ModuleError(src, err)
 	}
 	if limits.Memory < pageSize {
 		return nil, ModuleError(src, &core.LimitError{Limit: "limits.memory", Got: pageSize, Max: uint64(max(limits.Memory, 0)), Unit: "bytes"})
 	}
-	c := &Code{Module: m, Exports: make(map[string]bool), source: src, limits: limits}
+	c := &Code{Module: m, Exports: make(map[string]bool), source: src, limits: limits, cost: cost}
 	for _, export := range m.Exports {
 		c.Exports[export.Name] = true
 	}
@@ -145,6 +147,15 @@ func checkSize(src core.Source, size, most int64) error {
 	return ModuleError(src, &core.LimitError{Limit: "module size", Got: uint64(size), Max: uint64(most), Unit: "bytes"})
 }
 
+// parseError says a bound of package wasm in the core's words.
+func parseError(err error) error {
+	var l *wasm.LimitError
+	if !errors.As(err, &l) {
+		return err
+	}
+	return &core.LimitError{Limit: l.Limit, Got: l.Got, Max: l.Max}
+}
+
 // limitError says a meter's limit in the configuration's words.
 func limitError(err error) error {
 	var l *meter.LimitError
@@ -161,9 +172,12 @@ func limitError(err error) error {
 	}
 }
 
+// maxProblem is how much of what an engine says about a module is kept, in bytes.
+const maxProblem = 1 << 10
+
 // ModuleError says that src is no good, and why.
 func ModuleError(src core.Source, cause error) error {
-	return &core.ModuleError{Source: sourceName(src), Problems: []string{FirstLine(cause.Error())}, Cause: cause}
+	return &core.ModuleError{Source: sourceName(src), Problems: []string{clip(FirstLine(cause.Error()), maxProblem)}, Cause: cause}
 }
 
 func sourceName(src core.Source) string {

@@ -23,7 +23,7 @@ const (
 // constExpr returns the encoding of a constant expression, its end included.
 func (r *reader) constExpr() []byte {
 	start := r.pos
-	for r.err == nil {
+	for n := 1; r.atMost(n, maxConstant, "instructions of a constant expression"); n++ {
 		at := r.pos
 		op := r.byte("a constant expression")
 		switch {
@@ -86,9 +86,9 @@ func (r *reader) element() {
 		r.elementType(flags)
 	}
 	if flags&elemExprs != 0 {
-		r.each("element expressions", func() { r.constExpr() })
+		r.each("element expressions", func() { r.elementCount(); r.constExpr() })
 	} else {
-		r.each("function indices", r.funcIndex)
+		r.each("function indices", func() { r.elementCount(); r.funcIndex() })
 	}
 }
 

@@ -23,3 +23,13 @@ type FormatError struct {
 func (e *FormatError) Error() string {
 	return fmt.Sprintf("malformed WebAssembly at offset %#x: %s", e.Offset, e.Msg)
 }
+
+// LimitError says that a module has more of something than Parse accepts.
+type LimitError struct {
+	Limit    string // such as "types"
+	Got, Max uint64
+}
+
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("%s: %d where %d are allowed", e.Limit, e.Got, e.Max)
+}

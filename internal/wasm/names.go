@@ -10,7 +10,7 @@ const (
 
 // StableNames returns the contents of a name section without the names of
 // labels, which are numbered by the blocks before them and so do not survive
-// blocks being added. It returns false if the section is malformed, or gives the
+// blocks being added, and without those of locals, for which no engine has a use. It returns false if the section is malformed, or gives the
 // module or a function a name of more than 1 KiB: the format asks to ignore it then, but there
 // are engines that allocate what it claims, and a trap's stack has each function's
 // name as often as it was called.
@@ -19,11 +19,39 @@ func (c *Custom) StableNames() ([]byte, bool) {
 	valid := true
 	complete := eachSubsection(c.Data, func(id byte, whole, body []byte) {
 		valid = valid && validNames(id, body)
-		if id != namesLabels {
+		if id != namesLabels && id != namesLocals {
 			out = append(out, whole...)
 		}
 	})
 	return out, complete && valid
+}
+
+// FuncName returns the name that the name section gives to function f, or "". It may
+// hold anything.
+func (m *Module) FuncName(f uint32) (name string) {
+	for i := range m.Customs {
+		if m.Customs[i].Name != "name" {
+			continue
+		}
+		eachSubsection(m.Customs[i].Data, func(id byte, _, body []byte) {
+			if id == namesFunctions && name == "" {
+				name = findName(body, f)
+			}
+		})
+	}
+	return name
+}
+
+func findName(body []byte, f uint32) string {
+	r := &reader{data: body, end: len(body)}
+	for n := r.count(2, "names"); n > 0 && r.err == nil; n-- {
+		index := r.u32("an index")
+		name := r.take(uint64(r.u32("length of a name")), "a name")
+		if index == f && r.err == nil {
+			return string(name)
+		}
+	}
+	return ""
 }
 
 // eachSubsection calls f for each subsection, with and without its head. It

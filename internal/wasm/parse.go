@@ -34,7 +34,7 @@ var sectionOrder = []byte{
 var header = []byte("\x00asm\x01\x00\x00\x00")
 
 // Parse reads a module. The result aliases data. Errors are [ErrNotWasm],
-// [ErrComponentModel] or a [*FormatError].
+// [ErrComponentModel], a [*FormatError] or a [*LimitError].
 func Parse(data []byte) (*Module, error) {
 	if err := checkHeader(data); err != nil {
 		return nil, err
@@ -50,7 +50,10 @@ func Parse(data []byte) (*Module, error) {
 		r.fail(len(data), "expected %d function bodies, got %d", len(m.Functions), len(m.Code))
 	}
 	r.checkUses(m)
-	if r.err != nil {
+	switch {
+	case r.limit != nil:
+		return nil, r.limit
+	case r.err != nil:
 		return nil, r.err
 	}
 	return m, nil
@@ -113,7 +116,7 @@ func (r *reader) section(m *Module, last byte) byte {
 }
 
 func (r *reader) custom(m *Module, last byte) {
-	if r.atMost(len(m.Customs)+1, "custom sections") {
+	if r.atMost(len(m.Customs)+1, maxEntries, "custom sections") {
 		name := r.name("custom section name")
 		m.Customs = append(m.Customs, Custom{name, r.take(uint64(r.left()), name), last})
 	}
@@ -128,7 +131,7 @@ func (r *reader) content(m *Module, id byte) {
 	case secImport:
 		m.Imports = list(r, 4, "imports", func(r *reader) Import { return r.importEntry(m) })
 	case secFunction:
-		m.Functions = list(r, 1, "functions", func(r *reader) uint32 { return r.index(len(m.Types), "type") })
+		m.Functions = shortList(r, 1, maxFunctions, "functions", func(r *reader) uint32 { return r.index(len(m.Types), "type") })
 	case secTable:
 		m.Tables = list(r, 3, "tables", (*reader).table)
 	case secMemory:
@@ -136,7 +139,7 @@ func (r *reader) content(m *Module, id byte) {
 	case secTag:
 		m.Tags = list(r, 2, "tags", func(r *reader) uint32 { return r.tag(m) })
 	case secGlobal:
-		m.Globals = list(r, 3, "globals", (*reader).global)
+		m.Globals = shortList(r, 3, maxGlobals, "globals", (*reader).global)
 	case secExport:
 		r.exports(m)
 	case secStart:
@@ -147,7 +150,7 @@ func (r *reader) content(m *Module, id byte) {
 		n := r.u32("number of data segments")
 		m.DataCount = &n
 	case secCode:
-		m.Code = list(r, 3, "function bodies", (*reader).code)
+		m.Code = shortList(r, 3, maxFunctions, "function bodies", (*reader).code)
 	case secData:
 		m.Data = r.segments(2, "data segments", (*reader).dataSegment)
 	}
@@ -172,7 +175,7 @@ func (r *reader) start(m *Module) {
 func (r *reader) types(m *Module) {
 	const groupForm = 0x4e
 	n := r.count(2, "types")
-	if !r.atMost(n, "types") {
+	if !r.atMost(n, maxEntries, "types") {
 		return
 	}
 	m.Types = make([]FuncType, 0, n)
@@ -182,11 +185,23 @@ func (r *reader) types(m *Module) {
 			continue
 		}
 		r.pos++
-		if group := list(r, 3, "types of a group", (*reader).funcType); len(group) > 0 {
-			group[0].Rec = uint32(len(group))
-			m.Types = append(m.Types, group...)
+		r.group(m)
+	}
+}
+
+// group reads the types of a recursive group, which count as all others do.
+func (r *reader) group(m *Module) {
+	first, n := len(m.Types), r.count(3, "types of a group")
+	if n == 0 || !r.atMost(first+n, maxEntries, "types") {
+		return
+	}
+	for range n {
+		m.Types = append(m.Types, r.funcType())
+		if r.err != nil {
+			return
 		}
 	}
+	m.Types[first].Rec = uint32(n)
 }
 
 func (r *reader) funcType() FuncType {
@@ -195,8 +210,8 @@ func (r *reader) funcType() FuncType {
 		r.fail(start, "expected a function type 0x60, got %#x (garbage-collected types are not supported)", form)
 	}
 	return FuncType{
-		Params:  list(r, 1, "parameters", (*reader).valueType),
-		Results: list(r, 1, "results", (*reader).valueType),
+		Params:  r.signature("parameters"),
+		Results: r.signature("results"),
 	}
 }
 

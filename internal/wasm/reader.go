@@ -14,6 +14,9 @@ type reader struct {
 	end  int // of the section or body at hand
 	err  *FormatError
 
+	limit      *LimitError      // beside err, where a bound was the reason
+	parameters int              // of all types so far, results included
+	elements   int              // of all element segments so far
 	used       [KindTag + 1]use // by constant expressions and element segments
 	valueTypes use              // by value types
 	funcs      []site           // where function indices stand, if noteFuncs
@@ -160,8 +163,14 @@ func (r *reader) count(size int, what string) int {
 
 // list reads a vector of elements that take at least size bytes each.
 func list[T any](r *reader, size int, what string, read func(*reader) T) []T {
+	return shortList(r, size, maxEntries, what, read)
+}
+
+// shortList reads a vector of so many elements at the most. It allocates once it is
+// known that they are no more, and that the input can have as many.
+func shortList[T any](r *reader, size, most int, what string, read func(*reader) T) []T {
 	n := r.count(size, what)
-	if n == 0 || !r.atMost(n, what) {
+	if n == 0 || !r.atMost(n, most, what) {
 		return nil
 	}
 	out := make([]T, 0, n)
@@ -169,17 +178,6 @@ func list[T any](r *reader, size int, what string, read func(*reader) T) []T {
 		out = append(out, read(r))
 	}
 	return out
-}
-
-// maxEntries bounds every list, as browsers do: entries take up to 40 times as
-// much memory decoded as encoded.
-const maxEntries = 1_000_000
-
-func (r *reader) atMost(n int, what string) bool {
-	if n > maxEntries {
-		r.fail(r.pos, "expected at most %d %s, got %d", maxEntries, what, n)
-	}
-	return n <= maxEntries
 }
 
 // index reads an index that must be less than n.
@@ -199,7 +197,7 @@ func (r *reader) name(what string) string {
 	start := r.pos
 	b := r.take(uint64(r.u32("length of "+what)), what)
 	if !utf8.Valid(b) {
-		r.fail(start, "expected %s in UTF-8, got %q", what, b)
+		r.fail(start, "expected %s in UTF-8, got %q", what, b[:min(len(b), 40)])
 	}
 	return string(b)
 }

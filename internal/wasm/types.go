@@ -3,7 +3,7 @@ package wasm
 import (
 	"fmt"
 	"slices"
-	"strings"
+	"strconv"
 )
 
 // ValueType is the type of a value, comparable with ==. References that have
@@ -76,8 +76,9 @@ type FuncType struct {
 	Rec uint32
 }
 
-// String returns the signature as (i32, i64) -> f32. No result is written
-// as (), more than one as (i32, i32).
+// String returns the signature as (i32, i64) -> f32, in some 100 bytes at the most:
+// (i32, i32, i32, i32, … 996 more) -> i32. No result is written as (), more than one
+// as (i32, i32).
 func (t FuncType) String() string {
 	results := typeList(t.Results)
 	if len(t.Results) == 1 {
@@ -86,12 +87,38 @@ func (t FuncType) String() string {
 	return typeList(t.Params) + " -> " + results
 }
 
+// Bounds of a list of types as text, in bytes: one that is longer than maxList is
+// cut where it exceeds cutList.
+const (
+	maxList = 44
+	cutList = 24
+)
+
+// typeList writes the list in at most some 50 bytes, however long it is.
 func typeList(types []ValueType) string {
-	names := make([]string, len(types))
+	text, cut, shown := "", "", 0
 	for i, t := range types {
-		names[i] = t.String()
+		if i > 0 {
+			text += ", "
+		}
+		text += t.String()
+		if len(text) <= cutList {
+			cut, shown = text+", ", i+1
+		}
+		if len(text) > maxList {
+			return fmt.Sprintf("(%s… %s more)", cut, Grouped(len(types)-shown))
+		}
 	}
-	return "(" + strings.Join(names, ", ") + ")"
+	return "(" + text + ")"
+}
+
+// Grouped writes a number that is not negative for a reader: 1,000,000.
+func Grouped(n int) string {
+	text := strconv.Itoa(n)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
 }
 
 // Equal reports whether two signatures have the same parameters and results.
