@@ -135,7 +135,7 @@ func TestDeclaredTooMuch(t *testing.T) {
 	e := newEngine(t, wasmtime.Config{})
 	for limit, change := range map[string]func(*wasm.Module){
 		"tables": func(m *wasm.Module) { m.Tables = slices.Repeat([]wasm.Table{{Elem: wasm.FuncRef}}, 101) },
-		"parameters": func(m *wasm.Module) {
+		"results": func(m *wasm.Module) {
 			m.Types = append(m.Types, wasm.FuncType{Results: slices.Repeat([]wasm.ValueType{wasm.I32}, 1001)})
 		},
 		"locals": func(m *wasm.Module) {
