@@ -1,8 +1,6 @@
 package abi
 
 import (
-	"slices"
-
 	"github.com/airhost/airhost/internal/wasm"
 )
 
@@ -111,13 +109,12 @@ func (s *shim) export(f Func, locals byte) {
 
 // ExportStart has a module's start function exported, under the name that it
 // returns, instead of run by the engine; or returns "" for a module without one.
-// m's exports are replaced, not changed.
+// m's slices are replaced, not changed.
 func ExportStart(m *wasm.Module) string {
 	if m.Start == nil {
 		return ""
 	}
 	name := freeName(m, "airhost:start")
-	m.Exports = append(slices.Clip(m.Exports), wasm.Export{Name: name, Kind: wasm.KindFunc, Index: *m.Start})
-	m.Start = nil
+	m.ExportStart(name)
 	return name
 }

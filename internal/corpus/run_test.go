@@ -3,6 +3,7 @@ package corpus
 import (
 	"fmt"
 	"hash/maphash"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,6 +21,13 @@ type step struct {
 	kind   string
 	values []uint64
 	fuel   int64 // that the instance has used so far
+}
+
+// transcript is what came of a script: a step for each command, and for each instance
+// what it is like at the end, by the command that made it.
+type transcript struct {
+	steps []step
+	ends  map[int]step
 }
 
 // Ends of a command that runs no code.
@@ -73,8 +81,8 @@ type run struct {
 	named   map[string]*live
 	linked  map[string]instance // by the names that are registered
 	current *live
-	all     []*live
-	steps   []step
+	all     map[int]*live // by the command that made it
+	at      int           // of the command at hand
 }
 
 // live is an instance and how it was made.
@@ -86,23 +94,24 @@ type live struct {
 	why      string // it is not there, or ""
 }
 
-// execute runs all commands. The steps are as many as the commands and, after them,
-// one for each instance at the end.
-func (s *script) execute(e engine, b build, m modules, spectest []byte) ([]step, error) {
-	r := &run{engine: e, build: b, modules: m, store: e.open(), named: make(map[string]*live), linked: make(map[string]instance)}
+// execute runs all commands.
+func (s *script) execute(e engine, b build, m modules, spectest []byte) (*transcript, error) {
+	r := &run{engine: e, build: b, modules: m, store: e.open(),
+		named: make(map[string]*live), linked: make(map[string]instance), all: make(map[int]*live)}
 	defer r.store.close()
 	host, err := r.spectest(spectest)
 	if err != nil {
 		return nil, err
 	}
 	r.linked["spectest"] = host
-	for i := range s.Commands {
-		r.steps = append(r.steps, r.command(&s.Commands[i]))
+	done := &transcript{ends: make(map[int]step)}
+	for r.at = range s.Commands {
+		done.steps = append(done.steps, r.command(&s.Commands[r.at]))
 	}
-	for _, l := range r.all {
-		r.steps = append(r.steps, l.state())
+	for at, l := range r.all {
+		done.ends[at] = l.state()
 	}
-	return r.steps, nil
+	return done, nil
 }
 
 // spectest instantiates what scripts import, as it is.
@@ -216,7 +225,7 @@ func (l *live) start(r *run) {
 		l.in, l.why = nil, unmade+kindOf(err)
 		return
 	}
-	r.all = append(r.all, &live{in: l.in, tank: l.tank, code: l.code})
+	r.all[r.at] = &live{in: l.in, tank: l.tank, code: l.code}
 }
 
 // act runs a command that calls code or reads a global.
@@ -236,7 +245,7 @@ func (r *run) act(c *command) step {
 	s := step{kind: kindOf(err), values: values, fuel: l.fuel()}
 	if s.kind == trapStack { // the end of an instance, as calls that were open are not given back
 		s.fuel = 0
-		r.all = slices.DeleteFunc(r.all, func(o *live) bool { return o.in == l.in })
+		maps.DeleteFunc(r.all, func(_ int, o *live) bool { return o.in == l.in })
 		l.start(r)
 	}
 	return s

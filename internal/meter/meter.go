@@ -208,14 +208,19 @@ func add(m, out *wasm.Module, cfg Config, res *Result) error {
 	out.Functions = append(slices.Clip(m.Functions), typeIndex(out, wasm.FuncType{}))
 	out.Code = append(out.Code, r.plain.refill(yield, r.calls))
 	r.slow.add()
-	export := exporter(out)
-	res.CounterGlobal = export("airhost:counter", wasm.KindGlobal, counter)
+	free := freeNames(out)
+	global := func(want string, index uint32) string {
+		name := free(want)
+		out.Exports = append(out.Exports, wasm.Export{Name: name, Kind: wasm.KindGlobal, Index: index})
+		return name
+	}
+	res.CounterGlobal = global("airhost:counter", counter)
 	if cfg.Stack {
-		res.StackGlobal = export("airhost:stack", wasm.KindGlobal, r.calls.global)
+		res.StackGlobal = global("airhost:stack", r.calls.global)
 	}
 	if out.Start != nil {
-		res.StartExport = export("airhost:start", wasm.KindFunc, *out.Start)
-		out.Start = nil
+		res.StartExport = free("airhost:start")
+		out.ExportStart(res.StartExport)
 	}
 	return nil
 }
@@ -242,19 +247,18 @@ func typeIndex(m *wasm.Module, t wasm.FuncType) uint32 {
 	return uint32(len(m.Types) - 1)
 }
 
-// exporter returns a function that adds an export under the wanted name or,
-// if the module has that name already, under one like it.
-func exporter(m *wasm.Module) func(want string, k wasm.Kind, index uint32) string {
+// freeNames returns a function that returns the wanted name of an export or, if m
+// has that already, one like it.
+func freeNames(m *wasm.Module) func(want string) string {
 	taken := make(map[string]bool, len(m.Exports))
 	for _, e := range m.Exports {
 		taken[e.Name] = true
 	}
-	return func(want string, k wasm.Kind, index uint32) string {
+	return func(want string) string {
 		name := want
 		for i := 2; taken[name]; i++ {
 			name = fmt.Sprintf("%s-%d", want, i)
 		}
-		m.Exports = append(m.Exports, wasm.Export{Name: name, Kind: k, Index: index})
 		return name
 	}
 }

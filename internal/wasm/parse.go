@@ -135,7 +135,7 @@ func (r *reader) content(m *Module, id byte) {
 	case secTable:
 		m.Tables = list(r, 3, "tables", (*reader).table)
 	case secMemory:
-		m.Memories = list(r, 2, "memories", (*reader).limits)
+		m.Memories = list(r, 2, "memories", (*reader).memory)
 	case secTag:
 		m.Tags = list(r, 2, "tags", func(r *reader) uint32 { return r.tag(m) })
 	case secGlobal:
@@ -258,7 +258,7 @@ func (r *reader) importEntry(m *Module) Import {
 	case KindTable:
 		i.Table = r.tableType()
 	case KindMemory:
-		i.Memory = r.limits()
+		i.Memory = r.memory()
 	case KindGlobal:
 		i.Global = r.globalType()
 	case KindTag:
@@ -291,6 +291,26 @@ func (r *reader) limits() Limits {
 	l.Min = r.uleb(bits, "a minimum")
 	if l.HasMax {
 		l.Max = r.uleb(bits, "a maximum")
+	}
+	return l
+}
+
+// Pages that a memory may have by the format, which is not its own limit where a host
+// lowers the maximum: that must not make a bad one good.
+const (
+	mostPages   = 1 << 16
+	mostPages64 = 1 << 48
+)
+
+func (r *reader) memory() Limits {
+	start := r.pos
+	l := r.limits()
+	most := uint64(mostPages)
+	if l.Is64 {
+		most = mostPages64
+	}
+	if got := max(l.Min, l.Max); got > most {
+		r.fail(start, "expected a memory of at most %d pages, got %d", most, got)
 	}
 	return l
 }

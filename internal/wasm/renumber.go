@@ -15,6 +15,20 @@ func (m *Module) AddFuncImport(module, name string, typ uint32) uint32 {
 	return f
 }
 
+// ExportStart has the host call the start function, which m must have, by an export of
+// the given name, and the engine no longer. The export is a function of its own that
+// calls the other one: an export of that itself would declare references to it, with
+// which code is valid that is not without. What m shares with another module stays as
+// it is there.
+func (m *Module) ExportStart(name string) {
+	f := uint32(m.Len(KindFunc))
+	call := append(AppendIndex([]byte{byte(OpCall)}, *m.Start), byte(OpEnd))
+	m.Functions = append(slices.Clip(m.Functions), m.FuncTypes()[*m.Start])
+	m.Code = append(slices.Clip(m.Code), Code{Expr: call})
+	m.Exports = append(slices.Clip(m.Exports), Export{Name: name, Kind: KindFunc, Index: f})
+	m.Start = nil
+}
+
 // shift adds one to the function indices from first on.
 func (m *Module) shift(first uint32) {
 	if m.Start != nil {
