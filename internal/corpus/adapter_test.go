@@ -68,13 +68,11 @@ func adapter(m *wasm.Module) []byte {
 
 // Opcodes of adapters and stubs.
 const (
-	opUnreachable = 0x00
-	opIf          = 0x04
-	opEnd         = 0x0b
-	opCall        = 0x10
-	opLocalGet    = 0x20
-	opLocalSet    = 0x21
-	opVector      = 0xfd
+	opEnd      = 0x0b
+	opCall     = 0x10
+	opLocalGet = 0x20
+	opLocalSet = 0x21
+	opVector   = 0xfd
 )
 
 // adapt returns the code of a function that calls f.

@@ -32,7 +32,7 @@ type transcript struct {
 
 // Ends of a command that runs no code.
 const (
-	refused = "refused: " // by the engine
+	refused = "refused: "  // by the engine
 	leftOut = "left out: " // by what changes the code, or because its module was
 	unmade  = "not instantiated: "
 )
