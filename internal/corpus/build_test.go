@@ -21,7 +21,7 @@ const (
 	maxElements  = 10_000_000
 )
 
-var limits = meter.Config{MaxMemoryPages: maxPages, MaxTableElements: maxElements, MaxCallDepth: maxCallDepth, MaxNesting: maxNesting}
+var limits = meter.Config{MaxMemoryPages: maxPages, MaxTableElements: maxElements, Stack: true, MaxNesting: maxNesting}
 
 // plain is the module as it is.
 var plain = build{name: "plain", make: func(m *wasm.Module) (*meter.Result, error) { return &meter.Result{Module: m}, nil }}
@@ -77,6 +77,7 @@ type tank struct {
 	slice   int64 // that the counter is brought up to; 0 has each test yield that may
 	granted int64
 	rest    int64 // fuel or, without exact, yields
+	stack   int64 // that was granted beyond the first slice
 }
 
 // newTank returns a tank for calls of a build, to be filled.
@@ -89,9 +90,15 @@ func (t *tank) fill(fuel int64) int64 {
 	return t.granted
 }
 
+// mostStack is what open calls get beyond the first slice, in bytes.
+const mostStack = 1 << 20
+
 func (t *tank) yield(n int64) (int64, error) {
 	if n == meter.TooDeep {
-		return 0, errTooDeep
+		if t.stack += meter.StackSlice; t.stack > mostStack {
+			return 0, errTooDeep
+		}
+		return meter.StackSlice, nil
 	}
 	if !t.exact {
 		t.rest -= t.slice + 1
