@@ -2,14 +2,11 @@ package corpus
 
 import (
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/tetratelabs/wazero"
@@ -51,37 +48,6 @@ func targets(t testing.TB) []target {
 	return all
 }
 
-// tally counts what was compared.
-type tally struct {
-	mu     sync.Mutex
-	counts map[string]int
-}
-
-// differences is what differences are counted as.
-const differences = "differences"
-
-// failer is where differences are reported.
-type failer interface {
-	Helper()
-	Errorf(format string, args ...any)
-}
-
-// differ counts and reports a difference.
-func (c *tally) differ(t failer, format string, args ...any) {
-	t.Helper()
-	c.add(differences, 1)
-	t.Errorf(format, args...)
-}
-
-func (c *tally) add(what string, n int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.counts == nil {
-		c.counts = make(map[string]int)
-	}
-	c.counts[what] += n
-}
-
 var digits = regexp.MustCompile(`0x[0-9a-f]+|[0-9]+`)
 
 // reason returns an error without what is different for each module.
@@ -93,12 +59,22 @@ func reason(err error) string {
 	return digits.ReplaceAllString(text, "N")
 }
 
-func TestSpecification(t *testing.T) {
-	root := filepath.Join(moduleDir(t, "github.com/tetratelabs/wazero"), "internal/integration_test/spectest")
+// sampled is of how many scripts one is run with -short.
+const sampled = 32
+
+// specification returns where the test suite is, and the module that scripts import.
+func specification(t *testing.T) (root string, spectest []byte) {
+	t.Helper()
+	root = filepath.Join(moduleDir(t, "github.com/tetratelabs/wazero"), "internal/integration_test/spectest")
 	spectest, err := os.ReadFile(filepath.Join(root, "testdata/spectest.wasm"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	return root, spectest
+}
+
+func TestSpecification(t *testing.T) {
+	root, spectest := specification(t)
 	all := targets(t)
 	var counts tally
 	t.Run("scripts", func(t *testing.T) {
@@ -108,7 +84,10 @@ func TestSpecification(t *testing.T) {
 			if err != nil || len(paths) == 0 {
 				t.Fatalf("%s: %d scripts, %v", dir, len(paths), err)
 			}
-			for _, path := range paths {
+			for i, path := range paths {
+				if testing.Short() && i%sampled != 0 {
+					continue
+				}
 				name := suite + "/" + strings.TrimSuffix(filepath.Base(path), ".json")
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
@@ -117,8 +96,8 @@ func TestSpecification(t *testing.T) {
 			}
 		}
 	})
-	for _, what := range slices.Sorted(maps.Keys(counts.counts)) {
-		t.Logf("%6d %s", counts.counts[what], what)
+	if !testing.Short() {
+		counts.check(t, "testdata/specification.txt")
 	}
 }
 
@@ -152,6 +131,7 @@ func compareScript(t *testing.T, s *script, all []target, spectest []byte, count
 	}
 	counts.add("scripts", 1)
 	counts.add("commands", len(s.Commands))
+	counts.add("modules", len(m))
 }
 
 // at names a command for messages.
@@ -220,6 +200,6 @@ func (s *script) sameFuel(t failer, where string, want, got *transcript, counts 
 			counts.differ(t, "%s: %s: used %d fuel so far, %d on another engine", where, s.at(i), g.fuel, w.fuel)
 			return
 		}
-		counts.add("same fuel", 1)
+		counts.add(where+": same fuel", 1)
 	}
 }
