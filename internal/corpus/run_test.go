@@ -83,6 +83,10 @@ type run struct {
 	current *live
 	all     map[int]*live // by the command that made it
 	at      int           // of the command at hand
+
+	host  func(in instance, module, name string, args []uint64) ([]uint64, error)
+	asked int    // times that the host was asked in the command at hand
+	heard uint64 // a hash of all that it was asked
 }
 
 // live is an instance and how it was made.
@@ -99,6 +103,9 @@ func (s *script) execute(e engine, b build, m modules, spectest []byte) (*transc
 	r := &run{engine: e, build: b, modules: m, store: e.open(),
 		named: make(map[string]*live), linked: make(map[string]instance), all: make(map[int]*live)}
 	defer r.store.close()
+	if s.host {
+		r.host = r.answer
+	}
 	host, err := r.spectest(spectest)
 	if err != nil {
 		return nil, err
@@ -209,7 +216,7 @@ func (r *run) load(filename string) *live {
 // start makes an instance of the code, and notes it for the end.
 func (l *live) start(r *run) {
 	l.tank = newTank(r.build.exact, 0)
-	in, err := l.compiled.instantiate(linker{instances: r.linked, tank: l.tank})
+	in, err := l.compiled.instantiate(linker{instances: r.linked, tank: l.tank, host: r.host})
 	if err != nil {
 		l.in, l.why = nil, unmade+kindOf(err)
 		return
@@ -241,8 +248,12 @@ func (r *run) act(c *command) step {
 		values, err := l.in.exported(c.Action.Field)
 		return step{kind: kindOf(err), values: values}
 	}
+	r.asked = 0
 	values, err := l.in.call(c.Action.Field, c.args())
 	s := step{kind: kindOf(err), values: values, fuel: l.fuel()}
+	if r.host != nil {
+		s.values = append(s.values, r.heard)
+	}
 	if s.kind == trapStack { // the end of an instance, as calls that were open are not given back
 		s.fuel = 0
 		maps.DeleteFunc(r.all, func(_ int, o *live) bool { return o.in == l.in })

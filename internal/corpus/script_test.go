@@ -14,6 +14,7 @@ import (
 type script struct {
 	Commands []command
 	dir      string // of its modules
+	host     bool   // they import from the host what no instance gives
 }
 
 // command is one command of a script. Type says which of the others it has.

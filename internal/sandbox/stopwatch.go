@@ -71,6 +71,8 @@ func (w *stopwatch) counted(stretch time.Duration, thread threadTime, alone bool
 	case thread.thread != w.thread.thread:
 		return min(stretch, movedStretch)
 	}
+	// A goroutine that has left this thread in a short stretch, and is back after this
+	// longer one, loses what it has run since the clock was read: at most turnTime.
 	spent := thread.used - w.thread.used - (w.running - w.read) // below 0 where short stretches counted too much
 	if !alone {
 		stretch = min(stretch, longestStretch)

@@ -20,6 +20,7 @@ type world struct {
 	moves   int                   // stretches in which the guest changed its thread
 	shared  time.Duration         // what others ran on its thread, as far as the watch may count it
 	missing time.Duration         // what the watch may have missed
+	strayed time.Duration         // what the guest has run elsewhere than on the thread whose clock was read last
 }
 
 func newWorld(alone bool) *world {
@@ -31,6 +32,10 @@ func newWorld(alone bool) *world {
 // run has the guest run, and everything else happen, between two looks.
 func (w *world) run(guest, others, ready time.Duration, thread int) {
 	known := w.watch.thread.thread == w.thread && thread == w.thread
+	back := w.watch.thread.thread == thread
+	if w.thread != w.watch.thread.thread {
+		w.strayed += guest
+	}
 	w.used[w.thread] += guest + others
 	w.guest += guest
 	w.now += guest + others + ready
@@ -40,6 +45,10 @@ func (w *world) run(guest, others, ready time.Duration, thread int) {
 		return
 	}
 	w.watch.lookClosely(w.now, threadTime{thread, w.used[thread]}, w.alone)
+	if back { // from moves that no look has seen
+		w.missing += w.strayed
+	}
+	w.strayed = 0
 	switch {
 	case !known:
 		w.missing += max(0, guest-movedStretch)
