@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -104,6 +105,32 @@ func (p *program) writeJSON(r *moduleReport) error {
 	return encoder.Encode(r)
 }
 
+// Bounds of a report: a module may have a million of everything.
+const (
+	maxListed = 1000 // entries of a list
+	maxShown  = 500  // bytes of a name
+)
+
+// short is at most maxShown bytes of a name that the module chose.
+func short(name string) string {
+	if len(name) > maxShown {
+		name = strings.ToValidUTF8(name[:maxShown], "") + "…"
+	}
+	return name
+}
+
+// listed adds an entry to a list, or counts it as left out of the list of that name.
+func listed[T any](r *moduleReport, name string, list []T, entry T) []T {
+	if len(list) < maxListed {
+		return append(list, entry)
+	}
+	if r.LeftOut == nil {
+		r.LeftOut = map[string]int{}
+	}
+	r.LeftOut[name]++
+	return list
+}
+
 // moduleReport is what inspect says about a module.
 type moduleReport struct {
 	File      string         `json:"file"`
@@ -118,6 +145,9 @@ type moduleReport struct {
 	Producers []producer     `json:"producers"`
 	Features  []string       `json:"features"`
 	Contract  contractReport `json:"contract"`
+
+	// LeftOut is how many entries are not in a list, by its name.
+	LeftOut map[string]int `json:"left_out,omitempty"`
 }
 
 // moduleItem is an import or export.
@@ -200,7 +230,7 @@ func newReport(file string, code []byte, m *wasm.Module) *moduleReport {
 
 func (r *moduleReport) imports(m *wasm.Module) {
 	for _, imp := range m.Imports {
-		item := moduleItem{Module: imp.Module, Name: imp.Name, Kind: imp.Kind.String()}
+		item := moduleItem{Module: short(imp.Module), Name: short(imp.Name), Kind: imp.Kind.String()}
 		switch imp.Kind {
 		case wasm.KindFunc:
 			item.Type = m.Types[imp.Type].String()
@@ -209,18 +239,18 @@ func (r *moduleReport) imports(m *wasm.Module) {
 		case wasm.KindTable:
 			r.table(imp.Table, true)
 		}
-		r.Imports = append(r.Imports, item)
+		r.Imports = listed(r, "imports", r.Imports, item)
 	}
 }
 
 func (r *moduleReport) exports(m *wasm.Module) {
 	types := m.FuncTypes()
 	for _, e := range m.Exports {
-		item := moduleItem{Name: e.Name, Kind: e.Kind.String()}
+		item := moduleItem{Name: short(e.Name), Kind: e.Kind.String()}
 		if e.Kind == wasm.KindFunc {
 			item.Type = m.Types[types[e.Index]].String()
 		}
-		r.Exports = append(r.Exports, item)
+		r.Exports = listed(r, "exports", r.Exports, item)
 	}
 }
 
@@ -230,7 +260,7 @@ func (r *moduleReport) memory(l wasm.Limits, imported bool) {
 		most := l.Max * pageSize
 		report.Max = &most
 	}
-	r.Memories = append(r.Memories, report)
+	r.Memories = listed(r, "memories", r.Memories, report)
 }
 
 func (r *moduleReport) table(t wasm.Table, imported bool) {
@@ -238,7 +268,7 @@ func (r *moduleReport) table(t wasm.Table, imported bool) {
 	if t.HasMax {
 		report.Max = &t.Max
 	}
-	r.Tables = append(r.Tables, report)
+	r.Tables = listed(r, "tables", r.Tables, report)
 }
 
 // absent says what it means that a module lacks an export; a module that lacks

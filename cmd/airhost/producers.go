@@ -19,23 +19,24 @@ type producer struct {
 
 func (r *moduleReport) customs(m *wasm.Module) {
 	for _, c := range m.Customs {
-		r.Customs = append(r.Customs, customReport{c.Name, len(c.Data)})
+		r.Customs = listed(r, "custom_sections", r.Customs, customReport{short(c.Name), len(c.Data)})
 		// Custom sections may hold anything; one that cannot be read says nothing.
 		switch c.Name {
 		case "producers":
 			if found, err := readProducers(c.Data); err == nil {
-				r.Producers = append(r.Producers, found...)
+				r.Producers = append(r.Producers, found[:min(len(found), maxListed-len(r.Producers))]...)
 			}
 		case "target_features":
 			if found, err := readFeatures(c.Data); err == nil {
-				r.Features = append(r.Features, found...)
+				r.Features = append(r.Features, found[:min(len(found), maxListed-len(r.Features))]...)
 			}
 		}
 	}
 	slices.Sort(r.Features)
 }
 
-// readProducers reads fields, each a name and a list of names with versions.
+// readProducers reads fields, each a name and a list of names with versions. A section
+// of more than maxListed of them is malformed.
 func readProducers(data []byte) ([]producer, error) {
 	var found []producer
 	s := &section{data: data}
@@ -43,13 +44,16 @@ func readProducers(data []byte) ([]producer, error) {
 		field := s.name()
 		for range s.count() {
 			found = append(found, producer{field, s.name(), s.name()})
+			if len(found) > maxListed {
+				return nil, errSection
+			}
 		}
 	}
 	return found, s.err
 }
 
 // readFeatures reads names with a prefix each: '+' is used, '=' required, '-'
-// disallowed.
+// disallowed. A section of more than maxListed of them is malformed.
 func readFeatures(data []byte) ([]string, error) {
 	var found []string
 	s := &section{data: data}
@@ -57,6 +61,9 @@ func readFeatures(data []byte) ([]string, error) {
 		prefix := s.take(1)
 		if name := s.name(); string(prefix) == "+" || string(prefix) == "=" {
 			found = append(found, name)
+		}
+		if len(found) > maxListed {
+			return nil, errSection
 		}
 	}
 	return found, s.err
@@ -101,4 +108,4 @@ func (s *section) take(n int) []byte {
 	return taken
 }
 
-func (s *section) name() string { return string(s.take(s.number())) }
+func (s *section) name() string { return short(string(s.take(s.number()))) }

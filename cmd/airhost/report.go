@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/airhost/airhost/internal/wasm"
 )
 
 // text renders the report for a reader. Names come from the module, so that they
@@ -32,12 +34,21 @@ func (r *moduleReport) writeItems(b *bytes.Buffer) {
 		fmt.Fprintf(rows, "    %s\t%s\n", printable(item.Name), item.signature())
 	}
 	_ = rows.Flush() // into memory
+	r.writeLeftOut(b, "imports")
 	fmt.Fprintf(b, "\nexports%s\n", orNone(len(r.Exports)))
 	rows = tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	for _, item := range r.Exports {
 		fmt.Fprintf(rows, "  %s\t%s\n", printable(item.Name), item.signature())
 	}
 	_ = rows.Flush()
+	r.writeLeftOut(b, "exports")
+}
+
+// writeLeftOut says how many entries a list has beside those that are in the report.
+func (r *moduleReport) writeLeftOut(b *bytes.Buffer, list string) {
+	if n := r.LeftOut[list]; n > 0 {
+		fmt.Fprintf(b, "  … %s more\n", wasm.Grouped(n))
+	}
 }
 
 func (i *moduleItem) signature() string { return strings.TrimSpace(i.Kind + " " + i.Type) }
@@ -54,10 +65,12 @@ func (r *moduleReport) writeDeclared(b *bytes.Buffer) {
 	for _, m := range r.Memories {
 		fmt.Fprintf(b, "  memory     %s%s%s\n", bytesText(m.Min), most(m.Max, bytesText), imported(m.Imported))
 	}
+	r.writeLeftOut(b, "memories")
 	plain := func(n uint64) string { return fmt.Sprint(n) }
 	for _, t := range r.Tables {
 		fmt.Fprintf(b, "  table      %d elements of %s%s%s\n", t.Min, t.Type, most(t.Max, plain), imported(t.Imported))
 	}
+	r.writeLeftOut(b, "tables")
 	c := r.Counts
 	fmt.Fprintf(b, "  functions  %d, %s of code\n", c.Functions, bytesText(uint64(c.CodeBytes)))
 	fmt.Fprintf(b, "  data       %d segments, %s\n", c.DataSegments, bytesText(uint64(c.DataBytes)))
@@ -87,6 +100,7 @@ func (r *moduleReport) writeOrigin(b *bytes.Buffer) {
 		for _, c := range r.Customs {
 			fmt.Fprintf(b, "  %s, %s\n", printable(c.Name), bytesText(uint64(c.Size)))
 		}
+		r.writeLeftOut(b, "custom_sections")
 	}
 	if len(r.Producers) > 0 {
 		fmt.Fprint(b, "\nproduced with\n")

@@ -31,6 +31,7 @@ const (
 	opGlobalSet  = 0x24
 	opTableGet   = 0x25
 	opI64Load    = 0x29
+	opI64Store   = 0x37
 	opMemorySize = 0x3f
 	opMemoryGrow = 0x40
 	opI32Const   = 0x41

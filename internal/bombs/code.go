@@ -1,6 +1,8 @@
 package bombs
 
 import (
+	"slices"
+
 	"github.com/airhost/airhost/internal/wasm"
 )
 
@@ -9,22 +11,22 @@ func control() []Kind {
 	open, closed := []byte{opBlock, noResult}, end
 	around := func(n int, body ...[]byte) []byte { return code(times(n, open), code(body...), times(n, closed)) }
 	return []Kind{
-		{"branches-out-of-one-block", []int{1000, 16_000, 32_000, 200_000, 2_000_000}, func(n int) *wasm.Module {
+		{"branches-out-of-one-block", []int{1000, 4000, 6000, 16_000, 32_000, 200_000, 2_000_000}, func(n int) *wasm.Module {
 			return one(0, around(1, times(n, branch(0))))
 		}},
-		{"branches-back-to-one-loop", []int{1000, 16_000, 32_000, 200_000, 2_000_000}, func(n int) *wasm.Module {
+		{"branches-back-to-one-loop", []int{1000, 4000, 6000, 16_000, 32_000, 200_000, 2_000_000}, func(n int) *wasm.Module {
 			return one(0, []byte{opLoop, noResult}, times(n, branch(0)), end)
 		}},
-		{"blocks-in-a-row", []int{1000, 16_000, 32_000, 200_000, 2_000_000}, func(n int) *wasm.Module {
+		{"blocks-in-a-row", []int{1000, 4000, 6000, 16_000, 32_000, 200_000, 2_000_000}, func(n int) *wasm.Module {
 			return one(0, times(n, around(1, branch(0))))
 		}},
-		{"loops-in-a-row", []int{1000, 16_000, 32_000, 200_000, 2_000_000}, func(n int) *wasm.Module {
+		{"loops-in-a-row", []int{1000, 4000, 6000, 16_000, 32_000, 200_000, 2_000_000}, func(n int) *wasm.Module {
 			return one(0, times(n, []byte{opLoop, noResult}, branch(0), end))
 		}},
-		{"ifs-in-a-row", []int{1000, 16_000, 32_000, 200_000, 2_000_000}, func(n int) *wasm.Module {
+		{"ifs-in-a-row", []int{1000, 4000, 6000, 16_000, 32_000, 200_000, 2_000_000}, func(n int) *wasm.Module {
 			return one(0, times(n, []byte{opMemorySize, 0, opIf, noResult, opElse}, end))
 		}},
-		{"ifs-that-set-a-local", []int{1000, 16_000, 32_000, 200_000, 2_000_000}, func(n int) *wasm.Module {
+		{"ifs-that-set-a-local", []int{1000, 4000, 6000, 16_000, 32_000, 200_000, 2_000_000}, func(n int) *wasm.Module {
 			return one(1, times(n, []byte{opMemorySize, 0, opIf, noResult, opMemorySize, 0, 0xac}, op(opLocalSet, 0), []byte{opElse}, end), op(opLocalGet, 0), []byte{opDrop})
 		}},
 		{"nested-blocks", []int{1000, 2900, 3001, 100_000, 10_000_000}, func(n int) *wasm.Module {
@@ -43,7 +45,7 @@ func control() []Kind {
 		{"nested-ifs", []int{1000, 2900}, func(n int) *wasm.Module {
 			return one(1, times(n, []byte{opMemorySize, 0, opIf, noResult, opMemorySize, 0, 0xac}, op(opLocalSet, 0)), times(n, end), op(opLocalGet, 0), []byte{opDrop})
 		}},
-		{"jump-table", []int{1000, 25_000, 100_000, 1_000_000, 30_000_000}, func(n int) *wasm.Module {
+		{"jump-table", []int{1000, 25_000, 65_520, 65_521, 1_000_000, 30_000_000}, func(n int) *wasm.Module {
 			return one(0, around(2, constant(0), op(opBrTable, n), make([]byte, n+1)))
 		}},
 		{"jump-tables", []int{100, 1000, 10_000}, func(n int) *wasm.Module {
@@ -54,7 +56,7 @@ func control() []Kind {
 			for i := range 2001 {
 				labels = append(labels, number(i)...)
 			}
-			return one(0, around(2001, times(n, around(0, []byte{opMemorySize, 0, opIf, noResult}, constant(0), shift(labels), end))))
+			return one(0, around(2001, times(n, around(0, []byte{opMemorySize, 0, opIf, noResult}, constant(0), labels, end))))
 		}},
 		{"branches-to-many-blocks", []int{1000, 2900}, func(n int) *wasm.Module {
 			var expr []byte
@@ -66,13 +68,10 @@ func control() []Kind {
 	}
 }
 
-// shift is a jump table within one more block.
-func shift(table []byte) []byte { return table }
-
 // values are functions that keep or move many values.
 func values() []Kind {
 	return []Kind{
-		{"locals-read-after-branches", []int{100, 1000, 10_000, 49_000}, func(n int) *wasm.Module { return joined(n, 1000) }},
+		{"locals-read-after-branches", []int{100, 900, 10_000, 49_000}, func(n int) *wasm.Module { return joined(n, 600) }},
 		{"locals-read-after-many-branches", []int{10, 100, 1000}, func(n int) *wasm.Module { return joined(n, 20_000) }},
 		{"locals-in-loops", []int{100, 1000, 10_000}, func(n int) *wasm.Module {
 			var expr []byte
@@ -80,14 +79,14 @@ func values() []Kind {
 				expr = append(expr, opLoop, noResult)
 			}
 			for i := range n {
-				expr = code(expr, loads(1), op(opLocalSet, i))
+				expr = append(expr, code(loads(1), op(opLocalSet, i))...)
 			}
 			return one(n, expr, times(200, branch(0), end), sum(n))
 		}},
-		{"locals-set-in-branches", []int{100, 1000, 5000}, func(n int) *wasm.Module {
+		{"locals-set-in-branches", []int{100, 1000, 1100, 5000}, func(n int) *wasm.Module {
 			expr := []byte{opBlock, noResult}
 			for i := range n {
-				expr = code(expr, loads(1), op(opLocalSet, i), branch(0))
+				expr = append(expr, code(loads(1), op(opLocalSet, i), branch(0))...)
 			}
 			return one(n, expr, end, sum(n))
 		}},
@@ -98,7 +97,7 @@ func values() []Kind {
 			return one(0, loads(n), times(2000, []byte{opBlock, noResult}, branch(0), end), times(n-1, []byte{opI64Add}), []byte{opDrop})
 		}},
 		{"values-across-calls", []int{100, 1000, 10_000, 100_000}, func(n int) *wasm.Module {
-			return one(0, loads(n), times(5000, op(opCall, 0)[:0], constant(0), constant(0), constant(0), constant(0), op(opCall, 0), []byte{opDrop}), times(n-1, []byte{opI64Add}), []byte{opDrop})
+			return one(0, loads(n), times(5000, constant(0), constant(0), constant(0), constant(0), op(opCall, 0), []byte{opDrop}), times(n-1, []byte{opI64Add}), []byte{opDrop})
 		}},
 		{"carried-by-a-loop", []int{10, 500, 999}, func(n int) *wasm.Module {
 			m := module()
@@ -112,7 +111,7 @@ func values() []Kind {
 			add(m, typePlain, 0, op(opBlock, t), loads(999), times(n, branch(0)), end, times(999, []byte{opDrop}))
 			return m
 		}},
-		{"carried-by-a-jump-table", []int{10, 1000, 5000, 50_000, 1_000_000}, func(n int) *wasm.Module {
+		{"carried-by-a-jump-table", []int{10, 600, 5000, 50_000, 1_000_000}, func(n int) *wasm.Module {
 			m := module()
 			t := signature(m, 0, 999)
 			add(m, typePlain, 0, op(opBlock, t), loads(999), []byte{opMemorySize, 0}, op(opBrTable, n), make([]byte, n+1), end, times(999, []byte{opDrop}))
@@ -148,7 +147,7 @@ func values() []Kind {
 			m := module()
 			t := signature(m, 1000, 1000)
 			for range n {
-				add(m, t, 0, times(2, gets(1, 1))[:0], []byte{0})
+				add(m, t, 0, []byte{0}) // unreachable
 			}
 			return m
 		}},
@@ -166,7 +165,7 @@ func values() []Kind {
 		{"globals-in-branches", []int{100, 1000, 10_000}, func(n int) *wasm.Module {
 			var expr []byte
 			for i := range n {
-				expr = code(expr, op(opGlobalGet, i), op(opGlobalSet, (i+1)%n), branch(0))
+				expr = append(expr, code(op(opGlobalGet, i), op(opGlobalSet, (i+1)%n), branch(0))...)
 			}
 			m := one(0, []byte{opBlock, noResult}, expr, end)
 			globals(m, n)
@@ -185,7 +184,7 @@ func values() []Kind {
 func joined(n, branches int) *wasm.Module {
 	var expr []byte
 	for i := range n {
-		expr = code(expr, loads(1), op(opLocalSet, i))
+		expr = append(expr, code(loads(1), op(opLocalSet, i))...)
 	}
 	return one(n, expr, times(branches, []byte{opMemorySize, 0, opIf, noResult, opElse}, end), sum(n))
 }
@@ -208,78 +207,85 @@ func straight() []Kind {
 	round := code([]byte{0x43, 1, 2, 3, 4}, times(50, []byte{opF32Nearest, 0x8e}), []byte{opDrop})
 	shuffle := code(times(2, []byte{0xfd, 0x0c}, make([]byte, 16)), []byte{0xfd, 0x0d}, make([]byte, 16), []byte{opDrop})
 	return []Kind{
-		{"additions", []int{10_000, 300_000, 1_000_000, 5_000_000}, func(n int) *wasm.Module {
-			return one(1, times(n, op(opLocalGet, 0), op(opLocalGet, 0), []byte{opI64Add}, op(opLocalSet, 0)))
-		}},
-		{"live-additions", []int{10_000, 300_000, 1_000_000, 5_000_000}, func(n int) *wasm.Module {
+		{"additions", []int{10_000, 240_000, 1_000_000, 5_000_000}, func(n int) *wasm.Module { return added(1, n, 1) }},
+		{"additions-in-functions", []int{1000, 10_000, 40_000}, func(n int) *wasm.Module { return added(n, 125, 1) }},
+		{"additions-in-large-functions", []int{1, 10, 50}, func(n int) *wasm.Module { return added(n, 65_000, 1) }},
+		{"doubled-in-functions", []int{10, 50, 1000}, func(n int) *wasm.Module { return added(n, 125, 0) }},
+		{"doubled-again-and-again", []int{100, 6000, 65_000, 240_000}, func(n int) *wasm.Module { return added(1, n, 0) }},
+		{"live-additions", []int{10_000, 62_000, 300_000, 1_000_000, 5_000_000}, func(n int) *wasm.Module {
 			return one(0, loads(n), times(n-1, []byte{opI64Add}), []byte{opDrop})
 		}},
-		{"additions-in-functions", []int{1000, 10_000, 50_000}, func(n int) *wasm.Module {
+		{"large-loads-in-functions", []int{2, 40}, func(n int) *wasm.Module {
 			m := module()
-			add(m, typePlain, 1, loads(1), op(opLocalSet, 0), times(125, op(opLocalGet, 0), op(opLocalGet, 0), []byte{opI64Add}, op(opLocalSet, 0)), constant(0), op(opLocalGet, 0), []byte{0x37, 3, 0})
-			m.Functions = append(m.Functions, repeat(m.Functions[2:], n-1)...)
-			m.Code = append(m.Code, repeat(m.Code[2:], n-1)...)
+			for range n {
+				add(m, typePlain, 0, loads(60_000), times(59_999, []byte{opI64Add}), []byte{opDrop})
+			}
 			return m
 		}},
-		{"additions-in-large-functions", []int{1, 10, 100}, func(n int) *wasm.Module {
+		{"many-branches-in-functions", []int{2, 8}, func(n int) *wasm.Module {
 			m := module()
-			add(m, typePlain, 1, loads(1), op(opLocalSet, 0), times(65_000, op(opLocalGet, 0), op(opLocalGet, 0), []byte{opI64Add}, op(opLocalSet, 0)), constant(0), op(opLocalGet, 0), []byte{0x37, 3, 0})
-			m.Functions = append(m.Functions, repeat(m.Functions[2:], n-1)...)
-			m.Code = append(m.Code, repeat(m.Code[2:], n-1)...)
+			for range n {
+				add(m, typePlain, 0, []byte{opBlock, noResult}, times(4000, branch(0)), end)
+			}
 			return m
 		}},
-		{"one-byte-instructions", []int{100_000, 1_000_000, 10_000_000, 40_000_000}, func(n int) *wasm.Module {
+		{"one-byte-instructions", []int{100_000, 990_000, 10_000_000, 40_000_000}, func(n int) *wasm.Module {
 			return one(0, constant(1), times(n, []byte{opI32Eqz}), []byte{opDrop})
 		}},
 		{"unreachable-code", []int{100_000, 10_000_000, 40_000_000}, func(n int) *wasm.Module {
 			return one(0, []byte{opReturn}, times(n, []byte{opI32Eqz}), []byte{opDrop})
 		}},
 		{"nothing", []int{100_000, 10_000_000, 60_000_000}, func(n int) *wasm.Module { return one(0, times(n, []byte{1})) }},
-		{"memory-grow", []int{1000, 10_000, 100_000, 500_000}, func(n int) *wasm.Module { return one(0, times(n, grow)) }},
-		{"memory-fill", []int{1000, 10_000, 100_000, 500_000}, func(n int) *wasm.Module { return one(0, times(n, fill)) }},
-		{"table-grow", []int{1000, 10_000, 100_000, 500_000}, func(n int) *wasm.Module {
+		{"memory-grow", []int{1000, 5000, 10_000, 100_000, 500_000}, func(n int) *wasm.Module { return one(0, times(n, grow)) }},
+		{"memory-fill", []int{1000, 5000, 10_000, 100_000, 500_000}, func(n int) *wasm.Module { return one(0, times(n, fill)) }},
+		{"table-grow", []int{1000, 5000, 10_000, 100_000, 500_000}, func(n int) *wasm.Module {
 			m := one(0, times(n, table))
 			m.Tables = []wasm.Table{{Elem: wasm.FuncRef}}
 			return m
 		}},
-		{"references", []int{1000, 10_000, 100_000, 500_000}, func(n int) *wasm.Module {
+		{"references", []int{1000, 44_000, 100_000, 500_000}, func(n int) *wasm.Module {
 			return one(0, times(n, op(opRefFunc, 0), []byte{opDrop}))
 		}},
-		{"calls", []int{1000, 10_000, 100_000, 500_000, 5_000_000}, func(n int) *wasm.Module { return one(0, times(n, op(opCall, 2))) }},
-		{"indirect-calls", []int{1000, 10_000, 100_000, 500_000}, func(n int) *wasm.Module {
+		{"calls", []int{1000, 10_000, 110_000, 500_000, 5_000_000}, func(n int) *wasm.Module { return one(0, times(n, op(opCall, 2))) }},
+		{"indirect-calls", []int{1000, 12_000, 100_000, 500_000}, func(n int) *wasm.Module {
 			m := one(0, times(n, constant(0), op(opIndirect, typePlain), []byte{0}))
 			m.Tables = []wasm.Table{{Elem: wasm.FuncRef, Limits: wasm.Limits{Min: 10}}}
 			return m
 		}},
-		{"table-gets", []int{1000, 10_000, 100_000, 500_000}, func(n int) *wasm.Module {
+		{"table-gets", []int{1000, 42_000, 100_000, 500_000}, func(n int) *wasm.Module {
 			m := one(0, times(n, constant(0), []byte{opTableGet, 0, opDrop}))
 			m.Tables = []wasm.Table{{Elem: wasm.FuncRef, Limits: wasm.Limits{Min: 10}}}
 			return m
 		}},
-		{"divisions", []int{1000, 10_000, 100_000, 1_000_000}, func(n int) *wasm.Module {
+		{"divisions", []int{1000, 45_000, 100_000, 1_000_000}, func(n int) *wasm.Module {
 			return one(0, loads(1), times(n, division), []byte{opDrop})
 		}},
-		{"roundings", []int{1000, 10_000, 100_000}, func(n int) *wasm.Module { return one(0, times(n, round)) }},
-		{"truncations", []int{1000, 10_000, 100_000, 1_000_000}, func(n int) *wasm.Module {
+		{"roundings", []int{1000, 9700, 100_000}, func(n int) *wasm.Module { return one(0, times(n, round)) }},
+		{"truncations", []int{1000, 45_000, 100_000, 1_000_000}, func(n int) *wasm.Module {
 			return one(0, loads(1), times(n, []byte{0xb9, 0xb0}), []byte{opDrop})
 		}},
-		{"shuffles", []int{1000, 10_000, 100_000, 1_000_000}, func(n int) *wasm.Module { return one(0, times(n, shuffle)) }},
-		{"constants", []int{1000, 10_000, 100_000, 1_000_000}, func(n int) *wasm.Module {
+		{"shuffles", []int{1000, 24_000, 100_000, 1_000_000}, func(n int) *wasm.Module { return one(0, times(n, shuffle)) }},
+		{"constants", []int{1000, 36_000, 100_000, 1_000_000}, func(n int) *wasm.Module {
 			return one(0, times(n, constant(0), []byte{0xfd, 0x0c}, make([]byte, 16), []byte{0xfd, 0x0b, 0, 0}))
 		}},
-		{"loads", []int{10_000, 100_000, 1_000_000, 8_000_000}, func(n int) *wasm.Module { return one(1, chase(n, 0)) }},
-		{"stores", []int{10_000, 100_000, 1_000_000, 8_000_000}, func(n int) *wasm.Module {
+		{"loads", []int{10_000, 62_000, 100_000, 1_000_000, 8_000_000}, func(n int) *wasm.Module { return one(1, chase(n, 0)) }},
+		{"stores", []int{10_000, 66_000, 100_000, 1_000_000, 8_000_000}, func(n int) *wasm.Module {
 			return one(0, times(n, constant(0), constant(0), []byte{0x36, 2, 0}))
 		}},
-		{"selects", []int{10_000, 100_000, 1_000_000}, func(n int) *wasm.Module {
+		{"selects", []int{10_000, 60_000, 1_000_000}, func(n int) *wasm.Module {
 			return one(0, loads(1), times(n, loads(1), []byte{opMemorySize, 0, opSelect}), []byte{opDrop})
 		}},
 	}
 }
 
-func repeat[T any](s []T, n int) (all []T) {
-	for range n {
-		all = append(all, s...)
-	}
-	return all
+// added has functions that add a local to another so many times; to double itself
+// again and again where both are the same.
+func added(functions, additions, other int) *wasm.Module {
+	m := module()
+	load := code(loads(1), op(opLocalSet, 0), loads(1), op(opLocalSet, 1))
+	add(m, typePlain, 2, load, times(additions, op(opLocalGet, 0), op(opLocalGet, other), []byte{opI64Add}, op(opLocalSet, 0)),
+		constant(0), op(opLocalGet, 0), []byte{opI64Store, 3, 0})
+	m.Functions = append(m.Functions[:2], slices.Repeat(m.Functions[2:], functions)...)
+	m.Code = append(m.Code[:2], slices.Repeat(m.Code[2:], functions)...)
+	return m
 }

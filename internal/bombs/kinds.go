@@ -22,9 +22,9 @@ func Kinds() []Kind { return slices.Concat(declared(), control(), values(), stra
 // declared are modules that declare much.
 func declared() []Kind {
 	return []Kind{
-		{"locals-in-functions", []int{100, 1000, 12_000}, func(n int) *wasm.Module { return repeated(n, 50_000) }},
-		{"functions", []int{10_000, 100_000, 999_990, 1_000_001}, func(n int) *wasm.Module { return repeated(n, 0) }},
-		{"types", []int{100_000, 999_990, 1_000_001}, func(n int) *wasm.Module {
+		{"locals-in-functions", []int{50, 100, 1000, 12_000}, func(n int) *wasm.Module { return repeated(n, 50_000) }},
+		{"functions", []int{10_000, 90_000, 100_000, 999_990, 1_000_001}, func(n int) *wasm.Module { return repeated(n, 0) }},
+		{"types", []int{1000, 99_998, 999_990, 1_000_001}, func(n int) *wasm.Module {
 			m := module()
 			m.Types = append(m.Types, make([]wasm.FuncType, n)...)
 			return m
@@ -36,7 +36,7 @@ func declared() []Kind {
 			}
 			return m
 		}},
-		{"parameters-in-types", []int{100, 10_000, 60_000}, func(n int) *wasm.Module {
+		{"parameters-in-types", []int{100, 990, 10_000, 60_000}, func(n int) *wasm.Module {
 			m := module()
 			signature(m, 1000, 0)
 			m.Types = append(m.Types, slices.Repeat(m.Types[2:], n)...)
@@ -61,21 +61,21 @@ func declared() []Kind {
 			m.Exports[1].Index, m.Exports[2].Index = 1, 2
 			return m
 		}},
-		{"exports", []int{1000, 100_000, 999_990}, func(n int) *wasm.Module {
+		{"exports", []int{1000, 99_990, 999_990}, func(n int) *wasm.Module {
 			m := module()
 			for i := range n {
 				m.Exports = append(m.Exports, wasm.Export{Name: strconv.Itoa(i), Kind: wasm.KindFunc})
 			}
 			return m
 		}},
-		{"exports-of-one-function-with-names", []int{1000, 60_000}, func(n int) *wasm.Module {
+		{"exports-with-long-names", []int{1000, 8000, 60_000}, func(n int) *wasm.Module {
 			m := module()
 			for i := range n {
 				m.Exports = append(m.Exports, wasm.Export{Name: strconv.Itoa(i) + strings.Repeat("x", 1000), Kind: wasm.KindFunc})
 			}
 			return m
 		}},
-		{"globals", []int{1000, 10_000, 999_990}, func(n int) *wasm.Module {
+		{"globals", []int{1000, 249_990, 999_990}, func(n int) *wasm.Module {
 			m := module()
 			globals(m, n)
 			return m
@@ -88,6 +88,11 @@ func declared() []Kind {
 		{"data-segments", []int{1000, 99_990, 1_000_000}, func(n int) *wasm.Module {
 			m := module()
 			m.Data = wasm.Segments{Count: uint32(n), Raw: times(n, []byte{0, opI32Const, 0, opEnd, 1, 0})}
+			return m
+		}},
+		{"data", []int{1 << 20, 60 << 20}, func(n int) *wasm.Module {
+			m := module()
+			m.Data = wasm.Segments{Count: 1, Raw: code([]byte{1}, number(n), make([]byte, n))}
 			return m
 		}},
 		{"element-segments", []int{1000, 99_990, 1_000_000}, func(n int) *wasm.Module {
@@ -106,19 +111,19 @@ func declared() []Kind {
 			m.Elements = wasm.Segments{Count: 1, Raw: code([]byte{5, funcref}, number(n), times(n, []byte{opRefNull, funcref, opEnd}))}
 			return m
 		}},
-		{"constant-expressions", []int{1000, 1_000_000, 20_000_000}, func(n int) *wasm.Module {
+		{"constant-expressions", []int{490, 1_000_000, 20_000_000}, func(n int) *wasm.Module {
 			m := module()
 			add := times(n, []byte{opI64Const, 1, opI64Add})
 			m.Globals = []wasm.Global{{Type: wasm.GlobalType{Value: wasm.I64}, Init: code([]byte{opI64Const, 1}, add, end)}}
 			return m
 		}},
-		{"deep-constant-expressions", []int{1000, 1_000_000, 20_000_000}, func(n int) *wasm.Module {
+		{"deep-constant-expressions", []int{490, 1_000_000, 20_000_000}, func(n int) *wasm.Module {
 			m := module()
 			init := code(times(n, []byte{opI64Const, 1}), times(n-1, []byte{opI64Add}), end)
 			m.Globals = []wasm.Global{{Type: wasm.GlobalType{Value: wasm.I64}, Init: init}}
 			return m
 		}},
-		{"custom-sections", []int{1000, 999_990, 5_000_000}, func(n int) *wasm.Module {
+		{"custom-sections", []int{1000, 99_990, 999_990, 5_000_000}, func(n int) *wasm.Module {
 			m := module()
 			m.Customs = slices.Repeat([]wasm.Custom{{Name: "x"}}, n)
 			return m
@@ -128,14 +133,12 @@ func declared() []Kind {
 			m.Customs = []wasm.Custom{{Name: "producers", Data: code([]byte{1, 1, 'x'}, number(n), make([]byte, 2*n))}}
 			return m
 		}},
-		{"names-of-functions", []int{1000, 100_000}, func(n int) *wasm.Module {
+		{"names-of-functions", []int{1000, 90_000, 100_000}, func(n int) *wasm.Module {
 			m := repeated(n, 0)
-			names := number(n)
+			names, long := number(n), strings.Repeat("\x1b", 500)
 			for i := range n {
-				names = code(names, number(i), number(500), []byte(strings.Repeat("\x1b", 500)))
-				if len(names) > 50<<20 {
-					break
-				}
+				names = append(append(names, number(i)...), number(500)...)
+				names = append(names, long...)
 			}
 			m.Customs = []wasm.Custom{{Name: "name", Data: code([]byte{1}, number(len(names)), names), After: 11}}
 			return m

@@ -94,7 +94,5 @@ type Restart struct {
 // "components[1].source", with the place where the file gives it.
 func (f *File) Mistake(path, text string) *Mistake {
 	at := f.marks[path]
-	m := &Mistake{File: f.name, Line: at.line, Column: at.column, Path: path, Text: text}
-	m.quote(f.lines)
-	return m
+	return newMistake(f.name, at, path, text, f.lines)
 }

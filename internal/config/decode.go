@@ -66,6 +66,7 @@ type decoder struct {
 	built    Built
 	anchors  map[string]ast.Node
 	mistakes Mistakes
+	values   int // that were decoded
 }
 
 // place is a position in a file, counted from 1; columns are characters.
@@ -94,9 +95,7 @@ func (d *decoder) note(at place, path, text string) {
 	if len(d.mistakes) == maxMistakes {
 		path, text = "", fmt.Sprintf("these are %d mistakes, what follows was not looked at", maxMistakes)
 	}
-	m := &Mistake{File: d.file.name, Line: at.line, Column: at.column, Path: path, Text: text}
-	m.quote(d.file.lines)
-	d.mistakes = append(d.mistakes, m)
+	d.mistakes = append(d.mistakes, newMistake(d.file.name, at, path, text, d.file.lines))
 }
 
 func (d *decoder) notef(n ast.Node, path, format string, args ...any) {
@@ -136,7 +135,7 @@ func (d *decoder) resolve(path string, n ast.Node) ast.Node {
 
 // value decodes n into the Go value. Values that were found wrong are left zero.
 func (d *decoder) value(path string, n ast.Node, into reflect.Value, r rules) {
-	if n = d.resolve(path, n); n == nil || d.full() {
+	if n = d.resolve(path, n); n == nil || d.full() || !d.counted(path, n) {
 		return
 	}
 	d.file.marks[path] = placeOf(n)
@@ -165,6 +164,16 @@ func (d *decoder) value(path string, n ast.Node, into reflect.Value, r rules) {
 	default:
 		d.number(path, n, into, r)
 	}
+}
+
+// counted bounds how many values are decoded: aliases may stand for the same ones
+// again and again. It notes once that they are too many.
+func (d *decoder) counted(path string, n ast.Node) bool {
+	d.values++
+	if d.values == maxValues {
+		d.notef(n, path, "the file and its aliases have more than %d values", maxValues)
+	}
+	return d.values < maxValues
 }
 
 // text decodes a type that has a syntax of its own: an id, a size.
@@ -284,7 +293,7 @@ func (d *decoder) sequence(path string, n ast.Node, into reflect.Value, r rules)
 // pairs decodes a component's own settings, whose keys are the guest's affair.
 func (d *decoder) pairs(path string, n ast.Node, into *Pairs) {
 	for _, e := range d.entries(path, n) {
-		if d.full() {
+		if d.full() || !d.counted(path, n) {
 			return
 		}
 		d.file.marks[e.path] = placeOf(e.keyNode)

@@ -14,8 +14,9 @@ import (
 const (
 	maxDepth   = 32      // lists and mappings in each other; the schema needs eight
 	maxTokens  = 50_000  // words and signs, which are some 1,000 components
-	maxSigns   = 200_000 // characters that may begin or end one, in texts and comments too
+	maxSigns   = 400_000 // characters that may begin or end one, in texts and comments too
 	maxAliases = 1000
+	maxValues  = 200_000 // with what aliases stand for
 )
 
 // bounded reports whether the tokens are few enough and nested little enough to be

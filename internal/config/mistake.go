@@ -33,10 +33,6 @@ func (m *Mistake) Error() string {
 	return text
 }
 
-// maxPart is how many characters of a path or text are shown. The file has both in
-// its hands: a key may have a megabyte.
-const maxPart = 1000
-
 // Summary returns the first line of Error.
 func (m *Mistake) Summary() string {
 	var b strings.Builder
@@ -46,10 +42,21 @@ func (m *Mistake) Summary() string {
 	}
 	for _, part := range []string{m.Path, m.Text} {
 		if part != "" {
-			b.WriteString(": " + clipTo(part, maxPart))
+			b.WriteString(": " + part)
 		}
 	}
 	return printable(b.String())
+}
+
+// maxPart is how many characters a path or text has at most: a key of the file may
+// have a megabyte.
+const maxPart = 1000
+
+// newMistake returns a mistake at a place of a file with these lines.
+func newMistake(file string, at place, path, text string, lines []string) *Mistake {
+	m := &Mistake{File: file, Line: at.line, Column: at.column, Path: clipTo(path, maxPart), Text: clipTo(text, maxPart)}
+	m.quote(lines)
+	return m
 }
 
 // quoteWidth is how many characters of a line an excerpt shows: a line that is

@@ -82,22 +82,3 @@ func clamp(l *wasm.Limits, allowed uint32, limit Limit, index uint32) error {
 	}
 	return atMost(l.Min, allowed, limit, index)
 }
-
-// CheckNesting walks m's code, for who does not instrument it. A function that is
-// nested more than most blocks deep is a [*LimitError], an instruction that is
-// unknown or broken a [*wasm.FormatError].
-func CheckNesting(m *wasm.Module, most uint32) error {
-	first := m.Len(wasm.KindFunc) - len(m.Functions)
-	for i := range m.Code {
-		in := m.Code[i].Instructions()
-		for in.Next() {
-			if depth := in.Depth - 1; depth > int(most) {
-				return &LimitError{LimitNesting, uint32(first + i), uint64(depth), uint64(most)}
-			}
-		}
-		if err := in.Err(); err != nil {
-			return err
-		}
-	}
-	return nil
-}

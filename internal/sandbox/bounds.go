@@ -17,9 +17,10 @@ import (
 // package wasm reads. Engines take memory for each: 2^31 locals, declared in 6 bytes,
 // cost wazero 18 GB.
 const (
-	maxLocals   = 50_000  // of a function, as in browsers
-	maxTables   = 100     // each as large as limits.table_elements
-	maxSegments = 100_000 // of data, and as many of elements; Wasmtime takes no more
+	maxLocals   = 50_000   // of a function, as in browsers
+	maxTables   = 100      // each as large as limits.table_elements
+	maxSegments = 100_000  // of data, and as many of elements; Wasmtime takes no more
+	maxCode     = 24 << 20 // bytes of all functions
 )
 
 // What compiling may cost, in the units of the weights beside weigher. Compilers keep
@@ -45,8 +46,11 @@ func withinBounds(m *wasm.Module) (cost total, err error) {
 	if n := m.Elements.Count; n > maxSegments {
 		return cost, &core.LimitError{Limit: "element segments", Got: uint64(n), Max: maxSegments}
 	}
-	first := m.Len(wasm.KindFunc) - len(m.Functions)
+	first, bytes := m.Len(wasm.KindFunc)-len(m.Functions), 0
 	for i := range m.Code {
+		if bytes += len(m.Code[i].Expr); bytes > maxCode {
+			return cost, &core.LimitError{Limit: "code", Got: uint64(bytes), Max: maxCode, Unit: "bytes"}
+		}
 		if n := m.Code[i].Locals; n > maxLocals {
 			return cost, inFunction(m, first+i, &core.LimitError{Limit: "locals", Got: uint64(n), Max: maxLocals})
 		}

@@ -95,13 +95,10 @@ func (c *Code) Instrument(m *wasm.Module) (*meter.Result, error) {
 }
 
 // Bound is for engines that do not instrument: it lowers the maxima that m, the
-// guest's module, declares to the limits of memory and tables, checks how deep its
-// code is nested, and has it pause before what takes long.
+// guest's module, declares to the limits of memory and tables, and has it pause before
+// what takes long.
 func (c *Code) Bound(m *wasm.Module) error {
 	err := meter.Bound(m, c.meter())
-	if err == nil {
-		err = meter.CheckNesting(m, maxNesting)
-	}
 	if err == nil {
 		err = meter.AddPauses(m)
 	}

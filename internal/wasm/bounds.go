@@ -10,6 +10,8 @@ const (
 	maxSignatures = 1_000_000 // parameters and results of all types together
 	maxElements   = 1_000_000 // of all element segments together
 	maxConstant   = 1000      // instructions of a constant expression
+	maxNames      = 8 << 20   // bytes of all names of imports, exports and custom sections together
+	maxLabels     = 65_520    // of a jump table, as in browsers
 )
 
 // atMost fails unless n is within a bound.

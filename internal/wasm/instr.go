@@ -206,7 +206,8 @@ func (in *Instructions) control(imm immediate) {
 	case immLabel:
 		in.label()
 	case immLabels:
-		for n := in.r.count(1, "labels"); n > 0 && in.r.err == nil; n-- {
+		n := in.r.count(1, "labels")
+		for in.r.atMost(n, maxLabels, "labels of a jump table"); n > 0 && in.r.err == nil; n-- {
 			in.label()
 		}
 		in.label()

@@ -17,6 +17,7 @@ type reader struct {
 	limit      *LimitError      // beside err, where a bound was the reason
 	parameters int              // of all types so far, results included
 	elements   int              // of all element segments so far
+	names      int              // bytes of all names so far
 	used       [KindTag + 1]use // by constant expressions and element segments
 	valueTypes use              // by value types
 	funcs      []site           // where function indices stand, if noteFuncs
@@ -196,6 +197,10 @@ func (r *reader) index(n int, what string) uint32 {
 func (r *reader) name(what string) string {
 	start := r.pos
 	b := r.take(uint64(r.u32("length of "+what)), what)
+	r.names += len(b)
+	if !r.atMost(r.names, maxNames, "bytes of names") {
+		return ""
+	}
 	if !utf8.Valid(b) {
 		r.fail(start, "expected %s in UTF-8, got %q", what, b[:min(len(b), 40)])
 	}

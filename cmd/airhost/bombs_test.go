@@ -1,0 +1,107 @@
+//go:build linux && !race
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/airhost/airhost/backends/wasmtime"
+	"github.com/airhost/airhost/internal/bombs"
+)
+
+// allBombs has TestBombs check all sizes of all kinds, which takes minutes, and log a
+// table.
+const allBombs = "AIRHOST_BOMBS"
+
+// bombMemory is how much memory checking a bomb may take.
+const bombMemory = 512 << 20
+
+// TestBombs checks modules that are made to cost whoever compiles them much, each by a
+// process of its own, of which it bounds the memory and what it prints. The race
+// detector would multiply the memory.
+func TestBombs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes half a minute")
+	}
+	engines := []string{"wazero"}
+	if wasmtime.Available {
+		engines = append(engines, "wasmtime")
+	}
+	for _, kind := range bombs.Kinds() {
+		sizes := kind.Sizes
+		if os.Getenv(allBombs) == "" {
+			sizes = sizes[1:2]
+		}
+		for _, n := range sizes {
+			file := filepath.Join(t.TempDir(), "bomb.wasm")
+			if err := os.WriteFile(file, kind.Make(n).Encode(), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			for _, engine := range engines {
+				checkBomb(t, file, engine, fmt.Sprintf("%s %d", kind.Name, n))
+			}
+			inspectBomb(t, file, kind.Name)
+		}
+	}
+}
+
+func checkBomb(t *testing.T, file, engine, name string) {
+	t.Helper()
+	configuration := filepath.Join(filepath.Dir(file), engine+".yaml")
+	text := fmt.Sprintf("components:\n  - {id: a/b, source: %s, engine: %s}\n", file, engine)
+	if err := os.WriteFile(configuration, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	b := explode(t, "check", configuration, "--cache", "")
+	if b.memory > bombMemory {
+		t.Errorf("%s on %s: %d MiB", name, engine, b.memory>>20)
+	}
+	if len(b.output) > 64<<10 {
+		t.Errorf("%s on %s: it printed %d bytes", name, engine, len(b.output))
+	}
+	if os.Getenv(allBombs) != "" {
+		_, why, _ := strings.Cut(b.output, "source: "+file+": ")
+		why, _, _ = strings.Cut(why, "\n")
+		t.Logf("| %s | %s | %.1f s | %d MiB | %.100s |", name, engine, b.seconds, b.memory>>20, why)
+	}
+}
+
+func inspectBomb(t *testing.T, file, name string) {
+	t.Helper()
+	for _, args := range [][]string{{"inspect", file}, {"inspect", "--json", file}} {
+		b := explode(t, args...)
+		if b.memory > bombMemory || len(b.output) > 4<<20 {
+			t.Errorf("%s: %q took %d MiB and printed %d bytes", name, args[:len(args)-1], b.memory>>20, len(b.output))
+		}
+	}
+}
+
+// blast is what a bomb did.
+type blast struct {
+	output  string
+	memory  int64 // in bytes
+	seconds float64
+}
+
+// explode runs airhost as a process of its own.
+func explode(t *testing.T, args ...string) blast {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), os.Args[0], args...)
+	command.Env = slices.Concat(os.Environ(), []string{asAirhost + "=1"})
+	var output bytes.Buffer
+	command.Stdout, command.Stderr = &output, &output
+	err := command.Run()
+	if command.ProcessState == nil || !command.ProcessState.Exited() {
+		t.Fatalf("%q: %v", args, err)
+	}
+	state := command.ProcessState
+	return blast{output.String(), state.SysUsage().(*syscall.Rusage).Maxrss << 10, (state.UserTime() + state.SystemTime()).Seconds()}
+}
