@@ -48,9 +48,6 @@ func pauses(m *wasm.Module) (*meter.Result, error) {
 	if err := meter.Bound(&bounded, limits); err != nil {
 		return nil, err
 	}
-	if err := meter.CheckNesting(&bounded, limits.MaxNesting); err != nil {
-		return nil, err
-	}
 	if err := meter.AddPauses(&bounded); err != nil {
 		return nil, err
 	}
