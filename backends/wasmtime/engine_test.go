@@ -3,6 +3,7 @@
 package wasmtime_test
 
 import (
+	"slices"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -10,6 +11,7 @@ import (
 	"github.com/airhost/airhost/backends/wasmtime"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/enginetest"
+	"github.com/airhost/airhost/internal/wasm"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -26,3 +28,22 @@ func harness() enginetest.Harness {
 func TestEngine(t *testing.T) { enginetest.Run(t, harness()) }
 
 func TestWasm(t *testing.T) { enginetest.RunWasm(t, harness()) }
+
+// TestLongFunctions has the suite run guests with a function of 240,000 instructions that
+// Cranelift's optimizer takes 1.6 GB for: without it, their code is good all the same.
+func TestLongFunctions(t *testing.T) {
+	h := harness()
+	h.Actor, h.Responder = withLongFunction(t, h.Actor), withLongFunction(t, h.Responder)
+	enginetest.Run(t, h)
+}
+
+func withLongFunction(t *testing.T, src core.Source) core.Source {
+	t.Helper()
+	m, err := wasm.Parse(src.Code)
+	must(t, err)
+	m.Types = append(m.Types, wasm.FuncType{Params: []wasm.ValueType{wasm.I64}, Results: []wasm.ValueType{wasm.I64}})
+	m.Functions = append(m.Functions, uint32(len(m.Types)-1))
+	double := []byte{0x20, 0, 0x20, 0, 0x7c, 0x21, 0} // local 0 and itself, added
+	m.Code = append(m.Code, wasm.Code{Expr: append(slices.Repeat(double, 60_000), 0x20, 0, 0x0b)})
+	return core.Source{Code: m.Encode()}
+}

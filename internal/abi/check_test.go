@@ -152,3 +152,23 @@ func TestWASIIsWhole(t *testing.T) {
 		}
 	}
 }
+
+// TestProblemsAreBounded: what is said about a module is short, whatever its names and
+// types are, and escaped.
+func TestProblemsAreBounded(t *testing.T) {
+	long := strings.Repeat("\x1b", 1<<20)
+	m := &wasm.Module{Types: []wasm.FuncType{{Params: slices.Repeat([]wasm.ValueType{wasm.I64}, 1000)}}}
+	for range 1000 {
+		m.Imports = append(m.Imports,
+			wasm.Import{Module: abi.HostServices, Name: "log"}, wasm.Import{Module: abi.HostServices, Name: long}, wasm.Import{Module: long, Name: long})
+	}
+	problems := abi.Check(m)
+	if len(problems) != 21 || problems[20] != "and 2,983 more" {
+		t.Errorf("%d problems, the last is %q", len(problems), problems[len(problems)-1])
+	}
+	for _, problem := range problems {
+		if len(problem) > 2<<10 || strings.Contains(problem, "\x1b") {
+			t.Errorf("%d bytes: %.200q", len(problem), problem)
+		}
+	}
+}

@@ -71,7 +71,7 @@ func control() []Kind {
 // values are functions that keep or move many values.
 func values() []Kind {
 	return []Kind{
-		{"locals-read-after-branches", []int{100, 900, 10_000, 49_000}, func(n int) *wasm.Module { return joined(n, 600) }},
+		{"locals-read-after-branches", []int{100, 700, 900, 10_000, 49_000}, func(n int) *wasm.Module { return joined(n, 600) }},
 		{"locals-read-after-many-branches", []int{10, 100, 1000}, func(n int) *wasm.Module { return joined(n, 20_000) }},
 		{"locals-in-loops", []int{100, 1000, 10_000}, func(n int) *wasm.Module {
 			var expr []byte
