@@ -29,7 +29,7 @@ const (
 // reach a seventh of the bound, unless they are a table that a compiler has written.
 const (
 	maxFunctionCost = 1_000_000  // of a function
-	maxCost         = 45_000_000 // of all functions: some 16 MiB of usual code
+	maxCost         = 33_000_000 // of all functions: some 12 MiB of usual code
 	maxProducts     = 6_000_000  // of values times blocks, and blocks times blocks, of all functions
 )
 

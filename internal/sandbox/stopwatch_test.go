@@ -17,7 +17,6 @@ type world struct {
 	thread  int
 	used    map[int]time.Duration // of each thread, by whomever
 	guest   time.Duration         // what the guest has run on any, since the first look
-	moves   int                   // stretches in which the guest changed its thread
 	shared  time.Duration         // what others ran on its thread, as far as the watch may count it
 	missing time.Duration         // what the watch may have missed
 	strayed time.Duration         // what the guest has run elsewhere than on the thread whose clock was read last
