@@ -23,13 +23,14 @@ const (
 	maxCode     = 24 << 20 // bytes of all functions
 )
 
-// What compiling may cost, in the units of the weights beside weigher. Compilers keep
-// all of a function in memory while they compile it, and the machine code of all
-// functions until the end. What the largest programs need is in RATIONALE.md: functions
-// reach a seventh of the bound, unless they are a table that a compiler has written.
+// What compiling may cost, in the units of the weights beside weigher: memory of at
+// most 512 MiB, and a time that is in proportion to the code. Compilers keep all of a
+// function in memory while they compile it, some 300 bytes a unit, and the machine code
+// of all functions until the end, some 8 bytes a unit.
 const (
 	maxFunctionCost = 1_000_000  // of a function
-	maxCost         = 33_000_000 // of all functions: some 12 MiB of usual code
+	maxCost         = 50_000_000 // of all functions, and of the largest one more:
+	heldAtOnce      = 25         // times what it costs, since all of it is held at once
 	maxProducts     = 6_000_000  // of values times blocks, and blocks times blocks, of all functions
 )
 
@@ -67,6 +68,9 @@ type total struct {
 	errAt            int
 }
 
+// cost is what compiling the module takes of memory.
+func (t *total) cost() int { return t.linear + t.products + heldAtOnce*t.largest }
+
 // compileCost bounds what compiling the code costs.
 func compileCost(m *wasm.Module, first int) (sum total, err error) {
 	sum = weigh(m, first)
@@ -78,8 +82,8 @@ func compileCost(m *wasm.Module, first int) (sum total, err error) {
 		}
 	case sum.largest > maxFunctionCost:
 		err = inFunction(m, sum.at, &core.LimitError{Limit: "compile cost of a function", Got: uint64(sum.largest), Max: maxFunctionCost})
-	case sum.linear+sum.products > maxCost:
-		err = &core.LimitError{Limit: "compile cost", Got: uint64(sum.linear + sum.products), Max: maxCost}
+	case sum.cost() > maxCost:
+		err = &core.LimitError{Limit: "compile cost", Got: uint64(sum.cost()), Max: maxCost}
 	case sum.products > maxProducts:
 		err = &core.LimitError{Limit: "compile cost of branches and values", Got: uint64(sum.products), Max: maxProducts}
 	}

@@ -11,11 +11,11 @@ import (
 // of wazero and Wasmtime, of whichever takes more, with code that does one thing many
 // times (package bombs).
 const (
-	costFunction = 480 // of each function
+	costFunction = 750 // of each function
 	costAccess   = 12  // a load or store: its address is checked
 	costCall     = 8
 	costIndirect = 80 // a call by a table
-	costTable    = 32 // table.get, table.set, ref.func
+	costTable    = 40 // reading or writing an element of a table
 	costDear     = 20 // what is many instructions of the processor, or a call of the engine
 	costBlock    = 4  // a block, and each branch, which begins one
 	costLoop     = 4  // a loop, for each loop around it
@@ -177,7 +177,7 @@ func weight(op wasm.Opcode) int {
 		return costIndirect
 	case op >= 0x28 && op <= 0x3e, op >= 0xfd00 && op <= 0xfd0d: // loads, stores, vector constants and shuffles
 		return costAccess
-	case op == 0x25, op == 0x26, op == wasm.OpRefFunc: // table.get, table.set
+	case op == 0x25, op == 0x26: // table.get, table.set
 		return costTable
 	case dear(op), paused(op):
 		return costDear
@@ -188,6 +188,7 @@ func weight(op wasm.Opcode) int {
 // dear are instructions that need many of the processor's.
 func dear(op wasm.Opcode) bool {
 	switch {
+	case op == wasm.OpRefFunc:
 	case op >= 0x6d && op <= 0x70, op >= 0x7f && op <= 0x82: // integer div and rem
 	case op >= 0xa8 && op <= 0xb1, op >= 0xfc00 && op <= 0xfc07: // truncations
 	case op >= 0xfd54 && op <= 0xfdff: // of vectors
