@@ -6,7 +6,7 @@ GUESTS  := $(OUT)/guests
 PACKAGES = ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build guests run test check race nocgo vet staticcheck format tidy modules rebuild bench reference fuzz soak clean
+.PHONY: help setup build guests run test check race nocgo vet staticcheck format tidy modules rebuild bench reference fuzz soak bombs clean
 
 # Modules of their own, so that users of the library do not inherit what they need.
 MODULES := results/peers examples/redis-broker
@@ -83,6 +83,9 @@ fuzz: ## run each fuzz target for FUZZTIME (1m)
 
 soak: ## load both cores for a minute under the race detector
 	@AIRHOST_LOAD=1m $(GO) test -race -count=1 -timeout 15m -run 'TestLoad|TestSoak' ./core/host
+
+bombs: ## check modules made to cost much, all kinds and sizes on both engines, with a table
+	@AIRHOST_BOMBS=1 $(GO) test -count=1 -v -timeout 60m -run '^TestBombs$$' ./cmd/airhost
 
 clean: ## remove what was built
 	@rm -rf $(OUT)
