@@ -182,7 +182,9 @@ func TestStopWhileLoaded(t *testing.T) {
 		asker := o.requester("a/slow", 0)
 		asker.shutdown = func(guest.Host) { stopped.Add(1) }
 		release := make(chan struct{})
-		h.deploy("a/slow", responder(func([]byte) ([]byte, error) { <-release; return nil, nil }))
+		slow := deployment("a/slow", responder(func([]byte) ([]byte, error) { <-release; return nil, nil }))
+		slow.Limits.HandlerTime = time.Minute // however busy the machine is
+		check(t, h.Deploy(within(t), slow))
 		h.deploy("a/asker", asker)
 		h.deploy("a/idle", echo)
 		for range 3 {
