@@ -26,12 +26,13 @@ func TestPrograms(t *testing.T) {
 	if testing.Short() {
 		t.Skip("real programs take half a minute")
 	}
+	paths := components(t)
 	_, spectest := specification(t)
 	all := slices.DeleteFunc(slices.Clone(targets(t)), func(t target) bool { return t.engine.name() == "interpreter" }) // too slow
 	var counts tally
 	seen := make(map[[sha256.Size]byte]bool) // many have the same modules beside their own
 	t.Run("components", func(t *testing.T) {
-		for _, path := range components(t) {
+		for _, path := range paths {
 			s := programScript(t, path, seen, &counts)
 			t.Run(strings.TrimSuffix(filepath.Base(path), ".wasm"), func(t *testing.T) {
 				t.Parallel()
