@@ -30,7 +30,7 @@ const (
 const (
 	maxFunctionCost = 1_000_000  // of a function
 	maxCost         = 50_000_000 // of all functions, and of the largest one more:
-	heldAtOnce      = 25         // times what it costs, since all of it is held at once
+	heldAtOnce      = 27         // times what it costs, since all of it is held at once
 	maxProducts     = 6_000_000  // of values times blocks, and blocks times blocks, of all functions
 )
 
