@@ -49,7 +49,7 @@ func newInstance(c *component, env core.Environment) (*instance, error) {
 	in.Env, in.Code, in.Alone = env, c.code, true // a call of C keeps its thread
 	in.Bind((*guest)(in))
 	if c.counter != "" && env.Limits.Fuel > 0 {
-		in.Budget = sandbox.NewBudget(env.Limits.Fuel)
+		in.Budget.Limit(env.Limits.Fuel)
 	}
 	handle, ok := instances.add(in)
 	if !ok {

@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 
 	"github.com/tetratelabs/wazero"
@@ -59,6 +60,8 @@ type Engine struct {
 	cache   wazero.CompilationCache // nil without a directory
 	arena   arena
 	closed  atomic.Bool
+
+	interprets bool
 }
 
 var _ core.Engine = (*Engine)(nil)
@@ -70,7 +73,8 @@ func New(config Config) (*Engine, error) {
 	}
 	e := &Engine{config: config}
 	options := wazero.NewRuntimeConfig() // compiles where it can
-	if config.Interpreter {
+	e.interprets = config.Interpreter || runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64"
+	if e.interprets {
 		options = wazero.NewRuntimeConfigInterpreter()
 	}
 	options = options.WithCoreFeatures(features).WithDebugInfoEnabled(false)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/meter"
 	"github.com/airhost/airhost/internal/sandbox"
 )
 
@@ -29,13 +30,22 @@ type instance struct {
 
 var _ core.Instance = (*instance)(nil)
 
+// interpretedSlice is the fuel of a slice where code is interpreted: docs/costs.md says
+// how much longer it takes.
+const interpretedSlice = meter.Slice / 4
+
 func newInstance(c *component, module api.Module, memory *memory, env core.Environment) *instance {
 	in := &instance{component: c, module: module, memory: memory}
 	in.Env, in.Code = env, c.guest.Code
 	in.Bind((*guest)(in))
+	counter := module.ExportedGlobal(c.guest.instrumented.CounterGlobal).(api.MutableGlobal)
+	if c.engine.interprets {
+		in.Budget.Slice = interpretedSlice
+		counter.Set(interpretedSlice)
+	}
 	if c.fuel && env.Limits.Fuel > 0 {
-		counter := module.ExportedGlobal(c.guest.instrumented.CounterGlobal)
-		in.counter, in.Budget = counter.(api.MutableGlobal), sandbox.NewBudget(env.Limits.Fuel)
+		in.Budget.Limit(env.Limits.Fuel)
+		in.counter = counter
 	}
 	return in
 }

@@ -11,7 +11,7 @@ import (
 type Cost struct {
 	Instructions string
 	Fuel         int64  // for each execution
-	Per          string // what costs 1 more fuel each, "" if the cost is fixed
+	Per          string // what costs more and how much, "" if the cost is fixed
 
 	ops [][2]wasm.Opcode // ranges, first and last
 }
@@ -37,15 +37,16 @@ var costs = []Cost{
 	{"floating-point div and sqrt", 8, "", [][2]wasm.Opcode{{0x91, 0x91}, {0x95, 0x95}, {0x9f, 0x9f}, {0xa3, 0xa3}}},
 	{"vector div and sqrt", 8, "", [][2]wasm.Opcode{{0xfde3, 0xfde3}, {0xfde7, 0xfde7}, {0xfdef, 0xfdef}, {0xfdf3, 0xfdf3}}},
 	{"ref.func", 50, "", [][2]wasm.Opcode{{0xd2, 0xd2}}},
-	{"memory.init, memory.copy, memory.fill", 8, "64 bytes", [][2]wasm.Opcode{{0xfc08, 0xfc08}, {0xfc0a, 0xfc0b}}},
-	{"table.init, table.copy, table.fill", 8, "8 elements", [][2]wasm.Opcode{{0xfc0c, 0xfc0c}, {0xfc0e, 0xfc0e}, {0xfc11, 0xfc11}}},
-	{"table.grow", 1000, "8 elements", [][2]wasm.Opcode{{0xfc0f, 0xfc0f}}},
-	{"memory.grow", 1000, "64 bytes", [][2]wasm.Opcode{{0x40, 0x40}}},
+	{"memory.init, memory.copy, memory.fill", 8, "1 per 64 bytes", [][2]wasm.Opcode{{0xfc08, 0xfc08}, {0xfc0a, 0xfc0b}}},
+	{"table.init", 8, "8 per element", [][2]wasm.Opcode{{0xfc0c, 0xfc0c}}},
+	{"table.copy, table.fill", 8, "1 per 8 elements", [][2]wasm.Opcode{{0xfc0e, 0xfc0e}, {0xfc11, 0xfc11}}},
+	{"table.grow", 1000, "1 per 8 elements", [][2]wasm.Opcode{{0xfc0f, 0xfc0f}}},
+	{"memory.grow", 1000, "1 per 64 bytes", [][2]wasm.Opcode{{0x40, 0x40}}},
 	{"memory.atomic.notify, memory.atomic.wait32, memory.atomic.wait64", 1000, "", [][2]wasm.Opcode{{0xfe00, 0xfe02}}},
 	{"other atomic instructions", 8, "", [][2]wasm.Opcode{{0xfe03, 0xfe4e}}},
-	{"besides, what br, br_if, br_table, br_on_null, br_on_non_null, return, loop, if, else, end, calls and exceptions carry", 0, "16 values", nil},
-	{"besides, br, br_if, br_table, br_on_null, br_on_non_null, loop, if, else, end", 0, "64 locals of the function", nil},
-	{"besides, entering a function", 0, "16 of its parameters and locals", nil},
+	{"besides, what br, br_if, br_table, br_on_null, br_on_non_null, return, loop, if, else, end, calls and exceptions carry", 0, "1 per 16 values", nil},
+	{"besides, br, br_if, br_table, br_on_null, br_on_non_null, loop, if, else, end", 0, "1 per 64 locals of the function", nil},
+	{"besides, entering a function", 0, "1 per 16 of its parameters and locals", nil},
 }
 
 // What values that are carried and locals that may be cost: 1 per so many. A branch
@@ -70,7 +71,7 @@ func CostTable() string {
 	for _, c := range Costs() {
 		fmt.Fprintf(&b, "| %s | %d", c.Instructions, c.Fuel)
 		if c.Per != "" {
-			fmt.Fprintf(&b, " + 1 per %s", c.Per)
+			fmt.Fprintf(&b, " + %s", c.Per)
 		}
 		b.WriteString(" |\n")
 	}

@@ -43,9 +43,11 @@ func (b *slowBody) test() {
 
 // chargePiece charges for one piece.
 func (b *slowBody) chargePiece() {
-	if b.checks != nil {
-		b.out = b.checks.charge(b.out, b.piece>>-b.shift)
+	if b.checks == nil {
+		return
 	}
+	fuel := b.piece << max(b.shift, 0) >> max(-b.shift, 0)
+	b.out = b.checks.charge(b.out, fuel)
 }
 
 // chargeSize charges for the size, a parameter which is on top of the stack.

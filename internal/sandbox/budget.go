@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"math"
 
 	"github.com/airhost/airhost/core"
@@ -15,19 +16,25 @@ import (
 //
 // The zero value is a budget without a limit.
 type Budget struct {
+	// Slice is how much fuel a guest gets at a time, 0 for [meter.Slice]. An engine on
+	// which code takes longer for its fuel has shorter ones.
+	Slice int64
+
 	limited bool
 	limit   int64 // for one call
 	rest    int64
 }
 
-// NewBudget returns the budget of calls that may each use so much fuel.
-func NewBudget(fuel uint64) Budget {
-	return Budget{limited: true, limit: int64(min(fuel, math.MaxInt64))}
+// Limit has each call use so much fuel at most.
+func (b *Budget) Limit(fuel uint64) {
+	b.limited, b.limit = true, int64(min(fuel, math.MaxInt64))
 }
+
+func (b *Budget) slice() int64 { return cmp.Or(b.Slice, meter.Slice) }
 
 // start gives a new call its fuel, and returns what the counter is to be.
 func (b *Budget) start() uint64 {
-	first := min(b.limit, meter.Slice)
+	first := min(b.limit, b.slice())
 	b.rest = b.limit - first
 	return uint64(first)
 }
@@ -36,12 +43,12 @@ func (b *Budget) start() uint64 {
 // 0; or false where all is used up.
 func (b *Budget) refill(n int64) (int64, bool) {
 	if !b.limited {
-		return meter.Slice, true
+		return b.slice(), true
 	}
 	if n+b.rest < 0 {
 		return 0, false
 	}
-	grant := min(b.rest, meter.Slice-n)
+	grant := min(b.rest, b.slice()-n)
 	b.rest -= grant
 	return n + grant, true
 }

@@ -1,0 +1,11 @@
+//go:build !(cgo && (linux || darwin) && (amd64 || arm64))
+
+package meter_test
+
+import (
+	"testing"
+
+	"github.com/airhost/airhost/internal/meter"
+)
+
+func onWasmtime(*testing.T, *meter.Result) (run timed, end func(), ok bool) { return nil, nil, false }
