@@ -11,6 +11,8 @@ type build struct {
 	make func(m *wasm.Module) (*meter.Result, error)
 	// exact is whether the build counts fuel.
 	exact bool
+	// fuel is what an instance gets, 0 for plenty.
+	fuel int64
 }
 
 // Limits as the sandbox has them at most.
@@ -40,7 +42,7 @@ func withFuel(cfg meter.Config) meter.Config {
 }
 
 func instrumented(name string, cfg meter.Config) build {
-	return build{name, func(m *wasm.Module) (*meter.Result, error) { return meter.Instrument(m, cfg) }, cfg.Fuel}
+	return build{name: name, exact: cfg.Fuel, make: func(m *wasm.Module) (*meter.Result, error) { return meter.Instrument(m, cfg) }}
 }
 
 func pauses(m *wasm.Module) (*meter.Result, error) {

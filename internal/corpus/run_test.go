@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"cmp"
 	"fmt"
 	"hash/maphash"
 	"maps"
@@ -223,7 +224,7 @@ func (l *live) start(r *run) {
 	}
 	l.in = in
 	if added := &l.code.result; added.CounterGlobal != "" {
-		in.setCounter(added.CounterGlobal, l.tank.fill(plenty))
+		in.setCounter(added.CounterGlobal, l.tank.fill(cmp.Or(r.build.fuel, plenty)))
 		if added.StartExport != "" {
 			_, err = in.call(added.StartExport, nil)
 		}

@@ -44,9 +44,39 @@ func onWasmtime(t *testing.T, res *meter.Result) (run timed, end func(), ok bool
 	return run, func() { linker.Close(); module.Close(); store.Close(); engine.Close() }, true
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
+// onStore is an instance on Wasmtime.
+type onStore struct {
+	store    *wasmtime.Store
+	instance *wasmtime.Instance
+}
+
+func (s onStore) do(export string, args ...uint32) error {
+	values := make([]any, len(args))
+	for i, arg := range args {
+		values[i] = int32(arg)
 	}
+	_, err := s.instance.GetFunc(s.store, export).Call(s.store, values...)
+	return err
+}
+
+func (s onStore) memory() []byte {
+	return s.instance.GetExport(s.store, "memory").Memory().UnsafeData(s.store)
+}
+
+// wasmtimeSubjects returns an instance of each build on Wasmtime.
+func wasmtimeSubjects(t *testing.T, builds []*meter.Result) (all []subject) {
+	t.Helper()
+	engine := newWasmtime(t)
+	for _, res := range builds {
+		store, linker := wasmtime.NewStore(engine), wasmtime.NewLinker(engine)
+		t.Cleanup(func() { linker.Close(); store.Close() })
+		y := &yielder{stack: 1 << 40, slice: meter.Slice}
+		must(t, linker.DefineFunc(store, meter.YieldModule, meter.YieldName, y.yield))
+		module, err := wasmtime.NewModule(engine, res.Module.Encode())
+		must(t, err)
+		instance, err := linker.Instantiate(store, module)
+		must(t, err)
+		all = append(all, onStore{store, instance})
+	}
+	return all
 }
