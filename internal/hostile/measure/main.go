@@ -69,6 +69,16 @@ func measure(out, progress io.Writer, engine hostile.Engine, only string) error 
 		}
 	}
 	for i := range all {
+		fmt.Fprintf(progress, "processor time, %d of %d: %s\n", i+1, len(attacks), attacks[i].Name)
+		var spent longest
+		for range processorRounds {
+			if err := new(results).round(ctx, spent.of(engine), &attacks[i]); err != nil {
+				return fmt.Errorf("%s: %w", attacks[i].Name, err)
+			}
+		}
+		all[i].processor = time.Duration(spent.Load())
+	}
+	for i := range all {
 		slices.Sort(all[i].stopped)
 		slices.Sort(all[i].attacked)
 	}
@@ -87,11 +97,11 @@ func print(out io.Writer, engine hostile.Engine, attacks []hostile.Attack, all [
 	undisturbed := calm.Quantile(0.99)
 	fmt.Fprintf(out, "%s on %s/%s, %d processors, %s; handler time %v; neighbour's p99 undisturbed %s µs, in %d requests.\n\n", engine.Name,
 		runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), runtime.Version(), hostile.HandlerTime, microseconds(undisturbed), len(calm))
-	fmt.Fprint(out, "| attack | fails at | outcome | over after, median (worst) | neighbour's p99, of undisturbed | memory |\n|---|---|---|---|---|---|\n")
+	fmt.Fprint(out, "| attack | fails at | outcome | over after, median (worst) | longest call, of a processor | neighbour's p99, of undisturbed | memory |\n|---|---|---|---|---|---|---|\n")
 	for i, attack := range attacks {
 		r := &all[i]
-		fmt.Fprintf(out, "| %s: %s | %s | %s | %s (%s) | %s | %s |\n", attack.Group, attack.Name, attack.Bound, attack.End,
-			milliseconds(r.median()), milliseconds(slices.Max(r.stopped)), r.slowdown(undisturbed), mebibytes(r.memory))
+		fmt.Fprintf(out, "| %s: %s | %s | %s | %s (%s) | %s | %s | %s |\n", attack.Group, attack.Name, attack.Bound, attack.End,
+			milliseconds(r.median()), milliseconds(slices.Max(r.stopped)), milliseconds(r.processor), r.slowdown(undisturbed), mebibytes(r.memory))
 	}
 }
 
@@ -102,6 +112,8 @@ const (
 	leastRounds  = 5
 	leastSamples = 10_000
 	mostRounds   = 40
+
+	processorRounds = 3
 )
 
 // results are those of all rounds of one attack.
@@ -109,6 +121,7 @@ type results struct {
 	stopped        []time.Duration
 	calm, attacked hostile.Latencies
 	memory         int64
+	processor      time.Duration // of the longest call
 }
 
 func (r *results) enough() bool {
