@@ -5,6 +5,7 @@
 package channel
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,17 +18,26 @@ import (
 // its Config says otherwise.
 const DefaultCapacity = 1024
 
+// DefaultBytes is how many bytes of messages for one component a broker holds unless its
+// Config says otherwise.
+const DefaultBytes = 64 << 20
+
 // Config is what can be chosen about a broker. The zero value is the default.
 type Config struct {
 	// Capacity is how many messages for one component the broker holds before it
 	// refuses with queue-full, at least 1; 0 stands for [DefaultCapacity]. It is
 	// in addition to the component's mailbox.
 	Capacity int
+	// Bytes is how many bytes these messages may take, at least 1, with
+	// [core.MessageOverhead] for each; 0 stands for [DefaultBytes]. One message is
+	// taken whatever its size.
+	Bytes int64
 }
 
 // Broker is a [core.Broker].
 type Broker struct {
 	capacity int
+	bytes    int64 // of the messages for one component
 
 	mu     sync.RWMutex // guards state, home and routes
 	state  state
@@ -53,10 +63,13 @@ func New(config Config) (*Broker, error) {
 	if config.Capacity < 0 {
 		return nil, fmt.Errorf("channel broker: capacity %d, want at least 1, or 0 for %d", config.Capacity, DefaultCapacity)
 	}
-	if config.Capacity == 0 {
-		config.Capacity = DefaultCapacity
+	if config.Bytes < 0 {
+		return nil, fmt.Errorf("channel broker: bytes %d, want at least 1, or 0 for %d", config.Bytes, DefaultBytes)
 	}
-	return &Broker{capacity: config.Capacity, routes: make(map[core.ComponentID]*route)}, nil
+	return &Broker{
+		capacity: cmp.Or(config.Capacity, DefaultCapacity), bytes: cmp.Or(config.Bytes, DefaultBytes),
+		routes: make(map[core.ComponentID]*route),
+	}, nil
 }
 
 // Open implements [core.Broker]. It does not block.

@@ -88,6 +88,51 @@ func TestCapacity(t *testing.T) {
 	}
 }
 
+// TestBytes: what waits is bounded in bytes, and what has been delivered counts no more.
+func TestBytes(t *testing.T) {
+	if _, err := channel.New(channel.Config{Bytes: -1}); err == nil {
+		t.Error("-1 bytes: got no error")
+	}
+	b, err := channel.New(channel.Config{Bytes: 2 * (1000 + core.MessageOverhead)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	entered, gate := make(chan struct{}, 10), make(chan struct{})
+	held := receiver(func(*core.Message) error {
+		entered <- struct{}{}
+		<-gate
+		return nil
+	})
+	if err := errors.Join(b.Open(t.Context(), origin{make(chan error, 10)}), b.Attach(bob, held)); err != nil {
+		t.Fatal(err)
+	}
+	to, err := b.Route(bob)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deliver := func(size int) error { return to.Deliver(&core.Message{Payload: make([]byte, size)}) }
+	if err := deliver(10_000); err != nil {
+		t.Errorf("a larger message by itself: got %v, want it taken", err)
+	}
+	<-entered
+	if err := errors.Join(deliver(1000), deliver(1000)); err != nil {
+		t.Errorf("as many bytes as may wait: got %v, want them taken", err)
+	}
+	full := &core.MessagingError{Case: core.CaseQueueFull, Text: bob.String()}
+	if err := deliver(0); !errors.Is(err, full) {
+		t.Errorf("one more: got %v, want %v", err, full)
+	}
+	close(gate)
+	<-entered
+	<-entered
+	if err := deliver(2000); err != nil {
+		t.Errorf("once all are delivered: got %v, want it taken", err)
+	}
+	if err := b.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestMisuse(t *testing.T) {
 	b, _ := channel.New(channel.Config{})
 	nobody := receiver(func(*core.Message) error { return nil })

@@ -16,6 +16,7 @@ type route struct {
 	receiver core.Receiver
 	queue    chan *core.Message
 	full     *core.MessagingError
+	bytes    atomic.Int64 // that the messages in queue take
 
 	gone   atomic.Pointer[core.MessagingError] // why it takes no more messages, or nil
 	ending sync.RWMutex                        // orders sends to queue before its close
@@ -36,13 +37,19 @@ func (r *route) Deliver(m *core.Message) error {
 	if gone := r.gone.Load(); gone != nil {
 		return r.refusal(gone)
 	}
-	select {
-	case r.queue <- m:
-		return nil
-	default:
-		return r.full
+	size := sizeOf(m)
+	if all := r.bytes.Add(size); all <= r.broker.bytes || all == size {
+		select {
+		case r.queue <- m:
+			return nil
+		default:
+		}
 	}
+	r.bytes.Add(-size)
+	return r.full
 }
+
+func sizeOf(m *core.Message) int64 { return core.MessageOverhead + int64(len(m.Payload)) }
 
 // refusal says that the target is gone, or, once it is so, that the broker is.
 func (r *route) refusal(gone *core.MessagingError) error {
@@ -55,6 +62,7 @@ func (r *route) refusal(gone *core.MessagingError) error {
 // pump is the component's goroutine.
 func (r *route) pump() {
 	for m := range r.queue {
+		r.bytes.Add(-sizeOf(m))
 		if gone := r.gone.Load(); gone != nil {
 			r.home.Undelivered(m, gone)
 		} else if err := r.receiver.Deliver(m); err != nil {
