@@ -3,8 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"time"
 
@@ -23,6 +21,9 @@ type compareFlags struct {
 	session        sessionFlags
 }
 
+// errUndecided is the error of files that differ for reasons that nobody knows.
+var errUndecided = errors.New("separate runs on a busy machine cannot be told apart")
+
 func newCompareCommand() *cobra.Command {
 	f := &compareFlags{session: newSessionFlags()}
 	command := &cobra.Command{
@@ -40,8 +41,11 @@ A change is a difference above --threshold with p < 0.05, adjusted for the numbe
 of cells. A change just as large as the threshold is found half of the time: to find
 one of 5 % reliably, set half of it.
 
+Separate runs of which one was on a busy machine do not decide whether the build is
+the reason of a difference; nor is it, where both are of one build.
+
 Exit code 0: nothing has become worse; 1: something has; 2: the two could not be
-compared, or wrong usage.`,
+compared, or are undecided, or wrong usage.`,
 		Example: `  benchrunner compare base.json head.json
   benchrunner compare --against main --markdown comment.md
   benchrunner compare --against HEAD~1 --engine wazero --pattern fire-and-forget --threshold 0.02`,
@@ -61,24 +65,31 @@ func (f *compareFlags) add(flags *pflag.FlagSet) {
 }
 
 func (f *compareFlags) run(command *cobra.Command, paths []string) error {
-	if f.threshold < 0 {
-		return fmt.Errorf("--threshold is %v, want at least 0", f.threshold)
+	if err := checkRange("threshold", f.threshold, 0, 1); err != nil {
+		return err
 	}
-	compared, err := f.compare(command, paths)
+	outputs := &outputs{stdout: command.OutOrStdout(), read: append(paths, f.session.program)}
+	if err := errors.Join(outputs.add("markdown", f.markdown), outputs.add("json", f.json)); err != nil {
+		return err
+	}
+	compared, err := f.compare(command, paths, outputs)
 	if err != nil {
 		return err
 	}
-	if err := f.write(command.OutOrStdout(), compared); err != nil {
+	if err := f.write(outputs, compared); err != nil {
 		return err
 	}
 	if compared.Regressed() {
 		return &failure{errors.New(compared.Headline())}
 	}
+	if compared.Undecided() {
+		return fmt.Errorf("%s: %w", compared.Headline(), errUndecided)
+	}
 	return nil
 }
 
 // compare returns what is to be printed.
-func (f *compareFlags) compare(command *cobra.Command, paths []string) (*compare.Comparison, error) {
+func (f *compareFlags) compare(command *cobra.Command, paths []string, outputs *outputs) (*compare.Comparison, error) {
 	measuring, err := f.session.given(command.Flags())
 	switch {
 	case err != nil:
@@ -86,7 +97,7 @@ func (f *compareFlags) compare(command *cobra.Command, paths []string) (*compare
 	case measuring && len(paths) > 0:
 		return nil, errors.New("--against measures both sides itself: want no files with it")
 	case measuring:
-		return f.session.compare(command, f.threshold)
+		return f.session.compare(command, outputs, f.threshold)
 	case len(paths) != 2:
 		return nil, errors.New("want two result files, or --against")
 	}
@@ -101,32 +112,15 @@ func (f *compareFlags) compare(command *cobra.Command, paths []string) (*compare
 
 // write prints the table, unless something else goes to standard output, and
 // writes the files that were asked for.
-func (f *compareFlags) write(stdout io.Writer, compared *compare.Comparison) error {
+func (f *compareFlags) write(outputs *outputs, compared *compare.Comparison) error {
 	var errs []error
-	if f.markdown != "-" && f.json != "-" {
-		errs = append(errs, compared.Table(stdout))
+	if !outputs.toStandardOutput() {
+		errs = append(errs, compared.Table(outputs.stdout))
 	}
-	for _, to := range []struct {
-		path  string
-		write func(io.Writer) error
-	}{{f.markdown, compared.Markdown}, {f.json, compared.JSON}} {
-		switch to.path {
-		case "":
-		case "-":
-			errs = append(errs, to.write(stdout))
-		default:
-			errs = append(errs, writeComparison(to.path, to.write))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-func writeComparison(path string, write func(io.Writer) error) error {
-	w, err := os.Create(path)
-	if err != nil {
-		return fmt.Errorf("writing the comparison: %w", err)
-	}
-	return errors.Join(write(w), w.Close())
+	return errors.Join(append(errs,
+		outputs.write("markdown", f.markdown, true, compared.Markdown),
+		outputs.write("json", f.json, true, compared.JSON),
+	)...)
 }
 
 // sessionFlags say which builds are measured in turns, and how.
@@ -178,10 +172,6 @@ func (s *sessionFlags) given(flags *pflag.FlagSet) (bool, error) {
 		return false, errors.New("--against and --against-program: want one of them")
 	case s.sampling.Samples < compare.Starts:
 		return false, fmt.Errorf("--samples is %d, want at least %d, one for each start", s.sampling.Samples, compare.Starts)
-	case s.size.Time < 0 || s.sampling.Warmup < 0:
-		return false, errors.New("--sample-time or --warmup is negative")
-	case s.size.Ops < 1:
-		return false, fmt.Errorf("--sample-ops is %d, want at least 1", s.size.Ops)
 	}
-	return true, nil
+	return true, errors.Join(checkRange("samples", s.sampling.Samples, compare.Starts, maxSamples), checkSize(s.size, s.sampling.Warmup))
 }

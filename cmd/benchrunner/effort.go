@@ -73,16 +73,40 @@ func (e *effortFlags) settle(flags *pflag.FlagSet) error {
 	if s.Seed == 0 {
 		s.Seed = rand.Uint64()
 	}
-	switch {
-	case s.Samples < 1:
-		return fmt.Errorf("--samples is %d, want at least 1", s.Samples)
-	case s.Interval < 0:
-		return fmt.Errorf("--interval is %v, want at least 0", s.Interval)
-	case e.size.Time < 0 || s.Warmup < 0:
-		return errors.New("--sample-time or --warmup is negative")
-	case e.size.Ops < 1:
-		return fmt.Errorf("--sample-ops is %d, want at least 1", e.size.Ops)
+	if flags.Changed("max-samples") && s.MaxSamples < s.Samples {
+		return fmt.Errorf("--max-samples is %d, want at least --samples, %d", s.MaxSamples, s.Samples)
 	}
 	s.MaxSamples = max(s.MaxSamples, s.Samples)
-	return nil
+	return errors.Join(
+		checkRange("samples", s.Samples, 1, maxSamples),
+		checkRange("max-samples", s.MaxSamples, 1, maxSamples),
+		checkRange("interval", s.Interval, 0, 1),
+		checkRange("total-ops", e.size.TotalOps, 0, maxOps),
+		checkSize(e.size, s.Warmup),
+	)
+}
+
+// The most that can be asked for. More is a slip of a key.
+const (
+	maxSamples  = 10_000_000
+	maxOps      = 1_000_000_000
+	maxDuration = time.Hour
+)
+
+// checkSize checks the flags that runs and sessions share.
+func checkSize(size sampling.Size, warmup time.Duration) error {
+	return errors.Join(
+		checkRange("sample-time", size.Time, 0, maxDuration),
+		checkRange("sample-ops", size.Ops, 1, maxOps),
+		checkRange("warmup", warmup, 0, maxDuration),
+	)
+}
+
+// checkRange returns an error if a flag's value is not within its limits, as NaN
+// never is.
+func checkRange[T int | float64 | time.Duration](flag string, value, least, most T) error {
+	if value >= least && value <= most {
+		return nil
+	}
+	return fmt.Errorf("--%s is %v, want %v to %v", flag, value, least, most)
 }

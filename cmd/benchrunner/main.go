@@ -10,9 +10,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/airhost/airhost/internal/bench/extensions"
 	"github.com/airhost/airhost/internal/bench/guests"
@@ -49,7 +52,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if failed := (*failure)(nil); errors.As(err, &failed) {
 		return exitFailed
 	}
-	fmt.Fprintf(stderr, "See '%s --help'.\n", ran.CommandPath())
+	if !errors.Is(err, errUndecided) {
+		fmt.Fprintf(stderr, "See '%s --help'.\n", ran.CommandPath())
+	}
 	return exitUsage
 }
 
@@ -58,6 +63,29 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 type failure struct{ error }
 
 func (f *failure) Unwrap() error { return f.error }
+
+// checkGiven refuses flags and arguments that are given and empty: they are of a
+// variable that is not set, and not of a user who wants the default.
+func checkGiven(command *cobra.Command, args []string) error {
+	for i, arg := range args {
+		if strings.TrimSpace(arg) == "" {
+			return fmt.Errorf("argument %d is empty, want a file", i+1)
+		}
+	}
+	var errs []error
+	command.Flags().Visit(func(flag *pflag.Flag) {
+		values := []string{flag.Value.String()}
+		list, isList := flag.Value.(pflag.SliceValue)
+		if isList {
+			values = list.GetSlice()
+		}
+		if len(values) == 0 || slices.ContainsFunc(values, func(v string) bool { return strings.TrimSpace(v) == "" }) {
+			name, _ := pflag.UnquoteUsage(flag)
+			errs = append(errs, fmt.Errorf("--%s is empty, want %s: a value, or no such flag", flag.Name, name))
+		}
+	})
+	return errors.Join(errs...)
+}
 
 func newCommand() *cobra.Command {
 	command := &cobra.Command{
@@ -73,6 +101,7 @@ what the engine alone needs for the same crossings.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	command.PersistentPreRunE = checkGiven
 	command.AddCommand(newRunCommand(), newCompareCommand(), newReportCommand(), newListCommand(), newServeCommand())
 	return command
 }

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -51,15 +49,22 @@ Exit code 0: written; 1: a file could not be read or written; 2: wrong usage.`,
 
 // write writes the outputs that were asked for, and names their files on stdout.
 func (f *reportFlags) write(stdout io.Writer, paths []string) error {
-	runs, err := readRuns(paths)
-	if err != nil {
-		return err
-	}
 	page := f.html
 	if page == "" && f.svg == "" {
 		page = defaultReport
 	}
-	return errors.Join(writeReport(stdout, page, runs, report.HTML), writeReport(stdout, f.svg, runs, report.Headline))
+	outputs := &outputs{stdout: stdout, read: paths}
+	if err := errors.Join(outputs.add("output", page), outputs.add("svg", f.svg)); err != nil {
+		return err
+	}
+	runs, err := readRuns(paths)
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		writeReport(outputs, "output", page, runs, report.HTML),
+		writeReport(outputs, "svg", f.svg, runs, report.Headline),
+	)
 }
 
 // readRuns names runs after their files.
@@ -75,23 +80,13 @@ func readRuns(paths []string) ([]report.Run, error) {
 	return runs, nil
 }
 
-// writeReport writes to a path: nothing to "", and to standard output where it is
-// "-". A report that cannot be made leaves no file.
-func writeReport(stdout io.Writer, path string, runs []report.Run, write func(io.Writer, ...report.Run) error) error {
-	if path == "" {
-		return nil
-	}
-	var text bytes.Buffer
-	if err := write(&text, runs...); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	if path == "-" {
-		_, err := stdout.Write(text.Bytes())
+// writeReport writes to a path, and nothing to "". Where the report itself goes to
+// standard output, that is all that does.
+func writeReport(outputs *outputs, flag, path string, runs []report.Run, write func(io.Writer, ...report.Run) error) error {
+	err := outputs.write(flag, path, true, func(w io.Writer) error { return write(w, runs...) })
+	if err != nil || path == "" || outputs.toStandardOutput() {
 		return err
 	}
-	if err := os.WriteFile(path, text.Bytes(), 0o644); err != nil {
-		return fmt.Errorf("writing the report: %w", err)
-	}
-	_, err := fmt.Fprintln(stdout, "wrote", path)
+	_, err = fmt.Fprintln(outputs.stdout, "wrote", path)
 	return err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -39,7 +40,10 @@ func newRunCommand() *cobra.Command {
 prints a table. A sample counts only if the guests' own counters agree with it
 exactly.
 
-An interrupt (Ctrl-C) ends the run, and keeps what was measured, with a warning.
+Files are written in one step, when the run is over. An interrupt (Ctrl-C) ends the
+run, and keeps what was measured, with a warning: in the files, or, where they were
+there before, in others beside them that end in .cut.
+
 Exit code 0: measured; 1: a measurement failed or was cut short; 2: wrong usage.`,
 		Example: `  benchrunner run --quick
   benchrunner run --engine wazero,native --pattern fire-and-forget --components 1,10,100,1000
@@ -61,7 +65,7 @@ func (f *runFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.isolate, "isolate", false, "measure each cell, and each floor, in a process of its own")
 	flags.StringSliceVar(&f.peers, "peer", nil, "other projects to measure in the same rounds, in mode latency: names of "+peersFolder+", or all")
 	flags.StringVar(&f.peerCommand, "peer-command", "", "the `PROGRAM` that measures peers; by default "+peersFolder+" is built, which is looked for in this folder and those above")
-	flags.StringVarP(&f.json, "json", "o", "", "write the results to `FILE`, as JSON")
+	flags.StringVarP(&f.json, "json", "o", "", "write the results to `FILE`, as JSON; for this and all other files - is standard output, which then has no table")
 	flags.StringVar(&f.benchmark, "benchfmt", "", "write the samples to `FILE`, as Go benchmark text for benchstat")
 	flags.StringVar(&f.table, "csv", "", "write the results to `FILE`, as CSV")
 	flags.StringVar(&f.markdown, "markdown", "", "write the results to `FILE`, as Markdown for a pull request")
@@ -118,6 +122,12 @@ func (f *runFlags) run(command *cobra.Command) error {
 	if f.isolate && f.cpuprofile != "" {
 		return errors.New("--isolate and --cpuprofile: the profile is of one process, want one of them at most")
 	}
+	outputs := &outputs{stdout: command.OutOrStdout(), read: f.inputs()}
+	for _, to := range f.outputs() {
+		if err := outputs.add(to.flag, to.path); err != nil {
+			return err
+		}
+	}
 	stderr := command.ErrOrStderr()
 	sides, end, err := f.sides(command.Context(), stderr, keys, sets)
 	if err != nil {
@@ -125,7 +135,7 @@ func (f *runFlags) run(command *cobra.Command) error {
 	}
 	live := output.NewLive(stderr, isTerminal(stderr))
 	file := &result.File{Schema: result.Schema, Environment: f.environment(command.Flags())}
-	all, err := f.measure(command.Context(), bench.Spec{
+	all, profile, err := f.measure(command.Context(), bench.Spec{
 		Sides: sides, Sampling: f.effort.sampling, Size: f.effort.size,
 		Root: os.DirFS("/"), Progress: live.Show,
 	})
@@ -138,10 +148,37 @@ func (f *runFlags) run(command *cobra.Command) error {
 		file.Cells = append(file.Cells, cells...)
 	}
 	file.Cut = command.Context().Err() != nil && err != nil
-	if writing := f.write(command.OutOrStdout(), file); writing != nil {
+	writing := outputs.write("cpuprofile", f.cpuprofile, err == nil, func(w io.Writer) error { _, err := profile.WriteTo(w); return err })
+	if writing = errors.Join(writing, f.write(outputs, file, err == nil)); writing != nil {
 		return &failure{errors.Join(writing, err)}
 	}
 	return outcome(file, err)
+}
+
+// fileOutput is a file that may be asked for, and how it is written.
+type fileOutput struct {
+	flag, path string
+	write      func(io.Writer, *result.File) error
+}
+
+// outputs are the files of a run. The profile is no form of its results.
+func (f *runFlags) outputs() []fileOutput {
+	return []fileOutput{
+		{"json", f.json, func(w io.Writer, file *result.File) error { return file.Write(w) }},
+		{"benchfmt", f.benchmark, output.BenchmarkText},
+		{"csv", f.table, output.CSV},
+		{"markdown", f.markdown, output.Markdown},
+		{"cpuprofile", f.cpuprofile, nil},
+	}
+}
+
+// inputs are the files that the run reads.
+func (f *runFlags) inputs() []string {
+	inputs := []string{f.peerCommand}
+	if f.suite != "" {
+		inputs = append(inputs, suitePath(f.suite))
+	}
+	return inputs
 }
 
 // sides says where the cells come from. The caller calls end after the run.
@@ -206,48 +243,33 @@ func flagText(flag *pflag.Flag) string {
 	return text
 }
 
-func (f *runFlags) measure(ctx context.Context, spec bench.Spec) ([][]result.Cell, error) {
-	if f.cpuprofile == "" {
-		return bench.Run(ctx, spec)
+// measure measures, and returns the profile of it that was asked for.
+func (f *runFlags) measure(ctx context.Context, spec bench.Spec) (all [][]result.Cell, profile *bytes.Buffer, err error) {
+	profile = new(bytes.Buffer)
+	if f.cpuprofile != "" {
+		if err := pprof.StartCPUProfile(profile); err != nil {
+			return nil, profile, fmt.Errorf("--cpuprofile: %w", err)
+		}
+		defer pprof.StopCPUProfile()
 	}
-	file, err := os.Create(f.cpuprofile)
-	if err != nil {
-		return nil, fmt.Errorf("--cpuprofile: %w", err)
-	}
-	if err := pprof.StartCPUProfile(file); err != nil {
-		return nil, errors.Join(fmt.Errorf("--cpuprofile: %w", err), file.Close())
-	}
-	all, err := bench.Run(ctx, spec)
-	pprof.StopCPUProfile()
-	return all, errors.Join(err, file.Close())
+	all, err = bench.Run(ctx, spec)
+	return all, profile, err
 }
 
-// write writes the files that were asked for, and then prints the table: an
-// interrupt may have ended who reads it, and printing then ends this process.
-func (f *runFlags) write(stdout io.Writer, file *result.File) error {
+// write writes the files that were asked for, and then prints the table, unless one
+// of them is printed: an interrupt may have ended who reads it, and printing then
+// ends this process.
+func (f *runFlags) write(outputs *outputs, file *result.File, complete bool) error {
 	var errs []error
-	for _, to := range []struct {
-		path  string
-		write func(io.Writer, *result.File) error
-	}{
-		{f.json, func(w io.Writer, file *result.File) error { return file.Write(w) }},
-		{f.benchmark, output.BenchmarkText},
-		{f.table, output.CSV},
-		{f.markdown, output.Markdown},
-	} {
-		if to.path != "" {
-			errs = append(errs, writeFile(to.path, file, to.write))
+	for _, to := range f.outputs() {
+		if to.write != nil {
+			errs = append(errs, outputs.write(to.flag, to.path, complete, func(w io.Writer) error { return to.write(w, file) }))
 		}
 	}
-	return errors.Join(append(errs, output.Table(stdout, file))...)
-}
-
-func writeFile(path string, file *result.File, write func(io.Writer, *result.File) error) error {
-	w, err := os.Create(path)
-	if err != nil {
-		return fmt.Errorf("writing results: %w", err)
+	if !outputs.toStandardOutput() {
+		errs = append(errs, output.Table(outputs.stdout, file))
 	}
-	return errors.Join(write(w, file), w.Close())
+	return errors.Join(errs...)
 }
 
 func isTerminal(w io.Writer) bool {

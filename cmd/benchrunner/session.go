@@ -34,7 +34,7 @@ type base struct {
 }
 
 // compare measures base and this program, and compares them.
-func (s *sessionFlags) compare(command *cobra.Command, threshold float64) (*compare.Comparison, error) {
+func (s *sessionFlags) compare(command *cobra.Command, outputs *outputs, threshold float64) (*compare.Comparison, error) {
 	keys, err := s.keys(command.Flags())
 	if err != nil {
 		return nil, err
@@ -42,15 +42,18 @@ func (s *sessionFlags) compare(command *cobra.Command, threshold float64) (*comp
 	if s.sampling.Seed == 0 {
 		s.sampling.Seed = rand.Uint64()
 	}
+	if err := s.addOutputs(outputs); err != nil {
+		return nil, err
+	}
 	base, err := s.base(command.Context())
 	if err != nil {
 		return nil, err
 	}
-	compared, err := s.measure(command, base, keys, "", threshold)
+	compared, err := s.measure(command, outputs, base, keys, "", threshold)
 	if err == nil && s.confirm && len(compared.Changed()) > 0 {
 		s.sampling.Seed++
 		var again *compare.Comparison
-		if again, err = s.measure(command, base, compared.Changed(), "-again", threshold); err == nil {
+		if again, err = s.measure(command, outputs, base, compared.Changed(), "-again", threshold); err == nil {
 			compared.Confirm(again)
 		}
 	}
@@ -93,7 +96,7 @@ func (s *sessionFlags) base(ctx context.Context) (*base, error) {
 
 // measure measures the cells of both builds, writes the results, and compares
 // them. suffix tells the files of one session from another's.
-func (s *sessionFlags) measure(command *cobra.Command, base *base, keys []result.Key, suffix string, threshold float64) (*compare.Comparison, error) {
+func (s *sessionFlags) measure(command *cobra.Command, outputs *outputs, base *base, keys []result.Key, suffix string, threshold float64) (*compare.Comparison, error) {
 	stderr := command.ErrOrStderr()
 	serve, err := serveCommand(stderr)
 	if err != nil {
@@ -120,11 +123,12 @@ func (s *sessionFlags) measure(command *cobra.Command, base *base, keys []result
 		return nil, err
 	}
 	files[0].Cut, files[1].Cut = cut, cut
-	if err := s.write(files, suffix); err != nil {
-		return nil, err
-	}
+	writing := s.write(outputs, files, suffix, !cut)
 	if cut {
-		return nil, fmt.Errorf("the session was cut short: %w", err)
+		return nil, errors.Join(fmt.Errorf("the session was cut short: %w", err), writing)
+	}
+	if writing != nil {
+		return nil, writing
 	}
 	return compare.Files(files[0], files[1], threshold)
 }
@@ -167,6 +171,7 @@ func (b *base) describe(env *result.Environment) error {
 		return fmt.Errorf("reading what %s is: %w", b.name, err)
 	}
 	env.Go, env.Modules, env.Commit, env.Modified = build.GoVersion, make(map[string]string), "unknown", false
+	env.Build = machine.BuildOf(b.program)
 	machine.DescribeBuild(env, build)
 	if b.commit != "" {
 		env.Commit = b.commit
@@ -174,15 +179,34 @@ func (b *base) describe(env *result.Environment) error {
 	return nil
 }
 
-// write writes the files to the folder that was asked for, if there is one.
-func (s *sessionFlags) write(files [2]*result.File, suffix string) error {
+// addOutputs makes the folder that was asked for, if one was, and adds its files.
+func (s *sessionFlags) addOutputs(outputs *outputs) error {
 	if s.folder == "" {
 		return nil
 	}
-	err := os.MkdirAll(s.folder, 0o755)
-	for i, name := range []string{"base", "head"} {
-		path := filepath.Join(s.folder, name+suffix+".json")
-		err = errors.Join(err, writeFile(path, files[i], func(w io.Writer, file *result.File) error { return file.Write(w) }))
+	if err := os.MkdirAll(s.folder, 0o755); err != nil {
+		return fmt.Errorf("--output %s: making the folder: %w", s.folder, reason(err))
+	}
+	var errs []error
+	for _, suffix := range []string{"", "-again"} {
+		for _, name := range sides {
+			errs = append(errs, outputs.add("output", s.path(name, suffix)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// sides are what the files of a session are called by.
+var sides = [2]string{"base", "head"}
+
+func (s *sessionFlags) path(name, suffix string) string {
+	return filepath.Join(s.folder, name+suffix+".json")
+}
+
+// write writes the files to the folder that was asked for, if there is one.
+func (s *sessionFlags) write(outputs *outputs, files [2]*result.File, suffix string, complete bool) (err error) {
+	for i, name := range sides {
+		err = errors.Join(err, outputs.write("output", s.path(name, suffix), complete, files[i].Write))
 	}
 	return err
 }

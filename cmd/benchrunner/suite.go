@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,11 +17,10 @@ const defaultSuites = "bench.yaml"
 
 // findSuite returns the suite that [FILE:]NAME names, and its file.
 func findSuite(name string) (suite.Suite, *suite.File, error) {
-	path := defaultSuites
-	if at := strings.LastIndexByte(name, ':'); at >= 0 {
-		path = name[:at]
+	path := suitePath(name)
+	if name = suiteName(name); path == "" || name == "" {
+		return suite.Suite{}, nil, errors.New("--suite: file or name is empty, want [FILE:]NAME")
 	}
-	name = suiteName(name)
 	file, err := suite.Load(path)
 	if err != nil {
 		return suite.Suite{}, nil, fmt.Errorf("--suite: %w", err)
@@ -43,6 +43,14 @@ func noLists(flags *pflag.FlagSet) error {
 		}
 	})
 	return mixed
+}
+
+// suitePath is the file in [FILE:]NAME.
+func suitePath(text string) string {
+	if at := strings.LastIndexByte(text, ':'); at >= 0 {
+		return text[:at]
+	}
+	return defaultSuites
 }
 
 // suiteName is the name in [FILE:]NAME.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/montanaflynn/stats"
 
+	"github.com/airhost/airhost/internal/bench/machine"
 	"github.com/airhost/airhost/internal/bench/result"
 	"github.com/airhost/airhost/internal/bench/stat"
 )
@@ -15,11 +16,13 @@ import (
 type Verdict string
 
 // The verdicts. Same says that no change was found, not that there is none: the
-// interval says how large one may be.
+// interval says how large one may be. Undecided says that there is a difference
+// which the build may have nothing to do with.
 const (
-	Same   Verdict = "same"
-	Better Verdict = "better"
-	Worse  Verdict = "worse"
+	Same      Verdict = "same"
+	Better    Verdict = "better"
+	Worse     Verdict = "worse"
+	Undecided Verdict = "undecided"
 )
 
 // UnitMultiple is the unit of floor multiples.
@@ -46,6 +49,7 @@ type Cell struct {
 	Verdict   Verdict  `json:"verdict"`
 	Warnings  []string `json:"warnings"` // of base, of head, and of their comparison; never null
 
+	busy  string  // which of the two a busy machine was noticed with, or ""
 	least float64 // the smallest p-value that so many samples can have
 }
 
@@ -54,6 +58,7 @@ func (c *Comparison) cell(base, head result.Cell) Cell {
 	cell := Cell{
 		Key: base.Key, Unit: base.Unit, Base: base.Median, Head: head.Median,
 		Warnings: append(named("base", base.Warnings), named("head", head.Warnings)...),
+		busy:     busy(base, head),
 	}
 	switch {
 	case c.Paired:
@@ -68,6 +73,21 @@ func (c *Comparison) cell(base, head result.Cell) Cell {
 		cell.Warnings = append(cell.Warnings, fmt.Sprintf("allocations: %.2f an operation, %+.2f", head.AllocsPerOp, more))
 	}
 	return cell
+}
+
+// busy says which of the two were measured on a busy machine, or is "".
+func busy(base, head result.Cell) string {
+	ofBase := slices.ContainsFunc(base.Warnings, machine.SaysBusy)
+	ofHead := slices.ContainsFunc(head.Warnings, machine.SaysBusy)
+	switch {
+	case ofBase && ofHead:
+		return "base and head were"
+	case ofBase:
+		return "base was"
+	case ofHead:
+		return "head was"
+	}
+	return ""
 }
 
 func named(whose string, warnings []string) []string {
@@ -132,6 +152,17 @@ func median(values []float64) float64 {
 	return m
 }
 
+// changed reports whether the verdict is a change.
+func (c *Cell) changed() bool { return c.Verdict == Better || c.Verdict == Worse }
+
+// doubt makes a change undecided, for a reason.
+func (c *Cell) doubt(reason string) {
+	if c.changed() {
+		c.Verdict = Undecided
+		c.Warnings = append(c.Warnings, "undecided: "+reason)
+	}
+}
+
 // verdict says what has become of the cell, by its adjusted p-value.
 func (c *Cell) verdict(threshold float64) Verdict {
 	switch {
@@ -144,11 +175,11 @@ func (c *Cell) verdict(threshold float64) Verdict {
 }
 
 // Word is the verdict in a word of the unit's: "slower", "faster", "larger",
-// "smaller", or "~" for no change.
+// "smaller", "undecided", or "~" for no change.
 func (c *Cell) Word() string {
-	words := map[Verdict]string{Same: "~", Better: "faster", Worse: "slower"}
+	words := map[Verdict]string{Same: "~", Better: "faster", Worse: "slower", Undecided: "undecided"}
 	if c.Unit == result.UnitBytes {
-		words = map[Verdict]string{Same: "~", Better: "smaller", Worse: "larger"}
+		words = map[Verdict]string{Same: "~", Better: "smaller", Worse: "larger", Undecided: "undecided"}
 	}
 	return words[c.Verdict]
 }

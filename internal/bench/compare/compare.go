@@ -3,7 +3,8 @@
 // builds in turns, so that there is something fair to compare.
 //
 // The files of two separate runs are compared by their floor multiples, with the
-// Mann-Whitney test. The files of one [Session] hold pairs of samples, taken of
+// Mann-Whitney test; a difference between runs of which one was on a busy machine,
+// or between runs of one build, is undecided. The files of one [Session] hold pairs of samples, taken of
 // both builds in the same round: these are compared pair by pair, with Wilcoxon's
 // signed-rank test. In either case p-values are adjusted for the number of cells,
 // and a change has to be large enough to matter, too.
@@ -62,6 +63,9 @@ func Files(base, head *result.File, threshold float64) (*Comparison, error) {
 		Paired: sameSession(base.Environment, head.Environment), Level: Level, Threshold: threshold,
 		Skipped: []Skipped{}, Warnings: environmentWarnings(base.Environment, head.Environment),
 	}
+	if source := c.source(); source != "" {
+		c.Warnings = append(c.Warnings, "both files are of one "+source)
+	}
 	if err := c.match(base.Cells, head.Cells); err != nil {
 		return nil, err
 	}
@@ -118,17 +122,54 @@ func (c *Comparison) decide() {
 		cell := &c.Cells[i]
 		cell.PAdjusted = adjusted
 		cell.Verdict = cell.verdict(c.Threshold)
+		c.doubt(cell)
 		if cell.least*float64(len(c.Cells)) >= Level {
 			cell.Warnings = append(cell.Warnings, fmt.Sprintf("too few samples for %s: no difference could be more than chance", cells(len(c.Cells))))
 		}
 	}
 }
 
+// doubt makes a change of the cell undecided where the build cannot be its reason,
+// or need not be: separate runs have a busy machine's doings in their difference,
+// from which rounds that both builds share are safe.
+func (c *Comparison) doubt(cell *Cell) {
+	switch {
+	case c.sameSource():
+		cell.doubt("both files are of one " + c.source() + ", so that the difference is not the build's")
+	case cell.busy != "" && !c.Paired:
+		cell.doubt(cell.busy + " measured on a busy machine, which may be all of the difference; compare --against measures both in turns")
+	}
+}
+
+// sameSource reports whether the files are of one build or, as far as separate
+// runs can tell, of one commit. Builds of one commit that are measured in turns
+// may differ on purpose, by their tags for one.
+func (c *Comparison) sameSource() bool {
+	return c.Base.SameBuild(c.Head) || c.Base.SameCommit(c.Head) && !c.Paired
+}
+
+// source is what the files have in common: "build", "commit", or "".
+func (c *Comparison) source() string {
+	switch {
+	case c.Base.SameBuild(c.Head):
+		return "build"
+	case c.Base.SameCommit(c.Head):
+		return "commit"
+	}
+	return ""
+}
+
+// Undecided reports whether there is a difference of which nobody knows whether
+// the build is its reason.
+func (c *Comparison) Undecided() bool {
+	return !c.sameSource() && slices.ContainsFunc(c.Cells, func(cell Cell) bool { return cell.Verdict == Undecided })
+}
+
 // Changed returns the cells for which a change was found.
 func (c *Comparison) Changed() []result.Key {
 	var keys []result.Key
 	for _, cell := range c.Cells {
-		if cell.Verdict != Same {
+		if cell.changed() {
 			keys = append(keys, cell.Key)
 		}
 	}
@@ -150,7 +191,7 @@ func (c *Comparison) Confirm(again *Comparison) {
 	for i := range c.Cells {
 		cell := &c.Cells[i]
 		repeated, measured := second[cell.Key]
-		if cell.Verdict == Same || !measured {
+		if !cell.changed() || !measured {
 			continue
 		}
 		cell.Again = &repeated.Change

@@ -9,7 +9,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/airhost/airhost/internal/bench/output"
-	"github.com/airhost/airhost/internal/bench/result"
 )
 
 // JSON prints the comparison as indented JSON.
@@ -41,7 +40,7 @@ func (c *Comparison) Table(w io.Writer) error {
 		lines = append(lines, cell.row(notes))
 	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "base: commit %s\nhead: commit %s\n\n", commit(c.Base), commit(c.Head))
+	fmt.Fprintf(&text, "base: commit %s\nhead: commit %s\n\n", c.Base.Source(), c.Head.Source())
 	align(&text, lines)
 	text.WriteString("\n" + c.Summary() + "\n")
 	notes.print(&text, "[%d] %s\n")
@@ -73,7 +72,7 @@ func (c *Comparison) Markdown(w io.Writer) error {
 	for _, line := range lines {
 		text.WriteString("| " + strings.Join(line, " | ") + " |\n")
 	}
-	fmt.Fprintf(&text, "\n%s Base is commit %s, head is %s.\n", c.Summary(), commit(c.Base), commit(c.Head))
+	fmt.Fprintf(&text, "\n%s Base is commit %s, head is %s.\n", c.Summary(), c.Base.Source(), c.Head.Source())
 	notes.print(&text, "\n\\[%d] %s\n")
 	for _, line := range c.remarks() {
 		text.WriteString("\n" + line + "\n")
@@ -106,15 +105,6 @@ func chance(p float64) string {
 	return fmt.Sprintf("%.3f", p)
 }
 
-// commit names an environment's commit in short.
-func commit(env result.Environment) string {
-	text := env.Commit[:min(12, len(env.Commit))]
-	if env.Modified {
-		text += " with changes"
-	}
-	return text
-}
-
 // Headline says in a few words what was found.
 func (c *Comparison) Headline() string {
 	count := make(map[Verdict]int)
@@ -125,7 +115,7 @@ func (c *Comparison) Headline() string {
 	for _, part := range []struct {
 		verdict Verdict
 		word    string
-	}{{Worse, "worse"}, {Better, "better"}} {
+	}{{Worse, "worse"}, {Better, "better"}, {Undecided, "undecided"}} {
 		if n := count[part.verdict]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, part.word))
 		}

@@ -4,7 +4,11 @@
 package machine
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
 	"io/fs"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -33,6 +37,9 @@ func Describe(root fs.FS, now time.Time) result.Environment {
 		Flags:      []string{},
 		Started:    now.UTC().Format(time.RFC3339),
 	}
+	if self, err := os.Executable(); err == nil {
+		env.Build = BuildOf(self)
+	}
 	if build, ok := debug.ReadBuildInfo(); ok {
 		DescribeBuild(&env, build)
 	}
@@ -58,6 +65,21 @@ func DescribeBuild(env *result.Environment, build *debug.BuildInfo) {
 			env.Modified = setting.Value == "true"
 		}
 	}
+}
+
+// BuildOf returns what tells an executable from all others: its SHA-256, in
+// hexadecimal, or "" where it cannot be read.
+func BuildOf(path string) string {
+	file, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer file.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, file); err != nil {
+		return ""
+	}
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 func cpuModel(root fs.FS) string {

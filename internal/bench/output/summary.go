@@ -84,15 +84,23 @@ func workloadOf(c result.Cell) result.Key {
 	return k
 }
 
-// fastestLine compares the two fastest of cells that do the same.
+// fastestLine says which of at least two cells that do the same is the fastest:
+// the one whose interval lies below all others, if there is one.
 func fastestLine(cells []result.Cell) string {
 	slices.SortStableFunc(cells, func(a, b result.Cell) int { return cmp.Compare(a.Median, b.Median) })
 	first, second := cells[0], cells[1]
-	what := Workload(first.Key) + ", " + Size(first.PayloadBytes)
-	if first.CI95High >= second.CI95Low {
-		return fmt.Sprintf("%s: %s and %s are the fastest, and cannot be told apart", what, backEndName(first), backEndName(second))
+	var nearest []string // those that the first cannot be told from, and itself
+	for _, c := range cells {
+		if c.CI95Low <= first.CI95High {
+			nearest = append(nearest, backEndName(c))
+		}
 	}
-	return fmt.Sprintf("%s: %s is the fastest, %.2f times as fast as %s, the next", what, backEndName(first), second.Median/first.Median, backEndName(second))
+	what := Workload(first.Key) + ", " + Size(first.PayloadBytes)
+	if len(nearest) > 1 {
+		return fmt.Sprintf("%s: %s: no difference found", what, strings.Join(nearest, " or "))
+	}
+	return fmt.Sprintf("%s: %s is the fastest, %.2f times as fast as %s, the next (%.2f to %.2f)", what, backEndName(first),
+		second.Median/first.Median, backEndName(second), second.CI95Low/first.CI95High, second.CI95High/first.CI95Low)
 }
 
 func backEndName(c result.Cell) string {

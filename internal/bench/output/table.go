@@ -51,12 +51,8 @@ var questions = map[result.Mode]string{
 }
 
 func machineLine(env result.Environment) string {
-	commit := env.Commit[:min(12, len(env.Commit))]
-	if env.Modified {
-		commit += " with changes"
-	}
 	return fmt.Sprintf("%s, %d cores, %s %s/%s, kernel %s, %s, commit %s, seed %d",
-		env.CPU, env.Cores, env.Go, env.OS, env.Arch, env.Kernel, env.Governor+" governor", commit, env.Seed)
+		env.CPU, env.Cores, env.Go, env.OS, env.Arch, env.Kernel, env.Governor+" governor", env.Source(), env.Seed)
 }
 
 func printLeftOut(text *strings.Builder, cells []result.Cell) {

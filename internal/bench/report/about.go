@@ -17,19 +17,11 @@ type session struct{ Title, Lead, Commands string }
 
 type term struct{ Word, Meaning string }
 
-func commitText(env result.Environment) string {
-	text := env.Commit[:min(12, len(env.Commit))]
-	if env.Modified {
-		text += " with changes"
-	}
-	return text
-}
-
 // machineLine is about all runs where they come from one machine.
 func (m merged) machineLine() string {
 	env := m.runs[len(m.runs)-1].File.Environment
 	return fmt.Sprintf("%s, %s, %s, %s/%s, %s, commit %s",
-		started(env.Started), env.CPU, counted(env.Cores, "core", "cores"), env.OS, env.Arch, env.Go, commitText(env))
+		started(env.Started), env.CPU, counted(env.Cores, "core", "cores"), env.OS, env.Arch, env.Go, env.Source())
 }
 
 // started is the day of a run.
@@ -71,7 +63,7 @@ func (m merged) environment() table {
 		{"Governor of the frequency", func(e result.Environment) string { return e.Governor }},
 		{"System", func(e result.Environment) string { return e.OS + "/" + e.Arch + ", kernel " + e.Kernel }},
 		{"Go", func(e result.Environment) string { return e.Go }},
-		{"Commit", func(e result.Environment) string { return commitText(e) }},
+		{"Commit", func(e result.Environment) string { return e.Source() }},
 		{"Flags", func(e result.Environment) string { return strings.Join(e.Flags, " ") }},
 		{"Seed", func(e result.Environment) string { return fmt.Sprint(e.Seed) }},
 	}

@@ -92,7 +92,11 @@ func comparisonChart(compared []compare.Cell, threshold float64) chart {
 		Axis: a.svg(axisName), AxisName: axisName,
 	}
 	label := namer(plain)
+	undecided := 0
 	for i, cell := range compared {
+		if cell.Verdict == compare.Undecided {
+			undecided++
+		}
 		r := a.comparisonRow(cell, label(plain[i]), threshold)
 		if cell.Verdict == compare.Same {
 			c.More = append(c.More, r)
@@ -100,7 +104,11 @@ func comparisonChart(compared []compare.Cell, threshold float64) chart {
 			c.Rows = append(c.Rows, r)
 		}
 	}
-	c.Lead = fmt.Sprintf("%s of %s changed.", wordFor(len(c.Rows)), counted(len(compared), "cell", "cells"))
+	changed := len(c.Rows) - undecided
+	c.Lead = fmt.Sprintf("%s of %s changed.", wordFor(changed), counted(len(compared), "cell", "cells"))
+	if undecided > 0 {
+		c.Lead = fmt.Sprintf("%s of %s changed, %d undecided.", wordFor(changed), counted(len(compared), "cell", "cells"), undecided)
+	}
 	if len(c.More) > 0 {
 		c.MoreTitle = counted(len(c.More), "cell", "cells") + " without a change"
 	}
@@ -119,7 +127,7 @@ func (a axis) comparisonRow(c compare.Cell, n name, threshold float64) row {
 	p := a.strip(n.String(), fmt.Sprintf("%s, interval %s, %s", signed(c.Change, 1), limits, changeWord(c)))
 	p.Rect("band-same", plot.Point{X: a.scale.At(-threshold), Y: 3}, plot.Point{X: a.scale.At(threshold), Y: 23})
 	a.zero(p)
-	class := map[compare.Verdict]string{compare.Same: "same", compare.Better: "met", compare.Worse: "missed"}[c.Verdict]
+	class := map[compare.Verdict]string{compare.Same: "same", compare.Better: "met", compare.Worse: "missed", compare.Undecided: "undecided"}[c.Verdict]
 	p.Line("run "+class, plot.Point{X: a.scale.At(c.ChangeLow), Y: 13}, plot.Point{X: a.scale.At(c.ChangeHigh), Y: 13})
 	p.Mark("run-median "+class, 0, plot.Point{X: a.scale.At(c.Change), Y: 13})
 	return row{
@@ -134,6 +142,8 @@ func changeSign(c compare.Cell) string {
 	switch {
 	case c.Verdict == compare.Same:
 		return "~"
+	case c.Verdict == compare.Undecided:
+		return "?"
 	case c.Change > 0:
 		return "▲"
 	}

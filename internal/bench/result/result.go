@@ -34,9 +34,37 @@ type Environment struct {
 	Modules    map[string]string `json:"modules"` // module path to version
 	Commit     string            `json:"commit"`
 	Modified   bool              `json:"modified"` // the commit's tree had changes
-	Flags      []string          `json:"flags"`    // as set, without those that name files
-	Seed       uint64            `json:"seed"`
-	Started    string            `json:"started"` // RFC 3339, UTC
+	// Build is the SHA-256 of the executable, in hexadecimal; "" in files of
+	// builds that did not record it.
+	Build   string   `json:"build,omitempty"`
+	Flags   []string `json:"flags"` // as set, without those that name files
+	Seed    uint64   `json:"seed"`
+	Started string   `json:"started"` // RFC 3339, UTC
+}
+
+// Source names the commit in short and, where that does not say everything, the
+// build.
+func (e Environment) Source() string {
+	text := e.Commit[:min(12, len(e.Commit))]
+	if e.Modified {
+		text += " with changes"
+	}
+	if (e.Modified || !e.knowsCommit()) && e.Build != "" {
+		text += ", build " + e.Build[:min(12, len(e.Build))]
+	}
+	return text
+}
+
+func (e Environment) knowsCommit() bool { return e.Commit != "" && e.Commit != "unknown" }
+
+// SameBuild reports whether both come from one executable, as far as is known.
+func (e Environment) SameBuild(other Environment) bool {
+	return e.Build != "" && e.Build == other.Build
+}
+
+// SameCommit reports whether both come from one commit, without changes.
+func (e Environment) SameCommit(other Environment) bool {
+	return e.knowsCommit() && e.Commit == other.Commit && !e.Modified && !other.Modified
 }
 
 // Pattern is what goes on between the components of a cell.
