@@ -80,8 +80,11 @@ func checkGiven(command *cobra.Command, args []string) error {
 			values = list.GetSlice()
 		}
 		if len(values) == 0 || slices.ContainsFunc(values, func(v string) bool { return strings.TrimSpace(v) == "" }) {
-			name, _ := pflag.UnquoteUsage(flag)
-			errs = append(errs, fmt.Errorf("--%s is empty, want %s: a value, or no such flag", flag.Name, name))
+			want, usage := pflag.UnquoteUsage(flag)
+			if isList {
+				want = usage
+			}
+			errs = append(errs, fmt.Errorf("--%s is empty, want %s", flag.Name, want))
 		}
 	})
 	return errors.Join(errs...)

@@ -114,6 +114,9 @@ func each[T any](list []T, do func(T)) {
 	}
 }
 
+// MaxComponents is the most that a cell can have. More is a slip of a key.
+const MaxComponents = 100_000
+
 // Check refuses what no build could measure, with an error that says what is
 // allowed.
 func (s Selection) Check() error {
@@ -123,13 +126,13 @@ func (s Selection) Check() error {
 		}
 	}
 	for _, n := range s.Components {
-		if n < 1 {
-			return fmt.Errorf("%d components: want at least 1", n)
+		if n < 1 || n > MaxComponents {
+			return fmt.Errorf("%d components: want 1 to %d", n, MaxComponents)
 		}
 	}
 	for _, n := range s.Pairs {
-		if n < 1 {
-			return fmt.Errorf("%d pairs: want at least 1", n)
+		if n < 1 || n > MaxComponents/2 {
+			return fmt.Errorf("%d pairs: want 1 to %d", n, MaxComponents/2)
 		}
 	}
 	for _, n := range s.Cores {

@@ -2,10 +2,12 @@ package compare_test
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/montanaflynn/stats"
@@ -52,12 +54,15 @@ func around(level float64, n int, seed uint64) []float64 {
 	return samples
 }
 
+// commits counts those of files: each is of another one.
+var commits atomic.Int64
+
 func file(cells ...result.Cell) *result.File {
 	return &result.File{
 		Schema: result.Schema,
 		Environment: result.Environment{
 			CPU: "Intel(R) Xeon(R) Processor", Cores: 2, GOMAXPROCS: 2, Governor: "unknown", Kernel: "6.18.44",
-			OS: "linux", Arch: "amd64", Go: "go1.26.8", Commit: "0123456789abcdef", Seed: 7, Started: "2026-11-23T10:00:00Z",
+			OS: "linux", Arch: "amd64", Go: "go1.26.8", Commit: fmt.Sprintf("%016x", commits.Add(1)), Seed: 7, Started: "2026-11-23T10:00:00Z",
 			Modules: map[string]string{}, Flags: []string{},
 		},
 		Cells: cells,

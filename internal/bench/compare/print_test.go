@@ -34,6 +34,7 @@ func example(t *testing.T) *compare.Comparison {
 	session(base, head)
 	head.Cells[1].AllocsPerOp = 1
 	head.Cells[1].Warnings = []string{"drift: the second half of the samples is +12.0 % off the first"}
+	base.Environment.Commit = "0123456789abcdef"
 	head.Environment.Commit, head.Environment.Modified, head.Environment.Kernel = "fedcba9876543210", true, "6.19.1"
 	c, err := compare.Files(base, head, compare.DefaultThreshold)
 	if err != nil {
