@@ -150,7 +150,7 @@ func (f *runFlags) run(command *cobra.Command) error {
 	file.Cut = command.Context().Err() != nil && err != nil
 	writing := outputs.write("cpuprofile", f.cpuprofile, err == nil, func(w io.Writer) error { _, err := profile.WriteTo(w); return err })
 	if writing = errors.Join(writing, f.write(outputs, file, err == nil)); writing != nil {
-		return &failure{errors.Join(writing, err)}
+		return &failure{errors.Join(outcome(file, err), writing)}
 	}
 	return outcome(file, err)
 }
