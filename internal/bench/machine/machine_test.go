@@ -22,6 +22,9 @@ func TestDescribe(t *testing.T) {
 	if env.CPU != "Fast: 3 GHz" || env.Kernel != "6.18.44" || env.Governor != "performance" || env.Started != "1970-01-01T00:00:00Z" {
 		t.Errorf("got %+v", env)
 	}
+	if len(env.Build) != 64 {
+		t.Errorf("got build %q, want a SHA-256", env.Build)
+	}
 	if env.Go == "" || env.Cores < 1 || env.Commit == "" || env.Flags == nil || env.Modules == nil {
 		t.Errorf("the build is incomplete: %+v", env)
 	}
