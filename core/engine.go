@@ -248,6 +248,9 @@ type Limits struct {
 	Memory int64
 	// TableElements is the largest size of each table; 10,000 by default.
 	TableElements uint32
+	// Nesting is how deep the blocks of a WebAssembly guest's functions may be nested;
+	// 10,000 by default, 100,000 at the most.
+	Nesting int
 	// Stack is how many bytes the open calls of a WebAssembly guest may take of the
 	// stack, at least 64 KiB; 1 MiB by default, which is the most on Wasmtime. As engines differ, it is
 	// what the values of its functions take: 32 bytes a call, and 8 for each
@@ -291,6 +294,7 @@ const MessageOverhead = 256
 func (l Limits) WithDefaults() Limits {
 	setDefault(&l.Memory, 32<<20)
 	setDefault(&l.TableElements, 10_000)
+	setDefault(&l.Nesting, 10_000)
 	setDefault(&l.Stack, 1<<20)
 	setDefault(&l.HandlerTime, 250*time.Millisecond)
 	setDefault(&l.HandlerWallTime, 10*min(l.HandlerTime, math.MaxInt64/10))

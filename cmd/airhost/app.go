@@ -157,6 +157,7 @@ func limits(c config.Component) core.Limits {
 	return core.Limits{
 		Memory:        int64(c.Limits.Memory),
 		TableElements: c.Limits.TableElements,
+		Nesting:       c.Limits.Nesting,
 		Stack:         int64(c.Limits.Stack),
 		HandlerTime:   time.Duration(c.Limits.HandlerTime),
 		StartTime:     time.Duration(c.Limits.StartTime),

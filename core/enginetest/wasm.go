@@ -62,6 +62,10 @@ func testRefusedModules(t *trial) {
 	}
 }
 
+// deepestOfActor is how deep the blocks of the first function of testdata/actor.wasm
+// are nested that nests any.
+const deepestOfActor = 3
+
 func testDeclaredSizes(t *trial) {
 	table := []byte("\x00asm\x01\x00\x00\x00\x04\x07\x01\x70\x00\x80\x80\x80\x40")
 	_, err := t.engineUnderTest().Compile(t.Context(), core.Source{Code: table}, core.Limits{})
@@ -69,6 +73,8 @@ func testDeclaredSizes(t *trial) {
 
 	_, err = t.engineUnderTest().Compile(t.Context(), wasmGuest("table"), core.Limits{TableElements: 9})
 	t.wantLimitError("compile a table of 10 elements where 9 are allowed", err, "limits.table_elements", 10, 9)
+	_, err = t.engineUnderTest().Compile(t.Context(), wasmGuest("actor"), core.Limits{Nesting: 1})
+	t.wantLimitError("compile blocks nested deeper than 1", err, "limits.nesting", deepestOfActor, 1)
 	_, err = t.engineUnderTest().Compile(t.Context(), ResponderWasm(), core.Limits{Memory: 64 << 10})
 	t.wantLimitError("compile a memory of 2 pages where 1 is allowed", err, "limits.memory", 2<<16, 1<<16)
 	_, err = t.engineUnderTest().Compile(t.Context(), ResponderWasm(), core.Limits{Memory: 1})

@@ -73,8 +73,8 @@ func (l *catalog) entry(e core.Engine, src core.Source, limits core.Limits) *com
 		entry.uses = 1
 		return entry
 	}
-	// Only what changes the code counts.
-	limits = core.Limits{Memory: limits.Memory, TableElements: limits.TableElements, Stack: limits.Stack, Fuel: min(limits.Fuel, 1)}
+	// Only what changes the code, or has it refused, counts.
+	limits = core.Limits{Memory: limits.Memory, TableElements: limits.TableElements, Nesting: limits.Nesting, Stack: limits.Stack, Fuel: min(limits.Fuel, 1)}
 	key := compiledKey{e.Name(), src.Path, sha256.Sum256(src.Code), limits}
 	l.mu.Lock()
 	defer l.mu.Unlock()

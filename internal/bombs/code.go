@@ -29,7 +29,7 @@ func control() []Kind {
 		{Name: "ifs-that-set-a-local", Sizes: []int{1000, 4000, 6000, 16_000, 32_000, 200_000, 2_000_000}, Make: func(n int) *wasm.Module {
 			return one(1, times(n, []byte{opMemorySize, 0, opIf, noResult, opMemorySize, 0, 0xac}, op(opLocalSet, 0), []byte{opElse}, end), op(opLocalGet, 0), []byte{opDrop})
 		}},
-		{Name: "nested-blocks", Sizes: []int{1000, 2900, 3001, 100_000, 10_000_000}, Make: func(n int) *wasm.Module {
+		{Name: "nested-blocks", Sizes: []int{1000, 5000, 10_001, 100_000, 10_000_000}, Make: func(n int) *wasm.Module {
 			return one(0, around(n, branch(0)))
 		}},
 		{Name: "nested-loops", Sizes: []int{1000, 2900, 3001, 100_000}, Make: func(n int) *wasm.Module {
@@ -57,6 +57,20 @@ func control() []Kind {
 				labels = append(labels, number(i)...)
 			}
 			return one(0, around(2001, times(n, around(0, []byte{opMemorySize, 0, opIf, noResult}, constant(0), labels, end))))
+		}},
+		{Name: "branches-back-to-a-loop-with-a-jump-table", Sizes: []int{1000, 7000, 9990, 65_000}, Make: func(n int) *wasm.Module {
+			labels := op(opBrTable, n)
+			for i := range n + 1 {
+				labels = append(labels, number(i)...)
+			}
+			expr := code([]byte{opLoop, noResult}, times(n, open), []byte{opMemorySize, 0}, labels)
+			for i := range n {
+				expr = append(expr, code(closed, branch(n-1-i))...)
+			}
+			return one(0, expr, closed)
+		}},
+		{Name: "nested-blocks-that-nothing-reaches", Sizes: []int{1000, 10_000, 10_001, 900_000}, Make: func(n int) *wasm.Module {
+			return one(0, []byte{opReturn}, around(n))
 		}},
 		{Name: "branches-to-many-blocks", Sizes: []int{1000, 2900}, Make: func(n int) *wasm.Module {
 			var expr []byte

@@ -64,6 +64,7 @@ type Capabilities struct {
 type Limits struct {
 	Memory          Size     `yaml:"memory,omitempty" jsonschema:"minimum=64KiB,maximum=4GiB,default=32MiB" jsonschema_description:"The largest linear memory."`
 	TableElements   uint32   `yaml:"table_elements,omitempty" jsonschema:"minimum=1,maximum=4294967295,default=10000" jsonschema_description:"The largest size of each table."`
+	Nesting         int      `yaml:"nesting,omitempty" jsonschema:"minimum=1,maximum=100000,default=10000" jsonschema_description:"How deep the blocks of a WebAssembly guest's functions may be nested; what compiling them may cost is bounded beside it."`
 	Stack           Size     `yaml:"stack,omitempty" jsonschema:"minimum=64KiB,maximum=16MiB,default=1MiB" jsonschema_description:"How much of the stack the open calls of a WebAssembly guest may take: 32 bytes a call, and 8 for each parameter, local and operand, 16 where there are vectors. On Wasmtime 1MiB at most."`
 	HandlerTime     Duration `yaml:"handler_time,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=250ms" jsonschema_description:"For how long the guest may run in one call, on a processor; for native and process how long a call may take."`
 	HandlerWallTime Duration `yaml:"handler_wall_time,omitempty" jsonschema:"minimum=1ms,maximum=240h" jsonschema_description:"For how long the guest may run and wait in one call, for WebAssembly alone; 10 times handler_time by default."`

@@ -69,7 +69,7 @@ func TestDesignExample(t *testing.T) {
 				Send:    patterns(t, "shop/audit"),
 				Request: patterns(t, "shop/stock"),
 			},
-			Limits: config.Limits{Memory: 32 << 20, TableElements: 10_000, Stack: 1 << 20, HandlerTime: config.Duration(250 * time.Millisecond),
+			Limits: config.Limits{Memory: 32 << 20, TableElements: 10_000, Nesting: 3000, Stack: 1 << 20, HandlerTime: config.Duration(250 * time.Millisecond),
 				HandlerWallTime: config.Duration(2500 * time.Millisecond), StartTime: config.Duration(10 * time.Second), Mailbox: 1024, MailboxBytes: 64 << 20},
 			Quota: config.Quota{MessagesPerSecond: 10_000, Burst: 1000, MessageSize: 1 << 20, PendingRequests: 1000},
 			Restart: config.Restart{
@@ -336,7 +336,7 @@ func TestDefaultsAreAccepted(t *testing.T) {
 	}
 	l := f.Components[0].Limits
 	got := core.Limits{
-		Memory: int64(l.Memory), TableElements: l.TableElements, Stack: int64(l.Stack), HandlerTime: time.Duration(l.HandlerTime),
+		Memory: int64(l.Memory), TableElements: l.TableElements, Nesting: l.Nesting, Stack: int64(l.Stack), HandlerTime: time.Duration(l.HandlerTime),
 		HandlerWallTime: 10 * time.Duration(l.HandlerTime), StartTime: time.Duration(l.StartTime),
 		Fuel: l.Fuel, Mailbox: l.Mailbox, MailboxBytes: int64(l.MailboxBytes), MessageSize: int(f.Components[0].Quota.MessageSize),
 	}

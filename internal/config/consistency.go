@@ -106,7 +106,7 @@ func (d *decoder) process(c *Component, path string) {
 		}
 		return
 	}
-	for _, key := range []string{"memory", "table_elements", "fuel"} {
+	for _, key := range []string{"memory", "table_elements", "nesting", "fuel"} {
 		if _, given := d.file.marks[path+".limits."+key]; given {
 			d.at(path+".limits."+key, "is for WebAssembly alone; what bounds a process is in process: memory, open_files and cpu_time")
 		}

@@ -18,12 +18,11 @@ type build struct {
 // Limits as the sandbox has them at most.
 const (
 	maxCallDepth = 30_000
-	maxNesting   = 3000
 	maxPages     = 1<<16 - 1
 	maxElements  = 10_000_000
 )
 
-var limits = meter.Config{MaxMemoryPages: maxPages, MaxTableElements: maxElements, Stack: true, MaxNesting: maxNesting}
+var limits = meter.Config{MaxMemoryPages: maxPages, MaxTableElements: maxElements, Stack: true}
 
 // plain is the module as it is.
 var plain = build{name: "plain", make: func(m *wasm.Module) (*meter.Result, error) { return &meter.Result{Module: m}, nil }}

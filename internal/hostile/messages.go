@@ -125,7 +125,7 @@ func load() []Attack {
 		refused("a module but for its last byte", func() []byte { return Guest[:len(Guest)-1] }),
 		refused("a million and one globals", forge(globals(1_000_001))),
 		declares("a function with 2^31 locals", "50,000 locals", "locals", locals(1<<31)),
-		declares("100,000 loops in each other", "3,000 nested blocks", "nested blocks", nested(100_000)),
+		declares("100,000 loops in each other", "limits.nesting", "limits.nesting", nested(100_000)),
 		trap("a trap in the start function", startsWith("trap")),
 		trap("a trap in _initialize", initializesWith("trap")),
 		large("20,000 functions, and a trap", functions(20_000)),

@@ -14,19 +14,18 @@ const (
 	LimitMemoryPages   Limit = "memory pages"   // of 64 KiB, per memory
 	LimitTableElements Limit = "table elements" // per table
 	LimitReferences    Limit = "functions referred to in code"
-	LimitNesting       Limit = "nested blocks" // per function
 )
 
 // LimitError says that a module needs more than its Config allows.
 type LimitError struct {
 	Limit    Limit
-	Index    uint32 // of the memory, table or function, imported ones included
+	Index    uint32 // of the memory or table, imported ones included
 	Declared uint64 // what the module needs at least
 	Allowed  uint64
 }
 
 func (e *LimitError) Error() string {
-	of := map[Limit]string{LimitReferences: "module", LimitMemoryPages: "memory", LimitTableElements: "table", LimitNesting: "function"}
+	of := map[Limit]string{LimitReferences: "module", LimitMemoryPages: "memory", LimitTableElements: "table"}
 	return fmt.Sprintf("%s %d needs %d %s, of which %d are allowed", of[e.Limit], e.Index, e.Declared, e.Limit, e.Allowed)
 }
 

@@ -136,10 +136,6 @@ type Config struct {
 	// each parameter, local and operand, 16 in functions that compute with vectors,
 	// and 32. Functions that only compute and are short count nothing.
 	Stack bool
-
-	// MaxNesting is how many blocks deep a function may be nested, 0 for any
-	// depth. Engines recurse over what is nested, some until their host crashes.
-	MaxNesting uint32
 }
 
 // Result is an instrumented module and the names by which the host reaches
@@ -202,7 +198,7 @@ func add(m, out *wasm.Module, cfg Config, res *Result) error {
 	if err := r.slow.references(m); err != nil {
 		return err
 	}
-	if err := r.rewrite(m, out, cfg.MaxNesting); err != nil {
+	if err := r.rewrite(m, out); err != nil {
 		return err
 	}
 	out.Functions = append(slices.Clip(m.Functions), typeIndex(out, wasm.FuncType{}))

@@ -48,8 +48,6 @@ func TestAddedNamesAreUnique(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	nested := bytes.Repeat([]byte{0x02, 0x40}, 5)
-	nested = append(nested, bytes.Repeat([]byte{0x0b}, 6)...)
 	big := wasm.Limits{Min: 3}
 	for _, c := range []struct {
 		name string
@@ -64,8 +62,6 @@ func TestLimits(t *testing.T) {
 		{"second table", &wasm.Module{Tables: []wasm.Table{{Elem: wasm.FuncRef}, {Elem: wasm.FuncRef, Limits: big}}},
 			meter.Config{MaxTableElements: 2},
 			&meter.LimitError{Limit: meter.LimitTableElements, Index: 1, Declared: 3, Allowed: 2}},
-		{"nesting", oneFunction(wasm.FuncType{}, nested), meter.Config{MaxNesting: 4},
-			&meter.LimitError{Limit: meter.LimitNesting, Declared: 5, Allowed: 4}},
 	} {
 		_, err := meter.Instrument(c.mod, c.cfg)
 		var got *meter.LimitError

@@ -18,7 +18,7 @@ func AddPauses(m *wasm.Module) error {
 	r.plain = &checks{test: []byte{opLoop, noType, opEnd}}
 	out := *m
 	r.slow = slowOf(m, &out, nil, r.first)
-	if err := r.rewrite(m, &out, 0); err != nil {
+	if err := r.rewrite(m, &out); err != nil {
 		return err
 	}
 	for i := range m.Code {

@@ -106,7 +106,7 @@ func newRewriter(m *wasm.Module) *rewriter {
 
 // rewrite sets the bodies of out, which has those of m, to ones with checks. It
 // uses all processors, as engines do that compile.
-func (r *rewriter) rewrite(m, out *wasm.Module, maxNesting uint32) error {
+func (r *rewriter) rewrite(m, out *wasm.Module) error {
 	out.Code = make([]wasm.Code, len(m.Code), len(m.Code)+1)
 	ends := parts(m.Code, runtime.GOMAXPROCS(0))
 	errs := make([]error, len(ends))
@@ -114,7 +114,7 @@ func (r *rewriter) rewrite(m, out *wasm.Module, maxNesting uint32) error {
 	begin := 0
 	for i, end := range ends {
 		worker, from := *r, begin
-		working.Go(func() { errs[i] = worker.functions(m, out, from, end, maxNesting) })
+		working.Go(func() { errs[i] = worker.functions(m, out, from, end) })
 		begin = end
 	}
 	working.Wait()
@@ -148,16 +148,12 @@ func codeSize(code []wasm.Code) (size int) {
 }
 
 // functions rewrites those from one to before another.
-func (r *rewriter) functions(m, out *wasm.Module, from, end int, maxNesting uint32) error {
+func (r *rewriter) functions(m, out *wasm.Module, from, end int) error {
 	size := codeSize(m.Code[from:end])
 	r.out = make([]byte, 0, size+size/3)
 	for i := from; i < end; i++ {
 		r.frame.function = r.imports + uint32(i)
-		deepest, err := r.function(&m.Code[i], m.Functions[i], len(m.Types[m.Functions[i]].Params), r.leaves.costs[i] > 0)
-		if err == nil {
-			err = atMost(uint64(deepest), maxNesting, LimitNesting, r.first+uint32(i))
-		}
-		if err != nil {
+		if err := r.function(&m.Code[i], m.Functions[i], len(m.Types[m.Functions[i]].Params), r.leaves.costs[i] > 0); err != nil {
 			return err
 		}
 		out.Code[i] = r.body(&m.Code[i])
@@ -165,28 +161,28 @@ func (r *rewriter) functions(m, out *wasm.Module, from, end int, maxNesting uint
 	return nil
 }
 
-// function appends the code of c to r.out and returns how deeply its blocks
-// are nested. Leaves do without checks: their callers have them.
-func (r *rewriter) function(c *wasm.Code, typ uint32, params int, leaf bool) (deepest int, err error) {
+// function appends the code of c to r.out. Leaves do without checks: their callers
+// have them.
+func (r *rewriter) function(c *wasm.Code, typ uint32, params int, leaf bool) error {
 	r.locals = uint64(params) + uint64(c.Locals)
 	if r.locals > math.MaxUint32-addedLocals {
-		return 0, &wasm.FormatError{Offset: c.Offset, Msg: fmt.Sprintf("expected less than 2^32-%d locals, got %d", addedLocals, r.locals)}
+		return &wasm.FormatError{Offset: c.Offset, Msg: fmt.Sprintf("expected less than 2^32-%d locals, got %d", addedLocals, r.locals)}
 	}
 	r.start, r.src, r.scratch = len(r.out), c.Expr, uint32(r.locals)
-	deepest, err = r.pass(c, typ, mode{entry: !leaf})
+	err := r.pass(c, typ, mode{entry: !leaf})
 	copies, look := slices.Contains(r.loops, true), r.counts() && r.frame.large()
 	switch {
 	case err != nil || r.pauses:
-		return deepest, err
+		return err
 	case r.catches || r.tails || copies || look:
 		return r.pass(c, typ, mode{entry: true, caught: r.catches, copies: copies, look: look, again: true})
 	}
-	return deepest, nil
+	return nil
 }
 
 // pass rewrites c, which is of type typ, and replaces what an earlier pass
 // made of it.
-func (r *rewriter) pass(c *wasm.Code, typ uint32, mode mode) (deepest int, err error) {
+func (r *rewriter) pass(c *wasm.Code, typ uint32, mode mode) error {
 	r.out, r.copied = r.out[:r.start], 0
 	r.edits, r.done, r.path, r.mode = r.edits[:0], 0, path{}, mode
 	r.dead, r.added, r.catches, r.tails = false, false, false, false
@@ -217,12 +213,11 @@ func (r *rewriter) pass(c *wasm.Code, typ uint32, mode mode) (deepest int, err e
 		r.returns(&in)
 		r.entering(&in)
 		if err := r.index(&in, c.Offset); err != nil {
-			return 0, err
+			return err
 		}
 		if err := r.labels(&in, c.Offset); err != nil {
-			return 0, err
+			return err
 		}
-		deepest = max(deepest, in.Depth-1)
 		if !mode.again && r.counts() {
 			r.frame.step(&in)
 		}
@@ -231,7 +226,7 @@ func (r *rewriter) pass(c *wasm.Code, typ uint32, mode mode) (deepest int, err e
 	if r.counts() {
 		copy(r.out[r.start+r.calls.weightAt():], weight(r.frame.bytes()))
 	}
-	return deepest, in.Err()
+	return in.Err()
 }
 
 // counts reports whether the function at hand counts as an open call.

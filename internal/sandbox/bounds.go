@@ -35,9 +35,9 @@ const (
 )
 
 // withinBounds returns an error for a module that declares more than engines should
-// be given, or that costs them too much to compile. The cost is
-// for engines to choose how they compile it.
-func withinBounds(m *wasm.Module) (cost total, err error) {
+// be given, whose blocks are nested deeper than that, or that costs them too much to
+// compile. The cost is for engines to choose how they compile it.
+func withinBounds(m *wasm.Module, nesting int) (cost total, err error) {
 	if n := m.Len(wasm.KindTable); n > maxTables {
 		return cost, &core.LimitError{Limit: "tables", Got: uint64(n), Max: maxTables}
 	}
@@ -56,7 +56,7 @@ func withinBounds(m *wasm.Module) (cost total, err error) {
 			return cost, inFunction(m, first+i, &core.LimitError{Limit: "locals", Got: uint64(n), Max: maxLocals})
 		}
 	}
-	return compileCost(m, first)
+	return compileCost(m, first, nesting)
 }
 
 // total is what compiling the functions costs that one goroutine has weighed.
@@ -72,8 +72,8 @@ type total struct {
 func (t *total) cost() int { return t.linear + t.products + heldAtOnce*t.largest }
 
 // compileCost bounds what compiling the code costs.
-func compileCost(m *wasm.Module, first int) (sum total, err error) {
-	sum = weigh(m, first)
+func compileCost(m *wasm.Module, first, nesting int) (sum total, err error) {
+	sum = weigh(m, first, nesting)
 	switch {
 	case sum.err != nil:
 		err = sum.err
@@ -91,14 +91,14 @@ func compileCost(m *wasm.Module, first int) (sum total, err error) {
 }
 
 // weigh weighs all functions, on all processors.
-func weigh(m *wasm.Module, first int) total {
+func weigh(m *wasm.Module, first, nesting int) total {
 	totals := make([]total, runtime.GOMAXPROCS(0))
 	var next atomic.Int64
 	var all sync.WaitGroup
 	types, globals := m.CodeTypes(), mutableGlobals(m)
 	for i := range totals {
 		all.Go(func() {
-			w := weigher{types: types, globals: globals}
+			w := weigher{types: types, globals: globals, nesting: nesting}
 			totals[i].weigh(m, &w, first, &next)
 		})
 	}

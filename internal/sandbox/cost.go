@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"github.com/airhost/airhost/core"
-	"github.com/airhost/airhost/internal/meter"
 	"github.com/airhost/airhost/internal/wasm"
 )
 
@@ -26,17 +25,24 @@ const (
 	// Compilers walk up the tree of dominators from each block and branch. So many of
 	// its levels cost as much as an instruction.
 	levels = 16
+	// Cranelift's register allocation takes a time that grows with the square of the
+	// branches back to a loop, and more where jump tables are in it. So many pairs of two
+	// such branches, or of a branch and some labels, cost as much as an instruction.
+	pairs      = 48
+	someLabels = 4
 )
 
 // weigher finds what compiling a function costs.
 type weigher struct {
 	types   *wasm.CodeTypes
 	globals int // mutable ones: all are read anew after each call
+	nesting int // how deep blocks may be nested
 	stack   wasm.Stack
 	open    []region
 	depth   int // of the block in the tree of dominators; unreachable if negative
 	loops   int // that are open
 	locals  int
+	labels  int // of jump tables, so far
 
 	instructions int
 	linear       int // what is in proportion to the code
@@ -48,9 +54,11 @@ const unreachable = -1
 
 // region is a block of the code that is open.
 type region struct {
-	end   int // how deep the first block after it is at the most, as far as known
-	other int // for an if without its else: the depth where that begins
-	loop  bool
+	end    int // how deep the first block after it is at the most, as far as known
+	other  int // for an if without its else: the depth where that begins
+	loop   bool
+	back   int // branches to it, if it is a loop
+	labels int // the weigher's, where it begins
 }
 
 // function weighs function f. An error is a [*core.LimitError] about how deep its
@@ -59,7 +67,7 @@ func (w *weigher) function(f uint32, code *wasm.Code) error {
 	w.stack.Start(w.types, f)
 	w.open = append(w.open[:0], region{end: unreachable, other: unreachable})
 	w.locals = w.types.OfFunc(f).Params + int(code.Locals)
-	w.depth, w.loops, w.instructions, w.paths = 0, 0, 0, 0
+	w.depth, w.loops, w.instructions, w.paths, w.labels = 0, 0, 0, 0, 0
 	w.linear, w.products = costFunction+w.locals, 0
 	in := code.Instructions()
 	for in.Next() {
@@ -68,12 +76,22 @@ func (w *weigher) function(f uint32, code *wasm.Code) error {
 		w.products += costMoved * max(w.stack.Moved-freeValues, 0)
 		w.linear += 1 + costMoved*min(w.stack.Moved, freeValues) + weight(in.Op)
 		w.control(&in)
-		if nested := in.Depth - 1; nested > maxNesting {
-			return &core.LimitError{Limit: string(meter.LimitNesting), Got: uint64(nested), Max: maxNesting}
+		if in.Depth-1 > w.nesting {
+			return w.tooDeep(&in)
 		}
 	}
 	w.products += w.paths / levels
 	return in.Err()
+}
+
+// tooDeep returns the error for a function whose blocks are nested too deep, and says
+// how deep they are.
+func (w *weigher) tooDeep(in *wasm.Instructions) error {
+	deepest := in.Depth
+	for in.Next() {
+		deepest = max(deepest, in.Depth)
+	}
+	return &core.LimitError{Limit: "limits.nesting", Got: uint64(deepest - 1), Max: uint64(w.nesting), Unit: "nested blocks"}
 }
 
 // cost is what the function takes of memory while it is compiled: what grows with
@@ -90,7 +108,7 @@ func (w *weigher) control(in *wasm.Instructions) {
 		w.begin(w.depth + 1)
 		w.products += costLoop * w.loops
 		w.loops++
-		w.open = append(w.open, region{end: unreachable, other: unreachable, loop: true})
+		w.open = append(w.open, region{end: unreachable, other: unreachable, loop: true, labels: w.labels})
 	case wasm.OpIf:
 		w.begin(w.depth + 1)
 		w.open = append(w.open, region{end: unreachable, other: w.depth})
@@ -146,8 +164,13 @@ func (w *weigher) edge(to *region) {
 }
 
 func (w *weigher) branches(in *wasm.Instructions) {
+	if in.Op == wasm.OpBrTable {
+		w.labels += len(in.Labels)
+	}
 	for _, label := range in.Labels {
-		w.edge(&w.open[len(w.open)-1-int(label)])
+		to := &w.open[len(w.open)-1-int(label)]
+		w.edge(to)
+		to.back++
 	}
 }
 
@@ -161,6 +184,7 @@ func (w *weigher) close() {
 	w.open = w.open[:len(w.open)-1]
 	if top.loop {
 		w.loops--
+		w.products += top.back * (top.back + (w.labels-top.labels)/someLabels) / pairs
 		return
 	}
 	if w.depth = top.end; w.depth != unreachable {

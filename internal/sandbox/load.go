@@ -17,12 +17,6 @@ const pageSize = 64 << 10
 // 32 bits in which engines tell it.
 const maxPages = 1<<16 - 1
 
-// maxNesting bounds how deep blocks are nested in a function, since compilers
-// take time in proportion to the square: wazero's half a second for 1,000 nested
-// loops, half a minute for 10,000. Programs compiled by Go, which nests
-// deeper than others, reach some hundreds, and a few giants thousands.
-const maxNesting = 3000
-
 // DefaultMaxModule is well above what large programs compile to, in bytes.
 const DefaultMaxModule = 64 << 20
 
@@ -42,7 +36,7 @@ type Code struct {
 
 // Load reads and checks a guest's code of at most maxModule bytes: src.Code or,
 // where that is nil, the file at src.Path. Nothing that the code merely declares
-// is allocated. Of the limits it uses Memory, TableElements and Fuel.
+// is allocated. Of the limits it uses Memory, TableElements, Nesting and Fuel.
 func Load(src core.Source, limits core.Limits, maxModule int64) (*Code, error) {
 	code, err := read(src, maxModule)
 	if err != nil {
@@ -55,7 +49,7 @@ func Load(src core.Source, limits core.Limits, maxModule int64) (*Code, error) {
 	if problems := abi.Check(m); len(problems) > 0 {
 		return nil, &core.ModuleError{Source: sourceName(src), Problems: problems}
 	}
-	cost, err := withinBounds(m)
+	cost, err := withinBounds(m, limits.WithDefaults().Nesting)
 	if err != nil {
 		return nil, ModuleError(src, err)
 	}
@@ -113,7 +107,6 @@ func (c *Code) meter() meter.Config {
 		Fuel:             c.limits.Fuel > 0,
 		MaxMemoryPages:   c.pages,
 		MaxTableElements: c.limits.TableElements,
-		MaxNesting:       maxNesting,
 		Stack:            true,
 	}
 }
