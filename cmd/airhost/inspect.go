@@ -27,8 +27,8 @@ func (p *program) inspectCommand() *cobra.Command {
 		Long: `inspect reads a WebAssembly module without running it: its imports and exports
 with their signatures, its memory, tables and sizes, what it was produced with,
 and whether it meets the contract of wit/airhost.wit, with every shortfall named.
-The exit code is 0 when it meets the contract, 1 when it does not, and 2 when the
-file is no WebAssembly module.`,
+The exit code is 0 when it meets the contract, 1 when it does not or uses what is
+not supported, and 2 when the file is no WebAssembly module.`,
 		Example: "  airhost inspect orders.wasm\n  airhost inspect --json orders.wasm | jq .contract.problems",
 		Args:    arguments("FILE.wasm"),
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
@@ -49,10 +49,20 @@ func (p *program) inspect(path string, asJSON bool) error {
 		return wrongUse{fmt.Errorf("inspect: %w", err)}
 	}
 	m, err := wasm.Parse(code)
-	if err != nil {
+	var unsupported *wasm.UnsupportedError
+	if err == nil {
+		err = m.CheckCode()
+	}
+	switch {
+	case errors.As(err, &unsupported) && m == nil:
+		return fmt.Errorf("inspect %s: %w", path, err)
+	case err != nil && unsupported == nil:
 		return wrongUse{fmt.Errorf("inspect %s: %w", path, explain(code, err))}
 	}
 	r := newReport(filepath.Base(path), code, m)
+	if unsupported != nil {
+		r.Contract.Met, r.Contract.Problems = false, append(r.Contract.Problems, unsupported.Error())
+	}
 	if asJSON {
 		err = p.writeJSON(r)
 	} else {

@@ -24,6 +24,7 @@ func Check(m *wasm.Module) []string {
 		c.exports[e.Name] = e
 	}
 	c.memory()
+	c.features()
 	c.functions()
 	c.management()
 	c.imports()
@@ -56,16 +57,16 @@ func (c *checker) memory() {
 	} else if e.Kind != wasm.KindMemory {
 		c.add("export %s is a %s, want a memory", Memory, e.Kind)
 	}
-	if n := c.m.Len(wasm.KindMemory); n > 1 {
-		c.add("the module has %d memories, want 1", n)
+}
+
+// features names what guests may not use, as far as the module says before its code.
+func (c *checker) features() {
+	used := c.m.Features
+	if c.m.Len(wasm.KindMemory) > 1 {
+		used |= wasm.MultiMemory.Set()
 	}
-	for _, l := range c.m.Memories {
-		if l.Is64 {
-			c.add("the memory has 64-bit addresses, want 32-bit")
-		}
-		if l.Shared {
-			c.add("the memory is shared between threads, want an unshared one")
-		}
+	for _, err := range used.Errors() {
+		c.add("%v", err)
 	}
 }
 

@@ -53,6 +53,7 @@ func typed(name string, params ...wasm.ValueType) func(*wasm.Module) {
 	return func(m *wasm.Module) {
 		m.Types = append(m.Types, wasm.FuncType{Params: params})
 		m.Functions = append(m.Functions, uint32(len(m.Types)-1))
+		m.Code = append(m.Code, wasm.Code{Expr: []byte{0x00, 0x0b}})
 		as(name, wasm.KindFunc, uint32(m.Len(wasm.KindFunc)-1))(m)
 	}
 }
@@ -86,9 +87,9 @@ func TestCheckNamesEachShortfall(t *testing.T) {
 		{"post-return of wrong type", typed(abi.PostHandleMessage), "has type () -> (), want (i32) -> ()"},
 		{"realloc is a memory", as(abi.Realloc, wasm.KindMemory, 0), "export cabi_realloc is a memory, want a function (i32, i32, i32, i32) -> i32"},
 		{"half of management", typed(abi.Shutdown), "component-management is exported as a whole or not at all"},
-		{"64-bit memory", func(m *wasm.Module) { m.Memories[0].Is64 = true }, "the memory has 64-bit addresses, want 32-bit"},
-		{"shared memory", func(m *wasm.Module) { m.Memories[0].Shared = true }, "the memory is shared between threads, want an unshared one"},
-		{"two memories", func(m *wasm.Module) { m.Memories = append(m.Memories, m.Memories[0]) }, "the module has 2 memories, want 1"},
+		{"64-bit memory", func(m *wasm.Module) { m.Memories[0].Is64 = true }, "it uses 64-bit memories or tables, which are not supported: build for wasm32"},
+		{"shared memory", func(m *wasm.Module) { m.Memories[0] = wasm.Limits{Min: 2, Max: 2, HasMax: true, Shared: true} }, "it uses threads, which are not supported: build without atomics and shared memory"},
+		{"two memories", func(m *wasm.Module) { m.Memories = append(m.Memories, m.Memories[0]) }, "it uses several memories, which are not supported: build with one"},
 		{"unknown import", imported("env", "abort"), `import "env" "abort" cannot be satisfied: a guest may import from airhost:core/host-services@0.1.0 and wasi_snapshot_preview1`},
 		{"unknown service", imported(abi.HostServices, "send-response"), `import airhost:core/host-services@0.1.0 "send-response" is unknown`},
 		{"service of wrong type", imported(abi.HostServices, "log"), "import airhost:core/host-services@0.1.0 log has type () -> (), want (i32, i32, i32) -> ()"},
@@ -104,6 +105,10 @@ func TestCheckNamesEachShortfall(t *testing.T) {
 		t.Run(c.what, func(t *testing.T) {
 			m := guest(t, "responder")
 			c.spoil(m)
+			m, err := wasm.Parse(m.Encode())
+			if err != nil {
+				t.Fatal(err)
+			}
 			if problems := abi.Check(m); !strings.Contains(strings.Join(problems, "\n"), c.want) {
 				t.Errorf("got %q\nwant %q", problems, c.want)
 			}

@@ -55,6 +55,28 @@ func TestBoundsAreHit(t *testing.T) {
 	}
 }
 
+// TestUnsupportedCodeIsNamed: what guests may not use is named before any engine sees
+// it, beside what falls short of the contract, and without a crash.
+func TestUnsupportedCodeIsNamed(t *testing.T) {
+	for want, code := range map[string][]byte{
+		"exceptions":                {0x1f, 0x40, 0, 0x0b, 0x0b},
+		"exceptions (legacy)":       {0x06, 0x40, 0x19, 0x0b, 0x0b},
+		"relaxed SIMD":              {0xfd, 0x80, 0x02, 0x0b},
+		"threads":                   {0xfe, 0x03, 0, 0x0b},
+		"typed function references": {0x14, 0, 0x0b},
+	} {
+		m := bombs.Kinds()[0].Make(1)
+		m.Code = append(m.Code, wasm.Code{Expr: code})
+		m.Functions = append(m.Functions, 1)
+		m.Exports = m.Exports[:len(m.Exports)-1]
+		_, err := loads(m.Encode())
+		var got *core.ModuleError
+		if !errors.As(err, &got) || len(got.Problems) != 2 || !strings.Contains(got.Problems[1], "it uses "+want+", which are not supported: ") {
+			t.Errorf("%s: got %v", want, err)
+		}
+	}
+}
+
 // TestBoundNamesTheFunction: the error says which function it is, in a form that does
 // nothing to a terminal.
 func TestBoundNamesTheFunction(t *testing.T) {

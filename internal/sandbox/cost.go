@@ -62,7 +62,7 @@ type region struct {
 }
 
 // function weighs function f. An error is a [*core.LimitError] about how deep its
-// blocks are nested, or about code that is broken.
+// blocks are nested, or about a feature that guests may not use, or code that is broken.
 func (w *weigher) function(f uint32, code *wasm.Code) error {
 	w.stack.Start(w.types, f)
 	w.open = append(w.open[:0], region{end: unreachable, other: unreachable})
@@ -71,14 +71,17 @@ func (w *weigher) function(f uint32, code *wasm.Code) error {
 	w.linear, w.products = costFunction+w.locals, 0
 	in := code.Instructions()
 	for in.Next() {
+		if used := in.Features(); used != 0 {
+			return used.Err()
+		}
+		if in.Depth-1 > w.nesting {
+			return w.tooDeep(&in)
+		}
 		w.instructions++
 		w.stack.Step(&in)
 		w.products += costMoved * max(w.stack.Moved-freeValues, 0)
 		w.linear += 1 + costMoved*min(w.stack.Moved, freeValues) + weight(in.Op)
 		w.control(&in)
-		if in.Depth-1 > w.nesting {
-			return w.tooDeep(&in)
-		}
 	}
 	w.products += w.paths / levels
 	return in.Err()

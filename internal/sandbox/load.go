@@ -46,10 +46,14 @@ func Load(src core.Source, limits core.Limits, maxModule int64) (*Code, error) {
 	if err != nil {
 		return nil, ModuleError(src, parseError(err))
 	}
-	if problems := abi.Check(m); len(problems) > 0 {
+	problems := abi.Check(m)
+	cost, err := withinBounds(m, limits.WithDefaults().Nesting)
+	if errors.As(err, new(*wasm.UnsupportedError)) {
+		problems = append(problems, err.Error())
+	}
+	if len(problems) > 0 {
 		return nil, &core.ModuleError{Source: sourceName(src), Problems: problems}
 	}
-	cost, err := withinBounds(m, limits.WithDefaults().Nesting)
 	if err != nil {
 		return nil, ModuleError(src, err)
 	}

@@ -47,6 +47,9 @@ func (r *reader) constExpr() []byte {
 			r.take(16, "a constant")
 		case op >= opI32Add && op <= opI32Mul, op >= opI64Add && op <= opI64Mul:
 		default:
+			if op == prefixGC {
+				r.unsupported(at, GC)
+			}
 			r.fail(at, "expected an instruction of a constant expression, got %#x", op)
 		}
 	}

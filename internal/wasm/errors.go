@@ -10,8 +10,9 @@ var (
 	ErrNotWasm = errors.New("not a WebAssembly binary: it does not begin with \\0asm")
 
 	// ErrComponentModel is returned for a component, which wraps core modules.
-	ErrComponentModel = errors.New("a component-model binary where a core module is needed: " +
-		"unwrap it, for example with wasm-tools component unbundle")
+	ErrComponentModel = errors.New("a component-model binary where a core module is needed: build one " +
+		"(rustc --target wasm32-wasip1, and no step such as wasm-tools component new), " +
+		"or take it out of the component by wasm-tools component unbundle")
 )
 
 // FormatError says where and why input is not a module that Parse understands.

@@ -35,6 +35,9 @@ const (
 	OpBrOnNull           Opcode = 0xd5
 	OpBrOnNonNull        Opcode = 0xd6
 
+	opFence Opcode = 0xfe03
+
+	prefixGC     = 0xfb
 	prefixMisc   = 0xfc
 	prefixVector = 0xfd
 	prefixAtomic = 0xfe
@@ -76,10 +79,13 @@ func (c *Code) Instructions() Instructions {
 	return Instructions{Depth: 1, base: c.Offset, r: reader{data: c.Expr, end: len(c.Expr)}}
 }
 
-// Err returns the [*FormatError] that ended the iteration, or nil.
+// Err returns the [*FormatError] or [*UnsupportedError] that ended the iteration, or nil.
 func (in *Instructions) Err() error {
-	if in.r.err == nil {
+	switch {
+	case in.r.err == nil:
 		return nil
+	case in.r.feature != nil:
+		return in.r.feature
 	}
 	return &FormatError{in.base + in.r.err.Offset, in.r.err.Msg}
 }
@@ -95,7 +101,7 @@ func (in *Instructions) Next() bool {
 	first := in.r.byte("an instruction")
 	in.Op = Opcode(first)
 	imm := immediates[first]
-	if first >= prefixMisc {
+	if first >= prefixGC {
 		imm = in.prefixed(first)
 	}
 	in.immediate(imm)
@@ -103,35 +109,46 @@ func (in *Instructions) Next() bool {
 	if in.Depth == 0 && in.r.left() > 0 {
 		in.r.fail(in.End, "expected the end of the function body, got %d more bytes", in.r.left())
 	}
-	return in.r.err == nil
+	if in.r.err != nil {
+		return false
+	}
+	in.r.features |= usedBy[first]
+	return true
 }
 
 // Types returns how many types there must be for the value types that the
 // instructions so far name: the largest type index in them, plus one.
 func (in *Instructions) Types() uint64 { return in.r.valueTypes.count }
 
+// Features returns what the instructions so far use that guests may not.
+func (in *Instructions) Features() FeatureSet { return in.r.features }
+
 func (in *Instructions) prefixed(prefix byte) immediate {
 	op := in.r.u32("an opcode")
 	size := in.r.pos - in.Start
 	in.Op = Opcode(prefix)<<8 | Opcode(op&0xff)
+	imm := immUnknown
 	switch {
 	// The shortest encoding only: some engines take one byte for the number,
 	// whatever it says, and would read the rest as instructions.
 	case prefix == prefixMisc && op < uint32(len(miscImmediates)) && size == 2:
-		return miscImmediates[op]
+		imm = miscImmediates[op]
 	case prefix == prefixVector && op <= 0xff && size == 2+int(op>>7):
-		return vectorImmediates[op]
+		imm = vectorImmediates[op]
 	case prefix == prefixAtomic && op < uint32(len(atomicImmediates)) && size == 2:
-		return atomicImmediates[op]
+		imm = atomicImmediates[op]
 	}
-	return immUnknown
+	if f, ok := featureOf(prefix, op); ok {
+		in.r.unsupported(in.Start, f)
+	}
+	return imm
 }
 
 func (in *Instructions) immediate(imm immediate) {
 	r := &in.r
 	switch imm {
 	case immUnknown:
-		r.fail(in.Start, "expected an instruction, got an unknown or unsupported one: % x", r.data[in.Start:r.pos])
+		in.unknown()
 	case immNone:
 	case immIndex:
 		in.index()
@@ -163,15 +180,30 @@ func (in *Instructions) immediate(imm immediate) {
 	}
 }
 
+// unknown refuses an instruction, of a feature that is not read or of none.
+func (in *Instructions) unknown() {
+	if f, ok := featureOf(0, uint32(in.Op)); ok {
+		in.r.unsupported(in.Start, f)
+	}
+	in.r.fail(in.Start, "expected an instruction, got an unknown one: % x", in.r.data[in.Start:in.r.pos])
+}
+
 func (in *Instructions) index() {
 	in.IndexAt = in.r.pos
 	in.Index = in.r.u32("an index")
 }
 
+// memoryIndex is the bit of an alignment that says that the index of a memory follows.
+const memoryIndex = 1 << 6
+
 func (in *Instructions) memoryArgument(lane bool) {
 	start := in.r.pos
-	if align := in.r.u32("an alignment"); align >= 32 {
-		in.r.fail(start, "expected an alignment below 32, got %d (several memories are not supported)", align)
+	align := in.r.u32("an alignment")
+	if align&^31 == memoryIndex {
+		in.r.unsupported(start, MultiMemory)
+	}
+	if align >= 32 {
+		in.r.fail(start, "expected an alignment below 32, got %d", align)
 	}
 	in.r.u32("an offset")
 	if lane {
@@ -181,8 +213,12 @@ func (in *Instructions) memoryArgument(lane bool) {
 
 func (in *Instructions) zeroByte() {
 	start := in.r.pos
-	if b := in.r.byte("memory index 0"); b != 0 {
-		in.r.fail(start, "expected memory index 0, got %#x (several memories are not supported)", b)
+	b := in.r.byte("memory index 0")
+	if b != 0 && in.Op != opFence {
+		in.r.unsupported(start, MultiMemory)
+	}
+	if b != 0 {
+		in.r.fail(start, "expected 0, got %#x", b)
 	}
 }
 

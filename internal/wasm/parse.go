@@ -34,7 +34,7 @@ var sectionOrder = []byte{
 var header = []byte("\x00asm\x01\x00\x00\x00")
 
 // Parse reads a module. The result aliases data. Errors are [ErrNotWasm],
-// [ErrComponentModel], a [*FormatError] or a [*LimitError].
+// [ErrComponentModel], a [*FormatError], a [*LimitError] or an [*UnsupportedError].
 func Parse(data []byte) (*Module, error) {
 	if err := checkHeader(data); err != nil {
 		return nil, err
@@ -53,9 +53,12 @@ func Parse(data []byte) (*Module, error) {
 	switch {
 	case r.limit != nil:
 		return nil, r.limit
+	case r.feature != nil:
+		return nil, r.feature
 	case r.err != nil:
 		return nil, r.err
 	}
+	m.Features = r.features
 	return m, nil
 }
 
@@ -207,7 +210,10 @@ func (r *reader) group(m *Module) {
 func (r *reader) funcType() FuncType {
 	start := r.pos
 	if form := r.byte("a type"); r.err == nil && form != 0x60 {
-		r.fail(start, "expected a function type 0x60, got %#x (garbage-collected types are not supported)", form)
+		if f, ok := featureOfType(form); ok {
+			r.unsupported(start, f)
+		}
+		r.fail(start, "expected a function type 0x60, got %#x", form)
 	}
 	return FuncType{
 		Params:  r.signature("parameters"),
@@ -220,8 +226,14 @@ func (r *reader) valueType() ValueType {
 	t := ValueType{Code: r.byte("a value type")}
 	switch {
 	case t.Code == RefNull, t.Code == Ref:
+		r.uses(TypedReferences)
 		t.Heap = r.heapType()
+	case t == ExnRef:
+		r.uses(Exceptions)
 	case r.err == nil && valueNames[t.Code] == "":
+		if f, ok := featureOfType(t.Code); ok {
+			r.unsupported(start, f)
+		}
 		r.fail(start, "expected a value type, got %#x", t.Code)
 	}
 	return t
@@ -240,10 +252,17 @@ func (r *reader) heapType() int32 {
 	start := r.pos
 	h := r.sleb(33, "a heap type")
 	known := h == heapFunc || h == heapExtern || h == heapExn
+	if f, ok := featureOfType(byte(h) & 0x7f); ok && h < 0 && h >= -64 {
+		r.unsupported(start, f)
+	}
+	if h == heapExn {
+		r.uses(Exceptions)
+	}
 	if h > math.MaxInt32 || h < 0 && !known {
 		r.fail(start, "expected a heap type, got %d", h)
 	}
 	if h >= 0 {
+		r.uses(TypedReferences)
 		r.valueTypes.note(uint32(h), start)
 	}
 	return int32(h)
@@ -280,12 +299,19 @@ func (r *reader) kind() Kind {
 func (r *reader) limits() Limits {
 	start := r.pos
 	flags := r.byte("limits")
-	if flags > 7 {
+	switch {
+	case flags&^7 == 8:
+		r.unsupported(start, PageSizes)
+	case flags > 7:
 		r.fail(start, "expected limits, got flags %#x", flags)
 	}
 	l := Limits{HasMax: flags&1 != 0, Shared: flags&2 != 0, Is64: flags&4 != 0}
+	if l.Shared {
+		r.uses(Threads)
+	}
 	bits := 32
 	if l.Is64 {
+		r.uses(Memory64)
 		bits = 64
 	}
 	l.Min = r.uleb(bits, "a minimum")
@@ -324,12 +350,14 @@ func (r *reader) table() Table {
 		return r.tableType()
 	}
 	r.pos += 2
+	r.uses(TypedReferences)
 	t := r.tableType()
 	t.Init = r.constExpr()
 	return t
 }
 
 func (r *reader) tag(m *Module) uint32 {
+	r.uses(Exceptions)
 	start := r.pos
 	if a := r.byte("a tag attribute"); a != 0 {
 		r.fail(start, "expected tag attribute 0, got %#x", a)

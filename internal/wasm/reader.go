@@ -14,13 +14,15 @@ type reader struct {
 	end  int // of the section or body at hand
 	err  *FormatError
 
-	limit      *LimitError      // beside err, where a bound was the reason
-	parameters int              // of all types so far, results included
-	elements   int              // of all element segments so far
-	names      int              // bytes of all names so far
-	used       [KindTag + 1]use // by constant expressions and element segments
-	valueTypes use              // by value types
-	funcs      []site           // where function indices stand, if noteFuncs
+	limit      *LimitError       // beside err, where a bound was the reason
+	feature    *UnsupportedError // beside err, where a feature was the reason
+	features   FeatureSet        // that were read
+	parameters int               // of all types so far, results included
+	elements   int               // of all element segments so far
+	names      int               // bytes of all names so far
+	used       [KindTag + 1]use  // by constant expressions and element segments
+	valueTypes use               // by value types
+	funcs      []site            // where function indices stand, if noteFuncs
 	noteFuncs  bool
 }
 

@@ -7,9 +7,10 @@
 // allocates in proportion to the input and not to what the input claims, and
 // every error names a byte offset. What it accepts is the structure of the
 // WebAssembly 2.0 binary format with tail calls, exceptions, threads, extended
-// constants, 64-bit memories and typed function references; garbage-collected
-// types are not supported. It does not check that code is well typed: that is
-// the engine's part.
+// constants, 64-bit memories and typed function references. What it knows and does
+// not accept is an [*UnsupportedError], and what guests may not use is in
+// [Module.Features] and found by [Module.CheckCode]. It does not check that code is well
+// typed: that is the engine's part.
 //
 // [Module.Encode] writes a module back, with whatever the caller changed.
 package wasm
@@ -32,6 +33,7 @@ type Module struct {
 	Code      []Code  // as many as Functions
 	Data      Segments
 	Customs   []Custom
+	Features  FeatureSet // that are used outside of code and guests may not use
 }
 
 // Kind is what an import or export stands for. Its values are the format's.

@@ -57,6 +57,7 @@ func TestParseReadsWhatEncodeWrote(t *testing.T) {
 	}
 	// The last section that is there before the name section is code.
 	want.Customs[1].After = 10
+	want.Features = wasm.Exceptions.Set() | wasm.TypedReferences.Set() | wasm.Memory64.Set() | wasm.Threads.Set()
 	if diff := cmp.Diff(want, got, ignoreOffset, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("module (-want +got):\n%s", diff)
 	}
@@ -108,7 +109,7 @@ func TestMalformedInputIsNamedByOffset(t *testing.T) {
 		{"sections out of order", header + "\x03\x01\x00\x01\x01\x00", 11},
 		{"2^32-1 types in no bytes", header + "\x01\x05\xff\xff\xff\xff\x0f", 10},
 		{"number of 33 bits", header + "\x01\x05\xff\xff\xff\xff\x1f", 10},
-		{"struct type", header + "\x01\x03\x01\x5f\x00", 11},
+		{"unknown type", header + "\x01\x03\x01\x5c\x00", 11},
 		{"unknown value type", header + "\x01\x05\x01\x60\x01\x10\x00", 13},
 		{"type index out of range", header + "\x03\x02\x01\x00", 11},
 		{"bytes after a section's content", header + "\x01\x02\x00\x00", 11},
