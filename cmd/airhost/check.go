@@ -12,7 +12,9 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/abi"
 	"github.com/airhost/airhost/internal/config"
+	"github.com/airhost/airhost/internal/wasm"
 )
 
 func (p *program) checkCommand() *cobra.Command {
@@ -43,7 +45,7 @@ func (p *program) check(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	c := checker{file: file, traits: make([]core.Traits, len(file.Components)), found: make([]config.Mistakes, len(file.Components))}
+	c := checker{file: file, traits: make([]core.Traits, len(file.Components)), hints: make([]string, len(file.Components)), found: make([]config.Mistakes, len(file.Components))}
 	app := fx.New(modules, fx.WithLogger(p.fxLog), fx.Invoke(c.take))
 	if err := app.Start(ctx); err != nil {
 		return err
@@ -70,6 +72,7 @@ type checker struct {
 	file    *config.File
 	engines map[string]core.Engine
 	traits  []core.Traits
+	hints   []string
 	found   []config.Mistakes
 }
 
@@ -108,8 +111,25 @@ func (c *checker) compileOne(ctx context.Context, i int) error {
 	if err != nil {
 		return err
 	}
-	c.traits[i] = compiled.Traits()
+	c.traits[i], c.hints[i] = compiled.Traits(), hint(component)
 	return compiled.Close(ctx)
+}
+
+// hint says of a component's module, which compiles, what is probably not meant, or
+// returns "".
+func hint(c config.Component) string {
+	if c.Engine == "native" || c.Engine == "process" {
+		return ""
+	}
+	code, err := readModule(c.Source)
+	if err != nil {
+		return ""
+	}
+	m, err := wasm.Parse(code)
+	if err != nil {
+		return ""
+	}
+	return abi.Hint(m)
 }
 
 // checked prints a line for each component and returns all mistakes.
@@ -140,6 +160,8 @@ func (c *checker) result(i int) string {
 		return fmt.Sprintf("%d mistakes", n)
 	case len(c.file.Components[i].Capabilities.Request) > 0 && !c.traits[i].Callback:
 		return "ok, but without handle-callback it cannot send requests"
+	case c.hints[i] != "":
+		return "ok, but " + c.hints[i]
 	}
 	return "ok"
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/sandbox"
 	"github.com/airhost/airhost/internal/wasm"
 )
 
@@ -61,7 +63,8 @@ func (p *program) inspect(path string, asJSON bool) error {
 	}
 	r := newReport(filepath.Base(path), code, m)
 	if unsupported != nil {
-		r.Contract.Met, r.Contract.Problems = false, append(r.Contract.Problems, unsupported.Error())
+		r.Contract.Problems = append(r.Contract.Problems, unsupported.Error())
+		r.Contract.Met, r.Contract.Hint = false, ""
 	}
 	if asJSON {
 		err = p.writeJSON(r)
@@ -93,6 +96,8 @@ func explain(code []byte, err error) error {
 	switch {
 	case len(code) == 0:
 		return errors.New("the file is empty")
+	case bytes.Contains(code[:min(len(code), 4096)], []byte("components:")):
+		return fmt.Errorf("%w; it seems to be a configuration, which airhost check takes", err)
 	case looksLikeText(code):
 		return fmt.Errorf("%w; it seems to be text (wat2wasm assembles the text format)", err)
 	}
@@ -109,7 +114,7 @@ func looksLikeText(code []byte) bool {
 }
 
 func (p *program) writeJSON(r *moduleReport) error {
-	encoder := json.NewEncoder(p.stdout)
+	encoder := json.NewEncoder(escaper{p.stdout})
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 	return encoder.Encode(r)
@@ -165,7 +170,8 @@ type moduleItem struct {
 	Module string `json:"module,omitempty"`
 	Name   string `json:"name"`
 	Kind   string `json:"kind"`
-	Type   string `json:"type,omitempty"` // of functions
+	Type   string `json:"type,omitempty"`   // of functions
+	Access string `json:"access,omitempty"` // of an import: what it takes to be granted it, or that it is refused
 }
 
 type memoryReport struct {
@@ -200,6 +206,7 @@ type contractReport struct {
 	Met      bool             `json:"met"`
 	Exports  []contractExport `json:"exports"`
 	Problems []string         `json:"problems"`
+	Hint     string           `json:"hint,omitempty"` // what is allowed and probably not meant
 }
 
 // contractExport is one of the contract's exports, and whether the module has
@@ -243,7 +250,7 @@ func (r *moduleReport) imports(m *wasm.Module) {
 		item := moduleItem{Module: short(imp.Module), Name: short(imp.Name), Kind: imp.Kind.String()}
 		switch imp.Kind {
 		case wasm.KindFunc:
-			item.Type = m.Types[imp.Type].String()
+			item.Type, item.Access = m.Types[imp.Type].String(), access(imp.Module, abi.ImportName(imp.Name))
 		case wasm.KindMemory:
 			r.memory(imp.Memory, true)
 		case wasm.KindTable:
@@ -251,6 +258,20 @@ func (r *moduleReport) imports(m *wasm.Module) {
 		}
 		r.Imports = listed(r, "imports", r.Imports, item)
 	}
+}
+
+// access says what it takes that an import does more than to refuse, or "" for what
+// every guest may use.
+func access(module, name string) string {
+	switch {
+	case module == abi.HostServices && name == abi.SendMessage:
+		return "refused without capabilities.send"
+	case module == abi.HostServices && name == abi.SendRequest:
+		return "refused without capabilities.request"
+	case module == abi.WASI && !sandbox.GrantsWASI(name):
+		return "refused: there are no files and no network"
+	}
+	return ""
 }
 
 func (r *moduleReport) exports(m *wasm.Module) {
@@ -311,5 +332,7 @@ func (r *moduleReport) contract(m *wasm.Module) {
 		r.Contract.Exports = append(r.Contract.Exports, e)
 	}
 	r.Contract.Problems = append([]string{}, abi.Check(m)...)
-	r.Contract.Met = len(r.Contract.Problems) == 0
+	if r.Contract.Met = len(r.Contract.Problems) == 0; r.Contract.Met {
+		r.Contract.Hint = abi.Hint(m)
+	}
 }

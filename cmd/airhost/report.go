@@ -31,7 +31,7 @@ func (r *moduleReport) writeItems(b *bytes.Buffer) {
 			module = item.Module
 			fmt.Fprintf(rows, "  %s\n", printable(module))
 		}
-		fmt.Fprintf(rows, "    %s\t%s\n", printable(item.Name), item.signature())
+		fmt.Fprintf(rows, "    %s\t%s%s\n", printable(item.Name), item.signature(), item.access())
 	}
 	_ = rows.Flush() // into memory
 	r.writeLeftOut(b, "imports")
@@ -52,6 +52,13 @@ func (r *moduleReport) writeLeftOut(b *bytes.Buffer, list string) {
 }
 
 func (i *moduleItem) signature() string { return strings.TrimSpace(i.Kind + " " + i.Type) }
+
+func (i *moduleItem) access() string {
+	if i.Access == "" {
+		return ""
+	}
+	return "\t" + i.Access
+}
 
 func orNone(n int) string {
 	if n == 0 {
@@ -127,6 +134,9 @@ func (r *moduleReport) writeContract(b *bytes.Buffer) {
 	}
 	for _, problem := range r.Contract.Problems {
 		fmt.Fprintf(b, "  ✗ wrong: %s\n", printable(problem))
+	}
+	if r.Contract.Hint != "" {
+		fmt.Fprintf(b, "  ! %s\n", r.Contract.Hint)
 	}
 	if r.Contract.Met {
 		fmt.Fprint(b, "it meets the contract\n")

@@ -27,8 +27,10 @@ const (
 )
 
 const (
-	lifecycle  = "airhost:core/component-lifecycle@0.1.0#"
-	management = "airhost:core/component-management@0.1.0#"
+	contractPackage = "airhost:core/"
+
+	lifecycle  = contractPackage + "component-lifecycle@0.1.0#"
+	management = contractPackage + "component-management@0.1.0#"
 	post       = "cabi_post_"
 )
 

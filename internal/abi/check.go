@@ -19,7 +19,10 @@ const (
 // Check returns everything in which a module falls short of the contract, each
 // as one line, or nothing.
 func Check(m *wasm.Module) []string {
-	c := checker{m: m, types: m.FuncTypes(), exports: make(map[string]wasm.Export, len(m.Exports))}
+	c := checker{m: m, types: m.FuncTypes(), exports: make(map[string]wasm.Export, len(m.Exports)), wanted: map[string]bool{Memory: true}, told: map[string]bool{}}
+	for _, f := range Exports() {
+		c.wanted[f.Name] = true
+	}
 	for _, e := range m.Exports {
 		c.exports[e.Name] = e
 	}
@@ -27,6 +30,9 @@ func Check(m *wasm.Module) []string {
 	c.features()
 	c.functions()
 	c.management()
+	c.callback()
+	c.strangers()
+	c.command()
 	c.imports()
 	if c.more > 0 {
 		c.problems = append(c.problems, fmt.Sprintf("and %s more", wasm.Grouped(c.more)))
@@ -38,6 +44,8 @@ type checker struct {
 	m        *wasm.Module
 	types    []uint32 // of all functions
 	exports  map[string]wasm.Export
+	wanted   map[string]bool // the names of the contract's exports
+	told     map[string]bool // exports that problems name in place of missing ones
 	problems []string
 	more     int // that are not in problems
 }
@@ -53,7 +61,7 @@ func (c *checker) add(format string, args ...any) {
 
 func (c *checker) memory() {
 	if e, ok := c.exports[Memory]; !ok {
-		c.add("export %s is missing: the module must export its memory under this name", Memory)
+		c.add("export %s is missing: the module must export its memory under this name%s", Memory, c.otherMemory())
 	} else if e.Kind != wasm.KindMemory {
 		c.add("export %s is a %s, want a memory", Memory, e.Kind)
 	}
@@ -75,7 +83,7 @@ func (c *checker) functions() {
 		e, ok := c.exports[want.Name]
 		switch {
 		case !ok && (want.Name == Realloc || want.Name == HandleMessage):
-			c.add("export %s %s is missing", want.Name, want.Type)
+			c.add("export %s %s is missing%s", want.Name, want.Type, c.instead(want.Name, wasm.KindFunc))
 		case !ok:
 		case e.Kind != wasm.KindFunc:
 			c.add("export %s is a %s, want a function %s", want.Name, e.Kind, want.Type)
@@ -103,7 +111,7 @@ func (c *checker) management() {
 		return
 	}
 	for _, name := range missing {
-		c.add("export %s is missing: component-management is exported as a whole or not at all", name)
+		c.add("export %s is missing: component-management is exported as a whole or not at all%s", name, c.instead(name, wasm.KindFunc))
 	}
 }
 
@@ -115,10 +123,10 @@ func (c *checker) imports() {
 			c.add("import %v %v cannot be satisfied: %s", quoted(imp.Module), quoted(imp.Name), advice(imp.Module))
 			continue
 		}
-		want, ok := functions[imp.Name]
+		want, ok := functions[ImportName(imp.Name)]
 		switch {
 		case !ok:
-			c.add("import %s %v is unknown", imp.Module, quoted(imp.Name))
+			c.add("import %s %v is unknown%s", imp.Module, quoted(imp.Name), c.meant(func(name string) string { return nearestOf(functions, name) }, imp.Name))
 		case imp.Kind != wasm.KindFunc:
 			c.add("import %s %s is a %s, want a function %s", imp.Module, imp.Name, imp.Kind, want)
 		case !c.m.Types[imp.Type].Equal(want):
@@ -127,12 +135,22 @@ func (c *checker) imports() {
 	}
 }
 
+// otherMemory says how the module calls its memory, if it exports one.
+func (c *checker) otherMemory() string {
+	for _, e := range c.m.Exports {
+		if e.Kind == wasm.KindMemory {
+			return fmt.Sprintf(": it exports %v", quoted(e.Name))
+		}
+	}
+	return ""
+}
+
 // advice says what to do about an import from an unknown module.
 func advice(module string) string {
 	switch {
-	case strings.HasPrefix(module, "airhost:core/"):
+	case strings.HasPrefix(module, contractPackage), function(module) == "host-services":
 		return "the host offers " + HostServices
-	case strings.HasPrefix(module, "wasi:"):
+	case strings.HasPrefix(module, "wasi"):
 		return "the host offers " + WASI + ", so build for WASI preview 1"
 	default:
 		return "a guest may import from " + HostServices + " and " + WASI

@@ -116,6 +116,104 @@ func TestCheckNamesEachShortfall(t *testing.T) {
 	}
 }
 
+// What is missing or unknown is told with what the module has in its place.
+func TestCheckNamesWhatIsThereInstead(t *testing.T) {
+	const handle = "airhost:core/component-lifecycle@0.1.0#handle-message (i32, i32, i32, i32) -> i32 is missing"
+	renamed := func(from, to string) func(*wasm.Module) {
+		return func(m *wasm.Module) {
+			for i := range m.Exports {
+				if m.Exports[i].Name == from {
+					m.Exports[i].Name = to
+				}
+			}
+		}
+	}
+	both := func(spoils ...func(*wasm.Module)) func(*wasm.Module) {
+		return func(m *wasm.Module) {
+			for _, spoil := range spoils {
+				spoil(m)
+			}
+		}
+	}
+	requests := imported(abi.HostServices, abi.SendRequest)
+	for spelling := range strings.FieldsSeq(`airhost:core/component-lifecycle@0.1.0#handle_message
+		airhost:core/component-lifecycle@0.2.0#handle-message airhost:core/component-lifecycle#handle-message
+		airhost:core/message-handler#handle-message airhost:core/component-lifecycle@0.1.0#handle-mesage
+		handle-message handle_message handleMessage handle-massage HANDLE_MESSAGE my:own/component-lifecycle@0.1.0#handle-message`) {
+		m := guest(t, "responder")
+		renamed(abi.HandleMessage, spelling)(m)
+		want := "export " + handle + `: it exports "` + spelling + `"`
+		if problems := abi.Check(m); len(problems) != 1 || problems[0] != want {
+			t.Errorf("%s: got %q\nwant %q", spelling, problems, want)
+		}
+	}
+	for _, c := range []struct {
+		what  string
+		spoil func(*wasm.Module)
+		want  string
+	}{
+		{"memory", renamed(abi.Memory, "mem"), `under this name: it exports "mem"`},
+		{"realloc", renamed(abi.Realloc, "cabi-realloc"), `is missing: it exports "cabi-realloc"`},
+		{"callback", both(requests, typed("handle_calback")), `without which the send-request that it imports is refused: it exports "handle_calback"`},
+		{"callback that nobody needs", typed("airhost:core/component-lifecycle@0.1.0#handle-calback"), `#handle-calback" is not in the contract, did you mean ` + abi.HandleCallback + "?"},
+		{"post-return", typed("cabi_post_airhost:core/component-lifecycle@0.1.0#handle_message"), `did you mean ` + abi.PostHandleMessage + "?"},
+		{"management", both(typed(abi.Initialize, wasm.I32, wasm.I32), typed(abi.Health), typed("airhost:core/component-management@0.1.0#shut-down")), `export ` + abi.Shutdown + ` is missing: component-management is exported as a whole or not at all: it exports "airhost:core/component-management@0.1.0#shut-down"`},
+		{"nothing like it", typed("airhost:core/component-lifecycle@0.1.0#frobnicate"), `#frobnicate" is not in the contract`},
+		{"import", imported(abi.HostServices, "send_mesage"), `"send_mesage" is unknown, did you mean send-message?`},
+		{"import of WASI", imported(abi.WASI, "fd-write"), `"fd-write" is unknown, did you mean fd_write?`},
+		{"import without a version", imported("airhost:core/host-services", "log"), "the host offers " + abi.HostServices},
+		{"import of another WASI", imported("wasi_unstable", "fd_write"), "so build for WASI preview 1"},
+		{"command", typed("_start"), "it is a command (it exports _start and no _initialize), want a reactor: build with go build -buildmode=c-shared"},
+	} {
+		m := guest(t, "responder")
+		c.spoil(m)
+		if problems := strings.Join(abi.Check(m), "\n"); !strings.Contains(problems, c.want) {
+			t.Errorf("%s: got %s\nwant %s", c.what, problems, c.want)
+		}
+	}
+	reactor := guest(t, "responder")
+	both(typed("_start"), typed(abi.Start))(reactor)
+	if problems := abi.Check(reactor); problems != nil {
+		t.Errorf("a reactor with _start: got %q", problems)
+	}
+}
+
+func TestHint(t *testing.T) {
+	m := guest(t, "responder")
+	if hint := abi.Hint(m); hint != "" {
+		t.Errorf("got %q for a pure responder", hint)
+	}
+	imported(abi.HostServices, abi.SendRequest)(m)
+	if hint := abi.Hint(m); hint != "it imports send-request, which is refused without an export handle-callback" {
+		t.Errorf("got %q for one that may not send the requests that it imports", hint)
+	}
+}
+
+func TestImportNames(t *testing.T) {
+	for name, want := range map[string]string{
+		"fd_write": "fd_write", "fd_write [v2]": "fd_write", "fd_write[v2]": "fd_write", "fd_write[ v2]": "fd_write", "fd_write [v12]": "fd_write",
+		"[v2]": "", "fd_write [v]": "fd_write [v]", "fd_write [v2] ": "fd_write [v2] ", "[method]x.y": "[method]x.y", "fd_write [v-2]": "fd_write [v-2]",
+	} {
+		if got := abi.ImportName(name); got != want {
+			t.Errorf("%q: got %q, want %q", name, got, want)
+		}
+	}
+}
+
+// TestNearNamesAreBounded: looking for what was meant takes no longer for a module
+// that is wrong 100,000 times.
+func TestNearNamesAreBounded(t *testing.T) {
+	m := &wasm.Module{Types: make([]wasm.FuncType, 1), Functions: []uint32{0}}
+	for i := range 100_000 {
+		name := fmt.Sprintf("airhost:core/component-lifecycle@0.1.0#handle-message%d", i)
+		m.Exports = append(m.Exports, wasm.Export{Name: name})
+		m.Imports = append(m.Imports, wasm.Import{Module: abi.WASI, Name: name})
+	}
+	if n := testing.AllocsPerRun(1, func() { abi.Check(m) }); n > 1_000_000 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 // An export that is an import would let guest code run host functions by another
 // name, outside of a call.
 func TestCheckRefusesImportsThatAreExported(t *testing.T) {

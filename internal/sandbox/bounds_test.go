@@ -61,7 +61,7 @@ func TestUnsupportedCodeIsNamed(t *testing.T) {
 	for want, code := range map[string][]byte{
 		"exceptions":                {0x1f, 0x40, 0, 0x0b, 0x0b},
 		"exceptions (legacy)":       {0x06, 0x40, 0x19, 0x0b, 0x0b},
-		"relaxed SIMD":              {0xfd, 0x80, 0x02, 0x0b},
+		"relaxed SIMD instructions": {0xfd, 0x80, 0x02, 0x0b},
 		"threads":                   {0xfe, 0x03, 0, 0x0b},
 		"typed function references": {0x14, 0, 0x0b},
 	} {

@@ -57,6 +57,7 @@ func Load(src core.Source, limits core.Limits, maxModule int64) (*Code, error) {
 	if err != nil {
 		return nil, ModuleError(src, err)
 	}
+	abi.Resolve(m)
 	if limits.Memory < pageSize {
 		return nil, ModuleError(src, &core.LimitError{Limit: "limits.memory", Got: pageSize, Max: uint64(max(limits.Memory, 0)), Unit: "bytes"})
 	}

@@ -62,6 +62,12 @@ func WASI(name string) Func {
 	}
 }
 
+// GrantsWASI reports whether a function of [abi.WASI] does anything but to refuse.
+func GrantsWASI(name string) bool {
+	_, ok := wasiFuncs[name]
+	return ok
+}
+
 // standard is f for standard input, output and error, and badf for all else.
 func standard(f wasiFunc) wasiFunc {
 	return func(s *State, args []uint64) errno {

@@ -30,13 +30,13 @@ var features = [numFeatures]struct{ name, instead string }{
 	TypedReferences:  {"typed function references", "call by tables (wasm-opt --disable-gc, clang -mno-gc)"},
 	Memory64:         {"64-bit memories or tables", "build for wasm32 (clang --target=wasm32-wasip1, rustc --target wasm32-wasip1, emcc without -sMEMORY64, or wasm-opt --memory64-lowering)"},
 	Threads:          {"threads", "build without atomics and shared memory (clang -mno-atomics without -pthread, rustc -C target-feature=-atomics, the target wasm32-wasip1 in place of wasm32-wasip1-threads)"},
-	RelaxedSIMD:      {"relaxed SIMD", "build without it (clang -mno-relaxed-simd, rustc -C target-feature=-relaxed-simd); plain SIMD is supported"},
+	RelaxedSIMD:      {"relaxed SIMD instructions", "build without it (clang -mno-relaxed-simd, rustc -C target-feature=-relaxed-simd); plain SIMD is supported"},
 	MultiMemory:      {"several memories", "build with one (clang -mno-multimemory, or wasm-opt --multi-memory-lowering)"},
 	GC:               {"garbage-collected types", "build for linear memory, as clang, rustc, Go, TinyGo and AssemblyScript do"},
 	PageSizes:        {"custom page sizes", "leave memories in pages of 64 KiB (wasm-ld without --page-size)"},
 	SharedEverything: {"shared-everything threads", "build without shared types and the instructions for them"},
-	StackSwitching:   {"stack switching", "build without it (emcc -sASYNCIFY in place of -sJSPI, or wasm-opt --asyncify)"},
-	WideArithmetic:   {"wide arithmetic", "build without it (clang -mno-wide-arithmetic, rustc -C target-feature=-wide-arithmetic)"},
+	StackSwitching:   {"continuations (stack switching)", "build without it (emcc -sASYNCIFY in place of -sJSPI, or wasm-opt --asyncify)"},
+	WideArithmetic:   {"instructions of wide arithmetic", "build without it (clang -mno-wide-arithmetic, rustc -C target-feature=-wide-arithmetic)"},
 }
 
 const noExceptions = "build without them (clang++ -fno-exceptions, emcc -fno-exceptions, rustc -C panic=abort)"

@@ -188,6 +188,7 @@ func (r *reader) types(m *Module) {
 			continue
 		}
 		r.pos++
+		r.uses(GC)
 		r.group(m)
 	}
 }

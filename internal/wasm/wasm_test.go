@@ -57,7 +57,7 @@ func TestParseReadsWhatEncodeWrote(t *testing.T) {
 	}
 	// The last section that is there before the name section is code.
 	want.Customs[1].After = 10
-	want.Features = wasm.Exceptions.Set() | wasm.TypedReferences.Set() | wasm.Memory64.Set() | wasm.Threads.Set()
+	want.Features = wasm.Exceptions.Set() | wasm.TypedReferences.Set() | wasm.Memory64.Set() | wasm.Threads.Set() | wasm.GC.Set()
 	if diff := cmp.Diff(want, got, ignoreOffset, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("module (-want +got):\n%s", diff)
 	}
