@@ -57,8 +57,9 @@ type region struct {
 	end    int // how deep the first block after it is at the most, as far as known
 	other  int // for an if without its else: the depth where that begins
 	loop   bool
-	back   int // branches to it, if it is a loop
+	back   int // instructions that branch to it, if it is a loop
 	labels int // the weigher's, where it begins
+	from   int // the last of the branches
 }
 
 // function weighs function f. An error is a [*core.LimitError] about how deep its
@@ -173,7 +174,9 @@ func (w *weigher) branches(in *wasm.Instructions) {
 	for _, label := range in.Labels {
 		to := &w.open[len(w.open)-1-int(label)]
 		w.edge(to)
-		to.back++
+		if to.from != w.instructions { // a jump table is one branch
+			to.back, to.from = to.back+1, w.instructions
+		}
 	}
 }
 
