@@ -8,11 +8,11 @@ import (
 
 // bounds are how much there is of what Instrument adds to. Indices beyond them
 // are refused: they would mean what was added.
-type bounds struct{ funcs, globals, types, locals uint64 }
+type bounds struct{ funcs, tables, globals, types, locals uint64 }
 
 func boundsOf(m *wasm.Module) bounds {
 	return bounds{
-		funcs: uint64(m.Len(wasm.KindFunc)), globals: uint64(m.Len(wasm.KindGlobal)), types: uint64(len(m.Types)),
+		funcs: uint64(m.Len(wasm.KindFunc)), tables: uint64(m.Len(wasm.KindTable)), globals: uint64(m.Len(wasm.KindGlobal)), types: uint64(len(m.Types)),
 	}
 }
 
@@ -25,6 +25,9 @@ func (r *rewriter) index(in *wasm.Instructions, offset int) error {
 	if in.IndexAt == 0 {
 		return nil
 	}
+	if got, named := tableOf(in); named && got >= r.tables {
+		return outOfRange(offset+in.IndexAt, "table", got, r.tables)
+	}
 	what, count := r.space(in.Op)
 	if what != "" && uint64(in.Index) >= count {
 		return outOfRange(offset+in.IndexAt, what, uint64(in.Index), count)
@@ -33,6 +36,20 @@ func (r *rewriter) index(in *wasm.Instructions, offset int) error {
 		r.edits = append(r.edits, edit{start: in.IndexAt, end: in.End, index: in.Index + 1})
 	}
 	return nil
+}
+
+// tableOf returns the largest index of a table that an instruction names, and whether
+// it names one.
+func tableOf(in *wasm.Instructions) (index uint64, named bool) {
+	switch in.Op {
+	case opTableGet, opTableSet, opTableGrow, opTableSize, opTableFill:
+		return uint64(in.Index), true
+	case wasm.OpCallIndirect, wasm.OpReturnCallIndirect, opTableInit:
+		return uint64(in.Second), true
+	case opTableCopy:
+		return uint64(max(in.Index, in.Second)), true
+	}
+	return 0, false
 }
 
 // labels refuses branches to the end of a try_table. wazero 1.12 compiles them

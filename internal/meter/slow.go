@@ -25,6 +25,7 @@ const (
 	opTableInit  wasm.Opcode = 0xfc0c
 	opTableCopy  wasm.Opcode = 0xfc0e
 	opTableGrow  wasm.Opcode = 0xfc0f
+	opTableSize  wasm.Opcode = 0xfc10
 	opTableFill  wasm.Opcode = 0xfc11
 	opWait32     wasm.Opcode = 0xfe01
 	opWait64     wasm.Opcode = 0xfe02

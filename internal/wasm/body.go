@@ -80,9 +80,11 @@ func (r *reader) element() {
 		r.fail(start, "expected flags of an element segment, got %#x", flags)
 	}
 	if flags&elemNotActive == 0 {
+		at, table := r.pos, uint32(0)
 		if flags&elemExplicit != 0 {
-			r.u32("table index")
+			table = r.u32("table index")
 		}
+		r.used[KindTable].note(table, at)
 		r.constExpr()
 	}
 	if flags&(elemNotActive|elemExplicit) != 0 {

@@ -68,7 +68,7 @@ func (r *reader) checkUses(m *Module) {
 	if n := uint64(len(m.Types)); r.valueTypes.count > n {
 		r.fail(r.valueTypes.at, "expected a type index below %d, got %d", n, r.valueTypes.count-1)
 	}
-	for _, k := range []Kind{KindFunc, KindGlobal} {
+	for _, k := range []Kind{KindFunc, KindTable, KindGlobal} {
 		if n := uint64(m.Len(k)); r.used[k].count > n {
 			r.fail(r.used[k].at, "expected a %s index below %d, got %d", k, n, r.used[k].count-1)
 		}
