@@ -163,7 +163,8 @@ type Result struct {
 
 // Instrument returns m with checks added. It does not change m. Errors are a
 // [*LimitError] for what a module declares beyond the limits, a
-// [*wasm.FormatError] for instructions that are unknown or broken, or
+// [*wasm.FormatError] for instructions that are unknown or broken, a
+// [*wasm.UnsupportedError], or
 // [ErrReservedImport].
 func Instrument(m *wasm.Module, cfg Config) (*Result, error) {
 	for i := range m.Imports {
