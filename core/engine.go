@@ -17,8 +17,11 @@ type Engine interface {
 	// contract is a [ModuleError], or wraps a [LimitError].
 	Compile(ctx context.Context, src Source, limits Limits) (Component, error)
 
-	// Close releases the engine. All instances and components must have been
-	// closed. A second Close returns nil, Compile after it ErrClosed.
+	// Close waits until all instances have been closed and no Compile is in
+	// progress, and releases the engine. If ctx ends before, it returns an error
+	// that wraps [ErrInUse] and ctx's and names their number, and has released
+	// nothing: whatever lives goes on, and Close may be called again. After it
+	// Compile and Instantiate return ErrClosed, and a second Close nil.
 	Close(ctx context.Context) error
 }
 
@@ -47,8 +50,10 @@ type Component interface {
 	// a [TrapError].
 	Instantiate(ctx context.Context, env Environment) (Instance, error)
 
-	// Close releases the code. Instances must have been closed. A second Close
-	// returns nil, Instantiate after it ErrClosed.
+	// Close waits until the component's instances have been closed, and releases
+	// the code. If ctx ends before, the error is that of [Engine.Close], and
+	// nothing has been released. A second Close returns nil, Instantiate after it
+	// ErrClosed.
 	Close(ctx context.Context) error
 }
 

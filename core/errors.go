@@ -10,6 +10,10 @@ import (
 // or tracker that are called after its Close; a second Close returns nil.
 var ErrClosed = errors.New("closed")
 
+// ErrInUse is wrapped by the error of a Close whose context ended before all that
+// uses the engine or component was closed. Nothing has been released then.
+var ErrInUse = errors.New("still in use")
+
 // ComponentErrorCase is a case of the contract's component-error; the values
 // are its discriminants.
 type ComponentErrorCase uint8

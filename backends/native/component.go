@@ -9,6 +9,7 @@ import (
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/guest"
+	"github.com/airhost/airhost/internal/refs"
 )
 
 // component is a function that makes Go values, and what those can do.
@@ -16,17 +17,17 @@ type component struct {
 	create func() guest.Component
 	traits core.Traits
 	first  atomic.Pointer[guest.Component] // made by Compile, for the first instance
-	closed atomic.Bool
+	refs   refs.Count                      // of instances
 }
 
 var _ core.Component = (*component)(nil)
 
-func newComponent(name string, create func() guest.Component) (*component, error) {
+func newComponent(e *Engine, name string, create func() guest.Component) (*component, error) {
 	value, trap := tryCreate(create)
 	if trap != nil {
 		return nil, &core.ModuleError{Source: name, Problems: []string{"its constructor failed: " + trap.Text}, Cause: trap}
 	}
-	c := &component{create: create, traits: traitsOf(value)}
+	c := &component{create: create, traits: traitsOf(value), refs: refs.Count{Of: &e.refs}}
 	c.first.Store(&value)
 	return c, nil
 }
@@ -69,17 +70,20 @@ func traitsOf(value guest.Component) core.Traits {
 func (c *component) Traits() core.Traits { return c.traits }
 
 func (c *component) Instantiate(ctx context.Context, env core.Environment) (core.Instance, error) {
-	if c.closed.Load() {
-		return nil, core.ErrClosed
-	}
-	if err := ctx.Err(); err != nil {
+	if err := c.refs.Acquire(); err != nil {
 		return nil, err
 	}
 	i := newInstance(env)
+	i.released = c.refs.Release
+	if err := ctx.Err(); err != nil {
+		_ = i.Close() // it does not fail
+		return nil, err
+	}
 	if env.Starting != nil {
 		env.Starting(i)
 	}
 	if err := i.start(c); err != nil {
+		_ = i.Close()
 		return nil, err
 	}
 	return i, nil
@@ -93,8 +97,13 @@ func (c *component) take() (guest.Component, *core.TrapError) {
 	return tryCreate(c.create)
 }
 
-func (c *component) Close(context.Context) error {
-	c.closed.Store(true)
-	c.first.Store(nil)
+func (c *component) Close(ctx context.Context) error {
+	err := c.refs.Close(ctx, func() error {
+		c.first.Store(nil)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("native: close a component: %w", err)
+	}
 	return nil
 }

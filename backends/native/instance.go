@@ -25,6 +25,8 @@ type instance struct {
 	most    int    // bytes of a response
 	scratch []byte // a target's bytes, for the length of a call to host
 	trap    *core.TrapError
+
+	released func() // called once it is closed
 }
 
 var _ core.Instance = (*instance)(nil)
@@ -188,7 +190,9 @@ func (i *instance) Interrupt() { i.ended.CompareAndSwap(alive, interrupted) }
 
 // Close lets go of the value; a component that kept its host is refused.
 func (i *instance) Close() error {
-	i.ended.Store(closed)
-	i.value, i.scratch = nil, nil
+	if i.ended.Swap(closed) != closed {
+		i.value, i.scratch = nil, nil
+		i.released()
+	}
 	return nil
 }

@@ -15,10 +15,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync/atomic"
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/guest"
+	"github.com/airhost/airhost/internal/refs"
 )
 
 // Name is the engine's name in configurations and results.
@@ -35,7 +35,7 @@ type Config struct {
 // Engine is the native engine.
 type Engine struct {
 	components map[string]func() guest.Component
-	closed     atomic.Bool
+	refs       refs.Count // of instances and calls of Compile
 }
 
 var _ core.Engine = (*Engine)(nil)
@@ -56,9 +56,10 @@ func (e *Engine) Name() string { return Name }
 // names. It calls it once, to see what the component can do; the first instance
 // gets the result.
 func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limits) (core.Component, error) {
-	if e.closed.Load() {
-		return nil, core.ErrClosed
+	if err := e.refs.Acquire(); err != nil {
+		return nil, err
 	}
+	defer e.refs.Release()
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -66,7 +67,7 @@ func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limit
 	if err != nil {
 		return nil, err
 	}
-	return newComponent(sourceName(src), create)
+	return newComponent(e, sourceName(src), create)
 }
 
 func (e *Engine) find(src core.Source) (func() guest.Component, error) {
@@ -101,8 +102,10 @@ func sourceName(src core.Source) string {
 	return "native component"
 }
 
-// Close ends the engine: Compile returns core.ErrClosed from then on.
-func (e *Engine) Close(context.Context) error {
-	e.closed.Store(true)
+// Close implements [core.Engine].
+func (e *Engine) Close(ctx context.Context) error {
+	if err := e.refs.Close(ctx, func() error { return nil }); err != nil {
+		return fmt.Errorf("native: close: %w", err)
+	}
 	return nil
 }

@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/refs"
 	"github.com/airhost/airhost/internal/spawn"
 	pluginv1 "github.com/airhost/airhost/proto/airhost/plugin/v1"
 )
@@ -20,7 +20,7 @@ type component struct {
 	engine  *Engine
 	command spawn.Command
 	traits  core.Traits
-	closed  atomic.Bool
+	refs    refs.Count // of instances
 }
 
 var _ core.Component = (*component)(nil)
@@ -62,10 +62,11 @@ func end(process *spawn.Process) {
 func (c *component) Traits() core.Traits { return c.traits }
 
 func (c *component) Instantiate(ctx context.Context, env core.Environment) (core.Instance, error) {
-	if c.closed.Load() {
-		return nil, core.ErrClosed
+	if err := c.refs.Acquire(); err != nil {
+		return nil, err
 	}
 	i := newInstance(env, c.traits, c.engine.log)
+	i.released = c.refs.Release
 	if env.Starting != nil {
 		env.Starting(i)
 	}
@@ -76,7 +77,9 @@ func (c *component) Instantiate(ctx context.Context, env core.Environment) (core
 	return i, nil
 }
 
-func (c *component) Close(context.Context) error {
-	c.closed.Store(true)
+func (c *component) Close(ctx context.Context) error {
+	if err := c.refs.Close(ctx, func() error { return nil }); err != nil {
+		return fmt.Errorf("process: close a component: %w", err)
+	}
 	return nil
 }

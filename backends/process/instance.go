@@ -38,9 +38,11 @@ type instance struct {
 	id     core.ComponentID
 	host   core.Services
 	ended  func() // tells the host that the process ended on its own, or nil
-	traits core.Traits
-	limits core.Limits
-	log    *slog.Logger
+
+	released func() // called once it is closed
+	traits   core.Traits
+	limits   core.Limits
+	log      *slog.Logger
 
 	process *spawn.Process
 	stream  grpc.ClientStream
@@ -194,6 +196,7 @@ func (i *instance) Close() error {
 	if before == closed {
 		return nil
 	}
+	defer i.released()
 	if i.process != nil {
 		if before != idle {
 			i.kill()

@@ -16,10 +16,10 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"sync/atomic"
 	"time"
 
 	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/refs"
 	"github.com/airhost/airhost/internal/spawn"
 )
 
@@ -68,8 +68,8 @@ func Source(command Command) core.Source {
 
 // Engine is the process engine.
 type Engine struct {
-	log    *slog.Logger
-	closed atomic.Bool
+	log  *slog.Logger
+	refs refs.Count // of instances and calls of Compile
 }
 
 var _ core.Engine = (*Engine)(nil)
@@ -90,14 +90,15 @@ func (e *Engine) Name() string { return Name }
 // start time, handler time and message size alone mean something here: the first
 // holds for this start too.
 func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limits) (core.Component, error) {
-	if e.closed.Load() {
-		return nil, core.ErrClosed
+	if err := e.refs.Acquire(); err != nil {
+		return nil, err
 	}
+	defer e.refs.Release()
 	command, err := commandOf(src)
 	if err != nil {
 		return nil, &core.ModuleError{Source: src.Path, Problems: []string{err.Error()}, Cause: err}
 	}
-	c := &component{engine: e, command: command}
+	c := &component{engine: e, command: command, refs: refs.Count{Of: &e.refs}}
 	if err := c.describe(ctx, limits.WithDefaults()); err != nil {
 		if ctx.Err() != nil {
 			return nil, err
@@ -133,8 +134,10 @@ func commandOf(src core.Source) (spawn.Command, error) {
 	}, spawn.Check(path, sum)
 }
 
-// Close ends the engine: Compile returns core.ErrClosed from then on.
-func (e *Engine) Close(context.Context) error {
-	e.closed.Store(true)
+// Close implements [core.Engine].
+func (e *Engine) Close(ctx context.Context) error {
+	if err := e.refs.Close(ctx, func() error { return nil }); err != nil {
+		return fmt.Errorf("process: close: %w", err)
+	}
 	return nil
 }

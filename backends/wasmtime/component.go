@@ -7,13 +7,14 @@ import "C"
 
 import (
 	"context"
+	"fmt"
 	"slices"
-	"sync/atomic"
 
 	wasmtime "github.com/bytecodealliance/wasmtime-go/v39"
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/refs"
 	"github.com/airhost/airhost/internal/sandbox"
 	"github.com/airhost/airhost/internal/wasm"
 )
@@ -27,14 +28,14 @@ type component struct {
 	hosts   []host               // what the guest imports, in its order
 	types   []*C.wasm_functype_t // theirs
 	kinds   []C.uint8_t
-	counter string // the meter's counter, "" in code without the meter
-	closed  atomic.Bool
+	counter string     // the meter's counter, "" in code without the meter
+	refs    refs.Count // of instances
 }
 
 var _ core.Component = (*component)(nil)
 
 func newComponent(e *Engine, code *sandbox.Code, metered bool) *component {
-	c := &component{engine: e, code: code, hosts: e.resolve(code.Module, metered)}
+	c := &component{engine: e, code: code, hosts: e.resolve(code.Module, metered), refs: refs.Count{Of: &e.refs}}
 	for i := range c.hosts {
 		c.types, c.kinds = append(c.types, c.hosts[i].typ), append(c.kinds, c.hosts[i].kind)
 	}
@@ -65,15 +66,12 @@ func (c *component) prepare(metered bool) ([]byte, error) {
 func (c *component) Traits() core.Traits { return c.code.Traits }
 
 func (c *component) Instantiate(ctx context.Context, env core.Environment) (core.Instance, error) {
-	if c.closed.Load() {
-		return nil, core.ErrClosed
-	}
-	if err := ctx.Err(); err != nil {
+	if err := c.refs.Acquire(); err != nil {
 		return nil, err
 	}
-	env.Limits = env.Limits.WithDefaults()
-	in, err := newInstance(c, env)
+	in, err := c.load(ctx, env)
 	if err != nil {
+		c.refs.Release()
 		return nil, err
 	}
 	if err := in.start(); err != nil {
@@ -83,9 +81,23 @@ func (c *component) Instantiate(ctx context.Context, env core.Environment) (core
 	return in, nil
 }
 
-func (c *component) Close(context.Context) error {
-	if !c.closed.Swap(true) {
+// load makes an instance in which nothing has run. Its Close releases the reference
+// that the caller has acquired.
+func (c *component) load(ctx context.Context, env core.Environment) (*instance, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	env.Limits = env.Limits.WithDefaults()
+	return newInstance(c, env)
+}
+
+func (c *component) Close(ctx context.Context) error {
+	err := c.refs.Close(ctx, func() error {
 		c.module.Close()
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("wasmtime: close a component: %w", err)
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/refs"
 	"github.com/airhost/airhost/internal/sandbox"
 )
 
@@ -34,8 +35,7 @@ type Engine struct {
 	cache      *cache             // nil without a directory
 	ticker     ticker
 
-	use    sync.RWMutex // held while engine is used; guards closed; taken before mu
-	closed bool
+	refs refs.Count // of instances and compilations
 
 	mu    sync.Mutex // guards what follows
 	types functypes
@@ -93,11 +93,10 @@ func (e *Engine) Name() string { return Name }
 // file at src.Path. Of the limits it uses Memory, TableElements, Stack and whether
 // there is Fuel.
 func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limits) (core.Component, error) {
-	e.use.RLock()
-	defer e.use.RUnlock()
-	if e.closed {
-		return nil, core.ErrClosed
+	if err := e.refs.Acquire(); err != nil {
+		return nil, err
 	}
+	defer e.refs.Release()
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -165,13 +164,14 @@ func (e *Engine) translate(binary []byte, long bool) (*wasmtime.Module, error) {
 }
 
 // Close implements [core.Engine].
-func (e *Engine) Close(context.Context) error {
-	e.use.Lock()
-	defer e.use.Unlock()
-	if e.closed {
-		return nil
+func (e *Engine) Close(ctx context.Context) error {
+	if err := e.refs.Close(ctx, e.free); err != nil {
+		return fmt.Errorf("wasmtime: close: %w", err)
 	}
-	e.closed = true
+	return nil
+}
+
+func (e *Engine) free() error {
 	for _, shim := range e.shims {
 		shim.close()
 	}

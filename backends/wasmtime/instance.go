@@ -272,6 +272,7 @@ func (in *instance) Close() error {
 	}
 	in.Release()
 	in.free()
+	in.component.refs.Release()
 	return nil
 }
 

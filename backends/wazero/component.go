@@ -3,12 +3,12 @@ package wazero
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 
 	"github.com/tetratelabs/wazero"
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/refs"
 	"github.com/airhost/airhost/internal/sandbox"
 )
 
@@ -21,14 +21,14 @@ type component struct {
 
 	postMessage, postCallback bool // whether the guest has these post-returns
 
-	closed atomic.Bool
+	refs refs.Count // of instances
 }
 
 var _ core.Component = (*component)(nil)
 
 func newComponent(e *Engine, code wazero.CompiledModule, guest *guestCode, fuel bool) *component {
 	guest.instrumented.Module, guest.Module = nil, nil // compiled, and as large as the code
-	return &component{engine: e, code: code, guest: guest, fuel: fuel,
+	return &component{engine: e, code: code, guest: guest, fuel: fuel, refs: refs.Count{Of: &e.refs},
 		postMessage:  guest.Exports[abi.PostHandleMessage],
 		postCallback: guest.Exports[abi.PostHandleCallback]}
 }
@@ -40,9 +40,27 @@ func (c *component) Traits() core.Traits { return c.guest.Traits }
 var anonymous = wazero.NewModuleConfig().WithName("").WithStartFunctions()
 
 func (c *component) Instantiate(ctx context.Context, env core.Environment) (core.Instance, error) {
-	if c.closed.Load() {
-		return nil, core.ErrClosed
+	if err := c.refs.Acquire(); err != nil {
+		return nil, err
 	}
+	in, err := c.load(ctx, env)
+	if err != nil {
+		c.refs.Release()
+		return nil, err
+	}
+	if env.Starting != nil {
+		env.Starting(in)
+	}
+	if err := in.Run(); err != nil {
+		_ = in.Close() // what matters is why it did not start
+		return nil, err
+	}
+	return in, nil
+}
+
+// load makes an instance in which nothing has run. Its Close releases the reference
+// that the caller has acquired.
+func (c *component) load(ctx context.Context, env core.Environment) (*instance, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -57,22 +75,11 @@ func (c *component) Instantiate(ctx context.Context, env core.Environment) (core
 		// No code has run: a data segment does not fit, for example.
 		return nil, &core.TrapError{Kind: core.TrapFault, Text: sandbox.FirstLine(err.Error())}
 	}
-	in := newInstance(c, module, memory, env)
-	if env.Starting != nil {
-		env.Starting(in)
-	}
-	if err := in.Run(); err != nil {
-		_ = in.Close() // what matters is why it did not start
-		return nil, err
-	}
-	return in, nil
+	return newInstance(c, module, memory, env), nil
 }
 
 func (c *component) Close(ctx context.Context) error {
-	if c.closed.Swap(true) {
-		return nil
-	}
-	if err := c.code.Close(ctx); err != nil {
+	if err := c.refs.Close(ctx, func() error { return c.code.Close(ctx) }); err != nil {
 		return fmt.Errorf("wazero: close a component: %w", err)
 	}
 	return nil

@@ -16,7 +16,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"sync/atomic"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -25,6 +24,7 @@ import (
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/abi"
 	"github.com/airhost/airhost/internal/meter"
+	"github.com/airhost/airhost/internal/refs"
 	"github.com/airhost/airhost/internal/sandbox"
 )
 
@@ -59,7 +59,7 @@ type Engine struct {
 	runtime wazero.Runtime
 	cache   wazero.CompilationCache // nil without a directory
 	arena   arena
-	closed  atomic.Bool
+	refs    refs.Count // of instances and compilations
 
 	interprets bool
 }
@@ -101,9 +101,10 @@ func (e *Engine) Name() string { return Name }
 // file at src.Path. Of the limits it uses Memory, TableElements and whether
 // there is Fuel: these are the same for all instances of the component.
 func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limits) (core.Component, error) {
-	if e.closed.Load() {
-		return nil, core.ErrClosed
+	if err := e.refs.Acquire(); err != nil {
+		return nil, err
 	}
+	defer e.refs.Release()
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -141,13 +142,13 @@ func prepare(src core.Source, limits core.Limits, maxModule int64) (*guestCode, 
 
 // Close implements [core.Engine].
 func (e *Engine) Close(ctx context.Context) error {
-	if e.closed.Swap(true) {
-		return nil
-	}
-	err := e.runtime.Close(ctx)
-	if e.cache != nil {
-		err = errors.Join(err, e.cache.Close(ctx))
-	}
+	err := e.refs.Close(ctx, func() error {
+		err := e.runtime.Close(ctx)
+		if e.cache != nil {
+			err = errors.Join(err, e.cache.Close(ctx))
+		}
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("wazero: close: %w", err)
 	}

@@ -132,6 +132,7 @@ func (in *instance) Close() error {
 	if in.Phase != sandbox.Idle { // its code would go on in memory that is no more
 		return fmt.Errorf("wazero: close an instance: %w", sandbox.ErrReentered)
 	}
+	defer in.component.refs.Release()
 	in.Release()
 	in.entry, in.realloc = nil, nil
 	if err := in.module.Close(context.Background()); err != nil {

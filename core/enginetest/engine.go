@@ -1,8 +1,10 @@
 package enginetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/airhost/airhost/core"
@@ -12,6 +14,7 @@ var enginePromises = []promise{
 	{"name", "an engine has a name", testName},
 	{"malformed", "malformed code is a ModuleError that names its problems", testMalformed},
 	{"engine-close", "after its Close an engine's Compile returns ErrClosed, and a second Close nil", testEngineClose},
+	{"close-in-use", "Close waits for instances; where its context ends before, it names their number and has released nothing", testCloseInUse},
 	{"component-close", "after its Close a component's Instantiate returns ErrClosed, and a second Close nil", testComponentClose},
 	{"traits", "traits tell what a guest exports", testTraits},
 	{"starting", "Starting is called once, before Instantiate returns, with the instance that it returns", testStarting},
@@ -45,6 +48,61 @@ func testEngineClose(t *trial) {
 	t.must("close the engine again", engine.Close(t.Context()))
 	_, err = engine.Compile(t.Context(), t.Actor, core.Limits{})
 	t.wantError("compile with a closed engine", err, core.ErrClosed)
+}
+
+// testCloseInUse closes an engine and its component at all the wrong moments: while
+// an instance lives, and while it handles a message.
+func testCloseInUse(t *trial) {
+	engine, err := t.New()
+	t.must("make an engine", err)
+	c, err := engine.Compile(t.Context(), t.Actor, patient(core.Limits{}))
+	t.must("compile", err)
+	host := &Services{}
+	in, err := c.Instantiate(t.Context(), core.Environment{ID: self, Host: host, Limits: patient(core.Limits{})})
+	t.must("make an instance", err)
+	closers := map[string]func(context.Context) error{"the engine": engine.Close, "the component": c.Close}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	refused := func(when string) {
+		for what, closes := range closers {
+			err := closes(ended)
+			t.wantError("close "+what+" "+when, err, core.ErrInUse)
+			t.wantError("close "+what+" "+when, err, context.Canceled)
+			if err != nil && !strings.Contains(err.Error(), "1") {
+				t.broken("close %s %s: got %v\nwant the number of instances, 1, in it", what, when, err)
+			}
+		}
+	}
+	refused("while an instance lives")
+	host.Calling = func(string) { refused("while an instance is in a call") }
+	want(t, "its response", t.ask(in, "t"), number(0))
+	host.Calling = nil
+	want(t, "its next response", t.ask(in, "eon"), []byte("on"))
+	second, err := c.Instantiate(t.Context(), core.Environment{ID: self, Host: host, Limits: patient(core.Limits{})})
+	t.must("make another instance", err)
+	t.must("close it", second.Close())
+
+	waits, closed := &waitContext{Context: t.Context(), asked: make(chan struct{})}, make(chan error, 1)
+	go func() { closed <- engine.Close(waits) }()
+	t.soon("close the engine until the context ends", func() { <-waits.asked })
+	want(t, "the response of an instance whose engine is about to close", t.ask(in, "eon"), []byte("on"))
+	t.must("close the instance", in.Close())
+	t.soon("the Close of an engine without instances", func() { t.must("close the engine", <-closed) })
+	_, err = c.Instantiate(t.Context(), core.Environment{ID: self, Host: host})
+	t.wantError("make an instance with a closed engine", err, core.ErrClosed)
+	t.must("close the component", c.Close(ended))
+}
+
+// waitContext tells when somebody begins to wait for its end.
+type waitContext struct {
+	context.Context
+	asked chan struct{}
+	once  sync.Once
+}
+
+func (c *waitContext) Done() <-chan struct{} {
+	c.once.Do(func() { close(c.asked) })
+	return c.Context.Done()
 }
 
 func testComponentClose(t *trial) {

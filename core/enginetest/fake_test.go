@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -14,9 +15,10 @@ import (
 // fake is a correct engine for [Actor], but for one flaw.
 type fake struct {
 	flaw   string
-	closed bool
+	closed atomic.Bool
 	shared *Actor // of a flaw
 	alive  atomic.Int32
+	calls  atomic.Int32 // in progress
 	trap   atomic.Bool
 }
 
@@ -30,7 +32,7 @@ func (e *fake) Name() string {
 }
 
 func (e *fake) Compile(_ context.Context, src core.Source, _ core.Limits) (core.Component, error) {
-	if e.closed && !e.has("compiles when closed") {
+	if e.closed.Load() && !e.has("compiles when closed") {
 		return nil, core.ErrClosed
 	}
 	kind, ok := src.Value.(string)
@@ -40,11 +42,38 @@ func (e *fake) Compile(_ context.Context, src core.Source, _ core.Limits) (core.
 	return &fakeComponent{engine: e, responder: kind == "responder"}, nil
 }
 
-func (e *fake) Close(context.Context) error {
-	if e.closed && e.has("second engine close fails") {
+func (e *fake) Close(ctx context.Context) error {
+	if e.closed.Load() && e.has("second engine close fails") {
 		return core.ErrClosed
 	}
-	e.closed = true
+	if err := e.idle(ctx); err != nil {
+		return err
+	}
+	e.closed.Store(true)
+	return nil
+}
+
+// idle waits until there is no instance.
+func (e *fake) idle(ctx context.Context) error {
+	for e.alive.Load() > 0 && !e.has("closes what is in use") {
+		if !e.has("close does not wait") {
+			_ = ctx.Done()
+		}
+		switch {
+		case e.has("closes what is in a call") && e.calls.Load() > 0:
+			return nil
+		case ctx.Err() != nil && e.has("closes for good"):
+			e.closed.Store(true)
+			fallthrough
+		case ctx.Err() != nil && !e.has("in use without a number"):
+			return fmt.Errorf("%w: %d instances: %w", core.ErrInUse, e.alive.Load(), ctx.Err())
+		case ctx.Err() != nil:
+			return fmt.Errorf("%w: %w", core.ErrInUse, ctx.Err())
+		case e.has("close does not wait"):
+			return core.ErrInUse
+		}
+		runtime.Gosched()
+	}
 	return nil
 }
 
@@ -62,7 +91,7 @@ func (c *fakeComponent) Traits() core.Traits {
 func (c *fakeComponent) Instantiate(_ context.Context, env core.Environment) (core.Instance, error) {
 	e := c.engine
 	switch {
-	case c.closed && !e.has("instantiates when closed"):
+	case c.closed && !e.has("instantiates when closed"), e.closed.Load() && !e.has("instances of a closed engine"):
 		return nil, core.ErrClosed
 	case e.alive.Add(1) > 1 && e.has("one instance at a time"):
 		return nil, errors.New("busy")
@@ -82,6 +111,7 @@ func (c *fakeComponent) Instantiate(_ context.Context, env core.Environment) (co
 		}
 	}
 	if i.interrupted.Load() && !e.has("interruption before the start is forgotten") {
+		e.alive.Add(-1)
 		return nil, errFakeInterrupted
 	}
 	return i, nil
@@ -97,7 +127,10 @@ func (e *fake) startings() int {
 	return 1
 }
 
-func (c *fakeComponent) Close(context.Context) error {
+func (c *fakeComponent) Close(ctx context.Context) error {
+	if err := c.engine.idle(ctx); err != nil {
+		return err
+	}
 	if c.closed && c.engine.has("second component close fails") {
 		return core.ErrClosed
 	}
@@ -132,6 +165,8 @@ func (i *fakeInstance) call(f func() error) (err error) {
 	if err := i.refusal(); err != nil {
 		return err
 	}
+	i.engine.calls.Add(1)
+	defer i.engine.calls.Add(-1)
 	defer func() {
 		if cause := recover(); cause != nil {
 			err = i.end(cause)
@@ -329,8 +364,10 @@ func (i *fakeInstance) Close() error {
 		i.interrupted.Load() && i.has("interrupted instances cannot be closed"):
 		return errors.New("cannot be closed")
 	}
+	if i.over != core.ErrClosed {
+		i.engine.alive.Add(-1)
+	}
 	i.over = core.ErrClosed
-	i.engine.alive.Add(-1)
 	return nil
 }
 

@@ -109,8 +109,10 @@ type guestKey struct {
 
 func (s *subject) close(t T) {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), s.patience)
+	defer cancel()
 	for i := len(s.resources) - 1; i >= 0; i-- {
-		if err := s.resources[i](context.Background()); err != nil {
+		if err := s.resources[i](ctx); err != nil {
 			t.Errorf("close: %v", err)
 		}
 	}

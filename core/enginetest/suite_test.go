@@ -57,6 +57,7 @@ var flaws = map[string][]string{
 	"name":                {"no name"},
 	"malformed":           {"accepts anything"},
 	"engine-close":        {"compiles when closed", "second engine close fails"},
+	"close-in-use":        {"closes what is in use", "closes what is in a call", "in use without a number", "closes for good", "close does not wait", "instances of a closed engine"},
 	"component-close":     {"instantiates when closed", "second component close fails"},
 	"traits":              {"no management trait", "responder has everything"},
 	"starting":            {"no starting", "two startings"},
