@@ -33,7 +33,8 @@ type component struct {
 	compiled *compiled
 	traits   core.Traits
 	refuse   refusalErrors
-	serial   uint32 // picks a watch slot
+	serial   uint32        // picks a watch slot
+	gone     chan struct{} // closed once it is removed
 
 	waiting, handed turn // its places in queues
 	running         turn // says in a watch slot that it runs

@@ -31,7 +31,13 @@ func (h *Host) Deploy(ctx context.Context, d Deployment) error {
 		return fmt.Errorf("deployment of %s: %w", d.ID, err)
 	}
 	defer h.changes.Done()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(h.hurried, cancel)()
 	if err := h.bringUp(ctx, c); err != nil {
+		if h.hurried.Err() != nil {
+			err = errors.Join(ErrNotRunning, err)
+		}
 		return fmt.Errorf("deployment of %s: %w", d.ID, errors.Join(err, h.remove(ctx, c, errStopping)))
 	}
 	return nil
@@ -41,7 +47,7 @@ func newComponent(h *Host, d Deployment) *component {
 	id := d.ID.String()
 	tooLarge := fmt.Sprintf("message: %s takes at most %d bytes", id, d.Limits.MessageSize)
 	c := &component{
-		id: d.ID, host: h, limits: d.Limits, plan: d, status: claimed,
+		id: d.ID, host: h, limits: d.Limits, plan: d, status: claimed, gone: make(chan struct{}),
 		refuse: refusalErrors{
 			notFound: &core.MessagingError{Case: core.CaseTargetNotFound, Text: id},
 			full:     &core.MessagingError{Case: core.CaseQueueFull, Text: id},
@@ -77,16 +83,19 @@ func (h *Host) admit(c *component) error {
 
 // bringUp compiles and starts c, of which the caller is the owner until it has
 // succeeded.
-func (h *Host) bringUp(ctx context.Context, c *component) (err error) {
+func (h *Host) bringUp(ctx context.Context, c *component) error {
 	engine := h.engines[c.plan.Engine]
 	if engine == nil {
 		return fmt.Errorf("there is no engine %q, this host has: %s", c.plan.Engine, strings.Join(h.Engines(), ", "))
 	}
-	c.compiled, err = h.catalog.compile(ctx, engine, c.plan.Source, c.limits)
+	compiled, err := h.catalog.compile(ctx, engine, c.plan.Source, c.limits)
 	if err != nil {
 		return boundError(err)
 	}
-	c.traits = c.compiled.Traits()
+	traits := compiled.Traits()
+	c.mu.Lock()
+	c.compiled, c.traits = compiled, traits
+	c.mu.Unlock()
 	if err = h.places.enter(ctx, c); err != nil {
 		return err
 	}
@@ -220,6 +229,7 @@ func (h *Host) remove(ctx context.Context, c *component, refusal *core.Messaging
 	c.status = removed
 	h.gone.add(&c.published)
 	delete(h.components, c.id)
+	close(c.gone)
 	return err
 }
 

@@ -173,7 +173,7 @@ func startOn(t *testing.T, engine string, cache map[string]string) (h *testHost,
 	inner, err := host.New(host.Config{Workers: 1, RequestTimeout: time.Second, Logger: logger}, broker, tracker, e)
 	check(t, err)
 	check(t, inner.Start(t.Context()))
-	return &testHost{inner, t, log}, func() {
+	return &testHost{Host: inner, t: t, log: log}, func() {
 		check(t, inner.Stop(context.Background()))
 		check(t, e.Close(context.Background()))
 	}

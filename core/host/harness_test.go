@@ -72,8 +72,14 @@ func everyPart(t *testing.T, test func(t *testing.T, p parts)) {
 // bench is a host under test.
 type testHost struct {
 	*host.Host
-	t   testing.TB
-	log *lockedBuffer
+	t       testing.TB
+	log     *lockedBuffer
+	stopped atomic.Bool // by the test itself
+}
+
+func (h *testHost) Stop(ctx context.Context) error {
+	h.stopped.Store(true)
+	return h.Host.Stop(ctx)
 }
 
 // lockedBuffer is a log that can be read while it is written.
@@ -114,12 +120,15 @@ func (p parts) start(t testing.TB, config host.Config) *testHost {
 	h, err := host.New(config, broker, tracker, engine, p.relaying(toyEngine{}))
 	check(t, err)
 	check(t, h.Start(context.Background()))
+	test := &testHost{Host: h, t: t, log: log}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
-		check(t, h.Stop(ctx))
+		if err := h.Stop(ctx); !test.stopped.Load() {
+			check(t, err)
+		}
 	})
-	return &testHost{h, t, log}
+	return test
 }
 
 func check(t testing.TB, err error) {

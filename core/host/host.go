@@ -81,8 +81,12 @@ type Host struct {
 	tally       hostTally
 	epoch       atomic.Uint64 // counts changes of the configuration
 	stopping    atomic.Bool
-	stopped     chan struct{}  // closed when nobody will answer any more
-	forgotten   chan struct{}  // closed when the tracker is
+	stopped     chan struct{} // closed when nobody will answer any more
+	forgotten   chan struct{} // closed when the tracker is
+	over        chan struct{} // closed when Stop has ended, with stopError
+	stopError   error
+	hurried     context.Context // ends, by hurry, with the context of Stop
+	hurry       func()
 	changes     sync.WaitGroup // deployments and undeployments; none begins once the state is stopped
 
 	mu         sync.Mutex // guards what follows; taken before a component's
@@ -124,9 +128,10 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 	h := &Host{
 		config: config, broker: broker, tracker: tracker,
 		engines: make(map[string]core.Engine), components: make(map[core.ComponentID]*component),
-		background: context.Background(), stopped: make(chan struct{}), forgotten: make(chan struct{}),
+		background: context.Background(), stopped: make(chan struct{}), forgotten: make(chan struct{}), over: make(chan struct{}),
 		deadLetters: deadLetters{most: config.DeadLetters}, threadsLeft: threadsLeft,
 	}
+	h.hurried, h.hurry = context.WithCancel(h.background)
 	h.reserver, _ = tracker.(core.Reserver)
 	h.log = orDefault(config.Logger, slog.Default())
 	h.guestLog = h.log.With("from", "guest")

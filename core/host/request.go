@@ -107,12 +107,11 @@ func (c *component) call(dst, payload []byte) (response []byte, err error, done 
 	c.counts.direct++
 	if trap == nil {
 		c.counts.Handled++
+	} else {
+		c.host.recordDead(&core.Message{Sender: core.HostID, Target: c.id, Payload: payload}, trap)
 	}
 	c.end(trap)
 	c.yield()
-	if trap != nil {
-		c.host.recordDead(&core.Message{Sender: core.HostID, Target: c.id, Payload: payload}, trap)
-	}
 	if err != nil {
 		return nil, requestError(answer, trap), true
 	}

@@ -66,40 +66,75 @@ func (h *Host) traffic() (left, arrived uint64) {
 }
 
 // even reports whether all that has begun has ended.
-func (b *balance) even() bool {
-	return b.busy == 0 && b.sent+b.arrived == b.Handled+b.deadLetters+b.refused+b.left
-}
+func (b *balance) even() bool { return b.busy == 0 && b.begun() == b.ended() }
+
+// begun and ended count messages, each of which ends once.
+func (b *balance) begun() uint64 { return b.sent + b.arrived }
+func (b *balance) ended() uint64 { return b.Handled + b.deadLetters + b.refused + b.left }
 
 // Stop ends the host gracefully: new messages are refused, what is under way is
 // worked off for up to Config.DrainTimeout, what is left in mailboxes becomes
 // dead letters, every pending request gets its callback, guests are shut down,
 // and broker and tracker are closed. It blocks until then, or until ctx ends:
-// then it calls no guest any more, interrupts and names the components that would
-// not end, and leaves behind those that cannot be interrupted, each to be removed
-// when its call returns. A second Stop returns nil.
+// then it calls no guest any more and interrupts those that run, which takes a few
+// milliseconds more, also where ctx has ended before.
+//
+// An error says which components were interrupted, not shut down or left behind, and
+// how many messages were not handled. Left behind is what cannot be interrupted: a Go
+// component in a call, a module that is being compiled. Each is removed when its call
+// returns, and until then its engine's Close waits for it. Nothing else runs any more.
+//
+// A second Stop waits for the end of the first and returns its result, or an error
+// where its own ctx ends before.
 //
 // A component written in Go must not stop its host: Stop would wait for its call
 // to end.
 func (h *Host) Stop(ctx context.Context) error {
 	h.mu.Lock()
-	started := h.state == stateRunning
+	before := h.state
 	h.state = stateStopped
 	h.mu.Unlock()
-	if !started {
-		return nil
+	switch before {
+	case stateNew:
+		close(h.over)
+	case stateRunning:
+		h.stopError = h.stop(ctx)
+		close(h.over)
 	}
+	select {
+	case <-h.over:
+		return h.stopError
+	default:
+	}
+	select {
+	case <-h.over:
+		return h.stopError
+	case <-ctx.Done():
+		return fmt.Errorf("the host is still being stopped by another call: %w", ctx.Err())
+	}
+}
+
+func (h *Host) stop(ctx context.Context) error {
 	h.stopping.Store(true)
 	h.epoch.Add(1)
+	defer context.AfterFunc(ctx, h.hurry)()
 	h.drain(ctx)
 
-	owned, errs := h.acquireAll(ctx)
-	working := ctx
-	if len(errs) == 0 {
-		working = h.background // no call holds a worker up, however late it is
-	}
+	deadLetters := h.tally.deadLetters.Load()
+	owned, left := h.acquireAll(ctx)
 	h.clearMailboxes(owned)
+	var errs []error
 	for _, c := range owned {
 		errs = append(errs, h.end(ctx, c))
+	}
+	working := h.background // no call holds a worker up, however late it is
+	soon, cancel := context.WithTimeout(h.background, interruptTime)
+	defer cancel()
+	for _, l := range left {
+		errs = append(errs, l.await(soon))
+		if !l.component.isGone() {
+			working = ctx
+		}
 	}
 	close(h.stopped)
 	errs = append(errs, h.workers.stop(working), boundError(h.broker.Close(ctx)), boundError(h.tracker.Close()))
@@ -107,7 +142,17 @@ func (h *Host) Stop(ctx context.Context) error {
 	h.clock.Close()
 	h.audit.stop()
 	h.events.close()
-	return errors.Join(errs...)
+	return errors.Join(append(errs, h.unhandled(deadLetters))...)
+}
+
+// unhandled returns an error that says how many messages were left, if any were: that
+// have become dead letters, of which there were some before, or have not ended.
+func (h *Host) unhandled(before uint64) error {
+	b := h.balance()
+	if n := b.begun() - b.ended() + b.deadLetters - before; n > 0 {
+		return fmt.Errorf("messages that were not handled: %d", n)
+	}
+	return nil
 }
 
 // drain gives what is under way the time to end.
@@ -122,8 +167,8 @@ func (h *Host) drain(ctx context.Context) {
 }
 
 // acquireAll makes the caller the owner of all components but those that are
-// held on to for longer than ctx: these are left behind.
-func (h *Host) acquireAll(ctx context.Context) (owned []*component, errs []error) {
+// held on to for longer than ctx, which are abandoned.
+func (h *Host) acquireAll(ctx context.Context) (owned []*component, left []leftover) {
 	h.mu.Lock()
 	all := h.list()
 	h.mu.Unlock()
@@ -131,10 +176,10 @@ func (h *Host) acquireAll(ctx context.Context) (owned []*component, errs []error
 		if err := c.acquire(ctx); err == nil || c.abandon() {
 			owned = append(owned, c)
 		} else {
-			errs = append(errs, fmt.Errorf("%s was left behind: %w", c.id, err))
+			left = append(left, leftover{c, err})
 		}
 	}
-	return owned, errs
+	return owned, left
 }
 
 // abandon interrupts c's call in progress and leaves c to its owner, to be
@@ -151,6 +196,48 @@ func (c *component) abandon() (owned bool) {
 	}
 	c.status = claimed
 	return true
+}
+
+// interruptTime is for how long Stop waits for what it has interrupted. On the
+// busiest machine that is enough; what takes longer is held up by something else,
+// such as a logger that blocks.
+const interruptTime = 5 * time.Second
+
+// leftover is a component that Stop leaves to its owner, and why.
+type leftover struct {
+	component *component
+	reason    error
+}
+
+// await waits until the component is removed, if that is a matter of milliseconds.
+// It returns what became of it.
+func (l leftover) await(limit context.Context) error {
+	if l.component.endsSoon() {
+		select {
+		case <-l.component.gone:
+			return fmt.Errorf("%s was interrupted: %w", l.component.id, l.reason)
+		case <-limit.Done():
+		}
+	}
+	return fmt.Errorf("%s was left behind: %w", l.component.id, l.reason)
+}
+
+// endsSoon reports whether an abandoned component's owner removes it soon: its engine
+// can end the call in progress, or there is none. None is begun any more.
+func (c *component) endsSoon() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.compiled != nil && (c.traits.Interruptible || !c.calling)
+}
+
+// isGone reports whether c has been removed.
+func (c *component) isGone() bool {
+	select {
+	case <-c.gone:
+		return true
+	default:
+		return false
+	}
 }
 
 // removeAbandoned removes a component that Stop has left behind; the owner calls
@@ -192,17 +279,9 @@ func (h *Host) end(ctx context.Context, c *component) error {
 	case <-ctx.Done():
 	}
 	c.abandon()
-	if c.stuck() {
-		return fmt.Errorf("%s was left behind in its last call: %w", c.id, ctx.Err())
-	}
-	return errors.Join(fmt.Errorf("%s was interrupted in its last call: %w", c.id, ctx.Err()), <-ended)
-}
-
-// stuck reports whether c is in a call that its engine cannot end.
-func (c *component) stuck() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.calling && !c.traits.Interruptible
+	soon, cancel := context.WithTimeout(h.background, interruptTime)
+	defer cancel()
+	return leftover{c, fmt.Errorf("its last call has not ended: %w", ctx.Err())}.await(soon)
 }
 
 // callBack gives c's pending requests their callbacks, and works off those that

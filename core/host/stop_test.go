@@ -69,6 +69,76 @@ func TestLeftBehindIsRemoved(t *testing.T) {
 	})
 }
 
+// TestStopIsOne: while a host is being stopped, other calls of Stop wait, as long as
+// their contexts allow, and return what came of it.
+func TestStopIsOne(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t, host.Config{DrainTimeout: time.Second})
+		release := make(chan struct{})
+		d := deployment("a/slow", responder(func([]byte) ([]byte, error) { <-release; return nil, nil }))
+		d.Limits.HandlerTime = time.Hour
+		check(t, h.Deploy(t.Context(), d))
+		for range 2 {
+			check(t, h.Send(d.ID, nil))
+		}
+		synctest.Wait()
+		var stops []<-chan error
+		for range 3 {
+			stops = append(stops, background(func() error { return h.Stop(t.Context()) }))
+		}
+		synctest.Wait()
+		err := h.Stop(limited(t, 2*time.Second))
+		isError(t, "an impatient stop", err, context.DeadlineExceeded)
+		contains(t, "an impatient stop", err.Error(), "still being stopped")
+		close(release)
+		first := <-stops[0]
+		contains(t, "the first stop", fmt.Sprint(first), "messages that were not handled: 1")
+		for _, stop := range stops[1:] {
+			equal(t, "another stop", <-stop, first)
+		}
+		equal(t, "a late stop", h.Stop(limited(t, 0)), first)
+	})
+}
+
+// TestStopWaitsForWhatItInterrupts: with no time left Stop interrupts what can be
+// interrupted, and no code of it runs any more when Stop returns; its messages are
+// counted.
+func TestStopWaitsForWhatItInterrupts(t *testing.T) {
+	for range 20 {
+		h := start(t, host.Config{Workers: 3})
+		loop := &toy{message: func(i *toyInstance, _ []byte) error { return i.hang() }}
+		for n := range 2 {
+			d := toyDeployment(fmt.Sprintf("a/loop%d", n), loop)
+			d.Limits.HandlerTime = time.Hour
+			check(t, h.Deploy(within(t), d))
+			for range 3 {
+				check(t, h.Send(d.ID, nil))
+			}
+			h.waitFor("the call", func() bool { return h.Components()[n].Waiting == 2 })
+		}
+		err := h.Stop(limited(t, 0))
+		equal(t, "live instances", loop.live.Load(), 0)
+		equal(t, "components left", len(h.Components()), 0)
+		for _, want := range []string{"a/loop0 was interrupted", "a/loop1 was interrupted", "messages that were not handled: 6"} {
+			contains(t, "stop", fmt.Sprint(err), want)
+		}
+	}
+}
+
+// TestStopBeforeStart: there is nothing to wait for.
+func TestStopBeforeStart(t *testing.T) {
+	broker, err := newInproc()
+	check(t, err)
+	tracker, err := newSlab()
+	check(t, err)
+	h, err := host.New(host.Config{}, broker, tracker)
+	check(t, err)
+	for range 2 {
+		check(t, h.Stop(limited(t, 0)))
+	}
+	check(t, tracker.Close())
+}
+
 // TestStopInterrupts: at the end of its context Stop interrupts what it would
 // leave behind.
 func TestStopInterrupts(t *testing.T) {
@@ -266,7 +336,7 @@ func TestCallbacksAtStop(t *testing.T) {
 		callback: o.callback,
 	})
 	h.do("a/first")
-	check(t, h.Stop(within(t)))
+	contains(t, "stop", fmt.Sprint(h.Stop(within(t))), "messages that were not handled: 2")
 	for range 2 {
 		equal(t, "outcome", receive(t, "callback", o.got), "unavailable: host stopping")
 	}

@@ -48,7 +48,7 @@ func startMessage(op byte, n int) []byte {
 func benchWasm(b *testing.B, op byte, code []byte) {
 	h := startWasm(b)
 	done := make(chan struct{})
-	th := &testHost{h, b, nil}
+	th := &testHost{Host: h, t: b}
 	th.deploy("bench/done", responder(func([]byte) ([]byte, error) { close(done); return nil, nil }))
 	check(b, h.Deploy(within(b), wasmDeployment("bench/a", "bench/b", code)))
 	check(b, h.Deploy(within(b), wasmDeployment("bench/b", "bench/a", code)))
