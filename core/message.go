@@ -30,13 +30,18 @@ type Message struct {
 	// request elsewhere replaces it there by an origin of its own.
 	Origin Origin
 
+	// Mark is for the host that is Origin: with it the host knows at once, for most
+	// requests, that they are pending still. A broker hands it on with the message,
+	// or leaves 0 where it makes the message anew.
+	Mark uint64
+
 	// Payload is the message's body; in an outcome, the response.
 	Payload []byte
 
 	// Failure is, in an outcome, why there is no response; otherwise nil.
 	Failure *RequestError
 
-	_ [32]byte // fills two cache lines: what one core sends is not another's
+	_ [24]byte // fills two cache lines: what one core sends is not another's
 }
 
 // maxPooledPayload bounds what an idle pool keeps: larger buffers are left to

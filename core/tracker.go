@@ -28,6 +28,10 @@ type Tracker interface {
 	// particular order. It may take time proportional to all pending requests.
 	Remove(w Waiter) []RequestID
 
+	// IsPending reports whether a request is pending: registered, and in the tracker
+	// still.
+	IsPending(id RequestID) bool
+
 	// Pending returns the number of pending requests.
 	Pending() int
 

@@ -91,7 +91,7 @@ func TestLoadKilled(t *testing.T) {
 	}
 	full := s.Refused["queue-full"] // whose senders know
 	delete(s.Refused, "queue-full")
-	if s.Sent != s.Handled+s.DeadLetters+full || len(s.Refused) > 0 || s.Pending != 0 {
+	if s.Sent != s.Handled+s.Expired+s.DeadLetters+full || len(s.Refused) > 0 || s.Pending != 0 {
 		t.Errorf("messages are lost, refused or pending: %+v", s)
 	}
 	asker.Check(t)

@@ -9,11 +9,13 @@ var (
 
 // Abandoned implements [core.Abandoner].
 func (c *component) Abandoned(id core.RequestID, reason *core.RequestError) {
+	c.host.givenUp.Add(1)
 	c.outcome(abandoned(id, reason), nil)
 }
 
 // Abandoned implements [core.Abandoner].
 func (w *waitingCall) Abandoned(id core.RequestID, reason *core.RequestError) {
+	w.host.givenUp.Add(1)
 	w.outcome <- abandoned(id, reason)
 }
 

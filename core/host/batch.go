@@ -27,15 +27,19 @@ func newBatching(c *component, instance core.Instance) *batching {
 	return &batching{instance: batcher, done: c.delivered}
 }
 
-// take takes a batch from a mailbox with something in it.
-func (b *batching) take(from *mailbox) {
+// take takes a batch from c's mailbox, with c.mu held. It drops what is over.
+func (b *batching) take(c *component) {
 	b.taken, b.next = b.taken[:0], 0
-	for size := 0; from.length > 0 && len(b.taken) < maxBatch; {
-		size += len(from.peek().message.Payload)
+	for size := 0; c.mailbox.length > 0 && len(b.taken) < maxBatch; {
+		size += len(c.mailbox.peek().message.Payload)
 		if size > maxBatchBytes && len(b.taken) > 0 {
 			return
 		}
-		e := from.pop()
+		e := c.mailbox.pop()
+		if !e.outcome && c.host.isOver(e.message) {
+			c.drop(e.message)
+			continue
+		}
 		b.taken = append(b.taken, core.Delivery{Message: e.message, Outcome: e.outcome})
 	}
 }
@@ -45,8 +49,12 @@ func (b *batching) take(from *mailbox) {
 // ends with it: nobody knows whether its guest has seen it.
 func (c *component) workOffBatch() {
 	b := c.batch
-	b.take(&c.mailbox)
+	b.take(c)
 	c.reopen()
+	if len(b.taken) == 0 {
+		c.publish()
+		return
+	}
 	c.begin()
 	c.beginDelivery()
 	trap := endingOf(b.instance.HandleBatch(b.taken, b.done))

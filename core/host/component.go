@@ -139,6 +139,7 @@ func failureRoom(reason core.RequestErrorReason, messageSize int) int {
 // Expired implements [core.Waiter].
 func (c *component) Expired(id core.RequestID) {
 	c.host.tally.timeouts.Add(1)
+	c.host.givenUp.Add(1)
 	m := core.NewMessage(nil)
 	m.Correlation = id
 	m.Fail(core.ErrTimeout)
@@ -328,12 +329,29 @@ func (c *component) handle(e entry) (owned *component, trap error) {
 	case e.outcome:
 		return c, c.finish(e, c.instance.HandleCallback(m.Correlation, m.Payload, m.Failure))
 	case m.IsRequest():
+		if m.Mark != c.host.givenUp.Load() && c.host.isOver(m) {
+			c.drop(m)
+			return c, nil
+		}
 		c.response = m.Payload[:0]
 		err := c.instance.HandleMessage(m.Sender, m.Payload, &c.response)
 		m.Payload, c.response = c.response, nil
 		return c, c.answered(m, err)
 	}
 	return c, c.finish(e, c.instance.HandleMessage(m.Sender, m.Payload, nil))
+}
+
+// isOver reports whether m is a request of this host's for whose outcome nobody
+// waits any more. The tracker is asked only where requests have been given up since
+// m was sent. One that another host sent is that host's to give up: clocks differ.
+func (h *Host) isOver(m *core.Message) bool {
+	return m.IsRequest() && m.Mark != h.givenUp.Load() && m.Origin == core.Origin(h) && !h.tracker.IsPending(m.Correlation)
+}
+
+// drop ends a request that is over before it is handled; the owner calls it.
+func (c *component) drop(m *core.Message) {
+	c.counts.Expired++
+	c.worker.release(m)
 }
 
 // finish ends a call that returned err, for what was no request.

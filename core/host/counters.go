@@ -13,6 +13,7 @@ type ComponentCounters struct {
 	Requests  uint64 // requests that were taken
 	Canceled  uint64 // of these, canceled
 	Handled   uint64 // messages that its handle-message returned from, error or not
+	Expired   uint64 // requests to it that were dropped from its mailbox: they had timed out, been canceled, or lost their sender
 	Errors    uint64 // calls of handle-message and handle-callback that failed, traps included
 	Callbacks uint64 // calls of its handle-callback
 	Traps     uint64 // ends of its instance: traps, interruptions, breaches of the ABI
@@ -27,6 +28,7 @@ func (c *ComponentCounters) add(o *ComponentCounters) {
 	c.Requests += o.Requests
 	c.Canceled += o.Canceled
 	c.Handled += o.Handled
+	c.Expired += o.Expired
 	c.Errors += o.Errors
 	c.Callbacks += o.Callbacks
 	c.Traps += o.Traps
@@ -62,6 +64,7 @@ type hostTally struct {
 	sent, requests, canceled atomic.Uint64 // by Go programs, but for direct calls
 	refused                  [7]atomic.Uint64
 	deadLetters              atomic.Uint64
+	expired                  atomic.Uint64 // of requests whose target is gone
 	timeouts, late, orphans  atomic.Uint64
 	heldUp, auditDropped     atomic.Uint64
 }
@@ -69,11 +72,12 @@ type hostTally struct {
 // Snapshot is what happened in a host since it was made, its Go program's
 // messages included. Every message ends exactly once: when nothing is under way,
 //
-//	Sent + Arrived = Handled + DeadLetters + the sum of Refused + Left
+//	Sent + Arrived = Handled + Expired + DeadLetters + the sum of Refused + Left
 type Snapshot struct {
 	Sent        uint64            // messages and requests that were tried to be sent
 	Refused     map[string]uint64 // of these, refused, by the contract's error
 	Handled     uint64            // messages that a handle-message returned from, error or not
+	Expired     uint64            // requests that were dropped before they were handled: nobody waited for them any more
 	DeadLetters uint64            // messages that were taken and could not be handled
 	Waiting     int               // messages and outcomes in mailboxes now
 	Left        uint64            // messages that a [core.Carrier] took away for good; 0 with other brokers
@@ -101,7 +105,7 @@ func (h *Host) Snapshot() Snapshot {
 	sum := h.totals()
 	s := Snapshot{
 		Sent:    sum.Sent + sum.direct + h.tally.sent.Load(),
-		Refused: make(map[string]uint64), Handled: sum.Handled, DeadLetters: h.tally.deadLetters.Load(), Waiting: sum.waiting,
+		Refused: make(map[string]uint64), Handled: sum.Handled, Expired: sum.Expired + h.tally.expired.Load(), DeadLetters: h.tally.deadLetters.Load(), Waiting: sum.waiting,
 		Requests: sum.Requests + sum.direct + h.tally.requests.Load(), Pending: h.tracker.Pending(),
 		Timeouts: h.tally.timeouts.Load(), Canceled: sum.Canceled + h.tally.canceled.Load(), Callbacks: sum.Callbacks,
 		Late: h.tally.late.Load(), Orphans: h.tally.orphans.Load(),

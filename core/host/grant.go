@@ -38,7 +38,7 @@ func (c *component) SendGranted(message []byte) {
 func (c *component) RequestGranted(request []byte, timeoutMillis uint64) {
 	r := c.out.last
 	m := c.granted(r.id, request)
-	m.Correlation, m.Origin = c.out.reserved[0], c.host
+	m.Correlation, m.Origin, m.Mark = c.out.reserved[0], c.host, c.host.givenUp.Load()
 	if err := c.registerGranted(m, timeoutMillis); err != nil {
 		m.Fail(errHostStopping) // the tracker is closed
 		c.outcome(m, c.worker)
@@ -59,12 +59,12 @@ func (c *component) granted(target core.ComponentID, message []byte) *core.Messa
 
 // registerGranted registers a request that was granted, under the first reserved id.
 func (c *component) registerGranted(m *core.Message, timeoutMillis uint64) error {
-	c.counts.Requests++
-	c.out.pending++
 	timeout := time.Duration(timeoutMillis) * time.Millisecond
 	if timeout == 0 {
 		timeout = c.host.config.RequestTimeout
 	}
 	_, err := c.register(timeout)
+	c.counts.Requests++
+	c.out.pending++
 	return err
 }

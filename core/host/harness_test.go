@@ -259,8 +259,8 @@ func (h *testHost) balance() host.Snapshot {
 	for _, n := range s.Refused {
 		refused += n
 	}
-	if s.Sent != s.Handled+s.DeadLetters+refused {
-		h.t.Errorf("sent %d, but handled %d + dead letters %d + refused %d: %+v", s.Sent, s.Handled, s.DeadLetters, refused, s)
+	if s.Sent != s.Handled+s.Expired+s.DeadLetters+refused {
+		h.t.Errorf("sent %d, but handled %d + expired %d + dead letters %d + refused %d: %+v", s.Sent, s.Handled, s.Expired, s.DeadLetters, refused, s)
 	}
 	return s
 }

@@ -80,6 +80,7 @@ type Host struct {
 	events      events
 	tally       hostTally
 	epoch       atomic.Uint64 // counts changes of the configuration
+	givenUp     atomic.Uint64 // counts requests that ended without their target; for core.Message.Mark
 	stopping    atomic.Bool
 	stopped     chan struct{} // closed when nobody will answer any more
 	forgotten   chan struct{} // closed when the tracker is

@@ -170,7 +170,7 @@ func (w *world) settled(h *host.Host) {
 		{"handlers in progress", uint64(w.running), 0}, {"Go programs in progress", uint64(w.others), 0},
 		{"sent", s.Sent, w.attempts}, {"refused", refused, uint64(len(w.refused))},
 		{"handled", s.Handled, min(max(s.Handled, w.returned-min(interrupted, w.returned)), w.returned)},
-		{"handled, dead letters and refused", s.Handled + s.DeadLetters + refused, w.attempts},
+		{"handled, expired, dead letters and refused", s.Handled + s.Expired + s.DeadLetters + refused, w.attempts},
 	} {
 		if c.got != c.want {
 			w.violated("%s: %d, want %d; %+v", c.what, c.got, c.want, s)

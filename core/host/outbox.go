@@ -102,13 +102,14 @@ func (c *component) sendRequest(target, request []byte, timeoutMillis uint64) (c
 
 // handOver registers a request and hands it over.
 func (c *component) handOver(r *route, request []byte, timeout time.Duration) (core.RequestID, error) {
+	mark := c.host.givenUp.Load() // before the request can be given up
 	id, err := c.register(timeout)
 	if err != nil {
 		c.out.quota.refund(1)
 		return 0, unlessStopping(err)
 	}
 	m := c.newMessage(r.id, request)
-	m.Correlation, m.Origin = id, c.host
+	m.Correlation, m.Origin, m.Mark = id, c.host, mark
 	if r.local == nil {
 		m.Deadline = time.Now().Add(timeout).UnixNano()
 	}
@@ -265,6 +266,7 @@ func (c *component) CancelRequest(id core.RequestID) error {
 	if !c.host.tracker.Cancel(id, c) {
 		return core.ErrRequestNotFound
 	}
+	c.host.givenUp.Add(1)
 	c.counts.Canceled++
 	c.out.pending--
 	return nil

@@ -148,7 +148,8 @@ func TestTimeout(t *testing.T) {
 		close(release)
 		s := h.balance()
 		equal(t, "timeouts", s.Timeouts, 2)
-		equal(t, "late responses", s.Late, 2)
+		equal(t, "late responses", s.Late, 1)
+		equal(t, "requests that were dropped", s.Expired, 1)
 		equal(t, "callbacks", s.Callbacks, 2)
 	})
 }
@@ -183,7 +184,8 @@ func TestCancel(t *testing.T) {
 	s := h.balance()
 	equal(t, "callbacks", s.Callbacks, 1)
 	equal(t, "canceled", s.Canceled, 1)
-	equal(t, "late", s.Late, 1)
+	equal(t, "late", s.Late, 0)
+	equal(t, "expired", s.Expired, 1)
 }
 
 func TestCancelOfFinishedRequest(t *testing.T) {

@@ -127,6 +127,7 @@ type waitingCall struct {
 // Expired implements [core.Waiter].
 func (w *waitingCall) Expired(id core.RequestID) {
 	w.host.tally.timeouts.Add(1)
+	w.host.givenUp.Add(1)
 	m := core.NewMessage(nil)
 	m.Correlation = id
 	m.Fail(core.ErrTimeout)
@@ -145,13 +146,13 @@ func (h *Host) request(ctx context.Context, dst []byte, target core.ComponentID,
 		deadline = time.Now().Add(timeout)
 	}
 	// One place: exactly one of response, expiry and end of the host fills it.
-	call := &waitingCall{h, make(chan *core.Message, 1)}
+	call, mark := &waitingCall{h, make(chan *core.Message, 1)}, h.givenUp.Load()
 	id, err := h.tracker.Register(call, timeout)
 	if err != nil {
 		return nil, h.refused(unlessStopping(err))
 	}
 	m := core.NewMessage(payload)
-	m.Sender, m.Target, m.Correlation, m.Origin, m.Deadline = core.HostID, target, id, h, deadline.UnixNano()
+	m.Sender, m.Target, m.Correlation, m.Origin, m.Mark, m.Deadline = core.HostID, target, id, h, mark, deadline.UnixNano()
 	if err := h.publish(m); err != nil {
 		m.Release()
 		h.tracker.Cancel(id, call)
@@ -172,6 +173,7 @@ func (h *Host) wait(ctx context.Context, dst []byte, call *waitingCall, id core.
 	case <-ctx.Done():
 		if h.tracker.Cancel(id, call) {
 			h.tally.canceled.Add(1)
+			h.givenUp.Add(1)
 			return nil, ctx.Err()
 		}
 	}
@@ -272,6 +274,11 @@ func (h *Host) Undelivered(m *core.Message, reason error) {
 
 // undeliverable ends a message that was taken and cannot be handled.
 func (h *Host) undeliverable(m *core.Message, reason *core.RequestError) {
+	if h.isOver(m) {
+		h.tally.expired.Add(1)
+		m.Release()
+		return
+	}
 	h.recordDead(m, reason)
 	if !m.IsRequest() {
 		m.Release()

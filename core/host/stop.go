@@ -37,18 +37,20 @@ func (h *Host) Quiesce(ctx context.Context) error {
 // without a counter that moves.
 func (h *Host) quiet() bool {
 	before := h.balance()
-	return before.even() && h.tracker.Pending() == 0 && h.balance() == before
+	return before.even() && (before.calledBack() || isClosed(h.forgotten)) && h.tracker.Pending() == 0 && h.balance() == before
 }
 
 // balance is what has begun, and what has ended.
 type balance struct {
 	totals
 	sent, refused, deadLetters uint64
+	expired, orphans           uint64
 	left, arrived              uint64 // by a broker that joins hosts
 }
 
 func (h *Host) balance() balance {
-	b := balance{totals: h.totals(), deadLetters: h.tally.deadLetters.Load()}
+	b := balance{totals: h.totals(), deadLetters: h.tally.deadLetters.Load(), orphans: h.tally.orphans.Load()}
+	b.expired = b.Expired + h.tally.expired.Load()
 	for i := range h.tally.refused {
 		b.refused += b.refusals[i] + h.tally.refused[i].Load()
 	}
@@ -68,9 +70,13 @@ func (h *Host) traffic() (left, arrived uint64) {
 // even reports whether all that has begun has ended.
 func (b *balance) even() bool { return b.busy == 0 && b.begun() == b.ended() }
 
+// calledBack reports whether all requests of components have ended for those who
+// sent them: one that has left the tracker may still be on the way to its callback.
+func (b *balance) calledBack() bool { return b.Requests == b.Callbacks+b.Canceled+b.orphans }
+
 // begun and ended count messages, each of which ends once.
 func (b *balance) begun() uint64 { return b.sent + b.arrived }
-func (b *balance) ended() uint64 { return b.Handled + b.deadLetters + b.refused + b.left }
+func (b *balance) ended() uint64 { return b.Handled + b.expired + b.deadLetters + b.refused + b.left }
 
 // Stop ends the host gracefully: new messages are refused, what is under way is
 // worked off for up to Config.DrainTimeout, what is left in mailboxes becomes
@@ -103,15 +109,12 @@ func (h *Host) Stop(ctx context.Context) error {
 	}
 	select {
 	case <-h.over:
-		return h.stopError
-	default:
-	}
-	select {
-	case <-h.over:
-		return h.stopError
 	case <-ctx.Done():
-		return fmt.Errorf("the host is still being stopped by another call: %w", ctx.Err())
 	}
+	if isClosed(h.over) {
+		return h.stopError
+	}
+	return fmt.Errorf("the host is still being stopped by another call: %w", ctx.Err())
 }
 
 func (h *Host) stop(ctx context.Context) error {
@@ -132,7 +135,7 @@ func (h *Host) stop(ctx context.Context) error {
 	defer cancel()
 	for _, l := range left {
 		errs = append(errs, l.await(soon))
-		if !l.component.isGone() {
+		if !isClosed(l.component.gone) {
 			working = ctx
 		}
 	}
@@ -230,10 +233,9 @@ func (c *component) endsSoon() bool {
 	return c.compiled != nil && (c.traits.Interruptible || !c.calling)
 }
 
-// isGone reports whether c has been removed.
-func (c *component) isGone() bool {
+func isClosed(c <-chan struct{}) bool {
 	select {
-	case <-c.gone:
+	case <-c:
 		return true
 	default:
 		return false

@@ -182,7 +182,10 @@ func (c *component) close(refusal *core.MessagingError) {
 
 // forgetRequests ends the component's own requests without their callbacks.
 func (c *component) forgetRequests() {
-	c.host.tally.orphans.Add(uint64(len(c.host.tracker.Remove(c))))
+	if n := len(c.host.tracker.Remove(c)); n > 0 {
+		c.host.tally.orphans.Add(uint64(n))
+		c.host.givenUp.Add(1)
+	}
 	c.out.reserved = nil
 }
 

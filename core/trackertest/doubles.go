@@ -59,6 +59,7 @@ func (f *fixture) unknown(id core.RequestID, w core.Waiter) {
 	f.require(!ok, "true", "Resolve(%d) to return false", id)
 	ok = f.tracker.Cancel(id, w)
 	f.require(!ok, "true", "Cancel(%d) to return false", id)
+	f.require(!f.tracker.IsPending(id), "true", "IsPending(%d) to return false", id)
 }
 
 // pending checks the number of pending requests.

@@ -90,7 +90,7 @@ func expiredHasLeft(f *fixture) {
 	w, other := new(requester), new(requester)
 	w.onExpired = func(id core.RequestID) {
 		_, ok := f.tracker.Resolve(id)
-		if ok || f.tracker.Cancel(id, w) || slices.Contains(f.tracker.Remove(w), id) {
+		if ok || f.tracker.IsPending(id) || f.tracker.Cancel(id, w) || slices.Contains(f.tracker.Remove(w), id) {
 			stillThere.Store(true)
 		}
 	}

@@ -44,6 +44,17 @@ func cancelOwn(f *fixture) {
 	f.quiet(3*time.Second, alice, bob)
 }
 
+func tells(f *fixture) {
+	w := new(requester)
+	id, other := f.register(w, time.Hour), f.register(w, time.Hour)
+	for _, pending := range []core.RequestID{id, other} {
+		f.require(f.tracker.IsPending(pending), "false", "IsPending(%d) to return true", pending)
+	}
+	f.resolves(id, w)
+	f.require(!f.tracker.IsPending(id), "true", "IsPending of a request that has ended to return false")
+	f.require(f.tracker.IsPending(other), "false", "IsPending of another to return true")
+}
+
 // removeOwn: also those that have been watched for a while.
 func removeOwn(f *fixture) {
 	alice, bob := new(requester), new(requester)

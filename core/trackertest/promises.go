@@ -10,6 +10,7 @@ var promises = []promise{
 	{"made-up-ids", "an id that is not pending, or was never given, returns false", anyTime, madeUp},
 	{"ids-not-reused", "an id is never reused while its request is pending", anyTime, neverReused},
 	{"late-answers", "a late response is dropped: the id of a request that has ended does not soon become another's", fakeTime, lateAnswers},
+	{"is-pending", "IsPending reports whether a request is pending", anyTime, tells},
 	{"pending", "Pending returns the number of pending requests", fakeTime, counts},
 	{"never-early", "a request never expires before its timeout has passed", fakeTime, neverEarly},
 	{"at-most-2ms-late", "a request expires at most 2 ms after its timeout has passed", fakeTime, soonAfter},

@@ -208,6 +208,12 @@ func (r *reference) Remove(w core.Waiter) []core.RequestID {
 	return slices.Clip(ids)
 }
 
+func (r *reference) IsPending(id core.RequestID) bool {
+	defer r.locked()()
+	_, ok := r.pending[id]
+	return ok && !r.has("has nothing pending") || r.has("has all pending")
+}
+
 func (r *reference) Pending() int {
 	defer r.locked()()
 	if r.has("counts all there were") {

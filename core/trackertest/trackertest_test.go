@@ -21,6 +21,7 @@ var broken = map[string][]fault{
 	"made-up-ids":        {"resolves by the low bits", "cancels what is finished"},
 	"ids-not-reused":     {"reuses ids"},
 	"late-answers":       {"reuses finished ids"},
+	"is-pending":         {"has nothing pending", "has all pending"},
 	"pending":            {"counts all there were"},
 	"never-early":        {"expires early"},
 	"at-most-2ms-late":   {"expires late", "forgets long timeouts"},

@@ -333,7 +333,7 @@ func (a *Arena) balanced() error {
 	for _, n := range s.Refused {
 		refused += n
 	}
-	if s.Sent != s.Handled+s.DeadLetters+refused || s.Pending != 0 || s.Waiting != 0 || s.Components != 1 {
+	if s.Sent != s.Handled+s.Expired+s.DeadLetters+refused || s.Pending != 0 || s.Waiting != 0 || s.Components != 1 {
 		return fmt.Errorf("the host's books do not balance: %+v", s)
 	}
 	return nil

@@ -226,6 +226,14 @@ func (t *Tracker) end(id core.RequestID, r request, how int64) {
 	}
 }
 
+// IsPending implements [core.Tracker].
+func (t *Tracker) IsPending(id core.RequestID) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, ok := t.requests[id]
+	return ok
+}
+
 // Pending implements [core.Tracker].
 func (t *Tracker) Pending() int {
 	t.mu.Lock()

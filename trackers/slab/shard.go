@@ -182,6 +182,12 @@ func (s *shard) remove(id core.RequestID, owner core.Waiter) core.Waiter {
 	return w
 }
 
+func (s *shard) isPending(id core.RequestID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.named(id) != nil
+}
+
 // named returns the slot of a pending request, or nil.
 func (s *shard) named(id core.RequestID) *slot {
 	if n := s.slot(id); n != nil && !n.reserved {

@@ -189,6 +189,9 @@ func (t *Tracker) Remove(w core.Waiter) []core.RequestID {
 	return ids
 }
 
+// IsPending implements [core.Tracker].
+func (t *Tracker) IsPending(id core.RequestID) bool { return t.shardNaming(id).isPending(id) }
+
 // Pending implements [core.Tracker].
 func (t *Tracker) Pending() int {
 	total := 0

@@ -120,6 +120,14 @@ func (t *Tracker) Remove(w core.Waiter) []core.RequestID {
 	return ids
 }
 
+// IsPending implements [core.Tracker].
+func (t *Tracker) IsPending(id core.RequestID) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, ok := t.pending[id]
+	return ok
+}
+
 // Pending implements [core.Tracker].
 func (t *Tracker) Pending() int {
 	t.mu.Lock()

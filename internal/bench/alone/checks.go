@@ -107,5 +107,8 @@ func (noRequests) Remove(core.Waiter) []core.RequestID { return nil }
 // Pending implements [core.Tracker].
 func (noRequests) Pending() int { return 0 }
 
+// IsPending implements [core.Tracker].
+func (noRequests) IsPending(core.RequestID) bool { return false }
+
 // Close implements [core.Tracker].
 func (noRequests) Close() error { return nil }

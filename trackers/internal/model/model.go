@@ -207,6 +207,11 @@ func (m *machine) check(t *rapid.T) {
 			t.Fatalf("request %d with a timeout of %v is pending after %v", id, r.timeout, waited)
 		}
 	}
+	for id := range m.pending {
+		if !m.tracker.IsPending(id) {
+			t.Fatalf("request %d is not pending to its tracker", id)
+		}
+	}
 	if got := m.tracker.Pending(); got != len(m.pending) {
 		t.Fatalf("%d requests are pending, want %d", got, len(m.pending))
 	}
