@@ -144,6 +144,34 @@ func TestBatch(t *testing.T) {
 	})
 }
 
+// TestExpiredInABatch: what is over is left out of a batch, and where nothing is left
+// there is none.
+func TestExpiredInABatch(t *testing.T) {
+	for waiting, batches := range map[int]int{0: 0, 1: 1} {
+		synctest.Test(t, func(t *testing.T) {
+			instance := &batchInstance{held: make(chan struct{}), may: 10}
+			h := startBatch(t, instance)
+			check(t, h.Send(batchID, []byte("hold")))
+			ctx, cancel := context.WithCancel(t.Context())
+			for range 3 {
+				go func() { _, _ = h.Request(ctx, batchID, nil) }()
+			}
+			synctest.Wait()
+			for range waiting {
+				check(t, h.Send(batchID, nil))
+			}
+			cancel()
+			synctest.Wait()
+			close(instance.held)
+			check(t, h.Quiesce(t.Context()))
+			if s := h.Snapshot(); s.Expired != 3 || int(s.Handled) != 1+waiting || len(instance.batches) != batches || s.Waiting != 0 {
+				t.Errorf("%d in %v batches and %+v, want all but 3 handled", waiting, instance.batches, s)
+			}
+			check(t, h.Stop(context.Background()))
+		})
+	}
+}
+
 // TestEndedBetweenCalls: an instance that says that it has ended is replaced
 // without a message.
 func TestEndedBetweenCalls(t *testing.T) {
