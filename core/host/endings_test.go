@@ -78,7 +78,7 @@ func endingEngines(t *testing.T) []endingEngine {
 		}},
 		{wazero.Name, 30, func() (core.Engine, error) { return wazero.New(wazero.Config{CacheDir: caches[0]}) }, wasm},
 		{wasmtime.Name, 30, func() (core.Engine, error) { return wasmtime.New(wasmtime.Config{CacheDir: caches[1]}) }, wasm},
-		{process.Name, 4, func() (core.Engine, error) {
+		{process.Name, 3, func() (core.Engine, error) {
 			return process.New(process.Config{Logger: slog.New(slog.DiscardHandler)})
 		}, func(<-chan struct{}) [3]core.Source { return [3]core.Source{command, command, command} }},
 	}
@@ -135,7 +135,11 @@ func (e endingEngine) try(t *testing.T, seed uint64) {
 	check(t, h.Start(t.Context()))
 	release := make(chan struct{})
 	x := &ending{endingEngine: e, t: t, host: h, engine: engine, sources: e.sources(release), patient: r.IntN(2) == 0}
-	x.deploy(within(t), 0)
+	var deployed sync.WaitGroup
+	for which := range endingIDs {
+		deployed.Go(func() { x.deploy(within(t), which) })
+	}
+	deployed.Wait()
 	x.actAll(seed)
 	close(release)
 	x.finish()
@@ -177,12 +181,14 @@ func (e *ending) act(r *rand.Rand) {
 	ctx, cancel := anyTime(r)
 	defer cancel()
 	which := r.IntN(len(endingIDs))
-	switch r.IntN(8) {
+	switch r.IntN(16) {
 	case 0:
 		_ = e.host.Undeploy(ctx, endingIDs[which])
-	case 1:
+	case 1, 2:
+		e.deploy(within(e.t), which)
+	case 3:
 		e.deploy(ctx, which)
-	case 2, 3:
+	case 4, 5, 6, 7, 8:
 		_ = e.host.Send(endingIDs[which], e.message(r, which))
 	default:
 		_, err := e.host.Request(ctx, endingIDs[which], e.message(r, which))
