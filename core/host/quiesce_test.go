@@ -1,11 +1,14 @@
 package host_test
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/guest"
 )
@@ -37,4 +40,30 @@ func TestQuiesceMissesNothing(t *testing.T) {
 			t.Fatalf("quiet after %d of %d messages", got, want)
 		}
 	}
+}
+
+// TestQuiesceWaitsForExpired: a request that has left the tracker is under way until
+// its requester has been told.
+func TestQuiesceWaitsForExpired(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		release := make(chan struct{})
+		tracker := new(trackerHooks)
+		tracker.register = func(id core.RequestID, w core.Waiter) {
+			if _, pending := tracker.Resolve(id); pending {
+				go func() {
+					<-release
+					w.Expired(id)
+				}()
+			}
+		}
+		h := tracker.start(t, host.Config{})
+		h.deploy("a/target", echo)
+		o := newOutcomes()
+		h.deploy("a/asker", o.requester("a/target", 0))
+		check(t, h.Send(id("a/asker"), nil))
+		isError(t, "quiesce before the callback", h.Quiesce(limited(t, time.Minute)), context.DeadlineExceeded)
+		close(release)
+		h.quiesce()
+		equal(t, "callbacks", len(o.got), 1)
+	})
 }
