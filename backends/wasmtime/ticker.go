@@ -7,7 +7,6 @@ import "C"
 
 import (
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"unsafe"
 
@@ -15,13 +14,11 @@ import (
 )
 
 // ticker has all guests of an engine that run ask, every millisecond, whether
-// they may go on. It may be used after it was closed, without an effect.
+// they may go on. It is closed when no instance is left to use it.
 type ticker struct {
 	used, resting *atomic.Uint32 // which C's thread accesses
 	pinned        runtime.Pinner
-
-	mu sync.Mutex // guards c
-	c  *C.airhost_ticker
+	c             *C.airhost_ticker
 }
 
 // start starts the thread.
@@ -47,21 +44,10 @@ func (t *ticker) use() {
 	}
 }
 
-func (t *ticker) wake() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.c != nil {
-		C.airhost_ticker_wake(t.c)
-	}
-}
+func (t *ticker) wake() { C.airhost_ticker_wake(t.c) }
 
-// close ends the thread, if there is one.
+// close ends the thread.
 func (t *ticker) close() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.c != nil {
-		C.airhost_ticker_free(t.c)
-		t.c = nil
-		t.pinned.Unpin()
-	}
+	C.airhost_ticker_free(t.c)
+	t.pinned.Unpin()
 }

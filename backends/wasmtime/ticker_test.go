@@ -8,7 +8,6 @@ import (
 
 	"github.com/airhost/airhost/backends/wasmtime"
 	"github.com/airhost/airhost/core"
-	"github.com/airhost/airhost/core/enginetest"
 )
 
 // An engine that has not been used for a second does not tick. A guest that then
@@ -25,17 +24,5 @@ func TestGuestsAreStoppedAfterARest(t *testing.T) {
 		if e.Resting() {
 			t.Error("it rests after a call")
 		}
-	}
-}
-
-// Instances may outlive their engine, though they are of no use then.
-func TestCallsAfterTheEngineIsClosed(t *testing.T) {
-	e, err := wasmtime.New(wasmtime.Config{})
-	must(t, err)
-	in := instantiate(t, compile(t, e, enginetest.ResponderWasm().Code, core.Limits{}), core.Environment{Host: sink{}, Limits: core.Limits{}.WithDefaults()})
-	must(t, e.Close(t.Context()))
-	must(t, e.Close(t.Context()))
-	if err := in.HandleMessage(core.MustComponentID("a/b"), nil, nil); err != nil {
-		t.Errorf("a call: %v", err)
 	}
 }
