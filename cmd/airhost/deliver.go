@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/internal/config"
 )
 
@@ -87,7 +88,12 @@ func (d *delivery) deliver(ctx context.Context, path, target string, deliver fun
 		return err
 	}
 	err = deliver(ctx, a, id, message)
-	return errors.Join(err, a.stop(ctx))
+	stopped := a.stop(ctx)
+	if errors.Is(stopped, host.ErrUnhandled) { // others' messages: what this one came to has been said
+		a.log.Warn("stopped before all was done", "reason", stopped.Error())
+		stopped = nil
+	}
+	return errors.Join(err, stopped)
 }
 
 // hasTarget reports a target that the file does not have before anything is

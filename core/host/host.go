@@ -56,6 +56,10 @@ var errHostStopping = &core.RequestError{Reason: core.ReasonUnavailable, Text: "
 // been stopped.
 var ErrNotRunning = errors.New("the host is not running")
 
+// ErrUnhandled is wrapped by the error of a Stop that left messages, which the error
+// counts: they are dead letters, or wait for components that were left behind.
+var ErrUnhandled = errors.New("messages that were not handled")
+
 // Host runs components. Its methods may be called from any goroutine; those
 // that may block say so.
 type Host struct {

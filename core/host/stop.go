@@ -68,15 +68,13 @@ func (h *Host) traffic() (left, arrived uint64) {
 }
 
 // even reports whether all that has begun has ended.
-func (b *balance) even() bool { return b.busy == 0 && b.begun() == b.ended() }
+func (b *balance) even() bool {
+	return b.busy == 0 && b.sent+b.arrived == b.Handled+b.expired+b.deadLetters+b.refused+b.left
+}
 
 // calledBack reports whether all requests of components have ended for those who
 // sent them: one that has left the tracker may still be on the way to its callback.
 func (b *balance) calledBack() bool { return b.Requests == b.Callbacks+b.Canceled+b.orphans }
-
-// begun and ended count messages, each of which ends once.
-func (b *balance) begun() uint64 { return b.sent + b.arrived }
-func (b *balance) ended() uint64 { return b.Handled + b.expired + b.deadLetters + b.refused + b.left }
 
 // Stop ends the host gracefully: new messages are refused, what is under way is
 // worked off for up to Config.DrainTimeout, what is left in mailboxes becomes
@@ -86,7 +84,7 @@ func (b *balance) ended() uint64 { return b.Handled + b.expired + b.deadLetters 
 // milliseconds more, also where ctx has ended before.
 //
 // An error says which components were interrupted, not shut down or left behind, and
-// how many messages were not handled. Left behind is what cannot be interrupted: a Go
+// how many messages were not handled ([ErrUnhandled]). Left behind is what cannot be interrupted: a Go
 // component in a call, a module that is being compiled. Each is removed when its call
 // returns, and until then its engine's Close waits for it. Nothing else runs any more.
 //
@@ -133,10 +131,12 @@ func (h *Host) stop(ctx context.Context) error {
 	working := h.background // no call holds a worker up, however late it is
 	soon, cancel := context.WithTimeout(h.background, interruptTime)
 	defer cancel()
+	var waiting uint64
 	for _, l := range left {
 		errs = append(errs, l.await(soon))
 		if !isClosed(l.component.gone) {
 			working = ctx
+			waiting += l.component.messages()
 		}
 	}
 	close(h.stopped)
@@ -145,17 +145,22 @@ func (h *Host) stop(ctx context.Context) error {
 	h.clock.Close()
 	h.audit.stop()
 	h.events.close()
-	return errors.Join(append(errs, h.unhandled(deadLetters))...)
+	if n := h.tally.deadLetters.Load() - deadLetters + waiting; n > 0 {
+		errs = append(errs, fmt.Errorf("%w: %d", ErrUnhandled, n))
+	}
+	return errors.Join(errs...)
 }
 
-// unhandled returns an error that says how many messages were left, if any were: that
-// have become dead letters, of which there were some before, or have not ended.
-func (h *Host) unhandled(before uint64) error {
-	b := h.balance()
-	if n := b.begun() - b.ended() + b.deadLetters - before; n > 0 {
-		return fmt.Errorf("messages that were not handled: %d", n)
+// messages returns how many messages a component that was left behind has, with the
+// one in whose call it is.
+func (c *component) messages() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := uint64(c.mailbox.waiting())
+	if c.calling {
+		n++
 	}
-	return nil
+	return n
 }
 
 // drain gives what is under way the time to end.

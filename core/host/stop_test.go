@@ -92,7 +92,8 @@ func TestStopIsOne(t *testing.T) {
 		contains(t, "an impatient stop", err.Error(), "still being stopped")
 		close(release)
 		first := <-stops[0]
-		contains(t, "the first stop", fmt.Sprint(first), "messages that were not handled: 1")
+		isError(t, "the first stop", first, host.ErrUnhandled)
+		contains(t, "the first stop", first.Error(), "messages that were not handled: 1")
 		for _, stop := range stops[1:] {
 			equal(t, "another stop", <-stop, first)
 		}
