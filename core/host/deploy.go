@@ -10,12 +10,6 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// What a guest may log a second in the long run, and at once.
-const (
-	maxLogLines = 1000
-	maxLogBytes = 1 << 20
-)
-
 // Deploy compiles a guest, starts it and gives it messages. It blocks until the
 // guest has been initialized: for as long as compilation takes, then until a place
 // is free among the guests that start at the same time, and at most its
@@ -51,8 +45,8 @@ func newComponent(h *Host, d Deployment) *component {
 		},
 		mailbox: newMailbox(d.Limits),
 		out:     outbox{quota: newBucket(d.Quota.MessagesPerSecond, d.Quota.Burst, h.clock)},
-		log:     logQuota{lines: newBucket(maxLogLines, maxLogLines, h.clock), bytes: newBucket(maxLogBytes, maxLogBytes, h.clock)},
 	}
+	c.log = core.NewLogQuota(d.Limits.LogLines, d.Limits.LogBytes, c.logDropped)
 	c.taking.Store(!c.mailbox.crowded())
 	c.waiting, c.handed, c.running = turn{component: c}, turn{component: c, inHand: true}, turn{component: c}
 	return c
@@ -213,10 +207,12 @@ func (h *Host) remove(ctx context.Context, c *component, refusal *core.Messaging
 	if c.compiled != nil {
 		err = errors.Join(err, boundError(h.catalog.release(ctx, c.compiled)))
 	}
+	c.log.Flush()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.publish() // what its last lines have changed
 	c.status = removed
 	h.gone.add(&c.published)
 	delete(h.components, c.id)
@@ -238,7 +234,8 @@ func (c *component) shutDown() error {
 	defer slot.release()
 	c.enter(instance)
 	if err := c.leave(instance.Shutdown()); err != nil {
-		c.host.log.Log(c.host.background, slog.LevelWarn, "shutdown failed", "component", c.id.String(), "reason", err.Error())
+		attrs := append([]any{"component", c.id.String(), "reason", err.Error()}, lastWords(err)...)
+		c.host.log.Log(c.host.background, slog.LevelError, "shutdown failed", attrs...)
 	}
 	return boundError(instance.Close())
 }
