@@ -113,6 +113,9 @@ func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limit
 	}
 	ctx = experimental.WithCompilationWorkers(ctx, guest.CompilationWorkers())
 	code, err := e.runtime.CompileModule(ctx, guest.instrumented.Module.Encode())
+	if cause := ctx.Err(); cause != nil && err != nil {
+		return nil, cause // nothing is wrong with the module
+	}
 	if err != nil {
 		return nil, sandbox.ModuleError(src, err)
 	}

@@ -78,7 +78,7 @@ func (d *delivery) deliver(ctx context.Context, path, target string, deliver fun
 	if err := hasTarget(file.IDs(), path, target); err != nil {
 		return err
 	}
-	message, err := d.payload.read(d.stdin)
+	message, err := d.payload.read(ctx, d.stdin)
 	if err != nil {
 		return err
 	}
@@ -87,6 +87,9 @@ func (d *delivery) deliver(ctx context.Context, path, target string, deliver fun
 		return err
 	}
 	err = deliver(ctx, a, id, message)
+	if stop := stopped(ctx, "waiting for "+target); stop != nil && err != nil {
+		err = stop
+	}
 	return errors.Join(err, a.stop(ctx))
 }
 

@@ -68,6 +68,7 @@ func (p *program) work(f func(ctx context.Context, args []string) error) func(*c
 			return err
 		}
 		p.working = true
+		defer p.ignoreHangups()()
 		if flag := command.Flags().Lookup("cache"); flag != nil {
 			p.cacheGiven = flag.Changed
 		}

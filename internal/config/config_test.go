@@ -72,6 +72,7 @@ func TestDesignExample(t *testing.T) {
 			Limits: config.Limits{Memory: 32 << 20, TableElements: 10_000, Nesting: 3000, Stack: 1 << 20, HandlerTime: config.Duration(250 * time.Millisecond),
 				HandlerWallTime: config.Duration(2500 * time.Millisecond), StartTime: config.Duration(10 * time.Second), Mailbox: 1024, MailboxBytes: 64 << 20},
 			Quota: config.Quota{MessagesPerSecond: 10_000, Burst: 1000, MessageSize: 1 << 20, PendingRequests: 1000},
+			Logs:  config.Logs{LinesPerSecond: 1000, BytesPerSecond: 1 << 20}, Required: true,
 			Restart: config.Restart{
 				Policy: "transient", MaxRestarts: 5, Within: config.Duration(30 * time.Second),
 				Backoff: config.Duration(100 * time.Millisecond), MaxBackoff: config.Duration(10 * time.Second),
