@@ -193,17 +193,22 @@ func (a *application) drainLimit() time.Duration {
 }
 
 // stop ends the host gracefully, whether or not ctx has ended, and then logs
-// what happened in it. That messages were left, or that a component has failed that is
-// required, is an error.
+// what happened in it.
 func (a *application) stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.drainLimit()+stopGrace)
 	defer cancel()
-	err := a.failed()
-	before := a.Snapshot().DeadLetters
-	err = errors.Join(err, a.fx.Stop(ctx))
+	err := a.fx.Stop(ctx)
 	a.summarize()
+	return err
+}
+
+// finish is stop at the end of a run. That messages were left, or that a component has
+// failed that is required, is an error.
+func (a *application) finish(ctx context.Context) error {
+	failed, before := a.failed(), a.Snapshot().DeadLetters
+	err := errors.Join(failed, a.stop(ctx))
 	if left := a.Snapshot().DeadLetters - before; left > 0 {
-		err = errors.Join(err, fmt.Errorf("messages that were not handled before the end of host.drain_timeout (%v): %d", a.drainLimit(), left))
+		err = errors.Join(err, fmt.Errorf("%d messages were left when host.drain_timeout (%v) was over or their components ended", left, a.drainLimit()))
 	}
 	return err
 }

@@ -45,7 +45,7 @@ func (p *program) run(ctx context.Context, args []string) error {
 	p.log.Info("airhost is running, an interrupt stops it", "file", args[0], "components", len(file.Components))
 	<-ctx.Done()
 	p.log.Info("stopping", "drain_timeout", a.drainLimit())
-	err = a.stop(ctx)
+	err = a.finish(ctx)
 	a.logDeadLetters()
 	return err
 }

@@ -340,6 +340,7 @@ func TestDefaultsAreAccepted(t *testing.T) {
 		Memory: int64(l.Memory), TableElements: l.TableElements, Nesting: l.Nesting, Stack: int64(l.Stack), HandlerTime: time.Duration(l.HandlerTime),
 		HandlerWallTime: 10 * time.Duration(l.HandlerTime), StartTime: time.Duration(l.StartTime),
 		Fuel: l.Fuel, Mailbox: l.Mailbox, MailboxBytes: int64(l.MailboxBytes), MessageSize: int(f.Components[0].Quota.MessageSize),
+		LogLines: f.Components[0].Logs.LinesPerSecond, LogBytes: int64(f.Components[0].Logs.BytesPerSecond),
 	}
 	if want := (core.Limits{}).WithDefaults(); got != want {
 		t.Errorf("the schema's default limits are %+v, core's are %+v", got, want)
