@@ -28,15 +28,15 @@ type State struct {
 
 	guest    Guest
 	lower    abi.Guest // guest: converting it for each call would cost 8 ns
-	stdout   output
-	stderr   output
-	words    lastwords.Words // of the call in progress
-	untidy   bool            // there is something to do after the call
-	starting bool            // it runs what has the start's time
+	starting bool      // it runs what has the start's time
 	watch    stopwatch
 	stack    stack
 
 	interrupted atomic.Bool
+	untidy      bool // there is something to do after the call
+
+	stdout, stderr output
+	words          lastwords.Words // of the call in progress
 }
 
 // Bind says how to reach into the guest.
