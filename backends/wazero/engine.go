@@ -4,8 +4,8 @@
 // Guests are compiled to machine code where wazero has a compiler (amd64 and
 // arm64), and interpreted elsewhere or where [Config] asks for it. A guest may
 // use WebAssembly 2.0 with SIMD, extended constant expressions and tail calls.
-// Of WASI preview 1 it gets clocks, randomness and a standard error whose lines
-// become log lines; everything else is there to link and refuses.
+// Of WASI preview 1 it gets clocks, randomness, and a standard output and a standard
+// error whose lines become log lines; everything else is there to link and refuses.
 //
 // A guest's code is changed when it is loaded: checks at function entries and
 // loops stop it when its host interrupts it, or when its fuel is used up.
