@@ -35,7 +35,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	defer restore()
 	defer keepGoing()()
 
-	p := &program{stdin: stdin, stdout: stdout, stderr: stderr}
+	log := newLogWriter(stderr)
+	defer log.close()
+	p := &program{stdin: stdin, stdout: stdout, stderr: log}
 	root := p.root()
 	root.SetArgs(args)
 	command, err := root.ExecuteContextC(ctx)
@@ -43,7 +45,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return exitDone
 	}
 	if !p.working {
-		fmt.Fprintf(stderr, "airhost: %v\nRun '%s --help' for usage.\n", err, command.CommandPath())
+		fmt.Fprintf(log, "airhost: %v\nRun '%s --help' for usage.\n", err, command.CommandPath())
 		return exitUsage
 	}
 	p.report(err)

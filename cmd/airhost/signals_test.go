@@ -137,7 +137,7 @@ func TestStopBeforeAnythingStarts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := &program{stderr: io.Discard, log: slog.New(slog.DiscardHandler)}
+		p := &program{log: slog.New(slog.DiscardHandler)}
 		if _, err := p.start(ctx, file); !isStop(err) || exitCode(err) != exitFailed {
 			t.Errorf("%s: %v, exit code %d", engine, err, exitCode(err))
 		}
@@ -215,6 +215,22 @@ func TestLogCannotBeWritten(t *testing.T) {
 			t.Errorf("%s: got %q, %v, want the response", log.Name(), out, err)
 		}
 		emptied(t, temp)
+	}
+}
+
+// TestLogIsNotTaken: a pipe that is full, and stays so, stops nothing.
+func TestLogIsNotTaken(t *testing.T) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	defer write.Close()
+	file := hostileFiles(t, "components:\n  - {id: evil/a, source: attacker.wasm, limits: {handler_time: 1m}, logs: {lines_per_second: 10000}}\n")
+	w := airhost(t, "call", file, "evil/a", "--data", "L\x88\x13\x00\x00")
+	w.Stderr = write
+	if err := w.Run(); err != nil {
+		t.Errorf("it ended with %v, want exit code 0", err)
 	}
 }
 
