@@ -227,7 +227,7 @@ func TestLogIsNotTaken(t *testing.T) {
 	defer read.Close()
 	defer write.Close()
 	file := hostileFiles(t, "components:\n  - {id: evil/a, source: attacker.wasm, limits: {handler_time: 1m}, logs: {lines_per_second: 10000}}\n")
-	w := airhost(t, "call", file, "evil/a", "--data", "L\x88\x13\x00\x00")
+	w := airhost(t, "call", file, "evil/a", "--data-file", writeFile(t, "message", "L\x88\x13\x00\x00"))
 	w.Stderr = write
 	if err := w.Run(); err != nil {
 		t.Errorf("it ended with %v, want exit code 0", err)
