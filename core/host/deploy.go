@@ -13,7 +13,8 @@ import (
 // Deploy compiles a guest, starts it and gives it messages. It blocks until the
 // guest has been initialized: for as long as compilation takes, then until a place
 // is free among the guests that start at the same time, and at most its
-// [core.Limits] StartTime for the guest's own steps. What the guest sends while it
+// [core.Limits] StartTime for the guest's own steps, in which it is interrupted when ctx
+// ends. What the guest sends while it
 // is initialized goes out; it cannot be messaged before that has ended. When
 // Deploy fails nothing is left of the component.
 func (h *Host) Deploy(ctx context.Context, d Deployment) error {
@@ -85,7 +86,7 @@ func (h *Host) bringUp(ctx context.Context, c *component) (err error) {
 		return err
 	}
 	slot := h.watch.acquire(c)
-	err = c.launch(ctx)
+	err = c.launchUntil(ctx)
 	slot.release()
 	h.places.leave(c)
 	if err != nil {
@@ -99,6 +100,27 @@ func (h *Host) bringUp(ctx context.Context, c *component) (err error) {
 	c.scheduleHealth()
 	c.yield()
 	return nil
+}
+
+// launchUntil is launch that ctx cuts off: it interrupts the call in progress.
+func (c *component) launchUntil(ctx context.Context) error {
+	launching := true // c.mu guards it
+	cut := context.AfterFunc(ctx, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if launching && c.calling {
+			c.interrupt()
+		}
+	})
+	err := c.launch(ctx)
+	cut()
+	c.mu.Lock()
+	launching = false
+	c.mu.Unlock()
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("its start was cut off: %w", context.Cause(ctx))
+	}
+	return err
 }
 
 // attach lets messages come in.
