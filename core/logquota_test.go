@@ -3,6 +3,7 @@ package core_test
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,19 +12,26 @@ import (
 )
 
 // announced is what a quota has announced.
-type announced []string
+type announced struct {
+	mu  sync.Mutex // guards all
+	all []string
+}
 
 func (a *announced) quota(lines int, bytes int64) *core.LogQuota {
 	return core.NewLogQuota(lines, bytes, func(dropped uint64, limit string) {
-		*a = append(*a, fmt.Sprintf("%d at %s", dropped, limit))
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.all = append(a.all, fmt.Sprintf("%d at %s", dropped, limit))
 	})
 }
 
 func (a *announced) want(t *testing.T, want ...string) {
 	t.Helper()
 	synctest.Wait()
-	if !slices.Equal(*a, want) {
-		t.Errorf("announced were %q, want %q", *a, want)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !slices.Equal(a.all, want) {
+		t.Errorf("announced were %q, want %q", a.all, want)
 	}
 }
 
