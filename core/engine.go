@@ -289,6 +289,12 @@ type Limits struct {
 	// sent, in bytes, responses included; 1 MiB by default. Its key is
 	// quota.message_size.
 	MessageSize int
+	// LogLines and LogBytes are how many lines, and how many bytes of them, the
+	// component may log in a second; 1,000 and 1 MiB by default. More are dropped,
+	// which the log says. Their keys are logs.lines_per_second and
+	// logs.bytes_per_second.
+	LogLines int
+	LogBytes int64
 }
 
 // MessageOverhead is what each message that waits counts for in
@@ -307,6 +313,8 @@ func (l Limits) WithDefaults() Limits {
 	setDefault(&l.Mailbox, 1024)
 	setDefault(&l.MailboxBytes, 64<<20)
 	setDefault(&l.MessageSize, 1<<20)
+	setDefault(&l.LogLines, 1000)
+	setDefault(&l.LogBytes, 1<<20)
 	return l
 }
 

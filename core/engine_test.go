@@ -11,12 +11,12 @@ func TestLimitsDefaults(t *testing.T) {
 	want := core.Limits{
 		Memory: 32 << 20, TableElements: 10_000, Nesting: 10_000, Stack: 1 << 20, HandlerTime: 250 * time.Millisecond,
 		HandlerWallTime: 2500 * time.Millisecond, StartTime: 10 * time.Second,
-		Mailbox: 1024, MailboxBytes: 64 << 20, MessageSize: 1 << 20,
+		Mailbox: 1024, MailboxBytes: 64 << 20, MessageSize: 1 << 20, LogLines: 1000, LogBytes: 1 << 20,
 	}
 	if got := (core.Limits{}).WithDefaults(); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	set := core.Limits{Memory: 1, TableElements: 2, Nesting: 11, HandlerTime: 3, HandlerWallTime: 7, StartTime: 8, Fuel: 4, Mailbox: 5, MessageSize: 6, MailboxBytes: 9, Stack: 10}
+	set := core.Limits{Memory: 1, TableElements: 2, Nesting: 11, HandlerTime: 3, HandlerWallTime: 7, StartTime: 8, Fuel: 4, Mailbox: 5, MessageSize: 6, MailboxBytes: 9, Stack: 10, LogLines: 12, LogBytes: 13}
 	if got := set.WithDefaults(); got != set {
 		t.Errorf("got %+v, want %+v", got, set)
 	}

@@ -241,6 +241,9 @@ type TrapError struct {
 	Kind    TrapKind
 	Text    string // one line, told to the requester
 	Details string // a stack trace, where there is one
+	// Stderr is what the guest wrote to its standard error last: a few lines, of
+	// [MaxStderr] bytes at most. It is for the log, as Details are.
+	Stderr string
 }
 
 // Error returns the kind and the text.

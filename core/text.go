@@ -14,6 +14,8 @@ const (
 	MaxErrorText = 4 << 10
 	// MaxDetails is for a trap's details and for a log line.
 	MaxDetails = 8 << 10
+	// MaxStderr is for the last lines of standard error that a trap tells.
+	MaxStderr = 1 << 10
 )
 
 // cutMark is longer than any mark of CutText.

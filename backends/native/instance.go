@@ -1,6 +1,7 @@
 package native
 
 import (
+	"fmt"
 	"sync/atomic"
 
 	"github.com/airhost/airhost/core"
@@ -26,14 +27,16 @@ type instance struct {
 	scratch []byte // a target's bytes, for the length of a call to host
 	trap    *core.TrapError
 
-	released func() // called once it is closed
+	limits      core.Limits
+	initialized bool   // its start is over
+	released    func() // called once it is closed
 }
 
 var _ core.Instance = (*instance)(nil)
 
 func newInstance(env core.Environment) *instance {
 	limits := env.Limits.WithDefaults()
-	return &instance{host: env.Host, id: env.ID.String(), most: limits.MessageSize}
+	return &instance{host: env.Host, id: env.ID.String(), most: limits.MessageSize, limits: limits}
 }
 
 // start gives the instance its value; the constructor is its first guest code.
@@ -61,7 +64,7 @@ func (i *instance) enter() error {
 func (i *instance) refusal() error {
 	switch i.ended.Load() {
 	case interrupted:
-		return i.end(stopped())
+		return i.end(i.stopped())
 	case trapped:
 		return i.trap
 	}
@@ -95,8 +98,13 @@ func (i *instance) end(trap *core.TrapError) error {
 	return trap
 }
 
-func stopped() *core.TrapError {
-	return &core.TrapError{Kind: core.TrapHandler, Text: "the instance was interrupted"}
+// stopped says why the host may have interrupted a call.
+func (i *instance) stopped() *core.TrapError {
+	name, limit := "limits.start_time", i.limits.StartTime
+	if i.initialized {
+		name, limit = "limits.handler_time", i.limits.HandlerTime
+	}
+	return &core.TrapError{Kind: core.TrapHandler, Text: fmt.Sprintf("not done within %s (%v), or the host ended it", name, limit)}
 }
 
 func (i *instance) Initialize(config []core.ConfigPair) (err error) {
@@ -107,7 +115,10 @@ func (i *instance) Initialize(config []core.ConfigPair) (err error) {
 	if c, ok := i.value.(guest.Initializer); ok {
 		err = c.Initialize((*services)(i), guestConfig(config))
 	}
-	return i.leave(err)
+	if err = i.leave(err); err == nil {
+		i.initialized = true
+	}
+	return err
 }
 
 func guestConfig(config []core.ConfigPair) guest.Config {

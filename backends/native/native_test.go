@@ -315,3 +315,17 @@ func TestModule(t *testing.T) {
 	}
 	fxtest.New(t, native.Module, fx.Invoke(func(engines) {})).RequireStart().RequireStop()
 }
+
+// TestInterruptionNamesTheLimit: what ended names the limit that its call may have
+// reached.
+func TestInterruptionNamesTheLimit(t *testing.T) {
+	instance := instantiate(t, &scripted{message: func(guest.Host, []byte) ([]byte, error) { return nil, nil }}, &services{})
+	if err := instance.Initialize(nil); err != nil {
+		t.Fatal(err)
+	}
+	instance.Interrupt()
+	want := "trapped: handler-time: not done within limits.handler_time (250ms), or the host ended it"
+	if err := instance.HandleMessage(id, nil, nil); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}

@@ -48,7 +48,7 @@ const describeTimeout = 10 * time.Second
 func (c *component) start(ctx context.Context, log *slog.Logger, limits core.Limits) (*spawn.Process, error) {
 	command := c.command
 	command.StartTimeout, command.StartKey = limits.StartTime, "limits.start_time"
-	command.Output = (&output{log: log}).line
+	logOutput(&command, log, limits)
 	return spawn.Start(ctx, command)
 }
 

@@ -46,6 +46,9 @@ func (g *guest) Call(name string, p sandbox.Phase, stack []uint64) error {
 	return in.run(&f, p, stack)
 }
 
+// Refused implements [sandbox.Guest].
+func (g *guest) Refused() uint32 { return uint32(C.airhost_refused(g.c)) }
+
 // SetFuel implements [sandbox.Guest].
 func (g *guest) SetFuel(fuel uint64) { C.airhost_set_fuel(g.c, C.int64_t(fuel)) }
 
@@ -68,7 +71,7 @@ func (in *instance) run(f *C.wasmtime_func_t, p sandbox.Phase, stack []uint64) e
 	failed := C.airhost_run(in.c, &callee, C.uint8_t(p), &values[0], C.size_t(len(values)))
 	in.Phase = before
 	if failed != 0 {
-		return in.End(in.failed())
+		return in.trapped()
 	}
 	for i := range stack {
 		stack[i] = uint64(*(*uint32)(unsafe.Pointer(&values[i])))

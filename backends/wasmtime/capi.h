@@ -40,7 +40,7 @@ typedef union { int32_t i32; int64_t i64; uint8_t v128[16]; } wasmtime_val_raw_t
 
 typedef struct {
   uint8_t kind;
-  union { int64_t i64; uint64_t size[3]; } of;
+  union { int32_t i32; int64_t i64; uint64_t size[3]; } of;
 } wasmtime_val_t;
 
 typedef struct {
@@ -115,6 +115,7 @@ bool wasmtime_instance_export_get(
     wasmtime_extern_t *item);
 uint8_t *wasmtime_memory_data(const wasmtime_context_t *store, const wasmtime_memory_t *memory);
 size_t wasmtime_memory_data_size(const wasmtime_context_t *store, const wasmtime_memory_t *memory);
+void wasmtime_global_get(wasmtime_context_t *store, const wasmtime_global_t *global, wasmtime_val_t *out);
 wasmtime_error_t *wasmtime_global_set(
     wasmtime_context_t *store, const wasmtime_global_t *global, const wasmtime_val_t *val);
 

@@ -102,14 +102,14 @@ static wasm_trap_t *self_id(void *env, wasmtime_caller_t *caller, wasmtime_val_r
   }
   wasmtime_val_raw_t call[4] = {{.i32 = 0}, {.i32 = 0}, {.i32 = 1}, {.i32 = (int32_t)g->self_size}};
   wasm_trap_t *trap = NULL;
-  g->phase = AIRHOST_ALLOCATING;
+  g->phase = AIRHOST_ALLOCATING; // and stays it if that fails
   wasmtime_error_t *error = wasmtime_func_call_unchecked(g->context, &g->realloc, call, 4, &trap);
-  g->phase = AIRHOST_HANDLING;
   if (error != NULL) {
     wasmtime_error_delete(error); // Go has been told why
     return ended();
   }
   if (trap != NULL) return trap;
+  g->phase = AIRHOST_HANDLING;
   uint32_t ptr = (uint32_t)call[0].i32;
   if (ptr == 0 || !within(g, ptr, g->self_size)) { // Go asks once more, and says what is wrong
     return import(env, caller, values, n);
@@ -220,10 +220,12 @@ void airhost_free(airhost_guest *g) {
 }
 
 static int outcome(airhost_guest *g, wasmtime_error_t *error, wasm_trap_t *trap) {
+  bool failed = error != NULL || trap != NULL;
+  if (failed) g->failed_in = g->phase;
   g->phase = AIRHOST_IDLE;
   g->error = error;
   g->trap = trap;
-  return error != NULL || trap != NULL;
+  return failed;
 }
 
 int airhost_instantiate(airhost_guest *g, const wasmtime_module_t *module, wasm_functype_t *const *types,
@@ -384,12 +386,12 @@ bool airhost_find(airhost_guest *g, const char *name, size_t size, wasmtime_func
   return true;
 }
 
-bool airhost_find_fuel(airhost_guest *g, const char *name, size_t size) {
+bool airhost_find_global(airhost_guest *g, const char *name, size_t size, wasmtime_global_t *global) {
   wasmtime_extern_t item;
   if (!wasmtime_instance_export_get(g->context, &g->instance, name, size, &item) || item.kind != WASMTIME_EXTERN_GLOBAL) {
     return false;
   }
-  g->fuel = item.of.global;
+  *global = item.of.global;
   return true;
 }
 
@@ -398,4 +400,12 @@ void airhost_set_fuel(airhost_guest *g, int64_t fuel) {
   value.of.i64 = fuel;
   wasmtime_error_t *error = wasmtime_global_set(g->context, &g->fuel, &value);
   if (error != NULL) wasmtime_error_delete(error); // the global is one of ours, an i64
+}
+
+uint32_t airhost_refused(airhost_guest *g) {
+  if (!g->grows) return 0;
+  look(g);
+  wasmtime_val_t value;
+  wasmtime_global_get(g->context, &g->refused, &value);
+  return (uint32_t)value.of.i32;
 }

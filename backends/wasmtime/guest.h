@@ -65,7 +65,9 @@ struct airhost_guest {
   wasmtime_memory_t memory;
   wasmtime_func_t message, callback; // of the shim
   wasmtime_global_t fuel;            // the meter's counter
-  uint8_t phase;
+  wasmtime_global_t refused;         // pages of the last memory.grow, if it was refused
+  bool grows;                        // there is such a global
+  uint8_t phase, failed_in;          // failed_in: of the last call that has failed
 
   // Arguments of the call in progress, until fill has copied them.
   const uint8_t *first, *second;
@@ -145,8 +147,9 @@ int airhost_relay(uintptr_t guest, uintptr_t other, bool callback, uint64_t id,
 void airhost_keep_arguments(airhost_guest *g, bool callback);
 
 bool airhost_find(airhost_guest *g, const char *name, size_t size, wasmtime_func_t *f);
-bool airhost_find_fuel(airhost_guest *g, const char *name, size_t size);
+bool airhost_find_global(airhost_guest *g, const char *name, size_t size, wasmtime_global_t *global);
 void airhost_set_fuel(airhost_guest *g, int64_t fuel);
+uint32_t airhost_refused(airhost_guest *g);
 
 // A thread that advances an engine's epoch every millisecond, so that all guests
 // that run ask Go whether they may go on. A second after the engine was used last

@@ -93,10 +93,19 @@ func (in *instance) link() error {
 		unsafe.SliceData(c.shim.names), unsafe.SliceData(c.shim.sizes), C.size_t(len(c.shim.names))) != 0 {
 		return in.failed()
 	}
-	if name := c.counter; name != "" {
-		C.airhost_find_fuel(in.c, (*C.char)(unsafe.Pointer(unsafe.StringData(name))), C.size_t(len(name)))
+	if c.counter != "" {
+		in.findGlobal(c.counter, &in.c.fuel)
+	}
+	in.c.grows = c.code.Refused != ""
+	if in.c.grows {
+		in.findGlobal(c.code.Refused, &in.c.refused)
 	}
 	return nil
+}
+
+// findGlobal finds a global that the meter has added.
+func (in *instance) findGlobal(name string, global *C.wasmtime_global_t) {
+	C.airhost_find_global(in.c, (*C.char)(unsafe.Pointer(unsafe.StringData(name))), C.size_t(len(name)), global)
 }
 
 func (in *instance) find(name string, f *C.wasmtime_func_t) bool {
@@ -212,7 +221,7 @@ func (in *instance) finish(failed C.int) error {
 	in.void()
 	in.Phase, in.response = sandbox.Idle, nil
 	if failed != 0 {
-		return in.End(in.failed())
+		return in.trapped()
 	}
 	return in.Left()
 }

@@ -31,6 +31,9 @@ var trapTexts = map[C.wasmtime_trap_code_t]string{
 // trapStack is the code of a stack that is used up.
 const trapStack = 0
 
+// trapped ends the instance, whose last call has failed.
+func (in *instance) trapped() error { return in.Trapped(in.failed(), sandbox.Phase(in.c.failed_in)) }
+
 // failed returns why the last call of the guest failed, and lets go of what
 // Wasmtime says about it.
 func (in *instance) failed() error {

@@ -6,9 +6,9 @@
 // A guest's code is compiled as it is. Epochs stop it when its host interrupts
 // it, Wasmtime's limits bound its memory, tables and stack, and where its fuel
 // is counted, that is done by the same checks that the wazero engine adds, so
-// that both count the same. Of WASI preview 1 it gets clocks, randomness and a
-// standard error whose lines become log lines; everything else is there to link
-// and refuses.
+// that both count the same. Of WASI preview 1 it gets clocks, randomness, and a
+// standard output and a standard error whose lines become log lines; everything
+// else is there to link and refuses.
 //
 // A message costs one call into C, in which the guest allocates its arguments,
 // handles them and cleans up: see guest.c.

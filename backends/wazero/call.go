@@ -64,6 +64,15 @@ func (in *instance) nestedRealloc(align, first, second uint32) (pointers [2]uint
 // view returns the guest's memory, for use until its code runs again.
 func (in *instance) view() []byte { return in.memory.current }
 
+// Refused implements [sandbox.Guest].
+func (g *guest) Refused() uint32 {
+	name := g.component.guest.Refused
+	if name == "" {
+		return 0
+	}
+	return uint32(g.module.ExportedGlobal(name).Get())
+}
+
 // SetFuel implements [sandbox.Guest].
 func (g *guest) SetFuel(fuel uint64) { g.counter.Set(fuel) }
 
@@ -115,7 +124,7 @@ func (in *instance) run(fn api.Function, p sandbox.Phase, stack []uint64) error 
 	err := fn.CallWithStack((*guest)(in), stack)
 	in.Phase, in.running = before, outer
 	if err != nil {
-		return in.End(in.trapOf(err))
+		return in.Trapped(in.trapOf(err), p)
 	}
 	return in.Left()
 }

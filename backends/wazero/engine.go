@@ -4,8 +4,8 @@
 // Guests are compiled to machine code where wazero has a compiler (amd64 and
 // arm64), and interpreted elsewhere or where [Config] asks for it. A guest may
 // use WebAssembly 2.0 with SIMD, extended constant expressions and tail calls.
-// Of WASI preview 1 it gets clocks, randomness and a standard error whose lines
-// become log lines; everything else is there to link and refuses.
+// Of WASI preview 1 it gets clocks, randomness, and a standard output and a standard
+// error whose lines become log lines; everything else is there to link and refuses.
 //
 // A guest's code is changed when it is loaded: checks at function entries and
 // loops stop it when its host interrupts it, or when its fuel is used up.
@@ -114,6 +114,9 @@ func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limit
 	}
 	ctx = experimental.WithCompilationWorkers(ctx, guest.CompilationWorkers())
 	code, err := e.runtime.CompileModule(ctx, guest.instrumented.Module.Encode())
+	if cause := ctx.Err(); cause != nil && err != nil {
+		return nil, cause // nothing is wrong with the module
+	}
 	if err != nil {
 		return nil, sandbox.ModuleError(src, err)
 	}

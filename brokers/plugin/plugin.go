@@ -50,6 +50,11 @@ type Config struct {
 	StartTimeout time.Duration
 	// Restart says when the process is started again after its death.
 	Restart core.Restart
+	// LogLines and LogBytes are how many of the lines that it prints, and how many
+	// bytes of them, are logged in a second; 1,000 and 1 MiB by default. That more
+	// are dropped is logged too.
+	LogLines int
+	LogBytes int64
 	// Window is how many messages may wait for the process or for its receipt,
 	// at least 1; 0 stands for [DefaultWindow]. More are refused with queue-full, as
 	// are all while 64 MiB wait.
@@ -100,8 +105,9 @@ func New(config Config) (*Broker, error) {
 	}
 	command := spawn.Command{
 		Kind: kind, Path: config.Path, Args: config.Args, Env: config.Env, SHA256: config.SHA256, StartTimeout: config.StartTimeout,
-		Output: extension.LogOutput(config.Logger, kind, config.Path),
+		Logs: spawn.Logs{Lines: config.LogLines, Bytes: config.LogBytes},
 	}
+	extension.LogOutput(&command, config.Logger)
 	return newBroker(config, func(ctx context.Context) (extension.Process, error) {
 		return extension.Spawn(ctx, command)
 	})
@@ -112,6 +118,8 @@ func newBroker(config Config, start func(context.Context) (extension.Process, er
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("plugin broker: %w", err)
+	case config.LogLines < 0 || config.LogBytes < 0:
+		return nil, fmt.Errorf("plugin broker: %d lines and %d bytes of log, want 0 (for the default) or more", config.LogLines, config.LogBytes)
 	case config.Window < 0:
 		return nil, fmt.Errorf("plugin broker: window %d, want at least 1, or 0 for %d", config.Window, DefaultWindow)
 	case config.Window == 0:

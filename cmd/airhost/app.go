@@ -62,7 +62,8 @@ func (p *program) start(ctx context.Context, file *config.File) (*application, e
 		fx.Populate(&a.Host),
 		fx.WithLogger(p.fxLog),
 	)
-	if err := a.fx.Start(ctx); err != nil {
+	// What starts is waited for: fx would leave it behind when ctx ends.
+	if err := a.fx.Start(context.WithoutCancel(ctx)); err != nil {
 		return nil, err
 	}
 	if err := a.deploy(ctx); err != nil {
@@ -80,15 +81,16 @@ func (p *program) fxLog() fxevent.Logger {
 }
 
 // deploy starts all components, and goes on after one that fails, so that all
-// failures are said at once.
+// failures are said at once. When ctx ends nothing is wrong with the component that was
+// being started.
 func (a *application) deploy(ctx context.Context) error {
 	var mistakes config.Mistakes
 	var errs []error
-	for i, c := range a.file.Components {
-		d := deployment(c)
-		var err error
-		if d.Source, err = source(a.file, i); err == nil {
-			err = a.Deploy(ctx, d)
+	for i := range a.file.Components {
+		err := a.deployOne(ctx, i)
+		if stop := stopped(ctx, "starting"); stop != nil {
+			errs = append(errs, stop)
+			break
 		}
 		found := moduleMistakes(a.file, i, err)
 		switch {
@@ -98,14 +100,24 @@ func (a *application) deploy(ctx context.Context) error {
 		default:
 			errs = append(errs, err)
 		}
-		if ctx.Err() != nil {
-			break
-		}
 	}
 	if len(mistakes) > 0 {
 		errs = append(errs, mistakes)
 	}
 	return errors.Join(errs...)
+}
+
+// deployOne starts component i.
+func (a *application) deployOne(ctx context.Context, i int) (err error) {
+	d := deployment(a.file.Components[i])
+	if d.Source, err = source(a.file, i); err != nil {
+		return err
+	}
+	err = a.Deploy(ctx, d)
+	if trap := (*core.TrapError)(nil); errors.As(err, &trap) && trap.Stderr+trap.Details != "" {
+		a.log.Error("component did not start", "component", d.ID.String(), "reason", trap.Error(), "stderr", trap.Stderr, "details", trap.Details)
+	}
+	return err
 }
 
 // moduleMistakes returns what an engine refuses about the source of component i,
@@ -167,6 +179,8 @@ func limits(c config.Component) core.Limits {
 		Mailbox:         c.Limits.Mailbox,
 		MailboxBytes:    int64(c.Limits.MailboxBytes),
 		MessageSize:     int(c.Quota.MessageSize),
+		LogLines:        c.Logs.LinesPerSecond,
+		LogBytes:        int64(c.Logs.BytesPerSecond),
 	}
 }
 
@@ -188,6 +202,32 @@ func (a *application) stop(ctx context.Context) error {
 	return err
 }
 
+// finish is stop at the end of a run. That messages were left, or that a component has
+// failed that is required, is an error.
+func (a *application) finish(ctx context.Context) error {
+	failed, before := a.failed(), a.Snapshot().DeadLetters
+	err := errors.Join(failed, a.stop(ctx))
+	if left := a.Snapshot().DeadLetters - before; left > 0 {
+		err = errors.Join(err, fmt.Errorf("%d messages were left when host.drain_timeout (%v) was over or their components ended", left, a.drainLimit()))
+	}
+	return err
+}
+
+// failed says which of the components that are required have failed.
+func (a *application) failed() error {
+	required := map[core.ComponentID]bool{}
+	for _, c := range a.file.Components {
+		required[c.ID] = c.Required
+	}
+	var errs []error
+	for _, c := range a.Components() {
+		if required[c.ID] && c.State == "failed" {
+			errs = append(errs, fmt.Errorf("%s, which is required, has failed: %s", c.ID, c.LastError))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // summarize logs the host's counters.
 func (a *application) summarize() {
 	s := a.Snapshot()
@@ -198,7 +238,7 @@ func (a *application) summarize() {
 	}{
 		{"left", s.Left}, {"arrived", s.Arrived}, {"timeouts", s.Timeouts}, {"canceled", s.Canceled}, {"expired", s.Expired}, {"late", s.Late}, {"orphans", s.Orphans},
 		{"dead_letters", s.DeadLetters}, {"traps", s.Traps}, {"restarts", s.Restarts},
-		{"workers_held_up", s.WorkersHeldUp}, {"audit_dropped", s.AuditDropped},
+		{"workers_held_up", s.WorkersHeldUp}, {"audit_dropped", s.AuditDropped}, {"log_lines_dropped", s.LogDrops},
 	} {
 		if c.count > 0 {
 			attrs = append(attrs, c.name, c.count)

@@ -93,6 +93,9 @@ func (c *checker) take(group engineGroup) {
 func (c *checker) compile(ctx context.Context) error {
 	for i, component := range c.file.Components {
 		err := c.compileOne(ctx, i)
+		if stop := stopped(ctx, "checking"); stop != nil {
+			return stop
+		}
 		c.found[i] = moduleMistakes(c.file, i, err)
 		if err != nil && len(c.found[i]) == 0 {
 			return fmt.Errorf("check of %s: %w", component.ID, err)

@@ -79,7 +79,7 @@ func (d *delivery) deliver(ctx context.Context, path, target string, deliver fun
 	if err := hasTarget(file.IDs(), path, target); err != nil {
 		return err
 	}
-	message, err := d.payload.read(d.stdin)
+	message, err := d.payload.read(ctx, d.stdin)
 	if err != nil {
 		return err
 	}
@@ -88,12 +88,15 @@ func (d *delivery) deliver(ctx context.Context, path, target string, deliver fun
 		return err
 	}
 	err = deliver(ctx, a, id, message)
-	stopped := a.stop(ctx)
-	if errors.Is(stopped, host.ErrUnhandled) { // others' messages: what this one came to has been said
-		a.log.Warn("stopped before all was done", "reason", stopped.Error())
-		stopped = nil
+	if stop := stopped(ctx, "waiting for "+target); stop != nil && err != nil {
+		err = stop
 	}
-	return errors.Join(err, stopped)
+	left := a.stop(ctx)
+	if errors.Is(left, host.ErrUnhandled) { // others' messages: what this one came to has been said
+		a.log.Warn("stopped before all was done", "reason", left.Error())
+		left = nil
+	}
+	return errors.Join(err, left)
 }
 
 // hasTarget reports a target that the file does not have before anything is

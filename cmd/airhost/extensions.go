@@ -22,6 +22,7 @@ func (p *program) partModules(file *config.File) (fx.Option, error) {
 		}
 		broker = fx.Options(brokerplugin.Module, fx.Supply(brokerplugin.Config{
 			Path: e.Plugin, Args: e.Args, Env: env, SHA256: e.SHA256, StartTimeout: time.Duration(e.StartTimeout),
+			LogLines: e.Logs.LinesPerSecond, LogBytes: int64(e.Logs.BytesPerSecond),
 			Restart: restart(e.Restart), Logger: p.log,
 		}))
 	}
@@ -32,6 +33,7 @@ func (p *program) partModules(file *config.File) (fx.Option, error) {
 		}
 		tracker = fx.Options(trackerplugin.Module, fx.Supply(trackerplugin.Config{
 			Path: e.Plugin, Args: e.Args, Env: env, SHA256: e.SHA256, StartTimeout: time.Duration(e.StartTimeout),
+			LogLines: e.Logs.LinesPerSecond, LogBytes: int64(e.Logs.BytesPerSecond),
 			Restart: restart(e.Restart), Logger: p.log,
 		}))
 	}

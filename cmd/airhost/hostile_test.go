@@ -89,6 +89,26 @@ func TestHostileLogsAreEscaped(t *testing.T) {
 	}
 }
 
+// TestHostileFloodIsTold: of the lines that are dropped the log tells how many, for
+// which limit, and once more in its summary.
+func TestHostileFloodIsTold(t *testing.T) {
+	file := hostileFiles(t, "components:\n  - {id: evil/a, source: attacker.wasm, limits: {handler_time: 1m}, logs: {lines_per_second: 100}}\n")
+	_, _, stderr := hostileRun("call", file, "evil/a", "--data", "L\x88\x13\x00\x00")
+	logged, dropped := strings.Count(stderr, "forged"), 0
+	for line := range strings.Lines(stderr) {
+		if _, rest, ok := strings.Cut(line, `level=WARN msg="log lines were dropped" component=evil/a dropped=`); ok {
+			var n int
+			if _, err := fmt.Sscanf(rest, "%d limit=\"logs.lines_per_second (100)\"", &n); err != nil {
+				t.Errorf("%v: %s", err, line)
+			}
+			dropped += n
+		}
+	}
+	if logged == 0 || dropped == 0 || logged+dropped != 5000 || !strings.Contains(stderr, fmt.Sprint(" log_lines_dropped=", dropped)) {
+		t.Errorf("of 5,000 lines %d are in the log, and %d are told to be dropped:\n%s", logged, dropped, stderr[max(0, len(stderr)-1000):])
+	}
+}
+
 // TestHostileModulesAreRefused checks a file with all modules that no engine may
 // load.
 func TestHostileModulesAreRefused(t *testing.T) {

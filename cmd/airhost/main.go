@@ -16,8 +16,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/airhost/airhost/internal/config"
 )
@@ -33,11 +31,13 @@ func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 // run is the whole program; it returns its exit code. The first interrupt asks
 // for a graceful end, a second one ends the process by the system's default.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	ctx, restore := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, restore := stopOnSignal()
 	defer restore()
-	context.AfterFunc(ctx, restore)
+	defer keepGoing()()
 
-	p := &program{stdin: stdin, stdout: stdout, stderr: stderr}
+	log := newLogWriter(stderr)
+	defer log.close()
+	p := &program{stdin: stdin, stdout: stdout, stderr: log}
 	root := p.root()
 	root.SetArgs(args)
 	command, err := root.ExecuteContextC(ctx)
@@ -45,7 +45,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return exitDone
 	}
 	if !p.working {
-		fmt.Fprintf(stderr, "airhost: %v\nRun '%s --help' for usage.\n", err, command.CommandPath())
+		fmt.Fprintf(log, "airhost: %v\nRun '%s --help' for usage.\n", err, command.CommandPath())
 		return exitUsage
 	}
 	p.report(err)
@@ -79,6 +79,8 @@ func (p *program) report(err error) {
 			p.logMistakes(slog.LevelError, mistakes)
 		case found:
 			fmt.Fprintln(p.stderr, mistakes)
+		case p.logFormat == formatJSON && isStop(err):
+			p.log.Warn(err.Error())
 		case p.logFormat == formatJSON:
 			p.log.Error(err.Error())
 		default:

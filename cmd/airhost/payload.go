@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -25,8 +26,9 @@ func (s *payload) flags(command *cobra.Command) {
 	command.MarkFlagsMutuallyExclusive("data", "data-file")
 }
 
-// read returns the message: the flag's, the file's, or what is on stdin.
-func (s *payload) read(stdin io.Reader) ([]byte, error) {
+// read returns the message: the flag's, the file's, or what is on stdin. When ctx ends
+// it leaves behind who reads stdin, which nothing can end.
+func (s *payload) read(ctx context.Context, stdin io.Reader) ([]byte, error) {
 	switch flags := s.command.Flags(); {
 	case flags.Changed("data"):
 		return []byte(s.data), nil
@@ -40,7 +42,21 @@ func (s *payload) read(stdin io.Reader) ([]byte, error) {
 	case isTerminal(stdin):
 		return nil, wrongUse{errors.New("there is no message: give it by --data or --data-file, or pipe it in (--data '' is an empty one)")}
 	}
-	return readAll(stdin, "standard input")
+	type result struct {
+		message []byte
+		err     error
+	}
+	all := make(chan result, 1)
+	go func() {
+		message, err := readAll(stdin, "standard input")
+		all <- result{message, err}
+	}()
+	select {
+	case r := <-all:
+		return r.message, r.err
+	case <-ctx.Done():
+		return nil, stopped(ctx, "reading standard input")
+	}
 }
 
 func readAll(from io.Reader, name string) ([]byte, error) {

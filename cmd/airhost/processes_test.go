@@ -10,6 +10,7 @@ import (
 )
 
 func init() {
+	extensionPrograms["dawdler"] = func() { fmt.Fprintln(os.Stderr, "dawdling"); select {} }
 	extensionPrograms["relay"] = func() { plugin.Serve(relay.New()) }
 	extensionPrograms["stock"] = func() {
 		fmt.Fprintln(os.Stderr, "stock of", os.Getenv("OWNER"), "for", os.Getenv("TEST_OWNER"), os.Args[1:])

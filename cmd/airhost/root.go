@@ -16,8 +16,9 @@ import (
 
 // program is one run of the command: its streams and global flags.
 type program struct {
-	stdin          io.Reader
-	stdout, stderr io.Writer
+	stdin  io.Reader
+	stdout io.Writer
+	stderr *logWriter
 
 	logFormat, logLevel string
 	cache               string // where compiled code is kept
@@ -67,7 +68,10 @@ func (p *program) work(f func(ctx context.Context, args []string) error) func(*c
 		if p.log, err = newLog(p.stderr, p.logFormat, p.logLevel); err != nil {
 			return err
 		}
+		told, _ := newLog(p.stderr.to, p.logFormat, p.logLevel) // which has just worked
+		p.stderr.tell(told)
 		p.working = true
+		defer p.ignoreHangups()()
 		if flag := command.Flags().Lookup("cache"); flag != nil {
 			p.cacheGiven = flag.Changed
 		}

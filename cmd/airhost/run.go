@@ -15,7 +15,11 @@ func (p *program) runCommand() *cobra.Command {
 		Long: `run starts the components of a configuration file and runs them until SIGINT or
 SIGTERM. It then stops gracefully: no new messages, mailboxes worked off for up
 to host.drain_timeout, each guest's shutdown, and a summary in the log. A second
-signal ends it at once.`,
+signal ends it at once. SIGHUP is ignored, as there is no reload yet, and so is a
+log that cannot be written.
+
+The exit code is 0 after a signal, also while it starts; it is 1 when messages were
+left, or when a component with "required: true" has failed.`,
 		Example:           "  airhost run airhost.yaml\n  airhost run airhost.yaml --log-format json --log-level debug",
 		Args:              arguments("FILE"),
 		ValidArgsFunction: completeFile(false),
@@ -31,13 +35,17 @@ func (p *program) run(ctx context.Context, args []string) error {
 		return err
 	}
 	a, err := p.start(ctx, file)
+	if isStop(err) {
+		p.report(err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	p.log.Info("airhost is running, an interrupt stops it", "file", args[0], "components", len(file.Components))
 	<-ctx.Done()
 	p.log.Info("stopping", "drain_timeout", a.drainLimit())
-	err = a.stop(ctx)
+	err = a.finish(ctx)
 	a.logDeadLetters()
 	return err
 }

@@ -17,7 +17,7 @@ import (
 // uses New.
 func RunWasm(t *testing.T, h Harness) {
 	h.Actor, h.Responder = ActorWasm(), ResponderWasm()
-	runAll(t, h, slices.Concat(wasmPromises, wasiPromises, hostilePromises))
+	runAll(t, h, slices.Concat(wasmPromises, wasiPromises, wordsPromises, hostilePromises))
 }
 
 var wasmPromises = []promise{
@@ -202,7 +202,7 @@ func testStartTime(t *trial) {
 	for _, name := range []string{"start-loop", "initialize-loop"} {
 		_, err := t.component(name, wasmGuest(name), core.Limits{}).
 			Instantiate(t.Context(), core.Environment{ID: self, Host: &Services{}, Limits: limits})
-		t.wantText(err, "not done within limits.start_time (10ms)")
+		t.wantText(err, "not done within limits.start_time (10ms) in its start function or _initialize")
 	}
 }
 
@@ -228,7 +228,7 @@ func testCollect(t *trial) {
 
 var wasiPromises = []promise{
 	{"stderr", "lines of standard error are log lines", testStderr},
-	{"stdout", "standard output is dropped", testStdout},
+	{"stdout", "lines of standard output are log lines", testStdout},
 	{"exit", "an exit ends the instance", testExit},
 	{"sleep", "a guest that sleeps can be interrupted", testSleep},
 	{"wall-time", "what a guest waits counts for its handler wall time alone, which ends it without its host", testWallTime},
@@ -259,8 +259,10 @@ func testStderr(t *trial) {
 
 func testStdout(t *trial) {
 	in, host := t.wasm("hostile", core.Limits{})
-	t.ask(in, "Wo", "a line\n")
-	t.asked("services", host)
+	t.ask(in, "Wo", "a line\nand")
+	t.ask(in, "We", "an error\n")
+	t.ask(in, "Wo", " more\n")
+	t.asked("services", host, `log info "a line"`, `log info "an error"`, `log info "and more"`)
 }
 
 func testExit(t *trial) {

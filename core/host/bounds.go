@@ -28,7 +28,8 @@ func boundError(err error) error {
 	case *core.MessagingError:
 		return boundRefusal(e)
 	case *core.TrapError:
-		return &core.TrapError{Kind: e.Kind, Text: core.CutText(e.Text, core.MaxErrorText), Details: core.CutText(e.Details, core.MaxDetails)}
+		return &core.TrapError{Kind: e.Kind, Text: core.CutText(e.Text, core.MaxErrorText),
+			Details: core.CutText(e.Details, core.MaxDetails), Stderr: core.CutText(e.Stderr, core.MaxStderr)}
 	case *core.ModuleError:
 		return boundModuleError(e)
 	}
@@ -50,7 +51,7 @@ func fits(err error) bool {
 	case nil, *ending:
 		return true
 	case *core.TrapError:
-		return len(e.Text) <= core.MaxErrorText && len(e.Details) <= core.MaxDetails
+		return len(e.Text) <= core.MaxErrorText && len(e.Details) <= core.MaxDetails && len(e.Stderr) <= core.MaxStderr
 	case *core.ModuleError:
 		most = core.MaxDetails
 	}

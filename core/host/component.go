@@ -50,7 +50,7 @@ type component struct {
 	backlog  bool         // there was more in its mailbox when its call began
 	response []byte
 	counts   tally
-	log      logQuota
+	log      *core.LogQuota
 
 	mu          sync.Mutex // guards what follows; taken after Host.mu, before workers.mu
 	status      status

@@ -97,6 +97,7 @@ type Snapshot struct {
 	WorkersHeldUp uint64 // workers that were replaced because one call held them up
 	HeldUpNow     int    // of these, those that Config.HeldUpWorkers bounds, and whose call goes on
 	AuditDropped  uint64 // audit records dropped rather than hold up a sender
+	LogDrops      uint64 // log lines of guests dropped for being too many
 }
 
 // Snapshot returns the host's counters. Those of a component in the middle of a
@@ -111,6 +112,7 @@ func (h *Host) Snapshot() Snapshot {
 		Late: h.tally.late.Load(), Orphans: h.tally.orphans.Load(),
 		Components: sum.components, Traps: sum.Traps, Restarts: sum.Restarts,
 		WorkersHeldUp: h.tally.heldUp.Load(), AuditDropped: h.tally.auditDropped.Load(),
+		LogDrops: sum.LogDrops,
 	}
 	s.Left, s.Arrived = h.traffic()
 	s.HeldUpNow = h.workers.heldUpCalls()

@@ -10,16 +10,11 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// What a guest may log a second in the long run, and at once.
-const (
-	maxLogLines = 1000
-	maxLogBytes = 1 << 20
-)
-
 // Deploy compiles a guest, starts it and gives it messages. It blocks until the
 // guest has been initialized: for as long as compilation takes, then until a place
 // is free among the guests that start at the same time, and at most its
-// [core.Limits] StartTime for the guest's own steps. What the guest sends while it
+// [core.Limits] StartTime for the guest's own steps, in which it is interrupted when ctx
+// ends. What the guest sends while it
 // is initialized goes out; it cannot be messaged before that has ended. When
 // Deploy fails nothing is left of the component.
 func (h *Host) Deploy(ctx context.Context, d Deployment) error {
@@ -57,8 +52,8 @@ func newComponent(h *Host, d Deployment) *component {
 		},
 		mailbox: newMailbox(d.Limits),
 		out:     outbox{quota: newBucket(d.Quota.MessagesPerSecond, d.Quota.Burst, h.clock)},
-		log:     logQuota{lines: newBucket(maxLogLines, maxLogLines, h.clock), bytes: newBucket(maxLogBytes, maxLogBytes, h.clock)},
 	}
+	c.log = core.NewLogQuota(d.Limits.LogLines, d.Limits.LogBytes, c.logDropped)
 	c.taking.Store(!c.mailbox.crowded())
 	c.waiting, c.handed, c.running = turn{component: c}, turn{component: c, inHand: true}, turn{component: c}
 	return c
@@ -100,7 +95,7 @@ func (h *Host) bringUp(ctx context.Context, c *component) error {
 		return err
 	}
 	slot := h.watch.acquire(c)
-	err = c.launch(ctx)
+	err = c.launchUntil(ctx)
 	slot.release()
 	h.places.leave(c)
 	if err != nil {
@@ -114,6 +109,27 @@ func (h *Host) bringUp(ctx context.Context, c *component) error {
 	c.scheduleHealth()
 	c.yield()
 	return nil
+}
+
+// launchUntil is launch that ctx cuts off: it interrupts the call in progress.
+func (c *component) launchUntil(ctx context.Context) error {
+	launching := true // c.mu guards it
+	cut := context.AfterFunc(ctx, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if launching && c.calling {
+			c.interrupt()
+		}
+	})
+	err := c.launch(ctx)
+	cut()
+	c.mu.Lock()
+	launching = false
+	c.mu.Unlock()
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("its start was cut off: %w", context.Cause(ctx))
+	}
+	return err
 }
 
 // attach lets messages come in.
@@ -222,10 +238,12 @@ func (h *Host) remove(ctx context.Context, c *component, refusal *core.Messaging
 	if c.compiled != nil {
 		err = errors.Join(err, boundError(h.catalog.release(ctx, c.compiled)))
 	}
+	c.log.Flush()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.publish() // what its last lines have changed
 	c.status = removed
 	h.gone.add(&c.published)
 	delete(h.components, c.id)
@@ -248,7 +266,8 @@ func (c *component) shutDown() error {
 	defer slot.release()
 	c.enter(instance)
 	if err := c.leave(instance.Shutdown()); err != nil {
-		c.host.log.Log(c.host.background, slog.LevelWarn, "shutdown failed", "component", c.id.String(), "reason", err.Error())
+		attrs := append([]any{"component", c.id.String(), "reason", err.Error()}, lastWords(err)...)
+		c.host.log.Log(c.host.background, slog.LevelError, "shutdown failed", attrs...)
 	}
 	return boundError(instance.Close())
 }

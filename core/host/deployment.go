@@ -68,6 +68,7 @@ func (d *Deployment) normalize() error {
 		"limits.mailbox": int64(d.Limits.Mailbox), "limits.mailbox_bytes": d.Limits.MailboxBytes, "quota.message_size": int64(d.Limits.MessageSize),
 		"quota.messages_per_second": int64(d.Quota.MessagesPerSecond), "quota.burst": int64(d.Quota.Burst),
 		"quota.pending_requests": int64(d.Quota.PendingRequests),
+		"logs.lines_per_second":  int64(d.Limits.LogLines), "logs.bytes_per_second": d.Limits.LogBytes,
 	} {
 		if value < 0 {
 			return fmt.Errorf("deployment of %s: %s is %d, want 0 (for the default) or more", d.ID, name, value)

@@ -101,7 +101,7 @@ func (e *events) publish(event Event) {
 
 // eventLevels are the log levels of events.
 var eventLevels = map[EventKind]slog.Level{
-	EventDeployed: slog.LevelInfo, EventUndeployed: slog.LevelInfo, EventEnded: slog.LevelWarn,
+	EventDeployed: slog.LevelInfo, EventUndeployed: slog.LevelInfo, EventEnded: slog.LevelError,
 	EventRestarted: slog.LevelInfo, EventFailed: slog.LevelError, EventHealth: slog.LevelInfo,
 }
 
@@ -112,12 +112,28 @@ func (h *Host) emit(event Event, attrs ...any) {
 	if event.Reason != nil {
 		attrs = append(attrs, "reason", event.Reason.Error())
 	}
-	if trap := (*core.TrapError)(nil); errors.As(event.Reason, &trap) && trap.Details != "" {
-		attrs = append(attrs, "details", trap.Details)
+	if event.Kind == EventEnded { // that it has failed then comes without them
+		attrs = append(attrs, lastWords(event.Reason)...)
 	}
 	if event.Kind == EventHealth {
 		attrs = append(attrs, "health", event.Health.String())
 	}
 	h.log.Log(h.background, eventLevels[event.Kind], "component "+string(event.Kind), attrs...)
 	h.events.publish(event)
+}
+
+// lastWords are what there is to say of an end beside its reason: what the guest
+// wrote last, and its stack.
+func lastWords(reason error) (attrs []any) {
+	var trap *core.TrapError
+	if !errors.As(reason, &trap) {
+		return nil
+	}
+	if trap.Stderr != "" {
+		attrs = append(attrs, "stderr", trap.Stderr)
+	}
+	if trap.Details != "" {
+		attrs = append(attrs, "details", trap.Details)
+	}
+	return attrs
 }

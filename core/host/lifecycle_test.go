@@ -361,3 +361,18 @@ func TestConcurrentDeployments(t *testing.T) {
 		equal(t, "pending", s.Pending, 0)
 	})
 }
+
+// TestDeployIsCutOff: a guest that is being initialized is interrupted when the context
+// ends, and nothing is left of it.
+func TestDeployIsCutOff(t *testing.T) {
+	h := start(t, host.Config{})
+	ctx, cancel := context.WithCancel(t.Context())
+	guest := &toy{initialize: func(i *toyInstance) error {
+		cancel()
+		return i.hang()
+	}}
+	isError(t, "a deployment that is cut off", h.Deploy(ctx, toyDeployment("a/b", guest)), context.Canceled)
+	equal(t, "instances", guest.live.Load(), 0)
+	equal(t, "components", len(h.Components()), 0)
+	check(t, h.Deploy(within(t), toyDeployment("a/b", &toy{})))
+}

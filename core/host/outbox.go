@@ -281,10 +281,15 @@ var logLevels = [...]slog.Level{slog.LevelDebug - 4, slog.LevelDebug, slog.Level
 // Log implements [core.Services].
 func (c *component) Log(level core.LogLevel, message []byte) {
 	c.counts.LogLines++
-	if !c.log.take(min(len(message), core.MaxDetails)) {
+	if !c.log.Take(len(message)) {
 		c.counts.LogDrops++
 		return
 	}
 	c.host.guestLog.Log(c.host.background, logLevels[min(int(level), len(logLevels)-1)],
 		strings.ToValidUTF8(core.CutText(message, core.MaxDetails), "\uFFFD"), "component", c.id.String())
+}
+
+// logDropped says that lines of the guest were dropped.
+func (c *component) logDropped(lines uint64, limit string) {
+	c.host.log.Log(c.host.background, slog.LevelWarn, "log lines were dropped", "component", c.id.String(), "dropped", lines, "limit", limit)
 }

@@ -53,20 +53,3 @@ func (b *bucket) fill(now time.Duration) {
 	b.tokens = min(b.burst, b.tokens+b.perSecond*(now-b.filled).Seconds())
 	b.filled = now
 }
-
-// logQuota bounds what a guest may log.
-type logQuota struct {
-	lines, bytes bucket
-}
-
-// take takes a line of n bytes.
-func (q *logQuota) take(n int) bool {
-	if !q.lines.take(1) {
-		return false
-	}
-	if !q.bytes.take(float64(n)) {
-		q.lines.refund(1)
-		return false
-	}
-	return true
-}

@@ -81,7 +81,10 @@ func (c *component) launch(ctx context.Context) error {
 		Starting: func(instance core.Instance) { c.start(instance, began) },
 		Ended:    c.askHealth,
 	})
-	if err = c.leave(err); err != nil {
+	if err = c.leave(err); err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
 		if instance != nil {
 			_ = instance.Close()
 		}

@@ -263,6 +263,52 @@ func TestLogQuota(t *testing.T) {
 		t.Errorf("of 5,000 lines %d were written, and %d counted as dropped", lines, counters.LogDrops)
 	}
 	contains(t, "log", h.log.String(), "component=a/noisy")
+	if err := h.Undeploy(t.Context(), id("a/noisy")); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "dropped lines of the host", h.Snapshot().LogDrops, counters.LogDrops)
+	contains(t, "log", h.log.String(), `level=WARN msg="log lines were dropped" component=a/noisy dropped=`)
+	contains(t, "log", h.log.String(), "logs.lines_per_second (1000)")
+}
+
+// TestLogQuotaIsTheDeployments: a component has the quota that its deployment says.
+func TestLogQuotaIsTheDeployments(t *testing.T) {
+	h := start(t, host.Config{})
+	d := deployment("a/noisy", behaviour{message: func(g guest.Host, _ string, _ []byte) ([]byte, error) {
+		for range 10 {
+			g.Log(guest.LogInfo, "flood")
+		}
+		return nil, nil
+	}})
+	d.Limits.LogLines = 3
+	if err := h.Deploy(within(t), d); err != nil {
+		t.Fatal(err)
+	}
+	h.do("a/noisy")
+	if err := h.Undeploy(t.Context(), id("a/noisy")); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "lines in the log", strings.Count(h.log.String(), "msg=flood"), 3)
+	contains(t, "log", h.log.String(), `dropped=7 limit="logs.lines_per_second (3)"`)
+}
+
+// TestEndIsOneError: the log tells of an end once at its highest level, with what there
+// is of a stack.
+func TestEndIsOneError(t *testing.T) {
+	h := start(t, host.Config{})
+	h.deploy("a/b", behaviour{message: func(guest.Host, string, []byte) ([]byte, error) { panic("boom") }})
+	if err := h.Send(id("a/b"), nil); err != nil {
+		t.Fatal(err)
+	}
+	h.quiesce()
+	var found int
+	for line := range strings.Lines(h.log.String()) {
+		if strings.Contains(line, "level=ERROR") {
+			found++
+			contains(t, "the record", line, `msg="component ended" component=a/b reason="trapped: fault: panic: boom" details="goroutine `)
+		}
+	}
+	equal(t, "records of level ERROR", found, 1)
 }
 
 // TestLogIsEscaped: what a guest logs cannot reach a terminal raw.

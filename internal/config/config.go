@@ -40,6 +40,8 @@ type Component struct {
 	Limits         Limits           `yaml:"limits,omitempty" jsonschema_description:"What the component may use."`
 	Quota          Quota            `yaml:"quota,omitempty" jsonschema_description:"What the component may send."`
 	Restart        Restart          `yaml:"restart,omitempty" jsonschema_description:"When and how fast the guest is started again after it has ended."`
+	Logs           Logs             `yaml:"logs,omitempty" jsonschema_description:"How much the component may log, standard output and standard error included."`
+	Required       bool             `yaml:"required,omitempty" jsonschema:"default=false" jsonschema_description:"Whether the exit code is 1 when the component has failed by the time that airhost ends."`
 	HealthInterval Duration         `yaml:"health_interval,omitempty" jsonschema:"minimum=0s,maximum=24h,default=0s" jsonschema_description:"How often the guest is asked for its health; 0s is never."`
 }
 
@@ -80,6 +82,13 @@ type Quota struct {
 	Burst             int  `yaml:"burst,omitempty" jsonschema:"minimum=1,maximum=1000000000,default=1000" jsonschema_description:"How many may be sent at once after a pause."`
 	MessageSize       Size `yaml:"message_size,omitempty" jsonschema:"minimum=1B,maximum=1GiB,default=1MiB" jsonschema_description:"The largest message, responses included."`
 	PendingRequests   int  `yaml:"pending_requests,omitempty" jsonschema:"minimum=1,maximum=1000000,default=1000" jsonschema_description:"How many requests may wait for their outcome."`
+}
+
+// Logs bound what is logged of one source in a second. What is more is dropped, and the
+// log says how much.
+type Logs struct {
+	LinesPerSecond int  `yaml:"lines_per_second,omitempty" jsonschema:"minimum=1,maximum=1000000,default=1000" jsonschema_description:"How many lines may be logged in a second; more are dropped, which the log says."`
+	BytesPerSecond Size `yaml:"bytes_per_second,omitempty" jsonschema:"minimum=1KiB,maximum=1GiB,default=1MiB" jsonschema_description:"How many bytes the lines of a second may have."`
 }
 
 // Restart says when and how fast what has ended is started again.

@@ -72,6 +72,7 @@ func TestDesignExample(t *testing.T) {
 			Limits: config.Limits{Memory: 32 << 20, TableElements: 10_000, Nesting: 3000, Stack: 1 << 20, HandlerTime: config.Duration(250 * time.Millisecond),
 				HandlerWallTime: config.Duration(2500 * time.Millisecond), StartTime: config.Duration(10 * time.Second), Mailbox: 1024, MailboxBytes: 64 << 20},
 			Quota: config.Quota{MessagesPerSecond: 10_000, Burst: 1000, MessageSize: 1 << 20, PendingRequests: 1000},
+			Logs:  config.Logs{LinesPerSecond: 1000, BytesPerSecond: 1 << 20}, Required: true,
 			Restart: config.Restart{
 				Policy: "transient", MaxRestarts: 5, Within: config.Duration(30 * time.Second),
 				Backoff: config.Duration(100 * time.Millisecond), MaxBackoff: config.Duration(10 * time.Second),
@@ -339,6 +340,7 @@ func TestDefaultsAreAccepted(t *testing.T) {
 		Memory: int64(l.Memory), TableElements: l.TableElements, Nesting: l.Nesting, Stack: int64(l.Stack), HandlerTime: time.Duration(l.HandlerTime),
 		HandlerWallTime: 10 * time.Duration(l.HandlerTime), StartTime: time.Duration(l.StartTime),
 		Fuel: l.Fuel, Mailbox: l.Mailbox, MailboxBytes: int64(l.MailboxBytes), MessageSize: int(f.Components[0].Quota.MessageSize),
+		LogLines: f.Components[0].Logs.LinesPerSecond, LogBytes: int64(f.Components[0].Logs.BytesPerSecond),
 	}
 	if want := (core.Limits{}).WithDefaults(); got != want {
 		t.Errorf("the schema's default limits are %+v, core's are %+v", got, want)

@@ -161,6 +161,8 @@ func (d *decoder) value(path string, n ast.Node, into reflect.Value, r rules) {
 		d.sequence(path, n, into, r)
 	case reflect.String:
 		d.string(path, n, into, r)
+	case reflect.Bool:
+		d.truth(path, n, into)
 	default:
 		d.number(path, n, into, r)
 	}
@@ -243,6 +245,15 @@ func (d *decoder) choice(path string, n ast.Node, word string, r rules) {
 	default:
 		d.notef(n, path, "unknown %s %q, %s", r.key, clip(word), suggest(word, offered))
 	}
+}
+
+func (d *decoder) truth(path string, n ast.Node, into reflect.Value) {
+	value, ok := n.(*ast.BoolNode)
+	if !ok {
+		d.notef(n, path, "want true or false, got %s", describe(n))
+		return
+	}
+	into.SetBool(value.Value)
 }
 
 func (d *decoder) number(path string, n ast.Node, into reflect.Value, r rules) {

@@ -25,6 +25,7 @@ type Extension struct {
 	EnvFrom      []string `yaml:"env_from,omitempty" jsonschema_description:"Variables of airhost's own environment that it gets as well; each must be set."`
 	SHA256       Checksum `yaml:"sha256,omitempty" jsonschema_description:"The checksum that the executable must have, in 64 hexadecimal digits."`
 	StartTimeout Duration `yaml:"start_timeout,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=10s" jsonschema_description:"How long it may take until it is ready."`
+	Logs         Logs     `yaml:"logs,omitempty" jsonschema_description:"How much of what it prints is logged."`
 	Restart      Restart  `yaml:"restart,omitempty" jsonschema_description:"When and how fast it is started again after its death."`
 }
 

@@ -49,7 +49,7 @@ func pauses(m *wasm.Module) (*meter.Result, error) {
 	if err := meter.Bound(&bounded, limits); err != nil {
 		return nil, err
 	}
-	if err := meter.AddPauses(&bounded); err != nil {
+	if _, err := meter.AddPauses(&bounded); err != nil {
 		return nil, err
 	}
 	return &meter.Result{Module: &bounded}, nil

@@ -17,11 +17,12 @@ func Spawn(ctx context.Context, command spawn.Command) (Process, error) {
 	return p, nil
 }
 
-// LogOutput returns what writes each line of a process's output to log: of
-// kind, such as "broker", and path.
-func LogOutput(log *slog.Logger, kind, path string) func(stream string, line []byte) {
-	log = log.With("from", kind, "path", path)
-	return func(stream string, line []byte) {
+// LogOutput has each line of command's output written to log, as far as command.Logs
+// allows, and what is dropped told.
+func LogOutput(command *spawn.Command, log *slog.Logger) {
+	log = log.With("from", command.Kind, "path", command.Path)
+	command.Output = func(stream string, line []byte) {
 		log.Info(strings.ToValidUTF8(string(line), "\uFFFD"), "stream", stream)
 	}
+	command.Logs.Dropped = spawn.LogDropped(log)
 }

@@ -90,7 +90,7 @@ func (in instance) memory() []byte {
 func subjects(t *testing.T, bin []byte) map[string][]subject {
 	t.Helper()
 	paused := parse(t, bin)
-	if err := meter.AddPauses(paused); err != nil {
+	if _, err := meter.AddPauses(paused); err != nil {
 		t.Fatal(err)
 	}
 	builds := []*meter.Result{plain(bin), instrument(t, bin, meter.Config{}), instrument(t, bin, meter.Config{Fuel: true}), {Module: paused}}

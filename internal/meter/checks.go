@@ -22,6 +22,7 @@ const (
 	opTableSet     = 0x26
 	opRefIsNull    = 0xd1
 	opRefAsNonNull = 0xd4
+	opSelect       = 0x1b
 	opGlobalGet    = 0x23
 	opGlobalSet    = 0x24
 	opI32Const     = 0x41

@@ -155,6 +155,11 @@ type Result struct {
 	// progress the host may set it.
 	StackGlobal string
 
+	// RefusedGlobal names a mutable i32 global: how many pages the module's last
+	// memory.grow has asked for, if it was refused, else 0. "" if the module has no
+	// memory.grow.
+	RefusedGlobal string
+
 	// StartExport names the module's start function, of type () -> (), which
 	// the engine no longer calls by itself: the host must, before all other
 	// calls. "" if the module has none.
@@ -204,19 +209,13 @@ func add(m, out *wasm.Module, cfg Config, res *Result) error {
 	}
 	out.Functions = append(slices.Clip(m.Functions), typeIndex(out, wasm.FuncType{}))
 	out.Code = append(out.Code, r.plain.refill(yield, r.calls))
-	r.slow.add()
-	free := freeNames(out)
-	global := func(want string, index uint32) string {
-		name := free(want)
-		out.Exports = append(out.Exports, wasm.Export{Name: name, Kind: wasm.KindGlobal, Index: index})
-		return name
-	}
-	res.CounterGlobal = global("airhost:counter", counter)
+	res.RefusedGlobal = r.slow.add()
+	res.CounterGlobal = exportGlobal(out, "airhost:counter", counter)
 	if cfg.Stack {
-		res.StackGlobal = global("airhost:stack", r.calls.global)
+		res.StackGlobal = exportGlobal(out, "airhost:stack", r.calls.global)
 	}
 	if out.Start != nil {
-		res.StartExport = free("airhost:start")
+		res.StartExport = freeName(out, "airhost:start")
 		out.ExportStart(res.StartExport)
 	}
 	return nil
@@ -244,18 +243,23 @@ func typeIndex(m *wasm.Module, t wasm.FuncType) uint32 {
 	return uint32(len(m.Types) - 1)
 }
 
-// freeNames returns a function that returns the wanted name of an export or, if m
-// has that already, one like it.
-func freeNames(m *wasm.Module) func(want string) string {
+// exportGlobal exports a global under a name that m does not have, the wanted one or
+// one like it, and returns it.
+func exportGlobal(m *wasm.Module, want string, index uint32) string {
+	name := freeName(m, want)
+	m.Exports = append(slices.Clip(m.Exports), wasm.Export{Name: name, Kind: wasm.KindGlobal, Index: index})
+	return name
+}
+
+// freeName returns the wanted name of an export or, if m has that already, one like it.
+func freeName(m *wasm.Module, want string) string {
 	taken := make(map[string]bool, len(m.Exports))
 	for _, e := range m.Exports {
 		taken[e.Name] = true
 	}
-	return func(want string) string {
-		name := want
-		for i := 2; taken[name]; i++ {
-			name = fmt.Sprintf("%s-%d", want, i)
-		}
-		return name
+	name := want
+	for i := 2; taken[name]; i++ {
+		name = fmt.Sprintf("%s-%d", want, i)
 	}
+	return name
 }

@@ -16,7 +16,7 @@ func TestPausesComputeTheSame(t *testing.T) {
 	for _, c := range calls {
 		bin := read(t, "testdata/"+c.file+".wasm")
 		m := parse(t, bin)
-		if err := meter.AddPauses(m); err != nil {
+		if _, err := meter.AddPauses(m); err != nil {
 			t.Fatal(err)
 		}
 		for i, code := range parse(t, bin).Code {
@@ -64,7 +64,7 @@ func TestPausesInStraightCode(t *testing.T) {
 	piece := append([]byte{0x02, 0x40}, bytes.Repeat([]byte{0x41, 0, 0x1a}, 500)...)
 	piece = append(piece, 0x41, 1, 0x0d, 0, 0x0b) // a branch over nothing
 	m := oneFunction(wasm.FuncType{}, append(bytes.Repeat(piece, 100), 0x0b))
-	if err := meter.AddPauses(m); err != nil {
+	if _, err := meter.AddPauses(m); err != nil {
 		t.Fatal(err)
 	}
 	if got := bytes.Count(m.Code[0].Expr, []byte{0x03, 0x40, 0x0b}); got < 90 {
@@ -81,7 +81,7 @@ func TestPausesDropOffsets(t *testing.T) {
 			m = parse(t, read(t, "testdata/"+file+".wasm"))
 		}
 		m.Customs = append(m.Customs, wasm.Custom{Name: ".debug_line", After: 11})
-		if err := meter.AddPauses(m); err != nil {
+		if _, err := meter.AddPauses(m); err != nil {
 			t.Fatal(err)
 		}
 		got := slices.ContainsFunc(m.Customs, func(c wasm.Custom) bool { return c.Name == ".debug_line" })

@@ -48,6 +48,9 @@ type slow struct {
 	code   []wasm.Code
 
 	imports uint32 // how many functions the guest imports
+
+	grows   bool   // there is a memory.grow
+	refused uint32 // then, the global of the pages that were refused
 }
 
 // slowOf makes the functions for the slow instructions of m. They are added to out, a
@@ -91,10 +94,14 @@ func (s *slow) take(op []byte, typ wasm.FuncType, body wasm.Code) {
 	s.code = append(s.code, body)
 }
 
-// add adds the functions to the module.
-func (s *slow) add() {
+// add adds the functions to the module, and returns the name of [Result.RefusedGlobal].
+func (s *slow) add() (refused string) {
 	s.module.Functions = append(slices.Clip(s.module.Functions), s.types...)
 	s.module.Code = append(slices.Clip(s.module.Code), s.code...)
+	if !s.grows {
+		return ""
+	}
+	return exportGlobal(s.module, "airhost:refused", s.refused)
 }
 
 // function returns the type and the body of what takes the place of op. It is not ok
@@ -105,7 +112,7 @@ func (s *slow) function(code wasm.Opcode, op []byte) (typ wasm.FuncType, body wa
 	b := &slowBody{slow: s, op: op, shift: slowOps[code], piece: pieceBytes}
 	switch code {
 	case opMemoryGrow:
-		return wasm.FuncType{Params: []wasm.ValueType{i32}, Results: []wasm.ValueType{i32}}, b.sized(0), true
+		return wasm.FuncType{Params: []wasm.ValueType{i32}, Results: []wasm.ValueType{i32}}, b.growMemory(), true
 	case opWait32, opWait64:
 		expected := map[wasm.Opcode]wasm.ValueType{opWait32: i32, opWait64: i64}[code]
 		typ = wasm.FuncType{Params: []wasm.ValueType{i32, expected, i64}, Results: []wasm.ValueType{i32}}

@@ -71,6 +71,28 @@ func (b *slowBody) sized(last byte) wasm.Code {
 	return wasm.Code{Expr: b.out}
 }
 
+// growMemory is the body for memory.grow. A global keeps how many pages were refused,
+// until there is a memory.grow that is not.
+func (b *slowBody) growMemory() wasm.Code {
+	const pages, before = 0, 1
+	if !b.grows {
+		b.grows, b.refused = true, addGlobal(b.module, wasm.I32, []byte{opI32Const, 0})
+	}
+	b.get(pages)
+	b.chargeSize(pages)
+	b.test()
+	b.emit(b.op...)
+	b.emit(opLocalSet, before)
+	b.get(pages)
+	b.emit(opI32Const, 0)
+	b.get(before)
+	b.emit(opI32Const, 0x7f, opI32Eq, opSelect)
+	b.out = index(b.out, opGlobalSet, b.refused)
+	b.get(before)
+	b.emit(opEnd)
+	return wasm.Code{Expr: b.out, Groups: 1, Locals: 1, Decls: []byte{1, typeI32}}
+}
+
 // wait is the body for an atomic wait, which is cut short: nothing can be tested
 // during it, and nobody else can end it.
 func (b *slowBody) wait() wasm.Code {

@@ -69,7 +69,7 @@ func TestWasmtimeCompiles(t *testing.T) {
 		} else if err != nil {
 			t.Fatalf("%s: %v", path, err)
 		}
-		if err := meter.AddPauses(bounded); err != nil {
+		if _, err := meter.AddPauses(bounded); err != nil {
 			t.Fatalf("%s: %v", path, err)
 		}
 		compiles(t, engine, path+" bounded", bounded.Encode())

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 
 	"github.com/airhost/airhost/core"
@@ -64,7 +65,7 @@ func (s *State) Yield(stack []uint64) {
 	s.lookAtStack()
 	next, ok := s.Budget.refill(left)
 	if !ok {
-		panic(&core.TrapError{Kind: core.TrapFuel, Text: "it used up its fuel"})
+		panic(&core.TrapError{Kind: core.TrapFuel, Text: fmt.Sprintf("it used up its fuel (limits.fuel, %d)", s.Env.Limits.Fuel)})
 	}
 	stack[0] = uint64(next)
 }

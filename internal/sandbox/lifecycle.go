@@ -13,6 +13,9 @@ type Guest interface {
 	// Call runs an export that is seldom needed, in a phase. Its arguments are
 	// in stack, its results will be. An error of it has ended the instance.
 	Call(name string, p Phase, stack []uint64) error
+	// Refused returns how many pages the guest's last memory.grow has asked for, if it
+	// was refused.
+	Refused() (pages uint32)
 	// SetFuel sets the meter's counter.
 	SetFuel(fuel uint64)
 	// StackSize returns how many bytes the stack has of the call in progress, 0
@@ -89,10 +92,7 @@ func (s *State) Shutdown() error {
 	if err := s.Enter(); err != nil || !s.Code.Traits.Management {
 		return err
 	}
-	if err := s.guest.Call(abi.Shutdown, Handling, nil); err != nil {
-		return err
-	}
-	return s.Flush()
+	return s.guest.Call(abi.Shutdown, Handling, nil)
 }
 
 // Respond appends the guest's answer to *response, unless it is larger than the

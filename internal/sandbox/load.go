@@ -26,6 +26,7 @@ type Code struct {
 	Traits      core.Traits
 	Exports     map[string]bool
 	Start       string // the export that is its start function, or ""; set by who adds it
+	Refused     string // the global of pages that memory.grow refused, or ""; see [meter.Result]
 	Least, Most uint64 // the memory's sizes in bytes
 
 	source core.Source
@@ -89,7 +90,7 @@ func (c *Code) Instrument(m *wasm.Module) (*meter.Result, error) {
 	if err != nil {
 		return nil, ModuleError(c.source, limitError(err))
 	}
-	c.Start = instrumented.StartExport
+	c.Start, c.Refused = instrumented.StartExport, instrumented.RefusedGlobal
 	return instrumented, nil
 }
 
@@ -99,7 +100,7 @@ func (c *Code) Instrument(m *wasm.Module) (*meter.Result, error) {
 func (c *Code) Bound(m *wasm.Module) error {
 	err := meter.Bound(m, c.meter())
 	if err == nil {
-		err = meter.AddPauses(m)
+		c.Refused, err = meter.AddPauses(m)
 	}
 	if err != nil {
 		return ModuleError(c.source, limitError(err))

@@ -28,7 +28,7 @@ func (s *State) deeper() int64 {
 	if grant <= 0 {
 		panic(s.StackUsedUp())
 	}
-	s.stack.large = true
+	s.stack.large, s.untidy = true, true
 	s.stack.granted += grant
 	return grant
 }
@@ -39,7 +39,7 @@ func (s *State) lookAtStack() {
 	if size <= keptStack {
 		return
 	}
-	s.stack.large = true
+	s.stack.large, s.untidy = true, true
 	if size > 2*s.Env.Limits.Stack+keptStack {
 		panic(s.StackUsedUp())
 	}

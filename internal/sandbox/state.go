@@ -5,6 +5,7 @@ import (
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/lastwords"
 )
 
 // State is the part of a live guest that is the same on every engine: what it is
@@ -27,16 +28,19 @@ type State struct {
 
 	guest    Guest
 	lower    abi.Guest // guest: converting it for each call would cost 8 ns
-	stderr   stderr
-	starting bool // it runs what has the start's time
+	starting bool      // it runs what has the start's time
 	watch    stopwatch
 	stack    stack
 
 	interrupted atomic.Bool
+	untidy      bool // there is something to do after the call
+
+	stdout, stderr output
+	words          lastwords.Words // of the call in progress
 }
 
 // Bind says how to reach into the guest.
-func (s *State) Bind(guest Guest) { s.guest, s.lower = guest, guest }
+func (s *State) Bind(guest Guest) { s.guest, s.lower, s.stderr.words = guest, guest, &s.words }
 
 // Memory returns the guest's memory, for use until its code runs again.
 func (s *State) Memory() []byte { return s.lower.Memory() }
@@ -84,34 +88,52 @@ func (s *State) Left() error {
 	if s.interrupted.Load() {
 		return s.End(errInterrupted)
 	}
-	if s.stack.large && s.Phase == Idle {
-		s.shrink()
+	if s.untidy && s.Phase == Idle {
+		s.tidy()
 	}
 	return s.Over // of a call from within this one
 }
 
+// tidy is for what a call has left behind that few calls do.
+func (s *State) tidy() {
+	s.untidy = false
+	s.words.Reset()
+	if s.stack.large {
+		s.shrink()
+	}
+}
+
 // End ends the instance, unless it has ended before, and returns why.
-func (s *State) End(cause error) error {
+func (s *State) End(cause error) error { return s.Trapped(cause, Idle) }
+
+// Trapped is End for what has ended guest code that ran in a phase.
+func (s *State) Trapped(cause error, p Phase) error {
 	if s.Over == nil {
-		s.Over = trapOf(cause)
-		_ = s.Flush() // the first reason counts
+		trap := trapOf(cause)
+		s.Over = trap
+		s.flush() // the first reason counts
+		s.explain(trap, p)
 	}
 	return s.Over
 }
 
-// Flush logs the last line of standard error, outside of guest code.
-func (s *State) Flush() (err error) {
+// flush logs the last lines that have no end, outside of guest code.
+func (s *State) flush() {
 	defer func() {
 		if cause := recover(); cause != nil {
-			err = s.End(HostPanic(cause))
+			_ = s.End(HostPanic(cause))
 		}
 	}()
+	s.stdout.flush(s.Env.Host)
 	s.stderr.flush(s.Env.Host)
-	return nil
 }
 
-// Release lets go of what a closed instance needs no more.
-func (s *State) Release() { s.Over, s.stderr = core.ErrClosed, stderr{} }
+// Release logs what is left to be logged, and lets go of what a closed instance needs
+// no more.
+func (s *State) Release() {
+	s.flush()
+	s.Over, s.stdout, s.stderr = core.ErrClosed, output{}, output{}
+}
 
 // Interrupt implements [core.Instance].
 func (s *State) Interrupt() { s.interrupted.Store(true) }

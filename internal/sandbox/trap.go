@@ -34,6 +34,38 @@ func trapOf(cause error) *core.TrapError {
 	return t
 }
 
+// explain adds to a trap what the host knows of it: where in the guest's code it was,
+// what the guest has said, and what it was refused before.
+func (s *State) explain(trap *core.TrapError, p Phase) {
+	if where := phaseNames[p]; where != "" && trap.Kind != core.TrapABI { // which names it already
+		trap.Text += " in " + where
+	}
+	if reason := s.words.Reason(); reason != "" && trap.Kind == core.TrapFault {
+		trap.Text += ": " + clip(reason, maxTrapText)
+	}
+	if trap.Kind == core.TrapFault || trap.Kind == core.TrapABI {
+		trap.Text += s.refusal()
+	}
+	trap.Stderr = s.words.String()
+}
+
+// refusal says what the guest's last memory.grow was refused for, if it was.
+func (s *State) refusal() string {
+	const refused = "; its last memory.grow was refused "
+	pages, most := uint64(s.guest.Refused()), s.Code.Most
+	limit := &core.LimitError{Max: uint64(s.Env.Limits.Memory), Unit: "bytes"}
+	switch {
+	case pages == 0:
+		return ""
+	case uint64(len(s.lower.Memory()))+pages*pageSize <= most:
+		return refused + "by the system, which has no memory left"
+	case most < uint64(s.Code.pages)*pageSize:
+		limit.Max = most
+		return refused + "at " + limit.Allowed() + ", the most that the module itself declares"
+	}
+	return refused + "at limits.memory " + limit.Allowed()
+}
+
 // FirstLine is the beginning of a text, for where there is place for one line.
 func FirstLine(text string) string {
 	text, _, _ = strings.Cut(text, "\n")

@@ -201,7 +201,7 @@ const (
 	maxWrite   = 64 << 10
 )
 
-// fdWrite drops standard output and logs standard error.
+// fdWrite logs standard output and standard error.
 func fdWrite(s *State, args []uint64) errno {
 	fd, count := uint32(args[0]), min(uint32(args[2]), maxBuffers)
 	mem := s.lower.Memory()
@@ -214,9 +214,7 @@ func fdWrite(s *State, args []uint64) errno {
 		var b []byte
 		b, err = abi.LiftBytes(mem, binary.LittleEndian.Uint32(list), binary.LittleEndian.Uint32(list[4:]), "buffer")
 		b = b[:min(len(b), maxWrite-written)]
-		if fd == 2 {
-			s.write(b)
-		}
+		s.write(fd, b)
 		written += len(b)
 	}
 	s.pass(max(written, int(8*count)))
@@ -226,7 +224,11 @@ func fdWrite(s *State, args []uint64) errno {
 	return success
 }
 
-func (s *State) write(b []byte) {
+func (s *State) write(fd uint32, b []byte) {
 	defer hostPanicked()
-	s.stderr.write(s.Env.Host, b)
+	to := &s.stdout
+	if fd == 2 {
+		to, s.untidy = &s.stderr, true
+	}
+	to.write(s.Env.Host, b)
 }

@@ -22,12 +22,13 @@ type lines struct {
 // makeOutput makes what the process's output is written to.
 func (p *Process) makeOutput() {
 	var mu sync.Mutex
+	p.quota = p.command.Logs.quota()
 	pass := func(stream string) func([]byte) {
 		return func(line []byte) {
 			if stream == "stderr" {
 				p.remember(line)
 			}
-			if p.command.Output != nil {
+			if p.command.Output != nil && p.quota.Take(len(line)) {
 				p.command.Output(stream, line)
 			}
 		}

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -25,6 +26,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/airhost/airhost/core"
 )
 
 // DefaultStartTimeout is what Command.StartTimeout is by default.
@@ -67,6 +70,33 @@ type Command struct {
 	// valid only during the call. It should return soon: the plug-in waits
 	// where it writes more than is taken.
 	Output func(stream string, line []byte)
+	// Logs bound the lines that Output gets.
+	Logs Logs
+}
+
+// Logs bound what a plug-in prints, by a [core.LogQuota].
+type Logs struct {
+	Lines int   // in a second; 1,000 by default
+	Bytes int64 // of these; 1 MiB by default
+	// Dropped, if not nil, is told what was dropped, soon and at the end: before Done.
+	Dropped func(lines uint64, limit string)
+}
+
+// quota returns the quota that l stands for.
+func (l *Logs) quota() *core.LogQuota {
+	limits := core.Limits{LogLines: l.Lines, LogBytes: l.Bytes}.WithDefaults()
+	return core.NewLogQuota(limits.LogLines, limits.LogBytes, func(lines uint64, limit string) {
+		if l.Dropped != nil {
+			l.Dropped(lines, limit)
+		}
+	})
+}
+
+// LogDropped returns a function for [Logs] that tells log.
+func LogDropped(log *slog.Logger) func(lines uint64, limit string) {
+	return func(lines uint64, limit string) {
+		log.Warn("printed lines were dropped", "dropped", lines, "limit", limit)
+	}
 }
 
 // Limits bound what the process may use. A zero field is without a limit.
@@ -92,6 +122,7 @@ type Process struct {
 	stdin   io.Closer
 	stdout  *lines
 	stderr  *lines
+	quota   *core.LogQuota
 	group   *cgroup // or nil
 	held    map[string]string
 
@@ -217,6 +248,7 @@ func (p *Process) cleanUp() {
 	_ = os.RemoveAll(p.dir) // what is left there hurts nobody
 	p.stdout.flush()
 	p.stderr.flush()
+	p.quota.Flush()
 	close(p.done)
 }
 

@@ -35,6 +35,7 @@ var roles = map[string]func(){
 	"open":     func() { fmt.Println("1|1|unix|/x|grpc|"); select {} },
 	"nobody":   func() { fmt.Println("1|1|unix|/nobody/there|grpc|" + strings.Repeat("A", 60)); select {} },
 	"stays":    func() { serve(); select {} },
+	"chatters": func() { fmt.Fprint(os.Stderr, strings.Repeat("line\n", 20)); serve() },
 	"talks":    func() { fmt.Fprintln(os.Stderr, "early"); goServe("late") },
 }
 
@@ -246,5 +247,37 @@ func TestOutput(t *testing.T) {
 		if !slices.Contains(got, want) {
 			t.Errorf("output %q, want %q among it", got, want)
 		}
+	}
+}
+
+// TestOutputIsBound: of the lines beyond the limit there is told how many there were,
+// before Done at the latest.
+func TestOutputIsBound(t *testing.T) {
+	var mu sync.Mutex
+	var lines, dropped uint64
+	var limits []string
+	c := command("chatters")
+	c.Output = func(string, []byte) {
+		mu.Lock()
+		defer mu.Unlock()
+		lines++
+	}
+	c.Logs = spawn.Logs{Lines: 1, Dropped: func(n uint64, limit string) {
+		mu.Lock()
+		defer mu.Unlock()
+		dropped += n
+		limits = append(limits, limit)
+	}}
+	p, err := spawn.Start(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := closeSoon(t, p); err != nil {
+		t.Fatal(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if lines == 0 || dropped == 0 || lines+dropped < 20 || limits[0] != "logs.lines_per_second (1)" {
+		t.Errorf("of 20 lines and more there were %d, and %d were told to be dropped, by %q", lines, dropped, limits)
 	}
 }

@@ -42,6 +42,11 @@ type Config struct {
 	StartTimeout time.Duration
 	// Restart says when the process is started again after its death.
 	Restart core.Restart
+	// LogLines and LogBytes are how many of the lines that it prints, and how many
+	// bytes of them, are logged in a second; 1,000 and 1 MiB by default. That more
+	// are dropped is logged too.
+	LogLines int
+	LogBytes int64
 	// Logger takes the process's output and what becomes of it; slog.Default()
 	// if nil.
 	Logger *slog.Logger
@@ -95,8 +100,9 @@ func New(config Config) (*Tracker, error) {
 	}
 	command := spawn.Command{
 		Kind: kind, Path: config.Path, Args: config.Args, Env: config.Env, SHA256: config.SHA256, StartTimeout: config.StartTimeout,
-		Output: extension.LogOutput(config.Logger, kind, config.Path),
+		Logs: spawn.Logs{Lines: config.LogLines, Bytes: config.LogBytes},
 	}
+	extension.LogOutput(&command, config.Logger)
 	return newTracker(config, func(ctx context.Context) (extension.Process, error) {
 		return extension.Spawn(ctx, command)
 	})
@@ -106,6 +112,9 @@ func newTracker(config Config, start func(context.Context) (extension.Process, e
 	restart, err := config.Restart.WithDefaults()
 	if err != nil {
 		return nil, fmt.Errorf("plugin tracker: %w", err)
+	}
+	if config.LogLines < 0 || config.LogBytes < 0 {
+		return nil, fmt.Errorf("plugin tracker: %d lines and %d bytes of log, want 0 (for the default) or more", config.LogLines, config.LogBytes)
 	}
 	t := &Tracker{begin: time.Now(), last: core.RequestID(rand.Uint64()), requests: make(map[core.RequestID]request)}
 	t.extension = extension.Extension{

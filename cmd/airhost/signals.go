@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// stopSignal is why a command ends before its work is done: a signal has asked for it.
+type stopSignal struct{ os.Signal }
+
+func (s stopSignal) Error() string {
+	if s.Signal == os.Interrupt {
+		return "stopped by SIGINT"
+	}
+	return "stopped by SIGTERM"
+}
+
+// stopOnSignal returns a context that ends with the first SIGINT or SIGTERM, which is
+// its cause. A second one ends the process by the system's default. restore undoes it.
+func stopOnSignal() (ctx context.Context, restore func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals, ended := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		defer close(ended)
+		select {
+		case s := <-signals:
+			signal.Stop(signals)
+			cancel(stopSignal{s})
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		cancel(nil)
+		<-ended
+	}
+}
+
+// stopped returns why ctx has ended, with what was done at that time, or nil as long as
+// it has not.
+func stopped(ctx context.Context, while string) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return fmt.Errorf("%w while %s", context.Cause(ctx), while)
+}
+
+// isStop reports whether err is nothing but a signal's request to stop.
+func isStop(err error) bool {
+	all := parts(err)
+	return len(all) == 1 && errors.As(all[0], new(stopSignal))
+}
+
+// keepGoing has the program outlive who reads its output: a write to a pipe without a
+// reader is an error, as any other write that fails. restore undoes it.
+func keepGoing() (restore func()) {
+	pipes := make(chan os.Signal, 1)
+	signal.Notify(pipes, syscall.SIGPIPE)
+	return func() { signal.Stop(pipes) }
+}
+
+// ignoreHangups has the program outlive its terminal, and says of each SIGHUP that it
+// does nothing. restore undoes it.
+func (p *program) ignoreHangups() (restore func()) {
+	hangups, ended := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		defer close(ended)
+		for range hangups {
+			p.log.Warn("SIGHUP is ignored: there is no reload yet; stop and start airhost to have a changed file take effect")
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(hangups)
+		<-ended
+	}
+}

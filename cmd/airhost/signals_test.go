@@ -1,0 +1,270 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/airhost/airhost/internal/config"
+)
+
+// watched is a program in a process of its own, and what it writes to its log.
+type watched struct {
+	*exec.Cmd
+	t     *testing.T
+	mu    sync.Mutex // guards what follows
+	log   bytes.Buffer
+	waits []wait
+}
+
+// wait has something done once the log has a text.
+type wait struct {
+	text string
+	do   func()
+}
+
+func airhost(t *testing.T, args ...string) *watched {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("there are no such signals")
+	}
+	w := &watched{Cmd: exec.CommandContext(t.Context(), os.Args[0], args...), t: t}
+	w.Env = append(os.Environ(), asAirhost+"=1", "XDG_CACHE_HOME="+t.TempDir())
+	w.Stderr = w
+	return w
+}
+
+func (w *watched) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.log.Write(b)
+	for len(w.waits) > 0 && strings.Contains(w.log.String(), w.waits[0].text) {
+		w.waits[0].do()
+		w.waits = w.waits[1:]
+	}
+	return len(b), nil
+}
+
+// when has do called once the log has the text, after all for which when was called
+// before.
+func (w *watched) when(text string, do func()) { w.waits = append(w.waits, wait{text, do}) }
+
+func (w *watched) send(s os.Signal) func() {
+	return func() {
+		if err := w.Process.Signal(s); err != nil {
+			w.t.Error(err)
+		}
+	}
+}
+
+// ends runs the program, and checks its exit code and what its log says.
+func (w *watched) ends(code int, says ...string) {
+	w.t.Helper()
+	if err := w.Run(); err != nil && !errors.As(err, new(*exec.ExitError)) {
+		w.t.Fatal(err)
+	}
+	if got := w.ProcessState.ExitCode(); got != code || len(w.waits) > 0 {
+		w.t.Errorf("exit code %d, want %d, and %d things to wait for left; the log:\n%s", got, code, len(w.waits), &w.log)
+	}
+	for _, text := range says {
+		if !strings.Contains(w.log.String(), text) {
+			w.t.Errorf("the log does not say %q:\n%s", text, &w.log)
+		}
+	}
+}
+
+const running = `msg="airhost is running`
+
+// onePlugin writes a configuration with one component that is a process.
+func onePlugin(t *testing.T, program string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err != nil {
+		t.Skip(err) // it is linked where there are links
+	}
+	return writeFile(t, "airhost.yaml", fmt.Sprintf("components:\n- {id: shop/plugin, source: %s, engine: process, limits: {handler_time: 1m, start_time: 10m}}\n", path))
+}
+
+func TestHangupIsIgnored(t *testing.T) {
+	w := airhost(t, "run", writeFile(t, "airhost.yaml", oneEcho))
+	w.when(running, w.send(syscall.SIGHUP))
+	w.when(`level=WARN msg="SIGHUP is ignored: there is no reload yet`, w.send(syscall.SIGTERM))
+	w.ends(exitDone, "msg=stopped")
+}
+
+// TestStopWhileStarting: what is cut off by a signal is no mistake in the file.
+func TestStopWhileStarting(t *testing.T) {
+	for signal, says := range map[os.Signal]string{
+		os.Interrupt:    "airhost: stopped by SIGINT while starting\n",
+		syscall.SIGTERM: "airhost: stopped by SIGTERM while starting\n",
+	} {
+		file := onePlugin(t, "dawdler")
+		w := airhost(t, "run", file)
+		w.when("dawdling", w.send(signal))
+		w.ends(exitDone, says)
+		w = airhost(t, "call", file, "shop/plugin", "--data", "x")
+		w.when("dawdling", w.send(signal))
+		w.ends(exitFailed, says)
+		w = airhost(t, "check", file)
+		w.when("dawdling", w.send(signal))
+		w.ends(exitFailed, "while checking")
+	}
+}
+
+// TestStopBeforeAnythingStarts: with each engine, and even where the module is no good.
+func TestStopBeforeAnythingStarts(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(stopSignal{syscall.SIGTERM})
+	for _, engine := range names(engines) {
+		source := "echo"
+		if engine != "native" {
+			source = os.Args[0]
+		}
+		name := writeFile(t, "airhost.yaml", fmt.Sprintf("components:\n- {id: shop/b, source: %s, engine: %s}\n", source, engine))
+		file, err := config.Load(name, built())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := &program{log: slog.New(slog.DiscardHandler)}
+		if _, err := p.start(ctx, file); !isStop(err) || exitCode(err) != exitFailed {
+			t.Errorf("%s: %v, exit code %d", engine, err, exitCode(err))
+		}
+	}
+}
+
+// TestStopWhileReadingStandardInput: call gives up waiting for its message.
+func TestStopWhileReadingStandardInput(t *testing.T) {
+	in, open := io.Pipe()
+	defer open.Close()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(stopSignal{syscall.SIGTERM})
+	p := &program{stdin: in}
+	command := p.callCommand()
+	s := &payload{command: command}
+	if _, err := s.read(ctx, in); !isStop(err) {
+		t.Errorf("%v, want that it was stopped", err)
+	}
+}
+
+// TestNobodyReadsTheLog: when the log's reader ends the program goes on, stops in order
+// when it is told to, and leaves no temporary folder.
+func TestNobodyReadsTheLog(t *testing.T) {
+	w := airhost(t, "run", onePlugin(t, "stock"))
+	temp := t.TempDir()
+	w.Env = append(w.Env, "TMPDIR="+temp)
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Stderr = write
+	if err := w.Start(); err != nil {
+		t.Fatal(err)
+	}
+	write.Close()
+	w.when(running, func() {
+		read.Close()
+		w.send(syscall.SIGHUP)() // which is told to nobody
+		w.send(syscall.SIGTERM)()
+	})
+	_, _ = io.Copy(w, read) // it ends with the pipe
+	if err := w.Wait(); err != nil {
+		t.Errorf("it ended with %v, want exit code 0", err)
+	}
+	emptied(t, temp)
+}
+
+func emptied(t *testing.T, folder string) {
+	t.Helper()
+	if left, _ := filepath.Glob(filepath.Join(folder, "*")); len(left) > 0 {
+		t.Errorf("it has left %q", left)
+	}
+}
+
+// TestLogCannotBeWritten: a log on a full disk, or into a pipe without a reader from
+// the beginning, stops nothing.
+func TestLogCannotBeWritten(t *testing.T) {
+	read, closed, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read.Close()
+	defer closed.Close()
+	logs := []*os.File{closed}
+	if full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0); err == nil {
+		defer full.Close()
+		logs = append(logs, full)
+	}
+	for _, log := range logs {
+		w := airhost(t, "call", onePlugin(t, "stock"), "shop/plugin", "--data", "hello", "--log-level", "trace")
+		temp := t.TempDir()
+		w.Env = append(w.Env, "TMPDIR="+temp)
+		w.Stderr = log
+		if out, err := w.Output(); err != nil || string(out) != "hello" {
+			t.Errorf("%s: got %q, %v, want the response", log.Name(), out, err)
+		}
+		emptied(t, temp)
+	}
+}
+
+// TestLogIsNotTaken: a pipe that is full, and stays so, stops nothing.
+func TestLogIsNotTaken(t *testing.T) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	defer write.Close()
+	file := hostileFiles(t, "components:\n  - {id: evil/a, source: attacker.wasm, limits: {handler_time: 1m}, logs: {lines_per_second: 10000}}\n")
+	w := airhost(t, "call", file, "evil/a", "--data-file", writeFile(t, "message", "L\x88\x13\x00\x00"))
+	w.Stderr = write
+	if err := w.Run(); err != nil {
+		t.Errorf("it ended with %v, want exit code 0", err)
+	}
+}
+
+// TestNobodyReadsTheResponse: a response that is lost is a failure, not a death.
+func TestNobodyReadsTheResponse(t *testing.T) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	read.Close()
+	defer write.Close()
+	w := airhost(t, "call", writeFile(t, "airhost.yaml", oneEcho), "shop/echo", "--data", "hello")
+	w.Stdout = write
+	w.ends(exitFailed, "msg=stopped", "broken pipe")
+}
+
+// TestRequiredComponentFails: run ends with 1 if a component has failed that is
+// required.
+func TestRequiredComponentFails(t *testing.T) {
+	for keys, code := range map[string]int{"": exitDone, "required: false, ": exitDone, "required: true, ": exitFailed} {
+		w := airhost(t, "run", hostileFiles(t, strings.Replace(failsForGood, "restart: {policy: temporary}", keys+"restart: {policy: temporary}", 1)))
+		w.when(`msg="component failed"`, func() {})
+		w.when(running, w.send(os.Interrupt))
+		says := "msg=stopped"
+		if code != exitDone {
+			says = "airhost: evil/b, which is required, has failed: trapped: "
+		}
+		w.ends(code, says)
+	}
+}
+
+// TestMessagesAreLeft: run ends with 1 if messages were left when the drain was over.
+func TestMessagesAreLeft(t *testing.T) {
+	w := airhost(t, "run", hostileFiles(t, underAttack))
+	w.when(running, w.send(os.Interrupt))
+	w.ends(exitFailed, " messages were left when host.drain_timeout (100ms) was over", `msg="dead letter"`)
+}

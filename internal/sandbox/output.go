@@ -1,0 +1,55 @@
+package sandbox
+
+import (
+	"bytes"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/lastwords"
+)
+
+// maxOutputLine is the longest line that a guest prints, in bytes: a longer one
+// becomes several log lines.
+const maxOutputLine = 4096
+
+// output turns what a guest writes to its standard output or standard error into log
+// lines. It holds the line that has not ended yet.
+type output struct {
+	line  []byte
+	words *lastwords.Words // keep the last lines, or nil
+}
+
+// write takes all of b.
+func (o *output) write(host core.Services, b []byte) {
+	for len(b) > 0 {
+		end := bytes.IndexByte(b, '\n')
+		part, ended := b, end >= 0
+		if ended {
+			part = b[:end]
+		}
+		if room := maxOutputLine - len(o.line); len(part) > room {
+			o.line = append(o.line, part[:room]...)
+			b = b[room:]
+			o.flush(host)
+			continue
+		}
+		o.line = append(o.line, part...)
+		b = b[len(part):]
+		if ended {
+			b = b[1:]
+			o.flush(host)
+		}
+	}
+}
+
+// flush logs what there is of a line.
+func (o *output) flush(host core.Services) {
+	if len(o.line) == 0 {
+		return
+	}
+	line := o.line
+	o.line = o.line[:0]
+	if o.words != nil {
+		o.words.Add(line)
+	}
+	host.Log(core.LogInfo, line)
+}
