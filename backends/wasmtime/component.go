@@ -18,9 +18,18 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// component is compiled code.
+// component is a guest whose code it shares with others of the same code.
 type component struct {
-	engine  *Engine
+	*compiled
+	engine *Engine
+	use    *sandbox.Use[*compiled]
+	closed atomic.Bool
+}
+
+var _ core.Component = (*component)(nil)
+
+// compiled is compiled code.
+type compiled struct {
 	code    *sandbox.Code
 	module  *wasmtime.Module
 	shim    *shim
@@ -28,22 +37,24 @@ type component struct {
 	types   []*C.wasm_functype_t // theirs
 	kinds   []C.uint8_t
 	counter string // the meter's counter, "" in code without the meter
-	closed  atomic.Bool
 }
 
-var _ core.Component = (*component)(nil)
-
-func newComponent(e *Engine, code *sandbox.Code, metered bool) *component {
-	c := &component{engine: e, code: code, hosts: e.resolve(code.Module, metered)}
+func newCompiled(e *Engine, code *sandbox.Code, metered bool) *compiled {
+	c := &compiled{code: code, hosts: e.resolve(code.Module, metered)}
 	for i := range c.hosts {
 		c.types, c.kinds = append(c.types, c.hosts[i].typ), append(c.kinds, c.hosts[i].kind)
 	}
 	return c
 }
 
+func (c *compiled) close() error {
+	c.module.Close()
+	return nil
+}
+
 // prepare returns the code to be compiled: the guest's own, but for its start
 // function, or with the meter in it where there is fuel or stack to count.
-func (c *component) prepare(metered bool) ([]byte, error) {
+func (c *compiled) prepare(metered bool) ([]byte, error) {
 	module := c.code.Module
 	c.code.Module = nil // of no use any more, and large
 	if !metered {
@@ -84,10 +95,10 @@ func (c *component) Instantiate(ctx context.Context, env core.Environment) (core
 }
 
 func (c *component) Close(context.Context) error {
-	if !c.closed.Swap(true) {
-		c.module.Close()
+	if c.closed.Swap(true) {
+		return nil
 	}
-	return nil
+	return c.use.Release()
 }
 
 // dropLongNames drops a name section that makes a trap's stack long; it is for

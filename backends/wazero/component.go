@@ -8,32 +8,39 @@ import (
 	"github.com/tetratelabs/wazero"
 
 	"github.com/airhost/airhost/core"
-	"github.com/airhost/airhost/internal/abi"
 	"github.com/airhost/airhost/internal/sandbox"
 )
 
-// component is compiled code.
+// component is a guest whose code it shares with others of the same code.
 type component struct {
+	*compiled
 	engine *Engine
-	code   wazero.CompiledModule
-	guest  *guestCode
-	fuel   bool // whether its code counts it
-
-	postMessage, postCallback bool // whether the guest has these post-returns
-
+	use    *sandbox.Use[*compiled]
 	closed atomic.Bool
 }
 
 var _ core.Component = (*component)(nil)
 
-func newComponent(e *Engine, code wazero.CompiledModule, guest *guestCode, fuel bool) *component {
-	guest.instrumented.Module, guest.Module = nil, nil // compiled, and as large as the code
-	return &component{engine: e, code: code, guest: guest, fuel: fuel,
-		postMessage:  guest.Exports[abi.PostHandleMessage],
-		postCallback: guest.Exports[abi.PostHandleCallback]}
+// compiled is compiled code, and the names of what was added to the guest's.
+type compiled struct {
+	code   *sandbox.Code
+	module wazero.CompiledModule
+	fuel   bool // whether its code counts it
+
+	entryName              string // the export that [abi.AddEntry] added
+	counterName, stackName string // the meter's
+
+	postMessage, postCallback bool // whether the guest has these post-returns
 }
 
-func (c *component) Traits() core.Traits { return c.guest.Traits }
+func (c *compiled) close() error {
+	if err := c.module.Close(context.Background()); err != nil {
+		return fmt.Errorf("wazero: close a component: %w", err)
+	}
+	return nil
+}
+
+func (c *component) Traits() core.Traits { return c.code.Traits }
 
 // anonymous: there may be many instances of one module, none is linked to
 // another, and none of their functions runs by itself.
@@ -47,11 +54,11 @@ func (c *component) Instantiate(ctx context.Context, env core.Environment) (core
 		return nil, err
 	}
 	env.Limits = env.Limits.WithDefaults()
-	ctx, memory, err := newMemory(ctx, &c.engine.arena, c.guest.Least, c.guest.Most)
+	ctx, memory, err := newMemory(ctx, &c.engine.arena, c.code.Least, c.use.Most)
 	if err != nil {
 		return nil, fmt.Errorf("wazero: instantiate: %w", err)
 	}
-	module, err := c.engine.runtime.InstantiateModule(ctx, c.code, anonymous)
+	module, err := c.engine.runtime.InstantiateModule(ctx, c.module, anonymous)
 	if err != nil {
 		memory.Free()
 		// No code has run: a data segment does not fit, for example.
@@ -68,12 +75,9 @@ func (c *component) Instantiate(ctx context.Context, env core.Environment) (core
 	return in, nil
 }
 
-func (c *component) Close(ctx context.Context) error {
+func (c *component) Close(context.Context) error {
 	if c.closed.Swap(true) {
 		return nil
 	}
-	if err := c.code.Close(ctx); err != nil {
-		return fmt.Errorf("wazero: close a component: %w", err)
-	}
-	return nil
+	return c.use.Release()
 }
