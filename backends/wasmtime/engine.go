@@ -58,7 +58,7 @@ func New(config Config) (*Engine, error) {
 	e := &Engine{config: config, types: make(functypes), shims: make(map[string]*shim)}
 	e.shared.Close = (*compiled).close
 	if config.CacheDir != "" {
-		e.cache = codecache.Open(config.CacheDir, "wasmtime "+codecache.Module("github.com/bytecodealliance/wasmtime-go/v39")+" "+configuration, config.Logger)
+		e.cache = codecache.Open(config.CacheDir, Name, codecache.Module("github.com/bytecodealliance/wasmtime-go/v39")+" "+configuration, config.Logger)
 	}
 	e.engine = wasmtime.NewEngineWithConfig(engineConfig())
 	if err := e.ticker.start(e.engine); err != nil {

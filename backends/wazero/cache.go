@@ -24,8 +24,10 @@ type cache struct {
 }
 
 func openCache(config Config) *cache {
-	c := &cache{Cache: codecache.Open(config.CacheDir, "wazero "+codecache.Module("github.com/tetratelabs/wazero"), config.Logger),
-		wazero: wazero.NewCompilationCache()}
+	c := &cache{
+		Cache:  codecache.Open(config.CacheDir, Name, codecache.Module("github.com/tetratelabs/wazero"), config.Logger),
+		wazero: wazero.NewCompilationCache(),
+	}
 	if !install(c.wazero, c) {
 		c.Report(errors.New("this version of wazero has no place for it"))
 	}

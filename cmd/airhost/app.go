@@ -42,10 +42,7 @@ type application struct {
 // caller must stop it.
 func (p *program) start(ctx context.Context, file *config.File) (*application, error) {
 	p.logMistakes(slog.LevelWarn, file.Warnings())
-	engines, err := p.engineModules(file)
-	if err != nil {
-		return nil, err
-	}
+	engines := p.engineModules(file)
 	parts, err := p.partModules(file)
 	if err != nil {
 		return nil, err
@@ -79,33 +76,40 @@ func (p *program) fxLog() fxevent.Logger {
 	return events
 }
 
-// deploy starts all components, and goes on after one that fails, so that all
-// failures are said at once.
+// deploy starts all components, as many at a time as there are processors, and goes on
+// after one that fails, so that all failures are said at once.
 func (a *application) deploy(ctx context.Context) error {
+	found, order := make([]error, len(a.file.Components)), newStartOrder(a.file.Components)
+	atOnce(len(found), func(i int) {
+		defer order.started(i)
+		if found[i] = order.wait(ctx, i); found[i] == nil {
+			found[i] = a.deployOne(ctx, i)
+		}
+	})
 	var mistakes config.Mistakes
 	var errs []error
-	for i, c := range a.file.Components {
-		d := deployment(c)
-		var err error
-		if d.Source, err = source(a.file, i); err == nil {
-			err = a.Deploy(ctx, d)
-		}
-		found := moduleMistakes(a.file, i, err)
-		switch {
-		case err == nil:
-		case len(found) > 0:
-			mistakes = append(mistakes, found...)
-		default:
+	for i, err := range found {
+		if of := moduleMistakes(a.file, i, err); len(of) > 0 {
+			mistakes = append(mistakes, of...)
+		} else if err != nil && err != ctx.Err() { // those that were not begun are not named
 			errs = append(errs, err)
-		}
-		if ctx.Err() != nil {
-			break
 		}
 	}
 	if len(mistakes) > 0 {
 		errs = append(errs, mistakes)
 	}
+	if len(errs) == 0 {
+		return ctx.Err()
+	}
 	return errors.Join(errs...)
+}
+
+func (a *application) deployOne(ctx context.Context, i int) (err error) {
+	d := deployment(a.file.Components[i])
+	if d.Source, err = source(a.file, i); err != nil {
+		return err
+	}
+	return a.Deploy(ctx, d)
 }
 
 // moduleMistakes returns what an engine refuses about the source of component i,

@@ -36,25 +36,27 @@ const (
 // Cache is a directory of compiled code. Its methods may be called from any goroutine,
 // and several processes may use one directory. A nil Cache keeps nothing.
 type Cache struct {
-	dir   string
-	maker string
-	log   *slog.Logger
-	warn  sync.Once
-	sweep sync.Once
+	dir    string
+	engine string
+	maker  string // all that an entry depends on beside its key
+	log    *slog.Logger
+	warn   sync.Once
+	sweep  sync.Once
 }
 
-// Open returns the cache in a directory, which is made when something is first kept in
-// it. maker says what an entry depends on beside its key and the processor: the engine,
-// its version and configuration. What is first found wrong is logged as a warning,
-// what comes after it for debugging; a nil log is slog.Default. Open does not block.
-func Open(dir, maker string, log *slog.Logger) *Cache {
+// Open returns an engine's cache in a directory, which is made when something is first
+// kept in it. An entry depends on the engine, its version, which includes its
+// configuration, and the processor beside its key. What is first found wrong is logged
+// as a warning, what comes after it for debugging; a nil log is slog.Default. Open does
+// not block.
+func Open(dir, engine, version string, log *slog.Logger) *Cache {
 	if log == nil {
 		log = slog.Default()
 	}
 	if absolute, err := filepath.Abs(dir); err == nil {
 		dir = absolute
 	}
-	return &Cache{dir: dir, maker: maker + " " + processor(), log: log}
+	return &Cache{dir: dir, engine: engine, maker: engine + " " + version + " " + processor(), log: log}
 }
 
 // Get returns the code that was kept under a key, which the caller owns, or nil.
@@ -201,7 +203,7 @@ func (c *Cache) discard(path string, reason error) {
 func (c *Cache) Report(reason error) {
 	level := slog.LevelDebug
 	c.warn.Do(func() { level = slog.LevelWarn })
-	c.log.Log(context.Background(), level, "the cache of compiled code cannot be used as it is, which costs time only", "cache", c.dir, "reason", reason.Error())
+	c.log.Log(context.Background(), level, "the cache of compiled code cannot be used as it is, which costs time only", "cache", c.dir, "engine", c.engine, "reason", reason.Error())
 }
 
 func checkDirectory(dir string) error {
