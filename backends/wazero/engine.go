@@ -127,6 +127,7 @@ func (e *Engine) compileGuest(ctx context.Context, src core.Source, code *sandbo
 	if err != nil {
 		return nil, err
 	}
+	instrumented.Module.MergeData()
 	entry := abi.AddEntry(instrumented.Module) // which is not the guest's, and uses no fuel
 	ctx = experimental.WithCompilationWorkers(ctx, code.CompilationWorkers())
 	module, err := e.compile(ctx, instrumented.Module.Encode())

@@ -203,7 +203,7 @@ func (c *Cache) discard(path string, reason error) {
 func (c *Cache) Report(reason error) {
 	level := slog.LevelDebug
 	c.warn.Do(func() { level = slog.LevelWarn })
-	c.log.Log(context.Background(), level, "the cache of compiled code cannot be used as it is, which costs time only", "cache", c.dir, "engine", c.engine, "reason", reason.Error())
+	c.log.Log(context.Background(), level, "the cache of compiled code has a fault", "cache", c.dir, "engine", c.engine, "reason", reason.Error())
 }
 
 func checkDirectory(dir string) error {
