@@ -34,7 +34,7 @@ func TestMergedDataIsTheSame(t *testing.T) {
 			m.Data.Raw = appendU32(append(AppendSigned(append(m.Data.Raw, 0, 0x41), at), opEnd), uint32(len(content)))
 			m.Data.Raw = append(m.Data.Raw, content...)
 			m.Data.Count++
-			if at += int64(len(content) + random.IntN(2*mergeGap)); random.IntN(4) == 0 {
+			if at += int64(len(content) + random.IntN(2*mergeGap)); random.IntN(32) == 0 {
 				at = int64(random.IntN(500))
 			}
 		}
