@@ -20,7 +20,8 @@ import (
 
 // component is a guest whose code it shares with others of the same code.
 type component struct {
-	*compiled
+	compiled // a copy, so that a message finds what it needs in one step
+
 	engine *Engine
 	use    *sandbox.Use[*compiled]
 	closed atomic.Bool

@@ -119,7 +119,7 @@ func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limit
 	if err != nil {
 		return nil, err
 	}
-	return &component{compiled: use.Compiled, engine: e, use: use}, nil
+	return &component{compiled: *use.Compiled, engine: e, use: use}, nil
 }
 
 func (e *Engine) compileGuest(src core.Source, code *sandbox.Code, metered bool) (*compiled, error) {
