@@ -94,7 +94,9 @@ func (e *Engine) Name() string { return Name }
 
 // Compile implements [core.Engine]. It uses src.Code or, where that is nil, the
 // file at src.Path. Of the limits it uses Memory, TableElements, Stack and whether
-// there is Fuel.
+// there is Fuel. Components of the same code share what was compiled, and all
+// compiling in the process shares a bounded memory, so that Compile may wait until ctx
+// ends.
 func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limits) (core.Component, error) {
 	e.use.RLock()
 	defer e.use.RUnlock()
