@@ -3,9 +3,8 @@
 package wasmtime_test
 
 import (
-	"bytes"
-	"crypto/sha256"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -13,6 +12,8 @@ import (
 
 	"github.com/airhost/airhost/backends/wasmtime"
 	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/core/enginetest"
+	"github.com/airhost/airhost/internal/codecache/codecachetest"
 )
 
 // files returns what is in a directory, by name.
@@ -33,7 +34,12 @@ func files(t *testing.T, dir string) map[string]os.FileInfo {
 // has it echo.
 func works(t *testing.T, dir string, limits core.Limits) {
 	t.Helper()
-	e, err := wasmtime.New(wasmtime.Config{CacheDir: dir})
+	uses(t, dir, nil, limits)
+}
+
+func uses(t *testing.T, dir string, log *slog.Logger, limits core.Limits) {
+	t.Helper()
+	e, err := wasmtime.New(wasmtime.Config{CacheDir: dir, Logger: log})
 	must(t, err)
 	c, err := e.Compile(t.Context(), core.Source{Code: actor()}, limits)
 	must(t, err)
@@ -53,7 +59,7 @@ func TestCacheDirectory(t *testing.T) {
 	first := files(t, dir)
 	equal(t, "files: the guest and its shim", len(first), 2)
 	works(t, dir, core.Limits{})
-	works(t, dir, core.Limits{Memory: 32 << 20}) // the same code: this is the default
+	works(t, dir, core.Limits{Memory: 1 << 20, MessageSize: 1 << 16, TableElements: 77}) // the same code
 	second := files(t, dir)
 	equal(t, "files", len(second), 2)
 	for name, file := range second {
@@ -65,61 +71,17 @@ func TestCacheDirectory(t *testing.T) {
 	equal(t, "files, with code that counts", len(files(t, dir)), 3)
 }
 
-// TestDamagedCache: what is damaged is compiled again, and replaced.
-func TestDamagedCache(t *testing.T) {
-	damages := map[string]func([]byte) []byte{
-		"empty":              func([]byte) []byte { return nil },
-		"cut in its sum":     func(b []byte) []byte { return b[:sha256.Size-1] },
-		"the sum alone":      func(b []byte) []byte { return b[:sha256.Size] },
-		"cut short":          func(b []byte) []byte { return b[:len(b)-1] },
-		"longer":             func(b []byte) []byte { return append(b, 0) },
-		"another sum":        func(b []byte) []byte { b[0] ^= 1; return b },
-		"a bit of its code":  func(b []byte) []byte { b[len(b)/2] ^= 1; return b },
-		"no code, right sum": func([]byte) []byte { return withSum([]byte("no code")) },
-		"of nothing":         func([]byte) []byte { return withSum(nil) },
-		"cut, right sum":     func(b []byte) []byte { return withSum(b[sha256.Size : len(b)/2]) },
-	}
-	dir := t.TempDir()
-	works(t, dir, core.Limits{})
-	for what, damage := range damages {
-		damaged := make(map[string][]byte)
-		for name := range files(t, dir) {
-			code, err := os.ReadFile(filepath.Join(dir, name))
-			must(t, err)
-			damaged[name] = damage(bytes.Clone(code))
-			must(t, os.WriteFile(filepath.Join(dir, name), damaged[name], 0o600))
-		}
-		works(t, dir, core.Limits{})
-		equal(t, what+": files", len(files(t, dir)), len(damaged))
-		for name, before := range damaged {
-			if after, err := os.ReadFile(filepath.Join(dir, name)); err != nil || bytes.Equal(after, before) {
-				t.Errorf("%s: %s was not replaced, %v", what, name, err)
-			}
-		}
-	}
-}
-
-// withSum returns a file of the cache with this code.
-func withSum(code []byte) []byte {
-	sum := sha256.Sum256(code)
-	return append(sum[:], code...)
-}
-
-func TestCacheDirectoryThatCannotBe(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "file")
-	must(t, os.WriteFile(file, nil, 0o600))
-	for _, dir := range []string{file, filepath.Join(file, "below")} {
-		if e, err := wasmtime.New(wasmtime.Config{CacheDir: dir}); err == nil || e != nil {
-			t.Errorf("%s: got %v, %v, want an error alone", dir, e, err)
-		}
-	}
+// TestDamagedCaches: whatever is wrong with a cache costs time and one warning.
+func TestDamagedCaches(t *testing.T) {
+	codecachetest.Run(t, func(t *testing.T, dir string, log *slog.Logger) { uses(t, dir, log, core.Limits{}) })
 }
 
 // TestCacheDirectoryThatIsNoMore: guests are compiled all the same.
 func TestCacheDirectoryThatIsNoMore(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache")
 	e := newEngine(t, wasmtime.Config{CacheDir: dir})
-	must(t, os.Remove(dir))
+	must(t, compile(t, e, enginetest.ResponderWasm().Code, core.Limits{}).Close(t.Context()))
+	must(t, os.RemoveAll(dir))
 	in := instantiate(t, compile(t, e, actor(), core.Limits{}), core.Environment{Host: sink{}})
 	must(t, in.HandleMessage(self, padded("e"), nil))
 }
@@ -143,8 +105,36 @@ func TestCacheOfSeveralEngines(t *testing.T) {
 	all.Wait()
 	must(t, errors.Join(errs...))
 	for name := range files(t, dir) {
-		equal(t, "the end of "+name, filepath.Ext(name), ".cwasm")
+		equal(t, "the end of "+name, filepath.Ext(name), ".code")
 	}
 	works(t, dir, core.Limits{})
 	equal(t, "files: the guest and its shim", len(files(t, dir)), 2)
+}
+
+// TestCompilingAtOnce: components of the same and of other code are compiled, used and
+// closed at the same time.
+func TestCompilingAtOnce(t *testing.T) {
+	e, err := wasmtime.New(wasmtime.Config{CacheDir: t.TempDir()})
+	must(t, err)
+	sources := []core.Source{enginetest.ActorWasm(), enginetest.ResponderWasm()}
+	var all sync.WaitGroup
+	errs := make([]error, 8)
+	for i := range errs {
+		all.Go(func() {
+			for n := range 20 {
+				c, err := e.Compile(t.Context(), sources[(i+n)%2], core.Limits{Memory: int64(1+i) << 20})
+				if err != nil {
+					errs[i] = err
+					return
+				}
+				in, err := c.Instantiate(t.Context(), core.Environment{ID: self, Host: sink{}})
+				if err == nil {
+					err = errors.Join(in.HandleMessage(self, padded("e"), nil), in.Close())
+				}
+				errs[i] = errors.Join(errs[i], err, c.Close(t.Context()))
+			}
+		})
+	}
+	all.Wait()
+	must(t, errors.Join(append(errs, e.Close(t.Context()))...))
 }

@@ -19,32 +19,44 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// component is compiled code.
+// component is a guest whose code it shares with others of the same code.
 type component struct {
-	engine  *Engine
+	compiled // a copy, so that a message finds what it needs in one step
+
+	engine *Engine
+	use    *sandbox.Use[*compiled]
+	refs   refs.Count // of instances
+}
+
+var _ core.Component = (*component)(nil)
+
+// compiled is compiled code.
+type compiled struct {
 	code    *sandbox.Code
 	module  *wasmtime.Module
 	shim    *shim
 	hosts   []host               // what the guest imports, in its order
 	types   []*C.wasm_functype_t // theirs
 	kinds   []C.uint8_t
-	counter string     // the meter's counter, "" in code without the meter
-	refs    refs.Count // of instances
+	counter string // the meter's counter, "" in code without the meter
 }
 
-var _ core.Component = (*component)(nil)
-
-func newComponent(e *Engine, code *sandbox.Code, metered bool) *component {
-	c := &component{engine: e, code: code, hosts: e.resolve(code.Module, metered), refs: refs.Count{Of: &e.refs}}
+func newCompiled(e *Engine, code *sandbox.Code, metered bool) *compiled {
+	c := &compiled{code: code, hosts: e.resolve(code.Module, metered)}
 	for i := range c.hosts {
 		c.types, c.kinds = append(c.types, c.hosts[i].typ), append(c.kinds, c.hosts[i].kind)
 	}
 	return c
 }
 
+func (c *compiled) close() error {
+	c.module.Close()
+	return nil
+}
+
 // prepare returns the code to be compiled: the guest's own, but for its start
 // function, or with the meter in it where there is fuel or stack to count.
-func (c *component) prepare(metered bool) ([]byte, error) {
+func (c *compiled) prepare(metered bool) ([]byte, error) {
 	module := c.code.Module
 	c.code.Module = nil // of no use any more, and large
 	if !metered {
@@ -92,11 +104,7 @@ func (c *component) load(ctx context.Context, env core.Environment) (*instance, 
 }
 
 func (c *component) Close(ctx context.Context) error {
-	err := c.refs.Close(ctx, func() error {
-		c.module.Close()
-		return nil
-	})
-	if err != nil {
+	if err := c.refs.Close(ctx, c.use.Release); err != nil {
 		return fmt.Errorf("wasmtime: close a component: %w", err)
 	}
 	return nil

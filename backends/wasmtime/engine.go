@@ -7,6 +7,7 @@ import "C"
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/codecache"
 	"github.com/airhost/airhost/internal/refs"
 	"github.com/airhost/airhost/internal/sandbox"
 )
@@ -32,7 +34,8 @@ type Engine struct {
 	config     Config
 	engine     *wasmtime.Engine
 	fill, take *C.wasm_functype_t // of what shims import
-	cache      *cache             // nil without a directory
+	cache      *codecache.Cache   // nil without a directory
+	shared     sandbox.Shared[*compiled]
 	ticker     ticker
 
 	refs refs.Count // of instances and compilations
@@ -54,11 +57,9 @@ func New(config Config) (*Engine, error) {
 	}
 	quietTraps()
 	e := &Engine{config: config, types: make(functypes), shims: make(map[string]*shim)}
+	e.shared.Close = (*compiled).close
 	if config.CacheDir != "" {
-		var err error
-		if e.cache, err = openCache(config.CacheDir); err != nil {
-			return nil, fmt.Errorf("wasmtime: open the compilation cache: %w", err)
-		}
+		e.cache = codecache.Open(config.CacheDir, Name, codecache.Module("github.com/bytecodealliance/wasmtime-go/v39")+" "+configuration, config.Logger)
 	}
 	e.engine = wasmtime.NewEngineWithConfig(engineConfig())
 	if err := e.ticker.start(e.engine); err != nil {
@@ -68,6 +69,9 @@ func New(config Config) (*Engine, error) {
 	e.fill, e.take = e.types.of(abi.FillType), e.types.of(abi.TakeType)
 	return e, nil
 }
+
+// configuration changes when what [engineConfig] sets does.
+const configuration = "epochs unmoved memory stack=1MiB tail-calls no: threads relaxed-simd multi-memory memory64 function-references gc exceptions"
 
 // engineConfig is the same for all engines: the cache relies on it. Guests may
 // use what wazero's may.
@@ -91,7 +95,9 @@ func (e *Engine) Name() string { return Name }
 
 // Compile implements [core.Engine]. It uses src.Code or, where that is nil, the
 // file at src.Path. Of the limits it uses Memory, TableElements, Stack and whether
-// there is Fuel.
+// there is Fuel. Components of the same code share what was compiled, and all
+// compiling in the process shares a bounded memory, so that Compile may wait until ctx
+// ends.
 func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limits) (core.Component, error) {
 	if err := e.refs.Acquire(); err != nil {
 		return nil, err
@@ -104,12 +110,22 @@ func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limit
 	if limits.Stack > maxStack {
 		return nil, sandbox.ModuleError(src, &core.LimitError{Limit: "limits.stack on wasmtime", Got: uint64(limits.Stack), Max: maxStack, Unit: "bytes"})
 	}
-	code, err := sandbox.Load(src, limits, e.config.MaxModule)
+	metered := limits.Fuel > 0 || limits.Stack < maxStack
+	request := sandbox.Request{Source: src, Limits: limits, MaxModule: e.config.MaxModule}
+	if metered {
+		request.Variant = "metered"
+	}
+	use, err := e.shared.Compile(ctx, request, func(code *sandbox.Code) (*compiled, error) {
+		return e.compileGuest(src, code, metered)
+	})
 	if err != nil {
 		return nil, err
 	}
-	metered := limits.Fuel > 0 || limits.Stack < maxStack
-	c := newComponent(e, code, metered)
+	return &component{compiled: *use.Compiled, engine: e, use: use, refs: refs.Count{Of: &e.refs}}, nil
+}
+
+func (e *Engine) compileGuest(src core.Source, code *sandbox.Code, metered bool) (*compiled, error) {
+	c := newCompiled(e, code, metered)
 	binary, err := c.prepare(metered)
 	if err != nil {
 		return nil, err
@@ -118,7 +134,7 @@ func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limit
 		return nil, sandbox.ModuleError(src, errors.New(innermost(err.Error())))
 	}
 	if c.shim, err = e.shim(code.Exports); err != nil {
-		return nil, errors.Join(err, c.Close(ctx))
+		return nil, errors.Join(err, c.close())
 	}
 	return c, nil
 }
@@ -126,15 +142,19 @@ func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limit
 // compile returns compiled code, from the cache if it is there. What has long
 // functions is not optimized.
 func (e *Engine) compile(binary []byte, long bool) (*wasmtime.Module, error) {
-	if e.cache == nil {
-		return e.translate(binary, long)
-	}
-	if module := e.cache.load(e.engine, binary); module != nil {
-		return module, nil
+	key := sha256.Sum256(binary)
+	if code := e.cache.Get(key); code != nil {
+		module, err := wasmtime.NewModuleDeserialize(e.engine, code)
+		if err == nil {
+			return module, nil
+		}
+		e.cache.Reject(key, err)
 	}
 	module, err := e.translate(binary, long)
-	if err == nil {
-		e.cache.store(binary, module)
+	if err == nil && e.cache != nil {
+		if code, err := module.Serialize(); err == nil {
+			e.cache.Put(key, code)
+		}
 	}
 	return module, err
 }

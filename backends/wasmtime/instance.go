@@ -46,7 +46,7 @@ var errNoMemory = errors.New("wasmtime: instantiate: the system has no memory le
 // newInstance makes an instance in which nothing has run.
 func newInstance(c *component, env core.Environment) (*instance, error) {
 	in := &instance{component: c}
-	in.Env, in.Code, in.Alone = env, c.code, true // a call of C keeps its thread
+	in.Env, in.Code, in.MostMemory, in.Alone = env, c.code, c.use.Most, true // a call of C keeps its thread
 	in.Bind((*guest)(in))
 	if c.counter != "" && env.Limits.Fuel > 0 {
 		in.Budget.Limit(env.Limits.Fuel)
@@ -58,7 +58,7 @@ func newInstance(c *component, env core.Environment) (*instance, error) {
 	in.handle = handle
 	in.store = wasmtime.NewStore(c.engine.engine)
 	// Two instances: the guest and its shim. The guest's tables declare their limit.
-	in.store.Limiter(int64(c.code.Most), int64(max(env.Limits.TableElements, meter.MaxReferences)), 2, -1, 1)
+	in.store.Limiter(int64(c.use.Most), int64(max(env.Limits.TableElements, meter.MaxReferences)), 2, -1, 1)
 	in.c = C.airhost_new(storePointer(in.store), (*C.wasmtime_context_t)(unsafe.Pointer(in.store.Context())),
 		C.uintptr_t(handle), C.size_t(len(c.hosts)))
 	if in.c == nil {

@@ -14,7 +14,10 @@
 // handles them and cleans up: see guest.c.
 package wasmtime
 
-import "errors"
+import (
+	"errors"
+	"log/slog"
+)
 
 // Name is the engine's name in configurations and results.
 const Name = "wasmtime"
@@ -26,8 +29,13 @@ var ErrLeftOut = errors.New("this build has no Wasmtime: it takes cgo (CGO_ENABL
 type Config struct {
 	// CacheDir is a directory in which compiled code is kept between runs; it is
 	// made if it does not exist. "" keeps it in memory. Whoever can write to the
-	// directory can run code in the host's process.
+	// directory can run code in the host's process: where others than the user and
+	// root can, it is not used. Whatever is wrong with it costs time and a warning.
 	CacheDir string
+
+	// Logger gets the warning of what is first found wrong with CacheDir;
+	// slog.Default by default.
+	Logger *slog.Logger
 
 	// MaxModule is the largest module in bytes; 64 MiB by default.
 	MaxModule int64

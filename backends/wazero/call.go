@@ -66,7 +66,7 @@ func (in *instance) view() []byte { return in.memory.current }
 
 // Refused implements [sandbox.Guest].
 func (g *guest) Refused() uint32 {
-	name := g.component.guest.Refused
+	name := g.component.code.Refused
 	if name == "" {
 		return 0
 	}
@@ -87,7 +87,7 @@ func (g *guest) StackSize() int64 {
 // ReleaseStack implements [sandbox.Guest]: each function that is kept has a stack.
 func (g *guest) ReleaseStack() bool {
 	g.running, g.entry, g.realloc = nil, nil, nil
-	left := g.module.ExportedGlobal(g.component.guest.instrumented.StackGlobal)
+	left := g.module.ExportedGlobal(g.component.stackName)
 	left.(api.MutableGlobal).Set(meter.StackSlice)
 	return true
 }
@@ -102,7 +102,7 @@ func (g *guest) Call(name string, p sandbox.Phase, stack []uint64) error {
 // 1 on, its results will be from 0 on.
 func (in *instance) enterAt(op abi.Op, p sandbox.Phase) error {
 	if in.entry == nil {
-		in.entry = in.module.ExportedFunction(in.component.guest.entry)
+		in.entry = in.module.ExportedFunction(in.component.entryName)
 	}
 	in.stack[0] = uint64(op)
 	return in.run(in.entry, p, in.stack[:])

@@ -7,33 +7,41 @@ import (
 	"github.com/tetratelabs/wazero"
 
 	"github.com/airhost/airhost/core"
-	"github.com/airhost/airhost/internal/abi"
 	"github.com/airhost/airhost/internal/refs"
 	"github.com/airhost/airhost/internal/sandbox"
 )
 
-// component is compiled code.
+// component is a guest whose code it shares with others of the same code.
 type component struct {
+	compiled // a copy, so that a message finds what it needs in one step
+
 	engine *Engine
-	code   wazero.CompiledModule
-	guest  *guestCode
-	fuel   bool // whether its code counts it
-
-	postMessage, postCallback bool // whether the guest has these post-returns
-
-	refs refs.Count // of instances
+	use    *sandbox.Use[*compiled]
+	refs   refs.Count // of instances
 }
 
 var _ core.Component = (*component)(nil)
 
-func newComponent(e *Engine, code wazero.CompiledModule, guest *guestCode, fuel bool) *component {
-	guest.instrumented.Module, guest.Module = nil, nil // compiled, and as large as the code
-	return &component{engine: e, code: code, guest: guest, fuel: fuel, refs: refs.Count{Of: &e.refs},
-		postMessage:  guest.Exports[abi.PostHandleMessage],
-		postCallback: guest.Exports[abi.PostHandleCallback]}
+// compiled is compiled code, and the names of what was added to the guest's.
+type compiled struct {
+	code   *sandbox.Code
+	module wazero.CompiledModule
+	fuel   bool // whether its code counts it
+
+	entryName              string // the export that [abi.AddEntry] added
+	counterName, stackName string // the meter's
+
+	postMessage, postCallback bool // whether the guest has these post-returns
 }
 
-func (c *component) Traits() core.Traits { return c.guest.Traits }
+func (c *compiled) close() error {
+	if err := c.module.Close(context.Background()); err != nil {
+		return fmt.Errorf("wazero: close a component: %w", err)
+	}
+	return nil
+}
+
+func (c *component) Traits() core.Traits { return c.code.Traits }
 
 // anonymous: there may be many instances of one module, none is linked to
 // another, and none of their functions runs by itself.
@@ -65,11 +73,11 @@ func (c *component) load(ctx context.Context, env core.Environment) (*instance, 
 		return nil, err
 	}
 	env.Limits = env.Limits.WithDefaults()
-	ctx, memory, err := newMemory(ctx, &c.engine.arena, c.guest.Least, c.guest.Most)
+	ctx, memory, err := newMemory(ctx, &c.engine.arena, c.code.Least, c.use.Most)
 	if err != nil {
 		return nil, fmt.Errorf("wazero: instantiate: %w", err)
 	}
-	module, err := c.engine.runtime.InstantiateModule(ctx, c.code, anonymous)
+	module, err := c.engine.runtime.InstantiateModule(ctx, c.module, anonymous)
 	if err != nil {
 		memory.Free()
 		// No code has run: a data segment does not fit, for example.
@@ -79,7 +87,7 @@ func (c *component) load(ctx context.Context, env core.Environment) (*instance, 
 }
 
 func (c *component) Close(ctx context.Context) error {
-	if err := c.refs.Close(ctx, func() error { return c.code.Close(ctx) }); err != nil {
+	if err := c.refs.Close(ctx, c.use.Release); err != nil {
 		return fmt.Errorf("wazero: close a component: %w", err)
 	}
 	return nil

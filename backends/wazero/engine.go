@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 
 	"github.com/tetratelabs/wazero"
@@ -23,7 +24,6 @@ import (
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/abi"
-	"github.com/airhost/airhost/internal/meter"
 	"github.com/airhost/airhost/internal/refs"
 	"github.com/airhost/airhost/internal/sandbox"
 )
@@ -40,8 +40,14 @@ type Config struct {
 
 	// CacheDir is a directory in which compiled code is kept between runs; it is
 	// made if it does not exist. "" keeps it in memory. Whoever can write to the
-	// directory can run code in the host's process.
+	// directory can run code in the host's process: where others than the user and
+	// root can, it is not used. Whatever is wrong with it costs time and a warning.
+	// The interpreter has no use for it.
 	CacheDir string
+
+	// Logger gets the warning of what is first found wrong with CacheDir;
+	// slog.Default by default.
+	Logger *slog.Logger
 
 	// MaxModule is the largest module in bytes; 64 MiB by default.
 	MaxModule int64
@@ -57,7 +63,8 @@ const features = api.CoreFeaturesV2 | experimental.CoreFeaturesExtendedConst | e
 type Engine struct {
 	config  Config
 	runtime wazero.Runtime
-	cache   wazero.CompilationCache // nil without a directory
+	cache   *cache // nil without a directory
+	shared  sandbox.Shared[*compiled]
 	arena   arena
 	refs    refs.Count // of instances and compilations
 
@@ -72,19 +79,16 @@ func New(config Config) (*Engine, error) {
 		config.MaxModule = sandbox.DefaultMaxModule
 	}
 	e := &Engine{config: config}
+	e.shared.Close = (*compiled).close
 	options := wazero.NewRuntimeConfig() // compiles where it can
 	e.interprets = config.Interpreter || runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64"
 	if e.interprets {
 		options = wazero.NewRuntimeConfigInterpreter()
 	}
 	options = options.WithCoreFeatures(features).WithDebugInfoEnabled(false)
-	if config.CacheDir != "" {
-		cache, err := wazero.NewCompilationCacheWithDir(config.CacheDir)
-		if err != nil {
-			return nil, fmt.Errorf("wazero: open the compilation cache: %w", err)
-		}
-		e.cache = cache
-		options = options.WithCompilationCache(cache)
+	if config.CacheDir != "" && !e.interprets {
+		e.cache = openCache(config)
+		options = options.WithCompilationCache(e.cache.wazero)
 	}
 	ctx := context.Background()
 	e.runtime = wazero.NewRuntimeWithConfig(ctx, options)
@@ -99,7 +103,9 @@ func (e *Engine) Name() string { return Name }
 
 // Compile implements [core.Engine]. It uses src.Code or, where that is nil, the
 // file at src.Path. Of the limits it uses Memory, TableElements and whether
-// there is Fuel: these are the same for all instances of the component.
+// there is Fuel: these are the same for all instances of the component. Components
+// of the same code share what was compiled, and all compiling in the process shares
+// a bounded memory, so that Compile may wait until ctx ends.
 func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limits) (core.Component, error) {
 	if err := e.refs.Acquire(); err != nil {
 		return nil, err
@@ -108,39 +114,47 @@ func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limit
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	guest, err := prepare(src, limits.WithDefaults(), e.config.MaxModule)
+	limits = limits.WithDefaults()
+	request := sandbox.Request{Source: src, Limits: limits, MaxModule: e.config.MaxModule}
+	use, err := e.shared.Compile(ctx, request, func(code *sandbox.Code) (*compiled, error) {
+		return e.compileGuest(ctx, src, code, limits.Fuel > 0)
+	})
 	if err != nil {
 		return nil, err
 	}
-	ctx = experimental.WithCompilationWorkers(ctx, guest.CompilationWorkers())
-	code, err := e.runtime.CompileModule(ctx, guest.instrumented.Module.Encode())
+	return &component{compiled: *use.Compiled, engine: e, use: use, refs: refs.Count{Of: &e.refs}}, nil
+}
+
+func (e *Engine) compileGuest(ctx context.Context, src core.Source, code *sandbox.Code, fuel bool) (*compiled, error) {
+	instrumented, err := code.Instrument(code.Module)
+	if err != nil {
+		return nil, err
+	}
+	instrumented.Module.MergeData()
+	entry := abi.AddEntry(instrumented.Module) // which is not the guest's, and uses no fuel
+	ctx = experimental.WithCompilationWorkers(ctx, code.CompilationWorkers())
+	module, err := e.compile(ctx, instrumented.Module.Encode())
 	if cause := ctx.Err(); cause != nil && err != nil {
 		return nil, cause // nothing is wrong with the module
 	}
 	if err != nil {
 		return nil, sandbox.ModuleError(src, err)
 	}
-	return newComponent(e, code, guest, limits.Fuel > 0), nil
+	code.Module = nil // compiled, and as large as the code
+	return &compiled{
+		code: code, module: module, fuel: fuel,
+		entryName: entry, counterName: instrumented.CounterGlobal, stackName: instrumented.StackGlobal,
+		postMessage: code.Exports[abi.PostHandleMessage], postCallback: code.Exports[abi.PostHandleCallback],
+	}, nil
 }
 
-// guestCode is a guest's code, ready to be compiled.
-type guestCode struct {
-	*sandbox.Code
-	instrumented *meter.Result
-	entry        string // the export that [abi.AddEntry] added
-}
-
-func prepare(src core.Source, limits core.Limits, maxModule int64) (*guestCode, error) {
-	code, err := sandbox.Load(src, limits, maxModule)
-	if err != nil {
-		return nil, err
+// compile compiles, once more if it may have been the cache that it failed for.
+func (e *Engine) compile(ctx context.Context, binary []byte) (wazero.CompiledModule, error) {
+	module, err := e.runtime.CompileModule(ctx, binary)
+	if err != nil && e.cache.refused(err) {
+		module, err = e.runtime.CompileModule(ctx, binary)
 	}
-	guest := &guestCode{Code: code}
-	if guest.instrumented, err = code.Instrument(code.Module); err != nil {
-		return nil, err
-	}
-	guest.entry = abi.AddEntry(guest.instrumented.Module) // which is not the guest's, and uses no fuel
-	return guest, nil
+	return module, err
 }
 
 // Close implements [core.Engine].
@@ -148,7 +162,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	err := e.refs.Close(ctx, func() error {
 		err := e.runtime.Close(ctx)
 		if e.cache != nil {
-			err = errors.Join(err, e.cache.Close(ctx))
+			err = errors.Join(err, e.cache.wazero.Close(ctx))
 		}
 		return err
 	})

@@ -36,9 +36,9 @@ const interpretedSlice = meter.Slice / 4
 
 func newInstance(c *component, module api.Module, memory *memory, env core.Environment) *instance {
 	in := &instance{component: c, module: module, memory: memory}
-	in.Env, in.Code = env, c.guest.Code
+	in.Env, in.Code, in.MostMemory = env, c.code, c.use.Most
 	in.Bind((*guest)(in))
-	counter := module.ExportedGlobal(c.guest.instrumented.CounterGlobal).(api.MutableGlobal)
+	counter := module.ExportedGlobal(c.counterName).(api.MutableGlobal)
 	if c.engine.interprets {
 		in.Budget.Slice = interpretedSlice
 		counter.Set(interpretedSlice)

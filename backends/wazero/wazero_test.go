@@ -110,37 +110,6 @@ func TestCloseGivesMemoryBack(t *testing.T) {
 	must(t, e.Close(t.Context()))
 }
 
-func TestCacheDirectory(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "made", "by wazero")
-	for range 2 { // the second time from the cache
-		e, err := wazero.New(wazero.Config{CacheDir: dir})
-		must(t, err)
-		c := compile(t, e)
-		in, err := c.Instantiate(t.Context(), core.Environment{ID: self, Host: sink{}})
-		must(t, err)
-		must(t, in.HandleMessage(self, padded("e"), nil))
-		must(t, errors.Join(in.Close(), c.Close(t.Context()), e.Close(t.Context())))
-	}
-	var files int
-	must(t, filepath.WalkDir(dir, func(_ string, entry os.DirEntry, err error) error {
-		if err == nil && !entry.IsDir() {
-			files++
-		}
-		return err
-	}))
-	if files == 0 {
-		t.Error("got no files in the cache's directory")
-	}
-}
-
-func TestCacheDirectoryThatCannotBe(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "file")
-	must(t, os.WriteFile(file, nil, 0o600))
-	if _, err := wazero.New(wazero.Config{CacheDir: file}); err == nil {
-		t.Error("got no error for a file in the directory's place")
-	}
-}
-
 func TestComponentsOfOneModuleShareNothing(t *testing.T) {
 	e, err := wazero.New(wazero.Config{})
 	must(t, err)

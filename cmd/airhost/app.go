@@ -42,10 +42,7 @@ type application struct {
 // caller must stop it.
 func (p *program) start(ctx context.Context, file *config.File) (*application, error) {
 	p.logMistakes(slog.LevelWarn, file.Warnings())
-	engines, err := p.engineModules(file)
-	if err != nil {
-		return nil, err
-	}
+	engines := p.engineModules(file)
 	parts, err := p.partModules(file)
 	if err != nil {
 		return nil, err
@@ -80,29 +77,34 @@ func (p *program) fxLog() fxevent.Logger {
 	return events
 }
 
-// deploy starts all components, and goes on after one that fails, so that all
-// failures are said at once. When ctx ends nothing is wrong with the component that was
-// being started.
+// deploy starts all components, as many at a time as there are processors, and goes on
+// after one that fails, so that all failures are said at once. When ctx ends nothing is
+// wrong with the components that were being started.
 func (a *application) deploy(ctx context.Context) error {
+	found, order := make([]error, len(a.file.Components)), newStartOrder(a.file.Components)
+	atOnce(len(found), func(i int) {
+		defer order.started(i)
+		if found[i] = order.wait(ctx, i); found[i] == nil {
+			found[i] = a.deployOne(ctx, i)
+		}
+	})
 	var mistakes config.Mistakes
 	var errs []error
-	for i := range a.file.Components {
-		err := a.deployOne(ctx, i)
-		if stop := stopped(ctx, "starting"); stop != nil {
-			errs = append(errs, stop)
-			break
-		}
-		found := moduleMistakes(a.file, i, err)
-		switch {
-		case err == nil:
-		case len(found) > 0:
-			mistakes = append(mistakes, found...)
-		default:
+	if stop := stopped(ctx, "starting"); stop != nil {
+		return stop
+	}
+	for i, err := range found {
+		if of := moduleMistakes(a.file, i, err); len(of) > 0 {
+			mistakes = append(mistakes, of...)
+		} else if err != nil {
 			errs = append(errs, err)
 		}
 	}
 	if len(mistakes) > 0 {
 		errs = append(errs, mistakes)
+	}
+	if len(errs) == 0 {
+		return ctx.Err()
 	}
 	return errors.Join(errs...)
 }

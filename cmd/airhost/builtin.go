@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -83,50 +81,32 @@ func built() config.Built {
 }
 
 // engineModules returns the engines that a file uses, with their configuration.
-func (p *program) engineModules(file *config.File) (fx.Option, error) {
-	cache, err := p.cacheDir()
-	if err != nil {
-		return nil, err
-	}
+func (p *program) engineModules(file *config.File) fx.Option {
+	cache := p.cacheDir()
 	options := []fx.Option{
-		fx.Supply(wazero.Config{CacheDir: cache}, wasmtimeConfig(cache), native.Config{Components: nativeComponents}, process.Config{Logger: p.log}),
+		fx.Supply(
+			wazero.Config{CacheDir: cache, Logger: p.log}, wasmtime.Config{CacheDir: cache, Logger: p.log},
+			native.Config{Components: nativeComponents}, process.Config{Logger: p.log},
+		),
 	}
 	for _, engine := range engines {
 		if slices.ContainsFunc(file.Components, func(c config.Component) bool { return c.Engine == engine.name }) {
 			options = append(options, engine.module)
 		}
 	}
-	return fx.Options(options...), nil
-}
-
-// wasmtimeConfig gives Wasmtime's code a directory within the cache's.
-func wasmtimeConfig(cache string) wasmtime.Config {
-	if cache == "" {
-		return wasmtime.Config{}
-	}
-	return wasmtime.Config{CacheDir: filepath.Join(cache, "wasmtime")}
+	return fx.Options(options...)
 }
 
 // cacheDir returns the directory for compiled code, "" for none. It belongs to
 // the user alone: whoever can write to it can run code in airhost.
-func (p *program) cacheDir() (string, error) {
-	dir := p.cache
-	if !p.cacheGiven {
-		base, err := os.UserCacheDir()
-		if err != nil {
-			return "", nil
-		}
-		dir = filepath.Join(base, "airhost")
+func (p *program) cacheDir() string {
+	if p.cacheGiven {
+		return p.cache
 	}
-	if dir == "" {
-		return "", nil
+	base, err := os.UserCacheDir()
+	if err != nil {
+		p.log.Debug("compiled code is not kept", "reason", err.Error())
+		return ""
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		if p.cacheGiven {
-			return "", wrongUse{fmt.Errorf("--cache: %w", err)}
-		}
-		p.log.Debug("compiled code is not kept", "reason", errors.Unwrap(err))
-		return "", nil
-	}
-	return dir, nil
+	return filepath.Join(base, "airhost")
 }

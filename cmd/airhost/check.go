@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -41,10 +42,7 @@ func (p *program) check(ctx context.Context, args []string) error {
 		return err
 	}
 	p.warn(file.Warnings())
-	modules, err := p.engineModules(file)
-	if err != nil {
-		return err
-	}
+	modules := p.engineModules(file)
 	c := checker{file: file, traits: make([]core.Traits, len(file.Components)), hints: make([]string, len(file.Components)), found: make([]config.Mistakes, len(file.Components))}
 	app := fx.New(modules, fx.WithLogger(p.fxLog), fx.Invoke(c.take))
 	if err := app.Start(ctx); err != nil {
@@ -74,6 +72,7 @@ type checker struct {
 	traits  []core.Traits
 	hints   []string
 	found   []config.Mistakes
+	modules sync.Map // what is hinted of each: a func() string
 }
 
 type engineGroup struct {
@@ -88,43 +87,58 @@ func (c *checker) take(group engineGroup) {
 	}
 }
 
-// compile compiles each component and notes what is wrong with it; an error says
-// that checking itself failed.
+// compile compiles the components, as many at a time as there are processors, and notes
+// what is wrong with each; an error says that checking itself failed.
 func (c *checker) compile(ctx context.Context) error {
-	for i, component := range c.file.Components {
-		err := c.compileOne(ctx, i)
-		if stop := stopped(ctx, "checking"); stop != nil {
-			return stop
+	compiled, found := make([]core.Component, len(c.file.Components)), make([]error, len(c.file.Components))
+	atOnce(len(found), func(i int) {
+		if ctx.Err() == nil {
+			compiled[i], found[i] = c.compileOne(ctx, i)
 		}
+	})
+	stop := stopped(ctx, "checking")
+	var errs []error
+	for i, err := range found {
 		c.found[i] = moduleMistakes(c.file, i, err)
-		if err != nil && len(c.found[i]) == 0 {
-			return fmt.Errorf("check of %s: %w", component.ID, err)
+		if err != nil && len(c.found[i]) == 0 && ctx.Err() == nil {
+			errs = append(errs, fmt.Errorf("check of %s: %w", c.file.Components[i].ID, err))
+		}
+		if compiled[i] != nil { // all are kept until here, since those of one file share their code
+			errs = append(errs, compiled[i].Close(context.WithoutCancel(ctx)))
 		}
 	}
-	return nil
+	if stop != nil {
+		return stop
+	}
+	return errors.Join(errs...)
 }
 
-func (c *checker) compileOne(ctx context.Context, i int) error {
+func (c *checker) compileOne(ctx context.Context, i int) (core.Component, error) {
 	src, err := source(c.file, i)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	component := c.file.Components[i]
 	compiled, err := c.engines[component.Engine].Compile(ctx, src, limits(component))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c.traits[i], c.hints[i] = compiled.Traits(), hint(component)
-	return compiled.Close(ctx)
+	c.traits[i], c.hints[i] = compiled.Traits(), c.hint(component)
+	return compiled, nil
 }
 
 // hint says of a component's module, which compiles, what is probably not meant, or
 // returns "".
-func hint(c config.Component) string {
-	if c.Engine == "native" || c.Engine == "process" {
+func (c *checker) hint(of config.Component) string {
+	if of.Engine == "native" || of.Engine == "process" {
 		return ""
 	}
-	code, err := readModule(c.Source)
+	once, _ := c.modules.LoadOrStore(of.Source, sync.OnceValue(func() string { return moduleHint(of.Source) }))
+	return once.(func() string)()
+}
+
+func moduleHint(path string) string {
+	code, err := readModule(path)
 	if err != nil {
 		return ""
 	}

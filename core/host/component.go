@@ -30,7 +30,7 @@ type component struct {
 	host     *Host
 	limits   core.Limits
 	plan     Deployment
-	compiled *compiled
+	compiled core.Component
 	traits   core.Traits
 	refuse   refusalErrors
 	serial   uint32        // picks a watch slot

@@ -83,7 +83,7 @@ func (h *Host) bringUp(ctx context.Context, c *component) error {
 	if engine == nil {
 		return fmt.Errorf("there is no engine %q, this host has: %s", c.plan.Engine, strings.Join(h.Engines(), ", "))
 	}
-	compiled, err := h.catalog.compile(ctx, engine, c.plan.Source, c.limits)
+	compiled, err := engine.Compile(ctx, c.plan.Source, c.limits)
 	if err != nil {
 		return boundError(err)
 	}
@@ -236,7 +236,7 @@ func (h *Host) remove(ctx context.Context, c *component, refusal *core.Messaging
 	err := c.shutDown()
 	c.forgetRequests() // that it has sent at its shutdown
 	if c.compiled != nil {
-		err = errors.Join(err, boundError(h.catalog.release(ctx, c.compiled)))
+		err = errors.Join(err, boundError(c.compiled.Close(ctx)))
 	}
 	c.log.Flush()
 	h.mu.Lock()

@@ -78,7 +78,6 @@ type Host struct {
 	places      places
 	threadsLeft func() (n int, known bool) // that the system allows
 	audit       audit
-	catalog     catalog
 	deadLetters deadLetters
 	direct      directory
 	events      events

@@ -152,33 +152,6 @@ func TestRequestAtShutdown(t *testing.T) {
 	equal(t, "pending", h.Snapshot().Pending, 0)
 }
 
-// TestDeploymentWaitsForNoOthersContext: one that compiles the same code and
-// gives up does not take others along.
-func TestDeploymentWaitsForNoOthersContext(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		h := start(t, host.Config{})
-		deploy := func(ctx context.Context, name string) <-chan error {
-			d := toyDeployment(name, &toy{compile: func(ctx context.Context) error {
-				if name == "a/first" {
-					<-ctx.Done()
-				}
-				return ctx.Err()
-			}})
-			d.Source.Code = []byte("the same")
-			deployed := make(chan error, 1)
-			go func() { deployed <- h.Deploy(ctx, d) }()
-			synctest.Wait()
-			return deployed
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		first := deploy(ctx, "a/first")
-		second := deploy(t.Context(), "a/second")
-		cancel()
-		isError(t, "the deployment that was canceled", <-first, context.Canceled)
-		check(t, <-second)
-	})
-}
-
 // TestRestartsWithoutALimit: after a time of health the first restart is at once
 // again.
 func TestRestartsWithoutALimit(t *testing.T) {

@@ -64,6 +64,7 @@ type total struct {
 	linear, products int
 	largest, at      int // cost of a function, and which
 	longest          int // a function's instructions
+	growsTables      bool
 	err              error
 	errAt            int
 }
@@ -123,7 +124,7 @@ func (t *total) weigh(m *wasm.Module, w *weigher, first int, next *atomic.Int64)
 				t.err, t.errAt = err, first+i
 				return
 			}
-			t.add(total{linear: w.linear, products: w.products, largest: w.cost(), at: first + i, longest: w.instructions})
+			t.add(total{linear: w.linear, products: w.products, largest: w.cost(), at: first + i, longest: w.instructions, growsTables: w.growsTables})
 		}
 	}
 }
@@ -135,6 +136,7 @@ func (t *total) add(o total) {
 		t.largest, t.at = o.largest, o.at
 	}
 	t.longest = max(t.longest, o.longest)
+	t.growsTables = t.growsTables || o.growsTables
 	if o.err != nil && (t.err == nil || o.errAt < t.errAt) {
 		t.err, t.errAt = o.err, o.errAt
 	}

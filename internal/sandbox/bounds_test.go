@@ -15,7 +15,7 @@ import (
 )
 
 func loads(code []byte) (*Code, error) {
-	return Load(core.Source{Code: code}, core.Limits{}.WithDefaults(), DefaultMaxModule)
+	return load(core.Source{}, code, core.Limits{}.WithDefaults())
 }
 
 // TestBoundsAreHit has kinds of bombs hit each bound, and below it pass.

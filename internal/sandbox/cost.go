@@ -48,6 +48,7 @@ type weigher struct {
 	linear       int // what is in proportion to the code
 	products     int // what is not: values times blocks, blocks times blocks
 	paths        int // levels of the tree of dominators, from all blocks
+	growsTables  bool
 }
 
 const unreachable = -1
@@ -69,7 +70,7 @@ func (w *weigher) function(f uint32, code *wasm.Code) error {
 	w.open = append(w.open[:0], region{end: unreachable, other: unreachable})
 	w.locals = w.types.OfFunc(f).Params + int(code.Locals)
 	w.depth, w.loops, w.instructions, w.paths, w.labels = 0, 0, 0, 0, 0
-	w.linear, w.products = costFunction+w.locals, 0
+	w.linear, w.products, w.growsTables = costFunction+w.locals, 0, false
 	in := code.Instructions()
 	for in.Next() {
 		if used := in.Features(); used != 0 {
@@ -83,6 +84,7 @@ func (w *weigher) function(f uint32, code *wasm.Code) error {
 		w.products += costMoved * max(w.stack.Moved-freeValues, 0)
 		w.linear += 1 + costMoved*min(w.stack.Moved, freeValues) + weight(in.Op)
 		w.control(&in)
+		w.growsTables = w.growsTables || in.Op == opTableGrow
 	}
 	w.products += w.paths / levels
 	return in.Err()
@@ -227,6 +229,8 @@ func dear(op wasm.Opcode) bool {
 	}
 	return true
 }
+
+const opTableGrow = 0xfc0f
 
 // paused are instructions before which the meter asks whether the guest may go on.
 func paused(op wasm.Opcode) bool { return op == 0x40 || op >= 0xfc08 && op <= 0xfc11 }

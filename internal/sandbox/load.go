@@ -20,30 +20,25 @@ const maxPages = 1<<16 - 1
 // DefaultMaxModule is well above what large programs compile to, in bytes.
 const DefaultMaxModule = 64 << 20
 
-// Code is a guest's code, which meets the contract and its limits.
+// Code is a guest's code, which meets the contract.
 type Code struct {
-	Module      *wasm.Module
-	Traits      core.Traits
-	Exports     map[string]bool
-	Start       string // the export that is its start function, or ""; set by who adds it
-	Refused     string // the global of pages that memory.grow refused, or ""; see [meter.Result]
-	Least, Most uint64 // the memory's sizes in bytes
+	Module  *wasm.Module
+	Traits  core.Traits
+	Exports map[string]bool
+	Refused string // the global of pages that memory.grow refused, or ""; see [meter.Result]
+	Start   string // the export that is its start function, or ""; set by who adds it
+	Least   uint64 // the memory's size in bytes
 
-	source core.Source
-	pages  uint32 // that the memory may have
-	limits core.Limits
-	cost   total // of compiling
+	source core.Source // without the code
+	limits core.Limits // of those that shape the code
+	most   uint64      // the memory's largest size in bytes that the module declares
+	cost   total       // of compiling
 }
 
-// Load reads and checks a guest's code of at most maxModule bytes: src.Code or,
-// where that is nil, the file at src.Path. Nothing that the code merely declares
-// is allocated. Of the limits it uses Memory, TableElements, Nesting and Fuel.
-func Load(src core.Source, limits core.Limits, maxModule int64) (*Code, error) {
-	code, err := read(src, maxModule)
-	if err != nil {
-		return nil, err
-	}
-	m, err := wasm.Parse(code)
+// load checks a guest's code. Nothing that the code merely declares is allocated. Of
+// the limits it uses Memory and Nesting, which it checks only, TableElements and Fuel.
+func load(src core.Source, binary []byte, limits core.Limits) (*Code, error) {
+	m, err := wasm.Parse(binary)
 	if err != nil {
 		return nil, ModuleError(src, parseError(err))
 	}
@@ -59,10 +54,7 @@ func Load(src core.Source, limits core.Limits, maxModule int64) (*Code, error) {
 		return nil, ModuleError(src, err)
 	}
 	abi.Resolve(m)
-	if limits.Memory < pageSize {
-		return nil, ModuleError(src, &core.LimitError{Limit: "limits.memory", Got: pageSize, Max: uint64(max(limits.Memory, 0)), Unit: "bytes"})
-	}
-	c := &Code{Module: m, Exports: make(map[string]bool), source: src, limits: limits, cost: cost}
+	c := &Code{Module: m, Exports: make(map[string]bool), source: core.Source{Path: src.Path}, limits: limits, cost: cost}
 	for _, export := range m.Exports {
 		c.Exports[export.Name] = true
 	}
@@ -70,17 +62,39 @@ func Load(src core.Source, limits core.Limits, maxModule int64) (*Code, error) {
 		Callback: c.Exports[abi.HandleCallback], Management: c.Exports[abi.Initialize],
 		Interruptible: true, CountsRunningTime: true,
 	}
-	c.pages = uint32(min(limits.Memory/pageSize, maxPages))
 	declared := m.Memories[0]
-	c.Least, c.Most = declared.Min*pageSize, uint64(c.pages)*pageSize
+	c.Least, c.most = declared.Min*pageSize, maxPages*pageSize
 	if declared.HasMax {
-		c.Most = min(c.Most, declared.Max*pageSize)
+		c.most = min(c.most, declared.Max*pageSize)
 	}
-	return c, nil
+	if _, err := c.mostMemory(src, limits); err != nil {
+		return nil, err
+	}
+	return c, c.checkTables(src)
+}
+
+// mostMemory returns how large the memory of an instance may become, in bytes. It is no
+// part of the code, so that components with several limits share it: instances are held
+// to it by their engine.
+func (c *Code) mostMemory(src core.Source, limits core.Limits) (uint64, error) {
+	limit := uint64(max(limits.Memory, 0)) / pageSize * pageSize
+	if least := max(c.Least, pageSize); limit < least {
+		return 0, ModuleError(src, &core.LimitError{Limit: "limits.memory", Got: least, Max: uint64(max(limits.Memory, 0)), Unit: "bytes"})
+	}
+	return min(limit, c.most), nil
+}
+
+func (c *Code) checkTables(src core.Source) error {
+	for _, table := range c.Module.Tables {
+		if least := table.Limits.Min; least > uint64(c.limits.TableElements) {
+			return ModuleError(src, &core.LimitError{Limit: "limits.table_elements", Got: least, Max: uint64(c.limits.TableElements), Unit: "elements"})
+		}
+	}
+	return nil
 }
 
 // Instrument adds the meter's checks to m, the guest's module, which is not
-// changed: fuel where the limits have it, and the limits of memory and tables.
+// changed: fuel where the limits have it, and the limit of tables.
 func (c *Code) Instrument(m *wasm.Module) (*meter.Result, error) {
 	if !metered {
 		bounded := *m
@@ -95,8 +109,8 @@ func (c *Code) Instrument(m *wasm.Module) (*meter.Result, error) {
 }
 
 // Bound is for engines that do not instrument: it lowers the maxima that m, the
-// guest's module, declares to the limits of memory and tables, and has it pause before
-// what takes long.
+// guest's module, declares for tables to their limit, and has it pause before what
+// takes long.
 func (c *Code) Bound(m *wasm.Module) error {
 	err := meter.Bound(m, c.meter())
 	if err == nil {
@@ -108,13 +122,14 @@ func (c *Code) Bound(m *wasm.Module) error {
 	return nil
 }
 
+// meter says what is added to the code. What no code can exceed is left out, so that
+// the same code is compiled whatever the limit is.
 func (c *Code) meter() meter.Config {
-	return meter.Config{
-		Fuel:             c.limits.Fuel > 0,
-		MaxMemoryPages:   c.pages,
-		MaxTableElements: c.limits.TableElements,
-		Stack:            true,
+	config := meter.Config{Fuel: c.limits.Fuel > 0, Stack: true}
+	if c.cost.growsTables {
+		config.MaxTableElements = c.limits.TableElements
 	}
+	return config
 }
 
 // read returns the code, whose size it checks before it is in memory.
@@ -159,8 +174,6 @@ func limitError(err error) error {
 		return err
 	}
 	switch l.Limit {
-	case meter.LimitMemoryPages:
-		return &core.LimitError{Limit: "limits.memory", Got: l.Declared * pageSize, Max: l.Allowed * pageSize, Unit: "bytes"}
 	case meter.LimitTableElements:
 		return &core.LimitError{Limit: "limits.table_elements", Got: l.Declared, Max: l.Allowed, Unit: "elements"}
 	default:

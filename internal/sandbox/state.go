@@ -15,6 +15,8 @@ type State struct {
 	Env core.Environment
 	// Code is what the guest was made of.
 	Code *Code
+	// MostMemory is how large its memory may become, in bytes: [Use.Most].
+	MostMemory uint64
 	// Budget is what instrumented code may run.
 	Budget Budget
 	// Phase decides what the guest may call.

@@ -52,14 +52,14 @@ func (s *State) explain(trap *core.TrapError, p Phase) {
 // refusal says what the guest's last memory.grow was refused for, if it was.
 func (s *State) refusal() string {
 	const refused = "; its last memory.grow was refused "
-	pages, most := uint64(s.guest.Refused()), s.Code.Most
+	pages, most := uint64(s.guest.Refused()), s.MostMemory
 	limit := &core.LimitError{Max: uint64(s.Env.Limits.Memory), Unit: "bytes"}
 	switch {
 	case pages == 0:
 		return ""
 	case uint64(len(s.lower.Memory()))+pages*pageSize <= most:
 		return refused + "by the system, which has no memory left"
-	case most < uint64(s.Code.pages)*pageSize:
+	case most < limit.Max/pageSize*pageSize:
 		limit.Max = most
 		return refused + "at " + limit.Allowed() + ", the most that the module itself declares"
 	}

@@ -1,0 +1,99 @@
+package wazero_test
+
+import (
+	"errors"
+	"log/slog"
+	"os"
+	"sync"
+	"testing"
+
+	"github.com/airhost/airhost/backends/wazero"
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/core/enginetest"
+	"github.com/airhost/airhost/internal/codecache/codecachetest"
+)
+
+// works compiles the suite's guests with a new engine over the directory, and has
+// each handle a message.
+func works(t *testing.T, dir string, log *slog.Logger, limits core.Limits) {
+	t.Helper()
+	e, err := wazero.New(wazero.Config{CacheDir: dir, Logger: log})
+	must(t, err)
+	for _, source := range []core.Source{enginetest.ActorWasm(), enginetest.ResponderWasm()} {
+		c, err := e.Compile(t.Context(), source, limits)
+		must(t, err)
+		in, err := c.Instantiate(t.Context(), core.Environment{ID: self, Host: sink{}, Limits: limits})
+		must(t, err)
+		must(t, in.HandleMessage(self, padded("e"), nil))
+		must(t, errors.Join(in.Close(), c.Close(t.Context())))
+	}
+	must(t, e.Close(t.Context()))
+}
+
+// TestDamagedCaches: whatever is wrong with a cache costs time and one warning.
+func TestDamagedCaches(t *testing.T) {
+	codecachetest.Run(t, func(t *testing.T, dir string, log *slog.Logger) { works(t, dir, log, core.Limits{}) })
+}
+
+// TestCacheKeepsCode: what is in the directory is not compiled again, and limits that
+// are kept at run time are no part of the code.
+func TestCacheKeepsCode(t *testing.T) {
+	dir := t.TempDir()
+	entries := func() int {
+		all, err := os.ReadDir(dir)
+		must(t, err)
+		return len(all)
+	}
+	works(t, dir, nil, core.Limits{})
+	if n := entries(); n != 2 {
+		t.Fatalf("got %d entries, want 2", n)
+	}
+	works(t, dir, nil, core.Limits{Memory: 1 << 20, Stack: 100 << 10, MessageSize: 1 << 16, TableElements: 77})
+	if n := entries(); n != 2 {
+		t.Errorf("got %d entries with other limits, want the same 2", n)
+	}
+	works(t, dir, nil, core.Limits{Fuel: 1 << 30})
+	works(t, dir, nil, core.Limits{Fuel: 1 << 31})
+	if n := entries(); n != 4 {
+		t.Errorf("got %d entries with code that counts, want 4", n)
+	}
+}
+
+// TestInterpreterKeepsNothing: it compiles no code.
+func TestInterpreterKeepsNothing(t *testing.T) {
+	dir := t.TempDir()
+	e, err := wazero.New(wazero.Config{CacheDir: dir, Interpreter: true})
+	must(t, err)
+	must(t, errors.Join(compile(t, e).Close(t.Context()), e.Close(t.Context())))
+	if all, err := os.ReadDir(dir); err != nil || len(all) > 0 {
+		t.Errorf("got %v, %v, want an empty directory", all, err)
+	}
+}
+
+// TestCompilingAtOnce: components of the same and of other code are compiled, used and
+// closed at the same time.
+func TestCompilingAtOnce(t *testing.T) {
+	e, err := wazero.New(wazero.Config{CacheDir: t.TempDir()})
+	must(t, err)
+	sources := []core.Source{enginetest.ActorWasm(), enginetest.ResponderWasm()}
+	var all sync.WaitGroup
+	errs := make([]error, 8)
+	for i := range errs {
+		all.Go(func() {
+			for n := range 20 {
+				c, err := e.Compile(t.Context(), sources[(i+n)%2], core.Limits{Memory: int64(1+i) << 20})
+				if err != nil {
+					errs[i] = err
+					return
+				}
+				in, err := c.Instantiate(t.Context(), core.Environment{ID: self, Host: sink{}})
+				if err == nil {
+					err = errors.Join(in.HandleMessage(self, padded("e"), nil), in.Close())
+				}
+				errs[i] = errors.Join(errs[i], err, c.Close(t.Context()))
+			}
+		})
+	}
+	all.Wait()
+	must(t, errors.Join(append(errs, e.Close(t.Context()))...))
+}

@@ -1,0 +1,218 @@
+// Package codecache keeps compiled code in a directory, for any engine, between runs.
+//
+// A cache is an optional speed-up: whatever is wrong with it costs the time of
+// compiling anew and a warning, and no call of this package fails. Machine code is
+// trusted code, so that nothing is given to an engine before it has been verified: an
+// entry begins with a hash of its code, of what the code was made of, and of who made
+// it, and is read only where nobody but the user can write.
+package codecache
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// Key is a hash of what code was compiled of.
+type Key = [sha256.Size]byte
+
+// An entry is a file: the format, the hash, the size of the code in 8 bytes, the code.
+const (
+	format     = "airhost code 1\n\x00"
+	headerSize = len(format) + sha256.Size + 8
+)
+
+// Cache is a directory of compiled code. Its methods may be called from any goroutine,
+// and several processes may use one directory. A nil Cache keeps nothing.
+type Cache struct {
+	dir    string
+	engine string
+	maker  string // all that an entry depends on beside its key
+	log    *slog.Logger
+	warn   sync.Once
+	sweep  sync.Once
+}
+
+// Open returns an engine's cache in a directory, which is made when something is first
+// kept in it. An entry depends on the engine, its version, which includes its
+// configuration, and the processor beside its key. What is first found wrong is logged
+// as a warning, what comes after it for debugging; a nil log is slog.Default. Open does
+// not block.
+func Open(dir, engine, version string, log *slog.Logger) *Cache {
+	if log == nil {
+		log = slog.Default()
+	}
+	if absolute, err := filepath.Abs(dir); err == nil {
+		dir = absolute
+	}
+	return &Cache{dir: dir, engine: engine, maker: engine + " " + version + " " + processor(), log: log}
+}
+
+// Get returns the code that was kept under a key, which the caller owns, or nil.
+func (c *Cache) Get(key Key) []byte {
+	if c == nil {
+		return nil
+	}
+	path := c.path(key)
+	code, err := c.read(path, key)
+	switch {
+	case err == nil:
+		return code
+	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, errDamaged):
+		c.discard(path, err)
+	default:
+		c.Report(err)
+	}
+	return nil
+}
+
+// Put keeps code under a key, in the place of what was kept there.
+func (c *Cache) Put(key Key, code []byte) {
+	if c == nil {
+		return
+	}
+	if err := c.write(c.path(key), key, code); err != nil {
+		c.Report(fmt.Errorf("compiled code was not kept: %w", err))
+	}
+}
+
+// Reject removes what Get has returned for a key: the engine refused it.
+func (c *Cache) Reject(key Key, reason error) {
+	if c != nil {
+		c.discard(c.path(key), fmt.Errorf("the engine refused an entry: %w", reason))
+	}
+}
+
+func (c *Cache) path(key Key) string {
+	name := sha256.Sum256(append([]byte(c.maker+"\x00"), key[:]...))
+	return filepath.Join(c.dir, hex.EncodeToString(name[:])+".code")
+}
+
+// sum is what an entry's hash must be.
+func (c *Cache) sum(key Key, code []byte) []byte {
+	hash := sha256.New()
+	fmt.Fprintf(hash, "%s%d %s", format, len(c.maker), c.maker)
+	hash.Write(key[:])
+	hash.Write(code)
+	return hash.Sum(nil)
+}
+
+var errDamaged = errors.New("an entry is damaged")
+
+func damaged(reason string, args ...any) error {
+	return fmt.Errorf("%w: "+reason, append([]any{errDamaged}, args...)...)
+}
+
+func (c *Cache) read(path string, key Key) ([]byte, error) {
+	if err := checkDirectory(c.dir); err != nil {
+		return nil, err
+	}
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() { // opening another kind may block
+		return nil, damaged("it is no file")
+	}
+	if err := onlyOurs(info); err != nil {
+		return nil, damaged("%w", err)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	header := make([]byte, headerSize)
+	if _, err := io.ReadFull(file, header); err != nil {
+		return nil, damaged("its header: %w", err)
+	}
+	sum, size := header[len(format):len(format)+sha256.Size], binary.LittleEndian.Uint64(header[headerSize-8:])
+	if string(header[:len(format)]) != format || size != uint64(info.Size()-int64(headerSize)) {
+		return nil, damaged("its header does not fit")
+	}
+	code := make([]byte, size)
+	if _, err := io.ReadFull(file, code); err != nil {
+		return nil, damaged("its code: %w", err)
+	}
+	if !bytes.Equal(sum, c.sum(key, code)) {
+		return nil, damaged("it is not what was kept")
+	}
+	return code, nil
+}
+
+// write makes the entry in one step for others that read it.
+func (c *Cache) write(path string, key Key, code []byte) error {
+	if err := os.MkdirAll(c.dir, 0o700); err != nil {
+		return err
+	}
+	if err := checkDirectory(c.dir); err != nil {
+		return err
+	}
+	c.sweep.Do(c.removeLeftovers)
+	file, err := os.CreateTemp(c.dir, newPrefix+"*") // with permissions for the user alone
+	if err != nil {
+		return err
+	}
+	header := append([]byte(format), c.sum(key, code)...)
+	header = binary.LittleEndian.AppendUint64(header, uint64(len(code)))
+	_, err = file.Write(header)
+	if err == nil {
+		_, err = file.Write(code)
+	}
+	if err = errors.Join(err, file.Close()); err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(file.Name())
+	}
+	return err
+}
+
+// newPrefix begins the names of files that are being written.
+const newPrefix = "new-"
+
+// removeLeftovers removes what processes have left that ended while they wrote.
+func (c *Cache) removeLeftovers() {
+	left, _ := filepath.Glob(filepath.Join(c.dir, newPrefix+"*"))
+	for _, path := range left {
+		if info, err := os.Lstat(path); err == nil && time.Since(info.ModTime()) > time.Hour {
+			_ = os.Remove(path)
+		}
+	}
+}
+
+// discard makes place for another entry.
+func (c *Cache) discard(path string, reason error) {
+	_ = os.RemoveAll(path) // where it stays, it is found again, and Put says why
+	c.Report(fmt.Errorf("%s: %w; it is compiled anew", filepath.Base(path), reason))
+}
+
+// Report logs what is wrong with the cache, the first time as a warning.
+func (c *Cache) Report(reason error) {
+	level := slog.LevelDebug
+	c.warn.Do(func() { level = slog.LevelWarn })
+	c.log.Log(context.Background(), level, "the cache of compiled code has a fault", "cache", c.dir, "engine", c.engine, "reason", reason.Error())
+}
+
+func checkDirectory(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return errors.New("it is no directory")
+	}
+	return onlyOurs(info)
+}
