@@ -44,7 +44,7 @@ func (c child) Start(context.Context) error {
 
 func (c child) Wait(context.Context) error {
 	<-c.exited
-	return c.exit
+	return c.Err()
 }
 
 func (c child) Kill(context.Context) error {

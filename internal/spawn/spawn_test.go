@@ -224,15 +224,21 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// taker is an Output that calls a function.
+type taker func(stream string, line []byte)
+
+func (t taker) Line(stream string, line []byte) { t(stream, line) }
+func (taker) End()                              {}
+
 func TestOutput(t *testing.T) {
 	var mu sync.Mutex
 	var got []string
 	c := command("talks")
-	c.Output = func(stream string, line []byte) {
+	c.Output = taker(func(stream string, line []byte) {
 		mu.Lock()
 		defer mu.Unlock()
 		got = append(got, stream+": "+string(line))
-	}
+	})
 	p, err := spawn.Start(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
