@@ -55,7 +55,7 @@ const describeTimeout = 10 * time.Second
 func (c *component) start(ctx context.Context, log *slog.Logger, limits core.Limits) (*spawn.Process, error) {
 	command := c.command
 	command.StartTimeout, command.StartKey = limits.StartTime, "limits.start_time"
-	command.Output = spawn.NewLineLog(log, "from")
+	command.Output = (&output{log: log}).line
 	return spawn.Start(ctx, command)
 }
 

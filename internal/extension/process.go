@@ -3,6 +3,7 @@ package extension
 import (
 	"context"
 	"log/slog"
+	"strings"
 
 	"github.com/airhost/airhost/internal/spawn"
 )
@@ -18,6 +19,9 @@ func Spawn(ctx context.Context, command spawn.Command) (Process, error) {
 
 // LogOutput returns what writes each line of a process's output to log: of
 // kind, such as "broker", and path.
-func LogOutput(log *slog.Logger, kind, path string) spawn.Output {
-	return spawn.NewLineLog(log.With("from", kind, "path", path), "stream")
+func LogOutput(log *slog.Logger, kind, path string) func(stream string, line []byte) {
+	log = log.With("from", kind, "path", path)
+	return func(stream string, line []byte) {
+		log.Info(strings.ToValidUTF8(string(line), "\uFFFD"), "stream", stream)
+	}
 }

@@ -26,7 +26,9 @@ func (p *Process) makeOutput() {
 			if stream == "stderr" {
 				p.words.add(line)
 			}
-			p.command.Output.Line(stream, line)
+			if p.command.Output != nil {
+				p.command.Output(stream, line)
+			}
 		}
 	}
 	p.stdout = &lines{mu: &mu, take: pass("stdout")}

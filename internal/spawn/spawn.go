@@ -60,9 +60,12 @@ type Command struct {
 	StartKey     string
 	// Kind is what the plug-in must be, such as "component".
 	Kind string
-	// Output, if not nil, gets what the plug-in prints, until Done. It ends also
-	// where the start fails.
-	Output Output
+	// Output, if not nil, is called with each line of the plug-in's standard
+	// output and standard error, which stream names, without its end; longer lines come in parts of
+	// 8 KiB. It is called by one goroutine at a time until Done, and line is
+	// valid only during the call. It should return soon: the plug-in waits
+	// where it writes more than is taken.
+	Output func(stream string, line []byte)
 }
 
 // Limits bound what the process may use. A zero field is without a limit.
@@ -114,9 +117,6 @@ type Process struct {
 func Start(ctx context.Context, command Command) (*Process, error) {
 	if command.StartTimeout <= 0 {
 		command.StartTimeout = DefaultStartTimeout
-	}
-	if command.Output == nil {
-		command.Output = discard{}
 	}
 	if err := Check(command.Path, command.SHA256); err != nil {
 		return nil, err
@@ -211,7 +211,8 @@ func (p *Process) cleanUp() {
 		_ = p.conn.Close() // there is nobody at the other end
 	}
 	_ = os.RemoveAll(p.dir) // what is left there hurts nobody
-	p.command.Output.End()
+	p.stdout.flush()
+	p.stderr.flush()
 	close(p.done)
 }
 

@@ -200,7 +200,7 @@ func TestCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		path: "not executable", filepath.Dir(path): "not a regular file", path + "x": "no such file",
+		path: "not executable", filepath.Dir(path): "a folder, not", path + "x": "no such file",
 	} {
 		if err := spawn.Check(path, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Check(%s) = %v, want %q", path, err, want)
@@ -224,21 +224,15 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// taker is an Output that calls a function.
-type taker func(stream string, line []byte)
-
-func (t taker) Line(stream string, line []byte) { t(stream, line) }
-func (taker) End()                              {}
-
 func TestOutput(t *testing.T) {
 	var mu sync.Mutex
 	var got []string
 	c := command("talks")
-	c.Output = taker(func(stream string, line []byte) {
+	c.Output = func(stream string, line []byte) {
 		mu.Lock()
 		defer mu.Unlock()
 		got = append(got, stream+": "+string(line))
-	})
+	}
 	p, err := spawn.Start(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
