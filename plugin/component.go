@@ -6,7 +6,6 @@ import (
 	"io"
 	"sync/atomic"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -20,10 +19,7 @@ type componentServer struct {
 	component guest.Component
 	stop      func()
 	ran       atomic.Bool
-}
-
-func registerComponent(server grpc.ServiceRegistrar, component guest.Component, stop func()) {
-	pluginv1.RegisterComponentServer(server, &componentServer{component: component, stop: stop})
+	crashed   atomic.Bool // set before the host is told of it
 }
 
 func (s *componentServer) Describe(context.Context, *pluginv1.DescribeRequest) (*pluginv1.Description, error) {
@@ -43,7 +39,7 @@ func (s *componentServer) Run(stream pluginv1.Component_RunServer) error {
 		<-stream.Context().Done() // the host has ended it, or is gone
 		s.stop()
 	}()
-	err := newSession(s.component, stream).run()
+	err := newSession(s.component, stream, &s.crashed).run()
 	if errors.Is(err, io.EOF) {
 		return nil
 	}

@@ -27,6 +27,7 @@ import (
 	"github.com/airhost/airhost/guest"
 	"github.com/airhost/airhost/internal/frame"
 	"github.com/airhost/airhost/internal/spawn"
+	pluginv1 "github.com/airhost/airhost/proto/airhost/plugin/v1"
 )
 
 // Serve serves component as this process, until the host asks the process to
@@ -36,16 +37,25 @@ import (
 // What component does besides its methods is up to it: a process may have
 // goroutines, files and connections of its own. Its standard output and standard
 // error become lines of the host's log; its standard input is the host's to use.
-// A panic of component's ends the process, and the host starts another by its
-// restart policy.
+// A panic of component's is told to the host, ends the process with status 2, and the
+// host starts another by its restart policy.
 //
 // A program that was not started by airhost as a component says so on its
 // standard error and exits with status 2.
 func Serve(component guest.Component) {
+	s := &componentServer{component: component}
 	serve("component", func(server *grpc.Server, stop func()) {
-		registerComponent(server, component, stop)
+		s.stop = stop
+		pluginv1.RegisterComponentServer(server, s)
 	})
+	if s.crashed.Load() {
+		os.Exit(crashStatus)
+	}
 }
+
+// crashStatus is the status of a process whose component has panicked, as that of
+// any program in Go.
+const crashStatus = 2
 
 // grace is how long main may take after the end.
 const grace = 5 * time.Second
@@ -56,24 +66,31 @@ func serve(kind string, register func(server *grpc.Server, stop func())) {
 		fmt.Fprintf(os.Stderr, "%s is a plug-in of airhost, of the kind %q: name it in airhost's configuration file, which starts it\n", os.Args[0], kind)
 		os.Exit(2)
 	}
+	stopped := make(chan struct{})
 	goplugin.Serve(&goplugin.ServeConfig{
 		HandshakeConfig:  spawn.Handshake(kind),
 		VersionedPlugins: map[int]goplugin.PluginSet{spawn.Version: {kind: registration{}}},
-		GRPCServer:       newServer(register),
+		GRPCServer:       newServer(register, stopped),
 		Logger:           hclog.New(&hclog.LoggerOptions{Output: os.Stderr, Level: hclog.Error}),
 	})
+	select {
+	case <-stopped:
+	default: // go-plugin has said on standard error why it could not serve
+		os.Exit(1)
+	}
 }
 
 // window is how many bytes may be under way unread on one stream.
 const window = 1 << 20
 
 // newServer returns what makes the server that go-plugin runs. It accepts the
-// connections and hands them to one of ours, which serves what register adds.
+// connections and hands them to one of ours, which serves what register adds. stopped
+// is closed when both are asked to stop.
 //
 // go-plugin takes standard output and standard error for a service of its own
 // before it serves; with the first call, the host's health check, they become the
 // files again that the host reads.
-func newServer(register func(server *grpc.Server, stop func())) func([]grpc.ServerOption) *grpc.Server {
+func newServer(register func(server *grpc.Server, stop func()), stopped chan<- struct{}) func([]grpc.ServerOption) *grpc.Server {
 	stdout, stderr := os.Stdout, os.Stderr
 	restore := sync.OnceFunc(func() { os.Stdout, os.Stderr = stdout, stderr })
 	first := func(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
@@ -87,6 +104,7 @@ func newServer(register func(server *grpc.Server, stop func())) func([]grpc.Serv
 		accepted := newHandover()
 		acceptor := grpc.NewServer(grpc.Creds(accepted))
 		stop := sync.OnceFunc(func() {
+			close(stopped)
 			time.AfterFunc(grace, func() { os.Exit(1) })
 			server.Stop()
 			acceptor.Stop()

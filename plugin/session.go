@@ -2,9 +2,11 @@ package plugin
 
 import (
 	"fmt"
+	"os"
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -37,14 +39,15 @@ type session struct {
 	running     bool   // a method of component runs
 	more        bool   // calls wait behind it
 	late        *time.Timer
+	crashed     *atomic.Bool // of its server: a method of component has panicked
 
 	mu  sync.Mutex // guards what follows, and sending
 	out frame.Frame
 	due bool // late has been set for out
 }
 
-func newSession(component guest.Component, stream grpc.ServerStream) *session {
-	s := &session{component: component, stream: stream}
+func newSession(component guest.Component, stream grpc.ServerStream, crashed *atomic.Bool) *session {
+	s := &session{component: component, stream: stream, crashed: crashed}
 	s.late = time.AfterFunc(time.Hour, func() { _ = s.flush() })
 	return s
 }
@@ -85,13 +88,17 @@ func (s *session) handle(data []byte) (err error) {
 
 // handleCall handles one call; an error says that the component has crashed.
 func (s *session) handleCall(call *frame.Call) (err error) {
-	defer func() {
-		s.running = false
-		if reason := recover(); reason != nil {
-			err = s.crash(reason)
-		}
-	}()
 	s.running = true
+	defer func() {
+		reason := recover()
+		if !s.running {
+			return
+		}
+		if s.running = false; reason == nil {
+			reason = "the component called runtime.Goexit"
+		}
+		err = s.crash(reason)
+	}()
 	switch {
 	case call.Message:
 		response, err := s.component.HandleMessage(host{s}, string(call.Sender), call.Body)
@@ -101,6 +108,7 @@ func (s *session) handleCall(call *frame.Call) (err error) {
 	default:
 		s.end(s.manage(call.Other))
 	}
+	s.running = false
 	return nil
 }
 
@@ -176,14 +184,23 @@ func (s *session) end(result *pluginv1.Result, err error) {
 	s.tell(&pluginv1.Event{Event: &pluginv1.Event_Result{Result: result}}, s.more)
 }
 
-// crash tells the host of a panic, and returns the error that ends the stream.
+// crash tells the host of a panic, waits until the host has heard of it, and returns
+// the error that ends the stream: a process that ended sooner would take with it
+// what has not been sent. Where the host can't be told, standard error is.
 func (s *session) crash(reason any) error {
+	s.crashed.Store(true)
 	line, _, _ := strings.Cut(strings.ReplaceAll(fmt.Sprint("panic: ", reason), "\r", "\n"), "\n")
+	stack := string(debug.Stack())
 	s.tell(&pluginv1.Event{Event: &pluginv1.Event_Result{Result: &pluginv1.Result{
-		Trap: &pluginv1.Trap{Text: text(line), Details: text(string(debug.Stack()))},
+		Trap: &pluginv1.Trap{Text: text(line), Details: text(stack)},
 	}}}, false)
 	if err := s.flush(); err != nil {
+		fmt.Fprintf(os.Stderr, "%s\n\n%s", line, stack)
 		return err
+	}
+	select {
+	case <-s.stream.Context().Done(): // the host has ended the stream
+	case <-time.After(grace):
 	}
 	return status.Error(codes.Aborted, text(line))
 }

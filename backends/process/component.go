@@ -2,9 +2,13 @@ package process
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/refs"
@@ -31,10 +35,13 @@ func (c *component) describe(ctx context.Context, limits core.Limits) error {
 	if err != nil {
 		return err
 	}
-	defer end(process)
-	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
+	limited, cancel := context.WithTimeout(ctx, describeTimeout)
 	defer cancel()
-	description, err := pluginv1.NewComponentClient(process.Conn()).Describe(ctx, &pluginv1.DescribeRequest{})
+	description, err := pluginv1.NewComponentClient(process.Conn()).Describe(limited, &pluginv1.DescribeRequest{})
+	ended := end(process)
+	if exit := (*spawn.ExitError)(nil); status.Code(err) == codes.Unavailable && errors.As(ended, &exit) {
+		err = exit // it is why there is no answer
+	}
 	if err != nil {
 		return fmt.Errorf("it does not say what it has: %w", err)
 	}
@@ -52,11 +59,12 @@ func (c *component) start(ctx context.Context, log *slog.Logger, limits core.Lim
 	return spawn.Start(ctx, command)
 }
 
-// end asks a process to end, kills it if it does not, and waits for its end.
-func end(process *spawn.Process) {
+// end asks a process to end, kills it if it does not, waits for its end, and returns
+// why it ended, as [spawn.Process.Err].
+func end(process *spawn.Process) error {
 	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
 	defer cancel()
-	_ = process.Close(ctx) // why it ended does not matter any more
+	return process.Close(ctx)
 }
 
 func (c *component) Traits() core.Traits { return c.traits }

@@ -15,9 +15,11 @@ import (
 )
 
 // Why a process may not start: a [core.ModuleError] of Compile, or a TrapError of
-// Instantiate, wraps one of them.
+// Instantiate, wraps one of them. ErrEnvironment says that no process could be
+// started, whichever it is, such as for a TMPDIR that can hold no socket.
 var (
 	ErrChecksum     = spawn.ErrChecksum
+	ErrEnvironment  = spawn.ErrEnvironment
 	ErrHandshake    = spawn.ErrHandshake
 	ErrVersion      = spawn.ErrVersion
 	ErrStartTimeout = spawn.ErrStartTimeout
@@ -47,7 +49,7 @@ func (e *endError) Error() string   { return e.trap.Error() }
 func (e *endError) Unwrap() []error { return []error{e.trap, e.cause} }
 
 func (i *instance) breach(cause error) error {
-	return i.end(&endError{&core.TrapError{Kind: core.TrapABI, Text: oneLine("the process broke the protocol: " + cause.Error())}, cause})
+	return i.end(&core.TrapError{Kind: core.TrapABI, Text: oneLine("the process broke the protocol: " + cause.Error())}, cause)
 }
 
 // result is how a call ended.
@@ -139,7 +141,8 @@ func (i *instance) react(event *frame.Event, more bool) (r result, over bool, er
 // ending reads any result.
 func (i *instance) ending(m *pluginv1.Result) (r result, over bool, err error) {
 	if t := m.Trap; t != nil {
-		return r, false, i.end(&core.TrapError{Kind: core.TrapFault, Text: oneLine(t.Text), Details: t.Details})
+		i.leaving = true // as the protocol has it
+		return r, false, i.end(&core.TrapError{Kind: core.TrapFault, Text: oneLine(t.Text), Details: t.Details}, nil)
 	}
 	r = result{response: m.Response, health: m.Health}
 	if e := m.Error; e != nil {
@@ -195,7 +198,7 @@ func (i *instance) broken(err error) error {
 	case status.Code(err) == codes.ResourceExhausted:
 		return i.breach(ErrFrameTooLarge)
 	case status.Code(err) == codes.Unavailable || status.Code(err) == codes.Canceled:
-		return i.end(&core.TrapError{Kind: core.TrapFault, Text: i.whyEnded()})
+		return i.end(&core.TrapError{Kind: core.TrapFault, Text: i.whyEnded()}, nil)
 	}
 	return i.breach(fmt.Errorf("%w: %s", ErrStreamEnded, status.Convert(err).Message()))
 }

@@ -1,7 +1,9 @@
 package process
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -51,6 +53,7 @@ type instance struct {
 	// What follows belongs to the goroutine that calls the instance.
 	lastCall uint64
 	out, in  frame.Frame
+	leaving  bool  // the process has told of its own end
 	trap     error // a TrapError, or what wraps one
 }
 
@@ -89,7 +92,7 @@ func (i *instance) start(ctx context.Context, c *component) error {
 	case i.state.Load() != busy:
 		return i.refusal()
 	case err != nil:
-		return i.end(&endError{&core.TrapError{Kind: core.TrapFault, Text: oneLine(err.Error())}, err})
+		return i.end(&core.TrapError{Kind: core.TrapFault, Text: oneLine(err.Error()), Details: spawn.Details(err)}, err)
 	}
 	i.call(&pluginv1.Call{Call: &pluginv1.Call_Start{Start: &pluginv1.Start{
 		ComponentId: i.id.String(), MessageSize: uint64(i.limits.MessageSize), HandlerTime: uint64(i.limits.HandlerTime),
@@ -130,9 +133,9 @@ func (i *instance) enter() error {
 func (i *instance) refusal() error {
 	switch i.state.Load() {
 	case died:
-		return i.end(&core.TrapError{Kind: core.TrapFault, Text: i.whyEnded()})
+		return i.end(&core.TrapError{Kind: core.TrapFault, Text: i.whyEnded()}, nil)
 	case interrupted:
-		return i.end(&core.TrapError{Kind: core.TrapHandler, Text: i.tooLong()})
+		return i.end(&core.TrapError{Kind: core.TrapHandler, Text: i.tooLong()}, nil)
 	case trapped:
 		return i.trap
 	}
@@ -161,25 +164,37 @@ func (i *instance) leave(err error) error {
 	return err
 }
 
-// end buries the instance, whose process is killed if it lives.
-func (i *instance) end(trap error) error {
-	i.trap = trap
+// end buries the instance for a reason that cause, if not nil, is. Its process is
+// killed, unless it is about to end by itself.
+func (i *instance) end(trap *core.TrapError, cause error) error {
 	i.state.Store(trapped)
-	i.kill()
-	return trap
+	i.cancel()
+	if i.process != nil && !i.leaving {
+		i.process.Kill()
+		trap.Details = cmp.Or(trap.Details, i.lastLines())
+	}
+	if i.trap = trap; cause != nil {
+		i.trap = &endError{trap, cause}
+	}
+	return i.trap
+}
+
+// lastLines returns what the process, which has been killed, has said last.
+func (i *instance) lastLines() string {
+	late := time.NewTimer(endTimeout)
+	defer late.Stop()
+	select {
+	case <-i.process.Done():
+		return i.process.Exit().Details
+	case <-late.C: // the system does not let go of it
+		return ""
+	}
 }
 
 // rescue, deferred, ends the instance when one of the host's services panics.
 func (i *instance) rescue(err *error) {
 	if reason := recover(); reason != nil {
-		*err = i.end(&core.TrapError{Kind: core.TrapFault, Text: "the host's service panicked", Details: string(debug.Stack())})
-	}
-}
-
-func (i *instance) kill() {
-	i.cancel()
-	if i.process != nil {
-		i.process.Kill()
+		*err = i.end(&core.TrapError{Kind: core.TrapFault, Text: "the host's service panicked", Details: string(debug.Stack())}, nil)
 	}
 }
 
@@ -190,7 +205,8 @@ func (i *instance) Interrupt() {
 	}
 }
 
-// Close ends the process: one that has not trapped may end by itself.
+// Close ends the process: one that has not trapped may end by itself, and so may one
+// that has said that it will.
 func (i *instance) Close() error {
 	before := i.state.Swap(closed)
 	if before == closed {
@@ -198,25 +214,34 @@ func (i *instance) Close() error {
 	}
 	defer i.released()
 	if i.process != nil {
-		if before != idle {
-			i.kill()
+		if before != idle && !i.leaving {
+			i.process.Kill()
 		}
-		end(i.process)
+		err := end(i.process)
 		<-i.watched
+		if before == idle && err != nil {
+			i.tellBadEnd(err)
+		}
 	}
 	i.cancel()
 	return nil
 }
 
-// whyEnded says how the process ended, which has or is about to.
+// tellBadEnd logs how a process has ended that had been asked to, and should have
+// exited with status 0 soon.
+func (i *instance) tellBadEnd(err error) {
+	if errors.Is(err, spawn.ErrKilled) {
+		i.log.Warn("process was killed: it had not ended when it was asked to", "within", endTimeout)
+		return
+	}
+	i.log.Error("process failed when it was asked to end", "reason", err.Error(), "details", spawn.Details(err))
+}
+
+// whyEnded says how the process ended, which has or is about to. It waits for its last
+// words.
 func (i *instance) whyEnded() string {
-	select {
-	case <-i.process.Done():
-	case <-time.After(time.Second):
+	if err := end(i.process); errors.Is(err, spawn.ErrKilled) {
 		return "the process closed its connection"
 	}
-	if err := i.process.Err(); err != nil {
-		return oneLine("the process ended: " + err.Error())
-	}
-	return "the process ended: exit status 0"
+	return oneLine("the process ended: " + i.process.Exit().Error())
 }

@@ -5,7 +5,21 @@
 // trusted as any program of its user's is.
 //
 // A process that crashes, hangs, floods or breaks the protocol is to the host
-// what a guest is that traps. One in Go is written with package plugin; for other
+// what a guest is that traps. What it has said last on its standard error becomes the
+// reason and the details of the [core.TrapError].
+//
+// A process inherits three descriptors: its standard input, output and error. To that
+// end each start marks all others of the host's process close-on-exec, also those
+// that the host itself has inherited: a program that embeds airhost and wants another
+// child to have one hands it over by [os/exec.Cmd.ExtraFiles].
+//
+// On Linux a process is killed as soon as its host ends, in whatever way. What it has
+// started itself is killed with it when the process ends or the host stops, unless it
+// has left the process group. When the host is killed (SIGKILL, a crash) nobody is left
+// to do that: those descendants live on, unless they watch their own standard input, or
+// airhost runs where they end with it, such as a service of systemd or a container.
+//
+// One in Go is written with package plugin; for other
 // languages docs/plugin-protocol.md says all there is to do.
 package process
 
@@ -88,7 +102,8 @@ func (e *Engine) Name() string { return Name }
 // Compile checks the executable, starts it once to ask what its component has,
 // and ends it again. Limits of src's [Command] hold for each process; of limits,
 // start time, handler time and message size alone mean something here: the first
-// holds for this start too.
+// holds for this start too. An error that wraps [ErrEnvironment] is no
+// [core.ModuleError]: nothing is known to be wrong with the executable.
 func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limits) (core.Component, error) {
 	if err := e.refs.Acquire(); err != nil {
 		return nil, err
@@ -100,8 +115,11 @@ func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limit
 	}
 	c := &component{engine: e, command: command, refs: refs.Count{Of: &e.refs}}
 	if err := c.describe(ctx, limits.WithDefaults()); err != nil {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || errors.Is(err, ErrEnvironment) {
 			return nil, err
+		}
+		if details := spawn.Details(err); details != "" {
+			e.log.Error("process failed at its start", "path", command.Path, "reason", err.Error(), "details", details)
 		}
 		return nil, &core.ModuleError{Source: src.Path, Problems: []string{err.Error()}, Cause: err}
 	}

@@ -216,7 +216,8 @@ func TestGarbageFrames(t *testing.T) {
 		}})
 	}, grpc.ForceServerCodecV2(junk{})))
 	check(t, err)
-	if err := b.Open(within(t), newOrigin()); status.Code(errors.Unwrap(errors.Unwrap(err))) != codes.Internal {
+	err = b.Open(within(t), newOrigin())
+	if refused := (interface{ GRPCStatus() *status.Status })(nil); !errors.As(err, &refused) || refused.GRPCStatus().Code() != codes.Internal {
 		t.Errorf("got %v, want the broker's start to fail for its frame", err)
 	}
 }

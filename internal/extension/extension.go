@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/spawn"
 )
 
 // MaxFrame is the largest message of gRPC, in bytes, that a host and an extension
@@ -39,6 +40,8 @@ type Process interface {
 	// Close ends it, by force when ctx ends, and returns when nothing of it is
 	// left.
 	Close(ctx context.Context) error
+	// Exit says how it ended, once it has.
+	Exit() *spawn.ExitError
 }
 
 // Talk is the conversation with one life of the process. It calls up once the
@@ -120,6 +123,9 @@ func (e *Extension) run(first chan<- error) {
 			e.Logger.Info("extension restarted", "extension", e.Name)
 		})
 		if !wasUp {
+			if details := spawn.Details(err); details != "" {
+				e.Logger.Error("extension failed at its start", "extension", e.Name, "reason", err.Error(), "details", details)
+			}
 			first <- err
 			return
 		}
@@ -128,11 +134,11 @@ func (e *Extension) run(first chan<- error) {
 		}
 		pause, again := restarts.Next(e.Restart, time.Since(begin))
 		if !again || errors.Is(err, ErrEnded) && e.Restart.Policy == core.RestartTransient {
-			e.Logger.Error("extension failed", "extension", e.Name, "reason", err.Error(),
+			e.Logger.Error("extension failed", "extension", e.Name, "reason", err.Error(), "details", spawn.Details(err),
 				"hint", "its restart policy does not allow another start; restart the host to try again")
 			return
 		}
-		e.Logger.Warn("extension ended", "extension", e.Name, "reason", err.Error(), "restart_in", pause)
+		e.Logger.Error("extension ended", "extension", e.Name, "reason", err.Error(), "details", spawn.Details(err), "restart_in", pause)
 		select {
 		case <-time.After(pause):
 		case <-e.stop:
@@ -173,8 +179,8 @@ func (e *Extension) live(up func()) error {
 	}
 	limited, done := context.WithTimeout(context.Background(), endTimeout)
 	defer done()
-	if end := process.Close(limited); err != nil && end != nil {
-		err = fmt.Errorf("%w; the process: %w", err, end)
+	if _ = process.Close(limited); err != nil { // Exit says as much
+		err = fmt.Errorf("%w; the process: %w", err, process.Exit())
 	}
 	return err
 }

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/spawn"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -36,6 +37,8 @@ func (p fakeProcess) Close(context.Context) error {
 	p.closed.Add(1)
 	return nil
 }
+
+func (fakeProcess) Exit() *spawn.ExitError { return &spawn.ExitError{Status: "exit status 0"} }
 
 func newFake(t *testing.T, restart core.Restart) *fake {
 	t.Helper()

@@ -73,6 +73,21 @@ func (g *cgroup) set(name string, value int64) error {
 	return err
 }
 
+// oomKilled reports whether a process of the group was killed since the group had used
+// up its memory.
+func (g *cgroup) oomKilled() bool {
+	if g == nil {
+		return false
+	}
+	events, _ := os.ReadFile(filepath.Join(g.path, "memory.events"))
+	for line := range strings.Lines(string(events)) {
+		if count, found := strings.CutPrefix(line, "oom_kill "); found {
+			return strings.TrimSpace(count) != "0"
+		}
+	}
+	return false
+}
+
 // remove kills what is left in the group, and removes it.
 func (g *cgroup) remove() {
 	if g == nil {

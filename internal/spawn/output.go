@@ -3,7 +3,6 @@ package spawn
 import (
 	"bytes"
 	"fmt"
-	"strings"
 	"sync"
 )
 
@@ -26,7 +25,7 @@ func (p *Process) makeOutput() {
 	pass := func(stream string) func([]byte) {
 		return func(line []byte) {
 			if stream == "stderr" {
-				p.remember(line)
+				p.words.add(line)
 			}
 			if p.command.Output != nil && p.quota.Take(len(line)) {
 				p.command.Output(stream, line)
@@ -36,15 +35,6 @@ func (p *Process) makeOutput() {
 	p.stdout = &lines{mu: &mu, take: pass("stdout")}
 	p.stdout.handshake = &firstLine{ready: make(chan struct{}), refuse: p.refuse}
 	p.stderr = &lines{mu: &mu, take: pass("stderr")}
-}
-
-// remember keeps the last line that says something, for an ExitError.
-func (p *Process) remember(line []byte) {
-	if text := strings.TrimSpace(strings.ToValidUTF8(string(line[:min(len(line), 200)]), "\uFFFD")); text != "" {
-		p.mu.Lock()
-		p.lastLine = text
-		p.mu.Unlock()
-	}
 }
 
 func (p *Process) refuse(err error) {

@@ -9,7 +9,6 @@
 package spawn
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -129,19 +128,23 @@ type Process struct {
 	exited chan struct{} // closed once it has been reaped
 	done   chan struct{} // closed once nothing of it is left
 
-	mu       sync.Mutex  // guards what follows
-	process  *os.Process // once it has been started
-	gone     bool        // reaped, or about to be: its number may be another's
-	killed   bool
-	refusal  error // why its handshake was refused
-	exit     error
-	lastLine string // of its standard error
+	mu      sync.Mutex  // guards what follows
+	process *os.Process // once it has been started
+	gone    bool        // reaped, or about to be: its number may be another's
+	killed  bool
+	refusal error      // why its handshake was refused
+	exit    *ExitError // once gone
+	failed  bool       // by another status than 0
+	words   words
 }
 
 // Start starts command and waits for its handshake, until ctx or the start
 // timeout ends. The process must be ended by [Process.Close] or [Process.Kill].
-// An error wraps [ErrChecksum], [ErrHandshake], [ErrVersion], [ErrStartTimeout],
-// an [ExitError], ctx's error, or is of the operating system.
+// An error wraps [ErrChecksum], [ErrEnvironment], [ErrHandshake], [ErrVersion],
+// [ErrStartTimeout], an [ExitError], ctx's error, or is of the operating system.
+//
+// Start marks all descriptors of this process but the first three close-on-exec: what
+// other processes are to inherit is handed to them by [exec.Cmd.ExtraFiles].
 func Start(ctx context.Context, command Command) (*Process, error) {
 	if command.StartTimeout <= 0 {
 		command.StartTimeout = DefaultStartTimeout
@@ -173,10 +176,16 @@ func (p *Process) start(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	p.Kill()
-	<-p.done
-	return p.startError(ctx, err)
+	cause := context.Cause(ctx)
+	limited, done := context.WithTimeout(ctx, lastWordsTimeout)
+	defer done()
+	_ = p.Close(limited) // startError says why it ended
+	return p.startError(cause, err)
 }
+
+// lastWordsTimeout is how long a plug-in whose start has failed may take to say why,
+// and to end by itself.
+const lastWordsTimeout = time.Second
 
 func (p *Process) started() bool {
 	p.mu.Lock()
@@ -187,6 +196,9 @@ func (p *Process) started() bool {
 // connect makes the handshake and the connection. The latter is not go-plugin's
 // own, which lets a plug-in open any number of further ones.
 func (p *Process) connect(ctx context.Context) error {
+	if err := checkTempDir(); err != nil {
+		return err
+	}
 	config := &goplugin.ClientConfig{
 		HandshakeConfig:  Handshake(p.command.Kind),
 		Plugins:          goplugin.PluginSet{},
@@ -198,7 +210,10 @@ func (p *Process) connect(ctx context.Context) error {
 		Logger:           hclog.NewNullLogger(),
 	}
 	address, err := goplugin.NewClient(config).Start()
-	if err != nil {
+	switch {
+	case err != nil && p.cmd == nil: // it could not make the folder of the socket
+		return tempDirError(err)
+	case err != nil:
 		return err
 	}
 	p.conn, err = grpc.NewClient("passthrough:///plugin",
@@ -217,25 +232,6 @@ func (p *Process) connect(ctx context.Context) error {
 	}
 	_, err = grpc_health_v1.NewHealthClient(p.conn).Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: goplugin.GRPCServiceName})
 	return err
-}
-
-// startError finds out why a start failed with err.
-func (p *Process) startError(ctx context.Context, err error) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch {
-	case p.refusal != nil:
-		return p.refusal
-	case context.Cause(ctx) == ErrStartTimeout:
-		return fmt.Errorf("%w within %s (%v)", ErrStartTimeout, cmp.Or(p.command.StartKey, "start_timeout"), p.command.StartTimeout)
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case !p.killed && p.exit != nil:
-		return fmt.Errorf("it ended before its handshake: %w", p.exit)
-	case !p.killed:
-		return fmt.Errorf("%w: it ended without one", ErrHandshake)
-	}
-	return fmt.Errorf("%w: %w", ErrHandshake, err)
 }
 
 // cleanUp waits for the end and removes what is left: the connection and the
@@ -263,9 +259,20 @@ func (p *Process) Done() <-chan struct{} { return p.done }
 func (p *Process) Err() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.killed {
+	switch {
+	case p.killed:
 		return ErrKilled
+	case p.failed:
+		return p.exit
 	}
+	return nil
+}
+
+// Exit says how the process ended, in whatever way, and what it has said last, once
+// Done is closed.
+func (p *Process) Exit() *ExitError {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	return p.exit
 }
 
@@ -310,10 +317,11 @@ func (p *Process) run(launched chan<- error) {
 
 func (p *Process) launch() (err error) {
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
-		return err
+		return launchError(p.command.Path, err)
 	}
+	closeOnExec()
 	if err = p.cmd.Start(); err != nil {
-		return err
+		return launchError(p.command.Path, err)
 	}
 	p.held, p.group = p.command.Limits.hold(p.cmd.Process.Pid)
 	p.mu.Lock()
@@ -335,12 +343,14 @@ func (p *Process) await() {
 		p.mu.Unlock()
 	}
 	err := p.cmd.Wait()
-	p.group.remove()
+	p.stdout.flush()
 	p.stderr.flush()
+	exit := p.ending(err)
+	p.group.remove()
 	p.mu.Lock()
-	p.gone = true
-	if err != nil && !errors.Is(err, exec.ErrWaitDelay) {
-		p.exit = &ExitError{Status: p.cmd.ProcessState.String(), LastLine: p.lastLine}
+	p.gone, p.exit, p.failed = true, exit, err != nil && !errors.Is(err, exec.ErrWaitDelay)
+	if p.killed {
+		exit.Status, exit.Limit = "it was killed", ""
 	}
 	p.mu.Unlock()
 	close(p.exited)

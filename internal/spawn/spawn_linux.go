@@ -2,6 +2,7 @@ package spawn
 
 import (
 	"errors"
+	"math"
 	"os"
 	"runtime"
 	"syscall"
@@ -65,4 +66,19 @@ func rlimit(pid, resource int, most int64) string {
 		return "nothing"
 	}
 	return "rlimit"
+}
+
+// onNoexec reports whether nothing may be executed on the file system of path.
+func onNoexec(path string) bool {
+	var fs unix.Statfs_t
+	return unix.Statfs(path, &fs) == nil && fs.Flags&unix.MS_NOEXEC != 0
+}
+
+// closeOnExec marks all descriptors of this process but the first three, also those
+// that it has inherited itself or a C library has opened: no process that is started
+// from then on gets one that is not handed to it.
+func closeOnExec() {
+	if unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) != nil { // before Linux 5.11
+		closeOnExecEach()
+	}
 }

@@ -34,3 +34,11 @@ func (l Limits) hold(int) (map[string]string, *cgroup) {
 type cgroup struct{}
 
 func (*cgroup) remove() {}
+
+func (*cgroup) oomKilled() bool { return false }
+
+// onNoexec is looked for on Linux only.
+func onNoexec(string) bool { return false }
+
+// closeOnExec marks the descriptors of this process but the first three.
+func closeOnExec() { closeOnExecEach() }

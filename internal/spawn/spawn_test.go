@@ -201,7 +201,7 @@ func TestCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		path: "not executable", filepath.Dir(path): "not a regular file", path + "x": "no such file",
+		path: "not executable", filepath.Dir(path): "a folder, not", path + "x": "no such file",
 	} {
 		if err := spawn.Check(path, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Check(%s) = %v, want %q", path, err, want)

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/airhost/airhost/internal/extension"
+	"github.com/airhost/airhost/internal/spawn"
 )
 
 // memory is a process that is none: a server behind a connection in memory.
@@ -38,6 +39,8 @@ func InMemory(register func(grpc.ServiceRegistrar), options ...grpc.ServerOption
 }
 
 func (p *memory) Conn() *grpc.ClientConn { return p.conn }
+
+func (p *memory) Exit() *spawn.ExitError { return &spawn.ExitError{Status: "exit status 0"} }
 
 func (p *memory) Close(context.Context) error {
 	err := p.conn.Close()

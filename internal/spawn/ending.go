@@ -1,0 +1,89 @@
+package spawn
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/airhost/airhost/core"
+)
+
+// ending says how the process has ended, for which waiting has returned err, when its
+// output has ended as well.
+func (p *Process) ending(err error) *ExitError {
+	state := p.cmd.ProcessState
+	if state == nil { // somebody else has reaped it
+		return &ExitError{Status: err.Error()}
+	}
+	e := &ExitError{Status: state.String()}
+	e.Reason, e.Details = p.words.of(state.ExitCode() == 2 || isSignal(state, syscall.SIGABRT))
+	e.Limit = p.usedUp(state, e.Details)
+	return e
+}
+
+func isSignal(state *os.ProcessState, signal syscall.Signal) bool {
+	status, ok := state.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == signal
+}
+
+// usedUp names the limit that has ended the process, or that its last words are
+// about, or nothing.
+func (p *Process) usedUp(state *os.ProcessState, words string) string {
+	limits := p.command.Limits
+	words = strings.ToLower(words)
+	switch used := state.UserTime() + state.SystemTime(); {
+	case p.group.oomKilled(), p.held["memory"] == "rlimit" && containsAny(words, memoryWords):
+		return "it used up process.memory (" + (&core.LimitError{Max: uint64(limits.Memory), Unit: "bytes"}).Allowed() + ")"
+	case p.held["cpu_time"] == "rlimit" && isSignal(state, syscall.SIGKILL) && used >= limits.CPUTime-clockError:
+		return fmt.Sprintf("it used up process.cpu_time (%v)", limits.CPUTime)
+	case p.held["open_files"] == "rlimit" && containsAny(words, fileWords):
+		return fmt.Sprintf("process.open_files is %d", limits.OpenFiles)
+	case isSignal(state, syscall.SIGKILL):
+		return "not by airhost; the system kills so where memory is short"
+	}
+	return ""
+}
+
+// clockError is by how much the system's clocks of processor time may differ.
+const clockError = 100 * time.Millisecond
+
+// What programs say that get no more memory, or no more descriptors, in lower case.
+var (
+	memoryWords = []string{"out of memory", "cannot allocate memory", "memoryerror", "bad_alloc", "memory allocation of"}
+	fileWords   = []string{"too many open files", "emfile", "os error 24", "errno 24", "failed with 24"}
+)
+
+func containsAny(text string, words []string) bool {
+	for _, word := range words {
+		if strings.Contains(text, word) {
+			return true
+		}
+	}
+	return false
+}
+
+// startError finds out why a start failed with err, or for cause, when nothing of the
+// process is left.
+func (p *Process) startError(cause, err error) error {
+	switch {
+	case p.refusal != nil:
+		err = p.refusal
+	case cause == ErrStartTimeout:
+		err = fmt.Errorf("%w within %s (%v)", ErrStartTimeout, cmp.Or(p.command.StartKey, "start_timeout"), p.command.StartTimeout)
+	case cause != nil:
+		return cause
+	case !p.killed && p.failed:
+		return fmt.Errorf("it ended before its handshake: %w", p.exit)
+	case !p.killed:
+		err = fmt.Errorf("%w: it ended without one", ErrHandshake)
+	default:
+		err = fmt.Errorf("%w: %w", ErrHandshake, err)
+	}
+	if p.exit.Reason == "" && !p.failed {
+		return err
+	}
+	return fmt.Errorf("%w; %w", err, p.exit)
+}
