@@ -204,15 +204,11 @@ func (a *application) stop(ctx context.Context) error {
 	return err
 }
 
-// finish is stop at the end of a run. That messages were left, or that a component has
-// failed that is required, is an error.
+// finish is stop at the end of a run. That a component has failed that is required is an
+// error, as is that messages were left.
 func (a *application) finish(ctx context.Context) error {
-	failed, before := a.failed(), a.Snapshot().DeadLetters
-	err := errors.Join(failed, a.stop(ctx))
-	if left := a.Snapshot().DeadLetters - before; left > 0 {
-		err = errors.Join(err, fmt.Errorf("%d messages were left when host.drain_timeout (%v) was over or their components ended", left, a.drainLimit()))
-	}
-	return err
+	failed := a.failed()
+	return errors.Join(failed, a.stop(ctx))
 }
 
 // failed says which of the components that are required have failed.
