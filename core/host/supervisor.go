@@ -175,7 +175,7 @@ func (c *component) close(refusal *core.MessagingError) {
 			e.message.Release()
 			continue
 		}
-		c.host.undeliverable(e.message, outcomeOf(refusal))
+		c.host.undeliverable(e.message, core.Undelivered(refusal))
 	}
 	c.forgetRequests()
 }
@@ -184,15 +184,6 @@ func (c *component) close(refusal *core.MessagingError) {
 func (c *component) forgetRequests() {
 	c.host.tally.orphans.Add(uint64(len(c.host.tracker.Remove(c))))
 	c.out.reserved = nil
-}
-
-// outcomeOf is how a request ends that had been taken before its target began to
-// refuse.
-func outcomeOf(refusal *core.MessagingError) *core.RequestError {
-	if refusal.Case == core.CaseTargetNotFound {
-		return &core.RequestError{Reason: core.ReasonTargetNotFound, Text: refusal.Text}
-	}
-	return &core.RequestError{Reason: core.ReasonUnavailable, Text: refusal.Text}
 }
 
 // checkHealth asks the guest for its health, with c.mu held; the owner calls it.
