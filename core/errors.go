@@ -3,6 +3,7 @@ package core
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 )
 
@@ -184,6 +185,9 @@ type TrapError struct {
 // Error returns the kind and the text.
 func (e *TrapError) Error() string { return "trapped: " + join(e.Kind.String(), e.Text) }
 
+// ErrLimitExceeded is what every [LimitError] is, for errors.Is.
+var ErrLimitExceeded = errors.New("limit exceeded")
+
 // LimitError says that a module declares, or a guest uses, more than it is
 // allowed.
 type LimitError struct {
@@ -198,24 +202,21 @@ func (e *LimitError) Error() string {
 	return fmt.Sprintf("%s: %s where %s are allowed", e.Limit, e.amount(e.Got), e.Allowed())
 }
 
+// Is reports whether target is ErrLimitExceeded.
+func (e *LimitError) Is(target error) bool { return target == ErrLimitExceeded }
+
 // Allowed returns the most that is allowed, with its unit.
 func (e *LimitError) Allowed() string { return e.amount(e.Max) }
 
-// amount writes bytes as the configuration file does.
 func (e *LimitError) amount(n uint64) string {
-	if e.Unit != "bytes" {
-		return strings.TrimRight(fmt.Sprintf("%d %s", n, e.Unit), " ")
+	if e.Unit == "bytes" && n <= math.MaxInt64 {
+		return bytesText(int64(n))
 	}
-	for _, unit := range []struct {
-		name string
-		size uint64
-	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
-		if n >= unit.size && n%unit.size == 0 {
-			return fmt.Sprintf("%d %s", n/unit.size, unit.name)
-		}
-	}
-	return fmt.Sprintf("%d bytes", n)
+	return strings.TrimRight(fmt.Sprintf("%d %s", n, e.Unit), " ")
 }
+
+// ErrModuleRefused is what every [ModuleError] is, for errors.Is.
+var ErrModuleRefused = errors.New("module refused")
 
 // ModuleError says why an engine refuses a guest's code, with every shortfall
 // named.
@@ -229,6 +230,9 @@ type ModuleError struct {
 func (e *ModuleError) Error() string {
 	return join(e.Source, strings.Join(e.Problems, "; "))
 }
+
+// Is reports whether target is ErrModuleRefused.
+func (e *ModuleError) Is(target error) bool { return target == ErrModuleRefused }
 
 // Unwrap returns the cause.
 func (e *ModuleError) Unwrap() error { return e.Cause }

@@ -62,13 +62,16 @@ func Load(src core.Source, limits core.Limits, maxModule int64) (*Code, error) {
 	if limits.Memory < pageSize {
 		return nil, ModuleError(src, &core.LimitError{Limit: "limits.memory", Got: pageSize, Max: uint64(max(limits.Memory, 0)), Unit: "bytes"})
 	}
+	if limits.Stack < meter.StackSlice {
+		return nil, ModuleError(src, &core.LimitError{Limit: "limits.stack", Got: meter.StackSlice, Max: uint64(max(limits.Stack, 0)), Unit: "bytes"})
+	}
 	c := &Code{Module: m, Exports: make(map[string]bool), source: src, limits: limits, cost: cost}
 	for _, export := range m.Exports {
 		c.Exports[export.Name] = true
 	}
 	c.Traits = core.Traits{
 		Callback: c.Exports[abi.HandleCallback], Management: c.Exports[abi.Initialize],
-		Interruptible: true, CountsRunningTime: true,
+		Interruptible: true, CountsRunningTime: true, Enforces: core.AllLimits,
 	}
 	c.pages = uint32(min(limits.Memory/pageSize, maxPages))
 	declared := m.Memories[0]
