@@ -68,6 +68,9 @@ type Traits struct {
 	// time, by what the guest has run and waited as [Limits] says. Without it
 	// the host interrupts calls, by the time that has passed.
 	CountsRunningTime bool
+	// Enforces are the limits that the engine keeps for the component. A
+	// deployment that sets another one is refused.
+	Enforces LimitSet
 }
 
 // Environment is what an instance is given by its host.
@@ -246,7 +249,9 @@ func nameOf[T ~uint8](value T, names ...string) string {
 	return "invalid"
 }
 
-// Limits bound what one component may use. A zero field stands for its default.
+// Limits bound what one component may use. A zero field stands for its default;
+// [Limits.Check] knows the ranges. Those that not every engine can keep are in
+// [LimitSet].
 type Limits struct {
 	// Memory is the largest linear memory in bytes; 32 MiB by default. It is
 	// rounded down to whole pages of 64 KiB.

@@ -3,6 +3,7 @@ package core
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 )
 
@@ -56,12 +57,14 @@ type ComponentError struct {
 // Error returns the case's name and the text.
 func (e *ComponentError) Error() string { return join(e.Case.String(), e.Text) }
 
-// Is reports whether target is a ComponentError of the same case and, if target
-// has a text, of the same text.
-func (e *ComponentError) Is(target error) bool {
-	t, ok := target.(*ComponentError)
-	return ok && t.Case == e.Case && (t.Text == "" || t.Text == e.Text)
+// ContractError returns the error in the contract's words, for errors.Is.
+func (e *ComponentError) ContractError() (kind, name, text string) {
+	return "component-error", e.Case.String(), e.Text
 }
+
+// Is reports whether target, of this package or of package guest, is a
+// ComponentError of the same case and, if target has a text, of the same text.
+func (e *ComponentError) Is(target error) bool { return sameError(e, target) }
 
 // MessagingErrorCase is a case of the contract's messaging-error; the values
 // are its discriminants.
@@ -129,12 +132,14 @@ type MessagingError struct {
 // Error returns the case's name and the text.
 func (e *MessagingError) Error() string { return join(e.Case.String(), e.Text) }
 
-// Is reports whether target is a MessagingError of the same case and, if target
-// has a text, of the same text.
-func (e *MessagingError) Is(target error) bool {
-	t, ok := target.(*MessagingError)
-	return ok && t.Case == e.Case && (t.Text == "" || t.Text == e.Text)
+// ContractError returns the error in the contract's words, for errors.Is.
+func (e *MessagingError) ContractError() (kind, name, text string) {
+	return "messaging-error", e.Case.String(), e.Text
 }
+
+// Is reports whether target, of this package or of package guest, is a
+// MessagingError of the same case and, if target has a text, of the same text.
+func (e *MessagingError) Is(target error) bool { return sameError(e, target) }
 
 // AsMessagingError returns what a guest is told of err, which is not nil: err itself where it is
 // or wraps a MessagingError, and otherwise unavailable with err's text.
@@ -147,68 +152,6 @@ func AsMessagingError(err error) *MessagingError {
 		return e
 	}
 	return &MessagingError{CaseUnavailable, err.Error()}
-}
-
-// RequestErrorReason is why a request ended without a response. Its name is the
-// fixed word with which the error string of handle-callback starts.
-type RequestErrorReason uint8
-
-// The reasons.
-const (
-	ReasonTimeout        RequestErrorReason = iota // no response in time
-	ReasonFailed                                   // the receiver returned an error
-	ReasonTrapped                                  // the receiver trapped, was stopped or broke the ABI
-	ReasonTargetNotFound                           // the receiver was removed before it answered
-	ReasonUnavailable                              // host stopping, receiver failed for good, broker gone
-	numRequestErrorReasons
-)
-
-var requestErrorNames = [numRequestErrorReasons]string{"timeout", "failed", "trapped", "target-not-found", "unavailable"}
-
-// String returns the reason's fixed word.
-func (r RequestErrorReason) String() string {
-	if r >= numRequestErrorReasons {
-		return fmt.Sprintf("reason(%d)", uint8(r))
-	}
-	return requestErrorNames[r]
-}
-
-// The sentinels of [RequestError], for errors.Is.
-var (
-	ErrTimeout            = &RequestError{Reason: ReasonTimeout}
-	ErrRequestFailed      = &RequestError{Reason: ReasonFailed}
-	ErrRequestTrapped     = &RequestError{Reason: ReasonTrapped}
-	ErrTargetRemoved      = &RequestError{Reason: ReasonTargetNotFound}
-	ErrRequestUnavailable = &RequestError{Reason: ReasonUnavailable}
-)
-
-// RequestError is why a request that was taken ended without a response.
-type RequestError struct {
-	Reason RequestErrorReason
-	Text   string // details; empty where the fixed word says all
-}
-
-// Error returns the string that handle-callback is given: the fixed word, and
-// after ": " the details.
-func (e *RequestError) Error() string { return join(e.Reason.String(), e.Text) }
-
-// Is reports whether target is a RequestError of the same reason and, if target
-// has a text, of the same text.
-func (e *RequestError) Is(target error) bool {
-	t, ok := target.(*RequestError)
-	return ok && t.Reason == e.Reason && (t.Text == "" || t.Text == e.Text)
-}
-
-// ParseRequestError is the inverse of [RequestError.Error]. A text without a
-// fixed word becomes a failure with that text.
-func ParseRequestError(text string) *RequestError {
-	word, details, _ := strings.Cut(text, ": ")
-	for reason, name := range requestErrorNames {
-		if word == name {
-			return &RequestError{RequestErrorReason(reason), details}
-		}
-	}
-	return &RequestError{ReasonFailed, text}
 }
 
 // TrapKind is what ended an instance.
@@ -249,6 +192,9 @@ type TrapError struct {
 // Error returns the kind and the text.
 func (e *TrapError) Error() string { return "trapped: " + join(e.Kind.String(), e.Text) }
 
+// ErrLimitExceeded is what every [LimitError] is, for errors.Is.
+var ErrLimitExceeded = errors.New("limit exceeded")
+
 // LimitError says that a module declares, or a guest uses, more than it is
 // allowed.
 type LimitError struct {
@@ -263,24 +209,21 @@ func (e *LimitError) Error() string {
 	return fmt.Sprintf("%s: %s where %s are allowed", e.Limit, e.amount(e.Got), e.Allowed())
 }
 
+// Is reports whether target is ErrLimitExceeded.
+func (e *LimitError) Is(target error) bool { return target == ErrLimitExceeded }
+
 // Allowed returns the most that is allowed, with its unit.
 func (e *LimitError) Allowed() string { return e.amount(e.Max) }
 
-// amount writes bytes as the configuration file does.
 func (e *LimitError) amount(n uint64) string {
-	if e.Unit != "bytes" {
-		return strings.TrimRight(fmt.Sprintf("%d %s", n, e.Unit), " ")
+	if e.Unit == "bytes" && n <= math.MaxInt64 {
+		return bytesText(int64(n))
 	}
-	for _, unit := range []struct {
-		name string
-		size uint64
-	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
-		if n >= unit.size && n%unit.size == 0 {
-			return fmt.Sprintf("%d %s", n/unit.size, unit.name)
-		}
-	}
-	return fmt.Sprintf("%d bytes", n)
+	return strings.TrimRight(fmt.Sprintf("%d %s", n, e.Unit), " ")
 }
+
+// ErrModuleRefused is what every [ModuleError] is, for errors.Is.
+var ErrModuleRefused = errors.New("module refused")
 
 // ModuleError says why an engine refuses a guest's code, with every shortfall
 // named.
@@ -295,8 +238,28 @@ func (e *ModuleError) Error() string {
 	return join(e.Source, strings.Join(e.Problems, "; "))
 }
 
+// Is reports whether target is ErrModuleRefused.
+func (e *ModuleError) Is(target error) bool { return target == ErrModuleRefused }
+
 // Unwrap returns the cause.
 func (e *ModuleError) Unwrap() error { return e.Cause }
+
+// contractError is an error of the contract, of this package or of package guest.
+type contractError interface {
+	ContractError() (kind, name, text string)
+}
+
+// sameError reports whether target is the contract's error e or, without a text, its
+// case.
+func sameError(e contractError, target error) bool {
+	t, ok := target.(contractError)
+	if !ok {
+		return false
+	}
+	kind, name, text := e.ContractError()
+	targetKind, targetName, targetText := t.ContractError()
+	return kind == targetKind && name == targetName && (targetText == "" || targetText == text)
+}
 
 // join puts ": " between two texts, unless one of them is empty.
 func join(a, b string) string {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/airhost/airhost/core"
@@ -123,7 +124,7 @@ func TestErrorsAreComparedByCaseAndText(t *testing.T) {
 		{&core.RequestError{Reason: core.ReasonFailed, Text: "x"}, &core.RequestError{Reason: core.ReasonFailed, Text: "y"}},
 		{core.ErrQueueFull, &core.MessagingError{Case: core.CaseQueueFull, Text: "a/b"}},
 		{core.ErrFailed, core.ErrRequestFailed},
-		{core.ErrRequestFailed, core.ErrFailed},
+		{core.ErrRequestFailed, core.ErrUnavailable},
 		{core.ErrUnavailable, core.ErrComponentUnavailable},
 		{core.ErrUnavailable, core.ErrClosed},
 	}
@@ -183,5 +184,50 @@ func TestModuleError(t *testing.T) {
 	module.Source = ""
 	if got, want := module.Error(), "there is no memory; there is no cabi_realloc"; got != want {
 		t.Errorf("without a source: got %q, want %q", got, want)
+	}
+}
+
+// TestOutcomesKeepTheirCause: how a request has ended tells the receiver's own error,
+// through text alone, and none of it can be taken for another.
+func TestOutcomesKeepTheirCause(t *testing.T) {
+	sentinels := []error{
+		core.ErrInvalidMessage, core.ErrComponentUnavailable, core.ErrFailed,
+		core.ErrRequestUnavailable, core.ErrTargetRemoved, core.ErrUnavailable, core.ErrTargetNotFound,
+	}
+	for c := core.CaseInvalidMessage; c.Valid(); c++ {
+		for _, text := range []string{"", "no number", "invalid-message", "invalid-message: x", "unavailable: host stopping", "failed: again", "timeout", ": "} {
+			answer := &core.ComponentError{Case: c, Text: text}
+			outcome := core.ParseRequestError(core.Answered(answer).Error())
+			var got *core.ComponentError
+			if !errors.As(outcome, &got) || *got != *answer || !errors.Is(outcome, core.ErrRequestFailed) {
+				t.Errorf("%q: got %q, which is %v", answer, outcome, got)
+			}
+			for i, sentinel := range sentinels {
+				if is := errors.Is(outcome, sentinel); is != (i == int(c)) {
+					t.Errorf("%q is %v: got %t", outcome, sentinel, is)
+				}
+			}
+		}
+	}
+	trapped := &core.RequestError{Reason: core.ReasonTrapped, Text: "stack: it used up its stack"}
+	var trap *core.TrapError
+	if !errors.As(trapped, &trap) || trap.Kind != core.TrapStack || trap.Text != "it used up its stack" {
+		t.Errorf("%q: got %v, want a TrapError", trapped, trap)
+	}
+}
+
+// TestUndelivered: a request that was refused after it had been taken says why, like
+// one that was not taken, but is no MessagingError.
+func TestUndelivered(t *testing.T) {
+	for _, c := range core.MessagingErrorCases() {
+		refusal := &core.MessagingError{Case: c, Text: "a/b"}
+		outcome := core.ParseRequestError(core.Undelivered(refusal).Error())
+		if !errors.Is(outcome, refusal) || !strings.HasSuffix(outcome.Error(), refusal.Error()) || errors.As(outcome, new(*core.MessagingError)) {
+			t.Errorf("%q became %q", refusal, outcome)
+		}
+		notFound := c == core.CaseTargetNotFound
+		if errors.Is(outcome, core.ErrTargetRemoved) != notFound || errors.Is(outcome, core.ErrRequestUnavailable) == notFound {
+			t.Errorf("%q became %q", refusal, outcome)
+		}
 	}
 }

@@ -88,6 +88,6 @@ type Origin interface {
 
 	// Undelivered takes over a message that a broker had taken and could not
 	// deliver. A fire-and-forget message becomes a dead letter; a request ends
-	// with unavailable.
+	// as [Undelivered] says, with unavailable where reason is no MessagingError.
 	Undelivered(m *Message, reason error)
 }

@@ -21,6 +21,13 @@ func (c ComponentErrorCase) String() string {
 	return nameOf(c, "invalid-message", "unavailable", "failed")
 }
 
+// The sentinels of [ComponentError], for errors.Is.
+var (
+	ErrInvalidMessage       = &ComponentError{Case: CaseInvalidMessage}
+	ErrComponentUnavailable = &ComponentError{Case: CaseComponentUnavailable}
+	ErrFailed               = &ComponentError{Case: CaseFailed}
+)
+
 // ComponentError is why a component could not do what it was called for. Who
 // sent the request is told the case and the text.
 type ComponentError struct {
@@ -49,20 +56,23 @@ func Failed(format string, args ...any) error {
 // Error returns the case's name and the text.
 func (e *ComponentError) Error() string { return join(e.Case.String(), e.Text) }
 
-// Is reports whether target is a ComponentError of the same case and, if target
-// has a text, of the same text.
-func (e *ComponentError) Is(target error) bool {
-	t, ok := target.(*ComponentError)
-	return ok && t.Case == e.Case && (t.Text == "" || t.Text == e.Text)
+// ContractError returns the error in the contract's words, for errors.Is.
+func (e *ComponentError) ContractError() (kind, name, text string) {
+	return "component-error", e.Case.String(), e.Text
 }
+
+// Is reports whether target, of this package or of package core, is a
+// ComponentError of the same case and, if target has a text, of the same text.
+func (e *ComponentError) Is(target error) bool { return sameError(e, target) }
 
 // AsComponentError returns what the host is told of an error that a component
 // returned: the ComponentError that err is or wraps, and otherwise failed with
-// err's text. Bytes that are not UTF-8 are replaced, a case that the contract
-// does not have counts as failed. Engines for components in Go use it.
+// err's text, so for the [RequestError] of another component's. Bytes that are not
+// UTF-8 are replaced, a case that the contract does not have counts as failed.
+// Engines for components in Go use it.
 func AsComponentError(err error) *ComponentError {
 	var e *ComponentError
-	if !errors.As(err, &e) {
+	if errors.As(err, new(*RequestError)) || !errors.As(err, &e) {
 		return &ComponentError{CaseFailed, validText(err.Error())}
 	}
 	return &ComponentError{min(e.Case, CaseFailed), validText(e.Text)}
@@ -109,12 +119,14 @@ type MessagingError struct {
 // Error returns the case's name and the text.
 func (e *MessagingError) Error() string { return join(e.Case.String(), e.Text) }
 
-// Is reports whether target is a MessagingError of the same case and, if target
-// has a text, of the same text.
-func (e *MessagingError) Is(target error) bool {
-	t, ok := target.(*MessagingError)
-	return ok && t.Case == e.Case && (t.Text == "" || t.Text == e.Text)
+// ContractError returns the error in the contract's words, for errors.Is.
+func (e *MessagingError) ContractError() (kind, name, text string) {
+	return "messaging-error", e.Case.String(), e.Text
 }
+
+// Is reports whether target, of this package or of package core, is a
+// MessagingError of the same case and, if target has a text, of the same text.
+func (e *MessagingError) Is(target error) bool { return sameError(e, target) }
 
 // RequestErrorReason is why a request ended without a response.
 type RequestErrorReason uint8
@@ -165,11 +177,77 @@ func ParseRequestError(text string) *RequestError {
 // Error returns the fixed word and the details.
 func (e *RequestError) Error() string { return join(e.Reason.String(), e.Text) }
 
-// Is reports whether target is a RequestError of the same reason and, if target
-// has a text, of the same text.
+// ContractError returns the error in the contract's words, for errors.Is.
+func (e *RequestError) ContractError() (kind, name, text string) {
+	return "request-error", e.Reason.String(), e.Text
+}
+
+// Is reports whether target, of this package or of package core, is a
+// RequestError of the same reason and, if target has a text, of the same text; or the
+// MessagingError with which the request was refused after the host had taken it.
 func (e *RequestError) Is(target error) bool {
-	t, ok := target.(*RequestError)
-	return ok && t.Reason == e.Reason && (t.Text == "" || t.Text == e.Text)
+	if sameError(e, target) {
+		return true
+	}
+	refusal := e.refusal()
+	return refusal != nil && sameError(refusal, target)
+}
+
+func (e *RequestError) refusal() *MessagingError {
+	switch e.Reason {
+	case ReasonTargetNotFound:
+		return &MessagingError{CaseTargetNotFound, e.Text}
+	case ReasonUnavailable:
+		word, details, _ := strings.Cut(e.Text, ": ")
+		if c, ok := named[MessagingErrorCase](word); ok {
+			return &MessagingError{c, details}
+		}
+		return &MessagingError{CaseUnavailable, e.Text}
+	}
+	return nil
+}
+
+// Unwrap returns the target's own [ComponentError] where the request failed by it,
+// and otherwise nil.
+func (e *RequestError) Unwrap() error {
+	if e.Reason != ReasonFailed {
+		return nil
+	}
+	word, details, _ := strings.Cut(e.Text, ": ")
+	if c, ok := named[ComponentErrorCase](word); ok {
+		return &ComponentError{c, details}
+	}
+	return &ComponentError{CaseFailed, e.Text}
+}
+
+// named returns the case with a name of the contract.
+func named[Case interface {
+	~uint8
+	String() string
+}](name string) (c Case, ok bool) {
+	for ; c.String() != unknownName; c++ {
+		if c.String() == name {
+			return c, true
+		}
+	}
+	return 0, false
+}
+
+// contractError is an error of the contract, of this package or of package core.
+type contractError interface {
+	ContractError() (kind, name, text string)
+}
+
+// sameError reports whether target is the contract's error e or, without a text, its
+// case.
+func sameError(e contractError, target error) bool {
+	t, ok := target.(contractError)
+	if !ok {
+		return false
+	}
+	kind, name, text := e.ContractError()
+	targetKind, targetName, targetText := t.ContractError()
+	return kind == targetKind && name == targetName && (targetText == "" || targetText == text)
 }
 
 // join puts ": " between two texts, unless one of them is empty.

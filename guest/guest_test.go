@@ -115,3 +115,18 @@ func TestLogf(t *testing.T) {
 		t.Errorf("log %q", got)
 	}
 }
+
+// TestFailureIsNotTheComponentsOwn: a component that returns the error of another's is
+// not taken for the other one.
+func TestFailureIsNotTheComponentsOwn(t *testing.T) {
+	failure := guest.ParseRequestError("failed: invalid-message: no number")
+	if !errors.Is(failure, guest.ErrInvalidMessage) || errors.Is(failure, guest.ErrFailed) {
+		t.Errorf("%v is not the invalid-message of the target", failure)
+	}
+	if got := guest.AsComponentError(failure); *got != (guest.ComponentError{Case: guest.CaseFailed, Text: failure.Error()}) {
+		t.Errorf("got %v, want failed with the whole text", got)
+	}
+	if failure := guest.ParseRequestError("unavailable: queue-full: a/b"); !errors.Is(failure, guest.ErrQueueFull) || errors.Is(failure, guest.ErrComponentUnavailable) {
+		t.Errorf("%v is not a refusal of the target's mailbox", failure)
+	}
+}

@@ -58,11 +58,14 @@ func (l LogLevel) String() string {
 	return nameOf(l, "trace", "debug", "info", "warn", "error")
 }
 
+// unknownName is the name of what the contract does not have.
+const unknownName = "invalid"
+
 func nameOf[T ~uint8](value T, names ...string) string {
 	if int(value) < len(names) {
 		return names[value]
 	}
-	return "invalid"
+	return unknownName
 }
 
 // TimeoutMillis returns a timeout as the contract counts it: in milliseconds,

@@ -329,3 +329,28 @@ func TestInterruptionNamesTheLimit(t *testing.T) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
+
+// TestSameErrorsAsCore: errors.Is takes an error of package guest for the one of core
+// with the same case, and no other.
+func TestSameErrorsAsCore(t *testing.T) {
+	pairs := [][2]error{
+		{guest.ErrInvalidMessage, core.ErrInvalidMessage}, {guest.ErrComponentUnavailable, core.ErrComponentUnavailable}, {guest.ErrFailed, core.ErrFailed},
+		{guest.ErrCapabilityDenied, core.ErrCapabilityDenied}, {guest.ErrQuotaExceeded, core.ErrQuotaExceeded},
+		{guest.ErrTargetNotFound, core.ErrTargetNotFound}, {guest.ErrQueueFull, core.ErrQueueFull},
+		{guest.ErrInvalidArgument, core.ErrInvalidArgument}, {guest.ErrRequestNotFound, core.ErrRequestNotFound}, {guest.ErrUnavailable, core.ErrUnavailable},
+		{guest.ErrTimeout, core.ErrTimeout}, {guest.ErrRequestFailed, core.ErrRequestFailed}, {guest.ErrRequestTrapped, core.ErrRequestTrapped},
+		{guest.ErrTargetRemoved, core.ErrTargetRemoved}, {guest.ErrRequestUnavailable, core.ErrRequestUnavailable},
+	}
+	for i, one := range pairs {
+		for j, other := range pairs {
+			same := errors.Is(one[1], other[1])
+			if errors.Is(one[0], other[1]) != same || errors.Is(one[1], other[0]) != same || errors.Is(one[0], other[0]) != same || i == j && !same {
+				t.Errorf("%T %v and %T %v: want %t in both directions", one[0], one[0], other[1], other[1], same)
+			}
+		}
+	}
+	err := fmt.Errorf("order 7: %w", guest.InvalidMessage("no number"))
+	if !errors.Is(err, &core.ComponentError{Case: core.CaseInvalidMessage, Text: "no number"}) || errors.Is(err, &core.ComponentError{Case: core.CaseInvalidMessage, Text: "x"}) {
+		t.Errorf("%v is not compared by its text", err)
+	}
+}

@@ -72,8 +72,8 @@ func TestRefusals(t *testing.T) {
 			return errs
 		})
 		_, err := h.Request(within(t), echoID, nil)
-		if !errors.Is(err, core.ErrRequestUnavailable) || !strings.Contains(err.Error(), want.Error()) {
-			t.Errorf("got %v, want unavailable for %v", err, want)
+		if !errors.Is(err, want) || !strings.Contains(err.Error(), want.Error()) || strings.Count(err.Error(), want.Case.String()) != 1 {
+			t.Errorf("got %v, want %v", err, want)
 		}
 	}
 }

@@ -207,13 +207,16 @@ func (b *Broker) Detach(id core.ComponentID) {
 }
 
 // Route implements [core.Broker]. Who has the target is known to the process
-// alone, so that there is a route to every id; whose target nobody has is
-// undelivered.
+// alone, so that there is a route to every id but the zero one; whose target nobody
+// has is undelivered.
 func (b *Broker) Route(target core.ComponentID) (core.Receiver, error) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	if err := b.check(); err != nil {
 		return nil, err
+	}
+	if target.IsZero() {
+		return nil, &core.MessagingError{Case: core.CaseTargetNotFound}
 	}
 	return route{b}, nil
 }
@@ -301,7 +304,7 @@ func (o *origin) Undelivered(m *core.Message, reason error) {
 		m.Release() // to be noted where it is undeliverable, which is not there
 		return
 	}
-	m.Fail(&core.RequestError{Reason: core.ReasonUnavailable, Text: reason.Error()})
+	m.Fail(core.Undelivered(core.AsMessagingError(reason)))
 	o.Respond(m)
 }
 

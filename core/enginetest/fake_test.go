@@ -85,7 +85,19 @@ type fakeComponent struct {
 
 func (c *fakeComponent) Traits() core.Traits {
 	all := !c.responder || c.engine.has("responder has everything")
-	return core.Traits{Callback: all, Management: all && !c.engine.has("no management trait"), Interruptible: true}
+	return core.Traits{
+		Callback: all, Management: all && !c.engine.has("no management trait"), Interruptible: true, Enforces: c.engine.claims(),
+	}
+}
+
+// claims is a limit that the engine does not keep, of a flaw.
+func (e *fake) claims() core.LimitSet {
+	for limit := core.LimitSet(1); limit <= core.AllLimits; limit <<= 1 {
+		if e.has("claims " + limit.String()) {
+			return limit
+		}
+	}
+	return 0
 }
 
 func (c *fakeComponent) Instantiate(_ context.Context, env core.Environment) (core.Instance, error) {

@@ -104,6 +104,13 @@ var flaws = map[string][]string{
 	"interrupt-running":   {"interruption does nothing"},
 	"interrupt-service":   {"interrupted services succeed"},
 	"interrupt-any-time":  {"interrupted instances cannot be closed"},
+
+	"enforces-memory":            {"claims limits.memory"},
+	"enforces-table-elements":    {"claims limits.table_elements"},
+	"enforces-stack":             {"claims limits.stack"},
+	"enforces-handler-wall-time": {"claims limits.handler_wall_time"},
+	"enforces-fuel":              {"claims limits.fuel"},
+	"enforces-nesting":           {"claims limits.nesting"},
 }
 
 func TestSuiteAcceptsWhatKeepsItsPromises(t *testing.T) { Run(t, fakeHarness("")) }

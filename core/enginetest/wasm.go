@@ -21,6 +21,7 @@ func RunWasm(t *testing.T, h Harness) {
 }
 
 var wasmPromises = []promise{
+	{"enforces", "an engine for WebAssembly keeps each limit", testEnforces},
 	{"refused-modules", "what is no core module, or damaged, is a ModuleError", testRefusedModules},
 	{"declared-sizes", "a module that declares more than its limits is a LimitError", testDeclaredSizes},
 	{"memory-limit", "memory grows up to its limit", testMemoryLimit},
@@ -35,6 +36,10 @@ var wasmPromises = []promise{
 	{"handler-time", "a guest that runs without end is ended by its handler time, without its host", testHandlerTime},
 	{"start-time", "a guest that does not end while it starts is ended by its start time, without its host", testStartTime},
 	{"collect", "a guest that does not end holds up no garbage collection", testCollect},
+}
+
+func testEnforces(t *trial) {
+	want(t, "what it keeps", t.component("actor", t.Actor, core.Limits{}).Traits().Enforces, core.LimitSet(core.AllLimits))
 }
 
 func testRefusedModules(t *trial) {

@@ -33,6 +33,14 @@ type flawedComponent struct {
 	flaw string
 }
 
+func (c *flawedComponent) Traits() core.Traits {
+	traits := c.Component.Traits()
+	if c.flaw == "claims nothing" {
+		traits.Enforces = 0
+	}
+	return traits
+}
+
 func (c *flawedComponent) Instantiate(ctx context.Context, env core.Environment) (core.Instance, error) {
 	env.Host = &flawedServices{env.Host, c.flaw}
 	in, err := c.Component.Instantiate(ctx, env)
@@ -93,6 +101,7 @@ func (in *flawedInstance) Health() (core.HealthStatus, error) {
 
 // wasmFlaws are, for each promise of RunWasm, what breaks it.
 var wasmFlaws = map[string]string{
+	"enforces":          "claims nothing",
 	"refused-modules":   "vague errors",
 	"declared-sizes":    "no limits",
 	"memory-limit":      "no limits",
@@ -134,17 +143,36 @@ var wasmFlaws = map[string]string{
 	"bulk":              "traps have the wrong kind",
 }
 
+// wasmHarness is of an engine with a flaw.
+func wasmHarness(flaw string) Harness {
+	return Harness{
+		Actor: ActorWasm(), Responder: ResponderWasm(),
+		New: func() (core.Engine, error) {
+			engine, err := wazero.New(wazero.Config{})
+			return &flawedWasm{engine, flaw}, err
+		},
+	}
+}
+
+// TestClaimsAreTried: what an engine for WebAssembly says to keep is tried with the
+// suite that every engine runs.
+func TestClaimsAreTried(t *testing.T) {
+	for _, p := range limitPromises {
+		if failures := failuresOf(p, wasmHarness(""), 10*time.Second); len(failures) > 0 {
+			t.Errorf("%s: a sound engine fails: %q", p.name, failures)
+		}
+		if p.name == "enforces-memory" || p.name == "enforces-table-elements" {
+			if len(failuresOf(p, wasmHarness("no limits"), 10*time.Second)) == 0 {
+				t.Errorf("%s: an engine that keeps no limits passes", p.name)
+			}
+		}
+	}
+}
+
 func TestWasmSuiteSeesEachBrokenPromise(t *testing.T) {
 	for _, p := range slices.Concat(wasmPromises, wasiPromises, wordsPromises, hostilePromises) {
 		flaw := wasmFlaws[p.name]
-		h := Harness{
-			Actor: ActorWasm(), Responder: ResponderWasm(),
-			New: func() (core.Engine, error) {
-				engine, err := wazero.New(wazero.Config{})
-				return &flawedWasm{engine, flaw}, err
-			},
-		}
-		if flaw == "" || len(failuresOf(p, h, 10*time.Second)) == 0 {
+		if flaw == "" || len(failuresOf(p, wasmHarness(flaw), 10*time.Second)) == 0 {
 			t.Errorf("%s: an engine with the flaw %q passes", p.name, flaw)
 		}
 	}

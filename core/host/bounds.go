@@ -32,6 +32,8 @@ func boundError(err error) error {
 			Details: core.CutText(e.Details, core.MaxDetails), Stderr: core.CutText(e.Stderr, core.MaxStderr)}
 	case *core.ModuleError:
 		return boundModuleError(e)
+	case *core.LimitError:
+		return &core.LimitError{Limit: core.CutText(e.Limit, core.MaxErrorText/4), Got: e.Got, Max: e.Max, Unit: core.CutText(e.Unit, core.MaxErrorText/4)}
 	}
 	short := &shortened{text: boundText(err)}
 	wrapped := unwrap(err)
@@ -168,13 +170,8 @@ func endingOf(err error) error {
 // requestError is how a requester is told of a handle-message that has failed: by
 // the guest's answer, or by the end of its instance.
 func requestError(answer *core.ComponentError, trap error) *core.RequestError {
-	switch {
-	case trap != nil:
+	if trap != nil {
 		return trap.(*ending).outcome
-	case answer.Case == core.CaseFailed:
-		return &core.RequestError{Reason: core.ReasonFailed, Text: answer.Text}
-	case answer.Case == core.CaseComponentUnavailable:
-		return &core.RequestError{Reason: core.ReasonUnavailable, Text: answer.Text}
 	}
-	return &core.RequestError{Reason: core.ReasonFailed, Text: answer.Error()}
+	return core.Answered(answer)
 }

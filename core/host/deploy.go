@@ -17,6 +17,16 @@ import (
 // ends. What the guest sends while it
 // is initialized goes out; it cannot be messaged before that has ended. When
 // Deploy fails nothing is left of the component.
+//
+// Its errors, for errors.Is: [ErrNotRunning] before Start and after Stop;
+// [ErrInvalidDeployment], with core.ErrOutOfRange or core.ErrInvalidID where that is
+// why; [ErrAlreadyDeployed]; [ErrUnknownEngine]; core.ErrModuleRefused, a
+// [core.ModuleError] that names the problems, with core.ErrLimitExceeded where the
+// code, or the engine, has no place for a limit; [ErrLimitNotEnforced] where the
+// Deployment sets a limit that the engine does not keep ([core.Traits] Enforces). A
+// guest that fails to start is a [core.TrapError], one that refuses in initialize a
+// [core.ComponentError]. Then there are ctx's error, core.ErrClosed of an engine
+// that is closed, and the broker's.
 func (h *Host) Deploy(ctx context.Context, d Deployment) error {
 	if err := d.normalize(); err != nil {
 		return err
@@ -67,7 +77,7 @@ func (h *Host) admit(c *component) error {
 		return ErrNotRunning
 	}
 	if h.components[c.id] != nil {
-		return errors.New("there is a component of this id already; undeploy it first")
+		return fmt.Errorf("%w; undeploy it first", ErrAlreadyDeployed)
 	}
 	h.serial++
 	c.serial = h.serial
@@ -81,7 +91,7 @@ func (h *Host) admit(c *component) error {
 func (h *Host) bringUp(ctx context.Context, c *component) error {
 	engine := h.engines[c.plan.Engine]
 	if engine == nil {
-		return fmt.Errorf("there is no engine %q, this host has: %s", c.plan.Engine, strings.Join(h.Engines(), ", "))
+		return fmt.Errorf("%w %q, this host has: %s", ErrUnknownEngine, c.plan.Engine, strings.Join(h.Engines(), ", "))
 	}
 	compiled, err := engine.Compile(ctx, c.plan.Source, c.limits)
 	if err != nil {
@@ -91,6 +101,9 @@ func (h *Host) bringUp(ctx context.Context, c *component) error {
 	c.mu.Lock()
 	c.compiled, c.traits = compiled, traits
 	c.mu.Unlock()
+	if err = c.plan.enforced(traits); err != nil {
+		return err
+	}
 	if err = h.places.enter(ctx, c); err != nil {
 		return err
 	}

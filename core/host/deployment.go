@@ -1,6 +1,8 @@
 package host
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"time"
 
@@ -20,6 +22,8 @@ type Deployment struct {
 	Restart      Restart
 	// HealthInterval is how often the guest's health is asked for; 0 is never.
 	HealthInterval time.Duration
+
+	given core.LimitSet // that were set, and are no defaults
 }
 
 // Capabilities are the targets that a component may message. The zero value
@@ -54,41 +58,69 @@ const (
 	RestartTemporary = core.RestartTemporary
 )
 
+// The errors that [Host.Deploy] documents.
+var (
+	ErrInvalidDeployment = errors.New("invalid deployment")
+	ErrUnknownEngine     = errors.New("unknown engine")
+	ErrLimitNotEnforced  = errors.New("limit not enforced")
+	ErrAlreadyDeployed   = errors.New("there is a component of this id already")
+)
+
 // normalize checks d and sets what it leaves open.
-func (d *Deployment) normalize() error {
-	switch {
-	case d.ID.IsZero():
-		return fmt.Errorf("deployment: %w: the id is empty", core.ErrInvalidID)
-	case d.ID.Namespace() == core.HostNamespace:
-		return fmt.Errorf("deployment: %w: %s: the namespace %s is the host's own", core.ErrInvalidID, d.ID, core.HostNamespace)
+func (d *Deployment) normalize() (err error) {
+	if err = d.checkID(); err == nil {
+		err = cmp.Or(d.Limits.Check(), d.Quota.check(), core.CheckTime("health_interval", d.HealthInterval, time.Millisecond, 24*time.Hour))
 	}
-	for name, value := range map[string]int64{
-		"limits.memory": d.Limits.Memory, "limits.stack": d.Limits.Stack, "limits.handler_time": int64(d.Limits.HandlerTime),
-		"limits.handler_wall_time": int64(d.Limits.HandlerWallTime), "limits.start_time": int64(d.Limits.StartTime),
-		"limits.mailbox": int64(d.Limits.Mailbox), "limits.mailbox_bytes": d.Limits.MailboxBytes, "quota.message_size": int64(d.Limits.MessageSize),
-		"quota.messages_per_second": int64(d.Quota.MessagesPerSecond), "quota.burst": int64(d.Quota.Burst),
-		"quota.pending_requests": int64(d.Quota.PendingRequests),
-		"logs.lines_per_second":  int64(d.Limits.LogLines), "logs.bytes_per_second": d.Limits.LogBytes,
-	} {
-		if value < 0 {
-			return fmt.Errorf("deployment of %s: %s is %d, want 0 (for the default) or more", d.ID, name, value)
-		}
+	if err == nil {
+		d.given, d.Limits = d.Limits.Given(), d.Limits.WithDefaults()
+		d.Quota.setDefaults()
+		err = d.checkLimits()
 	}
-	d.Limits = d.Limits.WithDefaults()
-	if d.Limits.HandlerWallTime < d.Limits.HandlerTime {
-		return fmt.Errorf("deployment of %s: limits.handler_wall_time is %v, want at least limits.handler_time, %v",
-			d.ID, d.Limits.HandlerWallTime, d.Limits.HandlerTime)
+	if err == nil {
+		d.Restart, err = d.Restart.WithDefaults()
 	}
-	if size := int64(d.Limits.MessageSize); size > d.Limits.MailboxBytes-core.MessageOverhead {
-		return fmt.Errorf("deployment of %s: limits.mailbox_bytes is %d, want room for a message of quota.message_size: at least %d and %d",
-			d.ID, d.Limits.MailboxBytes, size, core.MessageOverhead)
-	}
-	d.Quota.setDefaults()
-	var err error
-	if d.Restart, err = d.Restart.WithDefaults(); err != nil {
-		return fmt.Errorf("deployment of %s: %w", d.ID, err)
+	if err != nil {
+		return fmt.Errorf("%w of %q: %w", ErrInvalidDeployment, d.ID, err)
 	}
 	return nil
+}
+
+func (d *Deployment) checkID() error {
+	switch {
+	case d.ID.IsZero():
+		return fmt.Errorf("%w: the id is empty", core.ErrInvalidID)
+	case d.ID.Namespace() == core.HostNamespace:
+		return fmt.Errorf("%w: the namespace %s is the host's own", core.ErrInvalidID, core.HostNamespace)
+	}
+	return nil
+}
+
+// checkLimits checks what is in range by itself, with the defaults set.
+func (d *Deployment) checkLimits() error {
+	if d.Limits.HandlerWallTime < d.Limits.HandlerTime {
+		return fmt.Errorf("limits.handler_wall_time is %v, want at least limits.handler_time, %v", d.Limits.HandlerWallTime, d.Limits.HandlerTime)
+	}
+	if size := int64(d.Limits.MessageSize); size > d.Limits.MailboxBytes-core.MessageOverhead {
+		return fmt.Errorf("limits.mailbox_bytes is %d, want room for a message of quota.message_size: at least %d and %d",
+			d.Limits.MailboxBytes, size, core.MessageOverhead)
+	}
+	return nil
+}
+
+// enforced checks that the engine keeps the limits that were asked for.
+func (d *Deployment) enforced(traits core.Traits) error {
+	if lacks := d.given &^ traits.Enforces; lacks != 0 {
+		return fmt.Errorf("%w: the engine %s cannot keep %s: leave that out, or choose an engine that can", ErrLimitNotEnforced, d.Engine, lacks)
+	}
+	return nil
+}
+
+func (q *Quota) check() error {
+	return cmp.Or(
+		core.CheckCount("quota.messages_per_second", int64(q.MessagesPerSecond), 1, 1e9),
+		core.CheckCount("quota.burst", int64(q.Burst), 1, 1e9),
+		core.CheckCount("quota.pending_requests", int64(q.PendingRequests), 1, 1e6),
+	)
 }
 
 func (q *Quota) setDefaults() {

@@ -45,7 +45,7 @@ func (c *component) RequestGranted(request []byte, timeoutMillis uint64) {
 		return
 	}
 	if err := r.local.deliver(m, c.worker, true); err != nil {
-		c.host.undeliverable(m, outcomeOf(core.AsMessagingError(err)))
+		c.host.undeliverable(m, core.Undelivered(core.AsMessagingError(err)))
 	}
 }
 

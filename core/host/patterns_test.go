@@ -111,7 +111,7 @@ func TestFailedRequests(t *testing.T) {
 		{"failed", guest.Failed("out of stock"), false, "failed: out of stock"},
 		{"any error", errors.New("disk full"), false, "failed: disk full"},
 		{"invalid message", guest.InvalidMessage("no number"), false, "failed: invalid-message: no number"},
-		{"unavailable", guest.Unavailable("warming up"), false, "unavailable: warming up"},
+		{"unavailable", guest.Unavailable("warming up"), false, "failed: unavailable: warming up"},
 		{"trapped", nil, true, "trapped: "},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -131,6 +131,56 @@ func TestFailedRequests(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAnswersKeepTheirType: a Go program and another component are told a component's
+// own error as what it is, which no error of the host can be taken for.
+func TestAnswersKeepTheirType(t *testing.T) {
+	hosts := []error{core.ErrUnavailable, core.ErrRequestUnavailable, core.ErrTargetNotFound, core.ErrTargetRemoved}
+	for _, answer := range []error{
+		guest.InvalidMessage("no number"), guest.Unavailable("warming up"), guest.Failed("disk full"), guest.Failed("unavailable: host stopping"),
+	} {
+		everyPart(t, func(t *testing.T, p parts) {
+			h := p.start(t, host.Config{})
+			outcomes := make(chan error, 1)
+			h.deploy("a/asker", behaviour{
+				message: func(g guest.Host, _ string, message []byte) ([]byte, error) {
+					_, err := g.Request("a/target", message, 0)
+					return nil, err
+				},
+				callback: func(_ guest.Host, _ guest.RequestID, _ []byte, err error) error { outcomes <- err; return nil },
+			})
+			h.deploy("a/target", responder(func([]byte) ([]byte, error) { return nil, answer }))
+			_, direct := h.request("a/target", "")
+			h.do("a/asker")
+			asked := receive(t, "callback", outcomes)
+			var told *core.ComponentError
+			if !errors.As(direct, &told) || !errors.As(asked, new(*guest.ComponentError)) {
+				t.Fatalf("got %v and %v, want component-errors", direct, asked)
+			}
+			for _, err := range []error{direct, asked} {
+				isError(t, "outcome", err, answer)
+				isError(t, "outcome", err, core.ErrRequestFailed)
+				for _, other := range hosts {
+					if errors.Is(err, other) {
+						t.Errorf("%v is %v", err, other)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestUnknownTarget is the same error with every part.
+func TestUnknownTarget(t *testing.T) {
+	everyPart(t, func(t *testing.T, p parts) {
+		h := p.start(t, host.Config{})
+		for _, target := range []core.ComponentID{id("a/nobody"), {}} {
+			_, err := h.Request(t.Context(), target, nil)
+			isError(t, "request", err, core.ErrTargetNotFound)
+			isError(t, "message", h.Send(target, nil), core.ErrTargetNotFound)
+		}
+	})
 }
 
 func TestTimeout(t *testing.T) {

@@ -269,7 +269,7 @@ func (h *Host) respond(m *core.Message, w *worker) {
 
 // Undelivered implements [core.Origin].
 func (h *Host) Undelivered(m *core.Message, reason error) {
-	h.undeliverable(m, &core.RequestError{Reason: core.ReasonUnavailable, Text: boundText(reason)})
+	h.undeliverable(m, core.Undelivered(refusalOf(reason)))
 }
 
 // undeliverable ends a message that was taken and cannot be handled.

@@ -178,7 +178,7 @@ func (c *component) close(refusal *core.MessagingError) {
 			e.message.Release()
 			continue
 		}
-		c.host.undeliverable(e.message, outcomeOf(refusal))
+		c.host.undeliverable(e.message, core.Undelivered(refusal))
 	}
 	c.forgetRequests()
 }
@@ -190,15 +190,6 @@ func (c *component) forgetRequests() {
 		c.host.givenUp.Add(1)
 	}
 	c.out.reserved = nil
-}
-
-// outcomeOf is how a request ends that had been taken before its target began to
-// refuse.
-func outcomeOf(refusal *core.MessagingError) *core.RequestError {
-	if refusal.Case == core.CaseTargetNotFound {
-		return &core.RequestError{Reason: core.ReasonTargetNotFound, Text: refusal.Text}
-	}
-	return &core.RequestError{Reason: core.ReasonUnavailable, Text: refusal.Text}
 }
 
 // checkHealth asks the guest for its health, with c.mu held; the owner calls it.

@@ -60,7 +60,7 @@ func load(src core.Source, binary []byte, limits core.Limits) (*Code, error) {
 	}
 	c.Traits = core.Traits{
 		Callback: c.Exports[abi.HandleCallback], Management: c.Exports[abi.Initialize],
-		Interruptible: true, CountsRunningTime: true,
+		Interruptible: true, CountsRunningTime: true, Enforces: core.AllLimits,
 	}
 	declared := m.Memories[0]
 	c.Least, c.most = declared.Min*pageSize, maxPages*pageSize

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/meter"
 )
 
 // Shared is what an engine has compiled, of type T, for as long as components use it:
@@ -61,6 +62,9 @@ type Request struct {
 // one does, and while those that compile take all the memory that there is for
 // compiling, until ctx ends. The use must be released.
 func (s *Shared[T]) Compile(ctx context.Context, r Request, compile func(*Code) (T, error)) (*Use[T], error) {
+	if r.Limits.Stack < meter.StackSlice {
+		return nil, ModuleError(r.Source, &core.LimitError{Limit: "limits.stack", Got: meter.StackSlice, Max: uint64(max(r.Limits.Stack, 0)), Unit: "bytes"})
+	}
 	binary, err := read(r.Source, r.MaxModule)
 	if err != nil {
 		return nil, err
