@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/filekind"
 	"github.com/airhost/airhost/internal/sandbox"
 	"github.com/airhost/airhost/internal/wasm"
 )
@@ -59,7 +59,7 @@ func (p *program) inspect(path string, asJSON bool) error {
 	case errors.As(err, &unsupported) && m == nil:
 		return fmt.Errorf("inspect %s: %w", path, err)
 	case err != nil && unsupported == nil:
-		return wrongUse{fmt.Errorf("inspect %s: %w", path, explain(code, err))}
+		return wrongUse{fmt.Errorf("inspect %s: %w", path, filekind.Explain(code, err))}
 	}
 	r := newReport(filepath.Base(path), code, m)
 	if unsupported != nil {
@@ -86,31 +86,6 @@ func readModule(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s has %d bytes, at most %d can be run", path, info.Size(), maxModule)
 	}
 	return os.ReadFile(path)
-}
-
-// explain adds what a file that is no WebAssembly seems to be.
-func explain(code []byte, err error) error {
-	if !errors.Is(err, wasm.ErrNotWasm) {
-		return err
-	}
-	switch {
-	case len(code) == 0:
-		return errors.New("the file is empty")
-	case bytes.Contains(code[:min(len(code), 4096)], []byte("components:")):
-		return fmt.Errorf("%w; it seems to be a configuration, which airhost check takes", err)
-	case looksLikeText(code):
-		return fmt.Errorf("%w; it seems to be text (wat2wasm assembles the text format)", err)
-	}
-	return err
-}
-
-func looksLikeText(code []byte) bool {
-	for _, b := range code[:min(len(code), 512)] {
-		if b < ' ' && b != '\n' && b != '\r' && b != '\t' {
-			return false
-		}
-	}
-	return true
 }
 
 func (p *program) writeJSON(r *moduleReport) error {

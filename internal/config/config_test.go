@@ -140,8 +140,8 @@ components:
 func TestAnchorsRepeatValues(t *testing.T) {
 	const text = `
 components:
-  - {id: a/b, source: echo, engine: native, limits: &small {memory: 1MiB}}
-  - {id: a/c, source: echo, engine: native, limits: *small}
+  - {id: a/b, source: echo.wasm, engine: wazero, limits: &small {memory: 1MiB}}
+  - {id: a/c, source: echo.wasm, engine: wazero, limits: *small}
 `
 	f, err := config.Decode("a.yaml", []byte(text), built)
 	if err != nil {
@@ -325,8 +325,8 @@ func TestDefaultsAreAccepted(t *testing.T) {
 		t.Fatal(err)
 	}
 	component := defaults(schema.Properties.Components.Items).(map[string]any)
-	component["id"], component["source"], component["engine"] = "a/b", "echo", "native"
-	delete(component, "process") // the native engine has none
+	component["id"], component["source"], component["engine"] = "a/b", "echo.wasm", "wazero"
+	delete(component, "process") // other engines have none
 	file, err := json.Marshal(map[string]any{"host": defaults(schema.Properties.Host), "components": []any{component}})
 	if err != nil {
 		t.Fatal(err)

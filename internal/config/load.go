@@ -19,7 +19,7 @@ func Load(path string, built Built) (*File, error) {
 	if err != nil {
 		return nil, Mistakes{{File: path, Text: reason(err)}}
 	}
-	if kind := kindOf(text, filepath.Base(path)); kind != "" {
+	if kind := otherKind(text, filepath.Base(path)); kind != "" {
 		return nil, Mistakes{{File: path, Text: kind}}
 	}
 	f, err := Decode(path, text, built)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/filekind"
 	"github.com/airhost/airhost/internal/meter"
 	"github.com/airhost/airhost/internal/wasm"
 )
@@ -40,7 +41,7 @@ type Code struct {
 func load(src core.Source, binary []byte, limits core.Limits) (*Code, error) {
 	m, err := wasm.Parse(binary)
 	if err != nil {
-		return nil, ModuleError(src, parseError(err))
+		return nil, ModuleError(src, parseError(filekind.Explain(binary, err)))
 	}
 	problems := abi.Check(m)
 	cost, err := withinBounds(m, limits.WithDefaults().Nesting)
