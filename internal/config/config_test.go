@@ -139,8 +139,8 @@ components:
 func TestAnchorsRepeatValues(t *testing.T) {
 	const text = `
 components:
-  - {id: a/b, source: echo, engine: native, limits: &small {memory: 1MiB}}
-  - {id: a/c, source: echo, engine: native, limits: *small}
+  - {id: a/b, source: echo, engine: wazero, limits: &small {memory: 1MiB}}
+  - {id: a/c, source: echo, engine: wazero, limits: *small}
 `
 	f, err := config.Decode("a.yaml", []byte(text), built)
 	if err != nil {
@@ -324,8 +324,8 @@ func TestDefaultsAreAccepted(t *testing.T) {
 		t.Fatal(err)
 	}
 	component := defaults(schema.Properties.Components.Items).(map[string]any)
-	component["id"], component["source"], component["engine"] = "a/b", "echo", "native"
-	delete(component, "process") // the native engine has none
+	component["id"], component["source"], component["engine"] = "a/b", "echo.wasm", "wazero"
+	delete(component, "process") // the engine has none
 	file, err := json.Marshal(map[string]any{"host": defaults(schema.Properties.Host), "components": []any{component}})
 	if err != nil {
 		t.Fatal(err)
@@ -391,6 +391,29 @@ func TestNearest(t *testing.T) {
 	} {
 		if got := config.Nearest(word, keys); got != want {
 			t.Errorf("Nearest(%.20q) = %q, want %q", word, got, want)
+		}
+	}
+}
+
+// TestRangesAreThoseOfCore: what a file can say is in the ranges of core.
+func TestRangesAreThoseOfCore(t *testing.T) {
+	for _, l := range []string{
+		"memory: 64KiB, stack: 64KiB, handler_time: 1ms, handler_wall_time: 1ms, start_time: 1ms, mailbox: 1, mailbox_bytes: 1KiB",
+		"memory: 4GiB, stack: 16MiB, handler_time: 24h, handler_wall_time: 240h, start_time: 24h, mailbox: 1048576, mailbox_bytes: 1TiB",
+	} {
+		for _, size := range []string{"1B", "700B"} {
+			f, err := config.Decode("a.yaml", []byte("components: [{id: a/b, source: a.wasm, limits: {"+l+"}, quota: {message_size: "+size+"}}]"), built)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := f.Components[0].Limits
+			limits := core.Limits{
+				Memory: int64(l.Memory), Stack: int64(l.Stack), HandlerTime: time.Duration(l.HandlerTime), HandlerWallTime: time.Duration(l.HandlerWallTime),
+				StartTime: time.Duration(l.StartTime), Mailbox: l.Mailbox, MailboxBytes: int64(l.MailboxBytes), MessageSize: int(f.Components[0].Quota.MessageSize),
+			}
+			if err := limits.Check(); err != nil {
+				t.Error(err)
+			}
 		}
 	}
 }

@@ -18,6 +18,7 @@ func (d *decoder) consistency() {
 		d.restart(&c.Restart, path+".restart")
 		d.native(c, path+".source")
 		d.handlerTime(c, path+".limits")
+		d.webAssemblyAlone(c, path+".limits.")
 		d.process(c, path)
 		d.mailbox(c, path)
 	}
@@ -98,6 +99,24 @@ func sizeText(n int64) string {
 	return string(text)
 }
 
+// webAssemblyAlone notes limits that the component's engine does not keep.
+func (d *decoder) webAssemblyAlone(c *Component, path string) {
+	instead := ""
+	switch c.Engine {
+	case "process":
+		instead = "; what bounds a process is in process: memory, open_files and cpu_time"
+	case "native":
+		instead = ": the engine native cannot keep it"
+	default:
+		return
+	}
+	for _, key := range []string{"memory", "table_elements", "stack", "fuel"} {
+		if _, given := d.file.marks[path+key]; given && (key != "fuel" || c.Limits.Fuel > 0) {
+			d.at(path+key, "is for WebAssembly alone%s", instead)
+		}
+	}
+}
+
 // process notes keys that do not belong to the component's engine.
 func (d *decoder) process(c *Component, path string) {
 	if c.Engine != "process" {
@@ -105,11 +124,6 @@ func (d *decoder) process(c *Component, path string) {
 			d.at(path+".process", "is for the process engine alone, this component's is %s", c.Engine)
 		}
 		return
-	}
-	for _, key := range []string{"memory", "table_elements", "fuel"} {
-		if _, given := d.file.marks[path+".limits."+key]; given {
-			d.at(path+".limits."+key, "is for WebAssembly alone; what bounds a process is in process: memory, open_files and cpu_time")
-		}
 	}
 	d.variables(c.Process.Env, c.Process.EnvFrom, path+".process")
 }
