@@ -1,18 +1,22 @@
 package process
 
 import (
+	"fmt"
+
 	"go.uber.org/fx"
 
 	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/wiring"
 )
 
-// Module provides the engine to the value group "engines". It uses a [Config] if
-// the graph has one.
+// Module provides the engine to the value group "engines". It uses a [Config] or
+// *Config if the graph has one.
 var Module = fx.Module("process", fx.Provide(newModule))
 
 type moduleParams struct {
 	fx.In
-	Config    Config `optional:"true"`
+	Config    Config  `optional:"true"`
+	Pointer   *Config `optional:"true"`
 	Lifecycle fx.Lifecycle
 }
 
@@ -22,7 +26,11 @@ type moduleResult struct {
 }
 
 func newModule(params moduleParams) (moduleResult, error) {
-	engine, err := New(params.Config)
+	config, err := wiring.Config(params.Config, params.Pointer)
+	if err != nil {
+		return moduleResult{}, fmt.Errorf("backends/process: %w", err)
+	}
+	engine, err := New(config)
 	if err != nil {
 		return moduleResult{}, err
 	}

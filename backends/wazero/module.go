@@ -1,17 +1,24 @@
 package wazero
 
 import (
+	"fmt"
+
 	"go.uber.org/fx"
 
 	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/wiring"
 )
 
 // Module provides the engine as a member of the group "engines". It uses a
-// [Config] where there is one, and closes the engine when the application stops.
+// [Config] or *Config where there is one, and closes the engine when the application stops.
 var Module = fx.Module(Name, fx.Provide(fx.Annotate(provide,
-	fx.ParamTags(``, `optional:"true"`), fx.ResultTags(`group:"engines"`))))
+	fx.ParamTags(``, `optional:"true"`, `optional:"true"`), fx.ResultTags(`group:"engines"`))))
 
-func provide(lifecycle fx.Lifecycle, config Config) (core.Engine, error) {
+func provide(lifecycle fx.Lifecycle, config Config, pointer *Config) (core.Engine, error) {
+	config, err := wiring.Config(config, pointer)
+	if err != nil {
+		return nil, fmt.Errorf("backends/wazero: %w", err)
+	}
 	e, err := New(config)
 	if err != nil {
 		return nil, err

@@ -164,11 +164,11 @@ func TestMisuse(t *testing.T) {
 
 func TestModule(t *testing.T) {
 	var broker core.Broker
-	fxtest.New(t, channel.Module, fx.Populate(&broker)).RequireStart().RequireStop()
+	fxtest.New(t, channel.Module, fx.Invoke(fx.Annotate(func(all []core.Broker) { broker = all[0] }, fx.ParamTags(`group:"brokers"`)))).RequireStart().RequireStop()
 	if _, ok := broker.(*channel.Broker); !ok {
 		t.Errorf("the module provides %T", broker)
 	}
-	app := fx.New(fx.NopLogger, channel.Module, fx.Supply(channel.Config{Capacity: -1}), fx.Invoke(func(core.Broker) {}))
+	app := fx.New(fx.NopLogger, channel.Module, fx.Supply(channel.Config{Capacity: -1}), fx.Invoke(fx.Annotate(func([]core.Broker) {}, fx.ParamTags(`group:"brokers"`))))
 	if app.Err() == nil {
 		t.Error("with a capacity of -1: got no error")
 	}

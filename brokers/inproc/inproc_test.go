@@ -52,7 +52,7 @@ func TestMisuse(t *testing.T) {
 
 func TestModule(t *testing.T) {
 	var broker core.Broker
-	fxtest.New(t, inproc.Module, fx.Populate(&broker)).RequireStart().RequireStop()
+	fxtest.New(t, inproc.Module, fx.Invoke(fx.Annotate(func(all []core.Broker) { broker = all[0] }, fx.ParamTags(`group:"brokers"`)))).RequireStart().RequireStop()
 	if _, ok := broker.(*inproc.Broker); !ok {
 		t.Errorf("the module provides %T", broker)
 	}

@@ -466,12 +466,12 @@ func TestNoSuchExecutable(t *testing.T) {
 
 func TestModule(t *testing.T) {
 	var b core.Broker
-	app := fxtest.New(t, Module, fx.Supply(childConfig(t, "exchange", Config{})), fx.Populate(&b))
+	app := fxtest.New(t, Module, fx.Supply(childConfig(t, "exchange", Config{})), fx.Invoke(fx.Annotate(func(all []core.Broker) { b = all[0] }, fx.ParamTags(`group:"brokers"`))))
 	app.RequireStart().RequireStop()
 	if _, ok := b.(*Broker); !ok {
 		t.Errorf("the module provides %T", b)
 	}
-	if err := fx.New(fx.NopLogger, Module, fx.Invoke(func(core.Broker) {})).Err(); err == nil {
+	if err := fx.New(fx.NopLogger, Module, fx.Invoke(fx.Annotate(func([]core.Broker) {}, fx.ParamTags(`group:"brokers"`)))).Err(); err == nil {
 		t.Error("the module does without a Config")
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.uber.org/dig"
 	"go.uber.org/fx"
 	"go.uber.org/fx/fxevent"
 
@@ -61,7 +62,7 @@ func (p *program) start(ctx context.Context, file *config.File) (*application, e
 	)
 	// What starts is waited for: fx would leave it behind when ctx ends.
 	if err := a.fx.Start(context.WithoutCancel(ctx)); err != nil {
-		return nil, err
+		return nil, dig.RootCause(err) // without how the parts depend on each other
 	}
 	if err := a.deploy(ctx); err != nil {
 		return nil, errors.Join(err, a.stop(ctx))

@@ -396,3 +396,26 @@ func TestNearest(t *testing.T) {
 		}
 	}
 }
+
+// TestRangesAreThoseOfCore: what a file can say is in the ranges of core.
+func TestRangesAreThoseOfCore(t *testing.T) {
+	for _, l := range []string{
+		"memory: 64KiB, stack: 64KiB, handler_time: 1ms, handler_wall_time: 1ms, start_time: 1ms, mailbox: 1, mailbox_bytes: 1KiB",
+		"memory: 4GiB, stack: 16MiB, handler_time: 24h, handler_wall_time: 240h, start_time: 24h, mailbox: 1048576, mailbox_bytes: 1TiB",
+	} {
+		for _, size := range []string{"1B", "700B"} {
+			f, err := config.Decode("a.yaml", []byte("components: [{id: a/b, source: a.wasm, limits: {"+l+"}, quota: {message_size: "+size+"}}]"), built)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := f.Components[0].Limits
+			limits := core.Limits{
+				Memory: int64(l.Memory), Stack: int64(l.Stack), HandlerTime: time.Duration(l.HandlerTime), HandlerWallTime: time.Duration(l.HandlerWallTime),
+				StartTime: time.Duration(l.StartTime), Mailbox: l.Mailbox, MailboxBytes: int64(l.MailboxBytes), MessageSize: int(f.Components[0].Quota.MessageSize),
+			}
+			if err := limits.Check(); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}

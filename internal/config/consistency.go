@@ -18,6 +18,7 @@ func (d *decoder) consistency() {
 		d.restart(&c.Restart, path+".restart")
 		d.native(c, path+".source")
 		d.handlerTime(c, path+".limits")
+		d.webAssemblyAlone(c, path+".limits.")
 		d.process(c, path)
 		d.mailbox(c, path)
 	}
@@ -98,23 +99,26 @@ func sizeText(n int64) string {
 	return string(text)
 }
 
-// codeLimits are those that only engines for WebAssembly keep.
-var codeLimits = []string{"memory", "table_elements", "nesting", "stack", "handler_wall_time", "fuel"}
+// webAssemblyAlone notes limits that the component's engine does not keep.
+func (d *decoder) webAssemblyAlone(c *Component, path string) {
+	instead := ""
+	switch c.Engine {
+	case "process":
+		instead = "; what bounds a process is in process: memory, open_files and cpu_time"
+	case "native":
+		instead = "; what is native is bounded in time, messages and log lines alone"
+	default:
+		return
+	}
+	for _, key := range []string{"memory", "table_elements", "nesting", "stack", "fuel"} {
+		if _, given := d.file.marks[path+key]; given && (key != "fuel" || c.Limits.Fuel > 0) {
+			d.at(path+key, "is for WebAssembly alone%s", instead)
+		}
+	}
+}
 
 // process notes keys that do not belong to the component's engine.
 func (d *decoder) process(c *Component, path string) {
-	instead := ""
-	switch c.Engine {
-	case "native":
-		instead = "; what is native is bounded in time, messages and log lines alone"
-	case "process":
-		instead = "; what bounds a process is in process: memory, open_files and cpu_time"
-	}
-	for _, key := range codeLimits {
-		if _, given := d.file.marks[path+".limits."+key]; given && instead != "" && !(key == "fuel" && c.Limits.Fuel == 0) {
-			d.at(path+".limits."+key, "is for WebAssembly alone%s", instead)
-		}
-	}
 	if c.Engine != "process" {
 		if _, given := d.file.marks[path+".process"]; given {
 			d.at(path+".process", "is for the process engine alone, this component's is %s", c.Engine)

@@ -3,13 +3,16 @@ package config
 import (
 	"cmp"
 	"encoding"
+	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
 
 	"github.com/airhost/airhost/core"
 )
@@ -185,14 +188,18 @@ func (d *decoder) text(path string, n ast.Node, target encoding.TextUnmarshaler,
 		d.notef(n, path, "want one value, got %s", describe(n))
 		return
 	}
-	if err := target.UnmarshalText([]byte(word)); err != nil {
+	switch err := target.UnmarshalText([]byte(word)); {
+	case errors.Is(err, errTooLarge) && r.minimum != "", err == nil && !r.contains(into):
+		d.notef(n, path, "%s is out of range, want %s", clip(word), r.span())
+	case err != nil && r.minimum != "" && notFinite.MatchString(word):
+		d.notef(n, path, "%s, from %s", wrongText(word, err), r.span())
+	case err != nil:
 		d.notef(n, path, "%s", wrongText(word, err))
-		return
-	}
-	if !r.contains(into) {
-		d.notef(n, path, "%s is out of range, want %s", word, r.span())
 	}
 }
+
+// notFinite is a number that no size or time can be.
+var notFinite = regexp.MustCompile(`^[-+]?(\.(inf|Inf|INF|nan|NaN|NAN)|[0-9.]+[eE][-+]?[0-9]+)$`)
 
 // wrongText puts the word before the expectation where an error lacks it, and
 // after it what was probably meant.
@@ -211,6 +218,10 @@ func (d *decoder) string(path string, n ast.Node, into reflect.Value, r rules) {
 	var word string
 	switch n := n.(type) {
 	case *ast.StringNode:
+		if _, number := numberText(n); number {
+			d.notef(n, path, "want a text, got the number %s: put it in quotes", clip(n.Value))
+			return
+		}
 		word = n.Value
 	case *ast.LiteralNode:
 		word = n.Value.Value
@@ -257,18 +268,47 @@ func (d *decoder) truth(path string, n ast.Node, into reflect.Value) {
 }
 
 func (d *decoder) number(path string, n ast.Node, into reflect.Value, r rules) {
-	whole, ok := n.(*ast.IntegerNode)
-	if !ok {
+	word, ok := numberText(n)
+	switch {
+	case !ok:
 		d.notef(n, path, "want a whole number, got %s", describe(n))
-		return
-	}
-	word := whole.Token.Value
-	if !setNumber(into, whole.Value) || !r.contains(into) {
-		d.notef(n, path, "%s is out of range, want %s", word, r.span())
+	case zeros.MatchString(word):
+		d.notef(n, path, "%s: %s", clip(word), errZeros)
+	case !wholeNumber.MatchString(word):
+		d.notef(n, path, "want a whole number in decimal digits, %s, got %s", r.span(), clip(word))
+	case !setDigits(into, word) || !r.contains(into):
+		d.notef(n, path, "%s is out of range, want %s", clip(word), r.span())
 	}
 }
 
-// setNumber sets an integer from the parser's int64 or uint64, if it fits.
+var (
+	wholeNumber = regexp.MustCompile(`^-?[0-9]+$`)
+	// numberLike is what YAML, or somebody who writes it, takes for a number: the
+	// library knows not all of it, and reads 08 and 1e400 as texts.
+	numberLike = regexp.MustCompile(`^[-+]?(\.?[0-9][0-9a-fA-FoxX_.]*([eE][-+]?[0-9]+)?|\.(inf|Inf|INF|nan|NaN|NAN))$`)
+)
+
+// numberText returns the text of a number as it was written.
+func numberText(n ast.Node) (string, bool) {
+	switch n := n.(type) {
+	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:
+		return scalarText(n)
+	case *ast.StringNode:
+		return n.Value, n.Token.Type == token.StringType && numberLike.MatchString(n.Value)
+	}
+	return "", false
+}
+
+// setDigits sets an integer, if it fits.
+func setDigits(into reflect.Value, digits string) bool {
+	if signed, err := strconv.ParseInt(digits, 10, 64); err == nil {
+		return setNumber(into, signed)
+	}
+	unsigned, err := strconv.ParseUint(digits, 10, 64)
+	return err == nil && setNumber(into, unsigned)
+}
+
+// setNumber sets an integer from an int64 or uint64, if it fits.
 func setNumber(into reflect.Value, number any) bool {
 	from := reflect.ValueOf(number)
 	switch {

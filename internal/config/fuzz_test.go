@@ -26,6 +26,8 @@ func FuzzDecode(f *testing.F) {
 			f.Add(text)
 		}
 	}
+	f.Add([]byte("plugin: 00000000008"))
+	f.Add([]byte("host: {broker: {plugin: 00000000008}}\ncomponents: [{id: a/b, source: echo, engine: native}]"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		file, err := config.Decode("fuzz.yaml", text, built)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -19,14 +20,18 @@ const MaxFileSize = 1 << 20
 
 // parse returns the one document of a file, or nil with the mistakes noted.
 func (d *decoder) parse(data []byte) ast.Node {
-	data = bytes.TrimPrefix(data, []byte("\ufeff"))
-	d.file.lines = splitLines(string(data))
+	data = lineEnds(bytes.TrimPrefix(data, []byte("\ufeff")))
+	d.file.lines = strings.Split(string(data), "\n")
 	switch at := invalidUTF8(data); {
 	case len(data) > MaxFileSize:
 		d.note(place{}, "", "the file is larger than 1 MiB")
 		return nil
 	case at.line > 0:
 		d.note(at, "", "the file is not UTF-8 text")
+		return nil
+	}
+	if at, r := controlCharacter(data); at.line > 0 {
+		d.note(at, "", fmt.Sprintf("a control character (%U), which YAML does not allow: in a text in quotes it is written as \"\\x%02x\"", r, r))
 		return nil
 	}
 	if at := crowded(string(data)); at.line > 0 {
@@ -45,8 +50,10 @@ func (d *decoder) parse(data []byte) ast.Node {
 	return d.onlyDocument(tree)
 }
 
-func splitLines(text string) []string {
-	return strings.Split(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text), "\n")
+// lineEnds makes every end of a line that YAML knows the same: the lexer counts
+// lines wrong where comments end in another. No column changes.
+func lineEnds(data []byte) []byte {
+	return bytes.ReplaceAll(bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n")), []byte("\r"), []byte("\n"))
 }
 
 func invalidUTF8(data []byte) place {
@@ -54,13 +61,28 @@ func invalidUTF8(data []byte) place {
 	for valid < len(data) {
 		r, size := utf8.DecodeRune(data[valid:])
 		if r == utf8.RuneError && size == 1 {
-			before := data[:valid]
-			line := before[bytes.LastIndexByte(before, '\n')+1:]
-			return place{bytes.Count(before, []byte("\n")) + 1, utf8.RuneCount(line) + 1}
+			return placeAfter(data[:valid])
 		}
 		valid += size
 	}
 	return place{}
+}
+
+// controlCharacter returns the first character that YAML does not allow in a file,
+// and its place.
+func controlCharacter(data []byte) (place, rune) {
+	at := bytes.IndexFunc(data, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' && r != '\u0085' })
+	if at < 0 {
+		return place{}, 0
+	}
+	r, _ := utf8.DecodeRune(data[at:])
+	return placeAfter(data[:at]), r
+}
+
+// placeAfter is the place of what follows a part of the file.
+func placeAfter(before []byte) place {
+	line := before[bytes.LastIndexByte(before, '\n')+1:]
+	return place{bytes.Count(before, []byte("\n")) + 1, utf8.RuneCount(line) + 1}
 }
 
 func (d *decoder) onlyDocument(tree *ast.File) ast.Node {

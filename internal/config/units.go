@@ -14,6 +14,15 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
+// zeros matches a number that begins with a zero and goes on, which some take for
+// octal, anywhere in a value.
+var zeros = regexp.MustCompile(`(^|[^0-9._])0[0-9]`)
+
+var errZeros = errors.New("leading zeros: write the number without them")
+
+// errTooLarge says of a size or a time that it is beyond 64 bits.
+var errTooLarge = errors.New("too large")
+
 // Duration is a time that is written with its unit, such as 250ms or 1m30s.
 type Duration time.Duration
 
@@ -29,9 +38,12 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	if !durationSyntax.Match(text) {
 		return errDuration
 	}
+	if zeros.Match(text) {
+		return errZeros
+	}
 	parsed, err := time.ParseDuration(string(text))
 	if err != nil {
-		return fmt.Errorf("%q is too long: %w", text, errDuration)
+		return fmt.Errorf("%q is %w: %w", text, errTooLarge, errDuration)
 	}
 	*d = Duration(parsed)
 	return nil
@@ -59,11 +71,14 @@ func (s *Size) UnmarshalText(text []byte) error {
 	if !sizeSyntax.Match(text) {
 		return errSize
 	}
+	if zeros.Match(text) {
+		return errZeros
+	}
 	digits := strings.TrimRight(string(text), "BKMGTi")
 	number, err := strconv.ParseInt(digits, 10, 64)
 	scale := unitScale(string(text[len(digits):]))
 	if err != nil || number > math.MaxInt64/scale {
-		return fmt.Errorf("%q is too large: %w", text, errSize)
+		return fmt.Errorf("%q is %w: %w", text, errTooLarge, errSize)
 	}
 	*s = Size(number * scale)
 	return nil

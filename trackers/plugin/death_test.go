@@ -363,7 +363,7 @@ func TestMistakes(t *testing.T) {
 
 func TestModule(t *testing.T) {
 	var tracker core.Tracker
-	app := fxtest.New(t, Module, fx.Supply(childConfig(t, "slab")), fx.Populate(&tracker))
+	app := fxtest.New(t, Module, fx.Supply(childConfig(t, "slab")), fx.Invoke(fx.Annotate(func(all []core.Tracker) { tracker = all[0] }, fx.ParamTags(`group:"trackers"`))))
 	app.RequireStart()
 	isUp(t, tracker)
 	app.RequireStop()

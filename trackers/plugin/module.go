@@ -1,20 +1,35 @@
 package plugin
 
 import (
+	"fmt"
+
 	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/wiring"
 	"go.uber.org/fx"
 )
 
-// Module provides the tracker as [core.Tracker], with the [Config] that the
-// application supplies. It starts the process with the application, before the
-// host, to which the tracker belongs then: the host closes it when it stops.
-var Module = fx.Module("trackers/plugin", fx.Provide(provide))
+// Module provides the tracker to the value group "trackers", with the [Config]
+// or *Config that the application supplies. It starts the process with the
+// application, before the host, to which the tracker belongs then: the host
+// closes it when it stops.
+var Module = fx.Module("trackers/plugin", fx.Provide(fx.Annotate(provide, fx.ResultTags(`group:"trackers"`))))
 
-func provide(config Config, lifecycle fx.Lifecycle) (core.Tracker, error) {
+type params struct {
+	fx.In
+	Lifecycle fx.Lifecycle
+	Config    Config  `optional:"true"`
+	Pointer   *Config `optional:"true"`
+}
+
+func provide(p params) (core.Tracker, error) {
+	config, err := wiring.Config(p.Config, p.Pointer)
+	if err != nil {
+		return nil, fmt.Errorf("trackers/plugin: %w", err)
+	}
 	t, err := New(config)
 	if err != nil {
 		return nil, err
 	}
-	lifecycle.Append(fx.StartStopHook(t.Start, t.Close)) // a host that did not start closes nothing
+	p.Lifecycle.Append(fx.StartStopHook(t.Start, t.Close)) // a host that did not start closes nothing
 	return t, nil
 }

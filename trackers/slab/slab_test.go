@@ -36,7 +36,7 @@ func TestNobodyWaits(t *testing.T) {
 
 func TestModule(t *testing.T) {
 	var tracker core.Tracker
-	fxtest.New(t, slab.Module, fx.Populate(&tracker)).RequireStart().RequireStop()
+	fxtest.New(t, slab.Module, fx.Invoke(fx.Annotate(func(all []core.Tracker) { tracker = all[0] }, fx.ParamTags(`group:"trackers"`)))).RequireStart().RequireStop()
 	if _, ok := tracker.(*slab.Tracker); !ok {
 		t.Errorf("the module provides %T", tracker)
 	}
@@ -46,7 +46,7 @@ func TestModule(t *testing.T) {
 }
 
 func TestModuleTakesAConfig(t *testing.T) {
-	app := fx.New(fx.NopLogger, slab.Module, fx.Supply(slab.Config{Shards: -1}), fx.Invoke(func(core.Tracker) {}))
+	app := fx.New(fx.NopLogger, slab.Module, fx.Supply(slab.Config{Shards: -1}), fx.Invoke(fx.Annotate(func([]core.Tracker) {}, fx.ParamTags(`group:"trackers"`))))
 	if err := app.Err(); err == nil || !strings.Contains(err.Error(), "-1 shards") {
 		t.Errorf("got %v, want an error that names the -1 shards", err)
 	}

@@ -35,7 +35,7 @@ func TestNobodyWaits(t *testing.T) {
 
 func TestModule(t *testing.T) {
 	var tracker core.Tracker
-	fxtest.New(t, timermap.Module, fx.Populate(&tracker)).RequireStart().RequireStop()
+	fxtest.New(t, timermap.Module, fx.Invoke(fx.Annotate(func(all []core.Tracker) { tracker = all[0] }, fx.ParamTags(`group:"trackers"`)))).RequireStart().RequireStop()
 	if _, ok := tracker.(*timermap.Tracker); !ok {
 		t.Errorf("the module provides %T", tracker)
 	}

@@ -26,7 +26,7 @@ var quiet = slog.New(slog.DiscardHandler)
 func TestBroker(t *testing.T) {
 	brokertest.Run(t, brokertest.Harness{
 		New: func() (broker core.Broker, err error) {
-			err = fx.New(fx.NopLogger, extensions.Broker(quiet), fx.Populate(&broker)).Err()
+			err = fx.New(fx.NopLogger, extensions.Broker(quiet), fx.Invoke(fx.Annotate(func(all []core.Broker) { broker = all[0] }, fx.ParamTags(`group:"brokers"`)))).Err()
 			return broker, err
 		},
 		Late: true,
@@ -35,7 +35,7 @@ func TestBroker(t *testing.T) {
 
 func TestTracker(t *testing.T) {
 	var tracker core.Tracker
-	app := fxtest.New(t, extensions.Tracker(quiet), fx.Populate(&tracker)).RequireStart()
+	app := fxtest.New(t, extensions.Tracker(quiet), fx.Invoke(fx.Annotate(func(all []core.Tracker) { tracker = all[0] }, fx.ParamTags(`group:"trackers"`)))).RequireStart()
 	defer app.RequireStop()
 	w := make(waiter, 1)
 	id, err := tracker.Register(w, time.Millisecond)
