@@ -13,6 +13,8 @@ import (
 // roles are what this test's executable does when it is started as a broker.
 var roles = extensiontest.Roles{
 	"exchange": func() { sdk.ServeBroker(newExchange().broker()) },
+	"panics":   func() { sdk.ServeBroker(panics{newExchange().broker(), ""}) },
+	"refuses":  func() { sdk.ServeBroker(panics{newExchange().broker(), "open"}) },
 }
 
 func TestMain(m *testing.M) { roles.Main(m) }

@@ -44,7 +44,7 @@ export async function serve(component) {
     console.error('this is a component for airhost, protocol version 1: name it in a configuration file')
     process.exit(2)
   }
-  process.stdin.resume().on('end', () => process.exit(0)) // the host has closed it, or is gone
+  process.stdin.resume().on('end', () => process.exit()) // the host has closed it, or is gone
   const server = new grpc.Server()
   server.addService(Component.service, {
     Describe: (_, reply) => reply(null, description(component)),
@@ -96,7 +96,8 @@ class Session {
   constructor(component, stream) {
     Object.assign(this, { component, stream })
     stream.on('data', (frame) => this.receive(frame))
-    stream.on('end', () => process.exit(0))
+    stream.on('end', () => process.exit())
+    stream.on('cancelled', () => process.exit(1))
     stream.on('error', () => process.exit(1))
   }
 
@@ -129,9 +130,12 @@ class Session {
     }
   }
 
-  // crash tells the host, and ends the process.
+  // crash tells the host, which then ends the stream, and with it the process: one that
+  // ended sooner might take its last words with it.
   crash(err) {
-    setImmediate(() => process.exit(1))
+    process.exitCode = 1
+    setTimeout(() => process.exit(), 2000)
+    this.calls.length = 0
     return { trap: { text: String(err).split('\n')[0], details: err.stack ?? '' } }
   }
 

@@ -52,7 +52,7 @@ const clockError = 100 * time.Millisecond
 
 // What programs say that get no more memory, or no more descriptors, in lower case.
 var (
-	memoryWords = []string{"out of memory", "cannot allocate memory", "memoryerror", "bad_alloc", "memory allocation of"}
+	memoryWords = []string{"out of memory", "cannot allocate memory", "memoryerror", "bad_alloc", "memory allocation of", "failed to allocate"}
 	fileWords   = []string{"too many open files", "emfile", "os error 24", "errno 24", "failed with 24"}
 )
 

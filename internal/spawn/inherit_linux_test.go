@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/airhost/airhost/internal/spawn"
+	"github.com/airhost/airhost/internal/spawn/spawntest"
 )
 
 func init() {
@@ -86,4 +88,16 @@ func TestUsedUpLimit(t *testing.T) {
 			t.Errorf("%s: %v, want %q", role, err, c.want)
 		}
 	}
+}
+
+// TestGroupEndsWithIt: what a plug-in has started is killed when the plug-in has ended.
+func TestGroupEndsWithIt(t *testing.T) {
+	c := spawn.Command{Path: write(t, "#!/bin/sh\nsleep 600 &\necho $! >&2\nexit 3\n", 0o700), Kind: kind, StartTimeout: time.Minute}
+	c.Env = []string{"PATH=" + os.Getenv("PATH")}
+	_, err := spawn.Start(t.Context(), c)
+	pid, bad := strconv.Atoi(spawn.Details(err))
+	if bad != nil {
+		t.Fatalf("it says %v, want the number of a process", err)
+	}
+	spawntest.Await(t, "the end of the plug-in's child", func() bool { return unix.Kill(pid, 0) == unix.ESRCH })
 }

@@ -159,15 +159,19 @@ func TestCloseKillsWhatStays(t *testing.T) {
 
 func TestStartFailures(t *testing.T) {
 	t.Setenv("TMPDIR", shortDir(t))
+	var starts sync.WaitGroup // at once: each may say something for a second
 	for role, want := range map[string]error{
 		"garbage": spawn.ErrHandshake, "endless": spawn.ErrHandshake, "netrpc": spawn.ErrHandshake,
 		"open": spawn.ErrHandshake, "nobody": spawn.ErrHandshake, "quit": spawn.ErrHandshake,
 		"versions": spawn.ErrVersion,
 	} {
-		if _, err := spawn.Start(t.Context(), command(role)); !errors.Is(err, want) {
-			t.Errorf("%s: %v, want %v", role, err, want)
-		}
+		starts.Go(func() {
+			if _, err := spawn.Start(t.Context(), command(role)); !errors.Is(err, want) {
+				t.Errorf("%s: %v, want %v", role, err, want)
+			}
+		})
 	}
+	starts.Wait()
 	var exit *spawn.ExitError
 	if _, err := spawn.Start(t.Context(), command("exit")); !errors.As(err, &exit) || exit.Error() != "exit status 3: no such disk" {
 		t.Errorf("exit: %v", err)

@@ -15,7 +15,10 @@ import (
 )
 
 // roles are what this test's executable does when it is started as a tracker.
-var roles = extensiontest.Roles{"slab": func() { sdk.ServeTracker(newSlab()) }}
+var roles = extensiontest.Roles{
+	"slab":   func() { sdk.ServeTracker(newSlab()) },
+	"panics": func() { sdk.ServeTracker(panics{newSlab()}) },
+}
 
 func TestMain(m *testing.M) { roles.Main(m) }
 
