@@ -37,7 +37,7 @@ func (home) Undelivered(m *core.Message, _ error) { m.Release() }
 // time, each until it has arrived.
 func (p *part) broker(ctx context.Context, key result.Key, parts Parts) error {
 	var broker core.Broker
-	if err := p.start(ctx, parts.Broker, fx.Populate(&broker)); err != nil {
+	if err := p.start(ctx, parts.Broker, take(&broker, "brokers")); err != nil {
 		return err
 	}
 	if err := broker.Open(ctx, home{}); err != nil {
@@ -115,7 +115,7 @@ func (p *part) carried(route core.Receiver, to *arrivals, payload int) error {
 // besides.
 func (p *part) tracker(ctx context.Context, _ result.Key, parts Parts) error {
 	var tracker core.Tracker
-	if err := p.start(ctx, parts.Tracker, fx.Populate(&tracker)); err != nil {
+	if err := p.start(ctx, parts.Tracker, take(&tracker, "trackers")); err != nil {
 		return err
 	}
 	p.onClose(tracker.Close)
@@ -147,3 +147,8 @@ type waiter struct{ _ byte }
 
 // Expired implements [core.Waiter].
 func (*waiter) Expired(core.RequestID) {}
+
+// take has the one part of a value group stored in into.
+func take[T any](into *T, group string) fx.Option {
+	return fx.Invoke(fx.Annotate(func(all []T) { *into = all[0] }, fx.ParamTags(`group:"`+group+`"`)))
+}

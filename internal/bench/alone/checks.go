@@ -15,8 +15,8 @@ import (
 // at once.
 func (p *part) checks(ctx context.Context, key result.Key, parts Parts) error {
 	gone := new(nowhere)
-	parts.Broker = fx.Provide(func() core.Broker { return gone })
-	parts.Tracker = fx.Provide(func() core.Tracker { return noRequests{} })
+	parts.Broker = fx.Provide(fx.Annotate(func() core.Broker { return gone }, fx.ResultTags(`group:"brokers"`)))
+	parts.Tracker = fx.Provide(fx.Annotate(func() core.Tracker { return noRequests{} }, fx.ResultTags(`group:"trackers"`)))
 	var elapsed time.Duration
 	payload, to := make([]byte, key.PayloadBytes), []byte(answererID.String())
 	sender := func(services core.Services, message []byte, _ *[]byte) error {
