@@ -38,7 +38,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	if !durationSyntax.Match(text) {
 		return errDuration
 	}
-	if zeros.Match(text) {
+	if len(text) > 1 && text[0] == '0' && text[1] >= '0' && text[1] <= '9' {
 		return errZeros
 	}
 	parsed, err := time.ParseDuration(string(text))
