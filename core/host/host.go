@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"runtime"
 	"slices"
 	"sync"
@@ -108,6 +109,17 @@ const (
 	stateStopped
 )
 
+func (c *Config) check() error {
+	const most = math.MaxInt32
+	return cmp.Or(
+		core.CheckCount("Workers", int64(c.Workers), 1, most),
+		core.CheckCount("HeldUpWorkers", int64(c.HeldUpWorkers), 1, most),
+		core.CheckCount("DeadLetters", int64(c.DeadLetters), 1, most),
+		core.CheckTime("RequestTimeout", c.RequestTimeout, 1, core.MaxTimeout),
+		core.CheckTime("DrainTimeout", c.DrainTimeout, 1, math.MaxInt64),
+	)
+}
+
 // New makes a host over one broker, one tracker and any number of engines with
 // different names. Broker and tracker are the host's from then on: it opens and
 // closes them. The engines remain the caller's, to be closed after Stop.
@@ -118,11 +130,8 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 	if tracker == nil {
 		return nil, errors.New("host: there is no tracker; give it one, such as trackers/slab")
 	}
-	if config.Workers < 0 || config.HeldUpWorkers < 0 || config.RequestTimeout < 0 || config.DrainTimeout < 0 || config.DeadLetters < 0 {
-		return nil, fmt.Errorf("host: a negative value in %+v", config)
-	}
-	if config.RequestTimeout > core.MaxTimeout {
-		return nil, fmt.Errorf("host: request timeout %v, at most %v", config.RequestTimeout, core.MaxTimeout)
+	if err := config.check(); err != nil {
+		return nil, fmt.Errorf("host: %w", err)
 	}
 	config.Workers = orDefault(config.Workers, runtime.GOMAXPROCS(0))
 	config.HeldUpWorkers = orDefault(config.HeldUpWorkers, 256)
