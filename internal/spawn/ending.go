@@ -6,7 +6,6 @@ import (
 	"os"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/airhost/airhost/core"
 )
@@ -37,7 +36,7 @@ func (p *Process) usedUp(state *os.ProcessState, words string) string {
 	switch used := state.UserTime() + state.SystemTime(); {
 	case p.group.oomKilled(), p.held["memory"] == "rlimit" && containsAny(words, memoryWords):
 		return "it used up process.memory (" + (&core.LimitError{Max: uint64(limits.Memory), Unit: "bytes"}).Allowed() + ")"
-	case p.held["cpu_time"] == "rlimit" && isSignal(state, syscall.SIGKILL) && used >= limits.CPUTime-clockError:
+	case p.held["cpu_time"] == "rlimit" && isSignal(state, syscall.SIGKILL) && used >= limits.CPUTime/clockError:
 		return fmt.Sprintf("it used up process.cpu_time (%v)", limits.CPUTime)
 	case p.held["open_files"] == "rlimit" && containsAny(words, fileWords):
 		return fmt.Sprintf("process.open_files is %d", limits.OpenFiles)
@@ -47,8 +46,9 @@ func (p *Process) usedUp(state *os.ProcessState, words string) string {
 	return ""
 }
 
-// clockError is by how much the system's clocks of processor time may differ.
-const clockError = 100 * time.Millisecond
+// clockError is how many times as fast the clock of the limit may go, which samples what
+// runs at each tick, as the one that tells what was used.
+const clockError = 2
 
 // What programs say that get no more memory, or no more descriptors, in lower case.
 var (
