@@ -59,6 +59,8 @@ type longPanic struct{}
 
 func (longPanic) Error() string { return "boom\n" + strings.Repeat("x", 1<<20) }
 
+func noMap() map[string]int { return nil }
+
 func (dying) HandleMessage(h guest.Host, _ string, message []byte) ([]byte, error) {
 	switch string(message) {
 	case "panic":
@@ -66,8 +68,7 @@ func (dying) HandleMessage(h guest.Host, _ string, message []byte) ([]byte, erro
 	case "long":
 		panic(longPanic{})
 	case "nil":
-		var m map[string]int
-		m["boom"] = 1
+		noMap()["boom"] = 1
 	case "goexit":
 		runtime.Goexit()
 	case "goroutine":

@@ -19,7 +19,8 @@ import (
 func init() {
 	roles["descriptors"] = func() { listDescriptors(); os.Exit(3) }
 	roles["spins"] = func() {
-		for {
+		for n := 0; ; {
+			n++
 		}
 	}
 	roles["grows"] = func() {
