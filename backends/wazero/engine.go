@@ -68,6 +68,8 @@ type Engine struct {
 	arena   arena
 	refs    refs.Count // of instances and compilations
 
+	compiling chan struct{} // full while code comes from the cache, or goes there
+
 	interprets bool
 }
 
@@ -78,7 +80,7 @@ func New(config Config) (*Engine, error) {
 	if config.MaxModule == 0 {
 		config.MaxModule = sandbox.DefaultMaxModule
 	}
-	e := &Engine{config: config}
+	e := &Engine{config: config, compiling: make(chan struct{}, 1)}
 	e.shared.Close = (*compiled).close
 	options := wazero.NewRuntimeConfig() // compiles where it can
 	e.interprets = config.Interpreter || runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64"
@@ -150,6 +152,16 @@ func (e *Engine) compileGuest(ctx context.Context, src core.Source, code *sandbo
 
 // compile compiles, once more if it may have been the cache that it failed for.
 func (e *Engine) compile(ctx context.Context, binary []byte) (wazero.CompiledModule, error) {
+	if e.cache != nil {
+		// wazero lets others have code from a cache before it is ready: guests that
+		// differ may be the same once they are instrumented.
+		select {
+		case e.compiling <- struct{}{}:
+			defer func() { <-e.compiling }()
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 	module, err := e.runtime.CompileModule(ctx, binary)
 	if err != nil && e.cache.refused(err) {
 		module, err = e.runtime.CompileModule(ctx, binary)

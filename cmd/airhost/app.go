@@ -91,15 +91,22 @@ func (a *application) deploy(ctx context.Context) error {
 	})
 	var mistakes config.Mistakes
 	var errs []error
-	if stop := stopped(ctx, "starting"); stop != nil {
-		return stop
-	}
+	stop := stopped(ctx, "starting")
 	for i, err := range found {
+		if stop != nil {
+			if err != nil && !errors.Is(err, context.Canceled) {
+				a.log.Error("component did not start", "component", a.file.Components[i].ID.String(), "reason", err.Error())
+			}
+			continue
+		}
 		if of := moduleMistakes(a.file, i, err); len(of) > 0 {
 			mistakes = append(mistakes, of...)
 		} else if err != nil {
 			errs = append(errs, err)
 		}
+	}
+	if stop != nil {
+		return stop
 	}
 	if len(mistakes) > 0 {
 		errs = append(errs, mistakes)

@@ -20,10 +20,11 @@ type delivery struct {
 	*program
 	payload payload
 	timeout time.Duration // of a call; 0 is the host's default
+	answers bool          // a message is over once deliver has returned
 }
 
 func (p *program) callCommand() *cobra.Command {
-	d := &delivery{program: p}
+	d := &delivery{program: p, answers: true}
 	command := d.command("call", "Send one request and print the response", `call starts the host, sends one request to the component TARGET, and writes the
 response's bytes to standard output, with nothing added. It then waits until
 nothing is under way any more, for up to host.drain_timeout, and stops the host.
@@ -88,15 +89,23 @@ func (d *delivery) deliver(ctx context.Context, path, target string, deliver fun
 		return err
 	}
 	err = deliver(ctx, a, id, message)
-	if stop := stopped(ctx, "waiting for "+target); stop != nil && err != nil {
+	if stop := stopped(ctx, "waiting for "+target); stop != nil && errors.Is(err, context.Canceled) {
 		err = stop
 	}
-	left := a.stop(ctx)
-	if errors.Is(left, host.ErrUnhandled) { // others' messages: what this one came to has been said
-		a.log.Warn("stopped before all was done", "reason", left.Error())
-		left = nil
+	return errors.Join(err, a.leave(ctx, d.answers))
+}
+
+// leave stops. Once this message has been answered, messages that are left are others'.
+func (a *application) leave(ctx context.Context, answered bool) error {
+	var errs []error
+	for _, err := range parts(a.stop(ctx)) {
+		if answered && errors.Is(err, host.ErrUnhandled) {
+			a.log.Warn("stopped before all was done", "reason", err.Error())
+		} else {
+			errs = append(errs, err)
+		}
 	}
-	return errors.Join(err, left)
+	return errors.Join(errs...)
 }
 
 // hasTarget reports a target that the file does not have before anything is

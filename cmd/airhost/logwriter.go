@@ -86,6 +86,9 @@ func (l *logWriter) run() {
 			log.Warn("log lines were dropped: nobody took them", "dropped", n)
 		}
 	}
+	if log, n := l.takeDropped(); n > 0 { // since the last line was taken
+		log.Warn("log lines were dropped: nobody took them", "dropped", n)
+	}
 }
 
 // takeDropped returns how many lines the log has to be told of. It does not wait for
@@ -95,7 +98,7 @@ func (l *logWriter) takeDropped() (log *slog.Logger, n int) {
 		return nil, 0
 	}
 	defer l.mu.Unlock()
-	if l.log == nil || l.closed {
+	if l.log == nil {
 		return nil, 0
 	}
 	n, l.dropped = l.dropped, 0

@@ -82,5 +82,13 @@ func testEnforcesNesting(t *trial) {
 // endsByItself checks that a call without end is ended by its engine.
 func (t *trial) endsByItself(in core.Instance, kind core.TrapKind) {
 	t.Helper()
-	t.soon("a call without end", func() { t.wantTrap("a call without end", in.HandleMessage(other, []byte("o"), nil), kind) })
+	ended := make(chan struct{})
+	defer func() { // who ends no call by itself has one in progress, and its instance is closed next
+		in.Interrupt()
+		<-ended
+	}()
+	t.soon("a call without end", func() {
+		defer close(ended)
+		t.wantTrap("a call without end", in.HandleMessage(other, []byte("o"), nil), kind)
+	})
 }

@@ -71,6 +71,7 @@ type component struct {
 	health      core.HealthStatus
 	healthTimer *time.Timer
 	claim       chan struct{} // closed once the component is its claimant's
+	cut         bool          // its start is to end: its deployment's context has
 	abandoned   bool          // its owner is the last, and removes it
 	published   tally         // counts, as of the last message
 	supervisor  supervisor

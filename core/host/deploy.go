@@ -130,14 +130,14 @@ func (c *component) launchUntil(ctx context.Context) error {
 	cut := context.AfterFunc(ctx, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if launching && c.calling {
+		if c.cut = launching; launching && c.calling {
 			c.interrupt()
 		}
 	})
 	err := c.launch(ctx)
 	cut()
 	c.mu.Lock()
-	launching = false
+	launching, c.cut = false, false
 	c.mu.Unlock()
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("its start was cut off: %w", context.Cause(ctx))

@@ -131,12 +131,10 @@ func (h *Host) stop(ctx context.Context) error {
 	working := h.background // no call holds a worker up, however late it is
 	soon, cancel := context.WithTimeout(h.background, interruptTime)
 	defer cancel()
-	var waiting uint64
 	for _, l := range left {
 		errs = append(errs, l.await(soon))
 		if !isClosed(l.component.gone) {
 			working = ctx
-			waiting += l.component.messages()
 		}
 	}
 	close(h.stopped)
@@ -145,7 +143,13 @@ func (h *Host) stop(ctx context.Context) error {
 	h.clock.Close()
 	h.audit.stop()
 	h.events.close()
-	if n := h.tally.deadLetters.Load() - deadLetters + waiting; n > 0 {
+	n := h.tally.deadLetters.Load() - deadLetters
+	for _, l := range left {
+		if !isClosed(l.component.gone) {
+			n += l.component.messages()
+		}
+	}
+	if n > 0 {
 		errs = append(errs, fmt.Errorf("%w: %d", ErrUnhandled, n))
 	}
 	return errors.Join(errs...)

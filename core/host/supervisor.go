@@ -125,7 +125,7 @@ func (c *component) watched(time time.Duration) time.Duration {
 func (c *component) enter(instance core.Instance) {
 	c.mu.Lock()
 	c.instance = instance
-	if c.abandoned {
+	if c.abandoned || c.cut {
 		c.interrupt()
 	}
 	c.begin()

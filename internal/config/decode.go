@@ -285,7 +285,7 @@ var (
 	wholeNumber = regexp.MustCompile(`^-?[0-9]+$`)
 	// numberLike is what YAML, or somebody who writes it, takes for a number: the
 	// library knows not all of it, and reads 08 and 1e400 as texts.
-	numberLike = regexp.MustCompile(`^[-+]?(\.?[0-9][0-9a-fA-FoxX_.]*([eE][-+]?[0-9]+)?|\.(inf|Inf|INF|nan|NaN|NAN))$`)
+	numberLike = regexp.MustCompile(`^[-+]?(0[xX][0-9a-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+|[0-9][0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?|\.[0-9][0-9_]*([eE][-+]?[0-9]+)?|\.(inf|Inf|INF|nan|NaN|NAN))$`)
 )
 
 // numberText returns the text of a number as it was written.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -11,7 +12,7 @@ import (
 // and what to do. The name is the file's.
 func otherKind(text []byte, name string) string {
 	switch kind := filekind.Of(text); {
-	case kind == "":
+	case kind == "", kind == "a script" && bytes.Contains(text, []byte("components:")): // #! is a comment, too
 		return ""
 	case strings.HasPrefix(kind, "a WebAssembly"):
 		return fmt.Sprintf("this is %s, not a configuration: write one that names it, such as "+

@@ -72,7 +72,9 @@ func (s *Shared[T]) Compile(ctx context.Context, r Request, compile func(*Code) 
 	e := s.enter(shape{sha256.Sum256(binary), r.Limits.TableElements, r.Limits.Nesting, r.Limits.Fuel > 0, r.Variant})
 	u := &Use[T]{shared: s, entry: e}
 	if err := e.fill(ctx, r, binary, compile); err != nil {
-		s.leave(e)
+		if s.leave(e) && e.done { // it was compiled for a component that is gone
+			err = errors.Join(err, s.Close(e.value))
+		}
 		return nil, err
 	}
 	u.Compiled, u.Code = e.value, e.code

@@ -31,6 +31,9 @@ func isSignal(state *os.ProcessState, signal syscall.Signal) bool {
 // usedUp names the limit that has ended the process, or that its last words are
 // about, or nothing.
 func (p *Process) usedUp(state *os.ProcessState, words string) string {
+	if state.Success() {
+		return ""
+	}
 	limits := p.command.Limits
 	words = strings.ToLower(words)
 	switch used := state.UserTime() + state.SystemTime(); {
