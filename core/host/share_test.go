@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
@@ -25,6 +26,7 @@ func newHeld(t *testing.T, limits core.Limits) *held {
 		return nil, nil
 	}))
 	d.Limits = limits
+	d.Limits.HandlerTime = time.Hour // it is held for as long as the test takes
 	check(t, h.Deploy(within(t), d))
 	check(t, h.Send(id("a/target"), nil))
 	receive(t, "entering", h.entered)
