@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,16 +29,24 @@ var roles = map[string]func(){
 	"serve":    serve,
 	"exit":     func() { fmt.Fprintln(os.Stderr, "no such disk"); os.Exit(3) },
 	"quit":     func() {},
-	"silent":   func() { select {} },
-	"garbage":  func() { fmt.Println("hello"); select {} },
+	"silent":   func() { forever() },
+	"garbage":  func() { fmt.Println("hello"); forever() },
 	"endless":  func() { flood(os.Stdout) },
-	"versions": func() { fmt.Println("1|99|unix|/x|grpc|" + strings.Repeat("A", 60)); select {} },
-	"netrpc":   func() { fmt.Println("1|1|unix|/x|netrpc|" + strings.Repeat("A", 60)); select {} },
-	"open":     func() { fmt.Println("1|1|unix|/x|grpc|"); select {} },
-	"nobody":   func() { fmt.Println("1|1|unix|/nobody/there|grpc|" + strings.Repeat("A", 60)); select {} },
-	"stays":    func() { serve(); select {} },
+	"versions": func() { fmt.Println("1|99|unix|/x|grpc|" + strings.Repeat("A", 60)); forever() },
+	"netrpc":   func() { fmt.Println("1|1|unix|/x|netrpc|" + strings.Repeat("A", 60)); forever() },
+	"open":     func() { fmt.Println("1|1|unix|/x|grpc|"); forever() },
+	"nobody":   func() { fmt.Println("1|1|unix|/nobody/there|grpc|" + strings.Repeat("A", 60)); forever() },
+	"stays":    func() { serve(); forever() },
 	"chatters": func() { fmt.Fprint(os.Stderr, strings.Repeat("line\n", 20)); serve() },
 	"talks":    func() { fmt.Fprintln(os.Stderr, "early"); goServe("late") },
+}
+
+// forever blocks, which without cgo the runtime takes for a deadlock unless it waits for
+// signals.
+func forever() {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP)
+	<-signals
 }
 
 func flood(file *os.File) {
