@@ -163,7 +163,7 @@ func deploy(t *testing.T, h *host.Host, c guest.Component) {
 func TestTwoHosts(t *testing.T) {
 	s := startRedis(t)
 	a, b, c := s.host(), s.host(), s.host()
-	if _, err := a.Request(within(t), stockID, nil); !errors.Is(err, core.ErrRequestUnavailable) || !strings.Contains(err.Error(), "target-not-found") {
+	if _, err := a.Request(within(t), stockID, nil); !errors.Is(err, core.ErrTargetNotFound) {
 		t.Errorf("before anybody has it: got %v, want target-not-found", err)
 	}
 	deploy(t, b, answer("b"))
