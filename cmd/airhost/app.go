@@ -64,7 +64,14 @@ func (p *program) start(ctx context.Context, file *config.File) (*application, e
 	if err := a.fx.Start(context.WithoutCancel(ctx)); err != nil {
 		return nil, dig.RootCause(err) // without how the parts depend on each other
 	}
-	if err := a.deploy(ctx); err != nil {
+	err = a.deploy(ctx)
+	if stop := stopped(ctx, "starting"); stop != nil {
+		if err != nil {
+			p.report(err) // what was wrong before that
+		}
+		err = stop
+	}
+	if err != nil {
 		return nil, errors.Join(err, a.stop(ctx))
 	}
 	return a, nil
@@ -79,8 +86,8 @@ func (p *program) fxLog() fxevent.Logger {
 }
 
 // deploy starts all components, as many at a time as there are processors, and goes on
-// after one that fails, so that all failures are said at once. When ctx ends nothing is
-// wrong with the components that were being started.
+// after one that fails, so that all failures are said at once. Those that ctx has cut off
+// are none.
 func (a *application) deploy(ctx context.Context) error {
 	found, order := make([]error, len(a.file.Components)), newStartOrder(a.file.Components)
 	atOnce(len(found), func(i int) {
@@ -91,13 +98,9 @@ func (a *application) deploy(ctx context.Context) error {
 	})
 	var mistakes config.Mistakes
 	var errs []error
-	stop := stopped(ctx, "starting")
 	for i, err := range found {
-		if stop != nil {
-			if err != nil && !errors.Is(err, context.Canceled) {
-				a.log.Error("component did not start", "component", a.file.Components[i].ID.String(), "reason", err.Error())
-			}
-			continue
+		if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.As(err, new(stopSignal))) {
+			continue // it was cut off, or not begun
 		}
 		if of := moduleMistakes(a.file, i, err); len(of) > 0 {
 			mistakes = append(mistakes, of...)
@@ -105,14 +108,8 @@ func (a *application) deploy(ctx context.Context) error {
 			errs = append(errs, err)
 		}
 	}
-	if stop != nil {
-		return stop
-	}
 	if len(mistakes) > 0 {
 		errs = append(errs, mistakes)
-	}
-	if len(errs) == 0 {
-		return ctx.Err()
 	}
 	return errors.Join(errs...)
 }

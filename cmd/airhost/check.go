@@ -100,7 +100,7 @@ func (c *checker) compile(ctx context.Context) error {
 	var errs []error
 	for i, err := range found {
 		c.found[i] = moduleMistakes(c.file, i, err)
-		if err != nil && len(c.found[i]) == 0 && ctx.Err() == nil {
+		if err != nil && len(c.found[i]) == 0 {
 			errs = append(errs, fmt.Errorf("check of %s: %w", c.file.Components[i].ID, err))
 		}
 		if compiled[i] != nil { // all are kept until here, since those of one file share their code

@@ -68,6 +68,16 @@ func (w *watched) send(s os.Signal) func() {
 	}
 }
 
+// lacks checks that the log does not say any of the texts.
+func (w *watched) lacks(texts ...string) {
+	w.t.Helper()
+	for _, text := range texts {
+		if strings.Contains(w.log.String(), text) {
+			w.t.Errorf("the log says %q:\n%s", text, &w.log)
+		}
+	}
+}
+
 // ends runs the program, and checks its exit code and what its log says.
 func (w *watched) ends(code int, says ...string) {
 	w.t.Helper()
@@ -93,7 +103,7 @@ func onePlugin(t *testing.T, program string) string {
 	if err != nil {
 		t.Skip(err) // it is linked where there are links
 	}
-	return writeFile(t, "airhost.yaml", fmt.Sprintf("components:\n- {id: shop/plugin, source: %s, engine: process, limits: {handler_time: 1m, start_time: 10m}}\n", path))
+	return writeFile(t, "airhost.yaml", fmt.Sprintf("components:\n- id: shop/plugin\n  source: %s\n  engine: process\n  limits: {handler_time: 1m, start_time: 10m}\n", path))
 }
 
 func TestHangupIsIgnored(t *testing.T) {
@@ -113,6 +123,7 @@ func TestStopWhileStarting(t *testing.T) {
 		w := airhost(t, "run", file)
 		w.when("dawdling", w.send(signal))
 		w.ends(exitDone, says)
+		w.lacks("level=ERROR", "did not start", "cut off")
 		w = airhost(t, "call", file, "shop/plugin", "--data", "x")
 		w.when("dawdling", w.send(signal))
 		w.ends(exitFailed, says)
@@ -120,6 +131,24 @@ func TestStopWhileStarting(t *testing.T) {
 		w.when("dawdling", w.send(signal))
 		w.ends(exitFailed, "while checking")
 	}
+}
+
+// TestMistakesBeforeTheStopAreSaid: a signal cuts off what starts, and hides nothing that
+// was wrong before.
+func TestMistakesBeforeTheStopAreSaid(t *testing.T) {
+	broken, err := filepath.Abs("testdata/guests/truncated.wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dawdler, err := os.ReadFile(onePlugin(t, "dawdler"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := writeFile(t, "airhost.yaml", strings.Replace(string(dawdler), "components:\n",
+		"components:\n- {id: shop/broken, source: "+broken+", engine: wazero}\n", 1)+"  capabilities: {send: [shop/broken]}\n")
+	w := airhost(t, "run", file)
+	w.when("dawdling", w.send(syscall.SIGTERM))
+	w.ends(exitDone, "truncated.wasm: malformed WebAssembly", "airhost: stopped by SIGTERM while starting\n")
 }
 
 // TestStopBeforeAnythingStarts: with each engine, and even where the module is no good.
