@@ -42,13 +42,7 @@ func TestBrokenBuildsAreFound(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			execute := func(e engine, b build) *transcript {
-				done, err := s.execute(e, b, m, spectest)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return done
-			}
+			execute := s.executor(t, m, spectest)
 			var counts tally
 			found := new(finder)
 			got := execute(compiler, broken(mutant))

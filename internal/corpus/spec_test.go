@@ -107,13 +107,7 @@ func compareScript(t *testing.T, s *script, all []target, spectest []byte, count
 	if err != nil {
 		t.Fatal(err)
 	}
-	execute := func(e engine, b build) *transcript {
-		done, err := s.execute(e, b, m, spectest)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return done
-	}
+	execute := s.executor(t, m, spectest)
 	var first *transcript // of an exact build
 	for _, target := range all {
 		want := execute(target.engine, plain)
@@ -132,6 +126,17 @@ func compareScript(t *testing.T, s *script, all []target, spectest []byte, count
 	counts.add("scripts", 1)
 	counts.add("commands", len(s.Commands))
 	counts.add("modules", len(m))
+}
+
+// executor returns a function that runs the script.
+func (s *script) executor(t *testing.T, m modules, spectest []byte) func(engine, build) *transcript {
+	return func(e engine, b build) *transcript {
+		done, err := s.execute(e, b, m, spectest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return done
+	}
 }
 
 // at names a command for messages.

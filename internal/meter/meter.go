@@ -123,10 +123,6 @@ type Config struct {
 	// Without, it is an estimate that costs less to keep.
 	Fuel bool
 
-	// MaxMemoryPages is how many pages of 64 KiB a memory may have, 0 for as
-	// many as the module declares.
-	MaxMemoryPages uint32
-
 	// MaxTableElements is how many elements each table may have, 0 for as many
 	// as the module declares.
 	MaxTableElements uint32

@@ -15,7 +15,7 @@ func TestInstrumentDoesNotChangeItsInput(t *testing.T) {
 	for _, file := range []string{"compute", "features", "hostile", "crc"} {
 		m := parse(t, read(t, "testdata/"+file+".wasm"))
 		before := m.Encode()
-		cfg := meter.Config{Fuel: true, MaxMemoryPages: 16, MaxTableElements: 10}
+		cfg := meter.Config{Fuel: true, MaxTableElements: 10}
 		if _, err := meter.Instrument(m, cfg); err != nil {
 			t.Fatal(err)
 		}
@@ -55,10 +55,10 @@ func TestLimits(t *testing.T) {
 		cfg  meter.Config
 		want *meter.LimitError
 	}{
-		{"memory", &wasm.Module{Memories: []wasm.Limits{big}}, meter.Config{MaxMemoryPages: 2},
-			&meter.LimitError{Limit: meter.LimitMemoryPages, Declared: 3, Allowed: 2}},
-		{"imported memory", &wasm.Module{Imports: []wasm.Import{{Kind: wasm.KindMemory, Memory: big}}},
-			meter.Config{MaxMemoryPages: 2}, &meter.LimitError{Limit: meter.LimitMemoryPages, Declared: 3, Allowed: 2}},
+		{"table", &wasm.Module{Tables: []wasm.Table{{Elem: wasm.FuncRef, Limits: big}}}, meter.Config{MaxTableElements: 2},
+			&meter.LimitError{Limit: meter.LimitTableElements, Declared: 3, Allowed: 2}},
+		{"imported table", &wasm.Module{Imports: []wasm.Import{{Kind: wasm.KindTable, Table: wasm.Table{Elem: wasm.FuncRef, Limits: big}}}},
+			meter.Config{MaxTableElements: 2}, &meter.LimitError{Limit: meter.LimitTableElements, Declared: 3, Allowed: 2}},
 		{"second table", &wasm.Module{Tables: []wasm.Table{{Elem: wasm.FuncRef}, {Elem: wasm.FuncRef, Limits: big}}},
 			meter.Config{MaxTableElements: 2},
 			&meter.LimitError{Limit: meter.LimitTableElements, Index: 1, Declared: 3, Allowed: 2}},
@@ -73,17 +73,16 @@ func TestLimits(t *testing.T) {
 
 func TestMaximaAreLowered(t *testing.T) {
 	m := &wasm.Module{
-		Memories: []wasm.Limits{{Min: 1}},
-		Tables:   []wasm.Table{{Elem: wasm.FuncRef, Limits: wasm.Limits{Max: 99, HasMax: true}}, {Elem: wasm.FuncRef, Limits: wasm.Limits{Max: 5, HasMax: true}}},
+		Tables: []wasm.Table{{Elem: wasm.FuncRef, Limits: wasm.Limits{Max: 99, HasMax: true}}, {Elem: wasm.FuncRef, Limits: wasm.Limits{Max: 5, HasMax: true}}},
 	}
-	res, err := meter.Instrument(m, meter.Config{MaxMemoryPages: 2, MaxTableElements: 10})
+	res, err := meter.Instrument(m, meter.Config{MaxTableElements: 10})
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := parse(t, res.Module.Encode())
-	got := []uint64{out.Memories[0].Max, out.Tables[0].Max, out.Tables[1].Max}
-	if diff := cmp.Diff([]uint64{2, 10, 5}, got); diff != "" {
-		t.Errorf("maxima of the memory and two tables (-want +got):\n%s", diff)
+	got := []uint64{out.Tables[0].Max, out.Tables[1].Max}
+	if diff := cmp.Diff([]uint64{10, 5}, got); diff != "" {
+		t.Errorf("maxima of two tables (-want +got):\n%s", diff)
 	}
 }
 

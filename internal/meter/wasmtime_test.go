@@ -63,7 +63,7 @@ func TestWasmtimeCompiles(t *testing.T) {
 			compiles(t, engine, path+" "+k.name, instrument(t, bin, k.cfg).Module.Encode())
 		}
 		bounded := parse(t, bin)
-		err := meter.Bound(bounded, meter.Config{MaxMemoryPages: 1 << 15, MaxTableElements: 1 << 20})
+		err := meter.Bound(bounded, meter.Config{MaxTableElements: 1 << 20})
 		if errors.As(err, new(*meter.LimitError)) {
 			continue // a guest that is made to ask for too much
 		} else if err != nil {
