@@ -94,8 +94,8 @@ func engineConfig() *wasmtime.Config {
 func (e *Engine) Name() string { return Name }
 
 // Compile implements [core.Engine]. It uses src.Code or, where that is nil, the
-// file at src.Path. Of the limits it uses Memory, TableElements, Stack and whether
-// there is Fuel. Components of the same code share what was compiled, and all
+// file at src.Path. Of the limits it uses Memory, TableElements, Nesting, Stack and
+// whether there is Fuel. Components of the same code share what was compiled, and all
 // compiling in the process shares a bounded memory, so that Compile may wait until ctx
 // ends.
 func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limits) (core.Component, error) {
@@ -142,6 +142,9 @@ func (e *Engine) compileGuest(src core.Source, code *sandbox.Code, metered bool)
 // compile returns compiled code, from the cache if it is there. What has long
 // functions is not optimized.
 func (e *Engine) compile(binary []byte, long bool) (*wasmtime.Module, error) {
+	if e.cache == nil {
+		return e.translate(binary, long)
+	}
 	key := sha256.Sum256(binary)
 	if code := e.cache.Get(key); code != nil {
 		module, err := wasmtime.NewModuleDeserialize(e.engine, code)
@@ -151,7 +154,7 @@ func (e *Engine) compile(binary []byte, long bool) (*wasmtime.Module, error) {
 		e.cache.Reject(key, err)
 	}
 	module, err := e.translate(binary, long)
-	if err == nil && e.cache != nil {
+	if err == nil {
 		if code, err := module.Serialize(); err == nil {
 			e.cache.Put(key, code)
 		}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"log/slog"
 	"os"
-	"sync"
 	"testing"
 
 	"github.com/airhost/airhost/backends/wazero"
@@ -73,27 +72,6 @@ func TestInterpreterKeepsNothing(t *testing.T) {
 // TestCompilingAtOnce: components of the same and of other code are compiled, used and
 // closed at the same time.
 func TestCompilingAtOnce(t *testing.T) {
-	e, err := wazero.New(wazero.Config{CacheDir: t.TempDir()})
-	must(t, err)
-	sources := []core.Source{enginetest.ActorWasm(), enginetest.ResponderWasm()}
-	var all sync.WaitGroup
-	errs := make([]error, 8)
-	for i := range errs {
-		all.Go(func() {
-			for n := range 20 {
-				c, err := e.Compile(t.Context(), sources[(i+n)%2], core.Limits{Memory: int64(1+i) << 20})
-				if err != nil {
-					errs[i] = err
-					return
-				}
-				in, err := c.Instantiate(t.Context(), core.Environment{ID: self, Host: sink{}})
-				if err == nil {
-					err = errors.Join(in.HandleMessage(self, padded("e"), nil), in.Close())
-				}
-				errs[i] = errors.Join(errs[i], err, c.Close(t.Context()))
-			}
-		})
-	}
-	all.Wait()
-	must(t, errors.Join(append(errs, e.Close(t.Context()))...))
+	open := func(dir string) (core.Engine, error) { return wazero.New(wazero.Config{CacheDir: dir}) }
+	codecachetest.AtOnce(t, open, padded("e"), enginetest.ActorWasm(), enginetest.ResponderWasm())
 }

@@ -104,10 +104,10 @@ func New(config Config) (*Engine, error) {
 func (e *Engine) Name() string { return Name }
 
 // Compile implements [core.Engine]. It uses src.Code or, where that is nil, the
-// file at src.Path. Of the limits it uses Memory, TableElements and whether
-// there is Fuel: these are the same for all instances of the component. Components
-// of the same code share what was compiled, and all compiling in the process shares
-// a bounded memory, so that Compile may wait until ctx ends.
+// file at src.Path. Of the limits it uses Memory, TableElements, Nesting, Stack
+// and whether there is Fuel: these are the same for all instances of the component.
+// Components of the same code share what was compiled, and all compiling in the
+// process shares a bounded memory, so that Compile may wait until ctx ends.
 func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limits) (core.Component, error) {
 	if err := e.refs.Acquire(); err != nil {
 		return nil, err

@@ -41,7 +41,6 @@ type entry[T any] struct {
 // Use is one component's use of what was compiled.
 type Use[T any] struct {
 	Compiled T
-	Code     *Code
 	Most     uint64 // how large the component's memory may become, in bytes
 
 	shared *Shared[T]
@@ -77,7 +76,7 @@ func (s *Shared[T]) Compile(ctx context.Context, r Request, compile func(*Code) 
 		}
 		return nil, err
 	}
-	u.Compiled, u.Code = e.value, e.code
+	u.Compiled = e.value
 	if u.Most, err = e.code.mostMemory(r.Source, r.Limits); err != nil {
 		return nil, errors.Join(err, u.Release())
 	}
