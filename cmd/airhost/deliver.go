@@ -13,6 +13,7 @@ import (
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/internal/config"
+	"github.com/airhost/airhost/internal/nearest"
 )
 
 // delivery is what call and send have in common.
@@ -115,7 +116,7 @@ func hasTarget(ids []string, path, target string) error {
 		return nil
 	}
 	hint := "it has: " + strings.Join(ids, ", ")
-	if near := config.Nearest(target, ids); near != "" {
+	if near := nearest.Of(target, ids); near != "" {
 		hint = fmt.Sprintf("did you mean %s?", near)
 	}
 	return wrongUse{fmt.Errorf("%s has no component %s, %s", path, target, hint)}

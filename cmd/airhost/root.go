@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/airhost/airhost/internal/config"
+	"github.com/airhost/airhost/internal/nearest"
 )
 
 // program is one run of the command: its streams and global flags.
@@ -87,7 +88,7 @@ func flagError(command *cobra.Command, err error) error {
 	}
 	var names []string
 	command.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	if near := config.Nearest(unknown.GetSpecifiedName(), names); near != "" {
+	if near := nearest.Of(unknown.GetSpecifiedName(), names); near != "" {
 		return fmt.Errorf("%w, did you mean --%s?", err, near)
 	}
 	return err

@@ -122,11 +122,9 @@ func (f *runFlags) run(command *cobra.Command) error {
 	if f.isolate && f.cpuprofile != "" {
 		return errors.New("--isolate and --cpuprofile: the profile is of one process, want one of them at most")
 	}
-	outputs := &outputs{stdout: command.OutOrStdout(), read: f.inputs()}
-	for _, to := range f.outputs() {
-		if err := outputs.add(to.flag, to.path); err != nil {
-			return err
-		}
+	outputs, err := f.checkOutputs(command.OutOrStdout())
+	if err != nil {
+		return err
 	}
 	stderr := command.ErrOrStderr()
 	sides, end, err := f.sides(command.Context(), stderr, keys, sets)
@@ -153,6 +151,17 @@ func (f *runFlags) run(command *cobra.Command) error {
 		return &failure{errors.Join(outcome(file, err), writing)}
 	}
 	return outcome(file, err)
+}
+
+// checkOutputs checks that all files can be written.
+func (f *runFlags) checkOutputs(stdout io.Writer) (*outputs, error) {
+	outputs := &outputs{stdout: stdout, read: f.inputs()}
+	for _, to := range f.outputs() {
+		if err := outputs.add(to.flag, to.path); err != nil {
+			return nil, err
+		}
+	}
+	return outputs, nil
 }
 
 // fileOutput is a file that may be asked for, and how it is written.

@@ -14,9 +14,8 @@ import (
 // guest has been initialized: for as long as compilation takes, then until a place
 // is free among the guests that start at the same time, and at most its
 // [core.Limits] StartTime for the guest's own steps, in which it is interrupted when ctx
-// ends. What the guest sends while it
-// is initialized goes out; it cannot be messaged before that has ended. When
-// Deploy fails nothing is left of the component.
+// ends. What the guest sends while it is initialized goes out; it cannot be messaged
+// before that has ended. When Deploy fails nothing is left of the component.
 //
 // Its errors, for errors.Is: [ErrNotRunning] before Start and after Stop;
 // [ErrInvalidDeployment], with core.ErrOutOfRange or core.ErrInvalidID where that is

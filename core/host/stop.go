@@ -84,9 +84,10 @@ func (b *balance) calledBack() bool { return b.Requests == b.Callbacks+b.Cancele
 // milliseconds more, also where ctx has ended before.
 //
 // An error says which components were interrupted, not shut down or left behind, and
-// how many messages were not handled ([ErrUnhandled]). Left behind is what cannot be interrupted: a Go
-// component in a call, a module that is being compiled. Each is removed when its call
-// returns, and until then its engine's Close waits for it. Nothing else runs any more.
+// how many messages were not handled ([ErrUnhandled]). Left behind is what cannot be
+// interrupted: a Go component in a call, a module that is being compiled. Each is
+// removed when its call returns, and until then its engine's Close waits for it.
+// Nothing else runs any more.
 //
 // A second Stop waits for the end of the first and returns its result, or an error
 // where its own ctx ends before.

@@ -385,18 +385,6 @@ func TestUnits(t *testing.T) {
 	}
 }
 
-func TestNearest(t *testing.T) {
-	keys := []string{"memory", "table_elements", "handler_time", "fuel", "mailbox"}
-	for word, want := range map[string]string{
-		"memroy": "memory", "Memory": "memory", "mem": "", "handlertime": "handler_time", "handler-time": "handler_time",
-		"fule": "fuel", "mail_box": "mailbox", "x": "", "": "", strings.Repeat("memory", 100): "",
-	} {
-		if got := config.Nearest(word, keys); got != want {
-			t.Errorf("Nearest(%.20q) = %q, want %q", word, got, want)
-		}
-	}
-}
-
 // TestRangesAreThoseOfCore: what a file can say is in the ranges of core.
 func TestRangesAreThoseOfCore(t *testing.T) {
 	for _, l := range []string{

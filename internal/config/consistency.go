@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/nearest"
 )
 
 // consistency notes what is wrong between keys that are right by themselves.
@@ -153,7 +154,7 @@ func (f *File) pointless(path string, patterns []core.IDPattern) Mistakes {
 			continue
 		}
 		text := fmt.Sprintf("no component of this file matches %s", pattern)
-		if near := Nearest(pattern.String(), f.IDs()); near != "" {
+		if near := nearest.Of(pattern.String(), f.IDs()); near != "" {
 			text += fmt.Sprintf(", did you mean %q?", near)
 		}
 		warnings = append(warnings, f.Mistake(fmt.Sprintf("%s[%d]", path, i), text))

@@ -7,10 +7,6 @@ import (
 	"github.com/airhost/airhost/internal/nearest"
 )
 
-// Nearest returns the candidate that word was probably meant to be, or "" if
-// none is near enough.
-func Nearest(word string, candidates []string) string { return nearest.Of(word, candidates) }
-
 // suggest completes a sentence about a wrong word: the nearest valid one, or
 // all of them.
 func suggest(word string, valid []string) string {

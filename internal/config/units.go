@@ -14,9 +14,9 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// zeros matches a number that begins with a zero and goes on, which some take for
-// octal, anywhere in a value.
-var zeros = regexp.MustCompile(`(^|[^0-9._])0[0-9]`)
+// zeros matches a value that begins with a number with zeros before it, which some take
+// for octal.
+var zeros = regexp.MustCompile(`^[-+]?0[0-9]`)
 
 var errZeros = errors.New("leading zeros: write the number without them")
 
@@ -38,7 +38,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 	if !durationSyntax.Match(text) {
 		return errDuration
 	}
-	if len(text) > 1 && text[0] == '0' && text[1] >= '0' && text[1] <= '9' {
+	if zeros.Match(text) {
 		return errZeros
 	}
 	parsed, err := time.ParseDuration(string(text))
