@@ -68,6 +68,9 @@ type Traits struct {
 	// time, by what the guest has run and waited as [Limits] says. Without it
 	// the host interrupts calls, by the time that has passed.
 	CountsRunningTime bool
+	// KeepsLedger: instances act by [Environment.Ledger]. A host fills it in for
+	// these alone.
+	KeepsLedger bool
 	// Enforces are the limits that the engine keeps for the component. A
 	// deployment that sets another one is refused.
 	Enforces LimitSet
@@ -78,6 +81,8 @@ type Environment struct {
 	ID     ComponentID
 	Host   Services
 	Limits Limits
+	// Ledger, if not nil, lets the engine act for the host in calls of the instance.
+	Ledger *Ledger
 	// Starting, if not nil, is called with the instance before any guest code
 	// runs, so that start functions can be interrupted. Until Instantiate has
 	// returned only Interrupt may be called on it.
@@ -105,35 +110,6 @@ type Services interface {
 	Log(level LogLevel, message []byte)
 	// Now is current-time, in nanoseconds since the Unix epoch.
 	Now() uint64
-}
-
-// Granter is what Services may also be: a host that says before a call of the
-// guest what it would answer to the first thing that the guest sends in it. It is
-// for an engine whose way to its host is long, which can so answer by itself. By
-// being a Granter, a host promises that its Now is the system's clock.
-//
-// An engine asks for a grant before HandleMessage and HandleCallback. It may then
-// answer one send-message or send-request of that call by the grant: with ok, or
-// with the id that came with it. What was sent it hands over by SendGranted or
-// RequestGranted once the guest's code has returned or trapped, before any other
-// call of Services, and, where the guest goes on, after some milliseconds.
-type Granter interface {
-	Services
-	// Grant returns what may be sent, or nil for nothing, and the id under which
-	// a request may be, or 0 for none. The grant is not changed, and is the same
-	// pointer as long as it is the same grant.
-	Grant() (*Grant, RequestID)
-	// SendGranted is the SendMessage that the engine has answered.
-	SendGranted(message []byte)
-	// RequestGranted is the SendRequest that the engine has answered.
-	RequestGranted(request []byte, timeoutMillis uint64)
-}
-
-// Grant is what a guest may send without asking its host.
-type Grant struct {
-	Target  string // the one target
-	Message bool   // whether it may be sent fire-and-forget messages
-	Largest int    // the largest message or request, in bytes
 }
 
 // Instance is a live guest. Its methods are called by one goroutine at a time;
