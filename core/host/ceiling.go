@@ -13,7 +13,7 @@ const spareThreads = 32
 // heldUpWorkers is how many workers may be held up: as configured, or what the
 // system has threads for. Each may be one, and so may each call on the goroutine of
 // somebody who requests or deploys, of which there are as many and a quarter of it.
-func (h *Host) heldUpWorkers() int {
+func (h *Host) mostBlocked() int {
 	left, known := h.threadsLeft()
 	if !known {
 		return h.config.HeldUpWorkers
@@ -28,17 +28,17 @@ func (h *Host) heldUpWorkers() int {
 }
 
 // bound sets the ceilings, before anything runs.
-func (h *Host) bound(heldUp int) {
-	h.workers.mostHeldUp = heldUp
-	h.watch.direct = h.config.Workers + heldUp
-	h.places = make(places, max(1, heldUp/4))
+func (h *Host) bound(blocked int) {
+	h.workers.mostBlocked = blocked
+	h.watch.direct = h.config.Workers + blocked
+	h.places = make(places, max(1, blocked/4))
 }
 
 // heldUpCalls returns how many calls are held up now, of those that are bounded.
-func (s *workers) heldUpCalls() int {
+func (s *workers) blockedCalls() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.heldUpNow
+	return s.blockedNow
 }
 
 // places bound how many guests start or shut down at the same time on the goroutines

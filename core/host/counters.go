@@ -46,21 +46,21 @@ func (r *refusals) add(o *refusals) {
 	}
 }
 
-// tally is what the one who runs a component counts.
-type tally struct {
+// counts is what the one who runs a component counts.
+type counts struct {
 	ComponentCounters
 	refusals refusals
 	direct   uint64 // of Handled, calls of a Go program that needed no mailbox
 }
 
-func (t *tally) add(o *tally) {
+func (t *counts) add(o *counts) {
 	t.ComponentCounters.add(&o.ComponentCounters)
 	t.refusals.add(&o.refusals)
 	t.direct += o.direct
 }
 
-// hostTally is what is counted by no component.
-type hostTally struct {
+// hostCounts is what is counted by no component.
+type hostCounts struct {
 	sent, requests, canceled atomic.Uint64 // by Go programs, but for direct calls
 	refused                  [7]atomic.Uint64
 	deadLetters              atomic.Uint64
@@ -105,19 +105,19 @@ type Snapshot struct {
 func (h *Host) Snapshot() Snapshot {
 	sum := h.totals()
 	s := Snapshot{
-		Sent:    sum.Sent + sum.direct + h.tally.sent.Load(),
-		Refused: make(map[string]uint64), Handled: sum.Handled, Expired: sum.Expired + h.tally.expired.Load(), DeadLetters: h.tally.deadLetters.Load(), Waiting: sum.waiting,
-		Requests: sum.Requests + sum.direct + h.tally.requests.Load(), Pending: h.tracker.Pending(),
-		Timeouts: h.tally.timeouts.Load(), Canceled: sum.Canceled + h.tally.canceled.Load(), Callbacks: sum.Callbacks,
-		Late: h.tally.late.Load(), Orphans: h.tally.orphans.Load(),
+		Sent:    sum.Sent + sum.direct + h.counts.sent.Load(),
+		Refused: make(map[string]uint64), Handled: sum.Handled, Expired: sum.Expired + h.counts.expired.Load(), DeadLetters: h.counts.deadLetters.Load(), Waiting: sum.waiting,
+		Requests: sum.Requests + sum.direct + h.counts.requests.Load(), Pending: h.tracker.Pending(),
+		Timeouts: h.counts.timeouts.Load(), Canceled: sum.Canceled + h.counts.canceled.Load(), Callbacks: sum.Callbacks,
+		Late: h.counts.late.Load(), Orphans: h.counts.orphans.Load(),
 		Components: sum.components, Traps: sum.Traps, Restarts: sum.Restarts,
-		WorkersHeldUp: h.tally.heldUp.Load(), AuditDropped: h.tally.auditDropped.Load(),
+		WorkersHeldUp: h.counts.heldUp.Load(), AuditDropped: h.counts.auditDropped.Load(),
 		LogDrops: sum.LogDrops,
 	}
 	s.Left, s.Arrived = h.traffic()
-	s.HeldUpNow = h.workers.heldUpCalls()
+	s.HeldUpNow = h.workers.blockedCalls()
 	for _, c := range core.MessagingErrorCases() {
-		if n := sum.refusals[c] + h.tally.refused[c].Load(); n > 0 {
+		if n := sum.refusals[c] + h.counts.refused[c].Load(); n > 0 {
 			s.Refused[c.String()] = n
 		}
 	}
@@ -126,7 +126,7 @@ func (h *Host) Snapshot() Snapshot {
 
 // totals are what all components, past and present, have published.
 type totals struct {
-	tally
+	counts
 	waiting    int // entries in mailboxes
 	components int // deployed
 	busy       int // of these, running or with something to do
@@ -135,12 +135,12 @@ type totals struct {
 func (h *Host) totals() totals {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	t := totals{tally: h.gone, components: len(h.components)}
+	t := totals{counts: h.gone, components: len(h.components)}
 	for _, c := range h.components {
 		c.mu.Lock()
-		t.tally.add(&c.published)
-		t.waiting += c.mailbox.length
-		if c.mailbox.length > 0 || c.status == running || c.status == queued || c.status == claimed {
+		t.counts.add(&c.published)
+		t.waiting += c.sched.mailbox.length
+		if c.sched.mailbox.length > 0 || c.sched.status == running || c.sched.status == queued || c.sched.status == claimed {
 			t.busy++
 		}
 		c.mu.Unlock()

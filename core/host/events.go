@@ -35,7 +35,7 @@ type Event struct {
 
 // events hands state changes to subscribers, and never waits for one.
 type events struct {
-	mu          sync.Mutex // guards what follows
+	mu          mutex[ofLeaf] // guards what follows
 	subscribers map[*subscriber]struct{}
 	closed      bool
 }

@@ -82,7 +82,7 @@ type Host struct {
 	deadLetters deadLetters
 	direct      directory
 	events      events
-	tally       hostTally
+	counts       hostCounts
 	epoch       atomic.Uint64 // counts changes of the configuration
 	givenUp     atomic.Uint64 // counts requests that ended without their target; for core.Message.Mark
 	stopping    atomic.Bool
@@ -94,11 +94,11 @@ type Host struct {
 	hurry       func()
 	changes     sync.WaitGroup // deployments and undeployments; none begins once the state is stopped
 
-	mu         sync.Mutex // guards what follows; taken before a component's
+	mu         mutex[ofHost] // guards the following
 	state      hostState
 	components map[core.ComponentID]*component
 	serial     uint32
-	gone       tally // of components that were removed
+	gone       counts // of components that were removed
 }
 
 type hostState uint8
@@ -169,7 +169,7 @@ func (h *Host) Start(ctx context.Context) error {
 	if err := h.broker.Open(ctx, h); err != nil {
 		return fmt.Errorf("host: open the broker: %w", boundError(err))
 	}
-	h.bound(h.heldUpWorkers())
+	h.bound(h.mostBlocked())
 	h.audit.start(h)
 	h.workers.start(h, h.config.Workers)
 	h.state = stateRunning
@@ -193,7 +193,7 @@ type ComponentStatus struct {
 // Components returns the status of all deployed components, sorted by id.
 func (h *Host) Components() []ComponentStatus {
 	h.mu.Lock()
-	all := h.list()
+	all := h.listLocked()
 	h.mu.Unlock()
 	statuses := make([]ComponentStatus, len(all))
 	for i, c := range all {
@@ -202,8 +202,8 @@ func (h *Host) Components() []ComponentStatus {
 	return statuses
 }
 
-// list returns all components, sorted by id, with h.mu held.
-func (h *Host) list() []*component {
+// listLocked returns all components, sorted by id.
+func (h *Host) listLocked() []*component {
 	return slices.SortedFunc(maps.Values(h.components), func(a, b *component) int {
 		return cmp.Compare(a.id.String(), b.id.String())
 	})
@@ -213,17 +213,17 @@ func (c *component) report() ComponentStatus {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := ComponentStatus{
-		ID: c.id, Engine: c.plan.Engine, State: "running", Health: c.health,
-		Waiting: c.mailbox.length, Counters: c.published.ComponentCounters,
+		ID: c.id, Engine: c.deployment.Engine, State: "running", Health: c.life.health,
+		Waiting: c.sched.mailbox.length, Counters: c.published.ComponentCounters,
 	}
 	switch {
-	case c.closed == c.refuse.down:
+	case c.sched.closed == c.refusals.down:
 		s.State = "failed"
-	case c.instance == nil:
+	case c.life.instance == nil:
 		s.State = "restarting"
 	}
-	if c.supervisor.reason != nil {
-		s.LastError = c.supervisor.reason.Error()
+	if c.life.supervisor.reason != nil {
+		s.LastError = c.life.supervisor.reason.Error()
 	}
 	return s
 }

@@ -13,7 +13,7 @@ const (
 // ones at hand; who runs a component on another goroutine has no worker, and
 // takes one from all processors' pool.
 func (c *component) newMessage(target core.ComponentID, payload []byte) *core.Message {
-	w := c.worker
+	w := c.sched.worker
 	if w == nil || len(w.spares) == 0 {
 		m := core.NewMessage(payload)
 		m.Sender, m.Target = c.id, target

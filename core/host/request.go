@@ -37,7 +37,7 @@ func (h *Host) AppendRequest(ctx context.Context, dst []byte, target core.Compon
 		return nil, requestFailed(target, err)
 	}
 	if c := h.direct.find(target); c != nil && !h.stopping.Load() && c.answersBefore(ctx) {
-		if response, err, done := c.call(dst, payload); done {
+		if response, err, done := c.callDirectly(dst, payload); done {
 			if err != nil {
 				err = requestFailed(target, err)
 			}
@@ -65,44 +65,45 @@ func (c *component) answersBefore(ctx context.Context) bool {
 		return false
 	}
 	c.mu.Lock()
-	prompt := c.prompt
+	fast := c.call.fast
 	c.mu.Unlock()
 	deadline, limited := ctx.Deadline()
 	longest := c.limits.HandlerTime
 	if c.traits.CountsRunningTime {
 		longest = c.limits.HandlerWallTime
 	}
-	return prompt && (!limited || time.Until(deadline) >= longest)
+	return fast && (!limited || time.Until(deadline) >= longest)
 }
 
-// call runs c on the caller's goroutine, if c is idle, and appends its response to
+// callDirectly runs c on the caller's goroutine, if c is idle, and appends its response to
 // dst; done says whether it did.
-func (c *component) call(dst, payload []byte) (response []byte, err error, done bool) {
+func (c *component) callDirectly(dst, payload []byte) (response []byte, err error, done bool) {
 	if len(payload) > c.limits.MessageSize {
 		return nil, nil, false
 	}
 	c.mu.Lock()
-	if c.status != idle {
+	if c.sched.status != idle {
 		c.mu.Unlock()
 		return nil, nil, false
 	}
-	if c.kept == nil {
+	if c.call.ownSlot == nil {
 		slot := c.host.watch.tryAcquire(c)
 		if slot == nil {
 			c.mu.Unlock()
 			return nil, nil, false
 		}
 		if c.host.watch.keep() {
-			c.kept = slot
+			c.call.ownSlot = slot
 		} else {
 			defer slot.release()
 		}
 	}
-	c.status = running
-	c.begin()
-	c.response = dst
-	err = c.instance.HandleMessage(core.HostID, payload, &c.response)
-	response, c.response = c.response, nil
+	c.sched.become(running)
+	c.beginCallAndUnlock()
+	c.allow()
+	c.guest.response = dst
+	err = c.life.instance.HandleMessage(core.HostID, payload, &c.guest.response)
+	response, c.guest.response = c.guest.response, nil
 	answer, trap := c.verdict(err)
 	c.counts.direct++
 	if trap == nil {
@@ -110,8 +111,8 @@ func (c *component) call(dst, payload []byte) (response []byte, err error, done 
 	} else {
 		c.host.recordDead(&core.Message{Sender: core.HostID, Target: c.id, Payload: payload}, trap)
 	}
-	c.end(trap)
-	c.yield()
+	c.lockAndEndCall(trap)
+	c.yieldAndUnlock()
 	if err != nil {
 		return nil, requestError(answer, trap), true
 	}
@@ -125,18 +126,25 @@ type waitingCall struct {
 }
 
 // Expired implements [core.Waiter].
-func (w *waitingCall) Expired(id core.RequestID) {
-	w.host.tally.timeouts.Add(1)
-	w.host.givenUp.Add(1)
+func (w *waitingCall) Expired(id core.RequestID, reason *core.RequestError) {
+	w.outcome <- w.host.expired(id, reason)
+}
+
+// expired counts a request that its tracker has ended, and returns its outcome.
+func (h *Host) expired(id core.RequestID, reason *core.RequestError) *core.Message {
+	if reason == core.ErrTimeout {
+		h.counts.timeouts.Add(1)
+	}
+	h.givenUp.Add(1)
 	m := core.NewMessage(nil)
 	m.Correlation = id
-	m.Fail(core.ErrTimeout)
-	w.outcome <- m
+	m.Fail(boundRequestError(reason, core.MaxErrorText))
+	return m
 }
 
 // request sends a request by way of broker and tracker.
 func (h *Host) request(ctx context.Context, dst []byte, target core.ComponentID, payload []byte) ([]byte, error) {
-	h.tally.sent.Add(1)
+	h.counts.sent.Add(1)
 	timeout := h.config.RequestTimeout
 	deadline, limited := ctx.Deadline()
 	if limited {
@@ -158,7 +166,7 @@ func (h *Host) request(ctx context.Context, dst []byte, target core.ComponentID,
 		h.tracker.Cancel(id, call)
 		return nil, h.refused(err)
 	}
-	h.tally.requests.Add(1)
+	h.counts.requests.Add(1)
 	return h.wait(ctx, dst, call, id)
 }
 
@@ -172,7 +180,7 @@ func (h *Host) wait(ctx context.Context, dst []byte, call *waitingCall, id core.
 		}
 	case <-ctx.Done():
 		if h.tracker.Cancel(id, call) {
-			h.tally.canceled.Add(1)
+			h.counts.canceled.Add(1)
 			h.givenUp.Add(1)
 			return nil, ctx.Err()
 		}
@@ -201,7 +209,7 @@ func takeResponse(dst []byte, m *core.Message) ([]byte, error) {
 // has taken it. payload is not kept, nor changed. An error is a
 // [core.MessagingError]; nothing has happened then. It does not block.
 func (h *Host) Send(target core.ComponentID, payload []byte) error {
-	h.tally.sent.Add(1)
+	h.counts.sent.Add(1)
 	m := core.NewMessage(payload)
 	m.Sender, m.Target = core.HostID, target
 	if err := h.publish(m); err != nil {
@@ -224,7 +232,7 @@ func (h *Host) publish(m *core.Message) error {
 // contract's terms.
 func (h *Host) refused(err error) error {
 	refusal := refusalOf(err)
-	h.tally.refused[refusal.Case].Add(1)
+	h.counts.refused[refusal.Case].Add(1)
 	return refusal
 }
 
@@ -261,7 +269,7 @@ func (h *Host) respond(m *core.Message, w *worker) {
 		waiter.outcome <- m
 	default:
 		if !pending {
-			h.tally.late.Add(1)
+			h.counts.late.Add(1)
 		}
 		m.Release()
 	}
@@ -275,7 +283,7 @@ func (h *Host) Undelivered(m *core.Message, reason error) {
 // undeliverable ends a message that was taken and cannot be handled.
 func (h *Host) undeliverable(m *core.Message, reason *core.RequestError) {
 	if h.isOver(m) {
-		h.tally.expired.Add(1)
+		h.counts.expired.Add(1)
 		m.Release()
 		return
 	}

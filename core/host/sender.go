@@ -9,31 +9,33 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// maxRoutes is how many targets a sender keeps in mind.
+// maxRoutes is how many routes a sender keeps.
 const maxRoutes = 4096
 
-// outbox is a component's sending side. It belongs to the component's owner.
-type outbox struct {
-	quota    bucket
-	pending  int              // requests whose callback has not been called
-	reserved []core.RequestID // of its next requests, if there are
-	spoke    bool             // something was sent by a grant since its last call began
+// sender is a component's sending side. It belongs to the component's owner.
+type sender struct {
+	quota      bucket
+	pending    int              // requests whose callback has not been called
+	reserved   []core.RequestID // ids reserved at the tracker for the next requests; empty if it cannot reserve
+	usedCredit bool             // the guest has sent by a credit since its last call began
+	log        *core.LogQuota
 
-	epoch  uint64 // of the host's configuration, for which the routes hold
+	epoch  uint64 // of the host's configuration that the routes are for
 	last   *route
 	routes map[string]*route
 }
 
-// route is what a sender knows of a target: the verdict on its messages, and
-// where they go. It holds until the host's configuration changes.
+// route is the way to a target: whether the sender may message it, and where the
+// messages go. It holds until the host's configuration changes.
 type route struct {
 	id       core.ComponentID
 	receiver core.Receiver
-	local    *component // receiver, where it is a component of this host's
+	local    *component // receiver, if it is a component of this host
 	send     error      // why fire-and-forget is refused, or nil
 	request  error      // why request-response is refused, or nil
-	grant    core.Grant
-	short    uint8 // relays in a row that were; see answers
+	credit   core.Credit
+
+	shortExchanges uint8 // exchanges in a row that ended after one call; see exchangesLast
 }
 
 func (r *route) deliver(m *core.Message, w *worker) error {
@@ -60,9 +62,9 @@ func (c *component) SendMessage(target, message []byte) error {
 		return c.refused(target, "fire-and-forget", err)
 	}
 	m := c.newMessage(r.id, message)
-	if err := r.deliver(m, c.worker); err != nil {
+	if err := r.deliver(m, c.sched.worker); err != nil {
 		m.Release()
-		c.out.quota.refund(1)
+		c.sender.quota.refund(1)
 		return c.refused(target, "fire-and-forget", err)
 	}
 	return nil
@@ -91,7 +93,7 @@ func (c *component) sendRequest(target, request []byte, timeoutMillis uint64) (c
 	if err != nil {
 		return 0, err
 	}
-	if c.out.pending >= c.plan.Quota.PendingRequests {
+	if c.sender.pending >= c.deployment.Quota.PendingRequests {
 		return 0, errPendingRequests
 	}
 	if err := c.charge(request); err != nil {
@@ -100,12 +102,12 @@ func (c *component) sendRequest(target, request []byte, timeoutMillis uint64) (c
 	return c.handOver(r, request, timeout)
 }
 
-// handOver registers a request and hands it over.
+// handOver registers a request and delivers it.
 func (c *component) handOver(r *route, request []byte, timeout time.Duration) (core.RequestID, error) {
 	mark := c.host.givenUp.Load() // before the request can be given up
 	id, err := c.register(timeout)
 	if err != nil {
-		c.out.quota.refund(1)
+		c.sender.quota.refund(1)
 		return 0, unlessStopping(err)
 	}
 	m := c.newMessage(r.id, request)
@@ -113,32 +115,32 @@ func (c *component) handOver(r *route, request []byte, timeout time.Duration) (c
 	if r.local == nil {
 		m.Deadline = time.Now().Add(timeout).UnixNano()
 	}
-	if err := r.deliver(m, c.worker); err != nil {
+	if err := r.deliver(m, c.sched.worker); err != nil {
 		if c.host.tracker.Cancel(id, c) {
 			m.Release()
-			c.out.quota.refund(1)
+			c.sender.quota.refund(1)
 			return 0, err
 		}
-		// Expired in between: its callback is on its way, so that the guest has
-		// to know the id, and the request was not refused but lost.
+		// It has expired since: its callback is on its way, so the guest must learn
+		// the id, and the request was not refused but lost.
 		c.host.deadLetter(m, err)
 	}
-	c.out.pending++
+	c.sender.pending++
 	return id, nil
 }
 
 // register registers a request, under a reserved id if there is one.
 func (c *component) register(timeout time.Duration) (core.RequestID, error) {
 	c.reserve(1)
-	if len(c.out.reserved) == 0 {
+	if len(c.sender.reserved) == 0 {
 		return c.host.tracker.Register(c, timeout)
 	}
-	id := c.out.reserved[0]
+	id := c.sender.reserved[0]
 	next, err := c.host.reserver.RegisterReserved(id, c, timeout)
 	if next == 0 {
-		c.out.reserved = c.out.reserved[1:]
+		c.sender.reserved = c.sender.reserved[1:]
 	} else {
-		c.out.reserved[0] = next
+		c.sender.reserved[0] = next
 	}
 	return id, err
 }
@@ -171,7 +173,7 @@ func (c *component) charge(message []byte) error {
 	if len(message) > c.limits.MessageSize {
 		return errMessageSize
 	}
-	if !c.out.quota.take(1) {
+	if !c.sender.quota.take(1) {
 		return errMessageRate
 	}
 	return nil
@@ -186,22 +188,22 @@ func (c *component) refused(target []byte, pattern string, err error) error {
 	return refusal
 }
 
-// route returns what is known of a target.
+// route returns the route to a target.
 func (c *component) route(target []byte) (*route, error) {
-	if epoch := c.host.epoch.Load(); epoch != c.out.epoch {
-		c.out.epoch, c.out.last, c.out.routes = epoch, nil, nil
+	if epoch := c.host.epoch.Load(); epoch != c.sender.epoch {
+		c.sender.epoch, c.sender.last, c.sender.routes = epoch, nil, nil
 	}
-	if r := c.out.last; r != nil && r.id.String() == string(target) {
+	if r := c.sender.last; r != nil && r.id.String() == string(target) {
 		return r, nil
 	}
-	r, known := c.out.routes[string(target)]
+	r, known := c.sender.routes[string(target)]
 	if !known {
 		var err error
 		if r, err = c.newRoute(string(target)); err != nil {
 			return nil, err
 		}
 	}
-	c.out.last = r
+	c.sender.last = r
 	return r, nil
 }
 
@@ -211,16 +213,16 @@ func (c *component) newRoute(target string) (*route, error) {
 		return nil, &core.MessagingError{Case: core.CaseInvalidArgument, Text: "target: " + err.Error()}
 	}
 	r := &route{id: id}
-	r.send = c.permission(c.plan.Capabilities.Send, id)
-	r.request = c.permission(c.plan.Capabilities.Request, id)
+	r.send = c.permission(c.deployment.Capabilities.Send, id)
+	r.request = c.permission(c.deployment.Capabilities.Request, id)
 	if r.send == nil || r.request == nil {
 		r.find(c.host)
-		r.granting(c)
+		r.setCredit(c)
 	}
-	if c.out.routes == nil || len(c.out.routes) >= maxRoutes {
-		c.out.routes = make(map[string]*route)
+	if c.sender.routes == nil || len(c.sender.routes) >= maxRoutes {
+		c.sender.routes = make(map[string]*route)
 	}
-	c.out.routes[target] = r
+	c.sender.routes[target] = r
 	return r, nil
 }
 
@@ -233,8 +235,8 @@ func (c *component) permission(granted []core.IDPattern, id core.ComponentID) er
 	return &core.MessagingError{Case: core.CaseCapabilityDenied, Text: id.String()}
 }
 
-// find asks the broker for the way to the target; where there is none, what is
-// permitted is refused with the reason.
+// find asks the broker for the way to the target. If there is none, permitted messages
+// are refused for the broker's reason.
 func (r *route) find(h *Host) {
 	receiver, err := h.route(r.id)
 	if err != nil {
@@ -251,12 +253,12 @@ func (r *route) find(h *Host) {
 	r.local, _ = receiver.(*component)
 }
 
-// granting fills in what a sender may send by itself, if the target is local.
-func (r *route) granting(sender *component) {
+// setCredit fills in what a sender may send without asking, if the target is local.
+func (r *route) setCredit(sender *component) {
 	if r.local != nil {
-		r.grant = core.Grant{
-			Target: r.id.String(), Message: r.send == nil,
-			Largest: min(sender.limits.MessageSize, r.local.limits.MessageSize),
+		r.credit = core.Credit{
+			Target: r.id.String(), Messages: r.send == nil,
+			MaxSize: min(sender.limits.MessageSize, r.local.limits.MessageSize),
 		}
 	}
 }
@@ -268,7 +270,7 @@ func (c *component) CancelRequest(id core.RequestID) error {
 	}
 	c.host.givenUp.Add(1)
 	c.counts.Canceled++
-	c.out.pending--
+	c.sender.pending--
 	return nil
 }
 
@@ -281,7 +283,7 @@ var logLevels = [...]slog.Level{slog.LevelDebug - 4, slog.LevelDebug, slog.Level
 // Log implements [core.Services].
 func (c *component) Log(level core.LogLevel, message []byte) {
 	c.counts.LogLines++
-	if !c.log.Take(len(message)) {
+	if !c.sender.log.Take(len(message)) {
 		c.counts.LogDrops++
 		return
 	}
