@@ -62,22 +62,13 @@ type Reserver interface {
 	Renew(w Waiter, ids []RequestID) error
 }
 
-// Waiter is told that its request has expired. Waiters are compared with ==, so
-// that a waiter is a pointer.
+// Waiter learns from the tracker that its request has ended without an outcome.
+// Trackers compare waiters with ==, so a waiter is a pointer to a type that is not
+// empty.
 type Waiter interface {
 	// Expired is called once, after the request has left the tracker, on a
-	// goroutine of the tracker's. It must not block; it may call the tracker, but
-	// not its Close.
-	Expired(id RequestID)
-}
-
-// Abandoner is a Waiter that a tracker can tell of its own failure. Trackers that
-// can fail, such as one in a process of its own, call Abandoned instead of
-// Expired; a waiter that is none is told that its request has expired.
-type Abandoner interface {
-	Waiter
-
-	// Abandoned says that nobody watches over the request any more. It is called
-	// once, under the rules of Expired, in place of it.
-	Abandoned(id RequestID, reason *RequestError)
+	// goroutine of the tracker. The reason is never nil: it is [ErrTimeout], or why
+	// the tracker no longer watches over the request, such as the end of its
+	// process. Expired must not block. It may call the tracker, but not its Close.
+	Expired(id RequestID, reason *RequestError)
 }

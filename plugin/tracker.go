@@ -55,7 +55,7 @@ type request struct {
 }
 
 // Expired implements [core.Waiter].
-func (r *request) Expired(core.RequestID) {
+func (r *request) Expired(core.RequestID, *core.RequestError) {
 	r.watch.remove(r.id)
 	r.watch.expired.Put(r.id, 1)
 }

@@ -38,7 +38,7 @@ func (f *faultyTracker) Resolve(id core.RequestID) (core.Waiter, bool) {
 		return nil, false
 	}
 	if component && f.now("ends a request twice") {
-		w.Expired(id)
+		w.Expired(id, core.ErrTimeout)
 	}
 	return w, pending
 }

@@ -18,14 +18,15 @@ type requester struct {
 }
 
 type expiry struct {
-	id core.RequestID
-	at time.Time
+	id     core.RequestID
+	reason *core.RequestError
+	at     time.Time
 }
 
 // Expired implements [core.Waiter].
-func (r *requester) Expired(id core.RequestID) {
+func (r *requester) Expired(id core.RequestID, reason *core.RequestError) {
 	r.mu.Lock()
-	r.expired = append(r.expired, expiry{id, time.Now()})
+	r.expired = append(r.expired, expiry{id, reason, time.Now()})
 	r.mu.Unlock()
 	if r.onExpired != nil {
 		r.onExpired(id)

@@ -105,6 +105,14 @@ func expiredHasLeft(f *fixture) {
 	f.require(slices.Equal(got, []core.RequestID{id}), got, "Expired(%d), once", id)
 }
 
+func expiredByTimeout(f *fixture) {
+	w := new(requester)
+	f.register(w, time.Millisecond)
+	f.expired(w, 1)
+	got := w.expiries()[0].reason
+	f.require(got == core.ErrTimeout, got, "ErrTimeout as the reason")
+}
+
 // expired waits for calls of Expired.
 func (f *fixture) expired(w *requester, calls int) {
 	f.t.Helper()

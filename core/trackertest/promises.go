@@ -17,6 +17,7 @@ var promises = []promise{
 	{"after-rest", "a request expires in time after the tracker had nothing to do", fakeTime, afterRest},
 	{"longest-timeout", "a request with the longest timeout stays", fakeTime, longTimeout},
 	{"expired-has-left", "Expired is called once, after the request has left the tracker", realTime, expiredHasLeft},
+	{"expired-by-timeout", "the reason of a request that waits too long is ErrTimeout", realTime, expiredByTimeout},
 	{"expired-calls-back", "Expired may call the tracker", realTime, expiredCallsBack},
 	{"no-blocking", "all methods but Close return without blocking, also while Expired is called", realTime, blockedByNobody},
 	{"hundred-thousand", "a hundred thousand requests can be pending, and leave once each", fakeTime, aHundredThousand},

@@ -124,7 +124,7 @@ func (r *reference) expire(id core.RequestID) {
 	}
 	if r.has("does not wait for Expired") {
 		unlock()
-		e.waiter.Expired(id)
+		e.waiter.Expired(id, core.ErrTimeout)
 		return
 	}
 	r.calls.Add(1)
@@ -134,9 +134,13 @@ func (r *reference) expire(id core.RequestID) {
 	} else {
 		unlock()
 	}
-	e.waiter.Expired(id)
+	reason := core.ErrTimeout
+	if r.has("expires for another reason") {
+		reason = core.ErrRequestUnavailable
+	}
+	e.waiter.Expired(id, reason)
 	if r.has("expires twice") {
-		e.waiter.Expired(id)
+		e.waiter.Expired(id, core.ErrTimeout)
 	}
 }
 
@@ -145,7 +149,7 @@ func (r *reference) end(id core.RequestID) {
 	delete(r.pending, id)
 	e.timer.Stop()
 	if r.has("lets timers run") {
-		time.AfterFunc(time.Second, func() { e.waiter.Expired(id) })
+		time.AfterFunc(time.Second, func() { e.waiter.Expired(id, core.ErrTimeout) })
 	}
 }
 

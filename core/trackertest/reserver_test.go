@@ -33,7 +33,7 @@ func (r *reference) setAside(w core.Waiter) core.RequestID {
 		r.start(id, w, time.Hour)
 	}
 	if r.has("expires what is reserved") {
-		time.AfterFunc(time.Second, func() { w.Expired(id) })
+		time.AfterFunc(time.Second, func() { w.Expired(id, core.ErrTimeout) })
 	}
 	return id
 }

@@ -28,6 +28,7 @@ var broken = map[string][]fault{
 	"after-rest":         {"oversleeps"},
 	"longest-timeout":    {"takes long for short"},
 	"expired-has-left":   {"expires what is still there", "expires twice"},
+	"expired-by-timeout": {"expires for another reason"},
 	"expired-calls-back": {"expires under its lock"},
 	"no-blocking":        {"expires under its lock"},
 	"hundred-thousand":   {"reuses ids", "expires twice", "forgets long timeouts"},

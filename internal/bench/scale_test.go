@@ -21,7 +21,7 @@ import (
 
 type waiter struct{ name string }
 
-func (*waiter) Expired(core.RequestID) {}
+func (*waiter) Expired(core.RequestID, *core.RequestError) {}
 
 // BenchmarkPending is what it costs to register and resolve one request while
 // others, each with its timer, are pending.

@@ -58,13 +58,13 @@ func TestModel(t *testing.T) { model.Check(t, newInMemory) }
 // waiter counts how its requests end.
 type waiter struct{ expired, abandoned atomic.Int32 }
 
-func (w *waiter) Expired(core.RequestID)                       { w.expired.Add(1) }
-func (w *waiter) Abandoned(core.RequestID, *core.RequestError) { w.abandoned.Add(1) }
-
-// plain is a waiter that knows of no failure.
-type plain struct{ expired atomic.Int32 }
-
-func (w *plain) Expired(core.RequestID) { w.expired.Add(1) }
+func (w *waiter) Expired(_ core.RequestID, reason *core.RequestError) {
+	if reason == core.ErrTimeout {
+		w.expired.Add(1)
+	} else {
+		w.abandoned.Add(1)
+	}
+}
 
 // asker is a component that asks the stuck one.
 type asker struct{ got chan error }
@@ -208,11 +208,13 @@ func follow(stream pluginv1.Tracker_WatchServer, change func(id uint64, what int
 	}
 }
 
-// TestEarly: a tracker that ends a request before its time does so no more.
+// TestEarly: a tracker that ends a request before its timeout is replaced, and all
+// that was pending ends as unavailable.
 func TestEarly(t *testing.T) {
 	tracker := scripted(t, func(life int32, stream pluginv1.Tracker_WatchServer) error {
+		told := 0
 		return follow(stream, func(id uint64, _ int64) []uint64 {
-			if life == 1 {
+			if told++; life == 1 && told == 2 {
 				return []uint64{id}
 			}
 			return nil
@@ -220,14 +222,12 @@ func TestEarly(t *testing.T) {
 	})
 	check(t, tracker.Start(within(t)))
 	defer tracker.Close()
-	w, old := new(waiter), new(plain)
-	_, err := tracker.Register(old, time.Hour) // one that is not told why
-	check(t, err)
-	_, err = tracker.Register(w, time.Hour)
-	if err == nil {
-		waitFor(t, "the end of the request", func() bool { return w.abandoned.Load() == 1 })
+	w := new(waiter)
+	for range 2 {
+		_, err := tracker.Register(w, time.Hour)
+		check(t, err)
 	}
-	waitFor(t, "the end of the other", func() bool { return old.expired.Load() == 1 })
+	waitFor(t, "the end of both requests", func() bool { return w.abandoned.Load() == 2 })
 	isUp(t, tracker)
 	if w.expired.Load() != 0 {
 		t.Error("a request expired before its timeout")
@@ -245,7 +245,7 @@ func TestUnknownExpirations(t *testing.T) {
 	id, err := tracker.Register(w, time.Hour)
 	check(t, err)
 	for range 10 {
-		_, err := tracker.Register(new(plain), time.Hour)
+		_, err := tracker.Register(new(waiter), time.Hour)
 		check(t, err)
 	}
 	if got, ok := tracker.Resolve(id); !ok || got != core.Waiter(w) {
@@ -349,7 +349,7 @@ func TestMistakes(t *testing.T) {
 	}
 	tracker, err := New(Config{Path: "./x"})
 	check(t, err)
-	if _, err := tracker.Register(new(plain), time.Second); !errors.Is(err, core.ErrUnavailable) {
+	if _, err := tracker.Register(new(waiter), time.Second); !errors.Is(err, core.ErrUnavailable) {
 		t.Errorf("Register before Start: got %v, want unavailable", err)
 	}
 	if _, err := tracker.Register(nil, time.Second); !errors.Is(err, core.ErrInvalidArgument) {
@@ -367,7 +367,7 @@ func TestModule(t *testing.T) {
 	app.RequireStart()
 	isUp(t, tracker)
 	app.RequireStop()
-	if _, err := tracker.Register(new(plain), time.Second); !errors.Is(err, core.ErrClosed) {
+	if _, err := tracker.Register(new(waiter), time.Second); !errors.Is(err, core.ErrClosed) {
 		t.Errorf("after the stop: got %v, want closed", err)
 	}
 }

@@ -176,7 +176,7 @@ func (t *Tracker) expire(id core.RequestID) error {
 	delete(t.requests, id)
 	t.mu.Unlock()
 	if pending {
-		r.waiter.Expired(id)
+		r.waiter.Expired(id, core.ErrTimeout)
 	}
 	return nil
 }
@@ -189,11 +189,7 @@ func (t *Tracker) abandon() {
 	t.requests = make(map[core.RequestID]request)
 	t.mu.Unlock()
 	for id, r := range requests {
-		if w, ok := r.waiter.(core.Abandoner); ok {
-			w.Abandoned(id, errDied)
-		} else {
-			r.waiter.Expired(id)
-		}
+		r.waiter.Expired(id, errDied)
 	}
 }
 

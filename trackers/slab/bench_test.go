@@ -12,7 +12,7 @@ import (
 
 type nobody struct{ _ [16]byte }
 
-func (*nobody) Expired(core.RequestID) {}
+func (*nobody) Expired(core.RequestID, *core.RequestError) {}
 
 var populations = []int{1, 100, 10_000, 100_000}
 

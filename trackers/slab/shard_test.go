@@ -15,7 +15,7 @@ type counter struct {
 	calls int
 }
 
-func (c *counter) Expired(core.RequestID) {
+func (c *counter) Expired(core.RequestID, *core.RequestError) {
 	c.calls++
 	if c.gate != nil {
 		<-c.gate

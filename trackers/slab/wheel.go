@@ -111,6 +111,6 @@ func (s *shard) sieve(from *list, now, shift time.Duration, t *Tracker) {
 func tell(due []expiry) {
 	for i, e := range due {
 		due[i].waiter = nil
-		e.waiter.Expired(e.id)
+		e.waiter.Expired(e.id, core.ErrTimeout)
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 type nobody struct{ _ [16]byte }
 
-func (*nobody) Expired(core.RequestID) {}
+func (*nobody) Expired(core.RequestID, *core.RequestError) {}
 
 // BenchmarkRegisterResolve is as that of trackers/slab.
 func BenchmarkRegisterResolve(b *testing.B) {

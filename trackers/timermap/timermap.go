@@ -71,7 +71,7 @@ func (t *Tracker) expire(id core.RequestID) {
 	delete(t.pending, id)
 	t.mu.Unlock()
 	if ok {
-		r.waiter.Expired(id)
+		r.waiter.Expired(id, core.ErrTimeout)
 	}
 }
 

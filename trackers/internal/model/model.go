@@ -60,7 +60,7 @@ type waiter struct {
 }
 
 // Expired implements [core.Waiter].
-func (w *waiter) Expired(id core.RequestID) {
+func (w *waiter) Expired(id core.RequestID, _ *core.RequestError) {
 	w.of.mu.Lock()
 	defer w.of.mu.Unlock()
 	w.of.expired = append(w.of.expired, expiry{id, w, time.Now()})
