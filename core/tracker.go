@@ -40,26 +40,24 @@ type Tracker interface {
 	Close() error
 }
 
-// Reserver is what a tracker may also be: it gives a request's id before there is
-// a request, at no cost beyond Register's. A reserved id is not pending: nobody
-// but RegisterReserved knows it. Remove gives the reserved ids of its waiter back.
+// Reserver is a [Tracker] that can name a request before it is made, at no more cost
+// than Register. A reserved id is not pending: no method but those of Reserver knows
+// it. Remove gives the reserved ids of its waiter back.
 type Reserver interface {
 	Tracker
 
-	// Reserve returns an id for a request that w will register. Its errors are
-	// Register's.
-	Reserve(w Waiter) (RequestID, error)
+	// Reserve replaces each of ids by an id that no request has had and that is
+	// reserved for w. An id of 0 stands for one that is still missing. Any other id
+	// must be reserved for w, or it is ErrInvalidArgument; it is given back, so its
+	// request, if there was one, never reached the tracker. The other errors are
+	// Register's. With an error, the id that caused it and those after it stay
+	// unchanged.
+	Reserve(w Waiter, ids []RequestID) error
 
-	// RegisterReserved is Register under an id that was reserved for w, and
-	// reserves the next one, or returns 0 where there is none to be had. An id
-	// that is not reserved for w is ErrInvalidArgument.
+	// RegisterReserved is Register under an id that is reserved for w, and reserves
+	// the next id. next is 0 if the tracker has no other id. An id that is not
+	// reserved for w is ErrInvalidArgument.
 	RegisterReserved(id RequestID, w Waiter, timeout time.Duration) (next RequestID, err error)
-
-	// Renew puts other ids that are reserved for w in the place of ids that are,
-	// whose requests have begun and ended without the tracker. Where one is not
-	// reserved for w, which is ErrInvalidArgument, it stays, and so do those that
-	// follow.
-	Renew(w Waiter, ids []RequestID) error
 }
 
 // Waiter learns from the tracker that its request has ended without an outcome.

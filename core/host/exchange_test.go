@@ -359,11 +359,11 @@ type failingReserver struct {
 	renew, register func() error // nil: it does not
 }
 
-func (f *failingReserver) Renew(w core.Waiter, ids []core.RequestID) error {
-	if f.renew != nil {
+func (f *failingReserver) Reserve(w core.Waiter, ids []core.RequestID) error {
+	if f.renew != nil && ids[0] != 0 {
 		return f.renew()
 	}
-	return f.Reserver.Renew(w, ids)
+	return f.Reserver.Reserve(w, ids)
 }
 
 func (f *failingReserver) RegisterReserved(id core.RequestID, w core.Waiter, timeout time.Duration) (core.RequestID, error) {

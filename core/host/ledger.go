@@ -91,15 +91,17 @@ func (c *component) registerByCredit(timeoutMillis uint64) error {
 	return err
 }
 
-// reserve reserves ids for n requests, if the tracker can reserve.
+// reserve reserves ids for the next n requests, or for as many as the tracker has.
 func (c *component) reserve(n int) {
-	for reserver := c.host.reserver; reserver != nil && c.traits.Callback && len(c.sender.reserved) < n; {
-		id, err := reserver.Reserve(c)
-		if err != nil {
-			return
-		}
-		c.sender.reserved = append(c.sender.reserved, id)
+	have := len(c.sender.reserved)
+	if c.host.reserver == nil || !c.traits.Callback || have >= n {
+		return
 	}
+	ids := append(c.sender.reserved, make([]core.RequestID, n-have)...)
+	if err := c.host.reserver.Reserve(c, ids[have:]); err != nil {
+		ids = ids[:slices.Index(ids, 0)]
+	}
+	c.sender.reserved = ids
 }
 
 // renew replaces the first n reserved ids, which have been used. They become the
@@ -109,7 +111,7 @@ func (c *component) renew(n int) {
 		return
 	}
 	ids := c.sender.reserved
-	if err := c.host.reserver.Renew(c, ids[:n]); err != nil { // it is closed
+	if err := c.host.reserver.Reserve(c, ids[:n]); err != nil { // it is closed
 		c.sender.reserved = ids[n:]
 		return
 	}

@@ -7,12 +7,49 @@ import (
 )
 
 // Reserve implements [core.Reserver].
-func (r *reference) Reserve(w core.Waiter) (core.RequestID, error) {
+func (r *reference) Reserve(w core.Waiter, ids []core.RequestID) error {
 	defer r.locked()()
 	if r.closed && !r.has("reserves after close") {
-		return 0, core.ErrClosed
+		return core.ErrClosed
 	}
-	return r.setAside(w), nil
+	for i, id := range ids {
+		if i > 0 && r.has("reserves only the first") {
+			return nil
+		}
+		if err := r.giveUp(id, w); err != nil {
+			if r.has("gives back the rest") {
+				for _, rest := range ids[i:] {
+					delete(r.reserved, rest)
+				}
+			}
+			return err
+		}
+		if id != 0 && r.has("replaces by the same") {
+			continue
+		}
+		ids[i] = r.setAside(w)
+		if r.has("does not reserve anew") {
+			delete(r.reserved, ids[i])
+		}
+	}
+	return nil
+}
+
+// giveUp ends the reservation of id, unless it is 0, with the lock held.
+func (r *reference) giveUp(id core.RequestID, w core.Waiter) error {
+	if id == 0 || r.has("replaces what is not reserved") {
+		return nil
+	}
+	if err := r.refusal(id, w, 1); err != nil {
+		return err
+	}
+	if !r.has("keeps what is replaced") {
+		delete(r.reserved, id)
+	}
+	if r.has("has what is replaced pending") {
+		r.start(id, w, time.Hour)
+	}
+	return nil
 }
 
 // setAside reserves an id for w, with the lock held.
@@ -63,38 +100,6 @@ func (r *reference) RegisterReserved(id core.RequestID, w core.Waiter, timeout t
 		return id, nil
 	}
 	return r.setAside(w), nil
-}
-
-// Renew implements [core.Reserver].
-func (r *reference) Renew(w core.Waiter, ids []core.RequestID) error {
-	defer r.locked()()
-	for i, id := range ids {
-		if err := r.refusal(id, w, 1); err != nil {
-			switch {
-			case r.has("renews what is not reserved"):
-				ids[i] = r.setAside(w)
-			case r.has("gives back the rest"):
-				for _, rest := range ids[i:] {
-					delete(r.reserved, rest)
-				}
-			}
-			return err
-		}
-		if r.has("renews with the same") {
-			continue
-		}
-		if !r.has("keeps what is renewed") {
-			delete(r.reserved, id)
-		}
-		if r.has("has what is renewed pending") {
-			r.start(id, w, time.Hour)
-		}
-		ids[i] = r.setAside(w)
-		if r.has("does not reserve anew") {
-			delete(r.reserved, ids[i])
-		}
-	}
-	return nil
 }
 
 // refusal returns why a request may not be registered, or nil.

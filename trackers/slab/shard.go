@@ -86,10 +86,36 @@ func (s *shard) start(n *slot, timeout time.Duration) {
 	s.pending++
 }
 
-// reserve sets a slot aside for w.
-func (s *shard) reserve(w core.Waiter) (core.RequestID, error) {
+// reserve implements [core.Reserver] in this shard.
+func (s *shard) reserve(w core.Waiter, ids []core.RequestID) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for i, id := range ids {
+		next, err := s.replace(id, w)
+		if err != nil {
+			return err
+		}
+		ids[i] = next
+	}
+	return nil
+}
+
+// replace returns the id that takes the place of a reserved one, or of 0. The caller
+// holds s.mu.
+func (s *shard) replace(id core.RequestID, w core.Waiter) (core.RequestID, error) {
+	if id == 0 {
+		return s.setAside(w)
+	}
+	n := s.reservedSlot(id, w)
+	if n == nil {
+		return 0, s.notReserved(id)
+	}
+	n.advance()
+	return n.id, nil
+}
+
+// setAside reserves a slot for w and returns its id. The caller holds s.mu.
+func (s *shard) setAside(w core.Waiter) (core.RequestID, error) {
 	n, err := s.take()
 	if err != nil {
 		return 0, err
@@ -109,24 +135,7 @@ func (s *shard) addReserved(id core.RequestID, w core.Waiter, timeout time.Durat
 	}
 	n.reserved = false
 	s.start(n, timeout)
-	if n, err := s.take(); err == nil {
-		n.waiter, n.reserved = w, true
-		next = n.id
-	}
-	s.mu.Unlock()
-	return next, nil
-}
-
-// renew gives a slot that was set aside for w its next id.
-func (s *shard) renew(id core.RequestID, w core.Waiter) (core.RequestID, error) {
-	s.mu.Lock()
-	n := s.reservedSlot(id, w)
-	if n == nil {
-		defer s.mu.Unlock()
-		return 0, s.notReserved(id)
-	}
-	n.advance()
-	next := n.id
+	next, _ = s.setAside(w) // 0 if the shard is full
 	s.mu.Unlock()
 	return next, nil
 }

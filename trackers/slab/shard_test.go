@@ -61,11 +61,11 @@ func TestReserversAreSpread(t *testing.T) {
 	tracker := newTracker(t, shards)
 	waiters := make([]counter, shards)
 	reserve := func(w *counter) core.RequestID {
-		id, err := tracker.Reserve(w)
-		if err != nil {
+		ids := []core.RequestID{0}
+		if err := tracker.Reserve(w, ids); err != nil {
 			t.Fatal(err)
 		}
-		return id % shards
+		return ids[0] % shards
 	}
 	for range 3 {
 		taken := map[core.RequestID]bool{}

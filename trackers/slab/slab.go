@@ -16,6 +16,7 @@ import (
 	"hash/maphash"
 	"math/bits"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -91,14 +92,18 @@ func check(w core.Waiter, timeout time.Duration) error {
 	return nil
 }
 
-// Reserve implements [core.Reserver].
-func (t *Tracker) Reserve(w core.Waiter) (core.RequestID, error) {
-	if err := check(w, 1); err != nil {
-		return 0, err
+// Reserve implements [core.Reserver]. It takes the lock of one shard once, as all ids
+// that are reserved for a waiter are in one shard.
+func (t *Tracker) Reserve(w core.Waiter, ids []core.RequestID) error {
+	if err := check(w, 1); err != nil || len(ids) == 0 {
+		return err
 	}
-	t.mu.Lock()
+	if !slices.Contains(ids, 0) {
+		return t.shardNaming(ids[0]).reserve(w, ids)
+	}
+	t.mu.Lock() // until w has its ids: Remove of w comes before or after
 	defer t.mu.Unlock()
-	return t.home(w).reserve(w)
+	return t.home(w).reserve(w, ids)
 }
 
 // home returns the shard that w reserves ids in, with t.mu held: at first one with
@@ -138,18 +143,6 @@ func (t *Tracker) RegisterReserved(id core.RequestID, w core.Waiter, timeout tim
 	next, err := t.shardNaming(id).addReserved(id, w, timeout)
 	t.clock.Now() // as in Register
 	return next, err
-}
-
-// Renew implements [core.Reserver].
-func (t *Tracker) Renew(w core.Waiter, ids []core.RequestID) error {
-	for i, id := range ids {
-		next, err := t.shardNaming(id).renew(id, w)
-		if err != nil {
-			return err
-		}
-		ids[i] = next
-	}
-	return nil
 }
 
 func invalid(format string, args ...any) error {
