@@ -23,10 +23,10 @@ import "sync/atomic"
 //
 // Then the engine fills in the account and calls Reconcile, once: before it calls
 // [Services] of either side for anything else, after some milliseconds if a call goes
-// on, and at the end of the last call. From then on the ledger allows nothing, and
-// only the instance of Side is still the engine's caller's: the other one may be
-// called or closed by anyone. An engine that did nothing by the ledger need not
-// call Reconcile.
+// on, and at the end of the last call. From then on the engine does not touch the
+// ledger: it allows nothing, and its sides may be in other calls. Only the instance of
+// Side is still the engine's caller's: the other one may be called or closed by anyone.
+// With a Most of 0, an engine that did nothing by the ledger need not call Reconcile.
 //
 // A host that passes a ledger promises that its Services.Now is the system's clock.
 type Ledger struct {

@@ -2,7 +2,6 @@ package host
 
 import (
 	"maps"
-	"sync"
 	"sync/atomic"
 
 	"github.com/airhost/airhost/core"

@@ -20,11 +20,15 @@ const (
 // each other by a [core.Ledger]. The worker owns both until the account is
 // reconciled, and then only the one of the current call.
 type exchange struct {
-	sides      [2]*component
-	ledger     *core.Ledger  // of sides[0]
-	first      entry         // what the host calls sides[0] with
-	current    *core.Message // what the engine has made the current call with, if that is not the first
-	reconciled bool
+	sides  [2]*component
+	ledger *core.Ledger // of sides[0], until the account is reconciled
+	first  entry        // what the host calls sides[0] with
+
+	// Set when the account is reconciled: the component of the current call, and what
+	// it is called with, if it is not the first call.
+	last    *component
+	kind    core.TransferKind
+	message *core.Message
 }
 
 // exchanges reports whether c may exchange with another component by instance.
@@ -39,7 +43,7 @@ func (c *component) exchanges() bool {
 func (c *component) partner(e entry) *component {
 	usedCredit, w, r := c.sender.usedCredit, c.sched.worker, c.sender.last
 	c.sender.usedCredit = false
-	if !usedCredit || !c.life.canExchange || w == nil || r == nil || c.guest.backlog || !e.outcome && e.message.IsRequest() ||
+	if !usedCredit || !c.life.canExchange || w == nil || w.exchange.last != nil || r == nil || c.guest.backlog || !e.outcome && e.message.IsRequest() ||
 		w.sinceShared >= sharedEvery-1 || w.slot.next() != nil || !r.exchangesLast() || !c.sender.quota.has(maxExchange+1) {
 		return nil
 	}
@@ -94,8 +98,8 @@ func (c *component) hold(w *worker) bool {
 	return true
 }
 
-// run calls c with e, in an exchange with partner, and gives both up. The worker owns
-// both, and the call has begun.
+// run calls c with e, in an exchange with partner, and then works off the mailbox of the
+// one that was called last. The worker owns both, and the call has begun.
 func (x *exchange) run(c, partner *component, e entry) {
 	if delay > 0 {
 		spin(delay)
@@ -103,7 +107,7 @@ func (x *exchange) run(c, partner *component, e entry) {
 	if e.outcome {
 		c.sender.pending--
 	}
-	x.sides, x.ledger, x.first, x.reconciled = [2]*component{c, partner}, c.guest.ledger, e, false
+	x.sides, x.ledger, x.first = [2]*component{c, partner}, c.guest.ledger, e
 	x.allow()
 	c.exchanging.Store(x)
 	var err error
@@ -112,12 +116,12 @@ func (x *exchange) run(c, partner *component, e entry) {
 	} else {
 		err = c.life.instance.HandleMessage(m.Sender, m.Payload, nil)
 	}
-	if !x.reconciled {
+	if x.last == nil {
 		x.reconcile() // the engine did nothing by the ledger
 	}
-	last, trap := x.finish(err)
-	last.lockAndEndCall(trap)
-	last.yieldAndUnlock()
+	x.last.lockAndEndCall(x.finish(err))
+	x.last.workOffAndUnlock()
+	*x = exchange{}
 }
 
 // allow fills in the ledger.
@@ -136,23 +140,20 @@ func (x *exchange) allow() {
 	l.Progress.Store(0)
 }
 
-// finish passes on the result of the last call, which is err, and returns its
-// component and the error that ended the component's instance, or nil.
-func (x *exchange) finish(err error) (last *component, trap error) {
-	last, m := x.sides[x.ledger.Side], x.current
-	kind, e := x.ledger.Current.Kind, x.first
-	x.ledger.Sides, x.ledger.Current, x.ledger.Open = [2]core.Side{}, core.Transfer{}, core.Transfer{}
-	x.sides, x.ledger, x.first, x.current = [2]*component{}, nil, entry{}, nil
-	switch kind {
+// finish passes on the result of the last call, which is err. It returns the error
+// that ended the instance of the call's component, or nil.
+func (x *exchange) finish(err error) (trap error) {
+	last, m := x.last, x.message
+	switch x.kind {
 	case core.TransferMessage:
-		return last, last.received(m, err)
+		return last.received(m, err)
 	case core.TransferRequest:
 		m.Payload, last.guest.response = last.guest.response, nil
-		return last, last.answered(m, err)
+		return last.answered(m, err)
 	case core.TransferResponse:
-		return last, last.calledBack(m, err)
+		return last.calledBack(m, err)
 	}
-	return last, last.finishFirst(e, err)
+	return last.finishFirst(x.first, err)
 }
 
 // finishFirst ends the first call of an exchange, which returned err.
@@ -167,25 +168,27 @@ func (c *component) finishFirst(e entry, err error) (trap error) {
 // current call becomes a call like any other: its component stays the worker's, and
 // the other one is given up.
 func (x *exchange) reconcile() (response *[]byte) {
-	x.reconciled = true
 	l := x.ledger
 	calls := l.Progress.Load() >> 1
 	current, other := x.sides[l.Side], x.sides[1-l.Side]
+	x.last, x.kind = current, l.Current.Kind
 	current.sched.worker.sinceShared += int(calls)
 	x.sides[0].sender.last.noteExchange(calls)
-	defer current.deliverOpen(&l.Open)
+	open := l.Open
+	l.Sides, l.Most = [2]core.Side{}, 0
+	defer current.deliverOpen(&open)
 	defer x.release(current, other, calls) // even if the host panics before it
 
 	switch l.Current.Kind {
 	case core.TransferMessage:
-		x.current = other.sentByCredit(current.id, l.Current.Payload)
+		x.message = other.sentByCredit(current.id, l.Current.Payload)
 	case core.TransferRequest:
-		x.current = other.sentByCredit(current.id, l.Current.Payload)
-		x.current.Correlation, x.current.Origin = other.sender.reserved[l.Ended[l.Side].Requests], other.host
-		current.guest.response = x.current.Payload[:0]
+		x.message = other.sentByCredit(current.id, l.Current.Payload)
+		x.message.Correlation, x.message.Origin = other.sender.reserved[l.Ended[l.Side].Requests], other.host
+		current.guest.response = x.message.Payload[:0]
 		response = &current.guest.response
 	case core.TransferResponse:
-		x.current = current.newMessage(current.id, nil)
+		x.message = current.newMessage(current.id, nil)
 	}
 	if calls > 0 {
 		_ = x.sides[0].finishFirst(x.first, nil)
@@ -195,7 +198,7 @@ func (x *exchange) reconcile() (response *[]byte) {
 	if l.Current.Kind == core.TransferRequest {
 		if err := other.registerByCredit(l.Current.TimeoutMillis); err != nil { // nobody will answer it
 			failed := core.NewMessage(nil)
-			failed.Correlation = x.current.Correlation
+			failed.Correlation = x.message.Correlation
 			failed.Fail(errHostStopping)
 			other.outcome(failed, nil)
 		}

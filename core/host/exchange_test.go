@@ -17,10 +17,10 @@ import (
 	"github.com/airhost/airhost/guest"
 )
 
-// TestRelayMakesNoDifference has two components talk, once with an engine whose
+// TestExchangeMakesNoDifference has two components talk, once with an engine whose
 // instances take turns and once with one whose do not: the same happens, and the
 // same is counted.
-func TestRelayMakesNoDifference(t *testing.T) {
+func TestExchangeMakesNoDifference(t *testing.T) {
 	var turns atomic.Int64
 	plenty := host.Quota{MessagesPerSecond: 1e6, Burst: 1e6, PendingRequests: 1000}
 	single := host.Quota{MessagesPerSecond: 1e6, Burst: 1e6, PendingRequests: 1}
@@ -202,10 +202,10 @@ func converse(t *testing.T, p parts, quota [2]host.Quota, program string) (seen 
 	return seen
 }
 
-// relayingToys deploys toys that take turns, on a host with one worker. Each sends
+// exchangingToys deploys toys that take turns, on a host with one worker. Each sends
 // what it is given on to the other, after it has handled it, or before with a
 // message in capitals.
-func relayingToys(t *testing.T, handle func(i *toyInstance, message []byte) error) *testHost {
+func exchangingToys(t *testing.T, handle func(i *toyInstance, message []byte) error) *testHost {
 	t.Helper()
 	h := parts{"", newInproc, newSlab, new(atomic.Int64)}.start(t, host.Config{Workers: 1})
 	for name, other := range map[string]string{"a/one": "a/two", "a/two": "a/one"} {
@@ -230,21 +230,21 @@ func relayingToys(t *testing.T, handle func(i *toyInstance, message []byte) erro
 	return h
 }
 
-// TestWatchdogInRelays: who hangs in a relay is stopped, and nobody else.
-func TestWatchdogInRelays(t *testing.T) {
+// TestWatchdogInExchanges: who hangs in an exchange is stopped, and nobody else.
+func TestWatchdogInExchanges(t *testing.T) {
 	for _, hangs := range []string{"a/one", "a/two"} {
-		for _, settles := range []bool{false, true} {
+		for _, reconciles := range []bool{false, true} {
 			for n := range 4 {
 				first := []string{"a/one", "a/two"}[n&1]
 				text := []string{"it is to hang", "IT IS TO HANG"}[n>>1]
 				bubble(t, func(t *testing.T) {
 					var hung atomic.Bool
 					hung.Store(true)
-					h := relayingToys(t, func(i *toyInstance, message []byte) error {
+					h := exchangingToys(t, func(i *toyInstance, message []byte) error {
 						if i.env.ID.String() != hangs || len(message) > 5 || !hung.CompareAndSwap(false, true) {
 							return nil
 						}
-						if settles {
+						if reconciles {
 							i.env.Host.Now()
 						}
 						return i.hang()
@@ -258,7 +258,7 @@ func TestWatchdogInRelays(t *testing.T) {
 						if c.ID.String() == hangs {
 							traps = 1
 						}
-						equal(t, fmt.Sprintf("%s hangs, settles %v, first %s, %s: traps of %s", hangs, settles, first, text, c.ID), c.Counters.Traps, traps)
+						equal(t, fmt.Sprintf("%s hangs, reconciles %v, first %s, %s: traps of %s", hangs, reconciles, first, text, c.ID), c.Counters.Traps, traps)
 					}
 				})
 			}
@@ -266,22 +266,22 @@ func TestWatchdogInRelays(t *testing.T) {
 	}
 }
 
-// TestLongRelays: each call has its own handler time, however many come in turns.
-func TestLongRelays(t *testing.T) {
+// TestLongExchanges: each call has its own handler time, however many come in turns.
+func TestLongExchanges(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		h := relayingToys(t, func(*toyInstance, []byte) error { <-time.After(5 * time.Millisecond); return nil })
+		h := exchangingToys(t, func(*toyInstance, []byte) error { <-time.After(5 * time.Millisecond); return nil })
 		check(t, h.Send(id("a/one"), []byte(strings.Repeat("on and on ", 20))))
 		s := h.balance()
 		equal(t, "traps", s.Traps, 0)
 	})
 }
 
-// TestAbandonedInRelay: Stop ends what hangs in a relay, once it can.
-func TestAbandonedInRelay(t *testing.T) {
+// TestLeftBehindInExchange: Stop ends what hangs in an exchange, once it can.
+func TestLeftBehindInExchange(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		goOn := make(chan struct{})
 		var once sync.Once
-		h := relayingToys(t, func(i *toyInstance, message []byte) error {
+		h := exchangingToys(t, func(i *toyInstance, message []byte) error {
 			if string(message) != "hang" {
 				return nil
 			}
@@ -300,9 +300,9 @@ func TestAbandonedInRelay(t *testing.T) {
 	})
 }
 
-// TestRelayKeepsWhatIsNext: what a worker has put in its own place before a relay
+// TestExchangeKeepsWhatIsNext: what a worker has put in its own place before an exchange
 // is still there after it.
-func TestRelayKeepsWhatIsNext(t *testing.T) {
+func TestExchangeKeepsWhatIsNext(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := parts{"", newInproc, newSlab, new(atomic.Int64)}.start(t, host.Config{Workers: 2})
 		var told atomic.Int32
@@ -333,11 +333,11 @@ func TestRelayKeepsWhatIsNext(t *testing.T) {
 	})
 }
 
-// TestRelayEndsInTheOthersCall: what the watchdog saw of a relay that ended in the
+// TestExchangeEndsInTheOthersCall: what the watchdog saw of an exchange that ended in the
 // other one's call is not held against a later call.
-func TestRelayEndsInTheOthersCall(t *testing.T) {
+func TestExchangeEndsInTheOthersCall(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		h := relayingToys(t, func(i *toyInstance, message []byte) error {
+		h := exchangingToys(t, func(i *toyInstance, message []byte) error {
 			<-time.After(3 * time.Millisecond) // the watchdog sees it
 			if len(message) == 0 {
 				i.env.Host.Now()
@@ -373,9 +373,9 @@ func (f *failingReserver) RegisterReserved(id core.RequestID, w core.Waiter, tim
 	return f.Reserver.RegisterReserved(id, w, timeout)
 }
 
-// TestTrackerFailsInRelay: whatever fails when a relay is settled, both components
+// TestTrackerFailsInExchange: whatever fails when an exchange is reconciled, both components
 // and all others go on.
-func TestTrackerFailsInRelay(t *testing.T) {
+func TestTrackerFailsInExchange(t *testing.T) {
 	closed := func() error { return core.ErrClosed }
 	panics := func() error { panic("on purpose") }
 	for name, fault := range map[string]failingReserver{
@@ -410,7 +410,7 @@ func TestTrackerFailsInRelay(t *testing.T) {
 				d.Restart.MaxRestarts = -1
 				check(t, h.Deploy(t.Context(), d))
 				d = deployment("a/two", behaviour{message: func(g guest.Host, _ string, message []byte) ([]byte, error) {
-					if message[0] == 1 { // in the relay's last call
+					if message[0] == 1 { // in the exchange's last call
 						tracker.renew, tracker.register = fault.renew, fault.register
 						g.Now()
 						tracker.renew, tracker.register = nil, nil

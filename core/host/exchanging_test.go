@@ -9,30 +9,36 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// relaying is an engine whose instances take turns, around one whose do not. It is
-// [core.Granter] and [core.Relayer] to the letter, and all in Go.
-type relaying struct {
+// exchanging is an engine that keeps a [core.Ledger], around one that does not. It
+// does all that a ledger allows, and is written in Go alone.
+type exchanging struct {
 	core.Engine
-	turns *atomic.Int64 // calls after the first of a relay
+	calls *atomic.Int64 // that followed the first one of an exchange
 }
 
-type relayingComponent struct {
+type exchangingComponent struct {
 	core.Component
-	turns *atomic.Int64
+	calls *atomic.Int64
 }
 
-func (e relaying) Compile(ctx context.Context, src core.Source, limits core.Limits) (core.Component, error) {
+func (e exchanging) Compile(ctx context.Context, src core.Source, limits core.Limits) (core.Component, error) {
 	c, err := e.Engine.Compile(ctx, src, limits)
 	if err != nil {
 		return nil, err
 	}
-	return relayingComponent{c, e.turns}, nil
+	return exchangingComponent{c, e.calls}, nil
 }
 
-func (c relayingComponent) Instantiate(ctx context.Context, env core.Environment) (core.Instance, error) {
-	in := &relayingInstance{Services: env.Host, granter: env.Host.(core.Granter), id: env.ID, turns: c.turns}
+func (c exchangingComponent) Traits() core.Traits {
+	traits := c.Component.Traits()
+	traits.KeepsLedger = true
+	return traits
+}
+
+func (c exchangingComponent) Instantiate(ctx context.Context, env core.Environment) (core.Instance, error) {
+	in := &exchangingInstance{Services: env.Host, ledger: env.Ledger, id: env.ID, calls: c.calls}
 	starting := env.Starting
-	env.Host = relayingServices{in}
+	env.Host = exchangingServices{in}
 	env.Starting = func(inner core.Instance) {
 		in.Instance = inner
 		starting(in)
@@ -45,188 +51,169 @@ func (c relayingComponent) Instantiate(ctx context.Context, env core.Environment
 	return in, nil
 }
 
-type relayingInstance struct {
+type exchangingInstance struct {
 	core.Instance
 	core.Services
-	granter core.Granter
-	id      core.ComponentID
-	turns   *atomic.Int64
+	ledger *core.Ledger
+	id     core.ComponentID
+	calls  *atomic.Int64
 
 	// Of the call in progress.
-	grant    *core.Grant
-	requests []core.RequestID // that are granted
-	kind     core.RelayKind   // of what was sent by the grant, or RelayFirst for nothing
-	sent     []byte
-	timeout  uint64
-	relay    *relayRun
+	credit   *core.Credit
+	requests []core.RequestID // for the guest's requests by its credit
+	open     core.Transfer    // what the guest has sent by its credit
+	account  *account         // to be reconciled, or nil
 }
 
-// relayingServices are the Services that a guest sees.
-type relayingServices struct{ in *relayingInstance }
+// exchangingServices are the Services that a guest sees.
+type exchangingServices struct{ in *exchangingInstance }
 
-func (in *relayingInstance) granted(target, message []byte) bool {
-	return in.grant != nil && in.kind == core.RelayFirst && in.grant.Target == string(target) && len(message) <= in.grant.Largest
+func (in *exchangingInstance) allows(target, message []byte) bool {
+	return in.credit != nil && in.open.Kind == core.TransferNone && in.credit.Target == string(target) && len(message) <= in.credit.MaxSize
 }
 
-func (s relayingServices) SendMessage(target, message []byte) error {
+func (s exchangingServices) SendMessage(target, message []byte) error {
 	in := s.in
-	if in.granted(target, message) && in.grant.Message {
-		in.kind, in.sent = core.RelayMessage, bytes.Clone(message)
+	if in.allows(target, message) && in.credit.Messages {
+		in.open = core.Transfer{Kind: core.TransferMessage, Payload: bytes.Clone(message)}
 		return nil
 	}
-	in.ask()
+	in.reconcile()
 	return in.Services.SendMessage(target, message)
 }
 
-func (s relayingServices) SendRequest(target, request []byte, timeout uint64) (core.RequestID, error) {
+func (s exchangingServices) SendRequest(target, request []byte, timeout uint64) (core.RequestID, error) {
 	in := s.in
-	if in.granted(target, request) && len(in.requests) > 0 && timeout <= uint64(core.MaxTimeout.Milliseconds()) {
-		in.kind, in.sent, in.timeout = core.RelayRequest, bytes.Clone(request), timeout
+	if in.allows(target, request) && len(in.requests) > 0 && timeout <= uint64(core.MaxTimeout.Milliseconds()) {
+		in.open = core.Transfer{Kind: core.TransferRequest, Payload: bytes.Clone(request), TimeoutMillis: timeout}
 		return in.requests[0], nil
 	}
-	in.ask()
+	in.reconcile()
 	return in.Services.SendRequest(target, request, timeout)
 }
 
-func (s relayingServices) CancelRequest(id core.RequestID) error {
-	s.in.ask()
+func (s exchangingServices) CancelRequest(id core.RequestID) error {
+	s.in.reconcile()
 	return s.in.Services.CancelRequest(id)
 }
 
-func (s relayingServices) Log(level core.LogLevel, message []byte) {
-	s.in.ask()
+func (s exchangingServices) Log(level core.LogLevel, message []byte) {
+	s.in.reconcile()
 	s.in.Services.Log(level, message)
 }
 
-// Now is what a component calls before it takes long, so that the relay ends.
-func (s relayingServices) Now() uint64 {
-	s.in.ask()
+// Now is what a component calls before it takes long, so that the exchange ends.
+func (s exchangingServices) Now() uint64 {
+	s.in.reconcile()
 	return s.in.Services.Now()
 }
 
-// ask does what comes before all that asks the host.
-func (in *relayingInstance) ask() {
-	if in.relay != nil {
-		in.relay.settle()
-	}
-	in.redeem()
-}
-
-// redeem hands over what was sent by the grant, which is void.
-func (in *relayingInstance) redeem() {
-	kind, sent := in.kind, in.sent
-	in.grant, in.requests, in.kind, in.sent = nil, nil, core.RelayFirst, nil
-	switch kind {
-	case core.RelayMessage:
-		in.granter.SendGranted(sent)
-	case core.RelayRequest:
-		in.granter.RequestGranted(sent, in.timeout)
+// reconcile comes before all that asks the host.
+func (in *exchangingInstance) reconcile() {
+	if in.account != nil {
+		in.account.reconcile()
 	}
 }
 
-func (in *relayingInstance) begin(ids []core.RequestID) {
-	grant, id := in.granter.Grant()
-	in.grant, in.requests = grant, nil
-	if grant != nil && id != 0 {
-		in.requests = append([]core.RequestID{id}, ids...)
-	}
+func (in *exchangingInstance) HandleMessage(sender core.ComponentID, message []byte, response *[]byte) error {
+	return in.handle(response, func(response *[]byte) error { return in.Instance.HandleMessage(sender, message, response) })
 }
 
-func (in *relayingInstance) HandleMessage(sender core.ComponentID, message []byte, response *[]byte) error {
-	in.begin(nil)
-	defer in.redeem()
-	return in.Instance.HandleMessage(sender, message, response)
+func (in *exchangingInstance) HandleCallback(id core.RequestID, response []byte, failure *core.RequestError) error {
+	return in.handle(nil, func(*[]byte) error { return in.Instance.HandleCallback(id, response, failure) })
 }
 
-func (in *relayingInstance) HandleCallback(id core.RequestID, response []byte, failure *core.RequestError) error {
-	in.begin(nil)
-	defer in.redeem()
-	return in.Instance.HandleCallback(id, response, failure)
+// account is what the engine does by a ledger in one call.
+type account struct {
+	*core.Ledger
+	sides      [2]*exchangingInstance // the second is nil where there is none
+	ended      [2]core.CallCounts
+	side       int
+	current    core.Transfer
+	response   *[]byte // where the response to the current call goes in the end
+	reconciled bool
 }
 
-// relayRun is a relay in progress.
-type relayRun struct {
-	*core.Relay
-	sides   [2]*relayingInstance
-	ended   [2]core.RelayCalls
-	side    int
-	kind    core.RelayKind
-	payload []byte
-	timeout uint64
-	to      *[]byte // where the host wants the response
-	settled bool
-}
-
-func (run *relayRun) settle() {
-	if run.settled {
-		return
+func (in *exchangingInstance) handle(response *[]byte, first func(response *[]byte) error) error {
+	a := &account{Ledger: in.ledger, sides: [2]*exchangingInstance{in}, response: response}
+	if a.Most > 0 {
+		a.sides[1] = a.Sides[1].Instance.(*exchangingInstance)
 	}
-	run.settled = true
-	run.sides[0].relay, run.sides[1].relay = nil, nil
-	other := run.sides[1-run.side]
-	other.grant, other.requests, other.kind, other.sent = nil, nil, core.RelayFirst, nil
-	run.Ended, run.Side, run.Last = run.ended, run.side, run.kind
-	run.Payload, run.TimeoutMillis = run.payload, run.timeout
-	run.to = run.Settle()
-	if run.payload != nil {
-		clear(run.payload) // it was the host's until Settle returned
+	for i, side := range a.sides {
+		if side != nil {
+			side.credit, side.requests, side.account = a.Sides[i].Credit, slices.Clone(a.Sides[i].Requests), a
+		}
 	}
-}
-
-// Relay implements [core.Relayer].
-func (in *relayingInstance) Relay(d core.Delivery, r *core.Relay) error {
-	run := &relayRun{Relay: r, sides: [2]*relayingInstance{in, r.Instances[1].(*relayingInstance)}}
-	for side, s := range run.sides {
-		s.begin(r.Requests[side][min(1, len(r.Requests[side])):])
-		s.relay = run
-	}
-	var err error
-	if m := d.Message; d.Outcome {
-		err = in.Instance.HandleCallback(m.Correlation, m.Payload, m.Failure)
-	} else {
-		err = in.Instance.HandleMessage(m.Sender, m.Payload, nil)
-	}
+	err := first(response)
 	var id core.RequestID
-	var response []byte
-	for n := 1; n <= r.Most && err == nil && !run.settled; n++ {
-		x, y := run.sides[run.side], run.sides[1-run.side]
-		kind := x.kind
-		if run.kind == core.RelayRequest {
-			if kind != core.RelayFirst {
-				break
-			}
-			kind = core.RelayCallback
-		} else if kind == core.RelayFirst || x.grant.Target != y.id.String() {
-			break
-		}
-		switch run.kind {
-		case core.RelayMessage:
-			run.ended[run.side].Messages++
-		case core.RelayRequest:
-			run.ended[run.side].Requests++
-		case core.RelayCallback:
-			run.ended[run.side].Callbacks++
-		}
-		run.side, run.kind = 1-run.side, kind
-		r.Progress.Store(uint32(2*n + run.side))
-		in.turns.Add(1)
-		run.payload, run.timeout, x.kind, x.sent = x.sent, x.timeout, core.RelayFirst, nil
-		switch kind {
-		case core.RelayMessage:
-			err = y.Instance.HandleMessage(x.id, slices.Clone(run.payload), nil)
-		case core.RelayRequest:
-			id, x.requests = x.requests[0], x.requests[1:]
-			response = nil
-			err = y.Instance.HandleMessage(x.id, slices.Clone(run.payload), &response)
-		case core.RelayCallback:
-			err = y.Instance.HandleCallback(id, response, nil)
+	var answer []byte
+	for n := 1; !a.reconciled && err == nil && n <= a.Most && a.goesOn(n); n++ {
+		sender, receiver := a.sides[1-a.side], a.sides[a.side]
+		payload := slices.Clone(a.current.Payload)
+		switch a.current.Kind {
+		case core.TransferMessage:
+			err = receiver.Instance.HandleMessage(sender.id, payload, nil)
+		case core.TransferRequest:
+			id, sender.requests = sender.requests[0], sender.requests[1:]
+			answer = nil
+			err = receiver.Instance.HandleMessage(sender.id, payload, &answer)
+		case core.TransferResponse:
+			err = receiver.Instance.HandleCallback(id, answer, nil)
 		}
 	}
-	run.settle()
-	last := run.sides[run.side]
-	last.redeem()
-	if run.to != nil && err == nil {
-		*run.to = append(*run.to, response...)
+	a.reconcile()
+	if a.current.Kind == core.TransferRequest && a.response != nil && err == nil {
+		*a.response = append(*a.response, answer...)
 	}
 	return err
+}
+
+// goesOn begins call n after the first, if the exchange goes on.
+func (a *account) goesOn(n int) bool {
+	x, y := a.sides[a.side], a.sides[1-a.side]
+	next := x.open
+	if a.current.Kind == core.TransferRequest {
+		if next.Kind != core.TransferNone {
+			return false
+		}
+		next = core.Transfer{Kind: core.TransferResponse}
+	} else if next.Kind == core.TransferNone || x.credit.Target != y.id.String() {
+		return false
+	}
+	switch a.current.Kind {
+	case core.TransferMessage:
+		a.ended[a.side].Messages++
+	case core.TransferRequest:
+		a.ended[a.side].Requests++
+	case core.TransferResponse:
+		a.ended[a.side].Responses++
+	}
+	a.side, a.current, x.open = 1-a.side, next, core.Transfer{}
+	a.Progress.Store(uint32(2*n + a.side))
+	x.calls.Add(1)
+	return true
+}
+
+func (a *account) reconcile() {
+	if a.reconciled {
+		return
+	}
+	a.reconciled = true
+	for _, side := range a.sides {
+		if side != nil {
+			side.credit, side.requests, side.account = nil, nil, nil
+		}
+	}
+	last := a.sides[a.side]
+	open := last.open
+	last.open = core.Transfer{}
+	if a.Most == 0 && open.Kind == core.TransferNone {
+		return // nothing was done by the ledger
+	}
+	a.Ended, a.Side, a.Current, a.Open = a.ended, a.side, a.current, open
+	if response := a.Reconcile(); a.current.Kind == core.TransferRequest {
+		a.response = response
+	}
+	clear(a.current.Payload) // it was the host's until Reconcile returned
+	clear(open.Payload)
 }

@@ -82,7 +82,7 @@ type Host struct {
 	deadLetters deadLetters
 	direct      directory
 	events      events
-	counts       hostCounts
+	counts      hostCounts
 	epoch       atomic.Uint64 // counts changes of the configuration
 	givenUp     atomic.Uint64 // counts requests that ended without their target; for core.Message.Mark
 	stopping    atomic.Bool
