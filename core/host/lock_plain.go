@@ -4,6 +4,9 @@ package host
 
 import "sync"
 
+// raced says that this is a build with -race.
+const raced = false
+
 // mutex is a lock of a rank.
 type mutex[rank any] struct{ sync.Mutex }
 

@@ -11,6 +11,9 @@ import (
 	"sync"
 )
 
+// raced says that this is a build with -race.
+const raced = true
+
 // mutex is a lock of a rank. It panics if a goroutine takes it while the goroutine
 // holds one of the same or a later rank.
 type mutex[R interface{ rank() int }] struct{ mu sync.Mutex }
