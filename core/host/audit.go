@@ -23,8 +23,8 @@ type auditRecord struct {
 	refusal *core.MessagingError
 }
 
-// audit writes refusals to the log on a goroutine of its own, and never holds up
-// a sender: what is too much is counted and dropped.
+// audit writes refusals to the log on a goroutine of its own. It never blocks a
+// sender: it counts and drops the refusals that it has no room for.
 type audit struct {
 	host    *Host
 	log     *slog.Logger
@@ -73,7 +73,7 @@ func (a *audit) write() {
 	}
 }
 
-// stop writes what is left.
+// stop writes the records that are left.
 func (a *audit) stop() {
 	a.mu.Lock()
 	a.closed = true

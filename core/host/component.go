@@ -29,7 +29,7 @@ type component struct {
 	published counts // the owner's counts, as of the last message
 }
 
-// spec is what stays the same from the deployment on.
+// spec is the part of a component that stays the same from the deployment on.
 type spec struct {
 	id         core.ComponentID
 	limits     core.Limits
@@ -47,7 +47,7 @@ type refusalErrors struct {
 	response                       *core.RequestError // tooLarge, for the response to a request of its own
 }
 
-// guestCalls is what the owner needs to call the guest.
+// guestCalls is the owner's state for calls of the guest.
 type guestCalls struct {
 	next     entry        // the message of the run-next slot
 	batch    *batching    // of an instance that takes several messages at once, or nil
@@ -78,7 +78,7 @@ type watchedCall struct {
 	ownSlot     *watchSlot    // for calls on the goroutines of Go programs, or nil
 }
 
-// lifecycle is the instance, and what decides about its end and its successor.
+// lifecycle is the instance, and the state that decides about its end and its successor.
 type lifecycle struct {
 	instance    core.Instance // nil while there is none; written by the owner
 	canExchange bool          // instance may take part in exchanges

@@ -6,7 +6,7 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// ComponentCounters count what one component did since it was deployed.
+// ComponentCounters count the work of one component since it was deployed.
 type ComponentCounters struct {
 	Sent      uint64 // messages and requests that it tried to send
 	Refused   uint64 // of these, refused
@@ -46,7 +46,7 @@ func (r *refusals) add(o *refusals) {
 	}
 }
 
-// counts is what the one who runs a component counts.
+// counts are a component's counters. Its owner writes them.
 type counts struct {
 	ComponentCounters
 	refusals refusals
@@ -59,18 +59,18 @@ func (t *counts) add(o *counts) {
 	t.direct += o.direct
 }
 
-// hostCounts is what is counted by no component.
+// hostCounts are the counters that belong to no component.
 type hostCounts struct {
 	sent, requests, canceled atomic.Uint64 // by Go programs, but for direct calls
 	refused                  [7]atomic.Uint64
 	deadLetters              atomic.Uint64
-	expired                  atomic.Uint64 // of requests whose target is gone
+	expired                  atomic.Uint64 // requests to targets that are gone
 	timeouts, late, orphans  atomic.Uint64
 	heldUp, auditDropped     atomic.Uint64
 }
 
-// Snapshot is what happened in a host since it was made, its Go program's
-// messages included. Every message ends exactly once: when nothing is under way,
+// Snapshot counts the messages of a host since it was made, those of its Go program
+// included. Every message ends exactly once: when nothing is under way,
 //
 //	Sent + Arrived = Handled + Expired + DeadLetters + the sum of Refused + Left
 type Snapshot struct {
@@ -95,7 +95,7 @@ type Snapshot struct {
 	Traps         uint64 // ends of instances
 	Restarts      uint64 // instances that took another's place
 	WorkersHeldUp uint64 // workers that were replaced because one call held them up
-	HeldUpNow     int    // of these, those that Config.HeldUpWorkers bounds, and whose call goes on
+	HeldUpNow     int    // of these, those with a call in progress that Config.HeldUpWorkers bounds
 	AuditDropped  uint64 // audit records dropped rather than hold up a sender
 	LogDrops      uint64 // log lines of guests dropped for being too many
 }
@@ -124,7 +124,7 @@ func (h *Host) Snapshot() Snapshot {
 	return s
 }
 
-// totals are what all components, past and present, have published.
+// totals are the published counts of all components, past and present.
 type totals struct {
 	counts
 	waiting    int // entries in mailboxes

@@ -14,7 +14,7 @@ import (
 // guest has been initialized: for as long as compilation takes, then until a place
 // is free among the guests that start at the same time, and at most its
 // [core.Limits] StartTime for the guest's own steps, in which it is interrupted when ctx
-// ends. What the guest sends while it is initialized goes out; it cannot be messaged
+// ends. Messages that the guest sends while it is initialized go out; it gets none
 // before that has ended. When Deploy fails nothing is left of the component.
 //
 // Its errors, for errors.Is: [ErrNotRunning] before Start and after Stop;
@@ -138,7 +138,7 @@ func (h *Host) attach(c *component) error {
 	return nil
 }
 
-// detach ends what attach began.
+// detach undoes attach.
 func (h *Host) detach(c *component) {
 	h.broker.Detach(c.id)
 	h.direct.remove(c)
@@ -221,14 +221,14 @@ func (c *component) acquire(ctx context.Context) error {
 	return fmt.Errorf("its call has not ended: %w", ctx.Err())
 }
 
-// remove ends a component that its caller owns: what waits for it, and what may
-// still come, ends with refusal, its guest is shut down, and its counters stay in
+// remove ends a component that its caller owns: messages that wait for it, and those
+// that may still come, end with refusal; its guest is shut down; its counters stay in
 // the host's sums. The error is the engine's.
 func (h *Host) remove(ctx context.Context, c *component, refusal *core.MessagingError) error {
 	h.detach(c)
 	c.close(refusal)
 	err := c.shutDown()
-	c.forgetRequests() // that it has sent at its shutdown
+	c.forgetRequests() // those that it has sent at its shutdown
 	if c.compiled != nil {
 		err = errors.Join(err, boundError(c.compiled.Close(ctx)))
 	}
@@ -254,7 +254,7 @@ func (c *component) shutDown() error {
 	if instance == nil {
 		return nil
 	}
-	_ = c.host.places.enter(c.host.background, c) // who has a place gives it back: its calls end
+	_ = c.host.places.enter(c.host.background, c) // there will be a place: the calls that have one end
 	defer c.host.places.leave(c)
 	slot := c.host.watch.acquire(c)
 	defer slot.release()

@@ -22,10 +22,10 @@ const (
 type exchange struct {
 	sides  [2]*component
 	ledger *core.Ledger // of sides[0], until the account is reconciled
-	first  entry        // what the host calls sides[0] with
+	first  entry        // of the call that the host makes, of sides[0]
 
-	// Set when the account is reconciled: the component of the current call, and what
-	// it is called with, if it is not the first call.
+	// Set when the account is reconciled: the component of the current call, and the
+	// message that it handles, if it is not the first call.
 	last    *component
 	kind    core.TransferKind
 	message *core.Message
@@ -52,7 +52,7 @@ func (c *component) partner(e entry) *component {
 		return nil
 	}
 	c.mu.Lock()
-	waits := c.sched.mailbox.length > 0 // it may hold what p has sent before
+	waits := c.sched.mailbox.length > 0 // there may be a message that p has sent before
 	c.mu.Unlock()
 	if waits || !p.sender.quota.has(maxExchange+1) {
 		p.mu.Lock()
@@ -164,7 +164,7 @@ func (c *component) finishFirst(e entry, err error) (trap error) {
 	return c.received(e.message, err)
 }
 
-// reconcile does for the calls that have ended what the host does for each. The
+// reconcile counts and ends the calls of the account as the host does for its own. The
 // current call becomes a call like any other: its component stays the worker's, and
 // the other one is given up.
 func (x *exchange) reconcile() (response *[]byte) {
@@ -229,8 +229,8 @@ func (x *exchange) release(current, other *component, calls uint32) {
 	other.yieldAndUnlock()
 }
 
-// count counts the calls of one side that have ended, and what the other side has
-// sent for them.
+// count counts the calls of one side that have ended, and the messages that the other
+// side has sent for them.
 func (x *exchange) count(side int) {
 	receiver, sender, ended := x.sides[side], x.sides[1-side], x.ledger.Ended[side]
 	sent := ended.Messages + ended.Requests

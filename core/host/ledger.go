@@ -21,9 +21,9 @@ func (c *component) allow() {
 	l.Most = 0
 }
 
-// credit returns what c may send without asking: what its last target would take. It
-// reports whether requests are among it. The credit is an answer in advance, so
-// nothing that the answer depends on may get worse until it is used:
+// credit returns c's credit with its last target, or nil, and whether c may send
+// requests by it. The credit is an answer in advance, so nothing that the answer depends
+// on may get worse until it is used:
 //   - the quota and the pending requests are c's own;
 //   - only a change of the host's configuration ends the route, and then the message
 //     goes the way of those that were sent just before;
@@ -46,7 +46,7 @@ func (c *component) reconcile() (response *[]byte) {
 	return nil
 }
 
-// deliverOpen delivers what c's guest has sent by its credit, if it has.
+// deliverOpen delivers a message or request that c's guest has sent by its credit.
 func (c *component) deliverOpen(t *core.Transfer) {
 	if t.Kind == core.TransferNone {
 		return
@@ -70,7 +70,7 @@ func (c *component) deliverOpen(t *core.Transfer) {
 	}
 }
 
-// sentByCredit counts what c has sent by a credit, and returns it.
+// sentByCredit makes the message that c has sent by a credit, and counts it.
 func (c *component) sentByCredit(target core.ComponentID, payload []byte) *core.Message {
 	c.counts.Sent++
 	c.sender.quota.take(1)

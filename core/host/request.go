@@ -17,14 +17,13 @@ import (
 // is a [core.MessagingError], one that ends without a response a
 // [core.RequestError].
 //
-// An idle component runs on the caller's goroutine, which is several times
-// faster than a worker's. This is done only where the caller can be answered in
-// time: ctx cannot end, or the component's engine can interrupt it, it has
-// proved to be prompt, and its time ends before ctx's deadline (its
-// HandlerWallTime, where the engine counts what it runs). What remains is that a
-// caller whose ctx is canceled during such a call, or whose machine is too busy to
-// give it a processor, hears of it only when the call ends. Nor is it done where
-// more such calls are in progress than [Config.HeldUpWorkers] says.
+// An idle component runs on the caller's goroutine, which is several times faster
+// than on a worker's. This is done only if the caller can be answered in time: ctx
+// cannot end; or the engine can interrupt the component, its last call was fast, and
+// its time ends before ctx's deadline (its HandlerWallTime, if the engine counts the
+// time that a guest runs). If ctx is canceled during such a call, or the machine is too
+// busy to run it, the caller learns of it only when the call ends. If more such calls
+// are in progress than [Config.HeldUpWorkers] says, a worker runs the component.
 func (h *Host) Request(ctx context.Context, target core.ComponentID, payload []byte) ([]byte, error) {
 	return h.AppendRequest(ctx, nil, target, payload)
 }
@@ -55,8 +54,8 @@ func requestFailed(target core.ComponentID, err error) error {
 	return fmt.Errorf("request to %s: %w", target, err)
 }
 
-// answersBefore reports whether c can be called on the goroutine of somebody
-// who waits no longer than ctx.
+// answersBefore reports whether c can be called on the goroutine of a caller that waits
+// no longer than ctx.
 func (c *component) answersBefore(ctx context.Context) bool {
 	if ctx.Done() == nil {
 		return true
@@ -75,8 +74,8 @@ func (c *component) answersBefore(ctx context.Context) bool {
 	return fast && (!limited || time.Until(deadline) >= longest)
 }
 
-// callDirectly runs c on the caller's goroutine, if c is idle, and appends its response to
-// dst; done says whether it did.
+// callDirectly runs c on the caller's goroutine, if c is idle, and appends its response
+// to dst. done says whether it ran.
 func (c *component) callDirectly(dst, payload []byte) (response []byte, err error, done bool) {
 	if len(payload) > c.limits.MessageSize {
 		return nil, nil, false
@@ -148,7 +147,7 @@ func (h *Host) request(ctx context.Context, dst []byte, target core.ComponentID,
 	timeout := h.config.RequestTimeout
 	deadline, limited := ctx.Deadline()
 	if limited {
-		// It is for ctx to end it, which may be late on a busy machine.
+		// ctx ends the request, which may be late on a busy machine.
 		timeout = min(core.MaxTimeout, max(0, time.Until(deadline))+time.Minute)
 	} else {
 		deadline = time.Now().Add(timeout)
@@ -185,7 +184,8 @@ func (h *Host) wait(ctx context.Context, dst []byte, call *waitingCall, id core.
 			return nil, ctx.Err()
 		}
 	}
-	// It has left the tracker: to come here, or forgotten with all others.
+	// The request has left the tracker: its outcome is about to come, or all requests
+	// have been forgotten.
 	select {
 	case m := <-call.outcome:
 		return takeResponse(dst, m)
@@ -219,7 +219,7 @@ func (h *Host) Send(target core.ComponentID, payload []byte) error {
 	return nil
 }
 
-// publish hands over a message of a Go program's.
+// publish delivers a message of a Go program.
 func (h *Host) publish(m *core.Message) error {
 	receiver, err := h.route(m.Target)
 	if err != nil {
@@ -236,7 +236,7 @@ func (h *Host) refused(err error) error {
 	return refusal
 }
 
-// unlessStopping returns err, or that the host is stopping where that is why.
+// unlessStopping returns err, or errStopping if err means that the host is stopping.
 func unlessStopping(err error) error {
 	if errors.Is(err, core.ErrClosed) {
 		return errStopping
@@ -259,7 +259,7 @@ func (h *Host) Respond(m *core.Message) {
 	h.respond(m, nil)
 }
 
-// respond passes an outcome on to whoever waits for it.
+// respond passes an outcome on to the component or the Go program that waits for it.
 func (h *Host) respond(m *core.Message, w *worker) {
 	waiter, pending := h.tracker.Resolve(m.Correlation)
 	switch waiter := waiter.(type) {

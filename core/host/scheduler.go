@@ -168,7 +168,7 @@ func (s *workers) take(w *worker, shared bool) *runEntry {
 }
 
 // replaceLocked is called with c.mu held, for a call of c that takes long. Another
-// worker takes the place of c's worker, and runs what was in its run-next slot. At
+// worker takes the place of c's worker, and runs the entry of its run-next slot. At
 // the ceiling the worker keeps its place, and the watchdog comes again. Calls that
 // the engine cannot interrupt do not count: they may wait for something that only
 // another worker does.

@@ -15,7 +15,7 @@ const maxRoutes = 4096
 // sender is a component's sending side. It belongs to the component's owner.
 type sender struct {
 	quota      bucket
-	pending    int              // requests whose callback has not been called
+	pending    int              // requests that have not been called back
 	reserved   []core.RequestID // ids reserved at the tracker for the next requests; empty if it cannot reserve
 	usedCredit bool             // the guest has sent by a credit since its last call began
 	log        *core.LogQuota
@@ -253,7 +253,7 @@ func (r *route) find(h *Host) {
 	r.local, _ = receiver.(*component)
 }
 
-// setCredit fills in what a sender may send without asking, if the target is local.
+// setCredit fills in the sender's credit, if the target is local.
 func (r *route) setCredit(sender *component) {
 	if r.local != nil {
 		r.credit = core.Credit{

@@ -2,7 +2,7 @@ package host
 
 import "fmt"
 
-// status says what a component is doing. The goroutine that moved it to running or
+// status is the state of a component. The goroutine that moved it to running or
 // claimed is its owner: nobody else may touch its instance and its sending side.
 type status uint8
 
@@ -19,8 +19,8 @@ func (s status) String() string {
 	return [...]string{"claimed", "idle", "queued", "running", "down", "removed"}[s]
 }
 
-// transitions are the statuses that may follow each one. docs/architecture.md says
-// what causes each change.
+// transitions are the statuses that may follow each one. docs/architecture.md
+// names the cause of each change.
 var transitions = [...][]status{
 	claimed: {idle, queued, down, claimed, removed},
 	idle:    {queued, running, claimed},

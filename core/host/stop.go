@@ -17,8 +17,8 @@ func stopTimer(t *time.Timer) {
 
 // Quiesce waits until nothing is under way: no message waits or is being
 // handled, no request is pending, and nothing is being deployed or undeployed. It
-// returns ctx's error when that does not come to be in time. A component that is
-// down until its restart keeps what waits for it under way.
+// returns ctx's error if ctx ends first. Messages that wait for a component that is
+// down until its restart are under way.
 func (h *Host) Quiesce(ctx context.Context) error {
 	pause := 50 * time.Microsecond
 	for !h.quiet() {
@@ -76,18 +76,18 @@ func (b *balance) even() bool {
 // one that has left the tracker may still be on the way to its callback.
 func (b *balance) calledBack() bool { return b.Requests == b.Callbacks+b.Canceled+b.orphans }
 
-// Stop ends the host gracefully: new messages are refused, what is under way is
-// worked off for up to Config.DrainTimeout, what is left in mailboxes becomes
-// dead letters, every pending request gets its callback, guests are shut down,
-// and broker and tracker are closed. It blocks until then, or until ctx ends:
-// then it calls no guest any more and interrupts those that run, which takes a few
-// milliseconds more, also where ctx has ended before.
+// Stop ends the host gracefully: new messages are refused; messages under way are
+// handled for up to Config.DrainTimeout; those that are still in mailboxes become dead
+// letters; every pending request gets its callback; guests are shut down; broker and
+// tracker are closed. Stop blocks until then, or until ctx ends: then it calls no guest
+// any more and interrupts those that run, which takes a few milliseconds more, even if
+// ctx had ended before.
 //
 // An error says which components were interrupted, not shut down or left behind, and
-// how many messages were not handled ([ErrUnhandled]). Left behind is what cannot be
-// interrupted: a Go component in a call, a module that is being compiled. Each is
-// removed when its call returns, and until then its engine's Close waits for it.
-// Nothing else runs any more.
+// how many messages were not handled ([ErrUnhandled]). Components that cannot be
+// interrupted are left behind: a Go component in a call, a module that is being
+// compiled. Each is removed when its call returns, and until then its engine's Close
+// waits for it. Nothing else runs any more.
 //
 // A second Stop waits for the end of the first and returns its result, or an error
 // where its own ctx ends before.

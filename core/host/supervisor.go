@@ -8,8 +8,8 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// supervisor decides when a component whose instance has ended is started
-// again. The component's lock guards it.
+// supervisor decides when a component is started again after its instance has ended.
+// The component's lock guards it.
 type supervisor struct {
 	restarts core.Restarts
 	due      bool        // the next worker that runs the component starts it

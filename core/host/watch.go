@@ -11,7 +11,7 @@ import (
 // worker runs that component's previous one. One pointer holds both, because each
 // message stores to it, and an atomic store is dear.
 type watchSlot struct {
-	_     [64]byte // cache lines of its own: beside it lies what other cores read or write
+	_     [64]byte // cache lines of its own, apart from words that other cores read or write
 	entry atomic.Pointer[runEntry]
 	_     [120]byte
 }
