@@ -156,3 +156,8 @@ func (p *IDPattern) UnmarshalText(text []byte) error {
 	}
 	return err
 }
+
+// RequestID names one request. It is opaque, never zero, and does not come back
+// while the request is pending nor soon after: an answer that comes late must
+// not be taken for another one's.
+type RequestID uint64

@@ -3,52 +3,89 @@ package core
 import (
 	"errors"
 	"fmt"
-	"strings"
+	"math"
 	"time"
 )
 
-// LimitSet is a set of those [Limits] that only the engine can keep, where it can:
-// not every engine can count fuel. All others the host keeps for every engine.
-type LimitSet uint8
-
-// The limits that a set can hold.
-const (
-	LimitMemory LimitSet = 1 << iota
-	LimitTableElements
-	LimitStack
-	LimitHandlerWallTime
-	LimitFuel
-	LimitNesting
-	numLimitSets = iota
-)
-
-// AllLimits is what engines for WebAssembly keep.
-const AllLimits = 1<<numLimitSets - 1
-
-var limitKeys = [numLimitSets]string{
-	"limits.memory", "limits.table_elements", "limits.stack", "limits.handler_wall_time", "limits.fuel", "limits.nesting",
+// Limits bound what one component may use. A zero field stands for its default;
+// [Limits.Check] knows the ranges. Those that not every engine can keep are in
+// [LimitSet].
+type Limits struct {
+	// Memory is the largest linear memory in bytes; 32 MiB by default. It is
+	// rounded down to whole pages of 64 KiB.
+	Memory int64
+	// TableElements is the largest size of each table; 10,000 by default.
+	TableElements uint32
+	// Nesting is how deep the blocks of a WebAssembly guest's functions may be nested;
+	// 10,000 by default, 100,000 at the most.
+	Nesting int
+	// Stack is how many bytes the open calls of a WebAssembly guest may take of the
+	// stack, at least 64 KiB; 1 MiB by default, which is the most on Wasmtime. As engines differ, it is
+	// what the values of its functions take: 32 bytes a call, and 8 for each
+	// parameter, local and operand, 16 in functions that compute with vectors.
+	Stack int64
+	// HandlerTime is for how long the guest may run in one call; 250 ms by
+	// default. Where the engine does not count the time for which it runs on a
+	// processor ([Traits.CountsRunningTime]), it is the time that passes.
+	HandlerTime time.Duration
+	// HandlerWallTime is for how long it may run and wait in one call, where the
+	// engine counts both; 10 times HandlerTime by default. The time for which the
+	// guest is ready and gets no processor is not in it.
+	HandlerWallTime time.Duration
+	// StartTime is for how long an instance may run and wait until it has been
+	// initialized, from Instantiate to the end of Initialize; 10 s by default. It
+	// is the time that passes where HandlerTime is.
+	StartTime time.Duration
+	// Fuel is how much one call may use up; 0, the default, is without a limit
+	// and without counting.
+	Fuel uint64
+	// Mailbox is how many messages may wait; 1,024 by default. Outcomes of the
+	// component's own requests have their place beyond it.
+	Mailbox int
+	// MailboxBytes is how much memory the messages that wait may take, in bytes:
+	// the buffers of their payloads, and [MessageOverhead] for each; 64 MiB by
+	// default, and at least MessageSize and MessageOverhead. Outcomes that wait
+	// may take as much again. A response for which there is no place is dropped,
+	// and its request fails with a text that names limits.mailbox_bytes.
+	MailboxBytes int64
+	// MessageSize is the largest message that the component may send or be
+	// sent, in bytes, responses included; 1 MiB by default. Its key is
+	// quota.message_size.
+	MessageSize int
+	// LogLines and LogBytes are how many lines, and how many bytes of them, the
+	// component may log in a second; 1,000 and 1 MiB by default. More are dropped,
+	// which the log says. Their keys are logs.lines_per_second and
+	// logs.bytes_per_second.
+	LogLines int
+	LogBytes int64
 }
 
-// String returns the configuration's keys of the limits, with commas between them.
-func (s LimitSet) String() string {
-	var keys []string
-	for i, key := range limitKeys {
-		if s&(1<<i) != 0 {
-			keys = append(keys, key)
-		}
-	}
-	return strings.Join(keys, ", ")
+// MessageOverhead is what each message that waits counts for in
+// [Limits.MailboxBytes], in bytes, beside its payload.
+const MessageOverhead = 256
+
+// WithDefaults returns l with its zero fields set.
+func (l Limits) WithDefaults() Limits {
+	setDefault(&l.Memory, 32<<20)
+	setDefault(&l.TableElements, 10_000)
+	setDefault(&l.Nesting, 10_000)
+	setDefault(&l.Stack, 1<<20)
+	setDefault(&l.HandlerTime, 250*time.Millisecond)
+	setDefault(&l.HandlerWallTime, 10*min(l.HandlerTime, math.MaxInt64/10))
+	setDefault(&l.StartTime, 10*time.Second)
+	setDefault(&l.Mailbox, 1024)
+	setDefault(&l.MailboxBytes, 64<<20)
+	setDefault(&l.MessageSize, 1<<20)
+	setDefault(&l.LogLines, 1000)
+	setDefault(&l.LogBytes, 1<<20)
+	return l
 }
 
-// Given returns which limits are not zero, of those that only an engine can keep.
-func (l Limits) Given() LimitSet {
-	var s LimitSet
-	for i, given := range [numLimitSets]bool{l.Memory != 0, l.TableElements != 0, l.Stack != 0, l.HandlerWallTime != 0, l.Fuel != 0, l.Nesting != 0} {
-		if given {
-			s |= 1 << i
-		}
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
 	}
-	return s
 }
 
 // ErrOutOfRange says that a setting is out of its range.

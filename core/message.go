@@ -2,11 +2,6 @@ package core
 
 import "sync"
 
-// RequestID names one request. It is opaque, never zero, and does not come back
-// while the request is pending nor soon after: an answer that comes late must
-// not be taken for another one's.
-type RequestID uint64
-
 // Message is one fire-and-forget message, one request, or the outcome of a
 // request on its way back.
 //
