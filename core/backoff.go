@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// Restarts remembers when something was started again, and decides whether it is
-// once more. The zero value has seen nothing. It is for one goroutine at a time.
+// Restarts counts the restarts of one instance or process and applies a [Restart] to
+// them. The zero value has counted none. It is for one goroutine at a time.
 type Restarts struct {
-	within []time.Duration // when, within the window; not kept where there is no limit
-	last   time.Duration   // when the last restart was
+	within []time.Duration // times of the restarts in the window; empty if there is no limit
+	last   time.Duration   // time of the last restart
 	streak int             // restarts in a row
 }
 
-// Next returns the pause before the next restart, or false when there is none.
-// plan has its defaults; now is the time since any fixed moment.
+// Next counts a restart and returns the pause before it, or false if the limit allows
+// none. plan has its defaults. now is the time since any fixed moment.
 func (s *Restarts) Next(plan Restart, now time.Duration) (time.Duration, bool) {
 	if plan.Policy == RestartTemporary {
 		return 0, false
@@ -36,9 +36,8 @@ func (s *Restarts) Next(plan Restart, now time.Duration) (time.Duration, bool) {
 	return backoff(plan, s.streak), true
 }
 
-// backoff is the pause before the n-th restart in a row: none before the first,
-// then doubling, with up to half of it taken off at random so that what fell
-// together does not rise together.
+// backoff returns the pause before the n-th restart in a row. The random part keeps
+// instances that ended together from starting together.
 func backoff(plan Restart, n int) time.Duration {
 	if n < 2 {
 		return 0

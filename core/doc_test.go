@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestGuideNamesEveryFile: a reader of the package comment finds every file.
+// TestGuideNamesEveryFile: the package comment lists each file of the package once.
 func TestGuideNamesEveryFile(t *testing.T) {
 	guide, err := os.ReadFile("doc.go")
 	if err != nil {

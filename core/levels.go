@@ -1,7 +1,6 @@
 package core
 
-// HealthStatus is the contract's health-status; the values are its
-// discriminants.
+// HealthStatus is the contract's health-status, with the same numbers.
 type HealthStatus uint8
 
 // The statuses.
@@ -19,7 +18,7 @@ func (s HealthStatus) String() string {
 	return nameOf(s, "healthy", "degraded", "unhealthy")
 }
 
-// LogLevel is the contract's log-level; the values are its discriminants.
+// LogLevel is the contract's log-level, with the same numbers.
 type LogLevel uint8
 
 // The levels.

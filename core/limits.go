@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Limits bound what one component may use. A zero field stands for its default;
-// [Limits.Check] knows the ranges. Those that not every engine can keep are in
+// Limits bound the resources of one component. A zero field stands for its default.
+// [Limits.Check] checks the ranges. Not every engine can enforce the limits of a
 // [LimitSet].
 type Limits struct {
 	// Memory is the largest linear memory in bytes; 32 MiB by default. It is
@@ -16,55 +16,54 @@ type Limits struct {
 	Memory int64
 	// TableElements is the largest size of each table; 10,000 by default.
 	TableElements uint32
-	// Nesting is how deep the blocks of a WebAssembly guest's functions may be nested;
-	// 10,000 by default, 100,000 at the most.
+	// Nesting is the deepest nesting of blocks in the functions of a WebAssembly
+	// guest; 10,000 by default, at most 100,000.
 	Nesting int
-	// Stack is how many bytes the open calls of a WebAssembly guest may take of the
-	// stack, at least 64 KiB; 1 MiB by default, which is the most on Wasmtime. As engines differ, it is
-	// what the values of its functions take: 32 bytes a call, and 8 for each
-	// parameter, local and operand, 16 in functions that compute with vectors.
+	// Stack is the largest stack of a WebAssembly guest in bytes, at least 64 KiB;
+	// 1 MiB by default, which is the most on Wasmtime. It counts the same on all
+	// engines: 32 bytes for each open call, and 8 bytes for each of its parameters,
+	// locals and operands, or 16 in functions that compute with vectors.
 	Stack int64
-	// HandlerTime is for how long the guest may run in one call; 250 ms by
-	// default. Where the engine does not count the time for which it runs on a
-	// processor ([Traits.CountsRunningTime]), it is the time that passes.
+	// HandlerTime is the longest time that the guest may run in one call; 250 ms by
+	// default. It is processor time if the engine counts it
+	// ([Traits.CountsRunningTime]), and otherwise elapsed time.
 	HandlerTime time.Duration
-	// HandlerWallTime is for how long it may run and wait in one call, where the
-	// engine counts both; 10 times HandlerTime by default. The time for which the
-	// guest is ready and gets no processor is not in it.
+	// HandlerWallTime is the longest time that the guest may run and wait in one
+	// call, if the engine counts processor time; 10 times HandlerTime by default.
+	// It excludes the time in which the guest is ready and has no processor.
 	HandlerWallTime time.Duration
-	// StartTime is for how long an instance may run and wait until it has been
-	// initialized, from Instantiate to the end of Initialize; 10 s by default. It
-	// is the time that passes where HandlerTime is.
+	// StartTime is the longest time that an instance may run and wait from
+	// Instantiate to the end of Initialize; 10 s by default. It is elapsed time if
+	// HandlerTime is.
 	StartTime time.Duration
-	// Fuel is how much one call may use up; 0, the default, is without a limit
-	// and without counting.
+	// Fuel is the most fuel that one call may use. With 0, the default, there is no
+	// limit and the engine counts none.
 	Fuel uint64
-	// Mailbox is how many messages may wait; 1,024 by default. Outcomes of the
-	// component's own requests have their place beyond it.
+	// Mailbox is the largest number of waiting messages; 1,024 by default. Outcomes
+	// of the component's own requests do not count.
 	Mailbox int
-	// MailboxBytes is how much memory the messages that wait may take, in bytes:
-	// the buffers of their payloads, and [MessageOverhead] for each; 64 MiB by
-	// default, and at least MessageSize and MessageOverhead. Outcomes that wait
-	// may take as much again. A response for which there is no place is dropped,
-	// and its request fails with a text that names limits.mailbox_bytes.
+	// MailboxBytes is the largest memory of the waiting messages in bytes: the
+	// buffers of their payloads, and [MessageOverhead] for each; 64 MiB by default,
+	// and at least MessageSize and MessageOverhead. Waiting outcomes may take as much
+	// again. A response that does not fit is dropped, and its request fails with a
+	// text that names limits.mailbox_bytes.
 	MailboxBytes int64
-	// MessageSize is the largest message that the component may send or be
-	// sent, in bytes, responses included; 1 MiB by default. Its key is
-	// quota.message_size.
+	// MessageSize is the largest message or response that the component may send or
+	// receive, in bytes; 1 MiB by default. Its key is quota.message_size.
 	MessageSize int
-	// LogLines and LogBytes are how many lines, and how many bytes of them, the
-	// component may log in a second; 1,000 and 1 MiB by default. More are dropped,
-	// which the log says. Their keys are logs.lines_per_second and
+	// LogLines and LogBytes are the most lines and bytes that the component may log
+	// in a second; 1,000 and 1 MiB by default. The host drops the lines above that,
+	// and logs their number. The keys are logs.lines_per_second and
 	// logs.bytes_per_second.
 	LogLines int
 	LogBytes int64
 }
 
-// MessageOverhead is what each message that waits counts for in
-// [Limits.MailboxBytes], in bytes, beside its payload.
+// MessageOverhead is added to the payload of each waiting message in
+// [Limits.MailboxBytes], in bytes.
 const MessageOverhead = 256
 
-// WithDefaults returns l with its zero fields set.
+// WithDefaults returns l with its zero fields set to their defaults.
 func (l Limits) WithDefaults() Limits {
 	setDefault(&l.Memory, 32<<20)
 	setDefault(&l.TableElements, 10_000)
@@ -88,12 +87,12 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// ErrOutOfRange says that a setting is out of its range.
+// ErrOutOfRange is wrapped by the error for a setting that is out of its range.
 var ErrOutOfRange = errors.New("out of range")
 
-// Check returns an error that wraps ErrOutOfRange and names the key of the first
-// field that is out of range, and the range. Zero, which stands for a default, is
-// in range.
+// Check returns an error if a field is out of its range. The error wraps
+// ErrOutOfRange and names the key of the field and the range. Zero, which stands for
+// the default, is in range.
 func (l Limits) Check() error {
 	for _, field := range []struct {
 		key                string
@@ -119,12 +118,12 @@ func (l Limits) Check() error {
 	return nil
 }
 
-// CheckCount is [Limits.Check] for one number that is no limit, such as of a quota.
+// CheckCount is [Limits.Check] for a number that is not in Limits, such as a quota.
 func CheckCount(key string, value, least, most int64) error {
 	return inRange(key, value, least, most, countText)
 }
 
-// CheckTime is [Limits.Check] for one time that is no limit.
+// CheckTime is [Limits.Check] for a time that is not in Limits.
 func CheckTime(key string, value, least, most time.Duration) error {
 	return inRange(key, int64(value), int64(least), int64(most), timeText)
 }
@@ -139,7 +138,7 @@ func inRange(key string, value, least, most int64, text func(int64) string) erro
 func countText(n int64) string { return fmt.Sprint(n) }
 func timeText(n int64) string  { return time.Duration(n).String() }
 
-// bytesText writes bytes as the configuration file does.
+// bytesText formats a size as in the configuration file.
 func bytesText(n int64) string {
 	for _, unit := range []struct {
 		name string

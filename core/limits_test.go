@@ -28,8 +28,8 @@ func TestLimitsDefaults(t *testing.T) {
 	}
 }
 
-// TestLimitsOutOfRange: each field has a range, whose ends are in it, and what is beyond
-// it is refused by the key's name.
+// TestLimitsOutOfRange: each field has a range that includes its ends, and the error
+// for a value outside names the key.
 func TestLimitsOutOfRange(t *testing.T) {
 	for key, of := range map[string]struct {
 		set         func(l *core.Limits, value int64)

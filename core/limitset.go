@@ -2,8 +2,8 @@ package core
 
 import "strings"
 
-// LimitSet is a set of those [Limits] that only the engine can keep, where it can:
-// not every engine can count fuel. All others the host keeps for every engine.
+// LimitSet is a set of the [Limits] that only an engine can enforce. Some engines
+// cannot: not every engine can count fuel. The host enforces all other limits.
 type LimitSet uint8
 
 // The limits that a set can hold.
@@ -17,14 +17,14 @@ const (
 	numLimitSets = iota
 )
 
-// AllLimits is what engines for WebAssembly keep.
+// AllLimits are the limits that engines for WebAssembly enforce.
 const AllLimits = 1<<numLimitSets - 1
 
 var limitKeys = [numLimitSets]string{
 	"limits.memory", "limits.table_elements", "limits.stack", "limits.handler_wall_time", "limits.fuel", "limits.nesting",
 }
 
-// String returns the configuration's keys of the limits, with commas between them.
+// String returns the configuration keys of the limits, separated by commas.
 func (s LimitSet) String() string {
 	var keys []string
 	for i, key := range limitKeys {
@@ -35,7 +35,8 @@ func (s LimitSet) String() string {
 	return strings.Join(keys, ", ")
 }
 
-// Given returns which limits are not zero, of those that only an engine can keep.
+// Given returns the limits that are not zero, of those that only an engine can
+// enforce.
 func (l Limits) Given() LimitSet {
 	var s LimitSet
 	for i, given := range [numLimitSets]bool{l.Memory != 0, l.TableElements != 0, l.Stack != 0, l.HandlerWallTime != 0, l.Fuel != 0, l.Nesting != 0} {

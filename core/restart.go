@@ -5,38 +5,40 @@ import (
 	"time"
 )
 
-// RestartPolicy says after which ends something is started again: a component's
-// instance, or an extension's process.
+// RestartPolicy says after which ends an instance of a component, or the process of
+// an extension, is started again.
 type RestartPolicy string
 
 // The policies, as in Erlang's supervisors.
 const (
-	// RestartPermanent: always; a component also when it reports to be unhealthy.
+	// RestartPermanent: after every end; a component also if it reports that it is
+	// unhealthy.
 	RestartPermanent RestartPolicy = "permanent"
-	// RestartTransient, the default: after a trap, or the death of a process.
+	// RestartTransient, the default: after a trap, or if a process died.
 	RestartTransient RestartPolicy = "transient"
 	// RestartTemporary: never.
 	RestartTemporary RestartPolicy = "temporary"
 )
 
-// Restart says when and how fast what has ended is started again. A zero field
-// stands for its default.
+// Restart says when, and after which pause, an ended instance or process is started
+// again. A zero field stands for its default.
 type Restart struct {
 	Policy RestartPolicy
-	// MaxRestarts within Within are granted; with one more end it has failed for
-	// good. 5 within 30 s by default; a negative MaxRestarts is without a limit.
+	// MaxRestarts is the largest number of restarts in any time of Within; one more
+	// end is a failure for good. 5 within 30 s by default. A negative MaxRestarts
+	// sets no limit.
 	MaxRestarts int
 	Within      time.Duration
-	// Backoff is the pause before the second restart in a row; it doubles with
-	// each further one up to MaxBackoff, and each pause is shortened by a random
-	// part of up to a half. The first restart is at once. 100 ms and 10 s by
+	// Backoff is the pause before the second restart in a row; the first restart has
+	// none. The pause doubles with each further restart, up to MaxBackoff, and is
+	// then shortened by a random part of at most one half. 100 ms and 10 s by
 	// default.
 	Backoff    time.Duration
 	MaxBackoff time.Duration
 }
 
-// WithDefaults returns r with what it leaves open, or an error that names what
-// is wrong with it.
+// WithDefaults returns r with its zero fields set to their defaults, or an error that
+// names the wrong field.
 func (r Restart) WithDefaults() (Restart, error) {
 	switch r.Policy {
 	case "":

@@ -1,15 +1,16 @@
 package core
 
-// Source is where a guest's code comes from. Engines say which fields they use.
+// Source holds a guest's code or says where it is. Each engine documents which
+// fields it uses.
 type Source struct {
-	// Path is the file that holds the code or is executed, or the name under
-	// which the native engine knows a component.
+	// Path is the file that holds the code or is executed. For the native engine it
+	// is the registered name of a component.
 	Path string
-	// Code is the code itself, where it is already in memory. It is not changed,
-	// and must not be changed while Compile runs.
+	// Code is the code itself, if it is already in memory. The engine does not
+	// change it, and the caller must not change it while Compile runs.
 	Code []byte
-	// Value is a component in the form of a Go value, for the native engine, or
-	// how to start one, for the process engine.
+	// Value is a component as a Go value, for the native engine, or a description
+	// of how to start one, for the process engine.
 	Value any
 }
 
