@@ -61,7 +61,7 @@ func (c *Clock) wake() time.Duration {
 	defer c.mu.Unlock()
 	for {
 		now := c.Exact()
-		if c.rouse(now) {
+		if c.rouseLocked(now) {
 			c.stopped.Go(c.run)
 			return now
 		}
@@ -75,9 +75,9 @@ func (c *Clock) wake() time.Duration {
 	}
 }
 
-// rouse makes a clock at rest show now. It reports whether the clock was at rest; the
-// caller, which holds mu, then starts the ticking goroutine.
-func (c *Clock) rouse(now time.Duration) bool {
+// rouseLocked makes a clock at rest show now. It reports whether the clock was at rest;
+// then the caller, which holds mu, starts the ticking goroutine.
+func (c *Clock) rouseLocked(now time.Duration) bool {
 	return !c.closed && c.now.CompareAndSwap(atRest, int64(now))
 }
 
@@ -102,7 +102,7 @@ func (c *Clock) run() {
 				return
 			}
 			c.mu.Lock()
-			roused := c.rouse(c.Exact())
+			roused := c.rouseLocked(c.Exact())
 			c.mu.Unlock()
 			if !roused {
 				return

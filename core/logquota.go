@@ -67,10 +67,10 @@ func (q *LogQuota) Take(n int) bool {
 	}
 	switch {
 	case q.lines.left < 1:
-		q.drop(q.lines.limit)
+		q.dropLocked(q.lines.limit)
 		return false
 	case q.bytes.left < size:
-		q.drop(q.bytes.limit)
+		q.dropLocked(q.bytes.limit)
 		return false
 	}
 	q.lines.left--
@@ -78,8 +78,8 @@ func (q *LogQuota) Take(n int) bool {
 	return true
 }
 
-// drop counts a line that has reached a limit. The caller holds q.mu.
-func (q *LogQuota) drop(limit string) {
+// dropLocked counts a line that has reached a limit. The caller holds q.mu.
+func (q *LogQuota) dropLocked(limit string) {
 	q.dropped++
 	q.limit = limit
 	if q.timer == nil {

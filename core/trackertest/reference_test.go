@@ -204,7 +204,7 @@ func (r *reference) Remove(w core.Waiter) []core.RequestID {
 		}
 		ids = append(ids, id)
 	}
-	ids = append(ids, r.giveBack(w)...)
+	ids = append(ids, r.giveBackLocked(w)...)
 	if r.has("keeps ids to itself") {
 		return nil
 	}

@@ -16,7 +16,7 @@ func (r *reference) Reserve(w core.Waiter, ids []core.RequestID) error {
 		if i > 0 && r.has("reserves only the first") {
 			return nil
 		}
-		if err := r.giveUp(id, w); err != nil {
+		if err := r.giveUpLocked(id, w); err != nil {
 			if r.has("gives back the rest") {
 				for _, rest := range ids[i:] {
 					delete(r.reserved, rest)
@@ -27,7 +27,7 @@ func (r *reference) Reserve(w core.Waiter, ids []core.RequestID) error {
 		if id != 0 && r.has("replaces by the same") {
 			continue
 		}
-		ids[i] = r.setAside(w)
+		ids[i] = r.setAsideLocked(w)
 		if r.has("does not reserve anew") {
 			delete(r.reserved, ids[i])
 		}
@@ -35,8 +35,8 @@ func (r *reference) Reserve(w core.Waiter, ids []core.RequestID) error {
 	return nil
 }
 
-// giveUp ends the reservation of id, unless it is 0. The caller holds the lock.
-func (r *reference) giveUp(id core.RequestID, w core.Waiter) error {
+// giveUpLocked ends the reservation of id, unless it is 0. The caller holds the lock.
+func (r *reference) giveUpLocked(id core.RequestID, w core.Waiter) error {
 	if id == 0 || r.has("replaces any id") {
 		return nil
 	}
@@ -52,8 +52,8 @@ func (r *reference) giveUp(id core.RequestID, w core.Waiter) error {
 	return nil
 }
 
-// setAside reserves an id for w. The caller holds the lock.
-func (r *reference) setAside(w core.Waiter) core.RequestID {
+// setAsideLocked reserves an id for w. The caller holds the lock.
+func (r *reference) setAsideLocked(w core.Waiter) core.RequestID {
 	id := r.last
 	if !r.has("reserves pending ids") || r.pending[id] == nil {
 		r.last++
@@ -99,7 +99,7 @@ func (r *reference) RegisterReserved(id core.RequestID, w core.Waiter, timeout t
 		r.reserved[id] = w
 		return id, nil
 	}
-	return r.setAside(w), nil
+	return r.setAsideLocked(w), nil
 }
 
 // refusal returns the error for a request that must not be registered, or nil.
@@ -119,9 +119,9 @@ func (r *reference) refusal(id core.RequestID, w core.Waiter, timeout time.Durat
 	return core.ErrInvalidArgument
 }
 
-// giveBack gives back the ids that are reserved for w. It returns ids only for a fault
+// giveBackLocked gives back the ids that are reserved for w. It returns ids only for a fault
 // that takes them for pending. The caller holds the lock.
-func (r *reference) giveBack(w core.Waiter) (ids []core.RequestID) {
+func (r *reference) giveBackLocked(w core.Waiter) (ids []core.RequestID) {
 	for id, owner := range r.reserved {
 		if owner != w && !r.has("gives back all") {
 			continue
