@@ -12,11 +12,11 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// fake is a correct engine for [Actor], but for one flaw.
+// fake is an engine for [Actor] with at most one flaw.
 type fake struct {
 	flaw   string
 	closed atomic.Bool
-	shared *Actor // of a flaw
+	shared *Actor // for a flaw
 	alive  atomic.Int32
 	calls  atomic.Int32 // in progress
 	trap   atomic.Bool
@@ -53,14 +53,14 @@ func (e *fake) Close(ctx context.Context) error {
 	return nil
 }
 
-// idle waits until there is no instance.
+// idle waits until all instances are closed.
 func (e *fake) idle(ctx context.Context) error {
-	for e.alive.Load() > 0 && !e.has("closes what is in use") {
+	for e.alive.Load() > 0 && !e.has("closes an engine in use") {
 		if !e.has("close does not wait") {
 			_ = ctx.Done()
 		}
 		switch {
-		case e.has("closes what is in a call") && e.calls.Load() > 0:
+		case e.has("closes an engine in a call") && e.calls.Load() > 0:
 			return nil
 		case ctx.Err() != nil && e.has("closes for good"):
 			e.closed.Store(true)
@@ -90,7 +90,7 @@ func (c *fakeComponent) Traits() core.Traits {
 	}
 }
 
-// claims is a limit that the engine does not keep, of a flaw.
+// claims returns the limit that a flaw claims and does not enforce.
 func (e *fake) claims() core.LimitSet {
 	for limit := core.LimitSet(1); limit <= core.AllLimits; limit <<= 1 {
 		if e.has("claims " + limit.String()) {
@@ -227,7 +227,7 @@ func (i *fakeInstance) end(cause any) error {
 	return trap
 }
 
-// failed is what becomes of a guest's error.
+// failed returns the engine's error for an error of the guest.
 func (i *fakeInstance) failed(err error) error {
 	var failure *core.ComponentError
 	if !errors.As(err, &failure) {
@@ -289,7 +289,7 @@ func (i *fakeInstance) senderID(id core.ComponentID) string {
 	return id.String()
 }
 
-// received is the message in the guest's own memory.
+// received returns a copy of the message, as in the guest's memory.
 func (i *fakeInstance) received(message []byte, response *[]byte) []byte {
 	switch {
 	case i.has("overwrites the message"):
@@ -383,7 +383,7 @@ func (i *fakeInstance) Close() error {
 	return nil
 }
 
-// fakeHost is an instance as its actor sees it.
+// fakeHost is the [ActorHost] of an instance.
 type fakeHost fakeInstance
 
 func (h *fakeHost) has(flaw string) bool { return h.engine.has(flaw) }
