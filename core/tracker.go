@@ -2,41 +2,41 @@ package core
 
 import "time"
 
-// MaxTimeout is the longest timeout that a request can have.
+// MaxTimeout is the longest timeout of a request.
 const MaxTimeout = 24 * time.Hour
 
 // Tracker remembers pending requests and ends those that wait too long. Each
-// request that was registered leaves it exactly once: by Resolve, Cancel,
-// Remove, or expiry. All methods but Close return without blocking and may be
-// called from any goroutine.
+// registered request leaves the tracker exactly once: by Resolve, Cancel or Remove, or
+// because it expires. All methods may be called from any goroutine, and all but Close
+// return without blocking.
 type Tracker interface {
-	// Register adds a request of w that expires when timeout, above 0 and at
-	// most [MaxTimeout], has passed: never earlier, and at most 2 ms later as
-	// far as the machine can keep up. A timeout out of range is
-	// ErrInvalidArgument; after Close it returns ErrClosed.
+	// Register adds a request of w. The request expires when timeout has passed: never
+	// earlier, and at most 2 ms later if the machine can keep up. The timeout must be
+	// above 0 and at most [MaxTimeout]; otherwise the error is ErrInvalidArgument.
+	// After Close the error is ErrClosed.
 	Register(w Waiter, timeout time.Duration) (RequestID, error)
 
-	// Resolve removes a pending request and returns who waits for it. An id that
-	// is not pending, or was never given, returns false.
+	// Resolve removes a pending request and returns its waiter, or false if the id is
+	// not pending.
 	Resolve(id RequestID) (Waiter, bool)
 
-	// Cancel removes a pending request of w. An id that is not pending, or that
-	// another waiter registered, returns false and changes nothing.
+	// Cancel removes a pending request of w. It returns false and changes nothing if
+	// the id is not pending, or if the request is another waiter's.
 	Cancel(id RequestID, w Waiter) bool
 
 	// Remove removes all pending requests of w and returns their ids, in no
 	// particular order. It may take time proportional to all pending requests.
 	Remove(w Waiter) []RequestID
 
-	// IsPending reports whether a request is pending: registered, and in the tracker
-	// still.
+	// IsPending reports whether a request is pending: it was registered, and has not
+	// left the tracker.
 	IsPending(id RequestID) bool
 
 	// Pending returns the number of pending requests.
 	Pending() int
 
-	// Close stops expiry and waits for the end of any Waiter.Expired call.
-	// Requests that are still pending are forgotten.
+	// Close stops expiry and waits for the end of any Waiter.Expired call. The tracker
+	// forgets the requests that are still pending.
 	Close() error
 }
 

@@ -27,12 +27,12 @@ func TestBroker(t *testing.T) {
 
 var bob = core.MustComponentID("test/bob")
 
-// receiver is a component that a test defines.
+// receiver is a component that calls a function of a test.
 type receiver func(*core.Message) error
 
 func (r receiver) Deliver(m *core.Message) error { return r(m) }
 
-// origin counts what is undelivered.
+// origin records the reasons of undelivered messages.
 type origin struct{ undelivered chan error }
 
 func (o origin) Respond(*core.Message)                     {}
@@ -88,7 +88,7 @@ func TestCapacity(t *testing.T) {
 	}
 }
 
-// TestBytes: what waits is bounded in bytes, and what has been delivered counts no more.
+// TestBytes: the waiting messages are bounded in bytes; delivered ones no longer count.
 func TestBytes(t *testing.T) {
 	if _, err := channel.New(channel.Config{Bytes: -1}); err == nil {
 		t.Error("-1 bytes: got no error")

@@ -23,7 +23,7 @@ func TestBroker(t *testing.T) {
 
 var bob = core.MustComponentID("test/bob")
 
-// nobody takes messages.
+// nobody accepts every message.
 type nobody struct{}
 
 func (nobody) Deliver(*core.Message) error { return nil }

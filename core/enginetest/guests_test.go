@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestRebuildGivesTheCommittedGuests builds the guests again, where the tools are
-// there. With AIRHOST_REBUILD=1 they must be.
+// TestRebuildGivesTheCommittedGuests builds the guests again if the tools are installed.
+// With AIRHOST_REBUILD=1 it fails without them.
 func TestRebuildGivesTheCommittedGuests(t *testing.T) {
 	for _, tool := range []string{"clang-19", "wasm-ld-19", "wat2wasm"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -34,7 +34,7 @@ func TestRebuildGivesTheCommittedGuests(t *testing.T) {
 		}
 		got, err := os.ReadFile(filepath.Join(built, filepath.Base(name)))
 		if err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%s: what is committed is not what its source gives (%v): run go generate", name, err)
+			t.Errorf("%s: the committed bytes are not those of its source (%v): run go generate", name, err)
 		}
 	}
 }

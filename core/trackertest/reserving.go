@@ -9,25 +9,24 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// reserverPromises are what the contract of [core.Reserver] says beyond that of
-// [core.Tracker].
+// reserverPromises lists the promises that [core.Reserver] adds to [core.Tracker].
 var reserverPromises = []promise{
-	{"reserved-is-not-pending", "a reserved id is not pending: it does not count, and nobody resolves, cancels or waits for it", fakeTime, reservedIsNotPending},
+	{"reserved-is-not-pending", "a reserved id is not pending: it does not count or expire, and cannot be resolved or canceled", fakeTime, reservedIsNotPending},
 	{"register-reserved", "RegisterReserved makes a request pending under the reserved id, and reserves the next one", fakeTime, registersReserved},
 	{"reserved-ids-differ", "a reserved id is no other request's, pending or reserved", fakeTime, reservedDiffer},
 	{"reserved-removed", "Remove gives the reserved ids of its waiter back, and of no other", fakeTime, reservedRemoved},
 	{"not-reserved", "an id that is not reserved for the waiter is an invalid argument", fakeTime, notReserved},
-	{"reserved-timeout-range", "RegisterReserved takes the timeouts that Register takes, and leaves the id reserved where it refuses", fakeTime, reservedTimeouts},
+	{"reserved-timeout-range", "RegisterReserved takes the timeouts that Register takes, and leaves the id reserved if it refuses", fakeTime, reservedTimeouts},
 	{"reserved-expires", "a request under a reserved id expires in its time, once", fakeTime, reservedExpires},
 	{"reserve", "Reserve replaces ids of 0 and reserved ids by reserved ids that no request has had, and gives the old ones back", fakeTime, reserves},
 	{"reserve-not-reserved", "Reserve stops at an id that is neither 0 nor reserved for the waiter: it is an invalid argument, and the rest stays", fakeTime, reservesOwn},
 	{"reserved-closed", "after Close Reserve and RegisterReserved return ErrClosed", fakeTime, reservedClosed},
 }
 
-// reserver is the tracker, which is one.
+// reserver returns the tracker, which is a Reserver.
 func (f *fixture) reserver() core.Reserver { return f.tracker.(core.Reserver) }
 
-// reserve returns an id that the tracker has reserved.
+// reserve returns a newly reserved id.
 func (f *fixture) reserve(w core.Waiter) core.RequestID {
 	f.t.Helper()
 	ids := []core.RequestID{0}
@@ -56,7 +55,7 @@ func (f *fixture) registerReserved(id core.RequestID, w core.Waiter, timeout tim
 	return next
 }
 
-// refused checks that RegisterReserved does nothing.
+// refused checks that RegisterReserved returns an error and does nothing.
 func (f *fixture) refused(id core.RequestID, w core.Waiter, timeout time.Duration, want error) {
 	f.t.Helper()
 	before := f.tracker.Pending()
@@ -99,8 +98,8 @@ func registersReserved(f *fixture) {
 	f.quiet(2*time.Hour, w)
 }
 
-// reservedDiffer: ids reserved and not, of several waiters, while some come and
-// go.
+// reservedDiffer: reserved and other ids of several waiters, while requests begin and
+// end.
 func reservedDiffer(f *fixture) {
 	seen := make(map[core.RequestID]bool)
 	fresh := func(id core.RequestID) {
@@ -139,7 +138,7 @@ func reservedRemoved(f *fixture) {
 	f.registerReserved(kept, bob, time.Hour)
 	f.resolves(kept, bob)
 	f.quiet(time.Minute, alice)
-	f.registerReserved(f.reserve(alice), alice, time.Hour) // it may go on
+	f.registerReserved(f.reserve(alice), alice, time.Hour) // alice can go on
 }
 
 func notReserved(f *fixture) {
@@ -148,7 +147,7 @@ func notReserved(f *fixture) {
 	f.refused(id, bob, time.Second, core.ErrInvalidArgument)
 	f.refused(0, alice, time.Second, core.ErrInvalidArgument)
 	f.refused(id+1<<40, alice, time.Second, core.ErrInvalidArgument)
-	next := f.registerReserved(id, alice, time.Hour) // what was refused has changed nothing
+	next := f.registerReserved(id, alice, time.Hour) // the refusals have changed nothing
 	f.refused(id, alice, time.Second, core.ErrInvalidArgument)
 	pending := f.register(alice, time.Hour)
 	f.refused(pending, alice, time.Second, core.ErrInvalidArgument)
@@ -196,7 +195,7 @@ func reservedExpires(f *fixture) {
 	f.pending(0)
 }
 
-// reserves: both reserved ids and ids of 0, in one call.
+// reserves: one call replaces reserved ids and ids of 0.
 func reserves(f *fixture) {
 	w, other := new(requester), new(requester)
 	kept := f.reserve(other)
@@ -207,7 +206,7 @@ func reserves(f *fixture) {
 	for n := range 1000 {
 		before := slices.Clone(ids)
 		if n%2 == 0 {
-			ids[1] = 0 // the waiter forgets what it had
+			ids[1] = 0 // the waiter forgets its id
 		}
 		f.replaces(w, ids, len(ids), nil)
 		for _, id := range before {

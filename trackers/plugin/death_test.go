@@ -55,7 +55,7 @@ func waitFor(t testing.TB, what string, done func() bool) {
 
 func TestModel(t *testing.T) { model.Check(t, newInMemory) }
 
-// waiter counts how its requests end.
+// waiter counts the ends of its requests, by timeout and by the end of the process.
 type waiter struct{ expired, abandoned atomic.Int32 }
 
 func (w *waiter) Expired(_ core.RequestID, reason *core.RequestError) {
@@ -66,7 +66,7 @@ func (w *waiter) Expired(_ core.RequestID, reason *core.RequestError) {
 	}
 }
 
-// asker is a component that asks the stuck one.
+// asker is a component that sends a request to the stuck component.
 type asker struct{ got chan error }
 
 func (s asker) HandleMessage(h guest.Host, _ string, _ []byte) ([]byte, error) {
@@ -79,7 +79,7 @@ func (s asker) HandleCallback(_ guest.Host, _ guest.RequestID, _ []byte, err err
 	return nil
 }
 
-// stuck is a component that does not return.
+// stuck is a component with a handler that returns only when it is released.
 type stuck struct{ entered, release chan struct{} }
 
 func (s stuck) HandleMessage(guest.Host, string, []byte) ([]byte, error) {
@@ -103,8 +103,8 @@ func deploy(t testing.TB, h *host.Host, id string, c guest.Component) core.Compo
 	return d.ID
 }
 
-// TestKilled kills the tracker of a host, many times: pending requests end with
-// unavailable, and when it is up again so are requests.
+// TestKilled kills the tracker of a host several times: pending requests end with
+// unavailable, and the restarted tracker accepts requests again.
 func TestKilled(t *testing.T) {
 	var now atomic.Pointer[spawn.Process]
 	command := roles.Command(t, "slab")
@@ -135,7 +135,7 @@ func TestKilled(t *testing.T) {
 	busy := make(chan struct{}, 1)
 	target := deploy(t, h, "test/stuck", stuck{busy, release})
 	check(t, h.Send(target, nil))
-	<-busy // what comes now waits behind
+	<-busy // later messages wait in the mailbox
 	callbacks := make(chan error, 10)
 	asking := deploy(t, h, "test/asker", asker{callbacks})
 
@@ -158,7 +158,7 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// isUp waits until a request is taken.
+// isUp waits until the tracker accepts a request.
 func isUp(t testing.TB, tracker core.Tracker) {
 	t.Helper()
 	w := new(waiter)
@@ -171,7 +171,7 @@ func isUp(t testing.TB, tracker core.Tracker) {
 	})
 }
 
-// script is a service that does what a test says.
+// script is a service with a method Watch from a test.
 type script struct {
 	pluginv1.UnimplementedTrackerServer
 	watch func(pluginv1.Tracker_WatchServer) error
@@ -179,7 +179,8 @@ type script struct {
 
 func (s script) Watch(stream pluginv1.Tracker_WatchServer) error { return s.watch(stream) }
 
-// scripted returns a tracker whose process does what watch says.
+// scripted returns a tracker with a process that runs watch. life counts the starts of
+// the process.
 func scripted(t testing.TB, watch func(life int32, stream pluginv1.Tracker_WatchServer) error) *Tracker {
 	t.Helper()
 	var lives atomic.Int32
@@ -191,9 +192,9 @@ func scripted(t testing.TB, watch func(life int32, stream pluginv1.Tracker_Watch
 	return tracker
 }
 
-// follow says that the tracker is ready, and calls change until the host has
-// nothing to say any more.
-func follow(stream pluginv1.Tracker_WatchServer, change func(id uint64, what int64) (expired []uint64)) error {
+// follow reports that the tracker is ready, and calls change for each change until the
+// host ends the stream.
+func follow(stream pluginv1.Tracker_WatchServer, change func(id uint64, kind int64) (expired []uint64)) error {
 	_ = stream.Send(new(pluginv1.Expirations))
 	for {
 		changes, err := stream.Recv()
@@ -237,7 +238,7 @@ func TestEarly(t *testing.T) {
 // TestUnknownExpirations: ids that are not pending are ignored.
 func TestUnknownExpirations(t *testing.T) {
 	tracker := scripted(t, func(_ int32, stream pluginv1.Tracker_WatchServer) error {
-		return follow(stream, func(id uint64, what int64) []uint64 { return []uint64{0, 1<<64 - 1, id + 1} })
+		return follow(stream, func(id uint64, _ int64) []uint64 { return []uint64{0, 1<<64 - 1, id + 1} })
 	})
 	check(t, tracker.Start(within(t)))
 	defer tracker.Close()
@@ -253,7 +254,7 @@ func TestUnknownExpirations(t *testing.T) {
 	}
 }
 
-// TestNeverExpires: a tracker that forgets requests is found out.
+// TestNeverExpires: a process that forgets requests is restarted.
 func TestNeverExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tracker := scripted(t, func(_ int32, stream pluginv1.Tracker_WatchServer) error {
@@ -265,7 +266,7 @@ func TestNeverExpires(t *testing.T) {
 		check(t, err)
 		_, err = tracker.Register(w, time.Minute)
 		check(t, err)
-		if _, ok := tracker.Resolve(id); !ok { // the next one is looked for in its place
+		if _, ok := tracker.Resolve(id); !ok { // its deadline was the earliest
 			t.Error("the request is not pending")
 		}
 		_, err = tracker.Register(w, 2*time.Second)
@@ -283,13 +284,13 @@ func TestNeverExpires(t *testing.T) {
 	})
 }
 
-// TestQuickRequests: what ends before the process is told of it never goes there,
-// and nothing gets lost among what does.
+// TestQuickRequests: the process does not hear of requests that end before their
+// changes are sent, and no change of another request is lost.
 func TestQuickRequests(t *testing.T) {
 	var told, ended atomic.Int32
 	tracker := scripted(t, func(_ int32, stream pluginv1.Tracker_WatchServer) error {
-		return follow(stream, func(_ uint64, what int64) []uint64 {
-			if what > 0 {
+		return follow(stream, func(_ uint64, kind int64) []uint64 {
+			if kind > 0 {
 				told.Add(1)
 			} else {
 				ended.Add(1)
