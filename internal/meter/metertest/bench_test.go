@@ -1,4 +1,4 @@
-package meter_test
+package metertest
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 // BenchmarkRun compares plain and instrumented code, in turns and by the best
 // of all turns, since neighbours on the machine disturb some.
 func BenchmarkRun(b *testing.B) {
-	bin := read(b, "testdata/compute.wasm")
+	bin := read(b, "../testdata/compute.wasm")
 	for _, c := range []struct {
 		export string
 		arg    uint64

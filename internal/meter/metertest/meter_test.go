@@ -1,4 +1,4 @@
-package meter_test
+package metertest
 
 import (
 	"bytes"
@@ -13,7 +13,7 @@ import (
 
 func TestInstrumentDoesNotChangeItsInput(t *testing.T) {
 	for _, file := range []string{"compute", "features", "hostile", "crc"} {
-		m := parse(t, read(t, "testdata/"+file+".wasm"))
+		m := parse(t, read(t, "../testdata/"+file+".wasm"))
 		before := m.Encode()
 		cfg := meter.Config{Fuel: true, MaxTableElements: 10}
 		if _, err := meter.Instrument(m, cfg); err != nil {

@@ -1,4 +1,4 @@
-package meter_test
+package metertest
 
 import (
 	"bytes"
@@ -24,7 +24,7 @@ func program(t testing.TB) []byte {
 		t.Skip("builds a Go program")
 	}
 	file := filepath.Join(t.TempDir(), "program.wasm")
-	cmd := exec.Command("go", "build", "-o", file, "./testdata/program/main.go")
+	cmd := exec.Command("go", "build", "-o", file, "../testdata/program/main.go")
 	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "GOFLAGS=")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)

@@ -1,4 +1,4 @@
-package meter_test
+package metertest
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-//go:generate sh testdata/build.sh
+//go:generate sh ../testdata/build.sh
 
 const features = api.CoreFeaturesV2 | experimental.CoreFeaturesThreads | experimental.CoreFeaturesTailCall |
 	experimental.CoreFeaturesExtendedConst | experimental.CoreFeaturesExceptionHandling |

@@ -1,4 +1,4 @@
-package meter_test
+package metertest
 
 import (
 	"context"
@@ -14,9 +14,9 @@ import (
 // FuzzInstrument checks that wazero compiles the same modules before and after
 // Instrument, unless that refused them.
 func FuzzInstrument(f *testing.F) {
-	files, err := filepath.Glob("testdata/*.wasm")
+	files, err := filepath.Glob("../testdata/*.wasm")
 	if err != nil || len(files) == 0 {
-		f.Fatalf("testdata/*.wasm: got %d files, %v", len(files), err)
+		f.Fatalf("../testdata/*.wasm: got %d files, %v", len(files), err)
 	}
 	for _, file := range files {
 		f.Add(read(f, file), false, false)

@@ -1,4 +1,4 @@
-package meter_test
+package metertest
 
 import (
 	"bytes"
@@ -160,7 +160,7 @@ const looksApart = meter.Slice + 1024
 // takes so little time for its fuel that there are two looks in a millisecond. With
 // -measure it measures first.
 func TestCosts(t *testing.T) {
-	const file = "testdata/costs.json"
+	const file = "../testdata/costs.json"
 	rows, shapes := make(map[string]costRow), allShapes()
 	if *measure {
 		for _, s := range shapes {
@@ -178,7 +178,7 @@ func TestCosts(t *testing.T) {
 	for _, s := range shapes {
 		row, ok := rows[s.name]
 		if !ok || len(row.PerNS) < 3 {
-			t.Errorf("%s: it was not measured: go test ./internal/meter -run TestCosts -args -measure", s.name)
+			t.Errorf("%s: it was not measured: go test ./internal/meter/metertest -run TestCosts -args -measure", s.name)
 			continue
 		}
 		charged := fuelOf(t, s)

@@ -1,4 +1,4 @@
-package meter_test
+package metertest
 
 import (
 	"os"
@@ -9,7 +9,7 @@ import (
 )
 
 func TestFuelIsDocumented(t *testing.T) {
-	doc, err := os.ReadFile("../../docs/fuel.md")
+	doc, err := os.ReadFile("../../../docs/fuel.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package meter_test
+package metertest
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 func TestPausesComputeTheSame(t *testing.T) {
 	replaced := 0
 	for _, c := range calls {
-		bin := read(t, "testdata/"+c.file+".wasm")
+		bin := read(t, "../testdata/"+c.file+".wasm")
 		m := parse(t, bin)
 		if _, err := meter.AddPauses(m); err != nil {
 			t.Fatal(err)
@@ -78,7 +78,7 @@ func TestPausesDropOffsets(t *testing.T) {
 	for file, kept := range map[string]bool{"features": false, "nothing slow": true} {
 		m := oneFunction(wasm.FuncType{}, []byte{0x0b})
 		if !kept {
-			m = parse(t, read(t, "testdata/"+file+".wasm"))
+			m = parse(t, read(t, "../testdata/"+file+".wasm"))
 		}
 		m.Customs = append(m.Customs, wasm.Custom{Name: ".debug_line", After: 11})
 		if _, err := meter.AddPauses(m); err != nil {

@@ -1,6 +1,6 @@
 //go:build !(cgo && (linux || darwin) && (amd64 || arm64))
 
-package meter_test
+package metertest
 
 import (
 	"testing"

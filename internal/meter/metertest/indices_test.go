@@ -1,4 +1,4 @@
-package meter_test
+package metertest
 
 import (
 	"errors"
@@ -12,7 +12,7 @@ import (
 
 func TestFunctionsAreTheSameWhereverTheyAreReferredTo(t *testing.T) {
 	for _, k := range configs {
-		res := instrument(t, read(t, "testdata/indices.wasm"), k.cfg)
+		res := instrument(t, read(t, "../testdata/indices.wasm"), k.cfg)
 		for _, e := range engines {
 			calls := 0
 			in := instantiate(t, e.config, res, func() { calls++ })
@@ -33,7 +33,7 @@ func TestFunctionsAreTheSameWhereverTheyAreReferredTo(t *testing.T) {
 
 func TestTracesNameTheSameFunctions(t *testing.T) {
 	for _, k := range configs {
-		res := instrument(t, read(t, "testdata/indices.wasm"), k.cfg)
+		res := instrument(t, read(t, "../testdata/indices.wasm"), k.cfg)
 		in := instantiate(t, engines[0].config, res, func() {})
 		in.budget(in.counter, 1000)
 		_, err := in.call(res, "crash", 0)
@@ -85,7 +85,7 @@ func TestWabtValidatesWhatIsInstrumented(t *testing.T) {
 	for _, file := range []string{"compute", "features", "hostile", "indices", "crc"} {
 		for _, k := range configs {
 			cmd := exec.Command(validate, "--enable-threads", "--enable-tail-call", "--enable-extended-const", "-")
-			cmd.Stdin = strings.NewReader(string(instrument(t, read(t, "testdata/"+file+".wasm"), k.cfg).Module.Encode()))
+			cmd.Stdin = strings.NewReader(string(instrument(t, read(t, "../testdata/"+file+".wasm"), k.cfg).Module.Encode()))
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("%s/%s: %v\n%s", file, k.name, err, out)
 			}

@@ -1,4 +1,4 @@
-package meter_test
+package metertest
 
 import (
 	"bytes"
@@ -24,7 +24,7 @@ func TestFuelUsed(t *testing.T) {
 		{"features", "dead", 1, 9, "5, then drop, constant and branch"},
 		{"features", "tail", 1, 17, "4 + 7 to the tail call, 6 in the callee"},
 	} {
-		res := instrument(t, read(t, "testdata/"+c.file+".wasm"), meter.Config{Fuel: true})
+		res := instrument(t, read(t, "../testdata/"+c.file+".wasm"), meter.Config{Fuel: true})
 		got := outcome(t, engines[0].config, res, c.export, c.arg).fuel
 		if got != c.want {
 			t.Errorf("%s.%s(%d): got %d fuel used, want %d: %s", c.file, c.export, c.arg, got, c.want, c.why)
@@ -34,7 +34,7 @@ func TestFuelUsed(t *testing.T) {
 
 // memory.fill and memory.copy each cost 1 more per 64 bytes.
 func TestFuelOfBulkInstructionsDependsOnSize(t *testing.T) {
-	res := instrument(t, read(t, "testdata/features.wasm"), meter.Config{Fuel: true})
+	res := instrument(t, read(t, "../testdata/features.wasm"), meter.Config{Fuel: true})
 	used := func(n uint64) int64 {
 		return outcome(t, engines[0].config, res, "bulk", n).fuel
 	}
@@ -52,7 +52,7 @@ func TestEstimateIsNearTheFuel(t *testing.T) {
 		}
 		var used [2]int64
 		for i, k := range configs[:2] {
-			res := instrument(t, read(t, "testdata/compute.wasm"), k.cfg)
+			res := instrument(t, read(t, "../testdata/compute.wasm"), k.cfg)
 			used[i] = outcome(t, engines[0].config, res, c.export, c.arg).fuel
 		}
 		if used[0] < used[1]/8 || used[0] > used[1]*8 {

@@ -1,4 +1,4 @@
-package meter_test
+package metertest
 
 import (
 	"bytes"
@@ -35,7 +35,7 @@ var calls = []struct {
 
 func TestInstrumentedCodeComputesTheSame(t *testing.T) {
 	for _, c := range calls {
-		bin := read(t, "testdata/"+c.file+".wasm")
+		bin := read(t, "../testdata/"+c.file+".wasm")
 		for _, e := range engines {
 			want := outcome(t, e.config, plain(bin), c.export, c.arg)
 			for _, k := range configs {
@@ -52,7 +52,7 @@ func TestInstrumentedCodeComputesTheSame(t *testing.T) {
 // However many processors share the work, the module is the same, and so is the
 // function that is refused.
 func TestProcessorsMakeNoDifference(t *testing.T) {
-	bin := read(t, "testdata/compute.wasm")
+	bin := read(t, "../testdata/compute.wasm")
 	broken := parse(t, bin)
 	for i := 1; i < len(broken.Code); i++ {
 		broken.Code[i].Expr = []byte{0x06}
@@ -76,7 +76,7 @@ func TestProcessorsMakeNoDifference(t *testing.T) {
 
 func TestFuelIsTheSameOnBothEngines(t *testing.T) {
 	for _, c := range calls {
-		res := instrument(t, read(t, "testdata/"+c.file+".wasm"), meter.Config{Fuel: true})
+		res := instrument(t, read(t, "../testdata/"+c.file+".wasm"), meter.Config{Fuel: true})
 		want := outcome(t, engines[0].config, res, c.export, c.arg).fuel
 		got := outcome(t, engines[1].config, res, c.export, c.arg).fuel
 		if got != want || got == 0 {

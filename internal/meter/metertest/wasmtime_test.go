@@ -1,6 +1,6 @@
 //go:build cgo && (linux || darwin) && (amd64 || arm64)
 
-package meter_test
+package metertest
 
 import (
 	"errors"
@@ -32,7 +32,7 @@ func newWasmtime(t *testing.T) *wasmtime.Engine {
 func guests(t *testing.T) map[string][]byte {
 	t.Helper()
 	all := make(map[string][]byte)
-	err := filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
+	err := filepath.WalkDir("../../..", func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.IsDir() && (entry.Name() == ".git" || entry.Name() == "bin") {
 			return filepath.SkipDir
 		}
@@ -103,7 +103,7 @@ func TestFuelIsTheSameOnWasmtime(t *testing.T) {
 	engine := newWasmtime(t)
 	for _, k := range configs {
 		for _, c := range calls {
-			res := instrument(t, read(t, "testdata/"+c.file+".wasm"), k.cfg)
+			res := instrument(t, read(t, "../testdata/"+c.file+".wasm"), k.cfg)
 			want := outcome(t, engines[0].config, res, c.export, c.arg)
 			result, fuel := wasmtimeRun(t, engine, res, meter.Slice, c.export, c.arg)
 			if result != want.result || fuel != want.fuel || k.cfg.Fuel && fuel == 0 {

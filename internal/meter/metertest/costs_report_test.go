@@ -1,4 +1,4 @@
-package meter_test
+package metertest
 
 import (
 	"bytes"
@@ -27,12 +27,12 @@ loop, and its processor time was divided by its fuel. The host looks at a guest 
 test. The last column says how long that takes on the slowest engine;
 a test fails if it is more than 1,000 µs with the weights in [fuel.md](fuel.md).
 
-    go test ./internal/meter -run TestCosts -args -measure
+    go test ./internal/meter/metertest -run TestCosts -args -measure
 
 `, looksApart)
 	reportTable(&b, "Instructions, the 25 dearest", rows, func(name string) bool { return rows[name].Statement }, 25)
 	reportTable(&b, "Shapes, the 40 dearest", rows, func(name string) bool { return !rows[name].Statement }, 40)
-	if err := os.WriteFile("../../docs/costs.md", b.Bytes(), 0o644); err != nil {
+	if err := os.WriteFile("../../../docs/costs.md", b.Bytes(), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,4 +1,4 @@
-package meter_test
+package metertest
 
 import (
 	"errors"
@@ -18,7 +18,7 @@ var hostile = []string{"spin", "recurse", "tree", "table", "fill", "copy", ""}
 
 func TestGuestsThatDoNotEndAreStopped(t *testing.T) {
 	for _, k := range configs {
-		res := instrument(t, read(t, "testdata/hostile.wasm"), k.cfg)
+		res := instrument(t, read(t, "../testdata/hostile.wasm"), k.cfg)
 		for _, e := range engines {
 			for _, export := range hostile {
 				t.Run(k.name+"/"+e.name+"/"+export, func(t *testing.T) { spin(t, e.config, res, export, 1) })
@@ -31,7 +31,7 @@ func TestGuestsThatDoNotEndAreStopped(t *testing.T) {
 // running, nor a garbage collection from ending.
 func TestMoreGuestsThanProcessorsAreStopped(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
-	res := instrument(t, read(t, "testdata/hostile.wasm"), meter.Config{})
+	res := instrument(t, read(t, "../testdata/hostile.wasm"), meter.Config{})
 	for _, export := range hostile {
 		t.Run(export, func(t *testing.T) { spin(t, wazero.NewRuntimeConfigCompiler, res, export, 3) })
 	}
@@ -62,7 +62,7 @@ func spin(t *testing.T, config func() wazero.RuntimeConfig, res *meter.Result, e
 
 func TestFuelEndsGuestsThatDoNotEnd(t *testing.T) {
 	const fuel = 1_000_001
-	res := instrument(t, read(t, "testdata/hostile.wasm"), meter.Config{Fuel: true})
+	res := instrument(t, read(t, "../testdata/hostile.wasm"), meter.Config{Fuel: true})
 	for _, export := range hostile {
 		var used []int64
 		for _, e := range engines {
@@ -81,7 +81,7 @@ func TestFuelEndsGuestsThatDoNotEnd(t *testing.T) {
 
 // Where a budget ends does not depend on the slices in which it is given.
 func TestBudgetEndsAtTheSamePlaceForAllSlices(t *testing.T) {
-	res := instrument(t, read(t, "testdata/compute.wasm"), meter.Config{Fuel: true})
+	res := instrument(t, read(t, "../testdata/compute.wasm"), meter.Config{Fuel: true})
 	for _, fuel := range []int64{0, 1, 1000, 12_345} {
 		var want int64
 		for _, slice := range []int64{meter.Slice, 1, 100, 777} {

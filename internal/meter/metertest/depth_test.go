@@ -1,4 +1,4 @@
-package meter_test
+package metertest
 
 import (
 	"errors"
@@ -21,7 +21,7 @@ func TestCallsTakeTheBytesOfTheirFrames(t *testing.T) {
 		{"wide", 33 * wide, 33}, {"wide", wide - 1, 0}, {"wide", 200 * wide, 200},
 	} {
 		for _, fuel := range []bool{false, true} {
-			res := instrument(t, read(t, "testdata/depth.wasm"), meter.Config{Fuel: fuel, Stack: true})
+			res := instrument(t, read(t, "../testdata/depth.wasm"), meter.Config{Fuel: fuel, Stack: true})
 			for _, e := range engines {
 				got := 0
 				in := instantiate(t, e.config, res, func() { got++ })
@@ -39,7 +39,7 @@ func TestCallsTakeTheBytesOfTheirFrames(t *testing.T) {
 
 // However functions are left, their calls are no longer open then.
 func TestCallsThatAreLeftAreNotOpen(t *testing.T) {
-	bin := read(t, "testdata/depth.wasm")
+	bin := read(t, "../testdata/depth.wasm")
 	for _, e := range engines {
 		want, err := instantiate(t, e.config, plain(bin), func() {}).call(nil, "all", 2000)
 		if err != nil {
