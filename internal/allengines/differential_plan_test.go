@@ -1,6 +1,6 @@
 //go:build cgo && (linux || darwin) && (amd64 || arm64)
 
-package host_test
+package allengines
 
 import (
 	"bytes"
@@ -19,7 +19,7 @@ func newPlan(seed uint64) plan {
 	for range 25 {
 		step := planStep{target: id(g.pick(scripted)), pass: short}
 		switch g.IntN(12) {
-		case 0: // requests of a Go program run beside the worker: nothing else happens then
+		case 0: // a Go program's request runs beside the worker, so that it must not send
 			step.request, step.payload = true, g.alone()
 		case 1:
 			step.target, step.payload = id("c/actor"), g.forActor(3)
@@ -32,14 +32,14 @@ func newPlan(seed uint64) plan {
 		}
 		p.steps = append(p.steps, step)
 	}
-	for _, name := range scripted { // what their callbacks were told
+	for _, name := range scripted { // which tell the outcomes that their callbacks got
 		p.steps = append(p.steps, planStep{target: id(name), request: true, payload: []byte("k"), pass: long})
 	}
 	return p
 }
 
-// opening are steps that chance seldom takes: a mailbox that is full, and a
-// request that waits for longer than it may.
+// opening are steps that chance seldom takes: they fill a mailbox, and let a request
+// wait for too long.
 func opening() []planStep {
 	narrow, slow := []byte("a/narrow"), []byte("b/slow")
 	crowd, late := new(work), new(work)
@@ -50,12 +50,12 @@ func opening() []planStep {
 	trap := planStep{target: id("b/slow"), payload: []byte("x"), pass: short}
 	return []planStep{
 		{target: id("a/one"), payload: crowd.message(), pass: short},
-		trap, trap, // the second time it is started again after a while
+		trap, trap, // after the second one it starts again only after a while
 		{target: id("a/one"), payload: late.message(), pass: long},
 	}
 }
 
-// planner makes up what guests are told to do.
+// planner makes up messages for guests.
 type planner struct {
 	*rand.Rand
 	fuel uint64
@@ -119,7 +119,7 @@ func (g *planner) timeout() uint64 {
 	return []uint64{0, 5, 50, 800, 86_400_000, 86_400_001, 1 << 63}[g.IntN(7)]
 }
 
-// script is one for a scripted component, to do up to so many hops away.
+// script is a message for a scripted component, which reaches up to depth hops away.
 func (g *planner) script(depth int) []byte {
 	s := new(work)
 	for range 1 + g.IntN(4) {
@@ -136,7 +136,7 @@ func (g *planner) addStep(s *work, depth int) {
 		s.named("s", []byte(target), message).number(g.area())
 	case depth > 0 && n < 26:
 		s.named("R", []byte(target), message).wide(g.timeout()).number(g.area())
-	case depth > 0 && n < 30: // the response has the requester do more
+	case depth > 0 && n < 30: // the response is a script for the requester
 		s.named("e", append([]byte("!"), g.script(depth-1)...))
 	case n < 32:
 		s.then("C").number(uint32(g.IntN(4)))
@@ -148,7 +148,7 @@ func (g *planner) addStep(s *work, depth int) {
 		s.then("f")
 	case n < 37 && g.fuel > 0:
 		s.then("o")
-	case n < 38: // more than its quota, out of what there is behind its message
+	case n < 38: // more than its quota, from memory behind its message
 		s.named("s", []byte(target)).number(0).number(5000).number(0)
 	default:
 		s.named("e", message).then("i")
@@ -163,8 +163,8 @@ func (g *planner) area() uint32 {
 	return 0
 }
 
-// work writes a message for the guest of backends/wasmtime/testdata/script.c:
-// the steps, and after them what they name.
+// work writes a message for the guest of backends/wasmtime/testdata/script.c: the
+// steps, followed by the data that they name.
 type work struct {
 	code, data []byte
 	names      []int // where in code a place in data is named

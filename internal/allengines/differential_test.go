@@ -1,8 +1,9 @@
 //go:build cgo && (linux || darwin) && (amd64 || arm64)
 
-package host_test
+package allengines
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -20,15 +21,15 @@ import (
 	"github.com/airhost/airhost/core/host"
 )
 
-// TestEnginesMakeNoDifference has two hosts do the same, one with its guests on
-// wazero and one with the same guests on Wasmtime, whose engine answers part of
-// what they ask by grants. Each has a single worker, and time that passes only
-// while all is done, so that what comes of it is certain.
+// TestEnginesMakeNoDifference compares two hosts, one with its guests on wazero, and
+// one with the same guests on Wasmtime, whose engine answers a part of their calls by
+// the ledger. Each host has a single worker, and time passes only while nothing runs,
+// so that both must come to the same.
 //
-// Left out is what engines may differ in: when a guest is interrupted, what is
-// said of a stack that is used up, what current-time is (Wasmtime's is not the
-// bubble's), a trap's details, and, of the counters, WorkersHeldUp and
-// AuditDropped, which depend on how fast the machine is.
+// The test leaves out the things in which engines may differ: when a guest is
+// interrupted, the text for a stack that is used up, current-time (Wasmtime does not
+// use the bubble's), a trap's details, and the counters WorkersHeldUp and
+// AuditDropped, which depend on the speed of the machine.
 func TestEnginesMakeNoDifference(t *testing.T) {
 	cache := map[string]string{wazero.Name: t.TempDir(), wasmtime.Name: t.TempDir()}
 	plans := uint64(40)
@@ -50,18 +51,20 @@ func TestEnginesMakeNoDifference(t *testing.T) {
 	if testing.Short() {
 		return
 	}
-	// What the plans are there for has happened.
-	for _, what := range []string{
+	// The plans must have led to all of these.
+	for _, want := range []string{
 		"capability-denied", "target-not-found", "queue-full", "invalid-argument", "unavailable",
 		"quota-exceeded: messages_per_second", "quota-exceeded: message_size", "quota-exceeded: pending_requests",
 		"Timeouts:1", "Canceled:1", "Late:1", "trapped: fault: unreachable", "trapped: abi", "trapped: fuel: it used up its fuel",
 		"failed: it was told to",
 	} {
-		contains(t, "what was seen", seen.String(), what)
+		if !strings.Contains(seen.String(), want) {
+			t.Errorf("no plan led to %q", want)
+		}
 	}
 }
 
-// plan is what a Go program does with a host, step by step.
+// plan is a list of things that a Go program does with a host.
 type plan struct {
 	fuel  uint64 // of all guests
 	steps []planStep
@@ -75,15 +78,15 @@ type planStep struct {
 	pass    time.Duration // after it
 }
 
-// The components. Those of scripted do what they are told in several steps. One
-// more, b/slow, is for opening alone: when it is started again is left to chance.
+// The components. Those of scripted obey messages of several steps. One more, b/slow,
+// is for opening only, because it starts again at a random time.
 var (
 	scripted = []string{"a/one", "a/two", "a/narrow", "b/plain", "b/denied"}
 	others   = []string{"c/actor", "c/responder", "x/none", "not an id"}
 )
 
-// Pauses after a step: in the first all is done but for quotas, of which a part
-// comes back; that all of a token does in no whole number of them.
+// Pauses after a step. In the short one everything ends, and a part of a quota comes
+// back: no whole number of short pauses brings back exactly one token.
 const (
 	short = 23 * time.Millisecond
 	long  = 20 * time.Second
@@ -105,7 +108,7 @@ func (p plan) deployments(t *testing.T, engine string, script []byte) []host.Dep
 	return []host.Deployment{
 		d("a/one", script, func(*host.Deployment) {}),
 		d("a/two", script, func(d *host.Deployment) {
-			d.Capabilities = host.Capabilities{Send: grant(t, "a/*"), Request: grant(t, "a/one", "c/*")}
+			d.Capabilities = host.Capabilities{Send: patterns("a/*"), Request: patterns("a/one", "c/*")}
 			d.Quota = host.Quota{MessagesPerSecond: 1, Burst: 2}
 		}),
 		d("a/narrow", script, func(d *host.Deployment) {
@@ -122,13 +125,13 @@ func (p plan) deployments(t *testing.T, engine string, script []byte) []host.Dep
 	}
 }
 
-// follow has a host do it, and returns what is to be seen of it, step by step.
+// follow takes the plan's steps with a host, and returns the observation after each.
 func (p plan) follow(t *testing.T, engine string, cache map[string]string) (seen []string) {
 	t.Helper()
 	script, err := os.ReadFile("../../backends/wasmtime/testdata/script.wasm") // its source is beside it
 	check(t, err)
 	synctest.Test(t, func(t *testing.T) {
-		h, stop := startOn(t, engine, cache)
+		h, log, stop := startOn(t, engine, cache)
 		deployments := make(map[core.ComponentID]host.Deployment)
 		for _, d := range p.deployments(t, engine, script) {
 			deployments[d.ID] = d
@@ -139,17 +142,17 @@ func (p plan) follow(t *testing.T, engine string, cache map[string]string) (seen
 				check(t, h.Undeploy(t.Context(), step.target))
 				check(t, h.Deploy(t.Context(), deployments[step.target]))
 			}
-			seen = append(seen, h.step(t, step))
+			seen = append(seen, step.take(t, h))
 		}
-		seen = append(seen, h.observe(t))
+		seen = append(seen, observe(h))
 		stop()
-		seen = append(seen, sorted(h.log.String()))
+		seen = append(seen, sorted(log.String()))
 	})
 	return seen
 }
 
-// startOn returns a host with an engine, and what ends both.
-func startOn(t *testing.T, engine string, cache map[string]string) (h *testHost, stop func()) {
+// startOn returns a host with an engine, its log, and a function that ends both.
+func startOn(t *testing.T, engine string, cache map[string]string) (h *host.Host, log *bytes.Buffer, stop func()) {
 	t.Helper()
 	var e core.Engine
 	var err error
@@ -163,40 +166,40 @@ func startOn(t *testing.T, engine string, cache map[string]string) (h *testHost,
 	check(t, err)
 	tracker, err := newSlab()
 	check(t, err)
-	log := new(lockedBuffer)
+	log = new(bytes.Buffer)
 	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey || a.Key == "details" || a.Key == "engine" {
 			return slog.Attr{}
 		}
 		return a
 	}}))
-	inner, err := host.New(host.Config{Workers: 1, RequestTimeout: time.Second, Logger: logger}, broker, tracker, e)
+	h, err = host.New(host.Config{Workers: 1, RequestTimeout: time.Second, Logger: logger}, broker, tracker, e)
 	check(t, err)
-	check(t, inner.Start(t.Context()))
-	return &testHost{Host: inner, t: t, log: log}, func() {
-		check(t, inner.Stop(context.Background()))
+	check(t, h.Start(t.Context()))
+	return h, log, func() {
+		check(t, h.Stop(context.Background()))
 		check(t, e.Close(context.Background()))
 	}
 }
 
-// step does one step, waits until all of it is done, and tells what came of it.
-func (h *testHost) step(t *testing.T, s planStep) string {
-	var what string
+// take takes a step, waits for its end, and returns its outcome and an observation.
+func (s planStep) take(t *testing.T, h *host.Host) string {
+	t.Helper()
+	var outcome string
 	if s.request {
 		response, err := h.Request(t.Context(), s.target, s.payload)
-		what = fmt.Sprintf("request to %s: %q, %v\n", s.target, response, err)
+		outcome = fmt.Sprintf("request to %s: %q, %v\n", s.target, response, err)
 	} else {
-		what = fmt.Sprintf("send to %s: %v\n", s.target, h.Send(s.target, s.payload))
+		outcome = fmt.Sprintf("send to %s: %v\n", s.target, h.Send(s.target, s.payload))
 	}
 	synctest.Wait()
 	<-time.After(s.pass) // in the bubble, where that takes no time
 	synctest.Wait()
-	return what + h.observe(t)
+	return outcome + observe(h)
 }
 
-// observe tells all that a Go program can see of its host.
-func (h *testHost) observe(t *testing.T) string {
-	t.Helper()
+// observe returns all that a Go program can see of its host.
+func observe(h *host.Host) string {
 	var b strings.Builder
 	s := h.Snapshot()
 	s.WorkersHeldUp, s.AuditDropped = 0, 0
@@ -211,7 +214,7 @@ func (h *testHost) observe(t *testing.T) string {
 	return b.String()
 }
 
-// sorted returns the lines of a log: the audit's come when they come.
+// sorted sorts the lines of a log, since the audit's lines have no fixed place.
 func sorted(log string) string {
 	lines := strings.Split(log, "\n")
 	slices.Sort(lines)

@@ -1,4 +1,4 @@
-package host_test
+package allengines
 
 import (
 	"context"
@@ -24,14 +24,13 @@ import (
 	"github.com/airhost/airhost/plugin"
 )
 
-// roleVariable has this test's executable be a component.
-const roleVariable = "AIRHOST_HOST_TEST_ROLE"
+// roleVariable makes this test's executable a component.
+const roleVariable = "AIRHOST_ALLENGINES_ROLE"
 
 func servePlugin() { plugin.Serve(&unruly{release: make(chan struct{})}) }
 
-// unruly does what the first byte of a message says: e echoes, x traps, o never
-// ends unless it is released, w waits a little, and r sends a request, as the
-// suite's actor does.
+// unruly obeys the first byte of a message, as the suite's actor does: e echoes, x
+// traps, o never ends unless it is released, w waits a little, and r sends a request.
 type unruly struct{ release <-chan struct{} }
 
 func (u *unruly) HandleMessage(h guest.Host, _ string, message []byte) ([]byte, error) {
@@ -62,7 +61,7 @@ type endingEngine struct {
 
 func endingEngines(t *testing.T) []endingEngine {
 	t.Helper()
-	hostile, err := os.ReadFile("../enginetest/testdata/hostile.wasm") // for its sleep
+	hostile, err := os.ReadFile("../../core/enginetest/testdata/hostile.wasm") // for its sleep
 	check(t, err)
 	wasm := func(<-chan struct{}) [3]core.Source {
 		return [3]core.Source{enginetest.ActorWasm(), enginetest.ActorWasm(), {Code: hostile}}
@@ -89,8 +88,8 @@ func endingEngines(t *testing.T) []endingEngine {
 }
 
 // TestEndsInAnyOrder deploys, requests, undeploys, stops and closes at the same time,
-// in any order and with any deadline, while guests loop, sleep and trap: nothing
-// crashes, whoever says done leaves nothing running, and every request ends once.
+// in any order and with any deadline, while guests loop, sleep and trap. Nothing
+// crashes. Stop and Close leave nothing running, and every request ends once.
 func TestEndsInAnyOrder(t *testing.T) {
 	for _, e := range endingEngines(t) {
 		t.Run(e.name, func(t *testing.T) {
@@ -145,7 +144,7 @@ func (e endingEngine) try(t *testing.T, seed uint64) {
 	x.finish()
 }
 
-// actAll has goroutines do things at the same time.
+// actAll lets goroutines do things at the same time.
 func (e *ending) actAll(seed uint64) {
 	var all sync.WaitGroup
 	for n := range uint64(9) {
@@ -198,8 +197,7 @@ func (e *ending) act(r *rand.Rand) {
 	}
 }
 
-// message is for the component: the third one of the WebAssembly engines does not
-// know what the others do, and sleeps.
+// message is for the component. The third one of the WebAssembly engines only sleeps.
 func (e *ending) message(r *rand.Rand, which int) []byte {
 	if which == 2 && r.IntN(2) == 0 {
 		return []byte("Ws")
@@ -250,7 +248,7 @@ func (e *ending) stop(ctx context.Context) {
 	}
 }
 
-// finish checks that all has come to its end.
+// finish checks that everything has ended.
 func (e *ending) finish() {
 	e.stop(within(e.t))
 	check(e.t, e.engine.Close(within(e.t)))
@@ -263,7 +261,7 @@ func (e *ending) finish() {
 	if s.Sent != s.Handled+s.Expired+s.DeadLetters+refused || s.Components != 0 {
 		e.t.Errorf("messages do not add up: %+v", s)
 	}
-	// What is left behind may have requests that Stop has forgotten.
+	// A component that is left behind may have requests that Stop has forgotten.
 	if asked := s.Callbacks + s.Orphans + s.Canceled + e.ended.Load(); s.Requests != asked && !e.left.Load() {
 		e.t.Errorf("%d requests have ended, of %d: %+v", asked, s.Requests, s)
 	}
