@@ -1,4 +1,4 @@
-package host_test
+package allengines
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/airhost/airhost/backends/wazero"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
+	"github.com/airhost/airhost/guest"
 	"github.com/airhost/airhost/internal/bench/guests"
 )
 
@@ -45,11 +46,21 @@ func startMessage(op byte, n int) []byte {
 	return m
 }
 
+// closer closes itself when it gets a message.
+type closer chan struct{}
+
+func (c closer) HandleMessage(guest.Host, string, []byte) ([]byte, error) {
+	close(c)
+	return nil, nil
+}
+
 func benchWasm(b *testing.B, op byte, code []byte) {
 	h := startWasm(b)
 	done := make(chan struct{})
-	th := &testHost{Host: h, t: b}
-	th.deploy("bench/done", responder(func([]byte) ([]byte, error) { close(done); return nil, nil }))
+	check(b, h.Deploy(within(b), host.Deployment{
+		ID: id("bench/done"), Engine: native.Name,
+		Source: native.Source(func() guest.Component { return closer(done) }),
+	}))
 	check(b, h.Deploy(within(b), wasmDeployment("bench/a", "bench/b", code)))
 	check(b, h.Deploy(within(b), wasmDeployment("bench/b", "bench/a", code)))
 	b.ReportAllocs()
