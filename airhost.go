@@ -1,21 +1,21 @@
-// Package airhost is the shortest way to run plug-ins in a Go program: a host with
-// the default parts, which runs WebAssembly modules on wazero.
+// Package airhost runs untrusted plug-ins in a Go program. It has a host with the
+// default parts, which runs WebAssembly modules on wazero.
 //
-// A plug-in (a component) has an id and handles messages. [Host.DeployFile] compiles
-// and starts it, [Host.Request] sends it a message and waits for its response, and
-// [Host.Send] sends it one that has no response. Components can also message each
-// other, once a [host.Deployment] grants it. A component can do nothing else: it has
-// no files, no network and no environment, and its memory, time and rate are bounded
-// ([core.Limits], [host.Quota]).
+// A plug-in is called a component. It has an id and handles messages. [Host.DeployFile]
+// compiles and starts it, [Host.Request] sends a message to it and waits for the
+// response, and [Host.Send] sends a message that has no response. A component can also
+// send messages to others, if its [host.Deployment] grants that. It can do nothing else:
+// it has no files, no network and no environment, and its memory, time and rate are
+// bounded ([core.Limits], [host.Quota]).
 //
 // The packages that a program needs next:
 //
-//   - core/host deploys with capabilities, limits and configuration, reports events
-//     and counters, and takes parts of the program's choice. [Host.Host] returns it.
-//   - core has the ids and the errors. An engine, a broker or a tracker implements
-//     its interfaces.
-//   - guest is the SDK for components that are written in Go.
-//   - backends, brokers and trackers have the parts.
+//   - core/host deploys components with capabilities, limits and configuration, and
+//     reports events and counters. [Host.Host] returns its host. A program can also make
+//     a host itself, with an engine, a broker and a tracker of its choice.
+//   - core has the ids, the errors, and the interfaces of engines, brokers and trackers.
+//   - guest is the SDK for components in Go.
+//   - backends has the engines, brokers the brokers, and trackers the trackers.
 package airhost
 
 import (
@@ -41,9 +41,9 @@ type Config struct {
 	// "" keeps compiled code in memory only.
 	CacheDir string
 
-	// Engines are further engines for [host.Deployment], beside wazero: for
-	// components in Go, for example, that of package backends/native. They remain
-	// the caller's, who closes them after [Host.Close].
+	// Engines are further engines for [host.Deployment], beside wazero. Package
+	// backends/native, for example, has the one for components in Go. The caller
+	// must close them after [Host.Close].
 	Engines []core.Engine
 }
 
@@ -84,8 +84,8 @@ func start(config Config, engine core.Engine) (*host.Host, error) {
 	return h, h.Start(context.Background())
 }
 
-// Must returns value, or panics if err is not nil. It is for the beginning of a
-// program, which cannot go on without the value:
+// Must returns value, or panics if err is not nil. It is for the start of a program that
+// cannot go on without the value:
 //
 //	host := airhost.Must(airhost.New(airhost.Config{}))
 func Must[T any](value T, err error) T {
@@ -129,14 +129,13 @@ func (h *Host) Send(target core.ComponentID, payload []byte) error {
 	return h.host.Send(target, payload)
 }
 
-// Host returns the host itself, for all that this package leaves out. Close stops
-// it.
+// Host returns the host of package core/host, which has more methods. Close stops it.
 func (h *Host) Host() *host.Host { return h.host }
 
-// Close stops the host ([host.Host.Stop]) and closes the wazero engine; their errors
-// are joined. It blocks until the components have handled what was sent to them, for
-// 5 s at most, and are shut down, or until ctx ends. Another Close waits for the
-// first, and returns the error of Stop again.
+// Close stops the host ([host.Host.Stop]) and then closes the wazero engine. It blocks
+// until the components have handled their messages, for 5 s at most, and are shut down,
+// or until ctx ends. Its error joins those of the host and the engine. Another Close
+// waits for the first, and returns the host's error again.
 func (h *Host) Close(ctx context.Context) error {
 	return errors.Join(h.host.Stop(ctx), h.engine.Close(ctx))
 }

@@ -21,8 +21,8 @@ import (
 	"github.com/airhost/airhost/core/host"
 )
 
-// TestEnginesMakeNoDifference compares two hosts, one with its guests on wazero, and
-// one with the same guests on Wasmtime, whose engine answers a part of their calls by
+// TestEnginesMakeNoDifference compares two hosts, one with its guests on wazero, and one
+// with the same guests on Wasmtime. Wasmtime's engine answers a part of their calls by
 // the ledger. Each host has a single worker, and time passes only while nothing runs,
 // so that both must come to the same.
 //

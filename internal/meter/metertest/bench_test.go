@@ -12,8 +12,8 @@ import (
 	"github.com/airhost/airhost/internal/meter"
 )
 
-// BenchmarkRun compares plain and instrumented code, in turns and by the best
-// of all turns, since neighbours on the machine disturb some.
+// BenchmarkRun compares plain and instrumented code. It measures them by turns, and
+// compares the best times, since other programs on the machine disturb some turns.
 func BenchmarkRun(b *testing.B) {
 	bin := read(b, "../testdata/compute.wasm")
 	for _, c := range []struct {
@@ -49,7 +49,7 @@ func instrumented(b *testing.B, bin []byte) []*meter.Result {
 	return variants
 }
 
-// compare measures the variants, of which the first is plain, and the others by
+// compare measures the variants. The first is plain, the others are in the order of
 // configs.
 func compare(b *testing.B, variants []func()) {
 	best := slices.Repeat([]float64{math.Inf(1)}, len(variants))

@@ -9,8 +9,9 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// bulkModule exports fill, copy and init, which do that on a memory of 128 pages, with
-// types as the instructions have, and write, which does nothing.
+// bulkModule returns a module that exports fill, copy and init. They have the types of
+// the instructions, and execute them on a memory of 128 pages. The export write does
+// nothing.
 func bulkModule() []byte {
 	m := threeOperations([][]byte{{0xfc, 0x0b, 0}, {0xfc, 0x0a, 0, 0}, {0xfc, 0x08, 0, 0}})
 	m.Memories = []wasm.Limits{{Min: 128}}
@@ -27,7 +28,7 @@ func bulkModule() []byte {
 	return m.Encode()
 }
 
-// threeOperations exports fill, copy and init, of three numbers.
+// threeOperations returns a module that exports fill, copy and init, of three parameters.
 func threeOperations(ops [][]byte) *wasm.Module {
 	i32 := wasm.I32
 	m := &wasm.Module{Types: []wasm.FuncType{{Params: []wasm.ValueType{i32, i32, i32}}}}
@@ -41,15 +42,16 @@ func threeOperations(ops [][]byte) *wasm.Module {
 
 const tableSize = 20_000
 
-// bulkTableModule exports the same for a table, which fill fills with null or a
-// function, and write, which writes to memory what each element returns, or 0.
+// bulkTableModule returns a module with the same exports for a table. fill fills the table
+// with null or a function. write calls each element, and writes the results to memory,
+// and 0 for null.
 func bulkTableModule() []byte {
 	m := threeOperations([][]byte{{0xfc, 0x11, 0}, {0xfc, 0x0e, 0, 0}, {0xfc, 0x0c, 0, 0}})
 	m.Types = append(m.Types, wasm.FuncType{Results: []wasm.ValueType{wasm.I32}}, wasm.FuncType{})
 	m.Code[0].Expr = []byte{0x20, 0, 0x20, 1, 0x04, 0x70, 0xd2, 4, 0x05, 0xd0, 0x70, 0x0b, 0x20, 2, 0xfc, 0x11, 0, 0x0b}
 	m.Memories = []wasm.Limits{{Min: 2}}
 	m.Tables = []wasm.Table{{Elem: wasm.FuncRef, Limits: wasm.Limits{Min: tableSize}}}
-	// local 0 from 0: memory[4 * local 0] = table[local 0] is null ? 0 : what it returns
+	// for local 0 from 0: memory[4 * local 0] = table[local 0] is null ? 0 : its result
 	write := []byte{0x03, 0x40, 0x20, 0, 0x41, 2, 0x74, 0x20, 0, 0x25, 0, 0xd1, 0x04, 0x7f, 0x41, 0, 0x05, 0x20, 0, 0x11, 1, 0, 0x0b, 0x36, 2, 0,
 		0x20, 0, 0x41, 1, 0x6a, 0x22, 0, 0x41, 0xa0, 0x9c, 1, 0x48, 0x0d, 0, 0x0b, 0x0b}
 	m.Functions, m.Code = append(m.Functions, 2), append(m.Code, wasm.Code{Expr: write, Groups: 1, Locals: 1, Decls: []byte{1, 0x7f}})
@@ -68,7 +70,7 @@ func bulkTableModule() []byte {
 // subject is an instance of a module with bulk operations.
 type subject interface {
 	do(export string, args ...uint32) error
-	memory() []byte // to be read until the next call
+	memory() []byte // valid until the next call
 }
 
 func (in instance) do(export string, args ...uint32) error {
@@ -85,8 +87,8 @@ func (in instance) memory() []byte {
 	return bytes
 }
 
-// subjects returns instances of a module as it is, first, and with operations in
-// pieces, by engine.
+// subjects returns instances of a module by engine. The first of an engine is plain, the
+// others execute operations in pieces.
 func subjects(t *testing.T, bin []byte) map[string][]subject {
 	t.Helper()
 	paused := parse(t, bin)
@@ -103,15 +105,15 @@ func subjects(t *testing.T, bin []byte) map[string][]subject {
 	return all
 }
 
-// size returns a number near what a bulk operation is cut at, and near what is out of
-// bounds, in units of a piece. It is at most four pieces, or near 2^31 or 2^32.
+// size returns a number near a multiple of a piece, or near the bounds of the memory or
+// table. It is at most four pieces, or near 2^31 or 2^32.
 func size(r *rand.Rand, piece, most uint32) uint32 {
 	near := []uint32{0, piece, 2 * piece, 3 * piece, most, 1 << 31, 0}[r.IntN(7)]
 	return near + uint32(r.IntN(5)) - 2 + uint32(r.IntN(2)*r.IntN(int(piece)))
 }
 
-// TestBulkOperationsInPieces: what is cut does what the instruction does by itself, if
-// ranges overlap and if they are out of bounds, where nothing is written.
+// TestBulkOperationsInPieces: an operation in pieces has the effect of the instruction,
+// also if ranges overlap. If they are out of bounds, it writes nothing.
 func TestBulkOperationsInPieces(t *testing.T) {
 	for _, c := range []struct {
 		name        string
@@ -140,8 +142,8 @@ func TestBulkOperationsInPieces(t *testing.T) {
 	}
 }
 
-// sameBulk runs an operation on all, compares the others with the first, and reports
-// whether it traps.
+// sameBulk runs an operation on all instances, compares the others with the first, and
+// reports whether the operation traps.
 func sameBulk(t *testing.T, all []subject, export string, args []uint32) (traps bool) {
 	t.Helper()
 	var want []byte

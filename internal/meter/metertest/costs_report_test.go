@@ -13,7 +13,7 @@ import (
 
 var reportEngines = []string{"compiler", "compiler, without fuel", "wasmtime", "interpreter"}
 
-// writeReport writes docs/costs.md: what was measured, for people.
+// writeReport writes the measurements to docs/costs.md.
 func writeReport(t *testing.T, rows map[string]costRow) {
 	t.Helper()
 	var b bytes.Buffer
@@ -37,7 +37,7 @@ a test fails if it is more than 1,000 µs with the weights in [fuel.md](fuel.md)
 	}
 }
 
-// reportTable writes the rows that are wanted, the dearest first.
+// reportTable writes the wanted rows, the dearest first.
 func reportTable(b *bytes.Buffer, title string, rows map[string]costRow, want func(string) bool, most int) {
 	names := slices.Collect(maps.Keys(rows))
 	names = slices.DeleteFunc(names, func(name string) bool { return !want(name) })

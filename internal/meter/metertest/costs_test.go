@@ -22,8 +22,8 @@ import (
 
 var measure = flag.Bool("measure", false, "measure what instructions cost, and write testdata/costs.json")
 
-// signatures are the operands and the result of instructions without control, from one
-// opcode to another: i, I, f, F and v are i32, i64, f32, f64 and v128.
+// signatures has the operands and the result of instructions without control flow, by
+// ranges of opcodes: i, I, f, F and v are i32, i64, f32, f64 and v128.
 const signatures = `
 28 28 i:i|29 29 i:I|2a 2a i:f|2b 2b i:F|2c 2f i:i|30 35 i:I|36 36 ii:|37 37 iI:|38 38 if:|39 39 iF:|3a 3b ii:|3c 3e iI:|3f 3f :i
 41 41 :i|42 42 :I|43 43 :f|44 44 :F
@@ -39,10 +39,10 @@ fe00 fe00 ii:i|fe10 fe10 i:i|fe11 fe11 i:I|fe12 fe13 i:i|fe14 fe16 i:I|fe17 fe17
 fe1e fe1e ii:i|fe1f fe1f iI:I|fe20 fe21 ii:i|fe22 fe24 iI:I|fe25 fe25 ii:i|fe26 fe26 iI:I|fe27 fe28 ii:i|fe29 fe2b iI:I|fe2c fe2c ii:i|fe2d fe2d iI:I|fe2e fe2f ii:i|fe30 fe32 iI:I
 fe33 fe33 ii:i|fe34 fe34 iI:I|fe35 fe36 ii:i|fe37 fe39 iI:I|fe3a fe3a ii:i|fe3b fe3b iI:I|fe3c fe3d ii:i|fe3e fe40 iI:I|fe41 fe41 ii:i|fe42 fe42 iI:I|fe43 fe44 ii:i|fe45 fe47 iI:I`
 
-// operandTypes are the globals from which operands come and to which results go.
+// operandTypes has the types of the globals for operands and results, in their order.
 const operandTypes = "iIfFv"
 
-// globals are needed twice: results do not become operands.
+// globals is needed twice in a module, so that a result does not become an operand.
 var globals = []wasm.Global{
 	{Type: wasm.GlobalType{Value: wasm.I32, Mutable: true}, Init: []byte{0x41, 8, 0x0b}},
 	{Type: wasm.GlobalType{Value: wasm.I64, Mutable: true}, Init: []byte{0x42, 8, 0x0b}},
@@ -51,8 +51,8 @@ var globals = []wasm.Global{
 	{Type: wasm.GlobalType{Value: wasm.V128, Mutable: true}, Init: append([]byte{0xfd, 0x0c}, append(make([]byte, 16), 0x0b)...)},
 }
 
-// others are statements with the instructions that control, refer or work on tables.
-// Those that carry values, or leave by other ways, are shapes.
+// others has statements with the instructions for control flow, references and tables.
+// Instructions that carry values, or end in another way, have shapes.
 var others = map[wasm.Opcode][]byte{
 	0x01: {0x01, 0x23, 0, 0x24, 0}, 0x02: {0x02, 0x40, 0x23, 0, 0x24, 0, 0x0b}, 0x03: {0x03, 0x40, 0x23, 0, 0x24, 0, 0x0b},
 	0x04: {0x23, 0, 0x04, 0x40, 0x23, 0, 0x24, 0, 0x0b}, 0x05: {0x23, 0, 0x04, 0x40, 0x23, 0, 0x24, 0, 0x05, 0x23, 0, 0x24, 0, 0x0b},
@@ -68,7 +68,7 @@ var others = map[wasm.Opcode][]byte{
 	0x40: {0x41, 0, 0x40, 0, 0x1a}, 0xfe03: {0xfe, 3, 0},
 }
 
-// trap are the instructions without a row, as the call ends there.
+// trap has the instructions without a row: they end the call.
 var trap = []wasm.Opcode{0x00}
 
 // simple returns a statement with each of the instructions in signatures.
@@ -104,7 +104,7 @@ func encoded(op wasm.Opcode) []byte {
 		code = append([]byte{byte(op >> 8)}, wasm.AppendIndex(nil, uint32(op&0xff))...)
 	}
 	head := len(code)
-	if op>>8 == 0xfe && op != 0xfe03 { // by its width
+	if op>>8 == 0xfe && op != 0xfe03 { // its alignment depends on its width
 		code = append(code, atomicAlignment(op), 0)
 		return code
 	}
@@ -128,17 +128,17 @@ func atomicAlignment(op wasm.Opcode) byte {
 	return []byte{2, 3, 0, 1, 0, 1, 2}[(op-0xfe1e)%7]
 }
 
-// costRow is what was measured of a statement or shape: its fuel, and nanoseconds of
-// processor time for each unit of fuel, the most of all places, by engine. An engine
-// that lacks the instruction has none.
+// costRow is the measurement of a statement or shape: its fuel and, by engine, the
+// nanoseconds of processor time for a unit of fuel, at the dearest place. An engine that
+// does not have the instruction is left out.
 type costRow struct {
 	Fuel      int64              `json:"fuel"`
 	PerNS     map[string]float64 `json:"nsPerFuel"`
-	Statement bool               `json:"statement,omitempty"` // a single instruction's
+	Statement bool               `json:"statement,omitempty"` // of a single instruction
 }
 
-// dearest returns the engine on which the row's code runs longest between two looks, in
-// nanoseconds, if a round costs what is charged now.
+// dearest returns the engine on which the row's code runs longest between two looks, and
+// the time in nanoseconds. charged is the present fuel of a round.
 func (row costRow) dearest(charged int64) (engine string, ns float64) {
 	for e, per := range row.PerNS {
 		fuel := int64(looksApart)
@@ -152,13 +152,12 @@ func (row costRow) dearest(charged int64) (engine string, ns float64) {
 	return engine, ns
 }
 
-// looksApart is the most fuel between two looks at a guest, but for a piece of a bulk
-// operation: a slice, and straight code that goes on below zero.
+// looksApart is the largest fuel between two looks at a guest, without a piece of a bulk
+// operation: a slice, and straight code that runs on below zero.
 const looksApart = meter.Slice + 1024
 
-// TestCosts asserts the weights against what was measured: each instruction and shape
-// takes so little time for its fuel that there are two looks in a millisecond. With
-// -measure it measures first.
+// TestCosts compares the weights with the measurements: each instruction and shape takes
+// at most a millisecond for the fuel between two looks. With -measure it measures first.
 func TestCosts(t *testing.T) {
 	const file = "../testdata/costs.json"
 	rows, shapes := make(map[string]costRow), allShapes()
@@ -194,7 +193,7 @@ func TestCosts(t *testing.T) {
 	}
 }
 
-// fuelOf returns what a round of a shape costs.
+// fuelOf returns the fuel of a round of a shape.
 func fuelOf(t *testing.T, s shape) int64 {
 	t.Helper()
 	var used [2]int64
@@ -210,11 +209,12 @@ func fuelOf(t *testing.T, s shape) int64 {
 	return used[1] - used[0]
 }
 
-// timed runs f with so many rounds, and returns its processor time in nanoseconds and
-// its fuel.
+// timed runs f for the given number of rounds, and returns the processor time in
+// nanoseconds and the fuel.
 type timed func(rounds int64) (ns, fuel int64)
 
-// measured returns the least time of some runs, of the dearest place, on each engine.
+// measured measures a shape at all places on each engine. A time is the least of some
+// runs, at the dearest place.
 func measured(t *testing.T, s shape) costRow {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -234,7 +234,8 @@ func measured(t *testing.T, s shape) costRow {
 	return row
 }
 
-// add runs for a millisecond at least, five times, and keeps the dearest.
+// add measures five runs of at least a millisecond. It keeps the fastest, if that is the
+// dearest of all places.
 func (row costRow) add(engine string, run timed) {
 	best, rounds := math.MaxFloat64, int64(1)
 	for range 5 {
@@ -260,7 +261,7 @@ func onWazero(t *testing.T, config func() wazero.RuntimeConfig, res *meter.Resul
 	}
 }
 
-// threadTime is the processor time of this thread, in nanoseconds.
+// threadTime returns the processor time of this thread, in nanoseconds.
 func threadTime() int64 {
 	var now unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &now)

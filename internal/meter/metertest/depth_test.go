@@ -37,7 +37,8 @@ func TestCallsTakeTheBytesOfTheirFrames(t *testing.T) {
 	}
 }
 
-// However functions are left, their calls are no longer open then.
+// TestCallsThatAreLeftAreNotOpen: a call is not open any more after its function has
+// ended, in whichever way.
 func TestCallsThatAreLeftAreNotOpen(t *testing.T) {
 	bin := read(t, "../testdata/depth.wasm")
 	for _, e := range engines {
@@ -57,7 +58,8 @@ func TestCallsThatAreLeftAreNotOpen(t *testing.T) {
 	}
 }
 
-// Functions that an exception leaves count no longer where it is caught.
+// TestCallsThatThrewAreNotOpen: the calls that an exception has ended are not open any
+// more where it is caught.
 func TestCallsThatThrewAreNotOpen(t *testing.T) {
 	i32 := []wasm.ValueType{wasm.I32}
 	caughtByBlock := []byte{

@@ -20,8 +20,8 @@ var configs = []struct {
 	{"fuel-stack", meter.Config{Fuel: true, Stack: true}},
 }
 
-// calls are exports of the modules in testdata, with the argument to call
-// them with. All have one parameter and one result.
+// calls has exports of the modules in testdata, and an argument for each. All have one
+// parameter and one result.
 var calls = []struct {
 	file, export string
 	arg          uint64
@@ -49,8 +49,8 @@ func TestInstrumentedCodeComputesTheSame(t *testing.T) {
 	}
 }
 
-// However many processors share the work, the module is the same, and so is the
-// function that is refused.
+// TestProcessorsMakeNoDifference: the result does not depend on the number of
+// processors; nor does the function that the error names.
 func TestProcessorsMakeNoDifference(t *testing.T) {
 	bin := read(t, "../testdata/compute.wasm")
 	broken := parse(t, bin)
@@ -86,7 +86,7 @@ func TestFuelIsTheSameOnBothEngines(t *testing.T) {
 	}
 }
 
-// ran is what a call left behind.
+// ran is the outcome of a call.
 type ran struct {
 	result uint64
 	memory []byte

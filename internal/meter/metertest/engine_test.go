@@ -21,7 +21,7 @@ const features = api.CoreFeaturesV2 | experimental.CoreFeaturesThreads | experim
 	experimental.CoreFeaturesExtendedConst | experimental.CoreFeaturesExceptionHandling |
 	experimental.CoreFeaturesTypedFunctionReferences
 
-// engines are the two that instrumented code has to run on.
+// engines has both of wazero's engines.
 var engines = []struct {
 	name   string
 	config func() wazero.RuntimeConfig
@@ -64,7 +64,7 @@ func newRuntime(t testing.TB, config func() wazero.RuntimeConfig) wazero.Runtime
 	return rt
 }
 
-// errStopped and errNoFuel are what yield panics with.
+// The errors with which yield panics.
 var (
 	errStopped = errors.New("stopped")
 	errNoFuel  = errors.New("no fuel left")
@@ -75,13 +75,13 @@ var (
 type yielder struct {
 	stop    atomic.Bool
 	fuel    bool
-	granted int64 // fuel that the counter got so far
+	granted int64 // fuel that the counter has got so far
 	pool    int64 // fuel that it may still get
 	slice   int64
-	lowest  int64 // that the counter ever was at a yield
+	lowest  int64 // value of the counter at any yield
 	yields  int
 	stack   int64 // bytes that may still be granted
-	asked   int   // times that more of the stack was asked for
+	asked   int   // number of requests for more of the stack
 }
 
 func (y *yielder) yield(n int64) int64 {
@@ -132,8 +132,8 @@ type instance struct {
 	counter api.MutableGlobal
 }
 
-// provide gives rt the modules that instrumented code and the modules in
-// testdata import. The function host.started, if not nil, calls started.
+// provide adds to rt the modules that instrumented code and the modules in testdata
+// import. The function host.started calls started; if that is nil, it is left out.
 func provide(t testing.TB, rt wazero.Runtime, y *yielder, started func()) {
 	t.Helper()
 	yield := api.GoFunc(func(_ context.Context, stack []uint64) { stack[0] = uint64(y.yield(int64(stack[0]))) })
@@ -153,7 +153,7 @@ func provide(t testing.TB, rt wazero.Runtime, y *yielder, started func()) {
 	}
 }
 
-// instantiate instantiates res, or with CounterGlobal "" a plain module.
+// instantiate instantiates res. Its module is plain if CounterGlobal is "".
 func instantiate(t testing.TB, config func() wazero.RuntimeConfig, res *meter.Result, started func()) instance {
 	t.Helper()
 	rt, y := newRuntime(t, config), &yielder{slice: meter.Slice, stack: 1 << 40}
@@ -169,7 +169,7 @@ func instantiate(t testing.TB, config func() wazero.RuntimeConfig, res *meter.Re
 	return in
 }
 
-// call calls an export, or the start function for "".
+// call calls an export, or the start function if export is "".
 func (in instance) call(res *meter.Result, export string, args ...uint64) ([]uint64, error) {
 	if export == "" {
 		export = res.StartExport
@@ -177,7 +177,7 @@ func (in instance) call(res *meter.Result, export string, args ...uint64) ([]uin
 	return in.ExportedFunction(export).Call(context.Background(), args...)
 }
 
-// plain returns bin as a result of which nothing is known.
+// plain returns a result with bin as its module, and without any names.
 func plain(bin []byte) *meter.Result {
 	m, err := wasm.Parse(bin)
 	if err != nil {

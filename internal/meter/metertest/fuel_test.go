@@ -32,7 +32,8 @@ func TestFuelUsed(t *testing.T) {
 	}
 }
 
-// memory.fill and memory.copy each cost 1 more per 64 bytes.
+// TestFuelOfBulkInstructionsDependsOnSize: memory.fill and memory.copy each cost 1 more
+// for 64 bytes.
 func TestFuelOfBulkInstructionsDependsOnSize(t *testing.T) {
 	res := instrument(t, read(t, "../testdata/features.wasm"), meter.Config{Fuel: true})
 	used := func(n uint64) int64 {
@@ -43,8 +44,8 @@ func TestFuelOfBulkInstructionsDependsOnSize(t *testing.T) {
 	}
 }
 
-// Without Config.Fuel, charges are an estimate: enough that yields come in time,
-// not so much that they cost.
+// TestEstimateIsNearTheFuel: without Config.Fuel, charges are an estimate. It is large
+// enough for yields in time, and small enough for few of them.
 func TestEstimateIsNearTheFuel(t *testing.T) {
 	for _, c := range calls {
 		if c.file != "compute" {
@@ -61,7 +62,8 @@ func TestEstimateIsNearTheFuel(t *testing.T) {
 	}
 }
 
-// Ways that jump over all places where straight code is tested are tested too.
+// TestWaysWithoutLoopsAreTested: a path has tests even if it jumps over all places where
+// straight code has one.
 func TestWaysWithoutLoopsAreTested(t *testing.T) {
 	// block; 60 times i32.const 0, drop; br over an expensive rest; end
 	piece := append([]byte{0x02, 0x40}, bytes.Repeat([]byte{0x41, 0, 0x1a}, 30)...)

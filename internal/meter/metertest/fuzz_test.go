@@ -11,8 +11,8 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// FuzzInstrument checks that wazero compiles the same modules before and after
-// Instrument, unless that refused them.
+// FuzzInstrument checks that wazero compiles the same modules before and after Instrument,
+// except those that Instrument refuses.
 func FuzzInstrument(f *testing.F) {
 	files, err := filepath.Glob("../testdata/*.wasm")
 	if err != nil || len(files) == 0 {
@@ -40,14 +40,14 @@ func FuzzInstrument(f *testing.F) {
 		if plain == nil && got != nil {
 			t.Errorf("instrumented module: got %v, want it to compile as the plain one does", got)
 		}
-		m.Customs = nil // of which Instrument drops those that are broken
+		m.Customs = nil // Instrument drops malformed ones
 		if _, plain = rt.CompileModule(ctx, m.Encode()); plain != nil && got == nil {
 			t.Errorf("plain module: got %v, want it to compile as the instrumented one does", plain)
 		}
 	})
 }
 
-// manyLocals reports whether wazero would allocate much for m's locals.
+// manyLocals reports whether wazero would allocate much memory for m's locals.
 func manyLocals(m *wasm.Module) bool {
 	for i := range m.Code {
 		if m.Code[i].Locals > 50_000 {

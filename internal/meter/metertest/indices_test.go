@@ -43,7 +43,8 @@ func TestTracesNameTheSameFunctions(t *testing.T) {
 	}
 }
 
-// Code must not reach what Instrument adds, by indices that meant nothing.
+// TestIndicesOfWhatIsAddedAreRefused: an index that was out of range must not come to
+// name an addition of Instrument.
 func TestIndicesOfWhatIsAddedAreRefused(t *testing.T) {
 	for _, c := range []struct {
 		name   string

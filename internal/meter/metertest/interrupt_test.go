@@ -12,8 +12,7 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// hostile are the exports of hostile.wasm that do not end. "" is its start
-// function.
+// hostile has the exports of hostile.wasm that do not end. "" is its start function.
 var hostile = []string{"spin", "recurse", "tree", "table", "fill", "copy", ""}
 
 func TestGuestsThatDoNotEndAreStopped(t *testing.T) {
@@ -27,8 +26,8 @@ func TestGuestsThatDoNotEndAreStopped(t *testing.T) {
 	}
 }
 
-// More guests than processors must not keep the one who stops them from
-// running, nor a garbage collection from ending.
+// TestMoreGuestsThanProcessorsAreStopped: more guests than processors must keep neither
+// the goroutine that stops them from running, nor a garbage collection from ending.
 func TestMoreGuestsThanProcessorsAreStopped(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 	res := instrument(t, read(t, "../testdata/hostile.wasm"), meter.Config{})
@@ -79,7 +78,8 @@ func TestFuelEndsGuestsThatDoNotEnd(t *testing.T) {
 	}
 }
 
-// Where a budget ends does not depend on the slices in which it is given.
+// TestBudgetEndsAtTheSamePlaceForAllSlices: the place where a budget ends does not depend
+// on the size of slices.
 func TestBudgetEndsAtTheSamePlaceForAllSlices(t *testing.T) {
 	res := instrument(t, read(t, "../testdata/compute.wasm"), meter.Config{Fuel: true})
 	for _, fuel := range []int64{0, 1, 1000, 12_345} {
@@ -102,7 +102,8 @@ func TestBudgetEndsAtTheSamePlaceForAllSlices(t *testing.T) {
 	}
 }
 
-// A guest must not be able to catch what ends it as an exception.
+// TestStopInsideTryTable: a guest must not be able to catch the end of its call as an
+// exception.
 func TestStopInsideTryTable(t *testing.T) {
 	expr := []byte{
 		0x02, 0x40, // block

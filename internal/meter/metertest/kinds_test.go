@@ -8,8 +8,8 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// TestDearCodeIsCharged: code that once cost next to nothing is charged for the time
-// that it takes, with fuel and without: 1,000 rounds of it cost so much at least.
+// TestDearCodeIsCharged: code that once cost next to nothing is charged for its time,
+// with fuel and without. 1,000 rounds must cost at least the given fuel.
 func TestDearCodeIsCharged(t *testing.T) {
 	refs := bytes.Repeat([]byte{0xd2, 1, 0x1a}, 1) // ref.func 1, drop
 	wide := func(b byte) []byte { return bytes.Repeat([]byte{b, 0}, 1000) }
@@ -35,9 +35,8 @@ func TestDearCodeIsCharged(t *testing.T) {
 	}
 }
 
-// roundsOf returns what 1,000 rounds of body cost beyond that of none. Function 0 is
-// host.started, 1 is inner, of which the table has a reference, and 2 returns 1,000
-// values.
+// roundsOf returns the fuel of 1,000 rounds of body. Function 0 is host.started. Function
+// 1 is inner, to which the table has a reference. Function 2 returns 1,000 values.
 func roundsOf(t *testing.T, body, inner []byte, cfg meter.Config) int64 {
 	t.Helper()
 	if inner == nil {
@@ -75,8 +74,8 @@ func bytesOf(v wasm.ValueType, n int) (all []wasm.ValueType) {
 	return all
 }
 
-// TestReturningIsTested: functions that are dear after their last call are tested
-// there, though many may return one after the other without an entry or a loop.
+// TestReturningIsTested: a function that is dear after its last call has a test there,
+// since many functions may return one after the other without an entry or a loop.
 func TestReturningIsTested(t *testing.T) {
 	// f(n): if n > 0, f(n-1); then 50 times i32.const 0, drop
 	expr := []byte{0x20, 0, 0x04, 0x40, 0x20, 0, 0x41, 1, 0x6b, 0x10, 0, 0x0b}

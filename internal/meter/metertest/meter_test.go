@@ -131,7 +131,7 @@ func TestBadInstructionsAreNamedByOffset(t *testing.T) {
 	}
 }
 
-// Code without loops and calls gets a test now and then.
+// TestStraightCodeIsTested: long code without loops and calls has tests.
 func TestStraightCodeIsTested(t *testing.T) {
 	expr := append(bytes.Repeat([]byte{0x41, 0, 0x1a}, 100_000), 0x0b) // i32.const 0, drop
 	for _, k := range configs {

@@ -9,8 +9,8 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// BenchmarkMemory measures code that misses the processor's caches: loads of which each
-// needs the one before, and the first store to each page of fresh memory.
+// BenchmarkMemory measures code that misses the processor's caches: loads that each need
+// the result of the one before, and the first store to each page of new memory.
 func BenchmarkMemory(b *testing.B) {
 	for _, c := range []struct {
 		name  string

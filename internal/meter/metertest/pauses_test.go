@@ -9,8 +9,9 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// TestPausesComputeTheSame: code with pauses does what it did without; no instruction
-// that may take long is left in it, and what is short and calls nothing is not changed.
+// TestPausesComputeTheSame: code with pauses has the same results as before. It has no
+// instruction left that may take long. A short function that calls nothing does not
+// change.
 func TestPausesComputeTheSame(t *testing.T) {
 	replaced := 0
 	for _, c := range calls {
@@ -43,7 +44,7 @@ func TestPausesComputeTheSame(t *testing.T) {
 	}
 }
 
-// count returns how many slow instructions and calls a function has.
+// count returns the numbers of slow instructions and calls in a function.
 func count(code *wasm.Code) (slow, calls int) {
 	all := []wasm.Opcode{0x40, 0xfc08, 0xfc0a, 0xfc0b, 0xfc0c, 0xfc0e, 0xfc0f, 0xfc11}
 	in := code.Instructions()
@@ -58,8 +59,7 @@ func count(code *wasm.Code) (slow, calls int) {
 	return slow, calls
 }
 
-// TestPausesInStraightCode: long code without loops pauses, whichever way through it
-// is taken.
+// TestPausesInStraightCode: long code without loops pauses on every path.
 func TestPausesInStraightCode(t *testing.T) {
 	piece := append([]byte{0x02, 0x40}, bytes.Repeat([]byte{0x41, 0, 0x1a}, 500)...)
 	piece = append(piece, 0x41, 1, 0x0d, 0, 0x0b) // a branch over nothing
@@ -72,8 +72,8 @@ func TestPausesInStraightCode(t *testing.T) {
 	}
 }
 
-// TestPausesDropOffsets: custom sections that refer to offsets in code that is changed
-// are dropped, and stay where no code is.
+// TestPausesDropOffsets: custom sections that refer to offsets in the code are dropped if
+// the code changes, and stay otherwise.
 func TestPausesDropOffsets(t *testing.T) {
 	for file, kept := range map[string]bool{"features": false, "nothing slow": true} {
 		m := oneFunction(wasm.FuncType{}, []byte{0x0b})

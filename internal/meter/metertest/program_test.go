@@ -32,8 +32,8 @@ func program(t testing.TB) []byte {
 	return read(t, file)
 }
 
-// prepared returns a function that runs res, a program, on new instances and
-// returns what it writes.
+// prepared returns a function that runs res, a program, on a new instance and returns its
+// output.
 func prepared(t testing.TB, res *meter.Result, rounds string) func() string {
 	t.Helper()
 	ctx := context.Background()
@@ -70,7 +70,7 @@ func TestProgramGivesTheSameOutput(t *testing.T) {
 	}
 }
 
-// BenchmarkProgram compares a real program plain and instrumented.
+// BenchmarkProgram compares a plain and an instrumented program.
 func BenchmarkProgram(b *testing.B) {
 	var variants []func()
 	for _, res := range instrumented(b, program(b)) {
@@ -80,7 +80,7 @@ func BenchmarkProgram(b *testing.B) {
 	compare(b, variants)
 }
 
-// BenchmarkRewrite is the part of loading that is not the engine's.
+// BenchmarkRewrite measures the part of loading that Instrument takes.
 func BenchmarkRewrite(b *testing.B) {
 	bin := program(b)
 	for _, k := range configs {
@@ -92,8 +92,8 @@ func BenchmarkRewrite(b *testing.B) {
 	}
 }
 
-// BenchmarkLoad compares loading a real program, from its bytes to compiled code,
-// plain and instrumented, on all processors.
+// BenchmarkLoad compares loading a plain and an instrumented program, from its bytes to
+// compiled code, on all processors.
 func BenchmarkLoad(b *testing.B) {
 	bin := program(b)
 	load := func(code []byte) {

@@ -12,18 +12,17 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// generator writes functions of random control flow, of type (i32) -> i32, that
-// end: global 0 counts down at every entry and loop. Global 1 is what they
-// compute with.
+// generator writes functions of type (i32) -> i32 with random control flow. They end,
+// since global 0 counts down at every entry and loop. They compute with global 1.
 type generator struct {
 	*rand.Rand
 	code       []byte
-	labels     int // that are open, the function's included
+	labels     int // open labels, with the function's
 	exceptions bool
-	tries      []int // which of them, from outside, are of a try_table
+	tries      []int // the labels of try_tables, counted from outside
 }
 
-// label returns a label that may be branched to without a value.
+// label returns a label for a branch without a value.
 func (g *generator) label() byte {
 	for {
 		l := g.IntN(g.labels - 1)
@@ -124,7 +123,7 @@ func (g *generator) statement() {
 	}
 }
 
-// branch branches to any label, conditionally or not.
+// branch emits a branch to any label, conditional or not.
 func (g *generator) branch() {
 	if g.labels == 1 || g.IntN(4) == 0 {
 		g.emit(0x23, 1)
@@ -144,7 +143,7 @@ func (g *generator) branch() {
 	}
 }
 
-// randomModule returns a module of random functions, the first of which is f.
+// randomModule returns a module of random functions. It exports the first as f.
 func randomModule(seed uint64) []byte {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, 0)), exceptions: throws(seed)}
 	i32 := []wasm.ValueType{wasm.I32}
@@ -172,9 +171,9 @@ func randomModule(seed uint64) []byte {
 // throws reports whether the random module has exceptions.
 func throws(seed uint64) bool { return seed%2 == 1 }
 
-// FuzzControlFlow compares random control flow before and after Instrument, on
-// both engines. With exceptions it does not compare the engines: in wazero 1.12
-// they differ in what they make of plain modules.
+// FuzzControlFlow compares random control flow before and after Instrument, on both
+// engines. With exceptions it does not compare the engines with each other: those of
+// wazero 1.12 give different results for plain modules.
 func FuzzControlFlow(f *testing.F) {
 	for seed := range uint64(50) {
 		f.Add(seed, uint32(seed*0x9e3779b1))
@@ -210,7 +209,7 @@ func FuzzControlFlow(f *testing.F) {
 	})
 }
 
-// randomResult is how a random module's run ended.
+// randomResult is the outcome of a random module's run.
 type randomResult struct {
 	result, left uint64
 	thrown       bool

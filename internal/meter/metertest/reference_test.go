@@ -9,8 +9,8 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// referring returns a module whose function f takes a reference to itself, and calls it
-// through a table, as often as its parameter says.
+// referring returns a module with a function f that takes a reference to itself as often
+// as its parameter says, and calls itself through a table once.
 func referring() []byte {
 	i32 := []wasm.ValueType{wasm.I32}
 	m := oneFunction(wasm.FuncType{Params: i32, Results: i32}, []byte{
@@ -26,7 +26,7 @@ func referring() []byte {
 	return m.Encode()
 }
 
-// heap returns how many bytes are alive.
+// heap returns the size of the live heap, in bytes.
 func heap() uint64 {
 	runtime.GC()
 	var stats runtime.MemStats
@@ -34,7 +34,8 @@ func heap() uint64 {
 	return stats.HeapAlloc
 }
 
-// wazero by itself keeps 40 bytes for each reference that is taken.
+// TestReferencesTakeNoMemory: plain wazero keeps 40 bytes for each reference that code
+// takes. Instrumented code must not.
 func TestReferencesTakeNoMemory(t *testing.T) {
 	const times = 500_000
 	for _, e := range engines {

@@ -8,25 +8,26 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// shape is code of which the time is measured: a statement that leaves the stack as it
-// is, with k values of type i64 below. Its module has these functions: 0 is f, which
-// runs it for so many rounds, 1 is inner, 2 does nothing, 3 returns its k parameters.
+// shape is code for which the time is measured: a statement that leaves the stack
+// unchanged, with k values of type i64 below. Its module has these functions: 0 is f,
+// which runs the statement in rounds, 1 is inner, 2 does nothing, 3 returns its k
+// parameters.
 type shape struct {
 	name      string
-	statement bool // a single instruction, with what gives it operands
+	statement bool // a single instruction with its operands
 	k         int
 	code      []byte
-	inner     []byte // of the type of k, or of no values
-	locals    int    // of f and inner, besides
-	repeat    int    // how often it is in a round, straight
+	inner     []byte // takes and returns k values, or none
+	locals    int    // additional locals of f and inner
+	repeat    int    // times that the statement is in a round
 	imported  bool   // the functions follow an imported one
 	shared    bool
 	pages     uint64
 	elements  uint64
-	segment   int // bytes of data, and elements, that it initializes from
+	segment   int // bytes of data and number of elements to initialize from
 }
 
-// The types of a shape's module, k values of i64 being v.
+// The types of a shape's module. v stands for k values of i64.
 const (
 	typeEmpty   = iota // () -> ()
 	typeSame           // v -> v
@@ -36,10 +37,10 @@ const (
 	typeExnRef         // v -> v exnref
 )
 
-// arities are how many values the shapes carry.
+// arities has the numbers of values that shapes carry.
 var arities = []int{0, 1, 16, 100, 999}
 
-// allShapes returns the statements, and what they do not show.
+// allShapes returns all statements and shapes.
 func allShapes() (all []shape) {
 	for op, code := range simple() {
 		all = append(all, shape{name: fmt.Sprintf("%#x", op), statement: true, code: code, repeat: 64})
@@ -50,7 +51,7 @@ func allShapes() (all []shape) {
 	return slices.Concat(all, special, bulkShapes())
 }
 
-// carrying returns what carries k values: branches, blocks, calls and exceptions.
+// carrying returns the shapes that carry k values: branches, blocks, calls, exceptions.
 func carrying(k int) (all []shape) {
 	add := func(name string, code []byte, inner ...byte) {
 		repeat := 64
@@ -83,7 +84,7 @@ func carrying(k int) (all []shape) {
 	return all
 }
 
-// special are single instructions that need more than a statement.
+// special has single instructions that need more than a statement.
 var special = []shape{
 	{name: "local.get, local.set", code: []byte{0x20, 1, 0x21, 1}, repeat: 64},
 	{name: "local.get, local.tee of 1,000", code: []byte{0x20, 1, 0x22, 2, 0x21, 3}, locals: 1000, repeat: 64},
@@ -98,7 +99,7 @@ var special = []shape{
 	{name: "table.grow that fails", code: []byte{0xd0, 0x70, 0x41, 1, 0xfc, 0x0f, 0, 0x1a}, repeat: 64},
 }
 
-// bulkShapes returns bulk operations on so many bytes and elements.
+// bulkShapes returns bulk operations on different numbers of bytes and elements.
 func bulkShapes() (all []shape) {
 	size := func(n int) []byte { return wasm.AppendSigned([]byte{0x41}, int64(n)) }
 	for _, n := range []int{0, 1, 63, 4096, 1 << 20, 4 << 20} {
@@ -140,7 +141,8 @@ func (s shape) has(op wasm.Opcode) bool {
 	return false
 }
 
-// places are where the code is: straight, in a leaf that is called, alone in a loop.
+// places returns the places of the code: straight, in a leaf that is called, alone in a
+// loop.
 func (s shape) places() []string {
 	switch {
 	case s.statement:
@@ -178,7 +180,8 @@ func (s shape) module(place string) []byte {
 	return m.Encode()
 }
 
-// f runs the code for as many rounds as its parameter says.
+// f returns the code of a function that runs the shape. Its parameter is the number of
+// rounds.
 func (s shape) f(place string) []byte {
 	body, loop := bytes.Repeat(s.code, s.repeat), byte(0x40)
 	switch place {
@@ -208,7 +211,7 @@ func (s shape) withLocals(expr []byte, least int) wasm.Code {
 	return wasm.Code{Expr: expr, Groups: 1, Locals: uint32(n), Decls: append(wasm.AppendIndex(nil, uint32(n)), 0x7e)}
 }
 
-// segments gives m data, and elements: two in the table, 2 and 3, and others to
+// segments adds data and elements to m: elements 2 and 3 in the table, and others to
 // initialize from.
 func (s shape) segments(m *wasm.Module) {
 	one, bytesN, elements := uint32(1), max(s.segment, 1), max(s.segment, 1)

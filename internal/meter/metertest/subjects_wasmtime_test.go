@@ -11,8 +11,8 @@ import (
 	"github.com/airhost/airhost/internal/meter"
 )
 
-// onWasmtime returns how to run f on Wasmtime, and how to end that. It is not ok if
-// wasmtime-go can't switch on what the module needs.
+// onWasmtime returns functions that run f on Wasmtime, and that free its memory. ok is
+// false if the module needs a feature that wasmtime-go can't switch on.
 func onWasmtime(t *testing.T, res *meter.Result) (run timed, end func(), ok bool) {
 	t.Helper()
 	engine := newWasmtime(t)

@@ -10,8 +10,8 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// An invalid module stays invalid, whatever is added to it: here a reference to the
-// start function, which nothing declares.
+// TestUndeclaredReferencesStayInvalid: the additions do not make a module valid that has
+// an undeclared reference to its start function.
 func TestUndeclaredReferencesStayInvalid(t *testing.T) {
 	undeclared := func() *wasm.Module {
 		m := oneFunction(wasm.FuncType{}, []byte{0x0b})
@@ -35,7 +35,8 @@ func TestUndeclaredReferencesStayInvalid(t *testing.T) {
 	}
 }
 
-// Lowering a memory's maximum does not hide that it was beyond the format's.
+// TestMemoriesBeyondTheFormatAreRefused: a lower maximum does not hide that a memory's
+// maximum was beyond the format's.
 func TestMemoriesBeyondTheFormatAreRefused(t *testing.T) {
 	m := oneFunction(wasm.FuncType{}, []byte{0x0b})
 	m.Memories = []wasm.Limits{{Min: 1, Max: 1<<16 + 1, HasMax: true}}
@@ -44,10 +45,10 @@ func TestMemoriesBeyondTheFormatAreRefused(t *testing.T) {
 	}
 }
 
-// What a module lacks is not made good by what is added: no index that is beyond its
-// own tables, functions, globals, types and locals comes to mean something.
+// TestIndicesBeyondTheModuleStayInvalid: an index beyond the module's own tables,
+// functions, globals, types and locals does not become valid by the additions.
 func TestIndicesBeyondTheModuleStayInvalid(t *testing.T) {
-	reference := []byte{0xd2, 0, 0x1a} // for which a table is added
+	reference := []byte{0xd2, 0, 0x1a} // makes Instrument add a table
 	for name, code := range map[string][]byte{
 		"table.get":            {0x41, 0, 0x25, 0, 0x1a},
 		"table.set":            {0x41, 0, 0xd0, 0x70, 0x26, 0},

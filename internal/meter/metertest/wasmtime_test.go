@@ -15,8 +15,8 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// newWasmtime returns the third engine that instrumented code has to run on,
-// with all features that the guests here use.
+// newWasmtime returns Wasmtime, the third engine for instrumented code, with all features
+// that the guests here use.
 func newWasmtime(t *testing.T) *wasmtime.Engine {
 	t.Helper()
 	config := wasmtime.NewConfig()
@@ -27,8 +27,8 @@ func newWasmtime(t *testing.T) *wasmtime.Engine {
 	return engine
 }
 
-// guests returns all modules in the project, by their paths. There are files that
-// are none, too, for the tests of what is said about them.
+// guests returns all modules in the project, by their paths. It leaves out files that are
+// not modules: other tests need these.
 func guests(t *testing.T) map[string][]byte {
 	t.Helper()
 	all := make(map[string][]byte)
@@ -50,8 +50,8 @@ func guests(t *testing.T) map[string][]byte {
 	return all
 }
 
-// TestWasmtimeCompiles: what comes out is valid for an engine that is stricter
-// than wazero about some things, and not of the same hands.
+// TestWasmtimeCompiles: instrumented modules are valid for an engine that is stricter than
+// wazero in some points, and has other authors.
 func TestWasmtimeCompiles(t *testing.T) {
 	engine := newWasmtime(t)
 	all := guests(t)
@@ -65,7 +65,7 @@ func TestWasmtimeCompiles(t *testing.T) {
 		bounded := parse(t, bin)
 		err := meter.Bound(bounded, meter.Config{MaxTableElements: 1 << 20})
 		if errors.As(err, new(*meter.LimitError)) {
-			continue // a guest that is made to ask for too much
+			continue // a guest that asks for too much on purpose
 		} else if err != nil {
 			t.Fatalf("%s: %v", path, err)
 		}
@@ -82,7 +82,7 @@ func TestWasmtimeCompiles(t *testing.T) {
 	}
 }
 
-// TestWasmtimeCompilesAProgram: one that Go has compiled, which is large.
+// TestWasmtimeCompilesAProgram: a large program that Go has compiled is valid, too.
 func TestWasmtimeCompilesAProgram(t *testing.T) {
 	bin := program(t)
 	compiles(t, newWasmtime(t), "a program", instrument(t, bin, meter.Config{Fuel: true, Stack: true}).Module.Encode())
@@ -98,7 +98,7 @@ func compiles(t *testing.T, engine *wasmtime.Engine, what string, bin []byte) {
 	module.Close()
 }
 
-// TestFuelIsTheSameOnWasmtime compares what a call uses with wazero's.
+// TestFuelIsTheSameOnWasmtime compares the fuel of calls with that on wazero.
 func TestFuelIsTheSameOnWasmtime(t *testing.T) {
 	engine := newWasmtime(t)
 	for _, k := range configs {
@@ -131,8 +131,8 @@ func TestFuelOfRandomCodeIsTheSameOnWasmtime(t *testing.T) {
 	}
 }
 
-// wasmtimeRun calls an export that has one parameter and one result, and returns
-// the result and the fuel used.
+// wasmtimeRun calls an export with one parameter and one result, and returns the result
+// and the used fuel.
 func wasmtimeRun(t *testing.T, engine *wasmtime.Engine, res *meter.Result, slice int64, export string, arg uint64) (result uint64, fuel int64) {
 	t.Helper()
 	store := wasmtime.NewStore(engine)
