@@ -12,9 +12,9 @@ import (
 	"testing"
 )
 
-// downloaded are the modules that `go mod tidy` downloads for a program that imports
-// the root package, as far as packages and tests of this module import them: about
-// 110 MB, of which wazero takes 86.
+// downloaded has the modules that `go mod tidy` of a program downloads if the program
+// imports the root package, and that this module's packages and tests import. With the
+// modules that these need, they take 110 MB; most of it is wazero.
 var downloaded = []string{
 	"github.com/google/go-cmp",
 	"github.com/tetratelabs/wazero",
@@ -24,14 +24,14 @@ var downloaded = []string{
 	"pgregory.net/rapid",
 }
 
-// TestDownloads: a program that imports the root package does not download big modules
-// that it has no use for, such as wasmtime-go with its 200 MB.
+// TestDownloads: a program that imports the root package does not download large modules
+// that it does not need, such as wasmtime-go with its 200 MB.
 func TestDownloads(t *testing.T) {
 	got := map[string]string{}
 	for path, file := range tidied(t, "") {
 		i := slices.IndexFunc(downloaded, func(m string) bool { return path == m || strings.HasPrefix(path, m+"/") })
 		if i < 0 {
-			t.Errorf("%s imports %s, which is in no module that users of the root package need", file, path)
+			t.Errorf("%s imports %s: users of the root package would download its module", file, path)
 			continue
 		}
 		got[downloaded[i]] = file
@@ -43,7 +43,7 @@ func TestDownloads(t *testing.T) {
 	}
 }
 
-// TestDownloadsOfWasmtime: the rule must be able to find the module that it is about.
+// TestDownloadsOfWasmtime: the rule must be able to find wasmtime-go.
 func TestDownloadsOfWasmtime(t *testing.T) {
 	const library = "github.com/bytecodealliance/wasmtime-go/v39"
 	for _, pkg := range []string{"backends/wasmtime", "internal/meter/metertest"} { // one imports it, one in a test
