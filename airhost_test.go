@@ -105,6 +105,38 @@ func TestClose(t *testing.T) {
 	}
 }
 
+// waiting is a component in Go that handles a message until it is released.
+type waiting struct{ begun, released chan struct{} }
+
+func (w waiting) HandleMessage(guest.Host, string, []byte) ([]byte, error) {
+	close(w.begun)
+	<-w.released
+	return nil, nil
+}
+
+// TestCloseReturnsTheErrorOfStop: it is an error if a component in Go does not return in
+// time, and a second Close says so, too.
+func TestCloseReturnsTheErrorOfStop(t *testing.T) {
+	engine, err := native.New(native.Config{})
+	check(t, err)
+	h, err := airhost.New(airhost.Config{Logger: quiet, Engines: []core.Engine{engine}})
+	check(t, err)
+	w, id := waiting{make(chan struct{}), make(chan struct{})}, core.MustComponentID("demo/waiting")
+	source := native.Source(func() guest.Component { return w })
+	check(t, h.Host().Deploy(t.Context(), host.Deployment{ID: id, Engine: native.Name, Source: source}))
+	check(t, h.Send(id, nil))
+	<-w.begun
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	first := h.Close(ended)
+	close(w.released)
+	second := h.Close(t.Context())
+	if first == nil || !strings.Contains(first.Error(), "demo/waiting") || second == nil || second.Error() != first.Error() {
+		t.Errorf("got %v, then %v; want two errors that name demo/waiting", first, second)
+	}
+	check(t, engine.Close(t.Context()))
+}
+
 // TestNewLeavesNothing relies on TestMain, which finds goroutines that are left.
 func TestNewLeavesNothing(t *testing.T) {
 	second, err := wazero.New(wazero.Config{})
