@@ -6,7 +6,6 @@ import (
 	"errors"
 
 	"log/slog"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,13 +24,7 @@ import (
 	"github.com/airhost/airhost/trackers/timermap"
 )
 
-func TestMain(m *testing.M) {
-	if os.Getenv(roleVariable) != "" {
-		servePlugin()
-		return
-	}
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // parts are the implementations that a test's host is made of.
 type parts struct {
