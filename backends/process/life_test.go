@@ -27,7 +27,7 @@ func init() {
 	roles["flood"] = func() { plugin.Serve(flood{}) }
 }
 
-// victim does what the first byte of a message says.
+// victim does what the first byte of a message selects.
 type victim struct{ count int }
 
 func (v *victim) HandleMessage(host guest.Host, sender string, message []byte) ([]byte, error) {
@@ -45,7 +45,7 @@ func (v *victim) HandleMessage(host guest.Host, sender string, message []byte) (
 	return message, nil
 }
 
-// flood prints without end, and answers.
+// flood prints without end and answers messages.
 type flood struct{}
 
 func (flood) HandleMessage(_ guest.Host, _ string, message []byte) ([]byte, error) {
@@ -59,7 +59,7 @@ func (flood) HandleMessage(_ guest.Host, _ string, message []byte) ([]byte, erro
 	return message, nil
 }
 
-// rig is a host with the process engine, and the one of Go values.
+// rig is a host with the engines process and native.
 type rig struct{ *host.Host }
 
 func newRig(t testing.TB, log *slog.Logger) rig {
@@ -141,7 +141,8 @@ func TestHangsInAHandler(t *testing.T) {
 	}
 }
 
-// TestDiesBetweenCalls: the end of an idle process is found without a message.
+// TestDiesBetweenCalls: the host notices the end of an idle process without a
+// message.
 func TestDiesBetweenCalls(t *testing.T) {
 	r := newRig(t, slog.New(slog.DiscardHandler))
 	events, cancel := r.Subscribe(16)
@@ -173,7 +174,7 @@ func killProcess(t testing.TB, pid string) {
 	}
 }
 
-// TestBatchWithCrash: of a batch in which the process ends, all requests end.
+// TestBatchWithCrash: if the process ends in a batch, all its requests end.
 func TestBatchWithCrash(t *testing.T) {
 	in, _ := start(t, command("victim"), core.Limits{})
 	var batch []core.Delivery
