@@ -137,9 +137,9 @@ func TestPanicInAnyCall(t *testing.T) {
 	}
 }
 
-// TestLastWordsOfWhatIsInterrupted: the details of an interrupted call contain the
+// TestLastWordsOfInterruptedProcess: the details of an interrupted call contain the
 // last words of its process.
-func TestLastWordsOfWhatIsInterrupted(t *testing.T) {
+func TestLastWordsOfInterruptedProcess(t *testing.T) {
 	in, services := startDying(t, "")
 	services.Calling = func(string) { in.Interrupt() }
 	err := in.HandleMessage(victimID, []byte("loop"), nil)
@@ -174,7 +174,7 @@ func TestPanicAtTheStart(t *testing.T) {
 // to exit.
 func TestFailsAfterItsShutdown(t *testing.T) {
 	var logged lockedBuffer
-	r := newRig(t, slog.New(slog.NewTextHandler(&logged, nil)))
+	r := newHarness(t, slog.New(slog.NewTextHandler(&logged, nil)))
 	c := command("dying")
 	c.Env = append(c.Env, deathVariable+"=after the end")
 	r.deploy(t, victimID, host.Deployment{Source: process.Source(c), Restart: quickly})

@@ -69,13 +69,13 @@ func TestLoadKilled(t *testing.T) {
 	record := filepath.Join(t.TempDir(), "record")
 	spawntest.TempDir(t)
 	// Another host opens the resources that stay open for the whole process.
-	if err := loadedRig(t, recorderCommand("recorder", os.DevNull), new(spawntest.Asker)).Stop(context.Background()); err != nil {
+	if err := loadedHarness(t, recorderCommand("recorder", os.DevNull), new(spawntest.Asker)).Stop(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	before := spawntest.Measure(t)
 
 	asker := &spawntest.Asker{Target: victimID.String()}
-	r := loadedRig(t, recorderCommand("recorder", record), asker)
+	r := loadedHarness(t, recorderCommand("recorder", record), asker)
 	load := &load{host: r.Host, answered: make([]uint64, 0, 1<<20)}
 	load.run(t, (kills+9)/10)
 	steady := spawntest.Measure(t)
@@ -103,10 +103,10 @@ func TestLoadKilled(t *testing.T) {
 
 var askerID = core.MustComponentID("test/asker")
 
-// loadedRig returns a rig with the victim and an in-process component that sends
-// requests to it.
-func loadedRig(t *testing.T, victim host.Deployment, asker *spawntest.Asker) rig {
-	r := newRig(t, slog.New(slog.DiscardHandler))
+// loadedHarness returns a harness with the victim and an in-process component that
+// sends requests to it.
+func loadedHarness(t *testing.T, victim host.Deployment, asker *spawntest.Asker) harness {
+	r := newHarness(t, slog.New(slog.DiscardHandler))
 	r.deploy(t, victimID, victim)
 	pattern, err := core.ParseIDPattern(victimID.String())
 	if err != nil {

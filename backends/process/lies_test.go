@@ -151,7 +151,7 @@ func TestLongTexts(t *testing.T) {
 	for name := range longTexts {
 		t.Run(name, func(t *testing.T) {
 			var log lockedBuffer
-			r := newRig(t, slog.New(slog.NewTextHandler(&log, nil)))
+			r := newHarness(t, slog.New(slog.NewTextHandler(&log, nil)))
 			liar := host.Deployment{Source: process.Source(liarCommand(name))}
 			liar.Restart.Policy = host.RestartTemporary
 			r.deploy(t, core.MustComponentID("test/liar"), liar)

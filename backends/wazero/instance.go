@@ -18,7 +18,7 @@ type instance struct {
 	component *component
 	module    api.Module
 	memory    *memory
-	counter   api.MutableGlobal // of its fuel, or nil
+	counter   api.MutableGlobal // of fuel; nil without a limit
 
 	entry      api.Function // looked up on first use: it holds a stack of 10 KiB
 	stack      [abi.EntrySlots]uint64

@@ -142,7 +142,7 @@ func TestSources(t *testing.T) {
 	must(t, e.Close(t.Context()))
 }
 
-func TestCompileOfWhatWazeroRefuses(t *testing.T) {
+func TestCompileRefusedByWazero(t *testing.T) {
 	e, err := wazero.New(wazero.Config{})
 	must(t, err)
 	code := enginetest.ResponderWasm().Code

@@ -118,7 +118,7 @@ func TestCheckNamesEachShortfall(t *testing.T) {
 
 // A missing or unknown name is reported together with the name that the module has
 // instead.
-func TestCheckNamesWhatIsThereInstead(t *testing.T) {
+func TestCheckNamesNearExports(t *testing.T) {
 	const handle = "airhost:core/component-lifecycle@0.1.0#handle-message (i32, i32, i32, i32) -> i32 is missing"
 	renamed := func(from, to string) func(*wasm.Module) {
 		return func(m *wasm.Module) {

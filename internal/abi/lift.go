@@ -66,12 +66,12 @@ func LiftLogLevel(level uint32) (core.LogLevel, error) {
 	return core.LogLevel(level), nil
 }
 
-// LiftBytes returns the size bytes at ptr, as a view of mem. Errors describe the
-// bytes with the text in what.
-func LiftBytes(mem []byte, ptr, size uint32, what string) ([]byte, error) {
+// LiftBytes returns the size bytes at ptr, as a view of mem. An error
+// describes the bytes by name.
+func LiftBytes(mem []byte, ptr, size uint32, name string) ([]byte, error) {
 	b, ok := view(mem, ptr, size)
 	if !ok {
-		return nil, outOfRange(mem, ptr, size, what)
+		return nil, outOfRange(mem, ptr, size, name)
 	}
 	return b, nil
 }
@@ -86,8 +86,8 @@ func view(mem []byte, ptr, size uint32) ([]byte, bool) {
 	return mem[ptr:end:end], true
 }
 
-func outOfRange(mem []byte, ptr, size uint32, what string) error {
-	return violation("%s of %d bytes at %#x is outside of the memory of %d bytes", what, size, ptr, len(mem))
+func outOfRange(mem []byte, ptr, size uint32, name string) error {
+	return violation("%s of %d bytes at %#x is outside of the memory of %d bytes", name, size, ptr, len(mem))
 }
 
 // areaAt returns a result area and checks that its discriminant is valid.

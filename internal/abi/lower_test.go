@@ -53,7 +53,7 @@ func (h *heap) realloc(align, size uint32) (uint32, error) {
 // word returns the 32-bit number at an address.
 func (h *heap) word(at uint32) uint32 { return binary.LittleEndian.Uint32(h.mem[at:]) }
 
-// text returns the string whose pointer and length are at an address.
+// text returns the string for the pointer and length at an address.
 func (h *heap) text(at uint32) string { return string(h.mem[h.word(at):][:h.word(at+4)]) }
 
 func TestLowerMessage(t *testing.T) {
@@ -74,7 +74,7 @@ func TestLowerNothing(t *testing.T) {
 	}
 }
 
-func TestLowerStringReplacesWhatIsNoText(t *testing.T) {
+func TestLowerStringReplacesInvalidUTF8(t *testing.T) {
 	h := newHeap()
 	ptr, size, err := abi.LowerString(h, "a\xffb")
 	if err != nil || string(h.mem[ptr:][:size]) != "a\uFFFDb" {
@@ -151,7 +151,7 @@ var lowerings = map[string]func(*heap) error{
 	"self-id": func(h *heap) error { return abi.LowerSelfID(h, 16, core.MustComponentID("a/b")) },
 }
 
-func TestLowerChecksWhatIsAllocated(t *testing.T) {
+func TestLowerChecksAllocations(t *testing.T) {
 	for what, lower := range lowerings {
 		for how, give := range map[string]func(align, size uint32) uint32{
 			"0":            func(_, _ uint32) uint32 { return 0 },

@@ -43,9 +43,9 @@ func function(name string) string {
 	return strings.ToLower(strings.ReplaceAll(name, "_", "-"))
 }
 
-// instead describes an export that the module probably has in place of a missing
-// one: an export whose name differs only in spelling, interface or version. It
-// returns "" if no name is close.
+// instead describes the export that the module probably has in place of a missing
+// one: its name differs only in spelling, interface or version. instead returns "" if
+// no name is close.
 func (c *checker) instead(name string, kind wasm.Kind) string {
 	var same string
 	var names []string
@@ -71,7 +71,7 @@ func (c *checker) instead(name string, kind wasm.Kind) string {
 	return fmt.Sprintf(": it exports %v", quoted(same))
 }
 
-// byFunction returns the name whose function part is nearest to that of name.
+// byFunction returns the one of names that has the nearest function part to name.
 func byFunction(name string, names []string) string {
 	var functions []string
 	for _, n := range names {
@@ -127,7 +127,7 @@ func (c *checker) suggestion(near func(name string) string, name string) string 
 	return ", did you mean " + name + "?"
 }
 
-// nearestOf returns the function whose name is nearest to name.
+// nearestOf returns the name of a function that is nearest to name.
 func nearestOf(functions map[string]wasm.FuncType, name string) string {
 	names := slices.Sorted(maps.Keys(functions))
 	if near := nearest.Of(name, names); near != "" {

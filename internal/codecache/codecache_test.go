@@ -35,7 +35,7 @@ var (
 	code          = []byte("machine code")
 )
 
-func TestWhatWasKeptIsReturned(t *testing.T) {
+func TestPutThenGet(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made", "when needed")
 	c, log := open(dir, "a")
 	if got := c.Get(key); got != nil {

@@ -17,15 +17,15 @@ func (s *State) GoOn() {
 	if s.interrupted.Load() {
 		panic(errInterrupted)
 	}
-	if now := time.Since(began); !s.watch.look(now) {
-		s.lookClosely(now)
+	if now := time.Since(began); !s.watch.addShort(now) {
+		s.measure(now)
 	}
 	if s.watch.late() {
 		panic(s.outOfTime())
 	}
 }
 
-func (s *State) lookClosely(now time.Duration) {
+func (s *State) measure(now time.Duration) {
 	w := &s.watch
 	if w.at == 0 {
 		if !s.starting { // all calls of a start share one time limit
@@ -34,7 +34,7 @@ func (s *State) lookClosely(now time.Duration) {
 		w.begin(now, s.timeLimits())
 		return
 	}
-	w.lookClosely(now, readThread(), s.Alone)
+	w.add(now, readThread(), s.Alone)
 	if now-w.yielded > yieldAfter && !w.late() {
 		if !s.Alone { // a guest that is alone holds none of the Go scheduler's processors
 			runtime.Gosched()

@@ -88,9 +88,9 @@ func TestSameContentIsShared(t *testing.T) {
 	c.expect(t, "again", 5, 0)
 }
 
-// TestNothingIsLeftOfWhatIsUsedNoMore: no entry is left after the last use, nor
-// after a failed compilation.
-func TestNothingIsLeftOfWhatIsUsedNoMore(t *testing.T) {
+// TestUnusedCodeIsFreed: no entry is left after the last use, nor after a failed
+// compilation.
+func TestUnusedCodeIsFreed(t *testing.T) {
 	c := newCounted()
 	m, err := wasm.Parse(enginetest.ActorWasm().Code)
 	if err != nil {

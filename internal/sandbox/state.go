@@ -24,7 +24,7 @@ type State struct {
 	// Over is the reason why the instance has ended, or nil.
 	Over error
 
-	// Alone says that no other goroutine uses the guest's thread between two looks
+	// Alone says that no other goroutine uses the guest's thread between two checks
 	// of the stopwatch.
 	Alone bool
 
@@ -95,7 +95,7 @@ func (s *State) Left() error {
 	return s.Over // set if the host called the instance during this call
 }
 
-// cleanUp removes the traces that only few calls leave behind.
+// cleanUp resets the state that only few calls change.
 func (s *State) cleanUp() {
 	s.needsCleanUp = false
 	s.words.Reset()
@@ -139,7 +139,7 @@ func (s *State) Release() {
 // Interrupt implements [core.Instance].
 func (s *State) Interrupt() { s.interrupted.Store(true) }
 
-// longBytes is a size whose copying takes about as long as ten looks of the
+// longBytes is a size whose copying takes about as long as ten checks of the
 // stopwatch.
 const longBytes = 4 << 10
 

@@ -2,9 +2,9 @@ package sandbox
 
 import "time"
 
-// A stretch is the time between two looks, that is, two calls of GoOn. The code that
-// counts down a guest's fuel keeps the guest's own part of a stretch below
-// movedStretch.
+// A stretch is the time between two checks of a guest, that is, two calls of GoOn.
+// The code that counts down a guest's fuel keeps the guest's own part of a stretch
+// below movedStretch.
 const (
 	// shortStretch is the longest stretch that counts in full without reading the
 	// thread's clock. The kernel and Go's scheduler take longer than this when they
@@ -32,11 +32,11 @@ type threadTime struct {
 // the guest waits. It counts neither the time for which the guest is ready without a
 // processor nor the time of other goroutines on its thread.
 //
-// A look reads the system's clock once and counts a short stretch in full. After a
+// A check reads the system's clock once and counts a short stretch in full. After a
 // longer stretch it reads the thread's processor time, which decides for this
 // stretch and for the short ones since the previous reading.
 type stopwatch struct {
-	at      time.Duration // time of the last look; 0 before the first look of a call
+	at      time.Duration // time of the last check; 0 before the first check of a call
 	running time.Duration
 	most    time.Duration // limit of running
 	waiting time.Duration
@@ -46,10 +46,10 @@ type stopwatch struct {
 	read    time.Duration // value of running at the last reading
 }
 
-// look counts the stretch that ends now. It returns false, and counts nothing, if
-// that needs lookClosely: at the first look of a call, after a long stretch, and
+// addShort counts the stretch that ends now. It returns false, and counts nothing, if
+// that needs add: at the first check of a call, after a long stretch, and
 // when the guest should yield.
-func (w *stopwatch) look(now time.Duration) bool {
+func (w *stopwatch) addShort(now time.Duration) bool {
 	stretch := now - w.at
 	if w.at == 0 || stretch > shortStretch || now-w.yielded > yieldAfter {
 		return false
@@ -59,9 +59,9 @@ func (w *stopwatch) look(now time.Duration) bool {
 	return true
 }
 
-// lookClosely counts a stretch of any length. alone says that the guest stays on its
+// add counts a stretch of any length. alone says that the guest stays on its
 // thread and that only the guest and its host functions use the thread.
-func (w *stopwatch) lookClosely(now time.Duration, thread threadTime, alone bool) {
+func (w *stopwatch) add(now time.Duration, thread threadTime, alone bool) {
 	stretch := now - w.at
 	w.running += w.counted(stretch, thread, alone)
 	w.at, w.thread, w.read = now, thread, w.running
@@ -76,14 +76,15 @@ func (w *stopwatch) counted(stretch time.Duration, thread threadTime, alone bool
 	}
 	// If the goroutine left this thread in a short stretch and is back after this
 	// longer one, the time since the last reading is lost: at most yieldAfter.
-	spent := thread.used - w.thread.used - (w.running - w.read) // negative if short stretches counted too much
+	// spent is negative if short stretches counted too much.
+	spent := thread.used - w.thread.used - (w.running - w.read)
 	if !alone {
 		stretch = min(stretch, longestStretch)
 	}
 	return min(spent, stretch)
 }
 
-// goOn ignores the time since the last look.
+// goOn starts a new stretch. The time since the last check does not count.
 func (w *stopwatch) goOn(now time.Duration, thread threadTime) {
 	w.at, w.yielded, w.thread, w.read = now, now, thread, w.running
 }

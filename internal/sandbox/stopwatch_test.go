@@ -16,7 +16,7 @@ type world struct {
 	now     time.Duration
 	thread  int
 	used    map[int]time.Duration // processor time of each thread, by all goroutines
-	guest   time.Duration         // the guest's time on all threads since the first look
+	guest   time.Duration         // the guest's time on all threads since the first check
 	shared  time.Duration         // other goroutines' time that the stopwatch may count
 	missing time.Duration         // the guest's time that the stopwatch may miss
 	strayed time.Duration         // the guest's time on threads other than the one whose clock was read last
@@ -40,12 +40,12 @@ func (w *world) run(guest, others, ready time.Duration, thread int) {
 	w.guest += guest
 	w.now += guest + others + ready
 	w.thread = thread
-	if w.watch.look(w.now) {
+	if w.watch.addShort(w.now) {
 		w.shared += others + ready // less than shortStretch in all
 		return
 	}
-	w.watch.lookClosely(w.now, threadTime{thread, w.used[thread]}, w.alone)
-	if back { // time on other threads that no look has seen
+	w.watch.add(w.now, threadTime{thread, w.used[thread]}, w.alone)
+	if back { // time on other threads that no check has seen
 		w.missing += w.strayed
 	}
 	w.strayed = 0
@@ -118,8 +118,8 @@ func TestStopwatchSpins(t *testing.T) {
 func TestStopwatchWithoutThreadClocks(t *testing.T) {
 	var w stopwatch
 	w.begin(1, timeLimits{math.MaxInt64, math.MaxInt64})
-	w.lookClosely(1+time.Millisecond, threadTime{}, true)
-	w.lookClosely(1+time.Hour, threadTime{}, true)
+	w.add(1+time.Millisecond, threadTime{}, true)
+	w.add(1+time.Hour, threadTime{}, true)
 	if want := time.Millisecond + longestStretch; w.running != want {
 		t.Errorf("counted %v, want %v", w.running, want)
 	}
@@ -163,7 +163,7 @@ func TestReadThread(t *testing.T) {
 	}
 }
 
-func BenchmarkLook(b *testing.B) {
+func BenchmarkGoOn(b *testing.B) {
 	s := &State{Alone: false}
 	s.Env.Limits.HandlerTime, s.Env.Limits.HandlerWallTime = math.MaxInt64, math.MaxInt64
 	for b.Loop() {

@@ -155,7 +155,7 @@ func TestKill(t *testing.T) {
 	}
 }
 
-func TestCloseKillsWhatStays(t *testing.T) {
+func TestCloseKillsHangingProcess(t *testing.T) {
 	p, err := spawn.Start(t.Context(), command("stays"))
 	if err != nil {
 		t.Fatal(err)

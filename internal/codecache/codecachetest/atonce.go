@@ -37,7 +37,7 @@ func AtOnce(t *testing.T, open func(dir string) (core.Engine, error), message []
 	}
 }
 
-// use compiles a source, has it handle a message, and closes it.
+// use compiles a source, runs an instance that handles a message, and closes both.
 func use(t *testing.T, e core.Engine, source core.Source, limits core.Limits, message []byte) error {
 	c, err := e.Compile(t.Context(), source, limits)
 	if err != nil {
