@@ -103,7 +103,7 @@ type firstLine struct {
 	refuse func(error)
 }
 
-// offer takes the first line and returns true. It refuses all later lines.
+// offer takes the first line and returns true. It returns false for later lines.
 func (f *firstLine) offer(line []byte) bool {
 	if f.ended {
 		return false
