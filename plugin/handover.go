@@ -35,7 +35,7 @@ func newHandover() *handover {
 // ServerHandshake passes conn to the other server.
 func (h *handover) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	select {
-	case h.conns <- spawn.Attend(conn):
+	case h.conns <- spawn.BusyPoll(conn):
 		return nil, nil, credentials.ErrConnDispatched
 	case <-h.closed:
 		return nil, nil, net.ErrClosed

@@ -37,7 +37,7 @@ func (echoEnv) HandleMessage(guest.Host, string, []byte) ([]byte, error) {
 	return fmt.Append(nil, os.Args[1:], os.Environ()), nil
 }
 
-// patient has processes start on the slowest machine.
+// patient allows for the slowest machine.
 var patient = core.Limits{StartTime: time.Minute}
 
 func compile(ctx context.Context, c process.Command, limits core.Limits) (core.Component, error) {
@@ -91,7 +91,7 @@ func TestCompileRefuses(t *testing.T) {
 	}
 }
 
-// TestReplacedExecutable: what is started later is checked again.
+// TestReplacedExecutable: each start checks the executable again.
 func TestReplacedExecutable(t *testing.T) {
 	path := t.TempDir() + "/plugin"
 	c := command("actor")
@@ -156,7 +156,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestHangsAtShutdown: a process that does not end when it is asked to is killed.
+// TestHangsAtShutdown: a process that does not exit when asked to is killed.
 func TestHangsAtShutdown(t *testing.T) {
 	in, _ := start(t, command("stays"), core.Limits{})
 	if err := in.Shutdown(); err != nil {

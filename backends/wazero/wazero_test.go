@@ -116,7 +116,7 @@ func TestComponentsOfOneModuleShareNothing(t *testing.T) {
 	first, second := compile(t, e), compile(t, e)
 	in, err := second.Instantiate(t.Context(), core.Environment{ID: self, Host: sink{}})
 	must(t, err)
-	must(t, first.Close(t.Context())) // its code is the second's too
+	must(t, first.Close(t.Context())) // the second one shares its code
 	must(t, in.HandleMessage(self, padded("e"), nil))
 	must(t, errors.Join(in.Close(), second.Close(t.Context()), e.Close(t.Context())))
 }
@@ -142,11 +142,11 @@ func TestSources(t *testing.T) {
 	must(t, e.Close(t.Context()))
 }
 
-func TestCompileOfWhatWazeroRefuses(t *testing.T) {
+func TestCompileRefusedByWazero(t *testing.T) {
 	e, err := wazero.New(wazero.Config{})
 	must(t, err)
 	code := enginetest.ResponderWasm().Code
-	code[len(code)-3] = 0x42 // the result, an i32.const, becomes an i64.const
+	code[len(code)-3] = 0x42 // the result's i32.const becomes an i64.const
 	_, err = e.Compile(t.Context(), core.Source{Path: "bad.wasm", Code: code}, core.Limits{})
 	var refused *core.ModuleError
 	if !errors.As(err, &refused) || refused.Source != "bad.wasm" || refused.Cause == nil {
@@ -178,7 +178,7 @@ func TestTrapDetailsHaveTheGuestsStack(t *testing.T) {
 	}
 }
 
-// intruder calls the instance that calls it.
+// intruder calls the instance by which it is called.
 type intruder struct {
 	core.Services
 	call func() error

@@ -10,14 +10,14 @@ import (
 	"github.com/airhost/airhost/internal/hostile"
 )
 
-// TestRebuildGivesTheCommittedGuest builds the guest anew where clang-19 is
-// installed; AIRHOST_REBUILD=1 insists on it.
+// TestRebuildGivesTheCommittedGuest rebuilds the guest if clang-19 is installed.
+// AIRHOST_REBUILD=1 requires it.
 func TestRebuildGivesTheCommittedGuest(t *testing.T) {
 	if _, err := exec.LookPath("clang-19"); err != nil && os.Getenv("AIRHOST_REBUILD") != "1" {
 		t.Skip("clang-19 is not installed; AIRHOST_REBUILD=1 makes this a failure")
 	}
 	for _, file := range []string{"guest/attacker.c", "guest/build.sh"} {
-		// Seen by go test, which then runs this again when the file changes.
+		// The call makes go test rerun this test when the file changes.
 		if _, err := os.Stat(file); err != nil {
 			t.Fatal(err)
 		}

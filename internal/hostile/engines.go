@@ -6,13 +6,13 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// Engine is an engine that is attacked.
+// Engine is an engine to attack.
 type Engine struct {
 	Name string
 	Open func() (core.Engine, error)
 }
 
-// Engines are those that this build has and that compile guests.
+// Engines returns the compiling engines of this build.
 func Engines() []Engine {
 	engines := []Engine{{"wazero", func() (core.Engine, error) { return wazero.New(wazero.Config{}) }}}
 	if wasmtime.Available {
@@ -21,7 +21,7 @@ func Engines() []Engine {
 	return engines
 }
 
-// Interpreter is wazero's other way.
+// Interpreter returns wazero's interpreter.
 func Interpreter() Engine {
 	return Engine{"wazero-interpreter", func() (core.Engine, error) { return wazero.New(wazero.Config{Interpreter: true}) }}
 }

@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// attended returns both ends of a connection, one of them attentive and about to
-// look for data.
-func attended(t *testing.T) (*attentive, net.Conn) {
+// polling returns both ends of a connection. One end is a pollingConn that polls in
+// its next Read.
+func polling(t *testing.T) (*pollingConn, net.Conn) {
 	t.Helper()
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 	listener, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
@@ -32,14 +32,14 @@ func attended(t *testing.T) (*attentive, net.Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := Attend(conn).(*attentive)
+	c := BusyPoll(conn).(*pollingConn)
 	t.Cleanup(func() { c.Close() })
-	c.soon = true
+	c.lastShort = true
 	return c, other
 }
 
-func TestAttend(t *testing.T) {
-	c, other := attended(t)
+func TestBusyPoll(t *testing.T) {
+	c, other := polling(t)
 	go func() {
 		for range 1000 {
 			_, _ = other.Write([]byte("12345678"))
@@ -50,21 +50,21 @@ func TestAttend(t *testing.T) {
 	if data, err := io.ReadAll(c); len(data) != 8000 || err != nil {
 		t.Errorf("read %d bytes, %v", len(data), err)
 	}
-	if n := attending.Load(); n != 0 {
+	if n := spinning.Load(); n != 0 {
 		t.Errorf("%d readers look for data", n)
 	}
 }
 
-// TestAttendReads: what is there is read by looking, without allocation.
-func TestAttendReads(t *testing.T) {
-	c, other := attended(t)
+// TestBusyPollReads: polling reads the data that are there, without allocation.
+func TestBusyPollReads(t *testing.T) {
+	c, other := polling(t)
 	into := make([]byte, 8)
 	allocations := testing.AllocsPerRun(100, func() {
 		if _, err := other.Write(into); err != nil {
 			t.Fatal(err)
 		}
-		if n := c.attend(into, time.Now()); n != 8 {
-			t.Fatalf("attend = %d", n)
+		if n := c.spin(into, time.Now()); n != 8 {
+			t.Fatalf("spin = %d", n)
 		}
 	})
 	if allocations != 0 {
@@ -72,15 +72,15 @@ func TestAttendReads(t *testing.T) {
 	}
 }
 
-// TestAttendTires: looking in vain ends, and begins anew with the next period.
-func TestAttendTires(t *testing.T) {
-	c, _ := attended(t)
+// TestBusyPollTires: polling stops after too many misses, until the next period.
+func TestBusyPollTires(t *testing.T) {
+	c, _ := polling(t)
 	now := time.Now()
-	for looks := range misses {
+	for looks := range maxMisses {
 		if !c.worthIt(now) {
 			t.Fatalf("tired after %d", looks)
 		}
-		if n := c.attend(make([]byte, 1), now); n != 0 {
+		if n := c.spin(make([]byte, 1), now); n != 0 {
 			t.Fatalf("read %d bytes of none", n)
 		}
 	}
@@ -92,34 +92,34 @@ func TestAttendTires(t *testing.T) {
 	}
 }
 
-// TestAttendRecovers: what is found makes up for what was missed.
-func TestAttendRecovers(t *testing.T) {
-	c, other := attended(t)
-	c.period, c.missed = time.Now().UnixNano()>>periodBits, misses-1
+// TestBusyPollRecovers: a successful poll takes a miss away.
+func TestBusyPollRecovers(t *testing.T) {
+	c, other := polling(t)
+	c.period, c.missed = time.Now().UnixNano()>>periodBits, maxMisses-1
 	if _, err := other.Write([]byte{1}); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := c.Read(make([]byte, 1)); n != 1 || err != nil {
 		t.Fatalf("Read = %d, %v", n, err)
 	}
-	if c.missed >= misses-1 {
+	if c.missed >= maxMisses-1 {
 		t.Errorf("missed is %d", c.missed)
 	}
 }
 
-// TestAttendInTurn: only so many look at once.
-func TestAttendInTurn(t *testing.T) {
-	c, _ := attended(t)
-	attending.Add(c.most)
-	defer attending.Add(-c.most)
-	c.attend(make([]byte, 1), time.Now())
+// TestBusyPollInTurn: the number of readers that poll at once is limited.
+func TestBusyPollInTurn(t *testing.T) {
+	c, _ := polling(t)
+	spinning.Add(c.most)
+	defer spinning.Add(-c.most)
+	c.spin(make([]byte, 1), time.Now())
 	if c.missed != 0 {
 		t.Error("one more looked for data")
 	}
 }
 
-func TestAttendInterrupted(t *testing.T) {
-	c, _ := attended(t)
+func TestBusyPollInterrupted(t *testing.T) {
+	c, _ := polling(t)
 	if err := c.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func TestAttendInterrupted(t *testing.T) {
 	if err := c.SetReadDeadline(time.Time{}); err != nil {
 		t.Fatal(err)
 	}
-	c.soon = true
+	c.lastShort = true
 	go c.Close()
 	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("closed: %v", err)
@@ -139,7 +139,7 @@ func TestAttendInterrupted(t *testing.T) {
 func TestAttendOneProcessor(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	conn := new(net.UnixConn)
-	if Attend(conn) != net.Conn(conn) {
+	if BusyPoll(conn) != net.Conn(conn) {
 		t.Error("it would keep the only processor busy")
 	}
 }

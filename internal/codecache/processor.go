@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// Module returns the version of a Go module of which this program is made, as exactly
-// as the program knows it.
+// Module returns the version of a Go module in this program, as exactly as the
+// program knows it.
 func Module(path string) string {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, m := range info.Deps {
@@ -25,7 +25,7 @@ func Module(path string) string {
 	return "unknown"
 }
 
-// processor says for which machines code is good that was compiled on this one.
+// processor describes the machines that can run code compiled on this one.
 func processor() string {
 	return fmt.Sprint(runtime.GOOS, runtime.GOARCH, cpu.X86, cpu.ARM64)
 }
