@@ -337,6 +337,39 @@ func TestExchangeKeepsWhatIsNext(t *testing.T) {
 	})
 }
 
+// TestExchangeReleasesPartner: when a call in an exchange asks the host for something,
+// the host releases the partner, even if the call has sent nothing. Otherwise the
+// partner would wait until the end of the call, which may take long.
+func TestExchangeReleasesPartner(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := parts{"", newInproc, newSlab, new(atomic.Int64)}.start(t, host.Config{Workers: 2})
+		var handled atomic.Int32 // messages that a/two has handled
+		h.deploy("a/two", responder(func([]byte) ([]byte, error) { handled.Add(1); return nil, nil }))
+		askHost, end := make(chan struct{}), make(chan struct{})
+		h.deploy("a/one", behaviour{message: func(g guest.Host, _ string, message []byte) ([]byte, error) {
+			if string(message) == "send" {
+				return nil, g.Send("a/two", nil)
+			}
+			<-askHost
+			g.Now()
+			<-end
+			return nil, nil
+		}})
+		for _, text := range []string{"send", "send", "block"} { // the second message is sent by a credit
+			check(t, h.Send(id("a/one"), []byte(text)))
+			synctest.Wait()
+		}
+		check(t, h.Send(id("a/two"), nil))
+		synctest.Wait()
+		equal(t, "messages handled while a/two is a/one's partner", handled.Load(), 2)
+		close(askHost)
+		synctest.Wait()
+		equal(t, "messages handled after a/one has asked the host", handled.Load(), 3)
+		close(end)
+		h.balance()
+	})
+}
+
 // TestExchangeEndsInTheOthersCall: what the watchdog saw of an exchange that ended in the
 // other one's call is not held against a later call.
 func TestExchangeEndsInTheOthersCall(t *testing.T) {
