@@ -16,7 +16,8 @@ import (
 	"github.com/airhost/airhost/trackers/slab"
 )
 
-// An embedding: a host over the parts of one's choice, one guest, one request.
+// A program chooses a broker, a tracker and an engine, deploys one guest, and sends
+// it a request.
 func Example() {
 	ctx := context.Background()
 	broker, _ := inproc.New(inproc.Config{})
@@ -40,7 +41,7 @@ func Example() {
 	// Output: hello <nil>
 }
 
-// The same parts, wired by fx: the application starts and stops them.
+// fx wires the same parts, and starts and stops them with the application.
 func ExampleModule() {
 	app := fx.New(
 		fx.NopLogger,
