@@ -172,7 +172,8 @@ func TestStopWhileLoaded(t *testing.T) {
 		h.waitFor("the request from Go", func() bool { s := h.Snapshot(); return s.Pending == 4 && s.Requests == 7 })
 		stop := make(chan error)
 		go func() { stop <- h.Stop(within(t)) }()
-		h.waitFor("refusal", func() bool { return errors.Is(h.Send(id("a/idle"), nil), core.ErrUnavailable) })
+		h.waitFor("the stop", func() bool { return errors.Is(h.Send(id("a/nobody"), nil), core.ErrUnavailable) })
+		isError(t, "message to a stopping host", h.Send(id("a/idle"), nil), core.ErrUnavailable)
 		h.waitFor("the end of the drain", func() bool { return strings.Contains(h.log.String(), "drain limit reached") })
 		close(release)
 		if err := receive(t, "its end", waiting); err != nil { // without an error if a/slow handled it before the host claimed a/slow
