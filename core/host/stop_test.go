@@ -286,31 +286,6 @@ func TestStopWithAnEndedContext(t *testing.T) {
 	}
 }
 
-// lateBroker holds the messages to some targets until a test delivers them.
-type lateBroker struct {
-	core.Broker
-	late map[core.ComponentID]bool
-	held []func()
-}
-
-func (b *lateBroker) Route(target core.ComponentID) (core.Receiver, error) {
-	r, err := b.Broker.Route(target)
-	if err == nil && b.late[target] {
-		return lateRoute{b, r}, nil
-	}
-	return r, err
-}
-
-type lateRoute struct {
-	broker *lateBroker
-	to     core.Receiver
-}
-
-func (r lateRoute) Deliver(m *core.Message) error {
-	r.broker.held = append(r.broker.held, func() { _ = r.to.Deliver(m) })
-	return nil
-}
-
 // TestCallbacksAtStop: all requests get their callbacks, even if the broker delivers
 // messages while Stop makes these calls.
 func TestCallbacksAtStop(t *testing.T) {
@@ -340,45 +315,6 @@ func TestCallbacksAtStop(t *testing.T) {
 		equal(t, "outcome", receive(t, "callback", o.got), "unavailable: host stopping")
 	}
 	h.balance()
-}
-
-// trackerHooks is a tracker that calls functions of a test in its methods.
-type trackerHooks struct {
-	core.Tracker
-	register func(id core.RequestID, w core.Waiter)
-	cancel   func()
-	close    func()
-}
-
-func (t *trackerHooks) Register(w core.Waiter, timeout time.Duration) (core.RequestID, error) {
-	id, err := t.Tracker.Register(w, timeout)
-	if err == nil && t.register != nil {
-		t.register(id, w)
-	}
-	return id, err
-}
-
-func (t *trackerHooks) Cancel(id core.RequestID, w core.Waiter) bool {
-	if t.cancel != nil {
-		t.cancel()
-	}
-	return t.Tracker.Cancel(id, w)
-}
-
-func (t *trackerHooks) Close() error {
-	err := t.Tracker.Close()
-	if t.close != nil {
-		t.close()
-	}
-	return err
-}
-
-func (t *trackerHooks) start(test *testing.T, config host.Config) *testHost {
-	test.Helper()
-	tracker, err := newSlab()
-	check(test, err)
-	t.Tracker = tracker
-	return parts{"", newInproc, func() (core.Tracker, error) { return t, nil }, nil}.start(test, config)
 }
 
 // TestSlowRequesterAtStop: a Go program's request ends even if the tracker is closed
