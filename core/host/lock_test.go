@@ -2,11 +2,19 @@
 
 package host
 
-import "testing"
+import (
+	"sync"
+	"testing"
+)
 
 type testLocks struct {
 	host                  mutex[ofHost]
 	component, component2 mutex[ofComponent]
+}
+
+func takeOnce(l sync.Locker) {
+	l.Lock()
+	defer l.Unlock()
 }
 
 // lockOrders take locks, and say whether that panics.
@@ -17,8 +25,7 @@ var lockOrders = map[string]struct {
 	"host, component": {func(l *testLocks) {
 		l.host.Lock()
 		defer l.host.Unlock()
-		l.component.Lock()
-		l.component.Unlock()
+		takeOnce(&l.component)
 	}, false},
 	"component, host": {func(l *testLocks) {
 		l.component.Lock()
@@ -42,18 +49,15 @@ var lockOrders = map[string]struct {
 		l.host.lockPartner()
 	}, true},
 	"component, unlock, host": {func(l *testLocks) {
-		l.component.Lock()
-		l.component.Unlock()
-		l.host.Lock()
-		l.host.Unlock()
+		takeOnce(&l.component)
+		takeOnce(&l.host)
 	}, false},
 	"partner, unlock both, host": {func(l *testLocks) {
 		l.component.Lock()
 		l.component2.lockPartner()
 		l.component.Unlock() // not in reverse order
 		l.component2.Unlock()
-		l.host.Lock()
-		l.host.Unlock()
+		takeOnce(&l.host)
 	}, false},
 	"unlock one of two, host": {func(l *testLocks) {
 		l.component.Lock()
@@ -88,8 +92,7 @@ func TestLockOrderIsOfAGoroutine(t *testing.T) {
 	done := make(chan any)
 	go func() {
 		defer func() { done <- recover() }()
-		host.Lock()
-		host.Unlock()
+		takeOnce(&host)
 	}()
 	if got := <-done; got != nil {
 		t.Errorf("panic: %v", got)
