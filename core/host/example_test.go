@@ -41,7 +41,7 @@ func Example() {
 	// Output: hello <nil>
 }
 
-// fx wires the same parts, and starts and stops them with the application.
+// The same parts, wired by fx: the application starts and stops them.
 func ExampleModule() {
 	app := fx.New(
 		fx.NopLogger,

@@ -16,9 +16,9 @@ import (
 	"github.com/airhost/airhost/guest"
 )
 
-// TestExchangeMakesNoDifference: two components hold a conversation on an engine
-// whose instances exchange messages, and on an engine whose instances do not. The
-// components see the same in both, and the host counts the same.
+// TestExchangeMakesNoDifference: two components hold a conversation on an engine that
+// keeps a ledger, and on one that does not. The components see the same in both, and
+// the host counts the same.
 func TestExchangeMakesNoDifference(t *testing.T) {
 	var exchanged atomic.Int64
 	seeds, most := uint64(60), int64(5000)

@@ -32,8 +32,8 @@ func (b *blocked) deploy(t *testing.T, h *testHost, name string) {
 }
 
 // TestExpiredIsNotHandled: when a request has timed out, or its sender has canceled
-// it or is removed, the target's mailbox drops and counts it. A request whose
-// handler runs by then goes on.
+// it or is removed, the target's mailbox drops and counts it. A request that the
+// target handles by then goes on.
 func TestExpiredIsNotHandled(t *testing.T) {
 	for name, test := range map[string]struct {
 		timeout time.Duration

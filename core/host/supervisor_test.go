@@ -172,7 +172,7 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// TestHeldUpWorker: components whose calls do not return do not block the others.
+// TestHeldUpWorker: calls that do not return do not block other components.
 func TestHeldUpWorker(t *testing.T) {
 	everyPart(t, func(t *testing.T, p parts) {
 		h := p.start(t, host.Config{Workers: 1})
