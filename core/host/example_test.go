@@ -41,7 +41,7 @@ func Example() {
 	// Output: hello <nil>
 }
 
-// The same parts, wired by fx: the application starts and stops them.
+// fx wires the same parts, and starts and stops them with the application.
 func ExampleModule() {
 	app := fx.New(
 		fx.NopLogger,
