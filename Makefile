@@ -9,7 +9,7 @@ PACKAGES = ./...
 .PHONY: help setup build guests run test check race nocgo vet staticcheck format tidy modules rebuild bench reference fuzz soak bombs clean
 
 # Modules of their own, so that users of the library do not inherit what they need.
-MODULES := results/peers examples/redis-broker
+MODULES := internal/bench/peers examples/redis-broker
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,7 +61,7 @@ modules: ## check the modules that are not the library's: peers, examples with s
 
 rebuild: ## build the committed guests anew (clang-19, lld-19, wabt) and compare
 	@AIRHOST_REBUILD=1 $(GO) test -count=1 -run 'Rebuild' ./internal/... ./core/... ./backends/... ./proto/...
-	@cd results/peers && AIRHOST_REBUILD=1 $(GO) test -count=1 -run 'Rebuild' ./...
+	@cd internal/bench/peers && AIRHOST_REBUILD=1 $(GO) test -count=1 -run 'Rebuild' ./...
 
 bench: build ## measure the headline figures (a minute, on a quiet machine)
 	@$(OUT)/benchrunner run

@@ -13,12 +13,12 @@ import (
 	"github.com/airhost/airhost/brokers/channel"
 	"github.com/airhost/airhost/brokers/inproc"
 	"github.com/airhost/airhost/core"
-	"github.com/airhost/airhost/internal/bench"
-	"github.com/airhost/airhost/internal/bench/extensions"
-	"github.com/airhost/airhost/internal/bench/floor"
-	"github.com/airhost/airhost/internal/bench/guests"
-	"github.com/airhost/airhost/internal/bench/remote"
-	"github.com/airhost/airhost/internal/bench/result"
+	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/measure"
+	"github.com/airhost/airhost/internal/bench/measure/extensions"
+	"github.com/airhost/airhost/internal/bench/measure/floor"
+	"github.com/airhost/airhost/internal/bench/measure/guests"
+	"github.com/airhost/airhost/internal/bench/measure/remote"
 	"github.com/airhost/airhost/trackers/slab"
 	"github.com/airhost/airhost/trackers/timermap"
 )
@@ -32,7 +32,7 @@ var (
 
 // engines are those of this build. A new one is one entry here. Of wasmtime a
 // build may have none: then [wasmtimeLeftOut] says why.
-var engines = map[string]bench.Engine{
+var engines = map[string]measure.Engine{
 	"wazero":             wazeroEngine("wazero", false, wazerolib.NewRuntimeConfig()),
 	"wazero-interpreter": wazeroEngine("wazero-interpreter", true, wazerolib.NewRuntimeConfigInterpreter()),
 	"wasmtime":           wasmtimeEngine,
@@ -48,14 +48,14 @@ var engines = map[string]bench.Engine{
 
 // catalog is what this build can measure. logger takes the log of the cells'
 // hosts.
-func catalog(logger *slog.Logger) bench.Catalog {
-	c := bench.Catalog{
+func catalog(logger *slog.Logger) measure.Catalog {
+	c := measure.Catalog{
 		Engines: engines,
-		Brokers: map[string]bench.Part{
+		Brokers: map[string]measure.Part{
 			"inproc": {Module: inproc.Module}, "channel": {Module: channel.Module},
 			"plugin": {Module: extensions.Broker(logger), Elsewhere: true},
 		},
-		Trackers: map[string]bench.Part{
+		Trackers: map[string]measure.Part{
 			"slab": {Module: slab.Module}, "timermap": {Module: timermap.Module},
 			"plugin": {Module: extensions.Tracker(logger), Elsewhere: true},
 		},
@@ -72,9 +72,9 @@ func catalog(logger *slog.Logger) bench.Catalog {
 }
 
 // wazeroEngine is wazero in one of its two ways, with the floor of the same way.
-func wazeroEngine(name string, interpreter bool, floorConfig wazerolib.RuntimeConfig) bench.Engine {
+func wazeroEngine(name string, interpreter bool, floorConfig wazerolib.RuntimeConfig) measure.Engine {
 	module := func(config wazero.Config) fx.Option { return fx.Options(fx.Supply(config), wazero.Module) }
-	engine := bench.Engine{
+	engine := measure.Engine{
 		Module: module(wazero.Config{Interpreter: interpreter}),
 		Deploy: wazero.Name,
 		Guest:  wasmGuest,

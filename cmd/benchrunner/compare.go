@@ -9,9 +9,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/airhost/airhost/internal/bench/compare"
-	"github.com/airhost/airhost/internal/bench/result"
-	"github.com/airhost/airhost/internal/bench/sampling"
+	"github.com/airhost/airhost/internal/bench/data/compare"
+	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/measure/sampling"
 )
 
 // compareFlags are what `compare` was told.

@@ -11,8 +11,8 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"github.com/airhost/airhost/internal/bench/compare"
-	"github.com/airhost/airhost/internal/bench/result"
+	"github.com/airhost/airhost/internal/bench/data/compare"
+	"github.com/airhost/airhost/internal/bench/data/result"
 )
 
 // otherBuild is a benchrunner that serves any cell without measuring it: an

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/airhost/airhost/internal/bench/sampling"
+	"github.com/airhost/airhost/internal/bench/measure/sampling"
 )
 
 // effortFlags say how many samples are taken, and how large they are.

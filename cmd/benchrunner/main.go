@@ -17,8 +17,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/airhost/airhost/internal/bench/extensions"
-	"github.com/airhost/airhost/internal/bench/guests"
+	"github.com/airhost/airhost/internal/bench/measure/extensions"
+	"github.com/airhost/airhost/internal/bench/measure/guests"
 )
 
 // Exit codes.

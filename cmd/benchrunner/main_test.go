@@ -13,9 +13,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/airhost/airhost/internal/bench/floor"
-	"github.com/airhost/airhost/internal/bench/remote"
-	"github.com/airhost/airhost/internal/bench/result"
+	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/measure/floor"
+	"github.com/airhost/airhost/internal/bench/measure/remote"
 )
 
 func TestMain(m *testing.M) {

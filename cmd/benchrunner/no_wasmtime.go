@@ -4,10 +4,10 @@ package main
 
 import (
 	"github.com/airhost/airhost/backends/wasmtime"
-	"github.com/airhost/airhost/internal/bench"
+	"github.com/airhost/airhost/internal/bench/measure"
 )
 
 var wasmtimeLeftOut = wasmtime.ErrLeftOut.Error()
 
 // wasmtimeEngine is left out.
-var wasmtimeEngine bench.Engine
+var wasmtimeEngine measure.Engine

@@ -14,10 +14,10 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/airhost/airhost/internal/bench"
-	"github.com/airhost/airhost/internal/bench/machine"
-	"github.com/airhost/airhost/internal/bench/output"
-	"github.com/airhost/airhost/internal/bench/result"
+	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/measure"
+	"github.com/airhost/airhost/internal/bench/measure/machine"
+	"github.com/airhost/airhost/internal/bench/show/output"
 )
 
 // runFlags are what `run` was told.
@@ -133,7 +133,7 @@ func (f *runFlags) run(command *cobra.Command) error {
 	}
 	live := output.NewLive(stderr, isTerminal(stderr))
 	file := &result.File{Schema: result.Schema, Environment: f.environment(command.Flags())}
-	all, profile, err := f.measure(command.Context(), bench.Spec{
+	all, profile, err := f.measure(command.Context(), measure.Spec{
 		Sides: sides, Sampling: f.effort.sampling, Size: f.effort.size,
 		Root: os.DirFS("/"), Progress: live.Show,
 	})
@@ -191,21 +191,21 @@ func (f *runFlags) inputs() []string {
 }
 
 // sides says where the cells come from. The caller calls end after the run.
-func (f *runFlags) sides(ctx context.Context, stderr io.Writer, keys []result.Key, sets []beside) (sides []bench.Side, end func() error, err error) {
+func (f *runFlags) sides(ctx context.Context, stderr io.Writer, keys []result.Key, sets []beside) (sides []measure.Side, end func() error, err error) {
 	logger := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	own := bench.Side{Source: catalog(logger), Keys: keys}
+	own := measure.Side{Source: catalog(logger), Keys: keys}
 	if f.isolate {
 		command, err := serveCommand(stderr)
 		if err != nil {
 			return nil, nil, &failure{err}
 		}
-		own.Source = bench.Isolated{Source: own.Source, Command: command}
+		own.Source = measure.Isolated{Source: own.Source, Command: command}
 	}
 	if len(sets) == 0 {
-		return []bench.Side{own}, func() error { return nil }, nil
+		return []measure.Side{own}, func() error { return nil }, nil
 	}
 	others, end, err := f.openPeers(ctx, stderr, sets)
-	return []bench.Side{own, others}, end, err
+	return []measure.Side{own, others}, end, err
 }
 
 // outcome is nil for a run that got to its end and measured something.
@@ -253,7 +253,7 @@ func flagText(flag *pflag.Flag) string {
 }
 
 // measure measures, and returns the profile of it that was asked for.
-func (f *runFlags) measure(ctx context.Context, spec bench.Spec) (all [][]result.Cell, profile *bytes.Buffer, err error) {
+func (f *runFlags) measure(ctx context.Context, spec measure.Spec) (all [][]result.Cell, profile *bytes.Buffer, err error) {
 	profile = new(bytes.Buffer)
 	if f.cpuprofile != "" {
 		if err := pprof.StartCPUProfile(profile); err != nil {
@@ -261,7 +261,7 @@ func (f *runFlags) measure(ctx context.Context, spec bench.Spec) (all [][]result
 		}
 		defer pprof.StopCPUProfile()
 	}
-	all, err = bench.Run(ctx, spec)
+	all, err = measure.Run(ctx, spec)
 	return all, profile, err
 }
 

@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/airhost/airhost/internal/bench/cells"
-	"github.com/airhost/airhost/internal/bench/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
+	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/config"
 )
 

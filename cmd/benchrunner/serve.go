@@ -9,9 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/airhost/airhost/internal/bench/cells"
-	"github.com/airhost/airhost/internal/bench/remote"
-	"github.com/airhost/airhost/internal/bench/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
+	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/measure/remote"
 )
 
 // serveName is the command by which this program measures cells for another

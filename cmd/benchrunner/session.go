@@ -17,12 +17,12 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/airhost/airhost/internal/bench"
-	"github.com/airhost/airhost/internal/bench/compare"
-	"github.com/airhost/airhost/internal/bench/machine"
-	"github.com/airhost/airhost/internal/bench/output"
-	"github.com/airhost/airhost/internal/bench/remote"
-	"github.com/airhost/airhost/internal/bench/result"
+	"github.com/airhost/airhost/internal/bench/data/compare"
+	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/measure"
+	"github.com/airhost/airhost/internal/bench/measure/machine"
+	"github.com/airhost/airhost/internal/bench/measure/remote"
+	"github.com/airhost/airhost/internal/bench/show/output"
 )
 
 // base is what this program is compared with.
@@ -111,7 +111,7 @@ func (s *sessionFlags) measure(command *cobra.Command, outputs *outputs, base *b
 		Base:  compare.Build{Name: base.name, Command: base.command(stderr)},
 		Head:  compare.Build{Name: "this program", Command: serve},
 		Cells: catalog(slog.New(slog.DiscardHandler)), Keys: keys,
-		Spec: bench.Spec{Sampling: s.sampling, Size: s.size, Root: os.DirFS("/"), Progress: live.Show},
+		Spec: measure.Spec{Sampling: s.sampling, Size: s.size, Root: os.DirFS("/"), Progress: live.Show},
 	}
 	files[0].Cells, files[1].Cells, err = session.Run(command.Context())
 	live.Clear()

@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/airhost/airhost/internal/bench/result"
-	"github.com/airhost/airhost/internal/bench/suite"
+	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/suite"
 )
 
 // defaultSuites is the file of suites where none is named.

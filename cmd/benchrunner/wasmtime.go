@@ -8,16 +8,16 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/airhost/airhost/backends/wasmtime"
-	"github.com/airhost/airhost/internal/bench"
-	"github.com/airhost/airhost/internal/bench/floor"
-	"github.com/airhost/airhost/internal/bench/guests"
-	"github.com/airhost/airhost/internal/bench/remote"
-	"github.com/airhost/airhost/internal/bench/result"
+	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/measure"
+	"github.com/airhost/airhost/internal/bench/measure/floor"
+	"github.com/airhost/airhost/internal/bench/measure/guests"
+	"github.com/airhost/airhost/internal/bench/measure/remote"
 )
 
 const wasmtimeLeftOut = ""
 
-var wasmtimeEngine = bench.Engine{
+var wasmtimeEngine = measure.Engine{
 	Module: wasmtimeModule(wasmtime.Config{}),
 	Deploy: wasmtime.Name,
 	Guest:  wasmGuest,

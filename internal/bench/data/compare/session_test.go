@@ -1,0 +1,194 @@
+package compare_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"go.uber.org/goleak"
+
+	"github.com/airhost/airhost/internal/bench/data/cells"
+	"github.com/airhost/airhost/internal/bench/data/compare"
+	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/measure"
+	"github.com/airhost/airhost/internal/bench/measure/remote"
+	"github.com/airhost/airhost/internal/bench/measure/sampling"
+)
+
+// The test binary is the builds, too: serve says how many nanoseconds an
+// operation of it takes, or "old" for one that serves nothing, and starts names a
+// file that each process adds a line to.
+const serve, starts = "AIRHOST_TEST_SERVE", "AIRHOST_TEST_STARTS"
+
+func TestMain(m *testing.M) {
+	switch level := os.Getenv(serve); level {
+	case "":
+		goleak.VerifyTestMain(m)
+	case "old":
+		fmt.Println("Error: unknown command")
+		os.Exit(2)
+	default:
+		if err := serveBuild(level); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+}
+
+func serveBuild(level string) error {
+	log, err := os.OpenFile(os.Getenv(starts), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(log, level)
+	if err := errors.Join(err, log.Close()); err != nil {
+		return err
+	}
+	ns, err := strconv.Atoi(level)
+	if err != nil {
+		return err
+	}
+	return remote.Server{Open: func(_ context.Context, key result.Key, floor bool) (remote.Subject, error) {
+		simple := simulated{time.Duration(ns), key.String()}
+		if floor {
+			simple.each = 10
+		}
+		switch {
+		case key.Part == cells.Memory:
+			return heavy{simple}, nil
+		case key.Mode == result.Load:
+			return tail{simple}, nil
+		}
+		return simple, nil
+	}}.Main(context.Background())
+}
+
+// simulated takes each operation's time without passing it.
+type simulated struct {
+	each time.Duration
+	name string
+}
+
+func (s simulated) Name() string { return s.name }
+func (s simulated) Run(_ context.Context, n int) (time.Duration, error) {
+	return time.Duration(n) * s.each, nil
+}
+func (s simulated) Verify(context.Context, int) error { return nil }
+func (s simulated) Close() error                      { return nil }
+
+type heavy struct{ simulated }
+
+func (h heavy) Value() float64 { return 1000 * float64(h.each) }
+
+type tail struct{ simulated }
+
+func (t tail) Tails() sampling.Tails {
+	latency := hdrhistogram.New(1, 1_000_000, 3)
+	if err := latency.RecordValue(int64(t.each)); err != nil {
+		panic(err)
+	}
+	return sampling.Tails{Latency: latency, PerSecond: 1000}
+}
+
+// all is what can be measured: everything.
+type all struct{ measure.Source }
+
+func (all) Reason(result.Key) string          { return "" }
+func (all) Elsewhere(result.Key) bool         { return false }
+func (all) Target(result.Key) (float64, bool) { return 0, false }
+
+// twoBuilds is a session of two builds whose operations take so long, and the
+// file that counts their starts.
+func twoBuilds(t *testing.T, base, head string, keys ...result.Key) (s compare.Session, counted string) {
+	t.Helper()
+	counted = filepath.Join(t.TempDir(), "starts")
+	if err := os.WriteFile(counted, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	command := func(level string) func() *exec.Cmd {
+		return func() *exec.Cmd {
+			command := exec.Command(os.Args[0])
+			// Under the race detector each process would sleep for a second at its end.
+			command.Env = append(os.Environ(), serve+"="+level, starts+"="+counted, "GORACE=atexit_sleep_ms=0")
+			return command
+		}
+	}
+	return compare.Session{
+		Base: compare.Build{Name: "base", Command: command(base)}, Head: compare.Build{Name: "head", Command: command(head)},
+		Cells: all{}, Keys: keys,
+		Spec: measure.Spec{
+			Sampling: sampling.Options{Samples: 2*compare.Starts - 1, Seed: 1},
+			Size:     sampling.Size{Ops: 10}, Root: os.DirFS(t.TempDir()),
+		},
+	}, counted
+}
+
+func TestSession(t *testing.T) {
+	memory := key(result.Call)
+	memory.Mode, memory.Part = result.Cold, cells.Memory
+	load := key(result.Call)
+	load.Mode, load.LoadPercent = result.Load, 50
+	s, counted := twoBuilds(t, "100", "110", key(result.Call), memory, load)
+	base, head, err := s.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.ReadFile(counted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for level, cells := range map[string][]result.Cell{"100": base, "110": head} {
+		if n := strings.Count(string(log), level+"\n"); n != compare.Starts {
+			t.Errorf("the build of %s ns was started %d times, want %d", level, n, compare.Starts)
+		}
+		for i, unit := range []string{result.UnitNanoseconds, result.UnitBytes, result.UnitNanoseconds} {
+			// Rounded up to a multiple of the starts.
+			if len(cells[i].Samples) != 2*compare.Starts || cells[i].Unit != unit {
+				t.Errorf("%s: %d samples in %s, want %d in %s", cells[i].Key, len(cells[i].Samples), cells[i].Unit, 2*compare.Starts, unit)
+			}
+		}
+	}
+	baseFile, headFile := file(base...), file(head...)
+	session(baseFile, headFile)
+	c, err := compare.Files(baseFile, headFile, 0.05)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cell := range c.Cells {
+		if cell.Verdict != compare.Worse || cell.Change < 0.09 || cell.Change > 0.11 {
+			t.Errorf("%s is %s by %v, want worse by a tenth", cell.Key, cell.Verdict, cell.Change)
+		}
+	}
+}
+
+func TestSessionWithOldBuild(t *testing.T) {
+	s, _ := twoBuilds(t, "old", "110", key(result.Call))
+	if _, _, err := s.Run(t.Context()); !errors.Is(err, remote.ErrProtocol) || !strings.Contains(err.Error(), "base") {
+		t.Errorf("got %v, want ErrProtocol that names base", err)
+	}
+}
+
+func TestSessionThatIsCut(t *testing.T) {
+	s, _ := twoBuilds(t, "100", "110", key(result.Call))
+	ctx, cancel := context.WithCancel(t.Context())
+	s.Spec.Progress = func(p measure.Progress) {
+		if p.Round == compare.Starts+1 {
+			cancel()
+		}
+	}
+	base, _, err := s.Run(ctx)
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want Canceled", err)
+	}
+	if len(base) != 1 || len(base[0].Samples) != compare.Starts {
+		t.Errorf("got %+v, want the samples of %d rounds", base, compare.Starts)
+	}
+}

@@ -1,0 +1,152 @@
+package measure
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+
+	"github.com/airhost/airhost/internal/bench/data/cells"
+	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/measure/sampling"
+)
+
+// bench is a run that is set up: what is sampled, and which cell it belongs to.
+type bench struct {
+	spec     Spec
+	subjects []sampling.Sized
+	units    []string // of each subject's samples
+	closers  []io.Closer
+	places   [][]place // of each side, one for each of its keys
+	opened   map[opening]int
+}
+
+// place is where a cell's series are, as indices of subjects.
+type place struct {
+	terms  []term
+	floor  int
+	reason string // why there are none, or ""
+}
+
+// term is a share of a cell's samples.
+type term struct {
+	subject int
+	factor  float64
+}
+
+// noFloor is the floor of cells that have none.
+const noFloor = -1
+
+// opening is what has been opened; cells share it.
+type opening struct {
+	side  int
+	key   result.Key
+	floor bool
+}
+
+// assemble sets up all cells of spec that can be measured, and their floors.
+func assemble(ctx context.Context, spec Spec) (*bench, error) {
+	b := &bench{spec: spec, opened: make(map[opening]int)}
+	for side, s := range spec.Sides {
+		places := make([]place, len(s.Keys))
+		for i, key := range s.Keys {
+			var err error
+			if places[i], err = b.add(ctx, side, key); err != nil {
+				return nil, errors.Join(err, b.close())
+			}
+		}
+		b.places = append(b.places, places)
+	}
+	return b, nil
+}
+
+func (b *bench) add(ctx context.Context, side int, key result.Key) (place, error) {
+	if reason := b.spec.Sides[side].Source.Reason(key); reason != "" {
+		return place{reason: reason}, nil
+	}
+	p, err := b.openAll(ctx, side, key)
+	var leftOut *cells.LeftOutError
+	if errors.As(err, &leftOut) {
+		return place{reason: leftOut.Reason}, nil
+	}
+	return p, err
+}
+
+func (b *bench) openAll(ctx context.Context, side int, key result.Key) (place, error) {
+	p := place{floor: noFloor}
+	for _, t := range cells.Terms(key) {
+		i, err := b.open(ctx, opening{side, t.Key, false})
+		if err != nil {
+			return place{}, err
+		}
+		p.terms = append(p.terms, term{i, t.Factor})
+	}
+	if !cells.HasFloor(key) {
+		return p, nil
+	}
+	// What floors differ by.
+	of := result.Key{Engine: key.Engine, Pattern: key.Pattern, PayloadBytes: key.PayloadBytes, Mode: key.Mode}
+	floor, err := b.open(ctx, opening{side, of, true})
+	if errors.As(err, new(*cells.LeftOutError)) {
+		return p, nil
+	}
+	p.floor = floor
+	return p, err
+}
+
+// open returns the index of a subject, which cells may share.
+func (b *bench) open(ctx context.Context, o opening) (int, error) {
+	if i, ok := b.opened[o]; ok {
+		return i, nil
+	}
+	subject, err := b.spec.Sides[o.side].Source.Open(ctx, o.key, o.floor)
+	if err != nil {
+		return 0, err
+	}
+	i := len(b.subjects)
+	b.opened[o] = i
+	b.subjects = append(b.subjects, sampling.Sized{Subject: subject, Size: b.size(o)})
+	b.units = append(b.units, cells.Unit(o.key))
+	b.closers = append(b.closers, subject)
+	return i, nil
+}
+
+const (
+	// throughputTimes is how much longer than latency's a throughput sample is,
+	// so that its beginning and end, with less in flight, do not count.
+	throughputTimes = 5
+	// loadTimes is how much longer a sample of load is, so that there is
+	// something beyond its 99.9th percentile.
+	loadTimes = 20
+	// crowdOps is how many guests are made at least to see how much memory each
+	// takes up.
+	crowdOps = 100
+)
+
+// size is how large a subject's samples are.
+func (b *bench) size(o opening) sampling.Size {
+	base, key := b.spec.Size, o.key
+	if !o.floor && b.spec.Sides[o.side].Source.Elsewhere(key) {
+		base.TotalOps = 0
+	}
+	switch {
+	case key.Mode == result.Throughput:
+		base.Time *= throughputTimes
+	case key.Mode == result.Load:
+		base.Time, base.TotalOps = base.Time*loadTimes, 0
+	case key.Mode == result.Cold && key.Part == cells.Memory:
+		return sampling.Size{Time: base.Time, Ops: min(crowdOps, base.Ops)}
+	case key.Mode == result.Cold:
+		return sampling.Size{Time: base.Time, Ops: 1}
+	}
+	return base
+}
+
+func (b *bench) close() error {
+	var errs []error
+	for _, closer := range slices.Backward(b.closers) {
+		errs = append(errs, closer.Close())
+	}
+	b.closers = nil
+	return errors.Join(errs...)
+}

@@ -1,0 +1,65 @@
+package measure_test
+
+import (
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"go.uber.org/fx"
+
+	"github.com/airhost/airhost/backends/native"
+	"github.com/airhost/airhost/backends/wazero"
+	"github.com/airhost/airhost/brokers/inproc"
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/stat"
+	"github.com/airhost/airhost/internal/bench/measure/guests"
+	"github.com/airhost/airhost/internal/bench/measure/harness"
+	"github.com/airhost/airhost/internal/bench/measure/sampling"
+	"github.com/airhost/airhost/trackers/slab"
+)
+
+// BenchmarkRunnerCost is what the runner itself adds to an operation: the start
+// and the end of a sample. It halves the sample, in the same rounds, so that each
+// operation carries twice as much of it; by how much the halved sample is slower
+// is what one of full size has too. It is shown as cost-%, of the smallest
+// sample that there is without --sample-ops, 1,000 operations, and of a usual one.
+func BenchmarkRunnerCost(b *testing.B) {
+	for _, pattern := range result.Patterns() {
+		for _, ops := range []int{1000, 20_000} {
+			b.Run(fmt.Sprintf("pattern=%s/ops=%d", pattern, ops), func(b *testing.B) {
+				code := guests.PingPong
+				if pattern == result.RequestResponse {
+					code = guests.RoundTrip
+				}
+				key := result.Key{Engine: "wazero", Broker: "inproc", Tracker: "slab", Pattern: pattern, PayloadBytes: 64, Mode: result.Latency}
+				r, err := harness.New(b.Context(), key, harness.Parts{
+					Modules:    fx.Options(wazero.Module, native.Module, inproc.Module, slab.Module),
+					EngineName: wazero.Name, Guest: core.Source{Code: code}, Logger: slog.New(slog.DiscardHandler),
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer r.Close()
+				full, half := sampling.Sized{Subject: r, Size: sampling.Size{Ops: ops}}, sampling.Sized{Subject: r, Size: sampling.Size{Ops: ops / 2}}
+				for b.Loop() {
+					series, err := sampling.Run(b.Context(), []sampling.Sized{full, half}, sampling.Options{Samples: 300, Warmup: 200 * time.Millisecond})
+					if err != nil {
+						b.Fatal(err)
+					}
+					b.ReportMetric(100*(median(b, series[1])/median(b, series[0])-1), "cost-%")
+				}
+			})
+		}
+	}
+}
+
+func median(b *testing.B, s sampling.Series) float64 {
+	b.Helper()
+	summary, err := stat.Summarize(s.Samples, 1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return summary.Median
+}

@@ -1,0 +1,170 @@
+package harness
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/measure/guests"
+	"github.com/airhost/airhost/internal/bench/measure/openloop"
+	"github.com/airhost/airhost/internal/bench/measure/sampling"
+)
+
+// Load is a cell of mode load that is ready to be measured: a Go program sends
+// messages at a fixed rate, from one goroutine, and each is timed from when it
+// should have been sent to the end of
+//
+//   - fire-and-forget: the program's message to the first component, which sends
+//     it on from one to the next; the last one's report, which a component
+//     written in Go has got;
+//   - request-response: the program's message to the first component, which makes
+//     it a request to the second; its response, which the first one has checked
+//     in its callback; and its report of that, which a component written in Go
+//     has got;
+//   - call: the program's request, whose response it has got.
+//
+// At most [InFlight] of them are under way. It is used by one goroutine at a
+// time.
+type Load struct {
+	rig       *Rig
+	generator *openloop.Generator
+	message   []byte
+	hops      uint64 // operations of the pattern that each message is
+	perSecond float64
+	window    openloop.Window
+	claimed   int    // messages in the run under way
+	seen      uint64 // what had moved when it was looked into before
+}
+
+var _ sampling.Paced = (*Load)(nil)
+
+// NewLoad starts the cell's host and deploys its guests. The caller closes the
+// load. The key says which share of the highest rate is sent, which must be more
+// than nothing.
+func NewLoad(ctx context.Context, key result.Key, parts Parts) (*Load, error) {
+	if key.LoadPercent < 1 {
+		return nil, fmt.Errorf("setting up %s: a load of %d %%, want at least 1", key, key.LoadPercent)
+	}
+	r := newRig(key, parts)
+	l := &Load{rig: r, hops: 1}
+	op := opening(key.Pattern)
+	send := l.send
+	switch key.Pattern {
+	case result.FireAndForget:
+		l.hops = uint64(len(r.rings[0]) - 1)
+	case result.Call:
+		op, send = guests.OpEcho, l.call
+	}
+	l.message = guests.NewMessage(op, l.hops, key.PayloadBytes)
+	l.generator = openloop.New(openloop.Config{
+		Send: send, InFlight: InFlight, Patience: r.patience, Stuck: l.stuck, Clock: parts.Clock,
+	})
+	if err := r.start(ctx, parts, l.report); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// send begins an operation by a message to the first component.
+func (l *Load) send(sequence uint64) error {
+	guests.SetSequence(l.message, sequence)
+	return l.rig.host.Send(l.rig.starts[0], l.message)
+}
+
+// call begins and ends an operation: the response is there when Request returns.
+func (l *Load) call(sequence uint64) error {
+	guests.SetSequence(l.message, sequence)
+	response, err := l.rig.host.Request(context.Background(), l.rig.starts[0], l.message)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(response, l.message) {
+		return ErrResponse
+	}
+	l.generator.Complete(sequence)
+	return nil
+}
+
+// report takes a guest's report: each hop has added one to the sequence.
+func (l *Load) report(done guests.Done) {
+	if done.Status != guests.Finished {
+		l.generator.Fail(&UnfinishedError{done})
+		return
+	}
+	l.generator.Complete(done.Sequence - l.hops)
+}
+
+// stuck returns an error if what is under way cannot end any more.
+func (l *Load) stuck(ctx context.Context) error {
+	return l.rig.lookInto(ctx, l.claimed, &l.seen)
+}
+
+// Name implements [sampling.Subject].
+func (l *Load) Name() string { return l.rig.Name() }
+
+// Run sends n messages at the cell's rate, and returns how long it took to the
+// end of the last. The first Run finds out before what the highest rate is, and
+// so what the cell's share of it is, which holds for all runs. Errors are those
+// of [Rig.Run], and of [openloop.Generator].
+func (l *Load) Run(ctx context.Context, n int) (time.Duration, error) {
+	defer l.rig.confine()()
+	if l.perSecond == 0 {
+		highest, err := l.highestRate(ctx)
+		if err != nil {
+			return 0, fmt.Errorf("finding out the highest rate: %w", err)
+		}
+		l.perSecond = highest * float64(l.rig.key.LoadPercent) / 100
+	}
+	l.claimed = n
+	window, err := l.generator.Run(ctx, n, l.perSecond)
+	l.window = window
+	return window.Elapsed, err
+}
+
+const (
+	// spells is how often the highest rate is looked for.
+	spells = 5
+	// spellTime is how long one of them takes at least.
+	spellTime = 50 * time.Millisecond
+)
+
+// highestRate is the most messages a second that were seen in several short
+// spells, with as many messages under way as there may be.
+func (l *Load) highestRate(ctx context.Context) (perSecond float64, err error) {
+	n := InFlight
+	for spell := 0; spell < spells; {
+		l.claimed = n
+		elapsed, err := l.generator.Saturate(ctx, n)
+		if err == nil {
+			err = l.Verify(ctx, n)
+		}
+		if err != nil {
+			return 0, err
+		}
+		if elapsed < spellTime {
+			n *= 2
+			continue
+		}
+		perSecond = max(perSecond, float64(n)/elapsed.Seconds())
+		spell++
+	}
+	return perSecond, nil
+}
+
+// Verify implements [sampling.Subject]: it compares the guests' counters with
+// what n messages must have added to them. A difference is a [CountError].
+func (l *Load) Verify(ctx context.Context, n int) error {
+	messages := uint64(n)
+	return l.rig.verify(ctx, expected(l.rig.key.Pattern, messages*l.hops, messages))
+}
+
+// Tails implements [sampling.Paced]. There is something to return once there was
+// a Run.
+func (l *Load) Tails() sampling.Tails {
+	return sampling.Tails{Latency: l.window.Latencies.Clone(), PerSecond: l.perSecond, Late: l.window.Late}
+}
+
+// Close stops the host.
+func (l *Load) Close() error { return l.rig.Close() }

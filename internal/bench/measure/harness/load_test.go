@@ -1,0 +1,211 @@
+package harness_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/guest"
+	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/measure/guests"
+	"github.com/airhost/airhost/internal/bench/measure/harness"
+	"github.com/airhost/airhost/internal/bench/measure/openloop"
+)
+
+func load(pattern result.Pattern) result.Key {
+	k := key(pattern)
+	k.Mode, k.Cores, k.LoadPercent = result.Load, 1, 50
+	return k
+}
+
+// openLoad opens a load at 100,000 messages a second.
+func openLoad(t *testing.T, key result.Key, parts harness.Parts) *harness.Load {
+	t.Helper()
+	l, err := harness.NewLoad(t.Context(), key, parts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeAfter(t, l)
+	l.SetRate(100_000)
+	return l
+}
+
+func TestLoad(t *testing.T) {
+	for _, pattern := range result.Patterns() {
+		ring := load(pattern)
+		if pattern == result.FireAndForget {
+			ring.Components = 5
+		}
+		wasm := load(pattern)
+		wasm.Engine, wasm.PayloadBytes = "wazero", 1024
+		for k, p := range map[result.Key]harness.Parts{
+			load(pattern): parts(source(pattern)), ring: parts(source(pattern)), wasm: wasmParts(pattern),
+		} {
+			t.Run(k.String(), func(t *testing.T) {
+				l := openLoad(t, k, p)
+				runs(t, l)
+				tails := l.Tails()
+				if tails.Latency.TotalCount() != 1000 || tails.Latency.Min() <= 0 || tails.PerSecond != 100_000 {
+					t.Errorf("got %d latencies from %d ns, at %v a second; want those of the last 1000, at 100000",
+						tails.Latency.TotalCount(), tails.Latency.Min(), tails.PerSecond)
+				}
+			})
+		}
+	}
+}
+
+// The rate is a share of the highest one, which is looked for once.
+func TestLoadFindsItsRate(t *testing.T) {
+	k := load(result.FireAndForget)
+	k.LoadPercent = 1
+	l := openLoad(t, k, parts(source(k.Pattern)))
+	l.SetRate(0)
+	runs(t, l)
+	first := l.Tails().PerSecond
+	runs(t, l)
+	if again := l.Tails().PerSecond; first <= 0 || again != first {
+		t.Errorf("the rate is %v a second, then %v; want one that stays", first, again)
+	}
+}
+
+func TestLoadFindsWhatIsWrong(t *testing.T) {
+	run := func(pattern result.Pattern, source core.Source) error {
+		_, err := openLoad(t, load(pattern), parts(source)).Run(t.Context(), 5000)
+		return err
+	}
+	var lost *harness.LostError
+	if err := run(result.FireAndForget, tampered(result.FireAndForget, dropping)); !errors.As(err, &lost) || lost.Claimed != 5000 {
+		t.Errorf("one ball in a thousand is dropped: got %v, want a LostError", err)
+	}
+	var unfinished *harness.UnfinishedError
+	if err := run(result.RequestResponse, tampered(result.RequestResponse, dropping)); !errors.As(err, &unfinished) {
+		t.Errorf("one request in a thousand is dropped: got %v, want an UnfinishedError", err)
+	}
+	if err := run(result.Call, tampered(result.Call, dropping)); !errors.Is(err, harness.ErrResponse) {
+		t.Errorf("one call in a thousand is dropped: got %v, want ErrResponse", err)
+	}
+	forging := func(own guest.Component, host guest.Host, message []byte) ([]byte, error) {
+		if err := host.Send("bench/done", report(1<<40)); err != nil {
+			t.Error(err)
+		}
+		return own.HandleMessage(host, "", message)
+	}
+	if err := run(result.FireAndForget, tampered(result.FireAndForget, forging)); !errors.Is(err, openloop.ErrUnexpected) {
+		t.Errorf("one report in a thousand is made up: got %v, want ErrUnexpected", err)
+	}
+}
+
+func TestLoadOfNoRate(t *testing.T) {
+	if _, err := harness.NewLoad(t.Context(), key(result.Call), parts(source(result.Call))); err == nil {
+		t.Error("a load of 0 %: got no error")
+	}
+}
+
+func TestLoadStallFails(t *testing.T) {
+	release := make(chan struct{})
+	blocking := func(guest.Component, guest.Host, []byte) ([]byte, error) {
+		<-release
+		return nil, nil
+	}
+	p := parts(tampered(result.FireAndForget, blocking))
+	p.Patience = 20 * time.Millisecond
+	l := openLoad(t, load(result.FireAndForget), p)
+	t.Cleanup(func() { close(release) }) // before the load is closed
+	_, err := l.Run(t.Context(), 5000)
+	var stalled *harness.StalledError
+	if !errors.As(err, &stalled) {
+		t.Errorf("a guest blocks its host: got %v, want a StalledError", err)
+	}
+}
+
+func TestLoadOfNothingFails(t *testing.T) {
+	err := runAndVerify(t, openLoad(t, load(result.FireAndForget), parts(idle())), 1000)
+	var count *harness.CountError
+	if !errors.As(err, &count) || count.Got != (guests.Counters{}) {
+		t.Errorf("a guest that does nothing: got %v, want a CountError with no counts", err)
+	}
+}
+
+func TestInterruptEndsLoad(t *testing.T) {
+	l := openLoad(t, load(result.Call), parts(source(result.Call)))
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := l.Run(ctx, 1<<30); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want the context's error", err)
+	}
+}
+
+// bubble is the time of a synctest bubble, where nothing takes any time but
+// sleeping.
+type bubble struct{ start time.Time }
+
+func (b bubble) Now() time.Duration { return time.Since(b.start) }
+func (bubble) Pause()               { time.Sleep(100 * time.Microsecond) }
+
+// A guest that stalls for 50 ms on one of 2,000 messages, one of which is sent
+// each millisecond, keeps 50 of them waiting, which p99.9 must show. Sent one
+// after the other, only one of them is slow.
+func TestStallShowsInLoadOnly(t *testing.T) {
+	stalling := func(own guest.Component, host guest.Host, message []byte) ([]byte, error) {
+		time.Sleep(50 * time.Millisecond)
+		return own.HandleMessage(host, "", message)
+	}
+	for _, pattern := range result.Patterns() {
+		stalled := func() harness.Parts {
+			p := parts(tamperedEvery(1500, pattern, stalling))
+			p.Patience, p.Clock = time.Second, bubble{time.Now()}
+			if pattern == result.FireAndForget {
+				p.Guest = tamperedEvery(3000, pattern, stalling) // both guests handle each ball
+			}
+			return p
+		}
+		t.Run(string(pattern), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				open := inOpenLoop(t, load(pattern), stalled())
+				closed := inClosedLoop(t, key(pattern), stalled())
+				if open < 45*time.Millisecond || closed > 5*time.Millisecond {
+					t.Errorf("p99.9 is %v in an open loop and %v in a closed one, want nearly 50ms, and nothing", open, closed)
+				}
+			})
+		})
+	}
+}
+
+func inOpenLoop(t *testing.T, key result.Key, parts harness.Parts) time.Duration {
+	t.Helper()
+	l, err := harness.NewLoad(t.Context(), key, parts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	l.SetRate(1000)
+	if err := runAndVerify(t, l, 2000); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(l.Tails().Latency.ValueAtPercentile(99.9))
+}
+
+func inClosedLoop(t *testing.T, key result.Key, parts harness.Parts) time.Duration {
+	t.Helper()
+	r, err := harness.New(t.Context(), key, parts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	taken := hdrhistogram.New(1, int64(time.Hour), 3)
+	for range 2000 {
+		elapsed, err := r.Run(t.Context(), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := taken.RecordValue(int64(elapsed)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return time.Duration(taken.ValueAtPercentile(99.9))
+}

@@ -1,0 +1,154 @@
+package microbench
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/fx"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/bench/data/result"
+)
+
+var errWrongResponse = errors.New("a response is not the request")
+
+// arrivals is a component that takes messages and does nothing.
+type arrivals struct {
+	at chan *core.Message // those that arrive
+}
+
+// Deliver implements [core.Receiver].
+func (a *arrivals) Deliver(m *core.Message) error {
+	a.at <- m
+	return nil
+}
+
+// home is a host that gets nothing back.
+type home struct{}
+
+// Respond implements [core.Origin].
+func (home) Respond(m *core.Message) { m.Release() }
+
+// Undelivered implements [core.Origin].
+func (home) Undelivered(m *core.Message, _ error) { m.Release() }
+
+// broker is messages over a route that their sender has found before, one at a
+// time, each until it has arrived.
+func (p *part) broker(ctx context.Context, key result.Key, parts Parts) error {
+	var broker core.Broker
+	if err := p.start(ctx, parts.Broker, take(&broker, "brokers")); err != nil {
+		return err
+	}
+	if err := broker.Open(ctx, home{}); err != nil {
+		return err
+	}
+	p.onClose(func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		defer cancel()
+		return broker.Close(ctx)
+	})
+	to := &arrivals{make(chan *core.Message, 1)}
+	if err := broker.Attach(answererID, to); err != nil {
+		return err
+	}
+	route, err := broker.Route(answererID)
+	if err != nil {
+		return err
+	}
+	if route == core.Receiver(to) {
+		return p.direct(key.PayloadBytes)
+	}
+	return p.carried(route, to, key.PayloadBytes)
+}
+
+// sink takes messages where a route is the receiver itself.
+type sink struct{ taken int }
+
+// Deliver implements [core.Receiver].
+func (s *sink) Deliver(*core.Message) error {
+	s.taken++
+	return nil
+}
+
+// direct is what is left of a broker whose route is the receiver that was
+// attached: the call of it.
+func (p *part) direct(payload int) error {
+	to := new(sink)
+	receivers := []core.Receiver{to}
+	m := core.NewMessage(make([]byte, payload))
+	p.onClose(func() error { m.Release(); return nil })
+	p.chunk = manyOps
+	p.do = func(_ context.Context, n int) (time.Duration, error) {
+		start := time.Now()
+		for range n {
+			if err := receivers[0].Deliver(m); err != nil {
+				return 0, err
+			}
+		}
+		return time.Since(start), nil
+	}
+	return p.verifyBy(1, func() (int, error) { return to.taken, nil })
+}
+
+// carried is messages that a broker brings.
+func (p *part) carried(route core.Receiver, to *arrivals, payload int) error {
+	m := core.NewMessage(make([]byte, payload))
+	m.Sender, m.Target = askerID, answererID
+	arrived := 0
+	p.chunk = manyOps
+	p.do = func(_ context.Context, n int) (time.Duration, error) {
+		start := time.Now()
+		for range n {
+			if err := route.Deliver(m); err != nil {
+				return 0, err
+			}
+			m = <-to.at
+			arrived++
+		}
+		return time.Since(start), nil
+	}
+	return p.verifyBy(1, func() (int, error) { return arrived, nil })
+}
+
+// tracker is requests that are registered and resolved, with none pending
+// besides.
+func (p *part) tracker(ctx context.Context, _ result.Key, parts Parts) error {
+	var tracker core.Tracker
+	if err := p.start(ctx, parts.Tracker, take(&tracker, "trackers")); err != nil {
+		return err
+	}
+	p.onClose(tracker.Close)
+	w := new(waiter)
+	resolved := 0
+	p.chunk = manyOps
+	p.do = func(_ context.Context, n int) (time.Duration, error) {
+		start := time.Now()
+		for range n {
+			id, err := tracker.Register(w, requestTimeout)
+			if err != nil {
+				return 0, err
+			}
+			if who, ok := tracker.Resolve(id); ok && who == core.Waiter(w) {
+				resolved++
+			}
+		}
+		return time.Since(start), nil
+	}
+	return p.verifyBy(1, func() (int, error) { return resolved, nil })
+}
+
+// requestTimeout is what a host takes for a guest's timeout of 0.
+const requestTimeout = 5 * time.Second
+
+// waiter waits for requests that do not expire. It has a size, so that each has
+// an address of its own.
+type waiter struct{ _ byte }
+
+// Expired implements [core.Waiter].
+func (*waiter) Expired(core.RequestID) {}
+
+// take has the one part of a value group stored in into.
+func take[T any](into *T, group string) fx.Option {
+	return fx.Invoke(fx.Annotate(func(all []T) { *into = all[0] }, fx.ParamTags(`group:"`+group+`"`)))
+}

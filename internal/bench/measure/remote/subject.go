@@ -1,0 +1,88 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"os/exec"
+	"time"
+
+	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/measure/sampling"
+)
+
+// subject stands for a subject of a program's.
+type subject struct {
+	program *Program
+	number  int
+	name    string
+	value   float64
+	tails   sampling.Tails
+	// alone says that the program is there for this subject only.
+	alone bool
+}
+
+var _ sampling.Elsewhere = (*subject)(nil)
+
+// Name implements [sampling.Subject].
+func (s *subject) Name() string { return s.name }
+
+// Process implements [sampling.Elsewhere].
+func (s *subject) Process() sampling.Process { return s.program }
+
+// Run implements [sampling.Subject]. The time is the program's.
+func (s *subject) Run(ctx context.Context, n int) (time.Duration, error) {
+	a, err := s.program.call(ctx, request{Do: doRun, Subject: s.number, N: n})
+	if err != nil {
+		return 0, err
+	}
+	s.value = a.Value
+	if a.Tails != nil {
+		if s.tails, err = a.Tails.decode(); err != nil {
+			return 0, errors.Join(ErrProtocol, err)
+		}
+	}
+	return time.Duration(a.ElapsedNS), nil
+}
+
+// Verify implements [sampling.Subject].
+func (s *subject) Verify(ctx context.Context, n int) error {
+	_, err := s.program.call(ctx, request{Do: doVerify, Subject: s.number, N: n})
+	return err
+}
+
+// Close closes the subject in its program, and ends a program of its own.
+func (s *subject) Close() error {
+	_, err := s.program.call(context.Background(), request{Do: doClose, Subject: s.number})
+	if s.alone {
+		err = errors.Join(err, s.program.Close())
+	}
+	return err
+}
+
+type gauge struct{ subject }
+
+var _ sampling.Gauge = (*gauge)(nil)
+
+// Value implements [sampling.Gauge].
+func (g *gauge) Value() float64 { return g.value }
+
+type paced struct{ subject }
+
+var _ sampling.Paced = (*paced)(nil)
+
+// Tails implements [sampling.Paced].
+func (p *paced) Tails() sampling.Tails { return p.tails }
+
+// Dedicated starts command for one subject; closing the subject ends it. See
+// [Start] and [Program.Open].
+func Dedicated(ctx context.Context, name string, command *exec.Cmd, key result.Key, floor bool) (Subject, error) {
+	p, err := Start(ctx, name, command)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := p.open(ctx, key, floor, true)
+	if err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return opened, nil
+}

@@ -1,0 +1,17 @@
+//go:build !cgo
+
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/airhost/airhost/internal/bench/data/result"
+)
+
+// wasmtimeMissing is why there is no Wasmtime in this build.
+const wasmtimeMissing = "it needs cgo, and this program was built without"
+
+func openWasmtime(context.Context, result.Pattern, int) (host, error) {
+	return nil, errors.New(wasmtimeMissing)
+}

@@ -1,0 +1,108 @@
+package output
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/airhost/airhost/internal/bench/data/result"
+)
+
+// Headline says how many targets are met, in a few words, or is "" where there
+// are none.
+func Headline(cells []result.Cell) string {
+	count := make(map[result.Verdict]int)
+	all := 0
+	for _, c := range cells {
+		if c.Status == result.Measured && c.Target != nil {
+			count[c.WithinTarget]++
+			all++
+		}
+	}
+	if all == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("%d of %d targets met", count[result.Met], all)
+	if all == 1 {
+		text = fmt.Sprintf("%d of 1 target met", count[result.Met])
+	}
+	for _, v := range []result.Verdict{result.Missed, result.Undecided} {
+		if count[v] > 0 {
+			text += fmt.Sprintf(", %d %s", count[v], Word(v))
+		}
+	}
+	return text
+}
+
+// printSummary says what the cells come to: how many targets are met, which are
+// not, and which back end is the fastest of those that do the same.
+func printSummary(text *strings.Builder, cells []result.Cell, colours bool) {
+	lines := append(exceptions(cells, colours), fastest(cells)...)
+	if headline := Headline(cells); headline != "" {
+		lines = append([]string{bold.on(headline, colours)}, lines...)
+	}
+	if len(lines) > 0 {
+		text.WriteString("\n" + strings.Join(lines, "\n") + "\n")
+	}
+}
+
+// exceptions has a line for each target that is not met.
+func exceptions(cells []result.Cell, colours bool) []string {
+	var lines []string
+	for _, c := range cells {
+		if c.Status == result.Measured && c.Target != nil && c.WithinTarget != result.Met {
+			word := verdictStyles[c.WithinTarget].on(Word(c.WithinTarget), colours)
+			lines = append(lines, fmt.Sprintf("  %s: %s, %s: %s %s", word, c.Key, Figure(c.Median, c.Unit), Off(c.Figures), Figure(*c.Target, c.Unit)))
+		}
+	}
+	return lines
+}
+
+// fastest has a line for each pattern of the latency mode that more than one back
+// end, other projects' aside, was measured with.
+func fastest(cells []result.Cell) []string {
+	var lines []string
+	var seen []result.Key
+	latency := slices.DeleteFunc(measured(cells, result.Latency), func(c result.Cell) bool { return c.Peer })
+	for _, c := range latency {
+		if workload := workloadOf(c); !slices.Contains(seen, workload) {
+			seen = append(seen, workload)
+			same := slices.DeleteFunc(slices.Clone(latency), func(other result.Cell) bool { return workloadOf(other) != workload })
+			if len(same) > 1 {
+				lines = append(lines, fastestLine(same))
+			}
+		}
+	}
+	return lines
+}
+
+// workloadOf is the cell's key without its back end.
+func workloadOf(c result.Cell) result.Key {
+	k := c.Key
+	k.Engine, k.Broker, k.Tracker = "", "", ""
+	return k
+}
+
+// fastestLine says which of at least two cells that do the same is the fastest:
+// the one whose interval lies below all others, if there is one.
+func fastestLine(cells []result.Cell) string {
+	slices.SortStableFunc(cells, func(a, b result.Cell) int { return cmp.Compare(a.Median, b.Median) })
+	first, second := cells[0], cells[1]
+	var nearest []string // those that the first cannot be told from, and itself
+	for _, c := range cells {
+		if c.CI95Low <= first.CI95High {
+			nearest = append(nearest, backEndName(c))
+		}
+	}
+	what := Workload(first.Key) + ", " + Size(first.PayloadBytes)
+	if len(nearest) > 1 {
+		return fmt.Sprintf("%s: %s: no difference found", what, strings.Join(nearest, " or "))
+	}
+	return fmt.Sprintf("%s: %s is the fastest, %.2f times as fast as %s, the next (%.2f to %.2f)", what, backEndName(first),
+		second.Median/first.Median, backEndName(second), second.CI95Low/first.CI95High, second.CI95High/first.CI95Low)
+}
+
+func backEndName(c result.Cell) string {
+	return c.Engine + "/" + c.Broker + "/" + c.Tracker
+}

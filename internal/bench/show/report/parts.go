@@ -1,0 +1,147 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/airhost/airhost/internal/bench/data/cells"
+	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/show/output"
+	"github.com/airhost/airhost/internal/bench/show/plot"
+)
+
+// meanings say what the parts of cold and stages cells are.
+var meanings = map[string]string{
+	cells.Compile:      "from code to a component",
+	cells.LoadCached:   "the same, with the compiled code on disk",
+	cells.Instantiate:  "from a component to a live guest",
+	cells.FirstMessage: "what a fresh guest is given first",
+	cells.Memory:       "of a live guest",
+	cells.HostCall:     "the engine's part of sending",
+	cells.Checks:       "arguments, capability, quota, copy",
+	cells.Broker:       "from the sender's host to the receiver",
+	cells.Mailbox:      "mailboxes and workers",
+	cells.Tracker:      "the pending request and its timer",
+	cells.Delivery:     "the engine's part of handling",
+	cells.Rest:         "in none of the stages",
+	cells.Whole:        "all of the operation",
+}
+
+// stages has a chart for each pattern of each back end whose stages were
+// measured.
+func (m merged) stages() []chart {
+	all := m.mode(result.Stages)
+	label := namer(withoutParts(all))
+	var charts []chart
+	for _, parts := range group(all, func(c cell) result.Key { return withoutPart(c.Key) }) {
+		charts = append(charts, stagesChart(label(withoutParts(parts)[0]), parts))
+	}
+	return charts
+}
+
+func withoutPart(k result.Key) result.Key {
+	k.Part = ""
+	return k
+}
+
+func withoutParts(cells []cell) []cell {
+	all := slices.Clone(cells)
+	for i := range all {
+		all[i].Key = withoutPart(all[i].Key)
+	}
+	return all
+}
+
+// stack is the stages of one operation, each from where the one before ends.
+type stack struct {
+	axis
+	stages []cell // without the rest and the whole
+	rest   *cell
+	whole  *cell
+	sum    float64 // of the stages
+}
+
+func newStack(parts []cell) stack {
+	var s stack
+	for i, c := range parts {
+		switch c.Part {
+		case cells.Rest:
+			s.rest = &parts[i]
+		case cells.Whole:
+			s.whole = &parts[i]
+		default:
+			s.stages = append(s.stages, c)
+			s.sum += c.Median
+		}
+	}
+	unit := parts[0].Unit
+	s.axis = unitAxis(plot.Scale{Low: 0, High: 1.04 * max(s.sum, s.total(), 1)}, 5, unit)
+	return s
+}
+
+// total is what the operation takes.
+func (s stack) total() float64 {
+	if s.whole == nil {
+		return s.sum
+	}
+	return s.whole.Median
+}
+
+// stagesChart stacks the stages: each row begins where the one before ends.
+func stagesChart(n name, parts []cell) chart {
+	s := newStack(parts)
+	unit := parts[0].Unit
+	c := chart{
+		Title: n.String(), Of: "stage", Columns: []string{"median", "95 % interval", "share"},
+		Axis: s.svg(unitName(unit)), AxisName: unitName(unit),
+	}
+	if s.rest != nil && s.rest.Median < 0 {
+		c.Lead = fmt.Sprintf("Measured alone, the stages come to %s more than the whole takes: the rest is below 0.", output.Figure(-s.rest.Median, unit))
+	}
+	if s.whole != nil {
+		c.Rows = append(c.Rows, s.wholeRow())
+	}
+	from := 0.0
+	for i, stage := range s.stages {
+		c.Rows = append(c.Rows, s.row(stage, seriesClass(i), from, from+stage.Median))
+		from += stage.Median
+	}
+	if s.rest != nil {
+		c.Rows = append(c.Rows, s.row(*s.rest, "rest", from, from+s.rest.Median))
+	}
+	return c
+}
+
+// segment draws a part of the whole between two figures, in either order.
+func (a axis) segment(p *plot.Plot, class string, from, to float64) {
+	p.Rect("segment "+class, plot.Point{X: a.scale.At(min(from, to)), Y: 5}, plot.Point{X: a.scale.At(max(from, to)), Y: 21})
+}
+
+// wholeRow has all stages, one after the other.
+func (s stack) wholeRow() row {
+	p := s.strip(s.whole.Part, "All stages, one after the other, up to "+figure(*s.whole))
+	from := 0.0
+	for i, stage := range s.stages {
+		s.segment(p, "stacked "+seriesClass(i), from, from+stage.Median)
+		from += stage.Median
+	}
+	if s.total() > from {
+		s.segment(p, "rest", from, s.total())
+	}
+	x := s.scale.At(s.total())
+	p.Line("median", plot.Point{X: x, Y: 1}, plot.Point{X: x, Y: 25})
+	return s.values(*s.whole, p)
+}
+
+func (s stack) row(c cell, class string, from, to float64) row {
+	p := s.strip(c.Part, fmt.Sprintf("%s, interval %s", figure(c), ci(c)))
+	s.segment(p, class, from, to)
+	return s.values(c, p)
+}
+
+func (s stack) values(c cell, p *plot.Plot) row {
+	return row{
+		Name: c.Part, Detail: meanings[c.Part], Strip: p.SVG(), Warnings: c.Warnings,
+		Values: []string{figure(c), ci(c), fmt.Sprintf("%.0f %%", 100*c.Median/s.total())},
+	}
+}
