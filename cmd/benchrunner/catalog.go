@@ -13,7 +13,7 @@ import (
 	"github.com/airhost/airhost/brokers/channel"
 	"github.com/airhost/airhost/brokers/inproc"
 	"github.com/airhost/airhost/core"
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/measure"
 	"github.com/airhost/airhost/internal/bench/measure/extensions"
 	"github.com/airhost/airhost/internal/bench/measure/floor"
@@ -41,7 +41,7 @@ var engines = map[string]measure.Engine{
 		Guest: nativeGuest, Floor: nativeFloor,
 	},
 	"process": {
-		Module: fx.Options(fx.Supply(process.Config{}), process.Module), Deploy: process.Name, Elsewhere: true,
+		Module: fx.Options(fx.Supply(process.Config{}), process.Module), Deploy: process.Name, OutOfProcess: true,
 		Guest: processGuest,
 	},
 }
@@ -53,11 +53,11 @@ func catalog(logger *slog.Logger) measure.Catalog {
 		Engines: engines,
 		Brokers: map[string]measure.Part{
 			"inproc": {Module: inproc.Module}, "channel": {Module: channel.Module},
-			"plugin": {Module: extensions.Broker(logger), Elsewhere: true},
+			"plugin": {Module: extensions.Broker(logger), OutOfProcess: true},
 		},
 		Trackers: map[string]measure.Part{
 			"slab": {Module: slab.Module}, "timermap": {Module: timermap.Module},
-			"plugin": {Module: extensions.Tracker(logger), Elsewhere: true},
+			"plugin": {Module: extensions.Tracker(logger), OutOfProcess: true},
 		},
 		Native: native.Module,
 		LeftOut: map[string]string{
@@ -78,7 +78,7 @@ func wazeroEngine(name string, interpreter bool, floorConfig wazerolib.RuntimeCo
 		Module: module(wazero.Config{Interpreter: interpreter}),
 		Deploy: wazero.Name,
 		Guest:  wasmGuest,
-		Floor: func(ctx context.Context, pattern result.Pattern, payload int) (remote.Subject, error) {
+		Floor: func(ctx context.Context, pattern cells.Pattern, payload int) (remote.Subject, error) {
 			return floor.NewWazero(ctx, name, floorConfig, guests.Floor, pattern, payload)
 		},
 	}
@@ -88,24 +88,24 @@ func wazeroEngine(name string, interpreter bool, floorConfig wazerolib.RuntimeCo
 	return engine
 }
 
-func wasmGuest(pattern result.Pattern) core.Source {
-	if pattern == result.RequestResponse {
+func wasmGuest(pattern cells.Pattern) core.Source {
+	if pattern == cells.RequestResponse {
 		return core.Source{Code: guests.RoundTrip}
 	}
 	return core.Source{Code: guests.PingPong}
 }
 
-func nativeGuest(pattern result.Pattern) core.Source {
-	if pattern == result.RequestResponse {
+func nativeGuest(pattern cells.Pattern) core.Source {
+	if pattern == cells.RequestResponse {
 		return native.Source(guests.NewRoundTrip)
 	}
 	return native.Source(guests.NewPingPong)
 }
 
 // processGuest is this program, started once more: see [guests.ServeProcess].
-func processGuest(pattern result.Pattern) core.Source {
+func processGuest(pattern cells.Pattern) core.Source {
 	name := guests.ProcessPingPong
-	if pattern == result.RequestResponse {
+	if pattern == cells.RequestResponse {
 		name = guests.ProcessRoundTrip
 	}
 	source, err := guests.ProcessSource(name)
@@ -115,6 +115,6 @@ func processGuest(pattern result.Pattern) core.Source {
 	return source
 }
 
-func nativeFloor(_ context.Context, pattern result.Pattern, payload int) (remote.Subject, error) {
+func nativeFloor(_ context.Context, pattern cells.Pattern, payload int) (remote.Subject, error) {
 	return floor.NewNative(pattern, payload), nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/airhost/airhost/internal/bench/data/compare"
 	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/measure/sampling"
+	"github.com/airhost/airhost/internal/bench/show/output"
 )
 
 // compareFlags are what `compare` was told.
@@ -115,10 +117,10 @@ func (f *compareFlags) compare(command *cobra.Command, paths []string, outputs *
 func (f *compareFlags) write(outputs *outputs, compared *compare.Comparison) error {
 	var errs []error
 	if !outputs.toStandardOutput() {
-		errs = append(errs, compared.Table(outputs.stdout))
+		errs = append(errs, output.Comparison(outputs.stdout, compared))
 	}
 	return errors.Join(append(errs,
-		outputs.write("markdown", f.markdown, true, compared.Markdown),
+		outputs.write("markdown", f.markdown, true, func(w io.Writer) error { return output.ComparisonMarkdown(w, compared) }),
 		outputs.write("json", f.json, true, compared.JSON),
 	)...)
 }

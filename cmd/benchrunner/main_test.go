@@ -13,6 +13,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/measure/floor"
 	"github.com/airhost/airhost/internal/bench/measure/remote"
@@ -24,12 +25,12 @@ func TestMain(m *testing.M) {
 
 // peers is a program that measures other projects: one, and one that is absent.
 func peers() {
-	key := func(name string) result.Key {
-		return result.Key{Engine: name, Pattern: result.Call, PayloadBytes: 64, Mode: result.Latency, Peer: true}
+	key := func(name string) cells.Key {
+		return cells.Key{Engine: name, Pattern: cells.Call, PayloadBytes: 64, Mode: cells.Latency, Peer: true}
 	}
 	server := remote.Server{
 		Offers: []remote.Offer{{Key: key("elses")}, {Key: key("absent"), Reason: "it is not here"}},
-		Open: func(_ context.Context, key result.Key, _ bool) (remote.Subject, error) {
+		Open: func(_ context.Context, key cells.Key, _ bool) (remote.Subject, error) {
 			return floor.NewNative(key.Pattern, key.PayloadBytes), nil
 		},
 	}

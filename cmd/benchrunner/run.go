@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/measure"
 	"github.com/airhost/airhost/internal/bench/measure/machine"
@@ -81,7 +82,7 @@ var suiteFlags = []string{
 // cells returns the cells that were chosen, and beside which of them there are to
 // be peers; it sets what their suite says. Peers that are named by the flag are
 // beside all cells of a suite.
-func (f *runFlags) cells(flags *pflag.FlagSet) (keys []result.Key, sets []beside, err error) {
+func (f *runFlags) cells(flags *pflag.FlagSet) (keys []cells.Key, sets []beside, err error) {
 	if f.suite == "" {
 		selection, err := f.chosen.selection()
 		if err != nil {
@@ -97,7 +98,7 @@ func (f *runFlags) cells(flags *pflag.FlagSet) (keys []result.Key, sets []beside
 	return keys, sets, nil
 }
 
-func (f *runFlags) suiteCells(flags *pflag.FlagSet) (keys []result.Key, sets []beside, err error) {
+func (f *runFlags) suiteCells(flags *pflag.FlagSet) (keys []cells.Key, sets []beside, err error) {
 	if err := noLists(flags); err != nil {
 		return nil, nil, err
 	}
@@ -191,7 +192,7 @@ func (f *runFlags) inputs() []string {
 }
 
 // sides says where the cells come from. The caller calls end after the run.
-func (f *runFlags) sides(ctx context.Context, stderr io.Writer, keys []result.Key, sets []beside) (sides []measure.Side, end func() error, err error) {
+func (f *runFlags) sides(ctx context.Context, stderr io.Writer, keys []cells.Key, sets []beside) (sides []measure.Side, end func() error, err error) {
 	logger := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	own := measure.Side{Source: catalog(logger), Keys: keys}
 	if f.isolate {

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/airhost/airhost/internal/bench/data/cells"
-	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/config"
 )
 
@@ -23,7 +22,7 @@ type selectionFlags struct {
 func headline() selectionFlags {
 	return selectionFlags{
 		engines: []string{"wazero", "wasmtime", "native"}, brokers: []string{"inproc"}, trackers: []string{"slab"},
-		patterns: texts(result.Patterns()), modes: []string{string(result.Latency)},
+		patterns: texts(cells.Patterns()), modes: []string{string(cells.Latency)},
 		payloads: []string{"64"}, components: []int{2}, pairs: []int{1}, cores: []int{1, 0}, loads: []int{50},
 	}
 }
@@ -31,7 +30,7 @@ func headline() selectionFlags {
 // everything is the cells of all parts that there are.
 func everything() selectionFlags {
 	all := headline()
-	all.engines, all.brokers, all.trackers, all.modes = engineNames, brokerNames, trackerNames, texts(result.Modes())
+	all.engines, all.brokers, all.trackers, all.modes = engineNames, brokerNames, trackerNames, texts(cells.ModeNames())
 	return all
 }
 
@@ -44,8 +43,8 @@ func (s *selectionFlags) add(flags *pflag.FlagSet) {
 	list(&s.engines, "engine", "engines", engineNames)
 	list(&s.brokers, "broker", "brokers", brokerNames)
 	list(&s.trackers, "tracker", "trackers", trackerNames)
-	list(&s.patterns, "pattern", "patterns", texts(result.Patterns()))
-	list(&s.modes, "mode", "modes", texts(result.Modes()))
+	list(&s.patterns, "pattern", "patterns", texts(cells.Patterns()))
+	list(&s.modes, "mode", "modes", texts(cells.ModeNames()))
 	flags.StringSliceVar(&s.payloads, "payload", s.payloads, "payload sizes, such as 64, 1KiB or 1MiB")
 	flags.IntSliceVar(&s.components, "components", s.components, "how many components pass a message round, in fire-and-forget and in mode throughput")
 	flags.IntSliceVar(&s.pairs, "pairs", s.pairs, "how many pairs or rings run at once, each on its own, in mode latency; not for calls")
@@ -70,8 +69,8 @@ func (s *selectionFlags) selection() (cells.Selection, error) {
 		{"engine", s.engines, engineNames},
 		{"broker", s.brokers, brokerNames},
 		{"tracker", s.trackers, trackerNames},
-		{"pattern", s.patterns, texts(result.Patterns())},
-		{"mode", s.modes, texts(result.Modes())},
+		{"pattern", s.patterns, texts(cells.Patterns())},
+		{"mode", s.modes, texts(cells.ModeNames())},
 	} {
 		if err := checkNames(list.flag, list.given, list.all); err != nil {
 			return cells.Selection{}, err
@@ -83,7 +82,7 @@ func (s *selectionFlags) selection() (cells.Selection, error) {
 	}
 	selection := cells.Selection{
 		Engines: s.engines, Brokers: s.brokers, Trackers: s.trackers,
-		Patterns: named[result.Pattern](s.patterns), Modes: named[result.Mode](s.modes),
+		Patterns: named[cells.Pattern](s.patterns), Modes: named[cells.ModeName](s.modes),
 		Payloads: payloads, Components: s.components, Pairs: s.pairs,
 		Cores: allForZero(s.cores), Loads: s.loads,
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/airhost/airhost/internal/bench/data/cells"
-	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/measure/remote"
 )
 
@@ -26,7 +25,7 @@ func newServeCommand() *cobra.Command {
 		Args:   cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			source := catalog(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})))
-			open := func(ctx context.Context, key result.Key, floor bool) (remote.Subject, error) {
+			open := func(ctx context.Context, key cells.Key, floor bool) (remote.Subject, error) {
 				if reason := source.Reason(key); reason != "" {
 					return nil, &cells.LeftOutError{Reason: reason}
 				}

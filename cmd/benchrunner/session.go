@@ -17,11 +17,13 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/data/compare"
 	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/measure"
 	"github.com/airhost/airhost/internal/bench/measure/machine"
 	"github.com/airhost/airhost/internal/bench/measure/remote"
+	"github.com/airhost/airhost/internal/bench/measure/session"
 	"github.com/airhost/airhost/internal/bench/show/output"
 )
 
@@ -61,7 +63,7 @@ func (s *sessionFlags) compare(command *cobra.Command, outputs *outputs, thresho
 }
 
 // keys returns the cells that were chosen.
-func (s *sessionFlags) keys(flags *pflag.FlagSet) ([]result.Key, error) {
+func (s *sessionFlags) keys(flags *pflag.FlagSet) ([]cells.Key, error) {
 	if s.suite == "" {
 		selection, err := s.chosen.selection()
 		return selection.Keys(), err
@@ -87,7 +89,7 @@ func (s *sessionFlags) base(ctx context.Context) (*base, error) {
 	if build, ok := debug.ReadBuildInfo(); ok {
 		settings = build.Settings
 	}
-	revision, err := compare.BuildRevision(ctx, ".", s.against, settings)
+	revision, err := session.BuildRevision(ctx, ".", s.against, settings)
 	if err != nil {
 		return nil, fmt.Errorf("--against: %w", err)
 	}
@@ -96,7 +98,7 @@ func (s *sessionFlags) base(ctx context.Context) (*base, error) {
 
 // measure measures the cells of both builds, writes the results, and compares
 // them. suffix tells the files of one session from another's.
-func (s *sessionFlags) measure(command *cobra.Command, outputs *outputs, base *base, keys []result.Key, suffix string, threshold float64) (*compare.Comparison, error) {
+func (s *sessionFlags) measure(command *cobra.Command, outputs *outputs, base *base, keys []cells.Key, suffix string, threshold float64) (*compare.Comparison, error) {
 	stderr := command.ErrOrStderr()
 	serve, err := serveCommand(stderr)
 	if err != nil {
@@ -107,13 +109,13 @@ func (s *sessionFlags) measure(command *cobra.Command, outputs *outputs, base *b
 		return nil, err
 	}
 	live := output.NewLive(stderr, isTerminal(stderr))
-	session := compare.Session{
-		Base:  compare.Build{Name: base.name, Command: base.command(stderr)},
-		Head:  compare.Build{Name: "this program", Command: serve},
+	run := session.Session{
+		Base:  session.Build{Name: base.name, Command: base.command(stderr)},
+		Head:  session.Build{Name: "this program", Command: serve},
 		Cells: catalog(slog.New(slog.DiscardHandler)), Keys: keys,
 		Spec: measure.Spec{Sampling: s.sampling, Size: s.size, Root: os.DirFS("/"), Progress: live.Show},
 	}
-	files[0].Cells, files[1].Cells, err = session.Run(command.Context())
+	files[0].Cells, files[1].Cells, err = run.Run(command.Context())
 	live.Clear()
 	if errors.Is(err, remote.ErrProtocol) {
 		err = fmt.Errorf("%w; if it is too old to, run each of the two by itself and compare the files", err)

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/data/suite"
 )
 
@@ -58,13 +58,13 @@ func suiteName(text string) string { return text[strings.LastIndexByte(text, ':'
 
 // beside says beside which cells which peers are measured.
 type beside struct {
-	keys  []result.Key
+	keys  []cells.Key
 	peers []string
 }
 
 // suiteKeys returns the cells of a suite, none twice, and the sets of them that
 // name peers. What a set of cells does not say is as in a run without flags.
-func suiteKeys(s suite.Suite, file *suite.File) (all []result.Key, sets []beside, err error) {
+func suiteKeys(s suite.Suite, file *suite.File) (all []cells.Key, sets []beside, err error) {
 	for _, list := range s.Cells {
 		chosen := headline()
 		set := beside{}

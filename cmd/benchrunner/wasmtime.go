@@ -8,7 +8,7 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/airhost/airhost/backends/wasmtime"
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/measure"
 	"github.com/airhost/airhost/internal/bench/measure/floor"
 	"github.com/airhost/airhost/internal/bench/measure/guests"
@@ -21,7 +21,7 @@ var wasmtimeEngine = measure.Engine{
 	Module: wasmtimeModule(wasmtime.Config{}),
 	Deploy: wasmtime.Name,
 	Guest:  wasmGuest,
-	Floor: func(_ context.Context, pattern result.Pattern, payload int) (remote.Subject, error) {
+	Floor: func(_ context.Context, pattern cells.Pattern, payload int) (remote.Subject, error) {
 		return floor.NewWasmtime(guests.Floor, pattern, payload)
 	},
 	Cached: func(dir string) fx.Option { return wasmtimeModule(wasmtime.Config{CacheDir: dir}) },

@@ -1,13 +1,14 @@
 package measure
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/airhost/airhost/internal/bench/data/cells"
-	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/measure/sampling"
 )
 
@@ -40,7 +41,7 @@ const noFloor = -1
 // opening is what has been opened; cells share it.
 type opening struct {
 	side  int
-	key   result.Key
+	key   cells.Key
 	floor bool
 }
 
@@ -50,8 +51,11 @@ func assemble(ctx context.Context, spec Spec) (*bench, error) {
 	for side, s := range spec.Sides {
 		places := make([]place, len(s.Keys))
 		for i, key := range s.Keys {
-			var err error
-			if places[i], err = b.add(ctx, side, key); err != nil {
+			err := key.Check()
+			if err == nil {
+				places[i], err = b.add(ctx, side, key)
+			}
+			if err != nil {
 				return nil, errors.Join(err, b.close())
 			}
 		}
@@ -60,7 +64,7 @@ func assemble(ctx context.Context, spec Spec) (*bench, error) {
 	return b, nil
 }
 
-func (b *bench) add(ctx context.Context, side int, key result.Key) (place, error) {
+func (b *bench) add(ctx context.Context, side int, key cells.Key) (place, error) {
 	if reason := b.spec.Sides[side].Source.Reason(key); reason != "" {
 		return place{reason: reason}, nil
 	}
@@ -72,7 +76,7 @@ func (b *bench) add(ctx context.Context, side int, key result.Key) (place, error
 	return p, err
 }
 
-func (b *bench) openAll(ctx context.Context, side int, key result.Key) (place, error) {
+func (b *bench) openAll(ctx context.Context, side int, key cells.Key) (place, error) {
 	p := place{floor: noFloor}
 	for _, t := range cells.Terms(key) {
 		i, err := b.open(ctx, opening{side, t.Key, false})
@@ -85,7 +89,7 @@ func (b *bench) openAll(ctx context.Context, side int, key result.Key) (place, e
 		return p, nil
 	}
 	// What floors differ by.
-	of := result.Key{Engine: key.Engine, Pattern: key.Pattern, PayloadBytes: key.PayloadBytes, Mode: key.Mode}
+	of := cells.Key{Engine: key.Engine, Pattern: key.Pattern, PayloadBytes: key.PayloadBytes, Mode: key.Mode}
 	floor, err := b.open(ctx, opening{side, of, true})
 	if errors.As(err, new(*cells.LeftOutError)) {
 		return p, nil
@@ -111,35 +115,18 @@ func (b *bench) open(ctx context.Context, o opening) (int, error) {
 	return i, nil
 }
 
-const (
-	// throughputTimes is how much longer than latency's a throughput sample is,
-	// so that its beginning and end, with less in flight, do not count.
-	throughputTimes = 5
-	// loadTimes is how much longer a sample of load is, so that there is
-	// something beyond its 99.9th percentile.
-	loadTimes = 20
-	// crowdOps is how many guests are made at least to see how much memory each
-	// takes up.
-	crowdOps = 100
-)
-
 // size is how large a subject's samples are.
 func (b *bench) size(o opening) sampling.Size {
-	base, key := b.spec.Size, o.key
-	if !o.floor && b.spec.Sides[o.side].Source.Elsewhere(key) {
-		base.TotalOps = 0
+	size, mode := b.spec.Size, cells.MustFind(o.key.Mode)
+	size.Time *= time.Duration(mode.Sample.Times)
+	if most := cmp.Or(mode.PartOf(o.key).Ops, mode.Sample.Ops); most > 0 {
+		size.Ops = min(size.Ops, most)
 	}
-	switch {
-	case key.Mode == result.Throughput:
-		base.Time *= throughputTimes
-	case key.Mode == result.Load:
-		base.Time, base.TotalOps = base.Time*loadTimes, 0
-	case key.Mode == result.Cold && key.Part == cells.Memory:
-		return sampling.Size{Time: base.Time, Ops: min(crowdOps, base.Ops)}
-	case key.Mode == result.Cold:
-		return sampling.Size{Time: base.Time, Ops: 1}
+	outOfProcess := !o.floor && b.spec.Sides[o.side].Source.OutOfProcess(o.key)
+	if mode.Sample.AnyTotal || outOfProcess {
+		size.TotalOps = 0
 	}
-	return base
+	return size
 }
 
 func (b *bench) close() error {

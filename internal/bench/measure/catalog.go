@@ -10,7 +10,6 @@ import (
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/bench/data/cells"
-	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/measure/harness"
 	"github.com/airhost/airhost/internal/bench/measure/microbench"
 	"github.com/airhost/airhost/internal/bench/measure/remote"
@@ -28,22 +27,22 @@ type Engine struct {
 	// Native says that components are Go values in the host's process.
 	Native bool
 	// Guest is the guest that a pattern needs.
-	Guest func(result.Pattern) core.Source
-	// Elsewhere says that components run outside of the host's process: there
+	Guest func(cells.Pattern) core.Source
+	// OutOfProcess says that components run outside of the host's process: there
 	// are no targets for them, and their messages have other stages.
-	Elsewhere bool
+	OutOfProcess bool
 	// Floor makes the floor of a pattern and a payload in bytes; nil for an engine
 	// that has none.
-	Floor func(ctx context.Context, pattern result.Pattern, payload int) (remote.Subject, error)
+	Floor func(ctx context.Context, pattern cells.Pattern, payload int) (remote.Subject, error)
 }
 
 // Part is a broker or a tracker that cells can be measured with.
 type Part struct {
 	// Module provides it.
 	Module fx.Option
-	// Elsewhere says that it is a process of its own: there are no targets for
+	// OutOfProcess says that it is a process of its own: there are no targets for
 	// cells with it.
-	Elsewhere bool
+	OutOfProcess bool
 }
 
 // Catalog is what a build can measure, by the names that cells use.
@@ -63,7 +62,7 @@ type Catalog struct {
 var _ Source = Catalog{}
 
 // Reason implements [Source].
-func (c Catalog) Reason(key result.Key) string {
+func (c Catalog) Reason(key cells.Key) string {
 	for _, part := range []string{key.Engine, key.Broker, key.Tracker} {
 		if why, ok := c.LeftOut[part]; ok {
 			return part + ": " + why
@@ -72,10 +71,10 @@ func (c Catalog) Reason(key result.Key) string {
 	if e, known := c.Engines[key.Engine]; known && key.Part == cells.LoadCached && e.Cached == nil {
 		return key.Engine + " keeps no compiled code"
 	}
-	if c.Engines[key.Engine].Elsewhere && (key.Mode == result.Stages || key.Part == cells.Memory) {
+	if c.Engines[key.Engine].OutOfProcess && (key.Mode == cells.Stages || key.Part == cells.Memory) {
 		return key.Engine + ": its components are not in the host's process"
 	}
-	if c.Brokers[key.Broker].Elsewhere && key.Mode == result.Stages && key.Pattern != result.FireAndForget {
+	if c.Brokers[key.Broker].OutOfProcess && key.Mode == cells.Stages && key.Pattern != cells.FireAndForget {
 		return key.Broker + ": what comes back takes the way through its process too, which is none of the stages"
 	}
 	if most := runtime.GOMAXPROCS(0); key.Cores > most {
@@ -85,51 +84,86 @@ func (c Catalog) Reason(key result.Key) string {
 }
 
 // Target implements [Source].
-func (c Catalog) Target(key result.Key) (float64, bool) {
-	if c.Elsewhere(key) || c.Trackers[key.Tracker].Elsewhere {
+func (c Catalog) Target(key cells.Key) (float64, bool) {
+	if c.OutOfProcess(key) || c.Trackers[key.Tracker].OutOfProcess {
 		return 0, false
 	}
 	return cells.Target(key, c.Engines[key.Engine].Native)
 }
 
-// Elsewhere implements [Source]. A tracker's process does not hold up messages.
-func (c Catalog) Elsewhere(key result.Key) bool {
-	return c.Engines[key.Engine].Elsewhere || c.Brokers[key.Broker].Elsewhere
+// OutOfProcess implements [Source]. A tracker's process does not hold up messages.
+func (c Catalog) OutOfProcess(key cells.Key) bool {
+	return c.Engines[key.Engine].OutOfProcess || c.Brokers[key.Broker].OutOfProcess
 }
 
 // Open implements [Source].
-func (c Catalog) Open(ctx context.Context, key result.Key, floor bool) (remote.Subject, error) {
+func (c Catalog) Open(ctx context.Context, key cells.Key, floor bool) (remote.Subject, error) {
 	if floor {
-		engine, err := c.engine(key.Engine)
+		return c.openFloor(ctx, key)
+	}
+	mode, err := cells.Find(key.Mode)
+	if err != nil {
+		return nil, fmt.Errorf("setting up %s: %w", key, err)
+	}
+	open, err := opener(mode)
+	if err != nil {
+		return nil, fmt.Errorf("setting up %s: %w", key, err)
+	}
+	return open(c, ctx, key)
+}
+
+// openFunc sets up a cell with the parts of a catalog.
+type openFunc func(c Catalog, ctx context.Context, key cells.Key) (remote.Subject, error)
+
+// openers set up cells, by the loops that modes name.
+var openers = map[cells.Loop]openFunc{
+	cells.OneInFlight:  onHost(harness.New),
+	cells.ManyInFlight: onHost(harness.NewMany),
+	cells.FixedRate:    onHost(harness.NewLoad),
+	cells.PartByPart:   Catalog.openPart,
+}
+
+// opener returns the function that sets up the mode's cells.
+func opener(mode cells.Mode) (openFunc, error) {
+	open, ok := openers[mode.Loop]
+	if !ok {
+		return nil, fmt.Errorf("mode %s: there is no loop %q", mode.Name, mode.Loop)
+	}
+	return open, nil
+}
+
+// onHost sets up cells on a host of their own.
+func onHost[S remote.Subject](open func(context.Context, cells.Key, harness.Parts) (S, error)) openFunc {
+	return func(c Catalog, ctx context.Context, key cells.Key) (remote.Subject, error) {
+		parts, err := c.parts(key)
 		if err != nil {
 			return nil, err
 		}
-		if engine.Floor == nil {
-			return nil, &cells.LeftOutError{Reason: key.Engine + " has no floor"}
+		subject, err := open(ctx, key, parts)
+		if err != nil {
+			return nil, err
 		}
-		return engine.Floor(ctx, key.Pattern, key.PayloadBytes)
+		return subject, nil
 	}
-	switch key.Mode {
-	case result.Cold, result.Stages:
-		return c.openAlone(ctx, key)
-	}
-	parts, err := c.parts(key)
+}
+
+func (c Catalog) openFloor(ctx context.Context, key cells.Key) (remote.Subject, error) {
+	engine, err := c.engine(key.Engine)
 	if err != nil {
 		return nil, err
 	}
-	if key.Mode == result.Load {
-		return harness.NewLoad(ctx, key, parts)
+	if engine.Floor == nil {
+		return nil, &cells.LeftOutError{Reason: key.Engine + " has no floor"}
 	}
-	return harness.New(ctx, key, parts)
+	return engine.Floor(ctx, key.Pattern, key.PayloadBytes)
 }
 
-// openAlone sets up a part of a cell by itself. A key without an engine, a
-// broker or a tracker needs none.
-func (c Catalog) openAlone(ctx context.Context, key result.Key) (remote.Subject, error) {
+// openPart sets up a part of a cell by itself. A key without an engine, a broker or
+// a tracker needs none. The whole of an operation is a latency cell.
+func (c Catalog) openPart(ctx context.Context, key cells.Key) (remote.Subject, error) {
 	if key.Part == cells.BaseWhole {
-		whole := key
-		whole.Mode, whole.Part = result.Latency, ""
-		return c.Open(ctx, whole, false)
+		key.Mode, key.Part = cells.Latency, ""
+		return onHost(harness.New)(c, ctx, key)
 	}
 	parts := microbench.Parts{Logger: c.Logger}
 	if key.Engine != "" {
@@ -176,7 +210,7 @@ func (c Catalog) engine(name string) (Engine, error) {
 }
 
 // parts returns what the cell's host is made of.
-func (c Catalog) parts(key result.Key) (harness.Parts, error) {
+func (c Catalog) parts(key cells.Key) (harness.Parts, error) {
 	engine, err := c.engine(key.Engine)
 	if err != nil {
 		return harness.Parts{}, err

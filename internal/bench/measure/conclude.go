@@ -10,7 +10,6 @@ import (
 	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/data/stat"
 	"github.com/airhost/airhost/internal/bench/measure/machine"
-	"github.com/airhost/airhost/internal/bench/measure/openloop"
 	"github.com/airhost/airhost/internal/bench/measure/sampling"
 )
 
@@ -34,7 +33,7 @@ func (b *bench) conclude(series []sampling.Series, busy string, cut bool) ([][]r
 	return all, nil
 }
 
-func (b *bench) cell(side int, key result.Key, place place, series []sampling.Series) (result.Cell, error) {
+func (b *bench) cell(side int, key cells.Key, place place, series []sampling.Series) (result.Cell, error) {
 	leftOut := result.Cell{Key: key, Status: result.LeftOut, Reason: place.reason}
 	if place.reason != "" {
 		return leftOut, nil
@@ -101,7 +100,7 @@ func (b *bench) warnings(cell result.Cell, waitShare float64, busy string, cut b
 
 // inUnit returns samples, which are nanoseconds where they are time, in the unit.
 func inUnit(samples []float64, unit string) []float64 {
-	if unit != result.UnitPerSecond {
+	if unit != cells.UnitPerSecond {
 		return samples
 	}
 	rates := make([]float64, len(samples))
@@ -111,7 +110,7 @@ func inUnit(samples []float64, unit string) []float64 {
 	return rates
 }
 
-func (b *bench) figures(side int, key result.Key, own sampling.Series) (*result.Figures, error) {
+func (b *bench) figures(side int, key cells.Key, own sampling.Series) (*result.Figures, error) {
 	unit := cells.Unit(key)
 	samples := inUnit(own.Samples, unit)
 	summary, err := stat.Summarize(samples, b.spec.Sampling.Seed)
@@ -126,7 +125,7 @@ func (b *bench) figures(side int, key result.Key, own sampling.Series) (*result.
 		AllocsPerOp: own.AllocsPerOp, BytesPerOp: own.BytesPerOp,
 	}
 	if target, ok := b.spec.Sides[side].Source.Target(key); ok {
-		f.Target, f.WithinTarget = &target, cells.Verdict(f.CI95Low, f.CI95High, target)
+		f.Target, f.WithinTarget = &target, result.VerdictOf(f.CI95Low, f.CI95High, target)
 	}
 	b.addTails(f, own.Tails)
 	return f, nil
@@ -164,7 +163,7 @@ func (b *bench) addTails(f *result.Figures, tails []sampling.Tails) {
 		f.LateSends += t.Late
 	}
 	f.RatePerSecond = tails[0].PerSecond
-	f.Percentiles = openloop.Percentiles(windows, b.spec.Sampling.Seed)
+	f.Percentiles = stat.Percentiles(windows, b.spec.Sampling.Seed)
 }
 
 func (b *bench) addFloor(f *result.Figures, floor sampling.Series) error {

@@ -12,7 +12,7 @@ import (
 	"github.com/airhost/airhost/backends/wazero"
 	"github.com/airhost/airhost/brokers/inproc"
 	"github.com/airhost/airhost/core"
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/data/stat"
 	"github.com/airhost/airhost/internal/bench/measure/guests"
 	"github.com/airhost/airhost/internal/bench/measure/harness"
@@ -26,14 +26,14 @@ import (
 // is what one of full size has too. It is shown as cost-%, of the smallest
 // sample that there is without --sample-ops, 1,000 operations, and of a usual one.
 func BenchmarkRunnerCost(b *testing.B) {
-	for _, pattern := range result.Patterns() {
+	for _, pattern := range cells.Patterns() {
 		for _, ops := range []int{1000, 20_000} {
 			b.Run(fmt.Sprintf("pattern=%s/ops=%d", pattern, ops), func(b *testing.B) {
 				code := guests.PingPong
-				if pattern == result.RequestResponse {
+				if pattern == cells.RequestResponse {
 					code = guests.RoundTrip
 				}
-				key := result.Key{Engine: "wazero", Broker: "inproc", Tracker: "slab", Pattern: pattern, PayloadBytes: 64, Mode: result.Latency}
+				key := cells.Key{Engine: "wazero", Broker: "inproc", Tracker: "slab", Pattern: pattern, PayloadBytes: 64, Mode: cells.Latency}
 				r, err := harness.New(b.Context(), key, harness.Parts{
 					Modules:    fx.Options(wazero.Module, native.Module, inproc.Module, slab.Module),
 					EngineName: wazero.Name, Guest: core.Source{Code: code}, Logger: slog.New(slog.DiscardHandler),

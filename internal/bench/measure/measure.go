@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/measure/machine"
 	"github.com/airhost/airhost/internal/bench/measure/remote"
@@ -21,25 +22,25 @@ import (
 // process for each ([Isolated]), or another program ([Peers]).
 type Source interface {
 	// Reason returns why the cell cannot be measured, or "".
-	Reason(key result.Key) string
+	Reason(key cells.Key) string
 	// Target returns what the cell is held to, in nanoseconds for one operation,
 	// or false.
-	Target(key result.Key) (float64, bool)
-	// Elsewhere reports whether the cell's messages leave the process. They may
+	Target(key cells.Key) (float64, bool)
+	// OutOfProcess reports whether the cell's messages leave the process. They may
 	// take a thousand times as long then: its samples are as large as Time and Ops
 	// of the run's Size say, without its TotalOps.
-	Elsewhere(key result.Key) bool
+	OutOfProcess(key cells.Key) bool
 	// Open sets up a cell or, with floor, what its engine alone needs. A cell
 	// that turns out not to be measurable is a [cells.LeftOutError]. The caller
 	// closes the subject.
-	Open(ctx context.Context, key result.Key, floor bool) (remote.Subject, error)
+	Open(ctx context.Context, key cells.Key, floor bool) (remote.Subject, error)
 }
 
 // Side is cells that come from one source. The sides of a run are measured in
 // the same rounds, so that they can be compared.
 type Side struct {
 	Source Source
-	Keys   []result.Key
+	Keys   []cells.Key
 }
 
 // Spec is what a run measures, and how.
@@ -55,20 +56,7 @@ type Spec struct {
 	// read from.
 	Root fs.FS
 	// Progress, if not nil, is called before each sample.
-	Progress func(Progress)
-}
-
-// Progress is how far a run has come.
-type Progress struct {
-	// Name is the cell, or the part of one, whose turn it is.
-	Name string
-	// Round counts from 1; in the warm-up it is 0.
-	Round, Rounds int
-	// Left estimates the time to the end; 0 while there is nothing to tell it by.
-	Left time.Duration
-	// Samples are those that have been taken of it so far, in Unit.
-	Samples func() []float64
-	Unit    string
+	Progress func(result.Progress)
 }
 
 // Run measures the cells in spec and returns those of each side in its order,
@@ -102,9 +90,9 @@ func (b *bench) measure(ctx context.Context) ([][]result.Cell, error) {
 }
 
 // progress says of which subject, and in which unit, its samples are.
-func (b *bench) progress(p sampling.Progress) Progress {
+func (b *bench) progress(p sampling.Progress) result.Progress {
 	unit := b.units[p.Subject]
-	return Progress{
+	return result.Progress{
 		Name: b.subjects[p.Subject].Name(), Round: p.Round, Rounds: p.Rounds, Left: p.Left, Unit: unit,
 		Samples: func() []float64 { return inUnit(p.Samples, unit) },
 	}

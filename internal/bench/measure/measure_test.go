@@ -37,8 +37,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-func guestOf(pattern result.Pattern) core.Source {
-	if pattern == result.RequestResponse {
+func guestOf(pattern cells.Pattern) core.Source {
+	if pattern == cells.RequestResponse {
 		return native.Source(guests.NewRoundTrip)
 	}
 	return native.Source(guests.NewPingPong)
@@ -48,17 +48,17 @@ func catalog() measure.Catalog {
 	return measure.Catalog{
 		Engines: map[string]measure.Engine{"native": {
 			Module: native.Module, Deploy: native.Name, Native: true, Guest: guestOf,
-			Floor: func(_ context.Context, pattern result.Pattern, payload int) (remote.Subject, error) {
+			Floor: func(_ context.Context, pattern cells.Pattern, payload int) (remote.Subject, error) {
 				return floor.NewNative(pattern, payload), nil
 			},
 		}},
 		Brokers: map[string]measure.Part{
 			"inproc": {Module: inproc.Module}, "channel": {Module: channel.Module},
-			"plugin": {Module: extensions.Broker(quiet.Logger), Elsewhere: true},
+			"plugin": {Module: extensions.Broker(quiet.Logger), OutOfProcess: true},
 		},
 		Trackers: map[string]measure.Part{
 			"slab":   {Module: slab.Module},
-			"plugin": {Module: extensions.Tracker(quiet.Logger), Elsewhere: true},
+			"plugin": {Module: extensions.Tracker(quiet.Logger), OutOfProcess: true},
 		},
 		Native:  native.Module,
 		LeftOut: map[string]string{"nats": "there is no NATS here"},
@@ -66,7 +66,7 @@ func catalog() measure.Catalog {
 	}
 }
 
-func spec(keys ...result.Key) measure.Spec {
+func spec(keys ...cells.Key) measure.Spec {
 	return measure.Spec{
 		Sides:    []measure.Side{{Source: catalog(), Keys: keys}},
 		Sampling: sampling.Options{Samples: 5, Seed: 1},
@@ -84,19 +84,19 @@ func run(ctx context.Context, s measure.Spec) ([]result.Cell, error) {
 	return all[0], err
 }
 
-func key(pattern result.Pattern) result.Key {
-	return result.Key{
+func key(pattern cells.Pattern) cells.Key {
+	return cells.Key{
 		Engine: "native", Broker: "inproc", Tracker: "slab",
-		Pattern: pattern, PayloadBytes: 64, Mode: result.Latency,
+		Pattern: pattern, PayloadBytes: 64, Mode: cells.Latency,
 	}
 }
 
 func TestRun(t *testing.T) {
-	absent := key(result.Call)
+	absent := key(cells.Call)
 	absent.Broker = "nats"
-	twice := key(result.FireAndForget)
+	twice := key(cells.FireAndForget)
 	twice.Components, twice.Pairs = 2, 2
-	keys := []result.Key{key(result.FireAndForget), absent, key(result.RequestResponse), key(result.Call), twice}
+	keys := []cells.Key{key(cells.FireAndForget), absent, key(cells.RequestResponse), key(cells.Call), twice}
 	measured, err := run(t.Context(), spec(keys...))
 	if err != nil {
 		t.Fatal(err)
@@ -124,7 +124,7 @@ func TestRun(t *testing.T) {
 }
 
 func TestAllLeftOut(t *testing.T) {
-	absent := key(result.Call)
+	absent := key(cells.Call)
 	absent.Broker = "nats"
 	measured, err := run(t.Context(), spec(absent))
 	if err != nil || len(measured) != 1 || measured[0].Status != result.LeftOut {
@@ -133,15 +133,15 @@ func TestAllLeftOut(t *testing.T) {
 }
 
 func TestUnknownPart(t *testing.T) {
-	for _, spoil := range []func(*result.Key){
-		func(k *result.Key) { k.Engine = "steam" },
-		func(k *result.Key) { k.Broker = "pigeon" },
-		func(k *result.Key) { k.Tracker = "dog" },
+	for _, spoil := range []func(*cells.Key){
+		func(k *cells.Key) { k.Engine = "steam" },
+		func(k *cells.Key) { k.Broker = "pigeon" },
+		func(k *cells.Key) { k.Tracker = "dog" },
 	} {
-		k := key(result.Call)
+		k := key(cells.Call)
 		spoil(&k)
 		var unknown *measure.UnknownError
-		if _, err := run(t.Context(), spec(key(result.Call), k)); !errors.As(err, &unknown) {
+		if _, err := run(t.Context(), spec(key(cells.Call), k)); !errors.As(err, &unknown) {
 			t.Errorf("%s: got %v, want an UnknownError", k, err)
 		}
 	}
@@ -165,11 +165,11 @@ func (f forgetful) HandleMessage(host guest.Host, sender string, message []byte)
 }
 
 func TestDroppedMessageFailsRun(t *testing.T) {
-	s := spec(key(result.FireAndForget))
+	s := spec(key(cells.FireAndForget))
 	changed := catalog()
 	engine := changed.Engines["native"]
 	handled := new(atomic.Int64)
-	engine.Guest = func(result.Pattern) core.Source {
+	engine.Guest = func(cells.Pattern) core.Source {
 		return native.Source(func() guest.Component { return forgetful{guests.NewPingPong(), handled} })
 	}
 	changed.Engines["native"] = engine
@@ -183,9 +183,9 @@ func TestDroppedMessageFailsRun(t *testing.T) {
 
 func TestCutShort(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	s := spec(key(result.FireAndForget), key(result.Call))
+	s := spec(key(cells.FireAndForget), key(cells.Call))
 	s.Sampling.Samples = 1000
-	s.Progress = func(p measure.Progress) {
+	s.Progress = func(p result.Progress) {
 		if p.Round == 3 {
 			cancel()
 		}
@@ -207,8 +207,8 @@ func TestCutShort(t *testing.T) {
 
 func TestCutBeforeFirstSample(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	s := spec(key(result.Call))
-	s.Progress = func(measure.Progress) { cancel() }
+	s := spec(key(cells.Call))
+	s.Progress = func(result.Progress) { cancel() }
 	measured, err := run(ctx, s)
 	if !errors.Is(err, context.Canceled) || len(measured) != 1 || measured[0].Status != result.LeftOut {
 		t.Errorf("got %+v, %v; want the cell left out, and context.Canceled", measured, err)
@@ -216,13 +216,13 @@ func TestCutBeforeFirstSample(t *testing.T) {
 }
 
 func TestBusyMachineIsNoted(t *testing.T) {
-	s := spec(key(result.Call))
+	s := spec(key(cells.Call))
 	root := fstest.MapFS{
 		"proc/stat":      {Data: []byte("cpu 0 0 0 0 0 0 0 0 0 0\n")},
 		"proc/self/stat": {Data: []byte("1 (x) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0\n")},
 	}
 	s.Root = root
-	s.Progress = func(measure.Progress) {
+	s.Progress = func(result.Progress) {
 		root["proc/stat"] = &fstest.MapFile{Data: []byte("cpu 50 0 0 50 0 0 0 0 0 0\n")}
 	}
 	measured, err := run(t.Context(), s)
@@ -236,11 +236,11 @@ func TestBusyMachineIsNoted(t *testing.T) {
 
 // The parts of an operation add up to it in each round, and so do their means.
 func TestStages(t *testing.T) {
-	for _, pattern := range result.Patterns() {
-		var keys []result.Key
-		for _, part := range cells.Parts(result.Stages, pattern) {
+	for _, pattern := range cells.Patterns() {
+		var keys []cells.Key
+		for _, part := range cells.MustFind(cells.Stages).Parts(pattern) {
 			k := key(pattern)
-			k.Mode, k.Part = result.Stages, part
+			k.Mode, k.Part = cells.Stages, part.Name
 			keys = append(keys, k)
 		}
 		measured, err := run(t.Context(), spec(keys...))
@@ -250,7 +250,7 @@ func TestStages(t *testing.T) {
 		var sum, whole float64
 		for _, cell := range measured {
 			switch {
-			case cell.Status != result.Measured || cell.Unit != result.UnitNanoseconds:
+			case cell.Status != result.Measured || cell.Unit != cells.UnitNanoseconds:
 				t.Errorf("%s: got %+v, want it measured in time", cell.Key, cell)
 			case cell.Part == cells.Whole:
 				whole = cell.Mean
@@ -265,10 +265,10 @@ func TestStages(t *testing.T) {
 }
 
 func TestOtherModes(t *testing.T) {
-	throughput, load, cold := key(result.FireAndForget), key(result.Call), key(result.Call)
-	throughput.Mode, throughput.Components, throughput.Cores = result.Throughput, 2, 1
-	load.Mode, load.Cores, load.LoadPercent = result.Load, 1, 50
-	cold.Mode, cold.Part, cold.Broker, cold.Tracker = result.Cold, cells.LoadCached, "", ""
+	throughput, load, cold := key(cells.FireAndForget), key(cells.Call), key(cells.Call)
+	throughput.Mode, throughput.Components, throughput.Cores = cells.Throughput, 2, 1
+	load.Mode, load.Cores, load.LoadPercent = cells.Load, 1, 50
+	cold.Mode, cold.Part, cold.Broker, cold.Tracker = cells.Cold, cells.LoadCached, "", ""
 	measured, err := run(t.Context(), spec(throughput, load, cold))
 	if err != nil {
 		t.Fatal(err)
@@ -276,7 +276,7 @@ func TestOtherModes(t *testing.T) {
 	if err := (&result.File{Schema: result.Schema, Cells: measured}).Validate(); err != nil {
 		t.Error(err)
 	}
-	if cell := measured[0]; cell.Status != result.Measured || cell.Unit != result.UnitPerSecond || cell.Median <= 0 {
+	if cell := measured[0]; cell.Status != result.Measured || cell.Unit != cells.UnitPerSecond || cell.Median <= 0 {
 		t.Errorf("throughput: got %+v, want messages a second", cell)
 	}
 	if cell := measured[1]; cell.Status != result.Measured || cell.RatePerSecond <= 0 || len(cell.Percentiles) == 0 {
@@ -288,8 +288,8 @@ func TestOtherModes(t *testing.T) {
 }
 
 func TestTooManyCoresAreLeftOut(t *testing.T) {
-	k := key(result.Call)
-	k.Mode, k.Cores = result.Throughput, 1<<20
+	k := key(cells.Call)
+	k.Mode, k.Cores = cells.Throughput, 1<<20
 	measured, err := run(t.Context(), spec(k))
 	if err != nil || measured[0].Status != result.LeftOut || !strings.Contains(measured[0].Reason, "cores") {
 		t.Errorf("got %+v, %v; want it left out for its cores", measured, err)
@@ -299,10 +299,10 @@ func TestTooManyCoresAreLeftOut(t *testing.T) {
 // Two sides with the same cells are measured in the same rounds, each with a
 // floor of its own.
 func TestSides(t *testing.T) {
-	s := spec(key(result.Call))
+	s := spec(key(cells.Call))
 	s.Sides = append(s.Sides, s.Sides[0])
 	turns := make(map[string]int)
-	s.Progress = func(p measure.Progress) {
+	s.Progress = func(p result.Progress) {
 		if p.Round == 1 {
 			turns[p.Name]++
 		}
@@ -324,8 +324,8 @@ func TestSides(t *testing.T) {
 // A broker or a tracker that is a process is measured like any other, but for
 // targets, and for stages that it does not have.
 func TestExtensions(t *testing.T) {
-	var keys []result.Key
-	add := func(key result.Key, change func(*result.Key)) {
+	var keys []cells.Key
+	add := func(key cells.Key, change func(*cells.Key)) {
 		for _, extension := range []*string{&key.Broker, &key.Tracker} {
 			before := *extension
 			*extension = "plugin"
@@ -335,12 +335,12 @@ func TestExtensions(t *testing.T) {
 			*extension = before
 		}
 	}
-	for _, pattern := range result.Patterns() {
-		add(key(pattern), func(*result.Key) {})
-		add(key(pattern), func(k *result.Key) { k.Mode, k.Components, k.Cores = result.Throughput, 2, 1 })
-		add(key(pattern), func(k *result.Key) { k.Mode, k.LoadPercent = result.Load, 50 })
-		for _, part := range cells.Parts(result.Stages, pattern) {
-			add(key(pattern), func(k *result.Key) { k.Mode, k.Part = result.Stages, part })
+	for _, pattern := range cells.Patterns() {
+		add(key(pattern), func(*cells.Key) {})
+		add(key(pattern), func(k *cells.Key) { k.Mode, k.Components, k.Cores = cells.Throughput, 2, 1 })
+		add(key(pattern), func(k *cells.Key) { k.Mode, k.LoadPercent = cells.Load, 50 })
+		for _, part := range cells.MustFind(cells.Stages).Parts(pattern) {
+			add(key(pattern), func(k *cells.Key) { k.Mode, k.Part = cells.Stages, part.Name })
 		}
 	}
 	s := spec(keys...)
@@ -351,7 +351,7 @@ func TestExtensions(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, cell := range measured {
-		absent := cell.Mode == result.Stages && cell.Pattern != result.FireAndForget && cell.Broker == "plugin"
+		absent := cell.Mode == cells.Stages && cell.Pattern != cells.FireAndForget && cell.Broker == "plugin"
 		switch {
 		case absent && cell.Status != result.LeftOut:
 			t.Errorf("%s: it is measured, want it left out", cell.Key)
@@ -362,7 +362,7 @@ func TestExtensions(t *testing.T) {
 			t.Errorf("%s: got %+v, want two samples", cell.Key, cell)
 		case cell.Target != nil:
 			t.Errorf("%s: it has a target", cell.Key)
-		case cell.Broker == "plugin" && cell.Mode == result.Latency && cell.OpsPerSample != s.Size.Ops:
+		case cell.Broker == "plugin" && cell.Mode == cells.Latency && cell.OpsPerSample != s.Size.Ops:
 			t.Errorf("%s: %d operations in a sample, want %d", cell.Key, cell.OpsPerSample, s.Size.Ops)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/measure/remote"
 )
 
@@ -21,7 +21,7 @@ type Isolated struct {
 }
 
 // Open implements [Source].
-func (i Isolated) Open(ctx context.Context, key result.Key, floor bool) (remote.Subject, error) {
+func (i Isolated) Open(ctx context.Context, key cells.Key, floor bool) (remote.Subject, error) {
 	return remote.Dedicated(ctx, key.String(), i.Command(), key, floor)
 }
 
@@ -46,17 +46,17 @@ const AllPeers = "all"
 // Keys returns the cells of peers by their names, [AllPeers] being all, that
 // have the pattern and the payload of one of own's latency cells. A name that
 // the program does not know is an error.
-func (p *Peers) Keys(names []string, own []result.Key) ([]result.Key, error) {
+func (p *Peers) Keys(names []string, own []cells.Key) ([]cells.Key, error) {
 	if err := p.check(names); err != nil {
 		return nil, err
 	}
-	var keys []result.Key
+	var keys []cells.Key
 	for _, key := range own {
 		for _, offer := range p.offers {
 			peer := offer.Key
 			peer.PayloadBytes = key.PayloadBytes
 			wanted := slices.Contains(names, AllPeers) || slices.Contains(names, peer.Engine)
-			if wanted && key.Mode == result.Latency && key.Pattern == peer.Pattern && !slices.Contains(keys, peer) {
+			if wanted && key.Mode == cells.Latency && key.Pattern == peer.Pattern && !slices.Contains(keys, peer) {
 				keys = append(keys, peer)
 			}
 		}
@@ -80,7 +80,7 @@ func (p *Peers) check(names []string) error {
 }
 
 // Reason implements [Source].
-func (p *Peers) Reason(key result.Key) string {
+func (p *Peers) Reason(key cells.Key) string {
 	for _, offer := range p.offers {
 		if offer.Key.Engine == key.Engine && offer.Key.Pattern == key.Pattern {
 			return offer.Reason
@@ -90,12 +90,12 @@ func (p *Peers) Reason(key result.Key) string {
 }
 
 // Target implements [Source]: others are held to nothing.
-func (p *Peers) Target(result.Key) (float64, bool) { return 0, false }
+func (p *Peers) Target(cells.Key) (float64, bool) { return 0, false }
 
-// Elsewhere implements [Source].
-func (p *Peers) Elsewhere(result.Key) bool { return true }
+// OutOfProcess implements [Source].
+func (p *Peers) OutOfProcess(cells.Key) bool { return true }
 
 // Open implements [Source].
-func (p *Peers) Open(ctx context.Context, key result.Key, floor bool) (remote.Subject, error) {
+func (p *Peers) Open(ctx context.Context, key cells.Key, floor bool) (remote.Subject, error) {
 	return p.program.Open(ctx, key, floor)
 }

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"io"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 )
 
 // bareModule is the guest of engines without a host around them.
@@ -44,7 +44,7 @@ var bareExports = [...]string{"handle", "answer", "start", "callback"}
 type bare struct {
 	guests  [2]bareGuest
 	queue   bareQueue
-	pattern result.Pattern
+	pattern cells.Pattern
 	message []byte
 	engine  io.Closer
 }
@@ -85,12 +85,12 @@ func (q *bareQueue) pop() *bareMessage {
 
 // run implements host.
 func (b *bare) run(n int) error {
-	if b.pattern == result.Call {
+	if b.pattern == cells.Call {
 		return call(b.call).times(n, b.message)
 	}
 	rewind(b.message, n)
 	export := bareHandle
-	if b.pattern == result.RequestResponse {
+	if b.pattern == cells.RequestResponse {
 		export = bareStart
 	}
 	if err := b.queue.push(0, export, b.message); err != nil {

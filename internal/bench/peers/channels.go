@@ -4,7 +4,7 @@ import (
 	"context"
 	"sync"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 )
 
 // mailbox is how many messages a channel of the Go channels' peers holds; it is
@@ -14,8 +14,8 @@ const mailbox = 1024
 // openChannels sets up what two goroutines do that message each other over
 // channels, without any host. Nothing is isolated or copied: one message belongs
 // to one goroutine at a time.
-func openChannels(_ context.Context, pattern result.Pattern, payload int) (host, error) {
-	if pattern == result.RequestResponse {
+func openChannels(_ context.Context, pattern cells.Pattern, payload int) (host, error) {
+	if pattern == cells.RequestResponse {
 		return newChannelRequests(payload), nil
 	}
 	return newChannelBalls(payload), nil

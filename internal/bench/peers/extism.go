@@ -9,7 +9,7 @@ import (
 
 	extism "github.com/extism/go-sdk"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 )
 
 //go:embed guests/extism.wasm
@@ -22,13 +22,13 @@ type extismHost struct {
 }
 
 // openExtism sets up a plug-in that nothing can interrupt.
-func openExtism(ctx context.Context, _ result.Pattern, payload int) (host, error) {
+func openExtism(ctx context.Context, _ cells.Pattern, payload int) (host, error) {
 	return newExtism(ctx, 0, payload)
 }
 
 // openExtismTimeout sets one up with a limit for each call, which is what airhost
 // has by default.
-func openExtismTimeout(ctx context.Context, _ result.Pattern, payload int) (host, error) {
+func openExtismTimeout(ctx context.Context, _ cells.Pattern, payload int) (host, error) {
 	return newExtism(ctx, 250*time.Millisecond, payload)
 }
 

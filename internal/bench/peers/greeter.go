@@ -10,7 +10,7 @@ import (
 
 	"github.com/knqyf263/go-plugin/examples/helloworld/greeting"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 )
 
 //go:embed guests/greeter.wasm
@@ -28,7 +28,7 @@ type greeter struct {
 	payload []byte
 }
 
-func openGreeter(ctx context.Context, _ result.Pattern, payload int) (host, error) {
+func openGreeter(ctx context.Context, _ cells.Pattern, payload int) (host, error) {
 	// Plug-ins are loaded from files and in no other way.
 	directory, err := os.MkdirTemp("", "greeter")
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 )
 
 // greeterInGo builds the plug-in that is written in Go, and loads it.
@@ -22,7 +22,7 @@ func greeterInGo(t testing.TB) *subject {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &subject{host: g, name: "greeter in Go", pattern: result.Call}
+	s := &subject{host: g, name: "greeter in Go", pattern: cells.Call}
 	closeAfter(t, s)
 	return s
 }
@@ -37,7 +37,7 @@ func TestGreeterInGo(t *testing.T) {
 // BenchmarkGreeterInGo compares the plug-in in C with the same in Go.
 func BenchmarkGreeterInGo(b *testing.B) {
 	b.Run("c", func(b *testing.B) {
-		benchmark(b, subjectOf(b, peerNamed(b, "knqyf263-go-plugin").key(result.Call, usualPayload)))
+		benchmark(b, subjectOf(b, peerNamed(b, "knqyf263-go-plugin").key(cells.Call, usualPayload)))
 	})
 	b.Run("go", func(b *testing.B) { benchmark(b, greeterInGo(b)) })
 }

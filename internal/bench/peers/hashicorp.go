@@ -12,7 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 )
 
 // handshake tells this program, when it is started by go-plugin, that it is the
@@ -99,7 +99,7 @@ type hashicorp struct {
 	payload    []byte
 }
 
-func openHashicorp(_ context.Context, _ result.Pattern, payload int) (host, error) {
+func openHashicorp(_ context.Context, _ cells.Pattern, payload int) (host, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err

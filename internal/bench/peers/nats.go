@@ -9,7 +9,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 )
 
 // natsHost is an embedded NATS server with two clients in its process, connected
@@ -17,7 +17,7 @@ import (
 type natsHost struct {
 	server   *server.Server
 	clients  [2]*nats.Conn
-	pattern  result.Pattern
+	pattern  cells.Pattern
 	message  []byte
 	players  [2]player
 	answerer answerer
@@ -30,7 +30,7 @@ var natsSubjects = [2]string{"peers.a", "peers.b"}
 
 const natsStart = 10 * time.Second
 
-func openNATS(_ context.Context, pattern result.Pattern, payload int) (host, error) {
+func openNATS(_ context.Context, pattern cells.Pattern, payload int) (host, error) {
 	instance, err := server.NewServer(&server.Options{DontListen: true, NoLog: true, NoSigs: true})
 	if err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func (h *natsHost) start() error {
 
 // handler is what client i does with a message.
 func (h *natsHost) handler(i int) nats.MsgHandler {
-	if h.pattern == result.RequestResponse {
+	if h.pattern == cells.RequestResponse {
 		return func(request *nats.Msg) { h.report(request.Respond(h.answerer.answer(request.Data))) }
 	}
 	return func(message *nats.Msg) {
@@ -93,7 +93,7 @@ func (h *natsHost) report(err error) {
 
 // run implements host.
 func (h *natsHost) run(n int) error {
-	if h.pattern == result.RequestResponse {
+	if h.pattern == cells.RequestResponse {
 		return h.requests(n)
 	}
 	rewind(h.message, n)

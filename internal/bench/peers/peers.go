@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/airhost/airhost/internal/bench/data/cells"
-	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/measure/remote"
 )
 
@@ -18,17 +17,17 @@ type peer struct {
 	// module is whose version matters, or "" where it is Go's own.
 	module string
 	// patterns are what it can do that compares with airhost's.
-	patterns []result.Pattern
+	patterns []cells.Pattern
 	what     string
 	// missing is why it is not in this build, or "".
 	missing string
-	open    func(ctx context.Context, pattern result.Pattern, payload int) (host, error)
+	open    func(ctx context.Context, pattern cells.Pattern, payload int) (host, error)
 }
 
 var (
-	everything = result.Patterns()
-	messages   = []result.Pattern{result.FireAndForget, result.RequestResponse}
-	onlyCall   = []result.Pattern{result.Call}
+	everything = cells.Patterns()
+	messages   = []cells.Pattern{cells.FireAndForget, cells.RequestResponse}
+	onlyCall   = []cells.Pattern{cells.Call}
 )
 
 // peers are all of them, those that run WebAssembly first.
@@ -69,8 +68,8 @@ var peers = []peer{
 
 // key is the cell of a peer's pattern. A peer stands where an engine does, and
 // has neither broker nor tracker.
-func (p peer) key(pattern result.Pattern, payload int) result.Key {
-	return result.Key{Engine: p.name, Pattern: pattern, PayloadBytes: payload, Mode: result.Latency, Peer: true}
+func (p peer) key(pattern cells.Pattern, payload int) cells.Key {
+	return cells.Key{Engine: p.name, Pattern: pattern, PayloadBytes: payload, Mode: cells.Latency, Peer: true}
 }
 
 // version is the module's in this build, or Go's.
@@ -102,7 +101,7 @@ func offers() (all []remote.Offer) {
 var errUnknown = errors.New("no peer has this cell")
 
 // open sets up a peer's cell. Cells that no peer has, and floors, are an error.
-func open(ctx context.Context, key result.Key, floor bool) (remote.Subject, error) {
+func open(ctx context.Context, key cells.Key, floor bool) (remote.Subject, error) {
 	i := slices.IndexFunc(peers, func(p peer) bool {
 		return slices.Contains(p.patterns, key.Pattern) && p.key(key.Pattern, key.PayloadBytes) == key
 	})

@@ -14,7 +14,6 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/airhost/airhost/internal/bench/data/cells"
-	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/measure/remote"
 )
 
@@ -33,7 +32,7 @@ func TestMain(m *testing.M) {
 }
 
 // subjectOf opens a cell, which the test closes.
-func subjectOf(t testing.TB, key result.Key) *subject {
+func subjectOf(t testing.TB, key cells.Key) *subject {
 	t.Helper()
 	opened, err := open(t.Context(), key, false)
 	if err != nil {
@@ -85,7 +84,7 @@ func runVerified(t testing.TB, s *subject, numbers ...int) {
 }
 
 func TestRunOfManyBatches(t *testing.T) {
-	s := subjectOf(t, peerNamed(t, "wazero-bare").key(result.FireAndForget, usualPayload))
+	s := subjectOf(t, peerNamed(t, "wazero-bare").key(cells.FireAndForget, usualPayload))
 	runVerified(t, s, 2*batch+1)
 }
 
@@ -101,7 +100,7 @@ func peerNamed(t testing.TB, name string) peer {
 }
 
 func TestRunEndsWithContext(t *testing.T) {
-	s := subjectOf(t, peerNamed(t, "go-channels").key(result.RequestResponse, usualPayload))
+	s := subjectOf(t, peerNamed(t, "go-channels").key(cells.RequestResponse, usualPayload))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := s.Run(ctx, 1<<40); !errors.Is(err, context.Canceled) {
@@ -127,7 +126,7 @@ func (n *negligent) counts() (counts, error) {
 }
 
 func TestVerifyFindsSkippedWork(t *testing.T) {
-	s := subjectOf(t, peerNamed(t, "wazero-bare").key(result.Call, usualPayload))
+	s := subjectOf(t, peerNamed(t, "wazero-bare").key(cells.Call, usualPayload))
 	s.host = &negligent{host: s.host}
 	if _, err := s.Run(t.Context(), 10); err != nil {
 		t.Fatal(err)
@@ -159,7 +158,7 @@ func TestGuestFindsAlteredResponse(t *testing.T) {
 		if p.missing != "" {
 			continue
 		}
-		b := subjectOf(t, p.key(result.RequestResponse, usualPayload)).host.(*bare)
+		b := subjectOf(t, p.key(cells.RequestResponse, usualPayload)).host.(*bare)
 		if _, err := b.guests[0].enter(bareCallback, bytes.Repeat([]byte{1}, usualPayload)); err == nil {
 			t.Errorf("%s: a response that was not asked for: got no error, want a trap", name)
 		}
@@ -167,7 +166,7 @@ func TestGuestFindsAlteredResponse(t *testing.T) {
 }
 
 func TestPayloadTravels(t *testing.T) {
-	s := subjectOf(t, peerNamed(t, "wazero-bare").key(result.FireAndForget, usualPayload))
+	s := subjectOf(t, peerNamed(t, "wazero-bare").key(cells.FireAndForget, usualPayload))
 	if _, err := s.Run(t.Context(), 5); err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +183,7 @@ func TestPayloadTravels(t *testing.T) {
 // TestInterruption: what claims to be interruptible is.
 func TestInterruption(t *testing.T) {
 	t.Run("wazero-interruptible", func(t *testing.T) {
-		s := subjectOf(t, peerNamed(t, "wazero-interruptible").key(result.Call, usualPayload))
+		s := subjectOf(t, peerNamed(t, "wazero-interruptible").key(cells.Call, usualPayload))
 		b := s.host.(*bare)
 		timer := time.AfterFunc(time.Millisecond, b.engine.(*wazeroEngine).cancel)
 		defer timer.Stop()
@@ -206,26 +205,26 @@ func TestInterruption(t *testing.T) {
 }
 
 func TestHashicorpIsAnotherProcess(t *testing.T) {
-	h := subjectOf(t, peerNamed(t, "hashicorp-go-plugin").key(result.Call, usualPayload)).host.(*hashicorp)
+	h := subjectOf(t, peerNamed(t, "hashicorp-go-plugin").key(cells.Call, usualPayload)).host.(*hashicorp)
 	if pid := h.client.ReattachConfig().Pid; pid == os.Getpid() || pid == 0 {
 		t.Errorf("the plug-in's process is %d, want another than %d", pid, os.Getpid())
 	}
 }
 
 func TestOpenRefuses(t *testing.T) {
-	valid := peerNamed(t, "go-channels").key(result.FireAndForget, usualPayload)
-	with := func(change func(*result.Key)) result.Key {
+	valid := peerNamed(t, "go-channels").key(cells.FireAndForget, usualPayload)
+	with := func(change func(*cells.Key)) cells.Key {
 		key := valid
 		change(&key)
 		return key
 	}
-	for name, key := range map[string]result.Key{
-		"no such peer":          with(func(k *result.Key) { k.Engine = "pigeons" }),
-		"airhost's own cell":    with(func(k *result.Key) { k.Peer = false }),
-		"not a peer's mode":     with(func(k *result.Key) { k.Mode = result.Load }),
-		"not a peer's pattern":  with(func(k *result.Key) { k.Pattern = result.Call }),
-		"more than one pair":    with(func(k *result.Key) { k.Pairs = 2 }),
-		"peers have no brokers": with(func(k *result.Key) { k.Broker = "inproc" }),
+	for name, key := range map[string]cells.Key{
+		"no such peer":          with(func(k *cells.Key) { k.Engine = "pigeons" }),
+		"airhost's own cell":    with(func(k *cells.Key) { k.Peer = false }),
+		"not a peer's mode":     with(func(k *cells.Key) { k.Mode = cells.Load }),
+		"not a peer's pattern":  with(func(k *cells.Key) { k.Pattern = cells.Call }),
+		"more than one pair":    with(func(k *cells.Key) { k.Pairs = 2 }),
+		"peers have no brokers": with(func(k *cells.Key) { k.Broker = "inproc" }),
 	} {
 		if _, err := open(t.Context(), key, false); !errors.Is(err, errUnknown) {
 			t.Errorf("%s: got %v, want errUnknown", name, err)
@@ -234,7 +233,7 @@ func TestOpenRefuses(t *testing.T) {
 	if _, err := open(t.Context(), valid, true); !errors.Is(err, errUnknown) {
 		t.Errorf("a floor: got %v, want errUnknown", err)
 	}
-	if _, err := open(t.Context(), with(func(k *result.Key) { k.PayloadBytes = headerSize - 1 }), false); err == nil {
+	if _, err := open(t.Context(), with(func(k *cells.Key) { k.PayloadBytes = headerSize - 1 }), false); err == nil {
 		t.Error("a payload without room for the header: got no error")
 	}
 }
@@ -245,7 +244,7 @@ func TestMissingPeerIsLeftOut(t *testing.T) {
 	absent.missing = "there are no channels here"
 	peers = []peer{absent}
 	var leftOut *cells.LeftOutError
-	_, err := open(t.Context(), absent.key(result.FireAndForget, usualPayload), false)
+	_, err := open(t.Context(), absent.key(cells.FireAndForget, usualPayload), false)
 	if !errors.As(err, &leftOut) || !strings.Contains(leftOut.Reason, absent.missing) {
 		t.Errorf("got %v, want it left out, with the reason", err)
 	}

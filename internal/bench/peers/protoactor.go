@@ -7,7 +7,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 )
 
 // actors are two actors of protoactor-go, with its default mailboxes, which have
@@ -16,7 +16,7 @@ import (
 type actors struct {
 	system   *actor.ActorSystem
 	ids      [2]*actor.PID
-	pattern  result.Pattern
+	pattern  cells.Pattern
 	message  []byte
 	players  [2]player
 	asker    asker
@@ -32,7 +32,7 @@ type (
 	actorResponse struct{ payload []byte }
 )
 
-func openProtoactor(_ context.Context, pattern result.Pattern, payload int) (host, error) {
+func openProtoactor(_ context.Context, pattern cells.Pattern, payload int) (host, error) {
 	done := make(chan error, 1)
 	quiet := actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) })
 	a := &actors{
@@ -41,7 +41,7 @@ func openProtoactor(_ context.Context, pattern result.Pattern, payload int) (hos
 		asker:   asker{request: newMessage(payload), done: done}, done: done,
 	}
 	receive := [2]actor.ReceiveFunc{a.play(0), a.play(1)}
-	if pattern == result.RequestResponse {
+	if pattern == cells.RequestResponse {
 		receive = [2]actor.ReceiveFunc{a.ask, a.answer}
 	}
 	for i := range a.ids {
@@ -82,7 +82,7 @@ func (a *actors) answer(context actor.Context) {
 // run implements host.
 func (a *actors) run(n int) error {
 	var first any = &actorStart{n}
-	if a.pattern == result.FireAndForget {
+	if a.pattern == cells.FireAndForget {
 		rewind(a.message, n)
 		first = &actorBall{a.message}
 	}

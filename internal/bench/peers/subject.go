@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/measure/remote"
 )
 
@@ -35,7 +35,7 @@ const batch = 4096
 type subject struct {
 	host
 	name    string
-	pattern result.Pattern
+	pattern cells.Pattern
 	known   counts // after the last Verify
 }
 
@@ -68,7 +68,7 @@ func (s *subject) Verify(_ context.Context, n int) error {
 	got := counts{now.Handled - s.known.Handled, now.Callbacks - s.known.Callbacks}
 	s.known = now
 	want := counts{Handled: uint64(n)}
-	if s.pattern == result.RequestResponse {
+	if s.pattern == cells.RequestResponse {
 		want.Callbacks = want.Handled
 	}
 	if got != want {

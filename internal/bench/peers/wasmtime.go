@@ -8,7 +8,7 @@ import (
 
 	"github.com/bytecodealliance/wasmtime-go/v39"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 )
 
 // wasmtimeMissing is why there is no Wasmtime in this build.
@@ -18,7 +18,7 @@ const wasmtimeMissing = ""
 // Func.Call, and host functions by NewFunc, which is no slower than WrapFunc. Each
 // guest has a store of its own, which is Wasmtime's unit of what can be thrown
 // away.
-func openWasmtime(_ context.Context, pattern result.Pattern, payload int) (host, error) {
+func openWasmtime(_ context.Context, pattern cells.Pattern, payload int) (host, error) {
 	e := &wasmtimeEngine{engine: wasmtime.NewEngine()}
 	e.bare = &bare{pattern: pattern, message: newMessage(payload), engine: e}
 	if err := e.setUp(payload); err != nil {

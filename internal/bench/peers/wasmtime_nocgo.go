@@ -6,12 +6,12 @@ import (
 	"context"
 	"errors"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 )
 
 // wasmtimeMissing is why there is no Wasmtime in this build.
 const wasmtimeMissing = "it needs cgo, and this program was built without"
 
-func openWasmtime(context.Context, result.Pattern, int) (host, error) {
+func openWasmtime(context.Context, cells.Pattern, int) (host, error) {
 	return nil, errors.New(wasmtimeMissing)
 }

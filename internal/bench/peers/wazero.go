@@ -8,13 +8,13 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 )
 
 // openWazero sets up bare wazero: its compiler, where it has one for the machine,
 // its fastest call (CallWithStack on a function that was looked up once) and its
 // fastest kind of host function.
-func openWazero(_ context.Context, pattern result.Pattern, payload int) (host, error) {
+func openWazero(_ context.Context, pattern cells.Pattern, payload int) (host, error) {
 	return newWazero(context.Background(), func() {}, wazero.NewRuntimeConfig(), pattern, payload)
 }
 
@@ -22,7 +22,7 @@ func openWazero(_ context.Context, pattern result.Pattern, payload int) (host, e
 // nothing ends a guest that loops. All calls have one context, whose end would
 // end them. A time limit for each message, as airhost has it, would need a
 // context.WithTimeout for each call on top.
-func openWazeroInterruptible(_ context.Context, pattern result.Pattern, payload int) (host, error) {
+func openWazeroInterruptible(_ context.Context, pattern cells.Pattern, payload int) (host, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	config := wazero.NewRuntimeConfig().WithCloseOnContextDone(true)
 	return newWazero(ctx, cancel, config, pattern, payload)
@@ -42,7 +42,7 @@ func (e *wazeroEngine) Close() error {
 	return e.runtime.Close(context.Background())
 }
 
-func newWazero(ctx context.Context, cancel context.CancelFunc, config wazero.RuntimeConfig, pattern result.Pattern, payload int) (host, error) {
+func newWazero(ctx context.Context, cancel context.CancelFunc, config wazero.RuntimeConfig, pattern cells.Pattern, payload int) (host, error) {
 	e := &wazeroEngine{runtime: wazero.NewRuntimeWithConfig(ctx, config), cancel: cancel}
 	e.bare = &bare{pattern: pattern, message: newMessage(payload), engine: e}
 	if err := e.setUp(ctx, payload); err != nil {

@@ -1,22 +1,14 @@
 package cells
 
-import "github.com/airhost/airhost/internal/bench/data/result"
+// Stages is where the time of a message goes.
+const Stages ModeName = "stages"
 
-// The parts of a cold cell.
-const (
-	Compile      = "compile"       // code to component
-	LoadCached   = "load-cached"   // the same, with the compiled code on disk
-	Instantiate  = "instantiate"   // component to live guest, initialized
-	FirstMessage = "first-message" // what a fresh guest is given first
-	Memory       = "memory"        // bytes that a live guest takes up
-)
-
-// The parts of a stages cell. Whole is the operation as in mode latency, and
-// Rest what of it the other parts do not explain, which can be below 0.
+// The parts of a stages cell. Whole is the operation as in mode latency. Rest is
+// the time of the operation that no other part explains, which can be below 0.
 const (
 	HostCall = "host-call" // out of the guest: the engine's part of sending
 	Checks   = "checks"    // arguments, capability, quota, and the message's copy
-	Broker   = "broker"    // handed to the broker's route, until it arrives
+	Broker   = "broker"    // from the call of the broker's route to the receiver
 	Mailbox  = "mailbox"   // mailboxes and workers: all else of the host's
 	Tracker  = "tracker"   // registered and resolved, with its timer
 	Delivery = "delivery"  // into the guest and back: the engine's part of handling
@@ -24,8 +16,34 @@ const (
 	Whole    = "whole"
 )
 
-// What is measured to find the parts of a stages cell, where it is not a part
-// itself.
+var stages = Mode{
+	Name:  Stages,
+	About: "where the time of a message goes",
+
+	Vary: func(_ Selection, key Key) []Key {
+		key.Components = 0
+		return perPart(key, stageParts(key.Pattern))
+	},
+	Required: []Field{FieldPart},
+	Parts:    stageParts,
+	Terms:    stageTerms,
+	Unit:     UnitNanoseconds,
+
+	Loop:   PartByPart,
+	Sample: Sample{Times: 1},
+
+	Columns: []Column{
+		"engine", "broker", "tracker", "pattern", "payload",
+		"part", "median", "95 % interval",
+	},
+	Sections: []Section{{
+		ID: "stages", Title: "Where the time goes", Figures: []Figure{"stack"},
+		Lead: "The parts of one operation. A row begins where the one above it ends, and the first row has them all. What no stage explains is named the rest.",
+	}},
+}
+
+// The measurements that the parts of a stages cell are found from, where they are
+// not parts themselves.
 const (
 	BaseWhole   = Whole
 	BaseChecks  = Checks
@@ -34,8 +52,8 @@ const (
 	// BaseHost is the whole operation between components that do nothing and
 	// that no engine runs.
 	BaseHost = "host"
-	// BaseBall is a guest that sends what it is sent, with nobody behind it, and
-	// BaseEcho one that does not send.
+	// BaseBall is a guest that sends each message on, and nobody gets it. BaseEcho
+	// is a guest that does not send.
 	BaseBall = "ball"
 	BaseEcho = "echo"
 	// BaseRound is a guest that answers a request, and another that takes the
@@ -45,38 +63,16 @@ const (
 	BaseAnswer = "answer"
 )
 
-// Parts returns the parts of a mode's cells for a pattern, in the order in which
-// a message comes to them; modes without parts have one, "".
-func Parts(mode result.Mode, pattern result.Pattern) []string {
-	switch mode {
-	case result.Cold:
-		return []string{Compile, LoadCached, Instantiate, FirstMessage, Memory}
-	case result.Stages:
-		var parts []string
-		for _, s := range stages[pattern] {
-			parts = append(parts, s.part)
-		}
-		return parts
-	}
-	return []string{""}
-}
-
-// Term is a share of a figure: Factor times what is measured of Key.
-type Term struct {
-	Key    result.Key
-	Factor float64
-}
-
-// stage is how a part is found: the sum of what is measured of plus, less that
-// of minus.
+// stage is how a part is found: the sum of the measurements plus, less those of
+// minus.
 type stage struct {
 	part        string
 	plus, minus []string
 }
 
-// stages are the parts of each pattern. They add up to the whole.
-var stages = map[result.Pattern][]stage{
-	result.FireAndForget: {
+// stagesOf are the parts of each pattern. They add up to the whole.
+var stagesOf = map[Pattern][]stage{
+	FireAndForget: {
 		{HostCall, []string{BaseBall}, []string{BaseEcho}},
 		{Checks, []string{BaseChecks}, nil},
 		{Broker, []string{BaseBroker}, nil},
@@ -85,7 +81,7 @@ var stages = map[result.Pattern][]stage{
 		{Rest, []string{BaseWhole}, []string{BaseBall, BaseHost}},
 		{Whole, []string{BaseWhole}, nil},
 	},
-	result.RequestResponse: {
+	RequestResponse: {
 		{HostCall, []string{BaseBall}, []string{BaseEcho}},
 		{Checks, []string{BaseChecks}, nil},
 		{Tracker, []string{BaseTracker}, nil},
@@ -95,7 +91,7 @@ var stages = map[result.Pattern][]stage{
 		{Rest, []string{BaseWhole}, []string{BaseRound, BaseHost}},
 		{Whole, []string{BaseWhole}, nil},
 	},
-	result.Call: {
+	Call: {
 		{Mailbox, []string{BaseHost}, nil},
 		{Delivery, []string{BaseAnswer}, nil},
 		{Rest, []string{BaseWhole}, []string{BaseAnswer, BaseHost}},
@@ -103,14 +99,44 @@ var stages = map[result.Pattern][]stage{
 	},
 }
 
-// Terms returns what has to be measured for the cell's figure: in most modes the
-// cell itself.
-func Terms(key result.Key) []Term {
-	if key.Mode != result.Stages {
-		return []Term{{key, 1}}
+// stageAbout says in a few words what each part is.
+var stageAbout = map[string]string{
+	HostCall: "the engine's part of sending",
+	Checks:   "arguments, capability, quota, copy",
+	Broker:   "from the sender's host to the receiver",
+	Mailbox:  "mailboxes and workers",
+	Tracker:  "the pending request and its timer",
+	Delivery: "the engine's part of handling",
+	Rest:     "in none of the stages",
+	Whole:    "all of the operation",
+}
+
+func stageParts(pattern Pattern) []Part {
+	var parts []Part
+	for _, s := range stagesOf[pattern] {
+		parts = append(parts, Part{Name: s.part, About: stageAbout[s.part]})
 	}
+	return parts
+}
+
+// Term is a share of a figure: Factor times the measurement of Key.
+type Term struct {
+	Key    Key
+	Factor float64
+}
+
+// Terms returns the measurements that the cell's figure is the sum of: in most
+// modes the cell itself.
+func Terms(key Key) []Term {
+	if terms := MustFind(key.Mode).Terms; terms != nil {
+		return terms(key)
+	}
+	return []Term{{key, 1}}
+}
+
+func stageTerms(key Key) []Term {
 	var terms []Term
-	for _, s := range stages[key.Pattern] {
+	for _, s := range stagesOf[key.Pattern] {
 		if s.part != key.Part {
 			continue
 		}
@@ -124,40 +150,23 @@ func Terms(key result.Key) []Term {
 	return terms
 }
 
-// baseKey is the key of what is measured for a stages cell, without what it does
-// not depend on, so that cells share it.
-func baseKey(key result.Key, base string) result.Key {
+// baseKey is the key of a measurement for a stages cell. It lacks what the
+// measurement does not depend on, so that cells share it.
+func baseKey(key Key, base string) Key {
 	key.Part = base
 	switch base {
 	case BaseChecks:
-		key.Engine, key.Broker, key.Tracker, key.Pattern = "", "", "", result.FireAndForget
+		key.Engine, key.Broker, key.Tracker, key.Pattern = "", "", "", FireAndForget
 	case BaseBroker:
-		key.Engine, key.Tracker, key.Pattern = "", "", result.FireAndForget
+		key.Engine, key.Tracker, key.Pattern = "", "", FireAndForget
 	case BaseTracker:
-		key.Engine, key.Broker, key.Pattern = "", "", result.RequestResponse
+		key.Engine, key.Broker, key.Pattern = "", "", RequestResponse
 	case BaseHost:
 		key.Engine = ""
 	case BaseBall, BaseEcho:
-		key.Broker, key.Tracker, key.Pattern = "", "", result.FireAndForget
+		key.Broker, key.Tracker, key.Pattern = "", "", FireAndForget
 	case BaseRound, BaseAnswer:
 		key.Broker, key.Tracker = "", ""
 	}
 	return key
-}
-
-// HasFloor reports whether there is a floor to compare the cell with. Rings that
-// run at the same time share processors, of which a floor uses one.
-func HasFloor(key result.Key) bool {
-	return key.Mode == result.Latency && key.Pairs <= 1 && !key.Peer
-}
-
-// Unit returns the unit of a cell's figures.
-func Unit(key result.Key) string {
-	switch {
-	case key.Mode == result.Throughput:
-		return result.UnitPerSecond
-	case key.Mode == result.Cold && key.Part == Memory:
-		return result.UnitBytes
-	}
-	return result.UnitNanoseconds
 }

@@ -7,9 +7,9 @@ import (
 
 	"github.com/montanaflynn/stats"
 
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/data/stat"
-	"github.com/airhost/airhost/internal/bench/measure/machine"
 )
 
 // Verdict is what has become of a cell.
@@ -30,7 +30,7 @@ const UnitMultiple = "× floor"
 
 // Cell is what has become of one cell.
 type Cell struct {
-	result.Key
+	cells.Key
 	Unit string  `json:"unit"` // of Base and Head: the result's, or UnitMultiple
 	Base float64 `json:"base"` // median
 	Head float64 `json:"head"` // median
@@ -77,8 +77,8 @@ func (c *Comparison) cell(base, head result.Cell) Cell {
 
 // busy says which of the two were measured on a busy machine, or is "".
 func busy(base, head result.Cell) string {
-	ofBase := slices.ContainsFunc(base.Warnings, machine.SaysBusy)
-	ofHead := slices.ContainsFunc(head.Warnings, machine.SaysBusy)
+	ofBase := slices.ContainsFunc(base.Warnings, result.SaysBusy)
+	ofHead := slices.ContainsFunc(head.Warnings, result.SaysBusy)
 	switch {
 	case ofBase && ofHead:
 		return "base and head were"
@@ -127,6 +127,11 @@ func (c *Cell) comparePairs(base, head []float64, seed uint64) {
 	c.least = 2 * math.Pow(0.5, float64(len(ratios)))
 }
 
+// Starts is how often a session starts each of its builds anew. The place of code
+// and of memory in a process changes with each start, and so becomes chance, like
+// everything else. With 16 starts, p-values get down to 2^-15.
+const Starts = 16
+
 // startRatios returns, for each start of the builds, the logarithm of how many
 // times base head is: the median of its rounds. Rounds of one start have in
 // common where their process has its code and its memory, which alone makes a few
@@ -168,7 +173,7 @@ func (c *Cell) verdict(threshold float64) Verdict {
 	switch {
 	case c.PAdjusted >= Level || math.Abs(c.Change) <= threshold:
 		return Same
-	case c.Change > 0 == result.MoreIsBetter(c.Unit):
+	case c.Change > 0 == cells.MoreIsBetter(c.Unit):
 		return Better
 	}
 	return Worse
@@ -178,7 +183,7 @@ func (c *Cell) verdict(threshold float64) Verdict {
 // "smaller", "undecided", or "~" for no change.
 func (c *Cell) Word() string {
 	words := map[Verdict]string{Same: "~", Better: "faster", Worse: "slower", Undecided: "undecided"}
-	if c.Unit == result.UnitBytes {
+	if c.Unit == cells.UnitBytes {
 		words = map[Verdict]string{Same: "~", Better: "smaller", Worse: "larger", Undecided: "undecided"}
 	}
 	return words[c.Verdict]

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/data/stat"
 )
@@ -46,7 +47,7 @@ type Comparison struct {
 // Skipped is a cell that was not compared: base has no figures of it that head's
 // could be worse than, or figures that have no ratio.
 type Skipped struct {
-	result.Key
+	cells.Key
 	Reason string `json:"reason"`
 }
 
@@ -78,7 +79,7 @@ func Files(base, head *result.File, threshold float64) (*Comparison, error) {
 
 // match compares the cells that both have figures of, and lists the others.
 func (c *Comparison) match(base, head []result.Cell) error {
-	left := make(map[result.Key]result.Cell)
+	left := make(map[cells.Key]result.Cell)
 	for _, cell := range head {
 		left[cell.Key] = cell
 	}
@@ -124,7 +125,7 @@ func (c *Comparison) decide() {
 		cell.Verdict = cell.verdict(c.Threshold)
 		c.doubt(cell)
 		if cell.least*float64(len(c.Cells)) >= Level {
-			cell.Warnings = append(cell.Warnings, fmt.Sprintf("too few samples for %s: no difference could be more than chance", cells(len(c.Cells))))
+			cell.Warnings = append(cell.Warnings, fmt.Sprintf("too few samples for %s: no difference could be more than chance", CellCount(len(c.Cells))))
 		}
 	}
 }
@@ -166,8 +167,8 @@ func (c *Comparison) Undecided() bool {
 }
 
 // Changed returns the cells for which a change was found.
-func (c *Comparison) Changed() []result.Key {
-	var keys []result.Key
+func (c *Comparison) Changed() []cells.Key {
+	var keys []cells.Key
 	for _, cell := range c.Cells {
 		if cell.changed() {
 			keys = append(keys, cell.Key)
@@ -184,7 +185,7 @@ func (c *Comparison) Regressed() bool {
 // Confirm takes back the changes that again, a second comparison of the cells
 // that have changed, does not show. Each says so in a warning.
 func (c *Comparison) Confirm(again *Comparison) {
-	second := make(map[result.Key]Cell)
+	second := make(map[cells.Key]Cell)
 	for _, cell := range again.Cells {
 		second[cell.Key] = cell
 	}
@@ -197,7 +198,7 @@ func (c *Comparison) Confirm(again *Comparison) {
 		cell.Again = &repeated.Change
 		if repeated.Verdict != cell.Verdict {
 			cell.Warnings = append(cell.Warnings, fmt.Sprintf("not confirmed: %s by %s at first, but %s with p = %s in a second run",
-				cell.Word(), percent(cell.Change), percent(repeated.Change), chance(repeated.PAdjusted)))
+				cell.Word(), Percent(cell.Change), Percent(repeated.Change), Chance(repeated.PAdjusted)))
 			cell.Verdict = Same
 		}
 	}

@@ -13,21 +13,22 @@ import (
 	"github.com/montanaflynn/stats"
 	"pgregory.net/rapid"
 
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/data/compare"
 	"github.com/airhost/airhost/internal/bench/data/result"
 )
 
-func key(pattern result.Pattern) result.Key {
-	return result.Key{
+func key(pattern cells.Pattern) cells.Key {
+	return cells.Key{
 		Engine: "wazero", Broker: "inproc", Tracker: "slab",
-		Pattern: pattern, PayloadBytes: 64, Mode: result.Latency,
+		Pattern: pattern, PayloadBytes: 64, Mode: cells.Latency,
 	}
 }
 
 func number(x float64) *float64 { return &x }
 
 // measured is a cell with samples.
-func measured(key result.Key, unit string, samples ...float64) result.Cell {
+func measured(key cells.Key, unit string, samples ...float64) result.Cell {
 	median, err := stats.Median(samples)
 	if err != nil {
 		panic(err)
@@ -89,7 +90,7 @@ func only(t *testing.T, base, head *result.File, threshold float64) compare.Cell
 }
 
 func TestVerdicts(t *testing.T) {
-	ns, rate, bytes := result.UnitNanoseconds, result.UnitPerSecond, result.UnitBytes
+	ns, rate, bytes := cells.UnitNanoseconds, cells.UnitPerSecond, cells.UnitBytes
 	for _, c := range []struct {
 		name       string
 		unit       string
@@ -109,8 +110,8 @@ func TestVerdicts(t *testing.T) {
 		{"less memory", bytes, 1000, 900, 0.05, compare.Better, "smaller"},
 	} {
 		for _, paired := range []bool{false, true} {
-			base := file(measured(key(result.Call), c.unit, around(c.base, 48, 1)...))
-			head := file(measured(key(result.Call), c.unit, around(c.head, 48, 2)...))
+			base := file(measured(key(cells.Call), c.unit, around(c.base, 48, 1)...))
+			head := file(measured(key(cells.Call), c.unit, around(c.head, 48, 2)...))
 			if paired {
 				session(base, head)
 			}
@@ -129,14 +130,14 @@ func TestVerdicts(t *testing.T) {
 // A machine that is a tenth slower in the second of two runs is slower at the
 // floor too.
 func TestSeparateRunsAreComparedByMultiple(t *testing.T) {
-	base := file(withFloor(measured(key(result.Call), result.UnitNanoseconds, around(250, 50, 1)...), 60))
-	head := file(withFloor(measured(key(result.Call), result.UnitNanoseconds, around(275, 50, 2)...), 66))
+	base := file(withFloor(measured(key(cells.Call), cells.UnitNanoseconds, around(250, 50, 1)...), 60))
+	head := file(withFloor(measured(key(cells.Call), cells.UnitNanoseconds, around(275, 50, 2)...), 66))
 	cell := only(t, base, head, 0.05)
 	if cell.Unit != compare.UnitMultiple || cell.Verdict != compare.Same || math.Abs(cell.Base-250.0/60) > 0.1 {
 		t.Errorf("got %+v, want the same multiple", cell)
 	}
 	head.Cells[0].Floor = nil
-	if cell := only(t, base, head, 0.05); cell.Unit != result.UnitNanoseconds || cell.Verdict != compare.Worse {
+	if cell := only(t, base, head, 0.05); cell.Unit != cells.UnitNanoseconds || cell.Verdict != compare.Worse {
 		t.Errorf("without a floor: got %+v, want it slower, in ns/op", cell)
 	}
 }
@@ -144,8 +145,8 @@ func TestSeparateRunsAreComparedByMultiple(t *testing.T) {
 func TestIncomparable(t *testing.T) {
 	both := func() (base, head *result.File) {
 		cells := []result.Cell{
-			measured(key(result.Call), result.UnitNanoseconds, around(250, 30, 1)...),
-			measured(key(result.FireAndForget), result.UnitNanoseconds, around(250, 30, 1)...),
+			measured(key(cells.Call), cells.UnitNanoseconds, around(250, 30, 1)...),
+			measured(key(cells.FireAndForget), cells.UnitNanoseconds, around(250, 30, 1)...),
 		}
 		return file(cells...), file(slices.Clone(cells)...)
 	}
@@ -160,10 +161,10 @@ func TestIncomparable(t *testing.T) {
 		"arch":       {func(_, head *result.File) { head.Environment.Arch = "arm64" }, "linux/arm64 in head"},
 		"lost cell":  {func(_, head *result.File) { head.Cells = head.Cells[:1] }, "head has no figures of wazero/inproc/slab/fire-and-forget"},
 		"left out": {func(_, head *result.File) {
-			head.Cells[1] = result.Cell{Key: key(result.FireAndForget), Status: result.LeftOut, Reason: "no cgo"}
+			head.Cells[1] = result.Cell{Key: key(cells.FireAndForget), Status: result.LeftOut, Reason: "no cgo"}
 		}, "left out: no cgo"},
 		"unit": {func(_, head *result.File) {
-			head.Cells[1] = measured(key(result.FireAndForget), result.UnitBytes, 1, 2)
+			head.Cells[1] = measured(key(cells.FireAndForget), cells.UnitBytes, 1, 2)
 		}, "is in ns/op in base, and in B in head"},
 		"nothing in common": {func(base, head *result.File) { base.Cells, head.Cells = nil, head.Cells[:1] }, "no measured cell in common"},
 	} {
@@ -176,14 +177,14 @@ func TestIncomparable(t *testing.T) {
 }
 
 func TestSkipped(t *testing.T) {
-	common := measured(key(result.Call), result.UnitNanoseconds, around(250, 30, 1)...)
+	common := measured(key(cells.Call), cells.UnitNanoseconds, around(250, 30, 1)...)
 	base := file(common,
-		result.Cell{Key: key(result.FireAndForget), Status: result.LeftOut, Reason: "no such engine"},
-		measured(key("difference"), result.UnitNanoseconds, 3, -1, 2))
+		result.Cell{Key: key(cells.FireAndForget), Status: result.LeftOut, Reason: "no such engine"},
+		measured(key("difference"), cells.UnitNanoseconds, 3, -1, 2))
 	head := file(common,
-		measured(key(result.FireAndForget), result.UnitNanoseconds, 1, 2),
-		measured(key("difference"), result.UnitNanoseconds, 3, 1, 2),
-		measured(key(result.RequestResponse), result.UnitNanoseconds, 1, 2))
+		measured(key(cells.FireAndForget), cells.UnitNanoseconds, 1, 2),
+		measured(key("difference"), cells.UnitNanoseconds, 3, 1, 2),
+		measured(key(cells.RequestResponse), cells.UnitNanoseconds, 1, 2))
 	c, err := compare.Files(base, head, 0.05)
 	if err != nil {
 		t.Fatal(err)
@@ -196,8 +197,8 @@ func TestSkipped(t *testing.T) {
 }
 
 func TestWarningsTravel(t *testing.T) {
-	base := file(measured(key(result.Call), result.UnitNanoseconds, around(250, 3, 1)...))
-	head := file(measured(key(result.Call), result.UnitNanoseconds, around(500, 3, 2)...))
+	base := file(measured(key(cells.Call), cells.UnitNanoseconds, around(250, 3, 1)...))
+	head := file(measured(key(cells.Call), cells.UnitNanoseconds, around(500, 3, 2)...))
 	base.Cells[0].Warnings, head.Cells[0].Warnings = []string{"busy"}, []string{"drift"}
 	head.Cells[0].AllocsPerOp = 1
 	head.Environment.Go = "go1.27.0"
@@ -251,13 +252,13 @@ func TestSimulatedSessions(t *testing.T) {
 		m := &machine{random: rand.New(rand.NewPCG(4, 4))}
 		for range sessions {
 			var base, head []result.Cell
-			for _, pattern := range []result.Pattern{result.FireAndForget, result.RequestResponse} {
+			for _, pattern := range []cells.Pattern{cells.FireAndForget, cells.RequestResponse} {
 				b, h := m.run(slower)
 				if !paired {
 					_, h = m.run(slower)
 				}
-				base = append(base, measured(key(pattern), result.UnitNanoseconds, b...))
-				head = append(head, measured(key(pattern), result.UnitNanoseconds, h...))
+				base = append(base, measured(key(pattern), cells.UnitNanoseconds, b...))
+				head = append(head, measured(key(pattern), cells.UnitNanoseconds, h...))
 			}
 			baseFile, headFile := file(base...), file(head...)
 			if paired {
@@ -294,8 +295,8 @@ func TestSwappedAndScaled(t *testing.T) {
 		b, h := drawSamples(t, "base"), drawSamples(t, "head")
 		paired := rapid.Bool().Draw(t, "paired")
 		compared := func(b, h []float64, factor float64) compare.Cell {
-			base := file(measured(key(result.Call), result.UnitNanoseconds, scaled(b, factor)...))
-			head := file(measured(key(result.Call), result.UnitNanoseconds, scaled(h, factor)...))
+			base := file(measured(key(cells.Call), cells.UnitNanoseconds, scaled(b, factor)...))
+			head := file(measured(key(cells.Call), cells.UnitNanoseconds, scaled(h, factor)...))
 			if paired {
 				session(base, head)
 			}
@@ -331,11 +332,11 @@ func scaled(samples []float64, factor float64) []float64 {
 func TestConfirm(t *testing.T) {
 	compared := func(fire, call float64) *compare.Comparison {
 		base := file(
-			measured(key(result.FireAndForget), result.UnitNanoseconds, around(250, 48, 1)...),
-			measured(key(result.Call), result.UnitNanoseconds, around(100, 48, 3)...))
+			measured(key(cells.FireAndForget), cells.UnitNanoseconds, around(250, 48, 1)...),
+			measured(key(cells.Call), cells.UnitNanoseconds, around(100, 48, 3)...))
 		head := file(
-			measured(key(result.FireAndForget), result.UnitNanoseconds, around(fire, 48, 2)...),
-			measured(key(result.Call), result.UnitNanoseconds, around(call, 48, 4)...))
+			measured(key(cells.FireAndForget), cells.UnitNanoseconds, around(fire, 48, 2)...),
+			measured(key(cells.Call), cells.UnitNanoseconds, around(call, 48, 4)...))
 		session(base, head)
 		c, err := compare.Files(base, head, 0.05)
 		if err != nil {
@@ -348,7 +349,7 @@ func TestConfirm(t *testing.T) {
 		t.Fatalf("got %+v, want both slower", c.Cells)
 	}
 	c.Confirm(compared(275, 101))
-	if len(c.Changed()) != 1 || c.Changed()[0] != key(result.FireAndForget) || !c.Regressed() {
+	if len(c.Changed()) != 1 || c.Changed()[0] != key(cells.FireAndForget) || !c.Regressed() {
 		t.Errorf("confirmed: %v, want fire-and-forget alone", c.Changed())
 	}
 	if warnings := strings.Join(c.Cells[1].Warnings, ""); !strings.Contains(warnings, "not confirmed: slower by +10") || *c.Cells[1].Again > 0.02 {

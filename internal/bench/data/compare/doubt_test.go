@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/data/compare"
 	"github.com/airhost/airhost/internal/bench/data/result"
 )
@@ -47,8 +48,8 @@ func TestDoubt(t *testing.T) {
 			session(base, head)
 		}, compare.Worse, false, "both files are of one commit"},
 	} {
-		base := file(measured(key(result.Call), result.UnitNanoseconds, around(250, 48, 1)...))
-		head := file(measured(key(result.Call), result.UnitNanoseconds, around(275, 48, 2)...))
+		base := file(measured(key(cells.Call), cells.UnitNanoseconds, around(250, 48, 1)...))
+		head := file(measured(key(cells.Call), cells.UnitNanoseconds, around(275, 48, 2)...))
 		c.with(base, head)
 		compared, err := compare.Files(base, head, 0.05)
 		if err != nil {

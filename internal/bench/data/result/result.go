@@ -4,7 +4,7 @@
 // strictly as it is written, so that a comparison never guesses.
 package result
 
-import "fmt"
+import "github.com/airhost/airhost/internal/bench/data/cells"
 
 // Schema is the version of the file that this package writes and reads.
 const Schema = 1
@@ -67,93 +67,6 @@ func (e Environment) SameCommit(other Environment) bool {
 	return e.knowsCommit() && e.Commit == other.Commit && !e.Modified && !other.Modified
 }
 
-// Pattern is what goes on between the components of a cell.
-type Pattern string
-
-// The patterns. Call is a Go program's request to an idle component.
-const (
-	FireAndForget   Pattern = "fire-and-forget"
-	RequestResponse Pattern = "request-response"
-	Call            Pattern = "call"
-)
-
-// Patterns returns all patterns.
-func Patterns() []Pattern { return []Pattern{FireAndForget, RequestResponse, Call} }
-
-// Mode is the question that a cell answers.
-type Mode string
-
-// The modes.
-const (
-	Latency    Mode = "latency"    // what one message costs, with one in flight
-	Throughput Mode = "throughput" // how many a second, with many in flight
-	Load       Mode = "load"       // what the slowest see at a fixed rate
-	Cold       Mode = "cold"       // what a component costs until its first message
-	Stages     Mode = "stages"     // where the time of a message goes
-)
-
-// Modes returns all modes.
-func Modes() []Mode { return []Mode{Latency, Throughput, Load, Cold, Stages} }
-
-// Key names a cell: what is measured.
-type Key struct {
-	Engine       string  `json:"engine"`
-	Broker       string  `json:"broker"`
-	Tracker      string  `json:"tracker"`
-	Pattern      Pattern `json:"pattern"`
-	PayloadBytes int     `json:"payload_bytes"`
-	Mode         Mode    `json:"mode"`
-	// Components is how many components pass a message round. It is set for
-	// fire-and-forget only: request-response has always two, call one. But in
-	// throughput cells it is set for all patterns: there each component of the
-	// round messages or asks the next, and a Go program calls all of them.
-	Components int `json:"components,omitempty"`
-	// Pairs is how many rings or pairs, each on its own, run at the same time;
-	// 0 where the pattern or the mode has no such choice. An operation of any of
-	// them counts, so that with two pairs on two cores ns/op would ideally halve.
-	Pairs int `json:"pairs,omitempty"`
-	// Cores is how many processors a cell of throughput or load may use, with as many
-	// workers of the host; 0 in other modes.
-	Cores int `json:"cores,omitempty"`
-	// LoadPercent is the rate of a load cell, as a share of the most that the
-	// same back ends were seen to do in the same run; 0 in other modes.
-	LoadPercent int `json:"load_percent,omitempty"`
-	// Part is which part of a cold or a stages cell's question this is, such as
-	// "compile" or "tracker"; "" in other modes.
-	Part string `json:"part,omitempty"`
-	// Peer says that the cell is of another project's host, which Engine names;
-	// it has neither broker nor tracker.
-	Peer bool `json:"peer,omitempty"`
-}
-
-// String names the cell in the parts that vary, for people. Parts that it does
-// not have are not in it.
-func (k Key) String() string {
-	var text string
-	for _, part := range []string{k.Engine, k.Broker, k.Tracker} {
-		if part != "" {
-			text += part + "/"
-		}
-	}
-	text += fmt.Sprintf("%s/%dB/%s", k.Pattern, k.PayloadBytes, k.Mode)
-	if k.Components != 0 && k.Components != 2 {
-		text += fmt.Sprintf("/components=%d", k.Components)
-	}
-	if k.Pairs > 1 {
-		text += fmt.Sprintf("/pairs=%d", k.Pairs)
-	}
-	if k.Cores > 0 {
-		text += fmt.Sprintf("/cores=%d", k.Cores)
-	}
-	if k.LoadPercent > 0 {
-		text += fmt.Sprintf("/load=%d%%", k.LoadPercent)
-	}
-	if k.Part != "" {
-		text += "/" + k.Part
-	}
-	return text
-}
-
 // Status says whether a cell has figures.
 type Status string
 
@@ -174,17 +87,17 @@ const (
 	Undecided Verdict = "undecided"
 )
 
-// The units. More is better in messages a second, and less in all others.
-const (
-	// UnitNanoseconds is nanoseconds for one operation: one hop, one round trip,
-	// one call, or what a part's name says.
-	UnitNanoseconds = "ns/op"
-	UnitPerSecond   = "msg/s"
-	UnitBytes       = "B"
-)
-
-// MoreIsBetter reports whether a larger figure in the unit is a better one.
-func MoreIsBetter(unit string) bool { return unit == UnitPerSecond }
+// VerdictOf says whether a median meets the target, whose 95 % interval is from low
+// to high.
+func VerdictOf(low, high, target float64) Verdict {
+	switch {
+	case high <= target:
+		return Met
+	case low > target:
+		return Missed
+	}
+	return Undecided
+}
 
 // Percentile is what a share of all operations took at most.
 type Percentile struct {
@@ -196,7 +109,7 @@ type Percentile struct {
 
 // Cell is one cell of a run: its figures, or the reason why there are none.
 type Cell struct {
-	Key
+	cells.Key
 	Status Status `json:"status"`
 	Reason string `json:"reason,omitempty"`
 	// Figures is nil exactly where the cell was left out.

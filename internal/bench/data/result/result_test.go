@@ -11,13 +11,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/data/result"
 )
 
-func key(pattern result.Pattern) result.Key {
-	return result.Key{
+func key(pattern cells.Pattern) cells.Key {
+	return cells.Key{
 		Engine: "wazero", Broker: "inproc", Tracker: "slab",
-		Pattern: pattern, PayloadBytes: 64, Mode: result.Latency,
+		Pattern: pattern, PayloadBytes: 64, Mode: cells.Latency,
 	}
 }
 
@@ -25,14 +26,14 @@ func number(x float64) *float64 { return &x }
 
 // example has every field, and every way in which one can be missing.
 func example() *result.File {
-	ball := key(result.FireAndForget)
+	ball := key(cells.FireAndForget)
 	ball.Components, ball.Pairs = 2, 1
-	left := key(result.Call)
+	left := key(cells.Call)
 	left.Engine = "wasmtime"
-	crowd, load, part, peer := key(result.Call), key(result.Call), key(result.Call), key(result.Call)
-	crowd.Mode, crowd.Components, crowd.Cores = result.Throughput, 10, 2
-	load.Mode, load.LoadPercent = result.Load, 50
-	part.Mode, part.Part = result.Cold, "memory"
+	crowd, load, part, peer := key(cells.Call), key(cells.Call), key(cells.Call), key(cells.Call)
+	crowd.Mode, crowd.Components, crowd.Cores = cells.Throughput, 10, 2
+	load.Mode, load.LoadPercent = cells.Load, 50
+	part.Mode, part.Part = cells.Cold, "memory"
 	peer.Engine, peer.Broker, peer.Tracker, peer.Peer = "extism", "", "", true
 	measured := func(unit string) *result.Figures {
 		return &result.Figures{
@@ -40,7 +41,7 @@ func example() *result.File {
 			Median: 5, CI95Low: 5, CI95High: 5, Mean: 5, Q1: 5, Q3: 5, Warnings: []string{},
 		}
 	}
-	tails := measured(result.UnitNanoseconds)
+	tails := measured(cells.UnitNanoseconds)
 	tails.Percentiles = []result.Percentile{
 		{Percent: 50, Value: 1, CI95Low: 1, CI95High: 2}, {Percent: 99.9, Value: 5, CI95Low: 4, CI95High: 6},
 	}
@@ -56,20 +57,20 @@ func example() *result.File {
 		},
 		Cells: []result.Cell{
 			{Key: ball, Status: result.Measured, Figures: &result.Figures{
-				Unit: result.UnitNanoseconds, Samples: []float64{251.5, 250, 260.25}, OpsPerSample: 1000,
+				Unit: cells.UnitNanoseconds, Samples: []float64{251.5, 250, 260.25}, OpsPerSample: 1000,
 				Median: 251.5, CI95Low: 250, CI95High: 260.25, Mean: 253.9, Stddev: 5.5, MAD: 1.5, Q1: 250, Q3: 260.25, Outliers: 1,
 				Floor: number(62.875), FloorMultiple: number(4), Target: number(280), WithinTarget: result.Met,
 				AllocsPerOp: 0, BytesPerOp: 0.5, Warnings: []string{"too few samples: 3, want at least 30"},
 			}},
-			{Key: key(result.RequestResponse), Status: result.Measured, Figures: &result.Figures{
-				Unit: result.UnitNanoseconds, Samples: []float64{500}, OpsPerSample: 1,
+			{Key: key(cells.RequestResponse), Status: result.Measured, Figures: &result.Figures{
+				Unit: cells.UnitNanoseconds, Samples: []float64{500}, OpsPerSample: 1,
 				Median: 500, CI95Low: 500, CI95High: 500, Mean: 500, Q1: 500, Q3: 500, Warnings: []string{},
 			}},
 			{Key: left, Status: result.LeftOut, Reason: "wasmtime: this build has no such engine"},
-			{Key: crowd, Status: result.Measured, Figures: measured(result.UnitPerSecond)},
+			{Key: crowd, Status: result.Measured, Figures: measured(cells.UnitPerSecond)},
 			{Key: load, Status: result.Measured, Figures: tails},
-			{Key: part, Status: result.Measured, Figures: measured(result.UnitBytes)},
-			{Key: peer, Status: result.Measured, Figures: measured(result.UnitNanoseconds)},
+			{Key: part, Status: result.Measured, Figures: measured(cells.UnitBytes)},
+			{Key: peer, Status: result.Measured, Figures: measured(cells.UnitNanoseconds)},
 		},
 		Cut: true,
 	}
@@ -158,8 +159,8 @@ func TestValidate(t *testing.T) {
 		"target without a verdict":  func(f *result.File) { f.Cells[0].WithinTarget = "" },
 		"floor without a multiple":  func(f *result.File) { f.Cells[0].FloorMultiple = nil },
 		"unknown unit":              func(f *result.File) { f.Cells[0].Unit = "s" },
-		"throughput in time":        func(f *result.File) { f.Cells[3].Unit = result.UnitNanoseconds },
-		"latency in messages":       func(f *result.File) { f.Cells[0].Unit = result.UnitPerSecond },
+		"throughput in time":        func(f *result.File) { f.Cells[3].Unit = cells.UnitNanoseconds },
+		"latency in messages":       func(f *result.File) { f.Cells[0].Unit = cells.UnitPerSecond },
 		"throughput without cores":  func(f *result.File) { f.Cells[3].Cores = 0 },
 		"latency with cores":        func(f *result.File) { f.Cells[0].Cores = 1 },
 		"load without a rate":       func(f *result.File) { f.Cells[4].LoadPercent = 0 },
@@ -178,6 +179,21 @@ func TestValidate(t *testing.T) {
 		var text bytes.Buffer
 		if err := f.Write(&text); !errors.Is(err, result.ErrInvalid) || text.Len() > 0 {
 			t.Errorf("%s: got %v and %d bytes, want ErrInvalid and none", name, err, text.Len())
+		}
+	}
+}
+
+func TestVerdict(t *testing.T) {
+	cases := []struct {
+		low, high float64
+		want      result.Verdict
+	}{
+		{270, 279, result.Met}, {270, 280, result.Met}, {279, 281, result.Undecided},
+		{280, 290, result.Undecided}, {280.1, 290, result.Missed},
+	}
+	for _, c := range cases {
+		if got := result.VerdictOf(c.low, c.high, 280); got != c.want {
+			t.Errorf("%v to %v against 280: got %s, want %s", c.low, c.high, got, c.want)
 		}
 	}
 }

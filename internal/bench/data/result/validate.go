@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/airhost/airhost/internal/bench/data/cells"
 )
 
 // ErrInvalid is what every error of [File.Validate] and [Read] matches.
@@ -15,7 +17,7 @@ func (f *File) Validate() error {
 	if f.Schema != Schema {
 		return fmt.Errorf("%w: schema %d, want %d: write it again with this benchrunner", ErrInvalid, f.Schema, Schema)
 	}
-	seen := make(map[Key]bool)
+	seen := make(map[cells.Key]bool)
 	for i, cell := range f.Cells {
 		if err := cell.validate(); err != nil {
 			return fmt.Errorf("%w: cell %d, %s: %w", ErrInvalid, i, cell.Key, err)
@@ -29,9 +31,10 @@ func (f *File) Validate() error {
 }
 
 func (c Cell) validate() error {
-	if err := c.Key.validate(); err != nil {
+	if err := c.Key.Check(); err != nil {
 		return err
 	}
+	mode := cells.MustFind(c.Mode)
 	switch {
 	case c.Status == LeftOut && c.Figures != nil:
 		return errors.New("left out, but has figures")
@@ -43,37 +46,19 @@ func (c Cell) validate() error {
 		return fmt.Errorf("unknown status %q", c.Status)
 	case c.Figures == nil || len(c.Samples) == 0:
 		return errors.New("measured, but has no samples")
-	case (c.Mode == Throughput) != MoreIsBetter(c.Unit):
-		return fmt.Errorf("mode %s in %s: want throughput cells, and no others, in %s", c.Mode, c.Unit, UnitPerSecond)
-	case c.Mode == Load:
-		return errors.Join(c.Figures.validate(), c.validateLoad())
+	case cells.MoreIsBetter(mode.Unit) != cells.MoreIsBetter(c.Unit):
+		return fmt.Errorf("mode %s in %s: want %s", c.Mode, c.Unit, mode.Unit)
+	case mode.Tails:
+		return errors.Join(c.Figures.validate(), c.validateTails())
 	case c.Percentiles != nil || c.RatePerSecond != 0 || c.LateSends != 0:
-		return errors.New("has percentiles, a rate or late sends, which only load cells have")
+		return fmt.Errorf("has percentiles, a rate or late sends, which cells of mode %s do not have", c.Mode)
 	}
 	return c.Figures.validate()
 }
 
-func (k Key) validate() error {
-	switch {
-	case !slices.Contains(Patterns(), k.Pattern):
-		return fmt.Errorf("unknown pattern %q", k.Pattern)
-	case !slices.Contains(Modes(), k.Mode):
-		return fmt.Errorf("unknown mode %q", k.Mode)
-	case k.Mode == Throughput && k.Cores < 1:
-		return fmt.Errorf("%d cores: want at least 1 in mode throughput", k.Cores)
-	case k.Mode != Throughput && k.Mode != Load && k.Cores != 0:
-		return fmt.Errorf("%d cores: want none but in modes throughput and load", k.Cores)
-	case (k.Mode == Load) != (k.LoadPercent > 0):
-		return fmt.Errorf("a load of %d %%: want more than 0 in mode load, and 0 in others", k.LoadPercent)
-	case (k.Mode == Cold || k.Mode == Stages) != (k.Part != ""):
-		return fmt.Errorf("part %q: want one in modes cold and stages, and none in others", k.Part)
-	}
-	return nil
-}
-
 func (f *Figures) validate() error {
 	switch {
-	case !slices.Contains([]string{UnitNanoseconds, UnitPerSecond, UnitBytes}, f.Unit):
+	case !slices.Contains(cells.Units(), f.Unit):
 		return fmt.Errorf("unknown unit %q", f.Unit)
 	case f.Warnings == nil:
 		return errors.New("warnings are missing, want a list")
@@ -85,12 +70,12 @@ func (f *Figures) validate() error {
 	return nil
 }
 
-// validateLoad checks what only load cells have.
-func (f *Figures) validateLoad() error {
+// validateTails checks the fields that only cells with tails have.
+func (f *Figures) validateTails() error {
 	byPercent := func(a, b Percentile) int { return cmp.Compare(a.Percent, b.Percent) }
 	switch {
 	case len(f.Percentiles) == 0 || f.RatePerSecond <= 0 || f.LateSends < 0:
-		return errors.New("a load cell has percentiles, a rate, and no negative number of late sends")
+		return errors.New("want percentiles, a rate, and no negative number of late sends")
 	case !slices.IsSortedFunc(f.Percentiles, byPercent):
 		return errors.New("percentiles are not in ascending order")
 	}

@@ -8,13 +8,13 @@ import (
 
 	"github.com/tetratelabs/wazero"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/measure/floor"
 	"github.com/airhost/airhost/internal/bench/measure/guests"
 )
 
 func TestFloors(t *testing.T) {
-	for _, pattern := range result.Patterns() {
+	for _, pattern := range cells.Patterns() {
 		for _, payload := range []int{24, 64, 1024, 1 << 20} {
 			compiled, err := floor.NewWazero(t.Context(), "wazero", wazero.NewRuntimeConfig(), guests.Floor, pattern, payload)
 			if err != nil {
@@ -46,7 +46,7 @@ func TestWazeroRefusals(t *testing.T) {
 		"no exports but one":   {[]byte(memoryOnly), 64},
 	}
 	for name, c := range cases {
-		f, err := floor.NewWazero(t.Context(), "wazero", wazero.NewRuntimeConfig(), c.module, result.Call, c.payload)
+		f, err := floor.NewWazero(t.Context(), "wazero", wazero.NewRuntimeConfig(), c.module, cells.Call, c.payload)
 		if err == nil {
 			t.Errorf("%s: got no error", name)
 			f.Close()
@@ -71,7 +71,7 @@ const lazy = "\x00asm\x01\x00\x00\x00" +
 	"\x0a\x06\x01\x04\x00\x20\x00\x0b" // code
 
 func TestSkippedCallsFail(t *testing.T) {
-	for _, pattern := range []result.Pattern{result.FireAndForget, result.RequestResponse} {
+	for _, pattern := range []cells.Pattern{cells.FireAndForget, cells.RequestResponse} {
 		f, err := floor.NewWazero(t.Context(), "wazero", wazero.NewRuntimeConfig(), []byte(lazy), pattern, 64)
 		if err != nil {
 			t.Fatal(err)
@@ -95,7 +95,7 @@ func TestSkippedCallsFail(t *testing.T) {
 var wayward = strings.Replace(lazy, "\x0a\x06\x01\x04\x00\x20\x00\x0b", "\x0a\x08\x01\x06\x00\x41\x80\x80\x04\x0b", 1)
 
 func TestWaywardPointersFail(t *testing.T) {
-	f, err := floor.NewWazero(t.Context(), "wazero", wazero.NewRuntimeConfig(), []byte(wayward), result.Call, 64)
+	f, err := floor.NewWazero(t.Context(), "wazero", wazero.NewRuntimeConfig(), []byte(wayward), cells.Call, 64)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +106,7 @@ func TestWaywardPointersFail(t *testing.T) {
 }
 
 func TestSkippedNativeCallsFail(t *testing.T) {
-	f := floor.NewNative(result.RequestResponse, 64)
+	f := floor.NewNative(cells.RequestResponse, 64)
 	if _, err := f.Run(t.Context(), 9); err != nil {
 		t.Fatal(err)
 	}

@@ -19,16 +19,16 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 )
 
 // crossings returns how many calls into the host, and how many into the guest,
 // one operation of a pattern is made of.
-func crossings(pattern result.Pattern) (intoHost, intoGuest int) {
+func crossings(pattern cells.Pattern) (intoHost, intoGuest int) {
 	switch pattern {
-	case result.FireAndForget:
+	case cells.FireAndForget:
 		return 1, 1
-	case result.RequestResponse:
+	case cells.RequestResponse:
 		return 1, 2
 	}
 	return 0, 1
@@ -81,7 +81,7 @@ type Native struct {
 }
 
 // NewNative returns the floor of a pattern and a payload in bytes.
-func NewNative(pattern result.Pattern, payload int) *Native {
+func NewNative(pattern cells.Pattern, payload int) *Native {
 	f := &Native{
 		name:    fmt.Sprintf("floor of native, %s, %d B", pattern, payload),
 		payload: make([]byte, payload), response: make([]byte, payload),
@@ -89,9 +89,9 @@ func NewNative(pattern result.Pattern, payload int) *Native {
 	f.a.host, f.b.host = &f.host, &f.host
 	f.intoHost, f.intoGuest = crossings(pattern)
 	switch pattern {
-	case result.FireAndForget:
+	case cells.FireAndForget:
 		f.turns = [2]func([]byte) []byte{f.a.relay, f.b.relay}
-	case result.RequestResponse:
+	case cells.RequestResponse:
 		f.turns = [2]func([]byte) []byte{f.a.relay, f.b.exchange}
 	default:
 		f.turns = [2]func([]byte) []byte{f.a.exchange, f.a.exchange}

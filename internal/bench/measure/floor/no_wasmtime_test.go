@@ -5,8 +5,8 @@ package floor_test
 import (
 	"testing"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/measure/sampling"
 )
 
-func others(*testing.T, result.Pattern, int) []sampling.Subject { return nil }
+func others(*testing.T, cells.Pattern, int) []sampling.Subject { return nil }

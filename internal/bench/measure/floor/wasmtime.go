@@ -16,7 +16,7 @@ import (
 
 	_ "github.com/bytecodealliance/wasmtime-go/v39" // brings the library
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 )
 
 // Wasmtime is the floor of Wasmtime, by its fastest calls: unchecked ones from
@@ -37,7 +37,7 @@ type wasmtimeTurn struct {
 }
 
 // NewWasmtime is [NewWazero] for Wasmtime.
-func NewWasmtime(module []byte, pattern result.Pattern, payload int) (*Wasmtime, error) {
+func NewWasmtime(module []byte, pattern cells.Pattern, payload int) (*Wasmtime, error) {
 	f := &Wasmtime{
 		name:    fmt.Sprintf("floor of wasmtime, %s, %d B", pattern, payload),
 		guests:  (*C.floor_guests)(C.calloc(1, C.sizeof_floor_guests)),
@@ -49,9 +49,9 @@ func NewWasmtime(module []byte, pattern result.Pattern, payload int) (*Wasmtime,
 	}
 	a, b := number(&f.guests.guests[0]), number(&f.guests.guests[1])
 	switch pattern {
-	case result.FireAndForget:
+	case cells.FireAndForget:
 		f.turns = [2]wasmtimeTurn{{a, true}, {b, true}}
-	case result.RequestResponse:
+	case cells.RequestResponse:
 		f.turns = [2]wasmtimeTurn{{a, true}, {b, false}}
 	default:
 		f.turns = [2]wasmtimeTurn{{a, false}, {a, false}}

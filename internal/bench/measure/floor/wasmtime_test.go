@@ -5,14 +5,14 @@ package floor_test
 import (
 	"testing"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/measure/floor"
 	"github.com/airhost/airhost/internal/bench/measure/guests"
 	"github.com/airhost/airhost/internal/bench/measure/sampling"
 )
 
 // others are the floors of engines that this build has and others may not.
-func others(t *testing.T, pattern result.Pattern, payload int) []sampling.Subject {
+func others(t *testing.T, pattern cells.Pattern, payload int) []sampling.Subject {
 	t.Helper()
 	f, err := floor.NewWasmtime(guests.Floor, pattern, payload)
 	if err != nil {
@@ -29,7 +29,7 @@ func TestWasmtimeRefusals(t *testing.T) {
 		"a module without any": []byte("\x00asm\x01\x00\x00\x00"),
 		"no exports but one":   []byte(memoryOnly),
 	} {
-		if f, err := floor.NewWasmtime(module, result.Call, 64); err == nil {
+		if f, err := floor.NewWasmtime(module, cells.Call, 64); err == nil {
 			t.Errorf("%s: got no error", name)
 			f.Close()
 		}

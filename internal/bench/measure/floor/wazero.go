@@ -10,7 +10,7 @@ import (
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 )
 
 // Wazero is the floor of wazero, by its fastest calls: CallWithStack into the
@@ -57,7 +57,7 @@ var errOtherBytes = errors.New("a guest gave back or handed over other bytes tha
 // of the configuration's kind. module is the guest: it exports its memory and
 // two functions that return the pointer that they are given, exchange and relay;
 // relay hands what is there to floor.take before. The caller closes the floor.
-func NewWazero(ctx context.Context, engine string, config wazero.RuntimeConfig, module []byte, pattern result.Pattern, payload int) (*Wazero, error) {
+func NewWazero(ctx context.Context, engine string, config wazero.RuntimeConfig, module []byte, pattern cells.Pattern, payload int) (*Wazero, error) {
 	f := &Wazero{
 		name:    fmt.Sprintf("floor of %s, %s, %d B", engine, pattern, payload),
 		runtime: wazero.NewRuntimeWithConfig(ctx, config),
@@ -70,7 +70,7 @@ func NewWazero(ctx context.Context, engine string, config wazero.RuntimeConfig, 
 	return f, nil
 }
 
-func (f *Wazero) setUp(ctx context.Context, module []byte, pattern result.Pattern) error {
+func (f *Wazero) setUp(ctx context.Context, module []byte, pattern cells.Pattern) error {
 	_, err := f.runtime.NewHostModuleBuilder("floor").NewFunctionBuilder().
 		WithGoFunction(api.GoFunc(f.take), []api.ValueType{api.ValueTypeI32, api.ValueTypeI32}, nil).
 		Export("take").Instantiate(ctx)
@@ -110,11 +110,11 @@ func (f *Wazero) instantiate(ctx context.Context, compiled wazero.CompiledModule
 }
 
 // schedule says which calls into a and b an operation is made of.
-func (f *Wazero) schedule(pattern result.Pattern, a, b *instance) error {
+func (f *Wazero) schedule(pattern cells.Pattern, a, b *instance) error {
 	switch pattern {
-	case result.FireAndForget:
+	case cells.FireAndForget:
 		f.turns = [2]turn{a.turn("relay"), b.turn("relay")}
-	case result.RequestResponse:
+	case cells.RequestResponse:
 		f.turns = [2]turn{a.turn("relay"), b.turn("exchange")}
 	default:
 		f.turns = [2]turn{a.turn("exchange")}

@@ -64,6 +64,8 @@ import (
 	_ "embed"
 	"encoding/binary"
 	"fmt"
+
+	"github.com/airhost/airhost/internal/bench/data/cells"
 )
 
 // The guests as WebAssembly, to be read only.
@@ -98,7 +100,7 @@ const (
 const MaxRuns = 256
 
 // HeaderSize is the least size of a ball, a start and a done, in bytes.
-const HeaderSize = 24
+const HeaderSize = cells.MinPayload
 
 const (
 	placeAt    = 2

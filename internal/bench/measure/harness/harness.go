@@ -3,7 +3,7 @@
 // them busy. The guests count what they handle, send and get back, and a sample
 // counts only if their counts are exactly what it claims.
 //
-// A [Rig] is for the modes latency, with one message in flight in each ring, and
+// A [Harness] is for the modes latency, with one message in flight in each ring, and
 // throughput, with [InFlight]; a [Load] is for the mode load.
 package harness
 
@@ -21,9 +21,8 @@ import (
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/guest"
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/measure/guests"
-	"github.com/airhost/airhost/internal/bench/measure/openloop"
 )
 
 // Parts are what a cell's host is made of.
@@ -42,7 +41,7 @@ type Parts struct {
 	Patience time.Duration
 	// Clock is the time that the schedule of a load goes by; the machine's by
 	// default.
-	Clock openloop.Clock
+	Clock Clock
 }
 
 // InFlight is how many messages, at least, are under way in a throughput cell,
@@ -57,67 +56,74 @@ const nativeEngine = "native"
 // doneID is the component that is told of a run's end.
 var doneID = core.MustComponentID("bench/done")
 
-// Rig is a cell of mode latency or throughput that is ready to be measured. It
+// Harness is a cell of mode latency or throughput that is ready to be measured. It
 // is used by one goroutine at a time.
-type Rig struct {
-	key      result.Key
+type Harness struct {
+	key      cells.Key
 	app      *fx.App
 	host     *host.Host
 	rings    [][]core.ComponentID
-	starts   []core.ComponentID // who begins; as often as it begins something
+	starts   []core.ComponentID // each component as often as it begins a run
+	run      func(ctx context.Context, n int) (time.Duration, error)
 	reports  chan guests.Done
 	patience time.Duration
 	known    guests.Counters // the sum of the guests' after the last sample
 }
 
-// New starts the cell's host and deploys its guests. The caller closes the rig.
-// More cores than there are processors are a [CoresError].
-func New(ctx context.Context, key result.Key, parts Parts) (*Rig, error) {
-	if most := runtime.GOMAXPROCS(0); key.Cores > most {
-		return nil, fmt.Errorf("setting up %s: %w", key, &CoresError{key.Cores, most})
+// New starts the host of a cell with one message in flight in each ring, and
+// deploys its guests. The caller closes the harness. More cores than there are
+// processors are a [CoresError].
+func New(ctx context.Context, key cells.Key, parts Parts) (*Harness, error) {
+	h := newHarness(key, parts)
+	h.run = h.runOne
+	return h.begin(ctx, parts)
+}
+
+// NewMany is [New] for a cell with [InFlight] messages in flight.
+func NewMany(ctx context.Context, key cells.Key, parts Parts) (*Harness, error) {
+	h := newHarness(key, parts)
+	h.run = h.runMany
+	first := slices.Concat(h.rings...)
+	for h.starts = nil; len(h.starts) < InFlight; {
+		h.starts = append(h.starts, first...)
 	}
-	r := newRig(key, parts)
-	// Room for everything that can be reported at once, so that the component
-	// that reports never waits.
-	r.reports = make(chan guests.Done, 2*len(r.starts)+2)
-	if err := r.start(ctx, parts, r.report); err != nil {
+	return h.begin(ctx, parts)
+}
+
+// newHarness returns a harness whose runs begin at the first component of each
+// ring.
+func newHarness(key cells.Key, parts Parts) *Harness {
+	h := &Harness{key: key, rings: rings(key), patience: parts.Patience}
+	for _, ring := range h.rings {
+		h.starts = append(h.starts, ring[0])
+	}
+	if h.patience == 0 {
+		h.patience = time.Second
+	}
+	return h
+}
+
+// begin starts the host with reports that await takes.
+func (h *Harness) begin(ctx context.Context, parts Parts) (*Harness, error) {
+	if most := runtime.GOMAXPROCS(0); h.key.Cores > most {
+		return nil, fmt.Errorf("setting up %s: %w", h.key, &CoresError{h.key.Cores, most})
+	}
+	// The channel has room for all reports that can come at once, so that the
+	// component that reports never waits.
+	h.reports = make(chan guests.Done, 2*len(h.starts)+2)
+	if err := h.start(ctx, parts, h.report); err != nil {
 		return nil, err
 	}
-	return r, nil
-}
-
-func newRig(key result.Key, parts Parts) *Rig {
-	r := &Rig{key: key, rings: rings(key), patience: parts.Patience}
-	r.starts = starts(key, r.rings)
-	if r.patience == 0 {
-		r.patience = time.Second
-	}
-	return r
-}
-
-// starts says who begins something: the first component of each ring, or for
-// throughput each component, in turn, until enough is under way.
-func starts(key result.Key, rings [][]core.ComponentID) []core.ComponentID {
-	var all []core.ComponentID
-	if key.Mode != result.Throughput {
-		for _, ring := range rings {
-			all = append(all, ring[0])
-		}
-		return all
-	}
-	for len(all) < InFlight {
-		all = append(all, slices.Concat(rings...)...)
-	}
-	return all
+	return h, nil
 }
 
 // rings names the components of a cell: who passes messages round together.
-func rings(key result.Key) [][]core.ComponentID {
+func rings(key cells.Key) [][]core.ComponentID {
 	size := 2
 	switch {
 	case key.Components > 0:
 		size = key.Components
-	case key.Pattern == result.Call:
+	case key.Pattern == cells.Call:
 		size = 1
 	}
 	all := make([][]core.ComponentID, max(1, key.Pairs))
@@ -131,18 +137,18 @@ func rings(key result.Key) [][]core.ComponentID {
 
 // start starts the host, on as many workers as the cell has cores, and deploys
 // the guests, whose reports go to report.
-func (r *Rig) start(ctx context.Context, parts Parts, report func(guests.Done)) error {
-	if err := r.open(ctx, parts, report); err != nil {
-		return fmt.Errorf("setting up %s: %w", r.key, errors.Join(err, r.Close()))
+func (h *Harness) start(ctx context.Context, parts Parts, report func(guests.Done)) error {
+	if err := h.open(ctx, parts, report); err != nil {
+		return fmt.Errorf("setting up %s: %w", h.key, errors.Join(err, h.Close()))
 	}
 	return nil
 }
 
-func (r *Rig) open(ctx context.Context, parts Parts, report func(guests.Done)) error {
+func (h *Harness) open(ctx context.Context, parts Parts, report func(guests.Done)) error {
 	app := fx.New(
 		fx.NopLogger, parts.Modules, host.Module,
-		fx.Supply(host.Config{Workers: r.key.Cores, DrainTimeout: time.Second, Logger: parts.Logger}),
-		fx.Populate(&r.host),
+		fx.Supply(host.Config{Workers: h.key.Cores, DrainTimeout: time.Second, Logger: parts.Logger}),
+		fx.Populate(&h.host),
 	)
 	if err := app.Err(); err != nil {
 		return err
@@ -150,33 +156,33 @@ func (r *Rig) open(ctx context.Context, parts Parts, report func(guests.Done)) e
 	if err := app.Start(ctx); err != nil {
 		return err
 	}
-	r.app = app
-	return r.deploy(ctx, parts, report)
+	h.app = app
+	return h.deploy(ctx, parts, report)
 }
 
-func (r *Rig) deploy(ctx context.Context, parts Parts, report func(guests.Done)) error {
+func (h *Harness) deploy(ctx context.Context, parts Parts, report func(guests.Done)) error {
 	done := func() guest.Component { return reporter{report} }
-	err := r.host.Deploy(ctx, host.Deployment{
+	err := h.host.Deploy(ctx, host.Deployment{
 		ID: doneID, Engine: nativeEngine, Source: core.Source{Value: done},
-		Limits: core.Limits{Mailbox: r.mailbox(), HandlerTime: handlerTime},
+		Limits: core.Limits{Mailbox: h.mailbox(), HandlerTime: handlerTime},
 	})
 	if err != nil {
 		return err
 	}
-	for _, ring := range r.rings {
+	for _, ring := range h.rings {
 		for i, id := range ring {
-			if err := r.host.Deploy(ctx, r.deployment(id, ring[(i+1)%len(ring)], parts)); err != nil {
+			if err := h.host.Deploy(ctx, h.deployment(id, ring[(i+1)%len(ring)], parts)); err != nil {
 				return err
 			}
 		}
 	}
-	r.known, err = r.count(ctx)
+	h.known, err = h.count(ctx)
 	return err
 }
 
 // mailbox is room for all that can be under way to one component at once.
-func (r *Rig) mailbox() int {
-	return max(core.Limits{}.WithDefaults().Mailbox, 2*len(r.starts))
+func (h *Harness) mailbox() int {
+	return max(core.Limits{}.WithDefaults().Mailbox, 2*len(h.starts))
 }
 
 // handlerTime is a limit that is watched for each call and never exceeded, also
@@ -188,19 +194,19 @@ const plenty = 1_000_000_000
 
 // deployment grants id what the cell's loop needs and no more: to message its
 // peer by the cell's pattern, and to report the end.
-func (r *Rig) deployment(id, peer core.ComponentID, parts Parts) host.Deployment {
+func (h *Harness) deployment(id, peer core.ComponentID, parts Parts) host.Deployment {
 	d := host.Deployment{
 		ID: id, Engine: parts.EngineName, Source: parts.Guest,
-		Limits: core.Limits{MessageSize: max(1<<20, 2*r.key.PayloadBytes), Mailbox: r.mailbox(), HandlerTime: handlerTime},
+		Limits: core.Limits{MessageSize: max(1<<20, 2*h.key.PayloadBytes), Mailbox: h.mailbox(), HandlerTime: handlerTime},
 		Quota:  host.Quota{MessagesPerSecond: plenty, Burst: plenty},
 	}
-	switch r.key.Pattern {
-	case result.FireAndForget:
+	switch h.key.Pattern {
+	case cells.FireAndForget:
 		d.Capabilities.Send = []core.IDPattern{exactly(peer), exactly(doneID)}
-	case result.RequestResponse:
+	case cells.RequestResponse:
 		d.Capabilities.Send = []core.IDPattern{exactly(doneID)}
 		d.Capabilities.Request = []core.IDPattern{exactly(peer)}
-	case result.Call:
+	case cells.Call:
 		return d
 	}
 	d.Config = []core.ConfigPair{{Key: "peer", Value: peer.String()}, {Key: "done", Value: doneID.String()}}
@@ -219,20 +225,20 @@ func exactly(id core.ComponentID) core.IDPattern {
 // closeTimeout bounds how long a host may take to stop.
 const closeTimeout = 15 * time.Second
 
-// Close stops the host. A rig that was never started is closed already.
-func (r *Rig) Close() error {
-	if r.app == nil {
+// Close stops the host. a harness that was never started is closed already.
+func (h *Harness) Close() error {
+	if h.app == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
-	err := r.app.Stop(ctx)
-	r.app = nil
+	err := h.app.Stop(ctx)
+	h.app = nil
 	if err != nil {
-		return fmt.Errorf("stopping the host of %s: %w", r.key, err)
+		return fmt.Errorf("stopping the host of %s: %w", h.key, err)
 	}
 	return nil
 }
 
 // Name returns the cell's name.
-func (r *Rig) Name() string { return r.key.String() }
+func (h *Harness) Name() string { return h.key.String() }

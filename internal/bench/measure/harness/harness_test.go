@@ -18,7 +18,7 @@ import (
 	"github.com/airhost/airhost/brokers/inproc"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/guest"
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/measure/guests"
 	"github.com/airhost/airhost/internal/bench/measure/harness"
 	"github.com/airhost/airhost/internal/bench/measure/sampling"
@@ -27,22 +27,22 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func key(pattern result.Pattern) result.Key {
-	return result.Key{
+func key(pattern cells.Pattern) cells.Key {
+	return cells.Key{
 		Engine: "native", Broker: "inproc", Tracker: "slab",
-		Pattern: pattern, PayloadBytes: 64, Mode: result.Latency,
+		Pattern: pattern, PayloadBytes: 64, Mode: cells.Latency,
 	}
 }
 
 // create makes the native guest of a pattern.
-func create(pattern result.Pattern) func() guest.Component {
-	if pattern == result.RequestResponse {
+func create(pattern cells.Pattern) func() guest.Component {
+	if pattern == cells.RequestResponse {
 		return guests.NewRoundTrip
 	}
 	return guests.NewPingPong
 }
 
-func source(pattern result.Pattern) core.Source { return native.Source(create(pattern)) }
+func source(pattern cells.Pattern) core.Source { return native.Source(create(pattern)) }
 
 func parts(source core.Source) harness.Parts {
 	return harness.Parts{
@@ -55,28 +55,32 @@ func parts(source core.Source) harness.Parts {
 }
 
 // wasmParts are the same on wazero.
-func wasmParts(pattern result.Pattern) harness.Parts {
+func wasmParts(pattern cells.Pattern) harness.Parts {
 	p := parts(core.Source{Code: guests.PingPong})
-	if pattern == result.RequestResponse {
+	if pattern == cells.RequestResponse {
 		p.Guest = core.Source{Code: guests.RoundTrip}
 	}
 	p.Modules, p.EngineName = fx.Options(p.Modules, wazero.Module), wazero.Name
 	return p
 }
 
-func newRig(t *testing.T, key result.Key, source core.Source) *harness.Rig {
+func newHarness(t *testing.T, key cells.Key, source core.Source) *harness.Harness {
 	t.Helper()
-	return openRig(t, key, parts(source))
+	return openHarness(t, key, parts(source))
 }
 
-func openRig(t *testing.T, key result.Key, parts harness.Parts) *harness.Rig {
+func openHarness(t *testing.T, key cells.Key, parts harness.Parts) *harness.Harness {
 	t.Helper()
-	r, err := harness.New(t.Context(), key, parts)
+	open := harness.New
+	if key.Mode == cells.Throughput {
+		open = harness.NewMany
+	}
+	h, err := open(t.Context(), key, parts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	closeAfter(t, r)
-	return r
+	closeAfter(t, h)
+	return h
 }
 
 func closeAfter(t *testing.T, c io.Closer) {
@@ -88,18 +92,18 @@ func closeAfter(t *testing.T, c io.Closer) {
 }
 
 func TestRun(t *testing.T) {
-	with := func(pattern result.Pattern, payload, components, pairs int) result.Key {
+	with := func(pattern cells.Pattern, payload, components, pairs int) cells.Key {
 		k := key(pattern)
 		k.PayloadBytes, k.Components, k.Pairs = payload, components, pairs
 		return k
 	}
-	for _, k := range []result.Key{
-		with(result.FireAndForget, 64, 2, 1), with(result.FireAndForget, 24, 1, 1),
-		with(result.FireAndForget, 1024, 10, 1), with(result.FireAndForget, 64, 3, 2),
-		with(result.RequestResponse, 64, 0, 1), with(result.RequestResponse, 16<<10, 0, 1),
-		with(result.RequestResponse, 64, 0, 3), with(result.Call, 64, 0, 0), with(result.Call, 4096, 0, 0),
+	for _, k := range []cells.Key{
+		with(cells.FireAndForget, 64, 2, 1), with(cells.FireAndForget, 24, 1, 1),
+		with(cells.FireAndForget, 1024, 10, 1), with(cells.FireAndForget, 64, 3, 2),
+		with(cells.RequestResponse, 64, 0, 1), with(cells.RequestResponse, 16<<10, 0, 1),
+		with(cells.RequestResponse, 64, 0, 3), with(cells.Call, 64, 0, 0), with(cells.Call, 4096, 0, 0),
 	} {
-		t.Run(k.String(), func(t *testing.T) { runs(t, newRig(t, k, source(k.Pattern))) })
+		t.Run(k.String(), func(t *testing.T) { runs(t, newHarness(t, k, source(k.Pattern))) })
 	}
 }
 
@@ -150,11 +154,11 @@ func (g tampering) HandleCallback(host guest.Host, id guest.RequestID, response 
 }
 
 // tampered is the native guest of a pattern, but for one message in a thousand.
-func tampered(pattern result.Pattern, odd oddity) core.Source {
+func tampered(pattern cells.Pattern, odd oddity) core.Source {
 	return tamperedEvery(1000, pattern, odd)
 }
 
-func tamperedEvery(every int64, pattern result.Pattern, odd oddity) core.Source {
+func tamperedEvery(every int64, pattern cells.Pattern, odd oddity) core.Source {
 	handled := new(atomic.Int64)
 	return native.Source(func() guest.Component { return tampering{create(pattern)(), handled, every, odd} })
 }
@@ -162,7 +166,7 @@ func tamperedEvery(every int64, pattern result.Pattern, odd oddity) core.Source 
 func dropping(guest.Component, guest.Host, []byte) ([]byte, error) { return nil, nil }
 
 func TestDroppedMessageFails(t *testing.T) {
-	_, err := newRig(t, key(result.FireAndForget), tampered(result.FireAndForget, dropping)).Run(t.Context(), 5000)
+	_, err := newHarness(t, key(cells.FireAndForget), tampered(cells.FireAndForget, dropping)).Run(t.Context(), 5000)
 	var lost *harness.LostError
 	if !errors.As(err, &lost) {
 		t.Fatalf("one ball in a thousand is dropped: got %v, want a LostError", err)
@@ -179,10 +183,10 @@ func TestStallFails(t *testing.T) {
 		<-release
 		return nil, nil
 	}
-	p := parts(tampered(result.FireAndForget, blocking))
+	p := parts(tampered(cells.FireAndForget, blocking))
 	p.Patience = 20 * time.Millisecond
-	r := openRig(t, key(result.FireAndForget), p)
-	t.Cleanup(func() { close(release) }) // before the rig is closed
+	r := openHarness(t, key(cells.FireAndForget), p)
+	t.Cleanup(func() { close(release) }) // before the harness is closed
 	_, err := r.Run(t.Context(), 5000)
 	var stalled *harness.StalledError
 	if !errors.As(err, &stalled) {
@@ -199,8 +203,8 @@ func runAndVerify(t *testing.T, r sampling.Subject, n int) error {
 }
 
 func TestSkippedWorkFails(t *testing.T) {
-	uncounted := tampered(result.Call, func(_ guest.Component, _ guest.Host, message []byte) ([]byte, error) { return message, nil })
-	err := runAndVerify(t, newRig(t, key(result.Call), uncounted), 5000)
+	uncounted := tampered(cells.Call, func(_ guest.Component, _ guest.Host, message []byte) ([]byte, error) { return message, nil })
+	err := runAndVerify(t, newHarness(t, key(cells.Call), uncounted), 5000)
 	var count *harness.CountError
 	if !errors.As(err, &count) {
 		t.Fatalf("one call in a thousand is not counted: got %v, want a CountError", err)
@@ -212,19 +216,19 @@ func TestSkippedWorkFails(t *testing.T) {
 
 func TestWrongResponseFails(t *testing.T) {
 	wrong := func(guest.Component, guest.Host, []byte) ([]byte, error) { return make([]byte, 64), nil }
-	_, err := newRig(t, key(result.RequestResponse), tampered(result.RequestResponse, wrong)).Run(t.Context(), 5000)
+	_, err := newHarness(t, key(cells.RequestResponse), tampered(cells.RequestResponse, wrong)).Run(t.Context(), 5000)
 	var unfinished *harness.UnfinishedError
 	if !errors.As(err, &unfinished) || unfinished.Done.Status != guests.Mismatch {
 		t.Errorf("one response in a thousand is not the request: got %v, want an UnfinishedError by mismatch", err)
 	}
-	if _, err := newRig(t, key(result.Call), tampered(result.Call, wrong)).Run(t.Context(), 5000); !errors.Is(err, harness.ErrResponse) {
+	if _, err := newHarness(t, key(cells.Call), tampered(cells.Call, wrong)).Run(t.Context(), 5000); !errors.Is(err, harness.ErrResponse) {
 		t.Errorf("one response in a thousand calls is not the request: got %v, want ErrResponse", err)
 	}
 }
 
 func TestFailedRequestFails(t *testing.T) {
 	failing := func(guest.Component, guest.Host, []byte) ([]byte, error) { return nil, errors.New("not today") }
-	_, err := newRig(t, key(result.RequestResponse), tampered(result.RequestResponse, failing)).Run(t.Context(), 5000)
+	_, err := newHarness(t, key(cells.RequestResponse), tampered(cells.RequestResponse, failing)).Run(t.Context(), 5000)
 	var unfinished *harness.UnfinishedError
 	if !errors.As(err, &unfinished) || unfinished.Done.Status != guests.CallbackFailed {
 		t.Errorf("one request in a thousand fails: got %v, want an UnfinishedError by a failed callback", err)
@@ -267,7 +271,7 @@ func idle() core.Source {
 }
 
 func TestDoingNothingFails(t *testing.T) {
-	err := runAndVerify(t, newRig(t, key(result.FireAndForget), idle()), 1000)
+	err := runAndVerify(t, newHarness(t, key(cells.FireAndForget), idle()), 1000)
 	var count *harness.CountError
 	if !errors.As(err, &count) || count.Got != (guests.Counters{}) {
 		t.Errorf("a guest that does nothing: got %v, want a CountError with no counts", err)
@@ -275,7 +279,7 @@ func TestDoingNothingFails(t *testing.T) {
 }
 
 func TestInterruptEndsSample(t *testing.T) {
-	r := newRig(t, key(result.FireAndForget), source(result.FireAndForget))
+	r := newHarness(t, key(cells.FireAndForget), source(cells.FireAndForget))
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := r.Run(ctx, 1<<40); !errors.Is(err, context.DeadlineExceeded) {
@@ -284,7 +288,7 @@ func TestInterruptEndsSample(t *testing.T) {
 }
 
 func TestUnknownGuestFails(t *testing.T) {
-	_, err := harness.New(t.Context(), key(result.Call), harness.Parts{
+	_, err := harness.New(t.Context(), key(cells.Call), harness.Parts{
 		Modules:    fx.Options(native.Module, inproc.Module, slab.Module),
 		EngineName: native.Name,
 		Guest:      core.Source{Path: "nobody"},

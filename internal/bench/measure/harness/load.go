@@ -6,9 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/measure/guests"
-	"github.com/airhost/airhost/internal/bench/measure/openloop"
 	"github.com/airhost/airhost/internal/bench/measure/sampling"
 )
 
@@ -28,12 +27,12 @@ import (
 // At most [InFlight] of them are under way. It is used by one goroutine at a
 // time.
 type Load struct {
-	rig       *Rig
-	generator *openloop.Generator
+	harness   *Harness
+	generator *Generator
 	message   []byte
 	hops      uint64 // operations of the pattern that each message is
 	perSecond float64
-	window    openloop.Window
+	window    Window
 	claimed   int    // messages in the run under way
 	seen      uint64 // what had moved when it was looked into before
 }
@@ -43,25 +42,25 @@ var _ sampling.Paced = (*Load)(nil)
 // NewLoad starts the cell's host and deploys its guests. The caller closes the
 // load. The key says which share of the highest rate is sent, which must be more
 // than nothing.
-func NewLoad(ctx context.Context, key result.Key, parts Parts) (*Load, error) {
+func NewLoad(ctx context.Context, key cells.Key, parts Parts) (*Load, error) {
 	if key.LoadPercent < 1 {
 		return nil, fmt.Errorf("setting up %s: a load of %d %%, want at least 1", key, key.LoadPercent)
 	}
-	r := newRig(key, parts)
-	l := &Load{rig: r, hops: 1}
+	h := newHarness(key, parts)
+	l := &Load{harness: h, hops: 1}
 	op := opening(key.Pattern)
 	send := l.send
 	switch key.Pattern {
-	case result.FireAndForget:
-		l.hops = uint64(len(r.rings[0]) - 1)
-	case result.Call:
+	case cells.FireAndForget:
+		l.hops = uint64(len(h.rings[0]) - 1)
+	case cells.Call:
 		op, send = guests.OpEcho, l.call
 	}
 	l.message = guests.NewMessage(op, l.hops, key.PayloadBytes)
-	l.generator = openloop.New(openloop.Config{
-		Send: send, InFlight: InFlight, Patience: r.patience, Stuck: l.stuck, Clock: parts.Clock,
+	l.generator = NewGenerator(GeneratorConfig{
+		Send: send, InFlight: InFlight, Patience: h.patience, Stuck: l.stuck, Clock: parts.Clock,
 	})
-	if err := r.start(ctx, parts, l.report); err != nil {
+	if err := h.start(ctx, parts, l.report); err != nil {
 		return nil, err
 	}
 	return l, nil
@@ -70,13 +69,13 @@ func NewLoad(ctx context.Context, key result.Key, parts Parts) (*Load, error) {
 // send begins an operation by a message to the first component.
 func (l *Load) send(sequence uint64) error {
 	guests.SetSequence(l.message, sequence)
-	return l.rig.host.Send(l.rig.starts[0], l.message)
+	return l.harness.host.Send(l.harness.starts[0], l.message)
 }
 
 // call begins and ends an operation: the response is there when Request returns.
 func (l *Load) call(sequence uint64) error {
 	guests.SetSequence(l.message, sequence)
-	response, err := l.rig.host.Request(context.Background(), l.rig.starts[0], l.message)
+	response, err := l.harness.host.Request(context.Background(), l.harness.starts[0], l.message)
 	if err != nil {
 		return err
 	}
@@ -98,24 +97,24 @@ func (l *Load) report(done guests.Done) {
 
 // stuck returns an error if what is under way cannot end any more.
 func (l *Load) stuck(ctx context.Context) error {
-	return l.rig.lookInto(ctx, l.claimed, &l.seen)
+	return l.harness.lookInto(ctx, l.claimed, &l.seen)
 }
 
 // Name implements [sampling.Subject].
-func (l *Load) Name() string { return l.rig.Name() }
+func (l *Load) Name() string { return l.harness.Name() }
 
 // Run sends n messages at the cell's rate, and returns how long it took to the
 // end of the last. The first Run finds out before what the highest rate is, and
 // so what the cell's share of it is, which holds for all runs. Errors are those
-// of [Rig.Run], and of [openloop.Generator].
+// of [Harness.Run], and of [Generator].
 func (l *Load) Run(ctx context.Context, n int) (time.Duration, error) {
-	defer l.rig.confine()()
+	defer l.harness.confine()()
 	if l.perSecond == 0 {
 		highest, err := l.highestRate(ctx)
 		if err != nil {
 			return 0, fmt.Errorf("finding out the highest rate: %w", err)
 		}
-		l.perSecond = highest * float64(l.rig.key.LoadPercent) / 100
+		l.perSecond = highest * float64(l.harness.key.LoadPercent) / 100
 	}
 	l.claimed = n
 	window, err := l.generator.Run(ctx, n, l.perSecond)
@@ -157,7 +156,7 @@ func (l *Load) highestRate(ctx context.Context) (perSecond float64, err error) {
 // what n messages must have added to them. A difference is a [CountError].
 func (l *Load) Verify(ctx context.Context, n int) error {
 	messages := uint64(n)
-	return l.rig.verify(ctx, expected(l.rig.key.Pattern, messages*l.hops, messages))
+	return l.harness.verify(ctx, expected(l.harness.key.Pattern, messages*l.hops, messages))
 }
 
 // Tails implements [sampling.Paced]. There is something to return once there was
@@ -167,4 +166,4 @@ func (l *Load) Tails() sampling.Tails {
 }
 
 // Close stops the host.
-func (l *Load) Close() error { return l.rig.Close() }
+func (l *Load) Close() error { return l.harness.Close() }

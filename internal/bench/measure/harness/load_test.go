@@ -11,20 +11,19 @@ import (
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/guest"
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/measure/guests"
 	"github.com/airhost/airhost/internal/bench/measure/harness"
-	"github.com/airhost/airhost/internal/bench/measure/openloop"
 )
 
-func load(pattern result.Pattern) result.Key {
+func load(pattern cells.Pattern) cells.Key {
 	k := key(pattern)
-	k.Mode, k.Cores, k.LoadPercent = result.Load, 1, 50
+	k.Mode, k.Cores, k.LoadPercent = cells.Load, 1, 50
 	return k
 }
 
 // openLoad opens a load at 100,000 messages a second.
-func openLoad(t *testing.T, key result.Key, parts harness.Parts) *harness.Load {
+func openLoad(t *testing.T, key cells.Key, parts harness.Parts) *harness.Load {
 	t.Helper()
 	l, err := harness.NewLoad(t.Context(), key, parts)
 	if err != nil {
@@ -36,14 +35,14 @@ func openLoad(t *testing.T, key result.Key, parts harness.Parts) *harness.Load {
 }
 
 func TestLoad(t *testing.T) {
-	for _, pattern := range result.Patterns() {
+	for _, pattern := range cells.Patterns() {
 		ring := load(pattern)
-		if pattern == result.FireAndForget {
+		if pattern == cells.FireAndForget {
 			ring.Components = 5
 		}
 		wasm := load(pattern)
 		wasm.Engine, wasm.PayloadBytes = "wazero", 1024
-		for k, p := range map[result.Key]harness.Parts{
+		for k, p := range map[cells.Key]harness.Parts{
 			load(pattern): parts(source(pattern)), ring: parts(source(pattern)), wasm: wasmParts(pattern),
 		} {
 			t.Run(k.String(), func(t *testing.T) {
@@ -61,7 +60,7 @@ func TestLoad(t *testing.T) {
 
 // The rate is a share of the highest one, which is looked for once.
 func TestLoadFindsItsRate(t *testing.T) {
-	k := load(result.FireAndForget)
+	k := load(cells.FireAndForget)
 	k.LoadPercent = 1
 	l := openLoad(t, k, parts(source(k.Pattern)))
 	l.SetRate(0)
@@ -74,19 +73,19 @@ func TestLoadFindsItsRate(t *testing.T) {
 }
 
 func TestLoadFindsWhatIsWrong(t *testing.T) {
-	run := func(pattern result.Pattern, source core.Source) error {
+	run := func(pattern cells.Pattern, source core.Source) error {
 		_, err := openLoad(t, load(pattern), parts(source)).Run(t.Context(), 5000)
 		return err
 	}
 	var lost *harness.LostError
-	if err := run(result.FireAndForget, tampered(result.FireAndForget, dropping)); !errors.As(err, &lost) || lost.Claimed != 5000 {
+	if err := run(cells.FireAndForget, tampered(cells.FireAndForget, dropping)); !errors.As(err, &lost) || lost.Claimed != 5000 {
 		t.Errorf("one ball in a thousand is dropped: got %v, want a LostError", err)
 	}
 	var unfinished *harness.UnfinishedError
-	if err := run(result.RequestResponse, tampered(result.RequestResponse, dropping)); !errors.As(err, &unfinished) {
+	if err := run(cells.RequestResponse, tampered(cells.RequestResponse, dropping)); !errors.As(err, &unfinished) {
 		t.Errorf("one request in a thousand is dropped: got %v, want an UnfinishedError", err)
 	}
-	if err := run(result.Call, tampered(result.Call, dropping)); !errors.Is(err, harness.ErrResponse) {
+	if err := run(cells.Call, tampered(cells.Call, dropping)); !errors.Is(err, harness.ErrResponse) {
 		t.Errorf("one call in a thousand is dropped: got %v, want ErrResponse", err)
 	}
 	forging := func(own guest.Component, host guest.Host, message []byte) ([]byte, error) {
@@ -95,13 +94,13 @@ func TestLoadFindsWhatIsWrong(t *testing.T) {
 		}
 		return own.HandleMessage(host, "", message)
 	}
-	if err := run(result.FireAndForget, tampered(result.FireAndForget, forging)); !errors.Is(err, openloop.ErrUnexpected) {
+	if err := run(cells.FireAndForget, tampered(cells.FireAndForget, forging)); !errors.Is(err, harness.ErrUnexpected) {
 		t.Errorf("one report in a thousand is made up: got %v, want ErrUnexpected", err)
 	}
 }
 
 func TestLoadOfNoRate(t *testing.T) {
-	if _, err := harness.NewLoad(t.Context(), key(result.Call), parts(source(result.Call))); err == nil {
+	if _, err := harness.NewLoad(t.Context(), key(cells.Call), parts(source(cells.Call))); err == nil {
 		t.Error("a load of 0 %: got no error")
 	}
 }
@@ -112,9 +111,9 @@ func TestLoadStallFails(t *testing.T) {
 		<-release
 		return nil, nil
 	}
-	p := parts(tampered(result.FireAndForget, blocking))
+	p := parts(tampered(cells.FireAndForget, blocking))
 	p.Patience = 20 * time.Millisecond
-	l := openLoad(t, load(result.FireAndForget), p)
+	l := openLoad(t, load(cells.FireAndForget), p)
 	t.Cleanup(func() { close(release) }) // before the load is closed
 	_, err := l.Run(t.Context(), 5000)
 	var stalled *harness.StalledError
@@ -124,7 +123,7 @@ func TestLoadStallFails(t *testing.T) {
 }
 
 func TestLoadOfNothingFails(t *testing.T) {
-	err := runAndVerify(t, openLoad(t, load(result.FireAndForget), parts(idle())), 1000)
+	err := runAndVerify(t, openLoad(t, load(cells.FireAndForget), parts(idle())), 1000)
 	var count *harness.CountError
 	if !errors.As(err, &count) || count.Got != (guests.Counters{}) {
 		t.Errorf("a guest that does nothing: got %v, want a CountError with no counts", err)
@@ -132,7 +131,7 @@ func TestLoadOfNothingFails(t *testing.T) {
 }
 
 func TestInterruptEndsLoad(t *testing.T) {
-	l := openLoad(t, load(result.Call), parts(source(result.Call)))
+	l := openLoad(t, load(cells.Call), parts(source(cells.Call)))
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	if _, err := l.Run(ctx, 1<<30); !errors.Is(err, context.DeadlineExceeded) {
@@ -155,11 +154,11 @@ func TestStallShowsInLoadOnly(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 		return own.HandleMessage(host, "", message)
 	}
-	for _, pattern := range result.Patterns() {
+	for _, pattern := range cells.Patterns() {
 		stalled := func() harness.Parts {
 			p := parts(tamperedEvery(1500, pattern, stalling))
 			p.Patience, p.Clock = time.Second, bubble{time.Now()}
-			if pattern == result.FireAndForget {
+			if pattern == cells.FireAndForget {
 				p.Guest = tamperedEvery(3000, pattern, stalling) // both guests handle each ball
 			}
 			return p
@@ -176,7 +175,7 @@ func TestStallShowsInLoadOnly(t *testing.T) {
 	}
 }
 
-func inOpenLoop(t *testing.T, key result.Key, parts harness.Parts) time.Duration {
+func inOpenLoop(t *testing.T, key cells.Key, parts harness.Parts) time.Duration {
 	t.Helper()
 	l, err := harness.NewLoad(t.Context(), key, parts)
 	if err != nil {
@@ -190,7 +189,7 @@ func inOpenLoop(t *testing.T, key result.Key, parts harness.Parts) time.Duration
 	return time.Duration(l.Tails().Latency.ValueAtPercentile(99.9))
 }
 
-func inClosedLoop(t *testing.T, key result.Key, parts harness.Parts) time.Duration {
+func inClosedLoop(t *testing.T, key cells.Key, parts harness.Parts) time.Duration {
 	t.Helper()
 	r, err := harness.New(t.Context(), key, parts)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/guest"
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/measure/guests"
 )
 
@@ -27,72 +27,72 @@ func (r reporter) HandleMessage(_ guest.Host, _ string, message []byte) ([]byte,
 
 // report tells await of a run's end. One that nobody has room for is dropped:
 // nobody waits for it either.
-func (r *Rig) report(done guests.Done) {
+func (h *Harness) report(done guests.Done) {
 	select {
-	case r.reports <- done:
+	case h.reports <- done:
 	default:
 	}
 }
 
-// Run does n operations, divided among all who begin something. A message that
-// never arrives is a [LostError], one that nobody handles a [StalledError], and
-// a run that a guest ends early an [UnfinishedError].
-func (r *Rig) Run(ctx context.Context, n int) (time.Duration, error) {
-	if r.key.Mode == result.Throughput {
-		return r.crowd(ctx, n)
+// Run does n operations, divided among all components that begin a run. A message
+// that never arrives is a [LostError], one that nobody handles a [StalledError],
+// and a run that a guest ends early an [UnfinishedError].
+func (h *Harness) Run(ctx context.Context, n int) (time.Duration, error) { return h.run(ctx, n) }
+
+// runOne does n operations with one message in flight in each ring.
+func (h *Harness) runOne(ctx context.Context, n int) (time.Duration, error) {
+	if h.key.Pattern == cells.Call {
+		return h.calls(ctx, n)
 	}
-	if r.key.Pattern == result.Call {
-		return r.calls(ctx, n)
-	}
-	return r.runs(ctx, n)
+	return h.runs(ctx, n)
 }
 
 // opening is the operation of the message that begins a run of the pattern.
-func opening(pattern result.Pattern) byte {
-	if pattern == result.RequestResponse {
+func opening(pattern cells.Pattern) byte {
+	if pattern == cells.RequestResponse {
 		return guests.OpStart
 	}
 	return guests.OpBall
 }
 
 // runs starts all runs and waits for their ends.
-func (r *Rig) runs(ctx context.Context, n int) (time.Duration, error) {
-	message := guests.NewMessage(opening(r.key.Pattern), 0, r.key.PayloadBytes)
+func (h *Harness) runs(ctx context.Context, n int) (time.Duration, error) {
+	message := guests.NewMessage(opening(h.key.Pattern), 0, h.key.PayloadBytes)
 	start := time.Now()
-	for i, target := range r.starts {
-		guests.SetNumber(message, uint64(r.share(n, i)))
-		if err := r.host.Send(target, message); err != nil {
+	for i, target := range h.starts {
+		guests.SetNumber(message, uint64(h.share(n, i)))
+		if err := h.host.Send(target, message); err != nil {
 			return 0, fmt.Errorf("starting a run of %s: %w", target, err)
 		}
 	}
-	err := r.await(ctx, n)
+	err := h.await(ctx, n)
 	return time.Since(start), err
 }
 
 // share is how many of n operations the i-th that begins does.
-func (r *Rig) share(n, i int) int {
-	share := n / len(r.starts)
-	if i < n%len(r.starts) {
+func (h *Harness) share(n, i int) int {
+	share := n / len(h.starts)
+	if i < n%len(h.starts) {
 		share++
 	}
 	return share
 }
 
 // calls makes n requests one after the other.
-func (r *Rig) calls(ctx context.Context, n int) (time.Duration, error) {
-	request := guests.NewMessage(guests.OpEcho, 0, r.key.PayloadBytes)
+func (h *Harness) calls(ctx context.Context, n int) (time.Duration, error) {
+	request := guests.NewMessage(guests.OpEcho, 0, h.key.PayloadBytes)
 	start := time.Now()
-	err := r.call(ctx, r.starts[0], request, n)
+	err := h.call(ctx, h.starts[0], request, n)
 	return time.Since(start), err
 }
 
 // call makes the same request of target n times, one after the other.
-func (r *Rig) call(ctx context.Context, target core.ComponentID, request []byte, n int) error {
+func (h *Harness) call(ctx context.Context, target core.ComponentID, request []byte, n int) error {
 	// A context without an end, as a program's loop has that relies on the
 	// host's own timeout.
 	background := context.Background()
 	for i := range n {
-		response, err := r.host.Request(background, target, request)
+		response, err := h.host.Request(background, target, request)
 		if err != nil {
 			return fmt.Errorf("calling %s: %w", target, err)
 		}
@@ -107,13 +107,13 @@ func (r *Rig) call(ctx context.Context, target core.ComponentID, request []byte,
 }
 
 // await waits for the report of every run.
-func (r *Rig) await(ctx context.Context, n int) error {
-	patience := time.NewTimer(r.patience)
+func (h *Harness) await(ctx context.Context, n int) error {
+	patience := time.NewTimer(h.patience)
 	defer patience.Stop()
 	var seen uint64
-	for left := len(r.starts); left > 0; {
+	for left := len(h.starts); left > 0; {
 		select {
-		case done := <-r.reports:
+		case done := <-h.reports:
 			if done.Status != guests.Finished {
 				return &UnfinishedError{done}
 			}
@@ -121,10 +121,10 @@ func (r *Rig) await(ctx context.Context, n int) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-patience.C:
-			if err := r.lookInto(ctx, n, &seen); err != nil {
+			if err := h.lookInto(ctx, n, &seen); err != nil {
 				return err
 			}
-			patience.Reset(r.patience)
+			patience.Reset(h.patience)
 		}
 	}
 	return nil
@@ -133,28 +133,28 @@ func (r *Rig) await(ctx context.Context, n int) error {
 // lookInto returns an error if the run cannot end any more: nothing is under way
 // and no report came, or nothing has moved since the look before. seen is what
 // had moved by then.
-func (r *Rig) lookInto(ctx context.Context, n int, seen *uint64) error {
-	bounded, cancel := context.WithTimeout(ctx, r.patience)
+func (h *Harness) lookInto(ctx context.Context, n int, seen *uint64) error {
+	bounded, cancel := context.WithTimeout(ctx, h.patience)
 	defer cancel()
-	if err := r.host.Quiesce(bounded); err != nil {
+	if err := h.host.Quiesce(bounded); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return r.moved(seen)
+		return h.moved(seen)
 	}
-	if len(r.reports) > 0 {
+	if len(h.reports) > 0 {
 		return nil
 	}
-	now, err := r.count(ctx)
+	now, err := h.count(ctx)
 	if err != nil {
 		return err
 	}
-	return &LostError{minus(now, r.known), n}
+	return &LostError{minus(now, h.known), n}
 }
 
 // moved returns a [StalledError] if nothing has been handled since seen was set.
-func (r *Rig) moved(seen *uint64) error {
-	s := r.host.Snapshot()
+func (h *Harness) moved(seen *uint64) error {
+	s := h.host.Snapshot()
 	moved := s.Handled + s.Callbacks
 	if moved == *seen {
 		return &StalledError{s.Waiting, s.Pending}
@@ -165,18 +165,18 @@ func (r *Rig) moved(seen *uint64) error {
 
 // Verify compares the guests' counters with what one Run of n operations must
 // have added to them. A difference is a [CountError].
-func (r *Rig) Verify(ctx context.Context, n int) error {
-	return r.verify(ctx, expected(r.key.Pattern, uint64(n), uint64(len(r.starts))))
+func (h *Harness) Verify(ctx context.Context, n int) error {
+	return h.verify(ctx, expected(h.key.Pattern, uint64(n), uint64(len(h.starts))))
 }
 
 // verify compares by how much the guests' counters have risen with want.
-func (r *Rig) verify(ctx context.Context, want guests.Counters) error {
-	now, err := r.count(ctx)
+func (h *Harness) verify(ctx context.Context, want guests.Counters) error {
+	now, err := h.count(ctx)
 	if err != nil {
 		return err
 	}
-	got := minus(now, r.known)
-	r.known = now
+	got := minus(now, h.known)
+	h.known = now
 	if got != want {
 		return &CountError{got, want}
 	}
@@ -185,21 +185,21 @@ func (r *Rig) verify(ctx context.Context, want guests.Counters) error {
 
 // expected is what n operations of as many runs as starts add to the guests'
 // counters. The message that starts a run is handled too.
-func expected(pattern result.Pattern, n, starts uint64) guests.Counters {
+func expected(pattern cells.Pattern, n, starts uint64) guests.Counters {
 	switch pattern {
-	case result.FireAndForget:
+	case cells.FireAndForget:
 		return guests.Counters{Handled: n + starts, Sent: n}
-	case result.RequestResponse:
+	case cells.RequestResponse:
 		return guests.Counters{Handled: n + starts, Sent: n, Callbacks: n}
 	}
 	return guests.Counters{Handled: n}
 }
 
 // count asks all guests for their counters, and adds them up.
-func (r *Rig) count(ctx context.Context) (sum guests.Counters, err error) {
-	for _, ring := range r.rings {
+func (h *Harness) count(ctx context.Context) (sum guests.Counters, err error) {
+	for _, ring := range h.rings {
 		for _, id := range ring {
-			response, err := r.host.Request(ctx, id, []byte{guests.OpCount})
+			response, err := h.host.Request(ctx, id, []byte{guests.OpCount})
 			if err != nil {
 				return sum, fmt.Errorf("asking %s for its counters: %w", id, err)
 			}

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/airhost/airhost/internal/bench/data/result"
 )
 
 // BusyShare is how much of the processors' time others may use, and for how
@@ -51,7 +53,7 @@ func (l *Load) Warning() string {
 	if !known || others <= BusyShare {
 		return ""
 	}
-	return fmt.Sprintf(busyMachine+"others used %.0f %% of the processors' time, want at most %.0f %%", 100*others, 100*BusyShare)
+	return fmt.Sprintf(result.BusyMachine+"others used %.0f %% of the processors' time, want at most %.0f %%", 100*others, 100*BusyShare)
 }
 
 // WaitWarning says that the measuring process waited for a processor for this
@@ -60,19 +62,7 @@ func WaitWarning(share float64) string {
 	if share <= BusyShare {
 		return ""
 	}
-	return fmt.Sprintf(busyProcessors+"threads of the run waited for one for %.0f %% of its time, want at most %.0f %%", 100*share, 100*BusyShare)
-}
-
-// What warnings of a busy machine begin with, in files of results too.
-const (
-	busyMachine    = "busy machine: "
-	busyProcessors = "busy processors: "
-)
-
-// SaysBusy reports whether a warning, of this run or of a file, is one of
-// [Load.Warning] or [WaitWarning].
-func SaysBusy(warning string) bool {
-	return strings.HasPrefix(warning, busyMachine) || strings.HasPrefix(warning, busyProcessors)
+	return fmt.Sprintf(result.BusyProcessors+"threads of the run waited for one for %.0f %% of its time, want at most %.0f %%", 100*share, 100*BusyShare)
 }
 
 // readUsage reads the first line of proc/stat (user nice system idle iowait irq

@@ -7,6 +7,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/measure/machine"
 )
 
@@ -54,7 +55,7 @@ func TestOthers(t *testing.T) {
 	if !known || others != 0.15 {
 		t.Errorf("got %v, %v; want 0.15", others, known)
 	}
-	if text := load.Warning(); !strings.Contains(text, "15 %") || !machine.SaysBusy(text) {
+	if text := load.Warning(); !strings.Contains(text, "15 %") || !result.SaysBusy(text) {
 		t.Errorf("got warning %q, want one of 15 %%", text)
 	}
 }
@@ -119,7 +120,7 @@ func TestWaited(t *testing.T) {
 	if machine.WaitWarning(0.04) != "" || machine.WaitWarning(0.06) == "" {
 		t.Error("want a warning above 5 %, and none below")
 	}
-	if !machine.SaysBusy(machine.WaitWarning(0.06)) || machine.SaysBusy("drift: of a busy machine: 1 %") {
+	if !result.SaysBusy(machine.WaitWarning(0.06)) || result.SaysBusy("drift: of a busy machine: 1 %") {
 		t.Error("warnings of a busy machine are not told from others")
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/airhost/airhost/core"
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 )
 
 var errWrongResponse = errors.New("a response is not the request")
@@ -35,7 +35,7 @@ func (home) Undelivered(m *core.Message, _ error) { m.Release() }
 
 // broker is messages over a route that their sender has found before, one at a
 // time, each until it has arrived.
-func (p *part) broker(ctx context.Context, key result.Key, parts Parts) error {
+func (p *part) broker(ctx context.Context, key cells.Key, parts Parts) error {
 	var broker core.Broker
 	if err := p.start(ctx, parts.Broker, take(&broker, "brokers")); err != nil {
 		return err
@@ -113,7 +113,7 @@ func (p *part) carried(route core.Receiver, to *arrivals, payload int) error {
 
 // tracker is requests that are registered and resolved, with none pending
 // besides.
-func (p *part) tracker(ctx context.Context, _ result.Key, parts Parts) error {
+func (p *part) tracker(ctx context.Context, _ cells.Key, parts Parts) error {
 	var tracker core.Tracker
 	if err := p.start(ctx, parts.Tracker, take(&tracker, "trackers")); err != nil {
 		return err

@@ -8,12 +8,12 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/airhost/airhost/core"
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 )
 
 // checks is a hollow component's messages up to the broker, which has them gone
 // at once.
-func (p *part) checks(ctx context.Context, key result.Key, parts Parts) error {
+func (p *part) checks(ctx context.Context, key cells.Key, parts Parts) error {
 	gone := new(nowhere)
 	parts.Broker = fx.Provide(fx.Annotate(func() core.Broker { return gone }, fx.ResultTags(`group:"brokers"`)))
 	parts.Tracker = fx.Provide(fx.Annotate(func() core.Tracker { return noRequests{} }, fx.ResultTags(`group:"trackers"`)))

@@ -8,12 +8,11 @@ import (
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/bench/data/cells"
-	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/measure/guests"
 )
 
 // compile is code to component, anew each time.
-func (p *part) compile(ctx context.Context, key result.Key, parts Parts) error {
+func (p *part) compile(ctx context.Context, key cells.Key, parts Parts) error {
 	engine, err := p.openEngine(ctx, parts.Engine, parts.EngineName)
 	if err != nil {
 		return err
@@ -22,7 +21,7 @@ func (p *part) compile(ctx context.Context, key result.Key, parts Parts) error {
 }
 
 // loadCached is code to component, with the compiled code on disk.
-func (p *part) loadCached(ctx context.Context, key result.Key, parts Parts) error {
+func (p *part) loadCached(ctx context.Context, key cells.Key, parts Parts) error {
 	if parts.Cached == nil {
 		return &cells.LeftOutError{Reason: key.Engine + " keeps no compiled code"}
 	}
@@ -47,7 +46,7 @@ func (p *part) loadCached(ctx context.Context, key result.Key, parts Parts) erro
 	return p.verify(1)
 }
 
-func (p *part) compiling(engine core.Engine, key result.Key, parts Parts) error {
+func (p *part) compiling(engine core.Engine, key cells.Key, parts Parts) error {
 	source, bounds := parts.Guest(key.Pattern), limits(key.PayloadBytes)
 	compiled := 0
 	p.chunk = 1
@@ -67,18 +66,18 @@ func (p *part) compiling(engine core.Engine, key result.Key, parts Parts) error 
 }
 
 // instantiate is component to live guest, initialized.
-func (p *part) instantiate(ctx context.Context, key result.Key, parts Parts) error {
+func (p *part) instantiate(ctx context.Context, key cells.Key, parts Parts) error {
 	return p.starting(ctx, key, parts, false)
 }
 
 // firstMessage is what a fresh guest answers first.
-func (p *part) firstMessage(ctx context.Context, key result.Key, parts Parts) error {
+func (p *part) firstMessage(ctx context.Context, key cells.Key, parts Parts) error {
 	return p.starting(ctx, key, parts, true)
 }
 
 // starting makes guests, has each answer one message, and times the making or
 // the answer.
-func (p *part) starting(ctx context.Context, key result.Key, parts Parts, timeMessage bool) error {
+func (p *part) starting(ctx context.Context, key cells.Key, parts Parts, timeMessage bool) error {
 	component, err := p.openComponent(ctx, key, parts)
 	if err != nil {
 		return err

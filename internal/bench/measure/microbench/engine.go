@@ -10,7 +10,6 @@ import (
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/bench/data/cells"
-	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/measure/guests"
 )
 
@@ -75,7 +74,7 @@ func limits(payload int) core.Limits {
 }
 
 // openComponent compiles the guest of a pattern.
-func (p *part) openComponent(ctx context.Context, key result.Key, parts Parts) (core.Component, error) {
+func (p *part) openComponent(ctx context.Context, key cells.Key, parts Parts) (core.Component, error) {
 	engine, err := p.openEngine(ctx, parts.Engine, parts.EngineName)
 	if err != nil {
 		return nil, err
@@ -89,7 +88,7 @@ func (p *part) openComponent(ctx context.Context, key result.Key, parts Parts) (
 }
 
 // newInstance makes a guest that is ready for messages.
-func newInstance(ctx context.Context, component core.Component, key result.Key, id, peer core.ComponentID, host core.Services) (core.Instance, error) {
+func newInstance(ctx context.Context, component core.Component, key cells.Key, id, peer core.ComponentID, host core.Services) (core.Instance, error) {
 	instance, err := component.Instantiate(ctx, core.Environment{ID: id, Host: host, Limits: limits(key.PayloadBytes)})
 	if err != nil {
 		return nil, err
@@ -103,7 +102,7 @@ func newInstance(ctx context.Context, component core.Component, key result.Key, 
 }
 
 // openPair makes the two guests that message each other in a cell.
-func (p *part) openPair(ctx context.Context, key result.Key, parts Parts, host core.Services) ([2]core.Instance, error) {
+func (p *part) openPair(ctx context.Context, key cells.Key, parts Parts, host core.Services) ([2]core.Instance, error) {
 	var pair [2]core.Instance
 	component, err := p.openComponent(ctx, key, parts)
 	if err != nil {
@@ -141,7 +140,7 @@ const endless = 1 << 60
 
 // exchange is messages into two guests in turn: one that each sends on, one that
 // it does not, or one whose response is fetched.
-func (p *part) exchange(ctx context.Context, key result.Key, parts Parts) error {
+func (p *part) exchange(ctx context.Context, key cells.Key, parts Parts) error {
 	host := new(taker)
 	pair, err := p.openPair(ctx, key, parts, host)
 	if err != nil {
@@ -194,7 +193,7 @@ func (p *part) verifyBy(perOp int, count func() (int, error)) error {
 
 // round is requests that one guest answers, and whose response another takes to
 // send the next request.
-func (p *part) round(ctx context.Context, key result.Key, parts Parts) error {
+func (p *part) round(ctx context.Context, key cells.Key, parts Parts) error {
 	host := new(taker)
 	pair, err := p.openPair(ctx, key, parts, host)
 	if err != nil {

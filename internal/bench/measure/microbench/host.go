@@ -9,7 +9,7 @@ import (
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/measure/guests"
 )
 
@@ -125,13 +125,13 @@ func mustPattern(text string) core.IDPattern {
 
 // host is a cell's operation between hollow components: all of the host, and
 // nothing of an engine.
-func (p *part) host(ctx context.Context, key result.Key, parts Parts) error {
-	if key.Pattern == result.Call {
+func (p *part) host(ctx context.Context, key cells.Key, parts Parts) error {
+	if key.Pattern == cells.Call {
 		return p.hostCalls(ctx, key, parts)
 	}
 	r := &rally{payload: make([]byte, key.PayloadBytes), peer: []byte(answererID.String()), done: make(chan error, 1)}
 	asker, answerer := r.ball(answererID), r.ball(askerID)
-	if key.Pattern == result.RequestResponse {
+	if key.Pattern == cells.RequestResponse {
 		asker, answerer = r.asker(), r.answerer()
 	}
 	h, err := p.openHost(ctx, parts, asker, answerer)
@@ -238,7 +238,7 @@ func answer(_ core.Services, message []byte, response *[]byte) error {
 }
 
 // hostCalls is a Go program's requests to a hollow component.
-func (p *part) hostCalls(ctx context.Context, key result.Key, parts Parts) error {
+func (p *part) hostCalls(ctx context.Context, key cells.Key, parts Parts) error {
 	h, err := p.openHost(ctx, parts, behaviour{message: answer})
 	if err != nil {
 		return err

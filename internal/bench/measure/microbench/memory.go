@@ -14,13 +14,12 @@ import (
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/bench/data/cells"
-	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/measure/guests"
 )
 
 // memory is how much more of the machine's memory the process takes up for each
 // live guest that has answered a message.
-func (p *part) memory(ctx context.Context, key result.Key, parts Parts) error {
+func (p *part) memory(ctx context.Context, key cells.Key, parts Parts) error {
 	if _, err := resident(); err != nil {
 		return &cells.LeftOutError{Reason: "this system does not say how much memory a process takes up"}
 	}
@@ -62,7 +61,7 @@ func (p *part) memory(ctx context.Context, key result.Key, parts Parts) error {
 const maxInstances = 1000
 
 // crowd makes n guests, each of which has answered a message.
-func crowd(ctx context.Context, component core.Component, key result.Key, n int) ([]core.Instance, error) {
+func crowd(ctx context.Context, component core.Component, key cells.Key, n int) ([]core.Instance, error) {
 	message := guests.NewMessage(guests.OpEcho, 0, key.PayloadBytes)
 	host := new(taker)
 	var instances []core.Instance

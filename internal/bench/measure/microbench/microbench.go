@@ -18,7 +18,6 @@ import (
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/bench/data/cells"
-	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/measure/sampling"
 )
 
@@ -32,7 +31,7 @@ type Parts struct {
 	// that keeps none.
 	Cached func(dir string) fx.Option
 	// Guest is the guest that a pattern needs.
-	Guest func(result.Pattern) core.Source
+	Guest func(cells.Pattern) core.Source
 	// Logger takes the log of hosts.
 	Logger *slog.Logger
 }
@@ -46,7 +45,7 @@ type Subject interface {
 // New sets up what the key's Part names: a part of a cold cell, or what is
 // measured for parts of stages cells. The caller closes it. What this machine or
 // engine does not have is a [cells.LeftOutError].
-func New(ctx context.Context, key result.Key, parts Parts) (Subject, error) {
+func New(ctx context.Context, key cells.Key, parts Parts) (Subject, error) {
 	open, ok := openers[key.Part]
 	if !ok {
 		return nil, fmt.Errorf("setting up %s: there is no part %q", key, key.Part)
@@ -61,7 +60,7 @@ func New(ctx context.Context, key result.Key, parts Parts) (Subject, error) {
 	return p, nil
 }
 
-var openers = map[string]func(*part, context.Context, result.Key, Parts) error{
+var openers = map[string]func(*part, context.Context, cells.Key, Parts) error{
 	cells.BaseChecks:   (*part).checks,
 	cells.BaseHost:     (*part).host,
 	cells.BaseBroker:   (*part).broker,

@@ -17,7 +17,6 @@ import (
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/guest"
 	"github.com/airhost/airhost/internal/bench/data/cells"
-	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/measure/guests"
 	"github.com/airhost/airhost/internal/bench/measure/microbench"
 	"github.com/airhost/airhost/internal/bench/measure/sampling"
@@ -30,8 +29,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func nativeParts() microbench.Parts {
 	return microbench.Parts{
 		Engine: native.Module, EngineName: native.Name, Broker: inproc.Module, Tracker: slab.Module,
-		Guest: func(pattern result.Pattern) core.Source {
-			if pattern == result.RequestResponse {
+		Guest: func(pattern cells.Pattern) core.Source {
+			if pattern == cells.RequestResponse {
 				return native.Source(guests.NewRoundTrip)
 			}
 			return native.Source(guests.NewPingPong)
@@ -47,8 +46,8 @@ func wazeroParts() microbench.Parts {
 	parts.Cached = func(dir string) fx.Option {
 		return fx.Options(fx.Supply(wazero.Config{CacheDir: dir}), wazero.Module)
 	}
-	parts.Guest = func(pattern result.Pattern) core.Source {
-		if pattern == result.RequestResponse {
+	parts.Guest = func(pattern cells.Pattern) core.Source {
+		if pattern == cells.RequestResponse {
 			return core.Source{Code: guests.RoundTrip}
 		}
 		return core.Source{Code: guests.PingPong}
@@ -56,7 +55,7 @@ func wazeroParts() microbench.Parts {
 	return parts
 }
 
-func open(t *testing.T, key result.Key, parts microbench.Parts) microbench.Subject {
+func open(t *testing.T, key cells.Key, parts microbench.Parts) microbench.Subject {
 	t.Helper()
 	s, err := microbench.New(t.Context(), key, parts)
 	if err != nil {
@@ -71,12 +70,12 @@ func open(t *testing.T, key result.Key, parts microbench.Parts) microbench.Subje
 }
 
 // stages returns all that is measured for the parts of the patterns.
-func stages() []result.Key {
-	seen := make(map[result.Key]bool)
-	var keys []result.Key
-	for _, pattern := range result.Patterns() {
-		for _, part := range cells.Parts(result.Stages, pattern) {
-			for _, term := range cells.Terms(result.Key{Pattern: pattern, PayloadBytes: 64, Mode: result.Stages, Part: part}) {
+func stages() []cells.Key {
+	seen := make(map[cells.Key]bool)
+	var keys []cells.Key
+	for _, pattern := range cells.Patterns() {
+		for _, part := range cells.MustFind(cells.Stages).Parts(pattern) {
+			for _, term := range cells.Terms(cells.Key{Pattern: pattern, PayloadBytes: 64, Mode: cells.Stages, Part: part.Name}) {
 				if term.Key.Part != cells.BaseWhole && !seen[term.Key] {
 					seen[term.Key] = true
 					keys = append(keys, term.Key)
@@ -87,10 +86,10 @@ func stages() []result.Key {
 	return keys
 }
 
-func cold() []result.Key {
-	var keys []result.Key
-	for _, part := range cells.Parts(result.Cold, result.Call) {
-		keys = append(keys, result.Key{Pattern: result.Call, PayloadBytes: 64, Mode: result.Cold, Part: part})
+func cold() []cells.Key {
+	var keys []cells.Key
+	for _, part := range cells.MustFind(cells.Cold).Parts(cells.Call) {
+		keys = append(keys, cells.Key{Pattern: cells.Call, PayloadBytes: 64, Mode: cells.Cold, Part: part.Name})
 	}
 	return keys
 }
@@ -148,10 +147,10 @@ func (s silent) Initialize(host guest.Host, config guest.Config) error {
 
 func TestGuestThatDoesNothingIsFound(t *testing.T) {
 	parts := nativeParts()
-	parts.Guest = func(result.Pattern) core.Source {
+	parts.Guest = func(cells.Pattern) core.Source {
 		return native.Source(func() guest.Component { return silent{guests.NewPingPong()} })
 	}
-	key := result.Key{Pattern: result.Call, PayloadBytes: 64, Mode: result.Cold, Part: cells.FirstMessage}
+	key := cells.Key{Pattern: cells.Call, PayloadBytes: 64, Mode: cells.Cold, Part: cells.FirstMessage}
 	s := open(t, key, parts)
 	if _, err := s.Run(t.Context(), 2); err != nil {
 		t.Fatal(err)
@@ -160,7 +159,7 @@ func TestGuestThatDoesNothingIsFound(t *testing.T) {
 	if err := s.Verify(t.Context(), 2); !errors.As(err, &count) {
 		t.Errorf("first messages without an answer: got %v, want a CountError", err)
 	}
-	key.Mode, key.Part = result.Stages, cells.BaseBall
+	key.Mode, key.Part = cells.Stages, cells.BaseBall
 	if _, err := microbench.New(t.Context(), key, parts); err == nil {
 		t.Error("a guest that does not count: got no error")
 	}
@@ -172,9 +171,9 @@ func TestMemoryIsThatOfInstances(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("only Linux says how much memory a process takes up")
 	}
-	key := result.Key{Pattern: result.Call, PayloadBytes: 64, Mode: result.Cold, Part: cells.Memory}
+	key := cells.Key{Pattern: cells.Call, PayloadBytes: 64, Mode: cells.Cold, Part: cells.Memory}
 	parts := nativeParts()
-	parts.Guest = func(result.Pattern) core.Source { return native.Source(newLarge) }
+	parts.Guest = func(cells.Pattern) core.Source { return native.Source(newLarge) }
 	s := open(t, key, parts)
 	if _, err := s.Run(t.Context(), 200); err != nil {
 		t.Fatal(err)
@@ -212,7 +211,7 @@ func (l *large) Initialize(host guest.Host, config guest.Config) error {
 
 func TestWhatCannotBeOpened(t *testing.T) {
 	var leftOut *cells.LeftOutError
-	key := result.Key{Engine: "native", Pattern: result.Call, Mode: result.Cold, Part: cells.LoadCached}
+	key := cells.Key{Engine: "native", Pattern: cells.Call, Mode: cells.Cold, Part: cells.LoadCached}
 	if _, err := microbench.New(t.Context(), key, nativeParts()); !errors.As(err, &leftOut) {
 		t.Errorf("no compiled code: got %v, want a LeftOutError", err)
 	}

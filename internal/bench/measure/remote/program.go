@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/airhost/airhost/internal/bench/data/cells"
-	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/measure/sampling"
 )
 
@@ -104,11 +103,11 @@ func (p *Program) Offers(ctx context.Context) ([]Offer, error) {
 
 // Open sets up a cell, or its floor, in the program. One that it cannot measure
 // is a [cells.LeftOutError].
-func (p *Program) Open(ctx context.Context, key result.Key, floor bool) (Subject, error) {
+func (p *Program) Open(ctx context.Context, key cells.Key, floor bool) (Subject, error) {
 	return p.open(ctx, key, floor, false)
 }
 
-func (p *Program) open(ctx context.Context, key result.Key, floor, alone bool) (Subject, error) {
+func (p *Program) open(ctx context.Context, key cells.Key, floor, alone bool) (Subject, error) {
 	a, err := p.call(ctx, request{Do: doOpen, Key: &key, Floor: floor})
 	if err != nil {
 		return nil, err

@@ -14,7 +14,6 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/airhost/airhost/internal/bench/data/cells"
-	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/measure/remote"
 	"github.com/airhost/airhost/internal/bench/measure/sampling"
 )
@@ -38,8 +37,8 @@ func TestMain(m *testing.M) {
 }
 
 // key names a subject of the program by its part.
-func key(part string) result.Key {
-	return result.Key{Engine: "served", Pattern: result.Call, PayloadBytes: 64, Mode: result.Latency, Part: part}
+func key(part string) cells.Key {
+	return cells.Key{Engine: "served", Pattern: cells.Call, PayloadBytes: 64, Mode: cells.Latency, Part: part}
 }
 
 // served takes a microsecond for each operation, as far as it says.
@@ -88,7 +87,7 @@ func (*endless) Run(ctx context.Context, _ int) (time.Duration, error) {
 	return 0, ctx.Err()
 }
 
-func open(_ context.Context, k result.Key, floor bool) (remote.Subject, error) {
+func open(_ context.Context, k cells.Key, floor bool) (remote.Subject, error) {
 	switch k.Part {
 	case "time":
 		return &served{floor: floor}, nil
@@ -193,7 +192,7 @@ func TestOtherSamplesThanTime(t *testing.T) {
 
 func TestProcess(t *testing.T) {
 	p := start(t)
-	process := openPart(t, p, "time", false).(sampling.Elsewhere).Process()
+	process := openPart(t, p, "time", false).(sampling.OutOfProcess).Process()
 	if err := process.Collect(t.Context()); err != nil {
 		t.Error(err)
 	}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/airhost/airhost/internal/bench/data/cells"
-	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/measure/machine"
 	"github.com/airhost/airhost/internal/bench/measure/sampling"
 )
@@ -28,7 +27,7 @@ type Server struct {
 	Offers []Offer
 	// Open sets up a cell, or its floor. One that cannot be measured is a
 	// [cells.LeftOutError]. The server closes what was opened.
-	Open func(ctx context.Context, key result.Key, floor bool) (Subject, error)
+	Open func(ctx context.Context, key cells.Key, floor bool) (Subject, error)
 }
 
 // Main serves on standard input and output until the input ends. An interrupt

@@ -6,7 +6,7 @@ import (
 	"os/exec"
 	"time"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/measure/sampling"
 )
 
@@ -21,12 +21,12 @@ type subject struct {
 	alone bool
 }
 
-var _ sampling.Elsewhere = (*subject)(nil)
+var _ sampling.OutOfProcess = (*subject)(nil)
 
 // Name implements [sampling.Subject].
 func (s *subject) Name() string { return s.name }
 
-// Process implements [sampling.Elsewhere].
+// Process implements [sampling.OutOfProcess].
 func (s *subject) Process() sampling.Process { return s.program }
 
 // Run implements [sampling.Subject]. The time is the program's.
@@ -75,7 +75,7 @@ func (p *paced) Tails() sampling.Tails { return p.tails }
 
 // Dedicated starts command for one subject; closing the subject ends it. See
 // [Start] and [Program.Open].
-func Dedicated(ctx context.Context, name string, command *exec.Cmd, key result.Key, floor bool) (Subject, error) {
+func Dedicated(ctx context.Context, name string, command *exec.Cmd, key cells.Key, floor bool) (Subject, error) {
 	p, err := Start(ctx, name, command)
 	if err != nil {
 		return nil, err

@@ -31,7 +31,7 @@ package remote
 import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/measure/sampling"
 )
 
@@ -40,7 +40,7 @@ const Protocol = 1
 
 // Offer is a cell that a program knows.
 type Offer struct {
-	Key result.Key `json:"key"`
+	Key cells.Key `json:"key"`
 	// Reason says why the cell cannot be measured, or is "".
 	Reason string `json:"reason,omitempty"`
 }
@@ -64,12 +64,12 @@ const (
 )
 
 type request struct {
-	ID      uint64      `json:"id"`
-	Do      string      `json:"do"`
-	Key     *result.Key `json:"key,omitempty"`
-	Floor   bool        `json:"floor,omitempty"`
-	Subject int         `json:"subject,omitempty"`
-	N       int         `json:"n,omitempty"`
+	ID      uint64     `json:"id"`
+	Do      string     `json:"do"`
+	Key     *cells.Key `json:"key,omitempty"`
+	Floor   bool       `json:"floor,omitempty"`
+	Subject int        `json:"subject,omitempty"`
+	N       int        `json:"n,omitempty"`
 }
 
 // kind is what the samples of a subject are.

@@ -50,8 +50,8 @@ func Run(ctx context.Context, subjects []Sized, options Options) ([]Series, erro
 }
 
 func processOf(subject Subject, here Process) Process {
-	if elsewhere, ok := subject.(Elsewhere); ok {
-		return elsewhere.Process()
+	if outOfProcess, ok := subject.(OutOfProcess); ok {
+		return outOfProcess.Process()
 	}
 	return here
 }

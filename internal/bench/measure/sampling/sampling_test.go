@@ -330,16 +330,16 @@ func (p *process) Allocated(context.Context) (objects, bytes uint64, err error) 
 
 func (p *process) Waited(context.Context) (time.Duration, error) { return 0, nil }
 
-type elsewhere struct {
+type outOfProcess struct {
 	subject
 	process *process
 }
 
-func (e *elsewhere) Process() sampling.Process { return e.process }
+func (e *outOfProcess) Process() sampling.Process { return e.process }
 
 func TestOtherProcessIsAsked(t *testing.T) {
 	p := new(process)
-	list := append(only(&elsewhere{subject{perOp: 1}, p}, 100), only(&elsewhere{subject{perOp: 1}, p}, 100)...)
+	list := append(only(&outOfProcess{subject{perOp: 1}, p}, 100), only(&outOfProcess{subject{perOp: 1}, p}, 100)...)
 	series, err := sampling.Run(t.Context(), list, sampling.Options{Samples: 5})
 	if err != nil {
 		t.Fatal(err)

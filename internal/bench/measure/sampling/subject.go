@@ -62,8 +62,8 @@ type Process interface {
 	Waited(ctx context.Context) (time.Duration, error)
 }
 
-// Elsewhere is a subject whose operations run in another process than this one.
-type Elsewhere interface {
+// OutOfProcess is a subject whose operations run in another process than this one.
+type OutOfProcess interface {
 	Subject
 	Process() Process
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/data/result"
 	"golang.org/x/perf/benchfmt"
 )
@@ -40,10 +41,10 @@ func BenchmarkText(w io.Writer, file *result.File) error {
 	return nil
 }
 
-// benchmarkUnit is the unit of a cell's samples. Those of load cells are one
-// round's 99.9th percentile each.
+// benchmarkUnit is the unit of a cell's samples. Samples of a mode with tails are
+// 99.9th percentiles.
 func benchmarkUnit(c result.Cell) string {
-	if c.Mode == result.Load {
+	if cells.MustFind(c.Mode).Tails {
 		return "p99.9-" + c.Unit
 	}
 	return c.Unit
@@ -63,7 +64,7 @@ func benchmarkConfig(env result.Environment) []benchfmt.Config {
 // oneWord keeps a value from ending a benchmark's name, or a part of it.
 var oneWord = strings.NewReplacer(" ", "_", "\t", "_", "\n", "_", "/", "_")
 
-func benchmarkName(key result.Key, procs int) benchfmt.Name {
+func benchmarkName(key cells.Key, procs int) benchfmt.Name {
 	var name strings.Builder
 	for word := range strings.SplitSeq(string(key.Pattern), "-") {
 		name.WriteString(strings.ToUpper(word[:1]) + word[1:])

@@ -6,13 +6,13 @@ import (
 	"io"
 	"strings"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 )
 
 // Listed is a cell as `list` names it: Reason says why it cannot be measured,
 // or is "".
 type Listed struct {
-	Key    result.Key
+	Key    cells.Key
 	Reason string
 }
 
@@ -39,7 +39,7 @@ func List(w io.Writer, cells []Listed) error {
 }
 
 // modeOf names a cell's mode, and what it has of its own.
-func modeOf(key result.Key) string {
+func modeOf(key cells.Key) string {
 	text := string(key.Mode)
 	if key.Cores > 0 {
 		text += fmt.Sprintf(", cores: %d", key.Cores)

@@ -7,8 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/data/stat"
-	"github.com/airhost/airhost/internal/bench/measure"
 )
 
 // liveEvery is how often the live line is written at most: what the terminal
@@ -37,7 +37,7 @@ func IsTerminal(file *os.File) bool {
 }
 
 // Show replaces the line.
-func (l *Live) Show(p measure.Progress) {
+func (l *Live) Show(p result.Progress) {
 	if l.w == nil || time.Since(l.last) < liveEvery {
 		return
 	}
@@ -46,7 +46,7 @@ func (l *Live) Show(p measure.Progress) {
 }
 
 // liveText is what the line says.
-func liveText(p measure.Progress) string {
+func liveText(p result.Progress) string {
 	if p.Round == 0 {
 		return "warming up " + p.Name
 	}

@@ -5,22 +5,22 @@ import (
 	"testing"
 	"time"
 
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/data/result"
-	"github.com/airhost/airhost/internal/bench/measure"
 	"github.com/airhost/airhost/internal/bench/show/output"
 )
 
 func TestLive(t *testing.T) {
 	samples := func(all ...float64) func() []float64 { return func() []float64 { return all } }
 	cases := map[string]struct {
-		p    measure.Progress
+		p    result.Progress
 		want string
 	}{
-		"warm-up":     {measure.Progress{Name: "a"}, "warming up a"},
-		"first round": {measure.Progress{Name: "a", Round: 1, Rounds: 50, Samples: samples()}, "round 1 of 50  a"},
-		"later": {measure.Progress{Name: "b", Round: 3, Rounds: 50, Left: 90 * time.Second, Unit: result.UnitNanoseconds, Samples: samples(250, 250)},
+		"warm-up":     {result.Progress{Name: "a"}, "warming up a"},
+		"first round": {result.Progress{Name: "a", Round: 1, Rounds: 50, Samples: samples()}, "round 1 of 50  a"},
+		"later": {result.Progress{Name: "b", Round: 3, Rounds: 50, Left: 90 * time.Second, Unit: cells.UnitNanoseconds, Samples: samples(250, 250)},
 			"round 3 of 50, 1m30s left  250 ns ± 0 ns  b"},
-		"too long": {measure.Progress{Name: strings.Repeat("b", 100)}, "warming up " + strings.Repeat("b", 47) + "…"},
+		"too long": {result.Progress{Name: strings.Repeat("b", 100)}, "warming up " + strings.Repeat("b", 47) + "…"},
 	}
 	t.Setenv("COLUMNS", "60")
 	for name, c := range cases {

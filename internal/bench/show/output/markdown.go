@@ -19,12 +19,14 @@ func Markdown(w io.Writer, file *result.File) error {
 	fmt.Fprintf(&text, "### Benchmarks: %s\n", headline)
 	markdownList(&text, append(exceptions(file.Cells, false), fastest(file.Cells)...))
 	var notes footnotes
-	for _, mode := range result.Modes() {
-		if g := modeGrid(mode, file.Cells, &notes); len(g.rows) > 0 {
-			fmt.Fprintf(&text, "\n<details><summary>%s</summary>\n\n", questions[mode])
-			g.markdown(&text)
-			text.WriteString("\n</details>\n")
-		}
+	grids, err := modeGrids(file.Cells, &notes)
+	if err != nil {
+		return err
+	}
+	for _, g := range grids {
+		fmt.Fprintf(&text, "\n<details><summary>%s</summary>\n\n", g.question)
+		g.markdown(&text)
+		text.WriteString("\n</details>\n")
 	}
 	for i, note := range notes.notes {
 		fmt.Fprintf(&text, "\n\\[%d] %s\n", i+1, escape(note.String()))
@@ -37,7 +39,7 @@ func Markdown(w io.Writer, file *result.File) error {
 	}
 	markdownList(&text, left)
 	fmt.Fprintf(&text, "\n%s\n", escape(machineLine(file.Environment)))
-	_, err := io.WriteString(w, text.String())
+	_, err = io.WriteString(w, text.String())
 	return err
 }
 

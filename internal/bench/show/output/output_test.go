@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/perf/benchfmt"
 
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/show/output"
 )
@@ -19,7 +20,7 @@ import (
 func number(x float64) *float64 { return &x }
 
 // with is a key of another mode.
-func with(key result.Key, mode result.Mode, set func(*result.Key)) result.Key {
+func with(key cells.Key, mode cells.ModeName, set func(*cells.Key)) cells.Key {
 	key.Mode = mode
 	set(&key)
 	return key
@@ -43,15 +44,15 @@ func loaded(f *result.Figures) *result.Figures {
 
 // example has a cell of each kind that outputs tell apart.
 func example() *result.File {
-	key := func(engine string, pattern result.Pattern, payload, components, pairs int) result.Key {
-		return result.Key{
+	key := func(engine string, pattern cells.Pattern, payload, components, pairs int) cells.Key {
+		return cells.Key{
 			Engine: engine, Broker: "inproc", Tracker: "slab", Pattern: pattern,
-			PayloadBytes: payload, Mode: result.Latency, Components: components, Pairs: pairs,
+			PayloadBytes: payload, Mode: cells.Latency, Components: components, Pairs: pairs,
 		}
 	}
 	figures := func(median float64, verdict result.Verdict, warnings ...string) *result.Figures {
 		f := &result.Figures{
-			Unit: result.UnitNanoseconds, Samples: []float64{median * 1.02, median, median * 0.99}, OpsPerSample: 40_000,
+			Unit: cells.UnitNanoseconds, Samples: []float64{median * 1.02, median, median * 0.99}, OpsPerSample: 40_000,
 			Median: median, CI95Low: median * 0.99, CI95High: median * 1.02, Mean: median * 1.0033, Stddev: median / 50,
 			MAD: median / 100, Q1: median * 0.99, Q3: median * 1.02, AllocsPerOp: 1, BytesPerOp: 64,
 			Warnings: append([]string{}, warnings...),
@@ -69,24 +70,24 @@ func example() *result.File {
 			OS: "linux", Arch: "amd64", Go: "go1.26.8", Commit: "0123456789abcdef", Modified: true, Seed: 7,
 		},
 		Cells: []result.Cell{
-			{Key: key("wazero", result.FireAndForget, 64, 2, 1), Status: result.Measured, Figures: figures(250, result.Met)},
-			{Key: key("wazero", result.FireAndForget, 1024, 1000, 1), Status: result.Measured, Figures: figures(281, result.Undecided,
+			{Key: key("wazero", cells.FireAndForget, 64, 2, 1), Status: result.Measured, Figures: figures(250, result.Met)},
+			{Key: key("wazero", cells.FireAndForget, 1024, 1000, 1), Status: result.Measured, Figures: figures(281, result.Undecided,
 				"drift: the second half is -3.5 % off", "busy machine: others used 45 %, want at most 5 %")},
-			{Key: key("native", result.RequestResponse, 1<<20, 0, 2), Status: result.Measured, Figures: figures(1_234_567, "",
+			{Key: key("native", cells.RequestResponse, 1<<20, 0, 2), Status: result.Measured, Figures: figures(1_234_567, "",
 				"busy machine: others used 9.5 %, want at most 5 %")},
-			{Key: key("native", result.Call, 65, 0, 0), Status: result.Measured, Figures: figures(12_345, result.Missed,
+			{Key: key("native", cells.Call, 65, 0, 0), Status: result.Measured, Figures: figures(12_345, result.Missed,
 				"busy machine: others used 90 %, want at most 5 %", "drift: the second half is +12.0 % off", "cut short")},
-			{Key: with(key("wazero", result.Call, 64, 1, 0), result.Throughput, func(k *result.Key) { k.Cores = 2 }), Status: result.Measured, Figures: in(figures(3_861_004, ""), result.UnitPerSecond)},
-			{Key: with(key("wazero", result.RequestResponse, 64, 0, 0), result.Load, func(k *result.Key) { k.Cores, k.LoadPercent = 2, 50 }), Status: result.Measured, Figures: loaded(figures(14_500, "", "cut short"))},
-			{Key: with(key("wazero", result.Call, 64, 0, 0), result.Cold, func(k *result.Key) { k.Broker, k.Tracker, k.Part = "", "", "compile" }), Status: result.Measured, Figures: figures(8_123_000, "")},
-			{Key: with(key("wazero", result.Call, 64, 0, 0), result.Cold, func(k *result.Key) { k.Broker, k.Tracker, k.Part = "", "", "memory" }), Status: result.Measured, Figures: in(figures(75_776, ""), result.UnitBytes)},
-			{Key: with(key("wazero", result.Call, 64, 0, 0), result.Stages, func(k *result.Key) { k.Part = "rest" }), Status: result.Measured, Figures: figures(-4.5, "")},
-			{Key: with(key("Extism go-sdk", result.Call, 65, 0, 0), result.Latency, func(k *result.Key) { k.Broker, k.Tracker, k.Peer = "", "", true }), Status: result.Measured, Figures: figures(48_850, "")},
-			{Key: with(key("bare | wazero", result.Call, 65, 0, 0), result.Latency, func(k *result.Key) { k.Broker, k.Tracker, k.Peer = "", "", true }), Status: result.Measured, Figures: figures(12_400, "")},
-			{Key: key("wazero", result.Call, 65, 0, 0), Status: result.Measured, Figures: figures(12_400, "")},
-			{Key: with(key("native", result.FireAndForget, 64, 2, 1), result.Latency, func(k *result.Key) { k.Broker = "channel" }), Status: result.Measured, Figures: figures(700, "")},
-			{Key: key("wasmtime", result.Call, 64, 0, 0), Status: result.LeftOut, Reason: "wasmtime: this build has no such engine"},
-			{Key: key("process", result.Call, 64, 0, 0), Status: result.LeftOut, Reason: "process: this build has no such engine"},
+			{Key: with(key("wazero", cells.Call, 64, 1, 0), cells.Throughput, func(k *cells.Key) { k.Cores = 2 }), Status: result.Measured, Figures: in(figures(3_861_004, ""), cells.UnitPerSecond)},
+			{Key: with(key("wazero", cells.RequestResponse, 64, 0, 0), cells.Load, func(k *cells.Key) { k.Cores, k.LoadPercent = 2, 50 }), Status: result.Measured, Figures: loaded(figures(14_500, "", "cut short"))},
+			{Key: with(key("wazero", cells.Call, 64, 0, 0), cells.Cold, func(k *cells.Key) { k.Broker, k.Tracker, k.Part = "", "", "compile" }), Status: result.Measured, Figures: figures(8_123_000, "")},
+			{Key: with(key("wazero", cells.Call, 64, 0, 0), cells.Cold, func(k *cells.Key) { k.Broker, k.Tracker, k.Part = "", "", "memory" }), Status: result.Measured, Figures: in(figures(75_776, ""), cells.UnitBytes)},
+			{Key: with(key("wazero", cells.Call, 64, 0, 0), cells.Stages, func(k *cells.Key) { k.Part = "rest" }), Status: result.Measured, Figures: figures(-4.5, "")},
+			{Key: with(key("Extism go-sdk", cells.Call, 65, 0, 0), cells.Latency, func(k *cells.Key) { k.Broker, k.Tracker, k.Peer = "", "", true }), Status: result.Measured, Figures: figures(48_850, "")},
+			{Key: with(key("bare | wazero", cells.Call, 65, 0, 0), cells.Latency, func(k *cells.Key) { k.Broker, k.Tracker, k.Peer = "", "", true }), Status: result.Measured, Figures: figures(12_400, "")},
+			{Key: key("wazero", cells.Call, 65, 0, 0), Status: result.Measured, Figures: figures(12_400, "")},
+			{Key: with(key("native", cells.FireAndForget, 64, 2, 1), cells.Latency, func(k *cells.Key) { k.Broker = "channel" }), Status: result.Measured, Figures: figures(700, "")},
+			{Key: key("wasmtime", cells.Call, 64, 0, 0), Status: result.LeftOut, Reason: "wasmtime: this build has no such engine"},
+			{Key: key("process", cells.Call, 64, 0, 0), Status: result.LeftOut, Reason: "process: this build has no such engine"},
 		},
 	}
 }

@@ -6,25 +6,26 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/data/result"
 )
 
 // Headline says how many targets are met, in a few words, or is "" where there
 // are none.
-func Headline(cells []result.Cell) string {
+func Headline(all []result.Cell) string {
 	count := make(map[result.Verdict]int)
-	all := 0
-	for _, c := range cells {
+	targets := 0
+	for _, c := range all {
 		if c.Status == result.Measured && c.Target != nil {
 			count[c.WithinTarget]++
-			all++
+			targets++
 		}
 	}
-	if all == 0 {
+	if targets == 0 {
 		return ""
 	}
-	text := fmt.Sprintf("%d of %d targets met", count[result.Met], all)
-	if all == 1 {
+	text := fmt.Sprintf("%d of %d targets met", count[result.Met], targets)
+	if targets == 1 {
 		text = fmt.Sprintf("%d of 1 target met", count[result.Met])
 	}
 	for _, v := range []result.Verdict{result.Missed, result.Undecided} {
@@ -37,9 +38,9 @@ func Headline(cells []result.Cell) string {
 
 // printSummary says what the cells come to: how many targets are met, which are
 // not, and which back end is the fastest of those that do the same.
-func printSummary(text *strings.Builder, cells []result.Cell, colours bool) {
-	lines := append(exceptions(cells, colours), fastest(cells)...)
-	if headline := Headline(cells); headline != "" {
+func printSummary(text *strings.Builder, all []result.Cell, colours bool) {
+	lines := append(exceptions(all, colours), fastest(all)...)
+	if headline := Headline(all); headline != "" {
 		lines = append([]string{bold.on(headline, colours)}, lines...)
 	}
 	if len(lines) > 0 {
@@ -48,9 +49,9 @@ func printSummary(text *strings.Builder, cells []result.Cell, colours bool) {
 }
 
 // exceptions has a line for each target that is not met.
-func exceptions(cells []result.Cell, colours bool) []string {
+func exceptions(all []result.Cell, colours bool) []string {
 	var lines []string
-	for _, c := range cells {
+	for _, c := range all {
 		if c.Status == result.Measured && c.Target != nil && c.WithinTarget != result.Met {
 			word := verdictStyles[c.WithinTarget].on(Word(c.WithinTarget), colours)
 			lines = append(lines, fmt.Sprintf("  %s: %s, %s: %s %s", word, c.Key, Figure(c.Median, c.Unit), Off(c.Figures), Figure(*c.Target, c.Unit)))
@@ -61,10 +62,10 @@ func exceptions(cells []result.Cell, colours bool) []string {
 
 // fastest has a line for each pattern of the latency mode that more than one back
 // end, other projects' aside, was measured with.
-func fastest(cells []result.Cell) []string {
+func fastest(all []result.Cell) []string {
 	var lines []string
-	var seen []result.Key
-	latency := slices.DeleteFunc(measured(cells, result.Latency), func(c result.Cell) bool { return c.Peer })
+	var seen []cells.Key
+	latency := slices.DeleteFunc(measured(all, cells.Latency), func(c result.Cell) bool { return c.Peer })
 	for _, c := range latency {
 		if workload := workloadOf(c); !slices.Contains(seen, workload) {
 			seen = append(seen, workload)
@@ -78,7 +79,7 @@ func fastest(cells []result.Cell) []string {
 }
 
 // workloadOf is the cell's key without its back end.
-func workloadOf(c result.Cell) result.Key {
+func workloadOf(c result.Cell) cells.Key {
 	k := c.Key
 	k.Engine, k.Broker, k.Tracker = "", "", ""
 	return k
@@ -86,11 +87,11 @@ func workloadOf(c result.Cell) result.Key {
 
 // fastestLine says which of at least two cells that do the same is the fastest:
 // the one whose interval lies below all others, if there is one.
-func fastestLine(cells []result.Cell) string {
-	slices.SortStableFunc(cells, func(a, b result.Cell) int { return cmp.Compare(a.Median, b.Median) })
-	first, second := cells[0], cells[1]
+func fastestLine(all []result.Cell) string {
+	slices.SortStableFunc(all, func(a, b result.Cell) int { return cmp.Compare(a.Median, b.Median) })
+	first, second := all[0], all[1]
 	var nearest []string // those that the first cannot be told from, and itself
-	for _, c := range cells {
+	for _, c := range all {
 		if c.CI95Low <= first.CI95High {
 			nearest = append(nearest, backEndName(c))
 		}

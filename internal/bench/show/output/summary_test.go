@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/data/result"
 )
 
@@ -11,8 +12,8 @@ import (
 func TestFastestLine(t *testing.T) {
 	cell := func(engine string, low, median, high float64) result.Cell {
 		return result.Cell{
-			Key:     result.Key{Engine: engine, Broker: "b", Tracker: "t", Pattern: result.Call, PayloadBytes: 64, Mode: result.Latency},
-			Figures: &result.Figures{Unit: result.UnitNanoseconds, Median: median, CI95Low: low, CI95High: high},
+			Key:     cells.Key{Engine: engine, Broker: "b", Tracker: "t", Pattern: cells.Call, PayloadBytes: 64, Mode: cells.Latency},
+			Figures: &result.Figures{Unit: cells.UnitNanoseconds, Median: median, CI95Low: low, CI95High: high},
 		}
 	}
 	a, b := cell("a", 90, 100, 110), cell("b", 190, 200, 220)

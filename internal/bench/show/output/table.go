@@ -21,16 +21,18 @@ func Table(w io.Writer, file *result.File) error {
 	var text strings.Builder
 	text.WriteString(dim.on(machineLine(file.Environment), colours) + "\n")
 	var notes footnotes
-	for _, mode := range result.Modes() {
-		if g := modeGrid(mode, file.Cells, &notes); len(g.rows) > 0 {
-			fmt.Fprintf(&text, "\n%s\n", bold.on(questions[mode], colours))
-			g.print(&text, colours)
-		}
+	grids, err := modeGrids(file.Cells, &notes)
+	if err != nil {
+		return err
+	}
+	for _, g := range grids {
+		fmt.Fprintf(&text, "\n%s\n", bold.on(g.question, colours))
+		g.print(&text, colours)
 	}
 	notes.print(&text)
 	printSummary(&text, file.Cells, colours)
 	printLeftOut(&text, file.Cells)
-	_, err := io.WriteString(w, text.String())
+	_, err = io.WriteString(w, text.String())
 	return err
 }
 
@@ -41,23 +43,14 @@ func coloured(w io.Writer) bool {
 	return ok && os.Getenv("NO_COLOR") == "" && IsTerminal(file)
 }
 
-// questions say what the modes' figures answer.
-var questions = map[result.Mode]string{
-	result.Latency:    "latency: what one message costs, with one in flight",
-	result.Throughput: "throughput: how many messages a second, with many in flight",
-	result.Load:       "load: what the slowest see at a fixed rate, from when they should have been sent",
-	result.Cold:       "cold: what a component costs until its first message",
-	result.Stages:     "stages: where the time of a message goes",
-}
-
 func machineLine(env result.Environment) string {
 	return fmt.Sprintf("%s, %d cores, %s %s/%s, kernel %s, %s, commit %s, seed %d",
 		env.CPU, env.Cores, env.Go, env.OS, env.Arch, env.Kernel, env.Governor+" governor", env.Source(), env.Seed)
 }
 
-func printLeftOut(text *strings.Builder, cells []result.Cell) {
+func printLeftOut(text *strings.Builder, all []result.Cell) {
 	before := "\n"
-	for _, cell := range cells {
+	for _, cell := range all {
 		if cell.Status == result.LeftOut {
 			fmt.Fprintf(text, "%sleft out: %s: %s\n", before, cell.Key, cell.Reason)
 			before = ""

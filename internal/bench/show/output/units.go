@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/data/result"
 )
 
@@ -48,9 +49,9 @@ type step struct {
 // Steps are in falling order. Nanoseconds go on to 10,000, since that is where
 // what is compared lies.
 var scales = map[string][]step{
-	result.UnitNanoseconds: {{1e9, 1e9, "s"}, {1e6, 1e6, "ms"}, {1e4, 1e3, "µs"}, {0, 1, "ns"}},
-	result.UnitPerSecond:   {{1e6, 1e6, "M/s"}, {1e4, 1e3, "k/s"}, {0, 1, "/s"}},
-	result.UnitBytes:       {{1 << 30, 1 << 30, "GiB"}, {1 << 20, 1 << 20, "MiB"}, {1 << 10, 1 << 10, "KiB"}, {0, 1, "B"}},
+	cells.UnitNanoseconds: {{1e9, 1e9, "s"}, {1e6, 1e6, "ms"}, {1e4, 1e3, "µs"}, {0, 1, "ns"}},
+	cells.UnitPerSecond:   {{1e6, 1e6, "M/s"}, {1e4, 1e3, "k/s"}, {0, 1, "/s"}},
+	cells.UnitBytes:       {{1 << 30, 1 << 30, "GiB"}, {1 << 20, 1 << 20, "MiB"}, {1 << 10, 1 << 10, "KiB"}, {0, 1, "B"}},
 }
 
 func digits(v float64) string {

@@ -15,8 +15,6 @@ import (
 // session is commands for a shell, and what they are for.
 type session struct{ Title, Lead, Commands string }
 
-type term struct{ Word, Meaning string }
-
 // machineLine is about all runs where they come from one machine.
 func (m merged) machineLine() string {
 	env := m.runs[len(m.runs)-1].File.Environment

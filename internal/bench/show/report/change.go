@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/data/compare"
 	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/show/output"
@@ -29,8 +30,8 @@ func (m merged) changeSection() section {
 		s.Lead = "The files " + strings.TrimPrefix(err.Error(), "the files ") + ". "
 	}
 	s.Lead += "The median and its 95 % interval in each file, as a distance from the median of the first. Hollow diamonds are the earlier files, dots the last one. Whether a difference is more than chance is not tested."
-	for _, cells := range group(again, func(c cell) result.Mode { return c.Mode }) {
-		s.Charts = append(s.Charts, besideChart(cells))
+	for _, list := range group(again, func(c cell) cells.ModeName { return c.Mode }) {
+		s.Charts = append(s.Charts, besideChart(list))
 	}
 	return s
 }
@@ -64,7 +65,7 @@ func (a axis) zero(p *plot.Plot) {
 // comparisonCharts has a chart for each mode. Cells without a change are folded up.
 func comparisonCharts(c *compare.Comparison) []chart {
 	var charts []chart
-	for _, mode := range result.Modes() {
+	for _, mode := range cells.ModeNames() {
 		var compared []compare.Cell
 		for _, cell := range c.Cells {
 			if cell.Mode == mode {
@@ -166,9 +167,9 @@ func changeWord(c compare.Cell) string {
 
 // besideChart draws each run's interval as its distance from the first run's
 // median.
-func besideChart(cells []cell) chart {
+func besideChart(list []cell) chart {
 	var ends []float64
-	for _, c := range cells {
+	for _, c := range list {
 		for _, f := range c.runs() {
 			ends = append(ends, f.CI95Low/c.base()-1, f.CI95High/c.base()-1)
 		}
@@ -176,11 +177,11 @@ func besideChart(cells []cell) chart {
 	a := changeAxis(ends)
 	const axisName = "distance from the first file"
 	c := chart{
-		Title: title(string(cells[0].Mode)), Columns: []string{"last file", "first file", "distance"},
+		Title: title(string(list[0].Mode)), Columns: []string{"last file", "first file", "distance"},
 		Axis: a.svg(axisName), AxisName: axisName,
 	}
-	label := namer(cells)
-	for _, cell := range cells {
+	label := namer(list)
+	for _, cell := range list {
 		c.Rows = append(c.Rows, a.besideRow(cell, label(cell)))
 	}
 	return c

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/show/output"
 	"github.com/airhost/airhost/internal/bench/show/plot"
 )
@@ -34,13 +34,13 @@ type card struct {
 	Samples          string
 }
 
-// distributions has a card for each cell of the latency mode.
-func (m merged) distributions() []cardGroup {
+// distributions has a card for each cell, grouped by pattern.
+func distributions(list []cell) []cardGroup {
 	var groups []cardGroup
-	for _, cells := range group(m.mode(result.Latency), func(c cell) result.Pattern { return c.Pattern }) {
-		g := cardGroup{Title: title(string(cells[0].Pattern))}
-		label := namer(cells)
-		shown, folded := firsts(targetsFirst(cells))
+	for _, same := range group(list, func(c cell) cells.Pattern { return c.Pattern }) {
+		g := cardGroup{Title: title(string(same[0].Pattern))}
+		label := namer(same)
+		shown, folded := firsts(targetsFirst(same))
 		for _, c := range shown {
 			g.Cards = append(g.Cards, newCard(c, label(c)))
 		}
@@ -57,8 +57,8 @@ func (m merged) distributions() []cardGroup {
 
 // targetsFirst puts cells with targets, which are what others are compared with,
 // before the others.
-func targetsFirst(cells []cell) []cell {
-	sorted := slices.Clone(cells)
+func targetsFirst(list []cell) []cell {
+	sorted := slices.Clone(list)
 	slices.SortStableFunc(sorted, func(a, b cell) int {
 		return cmp.Compare(without(a.Target), without(b.Target))
 	})
@@ -242,7 +242,7 @@ func (d distribution) order(n name) template.HTML {
 
 // tickText prints a round figure without decimals that say nothing.
 func tickText(v float64, unit string) string {
-	if unit == result.UnitNanoseconds && v >= 1e3 && v < 1e4 {
+	if unit == cells.UnitNanoseconds && v >= 1e3 && v < 1e4 {
 		return strconv.FormatFloat(v/1e3, 'g', 3, 64) + " µs" // figures go on in ns
 	}
 	number, name, _ := strings.Cut(output.Figure(v, unit), " ")

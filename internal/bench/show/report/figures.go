@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/show/output"
 	"github.com/airhost/airhost/internal/bench/show/plot"
 )
@@ -20,31 +20,31 @@ func (a axis) figureRow(c cell, n name, class string) row {
 
 // newFigureChart is a chart without rows whose axis holds the cells: from 0, or
 // logarithmic.
-func newFigureChart(title string, cells []cell, logarithmic bool) (chart, axis) {
+func newFigureChart(title string, list []cell, logarithmic bool) (chart, axis) {
 	var ends []float64
-	for _, c := range cells {
+	for _, c := range list {
 		ends = append(ends, c.Median, c.CI95Low, c.CI95High)
 	}
-	unit := cells[0].Unit
-	name, scale := unitName(unit), plot.Scale{Low: 0, High: 1.04 * slices.Max(ends), Binary: unit == result.UnitBytes}
+	unit := list[0].Unit
+	name, scale := unitName(unit), plot.Scale{Low: 0, High: 1.04 * slices.Max(ends), Binary: unit == cells.UnitBytes}
 	if logarithmic {
-		name, scale = name+", logarithmic", plot.Logarithmic(unit == result.UnitBytes, ends...)
+		name, scale = name+", logarithmic", plot.Logarithmic(unit == cells.UnitBytes, ends...)
 	}
 	a := unitAxis(scale, 5, unit)
 	return chart{Title: title, Columns: []string{"median", "95 % interval"}, Axis: a.svg(name), AxisName: name}, a
 }
 
-// cold has a chart for each unit, with the cells in groups by part.
-func (m merged) cold() []chart {
+// byPart has a chart for each unit, with the cells in groups by part.
+func byPart(list []cell) []chart {
 	var charts []chart
-	for _, cells := range group(m.mode(result.Cold), func(c cell) string { return c.Unit }) {
-		c, a := newFigureChart(title(unitName(cells[0].Unit)), cells, true)
-		for _, part := range group(cells, func(c cell) string { return c.Part }) {
+	for _, same := range group(list, func(c cell) string { return c.Unit }) {
+		c, a := newFigureChart(title(unitName(same[0].Unit)), same, true)
+		for _, part := range group(same, func(c cell) string { return c.Part }) {
 			label := namer(part)
 			for i, cell := range part {
 				r := a.figureRow(cell, label(cell), "")
 				if i == 0 {
-					r.Group = groupName(cell.Part)
+					r.Group = groupName(cell)
 				}
 				c.Rows = append(c.Rows, r)
 			}
@@ -54,24 +54,27 @@ func (m merged) cold() []chart {
 	return charts
 }
 
-// groupName is a part and what it is.
-func groupName(part string) string {
-	if meaning, ok := meanings[part]; ok {
-		return part + ": " + meaning
+// groupName is the cell's part and its explanation.
+func groupName(c cell) string {
+	if text := about(c); text != "" {
+		return c.Part + ": " + text
 	}
-	return part
+	return c.Part
 }
 
-// throughput has a chart for each pattern: of each engine, broker and tracker the
-// cell that does the most.
-func (m merged) throughput() []chart {
+// about explains the cell's part.
+func about(c cell) string { return cells.MustFind(c.Mode).PartOf(c.Key).About }
+
+// highest has a chart for each pattern: of each engine, broker and tracker the
+// cell with the highest figure.
+func highest(list []cell) []chart {
 	var charts []chart
-	for _, cells := range group(m.mode(result.Throughput), func(c cell) result.Pattern { return c.Pattern }) {
+	for _, pattern := range group(list, func(c cell) cells.Pattern { return c.Pattern }) {
 		var most []cell
-		for _, same := range group(cells, func(c cell) [3]string { return [3]string{c.Engine, c.Broker, c.Tracker} }) {
+		for _, same := range group(pattern, func(c cell) [3]string { return [3]string{c.Engine, c.Broker, c.Tracker} }) {
 			most = append(most, slices.MaxFunc(same, func(a, b cell) int { return cmp.Compare(a.Median, b.Median) }))
 		}
-		c, a := newFigureChart(title(string(cells[0].Pattern)), most, false)
+		c, a := newFigureChart(title(string(pattern[0].Pattern)), most, false)
 		c.Lead = "The most that each back end does, and with what."
 		for _, cell := range most {
 			c.Rows = append(c.Rows, a.figureRow(cell, atMost(cell), ""))
@@ -100,8 +103,8 @@ func atMost(c cell) name {
 // fastest on top.
 func (m merged) peers() []chart {
 	type kind struct {
-		result.Pattern
-		result.Mode
+		cells.Pattern
+		cells.ModeName
 	}
 	var charts []chart
 	peers := m.where(func(c cell) bool { return c.Peer })
@@ -116,14 +119,14 @@ func (m merged) peers() []chart {
 }
 
 func peersChart(theirs, ours []cell) chart {
-	cells := slices.Concat(ours, theirs)
-	slices.SortStableFunc(cells, func(a, b cell) int { return cmp.Compare(a.Median, b.Median) })
-	c, a := newFigureChart(title(string(cells[0].Pattern)), cells, true)
+	list := slices.Concat(ours, theirs)
+	slices.SortStableFunc(list, func(a, b cell) int { return cmp.Compare(a.Median, b.Median) })
+	c, a := newFigureChart(title(string(list[0].Pattern)), list, true)
 	if len(ours) > 0 {
 		c.Columns = append(c.Columns, "of "+ours[0].Engine)
 	}
-	label := namer(cells)
-	for _, cell := range cells {
+	label := namer(list)
+	for _, cell := range list {
 		n, class := label(cell), "peer"
 		if !cell.Peer {
 			n, class = name{"airhost: " + n.Engine, n.Detail}, "ours"
@@ -143,25 +146,25 @@ const noAllocation = 0.005
 
 // allocations has a bar for each cell of the latency mode that allocates.
 func (m merged) allocations() (chart, bool) {
-	cells := m.where(func(c cell) bool { return c.Mode == result.Latency })
-	if len(cells) == 0 {
+	list := m.where(func(c cell) bool { return c.Mode == cells.Latency })
+	if len(list) == 0 {
 		return chart{}, false
 	}
 	var some []cell
 	var bytes []float64
-	for _, c := range cells {
+	for _, c := range list {
 		if c.AllocsPerOp >= noAllocation {
 			some, bytes = append(some, c), append(bytes, c.BytesPerOp)
 		}
 	}
 	c := chart{
 		Columns: []string{"memory", "allocations"},
-		Lead:    fmt.Sprintf("%d of %s do without any allocation.", len(cells)-len(some), counted(len(cells), "latency cell", "latency cells")),
+		Lead:    fmt.Sprintf("%d of %s do without any allocation.", len(list)-len(some), counted(len(list), "latency cell", "latency cells")),
 	}
 	if len(some) == 0 {
 		return c, true
 	}
-	a := unitAxis(figureScale(true, bytes), 5, result.UnitBytes)
+	a := unitAxis(figureScale(true, bytes), 5, cells.UnitBytes)
 	c.AxisName = "bytes for one operation"
 	if a.scale.Log {
 		c.AxisName += ", logarithmic"
@@ -175,7 +178,7 @@ func (m merged) allocations() (chart, bool) {
 }
 
 func (a axis) allocationRow(c cell, n name) row {
-	memory, allocations := output.Figure(c.BytesPerOp, result.UnitBytes), fmt.Sprintf("%.2f", c.AllocsPerOp)
+	memory, allocations := output.Figure(c.BytesPerOp, cells.UnitBytes), fmt.Sprintf("%.2f", c.AllocsPerOp)
 	p := a.strip(n.String(), memory+" in "+allocations+" allocations for one operation")
 	p.Rect("bar", plot.Point{X: 0, Y: 7}, plot.Point{X: a.scale.At(c.BytesPerOp), Y: 19})
 	return row{Name: n.Engine, Detail: n.Detail, Strip: p.SVG(), Values: []string{memory, allocations + " allocations"}}

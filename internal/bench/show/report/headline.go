@@ -8,7 +8,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/show/output"
 )
 
@@ -35,10 +35,10 @@ func Headline(w io.Writer, runs ...Run) error {
 	m := merge(runs)
 	var body strings.Builder
 	y := headlineInset
-	for _, pattern := range result.Patterns() {
-		cells, _ := firsts(m.where(func(c cell) bool { return c.Pattern == pattern && c.Target != nil }))
-		if len(cells) > 0 {
-			y = drawPanel(&body, pattern, cells, y) + panelGap
+	for _, pattern := range cells.Patterns() {
+		list, _ := firsts(m.where(func(c cell) bool { return c.Pattern == pattern && c.Target != nil }))
+		if len(list) > 0 {
+			y = drawPanel(&body, pattern, list, y) + panelGap
 		}
 	}
 	if body.Len() == 0 {
@@ -54,14 +54,14 @@ func Headline(w io.Writer, runs ...Run) error {
 	return err
 }
 
-func drawPanel(body *strings.Builder, pattern result.Pattern, cells []cell, y int) (bottom int) {
+func drawPanel(body *strings.Builder, pattern cells.Pattern, list []cell, y int) (bottom int) {
 	inner := headlineWidth - 2*headlineInset
-	a := targetAxis(cells)
+	a := targetAxis(list)
 	writeText(body, "title", "start", headlineInset, y+16, title(string(pattern)))
 	writeText(body, "soft", "end", headlineInset+inner, y+16, "share of the target")
 	body.WriteString(a.plot("").Inner(headlineInset, y+30, inner))
 	y += panelHead - 8
-	for _, c := range cells {
+	for _, c := range list {
 		v := verdictOf(c.Figures)
 		fmt.Fprintf(body, `<text class="name" x="%d" y="%d">%s <tspan class="figure">%s</tspan> <tspan class="soft">%s × floor</tspan></text>`,
 			headlineInset, y+18, html.EscapeString(c.Engine), html.EscapeString(figure(c)), strings.TrimSuffix(multiple(c), " ×"))

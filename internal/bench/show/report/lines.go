@@ -5,7 +5,7 @@ import (
 	"html/template"
 	"slices"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/show/output"
 	"github.com/airhost/airhost/internal/bench/show/plot"
 )
@@ -111,30 +111,30 @@ func lineScale(all []series) plot.Scale {
 // dimension is a number that cells can differ in alone.
 type dimension struct {
 	name, title string
-	of          func(result.Key) int
-	without     func(result.Key) result.Key
+	of          func(cells.Key) int
+	without     func(cells.Key) cells.Key
 	format      func(float64) string
 }
 
 func whole(x float64) string { return fmt.Sprintf("%.0f", x) }
 
 var dimensions = []dimension{
-	{"cores", "Over cores", func(k result.Key) int { return k.Cores },
-		func(k result.Key) result.Key { k.Cores = 0; return k }, whole},
-	{"components that pass a message round", "Over components", func(k result.Key) int { return k.Components },
-		func(k result.Key) result.Key { k.Components = 0; return k }, whole},
-	{"pairs or rings at the same time", "Over pairs", func(k result.Key) int { return k.Pairs },
-		func(k result.Key) result.Key { k.Pairs = 0; return k }, whole},
-	{"payload", "Over payload sizes", func(k result.Key) int { return k.PayloadBytes },
-		func(k result.Key) result.Key { k.PayloadBytes = 0; return k }, func(x float64) string { return output.Size(int(x)) }},
+	{"cores", "Over cores", func(k cells.Key) int { return k.Cores },
+		func(k cells.Key) cells.Key { k.Cores = 0; return k }, whole},
+	{"components that pass a message round", "Over components", func(k cells.Key) int { return k.Components },
+		func(k cells.Key) cells.Key { k.Components = 0; return k }, whole},
+	{"pairs or rings at the same time", "Over pairs", func(k cells.Key) int { return k.Pairs },
+		func(k cells.Key) cells.Key { k.Pairs = 0; return k }, whole},
+	{"payload", "Over payload sizes", func(k cells.Key) int { return k.PayloadBytes },
+		func(k cells.Key) cells.Key { k.PayloadBytes = 0; return k }, func(x float64) string { return output.Size(int(x)) }},
 }
 
-// scaling has a figure for each mode, pattern and dimension in which cells differ.
-func (m merged) scaling(mode result.Mode) []lineFigure {
+// scaling has a figure for each pattern and dimension in which cells differ.
+func scaling(list []cell) []lineFigure {
 	var figures []lineFigure
-	for _, cells := range group(m.mode(mode), func(c cell) result.Pattern { return c.Pattern }) {
+	for _, pattern := range group(list, func(c cell) cells.Pattern { return c.Pattern }) {
 		for _, d := range dimensions {
-			figures = append(figures, d.figures(cells)...)
+			figures = append(figures, d.figures(pattern)...)
 		}
 	}
 	return figures
@@ -142,8 +142,8 @@ func (m merged) scaling(mode result.Mode) []lineFigure {
 
 // figures draw the cells that differ in the dimension alone: all in one, or one
 // for each engine where more lines than marks would be in it.
-func (d dimension) figures(cells []cell) []lineFigure {
-	varied := d.varied(cells)
+func (d dimension) figures(list []cell) []lineFigure {
+	varied := d.varied(list)
 	switch {
 	case len(varied) == 0:
 		return nil
@@ -158,9 +158,9 @@ func (d dimension) figures(cells []cell) []lineFigure {
 }
 
 // varied returns the cells that differ in the dimension alone, in its order.
-func (d dimension) varied(cells []cell) [][]cell {
+func (d dimension) varied(list []cell) [][]cell {
 	var varied [][]cell
-	for _, line := range group(cells, func(c cell) result.Key { return d.without(c.Key) }) {
+	for _, line := range group(list, func(c cell) cells.Key { return d.without(c.Key) }) {
 		if len(line) < 2 || d.of(line[0].Key) == 0 {
 			continue
 		}
@@ -182,9 +182,9 @@ func (d dimension) leveled(varied [][]cell) []cell {
 	return level
 }
 
-func (d dimension) values(cells []cell) []value {
+func (d dimension) values(list []cell) []value {
 	var values []value
-	for _, c := range cells {
+	for _, c := range list {
 		values = append(values, value{float64(d.of(c.Key)), c.Median, c.CI95Low, c.CI95High})
 	}
 	return values

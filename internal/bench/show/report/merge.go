@@ -1,6 +1,9 @@
 package report
 
-import "github.com/airhost/airhost/internal/bench/data/result"
+import (
+	"github.com/airhost/airhost/internal/bench/data/cells"
+	"github.com/airhost/airhost/internal/bench/data/result"
+)
 
 // merged is what several runs come to.
 type merged struct {
@@ -24,7 +27,7 @@ type earlier struct {
 // merge takes each cell from the last run that measured it.
 func merge(runs []Run) merged {
 	m := merged{runs: runs}
-	known := make(map[result.Key]int)
+	known := make(map[cells.Key]int)
 	for run, r := range runs {
 		for _, c := range r.File.Cells {
 			if c.Status != result.Measured {
@@ -46,9 +49,9 @@ func merge(runs []Run) merged {
 
 // leftOut returns the cells that no run measured, each once, with the reason
 // that the last run gives.
-func leftOut(runs []Run, measured map[result.Key]int) []result.Cell {
-	var cells []result.Cell
-	place := make(map[result.Key]int)
+func leftOut(runs []Run, measured map[cells.Key]int) []result.Cell {
+	var list []result.Cell
+	place := make(map[cells.Key]int)
 	for _, r := range runs {
 		for _, c := range r.File.Cells {
 			_, known := measured[c.Key]
@@ -56,37 +59,37 @@ func leftOut(runs []Run, measured map[result.Key]int) []result.Cell {
 				continue
 			}
 			if i, again := place[c.Key]; again {
-				cells[i] = c
+				list[i] = c
 				continue
 			}
-			place[c.Key] = len(cells)
-			cells = append(cells, c)
+			place[c.Key] = len(list)
+			list = append(list, c)
 		}
 	}
-	return cells
+	return list
 }
 
 // where returns the cells that match.
 func (m merged) where(match func(cell) bool) []cell {
-	var cells []cell
+	var list []cell
 	for _, c := range m.cells {
 		if match(c) {
-			cells = append(cells, c)
+			list = append(list, c)
 		}
 	}
-	return cells
+	return list
 }
 
 // mode returns the cells of a mode, without other projects' hosts.
-func (m merged) mode(mode result.Mode) []cell {
+func (m merged) mode(mode cells.ModeName) []cell {
 	return m.where(func(c cell) bool { return c.Mode == mode && !c.Peer })
 }
 
 // group splits cells by a property, in the order of first appearance.
-func group[K comparable](cells []cell, by func(cell) K) [][]cell {
+func group[K comparable](list []cell, by func(cell) K) [][]cell {
 	var groups [][]cell
 	place := make(map[K]int)
-	for _, c := range cells {
+	for _, c := range list {
 		i, ok := place[by(c)]
 		if !ok {
 			i = len(groups)

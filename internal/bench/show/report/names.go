@@ -5,23 +5,23 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/show/output"
 )
 
 // traits are what cells can differ in besides their engine, as people call it. A
 // trait that a cell does not have is "".
-var traits = []func(result.Key) string{
-	func(k result.Key) string { return string(k.Pattern) },
-	func(k result.Key) string { return suffixed(k.Broker, "broker") },
-	func(k result.Key) string { return suffixed(k.Tracker, "tracker") },
-	func(k result.Key) string { return ring(k.Components) },
-	func(k result.Key) string { return pairs(k.Pairs) },
-	func(k result.Key) string { return output.Size(k.PayloadBytes) },
-	func(k result.Key) string { return counted(k.Cores, "core", "cores") },
-	func(k result.Key) string { return load(k.LoadPercent) },
-	func(k result.Key) string { return string(k.Mode) },
-	func(k result.Key) string { return k.Part },
+var traits = []func(cells.Key) string{
+	func(k cells.Key) string { return string(k.Pattern) },
+	func(k cells.Key) string { return suffixed(k.Broker, "broker") },
+	func(k cells.Key) string { return suffixed(k.Tracker, "tracker") },
+	func(k cells.Key) string { return ring(k.Components) },
+	func(k cells.Key) string { return pairs(k.Pairs) },
+	func(k cells.Key) string { return output.Size(k.PayloadBytes) },
+	func(k cells.Key) string { return counted(k.Cores, "core", "cores") },
+	func(k cells.Key) string { return load(k.LoadPercent) },
+	func(k cells.Key) string { return string(k.Mode) },
+	func(k cells.Key) string { return k.Part },
 }
 
 func suffixed(name, what string) string {
@@ -76,11 +76,11 @@ func (n name) String() string {
 
 // namer returns how cells are told from each other: by the traits that not all
 // of them share.
-func namer(cells []cell) func(cell) name {
-	var differing []func(result.Key) string
+func namer(list []cell) func(cell) name {
+	var differing []func(cells.Key) string
 	for _, trait := range traits {
 		seen := make(map[string]bool)
-		for _, c := range cells {
+		for _, c := range list {
 			if !c.Peer { // peers lack most traits
 				seen[trait(c.Key)] = true
 			}
@@ -115,9 +115,9 @@ func fullName(c cell) name {
 }
 
 // firsts splits cells into the first of each engine and the others.
-func firsts(cells []cell) (first, others []cell) {
+func firsts(list []cell) (first, others []cell) {
 	var engines []string
-	for _, c := range cells {
+	for _, c := range list {
 		if slices.Contains(engines, c.Engine) {
 			others = append(others, c)
 			continue

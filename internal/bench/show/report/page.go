@@ -3,8 +3,9 @@ package report
 import (
 	"fmt"
 	"html/template"
+	"slices"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 )
 
 // page is what the template shows.
@@ -23,64 +24,87 @@ type page struct {
 	Sections   []section
 }
 
-func newPage(m merged) page {
+func newPage(m merged) (page, error) {
+	sections, err := m.sections()
 	return page{
 		Machine: m.machineLine(), Alerts: m.alerts(), Headline: m.headline(), Summary: m.summary(), Verdicts: m.verdicts(),
-		VerdictKey: verdictKey, Warned: m.warned(), Sections: m.sections(),
-	}
+		VerdictKey: verdictKey, Warned: m.warned(), Sections: sections,
+	}, err
 }
 
 // warned says how many of the figures on top should not be relied on without
 // reading on, or is "".
 func (m merged) warned() string {
-	cells, warned := m.targeted(), 0
-	for _, c := range cells {
+	list, warned := m.targeted(), 0
+	for _, c := range list {
 		warned += min(1, len(c.Warnings))
 	}
 	if warned == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d of these %d figures come with a warning.", warned, len(cells))
+	return fmt.Sprintf("%d of these %d figures come with a warning.", warned, len(list))
 }
 
-// sections are those that the runs have something for.
-func (m merged) sections() []section {
+// sections are the sections that the runs have something for.
+func (m merged) sections() ([]section, error) {
 	changes, repetitions := m.changeSection(), section{}
 	if len(m.runs) != 2 {
 		changes, repetitions = repetitions, changes // only two runs are before and after
 	}
-	var kept []section
-	for _, s := range []section{
-		changes,
-		{ID: "distributions", Title: "Samples", Cards: m.distributions(),
-			Lead: "Every sample of every latency cell, none dropped. Above: how densely samples lie, each sample as a dot, the median and its 95 % interval. Below: the same samples in the order in which they were taken, where drift shows as a slope or a step."},
-		{ID: "scaling", Title: "What more of it costs", Lines: m.scaling(result.Latency),
-			Lead: "The time for one operation, where cells differ in one thing only."},
-		{ID: "throughput", Title: "Throughput", Charts: m.throughput(), Lines: m.scaling(result.Throughput),
-			Lead: "How many messages a second, with many in flight. More is better."},
-		{ID: "load", Title: "Latency under load", Lines: m.load(),
-			Lead: "Messages sent at a fixed rate, whether or not the one before is done. Latency counts from when a message should have been sent, so that a stall delays, and counts against, all messages behind it. Each step to the right is a rarer case."},
-		{ID: "stages", Title: "Where the time goes", Charts: m.stages(),
-			Lead: "The parts of one operation. A row begins where the one above it ends, and the first row has them all. What no stage explains is named the rest."},
-		{ID: "cold", Title: "Cold start", Charts: m.cold(),
-			Lead: "What a component costs until it has handled its first message. The axis is logarithmic: each step is several times the one before."},
-		{ID: "peers", Title: "What others need", Charts: m.peers(),
+	all := []section{changes}
+	for _, mode := range cells.Modes() {
+		ofMode, err := m.modeSections(mode)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, ofMode...)
+	}
+	all = append(all,
+		section{ID: "peers", Title: "What others need", Charts: m.peers(),
 			Lead: "Other projects, through their public packages, in the same run on the same machine. They do not all do the same: most have no capabilities, quotas or limits. The axis is logarithmic."},
 		m.allocationSection(),
 		repetitions,
-		{ID: "cells", Title: "All cells", Tables: nonEmpty(m.everyCell()),
+		section{ID: "cells", Title: "All cells", Tables: nonEmpty(m.everyCell()),
 			Lead: "Everything that was measured. The samples themselves are in the result files; those of load cells are the 99.9th percentile of a round each."},
-		{ID: "left-out", Title: "Left out", Tables: nonEmpty(m.leftOutTable()),
+		section{ID: "left-out", Title: "Left out", Tables: nonEmpty(m.leftOutTable()),
 			Lead: "Cells that were asked for and could not be measured."},
-		{ID: "environment", Title: "Machine and build", Tables: nonEmpty(m.environment(), m.modules())},
-		{ID: "reproduce", Title: "Measure it again", Sessions: m.reproduction()},
-		{ID: "glossary", Title: "What the words mean", Terms: glossary},
-	} {
-		if len(s.Charts)+len(s.Lines)+len(s.Cards)+len(s.Tables)+len(s.Sessions)+len(s.Terms) > 0 {
-			kept = append(kept, s)
+		section{ID: "environment", Title: "Machine and build", Tables: nonEmpty(m.environment(), m.modules())},
+		section{ID: "reproduce", Title: "Measure it again", Sessions: m.reproduction()},
+		section{ID: "glossary", Title: "What the words mean", Terms: glossary()},
+	)
+	return slices.DeleteFunc(all, section.empty), nil
+}
+
+// figures draw the cells of a mode into a section, by the names that modes use.
+var figures = map[cells.Figure]func(s *section, list []cell){
+	"distributions": func(s *section, list []cell) { s.Cards = append(s.Cards, distributions(list)...) },
+	"scaling":       func(s *section, list []cell) { s.Lines = append(s.Lines, scaling(list)...) },
+	"highest":       func(s *section, list []cell) { s.Charts = append(s.Charts, highest(list)...) },
+	"percentiles":   func(s *section, list []cell) { s.Lines = append(s.Lines, percentileFigures(list)...) },
+	"by part":       func(s *section, list []cell) { s.Charts = append(s.Charts, byPart(list)...) },
+	"stack":         func(s *section, list []cell) { s.Charts = append(s.Charts, stacks(list)...) },
+}
+
+// modeSections are the sections of a mode, with the figures of its cells.
+func (m merged) modeSections(mode cells.Mode) ([]section, error) {
+	var all []section
+	for _, of := range mode.Sections {
+		s := section{ID: of.ID, Title: of.Title, Lead: of.Lead}
+		for _, name := range of.Figures {
+			draw, ok := figures[name]
+			if !ok {
+				return nil, fmt.Errorf("mode %s: there is no figure %q", mode.Name, name)
+			}
+			draw(&s, m.mode(mode.Name))
 		}
+		all = append(all, s)
 	}
-	return kept
+	return all, nil
+}
+
+// empty reports whether the section has nothing to show.
+func (s section) empty() bool {
+	return len(s.Charts)+len(s.Lines)+len(s.Cards)+len(s.Tables)+len(s.Sessions)+len(s.Terms) == 0
 }
 
 func (m merged) allocationSection() section {

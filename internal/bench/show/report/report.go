@@ -38,7 +38,10 @@ func HTML(w io.Writer, runs ...Run) error {
 	if len(runs) == 0 {
 		return ErrNoRuns
 	}
-	view := newPage(merge(runs))
+	view, err := newPage(merge(runs))
+	if err != nil {
+		return fmt.Errorf("making the report: %w", err)
+	}
 	script := asset("assets/script.js")
 	view.Style = template.CSS(asset("assets/style.css"))
 	view.Script = template.JS(script)
@@ -48,7 +51,7 @@ func HTML(w io.Writer, runs ...Run) error {
 	if err := templates.ExecuteTemplate(&text, "page.html", view); err != nil {
 		return fmt.Errorf("making the report: %w", err)
 	}
-	_, err := w.Write(text.Bytes())
+	_, err = w.Write(text.Bytes())
 	return err
 }
 

@@ -49,7 +49,7 @@ func synthesize(factor float64) *result.File {
 	s.peers()
 	for _, engine := range []string{"wasmtime-absent", "process-absent"} {
 		s.cells = append(s.cells, result.Cell{
-			Key:    result.Key{Engine: engine, Broker: "inproc", Tracker: "slab", Pattern: result.Call, PayloadBytes: 64, Mode: result.Latency},
+			Key:    cells.Key{Engine: engine, Broker: "inproc", Tracker: "slab", Pattern: cells.Call, PayloadBytes: 64, Mode: cells.Latency},
 			Status: result.LeftOut, Reason: engine + ": this build has no such engine",
 		})
 	}
@@ -84,39 +84,39 @@ func (s *synthesis) latency(e engine) {
 		broker, tracker string
 		hop, round      float64
 	}{{"inproc", "slab", 1, 1.81}, {"inproc", "timermap", 1.01, 2.75}, {"channel", "slab", 2.66, 4.1}} {
-		for i, pattern := range result.Patterns() {
-			key := result.Key{Engine: e.name, Broker: parts.broker, Tracker: parts.tracker, Pattern: pattern, PayloadBytes: 64, Mode: result.Latency}
+		for i, pattern := range cells.Patterns() {
+			key := cells.Key{Engine: e.name, Broker: parts.broker, Tracker: parts.tracker, Pattern: pattern, PayloadBytes: 64, Mode: cells.Latency}
 			key.Components, key.Pairs = []int{2, 0, 0}[i], []int{1, 1, 0}[i]
 			median := e.hop * []float64{parts.hop, parts.round, 0.72}[i]
-			f := s.add(key, result.UnitNanoseconds, median*s.factor, 0.02)
+			f := s.add(key, cells.UnitNanoseconds, median*s.factor, 0.02)
 			floor := e.floor * []float64{1, 1.25, 0.22}[i]
 			multiple := f.Median / floor
 			f.Floor, f.FloorMultiple = &floor, &multiple
 			target, _ := cells.Target(key, e.name == "native")
-			f.Target, f.WithinTarget = &target, cells.Verdict(f.CI95Low, f.CI95High, target)
+			f.Target, f.WithinTarget = &target, result.VerdictOf(f.CI95Low, f.CI95High, target)
 			f.AllocsPerOp, f.BytesPerOp = []float64{0, 0, 1}[i], []float64{0, 0, 64}[i]
 		}
 	}
 	for _, components := range []int{10, 100, 1000} {
-		key := result.Key{Engine: e.name, Broker: "inproc", Tracker: "slab", Pattern: result.FireAndForget, PayloadBytes: 64, Mode: result.Latency, Components: components, Pairs: 1}
-		s.add(key, result.UnitNanoseconds, s.factor*e.hop*(1+math.Log10(float64(components))/4), 0.015)
+		key := cells.Key{Engine: e.name, Broker: "inproc", Tracker: "slab", Pattern: cells.FireAndForget, PayloadBytes: 64, Mode: cells.Latency, Components: components, Pairs: 1}
+		s.add(key, cells.UnitNanoseconds, s.factor*e.hop*(1+math.Log10(float64(components))/4), 0.015)
 	}
 }
 
 func (s *synthesis) throughput(e engine) {
 	for _, cores := range []int{1, 2, 4} {
 		for _, components := range []int{2, 100, 1000} {
-			key := result.Key{Engine: e.name, Broker: "inproc", Tracker: "slab", Pattern: result.FireAndForget, PayloadBytes: 64, Mode: result.Throughput, Cores: cores, Components: components}
-			s.add(key, result.UnitPerSecond, 1e9/e.hop/s.factor*math.Pow(float64(cores), 0.9)/math.Pow(float64(components), 0.05), 0.03)
+			key := cells.Key{Engine: e.name, Broker: "inproc", Tracker: "slab", Pattern: cells.FireAndForget, PayloadBytes: 64, Mode: cells.Throughput, Cores: cores, Components: components}
+			s.add(key, cells.UnitPerSecond, 1e9/e.hop/s.factor*math.Pow(float64(cores), 0.9)/math.Pow(float64(components), 0.05), 0.03)
 		}
 	}
 }
 
 func (s *synthesis) load(e engine) {
 	for _, broker := range []string{"inproc", "channel"} {
-		key := result.Key{Engine: e.name, Broker: broker, Tracker: "slab", Pattern: result.RequestResponse, PayloadBytes: 64, Mode: result.Load, Cores: 4, LoadPercent: 50}
+		key := cells.Key{Engine: e.name, Broker: broker, Tracker: "slab", Pattern: cells.RequestResponse, PayloadBytes: 64, Mode: cells.Load, Cores: 4, LoadPercent: 50}
 		base := e.hop * map[string]float64{"inproc": 2, "channel": 5}[broker]
-		f := s.add(key, result.UnitNanoseconds, base*90, 0.2)
+		f := s.add(key, cells.UnitNanoseconds, base*90, 0.2)
 		f.RatePerSecond, f.LateSends = 5e8/base, int64(base)
 		for i, percent := range []float64{50, 90, 99, 99.9, 99.99, 100} {
 			v := base * math.Pow(8, float64(i)) / math.Pow(1.3, float64(i*i)/2)
@@ -130,17 +130,18 @@ func (s *synthesis) stages(e engine) {
 		cells.HostCall: 0.22, cells.Checks: 0.09, cells.Broker: 0.06, cells.Tracker: 0.1, cells.Mailbox: 0.12,
 		cells.Delivery: 0.33, cells.Rest: 0.08, cells.Whole: 1,
 	}
-	for _, pattern := range []result.Pattern{result.FireAndForget, result.RequestResponse} {
-		for _, part := range cells.Parts(result.Stages, pattern) {
-			key := result.Key{Engine: e.name, Broker: "inproc", Tracker: "slab", Pattern: pattern, PayloadBytes: 64, Mode: result.Stages, Part: part}
+	for _, pattern := range []cells.Pattern{cells.FireAndForget, cells.RequestResponse} {
+		for _, p := range cells.MustFind(cells.Stages).Parts(pattern) {
+			part := p.Name
+			key := cells.Key{Engine: e.name, Broker: "inproc", Tracker: "slab", Pattern: pattern, PayloadBytes: 64, Mode: cells.Stages, Part: part}
 			share := shares[part]
-			if part == cells.Rest && pattern == result.FireAndForget {
+			if part == cells.Rest && pattern == cells.FireAndForget {
 				share = -0.02 // and so the whole is 0.8
 			}
-			if part == cells.Whole && pattern == result.FireAndForget {
+			if part == cells.Whole && pattern == cells.FireAndForget {
 				share = 0.8
 			}
-			s.add(key, result.UnitNanoseconds, e.hop*share, 0.01)
+			s.add(key, cells.UnitNanoseconds, e.hop*share, 0.01)
 		}
 	}
 }
@@ -150,21 +151,21 @@ func (s *synthesis) cold(e engine) {
 		cells.Compile: e.coldCompile, cells.LoadCached: e.coldCompile / 9, cells.Instantiate: e.coldCompile / 80,
 		cells.FirstMessage: 4 * e.hop, cells.Memory: 1200 * e.hop,
 	}
-	for _, part := range cells.Parts(result.Cold, result.Call) {
-		key := result.Key{Engine: e.name, Pattern: result.Call, PayloadBytes: 64, Mode: result.Cold, Part: part}
-		s.add(key, cells.Unit(key), figures[part], 0.03)
+	for _, part := range cells.MustFind(cells.Cold).Parts(cells.Call) {
+		key := cells.Key{Engine: e.name, Pattern: cells.Call, PayloadBytes: 64, Mode: cells.Cold, Part: part.Name}
+		s.add(key, cells.Unit(key), figures[part.Name], 0.03)
 	}
 }
 
 func (s *synthesis) peers() {
 	for i, peer := range []string{"bare wazero", "knqyf263/go-plugin", "Extism go-sdk, with a <timeout>", "hashicorp/go-plugin, gRPC"} {
-		key := result.Key{Engine: peer, Pattern: result.Call, PayloadBytes: 64, Mode: result.Latency, Peer: true}
-		s.add(key, result.UnitNanoseconds, []float64{31, 5801, 63100, 207100}[i], 0.03)
+		key := cells.Key{Engine: peer, Pattern: cells.Call, PayloadBytes: 64, Mode: cells.Latency, Peer: true}
+		s.add(key, cells.UnitNanoseconds, []float64{31, 5801, 63100, 207100}[i], 0.03)
 	}
 }
 
 // add adds a cell with 32 samples about a median.
-func (s *synthesis) add(key result.Key, unit string, median, spread float64) *result.Figures {
+func (s *synthesis) add(key cells.Key, unit string, median, spread float64) *result.Figures {
 	samples := make([]float64, 32)
 	for i := range samples {
 		samples[i] = math.Round(10*median*(1+spread*s.random.NormFloat64())) / 10

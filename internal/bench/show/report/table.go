@@ -4,7 +4,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/show/output"
 )
 
@@ -42,11 +42,11 @@ func names(all []series) string {
 
 func unitName(unit string) string {
 	switch unit {
-	case result.UnitNanoseconds:
+	case cells.UnitNanoseconds:
 		return "time for one operation"
-	case result.UnitPerSecond:
+	case cells.UnitPerSecond:
 		return "messages a second"
-	case result.UnitBytes:
+	case cells.UnitBytes:
 		return "memory"
 	}
 	return unit
@@ -54,9 +54,9 @@ func unitName(unit string) string {
 
 // warningsOf are the kinds of the cells' warnings. Which cell has which is in the
 // table behind the figure.
-func warningsOf(cells []cell) []string {
+func warningsOf(list []cell) []string {
 	var all []string
-	for _, c := range cells {
+	for _, c := range list {
 		all = append(all, c.Warnings...)
 	}
 	return output.Kinds(all)

@@ -4,26 +4,27 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/show/output"
 	"github.com/airhost/airhost/internal/bench/show/plot"
 )
 
 // operations say what one operation of each pattern is.
-var operations = map[result.Pattern]string{
-	result.FireAndForget:   "one message between two components",
-	result.RequestResponse: "there and back between two components",
-	result.Call:            "from a Go program to a component and back",
+var operations = map[cells.Pattern]string{
+	cells.FireAndForget:   "one message between two components",
+	cells.RequestResponse: "there and back between two components",
+	cells.Call:            "from a Go program to a component and back",
 }
 
 // verdicts are the charts of figures against their targets, one for each pattern
 // that has any.
 func (m merged) verdicts() []chart {
 	var charts []chart
-	for _, pattern := range result.Patterns() {
-		cells := m.where(func(c cell) bool { return c.Pattern == pattern && c.Target != nil })
-		if len(cells) > 0 {
-			charts = append(charts, verdictChart(pattern, cells))
+	for _, pattern := range cells.Patterns() {
+		list := m.where(func(c cell) bool { return c.Pattern == pattern && c.Target != nil })
+		if len(list) > 0 {
+			charts = append(charts, verdictChart(pattern, list))
 		}
 	}
 	return charts
@@ -31,8 +32,8 @@ func (m merged) verdicts() []chart {
 
 // verdictChart has the first cell of each engine on top, and the others, which
 // are of other brokers and trackers, below.
-func verdictChart(pattern result.Pattern, cells []cell) chart {
-	first, others := firsts(cells)
+func verdictChart(pattern cells.Pattern, list []cell) chart {
+	first, others := firsts(list)
 	a := targetAxis(first)
 	c := chart{
 		Title: title(string(pattern)), Lead: title(operations[pattern]) + ".",
@@ -43,7 +44,7 @@ func verdictChart(pattern result.Pattern, cells []cell) chart {
 	for _, cell := range first {
 		c.Rows = append(c.Rows, a.verdictRow(cell, label(cell)))
 	}
-	label = namer(cells)
+	label = namer(list)
 	for _, cell := range others {
 		c.More = append(c.More, a.verdictRow(cell, label(cell)))
 	}
@@ -55,9 +56,9 @@ func verdictChart(pattern result.Pattern, cells []cell) chart {
 
 // targetAxis is in shares of the target, and ends at twice the target at most, so
 // that near ones can be told from each other.
-func targetAxis(cells []cell) axis {
+func targetAxis(list []cell) axis {
 	most := 1.2
-	for _, c := range cells {
+	for _, c := range list {
 		most = max(most, 1.05*c.CI95High / *c.Target)
 	}
 	scale := plot.Scale{Low: 0, High: min(2, most)}
@@ -94,37 +95,37 @@ var verdictKey = []keyEntry{
 
 // headline says how many targets are met, in a few words.
 func (m merged) headline() string {
-	var cells []result.Cell
+	var list []result.Cell
 	for _, c := range m.targeted() {
-		cells = append(cells, c.Cell)
+		list = append(list, c.Cell)
 	}
-	return output.Headline(cells)
+	return output.Headline(list)
 }
 
 // targeted are the first cell of each engine and pattern, of those with targets.
 func (m merged) targeted() []cell {
-	var cells []cell
-	for _, pattern := range result.Patterns() {
+	var list []cell
+	for _, pattern := range cells.Patterns() {
 		first, _ := firsts(m.where(func(c cell) bool { return c.Pattern == pattern && c.Target != nil }))
-		cells = append(cells, first...)
+		list = append(list, first...)
 	}
-	return cells
+	return list
 }
 
 // summary says for each engine how many of its targets it meets, and what it is
 // that it does not.
 func (m merged) summary() []string {
 	var lines []string
-	for _, cells := range group(m.targeted(), func(c cell) string { return c.Engine }) {
-		lines = append(lines, summaryLine(cells))
+	for _, list := range group(m.targeted(), func(c cell) string { return c.Engine }) {
+		lines = append(lines, summaryLine(list))
 	}
 	return lines
 }
 
 // summaryLine is about the cells of one engine.
-func summaryLine(cells []cell) string {
+func summaryLine(list []cell) string {
 	var missed, undecided []string
-	for _, c := range cells {
+	for _, c := range list {
 		switch c.WithinTarget {
 		case result.Missed:
 			missed = append(missed, fmt.Sprintf("%s missed, %s", c.Pattern, output.Off(c.Figures)))
@@ -136,8 +137,8 @@ func summaryLine(cells []cell) string {
 	if len(undecided) > 0 {
 		exceptions = append(exceptions, "undecided, since the interval crosses the target: "+strings.Join(undecided, ", "))
 	}
-	met := len(cells) - len(missed) - len(undecided)
-	text := fmt.Sprintf("%s meets %d of %s", cells[0].Engine, met, counted(len(cells), "target", "targets"))
+	met := len(list) - len(missed) - len(undecided)
+	text := fmt.Sprintf("%s meets %d of %s", list[0].Engine, met, counted(len(list), "target", "targets"))
 	if len(exceptions) == 0 {
 		return text + "."
 	}

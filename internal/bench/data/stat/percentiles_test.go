@@ -1,4 +1,4 @@
-package openloop_test
+package stat_test
 
 import (
 	"math"
@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/airhost/airhost/internal/bench/data/result"
-	"github.com/airhost/airhost/internal/bench/measure/openloop"
+	"github.com/airhost/airhost/internal/bench/data/stat"
 )
 
 // windows draws n windows of values, below 1e9, to two digits.
@@ -34,7 +34,7 @@ func TestPercentilesAreThoseOfTheMergedWindows(t *testing.T) {
 	for _, window := range all {
 		merged.Merge(window)
 	}
-	got := openloop.Percentiles(all, 1)
+	got := stat.Percentiles(all, 1)
 	var percents []float64
 	for _, p := range got {
 		percents = append(percents, p.Percent)
@@ -51,7 +51,7 @@ func TestPercentilesAreThoseOfTheMergedWindows(t *testing.T) {
 	if last := got[len(got)-1]; last.Value != float64(merged.Max()) {
 		t.Errorf("100 %% is %v, want the largest, %d", last.Value, merged.Max())
 	}
-	if diff := cmp.Diff(got, openloop.Percentiles(all, 1)); diff != "" {
+	if diff := cmp.Diff(got, stat.Percentiles(all, 1)); diff != "" {
 		t.Errorf("the same seed gives something else:\n%s", diff)
 	}
 }
@@ -65,7 +65,7 @@ func TestIntervalCoversKnownPercentile(t *testing.T) {
 	covered, width := 0, 0.0
 	for seed := range uint64(cases) {
 		all := windows(t, 10, n/10, func(int) float64 { return mean * random.ExpFloat64() })
-		p90 := openloop.Percentiles(all, seed)[1]
+		p90 := stat.Percentiles(all, seed)[1]
 		if p90.CI95Low <= mean*math.Ln10 && mean*math.Ln10 <= p90.CI95High {
 			covered++
 		}
@@ -90,23 +90,23 @@ func TestIntervalIsOverWindows(t *testing.T) {
 		}
 		return 1e3
 	})
-	p999 := openloop.Percentiles(all, 1)[3]
+	p999 := stat.Percentiles(all, 1)[3]
 	if p999.Value < 4.9e8 || p999.CI95Low > 1.1e3 || p999.CI95High < 4.9e8 {
 		t.Errorf("got %+v, want about 5e8, and an interval down to 1e3", p999)
 	}
 }
 
 func TestPercentilesOfLittle(t *testing.T) {
-	if got := openloop.Percentiles(nil, 1); got != nil {
+	if got := stat.Percentiles(nil, 1); got != nil {
 		t.Errorf("no windows: got %v", got)
 	}
 	empty := windows(t, 2, 0, nil)
-	if got := openloop.Percentiles(empty, 1); got != nil {
+	if got := stat.Percentiles(empty, 1); got != nil {
 		t.Errorf("windows without an operation: got %v", got)
 	}
 	one := windows(t, 1, 1, func(int) float64 { return 42 })
 	want := result.Percentile{Percent: 99.99, Value: 42, CI95Low: 42, CI95High: 42}
-	if got := openloop.Percentiles(append(empty, one...), 1); got[4] != want {
+	if got := stat.Percentiles(append(empty, one...), 1); got[4] != want {
 		t.Errorf("one operation: got %+v, want %+v", got[4], want)
 	}
 }

@@ -1,4 +1,4 @@
-package compare_test
+package session_test
 
 import (
 	"context"
@@ -21,6 +21,7 @@ import (
 	"github.com/airhost/airhost/internal/bench/measure"
 	"github.com/airhost/airhost/internal/bench/measure/remote"
 	"github.com/airhost/airhost/internal/bench/measure/sampling"
+	"github.com/airhost/airhost/internal/bench/measure/session"
 )
 
 // The test binary is the builds, too: serve says how many nanoseconds an
@@ -56,7 +57,7 @@ func serveBuild(level string) error {
 	if err != nil {
 		return err
 	}
-	return remote.Server{Open: func(_ context.Context, key result.Key, floor bool) (remote.Subject, error) {
+	return remote.Server{Open: func(_ context.Context, key cells.Key, floor bool) (remote.Subject, error) {
 		simple := simulated{time.Duration(ns), key.String()}
 		if floor {
 			simple.each = 10
@@ -64,7 +65,7 @@ func serveBuild(level string) error {
 		switch {
 		case key.Part == cells.Memory:
 			return heavy{simple}, nil
-		case key.Mode == result.Load:
+		case key.Mode == cells.Load:
 			return tail{simple}, nil
 		}
 		return simple, nil
@@ -101,13 +102,13 @@ func (t tail) Tails() sampling.Tails {
 // all is what can be measured: everything.
 type all struct{ measure.Source }
 
-func (all) Reason(result.Key) string          { return "" }
-func (all) Elsewhere(result.Key) bool         { return false }
-func (all) Target(result.Key) (float64, bool) { return 0, false }
+func (all) Reason(cells.Key) string          { return "" }
+func (all) OutOfProcess(cells.Key) bool      { return false }
+func (all) Target(cells.Key) (float64, bool) { return 0, false }
 
 // twoBuilds is a session of two builds whose operations take so long, and the
 // file that counts their starts.
-func twoBuilds(t *testing.T, base, head string, keys ...result.Key) (s compare.Session, counted string) {
+func twoBuilds(t *testing.T, base, head string, keys ...cells.Key) (s session.Session, counted string) {
 	t.Helper()
 	counted = filepath.Join(t.TempDir(), "starts")
 	if err := os.WriteFile(counted, nil, 0o600); err != nil {
@@ -121,8 +122,8 @@ func twoBuilds(t *testing.T, base, head string, keys ...result.Key) (s compare.S
 			return command
 		}
 	}
-	return compare.Session{
-		Base: compare.Build{Name: "base", Command: command(base)}, Head: compare.Build{Name: "head", Command: command(head)},
+	return session.Session{
+		Base: session.Build{Name: "base", Command: command(base)}, Head: session.Build{Name: "head", Command: command(head)},
 		Cells: all{}, Keys: keys,
 		Spec: measure.Spec{
 			Sampling: sampling.Options{Samples: 2*compare.Starts - 1, Seed: 1},
@@ -131,12 +132,28 @@ func twoBuilds(t *testing.T, base, head string, keys ...result.Key) (s compare.S
 	}, counted
 }
 
+func key(pattern cells.Pattern) cells.Key {
+	return cells.Key{
+		Engine: "wazero", Broker: "inproc", Tracker: "slab",
+		Pattern: pattern, PayloadBytes: 64, Mode: cells.Latency,
+	}
+}
+
+// ofSession returns a file of the session that all its files are of.
+func ofSession(commit string, measured []result.Cell) *result.File {
+	return &result.File{
+		Schema:      result.Schema,
+		Environment: result.Environment{Commit: commit, Flags: []string{"--against=HEAD~1"}},
+		Cells:       measured,
+	}
+}
+
 func TestSession(t *testing.T) {
-	memory := key(result.Call)
-	memory.Mode, memory.Part = result.Cold, cells.Memory
-	load := key(result.Call)
-	load.Mode, load.LoadPercent = result.Load, 50
-	s, counted := twoBuilds(t, "100", "110", key(result.Call), memory, load)
+	memory := key(cells.Call)
+	memory.Mode, memory.Part = cells.Cold, cells.Memory
+	load := key(cells.Call)
+	load.Mode, load.LoadPercent = cells.Load, 50
+	s, counted := twoBuilds(t, "100", "110", key(cells.Call), memory, load)
 	base, head, err := s.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -145,20 +162,18 @@ func TestSession(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for level, cells := range map[string][]result.Cell{"100": base, "110": head} {
+	for level, measured := range map[string][]result.Cell{"100": base, "110": head} {
 		if n := strings.Count(string(log), level+"\n"); n != compare.Starts {
 			t.Errorf("the build of %s ns was started %d times, want %d", level, n, compare.Starts)
 		}
-		for i, unit := range []string{result.UnitNanoseconds, result.UnitBytes, result.UnitNanoseconds} {
+		for i, unit := range []string{cells.UnitNanoseconds, cells.UnitBytes, cells.UnitNanoseconds} {
 			// Rounded up to a multiple of the starts.
-			if len(cells[i].Samples) != 2*compare.Starts || cells[i].Unit != unit {
-				t.Errorf("%s: %d samples in %s, want %d in %s", cells[i].Key, len(cells[i].Samples), cells[i].Unit, 2*compare.Starts, unit)
+			if cell := measured[i]; len(cell.Samples) != 2*compare.Starts || cell.Unit != unit {
+				t.Errorf("%s: %d samples in %s, want %d in %s", cell.Key, len(cell.Samples), cell.Unit, 2*compare.Starts, unit)
 			}
 		}
 	}
-	baseFile, headFile := file(base...), file(head...)
-	session(baseFile, headFile)
-	c, err := compare.Files(baseFile, headFile, 0.05)
+	c, err := compare.Files(ofSession("a", base), ofSession("b", head), 0.05)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,16 +185,16 @@ func TestSession(t *testing.T) {
 }
 
 func TestSessionWithOldBuild(t *testing.T) {
-	s, _ := twoBuilds(t, "old", "110", key(result.Call))
+	s, _ := twoBuilds(t, "old", "110", key(cells.Call))
 	if _, _, err := s.Run(t.Context()); !errors.Is(err, remote.ErrProtocol) || !strings.Contains(err.Error(), "base") {
 		t.Errorf("got %v, want ErrProtocol that names base", err)
 	}
 }
 
 func TestSessionThatIsCut(t *testing.T) {
-	s, _ := twoBuilds(t, "100", "110", key(result.Call))
+	s, _ := twoBuilds(t, "100", "110", key(cells.Call))
 	ctx, cancel := context.WithCancel(t.Context())
-	s.Spec.Progress = func(p measure.Progress) {
+	s.Spec.Progress = func(p result.Progress) {
 		if p.Round == compare.Starts+1 {
 			cancel()
 		}

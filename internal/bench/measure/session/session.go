@@ -1,4 +1,6 @@
-package compare
+// Package session measures two builds of the runner in turns, so that they can be
+// compared round by round.
+package session
 
 import (
 	"context"
@@ -7,15 +9,12 @@ import (
 	"os/exec"
 	"time"
 
+	"github.com/airhost/airhost/internal/bench/data/cells"
+	"github.com/airhost/airhost/internal/bench/data/compare"
 	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/measure"
 	"github.com/airhost/airhost/internal/bench/measure/remote"
 )
-
-// Starts is how often each build of a session is started anew, so that where its
-// process happens to have its code and its memory is chance, like everything
-// else. With 16, p-values get down to 2^-15.
-const Starts = 16
 
 // Build is a build of the runner.
 type Build struct {
@@ -31,7 +30,7 @@ type Session struct {
 	Base, Head Build
 	// Cells says which cells can be measured, and what their targets are.
 	Cells measure.Source
-	Keys  []result.Key
+	Keys  []cells.Key
 	// Spec says how; its Sides are not looked at. Samples are divided among the
 	// starts, and rounded up to a multiple of them; no more are taken. Warmup is that
 	// of each start.
@@ -42,14 +41,14 @@ type Session struct {
 // the session does, they come as far as they go, with the context's error. A
 // build that does not serve cells is an error that matches [remote.ErrProtocol].
 func (s Session) Run(ctx context.Context) (base, head []result.Cell, err error) {
-	perStart := (s.Spec.Sampling.Samples + Starts - 1) / Starts
+	perStart := (s.Spec.Sampling.Samples + compare.Starts - 1) / compare.Starts
 	programs := []*program{
 		{build: s.Base, Source: s.Cells, warmup: s.Spec.Sampling.Warmup},
 		{build: s.Head, Source: s.Cells, warmup: s.Spec.Sampling.Warmup},
 	}
 	spec, report := s.Spec, s.Spec.Progress
-	spec.Sampling.Samples, spec.Sampling.Interval = perStart*Starts, 0
-	spec.Progress = func(p measure.Progress) {
+	spec.Sampling.Samples, spec.Sampling.Interval = perStart*compare.Starts, 0
+	spec.Progress = func(p result.Progress) {
 		for _, program := range programs {
 			program.wanted = max(0, p.Round-1) / perStart
 		}
@@ -83,7 +82,7 @@ type program struct {
 var _ measure.Source = (*program)(nil)
 
 // Open implements [measure.Source].
-func (p *program) Open(ctx context.Context, key result.Key, floor bool) (remote.Subject, error) {
+func (p *program) Open(ctx context.Context, key cells.Key, floor bool) (remote.Subject, error) {
 	if p.running == nil {
 		if err := p.begin(ctx); err != nil {
 			return nil, err

@@ -1,4 +1,4 @@
-package openloop_test
+package harness_test
 
 import (
 	"context"
@@ -8,12 +8,9 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
-	"go.uber.org/goleak"
 
-	"github.com/airhost/airhost/internal/bench/measure/openloop"
+	"github.com/airhost/airhost/internal/bench/measure/harness"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // clock is a time that passes only in pauses, and when it is told to.
 type clock struct {
@@ -46,9 +43,9 @@ func (s *server) serve() {
 }
 
 // serving returns a generator that drives the server.
-func serving(s *server) *openloop.Generator {
-	var g *openloop.Generator
-	g = openloop.New(openloop.Config{
+func serving(s *server) *harness.Generator {
+	var g *harness.Generator
+	g = harness.NewGenerator(harness.GeneratorConfig{
 		Send: func(sequence uint64) error {
 			s.serve()
 			g.Complete(sequence)
@@ -96,8 +93,8 @@ func TestStallShowsInOpenLoopOnly(t *testing.T) {
 func TestScheduleIsKept(t *testing.T) {
 	c := new(clock)
 	var sent []time.Duration
-	var g *openloop.Generator
-	g = openloop.New(openloop.Config{
+	var g *harness.Generator
+	g = harness.NewGenerator(harness.GeneratorConfig{
 		Send: func(sequence uint64) error {
 			sent = append(sent, c.now)
 			g.Complete(sequence)
@@ -141,9 +138,9 @@ func TestOverload(t *testing.T) {
 func TestSaturateKeepsInFlight(t *testing.T) {
 	c := new(clock)
 	var underWay []uint64
-	var g *openloop.Generator
+	var g *harness.Generator
 	most := 0
-	g = openloop.New(openloop.Config{
+	g = harness.NewGenerator(harness.GeneratorConfig{
 		Send: func(sequence uint64) error {
 			underWay = append(underWay, sequence)
 			most = max(most, len(underWay))
@@ -167,9 +164,9 @@ func TestSaturateKeepsInFlight(t *testing.T) {
 var errLost = errors.New("lost")
 
 // losing drives a server that forgets one operation.
-func losing(stuck func(context.Context) error, c *clock) *openloop.Generator {
-	var g *openloop.Generator
-	g = openloop.New(openloop.Config{
+func losing(stuck func(context.Context) error, c *clock) *harness.Generator {
+	var g *harness.Generator
+	g = harness.NewGenerator(harness.GeneratorConfig{
 		Send: func(sequence uint64) error {
 			if sequence != 5 {
 				g.Complete(sequence)
@@ -191,7 +188,7 @@ func TestLostOperationEndsWindow(t *testing.T) {
 }
 
 func TestSlowOperationIsWaitedFor(t *testing.T) {
-	var g *openloop.Generator
+	var g *harness.Generator
 	asked := 0
 	g = losing(func(context.Context) error {
 		if asked++; asked == 3 {
@@ -207,9 +204,9 @@ func TestSlowOperationIsWaitedFor(t *testing.T) {
 }
 
 func TestContextEndsWindow(t *testing.T) {
-	for name, send := range map[string]func(*openloop.Generator, uint64){
-		"waiting for time": func(g *openloop.Generator, sequence uint64) { g.Complete(sequence) },
-		"waiting for an operation": func(*openloop.Generator, uint64) {
+	for name, send := range map[string]func(*harness.Generator, uint64){
+		"waiting for time": func(g *harness.Generator, sequence uint64) { g.Complete(sequence) },
+		"waiting for an operation": func(*harness.Generator, uint64) {
 		},
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -219,8 +216,8 @@ func TestContextEndsWindow(t *testing.T) {
 				cancel()
 			}
 		}
-		var g *openloop.Generator
-		g = openloop.New(openloop.Config{
+		var g *harness.Generator
+		g = harness.NewGenerator(harness.GeneratorConfig{
 			Send:     func(sequence uint64) error { send(g, sequence); return nil },
 			InFlight: 4, Patience: time.Hour, Clock: c,
 		})
@@ -231,7 +228,7 @@ func TestContextEndsWindow(t *testing.T) {
 }
 
 func TestRefusalEndsWindow(t *testing.T) {
-	g := openloop.New(openloop.Config{Send: func(uint64) error { return errLost }, InFlight: 1, Clock: new(clock)})
+	g := harness.NewGenerator(harness.GeneratorConfig{Send: func(uint64) error { return errLost }, InFlight: 1, Clock: new(clock)})
 	if _, err := g.Run(t.Context(), 2, 1000); !errors.Is(err, errLost) {
 		t.Errorf("got %v", err)
 	}
@@ -241,8 +238,8 @@ func TestUnexpectedEndFailsWindow(t *testing.T) {
 	for name, ends := range map[string][]uint64{
 		"twice": {0, 0}, "never sent": {0, 1}, "in the place of another": {4},
 	} {
-		var g *openloop.Generator
-		g = openloop.New(openloop.Config{
+		var g *harness.Generator
+		g = harness.NewGenerator(harness.GeneratorConfig{
 			Send: func(uint64) error {
 				for _, sequence := range ends {
 					g.Complete(sequence)
@@ -251,7 +248,7 @@ func TestUnexpectedEndFailsWindow(t *testing.T) {
 			},
 			InFlight: 4, Patience: time.Hour, Clock: new(clock),
 		})
-		if _, err := g.Run(t.Context(), 1, 1000); !errors.Is(err, openloop.ErrUnexpected) {
+		if _, err := g.Run(t.Context(), 1, 1000); !errors.Is(err, harness.ErrUnexpected) {
 			t.Errorf("%s: got %v, want ErrUnexpected", name, err)
 		}
 	}
@@ -269,7 +266,7 @@ func TestFirstFailureEndsAllWindows(t *testing.T) {
 }
 
 func TestSpinning(t *testing.T) {
-	var c openloop.Clock = openloop.Spinning{}
+	var c harness.Clock = harness.Spinning{}
 	for before := c.Now(); c.Now() == before; {
 		c.Pause()
 	}

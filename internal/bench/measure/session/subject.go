@@ -1,10 +1,10 @@
-package compare
+package session
 
 import (
 	"context"
 	"time"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/measure/remote"
 	"github.com/airhost/airhost/internal/bench/measure/sampling"
 )
@@ -13,17 +13,17 @@ import (
 // the time.
 type subject struct {
 	program *program
-	key     result.Key
+	key     cells.Key
 	floor   bool
 	now     remote.Subject
 	ops     int // of the last Run
 }
 
 var (
-	_ sampling.Elsewhere = (*subject)(nil)
-	_ sampling.Gauge     = gauge{}
-	_ sampling.Paced     = paced{}
-	_ sampling.Process   = (*program)(nil)
+	_ sampling.OutOfProcess = (*subject)(nil)
+	_ sampling.Gauge        = gauge{}
+	_ sampling.Paced        = paced{}
+	_ sampling.Process      = (*program)(nil)
 )
 
 func (s *subject) open(ctx context.Context) (err error) {
@@ -58,7 +58,7 @@ func (s *subject) warm(ctx context.Context, long time.Duration) error {
 // Name implements [sampling.Subject].
 func (s *subject) Name() string { return s.program.build.Name + ": " + s.now.Name() }
 
-// Process implements [sampling.Elsewhere].
+// Process implements [sampling.OutOfProcess].
 func (s *subject) Process() sampling.Process { return s.program }
 
 // Run implements [sampling.Subject].

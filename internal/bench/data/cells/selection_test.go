@@ -6,13 +6,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/airhost/airhost/internal/bench/data/cells"
-	"github.com/airhost/airhost/internal/bench/data/result"
 )
 
 func selection() cells.Selection {
 	return cells.Selection{
 		Engines: []string{"wazero", "native"}, Brokers: []string{"inproc", "channel"}, Trackers: []string{"slab"},
-		Patterns: result.Patterns(), Payloads: []int{64, 1024}, Modes: result.Modes(),
+		Patterns: cells.Patterns(), Payloads: []int{64, 1024}, Modes: cells.ModeNames(),
 		Components: []int{2, 10}, Pairs: []int{1, 2}, Cores: []int{1, 2}, Loads: []int{50},
 	}
 }
@@ -20,11 +19,11 @@ func selection() cells.Selection {
 func TestKeys(t *testing.T) {
 	keys := selection().Keys()
 	type kind struct {
-		mode    result.Mode
-		pattern result.Pattern
+		mode    cells.ModeName
+		pattern cells.Pattern
 	}
 	count := make(map[kind]int)
-	seen := make(map[result.Key]bool)
+	seen := make(map[cells.Key]bool)
 	for _, key := range keys {
 		count[kind{key.Mode, key.Pattern}]++
 		if seen[key] {
@@ -34,11 +33,11 @@ func TestKeys(t *testing.T) {
 	}
 	// Engines × brokers × payloads, times what pattern and mode have of their own.
 	want := map[kind]int{
-		{result.Latency, result.FireAndForget}: 8 * 4, {result.Latency, result.RequestResponse}: 8 * 2, {result.Latency, result.Call}: 8,
-		{result.Throughput, result.FireAndForget}: 8 * 4, {result.Throughput, result.RequestResponse}: 8 * 4, {result.Throughput, result.Call}: 8 * 4,
-		{result.Load, result.FireAndForget}: 8 * 4, {result.Load, result.RequestResponse}: 8 * 2, {result.Load, result.Call}: 8 * 2,
-		{result.Stages, result.FireAndForget}: 8 * 7, {result.Stages, result.RequestResponse}: 8 * 8, {result.Stages, result.Call}: 8 * 4,
-		{result.Cold, result.Call}: 4 * 5, // broker and pattern do not matter
+		{cells.Latency, cells.FireAndForget}: 8 * 4, {cells.Latency, cells.RequestResponse}: 8 * 2, {cells.Latency, cells.Call}: 8,
+		{cells.Throughput, cells.FireAndForget}: 8 * 4, {cells.Throughput, cells.RequestResponse}: 8 * 4, {cells.Throughput, cells.Call}: 8 * 4,
+		{cells.Load, cells.FireAndForget}: 8 * 4, {cells.Load, cells.RequestResponse}: 8 * 2, {cells.Load, cells.Call}: 8 * 2,
+		{cells.Stages, cells.FireAndForget}: 8 * 7, {cells.Stages, cells.RequestResponse}: 8 * 8, {cells.Stages, cells.Call}: 8 * 4,
+		{cells.Cold, cells.Call}: 4 * 5, // broker and pattern do not matter
 	}
 	if diff := cmp.Diff(want, count); diff != "" {
 		t.Errorf("cells by mode and pattern (-want +got):\n%s", diff)
@@ -51,14 +50,14 @@ func TestKeys(t *testing.T) {
 // What the parts of a whole are found from must cancel out: the parts but the
 // whole add up to it, whatever is measured.
 func TestStagesAddUpToTheWhole(t *testing.T) {
-	for _, pattern := range result.Patterns() {
-		key := result.Key{Engine: "e", Broker: "b", Tracker: "t", Pattern: pattern, PayloadBytes: 64, Mode: result.Stages}
-		parts := cells.Parts(result.Stages, pattern)
-		sum := make(map[result.Key]float64)
+	for _, pattern := range cells.Patterns() {
+		key := cells.Key{Engine: "e", Broker: "b", Tracker: "t", Pattern: pattern, PayloadBytes: 64, Mode: cells.Stages}
+		parts := cells.MustFind(cells.Stages).Parts(pattern)
+		sum := make(map[cells.Key]float64)
 		for _, part := range parts {
-			key.Part = part
+			key.Part = part.Name
 			sign := 1.0
-			if part == cells.Whole {
+			if part.Name == cells.Whole {
 				sign = -1
 			}
 			for _, term := range cells.Terms(key) {
@@ -78,15 +77,15 @@ func TestStagesAddUpToTheWhole(t *testing.T) {
 
 func TestTermsAreShared(t *testing.T) {
 	tracker := func(engine, broker string) []cells.Term {
-		return cells.Terms(result.Key{
-			Engine: engine, Broker: broker, Tracker: "slab", Pattern: result.RequestResponse,
-			PayloadBytes: 64, Mode: result.Stages, Part: cells.Tracker,
+		return cells.Terms(cells.Key{
+			Engine: engine, Broker: broker, Tracker: "slab", Pattern: cells.RequestResponse,
+			PayloadBytes: 64, Mode: cells.Stages, Part: cells.Tracker,
 		})
 	}
 	if a, b := tracker("wazero", "inproc"), tracker("native", "channel"); len(a) != 1 || a[0] != b[0] {
 		t.Errorf("the tracker of two engines and brokers: got %v and %v, want the same measurement", a, b)
 	}
-	latency := result.Key{Engine: "wazero", Pattern: result.Call, Mode: result.Latency}
+	latency := cells.Key{Engine: "wazero", Pattern: cells.Call, Mode: cells.Latency}
 	if got := cells.Terms(latency); len(got) != 1 || got[0] != (cells.Term{Key: latency, Factor: 1}) {
 		t.Errorf("a latency cell: got %v, want itself", got)
 	}
@@ -94,14 +93,14 @@ func TestTermsAreShared(t *testing.T) {
 
 func TestUnit(t *testing.T) {
 	for _, c := range []struct {
-		key  result.Key
+		key  cells.Key
 		want string
 	}{
-		{result.Key{Mode: result.Latency}, result.UnitNanoseconds},
-		{result.Key{Mode: result.Load}, result.UnitNanoseconds},
-		{result.Key{Mode: result.Throughput}, result.UnitPerSecond},
-		{result.Key{Mode: result.Cold, Part: cells.Compile}, result.UnitNanoseconds},
-		{result.Key{Mode: result.Cold, Part: cells.Memory}, result.UnitBytes},
+		{cells.Key{Mode: cells.Latency}, cells.UnitNanoseconds},
+		{cells.Key{Mode: cells.Load}, cells.UnitNanoseconds},
+		{cells.Key{Mode: cells.Throughput}, cells.UnitPerSecond},
+		{cells.Key{Mode: cells.Cold, Part: cells.Compile}, cells.UnitNanoseconds},
+		{cells.Key{Mode: cells.Cold, Part: cells.Memory}, cells.UnitBytes},
 	} {
 		if got := cells.Unit(c.key); got != c.want {
 			t.Errorf("%s: unit %s, want %s", c.key, got, c.want)
@@ -135,44 +134,29 @@ func TestCheck(t *testing.T) {
 }
 
 func TestTarget(t *testing.T) {
-	pair := result.Key{Pattern: result.FireAndForget, PayloadBytes: 64, Mode: result.Latency, Components: 2, Pairs: 1}
-	with := func(change func(*result.Key)) result.Key {
+	pair := cells.Key{Pattern: cells.FireAndForget, PayloadBytes: 64, Mode: cells.Latency, Components: 2, Pairs: 1}
+	with := func(change func(*cells.Key)) cells.Key {
 		key := pair
 		change(&key)
 		return key
 	}
-	request := with(func(k *result.Key) { k.Pattern, k.Components = result.RequestResponse, 0 })
-	call := with(func(k *result.Key) { k.Pattern, k.Components, k.Pairs = result.Call, 0, 0 })
+	request := with(func(k *cells.Key) { k.Pattern, k.Components = cells.RequestResponse, 0 })
+	call := with(func(k *cells.Key) { k.Pattern, k.Components, k.Pairs = cells.Call, 0, 0 })
 	cases := []struct {
-		key    result.Key
+		key    cells.Key
 		native bool
 		want   float64 // 0: none
 	}{
 		{pair, false, 280}, {request, false, 560}, {call, false, 200},
 		{pair, true, 140}, {request, true, 280}, {call, true, 100},
-		{with(func(k *result.Key) { k.PayloadBytes = 1024 }), false, 0},
-		{with(func(k *result.Key) { k.Components = 10 }), false, 0},
-		{with(func(k *result.Key) { k.Pairs = 2 }), false, 0},
+		{with(func(k *cells.Key) { k.PayloadBytes = 1024 }), false, 0},
+		{with(func(k *cells.Key) { k.Components = 10 }), false, 0},
+		{with(func(k *cells.Key) { k.Pairs = 2 }), false, 0},
 	}
 	for _, c := range cases {
 		got, ok := cells.Target(c.key, c.native)
 		if ok != (c.want != 0) || ok && got != c.want {
 			t.Errorf("%s, native %v: got %v, %v; want %v", c.key, c.native, got, ok, c.want)
-		}
-	}
-}
-
-func TestVerdict(t *testing.T) {
-	cases := []struct {
-		low, high float64
-		want      result.Verdict
-	}{
-		{270, 279, result.Met}, {270, 280, result.Met}, {279, 281, result.Undecided},
-		{280, 290, result.Undecided}, {280.1, 290, result.Missed},
-	}
-	for _, c := range cases {
-		if got := cells.Verdict(c.low, c.high, 280); got != c.want {
-			t.Errorf("%v to %v against 280: got %s, want %s", c.low, c.high, got, c.want)
 		}
 	}
 }

@@ -7,22 +7,21 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/show/output"
 )
 
-// load has a figure of latency by percentile for each pattern, share of the
-// maximum rate, and number of processors.
-func (m merged) load() []lineFigure {
+// percentileFigures has a figure of latency by percentile for each pattern, share of
+// the maximum rate, and number of processors.
+func percentileFigures(list []cell) []lineFigure {
 	type kind struct {
-		pattern result.Pattern
+		pattern cells.Pattern
 		percent int
 		cores   int
 	}
-	cells := m.where(func(c cell) bool { return c.Mode == result.Load && len(c.Percentiles) > 0 })
 	var figures []lineFigure
-	for _, group := range group(cells, func(c cell) kind { return kind{c.Pattern, c.LoadPercent, c.Cores} }) {
-		figures = append(figures, percentileFigure(group))
+	for _, same := range group(list, func(c cell) kind { return kind{c.Pattern, c.LoadPercent, c.Cores} }) {
+		figures = append(figures, percentileFigure(same))
 	}
 	return figures
 }
@@ -46,27 +45,27 @@ func percentileName(percent float64) string {
 	return strconv.FormatFloat(percent, 'f', -1, 64) + " %"
 }
 
-func percentileFigure(cells []cell) lineFigure {
-	label := namer(cells)
+func percentileFigure(list []cell) lineFigure {
+	label := namer(list)
 	var all []series
-	for _, c := range cells {
-		s := series{name: fmt.Sprintf("%s: %s", label(c), output.Figure(c.RatePerSecond, result.UnitPerSecond))}
+	for _, c := range list {
+		s := series{name: fmt.Sprintf("%s: %s", label(c), output.Figure(c.RatePerSecond, cells.UnitPerSecond))}
 		for _, p := range c.Percentiles {
 			s.points = append(s.points, value{p.Percent, p.Value, p.CI95Low, p.CI95High})
 		}
 		all = append(all, s)
 	}
-	unit := cells[0].Unit
+	unit := list[0].Unit
 	f := lineFigure{
-		Title: title(string(cells[0].Pattern)), YName: "latency from the intended send time",
+		Title: title(string(list[0].Pattern)), YName: "latency from the intended send time",
 		XName:  "% of all operations took no longer",
-		Legend: legend(all), Table: percentileTable(cells, label),
-		Warnings: warningsOf(cells),
+		Legend: legend(all), Table: percentileTable(list, label),
+		Warnings: warningsOf(list),
 	}
-	if percent := cells[0].LoadPercent; percent > 0 {
+	if percent := list[0].LoadPercent; percent > 0 {
 		f.Title += fmt.Sprintf(" %s", load(percent))
 	}
-	if cores := cells[0].Cores; cores > 0 {
+	if cores := list[0].Cores; cores > 0 {
 		f.Title += fmt.Sprintf(", %s", counted(cores, "core", "cores"))
 	}
 	f.Plot = percentilePlot(f, all, unit)
@@ -91,11 +90,11 @@ func percentilePlot(f lineFigure, all []series, unit string) template.HTML {
 
 // percentileTable has a row for each cell, and a column for each percentile that
 // any of them has.
-func percentileTable(cells []cell, label func(cell) name) table {
+func percentileTable(list []cell, label func(cell) name) table {
 	t := table{Caption: "Latency by percentile", Head: []head{{"Back end", false}, {"Rate", true}, {"Late sends", true}}}
 	var percents []float64
 	seen := make(map[float64]bool)
-	for _, c := range cells {
+	for _, c := range list {
 		for _, p := range c.Percentiles {
 			if !seen[p.Percent] {
 				seen[p.Percent] = true
@@ -105,9 +104,9 @@ func percentileTable(cells []cell, label func(cell) name) table {
 		}
 	}
 	t.Head = append(t.Head, head{"Warnings", false})
-	for _, c := range cells {
+	for _, c := range list {
 		row := []field{
-			text(label(c).String()), number(output.Figure(c.RatePerSecond, result.UnitPerSecond), c.RatePerSecond),
+			text(label(c).String()), number(output.Figure(c.RatePerSecond, cells.UnitPerSecond), c.RatePerSecond),
 			number(fmt.Sprint(c.LateSends), float64(c.LateSends)),
 		}
 		for _, percent := range percents {

@@ -1,4 +1,4 @@
-package openloop
+package stat
 
 import (
 	"math/rand/v2"
@@ -11,9 +11,6 @@ import (
 
 // percents are the percentiles that are told of a load: 100 is the largest.
 var percents = [...]float64{50, 90, 99, 99.9, 99.99, 100}
-
-// resamples is how many bootstrap samples an interval is made from.
-const resamples = 2000
 
 // Percentiles returns the percentiles of all windows taken together, in the
 // windows' unit: 50, 90, 99, 99.9, 99.99, and 100, which is the largest. The

@@ -5,47 +5,28 @@ import (
 	"slices"
 
 	"github.com/airhost/airhost/internal/bench/data/cells"
-	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/show/output"
 	"github.com/airhost/airhost/internal/bench/show/plot"
 )
 
-// meanings say what the parts of cold and stages cells are.
-var meanings = map[string]string{
-	cells.Compile:      "from code to a component",
-	cells.LoadCached:   "the same, with the compiled code on disk",
-	cells.Instantiate:  "from a component to a live guest",
-	cells.FirstMessage: "what a fresh guest is given first",
-	cells.Memory:       "of a live guest",
-	cells.HostCall:     "the engine's part of sending",
-	cells.Checks:       "arguments, capability, quota, copy",
-	cells.Broker:       "from the sender's host to the receiver",
-	cells.Mailbox:      "mailboxes and workers",
-	cells.Tracker:      "the pending request and its timer",
-	cells.Delivery:     "the engine's part of handling",
-	cells.Rest:         "in none of the stages",
-	cells.Whole:        "all of the operation",
-}
-
-// stages has a chart for each pattern of each back end whose stages were
-// measured.
-func (m merged) stages() []chart {
-	all := m.mode(result.Stages)
-	label := namer(withoutParts(all))
+// stacks has a chart for each pattern of each back end: its parts, one on top of
+// the other.
+func stacks(list []cell) []chart {
+	label := namer(withoutParts(list))
 	var charts []chart
-	for _, parts := range group(all, func(c cell) result.Key { return withoutPart(c.Key) }) {
-		charts = append(charts, stagesChart(label(withoutParts(parts)[0]), parts))
+	for _, parts := range group(list, func(c cell) cells.Key { return withoutPart(c.Key) }) {
+		charts = append(charts, stackChart(label(withoutParts(parts)[0]), parts))
 	}
 	return charts
 }
 
-func withoutPart(k result.Key) result.Key {
+func withoutPart(k cells.Key) cells.Key {
 	k.Part = ""
 	return k
 }
 
-func withoutParts(cells []cell) []cell {
-	all := slices.Clone(cells)
+func withoutParts(list []cell) []cell {
+	all := slices.Clone(list)
 	for i := range all {
 		all[i].Key = withoutPart(all[i].Key)
 	}
@@ -87,8 +68,8 @@ func (s stack) total() float64 {
 	return s.whole.Median
 }
 
-// stagesChart stacks the stages: each row begins where the one before ends.
-func stagesChart(n name, parts []cell) chart {
+// stackChart stacks the stages: each row begins where the one before ends.
+func stackChart(n name, parts []cell) chart {
 	s := newStack(parts)
 	unit := parts[0].Unit
 	c := chart{
@@ -141,7 +122,7 @@ func (s stack) row(c cell, class string, from, to float64) row {
 
 func (s stack) values(c cell, p *plot.Plot) row {
 	return row{
-		Name: c.Part, Detail: meanings[c.Part], Strip: p.SVG(), Warnings: c.Warnings,
+		Name: c.Part, Detail: about(c), Strip: p.SVG(), Warnings: c.Warnings,
 		Values: []string{figure(c), ci(c), fmt.Sprintf("%.0f %%", 100*c.Median/s.total())},
 	}
 }

@@ -1,10 +1,4 @@
-// Package openloop sends operations at a fixed rate, whether or not those before
-// have ended, and takes the latency of each from the moment at which it should
-// have been sent. A closed loop, which waits for one operation before it sends
-// the next, sends nothing while a server stalls, and so has one slow operation
-// where all who would have come meanwhile had to wait ("coordinated omission");
-// here they count, as in wrk2.
-package openloop
+package harness
 
 import (
 	"context"
@@ -20,9 +14,9 @@ import (
 // as late.
 const LateAfter = time.Millisecond
 
-// Config is what a generator needs to know of what it drives. All fields but
+// GeneratorConfig is what a generator needs to know of what it drives. All fields but
 // Clock are required.
-type Config struct {
+type GeneratorConfig struct {
 	// Send begins the operation of this number. It need not wait for its end,
 	// of which [Generator.Complete] is told; an error ends the window.
 	Send func(sequence uint64) error
@@ -41,7 +35,7 @@ type Config struct {
 // runs windows. Complete is called by one goroutine at a time too, which may be
 // another, and Fail by any.
 type Generator struct {
-	config  Config
+	config  GeneratorConfig
 	pending []atomic.Uint64 // by sequence, the sequence + 1 while it is under way, or 0
 	failure atomic.Pointer[error]
 	sent    uint64
@@ -54,8 +48,8 @@ type Generator struct {
 	interval float64 // ns
 }
 
-// New returns a generator.
-func New(config Config) *Generator {
+// NewGenerator returns a generator.
+func NewGenerator(config GeneratorConfig) *Generator {
 	if config.Clock == nil {
 		config.Clock = Spinning{}
 	}

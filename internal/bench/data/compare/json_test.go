@@ -3,14 +3,12 @@ package compare_test
 import (
 	"bytes"
 	"encoding/json"
-	"io"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/data/compare"
 	"github.com/airhost/airhost/internal/bench/data/result"
 )
@@ -18,19 +16,19 @@ import (
 // example is a comparison with everything that outputs tell apart.
 func example(t *testing.T) *compare.Comparison {
 	t.Helper()
-	memory := key(result.Call)
-	memory.Mode, memory.Part = result.Cold, "memory"
-	cells := func(fire, round, bytes float64, seed uint64) []result.Cell {
+	memory := key(cells.Call)
+	memory.Mode, memory.Part = cells.Cold, "memory"
+	measure := func(fire, round, bytes float64, seed uint64) []result.Cell {
 		all := []result.Cell{
-			measured(key(result.FireAndForget), result.UnitNanoseconds, around(fire, 48, seed)...),
-			measured(key(result.RequestResponse), result.UnitNanoseconds, around(round, 48, seed+1)...),
-			measured(memory, result.UnitBytes, around(bytes, 48, seed+2)...),
-			{Key: key(result.Call), Status: result.LeftOut, Reason: "this build has no such engine"},
+			measured(key(cells.FireAndForget), cells.UnitNanoseconds, around(fire, 48, seed)...),
+			measured(key(cells.RequestResponse), cells.UnitNanoseconds, around(round, 48, seed+1)...),
+			measured(memory, cells.UnitBytes, around(bytes, 48, seed+2)...),
+			{Key: key(cells.Call), Status: result.LeftOut, Reason: "this build has no such engine"},
 		}
 		all[0].Warnings = []string{"drift: the second half of the samples is -3.5 % off the first"}
 		return all
 	}
-	base, head := file(cells(250, 480, 1<<20, 1)...), file(cells(275, 482, 1<<19, 4)...)
+	base, head := file(measure(250, 480, 1<<20, 1)...), file(measure(275, 482, 1<<19, 4)...)
 	session(base, head)
 	head.Cells[1].AllocsPerOp = 1
 	head.Cells[1].Warnings = []string{"drift: the second half of the samples is +12.0 % off the first"}
@@ -41,32 +39,6 @@ func example(t *testing.T) *compare.Comparison {
 		t.Fatal(err)
 	}
 	return c
-}
-
-// UPDATE=1 go test writes the golden files anew.
-func TestGoldens(t *testing.T) {
-	c := example(t)
-	for name, print := range map[string]func(io.Writer) error{
-		"table.txt": c.Table, "comment.md": c.Markdown,
-	} {
-		var got bytes.Buffer
-		if err := print(&got); err != nil {
-			t.Fatal(err)
-		}
-		path := filepath.Join("testdata", name)
-		if os.Getenv("UPDATE") != "" {
-			if err := os.WriteFile(path, got.Bytes(), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(want), got.String()); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
-	}
 }
 
 func TestJSON(t *testing.T) {
