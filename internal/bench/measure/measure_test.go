@@ -287,6 +287,50 @@ func TestOtherModes(t *testing.T) {
 	}
 }
 
+// Each mode is measured as it says: its cells have its unit, and percentiles where
+// they have tails.
+func TestEveryMode(t *testing.T) {
+	for _, mode := range cells.Modes() {
+		s := cells.Selection{
+			Engines: []string{"native"}, Brokers: []string{"inproc"}, Trackers: []string{"slab"},
+			Patterns: []cells.Pattern{cells.Call}, Payloads: []int{64}, Modes: []cells.ModeName{mode.Name},
+			Components: []int{2}, Pairs: []int{1}, Cores: []int{1}, Loads: []int{50},
+		}
+		measured, err := run(t.Context(), spec(s.Keys()...))
+		if err != nil {
+			t.Errorf("mode %s: %v", mode.Name, err)
+			continue
+		}
+		if err := (&result.File{Schema: result.Schema, Cells: measured}).Validate(); err != nil {
+			t.Errorf("mode %s: %v", mode.Name, err)
+		}
+		found := 0
+		for _, cell := range measured {
+			if cell.Status == result.LeftOut {
+				continue
+			}
+			found++
+			if cell.Unit != cells.Unit(cell.Key) || (len(cell.Percentiles) > 0) != mode.Tails {
+				t.Errorf("%s: got %+v, want it in %s", cell.Key, cell, cells.Unit(cell.Key))
+			}
+		}
+		if found == 0 {
+			t.Errorf("mode %s: no cell was measured", mode.Name)
+		}
+	}
+}
+
+func TestUnknownMode(t *testing.T) {
+	k := key(cells.Call)
+	k.Mode = "lateness"
+	if measured, err := run(t.Context(), spec(k)); err == nil {
+		t.Errorf("got %+v, want an error", measured)
+	}
+	if _, err := catalog().Open(t.Context(), k, false); err == nil {
+		t.Error("opened by itself: got no error")
+	}
+}
+
 func TestTooManyCoresAreLeftOut(t *testing.T) {
 	k := key(cells.Call)
 	k.Mode, k.Cores = cells.Throughput, 1<<20
