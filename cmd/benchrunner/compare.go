@@ -16,14 +16,14 @@ import (
 	"github.com/airhost/airhost/internal/bench/show/output"
 )
 
-// compareFlags are what `compare` was told.
+// compareFlags are the flags of `compare`.
 type compareFlags struct {
 	threshold      float64
 	markdown, json string // files, "-" or ""
 	session        sessionFlags
 }
 
-// errUndecided is the error of files that differ for reasons that nobody knows.
+// errUndecided is the error of files whose differences need not be due to the builds.
 var errUndecided = errors.New("separate runs on a busy machine cannot be told apart")
 
 func newCompareCommand() *cobra.Command {
@@ -90,7 +90,7 @@ func (f *compareFlags) run(command *cobra.Command, paths []string) error {
 	return nil
 }
 
-// compare returns what is to be printed.
+// compare returns the comparison to print.
 func (f *compareFlags) compare(command *cobra.Command, paths []string, outputs *outputs) (*compare.Comparison, error) {
 	measuring, err := f.session.given(command.Flags())
 	switch {
@@ -125,7 +125,8 @@ func (f *compareFlags) write(outputs *outputs, compared *compare.Comparison) err
 	)...)
 }
 
-// sessionFlags say which builds are measured in turns, and how.
+// sessionFlags are the flags of a session: which builds it measures in turns, and
+// how.
 type sessionFlags struct {
 	against, program string
 	chosen           selectionFlags

@@ -76,7 +76,7 @@ func checkResults(ts *testscript.TestScript, _ bool, args []string) {
 
 func TestInterrupt(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out.json")
-	// On a slow machine there may be nothing to keep after so short a time.
+	// On a slow machine there may be no sample after so short a time.
 	for patience := 200 * time.Millisecond; ; patience *= 2 {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
@@ -96,7 +96,7 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// The project's own suites hold what this program knows.
+// The project's own suites are valid.
 func TestProjectSuites(t *testing.T) {
 	var stdout, stderr strings.Builder
 	if code := run(t.Context(), []string{"list", "--suites", "../../bench.yaml"}, &stdout, &stderr); code != exitDone {

@@ -18,9 +18,9 @@ import (
 // of its own.
 const peersFolder = "internal/bench/peers"
 
-// openPeers starts the program that measures peers. Peers are measured with the
-// patterns and payloads of the latency cells that they are beside. The caller calls
-// end after the run.
+// openPeers starts the program that measures peers. They are measured with the
+// patterns and payloads of the latency cells in their sets. The caller calls end
+// after the run.
 func (f *runFlags) openPeers(ctx context.Context, stderr io.Writer, sets []beside) (side measure.Side, end func() error, err error) {
 	path, remove, err := f.peerProgram(ctx, stderr)
 	if err != nil {

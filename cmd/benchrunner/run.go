@@ -21,7 +21,7 @@ import (
 	"github.com/airhost/airhost/internal/bench/show/output"
 )
 
-// runFlags are what `run` was told.
+// runFlags are the flags of `run`.
 type runFlags struct {
 	chosen                                       selectionFlags
 	effort                                       effortFlags
@@ -73,15 +73,15 @@ func (f *runFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.cpuprofile, "cpuprofile", "", "write a CPU profile of the run to `FILE`, which slows it down")
 }
 
-// suiteFlags are those that a suite's settings may set.
+// suiteFlags are the flags that a suite's settings may set.
 var suiteFlags = []string{
 	"quick", "thorough", "samples", "max-samples", "interval", "sample-time", "sample-ops", "total-ops", "warmup",
 	"isolate",
 }
 
-// cells returns the cells that were chosen, and beside which of them there are to
-// be peers; it sets what their suite says. Peers that are named by the flag are
-// beside all cells of a suite.
+// cells returns the chosen cells, and the sets of them that name peers. It applies
+// the settings of their suite. Peers that the flag names are measured beside all
+// cells of a suite.
 func (f *runFlags) cells(flags *pflag.FlagSet) (keys []cells.Key, sets []beside, err error) {
 	if f.suite == "" {
 		selection, err := f.chosen.selection()
@@ -165,13 +165,13 @@ func (f *runFlags) checkOutputs(stdout io.Writer) (*outputs, error) {
 	return outputs, nil
 }
 
-// fileOutput is a file that may be asked for, and how it is written.
+// fileOutput is an output of the run and the function that writes it.
 type fileOutput struct {
 	flag, path string
 	write      func(io.Writer, *result.File) error
 }
 
-// outputs are the files of a run. The profile is no form of its results.
+// outputs are the files of a run. The profile has no results in it.
 func (f *runFlags) outputs() []fileOutput {
 	return []fileOutput{
 		{"json", f.json, func(w io.Writer, file *result.File) error { return file.Write(w) }},
@@ -191,7 +191,7 @@ func (f *runFlags) inputs() []string {
 	return inputs
 }
 
-// sides says where the cells come from. The caller calls end after the run.
+// sides returns the sources of the cells. The caller calls end after the run.
 func (f *runFlags) sides(ctx context.Context, stderr io.Writer, keys []cells.Key, sets []beside) (sides []measure.Side, end func() error, err error) {
 	logger := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	own := measure.Side{Source: catalog(logger), Keys: keys}
@@ -209,7 +209,7 @@ func (f *runFlags) sides(ctx context.Context, stderr io.Writer, keys []cells.Key
 	return []measure.Side{own, others}, end, err
 }
 
-// outcome is nil for a run that got to its end and measured something.
+// outcome is nil for a run that reached its end and measured something.
 func outcome(file *result.File, err error) error {
 	switch {
 	case file.Cut:
@@ -225,8 +225,8 @@ func outcome(file *result.File, err error) error {
 	return &failure{errors.New("none of the cells can be measured")}
 }
 
-// environment describes this run. Of flags that name files only that one slows
-// the run down is mentioned, without the name.
+// environment describes this run. It leaves out flags that name files; of the
+// profile, which slows the run down, it has the flag without the name.
 func (f *runFlags) environment(flags *pflag.FlagSet) result.Environment {
 	env := machine.Describe(os.DirFS("/"), time.Now())
 	env.Seed = f.effort.sampling.Seed
@@ -253,7 +253,7 @@ func flagText(flag *pflag.Flag) string {
 	return text
 }
 
-// measure measures, and returns the profile of it that was asked for.
+// measure measures, and returns the profile of the run if there is a flag for it.
 func (f *runFlags) measure(ctx context.Context, spec measure.Spec) (all [][]result.Cell, profile *bytes.Buffer, err error) {
 	profile = new(bytes.Buffer)
 	if f.cpuprofile != "" {
@@ -266,9 +266,9 @@ func (f *runFlags) measure(ctx context.Context, spec measure.Spec) (all [][]resu
 	return all, profile, err
 }
 
-// write writes the files that were asked for, and then prints the table, unless one
-// of them is printed: an interrupt may have ended who reads it, and printing then
-// ends this process.
+// write writes the output files, and then prints the table, unless an output goes to
+// standard output. The table comes last: after an interrupt its reader may have
+// ended, and printing then ends this process.
 func (f *runFlags) write(outputs *outputs, file *result.File, complete bool) error {
 	var errs []error
 	for _, to := range f.outputs() {

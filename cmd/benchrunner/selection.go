@@ -12,13 +12,13 @@ import (
 	"github.com/airhost/airhost/internal/config"
 )
 
-// selectionFlags are the lists that cells are chosen by, as they were given.
+// selectionFlags are the lists of the flags that choose cells.
 type selectionFlags struct {
 	engines, brokers, trackers, patterns, payloads, modes []string
 	components, pairs, cores, loads                       []int
 }
 
-// headline is the cells that a run measures where no flag says otherwise.
+// headline has the cells that a run measures without flags.
 func headline() selectionFlags {
 	return selectionFlags{
 		engines: []string{"wazero", "wasmtime", "native"}, brokers: []string{"inproc"}, trackers: []string{"slab"},
@@ -27,7 +27,7 @@ func headline() selectionFlags {
 	}
 }
 
-// everything is the cells of all parts that there are.
+// everything has the cells of all parts.
 func everything() selectionFlags {
 	all := headline()
 	all.engines, all.brokers, all.trackers, all.modes = engineNames, brokerNames, trackerNames, texts(cells.ModeNames())
@@ -60,7 +60,7 @@ func texts[T ~string](values []T) []string {
 	return all
 }
 
-// selection checks what was given. An error says what is allowed.
+// selection checks the flags. Its error says which values are allowed.
 func (s *selectionFlags) selection() (cells.Selection, error) {
 	for _, list := range []struct {
 		flag       string
@@ -89,7 +89,7 @@ func (s *selectionFlags) selection() (cells.Selection, error) {
 	return selection, selection.Check()
 }
 
-// allForZero puts the number of processors that there are in place of 0.
+// allForZero replaces 0 by the number of processors.
 func allForZero(cores []int) []int {
 	counts := slices.Clone(cores)
 	for i, n := range counts {
@@ -132,7 +132,7 @@ func parseSizes(given []string) ([]int, error) {
 	return sizes, nil
 }
 
-// maxPayload is the largest payload that can be asked for.
+// maxPayload is the largest payload in bytes.
 const maxPayload = 1 << 30
 
 func parseSize(text string) (int, error) {

@@ -39,7 +39,7 @@ func newServeCommand() *cobra.Command {
 	}
 }
 
-// serveCommand returns what makes commands that serve this build's cells.
+// serveCommand returns a function that makes commands which serve this build's cells.
 func serveCommand(stderr io.Writer) (func() *exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {

@@ -27,11 +27,11 @@ import (
 	"github.com/airhost/airhost/internal/bench/show/output"
 )
 
-// base is what this program is compared with.
+// base is the build that this program is compared with.
 type base struct {
 	program string // the path of the executable
-	name    string // what errors call it
-	commit  string // or "", where it is the executable's own
+	name    string // the build's name in errors
+	commit  string // or "" for the commit in the executable
 	close   func() error
 }
 
@@ -79,7 +79,7 @@ func (s *sessionFlags) keys(flags *pflag.FlagSet) ([]cells.Key, error) {
 	return keys, err
 }
 
-// base builds what this program is compared with, if need be.
+// base builds the base, if need be.
 func (s *sessionFlags) base(ctx context.Context) (*base, error) {
 	if s.program != "" {
 		path, err := filepath.Abs(s.program)
@@ -96,8 +96,8 @@ func (s *sessionFlags) base(ctx context.Context) (*base, error) {
 	return &base{revision.Program, s.against, revision.Commit, revision.Close}, nil
 }
 
-// measure measures the cells of both builds, writes the results, and compares
-// them. suffix tells the files of one session from another's.
+// measure measures the cells of both builds, writes the results, and compares them.
+// suffix distinguishes the files of the second session.
 func (s *sessionFlags) measure(command *cobra.Command, outputs *outputs, base *base, keys []cells.Key, suffix string, threshold float64) (*compare.Comparison, error) {
 	stderr := command.ErrOrStderr()
 	serve, err := serveCommand(stderr)
@@ -143,8 +143,8 @@ func (b *base) command(stderr io.Writer) func() *exec.Cmd {
 	}
 }
 
-// files are those of base and head, without cells yet: of one session, which
-// their seed and their start say.
+// files are the files of base and head, without cells yet. Their seed and their start
+// mark them as files of one session.
 func (s *sessionFlags) files(flags *pflag.FlagSet, base *base) (files [2]*result.File, err error) {
 	now := time.Now()
 	for i := range files {
@@ -166,7 +166,7 @@ func (s *sessionFlags) files(flags *pflag.FlagSet, base *base) (files [2]*result
 	return files, base.describe(&files[0].Environment)
 }
 
-// describe replaces this program's build in env by base's.
+// describe replaces this program's build in env by that of base.
 func (b *base) describe(env *result.Environment) error {
 	build, err := buildinfo.ReadFile(b.program)
 	if err != nil {
@@ -181,7 +181,8 @@ func (b *base) describe(env *result.Environment) error {
 	return nil
 }
 
-// addOutputs makes the folder that was asked for, if one was, and adds its files.
+// addOutputs makes the folder of the files, if there is a flag for it, and adds the
+// files.
 func (s *sessionFlags) addOutputs(outputs *outputs) error {
 	if s.folder == "" {
 		return nil
@@ -198,14 +199,14 @@ func (s *sessionFlags) addOutputs(outputs *outputs) error {
 	return errors.Join(errs...)
 }
 
-// sides are what the files of a session are called by.
+// sides are the names of a session's files.
 var sides = [2]string{"base", "head"}
 
 func (s *sessionFlags) path(name, suffix string) string {
 	return filepath.Join(s.folder, name+suffix+".json")
 }
 
-// write writes the files to the folder that was asked for, if there is one.
+// write writes the files to the folder, if there is a flag for it.
 func (s *sessionFlags) write(outputs *outputs, files [2]*result.File, suffix string, complete bool) (err error) {
 	for i, name := range sides {
 		err = errors.Join(err, outputs.write("output", s.path(name, suffix), complete, files[i].Write))

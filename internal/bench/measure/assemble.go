@@ -12,7 +12,7 @@ import (
 	"github.com/airhost/airhost/internal/bench/measure/sampling"
 )
 
-// bench is a run that is set up: what is sampled, and which cell it belongs to.
+// bench is a run that is set up.
 type bench struct {
 	spec     Spec
 	subjects []sampling.Sized
@@ -22,11 +22,11 @@ type bench struct {
 	opened   map[opening]int
 }
 
-// place is where a cell's series are, as indices of subjects.
+// place says where a cell's series are, as indices of subjects.
 type place struct {
 	terms  []term
 	floor  int
-	reason string // why there are none, or ""
+	reason string // the reason why the cell has no series, or ""
 }
 
 // term is a share of a cell's samples.
@@ -38,7 +38,7 @@ type term struct {
 // noFloor is the floor of cells that have none.
 const noFloor = -1
 
-// opening is what has been opened; cells share it.
+// opening names a subject that has been opened; cells share it.
 type opening struct {
 	side  int
 	key   cells.Key
@@ -88,7 +88,7 @@ func (b *bench) openAll(ctx context.Context, side int, key cells.Key) (place, er
 	if !cells.HasFloor(key) {
 		return p, nil
 	}
-	// What floors differ by.
+	// The fields in which floors differ.
 	of := cells.Key{Engine: key.Engine, Pattern: key.Pattern, PayloadBytes: key.PayloadBytes, Mode: key.Mode}
 	floor, err := b.open(ctx, opening{side, of, true})
 	if errors.As(err, new(*cells.LeftOutError)) {
@@ -98,7 +98,7 @@ func (b *bench) openAll(ctx context.Context, side int, key cells.Key) (place, er
 	return p, err
 }
 
-// open returns the index of a subject, which cells may share.
+// open returns the index of a subject. Cells may share it.
 func (b *bench) open(ctx context.Context, o opening) (int, error) {
 	if i, ok := b.opened[o]; ok {
 		return i, nil
@@ -115,7 +115,7 @@ func (b *bench) open(ctx context.Context, o opening) (int, error) {
 	return i, nil
 }
 
-// size is how large a subject's samples are.
+// size is the size of a subject's samples.
 func (b *bench) size(o opening) sampling.Size {
 	size, mode := b.spec.Size, cells.MustFind(o.key.Mode)
 	size.Time *= time.Duration(mode.Sample.Times)

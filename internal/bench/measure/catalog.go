@@ -15,7 +15,7 @@ import (
 	"github.com/airhost/airhost/internal/bench/measure/remote"
 )
 
-// Engine is an engine that cells can be measured on.
+// Engine is an engine for cells.
 type Engine struct {
 	// Module puts the engine into the value group "engines", under the name that
 	// Deploy gives.
@@ -26,34 +26,33 @@ type Engine struct {
 	Cached func(dir string) fx.Option
 	// Native says that components are Go values in the host's process.
 	Native bool
-	// Guest is the guest that a pattern needs.
+	// Guest returns the guest for a pattern.
 	Guest func(cells.Pattern) core.Source
-	// OutOfProcess says that components run outside of the host's process: there
-	// are no targets for them, and their messages have other stages.
+	// OutOfProcess says that components run outside of the host's process: they have no
+	// targets, and their messages have other stages.
 	OutOfProcess bool
-	// Floor makes the floor of a pattern and a payload in bytes; nil for an engine
-	// that has none.
+	// Floor makes the floor of a pattern and a payload in bytes; nil for an engine that
+	// has none.
 	Floor func(ctx context.Context, pattern cells.Pattern, payload int) (remote.Subject, error)
 }
 
-// Part is a broker or a tracker that cells can be measured with.
+// Part is a broker or a tracker for cells.
 type Part struct {
 	// Module provides it.
 	Module fx.Option
-	// OutOfProcess says that it is a process of its own: there are no targets for
-	// cells with it.
+	// OutOfProcess says that it is a process of its own: cells with it have no targets.
 	OutOfProcess bool
 }
 
-// Catalog is what a build can measure, by the names that cells use.
+// Catalog has the parts that a build can measure, by the names that cells use.
 type Catalog struct {
 	Engines           map[string]Engine
 	Brokers, Trackers map[string]Part
-	// Native is the engine of the component that guests report to, which is a Go
-	// value, on hosts whose own engine is another.
+	// Native is the engine of the component to which guests report. The component is a
+	// Go value, also on hosts with another engine.
 	Native fx.Option
-	// LeftOut says for names of engines, brokers and trackers that exist, but
-	// cannot be measured by this build, why not.
+	// LeftOut has the names of engines, brokers and trackers that this build cannot
+	// measure, each with the reason.
 	LeftOut map[string]string
 	// Logger takes the log of the cells' hosts.
 	Logger *slog.Logger
@@ -188,7 +187,7 @@ func (c Catalog) openPart(ctx context.Context, key cells.Key) (remote.Subject, e
 	return microbench.New(ctx, key, parts)
 }
 
-// UnknownError says that a cell has a part that no build has.
+// UnknownError says that no build has a part of this name.
 type UnknownError struct{ Part, Name string }
 
 func (e *UnknownError) Error() string { return fmt.Sprintf("there is no %s %q", e.Part, e.Name) }
@@ -209,7 +208,7 @@ func (c Catalog) engine(name string) (Engine, error) {
 	return engine, nil
 }
 
-// parts returns what the cell's host is made of.
+// parts returns the parts of the cell's host.
 func (c Catalog) parts(key cells.Key) (harness.Parts, error) {
 	engine, err := c.engine(key.Engine)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/airhost/airhost/internal/bench/measure/sampling"
 )
 
-// conclude turns what was sampled into each side's cells. busy is a warning for
-// all of them, or ""; cut says that the run did not get to its end.
+// conclude makes cells of each side's samples. busy is a warning for all of them, or
+// ""; cut says that the run ended early.
 func (b *bench) conclude(series []sampling.Series, busy string, cut bool) ([][]result.Cell, error) {
 	all := make([][]result.Cell, len(b.places))
 	for side, places := range b.places {
@@ -53,7 +53,7 @@ func (b *bench) cell(side int, key cells.Key, place place, series []sampling.Ser
 	return result.Cell{Key: key, Status: result.Measured, Figures: figures}, err
 }
 
-// combine adds up what was sampled of a cell's terms, round by round.
+// combine adds up the samples of a cell's terms, round by round.
 func combine(terms []term, series []sampling.Series) sampling.Series {
 	if len(terms) == 1 && terms[0].factor == 1 {
 		return series[terms[0].subject]
@@ -76,7 +76,7 @@ func combine(terms []term, series []sampling.Series) sampling.Series {
 	return sum
 }
 
-// waitShare is the largest of a cell's terms.
+// waitShare is the largest share of a cell's terms.
 func waitShare(place place, series []sampling.Series) float64 {
 	share := 0.0
 	for _, t := range place.terms {
@@ -98,7 +98,7 @@ func (b *bench) warnings(cell result.Cell, waitShare float64, busy string, cut b
 	return warnings
 }
 
-// inUnit returns samples, which are nanoseconds where they are time, in the unit.
+// inUnit returns samples in the unit. Samples of time are in nanoseconds.
 func inUnit(samples []float64, unit string) []float64 {
 	if unit != cells.UnitPerSecond {
 		return samples
@@ -131,9 +131,9 @@ func (b *bench) figures(side int, key cells.Key, own sampling.Series) (*result.F
 	return f, nil
 }
 
-// termWarnings are what is to be known of what a cell's figures were found from.
-// A difference may be about 0, where no share of it says anything: it is as good
-// as what it is the difference of.
+// termWarnings are the warnings of the series that a cell's figures were found from.
+// The figure itself can be a difference about 0, of which no share means anything: it
+// is as good as the series.
 func (b *bench) termWarnings(terms []term, series []sampling.Series) ([]string, error) {
 	all := []string{}
 	for _, t := range terms {
@@ -152,7 +152,7 @@ func (b *bench) termWarnings(terms []term, series []sampling.Series) ([]string, 
 	return all, nil
 }
 
-// addTails adds what a load cell has besides.
+// addTails adds the percentiles, the rate and the late sends of a load cell.
 func (b *bench) addTails(f *result.Figures, tails []sampling.Tails) {
 	if len(tails) == 0 {
 		return

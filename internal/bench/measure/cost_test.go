@@ -20,11 +20,12 @@ import (
 	"github.com/airhost/airhost/trackers/slab"
 )
 
-// BenchmarkRunnerCost is what the runner itself adds to an operation: the start
-// and the end of a sample. It halves the sample, in the same rounds, so that each
-// operation carries twice as much of it; by how much the halved sample is slower
-// is what one of full size has too. It is shown as cost-%, of the smallest
-// sample that there is without --sample-ops, 1,000 operations, and of a usual one.
+// BenchmarkRunnerCost measures the runner's own share of an operation: the start and
+// the end of a sample. It measures samples of full and of half size in the same
+// rounds. In half a sample each operation carries twice as much of the start and the
+// end, so that the difference of the two is the share in a full one. It is shown as
+// cost-%, of the smallest sample without --sample-ops, 1,000 operations, and of a
+// usual one.
 func BenchmarkRunnerCost(b *testing.B) {
 	for _, pattern := range cells.Patterns() {
 		for _, ops := range []int{1000, 20_000} {

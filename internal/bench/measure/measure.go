@@ -1,8 +1,8 @@
-// Package measure measures what messages cost: it sets up the cells that it is
-// asked for, takes samples of them and of their floors side by side, and turns
-// them into a result file. Its parts are packages of their own: cells chooses,
-// rig, alone and floor are what is measured, remote has it in another process,
-// sampling measures, stat describes, result is the file, and output prints it.
+// Package measure measures the cost of messages: it sets up cells, takes samples of
+// them and of their floors side by side, and makes the cells of a result file. The
+// packages below it do the parts: harness runs whole cells, microbench their parts,
+// floor the engine alone, remote runs cells in other processes, sampling takes the
+// samples, and session measures two builds in turns.
 package measure
 
 import (
@@ -18,52 +18,50 @@ import (
 	"github.com/airhost/airhost/internal/bench/measure/sampling"
 )
 
-// Source is where the subjects of cells come from: this build ([Catalog]), a
-// process for each ([Isolated]), or another program ([Peers]).
+// Source sets up the subjects of cells: in this build ([Catalog]), in a process for
+// each ([Isolated]), or in another program ([Peers]).
 type Source interface {
-	// Reason returns why the cell cannot be measured, or "".
+	// Reason returns the reason why the cell cannot be measured, or "".
 	Reason(key cells.Key) string
-	// Target returns what the cell is held to, in nanoseconds for one operation,
-	// or false.
+	// Target returns the most nanoseconds that one operation of the cell should take,
+	// or false where it has no target.
 	Target(key cells.Key) (float64, bool)
-	// OutOfProcess reports whether the cell's messages leave the process. They may
-	// take a thousand times as long then: its samples are as large as Time and Ops
-	// of the run's Size say, without its TotalOps.
+	// OutOfProcess reports whether the cell's messages leave the process. They may take
+	// a thousand times as long then, so that their samples do without the TotalOps of
+	// the run's Size.
 	OutOfProcess(key cells.Key) bool
-	// Open sets up a cell or, with floor, what its engine alone needs. A cell
-	// that turns out not to be measurable is a [cells.LeftOutError]. The caller
-	// closes the subject.
+	// Open sets up a cell or, with floor, the floor of its engine. A cell that turns
+	// out not to be measurable is a [cells.LeftOutError]. The caller closes the
+	// subject.
 	Open(ctx context.Context, key cells.Key, floor bool) (remote.Subject, error)
 }
 
-// Side is cells that come from one source. The sides of a run are measured in
-// the same rounds, so that they can be compared.
+// Side is a list of cells from one source. The sides of a run are measured in the
+// same rounds, so that they can be compared.
 type Side struct {
 	Source Source
 	Keys   []cells.Key
 }
 
-// Spec is what a run measures, and how.
+// Spec says which cells a run measures, and how.
 type Spec struct {
 	Sides []Side
-	// Sampling says how many samples are taken; its Waited and Progress are not
-	// looked at.
+	// Sampling says how many samples are taken; its Waited and Progress are ignored.
 	Sampling sampling.Options
-	// Size is the size of a latency cell's samples. Those of other modes follow
+	// Size is the size of a latency cell's samples. The sizes of other modes follow
 	// from it.
 	Size sampling.Size
-	// Root is the system's root directory, where what the machine is doing is
-	// read from.
+	// Root is the system's root directory, which shows the machine's work.
 	Root fs.FS
 	// Progress, if not nil, is called before each sample.
 	Progress func(result.Progress)
 }
 
-// Run measures the cells in spec and returns those of each side in its order,
-// the ones that were left out included. When ctx ends before the run does, cells
-// carry a warning that they were cut short, and the error is the context's.
-// Where a subject failed there are no cells at all; where only one could not be
-// closed they come with the error.
+// Run measures the cells in spec and returns those of each side in its order, with
+// the cells that were left out. When ctx ends before the run does, cells carry a
+// warning that they were cut short, and the error is the context's. Where a subject
+// failed there are no cells; where one could not be closed there are, with the error.
+// A key that is not valid is an error before anything is measured.
 func Run(ctx context.Context, spec Spec) ([][]result.Cell, error) {
 	b, err := assemble(ctx, spec)
 	if err != nil {
@@ -89,7 +87,7 @@ func (b *bench) measure(ctx context.Context) ([][]result.Cell, error) {
 	return all, errors.Join(err, ctx.Err())
 }
 
-// progress says of which subject, and in which unit, its samples are.
+// progress adds the name and the unit of the subject.
 func (b *bench) progress(p sampling.Progress) result.Progress {
 	unit := b.units[p.Subject]
 	return result.Progress{

@@ -147,7 +147,7 @@ func TestUnknownPart(t *testing.T) {
 	}
 }
 
-// forgetful drops one ball in a thousand.
+// forgetful drops one message in a thousand.
 type forgetful struct {
 	guest.Component
 	handled *atomic.Int64
@@ -287,8 +287,7 @@ func TestOtherModes(t *testing.T) {
 	}
 }
 
-// Each mode is measured as it says: its cells have its unit, and percentiles where
-// they have tails.
+// The cells of each mode have its unit, and percentiles where the mode has tails.
 func TestEveryMode(t *testing.T) {
 	for _, mode := range cells.Modes() {
 		s := cells.Selection{
@@ -365,8 +364,8 @@ func TestSides(t *testing.T) {
 	}
 }
 
-// A broker or a tracker that is a process is measured like any other, but for
-// targets, and for stages that it does not have.
+// A broker or a tracker that is a process is measured like any other, but has no
+// targets, and lacks some stages.
 func TestExtensions(t *testing.T) {
 	var keys []cells.Key
 	add := func(key cells.Key, change func(*cells.Key)) {
@@ -389,7 +388,7 @@ func TestExtensions(t *testing.T) {
 	}
 	s := spec(keys...)
 	s.Sampling.Samples = 2
-	s.Size.TotalOps = 20_000 // which only the host alone has the time for
+	s.Size.TotalOps = 20_000 // too many for messages that leave the process
 	measured, err := run(t.Context(), s)
 	if err != nil {
 		t.Fatal(err)

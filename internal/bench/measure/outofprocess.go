@@ -11,9 +11,8 @@ import (
 	"github.com/airhost/airhost/internal/bench/measure/remote"
 )
 
-// Isolated measures each cell of Source, and each floor, in a process of its
-// own. What a process has done before, and what the garbage collector of others
-// does, is then in no figure.
+// Isolated measures each cell of Source, and each floor, in a process of its own. No
+// figure depends on earlier work of the process, or on the garbage of other cells.
 type Isolated struct {
 	Source
 	// Command returns a new command that serves the same source.
@@ -25,7 +24,7 @@ func (i Isolated) Open(ctx context.Context, key cells.Key, floor bool) (remote.S
 	return remote.Dedicated(ctx, key.String(), i.Command(), key, floor)
 }
 
-// Peers measures what another program offers.
+// Peers measures the cells that another program offers.
 type Peers struct {
 	program *remote.Program
 	offers  []remote.Offer
@@ -43,9 +42,9 @@ func NewPeers(ctx context.Context, program *remote.Program) (*Peers, error) {
 // AllPeers stands for the names of all peers.
 const AllPeers = "all"
 
-// Keys returns the cells of peers by their names, [AllPeers] being all, that
-// have the pattern and the payload of one of own's latency cells. A name that
-// the program does not know is an error.
+// Keys returns the cells of the named peers that have the pattern and the payload of
+// one of own's latency cells. [AllPeers] names all of them. A name that the program
+// does not know is an error.
 func (p *Peers) Keys(names []string, own []cells.Key) ([]cells.Key, error) {
 	if err := p.check(names); err != nil {
 		return nil, err
@@ -89,7 +88,7 @@ func (p *Peers) Reason(key cells.Key) string {
 	return "the program does not offer it"
 }
 
-// Target implements [Source]: others are held to nothing.
+// Target implements [Source]: other projects have no targets.
 func (p *Peers) Target(cells.Key) (float64, bool) { return 0, false }
 
 // OutOfProcess implements [Source].

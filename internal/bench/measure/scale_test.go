@@ -23,7 +23,7 @@ type waiter struct{ name string }
 
 func (*waiter) Expired(core.RequestID) {}
 
-// BenchmarkPending is what it costs to register and resolve one request while
+// BenchmarkPending measures the registration and resolution of one request while
 // others, each with its timer, are pending.
 func BenchmarkPending(b *testing.B) {
 	trackers := map[string]func() (core.Tracker, error){
@@ -59,9 +59,9 @@ func BenchmarkPending(b *testing.B) {
 
 var quiet = host.Config{Logger: slog.New(slog.DiscardHandler)}
 
-// BenchmarkIdleComponents is what deployed components that do nothing cost: time
-// to deploy, and, as B/component, heap and stacks for each. Memory that the
-// engine keeps outside of Go's heap is not in it.
+// BenchmarkIdleComponents measures deployed components that do nothing: the time to
+// deploy them and, as B/component, heap and stacks for each. Memory that the engine
+// keeps outside of Go's heap is not in it.
 func BenchmarkIdleComponents(b *testing.B) {
 	engines := []struct {
 		name   string
@@ -96,11 +96,11 @@ func BenchmarkIdleComponents(b *testing.B) {
 	}
 }
 
-// inUse is what live objects and stacks take up, in bytes.
+// inUse is the size of live objects and stacks, in bytes.
 func inUse() int64 {
 	var m runtime.MemStats
 	runtime.GC()
-	runtime.GC() // what pools held has a second life
+	runtime.GC() // objects from pools live through one collection
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc + m.StackInuse)
 }

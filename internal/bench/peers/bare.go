@@ -16,8 +16,8 @@ var bareModule []byte
 
 // bareGuest is a component: an instance with a memory of its own.
 type bareGuest interface {
-	// enter copies payload into the guest and calls the export. What the guest
-	// gives back, if the export gives anything back, is good until the next call.
+	// enter copies payload into the guest and calls the export. The response, if the
+	// export has one, is valid until the next call.
 	enter(export bareExport, payload []byte) (response []byte, err error)
 	// counters returns the guest's own.
 	counters() ([]byte, error)
@@ -36,11 +36,10 @@ const (
 // bareExports are the names in the module.
 var bareExports = [...]string{"handle", "answer", "start", "callback"}
 
-// bare is the least that a program can do to have two guests message each other
-// through an engine's public calls: a host function puts the message into a
-// queue, a loop takes it out and calls the other guest. It has no ids, limits,
-// capabilities, quotas, timeouts or metrics; who writes their own host begins
-// here.
+// bare is the least code with which two guests can message each other through an
+// engine's public calls: a host function puts the message into a queue, a loop takes
+// it out and calls the other guest. It has no ids, limits, capabilities, quotas,
+// timeouts or metrics. Writers of their own host begin here.
 type bare struct {
 	guests  [2]bareGuest
 	queue   bareQueue
@@ -74,7 +73,7 @@ func (q *bareQueue) push(to int, export bareExport, payload []byte) error {
 	return nil
 }
 
-// pop returns the first message, which is good until the next push, or nil.
+// pop returns the first message, or nil. The message is valid until the next push.
 func (q *bareQueue) pop() *bareMessage {
 	if q.head == q.tail {
 		return nil
@@ -103,8 +102,8 @@ func (b *bare) call(payload []byte) ([]byte, error) {
 	return b.guests[0].enter(bareAnswer, payload)
 }
 
-// drain passes messages on until there are none. The answer to a request is
-// queued for who asked.
+// drain passes messages on until the queue is empty. It queues the answer to a
+// request for the guest that sent the request.
 func (b *bare) drain() error {
 	for m := b.queue.pop(); m != nil; m = b.queue.pop() {
 		to, export := m.to, m.export

@@ -7,13 +7,13 @@ import (
 	"github.com/airhost/airhost/internal/bench/data/cells"
 )
 
-// mailbox is how many messages a channel of the Go channels' peers holds; it is
-// airhost's default for a mailbox.
+// mailbox is the number of messages that a channel holds; it is airhost's default for
+// a mailbox.
 const mailbox = 1024
 
-// openChannels sets up what two goroutines do that message each other over
-// channels, without any host. Nothing is isolated or copied: one message belongs
-// to one goroutine at a time.
+// openChannels sets up two goroutines that message each other over channels, without
+// any host. Nothing is isolated or copied: one message belongs to one goroutine at a
+// time.
 func openChannels(_ context.Context, pattern cells.Pattern, payload int) (host, error) {
 	if pattern == cells.RequestResponse {
 		return newChannelRequests(payload), nil
@@ -23,26 +23,26 @@ func openChannels(_ context.Context, pattern cells.Pattern, payload int) (host, 
 
 // channelBalls is fire-and-forget.
 type channelBalls struct {
-	message []byte
-	players [2]player
-	inboxes [2]chan []byte
-	done    chan error
-	running sync.WaitGroup
+	message    []byte
+	forwarders [2]forwarder
+	inboxes    [2]chan []byte
+	done       chan error
+	running    sync.WaitGroup
 }
 
 func newChannelBalls(payload int) *channelBalls {
 	c := &channelBalls{message: newMessage(payload), done: make(chan error, 1)}
-	for i := range c.players {
-		c.players[i].done = c.done
+	for i := range c.forwarders {
+		c.forwarders[i].done = c.done
 		c.inboxes[i] = make(chan []byte, mailbox)
 	}
-	for i := range c.players {
-		c.running.Go(func() { c.play(&c.players[i], c.inboxes[i], c.inboxes[1-i]) })
+	for i := range c.forwarders {
+		c.running.Go(func() { c.play(&c.forwarders[i], c.inboxes[i], c.inboxes[1-i]) })
 	}
 	return c
 }
 
-func (c *channelBalls) play(p *player, inbox <-chan []byte, peer chan<- []byte) {
+func (c *channelBalls) play(p *forwarder, inbox <-chan []byte, peer chan<- []byte) {
 	for message := range inbox {
 		if p.take(message) {
 			peer <- message
@@ -59,7 +59,7 @@ func (c *channelBalls) run(n int) error {
 
 // counts implements host.
 func (c *channelBalls) counts() (counts, error) {
-	return counts{Handled: c.players[0].handled + c.players[1].handled}, nil
+	return counts{Handled: c.forwarders[0].handled + c.forwarders[1].handled}, nil
 }
 
 // close implements host.

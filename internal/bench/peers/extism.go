@@ -26,7 +26,7 @@ func openExtism(ctx context.Context, _ cells.Pattern, payload int) (host, error)
 	return newExtism(ctx, 0, payload)
 }
 
-// openExtismTimeout sets one up with a limit for each call, which is what airhost
+// openExtismTimeout sets up a plug-in with a time limit for each call, which airhost
 // has by default.
 func openExtismTimeout(ctx context.Context, _ cells.Pattern, payload int) (host, error) {
 	return newExtism(ctx, 250*time.Millisecond, payload)

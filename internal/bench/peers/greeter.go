@@ -16,10 +16,10 @@ import (
 //go:embed guests/greeter.wasm
 var greeterModule []byte
 
-// greeter is knqyf263/go-plugin by the project's own example and the host code
-// that its generator wrote for it; the payload is the name to greet. The plug-in
-// is in C, as airhost's guests are. Users write theirs in Go, and then Go's runtime
-// in the guest is most of the time: see BenchmarkGreeterInGo.
+// greeter is knqyf263/go-plugin by the project's own example, with the host code from
+// its generator; the payload is the name to greet. The plug-in is in C, as airhost's
+// guests are. Users write theirs in Go, and then Go's runtime in the guest takes most
+// of the time: see BenchmarkGreeterInGo.
 type greeter struct {
 	plugin interface {
 		greeting.Greeter
@@ -29,7 +29,7 @@ type greeter struct {
 }
 
 func openGreeter(ctx context.Context, _ cells.Pattern, payload int) (host, error) {
-	// Plug-ins are loaded from files and in no other way.
+	// Plug-ins can only be loaded from files.
 	directory, err := os.MkdirTemp("", "greeter")
 	if err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func (g *greeter) call(payload []byte) ([]byte, error) {
 	return []byte(reply.Message), nil
 }
 
-// counts implements host. The plug-in tells its count to who has no name.
+// counts implements host. The plug-in returns its count for an empty name.
 func (g *greeter) counts() (counts, error) {
 	reply, err := g.plugin.Greet(context.Background(), new(greeting.GreetRequest))
 	if err != nil {

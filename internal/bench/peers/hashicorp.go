@@ -15,7 +15,7 @@ import (
 	"github.com/airhost/airhost/internal/bench/data/cells"
 )
 
-// handshake tells this program, when it is started by go-plugin, that it is the
+// handshake marks a process of this program that go-plugin has started as the
 // plug-in.
 var handshake = plugin.HandshakeConfig{
 	ProtocolVersion: 1, MagicCookieKey: "AIRHOST_PEERS_PLUGIN", MagicCookieValue: "echo",
@@ -38,7 +38,7 @@ func serveHashicorpPlugin() {
 
 const echoName = "echo"
 
-// echoPlugin is the plug-in, as both processes know it.
+// echoPlugin is the plug-in, for both processes.
 type echoPlugin struct{ plugin.NetRPCUnsupportedPlugin }
 
 // GRPCServer implements plugin.GRPCPlugin.
@@ -52,8 +52,8 @@ func (echoPlugin) GRPCClient(_ context.Context, _ *plugin.GRPCBroker, connection
 	return connection, nil
 }
 
-// echoServer is what the plug-in does: it gives back what it is given. The
-// messages are protobuf's own for bytes and a number, so that nothing has to be
+// echoServer is the plug-in's service: it answers each request with its own bytes.
+// The messages are protobuf's own for bytes and a number, so that no code has to be
 // generated.
 type echoServer struct{ handled atomic.Uint64 }
 
@@ -80,7 +80,8 @@ var echoService = grpc.ServiceDesc{
 	},
 }
 
-// unary is what protobuf's generator writes for a method without interceptors.
+// unary is the handler that protobuf's generator writes for a method without
+// interceptors.
 func unary[In, Out any](method func(*echoServer, context.Context, *In) (Out, error)) grpc.MethodHandler {
 	return func(server any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
 		in := new(In)

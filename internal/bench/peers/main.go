@@ -1,7 +1,7 @@
-// Command peers measures, beside airhost's cells, what users could pick instead of
-// airhost. It is started by benchrunner, whose --peer names peers, and speaks the
-// protocol of internal/bench/measure/remote on standard input and output. "peers list"
-// prints which peers there are.
+// Command peers measures other projects beside airhost's cells: programs that users
+// could pick instead. Benchrunner starts it for its flag --peer. It speaks the
+// protocol of internal/bench/measure/remote on standard input and output. "peers
+// list" prints all peers.
 package main
 
 import (

@@ -15,17 +15,17 @@ import (
 // natsHost is an embedded NATS server with two clients in its process, connected
 // without a network. Clients are isolated from each other by permissions at most.
 type natsHost struct {
-	server   *server.Server
-	clients  [2]*nats.Conn
-	pattern  cells.Pattern
-	message  []byte
-	players  [2]player
-	answerer answerer
-	asker    asker
-	done     chan error
+	server     *server.Server
+	clients    [2]*nats.Conn
+	pattern    cells.Pattern
+	message    []byte
+	forwarders [2]forwarder
+	answerer   answerer
+	asker      asker
+	done       chan error
 }
 
-// natsSubjects are what the two clients listen to.
+// natsSubjects are the subjects of the two clients.
 var natsSubjects = [2]string{"peers.a", "peers.b"}
 
 const natsStart = 10 * time.Second
@@ -38,8 +38,8 @@ func openNATS(_ context.Context, pattern cells.Pattern, payload int) (host, erro
 	done := make(chan error, 1)
 	h := &natsHost{
 		server: instance, pattern: pattern, message: newMessage(payload),
-		players: [2]player{{done: done}, {done: done}},
-		asker:   asker{request: newMessage(payload), done: done}, done: done,
+		forwarders: [2]forwarder{{done: done}, {done: done}},
+		asker:      asker{request: newMessage(payload), done: done}, done: done,
 	}
 	if err := h.start(); err != nil {
 		return nil, errors.Join(err, h.close())
@@ -61,7 +61,7 @@ func (h *natsHost) start() error {
 		if _, err := client.Subscribe(natsSubjects[i], h.handler(i)); err != nil {
 			return err
 		}
-		// The server knows of the subscription when this returns.
+		// When this returns, the server knows of the subscription.
 		if err := client.Flush(); err != nil {
 			return err
 		}
@@ -69,13 +69,13 @@ func (h *natsHost) start() error {
 	return nil
 }
 
-// handler is what client i does with a message.
+// handler handles the messages of client i.
 func (h *natsHost) handler(i int) nats.MsgHandler {
 	if h.pattern == cells.RequestResponse {
 		return func(request *nats.Msg) { h.report(request.Respond(h.answerer.answer(request.Data))) }
 	}
 	return func(message *nats.Msg) {
-		if h.players[i].take(message.Data) {
+		if h.forwarders[i].take(message.Data) {
 			h.report(h.clients[i].Publish(natsSubjects[1-i], message.Data))
 		}
 	}
@@ -103,8 +103,8 @@ func (h *natsHost) run(n int) error {
 	return await(h.done)
 }
 
-// requests makes n requests of the second client, and waits for each response as
-// nats.go has its users do: there is no callback.
+// requests makes n requests of the second client, and waits for each response:
+// nats.go has no callback.
 func (h *natsHost) requests(n int) error {
 	for again := h.asker.start(n); again; {
 		response, err := h.clients[0].Request(natsSubjects[1], h.asker.request, patience)
@@ -118,7 +118,7 @@ func (h *natsHost) requests(n int) error {
 
 // counts implements host.
 func (h *natsHost) counts() (counts, error) {
-	handled := h.players[0].handled + h.players[1].handled + h.answerer.handled
+	handled := h.forwarders[0].handled + h.forwarders[1].handled + h.answerer.handled
 	return counts{handled, h.asker.callbacks}, nil
 }
 

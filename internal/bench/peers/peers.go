@@ -11,15 +11,15 @@ import (
 	"github.com/airhost/airhost/internal/bench/measure/remote"
 )
 
-// peer is what users could pick instead of airhost.
+// peer is a project that users could pick instead of airhost.
 type peer struct {
 	name string
-	// module is whose version matters, or "" where it is Go's own.
+	// module is the module whose version matters, or "" for Go's own.
 	module string
-	// patterns are what it can do that compares with airhost's.
+	// patterns are airhost's patterns that the peer can do.
 	patterns []cells.Pattern
 	what     string
-	// missing is why it is not in this build, or "".
+	// missing is the reason why it is not in this build, or "".
 	missing string
 	open    func(ctx context.Context, pattern cells.Pattern, payload int) (host, error)
 }
@@ -100,7 +100,7 @@ func offers() (all []remote.Offer) {
 
 var errUnknown = errors.New("no peer has this cell")
 
-// open sets up a peer's cell. Cells that no peer has, and floors, are an error.
+// open sets up a peer's cell. A floor, or a cell of no peer, is an error.
 func open(ctx context.Context, key cells.Key, floor bool) (remote.Subject, error) {
 	i := slices.IndexFunc(peers, func(p peer) bool {
 		return slices.Contains(p.patterns, key.Pattern) && p.key(key.Pattern, key.PayloadBytes) == key

@@ -50,7 +50,7 @@ func closeAfter(t testing.TB, s remote.Subject) {
 	})
 }
 
-// TestPeers has every peer do a few operations, with payloads of several sizes.
+// TestPeers makes every peer do a few operations, with payloads of several sizes.
 func TestPeers(t *testing.T) {
 	for _, offer := range offers() {
 		for _, payload := range []int{headerSize, usualPayload, 4099} {
@@ -66,7 +66,7 @@ func TestPeers(t *testing.T) {
 	}
 }
 
-// runVerified has the subject run each number of operations.
+// runVerified makes the subject run each number of operations.
 func runVerified(t testing.TB, s *subject, numbers ...int) {
 	t.Helper()
 	for _, n := range numbers {
@@ -108,7 +108,7 @@ func TestRunEndsWithContext(t *testing.T) {
 	}
 }
 
-// negligent does what it is asked, but counts one operation less.
+// negligent does all operations, and counts one less.
 type negligent struct {
 	host
 	runs uint64
@@ -151,7 +151,8 @@ func TestAlteredResponses(t *testing.T) {
 	}
 }
 
-// TestGuestFindsAlteredResponse: the guest that asks compares what comes back.
+// TestGuestFindsAlteredResponse: the guest that sends requests compares the
+// responses.
 func TestGuestFindsAlteredResponse(t *testing.T) {
 	for _, name := range []string{"wazero-bare", "wasmtime-go-bare"} {
 		p := peerNamed(t, name)
@@ -180,7 +181,7 @@ func TestPayloadTravels(t *testing.T) {
 	}
 }
 
-// TestInterruption: what claims to be interruptible is.
+// TestInterruption: a peer that claims to be interruptible is.
 func TestInterruption(t *testing.T) {
 	t.Run("wazero-interruptible", func(t *testing.T) {
 		s := subjectOf(t, peerNamed(t, "wazero-interruptible").key(cells.Call, usualPayload))
@@ -311,8 +312,8 @@ func TestWrongUsage(t *testing.T) {
 	}
 }
 
-// BenchmarkPeers gives a first look; what counts is benchrunner's, which takes
-// turns between the cells.
+// BenchmarkPeers gives a first look. Only the figures of benchrunner count: it
+// measures the cells in turns.
 func BenchmarkPeers(b *testing.B) {
 	for _, offer := range offers() {
 		b.Run(offer.Key.String(), func(b *testing.B) {

@@ -14,14 +14,14 @@ import (
 // no bound, and its default dispatcher, which starts a goroutine for each message
 // to an idle actor. Messages are Go values that belong to one actor at a time.
 type actors struct {
-	system   *actor.ActorSystem
-	ids      [2]*actor.PID
-	pattern  cells.Pattern
-	message  []byte
-	players  [2]player
-	asker    asker
-	answerer answerer
-	done     chan error
+	system     *actor.ActorSystem
+	ids        [2]*actor.PID
+	pattern    cells.Pattern
+	message    []byte
+	forwarders [2]forwarder
+	asker      asker
+	answerer   answerer
+	done       chan error
 }
 
 // The messages of the actors.
@@ -37,8 +37,8 @@ func openProtoactor(_ context.Context, pattern cells.Pattern, payload int) (host
 	quiet := actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) })
 	a := &actors{
 		system: actor.NewActorSystem(quiet), pattern: pattern, message: newMessage(payload),
-		players: [2]player{{done: done}, {done: done}},
-		asker:   asker{request: newMessage(payload), done: done}, done: done,
+		forwarders: [2]forwarder{{done: done}, {done: done}},
+		asker:      asker{request: newMessage(payload), done: done}, done: done,
 	}
 	receive := [2]actor.ReceiveFunc{a.play(0), a.play(1)}
 	if pattern == cells.RequestResponse {
@@ -53,13 +53,13 @@ func openProtoactor(_ context.Context, pattern cells.Pattern, payload int) (host
 // play is actor i of fire-and-forget.
 func (a *actors) play(i int) actor.ReceiveFunc {
 	return func(context actor.Context) {
-		if ball, ok := context.Message().(*actorBall); ok && a.players[i].take(ball.message) {
+		if ball, ok := context.Message().(*actorBall); ok && a.forwarders[i].take(ball.message) {
 			context.Send(a.ids[1-i], ball)
 		}
 	}
 }
 
-// ask is the actor that makes requests; the responses come back to it.
+// ask is the actor that makes requests. The responses come back to it.
 func (a *actors) ask(context actor.Context) {
 	again := false
 	switch message := context.Message().(type) {
@@ -92,7 +92,7 @@ func (a *actors) run(n int) error {
 
 // counts implements host.
 func (a *actors) counts() (counts, error) {
-	handled := a.players[0].handled + a.players[1].handled + a.answerer.handled
+	handled := a.forwarders[0].handled + a.forwarders[1].handled + a.answerer.handled
 	return counts{handled, a.asker.callbacks}, nil
 }
 

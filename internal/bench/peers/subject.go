@@ -12,23 +12,23 @@ import (
 	"github.com/airhost/airhost/internal/bench/measure/remote"
 )
 
-// host is another project's host, with the components that one pattern needs.
-// It is used by one goroutine at a time.
+// host is another project's host, with the components that one pattern needs. One
+// goroutine at a time uses it.
 type host interface {
-	// run does n operations, from 1 to batch. It returns an error where a response
-	// is not what was asked for.
+	// run does n operations, from 1 to batch. It returns an error where a response is
+	// wrong.
 	run(n int) error
-	// counts returns what the components themselves have counted so far.
+	// counts returns the components' own counts so far.
 	counts() (counts, error)
 	close() error
 }
 
-// counts are of messages that components got from others: Handled as messages or
-// requests, Callbacks as responses by the side that asked.
+// counts are numbers of messages that components got from others: Handled as messages
+// or requests, Callbacks as responses to requests.
 type counts struct{ Handled, Callbacks uint64 }
 
-// batch is how many operations are done between looks at whether the run is to
-// end. Starting a batch costs a few microseconds at most.
+// batch is the number of operations after which a subject looks whether to end the
+// run. Starting a batch costs a few microseconds at most.
 const batch = 4096
 
 // subject measures a host.
@@ -81,14 +81,14 @@ func (s *subject) Verify(_ context.Context, n int) error {
 func (s *subject) Close() error { return s.close() }
 
 var (
-	// errCount says that a peer has not done what it claims.
+	// errCount says that a peer has not done the operations that it claims.
 	errCount = errors.New("operations were skipped or repeated")
-	// errAltered says that a payload is not what was sent.
+	// errAltered says that a payload has changed.
 	errAltered = errors.New("a payload came back with other bytes than were sent")
 )
 
-// A message begins with two numbers of 8 bytes: how many messages are still to
-// be sent, and how many have been sent so far. guests/src/guest.h has the same.
+// A message begins with two numbers of 8 bytes: the number of messages still to be
+// sent, and the number sent so far. guests/src/guest.h has the same.
 const (
 	leftAt     = 0
 	sentAt     = 8
@@ -96,26 +96,25 @@ const (
 	filler     = 'x' // text, as some peers have no other payload
 )
 
-// newMessage returns a message of size bytes after which none is to be sent.
+// newMessage returns a message of size bytes with none still to be sent.
 func newMessage(size int) []byte {
 	message := bytes.Repeat([]byte{filler}, size)
 	rewind(message, 0)
 	return message
 }
 
-// rewind makes the message one that has not been sent, after which left more are
-// to be sent.
+// rewind sets the number sent to 0 and the number still to be sent to left.
 func rewind(message []byte, left int) {
 	binary.LittleEndian.PutUint64(message[leftAt:], uint64(left))
 	binary.LittleEndian.PutUint64(message[sentAt:], 0)
 }
 
-// wasSent reports whether a component has sent the message, rather than the one
-// who started the run.
+// wasSent reports whether a component has sent the message. Otherwise it starts the
+// run.
 func wasSent(message []byte) bool { return binary.LittleEndian.Uint64(message[sentAt:]) != 0 }
 
-// advance notes in the message that it is sent once more. It returns false if no
-// more messages are to be sent.
+// advance counts one more sending. It returns false if no more messages are to be
+// sent.
 func advance(message []byte) bool {
 	left := binary.LittleEndian.Uint64(message[leftAt:])
 	if left == 0 {

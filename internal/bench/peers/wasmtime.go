@@ -11,13 +11,12 @@ import (
 	"github.com/airhost/airhost/internal/bench/data/cells"
 )
 
-// wasmtimeMissing is why there is no Wasmtime in this build.
+// wasmtimeMissing is the reason why this build has no Wasmtime.
 const wasmtimeMissing = ""
 
-// openWasmtime sets up bare Wasmtime by what wasmtime-go offers to its users:
-// Func.Call, and host functions by NewFunc, which is no slower than WrapFunc. Each
-// guest has a store of its own, which is Wasmtime's unit of what can be thrown
-// away.
+// openWasmtime sets up bare Wasmtime by the calls that wasmtime-go offers to its
+// users: Func.Call, and host functions by NewFunc, which is no slower than WrapFunc.
+// Each guest has a store of its own: Wasmtime frees memory by stores.
 func openWasmtime(_ context.Context, pattern cells.Pattern, payload int) (host, error) {
 	e := &wasmtimeEngine{engine: wasmtime.NewEngine()}
 	e.bare = &bare{pattern: pattern, message: newMessage(payload), engine: e}
@@ -67,8 +66,8 @@ func (e *wasmtimeEngine) setUp(payload int) error {
 	return nil
 }
 
-// sender returns the host function that queues what a guest hands over for the
-// other guest's export.
+// sender returns the host function that queues a guest's message for the other
+// guest's export.
 func (e *wasmtimeEngine) sender(from *wasmtimeGuest, to int, export bareExport) *wasmtime.Func {
 	i32 := wasmtime.NewValType(wasmtime.KindI32)
 	ty := wasmtime.NewFuncType([]*wasmtime.ValType{i32, i32}, nil)
@@ -117,7 +116,7 @@ func (g *wasmtimeGuest) enter(export bareExport, payload []byte) ([]byte, error)
 	if err != nil || export != bareAnswer {
 		return nil, err
 	}
-	// Anew, as a guest may have grown its memory in the call.
+	// The view is made anew, since the guest may have grown its memory in the call.
 	return within(g.memory.UnsafeData(g.store), uint32(pointer.(int32)), len(payload))
 }
 

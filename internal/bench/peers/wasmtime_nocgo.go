@@ -9,7 +9,7 @@ import (
 	"github.com/airhost/airhost/internal/bench/data/cells"
 )
 
-// wasmtimeMissing is why there is no Wasmtime in this build.
+// wasmtimeMissing is the reason why this build has no Wasmtime.
 const wasmtimeMissing = "it needs cgo, and this program was built without"
 
 func openWasmtime(context.Context, cells.Pattern, int) (host, error) {

@@ -19,9 +19,9 @@ func openWazero(_ context.Context, pattern cells.Pattern, payload int) (host, er
 }
 
 // openWazeroInterruptible is the same with WithCloseOnContextDone, without which
-// nothing ends a guest that loops. All calls have one context, whose end would
-// end them. A time limit for each message, as airhost has it, would need a
-// context.WithTimeout for each call on top.
+// nothing ends a guest that loops. All calls have one context, whose end would end
+// them. A time limit for each message, like airhost's, would need a
+// context.WithTimeout for each call besides.
 func openWazeroInterruptible(_ context.Context, pattern cells.Pattern, payload int) (host, error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	config := wazero.NewRuntimeConfig().WithCloseOnContextDone(true)
@@ -65,7 +65,7 @@ func (e *wazeroEngine) setUp(ctx context.Context, payload int) error {
 		return err
 	}
 	for i := range e.guests {
-		// Without a name there can be more than one.
+		// A module without a name can have several instances.
 		module, err := e.runtime.InstantiateModule(ctx, compiled, wazero.NewModuleConfig().WithName(""))
 		if err != nil {
 			return err
@@ -78,8 +78,8 @@ func (e *wazeroEngine) setUp(ctx context.Context, payload int) error {
 	return nil
 }
 
-// sender returns the host function that queues what a guest hands over for the
-// other guest's export. What it panics with is the error of the guest's call.
+// sender returns the host function that queues a guest's message for the other
+// guest's export. The value of its panic is the error of the guest's call.
 func (e *wazeroEngine) sender(export bareExport) api.GoModuleFunc {
 	return func(_ context.Context, from api.Module, stack []uint64) {
 		to := 0

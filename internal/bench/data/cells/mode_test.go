@@ -58,7 +58,7 @@ func TestUnknownMode(t *testing.T) {
 	}
 }
 
-// Whatever a mode makes of a selection, its keys are valid.
+// The keys that a mode makes of a selection are valid.
 func TestVariedKeysAreValid(t *testing.T) {
 	s := Selection{
 		Engines: []string{"wazero"}, Brokers: []string{"inproc"}, Trackers: []string{"slab"},

@@ -31,7 +31,7 @@ func TestKeys(t *testing.T) {
 		}
 		seen[key] = true
 	}
-	// Engines × brokers × payloads, times what pattern and mode have of their own.
+	// Engines × brokers × payloads, times the choices of the pattern and the mode.
 	want := map[kind]int{
 		{cells.Latency, cells.FireAndForget}: 8 * 4, {cells.Latency, cells.RequestResponse}: 8 * 2, {cells.Latency, cells.Call}: 8,
 		{cells.Throughput, cells.FireAndForget}: 8 * 4, {cells.Throughput, cells.RequestResponse}: 8 * 4, {cells.Throughput, cells.Call}: 8 * 4,
@@ -47,8 +47,8 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// What the parts of a whole are found from must cancel out: the parts but the
-// whole add up to it, whatever is measured.
+// The measurements behind the parts must cancel out: the parts but the whole add up
+// to the whole.
 func TestStagesAddUpToTheWhole(t *testing.T) {
 	for _, pattern := range cells.Patterns() {
 		key := cells.Key{Engine: "e", Broker: "b", Tracker: "t", Pattern: pattern, PayloadBytes: 64, Mode: cells.Stages}

@@ -52,15 +52,15 @@ const (
 	// BaseHost is the whole operation between components that do nothing and
 	// that no engine runs.
 	BaseHost = "host"
-	// BaseBall is a guest that sends each message on, and nobody gets it. BaseEcho
+	// BaseSend is a guest that sends each message on, and nobody gets it. BaseHandle
 	// is a guest that does not send.
-	BaseBall = "ball"
-	BaseEcho = "echo"
-	// BaseRound is a guest that answers a request, and another that takes the
+	BaseSend   = "ball"
+	BaseHandle = "echo"
+	// BaseRoundTrip is a guest that answers a request, and another that takes the
 	// response and sends the next request.
-	BaseRound = "round"
-	// BaseAnswer is a guest whose response is fetched.
-	BaseAnswer = "answer"
+	BaseRoundTrip = "round"
+	// BaseRespond is a guest whose response is fetched.
+	BaseRespond = "answer"
 )
 
 // stage is how a part is found: the sum of the measurements plus, less those of
@@ -73,28 +73,28 @@ type stage struct {
 // stagesOf are the parts of each pattern. They add up to the whole.
 var stagesOf = map[Pattern][]stage{
 	FireAndForget: {
-		{HostCall, []string{BaseBall}, []string{BaseEcho}},
+		{HostCall, []string{BaseSend}, []string{BaseHandle}},
 		{Checks, []string{BaseChecks}, nil},
 		{Broker, []string{BaseBroker}, nil},
 		{Mailbox, []string{BaseHost}, []string{BaseChecks, BaseBroker}},
-		{Delivery, []string{BaseEcho}, nil},
-		{Rest, []string{BaseWhole}, []string{BaseBall, BaseHost}},
+		{Delivery, []string{BaseHandle}, nil},
+		{Rest, []string{BaseWhole}, []string{BaseSend, BaseHost}},
 		{Whole, []string{BaseWhole}, nil},
 	},
 	RequestResponse: {
-		{HostCall, []string{BaseBall}, []string{BaseEcho}},
+		{HostCall, []string{BaseSend}, []string{BaseHandle}},
 		{Checks, []string{BaseChecks}, nil},
 		{Tracker, []string{BaseTracker}, nil},
 		{Broker, []string{BaseBroker}, nil},
 		{Mailbox, []string{BaseHost}, []string{BaseChecks, BaseBroker, BaseTracker}},
-		{Delivery, []string{BaseRound, BaseEcho}, []string{BaseBall}},
-		{Rest, []string{BaseWhole}, []string{BaseRound, BaseHost}},
+		{Delivery, []string{BaseRoundTrip, BaseHandle}, []string{BaseSend}},
+		{Rest, []string{BaseWhole}, []string{BaseRoundTrip, BaseHost}},
 		{Whole, []string{BaseWhole}, nil},
 	},
 	Call: {
 		{Mailbox, []string{BaseHost}, nil},
-		{Delivery, []string{BaseAnswer}, nil},
-		{Rest, []string{BaseWhole}, []string{BaseAnswer, BaseHost}},
+		{Delivery, []string{BaseRespond}, nil},
+		{Rest, []string{BaseWhole}, []string{BaseRespond, BaseHost}},
 		{Whole, []string{BaseWhole}, nil},
 	},
 }
@@ -163,9 +163,9 @@ func baseKey(key Key, base string) Key {
 		key.Engine, key.Broker, key.Pattern = "", "", RequestResponse
 	case BaseHost:
 		key.Engine = ""
-	case BaseBall, BaseEcho:
+	case BaseSend, BaseHandle:
 		key.Broker, key.Tracker, key.Pattern = "", "", FireAndForget
-	case BaseRound, BaseAnswer:
+	case BaseRoundTrip, BaseRespond:
 		key.Broker, key.Tracker = "", ""
 	}
 	return key

@@ -12,12 +12,12 @@ import (
 	"github.com/airhost/airhost/internal/bench/data/stat"
 )
 
-// Verdict is what has become of a cell.
+// Verdict is the outcome for a cell.
 type Verdict string
 
 // The verdicts. Same says that no change was found, not that there is none: the
-// interval says how large one may be. Undecided says that there is a difference
-// which the build may have nothing to do with.
+// interval says how large one may be. Undecided says that there is a difference which
+// need not be due to the build.
 const (
 	Same      Verdict = "same"
 	Better    Verdict = "better"
@@ -28,28 +28,28 @@ const (
 // UnitMultiple is the unit of floor multiples.
 const UnitMultiple = "× floor"
 
-// Cell is what has become of one cell.
+// Cell is the comparison of one cell.
 type Cell struct {
 	cells.Key
 	Unit string  `json:"unit"` // of Base and Head: the result's, or UnitMultiple
 	Base float64 `json:"base"` // median
 	Head float64 `json:"head"` // median
-	// Change is by which share head differs from base: 0.1 is a tenth more. Where
-	// samples are paired it is the pairs', and may be another than that of the
-	// medians. ChangeLow to ChangeHigh is its 95 % interval, and Again what it was
-	// in a second run, if there was one.
+	// Change is the share by which head differs from base: 0.1 is a tenth more. Where
+	// samples are paired it is the median of the pairs' changes, and may differ from
+	// the change of the medians. ChangeLow to ChangeHigh is its 95 % interval. Again is
+	// the change in a second run, nil without one.
 	Change     float64  `json:"change"`
 	ChangeLow  float64  `json:"change_low"`
 	ChangeHigh float64  `json:"change_high"`
 	Again      *float64 `json:"change_again,omitempty"`
-	// P is how likely so great a difference is by chance alone, and PAdjusted the
-	// same with regard to the number of cells.
+	// P is the probability of so great a difference by chance alone. PAdjusted is the
+	// same, adjusted for the number of cells.
 	P         float64  `json:"p"`
 	PAdjusted float64  `json:"p_adjusted"`
 	Verdict   Verdict  `json:"verdict"`
 	Warnings  []string `json:"warnings"` // of base, of head, and of their comparison; never null
 
-	busy  string  // which of the two a busy machine was noticed with, or ""
+	busy  string  // the sides, "base" and "head", that were measured on a busy machine, or ""
 	least float64 // the smallest p-value that so many samples can have
 }
 
@@ -75,7 +75,7 @@ func (c *Comparison) cell(base, head result.Cell) Cell {
 	return cell
 }
 
-// busy says which of the two were measured on a busy machine, or is "".
+// busy names the sides that were measured on a busy machine, or is "".
 func busy(base, head result.Cell) string {
 	ofBase := slices.ContainsFunc(base.Warnings, result.SaysBusy)
 	ofHead := slices.ContainsFunc(head.Warnings, result.SaysBusy)
@@ -112,12 +112,12 @@ func (c *Cell) compareSets(base, head []float64, seed uint64) {
 	low, high := stat.RatioInterval(base, head, seed)
 	c.ChangeLow, c.ChangeHigh = low-1, high-1
 	c.P = stat.MannWhitney(base, head)
-	// Any samples that do not overlap will do.
+	// Any samples that do not overlap give this value.
 	c.least = stat.MannWhitney(base, times(head, 2*slices.Max(base)/slices.Min(head)))
 }
 
-// comparePairs compares samples of one session, of which those at the same place
-// are of the same round.
+// comparePairs compares samples of one session. Samples with the same index are of
+// the same round.
 func (c *Cell) comparePairs(base, head []float64, seed uint64) {
 	ratios := startRatios(base, head)
 	c.Change = math.Exp(median(ratios)) - 1
@@ -132,11 +132,11 @@ func (c *Cell) comparePairs(base, head []float64, seed uint64) {
 // everything else. With 16 starts, p-values get down to 2^-15.
 const Starts = 16
 
-// startRatios returns, for each start of the builds, the logarithm of how many
-// times base head is: the median of its rounds. Rounds of one start have in
-// common where their process has its code and its memory, which alone makes a few
-// percent, and phases of the machine; so they count as one observation (Kalibera
-// and Jones, "Rigorous benchmarking in reasonable time", 2013).
+// startRatios returns, for each start of the builds, the logarithm of head divided by
+// base: the median of its rounds. The rounds of one start share the places of code
+// and memory in their process, which alone make a few percent, and phases of the
+// machine; so they count as one observation (Kalibera and Jones, "Rigorous
+// benchmarking in reasonable time", 2013).
 func startRatios(base, head []float64) []float64 {
 	n := min(len(base), len(head))
 	starts := min(Starts, n)
@@ -151,7 +151,7 @@ func startRatios(base, head []float64) []float64 {
 	return ratios
 }
 
-// median is that of at least one value.
+// median is the median of at least one value.
 func median(values []float64) float64 {
 	m, _ := stats.Median(values) // an error says that there are none
 	return m
@@ -168,7 +168,7 @@ func (c *Cell) doubt(reason string) {
 	}
 }
 
-// verdict says what has become of the cell, by its adjusted p-value.
+// verdict returns the cell's verdict, by its adjusted p-value.
 func (c *Cell) verdict(threshold float64) Verdict {
 	switch {
 	case c.PAdjusted >= Level || math.Abs(c.Change) <= threshold:
@@ -179,7 +179,7 @@ func (c *Cell) verdict(threshold float64) Verdict {
 	return Worse
 }
 
-// Word is the verdict in a word of the unit's: "slower", "faster", "larger",
+// Word is the verdict in a word that fits the unit: "slower", "faster", "larger",
 // "smaller", "undecided", or "~" for no change.
 func (c *Cell) Word() string {
 	words := map[Verdict]string{Same: "~", Better: "faster", Worse: "slower", Undecided: "undecided"}

@@ -1,13 +1,12 @@
-// Package compare says what has become slower or faster from one build to
-// another: it compares the result files of the two cell by cell, and measures two
-// builds in turns, so that there is something fair to compare.
+// Package compare compares two files of results cell by cell, and says which cells
+// have become slower or faster.
 //
-// The files of two separate runs are compared by their floor multiples, with the
-// Mann-Whitney test; a difference between runs of which one was on a busy machine,
-// or between runs of one build, is undecided. The files of one [Session] hold pairs of samples, taken of
-// both builds in the same round: these are compared pair by pair, with Wilcoxon's
-// signed-rank test. In either case p-values are adjusted for the number of cells,
-// and a change has to be large enough to matter, too.
+// Files of two separate runs are compared by their floor multiples, with the
+// Mann-Whitney test. A difference is undecided where one of the runs was on a busy
+// machine, or where both are of one build. Files of one session hold pairs of
+// samples, taken of both builds in the same round: they are compared pair by pair,
+// with Wilcoxon's signed-rank test. In either case p-values are adjusted for the
+// number of cells, and a change has to be large enough to matter, too.
 package compare
 
 import (
@@ -21,17 +20,17 @@ import (
 	"github.com/airhost/airhost/internal/bench/data/stat"
 )
 
-// Level is the adjusted p-value below which a difference is no chance.
+// Level is the adjusted p-value below which a difference is more than chance.
 const Level = 0.05
 
-// DefaultThreshold is the smallest change that is called one where nothing else
-// is asked for, as a share of base.
+// DefaultThreshold is the smallest difference that is called a change, as a share of
+// base, unless the caller asks for another.
 const DefaultThreshold = 0.05
 
-// ErrIncomparable is matched by the error of two files that cannot be compared.
+// ErrIncomparable matches the error of two files that cannot be compared.
 var ErrIncomparable = errors.New("cannot be compared")
 
-// Comparison is what has become of all cells.
+// Comparison is the comparison of all cells.
 type Comparison struct {
 	Schema    int                `json:"schema"`
 	Base      result.Environment `json:"base"`
@@ -44,17 +43,17 @@ type Comparison struct {
 	Warnings  []string           `json:"warnings"` // about the files as a whole; never null
 }
 
-// Skipped is a cell that was not compared: base has no figures of it that head's
-// could be worse than, or figures that have no ratio.
+// Skipped is a cell that was not compared: base has no figures of it, or it has
+// figures without a ratio.
 type Skipped struct {
 	cells.Key
 	Reason string `json:"reason"`
 }
 
-// Files compares two files. threshold is the smallest change that is called one,
-// as a share of base. Files of different machines, files without a common cell,
-// and a cell of base that head has no figures of, or in another unit, are an
-// error that matches [ErrIncomparable].
+// Files compares two files. threshold is the smallest difference that is called a
+// change, as a share of base. Files of different machines, files without a common
+// cell, and a cell of base of which head has no figures, or figures in another unit,
+// are an error that matches [ErrIncomparable].
 func Files(base, head *result.File, threshold float64) (*Comparison, error) {
 	if err := sameMachine(base.Environment, head.Environment); err != nil {
 		return nil, err
@@ -77,7 +76,7 @@ func Files(base, head *result.File, threshold float64) (*Comparison, error) {
 	return c, nil
 }
 
-// match compares the cells that both have figures of, and lists the others.
+// match compares the cells that have figures in both files, and lists the others.
 func (c *Comparison) match(base, head []result.Cell) error {
 	left := make(map[cells.Key]result.Cell)
 	for _, cell := range head {
@@ -113,7 +112,7 @@ func (c *Comparison) match(base, head []result.Cell) error {
 	return nil
 }
 
-// decide adjusts the cells' p-values for their number, and says what is a change.
+// decide adjusts the cells' p-values for their number, and sets the verdicts.
 func (c *Comparison) decide() {
 	var p []float64
 	for _, cell := range c.Cells {
@@ -130,9 +129,9 @@ func (c *Comparison) decide() {
 	}
 }
 
-// doubt makes a change of the cell undecided where the build cannot be its reason,
-// or need not be: separate runs have a busy machine's doings in their difference,
-// from which rounds that both builds share are safe.
+// doubt makes a change of the cell undecided where it need not be due to the build:
+// the difference of separate runs includes the other work of a busy machine. Rounds
+// that both builds share do not.
 func (c *Comparison) doubt(cell *Cell) {
 	switch {
 	case c.sameSource():
@@ -142,14 +141,15 @@ func (c *Comparison) doubt(cell *Cell) {
 	}
 }
 
-// sameSource reports whether the files are of one build or, as far as separate
-// runs can tell, of one commit. Builds of one commit that are measured in turns
-// may differ on purpose, by their tags for one.
+// sameSource reports whether the files are of one build or, for separate runs, of one
+// commit. Builds of one commit that are measured in turns may differ on purpose, for
+// example by their tags.
 func (c *Comparison) sameSource() bool {
 	return c.Base.SameBuild(c.Head) || c.Base.SameCommit(c.Head) && !c.Paired
 }
 
-// source is what the files have in common: "build", "commit", or "".
+// source is the kind of source that the files have in common: "build", "commit", or
+// "".
 func (c *Comparison) source() string {
 	switch {
 	case c.Base.SameBuild(c.Head):
@@ -160,13 +160,12 @@ func (c *Comparison) source() string {
 	return ""
 }
 
-// Undecided reports whether there is a difference of which nobody knows whether
-// the build is its reason.
+// Undecided reports whether there is a difference that need not be due to the build.
 func (c *Comparison) Undecided() bool {
 	return !c.sameSource() && slices.ContainsFunc(c.Cells, func(cell Cell) bool { return cell.Verdict == Undecided })
 }
 
-// Changed returns the cells for which a change was found.
+// Changed returns the cells that have changed.
 func (c *Comparison) Changed() []cells.Key {
 	var keys []cells.Key
 	for _, cell := range c.Cells {
@@ -182,8 +181,8 @@ func (c *Comparison) Regressed() bool {
 	return slices.ContainsFunc(c.Cells, func(cell Cell) bool { return cell.Verdict == Worse })
 }
 
-// Confirm takes back the changes that again, a second comparison of the cells
-// that have changed, does not show. Each says so in a warning.
+// Confirm takes back the changes that again, a second comparison of the changed
+// cells, does not show. Each of these cells gets a warning.
 func (c *Comparison) Confirm(again *Comparison) {
 	second := make(map[cells.Key]Cell)
 	for _, cell := range again.Cells {

@@ -44,8 +44,8 @@ func withFloor(cell result.Cell, floor float64) result.Cell {
 	return cell
 }
 
-// around returns n samples around a level, each with one part in a hundred of
-// noise, which the seed decides on.
+// around returns n samples around a level, each with noise of one part in a hundred,
+// by the seed.
 func around(level float64, n int, seed uint64) []float64 {
 	random := rand.New(rand.NewPCG(seed, seed))
 	samples := make([]float64, n)
@@ -55,7 +55,7 @@ func around(level float64, n int, seed uint64) []float64 {
 	return samples
 }
 
-// commits counts those of files: each is of another one.
+// commits counts the commits of files: each file is of another one.
 var commits atomic.Int64
 
 func file(cells ...result.Cell) *result.File {
@@ -70,7 +70,7 @@ func file(cells ...result.Cell) *result.File {
 	}
 }
 
-// session makes the files those of one session.
+// session makes the files files of one session.
 func session(files ...*result.File) {
 	for _, f := range files {
 		f.Environment.Flags = []string{"--against=HEAD~1"}
@@ -220,8 +220,8 @@ func TestWarningsTravel(t *testing.T) {
 	}
 }
 
-// machine is a simulation of a shared one: it has phases of some rounds in which
-// all is slower or faster by a tenth, each start of a process is off by a few
+// machine simulates a shared machine. It has phases of some rounds in which
+// everything is slower or faster by a tenth. Each start of a process is off by a few
 // percent, and each sample by some more.
 type machine struct {
 	random *rand.Rand
@@ -245,8 +245,8 @@ func (m *machine) run(slower float64) (base, head []float64) {
 	return base, head
 }
 
-// Two cells each in simulated sessions, without any threshold that would hide a
-// false alarm; separate runs, one after the other, show why samples are paired.
+// Each simulated session has two cells, and no threshold that would hide a false
+// alarm. Separate runs, one after the other, show why samples are paired.
 func TestSimulatedSessions(t *testing.T) {
 	alarms := func(sessions int, slower, threshold float64, paired bool) (found int) {
 		m := &machine{random: rand.New(rand.NewPCG(4, 4))}

@@ -9,7 +9,7 @@ import (
 	"github.com/airhost/airhost/internal/bench/data/result"
 )
 
-// Both cells differ by a tenth, by far more than chance, wherever it is decided.
+// Both cells differ by a tenth, by far more than chance.
 func TestDoubt(t *testing.T) {
 	const busy = "busy machine: others used 72 % of the processors' time, want at most 5 %"
 	for name, c := range map[string]struct {

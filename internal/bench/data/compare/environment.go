@@ -9,14 +9,14 @@ import (
 	"github.com/airhost/airhost/internal/bench/data/result"
 )
 
-// difference is something that two environments have not in common.
-type difference struct{ what, base, head string }
+// difference is a property in which two environments differ.
+type difference struct{ property, base, head string }
 
 func (d difference) String() string {
-	return fmt.Sprintf("%s: %s in base, %s in head", d.what, d.base, d.head)
+	return fmt.Sprintf("%s: %s in base, %s in head", d.property, d.base, d.head)
 }
 
-// differing returns the differences that are ones.
+// differing returns the properties with different values.
 func differing(all ...difference) []string {
 	var texts []string
 	for _, d := range all {
@@ -27,8 +27,7 @@ func differing(all ...difference) []string {
 	return texts
 }
 
-// sameMachine returns an error if the two are not of machines that are as fast
-// as each other.
+// sameMachine returns an error if the two machines need not be equally fast.
 func sameMachine(base, head result.Environment) error {
 	differences := differing(
 		difference{"CPU", base.CPU, head.CPU},
@@ -43,7 +42,8 @@ func sameMachine(base, head result.Environment) error {
 	return fmt.Errorf("%w: other hardware: %s", ErrIncomparable, strings.Join(differences, "; "))
 }
 
-// environmentWarnings tell what else differs. It may well be what is compared.
+// environmentWarnings name the other differences. One of them may be the reason of a
+// change.
 func environmentWarnings(base, head result.Environment) []string {
 	warnings := append([]string{}, differing(
 		difference{"kernel", base.Kernel, head.Kernel},
@@ -55,8 +55,8 @@ func environmentWarnings(base, head result.Environment) []string {
 	return warnings
 }
 
-// sameSession reports whether both are of one [Session], so that their samples
-// are paired.
+// sameSession reports whether both are of one session, so that their samples are
+// paired.
 func sameSession(base, head result.Environment) bool {
 	against := func(flag string) bool { return strings.HasPrefix(flag, "--against") }
 	return slices.ContainsFunc(base.Flags, against) && slices.ContainsFunc(head.Flags, against) &&

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Headline says in a few words what was found.
+// Headline says in a few words how many cells have changed.
 func (c *Comparison) Headline() string {
 	count := make(map[Verdict]int)
 	for _, cell := range c.Cells {

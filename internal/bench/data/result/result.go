@@ -1,7 +1,6 @@
-// Package result is the file that a measurement leaves behind: which cells were
-// measured, every sample of them, what the samples come to, and the machine and
-// build they came from. The file is JSON, versioned by its schema, and read as
-// strictly as it is written, so that a comparison never guesses.
+// Package result has the file of a run: the cells that were measured, all samples,
+// their summaries, and the machine and build that they came from. The file is JSON
+// with the version of its schema. It is read as strictly as it is written.
 package result
 
 import "github.com/airhost/airhost/internal/bench/data/cells"
@@ -14,13 +13,12 @@ type File struct {
 	Schema      int         `json:"schema"`
 	Environment Environment `json:"environment"`
 	Cells       []Cell      `json:"cells"`
-	// Cut says that the run was ended before it got to its end. Cells hold what
-	// had been measured by then.
+	// Cut says that the run was ended early. Cells hold the samples until then.
 	Cut bool `json:"cut,omitempty"`
 }
 
-// Environment is the machine and the build that a run's figures came from. It
-// holds neither a path nor a host name. What could not be found out is
+// Environment is the machine and the build that a run's figures came from. It holds
+// neither a path nor a host name. A property that could not be found out is
 // "unknown".
 type Environment struct {
 	CPU        string            `json:"cpu"`
@@ -42,8 +40,8 @@ type Environment struct {
 	Started string   `json:"started"` // RFC 3339, UTC
 }
 
-// Source names the commit in short and, where that does not say everything, the
-// build.
+// Source names the commit in short. Where the commit alone does not identify the
+// source, it adds the build.
 func (e Environment) Source() string {
 	text := e.Commit[:min(12, len(e.Commit))]
 	if e.Modified {
@@ -99,7 +97,7 @@ func VerdictOf(low, high, target float64) Verdict {
 	return Undecided
 }
 
-// Percentile is what a share of all operations took at most.
+// Percentile is a time that a share of all operations did not exceed.
 type Percentile struct {
 	Percent  float64 `json:"percent"`  // 50, 90, 99, 99.9, 99.99, or 100 for the largest
 	Value    float64 `json:"value"`    // in the cell's unit
@@ -116,11 +114,11 @@ type Cell struct {
 	*Figures
 }
 
-// Figures are what was measured of a cell. All but the counts are in Unit.
+// Figures are the measured values of a cell. All but the counts are in Unit.
 type Figures struct {
 	Unit    string    `json:"unit"`
 	Samples []float64 `json:"samples"` // in the order taken, none dropped
-	// OpsPerSample is how many operations each sample is the mean of.
+	// OpsPerSample is the number of operations of which each sample is the mean.
 	OpsPerSample int     `json:"ops_per_sample"`
 	Median       float64 `json:"median"`
 	CI95Low      float64 `json:"ci95_low"` // of the median, by bootstrap
@@ -130,13 +128,12 @@ type Figures struct {
 	MAD          float64 `json:"mad"`    // median absolute deviation, not scaled
 	Q1           float64 `json:"q1"`
 	Q3           float64 `json:"q3"`
-	// Outliers is how many samples lie more than 1.5 interquartile ranges
+	// Outliers is the number of samples that lie more than 1.5 interquartile ranges
 	// outside the quartiles (Tukey).
 	Outliers int `json:"outliers"`
 
-	// Floor is the median of what the engine alone needs, measured in the same
-	// run, and FloorMultiple is Median/Floor. Both are nil where there is no
-	// such floor.
+	// Floor is the median of the engine's floor, measured in the same run, and
+	// FloorMultiple is Median/Floor. Both are nil where there is no floor.
 	Floor         *float64 `json:"floor,omitempty"`
 	FloorMultiple *float64 `json:"floor_multiple,omitempty"`
 	// Target is the most that the median should be, nil where there is none;
@@ -144,10 +141,10 @@ type Figures struct {
 	Target       *float64 `json:"target,omitempty"`
 	WithinTarget Verdict  `json:"within_target,omitempty"`
 
-	// Percentiles are those of all operations of a load cell, whose samples are
-	// one round's 99.9th percentile each; nil in other modes. RatePerSecond is the
-	// rate that was kept, and LateSends how many operations began more than a
-	// millisecond after they should have, which their latency includes.
+	// Percentiles are those of all operations of a load cell, whose samples are one
+	// round's 99.9th percentile each; nil in other modes. RatePerSecond is the rate of
+	// the operations. LateSends is the number of operations that began more than a
+	// millisecond after their time; the delay is part of their latency.
 	Percentiles   []Percentile `json:"percentiles,omitempty"`
 	RatePerSecond float64      `json:"rate_per_second,omitempty"`
 	LateSends     int64        `json:"late_sends,omitempty"`

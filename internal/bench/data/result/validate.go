@@ -9,10 +9,10 @@ import (
 	"github.com/airhost/airhost/internal/bench/data/cells"
 )
 
-// ErrInvalid is what every error of [File.Validate] and [Read] matches.
+// ErrInvalid matches every error of [File.Validate] and [Read].
 var ErrInvalid = errors.New("invalid result file")
 
-// Validate checks what the types cannot say.
+// Validate checks everything about the file that its types do not ensure.
 func (f *File) Validate() error {
 	if f.Schema != Schema {
 		return fmt.Errorf("%w: schema %d, want %d: write it again with this benchrunner", ErrInvalid, f.Schema, Schema)

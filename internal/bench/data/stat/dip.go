@@ -5,18 +5,17 @@ import (
 	"slices"
 )
 
-// Dip is Hartigan's dip statistic: how far the samples' distribution is, at
-// most, from the nearest one with a single peak; 0 to 0.25 (Hartigan and
-// Hartigan, "The dip test of unimodality", 1985). It is 0 for fewer than two
-// different values.
+// Dip is Hartigan's dip statistic: the greatest distance of the samples' distribution
+// from the nearest one with a single peak; 0 to 0.25 (Hartigan and Hartigan, "The dip
+// test of unimodality", 1985). It is 0 for fewer than two different values.
 func Dip(samples []float64) float64 {
 	s := newSteps(samples)
 	if len(s.at) < 2 {
 		return 0
 	}
-	// The peak lies between low and high. Left of it the distribution should be
-	// convex and right of it concave: what bends the other way makes the dip. At
-	// the peak itself many samples may have the same value.
+	// The peak lies between low and high. Left of it the distribution should be convex
+	// and right of it concave: bends in the other direction make the dip. At the peak
+	// itself many samples may have the same value.
 	low, high := 0, len(s.at)-1
 	dip := 1.0
 	for {

@@ -9,15 +9,15 @@ import (
 	"github.com/airhost/airhost/internal/bench/data/result"
 )
 
-// percents are the percentiles that are told of a load: 100 is the largest.
+// percents are the reported percentiles: 100 is the largest value.
 var percents = [...]float64{50, 90, 99, 99.9, 99.99, 100}
 
-// Percentiles returns the percentiles of all windows taken together, in the
-// windows' unit: 50, 90, 99, 99.9, 99.99, and 100, which is the largest. The
-// intervals are of 95 %, by the percentile bootstrap over whole windows: what
-// goes on within one, such as a stall, is no independent observation. The
-// interval of the largest can only reach down. The same seed gives the same
-// intervals. Windows without any operation give nil.
+// Percentiles returns the percentiles of all windows taken together, in the windows'
+// unit: 50, 90, 99, 99.9, 99.99, and 100, which is the largest. The intervals are of
+// 95 %, by the percentile bootstrap over whole windows: operations of one window are
+// no independent observations, since a stall slows many of them. The interval of the
+// largest can only reach down. The same seed gives the same intervals. Windows
+// without any operation give nil.
 func Percentiles(windows []*hdrhistogram.Histogram, seed uint64) []result.Percentile {
 	counts := newTable(windows)
 	once := slices.Repeat([]int64{1}, len(windows))
@@ -86,8 +86,8 @@ func (t table) bootstrap(seed uint64) [][]float64 {
 	return drawn
 }
 
-// percentiles returns the percentiles of the windows, each taken as often as its
-// weight says, or nil where they hold nothing.
+// percentiles returns the percentiles of the windows with these weights, or nil where
+// the windows are empty.
 func (t table) percentiles(weights []int64) []float64 {
 	merged := make([]int64, len(t.values))
 	var total int64
@@ -112,8 +112,8 @@ func (t table) percentiles(weights []int64) []float64 {
 	return values
 }
 
-// rankOf is which of total values, from the smallest, is the percentile: as
-// HdrHistogram has it.
+// rankOf is the rank of the percentile among total values, from the smallest, as
+// HdrHistogram defines it.
 func rankOf(percent float64, total int64) int64 {
 	return min(total, max(1, int64(percent/100*float64(total)+0.5)))
 }

@@ -56,9 +56,9 @@ func TestPercentilesAreThoseOfTheMergedWindows(t *testing.T) {
 	}
 }
 
-// The 95 % interval of an exponential distribution's p90, which is ln 10 times
-// its mean, holds it in about 95 % of all cases, and is as wide as its standard
-// error of 3 means/sqrt(n) has it.
+// The 95 % interval of an exponential distribution's p90, which is ln 10 times its
+// mean, holds it in about 95 % of all cases. It is as wide as its standard error of 3
+// means/sqrt(n) implies.
 func TestIntervalCoversKnownPercentile(t *testing.T) {
 	random := rand.New(rand.NewPCG(2, 2))
 	const mean, cases, n = 1e6, 10, 10 * 50
@@ -79,8 +79,8 @@ func TestIntervalCoversKnownPercentile(t *testing.T) {
 	}
 }
 
-// A stall in one window of 30 may as well have come in none or in two: operation
-// by operation, its 50 slow ones among 30,000 would be beyond doubt.
+// A stall in one window of 30 may as well have come in none or in two. Counted by
+// operation, its 50 slow ones among 30,000 would be beyond doubt.
 func TestIntervalIsOverWindows(t *testing.T) {
 	left := 50
 	all := windows(t, 30, 1000, func(window int) float64 {

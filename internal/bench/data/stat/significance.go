@@ -8,30 +8,29 @@ import (
 	"golang.org/x/perf/benchmath"
 )
 
-// MannWhitney returns how likely it is by chance alone that two independent
-// sets of samples differ in their ranks as far as these do, in either direction
-// (Mann and Whitney, "On a test of whether one of two random variables is
-// stochastically larger than the other", 1947). It is exact for up to 50 samples
-// each without ties, and for up to 25 with ties; above, a normal distribution
-// stands in, corrected for ties. Sets that are empty or hold one value only do
-// not differ: 1. Neither set is changed.
+// MannWhitney returns the probability that two independent sets of samples differ in
+// their ranks as far as these do, in either direction, by chance alone (Mann and
+// Whitney, "On a test of whether one of two random variables is stochastically larger
+// than the other", 1947). It is exact for up to 50 samples each without ties, and for
+// up to 25 with ties; for more samples it is the normal approximation, corrected for
+// ties. Sets that are empty or hold one value only do not differ: 1. Neither set is
+// changed.
 func MannWhitney(a, b []float64) float64 {
 	thresholds := &benchmath.DefaultThresholds
 	first := benchmath.NewSample(slices.Clone(a), thresholds)
 	second := benchmath.NewSample(slices.Clone(b), thresholds)
-	// With ties, twice the smaller tail can be more than all there is.
+	// With ties, twice the smaller tail can be above 1.
 	return min(1, benchmath.AssumeNothing.Compare(first, second).P)
 }
 
-// SignedRank returns how likely it is by chance alone that differences within
-// pairs are as one-sided as these, in either direction (Wilcoxon, "Individual
-// comparisons by ranking methods", 1945). It is exact at any number, ties
-// included. Differences of 0 say nothing and are left out; without any others
-// the result is 1.
+// SignedRank returns the probability that differences within pairs are as one-sided
+// as these, in either direction, by chance alone (Wilcoxon, "Individual comparisons
+// by ranking methods", 1945). It is exact at any number, ties included. Differences
+// of 0 are left out; without any others the result is 1.
 func SignedRank(differences []float64) float64 {
 	ranks, positive, total := signedRanks(differences)
-	// chance[w] is how likely the ranks of the positive ones add up to w, if each
-	// sign is the toss of a coin.
+	// chance[w] is the probability that the ranks of the positive ones add up to w, if
+	// each sign is random.
 	chance := make([]float64, total+1)
 	chance[0] = 1
 	for _, rank := range ranks {
@@ -73,10 +72,10 @@ func signedRanks(differences []float64) (ranks []int, positive, total int) {
 	return ranks, positive, total
 }
 
-// Holm returns p-values adjusted for their number, in their order: to call
-// everything below 0.05 a difference is then to make even one false call in at
-// most one of twenty such sets, however the tests depend on each other (Holm, "A
-// simple sequentially rejective multiple test procedure", 1979).
+// Holm returns p-values adjusted for their number, in their order. If every value
+// below 0.05 is called a difference, at most one of twenty such sets has a false
+// call, however the tests depend on each other (Holm, "A simple sequentially
+// rejective multiple test procedure", 1979).
 func Holm(p []float64) []float64 {
 	order := make([]int, len(p))
 	for i := range order {

@@ -1,7 +1,6 @@
-// Package stat says what a set of timing samples comes to: where its middle
-// lies, how sure that is, how far the samples spread, whether they can be trusted,
-// and whether two sets differ by more than chance. Nothing is ever dropped from a
-// sample set.
+// Package stat summarizes sets of timing samples: their middle, its interval, their
+// spread, and reasons not to trust them. It also tells whether two sets differ by
+// more than chance. It never drops a sample.
 package stat
 
 import (
@@ -12,11 +11,11 @@ import (
 	"github.com/montanaflynn/stats"
 )
 
-// MinSamples is how many samples a set needs to be trusted.
+// MinSamples is the least number of samples that a set needs to be trusted.
 const MinSamples = 30
 
-// resamples is how many bootstrap samples an interval is made from: enough for
-// its ends to move by less than a tenth of its width from seed to seed.
+// resamples is the number of bootstrap samples behind an interval. With as many, its
+// ends move by less than a tenth of its width from seed to seed.
 const resamples = 2000
 
 // ErrNoSamples is the error of a summary of nothing.
@@ -68,9 +67,9 @@ func MedianInterval(samples []float64, seed uint64) (low, high float64) {
 	return middle95(medians)
 }
 
-// RatioInterval returns the 95 % interval of how many times the median of base
-// the median of head is, by the percentile bootstrap. The sets are independent of
-// each other, and neither may be empty.
+// RatioInterval returns the 95 % interval of the median of head divided by the median
+// of base, by the percentile bootstrap. The sets are independent of each other, and
+// neither may be empty.
 func RatioInterval(base, head []float64, seed uint64) (low, high float64) {
 	random := rand.New(rand.NewPCG(seed, uint64(len(base)+len(head))))
 	ratios := drawMedians(head, random)
@@ -80,8 +79,8 @@ func RatioInterval(base, head []float64, seed uint64) (low, high float64) {
 	return middle95(ratios)
 }
 
-// middle95 returns the ends of what is left of resamples values, which it sorts,
-// without the lowest and highest 2.5 %.
+// middle95 returns the ends of resamples values, which it sorts, without the lowest
+// and highest 2.5 %.
 func middle95(values []float64) (low, high float64) {
 	slices.Sort(values)
 	return values[resamples*25/1000], values[resamples*975/1000-1]
@@ -105,8 +104,8 @@ func drawMedians(samples []float64, random *rand.Rand) []float64 {
 	return medians
 }
 
-// medianOfDraw is the median of the samples that hold sorted[i] drawn[i] times;
-// as many as sorted has were drawn.
+// medianOfDraw is the median of a draw of as many samples as sorted has, in which
+// sorted[i] is drawn[i] times.
 func medianOfDraw(sorted []float64, drawn []int) float64 {
 	lower, upper := (len(sorted)-1)/2, len(sorted)/2
 	var below int

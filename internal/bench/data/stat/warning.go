@@ -9,10 +9,11 @@ import (
 )
 
 const (
-	// driftShare is how far the medians of the two halves of a sample set must
-	// lie apart, as a share of the first half's, to be called a drift.
+	// driftShare is the least distance between the medians of the two halves of a
+	// sample set that is called a drift, as a share of the first half's.
 	driftShare = 0.03
-	// driftLevel is how unlikely the difference must be by chance.
+	// driftLevel is the probability by chance below which a difference is called a
+	// drift.
 	driftLevel = 0.01
 	// wideShare is the widest interval of a median, as a share of it, that goes
 	// without a warning: as wide as the smallest change that is called one.
@@ -24,10 +25,10 @@ const (
 	dipLevel = 0.62
 )
 
-// Drift returns by which share of its median the second half of samples differs
-// from the first, and whether that is more than chance: by 3 % or more and with
-// p < 0.01 in a Mann-Whitney test. Samples are in the order taken; fewer than 8
-// never drift.
+// Drift returns the share by which the median of the second half of samples differs
+// from the first, and whether that is more than chance: by 3 % or more and with p <
+// 0.01 in a Mann-Whitney test. Samples are in the order taken; fewer than 8 never
+// drift.
 func Drift(samples []float64) (share float64, drifts bool) {
 	if len(samples) < 8 {
 		return 0, false
@@ -55,8 +56,8 @@ func Bimodal(samples []float64) bool {
 	return high-low > wideShare*middle
 }
 
-// Warnings returns what is to be known before samples are relied on, or nothing.
-// s is their summary.
+// Warnings returns the reasons not to rely on the samples, or nothing. s is their
+// summary.
 func Warnings(samples []float64, s Summary) []string {
 	var warnings []string
 	if len(samples) < MinSamples {

@@ -1,6 +1,6 @@
-// Package suite reads files that name sets of cells, so that a run is chosen by
-// one word. It knows the file's form; which keys and values there are is for the
-// program to say, whose flags they are.
+// Package suite reads files that name sets of cells, so that one word chooses a run.
+// It knows the form of the files. The program whose flags are the keys says which
+// keys and values exist.
 package suite
 
 import (
@@ -22,13 +22,13 @@ type File struct {
 	path   string
 }
 
-// Suite is a set of cells, and how thoroughly they are measured.
+// Suite is a set of cells, and the settings of their run.
 type Suite struct {
-	// About says in a line what the suite is for.
+	// About is the purpose of the suite, in a line.
 	About string `yaml:"about"`
 	// Settings are those of the run as a whole.
 	Settings List `yaml:"settings"`
-	// Cells are sets of cells, which are put together.
+	// Cells are sets of cells. The suite has the cells of all of them.
 	Cells []List `yaml:"cells"`
 }
 
@@ -48,7 +48,7 @@ type Entry struct {
 // Place is a position in a file, counted from 1.
 type Place struct{ Line, Column int }
 
-// Error is one thing that is wrong with a file.
+// Error is a mistake in a file.
 type Error struct {
 	File string
 	Place
@@ -62,7 +62,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Text)
 }
 
-// Load reads the file at path. What is wrong with its content is an [Error].
+// Load reads the file at path. A mistake in its content is an [Error].
 func Load(path string) (*File, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -102,7 +102,7 @@ func (f *File) wrong(err error) error {
 // Names returns the suites' names, sorted.
 func (f *File) Names() []string { return slices.Sorted(maps.Keys(f.Suites)) }
 
-// Find returns a suite. An error says which there are.
+// Find returns a suite. The error of an unknown name lists the known ones.
 func (f *File) Find(name string) (Suite, error) {
 	if found, ok := f.Suites[name]; ok {
 		return found, nil
@@ -110,7 +110,7 @@ func (f *File) Find(name string) (Suite, error) {
 	return Suite{}, &Error{File: f.path, Text: fmt.Sprintf("there is no suite %q, want one of %s", name, strings.Join(f.Names(), ", "))}
 }
 
-// Wrong is an error about what is at a place of the file.
+// Wrong returns an error about this place of the file.
 func (f *File) Wrong(at Place, problem error) error {
 	return &Error{f.path, at, problem.Error()}
 }
@@ -153,7 +153,7 @@ func decodeEntry(key, value ast.Node) (Entry, error) {
 	return entry, nil
 }
 
-// placeOf returns where a value starts; of a mapping, its first key.
+// placeOf returns the beginning of a value; of a mapping, its first key.
 func placeOf(node ast.Node) Place {
 	if mapping, ok := node.(*ast.MappingNode); ok && !mapping.IsFlowStyle && len(mapping.Values) > 0 {
 		node = mapping.Values[0].Key

@@ -1,6 +1,6 @@
-// Package extensions are a broker and a tracker that do nothing but what they
-// must, as processes of their own: cells with them show what the way to a process
-// and back costs.
+// Package extensions has a broker and a tracker that are processes of their own and
+// do no more than they must: cells with them show the cost of the way to a process
+// and back.
 package extensions
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/airhost/airhost/trackers/slab"
 )
 
-// variable names the extension that the executable is to be.
+// variable has the name of the extension that the executable serves as.
 const variable = "AIRHOST_BENCH_EXTENSION"
 
 const (
@@ -25,8 +25,9 @@ const (
 	tracker = "tracker"
 )
 
-// Broker is the module of a broker that is the running executable once more,
-// which must call [Serve] first of all. logger takes what becomes of the process.
+// Broker is the module of a broker process: the running executable, started once
+// more, which must call [Serve] first of all. logger gets the messages about the
+// process.
 func Broker(logger *slog.Logger) fx.Option {
 	path, err := os.Executable()
 	if err != nil {
@@ -35,8 +36,8 @@ func Broker(logger *slog.Logger) fx.Option {
 	return fx.Options(fx.Supply(brokers.Config{Path: path, Env: environment(broker), Restart: never, Logger: logger}), brokers.Module)
 }
 
-// Tracker is to trackers what Broker is to brokers. The process has the timers of
-// [slab].
+// Tracker is the module of a tracker process, like [Broker]. The process has the
+// timers of [slab].
 func Tracker(logger *slog.Logger) fx.Option {
 	path, err := os.Executable()
 	if err != nil {
@@ -45,13 +46,13 @@ func Tracker(logger *slog.Logger) fx.Option {
 	return fx.Options(fx.Supply(trackers.Config{Path: path, Env: environment(tracker), Restart: never, Logger: logger}), trackers.Module)
 }
 
-// never: what dies in a measurement has spoiled it.
+// never restarts a process: its end has spoiled the measurement.
 var never = core.Restart{Policy: core.RestartTemporary}
 
 func environment(extension string) []string { return []string{variable + "=" + extension} }
 
-// Serve serves as the extension that the executable was started as. It reports
-// false, and does nothing, in one that was not.
+// Serve serves as the extension that the environment names. It returns false, and
+// does nothing, where the environment names none.
 func Serve() bool {
 	switch os.Getenv(variable) {
 	case broker:

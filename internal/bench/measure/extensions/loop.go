@@ -7,7 +7,7 @@ import (
 	"github.com/airhost/airhost/plugin"
 )
 
-// loop is a broker with one host, which gets back what it publishes.
+// loop is a broker with one host. It returns each message to that host.
 type loop struct {
 	topics  map[string]bool
 	arrived func(body []byte) error

@@ -59,7 +59,7 @@ func TestWazeroRefusals(t *testing.T) {
 //	(module (memory (export "memory") 1))
 const memoryOnly = "\x00asm\x01\x00\x00\x00" + "\x05\x03\x01\x00\x01" + "\x07\x0a\x01\x06memory\x02\x00"
 
-// lazy exports what a floor module must, but its relay hands nothing over.
+// lazy exports all that a floor module must, but its relay calls nothing.
 //
 //	(module (memory (export "memory") 1)
 //	  (func (export "exchange") (export "relay") (param i32) (result i32) local.get 0))
@@ -88,7 +88,7 @@ func TestSkippedCallsFail(t *testing.T) {
 	}
 }
 
-// wayward points to the end of its memory, where nothing is.
+// wayward returns the end of its memory, where there are no bytes.
 //
 //	(module (memory (export "memory") 1)
 //	  (func (export "exchange") (export "relay") (param i32) (result i32) i32.const 65536))

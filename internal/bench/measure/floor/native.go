@@ -1,17 +1,17 @@
-// Package floor measures what an engine alone needs for what one operation of a
-// cell is made of: crossings between host and guest with the payload copied,
-// without checks, queues, or anything else of the host's. It is what a cell's
-// figure is a multiple of.
+// Package floor measures the least that an engine needs for one operation of a cell:
+// the crossings between host and guest with the payload copied, without checks,
+// queues, or any other work of the host. A cell's figure is reported as a multiple of
+// its floor.
 //
-// The crossings come one at a time and in the order in which a cell has them,
-// between two components with a memory each. In a loop within the guest they
-// would be cheaper than they ever are for a message.
+// The crossings come one at a time and in the order in which a cell has them, between
+// two components with a memory each. In a loop within the guest they would be cheaper
+// than they ever are for a message.
 //
-// One operation of fire-and-forget is one call into a component, which hands the
-// payload over in one call into the host, and gives as much back; the other
-// component has the next operation. Request-response is the same call into the
-// first component, and one into the second that only gives the payload back. A
-// call is one of the latter, always into the same component.
+// One operation of fire-and-forget is one call into a component, which passes the
+// payload in one call into the host, and returns as much; the next operation is the
+// other component's. Request-response is the same call into the first component, and
+// one into the second, which only returns the payload. A call is one of the latter,
+// always into the same component.
 package floor
 
 import (
@@ -22,8 +22,8 @@ import (
 	"github.com/airhost/airhost/internal/bench/data/cells"
 )
 
-// crossings returns how many calls into the host, and how many into the guest,
-// one operation of a pattern is made of.
+// crossings returns the number of calls into the host, and into the guest, in one
+// operation of a pattern.
 func crossings(pattern cells.Pattern) (intoHost, intoGuest int) {
 	switch pattern {
 	case cells.FireAndForget:
@@ -34,11 +34,11 @@ func crossings(pattern cells.Pattern) (intoHost, intoGuest int) {
 	return 0, 1
 }
 
-// taker is the host, as components written in Go see it. The compiler does not
-// see who it is.
+// taker is the host, for components written in Go. The compiler does not know its
+// type.
 type taker interface{ take(payload []byte) }
 
-// hostSide takes what is handed over.
+// hostSide copies the payloads that it gets.
 type hostSide struct {
 	taken []byte
 	calls int
@@ -99,10 +99,10 @@ func NewNative(pattern cells.Pattern, payload int) *Native {
 	return f
 }
 
-// Name says whose floor it is.
+// Name names the engine.
 func (f *Native) Name() string { return f.name }
 
-// Close does nothing: there is nothing to release.
+// Close does nothing.
 func (f *Native) Close() error { return nil }
 
 // Run does n operations.
@@ -121,7 +121,7 @@ func (f *Native) Verify(_ context.Context, n int) error {
 	return check(calls, n*(f.intoHost+f.intoGuest))
 }
 
-// CountError says that a floor did not make the calls that it claims.
+// CountError says that a floor did not make as many calls as it claims.
 type CountError struct {
 	Got, Want int // calls
 }

@@ -19,7 +19,7 @@ static bool in_memory(const floor_guest *g, uint32_t at) {
   return (uint64_t)at + g->payload <= g->size;
 }
 
-// It takes as many bytes as the cell's payload has, whatever the guest says.
+// It takes as many bytes as the cell's payload has, whatever length the guest gives.
 static wasm_trap_t *take(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values, size_t n) {
   (void)caller, (void)n;
   floor_guest *g = env;
@@ -34,8 +34,7 @@ static int find(floor_guest *g, wasmtime_instance_t *in, const char *name, uint8
   return !wasmtime_instance_export_get(g->context, in, name, strlen(name), item) || item->kind != kind;
 }
 
-// Where there was an error it is dropped: what is wrong with the module is the
-// same that wazero would say.
+// Errors are dropped: wazero's floor reports the same faults of a module in words.
 static int dropped(wasmtime_error_t *error, wasm_trap_t *trap) {
   if (error != NULL) wasmtime_error_delete(error);
   if (trap != NULL) wasm_trap_delete(trap);

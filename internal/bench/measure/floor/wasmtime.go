@@ -19,9 +19,9 @@ import (
 	"github.com/airhost/airhost/internal/bench/data/cells"
 )
 
-// Wasmtime is the floor of Wasmtime, by its fastest calls: unchecked ones from
-// C, which Go calls once for each call into a guest, and a host function in C.
-// It uses Wasmtime alone, nothing of airhost's engine but the declarations.
+// Wasmtime is the floor of Wasmtime, by its fastest calls: unchecked ones from C,
+// which Go calls once for each call into a guest, and a host function in C. Of
+// airhost's engine it uses nothing but the declarations.
 type Wasmtime struct {
 	name                string
 	intoHost, intoGuest int
@@ -61,7 +61,7 @@ func NewWasmtime(module []byte, pattern cells.Pattern, payload int) (*Wasmtime, 
 
 func number(g *C.floor_guest) C.uintptr_t { return C.uintptr_t(uintptr(unsafe.Pointer(g))) }
 
-// Name says whose floor it is.
+// Name names the engine.
 func (f *Wasmtime) Name() string { return f.name }
 
 // Close releases the engine.

@@ -1,4 +1,4 @@
-// The fastest way that we know into and out of a guest of Wasmtime's.
+// The fastest way that we know into a guest of Wasmtime and out of it.
 #ifndef AIRHOST_FLOOR_H
 #define AIRHOST_FLOOR_H
 
@@ -14,7 +14,7 @@ typedef struct {
   uint8_t *base; // of its memory, which does not grow, nor move, once it is set up
   size_t size;
   wasmtime_func_t exchange, relay;
-  uint8_t *taken; // where take copies to, payload bytes
+  uint8_t *taken; // take copies payload bytes to it
   size_t payload;
   uint64_t takes;
 } floor_guest;
@@ -28,7 +28,7 @@ typedef struct {
 // All return 0, or 1 where something failed.
 int floor_open(floor_guests *f, const uint8_t *wasm, size_t size, size_t payload, size_t place);
 void floor_close(floor_guests *f);
-// The guest is given as a number: cgo looks closely at pointers to what holds
+// The guest is passed as a number: cgo would check a pointer to memory that holds
 // pointers.
 int floor_call(uintptr_t guest, bool relay, uint32_t place, const uint8_t *payload, uint8_t *response);
 

@@ -11,7 +11,7 @@ import (
 	"github.com/airhost/airhost/internal/bench/measure/sampling"
 )
 
-// others are the floors of engines that this build has and others may not.
+// others are the floors of engines that only some builds have.
 func others(t *testing.T, pattern cells.Pattern, payload int) []sampling.Subject {
 	t.Helper()
 	f, err := floor.NewWasmtime(guests.Floor, pattern, payload)

@@ -13,9 +13,9 @@ import (
 	"github.com/airhost/airhost/internal/bench/data/cells"
 )
 
-// Wazero is the floor of wazero, by its fastest calls: CallWithStack into the
-// guest, and a GoFunc into the host that is told by its context whose memory it
-// is to read. It uses wazero alone, nothing of airhost's engine.
+// Wazero is the floor of wazero, by its fastest calls: CallWithStack into the guest,
+// and a GoFunc into the host, which finds the guest's memory by its context. It uses
+// nothing of airhost's engine.
 type Wazero struct {
 	name                string
 	intoHost, intoGuest int
@@ -23,18 +23,18 @@ type Wazero struct {
 	// turns are the calls into guests, which alternate.
 	turns             [2]turn
 	payload, response []byte
-	taken             []byte // the host's copy of what it was handed
+	taken             []byte // the host's copy of the payload
 	takes             int    // calls of take, since the last Verify
 }
 
-// instance is a component. It is the context of calls into it: the shortest way
-// for a host function to find the memory. Its own context has no values, as
-// wazero looks for some in each call.
+// instance is a component. It is the context of calls into it, which is the shortest
+// way for a host function to the memory. As a context it has no values, since wazero
+// looks for some in each call.
 type instance struct {
 	context.Context
 	module api.Module
-	// memory is a view of all of it, good as long as the guest does not grow it,
-	// and the guest never does. It saves asking wazero for each payload.
+	// memory is a view of the whole memory, valid as long as the guest does not grow
+	// it, and the guest never does. It saves a call of wazero for each payload.
 	memory []byte
 }
 
@@ -44,7 +44,7 @@ type turn struct {
 	enter api.Function
 }
 
-// place is where in the guest's memory payloads are put: above its stack. The
+// place is the position of payloads in the guest's memory: above its stack. The
 // memory grows as far as they need.
 const (
 	place    = 32 << 10
@@ -53,10 +53,10 @@ const (
 
 var errOtherBytes = errors.New("a guest gave back or handed over other bytes than it was given")
 
-// NewWazero returns the floor of a pattern and a payload in bytes, on a runtime
-// of the configuration's kind. module is the guest: it exports its memory and
-// two functions that return the pointer that they are given, exchange and relay;
-// relay hands what is there to floor.take before. The caller closes the floor.
+// NewWazero returns the floor of a pattern and a payload in bytes, on a runtime of
+// the configuration's kind. module is the guest: it exports its memory and two
+// functions that return the pointer that they are given, exchange and relay; relay
+// passes the bytes there to floor.take before. The caller closes the floor.
 func NewWazero(ctx context.Context, engine string, config wazero.RuntimeConfig, module []byte, pattern cells.Pattern, payload int) (*Wazero, error) {
 	f := &Wazero{
 		name:    fmt.Sprintf("floor of %s, %s, %d B", engine, pattern, payload),
@@ -91,7 +91,7 @@ func (f *Wazero) setUp(ctx context.Context, module []byte, pattern cells.Pattern
 }
 
 func (f *Wazero) instantiate(ctx context.Context, compiled wazero.CompiledModule) (*instance, error) {
-	// Without a name there can be more than one.
+	// A module without a name can have several instances.
 	module, err := f.runtime.InstantiateModule(ctx, compiled, wazero.NewModuleConfig().WithName(""))
 	if err != nil {
 		return nil, err
@@ -109,7 +109,7 @@ func (f *Wazero) instantiate(ctx context.Context, compiled wazero.CompiledModule
 	return &instance{context.Background(), module, view}, nil
 }
 
-// schedule says which calls into a and b an operation is made of.
+// schedule makes the list of calls into a and b in one operation.
 func (f *Wazero) schedule(pattern cells.Pattern, a, b *instance) error {
 	switch pattern {
 	case cells.FireAndForget:
@@ -130,16 +130,16 @@ func (in *instance) turn(export string) turn {
 	return turn{in, in.module.ExportedFunction(export)}
 }
 
-// take is the host function. It takes as many bytes as the cell's payload has,
-// whatever the guest says: its own are 64.
+// take is the host function. It takes as many bytes as the cell's payload has; the
+// guest says 64.
 func (f *Wazero) take(ctx context.Context, stack []uint64) {
 	if f.copyOut(f.taken, ctx.(*instance), stack[0]) {
 		f.takes++
 	}
 }
 
-// copyOut copies what the guest points to, and reports whether all of it is in
-// the guest's memory.
+// copyOut copies the bytes that the guest points to, and reports whether all of them
+// are in the guest's memory.
 func (f *Wazero) copyOut(to []byte, in *instance, pointer uint64) bool {
 	at := int(uint32(pointer))
 	if at > len(in.memory)-len(to) {
@@ -149,7 +149,7 @@ func (f *Wazero) copyOut(to []byte, in *instance, pointer uint64) bool {
 	return true
 }
 
-// Name says whose floor it is.
+// Name names the engine.
 func (f *Wazero) Name() string { return f.name }
 
 // Close releases the runtime.
@@ -182,9 +182,8 @@ func (f *Wazero) call(t *turn, stack []uint64) error {
 	return nil
 }
 
-// Verify returns a [CountError] unless the guests called their host for n
-// operations, and an error unless they gave back and handed over what they were
-// given.
+// Verify returns a [CountError] unless the guests called their host for n operations,
+// and an error unless the payload came back unchanged.
 func (f *Wazero) Verify(_ context.Context, n int) error {
 	takes := f.takes
 	f.takes = 0

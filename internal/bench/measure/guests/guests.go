@@ -7,7 +7,7 @@
 // # Protocol
 //
 // Both are configured with "peer", the id of the component at the other end,
-// and "done", the id of the component that is told how a run ended. Any other
+// and "done", the id of the component that gets the end of each run. Any other
 // key is an error. The first byte of a message is its operation; numbers are
 // little-endian u64. Bytes from 24 on are payload that nobody changes.
 //
@@ -24,7 +24,7 @@
 //	           stay the same, also to the end of the run. Any number of balls
 //	           may be in the air.
 //
-// [RoundTrip], which is both the side that asks and the side that answers,
+// [RoundTrip], which both sends requests and answers them, understands
 //
 //	'S' start  at least 24 bytes, which become the request, its first byte 'R';
 //	           as many requests as rounds go to peer, each sent when the one
@@ -42,7 +42,7 @@
 //
 // and fail any other message with invalid-message. A run ends, and done is
 // told, when no hops or rounds are left, when the host refuses a send, when a
-// request fails, or with a mismatch. What done gets are 24 bytes:
+// request fails, or with a mismatch. The message to done has 24 bytes:
 //
 //	byte 0     'D'
 //	byte 1     how it ended: [Finished], [SendRefused], [CallbackFailed], [Mismatch]
@@ -50,7 +50,7 @@
 //	byte 8     hops or rounds left
 //	byte 16    the last sequence
 //
-// If that message is refused in turn nothing more is tried.
+// If the host refuses that message, the guest tries nothing more.
 //
 // # Floor
 //
@@ -96,7 +96,7 @@ const (
 	Mismatch
 )
 
-// MaxRuns is how many runs may be under way in one [RoundTrip].
+// MaxRuns is the most runs that may be under way in one [RoundTrip].
 const MaxRuns = 256
 
 // HeaderSize is the least size of a ball, a start and a done, in bytes.
@@ -131,7 +131,7 @@ func SetSequence(message []byte, sequence uint64) {
 	binary.LittleEndian.PutUint64(message[sequenceAt:], sequence)
 }
 
-// Done is what the component done is told.
+// Done is the message to the component done.
 type Done struct {
 	Status   byte // Finished, SendRefused, CallbackFailed or Mismatch
 	Refusal  byte // with SendRefused, the case of messaging-error
@@ -163,7 +163,7 @@ type Counters struct {
 	Handled         uint64 // balls, starts, requests and echoes
 	Sent            uint64 // balls and requests that the host took
 	Refused         uint64 // balls and requests that it did not take
-	Callbacks       uint64 // responses that were what they should be
+	Callbacks       uint64 // responses with the bytes of the request
 	CallbacksFailed uint64 // requests that ended without a response
 	Mismatches      uint64 // other calls of handle-callback
 }

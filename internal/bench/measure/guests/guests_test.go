@@ -60,11 +60,11 @@ func TestRoundTrip(t *testing.T) {
 	})
 }
 
-// Runs that are under way together go on by themselves, in whichever order their
-// responses come.
+// Runs that are under way together do not disturb each other, in whichever order
+// their responses come.
 func TestManyRoundTrips(t *testing.T) {
 	each(t, guests.NewRoundTrip, guests.RoundTrip, func(t *testing.T, p player, w *wire) {
-		runs := make(map[uint64]*asking) // by what number and sequence add up to
+		runs := make(map[uint64]*asking) // by the sum of number and sequence
 		for i := range uint64(guests.MaxRuns) {
 			runs[1000*i+4] = begin(t, p, 3, 1000*i, 64)
 		}
@@ -94,7 +94,7 @@ func TestManyRoundTrips(t *testing.T) {
 	})
 }
 
-// asking is a run as it should go on.
+// asking is the expected state of a run.
 type asking struct {
 	start            []byte
 	rounds, sequence uint64
@@ -109,8 +109,8 @@ func begin(t *testing.T, p player, rounds, sequence uint64, size int) *asking {
 	return &asking{start, rounds, sequence}
 }
 
-// answer lets the same guest answer the run's next request, and takes the
-// response back.
+// answer makes the same guest answer the run's next request, and takes the response
+// back.
 func (a *asking) answer(t *testing.T, p player, request parcel) {
 	t.Helper()
 	a.sequence++

@@ -8,7 +8,7 @@ import (
 	"github.com/airhost/airhost/guest"
 )
 
-// common is what both guests are made of.
+// common is the part that both guests share.
 type common struct {
 	counters   Counters
 	peer, done string
@@ -195,8 +195,8 @@ func (r *roundTrip) finish(host guest.Host, at *run, status, refusal byte) {
 	r.asked = nil
 }
 
-// pending returns the run whose request has this id, or nil. The response says
-// where to look first.
+// pending returns the run whose request has this id, or nil. The response names the
+// place to look at first.
 func (r *roundTrip) pending(id guest.RequestID, response []byte) *run {
 	if len(response) >= HeaderSize {
 		place := int(binary.LittleEndian.Uint16(response[placeAt:]))

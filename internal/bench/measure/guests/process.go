@@ -10,10 +10,10 @@ import (
 	"github.com/airhost/airhost/plugin"
 )
 
-// processVariable names the guest that the executable is to be.
+// processVariable has the name of the guest that the executable serves as.
 const processVariable = "AIRHOST_BENCH_GUEST"
 
-// The guests that can be processes.
+// The names of guests that can be processes.
 const (
 	ProcessPingPong  = "pingpong"
 	ProcessRoundTrip = "roundtrip"
@@ -31,8 +31,8 @@ func ProcessSource(name string) (core.Source, error) {
 	return process.Source(process.Command{Path: path, Env: []string{processVariable + "=" + name}}), nil
 }
 
-// ServeProcess serves as the guest that the executable was started as. It reports
-// false, and does nothing, in one that was not.
+// ServeProcess serves as the guest that the environment names. It returns false, and
+// does nothing, where the environment names none.
 func ServeProcess() bool {
 	create := processGuests[os.Getenv(processVariable)]
 	if create == nil {

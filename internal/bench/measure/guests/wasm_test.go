@@ -133,7 +133,8 @@ func (p *wasmPlayer) callback(id guest.RequestID, response []byte, failure error
 	return err
 }
 
-// TestMemoryGrowsOnce: what a large message needed serves all that follow.
+// TestMemoryGrowsOnce: the memory that a large message needed is enough for all that
+// follow.
 func TestMemoryGrowsOnce(t *testing.T) {
 	for name, c := range map[string]struct {
 		code []byte
@@ -183,7 +184,7 @@ func TestFloor(t *testing.T) {
 	}
 }
 
-// discard takes everything and keeps the last request.
+// discard takes every message and keeps the last request.
 type discard struct {
 	guest.Host
 	lastID  guest.RequestID

@@ -18,14 +18,14 @@ type player interface {
 	callback(id guest.RequestID, response []byte, failure error) error
 }
 
-// parcel is what a guest sent; an id makes it a request.
+// parcel is a message or a request, which has an id, of a guest.
 type parcel struct {
 	target  string
 	payload []byte
 	id      guest.RequestID
 }
 
-// wire is the host of one guest: it keeps what the guest sends, or refuses.
+// wire is the host of one guest: it keeps or refuses the guest's messages.
 type wire struct {
 	guest.Host
 	parcels []parcel

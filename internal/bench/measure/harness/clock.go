@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// Clock is the time that a generator goes by.
+// Clock is the time of a generator's schedule.
 type Clock interface {
 	// Now is the time since a fixed moment. It never goes back.
 	Now() time.Duration
-	// Pause lets others run for a moment while the generator waits.
+	// Pause lets other goroutines run for a moment while the generator waits.
 	Pause()
 }
 
-// Spinning is the machine's clock, and a wait that never sleeps: timers wake up
-// later than most of what is measured takes. Each pause gives the processor to
-// whoever is ready to run. Without that the workers that a message wakes would
-// wait, tens of microseconds, until another processor takes them over.
+// Spinning is the machine's clock, with a wait that never sleeps: a timer wakes up
+// later than most operations take. Each pause gives the processor to another
+// goroutine that is ready. Otherwise the workers that a message wakes would wait for
+// tens of microseconds, until another processor takes them over.
 type Spinning struct{}
 
 // epoch is the fixed moment.

@@ -17,8 +17,8 @@ func (e *CoresError) Error() string {
 	return fmt.Sprintf("the cell is to use %d processors, and this process has %d; run it on a larger machine, or with fewer --cores", e.Want, e.Have)
 }
 
-// CountError says that a sample did not do what it claims: the guests' counters
-// rose by Got, and not by Want.
+// CountError says that a sample did not do the operations that it claims: the guests'
+// counters rose by Got, and not by Want.
 type CountError struct {
 	Got, Want guests.Counters
 }
@@ -27,10 +27,10 @@ func (e *CountError) Error() string {
 	return fmt.Sprintf("the guests did not do what the sample claims: they counted %+v, want exactly %+v", e.Got, e.Want)
 }
 
-// LostError says that a run stopped before its end: nothing is under way any
-// more, and no guest has reported.
+// LostError says that a run stopped before its end: no message is under way, and no
+// guest has reported.
 type LostError struct {
-	Got     guests.Counters // by which the guests' counters rose in this sample
+	Got     guests.Counters // the rise of the guests' counters in this sample
 	Claimed int             // operations
 }
 
@@ -38,8 +38,8 @@ func (e *LostError) Error() string {
 	return fmt.Sprintf("a message was lost: of %d operations the guests counted %+v, and nothing is under way any more", e.Claimed, e.Got)
 }
 
-// StalledError says that a run has come to a halt: something is under way, but
-// the host does not get on with it.
+// StalledError says that a run has stopped: a message is under way, but the host does
+// not go on with it.
 type StalledError struct {
 	Waiting, Pending int // messages in mailboxes, requests without an outcome
 }

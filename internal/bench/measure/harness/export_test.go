@@ -1,4 +1,4 @@
 package harness
 
-// SetRate fixes the rate at which messages are sent, which no Run then looks for.
+// SetRate sets the rate of messages, so that no Run looks for the highest.
 func (l *Load) SetRate(perSecond float64) { l.perSecond = perSecond }

@@ -10,38 +10,46 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// LateAfter is how much later than intended an operation is sent to be counted
-// as late.
+// LateAfter is the delay after the intended time from which on an operation counts as
+// late.
 const LateAfter = time.Millisecond
 
-// GeneratorConfig is what a generator needs to know of what it drives. All fields but
-// Clock are required.
+// GeneratorConfig says how a generator sends operations. All fields but Clock are
+// required.
 type GeneratorConfig struct {
-	// Send begins the operation of this number. It need not wait for its end,
-	// of which [Generator.Complete] is told; an error ends the window.
+	// Send begins the operation of this number. It need not wait for the operation's
+	// end: [Generator.Complete] tells the generator of it. An error ends the window.
 	Send func(sequence uint64) error
-	// InFlight is how many operations may be under way. When there are as many,
-	// the next is sent when one has ended: late, which its latency includes.
+	// InFlight is the most operations that may be under way. At this number the
+	// generator waits for one to end before it sends the next: late, which that one's
+	// latency includes.
 	InFlight int
-	// Patience is for how long an operation may hold up the generator before
-	// Stuck is asked whether it can still end; Stuck's error ends the window.
+	// Patience is the time for which an operation may hold up the generator before it
+	// calls Stuck, which returns an error if the operation cannot end any more. That
+	// error ends the window.
 	Patience time.Duration
 	Stuck    func(ctx context.Context) error
-	// Clock is the time that the schedule goes by; [Spinning] by default.
+	// Clock is the time of the schedule; [Spinning] by default.
 	Clock Clock
 }
 
-// Generator sends operations and keeps account of them. One goroutine at a time
-// runs windows. Complete is called by one goroutine at a time too, which may be
-// another, and Fail by any.
+// Generator sends operations at a fixed rate, whether or not those before have ended,
+// and counts the latency of each from the moment at which it should have been sent. A
+// closed loop, which waits for one operation before it sends the next, sends nothing
+// while a server stalls. It then has one slow operation, where in truth many had to
+// wait ("coordinated omission"). Here they all count, as in wrk2.
+//
+// One goroutine at a time runs windows. One goroutine at a time calls Complete, and
+// may be another than that; any may call Fail.
 type Generator struct {
 	config  GeneratorConfig
 	pending []atomic.Uint64 // by sequence, the sequence + 1 while it is under way, or 0
 	failure atomic.Pointer[error]
 	sent    uint64
 
-	// The window under way. What Complete reads is written before an operation
-	// is marked as pending; it writes the histogram before it unmarks one.
+	// These are of the window under way. The fields that Complete reads are written
+	// before an operation is marked as pending. Complete writes the histogram before it
+	// unmarks one.
 	taken    *hdrhistogram.Histogram
 	first    uint64
 	began    time.Duration
@@ -59,31 +67,31 @@ func NewGenerator(config GeneratorConfig) *Generator {
 	}
 }
 
-// Window is what a number of operations, sent at a rate, came to.
+// Window is the result of a number of operations that were sent at a rate.
 type Window struct {
-	// Latencies are in nanoseconds, from when each operation should have been
-	// sent to when it had ended, to three significant digits. The histogram is
-	// the generator's, and holds until its next window.
+	// Latencies are in nanoseconds, from the time at which each operation should have
+	// been sent to its end, to three significant digits. The histogram belongs to the
+	// generator, and is valid until its next window.
 	Latencies *hdrhistogram.Histogram
-	// Late is how many were sent more than [LateAfter] after they should have.
+	// Late is the number of operations that were sent more than [LateAfter] after their
+	// time.
 	Late int64
-	// Elapsed is from the first intended sending to the end of the last
+	// Elapsed is the time from the first intended sending to the end of the last
 	// operation.
 	Elapsed time.Duration
 }
 
-// Run sends n operations, perSecond of them each second at equal distances, and
-// waits for the end of the last. It takes as long as they need: a rate that
-// cannot be kept makes the window longer, and its operations late. A window that
-// an error ends is the generator's last.
+// Run sends n operations, perSecond of them each second at equal distances, and waits
+// for the end of the last. It takes as long as they need: a rate that cannot be kept
+// makes the window longer, and its operations late. After a window that ended with an
+// error the generator must not be used any more.
 func (g *Generator) Run(ctx context.Context, n int, perSecond float64) (Window, error) {
 	return g.run(ctx, n, float64(time.Second)/perSecond)
 }
 
-// Saturate sends n operations as fast as others end, with as many under way as
-// there may be, and returns how long that took: n divided by it is the highest
-// rate that this generator can drive what it drives at. It is a closed loop, and
-// the latencies in it mean nothing.
+// Saturate sends n operations, with as many under way as InFlight allows, and returns
+// the time that they took. n divided by it is the highest rate that the generator can
+// reach. This is a closed loop: its latencies mean nothing.
 func (g *Generator) Saturate(ctx context.Context, n int) (time.Duration, error) {
 	w, err := g.run(ctx, n, 0)
 	return w.Elapsed, err
@@ -108,7 +116,7 @@ func (g *Generator) run(ctx context.Context, n int, interval float64) (Window, e
 	return w, g.check(ctx)
 }
 
-// send sends the next operation when it is due and has a place.
+// send sends the next operation when its time has come and its place is free.
 func (g *Generator) send(ctx context.Context, w *Window) error {
 	due, now := g.due(g.sent), g.config.Clock.Now()
 	for now < due {
@@ -142,7 +150,7 @@ func (g *Generator) due(sequence uint64) time.Duration {
 	return g.began + time.Duration(float64(sequence-g.first)*g.interval)
 }
 
-// await waits until the operation that has the place has ended.
+// await waits until the operation in the place has ended.
 func (g *Generator) await(ctx context.Context, place *atomic.Uint64) error {
 	since := g.config.Clock.Now()
 	for place.Load() != 0 {
@@ -164,7 +172,7 @@ func (g *Generator) await(ctx context.Context, place *atomic.Uint64) error {
 	return nil
 }
 
-// check returns why the window must end early, if it must.
+// check returns the reason why the window must end early, or nil.
 func (g *Generator) check(ctx context.Context) error {
 	if failure := g.failure.Load(); failure != nil {
 		return *failure
@@ -178,7 +186,8 @@ func (g *Generator) check(ctx context.Context) error {
 }
 
 // ErrUnexpected is the failure of a generator that was told of the end of an
-// operation that was not under way: sent twice, changed on the way, or made up.
+// operation that was not under way: the operation was sent twice, changed on its way,
+// or made up.
 var ErrUnexpected = errors.New("an operation has ended that was not under way")
 
 // Complete tells the generator that an operation has ended now.

@@ -56,10 +56,10 @@ func serving(s *server) *harness.Generator {
 	return g
 }
 
-// A server that stalls for 50 ms once in 2,000 operations, one of which comes
-// each millisecond, makes about 50 of them wait. The open loop must see it, and a
-// closed one, which is why there is an open one, does not: to it, one operation in
-// 2,000 was slow, which is less than one in a thousand.
+// A server that stalls for 50 ms once in 2,000 operations, one of which comes each
+// millisecond, makes about 50 of them wait. The open loop must see it. A closed loop
+// does not: to it, one operation in 2,000 was slow, which is less than one in a
+// thousand.
 func TestStallShowsInOpenLoopOnly(t *testing.T) {
 	open, err := serving(&server{new(clock), 0, 1000}).Run(t.Context(), 2000, 1000)
 	if err != nil {

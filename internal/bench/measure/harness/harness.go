@@ -1,10 +1,10 @@
-// Package harness puts together what a cell measures: a host of its own with the
-// cell's engine, broker and tracker, the guests on it, and the loop that keeps
-// them busy. The guests count what they handle, send and get back, and a sample
-// counts only if their counts are exactly what it claims.
+// Package harness runs cells: each on a host of its own with the cell's engine,
+// broker and tracker, the guests on it, and a loop that keeps them busy. The guests
+// count the messages that they handle, send and get back. A sample counts only if
+// their counts are exactly those that it claims.
 //
-// A [Harness] is for the modes latency, with one message in flight in each ring, and
-// throughput, with [InFlight]; a [Load] is for the mode load.
+// A [Harness] has one message in flight in each ring, or [InFlight] of them. A [Load]
+// sends messages at a fixed rate.
 package harness
 
 import (
@@ -25,39 +25,36 @@ import (
 	"github.com/airhost/airhost/internal/bench/measure/guests"
 )
 
-// Parts are what a cell's host is made of.
+// Parts are the parts of a cell's host.
 type Parts struct {
-	// Modules provide a broker, a tracker, the guests' engine, and the engine
-	// "native" for the component that is told of a run's end.
+	// Modules provide a broker, a tracker, the guests' engine, and the engine "native"
+	// for the component that guests report to.
 	Modules fx.Option
-	// EngineName is what the guests' engine calls itself.
+	// EngineName is the name of the guests' engine.
 	EngineName string
 	// Guest is the guest that the cell's pattern needs.
 	Guest core.Source
 	// Logger takes the host's log.
 	Logger *slog.Logger
-	// Patience is for how long nothing may be heard of a sample before it is
-	// looked into; 1 s by default.
+	// Patience is the time without a report of a sample after which the harness looks
+	// for the cause; 1 s by default.
 	Patience time.Duration
-	// Clock is the time that the schedule of a load goes by; the machine's by
-	// default.
+	// Clock is the time of a load's schedule; the machine's by default.
 	Clock Clock
 }
 
-// InFlight is how many messages, at least, are under way in a throughput cell,
-// and how many there are at most in a load cell. A throughput cell with more
-// components has one for each of them.
+// InFlight is the least number of messages under way in a throughput cell, and the
+// most in a load cell. A throughput cell with more components has one for each of
+// them.
 const InFlight = guests.MaxRuns
 
-// nativeEngine is the name of the engine that components which are Go values
-// run on.
+// nativeEngine is the name of the engine of components that are Go values.
 const nativeEngine = "native"
 
-// doneID is the component that is told of a run's end.
+// doneID is the component to which guests report the end of a run.
 var doneID = core.MustComponentID("bench/done")
 
-// Harness is a cell of mode latency or throughput that is ready to be measured. It
-// is used by one goroutine at a time.
+// Harness is a cell that is ready to be measured. One goroutine at a time uses it.
 type Harness struct {
 	key      cells.Key
 	app      *fx.App
@@ -117,7 +114,7 @@ func (h *Harness) begin(ctx context.Context, parts Parts) (*Harness, error) {
 	return h, nil
 }
 
-// rings names the components of a cell: who passes messages round together.
+// rings names the components of a cell. Those of one ring pass messages round.
 func rings(key cells.Key) [][]core.ComponentID {
 	size := 2
 	switch {
@@ -180,20 +177,21 @@ func (h *Harness) deploy(ctx context.Context, parts Parts, report func(guests.Do
 	return err
 }
 
-// mailbox is room for all that can be under way to one component at once.
+// mailbox is the size of a mailbox with room for all messages that can be under way
+// to one component at once.
 func (h *Harness) mailbox() int {
 	return max(core.Limits{}.WithDefaults().Mailbox, 2*len(h.starts))
 }
 
-// handlerTime is a limit that is watched for each call and never exceeded, also
+// handlerTime is a limit that the host watches in each call. No call exceeds it, even
 // where the machine gives this process no processor for a while.
 const handlerTime = time.Minute
 
-// plenty is a quota that is checked for each message and never exhausted.
+// plenty is a quota that the host checks for each message and that no cell uses up.
 const plenty = 1_000_000_000
 
-// deployment grants id what the cell's loop needs and no more: to message its
-// peer by the cell's pattern, and to report the end.
+// deployment grants id the capabilities that the cell's loop needs and no more: to
+// send to its peer by the cell's pattern, and to report the end.
 func (h *Harness) deployment(id, peer core.ComponentID, parts Parts) host.Deployment {
 	d := host.Deployment{
 		ID: id, Engine: parts.EngineName, Source: parts.Guest,
@@ -225,7 +223,7 @@ func exactly(id core.ComponentID) core.IDPattern {
 // closeTimeout bounds how long a host may take to stop.
 const closeTimeout = 15 * time.Second
 
-// Close stops the host. a harness that was never started is closed already.
+// Close stops the host. A harness that was never started is closed already.
 func (h *Harness) Close() error {
 	if h.app == nil {
 		return nil

@@ -54,7 +54,7 @@ func parts(source core.Source) harness.Parts {
 	}
 }
 
-// wasmParts are the same on wazero.
+// wasmParts are the parts of wazero.
 func wasmParts(pattern cells.Pattern) harness.Parts {
 	p := parts(core.Source{Code: guests.PingPong})
 	if pattern == cells.RequestResponse {
@@ -107,7 +107,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// runs has r do different numbers of operations.
+// runs makes r do different numbers of operations.
 func runs(t *testing.T, r sampling.Subject) {
 	t.Helper()
 	for _, n := range []int{1, 7, 1000} {
@@ -124,7 +124,8 @@ func runs(t *testing.T, r sampling.Subject) {
 	}
 }
 
-// A tampering guest is the pattern's own, but for one message in every so many.
+// tampering is the guest of a pattern, which treats one message in every so many
+// differently.
 type tampering struct {
 	guest.Component
 	handled *atomic.Int64 // by all instances
@@ -132,7 +133,8 @@ type tampering struct {
 	odd     oddity
 }
 
-// oddity is what a tampering guest does instead of what is its own.
+// oddity is the different treatment of a message. own is the guest that would handle
+// it.
 type oddity func(own guest.Component, host guest.Host, message []byte) ([]byte, error)
 
 func (g tampering) HandleMessage(host guest.Host, sender string, message []byte) ([]byte, error) {
@@ -153,7 +155,8 @@ func (g tampering) HandleCallback(host guest.Host, id guest.RequestID, response 
 	return g.Component.(guest.CallbackHandler).HandleCallback(host, id, response, failure)
 }
 
-// tampered is the native guest of a pattern, but for one message in a thousand.
+// tampered is the native guest of a pattern, which treats one message in a thousand
+// differently.
 func tampered(pattern cells.Pattern, odd oddity) core.Source {
 	return tamperedEvery(1000, pattern, odd)
 }
@@ -176,7 +179,7 @@ func TestDroppedMessageFails(t *testing.T) {
 	}
 }
 
-// A guest that blocks its host for good stands for a host that stalls.
+// A guest that blocks its host for ever stands for a host that stalls.
 func TestStallFails(t *testing.T) {
 	release := make(chan struct{})
 	blocking := func(guest.Component, guest.Host, []byte) ([]byte, error) {
@@ -235,7 +238,7 @@ func TestFailedRequestFails(t *testing.T) {
 	}
 }
 
-// shortcut says that its run is over as soon as it is given a ball.
+// shortcut reports the end of its run with the first message that it gets.
 type shortcut struct {
 	guest.Component
 	done string
@@ -258,7 +261,7 @@ func (s *shortcut) HandleMessage(host guest.Host, sender string, message []byte)
 	return nil, host.Send(s.done, report(hops+sequence))
 }
 
-// report is what the component done is told of a ball that has come to its end.
+// report is the message to the component done that reports the end of a run.
 func report(sequence uint64) []byte {
 	done := make([]byte, guests.HeaderSize)
 	done[0] = guests.OpDone

@@ -12,36 +12,34 @@ import (
 )
 
 // Load is a cell of mode load that is ready to be measured: a Go program sends
-// messages at a fixed rate, from one goroutine, and each is timed from when it
-// should have been sent to the end of
+// messages at a fixed rate, from one goroutine. The latency of each counts from the
+// time at which it should have been sent. It ends
 //
-//   - fire-and-forget: the program's message to the first component, which sends
-//     it on from one to the next; the last one's report, which a component
-//     written in Go has got;
-//   - request-response: the program's message to the first component, which makes
-//     it a request to the second; its response, which the first one has checked
-//     in its callback; and its report of that, which a component written in Go
-//     has got;
-//   - call: the program's request, whose response it has got.
+//   - with fire-and-forget, when the report of the last component has arrived: the
+//     program sends the message to the first component, and each one sends it on to
+//     the next;
+//   - with request-response, when the report of the first component has arrived:
+//     the program's message makes it send a request to the second one, and its
+//     callback checks the response;
+//   - with call, when the response to the program's request has arrived.
 //
-// At most [InFlight] of them are under way. It is used by one goroutine at a
-// time.
+// The reports go to a component written in Go. At most [InFlight] messages are under
+// way. One goroutine at a time uses a load.
 type Load struct {
 	harness   *Harness
 	generator *Generator
 	message   []byte
-	hops      uint64 // operations of the pattern that each message is
+	hops      uint64 // operations of the pattern in each message
 	perSecond float64
 	window    Window
 	claimed   int    // messages in the run under way
-	seen      uint64 // what had moved when it was looked into before
+	seen      uint64 // the value of lookInto at the last call of stuck
 }
 
 var _ sampling.Paced = (*Load)(nil)
 
-// NewLoad starts the cell's host and deploys its guests. The caller closes the
-// load. The key says which share of the highest rate is sent, which must be more
-// than nothing.
+// NewLoad starts the cell's host and deploys its guests. The caller closes the load.
+// The key's share of the highest rate must be above 0.
 func NewLoad(ctx context.Context, key cells.Key, parts Parts) (*Load, error) {
 	if key.LoadPercent < 1 {
 		return nil, fmt.Errorf("setting up %s: a load of %d %%, want at least 1", key, key.LoadPercent)
@@ -95,7 +93,7 @@ func (l *Load) report(done guests.Done) {
 	l.generator.Complete(done.Sequence - l.hops)
 }
 
-// stuck returns an error if what is under way cannot end any more.
+// stuck returns an error if the messages that are under way cannot end any more.
 func (l *Load) stuck(ctx context.Context) error {
 	return l.harness.lookInto(ctx, l.claimed, &l.seen)
 }
@@ -103,10 +101,9 @@ func (l *Load) stuck(ctx context.Context) error {
 // Name implements [sampling.Subject].
 func (l *Load) Name() string { return l.harness.Name() }
 
-// Run sends n messages at the cell's rate, and returns how long it took to the
-// end of the last. The first Run finds out before what the highest rate is, and
-// so what the cell's share of it is, which holds for all runs. Errors are those
-// of [Harness.Run], and of [Generator].
+// Run sends n messages at the cell's rate, and returns the time until the end of the
+// last. The first Run finds the highest rate before; the cell's share of it holds for
+// all runs. Errors are those of [Harness.Run], and of [Generator].
 func (l *Load) Run(ctx context.Context, n int) (time.Duration, error) {
 	defer l.harness.confine()()
 	if l.perSecond == 0 {
@@ -123,14 +120,14 @@ func (l *Load) Run(ctx context.Context, n int) (time.Duration, error) {
 }
 
 const (
-	// spells is how often the highest rate is looked for.
+	// spells is the number of tries to find the highest rate.
 	spells = 5
-	// spellTime is how long one of them takes at least.
+	// spellTime is the least time of one of them.
 	spellTime = 50 * time.Millisecond
 )
 
-// highestRate is the most messages a second that were seen in several short
-// spells, with as many messages under way as there may be.
+// highestRate returns the highest rate that was seen in several short spells, with as
+// many messages under way as there may be.
 func (l *Load) highestRate(ctx context.Context) (perSecond float64, err error) {
 	n := InFlight
 	for spell := 0; spell < spells; {
@@ -152,15 +149,14 @@ func (l *Load) highestRate(ctx context.Context) (perSecond float64, err error) {
 	return perSecond, nil
 }
 
-// Verify implements [sampling.Subject]: it compares the guests' counters with
-// what n messages must have added to them. A difference is a [CountError].
+// Verify implements [sampling.Subject]: it compares the guests' counters with those
+// that n messages must add up to. A difference is a [CountError].
 func (l *Load) Verify(ctx context.Context, n int) error {
 	messages := uint64(n)
 	return l.harness.verify(ctx, expected(l.harness.key.Pattern, messages*l.hops, messages))
 }
 
-// Tails implements [sampling.Paced]. There is something to return once there was
-// a Run.
+// Tails implements [sampling.Paced]. There must have been a Run.
 func (l *Load) Tails() sampling.Tails {
 	return sampling.Tails{Latency: l.window.Latencies.Clone(), PerSecond: l.perSecond, Late: l.window.Late}
 }

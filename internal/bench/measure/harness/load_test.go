@@ -58,7 +58,7 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// The rate is a share of the highest one, which is looked for once.
+// The rate is a share of the highest one. Only the first run looks for that.
 func TestLoadFindsItsRate(t *testing.T) {
 	k := load(cells.FireAndForget)
 	k.LoadPercent = 1
@@ -139,16 +139,15 @@ func TestInterruptEndsLoad(t *testing.T) {
 	}
 }
 
-// bubble is the time of a synctest bubble, where nothing takes any time but
-// sleeping.
+// bubble is the time of a synctest bubble, in which only sleeping takes time.
 type bubble struct{ start time.Time }
 
 func (b bubble) Now() time.Duration { return time.Since(b.start) }
 func (bubble) Pause()               { time.Sleep(100 * time.Microsecond) }
 
-// A guest that stalls for 50 ms on one of 2,000 messages, one of which is sent
-// each millisecond, keeps 50 of them waiting, which p99.9 must show. Sent one
-// after the other, only one of them is slow.
+// A guest that stalls for 50 ms on one of 2,000 messages, one of which is sent each
+// millisecond, makes 50 of them wait, which p99.9 must show. In a closed loop only
+// one of them is slow.
 func TestStallShowsInLoadOnly(t *testing.T) {
 	stalling := func(own guest.Component, host guest.Host, message []byte) ([]byte, error) {
 		time.Sleep(50 * time.Millisecond)

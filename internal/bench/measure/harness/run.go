@@ -15,7 +15,7 @@ import (
 // reporter is the component that guests report to.
 type reporter struct{ report func(guests.Done) }
 
-// HandleMessage hands the report over.
+// HandleMessage passes the report on.
 func (r reporter) HandleMessage(_ guest.Host, _ string, message []byte) ([]byte, error) {
 	done, err := guests.ParseDone(message)
 	if err != nil {
@@ -25,8 +25,8 @@ func (r reporter) HandleMessage(_ guest.Host, _ string, message []byte) ([]byte,
 	return nil, nil
 }
 
-// report tells await of a run's end. One that nobody has room for is dropped:
-// nobody waits for it either.
+// report tells await of the end of a run. It drops a report for which the channel has
+// no room: no await waits for it.
 func (h *Harness) report(done guests.Done) {
 	select {
 	case h.reports <- done:
@@ -69,7 +69,7 @@ func (h *Harness) runs(ctx context.Context, n int) (time.Duration, error) {
 	return time.Since(start), err
 }
 
-// share is how many of n operations the i-th that begins does.
+// share is the number of operations, of n, that the i-th run does.
 func (h *Harness) share(n, i int) int {
 	share := n / len(h.starts)
 	if i < n%len(h.starts) {
@@ -88,8 +88,8 @@ func (h *Harness) calls(ctx context.Context, n int) (time.Duration, error) {
 
 // call makes the same request of target n times, one after the other.
 func (h *Harness) call(ctx context.Context, target core.ComponentID, request []byte, n int) error {
-	// A context without an end, as a program's loop has that relies on the
-	// host's own timeout.
+	// The context has no end, like that of a program that relies on the host's own
+	// timeout.
 	background := context.Background()
 	for i := range n {
 		response, err := h.host.Request(background, target, request)
@@ -130,9 +130,9 @@ func (h *Harness) await(ctx context.Context, n int) error {
 	return nil
 }
 
-// lookInto returns an error if the run cannot end any more: nothing is under way
-// and no report came, or nothing has moved since the look before. seen is what
-// had moved by then.
+// lookInto returns an error if the run cannot end any more: nothing is under way and
+// no report came, or nothing has been handled since the last look. seen is the number
+// of messages that had been handled by then.
 func (h *Harness) lookInto(ctx context.Context, n int, seen *uint64) error {
 	bounded, cancel := context.WithTimeout(ctx, h.patience)
 	defer cancel()
@@ -163,13 +163,13 @@ func (h *Harness) moved(seen *uint64) error {
 	return nil
 }
 
-// Verify compares the guests' counters with what one Run of n operations must
-// have added to them. A difference is a [CountError].
+// Verify compares the guests' counters with those that one Run of n operations must
+// add. A difference is a [CountError].
 func (h *Harness) Verify(ctx context.Context, n int) error {
 	return h.verify(ctx, expected(h.key.Pattern, uint64(n), uint64(len(h.starts))))
 }
 
-// verify compares by how much the guests' counters have risen with want.
+// verify compares the rise of the guests' counters with want.
 func (h *Harness) verify(ctx context.Context, want guests.Counters) error {
 	now, err := h.count(ctx)
 	if err != nil {
@@ -183,8 +183,8 @@ func (h *Harness) verify(ctx context.Context, want guests.Counters) error {
 	return nil
 }
 
-// expected is what n operations of as many runs as starts add to the guests'
-// counters. The message that starts a run is handled too.
+// expected is the rise of the guests' counters with n operations in as many runs as
+// starts. The guests handle the message that starts a run, too.
 func expected(pattern cells.Pattern, n, starts uint64) guests.Counters {
 	switch pattern {
 	case cells.FireAndForget:

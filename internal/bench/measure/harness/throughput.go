@@ -23,7 +23,7 @@ func (h *Harness) runMany(ctx context.Context, n int) (time.Duration, error) {
 	return h.runs(ctx, n)
 }
 
-// confine holds Go to as many processors as the cell has cores, until undo is
+// confine limits Go to as many processors as the cell has cores, until undo is
 // called.
 func (h *Harness) confine() (undo func()) {
 	before := runtime.GOMAXPROCS(h.key.Cores) // 0 changes nothing

@@ -38,7 +38,8 @@ func TestThroughput(t *testing.T) {
 	}
 }
 
-// No ball is sent on, so that all that have been handled are in flight.
+// No guest sends a message on, so that all messages that have been handled are in
+// flight.
 func TestThroughputHasManyInFlight(t *testing.T) {
 	handled := make(chan struct{}, 2*harness.InFlight)
 	keeping := func(guest.Component, guest.Host, []byte) ([]byte, error) {

@@ -10,20 +10,20 @@ import (
 	"github.com/airhost/airhost/internal/bench/data/result"
 )
 
-// BusyShare is how much of the processors' time others may use, and for how
-// much of its time the measuring process may wait for a processor, before its
-// figures carry a warning.
+// BusyShare is the share of the processors' time that other processes may use, and
+// the share of its time for which the measuring process may wait for a processor,
+// before figures carry a warning.
 const BusyShare = 0.05
 
-// Load watches the processors from one point in time on.
+// Load watches the processors from a point in time on.
 type Load struct {
 	root  fs.FS
 	start usage
 	known bool
 }
 
-// usage is processor time so far, in clock ticks of the kernel's. Own is that of
-// this process and of those that it has started.
+// usage is processor time so far, in clock ticks of the kernel. Own is the time of
+// this process and of the processes that it has started.
 type usage struct {
 	total, busy, own float64
 }
@@ -34,9 +34,9 @@ func Watch(root fs.FS) *Load {
 	return &Load{root, start, known}
 }
 
-// Others returns the share, 0 to 1, of all processors' time since Watch that
-// went to other processes, to the kernel on their behalf, and, on a virtual
-// machine, to other machines. It is false where the system does not tell.
+// Others returns the share, 0 to 1, of all processors' time since Watch that other
+// processes used, the kernel on their behalf and, on a virtual machine, other
+// machines included. It is false where the system does not tell.
 func (l *Load) Others() (float64, bool) {
 	now, known := readUsage(l.root)
 	total := now.total - l.start.total
@@ -47,7 +47,7 @@ func (l *Load) Others() (float64, bool) {
 	return min(1, max(0, others/total)), true
 }
 
-// Warning says that others kept the machine busy, or is "".
+// Warning says that other processes kept the machine busy, or is "".
 func (l *Load) Warning() string {
 	others, known := l.Others()
 	if !known || others <= BusyShare {
@@ -66,7 +66,7 @@ func WaitWarning(share float64) string {
 }
 
 // readUsage reads the first line of proc/stat (user nice system idle iowait irq
-// softirq steal …, proc(5)) and what the run's own processes have used.
+// softirq steal …, proc(5)) and the time of the run's own processes.
 func readUsage(root fs.FS) (usage, bool) {
 	fields := strings.Fields(firstLine(root, "proc/stat"))
 	if len(fields) < 9 || fields[0] != "cpu" {
@@ -94,8 +94,8 @@ type process struct {
 	ticks      float64 // of itself, and of children that have ended
 }
 
-// ownTicks adds up what this process and those that it has started have used:
-// what they measure is the run's own work.
+// ownTicks adds up the time of this process and of those that it has started:
+// measuring is their work.
 func ownTicks(root fs.FS) (float64, bool) {
 	self, known := readProcess(root, "proc/self/stat")
 	if !known {
@@ -119,9 +119,9 @@ func familyTicks(p process, children map[string][]process) float64 {
 	return sum
 }
 
-// readProcess reads the id, and, after the command's name, which is in
-// parentheses and may hold spaces, the 2nd field, the parent, and from the 12th
-// on utime, stime, cutime and cstime.
+// readProcess reads from proc/PID/stat the id; then, after the command's name, which
+// is in parentheses and may have spaces, the parent as the 2nd field; and from the
+// 12th on utime, stime, cutime and cstime.
 func readProcess(root fs.FS, path string) (process, bool) {
 	line := firstLine(root, path)
 	id, _, _ := strings.Cut(line, " ")
@@ -140,10 +140,9 @@ func readProcess(root fs.FS, path string) (process, bool) {
 	return p, true
 }
 
-// Waited returns for how long all threads of this process together have been
-// ready to run without a processor to run on, since each of them began: the
-// second figure of proc/self/task/*/schedstat, in nanoseconds. It is 0 where
-// the system does not tell.
+// Waited returns the time for which all threads of this process together have been
+// ready to run without a processor, since each of them began: the second figure of
+// proc/self/task/*/schedstat, in nanoseconds. It is 0 where the system does not tell.
 func Waited(root fs.FS) time.Duration {
 	paths, err := fs.Glob(root, "proc/self/task/*/schedstat")
 	if err != nil {

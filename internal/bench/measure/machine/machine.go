@@ -1,6 +1,6 @@
-// Package machine describes the machine and the build that figures come from,
-// and notices when something else keeps the machine busy while they are taken.
-// What it reads from the system is Linux's; elsewhere it says "unknown".
+// Package machine describes the machine and the build that figures come from, and
+// notices other work on the machine while it is measured. It reads Linux's files; on
+// other systems it says "unknown".
 package machine
 
 import (
@@ -19,9 +19,8 @@ import (
 
 const unknown = "unknown"
 
-// Describe returns the environment of a run. root is the system's root
-// directory, such as os.DirFS("/"); it may lack any file. Flags and Seed are
-// left to the caller.
+// Describe returns the environment of a run. root is the system's root directory,
+// such as os.DirFS("/"); it may lack any file. The caller sets Flags and Seed.
 func Describe(root fs.FS, now time.Time) result.Environment {
 	env := result.Environment{
 		CPU:        cpuModel(root),
@@ -51,7 +50,7 @@ func Describe(root fs.FS, now time.Time) result.Environment {
 func DescribeBuild(env *result.Environment, build *debug.BuildInfo) {
 	for _, module := range build.Deps {
 		if module.Replace != nil {
-			// Where it is replaced by is a path; that it was is what counts.
+			// The replacement is a path, which results must not hold.
 			env.Modules[module.Path] = module.Version + " (replaced)"
 			continue
 		}
@@ -67,8 +66,8 @@ func DescribeBuild(env *result.Environment, build *debug.BuildInfo) {
 	}
 }
 
-// BuildOf returns what tells an executable from all others: its SHA-256, in
-// hexadecimal, or "" where it cannot be read.
+// BuildOf identifies an executable: by its SHA-256 in hexadecimal, or "" where it
+// cannot be read.
 func BuildOf(path string) string {
 	file, err := os.Open(path)
 	if err != nil {

@@ -73,8 +73,8 @@ func TestQuietMachine(t *testing.T) {
 	}
 }
 
-// What processes do that the run has started is the run's own work, also when
-// they have ended.
+// The work of processes that the run has started is the run's own, also when they
+// have ended.
 func TestOwnProcesses(t *testing.T) {
 	const child, grandchild, other = "8 (a b) S 7 1 1 0 -1 0 0 0 0 0 ", "9 (c) S 8 1 1 0 -1 0 0 0 0 0 ", "6 (d) S 1 1 1 0 -1 0 0 0 0 0 "
 	root := fstest.MapFS{

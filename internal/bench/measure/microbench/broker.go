@@ -13,9 +13,9 @@ import (
 
 var errWrongResponse = errors.New("a response is not the request")
 
-// arrivals is a component that takes messages and does nothing.
+// arrivals is a component that passes each message to a channel.
 type arrivals struct {
-	at chan *core.Message // those that arrive
+	at chan *core.Message // has the messages that arrive
 }
 
 // Deliver implements [core.Receiver].
@@ -24,7 +24,7 @@ func (a *arrivals) Deliver(m *core.Message) error {
 	return nil
 }
 
-// home is a host that gets nothing back.
+// home is a host that expects nothing back.
 type home struct{}
 
 // Respond implements [core.Origin].
@@ -33,7 +33,7 @@ func (home) Respond(m *core.Message) { m.Release() }
 // Undelivered implements [core.Origin].
 func (home) Undelivered(m *core.Message, _ error) { m.Release() }
 
-// broker is messages over a route that their sender has found before, one at a
+// broker measures messages over a route that their sender has found before, one at a
 // time, each until it has arrived.
 func (p *part) broker(ctx context.Context, key cells.Key, parts Parts) error {
 	var broker core.Broker
@@ -71,8 +71,8 @@ func (s *sink) Deliver(*core.Message) error {
 	return nil
 }
 
-// direct is what is left of a broker whose route is the receiver that was
-// attached: the call of it.
+// direct measures a broker whose route is the attached receiver itself: all that is
+// left is the call of the receiver.
 func (p *part) direct(payload int) error {
 	to := new(sink)
 	receivers := []core.Receiver{to}
@@ -91,7 +91,7 @@ func (p *part) direct(payload int) error {
 	return p.verifyBy(1, func() (int, error) { return to.taken, nil })
 }
 
-// carried is messages that a broker brings.
+// carried measures messages that a broker carries.
 func (p *part) carried(route core.Receiver, to *arrivals, payload int) error {
 	m := core.NewMessage(make([]byte, payload))
 	m.Sender, m.Target = askerID, answererID
@@ -111,8 +111,8 @@ func (p *part) carried(route core.Receiver, to *arrivals, payload int) error {
 	return p.verifyBy(1, func() (int, error) { return arrived, nil })
 }
 
-// tracker is requests that are registered and resolved, with none pending
-// besides.
+// tracker measures the registration and the resolution of a request, with no other
+// pending.
 func (p *part) tracker(ctx context.Context, _ cells.Key, parts Parts) error {
 	var tracker core.Tracker
 	if err := p.start(ctx, parts.Tracker, take(&tracker, "trackers")); err != nil {
@@ -138,17 +138,17 @@ func (p *part) tracker(ctx context.Context, _ cells.Key, parts Parts) error {
 	return p.verifyBy(1, func() (int, error) { return resolved, nil })
 }
 
-// requestTimeout is what a host takes for a guest's timeout of 0.
+// requestTimeout is the time that a host takes for a guest's timeout of 0.
 const requestTimeout = 5 * time.Second
 
-// waiter waits for requests that do not expire. It has a size, so that each has
-// an address of its own.
+// waiter waits for requests that do not expire. It has a size, so that each waiter
+// has an address of its own.
 type waiter struct{ _ byte }
 
 // Expired implements [core.Waiter].
 func (*waiter) Expired(core.RequestID) {}
 
-// take has the one part of a value group stored in into.
+// take stores the one part of a value group in into.
 func take[T any](into *T, group string) fx.Option {
 	return fx.Invoke(fx.Annotate(func(all []T) { *into = all[0] }, fx.ParamTags(`group:"`+group+`"`)))
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/airhost/airhost/internal/bench/data/cells"
 )
 
-// checks is a hollow component's messages up to the broker, which has them gone
-// at once.
+// checks measures the messages of a component without a guest up to the broker, which
+// refuses them at once.
 func (p *part) checks(ctx context.Context, key cells.Key, parts Parts) error {
 	gone := new(nowhere)
 	parts.Broker = fx.Provide(fx.Annotate(func() core.Broker { return gone }, fx.ResultTags(`group:"brokers"`)))
@@ -34,7 +34,7 @@ func (p *part) checks(ctx context.Context, key cells.Key, parts Parts) error {
 		return err
 	}
 	p.chunk = manyOps
-	// A context without an end has the component run on this goroutine.
+	// A call whose context has no end runs on this goroutine.
 	background := context.Background()
 	p.do = func(_ context.Context, n int) (time.Duration, error) {
 		_, err := h.Request(background, askerID, binary.LittleEndian.AppendUint64(nil, uint64(n)))
@@ -43,8 +43,8 @@ func (p *part) checks(ctx context.Context, key cells.Key, parts Parts) error {
 	return p.verifyBy(1, func() (int, error) { return gone.messages, nil })
 }
 
-// nowhere is a broker that has gone what is sent to components that the host
-// does not have. Its one sender's goroutine uses it.
+// nowhere is a broker that drops each message to a component that the host does not
+// have. Only the goroutine of its one sender uses it.
 type nowhere struct {
 	attached core.Receiver // the sender
 	messages int

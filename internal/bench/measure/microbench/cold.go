@@ -11,7 +11,7 @@ import (
 	"github.com/airhost/airhost/internal/bench/measure/guests"
 )
 
-// compile is code to component, anew each time.
+// compile measures the way from code to component, anew each time.
 func (p *part) compile(ctx context.Context, key cells.Key, parts Parts) error {
 	engine, err := p.openEngine(ctx, parts.Engine, parts.EngineName)
 	if err != nil {
@@ -20,7 +20,7 @@ func (p *part) compile(ctx context.Context, key cells.Key, parts Parts) error {
 	return p.compiling(engine, key, parts)
 }
 
-// loadCached is code to component, with the compiled code on disk.
+// loadCached measures the way from code to component, with the compiled code on disk.
 func (p *part) loadCached(ctx context.Context, key cells.Key, parts Parts) error {
 	if parts.Cached == nil {
 		return &cells.LeftOutError{Reason: key.Engine + " keeps no compiled code"}
@@ -65,17 +65,17 @@ func (p *part) compiling(engine core.Engine, key cells.Key, parts Parts) error {
 	return p.verifyBy(1, func() (int, error) { return compiled, nil })
 }
 
-// instantiate is component to live guest, initialized.
+// instantiate measures the way from component to live guest, initialized.
 func (p *part) instantiate(ctx context.Context, key cells.Key, parts Parts) error {
 	return p.starting(ctx, key, parts, false)
 }
 
-// firstMessage is what a fresh guest answers first.
+// firstMessage measures the first answer of a fresh guest.
 func (p *part) firstMessage(ctx context.Context, key cells.Key, parts Parts) error {
 	return p.starting(ctx, key, parts, true)
 }
 
-// starting makes guests, has each answer one message, and times the making or
+// starting makes guests that each answer one message, and times either the making or
 // the answer.
 func (p *part) starting(ctx context.Context, key cells.Key, parts Parts, timeMessage bool) error {
 	component, err := p.openComponent(ctx, key, parts)

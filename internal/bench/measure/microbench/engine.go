@@ -13,14 +13,14 @@ import (
 	"github.com/airhost/airhost/internal/bench/measure/guests"
 )
 
-// The ids that guests run under, and the sender of what they are given.
+// The ids of the guests, and of the sender of their messages.
 var (
 	askerID    = core.MustComponentID("bench/ring0-0")
 	answererID = core.MustComponentID("bench/ring0-1")
 	doneID     = core.MustComponentID("bench/done")
 )
 
-// taker is a host that takes what it is handed and does nothing.
+// taker is a host that takes messages and requests and does nothing with them.
 type taker struct {
 	sends    int
 	requests int
@@ -95,13 +95,13 @@ func newInstance(ctx context.Context, component core.Component, key cells.Key, i
 	}
 	config := []core.ConfigPair{{Key: "peer", Value: peer.String()}, {Key: "done", Value: doneID.String()}}
 	if err := instance.Initialize(config); err != nil {
-		_ = instance.Close() // the guest's refusal is what matters
+		_ = instance.Close() // the guest's refusal is the error to return
 		return nil, err
 	}
 	return instance, nil
 }
 
-// openPair makes the two guests that message each other in a cell.
+// openPair makes the two guests of a cell, which message each other.
 func (p *part) openPair(ctx context.Context, key cells.Key, parts Parts, host core.Services) ([2]core.Instance, error) {
 	var pair [2]core.Instance
 	component, err := p.openComponent(ctx, key, parts)
@@ -118,7 +118,8 @@ func (p *part) openPair(ctx context.Context, key cells.Key, parts Parts, host co
 	return pair, nil
 }
 
-// handled adds up what guests say that they have handled, callbacks included.
+// handled adds up the numbers of messages and callbacks that the guests have handled,
+// by their own count.
 func handled(instances ...core.Instance) (int, error) {
 	sum := 0
 	for _, instance := range instances {
@@ -135,11 +136,11 @@ func handled(instances ...core.Instance) (int, error) {
 	return sum, nil
 }
 
-// endless is more hops and rounds than a run has.
+// endless is a number of hops or rounds above that of any run.
 const endless = 1 << 60
 
-// exchange is messages into two guests in turn: one that each sends on, one that
-// it does not, or one whose response is fetched.
+// exchange measures messages into two guests in turn. The guests send each message
+// on, or do not send it, or return a response.
 func (p *part) exchange(ctx context.Context, key cells.Key, parts Parts) error {
 	host := new(taker)
 	pair, err := p.openPair(ctx, key, parts, host)
@@ -147,13 +148,13 @@ func (p *part) exchange(ctx context.Context, key cells.Key, parts Parts) error {
 		return err
 	}
 	op, perOp := guests.OpEcho, 1
-	if key.Part == cells.BaseBall {
+	if key.Part == cells.BaseSend {
 		op, perOp = guests.OpBall, 2
 	}
 	message := guests.NewMessage(op, endless, key.PayloadBytes)
 	var response []byte
 	var into *[]byte
-	if key.Part == cells.BaseAnswer {
+	if key.Part == cells.BaseRespond {
 		into, pair[1] = &response, pair[0] // a call is always into the same guest
 	}
 	p.chunk = manyOps
@@ -191,8 +192,8 @@ func (p *part) verifyBy(perOp int, count func() (int, error)) error {
 	return err
 }
 
-// round is requests that one guest answers, and whose response another takes to
-// send the next request.
+// round measures requests that one guest answers. Another guest takes the response
+// and sends the next request.
 func (p *part) round(ctx context.Context, key cells.Key, parts Parts) error {
 	host := new(taker)
 	pair, err := p.openPair(ctx, key, parts, host)

@@ -13,17 +13,17 @@ import (
 	"github.com/airhost/airhost/internal/bench/measure/guests"
 )
 
-// hollowName is the name of the engine whose components are a few lines of Go
-// that the host calls directly.
+// hollowName is the name of an engine without guests: its components are a few lines
+// of Go that the host calls directly.
 const hollowName = "hollow"
 
-// behaviour is what a hollow component does with what it is given.
+// behaviour is the reaction of such a component to a message and to a callback.
 type behaviour struct {
 	message  func(services core.Services, message []byte, response *[]byte) error
 	callback func(services core.Services, response []byte, failure *core.RequestError) error
 }
 
-// hollow is the engine, and its one component that does nothing by itself.
+// hollow is the engine. Its components do nothing but their behaviour.
 type hollow struct{}
 
 var _ core.Engine = hollow{}
@@ -82,8 +82,8 @@ func (*hollowInstance) Interrupt() {}
 // Close implements [core.Instance].
 func (*hollowInstance) Close() error { return nil }
 
-// openHost starts a host of hollow components, and deploys these under the ids
-// of a cell's two.
+// openHost starts a host of hollow components, and deploys one for each behaviour
+// under the ids of a cell's guests.
 func (p *part) openHost(ctx context.Context, parts Parts, behaviours ...behaviour) (*host.Host, error) {
 	var h *host.Host
 	err := p.start(ctx, parts.Broker, parts.Tracker, host.Module,
@@ -108,11 +108,11 @@ func (p *part) openHost(ctx context.Context, parts Parts, behaviours ...behaviou
 	return h, nil
 }
 
-// handlerTime is a limit that is watched for each call and never exceeded, also
+// handlerTime is a limit that the host watches in each call. No call exceeds it, even
 // where the machine gives this process no processor for a while.
 const handlerTime = time.Minute
 
-// plenty is a quota that is checked for each message and never exhausted.
+// plenty is a quota that the host checks for each message and that no run uses up.
 const plenty = 1_000_000_000
 
 func mustPattern(text string) core.IDPattern {
@@ -123,13 +123,13 @@ func mustPattern(text string) core.IDPattern {
 	return pattern
 }
 
-// host is a cell's operation between hollow components: all of the host, and
+// host measures a cell's operation between hollow components: all of the host, and
 // nothing of an engine.
 func (p *part) host(ctx context.Context, key cells.Key, parts Parts) error {
 	if key.Pattern == cells.Call {
 		return p.hostCalls(ctx, key, parts)
 	}
-	r := &rally{payload: make([]byte, key.PayloadBytes), peer: []byte(answererID.String()), done: make(chan error, 1)}
+	r := &loop{payload: make([]byte, key.PayloadBytes), peer: []byte(answererID.String()), done: make(chan error, 1)}
 	asker, answerer := r.ball(answererID), r.ball(askerID)
 	if key.Pattern == cells.RequestResponse {
 		asker, answerer = r.asker(), r.answerer()
@@ -151,21 +151,20 @@ func (p *part) host(ctx context.Context, key cells.Key, parts Parts) error {
 	return p.verifyBy(1, func() (int, error) { return r.operations, nil })
 }
 
-// manyMessages is a chunk that takes long enough for its beginning and its end
-// not to count.
+// manyMessages is a chunk that takes so long that its beginning and its end do not
+// count.
 const manyMessages = 1 << 16
 
-// rally is what hollow components that message each other share. One message is
-// in flight, so that only one of them runs.
-type rally struct {
+// loop is the state that hollow components which message each other share. One
+// message is in flight, so that only one of them runs.
+type loop struct {
 	payload, peer    []byte
 	left, operations int
 	done             chan error
 }
 
-// next counts an operation that is about to begin, and reports whether there is
-// one.
-func (r *rally) next() bool {
+// next counts an operation that is about to begin, and reports whether one is left.
+func (r *loop) next() bool {
 	if r.left == 0 {
 		r.done <- nil
 		return false
@@ -176,7 +175,7 @@ func (r *rally) next() bool {
 }
 
 // wait waits for the end of n operations.
-func (r *rally) wait(ctx context.Context, n int) error {
+func (r *loop) wait(ctx context.Context, n int) error {
 	patience := time.NewTimer(closeTimeout)
 	defer patience.Stop()
 	select {
@@ -189,8 +188,8 @@ func (r *rally) wait(ctx context.Context, n int) error {
 	}
 }
 
-// end reports a message that was refused, after which nothing comes any more.
-func (r *rally) end(err error) error {
+// end reports the refusal of a message, after which no other comes.
+func (r *loop) end(err error) error {
 	if err != nil {
 		r.done <- fmt.Errorf("the host refused a message: %w", err)
 	}
@@ -198,7 +197,7 @@ func (r *rally) end(err error) error {
 }
 
 // ball sends each message on to peer.
-func (r *rally) ball(peer core.ComponentID) behaviour {
+func (r *loop) ball(peer core.ComponentID) behaviour {
 	to := []byte(peer.String())
 	return behaviour{message: func(services core.Services, message []byte, _ *[]byte) error {
 		if !r.next() {
@@ -208,8 +207,8 @@ func (r *rally) ball(peer core.ComponentID) behaviour {
 	}}
 }
 
-// asker sends a request when it is told to begin, and with each response.
-func (r *rally) asker() behaviour {
+// asker sends a request when the run begins, and with each response.
+func (r *loop) asker() behaviour {
 	ask := func(services core.Services) error {
 		if !r.next() {
 			return nil
@@ -229,15 +228,15 @@ func (r *rally) asker() behaviour {
 	}
 }
 
-func (r *rally) answerer() behaviour { return behaviour{message: answer} }
+func (r *loop) answerer() behaviour { return behaviour{message: answer} }
 
-// answer responds with what it was sent.
+// answer responds with the message itself.
 func answer(_ core.Services, message []byte, response *[]byte) error {
 	*response = append(*response, message...)
 	return nil
 }
 
-// hostCalls is a Go program's requests to a hollow component.
+// hostCalls measures a Go program's requests to a hollow component.
 func (p *part) hostCalls(ctx context.Context, key cells.Key, parts Parts) error {
 	h, err := p.openHost(ctx, parts, behaviour{message: answer})
 	if err != nil {

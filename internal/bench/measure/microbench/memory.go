@@ -17,8 +17,8 @@ import (
 	"github.com/airhost/airhost/internal/bench/measure/guests"
 )
 
-// memory is how much more of the machine's memory the process takes up for each
-// live guest that has answered a message.
+// memory measures the rise of the process's resident memory for each live guest that
+// has answered a message.
 func (p *part) memory(ctx context.Context, key cells.Key, parts Parts) error {
 	if _, err := resident(); err != nil {
 		return &cells.LeftOutError{Reason: "this system does not say how much memory a process takes up"}
@@ -36,7 +36,7 @@ func (p *part) memory(ctx context.Context, key cells.Key, parts Parts) error {
 			return 0, err
 		}
 		start := time.Now()
-		instances, err := crowd(ctx, component, key, n)
+		instances, err := manyGuests(ctx, component, key, n)
 		elapsed := time.Since(start)
 		after, settleErr := settled()
 		answered += len(instances)
@@ -56,12 +56,12 @@ func (p *part) memory(ctx context.Context, key cells.Key, parts Parts) error {
 	return err
 }
 
-// maxInstances is how many guests live at the same time at most: with WebAssembly
-// that takes up some 100 MB.
+// maxInstances is the most guests that live at the same time: with WebAssembly they
+// take up some 100 MB.
 const maxInstances = 1000
 
-// crowd makes n guests, each of which has answered a message.
-func crowd(ctx context.Context, component core.Component, key cells.Key, n int) ([]core.Instance, error) {
+// manyGuests makes n guests, each of which has answered a message.
+func manyGuests(ctx context.Context, component core.Component, key cells.Key, n int) ([]core.Instance, error) {
 	message := guests.NewMessage(guests.OpEcho, 0, key.PayloadBytes)
 	host := new(taker)
 	var instances []core.Instance
@@ -87,14 +87,14 @@ func crowd(ctx context.Context, component core.Component, key cells.Key, n int) 
 
 func closing(err error, instance core.Instance) error { return errors.Join(err, instance.Close()) }
 
-// settled is [resident] without what Go's heap holds and does not use.
+// settled is [resident] without the memory that Go's heap holds and does not use.
 func settled() (int64, error) {
 	debug.FreeOSMemory()
 	return resident()
 }
 
-// resident returns how much memory this process takes up, in bytes: the line Rss
-// of proc/self/smaps_rollup, which counts exactly.
+// resident returns this process's resident memory in bytes: the line Rss of
+// proc/self/smaps_rollup, which counts exactly.
 func resident() (int64, error) {
 	text, err := os.ReadFile("/proc/self/smaps_rollup")
 	if err != nil {

@@ -1,7 +1,7 @@
-// Package microbench measures what a message's way and a component's start are made
-// of, each part by itself: the engine with a guest and no host around it, the
-// host with components that do nothing and no engine, a broker or a tracker with
-// nothing else. All of it is the code that messages run through, by its public
+// Package microbench measures each part of a message's way, and of a component's
+// start, by itself: the engine with a guest and no host around it, the host with
+// components that do nothing and no engine, a broker or a tracker alone. Messages of
+// a whole cell run through the same code, which the package uses by its public
 // interface.
 package microbench
 
@@ -21,11 +21,11 @@ import (
 	"github.com/airhost/airhost/internal/bench/measure/sampling"
 )
 
-// Parts are what is measured, each as an fx module. What a key does not name may
-// be missing.
+// Parts are the parts that can be measured, each as an fx module. A part that the key
+// does not name may be missing.
 type Parts struct {
 	Engine, Broker, Tracker fx.Option
-	// EngineName is what the engine calls itself.
+	// EngineName is the engine's name.
 	EngineName string
 	// Cached is Engine with compiled code kept in a directory; nil for an engine
 	// that keeps none.
@@ -42,9 +42,9 @@ type Subject interface {
 	io.Closer
 }
 
-// New sets up what the key's Part names: a part of a cold cell, or what is
-// measured for parts of stages cells. The caller closes it. What this machine or
-// engine does not have is a [cells.LeftOutError].
+// New sets up the part that the key names: a part of a cold cell, or a measurement
+// for parts of stages cells. The caller closes it. A part that this machine or engine
+// does not have is a [cells.LeftOutError].
 func New(ctx context.Context, key cells.Key, parts Parts) (Subject, error) {
 	open, ok := openers[key.Part]
 	if !ok {
@@ -55,44 +55,44 @@ func New(ctx context.Context, key cells.Key, parts Parts) (Subject, error) {
 		return nil, fmt.Errorf("setting up %s: %w", key, errors.Join(err, p.Close()))
 	}
 	if p.value != nil {
-		return gauge{p}, nil
+		return valued{p}, nil
 	}
 	return p, nil
 }
 
 var openers = map[string]func(*part, context.Context, cells.Key, Parts) error{
-	cells.BaseChecks:   (*part).checks,
-	cells.BaseHost:     (*part).host,
-	cells.BaseBroker:   (*part).broker,
-	cells.BaseTracker:  (*part).tracker,
-	cells.BaseBall:     (*part).exchange,
-	cells.BaseEcho:     (*part).exchange,
-	cells.BaseAnswer:   (*part).exchange,
-	cells.BaseRound:    (*part).round,
-	cells.Compile:      (*part).compile,
-	cells.LoadCached:   (*part).loadCached,
-	cells.Instantiate:  (*part).instantiate,
-	cells.FirstMessage: (*part).firstMessage,
-	cells.Memory:       (*part).memory,
+	cells.BaseChecks:    (*part).checks,
+	cells.BaseHost:      (*part).host,
+	cells.BaseBroker:    (*part).broker,
+	cells.BaseTracker:   (*part).tracker,
+	cells.BaseSend:      (*part).exchange,
+	cells.BaseHandle:    (*part).exchange,
+	cells.BaseRespond:   (*part).exchange,
+	cells.BaseRoundTrip: (*part).round,
+	cells.Compile:       (*part).compile,
+	cells.LoadCached:    (*part).loadCached,
+	cells.Instantiate:   (*part).instantiate,
+	cells.FirstMessage:  (*part).firstMessage,
+	cells.Memory:        (*part).memory,
 }
 
 // part is a [Subject].
 type part struct {
 	name string
-	// do does n operations, at most chunk, and returns how long they took.
+	// do does n operations, at most chunk, and returns the time that they took.
 	do    func(ctx context.Context, n int) (time.Duration, error)
 	chunk int
 	// verify returns an error unless n operations were done since the call
 	// before.
 	verify func(n int) error
-	// value, of a part that is not measured in time, is what the last Run came
-	// to.
+	// value is the result of the last Run of a part that is not measured in time; nil
+	// for others.
 	value   func() float64
 	closers []func() error // called last to first
 }
 
-// manyOps is a chunk of operations that take less than a microsecond or so: less
-// time than after which a host takes a component for one that does not return.
+// manyOps is a chunk of operations that take about a microsecond or less each. They
+// end before a host takes a component for one that does not return.
 const manyOps = 2048
 
 // Name implements [sampling.Subject].
@@ -131,15 +131,15 @@ func (p *part) Close() error {
 
 func (p *part) onClose(closer func() error) { p.closers = append(p.closers, closer) }
 
-// gauge is a part that is not measured in time.
-type gauge struct{ *part }
+// valued is a part that is not measured in time.
+type valued struct{ *part }
 
-var _ sampling.Gauge = gauge{}
+var _ sampling.Valued = valued{}
 
-// Value implements [sampling.Gauge].
-func (g gauge) Value() float64 { return g.value() }
+// Value implements [sampling.Valued].
+func (g valued) Value() float64 { return g.value() }
 
-// CountError says that a part did not do what it claims.
+// CountError says that a part did other operations than it claims.
 type CountError struct{ Got, Want int }
 
 func (e *CountError) Error() string {
@@ -173,7 +173,7 @@ func (c *counter) verify(n int) error {
 // closeTimeout bounds how long hosts, engines and brokers may take to end.
 const closeTimeout = 15 * time.Second
 
-// start starts an application of these modules, and has it stopped on close.
+// start starts an application of these modules. Closing the part stops it.
 func (p *part) start(ctx context.Context, options ...fx.Option) error {
 	app := fx.New(append(options, fx.NopLogger)...)
 	if err := app.Err(); err != nil {

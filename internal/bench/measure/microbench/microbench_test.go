@@ -69,7 +69,7 @@ func open(t *testing.T, key cells.Key, parts microbench.Parts) microbench.Subjec
 	return s
 }
 
-// stages returns all that is measured for the parts of the patterns.
+// stages returns all measurements for the parts of the patterns.
 func stages() []cells.Key {
 	seen := make(map[cells.Key]bool)
 	var keys []cells.Key
@@ -111,15 +111,15 @@ func TestParts(t *testing.T) {
 						t.Errorf("%d operations: %v", n, err)
 					}
 				}
-				if _, isGauge := s.(sampling.Gauge); isGauge != (key.Part == cells.Memory) {
-					t.Errorf("it is a gauge: %v, want that of memory alone", isGauge)
+				if _, isValued := s.(sampling.Valued); isValued != (key.Part == cells.Memory) {
+					t.Errorf("it is a valued: %v, want that of memory alone", isValued)
 				}
 			})
 		}
 	}
 }
 
-// What did more, or less, than it claims is found out.
+// A part that did more, or fewer, operations than it claims is found out.
 func TestWrongCountsAreFound(t *testing.T) {
 	for _, key := range append(stages(), cold()...) {
 		if key.Part == cells.LoadCached || key.Part == cells.Memory {
@@ -159,13 +159,13 @@ func TestGuestThatDoesNothingIsFound(t *testing.T) {
 	if err := s.Verify(t.Context(), 2); !errors.As(err, &count) {
 		t.Errorf("first messages without an answer: got %v, want a CountError", err)
 	}
-	key.Mode, key.Part = cells.Stages, cells.BaseBall
+	key.Mode, key.Part = cells.Stages, cells.BaseSend
 	if _, err := microbench.New(t.Context(), key, parts); err == nil {
 		t.Error("a guest that does not count: got no error")
 	}
 }
 
-// Instances that keep 64 KiB each take up as much, and not much more: the race
+// Instances that keep 64 KiB each take up as much, and not much more. The race
 // detector keeps some times as much for itself.
 func TestMemoryIsThatOfInstances(t *testing.T) {
 	if runtime.GOOS != "linux" {
@@ -181,7 +181,7 @@ func TestMemoryIsThatOfInstances(t *testing.T) {
 	if err := s.Verify(t.Context(), 200); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.(sampling.Gauge).Value(); got < 0.9*largeSize || got > 8*largeSize {
+	if got := s.(sampling.Valued).Value(); got < 0.9*largeSize || got > 8*largeSize {
 		t.Errorf("got %.0f B for an instance that keeps %d", got, largeSize)
 	}
 }

@@ -14,12 +14,12 @@ import (
 	"github.com/airhost/airhost/internal/bench/measure/sampling"
 )
 
-// patience is how long a program may take to end a request that was canceled,
-// and to end itself, before it is killed.
+// patience is the time that a program has to end a canceled request, and to end
+// itself, before it is killed.
 const patience = 30 * time.Second
 
-// Program is a program that serves subjects, as its user sees it. It is used by
-// one goroutine at a time.
+// Program is a program that serves subjects, for its user. One goroutine at a time
+// uses it.
 type Program struct {
 	name    string
 	command *exec.Cmd
@@ -30,7 +30,7 @@ type Program struct {
 	in io.WriteCloser
 }
 
-// Error is what a program said of a request that failed.
+// Error is a program's message about a request that failed.
 type Error struct {
 	Program string
 	Text    string
@@ -42,9 +42,9 @@ func (e *Error) Error() string { return e.Program + ": " + e.Text }
 // has ended.
 var ErrProtocol = errors.New("it does not answer as a program that serves cells does")
 
-// Start starts command, whose standard input and output must not have been set,
-// and waits until it is ready, or ctx ends. name is what errors call it. The
-// caller closes the program, after all subjects.
+// Start starts command, whose standard input and output must not have been set, and
+// waits until the program is ready, or ctx ends. name is the program's name in
+// errors. The caller closes the program, after all subjects.
 func Start(ctx context.Context, name string, command *exec.Cmd) (*Program, error) {
 	in, err := command.StdinPipe()
 	if err != nil {
@@ -60,7 +60,7 @@ func Start(ctx context.Context, name string, command *exec.Cmd) (*Program, error
 	p := &Program{name: name, command: command, in: in, out: json.NewDecoder(out)}
 	if err := p.greet(ctx); err != nil {
 		p.kill()
-		_ = p.Close() // it was killed, which is no news
+		_ = p.Close() // an error says that it was killed
 		return nil, fmt.Errorf("starting %s: %w", name, err)
 	}
 	return p, nil
@@ -101,8 +101,8 @@ func (p *Program) Offers(ctx context.Context) ([]Offer, error) {
 	return a.Offers, err
 }
 
-// Open sets up a cell, or its floor, in the program. One that it cannot measure
-// is a [cells.LeftOutError].
+// Open sets up a cell, or its floor, in the program. A cell that it cannot measure is
+// a [cells.LeftOutError].
 func (p *Program) Open(ctx context.Context, key cells.Key, floor bool) (Subject, error) {
 	return p.open(ctx, key, floor, false)
 }
@@ -114,16 +114,16 @@ func (p *Program) open(ctx context.Context, key cells.Key, floor, alone bool) (S
 	}
 	s := subject{program: p, number: a.Subject, name: a.Name, alone: alone}
 	switch a.Kind {
-	case kindGauge:
-		return &gauge{s}, nil
+	case kindValued:
+		return &valued{s}, nil
 	case kindPaced:
 		return &paced{s}, nil
 	}
 	return &s, nil
 }
 
-// call makes one request. When ctx ends, the program is told so; if it does not
-// answer then it is killed.
+// call makes one request. When ctx ends, call tells the program, and kills it if it
+// does not answer then.
 func (p *Program) call(ctx context.Context, r request) (answer, error) {
 	if err := ctx.Err(); err != nil {
 		return answer{}, err

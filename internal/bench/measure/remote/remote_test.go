@@ -18,7 +18,7 @@ import (
 	"github.com/airhost/airhost/internal/bench/measure/sampling"
 )
 
-// role tells the test binary to be a program that serves cells, and which kind.
+// role makes the test binary a program of this kind that serves cells.
 const role = "AIRHOST_REMOTE_TEST"
 
 func TestMain(m *testing.M) {
@@ -41,7 +41,7 @@ func key(part string) cells.Key {
 	return cells.Key{Engine: "served", Pattern: cells.Call, PayloadBytes: 64, Mode: cells.Latency, Part: part}
 }
 
-// served takes a microsecond for each operation, as far as it says.
+// served claims a microsecond for each operation.
 type served struct {
 	floor bool
 	done  int
@@ -66,9 +66,9 @@ func (s *served) Verify(_ context.Context, n int) error {
 
 func (s *served) Close() error { return nil }
 
-type gauge struct{ served }
+type valued struct{ served }
 
-func (*gauge) Value() float64 { return 42.5 }
+func (*valued) Value() float64 { return 42.5 }
 
 type paced struct{ served }
 
@@ -79,7 +79,7 @@ func (*paced) Tails() sampling.Tails {
 	return sampling.Tails{Latency: latency, PerSecond: 1e6, Late: 3}
 }
 
-// endless runs until it is told to end.
+// endless runs until its context ends.
 type endless struct{ served }
 
 func (*endless) Run(ctx context.Context, _ int) (time.Duration, error) {
@@ -92,7 +92,7 @@ func open(_ context.Context, k cells.Key, floor bool) (remote.Subject, error) {
 	case "time":
 		return &served{floor: floor}, nil
 	case "gauge":
-		return &gauge{}, nil
+		return &valued{}, nil
 	case "paced":
 		return &paced{}, nil
 	case "endless":
@@ -150,8 +150,8 @@ func TestSubjects(t *testing.T) {
 		if err := s.Verify(t.Context(), 1000); err != nil {
 			t.Error(err)
 		}
-		if _, ok := s.(sampling.Gauge); ok {
-			t.Errorf("%s is a gauge", s.Name())
+		if _, ok := s.(sampling.Valued); ok {
+			t.Errorf("%s is a valued", s.Name())
 		}
 	}
 	if cell.Name() == floor.Name() {
@@ -174,8 +174,8 @@ func TestOtherSamplesThanTime(t *testing.T) {
 	if _, err := g.Run(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
-	if value := g.(sampling.Gauge).Value(); value != 42.5 {
-		t.Errorf("a gauge: got %v, want 42.5", value)
+	if value := g.(sampling.Valued).Value(); value != 42.5 {
+		t.Errorf("a valued: got %v, want 42.5", value)
 	}
 	paced := openPart(t, p, "paced", false)
 	if _, err := paced.Run(t.Context(), 1); err != nil {

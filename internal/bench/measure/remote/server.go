@@ -21,19 +21,18 @@ type Subject interface {
 	io.Closer
 }
 
-// Server is the program's side.
+// Server is the protocol's side in the program.
 type Server struct {
 	// Offers are the cells that the program names when it is asked.
 	Offers []Offer
-	// Open sets up a cell, or its floor. One that cannot be measured is a
-	// [cells.LeftOutError]. The server closes what was opened.
+	// Open sets up a cell, or its floor. A cell that cannot be measured is a
+	// [cells.LeftOutError]. The server closes the subject.
 	Open func(ctx context.Context, key cells.Key, floor bool) (Subject, error)
 }
 
-// Main serves on standard input and output until the input ends. An interrupt
-// does not end it: from a terminal it goes to the runner as well, which takes
-// what it needs and then ends the input. Nothing else may print to standard
-// output.
+// Main serves on standard input and output until the input ends. It ignores an
+// interrupt: from a terminal the runner gets the interrupt as well, and ends the
+// input when it is done. Nothing else may print to standard output.
 func (s Server) Main(ctx context.Context) error {
 	signal.Ignore(os.Interrupt)
 	return s.Serve(ctx, os.Stdin, os.Stdout)
@@ -57,7 +56,7 @@ func (s Server) Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	for j := range jobs {
 		given := e.answer(j.ctx, j.request)
 		j.cancel()
-		// A runner that is gone ends the input too.
+		// A runner that has ended has ended the input too.
 		failure = errors.Join(failure, encoder.Encode(given))
 	}
 	return errors.Join(failure, malformed, e.close())
@@ -70,8 +69,8 @@ type job struct {
 	cancel context.CancelFunc
 }
 
-// receive passes requests on, and ends the one in progress when it is told to
-// or the input ends.
+// receive passes requests on. It ends the one in progress when it is told to, or when
+// the input ends.
 func receive(ctx context.Context, in io.Reader, jobs chan<- job) error {
 	decoder := json.NewDecoder(in)
 	current := job{cancel: func() {}}
@@ -171,8 +170,8 @@ func (s *service) open(ctx context.Context, r request) (answer, error) {
 
 func kindOf(subject sampling.Subject) kind {
 	switch subject.(type) {
-	case sampling.Gauge:
-		return kindGauge
+	case sampling.Valued:
+		return kindValued
 	case sampling.Paced:
 		return kindPaced
 	}
@@ -186,7 +185,7 @@ func run(ctx context.Context, subject sampling.Subject, n int) (answer, error) {
 	}
 	a := answer{ElapsedNS: int64(elapsed)}
 	switch subject := subject.(type) {
-	case sampling.Gauge:
+	case sampling.Valued:
 		a.Value = subject.Value()
 	case sampling.Paced:
 		a.Tails, err = encodeTails(subject.Tails())

@@ -10,14 +10,14 @@ import (
 	"github.com/airhost/airhost/internal/bench/measure/sampling"
 )
 
-// subject stands for a subject of a program's.
+// subject stands for a subject in a program.
 type subject struct {
 	program *Program
 	number  int
 	name    string
 	value   float64
 	tails   sampling.Tails
-	// alone says that the program is there for this subject only.
+	// alone says that the program serves this subject only.
 	alone bool
 }
 
@@ -50,7 +50,8 @@ func (s *subject) Verify(ctx context.Context, n int) error {
 	return err
 }
 
-// Close closes the subject in its program, and ends a program of its own.
+// Close closes the subject in its program. It also ends a program that serves this
+// subject only.
 func (s *subject) Close() error {
 	_, err := s.program.call(context.Background(), request{Do: doClose, Subject: s.number})
 	if s.alone {
@@ -59,12 +60,12 @@ func (s *subject) Close() error {
 	return err
 }
 
-type gauge struct{ subject }
+type valued struct{ subject }
 
-var _ sampling.Gauge = (*gauge)(nil)
+var _ sampling.Valued = (*valued)(nil)
 
-// Value implements [sampling.Gauge].
-func (g *gauge) Value() float64 { return g.value }
+// Value implements [sampling.Valued].
+func (g *valued) Value() float64 { return g.value }
 
 type paced struct{ subject }
 

@@ -1,8 +1,7 @@
-// Package remote has the subjects of a measurement run in another process: a
-// program that serves them on its standard input and output, and, on the other
-// side, subjects that stand for them. Cells that are to have a process of their
-// own, other builds of the runner, and other projects' hosts are measured this
-// way, in the same rounds as all others.
+// Package remote runs the subjects of a measurement in another process: a program
+// serves them on its standard input and output, and on the other side there are
+// subjects that stand for them. So can cells have a process of their own, and so can
+// other builds of the runner and other projects' hosts be measured in the same rounds.
 //
 // # Protocol
 //
@@ -20,12 +19,12 @@
 //	waited                         elapsed_ns
 //	cancel     id                  none: ends the request of this id early
 //
-// Every request has an id, which the answer repeats. What failed is answered
-// with error; a cell that the program cannot measure with left_out, the reason.
-// The end of its input ends the program.
+// Every request has an id, which the answer repeats. The answer to a request that
+// failed has error; to one of a cell that the program cannot measure left_out, the
+// reason. The end of its input ends the program.
 //
-// A program measures by its own clock, so that what the pipe costs is in no
-// figure.
+// A program measures by its own clock, so that no figure has the cost of the pipe in
+// it.
 package remote
 
 import (
@@ -72,13 +71,13 @@ type request struct {
 	N       int        `json:"n,omitempty"`
 }
 
-// kind is what the samples of a subject are.
+// kind says how the samples of a subject are to be read.
 type kind string
 
 const (
-	kindTime  kind = "time"
-	kindGauge kind = "gauge"
-	kindPaced kind = "paced"
+	kindTime   kind = "time"
+	kindValued kind = "gauge"
+	kindPaced  kind = "paced"
 )
 
 type answer struct {

@@ -2,33 +2,34 @@ package sampling
 
 import "time"
 
-// Options say how many samples are taken, and in which order.
+// Options say how many samples a run takes, and in which order.
 type Options struct {
-	// Samples is how many are taken of each subject, and at least 1.
+	// Samples is the least number of samples of each subject, and at least 1.
 	Samples int
-	// MaxSamples is how many may be taken to get to Interval.
+	// MaxSamples is the most samples that may be taken to reach Interval.
 	MaxSamples int
-	// Interval is how wide the 95 % interval of each median may be, as a share
-	// of it, for the run to end before MaxSamples; 0 ends it after Samples.
+	// Interval is a width of the 95 % interval of a median, as a share of the median. A
+	// run ends before MaxSamples once no interval is wider; with 0 it ends after
+	// Samples.
 	Interval float64
-	// Warmup is for how long each subject runs before its first sample.
+	// Warmup is the time for which each subject runs before its first sample.
 	Warmup time.Duration
 	// Seed fixes the order within rounds.
 	Seed uint64
-	// Waited, if not nil, returns for how long threads of this process have been
+	// Waited, if not nil, returns the time for which threads of this process have been
 	// ready to run without a processor so far.
 	Waited func() time.Duration
 	// Progress, if not nil, is called before each sample.
 	Progress func(Progress)
 }
 
-// Size says how large the samples of a subject are.
+// Size is the size of a subject's samples.
 type Size struct {
-	// Time is how long a sample takes at least, as far as the warm-up can tell.
+	// Time is the least time of a sample, as far as the warm-up can tell.
 	Time time.Duration
-	// Ops is how many operations a sample has at least.
+	// Ops is the least number of operations in a sample.
 	Ops int
-	// TotalOps is how many operations all samples have at least.
+	// TotalOps is the least number of operations in all samples together.
 	TotalOps int
 }
 
@@ -40,29 +41,28 @@ type Sized struct {
 
 // Progress is how far a run has come.
 type Progress struct {
-	// Subject is the index of the subject whose turn it is.
+	// Subject is the index of the subject that is sampled next.
 	Subject int
-	// Samples are those that have been taken of it so far. They are not to be
-	// changed.
+	// Samples are the subject's samples so far. The caller must not change them.
 	Samples []float64
 	// Round counts from 1; in the warm-up it is 0.
 	Round, Rounds int
-	// Left estimates the time to the end; 0 while there is nothing to tell it by.
+	// Left estimates the time to the end; 0 as long as there is no estimate.
 	Left time.Duration
 }
 
-// Series is what was measured of one subject.
+// Series holds the samples of one subject.
 type Series struct {
-	// Samples are in the order taken: nanoseconds per operation, but of a
-	// [Gauge] its values, and of a [Paced] subject 99.9th percentiles in
-	// nanoseconds.
+	// Samples are in the order taken: nanoseconds per operation, values of a [Valued]
+	// subject, or 99.9th percentiles in nanoseconds of a [Paced] subject.
 	Samples []float64
 	Ops     int // operations in each sample
-	// Tails has, of a [Paced] subject, what each sample is the percentile of.
+	// Tails has the times behind each sample of a [Paced] subject.
 	Tails []Tails
 	// AllocsPerOp and BytesPerOp come from one more sample, which is not timed.
 	AllocsPerOp, BytesPerOp float64
-	// WaitShare is for which part of the samples' time threads of the process
-	// waited for a processor; 0 where that is not known. It can be above 1.
+	// WaitShare is the time for which threads of the process waited for a processor, as
+	// a share of the samples' time; 0 where the system does not tell. It can be above
+	// 1.
 	WaitShare float64
 }

@@ -1,6 +1,6 @@
-// Package sampling takes timing samples of several subjects side by side: in
-// rounds, each of which takes one sample of every subject in a fresh random
-// order, so that a machine that speeds up or slows down does so for all of them.
+// Package sampling takes timing samples of several subjects side by side, in rounds.
+// Each round takes one sample of every subject in a fresh random order, so that a
+// machine that speeds up or slows down does so for all of them.
 package sampling
 
 import (
@@ -24,9 +24,9 @@ type run struct {
 	started   time.Time
 }
 
-// Run takes samples of all subjects. Where ctx ends before the last sample, the
-// series as far as they go are returned with the context's error; where a
-// subject fails, they are returned with its error.
+// Run takes samples of all subjects. Where ctx ends before the last sample, it
+// returns the series so far with the context's error; where a subject fails, with the
+// subject's error.
 func Run(ctx context.Context, subjects []Sized, options Options) ([]Series, error) {
 	r := &run{
 		options:  options,
@@ -80,8 +80,8 @@ func (r *run) all(ctx context.Context) error {
 	return nil
 }
 
-// lookEvery is after how many more rounds the intervals are looked at again:
-// they cost time, and looking less often makes stopping early by luck rarer.
+// lookEvery is the number of rounds between two looks at the intervals: a look costs
+// time, and with fewer looks a run stops early by luck less often.
 const lookEvery = 10
 
 // wanted reports whether the round with this number, from 1, is to be run.
@@ -114,8 +114,8 @@ func (r *run) round(ctx context.Context, round int) error {
 	return r.collect(ctx)
 }
 
-// collect collects the garbage of each process: that of one round is not to be
-// collected in another's time.
+// collect collects the garbage of each process, so that no round pays for the garbage
+// of another.
 func (r *run) collect(ctx context.Context) error {
 	done := make(map[Process]bool)
 	for _, process := range r.processes {
@@ -130,8 +130,8 @@ func (r *run) collect(ctx context.Context) error {
 	return nil
 }
 
-// sample takes one sample. Operations that are not timed come before it: what
-// the other subjects have pushed out of the processor's caches is back then.
+// sample takes one sample. Operations that are not timed come before it: they bring
+// the subject's code and data back into the processor's caches.
 func (r *run) sample(ctx context.Context, i int) error {
 	series, subject := &r.series[i], r.subjects[i]
 	if _, err := timed(ctx, subject, max(1, subject.Size.Ops)); err != nil {
@@ -157,14 +157,14 @@ func (r *run) sample(ctx context.Context, i int) error {
 	return nil
 }
 
-// shown is the percentile that a sample of a paced subject is.
+// shown is the percentile of a paced subject that is its sample.
 const shown = 99.9
 
-// add adds the sample that the subject's last Run came to.
+// add adds the sample of the subject's last Run.
 func (s *Series) add(subject Subject, elapsed time.Duration) {
 	sample := float64(elapsed) / float64(s.Ops)
 	switch subject := subject.(type) {
-	case Gauge:
+	case Valued:
 		sample = subject.Value()
 	case Paced:
 		tails := subject.Tails()
@@ -186,7 +186,7 @@ func timed(ctx context.Context, subject Subject, n int) (time.Duration, error) {
 	return elapsed, check(ctx, subject, n, elapsed, err)
 }
 
-// check returns what is wrong with a Run that has returned elapsed and err.
+// check returns the error of a Run that has returned elapsed and err, or nil.
 func check(ctx context.Context, subject Subject, n int, elapsed time.Duration, err error) error {
 	switch {
 	case err != nil:
@@ -197,7 +197,7 @@ func check(ctx context.Context, subject Subject, n int, elapsed time.Duration, e
 	return subject.Verify(ctx, n)
 }
 
-// warm runs the subject until it is warm, and returns how many operations a
+// warm runs the subject until it is warm, and returns the number of operations that a
 // sample of it needs.
 func (r *run) warm(ctx context.Context, subject Sized) (int, error) {
 	n := max(1, subject.Size.Ops)
@@ -216,7 +216,7 @@ func (r *run) warm(ctx context.Context, subject Sized) (int, error) {
 	}
 }
 
-// sampleOps returns how many operations of perOp nanoseconds make a sample.
+// sampleOps returns the number of operations in a sample, at perOp nanoseconds each.
 func (r *run) sampleOps(size Size, perOp float64) int {
 	fill := int(float64(size.Time)/perOp) + 1
 	return max(1, size.Ops, fill, (size.TotalOps+r.options.Samples-1)/r.options.Samples)
@@ -227,7 +227,7 @@ func (r *run) allocations(ctx context.Context, i int) error {
 	if err := process.Collect(ctx); err != nil {
 		return err
 	}
-	// The collection empties pools; filling them again is no operation's cost.
+	// The collection empties pools. No operation should pay for filling them again.
 	if _, err := timed(ctx, subject, series.Ops); err != nil {
 		return err
 	}

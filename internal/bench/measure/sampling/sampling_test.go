@@ -16,7 +16,7 @@ import (
 type subject struct {
 	name  string
 	perOp time.Duration
-	log   *[]string // who was run, in order
+	log   *[]string // the subjects that were run, in order
 	fail  func() error
 	ops   []int
 	done  int // operations that are not verified
@@ -225,7 +225,7 @@ func TestInterruptKeepsSamples(t *testing.T) {
 	}
 }
 
-// keep is where allocations escape to.
+// keep makes allocations escape to the heap.
 var keep []byte
 
 type allocating struct{ subject }
@@ -283,13 +283,13 @@ func TestProgress(t *testing.T) {
 	}
 }
 
-// gauge samples its own values.
-type gauge struct {
+// valued has values for samples.
+type valued struct {
 	subject
 	value float64
 }
 
-func (g *gauge) Value() float64 {
+func (g *valued) Value() float64 {
 	g.value++
 	return g.value
 }
@@ -305,20 +305,20 @@ func (*paced) Tails() sampling.Tails {
 }
 
 func TestOtherSamplesThanTime(t *testing.T) {
-	list := append(only(&gauge{subject: subject{perOp: 1}}, 1), only(&paced{subject{perOp: 1}}, 1)...)
+	list := append(only(&valued{subject: subject{perOp: 1}}, 1), only(&paced{subject{perOp: 1}}, 1)...)
 	series, err := sampling.Run(t.Context(), list, sampling.Options{Samples: 3})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := series[0].Samples; !slices.Equal(got, []float64{1, 2, 3}) {
-		t.Errorf("a gauge: got %v, want its values", got)
+		t.Errorf("a valued: got %v, want its values", got)
 	}
 	if got := series[1]; len(got.Tails) != 3 || got.Samples[0] < 4990 || got.Samples[0] > 5010 {
 		t.Errorf("a paced subject: got %+v, want three tails, and 99.9th percentiles of 5000", got)
 	}
 }
 
-// process counts what it is asked for.
+// process counts its calls.
 type process struct{ collected, allocated int }
 
 func (p *process) Collect(context.Context) error { p.collected++; return nil }

@@ -8,67 +8,65 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Subject is something whose operations can be timed. It is used by one
-// goroutine at a time.
+// Subject has operations that can be timed. One goroutine at a time uses it.
 type Subject interface {
-	// Name is what progress and errors call the subject.
+	// Name is the subject's name in progress and errors.
 	Name() string
-	// Run does n operations, at least 1, and returns how long they took. When
-	// ctx ends it returns early with the context's error.
+	// Run does n operations, at least 1, and returns the time that they took. When ctx
+	// ends it returns early with the context's error.
 	Run(ctx context.Context, n int) (time.Duration, error)
-	// Verify is called after each Run with its n, and returns an error if the
-	// subject has done anything but these operations since the Verify before.
+	// Verify is called after each Run with its n. It returns an error unless the
+	// subject has done exactly these operations since the last Verify.
 	Verify(ctx context.Context, n int) error
 }
 
-// Gauge is a subject whose samples are something else than the time of one
-// operation, such as the bytes that it takes up.
-type Gauge interface {
+// Valued is a subject whose samples are not times but other values, such as bytes of
+// memory.
+type Valued interface {
 	Subject
-	// Value is the sample that the Run before came to.
+	// Value is the sample of the last Run.
 	Value() float64
 }
 
-// Paced is a subject that begins its operations at a rate, whether or not those
-// before have ended. A sample of it is its 99.9th percentile.
+// Paced is a subject that begins its operations at a fixed rate, whether or not those
+// before have ended. Its sample is the 99.9th percentile of their times.
 type Paced interface {
 	Subject
-	// Tails is what the operations of the Run before took. They are the
-	// caller's.
+	// Tails returns the times of the last Run's operations. The caller owns them.
 	Tails() Tails
 }
 
-// Tails is what the operations of a Run took, each for itself.
+// Tails holds the times of the single operations of a Run.
 type Tails struct {
 	// Latency holds nanoseconds, each from the time at which the operation
 	// should have begun.
 	Latency *hdrhistogram.Histogram
-	// PerSecond is the rate that was to be kept.
+	// PerSecond is the intended rate.
 	PerSecond float64
-	// Late is how many operations began more than a millisecond after they
-	// should have.
+	// Late is the number of operations that began more than a millisecond after their
+	// time.
 	Late int64
 }
 
-// Process is the process that operations run in.
+// Process is a process in which operations run.
 type Process interface {
-	// Collect collects its garbage.
+	// Collect collects the process's garbage.
 	Collect(ctx context.Context) error
-	// Allocated returns how many objects, and how many bytes, it has allocated
-	// on its heap so far.
+	// Allocated returns the number of objects, and of bytes, that the process has
+	// allocated on its heap so far.
 	Allocated(ctx context.Context) (objects, bytes uint64, err error)
-	// Waited returns for how long its threads have been ready to run without a
-	// processor so far; 0 where that is not known.
+	// Waited returns the time for which the process's threads have been ready to run
+	// without a processor so far; 0 where the system does not tell.
 	Waited(ctx context.Context) (time.Duration, error)
 }
 
-// OutOfProcess is a subject whose operations run in another process than this one.
+// OutOfProcess is a subject whose operations run in another process.
 type OutOfProcess interface {
 	Subject
 	Process() Process
 }
 
-// Here is this process. Waiting, if not nil, tells what [Process.Waited] returns.
+// Here is this process. Waiting, if not nil, returns the value of [Process.Waited].
 type Here struct{ Waiting func() time.Duration }
 
 var _ Process = (*Here)(nil)

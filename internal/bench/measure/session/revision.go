@@ -24,11 +24,10 @@ type Revision struct {
 	dir     string
 }
 
-// BuildRevision builds the runner at a revision of the git repository that folder
-// is in: in a worktree of its own, which is gone when it returns. as are the
-// settings that it is built with, such as the calling program's, so that the two
-// differ in their source alone. What the tools print of a failure is in the error.
-// The caller closes the revision.
+// BuildRevision builds the runner at a revision of the git repository that contains
+// folder, in a worktree that it removes again. The build has the settings as, such as
+// those of the calling program, so that the two builds differ in their source alone.
+// The error of a failure has the output of the tools. The caller closes the revision.
 func BuildRevision(ctx context.Context, folder, name string, as []debug.BuildSetting) (*Revision, error) {
 	commit, err := call(ctx, folder, nil, "git", "rev-parse", "--verify", "--end-of-options", name+"^{commit}")
 	if err != nil {
@@ -51,14 +50,14 @@ func (r *Revision) Close() error { return os.RemoveAll(r.dir) }
 func (r *Revision) build(ctx context.Context, folder string, as []debug.BuildSetting) (err error) {
 	tree := filepath.Join(r.dir, "tree")
 	defer func() {
-		// Whatever has ended ctx, the repository is not to remember the worktree, not
-		// even one that is locked because adding it was interrupted.
+		// The repository must forget the worktree even where ctx has ended, and even
+		// one that git has locked because adding it was interrupted.
 		_, removing := call(context.WithoutCancel(ctx), folder, nil, "git", "worktree", "remove", "--force", "--force", tree)
 		if err == nil {
 			err = removing
 		}
 	}()
-	// A repository's hooks are for its users' checkouts, not for this one.
+	// The repository's hooks must not run in this checkout.
 	_, err = call(ctx, folder, nil, "git", "-c", "core.hooksPath=/dev/null", "worktree", "add", "--quiet", "--detach", tree, r.Commit)
 	if err != nil {
 		return err
@@ -69,8 +68,8 @@ func (r *Revision) build(ctx context.Context, folder string, as []debug.BuildSet
 	return err
 }
 
-// buildFlags returns the flags and the environment of a build with the same
-// settings, as far as they change what the compiler makes.
+// buildFlags returns the flags and the environment of a build with the same settings.
+// Settings that do not change the compiled code are left out.
 func buildFlags(as []debug.BuildSetting) (flags, environment []string) {
 	for _, setting := range as {
 		switch setting.Key {
@@ -83,8 +82,8 @@ func buildFlags(as []debug.BuildSetting) (flags, environment []string) {
 	return flags, environment
 }
 
-// call runs a command in a folder and returns what it prints, trimmed. What it
-// prints of its failure is in the error.
+// call runs a command in a folder and returns its output, trimmed. The error of a
+// failed command has its output.
 func call(ctx context.Context, folder string, environment []string, command ...string) (string, error) {
 	c := exec.CommandContext(ctx, command[0], command[1:]...)
 	c.Dir, c.Env = folder, append(os.Environ(), environment...)

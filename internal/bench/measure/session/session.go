@@ -18,28 +18,28 @@ import (
 
 // Build is a build of the runner.
 type Build struct {
-	// Name is what errors call the build.
+	// Name is the build's name in errors.
 	Name string
 	// Command returns a new command that serves its cells.
 	Command func() *exec.Cmd
 }
 
-// Session measures the same cells of two builds in turns: in each round a sample
-// of each cell of either, in a fresh order.
+// Session measures the same cells of two builds in turns. Each round takes a sample
+// of each cell of both builds, in a fresh order.
 type Session struct {
 	Base, Head Build
-	// Cells says which cells can be measured, and what their targets are.
+	// Cells says which cells can be measured, and which targets they have.
 	Cells measure.Source
 	Keys  []cells.Key
-	// Spec says how; its Sides are not looked at. Samples are divided among the
-	// starts, and rounded up to a multiple of them; no more are taken. Warmup is that
-	// of each start.
+	// Spec says how to measure; its Sides are ignored. Samples are divided among the
+	// starts, rounded up to a multiple of them; no more are taken. Warmup is that of
+	// each start.
 	Spec measure.Spec
 }
 
-// Run measures the cells and returns those of both builds. Where ctx ends before
-// the session does, they come as far as they go, with the context's error. A
-// build that does not serve cells is an error that matches [remote.ErrProtocol].
+// Run measures the cells and returns those of both builds. Where ctx ends before the
+// session does, it returns the samples so far with the context's error. A build that
+// does not serve cells is an error that matches [remote.ErrProtocol].
 func (s Session) Run(ctx context.Context) (base, head []result.Cell, err error) {
 	perStart := (s.Spec.Sampling.Samples + compare.Starts - 1) / compare.Starts
 	programs := []*program{
@@ -68,14 +68,14 @@ func (s Session) Run(ctx context.Context) (base, head []result.Cell, err error) 
 	return all[0], all[1], err
 }
 
-// program is a build at work: as a source of subjects that outlive its processes.
+// program is the source of a build's subjects, which outlive its processes.
 type program struct {
 	measure.Source // of Reason and Target
 	build          Build
 	warmup         time.Duration
 	running        *remote.Program
-	start          int // which one the running process is, from 0
-	wanted         int // which one it should be
+	start          int // the number of the running process, from 0
+	wanted         int // the number of the process that should run
 	subjects       []*subject
 }
 
@@ -111,7 +111,7 @@ func (p *program) end() error {
 	return err
 }
 
-// ready starts the build anew if it is time to.
+// ready starts the build anew if it is time for the next start.
 func (p *program) ready(ctx context.Context) error {
 	if p.start == p.wanted {
 		return nil

@@ -24,9 +24,9 @@ import (
 	"github.com/airhost/airhost/internal/bench/measure/session"
 )
 
-// The test binary is the builds, too: serve says how many nanoseconds an
-// operation of it takes, or "old" for one that serves nothing, and starts names a
-// file that each process adds a line to.
+// The test binary serves as both builds. The variable serve has the nanoseconds of
+// each operation, or "old" for a build that serves nothing; starts names a file to
+// which each process adds a line.
 const serve, starts = "AIRHOST_TEST_SERVE", "AIRHOST_TEST_STARTS"
 
 func TestMain(m *testing.M) {
@@ -99,15 +99,15 @@ func (t tail) Tails() sampling.Tails {
 	return sampling.Tails{Latency: latency, PerSecond: 1000}
 }
 
-// all is what can be measured: everything.
+// all is a source that can measure every cell.
 type all struct{ measure.Source }
 
 func (all) Reason(cells.Key) string          { return "" }
 func (all) OutOfProcess(cells.Key) bool      { return false }
 func (all) Target(cells.Key) (float64, bool) { return 0, false }
 
-// twoBuilds is a session of two builds whose operations take so long, and the
-// file that counts their starts.
+// twoBuilds is a session of two builds with these times of an operation, and the file
+// that counts their starts.
 func twoBuilds(t *testing.T, base, head string, keys ...cells.Key) (s session.Session, counted string) {
 	t.Helper()
 	counted = filepath.Join(t.TempDir(), "starts")
@@ -167,7 +167,7 @@ func TestSession(t *testing.T) {
 			t.Errorf("the build of %s ns was started %d times, want %d", level, n, compare.Starts)
 		}
 		for i, unit := range []string{cells.UnitNanoseconds, cells.UnitBytes, cells.UnitNanoseconds} {
-			// Rounded up to a multiple of the starts.
+			// The number is rounded up to a multiple of the starts.
 			if cell := measured[i]; len(cell.Samples) != 2*compare.Starts || cell.Unit != unit {
 				t.Errorf("%s: %d samples in %s, want %d in %s", cell.Key, len(cell.Samples), cell.Unit, 2*compare.Starts, unit)
 			}

@@ -9,8 +9,8 @@ import (
 	"github.com/airhost/airhost/internal/bench/measure/sampling"
 )
 
-// subject stands for a cell, or its floor, in whichever process the build has at
-// the time.
+// subject stands for a cell, or its floor, in the process that the build has at the
+// time.
 type subject struct {
 	program *program
 	key     cells.Key
@@ -21,7 +21,7 @@ type subject struct {
 
 var (
 	_ sampling.OutOfProcess = (*subject)(nil)
-	_ sampling.Gauge        = gauge{}
+	_ sampling.Valued       = valued{}
 	_ sampling.Paced        = paced{}
 	_ sampling.Process      = (*program)(nil)
 )
@@ -31,11 +31,11 @@ func (s *subject) open(ctx context.Context) (err error) {
 	return err
 }
 
-// as returns s as what its samples are.
+// as returns s as a subject of the same kind as the one that it stands for.
 func (s *subject) as() remote.Subject {
 	switch s.now.(type) {
-	case sampling.Gauge:
-		return gauge{s}
+	case sampling.Valued:
+		return valued{s}
 	case sampling.Paced:
 		return paced{s}
 	}
@@ -73,13 +73,13 @@ func (s *subject) Run(ctx context.Context, n int) (time.Duration, error) {
 // Verify implements [sampling.Subject].
 func (s *subject) Verify(ctx context.Context, n int) error { return s.now.Verify(ctx, n) }
 
-// Close ends nothing: the process does, with all its subjects.
+// Close does nothing: the end of the process closes all its subjects.
 func (s *subject) Close() error { return nil }
 
-type gauge struct{ *subject }
+type valued struct{ *subject }
 
-// Value implements [sampling.Gauge].
-func (g gauge) Value() float64 { return g.now.(sampling.Gauge).Value() }
+// Value implements [sampling.Valued].
+func (g valued) Value() float64 { return g.now.(sampling.Valued).Value() }
 
 type paced struct{ *subject }
 

@@ -61,7 +61,7 @@ func benchmarkConfig(env result.Environment) []benchfmt.Config {
 	return config
 }
 
-// oneWord keeps a value from ending a benchmark's name, or a part of it.
+// oneWord replaces the characters that would end a benchmark's name, or a part of it.
 var oneWord = strings.NewReplacer(" ", "_", "\t", "_", "\n", "_", "/", "_")
 
 func benchmarkName(key cells.Key, procs int) benchfmt.Name {

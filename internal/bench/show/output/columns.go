@@ -19,7 +19,7 @@ type show struct {
 // maker makes the columns of this name for a table of measured cells.
 type maker func(name string, measured []result.Cell) []show
 
-// columns make all columns that a mode can name.
+// columns make the columns that modes name. To add a column, add it here.
 var columns = map[cells.Column]maker{
 	"engine":        left(func(c result.Cell) string { return c.Engine }),
 	"broker":        left(func(c result.Cell) string { return c.Broker }),
@@ -57,11 +57,11 @@ func orDash(of func(result.Cell) string) func(result.Cell) field {
 func columnsOf(mode cells.Mode, measured []result.Cell) ([]show, error) {
 	var all []show
 	for _, name := range mode.Columns {
-		make, ok := columns[name]
+		columnsFor, ok := columns[name]
 		if !ok {
 			return nil, fmt.Errorf("mode %s: there is no column %q", mode.Name, name)
 		}
-		all = append(all, make(string(name), measured)...)
+		all = append(all, columnsFor(string(name), measured)...)
 	}
 	return all, nil
 }
@@ -178,7 +178,8 @@ func measured(all []result.Cell, mode cells.ModeName) []result.Cell {
 	return found
 }
 
-// Workload names a cell's pattern, and what is special about its components.
+// Workload names a cell's pattern, and its number of components and pairs where that
+// is not the usual one.
 func Workload(key cells.Key) string {
 	text := string(key.Pattern)
 	if key.Components != 0 && key.Components != 2 {

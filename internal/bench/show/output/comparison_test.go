@@ -11,7 +11,7 @@ import (
 	"github.com/airhost/airhost/internal/bench/show/output"
 )
 
-// The comparison in testdata has everything that outputs tell apart.
+// The comparison in testdata has every kind of cell that outputs distinguish.
 func TestComparisonGoldens(t *testing.T) {
 	text, err := os.ReadFile("testdata/comparison.json")
 	if err != nil {

@@ -18,9 +18,9 @@ var csvHeader = []string{
 	"allocs_per_op", "bytes_per_op", "warnings",
 }
 
-// CSV prints one line for each cell, left-out ones included, below a header of
-// the result file's field names. samples is their number; percentiles, as
-// percent=value, and warnings are joined by semicolons; what a cell has not is
+// CSV prints one line for each cell, left-out ones included, below a header of the
+// result file's field names. samples is their number. percentiles, as percent=value,
+// and warnings are joined by semicolons. A field that the cell does not have is
 // empty.
 func CSV(w io.Writer, file *result.File) error {
 	writer := csv.NewWriter(w)

@@ -8,8 +8,8 @@ import (
 )
 
 // footnotes numbers texts. Texts that differ in their numbers only share a note,
-// which gives the range of each: what the numbers of one cell are is in the
-// results' JSON.
+// which gives the range of each number. The results' JSON has the numbers of each
+// cell.
 type footnotes struct{ notes []note }
 
 // note is a text without its numbers: words has one more element than numbers.
@@ -96,8 +96,8 @@ func (f *footnotes) print(text *strings.Builder) {
 	}
 }
 
-// Kinds returns texts without repetition: those that differ in their numbers only
-// are one, which gives the range of each number.
+// Kinds returns texts without repetition: texts that differ in their numbers only
+// become one, which gives the range of each number.
 func Kinds(texts []string) []string {
 	var notes footnotes
 	notes.add(texts)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Colours must not move what stands below each other.
+// Colours must not move columns.
 func TestColoursKeepColumns(t *testing.T) {
 	g := grid{
 		header: []column{{"a", false}, {"number", true}, {"c", false}},

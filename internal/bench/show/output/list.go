@@ -9,8 +9,7 @@ import (
 	"github.com/airhost/airhost/internal/bench/data/cells"
 )
 
-// Listed is a cell as `list` names it: Reason says why it cannot be measured,
-// or is "".
+// Listed is a cell for `list`. Reason is the reason why it cannot be measured, or "".
 type Listed struct {
 	Key    cells.Key
 	Reason string
@@ -38,7 +37,7 @@ func List(w io.Writer, cells []Listed) error {
 	return err
 }
 
-// modeOf names a cell's mode, and what it has of its own.
+// modeOf names a cell's mode, and its values of the fields that only some modes have.
 func modeOf(key cells.Key) string {
 	text := string(key.Mode)
 	if key.Cores > 0 {

@@ -11,12 +11,12 @@ import (
 	"github.com/airhost/airhost/internal/bench/data/stat"
 )
 
-// liveEvery is how often the live line is written at most: what the terminal
-// does with it takes processor time, which is what is being measured.
+// liveEvery is the least time between two writes of the live line: the terminal takes
+// processor time from the measurement.
 const liveEvery = 200 * time.Millisecond
 
-// Live is one line on a terminal that says how far a run has come. The zero
-// value writes nothing.
+// Live is one line on a terminal that shows the progress of a run. The zero value
+// writes nothing.
 type Live struct {
 	w    io.Writer
 	last time.Time
@@ -45,7 +45,7 @@ func (l *Live) Show(p result.Progress) {
 	fmt.Fprint(l.w, "\r\x1b[K", clip(liveText(p), l.width()))
 }
 
-// liveText is what the line says.
+// liveText is the text of the line.
 func liveText(p result.Progress) string {
 	if p.Round == 0 {
 		return "warming up " + p.Name
@@ -63,7 +63,7 @@ func liveText(p result.Progress) string {
 	return fmt.Sprintf("%s  %s ± %s  %s", text, Figure(summary.Median, p.Unit), Figure(half, p.Unit), p.Name)
 }
 
-// width is how many characters a line of the terminal has.
+// width is the number of characters in a line of the terminal.
 func (l *Live) width() int {
 	if columns, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && columns > 20 {
 		return columns
@@ -71,8 +71,8 @@ func (l *Live) width() int {
 	return usualWidth
 }
 
-// usualWidth is a terminal's width where it does not say so. A longer line would
-// wrap, and its first part would stay.
+// usualWidth is the width of a terminal that does not give its own. A longer line
+// would wrap, and its first part would stay.
 const usualWidth = 80
 
 // clip cuts a text to less than width characters.

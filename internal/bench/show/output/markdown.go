@@ -8,8 +8,8 @@ import (
 	"github.com/airhost/airhost/internal/bench/data/result"
 )
 
-// Markdown prints what [Table] prints for a pull request: what it comes to, and,
-// folded up, the tables.
+// Markdown prints the content of [Table] for a pull request: the summary and, folded
+// up, the tables.
 func Markdown(w io.Writer, file *result.File) error {
 	var text strings.Builder
 	headline := Headline(file.Cells)

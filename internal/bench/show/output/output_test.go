@@ -42,7 +42,7 @@ func loaded(f *result.Figures) *result.Figures {
 	return f
 }
 
-// example has a cell of each kind that outputs tell apart.
+// example has a cell of each kind that outputs distinguish.
 func example() *result.File {
 	key := func(engine string, pattern cells.Pattern, payload, components, pairs int) cells.Key {
 		return cells.Key{
@@ -134,7 +134,7 @@ func TestListGolden(t *testing.T) {
 	golden(t, "list.txt", got.String())
 }
 
-// What benchstat's own reader makes of the text.
+// The reader of benchstat reads the text.
 func TestBenchmarkTextIsReadable(t *testing.T) {
 	var text bytes.Buffer
 	if err := output.BenchmarkText(&text, example()); err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/airhost/airhost/internal/bench/data/result"
 )
 
-// Headline says how many targets are met, in a few words, or is "" where there
+// Headline is the number of targets that are met, in a few words, or "" where there
 // are none.
 func Headline(all []result.Cell) string {
 	count := make(map[result.Verdict]int)
@@ -36,8 +36,8 @@ func Headline(all []result.Cell) string {
 	return text
 }
 
-// printSummary says what the cells come to: how many targets are met, which are
-// not, and which back end is the fastest of those that do the same.
+// printSummary prints the number of targets that are met, the targets that are not,
+// and the fastest back end for each workload.
 func printSummary(text *strings.Builder, all []result.Cell, colours bool) {
 	lines := append(exceptions(all, colours), fastest(all)...)
 	if headline := Headline(all); headline != "" {
@@ -60,8 +60,8 @@ func exceptions(all []result.Cell, colours bool) []string {
 	return lines
 }
 
-// fastest has a line for each pattern of the latency mode that more than one back
-// end, other projects' aside, was measured with.
+// fastest has a line for each workload of the latency mode that was measured with
+// more than one back end, other projects aside.
 func fastest(all []result.Cell) []string {
 	var lines []string
 	var seen []cells.Key
@@ -85,12 +85,12 @@ func workloadOf(c result.Cell) cells.Key {
 	return k
 }
 
-// fastestLine says which of at least two cells that do the same is the fastest:
-// the one whose interval lies below all others, if there is one.
+// fastestLine names the fastest of at least two cells of one workload: the one whose
+// interval lies below all others, if there is one.
 func fastestLine(all []result.Cell) string {
 	slices.SortStableFunc(all, func(a, b result.Cell) int { return cmp.Compare(a.Median, b.Median) })
 	first, second := all[0], all[1]
-	var nearest []string // those that the first cannot be told from, and itself
+	var nearest []string // the first, and those whose intervals overlap with its own
 	for _, c := range all {
 		if c.CI95Low <= first.CI95High {
 			nearest = append(nearest, backEndName(c))

@@ -13,9 +13,9 @@ import (
 )
 
 // Table prints one line about the machine, a table of the measured cells of each
-// mode, the kinds of the cells' warnings as footnotes below them, what it all
-// comes to, and then the cells that were left out, each with its reason. On a
-// terminal it has colours, unless the environment variable NO_COLOR is set.
+// mode, the kinds of the cells' warnings as footnotes below them, a summary, and then
+// the cells that were left out, each with its reason. On a terminal it has colours,
+// unless the environment variable NO_COLOR is set.
 func Table(w io.Writer, file *result.File) error {
 	colours := coloured(w)
 	var text strings.Builder

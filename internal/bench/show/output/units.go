@@ -46,8 +46,8 @@ type step struct {
 	name       string
 }
 
-// Steps are in falling order. Nanoseconds go on to 10,000, since that is where
-// what is compared lies.
+// Steps are in falling order. Nanoseconds go on to 10,000: most figures that are
+// compared are below.
 var scales = map[string][]step{
 	cells.UnitNanoseconds: {{1e9, 1e9, "s"}, {1e6, 1e6, "ms"}, {1e4, 1e3, "µs"}, {0, 1, "ns"}},
 	cells.UnitPerSecond:   {{1e6, 1e6, "M/s"}, {1e4, 1e3, "k/s"}, {0, 1, "/s"}},
@@ -77,7 +77,7 @@ func Word(v result.Verdict) string {
 	return ""
 }
 
-// Off says by how much of the target the median lies off it, such as
+// Off is the distance of the median from the target as a share of the target, such as
 // "7.4 % below". f has a target.
 func Off(f *result.Figures) string {
 	share, side := 100*(f.Median / *f.Target - 1), "above"

@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// Density estimates how densely values lie at n places spread evenly over the
-// scale, by a Gaussian kernel whose width follows Silverman's rule. The largest
-// density is 1. No values give zeros.
+// Density estimates the density of values at n places spread evenly over the scale,
+// by a Gaussian kernel with the width of Silverman's rule. The largest density is 1.
+// No values give zeros.
 func Density(values []float64, over Scale, n int) []float64 {
 	densities := make([]float64, n)
 	width := bandwidth(values, over)
@@ -29,9 +29,9 @@ func Density(values []float64, over Scale, n int) []float64 {
 	return densities
 }
 
-// bandwidth is Silverman's: 0.9 times the smaller of the standard deviation and
-// the interquartile range over 1.34, times n to the power of -1/5. Values that are
-// all the same get a hundredth of the scale, so that they can be seen.
+// bandwidth is Silverman's: 0.9 times the smaller of the standard deviation and the
+// interquartile range over 1.34, times n to the power of -1/5. Equal values get a
+// hundredth of the scale, so that they can be seen.
 func bandwidth(values []float64, over Scale) float64 {
 	if len(values) == 0 {
 		return 0

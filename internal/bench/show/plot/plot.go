@@ -11,19 +11,18 @@ import (
 	"strings"
 )
 
-// Plot is a picture that is being drawn. What is drawn later covers what is
-// drawn before.
+// Plot is a picture that is being drawn. Later drawings cover earlier ones.
 type Plot struct {
 	class, title, description string
 	height                    int
 	body                      strings.Builder
 }
 
-// Point is a place: X is a share of the width, Y is pixels from the top.
+// Point is a position: X is a share of the width, Y is pixels from the top.
 type Point struct{ X, Y float64 }
 
-// New begins a picture. Its height is in pixels. The title says what it shows
-// and the description what is to be seen, to those who cannot see it.
+// New begins a picture. Its height is in pixels. The title and the description
+// replace the picture for readers who cannot see it.
 func New(class string, height int, title, description string) *Plot {
 	return &Plot{class: class, height: height, title: title, description: description}
 }
@@ -54,7 +53,7 @@ func (p *Plot) Line(class string, from, to Point) {
 		html.EscapeString(class), share(from.X), pixels(from.Y), share(to.X), pixels(to.Y))
 }
 
-// Anchor says which part of a text is at its place.
+// Anchor is the part of a text that is at its position.
 type Anchor string
 
 // The anchors.
@@ -87,7 +86,7 @@ func (p *Plot) Label(class string, at Point, text string) {
 // Curve draws straight lines from point to point.
 func (p *Plot) Curve(class string, points []Point) { p.stretched(class, outline(points)) }
 
-// Area fills what the points enclose.
+// Area fills the inside of the points.
 func (p *Plot) Area(class string, points []Point) { p.stretched(class, outline(points)+"z") }
 
 // Dots draws a round dot at each point, as wide as the style sheet's line width.
@@ -109,8 +108,8 @@ func outline(points []Point) string {
 	return path.String()
 }
 
-// across is how many units stretched paths, which can have no shares, have
-// across: fine enough for a wide screen.
+// across is the width of stretched paths in their own units, since they can have no
+// shares: fine enough for a wide screen.
 const across = 2000
 
 func stretch(x float64) string { return pixels(x * across) }
@@ -133,7 +132,7 @@ var marks = []string{
 	"M-4.5 -1.5h3v-3h3v3h3v3h-3v3h-3v-3h-3z", // cross
 }
 
-// Marks is how many shapes of marks there are.
+// Marks is the number of shapes of marks.
 var Marks = len(marks)
 
 // Mark draws a shape at a place: one of [Marks], over again for larger numbers.

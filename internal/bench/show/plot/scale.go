@@ -11,8 +11,8 @@ type Scale struct {
 	Binary bool
 }
 
-// At returns where v lies, as a share from 0 (Low) to 1 (High). What lies
-// outside of the scale is at its end.
+// At returns the position of v as a share from 0 (Low) to 1 (High). A value outside
+// of the scale is at its end.
 func (s Scale) At(v float64) float64 {
 	low, high := s.Low, s.High
 	if s.Log {

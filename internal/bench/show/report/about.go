@@ -12,7 +12,7 @@ import (
 	"github.com/airhost/airhost/internal/bench/show/output"
 )
 
-// session is commands for a shell, and what they are for.
+// session is a list of shell commands and their purpose.
 type session struct{ Title, Lead, Commands string }
 
 // machineLine is about all runs where they come from one machine.
@@ -108,7 +108,7 @@ func quoted(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// reproduction is how to get each run again, and then this page.
+// reproduction has the commands for each run, and then for this page.
 func (m merged) reproduction() []session {
 	var sessions []session
 	report := "bin/benchrunner report"
@@ -137,7 +137,7 @@ func runSession(r Run) session {
 	return s
 }
 
-// everyCell is the table of all that was measured.
+// everyCell is the table of all measured cells.
 func (m merged) everyCell() table {
 	t := table{Caption: "All measured cells", Filterable: true}
 	for _, h := range []string{"Back end", "Cell", "Mode"} {
@@ -179,7 +179,7 @@ func (m merged) cellFields(c cell) []field {
 	}
 }
 
-// leftOutTable names what was not measured, and why.
+// leftOutTable names the cells that were not measured, with the reasons.
 func (m merged) leftOutTable() table {
 	t := table{Caption: "Cells that were left out", Head: []head{{"Back end", false}, {"Cell", false}, {"Reason", false}}}
 	for _, c := range m.leftOut {

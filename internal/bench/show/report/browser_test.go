@@ -21,8 +21,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// findings.js returns what is wrong with a page as it is shown. It is a format of
-// two booleans: whether to look at colours, and whether to look at places.
+// findings.js returns the faults of a page as a browser shows it. It is a format of
+// two booleans: whether to check colours, and whether to check positions.
 //
 //go:embed testdata/findings.js
 var findings string
@@ -33,10 +33,10 @@ type tab struct {
 	ctx context.Context
 
 	mu         sync.Mutex // guards complaints
-	complaints []string   // of the browser, and what the page asked for
+	complaints []string   // of the browser, and requests of the page
 }
 
-// patience is how long a browser may take for all of a test.
+// patience is the time that a browser has for all of a test.
 const patience = 5 * time.Minute
 
 func newTab(t *testing.T) *tab {
@@ -78,8 +78,8 @@ func chromium(t *testing.T) string {
 	return ""
 }
 
-// profile is a folder that is removed with the test. What is left of the browser
-// may write into it for a moment after its end.
+// profile is a folder that is removed with the test. Processes of the browser may
+// write into it for a moment after its end.
 func profile(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -114,7 +114,7 @@ func (b *tab) listen(event any) {
 	}
 }
 
-// check fails the test for what the browser complained about.
+// check fails the test with the browser's complaints.
 func (b *tab) check() {
 	b.Helper()
 	b.mu.Lock()
@@ -157,7 +157,7 @@ func evaluate[T any](b *tab, expression string) T {
 	return value
 }
 
-// show sets how wide the screen is, and whether it is dark.
+// show sets the width of the screen, and its colour scheme.
 func (b *tab) show(width int64, scheme string) {
 	b.Helper()
 	call(b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
@@ -168,8 +168,8 @@ func (b *tab) show(width int64, scheme string) {
 	})
 }
 
-// find fails the test for what is wrong with the page as it is shown. Colours do
-// not change with the width, and places not with the colours.
+// find fails the test with the faults of the page. Colours do not change with the
+// width, and positions not with the colours.
 func (b *tab) find(opened bool) {
 	b.Helper()
 	for _, width := range []int64{360, 800, 1600} {
@@ -182,8 +182,8 @@ func (b *tab) find(opened bool) {
 	}
 }
 
-// At every width, in the light and in the dark, with everything folded up and
-// with everything open: nothing is cut off, overlaps, or is hard to read.
+// At every width, in light and dark colours, with all folds closed and open, no text
+// is cut off, overlaps, or is hard to read.
 func TestLooks(t *testing.T) {
 	b := newTab(t)
 	b.open(both(t))
@@ -206,8 +206,7 @@ func TestHeadlineLooks(t *testing.T) {
 	b.check()
 }
 
-// Without any script the verdicts are on the first screen, and what is folded up
-// can be opened.
+// Without any script the verdicts are on the first screen, and folds can be opened.
 func TestWithoutScript(t *testing.T) {
 	b := newTab(t)
 	call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})

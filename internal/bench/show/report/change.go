@@ -12,8 +12,9 @@ import (
 	"github.com/airhost/airhost/internal/bench/show/plot"
 )
 
-// changeSection is about cells that several runs have. Two runs are compared, if
-// they can be. More, or others, are shown beside each other.
+// changeSection shows the cells that several runs have. Two runs are compared, if
+// they can be. More than two, or runs that cannot be compared, are shown beside each
+// other.
 func (m merged) changeSection() section {
 	s := section{ID: "changes", Title: "The same cells in several files"}
 	again := m.where(func(c cell) bool { return len(c.earlier) > 0 && c.earlier[0].Median > 0 })
@@ -36,7 +37,7 @@ func (m merged) changeSection() section {
 	return s
 }
 
-// comparisonLead says what is called a change.
+// comparisonLead explains which differences are called changes.
 func comparisonLead(c *compare.Comparison) string {
 	what := "Both files are of one session, so that samples are compared round by round."
 	if !c.Paired {
@@ -138,7 +139,7 @@ func (a axis) comparisonRow(c compare.Cell, n name, threshold float64) row {
 	}
 }
 
-// changeSign points to where a changed figure went.
+// changeSign points up or down with a changed figure.
 func changeSign(c compare.Cell) string {
 	switch {
 	case c.Verdict == compare.Same:

@@ -9,7 +9,8 @@ import (
 	"github.com/airhost/airhost/internal/bench/show/plot"
 )
 
-// section is a part of the page. What it has is shown in the order of the fields.
+// section is a part of the page. The page shows its content in the order of the
+// fields.
 type section struct {
 	ID, Title, Lead string
 	Warnings        []string
@@ -24,7 +25,7 @@ type section struct {
 // chart is a table whose rows have a picture each, on a common axis.
 type chart struct {
 	Title, Lead string
-	Of          string   // what a row is, or "" for a back end
+	Of          string   // the kind of row, or "" for a back end
 	Columns     []string // of the rows' values
 	Axis        template.HTML
 	AxisName    string
@@ -41,11 +42,10 @@ type row struct {
 	Warnings            []string
 }
 
-// keyEntry explains what a class of the style sheet draws.
+// keyEntry explains the drawings of a class of the style sheet.
 type keyEntry struct{ Class, Text string }
 
-// verdict is a word, and what else tells it from other verdicts: a class for its
-// colour, and a sign.
+// verdict is a verdict for readers: a word, a sign, and the class of its colour.
 type verdict struct{ Class, Sign, Word, Off string }
 
 func verdictOf(f *result.Figures) *verdict {
@@ -57,7 +57,7 @@ func verdictOf(f *result.Figures) *verdict {
 	return &verdict{word, signs[f.WithinTarget], word, output.Off(f)}
 }
 
-// axis is what the rows of a chart share.
+// axis is the axis that the rows of a chart share.
 type axis struct {
 	scale  plot.Scale
 	ticks  []float64

@@ -22,14 +22,14 @@ type cardGroup struct {
 	MoreTitle string
 }
 
-// card is everything about the samples of one cell.
+// card shows the samples of one cell.
 type card struct {
 	Name, Detail     string
 	Verdict          *verdict
 	Median, Interval string
 	Facts            [][2]string
 	Density, Order   template.HTML
-	Beyond           string // which samples lie outside of the axis, or ""
+	Beyond           string // the samples outside of the axis, in words, or ""
 	Warnings         []string
 	Samples          string
 }
@@ -55,8 +55,8 @@ func distributions(list []cell) []cardGroup {
 	return groups
 }
 
-// targetsFirst puts cells with targets, which are what others are compared with,
-// before the others.
+// targetsFirst puts cells with targets before the others, which are compared with
+// them.
 func targetsFirst(list []cell) []cell {
 	sorted := slices.Clone(list)
 	slices.SortStableFunc(sorted, func(a, b cell) int {
@@ -112,8 +112,8 @@ func sampleList(samples []float64) string {
 	return strings.Join(texts, ", ")
 }
 
-// distribution is the samples of a cell on an axis that shows where most of them
-// lie. Those that lie far outside are drawn at its ends, and named.
+// distribution is the samples of a cell on an axis that holds most of them. Samples
+// far outside are drawn at its ends, and named.
 type distribution struct {
 	cell
 	scale plot.Scale
@@ -240,7 +240,7 @@ func (d distribution) order(n name) template.HTML {
 	return p.SVG()
 }
 
-// tickText prints a round figure without decimals that say nothing.
+// tickText prints a round figure without needless decimals.
 func tickText(v float64, unit string) string {
 	if unit == cells.UnitNanoseconds && v >= 1e3 && v < 1e4 {
 		return strconv.FormatFloat(v/1e3, 'g', 3, 64) + " µs" // figures go on in ns

@@ -84,7 +84,7 @@ func highest(list []cell) []chart {
 	return charts
 }
 
-// atMost names a throughput cell by its back end and what it was given.
+// atMost names a throughput cell by its back end, cores, components and pairs.
 func atMost(c cell) name {
 	var details []string
 	for _, part := range []string{
@@ -140,8 +140,8 @@ func peersChart(theirs, ours []cell) chart {
 	return c
 }
 
-// noAllocation is below which number of allocations an operation is said to have
-// none: what is left is the runner's own, shared by a sample's operations.
+// noAllocation is a number of allocations of one operation. Fewer count as none: they
+// are the runner's own, shared by a sample's operations.
 const noAllocation = 0.005
 
 // allocations has a bar for each cell of the latency mode that allocates.

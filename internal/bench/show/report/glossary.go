@@ -8,8 +8,8 @@ import (
 
 type term struct{ Word, Meaning string }
 
-// glossary explains the report's words to somebody who has never seen it: those of
-// all cells, those of each mode, and those of samples.
+// glossary explains the report's words: those of all cells, those of each mode, and
+// those of samples.
 func glossary() []term {
 	all := slices.Clone(cellWords)
 	for _, mode := range cells.Modes() {

@@ -16,7 +16,7 @@ import (
 // target.
 var ErrNoTargets = errors.New("none of the cells has a target: measure latency with 64 bytes")
 
-// Where things are in the headline, in pixels.
+// Positions in the headline, in pixels.
 const (
 	headlineWidth = 720
 	headlineInset = 24
@@ -25,9 +25,9 @@ const (
 	panelGap      = 18
 )
 
-// Headline writes what the page shows on top, the first cell of each engine
-// against its targets, as an SVG file of its own. It follows the reader's choice
-// of a light or a dark screen. Runs without any targets are [ErrNoTargets].
+// Headline writes the figures on top of the page, the first cell of each engine
+// against its targets, as an SVG file of its own. It follows the reader's choice of
+// light or dark colours. Runs without any targets are [ErrNoTargets].
 func Headline(w io.Writer, runs ...Run) error {
 	if len(runs) == 0 {
 		return ErrNoRuns

@@ -10,7 +10,7 @@ import (
 	"github.com/airhost/airhost/internal/bench/show/plot"
 )
 
-// lineFigure is a plot of lines, what its lines are, and the table behind it.
+// lineFigure is a plot of lines, its legend, and the table behind it.
 type lineFigure struct {
 	Title        string
 	YName, XName string
@@ -51,7 +51,7 @@ const (
 	lineBottom = lineHeight - 26
 )
 
-// linePlot is the paper that lines are drawn on. at says where an x value lies.
+// linePlot is a plot with axes for lines. at returns the position of an x value.
 type linePlot struct {
 	*plot.Plot
 	at func(x float64) float64
@@ -108,7 +108,7 @@ func lineScale(all []series) plot.Scale {
 	return figureScale(false, ends)
 }
 
-// dimension is a number that cells can differ in alone.
+// dimension is a number in which alone cells can differ.
 type dimension struct {
 	name, title string
 	of          func(cells.Key) int
@@ -140,8 +140,8 @@ func scaling(list []cell) []lineFigure {
 	return figures
 }
 
-// figures draw the cells that differ in the dimension alone: all in one, or one
-// for each engine where more lines than marks would be in it.
+// figures draw the cells that differ in the dimension alone: all in one figure, or
+// one for each engine where one figure would have more lines than there are marks.
 func (d dimension) figures(list []cell) []lineFigure {
 	varied := d.varied(list)
 	switch {
@@ -170,8 +170,8 @@ func (d dimension) varied(list []cell) [][]cell {
 	return varied
 }
 
-// leveled returns one cell of each line, the same in the dimension, so that their
-// names do not tell it.
+// leveled returns one cell of each line, with the same value of the dimension, so
+// that names do not have the value.
 func (d dimension) leveled(varied [][]cell) []cell {
 	var level []cell
 	for _, line := range varied {

@@ -5,14 +5,14 @@ import (
 	"github.com/airhost/airhost/internal/bench/data/result"
 )
 
-// merged is what several runs come to.
+// merged is the content of several runs.
 type merged struct {
 	runs    []Run
 	cells   []cell // measured, in the order of their first appearance
 	leftOut []result.Cell
 }
 
-// cell is a measured cell as it is shown, and the same cell of earlier runs.
+// cell is a measured cell, and the same cell of earlier runs.
 type cell struct {
 	result.Cell
 	run     int

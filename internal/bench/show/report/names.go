@@ -9,8 +9,8 @@ import (
 	"github.com/airhost/airhost/internal/bench/show/output"
 )
 
-// traits are what cells can differ in besides their engine, as people call it. A
-// trait that a cell does not have is "".
+// traits are the properties other than the engine in which cells can differ, in
+// words. A trait that a cell does not have is "".
 var traits = []func(cells.Key) string{
 	func(k cells.Key) string { return string(k.Pattern) },
 	func(k cells.Key) string { return suffixed(k.Broker, "broker") },
@@ -64,7 +64,8 @@ func load(percent int) string {
 	return fmt.Sprintf("at %d %% of the maximum rate", percent)
 }
 
-// name tells a cell from others: by its engine, and by what else differs.
+// name is the name of a cell among others: its engine, and its other traits that
+// differ.
 type name struct{ Engine, Detail string }
 
 func (n name) String() string {
@@ -74,8 +75,7 @@ func (n name) String() string {
 	return n.Engine + ", " + n.Detail
 }
 
-// namer returns how cells are told from each other: by the traits that not all
-// of them share.
+// namer returns a function that names cells by the traits that not all of them share.
 func namer(list []cell) func(cell) name {
 	var differing []func(cells.Key) string
 	for _, trait := range traits {
@@ -100,7 +100,7 @@ func namer(list []cell) func(cell) name {
 	}
 }
 
-// fullName names a cell without any others: by all that is special about it.
+// fullName names a cell by all its traits.
 func fullName(c cell) name {
 	details := []string{output.Workload(c.Key), output.Size(c.PayloadBytes)}
 	for _, part := range []string{

@@ -8,7 +8,7 @@ import (
 	"github.com/airhost/airhost/internal/bench/data/cells"
 )
 
-// page is what the template shows.
+// page is the data of the template.
 type page struct {
 	Style      template.CSS
 	Script     template.JS
@@ -32,8 +32,7 @@ func newPage(m merged) (page, error) {
 	}, err
 }
 
-// warned says how many of the figures on top should not be relied on without
-// reading on, or is "".
+// warned is the number of figures on top that have warnings, in words, or "".
 func (m merged) warned() string {
 	list, warned := m.targeted(), 0
 	for _, c := range list {
@@ -45,7 +44,8 @@ func (m merged) warned() string {
 	return fmt.Sprintf("%d of these %d figures come with a warning.", warned, len(list))
 }
 
-// sections are the sections that the runs have something for.
+// sections are all sections with content. Those of the modes come in the order of the
+// table of modes.
 func (m merged) sections() ([]section, error) {
 	changes, repetitions := m.changeSection(), section{}
 	if len(m.runs) != 2 {

@@ -29,8 +29,8 @@ func percentileFigures(list []cell) []lineFigure {
 // largest is the percentile of the largest value. It has a place of its own.
 const largest = 100
 
-// nines is where a percentile lies on an axis on which each further nine is as
-// far again, and the largest value one step after the last of them.
+// nines is the position of a percentile on an axis. Each further nine is as far
+// again, and the largest value is one step after the last of them.
 func nines(percent, last float64) float64 {
 	if percent >= largest {
 		return -math.Log10(1-last/100) + 1

@@ -1,7 +1,7 @@
-// Package report turns result files into one HTML page that needs nothing else:
-// which targets are met and by how much, and then everything that the figures
-// come from. The page can be read without its script, on a phone, in the dark, on
-// paper, and by a screen reader.
+// Package report turns result files into one HTML page that loads nothing else: the
+// targets and whether they are met, and then all data behind the figures. The page
+// can be read without its script, on a phone, in the dark, on paper, and by a screen
+// reader.
 package report
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/airhost/airhost/internal/bench/data/result"
 )
 
-// Run is a result file, and what the report calls it, such as its file's name.
+// Run is a result file, and its name in the report.
 type Run struct {
 	Name string
 	File *result.File

@@ -42,7 +42,7 @@ func html(t *testing.T, runs ...report.Run) string {
 	return text.String()
 }
 
-// one and two are the runs that most tests show.
+// one and two are the runs of most tests.
 func one() report.Run { return report.Run{Name: "synthetic.json", File: synthetic(1)} }
 
 func two() []report.Run {
@@ -56,8 +56,8 @@ func both(t *testing.T) string {
 	return made.both
 }
 
-// The result file in testdata is what tests use, to look at with `benchrunner
-// report`.
+// The result file in testdata is the one that tests use. `benchrunner report` shows
+// it.
 func TestSyntheticResults(t *testing.T) {
 	var text strings.Builder
 	if err := synthetic(1).Write(&text); err != nil {
@@ -78,7 +78,7 @@ var (
 	tags   = regexp.MustCompile(`<[^>]*>`)
 )
 
-// What the page says, without its pictures and plain tables.
+// The text of the page, without its pictures and plain tables.
 func TestText(t *testing.T) {
 	page := nested.ReplaceAllString(both(t), "")
 	text := tags.ReplaceAllString(silent.ReplaceAllString(page, ""), "\n")

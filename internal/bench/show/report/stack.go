@@ -33,7 +33,7 @@ func withoutParts(list []cell) []cell {
 	return all
 }
 
-// stack is the stages of one operation, each from where the one before ends.
+// stack is the stages of one operation. Each begins at the end of the one before.
 type stack struct {
 	axis
 	stages []cell // without the rest and the whole
@@ -60,7 +60,7 @@ func newStack(parts []cell) stack {
 	return s
 }
 
-// total is what the operation takes.
+// total is the time of the whole operation.
 func (s stack) total() float64 {
 	if s.whole == nil {
 		return s.sum
@@ -68,7 +68,7 @@ func (s stack) total() float64 {
 	return s.whole.Median
 }
 
-// stackChart stacks the stages: each row begins where the one before ends.
+// stackChart stacks the stages: each row begins at the end of the one before.
 func stackChart(n name, parts []cell) chart {
 	s := newStack(parts)
 	unit := parts[0].Unit

@@ -11,9 +11,9 @@ import (
 	"github.com/airhost/airhost/internal/bench/data/stat"
 )
 
-// synthetic makes results that were never measured: a cell of each kind that a
-// report tells apart, with figures of about the size of real ones. factor is by
-// how much the message path is slower than usual.
+// synthetic makes results without measuring: a cell of each kind that a report
+// distinguishes, with figures of about the size of real ones. The message path is
+// slower than usual by factor.
 func synthetic(factor float64) *result.File {
 	made.Lock()
 	defer made.Unlock()
@@ -28,7 +28,7 @@ func synthetic(factor float64) *result.File {
 	return &file
 }
 
-// made is what was made already. The cells' figures are shared.
+// made keeps results and pages for all tests. The cells' figures are shared.
 var made struct {
 	sync.Mutex
 	files map[float64]*result.File

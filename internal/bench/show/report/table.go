@@ -21,7 +21,7 @@ type head struct {
 	Number bool
 }
 
-// field is a text, and what it is sorted by, or "".
+// field is a text, and its key for sorting, or "".
 type field struct{ Text, Sort string }
 
 func text(s string) field { return field{Text: s} }
@@ -52,8 +52,8 @@ func unitName(unit string) string {
 	return unit
 }
 
-// warningsOf are the kinds of the cells' warnings. Which cell has which is in the
-// table behind the figure.
+// warningsOf are the kinds of the cells' warnings. The table behind the figure has
+// the warnings of each cell.
 func warningsOf(list []cell) []string {
 	var all []string
 	for _, c := range list {

@@ -10,7 +10,7 @@ import (
 	"github.com/airhost/airhost/internal/bench/show/plot"
 )
 
-// operations say what one operation of each pattern is.
+// operations describe one operation of each pattern.
 var operations = map[cells.Pattern]string{
 	cells.FireAndForget:   "one message between two components",
 	cells.RequestResponse: "there and back between two components",
@@ -30,8 +30,8 @@ func (m merged) verdicts() []chart {
 	return charts
 }
 
-// verdictChart has the first cell of each engine on top, and the others, which
-// are of other brokers and trackers, below.
+// verdictChart has the first cell of each engine on top. The others, of other brokers
+// and trackers, are below.
 func verdictChart(pattern cells.Pattern, list []cell) chart {
 	first, others := firsts(list)
 	a := targetAxis(first)
@@ -54,8 +54,8 @@ func verdictChart(pattern cells.Pattern, list []cell) chart {
 	return c
 }
 
-// targetAxis is in shares of the target, and ends at twice the target at most, so
-// that near ones can be told from each other.
+// targetAxis is in shares of the target. It ends at twice the target at most, so that
+// near ones can be distinguished.
 func targetAxis(list []cell) axis {
 	most := 1.2
 	for _, c := range list {
@@ -93,7 +93,7 @@ var verdictKey = []keyEntry{
 	{"whisker", "95 % interval of the median"}, {"target", "target"},
 }
 
-// headline says how many targets are met, in a few words.
+// headline is the number of targets that are met, in a few words.
 func (m merged) headline() string {
 	var list []result.Cell
 	for _, c := range m.targeted() {
@@ -112,8 +112,7 @@ func (m merged) targeted() []cell {
 	return list
 }
 
-// summary says for each engine how many of its targets it meets, and what it is
-// that it does not.
+// summary says for each engine how many of its targets it meets, and which it misses.
 func (m merged) summary() []string {
 	var lines []string
 	for _, list := range group(m.targeted(), func(c cell) string { return c.Engine }) {

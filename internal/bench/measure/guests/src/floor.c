@@ -8,7 +8,7 @@ __attribute__((import_module("floor"), import_name("take"))) void host_take(cons
 // Host to guest: takes a pointer to 64 bytes and gives back one to 64 bytes.
 EXPORT("exchange") uint8_t *exchange(uint8_t *data) { return data; }
 
-// The same, and guest to host within it: hands the 64 bytes over, once.
+// The same, and guest to host within it: passes the 64 bytes, once.
 EXPORT("relay") uint8_t *relay(uint8_t *data) {
   host_take(data, 64);
   return data;

@@ -1,9 +1,9 @@
-// What both benchmark guests share: the contract's names, memory, counters and
-// the way in and out. The protocol is described in ../guests.go.
+// The code that both benchmark guests share: the contract's names, memory, counters,
+// and the way in and out. The protocol is described in ../guests.go.
 //
-// Memory: parameters of a call are handed out one after the other from the end
-// of the static data on, and all given back when the call returns. A response is
-// part of a parameter, or static; the host has read it before the next call.
+// Memory: parameters of a call are placed one after the other from the end of the
+// static data on, and all are released when the call returns. A response is part of a
+// parameter, or static; the host has read it before the next call.
 #include <stdint.h>
 
 #define LIFECYCLE "airhost:core/component-lifecycle@0.1.0#"
@@ -19,7 +19,7 @@ typedef struct { uint8_t failed; uint32_t a, b, c; } area;
 typedef struct { uint8_t failed; union { uint64_t id; uint8_t error; }; uint32_t text; } request_area;
 _Static_assert(sizeof(area) == 16 && sizeof(request_area) == 24, "the contract's areas");
 
-// Structures would be passed by address: what crosses is spelled out.
+// Structures would be passed by address, so that the parameters are single numbers.
 IMPORT("send-message") void send_message(
     const uint8_t *target, uint32_t target_size, const uint8_t *message, uint32_t size, area *);
 IMPORT("send-request") void send_request(
@@ -74,7 +74,7 @@ static area *fail(uint32_t kind, bytes text) {
   return &result;
 }
 
-// tell_done says how a run ended; a refusal of this message is the end of it.
+// tell_done reports the end of a run; nothing follows a refusal of this message.
 static void tell_done(uint8_t status, uint8_t error, uint64_t left, uint64_t sequence) {
   uint8_t message[HEADER] = {'D', status, error};
   put(message + SLOT_NUMBER, left);
@@ -83,7 +83,7 @@ static void tell_done(uint8_t status, uint8_t error, uint64_t left, uint64_t seq
   if (done.size) send_message(done.data, done.size, message, HEADER, &refused);
 }
 
-// common answers what both guests understand.
+// common answers the messages that both guests understand.
 static area *common(bytes message) {
   if (message.size && message.data[OP] == 'C') return respond((uint8_t *)&counters, sizeof counters);
   if (!message.size || message.data[OP] != 'E') return fail(0, TEXT("unknown first byte"));

@@ -1,10 +1,11 @@
-// Request-response, both sides: asks, and answers. See ../guests.go for the protocol.
+// Request-response: sends requests, and answers them. See ../guests.go for the
+// protocol.
 #include "guest.h"
 
 enum { MAX_RUNS = 256, SLOT_PLACE = 2 };
 
-// A run of the side that asks: a number of requests, one after the other. Its
-// place among the runs is in each of them.
+// A run: a number of requests, one after the other. Its place among the runs is in
+// each of them.
 typedef struct {
   uint64_t left, sequence;  // of the pending request; with 0 left the place is free
   uint64_t id;
@@ -53,8 +54,8 @@ static run *find_free(void) {
   return 0;
 }
 
-// find_pending returns the run whose request has this id, or 0. The response
-// says where to look first.
+// find_pending returns the run whose request has this id, or 0. The response names
+// the place to look at first.
 static run *find_pending(uint64_t id, bytes response) {
   uint16_t place = MAX_RUNS;
   if (response.size >= HEADER) __builtin_memcpy(&place, response.data + SLOT_PLACE, 2);

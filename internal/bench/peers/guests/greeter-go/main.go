@@ -13,7 +13,7 @@ import (
 
 type echo struct{ handled uint64 }
 
-// Greet gives back the name, and how many it was given to who has none.
+// Greet returns the name; for an empty one, the number of other names so far.
 func (e *echo) Greet(_ context.Context, request *greeting.GreetRequest) (*greeting.GreetReply, error) {
 	if request.GetName() == "" {
 		return &greeting.GreetReply{Message: strconv.FormatUint(e.handled, 10)}, nil

@@ -1,5 +1,5 @@
-// A component for an engine without a host around it: wazero and Wasmtime by
-// their public calls. It finds each message where reserve told its host to put it.
+// A component for an engine without a host around it: wazero and Wasmtime by their
+// public calls. Its host writes each message to the address that reserve returned.
 #include "guest.h"
 
 IMPORT("bare", "send") void host_send(const uint8_t *message, uint32_t size);
@@ -16,8 +16,8 @@ EXPORT("reserve") uint8_t *reserve(uint32_t size) {
 
 EXPORT("counters") const void *read_counters(void) { return &counters; }
 
-// Fire-and-forget: sends the ball back. The one that starts it has not been sent
-// by a component, and does not count.
+// Fire-and-forget: sends the message back. The message that starts the run does not
+// count, since no component has sent it.
 EXPORT("handle") void handle(uint32_t size) {
   uint64_t left = get(inbox + LEFT), sent = get(inbox + SENT);
   if (sent) counters.handled++;
@@ -27,7 +27,7 @@ EXPORT("handle") void handle(uint32_t size) {
   host_send(inbox, size);
 }
 
-// Request-response, the side that answers: gives back what it was given.
+// Request-response, the side that answers: returns the request's bytes.
 EXPORT("answer") const uint8_t *answer(uint32_t size) {
   counters.handled++;
   return inbox;
@@ -41,7 +41,7 @@ static void ask(uint32_t size) {
   host_request(pending, size);
 }
 
-// Request-response, the side that asks.
+// Request-response, the side that sends requests.
 EXPORT("start") void start(uint32_t size) {
   __builtin_memcpy(pending, inbox, size);
   ask(size);

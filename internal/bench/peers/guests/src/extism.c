@@ -1,6 +1,6 @@
-// A guest for Extism: gives back what it was given. It moves the bytes as Extism's
-// plug-in kits do, eight at a time through the host, as that is the only way into
-// and out of a guest's own memory.
+// A guest for Extism: returns its input. It moves the bytes as Extism's plug-in kits
+// do, eight at a time through the host, which is the only way into and out of a
+// guest's own memory.
 #include "guest.h"
 
 #define EXTISM(name) IMPORT("extism:host/env", name)
@@ -42,7 +42,7 @@ EXPORT("echo") int echo(void) {
   return 0;
 }
 
-// Gives back how often echo was called.
+// Returns the number of calls of echo.
 EXPORT("count") int count(void) {
   store_output((const uint8_t *)&handled, sizeof handled);
   return 0;

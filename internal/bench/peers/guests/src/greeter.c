@@ -1,12 +1,13 @@
-// A plug-in for knqyf263/go-plugin's own example, the greeter: what its generated
-// Go code for plug-ins exports, without Go's runtime. The reply's message is the
-// request's name; an empty name is answered with how many were not empty, as text.
+// A plug-in for knqyf263/go-plugin's own example, the greeter. It has the exports of
+// the generated Go code for plug-ins, without Go's runtime. The reply's message is
+// the request's name. The reply to an empty name is the number of other names so far,
+// as text.
 #include "guest.h"
 
 static uint64_t handled;
 static uint32_t living; // allocations that the host has not freed
 
-// All memory is free again when the last allocation is.
+// The end of the last allocation frees all memory.
 EXPORT("malloc") void *allocate(uint32_t size) {
   living++;
   return bump(size);
@@ -20,7 +21,7 @@ EXPORT("greeter_api_version") uint64_t api_version(void) { return 1; }
 
 enum { FIELD_1_TEXT = 1 << 3 | 2, MAX_VARINT = 5 };
 
-// The bytes of field 1, which is all that a request has. A malformed one traps.
+// The bytes of field 1, the only one of a request. A malformed field traps.
 static uint32_t field(const uint8_t **data, const uint8_t *end) {
   const uint8_t *at = *data;
   if (at == end) return 0;

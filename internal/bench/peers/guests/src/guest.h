@@ -1,8 +1,7 @@
-// What the peers' guests share: messages, and memory.
+// The code that the peers' guests share: messages, and memory.
 //
-// A message begins with two numbers, little-endian, of 8 bytes each: how many
-// messages are still to be sent, and how many have been sent so far. What follows
-// is filler.
+// A message begins with two numbers, little-endian, of 8 bytes each: the number of
+// messages still to be sent, and the number sent so far. The rest is filler.
 #include <stdint.h>
 
 #define EXPORT(name) __attribute__((export_name(name)))
@@ -16,7 +15,7 @@ static inline void put(uint8_t *at, uint64_t v) { __builtin_memcpy(at, &v, 8); }
 extern uint8_t __heap_base;
 static uintptr_t top;
 
-// bump hands out memory, aligned to 8 bytes, that is never given back.
+// bump returns memory, aligned to 8 bytes, that is never freed.
 static uint8_t *bump(uint32_t size) {
   if (!top) top = (uintptr_t)&__heap_base;
   uint64_t start = ((uint64_t)top + 7) & ~(uint64_t)7, end = start + size;

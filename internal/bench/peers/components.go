@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// player is a component of fire-and-forget that is written in Go.
-type player struct {
+// forwarder is a component of fire-and-forget that is written in Go.
+type forwarder struct {
 	handled uint64
-	done    chan<- error // told when nothing is left to be sent
+	done    chan<- error // gets the end of the run
 }
 
-// take takes a message, and reports whether it is to be sent to the other player.
-func (p *player) take(message []byte) bool {
+// take takes a message, and reports whether to send it to the other component.
+func (p *forwarder) take(message []byte) bool {
 	if wasSent(message) {
 		p.handled++
 	}
@@ -31,13 +31,13 @@ type asker struct {
 	done      chan<- error
 }
 
-// start begins a run of n requests, and reports whether the request is to be sent.
+// start begins a run of n requests, and reports whether to send the request.
 func (a *asker) start(n int) bool {
 	rewind(a.request, n)
 	return advance(a.request)
 }
 
-// take takes a response, and reports whether the request is to be sent again.
+// take takes a response, and reports whether to send the request again.
 func (a *asker) take(response []byte) bool {
 	if !bytes.Equal(response, a.request) {
 		a.done <- errAltered
@@ -51,21 +51,21 @@ func (a *asker) take(response []byte) bool {
 	return false
 }
 
-// answerer is a component that gives back what it was given.
+// answerer is a component that answers each request with its own bytes.
 type answerer struct {
 	handled  uint64
 	response []byte
 }
 
-// answer returns a response, which is good until the next request.
+// answer returns a response, which is valid until the next request.
 func (a *answerer) answer(request []byte) []byte {
 	a.handled++
 	a.response = append(a.response[:0], request...)
 	return a.response
 }
 
-// patience is how long a batch may take at most. It is ample: no peer needs more
-// than half a millisecond for an operation.
+// patience is the most time that a batch may take. No peer needs more than half a
+// millisecond for an operation.
 const patience = time.Minute
 
 var errLost = errors.New("a message was lost, or the peer has stalled")
