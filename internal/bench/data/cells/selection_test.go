@@ -11,7 +11,7 @@ import (
 func selection() cells.Selection {
 	return cells.Selection{
 		Engines: []string{"wazero", "native"}, Brokers: []string{"inproc", "channel"}, Trackers: []string{"slab"},
-		Patterns: cells.Patterns(), Payloads: []int{64, 1024}, Modes: cells.ModeNames(),
+		Patterns: cells.Patterns(), Payloads: []int{64, 1024}, Modes: []cells.ModeName{cells.Latency, cells.Throughput, cells.Load, cells.Cold, cells.Stages},
 		Components: []int{2, 10}, Pairs: []int{1, 2}, Cores: []int{1, 2}, Loads: []int{50},
 	}
 }
