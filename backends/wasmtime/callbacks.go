@@ -21,7 +21,8 @@ import (
 func airhostImport(handle C.uintptr_t, index C.int32_t, values *C.wasmtime_val_raw_t) (end C.int) {
 	in := instances.find(uintptr(handle))
 	defer in.recovered(in.depth, &end)
-	in.settle(in.c.turns)
+	in.reconcile()
+	in.endCredit() // the credit was for the first thing that the guest does
 	in.host(&in.component.hosts[index], values)
 	return 0
 }
@@ -30,7 +31,7 @@ func airhostImport(handle C.uintptr_t, index C.int32_t, values *C.wasmtime_val_r
 func airhostFill(handle C.uintptr_t, first, second C.uint32_t) (end C.int) {
 	in := instances.find(uintptr(handle))
 	defer in.recovered(in.depth, &end)
-	in.settle(in.c.turns)
+	in.reconcile()
 	in.misplaced(uint32(first), uint32(second))
 	return 0
 }
@@ -39,7 +40,7 @@ func airhostFill(handle C.uintptr_t, first, second C.uint32_t) (end C.int) {
 func airhostTake(handle C.uintptr_t, area C.uint32_t) (end C.int) {
 	in := instances.find(uintptr(handle))
 	defer in.recovered(in.depth, &end)
-	in.settle(in.c.turns)
+	in.reconcile()
 	in.take(uint32(area))
 	return 0
 }
@@ -49,10 +50,7 @@ func airhostEpoch(handle C.uintptr_t) (end C.int) {
 	in := instances.find(uintptr(handle))
 	defer in.recovered(in.depth, &end)
 	in.component.engine.ticker.use()
-	in.settle(in.c.turns)
-	if in.c.sent.what != C.AIRHOST_NOTHING { // the guest may go on for long
-		in.handOver()
-	}
+	in.reconcile() // the guest may go on for long
 	in.GoOn()
 	return 0
 }
@@ -61,15 +59,6 @@ func airhostEpoch(handle C.uintptr_t) (end C.int) {
 func (in *instance) recovered(depth int, end *C.int) {
 	if cause := recover(); cause != nil {
 		in.depth, in.cause, *end = depth, causeOf(cause), 1
-	}
-}
-
-// redeem hands over what the guest has sent before anything else happens, of
-// which the grant knows nothing: it is void.
-func (in *instance) redeem() {
-	in.void()
-	if in.c.sent.what != C.AIRHOST_NOTHING {
-		in.handOver()
 	}
 }
 
@@ -84,7 +73,6 @@ func causeOf(cause any) error {
 // host calls a host function with the values that the guest gave. In each value
 // only so many bits are the guest's as its type has.
 func (in *instance) host(h *host, values *C.wasmtime_val_raw_t) {
-	in.redeem()
 	before := in.Phase
 	in.Phase = sandbox.Phase(in.c.phase)
 	stack := in.stacks[in.depth][:max(h.params, h.results)]
