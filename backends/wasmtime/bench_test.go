@@ -60,12 +60,11 @@ func BenchmarkCopy(b *testing.B) {
 	}
 }
 
-// BenchmarkHandleMessageThatSends: to a host that is asked each time, and to one
-// that grants.
+// BenchmarkHandleMessageThatSends: to a host without and with a ledger.
 func BenchmarkHandleMessageThatSends(b *testing.B) {
-	for name, host := range map[string]core.Services{"asked": sink{}, "granted": newGenerous()} {
+	for name, env := range map[string]core.Environment{"asked": {Host: sink{}}, "credit": generousEnvironment()} {
 		b.Run(name, func(b *testing.B) {
-			in := open(b, actor(), host, core.Limits{})
+			in := instantiate(b, compile(b, newEngine(b, wasmtime.Config{}), actor(), core.Limits{}), env)
 			b.ReportAllocs()
 			for b.Loop() {
 				if err := in.HandleMessage(self, sends, nil); err != nil {

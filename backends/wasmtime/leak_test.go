@@ -30,9 +30,9 @@ type life struct {
 func lives(t *testing.T) []life {
 	loop := []byte{0x03, 0x40, 0x0c, 0, 0x0b}
 	return []life{
-		{"closed unused", actor(), func(t *testing.T, c core.Component) core.Instance { return begun(t, c, sink{}) }},
-		{"used", actor(), goesOn(sink{}, padded("e"))},
-		{"granted", actor(), goesOn(newGenerous(), sends)},
+		{"closed unused", actor(), func(t *testing.T, c core.Component) core.Instance { return begun(t, c, core.Environment{Host: sink{}}) }},
+		{"used", actor(), goesOn(core.Environment{Host: sink{}}, padded("e"))},
+		{"used its credit", actor(), goesOn(generousEnvironment(), sends)},
 		{"trapped", actor(), ends(sink{}, "x")},
 		{"broke the ABI", withBody(t, 0x41, 2, 0x0f), ends(sink{}, "")},
 		{"host panicked", actor(), ends(panicky{}, string(sends))},
@@ -44,9 +44,10 @@ func lives(t *testing.T) []life {
 	}
 }
 
-func begun(t *testing.T, c core.Component, host core.Services) core.Instance {
+func begun(t *testing.T, c core.Component, env core.Environment) core.Instance {
 	t.Helper()
-	in, err := c.Instantiate(t.Context(), core.Environment{ID: self, Host: host, Limits: lifeLimits})
+	env.ID, env.Limits = self, lifeLimits
+	in, err := c.Instantiate(t.Context(), env)
 	must(t, err)
 	return in
 }
@@ -54,19 +55,19 @@ func begun(t *testing.T, c core.Component, host core.Services) core.Instance {
 // lifeLimits have code end that would not.
 var lifeLimits = core.Limits{Fuel: 100_000}
 
-// goesOn has an instance handle a message.
-func goesOn(host core.Services, message []byte) func(*testing.T, core.Component) core.Instance {
+// goesOn makes an instance that handles a message.
+func goesOn(env core.Environment, message []byte) func(*testing.T, core.Component) core.Instance {
 	return func(t *testing.T, c core.Component) core.Instance {
-		in := begun(t, c, host)
+		in := begun(t, c, env)
 		must(t, in.HandleMessage(self, message, nil))
 		return in
 	}
 }
 
-// ends has an instance handle a message that is its end.
+// ends makes an instance that handles a message and traps.
 func ends(host core.Services, message string) func(*testing.T, core.Component) core.Instance {
 	return func(t *testing.T, c core.Component) core.Instance {
-		in := begun(t, c, host)
+		in := begun(t, c, core.Environment{Host: host})
 		var trap *core.TrapError
 		if err := in.HandleMessage(self, []byte(message), nil); !errors.As(err, &trap) {
 			t.Fatalf("got %v, want a TrapError", err)
@@ -81,7 +82,7 @@ type panicky struct{ sink }
 func (panicky) SendMessage(_, _ []byte) error { panic("boom") }
 
 func interrupted(t *testing.T, c core.Component) core.Instance {
-	in := begun(t, c, sink{})
+	in := begun(t, c, core.Environment{Host: sink{}})
 	in.Interrupt()
 	trapOf(t, in.HandleMessage(self, nil, nil), core.TrapHandler)
 	return in
@@ -89,7 +90,7 @@ func interrupted(t *testing.T, c core.Component) core.Instance {
 
 func interruptedInALoop(t *testing.T, c core.Component) core.Instance {
 	host := &enginetest.Services{}
-	in := begun(t, c, host)
+	in := begun(t, c, core.Environment{Host: host})
 	host.Calling = func(string) { in.Interrupt() }
 	trapOf(t, in.HandleMessage(self, []byte("o"), nil), core.TrapHandler)
 	return in
@@ -154,7 +155,7 @@ func TestNothingIsLeftOfEngines(t *testing.T) {
 		must(t, err)
 		c, err := e.Compile(t.Context(), core.Source{Code: actor()}, core.Limits{})
 		must(t, err)
-		in := begun(t, c, sink{})
+		in := begun(t, c, core.Environment{Host: sink{}})
 		must(t, in.HandleMessage(self, padded("e"), nil))
 		must(t, errors.Join(in.Close(), c.Close(t.Context()), e.Close(t.Context())))
 	})
