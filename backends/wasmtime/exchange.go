@@ -55,7 +55,7 @@ func (in *instance) giveCredit(s *core.Side) {
 		c.max_size = C.uint32_t(min(credit.MaxSize, maxArgument))
 	}
 	c.messages = C.bool(credit.Messages)
-	if len(s.Requests) > 0 && in.Code.Traits.Callback {
+	if len(s.Requests) > 0 {
 		c.request = C.uint64_t(s.Requests[0])
 	}
 }
