@@ -17,8 +17,8 @@ var sizes = []struct {
 	bytes int
 }{{"64B", 64}, {"1MiB", 1 << 20}}
 
-// BenchmarkHandleMessage is a message in and its echo out. BenchmarkCopy is what
-// of it cannot be saved: the bytes' way into memory that is the guest's, and out.
+// BenchmarkHandleMessage is a message in and its echo out. BenchmarkCopy is the part that
+// no engine can save: the copies into the guest's memory and out of it.
 func BenchmarkHandleMessage(b *testing.B) {
 	for _, size := range sizes {
 		b.Run(size.name, func(b *testing.B) {
@@ -75,12 +75,12 @@ func BenchmarkHandleMessageThatSends(b *testing.B) {
 	}
 }
 
-// BenchmarkCold is what comes before the first message of a guest in C.
+// BenchmarkCold is the work before the first message of a guest in C.
 func BenchmarkCold(b *testing.B) {
 	src, ctx := core.Source{Code: guests.PingPong}, b.Context()
 	compiles := func(b *testing.B, config wasmtime.Config) {
 		e := newEngine(b, config)
-		compile(b, e, src.Code, core.Limits{}) // the shim, and what is done once
+		compile(b, e, src.Code, core.Limits{}) // the shim, and other work that is done once
 		for b.Loop() {
 			c, err := e.Compile(ctx, src, core.Limits{})
 			must(b, err)

@@ -146,8 +146,8 @@ func (in *instance) reconcile() {
 	}
 }
 
-// endExchange fills in the account of an exchange whose current call is one of this
-// instance, and lets go of the other side.
+// endExchange fills in the account of an exchange in which this instance has the current
+// call, and releases the other side.
 func (in *instance) endExchange(x *C.airhost_exchange) {
 	x.reconciled = true
 	l, other := in.ledger, in.other

@@ -18,11 +18,11 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// life is what an instance goes through before it is closed.
+// life is an instance's use before it is closed.
 type life struct {
 	name string
 	code []byte
-	// live returns the instance to be closed, if there is one.
+	// live returns the instance to close, or nil.
 	live func(t *testing.T, c core.Component) core.Instance
 }
 
@@ -52,7 +52,7 @@ func begun(t *testing.T, c core.Component, env core.Environment) core.Instance {
 	return in
 }
 
-// lifeLimits have code end that would not.
+// lifeLimits end endless code.
 var lifeLimits = core.Limits{Fuel: 100_000}
 
 // goesOn makes an instance that handles a message.
@@ -96,7 +96,7 @@ func interruptedInALoop(t *testing.T, c core.Component) core.Instance {
 	return in
 }
 
-// notBegun tries to make an instance of what does not start.
+// notBegun tries to make an instance of a guest that does not start.
 func notBegun(t *testing.T, c core.Component) core.Instance {
 	_, err := c.Instantiate(t.Context(), core.Environment{ID: self, Host: sink{}, Limits: lifeLimits})
 	if !errors.As(err, new(*core.TrapError)) {
@@ -105,7 +105,7 @@ func notBegun(t *testing.T, c core.Component) core.Instance {
 	return nil
 }
 
-// withStart returns a guest whose start function has this body, without its end.
+// withStart returns a guest with this body of its start function, without the end.
 func withStart(t *testing.T, body ...byte) []byte {
 	t.Helper()
 	m, err := wasm.Parse(enginetest.ResponderWasm().Code)
@@ -117,7 +117,7 @@ func withStart(t *testing.T, body ...byte) []byte {
 	return m.Encode()
 }
 
-// withData returns a guest with one byte of data there.
+// withData returns a guest with one byte of data at an address.
 func withData(t *testing.T, at int64) []byte {
 	t.Helper()
 	m, err := wasm.Parse(enginetest.ResponderWasm().Code)
@@ -130,7 +130,7 @@ func withData(t *testing.T, at int64) []byte {
 	return m.Encode()
 }
 
-// once leads a life, once.
+// once leads a life once.
 func (l life) once(t *testing.T, c core.Component) {
 	if in := l.live(t, c); in != nil {
 		must(t, in.Close())
@@ -161,10 +161,10 @@ func TestNothingIsLeftOfEngines(t *testing.T) {
 	})
 }
 
-// leavesNothing does something many times and looks at what the process has
-// after that, without a collection, so that no finalizer runs. What is left each
-// time grows in all of three rounds; a new thread, or a library's own memory, may
-// in one. One time must leave less than the bytes given.
+// leavesNothing runs a function many times and compares the process's resources, without
+// a garbage collection, so that no finalizer runs. A leak grows in all of three rounds; a
+// new thread, or a library's own memory, may grow in one. Each run must leave less than
+// the given bytes.
 func leavesNothing(t *testing.T, times, bytes int, do func()) {
 	t.Helper()
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
@@ -188,7 +188,7 @@ func leavesNothing(t *testing.T, times, bytes int, do func()) {
 	}
 }
 
-// resources are what the process has of the system.
+// resources are the process's resources of the system.
 type resources struct {
 	mappings, threads int
 	notGo             int // bytes of memory to write to that is not Go's

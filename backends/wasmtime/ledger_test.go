@@ -30,7 +30,7 @@ const (
 	maxSize = 1000         // of the credit, in bytes
 )
 
-// buffer is the size of C's buffer for what a guest sends: AIRHOST_SMALL.
+// buffer is the size of C's buffer for a guest's message: AIRHOST_SMALL.
 func buffer(t *testing.T) (size int) {
 	t.Helper()
 	header, err := os.ReadFile("guest.h")

@@ -20,8 +20,8 @@ func panicAt(prefix string) func(string) {
 	}
 }
 
-// TestPanicsOfTheHost: a panic of a service ends the guest that asked for it,
-// with the service's stack, and nothing else.
+// TestPanicsOfTheHost: a panic of a service or of Reconcile ends the guest that called it,
+// with the panic's stack, and nothing else.
 func TestPanicsOfTheHost(t *testing.T) {
 	c := compile(t, newEngine(t, wasmtime.Config{}), scriptWasm, core.Limits{})
 	for _, test := range []struct {
@@ -58,7 +58,7 @@ func TestPanicsOfTheHost(t *testing.T) {
 	}
 }
 
-// panicked checks how a call of a guest whose host panics ends.
+// panicked checks the end of a call in which the host panics.
 func panicked(t *testing.T, what string, in core.Instance, s *script) {
 	t.Helper()
 	trap := trapOf(t, in.HandleMessage(self, s.message(), nil), core.TrapFault)
