@@ -55,7 +55,7 @@ func (in *instance) giveCredit(s *core.Side) {
 		c.max_size = C.uint32_t(min(credit.MaxSize, maxArgument))
 	}
 	c.messages = C.bool(credit.Messages)
-	if len(s.Requests) > 0 && in.Code.Traits.Callback {
+	if len(s.Requests) > 0 {
 		c.request = C.uint64_t(s.Requests[0])
 	}
 }
@@ -146,8 +146,8 @@ func (in *instance) reconcile() {
 	}
 }
 
-// endExchange fills in the account of an exchange whose current call is one of this
-// instance, and lets go of the other side.
+// endExchange fills in the account of an exchange in which this instance has the current
+// call, and releases the other side.
 func (in *instance) endExchange(x *C.airhost_exchange) {
 	x.reconciled = true
 	l, other := in.ledger, in.other

@@ -19,8 +19,7 @@ func TestLeftOut(t *testing.T) {
 	}
 }
 
-// TestModuleLeftOut: an application that wants the engine does not start, and
-// says why.
+// TestModuleLeftOut: an application that wants the engine fails to start with ErrLeftOut.
 func TestModuleLeftOut(t *testing.T) {
 	type engines struct {
 		fx.In

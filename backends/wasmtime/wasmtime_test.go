@@ -88,7 +88,7 @@ func equal[T comparable](t *testing.T, what string, got, want T) {
 	}
 }
 
-// trapOf checks that err says that the instance has ended, and of which kind.
+// trapOf checks that err is a TrapError of the kind, and returns it.
 func trapOf(t *testing.T, err error, kind core.TrapKind) *core.TrapError {
 	t.Helper()
 	var trap *core.TrapError
@@ -274,7 +274,7 @@ func TestInterruptEndsALoop(t *testing.T) {
 	trapOf(t, in.HandleMessage(self, []byte("o"), nil), core.TrapHandler)
 }
 
-// TestEndsByItself calls a guest that does not end, and that nobody interrupts.
+// TestEndsByItself: the engine ends an endless call that nobody interrupts.
 func TestEndsByItself(t *testing.T) {
 	in := open(t, actor(), sink{}, core.Limits{HandlerTime: 1})
 	trapOf(t, in.HandleMessage(self, []byte("o"), nil), core.TrapHandler)
