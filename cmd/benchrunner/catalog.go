@@ -7,6 +7,7 @@ import (
 	wazerolib "github.com/tetratelabs/wazero"
 	"go.uber.org/fx"
 
+	"github.com/airhost/airhost/airhostfx"
 	"github.com/airhost/airhost/backends/native"
 	"github.com/airhost/airhost/backends/process"
 	"github.com/airhost/airhost/backends/wazero"
@@ -37,11 +38,11 @@ var engines = map[string]bench.Engine{
 	"wazero-interpreter": wazeroEngine("wazero-interpreter", true, wazerolib.NewRuntimeConfigInterpreter()),
 	"wasmtime":           wasmtimeEngine,
 	"native": {
-		Module: native.Module, Deploy: native.Name, Native: true,
+		Module: airhostfx.Engine(native.New), Deploy: native.Name, Native: true,
 		Guest: nativeGuest, Floor: nativeFloor,
 	},
 	"process": {
-		Module: fx.Options(fx.Supply(process.Config{}), process.Module), Deploy: process.Name, Elsewhere: true,
+		Module: fx.Options(fx.Supply(process.Config{}), airhostfx.Engine(process.New)), Deploy: process.Name, Elsewhere: true,
 		Guest: processGuest,
 	},
 }
@@ -52,14 +53,14 @@ func catalog(logger *slog.Logger) bench.Catalog {
 	c := bench.Catalog{
 		Engines: engines,
 		Brokers: map[string]bench.Part{
-			"inproc": {Module: inproc.Module}, "channel": {Module: channel.Module},
+			"inproc": {Module: airhostfx.Broker(inproc.New)}, "channel": {Module: airhostfx.Broker(channel.New)},
 			"plugin": {Module: extensions.Broker(logger), Elsewhere: true},
 		},
 		Trackers: map[string]bench.Part{
-			"slab": {Module: slab.Module}, "timermap": {Module: timermap.Module},
+			"slab": {Module: airhostfx.Tracker(slab.New)}, "timermap": {Module: airhostfx.Tracker(timermap.New)},
 			"plugin": {Module: extensions.Tracker(logger), Elsewhere: true},
 		},
-		Native: native.Module,
+		Native: airhostfx.Engine(native.New),
 		LeftOut: map[string]string{
 			"nats": "this build has no such broker",
 		},
@@ -73,7 +74,7 @@ func catalog(logger *slog.Logger) bench.Catalog {
 
 // wazeroEngine is wazero in one of its two ways, with the floor of the same way.
 func wazeroEngine(name string, interpreter bool, floorConfig wazerolib.RuntimeConfig) bench.Engine {
-	module := func(config wazero.Config) fx.Option { return fx.Options(fx.Supply(config), wazero.Module) }
+	module := func(config wazero.Config) fx.Option { return fx.Options(fx.Supply(config), airhostfx.Engine(wazero.New)) }
 	engine := bench.Engine{
 		Module: module(wazero.Config{Interpreter: interpreter}),
 		Deploy: wazero.Name,

@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/fx"
 
+	"github.com/airhost/airhost/airhostfx"
 	"github.com/airhost/airhost/backends/wasmtime"
 	"github.com/airhost/airhost/internal/bench"
 	"github.com/airhost/airhost/internal/bench/floor"
@@ -28,5 +29,5 @@ var wasmtimeEngine = bench.Engine{
 }
 
 func wasmtimeModule(config wasmtime.Config) fx.Option {
-	return fx.Options(fx.Supply(config), wasmtime.Module)
+	return fx.Options(fx.Supply(config), airhostfx.Engine(wasmtime.New))
 }
