@@ -14,6 +14,7 @@ import (
 	"go.uber.org/fx"
 	"go.uber.org/fx/fxevent"
 
+	"github.com/airhost/airhost/airhostfx"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/internal/config"
@@ -50,7 +51,7 @@ func (p *program) start(ctx context.Context, file *config.File) (*application, e
 	}
 	a := &application{file: file, log: p.log}
 	a.fx = fx.New(
-		engines, parts, host.Module,
+		engines, parts, airhostfx.Host,
 		fx.Supply(host.Config{
 			RequestTimeout: time.Duration(file.Host.RequestTimeout),
 			DrainTimeout:   time.Duration(file.Host.DrainTimeout),

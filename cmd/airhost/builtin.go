@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/fx"
 
+	"github.com/airhost/airhost/airhostfx"
 	"github.com/airhost/airhost/backends/native"
 	"github.com/airhost/airhost/backends/process"
 	"github.com/airhost/airhost/backends/wasmtime"
@@ -32,9 +33,9 @@ type choice struct {
 // What this airhost is built with; of brokers and trackers the first is the
 // default.
 var (
-	engines  = slices.Concat([]choice{{wazero.Name, wazero.Module}}, wasmtimeEngine(), []choice{{native.Name, native.Module}, {process.Name, process.Module}})
-	brokers  = []choice{{"inproc", inproc.Module}, {"channel", channel.Module}}
-	trackers = []choice{{"slab", slab.Module}, {"timermap", timermap.Module}}
+	engines  = slices.Concat([]choice{{wazero.Name, airhostfx.Engine(wazero.New)}}, wasmtimeEngine(), []choice{{native.Name, airhostfx.Engine(native.New)}, {process.Name, airhostfx.Engine(process.New)}})
+	brokers  = []choice{{"inproc", airhostfx.Broker(inproc.New)}, {"channel", airhostfx.Broker(channel.New)}}
+	trackers = []choice{{"slab", airhostfx.Tracker(slab.New)}, {"timermap", airhostfx.Tracker(timermap.New)}}
 )
 
 // nativeComponents are what "engine: native" can name as its source.
@@ -49,7 +50,7 @@ func wasmtimeEngine() []choice {
 	if !wasmtime.Available {
 		return nil
 	}
-	return []choice{{wasmtime.Name, wasmtime.Module}}
+	return []choice{{wasmtime.Name, airhostfx.Engine(wasmtime.New)}}
 }
 
 func names(choices []choice) []string {

@@ -6,6 +6,7 @@ import (
 
 	"go.uber.org/fx"
 
+	"github.com/airhost/airhost/airhostfx"
 	brokerplugin "github.com/airhost/airhost/brokers/plugin"
 	"github.com/airhost/airhost/internal/config"
 	"github.com/airhost/airhost/internal/spawn"
@@ -20,7 +21,7 @@ func (p *program) partModules(file *config.File) (fx.Option, error) {
 		if err != nil {
 			return nil, err
 		}
-		broker = fx.Options(brokerplugin.Module, fx.Supply(brokerplugin.Config{
+		broker = fx.Options(airhostfx.Broker(brokerplugin.New), fx.Supply(brokerplugin.Config{
 			Path: e.Plugin, Args: e.Args, Env: env, SHA256: e.SHA256, StartTimeout: time.Duration(e.StartTimeout),
 			LogLines: e.Logs.LinesPerSecond, LogBytes: int64(e.Logs.BytesPerSecond),
 			Restart: restart(e.Restart), Logger: p.log,
@@ -31,7 +32,7 @@ func (p *program) partModules(file *config.File) (fx.Option, error) {
 		if err != nil {
 			return nil, err
 		}
-		tracker = fx.Options(trackerplugin.Module, fx.Supply(trackerplugin.Config{
+		tracker = fx.Options(airhostfx.Tracker(trackerplugin.New), fx.Supply(trackerplugin.Config{
 			Path: e.Plugin, Args: e.Args, Env: env, SHA256: e.SHA256, StartTimeout: time.Duration(e.StartTimeout),
 			LogLines: e.Logs.LinesPerSecond, LogBytes: int64(e.Logs.BytesPerSecond),
 			Restart: restart(e.Restart), Logger: p.log,
