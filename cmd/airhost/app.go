@@ -44,20 +44,13 @@ type application struct {
 // caller must stop it.
 func (p *program) start(ctx context.Context, file *config.File) (*application, error) {
 	p.logMistakes(slog.LevelWarn, file.Warnings())
-	engines := p.engineModules(file)
-	parts, err := p.partModules(file)
+	parts, err := p.partsOf(file)
 	if err != nil {
 		return nil, err
 	}
 	a := &application{file: file, log: p.log}
 	a.fx = fx.New(
-		engines, parts, airhostfx.Host,
-		fx.Supply(host.Config{
-			RequestTimeout: time.Duration(file.Host.RequestTimeout),
-			DrainTimeout:   time.Duration(file.Host.DrainTimeout),
-			HeldUpWorkers:  file.Host.HeldUpWorkers,
-			Logger:         p.log,
-		}),
+		airhostfx.Host, parts, fx.Supply(hostConfig(file.Host), p.log),
 		fx.Populate(&a.Host),
 		fx.WithLogger(p.fxLog),
 	)
@@ -144,52 +137,6 @@ func moduleMistakes(file *config.File, i int, err error) config.Mistakes {
 		}
 	}
 	return mistakes
-}
-
-func deployment(c config.Component) host.Deployment {
-	return host.Deployment{
-		ID:             c.ID,
-		Engine:         c.Engine,
-		Config:         c.Config,
-		Capabilities:   host.Capabilities{Send: c.Capabilities.Send, Request: c.Capabilities.Request},
-		Limits:         limits(c),
-		HealthInterval: time.Duration(c.HealthInterval),
-		Quota: host.Quota{
-			MessagesPerSecond: c.Quota.MessagesPerSecond,
-			Burst:             c.Quota.Burst,
-			PendingRequests:   c.Quota.PendingRequests,
-		},
-		Restart: restart(c.Restart),
-	}
-}
-
-func restart(r config.Restart) core.Restart {
-	return core.Restart{
-		Policy:      core.RestartPolicy(r.Policy),
-		MaxRestarts: r.MaxRestarts,
-		Within:      time.Duration(r.Within),
-		Backoff:     time.Duration(r.Backoff),
-		MaxBackoff:  time.Duration(r.MaxBackoff),
-	}
-}
-
-func limits(c config.Component) core.Limits {
-	return core.Limits{
-		Memory:        int64(c.Limits.Memory),
-		TableElements: c.Limits.TableElements,
-		Nesting:       c.Limits.Nesting,
-		Stack:         int64(c.Limits.Stack),
-		HandlerTime:   time.Duration(c.Limits.HandlerTime),
-		StartTime:     time.Duration(c.Limits.StartTime),
-		Fuel:          c.Limits.Fuel,
-
-		HandlerWallTime: time.Duration(c.Limits.HandlerWallTime),
-		Mailbox:         c.Limits.Mailbox,
-		MailboxBytes:    int64(c.Limits.MailboxBytes),
-		MessageSize:     int(c.Quota.MessageSize),
-		LogLines:        c.Logs.LinesPerSecond,
-		LogBytes:        int64(c.Logs.BytesPerSecond),
-	}
 }
 
 // drainLimit is how long what is under way is waited for.

@@ -71,7 +71,7 @@ func exitCode(err error) int {
 
 // report says on standard error why a command failed.
 func (p *program) report(err error) {
-	for _, err := range parts(err) {
+	for _, err := range joined(err) {
 		var mistakes config.Mistakes
 		switch found := errors.As(err, &mistakes); {
 		case errors.Is(err, errReported):
@@ -89,15 +89,15 @@ func (p *program) report(err error) {
 	}
 }
 
-// parts returns the errors that were joined to err.
-func parts(err error) []error {
-	joined, ok := err.(interface{ Unwrap() []error })
+// joined returns the errors that were joined to err.
+func joined(err error) []error {
+	several, ok := err.(interface{ Unwrap() []error })
 	if _, mistakes := err.(config.Mistakes); !ok || mistakes {
 		return []error{err}
 	}
 	var all []error
-	for _, part := range joined.Unwrap() {
-		all = append(all, parts(part)...)
+	for _, part := range several.Unwrap() {
+		all = append(all, joined(part)...)
 	}
 	return all
 }

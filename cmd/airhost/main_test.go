@@ -166,6 +166,28 @@ func TestNoMessageFromATerminal(t *testing.T) {
 	}
 }
 
+// TestResponseOnATerminal: there a response is a line of its own. A terminal echoes,
+// with \r\n for each line end.
+func TestResponseOnATerminal(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip("this machine has no terminal: ", err)
+	}
+	defer terminal.Close()
+	file, echoed := writeFile(t, "airhost.yaml", oneEcho), bufio.NewReader(terminal)
+	for message, want := range map[string]string{"hello": "hello\r\n", "two\nlines\n": "two\r\nlines\r\n", "": "\r\n"} {
+		var stderr bytes.Buffer
+		code := run([]string{"call", file, "shop/echo", "--data", message}, nil, terminal, &stderr)
+		if _, err := terminal.WriteString("$"); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := echoed.ReadString('$'); code != exitDone || err != nil || got != want+"$" {
+			t.Errorf("call with %q: exit code %d, got %q, %v, want %q; %s", message, code, got, err, want, stderr.String())
+		}
+	}
+}
+
 func TestSectionsThatAreMalformed(t *testing.T) {
 	for _, data := range []string{"", "\xff", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "\x01", "\x01\x05abc", "\x01\x01a\x02\x01b"} {
 		if found, err := readProducers([]byte(data)); err == nil {

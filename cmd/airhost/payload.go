@@ -70,10 +70,10 @@ func readAll(from io.Reader, name string) ([]byte, error) {
 	return message, nil
 }
 
-// isTerminal reports whether somebody would have to type what is read. The null
-// device is a character device too, and empty.
-func isTerminal(stdin io.Reader) bool {
-	file, ok := stdin.(*os.File)
+// isTerminal reports whether a stream is a terminal. The null device is a character
+// device too, and none.
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
 	if !ok {
 		return false
 	}

@@ -52,7 +52,7 @@ func stopped(ctx context.Context, while string) error {
 
 // isStop reports whether err is nothing but a signal's request to stop.
 func isStop(err error) bool {
-	all := parts(err)
+	all := joined(err)
 	return len(all) == 1 && errors.As(all[0], new(stopSignal))
 }
 

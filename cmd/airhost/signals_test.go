@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/airhost/airhost/internal/config"
+	"github.com/airhost/airhost/internal/parts"
 )
 
 // watched is a program in a process of its own, and what it writes to its log.
@@ -156,9 +157,12 @@ func TestStopBeforeAnythingStarts(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(stopSignal{syscall.SIGTERM})
-	for _, engine := range names(engines) {
-		source := "echo"
-		if engine != "native" {
+	for _, e := range parts.Engines {
+		if e.LeftOut != "" {
+			continue
+		}
+		engine, source := e.Name, "echo"
+		if e.Runs != parts.Go {
 			source = os.Args[0]
 		}
 		name := writeFile(t, "airhost.yaml", fmt.Sprintf("components:\n- {id: shop/b, source: %s, engine: %s}\n", source, engine))

@@ -20,20 +20,23 @@ type File struct {
 	marks map[string]place // where each key's value stands, by its path
 }
 
-// Host chooses how messages travel and requests are tracked.
+// Host is the configuration of the host. The values of broker and tracker, as those of a
+// component's engine, are in the program's [Built].
 type Host struct {
-	Broker         Part     `yaml:"broker,omitempty" jsonschema:"enum=inproc,enum=channel,enum=nats,default=inproc" jsonschema_description:"What carries the messages: inproc hands them over in place, channel uses a goroutine and a Go channel per component, nats joins many hosts; or an executable of your own."`
-	Tracker        Part     `yaml:"tracker,omitempty" jsonschema:"enum=slab,enum=timermap,default=slab" jsonschema_description:"What remembers pending requests: slab is a table with a timing wheel, timermap a map with a timer per request; or an executable of your own."`
+	Broker         Part     `yaml:"broker,omitempty" jsonschema_description:"The broker, which carries the messages: one by its name, or an executable of your own."`
+	Tracker        Part     `yaml:"tracker,omitempty" jsonschema_description:"The tracker, which remembers pending requests: one by its name, or an executable of your own."`
 	RequestTimeout Duration `yaml:"request_timeout,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=5s" jsonschema_description:"What a request's timeout of 0 means."`
 	DrainTimeout   Duration `yaml:"drain_timeout,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=5s" jsonschema_description:"How long a stop waits for messages and requests that are still under way."`
+	Workers        int      `yaml:"workers,omitempty" jsonschema:"minimum=0,maximum=100000,default=0" jsonschema_description:"How many components run at the same time; 0 is one for each core."`
 	HeldUpWorkers  int      `yaml:"held_up_workers,omitempty" jsonschema:"minimum=1,maximum=100000,default=256" jsonschema_description:"How many calls that take long may each hold up a worker and have it replaced; fewer where the system allows fewer threads."`
+	DeadLetters    int      `yaml:"dead_letters,omitempty" jsonschema:"minimum=1,maximum=1000000,default=256" jsonschema_description:"How many of the last messages that nobody handled are kept."`
 }
 
 // Component is one guest and what it is allowed.
 type Component struct {
 	ID             core.ComponentID `yaml:"id" jsonschema:"required" jsonschema_description:"The component's name in the host, as namespace/name."`
 	Source         string           `yaml:"source" jsonschema:"required,minLength=1" jsonschema_description:"The guest's file, relative to this file; for the process engine an executable; for the native engine the name of a component that is built in."`
-	Engine         string           `yaml:"engine,omitempty" jsonschema:"enum=wazero,enum=wasmtime,enum=process,enum=native,default=wazero" jsonschema_description:"What runs the guest."`
+	Engine         string           `yaml:"engine,omitempty" jsonschema_description:"The engine, which runs the guest."`
 	Process        Process          `yaml:"process,omitempty" jsonschema_description:"How the executable is started, for the process engine alone."`
 	Config         Pairs            `yaml:"config,omitempty" jsonschema_description:"Handed to the guest's initialize, in this order."`
 	Capabilities   Capabilities     `yaml:"capabilities,omitempty" jsonschema_description:"The targets that the component may message. Nothing is granted by default."`

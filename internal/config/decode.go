@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"encoding"
 	"errors"
 	"fmt"
@@ -17,28 +16,6 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// Built is what a program has built in: the engines, brokers and trackers that
-// its users may choose, and the components that its native engine knows.
-type Built struct {
-	Engines, Brokers, Trackers, Native []string
-	// LeftOut says of names that are not built in why not, where there is more
-	// to say.
-	LeftOut map[string]string
-}
-
-// offered returns which values of the key's enumeration are built in.
-func (b Built) offered(key string, known []string) []string {
-	switch key {
-	case "engine":
-		return b.Engines
-	case "broker":
-		return b.Brokers
-	case "tracker":
-		return b.Trackers
-	}
-	return known
-}
-
 // Decode reads the text of a configuration file; name is what mistakes call it.
 // It opens no other file: whether sources exist is for [Load] to say. The error
 // is of type [Mistakes] and holds all that could be found.
@@ -47,17 +24,17 @@ func Decode(name string, text []byte, built Built) (*File, error) {
 	if root := d.parse(text); root != nil {
 		ast.Walk(d, root)
 		d.value("", root, reflect.ValueOf(d.file).Elem(), rules{})
-		d.file.setDefaults()
+		d.file.setDefaults(built)
 		d.consistency()
 	}
 	return d.file, d.mistakes.sorted()
 }
 
 // setDefaults sets what no zero value can stand for.
-func (f *File) setDefaults() {
+func (f *File) setDefaults(built Built) {
 	for i := range f.Components {
-		if f.Components[i].Engine == "" {
-			f.Components[i].Engine = "wazero"
+		if f.Components[i].Engine == "" && len(built.Engines) > 0 {
+			f.Components[i].Engine = built.Engines[0].Name
 		}
 	}
 }
@@ -238,23 +215,18 @@ func (d *decoder) string(path string, n ast.Node, into reflect.Value, r rules) {
 		return
 	}
 	into.SetString(word)
-	if r.enum != nil {
-		d.choice(path, n, word, r)
+	if choices := d.built.choices(r); choices != nil {
+		d.choice(path, n, word, r.key, choices)
 	}
 }
 
-func (d *decoder) choice(path string, n ast.Node, word string, r rules) {
-	offered := d.built.offered(r.key, r.enum)
-	switch {
-	case slices.Contains(offered, word):
-	case slices.Contains(r.enum, word):
-		why := d.built.LeftOut[word]
-		if why != "" {
-			why = ": " + why + ","
-		}
-		d.notef(n, path, "%q is not built into this airhost%s want %s", word, cmp.Or(why, ","), alternatives(offered))
-	default:
-		d.notef(n, path, "unknown %s %q, %s", r.key, clip(word), suggest(word, offered))
+func (d *decoder) choice(path string, n ast.Node, word, key string, choices []Choice) {
+	i := slices.IndexFunc(choices, func(c Choice) bool { return c.Name == word })
+	switch offered := names(choices); {
+	case i < 0:
+		d.notef(n, path, "unknown %s %q, %s", key, clip(word), suggest(word, offered))
+	case choices[i].LeftOut != "":
+		d.notef(n, path, "%q is not built into this airhost: %s, want %s", word, choices[i].LeftOut, alternatives(offered))
 	}
 }
 

@@ -24,26 +24,6 @@ type delivery struct {
 	answers bool          // a message is over once deliver has returned
 }
 
-func (p *program) callCommand() *cobra.Command {
-	d := &delivery{program: p, answers: true}
-	command := d.command("call", "Send one request and print the response", `call starts the host, sends one request to the component TARGET, and writes the
-response's bytes to standard output, with nothing added. It then waits until
-nothing is under way any more, for up to host.drain_timeout, and stops the host.
-When the request fails, the reason is on standard error and the exit code is 1.`,
-		d.call)
-	command.Flags().DurationVar(&d.timeout, "timeout", 0, "how long to wait for the response (default: host.request_timeout)")
-	return command
-}
-
-func (p *program) sendCommand() *cobra.Command {
-	d := &delivery{program: p}
-	return d.command("send", "Send one fire-and-forget message", `send starts the host, sends one message to the component TARGET, waits until
-nothing is under way any more, for up to host.drain_timeout, and stops the host.
-It writes nothing to standard output. When the message is refused or ends as a
-dead letter, the reason is on standard error and the exit code is 1.`,
-		d.send)
-}
-
 func (d *delivery) command(name, short, long string, deliver func(context.Context, *application, core.ComponentID, []byte) error) *cobra.Command {
 	command := &cobra.Command{
 		Use:   name + " FILE TARGET",
@@ -99,7 +79,7 @@ func (d *delivery) deliver(ctx context.Context, path, target string, deliver fun
 // leave stops. Once this message has been answered, messages that are left are others'.
 func (a *application) leave(ctx context.Context, answered bool) error {
 	var errs []error
-	for _, err := range parts(a.stop(ctx)) {
+	for _, err := range joined(a.stop(ctx)) {
 		if answered && errors.Is(err, host.ErrUnhandled) {
 			a.log.Warn("stopped before all was done", "reason", err.Error())
 		} else {
@@ -120,41 +100,6 @@ func hasTarget(ids []string, path, target string) error {
 		hint = fmt.Sprintf("did you mean %s?", near)
 	}
 	return wrongUse{fmt.Errorf("%s has no component %s, %s", path, target, hint)}
-}
-
-func (d *delivery) call(ctx context.Context, a *application, target core.ComponentID, message []byte) error {
-	response, err := a.request(ctx, target, message, d.timeout)
-	if err == nil {
-		_, err = d.stdout.Write(response)
-	}
-	a.settle(ctx)
-	return err
-}
-
-func (a *application) request(ctx context.Context, target core.ComponentID, message []byte, timeout time.Duration) ([]byte, error) {
-	if timeout == 0 {
-		return a.Request(ctx, target, message)
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	response, err := a.Request(ctx, target, message)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("request to %s: timeout: no response within %v", target, timeout)
-	}
-	return response, err
-}
-
-func (d *delivery) send(ctx context.Context, a *application, target core.ComponentID, message []byte) error {
-	if err := a.Send(target, message); err != nil {
-		return err
-	}
-	a.settle(ctx)
-	for _, letter := range a.DeadLetters() {
-		if letter.Sender == core.HostID {
-			return fmt.Errorf("message to %s: not handled: %s", target, letter.Reason)
-		}
-	}
-	return nil
 }
 
 // settle waits until nothing is under way, as far as the drain limit lets it.
