@@ -23,8 +23,8 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// Engine adds an engine, which the constructor makes, to the value group "engines". The application
-// closes the engine after the host has stopped.
+// Engine adds an engine, which the constructor makes, to the value group "engines". The
+// application closes the engine after the host has stopped.
 func Engine[C any, E core.Engine](constructor func(C) (E, error)) fx.Option {
 	provide := func(lifecycle fx.Lifecycle, s settings[C]) (core.Engine, error) {
 		engine, err := build(constructor, s)
@@ -36,16 +36,16 @@ func Engine[C any, E core.Engine](constructor func(C) (E, error)) fx.Option {
 	return fx.Provide(fx.Annotate(provide, fx.ResultTags(`group:"engines"`)))
 }
 
-// Broker adds a broker, which the constructor makes, to the value group "brokers". The host opens
-// and closes the broker.
+// Broker adds a broker, which the constructor makes, to the value group "brokers". The
+// host opens and closes the broker.
 func Broker[C any, B core.Broker](constructor func(C) (B, error)) fx.Option {
 	provide := func(s settings[C]) (core.Broker, error) { return build(constructor, s) }
 	return fx.Provide(fx.Annotate(provide, fx.ResultTags(`group:"brokers"`)))
 }
 
-// Tracker adds a tracker, which the constructor makes, to the value group "trackers". A tracker
-// with a method Start(context.Context) error, such as trackers/plugin, is started with
-// the application, before the host. The host closes the tracker.
+// Tracker adds a tracker, which the constructor makes, to the value group "trackers". The
+// application starts a tracker that has a method Start(context.Context) error, such as
+// that of trackers/plugin, before the host. The host closes the tracker.
 func Tracker[C any, T core.Tracker](constructor func(C) (T, error)) fx.Option {
 	provide := func(lifecycle fx.Lifecycle, s settings[C]) (core.Tracker, error) {
 		tracker, err := build(constructor, s)

@@ -93,7 +93,7 @@ func (d *diary) note(event string) {
 	d.events = append(d.events, event)
 }
 
-// noting are parts that note in a diary when they start and end.
+// A notingEngine, like the two types below, notes in a diary when it starts and ends.
 type notingEngine struct {
 	core.Engine
 	diary *diary
@@ -129,7 +129,7 @@ func (t notingTracker) Close() error {
 	return t.Tracker.Close()
 }
 
-// noting are the parts, which note when they start and end. Each constructor takes the
+// noting are these parts. Each constructor takes the
 // diary from the graph, as it would take a configuration.
 var noting = fx.Options(
 	airhostfx.Engine(func(d *diary) (notingEngine, error) {

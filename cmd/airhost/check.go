@@ -71,7 +71,7 @@ type checker struct {
 	traits  []core.Traits
 	hints   []string
 	found   []config.Mistakes
-	modules sync.Map // what is hinted of each: a func() string
+	modules sync.Map // the hint for each path, as a func() string
 }
 
 // openEngine is an engine that must be closed.
@@ -102,7 +102,7 @@ func (c *checker) close(ctx context.Context) error {
 }
 
 // compile compiles the components, as many at a time as there are processors, and notes
-// what is wrong with each; an error says that checking itself failed.
+// the mistakes of each. An error means that checking itself failed.
 func (c *checker) compile(ctx context.Context) error {
 	compiled, found := make([]core.Component, len(c.file.Components)), make([]error, len(c.file.Components))
 	atOnce(len(found), func(i int) {
@@ -117,7 +117,7 @@ func (c *checker) compile(ctx context.Context) error {
 		if err != nil && len(c.found[i]) == 0 {
 			errs = append(errs, fmt.Errorf("check of %s: %w", c.file.Components[i].ID, err))
 		}
-		if compiled[i] != nil { // all are kept until here, since those of one file share their code
+		if compiled[i] != nil { // closed last: the components of one file share their code
 			errs = append(errs, compiled[i].Close(context.WithoutCancel(ctx)))
 		}
 	}
@@ -141,8 +141,8 @@ func (c *checker) compileOne(ctx context.Context, i int) (core.Component, error)
 	return compiled, nil
 }
 
-// hint says of a component's module, which compiles, what is probably not meant, or
-// returns "".
+// hint describes a probable mistake in a module that compiles. It returns "" if it finds
+// none.
 func (c *checker) hint(of config.Component) string {
 	if c.engines[of.Engine].runs != parts.WebAssembly {
 		return ""
@@ -208,7 +208,7 @@ func targets(patterns []core.IDPattern) string {
 	return strings.Join(texts, " ")
 }
 
-// executables returns what is wrong with the extensions' files.
+// executables returns the mistakes in the files of extensions.
 func executables(file *config.File) error {
 	var mistakes config.Mistakes
 	for _, part := range []struct {

@@ -16,12 +16,12 @@ import (
 	"github.com/airhost/airhost/internal/nearest"
 )
 
-// delivery is what call and send have in common.
+// delivery is the common part of call and send.
 type delivery struct {
 	*program
 	payload payload
 	timeout time.Duration // of a call; 0 is the host's default
-	answers bool          // a message is over once deliver has returned
+	answers bool          // the message has been answered when deliver returns
 }
 
 func (d *delivery) command(name, short, long string, deliver func(context.Context, *application, core.ComponentID, []byte) error) *cobra.Command {
@@ -76,7 +76,8 @@ func (d *delivery) deliver(ctx context.Context, path, target string, deliver fun
 	return errors.Join(err, a.leave(ctx, d.answers))
 }
 
-// leave stops. Once this message has been answered, messages that are left are others'.
+// leave stops the host. If this message has been answered, messages that are left are
+// those of other components, and no error.
 func (a *application) leave(ctx context.Context, answered bool) error {
 	var errs []error
 	for _, err := range joined(a.stop(ctx)) {
@@ -89,8 +90,8 @@ func (a *application) leave(ctx context.Context, answered bool) error {
 	return errors.Join(errs...)
 }
 
-// hasTarget reports a target that the file does not have before anything is
-// read or started.
+// hasTarget returns an error if the file has no such target. It is called before the
+// message is read and the host is started.
 func hasTarget(ids []string, path, target string) error {
 	if slices.Contains(ids, target) {
 		return nil
@@ -102,7 +103,7 @@ func hasTarget(ids []string, path, target string) error {
 	return wrongUse{fmt.Errorf("%s has no component %s, %s", path, target, hint)}
 }
 
-// settle waits until nothing is under way, as far as the drain limit lets it.
+// settle waits until no message is under way, or until the drain limit is reached.
 func (a *application) settle(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, a.drainLimit())
 	defer cancel()

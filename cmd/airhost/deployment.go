@@ -70,7 +70,7 @@ func limits(c config.Component) core.Limits {
 	}
 }
 
-// source is where the guest of component i comes from.
+// source is the source of component i's guest.
 func source(file *config.File, i int) (core.Source, error) {
 	c := &file.Components[i]
 	if c.Engine != process.Name {
@@ -84,8 +84,8 @@ func source(file *config.File, i int) (core.Source, error) {
 	}), err
 }
 
-// processEnv is what a process gets: what the file says, and the variables of
-// airhost's own that it names. An error is a config.Mistakes.
+// processEnv is the environment of a process: the variables that the file gives, and
+// those of airhost's own environment that it names. An error is a config.Mistakes.
 func processEnv(file *config.File, given config.Pairs, from []string, path string) ([]string, error) {
 	var env []string
 	for _, variable := range given {

@@ -52,12 +52,12 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return exitCode(err)
 }
 
-// wrongUse is an error in what the user wrote, for which the exit code is 2.
+// wrongUse is an error in the user's command line or file. Its exit code is 2.
 type wrongUse struct{ error }
 
 func (w wrongUse) Unwrap() error { return w.error }
 
-// errReported ends a command with exit code 1 whose output has said why.
+// errReported ends a command with exit code 1. The command's output has the reason.
 var errReported = errors.New("reported")
 
 func exitCode(err error) int {
@@ -69,7 +69,7 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// report says on standard error why a command failed.
+// report writes the reason of a failed command to standard error.
 func (p *program) report(err error) {
 	for _, err := range joined(err) {
 		var mistakes config.Mistakes

@@ -85,7 +85,7 @@ func writeFile(t *testing.T, name, text string) string {
 }
 
 // TestRunStopsOnSignals runs a real process, interrupts it once it says that it
-// runs, and wants a graceful end with a summary.
+// runs, and expects a graceful end with a summary.
 func TestRunStopsOnSignals(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("there are no such signals")
@@ -136,8 +136,8 @@ func interruptWhenRunning(t *testing.T, program *exec.Cmd, signal os.Signal, log
 	return messages
 }
 
-// TestCallAddsNothing sends bytes of all kinds through call, and wants nothing
-// of the host to be left.
+// TestCallAddsNothing sends bytes of all kinds through call, and checks that the host
+// leaves nothing behind.
 func TestCallAddsNothing(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())

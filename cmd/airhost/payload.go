@@ -13,10 +13,10 @@ import (
 // maxPayload is the largest message that any configuration allows, in bytes.
 const maxPayload = 1 << 30
 
-// payload is where the bytes of a message come from.
+// payload is the source of a message's bytes.
 type payload struct {
 	data, file string
-	command    *cobra.Command // tells which flags were given
+	command    *cobra.Command // has the flags that were given
 }
 
 func (s *payload) flags(command *cobra.Command) {
@@ -26,8 +26,8 @@ func (s *payload) flags(command *cobra.Command) {
 	command.MarkFlagsMutuallyExclusive("data", "data-file")
 }
 
-// read returns the message: the flag's, the file's, or what is on stdin. When ctx ends
-// it leaves behind who reads stdin, which nothing can end.
+// read returns the message: from the flag, from the file, or from stdin. When ctx ends
+// first, read leaves the goroutine that reads stdin behind: nothing can end that read.
 func (s *payload) read(ctx context.Context, stdin io.Reader) ([]byte, error) {
 	switch flags := s.command.Flags(); {
 	case flags.Changed("data"):

@@ -54,8 +54,8 @@ func withCode(code ...byte) func(*wasm.Module) {
 	}
 }
 
-// What is not supported, and what is wrong, is told in the same words by inspect,
-// check and call, on each engine.
+// TestSameVerdictEverywhere: inspect, check and call report an unsupported or malformed
+// module in the same words, on each engine.
 func TestSameVerdictEverywhere(t *testing.T) {
 	gc := []byte("\x00asm\x01\x00\x00\x00\x01\x03\x01\x5f\x00")
 	for _, c := range []struct {
@@ -91,7 +91,8 @@ func TestSameVerdictEverywhere(t *testing.T) {
 	}
 }
 
-// inspect tells which imports refuse, and check that requests cannot be sent.
+// TestRefusedImportsAreMarked: inspect reports the imports that the host refuses, and
+// check reports that the component cannot send requests.
 func TestRefusedImportsAreMarked(t *testing.T) {
 	module, configurations := guestFile(t, func(m *wasm.Module) {
 		i32, i64 := wasm.I32, wasm.I64
@@ -123,7 +124,8 @@ func TestRefusedImportsAreMarked(t *testing.T) {
 	}
 }
 
-// inspect --json escapes what terminals obey or hide, as the log does, and stays JSON.
+// TestInspectEscapesJSON: inspect --json escapes the characters that terminals obey or
+// hide, as the log does, and its output stays JSON.
 func TestInspectEscapesJSON(t *testing.T) {
 	const name = "a\x1b[2J\u202eb\u200b\u0085\U000e0041c"
 	module, _ := guestFile(t, func(m *wasm.Module) { m.Exports = append(m.Exports, wasm.Export{Name: name, Index: 1}) })

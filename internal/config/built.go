@@ -7,7 +7,7 @@ type Choice struct {
 	Name string
 	// About completes the sentence that begins with Name, for the schema.
 	About string
-	// LeftOut is the reason why this program lacks what Name stands for; empty if the
+	// LeftOut is the reason for the absence of the choice from this program; empty if the
 	// program has it.
 	LeftOut string
 }

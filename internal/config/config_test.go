@@ -21,7 +21,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// built is what the airhost of these tests has.
+// built is the vocabulary of these tests.
 var built = config.Built{
 	Engines: []config.Choice{
 		{Name: "wazero", About: "runs WebAssembly"}, {Name: "wasmtime", LeftOut: "it takes cgo"},
@@ -32,7 +32,7 @@ var built = config.Built{
 	Native:   []string{"echo", "relay"},
 }
 
-// compared makes go-cmp see what ids and patterns stand for.
+// compared makes go-cmp compare ids and patterns by their values.
 var compared = cmp.Options{
 	cmpopts.IgnoreUnexported(config.File{}),
 	cmp.Comparer(func(a, b core.ComponentID) bool { return a == b }),
@@ -155,8 +155,8 @@ components:
 	}
 }
 
-// TestMistakes compares what each file in testdata/mistakes is told with the
-// golden file beside it.
+// TestMistakes compares the mistakes of each file in testdata/mistakes with the golden
+// file beside it.
 func TestMistakes(t *testing.T) {
 	files, err := filepath.Glob("testdata/mistakes/*.yaml")
 	if err != nil || len(files) == 0 {
@@ -428,7 +428,7 @@ func TestUnits(t *testing.T) {
 	}
 }
 
-// TestRangesAreThoseOfCore: what a file can say is in the ranges of core.
+// TestRangesAreThoseOfCore: the smallest and largest values of a file are valid in core.
 func TestRangesAreThoseOfCore(t *testing.T) {
 	for _, l := range []string{
 		"memory: 64KiB, stack: 64KiB, handler_time: 1ms, handler_wall_time: 1ms, start_time: 1ms, mailbox: 1, mailbox_bytes: 1KiB",

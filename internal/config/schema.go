@@ -11,8 +11,8 @@ import (
 )
 
 // Schema returns the JSON schema of the configuration files of a program, indented and
-// with a final newline. It allows what is left out of the program, too: other builds
-// have it.
+// with a final newline. It also allows the choices that are left out of the program:
+// other builds have them.
 func Schema(built Built) ([]byte, error) {
 	schema := reflected(reflect.TypeFor[File](), built)
 	schema.Title = "airhost configuration"
@@ -73,8 +73,9 @@ func mapType(t reflect.Type) *jsonschema.Schema {
 	return nil
 }
 
-// complete adds what the reflector leaves out: the choices of the program, defaults of
-// values that have more than one type, and the range of values that are written as text.
+// complete adds the facts that the reflector leaves out: the choices of the program,
+// defaults of values that have more than one type, and the range of values that are
+// written as text.
 func complete(schema *jsonschema.Schema, t reflect.Type, built Built) {
 	for t.Kind() == reflect.Slice {
 		schema, t = schema.Items, t.Elem()
