@@ -13,7 +13,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/airhost/airhost/backends/wasmtime"
 	"github.com/airhost/airhost/internal/bombs"
 )
 
@@ -38,10 +37,6 @@ func TestBombs(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes half a minute")
 	}
-	engines := []string{"wazero"}
-	if wasmtime.Available {
-		engines = append(engines, "wasmtime")
-	}
 	for _, kind := range bombs.Kinds() {
 		sizes := kind.Sizes
 		if os.Getenv(allBombs) == "" {
@@ -53,17 +48,17 @@ func TestBombs(t *testing.T) {
 		t.Run(kind.Name, func(t *testing.T) {
 			t.Parallel()
 			for _, n := range sizes {
-				checkBomb(t, kind, n, engines)
+				checkBomb(t, kind, n)
 			}
 		})
 	}
 }
 
-func checkBomb(t *testing.T, kind bombs.Kind, n int, engines []string) {
+func checkBomb(t *testing.T, kind bombs.Kind, n int) {
 	file := filepath.Join(t.TempDir(), "bomb.wasm")
 	name := fmt.Sprintf("%s %d", kind.Name, n)
 	explode(t, makesBomb+"="+name, file)
-	for _, engine := range engines {
+	for _, engine := range wasmEngines() {
 		compileBomb(t, file, engine, name)
 	}
 	if kind.Declares {

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/airhost/airhost/backends/wasmtime"
 	"github.com/airhost/airhost/internal/abi"
 	"github.com/airhost/airhost/internal/bombs"
+	"github.com/airhost/airhost/internal/parts"
 	"github.com/airhost/airhost/internal/wasm"
 )
 
@@ -37,14 +37,21 @@ func moduleFile(t *testing.T, code []byte) (module string, configurations []stri
 	if err := os.WriteFile(module, code, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	engines := []string{"wazero"}
-	if wasmtime.Available {
-		engines = append(engines, "wasmtime")
-	}
-	for _, engine := range engines {
+	for _, engine := range wasmEngines() {
 		configurations = append(configurations, writeFile(t, engine+".yaml", fmt.Sprintf("components:\n- {id: a/b, source: %s, engine: %s}\n", module, engine)))
 	}
 	return module, configurations
+}
+
+// wasmEngines returns the engines of this build that run WebAssembly.
+func wasmEngines() []string {
+	var all []string
+	for _, e := range parts.Engines {
+		if e.Runs == parts.WebAssembly && e.LeftOut == "" {
+			all = append(all, e.Name)
+		}
+	}
+	return all
 }
 
 // withCode adds a function of the given code.

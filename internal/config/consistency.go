@@ -133,7 +133,7 @@ func (d *decoder) process(c *Component, path string) {
 // file does not have. It returns nothing if the broker may know other hosts.
 func (f *File) Warnings() Mistakes {
 	var warnings Mistakes
-	if f.Host.Broker.Plugin != nil || f.Host.Broker.Name == "nats" {
+	if f.Host.Broker.Plugin != nil {
 		return nil
 	}
 	for i := range f.Components {
