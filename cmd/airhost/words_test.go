@@ -131,8 +131,8 @@ func TestRefusedImportsAreMarked(t *testing.T) {
 	}
 }
 
-// TestInspectEscapesJSON: inspect --json escapes the characters that terminals obey or
-// hide, as the log does, and its output stays JSON.
+// TestInspectEscapesJSON: inspect --json escapes the characters that terminals obey
+// or hide, as the log does, and its output stays JSON.
 func TestInspectEscapesJSON(t *testing.T) {
 	const name = "a\x1b[2J\u202eb\u200b\u0085\U000e0041c"
 	module, _ := guestFile(t, func(m *wasm.Module) { m.Exports = append(m.Exports, wasm.Export{Name: name, Index: 1}) })
