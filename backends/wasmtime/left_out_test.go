@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/airhost/airhost/backends/wasmtime"
-	"github.com/airhost/airhost/core"
 )
 
 func TestLeftOut(t *testing.T) {
