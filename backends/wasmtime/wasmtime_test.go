@@ -14,9 +14,6 @@ import (
 	"sync"
 	"testing"
 
-	"go.uber.org/fx"
-	"go.uber.org/fx/fxtest"
-
 	"github.com/airhost/airhost/backends/wasmtime"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/enginetest"
@@ -287,24 +284,4 @@ func TestComponentsOfOneModuleShareNothing(t *testing.T) {
 	in := instantiate(t, compile(t, e, actor(), core.Limits{}), core.Environment{Host: sink{}})
 	must(t, first.Close(t.Context()))
 	must(t, in.HandleMessage(self, padded("e"), nil))
-}
-
-func TestModule(t *testing.T) {
-	type engines struct {
-		fx.In
-		All []core.Engine `group:"engines"`
-	}
-	var got engines
-	app := fxtest.New(t, wasmtime.Module, fx.Supply(wasmtime.Config{MaxModule: 1}), fx.Populate(&got))
-	app.RequireStart()
-	if len(got.All) != 1 || got.All[0].Name() != wasmtime.Name {
-		t.Fatalf("got %v, want the one engine", got.All)
-	}
-	if _, err := got.All[0].Compile(t.Context(), enginetest.ActorWasm(), core.Limits{}); !errors.As(err, new(*core.LimitError)) {
-		t.Errorf("compile of more than the configuration allows: got %v", err)
-	}
-	app.RequireStop()
-	if _, err := got.All[0].Compile(t.Context(), enginetest.ActorWasm(), core.Limits{}); !errors.Is(err, core.ErrClosed) {
-		t.Errorf("compile after the application's stop: got %v", err)
-	}
 }

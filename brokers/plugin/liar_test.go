@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/fx"
-	"go.uber.org/fx/fxtest"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/encoding"
@@ -455,6 +453,9 @@ type testReceiver struct{}
 func (*testReceiver) Deliver(*core.Message) error { return nil }
 
 func TestNoSuchExecutable(t *testing.T) {
+	if _, err := New(Config{}); err == nil {
+		t.Error("without an executable: got no error")
+	}
 	b, err := New(Config{Path: "/nobody/has/this", Logger: orDiscard(nil)})
 	check(t, err)
 	if err := b.Open(within(t), newOrigin()); err == nil || !strings.Contains(err.Error(), "/nobody/has/this") {
@@ -462,17 +463,5 @@ func TestNoSuchExecutable(t *testing.T) {
 	}
 	if err := b.Attach(echoID, &testReceiver{}); !errors.Is(err, core.ErrClosed) {
 		t.Errorf("Attach after a failed Open: got %v, want closed", err)
-	}
-}
-
-func TestModule(t *testing.T) {
-	var b core.Broker
-	app := fxtest.New(t, Module, fx.Supply(childConfig(t, "exchange", Config{})), fx.Invoke(fx.Annotate(func(all []core.Broker) { b = all[0] }, fx.ParamTags(`group:"brokers"`))))
-	app.RequireStart().RequireStop()
-	if _, ok := b.(*Broker); !ok {
-		t.Errorf("the module provides %T", b)
-	}
-	if err := fx.New(fx.NopLogger, Module, fx.Invoke(fx.Annotate(func([]core.Broker) {}, fx.ParamTags(`group:"brokers"`)))).Err(); err == nil {
-		t.Error("the module does without a Config")
 	}
 }

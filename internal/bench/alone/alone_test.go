@@ -10,6 +10,7 @@ import (
 	"go.uber.org/fx"
 	"go.uber.org/goleak"
 
+	"github.com/airhost/airhost/airhostfx"
 	"github.com/airhost/airhost/backends/native"
 	"github.com/airhost/airhost/backends/wazero"
 	"github.com/airhost/airhost/brokers/channel"
@@ -29,7 +30,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func nativeParts() alone.Parts {
 	return alone.Parts{
-		Engine: native.Module, EngineName: native.Name, Broker: inproc.Module, Tracker: slab.Module,
+		Engine: airhostfx.Engine(native.New), EngineName: native.Name, Broker: airhostfx.Broker(inproc.New), Tracker: airhostfx.Tracker(slab.New),
 		Guest: func(pattern result.Pattern) core.Source {
 			if pattern == result.RequestResponse {
 				return native.Source(guests.NewRoundTrip)
@@ -42,10 +43,10 @@ func nativeParts() alone.Parts {
 
 func wazeroParts() alone.Parts {
 	parts := nativeParts()
-	parts.Engine, parts.EngineName = wazero.Module, wazero.Name
-	parts.Broker, parts.Tracker = channel.Module, timermap.Module
+	parts.Engine, parts.EngineName = airhostfx.Engine(wazero.New), wazero.Name
+	parts.Broker, parts.Tracker = airhostfx.Broker(channel.New), airhostfx.Tracker(timermap.New)
 	parts.Cached = func(dir string) fx.Option {
-		return fx.Options(fx.Supply(wazero.Config{CacheDir: dir}), wazero.Module)
+		return fx.Options(fx.Supply(wazero.Config{CacheDir: dir}), airhostfx.Engine(wazero.New))
 	}
 	parts.Guest = func(pattern result.Pattern) core.Source {
 		if pattern == result.RequestResponse {

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/fx"
 
+	"github.com/airhost/airhost/airhostfx"
 	brokers "github.com/airhost/airhost/brokers/plugin"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/plugin"
@@ -32,7 +33,7 @@ func Broker(logger *slog.Logger) fx.Option {
 	if err != nil {
 		return fx.Error(fmt.Errorf("broker as a process: %w", err))
 	}
-	return fx.Options(fx.Supply(brokers.Config{Path: path, Env: environment(broker), Restart: never, Logger: logger}), brokers.Module)
+	return fx.Options(fx.Supply(brokers.Config{Path: path, Env: environment(broker), Restart: never, Logger: logger}), airhostfx.Broker(brokers.New))
 }
 
 // Tracker is to trackers what Broker is to brokers. The process has the timers of
@@ -42,7 +43,7 @@ func Tracker(logger *slog.Logger) fx.Option {
 	if err != nil {
 		return fx.Error(fmt.Errorf("tracker as a process: %w", err))
 	}
-	return fx.Options(fx.Supply(trackers.Config{Path: path, Env: environment(tracker), Restart: never, Logger: logger}), trackers.Module)
+	return fx.Options(fx.Supply(trackers.Config{Path: path, Env: environment(tracker), Restart: never, Logger: logger}), airhostfx.Tracker(trackers.New))
 }
 
 // never: what dies in a measurement has spoiled it.

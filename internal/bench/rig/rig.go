@@ -18,6 +18,7 @@ import (
 
 	"go.uber.org/fx"
 
+	"github.com/airhost/airhost/airhostfx"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/guest"
@@ -140,7 +141,7 @@ func (r *Rig) start(ctx context.Context, parts Parts, report func(guests.Done)) 
 
 func (r *Rig) open(ctx context.Context, parts Parts, report func(guests.Done)) error {
 	app := fx.New(
-		fx.NopLogger, parts.Modules, host.Module,
+		fx.NopLogger, parts.Modules, airhostfx.Host,
 		fx.Supply(host.Config{Workers: r.key.Cores, DrainTimeout: time.Second, Logger: parts.Logger}),
 		fx.Populate(&r.host),
 	)

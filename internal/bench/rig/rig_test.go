@@ -13,6 +13,7 @@ import (
 	"go.uber.org/fx"
 	"go.uber.org/goleak"
 
+	"github.com/airhost/airhost/airhostfx"
 	"github.com/airhost/airhost/backends/native"
 	"github.com/airhost/airhost/backends/wazero"
 	"github.com/airhost/airhost/brokers/inproc"
@@ -46,7 +47,7 @@ func source(pattern result.Pattern) core.Source { return native.Source(create(pa
 
 func parts(source core.Source) rig.Parts {
 	return rig.Parts{
-		Modules:    fx.Options(native.Module, inproc.Module, slab.Module),
+		Modules:    fx.Options(airhostfx.Engine(native.New), airhostfx.Broker(inproc.New), airhostfx.Tracker(slab.New)),
 		EngineName: native.Name,
 		Guest:      source,
 		Logger:     slog.New(slog.DiscardHandler),
@@ -60,7 +61,7 @@ func wasmParts(pattern result.Pattern) rig.Parts {
 	if pattern == result.RequestResponse {
 		p.Guest = core.Source{Code: guests.RoundTrip}
 	}
-	p.Modules, p.EngineName = fx.Options(p.Modules, wazero.Module), wazero.Name
+	p.Modules, p.EngineName = fx.Options(p.Modules, airhostfx.Engine(wazero.New)), wazero.Name
 	return p
 }
 
@@ -285,7 +286,7 @@ func TestInterruptEndsSample(t *testing.T) {
 
 func TestUnknownGuestFails(t *testing.T) {
 	_, err := rig.New(t.Context(), key(result.Call), rig.Parts{
-		Modules:    fx.Options(native.Module, inproc.Module, slab.Module),
+		Modules:    fx.Options(airhostfx.Engine(native.New), airhostfx.Broker(inproc.New), airhostfx.Tracker(slab.New)),
 		EngineName: native.Name,
 		Guest:      core.Source{Path: "nobody"},
 		Logger:     slog.New(slog.DiscardHandler),

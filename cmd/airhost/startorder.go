@@ -26,8 +26,8 @@ func atOnce(n int, do func(i int)) {
 	all.Wait()
 }
 
-// startOrder has components start after those before them in the file to which they may
-// send: a guest may do so when it is initialized.
+// startOrder makes a component start after those components before it in the file to
+// which it may send: a guest may send already in its initialize.
 type startOrder struct {
 	components []config.Component
 	ended      []chan struct{} // closed when the start of a component has ended

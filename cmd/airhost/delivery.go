@@ -16,32 +16,12 @@ import (
 	"github.com/airhost/airhost/internal/nearest"
 )
 
-// delivery is what call and send have in common.
+// delivery is the common part of call and send.
 type delivery struct {
 	*program
 	payload payload
 	timeout time.Duration // of a call; 0 is the host's default
-	answers bool          // a message is over once deliver has returned
-}
-
-func (p *program) callCommand() *cobra.Command {
-	d := &delivery{program: p, answers: true}
-	command := d.command("call", "Send one request and print the response", `call starts the host, sends one request to the component TARGET, and writes the
-response's bytes to standard output, with nothing added. It then waits until
-nothing is under way any more, for up to host.drain_timeout, and stops the host.
-When the request fails, the reason is on standard error and the exit code is 1.`,
-		d.call)
-	command.Flags().DurationVar(&d.timeout, "timeout", 0, "how long to wait for the response (default: host.request_timeout)")
-	return command
-}
-
-func (p *program) sendCommand() *cobra.Command {
-	d := &delivery{program: p}
-	return d.command("send", "Send one fire-and-forget message", `send starts the host, sends one message to the component TARGET, waits until
-nothing is under way any more, for up to host.drain_timeout, and stops the host.
-It writes nothing to standard output. When the message is refused or ends as a
-dead letter, the reason is on standard error and the exit code is 1.`,
-		d.send)
+	answers bool          // the message has been answered when deliver returns
 }
 
 func (d *delivery) command(name, short, long string, deliver func(context.Context, *application, core.ComponentID, []byte) error) *cobra.Command {
@@ -96,10 +76,11 @@ func (d *delivery) deliver(ctx context.Context, path, target string, deliver fun
 	return errors.Join(err, a.leave(ctx, d.answers))
 }
 
-// leave stops. Once this message has been answered, messages that are left are others'.
+// leave stops the host. If this message has been answered, messages that are left are
+// those of other components, and no error.
 func (a *application) leave(ctx context.Context, answered bool) error {
 	var errs []error
-	for _, err := range parts(a.stop(ctx)) {
+	for _, err := range joined(a.stop(ctx)) {
 		if answered && errors.Is(err, host.ErrUnhandled) {
 			a.log.Warn("stopped before all was done", "reason", err.Error())
 		} else {
@@ -109,8 +90,8 @@ func (a *application) leave(ctx context.Context, answered bool) error {
 	return errors.Join(errs...)
 }
 
-// hasTarget reports a target that the file does not have before anything is
-// read or started.
+// hasTarget returns an error if the file has no such target. It is called before the
+// message is read and the host is started.
 func hasTarget(ids []string, path, target string) error {
 	if slices.Contains(ids, target) {
 		return nil
@@ -122,42 +103,7 @@ func hasTarget(ids []string, path, target string) error {
 	return wrongUse{fmt.Errorf("%s has no component %s, %s", path, target, hint)}
 }
 
-func (d *delivery) call(ctx context.Context, a *application, target core.ComponentID, message []byte) error {
-	response, err := a.request(ctx, target, message, d.timeout)
-	if err == nil {
-		_, err = d.stdout.Write(response)
-	}
-	a.settle(ctx)
-	return err
-}
-
-func (a *application) request(ctx context.Context, target core.ComponentID, message []byte, timeout time.Duration) ([]byte, error) {
-	if timeout == 0 {
-		return a.Request(ctx, target, message)
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	response, err := a.Request(ctx, target, message)
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("request to %s: timeout: no response within %v", target, timeout)
-	}
-	return response, err
-}
-
-func (d *delivery) send(ctx context.Context, a *application, target core.ComponentID, message []byte) error {
-	if err := a.Send(target, message); err != nil {
-		return err
-	}
-	a.settle(ctx)
-	for _, letter := range a.DeadLetters() {
-		if letter.Sender == core.HostID {
-			return fmt.Errorf("message to %s: not handled: %s", target, letter.Reason)
-		}
-	}
-	return nil
-}
-
-// settle waits until nothing is under way, as far as the drain limit lets it.
+// settle waits until no message is under way, or until the drain limit is reached.
 func (a *application) settle(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, a.drainLimit())
 	defer cancel()

@@ -25,7 +25,7 @@ func TestAtOnceDoesEachOnce(t *testing.T) {
 }
 
 // TestStartOrder: a component starts after those before it to which it may send, and
-// nothing waits for those after it.
+// no component waits for one that comes after it.
 func TestStartOrder(t *testing.T) {
 	components := make([]config.Component, 50)
 	for i := range components {

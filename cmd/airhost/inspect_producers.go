@@ -9,8 +9,8 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// producer is an entry of the custom section "producers": which language, tool
-// or SDK had a part in a module.
+// producer is an entry of the custom section "producers": a language, a tool or an SDK
+// that the module was made with.
 type producer struct {
 	Field   string `json:"field"`
 	Name    string `json:"name"`
@@ -20,7 +20,7 @@ type producer struct {
 func (r *moduleReport) customs(m *wasm.Module) {
 	for _, c := range m.Customs {
 		r.Customs = listed(r, "custom_sections", r.Customs, customReport{short(c.Name), len(c.Data)})
-		// Custom sections may hold anything; one that cannot be read says nothing.
+		// Custom sections may hold anything; one that cannot be read is left out.
 		switch c.Name {
 		case "producers":
 			if found, err := readProducers(c.Data); err == nil {

@@ -44,7 +44,7 @@ func (r *moduleReport) writeItems(b *bytes.Buffer) {
 	r.writeLeftOut(b, "exports")
 }
 
-// writeLeftOut says how many entries a list has beside those that are in the report.
+// writeLeftOut writes the number of a list's entries that are not in the report.
 func (r *moduleReport) writeLeftOut(b *bytes.Buffer, list string) {
 	if n := r.LeftOut[list]; n > 0 {
 		fmt.Fprintf(b, "  … %s more\n", wasm.Grouped(n))
