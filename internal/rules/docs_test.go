@@ -129,27 +129,6 @@ func TestLooksLike(t *testing.T) {
 	}
 }
 
-var linkPattern = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
-
-// TestLinks: links within the project lead somewhere.
-func TestLinks(t *testing.T) {
-	docs, err := filepath.Glob("../../*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, doc := range docs {
-		content, err := os.ReadFile(doc)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range linkPattern.FindAllStringSubmatch(string(content), -1) {
-			if _, err := os.Stat(filepath.Join("../..", m[1])); err != nil {
-				t.Errorf("%s links to %s: %v", filepath.Base(doc), m[1], err)
-			}
-		}
-	}
-}
-
 // TestPromisesHaveTests: the tests that SECURITY.md names are there.
 func TestPromisesHaveTests(t *testing.T) {
 	content, err := os.ReadFile("../../SECURITY.md")
