@@ -59,9 +59,8 @@ modules: ## check the modules that are not the library's: peers, examples with s
 	  (cd $$module && $(GO) vet ./... && $$staticcheck ./... && $(GO) mod tidy -diff && $(GO) test -short ./...) || exit 1; \
 	done
 
-rebuild: ## build the committed guests anew (clang-19, lld-19, wabt) and compare
-	@AIRHOST_REBUILD=1 $(GO) test -count=1 -run 'Rebuild' ./internal/... ./core/... ./backends/... ./proto/...
-	@cd results/peers && AIRHOST_REBUILD=1 $(GO) test -count=1 -run 'Rebuild' ./...
+rebuild: ## build the committed guests and the protocol's code anew (clang-19, lld-19, wabt) and compare
+	@AIRHOST_REBUILD=1 $(GO) test -count=1 -run Rebuild ./internal/rules ./proto
 
 bench: build ## measure the headline figures (a minute, on a quiet machine)
 	@$(OUT)/benchrunner run

@@ -6,15 +6,9 @@ import (
 	"bytes"
 	_ "embed"
 	"encoding/binary"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"testing"
 
 	"github.com/airhost/airhost/core"
 )
-
-//go:generate ./testdata/build.sh
 
 // scriptWasm is a guest that runs its messages as scripts: see testdata/script.c.
 //
@@ -101,25 +95,4 @@ func (s *script) message() []byte {
 		binary.LittleEndian.PutUint32(steps[at:], place)
 	}
 	return append(steps, s.data...)
-}
-
-// TestRebuildGivesTheCommittedGuest builds the guest again, if the tools are installed.
-// With AIRHOST_REBUILD=1 they must be.
-func TestRebuildGivesTheCommittedGuest(t *testing.T) {
-	for _, tool := range []string{"clang-19", "wasm-ld-19"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			if os.Getenv("AIRHOST_REBUILD") == "1" {
-				t.Fatal(err)
-			}
-			t.Skip(err)
-		}
-	}
-	built := t.TempDir()
-	if out, err := exec.Command("testdata/build.sh", built).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	got, err := os.ReadFile(filepath.Join(built, "script.wasm"))
-	if err != nil || !bytes.Equal(got, scriptWasm) {
-		t.Errorf("what is committed is not what its source gives (%v): run go generate", err)
-	}
 }

@@ -52,27 +52,6 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// TestGuestsAreWhatTheirSourcesGive assembles the guests of the scripts again.
-func TestGuestsAreWhatTheirSourcesGive(t *testing.T) {
-	if _, err := exec.LookPath("wat2wasm"); err != nil {
-		t.Skip("wat2wasm is not installed (Debian: wabt)")
-	}
-	sources, err := filepath.Glob("testdata/guests/*.wat")
-	if err != nil || len(sources) == 0 {
-		t.Fatal("no sources", err)
-	}
-	for _, source := range sources {
-		code, err := exec.Command("wat2wasm", source, "--output=-").Output()
-		if err != nil {
-			t.Errorf("%s: %v", source, err)
-		}
-		committed, err := os.ReadFile(strings.TrimSuffix(source, ".wat") + ".wasm")
-		if err != nil || !bytes.Equal(code, committed) {
-			t.Errorf("%s does not give the module beside it (%v)", source, err)
-		}
-	}
-}
-
 const oneEcho = "components:\n- {id: shop/echo, source: echo, engine: native}\n"
 
 func writeFile(t *testing.T, name, text string) string {

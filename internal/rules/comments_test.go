@@ -5,39 +5,16 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 	"testing"
 )
-
-// tracked returns the files of the project that git knows and that fit one of the
-// patterns: neither testdata nor generated ones.
-func tracked(t *testing.T, patterns ...string) (files []string) {
-	t.Helper()
-	cmd := exec.Command("git", append([]string{"ls-files", "-z", "--"}, patterns...)...)
-	cmd.Dir = root
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("git ls-files: %v", err)
-	}
-	for _, file := range strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00") {
-		if !strings.Contains("/"+file, "/testdata/") && !strings.HasSuffix(file, ".pb.go") {
-			files = append(files, file)
-		}
-	}
-	if len(files) == 0 {
-		t.Fatalf("no file fits %q", patterns)
-	}
-	return files
-}
 
 // TestCommentsBeginWithTheirName: no comment has stayed behind when its
 // declaration was renamed or moved.
 func TestCommentsBeginWithTheirName(t *testing.T) {
-	for _, file := range tracked(t, "*.go") {
+	for _, file := range written(t, "*.go") {
 		files := token.NewFileSet()
 		f, err := parser.ParseFile(files, filepath.Join(root, file), nil, parser.ParseComments)
 		if err != nil {

@@ -15,7 +15,7 @@ import (
 // to a heading there. Links to other sites are not followed.
 func TestLinks(t *testing.T) {
 	texts := map[string]string{}
-	for _, doc := range tracked(t, "*.md") {
+	for _, doc := range written(t, "*.md") {
 		content, err := os.ReadFile(filepath.Join(root, doc))
 		if err != nil {
 			t.Fatal(err)

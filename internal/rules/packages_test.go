@@ -7,8 +7,10 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -60,6 +62,36 @@ func list(t *testing.T) []pkg {
 		}
 		all = append(all, p)
 	}
+}
+
+// gitFiles returns the files of the project that git knows and that fit one of the
+// patterns.
+func gitFiles(t *testing.T, patterns ...string) (files []string) {
+	t.Helper()
+	cmd := exec.Command("git", append([]string{"ls-files", "-z", "--"}, patterns...)...)
+	cmd.Dir = root
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("git ls-files: %v", err)
+	}
+	for file := range strings.SplitSeq(string(out), "\x00") {
+		// A file that is removed, but not yet from git's index, does not count.
+		if _, err := os.Stat(filepath.Join(root, file)); file != "" && err == nil {
+			files = append(files, file)
+		}
+	}
+	if len(files) == 0 {
+		t.Fatalf("no file fits %q", patterns)
+	}
+	return files
+}
+
+// written is gitFiles without generated files and without testdata.
+func written(t *testing.T, patterns ...string) []string {
+	t.Helper()
+	return slices.DeleteFunc(gitFiles(t, patterns...), func(file string) bool {
+		return strings.Contains("/"+file, "/testdata/") || strings.HasSuffix(file, ".pb.go")
+	})
 }
 
 // TestPackageDocs: each package has exactly one package comment, which begins

@@ -1,8 +1,8 @@
 // Package guests holds the guests that benchmarks run: small, without
 // allocation, and counting what they got, so that a runner can check that
 // nothing was skipped. Each exists as WebAssembly, built from the C source
-// in src by build.sh, and as a Go value of the same behaviour for the native
-// engine.
+// in src by scripts/build-guests.sh, and as a Go value of the same behaviour
+// for the native engine.
 //
 // # Protocol
 //
