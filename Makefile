@@ -3,6 +3,7 @@
 GO      ?= go
 OUT     := bin
 GUESTS  := $(OUT)/guests
+RELAY   := examples/relay/airhost.yaml
 PACKAGES = ./...
 
 .DEFAULT_GOAL := help
@@ -24,7 +25,12 @@ guests: setup ## compile the example guests to WebAssembly into bin/guests/
 	@examples/build.sh $(GUESTS)
 
 run: build guests ## run the relay example: both patterns at work between WebAssembly guests
-	$(OUT)/airhost call examples/relay/airhost.yaml demo/relay --data 'hello from make run'; echo
+	@echo 'demo/relay gets a request. It asks demo/echo by request-response, and passes the'
+	@echo 'answer on to demo/counter by fire-and-forget. All three are WebAssembly guests.'
+	@echo
+	@echo '$$ airhost call $(RELAY) demo/relay --data "hello from make run"'
+	@response=$$($(OUT)/airhost call $(RELAY) demo/relay --data 'hello from make run') && \
+	  printf '\nThe lines above are the log. The response to the request is:\n\n%s\n' "$$response"
 
 test: setup ## run all tests
 	@$(GO) test $(PACKAGES)

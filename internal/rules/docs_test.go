@@ -91,6 +91,18 @@ func TestSessions(t *testing.T) {
 	}
 }
 
+// TestMakeRun: `make run` ends with the response on a line of its own, and mentions no
+// tool that it does without.
+func TestMakeRun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the programs and the guests")
+	}
+	out, err := shell("make --no-print-directory run")
+	if err != nil || !looksLike(out, "demo/relay gets a request…\n\nasked demo/echo") || strings.Contains(out, "not installed") {
+		t.Errorf("make run: %v\n%s", err, out)
+	}
+}
+
 func shell(command string) (string, error) {
 	cmd := exec.Command("sh", "-c", command)
 	cmd.Dir = "../.."
