@@ -1,4 +1,4 @@
-# Everything that is done here more than once. `make` alone lists it.
+# The commands that developers and CI run. `make` alone lists them.
 
 GO      ?= go
 OUT     := bin
@@ -7,15 +7,15 @@ RELAY   := examples/relay/airhost.yaml
 PACKAGES = ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build guests run test check race nocgo vet staticcheck format tidy modules rebuild bench reference fuzz soak bombs clean
+.PHONY: help setup build guests run test check race nocgo vet staticcheck format tidy modules rebuild bench reference fuzz soak bombs archives release clean
 
-# Modules of their own, so that users of the library do not inherit what they need.
+# Modules of their own, so that users of the library do not download their dependencies.
 MODULES := results/peers examples/redis-broker
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## download what building needs (Go modules); nothing else is needed to run and test
+setup: ## download the Go modules; building, running and testing needs nothing else
 	@$(GO) mod download
 
 build: setup ## build airhost and benchrunner into bin/
@@ -92,5 +92,11 @@ soak: ## load both cores for a minute under the race detector
 bombs: ## check modules made to cost much, all kinds and sizes on both engines, with a table
 	@AIRHOST_BOMBS=1 $(GO) test -count=1 -v -timeout 60m -run '^TestBombs$$' ./cmd/airhost
 
-clean: ## remove what was built
-	@rm -rf $(OUT)
+archives: ## build the programs of VERSION=v0.1.0 for TARGETS (all platforms) into dist/
+	@scripts/release.sh archives "$(VERSION)" $(TARGETS)
+
+release: archives ## build archives of VERSION=v0.1.0, their checksums and their notes into dist/
+	@scripts/release.sh finish "$(VERSION)"
+
+clean: ## remove bin/ and dist/
+	@rm -rf $(OUT) dist

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"runtime"
@@ -27,11 +28,15 @@ func (p *program) versionCommand() *cobra.Command {
 	}
 }
 
+// release is the version that scripts/release.sh builds. Other builds have the
+// version that Go recorded.
+var release string
+
 // version says of which version airhost and its engines are, and which parts it has.
 func version() string {
 	module, versions := "(unknown)", map[string]string{}
 	if info, ok := debug.ReadBuildInfo(); ok {
-		module = info.Main.Version
+		module = cmp.Or(release, info.Main.Version)
 		for _, dep := range info.Deps {
 			versions[dep.Path] = dep.Version
 		}
