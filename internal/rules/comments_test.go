@@ -30,8 +30,8 @@ func TestCommentsBeginWithTheirName(t *testing.T) {
 // ordinary sentence begins with a capital letter.
 var otherName = regexp.MustCompile(`^([a-z]\w*|(Test|Fuzz|Benchmark|Example)[A-Z]\w*)(:|'s)? `)
 
-// staleComments returns a line for each comment whose first word is another name
-// than those of the declaration below it.
+// staleComments returns a line for each comment that begins with another name than
+// the declaration below it has.
 func staleComments(files *token.FileSet, f *ast.File) (stale []string) {
 	check := func(doc *ast.CommentGroup, names ...*ast.Ident) {
 		m := otherName.FindStringSubmatch(doc.Text())

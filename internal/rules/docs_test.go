@@ -12,9 +12,9 @@ import (
 // block is a fenced block of a document, with the instruction above it:
 //
 //	<!-- file: PATH -->   it is the file, or a part of it
-//	<!-- run -->          a session: what follows "$ " is run in the project's
-//	                      folder, the rest is what it prints; "…" stands for
-//	                      any text
+//	<!-- run -->          a session: the test runs the lines after "$ " in the
+//	                      project's folder, and compares their output with the
+//	                      other lines; "…" stands for any text
 type block struct {
 	doc, instruction, text string
 }
@@ -23,27 +23,15 @@ var blockPattern = regexp.MustCompile("(?ms)^<!-- (run|file: \\S+) -->\n```\\w*\
 
 func blocks(t *testing.T) (all []block) {
 	t.Helper()
-	docs, err := filepath.Glob("../../*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	more, err := filepath.Glob("../../docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, doc := range append(docs, more...) {
-		content, err := os.ReadFile(doc)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range blockPattern.FindAllStringSubmatch(string(content), -1) {
-			all = append(all, block{filepath.Base(doc), m[1], m[2]})
+	for _, doc := range written(t, "*.md") {
+		for _, m := range blockPattern.FindAllStringSubmatch(string(contents(t, doc)), -1) {
+			all = append(all, block{doc, m[1], m[2]})
 		}
 	}
 	return all
 }
 
-// TestSnippets: what the documents quote from files stands there.
+// TestSnippets: a block that quotes a file is a part of that file.
 func TestSnippets(t *testing.T) {
 	found := 0
 	for _, b := range blocks(t) {
@@ -52,11 +40,8 @@ func TestSnippets(t *testing.T) {
 			continue
 		}
 		found++
-		content, err := os.ReadFile(filepath.Join("../..", path))
-		if err != nil {
-			t.Errorf("%s quotes a file: %v", b.doc, err)
-		} else if !strings.Contains(string(content), b.text) {
-			t.Errorf("%s quotes from %s what does not stand there:\n%s", b.doc, path, b.text)
+		if !strings.Contains(string(contents(t, path)), b.text) {
+			t.Errorf("%s quotes lines that %s does not have:\n%s", b.doc, path, b.text)
 		}
 	}
 	if found == 0 {
@@ -64,7 +49,7 @@ func TestSnippets(t *testing.T) {
 	}
 }
 
-// TestSessions: what the documents show is what the programs print.
+// TestSessions: the programs print the output that the documents show.
 func TestSessions(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the programs and the guests")
@@ -105,18 +90,14 @@ func TestMakeRun(t *testing.T) {
 
 func shell(command string) (string, error) {
 	cmd := exec.Command("sh", "-c", command)
-	cmd.Dir = "../.."
-	cmd.Env = append(os.Environ(), "PATH="+filepath.Join(mustGetwd(), "../../bin")+":"+os.Getenv("PATH"))
+	cmd.Dir = root
+	bin, err := filepath.Abs(filepath.Join(root, "bin"))
+	if err != nil {
+		return "", err
+	}
+	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
 	out, err := cmd.CombinedOutput()
 	return string(out), err
-}
-
-func mustGetwd() string {
-	dir, err := os.Getwd()
-	if err != nil {
-		panic(err)
-	}
-	return dir
 }
 
 // looksLike compares line by line, in order; a line "…" stands for any lines.

@@ -34,7 +34,7 @@ func TestRebuildGivesTheCommittedGuests(t *testing.T) {
 		}
 	}
 	for _, source := range gitFiles(t, "*.c", "*.h", "*.wat", "scripts/build-guests.sh") {
-		// go test sees what the test opens, and runs it again after a change.
+		// go test notes the files that a test opens, and runs it again after a change.
 		contents(t, source)
 	}
 	built := t.TempDir()

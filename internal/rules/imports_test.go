@@ -52,7 +52,7 @@ var importRules = []rule{
 	{"internal/bench internal/bench/", "airhostfx core core/host guest plugin internal/ " + parts,
 		"github.com/HdrHistogram/ github.com/montanaflynn/stats golang.org/x/perf github.com/goccy/go-yaml github.com/tetratelabs/wazero github.com/bytecodealliance/wasmtime-go/v39",
 		"it measures implementations and knows no program"},
-	{"internal/bombs internal/corpus internal/rules internal/wiring internal/spawn/spawntest internal/codecache/codecachetest", "core guest " + wasmLibs, "", "tests share them"},
+	{"internal/allengines internal/bombs internal/corpus internal/meter/metertest internal/rules internal/wiring internal/spawn/spawntest internal/codecache/codecachetest", "core guest " + wasmLibs, "", "tests share them"},
 	{"internal/extension/extensiontest internal/hostile internal/hostile/measure", "core core/host guest internal/ " + parts,
 		"go.uber.org/goleak golang.org/x/sys " + grpc, "tests of whole hosts"},
 
