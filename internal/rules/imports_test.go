@@ -26,6 +26,8 @@ const (
 	fx   = "go.uber.org/fx"
 	grpc = "google.golang.org/grpc google.golang.org/protobuf"
 
+	benchVendors = "github.com/HdrHistogram/ github.com/montanaflynn/stats golang.org/x/perf github.com/goccy/go-yaml"
+
 	forParts = "core guest plugin proto/ " + wasmLibs + " " + processLibs
 )
 
@@ -49,10 +51,13 @@ var importRules = []rule{
 	{processLibs, "core proto/ " + processLibs, "github.com/hashicorp/go- golang.org/x/sys " + grpc, "the implementations share them"},
 	{"internal/config", "core " + wasmLibs, "github.com/goccy/go-yaml github.com/invopop/jsonschema", "it reads a file and starts nothing"},
 	{"internal/parts", ". airhostfx core core/host internal/ " + parts, fx, "the programs' list of implementations"},
+	{"internal/bench/data/", "internal/bench/data/", benchVendors, "it knows neither how results are measured nor how they are shown"},
+	{"internal/bench/show/", "internal/bench/data/ internal/bench/show/", benchVendors, "it shows results and measures none"},
 	{"internal/bench internal/bench/", "airhostfx core core/host guest plugin internal/ " + parts,
-		"github.com/HdrHistogram/ github.com/montanaflynn/stats golang.org/x/perf github.com/goccy/go-yaml github.com/tetratelabs/wazero github.com/bytecodealliance/wasmtime-go/v39",
+		benchVendors + " github.com/tetratelabs/wazero github.com/bytecodealliance/wasmtime-go/v39",
 		"it measures implementations and knows no program"},
-	{"internal/allengines internal/bombs internal/corpus internal/meter/metertest internal/rules internal/wiring internal/spawn/spawntest internal/codecache/codecachetest", "core guest " + wasmLibs, "", "tests share them"},
+	{"internal/allengines internal/bombs internal/codecache/codecachetest internal/corpus internal/meter/metertest internal/rules internal/spawn/spawntest",
+		"core guest " + wasmLibs, "", "they are tests, or tests share them"},
 	{"internal/extension/extensiontest internal/hostile internal/hostile/measure", "core core/host guest internal/ " + parts,
 		"go.uber.org/goleak golang.org/x/sys " + grpc, "tests of whole hosts"},
 
@@ -63,8 +68,8 @@ var importRules = []rule{
 	{"examples/", ". airhostfx core core/host guest plugin " + parts, fx, "examples import only packages that users can import"},
 }
 
-// untilAirhostfx lists the packages that still import fx and internal/wiring.
-const untilAirhostfx = "core/host internal/wiring internal/bench internal/bench/ " + parts
+// untilAirhostfx lists the packages that still import fx.
+const untilAirhostfx = "internal/bench internal/bench/"
 
 // checkImports returns a line for each import that no rule allows, and for each
 // package without a rule.
@@ -92,7 +97,7 @@ func checkImports(all []pkg) (refused []string) {
 }
 
 func (r rule) allows(by, imported string) bool {
-	if fitsAny(untilAirhostfx, by) && (strings.HasPrefix(imported, fx) || imported == module+"/internal/wiring") {
+	if fitsAny(untilAirhostfx, by) && strings.HasPrefix(imported, fx) {
 		return true
 	}
 	if path, ours := local(imported); ours {
@@ -137,16 +142,17 @@ func TestImportRule(t *testing.T) {
 		{"core", "sync", yes}, {"core/host", "core", yes}, {".", "core/host", yes}, {".", "trackers/slab", yes},
 		{"airhostfx", fx, yes}, {"cmd/airhost", "airhostfx", yes}, {"cmd/airhost", "internal/parts", yes},
 		{"internal/parts", "backends/process", yes}, {"internal/bench/measure", "core/host", yes},
-		{"internal/bench/show/report", "internal/bench/data", yes}, {"backends/foo", "internal/abi", yes},
+		{"internal/bench/show/report", "internal/bench/data/result", yes}, {"backends/foo", "internal/abi", yes},
 		{"backends/foo/internal/bar", "backends/foo", yes}, {"examples/new", "plugin", yes}, {"examples/new", ".", yes},
 
 		{"core", "core/host", no}, {"core", "golang.org/x/sys/unix", no}, {"core/host", "brokers/inproc", no},
 		{"core/host", "internal/abi", no}, {"core/enginetest", fx, no}, {"core/enginetest", "core/host", no},
-		{"guest", "core", no}, {"plugin", "core/host", no}, {"brokers/inproc", "brokers/channel", no},
+		{"core/host", fx, no}, {"backends/wazero", fx, no}, {"guest", "core", no}, {"plugin", "core/host", no}, {"brokers/inproc", "brokers/channel", no},
 		{"backends/foo", "backends/wazero", no}, {"backends/foo", "core/host", no}, {"backends/foo", "github.com/new/vendor", no},
 		{"backends/wazero", "internal/hostile", no}, {"backends/wazero", "airhostfx", no}, {"trackers/slab", "github.com/spf13/cobra", no},
 		{"internal/abi", "core/host", no}, {"internal/abi", "backends/wazero", no}, {"internal/sandbox", "github.com/tetratelabs/wazero", no},
-		{"internal/bench/measure", "cmd/benchrunner", no}, {"internal/config", "brokers/inproc", no},
+		{"internal/bench/measure", "cmd/benchrunner", no}, {"internal/bench/data/stat", "internal/bench/measure/harness", no}, {"internal/bench/show/report", "core/host", no},
+		{"internal/config", "brokers/inproc", no},
 		{".", "brokers/channel", no}, {".", fx, no}, {"airhostfx", "backends/wazero", no},
 		{"examples/echo", "internal/abi", no}, {"cmd/airhost", "github.com/new/vendor", no},
 
