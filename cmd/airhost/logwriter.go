@@ -51,14 +51,14 @@ func (l *logWriter) tell(log *slog.Logger) {
 func (l *logWriter) Write(line []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed || !l.push(bytes.Clone(line)) {
+	if l.closed || !l.pushLocked(bytes.Clone(line)) {
 		l.dropped++
 	}
 	return len(line), nil
 }
 
-// push reports whether a line has got its place. The caller holds l.mu.
-func (l *logWriter) push(line []byte) bool {
+// pushLocked reports whether a line has got its place. The caller holds l.mu.
+func (l *logWriter) pushLocked(line []byte) bool {
 	select {
 	case l.lines <- line:
 		l.stuck = false
