@@ -7,10 +7,10 @@ RELAY   := examples/relay/airhost.yaml
 PACKAGES = ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build guests run test check race nocgo vet staticcheck format tidy modules rebuild bench reference fuzz soak bombs archives release clean
+.PHONY: help setup build guests run test check race nocgo vet staticcheck format tidy modules rebuild bench reference report fuzz soak bombs archives release clean
 
 # Modules of their own, so that users of the library do not download their dependencies.
-MODULES := results/peers examples/redis-broker
+MODULES := internal/bench/peers examples/redis-broker
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,13 +71,15 @@ rebuild: ## build the committed guests and the protocol's code anew (clang-19, l
 bench: build ## measure the headline figures (a minute, on a quiet machine)
 	@$(OUT)/benchrunner run
 
-reference: build ## measure all that results/ keeps, and make its report (half an hour)
+reference: build ## measure all that results/ keeps (half an hour)
 	@$(OUT)/benchrunner run --samples 30 --max-samples 40 --warmup 300ms --json results/headline.json
 	@$(OUT)/benchrunner run --suite reference --json results/reference.json
 	@$(OUT)/benchrunner run --mode load --engine wazero,wasmtime,native --broker inproc,channel --pattern request-response --samples 15 --interval 0 --warmup 200ms --json results/load.json
 	@$(OUT)/benchrunner run --engine wazero,wasmtime --peer all --samples 30 --sample-time 5ms --interval 0 --total-ops 0 --json results/peers.json
-	@$(OUT)/benchrunner report results/reference.json results/load.json results/headline.json -o results/report.html
 	@$(OUT)/benchrunner report results/headline.json --svg results/headline.svg
+
+report: build ## show what results/ keeps as a page, results/report.html
+	@$(OUT)/benchrunner report results/reference.json results/load.json results/headline.json -o results/report.html
 
 fuzz: ## run each fuzz target for FUZZTIME (1m)
 	@for package in $$($(GO) list $(PACKAGES)); do \

@@ -8,7 +8,7 @@ import (
 
 	"github.com/airhost/airhost/backends/wasmtime"
 	"github.com/airhost/airhost/core"
-	"github.com/airhost/airhost/internal/bench/guests"
+	"github.com/airhost/airhost/internal/bench/measure/guests"
 )
 
 // sizes of messages.

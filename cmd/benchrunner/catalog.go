@@ -12,12 +12,12 @@ import (
 	"github.com/airhost/airhost/backends/wasmtime"
 	"github.com/airhost/airhost/backends/wazero"
 	"github.com/airhost/airhost/core"
-	"github.com/airhost/airhost/internal/bench"
-	"github.com/airhost/airhost/internal/bench/extensions"
-	"github.com/airhost/airhost/internal/bench/floor"
-	"github.com/airhost/airhost/internal/bench/guests"
-	"github.com/airhost/airhost/internal/bench/remote"
-	"github.com/airhost/airhost/internal/bench/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
+	"github.com/airhost/airhost/internal/bench/measure"
+	"github.com/airhost/airhost/internal/bench/measure/extensions"
+	"github.com/airhost/airhost/internal/bench/measure/floor"
+	"github.com/airhost/airhost/internal/bench/measure/guests"
+	"github.com/airhost/airhost/internal/bench/measure/remote"
 	"github.com/airhost/airhost/internal/parts"
 )
 
@@ -54,20 +54,20 @@ func names[P any](table []parts.Part[P]) []string {
 
 // catalog is everything that this build can measure. logger takes the log of the cells'
 // hosts.
-func catalog(logger *slog.Logger) bench.Catalog {
-	c := bench.Catalog{
+func catalog(logger *slog.Logger) measure.Catalog {
+	c := measure.Catalog{
 		Engines:  engines(),
-		Brokers:  map[string]bench.Part{executable: {Module: extensions.Broker(logger), Elsewhere: true}},
-		Trackers: map[string]bench.Part{executable: {Module: extensions.Tracker(logger), Elsewhere: true}},
+		Brokers:  map[string]measure.Part{executable: {Module: extensions.Broker(logger), OutOfProcess: true}},
+		Trackers: map[string]measure.Part{executable: {Module: extensions.Tracker(logger), OutOfProcess: true}},
 		Native:   airhostfx.Engine(native.New),
 		LeftOut:  map[string]string{},
 		Logger:   logger,
 	}
 	for _, p := range built(c.LeftOut, parts.Brokers) {
-		c.Brokers[p.Name] = bench.Part{Module: airhostfx.Broker(p.New)}
+		c.Brokers[p.Name] = measure.Part{Module: airhostfx.Broker(p.New)}
 	}
 	for _, p := range built(c.LeftOut, parts.Trackers) {
-		c.Trackers[p.Name] = bench.Part{Module: airhostfx.Tracker(p.New)}
+		c.Trackers[p.Name] = measure.Part{Module: airhostfx.Tracker(p.New)}
 	}
 	built(c.LeftOut, engineParts())
 	return c
@@ -87,8 +87,8 @@ func built[P any](leftOut map[string]string, table []parts.Part[P]) []parts.Part
 }
 
 // engines are the engines of this build.
-func engines() map[string]bench.Engine {
-	all := map[string]bench.Engine{}
+func engines() map[string]measure.Engine {
+	all := map[string]measure.Engine{}
 	for _, e := range parts.Engines {
 		if e.LeftOut != "" {
 			continue
@@ -103,13 +103,13 @@ func engines() map[string]bench.Engine {
 }
 
 // engine is an engine of the table with its settings and its floor.
-func engine(e parts.Engine, settings parts.Settings, floor makeFloor) bench.Engine {
+func engine(e parts.Engine, settings parts.Settings, floor makeFloor) measure.Engine {
 	module := func(settings parts.Settings) fx.Option {
 		return fx.Options(fx.Supply(settings), airhostfx.Engine(e.New))
 	}
-	made := bench.Engine{
+	made := measure.Engine{
 		Module: module(settings), Deploy: e.Name,
-		Native: e.Runs == parts.Go, Elsewhere: e.Runs == parts.Processes,
+		Native: e.Runs == parts.Go, OutOfProcess: e.Runs == parts.Processes,
 		Guest: guestsOf[e.Runs], Floor: floor,
 	}
 	if e.Caches {
@@ -122,49 +122,49 @@ func engine(e parts.Engine, settings parts.Settings, floor makeFloor) bench.Engi
 }
 
 // makeFloor makes the floor of a pattern and a payload.
-type makeFloor = func(ctx context.Context, pattern result.Pattern, payload int) (remote.Subject, error)
+type makeFloor = func(ctx context.Context, pattern cells.Pattern, payload int) (remote.Subject, error)
 
 // floors are the floors of engines. An engine whose components run in this process
 // needs one.
 var floors = map[string]makeFloor{
 	wazero.Name:   wazeroFloor(wazero.Name, wazerolib.NewRuntimeConfig()),
 	wasmtime.Name: wasmtimeFloor,
-	native.Name: func(_ context.Context, pattern result.Pattern, payload int) (remote.Subject, error) {
+	native.Name: func(_ context.Context, pattern cells.Pattern, payload int) (remote.Subject, error) {
 		return floor.NewNative(pattern, payload), nil
 	},
 }
 
 func wazeroFloor(name string, config wazerolib.RuntimeConfig) makeFloor {
-	return func(ctx context.Context, pattern result.Pattern, payload int) (remote.Subject, error) {
+	return func(ctx context.Context, pattern cells.Pattern, payload int) (remote.Subject, error) {
 		return floor.NewWazero(ctx, name, config, guests.Floor, pattern, payload)
 	}
 }
 
 // guestsOf are the guests of each kind.
-var guestsOf = map[parts.Kind]func(result.Pattern) core.Source{
+var guestsOf = map[parts.Kind]func(cells.Pattern) core.Source{
 	parts.WebAssembly: wasmGuest,
 	parts.Go:          nativeGuest,
 	parts.Processes:   processGuest,
 }
 
-func wasmGuest(pattern result.Pattern) core.Source {
-	if pattern == result.RequestResponse {
+func wasmGuest(pattern cells.Pattern) core.Source {
+	if pattern == cells.RequestResponse {
 		return core.Source{Code: guests.RoundTrip}
 	}
 	return core.Source{Code: guests.PingPong}
 }
 
-func nativeGuest(pattern result.Pattern) core.Source {
-	if pattern == result.RequestResponse {
+func nativeGuest(pattern cells.Pattern) core.Source {
+	if pattern == cells.RequestResponse {
 		return native.Source(guests.NewRoundTrip)
 	}
 	return native.Source(guests.NewPingPong)
 }
 
 // processGuest is this program, started once more: see [guests.ServeProcess].
-func processGuest(pattern result.Pattern) core.Source {
+func processGuest(pattern cells.Pattern) core.Source {
 	name := guests.ProcessPingPong
-	if pattern == result.RequestResponse {
+	if pattern == cells.RequestResponse {
 		name = guests.ProcessRoundTrip
 	}
 	source, err := guests.ProcessSource(name)

@@ -18,7 +18,7 @@ func TestCatalogIsWhole(t *testing.T) {
 		if found && engine.Guest == nil {
 			t.Errorf("engine %s has no guest", name)
 		}
-		if found && !engine.Elsewhere && engine.Floor == nil {
+		if found && !engine.OutOfProcess && engine.Floor == nil {
 			t.Errorf("engine %s has no floor", name)
 		}
 	}
