@@ -2,58 +2,58 @@ package core
 
 import "context"
 
-// Broker takes messages and hands them to the host that has their target. It
-// serves one host. All methods may be called from any goroutine.
+// Broker takes messages from its host and delivers them to the host that has their
+// target, which is often the same one. All methods may be called from any goroutine.
 //
-// Messages from one sender to one target are delivered in the order in which
-// they were handed to the target's route.
+// Messages from one sender to one target are delivered in the order in which the
+// sender's host handed them to the target's route.
 type Broker interface {
-	// Open connects the broker to its host, before any other call. It may block
-	// until ctx ends.
+	// Open connects the broker to its host, which is home. It is called before all
+	// other methods, and may block until ctx ends.
 	Open(ctx context.Context, home Origin) error
 
-	// Attach says that this host has the component id, and that r takes its
-	// messages. An id that is attached already is an error.
+	// Attach adds the component id to this host; r receives its messages. An id that
+	// is attached already is an error.
 	Attach(id ComponentID, r Receiver) error
 
-	// Detach undoes Attach. Messages that the broker has taken and not yet
-	// delivered go to Origin.Undelivered, before or after Detach returns. An id
-	// that is not attached is ignored.
+	// Detach undoes Attach. Messages that the broker has accepted and not yet
+	// delivered go to Origin.Undelivered, before or after Detach returns. An id that
+	// is not attached is ignored.
 	Detach(id ComponentID)
 
-	// Route finds the way to a target, for a sender to keep: a Receiver to which
-	// it can hand messages from then on. A broker of one process that adds
-	// nothing returns the very Receiver that was attached. Where the broker can
-	// tell that nobody has the target the error is target-not-found. A route
-	// that has become stale refuses with target-not-found; it never misdelivers.
+	// Route returns the Receiver that takes messages to a target. A sender may keep
+	// it. A broker within one process may return the attached Receiver itself. The
+	// error is target-not-found if the broker knows that no host has the target. After
+	// the target has been detached its route refuses with target-not-found, and never
+	// delivers to another component.
 	Route(target ComponentID) (Receiver, error)
 
-	// Close ends the connection. Messages taken and not yet delivered go to
-	// Origin.Undelivered before it returns; it waits for the broker's goroutines
-	// until ctx ends. After it, every other method returns ErrClosed, and routes
-	// refuse with unavailable; where a route is the very Receiver that was
-	// attached, that is the Receiver's duty.
+	// Close ends the connection. Messages that were accepted and not yet delivered go
+	// to Origin.Undelivered before Close returns. Close waits for the broker's
+	// goroutines until ctx ends. Afterwards every other method returns ErrClosed, and
+	// routes refuse with unavailable; a route that is the attached Receiver must do
+	// so by itself.
 	Close(ctx context.Context) error
 }
 
-// Receiver takes messages for one target: a component's mailbox, or the way to
+// Receiver takes messages for one target. It is the target's mailbox, or a route to
 // it.
 type Receiver interface {
-	// Deliver hands m over. With a nil error the receiver owns m; with an error,
-	// a [MessagingError] such as queue-full, target-not-found or unavailable,
-	// the caller still owns it and nothing has happened. It never blocks.
+	// Deliver hands m over and never blocks. If the error is nil the receiver owns m.
+	// Otherwise it is a [MessagingError], such as queue-full, target-not-found or
+	// unavailable, the caller still owns m, and nothing has happened.
 	Deliver(m *Message) error
 }
 
-// Carrier is a Broker that joins several hosts: a message that was sent on one of
-// them may be handled on another. Its host counts what came and went, so as to
-// tell that nothing is under way any more.
+// Carrier is a Broker that connects several hosts: a message that one host sends may
+// be handled on another. Its host counts the messages that left and arrived, so that
+// it knows when no message is under way any more.
 type Carrier interface {
 	Broker
 
-	// Traffic returns how many of its host's messages the broker has carried
-	// away for good, and how many have come to its host: that were given to a
-	// Receiver, or to Origin.Undelivered in its place. What goes back and forth
-	// as an outcome does not count; what returns to its own host counts as both.
+	// Traffic returns the number of messages of its host that the broker has carried
+	// away for good, and the number that it has brought to its host: to a Receiver,
+	// or to Origin.Undelivered in its place. Outcomes do not count. A message that
+	// comes back to its own host counts in both numbers.
 	Traffic() (left, arrived uint64)
 }

@@ -9,24 +9,24 @@ import (
 // ClockResolution is how often a [Clock] ticks.
 const ClockResolution = time.Millisecond
 
-// clockRest is after how many idle ticks a clock stops ticking.
+// clockRest is the number of idle ticks after which a clock stops ticking.
 const clockRest = 1000
 
-// Clock is a coarse monotonic clock: reading it costs one load, and it calls a
-// function at every tick. It stops ticking when that function has reported
-// nothing to do for a while, and starts again when it is read: who gives the
-// function something to do calls Now afterwards.
+// Clock is a coarse monotonic clock. A read costs one load. At every tick the clock
+// calls a function. The clock stops ticking when that function has been idle for a
+// while, and starts again when it is read. So a caller that creates work for the
+// function calls Now afterwards.
 type Clock struct {
 	start  time.Time
 	onTick func(now time.Duration) (busy bool)
 
-	_   [64]byte     // every core reads now, and nobody is to write beside it
+	_   [64]byte     // every core reads now: no other field shares its cache line
 	now atomic.Int64 // ns since start; negative: at rest
 	_   [64]byte
 
 	ticking sync.Mutex // guards ticked; held during onTick, before mu
 	ticked  time.Duration
-	mu      sync.Mutex // guards closed, and starting to tick
+	mu      sync.Mutex // guards closed, and the start of the ticking goroutine
 	closed  bool
 	stop    chan struct{}
 	stopped sync.WaitGroup
@@ -35,18 +35,17 @@ type Clock struct {
 // atRest marks a clock that does not tick.
 const atRest = -1
 
-// NewClock returns a clock that calls onTick, on a goroutine of its own, every
-// [ClockResolution] or, on a busy machine, later, with the time that it then
-// shows. onTick must not call Close.
+// NewClock returns a clock that calls onTick with the time that it shows, every
+// [ClockResolution], or later on a busy machine. It calls onTick on a goroutine of its
+// own. onTick returns whether it has work for the next ticks. It must not call Close.
 func NewClock(onTick func(now time.Duration) (busy bool)) *Clock {
 	c := &Clock{start: time.Now(), onTick: onTick, stop: make(chan struct{})}
 	c.now.Store(atRest)
 	return c
 }
 
-// Now returns the time since the clock was made, as of the last tick: at most
-// one tick old as far as the machine can keep up. It never goes back. It may be
-// called from any goroutine.
+// Now returns the time from NewClock to the last tick. It is at most one tick old if
+// the machine can keep up, and never goes back. Now may be called from any goroutine.
 func (c *Clock) Now() time.Duration {
 	if now := c.now.Load(); now >= 0 {
 		return time.Duration(now)
@@ -54,8 +53,7 @@ func (c *Clock) Now() time.Duration {
 	return c.wake()
 }
 
-// Exact returns the time since the clock was made, read from the system's
-// monotonic clock.
+// Exact returns the time since NewClock, from the system's monotonic clock.
 func (c *Clock) Exact() time.Duration { return time.Since(c.start) }
 
 func (c *Clock) wake() time.Duration {
@@ -63,23 +61,23 @@ func (c *Clock) wake() time.Duration {
 	defer c.mu.Unlock()
 	for {
 		now := c.Exact()
-		if c.rouse(now) {
+		if c.rouseLocked(now) {
 			c.stopped.Go(c.run)
 			return now
 		}
 		if c.closed {
 			return now
 		}
-		// Another reader has woken it, and it shows an earlier time than now.
+		// Another reader has woken the clock, which shows an earlier time than now.
 		if shown := c.now.Load(); shown >= 0 {
 			return time.Duration(shown)
 		}
 	}
 }
 
-// rouse makes a clock at rest show now, and reports whether it was at rest and
-// has to be ticked by the caller, who holds mu.
-func (c *Clock) rouse(now time.Duration) bool {
+// rouseLocked makes a clock at rest show now. It reports whether the clock was at rest;
+// then the caller, which holds mu, starts the ticking goroutine.
+func (c *Clock) rouseLocked(now time.Duration) bool {
 	return !c.closed && c.now.CompareAndSwap(atRest, int64(now))
 }
 
@@ -97,14 +95,14 @@ func (c *Clock) run() {
 		if c.tick(now) {
 			idle = 0
 		} else if idle++; idle >= clockRest {
-			// What came in before the clock showed that it rests may have seen
-			// it tick, and relies on it: look once more.
+			// A caller that read the clock just before it showed rest relies on a
+			// further tick.
 			c.now.Store(atRest)
 			if !c.tick(now) {
 				return
 			}
 			c.mu.Lock()
-			roused := c.rouse(c.Exact())
+			roused := c.rouseLocked(c.Exact())
 			c.mu.Unlock()
 			if !roused {
 				return
@@ -117,7 +115,7 @@ func (c *Clock) run() {
 func (c *Clock) tick(now time.Duration) bool {
 	c.ticking.Lock()
 	defer c.ticking.Unlock()
-	c.ticked = max(c.ticked, now) // the last look before a rest may be overtaken
+	c.ticked = max(c.ticked, now) // the last tick before a rest may come late
 	return c.onTick(c.ticked)
 }
 

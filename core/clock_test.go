@@ -10,14 +10,14 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// resting is how long a clock without work goes on before it rests.
+// resting is the time after which a clock without work rests.
 const resting = 1000 * core.ClockResolution
 
-// worker is what a clock of a test calls.
+// worker is the function of a clock, which has jobs to do in its ticks.
 type worker struct {
 	ticks atomic.Int64
 	last  atomic.Int64
-	jobs  atomic.Int64 // how many ticks it is busy for
+	jobs  atomic.Int64 // ticks in which it is still busy
 }
 
 func (w *worker) tick(now time.Duration) bool {
@@ -26,7 +26,7 @@ func (w *worker) tick(now time.Duration) bool {
 	return w.jobs.Load() > 0 && w.jobs.Add(-1) >= 0
 }
 
-// after lets time pass, and everything come to a wait.
+// after lets time pass until every goroutine waits.
 func after(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
@@ -93,8 +93,8 @@ func TestClockDoesNotRestWithWork(t *testing.T) {
 	})
 }
 
-// TestClockLooksOnceMore gives a clock work at the moment at which it goes to
-// rest: after the tick that found nothing, by somebody who has read it before.
+// TestClockLooksOnceMore gives a clock work while it goes to rest: after the tick that
+// found none, from a goroutine that read the clock before that tick.
 func TestClockLooksOnceMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ticks, worked int
@@ -114,8 +114,8 @@ func TestClockLooksOnceMore(t *testing.T) {
 	})
 }
 
-// TestClockIsReadByItsFunction reads the clock during the look that it takes at
-// rest, which wakes it, and has work at the same time.
+// TestClockIsReadByItsFunction reads the clock during its last tick before the rest,
+// which wakes it, while there is also work.
 func TestClockIsReadByItsFunction(t *testing.T) {
 	for _, busy := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -137,7 +137,7 @@ func TestClockIsReadByItsFunction(t *testing.T) {
 			c.Now()
 			after(resting + 10*core.ClockResolution + time.Millisecond/2)
 			if ticks != 1011 {
-				t.Errorf("got %d ticks, want 1000, the look, and 10 from one goroutine", ticks)
+				t.Errorf("got %d ticks, want 1000, the last one before the rest, and 10 from one goroutine", ticks)
 			}
 		})
 	}
@@ -174,8 +174,8 @@ func TestClockCloses(t *testing.T) {
 	})
 }
 
-// TestClockClosesAtRest closes clocks that do not tick: one that never did, and
-// one that is taking its last look.
+// TestClockClosesAtRest closes clocks that do not tick: one that never did, and one in
+// its last tick before the rest.
 func TestClockClosesAtRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		core.NewClock(func(time.Duration) bool { return false }).Close()
@@ -198,7 +198,7 @@ func TestClockClosesAtRest(t *testing.T) {
 	})
 }
 
-// TestClockNeverGoesBack wakes clocks from several goroutines at a time.
+// TestClockNeverGoesBack wakes clocks from several goroutines at once.
 func TestClockNeverGoesBack(t *testing.T) {
 	const clocks, readers = 2000, 4
 	for range clocks {

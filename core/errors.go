@@ -7,23 +7,23 @@ import (
 	"strings"
 )
 
-// ErrClosed is returned by the methods of an engine, component, instance, broker
-// or tracker that are called after its Close; a second Close returns nil.
+// ErrClosed is returned by methods of an engine, component, instance, broker or
+// tracker after its Close. A second Close returns nil.
 var ErrClosed = errors.New("closed")
 
-// ErrInUse is wrapped by the error of a Close whose context ended before all that
-// uses the engine or component was closed. Nothing has been released then.
+// ErrInUse is wrapped by the error of a Close if its context ended while the engine
+// or component was still in use. Close has released nothing then.
 var ErrInUse = errors.New("still in use")
 
-// ComponentErrorCase is a case of the contract's component-error; the values
-// are its discriminants.
+// ComponentErrorCase is a case of the contract's component-error, with the same
+// number.
 type ComponentErrorCase uint8
 
 // The cases of component-error.
 const (
 	CaseInvalidMessage       ComponentErrorCase = iota // the bytes could not be understood
-	CaseComponentUnavailable                           // not ready, yet or any more
-	CaseFailed                                         // understood, and failed
+	CaseComponentUnavailable                           // not ready yet, or no longer
+	CaseFailed                                         // the message was understood, but its handling failed
 	numComponentErrorCases
 )
 
@@ -47,8 +47,8 @@ var (
 	ErrFailed               = &ComponentError{Case: CaseFailed}
 )
 
-// ComponentError is the contract's component-error: why a guest could not do
-// what it was called for. The guest is sound and goes on.
+// ComponentError is the contract's component-error: the reason with which a guest
+// answered a call. The guest can still be called.
 type ComponentError struct {
 	Case ComponentErrorCase
 	Text string
@@ -62,12 +62,12 @@ func (e *ComponentError) ContractError() (kind, name, text string) {
 	return "component-error", e.Case.String(), e.Text
 }
 
-// Is reports whether target, of this package or of package guest, is a
-// ComponentError of the same case and, if target has a text, of the same text.
+// Is reports whether target is a ComponentError, of this package or of package guest,
+// with the same case and, if target has a text, the same text.
 func (e *ComponentError) Is(target error) bool { return sameError(e, target) }
 
-// MessagingErrorCase is a case of the contract's messaging-error; the values
-// are its discriminants.
+// MessagingErrorCase is a case of the contract's messaging-error, with the same
+// number.
 type MessagingErrorCase uint8
 
 // The cases of messaging-error.
@@ -87,7 +87,7 @@ var messagingErrorNames = [numMessagingErrorCases]string{
 	"invalid-argument", "request-not-found", "unavailable",
 }
 
-// MessagingErrorCases are all cases of messaging-error, in the contract's order.
+// MessagingErrorCases returns all cases of messaging-error, in the contract's order.
 func MessagingErrorCases() []MessagingErrorCase {
 	cases := make([]MessagingErrorCase, numMessagingErrorCases)
 	for i := range cases {
@@ -96,7 +96,7 @@ func MessagingErrorCases() []MessagingErrorCase {
 	return cases
 }
 
-// HasText reports whether the contract gives the case a string.
+// HasText reports whether the case has a string in the contract.
 func (c MessagingErrorCase) HasText() bool { return c != CaseRequestNotFound }
 
 // Valid reports whether c is a case of the contract.
@@ -121,12 +121,12 @@ var (
 	ErrUnavailable      = &MessagingError{Case: CaseUnavailable}
 )
 
-// MessagingError is the contract's messaging-error: why the host refused a
-// message. A refused message has left no trace: no tracker entry, no token
-// taken, nothing in a mailbox.
+// MessagingError is the contract's messaging-error: the reason for which the host
+// refused a message. A refused message has no effect: it is in no tracker and no
+// mailbox, and has used no quota.
 type MessagingError struct {
 	Case MessagingErrorCase
-	Text string // the target's id, or the quota, argument or circumstance meant
+	Text string // the target's id, or the quota, argument or circumstance
 }
 
 // Error returns the case's name and the text.
@@ -137,12 +137,12 @@ func (e *MessagingError) ContractError() (kind, name, text string) {
 	return "messaging-error", e.Case.String(), e.Text
 }
 
-// Is reports whether target, of this package or of package guest, is a
-// MessagingError of the same case and, if target has a text, of the same text.
+// Is reports whether target is a MessagingError, of this package or of package guest,
+// with the same case and, if target has a text, the same text.
 func (e *MessagingError) Is(target error) bool { return sameError(e, target) }
 
-// AsMessagingError returns what a guest is told of err, which is not nil: err itself where it is
-// or wraps a MessagingError, and otherwise unavailable with err's text.
+// AsMessagingError returns the error that a guest gets for err, which is not nil: the
+// MessagingError that err is or wraps, or otherwise unavailable with err's text.
 func AsMessagingError(err error) *MessagingError {
 	if e, ok := err.(*MessagingError); ok { // the usual case, without reflection
 		return e
@@ -154,13 +154,13 @@ func AsMessagingError(err error) *MessagingError {
 	return &MessagingError{CaseUnavailable, err.Error()}
 }
 
-// TrapKind is what ended an instance.
+// TrapKind is the way in which an instance ended.
 type TrapKind uint8
 
 // The kinds.
 const (
 	TrapFault   TrapKind = iota // the code trapped, panicked or exited
-	TrapHandler                 // it outlived its handler time
+	TrapHandler                 // it exceeded its handler time
 	TrapFuel                    // it used up its fuel
 	TrapABI                     // it broke the contract's ABI
 	TrapStack                   // it used up its stack
@@ -177,26 +177,25 @@ func (k TrapKind) String() string {
 	return trapKindNames[k]
 }
 
-// TrapError says that an instance has ended for good: it is never called again,
-// and its supervisor replaces it. Details may name the guest's functions; they
-// are for the log, and never told to other guests beyond Text.
+// TrapError says that an instance has ended for good. The host never calls it again,
+// and its supervisor replaces it. Other guests see Text alone. Details and Stderr are
+// for the log, and may name the guest's functions.
 type TrapError struct {
 	Kind    TrapKind
-	Text    string // one line, told to the requester
-	Details string // a stack trace, where there is one
-	// Stderr is what the guest wrote to its standard error last: a few lines, of
-	// [MaxStderr] bytes at most. It is for the log, as Details are.
+	Text    string // one line, sent to the requester
+	Details string // a stack trace, if the engine has one
+	// Stderr is the last output of the guest to its standard error: a few lines of at
+	// most [MaxStderr] bytes.
 	Stderr string
 }
 
 // Error returns the kind and the text.
 func (e *TrapError) Error() string { return "trapped: " + join(e.Kind.String(), e.Text) }
 
-// ErrLimitExceeded is what every [LimitError] is, for errors.Is.
+// ErrLimitExceeded is matched by every [LimitError], for errors.Is.
 var ErrLimitExceeded = errors.New("limit exceeded")
 
-// LimitError says that a module declares, or a guest uses, more than it is
-// allowed.
+// LimitError says that a module declares, or a guest uses, more than a limit allows.
 type LimitError struct {
 	Limit string // the limit's configuration key, such as "limits.memory"
 	Got   uint64
@@ -204,7 +203,7 @@ type LimitError struct {
 	Unit  string // such as "bytes"; empty for a plain count
 }
 
-// Error names the limit, what was asked for and what is allowed.
+// Error names the limit, the requested amount and the allowed amount.
 func (e *LimitError) Error() string {
 	return fmt.Sprintf("%s: %s where %s are allowed", e.Limit, e.amount(e.Got), e.Allowed())
 }
@@ -212,7 +211,7 @@ func (e *LimitError) Error() string {
 // Is reports whether target is ErrLimitExceeded.
 func (e *LimitError) Is(target error) bool { return target == ErrLimitExceeded }
 
-// Allowed returns the most that is allowed, with its unit.
+// Allowed returns the largest allowed amount, with its unit.
 func (e *LimitError) Allowed() string { return e.amount(e.Max) }
 
 func (e *LimitError) amount(n uint64) string {
@@ -222,15 +221,14 @@ func (e *LimitError) amount(n uint64) string {
 	return strings.TrimRight(fmt.Sprintf("%d %s", n, e.Unit), " ")
 }
 
-// ErrModuleRefused is what every [ModuleError] is, for errors.Is.
+// ErrModuleRefused is matched by every [ModuleError], for errors.Is.
 var ErrModuleRefused = errors.New("module refused")
 
-// ModuleError says why an engine refuses a guest's code, with every shortfall
-// named.
+// ModuleError says why an engine refuses a guest's code. It names every problem.
 type ModuleError struct {
-	Source   string   // the file or name that the code came from
-	Problems []string // at least one, each a sentence without a full stop
-	Cause    error    // what a library or check reported, or nil
+	Source   string   // the file or name of the code
+	Problems []string // at least one; each is a sentence without a full stop
+	Cause    error    // the error of a library or check, or nil
 }
 
 // Error lists all problems.
@@ -244,13 +242,14 @@ func (e *ModuleError) Is(target error) bool { return target == ErrModuleRefused 
 // Unwrap returns the cause.
 func (e *ModuleError) Unwrap() error { return e.Cause }
 
-// contractError is an error of the contract, of this package or of package guest.
+// contractError is an error type of the contract, in this package or in package
+// guest.
 type contractError interface {
 	ContractError() (kind, name, text string)
 }
 
-// sameError reports whether target is the contract's error e or, without a text, its
-// case.
+// sameError reports whether target is the same contract error as e, or has no text
+// and the same case.
 func sameError(e contractError, target error) bool {
 	t, ok := target.(contractError)
 	if !ok {

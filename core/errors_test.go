@@ -110,8 +110,8 @@ func TestRequestErrorReasons(t *testing.T) {
 	}
 }
 
-// TestErrorsAreComparedByCaseAndText: a sentinel stands for any text, an error
-// with a text for that text alone, and no type for another.
+// TestErrorsAreComparedByCaseAndText: a sentinel matches errors with any text, an error
+// with a text only the same text, and no type another type.
 func TestErrorsAreComparedByCaseAndText(t *testing.T) {
 	same := []struct{ err, target error }{
 		{&core.MessagingError{Case: core.CaseQueueFull, Text: "a/b"}, &core.MessagingError{Case: core.CaseQueueFull, Text: "a/b"}},
@@ -187,8 +187,8 @@ func TestModuleError(t *testing.T) {
 	}
 }
 
-// TestOutcomesKeepTheirCause: how a request has ended tells the receiver's own error,
-// through text alone, and none of it can be taken for another.
+// TestOutcomesKeepTheirCause: the error of a request contains the receiver's own
+// error, even if only its text was carried, and is never parsed as another error.
 func TestOutcomesKeepTheirCause(t *testing.T) {
 	sentinels := []error{
 		core.ErrInvalidMessage, core.ErrComponentUnavailable, core.ErrFailed,
@@ -216,8 +216,8 @@ func TestOutcomesKeepTheirCause(t *testing.T) {
 	}
 }
 
-// TestUndelivered: a request that was refused after it had been taken says why, like
-// one that was not taken, but is no MessagingError.
+// TestUndelivered: the error of a request that was accepted and refused later matches
+// the refusal, but is not a MessagingError.
 func TestUndelivered(t *testing.T) {
 	for _, c := range core.MessagingErrorCases() {
 		refusal := &core.MessagingError{Case: c, Text: "a/b"}

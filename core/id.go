@@ -9,24 +9,24 @@ import (
 // MaxIDPart is the longest namespace or name of a component id, in bytes.
 const MaxIDPart = 63
 
-// ErrInvalidID is what every error of [ParseComponentID] and
-// [ParseIDPattern] matches.
+// ErrInvalidID is matched by every error of [ParseComponentID] and
+// [ParseIDPattern].
 var ErrInvalidID = errors.New("invalid component id")
 
-// HostNamespace is the namespace of senders that are parts of a host and stand
-// for many others. No component can be deployed in it.
+// HostNamespace is the namespace of senders that are parts of a host and send for
+// many others. No component can be deployed in it.
 const HostNamespace = "airhost"
 
 // HostID is the sender of messages that a Go program sends through its host.
 var HostID = MustComponentID(HostNamespace + "/host")
 
-// ComponentID names one component in the host, as "namespace/name". Its parts
-// are 1 to [MaxIDPart] bytes of lower-case ASCII letters, digits, '-', '_' and
-// '.'. It is comparable and can be a map's key. The zero value names nothing.
+// ComponentID names one component in the host, as "namespace/name". Each of the two
+// parts is 1 to [MaxIDPart] bytes of lower-case ASCII letters, digits, '-', '_' and
+// '.'. A ComponentID is comparable. The zero value names no component.
 type ComponentID struct{ text string }
 
-// ParseComponentID checks text and returns the id that it spells. The error
-// says which character or part is wrong and matches [ErrInvalidID].
+// ParseComponentID checks text and returns its id. An error matches [ErrInvalidID]
+// and says which character or part is wrong.
 func ParseComponentID(text string) (ComponentID, error) {
 	namespace, name, ok := strings.Cut(text, "/")
 	if !ok {
@@ -42,7 +42,7 @@ func ParseComponentID(text string) (ComponentID, error) {
 }
 
 // MustComponentID is [ParseComponentID] for ids that are written in source
-// code; it panics when text is no component id.
+// code. It panics if text is not a component id.
 func MustComponentID(text string) ComponentID {
 	id, err := ParseComponentID(text)
 	if err != nil {
@@ -67,7 +67,7 @@ func isIDByte(b byte) bool {
 	return b >= 'a' && b <= 'z' || b >= '0' && b <= '9' || b == '-' || b == '_' || b == '.'
 }
 
-// clip keeps what a stranger sent from flooding an error text.
+// clip shortens an id that may be very long, for an error text.
 func clip(s string) string {
 	const most = 2*MaxIDPart + 1
 	if len(s) <= most {
@@ -79,7 +79,7 @@ func clip(s string) string {
 // String returns "namespace/name", or "" for the zero value.
 func (id ComponentID) String() string { return id.text }
 
-// IsZero reports whether id names nothing.
+// IsZero reports whether id is the zero value.
 func (id ComponentID) IsZero() bool { return id.text == "" }
 
 // Namespace returns the part before the '/'.
@@ -97,8 +97,7 @@ func (id ComponentID) Name() string {
 // MarshalText implements [encoding.TextMarshaler].
 func (id ComponentID) MarshalText() ([]byte, error) { return []byte(id.text), nil }
 
-// UnmarshalText implements [encoding.TextUnmarshaler]; it accepts what
-// [ParseComponentID] accepts.
+// UnmarshalText implements [encoding.TextUnmarshaler] by [ParseComponentID].
 func (id *ComponentID) UnmarshalText(text []byte) error {
 	parsed, err := ParseComponentID(string(text))
 	if err == nil {
@@ -107,13 +106,13 @@ func (id *ComponentID) UnmarshalText(text []byte) error {
 	return err
 }
 
-// IDPattern stands for a set of component ids: one ("shop/stock"), all of a
-// namespace ("shop/*"), or all ("*"). It is matched part by part, so "shop/*"
-// never matches "shopping/cart". The zero value matches nothing.
+// IDPattern stands for a set of component ids: one id ("shop/stock"), all ids of a
+// namespace ("shop/*"), or all ids ("*"). Parts are matched as a whole, so "shop/*"
+// does not match "shopping/cart". The zero value matches no id.
 type IDPattern struct{ text string }
 
-// ParseIDPattern checks text and returns the pattern that it spells. The error
-// matches [ErrInvalidID].
+// ParseIDPattern checks text and returns its pattern. An error matches
+// [ErrInvalidID].
 func ParseIDPattern(text string) (IDPattern, error) {
 	if text == "*" {
 		return IDPattern{text}, nil
@@ -147,8 +146,7 @@ func (p IDPattern) String() string { return p.text }
 // MarshalText implements [encoding.TextMarshaler].
 func (p IDPattern) MarshalText() ([]byte, error) { return []byte(p.text), nil }
 
-// UnmarshalText implements [encoding.TextUnmarshaler]; it accepts what
-// [ParseIDPattern] accepts.
+// UnmarshalText implements [encoding.TextUnmarshaler] by [ParseIDPattern].
 func (p *IDPattern) UnmarshalText(text []byte) error {
 	parsed, err := ParseIDPattern(string(text))
 	if err == nil {
@@ -156,3 +154,8 @@ func (p *IDPattern) UnmarshalText(text []byte) error {
 	}
 	return err
 }
+
+// RequestID names one request. It is opaque and never zero. No other request has the
+// same id while the request is pending, nor soon after: a late response must not be
+// taken for the response to another request.
+type RequestID uint64

@@ -28,7 +28,7 @@ func TestParseComponentID(t *testing.T) {
 	}
 }
 
-// badIDs are no ids, with what their error must say.
+// badIDs are texts that are not ids, with a part of their error.
 var badIDs = map[string]string{
 	"":                  "there is no '/'",
 	"shop":              "there is no '/'",

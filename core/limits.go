@@ -3,60 +3,96 @@ package core
 import (
 	"errors"
 	"fmt"
-	"strings"
+	"math"
 	"time"
 )
 
-// LimitSet is a set of those [Limits] that only the engine can keep, where it can:
-// not every engine can count fuel. All others the host keeps for every engine.
-type LimitSet uint8
-
-// The limits that a set can hold.
-const (
-	LimitMemory LimitSet = 1 << iota
-	LimitTableElements
-	LimitStack
-	LimitHandlerWallTime
-	LimitFuel
-	LimitNesting
-	numLimitSets = iota
-)
-
-// AllLimits is what engines for WebAssembly keep.
-const AllLimits = 1<<numLimitSets - 1
-
-var limitKeys = [numLimitSets]string{
-	"limits.memory", "limits.table_elements", "limits.stack", "limits.handler_wall_time", "limits.fuel", "limits.nesting",
+// Limits bound the resources of one component. A zero field stands for its default.
+// [Limits.Check] checks the ranges. Not every engine can enforce the limits of a
+// [LimitSet].
+type Limits struct {
+	// Memory is the largest linear memory in bytes; 32 MiB by default. It is
+	// rounded down to whole pages of 64 KiB.
+	Memory int64
+	// TableElements is the largest size of each table; 10,000 by default.
+	TableElements uint32
+	// Nesting is the deepest nesting of blocks in the functions of a WebAssembly
+	// guest; 10,000 by default, at most 100,000.
+	Nesting int
+	// Stack is the largest stack of a WebAssembly guest in bytes, at least 64 KiB;
+	// 1 MiB by default, which is the most on Wasmtime. It counts the same on all
+	// engines: 32 bytes for each open call, and 8 bytes for each of its parameters,
+	// locals and operands, or 16 in functions that compute with vectors.
+	Stack int64
+	// HandlerTime is the longest time that the guest may run in one call; 250 ms by
+	// default. It is processor time if the engine counts it
+	// ([Traits.CountsRunningTime]), and otherwise elapsed time.
+	HandlerTime time.Duration
+	// HandlerWallTime is the longest time that the guest may run and wait in one
+	// call, if the engine counts processor time; 10 times HandlerTime by default.
+	// It excludes the time in which the guest is ready and has no processor.
+	HandlerWallTime time.Duration
+	// StartTime is the longest time that an instance may run and wait from
+	// Instantiate to the end of Initialize; 10 s by default. It is elapsed time if
+	// HandlerTime is.
+	StartTime time.Duration
+	// Fuel is the most fuel that one call may use. With 0, the default, there is no
+	// limit and the engine counts none.
+	Fuel uint64
+	// Mailbox is the largest number of waiting messages; 1,024 by default. Outcomes
+	// of the component's own requests do not count.
+	Mailbox int
+	// MailboxBytes is the largest memory of the waiting messages in bytes: the
+	// buffers of their payloads, and [MessageOverhead] for each; 64 MiB by default,
+	// and at least MessageSize and MessageOverhead. Waiting outcomes may take as much
+	// again. A response that does not fit is dropped, and its request fails with a
+	// text that names limits.mailbox_bytes.
+	MailboxBytes int64
+	// MessageSize is the largest message or response that the component may send or
+	// receive, in bytes; 1 MiB by default. Its key is quota.message_size.
+	MessageSize int
+	// LogLines and LogBytes are the most lines and bytes that the component may log
+	// in a second; 1,000 and 1 MiB by default. The host drops the lines above that,
+	// and logs their number. The keys are logs.lines_per_second and
+	// logs.bytes_per_second.
+	LogLines int
+	LogBytes int64
 }
 
-// String returns the configuration's keys of the limits, with commas between them.
-func (s LimitSet) String() string {
-	var keys []string
-	for i, key := range limitKeys {
-		if s&(1<<i) != 0 {
-			keys = append(keys, key)
-		}
+// MessageOverhead is added to the payload of each waiting message in
+// [Limits.MailboxBytes], in bytes.
+const MessageOverhead = 256
+
+// WithDefaults returns l with its zero fields set to their defaults.
+func (l Limits) WithDefaults() Limits {
+	setDefault(&l.Memory, 32<<20)
+	setDefault(&l.TableElements, 10_000)
+	setDefault(&l.Nesting, 10_000)
+	setDefault(&l.Stack, 1<<20)
+	setDefault(&l.HandlerTime, 250*time.Millisecond)
+	setDefault(&l.HandlerWallTime, 10*min(l.HandlerTime, math.MaxInt64/10))
+	setDefault(&l.StartTime, 10*time.Second)
+	setDefault(&l.Mailbox, 1024)
+	setDefault(&l.MailboxBytes, 64<<20)
+	setDefault(&l.MessageSize, 1<<20)
+	setDefault(&l.LogLines, 1000)
+	setDefault(&l.LogBytes, 1<<20)
+	return l
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
 	}
-	return strings.Join(keys, ", ")
 }
 
-// Given returns which limits are not zero, of those that only an engine can keep.
-func (l Limits) Given() LimitSet {
-	var s LimitSet
-	for i, given := range [numLimitSets]bool{l.Memory != 0, l.TableElements != 0, l.Stack != 0, l.HandlerWallTime != 0, l.Fuel != 0, l.Nesting != 0} {
-		if given {
-			s |= 1 << i
-		}
-	}
-	return s
-}
-
-// ErrOutOfRange says that a setting is out of its range.
+// ErrOutOfRange is wrapped by the error for a setting that is out of its range.
 var ErrOutOfRange = errors.New("out of range")
 
-// Check returns an error that wraps ErrOutOfRange and names the key of the first
-// field that is out of range, and the range. Zero, which stands for a default, is
-// in range.
+// Check returns an error if a field is out of its range. The error wraps
+// ErrOutOfRange and names the key of the field and the range. Zero, which stands for
+// the default, is in range.
 func (l Limits) Check() error {
 	for _, field := range []struct {
 		key                string
@@ -82,12 +118,12 @@ func (l Limits) Check() error {
 	return nil
 }
 
-// CheckCount is [Limits.Check] for one number that is no limit, such as of a quota.
+// CheckCount is [Limits.Check] for a number that is not in Limits, such as a quota.
 func CheckCount(key string, value, least, most int64) error {
 	return inRange(key, value, least, most, countText)
 }
 
-// CheckTime is [Limits.Check] for one time that is no limit.
+// CheckTime is [Limits.Check] for a time that is not in Limits.
 func CheckTime(key string, value, least, most time.Duration) error {
 	return inRange(key, int64(value), int64(least), int64(most), timeText)
 }
@@ -102,7 +138,7 @@ func inRange(key string, value, least, most int64, text func(int64) string) erro
 func countText(n int64) string { return fmt.Sprint(n) }
 func timeText(n int64) string  { return time.Duration(n).String() }
 
-// bytesText writes bytes as the configuration file does.
+// bytesText formats a size as in the configuration file.
 func bytesText(n int64) string {
 	for _, unit := range []struct {
 		name string

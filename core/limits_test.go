@@ -10,8 +10,26 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// TestLimitsOutOfRange: each field has a range, whose ends are in it, and what is beyond
-// it is refused by the key's name.
+func TestLimitsDefaults(t *testing.T) {
+	want := core.Limits{
+		Memory: 32 << 20, TableElements: 10_000, Nesting: 10_000, Stack: 1 << 20, HandlerTime: 250 * time.Millisecond,
+		HandlerWallTime: 2500 * time.Millisecond, StartTime: 10 * time.Second,
+		Mailbox: 1024, MailboxBytes: 64 << 20, MessageSize: 1 << 20, LogLines: 1000, LogBytes: 1 << 20,
+	}
+	if got := (core.Limits{}).WithDefaults(); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	set := core.Limits{Memory: 1, TableElements: 2, Nesting: 11, HandlerTime: 3, HandlerWallTime: 7, StartTime: 8, Fuel: 4, Mailbox: 5, MessageSize: 6, MailboxBytes: 9, Stack: 10, LogLines: 12, LogBytes: 13}
+	if got := set.WithDefaults(); got != set {
+		t.Errorf("got %+v, want %+v", got, set)
+	}
+	if got := (core.Limits{HandlerTime: 1 << 62}).WithDefaults().HandlerWallTime; got < 1<<62 {
+		t.Errorf("the wall time of calls that may run for ever is %v", got)
+	}
+}
+
+// TestLimitsOutOfRange: each field has a range that includes its ends, and the error
+// for a value outside names the key.
 func TestLimitsOutOfRange(t *testing.T) {
 	for key, of := range map[string]struct {
 		set         func(l *core.Limits, value int64)
@@ -38,17 +56,5 @@ func TestLimitsOutOfRange(t *testing.T) {
 	}
 	if err := (core.Limits{}).WithDefaults().Check(); err != nil {
 		t.Errorf("the defaults: %v", err)
-	}
-}
-
-func TestLimitSet(t *testing.T) {
-	given := core.Limits{Memory: 1, Fuel: 1, Mailbox: 1, HandlerTime: 1}.Given()
-	if given != core.LimitMemory|core.LimitFuel || given.String() != "limits.memory, limits.fuel" {
-		t.Errorf("got %q", given)
-	}
-	all := core.Limits{}.WithDefaults()
-	all.Fuel = 1
-	if got := all.Given(); got != core.AllLimits || strings.Count(got.String(), ", ") != 5 {
-		t.Errorf("got %q, want all", got)
 	}
 }

@@ -5,27 +5,26 @@ import (
 	"time"
 )
 
-// announceAfter is how long after the first line that a [LogQuota] drops it says how
-// many were.
+// announceAfter is the time from the first dropped line of a [LogQuota] to its
+// announcement.
 const announceAfter = time.Second
 
-// LogQuota bounds how many lines, and how many bytes of them, one component or one
-// process may log in a second. What it drops it announces a second later, and at the
-// end, so that no line is lost in silence. Its methods may be called from any
-// goroutine.
+// LogQuota bounds the lines and bytes that one component or process may log in a
+// second. It announces the number of dropped lines a second later, and at the end, so
+// no line is lost silently. Its methods may be called from any goroutine.
 type LogQuota struct {
 	announce func(dropped uint64, limit string)
 
-	mu      sync.Mutex // guards what follows, and calls of announce
+	mu      sync.Mutex // guards the fields below, and calls of announce
 	lines   logAllowance
 	bytes   logAllowance
-	filled  time.Time   // when the allowances were right
-	dropped uint64      // lines that were not announced yet
-	limit   string      // that the last of them had reached
-	timer   *time.Timer // announces them, or nil
+	filled  time.Time   // time at which lines and bytes were last filled
+	dropped uint64      // lines that were dropped and not announced yet
+	limit   string      // limit that the last dropped line had reached
+	timer   *time.Timer // announces the dropped lines, or nil
 }
 
-// logAllowance is what may be logged now and each second.
+// logAllowance is a token bucket of lines or bytes.
 type logAllowance struct {
 	left, perSecond, burst float64
 	limit                  string // its key and value
@@ -40,12 +39,12 @@ func (a *logAllowance) fill(passed time.Duration) {
 	a.left = min(a.burst, a.left+a.perSecond*passed.Seconds())
 }
 
-// NewLogQuota returns a quota of so many lines and bytes a second, and as many at
-// once; however few bytes are allowed, a line of [MaxDetails] has its place after a
-// pause. announce is called with the number of lines that were dropped since its last
-// call, and with the limit that they had reached, such as
-// "logs.lines_per_second (1000)". It is called on the goroutine of a timer or of
-// Flush; Take and Flush wait for it.
+// NewLogQuota returns a quota of lines and bytes per second; the same numbers may be
+// logged at once. If bytes is less than [MaxDetails], a line of MaxDetails may still
+// be logged after a pause. announce gets the number of lines that were dropped since
+// its last call, and the limit that they had reached, such as
+// "logs.lines_per_second (1000)". It runs on the goroutine of a timer or of Flush, and
+// Take and Flush wait for it.
 func NewLogQuota(lines int, bytes int64, announce func(dropped uint64, limit string)) *LogQuota {
 	return &LogQuota{
 		announce: announce, filled: time.Now(),
@@ -54,8 +53,8 @@ func NewLogQuota(lines int, bytes int64, announce func(dropped uint64, limit str
 	}
 }
 
-// Take reports whether a line of n bytes may be logged now. One of more than
-// [MaxDetails] counts as such a line, to which it has to be cut.
+// Take reports whether a line of n bytes may be logged now. A line of more than
+// [MaxDetails] counts as one of MaxDetails, to which the caller must cut it.
 func (q *LogQuota) Take(n int) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -68,10 +67,10 @@ func (q *LogQuota) Take(n int) bool {
 	}
 	switch {
 	case q.lines.left < 1:
-		q.drop(q.lines.limit)
+		q.dropLocked(q.lines.limit)
 		return false
 	case q.bytes.left < size:
-		q.drop(q.bytes.limit)
+		q.dropLocked(q.bytes.limit)
 		return false
 	}
 	q.lines.left--
@@ -79,8 +78,8 @@ func (q *LogQuota) Take(n int) bool {
 	return true
 }
 
-// drop counts a line that has reached a limit, with q.mu held.
-func (q *LogQuota) drop(limit string) {
+// dropLocked counts a line that has reached a limit. The caller holds q.mu.
+func (q *LogQuota) dropLocked(limit string) {
 	q.dropped++
 	q.limit = limit
 	if q.timer == nil {
@@ -88,8 +87,8 @@ func (q *LogQuota) drop(limit string) {
 	}
 }
 
-// Flush announces at once what was dropped and not announced yet. Its caller calls
-// it when nothing will be logged any more: then announce is not called after it.
+// Flush announces the dropped lines that were not announced yet. After the last Take
+// and a Flush, announce is not called again.
 func (q *LogQuota) Flush() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

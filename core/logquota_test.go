@@ -11,9 +11,9 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// announced is what a quota has announced.
+// announced records the announcements of a quota.
 type announced struct {
-	mu  sync.Mutex // guards all
+	mu  sync.Mutex // guards the fields below
 	all []string
 }
 

@@ -18,8 +18,8 @@ func TestNewMessageCopiesThePayload(t *testing.T) {
 	}
 }
 
-// TestReleasedMessagesComeBackEmpty: whatever message comes from the pool holds
-// nothing of its last life.
+// TestReleasedMessagesComeBackEmpty: a message from the pool holds nothing of its last
+// use.
 func TestReleasedMessagesComeBackEmpty(t *testing.T) {
 	for _, size := range []int{0, 1, 64 << 10, 64<<10 + 1, 1 << 20} {
 		m := core.NewMessage(bytes.Repeat([]byte{1}, size))

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// RequestErrorReason is why a request ended without a response. Its name is the
-// fixed word with which the error string of handle-callback starts.
+// RequestErrorReason says why a request ended without a response. The error string
+// of handle-callback begins with its name, which is a fixed word.
 type RequestErrorReason uint8
 
 // The reasons.
@@ -39,17 +39,17 @@ var (
 	ErrRequestUnavailable = &RequestError{Reason: ReasonUnavailable}
 )
 
-// RequestError is why a request that was taken ended without a response. It wraps
-// the receiver's own [ComponentError], or the [TrapError] that ended it (without its
-// details), for errors.Is and errors.As. It is no [MessagingError], which says that
-// nothing has happened.
+// RequestError says why a request that the host had accepted ended without a
+// response. For errors.Is and errors.As it wraps the receiver's [ComponentError], or
+// the [TrapError] of the receiver without its details. A [MessagingError], in
+// contrast, says that the host did not accept the request.
 type RequestError struct {
 	Reason RequestErrorReason
-	Text   string // details; empty where the fixed word says all
+	Text   string // details; may be empty
 }
 
-// Error returns the string that handle-callback is given: the fixed word, and
-// after ": " the details.
+// Error returns the error string for handle-callback: the fixed word and, after ": ",
+// the details.
 func (e *RequestError) Error() string { return join(e.Reason.String(), e.Text) }
 
 // ContractError returns the error in the contract's words, for errors.Is.
@@ -57,10 +57,10 @@ func (e *RequestError) ContractError() (kind, name, text string) {
 	return "request-error", e.Reason.String(), e.Text
 }
 
-// Is reports whether target, of this package or of package guest, is a
-// RequestError of the same reason and, if target has a text, of the same text; or the
-// MessagingError with which the request was refused after it had been taken, as it
-// is before that by a broker that knows.
+// Is reports whether target is a RequestError, of this package or of package guest,
+// with the same reason and, if target has a text, the same text. It also matches the
+// MessagingError of a refusal that came after the request had been accepted, so that
+// a caller need not know how early its broker finds out.
 func (e *RequestError) Is(target error) bool {
 	if sameError(e, target) {
 		return true
@@ -83,8 +83,8 @@ func (e *RequestError) refusal() *MessagingError {
 	return nil
 }
 
-// Unwrap returns how the receiver has answered or ended, which it reads from the
-// text: that is all that comes through a guest's memory or from another host.
+// Unwrap returns the receiver's ComponentError or TrapError. It parses Text, because
+// only text comes through a guest's memory or from another host.
 func (e *RequestError) Unwrap() error {
 	word, details, _ := strings.Cut(e.Text, ": ")
 	switch e.Reason {
@@ -101,9 +101,9 @@ func (e *RequestError) Unwrap() error {
 	return nil
 }
 
-// Answered returns how a request ends whose receiver has returned answer. The text
-// begins with the answer's case, except for a failed whose own text cannot be taken
-// for that.
+// Answered returns the error of a request that its receiver answered with answer. The
+// text begins with the case of the answer. It is left out for CaseFailed, unless the
+// text of the answer itself begins like a case.
 func Answered(answer *ComponentError) *RequestError {
 	plain := &RequestError{ReasonFailed, answer.Text}
 	if word, _, _ := strings.Cut(answer.Text, ": "); answer.Case == CaseFailed && !slices.Contains(componentErrorNames[:], word) {
@@ -112,7 +112,7 @@ func Answered(answer *ComponentError) *RequestError {
 	return &RequestError{ReasonFailed, answer.Error()}
 }
 
-// Undelivered returns how a request ends that was taken and then refused.
+// Undelivered returns the error of a request that was accepted and refused later.
 func Undelivered(refusal *MessagingError) *RequestError {
 	switch refusal.Case {
 	case CaseTargetNotFound:
@@ -123,8 +123,8 @@ func Undelivered(refusal *MessagingError) *RequestError {
 	return &RequestError{ReasonUnavailable, refusal.Error()}
 }
 
-// ParseRequestError is the inverse of [RequestError.Error]. A text without a
-// fixed word becomes a failure with that text.
+// ParseRequestError is the inverse of [RequestError.Error]. A text without a fixed
+// word gets the reason ReasonFailed.
 func ParseRequestError(text string) *RequestError {
 	word, details, _ := strings.Cut(text, ": ")
 	for reason, name := range requestErrorNames {

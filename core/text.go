@@ -6,26 +6,24 @@ import (
 	"unicode/utf8"
 )
 
-// What a host keeps and passes on of a text that somebody else chose, in bytes. It
-// cuts longer ones where they come in, whichever engine, broker or tracker they
-// come from.
+// Texts that a host gets from guests, engines, brokers and trackers are cut to these
+// sizes in bytes as soon as they arrive.
 const (
-	// MaxErrorText is for an error's text: what a requester or a log is told.
+	// MaxErrorText is for the text of an error, for a requester or a log.
 	MaxErrorText = 4 << 10
 	// MaxDetails is for a trap's details and for a log line.
 	MaxDetails = 8 << 10
-	// MaxStderr is for the last lines of standard error that a trap tells.
+	// MaxStderr is for the last lines of standard error in a trap.
 	MaxStderr = 1 << 10
 )
 
 // cutMark is longer than any mark of CutText.
 const cutMark = len("… (9223372036854775807 bytes more)")
 
-// CutText returns text itself, or, where that is longer than most bytes, its
-// beginning with a mark that says how many bytes were left out. The result, mark
-// included, has at most most bytes, ends no UTF-8 character in the middle, and
-// does not keep a longer text in memory. Where there is no place for a mark there
-// is none.
+// CutText returns text if it has at most most bytes. Otherwise it returns the
+// beginning of text, and a mark that says how many bytes were left out. The result
+// has at most most bytes with the mark, does not cut a UTF-8 character in two, and
+// does not keep the longer text in memory. The mark is left out if it does not fit.
 func CutText[T ~string | ~[]byte](text T, most int) string {
 	if len(text) <= most {
 		return string(text)

@@ -28,7 +28,7 @@ func TestCutText(t *testing.T) {
 		{long, 36, long[:36]},
 		{long, 37, "x… (999 bytes more)"},
 		{strings.Repeat("日", 30), 45, "日日日… (81 bytes more)"},
-		{strings.Repeat("\x80", 50), 40, "\x80… (49 bytes more)"}, // no text at all
+		{strings.Repeat("\x80", 50), 40, "\x80… (49 bytes more)"}, // not UTF-8
 	} {
 		got := core.CutText(c.text, c.most)
 		if got != c.want || core.CutText([]byte(c.text), c.most) != got {

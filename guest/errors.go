@@ -12,8 +12,8 @@ type ComponentErrorCase uint8
 // The cases of component-error.
 const (
 	CaseInvalidMessage       ComponentErrorCase = iota // the bytes could not be understood
-	CaseComponentUnavailable                           // not ready, yet or any more
-	CaseFailed                                         // understood, and failed
+	CaseComponentUnavailable                           // not ready yet, or no longer
+	CaseFailed                                         // the message was understood, but its handling failed
 )
 
 // String returns the case's name in the contract.
@@ -28,8 +28,8 @@ var (
 	ErrFailed               = &ComponentError{Case: CaseFailed}
 )
 
-// ComponentError is why a component could not do what it was called for. Who
-// sent the request is told the case and the text.
+// ComponentError says why a component could not handle a call. The sender of a request
+// gets the case and the text.
 type ComponentError struct {
 	Case ComponentErrorCase
 	Text string
@@ -41,14 +41,14 @@ func InvalidMessage(format string, args ...any) error {
 	return &ComponentError{CaseInvalidMessage, fmt.Sprintf(format, args...)}
 }
 
-// Unavailable says that the component is not ready, yet or any more. It formats
-// like [fmt.Sprintf].
+// Unavailable says that the component is not ready yet, or no longer. It formats like
+// [fmt.Sprintf].
 func Unavailable(format string, args ...any) error {
 	return &ComponentError{CaseComponentUnavailable, fmt.Sprintf(format, args...)}
 }
 
-// Failed says that a message was understood and its work failed. It formats
-// like [fmt.Sprintf].
+// Failed says that a message was understood, but its handling failed. It formats like
+// [fmt.Sprintf].
 func Failed(format string, args ...any) error {
 	return &ComponentError{CaseFailed, fmt.Sprintf(format, args...)}
 }
@@ -61,15 +61,15 @@ func (e *ComponentError) ContractError() (kind, name, text string) {
 	return "component-error", e.Case.String(), e.Text
 }
 
-// Is reports whether target, of this package or of package core, is a
-// ComponentError of the same case and, if target has a text, of the same text.
+// Is reports whether target is a ComponentError, of this package or of package core,
+// with the same case and, if target has a text, the same text.
 func (e *ComponentError) Is(target error) bool { return sameError(e, target) }
 
-// AsComponentError returns what the host is told of an error that a component
-// returned: the ComponentError that err is or wraps, and otherwise failed with
-// err's text, so for the [RequestError] of another component's. Bytes that are not
-// UTF-8 are replaced, a case that the contract does not have counts as failed.
-// Engines for components in Go use it.
+// AsComponentError returns the error that the host gets for an error of a component:
+// the ComponentError that err is or wraps, and otherwise CaseFailed with err's text.
+// It does so for a [RequestError] too, whose ComponentError is another component's.
+// Bytes that are not UTF-8 are replaced. A case that the contract does not have counts
+// as CaseFailed. Engines for components in Go use it.
 func AsComponentError(err error) *ComponentError {
 	var e *ComponentError
 	if errors.As(err, new(*RequestError)) || !errors.As(err, &e) {
@@ -109,11 +109,11 @@ var (
 	ErrUnavailable      = &MessagingError{Case: CaseUnavailable}
 )
 
-// MessagingError is why the host refused a message. A refused message has left
-// no trace.
+// MessagingError says why the host refused a message. A refused message has no
+// effect.
 type MessagingError struct {
 	Case MessagingErrorCase
-	Text string // the target's id, or the quota, argument or circumstance meant
+	Text string // the target's id, or the quota, argument or circumstance
 }
 
 // Error returns the case's name and the text.
@@ -124,11 +124,11 @@ func (e *MessagingError) ContractError() (kind, name, text string) {
 	return "messaging-error", e.Case.String(), e.Text
 }
 
-// Is reports whether target, of this package or of package core, is a
-// MessagingError of the same case and, if target has a text, of the same text.
+// Is reports whether target is a MessagingError, of this package or of package core,
+// with the same case and, if target has a text, the same text.
 func (e *MessagingError) Is(target error) bool { return sameError(e, target) }
 
-// RequestErrorReason is why a request ended without a response.
+// RequestErrorReason says why a request ended without a response.
 type RequestErrorReason uint8
 
 // The reasons.
@@ -155,15 +155,14 @@ var (
 	ErrRequestUnavailable = &RequestError{Reason: ReasonUnavailable}
 )
 
-// RequestError is why a request that the host had taken ended without a
-// response.
+// RequestError says why a request that the host had accepted ended without a response.
 type RequestError struct {
 	Reason RequestErrorReason
-	Text   string // details; empty where the fixed word says all
+	Text   string // details; may be empty
 }
 
-// ParseRequestError reads the string that the contract's handle-callback is
-// given. A text without a fixed word is a failure with that text.
+// ParseRequestError parses the error string of the contract's handle-callback. A text
+// without a fixed word gets the reason ReasonFailed.
 func ParseRequestError(text string) *RequestError {
 	word, details, _ := strings.Cut(text, ": ")
 	for reason := range numReasons {
@@ -182,9 +181,9 @@ func (e *RequestError) ContractError() (kind, name, text string) {
 	return "request-error", e.Reason.String(), e.Text
 }
 
-// Is reports whether target, of this package or of package core, is a
-// RequestError of the same reason and, if target has a text, of the same text; or the
-// MessagingError with which the request was refused after the host had taken it.
+// Is reports whether target is a RequestError, of this package or of package core, with
+// the same reason and, if target has a text, the same text. It also matches the
+// MessagingError of a refusal that came after the host had accepted the request.
 func (e *RequestError) Is(target error) bool {
 	if sameError(e, target) {
 		return true
@@ -207,8 +206,8 @@ func (e *RequestError) refusal() *MessagingError {
 	return nil
 }
 
-// Unwrap returns the target's own [ComponentError] where the request failed by it,
-// and otherwise nil.
+// Unwrap returns the target's [ComponentError] if the target answered with one, and
+// otherwise nil.
 func (e *RequestError) Unwrap() error {
 	if e.Reason != ReasonFailed {
 		return nil
@@ -233,13 +232,13 @@ func named[Case interface {
 	return 0, false
 }
 
-// contractError is an error of the contract, of this package or of package core.
+// contractError is an error type of the contract, in this package or in package core.
 type contractError interface {
 	ContractError() (kind, name, text string)
 }
 
-// sameError reports whether target is the contract's error e or, without a text, its
-// case.
+// sameError reports whether target is the same contract error as e, or has no text
+// and the same case.
 func sameError(e contractError, target error) bool {
 	t, ok := target.(contractError)
 	if !ok {
@@ -258,5 +257,5 @@ func join(a, b string) string {
 	return a + ": " + b
 }
 
-// validText makes text fit for the contract, whose strings are UTF-8.
+// validText replaces bytes that are not UTF-8, as strings of the contract are.
 func validText(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }

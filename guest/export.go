@@ -3,9 +3,9 @@ package guest
 // exported is the component of this program.
 var exported Component
 
-// Export makes c the component of a WebAssembly module. It is called once, from
-// an init function: main does not run in a module that is built with
-// -buildmode=c-shared. In other builds it only remembers c.
+// Export makes c the component of a WebAssembly module. Call it once, from an init
+// function, because main does not run in a module that is built with
+// -buildmode=c-shared. In other builds Export has no further effect.
 func Export(c Component) {
 	if c == nil {
 		panic("guest.Export: the component is nil")

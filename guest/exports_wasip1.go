@@ -4,17 +4,17 @@ package guest
 
 import "unsafe"
 
-// result is the area that handle-message, handle-callback and initialize
-// return: discriminant; then, if ok, pointer and length, otherwise the error's
-// case, pointer and length.
+// result is the return area of handle-message, handle-callback and initialize. After
+// the discriminant come pointer and length if it is ok, and otherwise the error's case,
+// pointer and length.
 type result struct {
 	failed uint32
 	fields [3]uint32
-	keep   []byte // what the fields point to
+	keep   []byte // the bytes that the pointer is for
 }
 
-// returned is the one result: the host runs one call at a time, and has read
-// the area before the next.
+// returned is the only return area: the host runs one call at a time, and reads the
+// area before the next.
 var returned result
 
 func (r *result) done() uint32 {
@@ -44,8 +44,8 @@ func (r *result) outcome(err error) uint32 {
 	return r.done()
 }
 
-// component is the exported component; without one the instance ends here, with
-// a text that says why.
+// component returns the exported component. If there is none it panics with the reason,
+// which ends the instance.
 func component() Component {
 	if exported == nil {
 		panic("guest: no component: call guest.Export in an init function")

@@ -116,8 +116,8 @@ func TestLogf(t *testing.T) {
 	}
 }
 
-// TestFailureIsNotTheComponentsOwn: a component that returns the error of another's is
-// not taken for the other one.
+// TestFailureIsNotTheComponentsOwn: a component that returns the RequestError of a
+// request has failed itself; the ComponentError in it is another component's.
 func TestFailureIsNotTheComponentsOwn(t *testing.T) {
 	failure := guest.ParseRequestError("failed: invalid-message: no number")
 	if !errors.Is(failure, guest.ErrInvalidMessage) || errors.Is(failure, guest.ErrFailed) {

@@ -6,8 +6,8 @@ import (
 	"unsafe"
 )
 
-// Pointers are passed as pointers, so that what they point to stays alive, and
-// on the heap, during the call.
+// Pointers are passed as pointers, so that their data stays alive, and on the heap,
+// during the call.
 
 //go:wasmimport airhost:core/host-services@0.1.0 send-message
 func sendMessage(target unsafe.Pointer, targetSize uint32, message unsafe.Pointer, size uint32, area unsafe.Pointer)
@@ -27,9 +27,9 @@ func log(level uint32, message unsafe.Pointer, size uint32)
 //go:wasmimport airhost:core/host-services@0.1.0 current-time
 func currentTime() uint64
 
-// sendArea is what send-message and cancel-request fill in. There is one for
-// each call: the host may call cabi_realloc meanwhile, and then other goroutines
-// of the component can run.
+// sendArea is the return area of send-message and cancel-request. Each call has its own:
+// the host may call cabi_realloc meanwhile, and then other goroutines of the component
+// can run.
 type sendArea struct {
 	failed        uint8
 	_             [3]byte
@@ -45,7 +45,7 @@ func (a *sendArea) err() error {
 	return &MessagingError{MessagingErrorCase(a.kind), takeString(a.address, a.size)}
 }
 
-// requestArea is what send-request fills in.
+// requestArea is the return area of send-request.
 type requestArea struct {
 	failed uint8
 	_      [7]byte
@@ -112,7 +112,7 @@ func (services) Log(level LogLevel, message string) {
 
 func (services) Now() time.Time { return time.Unix(0, int64(currentTime())) }
 
-// What the host would answer, or take for a broken ABI, is refused here.
+// Errors for arguments that the host would refuse or treat as a breach of the ABI.
 var (
 	errTarget     = &MessagingError{CaseInvalidArgument, "target: not UTF-8"}
 	errNoCallback = &MessagingError{CaseInvalidArgument, "the component has no HandleCallback"}

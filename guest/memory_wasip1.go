@@ -4,21 +4,20 @@ package guest
 
 import "unsafe"
 
-// lent holds the buffers that the host has asked for and that no call has taken
-// yet, by their address: what the host alone knows of, the garbage collector
-// must not free. Buffers are made of uint64 for their alignment.
+// lent holds, by address, the buffers that the host has allocated and that no call has
+// taken yet. The garbage collector must not free them, although only the host has
+// their addresses. Buffers are made of uint64 for their alignment.
 var lent = map[uint32][]uint64{}
 
-// nowhere is the address of what has no bytes; the contract wants it non-zero
-// and aligned.
+// nowhere has the address of all empty buffers. The contract wants an address that is
+// aligned and not zero.
 var nowhere uint64
 
-// maxAlign is the largest alignment that the contract's types have.
+// maxAlign is the largest alignment of the contract's types.
 const maxAlign = 8
 
-// The host calls this between calls, to pass arguments, and from within host
-// services, to pass results. It may grow memory and collect garbage; neither
-// moves a Go object.
+// The host calls realloc between calls, for arguments, and within host services, for
+// results. It may grow memory and collect garbage; neither moves a Go object.
 //
 //go:wasmexport cabi_realloc
 func realloc(old, oldSize, align, size uint32) uint32 {
@@ -38,8 +37,8 @@ func realloc(old, oldSize, align, size uint32) uint32 {
 	return address
 }
 
-// take ends a loan: the buffer at address lives on as long as the slice does.
-// The host can name only what it was lent, so that no integer becomes a pointer.
+// take removes a buffer from lent and returns its bytes. From then on the slice keeps
+// the buffer alive. The address is looked up in lent, so no integer becomes a pointer.
 func take(address, size uint32) []byte {
 	if size == 0 {
 		delete(lent, address)
@@ -62,11 +61,11 @@ func bytesOf(buffer []uint64) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(&buffer[0])), len(buffer)*8)
 }
 
-// addressOf is an address as the host sees it: memory is 32 bits wide.
+// addressOf returns a pointer's address for the host, in 32 bits.
 func addressOf(p unsafe.Pointer) uint32 { return uint32(uintptr(p)) }
 
-// dataOf is the address of b's bytes, for arguments of host services: a pointer,
-// so that b stays alive during the call.
+// dataOf returns the address of b's bytes as an argument of a host service. It is a
+// pointer, so that b stays alive during the call.
 func dataOf(b []byte) unsafe.Pointer {
 	if len(b) == 0 {
 		return unsafe.Pointer(&nowhere)

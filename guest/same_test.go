@@ -13,7 +13,7 @@ import (
 
 func millisOf(millis uint64) time.Duration { return time.Duration(millis) * time.Millisecond }
 
-// whole is what a probe has, in whatever form it runs.
+// whole is the interface of a probe in every build.
 type whole interface {
 	guest.Component
 	guest.CallbackHandler
@@ -22,8 +22,8 @@ type whole interface {
 	guest.Shutdowner
 }
 
-// TestSameInEveryBuild gives a Go value and the module that it was compiled to
-// the same calls, and compares what they answer and what they ask of the host.
+// TestSameInEveryBuild makes the same calls to a Go value and to the module that was
+// compiled from it. It compares their answers and their calls of the host.
 func TestSameInEveryBuild(t *testing.T) {
 	hosts := [2]*guesttest.Host{newHost(), newHost()}
 	native := transcript(new(probe.Component), hosts[0])
@@ -46,7 +46,7 @@ func transcript(g whole, host *guesttest.Host) []string {
 	var lines []string
 	note := func(what string, result ...any) {
 		for i, r := range result {
-			if err, ok := r.(error); ok { // what an engine makes of an error
+			if err, ok := r.(error); ok { // as an engine handles an error
 				result[i] = *guest.AsComponentError(err)
 			}
 		}

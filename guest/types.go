@@ -12,11 +12,11 @@ type RequestID uint64
 // ConfigPair is one entry of a component's configuration.
 type ConfigPair struct{ Key, Value string }
 
-// Config is a component's configuration, in the order in which the host has it.
+// Config is a component's configuration, in the order of the host's.
 type Config []ConfigPair
 
-// Get returns the value of the last entry with the key, and whether there is
-// one.
+// Get returns the value of the last entry with the key. The bool is false if no entry
+// has the key.
 func (c Config) Get(key string) (string, bool) {
 	for i := len(c) - 1; i >= 0; i-- {
 		if c[i].Key == key {
@@ -26,7 +26,7 @@ func (c Config) Get(key string) (string, bool) {
 	return "", false
 }
 
-// HealthStatus is how a component is; the values are the contract's.
+// HealthStatus is the health of a component, with the numbers of the contract.
 type HealthStatus uint8
 
 // The statuses.
@@ -41,7 +41,7 @@ func (s HealthStatus) String() string {
 	return nameOf(s, "healthy", "degraded", "unhealthy")
 }
 
-// LogLevel is how important a log entry is; the values are the contract's.
+// LogLevel is the level of a log entry, with the numbers of the contract.
 type LogLevel uint8
 
 // The levels.
@@ -58,7 +58,7 @@ func (l LogLevel) String() string {
 	return nameOf(l, "trace", "debug", "info", "warn", "error")
 }
 
-// unknownName is the name of what the contract does not have.
+// unknownName is the name of a number that the contract does not have.
 const unknownName = "invalid"
 
 func nameOf[T ~uint8](value T, names ...string) string {
@@ -68,9 +68,9 @@ func nameOf[T ~uint8](value T, names ...string) string {
 	return unknownName
 }
 
-// TimeoutMillis returns a timeout as the contract counts it: in milliseconds,
-// rounded up, so that only 0 stands for the host's default. A negative timeout
-// is [ErrInvalidArgument]. Implementations of [Host] use it.
+// TimeoutMillis returns a timeout in milliseconds, the unit of the contract. It rounds
+// up, so that only 0 stands for the host's default. The error for a negative timeout is
+// [ErrInvalidArgument]. Implementations of [Host] use it.
 func TimeoutMillis(timeout time.Duration) (uint64, error) {
 	if timeout < 0 {
 		return 0, &MessagingError{CaseInvalidArgument, "timeout: negative"}

@@ -26,8 +26,8 @@ const (
 	services   = "airhost:core/host-services@0.1.0"
 )
 
-// probeModule is the probe, built and compiled once for all tests: what was
-// compiled stays in the cache as long as it is not closed here.
+// probeModule returns the probe, built and compiled once for all tests. The compiled
+// code stays in the cache because no test closes it.
 var probeModule = sync.OnceValues(func() (wazero.CompiledModule, error) {
 	code, err := probeCode()
 	if err != nil {
@@ -36,7 +36,7 @@ var probeModule = sync.OnceValues(func() (wazero.CompiledModule, error) {
 	return newRuntime(context.Background()).CompileModule(context.Background(), code)
 })
 
-// cache is where what was compiled is found again.
+// cache holds the compiled code.
 var cache = wazero.NewCompilationCache()
 
 func newRuntime(ctx context.Context) wazero.Runtime {
@@ -61,8 +61,8 @@ var probeCode = sync.OnceValues(func() ([]byte, error) {
 	return os.ReadFile(file)
 })
 
-// dependOn looks at files that no package of the tests contains: go test reuses
-// a result only as long as the files that the test looked at stay the same.
+// dependOn opens files that no package of the tests contains: go test reuses a result
+// only while the files that the test opened stay the same.
 func dependOn(patterns ...string) error {
 	for _, pattern := range patterns {
 		files, err := filepath.Glob(pattern)
@@ -77,18 +77,18 @@ func dependOn(patterns ...string) error {
 	return nil
 }
 
-// wasmGuest calls a module by the canonical ABI, as plainly as can be.
+// wasmGuest calls a module by the canonical ABI, in the simplest way.
 type wasmGuest struct {
 	t      *testing.T
 	host   *guesttest.Host
 	module api.Module
 	stderr *bytes.Buffer
-	churns int // how often churn does it
+	churns int // number of rounds of churn
 }
 
-// newWasmGuest starts the probe. The garbage collector is made to run as often
-// as it can, so that what is not kept alive is lost. The clocks are real: with
-// wazero's default, which ticks only when it is read, Go's collector stops.
+// newWasmGuest starts the probe. The guest's garbage collector runs as often as it can,
+// so that memory which is not kept alive is lost. The clocks are real: with wazero's
+// default clocks, which go on only when they are read, the guest's collector stops.
 func newWasmGuest(t *testing.T, host *guesttest.Host) *wasmGuest {
 	t.Helper()
 	if _, err := probeModule(); err != nil {
@@ -186,8 +186,8 @@ func (g *wasmGuest) read(at, size uint32) []byte {
 
 var scribble = bytes.Repeat([]byte{0xee}, 200_000)
 
-// churn borrows memory and gives it back, so that what the guest did not keep
-// alive is collected and written over.
+// churn allocates and frees memory of the guest, so that memory which the guest has not
+// kept alive is collected and overwritten.
 func (g *wasmGuest) churn() {
 	for range g.churns {
 		for _, size := range []uint64{8, 16, 32, 64, 100_000, 200_000} {
@@ -198,7 +198,7 @@ func (g *wasmGuest) churn() {
 	}
 }
 
-// lift reads the area, with much going on meanwhile, and has it freed.
+// lift reads a return area, with churn in between, and frees it.
 func (g *wasmGuest) lift(name string, area uint32) (response []byte, err error) {
 	g.churn()
 	word := func(n uint32) uint32 {
@@ -325,7 +325,7 @@ func TestForeignMemoryTraps(t *testing.T) {
 	}
 }
 
-// TestReallocKeepsWhatFits: the one use of cabi_realloc with an old buffer.
+// TestReallocKeepsWhatFits: realloc of an old buffer keeps the bytes that fit.
 func TestReallocKeepsWhatFits(t *testing.T) {
 	g := newWasmGuest(t, &guesttest.Host{})
 	at := g.lower([]byte("echo, echo"))[0]

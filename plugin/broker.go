@@ -16,55 +16,55 @@ import (
 	pluginv1 "github.com/airhost/airhost/proto/airhost/plugin/v1"
 )
 
-// Broker carries messages between hosts, by publishing and subscribing: a topic
-// stands for a component, on whichever host it is, or for a host. It is what the
-// author of a broker writes, and hands to [ServeBroker]. It serves one host.
+// Broker carries messages between hosts by publishing and subscribing. A topic stands
+// for a component, on any host, or for a host. The author of a broker implements
+// Broker and passes it to [ServeBroker]. A Broker serves one host.
 //
-// Its methods are called by one goroutine, one after the other. One that is held up
-// holds up the host's messages, which are refused with queue-full when too many
-// wait, but never the host.
+// One goroutine calls its methods, one after the other. While a method blocks, the
+// host's messages wait, and are refused with queue-full if too many wait. The host
+// itself never waits.
 //
-// Messages of one topic that were published by one host arrive in the order in
-// which they were published. A message arrives at most once: what is not sure is
-// lost.
+// Messages of one topic that one host has published arrive in the same order. A
+// message arrives at most once: if its delivery is not certain it is lost.
 type Broker interface {
-	// Open connects to whatever is behind the broker, before any other call. host
-	// is the name of the host, different for each start of each host. arrived
-	// takes over what has arrived for one of the host's topics; it may be called
-	// from any goroutine until Close returns, waits while the host does not keep
-	// up, and fails when the host is gone. An error ends the process; the host
-	// logs it and starts it again by its restart policy.
+	// Open connects to the system behind the broker, before all other calls. host is
+	// the name of the host; it differs for each start of each host. arrived takes
+	// over the body of a message that has arrived for one of the host's topics. It
+	// may be called from any goroutine until Close returns, blocks while the host
+	// does not keep up, and fails when the host is gone. An error of Open ends the
+	// process; the host logs the error and restarts the process by its restart
+	// policy.
 	Open(ctx context.Context, host string, arrived func(body []byte) error) error
 
-	// Subscribe says that the host takes the messages of a topic from now on.
-	// Where several hosts do, each message goes to one of them. A topic is made
-	// of lower-case ASCII letters, digits, '-', '_', '.' and '/', and has at most
-	// 160 bytes. An error ends the process, as that of Open.
+	// Subscribe makes the messages of a topic arrive at the host from now on. If
+	// several hosts subscribe, each message goes to one of them. A topic consists of
+	// lower-case ASCII letters, digits, '-', '_', '.' and '/', and has at most 160
+	// bytes. An error ends the process, as in Open.
 	Subscribe(topic string) error
 
-	// Unsubscribe undoes Subscribe. What has been published and has not arrived
-	// yet may still arrive; the host refuses it to its sender.
+	// Unsubscribe undoes Subscribe. A message that has been published before may
+	// still arrive; the host then refuses it to its sender.
 	Unsubscribe(topic string) error
 
-	// Publish publishes a batch of messages. It returns nil where all were
-	// taken, or else one entry for each message, nil where it was taken. Matching
-	// [core.ErrTargetNotFound], which says that nobody subscribes to the topic,
-	// [core.ErrQueueFull], [core.ErrInvalidArgument] or [core.ErrUnavailable], an
-	// error is passed on; any other one is taken for the latter. The batch is
-	// used again when Publish has returned, the bodies are not.
+	// Publish publishes a batch of messages. It returns nil if it has accepted all,
+	// and otherwise one entry for each message, which is nil for an accepted one. An
+	// error should match [core.ErrTargetNotFound] if no host subscribes to the topic,
+	// [core.ErrQueueFull], [core.ErrInvalidArgument] or [core.ErrUnavailable]; any
+	// other error counts as the last. After Publish the batch is used again, but the
+	// bodies are not.
 	Publish(ctx context.Context, batch []Message) []error
 
-	// Close ends all subscriptions and the connection: nothing arrives any more
-	// when it has returned. ctx ends when the host will not wait any longer.
+	// Close ends all subscriptions and the connection. No message arrives after it has
+	// returned. ctx ends when the host stops waiting.
 	Close(ctx context.Context) error
 }
 
-// Message is a message on its way. What its body means is the hosts' affair.
+// Message is a message between hosts. Only the hosts know the format of its body.
 type Message struct {
 	Topic string
 	Body  []byte
-	// Deadline is when nobody will wait for the answer any more: a broker may
-	// drop the message then. It is the zero time where there is no such moment.
+	// Deadline is the time from which on no one waits for an answer; a broker may
+	// drop the message then. It is the zero time if the message has no deadline.
 	Deadline time.Time
 }
 
@@ -76,7 +76,7 @@ type brokerServer struct {
 
 type brokerStream = grpc.BidiStreamingServer[pluginv1.BrokerOrders, pluginv1.BrokerEvents]
 
-// Connect implements the service: it is the host's whole connection.
+// Connect implements the service. The call lasts as long as the host's connection.
 func (s *brokerServer) Connect(stream brokerStream) error {
 	first, err := stream.Recv()
 	if err != nil {
@@ -103,18 +103,18 @@ type hostConnection struct {
 	batch  []Message
 }
 
-// event is a body that has arrived, or a receipt.
+// event is the body of an arrived message, or a receipt.
 type event struct {
 	arrival []byte
 	receipt *pluginv1.Receipt
 }
 
 const (
-	// maxWaiting is how many bytes wait for the host, about.
+	// maxWaiting is about the size of the events that may wait for the host.
 	maxWaiting = 4 << 20
-	// eventSize is what an event counts beyond its body.
+	// eventSize is added to the size of an event's body.
 	eventSize = 64
-	// frameBytes is where a frame to the host ends.
+	// frameBytes is the size from which on a frame is sent to the host.
 	frameBytes = 256 << 10
 )
 
@@ -137,7 +137,7 @@ func (c *hostConnection) serve(ctx context.Context, host string, orders []*plugi
 	if errors.Is(err, io.EOF) {
 		err = nil
 	} else {
-		c.events.Close() // nobody is there to take any
+		c.events.Close() // the host takes no events any more
 	}
 	err = errors.Join(err, c.broker.Close(ctx))
 	c.events.Close()
@@ -147,7 +147,7 @@ func (c *hostConnection) serve(ctx context.Context, host string, orders []*plugi
 
 var errHostGone = errors.New("the host is gone")
 
-// send sends events until there will be none.
+// send sends events until events is closed.
 func (c *hostConnection) send() {
 	var spare []event
 	for {
@@ -168,8 +168,8 @@ func (c *hostConnection) send() {
 	}
 }
 
-// fill puts events into a frame and returns those that have no place. Which of a
-// receipt and an arrival was first does not matter.
+// fill puts events into a frame and returns those that do not fit. The frame does not
+// keep the order between receipts and arrivals.
 func fill(frame *pluginv1.BrokerEvents, events []event) []event {
 	size := 0
 	for i, e := range events {
@@ -186,7 +186,7 @@ func fill(frame *pluginv1.BrokerEvents, events []event) []event {
 	return nil
 }
 
-// follow follows orders until the host has none any more.
+// follow obeys orders until the host ends the stream.
 func (c *hostConnection) follow(ctx context.Context, orders []*pluginv1.BrokerOrder) error {
 	for {
 		for _, o := range orders {
@@ -203,8 +203,8 @@ func (c *hostConnection) follow(ctx context.Context, orders []*pluginv1.BrokerOr
 	}
 }
 
-// obey follows one order. What is to be published waits until another order, or
-// the end of the frame.
+// obey obeys one order. A message to publish waits for the next order of another kind,
+// or for the end of the frame.
 func (c *hostConnection) obey(ctx context.Context, o *pluginv1.BrokerOrder) error {
 	if p := o.GetPublish(); p != nil {
 		m := Message{Topic: p.Topic, Body: p.Body}
@@ -224,7 +224,7 @@ func (c *hostConnection) obey(ctx context.Context, o *pluginv1.BrokerOrder) erro
 	return status.Errorf(codes.Unimplemented, "an order that this broker does not know: %v", o)
 }
 
-// publish publishes what waits for it, and gives the receipts.
+// publish publishes the waiting messages and sends their receipts.
 func (c *hostConnection) publish(ctx context.Context) {
 	if len(c.batch) == 0 {
 		return

@@ -19,7 +19,7 @@ type componentServer struct {
 	component guest.Component
 	stop      func()
 	ran       atomic.Bool
-	crashed   atomic.Bool // set before the host is told of it
+	crashed   atomic.Bool // set before the host hears of a crash
 }
 
 func (s *componentServer) Describe(context.Context, *pluginv1.DescribeRequest) (*pluginv1.Description, error) {
@@ -30,13 +30,13 @@ func (s *componentServer) Describe(context.Context, *pluginv1.DescribeRequest) (
 	return &pluginv1.Description{Callback: callback, Management: starts || reports || ends}, nil
 }
 
-// Run is the component's life, after which the process ends.
+// Run runs the component until the host ends the stream. Then the process ends.
 func (s *componentServer) Run(stream pluginv1.Component_RunServer) error {
 	if s.ran.Swap(true) {
 		return status.Error(codes.AlreadyExists, "a component runs once in a process")
 	}
 	go func() {
-		<-stream.Context().Done() // the host has ended it, or is gone
+		<-stream.Context().Done() // the host has ended the stream, or is gone
 		s.stop()
 	}()
 	err := newSession(s.component, stream, &s.crashed).run()

@@ -11,70 +11,74 @@ import (
 	pluginv1 "github.com/airhost/airhost/proto/airhost/plugin/v1"
 )
 
-// ServeBroker is the main function of a broker's executable: it serves the host
-// that has started it, and returns when that has ended; main should return then,
-// too. The host starts it where its configuration says:
+// ServeBroker serves broker to the host that has started this process. It returns when
+// the host has ended; then main should return. A host starts the executable if its
+// configuration says so:
 //
 //	host: {broker: {plugin: ./my-broker}}
 //
-// Standard output and standard error go to the host's log; standard input is the
-// host's to use.
+// Standard output and standard error go to the host's log. Standard input belongs to
+// the host.
 func ServeBroker(broker Broker) {
 	s := &brokerServer{broker: broker}
 	serve("broker", func(server *grpc.Server, _ func()) { pluginv1.RegisterBrokerServer(server, s) })
 	s.only.wait()
 }
 
-// RegisterBroker makes broker a service of server, for whoever serves it by other
-// means than [ServeBroker], such as tests.
+// RegisterBroker makes broker a service of server, for programs that do not use
+// [ServeBroker], such as tests.
 func RegisterBroker(server grpc.ServiceRegistrar, broker Broker) {
 	pluginv1.RegisterBrokerServer(server, &brokerServer{broker: broker})
 }
 
-// ServeTracker is the main function of a tracker's executable, as ServeBroker is
-// of a broker's. The tracker sees only requests that are pending for longer than
-// the host takes to tell it of them; Resolve and Cancel tell it how they ended,
-// and each request has a waiter of its own.
+// ServeTracker serves tracker to the host that has started this process, as
+// [ServeBroker] does for a broker. The tracker does not see requests that end before
+// the host has sent them. Resolve and Cancel tell it how a request ended. Each request
+// has a waiter of its own.
 func ServeTracker(tracker core.Tracker) {
 	s := &trackerServer{tracker: tracker}
 	serve("tracker", func(server *grpc.Server, _ func()) { pluginv1.RegisterTrackerServer(server, s) })
 	s.only.wait()
 }
 
-// RegisterTracker is to trackers what RegisterBroker is to brokers.
+// RegisterTracker is [RegisterBroker] for trackers.
 func RegisterTracker(server grpc.ServiceRegistrar, tracker core.Tracker) {
 	pluginv1.RegisterTrackerServer(server, &trackerServer{tracker: tracker})
 }
 
-// protocolVersion is that of the conversations with brokers and trackers.
+// protocolVersion is the version of the protocols of brokers and trackers.
 const protocolVersion = 1
 
-// conversation is the one that an extension has with its host.
+// conversation is the single conversation of an extension with its host.
 type conversation struct {
-	held  sync.Mutex // while it lasts
-	mu    sync.Mutex // guards begun
-	begun bool
+	mu    sync.Mutex    // guards ended
+	ended chan struct{} // nil until the conversation has begun, closed at its end
 }
 
-// begin begins the conversation if the host's version is right and it is the
-// first.
+// begin begins the conversation. It fails if the host has another version, or if a
+// conversation has begun before.
 func (c *conversation) begin(version uint32) error {
 	if version != protocolVersion {
 		return status.Errorf(codes.FailedPrecondition, "the host speaks version %d of the protocol, this extension version %d", version, protocolVersion)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.begun {
+	if c.ended != nil {
 		return status.Error(codes.AlreadyExists, "an extension serves one host, once")
 	}
-	c.begun = true
-	c.held.Lock()
+	c.ended = make(chan struct{})
 	return nil
 }
 
-func (c *conversation) end() { c.held.Unlock() }
+// end ends the conversation that begin began.
+func (c *conversation) end() { close(c.ended) }
 
-// wait waits for the end of a conversation that has begun.
+// wait waits for the end of the conversation, if it has begun.
 func (c *conversation) wait() {
-	c.held.Lock() // for good: no other begins
+	c.mu.Lock()
+	ended := c.ended
+	c.mu.Unlock()
+	if ended != nil {
+		<-ended
+	}
 }

@@ -10,10 +10,10 @@ import (
 	"github.com/airhost/airhost/internal/spawn"
 )
 
-// handover hands the connections that one server accepts to another: it is the
-// credentials of the one and the listener of the other. go-plugin makes the
-// listener and the credentials, and shows neither; this is how a connection can
-// be made attentive below them.
+// handover passes the connections that one server accepts to another server: it is the
+// credentials of the first and the listener of the second. go-plugin makes its own
+// listener and credentials and exports neither. With handover, a connection can be
+// made attentive below them.
 type handover struct {
 	credentials.TransportCredentials
 	conns  chan net.Conn
@@ -32,17 +32,17 @@ func newHandover() *handover {
 	return h
 }
 
-// ServerHandshake hands conn over.
+// ServerHandshake passes conn to the other server.
 func (h *handover) ServerHandshake(conn net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	select {
-	case h.conns <- spawn.Attend(conn):
+	case h.conns <- spawn.BusyPoll(conn):
 		return nil, nil, credentials.ErrConnDispatched
 	case <-h.closed:
 		return nil, nil, net.ErrClosed
 	}
 }
 
-// Clone returns h: the other server has but this one.
+// Clone returns h: the other server has only this listener.
 func (h *handover) Clone() credentials.TransportCredentials { return h }
 
 func (h *handover) Accept() (net.Conn, error) {

@@ -8,7 +8,7 @@ import (
 	pluginv1 "github.com/airhost/airhost/proto/airhost/plugin/v1"
 )
 
-// host is a session as its component sees it. Outside of calls it refuses.
+// host is the host of a session's component. Outside of calls it refuses everything.
 type host struct{ *session }
 
 var _ guest.Host = host{}
@@ -59,12 +59,11 @@ func (h host) Now() time.Time {
 	return time.Unix(0, int64(answer.Time))
 }
 
-// bounded cuts a message that the host refuses for its size whatever it holds.
+// bounded cuts a message that is too large: the host refuses it for its size alone.
 func (h host) bounded(message []byte) []byte { return message[:min(len(message), h.messageSize+1)] }
 
-// ask asks the host for a service and waits for its answer. The calls that wait
-// in the frame that is being handled stay there: the answer has a frame of its
-// own.
+// ask sends a request for a service to the host and waits for the answer, which comes
+// in a frame of its own. Calls that wait in the current frame stay there.
 func (h host) ask(event *pluginv1.Event) (*pluginv1.Answer, error) {
 	if !h.running {
 		return nil, errOutsideCall

@@ -1,11 +1,11 @@
-// Package plugin makes a program a plug-in of airhost: a component that runs as
-// a process of its own, written as for package guest.
+// Package plugin makes a program a plug-in of airhost: a component that runs in a
+// process of its own. The component is written for package guest.
 //
 //	func main() { plugin.Serve(relay.New()) }
 //
-// The host starts the program, and it ends with the host. Extensions of the host
-// itself are plug-ins too: see [ServeBroker] and [ServeTracker]. What a plug-in
-// in another language has to do is in docs/plugin-protocol.md.
+// The host starts the program, and the program ends with the host. Brokers and
+// trackers can be plug-ins too: see [ServeBroker] and [ServeTracker]. The protocol,
+// for plug-ins in other languages, is in docs/plugin-protocol.md.
 package plugin
 
 import (
@@ -30,18 +30,16 @@ import (
 	pluginv1 "github.com/airhost/airhost/proto/airhost/plugin/v1"
 )
 
-// Serve serves component as this process, until the host asks the process to
-// end or is gone. Main should return then: five seconds later the process is
-// ended.
+// Serve runs component in this process, until the host ends the process or is gone.
+// Then main should return: five seconds later Serve ends the process.
 //
-// What component does besides its methods is up to it: a process may have
-// goroutines, files and connections of its own. Its standard output and standard
-// error become lines of the host's log; its standard input is the host's to use.
-// A panic of component's is told to the host, ends the process with status 2, and the
-// host starts another by its restart policy.
+// A process may have goroutines, files and connections of its own. Its standard output
+// and standard error become lines of the host's log. Its standard input belongs to the
+// host. If component panics, Serve reports it to the host and ends the process with
+// status 2, and the host restarts the process by its restart policy.
 //
-// A program that was not started by airhost as a component says so on its
-// standard error and exits with status 2.
+// If airhost did not start the program as a component, Serve prints that to standard
+// error and exits with status 2.
 func Serve(component guest.Component) {
 	s := &componentServer{component: component}
 	serve("component", func(server *grpc.Server, stop func()) {
@@ -53,14 +51,14 @@ func Serve(component guest.Component) {
 	}
 }
 
-// crashStatus is the status of a process whose component has panicked, as that of
-// any program in Go.
+// crashStatus is the exit status of a process after a panic of its component. It is the
+// status of any Go program that panics.
 const crashStatus = 2
 
-// grace is how long main may take after the end.
+// grace is the time that main has to return after the end.
 const grace = 5 * time.Second
 
-// serve serves what register adds to a server, as a plug-in of a kind.
+// serve serves the services that register adds to a server, as a plug-in of a kind.
 func serve(kind string, register func(server *grpc.Server, stop func())) {
 	if os.Getenv(spawn.CookieKey) != kind {
 		fmt.Fprintf(os.Stderr, "%s is a plug-in of airhost, of the kind %q: name it in airhost's configuration file, which starts it\n", os.Args[0], kind)
@@ -75,21 +73,20 @@ func serve(kind string, register func(server *grpc.Server, stop func())) {
 	})
 	select {
 	case <-stopped:
-	default: // go-plugin has said on standard error why it could not serve
+	default: // go-plugin has printed its error to standard error
 		os.Exit(1)
 	}
 }
 
-// window is how many bytes may be under way unread on one stream.
+// window is the size of the flow-control window of one stream in bytes.
 const window = 1 << 20
 
-// newServer returns what makes the server that go-plugin runs. It accepts the
-// connections and hands them to one of ours, which serves what register adds. stopped
-// is closed when both are asked to stop.
+// newServer returns a function that makes the server that go-plugin runs. That server
+// passes its connections to a server of ours, which serves the services that register
+// adds. stopped is closed when both are asked to stop.
 //
-// go-plugin takes standard output and standard error for a service of its own
-// before it serves; with the first call, the host's health check, they become the
-// files again that the host reads.
+// go-plugin replaces standard output and standard error before it serves. The first
+// call, which is the host's health check, restores the files that the host reads.
 func newServer(register func(server *grpc.Server, stop func()), stopped chan<- struct{}) func([]grpc.ServerOption) *grpc.Server {
 	stdout, stderr := os.Stdout, os.Stderr
 	restore := sync.OnceFunc(func() { os.Stdout, os.Stderr = stdout, stderr })
@@ -114,15 +111,15 @@ func newServer(register func(server *grpc.Server, stop func()), stopped chan<- s
 		grpc_health_v1.RegisterHealthServer(server, healthy)
 		register(server, stop)
 		go func() {
-			_, _ = io.Copy(io.Discard, os.Stdin) // ends when the host closes it or is gone
+			_, _ = io.Copy(io.Discard, os.Stdin) // returns when the host closes standard input or is gone
 			stop()
 		}()
-		go func() { _ = server.Serve(accepted) }() // until stop
+		go func() { _ = server.Serve(accepted) }() // until stop is called
 		return acceptor
 	}
 }
 
-// registration is go-plugin's view of a service, of which it registers nothing.
+// registration is a plug-in for go-plugin that registers no service.
 type registration struct {
 	goplugin.NetRPCUnsupportedPlugin
 }
@@ -131,7 +128,7 @@ var _ goplugin.GRPCPlugin = registration{}
 
 func (registration) GRPCServer(*goplugin.GRPCBroker, *grpc.Server) error { return nil }
 
-// GRPCClient is never called: a plug-in is no client.
+// GRPCClient is never called: a plug-in is not a client.
 func (registration) GRPCClient(context.Context, *goplugin.GRPCBroker, *grpc.ClientConn) (any, error) {
 	return nil, errors.ErrUnsupported
 }

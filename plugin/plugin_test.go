@@ -31,7 +31,7 @@ func self(t *testing.T, env ...string) *exec.Cmd {
 	return cmd
 }
 
-// TestEndsWithItsHost: the end of standard input is the end of a plug-in.
+// TestEndsWithItsHost: a plug-in ends when its standard input ends.
 func TestEndsWithItsHost(t *testing.T) {
 	cmd := self(t, "AIRHOST_PLUGIN=component", "PLUGIN_PROTOCOL_VERSIONS=1", "PLUGIN_UNIX_SOCKET_DIR="+t.TempDir())
 	input, err := cmd.StdinPipe()

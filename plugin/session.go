@@ -19,31 +19,31 @@ import (
 )
 
 const (
-	// flushAt is how many bytes wait for the end of a batch at most.
+	// flushAt is the most bytes that wait for the end of a batch.
 	flushAt = 32 << 10
-	// flushAfter is how long a result or a log line waits for others.
+	// flushAfter is the time for which a result or a log line waits for others.
 	flushAfter = 200 * time.Microsecond
 	// maxText bounds a target, a text and a trap's details, in bytes.
 	maxText = 8 << 10
 )
 
-// session is a component's connection to its host. The goroutine that runs it is
-// the component's; only flush is called by another.
+// session is a component's connection to its host. One goroutine runs it and the
+// component; only flush is called by another.
 type session struct {
 	component   guest.Component
 	stream      grpc.ServerStream
 	in          frame.Frame
 	id          string // the component's
 	messageSize int
-	call        uint64 // the last that was begun
+	call        uint64 // the last call that has begun
 	running     bool   // a method of component runs
-	more        bool   // calls wait behind it
+	more        bool   // other calls of the batch wait
 	late        *time.Timer
-	crashed     *atomic.Bool // of its server: a method of component has panicked
+	crashed     *atomic.Bool // the server's: a method of component has panicked
 
-	mu  sync.Mutex // guards what follows, and sending
+	mu  sync.Mutex // guards the fields below, and sends
 	out frame.Frame
-	due bool // late has been set for out
+	due bool // a timer will flush out
 }
 
 func newSession(component guest.Component, stream grpc.ServerStream, crashed *atomic.Bool) *session {
@@ -86,7 +86,7 @@ func (s *session) handle(data []byte) (err error) {
 	return nil
 }
 
-// handleCall handles one call; an error says that the component has crashed.
+// handleCall handles one call. An error means that the component has crashed.
 func (s *session) handleCall(call *frame.Call) (err error) {
 	s.running = true
 	defer func() {
@@ -124,7 +124,7 @@ func (s *session) callback(call *frame.Call) error {
 	return handler.HandleCallback(host{s}, guest.RequestID(call.Request), call.Body, failure)
 }
 
-// manage handles what is no message.
+// manage handles a call that is not a message or an outcome.
 func (s *session) manage(call *pluginv1.Call) (*pluginv1.Result, error) {
 	result := &pluginv1.Result{}
 	switch {
@@ -172,7 +172,7 @@ func (s *session) respond(call *frame.Call, response []byte, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.out.Bytes = frame.AppendResponse(s.out.Bytes, s.call, response)
-	s.flushLater(s.more)
+	s.flushLaterLocked(s.more)
 }
 
 // end ends any call.
@@ -184,9 +184,10 @@ func (s *session) end(result *pluginv1.Result, err error) {
 	s.tell(&pluginv1.Event{Event: &pluginv1.Event_Result{Result: result}}, s.more)
 }
 
-// crash tells the host of a panic, waits until the host has heard of it, and returns
-// the error that ends the stream: a process that ended sooner would take with it
-// what has not been sent. Where the host can't be told, standard error is.
+// crash reports a panic to the host and returns the error that ends the stream. It
+// waits until the host has received the report, because a process that ends sooner
+// loses events that have not been sent. If the host is gone, crash prints the report to
+// standard error.
 func (s *session) crash(reason any) error {
 	s.crashed.Store(true)
 	line, _, _ := strings.Cut(strings.ReplaceAll(fmt.Sprint("panic: ", reason), "\r", "\n"), "\n")
@@ -205,22 +206,22 @@ func (s *session) crash(reason any) error {
 	return status.Error(codes.Aborted, text(line))
 }
 
-// tell has an event sent with the next that is sent; soon, where what comes next
-// may take its time.
+// tell adds an event to those that wait to be sent. With soon, it is sent after
+// flushAfter at the latest.
 func (s *session) tell(event *pluginv1.Event, soon bool) {
 	event.CallId = s.call
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.out.Bytes = frame.AppendEvent(s.out.Bytes, event)
-	s.flushLater(soon)
+	s.flushLaterLocked(soon)
 }
 
-// flushLater sends what waits if it is much, and has it sent soon if it is to be,
-// with s.mu held.
-func (s *session) flushLater(soon bool) {
+// flushLaterLocked sends the waiting events if there are many. Otherwise, with soon, it
+// starts the timer that sends them. The caller holds s.mu.
+func (s *session) flushLaterLocked(soon bool) {
 	switch {
 	case len(s.out.Bytes) >= flushAt:
-		_ = s.send() // if it fails so does the next receipt
+		_ = s.sendLocked() // after an error the next Recv fails too
 	case soon && !s.due:
 		s.due = true
 		s.late.Reset(flushAfter)
@@ -230,11 +231,11 @@ func (s *session) flushLater(soon bool) {
 func (s *session) flush() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.send()
+	return s.sendLocked()
 }
 
-// send sends what waits, with s.mu held.
-func (s *session) send() error {
+// sendLocked sends the waiting events. The caller holds s.mu.
+func (s *session) sendLocked() error {
 	if len(s.out.Bytes) == 0 {
 		return nil
 	}
@@ -247,7 +248,7 @@ func (s *session) send() error {
 	return err
 }
 
-// text makes a text fit for the protocol.
+// text cuts a text and makes it valid UTF-8, for the protocol.
 func text(t string) string {
 	return strings.ToValidUTF8(t[:min(len(t), maxText)], "\uFFFD")
 }

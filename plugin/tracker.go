@@ -23,7 +23,7 @@ type trackerServer struct {
 
 type trackerStream = grpc.BidiStreamingServer[pluginv1.TrackerChanges, pluginv1.Expirations]
 
-// Watch implements the service: it is the host's whole connection.
+// Watch implements the service. The call lasts as long as the host's connection.
 func (s *trackerServer) Watch(stream trackerStream) error {
 	first, err := stream.Recv()
 	if err != nil {
@@ -47,15 +47,15 @@ type watch struct {
 	requests map[uint64]*request
 }
 
-// request is a pending request of the host's, as the waiter of the tracker's.
+// request is a pending request of the host. It is the waiter of the tracker's request.
 type request struct {
 	watch *watch
-	id    uint64         // the host's
-	own   core.RequestID // the tracker's, written before the next change is looked at
+	id    uint64         // the host's id
+	own   core.RequestID // the tracker's id, written before the next change is handled
 }
 
 // Expired implements [core.Waiter].
-func (r *request) Expired(core.RequestID) {
+func (r *request) Expired(core.RequestID, *core.RequestError) {
 	r.watch.remove(r.id)
 	r.watch.expired.Put(r.id, 1)
 }
@@ -84,7 +84,7 @@ func (w *watch) serve(first *pluginv1.TrackerChanges) error {
 	return err
 }
 
-// send sends expirations until there will be none.
+// send sends expirations until expired is closed.
 func (w *watch) send() {
 	var ids []uint64
 	for {
@@ -99,7 +99,7 @@ func (w *watch) send() {
 	}
 }
 
-// follow follows changes until the host has none any more.
+// follow handles changes until the host ends the stream.
 func (w *watch) follow(changes *pluginv1.TrackerChanges) error {
 	for {
 		if len(changes.Ids) != len(changes.Changes) {
@@ -117,14 +117,14 @@ func (w *watch) follow(changes *pluginv1.TrackerChanges) error {
 	}
 }
 
-func (w *watch) change(id uint64, what int64) error {
-	if what > 0 {
-		return w.begin(id, time.Duration(what))
+func (w *watch) change(id uint64, kind int64) error {
+	if kind > 0 {
+		return w.begin(id, time.Duration(kind))
 	}
 	r := w.remove(id)
 	switch {
-	case r == nil: // it has expired
-	case what == 0:
+	case r == nil: // the request has expired
+	case kind == 0:
 		w.tracker.Resolve(r.own)
 	default:
 		w.tracker.Cancel(r.own, r)

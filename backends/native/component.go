@@ -12,12 +12,12 @@ import (
 	"github.com/airhost/airhost/internal/refs"
 )
 
-// component is a function that makes Go values, and what those can do.
+// component is a constructor of Go values, with the traits of these values.
 type component struct {
 	create func() guest.Component
 	traits core.Traits
-	first  atomic.Pointer[guest.Component] // made by Compile, for the first instance
-	refs   refs.Count                      // of instances
+	first  atomic.Pointer[guest.Component] // created by Compile, used by the first instance
+	refs   refs.Count                      // counts instances
 }
 
 var _ core.Component = (*component)(nil)
@@ -32,7 +32,7 @@ func newComponent(e *Engine, name string, create func() guest.Component) (*compo
 	return c, nil
 }
 
-// tryCreate calls create, whose panic or nil is a trap.
+// tryCreate calls create. It returns a trap if create panics or returns nil.
 func tryCreate(create func() guest.Component) (value guest.Component, trap *core.TrapError) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -49,8 +49,8 @@ func panicked(reason any) *core.TrapError {
 	return &core.TrapError{Kind: core.TrapFault, Text: panicText(reason), Details: string(debug.Stack())}
 }
 
-// panicText is one line: the panic's value may print any number, which are not kept
-// for the sake of the first.
+// panicText returns the first line of a panic's text. It copies the line, so the
+// rest of a long text is freed.
 func panicText(reason any) string {
 	text := fmt.Sprint("panic: ", reason)
 	if end := strings.IndexAny(text, "\r\n"); end >= 0 {
@@ -76,7 +76,7 @@ func (c *component) Instantiate(ctx context.Context, env core.Environment) (core
 	i := newInstance(env)
 	i.released = c.refs.Release
 	if err := ctx.Err(); err != nil {
-		_ = i.Close() // it does not fail
+		_ = i.Close() // never fails
 		return nil, err
 	}
 	if env.Starting != nil {
@@ -89,7 +89,7 @@ func (c *component) Instantiate(ctx context.Context, env core.Environment) (core
 	return i, nil
 }
 
-// take returns a value that no instance has.
+// take returns a value that no instance uses.
 func (c *component) take() (guest.Component, *core.TrapError) {
 	if first := c.first.Swap(nil); first != nil {
 		return *first, nil

@@ -8,28 +8,29 @@ import (
 	"github.com/airhost/airhost/guest"
 )
 
-// How an instance has ended.
+// The states of an instance. It is alive until it has ended, between calls and in a
+// call.
 const (
 	alive       uint32 = iota
 	interrupted        // by Instance.Interrupt
-	trapped            // with instance.trap
+	trapped            // the reason is in instance.trap
 	closed             // by Instance.Close
 )
 
 // instance is one Go value that runs as a component.
 type instance struct {
-	ended   atomic.Uint32
-	running bool // a method of value runs: only then services answer
+	state   atomic.Uint32
+	busy    bool // a method of value runs; only then does the host serve it
 	value   guest.Component
 	host    core.Services
 	id      string
-	most    int    // bytes of a response
-	scratch []byte // a target's bytes, for the length of a call to host
+	most    int    // largest response in bytes
+	scratch []byte // holds a target's bytes during a call of the host
 	trap    *core.TrapError
 
 	limits      core.Limits
-	initialized bool   // its start is over
-	released    func() // called once it is closed
+	initialized bool   // initialize has returned: the start is over
+	released    func() // called when the instance is closed
 }
 
 var _ core.Instance = (*instance)(nil)
@@ -39,7 +40,8 @@ func newInstance(env core.Environment) *instance {
 	return &instance{host: env.Host, id: env.ID.String(), most: limits.MessageSize, limits: limits}
 }
 
-// start gives the instance its value; the constructor is its first guest code.
+// start creates the instance's value. The constructor is the first code of the
+// guest.
 func (i *instance) start(c *component) (err error) {
 	if err := i.enter(); err != nil {
 		return err
@@ -52,30 +54,33 @@ func (i *instance) start(c *component) (err error) {
 	return i.leave(nil)
 }
 
-// enter begins a call, unless the instance has ended.
+// enter begins a call. It returns an error if the instance has ended.
 func (i *instance) enter() error {
-	if i.ended.Load() != alive {
-		return i.refusal()
+	if i.state.Load() != alive {
+		return i.endReason()
 	}
-	i.running = true
+	i.busy = true
 	return nil
 }
 
-func (i *instance) refusal() error {
-	switch i.ended.Load() {
+// endReason returns the reason why the instance has ended. It turns an interrupt into
+// a trap.
+func (i *instance) endReason() error {
+	switch i.state.Load() {
 	case interrupted:
-		return i.end(i.stopped())
+		return i.end(i.interruption())
 	case trapped:
 		return i.trap
 	}
 	return core.ErrClosed
 }
 
-// leave ends a call that returned err, in the guest's words.
+// leave ends a call that returned err, and translates err into package core's
+// errors.
 func (i *instance) leave(err error) error {
-	i.running = false
-	if i.ended.Load() != alive {
-		return i.refusal()
+	i.busy = false
+	if i.state.Load() != alive {
+		return i.endReason()
 	}
 	if err == nil {
 		return nil
@@ -84,22 +89,23 @@ func (i *instance) leave(err error) error {
 	return &core.ComponentError{Case: core.ComponentErrorCase(e.Case), Text: e.Text}
 }
 
-// rescue, deferred, ends the instance of a call that panicked.
-func (i *instance) rescue(err *error) {
+// recoverPanic is deferred in each call. It ends the instance if the call panicked.
+func (i *instance) recoverPanic(err *error) {
 	if r := recover(); r != nil {
 		*err = i.end(panicked(r))
 	}
 }
 
 func (i *instance) end(trap *core.TrapError) error {
-	i.running = false
+	i.busy = false
 	i.trap = trap
-	i.ended.Store(trapped)
+	i.state.Store(trapped)
 	return trap
 }
 
-// stopped says why the host may have interrupted a call.
-func (i *instance) stopped() *core.TrapError {
+// interruption returns the trap for a call that the host has interrupted. It names
+// the limit that the call has probably exceeded.
+func (i *instance) interruption() *core.TrapError {
 	name, limit := "limits.start_time", i.limits.StartTime
 	if i.initialized {
 		name, limit = "limits.handler_time", i.limits.HandlerTime
@@ -111,7 +117,7 @@ func (i *instance) Initialize(config []core.ConfigPair) (err error) {
 	if err := i.enter(); err != nil {
 		return err
 	}
-	defer i.rescue(&err)
+	defer i.recoverPanic(&err)
 	if c, ok := i.value.(guest.Initializer); ok {
 		err = c.Initialize((*services)(i), guestConfig(config))
 	}
@@ -133,7 +139,7 @@ func (i *instance) HandleMessage(sender core.ComponentID, message []byte, respon
 	if err := i.enter(); err != nil {
 		return err
 	}
-	defer i.rescue(&err)
+	defer i.recoverPanic(&err)
 	answer, err := i.value.HandleMessage((*services)(i), sender.String(), message)
 	if err = i.leave(err); err != nil {
 		return err
@@ -157,14 +163,14 @@ func (i *instance) HandleCallback(id core.RequestID, response []byte, failure *c
 	if err := i.enter(); err != nil {
 		return err
 	}
-	defer i.rescue(&err)
+	defer i.recoverPanic(&err)
 	if c, ok := i.value.(guest.CallbackHandler); ok {
 		err = c.HandleCallback((*services)(i), guest.RequestID(id), response, guestFailure(failure))
 	}
 	return i.leave(err)
 }
 
-// guestFailure returns an untyped nil where there is no failure.
+// guestFailure returns an untyped nil if there is no failure.
 func guestFailure(failure *core.RequestError) error {
 	if failure == nil {
 		return nil
@@ -176,7 +182,7 @@ func (i *instance) Health() (status core.HealthStatus, err error) {
 	if err := i.enter(); err != nil {
 		return core.HealthUnhealthy, err
 	}
-	defer i.rescue(&err)
+	defer i.recoverPanic(&err)
 	if c, ok := i.value.(guest.HealthReporter); ok {
 		status = core.HealthStatus(c.Health())
 	}
@@ -190,18 +196,19 @@ func (i *instance) Shutdown() (err error) {
 	if err := i.enter(); err != nil {
 		return err
 	}
-	defer i.rescue(&err)
+	defer i.recoverPanic(&err)
 	if c, ok := i.value.(guest.Shutdowner); ok {
 		c.Shutdown((*services)(i))
 	}
 	return i.leave(nil)
 }
 
-func (i *instance) Interrupt() { i.ended.CompareAndSwap(alive, interrupted) }
+func (i *instance) Interrupt() { i.state.CompareAndSwap(alive, interrupted) }
 
-// Close lets go of the value; a component that kept its host is refused.
+// Close drops the value. A component that still uses its host is refused from now
+// on.
 func (i *instance) Close() error {
-	if i.ended.Swap(closed) != closed {
+	if i.state.Swap(closed) != closed {
 		i.value, i.scratch = nil, nil
 		i.released()
 	}

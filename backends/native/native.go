@@ -1,12 +1,11 @@
-// Package native runs components written in Go in the host's own process. It is
-// the engine for code that is trusted anyway, for trying a component out under a
-// debugger before it is compiled to WebAssembly, and for tests: what it does is
-// the contract and nothing else.
+// Package native runs components written in Go in the host's own process. Use it for
+// trusted code, for debugging a component before it is compiled to WebAssembly, and
+// for tests: it implements the contract and nothing else.
 //
-// A component in Go shares the host's memory and cannot be stopped. Its panics
-// end its instance; but what Go cannot recover from takes the host along: a
+// A Go component shares the host's memory and cannot be stopped. A panic ends its
+// instance. Some faults end the whole host, since Go cannot recover from them: a
 // stack of a gigabyte, concurrent map writes, runtime.Goexit, os.Exit. An endless
-// loop keeps the goroutine that it runs on.
+// loop occupies its goroutine for ever.
 package native
 
 import (
@@ -26,35 +25,35 @@ const Name = "native"
 
 // Config configures an [Engine].
 type Config struct {
-	// Components are what configurations can name as their source. Each function
-	// is called once for every instance, and must return a component of its own
-	// each time: instances share nothing. It may be called from any goroutine.
+	// Components are the constructors that configurations can name as a source. The
+	// engine calls a constructor once for each instance, from any goroutine. It must
+	// return a new component each time, since instances share nothing.
 	Components map[string]func() guest.Component
 }
 
 // Engine is the native engine.
 type Engine struct {
 	components map[string]func() guest.Component
-	refs       refs.Count // of instances and calls of Compile
+	refs       refs.Count // counts instances and calls of Compile
 }
 
 var _ core.Engine = (*Engine)(nil)
 
-// New returns an engine for the components that config names. It does not fail.
+// New returns an engine for the components in config. It never fails.
 func New(config Config) (*Engine, error) {
 	return &Engine{components: maps.Clone(config.Components)}, nil
 }
 
-// Source returns a source for components that are not in [Config], each made by
-// a call of create; see [Config] for what create must do.
+// Source returns a source for a component that is not in [Config]. create must meet
+// the conditions for Config.Components.
 func Source(create func() guest.Component) core.Source { return core.Source{Value: create} }
 
 // Name returns [Name].
 func (e *Engine) Name() string { return Name }
 
-// Compile finds src: the function that Value holds, or else the one that Path
-// names. It calls it once, to see what the component can do; the first instance
-// gets the result.
+// Compile finds the constructor of src: its Value, or else the one named by Path. It
+// calls the constructor once to learn the component's traits. The first instance
+// uses the value.
 func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limits) (core.Component, error) {
 	if err := e.refs.Acquire(); err != nil {
 		return nil, err

@@ -8,15 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/fx"
-	"go.uber.org/fx/fxtest"
-
 	"github.com/airhost/airhost/backends/native"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/guest"
 )
 
-// scripted is a component whose every method is a function of the test.
+// scripted is a component whose methods are functions of the test.
 type scripted struct {
 	message func(host guest.Host, message []byte) ([]byte, error)
 	health  guest.HealthStatus
@@ -40,7 +37,7 @@ func (s *scripted) Initialize(host guest.Host, config guest.Config) error {
 
 func (s *scripted) Health() guest.HealthStatus { return s.health }
 
-// services records what was asked, and refuses with err.
+// services records the component's calls and returns err.
 type services struct {
 	core.Services
 	err    error
@@ -122,7 +119,7 @@ func TestHostServices(t *testing.T) {
 	}
 }
 
-// TestErrorsCross checks that both vocabularies agree, case by case.
+// TestErrorsCross checks that the error cases of packages core and guest agree.
 func TestErrorsCross(t *testing.T) {
 	for _, c := range core.MessagingErrorCases() {
 		refusal := &core.MessagingError{Case: c, Text: "x"}
@@ -266,7 +263,7 @@ func TestCompileRefuses(t *testing.T) {
 	}
 }
 
-// TestOneValuePerInstance: Compile's look at the component costs no instance.
+// TestOneValuePerInstance: the value that Compile creates serves the first instance.
 func TestOneValuePerInstance(t *testing.T) {
 	made := 0
 	engine, _ := native.New(native.Config{})
@@ -294,30 +291,8 @@ func TestOneValuePerInstance(t *testing.T) {
 	}
 }
 
-func TestModule(t *testing.T) {
-	type engines struct {
-		fx.In
-		Engines []core.Engine `group:"engines"`
-	}
-	var got engines
-	config := native.Config{Components: map[string]func() guest.Component{"echo": func() guest.Component { return &scripted{} }}}
-	app := fxtest.New(t, native.Module, fx.Supply(config), fx.Populate(&got))
-	app.RequireStart()
-	if len(got.Engines) != 1 || got.Engines[0].Name() != native.Name {
-		t.Fatalf("engines %v", got.Engines)
-	}
-	if _, err := got.Engines[0].Compile(t.Context(), core.Source{Path: "echo"}, core.Limits{}); err != nil {
-		t.Error(err)
-	}
-	app.RequireStop()
-	if _, err := got.Engines[0].Compile(t.Context(), core.Source{Path: "echo"}, core.Limits{}); !errors.Is(err, core.ErrClosed) {
-		t.Errorf("Compile after the graph has stopped: %v", err)
-	}
-	fxtest.New(t, native.Module, fx.Invoke(func(engines) {})).RequireStart().RequireStop()
-}
-
-// TestInterruptionNamesTheLimit: what ended names the limit that its call may have
-// reached.
+// TestInterruptionNamesTheLimit: the trap names the limit that the call may have
+// exceeded.
 func TestInterruptionNamesTheLimit(t *testing.T) {
 	instance := instantiate(t, &scripted{message: func(guest.Host, []byte) ([]byte, error) { return nil, nil }}, &services{})
 	if err := instance.Initialize(nil); err != nil {
@@ -330,8 +305,8 @@ func TestInterruptionNamesTheLimit(t *testing.T) {
 	}
 }
 
-// TestSameErrorsAsCore: errors.Is takes an error of package guest for the one of core
-// with the same case, and no other.
+// TestSameErrorsAsCore: errors.Is equates an error of package guest with the error
+// of core that has the same case, and with no other.
 func TestSameErrorsAsCore(t *testing.T) {
 	pairs := [][2]error{
 		{guest.ErrInvalidMessage, core.ErrInvalidMessage}, {guest.ErrComponentUnavailable, core.ErrComponentUnavailable}, {guest.ErrFailed, core.ErrFailed},

@@ -8,18 +8,18 @@ import (
 	"github.com/airhost/airhost/guest"
 )
 
-// services is an instance as its component sees it. A component that uses it
-// when none of its methods runs, or when it was interrupted, is refused with
-// unavailable; one that uses it from another goroutine while a method runs
-// breaks the rules of [guest.Host], and the race detector says so.
+// services is an instance as its component sees it. The host refuses calls with
+// unavailable when no method of the component runs or when the call was interrupted.
+// A component that calls the host from another goroutine while a method runs breaks
+// the rules of [guest.Host]; the race detector reports it.
 type services instance
 
 var _ guest.Host = (*services)(nil)
 
 var errOutsideCall = &guest.MessagingError{Case: guest.CaseUnavailable, Text: "outside of a call"}
 
-// refused reports whether no method runs, or one that was interrupted.
-func (s *services) refused() bool { return !s.running || s.ended.Load() != alive }
+// refused reports whether no method runs, or the running one was interrupted.
+func (s *services) refused() bool { return !s.busy || s.state.Load() != alive }
 
 func (s *services) Send(target string, message []byte) error {
 	if s.refused() {
@@ -71,7 +71,7 @@ func (s *services) Now() time.Time {
 	return time.Unix(0, int64(s.host.Now()))
 }
 
-// bytes returns text as bytes that are valid until the next call.
+// bytes returns the bytes of text. They are valid until the next call.
 func (s *services) bytes(text string) []byte {
 	s.scratch = append(s.scratch[:0], text...)
 	return s.scratch

@@ -22,7 +22,7 @@ func TestEngine(t *testing.T) {
 	})
 }
 
-// actor is the suite's guest in the words of package guest.
+// actor is the suite's guest, written with package guest.
 type actor struct{ enginetest.Actor }
 
 func (a *actor) HandleMessage(host guest.Host, sender string, message []byte) ([]byte, error) {
@@ -56,7 +56,7 @@ func (a *actor) Shutdown(host guest.Host) {
 	a.Actor.Shutdown()
 }
 
-// toGuest puts an error of the actor's into the guest's words.
+// toGuest translates an error of the actor for the guest.
 func toGuest(err error) error {
 	if e, ok := err.(*core.ComponentError); ok {
 		return &guest.ComponentError{Case: guest.ComponentErrorCase(e.Case), Text: e.Text}
@@ -64,7 +64,7 @@ func toGuest(err error) error {
 	return err
 }
 
-// actorHost puts a guest's host into the actor's words.
+// actorHost is a guest's host for the actor.
 type actorHost struct{ guest.Host }
 
 func (h actorHost) Send(target string, message []byte) error {

@@ -78,9 +78,9 @@ func startUnary(b *testing.B) *grpc.ClientConn {
 	return protocol.(*goplugin.GRPCClient).Conn
 }
 
-// BenchmarkOneInFlight compares one request in flight to a component with a plain
-// unary echo by go-plugin. They take turns of a hundred, so that what disturbs the
-// machine disturbs both; what is reported are medians.
+// BenchmarkOneInFlight compares a component with a plain unary echo of go-plugin,
+// with one request in flight. Both alternate every hundred requests, so other load
+// on the machine disturbs both. It reports medians.
 func BenchmarkOneInFlight(b *testing.B) {
 	unary, h := startUnary(b), startHost(b, "responder")
 	message := make([]byte, 64)
@@ -145,7 +145,7 @@ func startHost(b *testing.B, role string) *host.Host {
 var echoID = core.MustComponentID("test/echo")
 
 // BenchmarkManyInFlight compares 1,024 requests in flight to a component with a
-// plain unary echo, of which one is in flight, and as many.
+// plain unary echo, with one and with 1,024 calls in flight.
 func BenchmarkManyInFlight(b *testing.B) {
 	unary, h := startUnary(b), startHost(b, "responder")
 	message := make([]byte, 64)
@@ -163,7 +163,7 @@ func BenchmarkManyInFlight(b *testing.B) {
 	b.ReportMetric(ours/many, "×unary-many")
 }
 
-// rate makes n calls from so many goroutines, and returns how many a second.
+// rate makes n calls from this many goroutines and returns the calls per second.
 func rate(b *testing.B, goroutines, n int, call func() error) float64 {
 	var left atomic.Int64
 	left.Store(int64(n))

@@ -20,8 +20,8 @@ import (
 
 func init() { roles["liar"] = serveLiar }
 
-// liar speaks the protocol by hand. What it does with the first message is in the
-// environment.
+// liar implements the protocol by hand and breaks it at the first message, in the
+// way that the environment names.
 type liar struct {
 	goplugin.NetRPCUnsupportedPlugin
 	pluginv1.UnimplementedComponentServer
@@ -59,7 +59,7 @@ func (liar) Describe(context.Context, *pluginv1.DescribeRequest) (*pluginv1.Desc
 	return &pluginv1.Description{Callback: true, Management: true}, nil
 }
 
-// Run answers the start and any call without a lie about it.
+// Run answers the start, and any call that is no lie, correctly.
 func (liar) Run(stream pluginv1.Component_RunServer) error {
 	if tell := longTexts[os.Getenv(lieVariable)]; tell != nil {
 		return runLong(stream, tell)
@@ -94,16 +94,16 @@ func resultOf(r *pluginv1.Result) *pluginv1.Event {
 	return &pluginv1.Event{Event: &pluginv1.Event_Result{Result: r}}
 }
 
-// errLast ends the stream after what was sent.
+// errLast ends the stream after the last event.
 var errLast = errors.New("that was all")
 
-// lie is what a process does with its second call, in which the host then finds
-// want, or only in the third.
+// lie is a breach by a process in its second call. The host detects it, with the
+// error want, in this call or only in the third.
 type lie struct {
 	tell func(stream grpc.ServerStream, call uint64) error
 	want error
 	late bool
-	call func(core.Instance) error // handleMessage, where it is nil
+	call func(core.Instance) error // nil for handleMessage
 }
 
 func handleMessage(in core.Instance) error {
@@ -171,7 +171,7 @@ var lies = map[string]lie{
 	"process ends": {tell: func(grpc.ServerStream, uint64) error { os.Exit(7); return nil }},
 }
 
-// start makes an instance of this test's executable.
+// start creates an instance with this test's executable.
 func start(t *testing.T, c process.Command, limits core.Limits) (core.Instance, *enginetest.Services) {
 	t.Helper()
 	engine, err := newEngine()

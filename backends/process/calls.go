@@ -9,29 +9,30 @@ import (
 	pluginv1 "github.com/airhost/airhost/proto/airhost/plugin/v1"
 )
 
-// nextCall begins a frame with one call, and returns the call's number.
+// nextCall returns the number of the next call.
 func (i *instance) nextCall() uint64 {
 	i.lastCall++
 	return i.lastCall
 }
 
-// call makes a frame of any call.
+// call writes a frame with one call of any kind.
 func (i *instance) call(call *pluginv1.Call) {
 	call.Id = i.nextCall()
 	i.out.Bytes = frame.AppendCall(i.out.Bytes[:0], call)
 }
 
-// finish has the process handle the one call in the frame, and ends it.
-func (i *instance) finish() (r result, err error) {
-	defer i.rescue(&err)
-	r, err = i.follow(1, nil)
+// runCall sends the frame with one call and waits for the call's end.
+func (i *instance) runCall() (r result, err error) {
+	defer i.recoverPanic(&err)
+	r, err = i.runCalls(1, nil)
 	if err != nil {
 		return r, err
 	}
 	return r, i.leave(r.err)
 }
 
-// manage makes a call of component-management.
+// manage runs a call of component-management. It returns at once if the component
+// has none.
 func (i *instance) manage(call *pluginv1.Call) (result, error) {
 	if err := i.enter(); err != nil {
 		return result{}, err
@@ -40,7 +41,7 @@ func (i *instance) manage(call *pluginv1.Call) (result, error) {
 		return result{}, i.leave(nil)
 	}
 	i.call(call)
-	return i.finish()
+	return i.runCall()
 }
 
 func (i *instance) Initialize(config []core.ConfigPair) error {
@@ -57,7 +58,7 @@ func (i *instance) HandleMessage(sender core.ComponentID, message []byte, respon
 		return err
 	}
 	i.out.Bytes = frame.AppendMessage(i.out.Bytes[:0], i.nextCall(), sender.String(), message, response == nil)
-	r, err := i.finish()
+	r, err := i.runCall()
 	if err == nil && response != nil {
 		*response = append(*response, r.response...)
 	}
@@ -69,7 +70,7 @@ func (i *instance) HandleCallback(id core.RequestID, response []byte, failure *c
 		return err
 	}
 	i.out.Bytes = frame.AppendCallback(i.out.Bytes[:0], i.nextCall(), uint64(id), response, failureText(failure))
-	_, err := i.finish()
+	_, err := i.runCall()
 	return err
 }
 
@@ -85,7 +86,7 @@ func (i *instance) HandleBatch(batch []core.Delivery, done func(int, []byte, err
 	if err := i.enter(); err != nil {
 		return err
 	}
-	defer i.rescue(&err)
+	defer i.recoverPanic(&err)
 	i.out.Bytes = i.out.Bytes[:0]
 	for _, d := range batch {
 		m := d.Message
@@ -95,7 +96,7 @@ func (i *instance) HandleBatch(batch []core.Delivery, done func(int, []byte, err
 		}
 		i.out.Bytes = frame.AppendMessage(i.out.Bytes, i.nextCall(), m.Sender.String(), m.Payload, !m.IsRequest())
 	}
-	if _, err := i.follow(len(batch), done); err != nil {
+	if _, err := i.runCalls(len(batch), done); err != nil {
 		return err
 	}
 	return i.leave(nil)

@@ -16,20 +16,20 @@ import (
 	pluginv1 "github.com/airhost/airhost/proto/airhost/plugin/v1"
 )
 
-// endTimeout is how long a process may take to end when it is asked to.
+// endTimeout is the time that a process has to exit after it was asked to.
 const endTimeout = 2 * time.Second
 
-// component is an executable, and what its component has.
+// component is an executable with the traits of its component.
 type component struct {
 	engine  *Engine
 	command spawn.Command
 	traits  core.Traits
-	refs    refs.Count // of instances
+	refs    refs.Count // counts instances
 }
 
 var _ core.Component = (*component)(nil)
 
-// describe asks a process of its own for the traits.
+// describe starts a process, asks it for the traits, and ends it.
 func (c *component) describe(ctx context.Context, limits core.Limits) error {
 	process, err := c.start(ctx, c.engine.log, limits)
 	if err != nil {
@@ -40,7 +40,7 @@ func (c *component) describe(ctx context.Context, limits core.Limits) error {
 	description, err := pluginv1.NewComponentClient(process.Conn()).Describe(limited, &pluginv1.DescribeRequest{})
 	ended := end(process)
 	if exit := (*spawn.ExitError)(nil); status.Code(err) == codes.Unavailable && errors.As(ended, &exit) {
-		err = exit // it is why there is no answer
+		err = exit // the exit is why there is no answer
 	}
 	if err != nil {
 		return fmt.Errorf("it does not say what it has: %w", err)
@@ -49,7 +49,7 @@ func (c *component) describe(ctx context.Context, limits core.Limits) error {
 	return nil
 }
 
-// describeTimeout is how long a process may take to say what it has.
+// describeTimeout is the time that a process has to report its traits.
 const describeTimeout = 10 * time.Second
 
 func (c *component) start(ctx context.Context, log *slog.Logger, limits core.Limits) (*spawn.Process, error) {
@@ -59,8 +59,8 @@ func (c *component) start(ctx context.Context, log *slog.Logger, limits core.Lim
 	return spawn.Start(ctx, command)
 }
 
-// end asks a process to end, kills it if it does not, waits for its end, and returns
-// why it ended, as [spawn.Process.Err].
+// end asks a process to exit, kills it if it does not, and waits for its end. It
+// returns the result of [spawn.Process.Err].
 func end(process *spawn.Process) error {
 	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
 	defer cancel()

@@ -14,9 +14,9 @@ import (
 	pluginv1 "github.com/airhost/airhost/proto/airhost/plugin/v1"
 )
 
-// Why a process may not start: a [core.ModuleError] of Compile, or a TrapError of
-// Instantiate, wraps one of them. ErrEnvironment says that no process could be
-// started, whichever it is, such as for a TMPDIR that can hold no socket.
+// Errors of starting a process. A [core.ModuleError] of Compile or a TrapError of
+// Instantiate wraps one of them. ErrEnvironment means that this host cannot start
+// any process, for example because its TMPDIR cannot hold a socket.
 var (
 	ErrChecksum     = spawn.ErrChecksum
 	ErrEnvironment  = spawn.ErrEnvironment
@@ -25,9 +25,8 @@ var (
 	ErrStartTimeout = spawn.ErrStartTimeout
 )
 
-// How a process can break the protocol. A call that ends for such a reason
-// returns an error that wraps both the reason and a [core.TrapError] of the kind
-// TrapABI.
+// Breaches of the protocol by a process. A call that ends for such a reason returns
+// an error that wraps the reason and a [core.TrapError] of the kind TrapABI.
 var (
 	ErrMalformed     = frame.ErrMalformed
 	ErrFrameTooLarge = errors.New("a frame larger than a message and 64 KiB")
@@ -39,7 +38,7 @@ var (
 	ErrStreamEnded   = errors.New("the end of the stream in a call")
 )
 
-// endError is what has ended an instance, with the reason why.
+// endError is the trap that ended an instance, together with its cause.
 type endError struct {
 	trap  *core.TrapError
 	cause error
@@ -52,23 +51,23 @@ func (i *instance) breach(cause error) error {
 	return i.end(&core.TrapError{Kind: core.TrapABI, Text: oneLine("the process broke the protocol: " + cause.Error())}, cause)
 }
 
-// result is how a call ended.
+// result is the result of a call.
 type result struct {
-	response []byte // valid until the next frame
+	response []byte // valid until the next frame is received
 	health   uint32
 	err      error // a ComponentError, or nil
 }
 
-// follow sends the frame with the last n calls, and follows what the process does
-// until all have ended. It returns the last result; done, if not nil, is told
-// each. An error has ended the instance.
-func (i *instance) follow(n int, done func(int, []byte, error)) (last result, err error) {
+// runCalls sends the frame with the last n calls and handles the process's events
+// until all these calls have ended. It returns the last result. done, if not nil, is
+// called with each result. If runCalls returns an error, the instance has ended.
+func (i *instance) runCalls(n int, done func(int, []byte, error)) (last result, err error) {
 	if err := i.send(); err != nil {
 		return last, err
 	}
 	for ended := 0; ended < n; {
 		if err := i.stream.RecvMsg(&i.in); err != nil {
-			return last, i.broken(err)
+			return last, i.streamFailed(err)
 		}
 		if len(i.in.Bytes) == 0 {
 			return last, i.breach(fmt.Errorf("%w: without events", ErrMalformed))
@@ -81,7 +80,7 @@ func (i *instance) follow(n int, done func(int, []byte, error)) (last result, er
 			if err := i.checkCall(event.Call, i.lastCall-uint64(n-ended-1)); err != nil {
 				return last, i.breach(err)
 			}
-			r, over, err := i.react(&event, len(data) > 0)
+			r, over, err := i.handleEvent(&event, len(data) > 0)
 			if err != nil {
 				return last, err
 			}
@@ -98,14 +97,14 @@ func (i *instance) follow(n int, done func(int, []byte, error)) (last result, er
 }
 
 func (i *instance) send() error {
-	if err := i.stream.SendMsg(&i.out); err != nil && !errors.Is(err, io.EOF) { // the next receipt says why it ended
-		return i.broken(err)
+	if err := i.stream.SendMsg(&i.out); err != nil && !errors.Is(err, io.EOF) { // RecvMsg returns the reason
+		return i.streamFailed(err)
 	}
 	return nil
 }
 
-// checkCall checks that an event is one of the call that is being handled;
-// current is one too many when all have ended.
+// checkCall checks that an event belongs to the current call. After the last call
+// has ended, current is one more than the number of the last call.
 func (i *instance) checkCall(call, current uint64) error {
 	switch {
 	case call == 0 || call > min(current, i.lastCall):
@@ -116,14 +115,14 @@ func (i *instance) checkCall(call, current uint64) error {
 	return nil
 }
 
-// react does what an event asks for; over says that it ended the call.
-func (i *instance) react(event *frame.Event, more bool) (r result, over bool, err error) {
+// handleEvent handles an event. over reports whether the event ended the call.
+func (i *instance) handleEvent(event *frame.Event, more bool) (r result, over bool, err error) {
 	if event.Other == nil {
-		return i.checked(result{response: event.Response})
+		return i.checkSize(result{response: event.Response})
 	}
 	switch e := event.Other.Event.(type) {
 	case *pluginv1.Event_Result:
-		return i.ending(e.Result)
+		return i.readResult(e.Result)
 	case *pluginv1.Event_Log:
 		if e.Log.Level > uint32(core.LogError) {
 			return r, false, i.breach(fmt.Errorf("%w: log level %d", ErrBadEvent, e.Log.Level))
@@ -134,14 +133,14 @@ func (i *instance) react(event *frame.Event, more bool) (r result, over bool, er
 	if more {
 		return r, false, i.breach(ErrNoAnswerYet)
 	}
-	i.out.Bytes = frame.AppendAnswer(i.out.Bytes[:0], i.serve(event.Other))
+	i.out.Bytes = frame.AppendAnswer(i.out.Bytes[:0], i.callHost(event.Other))
 	return r, false, i.send()
 }
 
-// ending reads any result.
-func (i *instance) ending(m *pluginv1.Result) (r result, over bool, err error) {
+// readResult reads a result of any kind.
+func (i *instance) readResult(m *pluginv1.Result) (r result, over bool, err error) {
 	if t := m.Trap; t != nil {
-		i.leaving = true // as the protocol has it
+		i.exiting = true // the protocol says that the process exits after this
 		return r, false, i.end(&core.TrapError{Kind: core.TrapFault, Text: oneLine(t.Text), Details: t.Details}, nil)
 	}
 	r = result{response: m.Response, health: m.Health}
@@ -152,18 +151,19 @@ func (i *instance) ending(m *pluginv1.Result) (r result, over bool, err error) {
 		}
 		r.err = &core.ComponentError{Case: c, Text: e.Text}
 	}
-	return i.checked(r)
+	return i.checkSize(r)
 }
 
-func (i *instance) checked(r result) (result, bool, error) {
+func (i *instance) checkSize(r result) (result, bool, error) {
 	if len(r.response) > i.limits.MessageSize {
 		return r, false, i.breach(fmt.Errorf("%w: %d bytes where %d are allowed", ErrTooLarge, len(r.response), i.limits.MessageSize))
 	}
 	return r, true, nil
 }
 
-// serve asks the host for what an event asks of it.
-func (i *instance) serve(event *pluginv1.Event) *pluginv1.Answer {
+// callHost makes the call of the host that an event asks for, and returns the
+// answer.
+func (i *instance) callHost(event *pluginv1.Event) *pluginv1.Answer {
 	answer := &pluginv1.Answer{}
 	var err error
 	switch e := event.Event.(type) {
@@ -187,10 +187,10 @@ func (i *instance) serve(event *pluginv1.Event) *pluginv1.Answer {
 	return answer
 }
 
-// broken finds out why the stream failed, and ends the instance.
-func (i *instance) broken(err error) error {
+// streamFailed ends the instance, with the reason why the stream failed.
+func (i *instance) streamFailed(err error) error {
 	if i.state.Load() != busy {
-		return i.refusal()
+		return i.endReason()
 	}
 	switch {
 	case errors.Is(err, io.EOF):
@@ -198,7 +198,7 @@ func (i *instance) broken(err error) error {
 	case status.Code(err) == codes.ResourceExhausted:
 		return i.breach(ErrFrameTooLarge)
 	case status.Code(err) == codes.Unavailable || status.Code(err) == codes.Canceled:
-		return i.end(&core.TrapError{Kind: core.TrapFault, Text: i.whyEnded()}, nil)
+		return i.end(&core.TrapError{Kind: core.TrapFault, Text: i.exitReason()}, nil)
 	}
 	return i.breach(fmt.Errorf("%w: %s", ErrStreamEnded, status.Convert(err).Message()))
 }

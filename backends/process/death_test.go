@@ -31,7 +31,7 @@ func init() {
 	}
 }
 
-// dying dies where the environment says.
+// dying dies at the point that the environment names.
 type dying struct{}
 
 const deathVariable = "AIRHOST_TEST_DEATH"
@@ -54,7 +54,8 @@ func dieIn(call string) {
 	}
 }
 
-// longPanic is a panic's text of several lines, far longer than what is told.
+// longPanic is a panic with a text of several lines, much longer than a report may
+// be.
 type longPanic struct{}
 
 func (longPanic) Error() string { return "boom\n" + strings.Repeat("x", 1<<20) }
@@ -95,7 +96,7 @@ func startDying(t *testing.T, death string) (core.Instance, *enginetest.Services
 	return start(t, c, core.Limits{})
 }
 
-// TestLastWords: a component's reason is never lost, in whatever way it dies.
+// TestLastWords: the reason is never lost, however a component dies.
 func TestLastWords(t *testing.T) {
 	for message, c := range map[string]struct{ text, details string }{
 		"panic":     {"panic: boom", "HandleMessage"},
@@ -120,7 +121,7 @@ func TestLastWords(t *testing.T) {
 	}
 }
 
-// TestPanicInAnyCall: and in every call.
+// TestPanicInAnyCall: the reason of a panic is reported in every call.
 func TestPanicInAnyCall(t *testing.T) {
 	for death, call := range map[string]func(core.Instance) error{
 		"initialize": func(in core.Instance) error { return in.Initialize(nil) },
@@ -136,9 +137,9 @@ func TestPanicInAnyCall(t *testing.T) {
 	}
 }
 
-// TestLastWordsOfWhatIsInterrupted: what a process said before its time was over is
-// in the details.
-func TestLastWordsOfWhatIsInterrupted(t *testing.T) {
+// TestLastWordsOfInterruptedProcess: the details of an interrupted call contain the
+// last words of its process.
+func TestLastWordsOfInterruptedProcess(t *testing.T) {
 	in, services := startDying(t, "")
 	services.Calling = func(string) { in.Interrupt() }
 	err := in.HandleMessage(victimID, []byte("loop"), nil)
@@ -148,8 +149,8 @@ func TestLastWordsOfWhatIsInterrupted(t *testing.T) {
 	}
 }
 
-// TestPanicAtTheStart: what goes wrong before there is a component is a mistake that
-// says why, with one record of the stack.
+// TestPanicAtTheStart: a panic before the component is ready is an error with the
+// reason, and one log record has the stack.
 func TestPanicAtTheStart(t *testing.T) {
 	var logged lockedBuffer
 	engine, err := process.New(process.Config{Logger: slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelWarn}))})
@@ -169,10 +170,11 @@ func TestPanicAtTheStart(t *testing.T) {
 	}
 }
 
-// TestFailsAfterItsShutdown: how a process ends that was asked to is not ignored.
+// TestFailsAfterItsShutdown: the log reports a process that fails after it was asked
+// to exit.
 func TestFailsAfterItsShutdown(t *testing.T) {
 	var logged lockedBuffer
-	r := newRig(t, slog.New(slog.NewTextHandler(&logged, nil)))
+	r := newHarness(t, slog.New(slog.NewTextHandler(&logged, nil)))
 	c := command("dying")
 	c.Env = append(c.Env, deathVariable+"=after the end")
 	r.deploy(t, victimID, host.Deployment{Source: process.Source(c), Restart: quickly})
@@ -190,8 +192,8 @@ func (b *lockedBuffer) String() string {
 	return b.Buffer.String()
 }
 
-// TestStatusOfAPanic: a process whose component has panicked ends by itself, with
-// the status of any program in Go that has.
+// TestStatusOfAPanic: a process whose component has panicked exits by itself, with
+// the exit status of a Go panic.
 func TestStatusOfAPanic(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("it is started by a shell script")
@@ -215,7 +217,8 @@ func TestStatusOfAPanic(t *testing.T) {
 	}
 }
 
-// TestEnvironmentIsNoModule: a fault of the environment is no mistake of the source.
+// TestEnvironmentIsNoModule: a fault of the environment is not reported as one of
+// the source.
 func TestEnvironmentIsNoModule(t *testing.T) {
 	in, err := compile(t.Context(), command("actor"), patient)
 	if err != nil {

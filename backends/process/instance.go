@@ -18,43 +18,44 @@ import (
 	pluginv1 "github.com/airhost/airhost/proto/airhost/plugin/v1"
 )
 
-// What an instance is doing, or how it has ended.
+// The states of an instance: idle and busy while it is alive, the others after it
+// has ended.
 const (
 	idle        uint32 = iota
 	busy               // in a call
-	died               // between calls
+	died               // the process has ended between calls
 	interrupted        // by Instance.Interrupt
-	trapped            // with instance.trap
+	trapped            // the reason is in instance.trap
 	closed             // by Instance.Close
 )
 
-// frameSlack is how much larger than a message a frame may be, in bytes: it
-// holds other events before it.
+// frameSlack is the difference in bytes between the largest frame and the largest
+// message. It is room for other events before the result.
 const frameSlack = 64 << 10
 
-// instance is one process that runs a component.
+// instance is a process that runs a component.
 type instance struct {
-	state  atomic.Uint32
-	ctx    context.Context // of the process's start and of the stream
-	cancel context.CancelFunc
-	id     core.ComponentID
-	host   core.Services
-	ended  func() // tells the host that the process ended on its own, or nil
+	state   atomic.Uint32
+	ctx     context.Context // of the process's start and of the stream
+	cancel  context.CancelFunc
+	id      core.ComponentID
+	host    core.Services
+	onDeath func() // reports to the host that the process has died between calls, or nil
 
-	released func() // called once it is closed
+	released func() // called when the instance is closed
 	traits   core.Traits
 	limits   core.Limits
 	log      *slog.Logger
 
-	process *spawn.Process
-	stream  grpc.ClientStream
-	watched chan struct{} // closed once nobody watches the process any more
+	process    *spawn.Process
+	stream     grpc.ClientStream
+	watchEnded chan struct{} // closed when watch has returned
 
-	// What follows belongs to the goroutine that calls the instance.
+	// The fields below belong to the goroutine that calls the instance.
 	lastCall uint64
 	out, in  frame.Frame
-	leaving  bool  // the process has told of its own end
-	trap     error // a TrapError, or what wraps one
+	exiting  bool  // the process has announced that it exits
+	trap     error // a TrapError, or an error that wraps one
 }
 
 var _ core.Batcher = (*instance)(nil)
@@ -62,13 +63,13 @@ var _ core.Batcher = (*instance)(nil)
 func newInstance(env core.Environment, traits core.Traits, log *slog.Logger) *instance {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &instance{
-		ctx: ctx, cancel: cancel, id: env.ID, host: env.Host, ended: env.Ended, traits: traits,
+		ctx: ctx, cancel: cancel, id: env.ID, host: env.Host, onDeath: env.Ended, traits: traits,
 		limits: env.Limits.WithDefaults(), log: log.With("component", env.ID.String()),
 	}
 }
 
-// start starts the process and tells it which component it is. The process ends
-// when ctx does before it has started.
+// start starts the process and makes its first call, which tells the component's id.
+// It ends the process if ctx ends first.
 func (i *instance) start(ctx context.Context, c *component) error {
 	if err := i.enter(); err != nil {
 		return err
@@ -79,7 +80,7 @@ func (i *instance) start(ctx context.Context, c *component) error {
 		err = ctx.Err()
 	}
 	if process != nil {
-		i.process, i.watched = process, make(chan struct{})
+		i.process, i.watchEnded = process, make(chan struct{})
 		i.log.Debug("process started", "path", c.command.Path, "limits", process.Held())
 		go i.watch()
 	}
@@ -90,86 +91,89 @@ func (i *instance) start(ctx context.Context, c *component) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case i.state.Load() != busy:
-		return i.refusal()
+		return i.endReason()
 	case err != nil:
 		return i.end(&core.TrapError{Kind: core.TrapFault, Text: oneLine(err.Error()), Details: spawn.Details(err)}, err)
 	}
 	i.call(&pluginv1.Call{Call: &pluginv1.Call_Start{Start: &pluginv1.Start{
 		ComponentId: i.id.String(), MessageSize: uint64(i.limits.MessageSize), HandlerTime: uint64(i.limits.HandlerTime),
 	}}})
-	_, err = i.finish()
+	_, err = i.runCall()
 	return err
 }
 
-// open opens the stream that all calls go by.
+// open opens the stream for all calls.
 func (i *instance) open() (err error) {
 	i.stream, err = i.process.Conn().NewStream(i.ctx, &pluginv1.Component_ServiceDesc.Streams[0], pluginv1.Component_Run_FullMethodName,
 		grpc.ForceCodecV2(frame.Codec{}), grpc.MaxCallRecvMsgSize(i.limits.MessageSize+frameSlack))
 	return err
 }
 
-// watch notices the end of the process between calls. In a call the stream's end
-// says it sooner.
+// watch waits for the end of the process and reports it between calls. During a call
+// the stream reports it sooner.
 func (i *instance) watch() {
-	defer close(i.watched)
+	defer close(i.watchEnded)
 	<-i.process.Done()
-	i.noteEnd()
+	i.markDied()
 }
 
-func (i *instance) noteEnd() {
-	if i.state.CompareAndSwap(idle, died) && i.ended != nil {
-		i.ended()
+func (i *instance) markDied() {
+	if i.state.CompareAndSwap(idle, died) && i.onDeath != nil {
+		i.onDeath()
 	}
 }
 
-// enter begins a call, unless the instance has ended.
+// enter begins a call. It returns an error if the instance has ended.
 func (i *instance) enter() error {
 	if !i.state.CompareAndSwap(idle, busy) {
-		return i.refusal()
+		return i.endReason()
 	}
 	return nil
 }
 
-func (i *instance) refusal() error {
+// endReason returns the reason why the instance has ended. It turns a death between
+// calls, or an interrupt, into a trap.
+func (i *instance) endReason() error {
 	switch i.state.Load() {
 	case died:
-		return i.end(&core.TrapError{Kind: core.TrapFault, Text: i.whyEnded()}, nil)
+		return i.end(&core.TrapError{Kind: core.TrapFault, Text: i.exitReason()}, nil)
 	case interrupted:
-		return i.end(&core.TrapError{Kind: core.TrapHandler, Text: i.tooLong()}, nil)
+		return i.end(i.interruption(), nil)
 	case trapped:
 		return i.trap
 	}
 	return core.ErrClosed
 }
 
-// tooLong says why the host may have interrupted a call.
-func (i *instance) tooLong() string {
+// interruption returns the trap for a call that the host has interrupted. It names
+// the limit that the call has probably exceeded.
+func (i *instance) interruption() *core.TrapError {
 	name, limit := "limits.handler_time", i.limits.HandlerTime
-	if i.lastCall <= 1 { // of Start
+	if i.lastCall <= 1 { // the call of Start
 		name, limit = "limits.start_time", i.limits.StartTime
 	}
-	return fmt.Sprintf("the process was killed: not done within %s (%v), or the host ended it", name, limit)
+	return &core.TrapError{Kind: core.TrapHandler, Text: fmt.Sprintf("the process was killed: not done within %s (%v), or the host ended it", name, limit)}
 }
 
-// leave ends a call that went by the protocol and returned err.
+// leave ends a call that followed the protocol and returned err.
 func (i *instance) leave(err error) error {
 	if !i.state.CompareAndSwap(busy, idle) {
-		return i.refusal()
+		return i.endReason()
 	}
 	select {
-	case <-i.process.Done(): // the watcher came while the call was in progress
-		i.noteEnd()
+	case <-i.process.Done(): // watch has returned during the call
+		i.markDied()
 	default:
 	}
 	return err
 }
 
-// end buries the instance for a reason that cause, if not nil, is. Its process is
-// killed, unless it is about to end by itself.
+// end ends the instance with trap. cause is the error behind trap, or nil. It kills
+// the process unless that is about to exit by itself.
 func (i *instance) end(trap *core.TrapError, cause error) error {
 	i.state.Store(trapped)
 	i.cancel()
-	if i.process != nil && !i.leaving {
+	if i.process != nil && !i.exiting {
 		i.process.Kill()
 		trap.Details = cmp.Or(trap.Details, i.lastLines())
 	}
@@ -179,34 +183,35 @@ func (i *instance) end(trap *core.TrapError, cause error) error {
 	return i.trap
 }
 
-// lastLines returns what the process, which has been killed, has said last.
+// lastLines waits for a killed process to end and returns its last words.
 func (i *instance) lastLines() string {
 	late := time.NewTimer(endTimeout)
 	defer late.Stop()
 	select {
 	case <-i.process.Done():
 		return i.process.Exit().Details
-	case <-late.C: // the system does not let go of it
+	case <-late.C: // the system does not end it
 		return ""
 	}
 }
 
-// rescue, deferred, ends the instance when one of the host's services panics.
-func (i *instance) rescue(err *error) {
+// recoverPanic is deferred in each call. It ends the instance if one of the host's
+// services panicked.
+func (i *instance) recoverPanic(err *error) {
 	if reason := recover(); reason != nil {
 		*err = i.end(&core.TrapError{Kind: core.TrapFault, Text: "the host's service panicked", Details: string(debug.Stack())}, nil)
 	}
 }
 
-// Interrupt kills the process. Before it has started, its start fails.
+// Interrupt kills the process. If the process has not started yet, its start fails.
 func (i *instance) Interrupt() {
 	if i.state.CompareAndSwap(idle, interrupted) || i.state.CompareAndSwap(busy, interrupted) {
 		i.cancel()
 	}
 }
 
-// Close ends the process: one that has not trapped may end by itself, and so may one
-// that has said that it will.
+// Close ends the process. A process that has not trapped, or has announced its exit,
+// gets time to exit by itself.
 func (i *instance) Close() error {
 	before := i.state.Swap(closed)
 	if before == closed {
@@ -214,22 +219,22 @@ func (i *instance) Close() error {
 	}
 	defer i.released()
 	if i.process != nil {
-		if before != idle && !i.leaving {
+		if before != idle && !i.exiting {
 			i.process.Kill()
 		}
 		err := end(i.process)
-		<-i.watched
+		<-i.watchEnded
 		if before == idle && err != nil {
-			i.tellBadEnd(err)
+			i.logBadExit(err)
 		}
 	}
 	i.cancel()
 	return nil
 }
 
-// tellBadEnd logs how a process has ended that had been asked to, and should have
-// exited with status 0 soon.
-func (i *instance) tellBadEnd(err error) {
+// logBadExit logs that a process did not exit with status 0 in time after it was
+// asked to.
+func (i *instance) logBadExit(err error) {
 	if errors.Is(err, spawn.ErrKilled) {
 		i.log.Warn("process was killed: it had not ended when it was asked to", "within", endTimeout)
 		return
@@ -237,9 +242,9 @@ func (i *instance) tellBadEnd(err error) {
 	i.log.Error("process failed when it was asked to end", "reason", err.Error(), "details", spawn.Details(err))
 }
 
-// whyEnded says how the process ended, which has or is about to. It waits for its last
-// words.
-func (i *instance) whyEnded() string {
+// exitReason tells why the process has ended, or is about to. It waits for the
+// process's last words.
+func (i *instance) exitReason() string {
 	if err := end(i.process); errors.Is(err, spawn.ErrKilled) {
 		return "the process closed its connection"
 	}

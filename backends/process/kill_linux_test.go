@@ -61,21 +61,21 @@ func recorderCommand(role, file string) host.Deployment {
 	return host.Deployment{Source: process.Source(c), Restart: quickly}
 }
 
-// TestLoadKilled kills a component's process again and again under load: each
-// request ends once, no message is handled twice, each process is started again,
-// and nothing grows or is left. How often is in AIRHOST_KILLS.
+// TestLoadKilled kills a component's process again and again under load. Each
+// request ends once, no message is handled twice, each process is restarted, and
+// nothing grows or is left. AIRHOST_KILLS sets the number of kills.
 func TestLoadKilled(t *testing.T) {
 	kills := spawntest.Kills(t)
 	record := filepath.Join(t.TempDir(), "record")
 	spawntest.TempDir(t)
-	// What stays open for good is opened by another host.
-	if err := loadedRig(t, recorderCommand("recorder", os.DevNull), new(spawntest.Asker)).Stop(context.Background()); err != nil {
+	// Another host opens the resources that stay open for the whole process.
+	if err := loadedHarness(t, recorderCommand("recorder", os.DevNull), new(spawntest.Asker)).Stop(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	before := spawntest.Measure(t)
 
 	asker := &spawntest.Asker{Target: victimID.String()}
-	r := loadedRig(t, recorderCommand("recorder", record), asker)
+	r := loadedHarness(t, recorderCommand("recorder", record), asker)
 	load := &load{host: r.Host, answered: make([]uint64, 0, 1<<20)}
 	load.run(t, (kills+9)/10)
 	steady := spawntest.Measure(t)
@@ -89,7 +89,7 @@ func TestLoadKilled(t *testing.T) {
 	if s.Restarts != uint64(kills) || s.Traps != s.Restarts {
 		t.Errorf("%d ends and %d restarts after %d kills", s.Traps, s.Restarts, kills)
 	}
-	full := s.Refused["queue-full"] // whose senders know
+	full := s.Refused["queue-full"] // the senders of these got an error
 	delete(s.Refused, "queue-full")
 	if s.Sent != s.Handled+s.Expired+s.DeadLetters+full || len(s.Refused) > 0 || s.Pending != 0 {
 		t.Errorf("messages are lost, refused or pending: %+v", s)
@@ -103,9 +103,10 @@ func TestLoadKilled(t *testing.T) {
 
 var askerID = core.MustComponentID("test/asker")
 
-// loadedRig is a rig with the victim, and a component in the host that asks it.
-func loadedRig(t *testing.T, victim host.Deployment, asker *spawntest.Asker) rig {
-	r := newRig(t, slog.New(slog.DiscardHandler))
+// loadedHarness returns a harness with the victim and an in-process component that
+// sends requests to it.
+func loadedHarness(t *testing.T, victim host.Deployment, asker *spawntest.Asker) harness {
+	r := newHarness(t, slog.New(slog.DiscardHandler))
 	r.deploy(t, victimID, victim)
 	pattern, err := core.ParseIDPattern(victimID.String())
 	if err != nil {
@@ -122,7 +123,7 @@ func loadedRig(t *testing.T, victim host.Deployment, asker *spawntest.Asker) rig
 	return r
 }
 
-// load sends requests from many goroutines, and kills.
+// load sends requests from many goroutines while a test kills the victim.
 type load struct {
 	host   *host.Host
 	next   atomic.Uint64
@@ -134,7 +135,7 @@ type load struct {
 	answered []uint64
 }
 
-// run kills so often, and returns when all is quiet again.
+// run kills the victim this many times and returns when the host is idle.
 func (l *load) run(t *testing.T, kills int) {
 	l.over.Store(false)
 	progress := make(chan struct{}, 1)
@@ -144,7 +145,7 @@ func (l *load) run(t *testing.T, kills int) {
 			for !l.over.Load() {
 				l.tell(t)
 				if !l.request(t) {
-					<-time.After(time.Millisecond) // leave the processor to its start
+					<-time.After(time.Millisecond) // leave the processor to the next start
 				}
 				select {
 				case progress <- struct{}{}:
@@ -154,7 +155,7 @@ func (l *load) run(t *testing.T, kills int) {
 		})
 	}
 	for range kills {
-		if rand.N(4) > 0 { // else it may just be starting
+		if rand.N(4) > 0 { // otherwise the process may still be starting
 			for range 1 + rand.N(2000) {
 				<-progress
 			}
@@ -172,8 +173,8 @@ func (l *load) run(t *testing.T, kills int) {
 	}
 }
 
-// tell has a component ask the victim. A component may be full, where it does not
-// get a processor while others do, and what it is sent is refused.
+// tell makes a component send a request to the victim. The message may be refused,
+// since a component that gets no processor for a while has a full mailbox.
 func (l *load) tell(t *testing.T) {
 	err := l.host.Send(askerID, binary.LittleEndian.AppendUint64(nil, l.next.Add(1)))
 	if err != nil && !errors.Is(err, core.ErrQueueFull) {
@@ -181,8 +182,8 @@ func (l *load) tell(t *testing.T) {
 	}
 }
 
-// request sends one, which must end once, and reports whether by its response: else
-// it has trapped, or was refused since the victim is full.
+// request sends a request, which must end once, and reports whether it was answered.
+// Otherwise it must have trapped, or been refused by a full mailbox.
 func (l *load) request(t *testing.T) (answered bool) {
 	number := l.next.Add(1)
 	message := binary.LittleEndian.AppendUint64(nil, number)
@@ -201,8 +202,7 @@ func (l *load) request(t *testing.T) (answered bool) {
 	return false
 }
 
-// checkRecord checks that no message was handled twice, and each that was
-// answered once.
+// checkRecord checks that no message was handled twice, and each answered one once.
 func checkRecord(t *testing.T, file string, answered []uint64) {
 	t.Helper()
 	data, err := os.ReadFile(file)
@@ -224,8 +224,8 @@ func checkRecord(t *testing.T, file string, answered []uint64) {
 	}
 }
 
-// runHost is a host with one component, which says when it is up and then waits
-// to be killed.
+// runHost runs a host with one component, prints when it is up, and waits to be
+// killed.
 func runHost() {
 	if err := hostUntilKilled(); err != nil {
 		fmt.Println(err)
@@ -249,9 +249,9 @@ func hostUntilKilled() error {
 	select {}
 }
 
-// TestHostKilled: a host that is killed leaves no process behind.
+// TestHostKilled: a killed host leaves no process behind.
 func TestHostKilled(t *testing.T) {
-	// A process holds the pipe open for writing as long as it lives.
+	// A living process holds the pipe open for writing.
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
@@ -283,7 +283,7 @@ func TestHostKilled(t *testing.T) {
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	_ = cmd.Wait() // killed
+	_ = cmd.Wait() // returns an error, since the host was killed
 	if err := reader.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ import (
 	pluginv1 "github.com/airhost/airhost/proto/airhost/plugin/v1"
 )
 
-// maxText is all that a host may have room for of what a process says.
+// maxText is the most memory that a host may use for all texts of a process.
 const maxText = 3 << 20
 
 func longResult(trap bool) func(grpc.ServerStream, uint64) error {
@@ -34,7 +34,8 @@ func longResult(trap bool) func(grpc.ServerStream, uint64) error {
 	}
 }
 
-// longTexts are the places where a process can say much when it has been given a message.
+// longTexts are the places where a process can send a long text in reply to a
+// message.
 var longTexts = map[string]func(s grpc.ServerStream, call uint64) error{
 	"status": func(grpc.ServerStream, uint64) error {
 		return status.Error(codes.Internal, strings.Repeat("x", maxText))
@@ -63,7 +64,7 @@ var longTexts = map[string]func(s grpc.ServerStream, call uint64) error{
 	},
 }
 
-// runLong answers to each message with tell, and to all else as it should.
+// runLong answers each message with tell, and all other calls correctly.
 func runLong(stream pluginv1.Component_RunServer, tell func(grpc.ServerStream, uint64) error) error {
 	for {
 		var f frame.Frame
@@ -88,8 +89,8 @@ func runLong(stream pluginv1.Component_RunServer, tell func(grpc.ServerStream, u
 	}
 }
 
-// crowd sends many requests to the liar, and keeps their outcomes waiting until it is
-// released.
+// crowd sends many requests to the liar, and blocks their outcomes until release is
+// closed.
 type crowd struct {
 	entered, release chan struct{}
 	ended            chan string
@@ -144,13 +145,13 @@ func all(t *testing.T) host.Capabilities {
 	return host.Capabilities{Request: []core.IDPattern{pattern}}
 }
 
-// TestLongTexts: wherever a process says megabytes, its host keeps little of it,
-// though hundreds of requests wait for it, and only the process ends.
+// TestLongTexts: a host keeps little of a long text in any place, while hundreds of
+// requests wait, and the text ends only the process.
 func TestLongTexts(t *testing.T) {
 	for name := range longTexts {
 		t.Run(name, func(t *testing.T) {
 			var log lockedBuffer
-			r := newRig(t, slog.New(slog.NewTextHandler(&log, nil)))
+			r := newHarness(t, slog.New(slog.NewTextHandler(&log, nil)))
 			liar := host.Deployment{Source: process.Source(liarCommand(name))}
 			liar.Restart.Policy = host.RestartTemporary
 			r.deploy(t, core.MustComponentID("test/liar"), liar)

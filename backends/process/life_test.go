@@ -27,7 +27,7 @@ func init() {
 	roles["flood"] = func() { plugin.Serve(flood{}) }
 }
 
-// victim does what the first byte of a message says.
+// victim does what the first byte of a message selects.
 type victim struct{ count int }
 
 func (v *victim) HandleMessage(host guest.Host, sender string, message []byte) ([]byte, error) {
@@ -45,7 +45,7 @@ func (v *victim) HandleMessage(host guest.Host, sender string, message []byte) (
 	return message, nil
 }
 
-// flood prints without end, and answers.
+// flood prints without end and answers messages.
 type flood struct{}
 
 func (flood) HandleMessage(_ guest.Host, _ string, message []byte) ([]byte, error) {
@@ -59,10 +59,10 @@ func (flood) HandleMessage(_ guest.Host, _ string, message []byte) ([]byte, erro
 	return message, nil
 }
 
-// rig is a host with the process engine, and the one of Go values.
-type rig struct{ *host.Host }
+// harness is a host with the engines process and native.
+type harness struct{ *host.Host }
 
-func newRig(t testing.TB, log *slog.Logger) rig {
+func newHarness(t testing.TB, log *slog.Logger) harness {
 	t.Helper()
 	engine, err := process.New(process.Config{Logger: log})
 	if err != nil {
@@ -83,17 +83,17 @@ func newRig(t testing.TB, log *slog.Logger) rig {
 			t.Error(err)
 		}
 	})
-	return rig{h}
+	return harness{h}
 }
 
 var quickly = host.Restart{MaxRestarts: -1, Within: time.Nanosecond, Backoff: time.Millisecond, MaxBackoff: time.Millisecond}
 
-func (r rig) deploy(t testing.TB, id core.ComponentID, d host.Deployment) {
+func (r harness) deploy(t testing.TB, id core.ComponentID, d host.Deployment) {
 	t.Helper()
 	r.deployOn(t, process.Name, id, d)
 }
 
-func (r rig) deployOn(t testing.TB, engine string, id core.ComponentID, d host.Deployment) {
+func (r harness) deployOn(t testing.TB, engine string, id core.ComponentID, d host.Deployment) {
 	t.Helper()
 	d.ID, d.Engine = id, engine
 	if d.Limits.HandlerTime == 0 {
@@ -106,7 +106,7 @@ func (r rig) deployOn(t testing.TB, engine string, id core.ComponentID, d host.D
 
 var victimID = core.MustComponentID("test/victim")
 
-func (r rig) ask(t testing.TB, message string) string {
+func (r harness) ask(t testing.TB, message string) string {
 	t.Helper()
 	response, err := r.Request(t.Context(), victimID, []byte(message))
 	if err != nil {
@@ -116,7 +116,7 @@ func (r rig) ask(t testing.TB, message string) string {
 }
 
 func TestDiesInACall(t *testing.T) {
-	r := newRig(t, slog.New(slog.DiscardHandler))
+	r := newHarness(t, slog.New(slog.DiscardHandler))
 	r.deploy(t, victimID, host.Deployment{Source: source("victim"), Restart: quickly})
 	_, err := r.Request(t.Context(), victimID, []byte("x"))
 	if !errors.Is(err, core.ErrRequestTrapped) || !strings.Contains(err.Error(), "exit status 9") {
@@ -128,7 +128,7 @@ func TestDiesInACall(t *testing.T) {
 }
 
 func TestHangsInAHandler(t *testing.T) {
-	r := newRig(t, slog.New(slog.DiscardHandler))
+	r := newHarness(t, slog.New(slog.DiscardHandler))
 	r.deploy(t, victimID, host.Deployment{
 		Source: source("victim"), Restart: quickly, Limits: core.Limits{HandlerTime: time.Second, StartTime: time.Minute},
 	})
@@ -141,9 +141,10 @@ func TestHangsInAHandler(t *testing.T) {
 	}
 }
 
-// TestDiesBetweenCalls: the end of an idle process is found without a message.
+// TestDiesBetweenCalls: the host notices the end of an idle process without a
+// message.
 func TestDiesBetweenCalls(t *testing.T) {
-	r := newRig(t, slog.New(slog.DiscardHandler))
+	r := newHarness(t, slog.New(slog.DiscardHandler))
 	events, cancel := r.Subscribe(16)
 	defer cancel()
 	r.deploy(t, victimID, host.Deployment{Source: source("victim"), Restart: quickly})
@@ -173,7 +174,7 @@ func killProcess(t testing.TB, pid string) {
 	}
 }
 
-// TestBatchWithCrash: of a batch in which the process ends, all requests end.
+// TestBatchWithCrash: if the process ends in a batch, all its requests end.
 func TestBatchWithCrash(t *testing.T) {
 	in, _ := start(t, command("victim"), core.Limits{})
 	var batch []core.Delivery
@@ -197,7 +198,7 @@ func TestBatchWithCrash(t *testing.T) {
 
 func TestFloods(t *testing.T) {
 	var log lockedBuffer
-	r := newRig(t, slog.New(slog.NewTextHandler(&log, nil)))
+	r := newHarness(t, slog.New(slog.NewTextHandler(&log, nil)))
 	r.deploy(t, victimID, host.Deployment{Source: source("flood"), Restart: quickly})
 	for range 100 {
 		r.ask(t, "still there?")
@@ -224,8 +225,8 @@ func (b *lockedBuffer) Write(p []byte) (int, error) {
 }
 
 func TestTwoHosts(t *testing.T) {
-	first, second := newRig(t, slog.New(slog.DiscardHandler)), newRig(t, slog.New(slog.DiscardHandler))
-	for _, r := range []rig{first, second} {
+	first, second := newHarness(t, slog.New(slog.DiscardHandler)), newHarness(t, slog.New(slog.DiscardHandler))
+	for _, r := range []harness{first, second} {
 		r.deploy(t, victimID, host.Deployment{Source: source("victim"), Restart: quickly})
 	}
 	first.ask(t, "n")

@@ -8,7 +8,7 @@ import (
 	"github.com/airhost/airhost/internal/spawn"
 )
 
-// logOutput has command's output logged, as far as limits allow.
+// logOutput makes command log the process's output, at the rate that limits allow.
 func logOutput(command *spawn.Command, log *slog.Logger, limits core.Limits) {
 	command.Output = func(stream string, line []byte) {
 		log.Info(strings.ToValidUTF8(string(line), "\uFFFD"), "from", stream)

@@ -1,26 +1,27 @@
-// Package process runs components as processes of their own: what cannot be
-// WebAssembly, such as drivers, native libraries and other languages' runtimes.
-// Such a component speaks the same contract and is checked by the same host, but
-// what else it does on the machine only the operating system bounds: it is
-// trusted as any program of its user's is.
+// Package process runs components as separate processes. It is for code that cannot
+// be WebAssembly, such as drivers, native libraries and other languages' runtimes.
+// Such a component uses the same contract, and the host makes the same checks. Its
+// other actions on the machine are bounded by the operating system alone: the host
+// trusts it like any program of the host's user.
 //
-// A process that crashes, hangs, floods or breaks the protocol is to the host
-// what a guest is that traps. What it has said last on its standard error becomes the
-// reason and the details of the [core.TrapError].
+// A process that crashes, hangs, floods its host or breaks the protocol is handled
+// like a guest that traps. The last words on its standard error become the reason
+// and the details of the [core.TrapError].
 //
-// A process inherits three descriptors: its standard input, output and error. To that
-// end each start marks all others of the host's process close-on-exec, also those
-// that the host itself has inherited: a program that embeds airhost and wants another
-// child to have one hands it over by [os/exec.Cmd.ExtraFiles].
+// A process inherits three descriptors: its standard input, output and error. Each
+// start therefore marks all other descriptors of the host's process close-on-exec,
+// including those that the host has inherited. A program that embeds airhost and
+// wants to pass a descriptor to another child uses [os/exec.Cmd.ExtraFiles].
 //
-// On Linux a process is killed as soon as its host ends, in whatever way. What it has
-// started itself is killed with it when the process ends or the host stops, unless it
-// has left the process group. When the host is killed (SIGKILL, a crash) nobody is left
-// to do that: those descendants live on, unless they watch their own standard input, or
-// airhost runs where they end with it, such as a service of systemd or a container.
+// On Linux the kernel kills a process as soon as its host ends, for any reason. The
+// host kills the descendants of a process, unless they have left its process group,
+// when the process ends or the host stops. If the host itself is killed (SIGKILL, a
+// crash), the descendants live on, unless they watch their own standard input, or
+// airhost runs in an environment that ends them, such as a service of systemd or a
+// container.
 //
-// One in Go is written with package plugin; for other
-// languages docs/plugin-protocol.md says all there is to do.
+// Write such a component in Go with package plugin. For other languages
+// docs/plugin-protocol.md describes the whole protocol.
 package process
 
 import (
@@ -42,40 +43,40 @@ const Name = "process"
 
 // Config configures an [Engine].
 type Config struct {
-	// Logger gets what processes print, a line at a time, and how they were
-	// started and ended; slog.Default by default.
+	// Logger gets the output of processes, line by line, and reports of their starts
+	// and ends; slog.Default by default.
 	Logger *slog.Logger
 }
 
-// Command says how to start a component; see [Source].
+// Command describes how to start a component; see [Source].
 type Command struct {
 	Path string   // the executable's file
 	Args []string // without the program's name
-	// Env is the whole environment as KEY=value: nothing of the host's is handed
-	// on, but what the handshake needs is added.
+	// Env is the whole environment as KEY=value. The handshake's variables are
+	// added, and nothing of the host's environment.
 	Env []string
-	// SHA256 is the checksum, in hexadecimal, that the executable must have; any
-	// where it is empty. It is checked before each start.
+	// SHA256 is the required checksum of the executable in hexadecimal, checked
+	// before each start; empty for none.
 	SHA256 string
 	Limits Limits
 }
 
-// Limits bound what a process may use, where the system can: on Linux. A zero
-// field is without a limit. What enforces a limit is logged at each start.
+// Limits bound the resources of a process, if the system can: on Linux. A zero field
+// means no limit. Each start logs how each limit is enforced.
 type Limits struct {
-	// Memory in bytes, of the process and all that it starts, by cgroup v2 where
-	// the host may make groups beside its own. Elsewhere of each process alone by
-	// RLIMIT_DATA, which counts private writable memory, used or not.
+	// Memory in bytes. cgroup v2 enforces it for the process and all its descendants
+	// if the host may create groups beside its own. Otherwise RLIMIT_DATA enforces
+	// it for each process alone; it counts private writable memory, used or not.
 	Memory int64
-	// OpenFiles is how many file descriptors a process may have open.
+	// OpenFiles is the number of file descriptors that a process may have open.
 	OpenFiles int64
-	// CPUTime is how much processor time a process may use in its life, in whole
-	// seconds, rounded up.
+	// CPUTime is the processor time of a process in its whole life, rounded up to
+	// whole seconds.
 	CPUTime time.Duration
 }
 
-// Source returns the source of a component that command starts. A core.Source
-// with nothing but a Path is started without arguments and environment.
+// Source returns the source of a component that command starts. A core.Source with
+// only a Path starts the executable without arguments and environment.
 func Source(command Command) core.Source {
 	return core.Source{Path: command.Path, Value: command}
 }
@@ -83,12 +84,12 @@ func Source(command Command) core.Source {
 // Engine is the process engine.
 type Engine struct {
 	log  *slog.Logger
-	refs refs.Count // of instances and calls of Compile
+	refs refs.Count // counts instances and calls of Compile
 }
 
 var _ core.Engine = (*Engine)(nil)
 
-// New returns an engine. It does not fail.
+// New returns an engine. It never fails.
 func New(config Config) (*Engine, error) {
 	if config.Logger == nil {
 		config.Logger = slog.Default()
@@ -99,11 +100,11 @@ func New(config Config) (*Engine, error) {
 // Name returns [Name].
 func (e *Engine) Name() string { return Name }
 
-// Compile checks the executable, starts it once to ask what its component has,
-// and ends it again. Limits of src's [Command] hold for each process; of limits,
-// start time, handler time and message size alone mean something here: the first
-// holds for this start too. An error that wraps [ErrEnvironment] is no
-// [core.ModuleError]: nothing is known to be wrong with the executable.
+// Compile checks the executable, starts it once to ask for its component's traits,
+// and ends it again. The Limits of src's [Command] hold for each process. Of limits
+// it uses the start time, which bounds this start too, the handler time and the
+// message size. If no process can be started at all, the error wraps
+// [ErrEnvironment] and is no [core.ModuleError], since the executable may be sound.
 func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limits) (core.Component, error) {
 	if err := e.refs.Acquire(); err != nil {
 		return nil, err
@@ -126,7 +127,7 @@ func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limit
 	return c, nil
 }
 
-// commandOf checks a source.
+// commandOf checks a source and returns its command.
 func commandOf(src core.Source) (spawn.Command, error) {
 	command, ok := src.Value.(Command)
 	switch {

@@ -12,9 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/fx"
-	"go.uber.org/fx/fxtest"
-
 	"github.com/airhost/airhost/backends/process"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/guest"
@@ -37,7 +34,7 @@ func (echoEnv) HandleMessage(guest.Host, string, []byte) ([]byte, error) {
 	return fmt.Append(nil, os.Args[1:], os.Environ()), nil
 }
 
-// patient has processes start on the slowest machine.
+// patient allows for the slowest machine.
 var patient = core.Limits{StartTime: time.Minute}
 
 func compile(ctx context.Context, c process.Command, limits core.Limits) (core.Component, error) {
@@ -91,7 +88,7 @@ func TestCompileRefuses(t *testing.T) {
 	}
 }
 
-// TestReplacedExecutable: what is started later is checked again.
+// TestReplacedExecutable: each start checks the executable again.
 func TestReplacedExecutable(t *testing.T) {
 	path := t.TempDir() + "/plugin"
 	c := command("actor")
@@ -156,7 +153,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestHangsAtShutdown: a process that does not end when it is asked to is killed.
+// TestHangsAtShutdown: a process that does not exit when asked to is killed.
 func TestHangsAtShutdown(t *testing.T) {
 	in, _ := start(t, command("stays"), core.Limits{})
 	if err := in.Shutdown(); err != nil {
@@ -164,22 +161,5 @@ func TestHangsAtShutdown(t *testing.T) {
 	}
 	if err := in.Close(); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestModule(t *testing.T) {
-	type engines struct {
-		fx.In
-		Engines []core.Engine `group:"engines"`
-	}
-	var got engines
-	app := fxtest.New(t, process.Module, fx.Supply(process.Config{Logger: slog.New(slog.DiscardHandler)}), fx.Populate(&got))
-	app.RequireStart()
-	if len(got.Engines) != 1 || got.Engines[0].Name() != process.Name {
-		t.Fatalf("engines %v", got.Engines)
-	}
-	app.RequireStop()
-	if _, err := got.Engines[0].Compile(t.Context(), source("actor"), core.Limits{}); !errors.Is(err, core.ErrClosed) {
-		t.Errorf("Compile after the graph has stopped: %v", err)
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/airhost/airhost/plugin"
 )
 
-// roles are what this test's executable does when it is started as a plug-in.
+// roles are the functions that this test's executable runs as a plug-in, by role.
 var roles = map[string]func(){
 	"actor":     func() { plugin.Serve(new(actor)) },
 	"responder": func() { plugin.Serve(echo.New()) },
@@ -24,7 +24,7 @@ var roles = map[string]func(){
 
 const (
 	roleVariable = "AIRHOST_TEST_ROLE"
-	noRaceSleep  = "GORACE=atexit_sleep_ms=0" // the race detector's second at each process's end
+	noRaceSleep  = "GORACE=atexit_sleep_ms=0" // saves the race detector's second at each exit
 )
 
 func TestMain(m *testing.M) {
@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// command starts this test's executable in a role.
+// command returns the command that starts this test's executable in a role.
 func command(role string) process.Command {
 	path, err := os.Executable()
 	if err != nil {
@@ -58,7 +58,7 @@ func TestEngine(t *testing.T) {
 	})
 }
 
-// actor is the suite's guest in the words of package guest.
+// actor is the suite's guest, written with package guest.
 type actor struct{ enginetest.Actor }
 
 func (a *actor) prepare(host guest.Host) {
@@ -97,7 +97,7 @@ func (a *actor) Shutdown(host guest.Host) {
 	a.Actor.Shutdown()
 }
 
-// toGuest puts an error of the actor's into the guest's words.
+// toGuest translates an error of the actor for the guest.
 func toGuest(err error) error {
 	if e, ok := err.(*core.ComponentError); ok {
 		return &guest.ComponentError{Case: guest.ComponentErrorCase(e.Case), Text: e.Text}
@@ -105,7 +105,7 @@ func toGuest(err error) error {
 	return err
 }
 
-// actorHost puts a guest's host into the actor's words.
+// actorHost is a guest's host for the actor.
 type actorHost struct{ guest.Host }
 
 func (h actorHost) Send(target string, message []byte) error {

@@ -6,21 +6,21 @@
 #include <string.h>
 #include <time.h>
 
-// Go's side; each returns whether the guest has to end. See callbacks.go.
+// Functions of Go; each returns whether the guest must end. See callbacks.go.
 extern int airhostImport(uintptr_t handle, int32_t index, wasmtime_val_raw_t *values);
 extern int airhostFill(uintptr_t handle, uint32_t first, uint32_t second);
 extern int airhostTake(uintptr_t handle, uint32_t area);
 extern int airhostEpoch(uintptr_t handle);
 
-// The text is never read: Go knows why.
+// Go knows the cause, and nobody reads the text.
 static wasm_trap_t *ended(void) { return wasmtime_trap_new("ended", 5); }
 
-// Takes a look at the guest's memory, which may have grown.
+// Reads the size of the guest's memory, which may have grown.
 static void look(airhost_guest *g) {
   g->size = wasmtime_memory_data_size(g->context, &g->memory);
 }
 
-// Whether size bytes at ptr are in memory; the sum fits into 64 bits.
+// Whether size bytes at ptr are in memory. The sum fits into 64 bits.
 static bool within(airhost_guest *g, uint32_t ptr, uint32_t size) {
   uint64_t end = (uint64_t)ptr + size;
   if (end > g->size) look(g);
@@ -47,18 +47,18 @@ static wasm_trap_t *import(void *env, wasmtime_caller_t *caller, wasmtime_val_ra
   return airhostImport(g->handle, i->index, values) ? ended() : NULL;
 }
 
-// Whether a guest's first message of this call, to the target and of the size
-// given, is one that was granted, and both are in memory.
-static bool granted(airhost_guest *g, wasmtime_val_raw_t *values) {
+// Whether the guest's credit covers a first message or request of this call with this
+// target and size, and target and message are in memory.
+static bool covered(airhost_guest *g, wasmtime_val_raw_t *values) {
   uint32_t target = (uint32_t)values[0].i32, target_size = (uint32_t)values[1].i32;
   uint32_t message = (uint32_t)values[2].i32, size = (uint32_t)values[3].i32;
-  return g->phase == AIRHOST_HANDLING && g->sent.what == AIRHOST_NOTHING && target_size == g->granted.target_size &&
-         size <= g->granted.largest && size <= AIRHOST_SMALL && within(g, target, target_size) &&
-         within(g, message, size) && memcmp(g->base + target, g->granted.target, target_size) == 0;
+  return g->phase == AIRHOST_HANDLING && g->sent.kind == AIRHOST_NONE && target_size == g->credit.target_size &&
+         size <= g->credit.max_size && size <= AIRHOST_SMALL && within(g, target, target_size) &&
+         within(g, message, size) && memcmp(g->base + target, g->credit.target, target_size) == 0;
 }
 
-static void keep(airhost_guest *g, uint8_t what, wasmtime_val_raw_t *values) {
-  g->sent.what = what;
+static void keep(airhost_guest *g, uint8_t kind, wasmtime_val_raw_t *values) {
+  g->sent.kind = kind;
   g->sent.size = (uint32_t)values[3].i32;
   memcpy(g->sent_bytes, g->base + (uint32_t)values[2].i32, g->sent.size);
 }
@@ -68,10 +68,10 @@ static void keep(airhost_guest *g, uint8_t what, wasmtime_val_raw_t *values) {
 static wasm_trap_t *send_message(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values, size_t n) {
   airhost_guest *g = ((airhost_import *)env)->guest;
   uint32_t area = (uint32_t)values[4].i32;
-  if (!g->granted.message || !granted(g, values) || (area & 3) != 0 || !within(g, area, 16)) {
+  if (!g->credit.messages || !covered(g, values) || (area & 3) != 0 || !within(g, area, 16)) {
     return import(env, caller, values, n);
   }
-  keep(g, AIRHOST_SENT_MESSAGE, values);
+  keep(g, AIRHOST_MESSAGE, values);
   g->base[area] = 0;
   return NULL;
 }
@@ -82,14 +82,14 @@ static wasm_trap_t *send_request(void *env, wasmtime_caller_t *caller, wasmtime_
   const uint64_t longest = 24 * 60 * 60 * 1000; // core.MaxTimeout, in milliseconds
   airhost_guest *g = ((airhost_import *)env)->guest;
   uint32_t area = (uint32_t)values[5].i32;
-  if (g->granted.request == 0 || !granted(g, values) || (uint64_t)values[4].i64 > longest || (area & 7) != 0 ||
+  if (g->credit.request == 0 || !covered(g, values) || (uint64_t)values[4].i64 > longest || (area & 7) != 0 ||
       !within(g, area, 24)) {
     return import(env, caller, values, n);
   }
-  keep(g, AIRHOST_SENT_REQUEST, values);
+  keep(g, AIRHOST_REQUEST, values);
   g->sent.timeout = (uint64_t)values[4].i64;
   g->base[area] = 0;
-  memcpy(g->base + area + 8, &g->granted.request, 8);
+  memcpy(g->base + area + 8, &g->credit.request, 8);
   return NULL;
 }
 
@@ -102,16 +102,16 @@ static wasm_trap_t *self_id(void *env, wasmtime_caller_t *caller, wasmtime_val_r
   }
   wasmtime_val_raw_t call[4] = {{.i32 = 0}, {.i32 = 0}, {.i32 = 1}, {.i32 = (int32_t)g->self_size}};
   wasm_trap_t *trap = NULL;
-  g->phase = AIRHOST_ALLOCATING; // and stays it if that fails
+  g->phase = AIRHOST_ALLOCATING; // and stays so if the call fails
   wasmtime_error_t *error = wasmtime_func_call_unchecked(g->context, &g->realloc, call, 4, &trap);
   if (error != NULL) {
-    wasmtime_error_delete(error); // Go has been told why
+    wasmtime_error_delete(error); // Go knows the cause
     return ended();
   }
   if (trap != NULL) return trap;
   g->phase = AIRHOST_HANDLING;
   uint32_t ptr = (uint32_t)call[0].i32;
-  if (ptr == 0 || !within(g, ptr, g->self_size)) { // Go asks once more, and says what is wrong
+  if (ptr == 0 || !within(g, ptr, g->self_size)) { // Go asks once more, and makes the error
     return import(env, caller, values, n);
   }
   memcpy(g->base + ptr, g->self, g->self_size);
@@ -139,8 +139,8 @@ static const wasmtime_func_unchecked_callback_t functions[] = {
     [AIRHOST_CURRENT_TIME] = current_time,
 };
 
-// Whether the guest has allocated a place for size bytes at ptr. For no bytes
-// the place does not matter.
+// Whether ptr is a valid address for size bytes that the guest has allocated. Without
+// bytes any address is valid.
 static bool placed(airhost_guest *g, uint32_t ptr, uint32_t size) {
   return size == 0 || (ptr != 0 && within(g, ptr, size));
 }
@@ -160,15 +160,15 @@ static wasm_trap_t *fill(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_
   return NULL;
 }
 
-// A result area has 16 bytes, aligned to 4: @0 0 for ok, and of handle-message
-// @4 ptr, @8 len.
+// A result area has 16 bytes, aligned to 4: @0 0 for ok; for handle-message also @4 ptr,
+// @8 len.
 static wasm_trap_t *take(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values, size_t n) {
   (void)caller, (void)n;
   airhost_guest *g = env;
   uint32_t area = (uint32_t)values[0].i32;
   g->phase = AIRHOST_CLEANING;
   if ((area & 3) == 0 && within(g, area, 16) && g->base[area] == 0) {
-    if (g->limit == 0) return NULL; // an outcome has no response
+    if (g->limit == 0) return NULL; // handle-callback has no response
     uint32_t ptr = load32(g->base + area + 4), size = load32(g->base + area + 8);
     if (within(g, ptr, size)) {
       if (!g->wanted) return NULL;
@@ -197,7 +197,7 @@ wasm_functype_t *airhost_functype(const uint8_t *kinds, size_t params, size_t re
   wasm_valtype_vec_t in, out;
   wasm_valtype_vec_new(&in, params, types);
   wasm_valtype_vec_new(&out, results, types + params);
-  return wasm_functype_new(&in, &out); // it takes all of them
+  return wasm_functype_new(&in, &out); // it owns all of them
 }
 
 airhost_guest *airhost_new(wasmtime_store_t *store, wasmtime_context_t *context, uintptr_t handle, size_t imports) {
@@ -283,7 +283,7 @@ int airhost_run(airhost_guest *g, const wasmtime_func_t *f, uint8_t phase, wasmt
   return failed;
 }
 
-// Runs a function of the shim, with the arguments in first and second.
+// Runs a function of the shim, with its arguments in first and second.
 static int deliver(airhost_guest *g, const wasmtime_func_t *f, wasmtime_val_raw_t *values, size_t n) {
   wasm_trap_t *trap = NULL;
   g->phase = AIRHOST_ALLOCATING;
@@ -316,65 +316,68 @@ static int callback(airhost_guest *g, uint64_t id, uint32_t tag, const uint8_t *
   return failed;
 }
 
-int airhost_message(uintptr_t guest, const uint8_t *sender, uint32_t sender_size,
-                    const uint8_t *bytes, uint32_t size) {
-  return message((airhost_guest *)guest, sender, sender_size, bytes, size);
+static int handle(airhost_guest *g, uint8_t kind, uint64_t id, const uint8_t *first, uint32_t first_size,
+                  const uint8_t *second, uint32_t second_size) {
+  if (kind == AIRHOST_MESSAGE) return message(g, first, first_size, second, second_size);
+  return callback(g, id, kind == AIRHOST_FAILURE, first, first_size);
 }
 
-int airhost_callback(uintptr_t guest, uint64_t id, uint32_t tag, const uint8_t *bytes, uint32_t size) {
-  return callback((airhost_guest *)guest, id, tag, bytes, size);
-}
-
-void airhost_keep_arguments(airhost_guest *g, bool callback) {
-  if (g->first == NULL) return; // they are in its memory
-  uint8_t *first = callback ? g->small : g->sender;
+void airhost_keep_arguments(airhost_guest *g, uint8_t kind) {
+  uint8_t *first = kind == AIRHOST_RESPONSE ? g->small : g->sender;
   memcpy(first, g->first, g->first_size);
   g->first = first;
-  if (callback) return;
+  if (kind == AIRHOST_RESPONSE) return;
   memcpy(g->sent_bytes, g->second, g->second_size);
   g->second = g->sent_bytes;
 }
 
-int airhost_relay(uintptr_t guest, uintptr_t other, bool outcome, uint64_t id,
-                  const uint8_t *first, uint32_t first_size, const uint8_t *second, uint32_t second_size, uint32_t most,
-                  const uint64_t *ids, uint32_t n, const uint64_t *other_ids, uint32_t other_n, uint32_t *progress) {
-  airhost_guest *sides[2] = {(airhost_guest *)guest, (airhost_guest *)other};
-  const uint64_t *next[2] = {ids, other_ids}, *end[2] = {ids + n, other_ids + other_n};
-  airhost_turns t = {0};
-  sides[0]->turns = sides[1]->turns = &t;
-  int failed = outcome ? callback(sides[0], id, 0, first, first_size)
-                       : message(sides[0], first, first_size, second, second_size);
-  for (uint32_t calls = 1; calls <= most && !failed && !t.settled; calls++) {
-    airhost_guest *g = sides[t.side], *o = sides[1 - t.side];
-    uint8_t what = g->sent.what, kind;
-    if (t.kind == AIRHOST_REQUEST) { // its response comes first
-      if (what != AIRHOST_NOTHING || g->small_size < 0 || (uint32_t)g->small_size > o->limit) break;
-      kind = AIRHOST_CALLBACK;
-    } else {
-      if (what == AIRHOST_NOTHING || !g->granted.other) break;
-      kind = what == AIRHOST_SENT_REQUEST ? AIRHOST_REQUEST : AIRHOST_MESSAGE;
-    }
-    if (t.kind != AIRHOST_FIRST) t.ended[t.side][t.kind]++;
-    t.side = 1 - t.side;
-    t.kind = kind;
-    __atomic_store_n(progress, calls << 1 | t.side, __ATOMIC_RELEASE);
-    g->sent.what = AIRHOST_NOTHING;
-    o->wanted = kind == AIRHOST_REQUEST;
-    if (kind == AIRHOST_CALLBACK) {
-      failed = callback(o, id, 0, g->small, (uint32_t)g->small_size);
-      continue;
-    }
+// Returns the transfer from g, which ran the current call, to the other side o;
+// AIRHOST_NONE ends the exchange.
+static uint8_t next_transfer(const airhost_exchange *x, const airhost_guest *g, const airhost_guest *o) {
+  if (x->kind != AIRHOST_REQUEST) return g->credit.peer ? g->sent.kind : AIRHOST_NONE;
+  if (g->sent.kind != AIRHOST_NONE) return AIRHOST_NONE; // the response goes first
+  return g->small_size >= 0 && (uint32_t)g->small_size <= o->limit ? AIRHOST_RESPONSE : AIRHOST_NONE;
+}
+
+// Runs calls of the two sides in turn, after the first call.
+static int take_turns(airhost_exchange *x, airhost_guest *sides[2], uint32_t most, uint32_t *progress) {
+  uint32_t requests[2] = {0, 0}; // sent by each side
+  uint64_t id = 0;               // of the last request
+  int failed = 0;
+  for (uint32_t calls = 1; calls <= most && !failed && !x->reconciled; calls++) {
+    airhost_guest *g = sides[x->side], *o = sides[1 - x->side];
+    uint8_t kind = next_transfer(x, g, o);
+    if (kind == AIRHOST_NONE) break;
     if (kind == AIRHOST_REQUEST) {
-      id = *next[1 - t.side]++;
-      g->granted.request = next[1 - t.side] < end[1 - t.side] ? *next[1 - t.side] : 0;
+      id = g->credit.request;
+      g->credit.request = g->credit.later[requests[x->side]++];
     }
-    failed = message(o, g->self, g->self_size, g->sent_bytes, g->sent.size);
+    if (x->kind != AIRHOST_NONE) x->ended[x->side][x->kind]++;
+    x->side = 1 - x->side;
+    x->kind = kind;
+    __atomic_store_n(progress, calls << 1 | x->side, __ATOMIC_RELEASE);
+    g->sent.kind = AIRHOST_NONE;
+    o->wanted = kind == AIRHOST_REQUEST;
+    failed = kind == AIRHOST_RESPONSE ? callback(o, id, 0, g->small, (uint32_t)g->small_size)
+                                      : message(o, g->self, g->self_size, g->sent_bytes, g->sent.size);
   }
-  if (!t.settled) {
-    sides[0]->turns = sides[1]->turns = NULL;
-    sides[0]->last = t;
+  return failed;
+}
+
+int airhost_handle(uintptr_t guest, uint8_t kind, uint64_t id, const uint8_t *first, uint32_t first_size,
+                   const uint8_t *second, uint32_t second_size, uintptr_t peer, uint32_t most, uint32_t *progress) {
+  airhost_guest *sides[2] = {(airhost_guest *)guest, (airhost_guest *)peer};
+  if (peer == 0) return handle(sides[0], kind, id, first, first_size, second, second_size) ? AIRHOST_FAILED : 0;
+  airhost_exchange x = {0};
+  sides[0]->exchange = sides[1]->exchange = &x;
+  int failed = handle(sides[0], kind, id, first, first_size, second, second_size);
+  if (!failed) failed = take_turns(&x, sides, most, progress);
+  if (!x.reconciled) {
+    sides[1 - x.side]->exchange = NULL;
+    sides[x.side]->last = x;
+    sides[x.side]->exchange = &sides[x.side]->last;
   }
-  return (failed ? AIRHOST_FAILED : 0) | (t.settled ? AIRHOST_SETTLED : 0);
+  return (failed ? AIRHOST_FAILED : 0) | (x.side == 1 ? AIRHOST_PEER : 0);
 }
 
 bool airhost_find(airhost_guest *g, const char *name, size_t size, wasmtime_func_t *f) {
@@ -399,7 +402,7 @@ void airhost_set_fuel(airhost_guest *g, int64_t fuel) {
   wasmtime_val_t value = {.kind = WASMTIME_I64};
   value.of.i64 = fuel;
   wasmtime_error_t *error = wasmtime_global_set(g->context, &g->fuel, &value);
-  if (error != NULL) wasmtime_error_delete(error); // the global is one of ours, an i64
+  if (error != NULL) wasmtime_error_delete(error); // cannot happen: the global is the meter's, an i64
 }
 
 uint32_t airhost_refused(airhost_guest *g) {

@@ -1,56 +1,65 @@
-// A live guest in C: what a message needs on its way, without going into Go.
+// A live guest in C: everything that a call needs, so that most calls never enter Go.
 //
 // Invariants, which guest.c relies on:
-//   - A guest is used by one thread at a time, and lives as long as its store.
-//   - Its host functions run only within airhost_run, airhost_message,
-//     airhost_callback, airhost_relay and airhost_instantiate.
-//   - Pointers to Go's memory (first, second) are only held within
-//     airhost_message, airhost_callback and airhost_relay.
-//   - In a relay one guest runs at a time, never within the other's call. When Go
-//     is called it settles the relay: from then on the guest that does not run may
-//     be another thread's, or freed. What both know of the relay is on the stack,
-//     and the arguments of the call in progress are kept by its own guest.
-//   - base stays where it is: the configuration has memory never move. size is
-//     what memory had at least when it was last looked at, since it never
-//     shrinks; whoever finds it too small, and whoever calls Go, looks again.
-//   - What is in granted holds for one call: Go fills it in before.
-//   - While it is instantiated none of its code runs: its start function is an
-//     export. Whatever it does wrong later is left to Go, which looks at it
-//     again, and says what is wrong.
+//   - One thread at a time uses a guest. A guest lives as long as its store.
+//   - A guest's host functions run only within airhost_instantiate, airhost_run and
+//     airhost_handle.
+//   - Only airhost_handle holds pointers to Go's memory (first, second, progress).
+//   - In an exchange one of two guests runs at a time, never within the other's call.
+//     Before Go does anything for the running guest, it reconciles: from then on the
+//     other guest may belong to another thread, or be freed. The state that both
+//     guests share is therefore on the stack of airhost_handle, and Go first moves
+//     the arguments of the current call into the running guest's own buffers.
+//   - base never changes: the engine's configuration forbids that memory moves. Memory
+//     never shrinks either, so size is at least the size that was last seen. A check
+//     that fails by size reads it again, and so does every call of Go.
+//   - A credit is valid for one call: Go fills it in before the call and empties it
+//     afterwards.
+//   - No guest code runs during instantiation, since the start function is an export.
+//   - C only does what is valid. It passes everything else to Go, which checks it
+//     again and makes the error.
 #ifndef AIRHOST_GUEST_H
 #define AIRHOST_GUEST_H
 
 #include "capi.h"
 
-// What a guest is doing; sandbox.Phase.
+// The phases of a guest; sandbox.Phase.
 enum { AIRHOST_IDLE, AIRHOST_STARTING, AIRHOST_HANDLING, AIRHOST_ALLOCATING, AIRHOST_CLEANING };
 
-// The longest response and the longest message that are handed over in buffers
-// of C's, in bytes.
+// The size of a guest's buffers: C itself hands over responses and messages up to
+// this size, in bytes.
 #define AIRHOST_SMALL 2048
 
-// Room for an id of a component, in bytes: two parts of core.MaxIDPart and a slash.
+// The longest id of a component in bytes: two parts of core.MaxIDPart and a slash.
 #define AIRHOST_ID 128
 
-// What the guest has sent, and was answered by what was granted.
-enum { AIRHOST_NOTHING, AIRHOST_SENT_MESSAGE, AIRHOST_SENT_REQUEST };
+// How many requests one side of an exchange can send.
+#define AIRHOST_REQUESTS 16
+
+// The kinds of transfers between two guests; core.TransferKind. AIRHOST_FAILURE is the
+// other outcome of a request, which only the host delivers.
+enum {
+  AIRHOST_NONE,
+  AIRHOST_MESSAGE,
+  AIRHOST_REQUEST,
+  AIRHOST_RESPONSE,
+  AIRHOST_TRANSFERS,
+  AIRHOST_FAILURE = AIRHOST_TRANSFERS
+};
 
 typedef struct airhost_guest airhost_guest;
 
-// What a call in a relay is for; core.RelayKind.
-enum { AIRHOST_FIRST, AIRHOST_MESSAGE, AIRHOST_REQUEST, AIRHOST_CALLBACK, AIRHOST_KINDS };
-
-// How far a relay has come: the last call's side and kind, and how many calls of
-// each side and kind have ended between the first and the last. Once it is settled
-// only the guest of the last call is the caller's.
+// An exchange: the current call's side and transfer, and the calls that ended
+// between the first and the current one, by side and transfer.
 typedef struct {
   uint8_t side, kind;
-  bool settled;
-  uint32_t ended[2][AIRHOST_KINDS];
-} airhost_turns;
+  bool reconciled; // the exchange is over, and only the guest of side is the caller's
+  uint32_t ended[2][AIRHOST_TRANSFERS];
+} airhost_exchange;
 
-// How a relay has ended, added up.
-enum { AIRHOST_FAILED = 1, AIRHOST_SETTLED = 2 };
+// Bit flags of the result of airhost_handle: the last call failed; the last call was
+// one of the peer.
+enum { AIRHOST_FAILED = 1, AIRHOST_PEER = 2 };
 
 // One function that a guest imports.
 typedef struct {
@@ -60,49 +69,53 @@ typedef struct {
 
 struct airhost_guest {
   wasmtime_context_t *context;
-  uintptr_t handle; // by which Go knows it
+  uintptr_t handle; // Go's number of the instance
   wasmtime_instance_t instance;
   wasmtime_memory_t memory;
   wasmtime_func_t message, callback; // of the shim
   wasmtime_global_t fuel;            // the meter's counter
   wasmtime_global_t refused;         // pages of the last memory.grow, if it was refused
-  bool grows;                        // there is such a global
-  uint8_t phase, failed_in;          // failed_in: of the last call that has failed
+  bool grows;                        // the guest has the global refused
+  uint8_t phase, failed_in;          // failed_in: the phase of the last call that failed
 
-  // Arguments of the call in progress, until fill has copied them.
+  // Arguments of the current call, until fill has copied them.
   const uint8_t *first, *second;
   uint32_t first_size, second_size;
-  // Where its response goes: nowhere, or to small if it fits there.
-  bool wanted;
-  uint32_t limit;      // the largest response that is taken, in bytes
-  int32_t small_size;  // -1: there is none in small
+  // The response of the current call.
+  bool wanted;         // the caller wants it
+  uint32_t limit;      // its largest size, in bytes
+  int32_t small_size;  // its size in small; -1: it is not there
 
-  uint8_t *base; // of its memory
-  size_t size;
+  uint8_t *base; // of memory
+  size_t size;   // of memory, in bytes
 
-  // What its host would answer.
+  // The message or request that the guest may send in the current call without a call
+  // of Go; core.Credit.
   struct {
     uint8_t target[AIRHOST_ID];
     uint32_t target_size;
-    uint32_t largest; // message, in bytes
-    bool message;     // one may be sent
-    uint64_t request; // the id under which one may be sent, or 0
-    bool other;       // target is the other side of the relay
-  } granted;
-  bool clock; // current-time is the system's
+    uint32_t max_size; // of a message or request, in bytes
+    bool messages;     // it may send a message
+    bool peer;         // in an exchange: the target is the other side
+    uint64_t request;  // the id of its next request; 0: it may not send one
+    uint64_t later[AIRHOST_REQUESTS]; // in an exchange: the ids after it, with a 0 at the end
+  } credit;
+  bool clock; // current-time is the system's clock
   uint32_t self_size;
-  uint8_t self[AIRHOST_ID]; // its own id
+  uint8_t self[AIRHOST_ID]; // the guest's own id
   wasmtime_func_t realloc;
 
-  // What it has sent by that.
+  // The message or request that the guest has sent by its credit, and that nobody has
+  // handled yet. The payload is in sent_bytes.
   struct {
-    uint8_t what;
+    uint8_t kind;
     uint32_t size;
     uint64_t timeout;
   } sent;
 
-  airhost_turns *turns; // of the relay in progress, unless it is settled
-  airhost_turns last;   // of the last one, if it ended without being settled
+  // The exchange in progress, or last after its end, until Go has reconciled it; else
+  // NULL.
+  airhost_exchange *exchange, last;
 
   wasm_trap_t *trap; // how the last call ended, or NULL
   wasmtime_error_t *error;
@@ -110,11 +123,11 @@ struct airhost_guest {
   airhost_import *imports;
 
   uint8_t small[AIRHOST_SMALL];      // the response
-  uint8_t sent_bytes[AIRHOST_SMALL]; // what was sent
-  uint8_t sender[AIRHOST_ID];        // of a message whose sender was given up
+  uint8_t sent_bytes[AIRHOST_SMALL]; // the payload of sent
+  uint8_t sender[AIRHOST_ID];        // see airhost_keep_arguments
 };
 
-// The functions that are answered in C, in the usual case; all others go to Go.
+// The functions of the host that C answers in the usual case; Go answers all others.
 enum { AIRHOST_GO, AIRHOST_SEND_MESSAGE, AIRHOST_SEND_REQUEST, AIRHOST_SELF_ID, AIRHOST_CURRENT_TIME };
 
 wasm_functype_t *airhost_functype(const uint8_t *kinds, size_t params, size_t results);
@@ -122,49 +135,51 @@ wasm_functype_t *airhost_functype(const uint8_t *kinds, size_t params, size_t re
 airhost_guest *airhost_new(wasmtime_store_t *store, wasmtime_context_t *context, uintptr_t handle, size_t imports);
 void airhost_free(airhost_guest *g);
 
-// All of these return 0, or 1 where trap or error says why not.
+// These three return 0, or 1 after a failure: then trap or error is set.
 int airhost_instantiate(airhost_guest *g, const wasmtime_module_t *module, wasm_functype_t *const *types,
                         const uint8_t *kinds, size_t n);
 int airhost_shim(airhost_guest *g, const wasmtime_module_t *module, wasm_functype_t *fill, wasm_functype_t *take,
                  const char *const *names, const size_t *sizes, size_t n);
 int airhost_run(airhost_guest *g, const wasmtime_func_t *f, uint8_t phase, wasmtime_val_raw_t *values, size_t n);
-// These two take the guest as a number: cgo looks closely at pointers to what
-// holds pointers.
-int airhost_message(uintptr_t guest, const uint8_t *sender, uint32_t sender_size,
-                    const uint8_t *message, uint32_t message_size);
-int airhost_callback(uintptr_t guest, uint64_t id, uint32_t tag, const uint8_t *outcome, uint32_t size);
 
-// Runs a guest as airhost_message or airhost_callback do, and then has the other and
-// it handle in turns what they send by what was granted, in at most so many calls
-// more. The ids are those of granted.request and what follows.
-int airhost_relay(uintptr_t guest, uintptr_t other, bool callback, uint64_t id,
-                  const uint8_t *first, uint32_t first_size, const uint8_t *second, uint32_t second_size, uint32_t most,
-                  const uint64_t *ids, uint32_t n, const uint64_t *other_ids, uint32_t other_n, uint32_t *progress);
+// Runs handle-message for AIRHOST_MESSAGE, with the sender in first and the message in
+// second; or handle-callback for AIRHOST_RESPONSE and AIRHOST_FAILURE, with the request's
+// id and the response or failure in first.
+//
+// With a peer it runs an exchange: it delivers the messages, requests and responses of
+// each guest to the other, in at most `most` calls after the first, and keeps
+// core.Ledger.Progress up to date in progress. If Go has not reconciled the exchange by
+// its end, the guest of the last call keeps it. Without a peer the guest can send once
+// by its credit.
+//
+// Guests are numbers since cgo checks pointers to memory that holds pointers at
+// each call.
+int airhost_handle(uintptr_t guest, uint8_t kind, uint64_t id, const uint8_t *first, uint32_t first_size,
+                   const uint8_t *second, uint32_t second_size, uintptr_t peer, uint32_t most, uint32_t *progress);
 
-// Has a guest keep the arguments of its call in progress that are in the memory of
-// the other guest of its relay, if it has not got them yet. What it keeps them in is
-// free until then.
-void airhost_keep_arguments(airhost_guest *g, bool callback);
+// Moves the arguments of a guest's current call out of the other guest of an exchange,
+// into buffers that the guest uses only after it has read its arguments.
+void airhost_keep_arguments(airhost_guest *g, uint8_t kind);
 
 bool airhost_find(airhost_guest *g, const char *name, size_t size, wasmtime_func_t *f);
 bool airhost_find_global(airhost_guest *g, const char *name, size_t size, wasmtime_global_t *global);
 void airhost_set_fuel(airhost_guest *g, int64_t fuel);
 uint32_t airhost_refused(airhost_guest *g);
 
-// A thread that advances an engine's epoch every millisecond, so that all guests
-// that run ask Go whether they may go on. A second after the engine was used last
-// it rests. It is C's: Go's timers wait for a processor of Go's, up to 10 ms where
-// guests keep all of them busy.
+// A thread that advances an engine's epoch every millisecond: then each running guest
+// asks Go whether it may go on. A second after the last use of the engine the thread
+// rests. It is a thread of C since Go's timers wait for one of Go's processors, up to
+// 10 ms if guests keep all of them busy.
 //
-// Who uses the engine sets used and then, if resting is set, wakes it. Both are
-// accessed atomically.
+// Each use of the engine sets used and then, if resting is set, wakes the thread. Both
+// are accessed atomically.
 typedef struct {
   uint32_t used, resting;
 } airhost_ticks;
 typedef struct airhost_ticker airhost_ticker;
 
-// Returns NULL without a thread or memory for it. It keeps engine and ticks, and
-// must be freed before them.
+// Returns NULL if the system has no thread or memory for it. The ticker keeps engine and
+// ticks, and must be freed before them.
 airhost_ticker *airhost_ticker_new(wasm_engine_t *engine, airhost_ticks *ticks);
 void airhost_ticker_wake(airhost_ticker *t);
 void airhost_ticker_free(airhost_ticker *t);

@@ -20,30 +20,30 @@ import (
 	"github.com/airhost/airhost/internal/sandbox"
 )
 
-// instance is a live guest. c lives as long as it, outside of Go's memory.
+// instance is a live guest. c is its part in C's memory, and lives as long as it.
 type instance struct {
 	sandbox.State
 	component *component
 	store     *wasmtime.Store
 	c         *C.airhost_guest
 	handle    uintptr
-	granter   core.Granter // the host, if it is one
-	grant     *core.Grant  // that C has
-	relay     *core.Relay  // in progress, of which it is one side, or nil
+	credit    *core.Credit // the one that is filled in in c
+	ledger    *core.Ledger // of the exchange in progress, or nil
+	other     *instance    // the other side of the exchange in progress, or nil
 
 	// Of the call in progress.
-	response *[]byte              // where the guest's response goes, or nil
-	failure  *core.ComponentError // the guest's answer, where it is one
+	response *[]byte              // the guest's response is appended here, if not nil
+	failure  *core.ComponentError // the guest's answer, if it is an error
 	cause    error                // why a host function ended the guest, or nil
-	stacks   [2][maxParams]uint64 // of host functions, one of which may call the guest's cabi_realloc
-	depth    int                  // how many of them are in use
+	stacks   [2][maxParams]uint64 // of host functions; a call of cabi_realloc within one may call another
+	depth    int                  // the number of stacks in use
 }
 
 var _ core.Instance = (*instance)(nil)
 
 var errNoMemory = errors.New("wasmtime: instantiate: the system has no memory left for a guest")
 
-// newInstance makes an instance in which nothing has run.
+// newInstance makes an instance, and runs none of its code.
 func newInstance(c *component, env core.Environment) (*instance, error) {
 	in := &instance{component: c}
 	in.Env, in.Code, in.MostMemory, in.Alone = env, c.code, c.use.Most, true // a call of C keeps its thread
@@ -57,7 +57,8 @@ func newInstance(c *component, env core.Environment) (*instance, error) {
 	}
 	in.handle = handle
 	in.store = wasmtime.NewStore(c.engine.engine)
-	// Two instances: the guest and its shim. The guest's tables declare their limit.
+	// The store has two instances: the guest and its shim. The guest's tables declare
+	// their own limits.
 	in.store.Limiter(int64(c.use.Most), int64(max(env.Limits.TableElements, meter.MaxReferences)), 2, -1, 1)
 	in.c = C.airhost_new(storePointer(in.store), (*C.wasmtime_context_t)(unsafe.Pointer(in.store.Context())),
 		C.uintptr_t(handle), C.size_t(len(c.hosts)))
@@ -67,8 +68,7 @@ func newInstance(c *component, env core.Environment) (*instance, error) {
 	}
 	in.c.limit = C.uint32_t(min(env.Limits.MessageSize, maxArgument))
 	in.c.self_size = C.uint32_t(copy(bytesAt(&in.c.self), env.ID.String()))
-	in.granter, _ = env.Host.(core.Granter)
-	in.c.clock = in.granter != nil
+	in.c.clock = env.Ledger != nil
 	return in, nil
 }
 
@@ -103,7 +103,7 @@ func (in *instance) link() error {
 	return nil
 }
 
-// findGlobal finds a global that the meter has added.
+// findGlobal finds a global of the meter.
 func (in *instance) findGlobal(name string, global *C.wasmtime_global_t) {
 	C.airhost_find_global(in.c, (*C.char)(unsafe.Pointer(unsafe.StringData(name))), C.size_t(len(name)), global)
 }
@@ -120,23 +120,8 @@ func (in *instance) HandleMessage(sender core.ComponentID, message []byte, respo
 	if err := in.Enter(); err != nil {
 		return err
 	}
-	if len(message) > maxArgument {
-		return in.End(errTooLarge)
-	}
 	id := sender.String()
-	in.response, in.c.wanted = response, C.bool(response != nil)
-	if err := in.begin(); err != nil {
-		return err
-	}
-	failed := C.airhost_message(in.number(), (*C.uint8_t)(unsafe.StringData(id)), C.uint32_t(len(id)),
-		(*C.uint8_t)(unsafe.SliceData(message)), C.uint32_t(len(message)))
-	if err := in.finish(failed); err != nil {
-		return err
-	}
-	if n := in.c.small_size; n >= 0 && response != nil {
-		*response = append(*response, unsafe.Slice((*byte)(&in.c.small[0]), int(n))...)
-	}
-	return in.answer()
+	return in.deliver(C.AIRHOST_MESSAGE, 0, unsafe.Slice(unsafe.StringData(id), len(id)), message, response)
 }
 
 // HandleCallback implements [core.Instance].
@@ -147,22 +132,10 @@ func (in *instance) HandleCallback(id core.RequestID, response []byte, failure *
 	if !in.Code.Traits.Callback {
 		return sandbox.ErrNoCallback
 	}
-	outcome, tag := response, C.uint32_t(0)
 	if failure != nil {
-		outcome, tag = textOf(failure), 1
+		return in.deliver(C.AIRHOST_FAILURE, id, textOf(failure), nil, nil)
 	}
-	if len(outcome) > maxArgument {
-		return in.End(errTooLarge)
-	}
-	in.response, in.c.wanted = nil, false
-	if err := in.begin(); err != nil {
-		return err
-	}
-	failed := C.airhost_callback(in.number(), C.uint64_t(id), tag, (*C.uint8_t)(unsafe.SliceData(outcome)), C.uint32_t(len(outcome)))
-	if err := in.finish(failed); err != nil {
-		return err
-	}
-	return in.answer()
+	return in.deliver(C.AIRHOST_RESPONSE, id, response, nil, nil)
 }
 
 // maxArgument is the largest argument of a guest, in bytes.
@@ -170,7 +143,7 @@ const maxArgument = 1<<32 - 1
 
 var errTooLarge = &core.TrapError{Kind: core.TrapFault, Text: "the message does not fit into a guest's memory"}
 
-// textOf returns what a guest is told of a failure, which is UTF-8.
+// textOf returns the text of a failure for the guest, as UTF-8.
 func textOf(failure *core.RequestError) []byte {
 	text := failure.Error()
 	if !utf8.ValidString(text) {
@@ -179,89 +152,10 @@ func textOf(failure *core.RequestError) []byte {
 	return unsafe.Slice(unsafe.StringData(text), len(text))
 }
 
-// number is the guest for functions that take it so.
+// number is the guest as airhost_handle takes it.
 func (in *instance) number() C.uintptr_t { return C.uintptr_t(uintptr(unsafe.Pointer(in.c))) }
 
-// begin and finish are around each crossing with a message.
-func (in *instance) begin() error {
-	in.component.engine.ticker.use()
-	if in.granter != nil {
-		in.ask()
-	}
-	if in.Over != nil {
-		return in.Over
-	}
-	in.Phase = sandbox.Handling
-	return nil
-}
-
-// ask asks the host for a grant.
-func (in *instance) ask() {
-	defer in.endByPanic()
-	grant, request := in.granter.Grant()
-	if grant == nil {
-		in.void()
-		return
-	}
-	if grant != in.grant {
-		in.grant = grant
-		in.c.granted.target_size = C.uint32_t(copy(bytesAt(&in.c.granted.target), grant.Target))
-		in.c.granted.largest = C.uint32_t(min(grant.Largest, maxArgument))
-	}
-	if !in.Code.Traits.Callback {
-		request = 0
-	}
-	in.c.granted.message, in.c.granted.request = C.bool(grant.Message), C.uint64_t(request)
-}
-
-func (in *instance) finish(failed C.int) error {
-	if in.c.sent.what != C.AIRHOST_NOTHING {
-		in.handOverLast()
-	}
-	in.void()
-	in.Phase, in.response = sandbox.Idle, nil
-	if failed != 0 {
-		return in.trapped()
-	}
-	return in.Left()
-}
-
-// void has nothing be granted any more.
-func (in *instance) void() { in.c.granted.message, in.c.granted.request = false, 0 }
-
-// handOverLast is handOver outside of the guest's code, where a panic of the
-// host's has nobody else to recover it.
-func (in *instance) handOverLast() {
-	defer in.endByPanic()
-	in.handOver()
-}
-
-// endByPanic is deferred: a panic of the host's ends the instance.
-func (in *instance) endByPanic() {
-	if cause := recover(); cause != nil {
-		_ = in.End(sandbox.HostPanic(cause))
-	}
-}
-
-// handOver hands over what the guest has sent by what was granted.
-func (in *instance) handOver() {
-	sent := &in.c.sent
-	what, bytes := sent.what, unsafe.Slice((*byte)(&in.c.sent_bytes[0]), int(sent.size))
-	sent.what = C.AIRHOST_NOTHING
-	in.void()
-	if what == C.AIRHOST_SENT_MESSAGE {
-		in.granter.SendGranted(bytes)
-	} else {
-		in.granter.RequestGranted(bytes, uint64(sent.timeout))
-	}
-}
-
-// bytesAt is an array of C's as bytes.
-func bytesAt(array *[C.AIRHOST_ID]C.uint8_t) []byte {
-	return unsafe.Slice((*byte)(&array[0]), len(array))
-}
-
-// answer returns the error that the guest answered with, if it did.
+// answer returns the guest's answer if it is an error, or nil.
 func (in *instance) answer() error {
 	if in.failure == nil {
 		return nil
@@ -276,7 +170,7 @@ func (in *instance) Close() error {
 	if in.Over == core.ErrClosed {
 		return nil
 	}
-	if in.Phase != sandbox.Idle { // its code would go on in memory that is no more
+	if in.Phase != sandbox.Idle { // its code would continue in freed memory
 		return fmt.Errorf("wasmtime: close an instance: %w", sandbox.ErrReentered)
 	}
 	in.Release()
@@ -285,7 +179,7 @@ func (in *instance) Close() error {
 	return nil
 }
 
-// free gives back all that is not Go's memory.
+// free frees everything outside of Go's memory.
 func (in *instance) free() {
 	in.store.Close()
 	if in.c != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/airhost/airhost/core/enginetest"
 )
 
-// sink takes every message.
+// sink accepts every message.
 type sink struct{ core.Services }
 
 func (sink) SendMessage(_, _ []byte) error { return nil }
@@ -27,7 +27,7 @@ func open(tb testing.TB, config wazero.Config, limits core.Limits) core.Instance
 	in, err := c.Instantiate(tb.Context(), core.Environment{ID: self, Host: sink{}, Limits: limits})
 	must(tb, err)
 	tb.Cleanup(func() {
-		ctx := context.Background() // tb's own has ended
+		ctx := context.Background() // tb's own context has ended then
 		must(tb, errors.Join(in.Close(), c.Close(ctx), e.Close(ctx)))
 	})
 	return in
@@ -36,7 +36,7 @@ func open(tb testing.TB, config wazero.Config, limits core.Limits) core.Instance
 // padded returns a message of 64 bytes.
 func padded(text string) []byte { return append([]byte(text), make([]byte, 64-len(text))...) }
 
-// sends tells the guest to send.
+// sends is a message that makes the guest send.
 var sends = padded("s\x0ebench/neighbor")
 
 func BenchmarkHandleMessage(b *testing.B) {

@@ -12,7 +12,7 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// TestDeclaredTooMuch compiles modules that wazero would take all memory for.
+// TestDeclaredTooMuch compiles modules for which wazero would allocate all memory.
 func TestDeclaredTooMuch(t *testing.T) {
 	e, err := wazero.New(wazero.Config{})
 	if err != nil {
@@ -41,7 +41,7 @@ func TestDeclaredTooMuch(t *testing.T) {
 	}
 }
 
-// TestEndsByItself calls a guest that does not end, and that nobody interrupts.
+// TestEndsByItself calls a guest that does not end, without an interrupt.
 func TestEndsByItself(t *testing.T) {
 	in := open(t, wazero.Config{}, core.Limits{HandlerTime: 10 * time.Millisecond})
 	err := in.HandleMessage(self, []byte("o"), nil)

@@ -14,13 +14,13 @@ import (
 	"github.com/airhost/airhost/internal/codecache"
 )
 
-// cache is a cache of code for wazero, in the place of its own: that one ends a
-// compilation where it is damaged, and verifies machine code alone, by a sum that
-// code of another module has as well.
+// cache keeps wazero's compiled code in files, in place of wazero's own file cache.
+// That one fails a compilation if an entry is damaged, and its checksum covers the
+// machine code alone, so it would accept the code of another module.
 type cache struct {
 	*codecache.Cache
 	wazero     wazero.CompilationCache
-	distrusted atomic.Bool // wazero refused what had been verified
+	distrusted atomic.Bool // wazero refused an entry that was verified
 }
 
 func openCache(config Config) *cache {
@@ -34,9 +34,9 @@ func openCache(config Config) *cache {
 	return c
 }
 
-// install has wazero keep code in files, an implementation of an interface that wazero
-// does not export. The field in which it keeps it needs no unsafe to be found, and a
-// test fails if it moves.
+// install makes in use files as its file cache. wazero does not export that
+// interface, so install sets an unexported field by reflection. A test fails if the
+// field moves.
 func install(in wazero.CompilationCache, files any) bool {
 	of := reflect.ValueOf(in)
 	if of.Kind() != reflect.Pointer || of.Elem().Kind() != reflect.Struct {
@@ -59,7 +59,7 @@ func (c *cache) Get(key codecache.Key) (io.ReadCloser, bool, error) {
 	return io.NopCloser(bytes.NewReader(code)), code != nil, nil
 }
 
-// Add is called by wazero when it has compiled.
+// Add is called by wazero after it has compiled.
 func (c *cache) Add(key codecache.Key, code io.Reader) error {
 	all, err := io.ReadAll(code)
 	if err == nil {
@@ -68,14 +68,14 @@ func (c *cache) Add(key codecache.Key, code io.Reader) error {
 	return err
 }
 
-// Delete is called by wazero for what another version of it has left.
+// Delete is called by wazero for an entry of another version of wazero.
 func (c *cache) Delete(key codecache.Key) error {
 	c.Reject(key, errors.New("it is of another version"))
 	return nil
 }
 
-// refused reports whether wazero's error is about what it was given by the cache, which
-// it is given no more.
+// refused reports whether err is wazero's error about an entry. After the first such
+// error the cache returns no more entries.
 func (c *cache) refused(err error) bool {
 	if c == nil || !strings.HasPrefix(err.Error(), "compilationcache: ") {
 		return false

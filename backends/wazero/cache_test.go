@@ -12,8 +12,8 @@ import (
 	"github.com/airhost/airhost/internal/codecache/codecachetest"
 )
 
-// works compiles the suite's guests with a new engine over the directory, and has
-// each handle a message.
+// works compiles the suite's guests with a new engine and this cache directory, and
+// sends a message to each.
 func works(t *testing.T, dir string, log *slog.Logger, limits core.Limits) {
 	t.Helper()
 	e, err := wazero.New(wazero.Config{CacheDir: dir, Logger: log})
@@ -29,13 +29,13 @@ func works(t *testing.T, dir string, log *slog.Logger, limits core.Limits) {
 	must(t, e.Close(t.Context()))
 }
 
-// TestDamagedCaches: whatever is wrong with a cache costs time and one warning.
+// TestDamagedCaches: a damaged cache costs time and one warning.
 func TestDamagedCaches(t *testing.T) {
 	codecachetest.Run(t, func(t *testing.T, dir string, log *slog.Logger) { works(t, dir, log, core.Limits{}) })
 }
 
-// TestCacheKeepsCode: what is in the directory is not compiled again, and limits that
-// are kept at run time are no part of the code.
+// TestCacheKeepsCode: code in the directory is not compiled again, and limits that
+// are enforced at run time do not change the code.
 func TestCacheKeepsCode(t *testing.T) {
 	dir := t.TempDir()
 	entries := func() int {
@@ -58,7 +58,7 @@ func TestCacheKeepsCode(t *testing.T) {
 	}
 }
 
-// TestInterpreterKeepsNothing: it compiles no code.
+// TestInterpreterKeepsNothing: the interpreter keeps no code.
 func TestInterpreterKeepsNothing(t *testing.T) {
 	dir := t.TempDir()
 	e, err := wazero.New(wazero.Config{CacheDir: dir, Interpreter: true})
@@ -69,8 +69,8 @@ func TestInterpreterKeepsNothing(t *testing.T) {
 	}
 }
 
-// TestCompilingAtOnce: components of the same and of other code are compiled, used and
-// closed at the same time.
+// TestCompilingAtOnce: components with equal and different code can be compiled,
+// used and closed concurrently.
 func TestCompilingAtOnce(t *testing.T) {
 	open := func(dir string) (core.Engine, error) { return wazero.New(wazero.Config{CacheDir: dir}) }
 	codecachetest.AtOnce(t, open, padded("e"), enginetest.ActorWasm(), enginetest.ResponderWasm())

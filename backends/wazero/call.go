@@ -11,10 +11,9 @@ import (
 	"github.com/airhost/airhost/internal/sandbox"
 )
 
-// guest is an instance as its own code's surroundings see it: what lowering
-// needs, and the context of every call, through which host functions find their
-// instance. wazero asks a context for values at every call, and this one has
-// none.
+// guest gives code around the instance access to it: package abi allocates in it,
+// and host functions find their instance through it, since it is the context of
+// every call. wazero asks a context for values at every call; this one has none.
 type guest instance
 
 var (
@@ -42,7 +41,7 @@ func (g *guest) Realloc(align, first, second uint32) (uint32, uint32, error) {
 	return uint32(in.stack[0]), uint32(in.stack[1]), err
 }
 
-// nestedRealloc allocates while the guest is in a call of the host, as which its
+// nestedRealloc allocates during a call of the host by the guest, when the guest's
 // entry is in use.
 func (in *instance) nestedRealloc(align, first, second uint32) (pointers [2]uint32, err error) {
 	if in.realloc == nil {
@@ -61,7 +60,7 @@ func (in *instance) nestedRealloc(align, first, second uint32) (pointers [2]uint
 	return pointers, nil
 }
 
-// view returns the guest's memory, for use until its code runs again.
+// view returns the guest's memory. It is valid until the guest's code runs again.
 func (in *instance) view() []byte { return in.memory.current }
 
 // Refused implements [sandbox.Guest].
@@ -78,13 +77,14 @@ func (g *guest) SetFuel(fuel uint64) { g.counter.Set(fuel) }
 
 // StackSize implements [sandbox.Guest].
 func (g *guest) StackSize() int64 {
-	if g.stackField == 0 { // it comes after a field for wazero alone
+	if g.stackField == 0 { // the index 0 belongs to another field, so 0 means unknown
 		g.stackField = stackField(g.running)
 	}
 	return stackSize(g.running, g.stackField)
 }
 
-// ReleaseStack implements [sandbox.Guest]: each function that is kept has a stack.
+// ReleaseStack implements [sandbox.Guest]. It drops the functions, each of which
+// owns a stack.
 func (g *guest) ReleaseStack() bool {
 	g.running, g.entry, g.realloc = nil, nil, nil
 	left := g.module.ExportedGlobal(g.component.stackName)
@@ -98,8 +98,8 @@ func (g *guest) Call(name string, p sandbox.Phase, stack []uint64) error {
 	return in.run(in.module.ExportedFunction(name), p, stack)
 }
 
-// enterAt runs the guest's entry. The operation's arguments are in in.stack from
-// 1 on, its results will be from 0 on.
+// enterAt runs an operation of the guest's entry in phase p. The arguments are in
+// in.stack from index 1 on, the results from index 0 on.
 func (in *instance) enterAt(op abi.Op, p sandbox.Phase) error {
 	if in.entry == nil {
 		in.entry = in.module.ExportedFunction(in.component.entryName)
@@ -108,7 +108,7 @@ func (in *instance) enterAt(op abi.Op, p sandbox.Phase) error {
 	return in.run(in.entry, p, in.stack[:])
 }
 
-// cleanUp runs a post-return, if the guest has it.
+// cleanUp runs a post-return if the guest has it.
 func (in *instance) cleanUp(has bool, op abi.Op, area uint64) error {
 	if !has {
 		return nil
@@ -117,7 +117,7 @@ func (in *instance) cleanUp(has bool, op abi.Op, area uint64) error {
 	return in.enterAt(op, sandbox.Cleaning)
 }
 
-// run runs guest code. An error of it has ended the instance.
+// run runs guest code. If it returns an error, the instance has ended.
 func (in *instance) run(fn api.Function, p sandbox.Phase, stack []uint64) error {
 	before, outer := in.Phase, in.running
 	in.Phase, in.running = p, fn

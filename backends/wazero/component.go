@@ -11,27 +11,28 @@ import (
 	"github.com/airhost/airhost/internal/sandbox"
 )
 
-// component is a guest whose code it shares with others of the same code.
+// component is a guest. Components with the same code share a compiled.
 type component struct {
-	compiled // a copy, so that a message finds what it needs in one step
+	compiled // copied here, which saves a step for each message
 
 	engine *Engine
 	use    *sandbox.Use[*compiled]
-	refs   refs.Count // of instances
+	refs   refs.Count // counts instances
 }
 
 var _ core.Component = (*component)(nil)
 
-// compiled is compiled code, and the names of what was added to the guest's.
+// compiled is compiled code, with the names of the exports added to the guest's
+// code.
 type compiled struct {
 	code   *sandbox.Code
 	module wazero.CompiledModule
-	fuel   bool // whether its code counts it
+	fuel   bool // the code counts fuel
 
-	entryName              string // the export that [abi.AddEntry] added
-	counterName, stackName string // the meter's
+	entryName              string // added by [abi.AddEntry]
+	counterName, stackName string // added by the meter
 
-	postMessage, postCallback bool // whether the guest has these post-returns
+	postMessage, postCallback bool // the guest has these post-returns
 }
 
 func (c *compiled) close() error {
@@ -43,8 +44,9 @@ func (c *compiled) close() error {
 
 func (c *component) Traits() core.Traits { return c.code.Traits }
 
-// anonymous: there may be many instances of one module, none is linked to
-// another, and none of their functions runs by itself.
+// anonymous is the configuration of all instances. They have no name, since a module
+// may have many instances and none is linked to another. wazero runs no start
+// function.
 var anonymous = wazero.NewModuleConfig().WithName("").WithStartFunctions()
 
 func (c *component) Instantiate(ctx context.Context, env core.Environment) (core.Instance, error) {
@@ -60,14 +62,14 @@ func (c *component) Instantiate(ctx context.Context, env core.Environment) (core
 		env.Starting(in)
 	}
 	if err := in.Run(); err != nil {
-		_ = in.Close() // what matters is why it did not start
+		_ = in.Close() // the error of the start matters more
 		return nil, err
 	}
 	return in, nil
 }
 
-// load makes an instance in which nothing has run. Its Close releases the reference
-// that the caller has acquired.
+// load creates an instance and runs none of its code. Its Close releases the
+// reference that the caller has acquired.
 func (c *component) load(ctx context.Context, env core.Environment) (*instance, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -80,7 +82,8 @@ func (c *component) load(ctx context.Context, env core.Environment) (*instance, 
 	module, err := c.engine.runtime.InstantiateModule(ctx, c.module, anonymous)
 	if err != nil {
 		memory.Free()
-		// No code has run: a data segment does not fit, for example.
+		// No code has run. The cause is, for example, a data segment that does not
+		// fit.
 		return nil, &core.TrapError{Kind: core.TrapFault, Text: sandbox.FirstLine(err.Error())}
 	}
 	return newInstance(c, module, memory, env), nil

@@ -1,14 +1,15 @@
-// Package wazero runs guests that are WebAssembly modules, in pure Go, by the
+// Package wazero runs guests that are WebAssembly modules, in pure Go, with the
 // wazero runtime.
 //
-// Guests are compiled to machine code where wazero has a compiler (amd64 and
-// arm64), and interpreted elsewhere or where [Config] asks for it. A guest may
-// use WebAssembly 2.0 with SIMD, extended constant expressions and tail calls.
-// Of WASI preview 1 it gets clocks, randomness, and a standard output and a standard
-// error whose lines become log lines; everything else is there to link and refuses.
+// The engine compiles guests to machine code on amd64 and arm64. It interprets them
+// on other processors, or if [Config] says so. A guest may use WebAssembly 2.0 with
+// SIMD, extended constant expressions and tail calls. Of WASI preview 1 a guest gets
+// clocks, randomness, and standard output and standard error, whose lines become log
+// lines. All other functions of WASI can be linked and return an error.
 //
-// A guest's code is changed when it is loaded: checks at function entries and
-// loops stop it when its host interrupts it, or when its fuel is used up.
+// The engine changes a guest's code when it loads it. The added checks at function
+// entries and loops end a call when the host interrupts it or when its fuel is used
+// up.
 package wazero
 
 import (
@@ -31,58 +32,58 @@ import (
 // Name is the engine's name in configurations and results.
 const Name = "wazero"
 
-// Config configures an engine. Its zero value compiles guests and keeps the
-// compiled code in memory.
+// Config configures an engine. The zero value compiles guests and keeps the compiled
+// code in memory.
 type Config struct {
-	// Interpreter runs guests by wazero's interpreter, which starts faster, runs
-	// slower by about two orders of magnitude, and exists on all platforms.
+	// Interpreter runs guests with wazero's interpreter. It starts faster, runs
+	// slower by about two orders of magnitude, and works on all platforms.
 	Interpreter bool
 
-	// CacheDir is a directory in which compiled code is kept between runs; it is
-	// made if it does not exist. "" keeps it in memory. Whoever can write to the
-	// directory can run code in the host's process: where others than the user and
-	// root can, it is not used. Whatever is wrong with it costs time and a warning.
-	// The interpreter has no use for it.
+	// CacheDir is a directory that keeps compiled code between runs. The engine
+	// creates it if needed; "" keeps the code in memory. Anyone who can write to the
+	// directory can run code in the host's process, so the engine does not use a
+	// directory that others than the user and root can write to. A fault of the
+	// cache costs time and a warning. The interpreter does not use the cache.
 	CacheDir string
 
-	// Logger gets the warning of what is first found wrong with CacheDir;
-	// slog.Default by default.
+	// Logger gets a warning about the first fault of the cache; slog.Default by
+	// default.
 	Logger *slog.Logger
 
 	// MaxModule is the largest module in bytes; 64 MiB by default.
 	MaxModule int64
 }
 
-// features are what both of wazero's engines support and guests may use.
-// Exceptions are left out: at every try_table, wazero copies the guest's whole
-// stack, with which a few lines of guest code use up the host's memory. Threads
-// are left out since the contract has no shared memory.
+// features are the features that both of wazero's engines support and guests may
+// use. Exceptions are excluded: wazero copies the guest's whole stack at every
+// try_table, so a few lines of guest code could use up the host's memory. Threads
+// are excluded since the contract has no shared memory.
 const features = api.CoreFeaturesV2 | experimental.CoreFeaturesExtendedConst | experimental.CoreFeaturesTailCall
 
 // Engine is wazero as a [core.Engine].
 type Engine struct {
 	config  Config
 	runtime wazero.Runtime
-	cache   *cache // nil without a directory
+	cache   *cache // nil without CacheDir
 	shared  sandbox.Shared[*compiled]
 	arena   arena
-	refs    refs.Count // of instances and compilations
+	refs    refs.Count // counts instances and compilations
 
-	compiling chan struct{} // full while code comes from the cache, or goes there
+	compiling chan struct{} // holds a token while code is loaded from the cache or stored there
 
 	interprets bool
 }
 
 var _ core.Engine = (*Engine)(nil)
 
-// New returns an engine. It must be closed.
+// New returns an engine. The caller must close it.
 func New(config Config) (*Engine, error) {
 	if config.MaxModule == 0 {
 		config.MaxModule = sandbox.DefaultMaxModule
 	}
 	e := &Engine{config: config, compiling: make(chan struct{}, 1)}
 	e.shared.Close = (*compiled).close
-	options := wazero.NewRuntimeConfig() // compiles where it can
+	options := wazero.NewRuntimeConfig() // uses the compiler if there is one
 	e.interprets = config.Interpreter || runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64"
 	if e.interprets {
 		options = wazero.NewRuntimeConfigInterpreter()
@@ -103,11 +104,11 @@ func New(config Config) (*Engine, error) {
 // Name returns [Name].
 func (e *Engine) Name() string { return Name }
 
-// Compile implements [core.Engine]. It uses src.Code or, where that is nil, the
-// file at src.Path. Of the limits it uses Memory, TableElements, Nesting, Stack
-// and whether there is Fuel: these are the same for all instances of the component.
-// Components of the same code share what was compiled, and all compiling in the
-// process shares a bounded memory, so that Compile may wait until ctx ends.
+// Compile implements [core.Engine]. It compiles src.Code or, if that is nil, the
+// file at src.Path. It uses the limits Memory, TableElements, Nesting, Stack, and
+// whether Fuel is set; these are the same for all instances of the component.
+// Components with the same code share the compiled code. All compilations of the
+// process share a bounded memory, so Compile may wait for it until ctx ends.
 func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limits) (core.Component, error) {
 	if err := e.refs.Acquire(); err != nil {
 		return nil, err
@@ -133,16 +134,16 @@ func (e *Engine) compileGuest(ctx context.Context, src core.Source, code *sandbo
 		return nil, err
 	}
 	instrumented.Module.MergeData()
-	entry := abi.AddEntry(instrumented.Module) // which is not the guest's, and uses no fuel
+	entry := abi.AddEntry(instrumented.Module) // the entry is not the guest's and uses no fuel
 	ctx = experimental.WithCompilationWorkers(ctx, code.CompilationWorkers())
 	module, err := e.compile(ctx, instrumented.Module.Encode())
 	if cause := ctx.Err(); cause != nil && err != nil {
-		return nil, cause // nothing is wrong with the module
+		return nil, cause // the module is not at fault
 	}
 	if err != nil {
 		return nil, sandbox.ModuleError(src, err)
 	}
-	code.Module = nil // compiled, and as large as the code
+	code.Module = nil // no longer needed, and as large as the code
 	return &compiled{
 		code: code, module: module, fuel: fuel,
 		entryName: entry, counterName: instrumented.CounterGlobal, stackName: instrumented.StackGlobal,
@@ -150,11 +151,12 @@ func (e *Engine) compileGuest(ctx context.Context, src core.Source, code *sandbo
 	}, nil
 }
 
-// compile compiles, once more if it may have been the cache that it failed for.
+// compile compiles a module. It tries again if the cache may have caused the error.
 func (e *Engine) compile(ctx context.Context, binary []byte) (wazero.CompiledModule, error) {
 	if e.cache != nil {
-		// wazero lets others have code from a cache before it is ready: guests that
-		// differ may be the same once they are instrumented.
+		// wazero returns code from a cache before it is ready, if two compilations
+		// share it. Different guests may have the same code after the
+		// instrumentation.
 		select {
 		case e.compiling <- struct{}{}:
 			defer func() { <-e.compiling }()

@@ -12,26 +12,26 @@ import (
 	"github.com/airhost/airhost/internal/sandbox"
 )
 
-// instance is a live guest.
+// instance is a running guest.
 type instance struct {
 	sandbox.State
 	component *component
 	module    api.Module
 	memory    *memory
-	counter   api.MutableGlobal // of its fuel, or nil
+	counter   api.MutableGlobal // of fuel; nil without a limit
 
-	entry      api.Function // looked up when first called: it holds a stack of 10 KiB
+	entry      api.Function // looked up on first use: it holds a stack of 10 KiB
 	stack      [abi.EntrySlots]uint64
-	running    api.Function // whose call is in progress, the inner one of two
-	stackField int          // see stackField; 0 until it is needed
-	realloc    api.Function // as entry: for what a call of the host allocates
+	running    api.Function // the function of the current call, the inner one of two nested calls
+	stackField int          // see stackField; 0 while unknown
+	realloc    api.Function // like entry, for allocations during a call of the host
 	nested     [4]uint64
 }
 
 var _ core.Instance = (*instance)(nil)
 
-// interpretedSlice is the fuel of a slice where code is interpreted: docs/costs.md says
-// how much longer it takes.
+// interpretedSlice is the fuel of a slice for interpreted code, which takes longer
+// for its fuel: see docs/costs.md.
 const interpretedSlice = meter.Slice / 4
 
 func newInstance(c *component, module api.Module, memory *memory, env core.Environment) *instance {
@@ -53,7 +53,7 @@ func newInstance(c *component, module api.Module, memory *memory, env core.Envir
 // Initialize implements [core.Instance].
 func (in *instance) Initialize(config []core.ConfigPair) error {
 	err := in.State.Initialize(config)
-	in.entry, in.realloc = nil, nil // until there are messages
+	in.entry, in.realloc = nil, nil // frees their stacks until the first message
 	return err
 }
 
@@ -113,7 +113,7 @@ func (in *instance) HandleCallback(id core.RequestID, response []byte, failure *
 	return sandbox.Failure(refusal)
 }
 
-// lowerOutcome puts a request's outcome into the guest's memory, as a
+// lowerOutcome writes a request's outcome into the guest's memory, as a
 // result<list<u8>, string>.
 func (in *instance) lowerOutcome(response []byte, failure *core.RequestError) (tag uint64, ptr, size uint32, err error) {
 	if failure != nil {
@@ -129,7 +129,7 @@ func (in *instance) Close() error {
 	if in.Over == core.ErrClosed {
 		return nil
 	}
-	if in.Phase != sandbox.Idle { // its code would go on in memory that is no more
+	if in.Phase != sandbox.Idle { // the guest's code would go on in freed memory
 		return fmt.Errorf("wazero: close an instance: %w", sandbox.ErrReentered)
 	}
 	defer in.component.refs.Release()

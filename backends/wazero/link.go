@@ -14,7 +14,7 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// linkAll makes all that a guest may import.
+// linkAll creates the host modules with all functions that a guest may import.
 func linkAll(ctx context.Context, r wazero.Runtime) error {
 	services := sandbox.Services()
 	return errors.Join(
@@ -24,7 +24,7 @@ func linkAll(ctx context.Context, r wazero.Runtime) error {
 	)
 }
 
-// link makes a host module of functions that need no reflection.
+// link creates a host module. Its functions need no reflection.
 func link(ctx context.Context, r wazero.Runtime, module string, funcs []abi.Func, find func(name string) sandbox.Func) error {
 	b := r.NewHostModuleBuilder(module)
 	for _, f := range funcs {

@@ -7,23 +7,24 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 )
 
-// memory is a guest's one linear memory, as wazero's allocator and as what the
-// engine looks into without asking wazero.
+// memory is a guest's only linear memory. It serves wazero as an allocator, and the
+// engine reads it without calling wazero.
 type memory struct {
-	current []byte // what the guest has now
-	most    uint64 // its largest size in bytes
+	current []byte // the guest's memory at present
+	most    uint64 // maximum size in bytes
 	reserve
 }
 
-// errNoMemory says that the system has no room for a guest's memory.
+// errNoMemory reports that the system has no memory left for a guest.
 var errNoMemory = errors.New("the system has no memory left for a guest")
 
-// newMemory returns a memory of least to most bytes, and a context that makes
-// wazero use it. Where wazero fails to, it must be freed.
+// newMemory returns a memory of least bytes, which may grow to most bytes, and a
+// context that makes wazero use it. If wazero fails to instantiate, the caller must
+// free it.
 func newMemory(ctx context.Context, a *arena, least, most uint64) (context.Context, *memory, error) {
 	m := &memory{most: most}
 	m.open(a, most)
-	if m.Reallocate(least) == nil { // as wazero will do, which expects no refusal
+	if m.Reallocate(least) == nil { // wazero does the same, but cannot handle a failure
 		return nil, nil, errNoMemory
 	}
 	return experimental.WithMemoryAllocator(ctx, m), m, nil
@@ -32,7 +33,7 @@ func newMemory(ctx context.Context, a *arena, least, most uint64) (context.Conte
 // Allocate implements [experimental.MemoryAllocator].
 func (m *memory) Allocate(_, _ uint64) experimental.LinearMemory { return m }
 
-// Reallocate implements [experimental.LinearMemory]: nil is a refusal.
+// Reallocate implements [experimental.LinearMemory]. It returns nil to refuse.
 func (m *memory) Reallocate(size uint64) []byte {
 	if size > m.most {
 		return nil

@@ -6,12 +6,13 @@ import (
 	"syscall"
 )
 
-// A memory lies outside of Go's heap, costs the garbage collector nothing, and is
-// given back the moment that its instance is closed. One of a page, as small
-// guests have, is a slot among others; a larger one has addresses of its own, as
-// many as it may ever need, which take up memory as the guest touches them.
+// reserve is the address space of a memory. It lies outside of Go's heap, costs the
+// garbage collector nothing, and is freed when the instance is closed. A memory of
+// one page, as small guests have, is a slot of a shared region. A larger memory has
+// its own mapping of its maximum size, which uses physical memory only for the pages
+// that the guest touches.
 type reserve struct {
-	slot      []byte // nil once the memory has grown out of it
+	slot      []byte // nil after the memory has outgrown it
 	region    *region
 	arena     *arena
 	addresses []byte
@@ -20,8 +21,8 @@ type reserve struct {
 
 func (r *reserve) open(a *arena, most uint64) { r.arena, r.most = a, most }
 
-// resize returns the memory with another size, or nil where the system has no
-// room for it.
+// resize returns the memory with another size, or nil if the system has no memory
+// left.
 func (r *reserve) resize(current []byte, size uint64) []byte {
 	if r.addresses == nil && size <= slotSize {
 		if r.slot == nil {
@@ -53,19 +54,19 @@ func (r *reserve) leaveSlot() {
 func (r *reserve) close() {
 	r.leaveSlot()
 	if r.addresses != nil {
-		_ = syscall.Munmap(r.addresses) // it fails only for what was not mapped
+		_ = syscall.Munmap(r.addresses) // fails only for an address that is not mapped
 		r.addresses = nil
 	}
 }
 
-// mapped returns zeroed memory that is taken from the system as it is touched.
-// The advice is about huge pages: where one guest has it all, they would give an
-// idle guest 2 MiB for each byte that it touched.
+// mapped returns zeroed memory. The system provides each page on first use. advice
+// is about huge pages: a memory of its own must not use them, since an idle guest
+// would take 2 MiB for each byte that it touched.
 func mapped(size, advice int) ([]byte, error) {
 	b, err := syscall.Mmap(-1, 0, size, syscall.PROT_READ|syscall.PROT_WRITE,
 		syscall.MAP_PRIVATE|syscall.MAP_ANON|syscall.MAP_NORESERVE)
 	if err == nil {
-		// Kernels without huge pages answer with an error, which is as good.
+		// A kernel without huge pages returns an error, which does no harm.
 		_ = syscall.Madvise(b, advice)
 	}
 	return b, err
@@ -76,23 +77,23 @@ const (
 	regionSize = 32 << 20
 )
 
-// arena holds the memories of small guests close together, on huge pages: with a
-// thousand guests that talk to each other, a message would otherwise cost a
-// processor's look-ups of addresses more than anything else.
+// arena keeps the memories of small guests close together, on huge pages. Otherwise,
+// with a thousand guests that send to each other, address translation would cost
+// more than anything else in a message.
 type arena struct {
-	mu      sync.Mutex // guards all below, and the regions
-	regions []*region  // in the order in which they were mapped
+	mu      sync.Mutex // guards the fields below, and the regions
+	regions []*region  // in the order of their creation
 }
 
 // region is a mapping of many slots.
 type region struct {
 	mapping []byte
 	free    [][]byte
-	fresh   int // slots that were never taken
+	fresh   int // slots that were never used
 	taken   int
 }
 
-// take returns a zeroed slot, or nil where the system has no memory.
+// take returns a zeroed slot, or nil if the system has no memory left.
 func (a *arena) take() (*region, []byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -120,8 +121,7 @@ func (r *region) take() (slot []byte) {
 	return r.mapping[at : at+slotSize : at+slotSize]
 }
 
-// give takes a slot back. A region without any in use is given back to the
-// system.
+// give returns a slot. It unmaps a region without used slots.
 func (a *arena) give(r *region, slot []byte) {
 	clear(slot)
 	a.mu.Lock()

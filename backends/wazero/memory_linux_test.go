@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestArena: slots do not overlap, come back zeroed, and their region goes when
-// the last one does.
+// TestArena: slots do not overlap, a reused slot is zeroed, and a region is unmapped
+// after its last slot was returned.
 func TestArena(t *testing.T) {
 	var a arena
 	var all []*memory
@@ -41,8 +41,8 @@ func TestArena(t *testing.T) {
 	}
 }
 
-// TestMemoryOutgrowsItsSlot: what the guest wrote stays, the slot goes back, and
-// the limit holds.
+// TestMemoryOutgrowsItsSlot: a memory that outgrows its slot keeps its content,
+// returns the slot, and stays within its limit.
 func TestMemoryOutgrowsItsSlot(t *testing.T) {
 	var a arena
 	_, m, err := newMemory(t.Context(), &a, slotSize, 3*slotSize)

@@ -2,7 +2,7 @@
 
 package wazero
 
-// reserve is empty: memories are taken from Go's heap, and move as they grow.
+// reserve is empty. Memories are on Go's heap and move when they grow.
 type reserve struct{}
 
 type arena struct{}

@@ -15,7 +15,7 @@ import (
 	"github.com/airhost/airhost/internal/codecache"
 )
 
-// keys notes what wazero keeps code under.
+// keys records the keys under which wazero keeps code.
 type keys struct{ all []codecache.Key }
 
 func (*keys) Get(codecache.Key) (io.ReadCloser, bool, error) { return nil, false, nil }
@@ -44,8 +44,8 @@ func keysOf(t *testing.T, source core.Source) []codecache.Key {
 	return seen.all
 }
 
-// TestRefusedEntry: an entry that is verified and that wazero refuses all the same, as
-// another build of it may, costs time and a warning, and is replaced.
+// TestRefusedEntry: wazero may refuse a verified entry, for example one of another
+// build of wazero. This costs time and a warning, and the entry is replaced.
 func TestRefusedEntry(t *testing.T) {
 	source, dir := enginetest.ActorWasm(), t.TempDir()
 	for _, entry := range []string{"no code", "WAZEVO\x07v1.12.0", "WAZEVO\x01x and more than twenty bytes"} {

@@ -6,10 +6,11 @@ import (
 	"github.com/tetratelabs/wazero/api"
 )
 
-// stackField is where a function, and all others of its engine, have their stacks: a
-// field's index, or -1. A function that has been looked up has a stack of its own, which doubles as calls
-// need it, and never shrinks. wazero does not say how large it is; reading a field's
-// length takes no unsafe, and a test fails if the field moves.
+// stackField returns the index of the field with the stack of a function, or -1. The
+// index is the same for all functions of an engine. Each function that was looked up
+// has its own stack, which doubles when calls need more and never shrinks. wazero
+// does not report its size. Reading the length of the field by reflection is safe,
+// and a test fails if the field moves.
 func stackField(fn api.Function) int {
 	t := reflect.TypeOf(fn)
 	if t.Kind() != reflect.Pointer || t.Elem().Kind() != reflect.Struct {
@@ -22,8 +23,7 @@ func stackField(fn api.Function) int {
 	return field.Index[0]
 }
 
-// stackSize returns how many bytes the stack of a function takes, or 0 where it cannot
-// be told.
+// stackSize returns the size of a function's stack in bytes, or 0 if it is unknown.
 func stackSize(fn api.Function, field int) int64 {
 	if fn == nil || field < 0 {
 		return 0

@@ -10,8 +10,8 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// recursing returns a guest that, before it handles a message, calls a function so
-// many times within itself, with so many operands on each call's stack.
+// recursing returns a guest that nests this many calls of a function before it
+// handles a message, each with this many operands on its stack.
 func recursing(t *testing.T, calls int64, operands int) core.Source {
 	m, err := wasm.Parse(enginetest.ResponderWasm().Code)
 	if err != nil {
@@ -81,5 +81,5 @@ func TestStackIsBoundedInBytes(t *testing.T) {
 	}
 }
 
-// keptStack is what a guest's stack may have between calls.
+// keptStack is the most stack that a guest keeps between calls.
 const keptStack = 128 << 10

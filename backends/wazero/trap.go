@@ -9,10 +9,10 @@ import (
 	"github.com/airhost/airhost/internal/sandbox"
 )
 
-// trapOf says in the contract's words what wazero's error of a call means.
+// trapOf translates wazero's error of a call into the contract's terms.
 func (in *instance) trapOf(err error) error {
 	if errors.As(err, new(*core.TrapError)) || errors.As(err, new(*abi.Violation)) {
-		return err // of a host function
+		return err // from a host function
 	}
 	trap := &core.TrapError{Kind: core.TrapFault, Details: sandbox.Details(err.Error())}
 	if isStackOverflow(err) {
@@ -24,8 +24,8 @@ func (in *instance) trapOf(err error) error {
 	return trap
 }
 
-// isStackOverflow knows wazero's error by its text: wazero keeps the error
-// itself internal.
+// isStackOverflow recognizes wazero's error by its text, since wazero does not
+// export it.
 func isStackOverflow(err error) bool {
 	for ; err != nil; err = errors.Unwrap(err) {
 		if err.Error() == "stack overflow" {

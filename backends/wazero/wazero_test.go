@@ -9,9 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/fx"
-	"go.uber.org/fx/fxtest"
-
 	"github.com/airhost/airhost/backends/wazero"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/enginetest"
@@ -116,7 +113,7 @@ func TestComponentsOfOneModuleShareNothing(t *testing.T) {
 	first, second := compile(t, e), compile(t, e)
 	in, err := second.Instantiate(t.Context(), core.Environment{ID: self, Host: sink{}})
 	must(t, err)
-	must(t, first.Close(t.Context())) // its code is the second's too
+	must(t, first.Close(t.Context())) // the second one shares its code
 	must(t, in.HandleMessage(self, padded("e"), nil))
 	must(t, errors.Join(in.Close(), second.Close(t.Context()), e.Close(t.Context())))
 }
@@ -142,11 +139,11 @@ func TestSources(t *testing.T) {
 	must(t, e.Close(t.Context()))
 }
 
-func TestCompileOfWhatWazeroRefuses(t *testing.T) {
+func TestCompileRefusedByWazero(t *testing.T) {
 	e, err := wazero.New(wazero.Config{})
 	must(t, err)
 	code := enginetest.ResponderWasm().Code
-	code[len(code)-3] = 0x42 // the result, an i32.const, becomes an i64.const
+	code[len(code)-3] = 0x42 // the result's i32.const becomes an i64.const
 	_, err = e.Compile(t.Context(), core.Source{Path: "bad.wasm", Code: code}, core.Limits{})
 	var refused *core.ModuleError
 	if !errors.As(err, &refused) || refused.Source != "bad.wasm" || refused.Cause == nil {
@@ -178,7 +175,7 @@ func TestTrapDetailsHaveTheGuestsStack(t *testing.T) {
 	}
 }
 
-// intruder calls the instance that calls it.
+// intruder calls the instance by which it is called.
 type intruder struct {
 	core.Services
 	call func() error
@@ -209,21 +206,4 @@ func TestReentryIsRefused(t *testing.T) {
 		must(t, in.Close())
 	}
 	must(t, errors.Join(c.Close(t.Context()), e.Close(t.Context())))
-}
-
-func TestModule(t *testing.T) {
-	type engines struct {
-		fx.In
-		All []core.Engine `group:"engines"`
-	}
-	var got engines
-	app := fxtest.New(t, wazero.Module, fx.Supply(wazero.Config{Interpreter: true}), fx.Populate(&got))
-	app.RequireStart()
-	if len(got.All) != 1 || got.All[0].Name() != wazero.Name {
-		t.Fatalf("got %v, want the one engine", got.All)
-	}
-	app.RequireStop()
-	if _, err := got.All[0].Compile(t.Context(), enginetest.ActorWasm(), core.Limits{}); !errors.Is(err, core.ErrClosed) {
-		t.Errorf("compile after the application's stop: got %v", err)
-	}
 }

@@ -1,7 +1,7 @@
-// Package channel is a broker made the plain way: each component has a Go
-// channel, and a goroutine that takes messages out of it and hands them to the
-// component. It is there to be compared with the default, brokers/inproc, and
-// shows how a broker behaves that delivers later than it takes.
+// Package channel is a simple broker: each component has a Go channel, and a goroutine
+// that delivers the messages of the channel to the component. The default broker,
+// brokers/inproc, is measured against it. It is also an example of a broker that
+// delivers messages later than it accepts them.
 package channel
 
 import (
@@ -14,30 +14,28 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// DefaultCapacity is how many messages for one component a broker holds unless
-// its Config says otherwise.
+// DefaultCapacity is the default of [Config.Capacity].
 const DefaultCapacity = 1024
 
-// DefaultBytes is how many bytes of messages for one component a broker holds unless its
-// Config says otherwise.
+// DefaultBytes is the default of [Config.Bytes].
 const DefaultBytes = 64 << 20
 
-// Config is what can be chosen about a broker. The zero value is the default.
+// Config configures a broker. The zero value is the default.
 type Config struct {
-	// Capacity is how many messages for one component the broker holds before it
-	// refuses with queue-full, at least 1; 0 stands for [DefaultCapacity]. It is
-	// in addition to the component's mailbox.
+	// Capacity is the most messages that the broker holds for one component, at least
+	// 1; 0 stands for [DefaultCapacity]. More are refused with queue-full. The
+	// component's mailbox comes in addition.
 	Capacity int
-	// Bytes is how many bytes these messages may take, at least 1, with
-	// [core.MessageOverhead] for each; 0 stands for [DefaultBytes]. One message is
-	// taken whatever its size.
+	// Bytes is the most bytes that these messages may take, at least 1, with
+	// [core.MessageOverhead] for each; 0 stands for [DefaultBytes]. A single message
+	// may be larger.
 	Bytes int64
 }
 
 // Broker is a [core.Broker].
 type Broker struct {
 	capacity int
-	bytes    int64 // of the messages for one component
+	bytes    int64 // the most for one component
 
 	mu     sync.RWMutex // guards state, home and routes
 	state  state
@@ -57,8 +55,7 @@ const (
 
 var _ core.Broker = (*Broker)(nil)
 
-// New returns a broker that is not open yet. An error says what is wrong with
-// config.
+// New returns a broker that is not open yet, or an error if config is wrong.
 func New(config Config) (*Broker, error) {
 	if config.Capacity < 0 {
 		return nil, fmt.Errorf("channel broker: capacity %d, want at least 1, or 0 for %d", config.Capacity, DefaultCapacity)
@@ -75,7 +72,7 @@ func New(config Config) (*Broker, error) {
 // Open implements [core.Broker]. It does not block.
 func (b *Broker) Open(_ context.Context, home core.Origin) error {
 	if home == nil {
-		return errors.New("open channel broker: want an origin, for what cannot be delivered")
+		return errors.New("open channel broker: want an origin, for undeliverable messages")
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -96,7 +93,7 @@ func (b *Broker) Attach(id core.ComponentID, r core.Receiver) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if err := b.check(); err != nil {
+	if err := b.checkLocked(); err != nil {
 		return err
 	}
 	if _, ok := b.routes[id]; ok {
@@ -108,8 +105,8 @@ func (b *Broker) Attach(id core.ComponentID, r core.Receiver) error {
 	return nil
 }
 
-// check returns why the broker, whose lock is held, cannot be used.
-func (b *Broker) check() error {
+// checkLocked returns an error unless the broker is open. The caller holds b.mu.
+func (b *Broker) checkLocked() error {
 	switch b.state {
 	case made:
 		return errors.New("channel broker: Open must be called first")
@@ -119,9 +116,9 @@ func (b *Broker) check() error {
 	return nil
 }
 
-// Detach implements [core.Broker]. It hands what is left to Origin.Undelivered
-// and does not wait for the component's goroutine, which may still be inside of
-// the receiver for the message that it was delivering.
+// Detach implements [core.Broker]. It hands the waiting messages to Origin.Undelivered.
+// It does not wait for the component's goroutine, which may still be in the receiver
+// with one message.
 func (b *Broker) Detach(id core.ComponentID) {
 	b.mu.Lock()
 	to, ok := b.routes[id]
@@ -136,7 +133,7 @@ func (b *Broker) Detach(id core.ComponentID) {
 func (b *Broker) Route(target core.ComponentID) (core.Receiver, error) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	if err := b.check(); err != nil {
+	if err := b.checkLocked(); err != nil {
 		return nil, err
 	}
 	if to, ok := b.routes[target]; ok {
@@ -145,9 +142,9 @@ func (b *Broker) Route(target core.ComponentID) (core.Receiver, error) {
 	return nil, &core.MessagingError{Case: core.CaseTargetNotFound, Text: target.String()}
 }
 
-// Close implements [core.Broker]. It fails if ctx ends while a receiver has still
-// not returned from its Deliver; what was waiting behind that message has been
-// handed to Origin.Undelivered nevertheless. A second Close waits again.
+// Close implements [core.Broker]. It fails if ctx ends while a receiver is still in its
+// Deliver; the messages behind that one have gone to Origin.Undelivered even then. A
+// second Close waits again.
 func (b *Broker) Close(ctx context.Context) error {
 	b.mu.Lock()
 	b.state = closed

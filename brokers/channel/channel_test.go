@@ -8,8 +8,6 @@ import (
 	"github.com/airhost/airhost/brokers/channel"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/brokertest"
-	"go.uber.org/fx"
-	"go.uber.org/fx/fxtest"
 	"go.uber.org/goleak"
 )
 
@@ -27,12 +25,12 @@ func TestBroker(t *testing.T) {
 
 var bob = core.MustComponentID("test/bob")
 
-// receiver is a component that a test defines.
+// receiver is a component that calls a function of a test.
 type receiver func(*core.Message) error
 
 func (r receiver) Deliver(m *core.Message) error { return r(m) }
 
-// origin counts what is undelivered.
+// origin records the reasons of undelivered messages.
 type origin struct{ undelivered chan error }
 
 func (o origin) Respond(*core.Message)                     {}
@@ -88,7 +86,7 @@ func TestCapacity(t *testing.T) {
 	}
 }
 
-// TestBytes: what waits is bounded in bytes, and what has been delivered counts no more.
+// TestBytes: the waiting messages are bounded in bytes; delivered ones no longer count.
 func TestBytes(t *testing.T) {
 	if _, err := channel.New(channel.Config{Bytes: -1}); err == nil {
 		t.Error("-1 bytes: got no error")
@@ -159,18 +157,6 @@ func TestMisuse(t *testing.T) {
 	}
 	if err := b.Close(t.Context()); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestModule(t *testing.T) {
-	var broker core.Broker
-	fxtest.New(t, channel.Module, fx.Invoke(fx.Annotate(func(all []core.Broker) { broker = all[0] }, fx.ParamTags(`group:"brokers"`)))).RequireStart().RequireStop()
-	if _, ok := broker.(*channel.Broker); !ok {
-		t.Errorf("the module provides %T", broker)
-	}
-	app := fx.New(fx.NopLogger, channel.Module, fx.Supply(channel.Config{Capacity: -1}), fx.Invoke(fx.Annotate(func([]core.Broker) {}, fx.ParamTags(`group:"brokers"`))))
-	if app.Err() == nil {
-		t.Error("with a capacity of -1: got no error")
 	}
 }
 

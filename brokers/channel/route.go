@@ -9,16 +9,16 @@ import (
 
 var unavailable = &core.MessagingError{Case: core.CaseUnavailable, Text: "the broker is closed"}
 
-// route is the way to one attached component.
+// route is the route to one attached component.
 type route struct {
 	broker   *Broker
 	home     core.Origin
 	receiver core.Receiver
 	queue    chan *core.Message
 	full     *core.MessagingError
-	bytes    atomic.Int64 // that the messages in queue take
+	bytes    atomic.Int64 // of the messages in queue
 
-	gone   atomic.Pointer[core.MessagingError] // why it takes no more messages, or nil
+	gone   atomic.Pointer[core.MessagingError] // the refusal of further messages, or nil
 	ending sync.RWMutex                        // orders sends to queue before its close
 }
 
@@ -51,7 +51,7 @@ func (r *route) Deliver(m *core.Message) error {
 
 func sizeOf(m *core.Message) int64 { return core.MessageOverhead + int64(len(m.Payload)) }
 
-// refusal says that the target is gone, or, once it is so, that the broker is.
+// refusal returns unavailable if the broker is closed, and otherwise gone.
 func (r *route) refusal(gone *core.MessagingError) error {
 	if r.broker.isClosed() {
 		return unavailable
@@ -59,7 +59,7 @@ func (r *route) refusal(gone *core.MessagingError) error {
 	return gone
 }
 
-// pump is the component's goroutine.
+// pump delivers the messages of queue. It runs on the component's goroutine.
 func (r *route) pump() {
 	for m := range r.queue {
 		r.bytes.Add(-sizeOf(m))
@@ -71,8 +71,8 @@ func (r *route) pump() {
 	}
 }
 
-// end takes no more messages, and hands those that wait to their home without
-// waiting for the goroutine, which a receiver may be holding up.
+// end makes the route refuse messages with gone, and hands the waiting ones to
+// Origin.Undelivered. It does not wait for the goroutine, which a receiver may block.
 func (r *route) end(gone *core.MessagingError) {
 	r.ending.Lock()
 	r.gone.Store(gone)

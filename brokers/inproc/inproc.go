@@ -1,6 +1,6 @@
-// Package inproc is airhost's default broker: all components are in this
-// process, and a message goes straight from its sender into its target's
-// mailbox, on the sender's goroutine, without a queue or a copy in between.
+// Package inproc is airhost's default broker. All components are in this process. A
+// sender puts a message into its target's mailbox directly, without another queue or a
+// copy.
 package inproc
 
 import (
@@ -12,14 +12,14 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// Config is what can be chosen about a broker: nothing. The zero value is it.
+// Config configures a broker. It has no fields yet.
 type Config struct{}
 
-// Broker is a [core.Broker]. It never holds a message: Route returns the very
-// Receiver that was attached, so that refusing what comes after Detach or Close
-// is that receiver's duty, which its owner tells to do so first.
+// Broker is a [core.Broker]. It holds no messages: Route returns the attached Receiver
+// itself. So that receiver must refuse messages after Detach or Close; its owner closes
+// it before.
 type Broker struct {
-	mu        sync.RWMutex // guards all below
+	mu        sync.RWMutex // guards the fields below
 	state     state
 	receivers map[core.ComponentID]core.Receiver
 }
@@ -39,8 +39,8 @@ func New(Config) (*Broker, error) {
 	return &Broker{receivers: make(map[core.ComponentID]core.Receiver)}, nil
 }
 
-// Open implements [core.Broker]. It does not block, and keeps nothing of home,
-// to which this broker never has anything to give back.
+// Open implements [core.Broker]. It does not block, and ignores home, because this
+// broker returns no messages.
 func (b *Broker) Open(_ context.Context, _ core.Origin) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -61,7 +61,7 @@ func (b *Broker) Attach(id core.ComponentID, r core.Receiver) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if err := b.check(); err != nil {
+	if err := b.checkLocked(); err != nil {
 		return err
 	}
 	if _, ok := b.receivers[id]; ok {
@@ -71,8 +71,8 @@ func (b *Broker) Attach(id core.ComponentID, r core.Receiver) error {
 	return nil
 }
 
-// check returns why the broker, whose lock is held, cannot be used.
-func (b *Broker) check() error {
+// checkLocked returns an error unless the broker is open. The caller holds b.mu.
+func (b *Broker) checkLocked() error {
 	switch b.state {
 	case made:
 		return errors.New("inproc broker: Open must be called first")
@@ -89,11 +89,11 @@ func (b *Broker) Detach(id core.ComponentID) {
 	delete(b.receivers, id)
 }
 
-// Route implements [core.Broker]: it returns the receiver that was attached.
+// Route implements [core.Broker]. It returns the attached receiver.
 func (b *Broker) Route(target core.ComponentID) (core.Receiver, error) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	if err := b.check(); err != nil {
+	if err := b.checkLocked(); err != nil {
 		return nil, err
 	}
 	if r, ok := b.receivers[target]; ok {

@@ -8,7 +8,8 @@ import (
 	"github.com/airhost/airhost/guest"
 )
 
-// BenchmarkRequest is a guest's request and its answer, both by way of a process.
+// BenchmarkRequest measures a guest's request and its response, both through a
+// process.
 func BenchmarkRequest(b *testing.B) {
 	h := startHost(b, child(b, "exchange", Config{}), host.Config{})
 	deploy(b, h, "test/echo", echo)

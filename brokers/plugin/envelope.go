@@ -10,10 +10,10 @@ import (
 	pluginv1 "github.com/airhost/airhost/proto/airhost/plugin/v1"
 )
 
-// envelopeVersion is that of what this host writes, and all that it reads.
+// envelopeVersion is the version of envelopes that this host writes and reads.
 const envelopeVersion = 1
 
-// seal appends the wire form of m to into; origin is who waits for the outcome
+// seal appends the wire form of m to into. origin is the host that waits for the outcome
 // of a request.
 func seal(into []byte, m *core.Message, kind pluginv1.EnvelopeKind, origin string) ([]byte, error) {
 	e := pluginv1.Envelope{
@@ -28,8 +28,8 @@ func seal(into []byte, m *core.Message, kind pluginv1.EnvelopeKind, origin strin
 
 var errNotAnEnvelope = errors.New("not a message of this version of airhost")
 
-// unseal reads what has arrived. Of a request it also returns the host that waits
-// for the outcome.
+// unseal reads an envelope. origin is the host that waits for the outcome of a request,
+// and otherwise empty.
 func unseal(body []byte) (m *core.Message, kind pluginv1.EnvelopeKind, origin string, err error) {
 	var e pluginv1.Envelope
 	if err := proto.Unmarshal(body, &e); err != nil {
@@ -47,7 +47,8 @@ func unseal(body []byte) (m *core.Message, kind pluginv1.EnvelopeKind, origin st
 	return m, e.Kind, e.Origin, nil
 }
 
-// address checks what is needed to deliver m.
+// address checks the fields that the delivery of m needs, and sets its sender and
+// target.
 func address(m *core.Message, e *pluginv1.Envelope) error {
 	wantsAnswer := e.Kind == pluginv1.EnvelopeKind_ENVELOPE_KIND_REQUEST
 	switch {

@@ -9,8 +9,8 @@ import (
 	"github.com/airhost/airhost/guest"
 )
 
-// TestErrorsKeepTheirType: what a component of another host answers, and a target that
-// nobody has, is the same error as within one host.
+// TestErrorsKeepTheirType: the error of a component on another host, and the error for
+// an unknown target, are the same as within one host.
 func TestErrorsKeepTheirType(t *testing.T) {
 	x := newExchange()
 	a, b := startHost(t, x.member(t, Config{}), host.Config{}), startHost(t, x.member(t, Config{}), host.Config{})

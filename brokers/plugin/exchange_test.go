@@ -13,7 +13,7 @@ import (
 	sdk "github.com/airhost/airhost/plugin"
 )
 
-// exchange joins brokers of one process.
+// exchange connects brokers within the test's process.
 type exchange struct {
 	mu     sync.Mutex // guards topics
 	topics map[string][]*member
@@ -27,7 +27,7 @@ type member struct {
 
 func newExchange() *exchange { return &exchange{topics: make(map[string][]*member)} }
 
-// has reports whether anybody subscribes to a topic.
+// has reports whether a member subscribes to a topic.
 func (x *exchange) has(topic string) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -71,7 +71,7 @@ func (m *member) Publish(_ context.Context, batch []sdk.Message) []error {
 	return errs
 }
 
-// subscriber returns whose turn it is.
+// subscriber returns the subscriber of a topic that gets the next message.
 func (m *member) subscriber(topic string) *member {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -93,7 +93,7 @@ func (m *member) Close(context.Context) error {
 	return nil
 }
 
-// member returns a broker of this host that is a member of the exchange.
+// member returns a broker for a host, connected to the exchange.
 func (x *exchange) member(t testing.TB, config Config) *Broker {
 	t.Helper()
 	b, err := x.newMember(config)

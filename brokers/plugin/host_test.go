@@ -16,7 +16,7 @@ import (
 	"github.com/airhost/airhost/trackers/slab"
 )
 
-// patience is how long a test waits for what must happen.
+// patience is the time after which a test stops waiting and fails.
 const patience = 30 * time.Second
 
 func within(t testing.TB) context.Context {
@@ -32,7 +32,8 @@ func check(t testing.TB, err error) {
 	}
 }
 
-// startHost returns a running host over a broker, that stops with the test.
+// startHost returns a running host with a broker. The host stops at the end of the
+// test.
 func startHost(t testing.TB, b core.Broker, config host.Config) *host.Host {
 	t.Helper()
 	tracker, err := slab.New(slab.Config{})
@@ -81,8 +82,8 @@ var (
 	askerID = core.MustComponentID("test/asker")
 )
 
-// TestTwoHosts: a request of one host is answered by a component of another, by
-// a Go program's call and by a guest's.
+// TestTwoHosts: a component of one host answers requests of a Go program and of a guest
+// on another host.
 func TestTwoHosts(t *testing.T) {
 	x := newExchange()
 	a, b := startHost(t, x.member(t, Config{}), host.Config{}), startHost(t, x.member(t, Config{}), host.Config{})
@@ -126,7 +127,7 @@ func (v *victim) start(command spawn.Command) func(context.Context) (extension.P
 	}
 }
 
-// kill kills the process, and returns when that is gone.
+// kill kills the process, and returns when it has ended.
 func (v *victim) kill() {
 	p := v.now.Load()
 	p.Kill()

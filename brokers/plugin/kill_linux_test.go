@@ -8,7 +8,7 @@ import (
 	"github.com/airhost/airhost/trackers/slab"
 )
 
-// TestKilledUnderLoad: how often is in AIRHOST_KILLS.
+// TestKilledUnderLoad kills the process as often as AIRHOST_KILLS says.
 func TestKilledUnderLoad(t *testing.T) {
 	command := roles.Command(t, "exchange")
 	command.Kind = kind

@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/fx"
-	"go.uber.org/fx/fxtest"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/encoding"
@@ -26,7 +24,7 @@ import (
 	pluginv1 "github.com/airhost/airhost/proto/airhost/plugin/v1"
 )
 
-// altered is a member of an exchange that publishes otherwise.
+// altered is a member of an exchange with another method Publish.
 type altered struct {
 	member
 	publish func(m *member, batch []sdk.Message) []error
@@ -36,7 +34,7 @@ func (a *altered) Publish(_ context.Context, batch []sdk.Message) []error {
 	return a.publish(&a.member, batch)
 }
 
-// startAltered returns a host whose broker publishes so.
+// startAltered returns a host with a broker that calls publish.
 func startAltered(t *testing.T, publish func(m *member, batch []sdk.Message) []error) (*host.Host, *Broker) {
 	t.Helper()
 	register := func(s grpc.ServiceRegistrar) {
@@ -56,7 +54,7 @@ func TestNothingIsDelivered(t *testing.T) {
 		t.Errorf("got %v, want a timeout", err)
 	}
 	check(t, h.Send(echoID, nil))
-	check(t, h.Quiesce(within(t))) // it has left, as far as anybody can tell
+	check(t, h.Quiesce(within(t))) // the message counts as left
 }
 
 func TestRefusals(t *testing.T) {
@@ -78,8 +76,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestAnswersTwice: outcomes that come twice, and some of requests that never
-// were, are dropped and counted.
+// TestAnswersTwice: outcomes that come twice, and outcomes of unknown requests, are
+// dropped and counted.
 func TestAnswersTwice(t *testing.T) {
 	forged, err := seal(nil, &core.Message{Correlation: 12345}, pluginv1.EnvelopeKind_ENVELOPE_KIND_OUTCOME, "")
 	check(t, err)
@@ -100,7 +98,7 @@ func TestAnswersTwice(t *testing.T) {
 	waitFor(t, "20 late outcomes", func() bool { return h.Snapshot().Late == 20 })
 }
 
-// TestGarbageArrives: what is no message is dropped and counted.
+// TestGarbageArrives: arrivals that are not messages are dropped and counted.
 func TestGarbageArrives(t *testing.T) {
 	garbage := [][]byte{nil, []byte("garbage"), {0xff, 0xff, 0xff}}
 	for _, e := range []struct {
@@ -135,7 +133,7 @@ func TestGarbageArrives(t *testing.T) {
 	}
 }
 
-// script is a service that does what a test says.
+// script is a service with a method Connect from a test.
 type script struct {
 	pluginv1.UnimplementedBrokerServer
 	connect func(pluginv1.Broker_ConnectServer) error
@@ -143,8 +141,8 @@ type script struct {
 
 func (s script) Connect(stream pluginv1.Broker_ConnectServer) error { return s.connect(stream) }
 
-// scripted returns a broker whose process does what connect says; the first life
-// has number 1.
+// scripted returns a broker with a process that runs connect. life counts the starts of
+// the process, from 1.
 func scripted(t *testing.T, config Config, connect func(life int32, stream pluginv1.Broker_ConnectServer) error) *Broker {
 	t.Helper()
 	var lives atomic.Int32
@@ -159,7 +157,7 @@ func scripted(t *testing.T, config Config, connect func(life int32, stream plugi
 	return b
 }
 
-// follow receives until the host has nothing to say any more.
+// follow receives until the host ends the stream.
 func follow(stream pluginv1.Broker_ConnectServer) error {
 	for {
 		if _, err := stream.Recv(); err != nil {
@@ -168,8 +166,8 @@ func follow(stream pluginv1.Broker_ConnectServer) error {
 	}
 }
 
-// TestLyingReceipts: a receipt for nothing ends the life of the process, and the
-// requests that it carried.
+// TestLyingReceipts: after a receipt for an unknown message the process is restarted,
+// and the requests that it carried end.
 func TestLyingReceipts(t *testing.T) {
 	for name, receipt := range map[string]*pluginv1.Receipt{
 		"taken": {Taken: math.MaxUint32}, "refused": {Taken: 1, Refused: &pluginv1.Refusal{}},
@@ -197,7 +195,7 @@ func TestLyingReceipts(t *testing.T) {
 	}
 }
 
-// junk is a codec that sends what is no protobuf.
+// junk is a codec that sends bytes which are not protobuf.
 type junk struct{ encoding.CodecV2 }
 
 func (junk) Name() string { return "proto" }
@@ -236,7 +234,7 @@ func TestWrongVersion(t *testing.T) {
 	}
 }
 
-// TestServesItsVersionAlone is the other side of TestWrongVersion.
+// TestServesItsVersionAlone is TestWrongVersion on the side of the process.
 func TestServesItsVersionAlone(t *testing.T) {
 	start := extensiontest.InMemory(func(s grpc.ServiceRegistrar) { sdk.RegisterBroker(s, newExchange().broker()) })
 	p, err := start(t.Context())
@@ -258,7 +256,8 @@ func TestServesItsVersionAlone(t *testing.T) {
 	}
 }
 
-// TestQueueFull: a process that confirms nothing gets as much as its window.
+// TestQueueFull: a process that confirms nothing gets as many messages as its window
+// has places.
 func TestQueueFull(t *testing.T) {
 	const window = 10
 	b := scripted(t, Config{Window: window}, func(_ int32, stream pluginv1.Broker_ConnectServer) error {
@@ -284,7 +283,7 @@ func TestQueueFull(t *testing.T) {
 	}
 }
 
-// TestQueueFullInBytes: what waits for a process that confirms nothing is bounded in
+// TestQueueFullInBytes: the messages for a process that confirms nothing are bounded in
 // bytes too.
 func TestQueueFullInBytes(t *testing.T) {
 	s := newSession(&Broker{window: DefaultWindow})
@@ -295,7 +294,7 @@ func TestQueueFullInBytes(t *testing.T) {
 	if err := s.deliver(new(core.Message)); !errors.Is(err, core.ErrQueueFull) {
 		t.Errorf("got %v, want queue-full", err)
 	}
-	for range windowBytes / size { // of other hosts' requests
+	for range windowBytes / size { // outcomes of requests from other hosts
 		if !s.answer(&core.Message{Payload: make([]byte, size)}, "x") {
 			t.Error("an answer finds no place beside what is sent")
 		}
@@ -309,7 +308,7 @@ func TestQueueFullInBytes(t *testing.T) {
 	}
 }
 
-// TestLongReasons: whatever the process says, little of it is kept, logged or told.
+// TestLongReasons: long texts of the process are cut in errors and in the log.
 func TestLongReasons(t *testing.T) {
 	long := strings.Repeat("x", 3<<20)
 	for name, say := range map[string]func(stream pluginv1.Broker_ConnectServer) error{
@@ -354,7 +353,7 @@ func TestLongReasons(t *testing.T) {
 	}
 }
 
-// TestLongReasonOfAStart: as TestLongReasons, for a process that does not start.
+// TestLongReasonOfAStart is TestLongReasons for a process that does not start.
 func TestLongReasonOfAStart(t *testing.T) {
 	for _, size := range []int{60 << 10, 3 << 20} {
 		b := scripted(t, Config{}, func(int32, pluginv1.Broker_ConnectServer) error {
@@ -384,19 +383,19 @@ func (l *lockedLog) String() string {
 	return l.b.String()
 }
 
-// TestForgottenRequests: requests whose time is over are not remembered for ever.
+// TestForgottenRequests: a session removes requests that have timed out.
 func TestForgottenRequests(t *testing.T) {
 	s := newSession(new(Broker))
 	for id := range core.RequestID(10 * minSweep) {
-		s.expect(id+1, 1)
+		s.expectLocked(id+1, 1)
 	}
-	s.expect(1<<32, math.MaxInt64)
+	s.expectLocked(1<<32, math.MaxInt64)
 	if n := len(s.requests); n > minSweep || s.requests[1<<32] == 0 {
 		t.Errorf("%d requests are remembered, want no more than %d, with the one that is pending", n, minSweep)
 	}
 }
 
-// testOrigin counts what comes home.
+// testOrigin counts outcomes and undelivered messages.
 type testOrigin struct{ outcomes, undelivered atomic.Int32 }
 
 func newOrigin() *testOrigin { return new(testOrigin) }
@@ -404,8 +403,8 @@ func newOrigin() *testOrigin { return new(testOrigin) }
 func (o *testOrigin) Respond(m *core.Message)              { o.outcomes.Add(1) }
 func (o *testOrigin) Undelivered(m *core.Message, _ error) { o.undelivered.Add(1) }
 
-// TestFailedForGood: the host stays up without its broker, and says so to whoever
-// sends.
+// TestFailedForGood: the host stays up after its broker has failed for good, and
+// refuses messages.
 func TestFailedForGood(t *testing.T) {
 	var v victim
 	b, err := newBroker(Config{Restart: core.Restart{Policy: core.RestartTemporary}, Logger: orDiscard(nil)}, v.start(roles.Command(t, "exchange")))
@@ -454,6 +453,9 @@ type testReceiver struct{}
 func (*testReceiver) Deliver(*core.Message) error { return nil }
 
 func TestNoSuchExecutable(t *testing.T) {
+	if _, err := New(Config{}); err == nil {
+		t.Error("without an executable: got no error")
+	}
 	b, err := New(Config{Path: "/nobody/has/this", Logger: orDiscard(nil)})
 	check(t, err)
 	if err := b.Open(within(t), newOrigin()); err == nil || !strings.Contains(err.Error(), "/nobody/has/this") {
@@ -461,17 +463,5 @@ func TestNoSuchExecutable(t *testing.T) {
 	}
 	if err := b.Attach(echoID, &testReceiver{}); !errors.Is(err, core.ErrClosed) {
 		t.Errorf("Attach after a failed Open: got %v, want closed", err)
-	}
-}
-
-func TestModule(t *testing.T) {
-	var b core.Broker
-	app := fxtest.New(t, Module, fx.Supply(childConfig(t, "exchange", Config{})), fx.Invoke(fx.Annotate(func(all []core.Broker) { b = all[0] }, fx.ParamTags(`group:"brokers"`))))
-	app.RequireStart().RequireStop()
-	if _, ok := b.(*Broker); !ok {
-		t.Errorf("the module provides %T", b)
-	}
-	if err := fx.New(fx.NopLogger, Module, fx.Invoke(fx.Annotate(func([]core.Broker) {}, fx.ParamTags(`group:"brokers"`)))).Err(); err == nil {
-		t.Error("the module does without a Config")
 	}
 }

@@ -10,7 +10,7 @@ import (
 	sdk "github.com/airhost/airhost/plugin"
 )
 
-// panics is a broker that panics when it is opened, or when a component subscribes.
+// panics is a broker that panics in Open, or when a component subscribes.
 type panics struct {
 	sdk.Broker
 	in string
@@ -30,8 +30,8 @@ func (p panics) Subscribe(topic string) error {
 	return p.Broker.Subscribe(topic)
 }
 
-// TestPanicIsTold: the log says why the process of a broker ended, in one record of
-// level ERROR with the stack.
+// TestPanicIsTold: the log has the reason for the end of a broker's process, in one
+// record of level ERROR with the stack.
 func TestPanicIsTold(t *testing.T) {
 	log := extensiontest.NewErrorLog()
 	b := child(t, "panics", Config{Logger: log.Logger(), Restart: core.Restart{Policy: core.RestartTemporary}})
@@ -45,7 +45,7 @@ type nobody struct{}
 
 func (nobody) Deliver(*core.Message) error { return nil }
 
-// TestPanicAtTheStart: and so does the error of its start.
+// TestPanicAtTheStart: the error of Start has the reason too.
 func TestPanicAtTheStart(t *testing.T) {
 	log := extensiontest.NewErrorLog()
 	b := child(t, "refuses", Config{Logger: log.Logger()})

@@ -1,13 +1,11 @@
-// Package plugin is a broker in a process of its own: an executable that carries
-// messages, by whatever it likes, between this host and others. Package
-// github.com/airhost/airhost/plugin has what such an executable is made of, and
-// docs/extensions.md describes both sides.
+// Package plugin is a broker in a process of its own, which carries messages between
+// this host and others. The package github.com/airhost/airhost/plugin helps to write
+// the executable of such a process, and docs/extensions.md describes both sides.
 //
-// The host never waits for the process: a message is handed over, or refused at
-// once with queue-full where too many wait for the process, and with unavailable
-// where it is down. When it dies, what it had taken and not confirmed is
-// undelivered, the requests that it carried end with unavailable, and it is
-// started again by its restart policy.
+// The host never waits for the process. A message is refused with queue-full if too
+// many wait for the process, and with unavailable while the process is down. If the
+// process dies, the messages that it has not confirmed are undelivered, the requests
+// that it carried end with unavailable, and it is restarted by its restart policy.
 package plugin
 
 import (
@@ -26,42 +24,41 @@ import (
 	"github.com/airhost/airhost/internal/spawn"
 )
 
-// kind is what the process is started as.
+// kind is the kind of extension for which the process is started.
 const kind = "broker"
 
-// DefaultWindow is how many messages wait for the process at most, unless the
-// Config says otherwise.
+// DefaultWindow is the default of [Config.Window].
 const DefaultWindow = 8192
 
-// windowBytes is how many bytes of messages wait until no more are taken.
+// windowBytes is the size of waiting messages from which on messages are refused.
 const windowBytes = 64 << 20
 
-// Config says which executable is the broker. Path is required.
+// Config names the executable of the broker. Path is required.
 type Config struct {
-	// Path is the executable's file; it is not looked up in PATH.
+	// Path is the file of the executable; it is not looked up in PATH.
 	Path string
 	Args []string // without the program's name
-	// Env is its whole environment as KEY=value; nothing of the host's is added
-	// but what the handshake needs.
+	// Env is the environment of the process as KEY=value. Only the variables of the
+	// handshake are added, and none of the host's environment.
 	Env []string
-	// SHA256 is the checksum that the executable must have, or empty.
+	// SHA256 is the checksum that the executable must have; empty for any.
 	SHA256 []byte
-	// StartTimeout is how long it may take until it is ready; 10 s by default.
+	// StartTimeout is the longest time until the process is ready; 10 s by default.
 	StartTimeout time.Duration
 	// Restart says when the process is started again after its death.
 	Restart core.Restart
-	// LogLines and LogBytes are how many of the lines that it prints, and how many
-	// bytes of them, are logged in a second; 1,000 and 1 MiB by default. That more
-	// are dropped is logged too.
+	// LogLines and LogBytes are the most lines and bytes of the process's output that
+	// are logged in a second; 1,000 and 1 MiB by default. The broker drops the lines
+	// above that, and logs their number.
 	LogLines int
 	LogBytes int64
-	// Window is how many messages may wait for the process or for its receipt,
-	// at least 1; 0 stands for [DefaultWindow]. More are refused with queue-full, as
-	// are all while 64 MiB wait.
-	// Answers on their way to other hosts may take as many places again.
+	// Window is the most messages that may wait for the process or for its receipt,
+	// at least 1; 0 stands for [DefaultWindow]. More are refused with queue-full, and
+	// so are all messages while 64 MiB wait. As many outcomes for other hosts may wait
+	// in addition.
 	Window int
-	// Logger takes the process's output and what becomes of it; slog.Default()
-	// if nil.
+	// Logger gets the output of the process, its ends and its restarts;
+	// slog.Default() if nil.
 	Logger *slog.Logger
 }
 
@@ -71,10 +68,10 @@ type Broker struct {
 	window    int
 	counts    counts
 
-	mu        sync.RWMutex // guards what follows; taken before a session's
+	mu        sync.RWMutex // guards the fields below; locked before a session's mu
 	state     state
 	home      core.Origin
-	name      string // of this host, to others
+	name      string // of this host, for other hosts
 	receivers map[core.ComponentID]core.Receiver
 	origins   map[string]*origin
 
@@ -89,13 +86,13 @@ const (
 	closed
 )
 
-// counts are what a broker counts.
+// counts holds the counters of a broker.
 type counts struct{ left, arrived, lost, discarded atomic.Uint64 }
 
 var _ core.Carrier = (*Broker)(nil)
 
-// New returns a broker whose process has not been started. An error says what is
-// wrong with config.
+// New returns a broker with a process that is not started yet, or an error if config is
+// wrong.
 func New(config Config) (*Broker, error) {
 	if config.Path == "" {
 		return nil, errors.New("plugin broker: want the path of an executable")
@@ -136,11 +133,11 @@ func newBroker(config Config, start func(context.Context) (extension.Process, er
 	return b, nil
 }
 
-// Open implements [core.Broker]: it starts the process, and returns when that is
-// connected to whatever is behind it.
+// Open implements [core.Broker]. It starts the process, and returns when the process is
+// connected to the system behind it.
 func (b *Broker) Open(ctx context.Context, home core.Origin) error {
 	if home == nil {
-		return errors.New("open plugin broker: want an origin, for what cannot be delivered")
+		return errors.New("open plugin broker: want an origin, for undeliverable messages")
 	}
 	b.mu.Lock()
 	switch b.state {
@@ -169,7 +166,7 @@ func (b *Broker) Attach(id core.ComponentID, r core.Receiver) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if err := b.check(); err != nil {
+	if err := b.checkLocked(); err != nil {
 		return err
 	}
 	if _, ok := b.receivers[id]; ok {
@@ -182,8 +179,8 @@ func (b *Broker) Attach(id core.ComponentID, r core.Receiver) error {
 	return nil
 }
 
-// check returns why the broker, whose lock is held, cannot be used.
-func (b *Broker) check() error {
+// checkLocked returns an error unless the broker is open. The caller holds b.mu.
+func (b *Broker) checkLocked() error {
 	switch b.state {
 	case made:
 		return errors.New("plugin broker: Open must be called first")
@@ -193,7 +190,7 @@ func (b *Broker) check() error {
 	return nil
 }
 
-// Detach implements [core.Broker]. What still arrives goes to Origin.Undelivered.
+// Detach implements [core.Broker]. Messages that still arrive go to Origin.Undelivered.
 func (b *Broker) Detach(id core.ComponentID) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -206,13 +203,13 @@ func (b *Broker) Detach(id core.ComponentID) {
 	}
 }
 
-// Route implements [core.Broker]. Who has the target is known to the process
-// alone, so that there is a route to every id but the zero one; whose target nobody
-// has is undelivered.
+// Route implements [core.Broker]. It returns a route to every id but the zero one,
+// because only the process knows which host has a target. A message is undelivered if
+// no host has its target.
 func (b *Broker) Route(target core.ComponentID) (core.Receiver, error) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	if err := b.check(); err != nil {
+	if err := b.checkLocked(); err != nil {
 		return nil, err
 	}
 	if target.IsZero() {
@@ -221,7 +218,7 @@ func (b *Broker) Route(target core.ComponentID) (core.Receiver, error) {
 	return route{b}, nil
 }
 
-// route is the way to any target: the message says to which.
+// route is the route to all targets: each message names its own.
 type route struct{ broker *Broker }
 
 // Deliver implements [core.Receiver].
@@ -232,9 +229,8 @@ func (r route) Deliver(m *core.Message) error {
 	return errDown
 }
 
-// Close implements [core.Broker]. It fails if ctx ends before the process has
-// handed over what it still had; the process is killed then. A second Close
-// returns nil.
+// Close implements [core.Broker]. It fails and kills the process if ctx ends before the
+// process has handed over its messages. A second Close returns nil.
 func (b *Broker) Close(ctx context.Context) error {
 	b.mu.Lock()
 	opened := b.state == open
@@ -251,11 +247,10 @@ func (b *Broker) Traffic() (left, arrived uint64) {
 	return b.counts.left.Load(), b.counts.arrived.Load()
 }
 
-// Counters count what came to grief on the way, and of which nobody else is
-// told.
+// Counters counts losses that nothing else reports.
 type Counters struct {
 	Lost      uint64 // answers that could not be sent to their host: the request there times out
-	Discarded uint64 // arrivals that are no message of this version
+	Discarded uint64 // arrivals that are not messages of this version
 }
 
 // Counters returns the counters.
@@ -263,14 +258,14 @@ func (b *Broker) Counters() Counters {
 	return Counters{Lost: b.counts.lost.Load(), Discarded: b.counts.discarded.Load()}
 }
 
-// origin is another host, or this one, to which the answers of requests go that
-// have come from there.
+// origin is the host that an arrived request came from; it may be this host. The outcome
+// of the request goes there.
 type origin struct {
 	broker *Broker
 	host   string
 }
 
-// maxOrigins bounds how many origins are kept at hand.
+// maxOrigins is the most origins that a broker keeps.
 const maxOrigins = 4096
 
 func (b *Broker) origin(host string) *origin {
@@ -301,7 +296,7 @@ func (o *origin) Respond(m *core.Message) {
 // Undelivered implements [core.Origin].
 func (o *origin) Undelivered(m *core.Message, reason error) {
 	if !m.IsRequest() {
-		m.Release() // to be noted where it is undeliverable, which is not there
+		m.Release() // not a dead letter of the sending host
 		return
 	}
 	m.Fail(core.Undelivered(core.AsMessagingError(reason)))

@@ -10,7 +10,8 @@ import (
 	sdk "github.com/airhost/airhost/plugin"
 )
 
-// roles are what this test's executable does when it is started as a broker.
+// roles are the brokers that this test's executable runs when it is started as a
+// process.
 var roles = extensiontest.Roles{
 	"exchange": func() { sdk.ServeBroker(newExchange().broker()) },
 	"panics":   func() { sdk.ServeBroker(panics{newExchange().broker(), ""}) },
@@ -19,7 +20,7 @@ var roles = extensiontest.Roles{
 
 func TestMain(m *testing.M) { roles.Main(m) }
 
-// child returns a broker whose process is this test's executable in a role.
+// child returns a broker with this test's executable, in a role, as its process.
 func child(t testing.TB, role string, config Config) *Broker {
 	t.Helper()
 	b, err := New(childConfig(t, role, config))

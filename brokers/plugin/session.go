@@ -10,7 +10,7 @@ import (
 	pluginv1 "github.com/airhost/airhost/proto/airhost/plugin/v1"
 )
 
-// The refusals that are the same for all.
+// Errors that are the same for all messages and requests.
 var (
 	errDown    = &core.MessagingError{Case: core.CaseUnavailable, Text: "the broker is down"}
 	errClosed  = &core.MessagingError{Case: core.CaseUnavailable, Text: "the broker is closed"}
@@ -20,26 +20,28 @@ var (
 	errCutOff  = &core.RequestError{Reason: core.ReasonUnavailable, Text: "the broker died"}
 )
 
-// session is what one life of the process is asked to do, and has confirmed.
+// session holds the orders for one run of the process, until the process has confirmed
+// them.
 type session struct {
 	broker *Broker
 
-	mu      sync.Mutex // guards what follows
-	some    sync.Cond  // there are orders, or closing is set
-	closing bool       // it takes no more
-	orders  []order    // not taken by the sender
-	// open are publications without a receipt, the oldest first; the process has
-	// been sent the first of them.
+	mu      sync.Mutex // guards the fields below
+	some    sync.Cond  // signals orders, or that closing is set
+	closing bool       // the session accepts no more messages
+	orders  []order    // orders that send has not taken yet
+	// open are the publications without a receipt, the oldest first. bytes is the size
+	// of their payloads. The first sent of them have been sent to the process.
 	open  []publication
-	bytes int // of their payloads
+	bytes int
 	sent  int
-	// requests that wait for their outcome, with their deadlines. Those that
-	// ended otherwise are swept out when there are twice as many.
+	// requests are the requests that wait for their outcome, with their deadlines.
+	// When there are sweepAt, those that timed out are removed.
 	requests map[core.RequestID]int64
 	sweepAt  int
 }
 
-// order is one thing that the process is to do; what is left empty is not meant.
+// order is an order to the process: to subscribe or unsubscribe a topic, or otherwise
+// to publish.
 type order struct {
 	subscribe, unsubscribe string
 	publish                publication
@@ -53,8 +55,8 @@ type publication struct {
 
 func (p publication) isOutcome() bool { return p.host != "" }
 
-// minSweep is how many requests are kept before those are looked for that have
-// ended.
+// minSweep is the least number of requests at which a session removes those that have
+// timed out.
 const minSweep = 1024
 
 func newSession(b *Broker) *session {
@@ -69,16 +71,16 @@ func (s *session) unsubscribe(topic string) { s.order(order{unsubscribe: topic})
 func (s *session) order(o order) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.add(o)
+	s.addLocked(o)
 }
 
-// add adds an order, with s.mu held.
-func (s *session) add(o order) {
+// addLocked adds an order. The caller holds s.mu.
+func (s *session) addLocked(o order) {
 	s.orders = append(s.orders, o)
 	s.some.Signal()
 }
 
-// deliver takes a message of this host's, or says why not.
+// deliver accepts a message of this host, or returns a refusal.
 func (s *session) deliver(m *core.Message) error {
 	if len(m.Payload) > maxPayload {
 		return errTooLong
@@ -92,41 +94,42 @@ func (s *session) deliver(m *core.Message) error {
 		return errFull
 	}
 	if m.IsRequest() {
-		s.expect(m.Correlation, m.Deadline)
+		s.expectLocked(m.Correlation, m.Deadline)
 	}
-	s.publish(publication{message: m})
+	s.publishLocked(publication{message: m})
 	return nil
 }
 
-// answer takes the outcome of a request that has come from another host, and
-// reports whether it did.
+// answer accepts the outcome of a request that came from another host. It returns false
+// if the window is full or the session is closing.
 func (s *session) answer(m *core.Message, host string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing || len(m.Payload) > maxPayload || len(s.open) >= 2*s.broker.window || s.bytes >= 2*windowBytes {
 		return false
 	}
-	s.publish(publication{m, host})
+	s.publishLocked(publication{m, host})
 	return true
 }
 
-// publish is called with s.mu held.
-func (s *session) publish(p publication) {
+// publishLocked adds a publication. The caller holds s.mu.
+func (s *session) publishLocked(p publication) {
 	s.open = append(s.open, p)
 	s.bytes += cap(p.message.Payload)
-	s.add(order{publish: p})
+	s.addLocked(order{publish: p})
 }
 
-// expect notes a request that waits for its outcome, with s.mu held.
-func (s *session) expect(id core.RequestID, deadline int64) {
+// expectLocked adds a request that waits for its outcome. The caller holds s.mu.
+func (s *session) expectLocked(id core.RequestID, deadline int64) {
 	if len(s.requests) >= s.sweepAt {
-		s.sweep(time.Now().UnixNano())
+		s.sweepLocked(time.Now().UnixNano())
 	}
 	s.requests[id] = deadline
 }
 
-// sweep forgets requests whose time is over: their tracker has ended them.
-func (s *session) sweep(now int64) {
+// sweepLocked removes requests that have timed out, which their tracker has ended. The
+// caller holds s.mu.
+func (s *session) sweepLocked(now int64) {
 	for id, deadline := range s.requests {
 		if deadline != 0 && deadline < now {
 			delete(s.requests, id)
@@ -135,15 +138,15 @@ func (s *session) sweep(now int64) {
 	s.sweepAt = max(minSweep, 2*len(s.requests))
 }
 
-// answered notes that a request has its outcome.
+// answered removes a request that has its outcome.
 func (s *session) answered(id core.RequestID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.requests, id)
 }
 
-// take waits for orders and returns all there are, or none when the session is
-// closing.
+// take waits for orders and returns all of them. The result is empty when the session
+// is closing. The next orders use the memory of spare.
 func (s *session) take(spare []order) []order {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -155,14 +158,14 @@ func (s *session) take(spare []order) []order {
 	return orders
 }
 
-// sending notes that the process will have been sent so many more publications.
+// sending adds to the number of publications that have been sent to the process.
 func (s *session) sending(publications int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sent += publications
 }
 
-// close takes nothing more.
+// close makes the session refuse messages, and makes take return no more orders.
 func (s *session) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -170,10 +173,10 @@ func (s *session) close() {
 	s.some.Broadcast()
 }
 
-var errReceipts = errors.New("it gave a receipt for what it had not been sent")
+var errReceipts = errors.New("it gave a receipt for a message that it had not been sent")
 
-// settle does what a receipt says.
-func (s *session) settle(r *pluginv1.Receipt) error {
+// confirm ends the publications that a receipt of the process is for.
+func (s *session) confirm(r *pluginv1.Receipt) error {
 	for range r.Taken {
 		p, ok := s.oldest()
 		if !ok {
@@ -210,7 +213,7 @@ func (s *session) oldest() (publication, bool) {
 	return p, true
 }
 
-// giveBack ends what was taken and not published.
+// giveBack ends a publication that was accepted and not published.
 func (s *session) giveBack(p publication, reason error) {
 	if p.isOutcome() {
 		s.broker.counts.lost.Add(1)
@@ -223,8 +226,8 @@ func (s *session) giveBack(p publication, reason error) {
 	s.broker.home.Undelivered(p.message, reason)
 }
 
-// end is the end of the session, when nobody sends or receives any more: what
-// has no receipt is undelivered, and the requests that have no outcome end.
+// end ends the session, after send and receive have returned. Messages without a
+// receipt are undelivered, and requests without an outcome end with unavailable.
 func (s *session) end() {
 	s.close()
 	reason := errDied
@@ -248,7 +251,8 @@ var refusalCases = map[pluginv1.RefusalReason]core.MessagingErrorCase{
 	pluginv1.RefusalReason_REFUSAL_REASON_INVALID_ARGUMENT: core.CaseInvalidArgument,
 }
 
-// refusal is unavailable for reasons that a later version may have.
+// refusal returns the error of a refusal. A reason that this version does not know
+// becomes unavailable.
 func refusal(r *pluginv1.Refusal) error {
 	e := &core.MessagingError{Case: core.CaseUnavailable, Text: r.Text}
 	if known, ok := refusalCases[r.Reason]; ok {

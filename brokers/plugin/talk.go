@@ -15,11 +15,11 @@ import (
 )
 
 const (
-	// protocolVersion is that of the conversation.
+	// protocolVersion is the version of the protocol with the process.
 	protocolVersion = 1
-	// maxPayload is the largest message, in bytes; the rest is for the envelope.
+	// maxPayload is the largest payload in bytes; the rest of a body is the envelope.
 	maxPayload = extension.MaxBody - 1<<10
-	// A frame ends when it has so many orders, or bytes.
+	// A frame is sent when it has frameOrders orders, or frameBytes bytes.
 	frameOrders = 1024
 	frameBytes  = 256 << 10
 )
@@ -40,7 +40,7 @@ func (b *Broker) talk(ctx context.Context, conn *grpc.ClientConn, stop <-chan st
 	received := make(chan struct{})
 	working.Go(func() {
 		if err := s.send(to); err != nil {
-			cancel() // the receiver finds out why
+			cancel() // receive returns the reason
 		}
 	})
 	working.Go(func() {
@@ -66,7 +66,8 @@ func (b *Broker) talk(ctx context.Context, conn *grpc.ClientConn, stop <-chan st
 	return err
 }
 
-// connect returns when the process is connected to whatever is behind it.
+// connect opens the stream, and returns when the process is connected to the system
+// behind it.
 func (b *Broker) connect(ctx context.Context, conn *grpc.ClientConn) (stream, error) {
 	to, err := pluginv1.NewBrokerClient(conn).Connect(ctx,
 		grpc.MaxCallRecvMsgSize(extension.MaxFrame), grpc.MaxCallSendMsgSize(extension.MaxFrame))
@@ -74,7 +75,7 @@ func (b *Broker) connect(ctx context.Context, conn *grpc.ClientConn) (stream, er
 		return nil, err
 	}
 	hello := &pluginv1.BrokerHello{Version: protocolVersion, Host: b.name}
-	// An error says only that the stream has ended; Recv says why.
+	// An error of Send says only that the stream has ended; Recv returns the reason.
 	_ = to.Send(&pluginv1.BrokerOrders{Orders: []*pluginv1.BrokerOrder{
 		{Order: &pluginv1.BrokerOrder_Hello{Hello: hello}},
 		{Order: &pluginv1.BrokerOrder_Subscribe{Subscribe: hostTopic(b.name)}},
@@ -85,8 +86,8 @@ func (b *Broker) connect(ctx context.Context, conn *grpc.ClientConn) (stream, er
 	return to, nil
 }
 
-// begin makes the session with a new life of the process, which is told what
-// this host has.
+// begin makes the session for a new run of the process, with orders to subscribe this
+// host's components.
 func (b *Broker) begin() *session {
 	s := newSession(b)
 	b.mu.Lock()
@@ -98,8 +99,8 @@ func (b *Broker) begin() *session {
 	return s
 }
 
-// send sends orders until the session is closing, and then that there are none
-// any more.
+// send sends orders until the session is closing, and then ends its side of the
+// stream.
 func (s *session) send(to stream) error {
 	var f frame
 	var spare []order
@@ -126,7 +127,7 @@ func (s *session) send(to stream) error {
 	}
 }
 
-// frame is what is sent at once. Its memory is used again.
+// frame holds the orders for one send. Its memory is used again.
 type frame struct {
 	orders       []*pluginv1.BrokerOrder
 	bodies       []byte
@@ -186,27 +187,28 @@ func (f *frame) flush(s *session, to stream) error {
 	return err
 }
 
-// receive passes on what the process has to tell until the stream ends.
+// receive handles the events of the process until the stream ends.
 func (s *session) receive(from stream) error {
 	for {
 		events, err := from.Recv()
 		if err != nil {
 			return err
 		}
-		// In this order, so that what comes back at once is not missed by a host
-		// that looks whether anything is under way.
+		// Arrivals come first: a message that comes back to this host must count as
+		// arrived before it counts as left, or the host could find that no message is
+		// under way.
 		for _, body := range events.Arrivals {
 			s.arrive(body)
 		}
 		for _, r := range events.Receipts {
-			if err := s.settle(r); err != nil {
+			if err := s.confirm(r); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-// arrive delivers what has come from this host or another.
+// arrive handles a message or outcome from this host or another.
 func (s *session) arrive(body []byte) {
 	b := s.broker
 	m, kind, origin, err := unseal(body)

@@ -1,4 +1,4 @@
-// Package brokertest holds what every [core.Broker] must do, as one suite. A
+// Package brokertest is a suite that tests a [core.Broker] against its contract. A
 // broker's own test calls it in a few lines:
 //
 //	func TestBroker(t *testing.T) {
@@ -7,8 +7,8 @@
 //		})
 //	}
 //
-// Each case is named after a promise of [core.Broker]; a case that fails says
-// which promise was broken, what was seen and what was wanted.
+// Each case is named after a promise of [core.Broker]. A case that fails prints the
+// broken promise, then got and want.
 package brokertest
 
 import (
@@ -20,27 +20,27 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// Harness makes the brokers under test, and says which of the contract's
-// liberties they take.
+// Harness makes the brokers under test. It says in which ways they differ, of those
+// that the contract allows.
 type Harness struct {
 	// New returns a broker that has not been opened. The suite opens and closes
 	// it.
 	New func() (core.Broker, error)
 
-	// Direct: Route returns the very Receiver that was attached. Such a broker
-	// holds no messages, and cannot refuse what is handed to a route that its
-	// sender has kept: the attached Receiver must, and a host tells its mailboxes
-	// to before it calls Detach or Close. The suite's receivers do the same, and
-	// cases about messages that wait in the broker are left out.
+	// Direct: Route returns the attached Receiver itself. Such a broker holds no
+	// messages, and cannot refuse a message on a route that a sender has kept. The
+	// attached Receiver must do that: a host closes its mailboxes before it calls
+	// Detach or Close. The suite closes its receivers in the same way, and leaves out
+	// the cases about messages that wait in the broker.
 	Direct bool
 
-	// Late: the broker may take a message whose target nobody has, and tell
-	// Origin.Undelivered afterwards; and a route that was kept while its target
-	// was detached and attached anew may lead to the new one.
+	// Late: the broker may accept a message whose target no host has, and call
+	// Origin.Undelivered afterwards. A route that a sender kept while its target was
+	// detached and attached again may lead to the new target.
 	Late bool
 }
 
-// Run runs the suite. Cases run one after the other, because one of them counts
+// Run runs the suite. The cases do not run in parallel, because one of them counts
 // goroutines.
 func Run(t *testing.T, h Harness) {
 	t.Helper()
@@ -51,17 +51,17 @@ func Run(t *testing.T, h Harness) {
 	}
 }
 
-// patience is how long the suite waits for what must happen.
+// patience is the time after which a case stops waiting and fails.
 const patience = 30 * time.Second
 
-// reporter is what a case needs of a test, so that the suite's own tests can
-// watch cases fail.
+// reporter is the part of [testing.T] that a case uses. The suite's own tests
+// implement it to see cases fail.
 type reporter interface {
 	Helper()
 	Fatalf(format string, args ...any)
 }
 
-// promise is something that the contract promises, and how to find it broken.
+// promise is a promise of the contract, with the case that checks it.
 type promise struct {
 	name    string
 	text    string
@@ -69,7 +69,7 @@ type promise struct {
 	check   func(*fixture)
 }
 
-// kind is which brokers a promise is for.
+// kind is the kind of brokers that make a promise.
 type kind uint8
 
 const (
@@ -95,7 +95,7 @@ func (p promise) verify(t reporter, h Harness) {
 	p.check(f)
 }
 
-// fixture is an open broker, and what a case works with.
+// fixture is the open broker of a case, with its doubles.
 type fixture struct {
 	t       reporter
 	promise promise
@@ -150,13 +150,13 @@ func (f *fixture) route(id core.ComponentID) core.Receiver {
 	return r
 }
 
-// detach does what a host does: first the mailbox takes no more.
+// detach closes the mailbox before it calls Detach, as a host does.
 func (f *fixture) detach(box *mailbox) {
 	box.close()
 	f.broker.Detach(box.id)
 }
 
-// close does what a host does, and waits.
+// close closes the mailboxes and then the broker, as a host does.
 func (f *fixture) close() {
 	f.t.Helper()
 	f.closed = true

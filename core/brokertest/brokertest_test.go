@@ -11,7 +11,7 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// broken says which fault each promise's case must find.
+// broken lists the faults that the case of each promise must find.
 var broken = []struct {
 	promise string
 	fault   fault
@@ -28,15 +28,15 @@ var broken = []struct {
 	{promise: "detach-undoes", fault: "does not detach"},
 	{promise: "unknown-target", fault: "routes anywhere"},
 	{promise: "unknown-target", fault: "says unavailable for unknown"},
-	{promise: "stale-route", fault: "loses what is stale"},
+	{promise: "stale-route", fault: "loses messages of stale routes"},
 	{promise: "stale-route", fault: "forgets why it is gone"},
 	{promise: "stale-route", fault: "follows the id"},
 	{promise: "very-receiver", fault: "wraps", direct: true},
-	{promise: "refusal-told", fault: "drops what is refused"},
+	{promise: "refusal-told", fault: "drops refused messages"},
 	{promise: "refusal-told", fault: "gives no reason"},
-	{promise: "refused-unchanged", fault: "changes what it refuses"},
-	{promise: "refused-unchanged", fault: "keeps what it refuses"},
-	{promise: "left-alone", fault: "releases what it delivered"},
+	{promise: "refused-unchanged", fault: "changes refused messages"},
+	{promise: "refused-unchanged", fault: "keeps refused messages"},
+	{promise: "left-alone", fault: "releases delivered messages"},
 	{promise: "never-blocks", fault: "blocks"},
 	{promise: "detach-leftovers", fault: "forgets leftovers"},
 	{promise: "detach-leftovers", fault: "returns leftovers twice"},
@@ -49,7 +49,7 @@ var broken = []struct {
 	{promise: "closed-methods", fault: "routes after close"},
 	{promise: "closed-methods", fault: "panics when closed twice"},
 	{promise: "closed-routes", fault: "stays with target-not-found"},
-	{promise: "closed-routes", fault: "loses what is stale"},
+	{promise: "closed-routes", fault: "loses messages of stale routes"},
 	{promise: "exactly-once", fault: "loses one in ten"},
 	{promise: "exactly-once", fault: "refuses and takes"},
 	{promise: "exactly-once", fault: "duplicates"},
@@ -116,8 +116,8 @@ func named(t *testing.T, name string) promise {
 	return promise{}
 }
 
-// watch runs a case, in a bubble, where waiting takes no time, and returns what
-// it failed with.
+// watch runs a case in a bubble, where waiting takes no time, and returns the text of
+// its failure.
 func watch(t *testing.T, p promise, h Harness) string {
 	var r recorder
 	synctest.Test(t, func(*testing.T) {
@@ -127,12 +127,12 @@ func watch(t *testing.T, p promise, h Harness) string {
 			p.verify(&r, h)
 		}()
 		<-done
-		<-time.After(2 * time.Hour) // for goroutines that a fault has left
+		<-time.After(2 * time.Hour) // until goroutines that a fault has left end
 	})
 	return r.failure
 }
 
-// recorder is a test that only notes its first failure.
+// recorder is a reporter that records the first failure.
 type recorder struct{ failure string }
 
 func (r *recorder) Helper() {}

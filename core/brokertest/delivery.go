@@ -10,7 +10,7 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// arrives: one message of each kind, compared with what was sent.
+// arrives: one message of each kind arrives as it was sent.
 func arrives(f *fixture) {
 	box := f.box(bob)
 	to := f.route(bob)
@@ -31,7 +31,7 @@ func arrives(f *fixture) {
 	f.require(box.arrived.size() == 0, fmt.Sprint(box.arrived.size(), " more"), "each message once")
 }
 
-// apart: two targets, and messages for both in turn.
+// apart: messages for two targets arrive in the right mailboxes.
 func apart(f *fixture) {
 	boxes := map[core.ComponentID]*mailbox{bob: f.box(bob), carol: f.box(carol)}
 	for n := range 20 {
@@ -48,7 +48,7 @@ func apart(f *fixture) {
 	}
 }
 
-// inOrder: several senders, each on a goroutine of its own, to two targets.
+// inOrder: several senders, each on its own goroutine, send to two targets.
 func inOrder(f *fixture) {
 	const senders, messages = 4, 500
 	targets := []core.ComponentID{bob, carol}
@@ -78,7 +78,7 @@ func inOrder(f *fixture) {
 	}
 }
 
-// answers: what the receiver of a request responds comes home.
+// answers: the response of a request's receiver comes to the host of the request.
 func answers(f *fixture) {
 	box := f.box(bob)
 	request := &core.Message{Sender: alice, Target: bob, Correlation: 77, Origin: f.home, Payload: []byte("question")}
@@ -92,7 +92,7 @@ func answers(f *fixture) {
 	f.require(outcome.Correlation == 77 && string(outcome.Payload) == "answer", show(outcome), "the answer to request 77")
 }
 
-// refusalTold: a receiver that refuses is told of, by Deliver or by Undelivered.
+// refusalTold: the refusal of a receiver is the error of Deliver or of Undelivered.
 func refusalTold(f *fixture) {
 	box := f.box(bob)
 	refusal := &core.MessagingError{Case: core.CaseQueueFull, Text: bob.String()}
@@ -106,13 +106,13 @@ func refusalTold(f *fixture) {
 		f.require(f.home.undelivered.size() == 0, "Undelivered as well", "the refusal told once")
 		return
 	}
-	u := await(f, f.home.undelivered, "Undelivered for what the receiver refused")
+	u := await(f, f.home.undelivered, "Undelivered for the refused message")
 	f.require(errors.Is(u.reason, refusal), u.reason, "the receiver's %v", refusal)
 	f.require(same(u.message, &want), show(u.message), "%s", show(&want))
 }
 
-// refusedUnchanged: with an error the caller still owns the message, and nothing
-// has happened.
+// refusedUnchanged: if Deliver returns an error the caller still owns the message, and
+// nothing has happened.
 func refusedUnchanged(f *fixture) {
 	box := f.box(bob)
 	to := f.route(bob)
@@ -131,7 +131,7 @@ func refusedUnchanged(f *fixture) {
 	f.require(reflect.DeepEqual(*m, want), show(m), "the caller's message unchanged: %s", show(&want))
 }
 
-// leftAlone: after Deliver has returned nil the message is the receiver's.
+// leftAlone: after Deliver has returned nil the broker leaves the message alone.
 func leftAlone(f *fixture) {
 	const messages = 100
 	box := f.box(bob)
@@ -151,16 +151,16 @@ func leftAlone(f *fixture) {
 	f.close()
 	for n, m := range taken {
 		want := core.Message{Sender: carol, Target: carol, Correlation: core.RequestID(n), Payload: []byte("the receiver's")}
-		f.require(reflect.DeepEqual(*m, want), show(m), "what the receiver made of it: %s", show(&want))
+		f.require(reflect.DeepEqual(*m, want), show(m), "the message as its receiver changed it: %s", show(&want))
 	}
 }
 
-// neverBlocks: a route takes or refuses, whatever its target is doing.
+// neverBlocks: a route accepts or refuses while its target is held.
 func neverBlocks(f *fixture) {
 	const most = 20_000
 	f.attach(newHeldMailbox(bob))
 	to := f.route(bob)
-	var l ledger
+	var l account
 	var err error
 	for n := range most {
 		f.within("Deliver", func() { err = to.Deliver(numbered(alice, bob, n)) })

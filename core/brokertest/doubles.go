@@ -18,7 +18,7 @@ var (
 	carol = core.MustComponentID("suite/carol")
 )
 
-// queue keeps what came until the case asks for it.
+// queue keeps items until the case takes them.
 type queue[T any] struct {
 	mu    sync.Mutex // guards items
 	items []T
@@ -54,7 +54,7 @@ func (q *queue[T]) size() int {
 	return len(q.items)
 }
 
-// wait returns the queue's next item, or false where none comes.
+// wait returns the queue's next item, or false if none comes in time.
 func (q *queue[T]) wait() (T, bool) {
 	tooLong := time.After(patience)
 	for {
@@ -70,7 +70,7 @@ func (q *queue[T]) wait() (T, bool) {
 	}
 }
 
-// await is wait where the case ends if nothing comes.
+// await returns the queue's next item. It ends the case if none comes in time.
 func await[T any](f *fixture, q *queue[T], want string, args ...any) T {
 	f.t.Helper()
 	item, ok := q.wait()
@@ -78,15 +78,15 @@ func await[T any](f *fixture, q *queue[T], want string, args ...any) T {
 	return item
 }
 
-// mailbox is a component's mailbox as a host has it.
+// mailbox is a double of a component's mailbox.
 type mailbox struct {
 	id      core.ComponentID
 	arrived *queue[*core.Message]
 	gate    chan struct{}       // if not nil, Deliver waits until it is closed
-	entered *queue[struct{}]    // has an item for each Deliver that has come to the gate
-	taken   func(*core.Message) // if not nil, called with what Deliver has taken
+	entered *queue[struct{}]    // has an item for each Deliver that has reached the gate
+	taken   func(*core.Message) // if not nil, called with each message that Deliver accepts
 
-	mu     sync.Mutex // guards the rest
+	mu     sync.Mutex // guards the fields below
 	refuse error
 	opened bool
 }
@@ -95,8 +95,8 @@ func newMailbox(id core.ComponentID) *mailbox {
 	return &mailbox{id: id, arrived: newQueue[*core.Message](), entered: newQueue[struct{}]()}
 }
 
-// newHeldMailbox returns a mailbox whose Deliver waits until open. Real
-// receivers never do; here it stands for a broker slower than its senders.
+// newHeldMailbox returns a mailbox whose Deliver waits until open is called. A real
+// receiver never blocks; this one makes the broker slower than its senders.
 func newHeldMailbox(id core.ComponentID) *mailbox {
 	box := newMailbox(id)
 	box.gate = make(chan struct{})
@@ -146,7 +146,7 @@ func (f *fixture) next(box *mailbox) *core.Message {
 	return await(f, box.arrived, "a message in %s", box.id)
 }
 
-// home is the host of the broker, as the broker sees it.
+// home is a double of the broker's host.
 type home struct {
 	outcomes    *queue[*core.Message]
 	undelivered *queue[undelivered]
@@ -181,15 +181,15 @@ func numberOf(m *core.Message) int {
 	return int(binary.LittleEndian.Uint64(m.Payload))
 }
 
-// copyOf returns what m holds now.
+// copyOf returns a deep copy of m.
 func copyOf(m *core.Message) core.Message {
 	c := *m
 	c.Payload = bytes.Clone(m.Payload)
 	return c
 }
 
-// same reports whether two messages say the same. Origins are not compared: a
-// broker may put its own in the place of another.
+// same reports whether two messages are equal except for their origins, which a
+// broker may replace.
 func same(a, b *core.Message) bool {
 	return a.Sender == b.Sender && a.Target == b.Target && a.Correlation == b.Correlation &&
 		a.Deadline == b.Deadline && a.Failure == b.Failure && bytes.Equal(a.Payload, b.Payload)
@@ -200,7 +200,7 @@ func show(m *core.Message) string {
 		m.Sender, m.Target, m.Correlation, m.Deadline, m.Failure, len(m.Payload), m.Payload)
 }
 
-// send hands m over, and waits where the route is full.
+// send delivers m, and tries again while the route is full.
 func send(r core.Receiver, m *core.Message) error {
 	for {
 		err := r.Deliver(m)
@@ -211,13 +211,13 @@ func send(r core.Receiver, m *core.Message) error {
 	}
 }
 
-// ledger knows which numbered messages were accepted. Its zero value is empty.
-type ledger struct {
+// account records which numbered messages were accepted. The zero value is empty.
+type account struct {
 	mu       sync.Mutex // guards accepted
 	accepted map[int]bool
 }
 
-func (l *ledger) note(n int, err error) {
+func (l *account) note(n int, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.accepted == nil {
@@ -226,9 +226,9 @@ func (l *ledger) note(n int, err error) {
 	l.accepted[n] = err == nil
 }
 
-// balance checks, after Close, that each message that was accepted has come out
-// once, and no other.
-func (f *fixture) balance(l *ledger) {
+// balance checks, after Close, that each accepted message has left the broker once,
+// and no other message has.
+func (f *fixture) balance(l *account) {
 	f.t.Helper()
 	delivered, returned := make(map[int]int), make(map[int]int)
 	for _, box := range f.boxes {
@@ -246,6 +246,6 @@ func (f *fixture) balance(l *ledger) {
 		}
 		f.require(delivered[n]+returned[n] == want,
 			fmt.Sprintf("message %d (accepted: %t) delivered %d times and undelivered %d times", n, accepted, delivered[n], returned[n]),
-			"what was accepted to be delivered or undelivered once, what was refused never")
+			"each accepted message to be delivered or undelivered once, and no refused one")
 	}
 }

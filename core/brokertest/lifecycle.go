@@ -47,7 +47,7 @@ func unknownTarget(f *fixture) {
 	f.nowhere(carol)
 }
 
-// nowhere checks that a message cannot reach id, and that its sender is told.
+// nowhere checks that a message to id is refused or undelivered.
 func (f *fixture) nowhere(id core.ComponentID) {
 	f.t.Helper()
 	to, err := f.broker.Route(id)
@@ -60,7 +60,7 @@ func (f *fixture) nowhere(id core.ComponentID) {
 	f.require(errors.Is(err, core.ErrTargetNotFound), err, "target-not-found")
 }
 
-// staleRoute: also where the id has been attached anew meanwhile.
+// staleRoute: a stale route refuses before and after its id is attached again.
 func staleRoute(f *fixture) {
 	old := f.box(bob)
 	stale := f.route(bob)
@@ -90,13 +90,13 @@ func veryReceiver(f *fixture) {
 	f.require(got == core.Receiver(box), fmt.Sprintf("%T %p", got, got), "the attached %T %p", box, box)
 }
 
-// backlog attaches a mailbox that holds up its broker, sends to it, and returns
-// it with what was accepted.
-func (f *fixture) backlog() (*mailbox, *ledger) {
+// backlog attaches a mailbox that blocks its broker, and sends to it. It returns the
+// mailbox and the account of the accepted messages.
+func (f *fixture) backlog() (*mailbox, *account) {
 	f.t.Helper()
 	box := f.attach(newHeldMailbox(bob))
 	to := f.route(bob)
-	l := new(ledger)
+	l := new(account)
 	for n := range 20 {
 		l.note(n, to.Deliver(numbered(alice, bob, n)))
 	}
@@ -122,8 +122,8 @@ func detachLeftovers(f *fixture) {
 	f.balance(l)
 }
 
-// closeLeftovers closes the broker while a receiver holds up a message, and lets
-// the receiver go on when the broker has been seen to refuse others.
+// closeLeftovers closes the broker while a receiver blocks a delivery. The receiver
+// goes on when the broker has begun to refuse other messages.
 func closeLeftovers(f *fixture) {
 	box, l := f.backlog()
 	to := f.route(bob)
@@ -151,7 +151,7 @@ func (f *fixture) poll(done func() bool, want string, args ...any) {
 	}
 }
 
-// closeHeldUp: a receiver that does not return cannot hold up Close for ever.
+// closeHeldUp: a receiver that does not return cannot block Close for ever.
 func closeHeldUp(f *fixture) {
 	f.backlog()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -175,7 +175,7 @@ func closedRefuses(f *fixture) {
 	f.require(err == nil || errors.Is(err, core.ErrClosed), err, "nil or ErrClosed from a second Close")
 }
 
-// closedRoutes: those that were stale before as well.
+// closedRoutes: routes that were stale before Close refuse in the same way.
 func closedRoutes(f *fixture) {
 	kept, old := f.box(bob), f.box(carol)
 	routes := []core.Receiver{f.route(bob), f.route(carol)}
@@ -188,11 +188,11 @@ func closedRoutes(f *fixture) {
 	f.require(kept.arrived.size()+f.home.undelivered.size() == 0, "the message", "nothing to have happened")
 }
 
-// exactlyOnce: senders against a component that is detached while they send, many
-// times, and at last against Close.
+// exactlyOnce: a component is detached many times while senders send to it, and at
+// last the broker is closed.
 func exactlyOnce(f *fixture) {
 	const lives = 50
-	var l ledger
+	var l account
 	for life := range lives {
 		box := f.box(bob)
 		sending := f.crowd(&l, life)
@@ -208,7 +208,7 @@ func exactlyOnce(f *fixture) {
 }
 
 // crowd starts senders of numbered messages to bob.
-func (f *fixture) crowd(l *ledger, life int) *sync.WaitGroup {
+func (f *fixture) crowd(l *account, life int) *sync.WaitGroup {
 	const senders, messages = 3, 40
 	var sending sync.WaitGroup
 	for s := range senders {
@@ -223,7 +223,8 @@ func (f *fixture) crowd(l *ledger, life int) *sync.WaitGroup {
 	return &sending
 }
 
-// anyGoroutine is for the race detector as much as for what can be seen.
+// anyGoroutine: each goroutine attaches, sends to and detaches a component of its own.
+// The race detector finds more here than the case checks.
 func anyGoroutine(f *fixture) {
 	const goroutines, rounds = 4, 100
 	var working sync.WaitGroup
@@ -279,7 +280,7 @@ func noGoroutineLeft(f *fixture) {
 	f.poll(func() bool { return runtime.NumGoroutine() <= before }, "%d goroutines, as before", before)
 }
 
-// goroutines counts those that stay: others are just ending.
+// goroutines returns the number of goroutines, without those that are just ending.
 func goroutines() int {
 	least := runtime.NumGoroutine()
 	for range 10 {

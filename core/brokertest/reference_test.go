@@ -10,7 +10,7 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// fault is a way to break one promise.
+// fault names a way to break one promise.
 type fault string
 
 type traits struct {
@@ -19,8 +19,8 @@ type traits struct {
 	fault  fault
 }
 
-// reference is a small correct broker, with a lane and a goroutine for each
-// component, or none if it is direct, and with one fault or none.
+// reference is a small broker with at most one fault. It has a lane and a goroutine
+// for each component, or neither if it is direct.
 type reference struct {
 	traits
 
@@ -30,7 +30,7 @@ type reference struct {
 	lanes  map[core.ComponentID]*lane
 	all    []*lane
 	pumps  sync.WaitGroup
-	taken  atomic.Int64 // messages, for faults that come now and then
+	taken  atomic.Int64 // accepted messages, for faults that occur now and then
 }
 
 type lane struct {
@@ -193,15 +193,15 @@ func (l *lane) Deliver(m *core.Message) error {
 	case l.gone != nil && b.late && !b.isClosed():
 		b.home.Undelivered(m, l.gone)
 		return nil
-	case l.gone != nil && b.has("loses what is stale"):
+	case l.gone != nil && b.has("loses messages of stale routes"):
 		return nil
 	case l.gone != nil && b.has("follows the id"):
 		if now := b.lane(l.id); now != nil {
 			return now.Deliver(m)
 		}
-	case l.gone != nil && b.has("changes what it refuses"):
+	case l.gone != nil && b.has("changes refused messages"):
 		m.Payload = nil
-	case l.gone != nil && b.has("keeps what it refuses"):
+	case l.gone != nil && b.has("keeps refused messages"):
 		b.home.Undelivered(m, l.gone)
 	case l.gone != nil && b.has("forgets why it is gone"):
 		return core.ErrUnavailable
@@ -288,9 +288,9 @@ func (l *lane) deliver(m *core.Message) {
 	b := l.broker
 	err := l.receiver.Deliver(m)
 	switch {
-	case err == nil && b.has("releases what it delivered"):
+	case err == nil && b.has("releases delivered messages"):
 		m.Release()
-	case err != nil && b.has("drops what is refused"):
+	case err != nil && b.has("drops refused messages"):
 	case err != nil && b.has("gives no reason"):
 		b.home.Undelivered(m, core.ErrUnavailable)
 	case err != nil:

@@ -6,10 +6,10 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// Actor is the guest of the suite, as a Go value. An engine that runs Go values
-// adapts it; for engines that run WebAssembly testdata/actor.c does the same.
+// Actor is the guest of the suite as a Go value. An engine that runs Go values adapts
+// it. testdata/actor.c is the same guest for engines that run WebAssembly.
 //
-// What it does is decided by the first byte of a message; rest is what follows.
+// The first byte of a message is a command; rest are the bytes after it.
 //
 //	e  returns rest, which shares memory with the message
 //	f  fails with the component-error case rest[0] and the text rest[1:]
@@ -17,34 +17,33 @@ import (
 //	g  returns the configuration that it was initialized with, as lines key=value
 //	k  returns the last callback: 8 bytes request id, 1 byte 0 response or
 //	   1 failure, then the response or the failure's text, of which 4087 bytes
-//	n  returns how many calls of initialize and handle-message it has had, this
+//	n  returns the number of calls of initialize and handle-message so far, this
 //	   one included, as 8 bytes
-//	b  returns as many bytes as the 8 bytes of rest say
+//	b  returns the number of bytes that the 8 bytes of rest say
 //	h  sets the health to rest[0], and returns nothing
 //	l  logs rest[1:] at level rest[0], and returns nothing
 //	t  returns current-time as 8 bytes
 //	i  returns self-id
 //	s  sends a message: 1 byte length of the target, target, message
-//	r  sends a request: 8 bytes timeout, then as s
+//	r  sends a request: 8 bytes timeout, then the same as s
 //	c  cancels the request of the 8 bytes of rest
 //	x  traps
 //	o  logs "endless" at level trace, and never returns
 //	z  uses up its stack (as WebAssembly only)
 //
-// s, r and c return one byte 0, which for r the 8 bytes of the request id
-// follow; or 1, the messaging-error's case and its text. All numbers are
-// little-endian. An empty message returns nothing.
+// If they succeed, s, r and c return one byte 0, and r then the 8 bytes of the request
+// id. Otherwise they return one byte 1, the messaging-error's case and its text. All
+// numbers are little-endian. An empty message returns nothing.
 //
-// A callback with a response that begins with x or o does as a message does; one
-// with f fails with the case and text that follow. Initialize looks at keys of
-// one byte: x and o do as above, f fails with the case that is the value's first
-// character less '0' and the text that follows, s sends "hello" to the value.
-// Health and shutdown do as above if the health is x or o; shutdown logs
+// A callback obeys a response that begins with x, o or f like a message. Initialize
+// obeys keys of one byte: x and o as above; f fails with the case that is the value's
+// first character less '0' and with the rest of the value as text; s sends "hello" to
+// the value. Health and shutdown obey a health of x or o as above; shutdown logs
 // "shutdown" at level info first.
 type Actor struct {
 	// Host is set before each call.
 	Host ActorHost
-	// Loop never returns. It may panic, if that ends an actor.
+	// Loop never returns. It may panic to end the actor.
 	Loop func()
 
 	config []byte
@@ -53,7 +52,7 @@ type Actor struct {
 	health byte
 }
 
-// ActorHost is what an [Actor] asks of its host. Errors are messaging-errors.
+// ActorHost is the host of an [Actor]. Errors are messaging-errors.
 type ActorHost interface {
 	Send(target string, message []byte) error
 	Request(target string, request []byte, timeoutMillis uint64) (core.RequestID, error)
@@ -92,7 +91,7 @@ func (a *Actor) HandleMessage(sender string, message []byte) ([]byte, error) {
 	return a.ask(message[0], rest)
 }
 
-// ask does what a host service is needed for.
+// ask obeys the commands that need a host service.
 func (a *Actor) ask(command byte, rest []byte) ([]byte, error) {
 	switch command {
 	case 'l':
@@ -119,7 +118,7 @@ func (a *Actor) ask(command byte, rest []byte) ([]byte, error) {
 	return nil, &core.ComponentError{Case: core.CaseInvalidMessage, Text: "unknown command"}
 }
 
-// HandleCallback is handle-callback; reason is "" where there is a response.
+// HandleCallback is handle-callback. reason is "" if the request has a response.
 func (a *Actor) HandleCallback(id core.RequestID, response []byte, reason string) error {
 	a.seen = number(uint64(id))
 	if reason != "" {

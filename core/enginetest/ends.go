@@ -14,8 +14,8 @@ var endPromises = []promise{
 	{"close-trapped", "an instance that trapped can be closed", testCloseTrapped},
 }
 
-// call is one of the calls of an instance, in which the guest traps or runs on
-// without end, as told by how: x or o.
+// call is one of the calls of an instance. In it the guest traps if how is x, and never
+// returns if how is o.
 type call struct {
 	name string
 	make func(in core.Instance, how byte) error
@@ -46,7 +46,7 @@ var calls = []call{
 	}},
 }
 
-// refuses checks that an instance that has ended runs nothing any more.
+// refuses checks that an ended instance runs no guest code.
 func (t *trial) refuses(in core.Instance, host *Services) {
 	t.Helper()
 	host.Asked, host.Calling = nil, nil
@@ -58,7 +58,8 @@ func (t *trial) refuses(in core.Instance, host *Services) {
 	want(t, "services asked for by an instance that has ended", host.Asked, nil)
 }
 
-// everyCall calls a guest in all ways. Where it can, the actor asks for a service.
+// everyCall makes each kind of call to a guest. In the calls in which it can, the actor
+// calls a service.
 func everyCall(in core.Instance) map[string]error {
 	_, health := in.Health()
 	return map[string]error{

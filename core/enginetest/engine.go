@@ -14,9 +14,9 @@ var enginePromises = []promise{
 	{"name", "an engine has a name", testName},
 	{"malformed", "malformed code is a ModuleError that names its problems", testMalformed},
 	{"engine-close", "after its Close an engine's Compile returns ErrClosed, and a second Close nil", testEngineClose},
-	{"close-in-use", "Close waits for instances; where its context ends before, it names their number and has released nothing", testCloseInUse},
+	{"close-in-use", "Close waits for instances; if its context ends before, it names their number and has released nothing", testCloseInUse},
 	{"component-close", "after its Close a component's Instantiate returns ErrClosed, and a second Close nil", testComponentClose},
-	{"traits", "traits tell what a guest exports", testTraits},
+	{"traits", "traits tell the exports of a guest", testTraits},
 	{"starting", "Starting is called once, before Instantiate returns, with the instance that it returns", testStarting},
 	{"own-memory", "an instance has memory of its own", testOwnMemory},
 	{"concurrent", "instances are made and used at the same time", testConcurrent},
@@ -50,8 +50,8 @@ func testEngineClose(t *trial) {
 	t.wantError("compile with a closed engine", err, core.ErrClosed)
 }
 
-// testCloseInUse closes an engine and its component at all the wrong moments: while
-// an instance lives, and while it handles a message.
+// testCloseInUse closes an engine and its component while an instance lives, and while
+// the instance handles a message.
 func testCloseInUse(t *trial) {
 	engine, err := t.New()
 	t.must("make an engine", err)
@@ -93,7 +93,7 @@ func testCloseInUse(t *trial) {
 	t.must("close the component", c.Close(ended))
 }
 
-// waitContext tells when somebody begins to wait for its end.
+// waitContext closes asked on the first call of Done.
 type waitContext struct {
 	context.Context
 	asked chan struct{}
@@ -154,7 +154,8 @@ func testConcurrent(t *trial) {
 	t.must("instances at the same time", errors.Join(failures...))
 }
 
-// live makes an instance and, when all others are made too, uses and closes it.
+// live makes an instance, waits until all other instances are made, and uses and closes
+// its own.
 func live(t *trial, c core.Component, made *sync.WaitGroup, name string) error {
 	in, err := c.Instantiate(t.Context(), core.Environment{ID: self, Host: &Services{}})
 	made.Done()

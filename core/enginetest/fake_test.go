@@ -12,11 +12,11 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// fake is a correct engine for [Actor], but for one flaw.
+// fake is an engine for [Actor] with at most one flaw.
 type fake struct {
 	flaw   string
 	closed atomic.Bool
-	shared *Actor // of a flaw
+	shared *Actor // for a flaw
 	alive  atomic.Int32
 	calls  atomic.Int32 // in progress
 	trap   atomic.Bool
@@ -53,14 +53,14 @@ func (e *fake) Close(ctx context.Context) error {
 	return nil
 }
 
-// idle waits until there is no instance.
+// idle waits until all instances are closed.
 func (e *fake) idle(ctx context.Context) error {
-	for e.alive.Load() > 0 && !e.has("closes what is in use") {
+	for e.alive.Load() > 0 && !e.has("closes an engine in use") {
 		if !e.has("close does not wait") {
 			_ = ctx.Done()
 		}
 		switch {
-		case e.has("closes what is in a call") && e.calls.Load() > 0:
+		case e.has("closes an engine in a call") && e.calls.Load() > 0:
 			return nil
 		case ctx.Err() != nil && e.has("closes for good"):
 			e.closed.Store(true)
@@ -90,7 +90,7 @@ func (c *fakeComponent) Traits() core.Traits {
 	}
 }
 
-// claims is a limit that the engine does not keep, of a flaw.
+// claims returns the limit that a flaw claims and does not enforce.
 func (e *fake) claims() core.LimitSet {
 	for limit := core.LimitSet(1); limit <= core.AllLimits; limit <<= 1 {
 		if e.has("claims " + limit.String()) {
@@ -227,7 +227,7 @@ func (i *fakeInstance) end(cause any) error {
 	return trap
 }
 
-// failed is what becomes of a guest's error.
+// failed returns the engine's error for an error of the guest.
 func (i *fakeInstance) failed(err error) error {
 	var failure *core.ComponentError
 	if !errors.As(err, &failure) {
@@ -289,7 +289,7 @@ func (i *fakeInstance) senderID(id core.ComponentID) string {
 	return id.String()
 }
 
-// received is the message in the guest's own memory.
+// received returns a copy of the message, as in the guest's memory.
 func (i *fakeInstance) received(message []byte, response *[]byte) []byte {
 	switch {
 	case i.has("overwrites the message"):
@@ -381,71 +381,4 @@ func (i *fakeInstance) Close() error {
 	}
 	i.over = core.ErrClosed
 	return nil
-}
-
-// fakeHost is an instance as its actor sees it.
-type fakeHost fakeInstance
-
-func (h *fakeHost) has(flaw string) bool { return h.engine.has(flaw) }
-
-func (h *fakeHost) told(err error) error {
-	if err == nil || h.has("refusals are no errors") {
-		return nil
-	}
-	told := core.AsMessagingError(err)
-	switch {
-	case h.has("refusals lose their text"):
-		return &core.MessagingError{Case: told.Case}
-	case h.has("only plain messaging-errors") && errors.Unwrap(err) != nil:
-		return &core.MessagingError{Case: core.CaseUnavailable, Text: err.Error()}
-	case h.has("other errors lose their text") && !errors.As(err, new(*core.MessagingError)):
-		return core.ErrUnavailable
-	}
-	return told
-}
-
-func (h *fakeHost) Send(target string, message []byte) error {
-	if h.has("targets are cut") {
-		target = target[:len(target)/2]
-	}
-	return h.told(h.env.Host.SendMessage([]byte(target), message))
-}
-
-func (h *fakeHost) Request(target string, request []byte, timeoutMillis uint64) (core.RequestID, error) {
-	if h.has("timeouts have 32 bits") {
-		timeoutMillis = uint64(uint32(timeoutMillis))
-	}
-	id, err := h.env.Host.SendRequest([]byte(target), request, timeoutMillis)
-	if h.has("ids have 32 bits") {
-		id = core.RequestID(uint32(id))
-	}
-	return id, h.told(err)
-}
-
-func (h *fakeHost) Cancel(id core.RequestID) error {
-	if h.has("cancels another") {
-		id++
-	}
-	return h.told(h.env.Host.CancelRequest(id))
-}
-
-func (h *fakeHost) SelfID() string {
-	if h.has("no self-id") {
-		return ""
-	}
-	return h.env.ID.String()
-}
-
-func (h *fakeHost) Log(level core.LogLevel, message string) {
-	if h.has("logs at info only") {
-		level = core.LogInfo
-	}
-	h.env.Host.Log(level, []byte(message))
-}
-
-func (h *fakeHost) Now() uint64 {
-	if h.has("clock stands still") {
-		return 0
-	}
-	return h.env.Host.Now()
 }

@@ -9,7 +9,7 @@ import (
 var hostilePromises = []promise{
 	{"results", "a result that breaks the ABI ends the instance", testResults},
 	{"arguments", "an argument that breaks the ABI ends the instance, before anything is done", testArguments},
-	{"realloc", "what cabi_realloc returns is checked", testRealloc},
+	{"realloc", "the result of cabi_realloc is checked", testRealloc},
 	{"realloc-calls", "cabi_realloc cannot call the host, be endless, or trap without ending the instance", testReallocCalls},
 	{"post-return-calls", "a post-return cannot call the host, be endless, or trap without ending the instance", testPostReturnCalls},
 	{"within-service", "cabi_realloc that misbehaves within a host service ends the instance", testWithinService},
@@ -17,11 +17,11 @@ var hostilePromises = []promise{
 	{"aliases", "results and arguments that share memory do no harm", testAliases},
 	{"upper-bits", "the upper half of a 32-bit value is ignored", testUpperBits},
 	{"unknown-health", "an unknown health ends the instance", testUnknownHealth},
-	{"log-bytes", "log passes on what is no text, for the host to escape", testLogBytes},
+	{"log-bytes", "log passes on bytes that are not text, for the host to escape", testLogBytes},
 	{"bulk", "a guest that fills all of its memory again and again can be interrupted", testBulk},
 }
 
-// results are what the guest hands out, all wrong.
+// results are results of the guest that break the ABI.
 var results = map[string]string{
 	"an area out of range":                "a",
 	"an area that ends out of range":      "A",
@@ -35,7 +35,7 @@ var results = map[string]string{
 	"a response of almost the whole 2^32": "q",
 }
 
-// ofResponse are those that only a response can be.
+// ofResponse are the attacks that only a response can make.
 const ofResponse = "pPq"
 
 func testResults(t *trial) {
@@ -55,7 +55,7 @@ func testResults(t *trial) {
 	}
 }
 
-// arguments are what the guest gives to host services, all wrong.
+// arguments are arguments for host services that break the ABI.
 var arguments = map[string]string{
 	"send-message with a target out of range":      "1",
 	"send-message with a target that is not UTF-8": "2",
@@ -83,7 +83,7 @@ func testArguments(t *trial) {
 	}
 }
 
-// pairs are a configuration, for which the guest allocates what must be aligned.
+// pairs are a configuration. Its list needs aligned memory of the guest.
 var pairs = []core.ConfigPair{{Key: "e", Value: "value"}}
 
 func testRealloc(t *trial) {
@@ -106,7 +106,8 @@ func testRealloc(t *trial) {
 	t.refuses(in, host)
 }
 
-// misbehaviors are what the guest does where it may only compute.
+// misbehaviors are actions of the guest in functions that may only compute, with the
+// kind of trap.
 var misbehaviors = map[string]core.TrapKind{
 	"s": core.TrapABI, // send-message
 	"r": core.TrapABI, // send-request
@@ -148,8 +149,8 @@ func testWithinService(t *trial) {
 	}
 }
 
-// endsSoon checks that a message ends an instance that asks for no service,
-// where need be with an interruption.
+// endsSoon checks that a message ends an instance in which no service is called. It
+// interrupts the instance if kind is TrapHandler.
 func (t *trial) endsSoon(what string, in core.Instance, message string, kind core.TrapKind) {
 	t.Helper()
 	if kind == core.TrapHandler {
@@ -160,7 +161,7 @@ func (t *trial) endsSoon(what string, in core.Instance, message string, kind cor
 
 func testMoves(t *trial) {
 	in, host := t.wasm("hostile", core.Limits{})
-	t.ask(in, "Rg") // each cabi_realloc grows the memory from now on
+	t.ask(in, "Rg") // from now on each cabi_realloc grows the memory
 	for range 20 {
 		want(t, "response", t.ask(in, "e moved"), []byte("e moved"))
 	}
@@ -173,14 +174,14 @@ func testMoves(t *trial) {
 func testAliases(t *trial) {
 	in, _ := t.wasm("hostile", core.Limits{})
 	want(t, "size of a response that is its own area", len(t.ask(in, "s")), 16)
-	t.ask(in, "Rp") // cabi_realloc returns the same memory for all from now on
+	t.ask(in, "Rp") // from now on cabi_realloc always returns the same memory
 	want(t, "response, where sender and message overlap", string(t.ask(in, "e overlaps all")), "e overlaps all")
 }
 
 func testUpperBits(t *trial) {
 	in, _ := t.wasm("hostile", core.Limits{})
 	want(t, "response", string(t.ask(in, "w")), "fine")
-	t.ask(in, "Rw") // cabi_realloc too from now on
+	t.ask(in, "Rw") // from now on cabi_realloc too
 	want(t, "response", string(t.ask(in, "e fine")), "e fine")
 	want(t, "self-id", string(t.ask(in, "Sw")), self.String())
 	t.must("initialize", in.Initialize(pairs))

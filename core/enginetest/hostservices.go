@@ -16,12 +16,12 @@ var servicePromises = []promise{
 	{"other-error", "an error that is no messaging-error is unavailable with its text", testOtherError},
 	{"wrapped-error", "a messaging-error is found inside of other errors", testWrappedError},
 	{"self-id", "self-id is the instance's id", testSelfID},
-	{"current-time", "current-time is what Now returns", testCurrentTime},
+	{"current-time", "current-time is the time of Now", testCurrentTime},
 	{"log", "log reaches Log with level and text", testLog},
 	{"host-panic", "a panic of the host's services ends the instance with a TrapError that holds the stack", testHostPanic},
 }
 
-// asked ends with what the guest asked of its host since last.
+// asked checks the calls of host services since its last call.
 func (t *trial) asked(what string, host *Services, entries ...string) {
 	t.Helper()
 	want(t, what, host.Asked, entries)
@@ -68,7 +68,7 @@ func testRefusals(t *trial) {
 	}
 }
 
-// toldOf checks what the guest is told by each service that can refuse.
+// toldOf checks the answer of each service that can refuse.
 func (t *trial) toldOf(in core.Instance, answer []byte) {
 	t.Helper()
 	want(t, "answer of send-message", t.ask(in, "s\x09suite/tgt"), answer)

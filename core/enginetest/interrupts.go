@@ -53,8 +53,8 @@ func testInterruptRunning(t *trial) {
 	}
 }
 
-// interruptAt returns a function that has another goroutine interrupt an
-// instance after the guest has asked for a service.
+// interruptAt returns a function for Services.Calling. It interrupts an instance on
+// another goroutine when the guest calls a service.
 func interruptAt(in core.Instance, entry string) func(string) {
 	return func(asked string) {
 		if asked == entry {

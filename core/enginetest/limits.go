@@ -6,23 +6,23 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// limitPromises are about what [core.Traits] Enforces claims, and nothing else.
+// limitPromises are about the limits in Enforces of [core.Traits] alone.
 var limitPromises = []promise{
 	{"enforces-memory", "an engine that claims limits.memory lets no guest have more", testEnforcesMemory},
 	{"enforces-table-elements", "an engine that claims limits.table_elements lets no table grow beyond it", testEnforcesTableElements},
-	{"enforces-stack", "an engine that claims limits.stack ends what uses it up", testEnforcesStack},
+	{"enforces-stack", "an engine that claims limits.stack ends a call that uses it up", testEnforcesStack},
 	{"enforces-handler-wall-time", "an engine that claims limits.handler_wall_time ends a call by it, without its host", testEnforcesWallTime},
 	{"enforces-fuel", "an engine that claims limits.fuel ends a call that uses it up", testEnforcesFuel},
 	{"enforces-nesting", "an engine that claims limits.nesting refuses code that is nested deeper", testEnforcesNesting},
 }
 
-// claims reports whether the engine says that it keeps a limit.
+// claims reports whether the engine claims to enforce a limit.
 func (t *trial) claims(limit core.LimitSet) bool {
 	t.Helper()
 	return t.component("actor", t.Actor, core.Limits{}).Traits().Enforces&limit != 0
 }
 
-// limited makes an instance of the actor with these limits.
+// limited makes an instance of the actor with limits.
 func (t *trial) limited(limits core.Limits) core.Instance {
 	t.Helper()
 	in, _ := t.instance(t.component("actor", t.Actor, limits), limits)
@@ -74,16 +74,16 @@ func testEnforcesNesting(t *trial) {
 	}
 	c, err := t.engineUnderTest().Compile(t.Context(), t.Actor, core.Limits{Nesting: 1})
 	if err == nil {
-		_ = c.Close(t.Context()) // what matters is that it is there
+		_ = c.Close(t.Context()) // the promise is broken already
 		t.broken("blocks nested deeper than limits.nesting of 1: got a component\nwant an error")
 	}
 }
 
-// endsByItself checks that a call without end is ended by its engine.
+// endsByItself checks that the engine ends a call that does not return.
 func (t *trial) endsByItself(in core.Instance, kind core.TrapKind) {
 	t.Helper()
 	ended := make(chan struct{})
-	defer func() { // who ends no call by itself has one in progress, and its instance is closed next
+	defer func() { // if the promise is broken the call goes on, and must end before Close
 		in.Interrupt()
 		<-ended
 	}()

@@ -7,7 +7,7 @@ var managementPromises = []promise{
 	{"initialize-none", "initialize is called without configuration too", testInitializeNone},
 	{"initialize-error", "an error of initialize is a ComponentError with its case and text", testInitializeError},
 	{"initialize-services", "services answer while initialize runs", testInitializeServices},
-	{"health", "health is what the guest says", testHealth},
+	{"health", "health is the guest's status", testHealth},
 	{"shutdown", "shutdown runs the guest's", testShutdown},
 	{"unmanaged", "without component-management nothing is asked, and health is healthy", testUnmanaged},
 }

@@ -10,7 +10,7 @@ import (
 var messagePromises = []promise{
 	{"round-trip", "messages and responses arrive as they are, whatever their size", testRoundTrip},
 	{"empty", "an empty message arrives as such", testEmpty},
-	{"append", "the response is appended to what is there", testAppend},
+	{"append", "the response is appended to the slice", testAppend},
 	{"no-response", "with a nil response the guest's is dropped", testNoResponse},
 	{"in-place", "the response may take the message's place", testInPlace},
 	{"message-kept", "an engine does not change the message", testMessageKept},
@@ -18,7 +18,7 @@ var messagePromises = []promise{
 	{"guest-error", "a guest's error is a ComponentError with its case and text, and the instance goes on", testGuestError},
 	{"error-no-response", "an error leaves the response as it is", testErrorNoResponse},
 	{"large-response", "a response above the message size is failed, and the instance goes on", testLargeResponse},
-	{"many", "what a message takes up is given back", testMany},
+	{"many", "the memory of a message is freed", testMany},
 }
 
 func testRoundTrip(t *trial) {
@@ -78,7 +78,7 @@ func testSender(t *trial) {
 	}
 }
 
-// componentErrors are one of each case.
+// componentErrors has an error of each case.
 var componentErrors = []*core.ComponentError{
 	{Case: core.CaseInvalidMessage, Text: "not understood"},
 	{Case: core.CaseComponentUnavailable, Text: ""},

@@ -6,17 +6,17 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// Services are host services that record what a guest asked for, and answer as
-// they are told to. They serve one instance.
+// Services is a [core.Services] for one instance. It records the calls of the guest, and
+// returns the results that a test sets.
 type Services struct {
-	// Err is what SendMessage, SendRequest and CancelRequest return.
+	// Err is the result of SendMessage, SendRequest and CancelRequest.
 	Err error
-	// ID is what SendRequest returns.
+	// ID is the request id that SendRequest returns.
 	ID core.RequestID
-	// Time is what Now returns.
+	// Time is the result of Now.
 	Time uint64
-	// Calling, if not nil, is called with each entry of Asked, before the
-	// service answers.
+	// Calling, if not nil, is called with each entry of Asked before the service
+	// returns.
 	Calling func(entry string)
 
 	// Asked has an entry for each call, such as `send shop/stock "hello"`.

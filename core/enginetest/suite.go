@@ -1,5 +1,5 @@
-// Package enginetest is what every [core.Engine] must do, as a suite that an
-// engine's own test calls:
+// Package enginetest is a suite that tests a [core.Engine] against its contract. An
+// engine's own test calls it:
 //
 //	func TestEngine(t *testing.T) {
 //		enginetest.Run(t, enginetest.Harness{
@@ -10,9 +10,9 @@
 //		})
 //	}
 //
-// Each subtest is one promise of the interface, and says so when it is broken.
-// An engine that runs WebAssembly calls [RunWasm] too, which brings guests that
-// attack it.
+// Each subtest checks one promise of the interface and prints it if it is broken. An
+// engine that runs WebAssembly also calls [RunWasm], which has guests that attack the
+// engine.
 package enginetest
 
 import (
@@ -27,26 +27,26 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// Harness is an engine and the guests of the suite, in the form that the engine
-// runs.
+// Harness makes the engine under test, and has the guests of the suite in the form that
+// the engine runs.
 type Harness struct {
 	// New returns an engine. The suite closes it.
 	New func() (core.Engine, error)
 	// Actor behaves as [Actor] does.
 	Actor core.Source
-	// Responder has handle-message alone, and returns the message.
+	// Responder has only handle-message, which returns the message.
 	Responder core.Source
 	// Malformed is code that the engine must refuse.
 	Malformed core.Source
-	// MaxTimeout is the largest timeout in milliseconds that Actor's language
-	// has; 0 stands for 64 bits.
+	// MaxTimeout is the largest timeout in milliseconds in Actor's language; 0 stands
+	// for 64 bits.
 	MaxTimeout uint64
 }
 
 // Run runs the suite.
 func Run(t *testing.T, h Harness) { runAll(t, h, promises()) }
 
-// T is what the suite needs of a *testing.T.
+// T is the part of a [testing.T] that the suite uses.
 type T interface {
 	Context() context.Context
 	Helper()
@@ -54,10 +54,10 @@ type T interface {
 	FailNow()
 }
 
-// promise is one that an engine makes, and how to find out that it is broken.
+// promise is a promise of the contract, with the test that checks it.
 type promise struct {
 	name string // of the subtest
-	text string // what is promised
+	text string
 	test func(*trial)
 }
 
@@ -87,7 +87,7 @@ func (p promise) try(t T, s *subject) {
 	p.test(tr)
 }
 
-// subject is the engine under test, and what it has compiled.
+// subject is the engine under test, with its compiled components.
 type subject struct {
 	Harness
 	engine    core.Engine
@@ -96,12 +96,12 @@ type subject struct {
 	patience  time.Duration
 }
 
-// newSubject waits for what must happen soon as long as the slowest machine takes.
+// newSubject returns a subject with patience for the slowest machine.
 func newSubject(h Harness) *subject {
 	return &subject{Harness: h, compiled: map[guestKey]core.Component{}, patience: 30 * time.Second}
 }
 
-// guestKey names a guest as it was compiled.
+// guestKey is the key of a compiled guest.
 type guestKey struct {
 	name   string
 	limits core.Limits
@@ -118,7 +118,7 @@ func (s *subject) close(t T) {
 	}
 }
 
-// trial is one try of a promise.
+// trial is one run of a promise's test.
 type trial struct {
 	T
 	*subject
@@ -132,13 +132,13 @@ func (t *trial) cleanUp() {
 	}
 }
 
-// broken reports that the promise is.
+// broken reports that the promise is broken.
 func (t *trial) broken(format string, args ...any) {
 	t.Helper()
 	t.Errorf("broken promise: %s\n%s", t.promise, fmt.Sprintf(format, args...))
 }
 
-// must ends the trial on an error of what the promise only needs.
+// must ends the trial if err, of a step before the promised one, is not nil.
 func (t *trial) must(what string, err error) {
 	t.Helper()
 	if err != nil {
@@ -147,7 +147,7 @@ func (t *trial) must(what string, err error) {
 	}
 }
 
-// want compares.
+// want reports the promise as broken if got differs from want.
 func want[V any](t *trial, what string, got, want V) {
 	t.Helper()
 	if !reflect.DeepEqual(got, want) {
@@ -155,7 +155,7 @@ func want[V any](t *trial, what string, got, want V) {
 	}
 }
 
-// show prints what may be large.
+// show formats a value, and cuts its text.
 func show(v any) string {
 	text := fmt.Sprintf("%v", v)
 	if b, ok := v.([]byte); ok {
@@ -175,7 +175,7 @@ func (t *trial) wantError(what string, got, want error) {
 	}
 }
 
-// wantTrap checks that err says that the instance has ended, and of which kind.
+// wantTrap checks that err is a TrapError of a kind, and returns it.
 func (t *trial) wantTrap(what string, err error, kind core.TrapKind) *core.TrapError {
 	t.Helper()
 	var trap *core.TrapError
@@ -202,7 +202,7 @@ func (t *trial) engineUnderTest() core.Engine {
 	return t.engine
 }
 
-// component compiles a guest, once for all trials that call it the same.
+// component compiles a guest, once for all trials with the same name and limits.
 func (t *trial) component(name string, src core.Source, limits core.Limits) core.Component {
 	t.Helper()
 	limits = patient(limits)
@@ -217,25 +217,25 @@ func (t *trial) component(name string, src core.Source, limits core.Limits) core
 	return c
 }
 
-// self is the id of the instances.
+// self is the id of all instances.
 var self = core.MustComponentID("suite/actor")
 
-// other is the id of who sends to them.
+// other is the id of the sender of all messages.
 var other = core.MustComponentID("suite/other")
 
-// actor makes an instance of the actor, with services that record.
+// actor makes an instance of the actor, and its services.
 func (t *trial) actor() (core.Instance, *Services) {
 	t.Helper()
 	return t.instance(t.component("actor", t.Actor, core.Limits{}), core.Limits{})
 }
 
-// responder makes an instance of the responder.
+// responder makes an instance of the responder, and its services.
 func (t *trial) responder() (core.Instance, *Services) {
 	t.Helper()
 	return t.instance(t.component("responder", t.Responder, core.Limits{}), core.Limits{})
 }
 
-// patient has guests start on the slowest machine, where nothing else is said.
+// patient sets a StartTime for the slowest machine, unless limits has one.
 func patient(limits core.Limits) core.Limits {
 	limits.StartTime = cmp.Or(limits.StartTime, time.Minute)
 	return limits
@@ -264,7 +264,7 @@ func try(in core.Instance, message ...any) ([]byte, error) {
 	return response, err
 }
 
-// bytesOf concatenates strings, bytes and numbers, which take 8 bytes.
+// bytesOf concatenates strings, bytes, and numbers of 8 bytes.
 func bytesOf(parts ...any) []byte {
 	var b []byte
 	for _, part := range parts {
@@ -284,7 +284,7 @@ func bytesOf(parts ...any) []byte {
 	return b
 }
 
-// soon calls f and ends the trial if it does not return.
+// soon calls f, and ends the trial if f does not return in time.
 func (t *trial) soon(what string, f func()) {
 	t.Helper()
 	done := make(chan struct{})

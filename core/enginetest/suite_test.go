@@ -11,7 +11,7 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// recorder is a T that remembers what failed.
+// recorder is a T that records failures.
 type recorder struct {
 	mu       sync.Mutex // guards failures: a call that does not end may report later
 	failures []string
@@ -27,7 +27,7 @@ func (r *recorder) Errorf(format string, args ...any) {
 	r.failures = append(r.failures, fmt.Sprintf(format, args...))
 }
 
-// failuresOf tries one promise of an engine.
+// failuresOf tests one promise of an engine and returns the failures.
 func failuresOf(p promise, h Harness, patience time.Duration) []string {
 	r := &recorder{}
 	s := newSubject(h)
@@ -52,12 +52,12 @@ func fakeHarness(flaw string) Harness {
 	}
 }
 
-// flaws are, for each promise, what breaks it.
+// flaws lists the flaws that the test of each promise must find.
 var flaws = map[string][]string{
 	"name":                {"no name"},
 	"malformed":           {"accepts anything"},
 	"engine-close":        {"compiles when closed", "second engine close fails"},
-	"close-in-use":        {"closes what is in use", "closes what is in a call", "in use without a number", "closes for good", "close does not wait", "instances of a closed engine"},
+	"close-in-use":        {"closes an engine in use", "closes an engine in a call", "in use without a number", "closes for good", "close does not wait", "instances of a closed engine"},
 	"component-close":     {"instantiates when closed", "second component close fails"},
 	"traits":              {"no management trait", "responder has everything"},
 	"starting":            {"no starting", "two startings"},

@@ -12,9 +12,9 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// RunWasm runs what only engines for WebAssembly promise: limits, a guest's
-// start, WASI, and that guests which attack the host lose. Of the harness it
-// uses New.
+// RunWasm runs the tests of promises that only engines for WebAssembly make: limits, a
+// guest's start, WASI, and protection from guests that attack the host. It uses only New
+// of the harness.
 func RunWasm(t *testing.T, h Harness) {
 	h.Actor, h.Responder = ActorWasm(), ResponderWasm()
 	runAll(t, h, slices.Concat(wasmPromises, wasiPromises, wordsPromises, hostilePromises))
@@ -22,7 +22,7 @@ func RunWasm(t *testing.T, h Harness) {
 
 var wasmPromises = []promise{
 	{"enforces", "an engine for WebAssembly keeps each limit", testEnforces},
-	{"refused-modules", "what is no core module, or damaged, is a ModuleError", testRefusedModules},
+	{"refused-modules", "code that is not a core module, or is damaged, is a ModuleError", testRefusedModules},
 	{"declared-sizes", "a module that declares more than its limits is a LimitError", testDeclaredSizes},
 	{"memory-limit", "memory grows up to its limit", testMemoryLimit},
 	{"table-limit", "a table grows up to its limit", testTableLimit},
@@ -39,7 +39,7 @@ var wasmPromises = []promise{
 }
 
 func testEnforces(t *trial) {
-	want(t, "what it keeps", t.component("actor", t.Actor, core.Limits{}).Traits().Enforces, core.LimitSet(core.AllLimits))
+	want(t, "the limits that it enforces", t.component("actor", t.Actor, core.Limits{}).Traits().Enforces, core.LimitSet(core.AllLimits))
 }
 
 func testRefusedModules(t *trial) {
@@ -58,7 +58,7 @@ func testRefusedModules(t *trial) {
 	for at := 8; at < len(actor); at += 61 {
 		damaged := bytes.Clone(actor)
 		damaged[at] ^= 0x55
-		// It may still be a module, which is then not run.
+		// It may still be a valid module; the test does not run it.
 		c, err := t.engineUnderTest().Compile(t.Context(), core.Source{Code: damaged}, core.Limits{})
 		if err != nil {
 			t.wantModuleError("compile a damaged module", err)
@@ -68,8 +68,8 @@ func testRefusedModules(t *trial) {
 	}
 }
 
-// deepestOfActor is how deep the blocks of the first function of testdata/actor.wasm
-// are nested that nests any.
+// deepestOfActor is the nesting of blocks in the first function of testdata/actor.wasm
+// that has nested blocks.
 const deepestOfActor = 3
 
 func testDeclaredSizes(t *trial) {
@@ -146,7 +146,7 @@ func testStack(t *trial) {
 
 func testStartOrder(t *trial) {
 	in, host := t.wasm("started", core.Limits{})
-	want(t, "what start and _initialize have counted", t.ask(in), []byte{42})
+	want(t, "the count of start and _initialize", t.ask(in), []byte{42})
 	t.asked("services", host, `log info "starting"`)
 }
 
@@ -182,7 +182,7 @@ func testStartSends(t *trial) {
 
 func testHandlerTime(t *trial) {
 	limits := core.Limits{HandlerTime: 10 * time.Millisecond, StartTime: 10 * time.Millisecond}
-	want(t, "whether it counts what a guest runs", t.component("actor", t.Actor, core.Limits{}).Traits().CountsRunningTime, true)
+	want(t, "whether it counts running time", t.component("actor", t.Actor, core.Limits{}).Traits().CountsRunningTime, true)
 	for _, c := range calls {
 		in, host := t.wasm("actor", limits)
 		var err error
@@ -194,7 +194,7 @@ func testHandlerTime(t *trial) {
 	t.wantText(in.HandleMessage(other, []byte("o"), nil), "not done within limits.handler_time (10ms)")
 }
 
-// wantText checks what is said of an end.
+// wantText checks the text of a trap.
 func (t *trial) wantText(err error, text string) {
 	t.Helper()
 	if trap := t.wantTrap("the end", err, core.TrapHandler); trap != nil && trap.Text != text {
@@ -218,8 +218,9 @@ func testWallTime(t *trial) {
 	})
 }
 
-// testCollect does not come back where the promise is broken: the collection
-// stops the world and then waits for the guest, which nobody is left to stop.
+// testCollect collects garbage during a call. It never returns if the promise is broken:
+// the collection stops all goroutines and then waits for the guest, and so no goroutine
+// can interrupt the guest.
 func testCollect(t *trial) {
 	in, host := t.actor()
 	host.Calling = func(string) {
@@ -236,7 +237,7 @@ var wasiPromises = []promise{
 	{"stdout", "lines of standard output are log lines", testStdout},
 	{"exit", "an exit ends the instance", testExit},
 	{"sleep", "a guest that sleeps can be interrupted", testSleep},
-	{"wall-time", "what a guest waits counts for its handler wall time alone, which ends it without its host", testWallTime},
+	{"wall-time", "a guest's waits count for its handler wall time alone, which ends it without its host", testWallTime},
 	{"clock", "the real-time clock is the host's, the monotonic one goes on", testClock},
 	{"random", "randomness differs", testRandom},
 	{"nothing", "there are no arguments, no environment, no files, no sockets", testNothing},
@@ -312,10 +313,10 @@ func testNothing(t *trial) {
 	const none = "\x00\x00\x00\x00"
 	in, _ := t.wasm("hostile", core.Limits{})
 	got := t.ask(in, "Wa")
-	want(t, "what the guest can reach", got, bytesOf(
+	want(t, "the results of WASI", got, bytesOf(
 		none, none, none, // no arguments
 		none, none, none, // no environment
-		badf, badf, // no directory, no file in it
+		badf, badf, // no directory, and no file in it
 		none, none, // standard input has ended
 		badf)) // no socket
 }

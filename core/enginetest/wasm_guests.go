@@ -6,8 +6,6 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-//go:generate ./testdata/build.sh
-
 //go:embed testdata/*.wasm
 var guests embed.FS
 
@@ -20,7 +18,7 @@ func ResponderWasm() core.Source { return wasmGuest("responder") }
 func wasmGuest(name string) core.Source {
 	code, err := guests.ReadFile("testdata/" + name + ".wasm")
 	if err != nil {
-		panic(err) // a guest that is not in testdata
+		panic(err) // the guest is not in testdata
 	}
 	return core.Source{Path: name + ".wasm", Code: code}
 }

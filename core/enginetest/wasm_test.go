@@ -11,7 +11,7 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// flawedWasm is an engine for WebAssembly that is sound, but for one flaw.
+// flawedWasm is an engine for WebAssembly with one flaw.
 type flawedWasm struct {
 	core.Engine
 	flaw string
@@ -47,7 +47,7 @@ func (c *flawedComponent) Instantiate(ctx context.Context, env core.Environment)
 	return &flawedInstance{in, c.flaw}, flawedError(err, c.flaw)
 }
 
-// flawedError makes every trap one of a kind that no hostile guest gives rise to.
+// flawedError gives every trap a kind that no hostile guest causes.
 func flawedError(err error, flaw string) error {
 	var trap *core.TrapError
 	switch {
@@ -99,7 +99,7 @@ func (in *flawedInstance) Health() (core.HealthStatus, error) {
 	return status, flawedError(err, in.flaw)
 }
 
-// wasmFlaws are, for each promise of RunWasm, what breaks it.
+// wasmFlaws has the flaw that the test of each promise of RunWasm must find.
 var wasmFlaws = map[string]string{
 	"enforces":          "claims nothing",
 	"refused-modules":   "vague errors",
@@ -143,7 +143,7 @@ var wasmFlaws = map[string]string{
 	"bulk":              "traps have the wrong kind",
 }
 
-// wasmHarness is of an engine with a flaw.
+// wasmHarness returns the harness of an engine with a flaw.
 func wasmHarness(flaw string) Harness {
 	return Harness{
 		Actor: ActorWasm(), Responder: ResponderWasm(),
@@ -154,8 +154,8 @@ func wasmHarness(flaw string) Harness {
 	}
 }
 
-// TestClaimsAreTried: what an engine for WebAssembly says to keep is tried with the
-// suite that every engine runs.
+// TestClaimsAreTried: Run tests the limits that an engine for WebAssembly claims to
+// enforce.
 func TestClaimsAreTried(t *testing.T) {
 	for _, p := range limitPromises {
 		if failures := failuresOf(p, wasmHarness(""), 10*time.Second); len(failures) > 0 {

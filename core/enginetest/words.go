@@ -8,7 +8,7 @@ import (
 )
 
 var wordsPromises = []promise{
-	{"last-lines", "what a guest printed without an end of line is logged when it ends or is closed", testLastLines},
+	{"last-lines", "output without an end of line is logged when the guest ends or is closed", testLastLines},
 	{"last-words", "a trap tells the last lines of standard error of its call, in bounds, and why the guest panicked", testLastWords},
 	{"cause-memory", "a trap tells that the last memory.grow was refused, and by which limit", testCauseMemory},
 	{"cause-place", "a trap in cabi_realloc says so", testCausePlace},
@@ -27,7 +27,7 @@ func testLastLines(t *trial) {
 	t.asked("services", host, `log info "last words"`)
 }
 
-// dies returns the end of a guest that was sent a message.
+// dies sends a message to a guest and returns its trap.
 func (t *trial) dies(message string, limits core.Limits, kind core.TrapKind) *core.TrapError {
 	t.Helper()
 	in, _ := t.wasm("dying", limits)

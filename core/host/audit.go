@@ -23,14 +23,14 @@ type auditRecord struct {
 	refusal *core.MessagingError
 }
 
-// audit writes refusals to the log on a goroutine of its own, and never holds up
-// a sender: what is too much is counted and dropped.
+// audit writes refusals to the log on a goroutine of its own. It never blocks a
+// sender: it counts and drops the refusals that it has no room for.
 type audit struct {
 	host    *Host
 	log     *slog.Logger
 	stopped sync.WaitGroup
 
-	mu      sync.Mutex // guards closing records, and closed
+	mu      mutex[ofLeaf] // guards closing records, and closed
 	records chan auditRecord
 	closed  bool
 }
@@ -46,7 +46,7 @@ func (a *audit) record(sender core.ComponentID, target []byte, pattern string, r
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed || len(a.records) == cap(a.records) {
-		a.host.tally.auditDropped.Add(1)
+		a.host.counts.auditDropped.Add(1)
 		return
 	}
 	a.records <- auditRecord{sender, core.CutText(target, 2*core.MaxIDPart+1), pattern, refusal}
@@ -58,7 +58,7 @@ func (a *audit) write() {
 	for r := range a.records {
 		if !rate.take(1) {
 			dropped++
-			a.host.tally.auditDropped.Add(1)
+			a.host.counts.auditDropped.Add(1)
 			continue
 		}
 		attrs := []slog.Attr{
@@ -73,7 +73,7 @@ func (a *audit) write() {
 	}
 }
 
-// stop writes what is left.
+// stop writes the records that are left.
 func (a *audit) stop() {
 	a.mu.Lock()
 	a.closed = true

@@ -9,12 +9,12 @@ const (
 	maxBatchBytes = 1 << 20
 )
 
-// batching is what a component keeps for an instance that takes several messages
-// at once. Its owner uses it.
+// batching is the state of an instance that takes several messages at once. The
+// component's owner uses it.
 type batching struct {
 	instance core.Batcher
 	taken    []core.Delivery
-	next     int // of taken, what the guest handles
+	next     int // index in taken of the message that the guest handles
 	done     func(i int, response []byte, err error)
 }
 
@@ -27,15 +27,16 @@ func newBatching(c *component, instance core.Instance) *batching {
 	return &batching{instance: batcher, done: c.delivered}
 }
 
-// take takes a batch from c's mailbox, with c.mu held. It drops what is over.
-func (b *batching) take(c *component) {
+// takeLocked takes a batch from c's mailbox, with c.mu held. It drops requests for
+// whose outcome nobody waits any more.
+func (b *batching) takeLocked(c *component) {
 	b.taken, b.next = b.taken[:0], 0
-	for size := 0; c.mailbox.length > 0 && len(b.taken) < maxBatch; {
-		size += len(c.mailbox.peek().message.Payload)
+	for size := 0; c.sched.mailbox.length > 0 && len(b.taken) < maxBatch; {
+		size += len(c.sched.mailbox.peek().message.Payload)
 		if size > maxBatchBytes && len(b.taken) > 0 {
 			return
 		}
-		e := c.mailbox.pop()
+		e := c.sched.mailbox.pop()
 		if !e.outcome && c.host.isOver(e.message) {
 			c.drop(e.message)
 			continue
@@ -44,18 +45,18 @@ func (b *batching) take(c *component) {
 	}
 }
 
-// workOffBatch works off what waits in the mailbox by one call of the instance,
-// with c.mu held. Where the instance ends, what it was given and had not handled
-// ends with it: nobody knows whether its guest has seen it.
-func (c *component) workOffBatch() {
-	b := c.batch
-	b.take(c)
-	c.reopen()
+// handleBatchLocked handles the waiting messages by one call of the instance; it
+// releases c.mu during the call. If the instance ends, the messages that it was given
+// and had not handled end with it: nobody knows whether its guest has seen them.
+func (c *component) handleBatchLocked() {
+	b := c.guest.batch
+	b.takeLocked(c)
+	c.noteRoomLocked()
 	if len(b.taken) == 0 {
-		c.publish()
+		c.publishLocked()
 		return
 	}
-	c.begin()
+	c.beginCallAndUnlock()
 	c.beginDelivery()
 	trap := endingOf(b.instance.HandleBatch(b.taken, b.done))
 	for trap != nil && b.next < len(b.taken) {
@@ -63,20 +64,20 @@ func (c *component) workOffBatch() {
 		c.beginDelivery()
 	}
 	clear(b.taken)
-	c.end(trap)
+	c.lockAndEndCall(trap)
 }
 
 // beginDelivery notes that the guest begins with the next message, if there is one.
 func (c *component) beginDelivery() {
-	if b := c.batch; b.next < len(b.taken) && b.taken[b.next].Outcome {
-		c.out.pending--
+	if b := c.guest.batch; b.next < len(b.taken) && b.taken[b.next].Outcome {
+		c.sender.pending--
 	}
 }
 
-// finishDelivery passes on what came of a message.
+// finishDelivery passes on the result of a message.
 func (c *component) finishDelivery(err error) error {
-	d := c.batch.taken[c.batch.next]
-	c.batch.next++
+	d := c.guest.batch.taken[c.guest.batch.next]
+	c.guest.batch.next++
 	switch {
 	case d.Outcome:
 		return c.calledBack(d.Message, err)
@@ -86,21 +87,22 @@ func (c *component) finishDelivery(err error) error {
 	return c.received(d.Message, err)
 }
 
-// delivered is told of each message that the guest has handled. For the watchdog
-// the next one is a call of its own; and who is to run next need not wait for it.
+// delivered is called for each message that the guest has handled. For the watchdog
+// the next message is a call of its own, and the component in the run-next slot need
+// not wait for it.
 func (c *component) delivered(i int, response []byte, err error) {
-	if d := c.batch.taken[i]; !d.Outcome && d.Message.IsRequest() {
+	if d := c.guest.batch.taken[i]; !d.Outcome && d.Message.IsRequest() {
 		d.Message.Payload = append(d.Message.Payload[:0], response...)
 	}
-	_ = c.finishDelivery(err) // a guest's answer; what ends the instance HandleBatch returns
-	if c.batch.next == len(c.batch.taken) {
+	_ = c.finishDelivery(err) // err is the guest's answer; HandleBatch returns the end of the instance
+	if c.guest.batch.next == len(c.guest.batch.taken) {
 		return
 	}
 	c.beginDelivery()
-	c.host.workers.passOn(c)
+	c.host.workers.handOff(c)
 	c.mu.Lock()
-	c.calls++
-	c.publish()
+	c.call.begun++
+	c.publishLocked()
 	c.mu.Unlock()
-	c.host.clock.Now() // has it tick
+	c.host.clock.Now() // the clock ticks
 }

@@ -46,7 +46,8 @@ func boundError(err error) error {
 // maxWrapped is how many errors one may wrap.
 const maxWrapped = 64
 
-// fits reports whether neither err nor what it wraps has a text that is too long.
+// fits reports whether the texts of err, and of all errors that it wraps, are short
+// enough.
 func fits(err error) bool {
 	most := core.MaxErrorText
 	switch e := err.(type) {
@@ -81,8 +82,8 @@ func unwrap(err error) []error {
 	return nil
 }
 
-// shortened stands for an error with a text that was too long, and wraps what that
-// one wraps.
+// shortened stands for an error with a text that was too long. It wraps the same
+// errors.
 type shortened struct {
 	text    string
 	wrapped []error

@@ -272,7 +272,7 @@ func (l lyingTracker) Register(w core.Waiter, timeout time.Duration) (core.Reque
 	}
 	id, err := l.Tracker.Register(w, timeout)
 	if err == nil && l.Tracker.Cancel(id, w) {
-		w.(core.Abandoner).Abandoned(id, &core.RequestError{Reason: core.ReasonUnavailable, Text: longText})
+		w.Expired(id, &core.RequestError{Reason: core.ReasonUnavailable, Text: longText})
 	}
 	return id, err
 }

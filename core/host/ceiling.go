@@ -10,10 +10,11 @@ import (
 // rest of the program, and as many for each processor.
 const spareThreads = 32
 
-// heldUpWorkers is how many workers may be held up: as configured, or what the
-// system has threads for. Each may be one, and so may each call on the goroutine of
-// somebody who requests or deploys, of which there are as many and a quarter of it.
-func (h *Host) heldUpWorkers() int {
+// mostBlocked is how many workers may be blocked: as many as configured, or as the
+// system has threads for. Each of these calls may keep a thread: those of the workers,
+// as many on the goroutines of Go programs that request, and a quarter of that on
+// those that deploy.
+func (h *Host) mostBlocked() int {
 	left, known := h.threadsLeft()
 	if !known {
 		return h.config.HeldUpWorkers
@@ -28,22 +29,22 @@ func (h *Host) heldUpWorkers() int {
 }
 
 // bound sets the ceilings, before anything runs.
-func (h *Host) bound(heldUp int) {
-	h.workers.mostHeldUp = heldUp
-	h.watch.direct = h.config.Workers + heldUp
-	h.places = make(places, max(1, heldUp/4))
+func (h *Host) bound(blocked int) {
+	h.workers.mostBlocked = blocked
+	h.watch.direct = h.config.Workers + blocked
+	h.places = make(places, max(1, blocked/4))
 }
 
-// heldUpCalls returns how many calls are held up now, of those that are bounded.
-func (s *workers) heldUpCalls() int {
+// blockedCalls returns how many workers are blocked now, of those that are bounded.
+func (s *workers) blockedCalls() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.heldUpNow
+	return s.blockedNow
 }
 
-// places bound how many guests start or shut down at the same time on the goroutines
-// of those who deploy and undeploy them. What the engine cannot interrupt needs none:
-// it may do the same within its call, and wait for itself.
+// places bound how many guests start or shut down at the same time, on the goroutines
+// that deploy and undeploy them. A guest that the engine cannot interrupt needs no
+// place: it may deploy another one in its call, and would wait for itself.
 type places chan struct{}
 
 // enter waits for a place until ctx ends.

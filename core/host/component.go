@@ -1,418 +1,204 @@
 package host
 
 import (
-	"sync"
+	"fmt"
 	"sync/atomic"
 	"time"
 
 	"github.com/airhost/airhost/core"
 )
 
-// status is what a component is doing. Only the one who moved it to running or
-// claimed, its owner, may touch its instance and its sender.
-type status uint8
-
-const (
-	idle    status = iota
-	queued         // waiting for a worker
-	running        // owned by a worker or by a Go program's request
-	claimed        // owned by whoever deploys, stops or removes it
-	down           // without an instance, until it is started again if it ever is
-	removed        // undeployed
-)
-
-// batch is how many messages a component works off before others have a turn.
-const batch = 32
-
-// component is a deployed guest: its mailbox, its instance and its sender.
+// component is a deployed guest: its mailbox, its instance and its sending side.
 type component struct {
-	id       core.ComponentID
-	host     *Host
-	limits   core.Limits
-	plan     Deployment
-	compiled core.Component
-	traits   core.Traits
-	refuse   refusalErrors
-	serial   uint32        // picks a watch slot
-	gone     chan struct{} // closed once it is removed
+	spec
+	host    *Host
+	entries runEntries
 
-	waiting, handed turn // its places in queues
-	running         turn // says in a watch slot that it runs
+	hasRoom    atomic.Bool              // the mailbox would take any message now; written with mu held
+	exchanging atomic.Pointer[exchange] // the exchange that its call in progress began
 
-	taking   atomic.Bool           // any message would be taken now; written with mu held
-	relaying atomic.Pointer[relay] // in which its call in progress is the first
+	// The owner's; see status.
+	sender sender
+	guest  guestCalls
+	counts counts
 
-	// What follows belongs to the owner.
-	out      outbox
-	inHand   entry        // what it was given to its worker with
-	batch    *batching    // of its instance, if that takes several messages at once
-	relayer  core.Relayer // its instance, if that takes turns with others; written with mu held
-	backlog  bool         // there was more in its mailbox when its call began
+	mu        mutex[ofComponent] // guards the rest
+	sched     schedule
+	call      watchedCall
+	life      lifecycle
+	published counts // the owner's counts, as of the last message
+}
+
+// spec is the part of a component that stays the same from the deployment on.
+type spec struct {
+	id         core.ComponentID
+	limits     core.Limits
+	deployment Deployment
+	compiled   core.Component // written with mu held, before the component starts
+	traits     core.Traits    // likewise
+	refusals   refusalErrors
+	slotHint   uint32        // where the search for a watch slot begins
+	gone       chan struct{} // closed once the component is removed
+}
+
+// refusalErrors are made once, so that a refusal allocates nothing.
+type refusalErrors struct {
+	notFound, full, down, tooLarge *core.MessagingError
+	response                       *core.RequestError // tooLarge, for the response to a request of its own
+}
+
+// guestCalls is the owner's state for calls of the guest.
+type guestCalls struct {
+	next     entry        // the message of the run-next slot
+	batch    *batching    // of an instance that takes several messages at once, or nil
+	ledger   *core.Ledger // of an engine that keeps one, or nil
+	backlog  bool         // messages waited when the call in progress began
 	response []byte
-	counts   tally
-	log      *core.LogQuota
+}
 
-	mu          sync.Mutex // guards what follows; taken after Host.mu, before workers.mu
-	status      status
-	closed      *core.MessagingError // why the mailbox takes nothing, or nil
-	mailbox     mailbox
-	instance    core.Instance // written by the owner
-	worker      *worker       // that runs it, or nil
-	giver       *component    // what ran on the worker when it was given a message in hand
-	kept        *watchSlot    // for calls on their callers' goroutines, or nil
-	calling     bool          // a call of the instance is in progress
-	allowed     time.Duration // after which time the watchdog interrupts a call
-	calls       uint64        // how many have begun
-	seen        uint64        // the last of them that the watchdog saw
-	since       time.Duration // when it saw it first, on the host's clock
-	overdue     bool          // the call was interrupted
-	prompt      bool          // its last call was short
+// schedule is a component's mailbox, and which worker runs it.
+type schedule struct {
+	status   status
+	mailbox  mailbox
+	closed   *core.MessagingError // why the mailbox takes nothing, or nil
+	worker   *worker              // runs it, or nil
+	previous *component           // see accept
+	claim    chan struct{}        // closed when the goroutine that waits for the component owns it
+}
+
+// watchedCall is the call in progress, as the watchdog sees it.
+type watchedCall struct {
+	inProgress  bool
+	interrupted bool          // the watchdog, or Stop, has interrupted it
+	fast        bool          // the last call was short
+	begun       uint64        // number of calls that have begun
+	seen        uint64        // number of the call that the watchdog saw last
+	since       time.Duration // when the watchdog saw it first, on the host's clock
+	allowed     time.Duration // the watchdog interrupts a call after this time
+	ownSlot     *watchSlot    // for calls on the goroutines of Go programs, or nil
+}
+
+// lifecycle is the instance, and the state that decides about its end and its successor.
+type lifecycle struct {
+	instance    core.Instance // nil while there is none; written by the owner
+	canExchange bool          // instance may take part in exchanges
+	supervisor  supervisor
 	healthDue   bool
 	health      core.HealthStatus
 	healthTimer *time.Timer
-	claim       chan struct{} // closed once the component is its claimant's
-	cut         bool          // its start is to end: its deployment's context has
-	abandoned   bool          // its owner is the last, and removes it
-	published   tally         // counts, as of the last message
-	supervisor  supervisor
+	startCut    bool // the context of the deployment has ended: its start is interrupted
+	leftBehind  bool // Stop does not wait for it: its owner removes it
 }
 
-// refusalErrors are made once, so that refusing costs no allocation.
-type refusalErrors struct {
-	notFound, full, down, tooLarge *core.MessagingError
-	response                       *core.RequestError // tooLarge, of the response to a request of its own
+func newComponent(h *Host, d Deployment) *component {
+	id := d.ID.String()
+	tooLarge := fmt.Sprintf("message: %s takes at most %d bytes", id, d.Limits.MessageSize)
+	c := &component{
+		spec: spec{
+			id: d.ID, limits: d.Limits, deployment: d, gone: make(chan struct{}),
+			refusals: refusalErrors{
+				notFound: &core.MessagingError{Case: core.CaseTargetNotFound, Text: id},
+				full:     &core.MessagingError{Case: core.CaseQueueFull, Text: id},
+				down:     &core.MessagingError{Case: core.CaseUnavailable, Text: id + " has failed"},
+				tooLarge: &core.MessagingError{Case: core.CaseInvalidArgument, Text: tooLarge},
+				response: &core.RequestError{Reason: core.ReasonFailed, Text: tooLarge},
+			},
+		},
+		host:   h,
+		sender: sender{quota: newBucket(d.Quota.MessagesPerSecond, d.Quota.Burst, h.clock)},
+		sched:  schedule{mailbox: newMailbox(d.Limits)},
+	}
+	c.sender.log = core.NewLogQuota(d.Limits.LogLines, d.Limits.LogBytes, c.logDropped)
+	c.hasRoom.Store(!c.sched.mailbox.crowded())
+	c.entries = runEntries{queued: runEntry{component: c}, next: runEntry{component: c, next: true}, running: runEntry{component: c}}
+	return c
 }
 
 // Deliver implements [core.Receiver] for brokers.
 func (c *component) Deliver(m *core.Message) error { return c.deliver(m, nil, false) }
 
-// deliver puts m into the mailbox. w is the worker on whose goroutine it runs,
-// if it does. What was granted has its place, even if others have filled the
-// mailbox since.
-func (c *component) deliver(m *core.Message, w *worker, granted bool) error {
+// deliver puts m into the mailbox. w is the worker that the caller runs on, or nil.
+// A message that was sent by a credit has its place, even if other senders have
+// filled the mailbox since.
+func (c *component) deliver(m *core.Message, w *worker, byCredit bool) error {
 	if len(m.Payload) > c.limits.MessageSize {
-		return c.refuse.tooLarge
+		return c.refusals.tooLarge
 	}
 	c.mu.Lock()
-	if c.closed != nil {
+	if c.sched.closed != nil {
 		defer c.mu.Unlock()
-		return c.closed
+		return c.sched.closed
 	}
-	if c.mailbox.crowded() && !granted && !c.mailbox.admits(m) {
+	if c.sched.mailbox.crowded() && !byCredit && !c.sched.mailbox.admits(m) {
 		c.mu.Unlock()
-		return c.refuse.full
+		return c.refusals.full
 	}
-	c.accept(entry{message: m}, w)
+	c.acceptAndUnlock(entry{message: m}, w)
 	return nil
 }
 
 // outcome puts the outcome of one of c's requests into the mailbox. It is never
-// refused for a full mailbox; only where nobody is left to be told it is
-// dropped.
+// refused for a full mailbox; it is dropped only if the component is gone.
 func (c *component) outcome(m *core.Message, w *worker) {
 	if m.Failure != nil || len(m.Payload) > c.limits.MessageSize {
 		c.fit(m)
 	}
 	c.mu.Lock()
-	if c.closed != nil {
+	if c.sched.closed != nil {
 		c.mu.Unlock()
-		c.host.tally.orphans.Add(1)
+		c.host.counts.orphans.Add(1)
 		m.Release()
 		return
 	}
-	c.accept(entry{message: m, outcome: true}, w)
+	c.acceptAndUnlock(entry{message: m, outcome: true}, w)
 }
 
-// fit has an outcome fit c's message size, whoever made it.
+// fit cuts an outcome to c's message size.
 func (c *component) fit(m *core.Message) {
 	if len(m.Payload) > c.limits.MessageSize {
-		m.Payload, m.Failure = nil, c.refuse.response
+		m.Payload, m.Failure = nil, c.refusals.response
 	}
 	m.Failure = boundRequestError(m.Failure, failureRoom(m.Failure.Reason, c.limits.MessageSize))
 }
 
-// failureRoom is how long the text of a failure may be for a component that takes
-// messages of a size, which its fixed word counts to.
+// failureRoom returns the largest text of a failure for a component that takes
+// messages of messageSize bytes. The reason's own word counts to the size.
 func failureRoom(reason core.RequestErrorReason, messageSize int) int {
 	return min(core.MaxErrorText, max(0, messageSize-len(reason.String())-len(": ")))
 }
 
 // Expired implements [core.Waiter].
-func (c *component) Expired(id core.RequestID) {
-	c.host.tally.timeouts.Add(1)
-	c.host.givenUp.Add(1)
-	m := core.NewMessage(nil)
-	m.Correlation = id
-	m.Fail(core.ErrTimeout)
-	c.outcome(m, nil)
+func (c *component) Expired(id core.RequestID, reason *core.RequestError) {
+	c.outcome(c.host.expired(id, reason), nil)
 }
 
-// accept puts e into the mailbox; it releases c.mu. An idle component on the
-// sender's worker gets it in hand instead, and is the worker's from then on: it
-// need not take the lock once more to begin.
-func (c *component) accept(e entry, w *worker) {
-	if c.status == idle && w != nil {
-		c.status, c.worker, c.giver, c.inHand = running, w, w.current, e
-		c.begin()
-		c.host.workers.next(&c.handed, w)
+// acceptAndUnlock puts e into the mailbox and releases c.mu. If c is idle and the
+// sender runs on worker w, c becomes w's at once and e goes to w's run-next slot: so
+// the worker need not take c's lock again to begin. Until it begins, the watchdog
+// charges its slot to previous, the component whose call sent e.
+func (c *component) acceptAndUnlock(e entry, w *worker) {
+	if c.sched.status == idle && w != nil {
+		c.sched.become(running)
+		c.sched.worker, c.sched.previous, c.guest.next = w, w.current, e
+		c.beginCallAndUnlock()
+		c.host.workers.setNext(&c.entries.next, w)
 		return
 	}
-	c.mailbox.push(e)
-	if c.mailbox.crowded() {
-		c.taking.Store(false)
+	c.sched.mailbox.push(e)
+	if c.sched.mailbox.crowded() {
+		c.hasRoom.Store(false)
 	}
-	c.wake()
+	c.wakeAndUnlock()
 }
 
-// wake has an idle component run; it releases c.mu.
-func (c *component) wake() {
-	ready := c.status == idle
-	if ready {
-		c.status = queued
+// wakeAndUnlock queues c if it is idle, and releases c.mu.
+func (c *component) wakeAndUnlock() {
+	wakes := c.sched.status == idle
+	if wakes {
+		c.sched.become(queued)
 	}
 	c.mu.Unlock()
-	if ready {
-		c.host.workers.push(&c.waiting)
+	if wakes {
+		c.host.workers.push(&c.entries.queued)
 	}
-}
-
-// turn is a component's place in a queue. One that waits may have been claimed
-// since, and may have several turns. One with a message in hand has a single
-// turn, and belongs to whoever takes it.
-type turn struct {
-	component *component
-	inHand    bool
-}
-
-// run works off the mailbox, up to a batch.
-func (t *turn) run(w *worker) {
-	c := t.component
-	if t.inHand {
-		c = c.runInHand(w)
-	} else {
-		c.mu.Lock()
-		if c.status != queued {
-			c.mu.Unlock() // claimed or removed since it was queued
-			return
-		}
-		c.status, c.worker = running, w
-	}
-	c.workOff()
-}
-
-// runInHand handles the message in hand, as far as whose call was the last: it
-// returns that component, with its mu held. The call was begun by whoever sent the
-// message.
-func (c *component) runInHand(w *worker) *component {
-	c.host.clock.Now() // has it tick, now that the watchdog can see the call
-	if c.worker != w { // another one has taken the turn
-		c.mu.Lock()
-		c.worker = w
-		c.mu.Unlock()
-	}
-	e := c.inHand
-	c.inHand = entry{}
-	c, trap := c.handle(e)
-	c.end(trap)
-	return c
-}
-
-// workOff works off the mailbox, up to a batch, with c.mu held; it releases it.
-func (c *component) workOff() {
-	if c.instance == nil && c.supervisor.due && c.claim == nil && !c.abandoned {
-		c.restart()
-	}
-	for range batch {
-		if c.instance == nil || c.claim != nil || c.abandoned {
-			break
-		}
-		if c.healthDue {
-			c.checkHealth()
-			continue
-		}
-		if c.mailbox.length == 0 {
-			break
-		}
-		if c.batch != nil && c.prompt && c.mailbox.length > 1 {
-			c.workOffBatch()
-			break
-		}
-		e := c.mailbox.pop()
-		c.reopen()
-		c.begin()
-		var trap error
-		c, trap = c.handle(e)
-		c.end(trap)
-	}
-	c.yield()
-}
-
-// reopen notes that the mailbox takes any message again, with c.mu held.
-func (c *component) reopen() {
-	if !c.taking.Load() && c.closed == nil && !c.mailbox.crowded() {
-		c.taking.Store(true)
-	}
-}
-
-// begin marks a call of the instance; it releases c.mu.
-func (c *component) begin() {
-	c.calling, c.prompt, c.backlog = true, true, c.mailbox.length > 0
-	c.calls++
-	c.host.clock.Now() // has it tick
-	c.mu.Unlock()
-}
-
-// end marks the end of a call, and takes c.mu again. trap is the error that
-// ended the instance, or nil.
-func (c *component) end(trap error) {
-	c.mu.Lock()
-	c.calling = false
-	if trap == nil && c.overdue {
-		// It was stopped too late to stop it: the instance is lost all the same.
-		trap = &core.TrapError{Kind: core.TrapHandler, Text: "stopped at the end of its call"}
-	}
-	if trap != nil {
-		c.ended(trap)
-	}
-	c.publish()
-}
-
-// publish makes the owner's counts visible, with c.mu held.
-func (c *component) publish() {
-	if c.published.Refused != c.counts.Refused {
-		c.published.refusals = c.counts.refusals
-	}
-	c.published.ComponentCounters, c.published.direct = c.counts.ComponentCounters, c.counts.direct
-}
-
-// yield gives up ownership: to a claimant, to the next worker, or to whoever
-// delivers the next message. It releases c.mu.
-func (c *component) yield() {
-	c.worker, c.giver = nil, nil
-	switch {
-	case c.claim != nil:
-		c.status = claimed
-		close(c.claim)
-		c.claim = nil
-	case c.abandoned:
-		c.status = claimed
-		c.mu.Unlock()
-		c.host.removeAbandoned(c)
-		return
-	case c.instance == nil && !c.supervisor.due:
-		c.status = down
-	case c.mailbox.length > 0 || c.healthDue || c.instance == nil:
-		c.status = queued
-		c.mu.Unlock()
-		c.host.workers.push(&c.waiting)
-		return
-	default:
-		c.status = idle
-	}
-	c.mu.Unlock()
-}
-
-// handle runs the guest on one entry and passes on what comes of it. Whose call was
-// the last is owned when it returns: c, or who has taken turns with it. It returns
-// the error that ended that instance, if one did.
-func (c *component) handle(e entry) (owned *component, trap error) {
-	if delay > 0 {
-		spin(delay)
-	}
-	m := e.message
-	if e.outcome {
-		c.out.pending--
-	}
-	if p := c.partner(e); p != nil {
-		return c.worker.relay.take(c, e, p)
-	}
-	switch {
-	case e.outcome:
-		return c, c.finish(e, c.instance.HandleCallback(m.Correlation, m.Payload, m.Failure))
-	case m.IsRequest():
-		if m.Mark != c.host.givenUp.Load() && c.host.isOver(m) {
-			c.drop(m)
-			return c, nil
-		}
-		c.response = m.Payload[:0]
-		err := c.instance.HandleMessage(m.Sender, m.Payload, &c.response)
-		m.Payload, c.response = c.response, nil
-		return c, c.answered(m, err)
-	}
-	return c, c.finish(e, c.instance.HandleMessage(m.Sender, m.Payload, nil))
-}
-
-// isOver reports whether m is a request of this host's for whose outcome nobody
-// waits any more. The tracker is asked only where requests have been given up since
-// m was sent. One that another host sent is that host's to give up: clocks differ.
-func (h *Host) isOver(m *core.Message) bool {
-	return m.IsRequest() && m.Mark != h.givenUp.Load() && m.Origin == core.Origin(h) && !h.tracker.IsPending(m.Correlation)
-}
-
-// drop ends a request that is over before it is handled; the owner calls it.
-func (c *component) drop(m *core.Message) {
-	c.counts.Expired++
-	c.worker.release(m)
-}
-
-// finish ends a call that returned err, for what was no request.
-func (c *component) finish(e entry, err error) error {
-	if e.outcome {
-		return c.calledBack(e.message, err)
-	}
-	return c.received(e.message, err)
-}
-
-// calledBack ends a call of handle-callback that returned err.
-func (c *component) calledBack(m *core.Message, err error) error {
-	c.counts.Callbacks++
-	c.worker.release(m)
-	_, trap := c.verdict(err)
-	return trap
-}
-
-// received ends a call of handle-message that returned err, for a
-// fire-and-forget message.
-func (c *component) received(m *core.Message, err error) error {
-	_, trap := c.verdict(err)
-	if trap != nil {
-		c.host.deadLetter(m, trap)
-		return trap
-	}
-	c.counts.Handled++
-	c.worker.release(m)
-	return nil
-}
-
-// answered ends a call of handle-message that returned err, for a request. m
-// holds the response, and becomes the request's outcome.
-func (c *component) answered(m *core.Message, err error) error {
-	answer, trap := c.verdict(err)
-	if trap != nil {
-		c.host.recordDead(m, trap)
-	} else {
-		c.counts.Handled++
-	}
-	if err != nil {
-		m.Fail(requestError(answer, trap))
-	}
-	if m.Origin == core.Origin(c.host) {
-		c.host.respond(m, c.worker)
-	} else {
-		m.Origin.Respond(m)
-	}
-	return trap
-}
-
-// verdict counts a call's error: it is the guest's answer, or has ended the
-// instance. Neither holds a text that is too long.
-func (c *component) verdict(err error) (answer *core.ComponentError, trap error) {
-	if err == nil {
-		return nil, nil
-	}
-	c.counts.Errors++
-	if answer = answerOf(err); answer != nil {
-		return answer, nil
-	}
-	return nil, endingOf(err)
 }

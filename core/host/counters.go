@@ -6,7 +6,7 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// ComponentCounters count what one component did since it was deployed.
+// ComponentCounters count the work of one component since it was deployed.
 type ComponentCounters struct {
 	Sent      uint64 // messages and requests that it tried to send
 	Refused   uint64 // of these, refused
@@ -46,31 +46,31 @@ func (r *refusals) add(o *refusals) {
 	}
 }
 
-// tally is what the one who runs a component counts.
-type tally struct {
+// counts are a component's counters. Its owner writes them.
+type counts struct {
 	ComponentCounters
 	refusals refusals
 	direct   uint64 // of Handled, calls of a Go program that needed no mailbox
 }
 
-func (t *tally) add(o *tally) {
+func (t *counts) add(o *counts) {
 	t.ComponentCounters.add(&o.ComponentCounters)
 	t.refusals.add(&o.refusals)
 	t.direct += o.direct
 }
 
-// hostTally is what is counted by no component.
-type hostTally struct {
+// hostCounts are the counters that belong to no component.
+type hostCounts struct {
 	sent, requests, canceled atomic.Uint64 // by Go programs, but for direct calls
 	refused                  [7]atomic.Uint64
 	deadLetters              atomic.Uint64
-	expired                  atomic.Uint64 // of requests whose target is gone
+	expired                  atomic.Uint64 // requests to targets that are gone
 	timeouts, late, orphans  atomic.Uint64
 	heldUp, auditDropped     atomic.Uint64
 }
 
-// Snapshot is what happened in a host since it was made, its Go program's
-// messages included. Every message ends exactly once: when nothing is under way,
+// Snapshot counts the messages of a host since it was made, those of its Go program
+// included. Every message ends exactly once: when nothing is under way,
 //
 //	Sent + Arrived = Handled + Expired + DeadLetters + the sum of Refused + Left
 type Snapshot struct {
@@ -95,7 +95,7 @@ type Snapshot struct {
 	Traps         uint64 // ends of instances
 	Restarts      uint64 // instances that took another's place
 	WorkersHeldUp uint64 // workers that were replaced because one call held them up
-	HeldUpNow     int    // of these, those that Config.HeldUpWorkers bounds, and whose call goes on
+	HeldUpNow     int    // of these, those with a call in progress that Config.HeldUpWorkers bounds
 	AuditDropped  uint64 // audit records dropped rather than hold up a sender
 	LogDrops      uint64 // log lines of guests dropped for being too many
 }
@@ -105,28 +105,28 @@ type Snapshot struct {
 func (h *Host) Snapshot() Snapshot {
 	sum := h.totals()
 	s := Snapshot{
-		Sent:    sum.Sent + sum.direct + h.tally.sent.Load(),
-		Refused: make(map[string]uint64), Handled: sum.Handled, Expired: sum.Expired + h.tally.expired.Load(), DeadLetters: h.tally.deadLetters.Load(), Waiting: sum.waiting,
-		Requests: sum.Requests + sum.direct + h.tally.requests.Load(), Pending: h.tracker.Pending(),
-		Timeouts: h.tally.timeouts.Load(), Canceled: sum.Canceled + h.tally.canceled.Load(), Callbacks: sum.Callbacks,
-		Late: h.tally.late.Load(), Orphans: h.tally.orphans.Load(),
+		Sent:    sum.Sent + sum.direct + h.counts.sent.Load(),
+		Refused: make(map[string]uint64), Handled: sum.Handled, Expired: sum.Expired + h.counts.expired.Load(), DeadLetters: h.counts.deadLetters.Load(), Waiting: sum.waiting,
+		Requests: sum.Requests + sum.direct + h.counts.requests.Load(), Pending: h.tracker.Pending(),
+		Timeouts: h.counts.timeouts.Load(), Canceled: sum.Canceled + h.counts.canceled.Load(), Callbacks: sum.Callbacks,
+		Late: h.counts.late.Load(), Orphans: h.counts.orphans.Load(),
 		Components: sum.components, Traps: sum.Traps, Restarts: sum.Restarts,
-		WorkersHeldUp: h.tally.heldUp.Load(), AuditDropped: h.tally.auditDropped.Load(),
+		WorkersHeldUp: h.counts.heldUp.Load(), AuditDropped: h.counts.auditDropped.Load(),
 		LogDrops: sum.LogDrops,
 	}
 	s.Left, s.Arrived = h.traffic()
-	s.HeldUpNow = h.workers.heldUpCalls()
+	s.HeldUpNow = h.workers.blockedCalls()
 	for _, c := range core.MessagingErrorCases() {
-		if n := sum.refusals[c] + h.tally.refused[c].Load(); n > 0 {
+		if n := sum.refusals[c] + h.counts.refused[c].Load(); n > 0 {
 			s.Refused[c.String()] = n
 		}
 	}
 	return s
 }
 
-// totals are what all components, past and present, have published.
+// totals are the published counts of all components, past and present.
 type totals struct {
-	tally
+	counts
 	waiting    int // entries in mailboxes
 	components int // deployed
 	busy       int // of these, running or with something to do
@@ -135,12 +135,12 @@ type totals struct {
 func (h *Host) totals() totals {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	t := totals{tally: h.gone, components: len(h.components)}
+	t := totals{counts: h.gone, components: len(h.components)}
 	for _, c := range h.components {
 		c.mu.Lock()
-		t.tally.add(&c.published)
-		t.waiting += c.mailbox.length
-		if c.mailbox.length > 0 || c.status == running || c.status == queued || c.status == claimed {
+		t.counts.add(&c.published)
+		t.waiting += c.sched.mailbox.length
+		if c.sched.mailbox.length > 0 || c.sched.status == running || c.sched.status == queued || c.sched.status == claimed {
 			t.busy++
 		}
 		c.mu.Unlock()

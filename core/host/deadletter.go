@@ -1,7 +1,6 @@
 package host
 
 import (
-	"sync"
 	"time"
 
 	"github.com/airhost/airhost/core"
@@ -24,7 +23,7 @@ type DeadLetter struct {
 
 // deadLetters keeps the newest dead letters.
 type deadLetters struct {
-	mu   sync.Mutex
+	mu   mutex[ofLeaf]
 	kept []DeadLetter // a ring once it is full
 	next int          // where the next goes
 	most int
@@ -52,7 +51,7 @@ func (h *Host) DeadLetters() []DeadLetter {
 
 // recordDead notes a message that cannot be handled; its owner keeps it.
 func (h *Host) recordDead(m *core.Message, reason error) {
-	h.tally.deadLetters.Add(1)
+	h.counts.deadLetters.Add(1)
 	h.deadLetters.add(DeadLetter{
 		Time: time.Now(), Sender: m.Sender, Target: m.Target, Request: m.IsRequest(), Size: len(m.Payload),
 		Payload: append([]byte{}, m.Payload[:min(len(m.Payload), deadLetterBytes)]...), Reason: boundText(reason),

@@ -2,8 +2,8 @@ package host
 
 import "sync/atomic"
 
-// spun takes what spin computes. Adding to it atomically has the processor wait
-// for that, and begin nothing else meanwhile.
+// spun takes the result of spin. The processor waits for that result before it adds
+// it atomically, and begins nothing else meanwhile.
 var spun atomic.Uint64
 
 // spin multiplies n times, each time waiting for the result of the time before,

@@ -14,7 +14,7 @@ import (
 // guest has been initialized: for as long as compilation takes, then until a place
 // is free among the guests that start at the same time, and at most its
 // [core.Limits] StartTime for the guest's own steps, in which it is interrupted when ctx
-// ends. What the guest sends while it is initialized goes out; it cannot be messaged
+// ends. Messages that the guest sends while it is initialized go out; it gets none
 // before that has ended. When Deploy fails nothing is left of the component.
 //
 // Its errors, for errors.Is: [ErrNotRunning] before Start and after Stop;
@@ -47,27 +47,6 @@ func (h *Host) Deploy(ctx context.Context, d Deployment) error {
 	return nil
 }
 
-func newComponent(h *Host, d Deployment) *component {
-	id := d.ID.String()
-	tooLarge := fmt.Sprintf("message: %s takes at most %d bytes", id, d.Limits.MessageSize)
-	c := &component{
-		id: d.ID, host: h, limits: d.Limits, plan: d, status: claimed, gone: make(chan struct{}),
-		refuse: refusalErrors{
-			notFound: &core.MessagingError{Case: core.CaseTargetNotFound, Text: id},
-			full:     &core.MessagingError{Case: core.CaseQueueFull, Text: id},
-			down:     &core.MessagingError{Case: core.CaseUnavailable, Text: id + " has failed"},
-			tooLarge: &core.MessagingError{Case: core.CaseInvalidArgument, Text: tooLarge},
-			response: &core.RequestError{Reason: core.ReasonFailed, Text: tooLarge},
-		},
-		mailbox: newMailbox(d.Limits),
-		out:     outbox{quota: newBucket(d.Quota.MessagesPerSecond, d.Quota.Burst, h.clock)},
-	}
-	c.log = core.NewLogQuota(d.Limits.LogLines, d.Limits.LogBytes, c.logDropped)
-	c.taking.Store(!c.mailbox.crowded())
-	c.waiting, c.handed, c.running = turn{component: c}, turn{component: c, inHand: true}, turn{component: c}
-	return c
-}
-
 // admit enters c in the host's list, where its id is free, and begins a change.
 func (h *Host) admit(c *component) error {
 	h.mu.Lock()
@@ -79,7 +58,7 @@ func (h *Host) admit(c *component) error {
 		return fmt.Errorf("%w; undeploy it first", ErrAlreadyDeployed)
 	}
 	h.serial++
-	c.serial = h.serial
+	c.slotHint = h.serial
 	h.components[c.id] = c
 	h.changes.Add(1)
 	return nil
@@ -88,11 +67,11 @@ func (h *Host) admit(c *component) error {
 // bringUp compiles and starts c, of which the caller is the owner until it has
 // succeeded.
 func (h *Host) bringUp(ctx context.Context, c *component) error {
-	engine := h.engines[c.plan.Engine]
+	engine := h.engines[c.deployment.Engine]
 	if engine == nil {
-		return fmt.Errorf("%w %q, this host has: %s", ErrUnknownEngine, c.plan.Engine, strings.Join(h.Engines(), ", "))
+		return fmt.Errorf("%w %q, this host has: %s", ErrUnknownEngine, c.deployment.Engine, strings.Join(h.Engines(), ", "))
 	}
-	compiled, err := engine.Compile(ctx, c.plan.Source, c.limits)
+	compiled, err := engine.Compile(ctx, c.deployment.Source, c.limits)
 	if err != nil {
 		return boundError(err)
 	}
@@ -100,7 +79,10 @@ func (h *Host) bringUp(ctx context.Context, c *component) error {
 	c.mu.Lock()
 	c.compiled, c.traits = compiled, traits
 	c.mu.Unlock()
-	if err = c.plan.enforced(traits); err != nil {
+	if traits.KeepsLedger {
+		c.guest.ledger = core.NewLedger(c.reconcile)
+	}
+	if err = c.deployment.enforced(traits); err != nil {
 		return err
 	}
 	if err = h.places.enter(ctx, c); err != nil {
@@ -116,10 +98,10 @@ func (h *Host) bringUp(ctx context.Context, c *component) error {
 	if err = h.attach(c); err != nil {
 		return err
 	}
-	h.emit(Event{Kind: EventDeployed, Component: c.id}, "engine", c.plan.Engine, "source", c.plan.Source.Path)
+	h.emit(Event{Kind: EventDeployed, Component: c.id}, "engine", c.deployment.Engine, "source", c.deployment.Source.Path)
 	c.mu.Lock()
-	c.scheduleHealth()
-	c.yield()
+	c.scheduleHealthLocked()
+	c.yieldAndUnlock()
 	return nil
 }
 
@@ -129,14 +111,14 @@ func (c *component) launchUntil(ctx context.Context) error {
 	cut := context.AfterFunc(ctx, func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if c.cut = launching; launching && c.calling {
-			c.interrupt()
+		if c.life.startCut = launching; launching && c.call.inProgress {
+			c.interruptLocked()
 		}
 	})
 	err := c.launch(ctx)
 	cut()
 	c.mu.Lock()
-	launching, c.cut = false, false
+	launching, c.life.startCut = false, false
 	c.mu.Unlock()
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("its start was cut off: %w", context.Cause(ctx))
@@ -156,7 +138,7 @@ func (h *Host) attach(c *component) error {
 	return nil
 }
 
-// detach ends what attach began.
+// detach undoes attach.
 func (h *Host) detach(c *component) {
 	h.broker.Detach(c.id)
 	h.direct.remove(c)
@@ -180,7 +162,7 @@ func (h *Host) Undeploy(ctx context.Context, id core.ComponentID) error {
 	if err := c.acquire(ctx); err != nil {
 		return fmt.Errorf("undeployment of %s: %w", id, err)
 	}
-	err = h.remove(ctx, c, c.refuse.notFound)
+	err = h.remove(ctx, c, c.refusals.notFound)
 	h.emit(Event{Kind: EventUndeployed, Component: id, Reason: err})
 	if err != nil {
 		return fmt.Errorf("undeployment of %s: %w", id, err)
@@ -210,20 +192,20 @@ var errBusy = errors.New("the component is being deployed or removed by somebody
 // acquire makes the caller c's owner once its call in progress has ended.
 func (c *component) acquire(ctx context.Context) error {
 	c.mu.Lock()
-	if c.status != running {
+	if c.sched.status != running {
 		defer c.mu.Unlock()
-		if c.status == claimed || c.status == removed || c.claim != nil {
+		if c.sched.status == claimed || c.sched.status == removed || c.sched.claim != nil {
 			return errBusy
 		}
-		c.status = claimed
+		c.sched.become(claimed)
 		return nil
 	}
-	if c.claim != nil {
+	if c.sched.claim != nil {
 		c.mu.Unlock()
 		return errBusy
 	}
 	claim := make(chan struct{})
-	c.claim = claim
+	c.sched.claim = claim
 	c.mu.Unlock()
 	select {
 	case <-claim:
@@ -232,31 +214,31 @@ func (c *component) acquire(ctx context.Context) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.claim != claim {
+	if c.sched.claim != claim {
 		return nil // it came in the same moment
 	}
-	c.claim = nil
+	c.sched.claim = nil
 	return fmt.Errorf("its call has not ended: %w", ctx.Err())
 }
 
-// remove ends a component that its caller owns: what waits for it, and what may
-// still come, ends with refusal, its guest is shut down, and its counters stay in
+// remove ends a component that its caller owns: messages that wait for it, and those
+// that may still come, end with refusal; its guest is shut down; its counters stay in
 // the host's sums. The error is the engine's.
 func (h *Host) remove(ctx context.Context, c *component, refusal *core.MessagingError) error {
 	h.detach(c)
 	c.close(refusal)
 	err := c.shutDown()
-	c.forgetRequests() // that it has sent at its shutdown
+	c.forgetRequests() // those that it has sent at its shutdown
 	if c.compiled != nil {
 		err = errors.Join(err, boundError(c.compiled.Close(ctx)))
 	}
-	c.log.Flush()
+	c.sender.log.Flush()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.publish() // what its last lines have changed
-	c.status = removed
+	c.publishLocked() // its last log lines have changed the counts
+	c.sched.become(removed)
 	h.gone.add(&c.published)
 	delete(h.components, c.id)
 	close(c.gone)
@@ -267,12 +249,12 @@ func (h *Host) remove(ctx context.Context, c *component, refusal *core.Messaging
 // it.
 func (c *component) shutDown() error {
 	c.mu.Lock()
-	instance := c.instance
+	instance := c.life.instance
 	c.mu.Unlock()
 	if instance == nil {
 		return nil
 	}
-	_ = c.host.places.enter(c.host.background, c) // who has a place gives it back: its calls end
+	_ = c.host.places.enter(c.host.background, c) // there will be a place: the calls that have one end
 	defer c.host.places.leave(c)
 	slot := c.host.watch.acquire(c)
 	defer slot.release()

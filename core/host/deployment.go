@@ -9,7 +9,7 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// Deployment says which guest runs under which id, and what it may do.
+// Deployment says which guest runs under which id, with which rights and limits.
 type Deployment struct {
 	ID     core.ComponentID
 	Engine string // the name of one of the host's engines
@@ -23,7 +23,7 @@ type Deployment struct {
 	// HealthInterval is how often the guest's health is asked for; 0 is never.
 	HealthInterval time.Duration
 
-	given core.LimitSet // that were set, and are no defaults
+	given core.LimitSet // limits that were set, and are no defaults
 }
 
 // Capabilities are the targets that a component may message. The zero value
@@ -33,7 +33,8 @@ type Capabilities struct {
 	Request []core.IDPattern // request-response
 }
 
-// Quota bounds what a component may send. A zero field stands for its default.
+// Quota bounds the messages that a component may send. A zero field stands for its
+// default.
 type Quota struct {
 	// MessagesPerSecond is the rate at which messages and requests may be sent
 	// in the long run; 10,000 by default.
@@ -66,7 +67,7 @@ var (
 	ErrAlreadyDeployed   = errors.New("there is a component of this id already")
 )
 
-// normalize checks d and sets what it leaves open.
+// normalize checks d and sets the defaults.
 func (d *Deployment) normalize() (err error) {
 	if err = d.checkID(); err == nil {
 		err = cmp.Or(d.Limits.Check(), d.Quota.check(), core.CheckTime("health_interval", d.HealthInterval, time.Millisecond, 24*time.Hour))
@@ -95,7 +96,7 @@ func (d *Deployment) checkID() error {
 	return nil
 }
 
-// checkLimits checks what is in range by itself, with the defaults set.
+// checkLimits checks limits against each other, with the defaults set.
 func (d *Deployment) checkLimits() error {
 	if d.Limits.HandlerWallTime < d.Limits.HandlerTime {
 		return fmt.Errorf("limits.handler_wall_time is %v, want at least limits.handler_time, %v", d.Limits.HandlerWallTime, d.Limits.HandlerTime)

@@ -2,7 +2,6 @@ package host
 
 import (
 	"maps"
-	"sync"
 	"sync/atomic"
 
 	"github.com/airhost/airhost/core"
@@ -15,7 +14,7 @@ type directory struct {
 	near [16]atomic.Pointer[component] // each for the first of its ids that was found
 	seen atomic.Pointer[map[core.ComponentID]*component]
 
-	mu  sync.Mutex // guards all
+	mu  mutex[ofLeaf] // guards all
 	all map[core.ComponentID]*component
 }
 

@@ -3,7 +3,6 @@ package host
 import (
 	"errors"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,7 +34,7 @@ type Event struct {
 
 // events hands state changes to subscribers, and never waits for one.
 type events struct {
-	mu          sync.Mutex // guards what follows
+	mu          mutex[ofLeaf] // guards the following
 	subscribers map[*subscriber]struct{}
 	closed      bool
 }
@@ -112,7 +111,7 @@ func (h *Host) emit(event Event, attrs ...any) {
 	if event.Reason != nil {
 		attrs = append(attrs, "reason", event.Reason.Error())
 	}
-	if event.Kind == EventEnded { // that it has failed then comes without them
+	if event.Kind == EventEnded { // an EventFailed that follows comes without them
 		attrs = append(attrs, lastWords(event.Reason)...)
 	}
 	if event.Kind == EventHealth {
@@ -122,8 +121,8 @@ func (h *Host) emit(event Event, attrs ...any) {
 	h.events.publish(event)
 }
 
-// lastWords are what there is to say of an end beside its reason: what the guest
-// wrote last, and its stack.
+// lastWords are the details of an end beside its reason: the last output of the guest,
+// and its stack.
 func lastWords(reason error) (attrs []any) {
 	var trap *core.TrapError
 	if !errors.As(reason, &trap) {

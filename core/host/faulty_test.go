@@ -38,7 +38,7 @@ func (f *faultyTracker) Resolve(id core.RequestID) (core.Waiter, bool) {
 		return nil, false
 	}
 	if component && f.now("ends a request twice") {
-		w.Expired(id)
+		w.Expired(id, core.ErrTimeout)
 	}
 	return w, pending
 }
@@ -126,16 +126,16 @@ func TestModelCatches(t *testing.T) {
 // under reserved ids and without.
 func TestProgramsRelay(t *testing.T) {
 	for _, p := range allParts {
-		if p.turns == nil {
+		if p.exchanged == nil {
 			continue
 		}
-		before := p.turns.Load()
+		before := p.exchanged.Load()
 		for _, program := range programs() {
 			for _, broken := range p.play(t, 1, program) {
 				t.Errorf("%s: %s", p.name, broken)
 			}
 		}
-		if turns := p.turns.Load() - before; turns < 10 {
+		if turns := p.exchanged.Load() - before; turns < 10 {
 			t.Errorf("%s: %d turns, want 10 at least", p.name, turns)
 		} else {
 			t.Logf("%s: %d turns", p.name, turns)

@@ -6,7 +6,6 @@ import (
 	"errors"
 
 	"log/slog"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,34 +24,28 @@ import (
 	"github.com/airhost/airhost/trackers/timermap"
 )
 
-func TestMain(m *testing.M) {
-	if os.Getenv(roleVariable) != "" {
-		servePlugin()
-		return
-	}
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // parts are the implementations that a test's host is made of.
 type parts struct {
-	name    string
-	broker  func() (core.Broker, error)
-	tracker func() (core.Tracker, error)
-	turns   *atomic.Int64 // of the components, that take them; nil: they do not
+	name      string
+	broker    func() (core.Broker, error)
+	tracker   func() (core.Tracker, error)
+	exchanged *atomic.Int64 // calls after the first of exchanges; nil: the engines keep no ledger
 }
 
 // engine returns the engine of Go components.
 func (p parts) engine() (core.Engine, error) {
 	engine, err := native.New(native.Config{})
-	return p.relaying(engine), err
+	return p.exchanging(engine), err
 }
 
-// relaying returns an engine, or one around it.
-func (p parts) relaying(engine core.Engine) core.Engine {
-	if p.turns == nil {
+// exchanging returns engine, or one around it that keeps a ledger.
+func (p parts) exchanging(engine core.Engine) core.Engine {
+	if p.exchanged == nil {
 		return engine
 	}
-	return relaying{engine, p.turns}
+	return exchanging{engine, p.exchanged}
 }
 
 func newInproc() (core.Broker, error)    { return inproc.New(inproc.Config{}) }
@@ -65,8 +58,8 @@ var allParts = []parts{
 	{"inproc-timermap", newInproc, newTimermap, nil},
 	{"channel-slab", newChannel, newSlab, nil},
 	{"channel-timermap", newChannel, newTimermap, nil},
-	{"relaying-slab", newInproc, newSlab, new(atomic.Int64)},
-	{"relaying-timermap", newInproc, newTimermap, new(atomic.Int64)},
+	{"exchanging-slab", newInproc, newSlab, new(atomic.Int64)},
+	{"exchanging-timermap", newInproc, newTimermap, new(atomic.Int64)},
 }
 
 // everyPart runs a test on each broker with each tracker.
@@ -76,7 +69,7 @@ func everyPart(t *testing.T, test func(t *testing.T, p parts)) {
 	}
 }
 
-// bench is a host under test.
+// testHost is a host under test.
 type testHost struct {
 	*host.Host
 	t       testing.TB
@@ -124,7 +117,7 @@ func (p parts) start(t testing.TB, config host.Config) *testHost {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.NewTextHandler(log, nil))
 	}
-	h, err := host.New(config, broker, tracker, engine, p.relaying(toyEngine{}))
+	h, err := host.New(config, broker, tracker, engine, p.exchanging(toyEngine{}))
 	check(t, err)
 	check(t, h.Start(context.Background()))
 	test := &testHost{Host: h, t: t, log: log}
@@ -244,7 +237,7 @@ func (h *testHost) request(target, payload string) (string, error) {
 	return string(response), err
 }
 
-// do has a component run f in its handle-message, and waits for its end.
+// do sends a component an empty request, and waits for its response.
 func (h *testHost) do(target string) {
 	h.t.Helper()
 	if _, err := h.request(target, ""); err != nil {

@@ -1,11 +1,11 @@
-// Package host runs components and carries their messages: it is what a Go
-// program embeds, and what the airhost command runs.
+// Package host runs components and carries their messages. A Go program embeds a
+// [Host]; the airhost command runs one.
 //
-// A message takes one way: from the guest through its capabilities and quota to
-// the broker, into the target's mailbox, and to a worker that runs the target;
-// the outcome of a request goes back through the tracker into the mailbox of
-// the one who asked. Nothing on it allocates, and as long as components are idle
-// it stays on one goroutine.
+// Every message takes the same way: from the guest through its capabilities and quota
+// to the broker, into the target's mailbox, and to a worker that runs the target. The
+// outcome of a request goes back through the tracker into the sender's mailbox.
+// Nothing on this way allocates, and as long as components are idle it stays on one
+// goroutine. docs/architecture.md shows it file by file.
 package host
 
 import (
@@ -25,21 +25,21 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// Config is what a host can be told. The zero value is ready to use.
+// Config are the settings of a host. The zero value is ready to use.
 type Config struct {
 	// Workers is how many components run at the same time; as many as
 	// runtime.GOMAXPROCS by default.
 	Workers int
-	// HeldUpWorkers is how many workers may be held up at the same time, each by
+	// HeldUpWorkers is how many workers may be blocked at the same time, each by
 	// one call that takes long, and be replaced by others; 256 by default, and
-	// fewer where the system allows fewer threads: a guest of Wasmtime that sleeps
-	// keeps a thread. Where all are, calls wait for a worker, and messages in
-	// their mailboxes. As many calls at most run on the goroutines of those who
-	// request them, and a quarter of that on those who deploy and undeploy. Calls
-	// that the engine cannot interrupt, of Go components, are not bound by it.
+	// fewer if the system allows fewer threads: a guest of Wasmtime that sleeps
+	// keeps a thread. If all are blocked, messages wait in their mailboxes. At most
+	// as many calls run on the goroutines of Go programs that request, and a quarter
+	// of that on those that deploy and undeploy. Calls that the engine cannot
+	// interrupt, of Go components, do not count.
 	HeldUpWorkers int
-	// RequestTimeout is what a guest's timeout of 0 means, and the timeout of a
-	// Go program's request whose context has no deadline; 5 s by default.
+	// RequestTimeout is the timeout of a guest's request that names none, and of a
+	// Go program's request with a context without a deadline; 5 s by default.
 	RequestTimeout time.Duration
 	// DrainTimeout is how long Stop waits for messages and requests that are
 	// still under way; 5 s by default.
@@ -53,7 +53,7 @@ type Config struct {
 // errHostStopping is the outcome of requests that the end of the host cuts off.
 var errHostStopping = &core.RequestError{Reason: core.ReasonUnavailable, Text: "host stopping"}
 
-// ErrNotRunning is returned by what needs a host that has been started and not
+// ErrNotRunning is returned by methods that need a host that has been started and not
 // been stopped.
 var ErrNotRunning = errors.New("the host is not running")
 
@@ -82,7 +82,7 @@ type Host struct {
 	deadLetters deadLetters
 	direct      directory
 	events      events
-	tally       hostTally
+	counts      hostCounts
 	epoch       atomic.Uint64 // counts changes of the configuration
 	givenUp     atomic.Uint64 // counts requests that ended without their target; for core.Message.Mark
 	stopping    atomic.Bool
@@ -94,11 +94,11 @@ type Host struct {
 	hurry       func()
 	changes     sync.WaitGroup // deployments and undeployments; none begins once the state is stopped
 
-	mu         sync.Mutex // guards what follows; taken before a component's
+	mu         mutex[ofHost] // guards the following
 	state      hostState
 	components map[core.ComponentID]*component
 	serial     uint32
-	gone       tally // of components that were removed
+	gone       counts // of components that were removed
 }
 
 type hostState uint8
@@ -169,7 +169,7 @@ func (h *Host) Start(ctx context.Context) error {
 	if err := h.broker.Open(ctx, h); err != nil {
 		return fmt.Errorf("host: open the broker: %w", boundError(err))
 	}
-	h.bound(h.heldUpWorkers())
+	h.bound(h.mostBlocked())
 	h.audit.start(h)
 	h.workers.start(h, h.config.Workers)
 	h.state = stateRunning
@@ -179,7 +179,7 @@ func (h *Host) Start(ctx context.Context) error {
 // Engines returns the names of the host's engines, sorted.
 func (h *Host) Engines() []string { return slices.Sorted(maps.Keys(h.engines)) }
 
-// ComponentStatus is what a component is doing.
+// ComponentStatus is the state of a component at one moment.
 type ComponentStatus struct {
 	ID        core.ComponentID
 	Engine    string
@@ -193,7 +193,7 @@ type ComponentStatus struct {
 // Components returns the status of all deployed components, sorted by id.
 func (h *Host) Components() []ComponentStatus {
 	h.mu.Lock()
-	all := h.list()
+	all := h.listLocked()
 	h.mu.Unlock()
 	statuses := make([]ComponentStatus, len(all))
 	for i, c := range all {
@@ -202,8 +202,8 @@ func (h *Host) Components() []ComponentStatus {
 	return statuses
 }
 
-// list returns all components, sorted by id, with h.mu held.
-func (h *Host) list() []*component {
+// listLocked returns all components, sorted by id.
+func (h *Host) listLocked() []*component {
 	return slices.SortedFunc(maps.Values(h.components), func(a, b *component) int {
 		return cmp.Compare(a.id.String(), b.id.String())
 	})
@@ -213,17 +213,17 @@ func (c *component) report() ComponentStatus {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := ComponentStatus{
-		ID: c.id, Engine: c.plan.Engine, State: "running", Health: c.health,
-		Waiting: c.mailbox.length, Counters: c.published.ComponentCounters,
+		ID: c.id, Engine: c.deployment.Engine, State: "running", Health: c.life.health,
+		Waiting: c.sched.mailbox.length, Counters: c.published.ComponentCounters,
 	}
 	switch {
-	case c.closed == c.refuse.down:
+	case c.sched.closed == c.refusals.down:
 		s.State = "failed"
-	case c.instance == nil:
+	case c.life.instance == nil:
 		s.State = "restarting"
 	}
-	if c.supervisor.reason != nil {
-		s.LastError = c.supervisor.reason.Error()
+	if c.life.supervisor.reason != nil {
+		s.LastError = c.life.supervisor.reason.Error()
 	}
 	return s
 }

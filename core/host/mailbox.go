@@ -61,8 +61,8 @@ func (b *mailbox) bytes() int64   { return b.limits.calmBytes - b.spareBytes }
 // less than a quarter is free, or the largest message might not fit.
 func (b *mailbox) crowded() bool { return b.spare|b.spareBytes < 0 }
 
-// charge is what an entry counts for, in bytes. It stays the same while the
-// message waits.
+// charge is how many bytes a message counts for. It stays the same while the message
+// waits.
 func charge(m *core.Message) int64 { return core.MessageOverhead + int64(cap(m.Payload)) }
 
 func outcomeCharge(m *core.Message) int64 {
@@ -111,7 +111,7 @@ func (b *mailbox) relax(sender core.ComponentID, n int64) {
 }
 
 // admits reports whether m may be pushed into a mailbox that is crowded: there is a
-// place, and m's sender has not more than its share. What is admitted fits.
+// place, and m's sender has not more than its share. A message that is admitted fits.
 func (b *mailbox) admits(m *core.Message) bool {
 	size := core.MessageOverhead + int64(len(m.Payload))
 	if b.waiting() >= b.limits.most || b.bytes()+size > b.limits.mostBytes {
@@ -181,7 +181,7 @@ func (b *mailbox) pushOutcome(e entry) {
 	b.outcomeBytes += outcomeCharge(m)
 }
 
-// errNoPlace is the outcome of a request whose response had no place to wait.
+// errNoPlace is the outcome of a request if there was no place for its response.
 var errNoPlace = &core.RequestError{Reason: core.ReasonFailed, Text: "no place for the response: outcomes that wait take all of limits.mailbox_bytes"}
 
 // takeMessages removes all entries but outcomes, which keep their order.
@@ -197,8 +197,8 @@ func (b *mailbox) takeMessages() []*core.Message {
 	return taken
 }
 
-// shares are what each sender holds of a mailbox. They are kept only while the
-// mailbox is about full.
+// shares are the parts of a mailbox that each sender holds. They are kept only while
+// the mailbox is nearly full.
 type shares struct {
 	kept bool
 	of   map[core.ComponentID]share // of senders that hold something

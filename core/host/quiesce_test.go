@@ -52,7 +52,7 @@ func TestQuiesceWaitsForExpired(t *testing.T) {
 			if _, pending := tracker.Resolve(id); pending {
 				go func() {
 					<-release
-					w.Expired(id)
+					w.Expired(id, core.ErrTimeout)
 				}()
 			}
 		}

@@ -17,14 +17,13 @@ import (
 // is a [core.MessagingError], one that ends without a response a
 // [core.RequestError].
 //
-// An idle component runs on the caller's goroutine, which is several times
-// faster than a worker's. This is done only where the caller can be answered in
-// time: ctx cannot end, or the component's engine can interrupt it, it has
-// proved to be prompt, and its time ends before ctx's deadline (its
-// HandlerWallTime, where the engine counts what it runs). What remains is that a
-// caller whose ctx is canceled during such a call, or whose machine is too busy to
-// give it a processor, hears of it only when the call ends. Nor is it done where
-// more such calls are in progress than [Config.HeldUpWorkers] says.
+// An idle component runs on the caller's goroutine, which is several times faster
+// than on a worker's. This is done only if the caller can be answered in time: ctx
+// cannot end; or the engine can interrupt the component, its last call was fast, and
+// its time ends before ctx's deadline (its HandlerWallTime, if the engine counts the
+// time that a guest runs). If ctx is canceled during such a call, or the machine is too
+// busy to run it, the caller learns of it only when the call ends. If more such calls
+// are in progress than [Config.HeldUpWorkers] says, a worker runs the component.
 func (h *Host) Request(ctx context.Context, target core.ComponentID, payload []byte) ([]byte, error) {
 	return h.AppendRequest(ctx, nil, target, payload)
 }
@@ -37,7 +36,7 @@ func (h *Host) AppendRequest(ctx context.Context, dst []byte, target core.Compon
 		return nil, requestFailed(target, err)
 	}
 	if c := h.direct.find(target); c != nil && !h.stopping.Load() && c.answersBefore(ctx) {
-		if response, err, done := c.call(dst, payload); done {
+		if response, err, done := c.callDirectly(dst, payload); done {
 			if err != nil {
 				err = requestFailed(target, err)
 			}
@@ -55,8 +54,8 @@ func requestFailed(target core.ComponentID, err error) error {
 	return fmt.Errorf("request to %s: %w", target, err)
 }
 
-// answersBefore reports whether c can be called on the goroutine of somebody
-// who waits no longer than ctx.
+// answersBefore reports whether c can be called on the goroutine of a caller that waits
+// no longer than ctx.
 func (c *component) answersBefore(ctx context.Context) bool {
 	if ctx.Done() == nil {
 		return true
@@ -65,44 +64,45 @@ func (c *component) answersBefore(ctx context.Context) bool {
 		return false
 	}
 	c.mu.Lock()
-	prompt := c.prompt
+	fast := c.call.fast
 	c.mu.Unlock()
 	deadline, limited := ctx.Deadline()
 	longest := c.limits.HandlerTime
 	if c.traits.CountsRunningTime {
 		longest = c.limits.HandlerWallTime
 	}
-	return prompt && (!limited || time.Until(deadline) >= longest)
+	return fast && (!limited || time.Until(deadline) >= longest)
 }
 
-// call runs c on the caller's goroutine, if c is idle, and appends its response to
-// dst; done says whether it did.
-func (c *component) call(dst, payload []byte) (response []byte, err error, done bool) {
+// callDirectly runs c on the caller's goroutine, if c is idle, and appends its response
+// to dst. done says whether it ran.
+func (c *component) callDirectly(dst, payload []byte) (response []byte, err error, done bool) {
 	if len(payload) > c.limits.MessageSize {
 		return nil, nil, false
 	}
 	c.mu.Lock()
-	if c.status != idle {
+	if c.sched.status != idle {
 		c.mu.Unlock()
 		return nil, nil, false
 	}
-	if c.kept == nil {
+	if c.call.ownSlot == nil {
 		slot := c.host.watch.tryAcquire(c)
 		if slot == nil {
 			c.mu.Unlock()
 			return nil, nil, false
 		}
 		if c.host.watch.keep() {
-			c.kept = slot
+			c.call.ownSlot = slot
 		} else {
 			defer slot.release()
 		}
 	}
-	c.status = running
-	c.begin()
-	c.response = dst
-	err = c.instance.HandleMessage(core.HostID, payload, &c.response)
-	response, c.response = c.response, nil
+	c.sched.become(running)
+	c.beginCallAndUnlock()
+	c.allow()
+	c.guest.response = dst
+	err = c.life.instance.HandleMessage(core.HostID, payload, &c.guest.response)
+	response, c.guest.response = c.guest.response, nil
 	answer, trap := c.verdict(err)
 	c.counts.direct++
 	if trap == nil {
@@ -110,8 +110,8 @@ func (c *component) call(dst, payload []byte) (response []byte, err error, done 
 	} else {
 		c.host.recordDead(&core.Message{Sender: core.HostID, Target: c.id, Payload: payload}, trap)
 	}
-	c.end(trap)
-	c.yield()
+	c.lockAndEndCall(trap)
+	c.yieldAndUnlock()
 	if err != nil {
 		return nil, requestError(answer, trap), true
 	}
@@ -125,22 +125,29 @@ type waitingCall struct {
 }
 
 // Expired implements [core.Waiter].
-func (w *waitingCall) Expired(id core.RequestID) {
-	w.host.tally.timeouts.Add(1)
-	w.host.givenUp.Add(1)
+func (w *waitingCall) Expired(id core.RequestID, reason *core.RequestError) {
+	w.outcome <- w.host.expired(id, reason)
+}
+
+// expired counts a request that its tracker has ended, and returns its outcome.
+func (h *Host) expired(id core.RequestID, reason *core.RequestError) *core.Message {
+	if reason == core.ErrTimeout {
+		h.counts.timeouts.Add(1)
+	}
+	h.givenUp.Add(1)
 	m := core.NewMessage(nil)
 	m.Correlation = id
-	m.Fail(core.ErrTimeout)
-	w.outcome <- m
+	m.Fail(boundRequestError(reason, core.MaxErrorText))
+	return m
 }
 
 // request sends a request by way of broker and tracker.
 func (h *Host) request(ctx context.Context, dst []byte, target core.ComponentID, payload []byte) ([]byte, error) {
-	h.tally.sent.Add(1)
+	h.counts.sent.Add(1)
 	timeout := h.config.RequestTimeout
 	deadline, limited := ctx.Deadline()
 	if limited {
-		// It is for ctx to end it, which may be late on a busy machine.
+		// ctx ends the request, which may be late on a busy machine.
 		timeout = min(core.MaxTimeout, max(0, time.Until(deadline))+time.Minute)
 	} else {
 		deadline = time.Now().Add(timeout)
@@ -158,7 +165,7 @@ func (h *Host) request(ctx context.Context, dst []byte, target core.ComponentID,
 		h.tracker.Cancel(id, call)
 		return nil, h.refused(err)
 	}
-	h.tally.requests.Add(1)
+	h.counts.requests.Add(1)
 	return h.wait(ctx, dst, call, id)
 }
 
@@ -172,12 +179,13 @@ func (h *Host) wait(ctx context.Context, dst []byte, call *waitingCall, id core.
 		}
 	case <-ctx.Done():
 		if h.tracker.Cancel(id, call) {
-			h.tally.canceled.Add(1)
+			h.counts.canceled.Add(1)
 			h.givenUp.Add(1)
 			return nil, ctx.Err()
 		}
 	}
-	// It has left the tracker: to come here, or forgotten with all others.
+	// The request has left the tracker: its outcome is about to come, or all requests
+	// have been forgotten.
 	select {
 	case m := <-call.outcome:
 		return takeResponse(dst, m)
@@ -201,7 +209,7 @@ func takeResponse(dst []byte, m *core.Message) ([]byte, error) {
 // has taken it. payload is not kept, nor changed. An error is a
 // [core.MessagingError]; nothing has happened then. It does not block.
 func (h *Host) Send(target core.ComponentID, payload []byte) error {
-	h.tally.sent.Add(1)
+	h.counts.sent.Add(1)
 	m := core.NewMessage(payload)
 	m.Sender, m.Target = core.HostID, target
 	if err := h.publish(m); err != nil {
@@ -211,7 +219,7 @@ func (h *Host) Send(target core.ComponentID, payload []byte) error {
 	return nil
 }
 
-// publish hands over a message of a Go program's.
+// publish delivers a message of a Go program.
 func (h *Host) publish(m *core.Message) error {
 	receiver, err := h.route(m.Target)
 	if err != nil {
@@ -224,11 +232,11 @@ func (h *Host) publish(m *core.Message) error {
 // contract's terms.
 func (h *Host) refused(err error) error {
 	refusal := refusalOf(err)
-	h.tally.refused[refusal.Case].Add(1)
+	h.counts.refused[refusal.Case].Add(1)
 	return refusal
 }
 
-// unlessStopping returns err, or that the host is stopping where that is why.
+// unlessStopping returns err, or errStopping if err means that the host is stopping.
 func unlessStopping(err error) error {
 	if errors.Is(err, core.ErrClosed) {
 		return errStopping
@@ -251,7 +259,7 @@ func (h *Host) Respond(m *core.Message) {
 	h.respond(m, nil)
 }
 
-// respond passes an outcome on to whoever waits for it.
+// respond passes an outcome on to the component or the Go program that waits for it.
 func (h *Host) respond(m *core.Message, w *worker) {
 	waiter, pending := h.tracker.Resolve(m.Correlation)
 	switch waiter := waiter.(type) {
@@ -261,7 +269,7 @@ func (h *Host) respond(m *core.Message, w *worker) {
 		waiter.outcome <- m
 	default:
 		if !pending {
-			h.tally.late.Add(1)
+			h.counts.late.Add(1)
 		}
 		m.Release()
 	}
@@ -275,7 +283,7 @@ func (h *Host) Undelivered(m *core.Message, reason error) {
 // undeliverable ends a message that was taken and cannot be handled.
 func (h *Host) undeliverable(m *core.Message, reason *core.RequestError) {
 	if h.isOver(m) {
-		h.tally.expired.Add(1)
+		h.counts.expired.Add(1)
 		m.Release()
 		return
 	}

@@ -11,41 +11,41 @@ import (
 )
 
 const (
-	// heldUpAfter is after which time in one call a worker is replaced.
-	heldUpAfter = 2 * time.Millisecond
-	// turns is how many components a worker runs from its own place before it
-	// looks at the shared queue.
-	turns = 61
+	// blockedAfter is how long one call may take before its worker is replaced.
+	blockedAfter = 2 * time.Millisecond
+	// sharedEvery is how many components a worker runs from its run-next slot before
+	// it looks at the shared queue.
+	sharedEvery = 61
 )
 
-// worker runs components, one at a time, to completion: what a component
-// messages while it runs comes next, on the same goroutine.
+// worker runs components, one at a time, to completion: the component that a running
+// one sends to runs next, on the same goroutine.
 type worker struct {
-	retired atomic.Bool // its place has been given to another
-	counted bool        // in workers.heldUpNow; guarded by workers.mu
-	slot    *watchSlot  // and the head of its queue, which anyone may take
+	retired atomic.Bool // another worker has taken its place
+	counted bool        // in workers.blockedNow; guarded by workers.mu
+	slot    *watchSlot  // also its run-next slot, whose entry any worker may take
 
-	// What follows belongs to its goroutine.
-	current *component
-	turns   int // that it has run since it has been fair last
-	spares  []*core.Message
-	relay   relay
+	// The worker's goroutine's.
+	current     *component
+	sinceShared int // components run from the run-next slot since the shared queue was last served
+	spares      []*core.Message
+	exchange    exchange
 
 	_ [128]byte // keeps other workers out of its cache lines, and those beside
 }
 
-// workers is the scheduler: a place for each worker's next component, and one
-// shared queue behind, from which whoever is free takes.
+// workers is the scheduler: a run-next slot for each worker, and one shared queue,
+// from which any free worker takes.
 type workers struct {
 	host *Host
 
-	mu      sync.Mutex // guards what follows
+	mu      mutex[ofWorkers] // guards the following
 	wakeup  sync.Cond
-	queue   queue[*turn]
+	queue   queue[*runEntry]
 	waiting int // parked workers
 	closed  bool
 
-	heldUpNow, mostHeldUp int // retired workers whose calls go on, as the ceiling counts them
+	blockedNow, mostBlocked int // retired workers with a call in progress, of those that are bounded
 
 	queued atomic.Int64 // length of queue
 	done   sync.WaitGroup
@@ -57,14 +57,12 @@ func (s *workers) start(h *Host, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for range n {
-		s.spawn()
+		s.spawnLocked()
 	}
 }
 
-// spawn starts a worker, with s.mu held.
-func (s *workers) spawn() {
+func (s *workers) spawnLocked() {
 	w := &worker{slot: s.host.watch.reserve()}
-	w.relay.Settle = w.relay.settle
 	s.done.Go(func() { s.work(w) })
 }
 
@@ -96,18 +94,18 @@ func waitFor(ctx context.Context, group *sync.WaitGroup) error {
 	}
 }
 
-// next puts t at the head of w's queue; it is called on w's goroutine. What was
-// there goes to the shared queue.
-func (s *workers) next(t *turn, w *worker) {
-	if before := w.slot.turn.Swap(t); before.inHand {
+// setNext puts e into w's run-next slot. It is called on w's goroutine. An entry that
+// was there goes to the shared queue.
+func (s *workers) setNext(e *runEntry, w *worker) {
+	if before := w.slot.entry.Swap(e); before.next {
 		s.push(before)
 	}
 }
 
-// push puts t at the end of the shared queue.
-func (s *workers) push(t *turn) {
+// push puts e at the end of the shared queue.
+func (s *workers) push(e *runEntry) {
 	s.mu.Lock()
-	s.queue.push(t)
+	s.queue.push(e)
 	s.queued.Store(int64(s.queue.length))
 	if s.waiting > 0 {
 		s.wakeup.Signal()
@@ -118,34 +116,34 @@ func (s *workers) push(t *turn) {
 func (s *workers) work(w *worker) {
 	defer s.left(w)
 	for {
-		w.turns++
-		fair := w.turns >= turns
-		if fair {
-			w.turns = 0
+		w.sinceShared++
+		shared := w.sinceShared >= sharedEvery
+		if shared {
+			w.sinceShared = 0
 		}
-		t := s.take(w, fair)
-		if t == nil {
+		e := s.take(w, shared)
+		if e == nil {
 			return
 		}
-		w.current = t.component
-		t.run(w)
+		w.current = e.component
+		e.run(w)
 	}
 }
 
-// take returns the turn to run next, or nil for the worker to end. It waits for
-// one.
-func (s *workers) take(w *worker, fair bool) *turn {
-	t := w.slot.next()
-	if t != nil && !w.slot.turn.CompareAndSwap(t, &t.component.running) {
-		t = nil // others have it
+// take returns the entry that w runs next, or nil for w to end. It waits for one. If
+// shared is set, the shared queue comes before the run-next slot.
+func (s *workers) take(w *worker, shared bool) *runEntry {
+	e := w.slot.next()
+	if e != nil && !w.slot.entry.CompareAndSwap(e, &e.component.entries.running) {
+		e = nil // another worker has it
 	}
-	if t != nil && !w.retired.Load() && (!fair || s.queued.Load() == 0) {
-		return t
+	if e != nil && !w.retired.Load() && (!shared || s.queued.Load() == 0) {
+		return e
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t != nil {
-		s.queue.push(t)
+	if e != nil {
+		s.queue.push(e)
 		s.wakeup.Signal()
 	}
 	for s.queue.length == 0 && !s.closed && !w.retired.Load() {
@@ -155,40 +153,41 @@ func (s *workers) take(w *worker, fair bool) *turn {
 		s.wakeup.Wait()
 		s.waiting--
 	}
-	retired := w.retired.Load() && !s.closed // else it may be the last, and what is left is its to run
+	retired := w.retired.Load() && !s.closed // once closed it may be the last worker, and runs the rest
 	if retired && s.queue.length > 0 {
-		s.wakeup.Signal() // it may have been woken for what others are to run
+		s.wakeup.Signal() // it may have been woken for an entry that another worker is to run
 	}
 	if retired || s.queue.length == 0 {
 		s.queued.Store(int64(s.queue.length))
 		return nil
 	}
-	t = s.queue.pop()
+	e = s.queue.pop()
 	s.queued.Store(int64(s.queue.length))
-	w.slot.set(t.component)
-	return t
+	w.slot.set(e.component)
+	return e
 }
 
-// heldUp gives the place of a worker that a call of c holds up to a new one, and
-// what it was about to run to the others. c.mu is held. At the ceiling the worker
-// keeps its place, and the watchdog comes again; a call that its engine cannot
-// interrupt is not bound by it: it may wait for what only another worker does.
-func (s *workers) heldUp(c *component) {
-	w := c.worker
-	s.passOn(c)
+// replaceLocked is called with c.mu held, for a call of c that takes long. Another
+// worker takes the place of c's worker, and runs the entry of its run-next slot. At
+// the ceiling the worker keeps its place, and the watchdog comes again. Calls that
+// the engine cannot interrupt do not count: they may wait for something that only
+// another worker does.
+func (s *workers) replaceLocked(c *component) {
+	w := c.sched.worker
+	s.handOff(c)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	bounded := c.traits.Interruptible
-	if s.closed || w.retired.Load() || bounded && s.heldUpNow >= s.mostHeldUp {
+	if s.closed || w.retired.Load() || bounded && s.blockedNow >= s.mostBlocked {
 		return
 	}
 	if bounded {
 		w.counted = true
-		s.heldUpNow++
+		s.blockedNow++
 	}
 	w.retired.Store(true)
-	s.host.tally.heldUp.Add(1)
-	s.spawn()
+	s.host.counts.heldUp.Add(1)
+	s.spawnLocked()
 }
 
 // left notes that w has ended.
@@ -200,14 +199,14 @@ func (s *workers) left(w *worker) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if w.counted {
-		s.heldUpNow--
+		s.blockedNow--
 	}
 }
 
-// passOn gives what c's worker was about to run next to the others.
-func (s *workers) passOn(c *component) {
-	slot := c.worker.slot
-	if t := slot.next(); t != nil && slot.turn.CompareAndSwap(t, &c.running) {
-		s.push(t)
+// handOff moves the entry in the run-next slot of c's worker to the shared queue.
+func (s *workers) handOff(c *component) {
+	slot := c.sched.worker.slot
+	if e := slot.next(); e != nil && slot.entry.CompareAndSwap(e, &c.entries.running) {
+		s.push(e)
 	}
 }

@@ -21,15 +21,17 @@ func TestRetiredWorkersPassWakeUpsOn(t *testing.T) {
 		}
 		synctest.Wait()
 		for _, w := range old {
-			s.heldUp(&component{worker: w})
+			c := new(component)
+			c.sched.worker = w
+			s.replaceLocked(c)
 		}
 		synctest.Wait()
 		for range 3 {
-			s.push(&turn{component: new(component)}) // idle: nothing is to be done
+			s.push(&runEntry{component: new(component)}) // it is not queued: nothing is to be done
 			synctest.Wait()
 			s.mu.Lock()
 			if s.queue.length != 0 {
-				t.Errorf("%d turns wait beside %d parked workers", s.queue.length, s.waiting)
+				t.Errorf("%d entries wait beside %d parked workers", s.queue.length, s.waiting)
 			}
 			s.mu.Unlock()
 		}

@@ -17,8 +17,8 @@ func stopTimer(t *time.Timer) {
 
 // Quiesce waits until nothing is under way: no message waits or is being
 // handled, no request is pending, and nothing is being deployed or undeployed. It
-// returns ctx's error when that does not come to be in time. A component that is
-// down until its restart keeps what waits for it under way.
+// returns ctx's error if ctx ends first. Messages that wait for a component that is
+// down until its restart are under way.
 func (h *Host) Quiesce(ctx context.Context) error {
 	pause := 50 * time.Microsecond
 	for !h.quiet() {
@@ -32,15 +32,15 @@ func (h *Host) Quiesce(ctx context.Context) error {
 	return nil
 }
 
-// quiet reports whether nothing is under way. Components are looked at one after
-// the other, so that what goes from one to another may be missed; but not twice
-// without a counter that moves.
+// quiet reports whether nothing is under way. It looks at one component after the
+// other, so a message in flight between two of them can be missed by one pass. It
+// cannot be missed by two passes between which no counter changed.
 func (h *Host) quiet() bool {
 	before := h.balance()
 	return before.even() && (before.calledBack() || isClosed(h.forgotten)) && h.tracker.Pending() == 0 && h.balance() == before
 }
 
-// balance is what has begun, and what has ended.
+// balance holds the counts of messages that have begun, and of those that have ended.
 type balance struct {
 	totals
 	sent, refused, deadLetters uint64
@@ -49,12 +49,12 @@ type balance struct {
 }
 
 func (h *Host) balance() balance {
-	b := balance{totals: h.totals(), deadLetters: h.tally.deadLetters.Load(), orphans: h.tally.orphans.Load()}
-	b.expired = b.Expired + h.tally.expired.Load()
-	for i := range h.tally.refused {
-		b.refused += b.refusals[i] + h.tally.refused[i].Load()
+	b := balance{totals: h.totals(), deadLetters: h.counts.deadLetters.Load(), orphans: h.counts.orphans.Load()}
+	b.expired = b.Expired + h.counts.expired.Load()
+	for i := range h.counts.refused {
+		b.refused += b.refusals[i] + h.counts.refused[i].Load()
 	}
-	b.sent = b.Sent + b.direct + h.tally.sent.Load()
+	b.sent = b.Sent + b.direct + h.counts.sent.Load()
 	b.left, b.arrived = h.traffic()
 	return b
 }
@@ -67,27 +67,27 @@ func (h *Host) traffic() (left, arrived uint64) {
 	return 0, 0
 }
 
-// even reports whether all that has begun has ended.
+// even reports whether all messages that have begun have ended.
 func (b *balance) even() bool {
 	return b.busy == 0 && b.sent+b.arrived == b.Handled+b.expired+b.deadLetters+b.refused+b.left
 }
 
-// calledBack reports whether all requests of components have ended for those who
-// sent them: one that has left the tracker may still be on the way to its callback.
+// calledBack reports whether all requests of components have ended for their senders:
+// one that has left the tracker may still be on the way to its callback.
 func (b *balance) calledBack() bool { return b.Requests == b.Callbacks+b.Canceled+b.orphans }
 
-// Stop ends the host gracefully: new messages are refused, what is under way is
-// worked off for up to Config.DrainTimeout, what is left in mailboxes becomes
-// dead letters, every pending request gets its callback, guests are shut down,
-// and broker and tracker are closed. It blocks until then, or until ctx ends:
-// then it calls no guest any more and interrupts those that run, which takes a few
-// milliseconds more, also where ctx has ended before.
+// Stop ends the host gracefully: new messages are refused; messages under way are
+// handled for up to Config.DrainTimeout; those that are still in mailboxes become dead
+// letters; every pending request gets its callback; guests are shut down; broker and
+// tracker are closed. Stop blocks until then, or until ctx ends: then it calls no guest
+// any more and interrupts those that run, which takes a few milliseconds more, even if
+// ctx had ended before.
 //
 // An error says which components were interrupted, not shut down or left behind, and
-// how many messages were not handled ([ErrUnhandled]). Left behind is what cannot be
-// interrupted: a Go component in a call, a module that is being compiled. Each is
-// removed when its call returns, and until then its engine's Close waits for it.
-// Nothing else runs any more.
+// how many messages were not handled ([ErrUnhandled]). Components that cannot be
+// interrupted are left behind: a Go component in a call, a module that is being
+// compiled. Each is removed when its call returns, and until then its engine's Close
+// waits for it. Nothing else runs any more.
 //
 // A second Stop waits for the end of the first and returns its result, or an error
 // where its own ctx ends before.
@@ -122,7 +122,7 @@ func (h *Host) stop(ctx context.Context) error {
 	defer context.AfterFunc(ctx, h.hurry)()
 	h.drain(ctx)
 
-	deadLetters := h.tally.deadLetters.Load()
+	deadLetters := h.counts.deadLetters.Load()
 	owned, left := h.acquireAll(ctx)
 	h.clearMailboxes(owned)
 	var errs []error
@@ -144,7 +144,7 @@ func (h *Host) stop(ctx context.Context) error {
 	h.clock.Close()
 	h.audit.stop()
 	h.events.close()
-	n := h.tally.deadLetters.Load() - deadLetters
+	n := h.counts.deadLetters.Load() - deadLetters
 	for _, l := range left {
 		if !isClosed(l.component.gone) {
 			n += l.component.messages()
@@ -157,36 +157,36 @@ func (h *Host) stop(ctx context.Context) error {
 }
 
 // messages returns how many messages a component that was left behind has, with the
-// one in whose call it is.
+// one that it handles.
 func (c *component) messages() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := uint64(c.mailbox.waiting())
-	if c.calling {
+	n := uint64(c.sched.mailbox.waiting())
+	if c.call.inProgress {
 		n++
 	}
 	return n
 }
 
-// drain gives what is under way the time to end.
+// drain gives messages that are under way the time to end.
 func (h *Host) drain(ctx context.Context) {
 	limited, cancel := context.WithTimeout(ctx, h.config.DrainTimeout)
 	defer cancel()
 	if err := h.Quiesce(limited); err != nil {
 		h.log.Warn("drain limit reached, what is left will not be handled", "limit", h.config.DrainTimeout, "reason", err.Error())
 	}
-	// What does not end in time is found to be busy.
+	// A change that does not end in time is found by its component, which is claimed.
 	_ = waitFor(ctx, &h.changes)
 }
 
-// acquireAll makes the caller the owner of all components but those that are
-// held on to for longer than ctx, which are abandoned.
+// acquireAll makes the caller the owner of all components, but for those with an owner
+// that keeps them until ctx ends: they are left behind.
 func (h *Host) acquireAll(ctx context.Context) (owned []*component, left []leftover) {
 	h.mu.Lock()
-	all := h.list()
+	all := h.listLocked()
 	h.mu.Unlock()
 	for _, c := range all {
-		if err := c.acquire(ctx); err == nil || c.abandon() {
+		if err := c.acquire(ctx); err == nil || c.leaveBehind() {
 			owned = append(owned, c)
 		} else {
 			left = append(left, leftover{c, err})
@@ -195,35 +195,35 @@ func (h *Host) acquireAll(ctx context.Context) (owned []*component, left []lefto
 	return owned, left
 }
 
-// abandon interrupts c's call in progress and leaves c to its owner, to be
-// removed after it. If it has none any more, the caller is it.
-func (c *component) abandon() (owned bool) {
+// leaveBehind interrupts c's call in progress and leaves c to its owner, which removes
+// it after the call. If c has no owner any more, the caller owns it.
+func (c *component) leaveBehind() (owned bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.abandoned = true
-	if c.calling {
-		c.interrupt()
+	c.life.leftBehind = true
+	if c.call.inProgress {
+		c.interruptLocked()
 	}
-	if c.status == running || c.status == claimed || c.status == removed {
+	if c.sched.status == running || c.sched.status == claimed || c.sched.status == removed {
 		return false
 	}
-	c.status = claimed
+	c.sched.become(claimed)
 	return true
 }
 
-// interruptTime is for how long Stop waits for what it has interrupted. On the
-// busiest machine that is enough; what takes longer is held up by something else,
-// such as a logger that blocks.
+// interruptTime is how long Stop waits for calls that it has interrupted. This is
+// enough on the busiest machine; a call that takes longer is blocked by something
+// else, such as a logger.
 const interruptTime = 5 * time.Second
 
-// leftover is a component that Stop leaves to its owner, and why.
+// leftover is a component that Stop leaves to its owner, and the reason.
 type leftover struct {
 	component *component
 	reason    error
 }
 
 // await waits until the component is removed, if that is a matter of milliseconds.
-// It returns what became of it.
+// The error says whether it was.
 func (l leftover) await(limit context.Context) error {
 	if l.component.endsSoon() {
 		select {
@@ -235,12 +235,13 @@ func (l leftover) await(limit context.Context) error {
 	return fmt.Errorf("%s was left behind: %w", l.component.id, l.reason)
 }
 
-// endsSoon reports whether an abandoned component's owner removes it soon: its engine
-// can end the call in progress, or there is none. None is begun any more.
+// endsSoon reports whether the owner of a component that was left behind removes it
+// soon: its engine can end the call in progress, or there is none. None begins any
+// more.
 func (c *component) endsSoon() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.compiled != nil && (c.traits.Interruptible || !c.calling)
+	return c.compiled != nil && (c.traits.Interruptible || !c.call.inProgress)
 }
 
 func isClosed(c <-chan struct{}) bool {
@@ -252,20 +253,18 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// removeAbandoned removes a component that Stop has left behind; the owner calls
-// it.
-func (h *Host) removeAbandoned(c *component) {
+// removeLeftBehind removes a component that Stop has left behind. The owner calls it.
+func (h *Host) removeLeftBehind(c *component) {
 	if err := h.remove(h.background, c, errStopping); err != nil {
 		h.log.Warn("a component that was left behind", "component", c.id.String(), "reason", err.Error())
 	}
 }
 
-// clearMailboxes ends the messages that wait, so that their requesters can be
-// told while there is somebody to tell.
+// clearMailboxes ends the messages that wait, while their senders can still be told.
 func (h *Host) clearMailboxes(owned []*component) {
 	for _, c := range owned {
 		c.mu.Lock()
-		messages := c.mailbox.takeMessages()
+		messages := c.sched.mailbox.takeMessages()
 		c.mu.Unlock()
 		for _, m := range messages {
 			h.undeliverable(m, errHostStopping)
@@ -273,11 +272,11 @@ func (h *Host) clearMailboxes(owned []*component) {
 	}
 }
 
-// end calls back and removes a component that the caller owns. When ctx ends its
-// guest is interrupted, and left behind where it cannot be.
+// end calls back and removes a component that the caller owns. When ctx ends its guest
+// is interrupted, and left behind if the engine cannot interrupt it.
 func (h *Host) end(ctx context.Context, c *component) error {
 	if err := ctx.Err(); err != nil {
-		c.abandon()
+		c.leaveBehind()
 		return errors.Join(fmt.Errorf("%s was not shut down: %w", c.id, err), h.remove(h.background, c, errStopping))
 	}
 	ended := make(chan error, 1)
@@ -290,16 +289,16 @@ func (h *Host) end(ctx context.Context, c *component) error {
 		return err
 	case <-ctx.Done():
 	}
-	c.abandon()
+	c.leaveBehind()
 	soon, cancel := context.WithTimeout(h.background, interruptTime)
 	defer cancel()
 	return leftover{c, fmt.Errorf("its last call has not ended: %w", ctx.Err())}.await(soon)
 }
 
-// callBack gives c's pending requests their callbacks, and works off those that
-// wait; the owner calls it.
+// callBack gives c's pending requests their callbacks, and handles those that wait.
+// The owner calls it.
 func (c *component) callBack() {
-	c.out.reserved = nil
+	c.sender.reserved = nil
 	for _, id := range c.host.tracker.Remove(c) {
 		m := core.NewMessage(nil)
 		m.Correlation = id
@@ -310,16 +309,15 @@ func (c *component) callBack() {
 	defer slot.release()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for c.instance != nil && !c.abandoned && c.mailbox.length > 0 {
-		e := c.mailbox.pop()
-		if !e.outcome { // it was on its way when mailboxes were cleared
+	for c.life.instance != nil && !c.life.leftBehind && c.sched.mailbox.length > 0 {
+		e := c.sched.mailbox.pop()
+		if !e.outcome { // it was under way when the mailboxes were cleared
 			c.mu.Unlock()
 			c.host.undeliverable(e.message, errHostStopping)
 			c.mu.Lock()
 			continue
 		}
-		c.begin()
-		_, trap := c.handle(e) // nobody takes turns without a worker
-		c.end(trap)
+		c.beginCallAndUnlock()
+		c.lockAndEndCall(c.handle(e))
 	}
 }

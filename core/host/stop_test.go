@@ -410,7 +410,7 @@ func TestRefusedAfterExpiry(t *testing.T) {
 	tracker := new(trackerHooks)
 	tracker.register = func(id core.RequestID, w core.Waiter) {
 		if _, pending := tracker.Resolve(id); pending {
-			w.Expired(id)
+			w.Expired(id, core.ErrTimeout)
 		}
 	}
 	h := tracker.start(t, host.Config{})

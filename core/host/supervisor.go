@@ -8,57 +8,59 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// supervisor decides when a component whose instance has ended is started
-// again. The component's lock guards it.
+// supervisor decides when a component is started again after its instance has ended.
+// The component's lock guards it.
 type supervisor struct {
 	restarts core.Restarts
-	due      bool        // the next to run the component starts it
+	due      bool        // the next worker that runs the component starts it
 	timer    *time.Timer // sets due
 	reason   error       // of the last end
 }
 
-// ended buries an instance that has ended, with c.mu held; the owner calls it.
-func (c *component) ended(reason error) {
+// instanceEndedLocked closes an instance that has ended, and decides about the next
+// one. The owner calls it. It releases c.mu meanwhile.
+func (c *component) instanceEndedLocked(reason error) {
 	c.counts.Traps++
-	instance := c.instance
-	c.instance, c.relayer, c.overdue, c.prompt = nil, nil, false, false
+	instance := c.life.instance
+	c.life.instance, c.life.canExchange, c.call.interrupted, c.call.fast = nil, false, false, false
 	reason = boundError(reason)
-	c.supervisor.reason = reason
+	c.life.supervisor.reason = reason
 	c.mu.Unlock()
 	if instance != nil {
-		_ = instance.Close() // what it held is gone either way
+		_ = instance.Close() // its memory is gone either way
 	}
 	c.host.emit(Event{Kind: EventEnded, Component: c.id, Reason: reason})
 	c.mu.Lock()
 
-	pause, again := c.supervisor.restarts.Next(c.plan.Restart, c.host.clock.Exact())
+	pause, again := c.life.supervisor.restarts.Next(c.deployment.Restart, c.host.clock.Exact())
 	switch {
 	case !again:
-		c.fail()
+		c.failLocked()
 	case pause == 0:
-		c.supervisor.due = true
+		c.life.supervisor.due = true
 	default:
-		c.supervisor.timer = time.AfterFunc(pause, c.restartDue)
+		c.life.supervisor.timer = time.AfterFunc(pause, c.restartDue)
 	}
 }
 
-// restartDue has a worker start the component.
+// restartDue queues the component, for a worker to start it.
 func (c *component) restartDue() {
 	c.mu.Lock()
-	c.supervisor.due = true
-	ready := c.status == down
-	if ready {
-		c.status = queued
+	c.life.supervisor.due = true
+	wakes := c.sched.status == down
+	if wakes {
+		c.sched.become(queued)
 	}
 	c.mu.Unlock()
-	if ready {
-		c.host.workers.push(&c.waiting)
+	if wakes {
+		c.host.workers.push(&c.entries.queued)
 	}
 }
 
-// restart makes a fresh instance, with c.mu held; the owner calls it.
-func (c *component) restart() {
-	c.supervisor.due = false
+// restartLocked makes a fresh instance. The owner calls it. It releases c.mu
+// meanwhile.
+func (c *component) restartLocked() {
+	c.life.supervisor.due = false
 	c.mu.Unlock()
 	c.counts.Restarts++
 	err := c.launch(c.host.background)
@@ -67,17 +69,17 @@ func (c *component) restart() {
 	}
 	c.mu.Lock()
 	if err != nil {
-		c.ended(err)
+		c.instanceEndedLocked(err)
 	}
-	c.publish()
+	c.publishLocked()
 }
 
-// launch makes an instance and initializes it, for both of which there is one time;
-// the owner calls it.
+// launch makes an instance and initializes it. Limits.StartTime is for both. The
+// owner calls it.
 func (c *component) launch(ctx context.Context) error {
 	began := c.host.clock.Exact()
 	instance, err := c.compiled.Instantiate(ctx, core.Environment{
-		ID: c.id, Host: c, Limits: c.limits,
+		ID: c.id, Host: c, Limits: c.limits, Ledger: c.guest.ledger,
 		Starting: func(instance core.Instance) { c.start(instance, began) },
 		Ended:    c.askHealth,
 	})
@@ -91,90 +93,90 @@ func (c *component) launch(ctx context.Context) error {
 		return err
 	}
 	c.start(instance, began)
-	err = c.leave(instance.Initialize(c.plan.Config))
+	err = c.leave(instance.Initialize(c.deployment.Config))
 	if err != nil {
 		_ = instance.Close()
 		return err
 	}
 	c.mu.Lock()
-	c.instance, c.relayer = instance, c.asRelayer(instance)
+	c.life.instance, c.life.canExchange = instance, c.exchanges()
 	c.mu.Unlock()
-	c.batch = newBatching(c, instance)
+	c.guest.batch = newBatching(c, instance)
 	return nil
 }
 
-// start begins a call of what has its start's time, since began.
+// start begins a call that is part of a start, which began at the time given.
 func (c *component) start(instance core.Instance, began time.Duration) {
 	c.mu.Lock()
-	c.allowed = c.watched(max(0, c.limits.StartTime-(c.host.clock.Exact()-began)))
+	c.call.allowed = c.watched(max(0, c.limits.StartTime-(c.host.clock.Exact()-began)))
 	c.mu.Unlock()
 	c.enter(instance)
 }
 
-// watched returns after which time the watchdog interrupts a call that may take so
-// long: never, where the engine itself ends it.
-func (c *component) watched(time time.Duration) time.Duration {
+// watched returns how long the watchdog lets a call run that may take limit: for ever
+// if the engine itself ends it.
+func (c *component) watched(limit time.Duration) time.Duration {
 	if c.traits.CountsRunningTime {
 		return math.MaxInt64
 	}
-	return time
+	return limit
 }
 
-// enter begins a call outside the mailbox, under the watchdog. What is abandoned
-// runs no guest code any more.
+// enter begins a call outside the mailbox, under the watchdog. A component that was
+// left behind runs no guest code any more.
 func (c *component) enter(instance core.Instance) {
 	c.mu.Lock()
-	c.instance = instance
-	if c.abandoned || c.cut {
-		c.interrupt()
+	c.life.instance = instance
+	if c.life.leftBehind || c.life.startCut {
+		c.interruptLocked()
 	}
-	c.begin()
+	c.beginCallAndUnlock()
 }
 
-// leave ends a call begun by enter, and takes the instance out of the
-// watchdog's sight. It returns err, or that the call was interrupted.
+// leave ends a call begun by enter, and hides the instance from the watchdog. It
+// returns err, or an error that says that the call was interrupted.
 func (c *component) leave(err error) error {
 	err = boundError(err)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.overdue && err == nil {
+	if c.call.interrupted && err == nil {
 		err = &core.TrapError{Kind: core.TrapHandler, Text: "stopped at the end of its call"}
 	}
-	c.calling, c.overdue, c.prompt, c.instance = false, false, false, nil
-	c.allowed = c.watched(c.limits.HandlerTime)
-	c.publish()
+	c.call.inProgress, c.call.interrupted, c.call.fast, c.life.instance = false, false, false, nil
+	c.call.allowed = c.watched(c.limits.HandlerTime)
+	c.publishLocked()
 	return err
 }
 
-// fail gives the component up, with c.mu held; the owner calls it.
-func (c *component) fail() {
-	reason := c.supervisor.reason
+// failLocked gives the component up. The owner calls it. It releases c.mu meanwhile.
+func (c *component) failLocked() {
+	reason := c.life.supervisor.reason
 	c.mu.Unlock()
-	c.close(c.refuse.down)
+	c.close(c.refusals.down)
 	c.host.emit(Event{Kind: EventFailed, Component: c.id, Reason: reason},
 		"hint", "it ended more often than its restart policy allows; undeploy and deploy it to try again")
 	c.mu.Lock()
 }
 
-// close refuses all messages from now on, ends those that wait for the same
-// reason, and forgets the component's own requests; the owner calls it.
+// close refuses all messages from now on, ends those that wait for the same reason,
+// and forgets the component's own requests. The owner calls it.
 func (c *component) close(refusal *core.MessagingError) {
 	c.mu.Lock()
-	c.closed = refusal
-	c.taking.Store(false)
-	if c.kept != nil {
-		c.host.watch.giveUp(c.kept)
-		c.kept = nil
+	c.sched.closed = refusal
+	c.hasRoom.Store(false)
+	if c.call.ownSlot != nil {
+		c.host.watch.giveUp(c.call.ownSlot)
+		c.call.ownSlot = nil
 	}
-	entries := c.mailbox.queue
-	c.mailbox = newMailbox(c.limits)
-	stopTimer(c.supervisor.timer)
-	stopTimer(c.healthTimer)
+	entries := c.sched.mailbox.queue
+	c.sched.mailbox = newMailbox(c.limits)
+	stopTimer(c.life.supervisor.timer)
+	stopTimer(c.life.healthTimer)
 	c.mu.Unlock()
 	for entries.length > 0 {
 		e := entries.pop()
 		if e.outcome {
-			c.host.tally.orphans.Add(1)
+			c.host.counts.orphans.Add(1)
 			e.message.Release()
 			continue
 		}
@@ -186,44 +188,44 @@ func (c *component) close(refusal *core.MessagingError) {
 // forgetRequests ends the component's own requests without their callbacks.
 func (c *component) forgetRequests() {
 	if n := len(c.host.tracker.Remove(c)); n > 0 {
-		c.host.tally.orphans.Add(uint64(n))
+		c.host.counts.orphans.Add(uint64(n))
 		c.host.givenUp.Add(1)
 	}
-	c.out.reserved = nil
+	c.sender.reserved = nil
 }
 
-// checkHealth asks the guest for its health, with c.mu held; the owner calls it.
-func (c *component) checkHealth() {
-	c.healthDue = false
-	c.begin()
-	health, err := c.instance.Health()
-	if err == nil && health == core.HealthUnhealthy && c.plan.Restart.Policy == RestartPermanent {
+// checkHealthLocked asks the guest for its health. The owner calls it. It releases
+// c.mu meanwhile.
+func (c *component) checkHealthLocked() {
+	c.life.healthDue = false
+	c.beginCallAndUnlock()
+	health, err := c.life.instance.Health()
+	if err == nil && health == core.HealthUnhealthy && c.deployment.Restart.Policy == RestartPermanent {
 		err = &core.TrapError{Kind: core.TrapFault, Text: "it reported to be unhealthy"}
 	}
-	c.end(err)
-	if err == nil && health != c.health {
-		c.health = health
+	c.lockAndEndCall(err)
+	if err == nil && health != c.life.health {
+		c.life.health = health
 		c.mu.Unlock()
 		c.host.emit(Event{Kind: EventHealth, Component: c.id, Health: health})
 		c.mu.Lock()
 	}
-	c.scheduleHealth()
+	c.scheduleHealthLocked()
 }
 
-// scheduleHealth has the guest asked for its health once the interval has
-// passed, with c.mu held.
-func (c *component) scheduleHealth() {
-	if c.plan.HealthInterval <= 0 || c.closed != nil {
+// scheduleHealthLocked starts the timer of the next health check.
+func (c *component) scheduleHealthLocked() {
+	if c.deployment.HealthInterval <= 0 || c.sched.closed != nil {
 		return
 	}
-	stopTimer(c.healthTimer)
-	c.healthTimer = time.AfterFunc(c.plan.HealthInterval, c.askHealth)
+	stopTimer(c.life.healthTimer)
+	c.life.healthTimer = time.AfterFunc(c.deployment.HealthInterval, c.askHealth)
 }
 
-// askHealth has the guest asked for its health soon, which is how an instance
-// that has ended on its own is found.
+// askHealth makes a worker check the guest's health soon. This is how the host finds
+// an instance that has ended on its own.
 func (c *component) askHealth() {
 	c.mu.Lock()
-	c.healthDue = true
-	c.wake()
+	c.life.healthDue = true
+	c.wakeAndUnlock()
 }

@@ -205,8 +205,8 @@ func TestHeldUpWorker(t *testing.T) {
 	})
 }
 
-// TestRunToCompletion: a worker goes on with the component that was messaged, so
-// that two workers that each pass a ball around do not disturb each other.
+// TestFairness: a third component gets its turn on the only worker while two others
+// pass a ball around without an end.
 func TestFairness(t *testing.T) {
 	h := start(t, host.Config{Workers: 1, Logger: slog.New(slog.DiscardHandler)})
 	var stop atomic.Bool

@@ -37,10 +37,10 @@ func threadsLeftIn(root fs.FS, user int) (n int, known bool) {
 	return max(0, s.least), s.least != math.MaxInt
 }
 
-// system reads limits; what it can't read it does not know.
+// system reads limits. A limit that it can't read is unknown.
 type system struct {
 	root  fs.FS
-	least int // of what is left by each limit
+	least int // the least number of threads that a limit leaves
 }
 
 // limit notes that of most threads some are there. Numbers below 0 are not known.

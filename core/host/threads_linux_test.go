@@ -53,7 +53,7 @@ func TestCeilingFitsTheSystem(t *testing.T) {
 	for _, left := range []int{0, 10, 100, 130, 1000, 1 << 20} {
 		h := &Host{config: Config{Workers: 2, HeldUpWorkers: 256}, log: slog.New(slog.DiscardHandler),
 			threadsLeft: func() (int, bool) { return left, true }}
-		n := h.heldUpWorkers()
+		n := h.mostBlocked()
 		h.bound(n)
 		if n < 1 || n > 256 || left >= 100 && h.config.Workers+2*n+cap(h.places)+spareThreads > left || left > 1000 && n != 256 {
 			t.Errorf("%d threads left: %d workers may be held up", left, n)

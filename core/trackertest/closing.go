@@ -81,7 +81,7 @@ func noGoroutineLeft(f *fixture) {
 	}
 }
 
-// goroutines counts those that stay: others are just ending.
+// goroutines returns the number of goroutines, without those that are just ending.
 func goroutines() int {
 	least := runtime.NumGoroutine()
 	for range 10 {

@@ -9,10 +9,10 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// account counts, for each id, how often it was given and how often its request
-// left. An id may be given again when its request has left.
+// account counts for each id its requests, and those of them that have left. An id may
+// be given again after its request has left.
 type account struct {
-	mu    sync.Mutex // guards both
+	mu    sync.Mutex // guards the fields below
 	given map[core.RequestID]int
 	left  map[core.RequestID]int
 }
@@ -33,7 +33,7 @@ func (a *account) leave(id core.RequestID) {
 	a.left[id]++
 }
 
-// open returns how many requests have not left.
+// open returns the number of requests that have not left.
 func (a *account) open() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -47,8 +47,8 @@ func (a *account) open() int {
 	return open
 }
 
-// exactlyOnce: waiters on goroutines of their own that register, resolve each
-// other's requests, cancel and remove, while requests expire.
+// exactlyOnce: waiters on several goroutines register requests, resolve each other's
+// requests, cancel and remove their own, while requests expire.
 func exactlyOnce(f *fixture) {
 	const waiters, rounds = 6, 2000
 	a := newAccount()
@@ -66,14 +66,14 @@ func exactlyOnce(f *fixture) {
 	for start := time.Now(); a.open() > 0; <-time.After(time.Millisecond) {
 		f.require(time.Since(start) < patience, fmt.Sprint(a.open(), " requests that have not left"), "all to have left")
 	}
-	f.require(len(a.left) == len(a.given), fmt.Sprint(len(a.left), " ids that left, of ", len(a.given), " given"), "what was registered to leave")
+	f.require(len(a.left) == len(a.given), fmt.Sprint(len(a.left), " ids that left, of ", len(a.given), " given"), "each registered request to leave")
 	for id, given := range a.given {
 		f.require(a.left[id] == given, fmt.Sprintf("id %d given %d times, left %d times", id, given, a.left[id]), "each to leave once")
 	}
 	f.pending(0)
 }
 
-// step does one thing at random. Requests that nobody ends expire.
+// step takes one random step. Requests that no step ends expire.
 func (f *fixture) step(w *requester, a *account, ids chan core.RequestID) {
 	switch n := rand.IntN(100); {
 	case n < 50:

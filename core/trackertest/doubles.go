@@ -9,7 +9,7 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// requester is a waiter that notes what it is told.
+// requester is a waiter that records the calls of Expired.
 type requester struct {
 	onExpired func(core.RequestID) // if not nil, called by Expired
 
@@ -18,14 +18,15 @@ type requester struct {
 }
 
 type expiry struct {
-	id core.RequestID
-	at time.Time
+	id     core.RequestID
+	reason *core.RequestError
+	at     time.Time
 }
 
 // Expired implements [core.Waiter].
-func (r *requester) Expired(id core.RequestID) {
+func (r *requester) Expired(id core.RequestID, reason *core.RequestError) {
 	r.mu.Lock()
-	r.expired = append(r.expired, expiry{id, time.Now()})
+	r.expired = append(r.expired, expiry{id, reason, time.Now()})
 	r.mu.Unlock()
 	if r.onExpired != nil {
 		r.onExpired(id)
@@ -45,14 +46,14 @@ func (f *fixture) gated() (*requester, chan struct{}) {
 	return &requester{onExpired: func(core.RequestID) { <-gate }}, gate
 }
 
-// resolves checks that id is pending, of w, and ends it.
+// resolves checks that Resolve ends the pending request id of w.
 func (f *fixture) resolves(id core.RequestID, w core.Waiter) {
 	f.t.Helper()
 	got, ok := f.tracker.Resolve(id)
 	f.require(ok && got == w, fmt.Sprintf("waiter %p, %t", got, ok), "waiter %p of Resolve(%d)", w, id)
 }
 
-// unknown checks that id is not pending, by Resolve and by Cancel.
+// unknown checks that Resolve, Cancel and IsPending return false for id.
 func (f *fixture) unknown(id core.RequestID, w core.Waiter) {
 	f.t.Helper()
 	_, ok := f.tracker.Resolve(id)
@@ -69,8 +70,8 @@ func (f *fixture) pending(want int) {
 	f.require(got == want, fmt.Sprint(got, " pending"), "%d pending", want)
 }
 
-// quiet checks, after a time in which everything would have expired, that
-// nothing has.
+// quiet lets so much time pass that every request would have expired, and checks that
+// none of the waiters' has.
 func (f *fixture) quiet(after time.Duration, waiters ...*requester) {
 	f.t.Helper()
 	f.pass(after)

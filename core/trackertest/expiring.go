@@ -9,7 +9,7 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// timeouts of all sizes, near and far from what clocks and wheels count in.
+// timeouts are of all sizes, near to and far from the ticks of clocks and wheels.
 var timeouts = []time.Duration{
 	1, time.Microsecond, 999 * time.Microsecond, time.Millisecond, 1001 * time.Microsecond,
 	1500 * time.Microsecond, 2 * time.Millisecond, 10 * time.Millisecond, 99_900 * time.Microsecond,
@@ -18,11 +18,11 @@ var timeouts = []time.Duration{
 	4095 * time.Millisecond, 4096 * time.Millisecond, 5 * time.Second, 11 * time.Second,
 }
 
-// phases are moments between two ticks of a clock, in microseconds.
+// phases are times after a tick of a clock, in microseconds.
 var phases = []time.Duration{0, 1, 333, 500, 999}
 
-// expiresIn registers requests with all timeouts in all phases, and hands judge
-// how long each took.
+// expiresIn registers requests with all timeouts in all phases, and calls judge with
+// the time that each took.
 func (f *fixture) expiresIn(judge func(timeout, took time.Duration)) {
 	f.t.Helper()
 	type entry struct {
@@ -60,7 +60,7 @@ func soonAfter(f *fixture) {
 	})
 }
 
-// afterRest: a tracker that had nothing to do for long is as punctual.
+// afterRest: a tracker is punctual also after a long time without requests.
 func afterRest(f *fixture) {
 	for _, idle := range []time.Duration{time.Second, time.Minute, 1001 * time.Millisecond} {
 		f.pass(idle)
@@ -75,7 +75,7 @@ func afterRest(f *fixture) {
 	}
 }
 
-// longTimeout: the longest is not taken for a short one.
+// longTimeout: the longest timeout is not taken for a short one.
 func longTimeout(f *fixture) {
 	w := new(requester)
 	id := f.register(w, core.MaxTimeout)
@@ -83,8 +83,8 @@ func longTimeout(f *fixture) {
 	f.resolves(id, w)
 }
 
-// expiredHasLeft: Expired is called once, of the right waiter, when the request
-// is no longer pending.
+// expiredHasLeft: Expired of the right waiter is called once, when the request is no
+// longer pending.
 func expiredHasLeft(f *fixture) {
 	var stillThere atomic.Bool
 	w, other := new(requester), new(requester)
@@ -105,7 +105,15 @@ func expiredHasLeft(f *fixture) {
 	f.require(slices.Equal(got, []core.RequestID{id}), got, "Expired(%d), once", id)
 }
 
-// expired waits for calls of Expired.
+func expiredByTimeout(f *fixture) {
+	w := new(requester)
+	f.register(w, time.Millisecond)
+	f.expired(w, 1)
+	got := w.expiries()[0].reason
+	f.require(got == core.ErrTimeout, got, "ErrTimeout as the reason")
+}
+
+// expired waits until w has had so many calls of Expired.
 func (f *fixture) expired(w *requester, calls int) {
 	f.t.Helper()
 	for start := time.Now(); len(w.expiries()) < calls; <-time.After(time.Millisecond) {
@@ -113,7 +121,7 @@ func (f *fixture) expired(w *requester, calls int) {
 	}
 }
 
-// expiredCallsBack: all methods but Close may be called by Expired.
+// expiredCallsBack: Expired may call all methods but Close.
 func expiredCallsBack(f *fixture) {
 	done := make(chan struct{}, 1)
 	w := new(requester)
@@ -127,7 +135,7 @@ func expiredCallsBack(f *fixture) {
 		done <- struct{}{}
 	}
 	f.register(w, time.Millisecond)
-	f.within("what Expired calls", func() {
+	f.within("the calls in Expired", func() {
 		select {
 		case <-done:
 		case <-time.After(2 * patience):
@@ -135,7 +143,7 @@ func expiredCallsBack(f *fixture) {
 	})
 }
 
-// blockedByNobody: an Expired in progress holds up no method but Close.
+// blockedByNobody: a call of Expired in progress blocks no method but Close.
 func blockedByNobody(f *fixture) {
 	w, _ := f.gated()
 	other := new(requester)

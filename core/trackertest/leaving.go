@@ -10,7 +10,7 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// rangeOfTimeouts: what is refused leaves nothing behind.
+// rangeOfTimeouts: a refused request leaves nothing behind.
 func rangeOfTimeouts(f *fixture) {
 	w := new(requester)
 	for _, timeout := range []time.Duration{0, -1, -time.Hour, core.MaxTimeout + 1, 1<<63 - 1, -1 << 63} {
@@ -55,7 +55,7 @@ func tells(f *fixture) {
 	f.require(f.tracker.IsPending(other), "false", "IsPending of another to return true")
 }
 
-// removeOwn: also those that have been watched for a while.
+// removeOwn: Remove also removes requests that are some ticks old.
 func removeOwn(f *fixture) {
 	alice, bob := new(requester), new(requester)
 	var ofAlice, ofBob []core.RequestID
@@ -105,8 +105,8 @@ func madeUp(f *fixture) {
 	f.pending(0)
 }
 
-// lateAnswers: ids of requests that ended in each way, while many others come
-// and go, and use again what those have used.
+// lateAnswers: the ids of requests that ended in different ways stay unknown while many
+// other requests use the memory of those again.
 func lateAnswers(f *fixture) {
 	w := new(requester)
 	var finished []core.RequestID
@@ -143,7 +143,7 @@ func (f *fixture) neighbours(id core.RequestID, pending []core.RequestID, w core
 	}
 }
 
-// neverReused: random comings and goings.
+// neverReused: requests are registered and end at random.
 func neverReused(f *fixture) {
 	w := new(requester)
 	live := make(map[core.RequestID]bool)
@@ -185,7 +185,7 @@ func counts(f *fixture) {
 	f.pending(0)
 }
 
-// aHundredThousand pending at a time, of a hundred waiters.
+// aHundredThousand: a hundred waiters have 100,000 requests pending at once.
 func aHundredThousand(f *fixture) {
 	const waiters, each, expiring = 100, 1000, 10_000
 	var all []*requester

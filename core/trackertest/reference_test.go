@@ -9,12 +9,11 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// fault is a way to break one promise.
+// fault names a way to break one promise.
 type fault string
 
-// reference is a small correct tracker with one fault or none. Its lock is a
-// channel, because the clock of a bubble goes on only while everything waits for
-// something of the bubble, which a [sync.Mutex] is not.
+// reference is a small tracker with at most one fault. Its lock is a channel, because
+// the clock of a bubble stands still while a goroutine waits for a [sync.Mutex].
 type reference struct {
 	fault fault
 
@@ -47,7 +46,7 @@ func (r *reference) locked() func() {
 	select {
 	case r.lock <- struct{}{}:
 		return func() { <-r.lock }
-	case <-time.After(2 * time.Hour): // held for ever, by a fault
+	case <-time.After(2 * time.Hour): // a fault keeps the lock
 		runtime.Goexit()
 		return nil
 	}
@@ -59,7 +58,7 @@ func (r *reference) Register(w core.Waiter, timeout time.Duration) (core.Request
 		timeout = 1
 	case timeout > core.MaxTimeout && r.has("takes any timeout"):
 	case timeout <= 0 || timeout > core.MaxTimeout:
-		if r.has("keeps what it refuses") {
+		if r.has("keeps refused requests") {
 			r.pending[1<<60] = &entry{w, time.NewTimer(time.Hour)}
 		}
 		return 0, core.ErrInvalidArgument
@@ -95,7 +94,7 @@ func (r *reference) nextID() core.RequestID {
 	return r.last
 }
 
-// faulty returns how long a request really has.
+// faulty returns the timeout that a request really gets.
 func (r *reference) faulty(timeout time.Duration) time.Duration {
 	switch {
 	case r.has("expires early") && timeout > 100*time.Microsecond:
@@ -119,12 +118,12 @@ func (r *reference) expire(id core.RequestID) {
 		unlock()
 		return
 	}
-	if !r.has("expires what is still there") {
+	if !r.has("expires before it removes") {
 		delete(r.pending, id)
 	}
 	if r.has("does not wait for Expired") {
 		unlock()
-		e.waiter.Expired(id)
+		e.waiter.Expired(id, core.ErrTimeout)
 		return
 	}
 	r.calls.Add(1)
@@ -134,9 +133,13 @@ func (r *reference) expire(id core.RequestID) {
 	} else {
 		unlock()
 	}
-	e.waiter.Expired(id)
+	reason := core.ErrTimeout
+	if r.has("expires for another reason") {
+		reason = core.ErrRequestUnavailable
+	}
+	e.waiter.Expired(id, reason)
 	if r.has("expires twice") {
-		e.waiter.Expired(id)
+		e.waiter.Expired(id, core.ErrTimeout)
 	}
 }
 
@@ -145,7 +148,7 @@ func (r *reference) end(id core.RequestID) {
 	delete(r.pending, id)
 	e.timer.Stop()
 	if r.has("lets timers run") {
-		time.AfterFunc(time.Second, func() { e.waiter.Expired(id) })
+		time.AfterFunc(time.Second, func() { e.waiter.Expired(id, core.ErrTimeout) })
 	}
 }
 
@@ -177,10 +180,10 @@ func (r *reference) Cancel(id core.RequestID, w core.Waiter) bool {
 	defer r.locked()()
 	e, ok := r.pending[id]
 	if !ok {
-		return r.has("cancels what is finished")
+		return r.has("cancels ended requests")
 	}
 	if e.waiter != w && !r.has("cancels for anyone") {
-		if r.has("ends what it does not cancel") {
+		if r.has("ends requests of others") {
 			r.end(id)
 		}
 		return false
@@ -201,7 +204,7 @@ func (r *reference) Remove(w core.Waiter) []core.RequestID {
 		}
 		ids = append(ids, id)
 	}
-	ids = append(ids, r.giveBack(w)...)
+	ids = append(ids, r.giveBackLocked(w)...)
 	if r.has("keeps ids to itself") {
 		return nil
 	}
@@ -219,7 +222,7 @@ func (r *reference) Pending() int {
 	if r.has("counts all there were") {
 		return int(r.last)
 	}
-	if r.has("counts what is reserved") {
+	if r.has("counts reserved ids") {
 		return len(r.pending) + len(r.reserved)
 	}
 	return len(r.pending)

@@ -7,18 +7,55 @@ import (
 )
 
 // Reserve implements [core.Reserver].
-func (r *reference) Reserve(w core.Waiter) (core.RequestID, error) {
+func (r *reference) Reserve(w core.Waiter, ids []core.RequestID) error {
 	defer r.locked()()
 	if r.closed && !r.has("reserves after close") {
-		return 0, core.ErrClosed
+		return core.ErrClosed
 	}
-	return r.setAside(w), nil
+	for i, id := range ids {
+		if i > 0 && r.has("reserves only the first") {
+			return nil
+		}
+		if err := r.giveUpLocked(id, w); err != nil {
+			if r.has("gives back the rest") {
+				for _, rest := range ids[i:] {
+					delete(r.reserved, rest)
+				}
+			}
+			return err
+		}
+		if id != 0 && r.has("replaces by the same") {
+			continue
+		}
+		ids[i] = r.setAsideLocked(w)
+		if r.has("does not reserve anew") {
+			delete(r.reserved, ids[i])
+		}
+	}
+	return nil
 }
 
-// setAside reserves an id for w, with the lock held.
-func (r *reference) setAside(w core.Waiter) core.RequestID {
+// giveUpLocked ends the reservation of id, unless it is 0. The caller holds the lock.
+func (r *reference) giveUpLocked(id core.RequestID, w core.Waiter) error {
+	if id == 0 || r.has("replaces any id") {
+		return nil
+	}
+	if err := r.refusal(id, w, 1); err != nil {
+		return err
+	}
+	if !r.has("keeps replaced ids") {
+		delete(r.reserved, id)
+	}
+	if r.has("makes replaced ids pending") {
+		r.start(id, w, time.Hour)
+	}
+	return nil
+}
+
+// setAsideLocked reserves an id for w. The caller holds the lock.
+func (r *reference) setAsideLocked(w core.Waiter) core.RequestID {
 	id := r.last
-	if !r.has("reserves what is pending") || r.pending[id] == nil {
+	if !r.has("reserves pending ids") || r.pending[id] == nil {
 		r.last++
 		id = r.last
 	}
@@ -26,14 +63,14 @@ func (r *reference) setAside(w core.Waiter) core.RequestID {
 		id = 1 << 50
 	}
 	r.reserved[id] = w
-	if r.has("gives away what is reserved") {
+	if r.has("gives away reserved ids") {
 		r.last--
 	}
-	if r.has("has what is reserved pending") {
+	if r.has("makes reserved ids pending") {
 		r.start(id, w, time.Hour)
 	}
-	if r.has("expires what is reserved") {
-		time.AfterFunc(time.Second, func() { w.Expired(id) })
+	if r.has("expires reserved ids") {
+		time.AfterFunc(time.Second, func() { w.Expired(id, core.ErrTimeout) })
 	}
 	return id
 }
@@ -42,12 +79,12 @@ func (r *reference) setAside(w core.Waiter) core.RequestID {
 func (r *reference) RegisterReserved(id core.RequestID, w core.Waiter, timeout time.Duration) (core.RequestID, error) {
 	defer r.locked()()
 	if err := r.refusal(id, w, timeout); err != nil {
-		if r.has("gives back what it refuses") {
+		if r.has("gives back refused ids") {
 			delete(r.reserved, id)
 		}
 		return 0, err
 	}
-	if !r.has("takes what is used") {
+	if !r.has("takes used ids") {
 		delete(r.reserved, id)
 	}
 	if r.has("registers under another id") {
@@ -62,42 +99,10 @@ func (r *reference) RegisterReserved(id core.RequestID, w core.Waiter, timeout t
 		r.reserved[id] = w
 		return id, nil
 	}
-	return r.setAside(w), nil
+	return r.setAsideLocked(w), nil
 }
 
-// Renew implements [core.Reserver].
-func (r *reference) Renew(w core.Waiter, ids []core.RequestID) error {
-	defer r.locked()()
-	for i, id := range ids {
-		if err := r.refusal(id, w, 1); err != nil {
-			switch {
-			case r.has("renews what is not reserved"):
-				ids[i] = r.setAside(w)
-			case r.has("gives back the rest"):
-				for _, rest := range ids[i:] {
-					delete(r.reserved, rest)
-				}
-			}
-			return err
-		}
-		if r.has("renews with the same") {
-			continue
-		}
-		if !r.has("keeps what is renewed") {
-			delete(r.reserved, id)
-		}
-		if r.has("has what is renewed pending") {
-			r.start(id, w, time.Hour)
-		}
-		ids[i] = r.setAside(w)
-		if r.has("does not reserve anew") {
-			delete(r.reserved, ids[i])
-		}
-	}
-	return nil
-}
-
-// refusal returns why a request may not be registered, or nil.
+// refusal returns the error for a request that must not be registered, or nil.
 func (r *reference) refusal(id core.RequestID, w core.Waiter, timeout time.Duration) error {
 	owner, ok := r.reserved[id]
 	switch {
@@ -114,17 +119,17 @@ func (r *reference) refusal(id core.RequestID, w core.Waiter, timeout time.Durat
 	return core.ErrInvalidArgument
 }
 
-// giveBack gives the ids back that are reserved for w, with the lock held. It
-// returns those that a fault takes for pending.
-func (r *reference) giveBack(w core.Waiter) (ids []core.RequestID) {
+// giveBackLocked gives back the ids that are reserved for w. It returns ids only for a fault
+// that takes them for pending. The caller holds the lock.
+func (r *reference) giveBackLocked(w core.Waiter) (ids []core.RequestID) {
 	for id, owner := range r.reserved {
 		if owner != w && !r.has("gives back all") {
 			continue
 		}
-		if !r.has("keeps what is reserved") {
+		if !r.has("keeps reserved ids") {
 			delete(r.reserved, id)
 		}
-		if r.has("removes what is reserved") {
+		if r.has("removes reserved ids") {
 			ids = append(ids, id)
 		}
 	}

@@ -9,30 +9,41 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// reserverPromises are what the contract of [core.Reserver] says beyond that of
-// [core.Tracker].
+// reserverPromises lists the promises that [core.Reserver] adds to [core.Tracker].
 var reserverPromises = []promise{
-	{"reserved-is-not-pending", "a reserved id is not pending: it does not count, and nobody resolves, cancels or waits for it", fakeTime, reservedIsNotPending},
+	{"reserved-is-not-pending", "a reserved id is not pending: it does not count or expire, and cannot be resolved or canceled", fakeTime, reservedIsNotPending},
 	{"register-reserved", "RegisterReserved makes a request pending under the reserved id, and reserves the next one", fakeTime, registersReserved},
 	{"reserved-ids-differ", "a reserved id is no other request's, pending or reserved", fakeTime, reservedDiffer},
 	{"reserved-removed", "Remove gives the reserved ids of its waiter back, and of no other", fakeTime, reservedRemoved},
 	{"not-reserved", "an id that is not reserved for the waiter is an invalid argument", fakeTime, notReserved},
-	{"reserved-timeout-range", "RegisterReserved takes the timeouts that Register takes, and leaves the id reserved where it refuses", fakeTime, reservedTimeouts},
+	{"reserved-timeout-range", "RegisterReserved takes the timeouts that Register takes, and leaves the id reserved if it refuses", fakeTime, reservedTimeouts},
 	{"reserved-expires", "a request under a reserved id expires in its time, once", fakeTime, reservedExpires},
-	{"renew", "Renew puts ids that nobody has had in the place of those reserved, which are nobody's any more", fakeTime, renews},
-	{"renew-not-reserved", "Renew stops at an id that is not reserved for the waiter, which is an invalid argument, and leaves the rest", fakeTime, renewsReserved},
-	{"reserved-closed", "after Close Reserve, RegisterReserved and Renew return ErrClosed", fakeTime, reservedClosed},
+	{"reserve", "Reserve replaces ids of 0 and reserved ids by reserved ids that no request has had, and gives the old ones back", fakeTime, reserves},
+	{"reserve-not-reserved", "Reserve stops at an id that is neither 0 nor reserved for the waiter: it is an invalid argument, and the rest stays", fakeTime, reservesOwn},
+	{"reserved-closed", "after Close Reserve and RegisterReserved return ErrClosed", fakeTime, reservedClosed},
 }
 
-// reserver is the tracker, which is one.
+// reserver returns the tracker, which is a Reserver.
 func (f *fixture) reserver() core.Reserver { return f.tracker.(core.Reserver) }
 
-// reserve has an id reserved that must be to be had.
+// reserve returns a newly reserved id.
 func (f *fixture) reserve(w core.Waiter) core.RequestID {
 	f.t.Helper()
-	id, err := f.reserver().Reserve(w)
-	f.require(err == nil && id != 0, fmt.Sprintf("id %d, error %v", id, err), "an id that is not 0 to be reserved")
-	return id
+	ids := []core.RequestID{0}
+	f.replaces(w, ids, 1, nil)
+	return ids[0]
+}
+
+// replaces checks the error of Reserve, and that Reserve replaces the first ids and
+// no other.
+func (f *fixture) replaces(w core.Waiter, ids []core.RequestID, replaced int, want error) {
+	f.t.Helper()
+	before := slices.Clone(ids)
+	err := f.reserver().Reserve(w, ids)
+	f.require(errors.Is(err, want), err, "the error %v", want)
+	for i, id := range ids {
+		f.require((id != before[i]) == (i < replaced) && (id != 0 || before[i] == 0), ids, "%d other ids instead of the first of %v", replaced, before)
+	}
 }
 
 // registerReserved registers a request that must be accepted.
@@ -44,7 +55,7 @@ func (f *fixture) registerReserved(id core.RequestID, w core.Waiter, timeout tim
 	return next
 }
 
-// refused checks that RegisterReserved does nothing.
+// refused checks that RegisterReserved returns an error and does nothing.
 func (f *fixture) refused(id core.RequestID, w core.Waiter, timeout time.Duration, want error) {
 	f.t.Helper()
 	before := f.tracker.Pending()
@@ -87,8 +98,8 @@ func registersReserved(f *fixture) {
 	f.quiet(2*time.Hour, w)
 }
 
-// reservedDiffer: ids reserved and not, of several waiters, while some come and
-// go.
+// reservedDiffer: reserved and other ids of several waiters, while requests begin and
+// end.
 func reservedDiffer(f *fixture) {
 	seen := make(map[core.RequestID]bool)
 	fresh := func(id core.RequestID) {
@@ -127,7 +138,7 @@ func reservedRemoved(f *fixture) {
 	f.registerReserved(kept, bob, time.Hour)
 	f.resolves(kept, bob)
 	f.quiet(time.Minute, alice)
-	f.registerReserved(f.reserve(alice), alice, time.Hour) // it may go on
+	f.registerReserved(f.reserve(alice), alice, time.Hour) // alice can go on
 }
 
 func notReserved(f *fixture) {
@@ -136,7 +147,7 @@ func notReserved(f *fixture) {
 	f.refused(id, bob, time.Second, core.ErrInvalidArgument)
 	f.refused(0, alice, time.Second, core.ErrInvalidArgument)
 	f.refused(id+1<<40, alice, time.Second, core.ErrInvalidArgument)
-	next := f.registerReserved(id, alice, time.Hour) // what was refused has changed nothing
+	next := f.registerReserved(id, alice, time.Hour) // the refusals have changed nothing
 	f.refused(id, alice, time.Second, core.ErrInvalidArgument)
 	pending := f.register(alice, time.Hour)
 	f.refused(pending, alice, time.Second, core.ErrInvalidArgument)
@@ -184,37 +195,32 @@ func reservedExpires(f *fixture) {
 	f.pending(0)
 }
 
-// renew checks what Renew returns, and what it leaves in ids.
-func (f *fixture) renew(w core.Waiter, ids []core.RequestID, renewed int, want error) {
-	f.t.Helper()
-	before := slices.Clone(ids)
-	err := f.reserver().Renew(w, ids)
-	f.require(errors.Is(err, want), err, "the error %v", want)
-	for i, id := range ids {
-		f.require((id != before[i]) == (i < renewed) && (id != 0 || before[i] == 0), ids, "%d other ids instead of the first of %v", renewed, before)
-	}
-}
-
-func renews(f *fixture) {
+// reserves: one call replaces reserved ids and ids of 0.
+func reserves(f *fixture) {
 	w, other := new(requester), new(requester)
 	kept := f.reserve(other)
 	seen := map[core.RequestID]bool{kept: true}
-	ids := []core.RequestID{f.reserve(w), f.reserve(w), f.reserve(w)}
-	f.renew(w, nil, 0, nil)
-	for range 1000 {
+	f.replaces(w, nil, 0, nil)
+	ids := make([]core.RequestID, 3)
+	f.replaces(w, ids, len(ids), nil)
+	for n := range 1000 {
 		before := slices.Clone(ids)
-		f.renew(w, ids, len(ids), nil)
-		for i, id := range before {
-			f.require(!seen[id] && id != kept, fmt.Sprint(id, " again"), "an id that nobody has had")
+		if n%2 == 0 {
+			ids[1] = 0 // the waiter forgets its id
+		}
+		f.replaces(w, ids, len(ids), nil)
+		for _, id := range before {
+			f.require(!seen[id], fmt.Sprint(id, " again"), "an id that no request has had")
 			seen[id] = true
 			f.unknown(id, w)
-			f.unknown(ids[i], w)
 		}
 		f.refused(before[0], w, time.Hour, core.ErrInvalidArgument)
 	}
 	f.pending(0)
 	for _, id := range ids {
-		f.require(!seen[id], fmt.Sprint(id, " again"), "an id that nobody has had")
+		f.require(!seen[id], fmt.Sprint(id, " again"), "an id that no request has had")
+		seen[id] = true
+		f.unknown(id, w)
 		f.registerReserved(id, w, time.Hour)
 	}
 	f.pending(len(ids))
@@ -226,20 +232,22 @@ func renews(f *fixture) {
 	f.quiet(time.Minute, w)
 }
 
-func renewsReserved(f *fixture) {
+func reservesOwn(f *fixture) {
 	alice, bob := new(requester), new(requester)
 	first, last, his := f.reserve(alice), f.reserve(alice), f.reserve(bob)
 	pending := f.register(alice, time.Hour)
-	for _, wrong := range []core.RequestID{his, pending, 0, first + 1<<40} {
+	for _, wrong := range []core.RequestID{his, pending, first + 1<<40} {
 		ids := []core.RequestID{first, wrong, last}
-		f.renew(alice, ids, 1, core.ErrInvalidArgument)
+		f.replaces(alice, ids, 1, core.ErrInvalidArgument)
 		first = ids[0]
+		f.replaces(alice, []core.RequestID{0, wrong, 0}, 1, core.ErrInvalidArgument)
+		f.replaces(alice, []core.RequestID{wrong, last}, 0, core.ErrInvalidArgument)
 	}
 	f.registerReserved(last, alice, time.Hour)
 	f.registerReserved(his, bob, time.Hour)
 	f.resolves(pending, alice)
 	f.tracker.Remove(alice)
-	f.renew(alice, []core.RequestID{first}, 0, core.ErrInvalidArgument)
+	f.replaces(alice, []core.RequestID{first}, 0, core.ErrInvalidArgument)
 }
 
 func reservedClosed(f *fixture) {
@@ -247,8 +255,8 @@ func reservedClosed(f *fixture) {
 	id := f.reserve(w)
 	f.close()
 	f.refused(id, w, time.Second, core.ErrClosed)
-	f.renew(w, []core.RequestID{id}, 0, core.ErrClosed)
-	id, err := f.reserver().Reserve(w)
-	f.require(errors.Is(err, core.ErrClosed) && id == 0, fmt.Sprintf("id %d, error %v", id, err), "ErrClosed, and 0")
+	f.replaces(w, []core.RequestID{id}, 0, core.ErrClosed)
+	f.replaces(w, []core.RequestID{0}, 0, core.ErrClosed)
+	f.replaces(w, []core.RequestID{id, 0}, 0, core.ErrClosed)
 	f.quiet(time.Minute, w)
 }

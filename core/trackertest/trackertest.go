@@ -1,16 +1,17 @@
-// Package trackertest holds what every [core.Tracker] must do, as one suite. A
+// Package trackertest is a suite that tests a [core.Tracker] against its contract. A
 // tracker's own test calls it in a few lines:
 //
 //	func TestTracker(t *testing.T) {
 //		trackertest.Run(t, func() (core.Tracker, error) { return mytracker.New(mytracker.Config{}) })
 //	}
 //
-// Each case is named after a promise of [core.Tracker]; a case that fails says
-// which promise was broken, what was seen and what was wanted. Most cases run in
-// a [synctest] bubble, where the clock stands still until everything waits: so
-// they are exact about time, and take none. The tracker must therefore measure
-// time with package time, and not with a goroutine that never rests. A tracker
-// whose timers are outside of the test's process is for [RunOutside].
+// Each case is named after a promise of [core.Tracker]. A case that fails prints the
+// broken promise, then got and want.
+//
+// Most cases run in a [synctest] bubble, where the clock stands still until every
+// goroutine waits. So they are exact about time, and take almost none. The tracker
+// must measure time with package time, and its goroutines must wait between two ticks.
+// [RunOutside] is for a tracker with timers in another process.
 package trackertest
 
 import (
@@ -23,9 +24,9 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// Run runs the suite with trackers that newTracker makes; the suite closes them.
-// Of a tracker that is a [core.Reserver] it tries the promises of that, too.
-// Cases run one after the other, because one of them counts goroutines.
+// Run runs the suite with trackers that newTracker makes; the suite closes them. It
+// also checks the promises of [core.Reserver] if the tracker is one. The cases do not
+// run in parallel, because one of them counts goroutines.
 func Run(t *testing.T, newTracker func() (core.Tracker, error)) {
 	t.Helper()
 	for _, p := range promisesOf(t, newTracker) {
@@ -39,7 +40,7 @@ func Run(t *testing.T, newTracker func() (core.Tracker, error)) {
 	}
 }
 
-// promisesOf returns what the trackers promise.
+// promisesOf returns the promises of the trackers that newTracker makes.
 func promisesOf(t reporter, newTracker func() (core.Tracker, error)) []promise {
 	t.Helper()
 	tracker, err := newTracker()
@@ -53,8 +54,8 @@ func promisesOf(t reporter, newTracker func() (core.Tracker, error)) []promise {
 	return promises
 }
 
-// RunOutside runs the part of the suite that needs no bubble: it leaves out how
-// punctual expiry is, and waits a moment where a bubble would let much time pass.
+// RunOutside runs the cases that need no bubble. It does not check how punctual expiry
+// is, and waits a moment where a bubble would let more time pass.
 func RunOutside(t *testing.T, newTracker func() (core.Tracker, error)) {
 	t.Helper()
 	for _, p := range promisesOf(t, newTracker) {
@@ -65,20 +66,20 @@ func RunOutside(t *testing.T, newTracker func() (core.Tracker, error)) {
 }
 
 const (
-	// patience is how long the suite waits for what must happen.
+	// patience is the time after which a case stops waiting and fails.
 	patience = 30 * time.Second
-	// late is how much later than its timeout a request may expire.
+	// late is the longest time from a request's timeout to its expiry.
 	late = 2 * time.Millisecond
 )
 
-// reporter is what a case needs of a test, so that the suite's own tests can
-// watch cases fail.
+// reporter is the part of [testing.T] that a case uses. The suite's own tests
+// implement it to see cases fail.
 type reporter interface {
 	Helper()
 	Fatalf(format string, args ...any)
 }
 
-// promise is something that the contract promises, and how to find it broken.
+// promise is a promise of the contract, with the case that checks it.
 type promise struct {
 	name  string
 	text  string
@@ -91,12 +92,12 @@ type clock uint8
 
 const (
 	fakeTime clock = iota // in a bubble
-	realTime              // for goroutines that truly meet
-	anyTime               // in a bubble, where there is one
+	realTime              // outside a bubble, for goroutines that run in parallel
+	anyTime               // in a bubble, except in RunOutside
 )
 
-// verify runs the case; settle waits in a bubble until everything else does, and
-// is nil outside of one.
+// verify runs the case. In a bubble, settle returns when all other goroutines wait;
+// outside it is nil.
 func (p promise) verify(t reporter, newTracker func() (core.Tracker, error), settle func()) {
 	t.Helper()
 	tracker, err := newTracker()
@@ -108,7 +109,7 @@ func (p promise) verify(t reporter, newTracker func() (core.Tracker, error), set
 	p.check(f)
 }
 
-// fixture is a tracker, and what a case works with.
+// fixture is the tracker of a case, with its doubles.
 type fixture struct {
 	t       reporter
 	promise promise
@@ -118,7 +119,7 @@ type fixture struct {
 	gates   []chan struct{}
 }
 
-// cleanUp lets go of waiters that a case has left at their gate.
+// cleanUp opens the gates that a case has left closed, and closes the tracker.
 func (f *fixture) cleanUp() {
 	for _, gate := range f.gates {
 		select {
@@ -131,7 +132,7 @@ func (f *fixture) cleanUp() {
 	go func() { closed <- f.tracker.Close() }()
 	select {
 	case <-closed:
-	case <-time.After(patience): // the case has failed for what holds it up
+	case <-time.After(patience): // the case has failed for the same reason
 	}
 }
 
@@ -166,11 +167,11 @@ func (f *fixture) register(w core.Waiter, timeout time.Duration) core.RequestID 
 	return id
 }
 
-// moment is how long a case waits outside of a bubble.
+// moment is the longest wait of a case outside a bubble.
 const moment = 50 * time.Millisecond
 
-// pass lets time pass in the bubble, and what it brings about happen. Outside of
-// one, where much time would be real, it passes a moment at most.
+// pass lets time pass in the bubble, until all other goroutines wait again. Outside a
+// bubble, where the time is real, it waits a moment at most.
 func (f *fixture) pass(d time.Duration) {
 	if f.settle == nil {
 		<-time.After(min(d, moment))

@@ -12,13 +12,13 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// broken says which faults each promise's case must find.
+// broken lists the faults that the case of each promise must find.
 var broken = map[string][]fault{
-	"timeout-range":      {"takes a timeout of 0", "takes any timeout", "keeps what it refuses", "begins with 0"},
+	"timeout-range":      {"takes a timeout of 0", "takes any timeout", "keeps refused requests", "begins with 0"},
 	"resolve":            {"resolves twice", "resolves another", "lets timers run"},
-	"cancel":             {"cancels for anyone", "ends what it does not cancel", "cancels what is finished", "lets timers run"},
+	"cancel":             {"cancels for anyone", "ends requests of others", "cancels ended requests", "lets timers run"},
 	"remove":             {"removes all", "removes half", "removes nothing", "keeps ids to itself", "lets timers run"},
-	"made-up-ids":        {"resolves by the low bits", "cancels what is finished"},
+	"made-up-ids":        {"resolves by the low bits", "cancels ended requests"},
 	"ids-not-reused":     {"reuses ids"},
 	"late-answers":       {"reuses finished ids"},
 	"is-pending":         {"has nothing pending", "has all pending"},
@@ -27,7 +27,8 @@ var broken = map[string][]fault{
 	"at-most-2ms-late":   {"expires late", "forgets long timeouts"},
 	"after-rest":         {"oversleeps"},
 	"longest-timeout":    {"takes long for short"},
-	"expired-has-left":   {"expires what is still there", "expires twice"},
+	"expired-has-left":   {"expires before it removes", "expires twice"},
+	"expired-by-timeout": {"expires for another reason"},
 	"expired-calls-back": {"expires under its lock"},
 	"no-blocking":        {"expires under its lock"},
 	"hundred-thousand":   {"reuses ids", "expires twice", "forgets long timeouts"},
@@ -37,15 +38,15 @@ var broken = map[string][]fault{
 	"close-waits":        {"does not wait for Expired"},
 	"no-goroutine-left":  {"leaves goroutines"},
 
-	"reserved-is-not-pending": {"has what is reserved pending", "counts what is reserved", "cancels what is finished", "expires what is reserved"},
+	"reserved-is-not-pending": {"makes reserved ids pending", "counts reserved ids", "cancels ended requests", "expires reserved ids"},
 	"register-reserved":       {"registers under another id", "reserves nothing next", "reserves the same next", "lets timers run"},
-	"reserved-ids-differ":     {"reserves what is pending", "reserves one for all", "gives away what is reserved"},
-	"reserved-removed":        {"keeps what is reserved", "removes what is reserved", "gives back all", "expires what is reserved"},
-	"renew":                   {"renews with the same", "keeps what is renewed", "has what is renewed pending", "does not reserve anew"},
-	"renew-not-reserved":      {"renews what is not reserved", "gives back the rest"},
-	"not-reserved":            {"takes another's", "takes what is used", "takes any id", "gives back what it refuses"},
-	"reserved-timeout-range":  {"takes a reserved timeout of 0", "takes any reserved timeout", "gives back what it refuses"},
-	"reserved-expires":        {"expires early", "expires late", "expires twice", "expires what is reserved", "forgets long timeouts"},
+	"reserved-ids-differ":     {"reserves pending ids", "reserves one for all", "gives away reserved ids"},
+	"reserved-removed":        {"keeps reserved ids", "removes reserved ids", "gives back all", "expires reserved ids"},
+	"reserve":                 {"reserves only the first", "replaces by the same", "keeps replaced ids", "makes replaced ids pending", "does not reserve anew"},
+	"reserve-not-reserved":    {"replaces any id", "gives back the rest", "takes another's"},
+	"not-reserved":            {"takes another's", "takes used ids", "takes any id", "gives back refused ids"},
+	"reserved-timeout-range":  {"takes a reserved timeout of 0", "takes any reserved timeout", "gives back refused ids"},
+	"reserved-expires":        {"expires early", "expires late", "expires twice", "expires reserved ids", "forgets long timeouts"},
 	"reserved-closed":         {"reserves after close", "registers after close"},
 }
 
@@ -78,7 +79,7 @@ func TestSuitePassesACorrectTracker(t *testing.T) {
 	Run(t, func() (core.Tracker, error) { return newReference("none"), nil })
 }
 
-// TestSuiteAsksOnlyReserversToReserve: a tracker need not be one.
+// TestSuiteAsksOnlyReserversToReserve: a tracker need not be a Reserver.
 func TestSuiteAsksOnlyReserversToReserve(t *testing.T) {
 	plain := func() (core.Tracker, error) { return struct{ core.Tracker }{newReference("none")}, nil }
 	reserver := func() (core.Tracker, error) { return newReference("none"), nil }
@@ -94,8 +95,8 @@ func TestSuitePassesACorrectTrackerOutside(t *testing.T) {
 	RunOutside(t, func() (core.Tracker, error) { return newReference("none"), nil })
 }
 
-// watch runs a case, in a bubble, where waiting takes no time, and returns what
-// it failed with.
+// watch runs a case in a bubble, where waiting takes no time, and returns the text of
+// its failure.
 func watch(t *testing.T, p promise, newTracker func() (core.Tracker, error)) string {
 	var r recorder
 	synctest.Test(t, func(*testing.T) {
@@ -105,12 +106,12 @@ func watch(t *testing.T, p promise, newTracker func() (core.Tracker, error)) str
 			p.verify(&r, newTracker, synctest.Wait)
 		}()
 		<-done
-		<-time.After(25 * time.Hour) // for goroutines and timers that a fault has left
+		<-time.After(25 * time.Hour) // until goroutines and timers that a fault has left end
 	})
 	return r.failure
 }
 
-// recorder is a test that only notes its first failure.
+// recorder is a reporter that records the first failure.
 type recorder struct{ failure string }
 
 func (r *recorder) Helper() {}

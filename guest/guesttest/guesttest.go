@@ -1,6 +1,5 @@
-// Package guesttest stands in for the host in the tests of components that are
-// written in Go: it records what a component asks for, and answers as it is
-// told.
+// Package guesttest is a double of the host for tests of components in Go. It records
+// the calls of a component, and returns the errors that a test sets.
 package guesttest
 
 import (
@@ -11,17 +10,17 @@ import (
 	"github.com/airhost/airhost/guest"
 )
 
-// Host is a [guest.Host] for one component and one goroutine. Its zero value
-// takes every message and request.
+// Host is a [guest.Host] for one component and one goroutine. The zero value accepts
+// every message and request.
 type Host struct {
-	// ID is what SelfID returns.
+	// ID is the result of SelfID.
 	ID string
 	// Refusal, if not nil, is the error of Send, Request and Cancel.
 	Refusal *guest.MessagingError
-	// Time is what Now returns.
+	// Time is the result of Now.
 	Time time.Time
 
-	// Sent are the messages that were taken, Requests the requests, Logs the log
+	// Sent are the accepted messages, Requests the accepted requests, Logs the log
 	// entries, and Canceled the canceled requests, each in their order.
 	Sent     []Message
 	Requests []Request
@@ -68,7 +67,7 @@ func (h *Host) Request(target string, request []byte, timeout time.Duration) (gu
 	return id, nil
 }
 
-// Cancel records that a request was given up.
+// Cancel records the id of a canceled request.
 func (h *Host) Cancel(id guest.RequestID) error {
 	if h.Refusal != nil {
 		return h.Refusal

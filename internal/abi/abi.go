@@ -1,17 +1,17 @@
-// Package abi carries the contract of wit/airhost.wit across the boundary of a
-// core WebAssembly module, by the component model's canonical ABI.
+// Package abi passes the calls of wit/airhost.wit into and out of a core WebAssembly
+// module, by the component model's canonical ABI.
 //
-// Use it to write a WebAssembly engine: [Check] tells whether a module meets the
-// contract, [Exports] and [Imports] are what to look up and to link, the Lower
-// functions put arguments and results into a guest's memory, and the Lift
-// functions read what a guest hands out. Nothing that comes from a guest is
-// trusted: every pointer, length, alignment, discriminant and string is checked
-// before it is used, and what is wrong is a [Violation], after which the guest
-// must not be called again.
+// It serves WebAssembly engines. [Check] tells whether a module meets the contract.
+// [Exports] and [Imports] list the functions to look up and to link. The Lower
+// functions write arguments and results into a guest's memory, and the Lift
+// functions read values from it. The package trusts nothing that comes from a guest:
+// it checks every pointer, length, alignment, discriminant and string before it uses
+// it. An error is a [Violation], after which the engine must not call the guest
+// again.
 //
-// All functions work on the guest's memory as it is at that moment. Memory may
-// move whenever the guest runs, and Lower functions run its cabi_realloc: views
-// from before are void.
+// Every function reads the guest's memory anew. Memory may move whenever the guest's
+// code runs, also when a Lower function calls cabi_realloc: then earlier views of
+// the memory are invalid.
 package abi
 
 import (
@@ -38,7 +38,7 @@ const (
 const (
 	Memory         = "memory"
 	Realloc        = "cabi_realloc"
-	Start          = "_initialize" // optional, as all below but HandleMessage
+	Start          = "_initialize" // optional, as are all below except HandleMessage
 	HandleMessage  = lifecycle + "handle-message"
 	HandleCallback = lifecycle + "handle-callback"
 	Initialize     = management + "initialize"
@@ -66,7 +66,7 @@ type Func struct {
 	Type wasm.FuncType
 }
 
-// Exports returns the functions that a guest has or may have.
+// Exports returns the functions that a guest must or may export.
 func Exports() []Func {
 	return []Func{
 		{Realloc, signature("iiii:i")},
@@ -94,7 +94,7 @@ func Imports() []Func {
 	}
 }
 
-// signature reads "iI:i" as (i32, i64) -> i32.
+// signature parses a signature: "iI:i" stands for (i32, i64) -> i32.
 func signature(text string) wasm.FuncType {
 	var t wasm.FuncType
 	list := &t.Params
@@ -111,8 +111,8 @@ func signature(text string) wasm.FuncType {
 	return t
 }
 
-// Violation says how a guest broke the canonical ABI, in one line that holds no
-// bytes of the guest.
+// Violation is an error of a guest against the canonical ABI. Its text is one line
+// and contains no bytes from the guest.
 type Violation struct{ Text string }
 
 // Error returns the text.

@@ -9,17 +9,17 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// Bounds of what is said about a module made to be wrong everywhere. With types,
-// which are written in some 100 bytes, a problem has less than 1 KiB.
+// Bounds of the report about a module. A problem, with types of some 100 bytes each,
+// has less than 1 KiB.
 const (
 	maxProblems = 20
 	maxQuoted   = 100 // bytes of a name
 )
 
-// Check returns everything in which a module falls short of the contract, each
-// as one line, or nothing.
+// Check returns the module's violations of the contract, each as one line; none if
+// the module meets the contract.
 func Check(m *wasm.Module) []string {
-	c := checker{m: m, types: m.FuncTypes(), exports: make(map[string]wasm.Export, len(m.Exports)), wanted: map[string]bool{Memory: true}, told: map[string]bool{}}
+	c := checker{m: m, types: m.FuncTypes(), exports: make(map[string]wasm.Export, len(m.Exports)), wanted: map[string]bool{Memory: true}, reported: map[string]bool{}}
 	for _, f := range Exports() {
 		c.wanted[f.Name] = true
 	}
@@ -31,7 +31,7 @@ func Check(m *wasm.Module) []string {
 	c.functions()
 	c.management()
 	c.callback()
-	c.strangers()
+	c.unknownExports()
 	c.command()
 	c.imports()
 	if c.more > 0 {
@@ -45,12 +45,12 @@ type checker struct {
 	types    []uint32 // of all functions
 	exports  map[string]wasm.Export
 	wanted   map[string]bool // the names of the contract's exports
-	told     map[string]bool // exports that problems name in place of missing ones
+	reported map[string]bool // existing exports that a problem has named as a likely substitute
 	problems []string
-	more     int // that are not in problems
+	more     int // number of problems left out
 }
 
-// add notes a problem. Beyond maxProblems no text is made.
+// add records a problem. After maxProblems problems it only counts them.
 func (c *checker) add(format string, args ...any) {
 	if len(c.problems) == maxProblems {
 		c.more++
@@ -67,7 +67,7 @@ func (c *checker) memory() {
 	}
 }
 
-// features names what guests may not use, as far as the module says before its code.
+// features reports unsupported features, as far as they show outside of the code.
 func (c *checker) features() {
 	used := c.m.Features
 	if c.m.Len(wasm.KindMemory) > 1 {
@@ -126,7 +126,7 @@ func (c *checker) imports() {
 		want, ok := functions[ImportName(imp.Name)]
 		switch {
 		case !ok:
-			c.add("import %s %v is unknown%s", imp.Module, quoted(imp.Name), c.meant(func(name string) string { return nearestOf(functions, name) }, imp.Name))
+			c.add("import %s %v is unknown%s", imp.Module, quoted(imp.Name), c.suggestion(func(name string) string { return nearestOf(functions, name) }, imp.Name))
 		case imp.Kind != wasm.KindFunc:
 			c.add("import %s %s is a %s, want a function %s", imp.Module, imp.Name, imp.Kind, want)
 		case !c.m.Types[imp.Type].Equal(want):
@@ -135,7 +135,7 @@ func (c *checker) imports() {
 	}
 }
 
-// otherMemory says how the module calls its memory, if it exports one.
+// otherMemory names the memory that the module exports under another name, if any.
 func (c *checker) otherMemory() string {
 	for _, e := range c.m.Exports {
 		if e.Kind == wasm.KindMemory {
@@ -145,7 +145,7 @@ func (c *checker) otherMemory() string {
 	return ""
 }
 
-// advice says what to do about an import from an unknown module.
+// advice tells how to replace an import from an unknown module.
 func advice(module string) string {
 	switch {
 	case strings.HasPrefix(module, contractPackage), function(module) == "host-services":
@@ -157,7 +157,7 @@ func advice(module string) string {
 	}
 }
 
-// quoted is a name that the module chose. It is escaped when it is printed, and cut.
+// quoted is a name from the module. It is quoted and shortened when printed.
 type quoted string
 
 func (q quoted) String() string {

@@ -40,7 +40,7 @@ func without(name string) func(*wasm.Module) {
 	}
 }
 
-// as makes an export stand for something else.
+// as makes an export refer to something else.
 func as(name string, kind wasm.Kind, index uint32) func(*wasm.Module) {
 	return func(m *wasm.Module) {
 		without(name)(m)
@@ -48,7 +48,7 @@ func as(name string, kind wasm.Kind, index uint32) func(*wasm.Module) {
 	}
 }
 
-// typed makes an export a function of another type.
+// typed gives an exported function another type.
 func typed(name string, params ...wasm.ValueType) func(*wasm.Module) {
 	return func(m *wasm.Module) {
 		m.Types = append(m.Types, wasm.FuncType{Params: params})
@@ -116,8 +116,9 @@ func TestCheckNamesEachShortfall(t *testing.T) {
 	}
 }
 
-// What is missing or unknown is told with what the module has in its place.
-func TestCheckNamesWhatIsThereInstead(t *testing.T) {
+// A missing or unknown name is reported together with the name that the module has
+// instead.
+func TestCheckNamesNearExports(t *testing.T) {
 	const handle = "airhost:core/component-lifecycle@0.1.0#handle-message (i32, i32, i32, i32) -> i32 is missing"
 	renamed := func(from, to string) func(*wasm.Module) {
 		return func(m *wasm.Module) {
@@ -200,8 +201,8 @@ func TestImportNames(t *testing.T) {
 	}
 }
 
-// TestNearNamesAreBounded: looking for what was meant takes no longer for a module
-// that is wrong 100,000 times.
+// TestNearNamesAreBounded: the search for near names takes no longer for a module
+// with 100,000 wrong names.
 func TestNearNamesAreBounded(t *testing.T) {
 	m := &wasm.Module{Types: make([]wasm.FuncType, 1), Functions: []uint32{0}}
 	for i := range 100_000 {
@@ -214,12 +215,12 @@ func TestNearNamesAreBounded(t *testing.T) {
 	}
 }
 
-// An export that is an import would let guest code run host functions by another
-// name, outside of a call.
+// If a module exported an import, it could call host functions by another name,
+// outside of a call.
 func TestCheckRefusesImportsThatAreExported(t *testing.T) {
 	m := guest(t, "actor")
 	for i, imp := range m.Imports {
-		if imp.Name == abi.SelfID { // of a post-return's type
+		if imp.Name == abi.SelfID { // it has the type of a post-return
 			as(abi.PostHandleMessage, wasm.KindFunc, uint32(i))(m)
 		}
 	}
@@ -256,8 +257,7 @@ func TestWASIIsWhole(t *testing.T) {
 	}
 }
 
-// TestProblemsAreBounded: what is said about a module is short, whatever its names and
-// types are, and escaped.
+// TestProblemsAreBounded: the report is short and escaped for any names and types.
 func TestProblemsAreBounded(t *testing.T) {
 	long := strings.Repeat("\x1b", 1<<20)
 	m := &wasm.Module{Types: []wasm.FuncType{{Params: slices.Repeat([]wasm.ValueType{wasm.I64}, 1000)}}}

@@ -6,15 +6,15 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// Op is what an entry is asked to do.
+// Op selects one of the operations of an entry.
 type Op uint32
 
-// The operations of an entry, and what they make of its arguments.
+// The operations of an entry, with their arguments and results.
 const (
 	OpRealloc      Op = iota // (size, size, align): two pointers from cabi_realloc; for a size of 0, align
-	OpMessage                // handle-message's: its area
+	OpMessage                // handle-message's arguments: its result area
 	OpPostMessage            // (area)
-	OpCallback               // (tag, ptr, len, -, request-id): handle-callback's area
+	OpCallback               // (tag, ptr, len, -, request-id): handle-callback's result area
 	OpPostCallback           // (area)
 )
 
@@ -24,7 +24,7 @@ var entryType = wasm.FuncType{
 	Results: []wasm.ValueType{wasm.I32, wasm.I32},
 }
 
-// EntrySlots is how many values an entry takes or returns at the most.
+// EntrySlots is the largest number of values that an entry takes or returns.
 const EntrySlots = 6
 
 // The entry's parameters, as locals.
@@ -38,11 +38,11 @@ const (
 )
 
 // AddEntry adds a function to a module that meets the contract, and returns the
-// name under which it is exported. It calls whichever of the guest's functions a
-// message needs, by [Op]; what the guest lacks traps. Through it a host keeps one
-// handle, and with it one stack, instead of one for each function, and both
-// arguments of handle-message are allocated in one crossing. m's slices are
-// replaced, not changed.
+// function's export name. The function calls one of the guest's functions, selected
+// by [Op], or traps if the guest lacks that function. With this entry the host needs
+// one handle and one stack for all functions, and it allocates both arguments of
+// handle-message with a single call. AddEntry replaces m's slices and does not
+// change their elements.
 func AddEntry(m *wasm.Module) string {
 	name := freeName(m, "airhost:entry")
 	a := assembler{functions: make(map[string]uint32)}
@@ -60,8 +60,7 @@ func AddEntry(m *wasm.Module) string {
 	return name
 }
 
-// freeName returns a name that m does not export: the one that is wanted, or
-// one like it.
+// freeName returns a name that m does not export: name itself or a variant of it.
 func freeName(m *wasm.Module, name string) string {
 	for slices.ContainsFunc(m.Exports, func(e wasm.Export) bool { return e.Name == name }) {
 		name += "'"
@@ -85,9 +84,9 @@ const (
 	typeI32       = 0x7f
 )
 
-// assembler writes the entry's code.
+// assembler generates the entry's code.
 type assembler struct {
-	functions map[string]uint32 // by their exports' names
+	functions map[string]uint32 // index of each function by export name
 	code      []byte
 }
 
@@ -102,15 +101,15 @@ func (a *assembler) entry() {
 	a.emit(opUnreachable, opEnd)
 }
 
-// when runs what body writes, and returns the two values that it leaves, if the
-// operation is op.
+// when generates: if the operation is op, run body and return the two values on the
+// stack.
 func (a *assembler) when(op Op, body func()) {
 	a.emit(opLocalGet, entryOp, opI32Const, byte(op), opI32Eq, opIf, noResult)
 	body()
 	a.emit(opReturn, opEnd)
 }
 
-// call calls an export of the guest; where the guest lacks it the code traps.
+// call generates a call of the guest's export, or a trap if the guest lacks it.
 func (a *assembler) call(name string, locals ...byte) {
 	index, ok := a.functions[name]
 	if !ok {
@@ -128,7 +127,8 @@ func (a *assembler) post(name string) {
 	a.emit(opI32Const, 0, opI32Const, 0)
 }
 
-// realloc leaves a pointer to as many bytes as the local says.
+// realloc generates an allocation of as many bytes as the local says. It leaves the
+// pointer on the stack.
 func (a *assembler) realloc(size byte) {
 	a.emit(opLocalGet, size, opIf, typeI32)
 	a.emit(opI32Const, 0, opI32Const, 0, opLocalGet, entryC, opLocalGet, size)

@@ -11,8 +11,8 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// TestAddEntry: what is added is valid, has a name of its own, and leaves the
-// rest as it was. What it does is seen by every engine that uses it.
+// TestAddEntry: the added function is valid and has a new name, and the rest of the
+// module is unchanged. The tests of each engine check the function's behaviour.
 func TestAddEntry(t *testing.T) {
 	for name, code := range map[string][]byte{"actor": enginetest.ActorWasm().Code, "responder": enginetest.ResponderWasm().Code} {
 		m, err := wasm.Parse(code)

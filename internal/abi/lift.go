@@ -7,15 +7,15 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// MaxErrorText is the longest text of a component-error that is kept, in bytes.
-// A longer one is cut.
+// MaxErrorText is the longest text of a component-error in bytes. Longer texts are
+// cut.
 const MaxErrorText = 4096
 
 // Sizes and alignments of the areas through which results are passed.
 const (
 	resultSize  = 16
 	resultAlign = 4
-	caseAt      = 4 // where the error case of a result area is; its string follows
+	caseAt      = 4 // offset of the error case; the error's string follows
 
 	requestSize   = 24
 	requestAlign  = 8
@@ -25,8 +25,8 @@ const (
 	stringAlign = 4
 )
 
-// LiftResponse reads the area that handle-message returned: the response, or
-// the guest's error. The response is a view of mem.
+// LiftResponse reads the result area of handle-message: the response or the guest's
+// error. The response is a view of mem.
 func LiftResponse(mem []byte, area uint32) ([]byte, *core.ComponentError, error) {
 	a, err := areaAt(mem, area, resultSize, resultAlign, HandleMessage)
 	if err != nil {
@@ -40,8 +40,8 @@ func LiftResponse(mem []byte, area uint32) ([]byte, *core.ComponentError, error)
 	return nil, failure, err
 }
 
-// LiftOutcome reads the area that handle-callback or initialize, as named by of,
-// returned: nothing, or the guest's error.
+// LiftOutcome reads the result area of handle-callback or initialize, named by of:
+// nothing or the guest's error.
 func LiftOutcome(mem []byte, area uint32, of string) (*core.ComponentError, error) {
 	a, err := areaAt(mem, area, resultSize, resultAlign, of)
 	if err != nil || a[0] == 0 {
@@ -50,7 +50,7 @@ func LiftOutcome(mem []byte, area uint32, of string) (*core.ComponentError, erro
 	return liftError(mem, a, of)
 }
 
-// LiftHealth checks what health returned.
+// LiftHealth checks the result of health.
 func LiftHealth(status uint32) (core.HealthStatus, error) {
 	if status > uint32(core.HealthUnhealthy) {
 		return 0, violation("health returned the unknown status %d", status)
@@ -66,18 +66,18 @@ func LiftLogLevel(level uint32) (core.LogLevel, error) {
 	return core.LogLevel(level), nil
 }
 
-// LiftBytes returns the size bytes at ptr, as a view of mem. What names them in
-// the error.
-func LiftBytes(mem []byte, ptr, size uint32, what string) ([]byte, error) {
+// LiftBytes returns the size bytes at ptr, as a view of mem. An error
+// describes the bytes by name.
+func LiftBytes(mem []byte, ptr, size uint32, name string) ([]byte, error) {
 	b, ok := view(mem, ptr, size)
 	if !ok {
-		return nil, outOfRange(mem, ptr, size, what)
+		return nil, outOfRange(mem, ptr, size, name)
 	}
 	return b, nil
 }
 
-// view returns the size bytes at ptr, if they are in mem. The sum cannot
-// overflow in 64 bits.
+// view returns the size bytes at ptr, or false if they are not all in mem. The sum
+// cannot overflow in 64 bits.
 func view(mem []byte, ptr, size uint32) ([]byte, bool) {
 	end := uint64(ptr) + uint64(size)
 	if end > uint64(len(mem)) {
@@ -86,11 +86,11 @@ func view(mem []byte, ptr, size uint32) ([]byte, bool) {
 	return mem[ptr:end:end], true
 }
 
-func outOfRange(mem []byte, ptr, size uint32, what string) error {
-	return violation("%s of %d bytes at %#x is outside of the memory of %d bytes", what, size, ptr, len(mem))
+func outOfRange(mem []byte, ptr, size uint32, name string) error {
+	return violation("%s of %d bytes at %#x is outside of the memory of %d bytes", name, size, ptr, len(mem))
 }
 
-// areaAt returns a result area whose first byte is a valid discriminant.
+// areaAt returns a result area and checks that its discriminant is valid.
 func areaAt(mem []byte, ptr, size, align uint32, of string) ([]byte, error) {
 	a, err := place(mem, ptr, size, align, of)
 	if err == nil && a[0] > 1 {
@@ -99,7 +99,7 @@ func areaAt(mem []byte, ptr, size, align uint32, of string) ([]byte, error) {
 	return a, err
 }
 
-// place returns an area that is to be read or written.
+// place returns a result area of the given size and alignment.
 func place(mem []byte, ptr, size, align uint32, of string) ([]byte, error) {
 	a, ok := view(mem, ptr, size)
 	if !ok {
@@ -126,8 +126,8 @@ func liftError(mem, area []byte, of string) (*core.ComponentError, error) {
 	return &core.ComponentError{Case: c, Text: string(text)}, nil
 }
 
-// clip cuts a text to MaxErrorText bytes, at the beginning of a character if
-// there is one: it may be no text yet.
+// clip cuts a text to MaxErrorText bytes. It cuts between two characters if the text
+// is UTF-8, which is not checked yet.
 func clip(text []byte) []byte {
 	end := MaxErrorText
 	if len(text) <= end {
@@ -141,7 +141,7 @@ func clip(text []byte) []byte {
 
 func u32(b []byte, at int) uint32 { return binary.LittleEndian.Uint32(b[at:]) }
 
-// isText reports whether b is UTF-8. Ids are short and ASCII.
+// isText reports whether b is UTF-8. It is fast for ASCII, which most ids are.
 func isText(b []byte) bool {
 	var all byte
 	for _, c := range b {
@@ -150,15 +150,15 @@ func isText(b []byte) bool {
 	return all < utf8.RuneSelf || utf8.Valid(b)
 }
 
-// LiftSend checks the arguments of send-message and send-request, as named by
-// of, but for their areas. The results are views of mem.
+// LiftSend checks the target and message of send-message or send-request, named by
+// of. It does not check the result area. The results are views of mem.
 func LiftSend(mem []byte, targetPtr, targetSize, ptr, size uint32, of string) (target, message []byte, err error) {
 	target, ok := view(mem, targetPtr, targetSize)
 	if !ok {
 		return nil, nil, outOfRange(mem, targetPtr, targetSize, "the target of "+of)
 	}
-	// No id is nearly as long: checking and copying megabytes would take longer
-	// than a guest can be let run on.
+	// Valid ids are much shorter. Checking and copying megabytes would take longer
+	// than a guest may run without a check.
 	if target = clip(target); !isText(target) {
 		return nil, nil, violation("the target of %s is not UTF-8", of)
 	}

@@ -12,7 +12,8 @@ import (
 	"github.com/airhost/airhost/internal/abi"
 )
 
-// memory returns 64 bytes with words at the given addresses, and a text at 48.
+// memory returns 64 bytes with 32-bit words at the given addresses, and a text at
+// 48.
 func memory(words map[int]uint32) []byte {
 	mem := make([]byte, 64)
 	copy(mem[48:], "a text")
@@ -46,7 +47,7 @@ func TestLiftErrors(t *testing.T) {
 	}
 }
 
-// Bytes between the discriminants are padding, which guests leave as it is.
+// The bytes after a discriminant are padding. Guests need not clear them.
 func TestLiftIgnoresPadding(t *testing.T) {
 	mem := memory(map[int]uint32{16: 0xffffff01, 20: 0xffffff02, 24: 48, 28: 6})
 	if _, failure, err := abi.LiftResponse(mem, 16); err != nil || failure.Case != core.CaseFailed {
@@ -116,7 +117,7 @@ func TestLiftEnums(t *testing.T) {
 	if _, err := abi.LiftLogLevel(4); err != nil {
 		t.Error(err)
 	}
-	if _, err := abi.LiftLogLevel(256); err == nil { // not cut to 8 bits
+	if _, err := abi.LiftLogLevel(256); err == nil { // the level is not cut to 8 bits
 		t.Error("level 256 is accepted")
 	}
 }

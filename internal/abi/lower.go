@@ -9,17 +9,18 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// Guest is what lowering needs of a live instance.
+// Guest is a running instance, as the Lower functions need it.
 type Guest interface {
-	// Memory returns the guest's whole memory, as it is until guest code runs.
+	// Memory returns the guest's whole memory. The view is valid until guest code
+	// runs.
 	Memory() []byte
-	// Realloc calls cabi_realloc(0, 0, align, size) for each size that is not
-	// 0, and returns what it did, unchecked. An error means that the guest's
-	// code failed.
+	// Realloc calls cabi_realloc(0, 0, align, size) for each of the two sizes that
+	// is not 0, and returns the pointers unchecked. It returns an error if the
+	// guest's code failed.
 	Realloc(align, first, second uint32) (uint32, uint32, error)
 }
 
-// LowerMessage puts the arguments of handle-message into the guest's memory.
+// LowerMessage writes the arguments of handle-message into the guest's memory.
 func LowerMessage(g Guest, sender string, message []byte) (senderPtr, messagePtr uint32, err error) {
 	if senderPtr, messagePtr, err = allocTwo(g, 1, len(sender), len(message)); err != nil {
 		return 0, 0, err
@@ -37,7 +38,7 @@ func LowerMessage(g Guest, sender string, message []byte) (senderPtr, messagePtr
 	return senderPtr, messagePtr, nil
 }
 
-// LowerBytes puts a list of bytes into the guest's memory.
+// LowerBytes writes a list of bytes into the guest's memory.
 func LowerBytes(g Guest, b []byte) (uint32, error) {
 	ptr, err := alloc(g, 1, len(b))
 	if err != nil {
@@ -48,8 +49,8 @@ func LowerBytes(g Guest, b []byte) (uint32, error) {
 	return ptr, err
 }
 
-// LowerString puts a string into the guest's memory and returns its size there:
-// what is not UTF-8 in it is replaced by U+FFFD.
+// LowerString writes a string into the guest's memory and returns its address and
+// size there. It replaces invalid UTF-8 by U+FFFD.
 func LowerString(g Guest, s string) (ptr, size uint32, err error) {
 	if !utf8.ValidString(s) {
 		s = strings.ToValidUTF8(s, "\uFFFD")
@@ -68,7 +69,7 @@ const (
 	pairAlign = 4
 )
 
-// LowerPairs puts the argument of initialize into the guest's memory.
+// LowerPairs writes the argument of initialize into the guest's memory.
 func LowerPairs(g Guest, pairs []core.ConfigPair) (uint32, error) {
 	list, err := alloc(g, pairAlign, len(pairs)*pairSize)
 	if err != nil {
@@ -103,16 +104,16 @@ func lowerPair(g Guest, list uint32, i, n int, pair core.ConfigPair) error {
 	return nil
 }
 
-// CheckResultArea checks the area that a guest gave to send-message or
-// cancel-request, as named by of. An engine calls it before it does what the
-// guest asked for.
+// CheckResultArea checks the result area of a call of send-message or
+// cancel-request, named by of. An engine calls it before it performs the guest's
+// call.
 func CheckResultArea(mem []byte, area uint32, of string) error {
 	_, err := place(mem, area, resultSize, resultAlign, of)
 	return err
 }
 
-// LowerResult fills the area of send-message or cancel-request, as named by of,
-// with the outcome: nil, or what the guest is told of err.
+// LowerResult writes the result of send-message or cancel-request, named by of, into
+// the result area: success if err is nil, or err as a messaging-error.
 func LowerResult(g Guest, area uint32, err error, of string) error {
 	if err != nil {
 		return lowerError(g, area, resultSize, resultAlign, caseAt, err, of)
@@ -125,7 +126,8 @@ func LowerResult(g Guest, area uint32, err error, of string) error {
 	return nil
 }
 
-// FillResult fills an area that CheckResultArea has checked in mem with ok.
+// FillResult writes success into an area that CheckResultArea has accepted for this
+// mem.
 func FillResult(mem []byte, area uint32) { mem[area] = 0 }
 
 // CheckRequestArea is [CheckResultArea] for send-request.
@@ -134,7 +136,7 @@ func CheckRequestArea(mem []byte, area uint32) error {
 	return err
 }
 
-// LowerRequest fills the area of send-request with the outcome.
+// LowerRequest writes the result of send-request into the result area: id or err.
 func LowerRequest(g Guest, area uint32, id core.RequestID, err error) error {
 	if err != nil {
 		return lowerError(g, area, requestSize, requestAlign, requestCaseAt, err, SendRequest)
@@ -148,14 +150,15 @@ func LowerRequest(g Guest, area uint32, id core.RequestID, err error) error {
 	return nil
 }
 
-// FillRequest fills an area that CheckRequestArea has checked in mem with an id.
+// FillRequest writes id into an area that CheckRequestArea has accepted for this
+// mem.
 func FillRequest(mem []byte, area uint32, id core.RequestID) {
 	a := mem[area : area+requestSize]
 	a[0] = 0
 	binary.LittleEndian.PutUint64(a[8:], uint64(id))
 }
 
-// LowerSelfID fills the area of self-id.
+// LowerSelfID writes the result of self-id into the result area.
 func LowerSelfID(g Guest, area uint32, id core.ComponentID) error {
 	if _, err := place(g.Memory(), area, stringSize, stringAlign, SelfID); err != nil {
 		return err
@@ -174,11 +177,11 @@ func LowerSelfID(g Guest, area uint32, id core.ComponentID) error {
 }
 
 func lowerError(g Guest, area, size, align uint32, at int, cause error, of string) error {
-	told := core.AsMessagingError(cause)
+	failure := core.AsMessagingError(cause)
 	var ptr, length uint32
-	if told.Case.HasText() {
+	if failure.Case.HasText() {
 		var err error
-		if ptr, length, err = LowerString(g, told.Text); err != nil {
+		if ptr, length, err = LowerString(g, failure.Text); err != nil {
 			return err
 		}
 	}
@@ -187,20 +190,20 @@ func lowerError(g Guest, area, size, align uint32, at int, cause error, of strin
 		return err
 	}
 	a[0] = 1
-	a[at] = byte(told.Case)
+	a[at] = byte(failure.Case)
 	putU32(a, at+4, ptr)
 	putU32(a, at+8, length)
 	return nil
 }
 
-// alloc asks the guest for size bytes. Nothing is asked for where nothing is
-// needed: then the pointer is aligned and not zero, and points to no byte.
+// alloc allocates size bytes in the guest. For size 0 it does not call the guest and
+// returns an aligned pointer other than 0.
 func alloc(g Guest, align uint32, size int) (uint32, error) {
 	ptr, _, err := allocTwo(g, align, size, 0)
 	return ptr, err
 }
 
-// allocTwo is alloc for two sizes at once.
+// allocTwo allocates two blocks at once.
 func allocTwo(g Guest, align uint32, first, second int) (uint32, uint32, error) {
 	if largest := max(first, second); uint64(largest) > math.MaxUint32 {
 		return 0, 0, violation("%d bytes do not fit into a guest's memory", largest)
@@ -218,7 +221,7 @@ func allocTwo(g Guest, align uint32, first, second int) (uint32, uint32, error) 
 	return p, q, err
 }
 
-// allocated returns what alloc returned as a view, after checking it.
+// allocated checks a pointer that alloc returned and returns the block as a view.
 func allocated(mem []byte, ptr, align uint32, size int) ([]byte, error) {
 	if size == 0 {
 		return nil, nil
@@ -235,8 +238,8 @@ func allocated(mem []byte, ptr, align uint32, size int) ([]byte, error) {
 	return b, nil
 }
 
-// CheckAllocated says what is wrong with the place that cabi_realloc returned for
-// size bytes of any alignment, or nothing.
+// CheckAllocated returns an error if ptr is not a valid result of cabi_realloc for
+// size bytes. It does not check the alignment.
 func CheckAllocated(mem []byte, ptr, size uint32) error {
 	_, err := allocated(mem, ptr, 1, int(size))
 	return err

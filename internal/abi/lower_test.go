@@ -11,12 +11,12 @@ import (
 	"github.com/airhost/airhost/internal/abi"
 )
 
-// heap is a guest's memory, which moves at each allocation.
+// heap is a guest's memory. It moves at each allocation.
 type heap struct {
 	mem  []byte
 	next uint32
 	fail error
-	give func(align, size uint32) uint32 // instead of sound allocation
+	give func(align, size uint32) uint32 // replaces the correct allocation
 }
 
 func newHeap() *heap { return &heap{mem: make([]byte, 256), next: 100} }
@@ -40,7 +40,7 @@ func (h *heap) realloc(align, size uint32) (uint32, error) {
 	old := h.mem
 	h.mem = append(bytes.Clone(old), make([]byte, 64)...)
 	for i := range old {
-		old[i] = 0xee // nobody may look here any more
+		old[i] = 0xee // stale: reading it is an error
 	}
 	if h.give != nil {
 		return h.give(align, size), nil
@@ -53,7 +53,7 @@ func (h *heap) realloc(align, size uint32) (uint32, error) {
 // word returns the 32-bit number at an address.
 func (h *heap) word(at uint32) uint32 { return binary.LittleEndian.Uint32(h.mem[at:]) }
 
-// text returns the string whose pointer and length are at an address.
+// text returns the string for the pointer and length at an address.
 func (h *heap) text(at uint32) string { return string(h.mem[h.word(at):][:h.word(at+4)]) }
 
 func TestLowerMessage(t *testing.T) {
@@ -74,7 +74,7 @@ func TestLowerNothing(t *testing.T) {
 	}
 }
 
-func TestLowerStringReplacesWhatIsNoText(t *testing.T) {
+func TestLowerStringReplacesInvalidUTF8(t *testing.T) {
 	h := newHeap()
 	ptr, size, err := abi.LowerString(h, "a\xffb")
 	if err != nil || string(h.mem[ptr:][:size]) != "a\uFFFDb" {
@@ -140,7 +140,7 @@ func TestLowerSelfID(t *testing.T) {
 
 var full = &core.MessagingError{Case: core.CaseQueueFull, Text: "a/b"}
 
-// lowerings are all that allocates, with an alignment of 4 at least once.
+// lowerings are all functions that allocate. At least one needs an alignment of 4.
 var lowerings = map[string]func(*heap) error{
 	"message": func(h *heap) error { _, _, err := abi.LowerMessage(h, "a/b", []byte("m")); return err },
 	"bytes":   func(h *heap) error { _, err := abi.LowerBytes(h, []byte("b")); return err },
@@ -151,7 +151,7 @@ var lowerings = map[string]func(*heap) error{
 	"self-id": func(h *heap) error { return abi.LowerSelfID(h, 16, core.MustComponentID("a/b")) },
 }
 
-func TestLowerChecksWhatIsAllocated(t *testing.T) {
+func TestLowerChecksAllocations(t *testing.T) {
 	for what, lower := range lowerings {
 		for how, give := range map[string]func(align, size uint32) uint32{
 			"0":            func(_, _ uint32) uint32 { return 0 },

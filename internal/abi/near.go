@@ -11,16 +11,16 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// maxCompared is how many exports are compared with a name that is missing: a module
-// may have 100,000.
+// maxCompared bounds the number of exports that are compared with a missing name,
+// since a module may have 100,000 exports.
 const maxCompared = 1000
 
-// versioned is the end of a name that wit-component and others add to tell versions
-// of an adapter apart: "fd_write [v2]".
+// versioned matches the suffix that wit-component and other tools add to distinguish
+// versions of an adapter: "fd_write [v2]".
 var versioned = regexp.MustCompile(` ?\[ ?v[0-9]{1,9}\]$`)
 
-// ImportName is the name of the function that an import means: without the version
-// that some tools add at its end.
+// ImportName returns the name of the imported function without the version suffix
+// that some tools add.
 func ImportName(name string) string {
 	if !strings.HasSuffix(name, "]") {
 		return name
@@ -28,23 +28,24 @@ func ImportName(name string) string {
 	return versioned.ReplaceAllString(name, "")
 }
 
-// Resolve renames m's imports to the functions that they mean.
+// Resolve removes the version suffixes from the names of m's imports.
 func Resolve(m *wasm.Module) {
 	for i := range m.Imports {
 		m.Imports[i].Name = ImportName(m.Imports[i].Name)
 	}
 }
 
-// function is the part of an export's name that is the function's own, as it is
-// written in WIT: handle-message.
+// function returns the function's own part of an export's name, in WIT's spelling:
+// handle-message.
 func function(name string) string {
 	name = name[strings.LastIndexAny(name, "#/.")+1:]
 	name, _, _ = strings.Cut(name, "@")
 	return strings.ToLower(strings.ReplaceAll(name, "_", "-"))
 }
 
-// instead says of an export that is missing what the module has in its place: one of
-// the same name but for its spelling, interface or version; "" for nothing near it.
+// instead describes the export that the module probably has in place of a missing
+// one: its name differs only in spelling, interface or version. instead returns "" if
+// no name is close.
 func (c *checker) instead(name string, kind wasm.Kind) string {
 	var same string
 	var names []string
@@ -66,12 +67,11 @@ func (c *checker) instead(name string, kind wasm.Kind) string {
 	if same == "" {
 		return ""
 	}
-	c.told[same] = true
+	c.reported[same] = true
 	return fmt.Sprintf(": it exports %v", quoted(same))
 }
 
-// byFunction returns the name of which the function's own part is nearest to that of
-// another name.
+// byFunction returns the one of names that has the nearest function part to name.
 func byFunction(name string, names []string) string {
 	var functions []string
 	for _, n := range names {
@@ -88,19 +88,19 @@ func byFunction(name string, names []string) string {
 	return ""
 }
 
-// strangers are exports of the contract's package that it does not have, which the
-// host would never call: told are those that are not told in place of a missing one.
-func (c *checker) strangers() {
+// unknownExports reports exports in the contract's package that the contract does
+// not define. It skips those that another problem has named as a likely substitute.
+func (c *checker) unknownExports() {
 	for _, e := range c.m.Exports {
 		name := strings.TrimPrefix(e.Name, post)
-		if !strings.HasPrefix(name, contractPackage) || c.wanted[e.Name] || c.told[e.Name] {
+		if !strings.HasPrefix(name, contractPackage) || c.wanted[e.Name] || c.reported[e.Name] {
 			continue
 		}
-		c.add("export %v is not in the contract%s", quoted(e.Name), c.meant(nearestExport, e.Name))
+		c.add("export %v is not in the contract%s", quoted(e.Name), c.suggestion(nearestExport, e.Name))
 	}
 }
 
-// nearestExport returns the contract's export that a name was probably meant to be.
+// nearestExport returns the contract's export that is nearest to name.
 func nearestExport(name string) string {
 	var names []string
 	for _, f := range Exports() {
@@ -115,9 +115,9 @@ func nearestExport(name string) string {
 	return byFunction(name, names)
 }
 
-// meant says what a name was probably meant to be. Nothing is looked for where there
-// is no place for another problem.
-func (c *checker) meant(near func(name string) string, name string) string {
+// suggestion returns text that suggests the nearest known name, or "". It does not
+// search if the report has no room for another problem.
+func (c *checker) suggestion(near func(name string) string, name string) string {
 	if len(c.problems) == maxProblems || len(name) > maxQuoted {
 		return ""
 	}
@@ -127,7 +127,7 @@ func (c *checker) meant(near func(name string) string, name string) string {
 	return ", did you mean " + name + "?"
 }
 
-// nearestOf returns the one of the functions that a name was probably meant to be.
+// nearestOf returns the name of a function that is nearest to name.
 func nearestOf(functions map[string]wasm.FuncType, name string) string {
 	names := slices.Sorted(maps.Keys(functions))
 	if near := nearest.Of(name, names); near != "" {
@@ -136,7 +136,7 @@ func nearestOf(functions map[string]wasm.FuncType, name string) string {
 	return nearest.Of(function(name), names)
 }
 
-// command refuses a program that runs once and ends, whose functions nobody may call
+// command reports a program that runs once and ends: its functions must not be called
 // before it has run.
 func (c *checker) command() {
 	_, command := c.exports["_start"]
@@ -147,8 +147,8 @@ func (c *checker) command() {
 	}
 }
 
-// callback refuses a guest that sends requests and exports something like
-// handle-callback in its place.
+// callback reports a guest that sends requests and has a near miss of
+// handle-callback.
 func (c *checker) callback() {
 	if _, ok := c.exports[HandleCallback]; ok || !requests(c.m) {
 		return
@@ -164,8 +164,8 @@ func requests(m *wasm.Module) bool {
 	})
 }
 
-// Hint says of a module that meets the contract what is allowed and yet probably not
-// meant, in one line, or returns "".
+// Hint returns one line about something that a valid module is allowed to do but
+// probably does not intend, or "".
 func Hint(m *wasm.Module) string {
 	callback := slices.ContainsFunc(m.Exports, func(e wasm.Export) bool { return e.Name == HandleCallback })
 	if requests(m) && !callback {

@@ -4,28 +4,27 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// Names of what a shim exports, and of the functions that it imports from the
-// module [ShimHost].
+// Names of a shim's exports and of its imports from the module [ShimHost].
 const (
 	ShimMessage  = "message"  // (sender len, message len)
 	ShimCallback = "callback" // (request-id i64, tag, len)
 	ShimHost     = "host"
-	ShimFill     = "fill" // (ptr, ptr): the arguments' places, which the host fills
-	ShimTake     = "take" // (area): the result, which the host takes
+	ShimFill     = "fill" // (ptr, ptr): the host writes the arguments there
+	ShimTake     = "take" // (area): the host reads the result there
 )
 
-// FillType and TakeType are the types of what a shim imports from the host.
+// FillType and TakeType are the types of the host functions that a shim imports.
 var (
 	FillType = signature("ii:")
 	TakeType = signature("i:")
 )
 
-// Shim returns a module that handles a message or an outcome in one call of it:
-// it has the guest allocate the arguments, the host fill them, the guest handle
-// them, the host take the result, and the guest clean up. For an engine whose
-// calls into guests are dear, and calls of the host cheap. exports are what the
-// guest has; the functions of it that the shim imports are returned in the
-// imports' order, which come after fill and take.
+// Shim returns the code of a module that handles a message or an outcome within one
+// call: the guest allocates the arguments, the host writes them, the guest handles
+// them, the host reads the result, and the guest cleans up. It suits an engine where
+// a call of a guest is expensive and a call of the host is cheap. exports are the
+// guest's exports. The shim imports fill, take, and then the guest's functions in
+// imports, in this order.
 func Shim(exports map[string]bool) (code []byte, imports []string) {
 	s := shim{m: &wasm.Module{}, assembler: assembler{functions: make(map[string]uint32)}}
 	s.importFunc(ShimHost, Func{ShimFill, FillType})
@@ -57,7 +56,7 @@ func (s *shim) importFunc(module string, f Func) {
 	s.m.Types = append(s.m.Types, f.Type)
 }
 
-// message is (sender len, message len), with the locals ptr, ptr and area.
+// message generates (sender len, message len), with the locals ptr, ptr and area.
 func (s *shim) message(post bool) {
 	const senderLen, messageLen, sender, message, area = 0, 1, 2, 3, 4
 	s.allocate(senderLen, sender)
@@ -68,7 +67,7 @@ func (s *shim) message(post bool) {
 	s.export(Func{ShimMessage, signature("ii:")}, 3)
 }
 
-// callback is (request-id, tag, len), with the locals ptr and area.
+// callback generates (request-id, tag, len), with the locals ptr and area.
 func (s *shim) callback(post bool) {
 	const id, tag, size, ptr, area = 0, 1, 2, 3, 4
 	s.allocate(size, ptr)
@@ -78,8 +77,8 @@ func (s *shim) callback(post bool) {
 	s.export(Func{ShimCallback, signature("Iii:")}, 2)
 }
 
-// allocate sets a local to where there is place for as many bytes as size says;
-// for none that is 1, as it must not be 0.
+// allocate sets the local to to a pointer to size bytes; to 1 if size is 0, since
+// the pointer must not be 0.
 func (s *shim) allocate(size, to byte) {
 	s.emit(opLocalGet, size, opIf, typeI32)
 	s.emit(opI32Const, 0, opI32Const, 0, opI32Const, 1, opLocalGet, size)
@@ -87,7 +86,7 @@ func (s *shim) allocate(size, to byte) {
 	s.emit(opElse, opI32Const, 1, opEnd, opLocalSet, to)
 }
 
-// finish passes on the area that a handler has left, and cleans up.
+// finish passes the handler's result area to the host and cleans up.
 func (s *shim) finish(area byte, post bool, name string) {
 	s.emit(opLocalSet, area)
 	s.call(ShimTake, area)
@@ -97,7 +96,7 @@ func (s *shim) finish(area byte, post bool, name string) {
 	s.emit(opEnd)
 }
 
-// export ends a function, which has so many i32 as locals beside its parameters.
+// export ends a function that has this many i32 locals besides its parameters.
 func (s *shim) export(f Func, locals byte) {
 	index := uint32(s.m.Len(wasm.KindFunc))
 	s.m.Functions = append(s.m.Functions, uint32(len(s.m.Types)))
@@ -107,9 +106,9 @@ func (s *shim) export(f Func, locals byte) {
 	s.code = nil
 }
 
-// ExportStart has a module's start function exported, under the name that it
-// returns, instead of run by the engine; or returns "" for a module without one.
-// m's slices are replaced, not changed.
+// ExportStart turns a module's start function into an export, which the engine does
+// not run by itself. It returns the export's name, or "" if the module has no start
+// function. It replaces m's slices and does not change their elements.
 func ExportStart(m *wasm.Module) string {
 	if m.Start == nil {
 		return ""

@@ -2,8 +2,8 @@ package abi
 
 import "strings"
 
-// wasiSignatures are all functions of preview 1, each with its parameters; all
-// but proc_exit return an errno.
+// wasiSignatures lists all functions of preview 1 with their parameters. All
+// functions but proc_exit return an errno.
 const wasiSignatures = `
 args_get ii
 args_sizes_get ii

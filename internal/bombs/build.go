@@ -1,6 +1,6 @@
-// Package bombs makes modules that are small and made to cost whoever loads or
-// compiles them as much as possible, each kind in several sizes. All of them meet
-// the contract; whether they are within the host's bounds is for tests to see.
+// Package bombs makes small modules that cost as much as possible to load or
+// compile, in many kinds and several sizes. All of them meet the contract; some
+// exceed the host's bounds.
 package bombs
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// Opcodes of the code that bombs are made of.
+// Opcodes used by the bombs.
 const (
 	opBlock      = 0x02
 	opLoop       = 0x03
@@ -48,14 +48,14 @@ const (
 	funcref  = 0x70
 )
 
-// The types that each bomb begins with.
+// Types that each bomb declares first.
 const (
 	typeHandle = iota // (i32, i32, i32, i32) -> i32
 	typePlain         // () -> ()
-	typeMany          // the first of those that bombs add
+	typeMany          // the first type that the bomb itself adds
 )
 
-// module returns a guest with the two functions that it must have.
+// module returns a guest with the two required functions.
 func module() *wasm.Module {
 	four := slices.Repeat([]wasm.ValueType{wasm.I32}, 4)
 	return &wasm.Module{
@@ -81,7 +81,7 @@ func constant(n int) []byte { return wasm.AppendSigned([]byte{opI32Const}, int64
 
 func number(n int) []byte { return wasm.AppendIndex(nil, uint32(n)) }
 
-// add adds a function of so many locals of type i64.
+// add adds a function with this many locals of type i64.
 func add(m *wasm.Module, typ, locals int, expr ...[]byte) {
 	c := wasm.Code{Expr: append(code(expr...), opEnd)}
 	if locals > 0 {
@@ -92,14 +92,14 @@ func add(m *wasm.Module, typ, locals int, expr ...[]byte) {
 	m.Code = append(m.Code, c)
 }
 
-// one returns a guest with one more function, without parameters.
+// one returns a guest with one additional function, without parameters.
 func one(locals int, expr ...[]byte) *wasm.Module {
 	m := module()
 	add(m, typePlain, locals, expr...)
 	return m
 }
 
-// signature adds a type of so many parameters and results of type i64.
+// signature adds a type with this many parameters and results of type i64.
 func signature(m *wasm.Module, params, results int) int {
 	many := func(n int) []wasm.ValueType { return slices.Repeat([]wasm.ValueType{wasm.I64}, n) }
 	m.Types = append(m.Types, wasm.FuncType{Params: many(params), Results: many(results)})
@@ -121,7 +121,7 @@ func gets(n, count int) (expr []byte) {
 	return expr
 }
 
-// loads pushes n values that differ.
+// loads pushes n different values.
 func loads(n int) (expr []byte) {
 	for i := range n {
 		expr = append(expr, constant(8*i%60000)...)
@@ -130,10 +130,11 @@ func loads(n int) (expr []byte) {
 	return expr
 }
 
-// chase pushes n addresses that differ, and loads from each.
+// chase follows a chain of n addresses: it loads each from the place of the last
+// one.
 func chase(n, local int) []byte {
 	return times(n, op(opLocalGet, local), []byte{0xa7, opI64Load, 3, 0}, op(opLocalSet, local))
 }
 
-// branch is a condition and a branch that may be taken.
+// branch is a condition and a branch that is taken if it is true.
 func branch(label int) []byte { return code([]byte{opMemorySize, 0}, op(opBrIf, label)) }

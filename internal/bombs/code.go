@@ -6,7 +6,7 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// control are functions of many blocks and branches.
+// control returns kinds with many blocks and branches.
 func control() []Kind {
 	open, closed := []byte{opBlock, noResult}, end
 	around := func(n int, body ...[]byte) []byte { return code(times(n, open), code(body...), times(n, closed)) }
@@ -82,7 +82,7 @@ func control() []Kind {
 	}
 }
 
-// values are functions that keep or move many values.
+// values returns kinds that keep or move many values.
 func values() []Kind {
 	return []Kind{
 		{Name: "locals-read-after-branches", Sizes: []int{100, 700, 900, 10_000, 49_000}, Make: func(n int) *wasm.Module { return joined(n, 600) }},
@@ -161,7 +161,7 @@ func values() []Kind {
 			m := module()
 			t := signature(m, 1000, 1000)
 			for range n {
-				add(m, t, 0, []byte{0}) // unreachable
+				add(m, t, 0, []byte{0}) // a function that traps
 			}
 			return m
 		}},
@@ -203,7 +203,7 @@ func joined(n, branches int) *wasm.Module {
 	return one(n, expr, times(branches, []byte{opMemorySize, 0, opIf, noResult, opElse}, end), sum(n))
 }
 
-// sum adds up n locals, so that their values must be known.
+// sum adds up n locals, which forces the compiler to keep their values.
 func sum(n int) []byte {
 	expr := []byte{opI64Const, 0}
 	for i := range n {
@@ -212,7 +212,7 @@ func sum(n int) []byte {
 	return append(expr, opDrop)
 }
 
-// straight are long functions, and many of them, without branches.
+// straight returns kinds with long functions, or many functions, without branches.
 func straight() []Kind {
 	grow := code(constant(60000), []byte{opMemoryGrow, 0, opDrop})
 	fill := code(constant(0), constant(0), constant(9), []byte{opMisc, 11, 0})
@@ -292,8 +292,8 @@ func straight() []Kind {
 	}
 }
 
-// added has functions that add a local to another so many times; to double itself
-// again and again where both are the same.
+// added has functions that repeatedly add a local to local 0. With other = 0, the
+// local doubles itself.
 func added(functions, additions, other int) *wasm.Module {
 	m := module()
 	load := code(loads(1), op(opLocalSet, 0), loads(1), op(opLocalSet, 1))

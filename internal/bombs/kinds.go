@@ -9,13 +9,14 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// Kind is a way to cost much.
+// Kind is one kind of module that is expensive to load or compile.
 type Kind struct {
 	Name  string
-	Sizes []int // from usual ones to far above the bounds
+	Sizes []int // from common sizes to far above the bounds
 	Make  func(n int) *wasm.Module
 
-	// Declares says that it is much of what a report lists, and little code.
+	// Declares marks kinds with many declarations, which reports list, and little
+	// code.
 	Declares bool
 }
 
@@ -28,7 +29,7 @@ func Kinds() []Kind {
 	return slices.Concat(lists, control(), values(), straight())
 }
 
-// declared are modules that declare much.
+// declared returns kinds with many declarations.
 func declared() []Kind {
 	return []Kind{
 		{Name: "locals-in-functions", Sizes: []int{50, 100, 1000, 12_000}, Make: func(n int) *wasm.Module { return repeated(n, 50_000) }},
@@ -170,7 +171,7 @@ func declared() []Kind {
 	}
 }
 
-// repeated has n functions without code, of so many locals.
+// repeated has n functions with this many locals and no code.
 func repeated(n, locals int) *wasm.Module {
 	m := module()
 	add(m, typePlain, locals)

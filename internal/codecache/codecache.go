@@ -1,10 +1,11 @@
-// Package codecache keeps compiled code in a directory, for any engine, between runs.
+// Package codecache keeps compiled code of any engine in a directory, from run to
+// run.
 //
-// A cache is an optional speed-up: whatever is wrong with it costs the time of
-// compiling anew and a warning, and no call of this package fails. Machine code is
-// trusted code, so that nothing is given to an engine before it has been verified: an
-// entry begins with a hash of its code, of what the code was made of, and of who made
-// it, and is read only where nobody but the user can write.
+// The cache is optional. A fault of the cache costs a compilation and a warning; no
+// call of this package fails. Since an engine trusts machine code, the cache
+// verifies an entry before it returns it: an entry begins with a hash of the code,
+// of the source that the code was compiled from, and of the compiler. The cache only
+// reads from places where no other user can write.
 package codecache
 
 import (
@@ -24,31 +25,32 @@ import (
 	"time"
 )
 
-// Key is a hash of what code was compiled of.
+// Key is a hash of the source from which code was compiled.
 type Key = [sha256.Size]byte
 
-// An entry is a file: the format, the hash, the size of the code in 8 bytes, the code.
+// An entry is a file: the format, the hash, the size of the code in 8 bytes, the
+// code.
 const (
 	format     = "airhost code 1\n\x00"
 	headerSize = len(format) + sha256.Size + 8
 )
 
-// Cache is a directory of compiled code. Its methods may be called from any goroutine,
-// and several processes may use one directory. A nil Cache keeps nothing.
+// Cache is a directory of compiled code. Its methods may be called from any
+// goroutine, and several processes may use the same directory. A nil Cache is empty
+// and keeps nothing.
 type Cache struct {
-	dir    string
-	engine string
-	maker  string // all that an entry depends on beside its key
-	log    *slog.Logger
-	warn   sync.Once
-	sweep  sync.Once
+	dir      string
+	engine   string
+	compiler string // engine, version and processor: the code depends on them
+	log      *slog.Logger
+	warn     sync.Once
+	sweep    sync.Once
 }
 
-// Open returns an engine's cache in a directory, which is made when something is first
-// kept in it. An entry depends on the engine, its version, which includes its
-// configuration, and the processor beside its key. What is first found wrong is logged
-// as a warning, what comes after it for debugging; a nil log is slog.Default. Open does
-// not block.
+// Open returns the cache of an engine in a directory. Put creates the directory if
+// needed. An entry is valid for its key, the engine, its version (which includes the
+// engine's configuration) and the processor. The first fault is logged as a warning,
+// later ones for debugging. A nil log stands for slog.Default. Open does not block.
 func Open(dir, engine, version string, log *slog.Logger) *Cache {
 	if log == nil {
 		log = slog.Default()
@@ -56,10 +58,10 @@ func Open(dir, engine, version string, log *slog.Logger) *Cache {
 	if absolute, err := filepath.Abs(dir); err == nil {
 		dir = absolute
 	}
-	return &Cache{dir: dir, engine: engine, maker: engine + " " + version + " " + processor(), log: log}
+	return &Cache{dir: dir, engine: engine, compiler: engine + " " + version + " " + processor(), log: log}
 }
 
-// Get returns the code that was kept under a key, which the caller owns, or nil.
+// Get returns the code kept under a key, or nil. The caller owns the code.
 func (c *Cache) Get(key Key) []byte {
 	if c == nil {
 		return nil
@@ -78,7 +80,7 @@ func (c *Cache) Get(key Key) []byte {
 	return nil
 }
 
-// Put keeps code under a key, in the place of what was kept there.
+// Put keeps code under a key. It replaces older code.
 func (c *Cache) Put(key Key, code []byte) {
 	if c == nil {
 		return
@@ -88,7 +90,7 @@ func (c *Cache) Put(key Key, code []byte) {
 	}
 }
 
-// Reject removes what Get has returned for a key: the engine refused it.
+// Reject removes the entry of a key whose code the engine refused.
 func (c *Cache) Reject(key Key, reason error) {
 	if c != nil {
 		c.discard(c.path(key), fmt.Errorf("the engine refused an entry: %w", reason))
@@ -96,14 +98,14 @@ func (c *Cache) Reject(key Key, reason error) {
 }
 
 func (c *Cache) path(key Key) string {
-	name := sha256.Sum256(append([]byte(c.maker+"\x00"), key[:]...))
+	name := sha256.Sum256(append([]byte(c.compiler+"\x00"), key[:]...))
 	return filepath.Join(c.dir, hex.EncodeToString(name[:])+".code")
 }
 
-// sum is what an entry's hash must be.
+// sum computes the hash of an entry.
 func (c *Cache) sum(key Key, code []byte) []byte {
 	hash := sha256.New()
-	fmt.Fprintf(hash, "%s%d %s", format, len(c.maker), c.maker)
+	fmt.Fprintf(hash, "%s%d %s", format, len(c.compiler), c.compiler)
 	hash.Write(key[:])
 	hash.Write(code)
 	return hash.Sum(nil)
@@ -123,10 +125,10 @@ func (c *Cache) read(path string, key Key) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() { // opening another kind may block
+	if !info.Mode().IsRegular() { // opening a file of another kind may block
 		return nil, damaged("it is no file")
 	}
-	if err := onlyOurs(info); err != nil {
+	if err := checkOwner(info); err != nil {
 		return nil, damaged("%w", err)
 	}
 	file, err := os.Open(path)
@@ -152,7 +154,7 @@ func (c *Cache) read(path string, key Key) ([]byte, error) {
 	return code, nil
 }
 
-// write makes the entry in one step for others that read it.
+// write creates the entry atomically, so no reader sees a part of it.
 func (c *Cache) write(path string, key Key, code []byte) error {
 	if err := os.MkdirAll(c.dir, 0o700); err != nil {
 		return err
@@ -161,7 +163,7 @@ func (c *Cache) write(path string, key Key, code []byte) error {
 		return err
 	}
 	c.sweep.Do(c.removeLeftovers)
-	file, err := os.CreateTemp(c.dir, newPrefix+"*") // with permissions for the user alone
+	file, err := os.CreateTemp(c.dir, newPrefix+"*") // readable and writable by the user alone
 	if err != nil {
 		return err
 	}
@@ -180,10 +182,11 @@ func (c *Cache) write(path string, key Key, code []byte) error {
 	return err
 }
 
-// newPrefix begins the names of files that are being written.
+// newPrefix begins the names of temporary files.
 const newPrefix = "new-"
 
-// removeLeftovers removes what processes have left that ended while they wrote.
+// removeLeftovers removes temporary files of processes that ended while they wrote
+// them.
 func (c *Cache) removeLeftovers() {
 	left, _ := filepath.Glob(filepath.Join(c.dir, newPrefix+"*"))
 	for _, path := range left {
@@ -193,13 +196,13 @@ func (c *Cache) removeLeftovers() {
 	}
 }
 
-// discard makes place for another entry.
+// discard removes an entry.
 func (c *Cache) discard(path string, reason error) {
-	_ = os.RemoveAll(path) // where it stays, it is found again, and Put says why
+	_ = os.RemoveAll(path) // if this fails, the next Get reports the entry again and Put reports the reason
 	c.Report(fmt.Errorf("%s: %w; it is compiled anew", filepath.Base(path), reason))
 }
 
-// Report logs what is wrong with the cache, the first time as a warning.
+// Report logs a fault of the cache. The first fault is a warning.
 func (c *Cache) Report(reason error) {
 	level := slog.LevelDebug
 	c.warn.Do(func() { level = slog.LevelWarn })
@@ -214,5 +217,5 @@ func checkDirectory(dir string) error {
 	if !info.IsDir() {
 		return errors.New("it is no directory")
 	}
-	return onlyOurs(info)
+	return checkOwner(info)
 }

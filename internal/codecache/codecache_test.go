@@ -35,7 +35,7 @@ var (
 	code          = []byte("machine code")
 )
 
-func TestWhatWasKeptIsReturned(t *testing.T) {
+func TestPutThenGet(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made", "when needed")
 	c, log := open(dir, "a")
 	if got := c.Get(key); got != nil {
@@ -61,7 +61,8 @@ func TestWhatWasKeptIsReturned(t *testing.T) {
 	}
 }
 
-// TestEveryBitIsVerified flips each bit of an entry, and cuts it at each place.
+// TestEveryBitIsVerified flips each bit of an entry, and cuts the entry at each
+// length.
 func TestEveryBitIsVerified(t *testing.T) {
 	dir := t.TempDir()
 	c, _ := open(dir, "a")
@@ -101,7 +102,8 @@ func TestEveryBitIsVerified(t *testing.T) {
 	damaged("the same code, made of something else", other)
 }
 
-// TestUnusableDirectories: each is one warning, whatever is called.
+// TestUnusableDirectories: an unusable directory causes one warning, whatever the
+// calls.
 func TestUnusableDirectories(t *testing.T) {
 	places := map[string]func(dir string) (string, error){
 		"a file": func(dir string) (string, error) {
@@ -136,7 +138,7 @@ func TestUnusableDirectories(t *testing.T) {
 	}
 }
 
-// TestUnusableEntries: what is in an entry's place is not opened, and makes place.
+// TestUnusableEntries: anything else in an entry's place is removed and not opened.
 func TestUnusableEntries(t *testing.T) {
 	for name, put := range map[string]func(path string) error{
 		"a directory":        func(path string) error { return os.MkdirAll(filepath.Join(path, "below"), 0o700) },
@@ -165,7 +167,8 @@ func TestUnusableEntries(t *testing.T) {
 	}
 }
 
-// TestRejectedEntriesAreReplaced: what the engine refuses is damaged as well.
+// TestRejectedEntriesAreReplaced: an entry that the engine refuses counts as
+// damaged.
 func TestRejectedEntriesAreReplaced(t *testing.T) {
 	dir := t.TempDir()
 	c, log := open(dir, "a")
@@ -176,7 +179,8 @@ func TestRejectedEntriesAreReplaced(t *testing.T) {
 	}
 }
 
-// TestSeveralUseOneDirectory: each reads what one of them wrote, or nothing.
+// TestSeveralUseOneDirectory: a reader gets the whole entry of one writer, or
+// nothing.
 func TestSeveralUseOneDirectory(t *testing.T) {
 	dir := t.TempDir()
 	var all sync.WaitGroup

@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// TestFullDisk: what does not fit is not kept. A limit on the size of files makes
-// writing fail half way, as a full disk does.
+// TestFullDisk: an entry that does not fit on the disk is not kept. The test
+// simulates a full disk by a limit on the size of files, which also makes a write
+// fail half way.
 func TestFullDisk(t *testing.T) {
 	signal.Ignore(syscall.SIGXFSZ)
 	defer signal.Reset(syscall.SIGXFSZ)

@@ -10,9 +10,9 @@ import (
 	"syscall"
 )
 
-// onlyOurs returns an error where somebody else than the user and root can write:
-// they could have this process run their code.
-func onlyOurs(info fs.FileInfo) error {
+// checkOwner returns an error if any user other than the current one and root can
+// write to the file, since that user could make this process run any code.
+func checkOwner(info fs.FileInfo) error {
 	if mode := info.Mode().Perm(); mode&0o022 != 0 {
 		return fmt.Errorf("others may write to it (its permissions are %04o, chmod go-w would do)", mode)
 	}

@@ -32,7 +32,7 @@ func functionType(m *wasm.Module, export string) (wasm.FuncType, bool) {
 	return wasm.FuncType{}, false
 }
 
-// withoutVectors returns the types with two numbers for each vector.
+// withoutVectors returns the types with each vector replaced by two numbers.
 func withoutVectors(types []wasm.ValueType) []wasm.ValueType {
 	var all []wasm.ValueType
 	for _, t := range types {
@@ -45,9 +45,9 @@ func withoutVectors(types []wasm.ValueType) []wasm.ValueType {
 	return all
 }
 
-// adapter returns a module that imports m's functions with vectors, and exports each
-// under its name as one that takes and returns numbers: the halves, the lower first.
-// It returns nil if there are none.
+// adapter returns a module that imports m's functions with vectors and exports each
+// under its own name, with two numbers in place of a vector: the lower half first.
+// It returns nil if m has no such functions.
 func adapter(m *wasm.Module) []byte {
 	exports, types := vectorExports(m), m.FuncTypes()
 	if len(exports) == 0 {
@@ -75,7 +75,7 @@ const (
 	opVector   = 0xfd
 )
 
-// adapt returns the code of a function that calls f.
+// adapt returns the code of an adapter function that calls f.
 func adapt(f uint32, typ wasm.FuncType) wasm.Code {
 	var out []byte
 	local := func(op byte, n int) { out = wasm.AppendIndex(append(out, op), uint32(n)) }

@@ -5,26 +5,26 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// build is a way to make of a module what an engine runs.
+// build is a way to turn a module into the code that an engine runs.
 type build struct {
 	name string
 	make func(m *wasm.Module) (*meter.Result, error)
-	// exact is whether the build counts fuel.
+	// exact tells whether the build counts fuel.
 	exact bool
-	// fuel is what an instance gets, 0 for plenty.
+	// fuel is the fuel of an instance; 0 stands for plenty.
 	fuel int64
 }
 
-// maxElements is well above what the suite declares for a table.
+// maxElements is well above the size of any table in the suite.
 const maxElements = 10_000_000
 
 var limits = meter.Config{MaxTableElements: maxElements, Stack: true}
 
-// plain is the module as it is.
+// plain leaves the module unchanged.
 var plain = build{name: "plain", make: func(m *wasm.Module) (*meter.Result, error) { return &meter.Result{Module: m}, nil }}
 
-// Builds as the engines' guests are: all of wazero's and those with fuel of Wasmtime's
-// are instrumented, the other ones of Wasmtime's are not.
+// Builds like those of the engines' guests: wazero instruments all guests, Wasmtime
+// only those with a limit of fuel.
 var (
 	interruptible = instrumented("interruptible", limits)
 	fueled        = instrumented("fuel", withFuel(limits))
@@ -51,8 +51,7 @@ func pauses(m *wasm.Module) (*meter.Result, error) {
 	return &meter.Result{Module: &bounded}, nil
 }
 
-// of returns what the build makes of a module. The plain build leaves its bytes as
-// they are.
+// of builds a module. The plain build keeps its bytes.
 func (b build) of(binary []byte, m *wasm.Module) (*code, error) {
 	res, err := b.make(m)
 	if err != nil {
@@ -65,26 +64,26 @@ func (b build) of(binary []byte, m *wasm.Module) (*code, error) {
 	return c, nil
 }
 
-// tank is the host's side of the meter's protocol, for one instance.
+// tank is the host's part of the meter's protocol for one instance.
 type tank struct {
 	exact   bool
-	slice   int64 // that the counter is brought up to; 0 has each test yield that may
+	slice   int64 // most fuel in the counter; 0 makes the guest yield at every test
 	granted int64
-	rest    int64 // fuel or, without exact, yields
-	stack   int64 // that was granted beyond the first slice
+	rest    int64 // remaining fuel or, if not exact, remaining yields
+	stack   int64 // bytes granted beyond the first slice
 }
 
-// newTank returns a tank for calls of a build, to be filled.
+// newTank returns an empty tank for calls of a build.
 func newTank(exact bool, slice int64) *tank { return &tank{exact: exact, slice: slice} }
 
-// fill puts in what the next call may use, and returns what the counter has to be.
+// fill sets the fuel for the next call and returns the start value of the counter.
 func (t *tank) fill(fuel int64) int64 {
 	t.granted = min(fuel, t.slice)
 	t.rest = fuel - t.granted
 	return t.granted
 }
 
-// mostStack is what open calls get beyond the first slice, in bytes.
+// mostStack is the most stack that open calls get beyond the first slice, in bytes.
 const mostStack = 1 << 20
 
 func (t *tank) yield(n int64) (int64, error) {
@@ -109,5 +108,5 @@ func (t *tank) yield(n int64) (int64, error) {
 	return n + grant, nil
 }
 
-// used returns how much fuel a call of an exact build has used, given the counter.
+// used returns the fuel that a call of an exact build has used, given its counter.
 func (t *tank) used(counter int64) int64 { return t.granted - counter }

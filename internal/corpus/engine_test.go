@@ -8,12 +8,12 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// engine is an engine on which code is compared.
+// engine is an engine that the tests compare.
 type engine interface {
 	name() string
-	// check returns why the engine refuses a module, or nil.
+	// check returns the reason why the engine refuses a module, or nil.
 	check(binary []byte) error
-	// open returns a store, whose instances can be linked to each other.
+	// open returns a store. The instances of one store can be linked to each other.
 	open() store
 	close()
 }
@@ -24,58 +24,58 @@ type store interface {
 	close()
 }
 
-// compiled is code that can be instantiated many times.
+// compiled is code that can be instantiated repeatedly.
 type compiled interface {
 	instantiate(imports linker) (instance, error)
 }
 
-// linker gives what a module imports: another instance of the store by its name, or
-// a function of the host.
+// linker provides a module's imports: from other instances of the store, by name,
+// and from the host.
 type linker struct {
 	instances map[string]instance
 	host      func(in instance, module, name string, args []uint64) ([]uint64, error)
-	tank      *tank // nil where nothing was added
+	tank      *tank // nil if the meter added nothing
 }
 
-// instance is a live module.
+// instance is a running module.
 type instance interface {
-	// call returns the results in slots of 64 bits, two for a vector. The error's
-	// kind is kindOf(err).
+	// call returns the results in slots of 64 bits, two per vector. kindOf returns
+	// the kind of an error.
 	call(export string, args []uint64) ([]uint64, error)
 	// exported returns the value of an exported global.
 	exported(name string) ([]uint64, error)
 	setCounter(name string, value int64)
 	counter(name string) int64
-	// memory returns the instance's memory, its own or an imported one, or nil.
+	// memory returns the instance's own or imported memory, or nil.
 	memory() []byte
-	// globals returns the values of the module's globals that are numbers.
+	// globals returns the values of the module's numeric globals.
 	globals() []uint64
 }
 
-// code is a module as a build has made it.
+// code is a module after a build.
 type code struct {
-	binary []byte       // for engines that let one look at everything inside
-	made   *wasm.Module // for engines for which this has to be exported
-	plain  *wasm.Module // as it was: tells the types of what it exports
-	result meter.Result // what was added to it, but for the module
+	binary []byte       // for engines that can read an instance's internals
+	made   *wasm.Module // for engines to which the internals must be exported
+	plain  *wasm.Module // the module before the build, with the types of its exports
+	result meter.Result // the meter's additions to the module
 }
 
-// Kinds of traps that engines name differently.
+// Names for the kinds of traps that engines name differently.
 const (
 	trapStack     = "stack overflow"
-	trapTable     = "invalid table access" // or a null reference in one
+	trapTable     = "invalid table access" // or a null reference in a table
 	trapSignature = "indirect call type mismatch"
 	trapMemory    = "out of bounds memory access"
 )
 
-// The host's reasons to end a call: the meter's, and those of a call of the host.
+// The host's reasons to end a call: two of the meter, and one of a host function.
 var (
 	errTooDeep = errors.New("corpus: too deep")
 	errNoFuel  = errors.New("corpus: no fuel left")
 	errHost    = errors.New("corpus: ended by the host")
 )
 
-// kindOfOwn returns the kind of an end that the host has brought about.
+// kindOfOwn returns the kind of one of the host's own reasons.
 func kindOfOwn(known error) string {
 	if known == errTooDeep {
 		return trapStack
@@ -83,7 +83,7 @@ func kindOfOwn(known error) string {
 	return known.Error()
 }
 
-// trap is an error of which the engine has told the kind.
+// trap is an engine's error with a known kind.
 type trap struct {
 	kind  string
 	cause error
@@ -91,7 +91,7 @@ type trap struct {
 
 func (t *trap) Error() string { return fmt.Sprintf("%s: %v", t.kind, t.cause) }
 
-// kindOf returns the kind of a trap, "" for none.
+// kindOf returns the kind of a trap, or "" for nil.
 func kindOf(err error) string {
 	if err == nil {
 		return ""

@@ -12,15 +12,15 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// mutant breaks what the meter has made.
+// mutant is a way to break a module that the meter has changed.
 type mutant struct {
 	name   string
-	script string // of suite v1, which shows it
+	script string // of suite v1; detects the mutant
 	spoil  func(*meter.Result)
 }
 
-// TestBrokenBuildsAreFound: the comparison finds it if a build changes results, traps,
-// memories, globals or the fuel.
+// TestBrokenBuildsAreFound: the comparison detects a build that changes results,
+// traps, memories, globals or fuel.
 func TestBrokenBuildsAreFound(t *testing.T) {
 	root, spectest := specification(t)
 	dir := filepath.Join(root, "v1/testdata")
@@ -33,7 +33,7 @@ func TestBrokenBuildsAreFound(t *testing.T) {
 		{"a byte loses its sign", "endianness", swapped(0x2e, 0x2f)},
 		{"stores are shorter", "memory_trap", swapped(0x36, 0x3a)},
 		{"nothing traps", "unreachable", swapped(0x00, 0x01)},
-		{"fuel costs one more", "fac", dearer},
+		{"fuel costs one more", "fac", costlier},
 		{"data is lost", "float_exprs", func(r *meter.Result) { r.Module.Data.Raw = blanked(r.Module.Data.Raw) }},
 	} {
 		t.Run(mutant.name, func(t *testing.T) {
@@ -55,14 +55,14 @@ func TestBrokenBuildsAreFound(t *testing.T) {
 	}
 }
 
-// finder counts the differences that it is told of.
+// finder counts the reported differences.
 type finder struct{ differences int }
 
 func (f *finder) Helper()               {}
 func (f *finder) Errorf(string, ...any) { f.differences++ }
 
-// broken is the build with fuel, broken. It has so little fuel that a loop that never
-// ends anymore is over soon.
+// broken is the build with fuel, broken by m. Its fuel is low, so that a loop that
+// has become endless ends soon.
 func broken(m mutant) build {
 	b := fueled
 	b.fuel = 1 << 22
@@ -76,7 +76,7 @@ func broken(m mutant) build {
 	return b
 }
 
-// swapped has each instruction of one opcode be another of the same operands.
+// swapped replaces all instructions of one opcode by another with the same operands.
 func swapped(from, to byte) func(*meter.Result) {
 	return func(r *meter.Result) {
 		change(r.Module, func(expr []byte, in *wasm.Instructions) {
@@ -87,8 +87,8 @@ func swapped(from, to byte) func(*meter.Result) {
 	}
 }
 
-// dearer has each first charge of a function be one more.
-func dearer(r *meter.Result) {
+// costlier adds one to the first charge of each function.
+func costlier(r *meter.Result) {
 	change(r.Module, func(expr []byte, in *wasm.Instructions) {
 		const i64Const, i64Sub = 0x42, 0x7d
 		if in.Op == i64Const && expr[in.End] == i64Sub && in.End-in.Start == 2 && expr[in.Start+1] < 0x3f {
@@ -110,7 +110,7 @@ func change(m *wasm.Module, f func(expr []byte, in *wasm.Instructions)) {
 	}
 }
 
-// blanked returns segments of data with spaces for letters.
+// blanked replaces the letters in data segments by spaces.
 func blanked(raw []byte) []byte {
 	return bytes.Map(func(r rune) rune {
 		if r >= 0x60 && r < 0x7f {

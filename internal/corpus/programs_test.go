@@ -16,12 +16,12 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// programs is a Go module with components that toolchains for Rust and Go have made. It
-// is fetched by its test alone, so that users of the library do not have to.
+// programs is a Go module with components built by toolchains for Rust and Go. Only
+// its test downloads it; users of the library need not.
 const programs = "github.com/samyfodil/wazy@v0.7.0"
 
-// TestPrograms calls what real programs export: each core module of each component,
-// with a host that answers 0 to everything, a thousand times a call.
+// TestPrograms calls the exports of real programs: of each core module of each
+// component. The host answers 0 to everything, up to a thousand times per call.
 func TestPrograms(t *testing.T) {
 	if testing.Short() {
 		t.Skip("real programs take half a minute")
@@ -30,7 +30,7 @@ func TestPrograms(t *testing.T) {
 	_, spectest := specification(t)
 	all := slices.DeleteFunc(slices.Clone(targets(t)), func(t target) bool { return t.engine.name() == "interpreter" }) // too slow
 	var counts tally
-	seen := make(map[[sha256.Size]byte]bool) // many have the same modules beside their own
+	seen := make(map[[sha256.Size]byte]bool) // many components contain the same modules
 	t.Run("components", func(t *testing.T) {
 		for _, path := range paths {
 			s := programScript(t, path, seen, &counts)
@@ -45,8 +45,8 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
-// programScript returns a script of the core modules of a component, but for those
-// that were seen before.
+// programScript returns a script of a component's core modules, without those in
+// seen.
 func programScript(t *testing.T, path string, seen map[[sha256.Size]byte]bool, counts *tally) *script {
 	t.Helper()
 	binary, err := os.ReadFile(path)
@@ -72,7 +72,7 @@ func programScript(t *testing.T, path string, seen map[[sha256.Size]byte]bool, c
 func components(t *testing.T) (paths []string) {
 	t.Helper()
 	cmd := exec.Command("go", "mod", "download", "-json", programs)
-	cmd.Dir = t.TempDir() // not in a module, whose go.mod would change
+	cmd.Dir = t.TempDir() // outside of a module, whose go.mod would change
 	out, err := cmd.Output()
 	var module struct{ Dir, Error string }
 	if jsonErr := json.Unmarshal(out, &module); err != nil || jsonErr != nil {
@@ -90,7 +90,7 @@ func components(t *testing.T) (paths []string) {
 	return paths
 }
 
-// coreModules returns the core modules within a component, and within those in it.
+// coreModules returns the core modules in a component and in its nested components.
 func coreModules(component []byte) (cores [][]byte, err error) {
 	const coreModule, nested = 1, 4
 	if len(component) < 8 || string(component[:8]) != "\x00asm\x0d\x00\x01\x00" {
@@ -120,8 +120,8 @@ func coreModules(component []byte) (cores [][]byte, err error) {
 	return cores, nil
 }
 
-// addProgram adds a module, and a call of each of its exports. Modules that share a
-// memory or a table with another one need that: they are counted as left out.
+// addProgram adds a module and a call of each of its exports. It counts a module
+// that needs another module's memory or table as left out.
 func (s *script) addProgram(t *testing.T, name string, binary []byte, counts *tally) {
 	t.Helper()
 	m, err := wasm.Parse(binary)
@@ -147,7 +147,7 @@ func (s *script) addProgram(t *testing.T, name string, binary []byte, counts *ta
 	}
 }
 
-// someArguments returns small numbers of a function's types.
+// someArguments returns small numbers for a function's parameters.
 func someArguments(typ wasm.FuncType) (args []constant, ok bool) {
 	for i, p := range typ.Params {
 		switch p {
@@ -160,19 +160,19 @@ func someArguments(typ wasm.FuncType) (args []constant, ok bool) {
 	return args, true
 }
 
-// mostCalls is how often a call of a program may ask the host.
+// mostCalls is the most host calls in one call of a program.
 const mostCalls = 1000
 
-// answer is the host of programs: it notes what it is asked, and answers 0.
+// answer is the programs' host function. It records the call and returns 0.
 func (r *run) answer(_ instance, module, name string, args []uint64) ([]uint64, error) {
-	if r.asked++; r.asked > mostCalls {
+	if r.hostCalls++; r.hostCalls > mostCalls {
 		return nil, errHost
 	}
 	hash := fnv.New64a()
-	fmt.Fprintln(hash, r.heard, module, name)
+	fmt.Fprintln(hash, r.hostHash, module, name)
 	for _, arg := range args {
-		fmt.Fprintln(hash, uint32(arg)) // of which the upper half may be anything
+		fmt.Fprintln(hash, uint32(arg)) // the upper half is undefined
 	}
-	r.heard = hash.Sum64()
+	r.hostHash = hash.Sum64()
 	return make([]uint64, 16), nil
 }

@@ -12,29 +12,29 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// plenty is fuel that no call here uses up.
+// plenty is more fuel than any call here needs.
 const plenty = 1 << 50
 
-// step is what came of one command, or what an instance is like at the end.
+// step is the result of one command, or the final state of an instance.
 type step struct {
-	// kind says how the command ended: "" as it should, else the kind of the trap,
-	// or why there is nothing to run, which begins with one of the texts below.
+	// kind is "" for success, the kind of a trap, or the reason why no code ran; a
+	// reason starts with one of the texts below.
 	kind   string
 	values []uint64
-	fuel   int64 // that the instance has used so far
+	fuel   int64 // used by the instance so far
 }
 
-// transcript is what came of a script: a step for each command, and for each instance
-// what it is like at the end, by the command that made it.
+// transcript is the result of a script: a step for each command, and the final state
+// of each instance by the index of the command that created it.
 type transcript struct {
 	steps []step
 	ends  map[int]step
 }
 
-// Ends of a command that runs no code.
+// Kinds of a command that runs no code.
 const (
-	refused = "refused: "  // by the engine
-	leftOut = "left out: " // by what changes the code, or because its module was
+	refused = "refused: "  // the engine refused the module
+	leftOut = "left out: " // the build could not change the module, or left out the module that is called
 	unmade  = "not instantiated: "
 )
 
@@ -47,12 +47,12 @@ func (s step) String() string {
 	return fmt.Sprintf("%x", s.values)
 }
 
-// modules are the binaries of a script, read and parsed once.
+// modules are the modules of a script by file name, read and parsed once.
 type modules map[string]*specModule
 
 type specModule struct {
 	binary []byte
-	module *wasm.Module // nil if err is not
+	module *wasm.Module // nil if err is set
 	err    error
 }
 
@@ -73,30 +73,30 @@ func (s *script) modules() (modules, error) {
 	return all, nil
 }
 
-// run is one script on one engine in one build.
+// run is the execution of one script on one engine in one build.
 type run struct {
 	engine  engine
 	build   build
 	modules modules
 	store   store
 	named   map[string]*live
-	linked  map[string]instance // by the names that are registered
+	linked  map[string]instance // by registered name
 	current *live
-	all     map[int]*live // by the command that made it
-	at      int           // of the command at hand
+	all     map[int]*live // by the index of the command that created it
+	at      int           // index of the current command
 
-	host  func(in instance, module, name string, args []uint64) ([]uint64, error)
-	asked int    // times that the host was asked in the command at hand
-	heard uint64 // a hash of all that it was asked
+	host      func(in instance, module, name string, args []uint64) ([]uint64, error)
+	hostCalls int    // host calls of the current command
+	hostHash  uint64 // a hash of the arguments of all host calls
 }
 
-// live is an instance and how it was made.
+// live is an instance with the data to create it again.
 type live struct {
 	in       instance
 	tank     *tank
 	code     *code
 	compiled compiled
-	why      string // it is not there, or ""
+	why      string // why there is no instance, or ""
 }
 
 // execute runs all commands.
@@ -122,7 +122,7 @@ func (s *script) execute(e engine, b build, m modules, spectest []byte) (*transc
 	return done, nil
 }
 
-// spectest instantiates what scripts import, as it is.
+// spectest instantiates the module that scripts import, unchanged.
 func (r *run) spectest(binary []byte) (instance, error) {
 	m, err := wasm.Parse(binary)
 	if err != nil {
@@ -163,7 +163,7 @@ func (r *run) command(c *command) step {
 	return r.act(c)
 }
 
-// check is for modules that are to be refused.
+// check runs a command with a module that must be refused.
 func (r *run) check(c *command) step {
 	if c.ModuleType == "text" {
 		return step{}
@@ -178,9 +178,9 @@ func (r *run) check(c *command) step {
 	return step{}
 }
 
-// make returns the module's code, or says why there is none.
+// make returns the module's code, or the reason why there is none.
 func (r *run) make(m *specModule) (*code, string) {
-	if r.build.name == plain.name { // whatever this project makes of it
+	if r.build.name == plain.name { // compiled even if this project refuses it
 		return &code{binary: m.binary, made: m.module, plain: m.module}, ""
 	}
 	if m.err != nil {
@@ -202,7 +202,7 @@ func (r *run) load(filename string) *live {
 	if err := r.engine.check(code.binary); err != nil {
 		return &live{why: refused + "invalid"}
 	}
-	if m.err != nil { // its types are not known
+	if m.err != nil { // its types are unknown
 		return &live{why: leftOut + reason(m.err)}
 	}
 	compiled, err := r.store.compile(code)
@@ -214,7 +214,7 @@ func (r *run) load(filename string) *live {
 	return l
 }
 
-// start makes an instance of the code, and notes it for the end.
+// start creates an instance of the code and records it for the final comparison.
 func (l *live) start(r *run) {
 	l.tank = newTank(r.build.exact, 0)
 	in, err := l.compiled.instantiate(linker{instances: r.linked, tank: l.tank, host: r.host})
@@ -249,13 +249,13 @@ func (r *run) act(c *command) step {
 		values, err := l.in.exported(c.Action.Field)
 		return step{kind: kindOf(err), values: values}
 	}
-	r.asked = 0
+	r.hostCalls = 0
 	values, err := l.in.call(c.Action.Field, c.args())
 	s := step{kind: kindOf(err), values: values, fuel: l.fuel()}
 	if r.host != nil {
-		s.values = append(s.values, r.heard)
+		s.values = append(s.values, r.hostHash)
 	}
-	if s.kind == trapStack { // the end of an instance, as calls that were open are not given back
+	if s.kind == trapStack { // replaces the instance, since a trap does not give back the stack of open calls
 		s.fuel = 0
 		maps.DeleteFunc(r.all, func(_ int, o *live) bool { return o.in == l.in })
 		l.start(r)
@@ -263,7 +263,7 @@ func (r *run) act(c *command) step {
 	return s
 }
 
-// fuel returns what the instance has used, 0 in builds that do not count.
+// fuel returns the fuel that the instance has used; 0 if the build does not count.
 func (l *live) fuel() int64 {
 	if l.tank == nil || !l.tank.exact {
 		return 0
@@ -273,10 +273,10 @@ func (l *live) fuel() int64 {
 
 var seed = maphash.MakeSeed()
 
-// hashed is as much of a memory as is compared at the end.
+// hashed is the part of a memory that is compared at the end, in bytes.
 const hashed = 16 << 20
 
-// state is what an instance is like at the end.
+// state returns the final state of an instance.
 func (l *live) state() step {
 	memory := l.in.memory()
 	values := []uint64{uint64(len(memory)), maphash.Bytes(seed, memory[:min(len(memory), hashed)])}

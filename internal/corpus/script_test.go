@@ -10,37 +10,37 @@ import (
 	"testing"
 )
 
-// script is a script of the specification's test suite, as wast2json writes it.
+// script is a script of the specification's test suite, in the format of wast2json.
 type script struct {
 	Commands []command
-	dir      string // of its modules
-	host     bool   // they import from the host what no instance gives
+	dir      string // directory of its modules
+	host     bool   // missing imports come from the host
 }
 
-// command is one command of a script. Type says which of the others it has.
+// command is one command of a script. Type tells which of the other fields are set.
 type command struct {
 	Type       string
 	Line       int
 	Name       string
 	Filename   string
-	ModuleType string `json:"module_type"` // "text" where there is no binary
+	ModuleType string `json:"module_type"` // "text" if there is no binary
 	As         string
 	Action     action
 	Expected   []constant
-	Text       string // of the trap
+	Text       string // the message of the expected trap
 }
 
-// action calls an exported function, or reads an exported global.
+// action calls an exported function or reads an exported global.
 type action struct {
 	Type, Module, Field string
 	Args                []constant
 }
 
-// constant is a value, or a pattern of values where results are expected.
+// constant is a value, or a pattern of values in expected results.
 type constant struct {
 	Type  string
 	Lane  string `json:"lane_type"`
-	Value any    // text, a list of texts for a vector, nil for any reference
+	Value any    // a text, a list of texts for a vector, or nil for any reference
 }
 
 func readScript(t testing.TB, path, dir string) *script {
@@ -56,15 +56,15 @@ func readScript(t testing.TB, path, dir string) *script {
 	return s
 }
 
-// lane is a part of a value, or a scalar as a whole.
+// lane is one part of a vector, or a whole scalar.
 type lane struct {
 	text string
 	bits int
-	// float is whether text may be a pattern of not-a-numbers.
+	// float tells whether text may be a pattern of NaNs.
 	float bool
 }
 
-// lanes returns the parts of which a value is made, the lowest first.
+// lanes returns the parts of a value, the lowest first.
 func (c constant) lanes() []lane {
 	width := map[string]int{"i8": 8, "i16": 16, "i32": 32, "f32": 32}
 	of := func(typ, text string) lane {
@@ -85,8 +85,8 @@ func (c constant) lanes() []lane {
 	return []lane{of(c.Type, text)}
 }
 
-// slots returns the value as engines take it: 64 bits, or twice as many for a
-// vector. A reference to host data is its number and one, and 0 is none.
+// slots returns the value in the engines' form: 64 bits, or 128 for a vector. A
+// reference to host data is its number plus one; 0 is null.
 func (c constant) slots() []uint64 {
 	var slots []uint64
 	filled := 64
@@ -118,8 +118,8 @@ func (c constant) number(l lane) uint64 {
 	return n
 }
 
-// fits reports whether slots, of which it takes as many as it needs from the
-// beginning, are a value that the pattern allows, and returns the rest.
+// fits takes the slots of one value and reports whether the pattern allows it. It
+// returns the remaining slots.
 func (c constant) fits(slots []uint64) (rest []uint64, ok bool) {
 	ok = true
 	filled := 0
@@ -138,7 +138,7 @@ func (c constant) fits(slots []uint64) (rest []uint64, ok bool) {
 
 func (c constant) laneFits(l lane, got uint64) bool {
 	switch {
-	case c.Value == nil: // any reference
+	case c.Value == nil: // any reference fits
 		return true
 	case c.Type == "funcref" && l.text != "null":
 		return got != 0
@@ -155,7 +155,7 @@ func (c constant) laneFits(l lane, got uint64) bool {
 	return got == c.number(l)
 }
 
-// returned reports whether a command's results are what its script expects.
+// returned reports whether a command's results are the expected ones.
 func (c command) returned(got []uint64) bool {
 	for _, want := range c.Expected {
 		rest, ok := want.fits(got)
@@ -176,7 +176,7 @@ func (c command) args() []uint64 {
 	return all
 }
 
-// trap returns the kind of trap that a script's text stands for.
+// trap returns the kind of trap for the script's message.
 func (c command) trap() string {
 	switch c.Text {
 	case "call stack exhausted":

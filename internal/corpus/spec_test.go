@@ -12,13 +12,13 @@ import (
 	"github.com/tetratelabs/wazero"
 )
 
-// suites are parts of the test suite, as they are in wazero's module.
+// suites are the directories of the test suite in wazero's module.
 var suites = []string{"v1", "v2", "tail-call", "extended-const"}
 
 // newWasmtime is nil in builds without cgo.
 var newWasmtime func() engine
 
-// moduleDir returns where a dependency's source is.
+// moduleDir returns the source directory of a dependency.
 func moduleDir(t testing.TB, path string) string {
 	t.Helper()
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", path).Output()
@@ -28,7 +28,7 @@ func moduleDir(t testing.TB, path string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// target is an engine with the builds that are compared with the plain one.
+// target is an engine with the builds to compare with the plain one.
 type target struct {
 	engine engine
 	builds []build
@@ -50,7 +50,7 @@ func targets(t testing.TB) []target {
 
 var digits = regexp.MustCompile(`0x[0-9a-f]+|[0-9]+`)
 
-// reason returns an error without what is different for each module.
+// reason returns an error's text without the details of one module.
 func reason(err error) string {
 	text := err.Error()
 	if _, msg, ok := strings.Cut(text, ": "); ok && strings.HasPrefix(text, "malformed") {
@@ -59,10 +59,11 @@ func reason(err error) string {
 	return digits.ReplaceAllString(text, "N")
 }
 
-// sampled is of how many scripts one is run with -short.
+// sampled makes -short run one script out of this many.
 const sampled = 32
 
-// specification returns where the test suite is, and the module that scripts import.
+// specification returns the directory of the test suite and the module that scripts
+// import.
 func specification(t *testing.T) (root string, spectest []byte) {
 	t.Helper()
 	root = filepath.Join(moduleDir(t, "github.com/tetratelabs/wazero"), "internal/integration_test/spectest")
@@ -101,14 +102,14 @@ func TestSpecification(t *testing.T) {
 	}
 }
 
-// compareScript runs a script everywhere.
+// compareScript runs a script on all engines in all builds.
 func compareScript(t *testing.T, s *script, all []target, spectest []byte, counts *tally) {
 	m, err := s.modules()
 	if err != nil {
 		t.Fatal(err)
 	}
 	execute := s.executor(t, m, spectest)
-	var first *transcript // of an exact build
+	var first *transcript // of the first exact build
 	for _, target := range all {
 		want := execute(target.engine, plain)
 		s.asSpecified(target.engine.name(), want, counts)
@@ -139,13 +140,13 @@ func (s *script) executor(t *testing.T, m modules, spectest []byte) func(engine,
 	}
 }
 
-// at names a command for messages.
+// at describes a command for messages.
 func (s *script) at(i int) string {
 	c := &s.Commands[i]
 	return fmt.Sprintf("line %d, %s %s%s", c.Line, c.Type, c.Filename, c.Action.Field)
 }
 
-// asSpecified counts where the plain build is not what the script expects.
+// asSpecified counts the commands for which the plain build differs from the script.
 func (s *script) asSpecified(engine string, got *transcript, counts *tally) {
 	for i := range s.Commands {
 		if c := &s.Commands[i]; !c.met(got.steps[i]) {
@@ -154,7 +155,7 @@ func (s *script) asSpecified(engine string, got *transcript, counts *tally) {
 	}
 }
 
-// met reports whether a step is what the script expects.
+// met reports whether a step is as the script expects.
 func (c *command) met(got step) bool {
 	switch c.Type {
 	case "module", "register", "action":
@@ -193,8 +194,8 @@ func (s *script) same(t failer, where string, want, got *transcript, counts *tal
 	}
 }
 
-// sameFuel compares the fuel of exact builds on two engines, as far as they agree on
-// what happens: they take some modules and refuse others.
+// sameFuel compares the fuel of exact builds on two engines. It skips commands with
+// different outcomes, since engines refuse different modules.
 func (s *script) sameFuel(t failer, where string, want, got *transcript, counts *tally) {
 	for i := range s.Commands {
 		w, g := want.steps[i], got.steps[i]

@@ -13,16 +13,16 @@ import (
 
 var update = flag.Bool("update", false, "write the tables of counts anew")
 
-// tally counts what was compared.
+// tally counts comparisons by their outcome.
 type tally struct {
 	mu     sync.Mutex
 	counts map[string]int
 }
 
-// differences is what differences are counted as.
+// differences is the key under which differences are counted.
 const differences = "differences"
 
-// failer is where differences are reported.
+// failer receives the reports of differences.
 type failer interface {
 	Helper()
 	Errorf(format string, args ...any)
@@ -44,7 +44,7 @@ func (c *tally) add(what string, n int) {
 	c.counts[what] += n
 }
 
-// table returns the counts as text, a line each.
+// table returns the counts as lines of text.
 func (c *tally) table() []string {
 	var lines []string
 	for _, what := range slices.Sorted(maps.Keys(c.counts)) {
@@ -53,8 +53,8 @@ func (c *tally) table() []string {
 	return lines
 }
 
-// check compares the counts with those of a file, so that nothing is left out without
-// anyone's knowledge. Builds without Wasmtime leave out its lines.
+// check compares the counts with a file, so that a test that leaves out more than
+// before fails. A build without Wasmtime ignores Wasmtime's lines.
 func (c *tally) check(t *testing.T, path string) {
 	t.Helper()
 	got := c.table()

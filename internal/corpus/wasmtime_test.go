@@ -20,7 +20,7 @@ func init() {
 	newWasmtime = func() engine { return &wasmtimeEngine{engine: wasmtime.NewEngineWithConfig(wasmtimeConfig())} }
 }
 
-// wasmtimeConfig is the backend's, as far as wasmtime-go has it.
+// wasmtimeConfig is the backend's configuration, as far as wasmtime-go supports it.
 func wasmtimeConfig() *wasmtime.Config {
 	c := wasmtime.NewConfig()
 	c.SetEpochInterruption(true)
@@ -53,8 +53,8 @@ func (e *wasmtimeEngine) open() store {
 	return s
 }
 
-// adapter returns the module that gives a plain module's functions with vectors a type
-// that wasmtime-go knows, or nil if it has none.
+// adapter returns the module that adapts plain's functions with vectors to types
+// that wasmtime-go supports, or nil if plain has none.
 func (e *wasmtimeEngine) adapter(plain *wasm.Module) (*wasmtime.Module, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -94,14 +94,14 @@ func (s *wasmtimeStore) compile(c *code) (compiled, error) {
 	return &wasmtimeCode{s, c, module, adapter}, nil
 }
 
-// Names under which everything inside is exported.
+// Names of the exports that observable adds. The global's index follows seenGlobal.
 const (
 	seenMemory = "corpus:memory"
 	seenGlobal = "corpus:global"
 )
 
-// observable returns a module that also exports the memory and the globals that the
-// plain module has.
+// observable returns a module that also exports the memory and the globals of the
+// plain module.
 func observable(m, plain *wasm.Module) *wasm.Module {
 	seen := *m
 	seen.Exports = slices.Clip(m.Exports)
@@ -146,7 +146,7 @@ func (c *wasmtimeCode) instantiate(imports linker) (instance, error) {
 	return in, err
 }
 
-// imported returns what fits to an import.
+// imported returns the object for an import.
 func (in *wasmtimeInstance) imported(m *wasm.Module, imp *wasm.Import) (wasmtime.AsExtern, error) {
 	if imp.Module == meter.YieldModule {
 		return wasmtime.WrapFunc(in.store, in.yield), nil
@@ -205,7 +205,7 @@ type wasmtimeInstance struct {
 	adapter  *wasmtime.Instance // or nil
 	imports  linker
 	plain    *wasm.Module
-	export   map[string]*wasmtime.Extern // looked up so far
+	export   map[string]*wasmtime.Extern // cache of exports
 }
 
 func (in *wasmtimeInstance) lookup(name string) *wasmtime.Extern {
@@ -227,7 +227,7 @@ func (in *wasmtimeInstance) call(export string, args []uint64) ([]uint64, error)
 	if e == nil || e.Func() == nil {
 		return nil, errors.New("no function " + export)
 	}
-	typ, _ := functionType(in.plain, export) // () -> () where it was added
+	typ, _ := functionType(in.plain, export) // the export was added: () -> ()
 	var vals []any
 	for _, t := range withoutVectors(typ.Params) {
 		vals, args = append(vals, valueOf(t, args[0])), args[1:]
@@ -248,7 +248,7 @@ func (in *wasmtimeInstance) call(export string, args []uint64) ([]uint64, error)
 	return results, nil
 }
 
-// valueOf returns a slot as a value of wasmtime-go.
+// valueOf converts a slot to a value of wasmtime-go.
 func valueOf(t wasm.ValueType, slot uint64) wasmtime.Val {
 	switch t {
 	case wasm.I32:

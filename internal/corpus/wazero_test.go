@@ -13,10 +13,10 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// features are those of the backend.
+// features are the backend's features.
 const features = api.CoreFeaturesV2 | experimental.CoreFeaturesExtendedConst | experimental.CoreFeaturesTailCall
 
-// wazeroEngine is one of wazero's engines.
+// wazeroEngine is wazero's compiler or interpreter.
 type wazeroEngine struct {
 	called string
 	config func() wazero.RuntimeConfig
@@ -56,7 +56,7 @@ func (e *wazeroEngine) open() store {
 type wazeroStore struct {
 	runtime wazero.Runtime
 	yield   api.Module
-	hosts   map[api.Module]*wazeroInstance // by which host functions know who calls
+	hosts   map[api.Module]*wazeroInstance // finds the calling instance for a host function
 }
 
 func (s *wazeroStore) close() { s.runtime.Close(context.Background()) }
@@ -73,7 +73,7 @@ type wazeroCode struct {
 	store *wazeroStore
 	*code
 	module wazero.CompiledModule
-	hosts  map[string]api.Module // made when first needed
+	hosts  map[string]api.Module // created on first use
 }
 
 func (c *wazeroCode) instantiate(imports linker) (instance, error) {
@@ -102,7 +102,7 @@ func (c *wazeroCode) instantiate(imports linker) (instance, error) {
 	return in, nil
 }
 
-// imported returns the functions that a module imports from another, by their names.
+// imported returns the functions that a module imports from another module, by name.
 func imported(m *wasm.Module, from string) map[string]wasm.FuncType {
 	all := make(map[string]wasm.FuncType)
 	for _, imp := range m.Imports {
@@ -113,7 +113,7 @@ func imported(m *wasm.Module, from string) map[string]wasm.FuncType {
 	return all
 }
 
-// hostModule returns a module of functions that ask the instance that calls.
+// hostModule returns a module of functions that call the calling instance's host.
 func (s *wazeroStore) hostModule(module string, functions map[string]wasm.FuncType) api.Module {
 	builder := s.runtime.NewHostModuleBuilder(module)
 	for name, typ := range functions {
@@ -151,7 +151,7 @@ type wazeroInstance struct {
 	plain   *wasm.Module
 }
 
-// answer is a call of the host.
+// answer runs a call of the host.
 func (in *wazeroInstance) answer(module, name string, args []uint64) ([]uint64, error) {
 	if module == meter.YieldModule {
 		next, err := in.imports.tank.yield(int64(args[0]))
@@ -238,7 +238,7 @@ func isNumber(t wasm.ValueType) bool {
 	return t == wasm.I32 || t == wasm.I64 || t == wasm.F32 || t == wasm.F64
 }
 
-// wazeroTrap finds the kind of a trap, which wazero tells by its text only.
+// wazeroTrap returns the kind of a trap. wazero reports it only in the error's text.
 func wazeroTrap(err error) error {
 	for _, known := range []error{errTooDeep, errNoFuel, errHost} {
 		if errors.Is(err, known) {

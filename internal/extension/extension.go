@@ -1,6 +1,6 @@
-// Package extension keeps a part of the host running that is a process of its
-// own, a broker or a tracker: it starts the process, has it talked to, and starts
-// it again after its death, as the restart policy says.
+// Package extension runs a part of the host in a separate process: a broker or a
+// tracker. It starts the process, runs the conversation with it, and restarts it
+// after its death as the restart policy says.
 package extension
 
 import (
@@ -19,57 +19,57 @@ import (
 	"github.com/airhost/airhost/internal/spawn"
 )
 
-// MaxFrame is the largest message of gRPC, in bytes, that a host and an extension
-// exchange; MaxBody is the largest body that is sure to fit into one.
+// MaxFrame is the largest gRPC message that a host and an extension exchange, in
+// bytes. MaxBody is the largest body that fits into such a message in any case.
 const (
 	MaxFrame = 64<<20 + 1<<20
 	MaxBody  = 64 << 20
 )
 
-// endTimeout is how long a process may take to end the conversation when it is
-// asked to, and then itself; what takes longer is killed.
+// endTimeout is the time that a process has to end the conversation after the host
+// asked it to, and then the time that it has to exit. After that it is killed.
 const endTimeout = 5 * time.Second
 
-// ErrEnded is what a [Talk] returns when the process has ended the conversation
-// in order, though nobody had asked it to.
+// ErrEnded is the error of a [Talk] when the process has ended the conversation
+// properly although the host had not asked it to.
 var ErrEnded = errors.New("it ended the connection by itself")
 
-// Process is a process that has been started.
+// Process is a started process.
 type Process interface {
 	Conn() *grpc.ClientConn
-	// Close ends it, by force when ctx ends, and returns when nothing of it is
-	// left.
+	// Close ends the process, by force when ctx ends, and returns when nothing of it
+	// is left.
 	Close(ctx context.Context) error
-	// Exit says how it ended, once it has.
+	// Exit tells how the process ended. Call it after Close.
 	Exit() *spawn.ExitError
 }
 
-// Talk is the conversation with one life of the process. It calls up once the
-// process has proved to be fit. When stop is closed it ends the conversation and
-// returns nil; when ctx ends it breaks it off. Otherwise it returns why the
-// process cannot be talked to any more.
+// Talk runs the conversation with one run of the process. It calls up when the
+// process has proved to work. When stop is closed, it ends the conversation and
+// returns nil. When ctx ends, it breaks the conversation off. Otherwise it returns
+// the reason why the conversation ended.
 type Talk func(ctx context.Context, conn *grpc.ClientConn, stop <-chan struct{}, up func()) error
 
-// Extension is a process that is kept running.
+// Extension keeps a process running.
 type Extension struct {
-	// Name is what the log and errors call it, such as "broker ./my-broker".
+	// Name is used in the log and in errors, such as "broker ./my-broker".
 	Name  string
 	Start func(context.Context) (Process, error)
 	Talk  Talk
-	// StartTimeout bounds the time from the process's start until it is up; 10 s
-	// by default.
+	// StartTimeout bounds the time from the process's start to the call of up. The
+	// default is 10 s.
 	StartTimeout time.Duration
 	Restart      core.Restart // with its defaults
 	Logger       *slog.Logger
 
 	lives    sync.WaitGroup
-	stop     chan struct{} // closed when the conversation is to end
+	stop     chan struct{} // closed to end the conversation
 	ctx      context.Context
 	breakOff context.CancelFunc
 }
 
-// Open starts the process and returns when it is up; an error says why it is
-// not, and that nothing was left. It is called once.
+// Open starts the process and returns when it is up. After an error nothing is left
+// of the process. Call Open once.
 func (e *Extension) Open(ctx context.Context) error {
 	e.stop = make(chan struct{})
 	e.ctx, e.breakOff = context.WithCancel(context.Background())
@@ -90,9 +90,9 @@ func (e *Extension) Open(ctx context.Context) error {
 	}
 }
 
-// Close ends the conversation and the process. It waits for both until ctx ends,
-// and then breaks off what is left, without waiting any longer. It is called at
-// most once, after Open.
+// Close ends the conversation and the process. It waits for both until ctx ends;
+// then it breaks off the rest and returns without waiting for it. Call it at most
+// once, after Open.
 func (e *Extension) Close(ctx context.Context) error {
 	close(e.stop)
 	ended := make(chan struct{})
@@ -109,12 +109,13 @@ func (e *Extension) Close(ctx context.Context) error {
 	}
 }
 
-// run lives one life after the other. It reports the first one's start.
+// run starts the process again and again, as the restart policy says. It sends the
+// result of the first start to first.
 func (e *Extension) run(first chan<- error) {
 	var restarts core.Restarts
 	begin, wasUp := time.Now(), false
 	for {
-		err := e.live(func() {
+		err := e.runOnce(func() {
 			if !wasUp {
 				wasUp = true
 				first <- nil
@@ -158,8 +159,8 @@ func (e *Extension) stopping() bool {
 	}
 }
 
-// live starts the process, has it talked to, and ends it.
-func (e *Extension) live(up func()) error {
+// runOnce starts the process, runs the conversation, and ends the process.
+func (e *Extension) runOnce(up func()) error {
 	ctx, cancel := context.WithCancelCause(e.ctx)
 	defer cancel(nil)
 	late := time.AfterFunc(cmp.Or(e.StartTimeout, 10*time.Second), func() { cancel(errLate) })
@@ -179,14 +180,13 @@ func (e *Extension) live(up func()) error {
 	}
 	limited, done := context.WithTimeout(context.Background(), endTimeout)
 	defer done()
-	if _ = process.Close(limited); err != nil { // Exit says as much
+	if _ = process.Close(limited); err != nil { // Exit below returns the same error
 		err = fmt.Errorf("%w; the process: %w", err, process.Exit())
 	}
 	return err
 }
 
-// short returns err, or one in its place whose text is not too long: the process
-// has chosen it.
+// short shortens the text of err if it is too long, since the process chose it.
 func short(err error) error {
 	if err == nil || len(err.Error()) <= core.MaxErrorText {
 		return err
@@ -196,9 +196,9 @@ func short(err error) error {
 
 var errLate = errors.New("it was not ready in time: its start_timeout is over")
 
-// limitEnd calls breakOff when the extension is to stop: at once while its process
-// is not up, and else when it has had the time to end. It does so until the
-// returned function is called.
+// limitEnd calls breakOff after the extension was asked to stop: at once if the
+// process is not up, and otherwise after endTimeout. The caller calls ended when the
+// process has ended, and limitEnd then does nothing more.
 func (e *Extension) limitEnd(isUp *atomic.Bool, breakOff func()) (ended func()) {
 	end := make(chan struct{})
 	e.lives.Go(func() {

@@ -20,13 +20,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fake is an extension whose processes do what a test says.
+// fake is an extension with simulated processes.
 type fake struct {
 	Extension
 	log    bytes.Buffer
 	starts atomic.Int32
 	closed atomic.Int32
-	die    chan error // ends a conversation
+	die    chan error // each error ends a conversation
 }
 
 type fakeProcess struct{ *fake }
@@ -75,7 +75,7 @@ func (f *fake) open(t *testing.T) {
 	}
 }
 
-// close closes the extension and checks that each process was.
+// close closes the extension and checks that each process was closed.
 func (f *fake) close(t *testing.T) {
 	t.Helper()
 	if err := f.Close(t.Context()); err != nil {
@@ -92,7 +92,7 @@ func TestRestartsWithinThePolicy(t *testing.T) {
 	for name, c := range map[string]struct {
 		restart core.Restart
 		end     error
-		deaths  int // it survives
+		deaths  int // deaths that the extension survives
 	}{
 		"default":                {core.Restart{}, errCrash, 5},
 		"limited":                {core.Restart{MaxRestarts: 2}, errCrash, 2},
@@ -108,7 +108,7 @@ func TestRestartsWithinThePolicy(t *testing.T) {
 				for range c.deaths + 1 {
 					f.die <- c.end
 				}
-				<-time.After(time.Minute) // in the bubble: for a restart that must not come
+				<-time.After(time.Minute) // in fake time: a restart would come, and must not
 				if got := int(f.starts.Load()); got != c.deaths+1 {
 					t.Errorf("got %d starts, want %d", got, c.deaths+1)
 				}
@@ -162,8 +162,8 @@ func TestCanceledStart(t *testing.T) {
 	})
 }
 
-// TestCloseWhileItIsDown: a pause before a restart, or a restart that hangs, does
-// not hold up Close.
+// TestCloseWhileItIsDown: Close does not wait for a pause before a restart, nor for
+// a restart that hangs.
 func TestCloseWhileItIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t, core.Restart{Backoff: time.Hour, MaxBackoff: time.Hour})
@@ -193,7 +193,7 @@ func TestCloseWhileItIsDown(t *testing.T) {
 	})
 }
 
-// TestCloseBreaksOff: a conversation that does not end is broken off.
+// TestCloseBreaksOff: Close breaks off a conversation that does not end.
 func TestCloseBreaksOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t, core.Restart{})

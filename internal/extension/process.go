@@ -8,7 +8,7 @@ import (
 	"github.com/airhost/airhost/internal/spawn"
 )
 
-// Spawn starts command.
+// Spawn starts a process with command.
 func Spawn(ctx context.Context, command spawn.Command) (Process, error) {
 	p, err := spawn.Start(ctx, command)
 	if err != nil {
@@ -17,8 +17,8 @@ func Spawn(ctx context.Context, command spawn.Command) (Process, error) {
 	return p, nil
 }
 
-// LogOutput has each line of command's output written to log, as far as command.Logs
-// allows, and what is dropped told.
+// LogOutput makes command write each line of its output to log, at the rate that
+// command.Logs allows, and report the number of dropped lines.
 func LogOutput(command *spawn.Command, log *slog.Logger) {
 	log = log.With("from", command.Kind, "path", command.Path)
 	command.Output = func(stream string, line []byte) {

@@ -1,5 +1,5 @@
-// Package filekind tells from a file's first bytes what it is, for those who have got
-// another file than they want.
+// Package filekind tells the kind of a file by its first bytes, for errors about a
+// file of the wrong kind.
 package filekind
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// kinds are how files begin.
+// kinds lists how files of each kind begin.
 var kinds = []struct{ magic, name string }{
 	{";;", "WebAssembly in text form, which wat2wasm assembles"},
 	{"(module", "WebAssembly in text form, which wat2wasm assembles"},
@@ -35,7 +35,8 @@ var kinds = []struct{ magic, name string }{
 	{"\xfe\xff", "text in UTF-16, where UTF-8 is needed"},
 }
 
-// Of says what a file is, such as "an image", or returns "" where its bytes do not tell.
+// Of returns the kind of a file, such as "an image", or "" if the bytes are not
+// known.
 func Of(data []byte) string {
 	if bytes.HasPrefix(data, []byte("\x00asm")) {
 		if len(data) > 6 && data[6] == 1 {
@@ -56,7 +57,8 @@ func Of(data []byte) string {
 	return ""
 }
 
-// Explain adds to wasm.ErrNotWasm what the file is. It returns other errors as they are.
+// Explain adds the file's kind to wasm.ErrNotWasm. It returns other errors
+// unchanged.
 func Explain(data []byte, err error) error {
 	if !errors.Is(err, wasm.ErrNotWasm) {
 		return err

@@ -9,8 +9,7 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// TestExplain: who has got another file is told what it is, and the error stays what it
-// was.
+// TestExplain: Explain adds the kind of the file and keeps the error's identity.
 func TestExplain(t *testing.T) {
 	for data, want := range map[string]string{
 		"":                    "the file is empty",

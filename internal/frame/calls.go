@@ -8,8 +8,8 @@ import (
 	pluginv1 "github.com/airhost/airhost/proto/airhost/plugin/v1"
 )
 
-// Call is a call as it was received. Its bytes are the frame's. Exactly one of
-// Message, Callback and Other says which it is.
+// Call is a received call. Its byte slices are views of the frame. Exactly one of
+// Message, Callback and Other is set, and tells the kind of the call.
 type Call struct {
 	ID       uint64
 	Message  bool
@@ -17,14 +17,14 @@ type Call struct {
 	Other    *pluginv1.Call
 
 	Sender     []byte // of a message
-	Body       []byte // a message, or a callback's response
-	NoResponse bool   // to a message
+	Body       []byte // a message, or the response of a callback
+	NoResponse bool   // the message wants no response
 	Request    uint64 // of a callback
 	Failed     bool   // a callback without a response
-	Failure    []byte // why
+	Failure    []byte // the reason of a failed callback
 }
 
-// AppendMessage appends a call of handle-message to a ToComponent.
+// AppendMessage appends a call of handle-message to the bytes of a ToComponent.
 func AppendMessage(b []byte, id uint64, sender string, message []byte, noResponse bool) []byte {
 	size := sizeBytes(senderField, len(sender)) + sizeBytes(messageField, len(message))
 	if noResponse {
@@ -38,8 +38,8 @@ func AppendMessage(b []byte, id uint64, sender string, message []byte, noRespons
 	return b
 }
 
-// AppendCallback appends a call of handle-callback to a ToComponent; failure is
-// nil where there is a response.
+// AppendCallback appends a call of handle-callback to the bytes of a ToComponent.
+// failure is nil if there is a response.
 func AppendCallback(b []byte, id, request uint64, response []byte, failure *string) []byte {
 	size := sizeVarint(requestField, request) + sizeBytes(outcomeField, len(response))
 	if failure != nil {
@@ -53,19 +53,19 @@ func AppendCallback(b []byte, id, request uint64, response []byte, failure *stri
 	return b
 }
 
-// AppendCall appends any call to a ToComponent.
+// AppendCall appends a call of any kind to the bytes of a ToComponent.
 func AppendCall(b []byte, call *pluginv1.Call) []byte { return appendMessage(b, call) }
 
-// AppendAnswer appends an answer to a ToComponent.
+// AppendAnswer appends an answer to the bytes of a ToComponent.
 func AppendAnswer(b []byte, answer *pluginv1.Answer) []byte {
 	b, err := proto.MarshalOptions{}.MarshalAppend(b, &pluginv1.ToComponent{Answer: answer})
 	if err != nil {
-		panic(err) // texts are made valid before they come here
+		panic(err) // cannot happen: the caller has made the texts valid UTF-8
 	}
 	return b
 }
 
-// Answer reads a ToComponent that must be an answer.
+// Answer decodes a ToComponent that must contain an answer and nothing else.
 func Answer(data []byte) (*pluginv1.Answer, error) {
 	var m pluginv1.ToComponent
 	if err := proto.Unmarshal(data, &m); err != nil {
@@ -77,7 +77,8 @@ func Answer(data []byte) (*pluginv1.Answer, error) {
 	return m.Answer, nil
 }
 
-// NextCall takes the first call off a ToComponent, which must have no answer.
+// NextCall decodes the first call of a ToComponent, which must have no answer, and
+// returns the bytes after it.
 func NextCall(data []byte, call *Call) (rest []byte, err error) {
 	number, part, _, rest, err := next(data)
 	if err != nil {

@@ -8,24 +8,26 @@ import (
 	pluginv1 "github.com/airhost/airhost/proto/airhost/plugin/v1"
 )
 
-// Event is an event as it was received: the end of a call with nothing but a
-// response, whose bytes are the frame's, or Other.
+// Event is a received event: either Response, for a call that ended with a response
+// and nothing else, or Other. Response is a view of the frame.
 type Event struct {
 	Call     uint64
 	Response []byte
 	Other    *pluginv1.Event
 }
 
-// AppendResponse appends to a FromComponent that a call has ended well.
+// AppendResponse appends the successful end of a call to the bytes of a
+// FromComponent.
 func AppendResponse(b []byte, call uint64, response []byte) []byte {
 	b = appendPart(b, call, resultField, sizeBytes(responseField, len(response)))
 	return appendBytes(b, responseField, response)
 }
 
-// AppendEvent appends any event to a FromComponent.
+// AppendEvent appends an event of any kind to the bytes of a FromComponent.
 func AppendEvent(b []byte, event *pluginv1.Event) []byte { return appendMessage(b, event) }
 
-// NextEvent takes the first event off a FromComponent.
+// NextEvent decodes the first event of a FromComponent and returns the bytes after
+// it.
 func NextEvent(data []byte, event *Event) (rest []byte, err error) {
 	number, part, _, rest, err := next(data)
 	if err != nil {
@@ -64,7 +66,7 @@ func (e *Event) read(part []byte) error {
 	return nil
 }
 
-// readResult reports whether the result is nothing but a response.
+// readResult returns false if the result contains more than a response.
 func (e *Event) readResult(data []byte) bool {
 	for len(data) > 0 {
 		number, value, _, rest, err := next(data)

@@ -1,24 +1,24 @@
-// Package frame writes and reads the frames of proto/airhost/plugin/v1/component.proto:
-// what every message is made of by hand, without allocation, and all else by the
-// generated code. Both sides of a connection use it; what is on the wire is plain
-// protobuf.
+// Package frame encodes and decodes the frames of
+// proto/airhost/plugin/v1/component.proto. It handles the frequent parts of a
+// message by hand, without allocation, and leaves the rest to the generated code.
+// Both sides of a connection use it. The wire format is plain protobuf.
 package frame
 
 import (
 	"errors"
 
 	"google.golang.org/grpc/encoding"
-	_ "google.golang.org/grpc/encoding/proto" // registers the codec that the others use
+	_ "google.golang.org/grpc/encoding/proto" // registers the protobuf codec
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 )
 
-// ErrMalformed says that bytes are not what the protocol allows.
+// ErrMalformed is the error for bytes that the protocol does not allow.
 var ErrMalformed = errors.New("malformed frame")
 
-// The fields that are read and written by hand, by their numbers in
-// component.proto.
+// Numbers in component.proto of the fields that this package encodes and decodes by
+// hand.
 const (
 	partsField = 1 // ToComponent.calls, FromComponent.events
 
@@ -33,33 +33,34 @@ const (
 	requestField, outcomeField, outcomeFailedField = 1, 2, 3 // HandleCallback
 )
 
-// Frame is the bytes of a ToComponent or FromComponent, to be sent or as
-// received. Its buffer is used again by each receipt.
+// Frame holds the bytes of a ToComponent or FromComponent. Receiving into a frame
+// reuses its buffer.
 type Frame struct{ Bytes []byte }
 
-// Codec is gRPC's codec for frames; other messages go the usual way.
+// Codec is gRPC's codec for frames. It passes all other messages to the protobuf
+// codec.
 type Codec struct{}
 
 var _ encoding.CodecV2 = Codec{}
 
-var others = encoding.GetCodecV2("proto")
+var protoCodec = encoding.GetCodecV2("proto")
 
-// Name is that of gRPC's own codec: the wire format is the same.
-func (Codec) Name() string { return others.Name() }
+// Name returns the name of gRPC's protobuf codec, since the wire format is the same.
+func (Codec) Name() string { return protoCodec.Name() }
 
-// Marshal copies a frame: gRPC writes it after it has returned.
+// Marshal copies a frame, since gRPC writes it after Marshal has returned.
 func (Codec) Marshal(v any) (mem.BufferSlice, error) {
 	if f, ok := v.(*Frame); ok {
 		return mem.BufferSlice{mem.Copy(f.Bytes, mem.DefaultBufferPool())}, nil
 	}
-	return others.Marshal(v)
+	return protoCodec.Marshal(v)
 }
 
-// Unmarshal copies the bytes into a frame.
+// Unmarshal copies the received bytes into a frame.
 func (Codec) Unmarshal(data mem.BufferSlice, v any) error {
 	f, ok := v.(*Frame)
 	if !ok {
-		return others.Unmarshal(data, v)
+		return protoCodec.Unmarshal(data, v)
 	}
 	f.Bytes = f.Bytes[:0]
 	for _, buffer := range data {
@@ -68,8 +69,8 @@ func (Codec) Unmarshal(data mem.BufferSlice, v any) error {
 	return nil
 }
 
-// next takes one field from data. value is a length-delimited field's bytes, n a
-// varint's number.
+// next decodes one field of data. value holds the bytes of a length-delimited field,
+// n the number of a varint.
 func next(data []byte) (number protowire.Number, value []byte, n uint64, rest []byte, err error) {
 	number, kind, size := protowire.ConsumeTag(data)
 	if size < 0 {
@@ -90,7 +91,7 @@ func next(data []byte) (number protowire.Number, value []byte, n uint64, rest []
 	return number, value, n, data[size:], nil
 }
 
-// appendBytes appends a length-delimited field; an empty one is left out.
+// appendBytes appends a length-delimited field. It leaves out an empty one.
 func appendBytes[T ~string | ~[]byte](b []byte, number protowire.Number, value T) []byte {
 	if len(value) == 0 {
 		return b
@@ -115,7 +116,7 @@ func sizeVarint(number protowire.Number, n uint64) int {
 	return protowire.SizeTag(number) + protowire.SizeVarint(n)
 }
 
-// appendNested begins a nested message of a known size.
+// appendNested starts a nested message of a known size.
 func appendNested(b []byte, number protowire.Number, size int) []byte {
 	return protowire.AppendVarint(protowire.AppendTag(b, number, protowire.BytesType), uint64(size))
 }
@@ -124,19 +125,19 @@ func sizeNested(number protowire.Number, size int) int {
 	return protowire.SizeTag(number) + protowire.SizeBytes(size)
 }
 
-// appendPart begins a call or an event whose content is the field number with
-// size bytes.
+// appendPart starts a call or an event. Its content is the field number of size
+// bytes.
 func appendPart(b []byte, id uint64, number protowire.Number, size int) []byte {
 	b = appendNested(b, partsField, sizeVarint(idField, id)+sizeNested(number, size))
 	return appendNested(appendVarint(b, idField, id), number, size)
 }
 
-// appendMessage appends a call or an event that the generated code has made.
+// appendMessage appends a call or an event encoded by the generated code.
 func appendMessage(b []byte, m proto.Message) []byte {
 	b = appendNested(b, partsField, proto.Size(m))
 	b, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(b, m)
 	if err != nil {
-		panic(err) // texts are made valid before they come here
+		panic(err) // cannot happen: the caller has made the texts valid UTF-8
 	}
 	return b
 }

@@ -20,8 +20,8 @@ func marshal(t testing.TB, m proto.Message) []byte {
 	return data
 }
 
-// TestCallsAreProtobuf: what is written by hand is what the generated code writes
-// and reads.
+// TestCallsAreProtobuf: the generated code decodes calls encoded by hand, and
+// encodes the same bytes.
 func TestCallsAreProtobuf(t *testing.T) {
 	timeout, empty := "timeout", ""
 	large := bytes.Repeat([]byte("x"), 300)
@@ -87,7 +87,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// FuzzEvents: what is read by hand is what the generated code reads.
+// FuzzEvents: events decoded by hand and by the generated code are equal.
 func FuzzEvents(f *testing.F) {
 	f.Add(frame.AppendResponse(nil, 9, []byte("hi")))
 	f.Add(frame.AppendEvent(nil, &pluginv1.Event{CallId: 1, Event: &pluginv1.Event_Log{Log: &pluginv1.Log{Level: 2, Text: "x"}}}))
@@ -104,7 +104,7 @@ func FuzzEvents(f *testing.F) {
 			}
 			data = rest
 			if !valid {
-				continue // a later part may be why
+				continue // the error may be in a later part
 			}
 			want := whole.Events[n]
 			if event.Call != want.CallId {

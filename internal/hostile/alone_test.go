@@ -16,8 +16,9 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// BenchmarkAlone measures steps that no fuel bounds, as the system does the work: each
-// is the first message of a fresh guest, in processor time of its thread.
+// BenchmarkAlone measures single steps that fuel does not bound, since the system
+// does the work. Each step is the first message of a new guest. The time is its
+// thread's processor time.
 func BenchmarkAlone(b *testing.B) {
 	for _, engine := range hostile.Engines() {
 		for _, c := range []struct {
@@ -51,13 +52,13 @@ func growTable(n int) []byte {
 	return slices.Concat([]byte{0xd0, 0x70}, constant(n), []byte{0xfc, 0x0f, 0, 0x1a})
 }
 
-// firstStores stores to the first n pages of 4 KiB.
+// firstStores returns code that stores to each of the first n pages of 4 KiB.
 func firstStores(n int) []byte {
 	return slices.Concat(grow(n/16), []byte{0x03, 0x40, 0x20, 0}, constant(12), []byte{0x74, 0x41, 1, 0x36, 2, 0},
 		[]byte{0x20, 0, 0x41, 1, 0x6a, 0x22, 0}, constant(n), []byte{0x48, 0x0d, 0, 0x0b})
 }
 
-// alone returns what a step takes in a fresh guest, apart from an empty one.
+// alone returns the time of a step in a new guest, minus the time of an empty step.
 func alone(b *testing.B, engine hostile.Engine, step []byte) time.Duration {
 	b.Helper()
 	ctx := context.Background()
@@ -78,7 +79,7 @@ func alone(b *testing.B, engine hostile.Engine, step []byte) time.Duration {
 	return spent
 }
 
-// stepper is a guest that takes a step at each message.
+// stepper returns a guest that runs a step at each message.
 func stepper(step []byte) []byte {
 	four := slices.Repeat([]wasm.ValueType{wasm.I32}, 4)
 	m := &wasm.Module{

@@ -14,20 +14,22 @@ import (
 	"github.com/airhost/airhost/trackers/slab"
 )
 
-// Who there is in an arena.
+// The components of an arena.
 var (
 	neighbor = core.MustComponentID("good/echo")
 	attacker = core.MustComponentID("evil/a")
 	second   = core.MustComponentID("evil/b")
 )
 
-// HandlerTime is what the arena grants to attacks that are to outlive it.
+// HandlerTime is the handler time limit of attacks that exceed it.
 const HandlerTime = 50 * time.Millisecond
 
-// patience is what others get: they must not be stopped on a busy machine.
+// patience is the handler time limit of other attacks, long enough for a busy
+// machine.
 const patience = 10 * time.Second
 
-// Arena is a running host with an innocent neighbour.
+// Arena is a running host with an innocent neighbour, the component that attacks may
+// harm.
 type Arena struct {
 	Host   *host.Host
 	engine *clocked
@@ -36,7 +38,7 @@ type Arena struct {
 	cancel func()
 }
 
-// NewArena starts a host that runs guests by an engine. It must be closed.
+// NewArena starts a host with the given engine. The caller must close the arena.
 func NewArena(ctx context.Context, with Engine) (*Arena, error) {
 	broker, err := inproc.New(inproc.Config{})
 	if err != nil {
@@ -59,10 +61,10 @@ func NewArena(ctx context.Context, with Engine) (*Arena, error) {
 		return nil, errors.Join(err, engine.Close(ctx))
 	}
 	a.events, a.cancel = a.Host.Subscribe(1 << 12)
-	return a, errors.Join(a.Host.Deploy(ctx, a.innocent()))
+	return a, errors.Join(a.Host.Deploy(ctx, a.neighborDeployment()))
 }
 
-// EngineName is what deployments name the arena's engine.
+// EngineName returns the engine's name, as deployments use it.
 func (a *Arena) EngineName() string { return a.engine.Name() }
 
 // Close stops the host.
@@ -71,16 +73,16 @@ func (a *Arena) Close(ctx context.Context) error {
 	return errors.Join(a.Host.Stop(ctx), a.engine.Close(ctx))
 }
 
-// innocent is the neighbour. Its handler time is beyond any deadline of its
-// callers, so that they do not run it themselves but have a worker do it.
-func (a *Arena) innocent() host.Deployment {
+// neighborDeployment returns the neighbour's deployment. Its handler time is longer
+// than any deadline of its callers, so a worker runs it and not its caller.
+func (a *Arena) neighborDeployment() host.Deployment {
 	return host.Deployment{
 		ID: neighbor, Engine: a.engine.Name(), Source: core.Source{Path: "attacker.wasm", Code: Guest},
 		Limits: core.Limits{HandlerTime: time.Hour},
 	}
 }
 
-// deployment is that of an attacker.
+// deployment returns the deployment of an attacker.
 func (a *Arena) deployment(id core.ComponentID, attack *Attack) host.Deployment {
 	d := host.Deployment{
 		ID: id, Engine: a.engine.Name(), Source: core.Source{Path: "attacker.wasm", Code: attack.Guest()},
@@ -92,7 +94,7 @@ func (a *Arena) deployment(id core.ComponentID, attack *Attack) host.Deployment 
 		d.Limits.HandlerTime, d.Limits.StartTime = HandlerTime, HandlerTime
 	}
 	if attack.Peer != "" {
-		all, _ := core.ParseIDPattern("evil/*") // it is one
+		all, _ := core.ParseIDPattern("evil/*") // the pattern is valid
 		d.Capabilities = host.Capabilities{Send: []core.IDPattern{all}, Request: []core.IDPattern{all}}
 	}
 	if attack.Config != "" {
@@ -104,9 +106,9 @@ func (a *Arena) deployment(id core.ComponentID, attack *Attack) host.Deployment 
 	return d
 }
 
-// made returns the attack with its module in memory, so that making it is no part
-// of what is measured.
-func (a *Attack) made() *Attack {
+// prepared returns a copy of the attack with its module in memory, so that no
+// measurement includes the making of the module.
+func (a *Attack) prepared() *Attack {
 	made, code := *a, Guest
 	if a.Guest != nil {
 		code = a.Guest()
@@ -115,7 +117,7 @@ func (a *Attack) made() *Attack {
 	return &made
 }
 
-// peer is the id that the guest sends to.
+// peer returns the id that the guest sends to.
 func (a *Attack) peer() string {
 	switch a.Peer {
 	case "":
@@ -128,7 +130,7 @@ func (a *Attack) peer() string {
 	return a.Peer
 }
 
-// clocked is an engine that notes when it has compiled what it was given last.
+// clocked is an engine that records the time of its last compilation.
 type clocked struct {
 	core.Engine
 	compiled time.Time
@@ -142,20 +144,20 @@ func (c *clocked) Compile(ctx context.Context, src core.Source, limits core.Limi
 	return component, err
 }
 
-// Report is what an attack came to.
+// Report is the result of an attack.
 type Report struct {
-	Stopped   time.Duration // from the attack's begin to its end
-	Error     error         // what ended it, if anything did
-	Latencies Latencies     // of the neighbour, meanwhile
-	Memory    int64         // the process's peak above what it had before, in bytes; 0 if unknown
+	Stopped   time.Duration // from the start of the attack to its end
+	Error     error         // the error that ended it, or nil
+	Latencies Latencies     // of the neighbour during the attack
+	Memory    int64         // growth of the process's peak memory, in bytes; 0 if unknown
 }
 
-// Run runs one attack, and checks that it ends as it has to, that the neighbour
-// answers, and that nothing of it is left. Its error says what went wrong, and
-// the report is what was measured until then.
+// Run runs one attack. It checks that the attack ends as expected, that the
+// neighbour answers, and that nothing of the attack is left. If a check fails, it
+// returns an error and the measurements up to that point.
 func (a *Arena) Run(ctx context.Context, attack *Attack) (r Report, err error) {
-	attack = attack.made()
-	a.forget()
+	attack = attack.prepared()
+	a.reset()
 	before := baseline()
 	if err := a.prepare(ctx, attack); err != nil {
 		return r, errors.Join(fmt.Errorf("before the attack: %w", err), a.clear(ctx, attack))
@@ -168,18 +170,18 @@ func (a *Arena) Run(ctx context.Context, attack *Attack) (r Report, err error) {
 	return r, errors.Join(err, missed, a.clear(ctx, attack))
 }
 
-// forget drops the events and the log of what was before.
-func (a *Arena) forget() {
+// reset drops earlier events and log lines.
+func (a *Arena) reset() {
 	for len(a.events) > 0 {
 		<-a.events
 	}
 	a.log.take()
 }
 
-// prepare deploys who attacks, unless that is the attack.
+// prepare deploys the attacking components, unless their deployment is the attack.
 func (a *Arena) prepare(ctx context.Context, attack *Attack) error {
 	if attack.Peer == "b" {
-		if err := a.Host.Deploy(ctx, a.deployment(second, (&Attack{Peer: "a", Tune: attack.Tune}).made())); err != nil {
+		if err := a.Host.Deploy(ctx, a.deployment(second, (&Attack{Peer: "a", Tune: attack.Tune}).prepared())); err != nil {
 			return err
 		}
 	}
@@ -193,8 +195,8 @@ func (a *Arena) prepare(ctx context.Context, attack *Attack) error {
 	return err
 }
 
-// attack begins the attack, and returns once it has ended as it should, and who
-// attacked is sound again.
+// attack starts the attack. It returns when the attack has ended as expected and the
+// attacker works again.
 func (a *Arena) attack(ctx context.Context, attack *Attack, r *Report) error {
 	if attack.By == ByLoad {
 		d := a.deployment(attacker, attack)
@@ -218,12 +220,12 @@ func (a *Arena) attack(ctx context.Context, attack *Attack, r *Report) error {
 	return nil
 }
 
-// answer is what a trigger returns where the attack was answered.
+// answer is the error that trigger returns for an answered request.
 type answer struct{ response []byte }
 
 func (answer) Error() string { return "answered" }
 
-// trigger begins an attack and waits for its end.
+// trigger starts an attack and waits for its end.
 func (a *Arena) trigger(ctx context.Context, attack *Attack) error {
 	switch attack.By {
 	case BySend:
@@ -243,8 +245,7 @@ func (a *Arena) trigger(ctx context.Context, attack *Attack) error {
 	return err
 }
 
-// storm returns once the neighbour and those who attack have all worked for a
-// while.
+// storm returns when the neighbour and the attackers have all worked for a while.
 func (a *Arena) storm(ctx context.Context) error {
 	for begin := a.Host.Snapshot().Handled; a.Host.Snapshot().Handled < begin+20_000; runtime.Gosched() {
 		if err := ctx.Err(); err != nil {
@@ -254,7 +255,7 @@ func (a *Arena) storm(ctx context.Context) error {
 	return nil
 }
 
-// ended waits until the attacker's instance has ended, and returns why.
+// ended waits until the attacker's instance has ended, and returns the reason.
 func (a *Arena) ended(ctx context.Context) error {
 	for {
 		select {
@@ -268,7 +269,7 @@ func (a *Arena) ended(ctx context.Context) error {
 	}
 }
 
-// verify checks how an attack of a guest has ended.
+// verify checks how a guest's attack has ended.
 func (a *Arena) verify(ctx context.Context, attack *Attack, err error) error {
 	if attack.By == ByShutdown {
 		return errors.Join(err, a.log.contains("shutdown failed", core.TrapHandler.String()))
@@ -288,7 +289,7 @@ func (a *Arena) verify(ctx context.Context, attack *Attack, err error) error {
 	return err
 }
 
-// replaced checks that the attacker has a fresh instance that answers.
+// replaced checks that the attacker has a new instance, which answers.
 func (a *Arena) replaced(ctx context.Context) error {
 	for {
 		response, err := a.Host.Request(ctx, attacker, []byte("e alive"))
@@ -305,7 +306,7 @@ func (a *Arena) replaced(ctx context.Context) error {
 	}
 }
 
-// clear removes who attacked, and checks that nothing is left.
+// clear undeploys the attackers and checks that nothing is left of them.
 func (a *Arena) clear(ctx context.Context, attack *Attack) error {
 	var errs []error
 	if attack.End != GoesOn {
@@ -326,7 +327,7 @@ func (a *Arena) clear(ctx context.Context, attack *Attack) error {
 	return errors.Join(errs...)
 }
 
-// balanced checks that every message has ended once, and no request is pending.
+// balanced checks that each message has ended once and that no request is pending.
 func (a *Arena) balanced() error {
 	s := a.Host.Snapshot()
 	var refused uint64

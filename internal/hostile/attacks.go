@@ -21,12 +21,13 @@ const (
 	byLogQuota    = "1,000 lines and 1 MiB a second"
 )
 
-// inGuest is an attack that outlives its handler time.
+// inGuest returns an attack that exceeds its handler time.
 func inGuest(name string, message ...byte) Attack {
 	return Attack{Name: name, Bound: byHandlerTime, Message: message, Kind: core.TrapHandler}
 }
 
-// armed is an attack from a function that the host calls besides.
+// armed returns an attack from another function than handle-message. The message in
+// arm selects the function.
 func armed(name, arm string, message ...byte) Attack {
 	a := inGuest(name, message...)
 	a.Arm = arm
@@ -41,7 +42,7 @@ func of(group string, attacks ...Attack) []Attack {
 	return attacks
 }
 
-// starting is an attack that does not get as far as a message.
+// starting returns an attack before the guest's first message.
 func starting(name string, change func(*wasm.Module), kind core.TrapKind) Attack {
 	return Attack{Name: name, Bound: byStartTime, Guest: forge(change), By: ByLoad, End: NotStarted, Kind: kind}
 }
@@ -101,12 +102,12 @@ func memory() []Attack {
 	)
 }
 
-// declares is a module that asks for too much.
+// declares returns an attack by a module that declares too much.
 func declares(name, bound, limit string, change func(*wasm.Module)) Attack {
 	return Attack{Name: name, Bound: bound, Guest: forge(change), By: ByLoad, End: Refused, Limit: limit}
 }
 
-// guestMemory is what the arena grants.
+// guestMemory is the memory limit of an attacker.
 const guestMemory = 16 << 20
 
 func allPages(c Counts) error {
@@ -122,7 +123,7 @@ func stack() []Attack {
 	return of("stack", small, large)
 }
 
-// hostCalls are calls of host functions with all of the guest's memory.
+// hostCalls returns attacks by host calls with all of the guest's memory.
 func hostCalls() []Attack {
 	var all []Attack
 	for _, call := range []struct {

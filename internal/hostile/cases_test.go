@@ -19,7 +19,7 @@ var (
 	second = core.MustComponentID("evil/b")
 )
 
-// evil deploys the attacking guest, which may message all of its namespace.
+// evil deploys the attacking guest, with the right to send to its whole namespace.
 func evil(t *testing.T, a *hostile.Arena, id core.ComponentID, change func(*host.Deployment)) error {
 	t.Helper()
 	all, err := core.ParseIDPattern("evil/*")
@@ -57,8 +57,8 @@ func alive(t *testing.T, h *host.Host) {
 	}
 }
 
-// TestForeignRequest has a component cancel the pending request of another, whose
-// id it knows.
+// TestForeignRequest: a component that knows the id of another component's pending
+// request cannot cancel it.
 func TestForeignRequest(t *testing.T) { each(t, testForeignRequest) }
 
 func testForeignRequest(t *testing.T, a *hostile.Arena) {
@@ -69,8 +69,8 @@ func testForeignRequest(t *testing.T, a *hostile.Arena) {
 			t.Fatal(err)
 		}
 	}
-	// The second works for seconds, so that the first's request stays pending,
-	// and a third knows its id.
+	// The second component works for seconds, so the first one's request stays
+	// pending. A third component knows its id.
 	third := core.MustComponentID("evil/c")
 	if err := evil(t, a, third, keep); err != nil {
 		t.Fatal(err)
@@ -93,7 +93,7 @@ func testForeignRequest(t *testing.T, a *hostile.Arena) {
 	}
 }
 
-// TestFailsForGood has a guest trap until its supervisor gives it up.
+// TestFailsForGood: a guest that keeps trapping is given up by its supervisor.
 func TestFailsForGood(t *testing.T) { each(t, testFailsForGood) }
 
 func testFailsForGood(t *testing.T, a *hostile.Arena) {
@@ -110,7 +110,8 @@ func testFailsForGood(t *testing.T, a *hostile.Arena) {
 			t.Errorf("got %v, want that it trapped", err)
 		}
 	}
-	// Refused; or, where its end has not come round yet, taken and given back.
+	// The request is refused or, if the host has not seen the end yet, accepted and
+	// returned.
 	_, err = h.Request(within(t, 10*time.Second), second, []byte("e"))
 	if !errors.Is(err, core.ErrUnavailable) && !errors.Is(err, core.ErrRequestUnavailable) {
 		t.Errorf("got %v, want unavailable", err)
@@ -126,8 +127,8 @@ func testFailsForGood(t *testing.T, a *hostile.Arena) {
 	alive(t, h)
 }
 
-// TestDamagedModules loads the guest with parts missing and bits flipped. What is
-// still a module is run, and must not be more than its limits let it.
+// TestDamagedModules loads the guest with missing parts and flipped bits. If the
+// result is still a module, it runs within its limits.
 func TestDamagedModules(t *testing.T) { each(t, testDamagedModules) }
 
 func testDamagedModules(t *testing.T, a *hostile.Arena) {
@@ -169,8 +170,8 @@ func damaged(t *testing.T, a *hostile.Arena, code []byte) {
 	}
 }
 
-// TestChurn deploys, traps and removes guests that take all their memory, and
-// wants none of it to be left.
+// TestChurn deploys, traps and removes guests that take all their memory, and checks
+// that none of the memory is left in use.
 func TestChurn(t *testing.T) { each(t, testChurn) }
 
 func testChurn(t *testing.T, a *hostile.Arena) {

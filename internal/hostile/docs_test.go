@@ -8,7 +8,7 @@ import (
 	"github.com/airhost/airhost/internal/hostile"
 )
 
-// TestDocumented: the table in docs/attacks.md has all attacks, and names differ.
+// TestDocumented: docs/attacks.md lists all attacks, and no two have the same name.
 func TestDocumented(t *testing.T) {
 	document, err := os.ReadFile("../../docs/attacks.md")
 	if err != nil {

@@ -1,27 +1,29 @@
 package hostile
 
 import (
-	"github.com/airhost/airhost/backends/wasmtime"
 	"github.com/airhost/airhost/backends/wazero"
 	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/parts"
 )
 
-// Engine is an engine that is attacked.
+// Engine is an engine to attack.
 type Engine struct {
 	Name string
 	Open func() (core.Engine, error)
 }
 
-// Engines are those that this build has and that compile guests.
+// Engines returns the compiling engines of this build.
 func Engines() []Engine {
-	engines := []Engine{{"wazero", func() (core.Engine, error) { return wazero.New(wazero.Config{}) }}}
-	if wasmtime.Available {
-		engines = append(engines, Engine{"wasmtime", func() (core.Engine, error) { return wasmtime.New(wasmtime.Config{}) }})
+	var engines []Engine
+	for _, e := range parts.Engines {
+		if e.Runs == parts.WebAssembly && e.LeftOut == "" {
+			engines = append(engines, Engine{e.Name, func() (core.Engine, error) { return e.New(parts.Settings{}) }})
+		}
 	}
 	return engines
 }
 
-// Interpreter is wazero's other way.
+// Interpreter returns wazero's interpreter.
 func Interpreter() Engine {
 	return Engine{"wazero-interpreter", func() (core.Engine, error) { return wazero.New(wazero.Config{Interpreter: true}) }}
 }

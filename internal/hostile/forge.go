@@ -8,17 +8,17 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// Guest is the guest that attacks, to be read only.
+// Guest is the attacking guest's module. It must not be changed.
 //
 //go:embed guest/attacker.wasm
 var Guest []byte
 
-// forge returns a function that returns the guest with a change.
+// forge returns a function that makes a changed copy of the guest.
 func forge(change func(*wasm.Module)) func() []byte {
 	return func() []byte {
 		m, err := wasm.Parse(slices.Clone(Guest))
 		if err != nil {
-			panic(err) // of what is committed
+			panic(err) // the committed module is valid
 		}
 		change(m)
 		return m.Encode()
@@ -31,8 +31,8 @@ func exported(m *wasm.Module, name string) uint32 {
 	return m.Exports[i].Index
 }
 
-// replace gives the guest's function "forged" another body, of so many locals of
-// type i64.
+// replace replaces the body of the guest's function "forged". The new body has this
+// many locals of type i64.
 func replace(m *wasm.Module, locals uint32, expr []byte) {
 	code := &m.Code[int(exported(m, "forged"))-(m.Len(wasm.KindFunc)-len(m.Functions))]
 	*code = wasm.Code{Expr: append(expr, opEnd)}
@@ -83,7 +83,7 @@ func loop(body []byte) []byte {
 	return append(append([]byte{opLoop, noResult}, body...), opEnd)
 }
 
-// jumps is a loop around a table of n jumps, all to its beginning.
+// jumps is a loop around a jump table of n entries, all to the loop's start.
 func jumps(n int) func(*wasm.Module) {
 	return func(m *wasm.Module) {
 		table := append(constant(0), op(opBrTable, uint32(n))...)
@@ -91,7 +91,7 @@ func jumps(n int) func(*wasm.Module) {
 	}
 }
 
-// fillMemory grows the memory until that is refused, and fills it n times without a
+// fillMemory grows the memory until the host refuses, and fills it n times without a
 // loop.
 func fillMemory(n int) func(*wasm.Module) {
 	return func(m *wasm.Module) {
@@ -105,7 +105,7 @@ func fillMemory(n int) func(*wasm.Module) {
 	}
 }
 
-// references has a small function take n references to functions, for ever.
+// references calls, for ever, a small function that takes n references to functions.
 func references(n int) func(*wasm.Module) {
 	return func(m *wasm.Module) {
 		refer := slices.Repeat(append(op(opRefFunc, exported(m, "forged")), opDrop), n)
@@ -115,7 +115,7 @@ func references(n int) func(*wasm.Module) {
 	}
 }
 
-// carried has a branch carry n values, for ever.
+// carried branches for ever with n values.
 func carried(n int) func(*wasm.Module) {
 	return func(m *wasm.Module) {
 		m.Types = append(m.Types, wasm.FuncType{Results: slices.Repeat([]wasm.ValueType{wasm.I32}, n)})
@@ -126,7 +126,7 @@ func carried(n int) func(*wasm.Module) {
 	}
 }
 
-// frames is a function that calls itself while n locals are in use.
+// frames is a function that calls itself with n live locals.
 func frames(n uint32) func(*wasm.Module) {
 	return func(m *wasm.Module) {
 		var expr []byte
@@ -141,7 +141,7 @@ func frames(n uint32) func(*wasm.Module) {
 	}
 }
 
-// tables adds n tables of so many elements.
+// tables adds n tables with this many elements each.
 func tables(n int, elements uint64) func(*wasm.Module) {
 	return func(m *wasm.Module) {
 		for range n {
@@ -150,8 +150,8 @@ func tables(n int, elements uint64) func(*wasm.Module) {
 	}
 }
 
-// growTable adds a table that is grown until that is refused, and then filled
-// for ever.
+// growTable adds a table, grows it until the host refuses, and then fills it for
+// ever.
 func growTable(m *wasm.Module) {
 	tables(1, 0)(m)
 	table := uint32(m.Len(wasm.KindTable) - 1)
@@ -196,7 +196,7 @@ func functions(n int) func(*wasm.Module) {
 	}
 }
 
-// nested puts n blocks into each other.
+// nested nests n blocks.
 func nested(n int) func(*wasm.Module) {
 	return func(m *wasm.Module) {
 		var expr []byte
@@ -210,7 +210,7 @@ func nested(n int) func(*wasm.Module) {
 	}
 }
 
-// locals gives a function n locals.
+// locals gives the function n locals.
 func locals(n uint32) func(*wasm.Module) {
 	return func(m *wasm.Module) { replace(m, n, nil) }
 }
@@ -223,14 +223,14 @@ func startsWith(name string) func(*wasm.Module) {
 	}
 }
 
-// initializesWith exports an exported function as _initialize too.
+// initializesWith also exports an exported function as _initialize.
 func initializesWith(name string) func(*wasm.Module) {
 	return func(m *wasm.Module) {
 		m.Exports = append(m.Exports, wasm.Export{Name: "_initialize", Kind: wasm.KindFunc, Index: exported(m, name)})
 	}
 }
 
-// longNames gives every function a name that is long and acts on terminals.
+// longNames gives every function a long name with control characters.
 func longNames(size int) func(*wasm.Module) {
 	return func(m *wasm.Module) {
 		name := strings.Repeat("\x1b[2J\n", size/5)

@@ -1,13 +1,13 @@
-// Package hostile is a collection of attacks on the host, each of which has to
-// fail in the way that it says: the tests run all of them, and the command
-// internal/hostile/measure measures what they do to a host and its components.
+// Package hostile is a collection of attacks on the host. Each attack must fail in
+// the way that it states. The tests run all of them; the command
+// internal/hostile/measure measures their effect on a host and its components.
 //
-// Nearly all attacks are made by one guest, which does what the first byte of a
-// message tells it to (guest/attacker.c). What no compiler writes, such as a jump
-// table of 10,000 entries, is put into that guest's code by forging it.
+// One guest makes nearly all attacks: guest/attacker.c. The first byte of a message
+// selects the attack. Some attacks need code that no compiler generates, such as a
+// jump table of 10,000 entries; forge.go writes that code into the guest's module.
 //
-// An [Arena] is a host with an innocent neighbour on which attacks are run. What
-// an engine must do by itself is not here but in core/enginetest.
+// An [Arena] is a host with an innocent neighbour, on which attacks run. Attacks
+// that concern one engine alone are in core/enginetest.
 package hostile
 
 import (
@@ -21,57 +21,57 @@ import (
 
 // Attack is one attempt to crash, hang, starve, fool or read the host.
 type Attack struct {
-	Group string // what is attacked
-	Name  string // what the guest does, in a few words
-	Bound string // what it fails at: a key of the configuration, or a rule
+	Group string // the attacked resource or mechanism
+	Name  string // a short description of the guest's actions
+	Bound string // the bound that stops it: a configuration key or a rule
 
-	Guest   func() []byte // its module; nil is [Guest]
-	Config  string        // what initialize is told to do; empty is nothing
-	Arm     string        // a message that is answered and makes the guest ready
-	Message []byte        // the message that attacks
+	Guest   func() []byte // returns the module; nil stands for [Guest]
+	Config  string        // an attack for initialize to run; none if empty
+	Arm     string        // a message that prepares the guest and is answered
+	Message []byte        // the message that starts the attack
 	By      Trigger
-	Peer    string // to which it sends: "a" is itself, "b" another of its kind
+	Peer    string // its messages' receiver: "a" is itself, "b" another attacker
 
 	End   End
-	Kind  core.TrapKind              // of Trapped and of NotStarted
-	Limit string                     // of Refused: the key of a LimitError; empty is any ModuleError
-	Fails error                      // of Answered: what the request fails with, if not nil
-	Check func(Counts) error         // of Answered: whether the guest got nowhere
-	After func(host.Snapshot) error  // whether the host counted right, from a fresh start
-	Tune  func(*host.Deployment)     // changes what the arena deploys
-	Log   func(lines []string) error // whether the log shows what it should
+	Kind  core.TrapKind              // for Trapped and NotStarted
+	Limit string                     // for Refused: the key of the LimitError; if empty, any ModuleError will do
+	Fails error                      // for Answered: the request's error, or nil
+	Check func(Counts) error         // for Answered: checks that the attack had no effect
+	After func(host.Snapshot) error  // checks the counters of a host that ran this attack only
+	Tune  func(*host.Deployment)     // changes the deployment
+	Log   func(lines []string) error // checks the host's log
 
-	Slow bool // takes seconds
+	Slow bool // the attack takes seconds
 }
 
-// Trigger is what begins an attack.
+// Trigger is the event that starts an attack.
 type Trigger uint8
 
 // The triggers.
 const (
 	ByRequest  Trigger = iota // a request with the attack's message
-	ByLoad                    // the deployment itself
+	ByLoad                    // the deployment of the guest
 	ByHealth                  // the host asks for the guest's health
-	ByShutdown                // the undeployment
+	ByShutdown                // the undeployment of the guest
 	BySend                    // a fire-and-forget message
 )
 
 // End is how an attack must end.
 type End uint8
 
-// The ends.
+// The expected ends of an attack.
 const (
 	Trapped    End = iota // the instance ends with a TrapError and is replaced
 	NotStarted            // the deployment fails with a TrapError
 	Refused               // the deployment fails with a ModuleError or LimitError
-	Answered              // it is over, and has harmed nobody
-	GoesOn                // it goes on within its quota until it is undeployed
+	Answered              // the attack ends without harm to any component
+	GoesOn                // the attack continues within its quota until it is undeployed
 )
 
-// ends are for tables.
+// ends are descriptions for tables.
 var ends = [...]string{"stopped, instance replaced", "stopped, not deployed", "refused, not deployed", "over, without effect", "held to its quota until undeployed"}
 
-// String describes how it ends.
+// String describes the end.
 func (e End) String() string { return ends[e] }
 
 // Attacks returns all attacks.
@@ -83,15 +83,15 @@ func Attacks() []Attack {
 	return all
 }
 
-// Counts are what the guest says at the end of an attack that it survives.
+// Counts are the counters that the guest returns after an attack that it survives.
 type Counts [8]uint32
 
 func parseCounts(response []byte) (c Counts) {
-	_, _ = binary.Decode(response, binary.LittleEndian, &c) // a shorter answer counts nothing
+	_, _ = binary.Decode(response, binary.LittleEndian, &c) // a shorter response leaves zeros
 	return c
 }
 
-// number is a message of an operation with a number.
+// number returns a message with an operation and a number.
 func number(op byte, n uint32) []byte { return binary.LittleEndian.AppendUint32([]byte{op}, n) }
 
 // verify checks how the deployment or the request of an attack ended.

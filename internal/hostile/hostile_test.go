@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// within is long enough for any attack to end.
+// within returns a context that lasts long enough for any attack.
 func within(t *testing.T, d time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), d)
@@ -36,20 +36,20 @@ func arena(t *testing.T, engine hostile.Engine) *hostile.Arena {
 	return a
 }
 
-// heap returns the memory that Go holds once all garbage has been collected.
+// heap returns the size of Go's heap after all garbage has been collected.
 func heap() int64 {
-	runtime.GC() // pools keep their content through one collection
+	runtime.GC() // objects in a sync.Pool survive one collection
 	debug.FreeOSMemory()
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return int64(stats.HeapAlloc)
 }
 
-// What the process may hold more after an attack than before it.
+// heapSlack is the allowed growth of the heap by an attack, in bytes.
 const heapSlack = 8 << 20
 
-// checkHeap fails the test unless the heap is back to what it was before, once
-// finalizers, which run on a goroutine of their own, have had their time.
+// checkHeap checks that the heap has shrunk to its size before. It waits for
+// finalizers, which run on their own goroutine.
 func checkHeap(t *testing.T, before int64) {
 	after := heap()
 	for begin := time.Now(); after > before+heapSlack && time.Since(begin) < 5*time.Second; after = heap() {
@@ -60,7 +60,7 @@ func checkHeap(t *testing.T, before int64) {
 	}
 }
 
-// each runs a test on an arena of every engine.
+// each runs a test on an arena of each engine.
 func each(t *testing.T, test func(*testing.T, *hostile.Arena)) {
 	for _, engine := range hostile.Engines() {
 		t.Run(engine.Name, func(t *testing.T) { test(t, arena(t, engine)) })
@@ -80,7 +80,8 @@ func TestAttacks(t *testing.T) {
 	})
 }
 
-// TestAttacksInterpreted runs what depends on how guests are executed.
+// TestAttacksInterpreted runs the attacks that depend on how an engine executes
+// guests.
 func TestAttacksInterpreted(t *testing.T) {
 	a := arena(t, hostile.Interpreter())
 	for _, attack := range hostile.Attacks() {

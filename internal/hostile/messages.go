@@ -19,7 +19,7 @@ func sortByName(attacks []Attack) []Attack {
 	return attacks
 }
 
-// refusedWith wants the guest to be refused with a case of messaging-error.
+// refusedWith checks that the guest was refused with this case of messaging-error.
 func refusedWith(c core.MessagingErrorCase) func(Counts) error {
 	return func(counts Counts) error {
 		if counts[1] != 1+uint32(c) {
@@ -29,7 +29,7 @@ func refusedWith(c core.MessagingErrorCase) func(Counts) error {
 	}
 }
 
-// withoutRate takes the quota away that would end an attack too soon.
+// withoutRate lifts the quota that would end an attack too soon.
 func withoutRate(d *host.Deployment) {
 	d.Quota.MessagesPerSecond, d.Quota.Burst = 1e9, 1e9
 }
@@ -37,7 +37,7 @@ func withoutRate(d *host.Deployment) {
 func crowd(d *host.Deployment) {
 	withoutRate(d)
 	d.Quota.PendingRequests, d.Limits.HandlerTime = 100_000, 5*time.Second
-	d.Limits.Mailbox, d.Limits.MailboxBytes = 200_000, 1<<30 // a sender alone gets three quarters
+	d.Limits.Mailbox, d.Limits.MailboxBytes = 200_000, 1<<30 // one sender gets at most three quarters
 }
 
 func messaging() []Attack {
@@ -84,8 +84,8 @@ func counted(what string, got, want uint64) error {
 	return nil
 }
 
-// canceled wants requests to be canceled at most once. The peer may be quicker on
-// another processor, and have answered one.
+// canceled checks that each request was canceled at most once. A peer on another
+// processor may have answered some of them first.
 func canceled(c Counts) error {
 	if c[0] == 0 || c[0]+c[1] != c[2] {
 		return fmt.Errorf("%d canceled, %d not, %d refused the second time", c[0], c[1], c[2])
@@ -94,7 +94,7 @@ func canceled(c Counts) error {
 }
 
 func noneGuessed(c Counts) error {
-	// Its own id is not among the guesses.
+	// The guesses do not include the guest's own id.
 	if c[1] != 0 || c[0] != 70_000 {
 		return fmt.Errorf("%d guesses were refused, %d were not", c[0], c[1])
 	}
@@ -135,10 +135,10 @@ func load() []Attack {
 	)
 }
 
-// maxLogged bounds a line of the log for a guest's text of any length.
+// maxLogged is the longest log line that is allowed, whatever text a guest logs.
 const maxLogged = 64 << 10
 
-// cleanLines wants a log on which a terminal does nothing.
+// cleanLines checks that the log contains no control characters and no forged line.
 func cleanLines(lines []string) error {
 	for _, line := range lines {
 		if strings.ContainsFunc(line, unicode.IsControl) || !utf8.ValidString(line) {
@@ -154,7 +154,7 @@ func cleanLines(lines []string) error {
 	return nil
 }
 
-// manyLines wants a log whose length a guest cannot choose.
+// manyLines checks that the number of log lines is bounded.
 func manyLines(lines []string) error {
 	var guests int
 	for _, line := range lines {

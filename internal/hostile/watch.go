@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// Latencies are how long the neighbour took to answer, in ascending order.
+// Latencies are the neighbour's response times in ascending order.
 type Latencies []time.Duration
 
-// Quantile returns the latency that the share q, 0 to 1, of the answers did not
-// exceed; 0 if there are none.
+// Quantile returns the latency at the quantile q, from 0 to 1; 0 if there are no
+// answers.
 func (l Latencies) Quantile(q float64) time.Duration {
 	if len(l) == 0 {
 		return 0
@@ -24,7 +24,7 @@ func (l Latencies) Quantile(q float64) time.Duration {
 	return l[min(len(l)-1, int(q*float64(len(l))))]
 }
 
-// watch sends one request after the other to the neighbour.
+// watch sends requests to the neighbour, one at a time, and measures them.
 type watch struct {
 	done      chan struct{}
 	ended     sync.WaitGroup
@@ -40,7 +40,8 @@ func (a *Arena) watch(ctx context.Context) *watch {
 
 func (w *watch) run(ctx context.Context, a *Arena) {
 	message := []byte("e good morning")
-	response := make([]byte, 0, 2*len(message)) // who asks allocates nothing, and so never collects others' garbage
+	// The requests allocate nothing, so they never pay for a garbage collection.
+	response := make([]byte, 0, 2*len(message))
 	for {
 		begin := time.Now()
 		var err error
@@ -58,8 +59,8 @@ func (w *watch) run(ctx context.Context, a *Arena) {
 	}
 }
 
-// stop returns what was measured, or that the neighbour did not answer. The last
-// request begins before stop and ends after it.
+// stop returns the latencies, or an error if the neighbour did not answer. A last
+// request spans the call of stop.
 func (w *watch) stop() (Latencies, error) {
 	close(w.done)
 	w.ended.Wait()
@@ -67,7 +68,7 @@ func (w *watch) stop() (Latencies, error) {
 	return w.latencies, w.err
 }
 
-// Undisturbed measures the neighbour for a while without an attack.
+// Undisturbed measures the neighbour for the time d without an attack.
 func (a *Arena) Undisturbed(ctx context.Context, d time.Duration) (Latencies, error) {
 	w := a.watch(ctx)
 	select {
@@ -90,7 +91,7 @@ func (r *record) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// take returns the lines so far, and forgets them.
+// take returns the lines so far and removes them.
 func (r *record) take() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -111,16 +112,16 @@ func (r *record) contains(texts ...string) error {
 	return fmt.Errorf("no line of the log says %q", texts)
 }
 
-// baseline returns the memory that the process has, with nothing to spare, and
-// makes peak start from there. Both are 0 where the system does not tell.
+// baseline frees unused memory, returns the memory of the process and resets its
+// peak. It returns 0 if the system does not report memory.
 func baseline() int64 {
 	debug.FreeOSMemory()
-	// Where it fails peaks are those since the process began.
+	// If this fails, peak reports the peak since the process started.
 	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)
 	return status("VmRSS:")
 }
 
-// peak returns the most memory that the process had since baseline.
+// peak returns the peak memory of the process since baseline.
 func peak() int64 { return status("VmHWM:") }
 
 func status(field string) int64 {
@@ -130,6 +131,6 @@ func status(field string) int64 {
 	}
 	var kib int64
 	_, after, _ := strings.Cut(string(text), field)
-	_, _ = fmt.Sscan(after, &kib) // 0 if there is none
+	_, _ = fmt.Sscan(after, &kib) // stays 0 if the field is missing
 	return kib << 10
 }

@@ -1,5 +1,5 @@
-// Package lastwords keeps what a guest or a plug-in has written to its standard error
-// last, so that its end can be told with it.
+// Package lastwords keeps the last lines of a guest's or plug-in's standard error,
+// for the report of its end.
 package lastwords
 
 import (
@@ -9,19 +9,20 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// Lines is how many lines are kept; they have [core.MaxStderr] bytes at most.
+// Lines is the most lines that are kept. Together they have at most [core.MaxStderr]
+// bytes.
 const Lines = 4
 
-// Words are the last lines that were added. Where a program has begun to say why it
-// ends, they are the first of these lines instead: a stack trace comes after its
-// reason, and is longer. The zero value is ready to use.
+// Words holds the last lines that were added. After a line that begins a panic
+// message it holds the first lines of that message instead, since a long stack trace
+// follows the reason. The zero value is ready to use.
 type Words struct {
-	text   []byte // the lines, each with its end
+	text   []byte // the lines, each with its line feed
 	lines  int
-	reason bool // text begins with why the program ends
+	reason bool // text begins with a panic message
 }
 
-// Add adds a line, without its end. It is not kept, but copied.
+// Add adds a copy of a line, given without its line feed.
 func (w *Words) Add(line []byte) {
 	line = line[:min(len(line), core.MaxStderr-1)]
 	switch {
@@ -29,7 +30,7 @@ func (w *Words) Add(line []byte) {
 		w.Reset()
 		w.reason = true
 	case w.reason && (w.lines == Lines || len(w.text)+len(line) >= core.MaxStderr):
-		w.lines = Lines // what follows has no place either
+		w.lines = Lines // drop all later lines too
 		return
 	}
 	w.text = append(append(w.text, line...), '\n')
@@ -41,26 +42,26 @@ func (w *Words) Add(line []byte) {
 	}
 }
 
-// isReason reports whether programs in Go or Rust begin so to say why they end.
+// isReason reports whether a line begins a panic message of Go or Rust.
 func isReason(line []byte) bool {
 	return bytes.HasPrefix(line, []byte("panic: ")) || bytes.HasPrefix(line, []byte("fatal error: ")) ||
 		bytes.HasPrefix(line, []byte("thread ")) && bytes.Contains(line, []byte(" panicked at "))
 }
 
-// Reset forgets the lines.
+// Reset drops the lines.
 func (w *Words) Reset() { w.text, w.lines, w.reason = w.text[:0], 0, false }
 
-// Empty reports whether there is no line.
+// Empty reports whether there are no lines.
 func (w *Words) Empty() bool { return w.lines == 0 }
 
-// String returns the lines. It is UTF-8, of [core.MaxStderr] bytes at most.
+// String returns the lines as valid UTF-8, at most [core.MaxStderr] bytes.
 func (w *Words) String() string {
 	text := strings.TrimRight(strings.ToValidUTF8(string(w.text), "?"), "\r\n")
 	return core.CutText(text, core.MaxStderr)
 }
 
-// Reason returns the line that says why the program ends, or "". Of Rust it is the
-// line after the one that says where.
+// Reason returns the line with the reason of a panic, or "". For Rust it joins the
+// line with the place of the panic and the next one, which has the reason.
 func (w *Words) Reason() string {
 	if !w.reason {
 		return ""

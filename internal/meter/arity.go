@@ -2,9 +2,8 @@ package meter
 
 import "github.com/airhost/airhost/internal/wasm"
 
-// arities tells how many values instructions carry: from where they stand on the
-// operand stack to where a label, a function or its caller wants them. A vector
-// counts as two.
+// arities has the numbers of values that instructions carry: from the top of the operand
+// stack to the place that a label, a callee or a caller expects. A vector counts as two.
 type arities struct {
 	params, results []int64  // of each type
 	funcTypes       []uint32 // the type of each function
@@ -36,8 +35,8 @@ func width(types []wasm.ValueType) int64 {
 	return n
 }
 
-// block returns what the block that in opens takes and leaves. code is the
-// function's, in which in stands.
+// block returns the numbers of values that the block of in takes and returns. code is
+// the function's code, which has in.
 func (a *arities) block(in *wasm.Instructions, code []byte) (params, results int64) {
 	switch typ := code[in.Start+1]; {
 	case in.IndexAt > 0:
@@ -50,7 +49,7 @@ func (a *arities) block(in *wasm.Instructions, code []byte) (params, results int
 	return 0, 1
 }
 
-// callee returns what the function that in calls takes and leaves.
+// callee returns the numbers of values that the callee of in takes and returns.
 func (a *arities) callee(in *wasm.Instructions) (params, results int64) {
 	typ := in.Index
 	if in.Op == wasm.OpCall || in.Op == wasm.OpReturnCall {
@@ -59,8 +58,8 @@ func (a *arities) callee(in *wasm.Instructions) (params, results int64) {
 	return a.params[typ], a.results[typ]
 }
 
-// thrown returns how many values a tag's exception has. The tag may not exist:
-// nothing is added to tags, so that the engine is left to refuse it.
+// thrown returns the number of values in an exception of a tag. If the tag does not
+// exist, the engine refuses the module later, since Instrument adds no tags.
 func (a *arities) thrown(tag uint32) int64 {
 	if uint64(tag) >= uint64(len(a.tagTypes)) || uint64(a.tagTypes[tag]) >= uint64(len(a.params)) {
 		return 0

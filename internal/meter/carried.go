@@ -2,7 +2,8 @@ package meter
 
 import "github.com/airhost/airhost/internal/wasm"
 
-// fuelFor returns what an instruction costs, apart from what its operands say.
+// fuelFor returns the fuel of an instruction, without the part that depends on its
+// operands.
 func (r *rewriter) fuelFor(in *wasm.Instructions) int64 {
 	fuel := int64(*fuelOf.of(in.Op))
 	switch in.Op {
@@ -28,17 +29,18 @@ func (r *rewriter) fuelFor(in *wasm.Instructions) int64 {
 	return fuel
 }
 
-// branches returns what it costs to go where other ways lead as well, with so many
-// values.
+// branches returns the fuel of a branch that carries the given number of values to a
+// place where several paths meet.
 func (r *rewriter) branches(values int64) int64 {
 	return values/perValues + int64(r.locals)/perLocals
 }
 
-// target returns the block that a label means.
+// target returns the block of a label.
 func (r *rewriter) target(label uint32) *block { return &r.blocks[len(r.blocks)-1-int(label)] }
 
-// fuelForCall returns what a call costs. What a callee without checks costs is its
-// caller's: where fuel is exact the callee charges it, and it is but untested.
+// fuelForCall returns the fuel of a call. The caller counts the fuel of a leaf, which
+// has no test. If fuel is exact, the leaf charges it, and the caller only counts it as
+// untested.
 func (r *rewriter) fuelForCall(in *wasm.Instructions, fuel int64) int64 {
 	params, results := r.callee(in)
 	switch direct := in.Op == wasm.OpCall || in.Op == wasm.OpReturnCall; {
@@ -53,7 +55,7 @@ func (r *rewriter) fuelForCall(in *wasm.Instructions, fuel int64) int64 {
 	return fuel + (params+results)/perValues
 }
 
-// unchecked notes that a callee without checks runs.
+// unchecked counts the fuel of a callee that has no test.
 func (r *rewriter) unchecked(fuel int64) {
 	if r.exact {
 		r.hidden += fuel

@@ -6,7 +6,7 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// Opcodes of what is added.
+// Opcodes of the added code.
 const (
 	opUnreachable  = 0x00
 	opBlock        = 0x02
@@ -47,20 +47,20 @@ const (
 	typeI64 = 0x7e
 )
 
-// checks are the instruction sequences that are added, ready to be copied.
+// checks has the encoded instructions that are added.
 type checks struct {
 	get []byte // pushes the counter
 	set []byte // pops the counter
 
-	// test yields if the counter is below 0. It reads the counter again: an
-	// engine knows the value after set.
+	// test yields if the counter is below 0. It reads the counter again, which
+	// costs little: an engine still knows the value that set has written.
 	test []byte
 
 	counter, call []byte // the instructions that read the global, and call refill
 }
 
-// newChecks returns the sequences for a counter that is the global n, and a
-// function refill that sets it anew.
+// newChecks returns the checks for a counter in global n. The function refill sets the
+// counter to a new value.
 func newChecks(n, refill uint32) *checks {
 	c := &checks{counter: index(nil, opGlobalGet, n), call: index(nil, opCall, refill)}
 	c.get, c.set = c.counter, index(nil, opGlobalSet, n)
@@ -68,10 +68,9 @@ func newChecks(n, refill uint32) *checks {
 	return c
 }
 
-// cached returns the sequences for code without calls, which reads a copy of the
-// counter in the given local: what a loop counts need not pass through memory
-// then. The global is written with every charge, so that it is right at every
-// time. load comes before the code.
+// cached returns the checks for code without calls. They read a copy of the counter in
+// the given local, so that a loop need not read memory to count. Every charge also
+// writes the global, which is right at all times. load must come before the code.
 func (c *checks) cached(local uint32) (cached *checks, load []byte) {
 	load = index(slices.Clone(c.counter), opLocalSet, local)
 	cached = &checks{get: index(nil, opLocalGet, local), set: append(index(nil, opLocalTee, local), c.set...)}
@@ -79,8 +78,9 @@ func (c *checks) cached(local uint32) (cached *checks, load []byte) {
 	return cached, load
 }
 
-// entryTest returns test for where a function is entered, which also yields if calls
-// are too deep. It is one test for both: either is below 0 if their bits together are.
+// entryTest returns the test at the entry of a function, which also yields if calls are
+// too deep. One test is enough for both numbers: their bitwise or is below 0 if either
+// number is.
 func (c *checks) entryTest(calls *depth) []byte {
 	if calls == nil {
 		return c.test
@@ -88,13 +88,14 @@ func (c *checks) entryTest(calls *depth) []byte {
 	return ifNegative(append(slices.Concat(c.get, calls.get), opI64Or), c.call)
 }
 
-// ifNegative returns code that pushes a number and, if it is below 0, does the rest.
+// ifNegative returns code that runs do if the number that push pushes is below 0.
 func ifNegative(push []byte, do ...[]byte) []byte {
 	out := append(slices.Clone(push), opI64Const, 0, opI64LtS, opIf, noType)
 	return append(append(out, slices.Concat(do...)...), opEnd)
 }
 
-// refill is the body of the function that tests call, which keeps them small.
+// refill returns the body of the function that tests call. The function keeps tests
+// short.
 func (c *checks) refill(yield uint32, calls *depth) wasm.Code {
 	var more []byte
 	if calls != nil {
@@ -108,8 +109,8 @@ func index(out []byte, op byte, i uint32) []byte {
 	return wasm.AppendIndex(append(out, op), i)
 }
 
-// charge appends code that takes n from the counter. Below 64, n is the byte
-// at chargeAt from the beginning.
+// charge appends code that takes n from the counter. If n is below 64, it is the byte at
+// chargeAt in that code.
 func (c *checks) charge(out []byte, n int64) []byte {
 	out = append(out, c.get...)
 	out = wasm.AppendSigned(append(out, opI64Const), n)
@@ -119,8 +120,8 @@ func (c *checks) charge(out []byte, n int64) []byte {
 
 func (c *checks) chargeAt() int { return len(c.get) + 1 }
 
-// chargeSize appends code that takes the topmost operand, times 2^shift, from
-// the counter. It leaves the operand, also in the given local of type i32.
+// chargeSize appends code that takes the topmost operand, times 2^shift, from the
+// counter. The operand stays on the stack, and is also in the given local of type i32.
 func (c *checks) chargeSize(out []byte, local uint32, shift int64) []byte {
 	out = append(index(out, opLocalTee, local), c.get...)
 	out = append(index(out, opLocalGet, local), opI64ExtendU, opI64Const, byte(max(shift, -shift)))

@@ -6,8 +6,8 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// control follows the flow of control: where a segment ends, what the ways
-// cost, and what code is never reached and costs nothing.
+// control follows the flow of control. It ends segments, adds up the fuel of paths, and
+// marks unreachable code, which costs nothing.
 func (r *rewriter) control(in *wasm.Instructions) {
 	r.leaving = r.leaving || r.leavesFunction(in)
 	switch in.Op {
@@ -58,11 +58,11 @@ func (r *rewriter) leavesFunction(in *wasm.Instructions) bool {
 	return slices.Contains(in.Labels, uint32(len(r.blocks)-1))
 }
 
-// die notes that what follows is never reached.
+// die marks the code that follows as unreachable.
 func (r *rewriter) die() { r.path, r.dead = path{}, true }
 
-// called notes that a function is called here, which tests at its entry but, if it is
-// deep, may have calls of its own that return without a test.
+// called notes a call. The callee tests at its entry. If it is deep, it may call other
+// functions, which return without a test.
 func (r *rewriter) called(in *wasm.Instructions, deep bool) {
 	if deep && !r.dead {
 		r.after, r.unwound = in.End, 1
@@ -86,8 +86,8 @@ func (r *rewriter) open(b block, in *wasm.Instructions) {
 	r.blocks = append(r.blocks, b)
 }
 
-// loop opens a loop, which starts after its opcode. What is uncounted there
-// is carried over it, not charged in it.
+// loop opens a loop, which starts after its opcode. Fuel that is uncounted before the
+// loop stays uncounted until after the loop: a charge inside would repeat.
 func (r *rewriter) loop(in *wasm.Instructions) {
 	at, limit := in.End, int64(1)
 	if !r.exact {
@@ -109,7 +109,7 @@ func (r *rewriter) loop(in *wasm.Instructions) {
 	}
 }
 
-// branch notes that the labels are branched to with what is uncounted and
+// branch notes a branch to each of the labels, with the fuel that is uncounted and
 // untested now.
 func (r *rewriter) branch(labels []uint32) {
 	if r.dead {
@@ -122,8 +122,8 @@ func (r *rewriter) branch(labels []uint32) {
 	}
 }
 
-// catch notes that the labels are branched to from anywhere in the block that
-// is opened next, for which the worst is assumed.
+// catch notes that an exception may branch to the labels from any place in the block
+// that opens next. It assumes the dearest path.
 func (r *rewriter) catch(labels []uint32) {
 	r.catches = r.catches || r.calls != nil && len(labels) > 0
 	for _, l := range labels {
@@ -144,8 +144,8 @@ func (r *rewriter) otherwise(at int) {
 	r.path, b.in, r.dead = b.in, path{}, b.dead
 }
 
-// end closes the innermost block. What follows the end of a loop, or of a
-// block that nobody branches out of, continues the segment.
+// end closes the innermost block. The segment continues after the end of a loop, and
+// after the end of a block that is not the target of a branch.
 func (r *rewriter) end(at int) {
 	b := &r.blocks[len(r.blocks)-1]
 	switch {
@@ -178,13 +178,13 @@ func (r *rewriter) finish(b *block, at int) {
 	}
 }
 
-// recount sets the number of open calls, where exceptions are caught.
+// recount restores the stack bytes of open calls where exceptions are caught.
 func (r *rewriter) recount(at int) {
 	r.edits = append(r.edits, edit{start: at, end: at, with: r.calls.restore(r.saved())})
 }
 
-// returns counts a call as closed where it leaves the function other than by
-// reaching its end, to which returns become branches: there may be many.
+// returns gives back the stack bytes of a call where the function returns before its
+// end. A return becomes a branch to the end, since there may be many returns.
 func (r *rewriter) returns(in *wasm.Instructions) {
 	if !r.counts() {
 		return
@@ -199,14 +199,14 @@ func (r *rewriter) returns(in *wasm.Instructions) {
 	}
 }
 
-// entering copies the counter before the outermost of loops without calls.
+// entering copies the counter before the outermost of nested loops without calls.
 func (r *rewriter) entering(in *wasm.Instructions) {
 	if in.Op == wasm.OpLoop && r.copies && r.loops[r.begun] && !r.blocks[len(r.blocks)-1].cached {
 		r.edits = append(r.edits, edit{start: in.Start, end: in.Start, with: r.load})
 	}
 }
 
-// endLoop ends the segment only where this is free.
+// endLoop ends the segment at the end of a loop, if fuel is an estimate.
 func (r *rewriter) endLoop(b *block, at int) {
 	if r.exact {
 		return

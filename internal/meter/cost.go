@@ -7,19 +7,20 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// Cost is a line of the cost table: what each of some instructions costs.
+// Cost is a line of the cost table: the fuel of some instructions.
 type Cost struct {
 	Instructions string
 	Fuel         int64  // for each execution
-	Per          string // what costs more and how much, "" if the cost is fixed
+	Per          string // such as "1 per 64 bytes", or "" if the cost is fixed
 
 	ops [][2]wasm.Opcode // ranges, first and last
 }
 
-// costs lists what does not cost 1. Fuel is about the time that an instruction takes
-// when compiled, in units of an addition; where an instruction may be much slower,
-// as it leaves compiled code or misses the processor's caches, it is so much that no
-// code takes longer than testdata/costs.json says, and a slice of it a millisecond.
+// costs lists the instructions that do not cost 1. Fuel is about the time of a compiled
+// instruction, in units of an addition. An instruction that may be much slower, because
+// it leaves compiled code or misses the processor's caches, costs more: enough for any
+// code to take at most the time in testdata/costs.json, and for a slice of any code to
+// take at most a millisecond.
 var costs = []Cost{
 	{"nop, block, else, end", 0, "", [][2]wasm.Opcode{{1, 2}, {5, 5}, {0x0b, 0x0b}}},
 	{"loop, if, br, br_if, br_on_null, br_on_non_null", 2, "", [][2]wasm.Opcode{{3, 4}, {0x0c, 0x0d}, {0xd5, 0xd6}}},
@@ -49,8 +50,9 @@ var costs = []Cost{
 	{"besides, entering a function", 0, "1 per 16 of its parameters and locals", nil},
 }
 
-// What values that are carried and locals that may be cost: 1 per so many. A branch
-// moves those locals that differ between the ways to where it leads.
+// imported is the fuel of a call that may go to an imported function. Carried values and
+// locals cost 1 for each perValues, perLocals or perNewLocals of them: a branch moves the
+// locals that differ between the paths to its target.
 const (
 	imported     = 100
 	perValues    = 16
@@ -58,8 +60,8 @@ const (
 	perNewLocals = 16
 )
 
-// Costs returns the cost table. The last line is for all instructions that no
-// other line names.
+// Costs returns the cost table. Its last line is for all instructions that no other line
+// names.
 func Costs() []Cost {
 	return append(costs[:len(costs):len(costs)], Cost{Instructions: "all others", Fuel: 1})
 }
@@ -78,7 +80,7 @@ func CostTable() string {
 	return b.String()
 }
 
-// fuelOf is the cost table in the form for looking up.
+// fuelOf is the cost table by opcode.
 var fuelOf = func() (t fuelTable) {
 	for p := range t {
 		for op := range t[p] {
@@ -95,8 +97,8 @@ var fuelOf = func() (t fuelTable) {
 	return t
 }()
 
-// fuelTable has a row for each value of the lowest bits of the prefix: 0 for
-// none, 4 to 6 for 0xfc to 0xfe.
+// fuelTable has a row for each value of the prefix's lowest three bits: 0 for no prefix,
+// 4 to 6 for 0xfc to 0xfe.
 type fuelTable [7][256]uint16
 
 func (t *fuelTable) of(op wasm.Opcode) *uint16 { return &t[op>>8&7][op&0xff] }

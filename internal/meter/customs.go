@@ -6,8 +6,8 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// keptCustoms returns the custom sections that still hold for changed code:
-// not those that refer to offsets in it.
+// keptCustoms returns the custom sections that are still right for changed code: those
+// that do not refer to offsets in it.
 func keptCustoms(in []wasm.Custom) []wasm.Custom {
 	var out []wasm.Custom
 	for _, c := range in {

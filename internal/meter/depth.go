@@ -7,30 +7,32 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// TooDeep is what yield is given instead of the counter if open calls need more of
-// the stack than they were granted. Yield returns how many more bytes they get, or
-// panics.
+// TooDeep is the argument of yield, instead of the counter, if open calls need more of
+// the stack than the host has granted. yield returns the number of further bytes that it
+// grants, or panics.
 const TooDeep = math.MinInt64
 
-// StackSlice is how many bytes of the stack open calls get at first, and yield should
-// grant at once: a host sees by how often it is asked how deep the stack is.
+// StackSlice is the number of stack bytes that open calls have at first. yield should
+// also grant this number: the host knows the depth of the stack by the number of times
+// that yield was called for it.
 const StackSlice = 64 << 10
 
-// depth adds the counting of what open calls take of the stack. A function takes the
-// bytes of its frame from a global, which says how many are left of what was granted,
-// when it is entered, and gives them back when it is left. One that catches exceptions,
-// which leave functions without their doing, keeps in a local what was
-// taken, and restores that. The body is in a block, the end of which branches out of the
-// function reach.
+// depth adds code that counts the stack bytes of open calls. A global has the bytes that
+// are left of the host's grants. At its entry a function takes the bytes of its frame
+// from the global, and at its end it gives them back.
+//
+// An exception leaves functions before their ends. A function that catches exceptions
+// therefore keeps the number of taken bytes in a local, and restores it.
+//
+// The body is wrapped in a block; a return becomes a branch to the end of the block.
 type depth struct {
 	global   uint32
 	get, set []byte            // push and pop the global
-	granted  uint32            // a global: all that was ever granted
-	blocks   map[uint32][]byte // how the block starts, by function type
+	granted  uint32            // a global: the sum of all grants
+	blocks   map[uint32][]byte // the start of the block, by function type
 }
 
-// newDepth adds to m the global, and the types that blocks need, and returns what
-// counts open calls with them.
+// newDepth adds to m the globals and the types that counting needs.
 func newDepth(m *wasm.Module) *depth {
 	first := wasm.AppendSigned([]byte{opI64Const}, StackSlice)
 	n, granted := addGlobal(m, wasm.I64, slices.Clone(first)), addGlobal(m, wasm.I64, slices.Clone(first))
@@ -54,15 +56,15 @@ func opening(m *wasm.Module, results []wasm.ValueType) []byte {
 	return wasm.AppendSigned([]byte{opBlock}, int64(typeIndex(m, wasm.FuncType{Results: results})))
 }
 
-// enter appends what a function of type typ starts with. The bytes that it takes are
-// known at its end, and written at weightAt from the beginning.
+// enter appends the start of a function of type typ. The size of its frame is known only
+// at its end, and is written at weightAt in this code then.
 func (d *depth) enter(out []byte, typ uint32) []byte {
 	return append(d.add(out, opI64Sub, 0), d.blocks[typ]...)
 }
 
 func (d *depth) weightAt() int { return len(d.get) + 1 }
 
-// leave returns what comes before instructions that leave a function.
+// leave returns the code before an instruction that leaves a function.
 func (d *depth) leave(bytes int64) []byte { return d.add(nil, opI64Add, bytes) }
 
 func (d *depth) add(out []byte, op byte, bytes int64) []byte {
@@ -70,13 +72,13 @@ func (d *depth) add(out []byte, op byte, bytes int64) []byte {
 	return append(append(out, op), d.set...)
 }
 
-// weight returns the bytes of a frame as four bytes of signed LEB128.
+// weight returns the size of a frame as four bytes of signed LEB128.
 func weight(bytes int64) []byte {
 	return []byte{byte(bytes) | 0x80, byte(bytes>>7) | 0x80, byte(bytes>>14) | 0x80, byte(bytes>>21) & 0x3f}
 }
 
-// keep returns what comes after enter in functions that catch exceptions, and
-// restore what comes where they may have been caught.
+// keep returns the code after enter in a function that catches exceptions. restore
+// returns the code for the places where the function may have caught one.
 func (d *depth) keep(saved uint32) []byte {
 	taken := append(slices.Concat(d.get, index(nil, opGlobalGet, d.granted)), opI64Sub)
 	return index(taken, opLocalSet, saved)
@@ -87,14 +89,14 @@ func (d *depth) restore(saved uint32) []byte {
 	return append(left, d.set...)
 }
 
-// more is where refill begins: it asks yield for more of the stack until what open
-// calls take is granted.
+// more returns the beginning of refill, which asks yield for more of the stack until the
+// grants are enough for all open calls.
 func (d *depth) more(yield uint32) []byte {
 	total := index(nil, opGlobalGet, d.granted)
 	grow := wasm.AppendSigned([]byte{opI64Const}, TooDeep)
 	grow = index(grow, opCall, yield)
-	// The grant goes to both globals: granted - left, that is to say what is taken,
-	// stays as it was.
+	// The grant is added to both globals, so that granted - left, the number of
+	// bytes that are taken, does not change.
 	ask := slices.Concat(total, d.get, []byte{opI64Sub}, total, grow, []byte{opI64Add}, index(nil, opGlobalSet, d.granted),
 		index(nil, opLocalSet, 0), total, index(nil, opLocalGet, 0), []byte{opI64Sub}, d.set)
 	ask = ifNegative(d.get, ask, index(nil, byte(wasm.OpBr), 1))

@@ -6,41 +6,43 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// What an open call takes of the stack, in bytes.
+// The stack bytes of an open call.
 const (
 	frameHeader = 32 // return address, frame pointer, saved registers
 	slot        = 8  // a parameter, local or operand
 	vectorSlot  = 16 // the same in a function that computes with vectors
 	maxFrame    = 1<<27 - 1
 
-	// largeFrame is from which size on a function's frame is worth a look at the
-	// stack whenever it is entered. wazero gives each value that is alive during a
-	// call a slot of its own in the frame, and so do values that meet at the end of
-	// a block: there may be many more than operands and locals at one time.
+	// largeFrame is the size from which on a function makes the host look at the
+	// stack at each of its entries. wazero's frame has a slot for each value that
+	// is alive during a call, and for each value that differs between the paths to
+	// the end of a block. These may be many more than the operands and locals that
+	// exist at one time.
 	largeFrame = 128 << 10
 )
 
-// frame follows a function's operands, whose highest number decides what its calls
-// take of the stack.
+// frame follows a function's operands. Their highest number decides the size of the
+// function's frame.
 type frame struct {
 	types    *wasm.CodeTypes
 	funcs    []wasm.FuncType
 	stack    wasm.Stack
-	function uint32 // the one at hand
+	function uint32 // the current one
 	locals   int    // parameters included
 	highest  int    // operands at most
 	vectors  bool   // some value has 16 bytes
 
-	// Slots that wazero may need: of operands and locals that are alive during a
-	// call, each once, and of locals that differ where ways meet.
+	// slots is the number of slots that wazero may need: one for each operand and
+	// local that is alive during a call, and for each local that differs where paths
+	// meet.
 	slots   int
 	counted int   // operands that have a slot
-	set     int   // times that locals were set
-	settled int   // of these, before the last call
-	before  []int // of these, before each open block
+	set     int   // writes to locals
+	settled int   // writes to locals before the last call
+	before  []int // writes to locals before each open block
 }
 
-// begin is called at the beginning of the function, which is of type typ.
+// begin must be called at the beginning of a function of type typ.
 func (f *frame) begin(c *wasm.Code, typ uint32, locals int) {
 	t := &f.funcs[typ]
 	f.stack.Start(f.types, f.function)
@@ -49,7 +51,7 @@ func (f *frame) begin(c *wasm.Code, typ uint32, locals int) {
 	f.slots, f.counted, f.set, f.settled, f.before = 0, 0, 0, 0, append(f.before[:0], 0)
 }
 
-// bytes returns what an open call of the function takes, by its values.
+// bytes returns the stack bytes of an open call, by its parameters, locals and operands.
 func (f *frame) bytes() int64 { return f.sized(f.locals + f.highest) }
 
 // large reports whether wazero may give the function a large frame.
@@ -87,11 +89,11 @@ func (f *frame) step(in *wasm.Instructions) {
 	}
 }
 
-// crossed notes that code has run that may change all registers.
+// crossed notes a call of code that may change all registers.
 func (f *frame) crossed() {
 	f.slots += f.stack.Height - f.counted + f.set - f.settled
 	f.counted, f.settled = f.stack.Height, f.set
 }
 
-// hasVectors reports whether one of some types takes 16 bytes.
+// hasVectors reports whether one of the types takes 16 bytes.
 func hasVectors(types []wasm.ValueType) bool { return slices.Contains(types, wasm.V128) }

@@ -6,8 +6,9 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// bounds are how much there is of what Instrument adds to. Indices beyond them
-// are refused: they would mean what was added.
+// bounds has the numbers of functions, tables, globals, types and locals before
+// Instrument adds to them. A larger index in the guest's code is refused: it would name
+// an addition.
 type bounds struct{ funcs, tables, globals, types, locals uint64 }
 
 func boundsOf(m *wasm.Module) bounds {
@@ -16,8 +17,8 @@ func boundsOf(m *wasm.Module) bounds {
 	}
 }
 
-// index checks an instruction's indices, and notes the one of a function, which
-// changes. The code begins at offset in the module.
+// index checks an instruction's indices, and notes the index of a function, which may
+// change. The code begins at offset in the module.
 func (r *rewriter) index(in *wasm.Instructions, offset int) error {
 	if in.Types() > r.types {
 		return outOfRange(offset+in.Start, "type", in.Types()-1, r.types)
@@ -28,18 +29,18 @@ func (r *rewriter) index(in *wasm.Instructions, offset int) error {
 	if got, named := tableOf(in); named && got >= r.tables {
 		return outOfRange(offset+in.IndexAt, "table", got, r.tables)
 	}
-	what, count := r.space(in.Op)
-	if what != "" && uint64(in.Index) >= count {
-		return outOfRange(offset+in.IndexAt, what, uint64(in.Index), count)
+	kind, count := r.space(in.Op)
+	if kind != "" && uint64(in.Index) >= count {
+		return outOfRange(offset+in.IndexAt, kind, uint64(in.Index), count)
 	}
-	if what == "function" && in.Index >= r.first {
+	if kind == "function" && in.Index >= r.first {
 		r.edits = append(r.edits, edit{start: in.IndexAt, end: in.End, index: in.Index + 1})
 	}
 	return nil
 }
 
-// tableOf returns the largest index of a table that an instruction names, and whether
-// it names one.
+// tableOf returns the largest table index of an instruction. named is false if the
+// instruction has none.
 func tableOf(in *wasm.Instructions) (index uint64, named bool) {
 	switch in.Op {
 	case opTableGet, opTableSet, opTableGrow, opTableSize, opTableFill:
@@ -52,8 +53,9 @@ func tableOf(in *wasm.Instructions) (index uint64, named bool) {
 	return 0, false
 }
 
-// labels refuses branches to the end of a try_table. wazero 1.12 compiles them
-// so that its handlers stay in force, also for code that reuses the stack.
+// labels refuses branches to the end of a try_table. In the code that wazero 1.12
+// compiles for them, the handlers stay in force, even for later code that reuses the
+// stack.
 func (r *rewriter) labels(in *wasm.Instructions, offset int) error {
 	for _, l := range in.Labels {
 		if r.blocks[len(r.blocks)-1-int(l)].try {
@@ -64,13 +66,13 @@ func (r *rewriter) labels(in *wasm.Instructions, offset int) error {
 	return nil
 }
 
-func outOfRange(offset int, what string, got, count uint64) error {
-	return &wasm.FormatError{Offset: offset, Msg: fmt.Sprintf("expected a %s index below %d, got %d", what, count, got)}
+func outOfRange(offset int, kind string, got, count uint64) error {
+	return &wasm.FormatError{Offset: offset, Msg: fmt.Sprintf("expected a %s index below %d, got %d", kind, count, got)}
 }
 
-// space returns what the index of an instruction counts and how many there are
-// in the module as it was, or "" if nothing is added to them.
-func (r *rewriter) space(op wasm.Opcode) (what string, count uint64) {
+// space returns the kind of thing that an instruction's index names, and the number of
+// these in the original module. The kind is "" if Instrument adds none of them.
+func (r *rewriter) space(op wasm.Opcode) (kind string, count uint64) {
 	switch op {
 	case wasm.OpCall, wasm.OpReturnCall, wasm.OpRefFunc:
 		return "function", r.funcs

@@ -2,18 +2,18 @@ package meter
 
 import "github.com/airhost/airhost/internal/wasm"
 
-// leaves are the functions that do without checks at their entry, since they are
-// cheap and neither loop nor call. Their callers count what they cost.
+// leaves has the functions without checks at their entry: they are cheap, and neither
+// loop nor call. Their callers count their fuel.
 type leaves struct {
-	first   uint32  // of the functions that the module defines
-	costs   []int32 // of each of them; 0 for a function that has checks
+	first   uint32  // index of the first function that the module defines
+	costs   []int32 // of each function that the module defines; 0 for one with checks
 	dearest int64
 }
 
-// leafMost is below what a leaf costs. Each function that is none has a test.
+// leafMost bounds the fuel of a leaf, which is lower. All other functions have a test.
 const leafMost = 64
 
-// leavesOf looks for them in a module that r rewrites.
+// leavesOf finds the leaves of m, the module that r rewrites.
 func (r *rewriter) leavesOf(m *wasm.Module) *leaves {
 	l := &leaves{first: r.imports, costs: make([]int32, len(m.Code))}
 	for i := range m.Code {
@@ -30,16 +30,18 @@ func (r *rewriter) leavesOf(m *wasm.Module) *leaves {
 	return l
 }
 
-// cost returns what a function costs its caller, 0 if it has checks.
+// cost returns the fuel that the caller of a function counts for it, 0 if the function
+// has checks.
 func (l *leaves) cost(function uint32) int64 {
 	return int64(l.costs[function-l.first])
 }
 
-// entryFuel is what it costs to set up so many parameters and locals.
+// entryFuel is the fuel of the entry of a function with so many parameters and locals.
 func entryFuel(locals uint64) int64 { return int64(locals / perNewLocals) }
 
-// leafCost returns the fuel of all instructions of a function, which costs so much to
-// enter, or leafMost if it is no leaf, as one whose blocks take or leave many values.
+// leafCost returns the fuel of a function: cost, which is that of its entry, and that of
+// all its instructions. It returns leafMost if the function is not a leaf; a function
+// with blocks that take or return many values is not.
 func (r *rewriter) leafCost(code *wasm.Code, cost int64) int64 {
 	in := code.Instructions()
 	for cost < leafMost && in.Next() {
@@ -64,7 +66,7 @@ func (r *rewriter) leafCost(code *wasm.Code, cost int64) int64 {
 	return cost
 }
 
-// wide reports whether a type, which may not exist, has many values.
+// wide reports whether a type has many values, or does not exist.
 func (a *arities) wide(typ uint32) bool {
 	return uint64(typ) >= uint64(len(a.params)) || max(a.params[typ], a.results[typ]) >= perValues
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// Limit is what a LimitError is about.
+// Limit is a limit that a module exceeds.
 type Limit string
 
 const (
@@ -15,11 +15,11 @@ const (
 	LimitReferences    Limit = "functions referred to in code"
 )
 
-// LimitError says that a module needs more than its Config allows.
+// LimitError is the error for a module that needs more than the Config allows.
 type LimitError struct {
 	Limit    Limit
-	Index    uint32 // of the table, imported ones included
-	Declared uint64 // what the module needs at least
+	Index    uint32 // of the table; imported tables count
+	Declared uint64 // the least number that the module needs
 	Allowed  uint64
 }
 
@@ -28,17 +28,18 @@ func (e *LimitError) Error() string {
 	return fmt.Sprintf("%s %d needs %d %s, of which %d are allowed", of[e.Limit], e.Index, e.Declared, e.Limit, e.Allowed)
 }
 
-// Bound lowers the maxima that m declares for tables to what cfg allows, so that
-// growing beyond them fails in the guest as it does for lack of memory. What m shares
-// with another module stays as it is there. A module that needs more at once is a
-// [*LimitError]. Memories are for engines to bound, which need not compile for that.
+// Bound lowers the maximum sizes of m's tables to the number in cfg. A guest that grows
+// a table further gets the same failure as for lack of memory. If m shares memory with
+// another module, that one does not change. If a table's minimum is too large, Bound
+// returns a [*LimitError]. Engines bound memories themselves, without a change of the
+// module.
 func Bound(m *wasm.Module, cfg Config) error {
 	allowed := uint64(cfg.MaxTableElements)
 	if allowed == 0 {
 		return nil
 	}
 	var index uint32
-	for i := range m.Imports { // whose maxima their owners decide on
+	for i := range m.Imports { // the maximum of an imported table is its owner's
 		if imp := &m.Imports[i]; imp.Kind == wasm.KindTable {
 			if imp.Table.Min > allowed {
 				return &LimitError{LimitTableElements, index, imp.Table.Min, allowed}

@@ -1,11 +1,11 @@
-// Package meter makes WebAssembly modules interruptible, and their use of
-// processor time countable, before an engine compiles them.
+// Package meter makes WebAssembly modules interruptible, and their use of processor time
+// countable, before an engine compiles them. Its tests are in package metertest.
 //
-// wazero cannot stop a running guest at a reasonable price. [Instrument] adds
-// what is missing to the module's code: a counter that falls as the code runs,
-// and a call of the host, yield, whenever it is below 0. A host uses it so:
+// wazero cannot stop a running guest at a reasonable price. [Instrument] adds to the
+// module's code a counter, which falls as the code runs, and a call of the host, yield,
+// whenever the counter is below 0. A host uses it like this:
 //
-//	m, err := wasm.Parse(binary)             // and check what m declares
+//	m, err := wasm.Parse(binary)             // and check the declarations of m
 //	res, err := meter.Instrument(m, cfg)     // compile res.Module.Encode()
 //	...                                      // provide yield, see below
 //	...                                      // instantiate without start functions
@@ -13,29 +13,30 @@
 //
 // # Why a countdown
 //
-// A flag that another goroutine sets and the guest's code tests is no cheaper,
-// and it hangs: wazero's machine code cannot be preempted, so that a garbage
-// collection that begins while a guest spins waits for the guest, while the
-// goroutine that would set the flag waits for the collection. As many spinning
-// guests as there are processors do the same without a collection. A guest that
-// calls the host every 50 µs lets Go collect, schedule and look at its watch, all
-// in one place, and no memory of the guest is written by another goroutine.
+// A flag that another goroutine sets and the guest's code tests is not cheaper, and it
+// hangs. Go cannot preempt wazero's machine code. If a garbage collection begins while a
+// guest spins, it waits for the guest, and the goroutine that would set the flag waits
+// for the collection. If as many guests spin as Go uses processors, that goroutine never
+// runs at all. A guest that calls the host every 50 µs lets Go collect,
+// schedule and check the time in one place, and no other goroutine writes to the guest's
+// memory.
 //
 // # The protocol
 //
-// The module imports the function [YieldName] from [YieldModule], of type (i64)
-// -> i64. It is given the counter, n < 0, and returns what the counter becomes,
-// at least 0. Or it panics with an error, which ends the guest's call: wazero
-// returns an error that wraps it, and no exception handler of the guest sees it.
-// An instance that ended so is unusable. Without Config.Fuel, yield is
+// The module imports the function [YieldName] from [YieldModule], of type (i64) -> i64.
+// Its argument is the counter, n < 0. It returns the counter's new value, at least 0, or
+// it panics with an error, which ends the guest's call. wazero returns an error that
+// wraps the panic's, and no exception handler of the guest sees it. The instance is
+// unusable then. Without Config.Fuel, yield is
 //
 //	if interrupted.Load() {
 //		panic(errInterrupted)
 //	}
 //	return meter.Slice
 //
-// and calls need no preparation: the counter carries over. With Config.Fuel,
-// before a call with a budget of fuel, while the module does not run:
+// and calls need no preparation: a call goes on with the counter of the last call. With
+// Config.Fuel, the host gives each call a budget before the call, while the module does
+// not run:
 //
 //	granted := min(budget, meter.Slice)
 //	pool := budget - granted
@@ -53,46 +54,49 @@
 //	pool, granted = pool-grant, granted+grant
 //	return n + grant
 //
-// At every time, during yield and after a trap as well, the call has used
-// granted - n fuel, where n is the counter. So yield panics at the first test at
-// which more than the budget is used, whatever the slices are.
+// At every time, also during yield and after a trap, the call has used granted - n fuel,
+// where n is the counter. yield panics at the first test after the budget is used up,
+// however large the slices are.
 //
-// With Config.Stack, yield is given [TooDeep] when open calls need more of the stack
-// than they were granted, which is [StackSlice] at first. It must look at this first, and
-// return how many bytes more it grants, or panic. What was granted stays granted,
-// until the host sets the global [Result.StackGlobal] anew between two calls.
+// With Config.Stack, the argument of yield is [TooDeep] when open calls need more of the
+// stack than the host has granted, which is [StackSlice] at first. yield must check this
+// first, and return the number of further bytes, or panic. A grant remains until the host
+// sets the global [Result.StackGlobal] between two calls.
 //
-// # What is tested and charged
+// # Tests and charges
 //
-// The counter is tested at every function entry and loop header, before and for
-// the size of every instruction that may take long (bulk memory and table
-// instructions, growing, atomic waits), wherever a way through the code without a
-// test has become dearer than 1024 fuel, and where a function returns that has done
-// more than a little since its last call. Leaves, functions without loops and calls
-// that cost less than 64 fuel, have no test: their callers have, and count them. Bulk
-// instructions are cut into pieces of 1 MiB with a test before each. So a slice of
-// fuel takes a millisecond of processor time at most, as testdata/costs.json shows,
-// apart from growing, from pages of memory that are touched first, and from what a
-// host function does.
+// The code tests the counter
 //
-// With Config.Fuel, every segment is charged: a straight piece of code, as a
-// whole, at its start, even if an instruction in it traps or throws. The same
-// module, input and Config use the same fuel on every engine, up to the place
-// where a budget ends. [CostTable] has the costs. Without, charges are an
-// estimate of the same: at headers, for the dearest way back to them, and where
-// a way has become dearer than 64 since the last charge.
+//   - at every function entry and loop header;
+//   - before every instruction that may take long, for its size: bulk operations on
+//     memories and tables, growing, atomic waits. Bulk operations are cut into pieces of
+//     1 MiB with a test before each;
+//   - where a path without a test has become dearer than 1024 fuel;
+//   - where a function returns, if it has used more than 3 fuel since its last call.
+//
+// Leaves have no tests. A leaf is a function without loops and calls that costs less than
+// 64 fuel; its callers count its fuel. A slice of fuel takes at most a millisecond of
+// processor time, as testdata/costs.json shows. The time for growing, for first touches of
+// memory pages, and in host functions comes on top.
+//
+// With Config.Fuel, the code charges for every segment, a straight piece of code, at its
+// start and as a whole, even if an instruction in it traps or throws. The same module,
+// input and Config use the same fuel on every engine, up to the place where a budget ends.
+// [CostTable] has the costs. Without Config.Fuel, charges are an estimate: at headers, for
+// the dearest path back to them, and where a path has become dearer than 64 fuel since the
+// last charge.
 //
 // # Limitations
 //
-//   - The bytes of the stack are the meter's: for each open call what its parameters,
-//     locals and operands take, whatever an engine makes of them. wazero's frames may
-//     be larger; functions of which that can be much call yield whenever they are
-//     entered, where a host that can see the stack looks at it.
-//   - Branches to the end of a try_table are refused: wazero 1.12 leaves handlers
-//     in force there. Branches to a block around it are as good.
-//   - An atomic wait ends after 1 ms, as timed out, whatever its timeout is.
-//   - Without Config.Stack, nothing but the engine's stack bounds how many
-//     functions return one after the other.
+//   - The meter counts the stack bytes of an open call by its parameters, locals and
+//     operands, and not by the engine's frame. wazero's frames may be larger. A function
+//     that may have a much larger frame calls yield at every entry, where the host can
+//     look at the stack, if it is able to.
+//   - Branches to the end of a try_table are refused: wazero 1.12 leaves handlers in
+//     force there. Branches to a block around it have the same effect.
+//   - An atomic wait ends after 1 ms as timed out, even if its timeout is longer.
+//   - Without Config.Stack, only the engine's stack bounds the number of functions that
+//     return one after the other.
 package meter
 
 import (
@@ -109,64 +113,61 @@ const (
 	YieldName   = "yield"
 )
 
-// Slice is what yield brings the counter up to, in fuel: some 5 µs of usual
-// code, until it is called again.
+// Slice is the counter's value after yield, in fuel: about 5 µs of usual code until the
+// next yield.
 const Slice = 20_000
 
-// ErrReservedImport is returned for a module that imports from YieldModule by
-// itself: that is for what Instrument adds.
+// ErrReservedImport is returned for a module that imports from YieldModule: only code
+// that Instrument adds may do so.
 var ErrReservedImport = errors.New("imports from " + YieldModule + ", which is reserved for the host's own use")
 
-// Config says what Instrument adds. The zero value is for interruption only.
+// Config selects the code that Instrument adds. The zero value is for interruption only.
 type Config struct {
-	// Fuel makes the counter exact, so that it says how much fuel was used.
-	// Without, it is an estimate that costs less to keep.
+	// Fuel makes the counter exact, so that the host knows the fuel that was used.
+	// Otherwise it is an estimate, which costs less time.
 	Fuel bool
 
-	// MaxTableElements is how many elements each table may have, 0 for as many
-	// as the module declares.
+	// MaxTableElements is the largest number of elements in a table; 0 stands for
+	// the maximum that the module declares.
 	MaxTableElements uint32
 
-	// Stack counts what open calls of the module's functions take of the stack, in
-	// bytes, so that a host can bound it at the same place on every engine: 8 for
-	// each parameter, local and operand, 16 in functions that compute with vectors,
-	// and 32. Functions that only compute and are short count nothing.
+	// Stack counts the stack bytes of open calls of the module's functions, so that
+	// a host can bound them at the same place on every engine. A call takes 32
+	// bytes, and 8 for each parameter, local and operand, or 16 in functions that
+	// compute with vectors. Leaves take none.
 	Stack bool
 }
 
-// Result is an instrumented module and the names by which the host reaches
-// what was added. No other export of the module has these names.
+// Result is an instrumented module and the names of the exports that Instrument has
+// added. No other export of the module has these names.
 type Result struct {
-	// Module is the instrumented module. It shares with the one that it was made
-	// of what is the same in both.
+	// Module is the instrumented module. It shares memory with the original module.
 	Module *wasm.Module
 
-	// CounterGlobal names a mutable i64 global, initially 0: the fuel that may
-	// be used before the module calls yield. The host may touch it while the
-	// module does not run.
+	// CounterGlobal is the name of a mutable i64 global, initially 0: the fuel that
+	// the module may use before it calls yield. The host may read and set it while
+	// the module does not run.
 	CounterGlobal string
 
-	// StackGlobal names a mutable i64 global, initially [StackSlice]: the bytes that
-	// are left of what was granted of the stack. "" without Config.Stack. While no call is in
-	// progress the host may set it.
+	// StackGlobal is the name of a mutable i64 global, initially [StackSlice]: the
+	// stack bytes that are left of the host's grants. The host may set it while no
+	// call is in progress. It is "" without Config.Stack.
 	StackGlobal string
 
-	// RefusedGlobal names a mutable i32 global: how many pages the module's last
-	// memory.grow has asked for, if it was refused, else 0. "" if the module has no
-	// memory.grow.
+	// RefusedGlobal is the name of a mutable i32 global: the pages that the module's
+	// last memory.grow asked for, if it was refused, else 0. It is "" if the module
+	// has no memory.grow.
 	RefusedGlobal string
 
-	// StartExport names the module's start function, of type () -> (), which
-	// the engine no longer calls by itself: the host must, before all other
-	// calls. "" if the module has none.
+	// StartExport is the name of the module's start function, of type () -> (). The
+	// engine does not call it any more: the host must call it, before all other
+	// functions. It is "" if the module has no start function.
 	StartExport string
 }
 
-// Instrument returns m with checks added. It does not change m. Errors are a
-// [*LimitError] for what a module declares beyond the limits, a
-// [*wasm.FormatError] for instructions that are unknown or broken, a
-// [*wasm.UnsupportedError], or
-// [ErrReservedImport].
+// Instrument returns m with added checks. It does not change m. Its errors are
+// [*LimitError] for a declaration beyond the limits, [*wasm.FormatError] for an unknown
+// or malformed instruction, [*wasm.UnsupportedError], and [ErrReservedImport].
 func Instrument(m *wasm.Module, cfg Config) (*Result, error) {
 	for i := range m.Imports {
 		if m.Imports[i].Module == YieldModule {
@@ -185,7 +186,7 @@ func Instrument(m *wasm.Module, cfg Config) (*Result, error) {
 	return res, nil
 }
 
-// add adds to out, a copy of m, all that there is to be added.
+// add makes all additions to out, a copy of m.
 func add(m, out *wasm.Module, cfg Config, res *Result) error {
 	yield := out.AddFuncImport(YieldModule, YieldName, typeIndex(out, YieldType))
 	refill, counter := uint32(out.Len(wasm.KindFunc)), addGlobal(out, wasm.I64, []byte{opI64Const, 0})
@@ -217,7 +218,7 @@ func add(m, out *wasm.Module, cfg Config, res *Result) error {
 	return nil
 }
 
-// addGlobal adds a mutable global that starts as what init pushes.
+// addGlobal adds a mutable global. init pushes its initial value.
 func addGlobal(m *wasm.Module, typ wasm.ValueType, init []byte) uint32 {
 	m.Globals = append(slices.Clip(m.Globals), wasm.Global{
 		Type: wasm.GlobalType{Value: typ, Mutable: true}, Init: append(init, opEnd)})
@@ -227,8 +228,8 @@ func addGlobal(m *wasm.Module, typ wasm.ValueType, init []byte) uint32 {
 // YieldType is the type of the imported function.
 var YieldType = wasm.FuncType{Params: []wasm.ValueType{wasm.I64}, Results: []wasm.ValueType{wasm.I64}}
 
-// typeIndex returns the index of a type that equals t, which it adds if need
-// be. Members of recursive groups are types of their own.
+// typeIndex returns the index of a type that equals t. It adds the type if m has none.
+// Members of recursive groups never equal t.
 func typeIndex(m *wasm.Module, t wasm.FuncType) uint32 {
 	for i := 0; i < len(m.Types); i += max(int(m.Types[i].Rec), 1) {
 		if m.Types[i].Rec == 0 && m.Types[i].Equal(t) {
@@ -239,15 +240,15 @@ func typeIndex(m *wasm.Module, t wasm.FuncType) uint32 {
 	return uint32(len(m.Types) - 1)
 }
 
-// exportGlobal exports a global under a name that m does not have, the wanted one or
-// one like it, and returns it.
+// exportGlobal exports a global, and returns its name: want, or a similar one if m has an
+// export of that name.
 func exportGlobal(m *wasm.Module, want string, index uint32) string {
 	name := freeName(m, want)
 	m.Exports = append(slices.Clip(m.Exports), wasm.Export{Name: name, Kind: wasm.KindGlobal, Index: index})
 	return name
 }
 
-// freeName returns the wanted name of an export or, if m has that already, one like it.
+// freeName returns want, or a similar name if m has an export of that name.
 func freeName(m *wasm.Module, want string) string {
 	taken := make(map[string]bool, len(m.Exports))
 	for _, e := range m.Exports {

@@ -1,40 +1,40 @@
 package meter
 
-// path is what the dearest way from a function's entry or a loop's header to a
-// place costs.
+// path is the fuel of the dearest path from a function's entry or a loop's header to a
+// place.
 type path struct {
 	uncounted int64 // since the last charge
 	untested  int64 // since the last test
-	unwound   int64 // since a function was called and no test followed, plus 1; 0 without
+	unwound   int64 // since a call that no test has followed, plus 1; 0 without one
 }
 
 func (p path) max(q path) path {
 	return path{max(p.uncounted, q.uncounted), max(p.untested, q.untested), max(p.unwound, q.unwound)}
 }
 
-// block is a block, loop, if or try_table that is open.
+// block is an open block, loop, if or try_table.
 type block struct {
 	loop  bool // branches lead to its start
 	try   bool // a try_table
-	join  bool // its end is reached from elsewhere than the instruction before
+	join  bool // several paths may lead to its end
 	dead  bool // it is never entered
 	catch bool // exceptions may lead to its label
 
-	params, results int64 // that it takes and leaves
+	params, results int64 // numbers of values
 
-	number int  // a loop: which of the function's it is
-	cached bool // what is in it reads the copy of the counter
+	number int  // of a loop in the function
+	cached bool // the code inside reads the copy of the counter
 
-	// base is what the ways to the headers of the loops around and of this
-	// block, if it is one, have uncounted. Paths inside do not have it.
+	// base is the uncounted fuel of the paths to the headers of the enclosing loops,
+	// with this block if it is a loop. It is not part of paths inside of the block.
 	base int64
 
-	in    path // an if: the way to it
-	out   path // the dearest of the branches to its label
-	patch int  // a loop, the function: where in the code its charge stands
+	in    path // to the beginning, for an if
+	out   path // the dearest of the branches to the label
+	patch int  // the offset of its charge in the code, for a loop and the function
 }
 
-// carries returns how many values branches to the block's label have.
+// carries returns the number of values of a branch to the block's label.
 func (b *block) carries() int64 {
 	if b.loop {
 		return b.params

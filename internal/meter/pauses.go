@@ -7,12 +7,12 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// AddPauses is for an engine that asks at the beginning of functions and loops whether
-// the guest may go on. It puts an empty loop where a way through m's code without them
-// is dear, and functions in place of instructions that may take long by themselves, as
-// [Instrument] does. It changes the code, and drops what refers to offsets in it. Code
-// that needs none of this stays as it is. It returns the name of what in a [Result] is
-// RefusedGlobal. Errors are as those of Instrument.
+// AddPauses is for an engine that checks at the beginning of every function and loop
+// whether the guest may go on. It puts an empty loop where a path through m's code
+// without such a check is dear. Like [Instrument], it replaces instructions that may
+// take long by functions. It changes m, and drops custom sections that refer to offsets
+// in the code. It does not change m if the code needs none of this. The result refused
+// is the name that [Result] has as RefusedGlobal. The errors are those of Instrument.
 func AddPauses(m *wasm.Module) (refused string, err error) {
 	r := newRewriter(m)
 	r.pauses, r.first = true, uint32(m.Len(wasm.KindFunc))

@@ -6,14 +6,15 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// MaxReferences is how many different functions a module's code may take references
-// to: each has a place in a table that is added.
+// MaxReferences is the largest number of different functions in the ref.func
+// instructions of a module. Each takes an element of an added table.
 const MaxReferences = 10_000
 
-// references makes a function for each ref.func of m's code that differs, which takes
-// the reference once and keeps it in a table. wazero allocates a new reference at each
-// ref.func, which lives as long as the instance: a loop of them would take all memory.
-// Modules with typed references, which would lose their types, are left as they are.
+// references makes a function for each different ref.func in m's code. The function
+// takes the reference once, and keeps it in a table. wazero allocates a new reference at
+// each ref.func, and keeps it as long as the instance: a loop with a ref.func would use
+// up all memory. A module with typed references does not change, since they would lose
+// their types.
 func (s *slow) references(m *wasm.Module) error {
 	at := uint32(m.Len(wasm.KindTable))
 	var kept uint32
@@ -47,8 +48,8 @@ func (s *slow) references(m *wasm.Module) error {
 	return nil
 }
 
-// reference returns a body that returns a reference to function f from its place in a
-// table, to which it is taken first if need be.
+// reference returns the body of a function that returns a reference to function f. The
+// body keeps the reference at a place in a table.
 func (s *slow) reference(f, table, place uint32) wasm.Code {
 	if f >= s.imports {
 		f++ // yield comes before it
@@ -61,7 +62,7 @@ func (s *slow) reference(f, table, place uint32) wasm.Code {
 	)}
 }
 
-// typedReferences reports whether code uses references that have a function's type.
+// typedReferences reports whether m's code uses references with the type of a function.
 func typedReferences(m *wasm.Module) bool {
 	for i := range m.Code {
 		in := m.Code[i].Instructions()

@@ -14,87 +14,87 @@ const (
 	// straight is the fuel of code that may run without a test.
 	straight = 1024
 
-	// lump is the fuel that is not worth a charge of its own if it need not be
-	// exact. Headers are charged for it, in one byte of signed LEB128.
+	// lump is the least fuel that is worth a charge of its own, if fuel is an
+	// estimate. Less is charged at headers, in one byte of signed LEB128.
 	lump = 64
 
-	// longestWait replaces the timeout of an atomic wait, in nanoseconds:
-	// nothing can be tested during a wait, and nobody else can end it.
+	// longestWait replaces the timeout of an atomic wait, in nanoseconds: the code
+	// cannot test during a wait, and no other thread can end it.
 	longestWait = 1_000_000
 
 	// returning is the fuel that a function may use after its last call without a
-	// test, since very many of them may return one after the other.
+	// test. It is small, since very many functions may return one after the other.
 	returning = 3
 )
 
-// rewriter rewrites one function after the other. It copies code in segments:
-// instructions of which either all run or none, unless one of them traps or
-// throws. What a segment costs is known at its end and charged at its start.
+// rewriter rewrites one function after the other. It copies code in segments: either all
+// instructions of a segment run or none, unless one of them traps or throws. The rewriter
+// knows the fuel of a segment at its end, and charges it at its start.
 type rewriter struct {
-	*checks // for the place at hand
+	*checks // for the current place
 	plain   *checks
 	bounds
 	entryTest []byte // at the function's entry, in place of the checks' test
 	calls     *depth // nil if open calls are not counted
-	first     uint32 // function whose index changes, and of all after it
-	imports   uint32 // how many functions are imported
+	first     uint32 // the first function index that changes
+	imports   uint32 // number of imported functions
 	handsOut  bool   // references to imported functions may be in tables
-	exact     bool   // every segment is charged, for fuel
-	pauses    bool   // nothing is charged, and the engine tests at entries and loops
+	exact     bool   // fuel is exact: every segment is charged
+	pauses    bool   // no charges; the engine tests at entries and loops
 	out       []byte
 	*arities
 	leaves *leaves
 	slow   *slow
 
-	// Of the function at hand:
+	// Of the current function:
 	mode
-	start   int // where in out it starts
+	start   int // its offset in out
 	src     []byte
-	copied  int // what of src is in out
+	copied  int // bytes of src that are in out
 	edits   []edit
-	done    int // how many of edits are in out
+	done    int // number of edits that are in out
 	blocks  []block
-	path    path    // to the segment at hand, in the innermost loop
+	path    path    // to the current segment, in the innermost loop
 	exit    path    // to the function's end
 	cached  *checks // for loops without calls
-	load    []byte  // what comes before them
-	loops   []bool  // of each loop, whether it is without calls
-	begun   int     // how many of them have begun
-	scratch uint32  // the first of the locals that are added if they are used
-	added   bool    // whether they were
-	catches bool    // exceptions are caught, and open calls counted
-	tails   bool    // calls are made in its place, and open calls counted
-	frame   frame   // what its open calls take of the stack
+	load    []byte  // the code before loops without calls
+	loops   []bool  // for each loop: it has no calls
+	begun   int     // number of loops that have begun
+	scratch uint32  // the first local that may be added
+	added   bool    // locals were added
+	catches bool    // it catches exceptions, and open calls are counted
+	tails   bool    // it makes tail calls, and open calls are counted
+	frame   frame   // of its open calls
 
-	// Of the segment at hand:
-	from    int   // where it starts in src
-	cost    int64 // of its instructions so far
-	hidden  int64 // what callees in it charge by themselves, without a test
-	test    bool  // whether it starts with a test
-	after   int   // where its last call ends, at first where it starts
-	unwound int64 // what it costs since then, plus 1; 0 without a call
-	leaving bool  // whether there is a test at after, since the function is left
-	dead    bool  // whether it is never reached
+	// Of the current segment:
+	from    int   // its offset in src
+	cost    int64 // fuel of its instructions so far
+	hidden  int64 // fuel that callees charge themselves, without a test
+	test    bool  // it starts with a test
+	after   int   // the end of its last call, or its start
+	unwound int64 // its fuel after the last call, plus 1; 0 without a call
+	leaving bool  // it may leave the function, so that it may need a test at after
+	dead    bool  // it is unreachable
 }
 
-// mode is what is added to a function beyond what each of its parts needs.
+// mode selects the additions to a function that do not belong to a single instruction.
 type mode struct {
-	entry  bool // a check at the entry, and counting open calls
-	caught bool // what comes where exceptions may have been caught
+	entry  bool // a check at the entry, and counting of open calls
+	caught bool // code where the function may have caught an exception
 	copies bool // loops without calls read a copy of the counter
-	look   bool // the host looks at the stack whenever it is entered
-	again  bool // its frame is known from an earlier pass
+	look   bool // the host looks at the stack at every entry
+	again  bool // the frame is known from an earlier pass
 }
 
-// edit replaces a piece of src, which may be empty, with the given code or, if
-// that is nil, an index.
+// edit replaces a piece of src, which may be empty, by code or, if with is nil, by an
+// index.
 type edit struct {
 	start, end int
 	with       []byte
 	index      uint32
 }
 
-// newRewriter returns what rewrites m, but for what is to be added.
+// newRewriter returns a rewriter for m. The caller sets the additions.
 func newRewriter(m *wasm.Module) *rewriter {
 	r := &rewriter{bounds: boundsOf(m), arities: aritiesOf(m)}
 	r.imports = uint32(r.funcs) - uint32(len(m.Functions))
@@ -104,8 +104,8 @@ func newRewriter(m *wasm.Module) *rewriter {
 	return r
 }
 
-// rewrite sets the bodies of out, which has those of m, to ones with checks. It
-// uses all processors, as engines do that compile.
+// rewrite sets the bodies of out to those of m with checks. It uses all processors, like
+// engines when they compile.
 func (r *rewriter) rewrite(m, out *wasm.Module) error {
 	out.Code = make([]wasm.Code, len(m.Code), len(m.Code)+1)
 	ends := parts(m.Code, runtime.GOMAXPROCS(0))
@@ -126,7 +126,7 @@ func (r *rewriter) rewrite(m, out *wasm.Module) error {
 	return nil
 }
 
-// parts cuts code into n parts of about the same size, of which it returns the ends.
+// parts cuts code into n parts of about the same size, and returns the ends of the parts.
 func parts(code []wasm.Code, n int) []int {
 	var ends []int
 	size, seen := codeSize(code), 0
@@ -139,7 +139,7 @@ func parts(code []wasm.Code, n int) []int {
 	return ends
 }
 
-// codeSize returns the bytes that the functions' instructions have.
+// codeSize returns the size of all instructions, in bytes.
 func codeSize(code []wasm.Code) (size int) {
 	for i := range code {
 		size += len(code[i].Expr)
@@ -147,7 +147,7 @@ func codeSize(code []wasm.Code) (size int) {
 	return size
 }
 
-// functions rewrites those from one to before another.
+// functions rewrites the functions from from to end-1.
 func (r *rewriter) functions(m, out *wasm.Module, from, end int) error {
 	size := codeSize(m.Code[from:end])
 	r.out = make([]byte, 0, size+size/3)
@@ -161,8 +161,7 @@ func (r *rewriter) functions(m, out *wasm.Module, from, end int) error {
 	return nil
 }
 
-// function appends the code of c to r.out. Leaves do without checks: their callers
-// have them.
+// function appends the code of c to r.out. A leaf gets no checks: its callers have them.
 func (r *rewriter) function(c *wasm.Code, typ uint32, params int, leaf bool) error {
 	r.locals = uint64(params) + uint64(c.Locals)
 	if r.locals > math.MaxUint32-addedLocals {
@@ -180,8 +179,7 @@ func (r *rewriter) function(c *wasm.Code, typ uint32, params int, leaf bool) err
 	return nil
 }
 
-// pass rewrites c, which is of type typ, and replaces what an earlier pass
-// made of it.
+// pass rewrites c, a function of type typ, and replaces the code of an earlier pass.
 func (r *rewriter) pass(c *wasm.Code, typ uint32, mode mode) error {
 	r.out, r.copied = r.out[:r.start], 0
 	r.edits, r.done, r.path, r.mode = r.edits[:0], 0, path{}, mode
@@ -229,19 +227,19 @@ func (r *rewriter) pass(c *wasm.Code, typ uint32, mode mode) error {
 	return in.Err()
 }
 
-// counts reports whether the function at hand counts as an open call.
+// counts reports whether calls of the current function count as open calls.
 func (r *rewriter) counts() bool { return r.entry && r.calls != nil }
 
-// addedLocals is how many locals a function may get: the following.
+// addedLocals is the number of locals that a function may get: saved and counted.
 const addedLocals = 2
 
-// saved is the local that keeps how many more calls may be open.
+// saved is the local that keeps the number of stack bytes that open calls take.
 func (r *rewriter) saved() uint32 { return r.scratch }
 
-// counted is the local that keeps a copy of the counter.
+// counted is the local with a copy of the counter.
 func (r *rewriter) counted() uint32 { return r.scratch + 1 }
 
-// body returns the function that was rewritten last.
+// body returns the last rewritten function.
 func (r *rewriter) body(c *wasm.Code) wasm.Code {
 	out := *c
 	out.Expr = r.out[r.start:len(r.out):len(r.out)]
@@ -267,10 +265,10 @@ func (r *rewriter) copy(end int) {
 	r.copied = end
 }
 
-// base is what ways to the loops around here have uncounted.
+// base is the uncounted fuel of the paths to the enclosing loops.
 func (r *rewriter) base() int64 { return r.blocks[len(r.blocks)-1].base }
 
-// split ends the segment at hand, which is charged if it is worth it.
+// split ends the current segment, and charges for it if that is worth a charge.
 func (r *rewriter) split(at int) {
 	if r.exact {
 		r.flush(at, 1)
@@ -285,8 +283,8 @@ func (r *rewriter) begin(at int) {
 	r.test, r.leaving = false, false
 }
 
-// flush ends the segment at hand, which is charged if at least limit is
-// uncounted after it.
+// flush ends the current segment. It charges if at least limit fuel is uncounted at the
+// segment's end.
 func (r *rewriter) flush(at int, limit int64) {
 	r.path.uncounted += r.cost
 	r.path.untested += r.cost + r.hidden
@@ -314,8 +312,8 @@ func (r *rewriter) flush(at int, limit int64) {
 	r.begin(at)
 }
 
-// sinceCall returns what the dearest way from a call to here costs, plus 1, on which
-// there is no test, or 0 without one.
+// sinceCall returns the fuel of the dearest path without a test from a call to here, plus
+// 1. It returns 0 if there is no such path.
 func (r *rewriter) sinceCall() int64 {
 	if r.unwound == 0 && r.path.unwound > 0 {
 		return r.path.unwound + r.cost + r.hidden
@@ -323,8 +321,8 @@ func (r *rewriter) sinceCall() int64 {
 	return r.unwound
 }
 
-// header puts a check at the start of the function or of a loop. If it need
-// not be exact, it is charged later, when the dearest way through is known.
+// header puts a check at the start of the function or of a loop. If fuel is an estimate,
+// settle sets the charge later, when the dearest path is known.
 func (r *rewriter) header(at int) {
 	if r.pauses {
 		r.path = path{}
@@ -352,7 +350,7 @@ func (r *rewriter) testAt(at int) []byte {
 	return r.checks.test
 }
 
-// settle charges the header of the block for the dearest way back to it.
+// settle sets the charge of the block's header to the fuel of the dearest path back to it.
 func (r *rewriter) settle(b *block) {
 	if b.patch > 0 {
 		r.out[b.patch] = byte(min(max(b.out.uncounted, 1), lump-1))
@@ -374,14 +372,14 @@ func (r *rewriter) instruction(in *wasm.Instructions) {
 	r.control(in)
 }
 
-// replace has a function do what takes long.
+// replace replaces an instruction that may take long by a call of a function.
 func (r *rewriter) replace(in *wasm.Instructions) {
 	if _, ok := slowOps[in.Op]; !ok && in.Op != wasm.OpRefFunc {
 		return
 	}
 	if f, ok := r.slow.funcs[string(r.src[in.Start:in.End])]; ok {
 		if last := len(r.edits) - 1; last >= 0 && r.edits[last].start == in.IndexAt && in.IndexAt > 0 {
-			r.edits = r.edits[:last] // of the index
+			r.edits = r.edits[:last] // the edit of the index
 		}
 		r.edits = append(r.edits, edit{start: in.Start, end: in.End, with: index(nil, opCall, f)})
 		r.called(in, false)

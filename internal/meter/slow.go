@@ -7,16 +7,16 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// slowOps are the instructions that may take long by themselves, and how much more
-// fuel they cost: the topmost operand times 2^shift.
+// slowOps has the instructions that may take long. The value is a shift: the instruction
+// costs the topmost operand times 2^shift in addition.
 var slowOps = map[wasm.Opcode]int64{
 	opMemoryGrow: 10,                                     // pages
 	opMemoryInit: -6, opMemoryCopy: -6, opMemoryFill: -6, // bytes
 	opTableInit: 3, opTableCopy: -3, opTableGrow: -3, opTableFill: -3, // elements
-	opWait32: 0, opWait64: 0, // which cost no more
+	opWait32: 0, opWait64: 0, // no additional cost
 }
 
-// The instructions that a slow one is made of, and what it is cut into.
+// The slow instructions, one that they need, and the sizes of pieces.
 const (
 	opMemoryGrow wasm.Opcode = 0x40
 	opMemoryInit wasm.Opcode = 0xfc08
@@ -34,27 +34,29 @@ const (
 	pieceElements = 4096 // Wasmtime takes 90 ns for one from a segment
 )
 
-// slow are the functions that take the place of slow instructions: one for all that
-// are the same, with their immediates. It tests before the instruction, and charges
-// for its size. A bulk operation on more than a piece is cut: first one on nothing, at
-// the end of what is to be read or written, traps if any of it is out of bounds; then
-// there is a test before each piece.
+// slow has the functions that replace slow instructions, one for each different
+// instruction with its immediates. A function tests before the instruction, and charges
+// for its size.
+//
+// A bulk operation on more than a piece is cut. First an operation of size 0 at the end of
+// the range traps if a part of the range is out of bounds. Then the function handles the
+// pieces, with a test before each.
 type slow struct {
-	module *wasm.Module // which they are added to
-	checks *checks      // nil for an engine that asks by itself at functions and loops
+	module *wasm.Module // to which the functions are added
+	checks *checks      // nil for an engine that checks at functions and loops itself
 	funcs  map[string]uint32
-	first  uint32 // of them
+	first  uint32 // index of the first added function
 	types  []uint32
 	code   []wasm.Code
 
-	imports uint32 // how many functions the guest imports
+	imports uint32 // number of functions that the guest imports
 
-	grows   bool   // there is a memory.grow
-	refused uint32 // then, the global of the pages that were refused
+	grows   bool   // the code has a memory.grow
+	refused uint32 // if so, the global with the number of refused pages
 }
 
-// slowOf makes the functions for the slow instructions of m. They are added to out, a
-// copy of m, by add, where the first will have the given index.
+// slowOf makes the functions for the slow instructions of m. add adds them to out, a copy
+// of m, where first will be the first one's index.
 func slowOf(m, out *wasm.Module, c *checks, first uint32) *slow {
 	s := &slow{imports: uint32(m.Len(wasm.KindFunc) - len(m.Functions)), module: out, checks: c, funcs: make(map[string]uint32), first: first}
 	for i := range m.Code {
@@ -65,12 +67,13 @@ func slowOf(m, out *wasm.Module, c *checks, first uint32) *slow {
 	return s
 }
 
-// maySlow reports whether code has a byte that only slow instructions must have.
+// maySlow reports whether code has a byte without which it has no slow instructions.
 func maySlow(code []byte) bool {
 	return bytes.IndexByte(code, byte(opMemoryGrow)) >= 0 || bytes.IndexByte(code, 0xfc) >= 0 || bytes.IndexByte(code, 0xfe) >= 0
 }
 
-// collect makes the functions that code needs. Code that is broken is refused later.
+// collect makes the functions for the slow instructions of code. Malformed code is refused
+// later.
 func (s *slow) collect(code *wasm.Code) {
 	in := code.Instructions()
 	for in.Next() {
@@ -87,7 +90,7 @@ func (s *slow) collect(code *wasm.Code) {
 	}
 }
 
-// take has a function of the given body take the place of op.
+// take adds a function of the given body that replaces op.
 func (s *slow) take(op []byte, typ wasm.FuncType, body wasm.Code) {
 	s.funcs[string(op)] = s.first + uint32(len(s.code))
 	s.types = append(s.types, typeIndex(s.module, typ))
@@ -104,8 +107,8 @@ func (s *slow) add() (refused string) {
 	return exportGlobal(s.module, "airhost:refused", s.refused)
 }
 
-// function returns the type and the body of what takes the place of op. It is not ok
-// if op names a table that does not exist: the engine refuses that.
+// function returns the type and the body of the function that replaces op. ok is false
+// if op names a table that does not exist: the engine refuses op then.
 func (s *slow) function(code wasm.Opcode, op []byte) (typ wasm.FuncType, body wasm.Code, ok bool) {
 	i32, i64 := wasm.I32, wasm.I64
 	typ.Params = []wasm.ValueType{i32, i32, i32}
@@ -138,7 +141,7 @@ func (s *slow) function(code wasm.Opcode, op []byte) (typ wasm.FuncType, body wa
 	return typ, b.grow(table), true
 }
 
-// table returns the table that op names first or, if that is a segment, next.
+// table returns the first table that op names.
 func (s *slow) table(code wasm.Opcode, op []byte) (wasm.Table, bool) {
 	in := (&wasm.Code{Expr: op}).Instructions()
 	in.Next()

@@ -2,14 +2,14 @@ package meter
 
 import "github.com/airhost/airhost/internal/wasm"
 
-// slowBody writes the body of a function in place of a slow instruction. Its
-// parameters are the instruction's operands.
+// slowBody writes the body of a function that replaces a slow instruction. The parameters
+// are the instruction's operands.
 type slowBody struct {
 	*slow
 	out   []byte
 	op    []byte // the instruction
-	shift int64  // what its size costs
-	piece int64  // it is cut into, of bytes or elements
+	shift int64  // the operand of the size costs 2^shift times its value
+	piece int64  // the size of a piece, in bytes or elements
 }
 
 func (b *slowBody) emit(code ...byte) { b.out = append(b.out, code...) }
@@ -27,14 +27,14 @@ func (b *slowBody) get(params ...byte) {
 	}
 }
 
-// change adds to a parameter, or takes from it, a piece's size.
+// change adds a piece's size to a parameter or subtracts it, as op says.
 func (b *slowBody) change(param, op byte) {
 	b.get(param)
 	b.size()
 	b.emit(op, opLocalSet, param)
 }
 
-// test is a test, where the engine does not ask by itself.
+// test adds a test, if the engine does not check itself.
 func (b *slowBody) test() {
 	if b.checks != nil {
 		b.emit(b.checks.test...)
@@ -50,15 +50,14 @@ func (b *slowBody) chargePiece() {
 	b.out = b.checks.charge(b.out, fuel)
 }
 
-// chargeSize charges for the size, a parameter which is on top of the stack.
+// chargeSize charges for the size, which is a parameter and on top of the stack.
 func (b *slowBody) chargeSize(param byte) {
 	if b.checks != nil {
 		b.out = b.checks.chargeSize(b.out, uint32(param), b.shift)
 	}
 }
 
-// sized returns a body that does the instruction as it is, of the size that the last
-// parameter says.
+// sized ends the body with the instruction itself. The parameter last is its size.
 func (b *slowBody) sized(last byte) wasm.Code {
 	for p := range last {
 		b.get(p)
@@ -71,8 +70,8 @@ func (b *slowBody) sized(last byte) wasm.Code {
 	return wasm.Code{Expr: b.out}
 }
 
-// growMemory is the body for memory.grow. A global keeps how many pages were refused,
-// until there is a memory.grow that is not.
+// growMemory returns the body for memory.grow. A global keeps the number of refused pages
+// until the next memory.grow.
 func (b *slowBody) growMemory() wasm.Code {
 	const pages, before = 0, 1
 	if !b.grows {
@@ -93,8 +92,8 @@ func (b *slowBody) growMemory() wasm.Code {
 	return wasm.Code{Expr: b.out, Groups: 1, Locals: 1, Decls: []byte{1, typeI32}}
 }
 
-// wait is the body for an atomic wait, which is cut short: nothing can be tested
-// during it, and nobody else can end it.
+// wait returns the body for an atomic wait. It uses a short timeout, since the code cannot
+// test during a wait, and no other thread can end it.
 func (b *slowBody) wait() wasm.Code {
 	b.test()
 	b.get(0, 1)
@@ -105,8 +104,8 @@ func (b *slowBody) wait() wasm.Code {
 	return wasm.Code{Expr: b.out}
 }
 
-// bulk is the body for an instruction of the operands destination, source or value,
-// and size.
+// bulk returns the body for an instruction with three operands: destination, source or
+// value, and size. copies is true if the second one is a source.
 func (b *slowBody) bulk(copies bool) wasm.Code {
 	b.get(2)
 	b.size()
@@ -128,7 +127,7 @@ func (b *slowBody) bulk(copies bool) wasm.Code {
 	return b.sized(2)
 }
 
-// outOfBounds traps as the instruction does if it is out of bounds.
+// outOfBounds traps like the instruction if its range is out of bounds.
 func (b *slowBody) outOfBounds(copies bool) {
 	b.get(0, 2)
 	b.emit(opI32Add)
@@ -155,15 +154,15 @@ func (b *slowBody) outOfBounds(copies bool) {
 	b.emit(b.op...)
 }
 
-// onPiece does the instruction for the first piece.
+// onPiece executes the instruction for the first piece.
 func (b *slowBody) onPiece() {
 	b.get(0, 1)
 	b.size()
 	b.emit(b.op...)
 }
 
-// copyPiece copies the first piece and goes on after it or, if the destination is
-// after the source, with which it may overlap, copies the last.
+// copyPiece copies a piece. It copies the first one and goes on after it. If the
+// destination is after the source, they may overlap, and it copies the last one.
 func (b *slowBody) copyPiece() {
 	b.get(1, 0)
 	b.emit(opI32LtU, opIf, noType)
@@ -182,9 +181,10 @@ func (b *slowBody) copyPiece() {
 	b.emit(opEnd)
 }
 
-// grow is the body for table.grow, of the operands value and number. It is cut only if
-// all of it fits into the table. A piece that the engine has no memory for traps: the
-// pieces before it can't be taken back. A local keeps the size that there was.
+// grow returns the body for table.grow, with the operands value and number. It cuts the
+// operation only if the table has room for all elements. If the engine has no memory for
+// a piece, the function traps, since it cannot undo the pieces before. A local keeps the
+// previous size.
 func (b *slowBody) grow(table wasm.Table) wasm.Code {
 	if !table.HasMax || table.Max <= uint64(b.piece) || table.Max >= 1<<31 {
 		return b.sized(1)
@@ -193,7 +193,7 @@ func (b *slowBody) grow(table wasm.Table) wasm.Code {
 	b.get(1)
 	b.size()
 	b.emit(opI32GtU, opIf, noType)
-	b.emit(opI32Const) // the room that there is
+	b.emit(opI32Const) // the room in the table
 	b.out = wasm.AppendSigned(b.out, int64(table.Max))
 	b.emit(tableSize...)
 	b.emit(opI32Sub)
@@ -221,7 +221,7 @@ func (b *slowBody) grow(table wasm.Table) wasm.Code {
 	return code
 }
 
-// orTrap does the instruction, and traps if it returns -1.
+// orTrap executes the instruction, and traps if the result is -1.
 func (b *slowBody) orTrap() {
 	b.emit(b.op...)
 	b.emit(opI32Const, 0x7f, opI32Eq, opIf, noType, opUnreachable, opEnd)

@@ -3,8 +3,7 @@ package nearest
 
 import "strings"
 
-// Of returns the candidate that word was probably meant to be, or "" if
-// none is near enough.
+// Of returns the candidate nearest to word, or "" if no candidate is near enough.
 func Of(word string, candidates []string) string {
 	best, least := "", 1+max(1, min(len(word), 12)/3)
 	for _, candidate := range candidates {
@@ -15,9 +14,9 @@ func Of(word string, candidates []string) string {
 	return best
 }
 
-// distance is how many bytes have to be inserted, removed, replaced or swapped
-// with their neighbour to make b from a (optimal string alignment). Words longer
-// than any key are not compared: they are as far away as they are long.
+// distance is the number of bytes to insert, remove, replace, or swap with a
+// neighbour to turn a into b (optimal string alignment). If one of them is longer
+// than any key, it returns the longest distance without comparing.
 func distance(a, b string) int {
 	const longest = 128
 	if len(a) > longest || len(b) > longest {

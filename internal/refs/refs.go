@@ -1,5 +1,5 @@
-// Package refs counts what uses an engine or a component, so that its Close frees
-// nothing that is still in use, whatever the order in which a program closes things.
+// Package refs counts the users of an engine or a component, so that Close frees it
+// only when no user is left, in whatever order a program closes things.
 package refs
 
 import (
@@ -10,20 +10,20 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// Count counts references to what is to be closed. The zero value has none. Its
-// methods may be called from any goroutine.
+// Count counts the references to an object that can be closed. The zero value has no
+// references. Its methods may be called from any goroutine.
 type Count struct {
-	// Of is the count of what this one's owner is made of, or nil: a reference to
-	// the one is a reference to the other.
+	// Of is the count of the object on which this one depends, or nil. Each
+	// reference to this object also counts as a reference to that one.
 	Of *Count
 
-	mu     sync.Mutex // guards what follows; not held while Of's is taken
+	mu     sync.Mutex // guards the fields below; not held while Of.mu is locked
 	n      int
 	closed bool
 	idle   chan struct{} // closed when n falls to 0; nil while no Close waits
 }
 
-// Acquire adds a reference, which must be released. After Close it returns
+// Acquire adds a reference. The caller must release it. After Close, Acquire returns
 // [core.ErrClosed].
 func (c *Count) Acquire() error {
 	if c.Of != nil {
@@ -46,7 +46,7 @@ func (c *Count) Acquire() error {
 	return core.ErrClosed
 }
 
-// Release takes a reference away.
+// Release removes a reference.
 func (c *Count) Release() {
 	c.mu.Lock()
 	c.n--
@@ -60,10 +60,10 @@ func (c *Count) Release() {
 	}
 }
 
-// Close waits until there is no reference and calls free, whose error it returns.
-// If ctx ends before, it returns an error that wraps [core.ErrInUse] and ctx's, and
-// names the number of references; nothing has changed then. A second Close waits
-// for the end of the first, and returns nil.
+// Close waits until there are no references, calls free and returns its error. If
+// ctx ends earlier, Close returns an error that wraps [core.ErrInUse] and ctx's
+// error and tells the number of references; the object stays open. A second Close
+// waits for the end of the first and returns nil.
 func (c *Count) Close(ctx context.Context, free func() error) error {
 	for {
 		idle, err, done := c.tryClose(free)
@@ -83,8 +83,8 @@ func (c *Count) Close(ctx context.Context, free func() error) error {
 	}
 }
 
-// tryClose closes if there is no reference; else it returns what is closed when
-// there is none any more.
+// tryClose closes the object if it has no references. Otherwise it returns a channel
+// that is closed when there are none.
 func (c *Count) tryClose(free func() error) (idle <-chan struct{}, err error, done bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// TestClose: what is in use is not freed, what is free is freed once, and what is
-// closed is used no more.
+// TestClose: an object is not freed while it is in use, it is freed once, and it
+// cannot be acquired after it was closed.
 func TestClose(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -44,7 +44,7 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// TestCloseAtAnyTime closes while others come and go: all of them see what is not
+// TestCloseAtAnyTime closes an object while users come and go. No user sees it
 // freed.
 func TestCloseAtAnyTime(t *testing.T) {
 	for range 200 {

@@ -13,30 +13,30 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// What a module may declare, beside what its component's limits bound and what
-// package wasm reads. Engines take memory for each: 2^31 locals, declared in 6 bytes,
-// cost wazero 18 GB.
+// Bounds of a module's declarations that neither the component's limits nor package
+// wasm bounds. Engines allocate memory for each declaration: 2^31 locals, declared
+// in 6 bytes, cost wazero 18 GB.
 const (
-	maxLocals   = 50_000   // of a function, as in browsers
-	maxTables   = 100      // each as large as limits.table_elements
-	maxSegments = 100_000  // of data, and as many of elements; Wasmtime takes no more
-	maxCode     = 24 << 20 // bytes of all functions
+	maxLocals   = 50_000   // per function, as in browsers
+	maxTables   = 100      // each table is as large as limits.table_elements
+	maxSegments = 100_000  // of data, and as many of elements; Wasmtime supports no more
+	maxCode     = 24 << 20 // bytes of all functions together
 )
 
-// What compiling may cost, in the units of the weights beside weigher: memory of at
-// most 512 MiB, and a time that is in proportion to the code. Compilers keep all of a
-// function in memory while they compile it, some 300 bytes a unit, and the machine code
-// of all functions until the end, some 8 bytes a unit.
+// Bounds of the cost of compiling, in the unit that weigher uses. They keep memory
+// below 512 MiB, and time in proportion to the code. A compiler keeps a whole
+// function in memory while it compiles it, about 300 bytes a unit, and the machine
+// code of all functions until the end, about 8 bytes a unit.
 const (
-	maxFunctionCost = 1_000_000  // of a function
-	maxCost         = 50_000_000 // of all functions, and of the largest one more:
-	heldAtOnce      = 27         // times what it costs, since all of it is held at once
+	maxFunctionCost = 1_000_000  // of one function
+	maxCost         = 50_000_000 // of all functions, plus heldAtOnce times the largest one
+	heldAtOnce      = 27         // the largest function counts more, since all of it is in memory at once
 	maxProducts     = 6_000_000  // of values times blocks, and blocks times blocks, of all functions
 )
 
-// withinBounds returns an error for a module that declares more than engines should
-// be given, whose blocks are nested deeper than that, or that costs them too much to
-// compile. The cost is for engines to choose how they compile it.
+// withinBounds returns an error if a module declares more than an engine should get,
+// if its blocks are nested deeper than nesting, or if it is too expensive to
+// compile. The engine chooses by the cost how to compile the module.
 func withinBounds(m *wasm.Module, nesting int) (cost total, err error) {
 	if n := m.Len(wasm.KindTable); n > maxTables {
 		return cost, &core.LimitError{Limit: "tables", Got: uint64(n), Max: maxTables}
@@ -59,20 +59,22 @@ func withinBounds(m *wasm.Module, nesting int) (cost total, err error) {
 	return compileCost(m, first, nesting)
 }
 
-// total is what compiling the functions costs that one goroutine has weighed.
+// total is the sum of the compile costs of the functions that one goroutine has
+// weighed.
 type total struct {
 	linear, products int
-	largest, at      int // cost of a function, and which
-	longest          int // a function's instructions
+	largest, at      int // cost and index of the most expensive function
+	longest          int // instructions of the longest function
 	growsTables      bool
 	err              error
 	errAt            int
 }
 
-// cost is what compiling the module takes of memory.
+// cost is the memory that compiling the module takes, in the unit of the weights.
 func (t *total) cost() int { return t.linear + t.products + heldAtOnce*t.largest }
 
-// compileCost bounds what compiling the code costs.
+// compileCost returns the cost of compiling the code, and an error if it is too
+// high.
 func compileCost(m *wasm.Module, first, nesting int) (sum total, err error) {
 	sum = weigh(m, first, nesting)
 	switch {
@@ -91,7 +93,7 @@ func compileCost(m *wasm.Module, first, nesting int) (sum total, err error) {
 	return sum, err
 }
 
-// weigh weighs all functions, on all processors.
+// weigh adds up the cost of all functions. It uses all processors.
 func weigh(m *wasm.Module, first, nesting int) total {
 	totals := make([]total, runtime.GOMAXPROCS(0))
 	var next atomic.Int64
@@ -111,7 +113,8 @@ func weigh(m *wasm.Module, first, nesting int) total {
 	return sum
 }
 
-// weigh takes functions until there are none left, some at a time.
+// weigh takes a few functions at a time from the shared counter next, until all are
+// weighed.
 func (t *total) weigh(m *wasm.Module, w *weigher, first int, next *atomic.Int64) {
 	const some = 16
 	for {
@@ -151,7 +154,7 @@ func mutableGlobals(m *wasm.Module) (n int) {
 	return n
 }
 
-// inFunction names the function that err is about.
+// inFunction adds the function's index and name to err.
 func inFunction(m *wasm.Module, f int, err error) error {
 	name := m.FuncName(uint32(f))
 	if name == "" {
@@ -160,7 +163,7 @@ func inFunction(m *wasm.Module, f int, err error) error {
 	return fmt.Errorf("function %d, %s: %w", f, quoteName(name), err)
 }
 
-// quoteName is a name that a module chose, escaped and cut.
+// quoteName quotes and shortens a name that comes from a module.
 func quoteName(name string) string {
 	const most = 100 // bytes
 	if len(name) <= most {
@@ -169,17 +172,18 @@ func quoteName(name string) string {
 	return strconv.Quote(strings.ToValidUTF8(name[:most], "")) + "…"
 }
 
-// CompilationWorkers is how many of a module's functions an engine should compile at
-// once: all processors are used unless functions are so large that this took more
-// memory than one function may.
+// CompilationWorkers is the number of functions of this module that an engine should
+// compile at once. It is the number of processors, or fewer if the functions are so
+// large that more of them would take more memory than one function is allowed.
 func (c *Code) CompilationWorkers() int {
 	return max(1, min(runtime.GOMAXPROCS(0), maxFunctionCost/max(c.cost.largest, 1)))
 }
 
-// longFunction is how many instructions an optimizer is given at once: Cranelift's
-// takes up to 5 KB and 80 µs for each where values are doubled again and again.
+// longFunction is the most instructions that an optimizer should get in one
+// function. Cranelift's optimizer takes up to 5 KB and 80 µs for each instruction in
+// code that doubles values again and again.
 const longFunction = 25_000
 
-// Long reports whether a function is so long that an engine whose optimizer takes much
-// memory should compile it without.
+// Long reports whether the module has a function so long that an engine should
+// compile the module without an optimizer, to save memory.
 func (c *Code) Long() bool { return c.cost.longest > longFunction }

@@ -18,7 +18,7 @@ func loads(code []byte) (*Code, error) {
 	return load(core.Source{}, code, core.Limits{}.WithDefaults())
 }
 
-// TestBoundsAreHit has kinds of bombs hit each bound, and below it pass.
+// TestBoundsAreHit: each bound refuses a bomb above it and accepts one below it.
 func TestBoundsAreHit(t *testing.T) {
 	kinds := map[string]bombs.Kind{}
 	for _, kind := range bombs.Kinds() {
@@ -55,8 +55,9 @@ func TestBoundsAreHit(t *testing.T) {
 	}
 }
 
-// TestUnsupportedCodeIsNamed: what guests may not use is named before any engine sees
-// it, beside what falls short of the contract, and without a crash.
+// TestUnsupportedCodeIsNamed: the error names the unsupported feature next to the
+// broken rule of the contract, before any engine gets the module, and nothing
+// panics.
 func TestUnsupportedCodeIsNamed(t *testing.T) {
 	for want, code := range map[string][]byte{
 		"exceptions":                {0x1f, 0x40, 0, 0x0b, 0x0b},
@@ -77,8 +78,8 @@ func TestUnsupportedCodeIsNamed(t *testing.T) {
 	}
 }
 
-// TestBoundNamesTheFunction: the error says which function it is, in a form that does
-// nothing to a terminal.
+// TestBoundNamesTheFunction: the error names the function, with control characters
+// escaped.
 func TestBoundNamesTheFunction(t *testing.T) {
 	m := bombs.Kinds()[slices.IndexFunc(bombs.Kinds(), func(k bombs.Kind) bool { return k.Name == "nested-blocks" })].Make(13_045)
 	name := "\x1b[2J" + strings.Repeat("x", 1000)
@@ -90,8 +91,8 @@ func TestBoundNamesTheFunction(t *testing.T) {
 	}
 }
 
-// TestRealGuestsHaveRoom weighs a guest that Go compiled: it reaches a tenth of the
-// bounds, and a fifth of the one on all of its code.
+// TestRealGuestsHaveRoom: a guest compiled by Go stays below a tenth of each bound,
+// and below a fifth of the bound on the whole code.
 func TestRealGuestsHaveRoom(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds a guest")
@@ -115,7 +116,7 @@ func TestRealGuestsHaveRoom(t *testing.T) {
 	}
 }
 
-// TestCompilationWorkers: functions that are large are compiled one by one.
+// TestCompilationWorkers: large functions are compiled one by one.
 func TestCompilationWorkers(t *testing.T) {
 	small, large := &Code{}, &Code{cost: total{largest: maxFunctionCost}}
 	if n := large.CompilationWorkers(); n != 1 {

@@ -9,39 +9,39 @@ import (
 	"github.com/airhost/airhost/internal/meter"
 )
 
-// Budget is what an instrumented guest may still run. Its code counts down a
-// global, and calls yield when that is used up: there it is stopped if need be,
-// and there Go's scheduler and garbage collector get their turn, which machine
-// code would not give them. A counter is filled up in slices; what the fuel's
-// limit leaves for later slices is in rest.
+// Budget is the fuel that an instrumented guest may still use. The guest's code
+// counts down a global and calls yield when the global falls below 0. There the host
+// can stop the guest, and Go's scheduler and garbage collector can run, which cannot
+// interrupt machine code. The host fills up the counter in slices and keeps the rest
+// of the limit in rest.
 //
 // The zero value is a budget without a limit.
 type Budget struct {
-	// Slice is how much fuel a guest gets at a time, 0 for [meter.Slice]. An engine on
-	// which code takes longer for its fuel has shorter ones.
+	// Slice is the fuel that a guest gets at a time; 0 stands for [meter.Slice]. An
+	// engine that runs code more slowly uses a smaller slice.
 	Slice int64
 
 	limited bool
-	limit   int64 // for one call
+	limit   int64 // of one call
 	rest    int64
 }
 
-// Limit has each call use so much fuel at most.
+// Limit bounds the fuel of each call.
 func (b *Budget) Limit(fuel uint64) {
 	b.limited, b.limit = true, int64(min(fuel, math.MaxInt64))
 }
 
 func (b *Budget) slice() int64 { return cmp.Or(b.Slice, meter.Slice) }
 
-// start gives a new call its fuel, and returns what the counter is to be.
+// start resets the budget for a new call and returns the first value of the counter.
 func (b *Budget) start() uint64 {
 	first := min(b.limit, b.slice())
 	b.rest = b.limit - first
 	return uint64(first)
 }
 
-// refill returns what the counter becomes, given that it has fallen to n, below
-// 0; or false where all is used up.
+// refill returns the new value of the counter, which has fallen to n, below 0. It
+// returns false if the fuel is used up.
 func (b *Budget) refill(n int64) (int64, bool) {
 	if !b.limited {
 		return b.slice(), true
@@ -54,7 +54,8 @@ func (b *Budget) refill(n int64) (int64, bool) {
 	return n + grant, true
 }
 
-// Yield is what instrumented code imports.
+// Yield is the host function that instrumented code calls when its counter is used
+// up.
 func (s *State) Yield(stack []uint64) {
 	left := int64(stack[0])
 	if left == meter.TooDeep {
@@ -62,7 +63,7 @@ func (s *State) Yield(stack []uint64) {
 		return
 	}
 	s.GoOn()
-	s.lookAtStack()
+	s.checkStack()
 	next, ok := s.Budget.refill(left)
 	if !ok {
 		panic(&core.TrapError{Kind: core.TrapFuel, Text: fmt.Sprintf("it used up its fuel (limits.fuel, %d)", s.Env.Limits.Fuel)})

@@ -5,66 +5,67 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// Weights of what compiling costs, in units of what a plain instruction costs: some
-// 2 µs, and some 300 bytes while its function is compiled. They are from measurements
-// of wazero and Wasmtime, of whichever takes more, with code that does one thing many
-// times (package bombs).
+// Weights for the cost of compiling. The unit is the cost of a plain instruction:
+// about 2 µs, and about 300 bytes while its function is compiled. The weights are
+// measured with code that repeats one thing many times (package bombs), on wazero
+// and on Wasmtime; each is that of the more expensive engine.
 const (
-	costFunction = 750 // of each function
-	costAccess   = 12  // a load or store: its address is checked
-	costCall     = 8
-	costIndirect = 80 // a call by a table
-	costTable    = 40 // reading or writing an element of a table
-	costDear     = 20 // what is many instructions of the processor, or a call of the engine
-	costBlock    = 4  // a block, and each branch, which begins one
-	costLoop     = 4  // a loop, for each loop around it
-	costMoved    = 4  // a value that a call, block or branch hands over
+	costFunction  = 750 // per function
+	costAccess    = 12  // a load or store: its address is checked
+	costCall      = 8
+	costIndirect  = 80 // a call through a table
+	costTable     = 40 // a read or write of a table's element
+	costExpensive = 20 // an instruction that compiles to many of the processor's, or to a call of the engine
+	costBlock     = 4  // a block, and each branch, since a branch begins a block
+	costLoop      = 4  // a loop, for each loop around it
+	costMoved     = 4  // a value passed to or from a call, block or branch
 
-	// Values that are kept in registers anyway are in the cost of a block.
+	// The cost of a block includes this many values, which stay in registers.
 	freeValues = 16
-	// Compilers walk up the tree of dominators from each block and branch. So many of
-	// its levels cost as much as an instruction.
+	// A compiler walks up the dominator tree from each block and branch. This many
+	// levels cost as much as one instruction.
 	levels = 16
-	// Cranelift's register allocation takes a time that grows with the square of the
-	// branches back to a loop, and more where jump tables are in it. So many pairs of two
-	// such branches, or of a branch and some labels, cost as much as an instruction.
+	// The time of Cranelift's register allocation grows with the square of the
+	// branches back to a loop, and more with jump tables. This many pairs (of two
+	// such branches, or of a branch and someLabels labels) cost as much as one
+	// instruction.
 	pairs      = 48
 	someLabels = 4
 )
 
-// weigher finds what compiling a function costs.
+// weigher computes the cost of compiling a function.
 type weigher struct {
 	types   *wasm.CodeTypes
-	globals int // mutable ones: all are read anew after each call
-	nesting int // how deep blocks may be nested
+	globals int // mutable ones: code reads all of them again after each call
+	nesting int // the deepest allowed nesting of blocks
 	stack   wasm.Stack
 	open    []region
-	depth   int // of the block in the tree of dominators; unreachable if negative
-	loops   int // that are open
+	depth   int // the current block's depth in the dominator tree, or unreachable
+	loops   int // open loops
 	locals  int
-	labels  int // of jump tables, so far
+	labels  int // of the jump tables so far
 
 	instructions int
-	linear       int // what is in proportion to the code
-	products     int // what is not: values times blocks, blocks times blocks
-	paths        int // levels of the tree of dominators, from all blocks
+	linear       int // the part of the cost that is in proportion to the code
+	products     int // the rest of the cost: values times blocks, blocks times blocks
+	paths        int // levels of the dominator tree, summed over all blocks
 	growsTables  bool
 }
 
 const unreachable = -1
 
-// region is a block of the code that is open.
+// region is an open block of the code.
 type region struct {
-	end    int // how deep the first block after it is at the most, as far as known
-	other  int // for an if without its else: the depth where that begins
+	end    int // greatest depth, as known so far, of the first block after this one
+	other  int // for an if that may still have an else: the depth where the else begins
 	loop   bool
-	back   int // instructions that branch to it, if it is a loop
-	labels int // the weigher's, where it begins
-	from   int // the last of the branches
+	back   int // for a loop: instructions that branch back to it
+	labels int // the weigher's labels when the loop began
+	from   int // index of the last branch to it
 }
 
-// function weighs function f. An error is a [*core.LimitError] about how deep its
-// blocks are nested, or about a feature that guests may not use, or code that is broken.
+// function weighs function f. It returns a [*core.LimitError] if blocks are nested
+// too deep, and another error if the code uses an unsupported feature or is broken.
 func (w *weigher) function(f uint32, code *wasm.Code) error {
 	w.stack.Start(w.types, f)
 	w.open = append(w.open[:0], region{end: unreachable, other: unreachable})
@@ -90,8 +91,8 @@ func (w *weigher) function(f uint32, code *wasm.Code) error {
 	return in.Err()
 }
 
-// tooDeep returns the error for a function whose blocks are nested too deep, and says
-// how deep they are.
+// tooDeep returns the error for a function whose blocks are nested too deep. The
+// error tells the greatest depth.
 func (w *weigher) tooDeep(in *wasm.Instructions) error {
 	deepest := in.Depth
 	for in.Next() {
@@ -100,12 +101,11 @@ func (w *weigher) tooDeep(in *wasm.Instructions) error {
 	return &core.LimitError{Limit: "limits.nesting", Got: uint64(deepest - 1), Max: uint64(w.nesting), Unit: "nested blocks"}
 }
 
-// cost is what the function takes of memory while it is compiled: what grows with
-// products takes less of it than of time.
+// cost is the memory that compiling the function takes, in the unit of the weights.
+// Products take less memory than time.
 func (w *weigher) cost() int { return w.linear + w.products*2/5 }
 
-// control follows how deep blocks are in the dominator tree: compilers walk up it
-// from each block and each branch.
+// control updates the depth in the dominator tree and adds the cost of control flow.
 func (w *weigher) control(in *wasm.Instructions) {
 	switch in.Op {
 	case wasm.OpBlock:
@@ -129,10 +129,10 @@ func (w *weigher) control(in *wasm.Instructions) {
 		w.branches(in)
 		w.begin(w.depth + 1)
 	case wasm.OpCall, wasm.OpCallIndirect:
-		w.products += max(w.globals-freeValues, 0) // each is read anew
+		w.products += max(w.globals-freeValues, 0) // code reads each again
 	default:
 		w.branches(in)
-		if paused(in.Op) { // the meter adds a test
+		if paused(in.Op) { // the meter adds a branch
 			w.begin(w.depth + 1)
 		}
 	}
@@ -142,7 +142,7 @@ func (w *weigher) control(in *wasm.Instructions) {
 	}
 }
 
-// begin notes that a block begins so deep.
+// begin starts a block at a depth.
 func (w *weigher) begin(depth int) {
 	if w.depth == unreachable {
 		return
@@ -151,14 +151,14 @@ func (w *weigher) begin(depth int) {
 	w.block()
 }
 
-// block adds what a block costs where it begins, or a branch to it.
+// block adds the cost of a new block, or of a branch.
 func (w *weigher) block() {
 	w.paths += w.depth
 	w.linear += costBlock
 	w.products += max(w.locals+w.globals+w.stack.Height-freeValues, 0)
 }
 
-// edge notes that code goes on after the region, from here.
+// edge records that control may pass from here to the code after the region.
 func (w *weigher) edge(to *region) {
 	if w.depth == unreachable {
 		return
@@ -176,7 +176,7 @@ func (w *weigher) branches(in *wasm.Instructions) {
 	for _, label := range in.Labels {
 		to := &w.open[len(w.open)-1-int(label)]
 		w.edge(to)
-		if to.from != w.instructions { // a jump table is one branch
+		if to.from != w.instructions { // a jump table counts as one branch
 			to.back, to.from = to.back+1, w.instructions
 		}
 	}
@@ -200,7 +200,8 @@ func (w *weigher) close() {
 	}
 }
 
-// weight is what an instruction costs beside what its control flow does.
+// weight is the cost of an instruction, without its control flow and the unit
+// itself.
 func weight(op wasm.Opcode) int {
 	switch {
 	case op == wasm.OpCall, op == wasm.OpReturnCall:
@@ -211,19 +212,19 @@ func weight(op wasm.Opcode) int {
 		return costAccess
 	case op == 0x25, op == 0x26: // table.get, table.set
 		return costTable
-	case dear(op), paused(op):
-		return costDear
+	case expensive(op), paused(op):
+		return costExpensive
 	}
 	return 0
 }
 
-// dear are instructions that need many of the processor's.
-func dear(op wasm.Opcode) bool {
+// expensive reports whether an instruction compiles to many of the processor's.
+func expensive(op wasm.Opcode) bool {
 	switch {
 	case op == wasm.OpRefFunc:
 	case op >= 0x6d && op <= 0x70, op >= 0x7f && op <= 0x82: // integer div and rem
 	case op >= 0xa8 && op <= 0xb1, op >= 0xfc00 && op <= 0xfc07: // truncations
-	case op >= 0xfd54 && op <= 0xfdff: // of vectors
+	case op >= 0xfd54 && op <= 0xfdff: // vector instructions
 	default:
 		return false
 	}
@@ -232,5 +233,5 @@ func dear(op wasm.Opcode) bool {
 
 const opTableGrow = 0xfc0f
 
-// paused are instructions before which the meter asks whether the guest may go on.
+// paused reports whether the meter adds a check before this instruction.
 func paused(op wasm.Opcode) bool { return op == 0x40 || op >= 0xfc08 && op <= 0xfc11 }

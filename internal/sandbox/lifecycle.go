@@ -7,22 +7,22 @@ import (
 	"github.com/airhost/airhost/internal/abi"
 )
 
-// Guest is how an engine lets its guests be reached.
+// Guest is an engine's access to one of its running guests.
 type Guest interface {
 	abi.Guest
-	// Call runs an export that is seldom needed, in a phase. Its arguments are
-	// in stack, its results will be. An error of it has ended the instance.
+	// Call runs one of the less frequent exports, in phase p. Arguments and results
+	// are passed in stack. If it returns an error, the instance has ended.
 	Call(name string, p Phase, stack []uint64) error
-	// Refused returns how many pages the guest's last memory.grow has asked for, if it
-	// was refused.
+	// Refused returns the number of pages of the guest's last memory.grow if that
+	// was refused, and 0 otherwise.
 	Refused() (pages uint32)
 	// SetFuel sets the meter's counter.
 	SetFuel(fuel uint64)
-	// StackSize returns how many bytes the stack has of the call in progress, 0
-	// where the engine's stacks do not grow.
+	// StackSize returns the size of the current call's stack in bytes, or 0 if the
+	// engine's stacks do not grow.
 	StackSize() int64
-	// ReleaseStack gives the stack back, while no call is in progress, and has
-	// instrumented code ask for it anew; or it reports false, and does nothing.
+	// ReleaseStack frees the stack between two calls and resets the meter's count of
+	// stack slices. It returns false, without effect, if the engine cannot do that.
 	ReleaseStack() bool
 }
 
@@ -95,8 +95,8 @@ func (s *State) Shutdown() error {
 	return s.guest.Call(abi.Shutdown, Handling, nil)
 }
 
-// Respond appends the guest's answer to *response, unless it is larger than the
-// component's messages may be.
+// Respond appends the guest's answer to *response, or returns an error if the answer
+// is larger than the component's limit for messages.
 func (s *State) Respond(answer []byte, response *[]byte) *core.ComponentError {
 	if most := s.Env.Limits.MessageSize; len(answer) > most {
 		return &core.ComponentError{Case: core.CaseFailed,
@@ -106,10 +106,10 @@ func (s *State) Respond(answer []byte, response *[]byte) *core.ComponentError {
 	return nil
 }
 
-// ErrNoCallback is the answer of a guest that has no handle-callback.
+// ErrNoCallback is the answer for a guest without handle-callback.
 var ErrNoCallback = &core.ComponentError{Case: core.CaseComponentUnavailable, Text: "it does not export handle-callback"}
 
-// Failure makes an error of a guest's answer.
+// Failure turns a guest's failure, or nil, into an error.
 func Failure(failure *core.ComponentError) error {
 	if failure == nil {
 		return nil

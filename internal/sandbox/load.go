@@ -14,30 +14,31 @@ import (
 
 const pageSize = 64 << 10
 
-// maxPages keeps a memory's size in bytes below 2^32, so that it fits into the
-// 32 bits in which engines tell it.
+// maxPages keeps the size of a memory below 2^32 bytes, since engines report it in
+// 32 bits.
 const maxPages = 1<<16 - 1
 
-// DefaultMaxModule is well above what large programs compile to, in bytes.
+// DefaultMaxModule, in bytes, is well above the size of large compiled programs.
 const DefaultMaxModule = 64 << 20
 
-// Code is a guest's code, which meets the contract.
+// Code is a guest's code that has passed the checks of the contract.
 type Code struct {
 	Module  *wasm.Module
 	Traits  core.Traits
 	Exports map[string]bool
-	Refused string // the global of pages that memory.grow refused, or ""; see [meter.Result]
-	Start   string // the export that is its start function, or ""; set by who adds it
-	Least   uint64 // the memory's size in bytes
+	Refused string // the global that counts the pages which memory.grow refused, or ""; see [meter.Result]
+	Start   string // the export for the start function, or ""; set by the code that adds the export
+	Least   uint64 // minimum size of the memory, in bytes
 
-	source core.Source // without the code
-	limits core.Limits // of those that shape the code
-	most   uint64      // the memory's largest size in bytes that the module declares
-	cost   total       // of compiling
+	source core.Source // Path only
+	limits core.Limits // only those that change the compiled code are used
+	most   uint64      // the maximum size of the memory that the module declares, in bytes
+	cost   total       // of compiling the module
 }
 
-// load checks a guest's code. Nothing that the code merely declares is allocated. Of
-// the limits it uses Memory and Nesting, which it checks only, TableElements and Fuel.
+// load checks a guest's code. It never allocates by a size that the code declares.
+// It checks limits.Memory and limits.Nesting, and keeps TableElements and Fuel for
+// the instrumentation; it ignores the other limits.
 func load(src core.Source, binary []byte, limits core.Limits) (*Code, error) {
 	m, err := wasm.Parse(binary)
 	if err != nil {
@@ -74,9 +75,9 @@ func load(src core.Source, binary []byte, limits core.Limits) (*Code, error) {
 	return c, c.checkTables(src)
 }
 
-// mostMemory returns how large the memory of an instance may become, in bytes. It is no
-// part of the code, so that components with several limits share it: instances are held
-// to it by their engine.
+// mostMemory returns the maximum size of an instance's memory, in bytes. The size is
+// not part of the code, so components with different memory limits share compiled
+// code. The engine enforces the size on each instance.
 func (c *Code) mostMemory(src core.Source, limits core.Limits) (uint64, error) {
 	limit := uint64(max(limits.Memory, 0)) / pageSize * pageSize
 	if least := max(c.Least, pageSize); limit < least {
@@ -94,8 +95,8 @@ func (c *Code) checkTables(src core.Source) error {
 	return nil
 }
 
-// Instrument adds the meter's checks to m, the guest's module, which is not
-// changed: fuel where the limits have it, and the limit of tables.
+// Instrument adds the meter's checks to a copy of m, the guest's module: checks of
+// fuel, if the limits bound it, of the stack, and of the size of tables.
 func (c *Code) Instrument(m *wasm.Module) (*meter.Result, error) {
 	if !metered {
 		bounded := *m
@@ -109,9 +110,9 @@ func (c *Code) Instrument(m *wasm.Module) (*meter.Result, error) {
 	return instrumented, nil
 }
 
-// Bound is for engines that do not instrument: it lowers the maxima that m, the
-// guest's module, declares for tables to their limit, and has it pause before what
-// takes long.
+// Bound is for engines that do not instrument. It lowers the maxima that m, the
+// guest's module, declares for tables to the limit, and adds a call of the host
+// before instructions that take long.
 func (c *Code) Bound(m *wasm.Module) error {
 	err := meter.Bound(m, c.meter())
 	if err == nil {
@@ -123,8 +124,8 @@ func (c *Code) Bound(m *wasm.Module) error {
 	return nil
 }
 
-// meter says what is added to the code. What no code can exceed is left out, so that
-// the same code is compiled whatever the limit is.
+// meter returns the checks to add. It leaves out a check that this code can never
+// fail, so components with different limits share the compiled code.
 func (c *Code) meter() meter.Config {
 	config := meter.Config{Fuel: c.limits.Fuel > 0, Stack: true}
 	if c.cost.growsTables {
@@ -133,7 +134,7 @@ func (c *Code) meter() meter.Config {
 	return config
 }
 
-// read returns the code, whose size it checks before it is in memory.
+// read returns the module's bytes. It checks the size before it reads the file.
 func read(src core.Source, most int64) ([]byte, error) {
 	if src.Code != nil {
 		return src.Code, checkSize(src, int64(len(src.Code)), most)
@@ -159,7 +160,7 @@ func checkSize(src core.Source, size, most int64) error {
 	return ModuleError(src, &core.LimitError{Limit: "module size", Got: uint64(size), Max: uint64(most), Unit: "bytes"})
 }
 
-// parseError says a bound of package wasm in the core's words.
+// parseError turns an error of package wasm about a limit into one of package core.
 func parseError(err error) error {
 	var l *wasm.LimitError
 	if !errors.As(err, &l) {
@@ -168,7 +169,8 @@ func parseError(err error) error {
 	return &core.LimitError{Limit: l.Limit, Got: l.Got, Max: l.Max}
 }
 
-// limitError says a meter's limit in the configuration's words.
+// limitError turns an error of package meter about a limit into one with the
+// configuration's name of the limit.
 func limitError(err error) error {
 	var l *meter.LimitError
 	if !errors.As(err, &l) {
@@ -182,10 +184,11 @@ func limitError(err error) error {
 	}
 }
 
-// maxProblem is how much of what an engine says about a module is kept, in bytes.
+// maxProblem is the longest text of an engine about a module that the host keeps, in
+// bytes.
 const maxProblem = 1 << 10
 
-// ModuleError says that src is no good, and why.
+// ModuleError returns an error about src with the text of cause.
 func ModuleError(src core.Source, cause error) error {
 	return &core.ModuleError{Source: sourceName(src), Problems: []string{clip(FirstLine(cause.Error()), maxProblem)}, Cause: cause}
 }

@@ -2,13 +2,13 @@ package sandbox
 
 import "encoding/binary"
 
-// memory is a guest's memory as it is at the moment, for use until its code runs
-// again. What is out of its range is neither read nor written.
+// memory is a view of a guest's memory. It is valid until the guest's code runs
+// again. Its methods return false for addresses out of range.
 type memory []byte
 
 func (s *State) memory() memory { return s.lower.Memory() }
 
-// read returns a view of size bytes.
+// read returns size bytes, without copying them.
 func (m memory) read(at, size uint32) ([]byte, bool) {
 	end := uint64(at) + uint64(size)
 	if end > uint64(len(m)) {

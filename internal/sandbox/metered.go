@@ -2,7 +2,7 @@
 
 package sandbox
 
-// metered is whether guests of wazero are made interruptible. It is false in
-// builds with the tag airhost_unmetered only, which are for measuring what that
-// costs: see scripts/compare-metering.sh.
+// metered tells whether wazero's guests can be interrupted. Only builds with the tag
+// airhost_unmetered set it to false; they measure the cost of the checks. See
+// scripts/compare-metering.sh.
 const metered = true

@@ -7,18 +7,18 @@ import (
 	"github.com/airhost/airhost/internal/lastwords"
 )
 
-// maxOutputLine is the longest line that a guest prints, in bytes: a longer one
-// becomes several log lines.
+// maxOutputLine is the longest line of a guest's output, in bytes. A longer line is
+// split into several log lines.
 const maxOutputLine = 4096
 
-// output turns what a guest writes to its standard output or standard error into log
-// lines. It holds the line that has not ended yet.
+// output turns the bytes that a guest writes to standard output or standard error
+// into log lines. It holds the current, unfinished line.
 type output struct {
 	line  []byte
-	words *lastwords.Words // keep the last lines, or nil
+	words *lastwords.Words // keeps the last lines, or nil
 }
 
-// write takes all of b.
+// write consumes all of b.
 func (o *output) write(host core.Services, b []byte) {
 	for len(b) > 0 {
 		end := bytes.IndexByte(b, '\n')
@@ -41,7 +41,7 @@ func (o *output) write(host core.Services, b []byte) {
 	}
 }
 
-// flush logs what there is of a line.
+// flush logs the unfinished line, if there is one.
 func (o *output) flush(host core.Services) {
 	if len(o.line) == 0 {
 		return

@@ -9,7 +9,7 @@ import (
 	"github.com/airhost/airhost/internal/abi"
 )
 
-// Sizes of poll_oneoff's structures, and how many subscriptions it takes.
+// Sizes of poll_oneoff's structures in bytes, and the most subscriptions of a call.
 const (
 	subscriptionSize = 48
 	eventSize        = 32
@@ -22,12 +22,12 @@ const (
 	clockIsAbsolute = 1
 )
 
-// sleepSlice is the longest that a guest sleeps between two looks at whether it
-// has been interrupted.
+// sleepSlice is the longest that a sleeping guest goes without checking for an
+// interrupt.
 const sleepSlice = time.Millisecond
 
-// pollOneoff waits for the first of some clocks. File descriptors that are
-// waited for are ready at once, with an error: there is nothing behind them.
+// pollOneoff waits for the first of some clocks. A subscription to a file descriptor
+// is ready at once, with an error, since no descriptor can be waited for.
 func pollOneoff(s *State, args []uint64) errno {
 	in, out, n, count := uint32(args[0]), uint32(args[1]), uint32(args[2]), uint32(args[3])
 	if n == 0 || n > maxSubscriptions {
@@ -64,7 +64,7 @@ func pollOneoff(s *State, args []uint64) errno {
 	return success
 }
 
-// waitFor returns how long it takes until a subscription is ready.
+// waitFor returns the time until a subscription is ready.
 func (s *State) waitFor(subscription []byte) (time.Duration, errno) {
 	if subscription[8] != eventClock {
 		return 0, success
@@ -90,7 +90,7 @@ func (s *State) sleep(d time.Duration) {
 // report writes the event of a subscription that is ready.
 func report(event, subscription []byte) {
 	clear(event[:eventSize])
-	copy(event, subscription[:8]) // the guest's own data
+	copy(event, subscription[:8]) // the value that the guest chose for this subscription
 	event[10] = subscription[8]
 	if subscription[8] != eventClock {
 		binary.LittleEndian.PutUint16(event[8:], uint16(badf))

@@ -8,52 +8,53 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// GoOn leaves the guest's code if it must not go on: the host has interrupted it,
-// or its call has used up its time. The guest sees to that itself, since a watchdog
-// may not get a processor for 10 or 20 ms where guests keep all of them busy. The
-// watch starts when it is looked at first, which short calls never do.
+// GoOn panics, and so ends the guest's call, if the host has interrupted the call or
+// if the call has used up its time. The guest's own thread checks the time, since a
+// watchdog may wait 10 or 20 ms for a processor while guests keep all of them busy.
+// The stopwatch starts at the first check of a call; a short call ends before its
+// first check.
 func (s *State) GoOn() {
 	if s.interrupted.Load() {
 		panic(errInterrupted)
 	}
-	if now := time.Since(began); !s.watch.look(now) {
-		s.lookClosely(now)
+	if now := time.Since(began); !s.watch.addShort(now) {
+		s.measure(now)
 	}
 	if s.watch.late() {
 		panic(s.outOfTime())
 	}
 }
 
-func (s *State) lookClosely(now time.Duration) {
+func (s *State) measure(now time.Duration) {
 	w := &s.watch
 	if w.at == 0 {
-		if !s.starting { // what starts has one time for all of its calls
+		if !s.starting { // all calls of a start share one time limit
 			w.running, w.waiting = 0, 0
 		}
 		w.begin(now, s.timeLimits())
 		return
 	}
-	w.lookClosely(now, readThread(), s.Alone)
-	if now-w.turn > turnTime && !w.late() {
-		if !s.Alone { // what is alone holds no processor of Go's
+	w.add(now, readThread(), s.Alone)
+	if now-w.yielded > yieldAfter && !w.late() {
+		if !s.Alone { // a guest that is alone holds none of the Go scheduler's processors
 			runtime.Gosched()
 		}
 		s.resume()
 	}
 }
 
-// resume has the watch go on after what was not the guest's own doing.
+// resume restarts the stopwatch after time that does not count as the guest's.
 func (s *State) resume() { s.watch.goOn(time.Since(began), readThread()) }
 
-// waits has the guest sleep for d, which counts as what it waits: not more,
-// however late the system wakes it.
+// waits puts the guest to sleep for d. Exactly d counts as waiting time, even if the
+// system wakes the thread later.
 func (s *State) waits(d time.Duration) {
 	time.Sleep(d)
 	s.watch.wait(d, s.timeLimits())
 	s.resume()
 }
 
-// timeLimits are those of the call in progress.
+// timeLimits returns the limits of the current call.
 func (s *State) timeLimits() timeLimits {
 	limits := &s.Env.Limits
 	if s.starting {
@@ -62,7 +63,8 @@ func (s *State) timeLimits() timeLimits {
 	return timeLimits{limits.HandlerTime, limits.HandlerWallTime}
 }
 
-// outOfTime names the limit that the call in progress has reached.
+// outOfTime returns the error that names the limit which the current call has
+// exceeded.
 func (s *State) outOfTime() *core.TrapError {
 	limits := &s.Env.Limits
 	name, limit := "limits.handler_time", limits.HandlerTime

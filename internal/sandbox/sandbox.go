@@ -1,5 +1,5 @@
-// Package sandbox is what every engine for WebAssembly does with a guest beside
-// running it: it reads and checks the code, offers the guest the host's services
-// and the little of WASI that a guest gets, counts what it uses up, and says why
-// it ended.
+// Package sandbox holds the parts of an engine for WebAssembly that do not depend on
+// how the engine runs code: reading and checking a module, the host's services and
+// the small part of WASI that guests may use, the limits of a call, and the reason
+// why an instance has ended.
 package sandbox

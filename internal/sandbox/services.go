@@ -5,12 +5,11 @@ import (
 	"github.com/airhost/airhost/internal/abi"
 )
 
-// Func is a host function: it finds its arguments in stack, and leaves its
-// result there. A panic with an error leaves the guest's code, and ends the
-// instance.
+// Func is a host function. It reads its arguments from stack and writes its result
+// there. If it panics with an error, the guest's call and the instance end.
 type Func func(s *State, stack []uint64)
 
-// Services are the functions of [abi.HostServices].
+// Services returns the functions of [abi.HostServices] by name.
 func Services() map[string]Func {
 	return map[string]Func{
 		abi.SendMessage:   (*State).SendMessage,
@@ -22,37 +21,37 @@ func Services() map[string]Func {
 	}
 }
 
-// SendMessage is send-message.
+// SendMessage is the host function send-message.
 func (s *State) SendMessage(stack []uint64) {
 	s.calling(abi.SendMessage)
 	mem := s.lower.Memory()
 	target, message, err := abi.LiftSend(mem, uint32(stack[0]), uint32(stack[1]), uint32(stack[2]), uint32(stack[3]), abi.SendMessage)
 	must(err)
-	s.pass(len(message))
+	s.yieldFor(len(message))
 	area := uint32(stack[4])
 	must(abi.CheckResultArea(mem, area, abi.SendMessage))
 	if refused := s.send(target, message); refused != nil {
 		must(abi.LowerResult(s.lower, area, refused, abi.SendMessage))
 		return
 	}
-	abi.FillResult(mem, area) // no code of the guest has run since it was checked
+	abi.FillResult(mem, area) // still in range: no code of the guest has run since the check
 }
 
 func (s *State) send(target, message []byte) (refused error) {
-	var returned bool // looking whether there is a panic costs more than this
+	var returned bool // calling recover each time would cost more
 	defer hostReturned(&returned)
 	refused = s.Env.Host.SendMessage(target, message)
 	returned = true
 	return refused
 }
 
-// SendRequest is send-request.
+// SendRequest is the host function send-request.
 func (s *State) SendRequest(stack []uint64) {
 	s.calling(abi.SendRequest)
 	mem := s.lower.Memory()
 	target, request, err := abi.LiftSend(mem, uint32(stack[0]), uint32(stack[1]), uint32(stack[2]), uint32(stack[3]), abi.SendRequest)
 	must(err)
-	s.pass(len(request))
+	s.yieldFor(len(request))
 	timeout, area := stack[4], uint32(stack[5])
 	must(abi.CheckRequestArea(mem, area))
 	id, refused := s.request(target, request, timeout)
@@ -60,7 +59,7 @@ func (s *State) SendRequest(stack []uint64) {
 		must(abi.LowerRequest(s.lower, area, id, refused))
 		return
 	}
-	abi.FillRequest(mem, area, id) // as in SendMessage
+	abi.FillRequest(mem, area, id) // in range, as in SendMessage
 }
 
 func (s *State) request(target, request []byte, timeoutMillis uint64) (id core.RequestID, refused error) {
@@ -71,7 +70,7 @@ func (s *State) request(target, request []byte, timeoutMillis uint64) (id core.R
 	return id, refused
 }
 
-// CancelRequest is cancel-request.
+// CancelRequest is the host function cancel-request.
 func (s *State) CancelRequest(stack []uint64) {
 	s.calling(abi.CancelRequest)
 	id, area := core.RequestID(stack[0]), uint32(stack[1])
@@ -84,25 +83,25 @@ func (s *State) cancel(id core.RequestID) error {
 	return s.Env.Host.CancelRequest(id)
 }
 
-// SelfID is self-id.
+// SelfID is the host function self-id.
 func (s *State) SelfID(stack []uint64) {
 	s.calling(abi.SelfID)
 	must(abi.LowerSelfID(s.lower, uint32(stack[0]), s.Env.ID))
 }
 
-// Log is log.
+// Log is the host function log.
 func (s *State) Log(stack []uint64) {
 	s.calling(abi.Log)
 	level, err := abi.LiftLogLevel(uint32(stack[0]))
 	must(err)
 	message, err := abi.LiftBytes(s.lower.Memory(), uint32(stack[1]), uint32(stack[2]), "the message of log")
 	must(err)
-	s.pass(len(message))
+	s.yieldFor(len(message))
 	defer hostPanicked()
 	s.Env.Host.Log(level, message)
 }
 
-// CurrentTime is current-time.
+// CurrentTime is the host function current-time.
 func (s *State) CurrentTime(stack []uint64) {
 	s.calling(abi.CurrentTime)
 	defer hostPanicked()

@@ -10,56 +10,57 @@ import (
 	"github.com/airhost/airhost/internal/meter"
 )
 
-// Shared is what an engine has compiled, of type T, for as long as components use it:
-// components of the same code share it, wherever they have the code from.
+// Shared holds an engine's compiled code, of type T, as long as a component uses it.
+// Components with the same code share it, even if they load it from different files.
 type Shared[T any] struct {
-	Close func(T) error // releases what was compiled, once no component uses it
+	Close func(T) error // frees compiled code that no component uses any more
 
-	mu      sync.Mutex // guards entries and their uses
+	mu      sync.Mutex // guards entries, and uses of each entry
 	entries map[shape]*entry[T]
 }
 
-// shape is what two components must have in common to share compiled code: the code,
-// and those limits that change what is compiled, or whether it is.
+// shape is the key of an entry: components with equal shapes share compiled code. It
+// holds the hash of the code and the limits that change the compiled code or the
+// checks.
 type shape struct {
 	code          [sha256.Size]byte
 	tableElements uint32
 	nesting       int
 	fuel          bool
-	variant       string // the engine's own
+	variant       string // chosen by the engine
 }
 
 type entry[T any] struct {
 	shape shape
 	uses  int
-	turn  chan struct{} // full while a component compiles it
+	lock  chan struct{} // holds a token while a component compiles the entry
 	done  bool
 	code  *Code
 	value T
 }
 
-// Use is one component's use of what was compiled.
+// Use is one component's use of compiled code.
 type Use[T any] struct {
 	Compiled T
-	Most     uint64 // how large the component's memory may become, in bytes
+	Most     uint64 // maximum size of the component's memory, in bytes
 
 	shared *Shared[T]
 	entry  *entry[T]
 }
 
-// Request says what is to be compiled.
+// Request describes the code to compile.
 type Request struct {
 	Source    core.Source
 	Limits    core.Limits
 	MaxModule int64  // in bytes
-	Variant   string // what else than the source and its limits changes the code
+	Variant   string // an engine's own settings that change the compiled code
 }
 
-// Compile returns what compile makes of a guest's code: src.Code or, where that is nil,
-// the file at src.Path. It checks the code before compile is called, which is not
-// called where another component of the same code has called it. It waits while another
-// one does, and while those that compile take all the memory that there is for
-// compiling, until ctx ends. The use must be released.
+// Compile returns the compiled form of r.Source: of its Code or, if that is nil, of
+// the file at its Path. It checks the code and calls compile, unless another
+// component has already compiled the same code. It waits while another component
+// compiles the same code, and while other compilations use up the memory for
+// compiling, until ctx ends. The caller must release the Use.
 func (s *Shared[T]) Compile(ctx context.Context, r Request, compile func(*Code) (T, error)) (*Use[T], error) {
 	if r.Limits.Stack < meter.StackSlice {
 		return nil, ModuleError(r.Source, &core.LimitError{Limit: "limits.stack", Got: meter.StackSlice, Max: uint64(max(r.Limits.Stack, 0)), Unit: "bytes"})
@@ -68,10 +69,10 @@ func (s *Shared[T]) Compile(ctx context.Context, r Request, compile func(*Code) 
 	if err != nil {
 		return nil, err
 	}
-	e := s.enter(shape{sha256.Sum256(binary), r.Limits.TableElements, r.Limits.Nesting, r.Limits.Fuel > 0, r.Variant})
+	e := s.addUse(shape{sha256.Sum256(binary), r.Limits.TableElements, r.Limits.Nesting, r.Limits.Fuel > 0, r.Variant})
 	u := &Use[T]{shared: s, entry: e}
 	if err := e.fill(ctx, r, binary, compile); err != nil {
-		if s.leave(e) && e.done { // it was compiled for a component that is gone
+		if s.dropUse(e) && e.done { // another component, which is gone, has compiled it
 			err = errors.Join(err, s.Close(e.value))
 		}
 		return nil, err
@@ -83,12 +84,12 @@ func (s *Shared[T]) Compile(ctx context.Context, r Request, compile func(*Code) 
 	return u, nil
 }
 
-// fill compiles the entry, unless another component has. That this has failed is no
-// reason not to try: the context of the other one may have ended.
+// fill compiles the entry if no component has compiled it yet. It tries again after
+// another component failed, since that component's context may have ended.
 func (e *entry[T]) fill(ctx context.Context, r Request, binary []byte, compile func(*Code) (T, error)) error {
 	select {
-	case e.turn <- struct{}{}:
-		defer func() { <-e.turn }()
+	case e.lock <- struct{}{}:
+		defer func() { <-e.lock }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -99,7 +100,7 @@ func (e *entry[T]) fill(ctx context.Context, r Request, binary []byte, compile f
 	if err != nil {
 		return err
 	}
-	release, err := compiling.enter(ctx, code.cost.cost())
+	release, err := compileMemory.take(ctx, code.cost.cost())
 	if err != nil {
 		return err
 	}
@@ -111,7 +112,7 @@ func (e *entry[T]) fill(ctx context.Context, r Request, binary []byte, compile f
 	return err
 }
 
-func (s *Shared[T]) enter(of shape) *entry[T] {
+func (s *Shared[T]) addUse(of shape) *entry[T] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e := s.entries[of]
@@ -119,15 +120,15 @@ func (s *Shared[T]) enter(of shape) *entry[T] {
 		if s.entries == nil {
 			s.entries = make(map[shape]*entry[T])
 		}
-		e = &entry[T]{shape: of, turn: make(chan struct{}, 1)}
+		e = &entry[T]{shape: of, lock: make(chan struct{}, 1)}
 		s.entries[of] = e
 	}
 	e.uses++
 	return e
 }
 
-// leave reports whether no component uses the entry any more.
-func (s *Shared[T]) leave(e *entry[T]) bool {
+// dropUse reports whether that was the entry's last use.
+func (s *Shared[T]) dropUse(e *entry[T]) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e.uses--
@@ -138,28 +139,29 @@ func (s *Shared[T]) leave(e *entry[T]) bool {
 	return true
 }
 
-// Release ends the use, once. The last one closes what was compiled.
+// Release ends the use. Call it once. The last use of an entry closes the compiled
+// code.
 func (u *Use[T]) Release() error {
-	if u.shared.leave(u.entry) {
+	if u.shared.dropUse(u.entry) {
 		return u.shared.Close(u.Compiled)
 	}
 	return nil
 }
 
-// shares is in how many parts the memory for compiling is divided.
+// shares is the number of parts into which the memory for compiling is divided.
 const shares = 64
 
-// compiling is the memory that all engines of the process may take for compiling at the
-// same time: what the dearest module takes alone.
-var compiling = newMemoryShares()
+// compileMemory bounds the memory that all engines of the process use for compiling
+// at the same time: as much as one module of maximum cost.
+var compileMemory = newMemoryShares()
 
 type memoryShares struct {
-	turn chan struct{} // full while one waits for its shares, so that the dear ones get theirs
-	free chan struct{}
+	queue chan struct{} // holds a token while a caller waits for its shares: first come, first served
+	free  chan struct{}
 }
 
 func newMemoryShares() *memoryShares {
-	m := &memoryShares{turn: make(chan struct{}, 1), free: make(chan struct{}, shares)}
+	m := &memoryShares{queue: make(chan struct{}, 1), free: make(chan struct{}, shares)}
 	m.give(shares)
 	return m
 }
@@ -170,11 +172,12 @@ func (m *memoryShares) give(n int) {
 	}
 }
 
-// enter takes what compiling at this cost needs, which is given back by release.
-func (m *memoryShares) enter(ctx context.Context, cost int) (release func(), err error) {
+// take waits for the shares that compiling at this cost needs. release gives them
+// back.
+func (m *memoryShares) take(ctx context.Context, cost int) (release func(), err error) {
 	select {
-	case m.turn <- struct{}{}:
-		defer func() { <-m.turn }()
+	case m.queue <- struct{}{}:
+		defer func() { <-m.queue }()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

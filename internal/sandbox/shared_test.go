@@ -16,7 +16,7 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// counted compiles nothing, and counts.
+// counted is a Shared that compiles nothing and counts its calls.
 type counted struct {
 	Shared[int]
 	compiled, open int
@@ -60,8 +60,8 @@ func release(t *testing.T, uses ...*Use[int]) {
 	}
 }
 
-// TestSameContentIsShared: wherever it is from, and whatever the limits are that are
-// kept at run time.
+// TestSameContentIsShared: components share code from different files, and with
+// different limits if the limits do not change the compiled code.
 func TestSameContentIsShared(t *testing.T) {
 	c, code := newCounted(), enginetest.ActorWasm().Code
 	uses := []*Use[int]{c.use(t, core.Source{Code: code}, core.Limits{}, "")}
@@ -88,8 +88,9 @@ func TestSameContentIsShared(t *testing.T) {
 	c.expect(t, "again", 5, 0)
 }
 
-// TestNothingIsLeftOfWhatIsUsedNoMore: nor of what failed.
-func TestNothingIsLeftOfWhatIsUsedNoMore(t *testing.T) {
+// TestUnusedCodeIsFreed: no entry is left after the last use, nor after a failed
+// compilation.
+func TestUnusedCodeIsFreed(t *testing.T) {
 	c := newCounted()
 	m, err := wasm.Parse(enginetest.ActorWasm().Code)
 	if err != nil {
@@ -107,7 +108,8 @@ func TestNothingIsLeftOfWhatIsUsedNoMore(t *testing.T) {
 	}
 }
 
-// TestEachUseHasItsOwnMemoryLimit: code that is shared is refused where it does not fit.
+// TestEachUseHasItsOwnMemoryLimit: a use is refused if its limit is too low for the
+// shared code.
 func TestEachUseHasItsOwnMemoryLimit(t *testing.T) {
 	m, err := wasm.Parse(enginetest.ActorWasm().Code)
 	if err != nil {
@@ -128,7 +130,8 @@ func TestEachUseHasItsOwnMemoryLimit(t *testing.T) {
 	c.expect(t, "in the end", 1, 1)
 }
 
-// TestOneCompilesOthersWait: who gives up does not take others along.
+// TestOneCompilesOthersWait: one component compiles and the others wait. If one
+// gives up, the others do not fail.
 func TestOneCompilesOthersWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s Shared[int]
@@ -175,8 +178,8 @@ func TestOneCompilesOthersWait(t *testing.T) {
 	})
 }
 
-// TestMemoryForCompilingIsShared: what compiles at the same time costs no more than the
-// dearest module, and the dear ones get their turn.
+// TestMemoryForCompilingIsShared: simultaneous compilations cost no more than one
+// module of maximum cost, and an expensive module is not starved.
 func TestMemoryForCompilingIsShared(t *testing.T) {
 	m := newMemoryShares()
 	var taken, ended atomic.Int64
@@ -184,7 +187,7 @@ func TestMemoryForCompilingIsShared(t *testing.T) {
 	for i := range 100 {
 		all.Go(func() {
 			cost := []int{1, maxCost / 10, maxCost / 2, maxCost}[i%4]
-			release, err := m.enter(t.Context(), cost)
+			release, err := m.take(t.Context(), cost)
 			if err != nil {
 				t.Error(err)
 				return
@@ -201,10 +204,10 @@ func TestMemoryForCompilingIsShared(t *testing.T) {
 	if ended.Load() != 100 || len(m.free) != shares {
 		t.Errorf("%d have compiled, %d shares are free, want 100 and %d", ended.Load(), len(m.free), shares)
 	}
-	release, _ := m.enter(t.Context(), maxCost/2)
+	release, _ := m.take(t.Context(), maxCost/2)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := m.enter(ctx, maxCost); err != context.Canceled {
+	if _, err := m.take(ctx, maxCost); err != context.Canceled {
 		t.Errorf("got %v, want that it gave up", err)
 	}
 	release()

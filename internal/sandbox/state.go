@@ -8,52 +8,52 @@ import (
 	"github.com/airhost/airhost/internal/lastwords"
 )
 
-// State is the part of a live guest that is the same on every engine: what it is
-// doing, whether and why it has ended, and what its host functions need. All but
-// Interrupt belongs to the goroutine that calls the instance.
+// State is the part of a running guest that is the same on every engine: its phase,
+// whether and why it has ended, and the data of its host functions. Only the
+// goroutine that calls the instance may use it, except for Interrupt.
 type State struct {
 	Env core.Environment
-	// Code is what the guest was made of.
+	// Code is the code that the guest was made from.
 	Code *Code
-	// MostMemory is how large its memory may become, in bytes: [Use.Most].
+	// MostMemory is the maximum size of its memory, in bytes: [Use.Most].
 	MostMemory uint64
-	// Budget is what instrumented code may run.
+	// Budget is the fuel that instrumented code may still use.
 	Budget Budget
-	// Phase decides what the guest may call.
+	// Phase decides which host functions the guest may call.
 	Phase Phase
-	// Over is why the instance has ended, or nil.
+	// Over is the reason why the instance has ended, or nil.
 	Over error
 
-	// Alone says that between two looks at the guest nothing but it and its host
-	// functions uses the thread that it runs on.
+	// Alone says that no other goroutine uses the guest's thread between two checks
+	// of the stopwatch.
 	Alone bool
 
 	guest    Guest
-	lower    abi.Guest // guest: converting it for each call would cost 8 ns
-	starting bool      // it runs what has the start's time
+	lower    abi.Guest // the same as guest: converting it for each call would cost 8 ns
+	starting bool      // the current call counts towards the start's time
 	watch    stopwatch
 	stack    stack
 
-	interrupted atomic.Bool
-	untidy      bool // there is something to do after the call
+	interrupted  atomic.Bool
+	needsCleanUp bool // there is something to clean up after the call
 
 	stdout, stderr output
-	words          lastwords.Words // of the call in progress
+	words          lastwords.Words // standard error of the current call
 }
 
-// Bind says how to reach into the guest.
+// Bind sets the engine's access to the guest.
 func (s *State) Bind(guest Guest) { s.guest, s.lower, s.stderr.words = guest, guest, &s.words }
 
-// Memory returns the guest's memory, for use until its code runs again.
+// Memory returns the guest's memory. It is valid until the guest's code runs again.
 func (s *State) Memory() []byte { return s.lower.Memory() }
 
-// Phase is what an instance is doing.
+// Phase is the kind of call that an instance is in.
 type Phase uint8
 
-// The phases.
+// The phases of an instance.
 const (
 	Idle       Phase = iota
-	Starting         // start function and _initialize
+	Starting         // the start function or _initialize
 	Handling         // an export of the contract
 	Allocating       // cabi_realloc
 	Cleaning         // a post-return
@@ -61,12 +61,11 @@ const (
 
 var errInterrupted = &core.TrapError{Kind: core.TrapHandler, Text: "the host interrupted it"}
 
-// ErrReentered is the end of an instance that its host called from within its
-// own call.
+// ErrReentered ends an instance that its host called during another call of it.
 var ErrReentered = &core.TrapError{Kind: core.TrapFault, Text: "the host called it from within its own call"}
 
-// Enter is the beginning of all that a host asks of a guest. It refuses where
-// the instance has ended.
+// Enter begins every call of a guest by the host. It returns an error if the
+// instance has ended.
 func (s *State) Enter() error {
 	if s.Over != nil {
 		return s.Over
@@ -84,42 +83,42 @@ func (s *State) Enter() error {
 	return nil
 }
 
-// Left is called when guest code has returned without an error. It returns why
-// the instance has ended all the same, or nil.
+// Left is called when the guest's code has returned without an error. It returns the
+// reason if the instance has ended all the same, and nil otherwise.
 func (s *State) Left() error {
 	if s.interrupted.Load() {
 		return s.End(errInterrupted)
 	}
-	if s.untidy && s.Phase == Idle {
-		s.tidy()
+	if s.needsCleanUp && s.Phase == Idle {
+		s.cleanUp()
 	}
-	return s.Over // of a call from within this one
+	return s.Over // set if the host called the instance during this call
 }
 
-// tidy is for what a call has left behind that few calls do.
-func (s *State) tidy() {
-	s.untidy = false
+// cleanUp resets the state that only few calls change.
+func (s *State) cleanUp() {
+	s.needsCleanUp = false
 	s.words.Reset()
 	if s.stack.large {
 		s.shrink()
 	}
 }
 
-// End ends the instance, unless it has ended before, and returns why.
+// End ends the instance, if it has not ended before, and returns the reason.
 func (s *State) End(cause error) error { return s.Trapped(cause, Idle) }
 
-// Trapped is End for what has ended guest code that ran in a phase.
+// Trapped is like End, for guest code that ended in phase p.
 func (s *State) Trapped(cause error, p Phase) error {
 	if s.Over == nil {
 		trap := trapOf(cause)
 		s.Over = trap
-		s.flush() // the first reason counts
+		s.flush() // may end the instance too, but the first reason counts
 		s.explain(trap, p)
 	}
 	return s.Over
 }
 
-// flush logs the last lines that have no end, outside of guest code.
+// flush logs unfinished lines, between two calls of guest code.
 func (s *State) flush() {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -130,8 +129,8 @@ func (s *State) flush() {
 	s.stderr.flush(s.Env.Host)
 }
 
-// Release logs what is left to be logged, and lets go of what a closed instance needs
-// no more.
+// Release logs unfinished lines and frees the memory that a closed instance does not
+// need.
 func (s *State) Release() {
 	s.flush()
 	s.Over, s.stdout, s.stderr = core.ErrClosed, output{}, output{}
@@ -140,26 +139,28 @@ func (s *State) Release() {
 // Interrupt implements [core.Instance].
 func (s *State) Interrupt() { s.interrupted.Store(true) }
 
-// longBytes take about as long to copy as it takes to look at the watch ten times.
+// longBytes is a size whose copying takes about as long as ten checks of the
+// stopwatch.
 const longBytes = 4 << 10
 
-// pass is for host functions that take as long as n bytes are many: a guest that
-// does little else would not yield for a second.
-func (s *State) pass(n int) {
+// yieldFor is called by a host function that takes n bytes. For a large n it checks
+// whether the guest may go on, since a guest that does little else would not yield
+// for a second.
+func (s *State) yieldFor(n int) {
 	if n >= longBytes {
 		s.GoOn()
 	}
 }
 
-// calling refuses a call of the host from code that must not make it: there the
-// instance ends.
+// calling ends the instance if the guest must not call the host in the current
+// phase.
 func (s *State) calling(function string) {
 	if s.Phase != Handling {
 		s.refuse(function)
 	}
 }
 
-// phaseNames say what a guest must not call the host from.
+// phaseNames describe the phases in which a guest must not call the host.
 var phaseNames = map[Phase]string{
 	Starting:   "its start function or _initialize",
 	Allocating: "cabi_realloc",
@@ -167,14 +168,14 @@ var phaseNames = map[Phase]string{
 }
 
 func (s *State) refuse(function string) {
-	if s.Phase == Starting && quiet(function) {
+	if s.Phase == Starting && harmless(function) {
 		return
 	}
 	panic(&core.TrapError{Kind: core.TrapABI, Text: "it called " + function + " from " + phaseNames[s.Phase]})
 }
 
-// quiet reports whether a host function only tells or is told, which a guest
-// that starts may do.
-func quiet(function string) bool {
+// harmless reports whether a guest may call a host function while it starts: such a
+// function only reads or logs.
+func harmless(function string) bool {
 	return function == abi.Log || function == abi.SelfID || function == abi.CurrentTime
 }

@@ -2,53 +2,56 @@ package sandbox
 
 import "time"
 
-// A stretch is the time between two looks at a guest. The code that counts down
-// a guest's fuel keeps its part in a stretch below movedStretch.
+// A stretch is the time between two checks of a guest, that is, two calls of GoOn.
+// The code that counts down a guest's fuel keeps the guest's own part of a stretch
+// below movedStretch.
 const (
-	// shortStretch is up to where a stretch counts as it is: the kernel and Go's
-	// scheduler take longer when they give the processor to somebody else.
+	// shortStretch is the longest stretch that counts in full without reading the
+	// thread's clock. The kernel and Go's scheduler take longer than this when they
+	// give the processor to another thread or goroutine.
 	shortStretch = 64 * time.Microsecond
-	// movedStretch is the most that a stretch counts of which no thread's clock
-	// tells: the goroutine has changed its thread.
+	// movedStretch is the most that a stretch counts if the goroutine has changed
+	// its thread, since no thread's clock has measured it.
 	movedStretch = time.Millisecond
-	// longestStretch is the most that any stretch counts on a thread that other
-	// goroutines may have used meanwhile.
+	// longestStretch is the most that a stretch counts on a thread that other
+	// goroutines may have used during the stretch.
 	longestStretch = 4 * time.Millisecond
-	// turnTime is how long a guest keeps a processor of Go's. The scheduler takes
-	// it away after 10 ms, at a place from where the watch cannot tell the guest's
-	// time from that of others.
-	turnTime = 8 * time.Millisecond
+	// yieldAfter is the time after which a guest yields to Go's scheduler. The
+	// scheduler would preempt it after 10 ms, at a point where the stopwatch cannot
+	// tell the guest's time from that of other goroutines.
+	yieldAfter = 8 * time.Millisecond
 )
 
-// threadTime is what a thread has used of a processor.
+// threadTime is the processor time that a thread has used.
 type threadTime struct {
-	thread int // its number; 0 where the system does not tell
+	thread int // the thread's id; 0 if the system does not report thread times
 	used   time.Duration
 }
 
-// stopwatch measures for how long a guest runs in one call, on a processor, and
-// for how long it waits. Neither the time for which it is ready without a
-// processor counts, nor what other goroutines do on its thread.
+// stopwatch measures the processor time of a guest's current call, and the time that
+// the guest waits. It counts neither the time for which the guest is ready without a
+// processor nor the time of other goroutines on its thread.
 //
-// A look costs one reading of the system's clock: a short stretch counts as it
-// is. After a longer one the thread's processor time decides, for this stretch
-// and all short ones since it was read last.
+// A check reads the system's clock once and counts a short stretch in full. After a
+// longer stretch it reads the thread's processor time, which decides for this
+// stretch and for the short ones since the previous reading.
 type stopwatch struct {
-	at      time.Duration // the last look; 0 before the first one of a call
+	at      time.Duration // time of the last check; 0 before the first check of a call
 	running time.Duration
-	most    time.Duration // of running: then the call is over
+	most    time.Duration // limit of running
 	waiting time.Duration
 
-	turn   time.Duration // when Go's scheduler had its turn last
-	thread threadTime    // as it was read last
-	read   time.Duration // running, at that time
+	yielded time.Duration // when Go's scheduler last ran
+	thread  threadTime    // the last reading
+	read    time.Duration // value of running at the last reading
 }
 
-// look counts the stretch that ends now, and reports whether it could: the first
-// look of a call, the end of a longer stretch or turn take more.
-func (w *stopwatch) look(now time.Duration) bool {
+// addShort counts the stretch that ends now. It returns false, and counts nothing, if
+// that needs add: at the first check of a call, after a long stretch, and
+// when the guest should yield.
+func (w *stopwatch) addShort(now time.Duration) bool {
 	stretch := now - w.at
-	if w.at == 0 || stretch > shortStretch || now-w.turn > turnTime {
+	if w.at == 0 || stretch > shortStretch || now-w.yielded > yieldAfter {
 		return false
 	}
 	w.at = now
@@ -56,9 +59,9 @@ func (w *stopwatch) look(now time.Duration) bool {
 	return true
 }
 
-// lookClosely counts a stretch of any length. alone says that only the guest and
-// its host functions use the thread between two looks, and that it stays.
-func (w *stopwatch) lookClosely(now time.Duration, thread threadTime, alone bool) {
+// add counts a stretch of any length. alone says that the guest stays on its
+// thread and that only the guest and its host functions use the thread.
+func (w *stopwatch) add(now time.Duration, thread threadTime, alone bool) {
 	stretch := now - w.at
 	w.running += w.counted(stretch, thread, alone)
 	w.at, w.thread, w.read = now, thread, w.running
@@ -71,27 +74,28 @@ func (w *stopwatch) counted(stretch time.Duration, thread threadTime, alone bool
 	case thread.thread != w.thread.thread:
 		return min(stretch, movedStretch)
 	}
-	// A goroutine that has left this thread in a short stretch, and is back after this
-	// longer one, loses what it has run since the clock was read: at most turnTime.
-	spent := thread.used - w.thread.used - (w.running - w.read) // below 0 where short stretches counted too much
+	// If the goroutine left this thread in a short stretch and is back after this
+	// longer one, the time since the last reading is lost: at most yieldAfter.
+	// spent is negative if short stretches counted too much.
+	spent := thread.used - w.thread.used - (w.running - w.read)
 	if !alone {
 		stretch = min(stretch, longestStretch)
 	}
 	return min(spent, stretch)
 }
 
-// goOn has the time from the last look to now count for nothing.
+// goOn starts a new stretch. The time since the last check does not count.
 func (w *stopwatch) goOn(now time.Duration, thread threadTime) {
-	w.at, w.turn, w.thread, w.read = now, now, thread, w.running
+	w.at, w.yielded, w.thread, w.read = now, now, thread, w.running
 }
 
-// begin has the watch go: a call may run and wait for as long as limits say.
+// begin starts the stopwatch for a call with these limits.
 func (w *stopwatch) begin(now time.Duration, limits timeLimits) {
-	w.at, w.turn, w.thread = now, now, threadTime{}
+	w.at, w.yielded, w.thread = now, now, threadTime{}
 	w.bound(limits)
 }
 
-// wait counts time that the guest has asked to wait for.
+// wait counts time for which the guest asked to sleep.
 func (w *stopwatch) wait(d time.Duration, limits timeLimits) {
 	w.waiting += d
 	w.bound(limits)
@@ -99,8 +103,8 @@ func (w *stopwatch) wait(d time.Duration, limits timeLimits) {
 
 func (w *stopwatch) bound(limits timeLimits) { w.most = min(limits.running, limits.wall-w.waiting) }
 
-// late reports whether the call is over.
+// late reports whether the call has exceeded its limits.
 func (w *stopwatch) late() bool { return w.running > w.most }
 
-// timeLimits bound a call's running time, and with it what it waits.
+// timeLimits bound a call's running time, and its running plus waiting time.
 type timeLimits struct{ running, wall time.Duration }

@@ -8,18 +8,18 @@ import (
 	"pgregory.net/rapid"
 )
 
-// world is a guest's thread as a test makes it up: what the watch sees, and what it
-// does not.
+// world simulates a guest's thread: the times that the stopwatch sees, and those
+// that it does not.
 type world struct {
 	watch   stopwatch
 	alone   bool
 	now     time.Duration
 	thread  int
-	used    map[int]time.Duration // of each thread, by whomever
-	guest   time.Duration         // what the guest has run on any, since the first look
-	shared  time.Duration         // what others ran on its thread, as far as the watch may count it
-	missing time.Duration         // what the watch may have missed
-	strayed time.Duration         // what the guest has run elsewhere than on the thread whose clock was read last
+	used    map[int]time.Duration // processor time of each thread, by all goroutines
+	guest   time.Duration         // the guest's time on all threads since the first check
+	shared  time.Duration         // other goroutines' time that the stopwatch may count
+	missing time.Duration         // the guest's time that the stopwatch may miss
+	strayed time.Duration         // the guest's time on threads other than the one whose clock was read last
 }
 
 func newWorld(alone bool) *world {
@@ -28,7 +28,8 @@ func newWorld(alone bool) *world {
 	return w
 }
 
-// run has the guest run, and everything else happen, between two looks.
+// run simulates one stretch: the guest's time, other goroutines' time on its thread,
+// and time without a processor. The guest ends up on the given thread.
 func (w *world) run(guest, others, ready time.Duration, thread int) {
 	known := w.watch.thread.thread == w.thread && thread == w.thread
 	back := w.watch.thread.thread == thread
@@ -39,12 +40,12 @@ func (w *world) run(guest, others, ready time.Duration, thread int) {
 	w.guest += guest
 	w.now += guest + others + ready
 	w.thread = thread
-	if w.watch.look(w.now) {
-		w.shared += others + ready // below 64 µs together
+	if w.watch.addShort(w.now) {
+		w.shared += others + ready // less than shortStretch in all
 		return
 	}
-	w.watch.lookClosely(w.now, threadTime{thread, w.used[thread]}, w.alone)
-	if back { // from moves that no look has seen
+	w.watch.add(w.now, threadTime{thread, w.used[thread]}, w.alone)
+	if back { // time on other threads that no check has seen
 		w.missing += w.strayed
 	}
 	w.strayed = 0
@@ -58,9 +59,9 @@ func (w *world) run(guest, others, ready time.Duration, thread int) {
 	}
 }
 
-// TestStopwatch: whatever a guest runs and others run beside it, the watch counts no
-// more than the guest has run and what each stretch may add, and misses nothing but
-// what is beyond a stretch's most.
+// TestStopwatch: the stopwatch counts at most the guest's time plus the share of
+// others that each stretch may add, and misses at most the part of a stretch above
+// its maximum.
 func TestStopwatch(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(rapid.Bool().Draw(t, "alone"))
@@ -81,8 +82,8 @@ func TestStopwatch(t *testing.T) {
 	})
 }
 
-// TestStopwatchOnABusyMachine: a guest that is always ready and seldom has a
-// processor. Its time is its own.
+// TestStopwatchOnABusyMachine: a guest that is always ready and rarely gets a
+// processor is charged for its own time only.
 func TestStopwatchOnABusyMachine(t *testing.T) {
 	for _, alone := range []bool{false, true} {
 		w := newWorld(alone)
@@ -90,7 +91,7 @@ func TestStopwatchOnABusyMachine(t *testing.T) {
 			for range 50 {
 				w.run(20*time.Microsecond, 0, 0, 1)
 			}
-			w.run(20*time.Microsecond, 0, time.Second, 1) // in which the kernel gave the processor away
+			w.run(20*time.Microsecond, 0, time.Second, 1) // the kernel gave the processor to another process
 		}
 		if most := w.guest + movedStretch; w.watch.running > most || w.watch.running < w.guest-20*time.Microsecond {
 			t.Errorf("alone %t: counted %v, where the guest ran %v", alone, w.watch.running, w.guest)
@@ -98,8 +99,8 @@ func TestStopwatchOnABusyMachine(t *testing.T) {
 	}
 }
 
-// TestStopwatchSpins: what runs all the time is counted all the time, in stretches
-// of any length that the meter lets it have.
+// TestStopwatchSpins: a guest that runs all the time is charged for all of it,
+// whatever the length of the stretches.
 func TestStopwatchSpins(t *testing.T) {
 	for _, stretch := range []time.Duration{time.Microsecond, 20 * time.Microsecond, 200 * time.Microsecond, time.Millisecond, 4 * time.Millisecond} {
 		w := newWorld(false)
@@ -112,19 +113,20 @@ func TestStopwatchSpins(t *testing.T) {
 	}
 }
 
-// TestStopwatchWithoutThreadClocks: where the system tells no thread's time, a
-// stretch counts as it is, up to its most.
+// TestStopwatchWithoutThreadClocks: on a system without thread times, a stretch
+// counts in full, up to its maximum.
 func TestStopwatchWithoutThreadClocks(t *testing.T) {
 	var w stopwatch
 	w.begin(1, timeLimits{math.MaxInt64, math.MaxInt64})
-	w.lookClosely(1+time.Millisecond, threadTime{}, true)
-	w.lookClosely(1+time.Hour, threadTime{}, true)
+	w.add(1+time.Millisecond, threadTime{}, true)
+	w.add(1+time.Hour, threadTime{}, true)
 	if want := time.Millisecond + longestStretch; w.running != want {
 		t.Errorf("counted %v, want %v", w.running, want)
 	}
 }
 
-// TestStopwatchWaits: waiting is not running, and both together have a bound.
+// TestStopwatchWaits: waiting does not count as running; the sum of both has a
+// limit.
 func TestStopwatchWaits(t *testing.T) {
 	limits := timeLimits{running: 10 * time.Millisecond, wall: 100 * time.Millisecond}
 	var w stopwatch
@@ -142,7 +144,8 @@ func TestStopwatchWaits(t *testing.T) {
 	}
 }
 
-// TestReadThread: a thread's clock goes on while it runs, and costs no memory.
+// TestReadThread: a thread's clock never goes back, and reading it does not
+// allocate.
 func TestReadThread(t *testing.T) {
 	if readThread() == (threadTime{}) {
 		t.Skip("no thread clocks here")
@@ -160,7 +163,7 @@ func TestReadThread(t *testing.T) {
 	}
 }
 
-func BenchmarkLook(b *testing.B) {
+func BenchmarkGoOn(b *testing.B) {
 	s := &State{Alone: false}
 	s.Env.Limits.HandlerTime, s.Env.Limits.HandlerWallTime = math.MaxInt64, math.MaxInt64
 	for b.Loop() {

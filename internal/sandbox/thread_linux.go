@@ -9,8 +9,8 @@ import (
 // clockThread is Linux's CLOCK_THREAD_CPUTIME_ID.
 const clockThread = 3
 
-// readThread reads the clock of the thread that it runs on. The calls do not wait,
-// and so Go's scheduler need not know of them.
+// readThread reads the processor time of the current thread. Its system calls do not
+// block, so they need not tell Go's scheduler.
 func readThread() threadTime {
 	var t syscall.Timespec
 	if _, _, failed := syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, clockThread, uintptr(unsafe.Pointer(&t)), 0); failed != 0 {

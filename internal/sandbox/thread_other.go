@@ -2,6 +2,7 @@
 
 package sandbox
 
-// readThread tells nothing where a thread's clock is not to be had, or is no finer
-// than a scheduler's tick: there each stretch counts as it is, up to longestStretch.
+// readThread returns the zero value: this system has no thread clock, or one no
+// finer than a scheduler's tick. Each stretch then counts in full, up to
+// longestStretch.
 func readThread() threadTime { return threadTime{} }

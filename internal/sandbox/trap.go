@@ -10,20 +10,20 @@ import (
 	"github.com/airhost/airhost/internal/abi"
 )
 
-// maxTrapText bounds a trap's line, maxDetails its stack, in bytes. The guest
-// chooses the names of its functions.
+// Bounds of a trap's text and of its details (the stack trace), in bytes. Both
+// contain function names, which the guest chooses.
 const (
 	maxTrapText = 256
 	maxDetails  = 8 << 10
 )
 
-// trapOf says why an instance has ended, given what a call of its code or a
-// check of what it did returned.
+// trapOf turns the error of a guest's call, or of a check of its results, into the
+// reason why the instance ends.
 func trapOf(cause error) *core.TrapError {
 	if known := new(core.TrapError); errors.As(cause, &known) {
 		end := *known
 		if end.Details == "" && cause != error(known) {
-			end.Details = Details(cause.Error()) // with the guest's stack
+			end.Details = Details(cause.Error()) // includes the guest's stack
 		}
 		return &end
 	}
@@ -34,10 +34,10 @@ func trapOf(cause error) *core.TrapError {
 	return t
 }
 
-// explain adds to a trap what the host knows of it: where in the guest's code it was,
-// what the guest has said, and what it was refused before.
+// explain adds the host's knowledge to a trap: the phase in which the guest's code
+// ended, the guest's last words, and a refused memory.grow.
 func (s *State) explain(trap *core.TrapError, p Phase) {
-	if where := phaseNames[p]; where != "" && trap.Kind != core.TrapABI { // which names it already
+	if where := phaseNames[p]; where != "" && trap.Kind != core.TrapABI { // an ABI error names the phase itself
 		trap.Text += " in " + where
 	}
 	if reason := s.words.Reason(); reason != "" && trap.Kind == core.TrapFault {
@@ -49,7 +49,8 @@ func (s *State) explain(trap *core.TrapError, p Phase) {
 	trap.Stderr = s.words.String()
 }
 
-// refusal says what the guest's last memory.grow was refused for, if it was.
+// refusal says why the guest's last memory.grow was refused, or is empty if it was
+// not.
 func (s *State) refusal() string {
 	const refused = "; its last memory.grow was refused "
 	pages, most := uint64(s.guest.Refused()), s.MostMemory
@@ -66,16 +67,16 @@ func (s *State) refusal() string {
 	return refused + "at limits.memory " + limit.Allowed()
 }
 
-// FirstLine is the beginning of a text, for where there is place for one line.
+// FirstLine returns the first line of a text, shortened for an error message.
 func FirstLine(text string) string {
 	text, _, _ = strings.Cut(text, "\n")
 	return clip(text, maxTrapText)
 }
 
-// Details is as much of a text as a trap's details hold.
+// Details shortens a text to the maximum length of a trap's details.
 func Details(text string) string { return clip(text, maxDetails) }
 
-// clip returns at most so many bytes of a text.
+// clip shortens a text to at most most bytes.
 func clip(text string, most int) string {
 	if len(text) > most {
 		text = strings.ToValidUTF8(text[:most], "") + "…"
@@ -83,23 +84,24 @@ func clip(text string, most int) string {
 	return text
 }
 
-// must leaves a host function and the guest's code below it, of which the engine
-// returns err to who called it.
+// must ends the host function and the guest's call if err is not nil. The engine
+// returns err to the caller of the guest.
 func must(err error) {
 	if err != nil {
 		panic(err)
 	}
 }
 
-// hostPanicked turns a panic of the host's services, deferred around a call of
-// them, into the end of the instance.
+// hostPanicked is deferred around a call of the host's services. It turns a panic of
+// the host into the end of the instance.
 func hostPanicked() {
 	if cause := recover(); cause != nil {
 		panic(HostPanic(cause))
 	}
 }
 
-// hostReturned is hostPanicked, deferred where a call of the host usually returns.
+// hostReturned is a cheaper hostPanicked: it calls recover only if *returned is
+// false.
 func hostReturned(returned *bool) {
 	if *returned {
 		return
@@ -109,8 +111,8 @@ func hostReturned(returned *bool) {
 	}
 }
 
-// HostPanic is the end of an instance, in a call of which the host panicked with
-// cause. It is called in the deferred function that recovered it.
+// HostPanic returns the reason of an instance that ends because the host panicked
+// with cause. Call it in the deferred function that recovered the panic.
 func HostPanic(cause any) *core.TrapError {
 	return &core.TrapError{
 		Kind:    core.TrapFault,

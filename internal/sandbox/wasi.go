@@ -15,7 +15,7 @@ type errno uint32
 
 const (
 	success errno = 0
-	badf    errno = 8 // no such file descriptor, which is true of nearly all
+	badf    errno = 8 // no such file descriptor: the answer to most calls
 	fault   errno = 21
 	inval   errno = 28
 	nosys   errno = 52
@@ -23,10 +23,10 @@ const (
 	spipe   errno = 70
 )
 
-// wasiFunc is a function of WASI preview 1. What a guest may not have is not
-// there to be opened: all that needs a directory, a socket or a file descriptor
-// other than the three standard ones is answered with badf. Unlike host
-// services, these functions may be called from anywhere.
+// wasiFunc is a function of WASI preview 1. A guest has no directories, sockets or
+// files: a function that needs one, or a file descriptor other than the three
+// standard ones, returns badf. Unlike host services, a guest may call these
+// functions in any phase.
 type wasiFunc func(s *State, args []uint64) errno
 
 var wasiFuncs = map[string]wasiFunc{
@@ -51,7 +51,7 @@ var wasiFuncs = map[string]wasiFunc{
 	"fd_tell":             standard(func(*State, []uint64) errno { return spipe }),
 }
 
-// WASI returns a function of [abi.WASI] by its name.
+// WASI returns the function of [abi.WASI] with this name.
 func WASI(name string) Func {
 	do, ok := wasiFuncs[name]
 	if !ok {
@@ -62,13 +62,14 @@ func WASI(name string) Func {
 	}
 }
 
-// GrantsWASI reports whether a function of [abi.WASI] does anything but to refuse.
+// GrantsWASI reports whether a function of [abi.WASI] does more than return badf.
 func GrantsWASI(name string) bool {
 	_, ok := wasiFuncs[name]
 	return ok
 }
 
-// standard is f for standard input, output and error, and badf for all else.
+// standard returns badf unless the file descriptor is standard input, output or
+// error.
 func standard(f wasiFunc) wasiFunc {
 	return func(s *State, args []uint64) errno {
 		if uint32(args[0]) > 2 {
@@ -78,7 +79,7 @@ func standard(f wasiFunc) wasiFunc {
 	}
 }
 
-// noStrings is for a guest that has neither arguments nor an environment.
+// noStrings reports that there are no arguments and no environment variables.
 func noStrings(s *State, args []uint64) errno {
 	if !s.memory().write32(uint32(args[0]), 0) || !s.memory().write32(uint32(args[1]), 0) {
 		return fault
@@ -92,7 +93,7 @@ const (
 	clockMonotonic = 1
 )
 
-// began is where monotonic clocks start.
+// began is the origin of the monotonic clock.
 var began = time.Now()
 
 func (s *State) clock(id uint32) (nanos uint64, e errno) {
@@ -129,8 +130,7 @@ func (s *State) put64(at uint32, v uint64) errno {
 	return success
 }
 
-// randomChunk is how many random bytes are made between two looks at whether the
-// guest has been interrupted.
+// randomChunk is the number of random bytes between two checks for an interrupt.
 const randomChunk = 64 << 10
 
 func randomGet(s *State, args []uint64) errno {
@@ -151,8 +151,8 @@ func procExit(_ *State, args []uint64) errno {
 	panic(&core.TrapError{Kind: core.TrapFault, Text: fmt.Sprintf("it exited with code %d", uint32(args[0]))})
 }
 
-// Rights and types of the standard file descriptors: character devices that can
-// be read, or written to, and nothing else.
+// Rights and types of the standard file descriptors: they are character devices, one
+// for reading and two for writing.
 const (
 	characterDevice = 2
 	rightRead       = 1 << 1
@@ -184,7 +184,7 @@ func fileStat(s *State, args []uint64) errno {
 	return success
 }
 
-// fdRead reads nothing: standard input has ended.
+// fdRead reads nothing: standard input is at its end.
 func fdRead(s *State, args []uint64) errno {
 	if uint32(args[0]) != 0 {
 		return badf
@@ -195,13 +195,13 @@ func fdRead(s *State, args []uint64) errno {
 	return success
 }
 
-// Bounds of one fd_write, which takes as much and leaves the rest to the guest.
+// Bounds of one fd_write. The guest writes the rest in further calls.
 const (
 	maxBuffers = 1024
 	maxWrite   = 64 << 10
 )
 
-// fdWrite logs standard output and standard error.
+// fdWrite logs the guest's standard output and standard error.
 func fdWrite(s *State, args []uint64) errno {
 	fd, count := uint32(args[0]), min(uint32(args[2]), maxBuffers)
 	mem := s.lower.Memory()
@@ -217,7 +217,7 @@ func fdWrite(s *State, args []uint64) errno {
 		s.write(fd, b)
 		written += len(b)
 	}
-	s.pass(max(written, int(8*count)))
+	s.yieldFor(max(written, int(8*count)))
 	if err != nil || !s.memory().write32(uint32(args[3]), uint32(written)) {
 		return fault
 	}
@@ -228,7 +228,7 @@ func (s *State) write(fd uint32, b []byte) {
 	defer hostPanicked()
 	to := &s.stdout
 	if fd == 2 {
-		to, s.untidy = &s.stderr, true
+		to, s.needsCleanUp = &s.stderr, true
 	}
 	to.write(s.Env.Host, b)
 }

@@ -9,16 +9,15 @@ import (
 	"strings"
 )
 
-// cgroupRoot is where cgroup v2 is mounted.
+// cgroupRoot is the mount point of cgroup v2.
 const cgroupRoot = "/sys/fs/cgroup"
 
-// cgroup is a control group of cgroup v2 that holds one plug-in and whatever it
-// starts.
+// cgroup is a control group of cgroup v2 for one plug-in and its descendants.
 type cgroup struct{ path string }
 
-// newCgroup moves a child into a group of its own with so much memory. The group
-// lies beside the host's own: below it, cgroup v2 allows none while the host is
-// in it. It returns nil where the host may not do this.
+// newCgroup moves a child into a new group with this limit of memory. It returns nil
+// if the host may not create groups. The group is a sibling of the host's group:
+// cgroup v2 allows no group with limits below a group that contains a process.
 func newCgroup(pid int, memory int64) *cgroup {
 	beside, err := ownCgroup("/proc/self/cgroup")
 	if err != nil {
@@ -27,7 +26,7 @@ func newCgroup(pid int, memory int64) *cgroup {
 	return cgroupIn(filepath.Join(cgroupRoot, filepath.Dir(beside)), pid, memory)
 }
 
-// ownCgroup reads the path of the process's group below the root.
+// ownCgroup reads the path of this process's group, relative to the root.
 func ownCgroup(file string) (string, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -42,8 +41,8 @@ func ownCgroup(file string) (string, error) {
 	return "", fmt.Errorf("%s: no line of cgroup v2", file)
 }
 
-// cgroupIn makes the group in parent. Its number is the child's, which nobody
-// else has while it is not reaped.
+// cgroupIn creates the group in parent. The group's name has the child's process id,
+// which is unique until the child is reaped.
 func cgroupIn(parent string, pid int, memory int64) *cgroup {
 	if _, err := os.Stat(filepath.Join(parent, "cgroup.procs")); err != nil {
 		return nil
@@ -56,11 +55,11 @@ func cgroupIn(parent string, pid int, memory int64) *cgroup {
 		g.remove()
 		return nil
 	}
-	_ = g.set("memory.swap.max", 0) // where there is no swap there is no such file
+	_ = g.set("memory.swap.max", 0) // the file is missing on a system without swap
 	return g
 }
 
-// set writes to one of the files that the kernel has made.
+// set writes to one of the files of the group.
 func (g *cgroup) set(name string, value int64) error {
 	file, err := os.OpenFile(filepath.Join(g.path, name), os.O_WRONLY, 0)
 	if err != nil {
@@ -73,8 +72,8 @@ func (g *cgroup) set(name string, value int64) error {
 	return err
 }
 
-// oomKilled reports whether a process of the group was killed since the group had used
-// up its memory.
+// oomKilled reports whether the kernel has killed a process of the group because the
+// group had used up its memory.
 func (g *cgroup) oomKilled() bool {
 	if g == nil {
 		return false
@@ -88,11 +87,11 @@ func (g *cgroup) oomKilled() bool {
 	return false
 }
 
-// remove kills what is left in the group, and removes it.
+// remove kills the processes left in the group, and removes the group.
 func (g *cgroup) remove() {
 	if g == nil {
 		return
 	}
-	_ = g.set("cgroup.kill", 1) // kernels before 5.14 do not have it
+	_ = g.set("cgroup.kill", 1) // needs Linux 5.14
 	_ = os.Remove(g.path)
 }

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestCgroup: with files where the kernel has its own.
+// TestCgroup uses plain files in place of the kernel's.
 func TestCgroup(t *testing.T) {
 	parent := t.TempDir()
 	if g := cgroupIn(parent, 42, 1<<20); g != nil {
@@ -15,7 +15,7 @@ func TestCgroup(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(parent, "cgroup.procs"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// The kernel makes no files here: memory cannot be bounded.
+	// The kernel creates no files here, so the limit of memory cannot be set.
 	if g := cgroupIn(parent, 42, 1<<20); g != nil {
 		t.Errorf("without memory.max: %v", g)
 	}

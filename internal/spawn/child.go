@@ -11,17 +11,17 @@ import (
 	"github.com/hashicorp/go-plugin/runner"
 )
 
-// outputDelay is how long output is waited for that the process's descendants
-// may still hold open.
+// outputDelay bounds the wait for output that descendants of the process may still
+// hold open.
 const outputDelay = 2 * time.Second
 
-// child is a Process as go-plugin sees it: it is told the first line alone, and
-// that one only if it is sound.
+// child shows a Process to go-plugin. go-plugin reads the first line of its output,
+// if the line is valid, and nothing else.
 type child struct{ *Process }
 
 var _ runner.Runner = child{}
 
-// runner is called by go-plugin with the variables that the handshake needs.
+// runner is called by go-plugin. given has the variables of the handshake.
 func (p *Process) runner(_ hclog.Logger, given *exec.Cmd, dir string) (runner.Runner, error) {
 	p.dir = dir
 	p.cmd = &exec.Cmd{
@@ -47,8 +47,8 @@ func (c child) Wait(context.Context) error {
 	return c.Err()
 }
 
-// Kill does nothing: Start ends a process without a handshake, once it has had the
-// time to say why.
+// Kill does nothing: start ends a process whose handshake failed, after the process
+// had time to write its last words.
 func (c child) Kill(context.Context) error { return nil }
 
 func (c child) Stdout() io.ReadCloser           { return io.NopCloser(c.stdout.handshake) }

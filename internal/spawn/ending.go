@@ -10,11 +10,11 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// ending says how the process has ended, for which waiting has returned err, when its
-// output has ended as well.
+// ending describes how the process ended. err is the error of waiting for it. Call
+// it when the process's output has ended as well.
 func (p *Process) ending(err error) *ExitError {
 	state := p.cmd.ProcessState
-	if state == nil { // somebody else has reaped it
+	if state == nil { // other code has reaped it
 		return &ExitError{Status: err.Error()}
 	}
 	e := &ExitError{Status: state.String()}
@@ -28,8 +28,8 @@ func isSignal(state *os.ProcessState, signal syscall.Signal) bool {
 	return ok && status.Signaled() && status.Signal() == signal
 }
 
-// usedUp names the limit that has ended the process, or that its last words are
-// about, or nothing.
+// usedUp names the limit that ended the process, or that its last words mention, or
+// returns "".
 func (p *Process) usedUp(state *os.ProcessState, words string) string {
 	if state.Success() {
 		return ""
@@ -49,11 +49,12 @@ func (p *Process) usedUp(state *os.ProcessState, words string) string {
 	return ""
 }
 
-// clockError is how many times as fast the clock of the limit may go, which samples what
-// runs at each tick, as the one that tells what was used.
+// clockError is the allowed ratio between two clocks: the kernel's clock for the
+// limit, which samples at each tick, and the reported processor time, which is
+// exact.
 const clockError = 2
 
-// What programs say that get no more memory, or no more descriptors, in lower case.
+// Messages of programs that run out of memory or descriptors, in lower case.
 var (
 	memoryWords = []string{"out of memory", "cannot allocate memory", "memoryerror", "bad_alloc", "memory allocation of", "failed to allocate"}
 	fileWords   = []string{"too many open files", "emfile", "os error 24", "errno 24", "failed with 24"}
@@ -68,8 +69,9 @@ func containsAny(text string, words []string) bool {
 	return false
 }
 
-// startError finds out why a start failed with err, or for cause, when nothing of the
-// process is left.
+// startError turns err, the error of a failed start, into an error with the reason.
+// cause is the cause of the context's end, or nil. Nothing of the process may be
+// left.
 func (p *Process) startError(cause, err error) error {
 	switch {
 	case p.refusal != nil:

@@ -11,15 +11,16 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// longestSocket is the longest path, in the folder for temporary files, of the folder
-// that go-plugin makes in the host, and of the socket that it makes in a plug-in.
+// longestSocket is the longest path, below the directory for temporary files, of the
+// directory that go-plugin makes in the host and of the socket that it makes in a
+// plug-in.
 const longestSocket = "/plugin-dir4294967295/plugin4294967295"
 
-// tempDirKey is the environment variable that names the folder for temporary files.
+// tempDirKey is the environment variable with the directory for temporary files.
 var tempDirKey = map[bool]string{true: "TMP", false: "TMPDIR"}[runtime.GOOS == "windows"]
 
-// checkTempDir reports why no plug-in could have a socket in the folder for temporary
-// files.
+// checkTempDir returns an error if the directory for temporary files cannot hold a
+// plug-in's socket.
 func checkTempDir() error {
 	dir := os.TempDir()
 	info, err := os.Stat(dir)
@@ -35,7 +36,7 @@ func checkTempDir() error {
 	return nil
 }
 
-// tempDirError says that the folder for temporary files can't be used.
+// tempDirError reports that the directory for temporary files cannot be used.
 func tempDirError(err error) error {
 	if path := (*fs.PathError)(nil); errors.As(err, &path) {
 		err = path.Err
@@ -43,8 +44,8 @@ func tempDirError(err error) error {
 	return fmt.Errorf("%w: %s, the folder for temporary files, can't be used: %w: %s", ErrEnvironment, tempDirKey, err, core.CutText(os.TempDir(), maxReason))
 }
 
-// isExhausted reports whether the system has refused something for a lack of what
-// all processes, or those of the host's user, share.
+// isExhausted reports whether the system lacks a resource that all processes, or all
+// processes of the host's user, share.
 func isExhausted(err error) bool {
 	for _, errno := range []error{syscall.EMFILE, syscall.ENFILE, syscall.EAGAIN, syscall.ENOMEM} {
 		if errors.Is(err, errno) {

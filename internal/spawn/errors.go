@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Why a plug-in could not be started, or ended.
+// Errors of starting a plug-in, or reasons of its end.
 var (
 	ErrChecksum     = errors.New("the executable's SHA-256 is not the expected one")
 	ErrEnvironment  = errors.New("not the plug-in, but the host's environment")
@@ -15,13 +15,13 @@ var (
 	ErrKilled       = errors.New("the plug-in was killed by its host")
 )
 
-// ExitError says how a plug-in ended.
+// ExitError tells how a plug-in ended.
 type ExitError struct {
 	Status string // such as "exit status 1" or "signal: killed"
-	Limit  string // that has ended it, where that is known, by its key: "it used up process.memory (64 MiB)"
-	Reason string // the line of its standard error that says why, or empty
-	// Details are the last lines of its standard error, 8 KiB at most, or the
-	// beginning of its report where it is in Go and has crashed.
+	Limit  string // the limit that ended it, if known: "it used up process.memory (64 MiB)"
+	Reason string // the line of its standard error with the reason, or ""
+	// Details are the last lines of its standard error, at most 8 KiB. For a Go
+	// program that crashed they are the beginning of its crash report.
 	Details string
 }
 
@@ -36,7 +36,7 @@ func (e *ExitError) Error() string {
 	return strings.Join(parts, ": ")
 }
 
-// Details returns those of the [ExitError] that err wraps, or nothing.
+// Details returns the details of the [ExitError] that err wraps, or "".
 func Details(err error) string {
 	if exit := (*ExitError)(nil); errors.As(err, &exit) {
 		return exit.Details

@@ -14,8 +14,8 @@ import (
 	"syscall"
 )
 
-// Check reports whether path is a file that can be executed and, where sum is
-// not empty, has this SHA-256.
+// Check returns an error unless path is an executable file with this SHA-256. It
+// does not check an empty sum.
 func Check(path string, sum []byte) error {
 	info, err := os.Stat(path)
 	switch {
@@ -51,8 +51,8 @@ func checkSum(path string, want []byte) error {
 	return nil
 }
 
-// launchError puts into words why the system has not started the executable at
-// path, which Check has found to be one.
+// launchError explains why the system could not start the executable at path, which
+// Check has accepted.
 func launchError(path string, err error) error {
 	if e := (*fs.PathError)(nil); errors.As(err, &e) {
 		err = e.Err
@@ -78,7 +78,7 @@ func launchError(path string, err error) error {
 	return err
 }
 
-// headOf returns the beginning of a file, or nothing.
+// headOf returns the first bytes of a file; nothing if it cannot be read.
 func headOf(path string) []byte {
 	file, err := os.Open(path)
 	if err != nil {
@@ -86,11 +86,11 @@ func headOf(path string) []byte {
 	}
 	defer file.Close()
 	head := make([]byte, 256)
-	n, _ := io.ReadFull(file, head) // it may be shorter
+	n, _ := io.ReadFull(file, head) // the file may be shorter
 	return head[:n]
 }
 
-// interpreterOf returns what the first line of a script names.
+// interpreterOf returns the interpreter in the first line of a script.
 func interpreterOf(head []byte) (interpreter string, isScript bool) {
 	line, isScript := bytes.CutPrefix(head, []byte("#!"))
 	line, _, _ = bytes.Cut(line, []byte("\n"))
@@ -100,10 +100,10 @@ func interpreterOf(head []byte) (interpreter string, isScript bool) {
 	return "", false
 }
 
-// machines are those of the most usual ELF files.
+// machines are the ELF numbers of the most common processors.
 var machines = map[uint16]string{3: "386", 40: "arm", 62: "amd64", 183: "arm64", 243: "riscv64", 22: "s390x", 21: "ppc64", 258: "loong64"}
 
-// formatOf says what a file is that the system can't execute, by how it begins.
+// formatOf describes a file that the system cannot execute, by its first bytes.
 func formatOf(head []byte) string {
 	here := runtime.GOOS + "/" + runtime.GOARCH
 	switch {

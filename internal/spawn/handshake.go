@@ -8,22 +8,22 @@ import (
 	goplugin "github.com/hashicorp/go-plugin"
 )
 
-// Version is the version of the protocol in proto/airhost/plugin, which host and
-// plug-in must share.
+// Version is the version of the protocol in proto/airhost/plugin. Host and plug-in
+// must have the same.
 const Version = 1
 
-// CookieKey is the environment variable that tells a plug-in as what it was
-// started.
+// CookieKey is the environment variable with the kind that a plug-in was started as.
 const CookieKey = "AIRHOST_PLUGIN"
 
-// Handshake is what host and plug-in must agree on: the kind of plug-in and the
-// version.
+// Handshake returns the values that host and plug-in must agree on: the kind of
+// plug-in and the version.
 func Handshake(kind string) goplugin.HandshakeConfig {
 	return goplugin.HandshakeConfig{ProtocolVersion: Version, MagicCookieKey: CookieKey, MagicCookieValue: kind}
 }
 
-// checkHandshake checks a plug-in's first line:
-// 1|version|network|address|grpc|certificate.
+// checkHandshake checks the first line of a plug-in's output:
+//
+//	1|version|network|address|grpc|certificate
 func checkHandshake(line string) error {
 	fields := strings.Split(strings.TrimSpace(line), "|")
 	switch {
@@ -39,7 +39,7 @@ func checkHandshake(line string) error {
 	return nil
 }
 
-// shorten bounds what of a plug-in's words gets into an error.
+// shorten shortens a text from a plug-in for an error.
 func shorten(text string) string {
 	const most = 80
 	if len(text) <= most {

@@ -49,8 +49,8 @@ func listDescriptors() {
 	}
 }
 
-// leak opens a file so that every child inherits it, as a program has that was
-// started with it.
+// leak opens a file without close-on-exec, like a descriptor that the program
+// inherited at its own start.
 func leak(t *testing.T) (path string, fd int) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "secret")
@@ -62,7 +62,8 @@ func leak(t *testing.T) (path string, fd int) {
 	return path, fd
 }
 
-// TestInheritsThree: a plug-in has its own three descriptors, whatever its host has.
+// TestInheritsThree: a plug-in gets its three descriptors, however many its host
+// has.
 func TestInheritsThree(t *testing.T) {
 	path, _ := leak(t)
 	_, err := spawn.Start(t.Context(), command("descriptors"))
@@ -72,7 +73,7 @@ func TestInheritsThree(t *testing.T) {
 	}
 }
 
-// TestUsedUpLimit: the limit that has ended a process is named by its key.
+// TestUsedUpLimit: the error names the key of the limit that ended a process.
 func TestUsedUpLimit(t *testing.T) {
 	for role, c := range map[string]struct {
 		limits spawn.Limits
@@ -91,7 +92,8 @@ func TestUsedUpLimit(t *testing.T) {
 	}
 }
 
-// TestGroupEndsWithIt: what a plug-in has started is killed when the plug-in has ended.
+// TestGroupEndsWithIt: the descendants of a plug-in are killed when the plug-in has
+// ended.
 func TestGroupEndsWithIt(t *testing.T) {
 	c := spawn.Command{Path: write(t, "#!/bin/sh\nsleep 600 &\necho $! >&2\nexit 3\n", 0o700), Kind: kind, StartTimeout: time.Minute}
 	c.Env = []string{"PATH=" + os.Getenv("PATH")}

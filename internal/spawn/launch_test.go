@@ -22,7 +22,7 @@ func write(t *testing.T, content string, mode os.FileMode) string {
 	return path
 }
 
-// TestNoProgram: what can't be executed is called what it is.
+// TestNoProgram: the error describes a file that cannot be executed.
 func TestNoProgram(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the formats are those of Linux")
@@ -46,8 +46,8 @@ func TestNoProgram(t *testing.T) {
 	}
 }
 
-// TestEnvironment: what is wrong with the folder for temporary files is said of it,
-// and nothing of the plug-in.
+// TestEnvironment: a fault of the directory for temporary files is reported as such,
+// and not as a fault of the plug-in.
 func TestEnvironment(t *testing.T) {
 	dir := shortDir(t)
 	longDir := filepath.Join(dir, strings.Repeat("d", 100))
@@ -70,7 +70,8 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// TestLongestTempDir: one byte decides, and the longest folder that is allowed has room.
+// TestLongestTempDir: the longest allowed directory works, and one byte more is
+// refused.
 func TestLongestTempDir(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the limit is that of Linux")
@@ -95,8 +96,8 @@ func TestLongestTempDir(t *testing.T) {
 	}
 }
 
-// TestStartTellsLastWords: whatever a program that is no plug-in says, and wherever,
-// the error has it, with the program's own status.
+// TestStartTellsLastWords: the error contains the last words and the exit status of
+// a program that is no plug-in, wherever it prints them.
 func TestStartTellsLastWords(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the programs are shell scripts")

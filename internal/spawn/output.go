@@ -6,19 +6,19 @@ import (
 	"sync"
 )
 
-// maxLine is the longest line that is passed on in one piece, and the longest
-// handshake, in bytes.
+// maxLine is the longest line that is passed on in one piece, in bytes, and the
+// longest handshake.
 const maxLine = 8 << 10
 
-// lines splits what is written to it into lines.
+// lines is a writer that splits its input into lines.
 type lines struct {
-	mu        *sync.Mutex // of all of a process's output: guards rest and calls of take
+	mu        *sync.Mutex // shared by all output of a process: guards rest, and calls of take
 	rest      []byte
 	take      func(line []byte)
-	handshake *firstLine // gets the first line instead, or nil
+	handshake *firstLine // gets the first line; nil for standard error
 }
 
-// makeOutput makes what the process's output is written to.
+// makeOutput creates the writers for the process's output.
 func (p *Process) makeOutput() {
 	var mu sync.Mutex
 	p.quota = p.command.Logs.quota()
@@ -66,7 +66,7 @@ func (l *lines) Write(data []byte) (int, error) {
 	return n, nil
 }
 
-// pass passes a line on, of which rest is the beginning.
+// pass passes a line on. Its beginning may be in rest.
 func (l *lines) pass(line []byte) {
 	if len(l.rest) > 0 {
 		line = append(l.rest, line...)
@@ -78,7 +78,7 @@ func (l *lines) pass(line []byte) {
 	l.take(bytes.TrimSuffix(line, []byte{'\r'}))
 }
 
-// flush passes on a last line without an end.
+// flush passes on a last line without a line feed.
 func (l *lines) flush() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -87,23 +87,23 @@ func (l *lines) flush() {
 	}
 }
 
-// endHandshake says that no line will come.
+// endHandshake ends the wait for a first line.
 func (l *lines) endHandshake() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.handshake.end(nil)
 }
 
-// firstLine is a reader of the first line of standard output, which is all that
-// go-plugin gets to see.
+// firstLine is a reader of the first line of standard output. go-plugin reads
+// nothing else.
 type firstLine struct {
-	ready  chan struct{} // closed when line is there, or never will be
+	ready  chan struct{} // closed when line is set, or will never be
 	ended  bool
 	line   bytes.Reader
 	refuse func(error)
 }
 
-// offer takes line if it is the first.
+// offer takes the first line and returns true. It returns false for later lines.
 func (f *firstLine) offer(line []byte) bool {
 	if f.ended {
 		return false

@@ -1,11 +1,11 @@
-// Package spawn starts and guards one plug-in process: its start by the
-// handshake of go-plugin, the encrypted connection to it, its output as lines,
-// what it may use up, and its end, after which nothing of it is left.
+// Package spawn starts and supervises one plug-in process. It performs go-plugin's
+// handshake, makes the encrypted connection, splits the output into lines, limits
+// the process's resources, and ends the process without leaving anything behind.
 //
-// On Linux a plug-in dies with its host, even when that is killed: the kernel
-// sends it SIGKILL when the thread that started it ends, and that thread waits
-// for it all its life. On every system its standard input ends with the host,
-// which plug-ins watch.
+// On Linux a plug-in dies with its host, even if the host is killed: the kernel
+// sends the plug-in SIGKILL when the thread that started it ends, and that thread
+// waits for the plug-in. On every system the plug-in's standard input ends with the
+// host, and plug-ins exit then.
 package spawn
 
 import (
@@ -29,59 +29,61 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// DefaultStartTimeout is what Command.StartTimeout is by default.
+// DefaultStartTimeout is the default of Command.StartTimeout.
 const DefaultStartTimeout = 10 * time.Second
 
-// window is how many bytes may be under way unread on one stream, and twice that
-// on the connection. That both are fixed also keeps gRPC from probing the
-// connection, which costs a round trip more than the message itself.
+// window is gRPC's flow-control window of a stream, in bytes: the most unread bytes
+// in flight. The window of the connection is twice as large. Since both are fixed,
+// gRPC does not probe the connection, which would take longer than the round trip of
+// a message.
 const window = 1 << 20
 
 const (
-	// maxHeaders bounds what the plug-in may say in a response's headers and
-	// trailers, its status included, in bytes.
+	// maxHeaders bounds the headers and trailers of a response, including its
+	// status, in bytes.
 	maxHeaders = 64 << 10
-	// maxAnswer bounds an answer of the plug-in, but for calls that set their own
-	// limit, in bytes.
+	// maxAnswer bounds an answer of the plug-in, in bytes, unless the call sets its
+	// own limit.
 	maxAnswer = 64 << 10
 )
 
-// Command says what to start. Kind and Path are required.
+// Command describes a process to start. Kind and Path are required.
 type Command struct {
-	// Path is the executable's file; it is not looked up in PATH.
+	// Path is the executable's file. PATH is not searched.
 	Path string
 	Args []string // without the program's name
-	// Env is the whole environment as KEY=value; nothing of the host's is added
-	// but what the handshake needs.
+	// Env is the whole environment, as KEY=value. The handshake's variables are
+	// added to it, and nothing of the host's environment.
 	Env []string
-	// SHA256 is the checksum that the executable must have, or empty.
+	// SHA256 is the required checksum of the executable; empty for none.
 	SHA256 []byte
 	Limits Limits
-	// StartTimeout is how long the handshake may take; 10 s by default. StartKey
-	// is its key in the configuration; start_timeout by default.
+	// StartTimeout bounds the time of the handshake; 10 s by default. StartKey is
+	// the timeout's configuration key, for errors; start_timeout by default.
 	StartTimeout time.Duration
 	StartKey     string
-	// Kind is what the plug-in must be, such as "component".
+	// Kind is the required kind of plug-in, such as "component".
 	Kind string
-	// Output, if not nil, is called with each line of the plug-in's standard
-	// output and standard error, which stream names, without its end; longer lines come in parts of
-	// 8 KiB. It is called by one goroutine at a time until Done, and line is
-	// valid only during the call. It should return soon: the plug-in waits
-	// where it writes more than is taken.
+	// Output, if not nil, is called with each line of the plug-in's output, without
+	// the line feed. stream is "stdout" or "stderr". A longer line comes in parts of
+	// 8 KiB. Only one goroutine at a time calls Output, until Done is closed. line
+	// is valid during the call only. Output should return soon: the plug-in blocks
+	// when it writes faster than Output returns.
 	Output func(stream string, line []byte)
-	// Logs bound the lines that Output gets.
+	// Logs limits the rate of the lines that Output gets.
 	Logs Logs
 }
 
-// Logs bound what a plug-in prints, by a [core.LogQuota].
+// Logs limits the rate of a plug-in's output, by a [core.LogQuota].
 type Logs struct {
-	Lines int   // in a second; 1,000 by default
-	Bytes int64 // of these; 1 MiB by default
-	// Dropped, if not nil, is told what was dropped, soon and at the end: before Done.
+	Lines int   // per second; 1,000 by default
+	Bytes int64 // per second; 1 MiB by default
+	// Dropped, if not nil, is called with the number of dropped lines and the name
+	// of the exceeded limit: soon after, and at the end, before Done is closed.
 	Dropped func(lines uint64, limit string)
 }
 
-// quota returns the quota that l stands for.
+// quota returns the quota with the limits of l.
 func (l *Logs) quota() *core.LogQuota {
 	limits := core.Limits{LogLines: l.Lines, LogBytes: l.Bytes}.WithDefaults()
 	return core.NewLogQuota(limits.LogLines, limits.LogBytes, func(lines uint64, limit string) {
@@ -91,31 +93,31 @@ func (l *Logs) quota() *core.LogQuota {
 	})
 }
 
-// LogDropped returns a function for [Logs] that tells log.
+// LogDropped returns a function for [Logs] that writes a warning to log.
 func LogDropped(log *slog.Logger) func(lines uint64, limit string) {
 	return func(lines uint64, limit string) {
 		log.Warn("printed lines were dropped", "dropped", lines, "limit", limit)
 	}
 }
 
-// Limits bound what the process may use. A zero field is without a limit.
-// [Process.Held] tells which of them the system enforces.
+// Limits bound the resources of the process. A zero field means no limit.
+// [Process.Held] tells which limits the system enforces.
 type Limits struct {
-	// Memory in bytes: by cgroup v2 where the host may make one, else by
-	// RLIMIT_DATA, which counts private writable memory also where it was only
-	// reserved.
+	// Memory in bytes. It is enforced by cgroup v2 if the host may create a group,
+	// and otherwise by RLIMIT_DATA, which also counts private writable memory that
+	// is reserved and not used.
 	Memory int64
-	// OpenFiles is the number of file descriptors; RLIMIT_NOFILE.
+	// OpenFiles is the number of file descriptors, enforced by RLIMIT_NOFILE.
 	OpenFiles int64
-	// CPUTime is the processor time in all of the process's life, in whole
-	// seconds, rounded up; RLIMIT_CPU.
+	// CPUTime is the processor time of the process in its whole life, rounded up to
+	// whole seconds, enforced by RLIMIT_CPU.
 	CPUTime time.Duration
 }
 
 // Process is a running plug-in.
 type Process struct {
 	command Command
-	dir     string // of its socket, which go-plugin has made
+	dir     string // of its socket; go-plugin has made it
 	conn    *grpc.ClientConn
 	cmd     *exec.Cmd
 	stdin   io.Closer
@@ -125,26 +127,27 @@ type Process struct {
 	group   *cgroup // or nil
 	held    map[string]string
 
-	exited chan struct{} // closed once it has been reaped
-	done   chan struct{} // closed once nothing of it is left
+	exited chan struct{} // closed when the process has been reaped
+	done   chan struct{} // closed when nothing of it is left
 
-	mu      sync.Mutex  // guards what follows
-	process *os.Process // once it has been started
-	gone    bool        // reaped, or about to be: its number may be another's
+	mu      sync.Mutex  // guards the fields below
+	process *os.Process // nil before the start
+	gone    bool        // reaped, or about to be: another process may get its id
 	killed  bool
-	refusal error      // why its handshake was refused
-	exit    *ExitError // once gone
-	failed  bool       // by another status than 0
+	refusal error      // why the host refused its handshake
+	exit    *ExitError // set when gone
+	failed  bool       // exited with a status other than 0
 	words   words
 }
 
-// Start starts command and waits for its handshake, until ctx or the start
-// timeout ends. The process must be ended by [Process.Close] or [Process.Kill].
-// An error wraps [ErrChecksum], [ErrEnvironment], [ErrHandshake], [ErrVersion],
-// [ErrStartTimeout], an [ExitError], ctx's error, or is of the operating system.
+// Start starts command and waits for its handshake until ctx or the start timeout
+// ends. The caller must end the process with [Process.Close] or [Process.Kill]. An
+// error wraps [ErrChecksum], [ErrEnvironment], [ErrHandshake], [ErrVersion],
+// [ErrStartTimeout], an [ExitError], ctx's error, or an error of the operating
+// system.
 //
-// Start marks all descriptors of this process but the first three close-on-exec: what
-// other processes are to inherit is handed to them by [exec.Cmd.ExtraFiles].
+// Start marks all descriptors of this process but the first three close-on-exec.
+// Pass descriptors to other child processes with [exec.Cmd.ExtraFiles].
 func Start(ctx context.Context, command Command) (*Process, error) {
 	if command.StartTimeout <= 0 {
 		command.StartTimeout = DefaultStartTimeout
@@ -160,7 +163,7 @@ func Start(ctx context.Context, command Command) (*Process, error) {
 	return p, nil
 }
 
-// start returns with the connection up, or with nothing left.
+// start returns with the connection up, or returns an error with nothing left.
 func (p *Process) start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, p.command.StartTimeout, ErrStartTimeout)
 	defer cancel()
@@ -179,12 +182,12 @@ func (p *Process) start(ctx context.Context) error {
 	cause := context.Cause(ctx)
 	limited, done := context.WithTimeout(ctx, lastWordsTimeout)
 	defer done()
-	_ = p.Close(limited) // startError says why it ended
+	_ = p.Close(limited) // startError tells why it ended
 	return p.startError(cause, err)
 }
 
-// lastWordsTimeout is how long a plug-in whose start has failed may take to say why,
-// and to end by itself.
+// lastWordsTimeout is the time that a plug-in has after a failed start to write its
+// last words and to exit.
 const lastWordsTimeout = time.Second
 
 func (p *Process) started() bool {
@@ -193,8 +196,9 @@ func (p *Process) started() bool {
 	return p.process != nil
 }
 
-// connect makes the handshake and the connection. The latter is not go-plugin's
-// own, which lets a plug-in open any number of further ones.
+// connect performs the handshake and makes the connection. It does not use
+// go-plugin's own connection, which would let a plug-in open any number of further
+// ones.
 func (p *Process) connect(ctx context.Context) error {
 	if err := checkTempDir(); err != nil {
 		return err
@@ -206,12 +210,12 @@ func (p *Process) connect(ctx context.Context) error {
 		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
 		AutoMTLS:         true,
 		SkipHostEnv:      true,
-		StartTimeout:     p.command.StartTimeout + time.Minute, // p's own comes first
+		StartTimeout:     p.command.StartTimeout + time.Minute, // the timeout of start comes first
 		Logger:           hclog.NewNullLogger(),
 	}
 	address, err := goplugin.NewClient(config).Start()
 	switch {
-	case err != nil && p.cmd == nil: // it could not make the folder of the socket
+	case err != nil && p.cmd == nil: // it could not create the directory of the socket
 		return tempDirError(err)
 	case err != nil:
 		return err
@@ -223,7 +227,7 @@ func (p *Process) connect(ctx context.Context) error {
 			if err != nil {
 				return nil, err
 			}
-			return Attend(conn), nil
+			return BusyPoll(conn), nil
 		}),
 		grpc.WithInitialWindowSize(window), grpc.WithInitialConnWindowSize(2*window),
 		grpc.WithMaxHeaderListSize(maxHeaders), grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswer)))
@@ -234,28 +238,28 @@ func (p *Process) connect(ctx context.Context) error {
 	return err
 }
 
-// cleanUp waits for the end and removes what is left: the connection and the
+// cleanUp waits for the process to end, and closes the connection and removes the
 // directory of the socket.
 func (p *Process) cleanUp() {
 	<-p.exited
 	if p.conn != nil {
-		_ = p.conn.Close() // there is nobody at the other end
+		_ = p.conn.Close() // the other end is gone
 	}
-	_ = os.RemoveAll(p.dir) // what is left there hurts nobody
+	_ = os.RemoveAll(p.dir) // files that stay do no harm
 	p.stdout.flush()
 	p.stderr.flush()
 	p.quota.Flush()
 	close(p.done)
 }
 
-// Conn is the connection to the plug-in, which [Process] closes.
+// Conn returns the connection to the plug-in. [Process] closes it.
 func (p *Process) Conn() *grpc.ClientConn { return p.conn }
 
-// Done is closed once the process has ended and nothing of it is left.
+// Done is closed when the process has ended and nothing of it is left.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Err is why the process ended, once Done is closed: nil where it exited with
-// status 0, [ErrKilled] after Kill, else an [ExitError].
+// Err tells why the process ended, after Done is closed: nil after exit status 0,
+// [ErrKilled] after Kill, and otherwise an [ExitError].
 func (p *Process) Err() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -268,20 +272,21 @@ func (p *Process) Err() error {
 	return nil
 }
 
-// Exit says how the process ended, in whatever way, and what it has said last, once
-// Done is closed.
+// Exit tells how the process ended, in every case, with its last words. Call it
+// after Done is closed.
 func (p *Process) Exit() *ExitError {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.exit
 }
 
-// Held tells for each limit that was asked for, by its configuration key, what
-// enforces it: "cgroup v2", "rlimit", or "nothing".
+// Held tells how each requested limit is enforced, by its configuration key: "cgroup
+// v2", "rlimit", or "nothing".
 func (p *Process) Held() map[string]string { return p.held }
 
-// Kill ends the process and all of its process group at once. It does not wait
-// for the end, may be called at any time by any goroutine, and never hits another process.
+// Kill kills the process and its whole process group. It does not wait for their
+// end. It may be called at any time from any goroutine, and never kills another
+// process.
 func (p *Process) Kill() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -294,18 +299,19 @@ func (p *Process) Kill() {
 	}
 }
 
-// Close asks the process to end by closing its standard input, kills it when ctx
-// ends, and returns when nothing of it is left, with what Err returns.
+// Close closes the process's standard input, which asks the process to end, and
+// kills it when ctx ends. It returns the result of Err when nothing of the process
+// is left.
 func (p *Process) Close(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, p.Kill)
 	defer stop()
-	_ = p.stdin.Close() // it may have ended, and its input with it
+	_ = p.stdin.Close() // fails if the process has already ended
 	<-p.done
 	return p.Err()
 }
 
-// run starts the process and waits for it, all on one thread: on Linux the
-// process is killed when the thread that started it ends.
+// run starts the process and waits for it, on one thread: on Linux the kernel kills
+// the process when the thread that started it ends.
 func (p *Process) run(launched chan<- error) {
 	defer lockThread()()
 	err := p.launch()
@@ -323,18 +329,18 @@ func (p *Process) launch() (err error) {
 	if err = p.cmd.Start(); err != nil {
 		return launchError(p.command.Path, err)
 	}
-	p.held, p.group = p.command.Limits.hold(p.cmd.Process.Pid)
+	p.held, p.group = p.command.Limits.apply(p.cmd.Process.Pid)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.process = p.cmd.Process
-	if p.killed { // meanwhile
+	if p.killed { // before the process was started
 		kill(p.process)
 	}
 	return nil
 }
 
-// await reaps the process once it has ended. What is left of its process group
-// is killed before, while the group's number is still taken.
+// await waits for the end of the process, kills the rest of its process group, and
+// reaps it. The kill comes first, since the group's id is free after that.
 func (p *Process) await() {
 	if awaitExit(p.cmd.Process.Pid) {
 		p.mu.Lock()

@@ -11,21 +11,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// attributes has the kernel kill the process when the thread that starts it
-// ends, and gives it a process group of its own.
+// attributes makes the kernel kill the process when the thread that starts it ends,
+// and gives the process its own process group.
 func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 }
 
-// lockThread keeps the goroutine on its thread until the function that it
-// returns is called.
+// lockThread keeps the goroutine on its thread until unlock is called.
 func lockThread() (unlock func()) {
 	runtime.LockOSThread()
 	return runtime.UnlockOSThread
 }
 
-// awaitExit waits for the end of a child, leaves it to be reaped, and reports
-// whether it could.
+// awaitExit waits for the end of a child without reaping it. It returns false if it
+// cannot wait.
 func awaitExit(pid int) bool {
 	for {
 		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
@@ -35,14 +34,15 @@ func awaitExit(pid int) bool {
 	}
 }
 
-// kill kills the process group of a child that has not been reaped: its number
-// is nobody else's.
+// kill kills the process group of a child that has not been reaped. Until then no
+// other process can have its id.
 func kill(process *os.Process) {
-	_ = unix.Kill(-process.Pid, unix.SIGKILL) // nobody may be left but a zombie
+	_ = unix.Kill(-process.Pid, unix.SIGKILL) // fails if only a zombie is left
 }
 
-// hold applies the limits to a child that has just been started.
-func (l Limits) hold(pid int) (held map[string]string, group *cgroup) {
+// apply applies the limits to a child that has just been started. held tells how
+// each limit is enforced.
+func (l Limits) apply(pid int) (held map[string]string, group *cgroup) {
 	held = map[string]string{}
 	if l.Memory > 0 {
 		if group = newCgroup(pid, l.Memory); group != nil {
@@ -68,15 +68,15 @@ func rlimit(pid, resource int, most int64) string {
 	return "rlimit"
 }
 
-// onNoexec reports whether nothing may be executed on the file system of path.
+// onNoexec reports whether the file system of path forbids execution.
 func onNoexec(path string) bool {
 	var fs unix.Statfs_t
 	return unix.Statfs(path, &fs) == nil && fs.Flags&unix.MS_NOEXEC != 0
 }
 
-// closeOnExec marks all descriptors of this process but the first three, also those
-// that it has inherited itself or a C library has opened: no process that is started
-// from then on gets one that is not handed to it.
+// closeOnExec marks all descriptors of this process but the first three, including
+// those that it inherited or that a C library opened. From then on a new process
+// gets only the descriptors passed to it.
 func closeOnExec() {
 	if unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) != nil { // before Linux 5.11
 		closeOnExecEach()

@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestCloseOnExecEach: on a kernel that can't mark all at once, one by one are marked.
+// TestCloseOnExecEach tests the way for kernels that cannot mark all descriptors at
+// once.
 func TestCloseOnExecEach(t *testing.T) {
 	fd, err := unix.Open(os.DevNull, unix.O_RDONLY, 0)
 	if err != nil {

@@ -4,11 +4,12 @@ package spawn
 
 import "net"
 
-// maxSocketPath: plug-ins listen on TCP there.
+// maxSocketPath is 0: plug-ins listen on TCP here.
 const maxSocketPath = 0
 
-// Attend returns conn: only Unix can look for data without waiting for them.
-func Attend(conn net.Conn) net.Conn { return conn }
+// BusyPoll returns conn: reading without blocking needs Unix.
+func BusyPoll(conn net.Conn) net.Conn { return conn }
 
-// closeOnExecEach: Windows hands no handle on that is not named.
+// closeOnExecEach does nothing: a Windows process inherits only the handles it is
+// given.
 func closeOnExecEach() {}

@@ -11,16 +11,16 @@ func attributes() *syscall.SysProcAttr { return nil }
 
 func lockThread() (unlock func()) { return func() {} }
 
-// awaitExit cannot see an end without reaping; there os.Process guards against
-// numbers that are another's.
+// awaitExit returns false: this system cannot wait without reaping. os.Process
+// guards against reused process ids.
 func awaitExit(int) bool { return false }
 
 func kill(process *os.Process) {
-	_ = process.Kill() // it may have ended
+	_ = process.Kill() // fails if the process has ended
 }
 
-// hold: these systems have no limits that can be set from outside.
-func (l Limits) hold(int) (map[string]string, *cgroup) {
+// apply enforces nothing: one process cannot limit another on these systems.
+func (l Limits) apply(int) (map[string]string, *cgroup) {
 	held := map[string]string{}
 	for key, wanted := range map[string]bool{"memory": l.Memory > 0, "open_files": l.OpenFiles > 0, "cpu_time": l.CPUTime > 0} {
 		if wanted {
@@ -30,15 +30,15 @@ func (l Limits) hold(int) (map[string]string, *cgroup) {
 	return held, nil
 }
 
-// cgroup exists on Linux only.
+// cgroup stands for the Linux type.
 type cgroup struct{}
 
 func (*cgroup) remove() {}
 
 func (*cgroup) oomKilled() bool { return false }
 
-// onNoexec is looked for on Linux only.
+// onNoexec is implemented on Linux only.
 func onNoexec(string) bool { return false }
 
-// closeOnExec marks the descriptors of this process but the first three.
+// closeOnExec marks all descriptors of this process but the first three.
 func closeOnExec() { closeOnExecEach() }

@@ -24,7 +24,7 @@ import (
 
 const kind = "test"
 
-// roles are what this test's executable does when it is started as a plug-in.
+// roles are the functions that this test's executable runs as a plug-in, by role.
 var roles = map[string]func(){
 	"serve":    serve,
 	"exit":     func() { fmt.Fprintln(os.Stderr, "no such disk"); os.Exit(3) },
@@ -41,8 +41,8 @@ var roles = map[string]func(){
 	"talks":    func() { fmt.Fprintln(os.Stderr, "early"); goServe("late") },
 }
 
-// forever blocks, which without cgo the runtime takes for a deadlock unless it waits for
-// signals.
+// forever blocks. It waits for signals, since the runtime of a program without cgo
+// reports a deadlock otherwise.
 func forever() {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGHUP)
@@ -132,7 +132,7 @@ func TestStartAndClose(t *testing.T) {
 	}
 }
 
-// shortDir is a directory whose name leaves room for that of a socket.
+// shortDir returns a directory whose path leaves room for that of a socket.
 func shortDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "spawn")
@@ -155,7 +155,7 @@ func TestKill(t *testing.T) {
 	}
 }
 
-func TestCloseKillsWhatStays(t *testing.T) {
+func TestCloseKillsHangingProcess(t *testing.T) {
 	p, err := spawn.Start(t.Context(), command("stays"))
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +169,7 @@ func TestCloseKillsWhatStays(t *testing.T) {
 
 func TestStartFailures(t *testing.T) {
 	t.Setenv("TMPDIR", shortDir(t))
-	var starts sync.WaitGroup // at once: each may say something for a second
+	var starts sync.WaitGroup // concurrently, since each may wait a second for last words
 	for role, want := range map[string]error{
 		"garbage": spawn.ErrHandshake, "endless": spawn.ErrHandshake, "netrpc": spawn.ErrHandshake,
 		"open": spawn.ErrHandshake, "nobody": spawn.ErrHandshake, "quit": spawn.ErrHandshake,
@@ -264,8 +264,8 @@ func TestOutput(t *testing.T) {
 	}
 }
 
-// TestOutputIsBound: of the lines beyond the limit there is told how many there were,
-// before Done at the latest.
+// TestOutputIsBound: the number of lines beyond the limit is reported before Done is
+// closed.
 func TestOutputIsBound(t *testing.T) {
 	var mu sync.Mutex
 	var lines, dropped uint64

@@ -4,14 +4,15 @@ package spawn
 
 import "syscall"
 
-// mostDescriptors is how many descriptors are marked one by one, which takes some
-// milliseconds.
+// mostDescriptors is the number of descriptors that are marked one by one. Marking
+// them takes some milliseconds.
 const mostDescriptors = 1 << 16
 
-// closeOnExecEach is closeOnExec where the system can't mark all at once.
+// closeOnExecEach does the work of closeOnExec if the system cannot mark all at
+// once.
 func closeOnExecEach() {
 	for fd := 3; fd < mostDescriptors; fd++ {
-		syscall.CloseOnExec(fd) // most are not open
+		syscall.CloseOnExec(fd) // fails for a closed one, as most are
 	}
 }
 

@@ -9,21 +9,21 @@ import (
 )
 
 const (
-	// maxWords is how much is kept of the end of a plug-in's standard error, and as
-	// much again of the report of a crash, in bytes.
+	// maxWords bounds the last words that are kept of a plug-in's standard error,
+	// and separately the report of a crash, in bytes.
 	maxWords = core.MaxDetails
-	// maxReason bounds the line that says why a plug-in ended, in bytes.
+	// maxReason bounds the line with the reason of a plug-in's end, in bytes.
 	maxReason = 512
 )
 
-// words are what a plug-in has said last on its standard error. One goroutine at a
-// time uses them.
+// words keeps the last words of a plug-in's standard error. Only one goroutine at a
+// time may use it.
 type words struct {
-	last  []byte // lines, of which the end counts
-	crash []byte // the last report of a crash in Go, from its first line on
+	last  []byte // the last lines, and older ones
+	crash []byte // the last crash report of a Go program, from its first line
 }
 
-// add takes a line, or a part of one that is very long.
+// add adds a line, or a part of a very long one.
 func (w *words) add(line []byte) {
 	begins := beginsCrash(line)
 	if begins {
@@ -40,19 +40,19 @@ func (w *words) add(line []byte) {
 
 func appendLine(text, line []byte) []byte { return append(append(text, line...), '\n') }
 
-// beginsCrash reports whether Go's runtime begins its report of a crash with line.
-// The report of all goroutines may be long: what counts of it is the beginning.
+// beginsCrash reports whether line is the first line of a Go crash report. Such a
+// report may be long; its beginning has the reason.
 func beginsCrash(line []byte) bool {
 	return bytes.HasPrefix(line, []byte("panic: ")) || bytes.HasPrefix(line, []byte("fatal error: ")) ||
 		bytes.HasPrefix(line, []byte("SIG")) && bytes.Contains(line, []byte(": "))
 }
 
-// of returns the line that says why the plug-in ended, and the lines about it, or
-// empty texts. crashed says that its status is that of a crash in Go.
+// of returns the line with the reason of the plug-in's end and the lines around it,
+// or empty texts. crashed says that the exit status is that of a Go crash.
 func (w *words) of(crashed bool) (reason, details string) {
 	text := w.last[max(0, len(w.last)-maxWords):]
 	if len(text) < len(w.last) {
-		text = text[bytes.IndexByte(text, '\n')+1:] // whole lines
+		text = text[bytes.IndexByte(text, '\n')+1:] // drop the cut line
 	}
 	if crashed && len(w.crash) > 0 {
 		text = w.crash[:min(len(w.crash), maxWords)]
@@ -64,8 +64,8 @@ func (w *words) of(crashed bool) (reason, details string) {
 	return valid(core.CutText(reason, maxReason)), valid(strings.TrimSpace(string(text)))
 }
 
-// lastTelling returns the last line that is no part of a stack trace or what a
-// runtime adds below it, or the last that says anything.
+// lastTelling returns the last line that is not part of a stack trace or of a
+// runtime's trailer. If there is none, it returns the last line with a letter.
 func lastTelling(text string) string {
 	lines := strings.Split(text, "\n")
 	last := ""
@@ -84,8 +84,8 @@ func lastTelling(text string) string {
 	return last
 }
 
-// isTrailer reports whether a line belongs below the one that says what happened:
-// it is indented, as stack traces are, or what Node.js and Rust end with.
+// isTrailer reports whether a line comes after the line with the reason: it is
+// indented, as in a stack trace, or one of the last lines of Node.js or Rust.
 func isTrailer(line string) bool {
 	return strings.TrimLeft(line, " \t") != line || strings.HasPrefix(line, "Node.js v") ||
 		strings.HasPrefix(line, "note: run with `RUST_BACKTRACE") || strings.HasPrefix(line, "stack backtrace:")

@@ -19,7 +19,7 @@ func TestWords(t *testing.T) {
 		text    string
 		crashed bool
 		reason  string
-		details string // a part of it
+		details string // part of the details
 	}{
 		"nothing":            {"", false, "", ""},
 		"one line":           {"no such disk", false, "no such disk", "no such disk"},

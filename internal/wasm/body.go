@@ -56,7 +56,8 @@ func (r *reader) constExpr() []byte {
 	return nil
 }
 
-// segments reads count segments, which read only checks.
+// segments reads a list of segments, each at least size bytes long. It keeps their
+// encoding; read only checks it.
 func (r *reader) segments(size int, what string, read func(*reader)) Segments {
 	n := r.count(size, what)
 	start := r.pos
@@ -136,8 +137,8 @@ func (r *reader) dataSegment() {
 	r.take(uint64(r.u32("size of a data segment")), "a data segment")
 }
 
-// code reads a function body. Its instructions are not looked at, but for
-// the end, without which engines would read on into the next body.
+// code reads a function body. Of the instructions it checks only the last one, the
+// end: without it, engines would read on into the next body.
 func (r *reader) code() Code {
 	start := r.pos
 	size := r.u32("size of a function body")

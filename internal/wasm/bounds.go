@@ -1,7 +1,8 @@
 package wasm
 
-// What Parse accepts. Readers and engines take memory for each entry, up to 60
-// times as much as its encoding; what counts is checked before it is allocated.
+// Bounds of a module that Parse accepts. The reader and the engines take memory for
+// each entry, up to 60 times as much as its encoding. A bound is checked before the
+// memory is allocated.
 const (
 	maxFunctions  = 1_000_000 // as in browsers
 	maxGlobals    = 250_000
@@ -14,7 +15,7 @@ const (
 	maxLabels     = 65_520    // of a jump table, as in browsers
 )
 
-// atMost fails unless n is within a bound.
+// atMost reports whether n is at most most, and fails if it is not.
 func (r *reader) atMost(n, most int, what string) bool {
 	if n > most && r.err == nil {
 		r.limit = &LimitError{Limit: what, Got: uint64(n), Max: uint64(most)}
@@ -31,7 +32,7 @@ func (r *reader) signature(what string) []ValueType {
 	return types
 }
 
-// elementCount notes that an element of a segment is read.
+// elementCount counts an element of a segment.
 func (r *reader) elementCount() {
 	r.elements++
 	r.atMost(r.elements, maxElements, "elements of all segments")

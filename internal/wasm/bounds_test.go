@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// TestBounds has each bound of what Parse reads exceeded by one, and met.
+// TestBounds parses modules that meet each bound of Parse, and modules that exceed it
+// by one.
 func TestBounds(t *testing.T) {
 	global := func(n int) []Global {
 		add := slices.Repeat([]byte{opI64Const, 1, opI64Add}, n)
@@ -62,7 +63,7 @@ func TestParametersAllocateNothing(t *testing.T) {
 	}
 }
 
-// TestJumpTables: a jump table has at most so many labels.
+// TestJumpTables: a jump table has at most maxLabels labels.
 func TestJumpTables(t *testing.T) {
 	for n, want := range map[int]bool{maxLabels: true, maxLabels + 1: false} {
 		expr := append(appendU32([]byte{0x41, 0, byte(OpBrTable)}, uint32(n)), make([]byte, n+1)...)
@@ -75,7 +76,7 @@ func TestJumpTables(t *testing.T) {
 	}
 }
 
-// TestTypeIsShort: a type's text is short, and whole where that is short.
+// TestTypeIsShort: the text of a type is short, and complete if the type is short.
 func TestTypeIsShort(t *testing.T) {
 	many := slices.Repeat([]ValueType{{Code: RefNull, Heap: 123456}}, 1000)
 	for want, typ := range map[string]FuncType{

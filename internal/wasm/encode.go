@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// Encode writes the module. The result shares nothing with the module; numbers
-// are in their shortest form. A module that Parse returned and that was not
-// changed encodes to one that Parse reads as the same.
+// Encode returns the module as a binary. The result shares no memory with the module,
+// and its numbers have their shortest form. If Parse returned the module and nobody
+// changed it, Parse reads the result as the same module.
 func (m *Module) Encode() []byte {
 	out := make([]byte, 0, m.sizeHint())
 	out = append(out, header...)
@@ -19,7 +19,7 @@ func (m *Module) Encode() []byte {
 	return out
 }
 
-// sizeHint is about what the encoding needs: exact for what is large.
+// sizeHint estimates the size of the encoding, in bytes. It counts large parts exactly.
 func (m *Module) sizeHint() int {
 	n := 1024 + len(m.Data.Raw) + len(m.Elements.Raw) + 8*len(m.Functions) + 16*len(m.Types)
 	for i := range m.Code {
@@ -40,7 +40,7 @@ func (m *Module) sizeHint() int {
 	return n
 }
 
-// framed appends an id and what content appends, preceded by its size.
+// framed appends an id, a size in bytes, and the content of that size.
 func framed(out []byte, id byte, content func([]byte) []byte) []byte {
 	out = append(out, id)
 	start := len(out)
@@ -123,7 +123,7 @@ func appendSegments(out []byte, id byte, s Segments) []byte {
 	})
 }
 
-// appendTypes writes the types of a recursive group as one entry.
+// appendTypes appends the type section, in which a recursive group is one entry.
 func appendTypes(out []byte, types []FuncType) []byte {
 	entries := len(types)
 	for i := range types {
@@ -160,7 +160,7 @@ func appendValueTypes(out []byte, types []ValueType) []byte {
 	return out
 }
 
-// AppendValueType appends t as types of locals and blocks are written.
+// AppendValueType appends t in the encoding for locals and blocks.
 func AppendValueType(out []byte, t ValueType) []byte {
 	out = append(out, t.Code)
 	if t.Code == RefNull || t.Code == Ref {
@@ -169,10 +169,10 @@ func AppendValueType(out []byte, t ValueType) []byte {
 	return out
 }
 
-// AppendIndex appends i as unsigned LEB128, as indices in code are written.
+// AppendIndex appends i as unsigned LEB128, the encoding of indices in code.
 func AppendIndex(out []byte, i uint32) []byte { return appendU32(out, i) }
 
-// AppendSigned appends v as signed LEB128, as constants in code are written.
+// AppendSigned appends v as signed LEB128, the encoding of constants in code.
 func AppendSigned(out []byte, v int64) []byte {
 	for v < -64 || v > 63 {
 		out = append(out, byte(v)|0x80)
@@ -242,7 +242,7 @@ func appendCode(out []byte, c Code) []byte {
 	return append(out, c.Expr...)
 }
 
-// bodySize is the encoded size of a body, in bytes, without that of the size.
+// bodySize is the size of an encoded body, in bytes, without its size field.
 func bodySize(c *Code) int {
 	var groups [binary.MaxVarintLen32]byte
 	return binary.PutUvarint(groups[:], uint64(c.Groups)) + len(c.Decls) + len(c.Expr)

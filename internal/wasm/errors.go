@@ -6,7 +6,7 @@ import (
 )
 
 var (
-	// ErrNotWasm is returned for input that does not begin as WebAssembly does.
+	// ErrNotWasm is returned for input that does not begin like WebAssembly.
 	ErrNotWasm = errors.New("not a WebAssembly binary: it does not begin with \\0asm")
 
 	// ErrComponentModel is returned for a component, which wraps core modules.
@@ -15,10 +15,10 @@ var (
 		"or take it out of the component by wasm-tools component unbundle")
 )
 
-// FormatError says where and why input is not a module that Parse understands.
+// FormatError is the error for input that is not a valid module.
 type FormatError struct {
 	Offset int    // in bytes, from the beginning of the input
-	Msg    string // what was expected, and what was there
+	Msg    string // such as "expected a type, got the end"
 }
 
 func (e *FormatError) Error() string {

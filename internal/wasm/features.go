@@ -2,11 +2,11 @@ package wasm
 
 import "fmt"
 
-// Feature is something that WebAssembly has and guests may not use.
+// Feature is a part of WebAssembly that guests may not use.
 type Feature uint8
 
-// The features. Those up to Threads are read, since code that is not a guest's may
-// have them; the others end the reading.
+// The features. Parse reads those up to Threads, since code that is not a guest's may
+// use them. It refuses a module with one of the others.
 const (
 	Exceptions Feature = iota
 	TypedReferences
@@ -23,7 +23,7 @@ const (
 	numFeatures
 )
 
-// features says of each feature how it is called and what to build instead.
+// features has the name of each feature, and advice for a build without it.
 var features = [numFeatures]struct{ name, instead string }{
 	Exceptions:       {"exceptions", noExceptions},
 	LegacyExceptions: {"exceptions (legacy)", noExceptions},
@@ -41,8 +41,8 @@ var features = [numFeatures]struct{ name, instead string }{
 
 const noExceptions = "build without them (clang++ -fno-exceptions, emcc -fno-exceptions, rustc -C panic=abort)"
 
-// UnsupportedError says that a module uses a feature that is not supported, and what
-// to build instead.
+// UnsupportedError is the error for a module that uses an unsupported feature. Its
+// text says how to build without the feature.
 type UnsupportedError struct{ Feature Feature }
 
 func (e *UnsupportedError) Error() string {
@@ -50,10 +50,10 @@ func (e *UnsupportedError) Error() string {
 	return fmt.Sprintf("it uses %s, which are not supported: %s", f.name, f.instead)
 }
 
-// FeatureSet is a set of features that were read.
+// FeatureSet is a set of features.
 type FeatureSet uint32
 
-// Set returns the set of the one feature.
+// Set returns the set that has only f.
 func (f Feature) Set() FeatureSet { return 1 << f }
 
 // Errors returns an error for each feature of the set.
@@ -74,7 +74,7 @@ func (s FeatureSet) Err() error {
 	return nil
 }
 
-// unsupported ends the reading with the feature.
+// unsupported ends the reading because of a feature.
 func (r *reader) unsupported(offset int, f Feature) {
 	if r.err == nil {
 		r.feature = &UnsupportedError{f}
@@ -82,10 +82,10 @@ func (r *reader) unsupported(offset int, f Feature) {
 	r.fail(offset, "%s", features[f].name)
 }
 
-// uses notes a feature that is read.
+// uses notes a feature that Parse reads.
 func (r *reader) uses(f Feature) { r.features |= f.Set() }
 
-// usedBy are the features of instructions that are read, by their first byte.
+// usedBy has the features of the instructions that Parse reads, by their first byte.
 var usedBy = func() (t [256]FeatureSet) {
 	for f, opcodes := range map[Feature][]byte{
 		Exceptions:      {byte(OpThrow), byte(OpThrowRef), byte(OpTryTable)},
@@ -99,11 +99,11 @@ var usedBy = func() (t [256]FeatureSet) {
 	return t
 }()
 
-// featureOf returns the feature of an instruction that is not read: of its first byte
-// or, after a prefix, of its number.
+// featureOf returns the feature of an instruction that Parse refuses. op is its first
+// byte or, after a prefix, its number.
 func featureOf(prefix byte, op uint32) (Feature, bool) {
 	for _, f := range []struct {
-		prefix   byte // 0 without
+		prefix   byte // 0 for none
 		from, to uint32
 		feature  Feature
 	}{
@@ -125,11 +125,11 @@ func featureOf(prefix byte, op uint32) (Feature, bool) {
 	return 0, false
 }
 
-// featureOfType returns the feature that the first byte of a value type, heap type or
-// defined type stands for, where it is not read.
+// featureOfType returns the feature of a value type, heap type or defined type that
+// Parse refuses, by its first byte.
 func featureOfType(code byte) (Feature, bool) {
 	switch code {
-	case 0x6a, 0x6b, 0x6c, 0x6d, 0x6e, 0x71, 0x72, 0x73, 0x74, // arrayref, structref, i31ref, eqref, anyref, and null ones
+	case 0x6a, 0x6b, 0x6c, 0x6d, 0x6e, 0x71, 0x72, 0x73, 0x74, // arrayref, structref, i31ref, eqref, anyref, and the null types
 		0x4f, 0x50, 0x5e, 0x5f: // sub, array, struct
 		return GC, true
 	case 0x5d, 0x68, 0x75: // continuations
@@ -140,7 +140,7 @@ func featureOfType(code byte) (Feature, bool) {
 	return 0, false
 }
 
-// CheckCode reads all code. It returns a [*FormatError] for code that is broken, and an
+// CheckCode reads all code. It returns a [*FormatError] for malformed code, and an
 // [*UnsupportedError] for a feature that guests may not use.
 func (m *Module) CheckCode() error {
 	for i := range m.Code {

@@ -82,7 +82,8 @@ func TestUnsupportedFeaturesAreNamed(t *testing.T) {
 	}
 }
 
-// What is no feature of WebAssembly is malformed, not unsupported.
+// TestMalformedIsNotUnsupported: a module that no feature of WebAssembly explains is
+// malformed, and not unsupported.
 func TestMalformedIsNotUnsupported(t *testing.T) {
 	for name, binary := range map[string][]byte{
 		"unknown opcode":            body(0x27, 0x0b),
@@ -107,7 +108,8 @@ func TestMalformedIsNotUnsupported(t *testing.T) {
 	}
 }
 
-// Each feature has a name and says what to build instead, in one line of a log.
+// TestFeaturesSayWhatToBuild: the error of each feature gives advice, in one line of a
+// log.
 func TestFeaturesSayWhatToBuild(t *testing.T) {
 	for f := wasm.Feature(0); f <= wasm.WideArithmetic; f++ {
 		text := (&wasm.UnsupportedError{Feature: f}).Error()

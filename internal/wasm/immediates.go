@@ -1,6 +1,6 @@
 package wasm
 
-// immediate is what follows an opcode.
+// immediate is the form of the bytes that follow an opcode.
 type immediate byte
 
 const (
@@ -9,7 +9,7 @@ const (
 	immIndex
 	immTwoIndices
 	immMemory     // alignment and offset
-	immMemoryLane // the same and a lane
+	immMemoryLane // alignment, offset and a lane
 	immZero       // one byte that must be zero: a memory index, or reserved
 	immTwoZeros
 	immIndexZero
@@ -22,7 +22,7 @@ const (
 	immHeapType
 	immSelect
 
-	// From here on: control.
+	// The rest belong to instructions of control flow.
 	immBlock
 	immEnd
 	immLabel

@@ -1,11 +1,11 @@
 package wasm
 
-// Opcode is an instruction's opcode: the first byte, or prefix<<8 | number
-// for those that have a prefix.
+// Opcode is an instruction's opcode: its first byte, or prefix<<8 | number for an
+// instruction with a prefix.
 type Opcode uint16
 
-// The opcodes that control where execution goes on or name what a module may
-// have been given more of, and the prefixes.
+// The opcodes of control flow, those with the index of a function, local or global, and
+// the prefixes.
 const (
 	OpUnreachable        Opcode = 0x00
 	OpBlock              Opcode = 0x02
@@ -51,24 +51,24 @@ const (
 //	}
 //	err := in.Err()
 //
-// It knows what wazero 1.12 knows: WebAssembly 2.0 with tail calls, exceptions,
-// threads and typed function references. It decodes more strictly than the
-// format asks where engines differ in what they make of odd encodings, so that
-// nothing can mean one thing here and another there.
+// It knows the instructions of wazero 1.12: WebAssembly 2.0 with tail calls,
+// exceptions, threads and typed function references. It refuses some odd encodings
+// that the format allows and that engines read differently, so that code cannot mean
+// one thing here and another in an engine.
 type Instructions struct {
 	Op     Opcode
 	Start  int      // of the instruction, in Code.Expr
-	End    int      // of the instruction: where the next one starts
-	Labels []uint32 // where branches and catches lead; valid until Next
-	Depth  int      // blocks open after the instruction, the function's included
+	End    int      // of the instruction, and the start of the next one
+	Labels []uint32 // the targets of branches and catches; valid until Next
+	Depth  int      // open blocks after the instruction, with the function's
 
-	// Index is the first index that follows the opcode and is not a label or a
-	// memory's: of a function, type, local, global, table, tag or segment. It
-	// stands at IndexAt in Code.Expr. Without an index IndexAt is 0.
+	// Index is the first index after the opcode, of a function, type, local, global,
+	// table, tag or segment; labels and memories do not count. It is at IndexAt in
+	// Code.Expr. IndexAt is 0 if there is no index.
 	Index   uint32
 	IndexAt int
-	Second  uint32 // the index that follows, of instructions that have two
-	NoType  bool   // of an instruction that begins a block: it has the type () -> ()
+	Second  uint32 // the second index of an instruction that has two
+	NoType  bool   // the instruction begins a block of type () -> ()
 
 	r    reader
 	base int // of the expression in the input
@@ -90,7 +90,7 @@ func (in *Instructions) Err() error {
 	return &FormatError{in.base + in.r.err.Offset, in.r.err.Msg}
 }
 
-// Next goes to the next instruction. It returns false after the last one and
+// Next goes to the next instruction. It returns false after the last instruction and
 // after an error.
 func (in *Instructions) Next() bool {
 	if in.Depth == 0 || in.r.err != nil {
@@ -116,11 +116,11 @@ func (in *Instructions) Next() bool {
 	return true
 }
 
-// Types returns how many types there must be for the value types that the
-// instructions so far name: the largest type index in them, plus one.
+// Types returns the number of types that the value types of the instructions so far
+// require: their largest type index, plus one.
 func (in *Instructions) Types() uint64 { return in.r.valueTypes.count }
 
-// Features returns what the instructions so far use that guests may not.
+// Features returns the features that the instructions so far use.
 func (in *Instructions) Features() FeatureSet { return in.r.features }
 
 func (in *Instructions) prefixed(prefix byte) immediate {
@@ -129,8 +129,8 @@ func (in *Instructions) prefixed(prefix byte) immediate {
 	in.Op = Opcode(prefix)<<8 | Opcode(op&0xff)
 	imm := immUnknown
 	switch {
-	// The shortest encoding only: some engines take one byte for the number,
-	// whatever it says, and would read the rest as instructions.
+	// Only the shortest encoding is accepted: some engines take one byte as the
+	// number in any case, and would read the rest as instructions.
 	case prefix == prefixMisc && op < uint32(len(miscImmediates)) && size == 2:
 		imm = miscImmediates[op]
 	case prefix == prefixVector && op <= 0xff && size == 2+int(op>>7):
@@ -180,7 +180,7 @@ func (in *Instructions) immediate(imm immediate) {
 	}
 }
 
-// unknown refuses an instruction, of a feature that is not read or of none.
+// unknown refuses an instruction, which may belong to an unsupported feature.
 func (in *Instructions) unknown() {
 	if f, ok := featureOf(0, uint32(in.Op)); ok {
 		in.r.unsupported(in.Start, f)
@@ -193,7 +193,7 @@ func (in *Instructions) index() {
 	in.Index = in.r.u32("an index")
 }
 
-// memoryIndex is the bit of an alignment that says that the index of a memory follows.
+// memoryIndex is a bit of an alignment. If it is set, a memory's index follows.
 const memoryIndex = 1 << 6
 
 func (in *Instructions) memoryArgument(lane bool) {
@@ -230,7 +230,7 @@ func (in *Instructions) selectType() {
 	in.r.valueType()
 }
 
-// control reads the immediates of instructions that open or close blocks or
+// control reads the immediates of instructions that open a block, close a block or
 // branch.
 func (in *Instructions) control(imm immediate) {
 	switch imm {
@@ -254,7 +254,7 @@ func (in *Instructions) control(imm immediate) {
 	}
 }
 
-// catch reads a catch clause. Its label is seen from outside of the try_table.
+// catch reads a catch clause. Its label counts from outside of the try_table.
 func (in *Instructions) catch() {
 	start := in.r.pos
 	kind := in.r.byte("a kind of catch clause")
@@ -271,7 +271,7 @@ func (in *Instructions) label() {
 	in.Labels = append(in.Labels, in.r.index(in.Depth, "label"))
 }
 
-// blockType reads nothing (0x40), a value type or a type index.
+// blockType reads the type of a block: 0x40 for none, a value type or a type index.
 func (in *Instructions) blockType() {
 	r := &in.r
 	if r.left() > 0 && r.data[r.pos] == 0x40 {

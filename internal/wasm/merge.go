@@ -5,14 +5,15 @@ import (
 	"slices"
 )
 
-// mergeGap is how many bytes of zeros are written out to merge two data segments: fewer
-// than what engines keep for a segment and an instance.
+// mergeGap is the largest gap between two data segments that are merged, in bytes. The
+// gap is filled with zeros, which take less memory than an engine takes for a segment
+// in each instance.
 const mergeGap = 64
 
-// MergeData merges data segments that follow each other in memory. Go's linker leaves
-// out each few zeros, and so makes tens of thousands, which wazero keeps for each
-// instance. What an instance has in its memory stays the same. A module whose code may
-// name segments is left as it is.
+// MergeData merges data segments that follow each other in memory. Go's linker begins a
+// new segment after every few zeros. It makes tens of thousands of segments, which
+// wazero keeps for each instance. The initial memory of an instance stays the same. If
+// the module's code may name segments, nothing changes.
 func (m *Module) MergeData() {
 	if m.DataCount != nil {
 		return
@@ -53,15 +54,15 @@ type merger struct {
 	raw   []byte
 
 	open    bool
-	from    uint64 // where the open segment begins in memory
+	from    uint64 // the offset of the open segment in memory
 	content []byte
-	written []area // what those before the open one may have written
+	written []area // to which earlier segments may have written
 }
 
 // area is a range of memory.
 type area struct{ from, end uint64 }
 
-// maxAreas bounds how many are looked at for each gap. Programs have a few.
+// maxAreas bounds the areas that are compared with each gap. Programs have a few.
 const maxAreas = 64
 
 func (g *merger) end() uint64 { return g.from + uint64(len(g.content)) }
@@ -78,7 +79,8 @@ func (g *merger) add(offset uint64, content []byte) {
 	g.content = append(g.content, content...)
 }
 
-// free reports whether zeros may be written, as nothing else was.
+// free reports whether no earlier segment has written to a gap, so that zeros may be
+// written there.
 func (g *merger) free(gap area) bool {
 	return !slices.ContainsFunc(g.written, func(s area) bool { return s.from < gap.end && gap.from < s.end })
 }
@@ -89,7 +91,7 @@ func (g *merger) wrote(s area) {
 	}
 }
 
-// keep adds a segment as it is, which may write anywhere.
+// keep adds a segment unchanged. It may write to any address.
 func (g *merger) keep(raw []byte) {
 	g.flush()
 	g.count, g.raw = g.count+1, append(g.raw, raw...)

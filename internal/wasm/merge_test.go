@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// written is the memory that segments of a random module leave.
+// written is the memory after the segments of a random module.
 func written(t *testing.T, data Segments) []byte {
 	memory := make([]byte, 1<<14)
 	r := &reader{data: data.Raw, end: len(data.Raw)}
@@ -55,7 +55,7 @@ func TestDataIsLeftAsItIs(t *testing.T) {
 	for name, m := range map[string]Module{
 		"code may name segments":              {DataCount: &named, Data: Segments{2, []byte{0, 0x41, 0, 0x0b, 1, 'a', 0, 0x41, 1, 0x0b, 1, 'b'}}},
 		"passive, of a global, with an index": {Data: Segments{3, []byte{1, 1, 'a', 0, 0x23, 0, 0x0b, 1, 'b', 2, 0, 0x41, 9, 0x0b, 1, 'c'}}},
-		// Zeros must not be written over what the first one may have written.
+		// Zeros must not overwrite the bytes of an earlier segment.
 		"after an unknown place": {Data: Segments{3, []byte{0, 0x23, 0, 0x0b, 1, 'a', 0, 0x41, 0, 0x0b, 1, 'b', 0, 0x41, 2, 0x0b, 1, 'c'}}},
 	} {
 		want := m.Data

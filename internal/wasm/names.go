@@ -8,12 +8,14 @@ const (
 	namesLabels
 )
 
-// StableNames returns the contents of a name section without the names of
-// labels, which are numbered by the blocks before them and so do not survive
-// blocks being added, and without those of locals, for which no engine has a use. It returns false if the section is malformed, or gives the
-// module or a function a name of more than 1 KiB: the format asks to ignore it then, but there
-// are engines that allocate what it claims, and a trap's stack has each function's
-// name as often as it was called.
+// StableNames returns the contents of a name section without the names of labels and
+// locals. Added blocks change the numbers of labels, and no engine uses the names of
+// locals.
+//
+// It returns false for a malformed section, and for one in which the module or a
+// function has a name of more than 1 KiB. The format says that engines ignore a
+// malformed section, but some allocate as much memory as it claims; and the stack of a
+// trap repeats a function's name for each of its calls.
 func (c *Custom) StableNames() ([]byte, bool) {
 	out := make([]byte, 0, len(c.Data))
 	valid := true
@@ -26,8 +28,8 @@ func (c *Custom) StableNames() ([]byte, bool) {
 	return out, complete && valid
 }
 
-// FuncName returns the name that the name section gives to function f, or "". It may
-// hold anything.
+// FuncName returns the name of function f in the name section, or "". The guest chooses
+// the name: it may be any bytes.
 func (m *Module) FuncName(f uint32) (name string) {
 	for i := range m.Customs {
 		if m.Customs[i].Name != "name" {
@@ -54,8 +56,8 @@ func findName(body []byte, f uint32) string {
 	return ""
 }
 
-// eachSubsection calls f for each subsection, with and without its head. It
-// reports whether the data ends where a subsection does.
+// eachSubsection calls f for each subsection, with and without its head. It reports
+// whether the data ends at the end of a subsection.
 func eachSubsection(data []byte, f func(id byte, whole, body []byte)) bool {
 	r := &reader{data: data, end: len(data)}
 	for r.err == nil && r.pos < len(data) {
@@ -69,7 +71,8 @@ func eachSubsection(data []byte, f func(id byte, whole, body []byte)) bool {
 	return r.err == nil
 }
 
-// validNames reports whether the subsections that engines read are well formed.
+// validNames reports whether a subsection is well formed. It does not check subsections
+// that engines do not read.
 func validNames(id byte, body []byte) bool {
 	r := &reader{data: body, end: len(body)}
 	switch id {
@@ -92,7 +95,7 @@ func (r *reader) functionNames() {
 	})
 }
 
-// maxName is the longest name that is kept, in bytes.
+// maxName is the length of the longest name that StableNames accepts, in bytes.
 const maxName = 1 << 10
 
 func (r *reader) shortName(what string) {
@@ -111,14 +114,14 @@ func (r *reader) localNames() {
 	})
 }
 
-// shiftNames shifts the functions that a name section's valid contents name.
+// shiftNames shifts the function indices in the contents of a valid name section.
 func shiftNames(data []byte, first uint32) []byte {
 	out := make([]byte, 0, len(data)+len(data)/64)
 	eachSubsection(data, func(id byte, whole, body []byte) {
 		read := map[byte]func(*reader){
 			namesFunctions: (*reader).functionNames,
 			namesLocals:    (*reader).localNames,
-			namesLabels:    (*reader).localNames, // of the same form
+			namesLabels:    (*reader).localNames, // labels have the same form
 		}[id]
 		if read == nil {
 			out = append(out, whole...)

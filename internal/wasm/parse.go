@@ -24,13 +24,13 @@ const (
 	secTag
 )
 
-// sectionOrder is the order in which sections stand, custom ones aside.
+// sectionOrder is the order of the sections, without custom sections.
 var sectionOrder = []byte{
 	secType, secImport, secFunction, secTable, secMemory, secTag, secGlobal,
 	secExport, secStart, secElement, secDataCount, secCode, secData,
 }
 
-// magic and version: what every core module begins with.
+// header is the beginning of every core module: a magic number and the version.
 var header = []byte("\x00asm\x01\x00\x00\x00")
 
 // Parse reads a module. The result aliases data. Errors are [ErrNotWasm],
@@ -62,8 +62,9 @@ func Parse(data []byte) (*Module, error) {
 	return m, nil
 }
 
-// checkUses checks the indices that stand where what they refer to may come
-// later: who adds to a module must not make bad ones good.
+// checkUses checks the indices that may come before the things to which they refer.
+// Otherwise an index could be out of range in the guest's module, and become valid when
+// the host adds to the module.
 func (r *reader) checkUses(m *Module) {
 	if n := uint64(len(m.Types)); r.valueTypes.count > n {
 		r.fail(r.valueTypes.at, "expected a type index below %d, got %d", n, r.valueTypes.count-1)
@@ -91,8 +92,8 @@ func checkHeader(data []byte) error {
 	return nil
 }
 
-// section reads one section and returns the id of the last that was not a
-// custom section.
+// section reads one section. last is the id of the last section that was not a custom
+// section; so is the result.
 func (r *reader) section(m *Module, last byte) byte {
 	start := r.pos
 	id := r.byte("section id")
@@ -125,8 +126,8 @@ func (r *reader) custom(m *Module, last byte) {
 	}
 }
 
-// content reads what is inside of a section. Sizes are the least number of
-// bytes an entry takes.
+// content reads the content of a section. The numbers are the smallest sizes of an
+// entry, in bytes.
 func (r *reader) content(m *Module, id byte) {
 	switch id {
 	case secType:
@@ -159,8 +160,8 @@ func (r *reader) content(m *Module, id byte) {
 	}
 }
 
-// start reads the start function, the only one whose type is not told by who
-// uses it.
+// start reads the index of the start function, and checks the type of the function.
+// All other uses of a function name its type.
 func (r *reader) start(m *Module) {
 	at := r.pos
 	f := r.index(m.Len(KindFunc), "function")
@@ -173,8 +174,7 @@ func (r *reader) start(m *Module) {
 	m.Start = &f
 }
 
-// types reads the type section, in which a recursive group counts as one
-// entry and yields several types.
+// types reads the type section. A recursive group is one entry with several types.
 func (r *reader) types(m *Module) {
 	const groupForm = 0x4e
 	n := r.count(2, "types")
@@ -193,7 +193,7 @@ func (r *reader) types(m *Module) {
 	}
 }
 
-// group reads the types of a recursive group, which count as all others do.
+// group reads the types of a recursive group. Each counts as a type.
 func (r *reader) group(m *Module) {
 	first, n := len(m.Types), r.count(3, "types of a group")
 	if n == 0 || !r.atMost(first+n, maxEntries, "types") {
@@ -322,8 +322,8 @@ func (r *reader) limits() Limits {
 	return l
 }
 
-// Pages that a memory may have by the format, which is not its own limit where a host
-// lowers the maximum: that must not make a bad one good.
+// The largest memories of the format, in pages. The host may lower a memory's maximum.
+// That must not make an invalid memory valid, so that Parse checks the maximum first.
 const (
 	mostPages   = 1 << 16
 	mostPages64 = 1 << 48
@@ -344,8 +344,8 @@ func (r *reader) memory() Limits {
 
 func (r *reader) tableType() Table { return Table{Elem: r.refType(), Limits: r.limits()} }
 
-// table reads a table of the table section, where an initial value may follow
-// the type if the two bytes 0x40 0x00 precede it.
+// table reads a table of the table section. After the bytes 0x40 0x00 it is a type and
+// an initial value, otherwise a type only.
 func (r *reader) table() Table {
 	if r.left() < 2 || r.data[r.pos] != 0x40 || r.data[r.pos+1] != 0 {
 		return r.tableType()

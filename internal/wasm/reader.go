@@ -5,28 +5,27 @@ import (
 	"unicode/utf8"
 )
 
-// reader reads the encoding of one section after the other. The first failure
-// stays: it moves pos to end, and all later reads fail without effect, so that
-// callers check once.
+// reader reads one section after the other. It keeps the first failure, which moves pos
+// to end. All later reads fail without effect, so that callers check once.
 type reader struct {
 	data []byte
-	pos  int // in data, so that it is the offset for errors
-	end  int // of the section or body at hand
+	pos  int // in data, and the offset in errors
+	end  int // of the current section or body
 	err  *FormatError
 
-	limit      *LimitError       // beside err, where a bound was the reason
-	feature    *UnsupportedError // beside err, where a feature was the reason
-	features   FeatureSet        // that were read
+	limit      *LimitError       // the reason for err, if that is a bound
+	feature    *UnsupportedError // the reason for err, if that is a feature
+	features   FeatureSet        // of all that was read so far
 	parameters int               // of all types so far, results included
 	elements   int               // of all element segments so far
 	names      int               // bytes of all names so far
-	used       [KindTag + 1]use  // by constant expressions and element segments
-	valueTypes use               // by value types
-	funcs      []site            // where function indices stand, if noteFuncs
+	used       [KindTag + 1]use  // in constant expressions and element segments
+	valueTypes use               // type indices in value types
+	funcs      []site            // of function indices, if noteFuncs is true
 	noteFuncs  bool
 }
 
-// use is the largest index that was read of a kind, plus one, and where.
+// use is the largest index of a kind so far, plus one, and its offset.
 type use struct {
 	count uint64
 	at    int
@@ -38,14 +37,13 @@ func (u *use) note(index uint32, at int) {
 	}
 }
 
-// site is where an index stands.
+// site is an index and its place in the data.
 type site struct {
 	start, end int
 	index      uint32
 }
 
-// funcIndex reads the index of a function of which it is not known yet whether
-// it is there.
+// funcIndex reads the index of a function that may come later.
 func (r *reader) funcIndex() {
 	start := r.pos
 	i := r.u32("function index")
@@ -114,7 +112,7 @@ func (r *reader) u32(what string) uint32 {
 	return uint32(r.uleb(32, what))
 }
 
-// short reads a number of one byte, as nearly all are, if there is one.
+// short reads a number of one byte, if the next number is one: most are.
 func (r *reader) short() (v uint32, ok bool) {
 	if r.pos == r.end || r.data[r.pos] >= 0x80 {
 		return 0, false
@@ -144,16 +142,16 @@ func (r *reader) sleb(bits int, what string) int64 {
 	return 0
 }
 
-// signFits reports whether the last byte of a signed number, of which used
-// bits count, repeats the sign in the rest.
+// signFits reports whether the unused bits in the last byte of a signed number repeat
+// its sign. used is the number of the other bits.
 func signFits(b byte, used int) bool {
 	rest := int8(b<<1) >> used
 	return rest == 0 || rest == -1
 }
 
-// count reads the length of a vector whose elements take at least size bytes
-// each. What cannot fit into the rest of the input is refused, so that callers
-// may allocate by the count.
+// count reads the length of a vector. Each element takes at least size bytes. count
+// refuses a length that the rest of the input is too short for, so that callers may
+// allocate memory by the length.
 func (r *reader) count(size int, what string) int {
 	start := r.pos
 	n := r.u32("number of " + what)
@@ -169,8 +167,8 @@ func list[T any](r *reader, size int, what string, read func(*reader) T) []T {
 	return shortList(r, size, maxEntries, what, read)
 }
 
-// shortList reads a vector of so many elements at the most. It allocates once it is
-// known that they are no more, and that the input can have as many.
+// shortList reads a vector of at most most elements. It allocates memory after it has
+// checked that bound, and that the input is long enough.
 func shortList[T any](r *reader, size, most int, what string, read func(*reader) T) []T {
 	n := r.count(size, what)
 	if n == 0 || !r.atMost(n, most, what) {

@@ -2,11 +2,11 @@ package wasm
 
 import "slices"
 
-// AddFuncImport adds an import of a function of the given type after all other
-// imports and returns its index. Defined functions get an index that is higher
-// by one, here in exports, start function, element segments, constant
-// expressions and names; in the code the caller must do it. What m shares with
-// another module stays as it is there.
+// AddFuncImport adds an import of a function of the given type after all other imports
+// and returns its index. The indices of defined functions become higher by one.
+// AddFuncImport changes them in exports, the start function, element segments, constant
+// expressions and names; the caller must change them in the code. If m shares memory
+// with another module, that one does not change.
 func (m *Module) AddFuncImport(module, name string, typ uint32) uint32 {
 	f := uint32(m.Len(KindFunc) - len(m.Functions))
 	imports := m.Imports[:len(m.Imports):len(m.Imports)]
@@ -15,11 +15,11 @@ func (m *Module) AddFuncImport(module, name string, typ uint32) uint32 {
 	return f
 }
 
-// ExportStart has the host call the start function, which m must have, by an export of
-// the given name, and the engine no longer. The export is a function of its own that
-// calls the other one: an export of that itself would declare references to it, with
-// which code is valid that is not without. What m shares with another module stays as
-// it is there.
+// ExportStart turns the start function, which m must have, into an export of the given
+// name: the host calls it, and the engine does not. The export is a new function that
+// calls the start function. An export of the start function itself would be a
+// declaration for references to it, and could make invalid code valid. If m shares
+// memory with another module, that one does not change.
 func (m *Module) ExportStart(name string) {
 	f := uint32(m.Len(KindFunc))
 	call := append(AppendIndex([]byte{byte(OpCall)}, *m.Start), byte(OpEnd))
@@ -72,7 +72,7 @@ func shifted(index, first uint32) uint32 {
 	return index
 }
 
-// shiftRead returns data, which read reads, with function indices shifted.
+// shiftRead returns data with shifted function indices. read is the reader of data.
 func shiftRead(data []byte, first uint32, read func(*reader)) []byte {
 	r := &reader{data: data, end: len(data), noteFuncs: true}
 	read(r)
@@ -95,9 +95,9 @@ func (m *Module) readElements(r *reader) {
 	}
 }
 
-// RefersToImports reports whether code may have a reference to an imported function:
-// whether one is exported, the start function, or named by an element segment or a
-// constant expression.
+// RefersToImports reports whether code may have a reference to an imported function. It
+// may if the function is exported, is the start function, or is named by an element
+// segment or a constant expression.
 func (m *Module) RefersToImports() bool {
 	first := uint32(m.Len(KindFunc) - len(m.Functions))
 	named := m.Start != nil && *m.Start < first
@@ -115,7 +115,7 @@ func (m *Module) RefersToImports() bool {
 	return named
 }
 
-// names reports whether data, which read reads, names a function before first.
+// names reports whether data names a function before first. read is the reader of data.
 func names(data []byte, first uint32, read func(*reader)) bool {
 	r := &reader{data: data, end: len(data), noteFuncs: true}
 	read(r)

@@ -10,8 +10,8 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// callers refers to the functions 127 and 0 of 128, of which the first is
-// imported, wherever it can.
+// callers has 128 functions, of which the first is imported. It refers to the first and
+// the last one in every possible place.
 func callers() *wasm.Module {
 	start := uint32(127)
 	m := &wasm.Module{

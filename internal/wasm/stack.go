@@ -1,6 +1,6 @@
 package wasm
 
-// Signature is how many operands a block or call takes and gives.
+// Signature is the numbers of operands that a block or call takes and returns.
 type Signature struct{ Params, Results int }
 
 // Stack follows the height of the operand stack through a function's code, one
@@ -12,23 +12,23 @@ type Signature struct{ Params, Results int }
 //		... s.Height ...
 //	}
 //
-// It does not check types. In code that cannot be reached, and in code that is
-// not valid, the height is a guess that is never below 0.
+// It does not check types. In unreachable code and in invalid code the height is a
+// guess, and never below 0.
 type Stack struct {
 	Height int // after the instruction
-	Moved  int // how many operands the instruction hands to a block, branch or call, or gets from a call
+	Moved  int // operands that the instruction passes to a block, branch or call, or gets from a call
 	types  *CodeTypes
 	open   []openBlock
 }
 
-// openBlock is a block that is not at its end yet.
+// openBlock is a block that has not ended.
 type openBlock struct {
 	base int // the height below its parameters
 	sig  Signature
 	loop bool
 }
 
-// CodeTypes are a module's signatures, as code refers to them.
+// CodeTypes has the signatures of a module, by the indices that code uses.
 type CodeTypes struct {
 	Types []Signature // by index
 	funcs []uint32    // the type of each function
@@ -58,13 +58,13 @@ func (t *CodeTypes) of(index uint32) Signature {
 	return t.Types[index]
 }
 
-// Start makes s ready for the code of function f. It may be used again and again.
+// Start prepares s for the code of function f. s may be used for any number of functions.
 func (s *Stack) Start(types *CodeTypes, f uint32) {
 	s.types, s.Height = types, 0
 	s.open = append(s.open[:0], openBlock{sig: Signature{Results: types.OfFunc(f).Results}})
 }
 
-// Step is called after each instruction.
+// Step must be called after each instruction.
 func (s *Stack) Step(in *Instructions) {
 	s.Moved = 0
 	switch op := in.Op; op {
@@ -102,7 +102,7 @@ func (s *Stack) top() openBlock {
 	return s.open[len(s.open)-1]
 }
 
-// add changes the height, which stays above what the block may not touch.
+// add changes the height, which stays above the operands of the enclosing block.
 func (s *Stack) add(n int) { s.Height = max(s.Height+n, s.top().base) }
 
 func (s *Stack) call(sig Signature) {
@@ -122,7 +122,7 @@ func (s *Stack) enter(in *Instructions) {
 	s.Moved = sig.Params
 }
 
-// carried is how many operands a branch to the label hands over.
+// carried is the number of operands that a branch to the label passes.
 func (s *Stack) carried(label uint32) int {
 	if int(label) >= len(s.open) {
 		return 0
@@ -134,7 +134,7 @@ func (s *Stack) carried(label uint32) int {
 	}
 }
 
-// leaves reports whether what follows the instruction cannot be reached from it.
+// leaves reports whether execution never goes on after the instruction.
 func leaves(op Opcode) bool {
 	switch op {
 	case OpUnreachable, OpThrow, OpThrowRef, OpBr, OpBrTable, OpReturn, OpReturnCall, OpReturnCallIndirect, OpReturnCallRef:
@@ -154,11 +154,11 @@ func (in *Instructions) BlockSignature(types *CodeTypes) Signature {
 	return Signature{Results: 1}
 }
 
-// operands is how many operands an instruction that is no call and begins or ends
-// no block leaves on the stack, less those that it takes.
+// operands is the number of operands that an instruction pushes, less the number that
+// it pops. The instruction is not a call, and neither begins nor ends a block.
 func operands(op Opcode) int { return int(effects[op>>8&7][op&0xff]) }
 
-// effects has rows as fuel tables have: 0 for no prefix, 4 to 6 for 0xfc to 0xfe.
+// effects has rows like the fuel tables: 0 without a prefix, 4 to 6 for 0xfc to 0xfe.
 var effects = func() (t [7][256]int8) {
 	set := func(n int8, ranges ...[2]Opcode) {
 		for _, r := range ranges {
@@ -173,7 +173,7 @@ var effects = func() (t [7][256]int8) {
 	}...)
 	set(-1, [][2]Opcode{
 		{0x04, 0x04}, {0x0d, 0x0e}, {0x1a, 0x1a}, {0x21, 0x21}, {0x24, 0x24}, {0xd6, 0xd6}, // if, br_if, br_table, drop, local.set, global.set
-		{0x46, 0x4f}, {0x51, 0x66}, {0x6a, 0x78}, {0x7c, 0x8a}, {0x92, 0x98}, {0xa0, 0xa6}, // what computes from two
+		{0x46, 0x4f}, {0x51, 0x66}, {0x6a, 0x78}, {0x7c, 0x8a}, {0x92, 0x98}, {0xa0, 0xa6}, // operators with two operands
 		{0xfc0f, 0xfc0f}, {0xfe00, 0xfe00}, {0xfe1e, 0xfe47}, // table.grow, atomics
 		{0xfd0d, 0xfd0e}, {0xfd17, 0xfd17}, {0xfd1a, 0xfd1a}, {0xfd1c, 0xfd1c}, {0xfd1e, 0xfd1e}, {0xfd20, 0xfd20}, {0xfd22, 0xfd4c},
 		{0xfd4e, 0xfd51}, {0xfd54, 0xfd57}, {0xfd65, 0xfd66}, {0xfd6b, 0xfd73}, {0xfd76, 0xfd79}, {0xfd7b, 0xfd7b}, {0xfd82, 0xfd82},

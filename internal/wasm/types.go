@@ -6,15 +6,15 @@ import (
 	"strconv"
 )
 
-// ValueType is the type of a value, comparable with ==. References that have
-// a short form are kept as it was written, so the same type may have two
-// values here: funcref is also (ref null func).
+// ValueType is the type of a value. A reference type keeps the form in which it was
+// written, short or long, so that one type may have two values, which are not equal by
+// ==: funcref and (ref null func).
 type ValueType struct {
 	Code byte  // first byte of the encoding
 	Heap int32 // RefNull and Ref: type index, or a negative abstract heap type
 }
 
-// The value types that have a name of their own.
+// The value types with a name of their own.
 var (
 	I32       = ValueType{Code: 0x7f}
 	I64       = ValueType{Code: 0x7e}
@@ -71,14 +71,14 @@ func heapName(h int32) string {
 type FuncType struct {
 	Params, Results []ValueType
 
-	// Rec is how many types, this one included, form the recursive group
-	// that begins here; 0 outside of a group's beginning.
+	// Rec is the number of types in the recursive group that begins with this
+	// type; 0 if no group begins here.
 	Rec uint32
 }
 
-// String returns the signature as (i32, i64) -> f32, in some 100 bytes at the most:
-// (i32, i32, i32, i32, … 996 more) -> i32. No result is written as (), more than one
-// as (i32, i32).
+// String returns the signature in the form (i32, i64) -> f32, in about 100 bytes at
+// most: (i32, i32, i32, i32, … 996 more) -> i32. No result is (), and two results are
+// (i32, i32).
 func (t FuncType) String() string {
 	results := typeList(t.Results)
 	if len(t.Results) == 1 {
@@ -87,14 +87,14 @@ func (t FuncType) String() string {
 	return typeList(t.Params) + " -> " + results
 }
 
-// Bounds of a list of types as text, in bytes: one that is longer than maxList is
-// cut where it exceeds cutList.
+// Bounds for the text of a list of types, in bytes. A text that is longer than maxList
+// is cut before it exceeds cutList.
 const (
 	maxList = 44
 	cutList = 24
 )
 
-// typeList writes the list in at most some 50 bytes, however long it is.
+// typeList writes a list of any length in at most about 50 bytes.
 func typeList(types []ValueType) string {
 	text, cut, shown := "", "", 0
 	for i, t := range types {
@@ -112,7 +112,7 @@ func typeList(types []ValueType) string {
 	return "(" + text + ")"
 }
 
-// Grouped writes a number that is not negative for a reader: 1,000,000.
+// Grouped writes a number for people, such as 1,000,000. n must not be negative.
 func Grouped(n int) string {
 	text := strconv.Itoa(n)
 	for i := len(text) - 3; i > 0; i -= 3 {

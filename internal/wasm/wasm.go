@@ -1,23 +1,23 @@
 // Package wasm reads and writes core WebAssembly binaries.
 //
-// It answers what a host asks of a module before it gives it to an engine:
-// what the module imports and exports and with which signatures, how much
-// memory and how many tables, functions and segments it declares, and where a
-// broken file is broken. [Parse] is safe on hostile input: it never panics, it
-// allocates in proportion to the input and not to what the input claims, and
-// every error names a byte offset. What it accepts is the structure of the
-// WebAssembly 2.0 binary format with tail calls, exceptions, threads, extended
-// constants, 64-bit memories and typed function references. What it knows and does
-// not accept is an [*UnsupportedError], and what guests may not use is in
-// [Module.Features] and found by [Module.CheckCode]. It does not check that code is well
-// typed: that is the engine's part.
+// A host reads a module before it gives the module to an engine: its imports and
+// exports with their signatures, the number of its memories, tables, functions and
+// segments, and the place of the error in a malformed file.
 //
-// [Module.Encode] writes a module back, with whatever the caller changed.
+// [Parse] is safe on hostile input. It never panics, it allocates memory in proportion
+// to the input and not to the sizes that the input claims, and every error names a byte
+// offset. It accepts the structure of the WebAssembly 2.0 binary format with tail calls,
+// exceptions, threads, extended constants, 64-bit memories and typed function
+// references. A feature that Parse does not accept is an [*UnsupportedError]. A feature
+// that Parse accepts and guests may not use is in [Module.Features], or [Module.CheckCode]
+// finds it in the code. The package does not check the types of code: the engine does.
+//
+// [Module.Encode] writes a module back, with the changes of the caller.
 package wasm
 
-// Module is a core module, section by section. Byte slices in it alias the
-// input of [Parse], which must not be changed while the module is in use. A
-// caller may replace, append and remove entries and encode the result.
+// Module is a core module, section by section. Its byte slices alias the input of
+// [Parse], which must not be changed while the module is in use. A caller may replace,
+// append and remove entries, and encode the result.
 type Module struct {
 	Types     []FuncType
 	Imports   []Import
@@ -33,10 +33,10 @@ type Module struct {
 	Code      []Code  // as many as Functions
 	Data      Segments
 	Customs   []Custom
-	Features  FeatureSet // that are used outside of code and guests may not use
+	Features  FeatureSet // used outside of code
 }
 
-// Kind is what an import or export stands for. Its values are the format's.
+// Kind is the kind of an import or export. Its values are the format's.
 type Kind byte
 
 const (
@@ -51,7 +51,7 @@ func (k Kind) String() string {
 	return [...]string{"func", "table", "memory", "global", "tag"}[k]
 }
 
-// Import is one import. Kind says which of the last four fields is meant.
+// Import is one import. Kind selects one of the last four fields.
 type Import struct {
 	Module, Name string
 	Kind         Kind
@@ -61,7 +61,7 @@ type Import struct {
 	Global       GlobalType
 }
 
-// Export is one export. Index counts imports of the same kind first.
+// Export is one export. Index counts the imports of the same kind first.
 type Export struct {
 	Name  string
 	Kind  Kind
@@ -76,8 +76,8 @@ type Limits struct {
 	Is64     bool // indexed by i64
 }
 
-// Table is a table's type and, if Init is not nil, the constant expression
-// that each element starts with.
+// Table is a table's type. Init, if not nil, is the constant expression for the initial
+// value of each element.
 type Table struct {
 	Elem ValueType
 	Limits
@@ -90,15 +90,15 @@ type GlobalType struct {
 	Mutable bool
 }
 
-// Global is a global that the module defines. Init is its constant
-// expression, the final end included.
+// Global is a global that the module defines. Init is its constant expression, with
+// the final end.
 type Global struct {
 	Type GlobalType
 	Init []byte
 }
 
-// Segments are the element or data segments: how many there are and their
-// encoding, which was checked for structure and is otherwise left as it was.
+// Segments are the element or data segments: their number, and their encoding, in
+// which Parse has checked the structure.
 type Segments struct {
 	Count uint32
 	Raw   []byte
@@ -108,8 +108,8 @@ type Segments struct {
 type Code struct {
 	Groups uint32 // of locals: pairs of count and type
 	Decls  []byte // the groups' encoding
-	Locals uint32 // how many locals the groups declare, parameters not counted
-	Expr   []byte // instructions, the final end included; not decoded
+	Locals uint32 // the number of locals in the groups, without parameters
+	Expr   []byte // the instructions with the final end, not decoded
 	Offset int    // of Expr in the input
 }
 
@@ -117,12 +117,11 @@ type Code struct {
 type Custom struct {
 	Name  string
 	Data  []byte
-	After byte // id of the last other section before it, 0 if there is none
+	After byte // id of the last section before it that is not custom, or 0
 }
 
-// Len returns how many functions, tables, memories, globals or tags the
-// module has, imported ones included. It takes time in proportion to the
-// number of imports.
+// Len returns the number of functions, tables, memories, globals or tags that the
+// module imports and defines. It takes time in proportion to the number of imports.
 func (m *Module) Len(k Kind) int {
 	n := [...]int{len(m.Functions), len(m.Tables), len(m.Memories), len(m.Globals), len(m.Tags)}[k]
 	for i := range m.Imports {
@@ -133,8 +132,8 @@ func (m *Module) Len(k Kind) int {
 	return n
 }
 
-// FuncTypes returns the type index of every function, imported ones first:
-// the signature of function f is m.Types[m.FuncTypes()[f]].
+// FuncTypes returns the type index of every function, imported functions first: the
+// signature of function f is m.Types[m.FuncTypes()[f]].
 func (m *Module) FuncTypes() []uint32 {
 	types := make([]uint32, 0, len(m.Imports)+len(m.Functions))
 	for i := range m.Imports {
@@ -145,9 +144,9 @@ func (m *Module) FuncTypes() []uint32 {
 	return append(types, m.Functions...)
 }
 
-// TableAt returns a table by its index, which counts imported ones first, and whether
-// there is one.
-func (m *Module) TableAt(index uint32) (Table, bool) {
+// TableAt returns a table by its index, which counts imported tables first. ok is false
+// if the module has no such table.
+func (m *Module) TableAt(index uint32) (table Table, ok bool) {
 	i := uint64(index)
 	for j := range m.Imports {
 		if m.Imports[j].Kind != KindTable {

@@ -15,7 +15,7 @@ import (
 
 const header = "\x00asm\x01\x00\x00\x00"
 
-// full uses every section.
+// full returns a module with every section.
 func full() *wasm.Module {
 	zero, one := uint32(0), uint32(1)
 	i32 := []byte{0x41, 0, 0x0b}
@@ -55,7 +55,7 @@ func TestParseReadsWhatEncodeWrote(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The last section that is there before the name section is code.
+	// The last section before the name section is the code.
 	want.Customs[1].After = 10
 	want.Features = wasm.Exceptions.Set() | wasm.TypedReferences.Set() | wasm.Memory64.Set() | wasm.Threads.Set() | wasm.GC.Set()
 	if diff := cmp.Diff(want, got, ignoreOffset, cmpopts.EquateEmpty()); diff != "" {
@@ -126,7 +126,8 @@ func TestMalformedInputIsNamedByOffset(t *testing.T) {
 	}
 }
 
-// A count of entries must not make Parse allocate for more than is there.
+// TestHostileCountsDoNotAllocate: Parse must not allocate memory for entries that are
+// claimed and do not exist.
 func TestHostileCountsDoNotAllocate(t *testing.T) {
 	for section := byte(1); section <= 13; section++ {
 		in := append([]byte(header), section, 5, 0xff, 0xff, 0xff, 0xff, 0x0f)

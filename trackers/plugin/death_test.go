@@ -10,8 +10,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/fx"
-	"go.uber.org/fx/fxtest"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -55,18 +53,18 @@ func waitFor(t testing.TB, what string, done func() bool) {
 
 func TestModel(t *testing.T) { model.Check(t, newInMemory) }
 
-// waiter counts how its requests end.
+// waiter counts the ends of its requests, by timeout and by the end of the process.
 type waiter struct{ expired, abandoned atomic.Int32 }
 
-func (w *waiter) Expired(core.RequestID)                       { w.expired.Add(1) }
-func (w *waiter) Abandoned(core.RequestID, *core.RequestError) { w.abandoned.Add(1) }
+func (w *waiter) Expired(_ core.RequestID, reason *core.RequestError) {
+	if reason == core.ErrTimeout {
+		w.expired.Add(1)
+	} else {
+		w.abandoned.Add(1)
+	}
+}
 
-// plain is a waiter that knows of no failure.
-type plain struct{ expired atomic.Int32 }
-
-func (w *plain) Expired(core.RequestID) { w.expired.Add(1) }
-
-// asker is a component that asks the stuck one.
+// asker is a component that sends a request to the stuck component.
 type asker struct{ got chan error }
 
 func (s asker) HandleMessage(h guest.Host, _ string, _ []byte) ([]byte, error) {
@@ -79,7 +77,7 @@ func (s asker) HandleCallback(_ guest.Host, _ guest.RequestID, _ []byte, err err
 	return nil
 }
 
-// stuck is a component that does not return.
+// stuck is a component with a handler that returns only when it is released.
 type stuck struct{ entered, release chan struct{} }
 
 func (s stuck) HandleMessage(guest.Host, string, []byte) ([]byte, error) {
@@ -103,8 +101,8 @@ func deploy(t testing.TB, h *host.Host, id string, c guest.Component) core.Compo
 	return d.ID
 }
 
-// TestKilled kills the tracker of a host, many times: pending requests end with
-// unavailable, and when it is up again so are requests.
+// TestKilled kills the tracker of a host several times: pending requests end with
+// unavailable, and the restarted tracker accepts requests again.
 func TestKilled(t *testing.T) {
 	var now atomic.Pointer[spawn.Process]
 	command := roles.Command(t, "slab")
@@ -135,7 +133,7 @@ func TestKilled(t *testing.T) {
 	busy := make(chan struct{}, 1)
 	target := deploy(t, h, "test/stuck", stuck{busy, release})
 	check(t, h.Send(target, nil))
-	<-busy // what comes now waits behind
+	<-busy // later messages wait in the mailbox
 	callbacks := make(chan error, 10)
 	asking := deploy(t, h, "test/asker", asker{callbacks})
 
@@ -158,7 +156,7 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// isUp waits until a request is taken.
+// isUp waits until the tracker accepts a request.
 func isUp(t testing.TB, tracker core.Tracker) {
 	t.Helper()
 	w := new(waiter)
@@ -171,7 +169,7 @@ func isUp(t testing.TB, tracker core.Tracker) {
 	})
 }
 
-// script is a service that does what a test says.
+// script is a service with a method Watch from a test.
 type script struct {
 	pluginv1.UnimplementedTrackerServer
 	watch func(pluginv1.Tracker_WatchServer) error
@@ -179,7 +177,8 @@ type script struct {
 
 func (s script) Watch(stream pluginv1.Tracker_WatchServer) error { return s.watch(stream) }
 
-// scripted returns a tracker whose process does what watch says.
+// scripted returns a tracker with a process that runs watch. life counts the starts of
+// the process.
 func scripted(t testing.TB, watch func(life int32, stream pluginv1.Tracker_WatchServer) error) *Tracker {
 	t.Helper()
 	var lives atomic.Int32
@@ -191,9 +190,9 @@ func scripted(t testing.TB, watch func(life int32, stream pluginv1.Tracker_Watch
 	return tracker
 }
 
-// follow says that the tracker is ready, and calls change until the host has
-// nothing to say any more.
-func follow(stream pluginv1.Tracker_WatchServer, change func(id uint64, what int64) (expired []uint64)) error {
+// follow reports that the tracker is ready, and calls change for each change until the
+// host ends the stream.
+func follow(stream pluginv1.Tracker_WatchServer, change func(id uint64, kind int64) (expired []uint64)) error {
 	_ = stream.Send(new(pluginv1.Expirations))
 	for {
 		changes, err := stream.Recv()
@@ -208,11 +207,13 @@ func follow(stream pluginv1.Tracker_WatchServer, change func(id uint64, what int
 	}
 }
 
-// TestEarly: a tracker that ends a request before its time does so no more.
+// TestEarly: a tracker that ends a request before its timeout is replaced, and all
+// that was pending ends as unavailable.
 func TestEarly(t *testing.T) {
 	tracker := scripted(t, func(life int32, stream pluginv1.Tracker_WatchServer) error {
+		told := 0
 		return follow(stream, func(id uint64, _ int64) []uint64 {
-			if life == 1 {
+			if told++; life == 1 && told == 2 {
 				return []uint64{id}
 			}
 			return nil
@@ -220,14 +221,12 @@ func TestEarly(t *testing.T) {
 	})
 	check(t, tracker.Start(within(t)))
 	defer tracker.Close()
-	w, old := new(waiter), new(plain)
-	_, err := tracker.Register(old, time.Hour) // one that is not told why
-	check(t, err)
-	_, err = tracker.Register(w, time.Hour)
-	if err == nil {
-		waitFor(t, "the end of the request", func() bool { return w.abandoned.Load() == 1 })
+	w := new(waiter)
+	for range 2 {
+		_, err := tracker.Register(w, time.Hour)
+		check(t, err)
 	}
-	waitFor(t, "the end of the other", func() bool { return old.expired.Load() == 1 })
+	waitFor(t, "the end of both requests", func() bool { return w.abandoned.Load() == 2 })
 	isUp(t, tracker)
 	if w.expired.Load() != 0 {
 		t.Error("a request expired before its timeout")
@@ -237,7 +236,7 @@ func TestEarly(t *testing.T) {
 // TestUnknownExpirations: ids that are not pending are ignored.
 func TestUnknownExpirations(t *testing.T) {
 	tracker := scripted(t, func(_ int32, stream pluginv1.Tracker_WatchServer) error {
-		return follow(stream, func(id uint64, what int64) []uint64 { return []uint64{0, 1<<64 - 1, id + 1} })
+		return follow(stream, func(id uint64, _ int64) []uint64 { return []uint64{0, 1<<64 - 1, id + 1} })
 	})
 	check(t, tracker.Start(within(t)))
 	defer tracker.Close()
@@ -245,7 +244,7 @@ func TestUnknownExpirations(t *testing.T) {
 	id, err := tracker.Register(w, time.Hour)
 	check(t, err)
 	for range 10 {
-		_, err := tracker.Register(new(plain), time.Hour)
+		_, err := tracker.Register(new(waiter), time.Hour)
 		check(t, err)
 	}
 	if got, ok := tracker.Resolve(id); !ok || got != core.Waiter(w) {
@@ -253,7 +252,7 @@ func TestUnknownExpirations(t *testing.T) {
 	}
 }
 
-// TestNeverExpires: a tracker that forgets requests is found out.
+// TestNeverExpires: a process that forgets requests is restarted.
 func TestNeverExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tracker := scripted(t, func(_ int32, stream pluginv1.Tracker_WatchServer) error {
@@ -265,7 +264,7 @@ func TestNeverExpires(t *testing.T) {
 		check(t, err)
 		_, err = tracker.Register(w, time.Minute)
 		check(t, err)
-		if _, ok := tracker.Resolve(id); !ok { // the next one is looked for in its place
+		if _, ok := tracker.Resolve(id); !ok { // its deadline was the earliest
 			t.Error("the request is not pending")
 		}
 		_, err = tracker.Register(w, 2*time.Second)
@@ -283,13 +282,13 @@ func TestNeverExpires(t *testing.T) {
 	})
 }
 
-// TestQuickRequests: what ends before the process is told of it never goes there,
-// and nothing gets lost among what does.
+// TestQuickRequests: the process does not hear of requests that end before their
+// changes are sent, and no change of another request is lost.
 func TestQuickRequests(t *testing.T) {
 	var told, ended atomic.Int32
 	tracker := scripted(t, func(_ int32, stream pluginv1.Tracker_WatchServer) error {
-		return follow(stream, func(_ uint64, what int64) []uint64 {
-			if what > 0 {
+		return follow(stream, func(_ uint64, kind int64) []uint64 {
+			if kind > 0 {
 				told.Add(1)
 			} else {
 				ended.Add(1)
@@ -349,7 +348,7 @@ func TestMistakes(t *testing.T) {
 	}
 	tracker, err := New(Config{Path: "./x"})
 	check(t, err)
-	if _, err := tracker.Register(new(plain), time.Second); !errors.Is(err, core.ErrUnavailable) {
+	if _, err := tracker.Register(new(waiter), time.Second); !errors.Is(err, core.ErrUnavailable) {
 		t.Errorf("Register before Start: got %v, want unavailable", err)
 	}
 	if _, err := tracker.Register(nil, time.Second); !errors.Is(err, core.ErrInvalidArgument) {
@@ -358,16 +357,5 @@ func TestMistakes(t *testing.T) {
 	check(t, tracker.Close())
 	if err := tracker.Start(within(t)); !errors.Is(err, core.ErrClosed) {
 		t.Errorf("Start after Close: got %v, want closed", err)
-	}
-}
-
-func TestModule(t *testing.T) {
-	var tracker core.Tracker
-	app := fxtest.New(t, Module, fx.Supply(childConfig(t, "slab")), fx.Invoke(fx.Annotate(func(all []core.Tracker) { tracker = all[0] }, fx.ParamTags(`group:"trackers"`))))
-	app.RequireStart()
-	isUp(t, tracker)
-	app.RequireStop()
-	if _, err := tracker.Register(new(plain), time.Second); !errors.Is(err, core.ErrClosed) {
-		t.Errorf("after the stop: got %v, want closed", err)
 	}
 }

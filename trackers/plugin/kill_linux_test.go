@@ -10,7 +10,7 @@ import (
 	"github.com/airhost/airhost/internal/extension/extensiontest"
 )
 
-// TestKilledUnderLoad: how often is in AIRHOST_KILLS.
+// TestKilledUnderLoad kills the process as often as AIRHOST_KILLS says.
 func TestKilledUnderLoad(t *testing.T) {
 	command := roles.Command(t, "slab")
 	command.Kind = kind

@@ -13,8 +13,8 @@ type panics struct{ core.Tracker }
 
 func (panics) Register(core.Waiter, time.Duration) (core.RequestID, error) { panic("boom") }
 
-// TestPanicIsTold: the log says why the process of a tracker ended, in one record of
-// level ERROR with the stack.
+// TestPanicIsTold: the log has the reason for the end of a tracker's process, in one
+// record of level ERROR with the stack.
 func TestPanicIsTold(t *testing.T) {
 	log := extensiontest.NewErrorLog()
 	config := childConfig(t, "panics")

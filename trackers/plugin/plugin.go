@@ -1,14 +1,11 @@
-// Package plugin is a tracker in a process of its own: an executable that says
-// when a request has waited too long. Package github.com/airhost/airhost/plugin
-// has what such an executable is made of, and docs/extensions.md describes both
-// sides.
+// Package plugin is a tracker whose timers are in a process of their own. The package
+// github.com/airhost/airhost/plugin helps to write the executable of such a process,
+// and docs/extensions.md describes both sides.
 //
-// The host never waits for the process: it gives requests their ids and knows who
-// waits for them, so that all of a tracker's methods but its timers are done in
-// place. That costs a lock and a map, and what goes to the process is told behind
-// the sender's back. When the process dies, all pending requests end with
-// unavailable, new ones are refused with unavailable, and the process is started
-// again by its restart policy.
+// The host never waits for the process. The tracker keeps ids and waiters in the host,
+// under one lock, and sends the changes to the process in the background. If the
+// process dies, all pending requests end with unavailable, new requests are refused
+// with unavailable, and the process is restarted by its restart policy.
 package plugin
 
 import (
@@ -25,43 +22,43 @@ import (
 	"github.com/airhost/airhost/internal/spawn"
 )
 
-// kind is what the process is started as.
+// kind is the kind of extension for which the process is started.
 const kind = "tracker"
 
-// Config says which executable is the tracker. Path is required.
+// Config names the executable of the tracker. Path is required.
 type Config struct {
-	// Path is the executable's file; it is not looked up in PATH.
+	// Path is the file of the executable; it is not looked up in PATH.
 	Path string
 	Args []string // without the program's name
-	// Env is its whole environment as KEY=value; nothing of the host's is added
-	// but what the handshake needs.
+	// Env is the environment of the process as KEY=value. Only the variables of the
+	// handshake are added, and none of the host's environment.
 	Env []string
-	// SHA256 is the checksum that the executable must have, or empty.
+	// SHA256 is the checksum that the executable must have; empty for any.
 	SHA256 []byte
-	// StartTimeout is how long it may take until it is ready; 10 s by default.
+	// StartTimeout is the longest time until the process is ready; 10 s by default.
 	StartTimeout time.Duration
 	// Restart says when the process is started again after its death.
 	Restart core.Restart
-	// LogLines and LogBytes are how many of the lines that it prints, and how many
-	// bytes of them, are logged in a second; 1,000 and 1 MiB by default. That more
-	// are dropped is logged too.
+	// LogLines and LogBytes are the most lines and bytes of the process's output that
+	// are logged in a second; 1,000 and 1 MiB by default. The tracker drops the lines
+	// above that, and logs their number.
 	LogLines int
 	LogBytes int64
-	// Logger takes the process's output and what becomes of it; slog.Default()
-	// if nil.
+	// Logger gets the output of the process, its ends and its restarts;
+	// slog.Default() if nil.
 	Logger *slog.Logger
 }
 
-// Tracker is a [core.Tracker]. It must be started, before its host is.
+// Tracker is a [core.Tracker]. It must be started before its host.
 type Tracker struct {
 	extension extension.Extension
 	begin     time.Time
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	state    state
-	last     core.RequestID // that was given
+	last     core.RequestID // the id of the last request
 	requests map[core.RequestID]request
-	earliest time.Duration // no request's deadline is before it
+	earliest time.Duration // no deadline of a request is before it
 	session  *session      // with the process, or nil while it is down
 }
 
@@ -77,20 +74,20 @@ const (
 type request struct {
 	waiter   core.Waiter
 	deadline time.Duration // since begin
-	place    place         // of the change that tells the process of it
+	place    place         // of the change with its timeout
 }
 
 var _ core.Tracker = (*Tracker)(nil)
 
-// The refusals that are the same for all.
+// Errors that are the same for all requests.
 var (
 	errDown   = &core.MessagingError{Case: core.CaseUnavailable, Text: "the tracker is down"}
 	errBehind = &core.MessagingError{Case: core.CaseUnavailable, Text: "the tracker does not keep up"}
 	errDied   = &core.RequestError{Reason: core.ReasonUnavailable, Text: "the tracker died"}
 )
 
-// New returns a tracker whose process has not been started. An error says what is
-// wrong with config.
+// New returns a tracker with a process that is not started yet, or an error if config
+// is wrong.
 func New(config Config) (*Tracker, error) {
 	if config.Path == "" {
 		return nil, errors.New("plugin tracker: want the path of an executable")
@@ -124,8 +121,8 @@ func newTracker(config Config, start func(context.Context) (extension.Process, e
 	return t, nil
 }
 
-// Start starts the process, and returns when that is ready, or when ctx ends. A
-// tracker is started once; until then it refuses all requests.
+// Start starts the process, and returns when the process is ready or ctx ends. A
+// tracker is started once. Before that it refuses all requests.
 func (t *Tracker) Start(ctx context.Context) error {
 	t.mu.Lock()
 	switch t.state {
@@ -147,8 +144,8 @@ func (t *Tracker) Start(ctx context.Context) error {
 	return err
 }
 
-// Register implements [core.Tracker]. It is unavailable while the process is
-// down, and where that does not keep up with hundreds of thousands of requests.
+// Register implements [core.Tracker]. The error is unavailable while the process is
+// down, and while hundreds of thousands of changes wait for the process.
 func (t *Tracker) Register(w core.Waiter, timeout time.Duration) (core.RequestID, error) {
 	switch {
 	case timeout <= 0 || timeout > core.MaxTimeout:
@@ -163,7 +160,7 @@ func (t *Tracker) Register(w core.Waiter, timeout time.Duration) (core.RequestID
 		return 0, core.ErrClosed
 	case t.session == nil:
 		return 0, errDown
-	case t.session.full():
+	case t.session.fullLocked():
 		return 0, errBehind
 	}
 	t.last++
@@ -174,7 +171,7 @@ func (t *Tracker) Register(w core.Waiter, timeout time.Duration) (core.RequestID
 	if len(t.requests) == 0 || deadline < t.earliest {
 		t.earliest = deadline
 	}
-	t.requests[t.last] = request{w, deadline, t.session.add(t.last, int64(timeout))}
+	t.requests[t.last] = request{w, deadline, t.session.addLocked(t.last, int64(timeout))}
 	return t.last, nil
 }
 
@@ -182,7 +179,7 @@ func invalid(format string, args ...any) error {
 	return &core.MessagingError{Case: core.CaseInvalidArgument, Text: fmt.Sprintf(format, args...)}
 }
 
-// now is the time since the tracker was made.
+// now returns the time since New.
 func (t *Tracker) now() time.Duration { return time.Since(t.begin) }
 
 // Resolve implements [core.Tracker].
@@ -191,7 +188,7 @@ func (t *Tracker) Resolve(id core.RequestID) (core.Waiter, bool) {
 	defer t.mu.Unlock()
 	r, pending := t.requests[id]
 	if pending {
-		t.end(id, r, answered)
+		t.endLocked(id, r, answered)
 	}
 	return r.waiter, pending
 }
@@ -204,7 +201,7 @@ func (t *Tracker) Cancel(id core.RequestID, w core.Waiter) bool {
 	if !pending || r.waiter != w {
 		return false
 	}
-	t.end(id, r, canceled)
+	t.endLocked(id, r, canceled)
 	return true
 }
 
@@ -216,19 +213,20 @@ func (t *Tracker) Remove(w core.Waiter) []core.RequestID {
 	for id, r := range t.requests {
 		if r.waiter == w {
 			ids = append(ids, id)
-			t.end(id, r, canceled)
+			t.endLocked(id, r, canceled)
 		}
 	}
 	return ids
 }
 
-// end removes a request, with t.mu held, and has the process told.
-func (t *Tracker) end(id core.RequestID, r request, how int64) {
+// endLocked removes a request, and adds this change for the process. The caller holds
+// t.mu.
+func (t *Tracker) endLocked(id core.RequestID, r request, kind int64) {
 	delete(t.requests, id)
 	if t.session == nil {
 		return
 	}
-	moved := t.session.end(id, r.place, how)
+	moved := t.session.endLocked(id, r.place, kind)
 	if other, pending := t.requests[moved]; pending {
 		other.place = r.place
 		t.requests[moved] = other
@@ -250,8 +248,8 @@ func (t *Tracker) Pending() int {
 	return len(t.requests)
 }
 
-// Close implements [core.Tracker]: it ends the process as well, by force where it
-// does not end in time. A second Close returns nil.
+// Close implements [core.Tracker]. It also ends the process, by force if it does not
+// end in time. A second Close returns nil.
 func (t *Tracker) Close() error {
 	t.mu.Lock()
 	running := t.state == started

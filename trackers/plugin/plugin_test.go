@@ -14,7 +14,8 @@ import (
 	"github.com/airhost/airhost/trackers/slab"
 )
 
-// roles are what this test's executable does when it is started as a tracker.
+// roles are the trackers that this test's executable runs when it is started as a
+// process.
 var roles = extensiontest.Roles{
 	"slab":   func() { sdk.ServeTracker(newSlab()) },
 	"panics": func() { sdk.ServeTracker(panics{newSlab()}) },
@@ -30,8 +31,8 @@ func newSlab() core.Tracker {
 	return tracker
 }
 
-// child returns a started tracker whose process is this test's executable in a
-// role.
+// child returns a started tracker with this test's executable, in a role, as its
+// process.
 func child(t testing.TB, role string) (*Tracker, error) {
 	t.Helper()
 	tracker, err := New(childConfig(t, role))
@@ -47,7 +48,8 @@ func childConfig(t testing.TB, role string) Config {
 	return Config{Path: command.Path, Args: command.Args, Env: command.Env, Logger: slog.New(slog.DiscardHandler)}
 }
 
-// newInMemory returns a started tracker whose process is a slab in this one.
+// newInMemory returns a started tracker with a slab in this process instead of another
+// process.
 func newInMemory() (core.Tracker, error) {
 	tracker, err := newTracker(Config{Logger: slog.New(slog.DiscardHandler)},
 		extensiontest.InMemory(func(s grpc.ServiceRegistrar) { sdk.RegisterTracker(s, newSlab()) }))

@@ -16,17 +16,17 @@ import (
 )
 
 const (
-	// protocolVersion is that of the conversation.
+	// protocolVersion is the version of the protocol with the process.
 	protocolVersion = 1
-	// frameChanges is where a frame ends.
+	// frameChanges is the largest number of changes in one frame.
 	frameChanges = 16 << 10
-	// A request that is pending for so much longer than its timeout shows that
-	// the process does not work; it is looked for so often.
+	// A request that is pending for overdue after its timeout shows that the process
+	// does not work. The tracker looks for such requests every overdueCheck.
 	overdue      = 5 * time.Second
 	overdueCheck = time.Second
 )
 
-// Why a conversation ends, beside the process's death.
+// Reasons for which the tracker ends the conversation with its process.
 var (
 	errEarly = errors.New("it ended a request before its timeout")
 	errLate  = errors.New("it has not ended a request whose timeout was over long ago")
@@ -48,7 +48,7 @@ func (t *Tracker) talk(ctx context.Context, conn *grpc.ClientConn, stop <-chan s
 	received := make(chan struct{})
 	working.Go(func() {
 		if err := s.send(to); err != nil {
-			cancel(err) // the receiver finds out why
+			cancel(err) // receive returns the reason
 		}
 	})
 	working.Go(func() {
@@ -72,14 +72,14 @@ func (t *Tracker) talk(ctx context.Context, conn *grpc.ClientConn, stop <-chan s
 	return err
 }
 
-// connect returns when the process is ready.
+// connect opens the stream, and returns when the process is ready.
 func connect(ctx context.Context, conn *grpc.ClientConn) (stream, error) {
 	to, err := pluginv1.NewTrackerClient(conn).Watch(ctx,
 		grpc.MaxCallRecvMsgSize(extension.MaxFrame), grpc.MaxCallSendMsgSize(extension.MaxFrame))
 	if err != nil {
 		return nil, err
 	}
-	// An error says only that the stream has ended; Recv says why.
+	// An error of Send says only that the stream has ended; Recv returns the reason.
 	_ = to.Send(&pluginv1.TrackerChanges{Version: protocolVersion})
 	if _, err := to.Recv(); err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
@@ -87,7 +87,7 @@ func connect(ctx context.Context, conn *grpc.ClientConn) (stream, error) {
 	return to, nil
 }
 
-// begun makes the session with a new life of the process.
+// begun makes the session for a new run of the process.
 func (t *Tracker) begun() *session {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -95,8 +95,8 @@ func (t *Tracker) begun() *session {
 	return t.session
 }
 
-// guard ends the session when the tracker is to stop, and looks for requests
-// that are overdue, until received is closed.
+// guard closes the session when stop is closed. It calls late if a request is overdue.
+// It returns when received is closed.
 func (t *Tracker) guard(s *session, stop, received <-chan struct{}, late func()) {
 	ticker := time.NewTicker(overdueCheck)
 	defer ticker.Stop()
@@ -116,8 +116,8 @@ func (t *Tracker) guard(s *session, stop, received <-chan struct{}, late func())
 	}
 }
 
-// isOverdue reports whether a request should have ended long ago. It looks at the
-// requests only when one of them might.
+// isOverdue reports whether a request is overdue. It looks at all requests only if
+// the earliest known deadline is.
 func (t *Tracker) isOverdue(now time.Duration) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -131,8 +131,8 @@ func (t *Tracker) isOverdue(now time.Duration) bool {
 	return t.earliest+overdue <= now
 }
 
-// send sends changes until the session is closing, and then that there are none
-// any more.
+// send sends changes until the session is closing, and then ends its side of the
+// stream.
 func (s *session) send(to stream) error {
 	var taken changes
 	for {
@@ -140,17 +140,17 @@ func (s *session) send(to stream) error {
 		if len(taken.ids) == 0 {
 			return to.CloseSend()
 		}
-		for ids, what := taken.ids, taken.what; len(ids) > 0; {
+		for ids, kinds := taken.ids, taken.kind; len(ids) > 0; {
 			n := min(len(ids), frameChanges)
-			if err := to.Send(&pluginv1.TrackerChanges{Ids: ids[:n], Changes: what[:n]}); err != nil {
+			if err := to.Send(&pluginv1.TrackerChanges{Ids: ids[:n], Changes: kinds[:n]}); err != nil {
 				return err
 			}
-			ids, what = ids[n:], what[n:]
+			ids, kinds = ids[n:], kinds[n:]
 		}
 	}
 }
 
-// receive tells waiters until the stream ends.
+// receive expires the requests that the process names, until the stream ends.
 func (t *Tracker) receive(from stream) error {
 	for {
 		expirations, err := from.Recv()
@@ -165,7 +165,7 @@ func (t *Tracker) receive(from stream) error {
 	}
 }
 
-// expire ends a request that has not ended otherwise.
+// expire ends a request by timeout, unless it has already ended.
 func (t *Tracker) expire(id core.RequestID) error {
 	t.mu.Lock()
 	r, pending := t.requests[id]
@@ -176,12 +176,12 @@ func (t *Tracker) expire(id core.RequestID) error {
 	delete(t.requests, id)
 	t.mu.Unlock()
 	if pending {
-		r.waiter.Expired(id)
+		r.waiter.Expired(id, core.ErrTimeout)
 	}
 	return nil
 }
 
-// abandon ends the session, and all requests that were pending in it.
+// abandon ends the session. All pending requests end with unavailable.
 func (t *Tracker) abandon() {
 	t.mu.Lock()
 	t.session = nil
@@ -189,11 +189,7 @@ func (t *Tracker) abandon() {
 	t.requests = make(map[core.RequestID]request)
 	t.mu.Unlock()
 	for id, r := range requests {
-		if w, ok := r.waiter.(core.Abandoner); ok {
-			w.Abandoned(id, errDied)
-		} else {
-			r.waiter.Expired(id)
-		}
+		r.waiter.Expired(id, errDied)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 
 type nobody struct{ _ [16]byte }
 
-func (*nobody) Expired(core.RequestID) {}
+func (*nobody) Expired(core.RequestID, *core.RequestError) {}
 
 var populations = []int{1, 100, 10_000, 100_000}
 
@@ -34,7 +34,7 @@ func register(tb testing.TB, t core.Tracker, w core.Waiter) core.RequestID {
 	return id
 }
 
-// BenchmarkRegisterResolve is a request that is answered at once, while others
+// BenchmarkRegisterResolve measures a request that is answered at once while others
 // are pending.
 func BenchmarkRegisterResolve(b *testing.B) {
 	for _, n := range populations {
@@ -54,8 +54,8 @@ func BenchmarkRegisterResolve(b *testing.B) {
 	}
 }
 
-// BenchmarkOldestFirst is a request that is answered after all that were pending
-// when it came: by then its slot is in no cache, and in the wheel.
+// BenchmarkOldestFirst measures a request that is answered after all requests before
+// it: by then its slot is in the wheel, and in no cache.
 func BenchmarkOldestFirst(b *testing.B) {
 	for _, n := range populations {
 		b.Run(fmt.Sprintf("pending=%d", n), func(b *testing.B) {
@@ -78,8 +78,8 @@ func BenchmarkOldestFirst(b *testing.B) {
 	}
 }
 
-// BenchmarkParallel is BenchmarkRegisterResolve on all cores, each with a waiter
-// of its own.
+// BenchmarkParallel is BenchmarkRegisterResolve on all cores, each with its own
+// waiter.
 func BenchmarkParallel(b *testing.B) {
 	for _, n := range populations {
 		b.Run(fmt.Sprintf("pending=%d", n), func(b *testing.B) {

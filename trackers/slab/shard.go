@@ -8,9 +8,9 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// A request's id is, from the lowest bits: the shard, the slot in the shard, and
-// the slot's generation, which is never 0 and starts at random, so that an id of
-// another tracker, or of this program's last run, finds nothing.
+// An id consists of, from the lowest bits: the shard, the slot in the shard, and the
+// generation of the slot. The generation is never 0 and starts at random, so that the
+// tracker does not find an id of another tracker or of an earlier run of the program.
 const (
 	placeBits  = 28 // of shard and slot
 	generation = core.RequestID(1) << placeBits
@@ -18,29 +18,31 @@ const (
 	pageSlots  = 1 << pageBits
 )
 
-// shard is a part of the tracker: slots, and the wheel that ends their requests.
+// shard is a part of the tracker: slots, and the wheel with their timeouts. The caller
+// of a method whose name ends in Locked holds mu.
 type shard struct {
 	number    uint64
 	shardBits int
-	homes     int // how many waiters reserve ids here; guarded by Tracker.mu
+	homes     int // number of waiters that reserve ids here; guarded by Tracker.mu
 
-	mu      sync.Mutex // guards all below
-	free    *slot      // chained by next
+	mu      sync.Mutex // guards the fields below
+	free    *slot      // linked by next
 	fresh   list       // registered since the last tick: deadline is still the timeout
 	sieved  list       // being sorted by the tick in progress
 	wheel   []list     // by deadline; made when first needed
-	cursor  int64      // the first bucket that may hold a deadline that has passed
+	cursor  int64      // first bucket that may hold a deadline that has passed
 	pending int
 	pages   []*[pageSlots]slot
 	closed  bool
 
-	_ [128]byte // keeps neighbours' locks out of this one's cache line
+	_ [128]byte // so that the locks of two shards share no cache line
 }
 
-// slot holds one request at a time. It is pending while it has a waiter.
+// slot holds one request at a time. Its request is pending, or reserved, while the slot
+// has a waiter.
 type slot struct {
 	next     *slot
-	prev     **slot // what points at the slot in its list
+	prev     **slot // the pointer to the slot in its list
 	waiter   core.Waiter
 	reserved bool           // for waiter, and in no list
 	id       core.RequestID // of the request, or of the next one
@@ -54,23 +56,23 @@ func (s *shard) init(number uint64, shardBits int) {
 // add registers a request.
 func (s *shard) add(w core.Waiter, timeout time.Duration) (core.RequestID, error) {
 	s.mu.Lock()
-	n, err := s.take()
+	n, err := s.takeLocked()
 	if err != nil {
 		s.mu.Unlock()
 		return 0, err
 	}
 	n.waiter = w
-	s.start(n, timeout)
+	s.startLocked(n, timeout)
 	id := n.id
 	s.mu.Unlock()
 	return id, nil
 }
 
-// take takes a free slot, with s.mu held.
-func (s *shard) take() (*slot, error) {
+// takeLocked takes a free slot.
+func (s *shard) takeLocked() (*slot, error) {
 	n := s.free
 	if n == nil {
-		if err := s.grow(); err != nil {
+		if err := s.growLocked(); err != nil {
 			return nil, err
 		}
 		n = s.free
@@ -79,18 +81,43 @@ func (s *shard) take() (*slot, error) {
 	return n, nil
 }
 
-// start has n's request pending, with s.mu held.
-func (s *shard) start(n *slot, timeout time.Duration) {
+// startLocked makes the request of n pending.
+func (s *shard) startLocked(n *slot, timeout time.Duration) {
 	n.deadline = timeout
 	s.fresh.push(n)
 	s.pending++
 }
 
-// reserve sets a slot aside for w.
-func (s *shard) reserve(w core.Waiter) (core.RequestID, error) {
+// reserve is [core.Reserver.Reserve] for ids of this shard.
+func (s *shard) reserve(w core.Waiter, ids []core.RequestID) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n, err := s.take()
+	for i, id := range ids {
+		next, err := s.replaceLocked(id, w)
+		if err != nil {
+			return err
+		}
+		ids[i] = next
+	}
+	return nil
+}
+
+// replaceLocked returns a reserved id for w, in the place of a reserved id or of 0.
+func (s *shard) replaceLocked(id core.RequestID, w core.Waiter) (core.RequestID, error) {
+	if id == 0 {
+		return s.setAsideLocked(w)
+	}
+	n := s.reservedSlotLocked(id, w)
+	if n == nil {
+		return 0, s.notReservedLocked(id)
+	}
+	n.advance()
+	return n.id, nil
+}
+
+// setAsideLocked reserves a slot for w and returns its id.
+func (s *shard) setAsideLocked(w core.Waiter) (core.RequestID, error) {
+	n, err := s.takeLocked()
 	if err != nil {
 		return 0, err
 	}
@@ -98,57 +125,39 @@ func (s *shard) reserve(w core.Waiter) (core.RequestID, error) {
 	return n.id, nil
 }
 
-// addReserved registers a request in the slot that was set aside for it, and
-// sets the next one aside.
+// addReserved registers a request under its reserved id, and reserves the next id.
 func (s *shard) addReserved(id core.RequestID, w core.Waiter, timeout time.Duration) (next core.RequestID, err error) {
 	s.mu.Lock()
-	n := s.reservedSlot(id, w)
+	n := s.reservedSlotLocked(id, w)
 	if n == nil {
 		defer s.mu.Unlock()
-		return 0, s.notReserved(id)
+		return 0, s.notReservedLocked(id)
 	}
 	n.reserved = false
-	s.start(n, timeout)
-	if n, err := s.take(); err == nil {
-		n.waiter, n.reserved = w, true
-		next = n.id
-	}
+	s.startLocked(n, timeout)
+	next, _ = s.setAsideLocked(w) // 0 if the shard is full
 	s.mu.Unlock()
 	return next, nil
 }
 
-// renew gives a slot that was set aside for w its next id.
-func (s *shard) renew(id core.RequestID, w core.Waiter) (core.RequestID, error) {
-	s.mu.Lock()
-	n := s.reservedSlot(id, w)
-	if n == nil {
-		defer s.mu.Unlock()
-		return 0, s.notReserved(id)
-	}
-	n.advance()
-	next := n.id
-	s.mu.Unlock()
-	return next, nil
-}
-
-// reservedSlot returns the slot that was set aside for w, or nil.
-func (s *shard) reservedSlot(id core.RequestID, w core.Waiter) *slot {
-	if n := s.slot(id); n != nil && n.reserved && n.waiter == w {
+// reservedSlotLocked returns the slot of an id that is reserved for w, or nil.
+func (s *shard) reservedSlotLocked(id core.RequestID, w core.Waiter) *slot {
+	if n := s.slotLocked(id); n != nil && n.reserved && n.waiter == w {
 		return n
 	}
 	return nil
 }
 
-func (s *shard) notReserved(id core.RequestID) error {
+func (s *shard) notReservedLocked(id core.RequestID) error {
 	if s.closed {
 		return core.ErrClosed
 	}
 	return invalid("request id %d is not reserved for its waiter", id)
 }
 
-// grow makes a page of free slots. Slots stay where they are, because lists hold
-// pointers to them, and because moving many would hold up their users.
-func (s *shard) grow() error {
+// growLocked adds a page of free slots. It moves no slot, because lists have pointers
+// to them, and because it would keep the lock long.
+func (s *shard) growLocked() error {
 	first := uint64(len(s.pages)) << pageBits
 	switch {
 	case s.closed:
@@ -159,7 +168,7 @@ func (s *shard) grow() error {
 	page := new([pageSlots]slot)
 	for i := range page {
 		place := (first+uint64(i))<<s.shardBits | s.number
-		start := core.RequestID(rand.Uint64()) | generation // so that it is not 0
+		start := core.RequestID(rand.Uint64()) | generation // not generation 0
 		page[i].id = start&^(generation-1) | core.RequestID(place)
 		page[i].next, s.free = s.free, &page[i]
 	}
@@ -167,17 +176,17 @@ func (s *shard) grow() error {
 	return nil
 }
 
-// remove ends the request id, if it is pending and, with a non-nil owner, its
-// own, and returns who waits for it.
+// remove ends the request id and returns its waiter. It returns nil and does nothing if
+// the request is not pending, or if owner is neither nor the request's waiter.
 func (s *shard) remove(id core.RequestID, owner core.Waiter) core.Waiter {
 	s.mu.Lock()
-	n := s.named(id)
+	n := s.pendingSlotLocked(id)
 	if n == nil || owner != nil && n.waiter != owner {
 		s.mu.Unlock()
 		return nil
 	}
 	w := n.waiter
-	s.release(n)
+	s.releaseLocked(n)
 	s.mu.Unlock()
 	return w
 }
@@ -185,19 +194,19 @@ func (s *shard) remove(id core.RequestID, owner core.Waiter) core.Waiter {
 func (s *shard) isPending(id core.RequestID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.named(id) != nil
+	return s.pendingSlotLocked(id) != nil
 }
 
-// named returns the slot of a pending request, or nil.
-func (s *shard) named(id core.RequestID) *slot {
-	if n := s.slot(id); n != nil && !n.reserved {
+// pendingSlotLocked returns the slot of a pending request, or nil.
+func (s *shard) pendingSlotLocked(id core.RequestID) *slot {
+	if n := s.slotLocked(id); n != nil && !n.reserved {
 		return n
 	}
 	return nil
 }
 
-// slot returns the slot that has this id and a waiter, or nil.
-func (s *shard) slot(id core.RequestID) *slot {
+// slotLocked returns the slot that has this id and a waiter, or nil.
+func (s *shard) slotLocked(id core.RequestID) *slot {
 	place := uint64(id&(generation-1)) >> s.shardBits
 	page := place >> pageBits
 	if page >= uint64(len(s.pages)) {
@@ -209,15 +218,15 @@ func (s *shard) slot(id core.RequestID) *slot {
 	return nil
 }
 
-// release frees a pending slot for its next use.
-func (s *shard) release(n *slot) {
+// releaseLocked ends the request of a pending slot and frees the slot.
+func (s *shard) releaseLocked(n *slot) {
 	n.unlink()
 	s.pending--
-	s.vacate(n)
+	s.vacateLocked(n)
 }
 
-// vacate has a slot, which is in no list, used again.
-func (s *shard) vacate(n *slot) {
+// vacateLocked frees a slot, which is in no list.
+func (s *shard) vacateLocked(n *slot) {
 	n.waiter, n.reserved = nil, false
 	n.advance()
 	n.next, s.free = s.free, n
@@ -231,8 +240,8 @@ func (n *slot) advance() {
 	}
 }
 
-// removeAll ends all requests of w, a page at a time, so that the others' wait
-// for the lock stays short.
+// removeAll ends all requests of w and returns their ids. It takes the lock once for
+// each page, so that others need not wait long.
 func (s *shard) removeAll(w core.Waiter) []core.RequestID {
 	var ids []core.RequestID
 	for page := 0; ; page++ {
@@ -245,10 +254,10 @@ func (s *shard) removeAll(w core.Waiter) []core.RequestID {
 			switch n := &s.pages[page][i]; {
 			case n.waiter != w:
 			case n.reserved:
-				s.vacate(n)
+				s.vacateLocked(n)
 			default:
 				ids = append(ids, n.id)
-				s.release(n)
+				s.releaseLocked(n)
 			}
 		}
 		s.mu.Unlock()
@@ -261,7 +270,7 @@ func (s *shard) count() int {
 	return s.pending
 }
 
-// close forgets all requests and slots.
+// close removes all requests and slots.
 func (s *shard) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

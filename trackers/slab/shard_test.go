@@ -9,13 +9,14 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// counter counts its expiries, and waits at its gate, if it has one.
+// counter is a waiter that counts its expiries, and waits for its gate to open if it
+// has one.
 type counter struct {
 	gate  chan struct{}
 	calls int
 }
 
-func (c *counter) Expired(core.RequestID) {
+func (c *counter) Expired(core.RequestID, *core.RequestError) {
 	c.calls++
 	if c.gate != nil {
 		<-c.gate
@@ -54,18 +55,18 @@ func TestShardsAreAPowerOfTwo(t *testing.T) {
 	}
 }
 
-// TestReserversAreSpread: no two waiters that reserve ids share a shard, as long as
-// there are enough of them, and each keeps its own.
+// TestReserversAreSpread: no two waiters that reserve ids share a shard while there are
+// enough shards, and each waiter keeps its shard.
 func TestReserversAreSpread(t *testing.T) {
 	const shards = 8
 	tracker := newTracker(t, shards)
 	waiters := make([]counter, shards)
 	reserve := func(w *counter) core.RequestID {
-		id, err := tracker.Reserve(w)
-		if err != nil {
+		ids := []core.RequestID{0}
+		if err := tracker.Reserve(w, ids); err != nil {
 			t.Fatal(err)
 		}
-		return id % shards
+		return ids[0] % shards
 	}
 	for range 3 {
 		taken := map[core.RequestID]bool{}
@@ -80,7 +81,7 @@ func TestReserversAreSpread(t *testing.T) {
 			taken[shard] = true
 			register(t, tracker, &waiters[i]) // in any shard
 		}
-		for i := range waiters { // leaves its shard to whoever comes next
+		for i := range waiters { // leaves its shard to the next waiter
 			if ids := tracker.Remove(&waiters[i]); len(ids) != 1 || len(tracker.homes) != shards-1 {
 				t.Errorf("removed %d requests, %d waiters left, want 1, %d", len(ids), len(tracker.homes), shards-1)
 			}
@@ -161,8 +162,7 @@ func TestIDsOfAnotherTrackerAreUnknown(t *testing.T) {
 	}
 }
 
-// TestCloseBetweenChunks closes a tracker that has told some waiters, and has
-// more to tell.
+// TestCloseBetweenChunks closes a tracker in a tick, between two chunks.
 func TestCloseBetweenChunks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tracker := newTracker(t, 1)

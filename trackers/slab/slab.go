@@ -1,14 +1,13 @@
-// Package slab is airhost's default tracker: it remembers which requests still
-// wait for their outcome, without allocating memory for any of them once it has
-// grown to as many as were ever pending at a time.
+// Package slab is airhost's default tracker. It allocates memory only when more
+// requests are pending than ever before, and none for a single request.
 //
-// Requests live in slots that are used again and again. An id names a slot and
-// which of its uses is meant, so that an id from an earlier use, or one that was
-// made up, finds nothing. Slots are divided into shards by the waiter, so that
-// components on different cores hardly ever meet at the same lock: those that
-// reserve ids share a shard only where there are more of them than shards. The
-// timeouts of a shard are kept by a timing wheel on a coarse clock that all
-// shards share.
+// A request takes a slot, and the slot is used again afterwards. An id names a slot
+// and one of its uses, so the tracker does not find an id of an earlier use or one
+// that was made up. The slots are divided into shards, each with its own lock. The
+// waiter determines the shard, so that components on different cores rarely use the
+// same lock. Waiters that reserve ids share a shard only if there are more of them than
+// shards. Each shard has a timing wheel for its timeouts; all wheels use one coarse
+// clock.
 package slab
 
 import (
@@ -16,6 +15,7 @@ import (
 	"hash/maphash"
 	"math/bits"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,31 +27,28 @@ const (
 	shardsPerCore = 16
 )
 
-// Config is what can be chosen about a tracker. The zero value is the default.
+// Config configures a tracker. The zero value is the default.
 type Config struct {
-	// Shards is the number of parts with a lock of their own, from 1 to 256; it
-	// is rounded up to a power of two. 0 stands for 16 for each processor that Go
-	// uses, at most 256.
+	// Shards is the number of shards, from 1 to 256; it is rounded up to a power of
+	// two. 0 stands for 16 for each processor that Go uses, at most 256.
 	Shards int
 }
 
-// Tracker is a [core.Tracker]. Its memory is bounded by the highest number of
-// requests that were pending at a time, about 48 bytes for each: slots are used
-// again, and not given back before Close.
+// Tracker is a [core.Tracker] and a [core.Reserver]. It takes about 48 bytes for each
+// request of the most that were ever pending at once, and frees none before Close.
 type Tracker struct {
 	seed   maphash.Seed
 	shards []shard
 	clock  *core.Clock
 	due    [chunk]expiry // used by tick alone
 
-	mu    sync.Mutex             // guards what follows, and homes of all shards
-	homes map[core.Waiter]*shard // of who reserves ids
+	mu    sync.Mutex             // guards homes, and homes of all shards
+	homes map[core.Waiter]*shard // shard of each waiter that reserves ids
 }
 
 var _ core.Reserver = (*Tracker)(nil)
 
-// New returns a tracker without requests. An error says what is wrong with
-// config.
+// New returns a tracker without requests, or an error if config is wrong.
 func New(config Config) (*Tracker, error) {
 	count := config.Shards
 	if count < 0 || count > maxShards {
@@ -70,14 +67,14 @@ func New(config Config) (*Tracker, error) {
 }
 
 // Register implements [core.Tracker]. A timeout out of range, or no waiter, is
-// invalid-argument; more requests of one waiter than a shard can name, hundreds
-// of thousands, are unavailable.
+// invalid-argument. More requests of one waiter than a shard can name, hundreds of
+// thousands, are unavailable.
 func (t *Tracker) Register(w core.Waiter, timeout time.Duration) (core.RequestID, error) {
 	if err := check(w, timeout); err != nil {
 		return 0, err
 	}
 	id, err := t.shardOf(w).add(w, timeout)
-	t.clock.Now() // after the request is there to be seen, so that the clock ticks for it
+	t.clock.Now() // after the request is in the shard: the clock must tick for it
 	return id, err
 }
 
@@ -91,19 +88,23 @@ func check(w core.Waiter, timeout time.Duration) error {
 	return nil
 }
 
-// Reserve implements [core.Reserver].
-func (t *Tracker) Reserve(w core.Waiter) (core.RequestID, error) {
-	if err := check(w, 1); err != nil {
-		return 0, err
+// Reserve implements [core.Reserver]. It takes the lock of one shard once, as all ids
+// that are reserved for a waiter are in one shard.
+func (t *Tracker) Reserve(w core.Waiter, ids []core.RequestID) error {
+	if err := check(w, 1); err != nil || len(ids) == 0 {
+		return err
 	}
-	t.mu.Lock()
+	if !slices.Contains(ids, 0) {
+		return t.shardNaming(ids[0]).reserve(w, ids)
+	}
+	t.mu.Lock() // until w has its ids: Remove of w comes before or after
 	defer t.mu.Unlock()
-	return t.home(w).reserve(w)
+	return t.homeLocked(w).reserve(w, ids)
 }
 
-// home returns the shard that w reserves ids in, with t.mu held: at first one with
-// the fewest who do.
-func (t *Tracker) home(w core.Waiter) *shard {
+// homeLocked returns the shard in which w reserves ids. A new waiter gets a shard with
+// the fewest such waiters. The caller holds t.mu.
+func (t *Tracker) homeLocked(w core.Waiter) *shard {
 	home := t.homes[w]
 	if home == nil {
 		home = &t.shards[0]
@@ -118,7 +119,7 @@ func (t *Tracker) home(w core.Waiter) *shard {
 	return home
 }
 
-// leave has w have no home, and returns the one that it had, or nil.
+// leave removes w from its home, and returns that home or nil.
 func (t *Tracker) leave(w core.Waiter) *shard {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -140,27 +141,16 @@ func (t *Tracker) RegisterReserved(id core.RequestID, w core.Waiter, timeout tim
 	return next, err
 }
 
-// Renew implements [core.Reserver].
-func (t *Tracker) Renew(w core.Waiter, ids []core.RequestID) error {
-	for i, id := range ids {
-		next, err := t.shardNaming(id).renew(id, w)
-		if err != nil {
-			return err
-		}
-		ids[i] = next
-	}
-	return nil
-}
-
 func invalid(format string, args ...any) error {
 	return &core.MessagingError{Case: core.CaseInvalidArgument, Text: fmt.Sprintf(format, args...)}
 }
 
-// shardOf keeps together the requests of a waiter that reserves no ids.
+// shardOf returns the shard for requests of w without a reserved id.
 func (t *Tracker) shardOf(w core.Waiter) *shard {
 	return &t.shards[maphash.Comparable(t.seed, w)&uint64(len(t.shards)-1)]
 }
 
+// shardNaming returns the shard that id names.
 func (t *Tracker) shardNaming(id core.RequestID) *shard {
 	return &t.shards[uint64(id)&uint64(len(t.shards)-1)]
 }
@@ -201,8 +191,8 @@ func (t *Tracker) Pending() int {
 	return total
 }
 
-// Close implements [core.Tracker]. It must not be called by Waiter.Expired, for
-// whose end it waits. A second Close returns nil.
+// Close implements [core.Tracker]. It waits for the end of calls of Waiter.Expired,
+// which therefore must not call it. A second Close returns nil.
 func (t *Tracker) Close() error {
 	for i := range t.shards {
 		t.shards[i].close()

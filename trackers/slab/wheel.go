@@ -7,10 +7,11 @@ import (
 )
 
 const (
-	// buckets of one clock tick each make a turn of about a second. A longer
-	// timeout is looked at, and put back, once a turn.
+	// buckets is the number of buckets in a wheel. Each stands for one clock tick, so a
+	// wheel turns once in about a second. A request with a longer timeout is checked,
+	// and put back, once in a turn.
 	buckets = 1024
-	// chunk is how many requests are handled before the lock is given to others.
+	// chunk is the number of requests that a tick sorts before it releases the lock.
 	chunk = 64
 )
 
@@ -40,13 +41,13 @@ func (l *list) take(from *list) {
 	}
 }
 
-// expiry is a request that has left the tracker and whose waiter is to be told.
+// expiry is a request that has expired, for a call of its waiter.
 type expiry struct {
 	waiter core.Waiter
 	id     core.RequestID
 }
 
-// tick is what the clock calls.
+// tick is called by the clock.
 func (t *Tracker) tick(now time.Duration) (busy bool) {
 	for i := range t.shards {
 		if t.shards[i].tick(now, t) {
@@ -56,13 +57,13 @@ func (t *Tracker) tick(now time.Duration) (busy bool) {
 	return busy
 }
 
-// tick ends the requests that have waited too long, and reports whether any are
-// left to watch.
+// tick ends the requests that have waited too long, and reports whether other requests
+// are still pending.
 //
-// A request's deadline is counted from the first tick after it was registered,
-// not from the clock's time at that moment: that could be older than it is, by
-// more than anyone knows on a busy machine, and the request would end early.
-// Most requests are resolved before that tick, and never see the wheel.
+// The time of a request begins with the first tick after Register, not with the time
+// that the clock showed at Register. That time is too old by an unknown amount on a
+// busy machine, and the request would end early. Most requests are resolved before
+// their first tick, and never reach the wheel.
 func (s *shard) tick(now time.Duration, t *Tracker) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,21 +74,22 @@ func (s *shard) tick(now time.Duration, t *Tracker) bool {
 	if s.wheel == nil {
 		s.wheel = make([]list, buckets)
 	}
-	now = t.clock.Exact() // with the lock held: after all that is fresh
-	s.sieve(&s.fresh, now, now, t)
+	now = t.clock.Exact() // with the lock held: later than all fresh requests
+	s.sieveLocked(&s.fresh, now, now, t)
 	last := bucketOf(now)
 	for b := max(s.cursor, last-buckets+1); b <= last && !s.closed; b++ {
-		s.sieve(&s.wheel[b%buckets], now, 0, t)
+		s.sieveLocked(&s.wheel[b%buckets], now, 0, t)
 	}
-	s.cursor = last // again, for what is due later within it
+	s.cursor = last // this bucket again: it may hold requests that are due a little later
 	return s.pending > 0
 }
 
 func bucketOf(deadline time.Duration) int64 { return int64(deadline / core.ClockResolution) }
 
-// sieve adds shift to the deadlines in a list, ends the requests that are due,
-// and puts the others in their buckets. It gives up the lock between chunks.
-func (s *shard) sieve(from *list, now, shift time.Duration, t *Tracker) {
+// sieveLocked adds shift to the deadlines in a list, ends the requests that are due,
+// and puts the others into their buckets. It releases the lock between chunks and
+// returns with the lock held.
+func (s *shard) sieveLocked(from *list, now, shift time.Duration, t *Tracker) {
 	s.sieved.take(from)
 	for s.sieved.head != nil {
 		due := t.due[:0]
@@ -100,7 +102,7 @@ func (s *shard) sieve(from *list, now, shift time.Duration, t *Tracker) {
 				continue
 			}
 			due = append(due, expiry{n.waiter, n.id})
-			s.release(n)
+			s.releaseLocked(n)
 		}
 		s.mu.Unlock()
 		tell(due)
@@ -108,9 +110,10 @@ func (s *shard) sieve(from *list, now, shift time.Duration, t *Tracker) {
 	}
 }
 
+// tell calls the waiters of the requests that are due.
 func tell(due []expiry) {
 	for i, e := range due {
 		due[i].waiter = nil
-		e.waiter.Expired(e.id)
+		e.waiter.Expired(e.id, core.ErrTimeout)
 	}
 }

@@ -10,9 +10,9 @@ import (
 
 type nobody struct{ _ [16]byte }
 
-func (*nobody) Expired(core.RequestID) {}
+func (*nobody) Expired(core.RequestID, *core.RequestError) {}
 
-// BenchmarkRegisterResolve is as that of trackers/slab.
+// BenchmarkRegisterResolve is the benchmark of trackers/slab for this tracker.
 func BenchmarkRegisterResolve(b *testing.B) {
 	for _, n := range []int{1, 100, 10_000, 100_000} {
 		b.Run(fmt.Sprintf("pending=%d", n), func(b *testing.B) {

@@ -1,7 +1,6 @@
-// Package timermap is a tracker made the plain way, with a map and a timer of
-// the Go runtime for each request. It is there to be compared with the default,
-// trackers/slab, and to be chosen where timeouts must be met to the microsecond
-// rather than to two milliseconds.
+// Package timermap is a simple tracker: a map, with a timer of the Go runtime for each
+// request. The default tracker, trackers/slab, is measured against it. It is the better
+// choice if timeouts must be exact to the microsecond and not to two milliseconds.
 package timermap
 
 import (
@@ -12,13 +11,13 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// Config is what can be chosen about a tracker: nothing. The zero value is it.
+// Config configures a tracker. It has no fields yet.
 type Config struct{}
 
-// Tracker is a [core.Tracker]. A pending request takes about 200 bytes, which
-// the garbage collector gets back when it has ended.
+// Tracker is a [core.Tracker]. A pending request takes about 200 bytes, which the
+// garbage collector frees after its end.
 type Tracker struct {
-	mu      sync.Mutex // guards all but timers
+	mu      sync.Mutex // guards the fields below but timers
 	last    core.RequestID
 	pending map[core.RequestID]request
 	closed  bool
@@ -63,7 +62,7 @@ func invalid(format string, args ...any) error {
 	return &core.MessagingError{Case: core.CaseInvalidArgument, Text: fmt.Sprintf(format, args...)}
 }
 
-// expire is what a timer runs. Its request may just have ended otherwise.
+// expire is called by the timer of a request, which may have ended just before.
 func (t *Tracker) expire(id core.RequestID) {
 	defer t.timers.Done()
 	t.mu.Lock()
@@ -71,12 +70,12 @@ func (t *Tracker) expire(id core.RequestID) {
 	delete(t.pending, id)
 	t.mu.Unlock()
 	if ok {
-		r.waiter.Expired(id)
+		r.waiter.Expired(id, core.ErrTimeout)
 	}
 }
 
-// end removes a pending request. The caller holds the lock.
-func (t *Tracker) end(id core.RequestID, r request) {
+// endLocked removes a pending request. The caller holds t.mu.
+func (t *Tracker) endLocked(id core.RequestID, r request) {
 	delete(t.pending, id)
 	if r.timer.Stop() {
 		t.timers.Done()
@@ -89,7 +88,7 @@ func (t *Tracker) Resolve(id core.RequestID) (core.Waiter, bool) {
 	defer t.mu.Unlock()
 	r, ok := t.pending[id]
 	if ok {
-		t.end(id, r)
+		t.endLocked(id, r)
 	}
 	return r.waiter, ok
 }
@@ -102,7 +101,7 @@ func (t *Tracker) Cancel(id core.RequestID, w core.Waiter) bool {
 	if !ok || r.waiter != w {
 		return false
 	}
-	t.end(id, r)
+	t.endLocked(id, r)
 	return true
 }
 
@@ -114,7 +113,7 @@ func (t *Tracker) Remove(w core.Waiter) []core.RequestID {
 	for id, r := range t.pending {
 		if r.waiter == w {
 			ids = append(ids, id)
-			t.end(id, r)
+			t.endLocked(id, r)
 		}
 	}
 	return ids
@@ -135,13 +134,13 @@ func (t *Tracker) Pending() int {
 	return len(t.pending)
 }
 
-// Close implements [core.Tracker]. It must not be called by Waiter.Expired, for
-// whose end it waits. A second Close returns nil.
+// Close implements [core.Tracker]. It waits for the end of calls of Waiter.Expired,
+// which therefore must not call it. A second Close returns nil.
 func (t *Tracker) Close() error {
 	t.mu.Lock()
 	t.closed = true
 	for id, r := range t.pending {
-		t.end(id, r)
+		t.endLocked(id, r)
 	}
 	t.mu.Unlock()
 	t.timers.Wait()

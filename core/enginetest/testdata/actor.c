@@ -1,9 +1,9 @@
-// The guest of the suite: what it does with a message is decided by the
-// message's first byte, as the package's Actor documents and does in Go.
+// The guest of the suite. The first byte of a message is a command: see Actor, which is
+// the same guest in Go.
 //
-// clang-19 and lld-19, no C library. Memory is taken from one end of the heap
-// and given back as a whole by every post-return, so that an engine that forgets
-// to call it runs out of memory.
+// clang-19 and lld-19, no C library. cabi_realloc takes memory from one end of the
+// heap, and every post-return frees all of it, so that an engine that forgets to call
+// post-return runs out of memory.
 
 typedef unsigned char u8;
 typedef unsigned int u32;

@@ -1,6 +1,6 @@
-// A guest that breaks the canonical ABI, as told by the first byte of a message,
-// a callback's response, or a configuration's first key. See hostile.go for what
-// each attack is. Built as actor.c is.
+// A guest that breaks the canonical ABI. The first byte of a message, of a callback's
+// response or of a configuration's first key selects the attack: see hostile.go. It is
+// built like actor.c.
 
 typedef unsigned char u8;
 typedef unsigned int u32;
@@ -32,7 +32,7 @@ static void forever(void) {
   for (volatile u32 i = 0;; i++);
 }
 
-// What both cabi_realloc and post-returns are told to do.
+// The misbehavior of cabi_realloc and of post-returns.
 static void misbehave(u8 how) {
   if (how == 'e') for (volatile u32 i = 0;; i++);
   if (how == 'x') __builtin_trap();
@@ -44,7 +44,7 @@ static void misbehave(u8 how) {
   if (how == 't') current_time();
 }
 
-// The upper half of a value of which an engine must see the lower only.
+// The upper half of a value; an engine must use only the lower half.
 static volatile u64 garbage = 0xdeadbeef00000000;
 
 __attribute__((export_name("cabi_realloc"))) u32 cabi_realloc(u32 old, u32 old_size, u32 align, u32 size) {

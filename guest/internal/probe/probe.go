@@ -1,5 +1,5 @@
-// Package probe is a component that does what a test tells it: it shows that a
-// component behaves the same in every build.
+// Package probe is a component that obeys a test. It shows that a component behaves the
+// same in every build.
 package probe
 
 import (
@@ -13,8 +13,8 @@ import (
 	"github.com/airhost/airhost/guest"
 )
 
-// Component obeys messages of the form "word argument argument". It keeps no
-// state but what it shows.
+// Component obeys messages of the form "word argument argument". Words can show all of
+// its state.
 type Component struct {
 	config   guest.Config
 	outcomes []string
@@ -30,7 +30,7 @@ func (c *Component) Initialize(host guest.Host, config guest.Config) error {
 	return nil
 }
 
-// HandleMessage obeys.
+// HandleMessage obeys a message.
 func (c *Component) HandleMessage(host guest.Host, sender string, message []byte) ([]byte, error) {
 	word, rest, _ := strings.Cut(string(message), " ")
 	switch word {
@@ -107,14 +107,14 @@ func failure(text string) error {
 	return errors.New(text)
 }
 
-// HandleCallback keeps what it was given, and passes a failure on.
+// HandleCallback keeps its arguments, and returns the failure.
 func (c *Component) HandleCallback(host guest.Host, id guest.RequestID, response []byte, failure error) error {
 	c.outcomes = append(c.outcomes, fmt.Sprintf("%d: %q %v", id, response, failure))
 	return failure
 }
 
-// Health is what the last message "health" said.
+// Health returns the status of the last message "health".
 func (c *Component) Health() guest.HealthStatus { return c.health }
 
-// Shutdown says so.
+// Shutdown logs that it was called.
 func (c *Component) Shutdown(host guest.Host) { host.Log(guest.LogInfo, "over") }

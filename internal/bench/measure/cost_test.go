@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/fx"
 
+	"github.com/airhost/airhost/airhostfx"
 	"github.com/airhost/airhost/backends/native"
 	"github.com/airhost/airhost/backends/wazero"
 	"github.com/airhost/airhost/brokers/inproc"
@@ -36,7 +37,7 @@ func BenchmarkRunnerCost(b *testing.B) {
 				}
 				key := cells.Key{Engine: "wazero", Broker: "inproc", Tracker: "slab", Pattern: pattern, PayloadBytes: 64, Mode: cells.Latency}
 				r, err := harness.New(b.Context(), key, harness.Parts{
-					Modules:    fx.Options(wazero.Module, native.Module, inproc.Module, slab.Module),
+					Modules:    fx.Options(airhostfx.Engine(wazero.New), airhostfx.Engine(native.New), airhostfx.Broker(inproc.New), airhostfx.Tracker(slab.New)),
 					EngineName: wazero.Name, Guest: core.Source{Code: code}, Logger: slog.New(slog.DiscardHandler),
 				})
 				if err != nil {

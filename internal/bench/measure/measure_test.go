@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/airhost/airhost/airhostfx"
 	"github.com/airhost/airhost/backends/native"
 	"github.com/airhost/airhost/brokers/channel"
 	"github.com/airhost/airhost/brokers/inproc"
@@ -46,20 +47,20 @@ func guestOf(pattern cells.Pattern) core.Source {
 func catalog() measure.Catalog {
 	return measure.Catalog{
 		Engines: map[string]measure.Engine{"native": {
-			Module: native.Module, Deploy: native.Name, Native: true, Guest: guestOf,
+			Module: airhostfx.Engine(native.New), Deploy: native.Name, Native: true, Guest: guestOf,
 			Floor: func(_ context.Context, pattern cells.Pattern, payload int) (remote.Subject, error) {
 				return floor.NewNative(pattern, payload), nil
 			},
 		}},
 		Brokers: map[string]measure.Part{
-			"inproc": {Module: inproc.Module}, "channel": {Module: channel.Module},
+			"inproc": {Module: airhostfx.Broker(inproc.New)}, "channel": {Module: airhostfx.Broker(channel.New)},
 			"plugin": {Module: extensions.Broker(quiet.Logger), OutOfProcess: true},
 		},
 		Trackers: map[string]measure.Part{
-			"slab":   {Module: slab.Module},
+			"slab":   {Module: airhostfx.Tracker(slab.New)},
 			"plugin": {Module: extensions.Tracker(quiet.Logger), OutOfProcess: true},
 		},
-		Native:  native.Module,
+		Native:  airhostfx.Engine(native.New),
 		LeftOut: map[string]string{"nats": "there is no NATS here"},
 		Logger:  slog.New(slog.DiscardHandler),
 	}

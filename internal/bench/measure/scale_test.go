@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/fx"
 
+	"github.com/airhost/airhost/airhostfx"
 	"github.com/airhost/airhost/backends/native"
 	"github.com/airhost/airhost/backends/wazero"
 	"github.com/airhost/airhost/brokers/inproc"
@@ -21,7 +22,7 @@ import (
 
 type waiter struct{ name string }
 
-func (*waiter) Expired(core.RequestID) {}
+func (*waiter) Expired(core.RequestID, *core.RequestError) {}
 
 // BenchmarkPending measures the registration and resolution of one request while
 // others, each with its timer, are pending.
@@ -69,14 +70,14 @@ func BenchmarkIdleComponents(b *testing.B) {
 		source core.Source
 		count  int
 	}{
-		{native.Name, native.Module, native.Source(guests.NewPingPong), 10_000},
-		{wazero.Name, wazero.Module, core.Source{Code: guests.PingPong}, 1000},
+		{native.Name, airhostfx.Engine(native.New), native.Source(guests.NewPingPong), 10_000},
+		{wazero.Name, airhostfx.Engine(wazero.New), core.Source{Code: guests.PingPong}, 1000},
 	}
 	for _, engine := range engines {
 		b.Run("engine="+engine.name, func(b *testing.B) {
 			for b.Loop() {
 				var h *host.Host
-				app := fx.New(fx.NopLogger, engine.module, inproc.Module, slab.Module, host.Module, fx.Supply(quiet), fx.Populate(&h))
+				app := fx.New(fx.NopLogger, engine.module, airhostfx.Broker(inproc.New), airhostfx.Tracker(slab.New), airhostfx.Host, fx.Supply(quiet), fx.Populate(&h))
 				if err := app.Start(b.Context()); err != nil {
 					b.Fatal(err)
 				}

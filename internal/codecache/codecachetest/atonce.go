@@ -8,9 +8,10 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// AtOnce has components be compiled, used and closed at the same time, by engines over
-// one cache that is empty at first: of the same code, of the same code under limits that
-// do not change it, and of the other sources. Each takes message.
+// AtOnce compiles, uses and closes components at the same time, with engines that
+// share one cache, which is empty at first. The components have the same code, the
+// same code with limits that do not change it, and code of the other sources. Each
+// gets message.
 func AtOnce(t *testing.T, open func(dir string) (core.Engine, error), message []byte, sources ...core.Source) {
 	t.Helper()
 	dir := t.TempDir()
@@ -36,7 +37,7 @@ func AtOnce(t *testing.T, open func(dir string) (core.Engine, error), message []
 	}
 }
 
-// use compiles a source, has it handle a message, and closes it.
+// use compiles a source, runs an instance that handles a message, and closes both.
 func use(t *testing.T, e core.Engine, source core.Source, limits core.Limits, message []byte) error {
 	c, err := e.Compile(t.Context(), source, limits)
 	if err != nil {

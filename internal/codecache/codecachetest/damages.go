@@ -1,4 +1,4 @@
-// Package codecachetest damages caches of compiled code, for the tests of the engines.
+// Package codecachetest damages caches of compiled code for the tests of engines.
 package codecachetest
 
 import (
@@ -12,11 +12,11 @@ import (
 	"testing"
 )
 
-// damages are kinds of harm to a directory with several entries.
+// damages are ways to damage a cache with several entries.
 var damages = []struct {
 	name  string
 	do    func(r *rand.Rand, dir string, entries []string) error
-	stays bool // nothing can be kept in the directory
+	stays bool // the directory stays unusable
 }{
 	{"cut", each(func(r *rand.Rand, b []byte) []byte { return b[:r.IntN(len(b))] }), false},
 	{"flipped", each(func(r *rand.Rand, b []byte) []byte { b[r.IntN(len(b))] ^= 1 << r.IntN(8); return b }), false},
@@ -28,7 +28,7 @@ var damages = []struct {
 	}), false},
 	{"longer", each(func(r *rand.Rand, b []byte) []byte { return append(b, make([]byte, 1+r.IntN(5000))...) }), false},
 	{"swapped", func(_ *rand.Rand, dir string, entries []string) error {
-		for i, entry := range entries { // a ring: none is where it was
+		for i, entry := range entries { // rotate: no entry stays in its place
 			if err := os.Rename(entry, filepath.Join(dir, fmt.Sprint("tmp", (i+1)%len(entries)))); err != nil {
 				return err
 			}
@@ -83,9 +83,9 @@ func each(change func(*rand.Rand, []byte) []byte) func(*rand.Rand, string, []str
 	}
 }
 
-// Run has use, which compiles and runs several guests of different code with a cache in
-// dir, work with a hundred damaged ones. Each must log one warning that names the
-// directory, and be mended.
+// Run calls use with a hundred damaged caches. use compiles and runs guests of
+// different code with the cache in dir. Each call must log one warning that names
+// the directory, and must repair the cache if that is possible.
 func Run(t *testing.T, use func(t *testing.T, dir string, log *slog.Logger)) {
 	kept := filepath.Join(t.TempDir(), "kept")
 	warnings := func(dir string) string {
@@ -122,7 +122,7 @@ func Run(t *testing.T, use func(t *testing.T, dir string, log *slog.Logger)) {
 	}
 }
 
-// secure gives a copy the permissions of what was copied.
+// secure sets the permissions of a copied cache.
 func secure(dir string, entries []string) error {
 	if err := os.Chmod(dir, 0o700); err != nil {
 		return err

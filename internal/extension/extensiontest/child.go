@@ -9,12 +9,12 @@ import (
 	"github.com/airhost/airhost/internal/spawn"
 )
 
-// Roles are what a test's executable does when it is started as an extension.
+// Roles are the functions that the test's executable runs as an extension, by role.
 type Roles map[string]func()
 
-// Main is the TestMain of tests whose executable is also an extension: it plays
-// the role that Command has asked for, or runs the tests and looks for goroutines
-// that are left.
+// Main is the TestMain of tests whose executable also serves as an extension.
+// Started as an extension, it runs the role that Command has chosen. Otherwise it
+// runs the tests and checks that no goroutine is left.
 func (r Roles) Main(m *testing.M) {
 	if os.Getenv(spawn.CookieKey) == "" {
 		goleak.VerifyTestMain(m)
@@ -23,7 +23,7 @@ func (r Roles) Main(m *testing.M) {
 	r[os.Args[1]]()
 }
 
-// Command starts the test's executable in a role.
+// Command returns the command that starts the test's executable in a role.
 func (r Roles) Command(t testing.TB, role string) spawn.Command {
 	t.Helper()
 	path, err := os.Executable()
@@ -33,6 +33,6 @@ func (r Roles) Command(t testing.TB, role string) spawn.Command {
 	if r[role] == nil {
 		t.Fatalf("there is no role %q", role)
 	}
-	// Without the variable a process under the race detector takes a second to end.
+	// Without the variable a process with the race detector takes a second to exit.
 	return spawn.Command{Path: path, Args: []string{role}, Env: []string{"GORACE=atexit_sleep_ms=0"}}
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// ErrorLog holds records of level ERROR.
+// ErrorLog collects log records of level ERROR.
 type ErrorLog struct {
 	mu   sync.Mutex // guards text
 	text bytes.Buffer
@@ -18,7 +18,7 @@ type ErrorLog struct {
 // NewErrorLog returns an empty log.
 func NewErrorLog() *ErrorLog { return new(ErrorLog) }
 
-// Logger returns what writes to the log.
+// Logger returns a logger that writes to the log.
 func (l *ErrorLog) Logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelError}))
 }
@@ -36,8 +36,8 @@ func (l *ErrorLog) String() string {
 	return l.text.String()
 }
 
-// WaitForPanic waits for the record of a process that has panicked with "boom", which
-// must be the only one, and have a stack that names file.
+// WaitForPanic waits for the record of a process that panicked with "boom". It must
+// be the only record, and its stack must name file.
 func (l *ErrorLog) WaitForPanic(t testing.TB, file string) {
 	t.Helper()
 	for end := time.Now().Add(30 * time.Second); l.String() == "" && time.Now().Before(end); {

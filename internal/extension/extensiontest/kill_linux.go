@@ -21,25 +21,25 @@ import (
 	"github.com/airhost/airhost/internal/spawn/spawntest"
 )
 
-// Quickly starts what was killed again and again, soon.
+// Quickly restarts a killed process without limit and almost at once.
 var Quickly = core.Restart{MaxRestarts: -1, Backoff: time.Millisecond, MaxBackoff: time.Millisecond}
 
-// Start starts a process, as an extension does.
+// Start starts an extension's process.
 type Start func(context.Context) (extension.Process, error)
 
-// Open returns a host's broker and tracker, one of which is an extension whose
-// processes are started by start, again and again by [Quickly].
+// Open returns a broker and a tracker. One of the two is an extension that starts
+// its processes with start and restarts them by [Quickly].
 type Open func(start Start) (core.Broker, core.Tracker, error)
 
-// KillUnderLoad kills an extension at random moments, again and again, while
-// components and a Go program send messages and requests through it. Each request
-// must end once, no message be handled twice, each process be started again, the
-// host stay up and work in the end, and nothing grow or be left. The command's
-// Kind is that of the extension.
+// KillUnderLoad kills an extension again and again at random moments, while
+// components and a Go program send messages and requests through it. It checks that
+// each request ends once, that no message is handled twice, that each process is
+// restarted, that the host keeps working, and that nothing grows or is left. The
+// command's Kind is that of the extension.
 func KillUnderLoad(t *testing.T, command spawn.Command, open Open) {
 	spawntest.TempDir(t)
 	kills := spawntest.Kills(t)
-	newTarget(t, command, open).stop(t) // opens what stays open for good
+	newTarget(t, command, open).stop(t) // for the resources that stay open for the whole process
 	before := spawntest.Measure(t)
 
 	target := newTarget(t, command, open)
@@ -49,25 +49,25 @@ func KillUnderLoad(t *testing.T, command spawn.Command, open Open) {
 	steady.Flat(t, "after the kills")
 	target.check(t, kills)
 	target.stop(t)
-	target = nil // and what it has counted
+	target = nil // frees the counters
 	before.Flat(t, "after the host's end")
 }
 
-// mostMessages is how many messages a target can tell from each other that is
-// killed so often: far more than are sent.
+// mostMessages is the number of messages that a target can count, far more than a
+// test with this many kills sends.
 func mostMessages(kills int) int { return 1<<20 + kills<<14 }
 
-// target is a host whose broker or tracker is killed.
+// target is a host whose broker or tracker the test kills.
 type target struct {
 	host   *host.Host
-	starts atomic.Int32 // of processes
+	starts atomic.Int32 // started processes
 	killer spawntest.Killer
 	asker  spawntest.Asker
 
-	next     atomic.Uint64   // the number of the next message
-	handled  []atomic.Uint32 // how often each message was
+	next     atomic.Uint64   // number of the last message
+	handled  []atomic.Uint32 // by message number: how often it was handled
 	answered atomic.Int64
-	refused  atomic.Int64 // or ended with unavailable
+	refused  atomic.Int64 // refused requests, and those that ended with unavailable
 }
 
 var (
@@ -112,8 +112,8 @@ func (g *target) deploy(t *testing.T, id core.ComponentID, component guest.Compo
 	}))
 }
 
-// echo counts and returns what it is sent, and takes so long over it that requests
-// are pending whenever something dies.
+// echo counts messages and returns them. It takes long enough that requests are
+// pending whenever a process dies.
 type echo struct{ *target }
 
 func (e echo) HandleMessage(_ guest.Host, _ string, message []byte) ([]byte, error) {
@@ -126,17 +126,18 @@ func (g *target) message() []byte {
 	return binary.LittleEndian.AppendUint64(nil, g.next.Add(1))
 }
 
-// kill kills so often, under load, and returns when all is quiet again.
+// kill kills the process so many times, under load, and returns when the host is
+// idle.
 func (g *target) kill(t *testing.T, times int) {
 	var over atomic.Bool
-	progress := make(chan bool, 1) // of requests, whether they were answered
+	progress := make(chan bool, 1) // one value per request: whether it was answered
 	var senders sync.WaitGroup
 	for range 8 {
 		senders.Go(func() {
 			for !over.Load() {
 				answered := g.send(t)
 				if !answered {
-					<-time.After(time.Millisecond) // it is down: leave the processor to its start
+					<-time.After(time.Millisecond) // the process is down: leave the processor to the next start
 				}
 				select {
 				case progress <- answered:
@@ -146,7 +147,7 @@ func (g *target) kill(t *testing.T, times int) {
 		})
 	}
 	for range times {
-		early := rand.N(4) == 0 // perhaps before it is up
+		early := rand.N(4) == 0 // kill perhaps before the process is up
 		for left := rand.N(100); left > 0; {
 			if <-progress || early {
 				left--
@@ -157,7 +158,7 @@ func (g *target) kill(t *testing.T, times int) {
 	over.Store(true)
 	senders.Wait()
 	g.killer.Await(t)
-	g.quiesce(t) // what is answered later is by the new process
+	g.quiesce(t) // only the new process sends later answers
 	answered := g.asker.Answered()
 	spawntest.Await(t, "an answer to a component after the last kill", func() bool {
 		g.tell(t, askerID)
@@ -173,8 +174,7 @@ func (g *target) quiesce(t *testing.T) {
 	must(t, g.host.Quiesce(ctx))
 }
 
-// send sends a message of each kind, and reports whether the request among them
-// was answered.
+// send sends one message of each kind. It reports whether the request was answered.
 func (g *target) send(t *testing.T) bool {
 	g.tell(t, echoID)
 	g.tell(t, askerID)
@@ -187,10 +187,10 @@ func (g *target) tell(t *testing.T, id core.ComponentID) {
 	}
 }
 
-// request makes a request, which must be answered or end as one whose broker or
-// tracker has died, and reports which.
+// request sends a request and reports whether it was answered. It must be answered,
+// or fail with one of the allowed errors.
 func (g *target) request(t *testing.T) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // for one that never ends
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // bounds a request that never ends
 	defer cancel()
 	request := g.message()
 	response, err := g.host.Request(ctx, echoID, request)
@@ -208,12 +208,12 @@ func (g *target) request(t *testing.T) bool {
 	return true
 }
 
-// allowed are the errors that a death may cause; a timeout is none of them.
+// allowed reports whether a process's death may cause err. A timeout is not allowed.
 func allowed(err error) bool {
 	return errors.Is(err, core.ErrUnavailable) || errors.Is(err, core.ErrQueueFull) || errors.Is(err, core.ErrRequestUnavailable)
 }
 
-// check checks the counts, when all is quiet.
+// check checks the counters of an idle target.
 func (g *target) check(t *testing.T, kills int) {
 	if starts := int(g.starts.Load()); starts != kills+1 {
 		t.Errorf("%d processes were started, want one, and another after each of %d kills", starts, kills)

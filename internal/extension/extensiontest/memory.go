@@ -1,5 +1,5 @@
-// Package extensiontest has what the tests of extensions share: processes that
-// are none, and the test's own executable as a process.
+// Package extensiontest supports the tests of extensions: with simulated processes,
+// and with the test's own executable as a process.
 package extensiontest
 
 import (
@@ -15,15 +15,15 @@ import (
 	"github.com/airhost/airhost/internal/spawn"
 )
 
-// memory is a process that is none: a server behind a connection in memory.
+// memory simulates a process by a server behind an in-memory connection.
 type memory struct {
 	conn    *grpc.ClientConn
 	server  *grpc.Server
 	serving sync.WaitGroup
 }
 
-// InMemory returns what starts a process with the services that register adds;
-// it is called for each.
+// InMemory returns a function that starts simulated processes. register adds the
+// services of each process.
 func InMemory(register func(grpc.ServiceRegistrar), options ...grpc.ServerOption) func(context.Context) (extension.Process, error) {
 	return func(context.Context) (extension.Process, error) {
 		listener := bufconn.Listen(1 << 20)

@@ -1,7 +1,7 @@
-// The guest that attacks. The first byte of a message says how; so does the value
-// of the configuration's key "attack", in initialize. That of "peer" is whom it
-// sends to, that of "send" a message for it. What each attack is stands in the
-// package's tables. An attack that the guest survives answers with counts.
+// The attacking guest. The first byte of a message selects the attack. In the
+// configuration, "attack" holds a message to run in initialize, "peer" the receiver of
+// the guest's messages, and "send" a message to send to the peer. The tables in package
+// hostile describe the attacks. An attack that the guest survives returns counts.
 
 typedef unsigned char u8;
 typedef unsigned int u32;
@@ -29,12 +29,12 @@ static u32 heap;
 static u32 end(void) { return __builtin_wasm_memory_size(0) << 16; }
 static u32 at(const void *p) { return (u32)p; }
 
-// Every way to use up time.
+// Attacks on the processor's time.
 
 EXPORT("spin") void spin(void) { for (volatile u32 i = 0;; i++); }
 EXPORT("trap") void trap(void) { __builtin_trap(); }
 
-// Its body is replaced where an attack needs code that no compiler writes.
+// forge.go replaces this body by code that no compiler generates.
 EXPORT("forged") NOINLINE void forged(void) { __asm__ volatile(""); }
 
 static volatile u32 leaves;
@@ -58,14 +58,14 @@ static void grow_all(void) {
 static u32 spare(void) { return (at(&__heap_base) + 65535) & ~65535u; }
 static void fill(u8 with) { __builtin_memset((void *)spare(), with, end() - spare()); }
 
-// Fills memory with letters of two bytes each.
+// Fills the memory with a letter of two bytes.
 static void letters(void) {
   u8 *to = (u8 *)spare();
   to[0] = 0xc3, to[1] = 0xa9;
   for (u32 n = 2; n <= (end() - spare()) / 2; n *= 2) __builtin_memcpy(to + n, to, n);
 }
 
-// What the host's calls into the guest are told to do, by 'a' messages.
+// The actions in the host's other calls into the guest, set by 'a' messages.
 static u8 in_realloc, in_post, in_health, in_shutdown, in_callback;
 static u32 area[8] __attribute__((aligned(8)));
 static u32 result[4];
@@ -95,7 +95,7 @@ EXPORT("cabi_realloc") u32 cabi_realloc(u32 old, u32 old_size, u32 align, u32 si
   case '0': return 0;
   case 'h': return 0xfffffff0;
   case 'e': return end() - size + align;
-  case 'v': return at(&__heap_base); // the same for all: arguments overlap
+  case 'v': return at(&__heap_base); // the same for each call, so arguments overlap
   case 'g': __builtin_wasm_memory_grow(0, 1);
   }
   if (heap < at(&__heap_base)) heap = at(&__heap_base);
@@ -105,7 +105,7 @@ EXPORT("cabi_realloc") u32 cabi_realloc(u32 old, u32 old_size, u32 align, u32 si
   return in_realloc == 'u' ? fresh + 1 : fresh;
 }
 
-// Host calls with all that a guest can give them.
+// Host calls with as many bytes as the guest has, for ever.
 static void calls(u8 which) {
   grow_all();
   fill('e');
@@ -123,7 +123,7 @@ static void calls(u8 which) {
     case 'w': fd_write(2, spare(), 1u << 28, at(area)); break;
     case 'i': fd_write(2, at(area), 1u << 28, at(area)); break;
     case 'p': poll_oneoff(spare(), spare(), 1u << 20, at(area)); break;
-    case 'z': { // sleeps an hour
+    case 'z': { // sleeps for an hour
       static u64 hour[6] = {1, 0, 1, 3600000000000ull, 0, 0};
       poll_oneoff(at(hour), spare(), 1, at(area));
     }
@@ -132,7 +132,7 @@ static void calls(u8 which) {
   }
 }
 
-// Sends itself messages of a MiB until it is refused.
+// Sends messages of 1 MiB to the peer until the host refuses one.
 static u32 fill_mailbox(void) {
   grow_all();
   for (counts[0] = 0, area[0] = 0;; counts[0]++) {
@@ -145,7 +145,7 @@ static u32 fill_mailbox(void) {
   return tell();
 }
 
-// Results and arguments that break the ABI.
+// Results and arguments that violate the ABI.
 static u32 violate(u8 how) {
   u32 good = at("a/b"), bad = at("\xff/b");
   answer(8, 0);
@@ -174,7 +174,7 @@ static u32 violate(u8 how) {
 
 static u32 refused(u32 case_at) { return 1 + ((u8 *)area)[case_at]; }
 
-// Sends until it is refused. Of counts, 0 is what was sent, 1 the refusal.
+// Sends until the host refuses. counts[0] is the number of messages sent, counts[1] the refusal.
 static u32 flood(u32 most) {
   for (counts[0] = 0, area[0] = 0; counts[0] < most; counts[0]++) {
     u32 mark = heap;
@@ -199,7 +199,7 @@ static u32 cancel(u64 id) {
   return ((u8 *)area)[0] ? refused(4) : 0;
 }
 
-// Requests, and cancels each of them at once, twice.
+// Sends n requests and cancels each at once, twice.
 static u32 cancels(u32 n) {
   for (; n; n--) {
     if (request('e', 0)) { counts[3]++; continue; }
@@ -210,7 +210,7 @@ static u32 cancels(u32 n) {
   return tell();
 }
 
-// Guesses ids: around its own, small ones, large ones.
+// Guesses request ids: near its own, small, large and random ones.
 static u32 guess(u32 n) {
   request('e', 0);
   u64 own = last_id(), random = 0;
@@ -228,7 +228,7 @@ static u32 requests(u32 n, u8 op, u64 timeout) {
   return tell();
 }
 
-// Logs what terminals act on, and what is no text.
+// Logs control sequences of terminals, and bytes that are no text.
 static void logs(u32 n) {
   static const char text[] = "\x1b[2J\x1b]0;owned\x07 \r\n forged level=ERROR \xff\xfe\x80 \xc2\x9b" "31m \xe2\x80\xae";
   for (; n; n--) host_log(2, at(text), sizeof text - 1);
@@ -256,13 +256,13 @@ static u32 attack(const u8 *msg, u32 len) {
     break;
   case 'f': return flood(number(msg, len));
   case 'M': return fill_mailbox();
-  case 's': // as many of itself as it is let, and each does the same
+  case 's': // two messages, and the peer does the same for each
     send_message(at(peer), peer_len, at("s"), 1, at(area));
     send_message(at(peer), peer_len, at("s"), 1, at(area));
     break;
   case 'r': return requests(number(msg, len), 'e', 60000);
   case 'R': requests(number(msg, len), 'e', 60000); trap();
-  case 'n': return requests(number(msg, len), 'e', 1);  // waits for none
+  case 'n': return requests(number(msg, len), 'e', 1);  // for answers that never come in time
   case 'l': return requests(number(msg, len), 'w', 1);  // answered too late
   case 'q': return requests(1, 'e', 0);                 // for the callback
   case 'w': for (volatile u32 i = 0; i < 20000000; i++); break;
@@ -301,7 +301,7 @@ MANAGEMENT("shutdown") void shutdown(void) { misbehave(in_shutdown); }
 
 static void post(void) {
   misbehave(in_post);
-  heap = peer ? at(peer) + peer_len : 0; // what initialize was given stays
+  heap = peer ? at(peer) + peer_len : 0; // keep the strings that initialize got
 }
 POST("lifecycle@0.1.0#handle-message") void post_message(u32 area) { post(); }
 POST("lifecycle@0.1.0#handle-callback") void post_callback(u32 area) { post(); }

@@ -1,11 +1,11 @@
-// Command measure runs every attack on a host and prints, as a Markdown table,
-// how soon each was stopped and what the host's other components noticed of it:
+// Command measure runs every attack on a host. It prints a Markdown table with the
+// time until each attack was stopped and its effect on the host's other components:
 //
 //	go run ./internal/hostile/measure
 //
-// The neighbour is asked one thing after the other, through a mailbox and a
-// worker, while the attack runs; its latencies before all attacks are the comparison.
-// On a machine with other work the figures say nothing.
+// During an attack it sends requests to the neighbour one at a time, through a
+// mailbox and a worker, and compares the latencies with those before the attacks.
+// Run it on an idle machine: other work distorts the figures.
 package main
 
 import (
@@ -45,8 +45,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// measure prints the table, and on progress what it is at. It returns an error
-// when an attack did not end as it should.
+// measure prints the table to out and its progress to progress. It returns an error
+// if an attack did not end as expected.
 func measure(out, progress io.Writer, engine hostile.Engine, only string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Minute)
 	defer cancel()
@@ -86,8 +86,9 @@ func measure(out, progress io.Writer, engine hostile.Engine, only string) error 
 	return nil
 }
 
-// print prints the table. What the neighbour takes undisturbed is the same for all
-// attacks: between one attack and the next it differs by whether a processor sleeps.
+// print prints the table. All attacks are compared with the same undisturbed
+// latency, since that latency varies with the sleep state of a processor and not
+// with the attack.
 func print(out io.Writer, engine hostile.Engine, attacks []hostile.Attack, all []results) {
 	var calm hostile.Latencies
 	for i := range all {
@@ -105,9 +106,9 @@ func print(out io.Writer, engine hostile.Engine, attacks []hostile.Attack, all [
 	}
 }
 
-// An attack is repeated until both are there. The rounds of one are far apart: what
-// the neighbour takes depends on whether a processor sleeps, and that does not change
-// from one moment to the next.
+// An attack is repeated until it has leastRounds and leastSamples, at most
+// mostRounds times. The rounds of one attack are far apart, since the neighbour's
+// latency depends on the sleep state of a processor, which changes slowly.
 const (
 	leastRounds  = 5
 	leastSamples = 10_000
@@ -116,7 +117,7 @@ const (
 	processorRounds = 3
 )
 
-// results are those of all rounds of one attack.
+// results are the measurements of all rounds of one attack.
 type results struct {
 	stopped        []time.Duration
 	calm, attacked hostile.Latencies
@@ -128,7 +129,7 @@ func (r *results) enough() bool {
 	return len(r.stopped) >= leastRounds && len(r.attacked) >= leastSamples
 }
 
-// round runs an attack once, on a host of its own.
+// round runs an attack once, on a new host.
 func (r *results) round(ctx context.Context, engine hostile.Engine, attack *hostile.Attack) error {
 	arena, err := hostile.NewArena(ctx, engine)
 	if err != nil {
@@ -151,8 +152,8 @@ func (r *results) round(ctx context.Context, engine hostile.Engine, attack *host
 
 func (r *results) median() time.Duration { return r.stopped[len(r.stopped)/2] }
 
-// slowdown compares the neighbour's p99 with the one undisturbed, where there are
-// enough answers for one.
+// slowdown compares the neighbour's p99 with the undisturbed one, if there are
+// enough samples.
 func (r *results) slowdown(undisturbed time.Duration) string {
 	if len(r.attacked) < leastSamples {
 		return "over too soon to tell"

@@ -11,12 +11,12 @@ import (
 	"github.com/airhost/airhost/internal/hostile"
 )
 
-// longest is the processor time of the longest call of all guests, its host functions
-// included. Only the host's own calls are on the way of the messages: an engine that
-// answers for the host does not, here.
+// longest is the processor time of the longest call of any guest, including its host
+// functions. The wrappers below hide the engine's optional interfaces, so every
+// message passes through the host's own calls.
 type longest struct{ atomic.Int64 }
 
-// of returns the engine with a clock on each call.
+// of returns the engine with a clock around each call.
 func (l *longest) of(engine hostile.Engine) hostile.Engine {
 	open := engine.Open
 	engine.Open = func() (core.Engine, error) {
@@ -26,7 +26,8 @@ func (l *longest) of(engine hostile.Engine) hostile.Engine {
 	return engine
 }
 
-// call runs f on a thread that nobody else uses meanwhile.
+// call runs f on a thread that runs no other goroutine meanwhile, and records its
+// time.
 func (l *longest) call(f func()) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

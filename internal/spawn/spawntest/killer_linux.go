@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// Killer kills the processes that this one starts one after the other.
+// Killer kills the children of this process, one after the other.
 type Killer struct{ killed []int }
 
-// Kill waits for a process that has not been killed, and kills it, whatever it is
-// doing: it may just have been started.
+// Kill waits for a child that has not been killed, and kills it at once, even if the
+// child is still starting.
 func (k *Killer) Kill(t *testing.T) {
 	t.Helper()
 	pid := 0
@@ -25,13 +25,13 @@ func (k *Killer) Kill(t *testing.T) {
 	k.killed = append(k.killed, pid)
 }
 
-// Await waits for a process that has not been killed.
+// Await waits for a child that has not been killed.
 func (k *Killer) Await(t *testing.T) {
 	t.Helper()
 	Await(t, "another process after the last kill", func() bool { return k.living(t) != 0 })
 }
 
-// living returns a process that has not been killed, or 0.
+// living returns the id of a child that has not been killed, or 0.
 func (k *Killer) living(t *testing.T) int {
 	for _, pid := range Children(t) {
 		if !slices.Contains(k.killed, pid) {
@@ -41,10 +41,10 @@ func (k *Killer) living(t *testing.T) int {
 	return 0
 }
 
-// patience is for how long a test waits for what must happen.
+// patience bounds the wait for a condition that must become true.
 const patience = 30 * time.Second
 
-// Await waits until done reports true, for half a minute at most.
+// Await waits until done reports true, for at most half a minute.
 func Await(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !done(); <-time.After(time.Millisecond) {

@@ -1,5 +1,6 @@
-// Package spawntest has what tests share that kill processes: how often they do,
-// who asks meanwhile, and what may not grow or be left behind.
+// Package spawntest supports tests that kill processes. It provides the number of
+// kills, a component that sends requests meanwhile, and a check that nothing grows
+// or is left.
 package spawntest
 
 import (
@@ -13,8 +14,8 @@ import (
 	"github.com/airhost/airhost/guest"
 )
 
-// Kills is how often a test kills a process: what the environment variable
-// AIRHOST_KILLS says, or a few times, and twice at least.
+// Kills returns how often a test kills a process: the value of the environment
+// variable AIRHOST_KILLS, at least 2, or 5 by default.
 func Kills(t testing.TB) int {
 	t.Helper()
 	text := os.Getenv("AIRHOST_KILLS")
@@ -31,18 +32,17 @@ func Kills(t testing.TB) int {
 	return kills
 }
 
-// Asker is a component that asks another whatever it is sent, and counts how its
-// requests end. Their timeout is so long that none ends by it.
+// Asker is a component that forwards each message as a request to Target and counts
+// the outcomes of its requests. The requests' timeout is too long to end one.
 type Asker struct {
 	Target string
 
-	mu               sync.Mutex              // guards what follows
-	open             map[guest.RequestID]int // requests less callbacks, where there is a difference
+	mu               sync.Mutex              // guards the fields below
+	open             map[guest.RequestID]int // requests minus callbacks, unless 0
 	answered, failed int
 }
 
-// HandleMessage implements [guest.Component]. A request that is refused ends
-// with that.
+// HandleMessage implements [guest.Component]. It does not count a refused request.
 func (a *Asker) HandleMessage(host guest.Host, _ string, message []byte) ([]byte, error) {
 	if id, err := host.Request(a.Target, message, time.Hour); err == nil {
 		a.count(id, 1)
@@ -74,15 +74,15 @@ func (a *Asker) count(id guest.RequestID, n int) {
 	}
 }
 
-// Answered is how many requests were answered so far.
+// Answered returns the number of requests that were answered so far.
 func (a *Asker) Answered() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.answered
 }
 
-// Check checks, when all is quiet, that each request has ended once, and that
-// there were some that were answered.
+// Check checks that each request has ended once, and that at least one was answered.
+// Call it when the host is idle.
 func (a *Asker) Check(t testing.TB) {
 	t.Helper()
 	a.mu.Lock()

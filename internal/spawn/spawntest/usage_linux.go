@@ -12,18 +12,18 @@ import (
 	"time"
 )
 
-// Usage is what this process has of what may grow, or be left behind, when
-// processes that it has started are killed.
+// Usage counts the resources of this process that may grow, or be left behind, when
+// its children are killed.
 type Usage struct {
 	Heap       uint64 // bytes in use after a collection
 	Goroutines int
-	Files      int      // descriptors that are open
-	Children   []int    // processes, also those that have ended and were not reaped
-	Temporary  []string // what is in the folder for temporary files
+	Files      int      // open descriptors
+	Children   []int    // process ids, including zombies
+	Temporary  []string // files in the directory for temporary files
 }
 
-// TempDir makes a folder for temporary files of the test's own. Its name is short
-// enough for sockets.
+// TempDir sets a new directory for temporary files for this test. Its path leaves
+// room for that of a socket.
 func TempDir(t *testing.T) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "kill")
@@ -38,11 +38,11 @@ func TempDir(t *testing.T) {
 	t.Setenv("TMPDIR", dir)
 }
 
-// Measure measures what there is now.
+// Measure counts the current resources.
 func Measure(t testing.TB) Usage {
 	t.Helper()
 	runtime.GC()
-	runtime.GC() // what pools held has a second life
+	runtime.GC() // objects in a sync.Pool survive one collection
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
 	return Usage{
@@ -64,8 +64,8 @@ func names(t testing.TB, dir string) []string {
 	return all
 }
 
-// Children are the processes that any of this one's threads has started, those
-// included that have ended and were not reaped.
+// Children returns the ids of the processes that any thread of this process has
+// started, including zombies.
 func Children(t testing.TB) []int {
 	t.Helper()
 	files, err := filepath.Glob("/proc/self/task/*/children")
@@ -74,7 +74,7 @@ func Children(t testing.TB) []int {
 	}
 	var pids []int
 	for _, file := range files {
-		text, _ := os.ReadFile(file) // the thread may have ended
+		text, _ := os.ReadFile(file) // fails if the thread has ended
 		for _, field := range strings.Fields(string(text)) {
 			pid, err := strconv.Atoi(field)
 			if err != nil {
@@ -87,12 +87,11 @@ func Children(t testing.TB) []int {
 	return pids
 }
 
-// margin is by how many bytes the heap may differ when nothing has grown: some
-// connections' buffers.
+// margin is the allowed growth of the heap in bytes: some connections' buffers.
 const margin = 2 << 20
 
-// Flat waits until there is no more of anything than there was. What there still
-// is after half a minute fails the test, which says when that was.
+// Flat waits until no count is larger than before. If one still is after half a
+// minute, the test fails with the text in when.
 func (before Usage) Flat(t testing.TB, when string) {
 	t.Helper()
 	now := Measure(t)
@@ -105,7 +104,7 @@ func (before Usage) Flat(t testing.TB, when string) {
 	t.Logf("%s: %v; before: %v", when, now, before)
 }
 
-// grown names what there is more of now.
+// grown names the first resource that has grown, or is empty.
 func (before Usage) grown(now Usage) string {
 	switch {
 	case now.Heap > before.Heap+margin:
@@ -122,7 +121,7 @@ func (before Usage) grown(now Usage) string {
 	return ""
 }
 
-// String returns u in a few words.
+// String returns u as a short text.
 func (u Usage) String() string {
 	return fmt.Sprintf("%.2f MiB of heap, %d goroutines, %d files, %d children, temporary files %q",
 		float64(u.Heap)/(1<<20), u.Goroutines, u.Files, len(u.Children), u.Temporary)

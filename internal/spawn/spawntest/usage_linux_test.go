@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestGrown: each thing that may be left behind is found.
+// TestGrown: grown finds each kind of resource that is left behind.
 func TestGrown(t *testing.T) {
 	var keep [][]byte
 	for what, leave := range map[string]func(t *testing.T) (undo func()){
@@ -27,7 +27,7 @@ func TestGrown(t *testing.T) {
 			return func() { file.Close() }
 		},
 		"there are more child processes": func(t *testing.T) func() {
-			cmd := exec.Command("true") // it ends, and stays as a zombie until Wait
+			cmd := exec.Command("true") // a zombie until Wait
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
@@ -49,7 +49,7 @@ func TestGrown(t *testing.T) {
 			defer undo()
 			now := Measure(t)
 			if what == "there are more child processes" {
-				now.Files = before.Files // a handle on the process
+				now.Files = before.Files // os/exec's handle on the process
 			}
 			if got := before.grown(now); got != what {
 				t.Errorf("got %q, want %q", got, what)

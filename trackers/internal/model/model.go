@@ -1,7 +1,6 @@
-// Package model compares trackers with the simplest thing that could be one, a
-// map, over random sequences of calls and of passing time. It is for the tests of
-// the trackers beside it, in addition to core/trackertest: that suite tests what
-// somebody thought of, this package what nobody did.
+// Package model compares trackers with a simple model, a map, over random sequences of
+// calls and waits. The tests of the trackers use it together with core/trackertest,
+// because random sequences include cases that a written suite leaves out.
 package model
 
 import (
@@ -15,11 +14,11 @@ import (
 	"pgregory.net/rapid"
 )
 
-// late is how much later than its timeout a request may expire.
+// late is the longest time from a request's timeout to its expiry.
 const late = 2 * time.Millisecond
 
-// Check looks for a sequence of calls after which a tracker made by newTracker
-// differs from the model, and reports the shortest that it can find.
+// Check searches for a sequence of calls after which a tracker of newTracker differs
+// from the model, and reports the shortest sequence that it finds.
 func Check(t *testing.T, newTracker func() (core.Tracker, error)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -27,10 +26,10 @@ func Check(t *testing.T, newTracker func() (core.Tracker, error)) {
 	})
 }
 
-// bubble hides the test's Deadline, which must not be asked for in a bubble.
+// bubble hides the test's method Deadline, which must not be called in a bubble.
 type bubble struct{ *testing.T }
 
-// machine is a tracker, and what should be in it.
+// machine is a tracker and its model.
 type machine struct {
 	tracker  core.Tracker
 	waiters  []core.Waiter
@@ -53,14 +52,14 @@ type expiry struct {
 	at     time.Time
 }
 
-// waiter tells its machine.
+// waiter records its expiries in its machine.
 type waiter struct {
 	of *machine
-	_  byte // so that two are never one
+	_  byte // so that two waiters have different addresses
 }
 
 // Expired implements [core.Waiter].
-func (w *waiter) Expired(id core.RequestID) {
+func (w *waiter) Expired(id core.RequestID, _ *core.RequestError) {
 	w.of.mu.Lock()
 	defer w.of.mu.Unlock()
 	w.of.expired = append(w.of.expired, expiry{id, w, time.Now()})
@@ -90,7 +89,7 @@ func (m *machine) anyWaiter(t *rapid.T) core.Waiter {
 	return rapid.SampledFrom(m.waiters).Draw(t, "waiter")
 }
 
-// anyID returns an id that is pending, was so, or never was.
+// anyID returns the id of a pending or an ended request, or one that is made up.
 func (m *machine) anyID(t *rapid.T) core.RequestID {
 	var ids []core.RequestID
 	switch rapid.SampledFrom([]string{"pending", "pending", "finished", "made up"}).Draw(t, "kind") {
@@ -108,8 +107,8 @@ func (m *machine) anyID(t *rapid.T) core.RequestID {
 	return ids[rapid.IntRange(0, len(ids)-1).Draw(t, "index")]
 }
 
-// older makes the order of requests the same each time that rapid repeats a
-// sequence, whatever their ids are.
+// older compares requests by their age, and not by their ids, which differ when rapid
+// repeats a sequence.
 func (m *machine) older(a, b core.RequestID) int {
 	if c := m.pending[a].start.Compare(m.pending[b].start); c != 0 {
 		return c
@@ -186,7 +185,7 @@ func (m *machine) wait(t *rapid.T) {
 	<-time.After(time.Duration(d))
 }
 
-// check is run between all calls.
+// check compares tracker and model. It runs after every step.
 func (m *machine) check(t *rapid.T) {
 	synctest.Wait()
 	m.mu.Lock()

@@ -1,4 +1,4 @@
-// Command probe is the probe as a WebAssembly module.
+// Command probe is the component of package probe as a WebAssembly module.
 package main
 
 import (

@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/fx"
 
+	"github.com/airhost/airhost/airhostfx"
 	brokers "github.com/airhost/airhost/brokers/plugin"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/plugin"
@@ -33,7 +34,7 @@ func Broker(logger *slog.Logger) fx.Option {
 	if err != nil {
 		return fx.Error(fmt.Errorf("broker as a process: %w", err))
 	}
-	return fx.Options(fx.Supply(brokers.Config{Path: path, Env: environment(broker), Restart: never, Logger: logger}), brokers.Module)
+	return fx.Options(fx.Supply(brokers.Config{Path: path, Env: environment(broker), Restart: never, Logger: logger}), airhostfx.Broker(brokers.New))
 }
 
 // Tracker is the module of a tracker process, like [Broker]. The process has the
@@ -43,7 +44,7 @@ func Tracker(logger *slog.Logger) fx.Option {
 	if err != nil {
 		return fx.Error(fmt.Errorf("tracker as a process: %w", err))
 	}
-	return fx.Options(fx.Supply(trackers.Config{Path: path, Env: environment(tracker), Restart: never, Logger: logger}), trackers.Module)
+	return fx.Options(fx.Supply(trackers.Config{Path: path, Env: environment(tracker), Restart: never, Logger: logger}), airhostfx.Tracker(trackers.New))
 }
 
 // never restarts a process: its end has spoiled the measurement.

@@ -49,4 +49,4 @@ func TestTracker(t *testing.T) {
 
 type waiter chan core.RequestID
 
-func (w waiter) Expired(id core.RequestID) { w <- id }
+func (w waiter) Expired(id core.RequestID, _ *core.RequestError) { w <- id }

@@ -1,8 +1,8 @@
 // Package guests holds the guests that benchmarks run: small, without
-// allocation, and counting what they got, so that a runner can check that
+// allocation, and counting their messages, so that a runner can check that
 // nothing was skipped. Each exists as WebAssembly, built from the C source
-// in src by build.sh, and as a Go value of the same behaviour for the native
-// engine.
+// in src by scripts/build-guests.sh, and as a Go value of the same behaviour
+// for the native engine.
 //
 // # Protocol
 //
@@ -158,7 +158,7 @@ func (d Done) append(message []byte) []byte {
 	return binary.LittleEndian.AppendUint64(message, d.Sequence)
 }
 
-// Counters are what a guest counted since it was started.
+// Counters are a guest's counts since its start.
 type Counters struct {
 	Handled         uint64 // balls, starts, requests and echoes
 	Sent            uint64 // balls and requests that the host took

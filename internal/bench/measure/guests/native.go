@@ -111,7 +111,7 @@ type roundTrip struct {
 	common
 	runs  [MaxRuns]run
 	last  int  // the place that a run was given last
-	asked *run // the run whose request is in buffer, or nil
+	asked *run // the run of the request in buffer, or nil
 }
 
 // run is a number of requests, one after the other. Its place among the runs is
@@ -195,7 +195,7 @@ func (r *roundTrip) finish(host guest.Host, at *run, status, refusal byte) {
 	r.asked = nil
 }
 
-// pending returns the run whose request has this id, or nil. The response names the
+// pending returns the run of the request with this id, or nil. The response names the
 // place to look at first.
 func (r *roundTrip) pending(id guest.RequestID, response []byte) *run {
 	if len(response) >= HeaderSize {

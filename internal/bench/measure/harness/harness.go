@@ -18,6 +18,7 @@ import (
 
 	"go.uber.org/fx"
 
+	"github.com/airhost/airhost/airhostfx"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/guest"
@@ -143,7 +144,7 @@ func (h *Harness) start(ctx context.Context, parts Parts, report func(guests.Don
 
 func (h *Harness) open(ctx context.Context, parts Parts, report func(guests.Done)) error {
 	app := fx.New(
-		fx.NopLogger, parts.Modules, host.Module,
+		fx.NopLogger, parts.Modules, airhostfx.Host,
 		fx.Supply(host.Config{Workers: h.key.Cores, DrainTimeout: time.Second, Logger: parts.Logger}),
 		fx.Populate(&h.host),
 	)

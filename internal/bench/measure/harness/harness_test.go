@@ -13,6 +13,7 @@ import (
 	"go.uber.org/fx"
 	"go.uber.org/goleak"
 
+	"github.com/airhost/airhost/airhostfx"
 	"github.com/airhost/airhost/backends/native"
 	"github.com/airhost/airhost/backends/wazero"
 	"github.com/airhost/airhost/brokers/inproc"
@@ -46,7 +47,7 @@ func source(pattern cells.Pattern) core.Source { return native.Source(create(pat
 
 func parts(source core.Source) harness.Parts {
 	return harness.Parts{
-		Modules:    fx.Options(native.Module, inproc.Module, slab.Module),
+		Modules:    fx.Options(airhostfx.Engine(native.New), airhostfx.Broker(inproc.New), airhostfx.Tracker(slab.New)),
 		EngineName: native.Name,
 		Guest:      source,
 		Logger:     slog.New(slog.DiscardHandler),
@@ -60,7 +61,7 @@ func wasmParts(pattern cells.Pattern) harness.Parts {
 	if pattern == cells.RequestResponse {
 		p.Guest = core.Source{Code: guests.RoundTrip}
 	}
-	p.Modules, p.EngineName = fx.Options(p.Modules, wazero.Module), wazero.Name
+	p.Modules, p.EngineName = fx.Options(p.Modules, airhostfx.Engine(wazero.New)), wazero.Name
 	return p
 }
 
@@ -292,7 +293,7 @@ func TestInterruptEndsSample(t *testing.T) {
 
 func TestUnknownGuestFails(t *testing.T) {
 	_, err := harness.New(t.Context(), key(cells.Call), harness.Parts{
-		Modules:    fx.Options(native.Module, inproc.Module, slab.Module),
+		Modules:    fx.Options(airhostfx.Engine(native.New), airhostfx.Broker(inproc.New), airhostfx.Tracker(slab.New)),
 		EngineName: native.Name,
 		Guest:      core.Source{Path: "nobody"},
 		Logger:     slog.New(slog.DiscardHandler),

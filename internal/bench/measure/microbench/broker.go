@@ -146,7 +146,7 @@ const requestTimeout = 5 * time.Second
 type waiter struct{ _ byte }
 
 // Expired implements [core.Waiter].
-func (*waiter) Expired(core.RequestID) {}
+func (*waiter) Expired(core.RequestID, *core.RequestError) {}
 
 // take stores the one part of a value group in into.
 func take[T any](into *T, group string) fx.Option {

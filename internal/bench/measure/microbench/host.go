@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/fx"
 
+	"github.com/airhost/airhost/airhostfx"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/internal/bench/data/cells"
@@ -86,7 +87,7 @@ func (*hollowInstance) Close() error { return nil }
 // under the ids of a cell's guests.
 func (p *part) openHost(ctx context.Context, parts Parts, behaviours ...behaviour) (*host.Host, error) {
 	var h *host.Host
-	err := p.start(ctx, parts.Broker, parts.Tracker, host.Module,
+	err := p.start(ctx, parts.Broker, parts.Tracker, airhostfx.Host,
 		fx.Supply(fx.Annotate(hollow{}, fx.As(new(core.Engine)), fx.ResultTags(`group:"engines"`))),
 		fx.Supply(host.Config{DrainTimeout: time.Second, Logger: parts.Logger}),
 		fx.Populate(&h))

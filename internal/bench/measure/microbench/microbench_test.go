@@ -10,6 +10,7 @@ import (
 	"go.uber.org/fx"
 	"go.uber.org/goleak"
 
+	"github.com/airhost/airhost/airhostfx"
 	"github.com/airhost/airhost/backends/native"
 	"github.com/airhost/airhost/backends/wazero"
 	"github.com/airhost/airhost/brokers/channel"
@@ -28,7 +29,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func nativeParts() microbench.Parts {
 	return microbench.Parts{
-		Engine: native.Module, EngineName: native.Name, Broker: inproc.Module, Tracker: slab.Module,
+		Engine: airhostfx.Engine(native.New), EngineName: native.Name, Broker: airhostfx.Broker(inproc.New), Tracker: airhostfx.Tracker(slab.New),
 		Guest: func(pattern cells.Pattern) core.Source {
 			if pattern == cells.RequestResponse {
 				return native.Source(guests.NewRoundTrip)
@@ -41,10 +42,10 @@ func nativeParts() microbench.Parts {
 
 func wazeroParts() microbench.Parts {
 	parts := nativeParts()
-	parts.Engine, parts.EngineName = wazero.Module, wazero.Name
-	parts.Broker, parts.Tracker = channel.Module, timermap.Module
+	parts.Engine, parts.EngineName = airhostfx.Engine(wazero.New), wazero.Name
+	parts.Broker, parts.Tracker = airhostfx.Broker(channel.New), airhostfx.Tracker(timermap.New)
 	parts.Cached = func(dir string) fx.Option {
-		return fx.Options(fx.Supply(wazero.Config{CacheDir: dir}), wazero.Module)
+		return fx.Options(fx.Supply(wazero.Config{CacheDir: dir}), airhostfx.Engine(wazero.New))
 	}
 	parts.Guest = func(pattern cells.Pattern) core.Source {
 		if pattern == cells.RequestResponse {

@@ -101,7 +101,7 @@ func (g grid) markdown(text *strings.Builder) {
 	}
 }
 
-// escape keeps text from being taken for Markdown.
+// markup escapes the characters that Markdown reads as its own.
 var markup = strings.NewReplacer(`\`, `\\`, "|", `\|`, "<", "&lt;", "*", `\*`, "_", `\_`, "`", "\\`", "[", `\[`)
 
 func escape(text string) string { return markup.Replace(text) }

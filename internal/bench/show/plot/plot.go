@@ -22,7 +22,7 @@ type Plot struct {
 type Point struct{ X, Y float64 }
 
 // New begins a picture. Its height is in pixels. The title and the description
-// replace the picture for readers who cannot see it.
+// replace the picture for blind readers.
 func New(class string, height int, title, description string) *Plot {
 	return &Plot{class: class, height: height, title: title, description: description}
 }
@@ -63,8 +63,8 @@ const (
 	End    Anchor = "end"
 )
 
-// Text writes a line of text whose base line is at a place, dx pixels to the
-// right of it.
+// Text writes a line of text with its base line at a position, dx pixels to the right
+// of it.
 func (p *Plot) Text(class string, anchor Anchor, at Point, dx float64, text string) {
 	p.add(`<text class="%s" text-anchor="%s" x="%s%%" y="%s" dx="%s">%s</text>`,
 		html.EscapeString(class), anchor, share(at.X), pixels(at.Y), pixels(dx), html.EscapeString(text))

@@ -13,7 +13,7 @@ typedef struct {
 
 static run runs[MAX_RUNS];
 static uint32_t last;       // the place that a run was given last
-static run *asked;          // the run whose request is in request, or 0
+static run *asked;          // the run of the data in request, or 0
 static bytes request;
 static uint32_t capacity;   // of request.data
 
@@ -54,7 +54,7 @@ static run *find_free(void) {
   return 0;
 }
 
-// find_pending returns the run whose request has this id, or 0. The response names
+// find_pending returns the run of the request with this id, or 0. The response names
 // the place to look at first.
 static run *find_pending(uint64_t id, bytes response) {
   uint16_t place = MAX_RUNS;

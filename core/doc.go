@@ -1,0 +1,46 @@
+// Package core holds the terms that all parts of airhost share, and the interfaces
+// behind which the parts can be exchanged. It imports only the standard library.
+// wit/airhost.wit fixes the guest's side of the same contract.
+//
+// There are two message patterns: fire-and-forget, and request-response. The outcome
+// of a request is its response, or the reason why there is none.
+//
+// # For programs that embed a host
+//
+// A program works with package core/host. It meets these types of core:
+//
+//   - id.go: a [ComponentID] names a component, an [IDPattern] stands for a set of
+//     ids.
+//   - source.go: a [Source] holds a guest's code, a [ConfigPair] is an entry of its
+//     configuration.
+//   - limits.go: [Limits] bound the resources of a component.
+//   - restart.go: [Restart] says when a host starts an ended instance again.
+//   - levels.go: [HealthStatus] and [LogLevel].
+//   - errors.go: [MessagingError] if a message was refused, [ModuleError] and
+//     [LimitError] if an engine refuses code, [TrapError] if an instance ended.
+//   - request_error.go: [RequestError] if a request ended without a response.
+//
+// # For authors of engines, brokers and trackers
+//
+// Everything above, and:
+//
+//   - message.go: a [Message], and the [Origin] that its outcome goes to.
+//   - engine.go: an [Engine] compiles code to a [Component], which makes an
+//     [Instance]. The instance calls its host by [Services].
+//   - relay.go: a [Relayer] runs several calls of two guests before its host hears of it.
+//   - limitset.go: a [LimitSet] names the limits that an engine enforces.
+//   - broker.go: a [Broker] takes messages to the host that has their target.
+//   - tracker.go: a [Tracker] remembers requests until they end, and tells their
+//     [Waiter] if that is by timeout.
+//
+// Some optional interfaces let a part do more: [Batcher] for an instance, [Carrier]
+// for a broker, [Reserver] for a tracker. Packages enginetest, brokertest and
+// trackertest test a part against its contract.
+//
+// Hosts and parts also share these tools:
+//
+//   - text.go: [CutText] bounds a text that comes from elsewhere.
+//   - logquota.go: a [LogQuota] bounds the log lines of a component or process.
+//   - clock.go: a [Clock] that is cheap to read.
+//   - backoff.go: [Restarts] keeps to a [Restart].
+package core

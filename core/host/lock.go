@@ -1,0 +1,15 @@
+package host
+
+// The locks of a host are taken in this order: a goroutine that holds one may take
+// only locks of a later rank. Builds with -race check it.
+type (
+	ofHost      struct{} // Host.mu
+	ofComponent struct{} // component.mu
+	ofWorkers   struct{} // workers.mu
+	ofLeaf      struct{} // the locks of directory, events, audit and deadLetters
+)
+
+func (ofHost) rank() int      { return 1 }
+func (ofComponent) rank() int { return 2 }
+func (ofWorkers) rank() int   { return 3 }
+func (ofLeaf) rank() int      { return 4 }

@@ -1,0 +1,246 @@
+package host
+
+import "github.com/airhost/airhost/core"
+
+// batch is how many messages a component handles before other components run.
+const batch = 32
+
+// runEntry asks a worker to run a component. An entry of the shared queue may be
+// stale: its component may have been claimed since. An entry of a run-next slot
+// brings one message (guestCalls.next), and whoever takes the entry owns the
+// component.
+type runEntry struct {
+	component *component
+	next      bool // it is of a run-next slot
+}
+
+// runEntries are a component's entries. The last one never waits: a watch slot holds
+// it while the component runs.
+type runEntries struct{ queued, next, running runEntry }
+
+// run runs the component on worker w.
+func (e *runEntry) run(w *worker) {
+	c := e.component
+	if e.next {
+		c.runNext(w)
+		return
+	}
+	c.mu.Lock()
+	if c.sched.status != queued {
+		c.mu.Unlock() // claimed or removed since it was queued
+		return
+	}
+	c.sched.become(running)
+	c.sched.worker = w
+	c.workOffAndUnlock()
+}
+
+// runNext handles the message of the run-next slot, and then the mailbox. The sender
+// of the message has begun the call; see acceptAndUnlock.
+func (c *component) runNext(w *worker) {
+	c.host.clock.Now() // the clock ticks, now that the watchdog can see the call
+	if c.sched.worker != w {
+		c.mu.Lock()
+		c.sched.worker = w // another worker has taken the entry
+		c.mu.Unlock()
+	}
+	e := c.guest.next
+	c.guest.next = entry{}
+	if partner := c.partner(e); partner != nil {
+		w.exchange.run(c, partner, e)
+		return
+	}
+	c.lockAndEndCall(c.handle(e))
+	c.workOffAndUnlock()
+}
+
+// workOffAndUnlock handles messages of the mailbox, at most a batch, and gives up c.
+func (c *component) workOffAndUnlock() {
+	if c.life.instance == nil && c.life.supervisor.due && c.sched.claim == nil && !c.life.leftBehind {
+		c.restartLocked()
+	}
+	for range batch {
+		if c.life.instance == nil || c.sched.claim != nil || c.life.leftBehind {
+			break
+		}
+		if c.life.healthDue {
+			c.checkHealthLocked()
+			continue
+		}
+		if c.sched.mailbox.length == 0 {
+			break
+		}
+		if c.guest.batch != nil && c.call.fast && c.sched.mailbox.length > 1 {
+			c.handleBatchLocked()
+			break
+		}
+		e := c.sched.mailbox.pop()
+		c.noteRoomLocked()
+		c.beginCallAndUnlock()
+		if partner := c.partner(e); partner != nil {
+			c.sched.worker.exchange.run(c, partner, e)
+			return
+		}
+		c.lockAndEndCall(c.handle(e))
+	}
+	c.yieldAndUnlock()
+}
+
+// noteRoomLocked notes that the mailbox takes any message again.
+func (c *component) noteRoomLocked() {
+	if !c.hasRoom.Load() && c.sched.closed == nil && !c.sched.mailbox.crowded() {
+		c.hasRoom.Store(true)
+	}
+}
+
+// beginCallAndUnlock marks a call of the instance, for the watchdog.
+func (c *component) beginCallAndUnlock() {
+	c.call.inProgress, c.call.fast, c.guest.backlog = true, true, c.sched.mailbox.length > 0
+	c.call.begun++
+	c.host.clock.Now() // the clock ticks
+	c.mu.Unlock()
+}
+
+// lockAndEndCall marks the end of a call. trap is the error that ended the instance,
+// or nil.
+func (c *component) lockAndEndCall(trap error) {
+	c.mu.Lock()
+	c.call.inProgress = false
+	if trap == nil && c.call.interrupted {
+		// It was stopped too late to stop it: the instance is lost all the same.
+		trap = &core.TrapError{Kind: core.TrapHandler, Text: "stopped at the end of its call"}
+	}
+	if trap != nil {
+		c.instanceEndedLocked(trap)
+	}
+	c.publishLocked()
+}
+
+// publishLocked makes the owner's counts visible.
+func (c *component) publishLocked() {
+	if c.published.Refused != c.counts.Refused {
+		c.published.refusals = c.counts.refusals
+	}
+	c.published.ComponentCounters, c.published.direct = c.counts.ComponentCounters, c.counts.direct
+}
+
+// yieldAndUnlock gives up ownership: to the goroutine that claims c, to the next
+// worker if there is something to do, or to whoever delivers the next message.
+func (c *component) yieldAndUnlock() {
+	c.sched.worker, c.sched.previous = nil, nil
+	switch {
+	case c.sched.claim != nil:
+		c.sched.become(claimed)
+		close(c.sched.claim)
+		c.sched.claim = nil
+	case c.life.leftBehind:
+		c.sched.become(claimed)
+		c.mu.Unlock()
+		c.host.removeLeftBehind(c)
+		return
+	case c.life.instance == nil && !c.life.supervisor.due:
+		c.sched.become(down)
+	case c.sched.mailbox.length > 0 || c.life.healthDue || c.life.instance == nil:
+		c.sched.become(queued)
+		c.mu.Unlock()
+		c.host.workers.push(&c.entries.queued)
+		return
+	default:
+		c.sched.become(idle)
+	}
+	c.mu.Unlock()
+}
+
+// handle runs the guest on one message or outcome, and passes on its result. The
+// caller owns c and has begun the call. It returns the error that ended the
+// instance, or nil.
+func (c *component) handle(e entry) (trap error) {
+	if delay > 0 {
+		spin(delay)
+	}
+	m := e.message
+	if e.outcome {
+		c.sender.pending--
+	} else if m.IsRequest() && m.Mark != c.host.givenUp.Load() && c.host.isOver(m) {
+		c.drop(m)
+		return nil
+	}
+	c.allow()
+	switch {
+	case e.outcome:
+		return c.calledBack(m, c.life.instance.HandleCallback(m.Correlation, m.Payload, m.Failure))
+	case m.IsRequest():
+		c.guest.response = m.Payload[:0]
+		err := c.life.instance.HandleMessage(m.Sender, m.Payload, &c.guest.response)
+		m.Payload, c.guest.response = c.guest.response, nil
+		return c.answered(m, err)
+	}
+	return c.received(m, c.life.instance.HandleMessage(m.Sender, m.Payload, nil))
+}
+
+// isOver reports whether m is a request of this host for whose outcome nobody waits
+// any more. The tracker is asked only if requests have been given up since m was
+// sent. A request of another host is given up by that host: clocks differ.
+func (h *Host) isOver(m *core.Message) bool {
+	return m.IsRequest() && m.Mark != h.givenUp.Load() && m.Origin == core.Origin(h) && !h.tracker.IsPending(m.Correlation)
+}
+
+// drop ends a request that is over before it is handled. The caller owns c.
+func (c *component) drop(m *core.Message) {
+	c.counts.Expired++
+	c.sched.worker.release(m)
+}
+
+// calledBack ends a call of handle-callback that returned err.
+func (c *component) calledBack(m *core.Message, err error) (trap error) {
+	c.counts.Callbacks++
+	c.sched.worker.release(m)
+	_, trap = c.verdict(err)
+	return trap
+}
+
+// received ends a call of handle-message that returned err, for a fire-and-forget
+// message.
+func (c *component) received(m *core.Message, err error) (trap error) {
+	_, trap = c.verdict(err)
+	if trap != nil {
+		c.host.deadLetter(m, trap)
+		return trap
+	}
+	c.counts.Handled++
+	c.sched.worker.release(m)
+	return nil
+}
+
+// answered ends a call of handle-message that returned err, for a request. m holds
+// the response, and becomes the request's outcome.
+func (c *component) answered(m *core.Message, err error) (trap error) {
+	answer, trap := c.verdict(err)
+	if trap != nil {
+		c.host.recordDead(m, trap)
+	} else {
+		c.counts.Handled++
+	}
+	if err != nil {
+		m.Fail(requestError(answer, trap))
+	}
+	if m.Origin == core.Origin(c.host) {
+		c.host.respond(m, c.sched.worker)
+	} else {
+		m.Origin.Respond(m)
+	}
+	return trap
+}
+
+// verdict counts a call's error: it is the guest's answer, or the end of the
+// instance. The texts of both are bounded.
+func (c *component) verdict(err error) (answer *core.ComponentError, trap error) {
+	if err == nil {
+		return nil, nil
+	}
+	c.counts.Errors++
+	if answer = answerOf(err); answer != nil {
+		return answer, nil
+	}
+	return nil, endingOf(err)
+}

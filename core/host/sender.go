@@ -1,0 +1,297 @@
+package host
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/airhost/airhost/core"
+)
+
+// maxRoutes is how many routes a sender keeps.
+const maxRoutes = 4096
+
+// sender is a component's sending side. It belongs to the component's owner.
+type sender struct {
+	quota      bucket
+	pending    int              // requests that have not been called back
+	reserved   []core.RequestID // ids reserved at the tracker for the next requests; empty if it cannot reserve
+	usedCredit bool             // the guest has sent by a credit since its last call began
+	log        *core.LogQuota
+
+	epoch  uint64 // of the host's configuration that the routes are for
+	last   *route
+	routes map[string]*route
+}
+
+// route is the way to a target: whether the sender may message it, and where the
+// messages go. It holds until the host's configuration changes.
+type route struct {
+	id       core.ComponentID
+	receiver core.Receiver
+	local    *component // receiver, if it is a component of this host
+	send     error      // why fire-and-forget is refused, or nil
+	request  error      // why request-response is refused, or nil
+	credit   core.Credit
+
+	shortExchanges uint8 // exchanges in a row that ended after one call; see exchangesLast
+}
+
+func (r *route) deliver(m *core.Message, w *worker) error {
+	if r.local != nil {
+		return r.local.deliver(m, w, false)
+	}
+	if err := r.receiver.Deliver(m); err != nil {
+		return boundError(err)
+	}
+	return nil
+}
+
+// SendMessage implements [core.Services].
+func (c *component) SendMessage(target, message []byte) error {
+	c.counts.Sent++
+	r, err := c.route(target)
+	if err == nil {
+		err = r.send
+	}
+	if err == nil {
+		err = c.charge(message)
+	}
+	if err != nil {
+		return c.refused(target, "fire-and-forget", err)
+	}
+	m := c.newMessage(r.id, message)
+	if err := r.deliver(m, c.sched.worker); err != nil {
+		m.Release()
+		c.sender.quota.refund(1)
+		return c.refused(target, "fire-and-forget", err)
+	}
+	return nil
+}
+
+// SendRequest implements [core.Services].
+func (c *component) SendRequest(target, request []byte, timeoutMillis uint64) (core.RequestID, error) {
+	c.counts.Sent++
+	id, err := c.sendRequest(target, request, timeoutMillis)
+	if err != nil {
+		return 0, c.refused(target, "request-response", err)
+	}
+	c.counts.Requests++
+	return id, nil
+}
+
+func (c *component) sendRequest(target, request []byte, timeoutMillis uint64) (core.RequestID, error) {
+	timeout, err := c.timeout(timeoutMillis)
+	if err != nil {
+		return 0, err
+	}
+	r, err := c.route(target)
+	if err == nil {
+		err = r.request
+	}
+	if err != nil {
+		return 0, err
+	}
+	if c.sender.pending >= c.deployment.Quota.PendingRequests {
+		return 0, errPendingRequests
+	}
+	if err := c.charge(request); err != nil {
+		return 0, err
+	}
+	return c.handOver(r, request, timeout)
+}
+
+// handOver registers a request and delivers it.
+func (c *component) handOver(r *route, request []byte, timeout time.Duration) (core.RequestID, error) {
+	mark := c.host.givenUp.Load() // before the request can be given up
+	id, err := c.register(timeout)
+	if err != nil {
+		c.sender.quota.refund(1)
+		return 0, unlessStopping(err)
+	}
+	m := c.newMessage(r.id, request)
+	m.Correlation, m.Origin, m.Mark = id, c.host, mark
+	if r.local == nil {
+		m.Deadline = time.Now().Add(timeout).UnixNano()
+	}
+	if err := r.deliver(m, c.sched.worker); err != nil {
+		if c.host.tracker.Cancel(id, c) {
+			m.Release()
+			c.sender.quota.refund(1)
+			return 0, err
+		}
+		// It has expired since: its callback is on its way, so the guest must learn
+		// the id, and the request was not refused but lost.
+		c.host.deadLetter(m, err)
+	}
+	c.sender.pending++
+	return id, nil
+}
+
+// register registers a request, under a reserved id if there is one.
+func (c *component) register(timeout time.Duration) (core.RequestID, error) {
+	c.reserve(1)
+	if len(c.sender.reserved) == 0 {
+		return c.host.tracker.Register(c, timeout)
+	}
+	id := c.sender.reserved[0]
+	next, err := c.host.reserver.RegisterReserved(id, c, timeout)
+	if next == 0 {
+		c.sender.reserved = c.sender.reserved[1:]
+	} else {
+		c.sender.reserved[0] = next
+	}
+	return id, err
+}
+
+// timeout checks a request's timeout.
+func (c *component) timeout(millis uint64) (time.Duration, error) {
+	switch {
+	case !c.traits.Callback:
+		return 0, errNoCallback
+	case millis == 0:
+		return c.host.config.RequestTimeout, nil
+	case millis > uint64(core.MaxTimeout/time.Millisecond):
+		return 0, errTimeoutRange
+	}
+	return time.Duration(millis) * time.Millisecond, nil
+}
+
+// The refusals that are the same for all.
+var (
+	errNoCallback      = &core.MessagingError{Case: core.CaseInvalidArgument, Text: "send-request: this component exports no handle-callback"}
+	errTimeoutRange    = &core.MessagingError{Case: core.CaseInvalidArgument, Text: fmt.Sprintf("timeout-ms: at most %d (%v)", core.MaxTimeout/time.Millisecond, core.MaxTimeout)}
+	errPendingRequests = &core.MessagingError{Case: core.CaseQuotaExceeded, Text: "pending_requests"}
+	errMessageRate     = &core.MessagingError{Case: core.CaseQuotaExceeded, Text: "messages_per_second"}
+	errMessageSize     = &core.MessagingError{Case: core.CaseQuotaExceeded, Text: "message_size"}
+	errStopping        = &core.MessagingError{Case: core.CaseUnavailable, Text: "host stopping"}
+)
+
+// charge takes a message from the quota.
+func (c *component) charge(message []byte) error {
+	if len(message) > c.limits.MessageSize {
+		return errMessageSize
+	}
+	if !c.sender.quota.take(1) {
+		return errMessageRate
+	}
+	return nil
+}
+
+// refused counts and audits a refusal, and returns it in the contract's terms.
+func (c *component) refused(target []byte, pattern string, err error) error {
+	refusal := refusalOf(err)
+	c.counts.Refused++
+	c.counts.refusals[refusal.Case]++
+	c.host.audit.record(c.id, target, pattern, refusal)
+	return refusal
+}
+
+// route returns the route to a target.
+func (c *component) route(target []byte) (*route, error) {
+	if epoch := c.host.epoch.Load(); epoch != c.sender.epoch {
+		c.sender.epoch, c.sender.last, c.sender.routes = epoch, nil, nil
+	}
+	if r := c.sender.last; r != nil && r.id.String() == string(target) {
+		return r, nil
+	}
+	r, known := c.sender.routes[string(target)]
+	if !known {
+		var err error
+		if r, err = c.newRoute(string(target)); err != nil {
+			return nil, err
+		}
+	}
+	c.sender.last = r
+	return r, nil
+}
+
+func (c *component) newRoute(target string) (*route, error) {
+	id, err := core.ParseComponentID(target)
+	if err != nil {
+		return nil, &core.MessagingError{Case: core.CaseInvalidArgument, Text: "target: " + err.Error()}
+	}
+	r := &route{id: id}
+	r.send = c.permission(c.deployment.Capabilities.Send, id)
+	r.request = c.permission(c.deployment.Capabilities.Request, id)
+	if r.send == nil || r.request == nil {
+		r.find(c.host)
+		r.setCredit(c)
+	}
+	if c.sender.routes == nil || len(c.sender.routes) >= maxRoutes {
+		c.sender.routes = make(map[string]*route)
+	}
+	c.sender.routes[target] = r
+	return r, nil
+}
+
+func (c *component) permission(granted []core.IDPattern, id core.ComponentID) error {
+	for _, pattern := range granted {
+		if pattern.Matches(id) {
+			return nil
+		}
+	}
+	return &core.MessagingError{Case: core.CaseCapabilityDenied, Text: id.String()}
+}
+
+// find asks the broker for the way to the target. If there is none, permitted messages
+// are refused for the broker's reason.
+func (r *route) find(h *Host) {
+	receiver, err := h.route(r.id)
+	if err != nil {
+		refusal := refusalOf(err)
+		if r.send == nil {
+			r.send = refusal
+		}
+		if r.request == nil {
+			r.request = refusal
+		}
+		return
+	}
+	r.receiver = receiver
+	r.local, _ = receiver.(*component)
+}
+
+// setCredit fills in the sender's credit, if the target is local.
+func (r *route) setCredit(sender *component) {
+	if r.local != nil {
+		r.credit = core.Credit{
+			Target: r.id.String(), Messages: r.send == nil,
+			MaxSize: min(sender.limits.MessageSize, r.local.limits.MessageSize),
+		}
+	}
+}
+
+// CancelRequest implements [core.Services].
+func (c *component) CancelRequest(id core.RequestID) error {
+	if !c.host.tracker.Cancel(id, c) {
+		return core.ErrRequestNotFound
+	}
+	c.host.givenUp.Add(1)
+	c.counts.Canceled++
+	c.sender.pending--
+	return nil
+}
+
+// Now implements [core.Services].
+func (c *component) Now() uint64 { return uint64(time.Now().UnixNano()) }
+
+// logLevels are slog's levels for the contract's.
+var logLevels = [...]slog.Level{slog.LevelDebug - 4, slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}
+
+// Log implements [core.Services].
+func (c *component) Log(level core.LogLevel, message []byte) {
+	c.counts.LogLines++
+	if !c.sender.log.Take(len(message)) {
+		c.counts.LogDrops++
+		return
+	}
+	c.host.guestLog.Log(c.host.background, logLevels[min(int(level), len(logLevels)-1)],
+		strings.ToValidUTF8(core.CutText(message, core.MaxDetails), "\uFFFD"), "component", c.id.String())
+}
+
+// logDropped says that lines of the guest were dropped.
+func (c *component) logDropped(lines uint64, limit string) {
+	c.host.log.Log(c.host.background, slog.LevelWarn, "log lines were dropped", "component", c.id.String(), "dropped", lines, "limit", limit)
+}

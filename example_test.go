@@ -1,0 +1,46 @@
+package airhost_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"log/slog"
+
+	"github.com/airhost/airhost"
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/core/host"
+)
+
+// A host, one component, one request.
+func Example() {
+	ctx := context.Background()
+	h, err := airhost.New(airhost.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer h.Close(ctx)
+
+	echo, err := h.DeployFile(ctx, "demo/echo", "examples/c-echo/echo.wasm")
+	if err != nil {
+		log.Fatal(err)
+	}
+	response, err := h.Request(ctx, echo, []byte("hello"))
+	fmt.Println(string(response), err)
+	// Output: hello <nil>
+}
+
+// A component with limits of its own that may send requests to all of demo.
+func ExampleHost_Host() {
+	ctx := context.Background()
+	h := airhost.Must(airhost.New(airhost.Config{Logger: slog.New(slog.DiscardHandler)}))
+	defer h.Close(ctx)
+
+	err := h.Host().Deploy(ctx, host.Deployment{
+		ID: core.MustComponentID("demo/echo"), Engine: "wazero",
+		Source:       core.Source{Path: "examples/c-echo/echo.wasm"},
+		Limits:       core.Limits{Memory: 1 << 20},
+		Capabilities: host.Capabilities{Request: []core.IDPattern{airhost.Must(core.ParseIDPattern("demo/*"))}},
+	})
+	fmt.Println(err, len(h.Host().Components()))
+	// Output: <nil> 1
+}

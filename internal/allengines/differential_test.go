@@ -1,0 +1,222 @@
+//go:build cgo && (linux || darwin) && (amd64 || arm64)
+
+package allengines
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/airhost/airhost/backends/wasmtime"
+	"github.com/airhost/airhost/backends/wazero"
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/core/enginetest"
+	"github.com/airhost/airhost/core/host"
+)
+
+// TestEnginesMakeNoDifference compares two hosts, one with its guests on wazero, and one
+// with the same guests on Wasmtime. Wasmtime's engine answers a part of their calls by
+// the ledger. Each host has a single worker, and time passes only while nothing runs,
+// so that both must come to the same.
+//
+// The test leaves out the things in which engines may differ: when a guest is
+// interrupted, the text for a stack that is used up, current-time (Wasmtime does not
+// use the bubble's), a trap's details, and the counters WorkersHeldUp and
+// AuditDropped, which depend on the speed of the machine.
+func TestEnginesMakeNoDifference(t *testing.T) {
+	cache := map[string]string{wazero.Name: t.TempDir(), wasmtime.Name: t.TempDir()}
+	plans := uint64(40)
+	if testing.Short() {
+		plans = 10
+	}
+	var seen strings.Builder
+	for seed := range plans {
+		plan := newPlan(seed)
+		want := plan.follow(t, wazero.Name, cache)
+		got := plan.follow(t, wasmtime.Name, cache)
+		for i := range want {
+			if got[i] != want[i] {
+				t.Fatalf("seed %d, observation %d: got\n%.3000s\nwant, as on wazero,\n%.3000s", seed, i, got[i], want[i])
+			}
+			seen.WriteString(want[i])
+		}
+	}
+	if testing.Short() {
+		return
+	}
+	// The plans must have led to all of these.
+	for _, want := range []string{
+		"capability-denied", "target-not-found", "queue-full", "invalid-argument", "unavailable",
+		"quota-exceeded: messages_per_second", "quota-exceeded: message_size", "quota-exceeded: pending_requests",
+		"Timeouts:1", "Canceled:1", "Late:1", "trapped: fault: unreachable", "trapped: abi", "trapped: fuel: it used up its fuel",
+		"failed: it was told to",
+	} {
+		if !strings.Contains(seen.String(), want) {
+			t.Errorf("no plan led to %q", want)
+		}
+	}
+}
+
+// plan is a list of things that a Go program does with a host.
+type plan struct {
+	fuel  uint64 // of all guests
+	steps []planStep
+}
+
+type planStep struct {
+	target  core.ComponentID
+	payload []byte
+	request bool          // of the Go program's own; else it only sends
+	again   bool          // the target is deployed anew, before
+	pass    time.Duration // after it
+}
+
+// The components. Those of scripted obey messages of several steps. One more, b/slow,
+// is for opening only, because it starts again at a random time.
+var (
+	scripted = []string{"a/one", "a/two", "a/narrow", "b/plain", "b/denied"}
+	others   = []string{"c/actor", "c/responder", "x/none", "not an id"}
+)
+
+// Pauses after a step. In the short one everything ends, and a part of a quota comes
+// back: no whole number of short pauses brings back exactly one token.
+const (
+	short = 23 * time.Millisecond
+	long  = 20 * time.Second
+)
+
+// deployments are all components, on an engine.
+func (p plan) deployments(t *testing.T, engine string, script []byte) []host.Deployment {
+	t.Helper()
+	d := func(name string, code []byte, change func(*host.Deployment)) host.Deployment {
+		d := host.Deployment{
+			ID: id(name), Engine: engine, Source: core.Source{Code: code}, Capabilities: all(),
+			Limits:  core.Limits{Fuel: p.fuel, Mailbox: 6, MessageSize: 4000},
+			Quota:   host.Quota{MessagesPerSecond: 1000, Burst: 1000},
+			Restart: host.Restart{MaxRestarts: -1, Backoff: time.Millisecond, MaxBackoff: time.Millisecond},
+		}
+		change(&d)
+		return d
+	}
+	return []host.Deployment{
+		d("a/one", script, func(*host.Deployment) {}),
+		d("a/two", script, func(d *host.Deployment) {
+			d.Capabilities = host.Capabilities{Send: patterns("a/*"), Request: patterns("a/one", "c/*")}
+			d.Quota = host.Quota{MessagesPerSecond: 1, Burst: 2}
+		}),
+		d("a/narrow", script, func(d *host.Deployment) {
+			d.Limits.Mailbox, d.Limits.MessageSize, d.Quota.PendingRequests = 1, 600, 1
+		}),
+		d("b/plain", script, func(*host.Deployment) {}),
+		// It waits for longer than requests do.
+		d("b/slow", script, func(d *host.Deployment) {
+			d.Restart.Backoff, d.Restart.MaxBackoff = 10*time.Second, 10*time.Second
+		}),
+		d("b/denied", script, func(d *host.Deployment) { d.Capabilities = host.Capabilities{} }),
+		d("c/actor", enginetest.ActorWasm().Code, func(d *host.Deployment) { d.Restart.Policy = host.RestartTemporary }),
+		d("c/responder", enginetest.ResponderWasm().Code, func(*host.Deployment) {}),
+	}
+}
+
+// follow takes the plan's steps with a host, and returns the observation after each.
+func (p plan) follow(t *testing.T, engine string, cache map[string]string) (seen []string) {
+	t.Helper()
+	script, err := os.ReadFile("../../backends/wasmtime/testdata/script.wasm") // its source is beside it
+	check(t, err)
+	synctest.Test(t, func(t *testing.T) {
+		h, log, stop := startOn(t, engine, cache)
+		deployments := make(map[core.ComponentID]host.Deployment)
+		for _, d := range p.deployments(t, engine, script) {
+			deployments[d.ID] = d
+			check(t, h.Deploy(t.Context(), d))
+		}
+		for _, step := range p.steps {
+			if step.again {
+				check(t, h.Undeploy(t.Context(), step.target))
+				check(t, h.Deploy(t.Context(), deployments[step.target]))
+			}
+			seen = append(seen, step.take(t, h))
+		}
+		seen = append(seen, observe(h))
+		stop()
+		seen = append(seen, sorted(log.String()))
+	})
+	return seen
+}
+
+// startOn returns a host with an engine, its log, and a function that ends both.
+func startOn(t *testing.T, engine string, cache map[string]string) (h *host.Host, log *bytes.Buffer, stop func()) {
+	t.Helper()
+	var e core.Engine
+	var err error
+	if engine == wazero.Name {
+		e, err = wazero.New(wazero.Config{CacheDir: cache[engine]})
+	} else {
+		e, err = wasmtime.New(wasmtime.Config{CacheDir: cache[engine]})
+	}
+	check(t, err)
+	broker, err := newInproc()
+	check(t, err)
+	tracker, err := newSlab()
+	check(t, err)
+	log = new(bytes.Buffer)
+	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey || a.Key == "details" || a.Key == "engine" {
+			return slog.Attr{}
+		}
+		return a
+	}}))
+	h, err = host.New(host.Config{Workers: 1, RequestTimeout: time.Second, Logger: logger}, broker, tracker, e)
+	check(t, err)
+	check(t, h.Start(t.Context()))
+	return h, log, func() {
+		check(t, h.Stop(context.Background()))
+		check(t, e.Close(context.Background()))
+	}
+}
+
+// take takes a step, waits for its end, and returns its outcome and an observation.
+func (s planStep) take(t *testing.T, h *host.Host) string {
+	t.Helper()
+	var outcome string
+	if s.request {
+		response, err := h.Request(t.Context(), s.target, s.payload)
+		outcome = fmt.Sprintf("request to %s: %q, %v\n", s.target, response, err)
+	} else {
+		outcome = fmt.Sprintf("send to %s: %v\n", s.target, h.Send(s.target, s.payload))
+	}
+	synctest.Wait()
+	<-time.After(s.pass) // in the bubble, where that takes no time
+	synctest.Wait()
+	return outcome + observe(h)
+}
+
+// observe returns all that a Go program can see of its host.
+func observe(h *host.Host) string {
+	var b strings.Builder
+	s := h.Snapshot()
+	s.WorkersHeldUp, s.AuditDropped = 0, 0
+	fmt.Fprintf(&b, "%+v\n", s)
+	for _, c := range h.Components() {
+		c.Engine = ""
+		fmt.Fprintf(&b, "%+v\n", c)
+	}
+	for _, l := range h.DeadLetters() {
+		fmt.Fprintf(&b, "dead letter: %s to %s, request %t, %d bytes %.60q: %s\n", l.Sender, l.Target, l.Request, l.Size, l.Payload, l.Reason)
+	}
+	return b.String()
+}
+
+// sorted sorts the lines of a log, since the audit's lines have no fixed place.
+func sorted(log string) string {
+	lines := strings.Split(log, "\n")
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
