@@ -45,11 +45,11 @@ text() {
 
 c examples/c-echo/echo.c examples/c-echo/echo.wasm 8192 -O2 --strip-all
 
-bench=internal/bench/guests
+bench=internal/bench/measure/guests
 for guest in pingpong roundtrip floor; do
 	c $bench/src/$guest.c $bench/$guest.wasm 1024 -O2 --strip-all --stack-first
 done
-peers=results/peers/guests
+peers=internal/bench/peers/guests
 for guest in bare extism greeter; do
 	c $peers/src/$guest.c $peers/$guest.wasm 1024 -O2 --strip-all --stack-first
 done
