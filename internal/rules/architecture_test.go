@@ -312,9 +312,9 @@ func TestRecipes(t *testing.T) {
 
 // recipePaths returns the files and folders that the numbered steps of a recipe name.
 func recipePaths(recipe string) (paths []string) {
-	steps, _, _ := strings.Cut(recipe, "\n\nNothing else")
+	steps, _, _ := strings.Cut(recipe, "\n\nDocuments:")
 	for _, m := range regexp.MustCompile("`([\\w.-]+(?:/[\\w.-]+)*/?)`").FindAllStringSubmatch(steps, -1) {
-		if strings.Contains(m[1], "/") || strings.HasSuffix(m[1], ".md") {
+		if strings.Contains(m[1], "/") || strings.HasSuffix(m[1], ".yaml") {
 			paths = append(paths, m[1])
 		}
 	}

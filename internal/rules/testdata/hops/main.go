@@ -21,7 +21,7 @@ import (
 	"github.com/airhost/airhost/brokers/inproc"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
-	"github.com/airhost/airhost/internal/bench/guests"
+	"github.com/airhost/airhost/internal/bench/measure/guests"
 	"github.com/airhost/airhost/trackers/slab"
 )
 
