@@ -380,8 +380,9 @@ func (f *failingReserver) RegisterReserved(id core.RequestID, w core.Waiter, tim
 // TestTrackerFailsInExchange: whatever fails when an exchange is reconciled, both components
 // and all others go on.
 func TestTrackerFailsInExchange(t *testing.T) {
-	closed := func() error { return core.ErrClosed }
-	panics := func() error { panic("on purpose") }
+	var failed atomic.Int64
+	closed := func() error { failed.Add(1); return core.ErrClosed }
+	panics := func() error { failed.Add(1); panic("on purpose") }
 	for name, fault := range map[string]failingReserver{
 		"no id is renewed": {renew: closed}, "renewing panics": {renew: panics},
 		"nothing is registered": {register: closed}, "registering panics": {register: panics},
@@ -391,6 +392,7 @@ func TestTrackerFailsInExchange(t *testing.T) {
 				slab, err := newSlab()
 				check(t, err)
 				tracker := &failingReserver{Reserver: slab.(core.Reserver)}
+				failed.Store(0)
 				turns := new(atomic.Int64)
 				h := parts{"", newInproc, func() (core.Tracker, error) { return tracker, nil }, turns}.start(t, host.Config{Workers: 1})
 				begins := func(g guest.Host, left byte) {
@@ -434,6 +436,9 @@ func TestTrackerFailsInExchange(t *testing.T) {
 					if turns.Load() == before {
 						t.Fatal("nobody took turns")
 					}
+				}
+				if failed.Load() == 0 {
+					t.Error("the tracker did not fail")
 				}
 			})
 		})
