@@ -223,9 +223,10 @@ var noExchangeCases = []exchangeCase{
 var noExchangeCalls = []exchangeCase{
 	{name: "a is without a ledger", first: to(1, quiet), without: [2]bool{true, false}, want: []string{`a send b/two "."`}},
 	{name: "a request of the host", first: to(1, quiet), change: func(x *exchange) { x.request = true }, answer: ok,
-		want: []string{reconciled(0, core.TransferNone, ""), `a sent message "."`}},
-	{name: "a request of the host, and nothing sent", first: new(script).echo("yes"), change: func(x *exchange) { x.request = true }, answer: "yes"},
-	{name: "no peer", first: quiet, change: func(x *exchange) { x.peer = nil }},
+		want: []string{reconciled(0, core.TransferNone, ""), `a send b/two "."`}},
+	{name: "a request of the host, and nothing sent", first: new(script).echo("yes"), change: func(x *exchange) { x.request = true }, answer: "yes",
+		want: []string{reconciled(0, core.TransferNone, "")}},
+	{name: "no peer", first: quiet, change: func(x *exchange) { x.peer = nil }, want: []string{reconciled(0, core.TransferNone, "")}},
 	{name: "a has trapped", first: to(1, quiet), change: func(x *exchange) { _ = x.in[0].HandleMessage(self, []byte("x"), nil) },
 		ended: [2]bool{true, false}, result: trapped},
 	{name: "a is closed", first: to(1, quiet), change: func(x *exchange) { _ = x.in[0].Close() },

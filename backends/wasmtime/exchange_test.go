@@ -285,8 +285,8 @@ func TestExchanges(t *testing.T) {
 	equal(t, "instances that are alive", wasmtime.Alive(), alive)
 }
 
-// TestNoExchange: a call that cannot become an exchange is a call like any other, with
-// its credit.
+// TestNoExchange: a call that cannot become an exchange gives the other side back to the
+// host before it begins, and is then a call without a credit.
 func TestNoExchange(t *testing.T) {
 	components := exchangeComponents(t)
 	alive := wasmtime.Alive()
@@ -303,7 +303,7 @@ func TestNoExchange(t *testing.T) {
 				}
 			}
 			c.first = to(1, quiet)
-			c.want = []string{reconciled(0, core.TransferNone, ""), `a sent message "."`}
+			c.want = []string{reconciled(0, core.TransferNone, ""), `a send b/two "."`}
 			if isOutcome {
 				c.told[0] = told(0, "!"+text(c.first))
 			}

@@ -14,7 +14,7 @@ import (
 	"github.com/airhost/airhost/trackers/slab"
 )
 
-// batchEngine makes one instance, which takes batches.
+// batchEngine has a single instance, which handles batches.
 type batchEngine struct {
 	core.Engine
 	instance *batchInstance
@@ -39,14 +39,14 @@ func (c batchComponent) Instantiate(_ context.Context, env core.Environment) (co
 	return c.instance, nil
 }
 
-// batchInstance holds its first message until it is told to go on, so that others
-// gather; of a batch it handles so many as it may.
+// batchInstance waits in a single message until held is closed, so that other
+// messages gather in its mailbox. It ends at the message number may of a batch.
 type batchInstance struct {
 	core.Instance
 	held    chan struct{}
 	may     int
 	ended   func()
-	dead    error // of Health
+	dead    error // the next result of Health
 	lives   int
 	batches []int
 }
@@ -100,8 +100,9 @@ func startBatch(t *testing.T, instance *batchInstance) *host.Host {
 	return h
 }
 
-// TestBatch: what waits is handed over at once; each message ends by itself, and
-// those that were not handled when the instance ends end with it.
+// TestBatch: an instance gets all waiting messages at once. Each message has an
+// outcome of its own. If the instance ends, the messages that it has not handled end
+// too.
 func TestBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		instance := &batchInstance{held: make(chan struct{}), may: 3}
@@ -117,7 +118,7 @@ func TestBatch(t *testing.T) {
 				response, err := h.Request(t.Context(), batchID, fmt.Append(nil, n))
 				outcomes[n] = outcome{response, err}
 			}()
-			synctest.Wait() // it waits in the mailbox
+			synctest.Wait() // the request waits in the mailbox
 		}
 		close(instance.held)
 		synctest.Wait()
@@ -144,8 +145,8 @@ func TestBatch(t *testing.T) {
 	})
 }
 
-// TestExpiredInABatch: what is over is left out of a batch, and where nothing is left
-// there is none.
+// TestExpiredInABatch: a batch leaves out expired requests. If all have expired,
+// there is no batch.
 func TestExpiredInABatch(t *testing.T) {
 	for waiting, batches := range map[int]int{0: 0, 1: 1} {
 		synctest.Test(t, func(t *testing.T) {
@@ -172,8 +173,8 @@ func TestExpiredInABatch(t *testing.T) {
 	}
 }
 
-// TestEndedBetweenCalls: an instance that says that it has ended is replaced
-// without a message.
+// TestEndedBetweenCalls: the host replaces an instance that reports its end between
+// two calls, without waiting for a message.
 func TestEndedBetweenCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		instance := &batchInstance{dead: &core.TrapError{Text: "gone"}}

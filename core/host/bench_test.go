@@ -8,8 +8,8 @@ import (
 	"github.com/airhost/airhost/guest"
 )
 
-// BenchmarkFireAndForget is a ball between two native components: the host's
-// own cost of a hop.
+// BenchmarkFireAndForget sends a message to and fro between two native components.
+// It measures the host's own cost of a hop.
 func BenchmarkFireAndForget(b *testing.B) {
 	h := start(b, host.Config{})
 	done := make(chan struct{})

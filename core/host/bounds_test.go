@@ -24,7 +24,8 @@ func (h *testHost) longestLine() (longest int) {
 	return longest
 }
 
-// checkTexts checks that no long text is left in what a host shows.
+// checkTexts checks that dead letters, statuses, events and the log have no long
+// texts.
 func (h *testHost) checkTexts(events <-chan host.Event) {
 	h.t.Helper()
 	const most = core.MaxErrorText
@@ -47,13 +48,14 @@ func (h *testHost) checkTexts(events <-chan host.Event) {
 			h.t.Errorf("the trap of %s has a text of %d bytes and details of %d", event.Kind, len(trap.Text), len(trap.Details))
 		}
 	}
-	if n := h.longestLine(); n > 4*(most+core.MaxDetails)+1000 { // what is not UTF-8 is escaped
+	if n := h.longestLine(); n > 4*(most+core.MaxDetails)+1000 { // invalid UTF-8 is escaped
 		h.t.Errorf("a line of the log has %d bytes", n)
 	}
 }
 
-// TestLongErrors: whatever an engine returns as an error, and wherever, the host
-// keeps and passes on little of it, and what it wraps can still be found.
+// TestLongErrors: the host keeps and passes on only a part of a long error, for each
+// type of error and each place where an engine may return one. errors.Is and
+// errors.As still find the wrapped errors.
 func TestLongErrors(t *testing.T) {
 	cause := errors.New("cause")
 	trap := &core.TrapError{Kind: core.TrapABI, Text: longText, Details: longText}
@@ -135,7 +137,7 @@ func (h *testHost) component(name string) host.ComponentStatus {
 	return host.ComponentStatus{}
 }
 
-// TestLongLogLine: a guest's line is cut, and says by how much.
+// TestLongLogLine: the host cuts a guest's long line, and adds how much is missing.
 func TestLongLogLine(t *testing.T) {
 	h := start(t, host.Config{})
 	h.deploy("a/b", behaviour{message: func(g guest.Host, _ string, _ []byte) ([]byte, error) {
@@ -151,7 +153,7 @@ func TestLongLogLine(t *testing.T) {
 	}
 }
 
-// TestLongPanic: the value of a panic in Go prints 10 MB.
+// TestLongPanic: the host cuts the text of a panic in Go, here 10 MB.
 func TestLongPanic(t *testing.T) {
 	h := start(t, host.Config{})
 	events, cancel := h.Subscribe(10)
@@ -165,10 +167,11 @@ func TestLongPanic(t *testing.T) {
 	h.checkTexts(events)
 }
 
-// lyingBroker tells long reasons wherever it may tell any.
+// lyingBroker gives long reasons in one of the places where a broker may give a
+// reason.
 type lyingBroker struct {
 	core.Broker
-	lie string // where
+	lie string // the place
 	to  core.Origin
 }
 
@@ -217,7 +220,7 @@ func (r lyingRoute) Deliver(m *core.Message) error {
 	return r.Receiver.Deliver(m)
 }
 
-// TestLyingBroker: as TestLongErrors, for a broker.
+// TestLyingBroker is TestLongErrors for a broker.
 func TestLyingBroker(t *testing.T) {
 	for _, lie := range []string{"route", "attach", "deliver", "undelivered", "outcome", "response"} {
 		t.Run(lie, func(t *testing.T) {
@@ -260,14 +263,14 @@ func TestLyingBroker(t *testing.T) {
 	}
 }
 
-// lyingTracker abandons requests for a long reason, or refuses them.
+// lyingTracker ends each request with a long reason, or refuses it.
 type lyingTracker struct {
 	core.Tracker
-	abandons bool
+	expires bool
 }
 
 func (l lyingTracker) Register(w core.Waiter, timeout time.Duration) (core.RequestID, error) {
-	if !l.abandons {
+	if !l.expires {
 		return 0, errors.New(longText)
 	}
 	id, err := l.Tracker.Register(w, timeout)
@@ -277,12 +280,12 @@ func (l lyingTracker) Register(w core.Waiter, timeout time.Duration) (core.Reque
 	return id, err
 }
 
-// TestLyingTracker: as TestLongErrors, for a tracker.
+// TestLyingTracker is TestLongErrors for a tracker.
 func TestLyingTracker(t *testing.T) {
-	for _, abandons := range []bool{false, true} {
+	for _, expires := range []bool{false, true} {
 		h := parts{"", newInproc, func() (core.Tracker, error) {
 			tracker, err := newTimermap()
-			return lyingTracker{tracker, abandons}, err
+			return lyingTracker{tracker, expires}, err
 		}, nil}.start(t, host.Config{})
 		h.deploy("b/target", echo)
 		o := newOutcomes()

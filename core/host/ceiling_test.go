@@ -11,8 +11,8 @@ import (
 	"github.com/airhost/airhost/core/host"
 )
 
-// sleepers deploys n guests that sleep for a second, and returns how many do now,
-// and the most that ever did.
+// sleepers deploys n guests that sleep for a second in each call. It returns how
+// many are asleep now, and the highest number of them at the same time.
 func (h *testHost) sleepers(n int) (now, most *atomic.Int32) {
 	now, most = new(atomic.Int32), new(atomic.Int32)
 	sleeper := &toy{message: func(*toyInstance, []byte) error {
@@ -29,8 +29,8 @@ func (h *testHost) sleepers(n int) (now, most *atomic.Int32) {
 	return now, most
 }
 
-// TestHeldUpWorkersHaveACeiling: 1,000 guests that sleep hold up as many workers as
-// they may, the others' messages wait, and all are handled in the end.
+// TestHeldUpWorkersHaveACeiling: 1,000 guests that sleep block as many workers as
+// the configuration allows. All other messages wait, and are handled in the end.
 func TestHeldUpWorkersHaveACeiling(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const workers, ceiling, sleepers = 2, 10, 1000
@@ -54,7 +54,8 @@ func TestHeldUpWorkersHaveACeiling(t *testing.T) {
 	})
 }
 
-// TestRequestsOnCallersGoroutinesHaveACeiling: what is beyond it goes by the mailbox.
+// TestRequestsOnCallersGoroutinesHaveACeiling: if many Go programs call components
+// on their own goroutines, further requests go through the mailbox.
 func TestRequestsOnCallersGoroutinesHaveACeiling(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const workers, ceiling, sleepers = 2, 10, 100
@@ -76,8 +77,8 @@ func TestRequestsOnCallersGoroutinesHaveACeiling(t *testing.T) {
 	})
 }
 
-// TestWaitingGoComponentsHaveNoCeiling: components written in Go that wait for each
-// other all get a worker.
+// TestWaitingGoComponentsHaveNoCeiling: any number of Go components may wait for
+// each other, and each gets a worker.
 func TestWaitingGoComponentsHaveNoCeiling(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t, host.Config{Workers: 1, HeldUpWorkers: 1})
@@ -93,8 +94,8 @@ func TestWaitingGoComponentsHaveNoCeiling(t *testing.T) {
 	})
 }
 
-// TestStartsHaveACeiling: no more guests start at the same time than there are
-// places, and who waits for one hears of the end of its context.
+// TestStartsHaveACeiling: the host limits how many guests start at the same time. A
+// deployment that waits for its place ends when its context ends.
 func TestStartsHaveACeiling(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t, host.Config{HeldUpWorkers: 8}) // 2 places

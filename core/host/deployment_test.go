@@ -39,9 +39,9 @@ func TestDeploymentErrors(t *testing.T) {
 	h.do("a/echo")
 }
 
-// TestDeployErrorsAreTold: each reason for which nothing is deployed can be told from the
-// others without reading its text.
-func TestDeployErrorsAreTold(t *testing.T) {
+// TestDeployErrorsAreDistinct: a program can distinguish the errors of Deploy by
+// errors.Is, without reading their texts.
+func TestDeployErrorsAreDistinct(t *testing.T) {
 	h := start(t, host.Config{})
 	h.deploy("a/echo", echo)
 	sentinels := []error{
@@ -92,8 +92,8 @@ func newHost(t *testing.T) *host.Host {
 	return h
 }
 
-// TestLimitsThatTheEngineCannotKeep are refused where they were asked for, each by its
-// key and with the engine's name.
+// TestLimitsThatTheEngineCannotKeep: Deploy refuses a limit that the engine cannot
+// keep. The error names the limit's key and the engine.
 func TestLimitsThatTheEngineCannotKeep(t *testing.T) {
 	h := start(t, host.Config{})
 	for key, limits := range map[string]core.Limits{
@@ -109,6 +109,6 @@ func TestLimitsThatTheEngineCannotKeep(t *testing.T) {
 	}
 	d := deployment("a/kept", echo)
 	d.Limits = core.Limits{HandlerTime: time.Minute, StartTime: time.Minute, Mailbox: 7, MailboxBytes: 4 << 20, MessageSize: 1 << 10}
-	check(t, h.Deploy(within(t), d)) // the host keeps these for every engine
+	check(t, h.Deploy(within(t), d)) // the host itself enforces these limits
 	equal(t, "components", len(h.Components()), 1)
 }

@@ -14,7 +14,8 @@ import (
 	"github.com/airhost/airhost/trackers/slab"
 )
 
-// An embedding: a host over the parts of one's choice, one guest, one request.
+// A program chooses a broker, a tracker and an engine, deploys one guest, and sends
+// it a request.
 func Example() {
 	ctx := context.Background()
 	broker, _ := inproc.New(inproc.Config{})

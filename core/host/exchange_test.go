@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -17,11 +16,11 @@ import (
 	"github.com/airhost/airhost/guest"
 )
 
-// TestExchangeMakesNoDifference has two components talk, once with an engine whose
-// instances take turns and once with one whose do not: the same happens, and the
-// same is counted.
+// TestExchangeMakesNoDifference: two components hold a conversation on an engine
+// whose instances exchange messages, and on an engine whose instances do not. The
+// components see the same in both, and the host counts the same.
 func TestExchangeMakesNoDifference(t *testing.T) {
-	var turns atomic.Int64
+	var exchanged atomic.Int64
 	seeds, most := uint64(60), int64(5000)
 	if host.Raced {
 		seeds, most = 12, 1000
@@ -32,183 +31,25 @@ func TestExchangeMakesNoDifference(t *testing.T) {
 	for _, quota := range [][2]host.Quota{{plenty, plenty}, {single, single}, {little, plenty}, {plenty, little}} {
 		for _, tracker := range []func() (core.Tracker, error){newSlab, newTimermap} {
 			for seed := range seeds {
-				program := talk(seed)
-				want := converse(t, parts{"", newInproc, tracker, nil}, quota, program)
-				got := converse(t, parts{"", newInproc, tracker, &turns}, quota, program)
+				steps := randomConversation(seed)
+				want := converse(t, parts{"", newInproc, tracker, nil}, quota, steps)
+				got := converse(t, parts{"", newInproc, tracker, &exchanged}, quota, steps)
 				for i := range want {
 					if i >= len(got) || got[i] != want[i] {
-						t.Fatalf("%+v, %q: after\n%s\ngot\n%s\nwant\n%s", quota, program, strings.Join(want[max(0, i-10):i], "\n"), got[min(i, len(got)-1)], want[i])
+						t.Fatalf("%+v, %q: after\n%s\ngot\n%s\nwant\n%s", quota, steps, strings.Join(want[max(0, i-10):i], "\n"), got[min(i, len(got)-1)], want[i])
 					}
 				}
 			}
 		}
 	}
-	if n := turns.Load(); n < most {
+	if n := exchanged.Load(); n < most {
 		t.Errorf("%d calls followed the first ones of exchanges, want at least %d", n, most)
 	}
 }
 
-// The steps of a conversation: what a component does with a message that begins
-// with one. The rest of the message is what goes on, at the other one or here.
-const (
-	talkOn      = 's' // sends the rest
-	talkAsk     = 'r' // has the other one answer, then goes on
-	talkFail    = 'f' // sends the rest, and fails
-	talkAskFail = 'R' // has the other one fail, then goes on
-	talkTrap    = 'x' // sends the rest, and traps
-	talkLog     = 'l' // logs, and sends the rest
-	talkTwice   = 'd' // sends "n" and the rest
-	talkThird   = 'S' // sends the rest to a third
-	talkTell    = 't' // sends the rest, and "n" to a third
-	talkAskBoth = 'p' // has the other one answer twice, and goes on after each
-	talkCancel  = 'c' // sends a request, cancels it, and sends the rest
-	talkLarge   = 'L' // sends the rest, and much behind it that is to be ignored
-)
-
-// talk makes up a conversation.
-func talk(seed uint64) string {
-	random := rand.New(rand.NewPCG(seed, 1))
-	rare := string([]rune{talkFail, talkAskFail, talkTrap, talkLog, talkTwice, talkThird, talkTell, talkAskBoth, talkCancel, talkLarge})
-	steps := make([]byte, 20+random.IntN(200))
-	for i := range steps {
-		switch steps[i] = talkOn; random.IntN(16) {
-		case 0:
-			steps[i] = rare[random.IntN(len(rare))]
-		case 1, 2, 3, 4:
-			steps[i] = talkAsk
-		}
-	}
-	// Who is started again first, of two, is left to chance.
-	first, rest, trap := strings.Cut(string(steps), string(talkTrap))
-	if trap {
-		first += string(talkTrap) + strings.ReplaceAll(rest, string(talkTrap), "")
-	}
-	return first
-}
-
-// talker is one side of a conversation.
-type talker struct {
-	seen  *[]string
-	name  string
-	other string
-	then  map[guest.RequestID]string
-	ids   map[guest.RequestID]bool // of all requests
-}
-
-func (a *talker) note(format string, args ...any) {
-	*a.seen = append(*a.seen, a.name+": "+fmt.Sprintf(format, args...))
-}
-
-func (a *talker) message(g guest.Host, sender string, message []byte) ([]byte, error) {
-	a.note("%s says %q", sender, message)
-	switch string(message) {
-	case "answer":
-		return []byte(fmt.Sprint("an answer, ", len(*a.seen))), nil
-	case "fail":
-		return nil, guest.Failed("it was told to")
-	}
-	return []byte("unwanted"), a.step(g, strings.TrimRight(string(message), "."))
-}
-
-func (a *talker) callback(g guest.Host, id guest.RequestID, response []byte, failure error) error {
-	a.note("response %q, %v", response, failure)
-	rest := a.then[id]
-	delete(a.then, id)
-	return a.step(g, rest)
-}
-
-func (a *talker) step(g guest.Host, text string) error {
-	if text == "" || text == "n" {
-		return nil
-	}
-	step, rest := text[0], text[1:]
-	switch step {
-	case talkAsk:
-		a.ask(g, "answer", rest)
-		return nil
-	case talkAskFail:
-		a.ask(g, "fail", rest)
-		return nil
-	case talkAskBoth:
-		a.ask(g, "answer", rest[:len(rest)/2])
-		a.ask(g, "answer", rest[len(rest)/2:])
-		return nil
-	case talkTell:
-		a.send(g, "a/three", "n")
-	case talkLog:
-		g.Log(guest.LogInfo, "a line")
-	case talkTwice:
-		a.send(g, a.other, "n")
-	case talkCancel:
-		a.note("canceled: %v", g.Cancel(a.ask(g, "answer", "")))
-	case talkThird:
-		a.send(g, "a/three", rest)
-		return nil
-	case talkLarge:
-		rest += strings.Repeat(".", 3000)
-	}
-	a.send(g, a.other, rest)
-	switch step {
-	case talkFail:
-		return guest.Failed("it was told to")
-	case talkTrap:
-		panic("it was told to")
-	}
-	return nil
-}
-
-func (a *talker) send(g guest.Host, target, text string) {
-	if err := g.Send(target, []byte(text)); err != nil {
-		a.note("refused: %v", err)
-	}
-}
-
-func (a *talker) ask(g guest.Host, text, then string) guest.RequestID {
-	id, err := g.Request(a.other, []byte(text), time.Minute)
-	if err != nil {
-		a.note("refused: %v", err)
-		return 0
-	}
-	if a.ids[id] {
-		a.note("the id %d again", id)
-	}
-	a.ids[id], a.then[id] = true, then
-	return id
-}
-
-// converse has a program said twice, and returns all that is to be seen of it.
-func converse(t *testing.T, p parts, quota [2]host.Quota, program string) (seen []string) {
-	bubble(t, func(t *testing.T) {
-		h := p.start(t, host.Config{Workers: 1})
-		for name, other := range map[string]string{"a/one": "a/two", "a/two": "a/one", "a/three": "a/one"} {
-			a := &talker{&seen, name, other, make(map[guest.RequestID]string), make(map[guest.RequestID]bool)}
-			d := deployment(name, behaviour{message: a.message, callback: a.callback})
-			if d.Quota = quota[0]; name == "a/two" {
-				d.Quota = quota[1]
-			}
-			d.Restart = host.Restart{MaxRestarts: -1, Backoff: time.Millisecond, MaxBackoff: time.Millisecond}
-			check(t, h.Deploy(t.Context(), d))
-		}
-		for range 2 {
-			check(t, h.Send(id("a/one"), []byte("n")))
-			synctest.Wait() // else chance says how many turns that takes
-			check(t, h.Send(id("a/one"), []byte(program)))
-			h.balance()
-			<-time.After(time.Second)
-		}
-		for _, status := range h.Components() {
-			seen = append(seen, fmt.Sprintf("%+v", status))
-		}
-		s := h.Snapshot()
-		s.WorkersHeldUp = 0
-		seen = append(seen, fmt.Sprintf("%+v", s))
-	})
-	return seen
-}
-
-// exchangingToys deploys toys that take turns, on a host with one worker. Each sends
-// what it is given on to the other, after it has handled it, or before with a
-// message in capitals.
+// exchangingToys deploys two toys that exchange messages, on a host with one worker.
+// Each toy handles a message, and then sends the message without its first byte to
+// the other one. If the message is in capitals, it sends first and then handles.
 func exchangingToys(t *testing.T, handle func(i *toyInstance, message []byte) error) *testHost {
 	t.Helper()
 	h := parts{"", newInproc, newSlab, new(atomic.Int64)}.start(t, host.Config{Workers: 1})
@@ -216,7 +57,7 @@ func exchangingToys(t *testing.T, handle func(i *toyInstance, message []byte) er
 		d := toyDeployment(name, &toy{message: func(i *toyInstance, message []byte) error {
 			send := func() {
 				if len(message) > 0 {
-					_ = i.env.Host.SendMessage([]byte(other), message[1:]) // which a host that stops refuses
+					_ = i.env.Host.SendMessage([]byte(other), message[1:]) // a host that stops refuses it
 				}
 			}
 			if bytes.Equal(message, bytes.ToUpper(message)) {
@@ -234,7 +75,8 @@ func exchangingToys(t *testing.T, handle func(i *toyInstance, message []byte) er
 	return h
 }
 
-// TestWatchdogInExchanges: who hangs in an exchange is stopped, and nobody else.
+// TestWatchdogInExchanges: the watchdog interrupts the component of an exchange that
+// hangs, and no other.
 func TestWatchdogInExchanges(t *testing.T) {
 	for _, hangs := range []string{"a/one", "a/two"} {
 		for _, reconciles := range []bool{false, true} {
@@ -270,7 +112,7 @@ func TestWatchdogInExchanges(t *testing.T) {
 	}
 }
 
-// TestLongExchanges: each call has its own handler time, however many come in turns.
+// TestLongExchanges: each call of an exchange has a handler time of its own.
 func TestLongExchanges(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := exchangingToys(t, func(*toyInstance, []byte) error { <-time.After(5 * time.Millisecond); return nil })
@@ -280,7 +122,8 @@ func TestLongExchanges(t *testing.T) {
 	})
 }
 
-// TestLeftBehindInExchange: Stop ends what hangs in an exchange, once it can.
+// TestLeftBehindInExchange: Stop interrupts a call that hangs in an exchange as soon
+// as the account is reconciled.
 func TestLeftBehindInExchange(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		goOn := make(chan struct{})
@@ -304,16 +147,16 @@ func TestLeftBehindInExchange(t *testing.T) {
 	})
 }
 
-// TestExchangeKeepsWhatIsNext: what a worker has put in its own place before an exchange
-// is still there after it.
-func TestExchangeKeepsWhatIsNext(t *testing.T) {
+// TestExchangeKeepsRunNextSlot: no exchange begins while the worker's run-next slot
+// holds an entry, which the exchange would overwrite.
+func TestExchangeKeepsRunNextSlot(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := parts{"", newInproc, newSlab, new(atomic.Int64)}.start(t, host.Config{Workers: 2})
-		var told atomic.Int32
+		var handled atomic.Int32
 		goOn := make(chan struct{})
 		h.deploy("a/two", behaviour{message: func(g guest.Host, _ string, _ []byte) ([]byte, error) {
 			g.Now()
-			told.Add(1)
+			handled.Add(1)
 			return nil, nil
 		}})
 		h.deploy("a/three", behaviour{})
@@ -321,8 +164,10 @@ func TestExchangeKeepsWhatIsNext(t *testing.T) {
 			check(t, g.Send("a/two", nil))
 			if string(message) == "three" {
 				check(t, g.Send("a/three", nil))
-				isError(t, "too large", g.Send("a/two", make([]byte, 2<<20)), guest.ErrQuotaExceeded) // and yet the last target
-				<-goOn                                                                                // a/two is done, by the other worker
+				// a/two, run by the other worker, is idle again, and a/three has the
+				// run-next slot. A refused message makes a/two the last target.
+				isError(t, "too large", g.Send("a/two", make([]byte, 2<<20)), guest.ErrQuotaExceeded)
+				<-goOn
 			}
 			return nil, nil
 		}})
@@ -330,16 +175,49 @@ func TestExchangeKeepsWhatIsNext(t *testing.T) {
 			check(t, h.Send(id("a/one"), []byte(text)))
 			synctest.Wait()
 		}
-		equal(t, "told", told.Load(), 3)
+		equal(t, "messages handled by a/two", handled.Load(), 3)
 		check(t, h.Send(id("a/one"), []byte("two")))
 		close(goOn)
 		h.balance()
 	})
 }
 
-// TestExchangeEndsInTheOthersCall: what the watchdog saw of an exchange that ended in the
-// other one's call is not held against a later call.
-func TestExchangeEndsInTheOthersCall(t *testing.T) {
+// TestExchangeReleasesPartner: when a call in an exchange asks the host for
+// something, the host releases the partner, even if the call has sent nothing.
+// Otherwise the partner would wait until the end of the call, which may take long.
+func TestExchangeReleasesPartner(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := parts{"", newInproc, newSlab, new(atomic.Int64)}.start(t, host.Config{Workers: 2})
+		var handled atomic.Int32 // messages that a/two has handled
+		h.deploy("a/two", responder(func([]byte) ([]byte, error) { handled.Add(1); return nil, nil }))
+		askHost, end := make(chan struct{}), make(chan struct{})
+		h.deploy("a/one", behaviour{message: func(g guest.Host, _ string, message []byte) ([]byte, error) {
+			if string(message) == "send" {
+				return nil, g.Send("a/two", nil)
+			}
+			<-askHost
+			g.Now()
+			<-end
+			return nil, nil
+		}})
+		for _, text := range []string{"send", "send", "block"} { // the second message is sent by a credit
+			check(t, h.Send(id("a/one"), []byte(text)))
+			synctest.Wait()
+		}
+		check(t, h.Send(id("a/two"), nil))
+		synctest.Wait()
+		equal(t, "messages handled while a/two is a/one's partner", handled.Load(), 2)
+		close(askHost)
+		synctest.Wait()
+		equal(t, "messages handled after a/one has asked the host", handled.Load(), 3)
+		close(end)
+		h.balance()
+	})
+}
+
+// TestExchangeEndsInPartnersCall: an exchange that ended in the partner's call does
+// not make a later call seem older to the watchdog.
+func TestExchangeEndsInPartnersCall(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := exchangingToys(t, func(i *toyInstance, message []byte) error {
 			<-time.After(3 * time.Millisecond) // the watchdog sees it
@@ -357,10 +235,10 @@ func TestExchangeEndsInTheOthersCall(t *testing.T) {
 	})
 }
 
-// failingReserver is a tracker that fails while it is told.
+// failingReserver is a tracker with methods that can be made to fail.
 type failingReserver struct {
 	core.Reserver
-	renew, register func() error // nil: it does not
+	renew, register func() error // called instead of the method, unless nil
 }
 
 func (f *failingReserver) Reserve(w core.Waiter, ids []core.RequestID) error {
@@ -377,11 +255,12 @@ func (f *failingReserver) RegisterReserved(id core.RequestID, w core.Waiter, tim
 	return f.Reserver.RegisterReserved(id, w, timeout)
 }
 
-// TestTrackerFailsInExchange: whatever fails when an exchange is reconciled, both components
-// and all others go on.
+// TestTrackerFailsInExchange: if the tracker fails while an exchange is reconciled,
+// both components go on.
 func TestTrackerFailsInExchange(t *testing.T) {
-	closed := func() error { return core.ErrClosed }
-	panics := func() error { panic("on purpose") }
+	var failed atomic.Int64
+	closed := func() error { failed.Add(1); return core.ErrClosed }
+	panics := func() error { failed.Add(1); panic("on purpose") }
 	for name, fault := range map[string]failingReserver{
 		"no id is renewed": {renew: closed}, "renewing panics": {renew: panics},
 		"nothing is registered": {register: closed}, "registering panics": {register: panics},
@@ -391,8 +270,9 @@ func TestTrackerFailsInExchange(t *testing.T) {
 				slab, err := newSlab()
 				check(t, err)
 				tracker := &failingReserver{Reserver: slab.(core.Reserver)}
-				turns := new(atomic.Int64)
-				h := parts{"", newInproc, func() (core.Tracker, error) { return tracker, nil }, turns}.start(t, host.Config{Workers: 1})
+				failed.Store(0)
+				exchanged := new(atomic.Int64)
+				h := parts{"", newInproc, func() (core.Tracker, error) { return tracker, nil }, exchanged}.start(t, host.Config{Workers: 1})
 				begins := func(g guest.Host, left byte) {
 					if left > 0 {
 						_, err := g.Request("a/two", []byte{left}, time.Minute)
@@ -424,16 +304,19 @@ func TestTrackerFailsInExchange(t *testing.T) {
 				d.Restart.MaxRestarts = -1
 				check(t, h.Deploy(t.Context(), d))
 				for range 10 {
-					before := turns.Load()
+					before := exchanged.Load()
 					for range 3 {
 						check(t, h.Send(id("a/one"), []byte{5}))
 						h.balance()
 						tracker.renew, tracker.register = nil, nil
 						<-time.After(time.Minute)
 					}
-					if turns.Load() == before {
-						t.Fatal("nobody took turns")
+					if exchanged.Load() == before {
+						t.Fatal("there was no exchange")
 					}
+				}
+				if failed.Load() == 0 {
+					t.Error("the tracker did not fail")
 				}
 			})
 		})

@@ -13,7 +13,7 @@ import (
 // does all that a ledger allows, and is written in Go alone.
 type exchanging struct {
 	core.Engine
-	calls *atomic.Int64 // that followed the first one of an exchange
+	calls *atomic.Int64 // calls that followed the first one of an exchange
 }
 
 type exchangingComponent struct {
@@ -61,7 +61,7 @@ type exchangingInstance struct {
 	// Of the call in progress.
 	credit   *core.Credit
 	requests []core.RequestID // for the guest's requests by its credit
-	open     core.Transfer    // what the guest has sent by its credit
+	open     core.Transfer    // the message or request that the guest has sent by its credit
 	account  *account         // to be reconciled, or nil
 }
 
@@ -102,13 +102,13 @@ func (s exchangingServices) Log(level core.LogLevel, message []byte) {
 	s.in.Services.Log(level, message)
 }
 
-// Now is what a component calls before it takes long, so that the exchange ends.
+// Now asks the host, and so ends the exchange. A component calls it before it waits.
 func (s exchangingServices) Now() uint64 {
 	s.in.reconcile()
 	return s.in.Services.Now()
 }
 
-// reconcile comes before all that asks the host.
+// reconcile comes before each call of the host's Services.
 func (in *exchangingInstance) reconcile() {
 	if in.account != nil {
 		in.account.reconcile()
@@ -123,14 +123,15 @@ func (in *exchangingInstance) HandleCallback(id core.RequestID, response []byte,
 	return in.handle(nil, func(*[]byte) error { return in.Instance.HandleCallback(id, response, failure) })
 }
 
-// account is what the engine does by a ledger in one call.
+// account notes the calls that the engine makes by a ledger, until it reconciles
+// them.
 type account struct {
 	*core.Ledger
-	sides      [2]*exchangingInstance // the second is nil where there is none
+	sides      [2]*exchangingInstance // the second is nil without a partner
 	ended      [2]core.CallCounts
 	side       int
 	current    core.Transfer
-	response   *[]byte // where the response to the current call goes in the end
+	response   *[]byte // the place for the response to the current call
 	reconciled bool
 }
 
@@ -208,12 +209,12 @@ func (a *account) reconcile() {
 	open := last.open
 	last.open = core.Transfer{}
 	if a.Most == 0 && open.Kind == core.TransferNone {
-		return // nothing was done by the ledger
+		return // the engine did nothing by the ledger
 	}
 	a.Ended, a.Side, a.Current, a.Open = a.ended, a.side, a.current, open
 	if response := a.Reconcile(); a.current.Kind == core.TransferRequest {
 		a.response = response
 	}
-	clear(a.current.Payload) // it was the host's until Reconcile returned
+	clear(a.current.Payload) // the host may use it only until Reconcile returns
 	clear(open.Payload)
 }

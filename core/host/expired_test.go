@@ -31,9 +31,9 @@ func (b *blocked) deploy(t *testing.T, h *testHost, name string) {
 	check(t, h.Deploy(t.Context(), d))
 }
 
-// TestExpiredIsNotHandled: a request that has ended for who sent it, however, is
-// dropped from the mailbox in which it waits, and counted; one that is handled
-// already goes on.
+// TestExpiredIsNotHandled: when a request has timed out, or its sender has canceled
+// it or is removed, the target's mailbox drops and counts it. A request whose
+// handler runs by then goes on.
 func TestExpiredIsNotHandled(t *testing.T) {
 	for name, test := range map[string]struct {
 		timeout time.Duration
@@ -88,7 +88,8 @@ func TestExpiredIsNotHandled(t *testing.T) {
 	}
 }
 
-// TestExpiredOfGo: as TestExpiredIsNotHandled, for Go programs whose contexts end.
+// TestExpiredOfGo is TestExpiredIsNotHandled for Go programs, and the end of their
+// contexts.
 func TestExpiredOfGo(t *testing.T) {
 	everyPart(t, func(t *testing.T, p parts) {
 		bubble(t, func(t *testing.T) {
@@ -117,9 +118,9 @@ func TestExpiredOfGo(t *testing.T) {
 	})
 }
 
-// TestExpiredInHand: a request that its sender's worker is to run next expires while
-// the sender goes on.
-func TestExpiredInHand(t *testing.T) {
+// TestExpiredInRunNextSlot: a request in the run-next slot ends while its sender's
+// call goes on. The worker drops it.
+func TestExpiredInRunNextSlot(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t, host.Config{Workers: 1, HeldUpWorkers: 1})
 		var calls atomic.Int32
@@ -130,14 +131,14 @@ func TestExpiredInHand(t *testing.T) {
 			return nil, g.Cancel(id)
 		}})
 		check(t, h.Deploy(t.Context(), d))
-		check(t, h.Send(d.ID, nil)) // so that a worker runs it
+		check(t, h.Send(d.ID, nil)) // a Send, so that a worker runs it
 		equal(t, "expired", h.balance().Expired, 1)
 		equal(t, "calls", calls.Load(), 0)
 	})
 }
 
-// TestExpiredAtTheEnd: what has expired in a mailbox that is given up is neither a
-// dead letter nor a message that Stop left.
+// TestExpiredAtTheEnd: when Stop discards a mailbox, an expired request in it is not
+// a dead letter, and Stop does not report it.
 func TestExpiredAtTheEnd(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t, host.Config{DrainTimeout: time.Second})

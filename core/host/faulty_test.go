@@ -10,7 +10,8 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// faultyTracker breaks one promise of a tracker at the third occasion.
+// faultyTracker breaks one promise of a tracker, named by fault, on the third
+// occasion.
 type faultyTracker struct {
 	core.Tracker
 	fault string
@@ -32,7 +33,7 @@ func (f *faultyTracker) Register(w core.Waiter, timeout time.Duration) (core.Req
 
 func (f *faultyTracker) Resolve(id core.RequestID) (core.Waiter, bool) {
 	w, pending := f.Tracker.Resolve(id)
-	// A Go program that were told twice would never end, and the test neither.
+	// A Go program's request is left out: if it ended twice, the test would hang.
 	component := strings.Contains(fmt.Sprintf("%T", w), "component")
 	if component && f.now("drops an outcome") {
 		return nil, false
@@ -54,7 +55,7 @@ func (f *faultyTracker) Remove(w core.Waiter) []core.RequestID {
 	return f.Tracker.Remove(w)
 }
 
-// faultyBroker breaks one promise of a broker at the third message.
+// faultyBroker breaks one promise of a broker, named by fault, at the third message.
 type faultyBroker struct {
 	core.Broker
 	fault string
@@ -79,7 +80,7 @@ func (f faultyRoute) Deliver(m *core.Message) error {
 	if held := f.held.Load(); held != nil && held.Sender == m.Sender && held.Target == m.Target {
 		f.held.Store(nil)
 		err := f.to.Deliver(m)
-		_ = f.to.Deliver(held) // where it is refused, it is lost on top
+		_ = f.to.Deliver(held) // if it is refused, it is lost
 		return err
 	}
 	if f.count.Add(1) != 3 {
@@ -105,8 +106,8 @@ func (f faultyRoute) Deliver(m *core.Message) error {
 	return f.to.Deliver(m)
 }
 
-// TestModelCatches: whatever promise a tracker or a broker breaks, the model of
-// FuzzHost says so.
+// TestModelCatches: the model of FuzzHost notices each broken promise of a tracker
+// or a broker.
 func TestModelCatches(t *testing.T) {
 	for _, fault := range []string{"expires nothing", "forgets a request", "drops an outcome", "ends a request twice", "cancels anything", "removes nothing"} {
 		catches(t, "a tracker that "+fault, parts{"", newInproc, func() (core.Tracker, error) {
@@ -122,9 +123,9 @@ func TestModelCatches(t *testing.T) {
 	}
 }
 
-// TestProgramsRelay: the seeds of FuzzHost have components take turns, with requests
-// under reserved ids and without.
-func TestProgramsRelay(t *testing.T) {
+// TestProgramsExchange: in the seeds of FuzzHost components exchange messages, with
+// a tracker that reserves ids and with one that does not.
+func TestProgramsExchange(t *testing.T) {
 	for _, p := range allParts {
 		if p.exchanged == nil {
 			continue
@@ -135,15 +136,15 @@ func TestProgramsRelay(t *testing.T) {
 				t.Errorf("%s: %s", p.name, broken)
 			}
 		}
-		if turns := p.exchanged.Load() - before; turns < 10 {
-			t.Errorf("%s: %d turns, want 10 at least", p.name, turns)
+		if calls := p.exchanged.Load() - before; calls < 10 {
+			t.Errorf("%s: %d calls in exchanges, want at least 10", p.name, calls)
 		} else {
-			t.Logf("%s: %d turns", p.name, turns)
+			t.Logf("%s: %d calls in exchanges", p.name, calls)
 		}
 	}
 }
 
-// catches plays all programs on broken parts until one of them notices.
+// catches runs programs on faulty parts until the model notices a broken promise.
 func catches(t *testing.T, name string, p parts) {
 	t.Run(name, func(t *testing.T) {
 		for n, program := range programs() {
@@ -152,6 +153,6 @@ func catches(t *testing.T, name string, p parts) {
 				return
 			}
 		}
-		t.Error("no program has noticed")
+		t.Error("the model has noticed nothing")
 	})
 }

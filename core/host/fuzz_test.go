@@ -16,16 +16,17 @@ import (
 	"github.com/airhost/airhost/core/host"
 )
 
-// numActors is how many components a program knows.
+// numActors is the number of components in a program.
 const numActors = 4
 
-// defaultTimeout is what a timeout of 0 means.
+// defaultTimeout is the time of a request with a timeout of 0.
 const defaultTimeout = 20 * time.Millisecond
 
 func actorName(n int) string { return fmt.Sprintf("m/%d", n%numActors) }
 
-// FuzzHost runs its input as a program against a host and the model: the first
-// byte chooses broker, tracker and workers, and each step is three bytes.
+// FuzzHost runs its input as a program, with a host and the model, and compares the
+// two. The first byte chooses the broker, the tracker and the number of workers.
+// Each step of the program is three bytes.
 func FuzzHost(f *testing.F) {
 	for _, program := range programs() {
 		for parts := range byte(2 * len(allParts)) {
@@ -43,7 +44,7 @@ func FuzzHost(f *testing.F) {
 	})
 }
 
-// play runs a program and returns the promises that were broken.
+// play runs a program, and returns the promises that the host broke.
 func (p parts) play(t *testing.T, workers int, program []byte) (broken []string) {
 	synctest.Test(t, func(t *testing.T) {
 		broker, err := p.broker()
@@ -68,14 +69,14 @@ func (p parts) play(t *testing.T, workers int, program []byte) (broken []string)
 	return broken
 }
 
-// player runs a program: the Go program that embeds the host.
+// player runs a program. It stands for the Go program that embeds the host.
 type player struct {
 	h       *host.Host
 	w       *world
 	ctx     context.Context
 	others  sync.WaitGroup
 	stopped bool
-	actors  map[string]*actor // the last of each name that was deployed
+	actors  map[string]*actor // the last deployed one of each name
 }
 
 // The steps of a program.
@@ -116,9 +117,9 @@ func (g *player) step(step, a, b byte) {
 	case stepSettle:
 		g.pending()
 	case stepQuiesce:
-		_ = g.quiesce(time.Duration(a) * time.Millisecond) // where it takes longer
+		_ = g.quiesce(time.Duration(a) * time.Millisecond) // an error means that it takes longer
 	case stepStop:
-		if b&7 == 0 { // so that most programs go on for longer
+		if b&7 == 0 { // rarely, so that most programs go on for longer
 			g.stop(time.Duration(a) * time.Millisecond)
 		}
 	}
@@ -128,7 +129,7 @@ func (g *player) deploy(name string, b byte) {
 	a := newActor(g.w, name)
 	d := deployment(name, a.component())
 	d.Limits = core.Limits{Mailbox: 1 + int(b&7), MessageSize: 64, HandlerTime: 48 * time.Hour}
-	if b&0x0f == 0x07 { // few messages, or outcomes, have a place
+	if b&0x0f == 0x07 { // the mailbox has places for a few messages or outcomes only
 		d.Limits.MailboxBytes = int64(1+b>>6) * (64 + core.MessageOverhead)
 	}
 	d.Quota = host.Quota{MessagesPerSecond: 100, Burst: 5 + int(b), PendingRequests: 1 + int(b>>3&3)}
@@ -151,12 +152,12 @@ func patterns(text string) []core.IDPattern {
 	return []core.IDPattern{pattern}
 }
 
-// undeploy removes a component, on a goroutine of its own or within a time.
+// undeploy removes a component: on a goroutine of its own, or with a deadline.
 func (g *player) undeploy(name string, b byte) {
 	if b&1 == 1 {
 		ctx, cancel := context.WithTimeout(g.ctx, time.Duration(b)*10*time.Microsecond)
 		defer cancel()
-		_ = g.h.Undeploy(ctx, id(name)) // where it is not there, or does not end
+		_ = g.h.Undeploy(ctx, id(name)) // an error means that there is no such component, or that it does not end
 		return
 	}
 	g.w.locked(func() { g.w.others++ })
@@ -171,7 +172,7 @@ func (g *player) send(name string, act, arg byte) {
 	g.w.sent(serial, g.h.Send(id(name), message))
 }
 
-// request asks from a goroutine of its own, with a context that ends or not.
+// request sends a request on a goroutine of its own, with a deadline or without.
 func (g *player) request(name string, act, arg byte) {
 	serial, message := g.w.newMessage("go", name, false, act, arg)
 	ctx, cancel := context.Background(), context.CancelFunc(func() {})
@@ -190,13 +191,15 @@ func (g *player) request(name string, act, arg byte) {
 	})
 }
 
-// alone reports whether nobody but components does anything.
+// alone reports whether no requests or undeployments of the Go program are in
+// progress.
 func (g *player) alone() (alone bool) {
 	g.w.locked(func() { alone = g.w.others == 0 })
 	return alone
 }
 
-// quiesce waits for a while; where it says that all is quiet, that must be so.
+// quiesce waits until the host is quiet, at most for d. If Quiesce says that it is
+// quiet, the model must agree.
 func (g *player) quiesce(d time.Duration) error {
 	ctx, cancel := context.WithTimeout(g.ctx, d)
 	defer cancel()
@@ -209,7 +212,7 @@ func (g *player) quiesce(d time.Duration) error {
 	return err
 }
 
-// complete checks the requests of all components that could be called back.
+// complete checks the requests of all components that have not failed.
 func (g *player) complete() {
 	for _, status := range g.h.Components() {
 		if status.State != "failed" {
@@ -218,7 +221,8 @@ func (g *player) complete() {
 	}
 }
 
-// pending checks that no request outlives its time, nor who sent it.
+// pending checks that no request is pending after its timeout, or after the removal
+// of its sender.
 func (g *player) pending() {
 	synctest.Wait()
 	most := 0
@@ -231,8 +235,8 @@ func (g *player) pending() {
 	g.w.expect(pending <= most || !g.alone(), "pending: %d, want at most %d", pending, most)
 }
 
-// stop stops the host. Components that have not trapped and are not left behind
-// have had all their callbacks by then.
+// stop stops the host. After it, all requests have ended of components that have not
+// trapped and are not left behind.
 func (g *player) stop(d time.Duration) {
 	var whole []*actor
 	for _, status := range g.h.Components() {
@@ -254,10 +258,10 @@ func (g *player) stop(d time.Duration) {
 	}
 }
 
-// enough is more time than anything takes that is not held up.
+// enough is more time than any step takes that nothing blocks.
 const enough = 10 * time.Second
 
-// finish lets everything come to its end, and looks whether it does.
+// finish releases all handlers, stops the host, and checks that nothing is left.
 func (g *player) finish() {
 	g.w.release(true)
 	ended := background(func() error { g.others.Wait(); return nil })
@@ -274,12 +278,12 @@ func (g *player) finish() {
 	g.w.expect(len(g.h.Components()) == 0, "components are left in a stopped host: %v", g.h.Components())
 }
 
-// programs are the seeds: some that are written by hand, and some that are not.
+// programs are the seeds: some are written by hand, and some are random.
 func programs() [][]byte {
 	all := []byte{stepDeploy, 0, 0xff, stepDeploy, 1, 0xff, stepDeploy, 2, 0x07, stepDeploy, 3, 0xe1}
 	then := func(steps ...byte) []byte { return slices.Concat(all, steps) }
 	var made [][]byte
-	for act := range byte(acts) { // each thing that a component can do, to others and to itself
+	for act := range byte(acts) { // each act of a component, to others and to itself
 		made = append(made, then(
 			stepSend, act<<2, 0x01, stepSend, act<<2, 0x12, stepSend, act<<2, 0x28, stepRequest, act<<2, 0x3e,
 			stepSettle, 0, 0, stepPass, 30, 0, stepRelease, 1, 0, stepQuiesce, 10, 0, stepSend, act<<2, 0x00))
@@ -291,7 +295,7 @@ func programs() [][]byte {
 		then(stepSend, actWait<<2, 0, stepRequest, 0, 1, stepSend, actRequest<<2|1, 0x30, stepSettle, 0, 0, stepStop, 100, 0),
 		then(stepSend, actRequestMany<<2, 0x3d, stepSend, actWait<<2|2, 0, stepStop, 200, 0, stepRelease, 0, 0),
 	)
-	for other := range byte(3) { // conversations, in which something comes in between
+	for other := range byte(3) { // conversations that other steps interrupt
 		made = append(made,
 			then(stepSend, actTalk<<2, 0xfc|other, stepSendAndWait, actTalk<<2, 0xfc|other, stepSendAndWait, actTalk<<2|1, 0x7c),
 			then(stepSendAndWait, actTalk<<2, 0xfc|other, stepSend, actTalk<<2, 0xf8|other, stepSend, other, 0, stepUndeploy, other, 0, stepDeploy, other, 0xff),

@@ -40,7 +40,7 @@ func (p parts) engine() (core.Engine, error) {
 	return p.exchanging(engine), err
 }
 
-// exchanging returns engine, or one around it that keeps a ledger.
+// exchanging returns engine itself, or an engine around it that keeps a ledger.
 func (p parts) exchanging(engine core.Engine) core.Engine {
 	if p.exchanged == nil {
 		return engine
@@ -138,7 +138,7 @@ func check(t testing.TB, err error) {
 	}
 }
 
-// within returns a context that ends long after any test is done.
+// within returns a context with a deadline that no test reaches.
 func within(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	t.Cleanup(cancel)
@@ -265,34 +265,34 @@ func (h *testHost) balance() host.Snapshot {
 	return s
 }
 
-func equal[T comparable](t testing.TB, what string, got, want T) {
+func equal[T comparable](t testing.TB, name string, got, want T) {
 	t.Helper()
 	if got != want {
-		t.Errorf("%s: got %v, want %v", what, got, want)
+		t.Errorf("%s: got %v, want %v", name, got, want)
 	}
 }
 
-func isError(t testing.TB, what string, got, want error) {
+func isError(t testing.TB, name string, got, want error) {
 	t.Helper()
 	if !errors.Is(got, want) {
-		t.Errorf("%s: got error %v, want %v", what, got, want)
+		t.Errorf("%s: got error %v, want %v", name, got, want)
 	}
 }
 
-func contains(t testing.TB, what, got, want string) {
+func contains(t testing.TB, name, got, want string) {
 	t.Helper()
 	if !strings.Contains(got, want) {
-		t.Errorf("%s: got %.2000q, want it to contain %q", what, got, want)
+		t.Errorf("%s: got %.2000q, want it to contain %q", name, got, want)
 	}
 }
 
-func receive[T any](t testing.TB, what string, from <-chan T) T {
+func receive[T any](t testing.TB, name string, from <-chan T) T {
 	t.Helper()
 	select {
 	case v := <-from:
 		return v
 	case <-time.After(20 * time.Second):
-		t.Fatal("never came: " + what)
+		t.Fatal("never came: " + name)
 	}
 	panic("unreachable")
 }

@@ -61,8 +61,8 @@ func TestLifecycle(t *testing.T) {
 	h.balance()
 }
 
-// TestUndeployWithRequestsPending: requests in the mailbox end with
-// target-not-found, other messages become dead letters.
+// TestUndeployWithRequestsPending: when a component is undeployed, the requests in
+// its mailbox end with target-not-found, and other messages become dead letters.
 func TestUndeployWithRequestsPending(t *testing.T) {
 	everyPart(t, func(t *testing.T, p parts) {
 		h := p.start(t, host.Config{})
@@ -89,7 +89,7 @@ func TestUndeployWithRequestsPending(t *testing.T) {
 		close(release)
 		check(t, receive(t, "undeployment", undeployed))
 		outcomes := []string{receive(t, "callback", o.got), receive(t, "callback", o.got)}
-		// How many were handled before is the scheduler's choice.
+		// The scheduler decides how many of them are handled before.
 		for _, outcome := range outcomes {
 			if outcome != "ok done" && outcome != "target-not-found: a/busy" {
 				t.Errorf("outcome: %q", outcome)
@@ -100,18 +100,18 @@ func TestUndeployWithRequestsPending(t *testing.T) {
 	})
 }
 
-// waitFor waits for what another goroutine brings about.
-func (h *testHost) waitFor(what string, is func() bool) {
+// waitFor waits until is returns true because of another goroutine.
+func (h *testHost) waitFor(name string, is func() bool) {
 	h.t.Helper()
 	for begin := time.Now(); !is(); runtime.Gosched() {
 		if time.Since(begin) > 20*time.Second {
-			h.t.Fatalf("never came: %s; %+v", what, h.Snapshot())
+			h.t.Fatalf("never came: %s; %+v", name, h.Snapshot())
 		}
 	}
 }
 
-// TestUndeployRequester: outcomes of a component that is gone are dropped and
-// counted, and its requests leave the tracker.
+// TestUndeployRequester: when a requester is undeployed, its requests leave the
+// tracker. The host drops and counts their outcomes.
 func TestUndeployRequester(t *testing.T) {
 	h := start(t, host.Config{})
 	release := make(chan struct{})
@@ -146,8 +146,8 @@ func TestDeadLetters(t *testing.T) {
 	equal(t, "counted", h.balance().DeadLetters, 3)
 }
 
-// TestStopWhileLoaded: a stopping host refuses new messages, works off what is
-// under way, and gives every pending request its callback.
+// TestStopWhileLoaded: a stopping host refuses new messages, handles the messages in
+// the mailboxes, and gives every pending request its callback.
 func TestStopWhileLoaded(t *testing.T) {
 	everyPart(t, func(t *testing.T, p parts) {
 		h := p.start(t, host.Config{DrainTimeout: 20 * time.Millisecond})
@@ -157,7 +157,7 @@ func TestStopWhileLoaded(t *testing.T) {
 		asker.shutdown = func(guest.Host) { stopped.Add(1) }
 		release := make(chan struct{})
 		slow := deployment("a/slow", responder(func([]byte) ([]byte, error) { <-release; return nil, nil }))
-		slow.Limits.HandlerTime = time.Minute // however busy the machine is
+		slow.Limits.HandlerTime = time.Minute // not reached, even on a busy machine
 		check(t, h.Deploy(within(t), slow))
 		h.deploy("a/asker", asker)
 		h.deploy("a/idle", echo)
@@ -175,7 +175,7 @@ func TestStopWhileLoaded(t *testing.T) {
 		h.waitFor("refusal", func() bool { return errors.Is(h.Send(id("a/idle"), nil), core.ErrUnavailable) })
 		h.waitFor("the end of the drain", func() bool { return strings.Contains(h.log.String(), "drain limit reached") })
 		close(release)
-		if err := receive(t, "its end", waiting); err != nil { // answered, if the host was slow to claim its target
+		if err := receive(t, "its end", waiting); err != nil { // without an error if a/slow handled it before the host claimed a/slow
 			isError(t, "request that waits when the host stops", err, core.ErrRequestUnavailable)
 		}
 		err := receive(t, "end of stop", stop)
@@ -198,8 +198,8 @@ func TestStopWhileLoaded(t *testing.T) {
 	})
 }
 
-// TestStopLeavesBehind: a component that does not end is named, and does not
-// hold up Stop beyond its context.
+// TestStopLeavesBehind: Stop returns at the end of its context even if a call does
+// not end, and names the component.
 func TestStopLeavesBehind(t *testing.T) {
 	release := make(chan struct{})
 	p := parts{"", newInproc, newSlab, nil}
@@ -241,7 +241,8 @@ func TestNewErrors(t *testing.T) {
 	check(t, h.Stop(within(t)))
 }
 
-// TestTenThousand deploys many components, lets each say something, and stops.
+// TestTenThousand deploys 10,000 components, sends each of them a message, and
+// stops.
 func TestTenThousand(t *testing.T) {
 	h := start(t, host.Config{Logger: slog.New(slog.DiscardHandler)})
 	const components = 10_000
@@ -259,7 +260,7 @@ func TestTenThousand(t *testing.T) {
 	equal(t, "left", len(h.Components()), 0)
 }
 
-// TestIdleComponentMemory: what a deployed component costs the host.
+// TestIdleComponentMemory: an idle component takes at most 16 KiB of memory.
 func TestIdleComponentMemory(t *testing.T) {
 	h := start(t, host.Config{Logger: slog.New(slog.DiscardHandler)})
 	const components = 1000
@@ -274,8 +275,8 @@ func TestIdleComponentMemory(t *testing.T) {
 	t.Logf("an idle native component costs %d bytes", each)
 }
 
-// TestRemovedComponentMemory: a host that idles holds nothing of a component that
-// it has removed, the last that a worker ran or not.
+// TestRemovedComponentMemory: an idle host keeps no reference to a removed
+// component, not even to the last one that a worker ran.
 func TestRemovedComponentMemory(t *testing.T) {
 	everyPart(t, func(t *testing.T, p parts) {
 		h := p.start(t, host.Config{Workers: 1})
@@ -296,7 +297,7 @@ func TestRemovedComponentMemory(t *testing.T) {
 			case <-freed:
 				return
 			case <-deadline.Done():
-				t.Fatal("what the component held is held still")
+				t.Fatal("the memory of the component is not free")
 			case <-time.After(time.Millisecond):
 			}
 		}
@@ -311,8 +312,8 @@ func heap() uint64 {
 	return stats.HeapAlloc
 }
 
-// TestConcurrentDeployments has many goroutines deploy, message and undeploy the
-// same few ids.
+// TestConcurrentDeployments deploys, messages and undeploys the same few ids on
+// several goroutines.
 func TestConcurrentDeployments(t *testing.T) {
 	everyPart(t, func(t *testing.T, p parts) {
 		h := p.start(t, host.Config{Logger: slog.New(slog.DiscardHandler)})
@@ -336,8 +337,8 @@ func TestConcurrentDeployments(t *testing.T) {
 	})
 }
 
-// TestDeployIsCutOff: a guest that is being initialized is interrupted when the context
-// ends, and nothing is left of it.
+// TestDeployIsCutOff: when the context of a deployment ends, the host interrupts the
+// guest's initialization, and removes the component.
 func TestDeployIsCutOff(t *testing.T) {
 	h := start(t, host.Config{})
 	ctx, cancel := context.WithCancel(t.Context())

@@ -16,7 +16,7 @@ import (
 	"github.com/airhost/airhost/guest"
 )
 
-// loadTime is how long load tests load: AIRHOST_LOAD, or a little.
+// loadTime is the duration of the load tests: AIRHOST_LOAD, or 300 ms.
 func loadTime(t *testing.T) time.Duration {
 	text := os.Getenv("AIRHOST_LOAD")
 	if text == "" {
@@ -29,15 +29,15 @@ func loadTime(t *testing.T) time.Duration {
 
 const loadNodes = 8
 
-// node is a component under load; its instances share it.
+// node is a component under load. All its instances share it.
 type node struct {
 	t  *testing.T
-	mu sync.Mutex // guards what follows
+	mu sync.Mutex // guards the following
 
 	sent  [loadNodes]uint64             // the last number sent to each
 	heard [loadNodes]uint64             // the last number heard from each
-	open  map[guest.RequestID]struct{}  // requests without an end
-	ended map[guest.RequestID]time.Time // requests with one
+	open  map[guest.RequestID]struct{}  // requests that have not ended
+	ended map[guest.RequestID]time.Time // canceled requests
 }
 
 func (n *node) component() guest.Component {
@@ -66,7 +66,7 @@ func (n *node) message(h guest.Host, sender string, message []byte) ([]byte, err
 	return message, nil
 }
 
-// act sends something to somebody.
+// act sends a few messages and requests to random nodes.
 func (n *node) act(h guest.Host) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -101,9 +101,9 @@ func (n *node) callback(_ guest.Host, id guest.RequestID, _ []byte, _ error) err
 	return nil
 }
 
-// TestLoad loads all cores with both patterns, cancellations, timeouts, traps
-// and full mailboxes: every request ends exactly once, order holds, and nothing
-// is lost.
+// TestLoad loads all cores with messages and requests, cancellations, timeouts,
+// traps and full mailboxes. Every request ends exactly once, messages stay in order,
+// and none is lost.
 func TestLoad(t *testing.T) {
 	everyPart(t, func(t *testing.T, p parts) {
 		h := p.start(t, host.Config{Workers: 4, Logger: slog.New(slog.DiscardHandler)})
@@ -130,7 +130,7 @@ func TestLoad(t *testing.T) {
 	})
 }
 
-// drive has Go programs send and request for a while.
+// drive sends messages and requests for a while, on several goroutines.
 func (h *testHost) drive(d time.Duration) {
 	end := time.Now().Add(d)
 	ctx := within(h.t)
@@ -153,7 +153,7 @@ func (h *testHost) drive(d time.Duration) {
 	drivers.Wait()
 }
 
-// TestSoak passes a million messages and looks at the heap.
+// TestSoak sends a million messages, and checks that the heap does not grow.
 func TestSoak(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a million messages")

@@ -8,15 +8,15 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// reference is a mailbox that looks at all its messages each time.
+// reference is a simple mailbox: it counts all its messages each time.
 type reference struct {
 	t       *testing.T
 	limits  core.Limits
 	entries []entry
 }
 
-// of returns how many messages wait, and their bytes: of one sender, or of all if
-// it is zero.
+// of returns how many messages of a sender wait, and their bytes. The zero sender
+// means all senders.
 func (r *reference) of(sender core.ComponentID) (messages int, bytes int64) {
 	for _, e := range r.entries {
 		if !e.outcome && (sender.IsZero() || sender == e.message.Sender) {
@@ -27,7 +27,7 @@ func (r *reference) of(sender core.ComponentID) (messages int, bytes int64) {
 	return messages, bytes
 }
 
-// takes says by the rules whether the mailbox takes a message.
+// takes reports whether the mailbox must take a message, by the rules.
 func (r *reference) takes(m *core.Message) bool {
 	most, mostBytes := r.limits.Mailbox, r.limits.MailboxBytes
 	messages, bytes := r.of(core.ComponentID{})
@@ -42,7 +42,7 @@ func (r *reference) takes(m *core.Message) bool {
 	return !(few && 2*held >= most) && !(large && 2*heldBytes >= mostBytes)
 }
 
-// check compares the sums that a mailbox keeps.
+// check compares the sums that b keeps with those of the reference.
 func (r *reference) check(b *mailbox) {
 	r.t.Helper()
 	messages, bytes := r.of(core.ComponentID{})
@@ -90,7 +90,7 @@ func (r *reference) offer(b *mailbox, m *core.Message) {
 	}
 }
 
-// FuzzMailbox has a mailbox and its reference do the same.
+// FuzzMailbox compares a mailbox with the reference, after each of the same steps.
 func FuzzMailbox(f *testing.F) {
 	f.Add(byte(8), byte(40), []byte(strings.Repeat("\x00\x10", 30)))
 	f.Add(byte(1), byte(0), []byte("\x00\x00\x00\x00\x60\x00\x00"))
@@ -160,8 +160,8 @@ func fromSender(n int) *core.Message {
 	return &core.Message{Sender: core.MustComponentID(fmt.Sprintf("s/%d", n))}
 }
 
-// TestSharesAreCountedSeldom: a flood that is refused, or goes on at the pace of
-// the receiver, has the mailbox counted once, and allocates nothing.
+// TestSharesAreCountedSeldom: during a flood, the mailbox counts the messages of
+// each sender only once, and allocates nothing for a refused message.
 func TestSharesAreCountedSeldom(t *testing.T) {
 	b := newMailbox(core.Limits{Mailbox: 1000}.WithDefaults())
 	flood, other := fromSender(0), fromSender(1)
@@ -174,7 +174,7 @@ func TestSharesAreCountedSeldom(t *testing.T) {
 	if b.admits(flood) || !b.admits(other) || !b.shares.kept {
 		t.Fatalf("of a crowded mailbox: %+v", b.shares)
 	}
-	// Were it to count again, this would be corrected.
+	// If it counted again, that would undo this change.
 	b.shares.add(other.Sender, 1000, 0)
 	allocs := testing.AllocsPerRun(1000, func() {
 		if b.admits(flood) || b.admits(other) {
@@ -197,8 +197,8 @@ func TestSharesAreCountedSeldom(t *testing.T) {
 	}
 }
 
-// BenchmarkMailbox is a message's way in and out: of a mailbox that is about empty,
-// and of one that is about full.
+// BenchmarkMailbox puts a message into a mailbox and takes one out. One mailbox is
+// nearly empty, and the other nearly full.
 func BenchmarkMailbox(b *testing.B) {
 	for name, waiting := range map[string]int{"calm": 1, "crowded": 1000} {
 		b.Run(name, func(b *testing.B) {

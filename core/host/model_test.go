@@ -11,23 +11,24 @@ import (
 	"github.com/airhost/airhost/guest"
 )
 
-// world is the model of a host: what was sent, and what came of it. Components
-// and drivers tell it what they do; it notes every promise that is broken.
+// world is the model of a host: the messages that were sent, and their ends. The
+// components and the player report their actions to it. It notes every broken
+// promise.
 type world struct {
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the following
 	broken   []string
 	serials  uint32
 	numbers  map[string]uint32 // of the last message, by sender and target
-	heard    map[string]uint32 // the same, at the target
+	heard    map[string]uint32 // the same, as the target has seen it
 	refused  map[uint32]bool   // serials of refused messages
 	handled  map[uint32]bool   // serials of handled messages
 	attempts uint64            // sends and requests
-	returned uint64            // handle-messages that returned
-	running  int               // handle-messages in progress
+	returned uint64            // calls of handle-message that returned
+	running  int               // calls of handle-message in progress
 	traps    uint64            // instances that ended by themselves
 	others   int               // requests and undeployments of a Go program in progress
 	gates    []chan struct{}   // at which handlers wait
-	open     bool              // gates are open for good
+	open     bool              // all gates stay open
 }
 
 func newWorld() *world {
@@ -54,9 +55,9 @@ func (w *world) expect(kept bool, format string, args ...any) {
 	}
 }
 
-// A message of the model is its serial, its number among those of its sender to
-// its target (0: without an order), what the target does with it, and an
-// argument of that.
+// A message of the model consists of its serial, its number among the messages of
+// its sender to its target (0: without an order), the act of the target, and the
+// act's argument.
 const messageSize = 4 + 4 + 1 + 1
 
 func (w *world) newMessage(sender, target string, ordered bool, act, arg byte) (serial uint32, message []byte) {
@@ -74,11 +75,11 @@ func (w *world) newMessage(sender, target string, ordered bool, act, arg byte) (
 	return w.serials, append(message, act, arg)
 }
 
-// errInterrupted is what the native engine answers an interrupted component,
-// without asking the host.
+// errInterrupted is the native engine's answer to an interrupted component. The
+// engine does not ask the host.
 var errInterrupted = &guest.MessagingError{Case: guest.CaseUnavailable, Text: "outside of a call"}
 
-// sent notes how a send or request was answered.
+// sent notes the result of a send or request.
 func (w *world) sent(serial uint32, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -120,7 +121,7 @@ func (w *world) end(trapped bool) {
 	})
 }
 
-// wait has a handler wait until a later step opens its gate.
+// wait blocks a handler until a later step opens its gate.
 func (w *world) wait() {
 	gate := make(chan struct{})
 	w.locked(func() {
@@ -133,7 +134,7 @@ func (w *world) wait() {
 	<-gate
 }
 
-// release opens the oldest gate, or all for good.
+// release opens the oldest gate, or all gates, which then stay open.
 func (w *world) release(all bool) {
 	w.locked(func() {
 		w.open = w.open || all
@@ -147,7 +148,7 @@ func (w *world) release(all bool) {
 	})
 }
 
-// settled checks what must hold when nothing is under way.
+// settled checks the counters of a quiet host.
 func (w *world) settled(h *host.Host) {
 	s := h.Snapshot()
 	w.mu.Lock()
@@ -156,14 +157,14 @@ func (w *world) settled(h *host.Host) {
 	for _, n := range s.Refused {
 		refused += n
 	}
-	interrupted := s.Traps - w.traps // by Stop: no matter how their handlers return
+	interrupted := s.Traps - w.traps // by Stop: their handlers may return in any way
 	for serial := range w.refused {
 		if w.handled[serial] {
 			w.violated("message %d is refused and handled", serial)
 		}
 	}
 	for _, c := range []struct {
-		what      string
+		name      string
 		got, want uint64
 	}{
 		{"pending", uint64(s.Pending), 0}, {"waiting", uint64(s.Waiting), 0},
@@ -173,25 +174,25 @@ func (w *world) settled(h *host.Host) {
 		{"handled, expired, dead letters and refused", s.Handled + s.Expired + s.DeadLetters + refused, w.attempts},
 	} {
 		if c.got != c.want {
-			w.violated("%s: %d, want %d; %+v", c.what, c.got, c.want, s)
+			w.violated("%s: %d, want %d; %+v", c.name, c.got, c.want, s)
 		}
 	}
 }
 
-// actor is one deployment of a component in the model; its instances share it.
+// actor is one deployment of a component in the model. All its instances share it.
 type actor struct {
 	w    *world
 	name string
 
 	// Guarded by w.mu.
-	open    map[guest.RequestID]asked // its requests without an end
+	open    map[guest.RequestID]asked // its requests that have not ended
 	ended   []guest.RequestID
 	removed bool
 	trapped bool
 }
 
-// asked is a request: its message, when it ends at the latest, and what to talk of
-// then.
+// asked is a request: the serial of its message, the latest time of its end, and the
+// argument of the conversation that goes on then.
 type asked struct {
 	serial   uint32
 	deadline time.Time
@@ -221,8 +222,8 @@ func (a *actor) trap() {
 	panic("on purpose")
 }
 
-// What an actor does with a message; the argument chooses target, timeout and
-// what the target is to do.
+// The acts of an actor when it handles a message. The argument chooses the target,
+// the timeout and the target's act.
 const (
 	actEcho = iota
 	actFail
@@ -249,7 +250,7 @@ func (a *actor) act(g guest.Host, act, arg byte) error {
 	case actTrap:
 		a.trap()
 	case actWait:
-		g.Now() // what takes long has its engine ask the host
+		g.Now() // a component asks the host before it waits
 		a.w.wait()
 	case actSend:
 		a.send(g, arg)
@@ -288,8 +289,10 @@ func (a *actor) act(g guest.Host, act, arg byte) error {
 	return nil
 }
 
-// talk has a conversation: its lower bits say with whom, the rest for how long. The
-// other one goes on, or, each fourth time, answers to a request.
+// talk takes one step of a conversation. The two lower bits of arg name the other
+// actor, and the rest is the number of steps left. An actor sends a message, after
+// which the other one goes on; in each fourth step it sends a request, and goes on
+// after the response.
 func (a *actor) talk(g guest.Host, arg byte) {
 	target, left := actorName(int(arg&3)), arg>>2
 	switch {
@@ -302,8 +305,8 @@ func (a *actor) talk(g guest.Host, arg byte) {
 	}
 }
 
-// choice is whom an argument means, and what is to be done there: nothing that
-// sends on without an end.
+// choice returns the target and the target's act that arg stands for. These acts
+// send nothing, so that every message comes to an end.
 func choice(arg byte) (target string, act byte) {
 	return actorName(int(arg)), []byte{actEcho, actFail, actTrap, actWait}[arg>>2&3]
 }
@@ -329,7 +332,7 @@ func (a *actor) request(g guest.Host, arg byte) (guest.RequestID, bool) {
 	return a.ask(g, target, act, timeout, 0)
 }
 
-// ask sends a request, after whose response the actor talks on, if then is not 0.
+// ask sends a request. After its response the actor calls talk with then.
 func (a *actor) ask(g guest.Host, target string, act byte, timeout time.Duration, then byte) (guest.RequestID, bool) {
 	serial, message := a.w.newMessage(a.name, target, true, act, 0)
 	id, err := g.Request(target, message, timeout)
@@ -356,8 +359,7 @@ func (a *actor) oldest() (oldest guest.RequestID, ok bool) {
 	return oldest, ok
 }
 
-// cancel cancels one of the actor's requests, which may have its outcome on the
-// way.
+// cancel cancels one of the actor's requests. Its outcome may wait in the mailbox.
 func (a *actor) cancel(g guest.Host, id guest.RequestID) {
 	if g.Cancel(id) == nil {
 		a.w.locked(func() { a.close(id) })
@@ -370,7 +372,7 @@ func (a *actor) close(id guest.RequestID) {
 	a.ended = append(a.ended, id)
 }
 
-// cancelOthers tries to cancel what cannot be canceled.
+// cancelOthers tries to cancel requests that do not exist, or have ended.
 func (a *actor) cancelOthers(g guest.Host, arg byte) {
 	ids := map[string]guest.RequestID{"none": 0, "forged": guest.RequestID(arg) * 0x0123456789abcdef}
 	a.w.locked(func() {
@@ -381,9 +383,9 @@ func (a *actor) cancelOthers(g guest.Host, arg byte) {
 			delete(ids, "forged")
 		}
 	})
-	for what, id := range ids {
+	for name, id := range ids {
 		err := g.Cancel(id)
-		a.w.expect(errors.Is(err, guest.ErrRequestNotFound) || errors.Is(err, errInterrupted), "%s can cancel a request that is %s", a.name, what)
+		a.w.expect(errors.Is(err, guest.ErrRequestNotFound) || errors.Is(err, errInterrupted), "%s can cancel a request that is %s", a.name, name)
 	}
 }
 
@@ -411,7 +413,7 @@ func (a *actor) callback(g guest.Host, id guest.RequestID, response []byte, fail
 	return nil
 }
 
-// shutdown sends what nobody will hear of.
+// shutdown sends a request. Its outcome never reaches the actor.
 func (a *actor) shutdown(g guest.Host) {
 	serial, message := a.w.newMessage(a.name, actorName(0), true, actEcho, 0)
 	if id, err := g.Request(actorName(0), message, time.Hour); err != nil {
@@ -430,8 +432,8 @@ func (a *actor) complete() {
 	}
 }
 
-// awaited is how many of the actor's requests may be pending by now: a callback
-// may have to wait longer than its request.
+// awaited returns how many of the actor's requests may be pending now: those that
+// are not 3 ms past their deadline. The others may still wait for their callbacks.
 func (a *actor) awaited() (n int) {
 	a.w.mu.Lock()
 	defer a.w.mu.Unlock()

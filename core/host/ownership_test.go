@@ -32,8 +32,8 @@ func (l hookedLog) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// TestUndeployDuringFailure undeploys a component while its last owner still
-// gives it up.
+// TestUndeployDuringFailure undeploys a component while a worker, which owns it, is
+// about to give it up.
 func TestUndeployDuringFailure(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		failing, release := make(chan struct{}), make(chan struct{})
@@ -64,8 +64,8 @@ func TestUndeployDuringFailure(t *testing.T) {
 	})
 }
 
-// TestLogMayAskTheHost has the log read the host's state at every record, as one
-// that adds figures would.
+// TestLogMayAskTheHost: a log handler may read the host's state at every record, for
+// instance to add figures to it.
 func TestLogMayAskTheHost(t *testing.T) {
 	var h *testHost
 	var mu sync.Mutex
@@ -94,7 +94,7 @@ func TestLogMayAskTheHost(t *testing.T) {
 		h.waitFor("failure", func() bool { return h.Components()[0].State == "failed" })
 		check(t, h.Undeploy(within(t), d.ID))
 	}()
-	receive(t, "the end of what is logged", done)
+	receive(t, "the end of the deployment", done)
 	mu.Lock()
 	defer mu.Unlock()
 	for _, message := range []string{"deployed", "health", "ended", "restarted", "failed", "undeployed"} {
@@ -104,8 +104,8 @@ func TestLogMayAskTheHost(t *testing.T) {
 	}
 }
 
-// TestSnapshotWhileDeploying reads all counters while components come and go;
-// none is lost on the way.
+// TestSnapshotWhileDeploying: no count is lost while components are deployed and
+// undeployed.
 func TestSnapshotWhileDeploying(t *testing.T) {
 	h := start(t, host.Config{Logger: slog.New(slog.DiscardHandler)})
 	stop := make(chan struct{})
@@ -137,8 +137,8 @@ func TestSnapshotWhileDeploying(t *testing.T) {
 	equal(t, "refused", h.balance().Refused["target-not-found"], 600)
 }
 
-// TestRequestAtShutdown: what a component requests at its shutdown is forgotten
-// with it.
+// TestRequestAtShutdown: the requests that a component sends in its shutdown leave
+// the tracker with it.
 func TestRequestAtShutdown(t *testing.T) {
 	h := start(t, host.Config{})
 	release := make(chan struct{})
@@ -152,8 +152,8 @@ func TestRequestAtShutdown(t *testing.T) {
 	equal(t, "pending", h.Snapshot().Pending, 0)
 }
 
-// TestRestartsWithoutALimit: after a time of health the first restart is at once
-// again.
+// TestRestartsWithoutALimit: after some time without an end, the next restart
+// follows without a pause.
 func TestRestartsWithoutALimit(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var restarted []time.Time

@@ -47,13 +47,13 @@ func TestSendFromGo(t *testing.T) {
 	}})
 	payload := []byte("hello")
 	check(t, h.Send(id("a/target"), payload))
-	copy(payload, "XXXXX") // the caller's again
+	copy(payload, "XXXXX") // after Send the caller may change it
 	equal(t, "what the target got", receive(t, "message", got), core.HostID.String()+" hello")
 	isError(t, "send to nobody", h.Send(id("a/nobody"), nil), core.ErrTargetNotFound)
 	h.balance()
 }
 
-// outcomes records what handle-callback was called with.
+// outcomes records the arguments of handle-callback.
 type outcomes struct {
 	mu  sync.Mutex
 	ids map[guest.RequestID]int
@@ -76,7 +76,7 @@ func (o *outcomes) callback(_ guest.Host, id guest.RequestID, response []byte, f
 	return nil
 }
 
-// requester sends one request for each message it gets, whose bytes it passes on.
+// requester sends a request for each message that it gets, with the same bytes.
 func (o *outcomes) requester(target string, timeout time.Duration) behaviour {
 	return behaviour{callback: o.callback, message: func(h guest.Host, _ string, message []byte) ([]byte, error) {
 		id, err := h.Request(target, message, timeout)
@@ -100,7 +100,8 @@ func TestRequestResponse(t *testing.T) {
 	})
 }
 
-// TestFailedRequests has each reason why a request can end without a response.
+// TestFailedRequests: a requester gets the reason for which its target did not
+// respond.
 func TestFailedRequests(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -133,8 +134,8 @@ func TestFailedRequests(t *testing.T) {
 	}
 }
 
-// TestAnswersKeepTheirType: a Go program and another component are told a component's
-// own error as what it is, which no error of the host can be taken for.
+// TestAnswersKeepTheirType: a component's own error reaches a Go program and another
+// component with its type. Neither can take it for an error of the host.
 func TestAnswersKeepTheirType(t *testing.T) {
 	hosts := []error{core.ErrUnavailable, core.ErrRequestUnavailable, core.ErrTargetNotFound, core.ErrTargetRemoved}
 	for _, answer := range []error{
@@ -171,7 +172,7 @@ func TestAnswersKeepTheirType(t *testing.T) {
 	}
 }
 
-// TestUnknownTarget is the same error with every part.
+// TestUnknownTarget: the error is the same with all parts.
 func TestUnknownTarget(t *testing.T) {
 	everyPart(t, func(t *testing.T, p parts) {
 		h := p.start(t, host.Config{})
@@ -257,7 +258,8 @@ func TestCancelOfFinishedRequest(t *testing.T) {
 	isError(t, "cancel of a finished request", err, guest.ErrRequestNotFound)
 }
 
-// TestSelfMessages: a component may message itself; nothing is nested.
+// TestSelfMessages: a component may send messages to itself. Its calls are not
+// nested.
 func TestSelfMessages(t *testing.T) {
 	everyPart(t, func(t *testing.T, p parts) {
 		h := p.start(t, host.Config{})
@@ -285,8 +287,8 @@ func TestSelfMessages(t *testing.T) {
 	})
 }
 
-// TestOrder: what one sender sends one receiver arrives in that order, while
-// many send.
+// TestOrder: the messages of one sender to one receiver arrive in their order, while
+// several senders send.
 func TestOrder(t *testing.T) {
 	everyPart(t, func(t *testing.T, p parts) {
 		const senders, each = 4, 200
@@ -325,7 +327,7 @@ func TestOrder(t *testing.T) {
 	})
 }
 
-// TestReservedCallbacks: a full mailbox refuses messages, and never an outcome.
+// TestReservedCallbacks: a full mailbox refuses messages, but never an outcome.
 func TestReservedCallbacks(t *testing.T) {
 	h := start(t, host.Config{})
 	o := newOutcomes()
@@ -361,7 +363,7 @@ func TestReservedCallbacks(t *testing.T) {
 	equal(t, "refused for a full mailbox", s.Refused["queue-full"], 1)
 }
 
-// lateContext ends some time after its deadline, as contexts do on a busy machine.
+// lateContext ends 50 ms after its deadline, as a context may on a busy machine.
 type lateContext struct{ context.Context }
 
 func (c lateContext) Deadline() (time.Time, bool) {
@@ -409,7 +411,8 @@ func TestRequestFromGo(t *testing.T) {
 		_, err = h.Request(lateContext{ctx}, id("a/slow"), nil)
 		isError(t, "request with a context that ends late", err, context.DeadlineExceeded)
 		cancel()
-		// The mailbox is busy by now: without a deadline the default holds.
+		// The component is busy by now. Without a deadline the default timeout
+		// holds.
 		_, err = h.Request(context.Background(), id("a/slow"), nil)
 		isError(t, "request without an answer", err, core.ErrTimeout)
 		close(release)

@@ -13,9 +13,9 @@ import (
 	"github.com/airhost/airhost/guest"
 )
 
-// TestQuiesceMissesNothing has messages run along chains of components, each of
-// which hears of two others, while Quiesce looks at one after the other: when it
-// says that all is quiet, every chain has come to its end.
+// TestQuiesceMissesNothing: messages move along chains of components, while Quiesce
+// looks at one component after the other. When Quiesce returns, all chains have
+// ended.
 func TestQuiesceMissesNothing(t *testing.T) {
 	const components, rounds = 8, 200
 	h := start(t, host.Config{Workers: 4})
@@ -42,8 +42,8 @@ func TestQuiesceMissesNothing(t *testing.T) {
 	}
 }
 
-// TestQuiesceWaitsForExpired: a request that has left the tracker is under way until
-// its requester has been told.
+// TestQuiesceWaitsForExpired: Quiesce waits for the callback of a request that has
+// expired, even if it is not in the tracker any more.
 func TestQuiesceWaitsForExpired(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := make(chan struct{})

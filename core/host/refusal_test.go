@@ -13,7 +13,7 @@ import (
 	"github.com/airhost/airhost/guest"
 )
 
-// try has a component call f and returns what f returned.
+// try calls f in a component, and returns the result.
 func (h *testHost) try(d host.Deployment, f func(g guest.Host) error) error {
 	h.t.Helper()
 	got := make(chan error, 1)
@@ -28,7 +28,8 @@ func (h *testHost) try(d host.Deployment, f func(g guest.Host) error) error {
 	return receive(h.t, "the attempt", got)
 }
 
-// TestRefusals: every refusal is the contract's, is counted, and leaves no trace.
+// TestRefusals: every refusal has the error of the contract, is counted, and has no
+// other effect.
 func TestRefusals(t *testing.T) {
 	send := func(target string, size int) func(guest.Host) error {
 		return func(g guest.Host) error { return g.Send(target, make([]byte, size)) }
@@ -81,7 +82,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestAccepted is the other side of TestRefusals' limits.
+// TestAccepted: messages just within the limits of TestRefusals are accepted.
 func TestAccepted(t *testing.T) {
 	for name, f := range map[string]func(guest.Host) error{
 		"empty payload":      func(g guest.Host) error { return g.Send("a/echo", nil) },
@@ -119,15 +120,15 @@ func (p pure) HandleMessage(h guest.Host, _ string, _ []byte) ([]byte, error) {
 	return nil, nil
 }
 
-// TestMessageQuota: a refused message takes no token, and tokens come back with
-// time.
+// TestMessageQuota: a message that is refused for another reason takes no token of
+// the quota, and tokens come back with time.
 func TestMessageQuota(t *testing.T) {
 	h := start(t, host.Config{})
 	h.deploy("a/echo", echo)
 	d := deployment("a/sender", nil)
 	d.Quota = host.Quota{MessagesPerSecond: 100, Burst: 5}
 	err := h.try(d, func(g guest.Host) error {
-		for range 10 { // refused before the quota is asked
+		for range 10 { // refused before the quota is checked
 			isError(t, "unknown target", g.Send("a/nobody", nil), guest.ErrTargetNotFound)
 		}
 		for range 5 {
@@ -146,7 +147,8 @@ func TestMessageQuota(t *testing.T) {
 	h.balance()
 }
 
-// TestQuotaRefund: what is refused behind the quota gives its token back.
+// TestQuotaRefund: if a message is refused after the check of the quota, its token
+// comes back.
 func TestQuotaRefund(t *testing.T) {
 	h := start(t, host.Config{})
 	full := deployment("a/full", responder(func([]byte) ([]byte, error) { return nil, nil }))
@@ -197,9 +199,9 @@ func TestPendingQuota(t *testing.T) {
 	h.balance()
 }
 
-// TestVerdictFollowsConfiguration: what a sender keeps of its targets holds only
-// until something is deployed or undeployed.
-func TestVerdictFollowsConfiguration(t *testing.T) {
+// TestRoutesFollowConfiguration: a sender's routes hold only until a component is
+// deployed or undeployed.
+func TestRoutesFollowConfiguration(t *testing.T) {
 	everyPart(t, func(t *testing.T, p parts) {
 		h := p.start(t, host.Config{})
 		var got error
@@ -220,7 +222,7 @@ func TestVerdictFollowsConfiguration(t *testing.T) {
 	})
 }
 
-// TestManyTargets: a sender that tries more targets than it keeps in mind.
+// TestManyTargets: a sender may try more targets than it keeps routes.
 func TestManyTargets(t *testing.T) {
 	h := start(t, host.Config{})
 	h.deploy("a/echo", echo)
@@ -235,8 +237,8 @@ func TestManyTargets(t *testing.T) {
 	h.balance()
 }
 
-// TestAudit: every refusal is a record, as far as the log keeps up; the rest is
-// counted.
+// TestAudit: the log has a record of every refusal, or the host counts it as
+// dropped.
 func TestAudit(t *testing.T) {
 	h := start(t, host.Config{})
 	d := deployment("a/sender", nil)

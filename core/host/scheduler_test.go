@@ -6,8 +6,9 @@ import (
 	"testing/synctest"
 )
 
-// TestRetiredWorkersPassWakeUpsOn retires workers that are parked by then: their
-// calls ended in the same moment. What comes next is run all the same.
+// TestRetiredWorkersPassWakeUpsOn retires parked workers, as if their calls had
+// ended in the moment in which they were replaced. Other workers run the next
+// entries.
 func TestRetiredWorkersPassWakeUpsOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := new(Host)
@@ -27,7 +28,7 @@ func TestRetiredWorkersPassWakeUpsOn(t *testing.T) {
 		}
 		synctest.Wait()
 		for range 3 {
-			s.push(&runEntry{component: new(component)}) // it is not queued: nothing is to be done
+			s.push(&runEntry{component: new(component)}) // its component is not queued: the entry is stale
 			synctest.Wait()
 			s.mu.Lock()
 			if s.queue.length != 0 {

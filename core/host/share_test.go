@@ -12,7 +12,7 @@ import (
 	"github.com/airhost/airhost/guest"
 )
 
-// held is a host with a component whose handler waits for the test before it ends.
+// held is a host with a component, a/target, that waits in each call for release.
 type held struct {
 	*testHost
 	entered, release chan struct{}
@@ -26,15 +26,15 @@ func newHeld(t *testing.T, limits core.Limits) *held {
 		return nil, nil
 	}))
 	d.Limits = limits
-	d.Limits.HandlerTime = time.Hour // it is held for as long as the test takes
+	d.Limits.HandlerTime = time.Hour // longer than the test
 	check(t, h.Deploy(within(t), d))
 	check(t, h.Send(id("a/target"), nil))
 	receive(t, "entering", h.entered)
 	return h
 }
 
-// sender deploys a component that sends messages of size bytes until it is refused,
-// or has sent most, and returns how many have been taken.
+// sender deploys a component that sends messages of size bytes. flood makes it send
+// most messages, or fewer if one is refused, and returns how many were accepted.
 func (h *held) sender(name, target string, size int) (flood func(most int) int) {
 	var most, sent int
 	h.deploy(name, behaviour{message: func(g guest.Host, _ string, message []byte) ([]byte, error) {
@@ -58,7 +58,7 @@ func (h *held) sender(name, target string, size int) (flood func(most int) int) 
 	}
 }
 
-// step has the target handle some messages.
+// step lets the target handle some messages.
 func (h *held) step(messages int) {
 	for range messages {
 		h.release <- struct{}{}
@@ -66,20 +66,21 @@ func (h *held) step(messages int) {
 	}
 }
 
-// TestFloodLeavesPlaces: who holds half of a mailbox is refused while less than a
-// quarter is free, and others are not, up to the last place.
+// TestFloodLeavesPlaces: while less than a quarter of a mailbox is free, it refuses
+// the messages of a sender that holds half of it. Other senders may use the last
+// place.
 func TestFloodLeavesPlaces(t *testing.T) {
 	h := newHeld(t, core.Limits{Mailbox: 16})
 	a, b, c := h.sender("s/a", "a/target", 0), h.sender("s/b", "a/target", 0), h.sender("s/c", "a/target", 0)
 	equal(t, "taken of a flood", a(100), 13)
 	equal(t, "taken of a flood that goes on", a(100), 0)
 	equal(t, "taken of another one", b(1), 1)
-	check(t, h.Send(id("a/target"), nil)) // of the host
+	check(t, h.Send(id("a/target"), nil)) // from the host
 	equal(t, "taken up to the last place", c(100), 1)
 	equal(t, "taken of a full mailbox", b(100), 0)
 	isError(t, "the host's message to a full mailbox", h.Send(id("a/target"), nil), core.ErrQueueFull)
 	h.step(5)
-	equal(t, "taken of the flood while it holds half", a(100), 2) // of 5 that are free, until fewer than 4 are
+	equal(t, "taken of the flood while it holds half", a(100), 2) // 5 places are free, and it may use them until fewer than 4 are
 	equal(t, "taken of another one", b(2), 2)
 	h.step(4)
 	equal(t, "taken of two floods: the first", a(100), 2)
@@ -88,7 +89,8 @@ func TestFloodLeavesPlaces(t *testing.T) {
 	h.balance()
 }
 
-// TestHostHasNoShare: what a Go program sends comes from many.
+// TestHostHasNoShare: the messages of Go programs may fill a mailbox, since their
+// senders are not known.
 func TestHostHasNoShare(t *testing.T) {
 	h := newHeld(t, core.Limits{Mailbox: 16})
 	for range 16 {
@@ -99,7 +101,7 @@ func TestHostHasNoShare(t *testing.T) {
 	h.balance()
 }
 
-// TestFloodOfItself: a component is a sender to itself like any other.
+// TestFloodOfItself: a component that sends to itself is a sender like any other.
 func TestFloodOfItself(t *testing.T) {
 	h := start(t, host.Config{})
 	var sent atomic.Int32
@@ -116,8 +118,8 @@ func TestFloodOfItself(t *testing.T) {
 	h.balance()
 }
 
-// TestMailboxBytes: a mailbox is full in bytes as it is in messages, and each sender
-// has its share of them.
+// TestMailboxBytes: a mailbox limits its bytes as it limits its messages, and the
+// bytes of each sender.
 func TestMailboxBytes(t *testing.T) {
 	const size = 256<<10 - core.MessageOverhead
 	h := newHeld(t, core.Limits{MailboxBytes: 4 << 20, MessageSize: size})
@@ -138,8 +140,8 @@ func TestMailboxBytes(t *testing.T) {
 	equal(t, "mailboxes of which nothing is left: dead letters", h.Snapshot().DeadLetters, 0)
 }
 
-// TestEmptyMessagesCount: a million messages without a payload do not fit into a
-// mailbox for a million.
+// TestEmptyMessagesCount: messages without a payload count to the bytes of a mailbox
+// too.
 func TestEmptyMessagesCount(t *testing.T) {
 	h := newHeld(t, core.Limits{Mailbox: 1e6, MailboxBytes: 1 << 20, MessageSize: 1024})
 	sent := 0
@@ -153,8 +155,8 @@ func TestEmptyMessagesCount(t *testing.T) {
 	h.balance()
 }
 
-// TestOutcomeBytes: responses that find no place become failures that name the
-// limit, and each request still ends once.
+// TestOutcomeBytes: a response that does not fit into the mailbox becomes a failure
+// that names the limit. Each request ends once.
 func TestOutcomeBytes(t *testing.T) {
 	const requests, size = 20, 512 << 10
 	h := start(t, host.Config{Workers: 2})
@@ -204,8 +206,8 @@ func TestOutcomeBytes(t *testing.T) {
 	h.balance()
 }
 
-// TestNoRoomForTheLargest: a deployment whose mailbox has no place for its largest
-// message is refused.
+// TestNoRoomForTheLargest: Deploy refuses limits with which the largest message does
+// not fit into the mailbox.
 func TestNoRoomForTheLargest(t *testing.T) {
 	h := start(t, host.Config{})
 	d := deployment("a/b", echo)
@@ -216,7 +218,7 @@ func TestNoRoomForTheLargest(t *testing.T) {
 	}
 	d.Limits.MessageSize--
 	check(t, h.Deploy(within(t), d))
-	for range 10 { // each is admitted, and fits
+	for range 10 { // each fits
 		check(t, h.Send(d.ID, make([]byte, d.Limits.MessageSize)))
 		h.quiesce()
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/airhost/airhost/guest"
 )
 
-// background runs f and returns where its error will be.
+// background runs f on a goroutine, and returns a channel for its error.
 func background(f func() error) <-chan error {
 	done := make(chan error, 1)
 	go func() { done <- f() }()
@@ -27,8 +27,9 @@ func limited(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
-// TestLeftBehindIsRemoved: what Stop leaves behind is refused without harm when
-// it wakes up, handles nothing more, and is removed after its call.
+// TestLeftBehindIsRemoved: when a component that Stop has left behind goes on, the
+// host refuses its messages. It handles no more messages, and is removed after its
+// call.
 func TestLeftBehindIsRemoved(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t, host.Config{DrainTimeout: time.Millisecond})
@@ -59,7 +60,7 @@ func TestLeftBehindIsRemoved(t *testing.T) {
 		close(release)
 		synctest.Wait()
 		for range 2 {
-			isError(t, "what it sends when it wakes up", <-refusals, guest.ErrUnavailable)
+			isError(t, "a message of a component left behind", <-refusals, guest.ErrUnavailable)
 		}
 		equal(t, "messages handled", handled.Load(), 1)
 		equal(t, "components left", len(h.Components()), 0)
@@ -69,8 +70,8 @@ func TestLeftBehindIsRemoved(t *testing.T) {
 	})
 }
 
-// TestStopIsOne: while a host is being stopped, other calls of Stop wait, as long as
-// their contexts allow, and return what came of it.
+// TestStopIsOne: while a call of Stop stops the host, other calls wait for it until
+// their contexts end, and return its result.
 func TestStopIsOne(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t, host.Config{DrainTimeout: time.Second})
@@ -101,9 +102,8 @@ func TestStopIsOne(t *testing.T) {
 	})
 }
 
-// TestStopWaitsForWhatItInterrupts: with no time left Stop interrupts what can be
-// interrupted, and no code of it runs any more when Stop returns; its messages are
-// counted.
+// TestStopWaitsForWhatItInterrupts: without time Stop interrupts the calls in
+// progress and waits for their ends. It counts the messages that were not handled.
 func TestStopWaitsForWhatItInterrupts(t *testing.T) {
 	for range 20 {
 		h := start(t, host.Config{Workers: 3})
@@ -126,7 +126,7 @@ func TestStopWaitsForWhatItInterrupts(t *testing.T) {
 	}
 }
 
-// TestStopBeforeStart: there is nothing to wait for.
+// TestStopBeforeStart: a host that was not started stops at once.
 func TestStopBeforeStart(t *testing.T) {
 	broker, err := newInproc()
 	check(t, err)
@@ -140,8 +140,7 @@ func TestStopBeforeStart(t *testing.T) {
 	check(t, tracker.Close())
 }
 
-// TestStopInterrupts: at the end of its context Stop interrupts what it would
-// leave behind.
+// TestStopInterrupts: when its context ends, Stop interrupts the calls in progress.
 func TestStopInterrupts(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t, host.Config{DrainTimeout: time.Millisecond})
@@ -159,8 +158,8 @@ func TestStopInterrupts(t *testing.T) {
 	})
 }
 
-// TestStopDuringDeployment: a component that is being deployed when the host
-// stops does not survive it.
+// TestStopDuringDeployment: Stop waits for a deployment in progress, and removes its
+// component.
 func TestStopDuringDeployment(t *testing.T) {
 	for name, step := range map[string]func(*toy, func()){
 		"compile":    func(c *toy, wait func()) { c.compile = func(context.Context) error { wait(); return nil } },
@@ -188,8 +187,8 @@ func TestStopDuringDeployment(t *testing.T) {
 	}
 }
 
-// TestStopLeavesDeploymentBehind: a deployment that lasts longer than Stop may
-// comes to nothing, and its guest does not run unwatched.
+// TestStopLeavesDeploymentBehind: a deployment that goes on after Stop fails, and
+// its guest does not run without the watchdog.
 func TestStopLeavesDeploymentBehind(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t, host.Config{})
@@ -212,8 +211,7 @@ func TestStopLeavesDeploymentBehind(t *testing.T) {
 	})
 }
 
-// TestStopDuringUndeployment waits for a guest that is being shut down by
-// somebody else.
+// TestStopDuringUndeployment: Stop waits for an undeployment in progress.
 func TestStopDuringUndeployment(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t, host.Config{})
@@ -230,8 +228,8 @@ func TestStopDuringUndeployment(t *testing.T) {
 	})
 }
 
-// TestStopIsNotHeldUp: guests that cannot be interrupted do not hold up Stop for
-// longer than its context, in their last calls neither.
+// TestStopIsNotHeldUp: Stop returns at the end of its context even if guests that
+// cannot be interrupted block it, also in the calls that Stop makes.
 func TestStopIsNotHeldUp(t *testing.T) {
 	hold := make(chan struct{})
 	for name, stuck := range map[string]behaviour{
@@ -275,8 +273,8 @@ func TestStopIsNotHeldUp(t *testing.T) {
 	}
 }
 
-// TestStopWithAnEndedContext stops an idle host in no time, without a word to its
-// guests, and says so.
+// TestStopWithAnEndedContext: Stop stops an idle host without shutting its guests
+// down, and returns an error that says so.
 func TestStopWithAnEndedContext(t *testing.T) {
 	for range 20 {
 		h := start(t, host.Config{})
@@ -288,7 +286,7 @@ func TestStopWithAnEndedContext(t *testing.T) {
 	}
 }
 
-// lateBroker is a broker that delivers to some targets only when it is told to.
+// lateBroker holds the messages to some targets until a test delivers them.
 type lateBroker struct {
 	core.Broker
 	late map[core.ComponentID]bool
@@ -313,8 +311,8 @@ func (r lateRoute) Deliver(m *core.Message) error {
 	return nil
 }
 
-// TestCallbacksAtStop: a message that a broker delivers in the last moment does
-// not cost the callbacks of those that are ended.
+// TestCallbacksAtStop: all requests get their callbacks, even if the broker delivers
+// messages while Stop makes these calls.
 func TestCallbacksAtStop(t *testing.T) {
 	broker, err := newInproc()
 	check(t, err)
@@ -322,7 +320,7 @@ func TestCallbacksAtStop(t *testing.T) {
 	h := parts{"", func() (core.Broker, error) { return late, nil }, newSlab, nil}.start(t, host.Config{DrainTimeout: time.Millisecond})
 	o := newOutcomes()
 	ask := func(g guest.Host, _ string, _ []byte) ([]byte, error) {
-		_, err := g.Request("b/asker", nil, time.Hour) // comes too late to be answered
+		_, err := g.Request("b/asker", nil, time.Hour) // it comes too late for an answer
 		return nil, err
 	}
 	h.deploy("c/silent", echo)
@@ -344,7 +342,7 @@ func TestCallbacksAtStop(t *testing.T) {
 	h.balance()
 }
 
-// trackerHooks is a tracker with something done before its methods.
+// trackerHooks is a tracker that calls functions of a test in its methods.
 type trackerHooks struct {
 	core.Tracker
 	register func(id core.RequestID, w core.Waiter)
@@ -383,8 +381,8 @@ func (t *trackerHooks) start(test *testing.T, config host.Config) *testHost {
 	return parts{"", newInproc, func() (core.Tracker, error) { return t, nil }, nil}.start(test, config)
 }
 
-// TestSlowRequesterAtStop: a Go program that is slow to see that the host has
-// stopped does not wait for what the tracker has forgotten.
+// TestSlowRequesterAtStop: a Go program's request ends even if the tracker is closed
+// before the program sees that the host has stopped.
 func TestSlowRequesterAtStop(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		forgotten := make(chan struct{})
@@ -404,8 +402,8 @@ func TestSlowRequesterAtStop(t *testing.T) {
 	})
 }
 
-// TestRefusedAfterExpiry: a request that expires while its target refuses it
-// gets its callback, and is not lost to the counters.
+// TestRefusedAfterExpiry: a request that expires while its target refuses it gets
+// its callback, and is counted as a dead letter.
 func TestRefusedAfterExpiry(t *testing.T) {
 	tracker := new(trackerHooks)
 	tracker.register = func(id core.RequestID, w core.Waiter) {
@@ -424,7 +422,7 @@ func TestRefusedAfterExpiry(t *testing.T) {
 	equal(t, "dead letters", h.balance().DeadLetters, 1)
 }
 
-// TestSubscribeAfterStop: nothing is to be waited for.
+// TestSubscribeAfterStop: a subscription to a stopped host ends at once.
 func TestSubscribeAfterStop(t *testing.T) {
 	h := start(t, host.Config{})
 	check(t, h.Stop(within(t)))

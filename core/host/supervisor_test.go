@@ -13,7 +13,7 @@ import (
 	"github.com/airhost/airhost/guest"
 )
 
-// fragile panics at "trap", and answers otherwise with how many messages its
+// fragile panics at "trap". To other messages it responds with how many of them its
 // instance has handled.
 func fragile(starts *atomic.Int32) func() guest.Component {
 	return func() guest.Component {
@@ -38,8 +38,8 @@ func fragileDeployment(starts *atomic.Int32, restart host.Restart) host.Deployme
 	return d
 }
 
-// TestRestart: a trapped instance is never called again, a fresh one takes its
-// place, and the mailbox is kept.
+// TestRestart: after a trap the host makes a new instance, and calls the old one
+// never again. The mailbox stays as it is.
 func TestRestart(t *testing.T) {
 	everyPart(t, func(t *testing.T, p parts) {
 		h := p.start(t, host.Config{})
@@ -106,9 +106,8 @@ func TestRestartLimit(t *testing.T) {
 	}
 }
 
-// TestFailureEndsWhatWaits: when a component fails, requests in its mailbox get
-// their callbacks.
-func TestFailureEndsWhatWaits(t *testing.T) {
+// TestFailureEndsRequests: when a component fails, the requests in its mailbox end.
+func TestFailureEndsRequests(t *testing.T) {
 	h := start(t, host.Config{})
 	entered, release := make(chan struct{}), make(chan struct{})
 	d := deployment("a/once", responder(func([]byte) ([]byte, error) { close(entered); <-release; panic("on purpose") }))
@@ -173,7 +172,7 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// TestHeldUpWorker: components that do not return hold up nobody but themselves.
+// TestHeldUpWorker: components whose calls do not return do not block the others.
 func TestHeldUpWorker(t *testing.T) {
 	everyPart(t, func(t *testing.T, p parts) {
 		h := p.start(t, host.Config{Workers: 1})
@@ -184,7 +183,8 @@ func TestHeldUpWorker(t *testing.T) {
 		h.deploy("a/asker", o.requester("b/echo", 0))
 		for _, name := range []string{"a/slow", "b/slow", "c/slow"} {
 			h.deploy(name, behaviour{message: func(h guest.Host, _ string, _ []byte) ([]byte, error) {
-				// What it has messaged before waits behind it, but not for it.
+				// a/asker is in the run-next slot of a blocked worker. Another one
+				// runs it.
 				err := h.Send("a/asker", []byte("x"))
 				<-release
 				return nil, err
@@ -223,13 +223,13 @@ func TestFairness(t *testing.T) {
 	got := make(chan struct{})
 	h.deploy("a/signal", responder(func([]byte) ([]byte, error) { close(got); return nil, nil }))
 	check(t, h.Send(id("a/signal"), nil))
-	receive(t, "a turn beside a ball that never rests", got)
+	receive(t, "the signal", got)
 	stop.Store(true)
 	h.balance()
 }
 
-// TestSlowSubscriber: a subscriber that does not keep up is told what it missed,
-// and holds up nobody.
+// TestSlowSubscriber: a slow subscriber does not block the host. Its next event says
+// how many it has missed.
 func TestSlowSubscriber(t *testing.T) {
 	h := start(t, host.Config{})
 	changes, cancel := h.Subscribe(1)
@@ -244,14 +244,14 @@ func TestSlowSubscriber(t *testing.T) {
 	equal(t, "missed between", event.Missed, 2)
 }
 
-// TestLogQuota: a guest that floods the log is cut off, and that is counted.
+// TestLogQuota: the host drops and counts the lines of a guest that floods the log.
 func TestLogQuota(t *testing.T) {
 	h := start(t, host.Config{})
 	h.deploy("a/noisy", behaviour{message: func(g guest.Host, _ string, _ []byte) ([]byte, error) {
 		for range 5000 {
 			g.Log(guest.LogInfo, "flood")
 		}
-		g.Log(guest.LogInfo, strings.Repeat("x", 1<<20)) // cut, if it has a place at all
+		g.Log(guest.LogInfo, strings.Repeat("x", 1<<20)) // it is cut, unless it is dropped
 		return nil, nil
 	}})
 	h.do("a/noisy")
@@ -271,7 +271,7 @@ func TestLogQuota(t *testing.T) {
 	contains(t, "log", h.log.String(), "logs.lines_per_second (1000)")
 }
 
-// TestLogQuotaIsTheDeployments: a component has the quota that its deployment says.
+// TestLogQuotaIsTheDeployments: a deployment may set its own quota of log lines.
 func TestLogQuotaIsTheDeployments(t *testing.T) {
 	h := start(t, host.Config{})
 	d := deployment("a/noisy", behaviour{message: func(g guest.Host, _ string, _ []byte) ([]byte, error) {
@@ -292,8 +292,8 @@ func TestLogQuotaIsTheDeployments(t *testing.T) {
 	contains(t, "log", h.log.String(), `dropped=7 limit="logs.lines_per_second (3)"`)
 }
 
-// TestEndIsOneError: the log tells of an end once at its highest level, with what there
-// is of a stack.
+// TestEndIsOneError: the log has one record of level ERROR for the end of an
+// instance, with the stack.
 func TestEndIsOneError(t *testing.T) {
 	h := start(t, host.Config{})
 	h.deploy("a/b", behaviour{message: func(guest.Host, string, []byte) ([]byte, error) { panic("boom") }})
@@ -311,7 +311,7 @@ func TestEndIsOneError(t *testing.T) {
 	equal(t, "records of level ERROR", found, 1)
 }
 
-// TestLogIsEscaped: what a guest logs cannot reach a terminal raw.
+// TestLogIsEscaped: the log escapes the control characters of a guest.
 func TestLogIsEscaped(t *testing.T) {
 	h := start(t, host.Config{})
 	h.deploy("a/evil", behaviour{message: func(g guest.Host, _ string, _ []byte) ([]byte, error) {

@@ -48,7 +48,7 @@ func TestThreadsLeft(t *testing.T) {
 	}
 }
 
-// TestCeilingFitsTheSystem: all that may hold a thread fits into what is left.
+// TestCeilingFitsTheSystem: the host needs no more threads than the system allows.
 func TestCeilingFitsTheSystem(t *testing.T) {
 	for _, left := range []int{0, 10, 100, 130, 1000, 1 << 20} {
 		h := &Host{config: Config{Workers: 2, HeldUpWorkers: 256}, log: slog.New(slog.DiscardHandler),

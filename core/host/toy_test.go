@@ -10,8 +10,8 @@ import (
 	"github.com/airhost/airhost/core/host"
 )
 
-// toyEngine runs functions that see the instance they run in: what a test of
-// interruption, compilation or closing needs, and package native does not have.
+// toyEngine runs functions that see their instance. Tests of interruption,
+// compilation and closing need them, and package native does not have them.
 type toyEngine struct{}
 
 func (toyEngine) Name() string                { return "toy" }
@@ -27,7 +27,7 @@ func (toyEngine) Compile(ctx context.Context, src core.Source, _ core.Limits) (c
 	return t, nil
 }
 
-// toy is a component; what is nil does nothing.
+// toy is a component. A function that is nil does nothing.
 type toy struct {
 	compile    func(ctx context.Context) error
 	initialize func(i *toyInstance) error
@@ -83,7 +83,7 @@ func (i *toyInstance) Interrupt() {
 	if i.toy.interrupt != nil {
 		i.toy.interrupt()
 	}
-	close(i.interrupted) // twice is a panic
+	close(i.interrupted) // panics if it is called twice
 }
 
 func (i *toyInstance) Close() error {
@@ -101,7 +101,7 @@ func toyDeployment(name string, t *toy) host.Deployment {
 	return d
 }
 
-// bubble runs a test in a world where time passes only while all are waiting.
+// bubble runs a test in which time passes only while all goroutines wait.
 func bubble(t *testing.T, test func(t *testing.T)) {
 	t.Helper()
 	synctest.Test(t, test)

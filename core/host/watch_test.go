@@ -12,8 +12,8 @@ import (
 	"github.com/airhost/airhost/core/host"
 )
 
-// TestRestingWorkersKeepTheirSlots: calls on a Go program's goroutine stay in the
-// watchdog's sight while workers rest and wake up, in whichever slot.
+// TestRestingWorkersKeepTheirSlots: the watchdog sees the calls on the goroutines of
+// Go programs while workers park and wake up.
 func TestRestingWorkersKeepTheirSlots(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const workers = 4
@@ -30,7 +30,7 @@ func TestRestingWorkersKeepTheirSlots(t *testing.T) {
 		}
 		synctest.Wait()
 		release := make(chan struct{})
-		for n := range workers { // so that every worker has a component, and rests again
+		for n := range workers { // so that every worker runs a component, and parks again
 			name := fmt.Sprintf("b/busy%d", n)
 			h.deploy(name, responder(func([]byte) ([]byte, error) { <-release; return nil, nil }))
 			check(t, h.Send(id(name), nil))
@@ -42,15 +42,16 @@ func TestRestingWorkersKeepTheirSlots(t *testing.T) {
 			case err := <-asked[n]:
 				isError(t, "a call that hangs", err, core.ErrRequestTrapped)
 			case <-time.After(time.Minute):
-				t.Fatalf("call %d is out of the watchdog's sight", n)
+				t.Fatalf("the watchdog does not see call %d", n)
 			}
 		}
 	})
 }
 
-// TestLateTickInterruptsNobodyElse: a tick that comes late, here for an engine
-// that is slow to interrupt, does not make the calls that began meanwhile old.
-func TestLateTickInterruptsNobodyElse(t *testing.T) {
+// TestLateTickInterruptsNoOtherCall: after a late tick, here because an engine is
+// slow to interrupt, the watchdog does not take the calls that began meanwhile for
+// old ones.
+func TestLateTickInterruptsNoOtherCall(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t, host.Config{Workers: 2})
 		interrupting, late := make(chan struct{}), make(chan struct{})
@@ -71,7 +72,7 @@ func TestLateTickInterruptsNobodyElse(t *testing.T) {
 	})
 }
 
-// TestHandlerTime: a call ends its handler time after it began, give or take two
+// TestHandlerTime: the watchdog ends a call after its handler time, within two
 // ticks.
 func TestHandlerTime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -89,8 +90,8 @@ func TestHandlerTime(t *testing.T) {
 	})
 }
 
-// TestHeldUpAtTheLastMoment ends calls in the moment in which their workers are
-// replaced; no wake-up is lost for it.
+// TestHeldUpAtTheLastMoment: calls that end while their workers are replaced do not
+// cost a wake-up of another worker.
 func TestHeldUpAtTheLastMoment(t *testing.T) {
 	h := start(t, host.Config{Workers: 2})
 	const components = 3

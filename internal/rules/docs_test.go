@@ -128,7 +128,7 @@ func TestPromisesHaveTests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, table, found := strings.Cut(string(content), "## What holds it")
+	_, table, found := strings.Cut(string(content), "## Tests")
 	if !found {
 		t.Fatal("SECURITY.md no longer says which tests hold it")
 	}
