@@ -27,7 +27,7 @@ const (
 )
 
 // TestWayOfAMessage: the page names the files that a message passes, no more and no
-// less, and how many locks it takes. With -v it also says so for Wasmtime, whose
+// less, and how many locks it takes. With -v it also says so for Wasmtime: its
 // exchanges pass most files once for many messages.
 func TestWayOfAMessage(t *testing.T) {
 	if testing.Short() {

@@ -19,24 +19,31 @@ const mostOfHundred = 3
 // a sentence that names the thing is easier to read.
 var nominalWord = regexp.MustCompile(`(?i)\b(what|who|whom|whose)\b`)
 
-// TestPlainEnglish counts the lines of comments in Go and C, in each folder and in all.
+// TestPlainEnglish counts the lines of comments in Go and C, in each folder and in all,
+// and those of the documents.
 func TestPlainEnglish(t *testing.T) {
 	lines, nominal := map[string]int{}, map[string][]string{}
+	count := func(part, file, line string) {
+		lines[part]++
+		if nominalWord.MatchString(line) {
+			nominal[part] = append(nominal[part], file+": "+line)
+		}
+	}
 	for _, file := range written(t, "*.go", "*.c", "*.h") {
-		folder := filepath.Dir(file)
 		for _, line := range comments(file, contents(t, file)) {
-			lines[folder]++
-			lines["the whole"]++
-			if nominalWord.MatchString(line) {
-				nominal[folder] = append(nominal[folder], file+": "+line)
-				nominal["the whole"] = append(nominal["the whole"], "")
-			}
+			count(filepath.Dir(file), file, line)
+			count("the whole", file, line)
+		}
+	}
+	for _, file := range written(t, "*.md") {
+		for line := range strings.Lines(string(contents(t, file))) {
+			count("documents", file, line)
 		}
 	}
 	for _, of := range slices.Sorted(maps.Keys(nominal)) {
 		found := nominal[of]
 		if !plain(len(found), lines[of]) {
-			t.Errorf("%s: %d of %d lines of comments have what, who, whom or whose, want %d in a hundred%s",
+			t.Errorf("%s: %d of %d lines have what, who, whom or whose, want %d in a hundred%s",
 				of, len(found), lines[of], mostOfHundred, strings.TrimRight("\n"+strings.Join(found, "\n"), "\n"))
 		}
 	}
