@@ -1,20 +1,21 @@
-# Everything that is done here more than once. `make` alone lists it.
+# The commands that developers and CI run. `make` alone lists them.
 
 GO      ?= go
 OUT     := bin
 GUESTS  := $(OUT)/guests
+RELAY   := examples/relay/airhost.yaml
 PACKAGES = ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build guests run test check race nocgo vet staticcheck format tidy modules rebuild bench reference fuzz soak bombs clean
+.PHONY: help setup build guests run test check race nocgo vet staticcheck format tidy modules rebuild bench reference report fuzz soak bombs archives release clean
 
-# Modules of their own, so that users of the library do not inherit what they need.
-MODULES := results/peers examples/redis-broker
+# Modules of their own, so that users of the library do not download their dependencies.
+MODULES := internal/bench/peers examples/redis-broker
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: ## download what building needs (Go modules); nothing else is needed to run and test
+setup: ## download the Go modules; building, running and testing needs nothing else
 	@$(GO) mod download
 
 build: setup ## build airhost and benchrunner into bin/
@@ -24,7 +25,12 @@ guests: setup ## compile the example guests to WebAssembly into bin/guests/
 	@examples/build.sh $(GUESTS)
 
 run: build guests ## run the relay example: both patterns at work between WebAssembly guests
-	$(OUT)/airhost call examples/relay/airhost.yaml demo/relay --data 'hello from make run'; echo
+	@echo 'demo/relay gets a request. It asks demo/echo by request-response, and passes the'
+	@echo 'answer on to demo/counter by fire-and-forget. All three are WebAssembly guests.'
+	@echo
+	@echo '$$ airhost call $(RELAY) demo/relay --data "hello from make run"'
+	@response=$$($(OUT)/airhost call $(RELAY) demo/relay --data 'hello from make run') && \
+	  printf '\nThe lines above are the log. The response to the request is:\n\n%s\n' "$$response"
 
 test: setup ## run all tests
 	@$(GO) test $(PACKAGES)
@@ -59,20 +65,21 @@ modules: ## check the modules that are not the library's: peers, examples with s
 	  (cd $$module && $(GO) vet ./... && $$staticcheck ./... && $(GO) mod tidy -diff && $(GO) test -short ./...) || exit 1; \
 	done
 
-rebuild: ## build the committed guests anew (clang-19, lld-19, wabt) and compare
-	@AIRHOST_REBUILD=1 $(GO) test -count=1 -run 'Rebuild' ./internal/... ./core/... ./backends/... ./proto/...
-	@cd results/peers && AIRHOST_REBUILD=1 $(GO) test -count=1 -run 'Rebuild' ./...
+rebuild: ## build the committed guests and the protocol's code anew (clang-19, lld-19, wabt) and compare
+	@AIRHOST_REBUILD=1 $(GO) test -count=1 -run Rebuild ./internal/rules ./proto
 
 bench: build ## measure the headline figures (a minute, on a quiet machine)
 	@$(OUT)/benchrunner run
 
-reference: build ## measure all that results/ keeps, and make its report (half an hour)
+reference: build ## measure all that results/ keeps (half an hour)
 	@$(OUT)/benchrunner run --samples 30 --max-samples 40 --warmup 300ms --json results/headline.json
 	@$(OUT)/benchrunner run --suite reference --json results/reference.json
 	@$(OUT)/benchrunner run --mode load --engine wazero,wasmtime,native --broker inproc,channel --pattern request-response --samples 15 --interval 0 --warmup 200ms --json results/load.json
 	@$(OUT)/benchrunner run --engine wazero,wasmtime --peer all --samples 30 --sample-time 5ms --interval 0 --total-ops 0 --json results/peers.json
-	@$(OUT)/benchrunner report results/reference.json results/load.json results/headline.json -o results/report.html
 	@$(OUT)/benchrunner report results/headline.json --svg results/headline.svg
+
+report: build ## show what results/ keeps as a page, results/report.html
+	@$(OUT)/benchrunner report results/reference.json results/load.json results/headline.json -o results/report.html
 
 fuzz: ## run each fuzz target for FUZZTIME (1m)
 	@for package in $$($(GO) list $(PACKAGES)); do \
@@ -87,5 +94,11 @@ soak: ## load both cores for a minute under the race detector
 bombs: ## check modules made to cost much, all kinds and sizes on both engines, with a table
 	@AIRHOST_BOMBS=1 $(GO) test -count=1 -v -timeout 60m -run '^TestBombs$$' ./cmd/airhost
 
-clean: ## remove what was built
-	@rm -rf $(OUT)
+archives: ## build the programs of VERSION=v0.1.0 for TARGETS (all platforms) into dist/
+	@scripts/release.sh archives "$(VERSION)" $(TARGETS)
+
+release: archives ## build archives of VERSION=v0.1.0, their checksums and their notes into dist/
+	@scripts/release.sh finish "$(VERSION)"
+
+clean: ## remove bin/ and dist/
+	@rm -rf $(OUT) dist

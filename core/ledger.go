@@ -26,7 +26,8 @@ import "sync/atomic"
 // on, and at the end of the last call. From then on the engine does not touch the
 // ledger: it allows nothing, and its sides may be in other calls. Only the instance of
 // Side is still the engine's caller's: the other one may be called or closed by anyone.
-// With a Most of 0, an engine that did nothing by the ledger need not call Reconcile.
+// With a Most of 0, an engine that did nothing by the ledger need not call Reconcile;
+// once it has called Services for the guest, the ledger allows nothing either.
 //
 // A host that passes a ledger promises that its Services.Now is the system's clock.
 type Ledger struct {

@@ -67,7 +67,7 @@ func (e *ComponentError) Is(target error) bool { return sameError(e, target) }
 
 // AsComponentError returns the error that the host gets for an error of a component:
 // the ComponentError that err is or wraps, and otherwise CaseFailed with err's text.
-// It does so for a [RequestError] too, whose ComponentError is another component's.
+// It does so for a [RequestError] too: the ComponentError in it is another component's.
 // Bytes that are not UTF-8 are replaced. A case that the contract does not have counts
 // as CaseFailed. Engines for components in Go use it.
 func AsComponentError(err error) *ComponentError {

@@ -51,9 +51,8 @@ const protocolVersion = 1
 
 // conversation is the single conversation of an extension with its host.
 type conversation struct {
-	held  sync.Mutex // locked during the conversation
-	mu    sync.Mutex // guards begun
-	begun bool
+	mu    sync.Mutex    // guards ended
+	ended chan struct{} // nil until the conversation has begun, closed at its end
 }
 
 // begin begins the conversation. It fails if the host has another version, or if a
@@ -64,17 +63,22 @@ func (c *conversation) begin(version uint32) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.begun {
+	if c.ended != nil {
 		return status.Error(codes.AlreadyExists, "an extension serves one host, once")
 	}
-	c.begun = true
-	c.held.Lock()
+	c.ended = make(chan struct{})
 	return nil
 }
 
-func (c *conversation) end() { c.held.Unlock() }
+// end ends the conversation that begin began.
+func (c *conversation) end() { close(c.ended) }
 
-// wait waits for the end of a conversation that has begun.
+// wait waits for the end of the conversation, if it has begun.
 func (c *conversation) wait() {
-	c.held.Lock() // for good: no other conversation begins
+	c.mu.Lock()
+	ended := c.ended
+	c.mu.Unlock()
+	if ended != nil {
+		<-ended
+	}
 }

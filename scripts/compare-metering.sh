@@ -1,10 +1,11 @@
 #!/bin/sh
-# Shows what metering costs a message: the headline figures of wazero with guests that
-# can be interrupted, against a build in which they cannot, in turns, in half a minute:
+# Shows the cost of metering for a message: the headline figures of wazero with guests
+# that can be interrupted, against a build in which they cannot, in turns, in half a
+# minute:
 #
 #   scripts/compare-metering.sh [flags of `benchrunner compare`]
 #
-# The exit code is 1 if a message takes 5 % more, which is what we allow.
+# The exit code is 1 if a message takes more than 5 % longer.
 set -eu
 cd "$(dirname "$0")/.."
 

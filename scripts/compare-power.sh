@@ -1,10 +1,10 @@
 #!/bin/sh
-# Shows what `benchrunner compare` can and cannot find, in a quarter of an hour: the
-# program compared with itself, and with builds of itself in which each message takes
-# about 5 % and 10 % longer. RUNS says how often each is done, 20 unless set.
+# Shows how well `benchrunner compare` finds changes, in a quarter of an hour: it compares
+# the program with itself, and with builds in which each message takes about 5 % and 10 %
+# longer. RUNS is the number of comparisons of each, 20 unless set.
 #
-# A change just as large as the threshold is found half of the time, so that the
-# threshold is half of the smaller delay. It is the same for all three.
+# A change as large as the threshold is found half of the time, so that the threshold is
+# half of the smaller delay. It is the same for all three.
 set -eu
 cd "$(dirname "$0")/.."
 

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Measures this tree and a revision in turns, and says what has become slower:
+# Measures this tree and a revision in turns, and names the cells that became slower:
 #
 #   scripts/compare.sh REVISION [flags of `benchrunner compare`]
 #
-# What it finds is printed, and written to the folder benchmark/ (or $OUT):
-# comment.md for a pull request, comparison.json, and all samples. The exit code is
-# 0 if nothing has become worse, 1 if something has, 2 if they could not be compared.
-# BENCHRUNNER names a program that is built already.
+# It prints the comparison, and writes to the folder benchmark/ (or $OUT): comment.md
+# for a pull request, comparison.json, and all samples. The exit code is 0 if no cell has
+# become worse, 1 if one has, 2 if they could not be compared. BENCHRUNNER is the path of
+# a program that is built already.
 set -eu
 
 revision=${1:?"usage: scripts/compare.sh REVISION [flags of benchrunner compare]"}

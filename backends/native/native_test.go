@@ -8,9 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/fx"
-	"go.uber.org/fx/fxtest"
-
 	"github.com/airhost/airhost/backends/native"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/guest"
@@ -292,28 +289,6 @@ func TestOneValuePerInstance(t *testing.T) {
 	if !errors.As(err, &trap) || trap.Kind != core.TrapHandler {
 		t.Errorf("interrupted while starting: %v", err)
 	}
-}
-
-func TestModule(t *testing.T) {
-	type engines struct {
-		fx.In
-		Engines []core.Engine `group:"engines"`
-	}
-	var got engines
-	config := native.Config{Components: map[string]func() guest.Component{"echo": func() guest.Component { return &scripted{} }}}
-	app := fxtest.New(t, native.Module, fx.Supply(config), fx.Populate(&got))
-	app.RequireStart()
-	if len(got.Engines) != 1 || got.Engines[0].Name() != native.Name {
-		t.Fatalf("engines %v", got.Engines)
-	}
-	if _, err := got.Engines[0].Compile(t.Context(), core.Source{Path: "echo"}, core.Limits{}); err != nil {
-		t.Error(err)
-	}
-	app.RequireStop()
-	if _, err := got.Engines[0].Compile(t.Context(), core.Source{Path: "echo"}, core.Limits{}); !errors.Is(err, core.ErrClosed) {
-		t.Errorf("Compile after the graph has stopped: %v", err)
-	}
-	fxtest.New(t, native.Module, fx.Invoke(func(engines) {})).RequireStart().RequireStop()
 }
 
 // TestInterruptionNamesTheLimit: the trap names the limit that the call may have

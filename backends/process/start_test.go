@@ -12,9 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/fx"
-	"go.uber.org/fx/fxtest"
-
 	"github.com/airhost/airhost/backends/process"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/guest"
@@ -164,22 +161,5 @@ func TestHangsAtShutdown(t *testing.T) {
 	}
 	if err := in.Close(); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestModule(t *testing.T) {
-	type engines struct {
-		fx.In
-		Engines []core.Engine `group:"engines"`
-	}
-	var got engines
-	app := fxtest.New(t, process.Module, fx.Supply(process.Config{Logger: slog.New(slog.DiscardHandler)}), fx.Populate(&got))
-	app.RequireStart()
-	if len(got.Engines) != 1 || got.Engines[0].Name() != process.Name {
-		t.Fatalf("engines %v", got.Engines)
-	}
-	app.RequireStop()
-	if _, err := got.Engines[0].Compile(t.Context(), source("actor"), core.Limits{}); !errors.Is(err, core.ErrClosed) {
-		t.Errorf("Compile after the graph has stopped: %v", err)
 	}
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/airhost/airhost/backends/wasmtime"
 	"github.com/airhost/airhost/core"
-	"github.com/airhost/airhost/internal/bench/guests"
+	"github.com/airhost/airhost/internal/bench/measure/guests"
 )
 
 // sizes of messages.
@@ -17,8 +17,8 @@ var sizes = []struct {
 	bytes int
 }{{"64B", 64}, {"1MiB", 1 << 20}}
 
-// BenchmarkHandleMessage is a message in and its echo out. BenchmarkCopy is what
-// of it cannot be saved: the bytes' way into memory that is the guest's, and out.
+// BenchmarkHandleMessage is a message in and its echo out. BenchmarkCopy is the part that
+// no engine can save: the copies into the guest's memory and out of it.
 func BenchmarkHandleMessage(b *testing.B) {
 	for _, size := range sizes {
 		b.Run(size.name, func(b *testing.B) {
@@ -60,12 +60,11 @@ func BenchmarkCopy(b *testing.B) {
 	}
 }
 
-// BenchmarkHandleMessageThatSends: to a host that is asked each time, and to one
-// that grants.
+// BenchmarkHandleMessageThatSends: to a host without and with a ledger.
 func BenchmarkHandleMessageThatSends(b *testing.B) {
-	for name, host := range map[string]core.Services{"asked": sink{}, "granted": newGenerous()} {
+	for name, env := range map[string]core.Environment{"asked": {Host: sink{}}, "credit": generousEnvironment()} {
 		b.Run(name, func(b *testing.B) {
-			in := open(b, actor(), host, core.Limits{})
+			in := instantiate(b, compile(b, newEngine(b, wasmtime.Config{}), actor(), core.Limits{}), env)
 			b.ReportAllocs()
 			for b.Loop() {
 				if err := in.HandleMessage(self, sends, nil); err != nil {
@@ -76,12 +75,12 @@ func BenchmarkHandleMessageThatSends(b *testing.B) {
 	}
 }
 
-// BenchmarkCold is what comes before the first message of a guest in C.
+// BenchmarkCold is the work before the first message of a guest in C.
 func BenchmarkCold(b *testing.B) {
 	src, ctx := core.Source{Code: guests.PingPong}, b.Context()
 	compiles := func(b *testing.B, config wasmtime.Config) {
 		e := newEngine(b, config)
-		compile(b, e, src.Code, core.Limits{}) // the shim, and what is done once
+		compile(b, e, src.Code, core.Limits{}) // the shim, and other work that is done once
 		for b.Loop() {
 			c, err := e.Compile(ctx, src, core.Limits{})
 			must(b, err)

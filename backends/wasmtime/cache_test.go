@@ -16,7 +16,7 @@ import (
 	"github.com/airhost/airhost/internal/codecache/codecachetest"
 )
 
-// files returns what is in a directory, by name.
+// files returns the contents of a directory's files, by name.
 func files(t *testing.T, dir string) map[string]os.FileInfo {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -30,8 +30,8 @@ func files(t *testing.T, dir string) map[string]os.FileInfo {
 	return all
 }
 
-// works compiles the suite's guest with a new engine over the directory, and
-// has it echo.
+// works compiles the suite's guest with a new engine over the directory, and lets it
+// echo a message.
 func works(t *testing.T, dir string, limits core.Limits) {
 	t.Helper()
 	uses(t, dir, nil, limits)
@@ -51,7 +51,7 @@ func uses(t *testing.T, dir string, log *slog.Logger, limits core.Limits) {
 	must(t, errors.Join(in.Close(), c.Close(t.Context()), e.Close(t.Context())))
 }
 
-// TestCacheDirectory: what is in the directory is not compiled again, and so not
+// TestCacheDirectory: code in the directory is not compiled again, and so not
 // written again.
 func TestCacheDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made", "by wasmtime")
@@ -71,12 +71,12 @@ func TestCacheDirectory(t *testing.T) {
 	equal(t, "files, with code that counts", len(files(t, dir)), 3)
 }
 
-// TestDamagedCaches: whatever is wrong with a cache costs time and one warning.
+// TestDamagedCaches: any damage of a cache costs time and one warning.
 func TestDamagedCaches(t *testing.T) {
 	codecachetest.Run(t, func(t *testing.T, dir string, log *slog.Logger) { uses(t, dir, log, core.Limits{}) })
 }
 
-// TestCacheDirectoryThatIsNoMore: guests are compiled all the same.
+// TestCacheDirectoryThatIsNoMore: guests are compiled without the directory.
 func TestCacheDirectoryThatIsNoMore(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache")
 	e := newEngine(t, wasmtime.Config{CacheDir: dir})

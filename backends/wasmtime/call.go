@@ -12,12 +12,12 @@ import (
 	"github.com/airhost/airhost/internal/sandbox"
 )
 
-// guest is an instance as its own code's surroundings see it.
+// guest is an instance as [sandbox.State] uses it.
 type guest instance
 
 var _ sandbox.Guest = (*guest)(nil)
 
-// Memory implements [abi.Guest]. C has looked where it is.
+// Memory implements [abi.Guest]. C keeps its address and size up to date.
 func (g *guest) Memory() []byte { return unsafe.Slice((*byte)(g.c.base), int(g.c.size)) }
 
 // Realloc implements [abi.Guest].
@@ -41,7 +41,7 @@ func (g *guest) Call(name string, p sandbox.Phase, stack []uint64) error {
 	in := (*instance)(g)
 	var f C.wasmtime_func_t
 	if !in.find(name, &f) {
-		return in.End(&abi.Violation{Text: "the export " + name + " is not there"}) // it was checked
+		return in.End(&abi.Violation{Text: "the export " + name + " is not there"}) // Compile has checked it
 	}
 	return in.run(&f, p, stack)
 }
@@ -58,8 +58,8 @@ func (g *guest) StackSize() int64 { return 0 }
 // ReleaseStack implements [sandbox.Guest].
 func (g *guest) ReleaseStack() bool { return false }
 
-// run runs guest code. An error of it has ended the instance. All parameters of
-// what is run so are i32.
+// run runs a function of the guest, whose parameters are all i32. An error has ended the
+// instance.
 func (in *instance) run(f *C.wasmtime_func_t, p sandbox.Phase, stack []uint64) error {
 	in.component.engine.ticker.use()
 	before := in.Phase

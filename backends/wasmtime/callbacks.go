@@ -14,8 +14,8 @@ import (
 	"github.com/airhost/airhost/internal/sandbox"
 )
 
-// What C calls, on the goroutine that called C. No panic gets through to C: it
-// is why the guest ends. Each returns 1 for the guest to end, else 0.
+// C calls these functions, on the goroutine that called C. Each returns 1 to end the
+// guest, else 0. A panic does not reach C: it ends the guest.
 
 //export airhostImport
 func airhostImport(handle C.uintptr_t, index C.int32_t, values *C.wasmtime_val_raw_t) (end C.int) {
@@ -55,14 +55,14 @@ func airhostEpoch(handle C.uintptr_t) (end C.int) {
 	return 0
 }
 
-// recovered is deferred: a panic is why the guest ends.
+// recovered is deferred. It makes a panic the cause of the guest's end.
 func (in *instance) recovered(depth int, end *C.int) {
 	if cause := recover(); cause != nil {
 		in.depth, in.cause, *end = depth, causeOf(cause), 1
 	}
 }
 
-// causeOf tells what the guest did wrong from what Go did.
+// causeOf returns the guest's own fault as it is, and any other panic as the host's.
 func causeOf(cause any) error {
 	if err, ok := cause.(error); ok && (errors.As(err, new(*core.TrapError)) || errors.As(err, new(*abi.Violation))) {
 		return err
@@ -70,8 +70,8 @@ func causeOf(cause any) error {
 	return sandbox.HostPanic(cause)
 }
 
-// host calls a host function with the values that the guest gave. In each value
-// only so many bits are the guest's as its type has.
+// host calls a host function with the guest's values. Of each value only the bits of
+// its type are valid.
 func (in *instance) host(h *host, values *C.wasmtime_val_raw_t) {
 	before := in.Phase
 	in.Phase = sandbox.Phase(in.c.phase)
@@ -89,7 +89,7 @@ func (in *instance) host(h *host, values *C.wasmtime_val_raw_t) {
 	in.Phase = before
 }
 
-// misplaced says what is wrong with where the guest has put its arguments.
+// misplaced panics with the error of a bad address for the guest's arguments.
 func (in *instance) misplaced(first, second uint32) {
 	mem := in.Memory()
 	err := abi.CheckAllocated(mem, first, uint32(in.c.first_size))
@@ -97,12 +97,12 @@ func (in *instance) misplaced(first, second uint32) {
 		err = abi.CheckAllocated(mem, second, uint32(in.c.second_size))
 	}
 	if err == nil {
-		err = errors.New("its arguments have no place") // C and Go do not agree
+		err = errors.New("its arguments have no place") // C and Go disagree
 	}
 	panic(err)
 }
 
-// take reads a result that is an error, large, or wrong.
+// take reads a result that is an error, large or wrong.
 func (in *instance) take(area uint32) {
 	mem := in.Memory()
 	if in.c.limit == 0 {

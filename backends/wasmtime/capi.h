@@ -1,7 +1,6 @@
-// What is used of Wasmtime's C API, declared here since the headers come with
-// another Go module, where cgo does not find them. layout_test.go compiles this
-// file together with those headers: a function that has changed there is an
-// error, and so is a type of another size.
+// The part of Wasmtime's C API that this package uses. Wasmtime's own headers come
+// with another Go module, where cgo does not find them. layout_test.go compiles this
+// file together with them: it fails if a function differs, or the size of a type.
 #ifndef AIRHOST_CAPI_H
 #define AIRHOST_CAPI_H
 

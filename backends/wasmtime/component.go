@@ -19,9 +19,9 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// component is a guest whose code it shares with others of the same code.
+// component is a guest. Components of the same code share the compiled code.
 type component struct {
-	compiled // a copy, so that a message finds what it needs in one step
+	compiled // a copy, which saves each message a step
 
 	engine *Engine
 	use    *sandbox.Use[*compiled]
@@ -35,10 +35,10 @@ type compiled struct {
 	code    *sandbox.Code
 	module  *wasmtime.Module
 	shim    *shim
-	hosts   []host               // what the guest imports, in its order
-	types   []*C.wasm_functype_t // theirs
-	kinds   []C.uint8_t
-	counter string // the meter's counter, "" in code without the meter
+	hosts   []host               // the guest's imports, in its order
+	types   []*C.wasm_functype_t // of hosts
+	kinds   []C.uint8_t          // of hosts
+	counter string               // the meter's counter, "" in code without the meter
 }
 
 func newCompiled(e *Engine, code *sandbox.Code, metered bool) *compiled {
@@ -55,11 +55,11 @@ func (c *compiled) close() error {
 	return nil
 }
 
-// prepare returns the code to be compiled: the guest's own, but for its start
-// function, or with the meter in it where there is fuel or stack to count.
+// prepare returns the code to compile: the guest's own without its start function, or
+// with the meter if fuel or stack is counted.
 func (c *compiled) prepare(metered bool) ([]byte, error) {
 	module := c.code.Module
-	c.code.Module = nil // of no use any more, and large
+	c.code.Module = nil // it is large and no longer needed
 	if !metered {
 		c.code.Start = abi.ExportStart(module)
 		dropLongNames(module)
@@ -88,14 +88,14 @@ func (c *component) Instantiate(ctx context.Context, env core.Environment) (core
 		return nil, err
 	}
 	if err := in.start(); err != nil {
-		_ = in.Close() // what matters is why it did not start
+		_ = in.Close() // the caller needs the first error
 		return nil, err
 	}
 	return in, nil
 }
 
-// load makes an instance in which nothing has run. Its Close releases the reference
-// that the caller has acquired.
+// load makes an instance, and runs none of its code. The instance's Close releases the
+// reference that the caller has acquired.
 func (c *component) load(ctx context.Context, env core.Environment) (*instance, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -111,8 +111,8 @@ func (c *component) Close(ctx context.Context) error {
 	return nil
 }
 
-// dropLongNames drops a name section that makes a trap's stack long; it is for
-// people only.
+// dropLongNames drops a name section that would make a trap's stack long. Only people
+// read the names.
 func dropLongNames(m *wasm.Module) {
 	m.Customs = slices.DeleteFunc(slices.Clone(m.Customs), func(c wasm.Custom) bool {
 		_, valid := c.StableNames()

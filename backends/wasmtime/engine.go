@@ -24,23 +24,23 @@ import (
 // Available says whether this build has Wasmtime.
 const Available = true
 
-// maxStack bounds the stack of guest code, in bytes, for all guests of an engine. It
-// is the default of limits.stack, and fits well into the stack of a thread, on which
-// it lies. Where the limit is lower, the meter keeps it.
+// maxStack bounds the stack of guest code, in bytes, for all guests of an engine. It is
+// the default of limits.stack. Guests run on the stacks of threads, which are much
+// larger. The meter enforces a lower limit.
 const maxStack = 1 << 20
 
 // Engine is Wasmtime as a [core.Engine].
 type Engine struct {
 	config     Config
 	engine     *wasmtime.Engine
-	fill, take *C.wasm_functype_t // of what shims import
+	fill, take *C.wasm_functype_t // of the imports of shims
 	cache      *codecache.Cache   // nil without a directory
 	shared     sandbox.Shared[*compiled]
 	ticker     ticker
 
 	refs refs.Count // of instances and compilations
 
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the fields below
 	types functypes
 	shims map[string]*shim // by their code
 }
@@ -70,11 +70,11 @@ func New(config Config) (*Engine, error) {
 	return e, nil
 }
 
-// configuration changes when what [engineConfig] sets does.
+// configuration changes whenever [engineConfig] does: it is part of the cache's key.
 const configuration = "epochs unmoved memory stack=1MiB tail-calls no: threads relaxed-simd multi-memory memory64 function-references gc exceptions"
 
-// engineConfig is the same for all engines: the cache relies on it. Guests may
-// use what wazero's may.
+// engineConfig is the same for all engines: the cache relies on it. It allows guests
+// the same features of WebAssembly as the engine wazero.
 func engineConfig() *wasmtime.Config {
 	c := wasmtime.NewConfig()
 	c.SetEpochInterruption(true)
@@ -93,11 +93,10 @@ func engineConfig() *wasmtime.Config {
 // Name returns [Name].
 func (e *Engine) Name() string { return Name }
 
-// Compile implements [core.Engine]. It uses src.Code or, where that is nil, the
-// file at src.Path. Of the limits it uses Memory, TableElements, Nesting, Stack and
-// whether there is Fuel. Components of the same code share what was compiled, and all
-// compiling in the process shares a bounded memory, so that Compile may wait until ctx
-// ends.
+// Compile implements [core.Engine]. It uses src.Code or, if that is nil, the file at
+// src.Path. It uses the limits Memory, TableElements, Nesting and Stack, and whether
+// Fuel is limited. Components of the same code share the compiled code. All compilations
+// of the process share a bounded memory: Compile waits for its part until ctx ends.
 func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limits) (core.Component, error) {
 	if err := e.refs.Acquire(); err != nil {
 		return nil, err
@@ -139,8 +138,8 @@ func (e *Engine) compileGuest(src core.Source, code *sandbox.Code, metered bool)
 	return c, nil
 }
 
-// compile returns compiled code, from the cache if it is there. What has long
-// functions is not optimized.
+// compile returns compiled code, from the cache if it has it. Code with long functions
+// is not optimized.
 func (e *Engine) compile(binary []byte, long bool) (*wasmtime.Module, error) {
 	if e.cache == nil {
 		return e.translate(binary, long)
@@ -162,9 +161,9 @@ func (e *Engine) compile(binary []byte, long bool) (*wasmtime.Module, error) {
 	return module, err
 }
 
-// translate compiles. Long functions are compiled one after the other and without
-// Cranelift's optimizer, which takes 1.6 GB for some of 444 KB. The engine that does
-// so lives as long as that takes, since its code is good for all engines.
+// translate compiles. It compiles long functions one after the other and without
+// Cranelift's optimizer, which takes 1.6 GB for some functions of 444 KB. A temporary
+// engine does so; its code works on all engines.
 func (e *Engine) translate(binary []byte, long bool) (*wasmtime.Module, error) {
 	if !long {
 		return wasmtime.NewModule(e.engine, binary)

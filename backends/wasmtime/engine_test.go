@@ -29,8 +29,9 @@ func TestEngine(t *testing.T) { enginetest.Run(t, harness()) }
 
 func TestWasm(t *testing.T) { enginetest.RunWasm(t, harness()) }
 
-// TestLongFunctions has the suite run guests with a function of 240,000 instructions that
-// Cranelift's optimizer takes 1.6 GB for: without it, their code is good all the same.
+// TestLongFunctions runs the suite with guests that have a function of 240,000
+// instructions, for which Cranelift's optimizer would take 1.6 GB. Their code is correct
+// without the optimizer.
 func TestLongFunctions(t *testing.T) {
 	h := harness()
 	h.Actor, h.Responder = withLongFunction(t, h.Actor), withLongFunction(t, h.Responder)

@@ -15,8 +15,8 @@ import (
 
 const trapsVariable = "AIRHOST_TEST_TRAPS"
 
-// TestTrapsDoNotDependOnTheEnvironment: what Rust and Wasmtime read there adds
-// nothing to what is said of a guest's end, and Go keeps it as it is.
+// TestTrapsDoNotDependOnTheEnvironment: variables for Rust and Wasmtime add nothing to
+// the text of a trap, and Go sees them unchanged.
 func TestTrapsDoNotDependOnTheEnvironment(t *testing.T) {
 	if os.Getenv(trapsVariable) != "" {
 		printTraps(t)

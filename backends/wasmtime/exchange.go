@@ -25,13 +25,18 @@ func (in *instance) deliver(kind C.uint8_t, id core.RequestID, first, second []b
 	var other C.uintptr_t
 	var most C.uint32_t
 	var progress *C.uint32_t
-	if l := in.Env.Ledger; l != nil {
+	if l := in.Env.Ledger; l != nil && l.Most == 0 {
 		in.giveCredit(&l.Sides[0])
-		if l.Most > 0 && response == nil {
-			if peer = in.peer(l); peer != nil {
-				in.pair(peer, l)
-				other, most, progress = peer.number(), C.uint32_t(l.Most), (*C.uint32_t)(unsafe.Pointer(&l.Progress))
-			}
+	} else if l != nil {
+		if response == nil {
+			peer = in.peer(l)
+		}
+		if peer != nil {
+			in.giveCredit(&l.Sides[0])
+			in.pair(peer, l)
+			other, most, progress = peer.number(), C.uint32_t(l.Most), (*C.uint32_t)(unsafe.Pointer(&l.Progress))
+		} else if in.decline(l); in.Over != nil {
+			return in.Over
 		}
 	}
 	in.Phase = sandbox.Handling
@@ -41,6 +46,12 @@ func (in *instance) deliver(kind C.uint8_t, id core.RequestID, first, second []b
 		return peer.finish(result) // in may belong to another worker by now, or be closed
 	}
 	return in.finish(result)
+}
+
+// decline ends an exchange before it begins, for the host holds the other side.
+func (in *instance) decline(l *core.Ledger) {
+	defer in.endByPanic()
+	l.Reconcile()
 }
 
 // giveCredit gives the guest its credit for a call.
@@ -55,7 +66,7 @@ func (in *instance) giveCredit(s *core.Side) {
 		c.max_size = C.uint32_t(min(credit.MaxSize, maxArgument))
 	}
 	c.messages = C.bool(credit.Messages)
-	if len(s.Requests) > 0 && in.Code.Traits.Callback {
+	if len(s.Requests) > 0 {
 		c.request = C.uint64_t(s.Requests[0])
 	}
 }
@@ -115,12 +126,15 @@ func (in *instance) finish(result C.int) error {
 // reconcileLast is reconcile after the guest's code has returned. A panic of the host
 // ends the instance.
 func (in *instance) reconcileLast() {
-	defer func() {
-		if cause := recover(); cause != nil {
-			_ = in.End(sandbox.HostPanic(cause))
-		}
-	}()
+	defer in.endByPanic()
 	in.reconcile()
+}
+
+// endByPanic is deferred: a panic of the host ends the instance.
+func (in *instance) endByPanic() {
+	if cause := recover(); cause != nil {
+		_ = in.End(sandbox.HostPanic(cause))
+	}
 }
 
 // reconcile hands the account of the ledger to the host, if this is an exchange or the
@@ -146,8 +160,8 @@ func (in *instance) reconcile() {
 	}
 }
 
-// endExchange fills in the account of an exchange whose current call is one of this
-// instance, and lets go of the other side.
+// endExchange fills in the account of an exchange in which this instance has the current
+// call, and releases the other side.
 func (in *instance) endExchange(x *C.airhost_exchange) {
 	x.reconciled = true
 	l, other := in.ledger, in.other

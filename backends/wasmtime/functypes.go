@@ -11,11 +11,11 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// functypes are the types of host functions, made once for an engine. It is
-// guarded by the engine's lock.
+// functypes are the types of host functions. An engine makes each of them once, and
+// guards them by its lock.
 type functypes map[string]*C.wasm_functype_t
 
-// of returns the type of a function, of which all values are i32 or i64.
+// of returns the type of a function whose values are all i32 or i64.
 func (f functypes) of(t wasm.FuncType) *C.wasm_functype_t {
 	kinds := make([]C.uint8_t, 0, len(t.Params)+len(t.Results)+1)
 	for _, list := range [][]wasm.ValueType{t.Params, t.Results} {

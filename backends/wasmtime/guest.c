@@ -6,21 +6,21 @@
 #include <string.h>
 #include <time.h>
 
-// Go's side; each returns whether the guest has to end. See callbacks.go.
+// Functions of Go; each returns whether the guest must end. See callbacks.go.
 extern int airhostImport(uintptr_t handle, int32_t index, wasmtime_val_raw_t *values);
 extern int airhostFill(uintptr_t handle, uint32_t first, uint32_t second);
 extern int airhostTake(uintptr_t handle, uint32_t area);
 extern int airhostEpoch(uintptr_t handle);
 
-// The text is never read: Go knows why.
+// Go knows the cause, and nobody reads the text.
 static wasm_trap_t *ended(void) { return wasmtime_trap_new("ended", 5); }
 
-// Takes a look at the guest's memory, which may have grown.
+// Reads the size of the guest's memory, which may have grown.
 static void look(airhost_guest *g) {
   g->size = wasmtime_memory_data_size(g->context, &g->memory);
 }
 
-// Whether size bytes at ptr are in memory; the sum fits into 64 bits.
+// Whether size bytes at ptr are in memory. The sum fits into 64 bits.
 static bool within(airhost_guest *g, uint32_t ptr, uint32_t size) {
   uint64_t end = (uint64_t)ptr + size;
   if (end > g->size) look(g);
@@ -102,16 +102,16 @@ static wasm_trap_t *self_id(void *env, wasmtime_caller_t *caller, wasmtime_val_r
   }
   wasmtime_val_raw_t call[4] = {{.i32 = 0}, {.i32 = 0}, {.i32 = 1}, {.i32 = (int32_t)g->self_size}};
   wasm_trap_t *trap = NULL;
-  g->phase = AIRHOST_ALLOCATING; // and stays it if that fails
+  g->phase = AIRHOST_ALLOCATING; // and stays so if the call fails
   wasmtime_error_t *error = wasmtime_func_call_unchecked(g->context, &g->realloc, call, 4, &trap);
   if (error != NULL) {
-    wasmtime_error_delete(error); // Go has been told why
+    wasmtime_error_delete(error); // Go knows the cause
     return ended();
   }
   if (trap != NULL) return trap;
   g->phase = AIRHOST_HANDLING;
   uint32_t ptr = (uint32_t)call[0].i32;
-  if (ptr == 0 || !within(g, ptr, g->self_size)) { // Go asks once more, and says what is wrong
+  if (ptr == 0 || !within(g, ptr, g->self_size)) { // Go asks once more, and makes the error
     return import(env, caller, values, n);
   }
   memcpy(g->base + ptr, g->self, g->self_size);
@@ -139,8 +139,8 @@ static const wasmtime_func_unchecked_callback_t functions[] = {
     [AIRHOST_CURRENT_TIME] = current_time,
 };
 
-// Whether the guest has allocated a place for size bytes at ptr. For no bytes
-// the place does not matter.
+// Whether ptr is a valid address for size bytes that the guest has allocated. Without
+// bytes any address is valid.
 static bool placed(airhost_guest *g, uint32_t ptr, uint32_t size) {
   return size == 0 || (ptr != 0 && within(g, ptr, size));
 }
@@ -160,15 +160,15 @@ static wasm_trap_t *fill(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_
   return NULL;
 }
 
-// A result area has 16 bytes, aligned to 4: @0 0 for ok, and of handle-message
-// @4 ptr, @8 len.
+// A result area has 16 bytes, aligned to 4: @0 0 for ok; for handle-message also @4 ptr,
+// @8 len.
 static wasm_trap_t *take(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values, size_t n) {
   (void)caller, (void)n;
   airhost_guest *g = env;
   uint32_t area = (uint32_t)values[0].i32;
   g->phase = AIRHOST_CLEANING;
   if ((area & 3) == 0 && within(g, area, 16) && g->base[area] == 0) {
-    if (g->limit == 0) return NULL; // an outcome has no response
+    if (g->limit == 0) return NULL; // handle-callback has no response
     uint32_t ptr = load32(g->base + area + 4), size = load32(g->base + area + 8);
     if (within(g, ptr, size)) {
       if (!g->wanted) return NULL;
@@ -197,7 +197,7 @@ wasm_functype_t *airhost_functype(const uint8_t *kinds, size_t params, size_t re
   wasm_valtype_vec_t in, out;
   wasm_valtype_vec_new(&in, params, types);
   wasm_valtype_vec_new(&out, results, types + params);
-  return wasm_functype_new(&in, &out); // it takes all of them
+  return wasm_functype_new(&in, &out); // it owns all of them
 }
 
 airhost_guest *airhost_new(wasmtime_store_t *store, wasmtime_context_t *context, uintptr_t handle, size_t imports) {
@@ -283,7 +283,7 @@ int airhost_run(airhost_guest *g, const wasmtime_func_t *f, uint8_t phase, wasmt
   return failed;
 }
 
-// Runs a function of the shim, with the arguments in first and second.
+// Runs a function of the shim, with its arguments in first and second.
 static int deliver(airhost_guest *g, const wasmtime_func_t *f, wasmtime_val_raw_t *values, size_t n) {
   wasm_trap_t *trap = NULL;
   g->phase = AIRHOST_ALLOCATING;
@@ -402,7 +402,7 @@ void airhost_set_fuel(airhost_guest *g, int64_t fuel) {
   wasmtime_val_t value = {.kind = WASMTIME_I64};
   value.of.i64 = fuel;
   wasmtime_error_t *error = wasmtime_global_set(g->context, &g->fuel, &value);
-  if (error != NULL) wasmtime_error_delete(error); // the global is one of ours, an i64
+  if (error != NULL) wasmtime_error_delete(error); // cannot happen: the global is the meter's, an i64
 }
 
 uint32_t airhost_refused(airhost_guest *g) {

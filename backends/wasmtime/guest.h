@@ -23,7 +23,7 @@
 
 #include "capi.h"
 
-// What a guest is doing; sandbox.Phase.
+// The phases of a guest; sandbox.Phase.
 enum { AIRHOST_IDLE, AIRHOST_STARTING, AIRHOST_HANDLING, AIRHOST_ALLOCATING, AIRHOST_CLEANING };
 
 // The size of a guest's buffers: C itself hands over responses and messages up to
@@ -36,8 +36,8 @@ enum { AIRHOST_IDLE, AIRHOST_STARTING, AIRHOST_HANDLING, AIRHOST_ALLOCATING, AIR
 // How many requests one side of an exchange can send.
 #define AIRHOST_REQUESTS 16
 
-// What one guest hands to another; core.TransferKind. A failure is the other outcome
-// of a request, beside a response; it comes from the host alone.
+// The kinds of transfers between two guests; core.TransferKind. AIRHOST_FAILURE is the
+// other outcome of a request, which only the host delivers.
 enum {
   AIRHOST_NONE,
   AIRHOST_MESSAGE,
@@ -89,7 +89,8 @@ struct airhost_guest {
   uint8_t *base; // of memory
   size_t size;   // of memory, in bytes
 
-  // What the guest may send in the current call without a call of Go; core.Credit.
+  // The message or request that the guest may send in the current call without a call
+  // of Go; core.Credit.
   struct {
     uint8_t target[AIRHOST_ID];
     uint32_t target_size;
@@ -104,8 +105,8 @@ struct airhost_guest {
   uint8_t self[AIRHOST_ID]; // the guest's own id
   wasmtime_func_t realloc;
 
-  // What the guest has sent by its credit, which nobody has handled yet. The payload
-  // is in sent_bytes.
+  // The message or request that the guest has sent by its credit, and that nobody has
+  // handled yet. The payload is in sent_bytes.
   struct {
     uint8_t kind;
     uint32_t size;
@@ -126,7 +127,7 @@ struct airhost_guest {
   uint8_t sender[AIRHOST_ID];        // see airhost_keep_arguments
 };
 
-// The functions that are answered in C, in the usual case; all others go to Go.
+// The functions of the host that C answers in the usual case; Go answers all others.
 enum { AIRHOST_GO, AIRHOST_SEND_MESSAGE, AIRHOST_SEND_REQUEST, AIRHOST_SELF_ID, AIRHOST_CURRENT_TIME };
 
 wasm_functype_t *airhost_functype(const uint8_t *kinds, size_t params, size_t results);
@@ -134,7 +135,7 @@ wasm_functype_t *airhost_functype(const uint8_t *kinds, size_t params, size_t re
 airhost_guest *airhost_new(wasmtime_store_t *store, wasmtime_context_t *context, uintptr_t handle, size_t imports);
 void airhost_free(airhost_guest *g);
 
-// All of these return 0, or 1 where trap or error says why not.
+// These three return 0, or 1 after a failure: then trap or error is set.
 int airhost_instantiate(airhost_guest *g, const wasmtime_module_t *module, wasm_functype_t *const *types,
                         const uint8_t *kinds, size_t n);
 int airhost_shim(airhost_guest *g, const wasmtime_module_t *module, wasm_functype_t *fill, wasm_functype_t *take,
@@ -145,10 +146,11 @@ int airhost_run(airhost_guest *g, const wasmtime_func_t *f, uint8_t phase, wasmt
 // second; or handle-callback for AIRHOST_RESPONSE and AIRHOST_FAILURE, with the request's
 // id and the response or failure in first.
 //
-// With a peer it runs an exchange: it delivers what each guest sends to the other by
-// its credit, in at most `most` calls after the first, and stores core.Ledger.Progress
-// in progress. If Go has not reconciled the exchange by its end, the guest of the last
-// call has it in last. Without a peer the guest's credit is used for one send.
+// With a peer it runs an exchange: it delivers the messages, requests and responses of
+// each guest to the other, in at most `most` calls after the first, and keeps
+// core.Ledger.Progress up to date in progress. If Go has not reconciled the exchange by
+// its end, the guest of the last call keeps it. Without a peer the guest can send once
+// by its credit.
 //
 // Guests are numbers since cgo checks pointers to memory that holds pointers at
 // each call.
@@ -164,20 +166,20 @@ bool airhost_find_global(airhost_guest *g, const char *name, size_t size, wasmti
 void airhost_set_fuel(airhost_guest *g, int64_t fuel);
 uint32_t airhost_refused(airhost_guest *g);
 
-// A thread that advances an engine's epoch every millisecond, so that all guests
-// that run ask Go whether they may go on. A second after the engine was used last
-// it rests. It is C's: Go's timers wait for a processor of Go's, up to 10 ms where
-// guests keep all of them busy.
+// A thread that advances an engine's epoch every millisecond: then each running guest
+// asks Go whether it may go on. A second after the last use of the engine the thread
+// rests. It is a thread of C since Go's timers wait for one of Go's processors, up to
+// 10 ms if guests keep all of them busy.
 //
-// Who uses the engine sets used and then, if resting is set, wakes it. Both are
-// accessed atomically.
+// Each use of the engine sets used and then, if resting is set, wakes the thread. Both
+// are accessed atomically.
 typedef struct {
   uint32_t used, resting;
 } airhost_ticks;
 typedef struct airhost_ticker airhost_ticker;
 
-// Returns NULL without a thread or memory for it. It keeps engine and ticks, and
-// must be freed before them.
+// Returns NULL if the system has no thread or memory for it. The ticker keeps engine and
+// ticks, and must be freed before them.
 airhost_ticker *airhost_ticker_new(wasm_engine_t *engine, airhost_ticks *ticks);
 void airhost_ticker_wake(airhost_ticker *t);
 void airhost_ticker_free(airhost_ticker *t);

@@ -12,12 +12,12 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// host is a function of the host, as a component imports it.
+// host is a function of the host that a component imports.
 type host struct {
 	call            sandbox.Func
 	params, results int
 	typ             *C.wasm_functype_t
-	kind            C.uint8_t // who answers it in the usual case
+	kind            C.uint8_t // the function of C that answers it in the usual case
 }
 
 // inC are the functions that C answers in the usual case.
@@ -31,8 +31,8 @@ var inC = map[string]C.uint8_t{
 // maxParams is the most parameters that a host function has: WASI's path_open.
 const maxParams = 9
 
-// resolve finds what a guest imports, in its order. That all is there has been
-// checked.
+// resolve returns the functions that a guest imports, in its order. Compile has checked
+// that all of them exist.
 func (e *Engine) resolve(m *wasm.Module, metered bool) []host {
 	e.mu.Lock()
 	defer e.mu.Unlock()

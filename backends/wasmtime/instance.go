@@ -20,30 +20,30 @@ import (
 	"github.com/airhost/airhost/internal/sandbox"
 )
 
-// instance is a live guest. c lives as long as it, outside of Go's memory.
+// instance is a live guest. c is its part in C's memory, and lives as long as it.
 type instance struct {
 	sandbox.State
 	component *component
 	store     *wasmtime.Store
 	c         *C.airhost_guest
 	handle    uintptr
-	credit    *core.Credit // whose target and size C has
+	credit    *core.Credit // the one that is filled in in c
 	ledger    *core.Ledger // of the exchange in progress, or nil
 	other     *instance    // the other side of the exchange in progress, or nil
 
 	// Of the call in progress.
-	response *[]byte              // where the guest's response goes, or nil
-	failure  *core.ComponentError // the guest's answer, where it is one
+	response *[]byte              // the guest's response is appended here, if not nil
+	failure  *core.ComponentError // the guest's answer, if it is an error
 	cause    error                // why a host function ended the guest, or nil
-	stacks   [2][maxParams]uint64 // of host functions, one of which may call the guest's cabi_realloc
-	depth    int                  // how many of them are in use
+	stacks   [2][maxParams]uint64 // of host functions; a call of cabi_realloc within one may call another
+	depth    int                  // the number of stacks in use
 }
 
 var _ core.Instance = (*instance)(nil)
 
 var errNoMemory = errors.New("wasmtime: instantiate: the system has no memory left for a guest")
 
-// newInstance makes an instance in which nothing has run.
+// newInstance makes an instance, and runs none of its code.
 func newInstance(c *component, env core.Environment) (*instance, error) {
 	in := &instance{component: c}
 	in.Env, in.Code, in.MostMemory, in.Alone = env, c.code, c.use.Most, true // a call of C keeps its thread
@@ -57,7 +57,8 @@ func newInstance(c *component, env core.Environment) (*instance, error) {
 	}
 	in.handle = handle
 	in.store = wasmtime.NewStore(c.engine.engine)
-	// Two instances: the guest and its shim. The guest's tables declare their limit.
+	// The store has two instances: the guest and its shim. The guest's tables declare
+	// their own limits.
 	in.store.Limiter(int64(c.use.Most), int64(max(env.Limits.TableElements, meter.MaxReferences)), 2, -1, 1)
 	in.c = C.airhost_new(storePointer(in.store), (*C.wasmtime_context_t)(unsafe.Pointer(in.store.Context())),
 		C.uintptr_t(handle), C.size_t(len(c.hosts)))
@@ -102,7 +103,7 @@ func (in *instance) link() error {
 	return nil
 }
 
-// findGlobal finds a global that the meter has added.
+// findGlobal finds a global of the meter.
 func (in *instance) findGlobal(name string, global *C.wasmtime_global_t) {
 	C.airhost_find_global(in.c, (*C.char)(unsafe.Pointer(unsafe.StringData(name))), C.size_t(len(name)), global)
 }
@@ -142,7 +143,7 @@ const maxArgument = 1<<32 - 1
 
 var errTooLarge = &core.TrapError{Kind: core.TrapFault, Text: "the message does not fit into a guest's memory"}
 
-// textOf returns what a guest is told of a failure, which is UTF-8.
+// textOf returns the text of a failure for the guest, as UTF-8.
 func textOf(failure *core.RequestError) []byte {
 	text := failure.Error()
 	if !utf8.ValidString(text) {
@@ -154,7 +155,7 @@ func textOf(failure *core.RequestError) []byte {
 // number is the guest as airhost_handle takes it.
 func (in *instance) number() C.uintptr_t { return C.uintptr_t(uintptr(unsafe.Pointer(in.c))) }
 
-// answer returns the error that the guest answered with, if it did.
+// answer returns the guest's answer if it is an error, or nil.
 func (in *instance) answer() error {
 	if in.failure == nil {
 		return nil
@@ -169,7 +170,7 @@ func (in *instance) Close() error {
 	if in.Over == core.ErrClosed {
 		return nil
 	}
-	if in.Phase != sandbox.Idle { // its code would go on in memory that is no more
+	if in.Phase != sandbox.Idle { // its code would continue in freed memory
 		return fmt.Errorf("wasmtime: close an instance: %w", sandbox.ErrReentered)
 	}
 	in.Release()
@@ -178,7 +179,7 @@ func (in *instance) Close() error {
 	return nil
 }
 
-// free gives back all that is not Go's memory.
+// free frees everything outside of Go's memory.
 func (in *instance) free() {
 	in.store.Close()
 	if in.c != nil {

@@ -14,7 +14,7 @@ import (
 	vendor "github.com/bytecodealliance/wasmtime-go/v39"
 )
 
-// compiler is cgo's C compiler, and what it is always given.
+// compiler is cgo's C compiler with its usual arguments.
 func compiler(t *testing.T) []string {
 	t.Helper()
 	out, err := exec.Command("go", "env", "CC").Output()
@@ -22,7 +22,7 @@ func compiler(t *testing.T) []string {
 	return strings.Fields(string(out))
 }
 
-// headers is where the headers are that wasmtime-go comes with.
+// headers is the directory of wasmtime-go's headers.
 func headers(t *testing.T) string {
 	t.Helper()
 	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/bytecodealliance/wasmtime-go/v39").Output()
@@ -30,8 +30,8 @@ func headers(t *testing.T) string {
 	return filepath.Join(strings.TrimSpace(string(out)), "build", "include")
 }
 
-// check compiles capi.h, with something in it replaced, and returns what the
-// compiler says. With flags it is compiled together with other headers.
+// check compiles capi.h, with a part of it replaced, and returns the compiler's output.
+// With flags it compiles other headers too.
 func check(t *testing.T, old, new string, flags ...string) string {
 	t.Helper()
 	text, err := os.ReadFile("capi.h")
@@ -49,7 +49,7 @@ func check(t *testing.T, old, new string, flags ...string) string {
 	return string(out)
 }
 
-// TestLayout: capi.h says the same as Wasmtime's own headers.
+// TestLayout: capi.h agrees with Wasmtime's own headers.
 func TestLayout(t *testing.T) {
 	if out := check(t, "", ""); out != "" {
 		t.Errorf("capi.h alone:\n%s", out)
@@ -59,7 +59,7 @@ func TestLayout(t *testing.T) {
 	}
 }
 
-// TestLayoutFails: a function or a type that is not as Wasmtime's is noticed.
+// TestLayoutFails: TestLayout notices a function or a type that differs from Wasmtime's.
 func TestLayoutFails(t *testing.T) {
 	for _, change := range []struct{ old, new, says string }{
 		{"wasm_valtype_new(uint8_t kind)", "wasm_valtype_new(uint16_t kind)", "wasm_valtype_new"},
@@ -73,7 +73,7 @@ func TestLayoutFails(t *testing.T) {
 			t.Errorf("%s: got %q, want an error that names %s", change.new, out, change.says)
 		}
 	}
-	// What capi.h declares for cgo alone is held to the same sizes.
+	// The declarations for cgo alone have the same sizes.
 	for _, change := range []struct{ old, new, says string }{
 		{"uint32_t __private1, __private2, __private3;", "uint32_t __private1;", "wasmtime_global_t"},
 		{"typedef uint8_t wasmtime_trap_code_t;", "typedef uint32_t wasmtime_trap_code_t;", "wasmtime_trap_code_t"},
@@ -84,8 +84,8 @@ func TestLayoutFails(t *testing.T) {
 	}
 }
 
-// TestPointerFields: pointers.go reads what wasmtime-go does not export. A
-// version in which these fields are others needs another pointers.go.
+// TestPointerFields: wasmtime-go has the fields that pointers.go reads. A version without
+// them needs another pointers.go.
 func TestPointerFields(t *testing.T) {
 	for of, points := range map[any]string{
 		vendor.Store{}: "wasmtime_store", vendor.Module{}: "wasmtime_module", vendor.Config{}: "wasm_config_t",

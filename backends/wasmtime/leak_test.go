@@ -18,11 +18,11 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// life is what an instance goes through before it is closed.
+// life is an instance's use before it is closed.
 type life struct {
 	name string
 	code []byte
-	// live returns the instance to be closed, if there is one.
+	// live returns the instance to close, or nil.
 	live func(t *testing.T, c core.Component) core.Instance
 }
 
@@ -30,9 +30,9 @@ type life struct {
 func lives(t *testing.T) []life {
 	loop := []byte{0x03, 0x40, 0x0c, 0, 0x0b}
 	return []life{
-		{"closed unused", actor(), func(t *testing.T, c core.Component) core.Instance { return begun(t, c, sink{}) }},
-		{"used", actor(), goesOn(sink{}, padded("e"))},
-		{"granted", actor(), goesOn(newGenerous(), sends)},
+		{"closed unused", actor(), func(t *testing.T, c core.Component) core.Instance { return begun(t, c, core.Environment{Host: sink{}}) }},
+		{"used", actor(), goesOn(core.Environment{Host: sink{}}, padded("e"))},
+		{"used its credit", actor(), goesOn(generousEnvironment(), sends)},
 		{"trapped", actor(), ends(sink{}, "x")},
 		{"broke the ABI", withBody(t, 0x41, 2, 0x0f), ends(sink{}, "")},
 		{"host panicked", actor(), ends(panicky{}, string(sends))},
@@ -44,29 +44,30 @@ func lives(t *testing.T) []life {
 	}
 }
 
-func begun(t *testing.T, c core.Component, host core.Services) core.Instance {
+func begun(t *testing.T, c core.Component, env core.Environment) core.Instance {
 	t.Helper()
-	in, err := c.Instantiate(t.Context(), core.Environment{ID: self, Host: host, Limits: lifeLimits})
+	env.ID, env.Limits = self, lifeLimits
+	in, err := c.Instantiate(t.Context(), env)
 	must(t, err)
 	return in
 }
 
-// lifeLimits have code end that would not.
+// lifeLimits end endless code.
 var lifeLimits = core.Limits{Fuel: 100_000}
 
-// goesOn has an instance handle a message.
-func goesOn(host core.Services, message []byte) func(*testing.T, core.Component) core.Instance {
+// goesOn makes an instance that handles a message.
+func goesOn(env core.Environment, message []byte) func(*testing.T, core.Component) core.Instance {
 	return func(t *testing.T, c core.Component) core.Instance {
-		in := begun(t, c, host)
+		in := begun(t, c, env)
 		must(t, in.HandleMessage(self, message, nil))
 		return in
 	}
 }
 
-// ends has an instance handle a message that is its end.
+// ends makes an instance that handles a message and traps.
 func ends(host core.Services, message string) func(*testing.T, core.Component) core.Instance {
 	return func(t *testing.T, c core.Component) core.Instance {
-		in := begun(t, c, host)
+		in := begun(t, c, core.Environment{Host: host})
 		var trap *core.TrapError
 		if err := in.HandleMessage(self, []byte(message), nil); !errors.As(err, &trap) {
 			t.Fatalf("got %v, want a TrapError", err)
@@ -81,7 +82,7 @@ type panicky struct{ sink }
 func (panicky) SendMessage(_, _ []byte) error { panic("boom") }
 
 func interrupted(t *testing.T, c core.Component) core.Instance {
-	in := begun(t, c, sink{})
+	in := begun(t, c, core.Environment{Host: sink{}})
 	in.Interrupt()
 	trapOf(t, in.HandleMessage(self, nil, nil), core.TrapHandler)
 	return in
@@ -89,13 +90,13 @@ func interrupted(t *testing.T, c core.Component) core.Instance {
 
 func interruptedInALoop(t *testing.T, c core.Component) core.Instance {
 	host := &enginetest.Services{}
-	in := begun(t, c, host)
+	in := begun(t, c, core.Environment{Host: host})
 	host.Calling = func(string) { in.Interrupt() }
 	trapOf(t, in.HandleMessage(self, []byte("o"), nil), core.TrapHandler)
 	return in
 }
 
-// notBegun tries to make an instance of what does not start.
+// notBegun tries to make an instance of a guest that does not start.
 func notBegun(t *testing.T, c core.Component) core.Instance {
 	_, err := c.Instantiate(t.Context(), core.Environment{ID: self, Host: sink{}, Limits: lifeLimits})
 	if !errors.As(err, new(*core.TrapError)) {
@@ -104,7 +105,7 @@ func notBegun(t *testing.T, c core.Component) core.Instance {
 	return nil
 }
 
-// withStart returns a guest whose start function has this body, without its end.
+// withStart returns a guest with this body of its start function, without the end.
 func withStart(t *testing.T, body ...byte) []byte {
 	t.Helper()
 	m, err := wasm.Parse(enginetest.ResponderWasm().Code)
@@ -116,7 +117,7 @@ func withStart(t *testing.T, body ...byte) []byte {
 	return m.Encode()
 }
 
-// withData returns a guest with one byte of data there.
+// withData returns a guest with one byte of data at an address.
 func withData(t *testing.T, at int64) []byte {
 	t.Helper()
 	m, err := wasm.Parse(enginetest.ResponderWasm().Code)
@@ -129,7 +130,7 @@ func withData(t *testing.T, at int64) []byte {
 	return m.Encode()
 }
 
-// once leads a life, once.
+// once leads a life once.
 func (l life) once(t *testing.T, c core.Component) {
 	if in := l.live(t, c); in != nil {
 		must(t, in.Close())
@@ -154,16 +155,16 @@ func TestNothingIsLeftOfEngines(t *testing.T) {
 		must(t, err)
 		c, err := e.Compile(t.Context(), core.Source{Code: actor()}, core.Limits{})
 		must(t, err)
-		in := begun(t, c, sink{})
+		in := begun(t, c, core.Environment{Host: sink{}})
 		must(t, in.HandleMessage(self, padded("e"), nil))
 		must(t, errors.Join(in.Close(), c.Close(t.Context()), e.Close(t.Context())))
 	})
 }
 
-// leavesNothing does something many times and looks at what the process has
-// after that, without a collection, so that no finalizer runs. What is left each
-// time grows in all of three rounds; a new thread, or a library's own memory, may
-// in one. One time must leave less than the bytes given.
+// leavesNothing runs a function many times and compares the process's resources, without
+// a garbage collection, so that no finalizer runs. A leak grows in all of three rounds; a
+// new thread, or a library's own memory, may grow in one. Each run must leave less than
+// the given bytes.
 func leavesNothing(t *testing.T, times, bytes int, do func()) {
 	t.Helper()
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
@@ -187,7 +188,7 @@ func leavesNothing(t *testing.T, times, bytes int, do func()) {
 	}
 }
 
-// resources are what the process has of the system.
+// resources are the process's resources of the system.
 type resources struct {
 	mappings, threads int
 	notGo             int // bytes of memory to write to that is not Go's

@@ -20,8 +20,8 @@ func panicAt(prefix string) func(string) {
 	}
 }
 
-// TestPanicsOfTheHost: a panic of a service ends the guest that asked for it,
-// with the service's stack, and nothing else.
+// TestPanicsOfTheHost: a panic of a service or of Reconcile ends the guest that called it,
+// with the panic's stack, and nothing else.
 func TestPanicsOfTheHost(t *testing.T) {
 	c := compile(t, newEngine(t, wasmtime.Config{}), scriptWasm, core.Limits{})
 	for _, test := range []struct {
@@ -42,23 +42,23 @@ func TestPanicsOfTheHost(t *testing.T) {
 		where  string
 		script *script
 	}{
-		{"granted send: at the call's end", new(script).send(granted, "a")},
-		{"granted send: before the next one", new(script).send(granted, "a").send(granted, "b")},
-		{"granted send: before a trap", new(script).send(granted, "a").step("x")},
-		{"granted send: while the guest goes on", new(script).send(granted, "a").step("o")},
-		{"granted request: at the call's end", new(script).request(granted, "a", 5)},
-		{"granted request: before the next one", new(script).request(granted, "a", 5).send(granted, "b")},
+		{"sent message: at the call's end", new(script).send(stock, "a")},
+		{"sent message: before the next one", new(script).send(stock, "a").send(stock, "b")},
+		{"sent message: before a trap", new(script).send(stock, "a").step("x")},
+		{"sent message: while the guest goes on", new(script).send(stock, "a").step("o")},
+		{"sent request: at the call's end", new(script).request(stock, "a", 5)},
+		{"sent request: before the next one", new(script).request(stock, "a", 5).send(stock, "b")},
 	} {
-		g := newGranter()
-		what, _, _ := strings.Cut(test.where, ":")
-		g.Calling = panicAt(what)
-		in := instantiate(t, c, core.Environment{Host: g, Limits: core.Limits{HandlerTime: 1 << 62}})
+		h := newLedgerHost()
+		entry, _, _ := strings.Cut(test.where, ":")
+		h.Calling = panicAt(entry)
+		in := instantiate(t, c, h.environment(core.Limits{HandlerTime: 1 << 62}))
 		panicked(t, test.where, in, test.script)
-		equal(t, test.where+": calls of the host", len(g.Asked), 1)
+		equal(t, test.where+": calls of the host", len(h.Asked), 1)
 	}
 }
 
-// panicked checks how a call of a guest whose host panics ends.
+// panicked checks the end of a call in which the host panics.
 func panicked(t *testing.T, what string, in core.Instance, s *script) {
 	t.Helper()
 	trap := trapOf(t, in.HandleMessage(self, s.message(), nil), core.TrapFault)
@@ -68,14 +68,4 @@ func panicked(t *testing.T, what string, in core.Instance, s *script) {
 	if err := in.HandleMessage(self, padded("e"), nil); err == nil {
 		t.Errorf("%s: got no error of an instance that has ended", what)
 	}
-}
-
-// panickyGranter panics when it is asked for a grant.
-type panickyGranter struct{ *granter }
-
-func (panickyGranter) Grant() (*core.Grant, core.RequestID) { panicAt("")(""); return nil, 0 }
-
-func TestPanicOfGrant(t *testing.T) {
-	in := open(t, scriptWasm, panickyGranter{newGranter()}, core.Limits{})
-	panicked(t, "grant", in, new(script))
 }

@@ -13,16 +13,15 @@ import (
 	wasmtime "github.com/bytecodealliance/wasmtime-go/v39"
 )
 
-// wasmtime-go exports the pointer of a store's context, and keeps those of the
-// engine, the store, of a module and of a configuration to itself. They are
-// needed: the engine's to advance its epoch from a thread of C, the store's to be
-// called at epochs, the module's to make an instance with functions of C, the
-// configuration's to leave out exceptions. They are read here and nowhere else,
-// each from the field of this name.
+// pointerField is the name of the fields of wasmtime-go that hold its pointers to
+// Wasmtime's objects. wasmtime-go exports only the pointer to a store's context. This
+// package needs four more: to the engine, since a thread of C advances its epoch; to the
+// store, to set the function that Wasmtime calls at epochs; to a module, to make an
+// instance with functions of C; and to a configuration, to turn off exceptions. Only the
+// functions of this file read them.
 const pointerField = "_ptr"
 
-// checkPointers returns an error if this version of wasmtime-go does not have
-// the fields.
+// checkPointers returns an error if this version of wasmtime-go lacks one of the fields.
 func checkPointers() error {
 	for _, of := range []any{wasmtime.Engine{}, wasmtime.Store{}, wasmtime.Module{}, wasmtime.Config{}} {
 		field, ok := reflect.TypeOf(of).FieldByName(pointerField)
@@ -45,9 +44,9 @@ func modulePointer(m *wasmtime.Module) *C.wasmtime_module_t {
 	return (*C.wasmtime_module_t)(pointer(m))
 }
 
-// configure sets what wasmtime-go does not: no exceptions, as on the wazero
-// engine, and memory that stays where it is, which guest.c relies on. It has
-// addresses for as much as 32 bits reach, so that it has no need to move.
+// configure sets options that wasmtime-go cannot set. Exceptions are off, as on the
+// engine wazero. Memory never moves, which guest.c relies on: Wasmtime reserves 4 GiB of
+// addresses for it, as much as it can ever have.
 func configure(c *wasmtime.Config) {
 	config := (*C.wasm_config_t)(pointer(c))
 	C.wasmtime_config_wasm_exceptions_set(config, false)

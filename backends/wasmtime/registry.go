@@ -7,19 +7,19 @@ import (
 	"sync/atomic"
 )
 
-// registry finds an instance by the number under which C knows it: Go's pointers
-// must not stay in C's memory. Finding takes no lock.
+// registry finds an instance by its handle, the number that C has for it: C must not
+// keep pointers to Go's memory. Finding takes no lock.
 type registry struct {
 	chunks [1 << 14]atomic.Pointer[chunk]
 
-	mu   sync.Mutex // guards what follows
+	mu   sync.Mutex // guards the fields below
 	free []uintptr
 	next uintptr
 }
 
 type chunk [1024]atomic.Pointer[instance]
 
-// instances are all that are alive in this process.
+// instances are all live instances of this process.
 var instances registry
 
 func (r *registry) slot(handle uintptr) *atomic.Pointer[instance] {
@@ -28,7 +28,7 @@ func (r *registry) slot(handle uintptr) *atomic.Pointer[instance] {
 
 func (r *registry) find(handle uintptr) *instance { return r.slot(handle).Load() }
 
-// add returns a handle, or false where there are 16 million already.
+// add returns a handle, or false if 16 million are in use.
 func (r *registry) add(in *instance) (uintptr, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -53,7 +53,7 @@ func (r *registry) remove(handle uintptr) {
 	r.free = append(r.free, handle)
 }
 
-// count returns how many instances are alive.
+// count returns the number of live instances.
 func (r *registry) count() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -6,25 +6,19 @@ import (
 	"bytes"
 	_ "embed"
 	"encoding/binary"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"testing"
 
 	"github.com/airhost/airhost/core"
 )
 
-//go:generate ./testdata/build.sh
-
-// scriptWasm is a guest that does what its messages say: see testdata/script.c.
+// scriptWasm is a guest that runs its messages as scripts: see testdata/script.c.
 //
 //go:embed testdata/script.wasm
 var scriptWasm []byte
 
-// script writes a message for it: the steps, and after them what they name.
+// script makes such a message: the steps, and after them the bytes that they name.
 type script struct {
 	steps, data []byte
-	names       []int // where in steps a place in data is named
+	names       []int // offsets in steps of references to data
 }
 
 // named adds a step that names bytes.
@@ -39,7 +33,7 @@ func (s *script) named(step string, all ...[]byte) *script {
 	return s
 }
 
-// send adds a step that sends, with the result in an area of the guest's own.
+// send adds a step that sends a message, with an area of the guest's own.
 func (s *script) send(target, message string) *script { return s.sendAt(target, []byte(message), 0) }
 
 func (s *script) sendAt(target string, message []byte, area uint32) *script {
@@ -64,7 +58,7 @@ func (s *script) cancel(id core.RequestID) *script {
 	return s
 }
 
-// cancelSent cancels the request that the guest has sent as n-th, from 0 on.
+// cancelSent cancels the n-th request that the guest has sent, from 0 on.
 func (s *script) cancelSent(n int) *script {
 	s.steps = binary.LittleEndian.AppendUint32(append(s.steps, 'C'), uint32(n))
 	return s
@@ -74,8 +68,8 @@ func (s *script) log(text string) *script { return s.named("l", []byte(text)) }
 
 func (s *script) echo(text string) *script { return s.named("e", []byte(text)) }
 
-// before adds a step that names so many bytes before the message: the guest has its
-// sender there.
+// before adds a step that names so many bytes before the message: the sender is there in
+// the guest's memory.
 func (s *script) before(step string, size int) *script {
 	s.steps = binary.LittleEndian.AppendUint32(append(s.steps, step...), uint32(-size))
 	s.steps = binary.LittleEndian.AppendUint32(s.steps, uint32(size))
@@ -88,7 +82,7 @@ func (s *script) step(letters string) *script {
 	return s
 }
 
-// later adds what health and shutdown do; it is the last step.
+// later adds the script of health and shutdown. It is the last step.
 func (s *script) later(then *script) *script {
 	s.steps = append(append(s.steps, 'd'), then.message()...)
 	return s
@@ -101,25 +95,4 @@ func (s *script) message() []byte {
 		binary.LittleEndian.PutUint32(steps[at:], place)
 	}
 	return append(steps, s.data...)
-}
-
-// TestRebuildGivesTheCommittedGuest builds the guest again, where the tools are
-// there. With AIRHOST_REBUILD=1 they must be.
-func TestRebuildGivesTheCommittedGuest(t *testing.T) {
-	for _, tool := range []string{"clang-19", "wasm-ld-19"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			if os.Getenv("AIRHOST_REBUILD") == "1" {
-				t.Fatal(err)
-			}
-			t.Skip(err)
-		}
-	}
-	built := t.TempDir()
-	if out, err := exec.Command("testdata/build.sh", built).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	got, err := os.ReadFile(filepath.Join(built, "script.wasm"))
-	if err != nil || !bytes.Equal(got, scriptWasm) {
-		t.Errorf("what is committed is not what its source gives (%v): run go generate", err)
-	}
 }

@@ -15,15 +15,15 @@ import (
 	"github.com/airhost/airhost/internal/abi"
 )
 
-// shim is compiled code that [abi.Shim] made, and the names of the exports of a
-// guest that it imports, which are in C's memory.
+// shim is the compiled code of [abi.Shim], and the names of the guest's exports that it
+// imports, in C's memory.
 type shim struct {
 	module *wasmtime.Module
 	names  []*C.char
 	sizes  []C.size_t
 }
 
-// shim returns the shim of a guest with these exports.
+// shim returns the shim for a guest with these exports.
 func (e *Engine) shim(exports map[string]bool) (*shim, error) {
 	binary, imports := abi.Shim(exports)
 	e.mu.Lock()

@@ -22,9 +22,9 @@ import (
 // soakLimits end a guest that has overwritten its own code's data.
 var soakLimits = core.Limits{Fuel: 2_000_000, Memory: 4 << 20, MessageSize: 6000}
 
-// TestSoak has random scripts do the same on both engines, where Wasmtime's host
-// grants and wazero's does not. AIRHOST_SOAK says for how long, such as 1m: see
-// soak.sh, which has a sanitizer watch.
+// TestSoak runs random scripts on both engines, Wasmtime's with a ledger, and compares
+// them. AIRHOST_SOAK is the duration, such as 1m: soak.sh sets it and runs the test with
+// a sanitizer.
 func TestSoak(t *testing.T) {
 	both := engines(t)
 	wz, wt := compile(t, both[wazero.Name], scriptWasm, soakLimits), compile(t, both[wasmtime.Name], scriptWasm, soakLimits)
@@ -38,65 +38,68 @@ func TestSoak(t *testing.T) {
 	before := wasmtime.Alive()
 	for seed := uint64(0); !enough(seed) && !t.Failed(); seed++ {
 		random := rand.New(rand.NewPCG(seed, 0))
-		grants := newGranter()
-		grants.ID = grants.reserved
-		asked := &enginetest.Services{ID: grants.reserved}
-		live(t, fmt.Sprint("seed ", seed), random, pair{begin(t, wz, asked), begin(t, wt, grants), asked, grants})
+		host := newLedgerHost()
+		host.ID = host.ledger.Sides[0].Requests[0]
+		asked := &enginetest.Services{ID: host.ID}
+		p := pair{begin(t, wz, core.Environment{Host: asked, Limits: soakLimits}), begin(t, wt, host.environment(soakLimits)), asked, host}
+		live(t, fmt.Sprint("seed ", seed), random, p)
 	}
 	equal(t, "instances that are alive", wasmtime.Alive(), before)
 }
 
-func begin(t *testing.T, c core.Component, host core.Services) core.Instance {
+func begin(t *testing.T, c core.Component, env core.Environment) core.Instance {
 	t.Helper()
-	in, err := c.Instantiate(context.Background(), core.Environment{ID: self, Host: host, Limits: soakLimits})
+	env.ID = self
+	in, err := c.Instantiate(context.Background(), env)
 	must(t, err)
 	return in
 }
 
-// pair are the same guest on both engines.
+// pair is the same guest on both engines.
 type pair struct {
 	wazero, wasmtime core.Instance
 	asked            *enginetest.Services
-	grants           *granter
+	host             *ledgerHost // of wasmtime
 }
 
-// live has both do the same until they end.
+// live makes the same calls of both until they end.
 func live(t *testing.T, what string, random *rand.Rand, p pair) {
 	t.Helper()
 	defer p.wazero.Close()
 	defer func() { must(t, p.wasmtime.Close()) }()
 	for step := range 30 {
 		if random.IntN(8) == 0 {
-			p.grants.grant = &core.Grant{Target: targets[random.IntN(3)], Message: random.IntN(4) > 0, Largest: random.IntN(6000)}
+			p.host.ledger.Sides[0].Credit = &core.Credit{Target: targets[random.IntN(3)], Messages: random.IntN(4) > 0, MaxSize: random.IntN(6000)}
 		}
 		call := randomCall(random)
 		want, got := call(p.wazero), call(p.wasmtime)
 		if got != want {
 			t.Errorf("%s, call %d: got\n%s\nwant, as of wazero's,\n%s", what, step, got, want)
 		}
-		if seen := p.grants.seen(); !slices.Equal(seen, p.asked.Asked) {
+		if seen := p.host.asPlain(); !slices.Equal(seen, p.asked.Asked) {
 			t.Errorf("%s, call %d: the host was asked\n%.3000q\nwant, as by wazero's,\n%.3000q", what, step, seen, p.asked.Asked)
 		}
-		p.grants.Asked, p.asked.Asked = nil, nil
+		p.host.Asked, p.asked.Asked = nil, nil
 		if strings.Contains(want, "trapped") || t.Failed() {
 			return
 		}
 	}
 }
 
-// seen is what the host was asked, as if it had not granted anything.
-func (g *granter) seen() []string {
+// asPlain returns the entries as of a host without a ledger.
+func (h *ledgerHost) asPlain() []string {
 	var all []string
-	for _, entry := range g.Asked {
-		entry = strings.Replace(entry, "granted send", "send "+g.grant.Target, 1)
-		all = append(all, strings.Replace(entry, "granted request", "request "+g.grant.Target, 1))
+	target := h.ledger.Sides[0].Credit.Target
+	for _, entry := range h.Asked {
+		entry = strings.Replace(entry, "sent message", "send "+target, 1)
+		all = append(all, strings.Replace(entry, "sent request", "request "+target, 1))
 	}
 	return all
 }
 
-var targets = []string{granted, "shop/audit", "a/b", "", "shop/\xff"}
+var targets = []string{stock, "shop/audit", "a/b", "", "shop/\xff"}
 
-// randomCall returns a call of an instance, which tells all that comes of it.
+// randomCall returns a call of an instance, which returns its result as text.
 func randomCall(random *rand.Rand) func(core.Instance) string {
 	message := randomScript(random).message()
 	switch random.IntN(10) {
@@ -147,7 +150,7 @@ func randomScript(random *rand.Rand) *script {
 	return s
 }
 
-// randomBytes are sometimes more than C's buffer holds, and than the quota.
+// randomBytes sometimes exceeds C's buffer, and sometimes the quota.
 func randomBytes(random *rand.Rand) []byte {
 	size := random.IntN(100)
 	if random.IntN(6) == 0 {
@@ -163,7 +166,7 @@ func randomTimeout(random *rand.Rand) uint64 {
 	return uint64(random.IntN(100))
 }
 
-// randomArea is the guest's own, as a rule.
+// randomArea is usually 0, for the guest's own area.
 func randomArea(random *rand.Rand) uint32 {
 	switch random.IntN(30) {
 	case 0:

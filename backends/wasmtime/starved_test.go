@@ -50,8 +50,8 @@ type honest struct {
 	in   core.Instance
 }
 
-// honestGuests returns a guest on each engine that has work for some 20 to 40 ms, and
-// three times as much, by the processor time that it takes.
+// honestGuests returns a guest on each engine. Its message takes 20 to 40 ms of processor
+// time, of which its limit allows three times as much.
 func honestGuests(t *testing.T) (guests []honest) {
 	t.Helper()
 	for name, e := range engines(t) {
@@ -82,8 +82,8 @@ func handleAll(t *testing.T, guests []honest) {
 	}
 }
 
-// TestStarvedByGoroutines: a guest in a program of which 100 goroutines keep the
-// processors busy is given its time.
+// TestStarvedByGoroutines: a guest gets its time in a program with 100 goroutines that
+// keep the processors busy.
 func TestStarvedByGoroutines(t *testing.T) {
 	guests := honestGuests(t)
 	var over atomic.Bool
@@ -99,8 +99,8 @@ func TestStarvedByGoroutines(t *testing.T) {
 	busy.Wait()
 }
 
-// TestStarvedByProcesses: a guest in a program to which the system gives hardly any
-// time is given its own.
+// TestStarvedByProcesses: a guest gets its time in a program that gets hardly any from
+// the system.
 func TestStarvedByProcesses(t *testing.T) {
 	switch os.Getenv(starvedVariable) {
 	case "busy": // until its parent ends
@@ -122,7 +122,7 @@ func TestStarvedByProcesses(t *testing.T) {
 		}
 		threads, err := os.ReadDir("/proc/self/task")
 		must(t, err)
-		for _, thread := range threads { // those that they start inherit it
+		for _, thread := range threads { // threads that they start inherit it
 			id, err := strconv.Atoi(thread.Name())
 			must(t, err)
 			must(t, syscall.Setpriority(syscall.PRIO_PROCESS, id, 19))

@@ -14,18 +14,19 @@ struct airhost_ticker {
   airhost_ticks *ticks;
   wasm_engine_t *engine;
   pthread_t thread;
-  pthread_mutex_t mutex; // guards quit, and setting resting back
+  pthread_mutex_t mutex; // guards quit, and the change of resting to 0
   pthread_cond_t changed;
   bool quit;
 };
 
-// Waits until the engine is used again or the ticker is to end. Who uses the
-// engine sets used before it reads resting, and so one of the two sees the other.
+// Waits until the engine is used again or the ticker is closed. Here resting is set
+// before used is read, and Go sets used before it reads resting: so one of the two sees
+// the other.
 static void rest(airhost_ticker *t) {
   pthread_mutex_lock(&t->mutex);
   __atomic_store_n(&t->ticks->resting, 1, __ATOMIC_SEQ_CST);
   if (__atomic_load_n(&t->ticks->used, __ATOMIC_SEQ_CST)) __atomic_store_n(&t->ticks->resting, 0, __ATOMIC_SEQ_CST);
-  while (t->ticks->resting && !t->quit) pthread_cond_wait(&t->changed, &t->mutex); // only wake sets it back
+  while (t->ticks->resting && !t->quit) pthread_cond_wait(&t->changed, &t->mutex); // only change sets it back
   pthread_mutex_unlock(&t->mutex);
 }
 
@@ -60,7 +61,7 @@ airhost_ticker *airhost_ticker_new(wasm_engine_t *engine, airhost_ticks *ticks) 
   t->ticks = ticks;
   pthread_mutex_init(&t->mutex, NULL);
   pthread_cond_init(&t->changed, NULL);
-  // Signals are Go's: its threads handle them.
+  // Only Go's threads handle signals.
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -75,7 +76,7 @@ airhost_ticker *airhost_ticker_new(wasm_engine_t *engine, airhost_ticks *ticks) 
   return t;
 }
 
-// Locks, changes the state, and has the thread see it.
+// Changes the state under the lock, and wakes the thread.
 static void change(airhost_ticker *t, bool quit) {
   pthread_mutex_lock(&t->mutex);
   __atomic_store_n(&t->ticks->resting, 0, __ATOMIC_SEQ_CST);

@@ -13,10 +13,10 @@ import (
 	wasmtime "github.com/bytecodealliance/wasmtime-go/v39"
 )
 
-// ticker has all guests of an engine that run ask, every millisecond, whether
-// they may go on. It is closed when no instance is left to use it.
+// ticker advances an engine's epoch every millisecond, at which each running guest calls
+// airhostEpoch. It is closed when the engine has no instance left.
 type ticker struct {
-	used, resting *atomic.Uint32 // which C's thread accesses
+	used, resting *atomic.Uint32 // shared with C's thread
 	pinned        runtime.Pinner
 	c             *C.airhost_ticker
 }
@@ -33,7 +33,7 @@ func (t *ticker) start(e *wasmtime.Engine) error {
 	return nil
 }
 
-// use is called at each call of a guest, and each time that it may go on.
+// use keeps the ticker awake. Each call of a guest calls it, and each epoch.
 func (t *ticker) use() {
 	if t.used.Load() != 0 {
 		return

@@ -10,8 +10,8 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// An engine that has not been used for a second does not tick. A guest that then
-// runs for ever has to be asked all the same.
+// TestGuestsAreStoppedAfterARest: the engine's clock rests after a second without use. A guest that
+// then runs for ever must be stopped all the same.
 func TestGuestsAreStoppedAfterARest(t *testing.T) {
 	e := newEngine(t, wasmtime.Config{})
 	c := compile(t, e, withBody(t, 0x03, 0x40, 0x0c, 0, 0x0b), core.Limits{HandlerTime: time.Millisecond}) // loop br 0 end

@@ -26,9 +26,8 @@ func withName(t *testing.T, code []byte, name string) []byte {
 	return m.Encode()
 }
 
-// TestLongNamesInADeepStack: what is told of a trap takes no memory in proportion
-// to the names that a guest gives its functions, each of which may be in it ten
-// thousand times.
+// TestLongNamesInADeepStack: the text of a trap takes no memory in proportion to the
+// guest's names of functions. Each of them may occur in a stack ten thousand times.
 func TestLongNamesInADeepStack(t *testing.T) {
 	itself := withBody(t, 0x20, 0, 0x20, 0, 0x20, 0, 0x20, 0, 0x10, 1, 0x1a)
 	code := withName(t, itself, string(bytes.Repeat([]byte("n"), 5_000)))
@@ -48,7 +47,7 @@ func TestLongNamesInADeepStack(t *testing.T) {
 	}
 }
 
-// peak returns how much memory the process has had since the last call, in KiB.
+// peak returns the most memory that the process has had since the last call, in KiB.
 func peak(t *testing.T) (kib int) {
 	t.Helper()
 	status, err := os.ReadFile("/proc/self/status")

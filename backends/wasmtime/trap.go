@@ -15,12 +15,12 @@ import (
 	"github.com/airhost/airhost/internal/sandbox"
 )
 
-// trapTexts are what wazero calls Wasmtime's traps, by their codes, so that a
-// guest's end reads the same on both.
+// trapTexts are wazero's texts for Wasmtime's traps, by Wasmtime's codes: a trap reads the
+// same on both engines.
 var trapTexts = map[C.wasmtime_trap_code_t]string{
 	1: "out of bounds memory access",
 	3: "invalid table access",
-	4: "invalid table access", // a call of what is null
+	4: "invalid table access", // a call of null
 	5: "indirect call type mismatch",
 	6: "integer overflow",
 	7: "integer divide by zero",
@@ -28,14 +28,14 @@ var trapTexts = map[C.wasmtime_trap_code_t]string{
 	9: "unreachable",
 }
 
-// trapStack is the code of a stack that is used up.
+// trapStack is the code of a stack overflow.
 const trapStack = 0
 
-// trapped ends the instance, whose last call has failed.
+// trapped ends the instance after its last call has failed.
 func (in *instance) trapped() error { return in.Trapped(in.failed(), sandbox.Phase(in.c.failed_in)) }
 
-// failed returns why the last call of the guest failed, and lets go of what
-// Wasmtime says about it.
+// failed returns the reason of the failure of the guest's last call, and frees
+// Wasmtime's error.
 func (in *instance) failed() error {
 	text, code, known := in.said()
 	cause := in.cause
@@ -54,7 +54,7 @@ func (in *instance) failed() error {
 	return trap
 }
 
-// said returns Wasmtime's own words.
+// said returns Wasmtime's own message, and the code of the trap if it has one.
 func (in *instance) said() (text string, code C.wasmtime_trap_code_t, known bool) {
 	var message C.wasm_byte_vec_t
 	switch trap, err := in.c.trap, in.c.error; {
@@ -72,8 +72,8 @@ func (in *instance) said() (text string, code C.wasmtime_trap_code_t, known bool
 	return text, code, known
 }
 
-// goText returns the beginning of what Wasmtime says, and its end, where the
-// cause is. Between lies the guest's stack, which may have megabytes.
+// goText returns the beginning of Wasmtime's message, and its end, which has the cause.
+// The guest's stack in the middle can have megabytes.
 func goText(message C.wasm_byte_vec_t) string {
 	const beginning, end = 8 << 10, 1 << 10
 	all := unsafe.Slice((*byte)(unsafe.Pointer(message.data)), int(message.size))
@@ -84,8 +84,8 @@ func goText(message C.wasm_byte_vec_t) string {
 	return strings.ToValidUTF8(string(all[:beginning])+"…"+string(all[len(all)-end:]), "")
 }
 
-// innermost returns the innermost cause of what Wasmtime says: the last line
-// before a stack of Wasmtime's own, which there is where RUST_BACKTRACE is set.
+// innermost returns the innermost cause in a message of Wasmtime: the last line, or the
+// last one before Wasmtime's own stack, which RUST_BACKTRACE adds.
 func innermost(text string) string {
 	text, _, _ = strings.Cut(text, "\n\nStack backtrace:")
 	text = strings.TrimSpace(text)

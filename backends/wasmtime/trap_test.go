@@ -17,7 +17,7 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// withBody returns a guest whose handle-message has this body, without its end.
+// withBody returns a guest with this body of handle-message, without the end.
 // Function 0 is cabi_realloc, function 1 is handle-message, and table 0 has two
 // elements, which are null.
 func withBody(tb testing.TB, body ...byte) []byte {
@@ -33,8 +33,8 @@ func withBody(tb testing.TB, body ...byte) []byte {
 // otherType is the type of no function, after that of both.
 const otherType = 1
 
-// trapCases are what a guest's code does wrong. How much stack there is differs
-// from engine to engine, and so what is said when it is used up.
+// trapCases are faults of a guest's code. The size of the stack differs from engine to
+// engine, and so does the text of a stack overflow.
 var trapCases = []struct {
 	name string
 	kind core.TrapKind
@@ -61,7 +61,7 @@ var trapCases = []struct {
 	{"endless recursion", core.TrapStack, "", []byte{0x20, 0, 0x20, 0, 0x20, 0, 0x20, 0, 0x10, 1, 0x1a}},
 }
 
-// engines are the two that have to say the same.
+// engines are the two engines that must give the same texts.
 func engines(t *testing.T) map[string]core.Engine {
 	t.Helper()
 	wz, err := wazero.New(wazero.Config{})
@@ -70,7 +70,7 @@ func engines(t *testing.T) map[string]core.Engine {
 	return map[string]core.Engine{wazero.Name: wz, wasmtime.Name: newEngine(t, wasmtime.Config{})}
 }
 
-// end returns how a message ends a guest.
+// end returns the trap that a message causes.
 func end(t *testing.T, e core.Engine, code []byte, limits core.Limits, message string) *core.TrapError {
 	t.Helper()
 	in := instantiate(t, compile(t, e, code, limits), core.Environment{Host: sink{}, Limits: limits})
@@ -96,7 +96,7 @@ func TestTrapsReadTheSame(t *testing.T) {
 	}
 }
 
-// TestEndsReadTheSame: ends that are the host's to find.
+// TestEndsReadTheSame: ends that the host finds.
 func TestEndsReadTheSame(t *testing.T) {
 	both := engines(t)
 	for name, test := range map[string]struct {
@@ -122,8 +122,8 @@ func TestEndsReadTheSame(t *testing.T) {
 	}
 }
 
-// TestReallocReadsTheSame: what a cabi_realloc does wrong, both for a message
-// and for what self-id asks of it.
+// TestReallocReadsTheSame: faults of a cabi_realloc, both for a message and for the id
+// that self-id returns.
 func TestReallocReadsTheSame(t *testing.T) {
 	both := engines(t)
 	for name, body := range map[string]func(itself byte) []byte{
@@ -138,8 +138,8 @@ func TestReallocReadsTheSame(t *testing.T) {
 	}
 }
 
-// withRealloc returns the script's guest with another body for its cabi_realloc,
-// after so many calls of it: two are for a message and its sender.
+// withRealloc returns the script's guest with a cabi_realloc that has another body after
+// so many calls: two are for a message and its sender.
 func withRealloc(t *testing.T, after byte, body func(itself byte) []byte) []byte {
 	t.Helper()
 	m, err := wasm.Parse(scriptWasm)
@@ -152,7 +152,7 @@ func withRealloc(t *testing.T, after byte, body func(itself byte) []byte) []byte
 	code.Expr = slices.Concat(
 		[]byte{0x23, calls, 0x41, 1, 0x6a, 0x24, calls},    // calls += 1
 		[]byte{0x23, calls, 0x41, after, 0x4a, 0x04, 0x40}, // if calls > after,
-		body(itself), []byte{0x0f, 0x0b}, code.Expr) // return what body leaves
+		body(itself), []byte{0x0f, 0x0b}, code.Expr) // return the result of body
 	return m.Encode()
 }
 
@@ -166,7 +166,7 @@ func sameEnd(t *testing.T, both map[string]core.Engine, what string, code []byte
 	}
 }
 
-// TestFuelIsTheSameOnBothEngines: the least fuel with which a call ends well.
+// TestFuelIsTheSameOnBothEngines: the least fuel with which a call succeeds.
 func TestFuelIsTheSameOnBothEngines(t *testing.T) {
 	both := engines(t)
 	for _, message := range []string{"e", "ehello", string(sends), "n", "i", "b\x10\x27\x00\x00\x00\x00\x00\x00"} {

@@ -1,17 +1,18 @@
-// Package wasmtime runs guests that are WebAssembly modules by Wasmtime, whose
-// compiler makes the fastest code. It needs cgo, and a platform for which
-// wasmtime-go brings the library: Linux and macOS on amd64 and arm64. Without,
-// [New] returns [ErrLeftOut], and everything else of airhost works.
+// Package wasmtime runs guests that are WebAssembly modules on Wasmtime, the engine with
+// the fastest code. It needs cgo, and a platform that wasmtime-go has the library for:
+// Linux and macOS on amd64 and arm64. In other builds [New] returns [ErrLeftOut], and
+// the rest of airhost works.
 //
-// A guest's code is compiled as it is. Epochs stop it when its host interrupts
-// it, Wasmtime's limits bound its memory, tables and stack, and where its fuel
-// is counted, that is done by the same checks that the wazero engine adds, so
-// that both count the same. Of WASI preview 1 it gets clocks, randomness, and a
-// standard output and a standard error whose lines become log lines; everything
-// else is there to link and refuses.
+// The engine compiles a guest's code as it is. The host interrupts a guest by Wasmtime's
+// epochs. Wasmtime's limits bound its memory, tables and stack. The engine counts fuel
+// by the same checks that the engine wazero adds to the code, so that both count the
+// same. Of WASI preview 1, a guest gets clocks, randomness, and a standard output and a
+// standard error, whose lines become log lines; it can import all other functions, which
+// return errors.
 //
-// A message costs one call into C, in which the guest allocates its arguments,
-// handles them and cleans up: see guest.c.
+// A message costs one call into C, in which the guest allocates its arguments, handles
+// the message and cleans up: see guest.c. In an exchange ([core.Ledger]) one call into C
+// runs many messages between two guests.
 package wasmtime
 
 import (
@@ -27,14 +28,15 @@ var ErrLeftOut = errors.New("this build has no Wasmtime: it takes cgo (CGO_ENABL
 
 // Config configures an engine. Its zero value keeps compiled code in memory.
 type Config struct {
-	// CacheDir is a directory in which compiled code is kept between runs; it is
-	// made if it does not exist. "" keeps it in memory. Whoever can write to the
-	// directory can run code in the host's process: where others than the user and
-	// root can, it is not used. Whatever is wrong with it costs time and a warning.
+	// CacheDir is a directory that keeps compiled code between runs. It is made if it
+	// does not exist. With "" the code is kept in memory. A user with the right to write
+	// to the directory can run code in the host's process: it is not used if others than
+	// the process's user and root have that right. Anything wrong with the directory
+	// costs time and a warning.
 	CacheDir string
 
-	// Logger gets the warning of what is first found wrong with CacheDir;
-	// slog.Default by default.
+	// Logger gets the warning of the first problem with CacheDir; slog.Default by
+	// default.
 	Logger *slog.Logger
 
 	// MaxModule is the largest module in bytes; 64 MiB by default.

@@ -14,9 +14,6 @@ import (
 	"sync"
 	"testing"
 
-	"go.uber.org/fx"
-	"go.uber.org/fx/fxtest"
-
 	"github.com/airhost/airhost/backends/wasmtime"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/enginetest"
@@ -88,7 +85,7 @@ func equal[T comparable](t *testing.T, what string, got, want T) {
 	}
 }
 
-// trapOf checks that err says that the instance has ended, and of which kind.
+// trapOf checks that err is a TrapError of the kind, and returns it.
 func trapOf(t *testing.T, err error, kind core.TrapKind) *core.TrapError {
 	t.Helper()
 	var trap *core.TrapError
@@ -274,7 +271,7 @@ func TestInterruptEndsALoop(t *testing.T) {
 	trapOf(t, in.HandleMessage(self, []byte("o"), nil), core.TrapHandler)
 }
 
-// TestEndsByItself calls a guest that does not end, and that nobody interrupts.
+// TestEndsByItself: the engine ends an endless call that nobody interrupts.
 func TestEndsByItself(t *testing.T) {
 	in := open(t, actor(), sink{}, core.Limits{HandlerTime: 1})
 	trapOf(t, in.HandleMessage(self, []byte("o"), nil), core.TrapHandler)
@@ -287,24 +284,4 @@ func TestComponentsOfOneModuleShareNothing(t *testing.T) {
 	in := instantiate(t, compile(t, e, actor(), core.Limits{}), core.Environment{Host: sink{}})
 	must(t, first.Close(t.Context()))
 	must(t, in.HandleMessage(self, padded("e"), nil))
-}
-
-func TestModule(t *testing.T) {
-	type engines struct {
-		fx.In
-		All []core.Engine `group:"engines"`
-	}
-	var got engines
-	app := fxtest.New(t, wasmtime.Module, fx.Supply(wasmtime.Config{MaxModule: 1}), fx.Populate(&got))
-	app.RequireStart()
-	if len(got.All) != 1 || got.All[0].Name() != wasmtime.Name {
-		t.Fatalf("got %v, want the one engine", got.All)
-	}
-	if _, err := got.All[0].Compile(t.Context(), enginetest.ActorWasm(), core.Limits{}); !errors.As(err, new(*core.LimitError)) {
-		t.Errorf("compile of more than the configuration allows: got %v", err)
-	}
-	app.RequireStop()
-	if _, err := got.All[0].Compile(t.Context(), enginetest.ActorWasm(), core.Limits{}); !errors.Is(err, core.ErrClosed) {
-		t.Errorf("compile after the application's stop: got %v", err)
-	}
 }

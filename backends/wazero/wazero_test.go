@@ -9,9 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/fx"
-	"go.uber.org/fx/fxtest"
-
 	"github.com/airhost/airhost/backends/wazero"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/enginetest"
@@ -209,21 +206,4 @@ func TestReentryIsRefused(t *testing.T) {
 		must(t, in.Close())
 	}
 	must(t, errors.Join(c.Close(t.Context()), e.Close(t.Context())))
-}
-
-func TestModule(t *testing.T) {
-	type engines struct {
-		fx.In
-		All []core.Engine `group:"engines"`
-	}
-	var got engines
-	app := fxtest.New(t, wazero.Module, fx.Supply(wazero.Config{Interpreter: true}), fx.Populate(&got))
-	app.RequireStart()
-	if len(got.All) != 1 || got.All[0].Name() != wazero.Name {
-		t.Fatalf("got %v, want the one engine", got.All)
-	}
-	app.RequireStop()
-	if _, err := got.All[0].Compile(t.Context(), enginetest.ActorWasm(), core.Limits{}); !errors.Is(err, core.ErrClosed) {
-		t.Errorf("compile after the application's stop: got %v", err)
-	}
 }

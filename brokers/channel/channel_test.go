@@ -8,8 +8,6 @@ import (
 	"github.com/airhost/airhost/brokers/channel"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/brokertest"
-	"go.uber.org/fx"
-	"go.uber.org/fx/fxtest"
 	"go.uber.org/goleak"
 )
 
@@ -159,18 +157,6 @@ func TestMisuse(t *testing.T) {
 	}
 	if err := b.Close(t.Context()); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestModule(t *testing.T) {
-	var broker core.Broker
-	fxtest.New(t, channel.Module, fx.Invoke(fx.Annotate(func(all []core.Broker) { broker = all[0] }, fx.ParamTags(`group:"brokers"`)))).RequireStart().RequireStop()
-	if _, ok := broker.(*channel.Broker); !ok {
-		t.Errorf("the module provides %T", broker)
-	}
-	app := fx.New(fx.NopLogger, channel.Module, fx.Supply(channel.Config{Capacity: -1}), fx.Invoke(fx.Annotate(func([]core.Broker) {}, fx.ParamTags(`group:"brokers"`))))
-	if app.Err() == nil {
-		t.Error("with a capacity of -1: got no error")
 	}
 }
 

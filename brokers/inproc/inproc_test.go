@@ -7,8 +7,6 @@ import (
 	"github.com/airhost/airhost/brokers/inproc"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/brokertest"
-	"go.uber.org/fx"
-	"go.uber.org/fx/fxtest"
 	"go.uber.org/goleak"
 )
 
@@ -47,14 +45,6 @@ func TestMisuse(t *testing.T) {
 	}
 	if err := b.Attach(core.ComponentID{}, nobody{}); err == nil {
 		t.Error("Attach without an id: got no error")
-	}
-}
-
-func TestModule(t *testing.T) {
-	var broker core.Broker
-	fxtest.New(t, inproc.Module, fx.Invoke(fx.Annotate(func(all []core.Broker) { broker = all[0] }, fx.ParamTags(`group:"brokers"`)))).RequireStart().RequireStop()
-	if _, ok := broker.(*inproc.Broker); !ok {
-		t.Errorf("the module provides %T", broker)
 	}
 }
 

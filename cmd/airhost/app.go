@@ -14,6 +14,7 @@ import (
 	"go.uber.org/fx"
 	"go.uber.org/fx/fxevent"
 
+	"github.com/airhost/airhost/airhostfx"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/internal/config"
@@ -24,11 +25,11 @@ func (p *program) cacheFlag(command *cobra.Command) {
 	command.Flags().StringVar(&p.cache, "cache", "", `directory for compiled code (default: "airhost" in the user's cache directory; "" keeps none)`)
 }
 
-// defaultDrain is core/host's, for waits of this program's own.
+// defaultDrain is the default of core/host, for the waits of this program itself.
 const defaultDrain = 5 * time.Second
 
-// stopGrace is how long a stop may take beyond the drain limit: handlers that
-// run then, and each guest's shutdown.
+// stopGrace is the time that a stop may take beyond the drain limit, for handlers that
+// still run and for the guests' shutdowns.
 const stopGrace = 15 * time.Second
 
 // application is a running host with the components of one file.
@@ -43,31 +44,24 @@ type application struct {
 // caller must stop it.
 func (p *program) start(ctx context.Context, file *config.File) (*application, error) {
 	p.logMistakes(slog.LevelWarn, file.Warnings())
-	engines := p.engineModules(file)
-	parts, err := p.partModules(file)
+	parts, err := p.partsOf(file)
 	if err != nil {
 		return nil, err
 	}
 	a := &application{file: file, log: p.log}
 	a.fx = fx.New(
-		engines, parts, host.Module,
-		fx.Supply(host.Config{
-			RequestTimeout: time.Duration(file.Host.RequestTimeout),
-			DrainTimeout:   time.Duration(file.Host.DrainTimeout),
-			HeldUpWorkers:  file.Host.HeldUpWorkers,
-			Logger:         p.log,
-		}),
+		airhostfx.Host, parts, fx.Supply(hostConfig(file.Host), p.log),
 		fx.Populate(&a.Host),
 		fx.WithLogger(p.fxLog),
 	)
-	// What starts is waited for: fx would leave it behind when ctx ends.
+	// The start is not cut off: fx would leave its goroutine behind when ctx ends.
 	if err := a.fx.Start(context.WithoutCancel(ctx)); err != nil {
-		return nil, dig.RootCause(err) // without how the parts depend on each other
+		return nil, dig.RootCause(err) // without the path through the constructors
 	}
 	err = a.deploy(ctx)
 	if stop := stopped(ctx, "starting"); stop != nil {
 		if err != nil {
-			p.report(err) // what was wrong before that
+			p.report(err) // the mistakes that were found before the stop
 		}
 		err = stop
 	}
@@ -77,17 +71,17 @@ func (p *program) start(ctx context.Context, file *config.File) (*application, e
 	return a, nil
 }
 
-// fxLog logs how the application is put together, at the level below that of
-// anybody who debugs a guest.
+// fxLog logs the wiring of the application, one level below debug: it is of no use to
+// someone who debugs a guest.
 func (p *program) fxLog() fxevent.Logger {
 	events := &fxevent.SlogLogger{Logger: p.log}
 	events.UseLogLevel(levelTrace)
 	return events
 }
 
-// deploy starts all components, as many at a time as there are processors, and goes on
-// after one that fails, so that all failures are said at once. Those that ctx has cut off
-// are none.
+// deploy starts all components, as many at a time as there are processors. It goes on
+// after a failure, so that the user sees all failures at once. A start that ctx has cut
+// off is not a failure.
 func (a *application) deploy(ctx context.Context) error {
 	found, order := make([]error, len(a.file.Components)), newStartOrder(a.file.Components)
 	atOnce(len(found), func(i int) {
@@ -127,9 +121,8 @@ func (a *application) deployOne(ctx context.Context, i int) (err error) {
 	return err
 }
 
-// moduleMistakes returns what an engine refuses about the source of component i,
-// or what is wrong with how it is to be started; nothing where err says something
-// else.
+// moduleMistakes returns the mistakes in the source of component i that err reports, or
+// those in the configuration of its process. It returns nothing for other errors.
 func moduleMistakes(file *config.File, i int, err error) config.Mistakes {
 	var module *core.ModuleError
 	var mistakes config.Mistakes
@@ -145,53 +138,7 @@ func moduleMistakes(file *config.File, i int, err error) config.Mistakes {
 	return mistakes
 }
 
-func deployment(c config.Component) host.Deployment {
-	return host.Deployment{
-		ID:             c.ID,
-		Engine:         c.Engine,
-		Config:         c.Config,
-		Capabilities:   host.Capabilities{Send: c.Capabilities.Send, Request: c.Capabilities.Request},
-		Limits:         limits(c),
-		HealthInterval: time.Duration(c.HealthInterval),
-		Quota: host.Quota{
-			MessagesPerSecond: c.Quota.MessagesPerSecond,
-			Burst:             c.Quota.Burst,
-			PendingRequests:   c.Quota.PendingRequests,
-		},
-		Restart: restart(c.Restart),
-	}
-}
-
-func restart(r config.Restart) core.Restart {
-	return core.Restart{
-		Policy:      core.RestartPolicy(r.Policy),
-		MaxRestarts: r.MaxRestarts,
-		Within:      time.Duration(r.Within),
-		Backoff:     time.Duration(r.Backoff),
-		MaxBackoff:  time.Duration(r.MaxBackoff),
-	}
-}
-
-func limits(c config.Component) core.Limits {
-	return core.Limits{
-		Memory:        int64(c.Limits.Memory),
-		TableElements: c.Limits.TableElements,
-		Nesting:       c.Limits.Nesting,
-		Stack:         int64(c.Limits.Stack),
-		HandlerTime:   time.Duration(c.Limits.HandlerTime),
-		StartTime:     time.Duration(c.Limits.StartTime),
-		Fuel:          c.Limits.Fuel,
-
-		HandlerWallTime: time.Duration(c.Limits.HandlerWallTime),
-		Mailbox:         c.Limits.Mailbox,
-		MailboxBytes:    int64(c.Limits.MailboxBytes),
-		MessageSize:     int(c.Quota.MessageSize),
-		LogLines:        c.Logs.LinesPerSecond,
-		LogBytes:        int64(c.Logs.BytesPerSecond),
-	}
-}
-
-// drainLimit is how long what is under way is waited for.
+// drainLimit is the time that a stop waits for messages under way.
 func (a *application) drainLimit() time.Duration {
 	if limit := time.Duration(a.file.Host.DrainTimeout); limit > 0 {
 		return limit
@@ -199,8 +146,8 @@ func (a *application) drainLimit() time.Duration {
 	return defaultDrain
 }
 
-// stop ends the host gracefully, whether or not ctx has ended, and then logs
-// what happened in it.
+// stop ends the host gracefully, also after the end of ctx, and then logs the host's
+// counters.
 func (a *application) stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.drainLimit()+stopGrace)
 	defer cancel()
@@ -209,14 +156,14 @@ func (a *application) stop(ctx context.Context) error {
 	return err
 }
 
-// finish is stop at the end of a run. That a component has failed that is required is an
-// error, as is that messages were left.
+// finish is stop at the end of a run. It returns an error if a required component has
+// failed, or if messages were left.
 func (a *application) finish(ctx context.Context) error {
 	failed := a.failed()
 	return errors.Join(failed, a.stop(ctx))
 }
 
-// failed says which of the components that are required have failed.
+// failed returns an error that names the required components that have failed.
 func (a *application) failed() error {
 	required := map[core.ComponentID]bool{}
 	for _, c := range a.file.Components {

@@ -13,12 +13,11 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/airhost/airhost/backends/wasmtime"
 	"github.com/airhost/airhost/internal/bombs"
 )
 
-// allBombs has TestBombs check all sizes of all kinds, which takes minutes, and log a
-// table.
+// allBombs in the environment makes TestBombs check all sizes of all kinds, which takes
+// minutes, and log a table.
 const allBombs = "AIRHOST_BOMBS"
 
 // usualBombs are checked by every test run, in one size.
@@ -31,16 +30,12 @@ var usualBombs = []string{
 // bombMemory is how much memory checking a bomb may take.
 const bombMemory = 512 << 20
 
-// TestBombs checks modules that are made to cost whoever compiles them much, each by a
-// process of its own, of which it bounds the memory and what it prints. The race
-// detector would multiply the memory.
+// TestBombs checks modules that are made to be expensive to compile. Each runs in a
+// process of its own; the test bounds the memory and the output of that process. The
+// race detector would multiply the memory.
 func TestBombs(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes half a minute")
-	}
-	engines := []string{"wazero"}
-	if wasmtime.Available {
-		engines = append(engines, "wasmtime")
 	}
 	for _, kind := range bombs.Kinds() {
 		sizes := kind.Sizes
@@ -53,17 +48,17 @@ func TestBombs(t *testing.T) {
 		t.Run(kind.Name, func(t *testing.T) {
 			t.Parallel()
 			for _, n := range sizes {
-				checkBomb(t, kind, n, engines)
+				checkBomb(t, kind, n)
 			}
 		})
 	}
 }
 
-func checkBomb(t *testing.T, kind bombs.Kind, n int, engines []string) {
+func checkBomb(t *testing.T, kind bombs.Kind, n int) {
 	file := filepath.Join(t.TempDir(), "bomb.wasm")
 	name := fmt.Sprintf("%s %d", kind.Name, n)
 	explode(t, makesBomb+"="+name, file)
-	for _, engine := range engines {
+	for _, engine := range wasmEngines() {
 		compileBomb(t, file, engine, name)
 	}
 	if kind.Declares {
@@ -71,9 +66,9 @@ func checkBomb(t *testing.T, kind bombs.Kind, n int, engines []string) {
 	}
 }
 
-// makesBomb in the environment has the test binary write the bomb that it names to the
-// file that is its argument. A process's peak of memory includes that of the process
-// that started it, so the test itself stays small.
+// makesBomb in the environment names a bomb, which the test binary then writes to the
+// file that is its argument. The peak of a process's memory includes the peak of the
+// process that started it; for this reason the test itself stays small.
 const makesBomb = "AIRHOST_TEST_MAKES_BOMB"
 
 func init() {
@@ -122,14 +117,14 @@ func inspectBomb(t *testing.T, file, name string) {
 	}
 }
 
-// blast is what a bomb did.
+// blast is the effect of a bomb.
 type blast struct {
 	output  string
 	memory  int64 // in bytes
 	seconds float64
 }
 
-// explode runs this binary with a variable that says what it is to do.
+// explode runs this binary with an environment variable that names its task.
 func explode(t *testing.T, variable string, args ...string) blast {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), os.Args[0], args...)

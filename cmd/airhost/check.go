@@ -10,11 +10,12 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
-	"go.uber.org/fx"
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/abi"
 	"github.com/airhost/airhost/internal/config"
+	"github.com/airhost/airhost/internal/parts"
+	"github.com/airhost/airhost/internal/spawn"
 	"github.com/airhost/airhost/internal/wasm"
 )
 
@@ -42,14 +43,12 @@ func (p *program) check(ctx context.Context, args []string) error {
 		return err
 	}
 	p.warn(file.Warnings())
-	modules := p.engineModules(file)
 	c := checker{file: file, traits: make([]core.Traits, len(file.Components)), hints: make([]string, len(file.Components)), found: make([]config.Mistakes, len(file.Components))}
-	app := fx.New(modules, fx.WithLogger(p.fxLog), fx.Invoke(c.take))
-	if err := app.Start(ctx); err != nil {
-		return err
+	err = c.open(used(file), p.settings())
+	if err == nil {
+		err = c.compile(ctx)
 	}
-	err = errors.Join(c.compile(ctx), app.Stop(context.WithoutCancel(ctx)))
-	if err != nil {
+	if err = errors.Join(err, c.close(ctx)); err != nil {
 		return err
 	}
 	return errors.Join(p.checked(&c), executables(file))
@@ -68,27 +67,42 @@ func (p *program) warn(warnings config.Mistakes) {
 // checker compiles the components of a file.
 type checker struct {
 	file    *config.File
-	engines map[string]core.Engine
+	engines map[string]openEngine
 	traits  []core.Traits
 	hints   []string
 	found   []config.Mistakes
-	modules sync.Map // what is hinted of each: a func() string
+	modules sync.Map // the hint for each path, as a func() string
 }
 
-type engineGroup struct {
-	fx.In
-	Engines []core.Engine `group:"engines"`
+// openEngine is an engine that must be closed.
+type openEngine struct {
+	core.Engine
+	runs parts.Kind
 }
 
-func (c *checker) take(group engineGroup) {
-	c.engines = map[string]core.Engine{}
-	for _, e := range group.Engines {
-		c.engines[e.Name()] = e
+// open makes the engines.
+func (c *checker) open(engines []parts.Engine, settings parts.Settings) error {
+	c.engines = map[string]openEngine{}
+	for _, e := range engines {
+		engine, err := e.New(settings)
+		if err != nil {
+			return err
+		}
+		c.engines[e.Name] = openEngine{engine, e.Runs}
 	}
+	return nil
+}
+
+func (c *checker) close(ctx context.Context) error {
+	var errs []error
+	for _, e := range c.engines {
+		errs = append(errs, e.Close(context.WithoutCancel(ctx)))
+	}
+	return errors.Join(errs...)
 }
 
 // compile compiles the components, as many at a time as there are processors, and notes
-// what is wrong with each; an error says that checking itself failed.
+// the mistakes of each. An error means that checking itself failed.
 func (c *checker) compile(ctx context.Context) error {
 	compiled, found := make([]core.Component, len(c.file.Components)), make([]error, len(c.file.Components))
 	atOnce(len(found), func(i int) {
@@ -103,7 +117,7 @@ func (c *checker) compile(ctx context.Context) error {
 		if err != nil && len(c.found[i]) == 0 {
 			errs = append(errs, fmt.Errorf("check of %s: %w", c.file.Components[i].ID, err))
 		}
-		if compiled[i] != nil { // all are kept until here, since those of one file share their code
+		if compiled[i] != nil { // closed last: the components of one file share their code
 			errs = append(errs, compiled[i].Close(context.WithoutCancel(ctx)))
 		}
 	}
@@ -127,10 +141,10 @@ func (c *checker) compileOne(ctx context.Context, i int) (core.Component, error)
 	return compiled, nil
 }
 
-// hint says of a component's module, which compiles, what is probably not meant, or
-// returns "".
+// hint describes a probable mistake in a module that compiles. It returns "" if it finds
+// none.
 func (c *checker) hint(of config.Component) string {
-	if of.Engine == "native" || of.Engine == "process" {
+	if c.engines[of.Engine].runs != parts.WebAssembly {
 		return ""
 	}
 	once, _ := c.modules.LoadOrStore(of.Source, sync.OnceValue(func() string { return moduleHint(of.Source) }))
@@ -192,4 +206,28 @@ func targets(patterns []core.IDPattern) string {
 		texts[i] = pattern.String()
 	}
 	return strings.Join(texts, " ")
+}
+
+// executables returns the mistakes in the files of extensions.
+func executables(file *config.File) error {
+	var mistakes config.Mistakes
+	for _, part := range []struct {
+		path string
+		config.Part
+	}{{"host.broker", file.Host.Broker}, {"host.tracker", file.Host.Tracker}} {
+		if part.Plugin == nil {
+			continue
+		}
+		if err := spawn.Check(part.Plugin.Plugin, part.Plugin.SHA256); err != nil {
+			key := ".plugin"
+			if errors.Is(err, spawn.ErrChecksum) {
+				key = ".sha256"
+			}
+			mistakes = append(mistakes, file.Mistake(part.path+key, err.Error()))
+		}
+	}
+	if mistakes == nil {
+		return nil
+	}
+	return mistakes
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/examples/echo"
+	"github.com/airhost/airhost/examples/relay"
 	"github.com/airhost/airhost/plugin"
 	"github.com/airhost/airhost/trackers/timermap"
 )
@@ -27,6 +29,12 @@ var extensionPrograms = map[string]func(){
 		plugin.ServeTracker(tracker)
 	},
 	"crasher": func() { fmt.Fprintln(os.Stderr, "no licence found"); os.Exit(3) },
+	"dawdler": func() { fmt.Fprintln(os.Stderr, "dawdling"); select {} },
+	"relay":   func() { plugin.Serve(relay.New()) },
+	"stock": func() {
+		fmt.Fprintln(os.Stderr, "stock of", os.Getenv("OWNER"), "for", os.Getenv("TEST_OWNER"), os.Args[1:])
+		plugin.Serve(echo.New())
+	},
 }
 
 // linkExtensions puts the extensions into dir.

@@ -89,8 +89,8 @@ func TestHostileLogsAreEscaped(t *testing.T) {
 	}
 }
 
-// TestHostileFloodIsTold: of the lines that are dropped the log tells how many, for
-// which limit, and once more in its summary.
+// TestHostileFloodIsTold: the log counts the lines that were dropped and names the
+// limit, and its summary counts them again.
 func TestHostileFloodIsTold(t *testing.T) {
 	file := hostileFiles(t, "components:\n  - {id: evil/a, source: attacker.wasm, limits: {handler_time: 1m}, logs: {lines_per_second: 100}}\n")
 	_, _, stderr := hostileRun("call", file, "evil/a", "--data", "L\x88\x13\x00\x00")
@@ -148,7 +148,7 @@ components:
 `
 
 // TestHostileFailureIsSaid runs a real process in which a component fails for
-// good, and wants it to say so, go on, and stop when it is told to.
+// good. The program must report this, go on, and stop at a signal.
 func TestHostileFailureIsSaid(t *testing.T) {
 	file := hostileFiles(t, failsForGood)
 	program := exec.CommandContext(t.Context(), os.Args[0], "run", file, "--log-format", "json")
@@ -171,8 +171,8 @@ func TestHostileFailureIsSaid(t *testing.T) {
 	}
 }
 
-// hostileLog interrupts a program that runs though a component has failed, and
-// returns what its log says.
+// hostileLog interrupts a program that runs although a component has failed, and
+// returns its log.
 func hostileLog(t *testing.T, program *exec.Cmd, lines *bufio.Scanner) map[string]bool {
 	t.Helper()
 	seen := map[string]bool{}

@@ -17,8 +17,8 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// maxModule is the largest file that inspect reads, in bytes: what the wazero
-// engine takes.
+// maxModule is the size in bytes of the largest file that inspect reads, which is the
+// largest that the engine wazero takes.
 const maxModule = 64 << 20
 
 func (p *program) inspectCommand() *cobra.Command {
@@ -101,7 +101,7 @@ const (
 	maxShown  = 500  // bytes of a name
 )
 
-// short is at most maxShown bytes of a name that the module chose.
+// short returns at most maxShown bytes of a name from the module.
 func short(name string) string {
 	if len(name) > maxShown {
 		name = strings.ToValidUTF8(name[:maxShown], "") + "…"
@@ -121,7 +121,7 @@ func listed[T any](r *moduleReport, name string, list []T, entry T) []T {
 	return list
 }
 
-// moduleReport is what inspect says about a module.
+// moduleReport is the output of inspect.
 type moduleReport struct {
 	File      string         `json:"file"`
 	Size      int            `json:"size"` // in bytes, as all sizes here
@@ -146,7 +146,7 @@ type moduleItem struct {
 	Name   string `json:"name"`
 	Kind   string `json:"kind"`
 	Type   string `json:"type,omitempty"`   // of functions
-	Access string `json:"access,omitempty"` // of an import: what it takes to be granted it, or that it is refused
+	Access string `json:"access,omitempty"` // of an import: the capability that it needs, or that it is refused
 }
 
 type memoryReport struct {
@@ -181,7 +181,7 @@ type contractReport struct {
 	Met      bool             `json:"met"`
 	Exports  []contractExport `json:"exports"`
 	Problems []string         `json:"problems"`
-	Hint     string           `json:"hint,omitempty"` // what is allowed and probably not meant
+	Hint     string           `json:"hint,omitempty"` // a probable mistake that the contract allows
 }
 
 // contractExport is one of the contract's exports, and whether the module has
@@ -189,7 +189,7 @@ type contractReport struct {
 type contractExport struct {
 	Name    string `json:"name"`
 	Present bool   `json:"present"`
-	Without string `json:"without,omitempty"` // what its absence means, where it is allowed
+	Without string `json:"without,omitempty"` // the effect of its absence, if that is allowed
 }
 
 const pageSize = 64 << 10
@@ -235,8 +235,8 @@ func (r *moduleReport) imports(m *wasm.Module) {
 	}
 }
 
-// access says what it takes that an import does more than to refuse, or "" for what
-// every guest may use.
+// access names the capability without which the host refuses an import. It returns ""
+// for an import that every guest may use.
 func access(module, name string) string {
 	switch {
 	case module == abi.HostServices && name == abi.SendMessage:
@@ -277,8 +277,8 @@ func (r *moduleReport) table(t wasm.Table, imported bool) {
 	r.Tables = listed(r, "tables", r.Tables, report)
 }
 
-// absent says what it means that a module lacks an export; a module that lacks
-// another one does not meet the contract.
+// absent is the effect of each export that a module may lack. A module without one of
+// the other exports does not meet the contract.
 var absent = map[string]string{
 	abi.HandleCallback:     "it cannot send requests",
 	abi.PostHandleMessage:  "",

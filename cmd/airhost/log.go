@@ -42,8 +42,8 @@ func newLog(to io.Writer, format, level string) (*slog.Logger, error) {
 	return nil, fmt.Errorf("--log-format is %q, want text or json", format)
 }
 
-// escaper writes JSON, with what is not printable in its strings escaped: JSON
-// itself lets characters pass that some terminals obey or hide.
+// escaper writes JSON and escapes the characters in it that are not printable: JSON
+// itself allows some that terminals obey or hide.
 type escaper struct{ to io.Writer }
 
 func (e escaper) Write(line []byte) (int, error) {

@@ -11,23 +11,23 @@ import (
 const (
 	// logQueue is how many lines wait for the log's reader.
 	logQueue = 1024
-	// logPatience is for how long a line waits for its place among them, and how long
-	// the lines that wait in the end are waited for.
+	// logPatience is the time that a line waits for a place in the queue, and the time
+	// that close waits for the lines in the queue.
 	logPatience = time.Second
 )
 
-// logWriter writes lines to a log whose reader may not take them: a pipe may be full
-// for ever. Then lines are dropped rather than hold up the host; a reader that goes on
-// is told how many. What cannot be written for another reason is lost as well.
+// logWriter writes lines to a log. The log's reader may stop reading, so that a pipe
+// stays full; then the writer drops lines instead of blocking the host, and counts them
+// in the log when the reader goes on. Lines are also lost if writing fails.
 type logWriter struct {
 	to    io.Writer
 	lines chan []byte
 	ended chan struct{} // closed once all has been written
 
-	mu      sync.Mutex // guards what follows; held while a line waits
+	mu      sync.Mutex // guards the fields below; held while a line waits
 	closed  bool
 	stuck   bool // the last line has waited in vain
-	dropped int  // lines since the log was told of some
+	dropped int  // lines since the log last counted them
 	log     *slog.Logger
 }
 
@@ -38,27 +38,27 @@ func newLogWriter(to io.Writer) *logWriter {
 	return l
 }
 
-// tell has log be told of dropped lines. It writes to where l writes, on the same
-// goroutine, and not by l.
+// tell sets the log that counts dropped lines. It must write to the same place as l, but
+// not through l; l uses it on its own goroutine.
 func (l *logWriter) tell(log *slog.Logger) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.log = log
 }
 
-// Write takes a line. It waits for [logPatience] at most, and not where the line before
-// has waited in vain. It never fails.
+// Write takes a line. It waits for at most [logPatience], and does not wait if the line
+// before was dropped after waiting. It never fails.
 func (l *logWriter) Write(line []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed || !l.push(bytes.Clone(line)) {
+	if l.closed || !l.pushLocked(bytes.Clone(line)) {
 		l.dropped++
 	}
 	return len(line), nil
 }
 
-// push reports whether a line has got its place, with l.mu held.
-func (l *logWriter) push(line []byte) bool {
+// pushLocked reports whether a line has got its place. The caller holds l.mu.
+func (l *logWriter) pushLocked(line []byte) bool {
 	select {
 	case l.lines <- line:
 		l.stuck = false
@@ -81,7 +81,7 @@ func (l *logWriter) push(line []byte) bool {
 func (l *logWriter) run() {
 	defer close(l.ended)
 	for line := range l.lines {
-		_, _ = l.to.Write(line) // there is no other place to tell of it
+		_, _ = l.to.Write(line) // the log is the only place to report a failure
 		if log, n := l.takeDropped(); n > 0 {
 			log.Warn("log lines were dropped: nobody took them", "dropped", n)
 		}
@@ -91,8 +91,8 @@ func (l *logWriter) run() {
 	}
 }
 
-// takeDropped returns how many lines the log has to be told of. It does not wait for
-// lines that wait, which only its caller can end.
+// takeDropped returns the number of lines that the log has to count, and resets it. It
+// does not lock l.mu while a line waits: only the caller can end that wait.
 func (l *logWriter) takeDropped() (log *slog.Logger, n int) {
 	if !l.mu.TryLock() {
 		return nil, 0
@@ -115,6 +115,6 @@ func (l *logWriter) close() {
 	defer patience.Stop()
 	select {
 	case <-l.ended:
-	case <-patience.C: // who writes is left behind, in a call that does not return
+	case <-patience.C: // the goroutine stays in a write that does not return
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// gate is a log whose reader takes what is written while it is open.
+// gate is a log that is read only while the gate is open.
 type gate struct {
 	open chan struct{}
 	bytes.Buffer

@@ -52,12 +52,12 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return exitCode(err)
 }
 
-// wrongUse is an error in what the user wrote, for which the exit code is 2.
+// wrongUse is an error in the user's command line or file. Its exit code is 2.
 type wrongUse struct{ error }
 
 func (w wrongUse) Unwrap() error { return w.error }
 
-// errReported ends a command with exit code 1 whose output has said why.
+// errReported ends a command with exit code 1. The command's output has the reason.
 var errReported = errors.New("reported")
 
 func exitCode(err error) int {
@@ -69,9 +69,9 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// report says on standard error why a command failed.
+// report writes the reason of a failed command to standard error.
 func (p *program) report(err error) {
-	for _, err := range parts(err) {
+	for _, err := range joined(err) {
 		var mistakes config.Mistakes
 		switch found := errors.As(err, &mistakes); {
 		case errors.Is(err, errReported):
@@ -89,15 +89,15 @@ func (p *program) report(err error) {
 	}
 }
 
-// parts returns the errors that were joined to err.
-func parts(err error) []error {
-	joined, ok := err.(interface{ Unwrap() []error })
+// joined returns the errors that were joined to err.
+func joined(err error) []error {
+	several, ok := err.(interface{ Unwrap() []error })
 	if _, mistakes := err.(config.Mistakes); !ok || mistakes {
 		return []error{err}
 	}
 	var all []error
-	for _, part := range joined.Unwrap() {
-		all = append(all, parts(part)...)
+	for _, part := range several.Unwrap() {
+		all = append(all, joined(part)...)
 	}
 	return all
 }

@@ -52,27 +52,6 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// TestGuestsAreWhatTheirSourcesGive assembles the guests of the scripts again.
-func TestGuestsAreWhatTheirSourcesGive(t *testing.T) {
-	if _, err := exec.LookPath("wat2wasm"); err != nil {
-		t.Skip("wat2wasm is not installed (Debian: wabt)")
-	}
-	sources, err := filepath.Glob("testdata/guests/*.wat")
-	if err != nil || len(sources) == 0 {
-		t.Fatal("no sources", err)
-	}
-	for _, source := range sources {
-		code, err := exec.Command("wat2wasm", source, "--output=-").Output()
-		if err != nil {
-			t.Errorf("%s: %v", source, err)
-		}
-		committed, err := os.ReadFile(strings.TrimSuffix(source, ".wat") + ".wasm")
-		if err != nil || !bytes.Equal(code, committed) {
-			t.Errorf("%s does not give the module beside it (%v)", source, err)
-		}
-	}
-}
-
 const oneEcho = "components:\n- {id: shop/echo, source: echo, engine: native}\n"
 
 func writeFile(t *testing.T, name, text string) string {
@@ -85,7 +64,7 @@ func writeFile(t *testing.T, name, text string) string {
 }
 
 // TestRunStopsOnSignals runs a real process, interrupts it once it says that it
-// runs, and wants a graceful end with a summary.
+// runs, and expects a graceful end with a summary.
 func TestRunStopsOnSignals(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("there are no such signals")
@@ -136,8 +115,8 @@ func interruptWhenRunning(t *testing.T, program *exec.Cmd, signal os.Signal, log
 	return messages
 }
 
-// TestCallAddsNothing sends bytes of all kinds through call, and wants nothing
-// of the host to be left.
+// TestCallAddsNothing sends bytes of all kinds through call, and checks that the host
+// leaves nothing behind.
 func TestCallAddsNothing(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
@@ -163,6 +142,28 @@ func TestNoMessageFromATerminal(t *testing.T) {
 	code := run([]string{"call", writeFile(t, "airhost.yaml", oneEcho), "shop/echo"}, terminal, &stdout, &stderr)
 	if want := "there is no message: give it by --data or --data-file"; code != exitUsage || !strings.Contains(stderr.String(), want) {
 		t.Errorf("exit code %d, standard error %q, want 2 and …%s", code, stderr.String(), want)
+	}
+}
+
+// TestResponseOnATerminal: there a response is a line of its own. A terminal echoes,
+// with \r\n for each line end.
+func TestResponseOnATerminal(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	terminal, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip("this machine has no terminal: ", err)
+	}
+	defer terminal.Close()
+	file, echoed := writeFile(t, "airhost.yaml", oneEcho), bufio.NewReader(terminal)
+	for message, want := range map[string]string{"hello": "hello\r\n", "two\nlines\n": "two\r\nlines\r\n", "": "\r\n"} {
+		var stderr bytes.Buffer
+		code := run([]string{"call", file, "shop/echo", "--data", message}, nil, terminal, &stderr)
+		if _, err := terminal.WriteString("$"); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := echoed.ReadString('$'); code != exitDone || err != nil || got != want+"$" {
+			t.Errorf("call with %q: exit code %d, got %q, %v, want %q; %s", message, code, got, err, want, stderr.String())
+		}
 	}
 }
 

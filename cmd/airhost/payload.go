@@ -13,10 +13,10 @@ import (
 // maxPayload is the largest message that any configuration allows, in bytes.
 const maxPayload = 1 << 30
 
-// payload is where the bytes of a message come from.
+// payload is the source of a message's bytes.
 type payload struct {
 	data, file string
-	command    *cobra.Command // tells which flags were given
+	command    *cobra.Command // has the flags that were given
 }
 
 func (s *payload) flags(command *cobra.Command) {
@@ -26,8 +26,8 @@ func (s *payload) flags(command *cobra.Command) {
 	command.MarkFlagsMutuallyExclusive("data", "data-file")
 }
 
-// read returns the message: the flag's, the file's, or what is on stdin. When ctx ends
-// it leaves behind who reads stdin, which nothing can end.
+// read returns the message: from the flag, from the file, or from stdin. When ctx ends
+// first, read leaves the goroutine that reads stdin behind: nothing can end that read.
 func (s *payload) read(ctx context.Context, stdin io.Reader) ([]byte, error) {
 	switch flags := s.command.Flags(); {
 	case flags.Changed("data"):
@@ -70,10 +70,10 @@ func readAll(from io.Reader, name string) ([]byte, error) {
 	return message, nil
 }
 
-// isTerminal reports whether somebody would have to type what is read. The null
-// device is a character device too, and empty.
-func isTerminal(stdin io.Reader) bool {
-	file, ok := stdin.(*os.File)
+// isTerminal reports whether a stream is a terminal. The null device is a character
+// device too, and none.
+func isTerminal(stream any) bool {
+	file, ok := stream.(*os.File)
 	if !ok {
 		return false
 	}

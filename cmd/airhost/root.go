@@ -69,7 +69,7 @@ func (p *program) work(f func(ctx context.Context, args []string) error) func(*c
 		if p.log, err = newLog(p.stderr, p.logFormat, p.logLevel); err != nil {
 			return err
 		}
-		told, _ := newLog(p.stderr.to, p.logFormat, p.logLevel) // which has just worked
+		told, _ := newLog(p.stderr.to, p.logFormat, p.logLevel) // the call above has succeeded with the same values
 		p.stderr.tell(told)
 		p.working = true
 		defer p.ignoreHangups()()
@@ -80,7 +80,7 @@ func (p *program) work(f func(ctx context.Context, args []string) error) func(*c
 	}
 }
 
-// flagError adds to an unknown flag the one that was probably meant.
+// flagError adds the nearest flag to the error about an unknown flag.
 func flagError(command *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) {
@@ -94,7 +94,7 @@ func flagError(command *cobra.Command, err error) error {
 	return err
 }
 
-// arguments demands exactly the arguments that a command's use line names.
+// arguments requires exactly the arguments that a command's use line names.
 func arguments(names ...string) cobra.PositionalArgs {
 	return func(_ *cobra.Command, args []string) error {
 		switch {
@@ -115,8 +115,8 @@ func noArguments(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// completeFile completes the configuration file and after it, if there is a
-// second argument, the ids of its components.
+// completeFile completes the configuration file, and the ids of its components if the
+// command has a second argument.
 func completeFile(targets bool) cobra.CompletionFunc {
 	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		switch {

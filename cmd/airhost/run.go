@@ -50,8 +50,8 @@ func (p *program) run(ctx context.Context, args []string) error {
 	return err
 }
 
-// logDeadLetters says which messages were never handled: the newest few, as a
-// component that has failed may have left thousands.
+// logDeadLetters logs the messages that were never handled: only the newest, because a
+// failed component may have left thousands.
 func (a *application) logDeadLetters() {
 	const most = 10
 	letters := a.DeadLetters()

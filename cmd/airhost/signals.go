@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// stopSignal is why a command ends before its work is done: a signal has asked for it.
+// stopSignal is the error of a command that a signal has ended before its work was done.
 type stopSignal struct{ os.Signal }
 
 func (s stopSignal) Error() string {
@@ -41,8 +41,8 @@ func stopOnSignal() (ctx context.Context, restore func()) {
 	}
 }
 
-// stopped returns why ctx has ended, with what was done at that time, or nil as long as
-// it has not.
+// stopped returns the cause of ctx's end together with the work that it has cut off, or
+// nil if ctx has not ended.
 func stopped(ctx context.Context, while string) error {
 	if ctx.Err() == nil {
 		return nil
@@ -52,20 +52,20 @@ func stopped(ctx context.Context, while string) error {
 
 // isStop reports whether err is nothing but a signal's request to stop.
 func isStop(err error) bool {
-	all := parts(err)
+	all := joined(err)
 	return len(all) == 1 && errors.As(all[0], new(stopSignal))
 }
 
-// keepGoing has the program outlive who reads its output: a write to a pipe without a
-// reader is an error, as any other write that fails. restore undoes it.
+// keepGoing keeps the program alive after the end of the process that reads its output:
+// a write to a pipe without a reader becomes an ordinary error. restore undoes it.
 func keepGoing() (restore func()) {
 	pipes := make(chan os.Signal, 1)
 	signal.Notify(pipes, syscall.SIGPIPE)
 	return func() { signal.Stop(pipes) }
 }
 
-// ignoreHangups has the program outlive its terminal, and says of each SIGHUP that it
-// does nothing. restore undoes it.
+// ignoreHangups keeps the program alive after the end of its terminal, and logs that a
+// SIGHUP has no effect. restore undoes it.
 func (p *program) ignoreHangups() (restore func()) {
 	hangups, ended := make(chan os.Signal, 1), make(chan struct{})
 	signal.Notify(hangups, syscall.SIGHUP)

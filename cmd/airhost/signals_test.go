@@ -17,18 +17,19 @@ import (
 	"testing"
 
 	"github.com/airhost/airhost/internal/config"
+	"github.com/airhost/airhost/internal/parts"
 )
 
-// watched is a program in a process of its own, and what it writes to its log.
+// watched is a program in a process of its own, with its log.
 type watched struct {
 	*exec.Cmd
 	t     *testing.T
-	mu    sync.Mutex // guards what follows
+	mu    sync.Mutex // guards the fields below
 	log   bytes.Buffer
 	waits []wait
 }
 
-// wait has something done once the log has a text.
+// wait is a call that is made once the log has a text.
 type wait struct {
 	text string
 	do   func()
@@ -56,8 +57,7 @@ func (w *watched) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// when has do called once the log has the text, after all for which when was called
-// before.
+// when calls do once the log has the text, after the calls of earlier uses of when.
 func (w *watched) when(text string, do func()) { w.waits = append(w.waits, wait{text, do}) }
 
 func (w *watched) send(s os.Signal) func() {
@@ -78,7 +78,7 @@ func (w *watched) lacks(texts ...string) {
 	}
 }
 
-// ends runs the program, and checks its exit code and what its log says.
+// ends runs the program, and checks its exit code and the texts in its log.
 func (w *watched) ends(code int, says ...string) {
 	w.t.Helper()
 	if err := w.Run(); err != nil && !errors.As(err, new(*exec.ExitError)) {
@@ -101,7 +101,7 @@ func onePlugin(t *testing.T, program string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
 	if err != nil {
-		t.Skip(err) // it is linked where there are links
+		t.Skip(err) // the system may have no links
 	}
 	return writeFile(t, "airhost.yaml", fmt.Sprintf("components:\n- id: shop/plugin\n  source: %s\n  engine: process\n  limits: {handler_time: 1m, start_time: 10m}\n", path))
 }
@@ -113,7 +113,7 @@ func TestHangupIsIgnored(t *testing.T) {
 	w.ends(exitDone, "msg=stopped")
 }
 
-// TestStopWhileStarting: what is cut off by a signal is no mistake in the file.
+// TestStopWhileStarting: a start that a signal cuts off is not a mistake in the file.
 func TestStopWhileStarting(t *testing.T) {
 	for signal, says := range map[os.Signal]string{
 		os.Interrupt:    "airhost: stopped by SIGINT while starting\n",
@@ -133,8 +133,8 @@ func TestStopWhileStarting(t *testing.T) {
 	}
 }
 
-// TestMistakesBeforeTheStopAreSaid: a signal cuts off what starts, and hides nothing that
-// was wrong before.
+// TestMistakesBeforeTheStopAreSaid: a signal cuts off the starts of components, and does
+// not hide mistakes that were found before.
 func TestMistakesBeforeTheStopAreSaid(t *testing.T) {
 	broken, err := filepath.Abs("testdata/guests/truncated.wasm")
 	if err != nil {
@@ -156,9 +156,12 @@ func TestStopBeforeAnythingStarts(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(stopSignal{syscall.SIGTERM})
-	for _, engine := range names(engines) {
-		source := "echo"
-		if engine != "native" {
+	for _, e := range parts.Engines {
+		if e.LeftOut != "" {
+			continue
+		}
+		engine, source := e.Name, "echo"
+		if e.Runs != parts.Go {
 			source = os.Args[0]
 		}
 		name := writeFile(t, "airhost.yaml", fmt.Sprintf("components:\n- {id: shop/b, source: %s, engine: %s}\n", source, engine))
@@ -187,8 +190,8 @@ func TestStopWhileReadingStandardInput(t *testing.T) {
 	}
 }
 
-// TestNobodyReadsTheLog: when the log's reader ends the program goes on, stops in order
-// when it is told to, and leaves no temporary folder.
+// TestNobodyReadsTheLog: when the log's reader ends, the program goes on. It stops in
+// order at a signal, and leaves no temporary folder.
 func TestNobodyReadsTheLog(t *testing.T) {
 	w := airhost(t, "run", onePlugin(t, "stock"))
 	temp := t.TempDir()
@@ -204,7 +207,7 @@ func TestNobodyReadsTheLog(t *testing.T) {
 	write.Close()
 	w.when(running, func() {
 		read.Close()
-		w.send(syscall.SIGHUP)() // which is told to nobody
+		w.send(syscall.SIGHUP)() // the log that would report it has no reader
 		w.send(syscall.SIGTERM)()
 	})
 	_, _ = io.Copy(w, read) // it ends with the pipe

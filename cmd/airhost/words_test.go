@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/airhost/airhost/backends/wasmtime"
 	"github.com/airhost/airhost/internal/abi"
 	"github.com/airhost/airhost/internal/bombs"
+	"github.com/airhost/airhost/internal/parts"
 	"github.com/airhost/airhost/internal/wasm"
 )
 
@@ -37,14 +37,21 @@ func moduleFile(t *testing.T, code []byte) (module string, configurations []stri
 	if err := os.WriteFile(module, code, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	engines := []string{"wazero"}
-	if wasmtime.Available {
-		engines = append(engines, "wasmtime")
-	}
-	for _, engine := range engines {
+	for _, engine := range wasmEngines() {
 		configurations = append(configurations, writeFile(t, engine+".yaml", fmt.Sprintf("components:\n- {id: a/b, source: %s, engine: %s}\n", module, engine)))
 	}
 	return module, configurations
+}
+
+// wasmEngines returns the engines of this build that run WebAssembly.
+func wasmEngines() []string {
+	var all []string
+	for _, e := range parts.Engines {
+		if e.Runs == parts.WebAssembly && e.LeftOut == "" {
+			all = append(all, e.Name)
+		}
+	}
+	return all
 }
 
 // withCode adds a function of the given code.
@@ -54,8 +61,8 @@ func withCode(code ...byte) func(*wasm.Module) {
 	}
 }
 
-// What is not supported, and what is wrong, is told in the same words by inspect,
-// check and call, on each engine.
+// TestSameVerdictEverywhere: inspect, check and call report an unsupported or malformed
+// module in the same words, on each engine.
 func TestSameVerdictEverywhere(t *testing.T) {
 	gc := []byte("\x00asm\x01\x00\x00\x00\x01\x03\x01\x5f\x00")
 	for _, c := range []struct {
@@ -91,7 +98,8 @@ func TestSameVerdictEverywhere(t *testing.T) {
 	}
 }
 
-// inspect tells which imports refuse, and check that requests cannot be sent.
+// TestRefusedImportsAreMarked: inspect reports the imports that the host refuses, and
+// check reports that the component cannot send requests.
 func TestRefusedImportsAreMarked(t *testing.T) {
 	module, configurations := guestFile(t, func(m *wasm.Module) {
 		i32, i64 := wasm.I32, wasm.I64
@@ -123,7 +131,8 @@ func TestRefusedImportsAreMarked(t *testing.T) {
 	}
 }
 
-// inspect --json escapes what terminals obey or hide, as the log does, and stays JSON.
+// TestInspectEscapesJSON: inspect --json escapes the characters that terminals obey
+// or hide, as the log does, and its output stays JSON.
 func TestInspectEscapesJSON(t *testing.T) {
 	const name = "a\x1b[2J\u202eb\u200b\u0085\U000e0041c"
 	module, _ := guestFile(t, func(m *wasm.Module) { m.Exports = append(m.Exports, wasm.Export{Name: name, Index: 1}) })

@@ -7,105 +7,164 @@ import (
 	wazerolib "github.com/tetratelabs/wazero"
 	"go.uber.org/fx"
 
+	"github.com/airhost/airhost/airhostfx"
 	"github.com/airhost/airhost/backends/native"
-	"github.com/airhost/airhost/backends/process"
+	"github.com/airhost/airhost/backends/wasmtime"
 	"github.com/airhost/airhost/backends/wazero"
-	"github.com/airhost/airhost/brokers/channel"
-	"github.com/airhost/airhost/brokers/inproc"
 	"github.com/airhost/airhost/core"
-	"github.com/airhost/airhost/internal/bench"
-	"github.com/airhost/airhost/internal/bench/extensions"
-	"github.com/airhost/airhost/internal/bench/floor"
-	"github.com/airhost/airhost/internal/bench/guests"
-	"github.com/airhost/airhost/internal/bench/remote"
-	"github.com/airhost/airhost/internal/bench/result"
-	"github.com/airhost/airhost/trackers/slab"
-	"github.com/airhost/airhost/trackers/timermap"
+	"github.com/airhost/airhost/internal/bench/data/cells"
+	"github.com/airhost/airhost/internal/bench/measure"
+	"github.com/airhost/airhost/internal/bench/measure/extensions"
+	"github.com/airhost/airhost/internal/bench/measure/floor"
+	"github.com/airhost/airhost/internal/bench/measure/guests"
+	"github.com/airhost/airhost/internal/bench/measure/remote"
+	"github.com/airhost/airhost/internal/parts"
 )
 
-// What there is to choose from, in the order in which it is listed.
+const (
+	// interpreter is the engine wazero with its interpreter.
+	interpreter = "wazero-interpreter"
+	// executable is a broker or a tracker in a process of its own.
+	executable = "plugin"
+)
+
+// The parts that there are to choose from, in the order in which they are listed: those
+// of the table, and the ways of using them that are measured beside them.
 var (
-	engineNames  = []string{"wazero", "wazero-interpreter", "native", "wasmtime", "process"}
-	brokerNames  = []string{"inproc", "channel", "nats", "plugin"}
-	trackerNames = []string{"slab", "timermap", "plugin"}
+	engineNames  = append(names(engineParts()), interpreter)
+	brokerNames  = append(names(parts.Brokers), executable)
+	trackerNames = append(names(parts.Trackers), executable)
 )
 
-// engines are those of this build. A new one is one entry here. Of wasmtime a
-// build may have none: then [wasmtimeLeftOut] says why.
-var engines = map[string]bench.Engine{
-	"wazero":             wazeroEngine("wazero", false, wazerolib.NewRuntimeConfig()),
-	"wazero-interpreter": wazeroEngine("wazero-interpreter", true, wazerolib.NewRuntimeConfigInterpreter()),
-	"wasmtime":           wasmtimeEngine,
-	"native": {
-		Module: native.Module, Deploy: native.Name, Native: true,
-		Guest: nativeGuest, Floor: nativeFloor,
-	},
-	"process": {
-		Module: fx.Options(fx.Supply(process.Config{}), process.Module), Deploy: process.Name, Elsewhere: true,
-		Guest: processGuest,
-	},
+func engineParts() []parts.Part[core.Engine] {
+	var all []parts.Part[core.Engine]
+	for _, e := range parts.Engines {
+		all = append(all, e.Part)
+	}
+	return all
 }
 
-// catalog is what this build can measure. logger takes the log of the cells'
+func names[P any](table []parts.Part[P]) []string {
+	var all []string
+	for _, p := range table {
+		all = append(all, p.Name)
+	}
+	return all
+}
+
+// catalog is everything that this build can measure. logger takes the log of the cells'
 // hosts.
-func catalog(logger *slog.Logger) bench.Catalog {
-	c := bench.Catalog{
-		Engines: engines,
-		Brokers: map[string]bench.Part{
-			"inproc": {Module: inproc.Module}, "channel": {Module: channel.Module},
-			"plugin": {Module: extensions.Broker(logger), Elsewhere: true},
-		},
-		Trackers: map[string]bench.Part{
-			"slab": {Module: slab.Module}, "timermap": {Module: timermap.Module},
-			"plugin": {Module: extensions.Tracker(logger), Elsewhere: true},
-		},
-		Native: native.Module,
-		LeftOut: map[string]string{
-			"nats": "this build has no such broker",
-		},
-		Logger: logger,
+func catalog(logger *slog.Logger) measure.Catalog {
+	c := measure.Catalog{
+		Engines:  engines(),
+		Brokers:  map[string]measure.Part{executable: {Module: extensions.Broker(logger), OutOfProcess: true}},
+		Trackers: map[string]measure.Part{executable: {Module: extensions.Tracker(logger), OutOfProcess: true}},
+		Native:   airhostfx.Engine(native.New),
+		LeftOut:  map[string]string{},
+		Logger:   logger,
 	}
-	if why := wasmtimeLeftOut; why != "" {
-		c.LeftOut["wasmtime"] = why
+	for _, p := range built(c.LeftOut, parts.Brokers) {
+		c.Brokers[p.Name] = measure.Part{Module: airhostfx.Broker(p.New)}
 	}
+	for _, p := range built(c.LeftOut, parts.Trackers) {
+		c.Trackers[p.Name] = measure.Part{Module: airhostfx.Tracker(p.New)}
+	}
+	built(c.LeftOut, engineParts())
 	return c
 }
 
-// wazeroEngine is wazero in one of its two ways, with the floor of the same way.
-func wazeroEngine(name string, interpreter bool, floorConfig wazerolib.RuntimeConfig) bench.Engine {
-	module := func(config wazero.Config) fx.Option { return fx.Options(fx.Supply(config), wazero.Module) }
-	engine := bench.Engine{
-		Module: module(wazero.Config{Interpreter: interpreter}),
-		Deploy: wazero.Name,
-		Guest:  wasmGuest,
-		Floor: func(ctx context.Context, pattern result.Pattern, payload int) (remote.Subject, error) {
-			return floor.NewWazero(ctx, name, floorConfig, guests.Floor, pattern, payload)
-		},
+// built returns the parts that this build has, and notes the reasons of the others.
+func built[P any](leftOut map[string]string, table []parts.Part[P]) []parts.Part[P] {
+	var all []parts.Part[P]
+	for _, p := range table {
+		if p.LeftOut != "" {
+			leftOut[p.Name] = p.LeftOut
+			continue
+		}
+		all = append(all, p)
 	}
-	if !interpreter { // which compiles nothing that could be kept
-		engine.Cached = func(dir string) fx.Option { return module(wazero.Config{CacheDir: dir}) }
-	}
-	return engine
+	return all
 }
 
-func wasmGuest(pattern result.Pattern) core.Source {
-	if pattern == result.RequestResponse {
+// engines are the engines of this build.
+func engines() map[string]measure.Engine {
+	all := map[string]measure.Engine{}
+	for _, e := range parts.Engines {
+		if e.LeftOut != "" {
+			continue
+		}
+		all[e.Name] = engine(e, parts.Settings{}, floors[e.Name])
+		if e.Name == wazero.Name {
+			e.Caches = false // there is no code to keep
+			all[interpreter] = engine(e, parts.Settings{Interpreter: true}, wazeroFloor(interpreter, wazerolib.NewRuntimeConfigInterpreter()))
+		}
+	}
+	return all
+}
+
+// engine is an engine of the table with its settings and its floor.
+func engine(e parts.Engine, settings parts.Settings, floor makeFloor) measure.Engine {
+	module := func(settings parts.Settings) fx.Option {
+		return fx.Options(fx.Supply(settings), airhostfx.Engine(e.New))
+	}
+	made := measure.Engine{
+		Module: module(settings), Deploy: e.Name,
+		Native: e.Runs == parts.Go, OutOfProcess: e.Runs == parts.Processes,
+		Guest: guestsOf[e.Runs], Floor: floor,
+	}
+	if e.Caches {
+		made.Cached = func(dir string) fx.Option {
+			settings.CacheDir = dir
+			return module(settings)
+		}
+	}
+	return made
+}
+
+// makeFloor makes the floor of a pattern and a payload.
+type makeFloor = func(ctx context.Context, pattern cells.Pattern, payload int) (remote.Subject, error)
+
+// floors are the floors of engines. An engine whose components run in this process
+// needs one.
+var floors = map[string]makeFloor{
+	wazero.Name:   wazeroFloor(wazero.Name, wazerolib.NewRuntimeConfig()),
+	wasmtime.Name: wasmtimeFloor,
+	native.Name: func(_ context.Context, pattern cells.Pattern, payload int) (remote.Subject, error) {
+		return floor.NewNative(pattern, payload), nil
+	},
+}
+
+func wazeroFloor(name string, config wazerolib.RuntimeConfig) makeFloor {
+	return func(ctx context.Context, pattern cells.Pattern, payload int) (remote.Subject, error) {
+		return floor.NewWazero(ctx, name, config, guests.Floor, pattern, payload)
+	}
+}
+
+// guestsOf are the guests of each kind.
+var guestsOf = map[parts.Kind]func(cells.Pattern) core.Source{
+	parts.WebAssembly: wasmGuest,
+	parts.Go:          nativeGuest,
+	parts.Processes:   processGuest,
+}
+
+func wasmGuest(pattern cells.Pattern) core.Source {
+	if pattern == cells.RequestResponse {
 		return core.Source{Code: guests.RoundTrip}
 	}
 	return core.Source{Code: guests.PingPong}
 }
 
-func nativeGuest(pattern result.Pattern) core.Source {
-	if pattern == result.RequestResponse {
+func nativeGuest(pattern cells.Pattern) core.Source {
+	if pattern == cells.RequestResponse {
 		return native.Source(guests.NewRoundTrip)
 	}
 	return native.Source(guests.NewPingPong)
 }
 
 // processGuest is this program, started once more: see [guests.ServeProcess].
-func processGuest(pattern result.Pattern) core.Source {
+func processGuest(pattern cells.Pattern) core.Source {
 	name := guests.ProcessPingPong
-	if pattern == result.RequestResponse {
+	if pattern == cells.RequestResponse {
 		name = guests.ProcessRoundTrip
 	}
 	source, err := guests.ProcessSource(name)
@@ -113,8 +172,4 @@ func processGuest(pattern result.Pattern) core.Source {
 		return core.Source{}
 	}
 	return source
-}
-
-func nativeFloor(_ context.Context, pattern result.Pattern, payload int) (remote.Subject, error) {
-	return floor.NewNative(pattern, payload), nil
 }

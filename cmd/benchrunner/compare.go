@@ -3,25 +3,27 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/airhost/airhost/internal/bench/compare"
-	"github.com/airhost/airhost/internal/bench/result"
-	"github.com/airhost/airhost/internal/bench/sampling"
+	"github.com/airhost/airhost/internal/bench/data/compare"
+	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/measure/sampling"
+	"github.com/airhost/airhost/internal/bench/show/output"
 )
 
-// compareFlags are what `compare` was told.
+// compareFlags are the flags of `compare`.
 type compareFlags struct {
 	threshold      float64
 	markdown, json string // files, "-" or ""
 	session        sessionFlags
 }
 
-// errUndecided is the error of files that differ for reasons that nobody knows.
+// errUndecided is the error of files whose differences need not be due to the builds.
 var errUndecided = errors.New("separate runs on a busy machine cannot be told apart")
 
 func newCompareCommand() *cobra.Command {
@@ -88,7 +90,7 @@ func (f *compareFlags) run(command *cobra.Command, paths []string) error {
 	return nil
 }
 
-// compare returns what is to be printed.
+// compare returns the comparison to print.
 func (f *compareFlags) compare(command *cobra.Command, paths []string, outputs *outputs) (*compare.Comparison, error) {
 	measuring, err := f.session.given(command.Flags())
 	switch {
@@ -115,15 +117,16 @@ func (f *compareFlags) compare(command *cobra.Command, paths []string, outputs *
 func (f *compareFlags) write(outputs *outputs, compared *compare.Comparison) error {
 	var errs []error
 	if !outputs.toStandardOutput() {
-		errs = append(errs, compared.Table(outputs.stdout))
+		errs = append(errs, output.Comparison(outputs.stdout, compared))
 	}
 	return errors.Join(append(errs,
-		outputs.write("markdown", f.markdown, true, compared.Markdown),
+		outputs.write("markdown", f.markdown, true, func(w io.Writer) error { return output.ComparisonMarkdown(w, compared) }),
 		outputs.write("json", f.json, true, compared.JSON),
 	)...)
 }
 
-// sessionFlags say which builds are measured in turns, and how.
+// sessionFlags are the flags of a session: which builds it measures in turns, and
+// how.
 type sessionFlags struct {
 	against, program string
 	chosen           selectionFlags

@@ -11,12 +11,12 @@ import (
 
 	"github.com/goccy/go-yaml"
 
-	"github.com/airhost/airhost/internal/bench/compare"
-	"github.com/airhost/airhost/internal/bench/result"
+	"github.com/airhost/airhost/internal/bench/data/compare"
+	"github.com/airhost/airhost/internal/bench/data/result"
 )
 
-// otherBuild is a benchrunner that serves any cell without measuring it: an
-// operation takes OPERATION nanoseconds, and at the first one it does FIRST.
+// otherBuild is a benchrunner that serves any cell without measuring it: an operation
+// takes OPERATION nanoseconds, and the first one runs the code FIRST.
 const otherBuild = `package main
 
 import (
@@ -58,7 +58,8 @@ func main() {
 }
 `
 
-// build is otherBuild with what an operation takes, and what the first one does.
+// build is otherBuild with this time of an operation, and this code for the first
+// one.
 func build(operation, first string) string {
 	return strings.NewReplacer("OPERATION", operation, "FIRST", first).Replace(otherBuild)
 }
@@ -90,9 +91,9 @@ func git(t *testing.T, folder string, args ...string) string {
 	return strings.TrimSpace(string(text))
 }
 
-// compareAgainst compares this program with the repository's HEAD, and checks
-// that nothing of the build is left. The shortest session that there can be is
-// enough to tell builds apart that differ by orders of magnitude.
+// compareAgainst compares this program with the repository's HEAD, and checks that it
+// leaves nothing of the build. The shortest session is enough for builds that differ
+// by orders of magnitude.
 func compareAgainst(t *testing.T, folder string, more ...string) (code int, printed string) {
 	t.Helper()
 	temporary := t.TempDir()

@@ -8,17 +8,17 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/airhost/airhost/internal/bench/sampling"
+	"github.com/airhost/airhost/internal/bench/measure/sampling"
 )
 
-// effortFlags say how many samples are taken, and how large they are.
+// effortFlags are the flags for the number and the size of samples.
 type effortFlags struct {
 	quick, thorough bool
 	sampling        sampling.Options
 	size            sampling.Size
 }
 
-// newEffortFlags returns what holds where no flag says otherwise.
+// newEffortFlags returns the defaults.
 func newEffortFlags() effortFlags {
 	return effortFlags{
 		sampling: sampling.Options{Samples: 50, MaxSamples: 200, Interval: 0.03, Warmup: time.Second},
@@ -40,7 +40,8 @@ func (e *effortFlags) add(flags *pflag.FlagSet) {
 	flags.Uint64Var(&s.Seed, "seed", 0, "fixes the order of cells and the bootstrap; 0: a random one")
 }
 
-// quick and thorough are what the flags of these names set where others do not.
+// quick and thorough are the values that the flags of these names give to other flags
+// that are not set.
 var (
 	quick = map[string]string{
 		"samples": "30", "interval": "0", "sample-time": "5ms", "total-ops": "0", "warmup": "200ms",
@@ -50,7 +51,7 @@ var (
 	}
 )
 
-// settle fills in what flags leave open, and checks them.
+// settle sets the flags that were left open, and checks all.
 func (e *effortFlags) settle(flags *pflag.FlagSet) error {
 	var preset map[string]string
 	switch {
@@ -86,7 +87,7 @@ func (e *effortFlags) settle(flags *pflag.FlagSet) error {
 	)
 }
 
-// The most that can be asked for. More is a slip of a key.
+// Limits of the flags. More is a slip of a key.
 const (
 	maxSamples  = 10_000_000
 	maxOps      = 1_000_000_000
@@ -102,8 +103,8 @@ func checkSize(size sampling.Size, warmup time.Duration) error {
 	)
 }
 
-// checkRange returns an error if a flag's value is not within its limits, as NaN
-// never is.
+// checkRange returns an error if a flag's value is not within its limits. NaN never
+// is.
 func checkRange[T int | float64 | time.Duration](flag string, value, least, most T) error {
 	if value >= least && value <= most {
 		return nil

@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/airhost/airhost/internal/bench/output"
-	"github.com/airhost/airhost/internal/bench/suite"
+	"github.com/airhost/airhost/internal/bench/data/suite"
+	"github.com/airhost/airhost/internal/bench/show/output"
 )
 
 func newListCommand() *cobra.Command {

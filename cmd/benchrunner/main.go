@@ -1,6 +1,6 @@
-// Benchrunner measures what messages between components cost, for every choice
-// of engine, broker and tracker that it is asked for, side by side in one run,
-// and as a multiple of what the engine alone needs.
+// Benchrunner measures the cost of messages between components, for every choice of
+// engine, broker and tracker, side by side in one run, and as a multiple of the
+// engine's floor.
 package main
 
 import (
@@ -17,28 +17,28 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/airhost/airhost/internal/bench/extensions"
-	"github.com/airhost/airhost/internal/bench/guests"
+	"github.com/airhost/airhost/internal/bench/measure/extensions"
+	"github.com/airhost/airhost/internal/bench/measure/guests"
 )
 
 // Exit codes.
 const (
 	exitDone   = 0
-	exitFailed = 1 // what was asked for could not be measured
+	exitFailed = 1 // a measurement failed
 	exitUsage  = 2
 )
 
 func main() {
 	if guests.ServeProcess() || extensions.Serve() {
-		return // it was a component, or the broker or tracker, of another benchrunner's host
+		return // this process served another benchrunner as a component, broker or tracker
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second interrupt ends the process
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is the program, without the process around it. It ends early, with what
-// there is, when ctx does.
+// run is the program, without the process around it. When ctx ends, run ends early
+// and keeps its results so far.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	command := newCommand()
 	command.SetArgs(args)
@@ -58,14 +58,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitUsage
 }
 
-// failure is the error of a command that was used as it should be. All other
-// errors are wrong usage.
+// failure is the error of a command that was used rightly. All other errors are wrong
+// usage.
 type failure struct{ error }
 
 func (f *failure) Unwrap() error { return f.error }
 
-// checkGiven refuses flags and arguments that are given and empty: they are of a
-// variable that is not set, and not of a user who wants the default.
+// checkGiven refuses flags and arguments that are given and empty: they come from a
+// variable that is not set.
 func checkGiven(command *cobra.Command, args []string) error {
 	for i, arg := range args {
 		if strings.TrimSpace(arg) == "" {

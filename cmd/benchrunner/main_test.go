@@ -13,9 +13,10 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/airhost/airhost/internal/bench/floor"
-	"github.com/airhost/airhost/internal/bench/remote"
-	"github.com/airhost/airhost/internal/bench/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
+	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/measure/floor"
+	"github.com/airhost/airhost/internal/bench/measure/remote"
 )
 
 func TestMain(m *testing.M) {
@@ -24,12 +25,12 @@ func TestMain(m *testing.M) {
 
 // peers is a program that measures other projects: one, and one that is absent.
 func peers() {
-	key := func(name string) result.Key {
-		return result.Key{Engine: name, Pattern: result.Call, PayloadBytes: 64, Mode: result.Latency, Peer: true}
+	key := func(name string) cells.Key {
+		return cells.Key{Engine: name, Pattern: cells.Call, PayloadBytes: 64, Mode: cells.Latency, Peer: true}
 	}
 	server := remote.Server{
 		Offers: []remote.Offer{{Key: key("elses")}, {Key: key("absent"), Reason: "it is not here"}},
-		Open: func(_ context.Context, key result.Key, _ bool) (remote.Subject, error) {
+		Open: func(_ context.Context, key cells.Key, _ bool) (remote.Subject, error) {
 			return floor.NewNative(key.Pattern, key.PayloadBytes), nil
 		},
 	}
@@ -75,7 +76,7 @@ func checkResults(ts *testscript.TestScript, _ bool, args []string) {
 
 func TestInterrupt(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out.json")
-	// On a slow machine there may be nothing to keep after so short a time.
+	// On a slow machine there may be no sample after so short a time.
 	for patience := 200 * time.Millisecond; ; patience *= 2 {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
@@ -95,7 +96,7 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// The project's own suites hold what this program knows.
+// The project's own suites are valid.
 func TestProjectSuites(t *testing.T) {
 	var stdout, stderr strings.Builder
 	if code := run(t.Context(), []string{"list", "--suites", "../../bench.yaml"}, &stdout, &stderr); code != exitDone {

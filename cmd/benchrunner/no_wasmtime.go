@@ -2,12 +2,5 @@
 
 package main
 
-import (
-	"github.com/airhost/airhost/backends/wasmtime"
-	"github.com/airhost/airhost/internal/bench"
-)
-
-var wasmtimeLeftOut = wasmtime.ErrLeftOut.Error()
-
-// wasmtimeEngine is left out.
-var wasmtimeEngine bench.Engine
+// wasmtimeFloor is left out, as the engine is.
+var wasmtimeFloor makeFloor

@@ -12,13 +12,13 @@ import (
 	"strings"
 )
 
-// standardOutput is the path that stands for it.
+// standardOutput is the path of standard output.
 const standardOutput = "-"
 
-// destination is a file that a command is to write. It is there as a whole or not at
-// all, and so is the one that it replaces.
+// destination is a file that a command will write. The file is written as a whole or
+// not at all, and so is the one that it replaces.
 type destination struct {
-	flag   string // that asks for it
+	flag   string // of the file
 	path   string // as given
 	stdout bool   // it goes to standard output
 	target string // of links, "" where the path is written to as it is
@@ -57,8 +57,8 @@ func (o *outputs) add(flag, path string) error {
 	return nil
 }
 
-// locate finds out where the output goes, and whether it can go there. Devices and
-// pipes are written to as they are.
+// locate finds the place of the output, and checks that it can be written. Devices
+// and pipes are written directly.
 func (o *outputs) locate(added *destination) error {
 	if added.path == standardOutput {
 		added.stdout = true
@@ -85,8 +85,8 @@ func (o *outputs) locate(added *destination) error {
 	return added.locateFile()
 }
 
-// isStandardOutput reports whether a file or a pipe is where standard output goes,
-// as that of /dev/stdout is: replacing it would lose all that is printed.
+// isStandardOutput reports whether a file or a pipe is the one of standard output,
+// like that of /dev/stdout: replacing it would lose everything that is printed.
 func (o *outputs) isStandardOutput(info fs.FileInfo) bool {
 	file, ok := o.stdout.(*os.File)
 	if !ok || info.Mode()&fs.ModeDevice != 0 {
@@ -121,7 +121,7 @@ func checkOpen(path string) error {
 	return file.Close()
 }
 
-// maxLinks is how many links to links are followed.
+// maxLinks is the most links that are followed.
 const maxLinks = 40
 
 // locateFile follows links, also to a file that is not there yet, and checks that
@@ -170,7 +170,8 @@ func createBeside(path string) (*os.File, error) {
 	return os.OpenFile(filepath.Join(folderOf(path), name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 }
 
-// reason is an error of the file system without the path, which the caller names.
+// reason returns an error of the file system without the path, which the caller
+// names.
 func reason(err error) error {
 	if failed := (*fs.PathError)(nil); errors.As(err, &failed) {
 		return failed.Err
@@ -192,7 +193,8 @@ func sameFile(a, b string) bool {
 	return errOfOne == nil && errOfTwo == nil && os.SameFile(one, two)
 }
 
-// toStandardOutput reports whether an output goes there, and so nothing else may.
+// toStandardOutput reports whether an output goes to standard output, to which then
+// nothing else may be written.
 func (o *outputs) toStandardOutput() bool {
 	for _, output := range o.all {
 		if output.stdout {
@@ -202,8 +204,8 @@ func (o *outputs) toStandardOutput() bool {
 	return false
 }
 
-// write writes to a path that was added for a flag, and nothing for "". Text that
-// is not complete, of a run that was cut short, replaces no file: it goes beside it.
+// write writes to a path that was added for a flag, and nothing for "". The
+// incomplete text of a run that was cut short replaces no file: it goes beside it.
 func (o *outputs) write(flag, path string, complete bool, write func(io.Writer) error) error {
 	for _, output := range o.all {
 		if output.flag == flag && output.path == path {
@@ -237,8 +239,7 @@ func (o *destination) write(stdout io.Writer, complete bool, write func(io.Write
 	return errors.Join(replace(cut, text.Bytes()), fmt.Errorf("kept as it was; what was measured is in %s", cut))
 }
 
-// cutSuffix is at the end of the name of a file that would have replaced a
-// complete one, were it complete.
+// cutSuffix ends the name of an incomplete file that stands beside a complete one.
 const cutSuffix = ".cut"
 
 // writeInto writes to a device, a pipe, or a file that is open already.

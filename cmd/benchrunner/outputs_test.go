@@ -87,7 +87,7 @@ func TestOutputsFollowLinks(t *testing.T) {
 	}
 }
 
-// What is open already is written to as it is.
+// A file that is open already is written directly.
 func TestOutputsIntoOpenFiles(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {

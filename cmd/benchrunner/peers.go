@@ -10,18 +10,18 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/airhost/airhost/internal/bench"
-	"github.com/airhost/airhost/internal/bench/remote"
+	"github.com/airhost/airhost/internal/bench/measure"
+	"github.com/airhost/airhost/internal/bench/measure/remote"
 )
 
 // peersFolder has the program that measures other projects' hosts, as a module
 // of its own.
-const peersFolder = "results/peers"
+const peersFolder = "internal/bench/peers"
 
-// openPeers starts the program that measures peers. Peers are measured with the
-// patterns and payloads of the latency cells that they are beside. The caller calls
-// end after the run.
-func (f *runFlags) openPeers(ctx context.Context, stderr io.Writer, sets []beside) (side bench.Side, end func() error, err error) {
+// openPeers starts the program that measures peers. They are measured with the
+// patterns and payloads of the latency cells in their sets. The caller calls end
+// after the run.
+func (f *runFlags) openPeers(ctx context.Context, stderr io.Writer, sets []beside) (side measure.Side, end func() error, err error) {
 	path, remove, err := f.peerProgram(ctx, stderr)
 	if err != nil {
 		return side, nil, err
@@ -33,7 +33,7 @@ func (f *runFlags) openPeers(ctx context.Context, stderr io.Writer, sets []besid
 		return side, nil, &failure{errors.Join(err, remove())}
 	}
 	end = func() error { return errors.Join(program.Close(), remove()) }
-	peers, err := bench.NewPeers(ctx, program)
+	peers, err := measure.NewPeers(ctx, program)
 	if err != nil {
 		return side, nil, &failure{errors.Join(err, end())}
 	}

@@ -8,14 +8,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/airhost/airhost/internal/bench/report"
-	"github.com/airhost/airhost/internal/bench/result"
+	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/show/report"
 )
 
-// reportFlags are where `report` writes to, or "".
+// reportFlags are the outputs of `report`, or "".
 type reportFlags struct{ html, svg string }
 
-// defaultReport is where the page goes unless a flag says otherwise.
+// defaultReport is the file of the page unless a flag names another.
 const defaultReport = "report.html"
 
 func newReportCommand() *cobra.Command {
@@ -80,8 +80,8 @@ func readRuns(paths []string) ([]report.Run, error) {
 	return runs, nil
 }
 
-// writeReport writes to a path, and nothing to "". Where the report itself goes to
-// standard output, that is all that does.
+// writeReport writes to a path, and nothing to "". It prints the path unless the
+// report itself goes to standard output.
 func writeReport(outputs *outputs, flag, path string, runs []report.Run, write func(io.Writer, ...report.Run) error) error {
 	err := outputs.write(flag, path, true, func(w io.Writer) error { return write(w, runs...) })
 	if err != nil || path == "" || outputs.toStandardOutput() {

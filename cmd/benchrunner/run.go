@@ -14,13 +14,14 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/airhost/airhost/internal/bench"
-	"github.com/airhost/airhost/internal/bench/machine"
-	"github.com/airhost/airhost/internal/bench/output"
-	"github.com/airhost/airhost/internal/bench/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
+	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/measure"
+	"github.com/airhost/airhost/internal/bench/measure/machine"
+	"github.com/airhost/airhost/internal/bench/show/output"
 )
 
-// runFlags are what `run` was told.
+// runFlags are the flags of `run`.
 type runFlags struct {
 	chosen                                       selectionFlags
 	effort                                       effortFlags
@@ -72,16 +73,16 @@ func (f *runFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.cpuprofile, "cpuprofile", "", "write a CPU profile of the run to `FILE`, which slows it down")
 }
 
-// suiteFlags are those that a suite's settings may set.
+// suiteFlags are the flags that a suite's settings may set.
 var suiteFlags = []string{
 	"quick", "thorough", "samples", "max-samples", "interval", "sample-time", "sample-ops", "total-ops", "warmup",
 	"isolate",
 }
 
-// cells returns the cells that were chosen, and beside which of them there are to
-// be peers; it sets what their suite says. Peers that are named by the flag are
-// beside all cells of a suite.
-func (f *runFlags) cells(flags *pflag.FlagSet) (keys []result.Key, sets []beside, err error) {
+// cells returns the chosen cells, and the sets of them that name peers. It applies
+// the settings of their suite. Peers that the flag names are measured beside all
+// cells of a suite.
+func (f *runFlags) cells(flags *pflag.FlagSet) (keys []cells.Key, sets []beside, err error) {
 	if f.suite == "" {
 		selection, err := f.chosen.selection()
 		if err != nil {
@@ -97,7 +98,7 @@ func (f *runFlags) cells(flags *pflag.FlagSet) (keys []result.Key, sets []beside
 	return keys, sets, nil
 }
 
-func (f *runFlags) suiteCells(flags *pflag.FlagSet) (keys []result.Key, sets []beside, err error) {
+func (f *runFlags) suiteCells(flags *pflag.FlagSet) (keys []cells.Key, sets []beside, err error) {
 	if err := noLists(flags); err != nil {
 		return nil, nil, err
 	}
@@ -133,7 +134,7 @@ func (f *runFlags) run(command *cobra.Command) error {
 	}
 	live := output.NewLive(stderr, isTerminal(stderr))
 	file := &result.File{Schema: result.Schema, Environment: f.environment(command.Flags())}
-	all, profile, err := f.measure(command.Context(), bench.Spec{
+	all, profile, err := f.measure(command.Context(), measure.Spec{
 		Sides: sides, Sampling: f.effort.sampling, Size: f.effort.size,
 		Root: os.DirFS("/"), Progress: live.Show,
 	})
@@ -164,13 +165,13 @@ func (f *runFlags) checkOutputs(stdout io.Writer) (*outputs, error) {
 	return outputs, nil
 }
 
-// fileOutput is a file that may be asked for, and how it is written.
+// fileOutput is an output of the run and the function that writes it.
 type fileOutput struct {
 	flag, path string
 	write      func(io.Writer, *result.File) error
 }
 
-// outputs are the files of a run. The profile is no form of its results.
+// outputs are the files of a run. The profile has no results in it.
 func (f *runFlags) outputs() []fileOutput {
 	return []fileOutput{
 		{"json", f.json, func(w io.Writer, file *result.File) error { return file.Write(w) }},
@@ -190,25 +191,25 @@ func (f *runFlags) inputs() []string {
 	return inputs
 }
 
-// sides says where the cells come from. The caller calls end after the run.
-func (f *runFlags) sides(ctx context.Context, stderr io.Writer, keys []result.Key, sets []beside) (sides []bench.Side, end func() error, err error) {
+// sides returns the sources of the cells. The caller calls end after the run.
+func (f *runFlags) sides(ctx context.Context, stderr io.Writer, keys []cells.Key, sets []beside) (sides []measure.Side, end func() error, err error) {
 	logger := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	own := bench.Side{Source: catalog(logger), Keys: keys}
+	own := measure.Side{Source: catalog(logger), Keys: keys}
 	if f.isolate {
 		command, err := serveCommand(stderr)
 		if err != nil {
 			return nil, nil, &failure{err}
 		}
-		own.Source = bench.Isolated{Source: own.Source, Command: command}
+		own.Source = measure.Isolated{Source: own.Source, Command: command}
 	}
 	if len(sets) == 0 {
-		return []bench.Side{own}, func() error { return nil }, nil
+		return []measure.Side{own}, func() error { return nil }, nil
 	}
 	others, end, err := f.openPeers(ctx, stderr, sets)
-	return []bench.Side{own, others}, end, err
+	return []measure.Side{own, others}, end, err
 }
 
-// outcome is nil for a run that got to its end and measured something.
+// outcome is nil for a run that reached its end and measured something.
 func outcome(file *result.File, err error) error {
 	switch {
 	case file.Cut:
@@ -224,8 +225,8 @@ func outcome(file *result.File, err error) error {
 	return &failure{errors.New("none of the cells can be measured")}
 }
 
-// environment describes this run. Of flags that name files only that one slows
-// the run down is mentioned, without the name.
+// environment describes this run. It leaves out flags that name files; of the
+// profile, which slows the run down, it has the flag without the name.
 func (f *runFlags) environment(flags *pflag.FlagSet) result.Environment {
 	env := machine.Describe(os.DirFS("/"), time.Now())
 	env.Seed = f.effort.sampling.Seed
@@ -252,8 +253,8 @@ func flagText(flag *pflag.Flag) string {
 	return text
 }
 
-// measure measures, and returns the profile of it that was asked for.
-func (f *runFlags) measure(ctx context.Context, spec bench.Spec) (all [][]result.Cell, profile *bytes.Buffer, err error) {
+// measure measures, and returns the profile of the run if there is a flag for it.
+func (f *runFlags) measure(ctx context.Context, spec measure.Spec) (all [][]result.Cell, profile *bytes.Buffer, err error) {
 	profile = new(bytes.Buffer)
 	if f.cpuprofile != "" {
 		if err := pprof.StartCPUProfile(profile); err != nil {
@@ -261,13 +262,13 @@ func (f *runFlags) measure(ctx context.Context, spec bench.Spec) (all [][]result
 		}
 		defer pprof.StopCPUProfile()
 	}
-	all, err = bench.Run(ctx, spec)
+	all, err = measure.Run(ctx, spec)
 	return all, profile, err
 }
 
-// write writes the files that were asked for, and then prints the table, unless one
-// of them is printed: an interrupt may have ended who reads it, and printing then
-// ends this process.
+// write writes the output files, and then prints the table, unless an output goes to
+// standard output. The table comes last: after an interrupt its reader may have
+// ended, and printing then ends this process.
 func (f *runFlags) write(outputs *outputs, file *result.File, complete bool) error {
 	var errs []error
 	for _, to := range f.outputs() {

@@ -8,30 +8,29 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/airhost/airhost/internal/bench/cells"
-	"github.com/airhost/airhost/internal/bench/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/config"
 )
 
-// selectionFlags are the lists that cells are chosen by, as they were given.
+// selectionFlags are the lists of the flags that choose cells.
 type selectionFlags struct {
 	engines, brokers, trackers, patterns, payloads, modes []string
 	components, pairs, cores, loads                       []int
 }
 
-// headline is the cells that a run measures where no flag says otherwise.
+// headline has the cells that a run measures without flags.
 func headline() selectionFlags {
 	return selectionFlags{
 		engines: []string{"wazero", "wasmtime", "native"}, brokers: []string{"inproc"}, trackers: []string{"slab"},
-		patterns: texts(result.Patterns()), modes: []string{string(result.Latency)},
+		patterns: texts(cells.Patterns()), modes: []string{string(cells.Latency)},
 		payloads: []string{"64"}, components: []int{2}, pairs: []int{1}, cores: []int{1, 0}, loads: []int{50},
 	}
 }
 
-// everything is the cells of all parts that there are.
+// everything has the cells of all parts.
 func everything() selectionFlags {
 	all := headline()
-	all.engines, all.brokers, all.trackers, all.modes = engineNames, brokerNames, trackerNames, texts(result.Modes())
+	all.engines, all.brokers, all.trackers, all.modes = engineNames, brokerNames, trackerNames, texts(cells.ModeNames())
 	return all
 }
 
@@ -44,8 +43,8 @@ func (s *selectionFlags) add(flags *pflag.FlagSet) {
 	list(&s.engines, "engine", "engines", engineNames)
 	list(&s.brokers, "broker", "brokers", brokerNames)
 	list(&s.trackers, "tracker", "trackers", trackerNames)
-	list(&s.patterns, "pattern", "patterns", texts(result.Patterns()))
-	list(&s.modes, "mode", "modes", texts(result.Modes()))
+	list(&s.patterns, "pattern", "patterns", texts(cells.Patterns()))
+	list(&s.modes, "mode", "modes", texts(cells.ModeNames()))
 	flags.StringSliceVar(&s.payloads, "payload", s.payloads, "payload sizes, such as 64, 1KiB or 1MiB")
 	flags.IntSliceVar(&s.components, "components", s.components, "how many components pass a message round, in fire-and-forget and in mode throughput")
 	flags.IntSliceVar(&s.pairs, "pairs", s.pairs, "how many pairs or rings run at once, each on its own, in mode latency; not for calls")
@@ -61,7 +60,7 @@ func texts[T ~string](values []T) []string {
 	return all
 }
 
-// selection checks what was given. An error says what is allowed.
+// selection checks the flags. Its error says which values are allowed.
 func (s *selectionFlags) selection() (cells.Selection, error) {
 	for _, list := range []struct {
 		flag       string
@@ -70,8 +69,8 @@ func (s *selectionFlags) selection() (cells.Selection, error) {
 		{"engine", s.engines, engineNames},
 		{"broker", s.brokers, brokerNames},
 		{"tracker", s.trackers, trackerNames},
-		{"pattern", s.patterns, texts(result.Patterns())},
-		{"mode", s.modes, texts(result.Modes())},
+		{"pattern", s.patterns, texts(cells.Patterns())},
+		{"mode", s.modes, texts(cells.ModeNames())},
 	} {
 		if err := checkNames(list.flag, list.given, list.all); err != nil {
 			return cells.Selection{}, err
@@ -83,14 +82,14 @@ func (s *selectionFlags) selection() (cells.Selection, error) {
 	}
 	selection := cells.Selection{
 		Engines: s.engines, Brokers: s.brokers, Trackers: s.trackers,
-		Patterns: named[result.Pattern](s.patterns), Modes: named[result.Mode](s.modes),
+		Patterns: named[cells.Pattern](s.patterns), Modes: named[cells.ModeName](s.modes),
 		Payloads: payloads, Components: s.components, Pairs: s.pairs,
 		Cores: allForZero(s.cores), Loads: s.loads,
 	}
 	return selection, selection.Check()
 }
 
-// allForZero puts the number of processors that there are in place of 0.
+// allForZero replaces 0 by the number of processors.
 func allForZero(cores []int) []int {
 	counts := slices.Clone(cores)
 	for i, n := range counts {
@@ -133,7 +132,7 @@ func parseSizes(given []string) ([]int, error) {
 	return sizes, nil
 }
 
-// maxPayload is the largest payload that can be asked for.
+// maxPayload is the largest payload in bytes.
 const maxPayload = 1 << 30
 
 func parseSize(text string) (int, error) {

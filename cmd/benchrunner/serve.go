@@ -9,9 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/airhost/airhost/internal/bench/cells"
-	"github.com/airhost/airhost/internal/bench/remote"
-	"github.com/airhost/airhost/internal/bench/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
+	"github.com/airhost/airhost/internal/bench/measure/remote"
 )
 
 // serveName is the command by which this program measures cells for another
@@ -26,7 +25,7 @@ func newServeCommand() *cobra.Command {
 		Args:   cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			source := catalog(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})))
-			open := func(ctx context.Context, key result.Key, floor bool) (remote.Subject, error) {
+			open := func(ctx context.Context, key cells.Key, floor bool) (remote.Subject, error) {
 				if reason := source.Reason(key); reason != "" {
 					return nil, &cells.LeftOutError{Reason: reason}
 				}
@@ -40,7 +39,7 @@ func newServeCommand() *cobra.Command {
 	}
 }
 
-// serveCommand returns what makes commands that serve this build's cells.
+// serveCommand returns a function that makes commands which serve this build's cells.
 func serveCommand(stderr io.Writer) (func() *exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {

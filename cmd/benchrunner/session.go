@@ -17,19 +17,21 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/airhost/airhost/internal/bench"
-	"github.com/airhost/airhost/internal/bench/compare"
-	"github.com/airhost/airhost/internal/bench/machine"
-	"github.com/airhost/airhost/internal/bench/output"
-	"github.com/airhost/airhost/internal/bench/remote"
-	"github.com/airhost/airhost/internal/bench/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
+	"github.com/airhost/airhost/internal/bench/data/compare"
+	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/measure"
+	"github.com/airhost/airhost/internal/bench/measure/machine"
+	"github.com/airhost/airhost/internal/bench/measure/remote"
+	"github.com/airhost/airhost/internal/bench/measure/session"
+	"github.com/airhost/airhost/internal/bench/show/output"
 )
 
-// base is what this program is compared with.
+// base is the build that this program is compared with.
 type base struct {
 	program string // the path of the executable
-	name    string // what errors call it
-	commit  string // or "", where it is the executable's own
+	name    string // the build's name in errors
+	commit  string // or "" for the commit in the executable
 	close   func() error
 }
 
@@ -61,7 +63,7 @@ func (s *sessionFlags) compare(command *cobra.Command, outputs *outputs, thresho
 }
 
 // keys returns the cells that were chosen.
-func (s *sessionFlags) keys(flags *pflag.FlagSet) ([]result.Key, error) {
+func (s *sessionFlags) keys(flags *pflag.FlagSet) ([]cells.Key, error) {
 	if s.suite == "" {
 		selection, err := s.chosen.selection()
 		return selection.Keys(), err
@@ -77,7 +79,7 @@ func (s *sessionFlags) keys(flags *pflag.FlagSet) ([]result.Key, error) {
 	return keys, err
 }
 
-// base builds what this program is compared with, if need be.
+// base builds the base, if need be.
 func (s *sessionFlags) base(ctx context.Context) (*base, error) {
 	if s.program != "" {
 		path, err := filepath.Abs(s.program)
@@ -87,16 +89,16 @@ func (s *sessionFlags) base(ctx context.Context) (*base, error) {
 	if build, ok := debug.ReadBuildInfo(); ok {
 		settings = build.Settings
 	}
-	revision, err := compare.BuildRevision(ctx, ".", s.against, settings)
+	revision, err := session.BuildRevision(ctx, ".", s.against, settings)
 	if err != nil {
 		return nil, fmt.Errorf("--against: %w", err)
 	}
 	return &base{revision.Program, s.against, revision.Commit, revision.Close}, nil
 }
 
-// measure measures the cells of both builds, writes the results, and compares
-// them. suffix tells the files of one session from another's.
-func (s *sessionFlags) measure(command *cobra.Command, outputs *outputs, base *base, keys []result.Key, suffix string, threshold float64) (*compare.Comparison, error) {
+// measure measures the cells of both builds, writes the results, and compares them.
+// suffix distinguishes the files of the second session.
+func (s *sessionFlags) measure(command *cobra.Command, outputs *outputs, base *base, keys []cells.Key, suffix string, threshold float64) (*compare.Comparison, error) {
 	stderr := command.ErrOrStderr()
 	serve, err := serveCommand(stderr)
 	if err != nil {
@@ -107,13 +109,13 @@ func (s *sessionFlags) measure(command *cobra.Command, outputs *outputs, base *b
 		return nil, err
 	}
 	live := output.NewLive(stderr, isTerminal(stderr))
-	session := compare.Session{
-		Base:  compare.Build{Name: base.name, Command: base.command(stderr)},
-		Head:  compare.Build{Name: "this program", Command: serve},
+	run := session.Session{
+		Base:  session.Build{Name: base.name, Command: base.command(stderr)},
+		Head:  session.Build{Name: "this program", Command: serve},
 		Cells: catalog(slog.New(slog.DiscardHandler)), Keys: keys,
-		Spec: bench.Spec{Sampling: s.sampling, Size: s.size, Root: os.DirFS("/"), Progress: live.Show},
+		Spec: measure.Spec{Sampling: s.sampling, Size: s.size, Root: os.DirFS("/"), Progress: live.Show},
 	}
-	files[0].Cells, files[1].Cells, err = session.Run(command.Context())
+	files[0].Cells, files[1].Cells, err = run.Run(command.Context())
 	live.Clear()
 	if errors.Is(err, remote.ErrProtocol) {
 		err = fmt.Errorf("%w; if it is too old to, run each of the two by itself and compare the files", err)
@@ -141,8 +143,8 @@ func (b *base) command(stderr io.Writer) func() *exec.Cmd {
 	}
 }
 
-// files are those of base and head, without cells yet: of one session, which
-// their seed and their start say.
+// files are the files of base and head, without cells yet. Their seed and their start
+// mark them as files of one session.
 func (s *sessionFlags) files(flags *pflag.FlagSet, base *base) (files [2]*result.File, err error) {
 	now := time.Now()
 	for i := range files {
@@ -164,7 +166,7 @@ func (s *sessionFlags) files(flags *pflag.FlagSet, base *base) (files [2]*result
 	return files, base.describe(&files[0].Environment)
 }
 
-// describe replaces this program's build in env by base's.
+// describe replaces this program's build in env by that of base.
 func (b *base) describe(env *result.Environment) error {
 	build, err := buildinfo.ReadFile(b.program)
 	if err != nil {
@@ -179,7 +181,8 @@ func (b *base) describe(env *result.Environment) error {
 	return nil
 }
 
-// addOutputs makes the folder that was asked for, if one was, and adds its files.
+// addOutputs makes the folder of the files, if there is a flag for it, and adds the
+// files.
 func (s *sessionFlags) addOutputs(outputs *outputs) error {
 	if s.folder == "" {
 		return nil
@@ -196,14 +199,14 @@ func (s *sessionFlags) addOutputs(outputs *outputs) error {
 	return errors.Join(errs...)
 }
 
-// sides are what the files of a session are called by.
+// sides are the names of a session's files.
 var sides = [2]string{"base", "head"}
 
 func (s *sessionFlags) path(name, suffix string) string {
 	return filepath.Join(s.folder, name+suffix+".json")
 }
 
-// write writes the files to the folder that was asked for, if there is one.
+// write writes the files to the folder, if there is a flag for it.
 func (s *sessionFlags) write(outputs *outputs, files [2]*result.File, suffix string, complete bool) (err error) {
 	for i, name := range sides {
 		err = errors.Join(err, outputs.write("output", s.path(name, suffix), complete, files[i].Write))

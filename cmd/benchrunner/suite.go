@@ -8,11 +8,11 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/airhost/airhost/internal/bench/result"
-	"github.com/airhost/airhost/internal/bench/suite"
+	"github.com/airhost/airhost/internal/bench/data/cells"
+	"github.com/airhost/airhost/internal/bench/data/suite"
 )
 
-// defaultSuites is the file of suites where none is named.
+// defaultSuites is the file of suites unless one is named.
 const defaultSuites = "bench.yaml"
 
 // findSuite returns the suite that [FILE:]NAME names, and its file.
@@ -56,15 +56,15 @@ func suitePath(text string) string {
 // suiteName is the name in [FILE:]NAME.
 func suiteName(text string) string { return text[strings.LastIndexByte(text, ':')+1:] }
 
-// beside says beside which cells which peers are measured.
+// beside is a set of cells and the peers to measure beside them.
 type beside struct {
-	keys  []result.Key
+	keys  []cells.Key
 	peers []string
 }
 
-// suiteKeys returns the cells of a suite, none twice, and the sets of them that
-// name peers. What a set of cells does not say is as in a run without flags.
-func suiteKeys(s suite.Suite, file *suite.File) (all []result.Key, sets []beside, err error) {
+// suiteKeys returns the cells of a suite, none twice, and the sets of them that name
+// peers. Flags that a set of cells does not mention have their defaults.
+func suiteKeys(s suite.Suite, file *suite.File) (all []cells.Key, sets []beside, err error) {
 	for _, list := range s.Cells {
 		chosen := headline()
 		set := beside{}
@@ -91,8 +91,8 @@ func suiteKeys(s suite.Suite, file *suite.File) (all []result.Key, sets []beside
 	return all, sets, nil
 }
 
-// suiteSettings sets flags as a suite says, unless they are set already. Only
-// those in allowed may be.
+// suiteSettings sets flags as a suite says, unless they are set already. It may set
+// only those in allowed.
 func suiteSettings(flags *pflag.FlagSet, s suite.Suite, file *suite.File, allowed []string) error {
 	settings := pflag.NewFlagSet("settings", pflag.ContinueOnError)
 	flags.VisitAll(func(flag *pflag.Flag) {

@@ -5,28 +5,12 @@ package main
 import (
 	"context"
 
-	"go.uber.org/fx"
-
-	"github.com/airhost/airhost/backends/wasmtime"
-	"github.com/airhost/airhost/internal/bench"
-	"github.com/airhost/airhost/internal/bench/floor"
-	"github.com/airhost/airhost/internal/bench/guests"
-	"github.com/airhost/airhost/internal/bench/remote"
-	"github.com/airhost/airhost/internal/bench/result"
+	"github.com/airhost/airhost/internal/bench/data/cells"
+	"github.com/airhost/airhost/internal/bench/measure/floor"
+	"github.com/airhost/airhost/internal/bench/measure/guests"
+	"github.com/airhost/airhost/internal/bench/measure/remote"
 )
 
-const wasmtimeLeftOut = ""
-
-var wasmtimeEngine = bench.Engine{
-	Module: wasmtimeModule(wasmtime.Config{}),
-	Deploy: wasmtime.Name,
-	Guest:  wasmGuest,
-	Floor: func(_ context.Context, pattern result.Pattern, payload int) (remote.Subject, error) {
-		return floor.NewWasmtime(guests.Floor, pattern, payload)
-	},
-	Cached: func(dir string) fx.Option { return wasmtimeModule(wasmtime.Config{CacheDir: dir}) },
-}
-
-func wasmtimeModule(config wasmtime.Config) fx.Option {
-	return fx.Options(fx.Supply(config), wasmtime.Module)
+func wasmtimeFloor(_ context.Context, pattern cells.Pattern, payload int) (remote.Subject, error) {
+	return floor.NewWasmtime(guests.Floor, pattern, payload)
 }

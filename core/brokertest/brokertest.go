@@ -34,7 +34,7 @@ type Harness struct {
 	// the cases about messages that wait in the broker.
 	Direct bool
 
-	// Late: the broker may accept a message whose target no host has, and call
+	// Late: the broker may accept a message to a target that no host has, and call
 	// Origin.Undelivered afterwards. A route that a sender kept while its target was
 	// detached and attached again may lead to the new target.
 	Late bool

@@ -95,7 +95,7 @@ func newMailbox(id core.ComponentID) *mailbox {
 	return &mailbox{id: id, arrived: newQueue[*core.Message](), entered: newQueue[struct{}]()}
 }
 
-// newHeldMailbox returns a mailbox whose Deliver waits until open is called. A real
+// newHeldMailbox returns a mailbox that blocks in Deliver until open is called. A real
 // receiver never blocks; this one makes the broker slower than its senders.
 func newHeldMailbox(id core.ComponentID) *mailbox {
 	box := newMailbox(id)
@@ -167,7 +167,7 @@ func (h *home) Respond(m *core.Message) { h.outcomes.put(m) }
 // Undelivered implements [core.Origin].
 func (h *home) Undelivered(m *core.Message, reason error) { h.undelivered.put(undelivered{m, reason}) }
 
-// numbered returns a message whose payload is n.
+// numbered returns a message with the payload n.
 func numbered(sender, target core.ComponentID, n int) *core.Message {
 	m := core.NewMessage(binary.LittleEndian.AppendUint64(nil, uint64(n)))
 	m.Sender, m.Target = sender, target

@@ -6,8 +6,6 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-//go:generate ./testdata/build.sh
-
 //go:embed testdata/*.wasm
 var guests embed.FS
 

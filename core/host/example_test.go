@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"os"
 
-	"go.uber.org/fx"
-
 	"github.com/airhost/airhost/backends/wazero"
 	"github.com/airhost/airhost/brokers/inproc"
 	"github.com/airhost/airhost/core"
@@ -39,20 +37,4 @@ func Example() {
 	response, err := h.Request(ctx, target, []byte("hello"))
 	fmt.Println(string(response), err)
 	// Output: hello <nil>
-}
-
-// fx wires the same parts, and starts and stops them with the application.
-func ExampleModule() {
-	app := fx.New(
-		fx.NopLogger,
-		fx.Supply(host.Config{Logger: slog.New(slog.DiscardHandler)}),
-		host.Module, inproc.Module, slab.Module, wazero.Module,
-		fx.Invoke(func(lc fx.Lifecycle, h *host.Host) {
-			lc.Append(fx.StartHook(func() { fmt.Println("engines:", h.Engines()) }))
-		}),
-	)
-	fmt.Println(app.Start(context.Background()), app.Stop(context.Background()))
-	// Output:
-	// engines: [wazero]
-	// <nil> <nil>
 }

@@ -9,8 +9,10 @@ import (
 const (
 	// maxExchange is how many calls may follow the first one of an exchange.
 	maxExchange = 32
-	// maxExchangeRequests is how many ids are reserved for the requests of one side.
+	// maxExchangeRequests is the most requests of one side in an exchange.
 	maxExchangeRequests = maxExchange / 2
+	// exchangeIDs is the number of ids that are reserved for the requests of one side.
+	exchangeIDs = 3 * maxExchangeRequests
 	// minExchangeHandlerTime is the least handler time of components that exchange:
 	// only the watchdog's ticks tell the time of one side from that of the other.
 	minExchangeHandlerTime = 10 * time.Millisecond
@@ -130,7 +132,9 @@ func (x *exchange) allow() {
 	l.Most = min(maxExchange, sharedEvery-1-x.sides[0].sched.worker.sinceShared)
 	l.Ended, l.Side, l.Current, l.Open = [2]core.CallCounts{}, 0, core.Transfer{}, core.Transfer{}
 	for i, c := range x.sides {
-		c.reserve(maxExchangeRequests)
+		if len(c.sender.reserved) < maxExchangeRequests {
+			c.reserve(exchangeIDs)
+		}
 		credit, requests := c.credit()
 		l.Sides[i] = core.Side{Instance: c.life.instance, Credit: credit}
 		if requests {
@@ -241,6 +245,6 @@ func (x *exchange) count(side int) {
 		sender.counts.Requests += uint64(ended.Requests)
 		sender.sender.quota.take(float64(sent))
 		sender.sender.usedCredit = true
-		sender.renew(ended.Requests)
+		sender.spend(ended.Requests)
 	}
 }

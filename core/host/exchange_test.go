@@ -258,8 +258,9 @@ func (f *failingReserver) RegisterReserved(id core.RequestID, w core.Waiter, tim
 // TestTrackerFailsInExchange: if the tracker fails while an exchange is reconciled,
 // both components go on.
 func TestTrackerFailsInExchange(t *testing.T) {
-	closed := func() error { return core.ErrClosed }
-	panics := func() error { panic("on purpose") }
+	var failed atomic.Int64
+	closed := func() error { failed.Add(1); return core.ErrClosed }
+	panics := func() error { failed.Add(1); panic("on purpose") }
 	for name, fault := range map[string]failingReserver{
 		"no id is renewed": {renew: closed}, "renewing panics": {renew: panics},
 		"nothing is registered": {register: closed}, "registering panics": {register: panics},
@@ -269,6 +270,7 @@ func TestTrackerFailsInExchange(t *testing.T) {
 				slab, err := newSlab()
 				check(t, err)
 				tracker := &failingReserver{Reserver: slab.(core.Reserver)}
+				failed.Store(0)
 				exchanged := new(atomic.Int64)
 				h := parts{"", newInproc, func() (core.Tracker, error) { return tracker, nil }, exchanged}.start(t, host.Config{Workers: 1})
 				begins := func(g guest.Host, left byte) {
@@ -312,6 +314,9 @@ func TestTrackerFailsInExchange(t *testing.T) {
 					if exchanged.Load() == before {
 						t.Fatal("there was no exchange")
 					}
+				}
+				if failed.Load() == 0 {
+					t.Error("the tracker did not fail")
 				}
 			})
 		})

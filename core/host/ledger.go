@@ -104,18 +104,20 @@ func (c *component) reserve(n int) {
 	c.sender.reserved = ids
 }
 
-// renew replaces the first n reserved ids, which have been used. They become the
-// last: an engine goes on with the one that follows them.
-func (c *component) renew(n int) {
+// spend removes the first n reserved ids, which an exchange has used. The tracker has
+// not seen their requests and replaces the ids, with one call for several exchanges.
+func (c *component) spend(n int) {
 	if n == 0 {
 		return
 	}
-	ids := c.sender.reserved
-	if err := c.host.reserver.Reserve(c, ids[:n]); err != nil { // it is closed
-		c.sender.reserved = ids[n:]
+	s := &c.sender
+	s.spent = append(s.spent, s.reserved[:n]...)
+	s.reserved = slices.Delete(s.reserved, 0, n)
+	if len(s.reserved) >= maxExchangeRequests {
 		return
 	}
-	slices.Reverse(ids[:n])
-	slices.Reverse(ids[n:])
-	slices.Reverse(ids)
+	if err := c.host.reserver.Reserve(c, s.spent); err == nil { // otherwise it is closed
+		s.reserved = append(s.reserved, s.spent...)
+	}
+	s.spent = s.spent[:0]
 }

@@ -17,6 +17,7 @@ type sender struct {
 	quota      bucket
 	pending    int              // requests that have not been called back
 	reserved   []core.RequestID // ids reserved at the tracker for the next requests; empty if it cannot reserve
+	spent      []core.RequestID // ids that exchanges have used, still reserved at the tracker
 	usedCredit bool             // the guest has sent by a credit since its last call began
 	log        *core.LogQuota
 

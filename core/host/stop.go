@@ -298,7 +298,7 @@ func (h *Host) end(ctx context.Context, c *component) error {
 // callBack gives c's pending requests their callbacks, and handles those that wait.
 // The owner calls it.
 func (c *component) callBack() {
-	c.sender.reserved = nil
+	c.sender.reserved, c.sender.spent = nil, nil
 	for _, id := range c.host.tracker.Remove(c) {
 		m := core.NewMessage(nil)
 		m.Correlation = id

@@ -39,7 +39,7 @@ func (r *requester) expiries() []expiry {
 	return slices.Clone(r.expired)
 }
 
-// gated returns a requester whose Expired waits until the gate is closed.
+// gated returns a requester that waits in Expired until the gate is closed.
 func (f *fixture) gated() (*requester, chan struct{}) {
 	gate := make(chan struct{})
 	f.gates = append(f.gates, gate)

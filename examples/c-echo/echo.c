@@ -2,8 +2,8 @@
 //
 //   clang --target=wasm32 -O2 -nostdlib -Wl,--no-entry -o echo.wasm echo.c
 //
-// The names and layouts are the canonical ABI's. A generator such as wit-bindgen
-// writes them from wit/airhost.wit; here they are by hand.
+// Names and layouts are those of the canonical ABI. A generator such as wit-bindgen
+// writes them from wit/airhost.wit; here they are written by hand.
 #include <stdint.h>
 
 #define EXPORT(name) __attribute__((export_name(name)))
@@ -17,8 +17,8 @@ typedef struct {
   uint32_t unused;
 } result;
 
-// The host asks for memory before each call: sender and message. They are laid
-// end to end after the static data, until the call returns.
+// The host asks for memory before each call, for the sender and for the message.
+// They lie end to end after the static data, until the call returns.
 extern uint8_t __heap_base;
 static uint8_t *top = &__heap_base;
 
@@ -32,12 +32,21 @@ void *cabi_realloc(void *old, uint32_t old_size, uint32_t align, uint32_t size) 
   return (void *)(uintptr_t)start;
 }
 
-// The host reads the result before it calls again, so that it can stay where it
-// is. What cabi_realloc gave is the guest's, and free again from here on.
+// The host reads the result before its next call, so one static result is enough.
+// The memory that cabi_realloc gave belongs to the guest: it is free from here on.
 EXPORT(LIFECYCLE "handle-message")
 result *handle_message(uint8_t *sender, uint32_t sender_size, uint8_t *message, uint32_t size) {
   static result response;
   response = (result){0, message, size, 0};
   top = &__heap_base;
   return &response;
+}
+
+// The host calls this when a request of the component has ended. This component sends
+// no request, but each component exports the function. A result of zeros is ok.
+EXPORT(LIFECYCLE "handle-callback")
+result *handle_callback(uint64_t request, uint32_t failed, uint8_t *data, uint32_t size) {
+  static result ok;
+  top = &__heap_base;
+  return &ok;
 }

@@ -7,8 +7,9 @@ import (
 	"github.com/airhost/airhost/guest"
 )
 
-// Component is configured with "start", the count to begin with, by default 0;
-// and "enough", from which count on it is degraded, by default never.
+// Component counts messages. Its configuration may have "start", the first count
+// (0 by default), and "enough", the count at which it becomes degraded (never by
+// default).
 type Component struct {
 	count, enough uint64
 }
@@ -16,7 +17,7 @@ type Component struct {
 // New returns a counter.
 func New() guest.Component { return &Component{} }
 
-// Initialize takes the configuration.
+// Initialize reads the configuration.
 func (c *Component) Initialize(host guest.Host, config guest.Config) (err error) {
 	if c.count, err = number(config, "start"); err != nil {
 		return err
@@ -37,7 +38,7 @@ func number(config guest.Config, key string) (uint64, error) {
 	return n, nil
 }
 
-// HandleMessage counts message and returns the count; "get" is not counted.
+// HandleMessage counts the message and returns the count. It does not count "get".
 func (c *Component) HandleMessage(host guest.Host, sender string, message []byte) ([]byte, error) {
 	if string(message) != "get" {
 		c.count++
@@ -46,7 +47,7 @@ func (c *Component) HandleMessage(host guest.Host, sender string, message []byte
 	return strconv.AppendUint(nil, c.count, 10), nil
 }
 
-// Health is degraded from enough on.
+// Health returns Degraded once the count has reached enough.
 func (c *Component) Health() guest.HealthStatus {
 	if c.enough > 0 && c.count >= c.enough {
 		return guest.Degraded
@@ -54,7 +55,7 @@ func (c *Component) Health() guest.HealthStatus {
 	return guest.Healthy
 }
 
-// Shutdown says goodbye.
+// Shutdown logs the count.
 func (c *Component) Shutdown(host guest.Host) {
 	guest.Logf(host, guest.LogInfo, "counted to %d", c.count)
 }

@@ -3,13 +3,14 @@ package echo
 
 import "github.com/airhost/airhost/guest"
 
-// Component is stateless: any number of messages, one after the other.
+// Component has no state.
 type Component struct{}
 
 // New returns an echo.
 func New() guest.Component { return Component{} }
 
-// HandleMessage returns message. A sender of fire-and-forget gets nothing.
+// HandleMessage returns the message. The host drops the response of a
+// fire-and-forget message.
 func (Component) HandleMessage(host guest.Host, sender string, message []byte) ([]byte, error) {
 	return message, nil
 }

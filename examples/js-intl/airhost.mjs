@@ -1,4 +1,4 @@
-// What docs/plugin-protocol.md asks of a component, in JavaScript.
+// The component's side of docs/plugin-protocol.md, in JavaScript.
 //
 //   serve({
 //     async handleMessage(host, sender, message) { return response },     // Buffers
@@ -8,8 +8,8 @@
 //     async shutdown(host) {},
 //   })
 //
-// A ComponentError that a method throws is the component's answer; anything else
-// ends the process.
+// A method may throw a ComponentError to answer with it. Any other error ends the
+// process.
 import fs from 'node:fs'
 import path from 'node:path'
 import grpc from '@grpc/grpc-js'
@@ -30,7 +30,7 @@ export class ComponentError extends Error {
   }
 }
 
-// MessagingError is why the host refused; code is a name such as
+// MessagingError is a refusal of the host. Its code is a name such as
 // CASE_CAPABILITY_DENIED.
 export class MessagingError extends Error {
   constructor({ case: code, text }) {
@@ -44,7 +44,7 @@ export async function serve(component) {
     console.error('this is a component for airhost, protocol version 1: name it in a configuration file')
     process.exit(2)
   }
-  process.stdin.resume().on('end', () => process.exit()) // the host has closed it, or is gone
+  process.stdin.resume().on('end', () => process.exit()) // the host has closed it or has died
   const server = new grpc.Server()
   server.addService(Component.service, {
     Describe: (_, reply) => reply(null, description(component)),
@@ -59,7 +59,7 @@ function description(component) {
   return { callback: !!handleCallback, management: !!(initialize || health || shutdown) }
 }
 
-// health is gRPC's health service, which answers SERVING.
+// health is the health service of gRPC. It always answers SERVING.
 const health = {
   Check: {
     path: '/grpc.health.v1.Health/Check',
@@ -70,7 +70,7 @@ const health = {
   },
 }
 
-// listen makes the socket and the certificate, and says the handshake.
+// listen makes the socket and the certificate and prints the handshake line.
 async function listen(server) {
   const made = await selfsigned.generate([{ name: 'commonName', value: 'localhost' }], {
     keyType: 'ec',
@@ -87,7 +87,7 @@ async function listen(server) {
   fs.writeSync(1, `1|1|unix|${socket}|grpc|${certificate}\n`)
 }
 
-// Session is the component's life: one stream.
+// Session serves the host's stream. A component has one in its life.
 class Session {
   calls = []
   busy = false
@@ -110,7 +110,7 @@ class Session {
     if (!this.busy) this.work()
   }
 
-  // work handles the calls, one after the other.
+  // work handles the calls in their order.
   async work() {
     this.busy = true
     while (this.calls.length > 0) {
@@ -130,8 +130,8 @@ class Session {
     }
   }
 
-  // crash tells the host, which then ends the stream, and with it the process: one that
-  // ended sooner might take its last words with it.
+  // crash reports an error to the host. The host then ends the stream, which ends the
+  // process. If the process ended sooner, the report could be lost.
   crash(err) {
     process.exitCode = 1
     setTimeout(() => process.exit(), 2000)
@@ -139,7 +139,7 @@ class Session {
     return { trap: { text: String(err).split('\n')[0], details: err.stack ?? '' } }
   }
 
-  // The calls, by their names in the protocol.
+  // The host's calls, under their names in the protocol.
 
   start({ component_id, message_size }) {
     this.id = component_id
@@ -173,7 +173,7 @@ class Session {
     return {}
   }
 
-  // What the component may ask of its host, while one of its methods runs.
+  // The host's services, for a component's method while it runs.
 
   selfId() {
     return this.id

@@ -1,8 +1,7 @@
 #!/usr/bin/env node
-// A component in JavaScript: it formats numbers the way a language does, with
-// what Node.js knows of languages. A message such as {"locale":"de","number":1234.5}
-// is answered with 1.234,5; with "notify" in the configuration the answer goes to
-// that component as well.
+// A component in JavaScript that formats numbers for a language, with the tables of
+// Node.js. It answers {"locale":"de","number":1234.5} with 1.234,5. If its
+// configuration has "notify", it sends the answer to that component as well.
 import { serve, ComponentError, FAILED, INVALID_MESSAGE } from './airhost.mjs'
 
 let notify = ''

@@ -26,7 +26,7 @@ var (
 	counterID = core.MustComponentID("demo/counter")
 )
 
-// TestIntl runs the component on Node.js, where that and its packages are there.
+// TestIntl runs the component where Node.js and the component's packages are installed.
 func TestIntl(t *testing.T) {
 	node, err := exec.LookPath("node")
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 // group is the consumer group of each stream; its consumers are hosts.
 const group = "hosts"
 
-// The longest waits for Redis: to connect, for an answer, and for messages.
+// The longest times to wait for a connection, an answer, and messages.
 const (
 	dialTimeout = 2 * time.Second
 	readTimeout = 2 * time.Second
@@ -43,7 +43,7 @@ func newBroker(options *redis.Options, prefix string, limit int, keep time.Durat
 	return &broker{client: redis.NewClient(options), prefix: prefix, limit: limit, keep: keep}
 }
 
-// stream is the name of a topic's stream.
+// stream returns the name of a topic's stream.
 func (b *broker) stream(topic string) string { return b.prefix + topic }
 
 // Open implements [plugin.Broker].
@@ -56,8 +56,8 @@ func (b *broker) Open(ctx context.Context, host string, arrived func([]byte) err
 	return nil
 }
 
-// Subscribe implements [plugin.Broker]. While Redis is away it is done when that
-// is back.
+// Subscribe implements [plugin.Broker]. While Redis cannot be reached, the reader
+// remembers the topic and subscribes later.
 func (b *broker) Subscribe(topic string) error {
 	b.do(func(r *reader) { r.join(topic) })
 	return nil
@@ -69,21 +69,21 @@ func (b *broker) Unsubscribe(topic string) error {
 	return nil
 }
 
-// do has the reader do something, which waits for messages all the time: one that
-// says nothing, on the host's own stream, interrupts it.
-func (b *broker) do(what func(*reader)) {
+// do runs a function on the reader's goroutine. The reader may be waiting for messages:
+// an empty message on the host's own stream interrupts it.
+func (b *broker) do(order func(*reader)) {
 	done := make(chan struct{})
 	b.reader.orders <- func(r *reader) {
 		defer close(done)
-		what(r)
+		order(r)
 	}
 	nudge := &redis.XAddArgs{Stream: b.stream("host/" + b.host), NoMkStream: true, Values: []string{"nudge", ""}}
-	// Where Redis is away the reader is not waiting, or not for long.
+	// If Redis cannot be reached, the reader waits a short time only.
 	_ = b.client.XAdd(context.Background(), nudge).Err()
 	<-done
 }
 
-// publish adds a message to a stream that somebody reads, if it has room.
+// publish adds a message to a stream, if a host reads the stream and it has room.
 const publish = `
 if redis.call('EXISTS', KEYS[1]) == 0 then return 'nobody' end
 if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[1]) then return 'full' end
@@ -105,8 +105,8 @@ func (b *broker) Publish(ctx context.Context, batch []plugin.Message) []error {
 	return errs
 }
 
-// deadline is when a message is of no use any more, in ms since the Unix epoch, or
-// 0.
+// deadline returns a message's deadline in milliseconds since the Unix epoch, or 0 if it
+// has none.
 func deadline(m plugin.Message) int64 {
 	if m.Deadline.IsZero() {
 		return 0

@@ -1,4 +1,4 @@
-// Command redis-broker joins hosts of airhost by Redis streams:
+// Command redis-broker connects hosts of airhost by Redis streams:
 //
 //	host:
 //	  broker:
@@ -7,14 +7,13 @@
 //	    env: {REDIS_URL: "redis://localhost:6379/0"}
 //	    restart: {policy: permanent, max_restarts: -1}
 //
-// Each component has a stream, of which all hosts that have the component are
-// consumers of one group: a message goes to one of them. A host that dies leaves
-// its components' streams behind; what comes for them waits there until the host
-// is back, for as long as --keep says.
+// Each component has a stream. The hosts that have the component are the consumers of
+// one group, so that each message goes to one of them. The streams of a host that dies
+// stay for the time of --keep, and messages wait in them for the host to come back.
 //
-// Messages are handled at most once: they are acknowledged and removed from the
-// stream before they are handed over, and no command is sent twice. While Redis
-// cannot be reached, messages are refused with unavailable.
+// Messages are handled at most once: the broker acknowledges and removes them from the
+// stream before it hands them over, and sends no command twice. While it cannot reach
+// Redis, it refuses messages with unavailable.
 package main
 
 import (

@@ -12,25 +12,25 @@ import (
 )
 
 const (
-	// readCount is how many messages of a stream are read at once.
+	// readCount is the largest number of messages that one command reads of a stream.
 	readCount = 256
-	// pause is how long the reader waits before it tries again to reach Redis.
+	// pause is the time between two attempts to reach Redis.
 	pause = 200 * time.Millisecond
 )
 
-// reader reads the streams of a host's topics. All but its channels belongs to
-// its goroutine.
+// reader reads the streams of a host's topics. Its fields, but for the channels, belong
+// to its goroutine.
 type reader struct {
 	*broker
-	ctx    context.Context // ends when the reader is to break off
+	ctx    context.Context // ends when the reader must stop at once
 	cancel context.CancelFunc
-	orders chan func(*reader) // with a place for one: its sender interrupts the reader next
+	orders chan func(*reader) // has room for one order: its sender then interrupts the reader
 	ended  chan struct{}
 
-	topics  map[string]bool // whether the topic's stream is known to exist
-	renewed time.Time       // when the streams' lives were prolonged
-	away    bool            // Redis could not be reached
-	last    bool            // there is nothing more to do
+	topics  map[string]bool // by topic: whether its stream is known to exist
+	renewed time.Time       // the last time when the streams were kept alive
+	away    bool            // the last command could not reach Redis
+	last    bool            // the reader has left all topics
 }
 
 func startReader(b *broker) *reader {
@@ -40,7 +40,7 @@ func startReader(b *broker) *reader {
 	return r
 }
 
-// stop waits for the end, and breaks off what is left of it when ctx ends.
+// stop waits until the reader has ended. When ctx ends, it stops the reader at once.
 func (r *reader) stop(ctx context.Context) error {
 	defer r.cancel()
 	select {
@@ -60,10 +60,10 @@ func (r *reader) run() {
 	}
 }
 
-// obey does what it has been ordered, and reports whether that was anything. It
-// waits for an order where there is nothing to read.
+// obey runs one order and returns true, or returns false if there is none. It waits for
+// an order if there is no stream to read.
 func (r *reader) obey() bool {
-	// Looked at first: whoever gave the order has interrupted one reading.
+	// An order goes first: its sender has interrupted one read.
 	select {
 	case order := <-r.orders:
 		order(r)
@@ -86,7 +86,7 @@ func (r *reader) obey() bool {
 	return false
 }
 
-// prepare makes streams that are missing, and prolongs the lives of all.
+// prepare makes missing streams and keeps all streams alive.
 func (r *reader) prepare() error {
 	for topic, exists := range r.topics {
 		if !exists {
@@ -109,7 +109,7 @@ func (r *reader) prepare() error {
 	return err
 }
 
-// note logs that Redis is away, or back.
+// note logs that Redis cannot be reached, or is back.
 func (r *reader) note(err error) {
 	switch {
 	case err == nil && r.away:
@@ -118,14 +118,14 @@ func (r *reader) note(err error) {
 		log.Print("Redis: ", err)
 	}
 	r.away = err != nil
-	if r.away { // it may have lost all that it knew
+	if r.away { // Redis may have lost all streams
 		for topic := range r.topics {
 			r.topics[topic] = false
 		}
 	}
 }
 
-// join begins to read a topic.
+// join starts to read a topic.
 func (r *reader) join(topic string) {
 	r.topics[topic] = false
 	if err := r.make(topic); err != nil {
@@ -133,7 +133,7 @@ func (r *reader) join(topic string) {
 	}
 }
 
-// make makes the stream of a topic, if it is missing, and this host a consumer.
+// make makes a topic's stream if it is missing, and this host a consumer of it.
 func (r *reader) make(topic string) error {
 	stream := r.stream(topic)
 	err := r.client.XGroupCreateMkStream(r.ctx, stream, group, "0").Err()
@@ -148,8 +148,8 @@ func (r *reader) make(topic string) error {
 	return err
 }
 
-// part ends a consumer. The last of a stream takes the stream along, unless there
-// is something in it that has to be read first.
+// part removes a consumer from a stream. With the last consumer it removes the stream,
+// unless the stream has unread messages.
 const part = `
 if redis.call('EXISTS', KEYS[1]) == 0 then return 'gone' end
 local consumers = redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])
@@ -161,8 +161,8 @@ if redis.call('XLEN', KEYS[1]) > 0 and ARGV[3] == 'unread' then return 'more' en
 redis.call('DEL', KEYS[1])
 return 'gone'`
 
-// leave ends to read a topic. What is left in a stream that nobody else reads is
-// handed over, for the host to refuse it to its senders.
+// leave stops reading a topic. If no other host reads the stream, leave hands over the
+// messages that are left, and the host refuses them.
 func (r *reader) leave(topic string) {
 	defer delete(r.topics, topic)
 	for rest := "unread"; r.topics[topic]; {
@@ -174,11 +174,11 @@ func (r *reader) leave(topic string) {
 		if err == nil {
 			n, err = r.readFrom([]string{topic}, -1)
 		}
-		if n == 0 { // the rest is what somebody has read who died before it was removed
+		if n == 0 { // a host has read the rest, and died before it removed them
 			rest = "read"
 		}
 		if err != nil {
-			r.note(err) // the stream will end by itself
+			r.note(err) // Redis removes the stream after --keep
 			return
 		}
 	}
@@ -191,7 +191,7 @@ func (r *reader) leaveAll() {
 	r.last = true
 }
 
-// read reads what there is in the streams, and waits for it up to block.
+// read reads the messages of all streams. If there are none, it waits up to block.
 func (r *reader) read(block time.Duration) error {
 	var topics []string
 	for topic, exists := range r.topics {
@@ -206,7 +206,7 @@ func (r *reader) read(block time.Duration) error {
 	return err
 }
 
-// readFrom returns how many streams there was something in.
+// readFrom reads the streams of some topics and returns how many had messages.
 func (r *reader) readFrom(topics []string, block time.Duration) (int, error) {
 	args := &redis.XReadGroupArgs{Group: group, Consumer: r.host, NoAck: true, Count: readCount, Block: block}
 	for _, topic := range topics {
@@ -223,13 +223,13 @@ func (r *reader) readFrom(topics []string, block time.Duration) (int, error) {
 		return 0, err
 	}
 	if err := r.trim(streams); err != nil {
-		log.Print("not removed from its stream, though read: ", err) // the next trim does it
+		log.Print("not removed from its stream, though read: ", err) // the next trim removes it
 	}
 	return len(streams), r.handOver(streams)
 }
 
-// trim removes from streams what has been read, by whichever host: a group is
-// given messages in their order.
+// trim removes the messages from their streams, and all before them: a group gets
+// messages in their order, so that a host has read those too.
 func (r *reader) trim(streams []redis.XStream) error {
 	pipeline := r.client.Pipeline()
 	for _, s := range streams {
@@ -239,14 +239,14 @@ func (r *reader) trim(streams []redis.XStream) error {
 	return err
 }
 
-// following is the id after id, which is time-number.
+// following returns the id after an id of the form time-number.
 func following(id string) string {
 	at, number, _ := strings.Cut(id, "-")
 	n, _ := strconv.ParseUint(number, 10, 64)
 	return at + "-" + strconv.FormatUint(n+1, 10)
 }
 
-// handOver hands over what is still wanted.
+// handOver hands over the messages with a deadline in the future, or none.
 func (r *reader) handOver(streams []redis.XStream) error {
 	now := time.Now().UnixMilli()
 	for _, s := range streams {

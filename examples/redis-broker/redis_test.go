@@ -25,7 +25,7 @@ import (
 	"github.com/airhost/airhost/trackers/slab"
 )
 
-// TestMain makes the test's executable the broker when a host has started it.
+// TestMain runs the broker if a host has started the test's executable.
 func TestMain(m *testing.M) {
 	if os.Getenv("AIRHOST_PLUGIN") != "" {
 		main()
@@ -58,7 +58,7 @@ func waitFor(t *testing.T, what string, done func() bool) {
 	}
 }
 
-// server is a Redis server of a test's own.
+// server is a Redis server of one test.
 type server struct {
 	t      *testing.T
 	socket string
@@ -88,7 +88,7 @@ func (s *server) start() {
 	waitFor(s.t, "an answer of the Redis server", func() bool { return client.Ping(s.t.Context()).Err() == nil })
 }
 
-// stop kills the server, if it runs; what it knew is lost.
+// stop kills the server, if it runs. All its data is lost.
 func (s *server) stop() {
 	_ = s.cmd.Process.Kill()
 	_ = s.cmd.Wait()
@@ -102,7 +102,7 @@ func (s *server) client() *redis.Client {
 	return redis.NewClient(options)
 }
 
-// broker returns a host's broker whose process is this program.
+// broker returns a broker for a host. Its process is this program.
 func (s *server) broker(args ...string) *brokerplugin.Broker {
 	path, err := os.Executable()
 	check(s.t, err)
@@ -118,14 +118,14 @@ func TestBroker(t *testing.T) {
 	s := startRedis(t)
 	cases := 0
 	brokertest.Run(t, brokertest.Harness{Late: true, New: func() (core.Broker, error) {
-		cases++ // a broker that is broken off must not meet the next one
+		cases++ // a broker that was killed must not meet the next one
 		return s.broker("--prefix", fmt.Sprintf("case-%d:", cases)), nil
 	}})
 	client := s.client()
 	defer client.Close()
 	keys, err := client.Keys(t.Context(), "*").Result()
 	check(t, err)
-	for _, key := range keys { // of a broker that was broken off
+	for _, key := range keys { // of a broker that was killed
 		if left, err := client.PTTL(t.Context(), key).Result(); err != nil || left <= 0 {
 			t.Errorf("%s is left behind for %v, %v; want it to end by itself", key, left, err)
 		}
@@ -158,8 +158,8 @@ func deploy(t *testing.T, h *host.Host, c guest.Component) {
 	}))
 }
 
-// TestTwoHosts: a request of one host is answered by a component of another, and
-// of two hosts that have it each gets a share.
+// TestTwoHosts: a component of another host answers a request. If two hosts have the
+// component, each gets a share of the requests.
 func TestTwoHosts(t *testing.T) {
 	s := startRedis(t)
 	a, b, c := s.host(), s.host(), s.host()
@@ -180,7 +180,7 @@ func TestTwoHosts(t *testing.T) {
 	check(t, b.Undeploy(within(t), stockID))
 	inARow := 0
 	waitFor(t, "host c to answer all", func() bool {
-		got, err := a.Request(within(t), stockID, nil) // b refuses what it still gets
+		got, err := a.Request(within(t), stockID, nil) // b refuses the requests that it still gets
 		if inARow++; err != nil || string(got) != "c" {
 			inARow = 0
 		}
@@ -188,8 +188,8 @@ func TestTwoHosts(t *testing.T) {
 	})
 }
 
-// TestRedisGoesAway: while it is away messages are refused with unavailable; when
-// it is back, though it has forgotten everything, all is as before.
+// TestRedisGoesAway: while Redis is away, messages are refused with unavailable. When
+// Redis is back, with its data lost, all works as before.
 func TestRedisGoesAway(t *testing.T) {
 	s := startRedis(t)
 	a, b := s.host(), s.host()
@@ -198,7 +198,7 @@ func TestRedisGoesAway(t *testing.T) {
 	if _, err := a.Request(within(t), stockID, nil); !errors.Is(err, core.ErrRequestUnavailable) || !strings.Contains(err.Error(), "Redis") {
 		t.Errorf("without Redis: got %v, want unavailable, for Redis", err)
 	}
-	check(t, b.Undeploy(within(t), stockID)) // and what changes meanwhile is made good
+	check(t, b.Undeploy(within(t), stockID)) // changes made meanwhile take effect later
 	deploy(t, b, answer("b again"))
 	s.start()
 	waitFor(t, "an answer after Redis is back", func() bool {
@@ -207,7 +207,7 @@ func TestRedisGoesAway(t *testing.T) {
 	})
 }
 
-// TestNoRedis: a host does not start without it, and says why.
+// TestNoRedis: a host does not start without Redis, and names its address.
 func TestNoRedis(t *testing.T) {
 	s := &server{t: t, socket: filepath.Join(t.TempDir(), "nobody.sock")}
 	err := s.broker().Open(within(t), nobody{})
@@ -221,8 +221,8 @@ type nobody struct{}
 func (nobody) Respond(*core.Message)            {}
 func (nobody) Undelivered(*core.Message, error) {}
 
-// TestBacklog: what nobody reads waits until the stream is full, and what is of
-// no use any more is not handed over.
+// TestBacklog: messages that no host reads wait until the stream is full, and messages
+// past their deadline are not handed over.
 func TestBacklog(t *testing.T) {
 	s := startRedis(t)
 	options, err := redis.ParseURL(s.url())
@@ -235,7 +235,7 @@ func TestBacklog(t *testing.T) {
 	b := newBroker(options, "test:", 2, time.Minute)
 	check(t, b.Open(t.Context(), "us", take))
 	check(t, b.Subscribe("host/us"))
-	// Another host has the component, and has died.
+	// Another host had the component and has died.
 	check(t, b.client.XGroupCreateMkStream(t.Context(), "test:component/a/b", group, "0").Err())
 	late := plugin.Message{Topic: "component/a/b", Body: []byte("late"), Deadline: time.Unix(1, 0)}
 	kept := plugin.Message{Topic: "component/a/b", Body: []byte("kept"), Deadline: time.Now().Add(time.Hour)}

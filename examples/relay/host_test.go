@@ -22,8 +22,8 @@ import (
 	"github.com/airhost/airhost/trackers/slab"
 )
 
-// TestOnAllEngines runs the same types as Go values, and as the modules and the
-// executables that build.sh makes of them, and sends a message all the way.
+// TestOnAllEngines runs the three components on three engines, as Go values, modules
+// and executables, and sends a message through all of them.
 func TestOnAllEngines(t *testing.T) {
 	guests := t.TempDir()
 	if report, err := exec.CommandContext(t.Context(), "../build.sh", guests).CombinedOutput(); err != nil {
@@ -43,7 +43,7 @@ func TestOnAllEngines(t *testing.T) {
 }
 
 func test(t *testing.T, engine string, relay, echo, counter core.Source) {
-	log := new(bytes.Buffer) // slog serializes what is written to it
+	log := new(bytes.Buffer) // slog writes one entry at a time
 	h := start(t, log)
 	send, _ := core.ParseIDPattern("demo/counter")
 	request, _ := core.ParseIDPattern("demo/echo")

@@ -1,6 +1,6 @@
-// Package relay is a component that uses both patterns: what it is sent it asks
-// of another component by request-response, and what that answers it passes on
-// by fire-and-forget.
+// Package relay is a component that uses both patterns: it sends each message on to
+// another component as a request, and the response to a third component by
+// fire-and-forget.
 package relay
 
 import (
@@ -9,19 +9,20 @@ import (
 	"github.com/airhost/airhost/guest"
 )
 
-// Component is configured with "to", whom it asks; "notify", to whom it passes
-// the answers on; and "timeout", how long it waits for one, such as "2s", by
-// default as long as the host does.
+// Component relays messages. Its configuration has "to", the id of the component that
+// gets the requests; "notify", the id of the component that gets the responses; and
+// optionally "timeout", the time to wait for a response, such as "2s". The host's
+// timeout is the default.
 type Component struct {
 	to, notify string
 	timeout    time.Duration
-	pending    map[guest.RequestID]string // who asked
+	pending    map[guest.RequestID]string // the sender of each request's message
 }
 
 // New returns a relay.
 func New() guest.Component { return &Component{pending: map[guest.RequestID]string{}} }
 
-// Initialize takes the configuration.
+// Initialize reads the configuration.
 func (c *Component) Initialize(host guest.Host, config guest.Config) (err error) {
 	c.to, _ = config.Get("to")
 	c.notify, _ = config.Get("notify")
@@ -36,7 +37,7 @@ func (c *Component) Initialize(host guest.Host, config guest.Config) (err error)
 	return nil
 }
 
-// HandleMessage asks, and returns without waiting for the answer.
+// HandleMessage sends a request and returns without waiting for its response.
 func (c *Component) HandleMessage(host guest.Host, sender string, message []byte) ([]byte, error) {
 	id, err := host.Request(c.to, message, c.timeout)
 	if err != nil {
@@ -47,7 +48,7 @@ func (c *Component) HandleMessage(host guest.Host, sender string, message []byte
 	return []byte("asked " + c.to), nil
 }
 
-// HandleCallback passes an answer on.
+// HandleCallback sends the response of a request on.
 func (c *Component) HandleCallback(host guest.Host, id guest.RequestID, response []byte, failure error) error {
 	sender := c.pending[id]
 	delete(c.pending, id)

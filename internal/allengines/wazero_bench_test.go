@@ -12,7 +12,7 @@ import (
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/guest"
-	"github.com/airhost/airhost/internal/bench/guests"
+	"github.com/airhost/airhost/internal/bench/measure/guests"
 )
 
 func startWasm(b *testing.B) *host.Host {

@@ -1,16 +1,15 @@
-// Package config reads airhost's configuration file: one YAML document that
-// says which components run, on which engine, what each may do and what it may
-// use up.
+// Package config reads airhost's configuration file: one YAML document that lists the
+// components, the engine of each, its capabilities and its limits.
 //
-// [Load] answers every mistake in a file at once, each with its line, its
-// column, what was expected and the nearest valid key. [Schema] is the same
-// vocabulary as a JSON schema, for editors.
+// [Load] reports all mistakes in a file at once, each with its line, its column, the
+// expected value and the nearest valid key. [Schema] is the same vocabulary as a JSON
+// schema, for editors.
 package config
 
 import "github.com/airhost/airhost/core"
 
-// File is a configuration file. A zero field was left out and stands for its
-// default; the tags are what [Schema] and the checks of [Decode] are made from.
+// File is a configuration file. A zero field was left out and stands for its default.
+// [Schema] and the checks of [Decode] are made from the tags.
 type File struct {
 	Host       Host        `yaml:"host,omitempty" jsonschema_description:"The host that all components share."`
 	Components []Component `yaml:"components" jsonschema:"required,minItems=1" jsonschema_description:"The components that run in the host."`
@@ -20,32 +19,36 @@ type File struct {
 	marks map[string]place // where each key's value stands, by its path
 }
 
-// Host chooses how messages travel and requests are tracked.
+// Host is the configuration of the host. The values of broker and tracker, as those of a
+// component's engine, are in the program's [Built].
 type Host struct {
-	Broker         Part     `yaml:"broker,omitempty" jsonschema:"enum=inproc,enum=channel,enum=nats,default=inproc" jsonschema_description:"What carries the messages: inproc hands them over in place, channel uses a goroutine and a Go channel per component, nats joins many hosts; or an executable of your own."`
-	Tracker        Part     `yaml:"tracker,omitempty" jsonschema:"enum=slab,enum=timermap,default=slab" jsonschema_description:"What remembers pending requests: slab is a table with a timing wheel, timermap a map with a timer per request; or an executable of your own."`
-	RequestTimeout Duration `yaml:"request_timeout,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=5s" jsonschema_description:"What a request's timeout of 0 means."`
-	DrainTimeout   Duration `yaml:"drain_timeout,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=5s" jsonschema_description:"How long a stop waits for messages and requests that are still under way."`
-	HeldUpWorkers  int      `yaml:"held_up_workers,omitempty" jsonschema:"minimum=1,maximum=100000,default=256" jsonschema_description:"How many calls that take long may each hold up a worker and have it replaced; fewer where the system allows fewer threads."`
+	Broker         Part     `yaml:"broker,omitempty" jsonschema_description:"The broker, which carries the messages: one by its name, or an executable of your own."`
+	Tracker        Part     `yaml:"tracker,omitempty" jsonschema_description:"The tracker, which remembers pending requests: one by its name, or an executable of your own."`
+	RequestTimeout Duration `yaml:"request_timeout,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=5s" jsonschema_description:"The timeout of a request that asks for a timeout of 0."`
+	DrainTimeout   Duration `yaml:"drain_timeout,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=5s" jsonschema_description:"The time that a stop waits for messages and requests under way."`
+	Workers        int      `yaml:"workers,omitempty" jsonschema:"minimum=0,maximum=100000,default=0" jsonschema_description:"How many components run at the same time; 0 is one for each core."`
+	HeldUpWorkers  int      `yaml:"held_up_workers,omitempty" jsonschema:"minimum=1,maximum=100000,default=256" jsonschema_description:"How many workers may be blocked at the same time, each by a long call, and be replaced by other workers; fewer if the system allows fewer threads."`
+	DeadLetters    int      `yaml:"dead_letters,omitempty" jsonschema:"minimum=1,maximum=1000000,default=256" jsonschema_description:"How many of the last messages that nobody handled are kept."`
 }
 
-// Component is one guest and what it is allowed.
+// Component is one guest with its capabilities and limits.
 type Component struct {
 	ID             core.ComponentID `yaml:"id" jsonschema:"required" jsonschema_description:"The component's name in the host, as namespace/name."`
 	Source         string           `yaml:"source" jsonschema:"required,minLength=1" jsonschema_description:"The guest's file, relative to this file; for the process engine an executable; for the native engine the name of a component that is built in."`
-	Engine         string           `yaml:"engine,omitempty" jsonschema:"enum=wazero,enum=wasmtime,enum=process,enum=native,default=wazero" jsonschema_description:"What runs the guest."`
+	Engine         string           `yaml:"engine,omitempty" jsonschema_description:"The engine, which runs the guest."`
 	Process        Process          `yaml:"process,omitempty" jsonschema_description:"How the executable is started, for the process engine alone."`
 	Config         Pairs            `yaml:"config,omitempty" jsonschema_description:"Handed to the guest's initialize, in this order."`
 	Capabilities   Capabilities     `yaml:"capabilities,omitempty" jsonschema_description:"The targets that the component may message. Nothing is granted by default."`
-	Limits         Limits           `yaml:"limits,omitempty" jsonschema_description:"What the component may use."`
-	Quota          Quota            `yaml:"quota,omitempty" jsonschema_description:"What the component may send."`
+	Limits         Limits           `yaml:"limits,omitempty" jsonschema_description:"The resources that the component may use."`
+	Quota          Quota            `yaml:"quota,omitempty" jsonschema_description:"The messages that the component may send."`
 	Restart        Restart          `yaml:"restart,omitempty" jsonschema_description:"When and how fast the guest is started again after it has ended."`
 	Logs           Logs             `yaml:"logs,omitempty" jsonschema_description:"How much the component may log, standard output and standard error included."`
 	Required       bool             `yaml:"required,omitempty" jsonschema:"default=false" jsonschema_description:"Whether the exit code is 1 when the component has failed by the time that airhost ends."`
 	HealthInterval Duration         `yaml:"health_interval,omitempty" jsonschema:"minimum=0s,maximum=24h,default=0s" jsonschema_description:"How often the guest is asked for its health; 0s is never."`
 }
 
-// Process says how a component that is an executable is started.
+// Process is the command line, the environment and the limits of a component that is an
+// executable.
 type Process struct {
 	Args      []string `yaml:"args,omitempty" jsonschema_description:"The executable's arguments."`
 	Env       Pairs    `yaml:"env,omitempty" jsonschema_description:"Its environment: nothing of airhost's own is added but what env_from names."`
@@ -62,7 +65,7 @@ type Capabilities struct {
 	Request []core.IDPattern `yaml:"request,omitempty" jsonschema_description:"Targets of request-response: namespace/name, namespace/* or *."`
 }
 
-// Limits bound what one component may use.
+// Limits bound the resources that one component may use.
 type Limits struct {
 	Memory          Size     `yaml:"memory,omitempty" jsonschema:"minimum=64KiB,maximum=4GiB,default=32MiB" jsonschema_description:"The largest linear memory."`
 	TableElements   uint32   `yaml:"table_elements,omitempty" jsonschema:"minimum=1,maximum=4294967295,default=10000" jsonschema_description:"The largest size of each table."`
@@ -76,7 +79,7 @@ type Limits struct {
 	MailboxBytes    Size     `yaml:"mailbox_bytes,omitempty" jsonschema:"minimum=1KiB,maximum=1TiB,default=64MiB" jsonschema_description:"How much memory the messages that wait may take: their payloads and 256 bytes for each. Outcomes of the component's own requests may take as much again."`
 }
 
-// Quota bounds what one component may send.
+// Quota bounds the messages that one component may send.
 type Quota struct {
 	MessagesPerSecond int  `yaml:"messages_per_second,omitempty" jsonschema:"minimum=1,maximum=1000000000,default=10000" jsonschema_description:"How many messages and requests may be sent in the long run."`
 	Burst             int  `yaml:"burst,omitempty" jsonschema:"minimum=1,maximum=1000000000,default=1000" jsonschema_description:"How many may be sent at once after a pause."`
@@ -84,14 +87,14 @@ type Quota struct {
 	PendingRequests   int  `yaml:"pending_requests,omitempty" jsonschema:"minimum=1,maximum=1000000,default=1000" jsonschema_description:"How many requests may wait for their outcome."`
 }
 
-// Logs bound what is logged of one source in a second. What is more is dropped, and the
-// log says how much.
+// Logs bound the lines that one source may log in a second. The host drops the rest, and
+// logs their number.
 type Logs struct {
 	LinesPerSecond int  `yaml:"lines_per_second,omitempty" jsonschema:"minimum=1,maximum=1000000,default=1000" jsonschema_description:"How many lines may be logged in a second; more are dropped, which the log says."`
 	BytesPerSecond Size `yaml:"bytes_per_second,omitempty" jsonschema:"minimum=1KiB,maximum=1GiB,default=1MiB" jsonschema_description:"How many bytes the lines of a second may have."`
 }
 
-// Restart says when and how fast what has ended is started again.
+// Restart is the policy by which a component or a process is started again after its end.
 type Restart struct {
 	Policy      string   `yaml:"policy,omitempty" jsonschema:"enum=permanent,enum=transient,enum=temporary,default=transient" jsonschema_description:"permanent: always; transient: after a trap, or the death of a process; temporary: never."`
 	MaxRestarts int      `yaml:"max_restarts,omitempty" jsonschema:"minimum=-1,maximum=1000000,default=5" jsonschema_description:"How many restarts are granted within the window; one more and it has failed for good. -1 is without a limit."`

@@ -21,15 +21,18 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// built is what the airhost of these tests has.
+// built is the vocabulary of these tests.
 var built = config.Built{
-	Engines:  []string{"wazero", "native", "process"},
-	Brokers:  []string{"inproc", "channel"},
-	Trackers: []string{"slab", "timermap"},
+	Engines: []config.Choice{
+		{Name: "wazero", About: "runs WebAssembly"}, {Name: "wasmtime", LeftOut: "it takes cgo"},
+		{Name: "native", About: "runs Go"}, {Name: "process"},
+	},
+	Brokers:  []config.Choice{{Name: "inproc"}, {Name: "channel"}, {Name: "nats", LeftOut: "no version has it yet"}},
+	Trackers: []config.Choice{{Name: "slab"}, {Name: "timermap"}},
 	Native:   []string{"echo", "relay"},
 }
 
-// compared makes go-cmp see what ids and patterns stand for.
+// compared makes go-cmp compare ids and patterns by their values.
 var compared = cmp.Options{
 	cmpopts.IgnoreUnexported(config.File{}),
 	cmp.Comparer(func(a, b core.ComponentID) bool { return a == b }),
@@ -59,7 +62,7 @@ func TestDesignExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &config.File{
-		Host: config.Host{Broker: config.Part{Name: "inproc"}, Tracker: config.Part{Name: "slab"}, RequestTimeout: config.Duration(5 * time.Second)},
+		Host: config.Host{Broker: config.Part{Name: "inproc"}, Tracker: config.Part{Name: "slab"}, RequestTimeout: config.Duration(5 * time.Second), Workers: 2, DeadLetters: 100},
 		Components: []config.Component{{
 			ID:     core.MustComponentID("shop/orders"),
 			Source: "./orders.wasm",
@@ -152,8 +155,8 @@ components:
 	}
 }
 
-// TestMistakes compares what each file in testdata/mistakes is told with the
-// golden file beside it.
+// TestMistakes compares the mistakes of each file in testdata/mistakes with the golden
+// file beside it.
 func TestMistakes(t *testing.T) {
 	files, err := filepath.Glob("testdata/mistakes/*.yaml")
 	if err != nil || len(files) == 0 {
@@ -263,7 +266,7 @@ components:
 // TestSchemaHasTheKeysOfTheFile compares the key sets of schema and structs, and
 // reads every limit and default in the syntax of its field.
 func TestSchemaHasTheKeysOfTheFile(t *testing.T) {
-	text, err := config.Schema()
+	text, err := config.Schema(built)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -309,9 +312,49 @@ func sameKeys(t *testing.T, path string, schema map[string]any, typ reflect.Type
 	}
 }
 
+// TestSchemaHasTheChoices: the schema of a program allows the names of all its parts,
+// those that are left out as well, and tells about each.
+func TestSchemaHasTheChoices(t *testing.T) {
+	text, err := config.Schema(built)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type property struct {
+		Enum        []string
+		OneOf       []property
+		Default     any
+		Description string
+	}
+	var schema struct {
+		Properties struct {
+			Host       struct{ Properties map[string]property }
+			Components struct {
+				Items struct{ Properties map[string]property }
+			}
+		}
+	}
+	if err := json.Unmarshal(text, &schema); err != nil {
+		t.Fatal(err)
+	}
+	host, component := schema.Properties.Host.Properties, schema.Properties.Components.Items.Properties
+	want := property{
+		Enum: []string{"wazero", "wasmtime", "native", "process"}, Default: "wazero",
+		Description: "The engine, which runs the guest. wazero runs WebAssembly; native runs Go.",
+	}
+	if diff := cmp.Diff(want, component["engine"]); diff != "" {
+		t.Errorf("engine, want -, got +:\n%s", diff)
+	}
+	if got := host["broker"]; got.Default != "inproc" || !slices.Equal(got.OneOf[0].Enum, []string{"inproc", "channel", "nats"}) {
+		t.Errorf("broker: got %+v", got)
+	}
+	if got := host["tracker"]; got.Default != "slab" || !slices.Equal(got.OneOf[0].Enum, []string{"slab", "timermap"}) {
+		t.Errorf("tracker: got %+v", got)
+	}
+}
+
 // TestDefaultsAreAccepted writes every default of the schema into a file.
 func TestDefaultsAreAccepted(t *testing.T) {
-	text, err := config.Schema()
+	text, err := config.Schema(built)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -385,7 +428,7 @@ func TestUnits(t *testing.T) {
 	}
 }
 
-// TestRangesAreThoseOfCore: what a file can say is in the ranges of core.
+// TestRangesAreThoseOfCore: the smallest and largest values of a file are valid in core.
 func TestRangesAreThoseOfCore(t *testing.T) {
 	for _, l := range []string{
 		"memory: 64KiB, stack: 64KiB, handler_time: 1ms, handler_wall_time: 1ms, start_time: 1ms, mailbox: 1, mailbox_bytes: 1KiB",

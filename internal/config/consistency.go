@@ -10,7 +10,7 @@ import (
 	"github.com/airhost/airhost/internal/nearest"
 )
 
-// consistency notes what is wrong between keys that are right by themselves.
+// consistency notes contradictions between keys that are right by themselves.
 func (d *decoder) consistency() {
 	first := map[core.ComponentID]int{}
 	for i := range d.file.Components {
@@ -129,12 +129,11 @@ func (d *decoder) process(c *Component, path string) {
 	d.variables(c.Process.Env, c.Process.EnvFrom, path+".process")
 }
 
-// Warnings returns what is allowed and yet probably not meant: capabilities for
-// targets that the file does not have. Where the broker may know other hosts there
-// are none.
+// Warnings returns probable mistakes that are allowed: capabilities for targets that the
+// file does not have. It returns nothing if the broker may know other hosts.
 func (f *File) Warnings() Mistakes {
 	var warnings Mistakes
-	if f.Host.Broker.Plugin != nil || f.Host.Broker.Name == "nats" {
+	if f.Host.Broker.Plugin != nil {
 		return nil
 	}
 	for i := range f.Components {

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"encoding"
 	"errors"
 	"fmt"
@@ -17,47 +16,25 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// Built is what a program has built in: the engines, brokers and trackers that
-// its users may choose, and the components that its native engine knows.
-type Built struct {
-	Engines, Brokers, Trackers, Native []string
-	// LeftOut says of names that are not built in why not, where there is more
-	// to say.
-	LeftOut map[string]string
-}
-
-// offered returns which values of the key's enumeration are built in.
-func (b Built) offered(key string, known []string) []string {
-	switch key {
-	case "engine":
-		return b.Engines
-	case "broker":
-		return b.Brokers
-	case "tracker":
-		return b.Trackers
-	}
-	return known
-}
-
-// Decode reads the text of a configuration file; name is what mistakes call it.
-// It opens no other file: whether sources exist is for [Load] to say. The error
-// is of type [Mistakes] and holds all that could be found.
+// Decode reads the text of a configuration file; mistakes call the file by name. It opens
+// no other file: [Load] checks that sources exist. The error is of type [Mistakes] and
+// holds all mistakes that could be found.
 func Decode(name string, text []byte, built Built) (*File, error) {
 	d := &decoder{file: &File{name: name, marks: map[string]place{}}, built: built, anchors: map[string]ast.Node{}}
 	if root := d.parse(text); root != nil {
 		ast.Walk(d, root)
 		d.value("", root, reflect.ValueOf(d.file).Elem(), rules{})
-		d.file.setDefaults()
+		d.file.setDefaults(built)
 		d.consistency()
 	}
 	return d.file, d.mistakes.sorted()
 }
 
-// setDefaults sets what no zero value can stand for.
-func (f *File) setDefaults() {
+// setDefaults sets the defaults that are not zero.
+func (f *File) setDefaults(built Built) {
 	for i := range f.Components {
-		if f.Components[i].Engine == "" {
-			f.Components[i].Engine = "wazero"
+		if f.Components[i].Engine == "" && len(built.Engines) > 0 {
+			f.Components[i].Engine = built.Engines[0].Name
 		}
 	}
 }
@@ -84,13 +61,13 @@ func placeOf(n ast.Node) place {
 	return place{at.Line, at.Column}
 }
 
-// maxMistakes is how many mistakes are named: whoever has more has another problem.
+// maxMistakes is the largest number of mistakes that are reported.
 const maxMistakes = 100
 
-// full reports that enough mistakes are named, so that the rest is not looked at.
+// full reports that there are more than maxMistakes; the decoder then skips the rest.
 func (d *decoder) full() bool { return len(d.mistakes) > maxMistakes }
 
-// note adds a mistake, or in place of one too many that there are more.
+// note adds a mistake. In place of the first one too many it adds that there are more.
 func (d *decoder) note(at place, path, text string) {
 	if d.full() {
 		return
@@ -113,7 +90,8 @@ func (d *decoder) Visit(n ast.Node) ast.Visitor {
 	return d
 }
 
-// resolve returns what an anchor or alias stands for, or nil with a mistake.
+// resolve returns the value of an anchor or alias. It returns nil if that is a mistake,
+// which it notes.
 func (d *decoder) resolve(path string, n ast.Node) ast.Node {
 	switch n := n.(type) {
 	case *ast.AnchorNode:
@@ -171,8 +149,8 @@ func (d *decoder) value(path string, n ast.Node, into reflect.Value, r rules) {
 	}
 }
 
-// counted bounds how many values are decoded: aliases may stand for the same ones
-// again and again. It notes once that they are too many.
+// counted bounds the number of values that are decoded, because aliases may repeat the
+// same values again and again. It notes once that there are too many.
 func (d *decoder) counted(path string, n ast.Node) bool {
 	d.values++
 	if d.values == maxValues {
@@ -201,8 +179,8 @@ func (d *decoder) text(path string, n ast.Node, target encoding.TextUnmarshaler,
 // notFinite is a number that no size or time can be.
 var notFinite = regexp.MustCompile(`^[-+]?(\.(inf|Inf|INF|nan|NaN|NAN)|[0-9.]+[eE][-+]?[0-9]+)$`)
 
-// wrongText puts the word before the expectation where an error lacks it, and
-// after it what was probably meant.
+// wrongText is the text of a mistake about a word: the word, unless the error has it, the
+// error, and the nearest valid word.
 func wrongText(word string, err error) string {
 	text := err.Error()
 	if !strings.Contains(text, strconv.Quote(word)) {
@@ -238,23 +216,18 @@ func (d *decoder) string(path string, n ast.Node, into reflect.Value, r rules) {
 		return
 	}
 	into.SetString(word)
-	if r.enum != nil {
-		d.choice(path, n, word, r)
+	if choices := d.built.choices(r); choices != nil {
+		d.choice(path, n, word, r.key, choices)
 	}
 }
 
-func (d *decoder) choice(path string, n ast.Node, word string, r rules) {
-	offered := d.built.offered(r.key, r.enum)
-	switch {
-	case slices.Contains(offered, word):
-	case slices.Contains(r.enum, word):
-		why := d.built.LeftOut[word]
-		if why != "" {
-			why = ": " + why + ","
-		}
-		d.notef(n, path, "%q is not built into this airhost%s want %s", word, cmp.Or(why, ","), alternatives(offered))
-	default:
-		d.notef(n, path, "unknown %s %q, %s", r.key, clip(word), suggest(word, offered))
+func (d *decoder) choice(path string, n ast.Node, word, key string, choices []Choice) {
+	i := slices.IndexFunc(choices, func(c Choice) bool { return c.Name == word })
+	switch offered := names(choices); {
+	case i < 0:
+		d.notef(n, path, "unknown %s %q, %s", key, clip(word), suggest(word, offered))
+	case choices[i].LeftOut != "":
+		d.notef(n, path, "%q is not built into this airhost: %s, want %s", word, choices[i].LeftOut, alternatives(offered))
 	}
 }
 
@@ -283,8 +256,8 @@ func (d *decoder) number(path string, n ast.Node, into reflect.Value, r rules) {
 
 var (
 	wholeNumber = regexp.MustCompile(`^-?[0-9]+$`)
-	// numberLike is what YAML, or somebody who writes it, takes for a number: the
-	// library knows not all of it, and reads 08 and 1e400 as texts.
+	// numberLike matches all that YAML, or its author, takes for a number. The library
+	// does not know all of these: it reads 08 and 1e400 as texts.
 	numberLike = regexp.MustCompile(`^[-+]?(0[xX][0-9a-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+|[0-9][0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?|\.[0-9][0-9_]*([eE][-+]?[0-9]+)?|\.(inf|Inf|INF|nan|NaN|NAN))$`)
 )
 
@@ -341,7 +314,7 @@ func (d *decoder) sequence(path string, n ast.Node, into reflect.Value, r rules)
 	}
 }
 
-// pairs decodes a component's own settings, whose keys are the guest's affair.
+// pairs decodes a component's own settings. Only the guest knows their keys.
 func (d *decoder) pairs(path string, n ast.Node, into *Pairs) {
 	for _, e := range d.entries(path, n) {
 		if d.full() || !d.counted(path, n) {

@@ -8,19 +8,19 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// Bounds of a file's structure. The YAML library recurses over nested values with
-// much of its state copied, and this package over what aliases stand for; both stay
-// small for files that are within them.
+// Bounds of a file's structure. The YAML library recurses over nested values and copies
+// much of its state; this package recurses over the values of aliases. Both stay small
+// for files within the bounds.
 const (
 	maxDepth   = 32      // lists and mappings in each other; the schema needs eight
 	maxTokens  = 50_000  // words and signs, which are some 1,000 components
 	maxSigns   = 400_000 // characters that may begin or end one, in texts and comments too
 	maxAliases = 1000
-	maxValues  = 200_000 // with what aliases stand for
+	maxValues  = 200_000 // with those of aliases
 )
 
-// bounded reports whether the tokens are few enough and nested little enough to be
-// parsed, and notes the place where they are not.
+// bounded reports whether the number of tokens and their nesting are within the bounds.
+// It notes the place where they are not.
 func (d *decoder) bounded(tokens token.Tokens) bool {
 	aliases := 0
 	depth := depthMeter{}
@@ -81,8 +81,8 @@ func (m *depthMeter) block(t *token.Token) {
 	}
 }
 
-// crowded returns where a text has more than maxSigns, before the lexer takes some
-// 200 bytes for each token between them.
+// crowded returns the place where a text exceeds maxSigns. It is called before the lexer,
+// which takes some 200 bytes for each token between the signs.
 func crowded(text string) place {
 	n, line, start := 0, 1, 0
 	for i := range len(text) {

@@ -10,8 +10,8 @@ import (
 	"github.com/airhost/airhost/internal/config"
 )
 
-// TestStructureIsBounded reads files that are small and made to take much memory or
-// time. What they take of memory is bounded by what all of them allocate.
+// TestStructureIsBounded reads small files that are made to take much memory or time. It
+// bounds the sum of their allocations.
 func TestStructureIsBounded(t *testing.T) {
 	keys := func(n int) string {
 		var b strings.Builder

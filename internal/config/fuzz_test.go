@@ -12,9 +12,9 @@ import (
 	"github.com/airhost/airhost/internal/config"
 )
 
-// FuzzDecode: no text makes Decode panic, every mistake is one line and its
-// excerpt, free of what a terminal acts on, and a file that is accepted means
-// the same after it was written again.
+// FuzzDecode: no text makes Decode panic; every mistake is one line with its excerpt,
+// without characters that a terminal obeys; and a file that is accepted means the same
+// after it was written again.
 func FuzzDecode(f *testing.F) {
 	for _, pattern := range []string{"testdata/*.yaml", "testdata/mistakes/*.yaml"} {
 		files, _ := filepath.Glob(pattern)

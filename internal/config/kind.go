@@ -8,11 +8,11 @@ import (
 	"github.com/airhost/airhost/internal/filekind"
 )
 
-// otherKind says what a file is instead of a configuration, where its first bytes tell,
-// and what to do. The name is the file's.
+// otherKind describes a file that is not a configuration, if its first bytes show its
+// kind, and says how to go on. name is the file's name.
 func otherKind(text []byte, name string) string {
 	switch kind := filekind.Of(text); {
-	case kind == "", kind == "a script" && bytes.Contains(text, []byte("components:")): // #! is a comment, too
+	case kind == "", kind == "a script" && bytes.Contains(text, []byte("components:")): // #! also begins a comment
 		return ""
 	case strings.HasPrefix(kind, "a WebAssembly"):
 		return fmt.Sprintf("this is %s, not a configuration: write one that names it, such as "+

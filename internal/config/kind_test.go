@@ -12,8 +12,8 @@ import (
 	"github.com/airhost/airhost/internal/config"
 )
 
-// What is no configuration is named, whatever its name is, in one line without its
-// bytes.
+// TestOtherFilesAreNamed: the error about a file of another kind names the kind,
+// regardless of the file's name, in one line and without bytes of the file.
 func TestOtherFilesAreNamed(t *testing.T) {
 	var zipped bytes.Buffer
 	writer := gzip.NewWriter(&zipped)

@@ -10,10 +10,10 @@ import (
 	"syscall"
 )
 
-// Load reads and checks the configuration file at path, and that the sources it
-// names exist. The returned file's sources are paths as the operating system
-// takes them, joined to the folder of the file. All that is wrong with the
-// file's content, or that it cannot be read, is an error of type [Mistakes].
+// Load reads and checks the configuration file at path, and checks that the sources that
+// it names exist. The returned file's sources are paths in the operating system's form,
+// joined to the folder of the file. An error is of type [Mistakes]: all mistakes in the
+// file, or the reason why it cannot be read.
 func Load(path string, built Built) (*File, error) {
 	text, err := read(path)
 	if err != nil {
@@ -41,7 +41,8 @@ func read(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(file, MaxFileSize+1))
 }
 
-// locate joins the sources to their folder and returns those that do not exist.
+// locate joins the sources to their folder. It returns a mistake for each source that
+// does not exist.
 func (f *File) locate(folder string) Mistakes {
 	var missing Mistakes
 	for i := range f.Components {
@@ -73,8 +74,7 @@ func readable(path string) error {
 	return err
 }
 
-// reason says in a few words why a file cannot be read; the path is said
-// elsewhere.
+// reason is the short reason of an error in reading a file, without the file's path.
 func reason(err error) string {
 	var at *fs.PathError
 	switch {

@@ -85,11 +85,11 @@ func (d *decoder) mapping(path string, n ast.Node, into reflect.Value) {
 	}
 }
 
-// renamed are keys of components that have another name by now.
+// renamed are former keys of components, with their new names.
 var renamed = map[string]string{".process.start_timeout": "limits.start_time"}
 
-// unknownKey says where a key that is known elsewhere belongs, or which key was
-// probably meant.
+// unknownKey is the text about an unknown key: the place where the key is valid, or the
+// nearest valid key.
 func unknownKey(key, path string, fields []field) string {
 	if now := renamed[strings.TrimLeft(strings.TrimPrefix(path, "components"), "[0123456789]")]; now != "" && strings.HasPrefix(path, "components[") {
 		return "is now " + now
@@ -137,7 +137,7 @@ func scalarText(n ast.Node) (string, bool) {
 	return "", false
 }
 
-// describe says what a value is, for a reader who expected something else.
+// describe names the kind of a value and the value, for the text of a mistake.
 func describe(n ast.Node) string {
 	text, _ := scalarText(n)
 	switch n.(type) {
@@ -157,7 +157,7 @@ func describe(n ast.Node) string {
 	return "something else"
 }
 
-// clip keeps a wrong value from filling the screen.
+// clip shortens a wrong value for the text of a mistake.
 func clip(text string) string { return clipTo(text, 60) }
 
 // clipTo returns at most so many characters of a text.

@@ -12,13 +12,13 @@ import (
 // Mistake is one thing that is wrong with a configuration file.
 type Mistake struct {
 	File string
-	// Line and Column count from 1, columns in characters. Line is 0 where the
-	// file as a whole is meant.
+	// Line and Column count from 1, columns in characters. Line is 0 for a mistake of
+	// the whole file.
 	Line, Column int
-	// Path is the key or value, such as "components[1].limits.memory"; empty
-	// where the mistake is not about one.
+	// Path is the key or value, such as "components[1].limits.memory"; empty if the
+	// mistake is about no single key.
 	Path string
-	// Text says what is wrong, what is expected, and the nearest valid word.
+	// Text names the mistake, the expected value, and the nearest valid word.
 	Text string
 	// Excerpt is the line of the file and below it a caret; empty without Line.
 	Excerpt string
@@ -68,7 +68,7 @@ func (m *Mistake) quote(lines []string) {
 	if m.Line < 1 || m.Line > len(lines) {
 		return
 	}
-	runes := []rune(printable(strings.ReplaceAll(lines[m.Line-1], "\t", "→"))) // a tab is to be seen
+	runes := []rune(printable(strings.ReplaceAll(lines[m.Line-1], "\t", "→"))) // makes tabs visible
 	column := min(max(m.Column, 1), len(runes)+1)
 	first := max(0, column-quoteWidth*3/4)
 	last := min(len(runes), first+quoteWidth)
@@ -82,7 +82,7 @@ func (m *Mistake) quote(lines []string) {
 	m.Excerpt = fmt.Sprintf("%5d | %s\n      | %s", m.Line, string(runes[first:last]), caret)
 }
 
-// printable replaces, one for one, what a terminal would act on.
+// printable replaces each character that a terminal would obey by one other.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -95,11 +95,10 @@ func printable(text string) string {
 	}, text)
 }
 
-// Mistakes are all that is wrong with a file, in the order of its lines.
+// Mistakes are all mistakes of a file, in the order of its lines.
 type Mistakes []*Mistake
 
-// sorted puts the mistakes in order and returns them as an error, nil if there
-// are none.
+// sorted sorts the mistakes and returns them as an error, or nil if the list is empty.
 func (m Mistakes) sorted() error {
 	if len(m) == 0 {
 		return nil

@@ -13,7 +13,7 @@ import (
 
 // Part is a broker or a tracker: one that is built in, or an executable.
 type Part struct {
-	Name   string     // of one that is built in; empty for the default, and where Plugin is not nil
+	Name   string     // of a part that is built in; empty for the default and with a Plugin
 	Plugin *Extension // or nil
 }
 
@@ -29,7 +29,7 @@ type Extension struct {
 	Restart      Restart  `yaml:"restart,omitempty" jsonschema_description:"When and how fast it is started again after its death."`
 }
 
-// MarshalYAML is the inverse of what the decoder does.
+// MarshalYAML returns the value that the decoder reads as p.
 func (p Part) MarshalYAML() (any, error) {
 	if p.Plugin != nil {
 		return p.Plugin, nil
@@ -52,7 +52,7 @@ func (h *Host) parts() map[string]*Part {
 	return map[string]*Part{"host.broker": &h.Broker, "host.tracker": &h.Tracker}
 }
 
-// extension notes what is wrong between keys that are right by themselves.
+// extension notes contradictions between keys that are right by themselves.
 func (d *decoder) extension(e *Extension, path string) {
 	d.restart(&e.Restart, path+".restart")
 	d.variables(e.Env, e.EnvFrom, path)
@@ -74,8 +74,8 @@ func (d *decoder) variable(name, path string) {
 	}
 }
 
-// locate joins the executable to the folder and returns that it does not exist,
-// where it does not.
+// locate joins the executable to the folder. It returns a mistake if the executable does
+// not exist.
 func (e *Extension) locate(f *File, folder, path string) Mistakes {
 	if e.Plugin == "" {
 		return nil

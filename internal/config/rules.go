@@ -15,8 +15,8 @@ type field struct {
 	rules
 }
 
-// rules are what a field's jsonschema tag demands of its value. They are read
-// from the tag so that schema and decoder cannot disagree.
+// rules are the conditions on a field's value. They are read from its jsonschema tag, so
+// that schema and decoder cannot disagree.
 type rules struct {
 	key                 string
 	enum                []string

@@ -10,10 +10,11 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// Schema returns the JSON schema of configuration files, indented and with a
-// final newline.
-func Schema() ([]byte, error) {
-	schema := reflected(reflect.TypeFor[File]())
+// Schema returns the JSON schema of the configuration files of a program, indented and
+// with a final newline. It also allows the choices that are left out of the program:
+// other builds have them.
+func Schema(built Built) ([]byte, error) {
+	schema := reflected(reflect.TypeFor[File](), built)
 	schema.Title = "airhost configuration"
 	text, err := json.MarshalIndent(schema, "", "  ")
 	if err != nil {
@@ -23,7 +24,7 @@ func Schema() ([]byte, error) {
 }
 
 // reflected returns the schema of a struct.
-func reflected(t reflect.Type) *jsonschema.Schema {
+func reflected(t reflect.Type, built Built) *jsonschema.Schema {
 	reflector := jsonschema.Reflector{
 		Anonymous:                  true,
 		DoNotReference:             true,
@@ -33,7 +34,7 @@ func reflected(t reflect.Type) *jsonschema.Schema {
 		Mapper:                     mapType,
 	}
 	schema := reflector.ReflectFromType(t)
-	complete(schema, t)
+	complete(schema, t, built)
 	return schema
 }
 
@@ -61,7 +62,7 @@ func mapType(t reflect.Type) *jsonschema.Schema {
 	case reflect.TypeFor[Checksum]():
 		return &jsonschema.Schema{Type: "string", Pattern: checksumPattern}
 	case reflect.TypeFor[Part]():
-		plugin := reflected(reflect.TypeFor[Extension]())
+		plugin := reflected(reflect.TypeFor[Extension](), Built{})
 		plugin.Version = "" // it is the whole schema's
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "string"}, plugin}}
 	case reflect.TypeFor[Pairs]():
@@ -72,29 +73,45 @@ func mapType(t reflect.Type) *jsonschema.Schema {
 	return nil
 }
 
-// complete adds what the reflector leaves out: defaults of values that have more
-// than one type, and the range of values that are written as text.
-func complete(schema *jsonschema.Schema, t reflect.Type) {
+// complete adds the facts that the reflector leaves out: the choices of the program,
+// defaults of values that have more than one type, and the range of values that are
+// written as text.
+func complete(schema *jsonschema.Schema, t reflect.Type, built Built) {
 	for t.Kind() == reflect.Slice {
 		schema, t = schema.Items, t.Elem()
 	}
 	for _, f := range fieldsOf(t) {
 		property, _ := schema.Properties.Get(f.key)
 		kind := t.Field(f.index).Type
+		if f.enum == nil {
+			addChoices(property, built.choices(f.rules))
+		}
 		if mapType(kind) == nil {
-			complete(property, kind)
+			complete(property, kind, built)
 			continue
 		}
 		if f.fallback != "" {
 			property.Default = f.fallback
 		}
-		if kind == reflect.TypeFor[Part]() {
-			for _, name := range f.enum {
-				property.OneOf[0].Enum = append(property.OneOf[0].Enum, name)
-			}
-		}
 		if f.minimum != "" {
 			property.Description += " From " + f.span() + "."
 		}
+	}
+}
+
+// addChoices adds words, the first of which is the default, to a property, or to the
+// first form of a property that has two.
+func addChoices(property *jsonschema.Schema, choices []Choice) {
+	if len(choices) == 0 {
+		return
+	}
+	property.Default = choices[0].Name
+	property.Description += about(choices)
+	word := property
+	if property.OneOf != nil {
+		word = property.OneOf[0]
+	}
+	for _, c := range choices {
+		word.Enum = append(word.Enum, c.Name)
 	}
 }

@@ -79,7 +79,7 @@ func controlCharacter(data []byte) (place, rune) {
 	return placeAfter(data[:at]), r
 }
 
-// placeAfter is the place of what follows a part of the file.
+// placeAfter is the place after a part of the file.
 func placeAfter(before []byte) place {
 	line := before[bytes.LastIndexByte(before, '\n')+1:]
 	return place{bytes.Count(before, []byte("\n")) + 1, utf8.RuneCount(line) + 1}
@@ -100,9 +100,8 @@ func (d *decoder) onlyDocument(tree *ast.File) ast.Node {
 	return docs[0].Body
 }
 
-// syntax notes that the file is no YAML. The parser stops at the first mistake,
-// except that all lines that are indented with tabs are named: they come in
-// numbers.
+// syntax notes that the file is not YAML. The parser stops at the first mistake. But if
+// that is a line indented with tabs, syntax notes all such lines: there are usually many.
 func (d *decoder) syntax(err error) {
 	if d.tabs() {
 		return

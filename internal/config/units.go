@@ -14,13 +14,12 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// zeros matches a value that begins with a number with zeros before it, which some take
-// for octal.
+// zeros matches a number with leading zeros, which some programs read as octal.
 var zeros = regexp.MustCompile(`^[-+]?0[0-9]`)
 
 var errZeros = errors.New("leading zeros: write the number without them")
 
-// errTooLarge says of a size or a time that it is beyond 64 bits.
+// errTooLarge is the error of a size or a time beyond 64 bits.
 var errTooLarge = errors.New("too large")
 
 // Duration is a time that is written with its unit, such as 250ms or 1m30s.
@@ -32,8 +31,8 @@ var durationSyntax = regexp.MustCompile(durationPattern)
 
 var errDuration = errors.New("want a duration with its unit, such as 250ms, 5s or 1m30s")
 
-// UnmarshalText reads what [time.ParseDuration] reads, without a sign and never
-// without a unit.
+// UnmarshalText reads the syntax of [time.ParseDuration], without a sign and always with
+// a unit.
 func (d *Duration) UnmarshalText(text []byte) error {
 	if !durationSyntax.Match(text) {
 		return errDuration
@@ -105,8 +104,8 @@ func (s Size) MarshalText() ([]byte, error) {
 
 var looseUnit = regexp.MustCompile(`^([0-9.]+)\s*([A-Za-z]*)$`)
 
-// meantUnit guesses what a size or duration with a wrong unit was meant to be;
-// "" where nothing is near. err is what reading it returned.
+// meantUnit returns the nearest size or duration to a word with a wrong unit, or "" if no
+// valid one is near. err is the error of reading the word.
 func meantUnit(word string, err error) string {
 	parts := looseUnit.FindStringSubmatch(word)
 	switch {

@@ -1,9 +1,9 @@
 package hostile
 
 import (
-	"github.com/airhost/airhost/backends/wasmtime"
 	"github.com/airhost/airhost/backends/wazero"
 	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/parts"
 )
 
 // Engine is an engine to attack.
@@ -14,9 +14,11 @@ type Engine struct {
 
 // Engines returns the compiling engines of this build.
 func Engines() []Engine {
-	engines := []Engine{{"wazero", func() (core.Engine, error) { return wazero.New(wazero.Config{}) }}}
-	if wasmtime.Available {
-		engines = append(engines, Engine{"wasmtime", func() (core.Engine, error) { return wasmtime.New(wasmtime.Config{}) }})
+	var engines []Engine
+	for _, e := range parts.Engines {
+		if e.Runs == parts.WebAssembly && e.LeftOut == "" {
+			engines = append(engines, Engine{e.Name, func() (core.Engine, error) { return e.New(parts.Settings{}) }})
+		}
 	}
 	return engines
 }

@@ -18,7 +18,6 @@ import (
 var downloaded = []string{
 	"github.com/google/go-cmp",
 	"github.com/tetratelabs/wazero",
-	"go.uber.org/fx",
 	"go.uber.org/goleak",
 	"golang.org/x/sys",
 	"pgregory.net/rapid",

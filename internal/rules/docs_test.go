@@ -12,9 +12,9 @@ import (
 // block is a fenced block of a document, with the instruction above it:
 //
 //	<!-- file: PATH -->   it is the file, or a part of it
-//	<!-- run -->          a session: what follows "$ " is run in the project's
-//	                      folder, the rest is what it prints; "…" stands for
-//	                      any text
+//	<!-- run -->          a session: the test runs the lines after "$ " in the
+//	                      project's folder, and compares their output with the
+//	                      other lines; "…" stands for any text
 type block struct {
 	doc, instruction, text string
 }
@@ -23,27 +23,15 @@ var blockPattern = regexp.MustCompile("(?ms)^<!-- (run|file: \\S+) -->\n```\\w*\
 
 func blocks(t *testing.T) (all []block) {
 	t.Helper()
-	docs, err := filepath.Glob("../../*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	more, err := filepath.Glob("../../docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, doc := range append(docs, more...) {
-		content, err := os.ReadFile(doc)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range blockPattern.FindAllStringSubmatch(string(content), -1) {
-			all = append(all, block{filepath.Base(doc), m[1], m[2]})
+	for _, doc := range written(t, "*.md") {
+		for _, m := range blockPattern.FindAllStringSubmatch(string(contents(t, doc)), -1) {
+			all = append(all, block{doc, m[1], m[2]})
 		}
 	}
 	return all
 }
 
-// TestSnippets: what the documents quote from files stands there.
+// TestSnippets: a block that quotes a file is a part of that file.
 func TestSnippets(t *testing.T) {
 	found := 0
 	for _, b := range blocks(t) {
@@ -52,11 +40,8 @@ func TestSnippets(t *testing.T) {
 			continue
 		}
 		found++
-		content, err := os.ReadFile(filepath.Join("../..", path))
-		if err != nil {
-			t.Errorf("%s quotes a file: %v", b.doc, err)
-		} else if !strings.Contains(string(content), b.text) {
-			t.Errorf("%s quotes from %s what does not stand there:\n%s", b.doc, path, b.text)
+		if !strings.Contains(string(contents(t, path)), b.text) {
+			t.Errorf("%s quotes lines that %s does not have:\n%s", b.doc, path, b.text)
 		}
 	}
 	if found == 0 {
@@ -64,7 +49,7 @@ func TestSnippets(t *testing.T) {
 	}
 }
 
-// TestSessions: what the documents show is what the programs print.
+// TestSessions: the programs print the output that the documents show.
 func TestSessions(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the programs and the guests")
@@ -91,20 +76,28 @@ func TestSessions(t *testing.T) {
 	}
 }
 
-func shell(command string) (string, error) {
-	cmd := exec.Command("sh", "-c", command)
-	cmd.Dir = "../.."
-	cmd.Env = append(os.Environ(), "PATH="+filepath.Join(mustGetwd(), "../../bin")+":"+os.Getenv("PATH"))
-	out, err := cmd.CombinedOutput()
-	return string(out), err
+// TestMakeRun: `make run` ends with the response on a line of its own, and mentions no
+// tool that it does without.
+func TestMakeRun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the programs and the guests")
+	}
+	out, err := shell("make --no-print-directory run")
+	if err != nil || !looksLike(out, "demo/relay gets a request…\n\nasked demo/echo") || strings.Contains(out, "not installed") {
+		t.Errorf("make run: %v\n%s", err, out)
+	}
 }
 
-func mustGetwd() string {
-	dir, err := os.Getwd()
+func shell(command string) (string, error) {
+	cmd := exec.Command("sh", "-c", command)
+	cmd.Dir = root
+	bin, err := filepath.Abs(filepath.Join(root, "bin"))
 	if err != nil {
-		panic(err)
+		return "", err
 	}
-	return dir
+	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }
 
 // looksLike compares line by line, in order; a line "…" stands for any lines.
@@ -129,34 +122,13 @@ func TestLooksLike(t *testing.T) {
 	}
 }
 
-var linkPattern = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
-
-// TestLinks: links within the project lead somewhere.
-func TestLinks(t *testing.T) {
-	docs, err := filepath.Glob("../../*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, doc := range docs {
-		content, err := os.ReadFile(doc)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range linkPattern.FindAllStringSubmatch(string(content), -1) {
-			if _, err := os.Stat(filepath.Join("../..", m[1])); err != nil {
-				t.Errorf("%s links to %s: %v", filepath.Base(doc), m[1], err)
-			}
-		}
-	}
-}
-
 // TestPromisesHaveTests: the tests that SECURITY.md names are there.
 func TestPromisesHaveTests(t *testing.T) {
 	content, err := os.ReadFile("../../SECURITY.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, table, found := strings.Cut(string(content), "## What holds it")
+	_, table, found := strings.Cut(string(content), "## Tests")
 	if !found {
 		t.Fatal("SECURITY.md no longer says which tests hold it")
 	}

@@ -1,4 +1,4 @@
-// Package rules holds the project's rules about itself, as tests: who may import
-// whom, that every package says what it is for, and that what the documents show
-// is what the programs do. It has no code of its own.
+// Package rules holds the project's rules about itself, as tests: the allowed
+// imports, the comments that every package has, documents that show the output of
+// the programs, and guests and workflows that can be built. It has no other code.
 package rules

@@ -10,8 +10,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/fx"
-	"go.uber.org/fx/fxtest"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -359,16 +357,5 @@ func TestMistakes(t *testing.T) {
 	check(t, tracker.Close())
 	if err := tracker.Start(within(t)); !errors.Is(err, core.ErrClosed) {
 		t.Errorf("Start after Close: got %v, want closed", err)
-	}
-}
-
-func TestModule(t *testing.T) {
-	var tracker core.Tracker
-	app := fxtest.New(t, Module, fx.Supply(childConfig(t, "slab")), fx.Invoke(fx.Annotate(func(all []core.Tracker) { tracker = all[0] }, fx.ParamTags(`group:"trackers"`))))
-	app.RequireStart()
-	isUp(t, tracker)
-	app.RequireStop()
-	if _, err := tracker.Register(new(waiter), time.Second); !errors.Is(err, core.ErrClosed) {
-		t.Errorf("after the stop: got %v, want closed", err)
 	}
 }

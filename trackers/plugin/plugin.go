@@ -1,4 +1,4 @@
-// Package plugin is a tracker whose timers are in a process of their own. The package
+// Package plugin is a tracker with its timers in a process of their own. The package
 // github.com/airhost/airhost/plugin helps to write the executable of such a process,
 // and docs/extensions.md describes both sides.
 //

@@ -17,7 +17,7 @@ const (
 const maxWaiting = 1 << 18
 
 // session holds the changes for one run of the process. The tracker's lock guards it.
-// The caller of a method whose name ends in Locked holds that lock.
+// The caller of a method with Locked at the end of its name holds that lock.
 type session struct {
 	some    *sync.Cond // signals changes, or that closing is set
 	batch   uint64     // number of the batch in changes

@@ -19,7 +19,7 @@ const (
 )
 
 // shard is a part of the tracker: slots, and the wheel with their timeouts. The caller
-// of a method whose name ends in Locked holds mu.
+// of a method with Locked at the end of its name holds mu.
 type shard struct {
 	number    uint64
 	shardBits int

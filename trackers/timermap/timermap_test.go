@@ -9,8 +9,6 @@ import (
 	"github.com/airhost/airhost/core/trackertest"
 	"github.com/airhost/airhost/trackers/internal/model"
 	"github.com/airhost/airhost/trackers/timermap"
-	"go.uber.org/fx"
-	"go.uber.org/fx/fxtest"
 	"go.uber.org/goleak"
 )
 
@@ -30,16 +28,5 @@ func TestNobodyWaits(t *testing.T) {
 	}
 	if got := tracker.Remove(nil); len(got) != 0 {
 		t.Errorf("Remove without a waiter: got %v, want nothing", got)
-	}
-}
-
-func TestModule(t *testing.T) {
-	var tracker core.Tracker
-	fxtest.New(t, timermap.Module, fx.Invoke(fx.Annotate(func(all []core.Tracker) { tracker = all[0] }, fx.ParamTags(`group:"trackers"`)))).RequireStart().RequireStop()
-	if _, ok := tracker.(*timermap.Tracker); !ok {
-		t.Errorf("the module provides %T", tracker)
-	}
-	if err := tracker.Close(); err != nil {
-		t.Error(err)
 	}
 }

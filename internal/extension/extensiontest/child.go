@@ -12,7 +12,7 @@ import (
 // Roles are the functions that the test's executable runs as an extension, by role.
 type Roles map[string]func()
 
-// Main is the TestMain of tests whose executable also serves as an extension.
+// Main is the TestMain of tests with an executable that also serves as an extension.
 // Started as an extension, it runs the role that Command has chosen. Otherwise it
 // runs the tests and checks that no goroutine is left.
 func (r Roles) Main(m *testing.M) {

@@ -57,7 +57,7 @@ func KillUnderLoad(t *testing.T, command spawn.Command, open Open) {
 // test with this many kills sends.
 func mostMessages(kills int) int { return 1<<20 + kills<<14 }
 
-// target is a host whose broker or tracker the test kills.
+// target is a host with a broker or tracker that the test kills.
 type target struct {
 	host   *host.Host
 	starts atomic.Int32 // started processes

@@ -15,8 +15,6 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-//go:generate sh ../testdata/build.sh
-
 const features = api.CoreFeaturesV2 | experimental.CoreFeaturesThreads | experimental.CoreFeaturesTailCall |
 	experimental.CoreFeaturesExtendedConst | experimental.CoreFeaturesExceptionHandling |
 	experimental.CoreFeaturesTypedFunctionReferences

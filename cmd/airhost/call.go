@@ -1,0 +1,57 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/airhost/airhost/core"
+)
+
+func (p *program) callCommand() *cobra.Command {
+	d := &delivery{program: p, answers: true}
+	command := d.command("call", "Send one request and print the response", `call starts the host, sends one request to the component TARGET, and writes the
+response's bytes to standard output, with nothing added; on a terminal, a response
+without a line end gets one. It then waits until
+nothing is under way any more, for up to host.drain_timeout, and stops the host.
+When the request fails, the reason is on standard error and the exit code is 1.`,
+		d.call)
+	command.Flags().DurationVar(&d.timeout, "timeout", 0, "how long to wait for the response (default: host.request_timeout)")
+	return command
+}
+
+func (d *delivery) call(ctx context.Context, a *application, target core.ComponentID, message []byte) error {
+	response, err := a.request(ctx, target, message, d.timeout)
+	if err == nil {
+		err = d.print(response)
+	}
+	a.settle(ctx)
+	return err
+}
+
+func (a *application) request(ctx context.Context, target core.ComponentID, message []byte, timeout time.Duration) ([]byte, error) {
+	if timeout == 0 {
+		return a.Request(ctx, target, message)
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	response, err := a.Request(ctx, target, message)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("request to %s: timeout: no response within %v", target, timeout)
+	}
+	return response, err
+}
+
+// print writes a response: its bytes alone, unless a reader sits at a terminal. There
+// the prompt must not follow in the same line.
+func (d *delivery) print(response []byte) error {
+	if isTerminal(d.stdout) && !bytes.HasSuffix(response, []byte("\n")) {
+		response = append(response, '\n')
+	}
+	_, err := d.stdout.Write(response)
+	return err
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"encoding/hex"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/airhost/airhost/backends/process"
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/core/host"
+	"github.com/airhost/airhost/internal/config"
+)
+
+// hostConfig is the configuration of the host in core/host's terms; the log is the
+// program's.
+func hostConfig(h config.Host) host.Config {
+	return host.Config{
+		Workers:        h.Workers,
+		HeldUpWorkers:  h.HeldUpWorkers,
+		RequestTimeout: time.Duration(h.RequestTimeout),
+		DrainTimeout:   time.Duration(h.DrainTimeout),
+		DeadLetters:    h.DeadLetters,
+	}
+}
+
+func deployment(c config.Component) host.Deployment {
+	return host.Deployment{
+		ID:             c.ID,
+		Engine:         c.Engine,
+		Config:         c.Config,
+		Capabilities:   host.Capabilities{Send: c.Capabilities.Send, Request: c.Capabilities.Request},
+		Limits:         limits(c),
+		HealthInterval: time.Duration(c.HealthInterval),
+		Quota: host.Quota{
+			MessagesPerSecond: c.Quota.MessagesPerSecond,
+			Burst:             c.Quota.Burst,
+			PendingRequests:   c.Quota.PendingRequests,
+		},
+		Restart: restart(c.Restart),
+	}
+}
+
+func restart(r config.Restart) core.Restart {
+	return core.Restart{
+		Policy:      core.RestartPolicy(r.Policy),
+		MaxRestarts: r.MaxRestarts,
+		Within:      time.Duration(r.Within),
+		Backoff:     time.Duration(r.Backoff),
+		MaxBackoff:  time.Duration(r.MaxBackoff),
+	}
+}
+
+func limits(c config.Component) core.Limits {
+	return core.Limits{
+		Memory:        int64(c.Limits.Memory),
+		TableElements: c.Limits.TableElements,
+		Nesting:       c.Limits.Nesting,
+		Stack:         int64(c.Limits.Stack),
+		HandlerTime:   time.Duration(c.Limits.HandlerTime),
+		StartTime:     time.Duration(c.Limits.StartTime),
+		Fuel:          c.Limits.Fuel,
+
+		HandlerWallTime: time.Duration(c.Limits.HandlerWallTime),
+		Mailbox:         c.Limits.Mailbox,
+		MailboxBytes:    int64(c.Limits.MailboxBytes),
+		MessageSize:     int(c.Quota.MessageSize),
+		LogLines:        c.Logs.LinesPerSecond,
+		LogBytes:        int64(c.Logs.BytesPerSecond),
+	}
+}
+
+// source is the source of component i's guest.
+func source(file *config.File, i int) (core.Source, error) {
+	c := &file.Components[i]
+	if c.Engine != process.Name {
+		return core.Source{Path: c.Source}, nil
+	}
+	p := &c.Process
+	env, err := processEnv(file, p.Env, p.EnvFrom, fmt.Sprintf("components[%d].process", i))
+	return process.Source(process.Command{
+		Path: c.Source, Args: p.Args, Env: env, SHA256: hex.EncodeToString(p.SHA256),
+		Limits: process.Limits{Memory: int64(p.Memory), OpenFiles: p.OpenFiles, CPUTime: time.Duration(p.CPUTime)},
+	}), err
+}
+
+// processEnv is the environment of a process: the variables that the file gives, and
+// those of airhost's own environment that it names. An error is a config.Mistakes.
+func processEnv(file *config.File, given config.Pairs, from []string, path string) ([]string, error) {
+	var env []string
+	for _, variable := range given {
+		env = append(env, variable.Key+"="+variable.Value)
+	}
+	for i, name := range from {
+		value, set := os.LookupEnv(name)
+		if !set {
+			at := fmt.Sprintf("%s.env_from[%d]", path, i)
+			return nil, config.Mistakes{file.Mistake(at, name+" is not set in the environment of airhost")}
+		}
+		env = append(env, name+"="+value)
+	}
+	return env, nil
+}

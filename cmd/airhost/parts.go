@@ -1,0 +1,135 @@
+package main
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"go.uber.org/fx"
+
+	"github.com/airhost/airhost/airhostfx"
+	"github.com/airhost/airhost/backends/native"
+	brokerplugin "github.com/airhost/airhost/brokers/plugin"
+	"github.com/airhost/airhost/examples/counter"
+	"github.com/airhost/airhost/examples/echo"
+	"github.com/airhost/airhost/examples/relay"
+	"github.com/airhost/airhost/guest"
+	"github.com/airhost/airhost/internal/config"
+	"github.com/airhost/airhost/internal/parts"
+	trackerplugin "github.com/airhost/airhost/trackers/plugin"
+)
+
+// nativeComponents are the components that "engine: native" can name as its source.
+var nativeComponents = map[string]func() guest.Component{
+	"counter": counter.New,
+	"echo":    echo.New,
+	"relay":   relay.New,
+}
+
+// built is the vocabulary of configuration files: the table of parts.
+func built() config.Built {
+	b := config.Built{Native: slices.Sorted(maps.Keys(nativeComponents))}
+	for _, e := range parts.Engines {
+		b.Engines = append(b.Engines, choice(e.Part))
+	}
+	for _, p := range parts.Brokers {
+		b.Brokers = append(b.Brokers, choice(p))
+	}
+	for _, p := range parts.Trackers {
+		b.Trackers = append(b.Trackers, choice(p))
+	}
+	return b
+}
+
+func choice[P any](p parts.Part[P]) config.Choice {
+	return config.Choice{Name: p.Name, About: p.About, LeftOut: p.LeftOut}
+}
+
+// used returns the engines that the components of a file name.
+func used(file *config.File) []parts.Engine {
+	var engines []parts.Engine
+	for _, e := range parts.Engines {
+		if slices.ContainsFunc(file.Components, func(c config.Component) bool { return c.Engine == e.Name }) {
+			engines = append(engines, e)
+		}
+	}
+	return engines
+}
+
+// settings are the settings of all parts that have a name.
+func (p *program) settings() parts.Settings {
+	return parts.Settings{CacheDir: p.cacheDir(), Native: native.Config{Components: nativeComponents}, Logger: p.log}
+}
+
+// cacheDir returns the directory for compiled code, "" for none. It belongs to the user
+// alone: anyone who can write to it can run code in airhost.
+func (p *program) cacheDir() string {
+	if p.cacheGiven {
+		return p.cache
+	}
+	base, err := os.UserCacheDir()
+	if err != nil {
+		p.log.Debug("compiled code is not kept", "reason", err.Error())
+		return ""
+	}
+	return filepath.Join(base, "airhost")
+}
+
+// partsOf returns the engines, the broker and the tracker of a file. They log to the
+// graph's logger.
+func (p *program) partsOf(file *config.File) (fx.Option, error) {
+	broker, err := broker(file)
+	if err != nil {
+		return nil, err
+	}
+	tracker, err := tracker(file)
+	if err != nil {
+		return nil, err
+	}
+	options := []fx.Option{fx.Supply(p.settings()), broker, tracker}
+	for _, e := range used(file) {
+		options = append(options, airhostfx.Engine(e.New))
+	}
+	return fx.Options(options...), nil
+}
+
+func broker(file *config.File) (fx.Option, error) {
+	e := file.Host.Broker.Plugin
+	if e == nil {
+		return airhostfx.Broker(named(parts.Brokers, file.Host.Broker.Name).New), nil
+	}
+	env, err := processEnv(file, e.Env, e.EnvFrom, "host.broker")
+	if err != nil {
+		return nil, err
+	}
+	return fx.Options(airhostfx.Broker(brokerplugin.New), fx.Supply(brokerplugin.Config{
+		Path: e.Plugin, Args: e.Args, Env: env, SHA256: e.SHA256, StartTimeout: time.Duration(e.StartTimeout),
+		LogLines: e.Logs.LinesPerSecond, LogBytes: int64(e.Logs.BytesPerSecond),
+		Restart: restart(e.Restart),
+	})), nil
+}
+
+func tracker(file *config.File) (fx.Option, error) {
+	e := file.Host.Tracker.Plugin
+	if e == nil {
+		return airhostfx.Tracker(named(parts.Trackers, file.Host.Tracker.Name).New), nil
+	}
+	env, err := processEnv(file, e.Env, e.EnvFrom, "host.tracker")
+	if err != nil {
+		return nil, err
+	}
+	return fx.Options(airhostfx.Tracker(trackerplugin.New), fx.Supply(trackerplugin.Config{
+		Path: e.Plugin, Args: e.Args, Env: env, SHA256: e.SHA256, StartTimeout: time.Duration(e.StartTimeout),
+		LogLines: e.Logs.LinesPerSecond, LogBytes: int64(e.Logs.BytesPerSecond),
+		Restart: restart(e.Restart),
+	})), nil
+}
+
+// named returns the part of a name that the configuration has accepted, or the default
+// for an empty name.
+func named[P any](table []parts.Part[P], name string) parts.Part[P] {
+	i := slices.IndexFunc(table, func(p parts.Part[P]) bool { return p.Name == name })
+	return table[max(i, 0)]
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/airhost/airhost/internal/config"
+	"github.com/airhost/airhost/internal/parts"
+)
+
+func (p *program) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:               "version",
+		Short:             "Print the version and what is built in",
+		Example:           "  airhost version",
+		Args:              noArguments,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: p.work(func(context.Context, []string) error {
+			_, err := fmt.Fprint(p.stdout, version())
+			return err
+		}),
+	}
+}
+
+// release is the version that scripts/release.sh builds. Other builds have the
+// version that Go recorded.
+var release string
+
+// version says of which version airhost and its engines are, and which parts it has.
+func version() string {
+	module, versions := "(unknown)", map[string]string{}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		module = cmp.Or(release, info.Main.Version)
+		for _, dep := range info.Deps {
+			versions[dep.Path] = dep.Version
+		}
+	}
+	var text strings.Builder
+	line := func(name, value string) { fmt.Fprintf(&text, "%-9s %s\n", name, value) }
+	vocabulary := built()
+	line("airhost", module)
+	line("go", fmt.Sprintf("%s %s/%s", runtime.Version(), runtime.GOOS, runtime.GOARCH))
+	line("engines", offered(vocabulary.Engines))
+	line("brokers", offered(vocabulary.Brokers))
+	line("trackers", offered(vocabulary.Trackers))
+	for _, e := range parts.Engines {
+		switch {
+		case e.Library == "":
+		case e.LeftOut != "":
+			line(e.Name, "left out: "+e.LeftOut)
+		default:
+			line(e.Name, versions[e.Library])
+		}
+	}
+	return text.String()
+}
+
+// offered lists the choices that are not left out.
+func offered(choices []config.Choice) string {
+	var names []string
+	for _, c := range choices {
+		if c.LeftOut == "" {
+			names = append(names, c.Name)
+		}
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,4 +1,0 @@
-package rig
-
-// SetRate fixes the rate at which messages are sent, which no Run then looks for.
-func (l *Load) SetRate(perSecond float64) { l.perSecond = perSecond }
