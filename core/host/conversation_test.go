@@ -160,7 +160,7 @@ func converse(t *testing.T, p parts, quota [2]host.Quota, steps string) (seen []
 			synctest.Wait() // otherwise the second message may come before or after the first is handled
 			check(t, h.Send(id("a/one"), []byte(steps)))
 			h.balance()
-			<-time.After(time.Second)
+			<-time.After(1500 * time.Millisecond) // not just a whole token of a quota
 		}
 		for _, status := range h.Components() {
 			seen = append(seen, fmt.Sprintf("%+v", status))
