@@ -51,8 +51,8 @@ type Traits struct {
 	// waits, and ends a call that exceeds its [Limits]. Without it the host interrupts
 	// calls by elapsed time.
 	CountsRunningTime bool
-	// KeepsLedger: instances act by [Environment.Ledger]. A host fills it in for
-	// these alone.
+	// KeepsLedger: instances act by [Environment.Ledger]. A host passes a ledger to
+	// them alone.
 	KeepsLedger bool
 	// Enforces are the limits that the engine enforces for the component. The host
 	// refuses a deployment that sets another one.

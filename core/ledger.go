@@ -3,10 +3,9 @@ package core
 import "sync/atomic"
 
 // Ledger lets an engine act for its host during one call of a guest, and holds the
-// account of what the engine did. It exists for engines that pay much for crossing
-// to their host: they answer a guest's send by themselves, or even run the guest
-// that it was sent to, and tell the host afterwards. A host makes one ledger for
-// each component and passes it as [Environment.Ledger].
+// account of it. It is for engines that pay much for a call of their host: such an engine
+// answers a guest's send itself, or even runs the target, and tells the host afterwards.
+// A host makes one ledger for each component and passes it as [Environment.Ledger].
 //
 // The host fills in Sides and Most before each HandleMessage and HandleCallback. An
 // engine whose [Traits] say KeepsLedger may then do the following, and only in
@@ -14,29 +13,32 @@ import "sync/atomic"
 //
 //   - It answers one send-message or send-request of the guest by the guest's
 //     Credit: with ok, or with the first of Requests.
-//   - If Most is above 0, it may deliver what was sent by a credit itself, if the
-//     credit's target is the other side. The other side's call may send by its own
-//     credit in turn, and so on: an exchange. Messages, requests and the responses
-//     to them go back and forth, one request at a time, in at most Most calls after
-//     the first. A call that fails is the last. The error that HandleMessage or
-//     HandleCallback returns is that of the last call.
+//   - If Most is above 0, it may deliver to the other side itself whatever the guest
+//     sends to it by its credit. The other side's call may send by its own credit in
+//     turn, and so on: an exchange. Messages, requests and the responses to them go
+//     back and forth, one request at a time, in at most Most calls after the first. A
+//     call that fails is the last. The error that HandleMessage or HandleCallback
+//     returns is that of the last call.
 //
 // Then the engine fills in the account and calls Reconcile, once: before it calls
 // [Services] of either side for anything else, after some milliseconds if a call goes
 // on, and at the end of the last call. From then on the engine does not touch the
 // ledger: it allows nothing, and its sides may be in other calls. Only the instance of
 // Side is still the engine's caller's: the other one may be called or closed by anyone.
-// With a Most of 0, an engine that did nothing by the ledger need not call Reconcile;
-// once it has called Services for the guest, the ledger allows nothing either.
+//
+// With a Most of 0, an engine that did nothing by the ledger need not call Reconcile; but
+// once it has called Services for the guest, the ledger allows nothing either. With a
+// Most above 0 it calls Reconcile in any case, since the host holds the other side: if
+// it cannot exchange, before the call, with an account of nothing.
 //
 // A host that passes a ledger promises that its Services.Now is the system's clock.
 type Ledger struct {
-	// Sides are the guest that is called, and the one that it may exchange messages
-	// with. Sides[1].Instance is nil if there is none. The engine does not change
-	// them.
+	// Sides[0] is the guest that the host calls, Sides[1] the guest that it may exchange
+	// messages with; its Instance is nil if there is no such guest. The engine does not
+	// change them.
 	Sides [2]Side
-	// Most is how many calls may follow the first. With 0 the host delivers what the
-	// guest sends.
+	// Most is the number of calls that may follow the first. With 0 the host delivers
+	// everything that the guest sends.
 	Most int
 
 	// Progress is twice the number of calls that have begun after the first, plus
@@ -51,8 +53,8 @@ type Ledger struct {
 	Ended   [2]CallCounts
 	Side    int
 	Current Transfer
-	// Open is what the guest of the current call has sent by its credit, which
-	// nobody has handled yet. The host delivers it.
+	// Open is the message or request that the guest of the current call has sent by
+	// its credit, and that nobody has handled yet. The host delivers it.
 	Open Transfer
 
 	reconcile func() (response *[]byte)
@@ -63,39 +65,39 @@ func NewLedger(reconcile func() (response *[]byte)) *Ledger {
 	return &Ledger{reconcile: reconcile}
 }
 
-// Reconcile hands the account to the host, which does for the calls of the account
-// what it would have done for each. It is called on the goroutine of the call and
-// may block as [Services] may. If Current is a request, the result is where its
-// response goes, to be appended; otherwise it is nil and without a meaning.
+// Reconcile hands the account to the host, which catches up on its work for each call of
+// the account. It is called on the goroutine of the call and may block as [Services] may.
+// If Current is a request, the engine appends its response to the result; otherwise the
+// result is nil.
 func (l *Ledger) Reconcile() (response *[]byte) { return l.reconcile() }
 
 // Side is one of the two guests of a [Ledger].
 type Side struct {
 	// Instance is the guest.
 	Instance Instance
-	// Credit is what the guest may send without asking the host; nil is nothing. It
-	// is not changed, and is the same pointer as long as it is the same credit.
+	// Credit is the guest's credit; nil is none. It is not changed, and is the same
+	// pointer as long as it is the same credit.
 	Credit *Credit
 	// Requests are the ids for the guest's requests, in this order; empty if it may
 	// send none. In an exchange each request takes the next one.
 	Requests []RequestID
 }
 
-// Credit is what a guest may send without asking its host.
+// Credit says which messages and requests a guest may send without asking its host.
 type Credit struct {
 	Target   string // the only target
 	Messages bool   // whether fire-and-forget messages may be sent
 	MaxSize  int    // of a message or request, in bytes
 }
 
-// Transfer is what an engine takes from one side of a [Ledger] to the other.
+// Transfer is a message, request or response between the sides of a [Ledger].
 type Transfer struct {
 	Kind          TransferKind
 	Payload       []byte // valid until Reconcile returns; empty for a response
 	TimeoutMillis uint64 // of a request; 0 is the host's default
 }
 
-// TransferKind says what a [Transfer] is.
+// TransferKind is the kind of a [Transfer].
 type TransferKind uint8
 
 // The kinds.
@@ -106,5 +108,5 @@ const (
 	TransferResponse              // of the last request, handled by handle-callback
 )
 
-// CallCounts counts one side's calls, by what they were called with.
+// CallCounts counts the calls of one side, by the kind of their transfer.
 type CallCounts struct{ Messages, Requests, Responses int }

@@ -22,7 +22,7 @@ func airhostImport(handle C.uintptr_t, index C.int32_t, values *C.wasmtime_val_r
 	in := instances.find(uintptr(handle))
 	defer in.recovered(in.depth, &end)
 	in.reconcile()
-	in.endCredit() // the credit was for the first thing that the guest does
+	in.endCredit() // a call of the host ends the credit
 	in.host(&in.component.hosts[index], values)
 	return 0
 }

@@ -48,9 +48,11 @@ func (in *instance) deliver(kind C.uint8_t, id core.RequestID, first, second []b
 	return in.finish(result)
 }
 
-// decline ends an exchange before it begins, for the host holds the other side.
+// decline hands over an account of nothing before a call that cannot become an exchange,
+// since the host holds the other side.
 func (in *instance) decline(l *core.Ledger) {
 	defer in.endByPanic()
+	l.Ended, l.Side, l.Current, l.Open = [2]core.CallCounts{}, 0, core.Transfer{}, core.Transfer{}
 	l.Reconcile()
 }
 

@@ -95,11 +95,7 @@ var exchangeCases = []exchangeCase{
 
 	{name: "a response that the host does not want any more", first: long(1000, 49).send(two, "."), change: responds,
 		want: []string{reconciled(1, core.TransferMessage, ".")}},
-	{name: "a ledger that was used before", first: quiet, want: []string{reconciled(0, core.TransferNone, "")}, change: func(x *exchange) {
-		l := x.hosts[0].ledger
-		l.Side, l.Current, l.Ended[1].Messages = 1, core.Transfer{Kind: core.TransferRequest, Payload: []byte("x")}, 1
-		l.Open = core.Transfer{Kind: core.TransferMessage, Payload: []byte("x")}
-	}},
+	{name: "a ledger that was used before", first: quiet, want: []string{reconciled(0, core.TransferNone, "")}, change: usedBefore},
 
 	{name: "a message out of a request", first: ask(1, to(0, quiet).echo("yes")), requests: [2][]core.RequestID{{70}},
 		want: []string{reconciled(1, core.TransferRequest, text(to(0, quiet).echo("yes"))), `b sent message "."`}, answer: ok + "yes"},
@@ -227,6 +223,10 @@ var noExchangeCalls = []exchangeCase{
 	{name: "a request of the host, and nothing sent", first: new(script).echo("yes"), change: func(x *exchange) { x.request = true }, answer: "yes",
 		want: []string{reconciled(0, core.TransferNone, "")}},
 	{name: "no peer", first: quiet, change: func(x *exchange) { x.peer = nil }, want: []string{reconciled(0, core.TransferNone, "")}},
+	{name: "no peer, and a ledger that was used before", first: quiet, change: func(x *exchange) { usedBefore(x); x.peer = nil },
+		want: []string{reconciled(0, core.TransferNone, "")}},
+	{name: "no peer, and a panic of Reconcile", first: quiet, change: func(x *exchange) { panics("reconciled")(x); x.peer = nil },
+		want: []string{reconciled(0, core.TransferNone, "")}, ended: [2]bool{true, false}, result: boom},
 	{name: "a has trapped", first: to(1, quiet), change: func(x *exchange) { _ = x.in[0].HandleMessage(self, []byte("x"), nil) },
 		ended: [2]bool{true, false}, result: trapped},
 	{name: "a is closed", first: to(1, quiet), change: func(x *exchange) { _ = x.in[0].Close() },

@@ -91,6 +91,13 @@ func interrupts(current bool) func(*exchange) {
 	}
 }
 
+// usedBefore fills in the account of another call.
+func usedBefore(x *exchange) {
+	l := x.hosts[0].ledger
+	l.Side, l.Current, l.Ended[1].Messages = 1, core.Transfer{Kind: core.TransferRequest, Payload: []byte("x")}, 1
+	l.Open = core.Transfer{Kind: core.TransferMessage, Payload: []byte("x")}
+}
+
 // responds makes a respond to a request before.
 func responds(x *exchange) {
 	if err := x.in[0].HandleMessage(self, quiet.message(), &x.response); err != nil {

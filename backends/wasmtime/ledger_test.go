@@ -166,6 +166,7 @@ var creditCases = []struct {
 
 func TestCredit(t *testing.T) {
 	c := compile(t, newEngine(t, wasmtime.Config{}), scriptWasm, core.Limits{})
+	equal(t, "KeepsLedger", c.Traits().KeepsLedger, true)
 	for _, test := range creditCases {
 		h := newLedgerHost()
 		if test.change != nil {
