@@ -50,12 +50,12 @@ var importRules = []rule{
 	{wasmLibs, "core " + wasmLibs, "golang.org/x/sys", "the implementations share them"},
 	{processLibs, "core proto/ " + processLibs, "github.com/hashicorp/go- golang.org/x/sys " + grpc, "the implementations share them"},
 	{"internal/config", "core " + wasmLibs, "github.com/goccy/go-yaml github.com/invopop/jsonschema", "it reads a file and starts nothing"},
-	{"internal/parts", ". airhostfx core core/host internal/ " + parts, fx, "the programs' list of implementations"},
+	{"internal/parts", "core " + wasmLibs + " " + parts, "", "it lists the implementations for the programs and starts none"},
 	{"internal/bench/data/", "internal/bench/data/", benchVendors, "it knows neither how results are measured nor how they are shown"},
 	{"internal/bench/show/", "internal/bench/data/ internal/bench/show/", benchVendors, "it shows results and measures none"},
 	{"internal/bench internal/bench/", "airhostfx core core/host guest plugin internal/ " + parts,
-		benchVendors + " github.com/tetratelabs/wazero github.com/bytecodealliance/wasmtime-go/v39",
-		"it measures implementations and knows no program"},
+		benchVendors + " github.com/tetratelabs/wazero github.com/bytecodealliance/wasmtime-go/v39 " + fx,
+		"it measures implementations, wired by fx, and knows no program"},
 	{"internal/allengines internal/bombs internal/codecache/codecachetest internal/corpus internal/meter/metertest internal/rules internal/spawn/spawntest",
 		"core guest " + wasmLibs, "", "they are tests, or tests share them"},
 	{"internal/extension/extensiontest internal/hostile internal/hostile/measure", "core core/host guest internal/ " + parts,
@@ -67,9 +67,6 @@ var importRules = []rule{
 		"github.com/spf13/ github.com/tetratelabs/wazero go.uber.org/dig " + fx, "programs choose implementations"},
 	{"examples/", ". airhostfx core core/host guest plugin " + parts, fx, "examples import only packages that users can import"},
 }
-
-// untilAirhostfx lists the packages that still import fx.
-const untilAirhostfx = "internal/bench internal/bench/"
 
 // checkImports returns a line for each import that no rule allows, and for each
 // package without a rule.
@@ -97,9 +94,6 @@ func checkImports(all []pkg) (refused []string) {
 }
 
 func (r rule) allows(by, imported string) bool {
-	if fitsAny(untilAirhostfx, by) && strings.HasPrefix(imported, fx) {
-		return true
-	}
 	if path, ours := local(imported); ours {
 		return sameTree(path, by) || fitsAny(r.may, path)
 	}
@@ -141,7 +135,7 @@ func TestImportRule(t *testing.T) {
 	}{
 		{"core", "sync", yes}, {"core/host", "core", yes}, {".", "core/host", yes}, {".", "trackers/slab", yes},
 		{"airhostfx", fx, yes}, {"cmd/airhost", "airhostfx", yes}, {"cmd/airhost", "internal/parts", yes},
-		{"internal/parts", "backends/process", yes}, {"internal/bench/measure", "core/host", yes},
+		{"internal/parts", "backends/process", yes}, {"internal/bench/measure", fx, yes}, {"internal/bench/measure", "core/host", yes},
 		{"internal/bench/show/report", "internal/bench/data/result", yes}, {"backends/foo", "internal/abi", yes},
 		{"backends/foo/internal/bar", "backends/foo", yes}, {"examples/new", "plugin", yes}, {"examples/new", ".", yes},
 
@@ -152,7 +146,7 @@ func TestImportRule(t *testing.T) {
 		{"backends/wazero", "internal/hostile", no}, {"backends/wazero", "airhostfx", no}, {"trackers/slab", "github.com/spf13/cobra", no},
 		{"internal/abi", "core/host", no}, {"internal/abi", "backends/wazero", no}, {"internal/sandbox", "github.com/tetratelabs/wazero", no},
 		{"internal/bench/measure", "cmd/benchrunner", no}, {"internal/bench/data/stat", "internal/bench/measure/harness", no}, {"internal/bench/show/report", "core/host", no},
-		{"internal/config", "brokers/inproc", no},
+		{"internal/bench/show/report", fx, no}, {"internal/parts", fx, no}, {"internal/config", "brokers/inproc", no},
 		{".", "brokers/channel", no}, {".", fx, no}, {"airhostfx", "backends/wazero", no},
 		{"examples/echo", "internal/abi", no}, {"cmd/airhost", "github.com/new/vendor", no},
 
