@@ -43,9 +43,16 @@ func (c *component) exchanges() bool {
 // It is the one that c sent to last, if c has sent by a credit in its last call and
 // both have nothing else to do. The worker owns the partner then.
 func (c *component) partner(e entry) *component {
-	usedCredit, w, r := c.sender.usedCredit, c.sched.worker, c.sender.last
+	if !c.sender.usedCredit {
+		return nil
+	}
 	c.sender.usedCredit = false
-	if !usedCredit || !c.life.canExchange || w == nil || w.exchange.last != nil || r == nil || c.guest.backlog || !e.outcome && e.message.IsRequest() ||
+	return c.findPartner(e)
+}
+
+func (c *component) findPartner(e entry) *component {
+	w, r := c.sched.worker, c.sender.last
+	if !c.life.canExchange || w == nil || w.exchange.last != nil || r == nil || c.guest.backlog || !e.outcome && e.message.IsRequest() ||
 		w.sinceShared >= sharedEvery-1 || w.slot.next() != nil || !r.exchangesLast() || !c.sender.quota.has(maxExchange+1) {
 		return nil
 	}

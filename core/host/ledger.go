@@ -9,10 +9,12 @@ import (
 
 // allow fills in the ledger for one call of c alone, if its engine keeps one.
 func (c *component) allow() {
-	l := c.guest.ledger
-	if l == nil {
-		return
+	if l := c.guest.ledger; l != nil {
+		c.allowAlone(l)
 	}
+}
+
+func (c *component) allowAlone(l *core.Ledger) {
 	credit, requests := c.credit()
 	l.Sides[0].Credit, l.Sides[0].Requests = credit, nil
 	if requests {

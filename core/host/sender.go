@@ -132,7 +132,9 @@ func (c *component) handOver(r *route, request []byte, timeout time.Duration) (c
 
 // register registers a request, under a reserved id if there is one.
 func (c *component) register(timeout time.Duration) (core.RequestID, error) {
-	c.reserve(1)
+	if len(c.sender.reserved) == 0 {
+		c.reserve(1)
+	}
 	if len(c.sender.reserved) == 0 {
 		return c.host.tracker.Register(c, timeout)
 	}
