@@ -9,6 +9,9 @@ type (
 	ofLeaf      struct{} // the locks of directory, events, audit and deadLetters
 )
 
+// ranked is the type of a rank.
+type ranked interface{ rank() int }
+
 func (ofHost) rank() int      { return 1 }
 func (ofComponent) rank() int { return 2 }
 func (ofWorkers) rank() int   { return 3 }

@@ -8,8 +8,8 @@ import "sync"
 const raced = false
 
 // mutex is a lock of a rank.
-type mutex[rank any] struct{ sync.Mutex }
+type mutex[R ranked] struct{ sync.Mutex }
 
 // lockPartner is Lock for the second component of an exchange, while the lock of the
 // first is held. Only the watchdog takes both, always in this order.
-func (m *mutex[rank]) lockPartner() { m.Lock() }
+func (m *mutex[R]) lockPartner() { m.Lock() }

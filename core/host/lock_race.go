@@ -16,7 +16,7 @@ const raced = true
 
 // mutex is a lock of a rank. It panics if a goroutine takes it while the goroutine
 // holds one of the same or a later rank.
-type mutex[R interface{ rank() int }] struct{ mu sync.Mutex }
+type mutex[R ranked] struct{ mu sync.Mutex }
 
 func (m *mutex[R]) rank() int {
 	var r R
