@@ -46,7 +46,7 @@ archive() { # GOOS/GOARCH
 # notes prints the version's section of the changelog, without its heading.
 notes() {
 	awk -v plain="${version#v}" '
-		/^## / { heading = $2; gsub(/[][]/, "", heading); sub(/^v/, "", heading); inside = heading == plain; found += inside; next }
+		/^## / { heading = /[(][0-9-]+[)]$/ ? $2 : ""; gsub(/[][]/, "", heading); sub(/^v/, "", heading); inside = heading == plain; found += inside; next }
 		inside { text = text $0 "\n" }
 		END { sub(/^\n+/, "", text); sub(/\n+$/, "", text); print text; exit !found }' CHANGELOG.md
 }
@@ -63,7 +63,7 @@ archives)
 	;;
 finish)
 	if ! notes >"$dist/notes.md"; then
-		echo "CHANGELOG.md has no section for $version" >&2
+		echo "CHANGELOG.md has no section for $version with its date: ## $version (YYYY-MM-DD)" >&2
 		exit 1
 	fi
 	sum=$(command -v sha256sum || echo "shasum -a 256")
