@@ -16,6 +16,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## download the Go modules; building, running and testing needs nothing else
+	@echo 'getting the Go modules; what follows may take minutes the first time' >&2
 	@$(GO) mod download
 
 build: setup ## build airhost and benchrunner into bin/

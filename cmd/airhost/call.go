@@ -16,8 +16,8 @@ func (p *program) callCommand() *cobra.Command {
 	d := &delivery{program: p, answers: true}
 	command := d.command("call", "Send one request and print the response", `call starts the host, sends one request to the component TARGET, and writes the
 response's bytes to standard output, with nothing added; on a terminal, a response
-without a line end gets one. It then waits until
-nothing is under way any more, for up to host.drain_timeout, and stops the host.
+without a line end gets one. It then waits until nothing is under way any more, for
+up to host.drain_timeout, and stops the host.
 When the request fails, the reason is on standard error and the exit code is 1.`,
 		d.call)
 	command.Flags().DurationVar(&d.timeout, "timeout", 0, "how long to wait for the response (default: host.request_timeout)")

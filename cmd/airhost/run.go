@@ -15,8 +15,8 @@ func (p *program) runCommand() *cobra.Command {
 		Long: `run starts the components of a configuration file and runs them until SIGINT or
 SIGTERM. It then stops gracefully: no new messages, mailboxes worked off for up
 to host.drain_timeout, each guest's shutdown, and a summary in the log. A second
-signal ends it at once. SIGHUP is ignored, as there is no reload yet, and so is a
-log that cannot be written.
+signal ends it at once. SIGHUP does nothing, as there is no reload yet. If the log
+cannot be written, the host goes on without it.
 
 The exit code is 0 after a signal, also while it starts; it is 1 when messages were
 left, or when a component with "required: true" has failed.`,

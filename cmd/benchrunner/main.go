@@ -67,6 +67,9 @@ func (f *failure) Unwrap() error { return f.error }
 // checkGiven refuses flags and arguments that are given and empty: they come from a
 // variable that is not set.
 func checkGiven(command *cobra.Command, args []string) error {
+	if command.Name() == cobra.ShellCompRequestCmd || command.Name() == cobra.ShellCompNoDescRequestCmd {
+		return nil // the word that is being completed may be empty
+	}
 	for i, arg := range args {
 		if strings.TrimSpace(arg) == "" {
 			return fmt.Errorf("argument %d is empty, want a file", i+1)

@@ -33,7 +33,7 @@ func TestFirstPlugIn(t *testing.T) {
 	if !strings.Contains(lines, get) {
 		t.Fatalf("README.md does not get the module by%s", get)
 	}
-	clone := "\ngo mod edit -require " + module + "@v0.1.0 -replace " + module + "=" + root + "\n"
+	clone := "\ngo mod edit -require " + module + "@v0.1.0 -replace " + module + "=" + root + " && go mod tidy\n"
 	if !strings.Contains(string(readme), strings.ReplaceAll(strings.TrimSpace(clone), root, "PATH")) {
 		t.Error("README.md does not say how to use a clone instead of a release")
 	}
@@ -46,7 +46,7 @@ func TestFirstPlugIn(t *testing.T) {
 	}
 	follow := exec.Command("sh", "-e", "-c", strings.Replace(lines, get, clone, 1))
 	follow.Dir = dir
-	follow.Env = append(os.Environ(), "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"))
+	follow.Env = append(os.Environ(), "GONOSUMDB=*", "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"))
 	var log strings.Builder
 	follow.Stderr = &log
 	out, err := follow.Output()
