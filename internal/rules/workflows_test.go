@@ -132,7 +132,7 @@ func TestReleaseFinishes(t *testing.T) {
 	dir := t.TempDir()
 	for path, content := range map[string]string{
 		"scripts/release.sh":                     string(contents(t, "scripts/release.sh")),
-		"CHANGELOG.md":                           "# Changelog\n\n## Unreleased\n\n- new\n\n## [0.2.0] - 2026-12-01\n\n### Added\n\n- two\n\n## v0.1.0\n\n- one\n",
+		"CHANGELOG.md":                           "# Changelog\n\n## Unreleased\n\n- new\n\n## v0.2.0 (2026-12-01)\n\n### Added\n\n- two\n\n## v0.1.0 (unreleased)\n\n- one\n",
 		"dist/airhost_v0.2.0_linux_amd64.tar.gz": "archive",
 	} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, path)), 0o755); err != nil {
@@ -152,8 +152,10 @@ func TestReleaseFinishes(t *testing.T) {
 	if notes, err := os.ReadFile(filepath.Join(dir, "dist/notes.md")); err != nil || string(notes) != "### Added\n\n- two\n" {
 		t.Errorf("the notes are %q, %v", notes, err)
 	}
-	if out, err := finish("v0.3.0"); err == nil || !strings.Contains(out, "no section for v0.3.0") {
-		t.Errorf("finish v0.3.0: %v\n%s", err, out)
+	for _, missing := range []string{"v0.1.0", "v0.3.0"} {
+		if out, err := finish(missing); err == nil || !strings.Contains(out, "no section for "+missing) {
+			t.Errorf("finish %s: %v\n%s", missing, err, out)
+		}
 	}
 	if out, err := finish("latest"); err == nil || !strings.Contains(out, "want one like v0.1.0") {
 		t.Errorf("finish latest: %v\n%s", err, out)
