@@ -10,6 +10,7 @@ import (
 // Limit is a limit that a module exceeds.
 type Limit string
 
+// The limits.
 const (
 	LimitTableElements Limit = "table elements" // per table
 	LimitReferences    Limit = "functions referred to in code"
@@ -23,6 +24,7 @@ type LimitError struct {
 	Allowed  uint64
 }
 
+// Error names the limit, the required amount and the allowed amount.
 func (e *LimitError) Error() string {
 	of := map[Limit]string{LimitReferences: "module", LimitTableElements: "table"}
 	return fmt.Sprintf("%s %d needs %d %s, of which %d are allowed", of[e.Limit], e.Index, e.Declared, e.Limit, e.Allowed)

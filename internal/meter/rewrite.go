@@ -181,30 +181,11 @@ func (r *rewriter) function(c *wasm.Code, typ uint32, params int, leaf bool) err
 
 // pass rewrites c, a function of type typ, and replaces the code of an earlier pass.
 func (r *rewriter) pass(c *wasm.Code, typ uint32, mode mode) error {
-	r.out, r.copied = r.out[:r.start], 0
-	r.edits, r.done, r.path, r.mode = r.edits[:0], 0, path{}, mode
-	r.dead, r.added, r.catches, r.tails = false, false, false, false
-	r.begin(0)
+	r.reset(mode)
 	if !mode.again && r.counts() {
 		r.frame.begin(c, typ, int(r.locals))
 	}
-	r.checks, r.begun = r.plain, 0
-	if mode.copies {
-		r.cached, r.load = r.plain.cached(r.counted())
-		r.added = true
-	} else {
-		r.loops = r.loops[:0]
-	}
-	r.blocks = append(r.blocks[:0], block{join: true, params: r.params[typ], results: r.results[typ]})
-	if r.counts() {
-		r.out = r.calls.enter(r.out, typ)
-	}
-	if r.caught {
-		r.out, r.added = append(r.out, r.calls.keep(r.saved())...), true
-	}
-	if mode.entry {
-		r.header(0)
-	}
+	r.prologue(typ)
 	r.cost = entryFuel(r.locals)
 	in := c.Instructions()
 	for in.Next() {
@@ -225,6 +206,35 @@ func (r *rewriter) pass(c *wasm.Code, typ uint32, mode mode) error {
 		copy(r.out[r.start+r.calls.weightAt():], weight(r.frame.bytes()))
 	}
 	return in.Err()
+}
+
+// reset forgets the earlier pass.
+func (r *rewriter) reset(mode mode) {
+	r.out, r.copied = r.out[:r.start], 0
+	r.edits, r.done, r.path, r.mode = r.edits[:0], 0, path{}, mode
+	r.dead, r.added, r.catches, r.tails = false, false, false, false
+	r.begin(0)
+	r.checks, r.begun = r.plain, 0
+	if mode.copies {
+		r.cached, r.load = r.plain.cached(r.counted())
+		r.added = true
+	} else {
+		r.loops = r.loops[:0]
+	}
+}
+
+// prologue appends the code at the beginning of a function of type typ.
+func (r *rewriter) prologue(typ uint32) {
+	r.blocks = append(r.blocks[:0], block{join: true, params: r.params[typ], results: r.results[typ]})
+	if r.counts() {
+		r.out = r.calls.enter(r.out, typ)
+	}
+	if r.caught {
+		r.out, r.added = append(r.out, r.calls.keep(r.saved())...), true
+	}
+	if r.entry {
+		r.header(0)
+	}
 }
 
 // counts reports whether calls of the current function count as open calls.

@@ -1,4 +1,5 @@
 // Package rules holds the project's rules about itself, as tests: the allowed
-// imports, the comments that every package has, documents that show the output of
-// the programs, and guests and workflows that can be built. It has no other code.
+// imports, the sizes of functions and files, the comments that every package has,
+// documents that show the output of the programs, and guests and workflows that can
+// be built. It has no other code.
 package rules

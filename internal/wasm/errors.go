@@ -21,6 +21,7 @@ type FormatError struct {
 	Msg    string // such as "expected a type, got the end"
 }
 
+// Error gives the offset and the message.
 func (e *FormatError) Error() string {
 	return fmt.Sprintf("malformed WebAssembly at offset %#x: %s", e.Offset, e.Msg)
 }
@@ -31,6 +32,7 @@ type LimitError struct {
 	Got, Max uint64
 }
 
+// Error names the limit, the amount and the allowed amount.
 func (e *LimitError) Error() string {
 	return fmt.Sprintf("%s: %d where %d are allowed", e.Limit, e.Got, e.Max)
 }

@@ -45,6 +45,7 @@ const noExceptions = "build without them (clang++ -fno-exceptions, emcc -fno-exc
 // text says how to build without the feature.
 type UnsupportedError struct{ Feature Feature }
 
+// Error names the feature, and how to build without it.
 func (e *UnsupportedError) Error() string {
 	f := features[e.Feature]
 	return fmt.Sprintf("it uses %s, which are not supported: %s", f.name, f.instead)

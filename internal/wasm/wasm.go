@@ -39,6 +39,7 @@ type Module struct {
 // Kind is the kind of an import or export. Its values are the format's.
 type Kind byte
 
+// The kinds.
 const (
 	KindFunc Kind = iota
 	KindTable
@@ -47,6 +48,7 @@ const (
 	KindTag
 )
 
+// String returns the name in the text format.
 func (k Kind) String() string {
 	return [...]string{"func", "table", "memory", "global", "tag"}[k]
 }

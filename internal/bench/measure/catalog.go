@@ -190,6 +190,7 @@ func (c Catalog) openPart(ctx context.Context, key cells.Key) (remote.Subject, e
 // UnknownError says that no build has a part of this name.
 type UnknownError struct{ Part, Name string }
 
+// Error names the part.
 func (e *UnknownError) Error() string { return fmt.Sprintf("there is no %s %q", e.Part, e.Name) }
 
 func named(all map[string]Part, part, name string) (fx.Option, error) {

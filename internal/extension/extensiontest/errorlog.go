@@ -30,6 +30,7 @@ func (l *ErrorLog) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
+// String returns the text so far.
 func (l *ErrorLog) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -82,6 +82,7 @@ func (k Key) String() string {
 // on this machine. The run's other cells are measured all the same.
 type LeftOutError struct{ Reason string }
 
+// Error gives the reason.
 func (e *LeftOutError) Error() string { return "left out: " + e.Reason }
 
 // The units. More is better in messages a second, and less in all others.

@@ -1,6 +1,9 @@
 package cells
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // MinPayload is the smallest payload in bytes: the header of the measured guests'
 // protocol.
@@ -24,20 +27,19 @@ type Selection struct {
 // must have passed.
 func (s Selection) Keys() []Key {
 	var keys []Key
-	seen := make(map[Key]bool)
 	each(s.Engines, func(engine string) {
 		each(s.Brokers, func(broker string) {
 			each(s.Trackers, func(tracker string) {
-				for _, key := range s.variants(Key{Engine: engine, Broker: broker, Tracker: tracker}) {
-					if !seen[key] {
-						seen[key] = true
-						keys = append(keys, key)
-					}
-				}
+				keys = append(keys, s.variants(Key{Engine: engine, Broker: broker, Tracker: tracker})...)
 			})
 		})
 	})
-	return keys
+	seen := make(map[Key]bool)
+	return slices.DeleteFunc(keys, func(key Key) bool {
+		twice := seen[key]
+		seen[key] = true
+		return twice
+	})
 }
 
 // variants returns the keys of the engine, broker and tracker that key has.

@@ -55,6 +55,7 @@ type Error struct {
 	Text string
 }
 
+// Error names the file, and the line and column if they are known.
 func (e *Error) Error() string {
 	if e.Line == 0 {
 		return fmt.Sprintf("%s: %s", e.File, e.Text)

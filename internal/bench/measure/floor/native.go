@@ -126,6 +126,7 @@ type CountError struct {
 	Got, Want int // calls
 }
 
+// Error gives both numbers.
 func (e *CountError) Error() string {
 	return fmt.Sprintf("%d calls were made, want %d", e.Got, e.Want)
 }

@@ -13,6 +13,7 @@ var ErrResponse = errors.New("the response is not the request")
 // CoresError says that a cell asks for more processors than this process has.
 type CoresError struct{ Want, Have int }
 
+// Error gives both numbers, and the ways out.
 func (e *CoresError) Error() string {
 	return fmt.Sprintf("the cell is to use %d processors, and this process has %d; run it on a larger machine, or with fewer --cores", e.Want, e.Have)
 }
@@ -23,6 +24,7 @@ type CountError struct {
 	Got, Want guests.Counters
 }
 
+// Error gives both counts.
 func (e *CountError) Error() string {
 	return fmt.Sprintf("the guests did not do what the sample claims: they counted %+v, want exactly %+v", e.Got, e.Want)
 }
@@ -34,6 +36,7 @@ type LostError struct {
 	Claimed int             // operations
 }
 
+// Error gives both counts.
 func (e *LostError) Error() string {
 	return fmt.Sprintf("a message was lost: of %d operations the guests counted %+v, and nothing is under way any more", e.Claimed, e.Got)
 }
@@ -44,6 +47,7 @@ type StalledError struct {
 	Waiting, Pending int // messages in mailboxes, requests without an outcome
 }
 
+// Error gives both numbers.
 func (e *StalledError) Error() string {
 	return fmt.Sprintf("the host has stalled: messages waiting: %d, requests pending: %d, and nothing has been handled for seconds", e.Waiting, e.Pending)
 }
@@ -53,6 +57,7 @@ type UnfinishedError struct {
 	Done guests.Done
 }
 
+// Error gives the reason, and how many operations were left.
 func (e *UnfinishedError) Error() string {
 	reason := map[byte]string{
 		guests.SendRefused:    fmt.Sprintf("the host refused a message with error case %d", e.Done.Refusal),

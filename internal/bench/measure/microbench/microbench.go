@@ -142,6 +142,7 @@ func (g valued) Value() float64 { return g.value() }
 // CountError says that a part did other operations than it claims.
 type CountError struct{ Got, Want int }
 
+// Error gives both numbers.
 func (e *CountError) Error() string {
 	return fmt.Sprintf("%d operations were counted, want %d", e.Got, e.Want)
 }

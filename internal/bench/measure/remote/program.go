@@ -36,6 +36,7 @@ type Error struct {
 	Text    string
 }
 
+// Error gives the program and its text.
 func (e *Error) Error() string { return e.Program + ": " + e.Text }
 
 // ErrProtocol is the error of a program that does not speak this protocol, or
