@@ -75,14 +75,8 @@ func (h *Host) bringUp(ctx context.Context, c *component) error {
 	if err != nil {
 		return boundError(err)
 	}
-	traits := compiled.Traits()
-	c.mu.Lock()
-	c.compiled, c.traits = compiled, traits
-	c.mu.Unlock()
-	if traits.KeepsLedger {
-		c.guest.ledger = core.NewLedger(c.reconcile)
-	}
-	if err = c.deployment.enforced(traits); err != nil {
+	c.setCompiled(compiled)
+	if err = c.deployment.enforced(c.traits); err != nil {
 		return err
 	}
 	if err = h.places.enter(ctx, c); err != nil {
@@ -103,6 +97,15 @@ func (h *Host) bringUp(ctx context.Context, c *component) error {
 	c.scheduleHealthLocked()
 	c.yieldAndUnlock()
 	return nil
+}
+
+func (c *component) setCompiled(compiled core.Component) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.compiled, c.traits = compiled, compiled.Traits()
+	if c.traits.KeepsLedger {
+		c.guest.ledger = core.NewLedger(c.reconcile)
+	}
 }
 
 // launchUntil is launch that ctx cuts off: it interrupts the call in progress.
