@@ -208,18 +208,10 @@ func (x *exchange) reconcile() (response *[]byte) {
 	x.count(1)
 	if l.Current.Kind == core.TransferRequest {
 		if err := other.registerByCredit(l.Current.TimeoutMillis); err != nil {
-			other.notAnswered(x.message.Correlation)
+			other.endRequest(x.message.Correlation) // the tracker is closed
 		}
 	}
 	return response
-}
-
-// notAnswered ends a request that the tracker has refused to register, for it is closed.
-func (c *component) notAnswered(id core.RequestID) {
-	m := core.NewMessage(nil)
-	m.Correlation = id
-	m.Fail(errHostStopping)
-	c.outcome(m, nil)
 }
 
 // release gives up the other component, and makes the watchdog see the current call

@@ -300,10 +300,7 @@ func (h *Host) end(ctx context.Context, c *component) error {
 func (c *component) callBack() {
 	c.sender.reserved, c.sender.spent = nil, nil
 	for _, id := range c.host.tracker.Remove(c) {
-		m := core.NewMessage(nil)
-		m.Correlation = id
-		m.Fail(errHostStopping)
-		c.outcome(m, nil)
+		c.endRequest(id)
 	}
 	slot := c.host.watch.acquire(c)
 	defer slot.release()
@@ -320,4 +317,12 @@ func (c *component) callBack() {
 		c.beginCallAndUnlock()
 		c.lockAndEndCall(c.handle(e))
 	}
+}
+
+// endRequest ends one of c's requests, for the host stops.
+func (c *component) endRequest(id core.RequestID) {
+	m := core.NewMessage(nil)
+	m.Correlation = id
+	m.Fail(errHostStopping)
+	c.outcome(m, nil)
 }
