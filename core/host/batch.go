@@ -104,5 +104,5 @@ func (c *component) delivered(i int, response []byte, err error) {
 	c.call.begun++
 	c.publishLocked()
 	c.mu.Unlock()
-	c.host.clock.Now() // the clock ticks
+	c.host.clock.Now() // wakes the clock if it rests
 }

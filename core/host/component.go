@@ -14,7 +14,7 @@ type component struct {
 	host    *Host
 	entries runEntries
 
-	hasRoom    atomic.Bool              // the mailbox would take any message now; written with mu held
+	hasRoom    atomic.Bool              // the mailbox is not crowded; read without mu for credits, written with it
 	exchanging atomic.Pointer[exchange] // the exchange that its call in progress began
 
 	// The owner's; see status.
@@ -62,7 +62,7 @@ type schedule struct {
 	mailbox  mailbox
 	closed   *core.MessagingError // why the mailbox takes nothing, or nil
 	worker   *worker              // runs it, or nil
-	previous *component           // see accept
+	previous *component           // see acceptAndUnlock
 	claim    chan struct{}        // closed when the goroutine that waits for the component owns it
 }
 

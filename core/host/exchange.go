@@ -11,7 +11,8 @@ const (
 	maxExchange = 32
 	// maxExchangeRequests is the most requests of one side in an exchange.
 	maxExchangeRequests = maxExchange / 2
-	// exchangeIDs is the number of ids that are reserved for the requests of one side.
+	// exchangeIDs is the number of ids that are reserved for the requests of one side:
+	// enough for three exchanges, so that the tracker is seldom asked for others.
 	exchangeIDs = 3 * maxExchangeRequests
 	// minExchangeHandlerTime is the least handler time of components that exchange:
 	// only the watchdog's ticks tell the time of one side from that of the other.
@@ -34,23 +35,23 @@ type exchange struct {
 }
 
 // exchanges reports whether c may exchange with another component by instance.
-// Fuel is a limit of one call.
+// Those with a limit of fuel do not: it is for one call.
 func (c *component) exchanges() bool {
 	return c.guest.ledger != nil && c.limits.HandlerTime >= minExchangeHandlerTime && c.limits.Fuel == 0
 }
 
-// partner returns the component that c may exchange with while it handles e, or nil.
+// takePartner returns the component that c may exchange with while it handles e, or nil.
 // It is the one that c sent to last, if c has sent by a credit in its last call and
 // both have nothing else to do. The worker owns the partner then.
-func (c *component) partner(e entry) *component {
+func (c *component) takePartner(e entry) *component {
 	if !c.sender.usedCredit {
 		return nil
 	}
 	c.sender.usedCredit = false
-	return c.findPartner(e)
+	return c.findAndHold(e)
 }
 
-func (c *component) findPartner(e entry) *component {
+func (c *component) findAndHold(e entry) *component {
 	w, r := c.sched.worker, c.sender.last
 	if !c.life.canExchange || w == nil || w.exchange.last != nil || r == nil || c.guest.backlog || !e.outcome && e.message.IsRequest() ||
 		w.sinceShared >= sharedEvery-1 || w.slot.next() != nil || !r.exchangesLast() || !c.sender.quota.has(maxExchange+1) {
@@ -117,7 +118,7 @@ func (x *exchange) run(c, partner *component, e entry) {
 		c.sender.pending--
 	}
 	x.sides, x.ledger, x.first = [2]*component{c, partner}, c.guest.ledger, e
-	x.allow()
+	x.fillLedger()
 	c.exchanging.Store(x)
 	var err error
 	if m := e.message; e.outcome {
@@ -133,8 +134,8 @@ func (x *exchange) run(c, partner *component, e entry) {
 	*x = exchange{}
 }
 
-// allow fills in the ledger.
-func (x *exchange) allow() {
+// fillLedger fills in the ledger for both sides.
+func (x *exchange) fillLedger() {
 	l := x.ledger
 	l.Most = min(maxExchange, sharedEvery-1-x.sides[0].sched.worker.sinceShared)
 	l.Ended, l.Side, l.Current, l.Open = [2]core.CallCounts{}, 0, core.Transfer{}, core.Transfer{}
@@ -180,7 +181,7 @@ func (c *component) finishFirst(e entry, err error) (trap error) {
 // the other one is given up.
 func (x *exchange) reconcile() (response *[]byte) {
 	l := x.ledger
-	calls := l.Progress.Load() >> 1
+	calls := l.Progress.Load() >> 1 // the lowest bit is the side
 	current, other := x.sides[l.Side], x.sides[1-l.Side]
 	x.last, x.kind = current, l.Current.Kind
 	current.sched.worker.sinceShared += int(calls)
@@ -188,7 +189,7 @@ func (x *exchange) reconcile() (response *[]byte) {
 	open := l.Open
 	l.Sides, l.Most = [2]core.Side{}, 0
 	defer current.deliverOpen(&open)
-	defer x.release(current, other, calls) // even if the host panics before it
+	defer x.release(current, other, calls) // comes first, even after a panic: both must be free again
 
 	switch l.Current.Kind {
 	case core.TransferMessage:

@@ -38,7 +38,7 @@ func (e *runEntry) run(w *worker) {
 // runNext handles the message of the run-next slot, and then the mailbox. The sender
 // of the message has begun the call; see acceptAndUnlock.
 func (c *component) runNext(w *worker) {
-	c.host.clock.Now() // the clock ticks, now that the watchdog can see the call
+	c.host.clock.Now() // wakes the clock if it rests, now that the watchdog can see the call
 	if c.sched.worker != w {
 		c.mu.Lock()
 		c.sched.worker = w // another worker has taken the entry
@@ -46,7 +46,7 @@ func (c *component) runNext(w *worker) {
 	}
 	e := c.guest.next
 	c.guest.next = entry{}
-	if partner := c.partner(e); partner != nil {
+	if partner := c.takePartner(e); partner != nil {
 		w.exchange.run(c, partner, e)
 		return
 	}
@@ -77,7 +77,7 @@ func (c *component) workOffAndUnlock() {
 		e := c.sched.mailbox.pop()
 		c.noteRoomLocked()
 		c.beginCallAndUnlock()
-		if partner := c.partner(e); partner != nil {
+		if partner := c.takePartner(e); partner != nil {
 			c.sched.worker.exchange.run(c, partner, e)
 			return
 		}
@@ -97,7 +97,7 @@ func (c *component) noteRoomLocked() {
 func (c *component) beginCallAndUnlock() {
 	c.call.inProgress, c.call.fast, c.guest.backlog = true, true, c.sched.mailbox.length > 0
 	c.call.begun++
-	c.host.clock.Now() // the clock ticks
+	c.host.clock.Now() // wakes the clock if it rests: the watchdog must see the call
 	c.mu.Unlock()
 }
 
@@ -195,14 +195,14 @@ func (c *component) drop(m *core.Message) {
 func (c *component) calledBack(m *core.Message, err error) (trap error) {
 	c.counts.Callbacks++
 	c.sched.worker.release(m)
-	_, trap = c.verdict(err)
+	_, trap = c.countError(err)
 	return trap
 }
 
 // received ends a call of handle-message that returned err, for a fire-and-forget
 // message.
 func (c *component) received(m *core.Message, err error) (trap error) {
-	_, trap = c.verdict(err)
+	_, trap = c.countError(err)
 	if trap != nil {
 		c.host.deadLetter(m, trap)
 		return trap
@@ -215,7 +215,7 @@ func (c *component) received(m *core.Message, err error) (trap error) {
 // answered ends a call of handle-message that returned err, for a request. m holds
 // the response, and becomes the request's outcome.
 func (c *component) answered(m *core.Message, err error) (trap error) {
-	answer, trap := c.verdict(err)
+	answer, trap := c.countError(err)
 	if trap != nil {
 		c.host.recordDead(m, trap)
 	} else {
@@ -232,9 +232,9 @@ func (c *component) answered(m *core.Message, err error) (trap error) {
 	return trap
 }
 
-// verdict counts a call's error: it is the guest's answer, or the end of the
-// instance. The texts of both are bounded.
-func (c *component) verdict(err error) (answer *core.ComponentError, trap error) {
+// countError counts a call's error and returns it as the guest's answer, or as the end
+// of the instance. The texts of both are bounded.
+func (c *component) countError(err error) (answer *core.ComponentError, trap error) {
 	if err == nil {
 		return nil, nil
 	}

@@ -95,7 +95,7 @@ func (c *component) callDirectly(dst, payload []byte) (response []byte, err erro
 	c.guest.response = dst
 	err = c.life.instance.HandleMessage(core.HostID, payload, &c.guest.response)
 	response, c.guest.response = c.guest.response, nil
-	answer, trap := c.verdict(err)
+	answer, trap := c.countError(err)
 	c.counts.direct++
 	if trap == nil {
 		c.counts.Handled++

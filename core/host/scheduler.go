@@ -27,7 +27,7 @@ type worker struct {
 
 	// The worker's goroutine's.
 	current     *component
-	sinceShared int // components run from the run-next slot since the shared queue was last served
+	sinceShared int // components run, and calls of exchanges, since it looked at the shared queue first
 	spares      []*core.Message
 	exchange    exchange
 

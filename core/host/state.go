@@ -9,7 +9,7 @@ type status uint8
 const (
 	claimed status = iota // owned by a goroutine that deploys, stops or removes it
 	idle                  // nothing to do
-	queued                // has an entry in the shared queue, or soon
+	queued                // its run entry is in the shared queue, or is about to be
 	running               // owned by a worker, or by the goroutine of a Go program's request
 	down                  // without an instance, until a restart is due, if ever
 	removed               // undeployed
@@ -20,7 +20,7 @@ func (s status) String() string {
 }
 
 // transitions are the statuses that may follow each one. docs/architecture.md
-// names the cause of each change.
+// draws the usual changes.
 var transitions = [...][]status{
 	claimed: {idle, queued, down, claimed, removed},
 	idle:    {queued, running, claimed},
