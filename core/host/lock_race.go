@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 )
 
 // raced says that this is a build with -race.
@@ -43,17 +44,39 @@ func (m *mutex[R]) lockPartner() {
 }
 
 // held are the ranks that each goroutine holds, in the order in which it took them.
-var held = heldRanks{of: make(map[uint64][]int)}
+var held heldRanks
 
+// heldRanks looks at one in eight blocks of 1,024 calls, since it takes long to find out
+// the number of a goroutine. It knows only the locks that were taken in the block.
 type heldRanks struct {
-	mu sync.Mutex
-	of map[uint64][]int // by the goroutine's number
+	calls  atomic.Uint64
+	always bool // looks at all calls; set by tests
+
+	mu    sync.Mutex
+	block uint64
+	of    map[uint64][]int // by the goroutine's number
+}
+
+// look returns the block of the next call, and whether the call is looked at.
+func (h *heldRanks) look() (block uint64, looks bool) {
+	block = h.calls.Add(1) >> 10
+	if h.always {
+		return 0, true
+	}
+	return block, block%8 == 0
 }
 
 func (h *heldRanks) add(rank int, partner bool) {
+	block, looks := h.look()
+	if !looks {
+		return
+	}
 	g := goroutine()
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.of == nil || h.block != block {
+		h.block, h.of = block, make(map[uint64][]int)
+	}
 	ranks := h.of[g]
 	if n := len(ranks); n > 0 && (rank < ranks[n-1] || rank == ranks[n-1] && !partner) {
 		panic(fmt.Sprintf("host: a lock of rank %d is taken by a goroutine that holds the ranks %v", rank, ranks))
@@ -62,17 +85,26 @@ func (h *heldRanks) add(rank int, partner bool) {
 }
 
 func (h *heldRanks) remove(rank int) {
+	block, looks := h.look()
+	if !looks {
+		return
+	}
 	g := goroutine()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	ranks := h.of[g]
-	i := len(ranks) - 1
-	for ranks[i] != rank {
-		i--
+	if i := lastIndex(ranks, rank); h.block == block && i >= 0 {
+		h.of[g] = slices.Delete(ranks, i, i+1)
 	}
-	if h.of[g] = slices.Delete(ranks, i, i+1); len(ranks) == 1 {
-		delete(h.of, g)
+}
+
+func lastIndex(ranks []int, rank int) int {
+	for i := len(ranks) - 1; i >= 0; i-- {
+		if ranks[i] == rank {
+			return i
+		}
 	}
+	return -1
 }
 
 // goroutine returns the number of the goroutine that calls it, which the first line

@@ -71,6 +71,8 @@ var lockOrders = map[string]struct {
 // TestLockOrder: a goroutine that takes locks in the wrong order panics in a build
 // with -race.
 func TestLockOrder(t *testing.T) {
+	held.always = true
+	defer func() { held.always = false }()
 	for name, test := range lockOrders {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
@@ -85,6 +87,8 @@ func TestLockOrder(t *testing.T) {
 
 // TestLockOrderIsOfAGoroutine: the locks of one goroutine do not restrict another.
 func TestLockOrderIsOfAGoroutine(t *testing.T) {
+	held.always = true
+	defer func() { held.always = false }()
 	var host mutex[ofHost]
 	var component mutex[ofComponent]
 	component.Lock()

@@ -22,6 +22,8 @@ var (
 
 // taker is a host that takes messages and requests and does nothing with them.
 type taker struct {
+	core.Services // nil: guests of the benchmark use only the services below
+
 	sends    int
 	requests int
 	request  []byte // the last one
