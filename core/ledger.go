@@ -23,8 +23,9 @@ import "sync/atomic"
 // Then the engine fills in the account and calls Reconcile, once: before it calls
 // [Services] of either side for anything else, after some milliseconds if a call goes
 // on, and at the end of the last call. From then on the engine does not touch the
-// ledger: it allows nothing, and its sides may be in other calls. Only the instance of
-// Side is still the engine's caller's: the other one may be called or closed by anyone.
+// ledger: it allows nothing, and its sides may be in other calls. Of the two instances
+// the engine uses only that of Side: the other one may be called or closed by anyone.
+// If calls followed the first one, the payload of the first is the host's again.
 //
 // With a Most of 0, an engine that did nothing by the ledger need not call Reconcile; but
 // once it has called Services for the guest, the ledger allows nothing either. With a
@@ -34,8 +35,8 @@ import "sync/atomic"
 // A host that passes a ledger promises that its Services.Now is the system's clock.
 type Ledger struct {
 	// Sides[0] is the guest that the host calls, Sides[1] the guest that it may exchange
-	// messages with; its Instance is nil if there is no such guest. The engine does not
-	// change them.
+	// messages with. With a Most of 0, only Credit and Requests of Sides[0] are set. The
+	// engine does not change them.
 	Sides [2]Side
 	// Most is the number of calls that may follow the first. With 0 the host delivers
 	// everything that the guest sends.

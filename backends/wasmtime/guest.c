@@ -335,7 +335,7 @@ void airhost_keep_arguments(airhost_guest *g, uint8_t kind) {
 // AIRHOST_NONE ends the exchange.
 static uint8_t next_transfer(const airhost_exchange *x, const airhost_guest *g, const airhost_guest *o) {
   if (x->kind != AIRHOST_REQUEST) return g->credit.peer ? g->sent.kind : AIRHOST_NONE;
-  if (g->sent.kind != AIRHOST_NONE) return AIRHOST_NONE; // the response goes first
+  if (g->sent.kind != AIRHOST_NONE) return AIRHOST_NONE; // the host sends it, and then the response
   return g->small_size >= 0 && (uint32_t)g->small_size <= o->limit ? AIRHOST_RESPONSE : AIRHOST_NONE;
 }
 

@@ -33,7 +33,11 @@ func (h *testHost) sleepers(n int) (now, most *atomic.Int32) {
 // the configuration allows. All other messages wait, and are handled in the end.
 func TestHeldUpWorkersHaveACeiling(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		const workers, ceiling, sleepers = 2, 10, 1000
+		const workers, ceiling = 2, 10
+		sleepers := 1000
+		if host.Raced {
+			sleepers = 200
+		}
 		h := start(t, host.Config{Workers: workers, HeldUpWorkers: ceiling, DrainTimeout: time.Hour})
 		_, most := h.sleepers(sleepers)
 		var echoed atomic.Int32
@@ -48,7 +52,7 @@ func TestHeldUpWorkersHaveACeiling(t *testing.T) {
 		check(t, h.Quiesce(t.Context()))
 		s := h.balance()
 		equal(t, "guests that slept at the same time", int(most.Load()), workers+ceiling)
-		equal(t, "messages handled", s.Handled, sleepers+1)
+		equal(t, "messages handled", s.Handled, uint64(sleepers)+1)
 		equal(t, "held up at the end", s.HeldUpNow, 0)
 		equal(t, "dead letters", s.DeadLetters, 0)
 	})

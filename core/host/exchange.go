@@ -222,8 +222,10 @@ func (x *exchange) release(current, other *component, calls uint32) {
 	c.mu.Lock()
 	c.exchanging.Store(nil)
 	c.call.begun += uint64(calls)
+	c.call.inProgress = current == c // otherwise its call has ended: the time since belongs to the partner
 	c.publishLocked()
 	c.mu.Unlock()
+	x.sides, x.ledger = [2]*component{}, nil // the other one may be removed from here on
 	if current != c {
 		current.mu.Lock()
 		current.publishLocked()

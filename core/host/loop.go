@@ -161,7 +161,7 @@ func (c *component) handle(e entry) (trap error) {
 	m := e.message
 	if e.outcome {
 		c.sender.pending--
-	} else if m.IsRequest() && m.Mark != c.host.givenUp.Load() && c.host.isOver(m) {
+	} else if m.IsRequest() && m.Mark != c.host.givenUp.Load() && c.host.isOver(m) { // mostly without a call of isOver
 		c.drop(m)
 		return nil
 	}
