@@ -17,6 +17,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/airhost/airhost/internal/bench/data/cells"
+
 	"github.com/airhost/airhost/internal/bench/measure/extensions"
 	"github.com/airhost/airhost/internal/bench/measure/guests"
 )
@@ -109,5 +111,21 @@ what the engine alone needs for the same crossings.`,
 	}
 	command.PersistentPreRunE = checkGiven
 	command.AddCommand(newRunCommand(), newCompareCommand(), newReportCommand(), newListCommand(), newServeCommand())
+	for _, c := range command.Commands() {
+		completeNames(c)
+	}
 	return command
+}
+
+// completeNames makes shells complete the names that a command's flags take.
+func completeNames(command *cobra.Command) {
+	for flag, names := range map[string][]string{
+		"engine": engineNames, "broker": brokerNames, "tracker": trackerNames,
+		"pattern": texts(cells.Patterns()), "mode": texts(cells.ModeNames()),
+	} {
+		if command.Flags().Lookup(flag) != nil {
+			// The only error is a flag that does not exist.
+			_ = command.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
+		}
+	}
 }
