@@ -53,8 +53,8 @@ func (c *component) takePartner(e entry) *component {
 
 func (c *component) findAndHold(e entry) *component {
 	w, r := c.sched.worker, c.sender.last
-	if !c.life.canExchange || w == nil || w.exchange.last != nil || r == nil || c.guest.backlog || !e.outcome && e.message.IsRequest() ||
-		w.sinceShared >= sharedEvery-1 || w.slot.next() != nil || !r.exchangesLast() || !c.sender.quota.has(maxExchange+1) {
+	if !c.life.canExchange || c.guest.backlog || !e.outcome && e.message.IsRequest() || !w.mayExchange() ||
+		r == nil || !r.exchangesLast() || !c.sender.quota.has(maxExchange+1) {
 		return nil
 	}
 	p := r.local
@@ -70,6 +70,11 @@ func (c *component) findAndHold(e entry) *component {
 		return nil
 	}
 	return p
+}
+
+// mayExchange reports whether w has nothing else to run next, and is not in an exchange.
+func (w *worker) mayExchange() bool {
+	return w != nil && w.exchange.last == nil && w.sinceShared < sharedEvery-1 && w.slot.next() == nil
 }
 
 // exchangesLast reports whether an exchange on the route promises to take several

@@ -1,7 +1,9 @@
 package cells
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -106,25 +108,23 @@ func (s Selection) Check() error {
 			return fmt.Errorf("payload of %d bytes: want at least %d, which is what the measured guests need", payload, MinPayload)
 		}
 	}
-	for _, n := range s.Components {
-		if n < 1 || n > MaxComponents {
-			return fmt.Errorf("%d components: want 1 to %d", n, MaxComponents)
-		}
+	return cmp.Or(
+		checkAll(s.Components, MaxComponents, "%d components: want 1 to %d"),
+		checkAll(s.Pairs, MaxComponents/2, "%d pairs: want 1 to %d"),
+		checkAll(s.Cores, math.MaxInt, "%d cores: want at least 1"),
+		checkAll(s.Loads, MaxLoad, "a load of %d %%: want 1 to %d"),
+	)
+}
+
+// checkAll checks that each value is from 1 to most. The text takes the value, and most
+// if there is one.
+func checkAll(values []int, most int, text string) error {
+	i := slices.IndexFunc(values, func(n int) bool { return n < 1 || n > most })
+	switch {
+	case i < 0:
+		return nil
+	case most == math.MaxInt:
+		return fmt.Errorf(text, values[i])
 	}
-	for _, n := range s.Pairs {
-		if n < 1 || n > MaxComponents/2 {
-			return fmt.Errorf("%d pairs: want 1 to %d", n, MaxComponents/2)
-		}
-	}
-	for _, n := range s.Cores {
-		if n < 1 {
-			return fmt.Errorf("%d cores: want at least 1", n)
-		}
-	}
-	for _, n := range s.Loads {
-		if n < 1 || n > MaxLoad {
-			return fmt.Errorf("a load of %d %%: want 1 to %d", n, MaxLoad)
-		}
-	}
-	return nil
+	return fmt.Errorf(text, values[i], most)
 }
