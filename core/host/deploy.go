@@ -47,7 +47,7 @@ func (h *Host) Deploy(ctx context.Context, d Deployment) error {
 	return nil
 }
 
-// admit enters c in the host's list, where its id is free, and begins a change.
+// admit enters c in the host's list if its id is free, and adds one to h.changes.
 func (h *Host) admit(c *component) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -173,7 +173,7 @@ func (h *Host) Undeploy(ctx context.Context, id core.ComponentID) error {
 	return nil
 }
 
-// dismissed returns the component that is to be removed, and begins a change.
+// dismissed returns the component that is to be removed, and adds one to h.changes.
 func (h *Host) dismissed(id core.ComponentID) (*component, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
