@@ -83,7 +83,7 @@ func TestMakeRun(t *testing.T) {
 		t.Skip("builds the programs and the guests")
 	}
 	out, err := shell("make --no-print-directory run")
-	if err != nil || !looksLike(out, "demo/relay gets a request…\n\nasked demo/echo") || strings.Contains(out, "not installed") {
+	if err != nil || !looksLike(out, "getting the Go modules…\ndemo/relay gets a request…\n\nasked demo/echo") || strings.Contains(out, "not installed") {
 		t.Errorf("make run: %v\n%s", err, out)
 	}
 }
