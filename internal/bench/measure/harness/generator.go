@@ -135,6 +135,9 @@ func (g *Generator) send(ctx context.Context, w *Window) error {
 	}
 	if now-due > LateAfter {
 		w.Late++
+		if err := g.check(ctx); err != nil { // one that is always late never waits
+			return err
+		}
 	}
 	sequence := g.sent
 	g.sent++
