@@ -81,13 +81,21 @@ func (c *component) callDirectly(dst, payload []byte) (response []byte, err erro
 		return nil, nil, false
 	}
 	c.mu.Lock()
-	borrowed, ok := c.directSlotLocked()
-	if !ok {
+	if c.sched.status != idle {
 		c.mu.Unlock()
 		return nil, nil, false
 	}
-	if borrowed != nil {
-		defer borrowed.release()
+	if c.call.ownSlot == nil {
+		slot := c.host.watch.tryAcquire(c)
+		if slot == nil {
+			c.mu.Unlock()
+			return nil, nil, false
+		}
+		if c.host.watch.keep() {
+			c.call.ownSlot = slot
+		} else {
+			defer slot.release()
+		}
 	}
 	c.sched.become(running)
 	c.beginCallAndUnlock()
@@ -108,23 +116,6 @@ func (c *component) callDirectly(dst, payload []byte) (response []byte, err erro
 		return nil, requestError(answer, trap), true
 	}
 	return response, nil, true
-}
-
-// directSlotLocked reports whether c is idle and has a watch slot for a direct call: its
-// own, or a borrowed one, to be released after the call.
-func (c *component) directSlotLocked() (borrowed *watchSlot, ok bool) {
-	if c.sched.status != idle {
-		return nil, false
-	}
-	if c.call.ownSlot != nil {
-		return nil, true
-	}
-	slot := c.host.watch.tryAcquire(c)
-	if slot != nil && c.host.watch.keep() {
-		c.call.ownSlot = slot
-		return nil, true
-	}
-	return slot, slot != nil
 }
 
 // waitingCall is a Go program's request that a worker answers.
