@@ -100,12 +100,13 @@ func (h *Host) bringUp(ctx context.Context, c *component) error {
 }
 
 func (c *component) setCompiled(compiled core.Component) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.compiled, c.traits = compiled, compiled.Traits()
-	if c.traits.KeepsLedger {
+	traits := compiled.Traits()
+	if traits.KeepsLedger {
 		c.guest.ledger = core.NewLedger(c.reconcile)
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.compiled, c.traits = compiled, traits
 }
 
 // launchUntil is launch that ctx cuts off: it interrupts the call in progress.
