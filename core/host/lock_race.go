@@ -67,6 +67,27 @@ func (h *heldRanks) look() (block uint64, looks bool) {
 }
 
 func (h *heldRanks) add(rank int, partner bool) {
+	h.change(func(ranks []int) []int {
+		if n := len(ranks); n > 0 && (rank < ranks[n-1] || rank == ranks[n-1] && !partner) {
+			panic(fmt.Sprintf("host: a lock of rank %d is taken by a goroutine that holds the ranks %v", rank, ranks))
+		}
+		return append(ranks, rank)
+	})
+}
+
+func (h *heldRanks) remove(rank int) {
+	h.change(func(ranks []int) []int {
+		for i := len(ranks) - 1; i >= 0; i-- {
+			if ranks[i] == rank {
+				return slices.Delete(ranks, i, i+1)
+			}
+		}
+		return ranks // it was taken before the block
+	})
+}
+
+// change changes the ranks of the goroutine that calls it, if the call is looked at.
+func (h *heldRanks) change(f func(ranks []int) []int) {
 	block, looks := h.look()
 	if !looks {
 		return
@@ -77,34 +98,7 @@ func (h *heldRanks) add(rank int, partner bool) {
 	if h.of == nil || h.block != block {
 		h.block, h.of = block, make(map[uint64][]int)
 	}
-	ranks := h.of[g]
-	if n := len(ranks); n > 0 && (rank < ranks[n-1] || rank == ranks[n-1] && !partner) {
-		panic(fmt.Sprintf("host: a lock of rank %d is taken by a goroutine that holds the ranks %v", rank, ranks))
-	}
-	h.of[g] = append(ranks, rank)
-}
-
-func (h *heldRanks) remove(rank int) {
-	block, looks := h.look()
-	if !looks {
-		return
-	}
-	g := goroutine()
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	ranks := h.of[g]
-	if i := lastIndex(ranks, rank); h.block == block && i >= 0 {
-		h.of[g] = slices.Delete(ranks, i, i+1)
-	}
-}
-
-func lastIndex(ranks []int, rank int) int {
-	for i := len(ranks) - 1; i >= 0; i-- {
-		if ranks[i] == rank {
-			return i
-		}
-	}
-	return -1
+	h.of[g] = f(h.of[g])
 }
 
 // goroutine returns the number of the goroutine that calls it, which the first line
