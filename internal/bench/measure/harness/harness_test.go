@@ -182,15 +182,27 @@ func TestDroppedMessageFails(t *testing.T) {
 
 // A guest that blocks its host for ever stands for a host that stalls.
 func TestStallFails(t *testing.T) {
+	t.Run("harness", func(t *testing.T) {
+		stalls(t, func(p harness.Parts) runner { return openHarness(t, key(cells.FireAndForget), p) })
+	})
+	t.Run("load", func(t *testing.T) {
+		stalls(t, func(p harness.Parts) runner { return openLoad(t, load(cells.FireAndForget), p) })
+	})
+}
+
+type runner interface {
+	Run(ctx context.Context, n int) (time.Duration, error)
+}
+
+func stalls(t *testing.T, open func(harness.Parts) runner) {
 	release := make(chan struct{})
-	blocking := func(guest.Component, guest.Host, []byte) ([]byte, error) {
+	p := parts(tampered(cells.FireAndForget, func(guest.Component, guest.Host, []byte) ([]byte, error) {
 		<-release
 		return nil, nil
-	}
-	p := parts(tampered(cells.FireAndForget, blocking))
+	}))
 	p.Patience = 20 * time.Millisecond
-	r := openHarness(t, key(cells.FireAndForget), p)
-	t.Cleanup(func() { close(release) }) // before the harness is closed
+	r := open(p)
+	t.Cleanup(func() { close(release) }) // before the host is closed
 	_, err := r.Run(t.Context(), 5000)
 	var stalled *harness.StalledError
 	if !errors.As(err, &stalled) {

@@ -105,23 +105,6 @@ func TestLoadOfNoRate(t *testing.T) {
 	}
 }
 
-func TestLoadStallFails(t *testing.T) {
-	release := make(chan struct{})
-	blocking := func(guest.Component, guest.Host, []byte) ([]byte, error) {
-		<-release
-		return nil, nil
-	}
-	p := parts(tampered(cells.FireAndForget, blocking))
-	p.Patience = 20 * time.Millisecond
-	l := openLoad(t, load(cells.FireAndForget), p)
-	t.Cleanup(func() { close(release) }) // before the load is closed
-	_, err := l.Run(t.Context(), 5000)
-	var stalled *harness.StalledError
-	if !errors.As(err, &stalled) {
-		t.Errorf("a guest blocks its host: got %v, want a StalledError", err)
-	}
-}
-
 func TestLoadOfNothingFails(t *testing.T) {
 	err := runAndVerify(t, openLoad(t, load(cells.FireAndForget), parts(idle())), 1000)
 	var count *harness.CountError
