@@ -13,6 +13,7 @@ import (
 
 	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/golden"
 )
 
 func key(pattern cells.Pattern) cells.Key {
@@ -76,25 +77,12 @@ func example() *result.File {
 	}
 }
 
-// UPDATE=1 go test writes the golden files anew.
 func TestGolden(t *testing.T) {
 	var got bytes.Buffer
 	if err := example().Write(&got); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join("testdata", "schema1.json")
-	if os.Getenv("UPDATE") != "" {
-		if err := os.WriteFile(path, got.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got.String()); diff != "" {
-		t.Errorf("the file of schema 1 has changed (-want +got):\n%s", diff)
-	}
+	golden.Check(t, "schema1.json", got.String()) // the file of schema 1
 }
 
 func TestRoundTrip(t *testing.T) {

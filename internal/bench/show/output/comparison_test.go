@@ -9,6 +9,7 @@ import (
 
 	"github.com/airhost/airhost/internal/bench/data/compare"
 	"github.com/airhost/airhost/internal/bench/show/output"
+	"github.com/airhost/airhost/internal/golden"
 )
 
 // The comparison in testdata has every kind of cell that outputs distinguish.
@@ -28,6 +29,6 @@ func TestComparisonGoldens(t *testing.T) {
 		if err := print(&got, c); err != nil {
 			t.Fatal(err)
 		}
-		golden(t, name, got.String())
+		golden.Check(t, name, got.String())
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/show/output"
+	"github.com/airhost/airhost/internal/golden"
 )
 
 func number(x float64) *float64 { return &x }
@@ -92,24 +93,6 @@ func example() *result.File {
 	}
 }
 
-// UPDATE=1 go test writes the golden files anew.
-func golden(t *testing.T, name string, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if os.Getenv("UPDATE") != "" {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", name, diff)
-	}
-}
-
 func TestGoldens(t *testing.T) {
 	for name, print := range map[string]func(io.Writer, *result.File) error{
 		"table.txt": output.Table, "markdown.md": output.Markdown, "bench.txt": output.BenchmarkText, "cells.csv": output.CSV,
@@ -118,7 +101,7 @@ func TestGoldens(t *testing.T) {
 		if err := print(&got, example()); err != nil {
 			t.Fatal(err)
 		}
-		golden(t, name, got.String())
+		golden.Check(t, name, got.String())
 	}
 }
 
@@ -131,7 +114,7 @@ func TestListGolden(t *testing.T) {
 	if err := output.List(&got, listed); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "list.txt", got.String())
+	golden.Check(t, "list.txt", got.String())
 }
 
 // The reader of benchstat reads the text.
@@ -180,7 +163,7 @@ func TestTableOfNothing(t *testing.T) {
 	if err := output.Table(&got, file); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "nothing.txt", got.String())
+	golden.Check(t, "nothing.txt", got.String())
 }
 
 func TestIsTerminal(t *testing.T) {

@@ -2,8 +2,6 @@ package plot_test
 
 import (
 	"math"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -12,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/airhost/airhost/internal/bench/show/plot"
+	"github.com/airhost/airhost/internal/golden"
 )
 
 func TestAt(t *testing.T) {
@@ -112,7 +111,6 @@ func TestDensityOfFew(t *testing.T) {
 	}
 }
 
-// UPDATE=1 go test writes the golden file anew.
 func TestGolden(t *testing.T) {
 	p := plot.New("demo", 60, "A <title>", "A & b")
 	p.Rect("r", plot.Point{X: 0.1, Y: 5}, plot.Point{X: 0.9, Y: 20})
@@ -130,17 +128,5 @@ func TestGolden(t *testing.T) {
 		p.Mark("m", i, plot.Point{X: float64(i) / 10, Y: 30})
 	}
 	got := strings.ReplaceAll(string(p.SVG())+p.Inner(1, 2, 300)+string(plot.Swatch("s", 1)), "><", ">\n<") + "\n"
-	path := filepath.Join("testdata", "golden.svg.txt")
-	if os.Getenv("UPDATE") != "" {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	golden.Check(t, "golden.svg.txt", got)
 }

@@ -3,8 +3,6 @@ package report_test
 import (
 	"bytes"
 	"errors"
-	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -13,25 +11,8 @@ import (
 
 	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/show/report"
+	"github.com/airhost/airhost/internal/golden"
 )
-
-// UPDATE=1 go test writes the golden files anew.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if os.Getenv("UPDATE") != "" {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", name, diff)
-	}
-}
 
 func html(t *testing.T, runs ...report.Run) string {
 	t.Helper()
@@ -63,7 +44,7 @@ func TestSyntheticResults(t *testing.T) {
 	if err := synthetic(1).Write(&text); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "synthetic.json", text.String())
+	golden.Check(t, "synthetic.json", text.String())
 }
 
 func TestSameBytes(t *testing.T) {
@@ -88,7 +69,7 @@ func TestText(t *testing.T) {
 			lines = append(lines, line)
 		}
 	}
-	golden(t, "text.txt", strings.Join(lines, "\n")+"\n")
+	golden.Check(t, "text.txt", strings.Join(lines, "\n")+"\n")
 }
 
 func TestNothingFromElsewhere(t *testing.T) {
@@ -128,7 +109,7 @@ func TestNoRuns(t *testing.T) {
 	html(t, report.Run{Name: "none.json", File: &none})
 }
 
-func TestHeadline(t *testing.T) { golden(t, "headline.svg", headline(t)) }
+func TestHeadline(t *testing.T) { golden.Check(t, "headline.svg", headline(t)) }
 
 func TestAlerts(t *testing.T) {
 	cut, other := synthetic(1), synthetic(1)
