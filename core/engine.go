@@ -54,6 +54,9 @@ type Traits struct {
 	// KeepsLedger: instances act by [Environment.Ledger]. A host passes a ledger to
 	// them alone.
 	KeepsLedger bool
+	// Exchanges: instances that keep a ledger also exchange messages with each other
+	// while the ledger's Most is above 0. The host exchanges for all others.
+	Exchanges bool
 	// Enforces are the limits that the engine enforces for the component. The host
 	// refuses a deployment that sets another one.
 	Enforces LimitSet

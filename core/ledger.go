@@ -3,34 +3,31 @@ package core
 import "sync/atomic"
 
 // Ledger lets an engine act for its host during one call of a guest, and holds the
-// account of it. It is for engines that pay much for a call of their host: such an engine
-// answers a guest's send itself, or even runs the target, and tells the host afterwards.
+// account of it. An engine then answers a guest's send itself, or even runs the target,
+// and tells the host afterwards: this is faster than a call of the host for each message.
 // A host makes one ledger for each component and passes it as [Environment.Ledger].
 //
 // The host fills in Sides and Most before each HandleMessage and HandleCallback. An
-// engine whose [Traits] say KeepsLedger may then do the following, and only in
-// these two calls:
+// engine whose [Traits] say KeepsLedger may then, in these two calls only, answer one
+// send-message or send-request of the guest by the guest's Credit: with ok, or with the
+// first of Requests. It fills in Open: it appends the payload to Open.Payload[:0], which
+// is memory of the host. The host delivers Open when the call has ended. Before the
+// engine calls [Services] for anything else, it calls Reconcile if it has filled in
+// Open; and once it has called Services for the guest, the ledger allows nothing more.
 //
-//   - It answers one send-message or send-request of the guest by the guest's
-//     Credit: with ok, or with the first of Requests.
-//   - If Most is above 0, it may deliver to the other side itself whatever the guest
-//     sends to it by its credit. The other side's call may send by its own credit in
-//     turn, and so on: an exchange. Messages, requests and the responses to them go
-//     back and forth, one request at a time, in at most Most calls after the first. A
-//     call that fails is the last. The error that HandleMessage or HandleCallback
-//     returns is that of the last call.
-//
-// Then the engine fills in the account and calls Reconcile, once: before it calls
-// [Services] of either side for anything else, after some milliseconds if a call goes
-// on, and at the end of the last call. From then on the engine does not touch the
-// ledger: it allows nothing, and its sides may be in other calls. Of the two instances
-// the engine uses only that of Side: the other one may be called or closed by anyone.
-// If calls followed the first one, the payload of the first is the host's again.
-//
-// With a Most of 0, an engine that did nothing by the ledger need not call Reconcile; but
-// once it has called Services for the guest, the ledger allows nothing either. With a
-// Most above 0 it calls Reconcile in any case, since the host holds the other side: if
-// it cannot exchange, before the call, with an account of nothing.
+// If Most is above 0, an engine whose Traits say Exchanges may deliver to the other side
+// itself whatever the guest sends to it by its credit. The other side's call may send by
+// its own credit in turn, and so on: an exchange. Messages, requests and the responses
+// to them go back and forth, one request at a time, in at most Most calls after the
+// first. A call that fails is the last. The error that HandleMessage or HandleCallback
+// returns is that of the last call. Then the engine fills in the account and calls
+// Reconcile, once: before it calls Services of either side for anything else, after some
+// milliseconds if a call goes on, and at the end of the last call; if it cannot
+// exchange, before the call, with an account of nothing. From then on the engine does
+// not touch the ledger: it allows nothing, and its sides may be in other calls. Of the
+// two instances the engine uses only that of Side: the other one may be called or closed
+// by anyone. If calls followed the first one, the payload of the first is the host's
+// again.
 //
 // A host that passes a ledger promises that its Services.Now is the system's clock.
 type Ledger struct {
@@ -38,8 +35,8 @@ type Ledger struct {
 	// messages with. With a Most of 0, only Credit and Requests of Sides[0] are set. The
 	// engine does not change them.
 	Sides [2]Side
-	// Most is the number of calls that may follow the first. With 0 the host delivers
-	// everything that the guest sends.
+	// Most is the number of calls that may follow the first. It is 0 if the engine does
+	// not exchange; then the host delivers everything that the guest sends.
 	Most int
 
 	// Progress is twice the number of calls that have begun after the first, plus
@@ -55,7 +52,8 @@ type Ledger struct {
 	Side    int
 	Current Transfer
 	// Open is the message or request that the guest of the current call has sent by
-	// its credit, and that nobody has handled yet. The host delivers it.
+	// its credit, and that nobody has handled yet. The host delivers it, and sets its
+	// Kind to TransferNone. Its Payload is the host's memory, whatever its Kind.
 	Open Transfer
 
 	reconcile func() (response *[]byte)
@@ -94,7 +92,7 @@ type Credit struct {
 // Transfer is a message, request or response between the sides of a [Ledger].
 type Transfer struct {
 	Kind          TransferKind
-	Payload       []byte // valid until Reconcile returns; empty for a response
+	Payload       []byte // that of Current is valid until Reconcile returns; empty for a response
 	TimeoutMillis uint64 // of a request; 0 is the host's default
 }
 
