@@ -21,19 +21,10 @@ var _ sandbox.Guest = (*guest)(nil)
 func (g *guest) Memory() []byte { return unsafe.Slice((*byte)(g.c.base), int(g.c.size)) }
 
 // Realloc implements [abi.Guest].
-func (g *guest) Realloc(align, first, second uint32) (uint32, uint32, error) {
-	var pointers [2]uint32
-	for i, size := range [2]uint32{first, second} {
-		if size == 0 {
-			continue
-		}
-		stack := [4]uint64{0, 0, uint64(align), uint64(size)}
-		if err := (*instance)(g).run(&g.c.realloc, sandbox.Allocating, stack[:]); err != nil {
-			return 0, 0, err
-		}
-		pointers[i] = uint32(stack[0])
-	}
-	return pointers[0], pointers[1], nil
+func (g *guest) Realloc(align, size uint32) (uint32, error) {
+	stack := [4]uint64{0, 0, uint64(align), uint64(size)}
+	err := (*instance)(g).run(&g.c.realloc, sandbox.Allocating, stack[:])
+	return uint32(stack[0]), err
 }
 
 // Call implements [sandbox.Guest].

@@ -7,6 +7,7 @@ import (
 	"github.com/tetratelabs/wazero"
 
 	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/abi"
 	"github.com/airhost/airhost/internal/refs"
 	"github.com/airhost/airhost/internal/sandbox"
 )
@@ -29,10 +30,8 @@ type compiled struct {
 	module wazero.CompiledModule
 	fuel   bool // the code counts fuel
 
-	entryName              string // added by [abi.AddEntry]
+	entry                  abi.Entry
 	counterName, stackName string // added by the meter
-
-	postMessage, postCallback bool // the guest has these post-returns
 }
 
 func (c *compiled) close() error {

@@ -134,7 +134,11 @@ func (e *Engine) compileGuest(ctx context.Context, src core.Source, code *sandbo
 		return nil, err
 	}
 	instrumented.Module.MergeData()
-	entry := abi.AddEntry(instrumented.Module) // the entry is not the guest's and uses no fuel
+	entry, err := abi.AddEntry(instrumented.Module, phases) // the entry is not the guest's and uses no fuel
+	if err != nil {
+		return nil, sandbox.ModuleError(src, err)
+	}
+	code.Traits.KeepsLedger = true
 	ctx = experimental.WithCompilationWorkers(ctx, code.CompilationWorkers())
 	module, err := e.compile(ctx, instrumented.Module.Encode())
 	if cause := ctx.Err(); cause != nil && err != nil {
@@ -146,8 +150,7 @@ func (e *Engine) compileGuest(ctx context.Context, src core.Source, code *sandbo
 	code.Module = nil // no longer needed, and as large as the code
 	return &compiled{
 		code: code, module: module, fuel: fuel,
-		entryName: entry, counterName: instrumented.CounterGlobal, stackName: instrumented.StackGlobal,
-		postMessage: code.Exports[abi.PostHandleMessage], postCallback: code.Exports[abi.PostHandleCallback],
+		entry: entry, counterName: instrumented.CounterGlobal, stackName: instrumented.StackGlobal,
 	}, nil
 }
 

@@ -3,6 +3,8 @@ package wazero
 import (
 	"context"
 	"fmt"
+	"strings"
+	"unsafe"
 
 	"github.com/tetratelabs/wazero/api"
 
@@ -20,11 +22,11 @@ type instance struct {
 	memory    *memory
 	counter   api.MutableGlobal // of fuel; nil without a limit
 
-	entry      api.Function // looked up on first use: it holds a stack of 10 KiB
-	stack      [abi.EntrySlots]uint64
-	running    api.Function // the function of the current call, the inner one of two nested calls
-	stackField int          // see stackField; 0 while unknown
-	realloc    api.Function // like entry, for allocations during a call of the host
+	entry      entry
+	bytes      [abi.MaxWords]byte // see words
+	running    api.Function       // the function of the current call, the inner one of two nested calls
+	stackField int                // see stackField; 0 while unknown
+	realloc    api.Function       // like entry.fn, for allocations beside the entry
 	nested     [4]uint64
 }
 
@@ -53,7 +55,7 @@ func newInstance(c *component, module api.Module, memory *memory, env core.Envir
 // Initialize implements [core.Instance].
 func (in *instance) Initialize(config []core.ConfigPair) error {
 	err := in.State.Initialize(config)
-	in.entry, in.realloc = nil, nil // frees their stacks until the first message
+	in.entry.fn, in.realloc = nil, nil // frees their stacks until the first message
 	return err
 }
 
@@ -62,28 +64,7 @@ func (in *instance) HandleMessage(sender core.ComponentID, message []byte, respo
 	if err := in.Enter(); err != nil {
 		return err
 	}
-	id := sender.String()
-	senderPtr, messagePtr, err := abi.LowerMessage((*guest)(in), id, message)
-	if err != nil {
-		return in.End(err)
-	}
-	in.stack[1], in.stack[2] = uint64(senderPtr), uint64(len(id))
-	in.stack[3], in.stack[4] = uint64(messagePtr), uint64(len(message))
-	if err := in.enterAt(abi.OpMessage, sandbox.Handling); err != nil {
-		return err
-	}
-	area := in.stack[0]
-	answer, failure, err := abi.LiftResponse(in.view(), uint32(area))
-	if err != nil {
-		return in.End(err)
-	}
-	if failure == nil && response != nil {
-		failure = in.Respond(answer, response)
-	}
-	if err := in.cleanUp(in.component.postMessage, abi.OpPostMessage, area); err != nil {
-		return err
-	}
-	return sandbox.Failure(failure)
+	return in.deliver(abi.OpMessage, 0, bytesOf(sender.String()), message, response)
 }
 
 // HandleCallback implements [core.Instance].
@@ -94,35 +75,15 @@ func (in *instance) HandleCallback(id core.RequestID, response []byte, failure *
 	if !in.Code.Traits.Callback {
 		return sandbox.ErrNoCallback
 	}
-	tag, ptr, size, err := in.lowerOutcome(response, failure)
-	if err != nil {
-		return in.End(err)
+	if failure != nil {
+		text := strings.ToValidUTF8(failure.Error(), "\uFFFD") // returns valid text as it is
+		return in.deliver(abi.OpCallback|abi.OpFailure, id, nil, bytesOf(text), nil)
 	}
-	in.stack[1], in.stack[2], in.stack[3], in.stack[5] = tag, uint64(ptr), uint64(size), uint64(id)
-	if err := in.enterAt(abi.OpCallback, sandbox.Handling); err != nil {
-		return err
-	}
-	area := in.stack[0]
-	refusal, err := abi.LiftOutcome(in.view(), uint32(area), abi.HandleCallback)
-	if err != nil {
-		return in.End(err)
-	}
-	if err := in.cleanUp(in.component.postCallback, abi.OpPostCallback, area); err != nil {
-		return err
-	}
-	return sandbox.Failure(refusal)
+	return in.deliver(abi.OpCallback, id, nil, response, nil)
 }
 
-// lowerOutcome writes a request's outcome into the guest's memory, as a
-// result<list<u8>, string>.
-func (in *instance) lowerOutcome(response []byte, failure *core.RequestError) (tag uint64, ptr, size uint32, err error) {
-	if failure != nil {
-		ptr, size, err = abi.LowerString((*guest)(in), failure.Error())
-		return 1, ptr, size, err
-	}
-	ptr, err = abi.LowerBytes((*guest)(in), response)
-	return 0, ptr, uint32(len(response)), err
-}
+// bytesOf returns the bytes of s, which nobody may change.
+func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
 // Close implements [core.Instance].
 func (in *instance) Close() error {
@@ -134,7 +95,7 @@ func (in *instance) Close() error {
 	}
 	defer in.component.refs.Release()
 	in.Release()
-	in.entry, in.realloc = nil, nil
+	in.entry, in.realloc = entry{}, nil
 	if err := in.module.Close(context.Background()); err != nil {
 		return fmt.Errorf("wazero: close an instance: %w", err)
 	}

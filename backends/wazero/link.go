@@ -29,7 +29,13 @@ func link(ctx context.Context, r wazero.Runtime, module string, funcs []abi.Func
 	b := r.NewHostModuleBuilder(module)
 	for _, f := range funcs {
 		do := find(f.Name)
-		call := func(ctx context.Context, stack []uint64) { do(&ctx.(*guest).State, stack) }
+		call := func(ctx context.Context, stack []uint64) {
+			in := (*instance)(ctx.(*guest))
+			if in.entry.inside && module != meter.YieldModule {
+				in.calledHost()
+			}
+			do(&in.State, stack)
+		}
 		b.NewFunctionBuilder().
 			WithGoFunction(api.GoFunc(call), valueTypes(f.Type.Params), valueTypes(f.Type.Results)).
 			Export(f.Name)

@@ -72,7 +72,7 @@ func TestStackIsBoundedInBytes(t *testing.T) {
 			if in.stackField <= 0 {
 				t.Fatalf("%+v: wazero's functions have no field for their stack any more", config)
 			}
-			if size := stackSize(in.entry, in.stackField); !c.ends && size > keptStack {
+			if size := stackSize(in.entry.fn, in.stackField); !c.ends && size > keptStack {
 				t.Errorf("%+v, %+v: the idle guest keeps a stack of %d bytes", config, c, size)
 			}
 			in.Close()

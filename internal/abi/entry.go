@@ -3,61 +3,184 @@ package abi
 import (
 	"slices"
 
+	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// Op selects one of the operations of an entry.
+// Op selects an operation of an entry. Its lowest bits are one of the kinds below, and
+// the rest are flags.
 type Op uint32
 
-// The operations of an entry, with their arguments and results.
+// The kinds of operations. All arguments that are not named are 0.
 const (
-	OpRealloc      Op = iota // (size, size, align): two pointers from cabi_realloc; for a size of 0, align
-	OpMessage                // handle-message's arguments: its result area
-	OpPostMessage            // (area)
-	OpCallback               // (tag, ptr, len, -, request-id): handle-callback's result area
-	OpPostCallback           // (area)
+	// OpMessage runs handle-message on its four arguments, and then finishes the call.
+	OpMessage Op = iota
+	// OpCallback runs handle-callback on Payload, PayloadSize and ID, and then finishes
+	// the call.
+	OpCallback
+	// OpFinishMessage and OpFinishCallback finish a call that returned [TakeResult].
+	// Payload is the result area; SenderSize and PayloadSize are the call's.
+	OpFinishMessage
+	OpFinishCallback
+	// OpResize resizes Sender and Payload with cabi_realloc, from their sizes to those
+	// in ID: the sender's in the lower half, the payload's in the upper half. It does
+	// not touch a block whose new size is 0. It returns both pointers.
+	OpResize
+	// OpTarget sets a part of the guest's credit: word number Sender of the target is
+	// ID, of which Request is the mask. SenderSize is the size of the target in bytes,
+	// and Payload that of the largest message.
+	OpTarget
+
+	opKinds Op = 7
 )
 
-// entryType is (op, a, b, c, d i32, id i64) -> (i32, i32).
-var entryType = wasm.FuncType{
-	Params:  []wasm.ValueType{wasm.I32, wasm.I32, wasm.I32, wasm.I32, wasm.I32, wasm.I64},
-	Results: []wasm.ValueType{wasm.I32, wasm.I32},
+// The flags of OpMessage and OpCallback.
+const (
+	OpFailure  Op = 1 << (iota + 3) // the request of OpCallback failed
+	OpWanted                        // the response is wanted
+	OpMessages                      // the guest may send a message by its credit
+	OpRequests                      // the guest may send a request by its credit; Request is its id
+)
+
+// The arguments of an entry, by their place in the stack of a call.
+const (
+	EntryOp = iota
+	EntrySender
+	EntrySenderSize
+	EntryPayload
+	EntryPayloadSize
+	EntryID
+	EntryRequest
+	entryParams
+)
+
+// The results of an entry, by their place in the stack of a call. A call is finished by
+// the guest's post-return, if it has one, and cabi_realloc for the arguments of the next
+// call, in the sizes of this call's, up to [MaxAdvance].
+const (
+	EntryBuffers = iota // the pointers to both allocations: the sender's in the lower half, the payload's in the upper half
+	EntryStatus         // see [Status]
+	EntryTimeout        // of a sent request, in milliseconds
+	EntryWords          // the first word of the message, request or response
+	EntrySlots   = EntryWords + Words
+)
+
+// Words is the number of words in which an entry returns a message, request or response,
+// and MaxWords is its largest size in bytes.
+const (
+	Words    = 8
+	MaxWords = Words * 8
+)
+
+// MaxAdvance is the largest block that is allocated in advance, in bytes. A guest need not
+// keep more than that between its calls, nor copy it if the next argument has another
+// size.
+const MaxAdvance = 64 << 10
+
+// MaxTarget is the largest size of a credit's target in bytes, and TargetWords is the
+// number of its words.
+const (
+	MaxTarget   = 128
+	TargetWords = MaxTarget / 8
+)
+
+// comparedWords are the numbers of words that the entry compares for short and longer
+// targets.
+var comparedWords = [...]int{2, 4, TargetWords}
+
+// TargetWord returns word number i of a credit's target, and its mask.
+func TargetWord(target string, i int) (word, mask uint64) {
+	for n, c := range []byte(target[min(8*i, len(target)):min(8*i+8, len(target))]) {
+		word |= uint64(c) << (8 * n)
+		mask |= 0xff << (8 * n)
+	}
+	return word, mask
 }
 
-// EntrySlots is the largest number of values that an entry takes or returns.
-const EntrySlots = 6
-
-// The entry's parameters, as locals.
-const (
-	entryOp = iota
-	entryA
-	entryB
-	entryC
-	entryD
-	entryID
-)
-
-// AddEntry adds a function to a module that meets the contract, and returns the
-// function's export name. The function calls one of the guest's functions, selected
-// by [Op], or traps if the guest lacks that function. With this entry the host needs
-// one handle and one stack for all functions, and it allocates both arguments of
-// handle-message with a single call. AddEntry replaces m's slices and does not
-// change their elements.
-func AddEntry(m *wasm.Module) string {
-	name := freeName(m, "airhost:entry")
-	a := assembler{functions: make(map[string]uint32)}
-	for _, e := range m.Exports {
-		if e.Kind == wasm.KindFunc {
-			a.functions[e.Name] = e.Index
+// WordsOf returns the number of words that the entry compares for a target: all of them
+// must be set by [OpTarget].
+func WordsOf(target string) int {
+	for _, words := range comparedWords {
+		if len(target) <= 8*words {
+			return words
 		}
 	}
-	a.entry()
-	index := uint32(m.Len(wasm.KindFunc))
-	m.Types = append(slices.Clip(m.Types), entryType)
-	m.Functions = append(slices.Clip(m.Functions), uint32(len(m.Types)-1))
-	m.Code = append(slices.Clip(m.Code), wasm.Code{Expr: a.code})
-	m.Exports = append(slices.Clip(m.Exports), wasm.Export{Name: name, Kind: wasm.KindFunc, Index: index})
-	return name
+	return TargetWords
+}
+
+// Status is a result of an entry. The kind says that the guest has sent a message or a
+// request by its credit, or that its response is there.
+type Status uint64
+
+const (
+	statusKinds     = 7
+	statusSizeShift = 8
+
+	// TakeResult says that the entry has stopped after the guest's handler, since the
+	// result is not a small one. Its area is in [EntryBuffers]. The host reads the
+	// result, and finishes the call.
+	TakeResult Status = 1 << 3
+)
+
+// Kind returns the kind of what is in the words.
+func (s Status) Kind() core.TransferKind { return core.TransferKind(s & statusKinds) }
+
+// Size returns the number of bytes in the words.
+func (s Status) Size() int { return int(s >> statusSizeShift) }
+
+// Entry has the names of the exports that [AddEntry] has added.
+type Entry struct {
+	Name string // of the function
+
+	// Names of globals that tell of a call which has not returned: its phase, and its
+	// results so far, which are [EntryStatus], [EntryTimeout] and the words. Credit is
+	// not 0 while the guest may send by its credit.
+	Phase, Credit, Status, Timeout string
+	Words                          [Words]string
+}
+
+// Phases are the values of the phase's global.
+type Phases struct{ Idle, Handling, Allocating, Cleaning byte }
+
+// AddEntry adds a function to a module that meets the contract. The function runs a whole
+// call of the guest, so that host and guest change places once for a message. It also
+// replaces the guest's calls of send-message and send-request by functions that answer
+// them by the guest's credit, if the message is small, and call the host otherwise; the
+// error is of the guest's code. AddEntry replaces m's slices and does not change their
+// elements.
+func AddEntry(m *wasm.Module, phases Phases) (Entry, error) {
+	g := &entryCode{m: m, phases: phases, functions: make(map[string]uint32)}
+	for _, e := range m.Exports {
+		if e.Kind == wasm.KindFunc {
+			g.functions[e.Name] = e.Index
+		}
+	}
+	entry := g.addGlobals()
+	redirected := make(map[uint32]uint32)
+	n := uint32(0)
+	for _, i := range m.Imports {
+		if i.Kind != wasm.KindFunc {
+			continue
+		}
+		if add := map[string]func(uint32) uint32{SendMessage: g.sendMessage, SendRequest: g.sendRequest}[i.Name]; add != nil && i.Module == HostServices {
+			redirected[n] = add(n)
+		}
+		n++
+	}
+	before := len(m.Code) - len(redirected)
+	code := slices.Clone(m.Code)
+	if len(redirected) > 0 {
+		for i := range code[:before] {
+			if err := code[i].RedirectCalls(redirected); err != nil {
+				return entry, err
+			}
+		}
+	}
+	m.Code = code
+	entry.Name = freeName(m, "airhost:entry")
+	f := g.entry()
+	m.Exports = append(slices.Clip(m.Exports), wasm.Export{Name: entry.Name, Kind: wasm.KindFunc, Index: f})
+	return entry, nil
 }
 
 // freeName returns a name that m does not export: name itself or a variant of it.
@@ -66,72 +189,4 @@ func freeName(m *wasm.Module, name string) string {
 		name += "'"
 	}
 	return name
-}
-
-// Opcodes.
-const (
-	opUnreachable = 0x00
-	opIf          = 0x04
-	opElse        = 0x05
-	opEnd         = 0x0b
-	opReturn      = 0x0f
-	opCall        = 0x10
-	opLocalGet    = 0x20
-	opLocalSet    = 0x21
-	opI32Const    = 0x41
-	opI32Eq       = 0x46
-	noResult      = 0x40
-	typeI32       = 0x7f
-)
-
-// assembler generates the entry's code.
-type assembler struct {
-	functions map[string]uint32 // index of each function by export name
-	code      []byte
-}
-
-func (a *assembler) emit(code ...byte) { a.code = append(a.code, code...) }
-
-func (a *assembler) entry() {
-	a.when(OpMessage, func() { a.call(HandleMessage, entryA, entryB, entryC, entryD); a.emit(opI32Const, 0) })
-	a.when(OpRealloc, func() { a.realloc(entryA); a.realloc(entryB) })
-	a.when(OpCallback, func() { a.call(HandleCallback, entryID, entryA, entryB, entryC); a.emit(opI32Const, 0) })
-	a.when(OpPostMessage, func() { a.post(PostHandleMessage) })
-	a.when(OpPostCallback, func() { a.post(PostHandleCallback) })
-	a.emit(opUnreachable, opEnd)
-}
-
-// when generates: if the operation is op, run body and return the two values on the
-// stack.
-func (a *assembler) when(op Op, body func()) {
-	a.emit(opLocalGet, entryOp, opI32Const, byte(op), opI32Eq, opIf, noResult)
-	body()
-	a.emit(opReturn, opEnd)
-}
-
-// call generates a call of the guest's export, or a trap if the guest lacks it.
-func (a *assembler) call(name string, locals ...byte) {
-	index, ok := a.functions[name]
-	if !ok {
-		a.emit(opUnreachable)
-		return
-	}
-	for _, local := range locals {
-		a.emit(opLocalGet, local)
-	}
-	a.code = wasm.AppendIndex(append(a.code, opCall), index)
-}
-
-func (a *assembler) post(name string) {
-	a.call(name, entryA)
-	a.emit(opI32Const, 0, opI32Const, 0)
-}
-
-// realloc generates an allocation of as many bytes as the local says. It leaves the
-// pointer on the stack.
-func (a *assembler) realloc(size byte) {
-	a.emit(opLocalGet, size, opIf, typeI32)
-	a.emit(opI32Const, 0, opI32Const, 0, opLocalGet, entryC, opLocalGet, size)
-	a.code = wasm.AppendIndex(append(a.code, opCall), a.functions[Realloc])
-	a.emit(opElse, opLocalGet, entryC, opEnd)
 }

@@ -22,9 +22,12 @@ func TestAddEntry(t *testing.T) {
 		taken := wasm.Export{Name: "airhost:entry", Kind: wasm.KindMemory}
 		m.Exports = append(m.Exports, taken)
 		before := *m
-		entry := abi.AddEntry(m)
-		if entry == taken.Name || !slices.ContainsFunc(m.Exports, func(e wasm.Export) bool { return e.Name == entry }) {
-			t.Errorf("%s: the entry is exported as %q", name, entry)
+		entry, err := abi.AddEntry(m, abi.Phases{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if entry.Name == taken.Name || !slices.ContainsFunc(m.Exports, func(e wasm.Export) bool { return e.Name == entry.Name }) {
+			t.Errorf("%s: the entry is exported as %q", name, entry.Name)
 		}
 		if len(m.Code) != len(before.Code)+1 || len(before.Exports)+1 != len(m.Exports) {
 			t.Errorf("%s: %d functions and %d exports became %d and %d", name, len(before.Code), len(before.Exports), len(m.Code), len(m.Exports))

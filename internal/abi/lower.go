@@ -14,39 +14,9 @@ type Guest interface {
 	// Memory returns the guest's whole memory. The view is valid until guest code
 	// runs.
 	Memory() []byte
-	// Realloc calls cabi_realloc(0, 0, align, size) for each of the two sizes that
-	// is not 0, and returns the pointers unchecked. It returns an error if the
-	// guest's code failed.
-	Realloc(align, first, second uint32) (uint32, uint32, error)
-}
-
-// LowerMessage writes the arguments of handle-message into the guest's memory.
-func LowerMessage(g Guest, sender string, message []byte) (senderPtr, messagePtr uint32, err error) {
-	if senderPtr, messagePtr, err = allocTwo(g, 1, len(sender), len(message)); err != nil {
-		return 0, 0, err
-	}
-	mem := g.Memory()
-	to, err := allocated(mem, senderPtr, 1, len(sender))
-	if err != nil {
-		return 0, 0, err
-	}
-	copy(to, sender)
-	if to, err = allocated(mem, messagePtr, 1, len(message)); err != nil {
-		return 0, 0, err
-	}
-	copy(to, message)
-	return senderPtr, messagePtr, nil
-}
-
-// LowerBytes writes a list of bytes into the guest's memory.
-func LowerBytes(g Guest, b []byte) (uint32, error) {
-	ptr, err := alloc(g, 1, len(b))
-	if err != nil {
-		return 0, err
-	}
-	to, err := allocated(g.Memory(), ptr, 1, len(b))
-	copy(to, b)
-	return ptr, err
+	// Realloc calls cabi_realloc(0, 0, align, size) and returns the pointer unchecked.
+	// It returns an error if the guest's code failed.
+	Realloc(align, size uint32) (uint32, error)
 }
 
 // LowerString writes a string into the guest's memory and returns its address and
@@ -199,26 +169,13 @@ func lowerError(g Guest, area, size, align uint32, at int, cause error, of strin
 // alloc allocates size bytes in the guest. For size 0 it does not call the guest and
 // returns an aligned pointer other than 0.
 func alloc(g Guest, align uint32, size int) (uint32, error) {
-	ptr, _, err := allocTwo(g, align, size, 0)
-	return ptr, err
-}
-
-// allocTwo allocates two blocks at once.
-func allocTwo(g Guest, align uint32, first, second int) (uint32, uint32, error) {
-	if largest := max(first, second); uint64(largest) > math.MaxUint32 {
-		return 0, 0, violation("%d bytes do not fit into a guest's memory", largest)
+	switch {
+	case uint64(size) > math.MaxUint32:
+		return 0, violation("%d bytes do not fit into a guest's memory", size)
+	case size == 0:
+		return align, nil
 	}
-	if first == 0 && second == 0 {
-		return align, align, nil
-	}
-	p, q, err := g.Realloc(align, uint32(first), uint32(second))
-	if first == 0 {
-		p = align
-	}
-	if second == 0 {
-		q = align
-	}
-	return p, q, err
+	return g.Realloc(align, uint32(size))
 }
 
 // allocated checks a pointer that alloc returned and returns the block as a view.

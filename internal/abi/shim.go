@@ -26,7 +26,7 @@ var (
 // guest's exports. The shim imports fill, take, and then the guest's functions in
 // imports, in this order.
 func Shim(exports map[string]bool) (code []byte, imports []string) {
-	s := shim{m: &wasm.Module{}, assembler: assembler{functions: make(map[string]uint32)}}
+	s := shim{m: &wasm.Module{}, functions: make(map[string]uint32)}
 	s.importFunc(ShimHost, Func{ShimFill, FillType})
 	s.importFunc(ShimHost, Func{ShimTake, TakeType})
 	for _, f := range Exports() {
@@ -47,7 +47,15 @@ func Shim(exports map[string]bool) (code []byte, imports []string) {
 
 type shim struct {
 	assembler
-	m *wasm.Module
+	m         *wasm.Module
+	functions map[string]uint32
+}
+
+func (s *shim) call(name string, locals ...byte) {
+	for _, local := range locals {
+		s.get(local)
+	}
+	s.index(opCall, s.functions[name])
 }
 
 func (s *shim) importFunc(module string, f Func) {
