@@ -2,6 +2,7 @@ package wazero
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/tetratelabs/wazero/api"
 
@@ -58,6 +59,11 @@ func (b *block) become(ptr uint32, n int) {
 }
 
 const none = -1
+
+// within reports whether the block is in a memory of the given size.
+func (b *block) within(end uint64) bool {
+	return uint64(b.ptr)+uint64(b.size) <= end && (b.ptr != 0 || b.size == 0)
+}
 
 // inAdvance returns the size of the block that the entry allocates in advance after a
 // call with this argument, or none if the argument is too large for that.
@@ -116,8 +122,8 @@ func (in *instance) deliver(op abi.Op, id core.RequestID, sender, payload []byte
 		if failure, ended = in.takeResult(op, len(sender), len(payload), response); in.Over != nil && ended == sandbox.Idle {
 			return in.Over
 		}
-	} else if status.Kind() == core.TransferResponse && response != nil {
-		failure = in.Respond(in.words(status.Size()), response)
+	} else if status.Kind() == core.TransferResponse {
+		failure = in.respond(status.Size(), response)
 	}
 	switch ended {
 	case sandbox.Idle:
@@ -132,6 +138,15 @@ func (in *instance) deliver(op abi.Op, id core.RequestID, sender, payload []byte
 		in.Env.Ended() // the allocation in advance has failed, but the call itself had ended
 	}
 	return sandbox.Failure(failure)
+}
+
+// respond appends the response in the words to *response.
+func (in *instance) respond(size int, response *[]byte) *core.ComponentError {
+	if size > in.Env.Limits.MessageSize {
+		return in.Respond(in.entry.appendWords(nil, size), response)
+	}
+	*response = in.entry.appendWords(*response, size)
+	return nil
 }
 
 // takeResult reads a result that is an error, large or wrong, and finishes the call. It
@@ -206,13 +221,22 @@ var errTooLarge = &abi.Violation{Text: "the message does not fit into a guest's 
 // keepBlocks takes over the blocks that the entry has allocated for arguments of these
 // sizes. It ends the instance if a block is not in its memory.
 func (in *instance) keepBlocks(sender, payload int) {
-	e, pointers := &in.entry, in.entry.stack[abi.EntryBuffers]
+	e, pointers, end := &in.entry, in.entry.stack[abi.EntryBuffers], uint64(len(in.memory.current))
 	e.sender.become(uint32(pointers), sender)
 	e.payload.become(uint32(pointers>>32), payload)
-	for _, b := range [...]*block{&e.sender, &e.payload} {
-		if uint64(b.ptr)+uint64(b.size) > uint64(len(in.memory.current)) || b.ptr == 0 && b.size > 0 {
-			_ = in.Trapped(abi.CheckAllocated(in.memory.current, b.ptr, b.size), sandbox.Allocating)
-		}
+	if !e.sender.within(end) || !e.payload.within(end) {
+		in.misplaced(e.sender)
+		in.misplaced(e.payload)
+	}
+}
+
+// misplaced ends the instance if b is not in its memory.
+func (in *instance) misplaced(b block) {
+	if b.size == 0 {
+		return
+	}
+	if err := abi.CheckAllocated(in.memory.current, b.ptr, b.size); err != nil {
+		_ = in.Trapped(err, sandbox.Allocating)
 	}
 }
 
@@ -262,7 +286,7 @@ func (in *instance) noteSent(status abi.Status) {
 	if in.entry.allows && (kind == core.TransferMessage || kind == core.TransferRequest) {
 		open := &in.Env.Ledger.Open
 		open.Kind, open.TimeoutMillis = kind, 0
-		open.Payload = append(open.Payload[:0], in.words(status.Size())...)
+		open.Payload = in.entry.appendWords(open.Payload[:0], status.Size())
 		if kind == core.TransferRequest {
 			open.TimeoutMillis = in.entry.stack[abi.EntryTimeout]
 		}
@@ -270,13 +294,20 @@ func (in *instance) noteSent(status abi.Status) {
 	in.entry.allows = false
 }
 
-// words returns the first size bytes of the words in the stack, in room that the next
-// call uses again.
-func (in *instance) words(size int) []byte {
-	for i, w := range in.entry.stack[abi.EntryWords:] {
-		binary.LittleEndian.PutUint64(in.bytes[8*i:], w)
+// appendWords appends the first size bytes of the words in the stack to b. It copies word
+// by word: a processor stalls if it loads bytes at once that it has just stored in parts.
+func (e *entry) appendWords(b []byte, size int) []byte {
+	b = slices.Grow(b, size)[:len(b)+size]
+	out, words := b[len(b)-size:], e.stack[abi.EntryWords:]
+	for ; len(out) >= 8; out, words = out[8:], words[1:] {
+		binary.LittleEndian.PutUint64(out, words[0])
 	}
-	return in.bytes[:size]
+	if len(out) > 0 {
+		var last [8]byte
+		binary.LittleEndian.PutUint64(last[:], words[0])
+		copy(out, last[:])
+	}
+	return b
 }
 
 // calledHost is called before a host function runs within the entry. It finds out in

@@ -23,10 +23,9 @@ type instance struct {
 	counter   api.MutableGlobal // of fuel; nil without a limit
 
 	entry      entry
-	bytes      [abi.MaxWords]byte // see words
-	running    api.Function       // the function of the current call, the inner one of two nested calls
-	stackField int                // see stackField; 0 while unknown
-	realloc    api.Function       // like entry.fn, for allocations beside the entry
+	running    api.Function // the function of the current call, the inner one of two nested calls
+	stackField int          // see stackField; 0 while unknown
+	realloc    api.Function // like entry.fn, for allocations beside the entry
 	nested     [4]uint64
 }
 
