@@ -2,7 +2,6 @@ package wazero
 
 import (
 	"encoding/binary"
-	"slices"
 
 	"github.com/tetratelabs/wazero/api"
 
@@ -17,6 +16,7 @@ import (
 type entry struct {
 	fn      api.Function // looked up on first use: it holds a stack of 10 KiB
 	stack   [abi.EntrySlots]uint64
+	bytes   [abi.MaxWords]byte // see words
 	globals *entryGlobals // looked up on first use
 	inside  bool          // fn runs, and only the guest's module knows the phase
 
@@ -123,7 +123,7 @@ func (in *instance) deliver(op abi.Op, id core.RequestID, sender, payload []byte
 			return in.Over
 		}
 	} else if status.Kind() == core.TransferResponse {
-		failure = in.respond(status.Size(), response)
+		failure = in.Respond(e.words(status.Size()), response)
 	}
 	switch ended {
 	case sandbox.Idle:
@@ -138,15 +138,6 @@ func (in *instance) deliver(op abi.Op, id core.RequestID, sender, payload []byte
 		in.Env.Ended() // the allocation in advance has failed, but the call itself had ended
 	}
 	return sandbox.Failure(failure)
-}
-
-// respond appends the response in the words to *response.
-func (in *instance) respond(size int, response *[]byte) *core.ComponentError {
-	if size > in.Env.Limits.MessageSize {
-		return in.Respond(in.entry.appendWords(nil, size), response)
-	}
-	*response = in.entry.appendWords(*response, size)
-	return nil
 }
 
 // takeResult reads a result that is an error, large or wrong, and finishes the call. It
@@ -286,7 +277,7 @@ func (in *instance) noteSent(status abi.Status) {
 	if in.entry.allows && (kind == core.TransferMessage || kind == core.TransferRequest) {
 		open := &in.Env.Ledger.Open
 		open.Kind, open.TimeoutMillis = kind, 0
-		open.Payload = in.entry.appendWords(open.Payload[:0], status.Size())
+		open.Payload = append(open.Payload[:0], in.entry.words(status.Size())...)
 		if kind == core.TransferRequest {
 			open.TimeoutMillis = in.entry.stack[abi.EntryTimeout]
 		}
@@ -294,20 +285,13 @@ func (in *instance) noteSent(status abi.Status) {
 	in.entry.allows = false
 }
 
-// appendWords appends the first size bytes of the words in the stack to b. It copies word
-// by word: a processor stalls if it loads bytes at once that it has just stored in parts.
-func (e *entry) appendWords(b []byte, size int) []byte {
-	b = slices.Grow(b, size)[:len(b)+size]
-	out, words := b[len(b)-size:], e.stack[abi.EntryWords:]
-	for ; len(out) >= 8; out, words = out[8:], words[1:] {
-		binary.LittleEndian.PutUint64(out, words[0])
+// words returns the first size bytes of the words in the stack. They are valid until the
+// next call.
+func (e *entry) words(size int) []byte {
+	for i, w := range e.stack[abi.EntryWords:] {
+		binary.LittleEndian.PutUint64(e.bytes[8*i:], w)
 	}
-	if len(out) > 0 {
-		var last [8]byte
-		binary.LittleEndian.PutUint64(last[:], words[0])
-		copy(out, last[:])
-	}
-	return b
+	return e.bytes[:size]
 }
 
 // calledHost is called before a host function runs within the entry. It finds out in
