@@ -17,8 +17,8 @@ type entry struct {
 	fn      api.Function // looked up on first use: it holds a stack of 10 KiB
 	stack   [abi.EntrySlots]uint64
 	bytes   [abi.MaxWords]byte // see words
-	globals *entryGlobals // looked up on first use
-	inside  bool          // fn runs, and only the guest's module knows the phase
+	globals *entryGlobals      // looked up on first use
+	inside  bool               // fn runs, and only the guest's module knows the phase
 
 	// The blocks that the guest has allocated for the arguments of the next call.
 	sender, payload block
