@@ -66,8 +66,8 @@ type link struct {
 func (x *chain) link(turn uint64) *link { return &x.links[turn>>1&1] }
 
 // run makes the calls that follow a call of c, which has left a message or request open.
-// It reports whether c is still the worker's.
-func (x *chain) run(c *component) (mine bool) {
+// It reports whether the worker still owns c.
+func (x *chain) run(c *component) (owned bool) {
 	if !c.joinsChains() || !x.isAlone(c) {
 		return true
 	}
@@ -173,7 +173,7 @@ func (c *component) join(x *chain, from *component) (joined, isNew bool) {
 	switch {
 	case c == x.first:
 		joined = c.sched.mailbox.length == 0 && c.sched.claim == nil && !c.life.leftBehind
-	case c.sched.status == idle && c.joinsChains() && !from.exchangesWith(c):
+	case c.sched.status == idle && c.joinsChains() && !from.exchangesWithLocked(c):
 		c.sched.become(running)
 		c.sched.worker, c.call.fast = x.worker, true
 		joined, isNew = true, true

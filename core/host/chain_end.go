@@ -7,8 +7,8 @@ import (
 )
 
 // end ends the chain after the call now, which nothing follows at once. It reports
-// whether the first component is still the worker's.
-func (x *chain) end(now *link) (mine bool) {
+// whether the worker still owns the first component.
+func (x *chain) end(now *link) (owned bool) {
 	if x.own&1 == 0 { // it has not begun
 		x.forget(now.held)
 		return true
@@ -40,7 +40,7 @@ func (x *chain) end(now *link) (mine bool) {
 }
 
 // finish ends the call now, in which the chain was broken. err is the call's error.
-func (x *chain) finish(now *link, err error) (mine bool) {
+func (x *chain) finish(now *link, err error) (owned bool) {
 	<-x.broken
 	x.own++
 	c := now.component

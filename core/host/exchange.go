@@ -101,9 +101,9 @@ func (r *route) noteExchange(calls uint32) {
 	}
 }
 
-// exchangesWith reports whether the engine is to exchange the messages that c sends to p,
+// exchangesWithLocked reports whether the engine is to exchange the messages that c sends to p,
 // its last target. p.mu is held.
-func (c *component) exchangesWith(p *component) bool {
+func (c *component) exchangesWithLocked(p *component) bool {
 	return c.life.canExchange && p.life.canExchange && c.deployment.Engine == p.deployment.Engine && c.sender.last.shortExchanges < 4
 }
 

@@ -46,28 +46,30 @@ func (c *component) runNext(w *worker) {
 	}
 	e := c.guest.next
 	c.guest.next = entry{}
-	if c.runAndLock(e) {
-		c.workOffAndUnlock()
+	trap, owned := c.handleAndFollow(e)
+	if !owned {
+		return
 	}
+	c.lockAndEndCall(trap)
+	c.workOffAndUnlock()
 }
 
-// runAndLock handles e, and what follows it at once. The worker owns c, and the call has
-// begun. It reports whether c is still the worker's; then c.mu is held.
-func (c *component) runAndLock(e entry) (mine bool) {
+// handleAndFollow is handle with an exchange, or with the chain that follows. owned
+// reports whether the worker still owns c.
+func (c *component) handleAndFollow(e entry) (trap error, owned bool) {
 	w := c.sched.worker
 	if partner := c.takePartner(e); partner != nil {
 		w.exchange.run(c, partner, e)
-		return false
+		return nil, false
 	}
-	trap := c.handle(e)
+	trap = c.handle(e)
 	if l := c.guest.ledger; l != nil && l.Open.Kind != core.TransferNone {
 		if trap == nil && !w.chain.run(c) {
-			return false
+			return nil, false
 		}
 		c.sendOpen()
 	}
-	c.lockAndEndCall(trap)
-	return true
+	return trap, true
 }
 
 // workOffAndUnlock handles messages of the mailbox, at most a batch, and gives up c.
@@ -93,9 +95,11 @@ func (c *component) workOffAndUnlock() {
 		e := c.sched.mailbox.pop()
 		c.noteRoomLocked()
 		c.beginCallAndUnlock()
-		if !c.runAndLock(e) {
+		trap, owned := c.handleAndFollow(e)
+		if !owned {
 			return
 		}
+		c.lockAndEndCall(trap)
 	}
 	c.yieldAndUnlock()
 }
