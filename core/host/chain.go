@@ -124,7 +124,7 @@ func (x *chain) prepare(now, next *link) bool {
 	*next = link{component: c.sender.last.local, kind: open.Kind, from: c, held: now.held}
 	if open.Kind == core.TransferRequest {
 		next.id, next.timeout = c.sender.free()[0], c.timeoutOf(open.TimeoutMillis)
-		if next.timeout < minChainTimeout {
+		if next.component == c || next.timeout < minChainTimeout {
 			return false
 		}
 	}
@@ -207,20 +207,19 @@ func (x *chain) call(now *link) (err error) {
 	}
 	c := now.component
 	x.worker.current = c
+	if now.kind == core.TransferResponse { // it has returned without the tracker
+		c.counts.Requests++
+		c.spend(1)
+	}
 	c.allow()
 	switch now.kind {
 	case core.TransferMessage:
 		err = c.life.instance.HandleMessage(now.from.id, x.payload, nil)
 	case core.TransferRequest:
-		if now.from == c {
-			c.guest.ledger.Sides[0].Requests = nil // the request has the next id
-		}
 		c.guest.response = x.payload[:0]
 		err = c.life.instance.HandleMessage(now.from.id, x.payload, &c.guest.response)
 		x.payload, c.guest.response = c.guest.response, nil
 	case core.TransferResponse:
-		c.counts.Requests++
-		c.spend(1)
 		err = c.life.instance.HandleCallback(now.id, x.payload, nil)
 	}
 	if err == nil {

@@ -273,9 +273,6 @@ func (r *route) setCredit(sender *component) {
 
 // CancelRequest implements [core.Services].
 func (c *component) CancelRequest(id core.RequestID) error {
-	if w := c.sched.worker; w != nil {
-		w.chain.breakUp() // so that the tracker knows all requests
-	}
 	if !c.host.tracker.Cancel(id, c) {
 		return core.ErrRequestNotFound
 	}
