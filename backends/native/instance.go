@@ -28,6 +28,9 @@ type instance struct {
 	scratch []byte // holds a target's bytes during a call of the host
 	trap    *core.TrapError
 
+	ledger     *core.Ledger // nil if the host passes none
+	creditLeft bool         // the ledger may answer a message or request of the call in progress
+
 	limits      core.Limits
 	initialized bool   // initialize has returned: the start is over
 	released    func() // called when the instance is closed
@@ -37,7 +40,7 @@ var _ core.Instance = (*instance)(nil)
 
 func newInstance(env core.Environment) *instance {
 	limits := env.Limits.WithDefaults()
-	return &instance{host: env.Host, id: env.ID.String(), most: limits.MessageSize, limits: limits}
+	return &instance{host: env.Host, id: env.ID.String(), most: limits.MessageSize, limits: limits, ledger: env.Ledger}
 }
 
 // start creates the instance's value. The constructor is the first code of the
@@ -78,7 +81,7 @@ func (i *instance) endReason() error {
 // leave ends a call that returned err, and translates err into package core's
 // errors.
 func (i *instance) leave(err error) error {
-	i.busy = false
+	i.busy, i.creditLeft = false, false
 	if i.state.Load() != alive {
 		return i.endReason()
 	}
@@ -97,7 +100,7 @@ func (i *instance) recoverPanic(err *error) {
 }
 
 func (i *instance) end(trap *core.TrapError) error {
-	i.busy = false
+	i.busy, i.creditLeft = false, false
 	i.trap = trap
 	i.state.Store(trapped)
 	return trap
@@ -140,6 +143,7 @@ func (i *instance) HandleMessage(sender core.ComponentID, message []byte, respon
 		return err
 	}
 	defer i.recoverPanic(&err)
+	i.creditLeft = i.ledger != nil
 	answer, err := i.value.HandleMessage((*services)(i), sender.String(), message)
 	if err = i.leave(err); err != nil {
 		return err
@@ -164,6 +168,7 @@ func (i *instance) HandleCallback(id core.RequestID, response []byte, failure *c
 		return err
 	}
 	defer i.recoverPanic(&err)
+	i.creditLeft = i.ledger != nil
 	if c, ok := i.value.(guest.CallbackHandler); ok {
 		err = c.HandleCallback((*services)(i), guest.RequestID(id), response, guestFailure(failure))
 	}

@@ -25,6 +25,11 @@ func (s *services) Send(target string, message []byte) error {
 	if s.refused() {
 		return errOutsideCall
 	}
+	if s.allows(target, message) && s.ledger.Sides[0].Credit.Messages {
+		s.sendByCredit(core.TransferMessage, message, 0)
+		return nil
+	}
+	s.turnToHost()
 	if err := s.host.SendMessage(s.bytes(target), message); err != nil {
 		return guestError(err)
 	}
@@ -39,6 +44,11 @@ func (s *services) Request(target string, request []byte, timeout time.Duration)
 	if err != nil {
 		return 0, err
 	}
+	if s.allows(target, request) && len(s.ledger.Sides[0].Requests) > 0 && millis <= longestTimeout {
+		s.sendByCredit(core.TransferRequest, request, millis)
+		return guest.RequestID(s.ledger.Sides[0].Requests[0]), nil
+	}
+	s.turnToHost()
 	id, err := s.host.SendRequest(s.bytes(target), request, millis)
 	if err != nil {
 		return 0, guestError(err)
@@ -50,6 +60,7 @@ func (s *services) Cancel(id guest.RequestID) error {
 	if s.refused() {
 		return errOutsideCall
 	}
+	s.turnToHost()
 	if err := s.host.CancelRequest(core.RequestID(id)); err != nil {
 		return guestError(err)
 	}
@@ -60,15 +71,44 @@ func (s *services) SelfID() string { return s.id }
 
 func (s *services) Log(level guest.LogLevel, message string) {
 	if !s.refused() {
+		s.turnToHost()
 		s.host.Log(min(core.LogLevel(level), core.LogError), []byte(strings.ToValidUTF8(message, "\uFFFD")))
 	}
 }
 
 func (s *services) Now() time.Time {
-	if s.refused() {
+	if s.refused() || s.ledger != nil { // a host with a ledger has the same clock
 		return time.Now()
 	}
 	return time.Unix(0, int64(s.host.Now()))
+}
+
+// longestTimeout is core.MaxTimeout in milliseconds.
+const longestTimeout = uint64(core.MaxTimeout / time.Millisecond)
+
+// allows reports whether the ledger may answer a message or request to target.
+func (s *services) allows(target string, message []byte) bool {
+	if !s.creditLeft {
+		return false
+	}
+	credit := s.ledger.Sides[0].Credit
+	return credit != nil && len(message) <= credit.MaxSize && target == credit.Target
+}
+
+// sendByCredit leaves a message or request to the host, which sends it after the call.
+func (s *services) sendByCredit(kind core.TransferKind, message []byte, millis uint64) {
+	s.creditLeft = false
+	open := &s.ledger.Open
+	open.Kind, open.Payload, open.TimeoutMillis = kind, append(open.Payload[:0], message...), millis
+}
+
+// turnToHost comes before each call of the host. The host sends what the component has
+// sent by its credit, and the ledger allows nothing more in this call.
+func (s *services) turnToHost() {
+	s.creditLeft = false
+	if s.ledger != nil && s.ledger.Open.Kind != core.TransferNone {
+		s.ledger.Reconcile()
+	}
 }
 
 // bytes returns the bytes of text. They are valid until the next call.

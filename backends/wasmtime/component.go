@@ -42,7 +42,7 @@ type compiled struct {
 }
 
 func newCompiled(e *Engine, code *sandbox.Code, metered bool) *compiled {
-	code.Traits.KeepsLedger = true
+	code.Traits.KeepsLedger, code.Traits.Exchanges = true, true
 	c := &compiled{code: code, hosts: e.resolve(code.Module, metered)}
 	for i := range c.hosts {
 		c.types, c.kinds = append(c.types, c.hosts[i].typ), append(c.kinds, c.hosts[i].kind)

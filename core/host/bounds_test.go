@@ -224,10 +224,10 @@ func (r lyingRoute) Deliver(m *core.Message) error {
 func TestLyingBroker(t *testing.T) {
 	for _, lie := range []string{"route", "attach", "deliver", "undelivered", "outcome", "response"} {
 		t.Run(lie, func(t *testing.T) {
-			h := parts{"", func() (core.Broker, error) {
+			h := parts{broker: func() (core.Broker, error) {
 				broker, err := newInproc()
 				return &lyingBroker{Broker: broker, lie: lie}, err
-			}, newSlab, nil}.start(t, host.Config{DrainTimeout: time.Millisecond})
+			}, tracker: newSlab}.start(t, host.Config{DrainTimeout: time.Millisecond})
 			events, cancel := h.Subscribe(10)
 			defer cancel()
 			err := h.Deploy(within(t), deployment("b/target", echo))
@@ -283,10 +283,10 @@ func (l lyingTracker) Register(w core.Waiter, timeout time.Duration) (core.Reque
 // TestLyingTracker is TestLongErrors for a tracker.
 func TestLyingTracker(t *testing.T) {
 	for _, expires := range []bool{false, true} {
-		h := parts{"", newInproc, func() (core.Tracker, error) {
+		h := parts{broker: newInproc, tracker: func() (core.Tracker, error) {
 			tracker, err := newTimermap()
 			return lyingTracker{tracker, expires}, err
-		}, nil}.start(t, host.Config{})
+		}}.start(t, host.Config{})
 		h.deploy("b/target", echo)
 		o := newOutcomes()
 		asker := o.requester("b/target", 0)

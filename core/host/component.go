@@ -16,6 +16,7 @@ type component struct {
 
 	hasRoom    atomic.Bool              // the mailbox is not crowded; read without mu for credits, written with it
 	exchanging atomic.Pointer[exchange] // the exchange that its call in progress began
+	chain      atomic.Pointer[chain]    // may call it at once, without a look into its mailbox; written with mu
 
 	// The owner's; see status.
 	sender sender
@@ -185,6 +186,9 @@ func (c *component) acceptAndUnlock(e entry, w *worker) {
 		return
 	}
 	c.sched.mailbox.push(e)
+	if c.chain.Load() != nil {
+		c.chain.Store(nil) // what a chain brings comes after e
+	}
 	if c.sched.mailbox.crowded() {
 		c.hasRoom.Store(false)
 	}

@@ -210,7 +210,7 @@ func (c *component) acquire(ctx context.Context) error {
 	}
 	claim := make(chan struct{})
 	c.sched.claim = claim
-	c.mu.Unlock()
+	c.breakChainAndUnlock()
 	select {
 	case <-claim:
 		return nil

@@ -37,7 +37,7 @@ type exchange struct {
 // exchanges reports whether c may exchange with another component by instance.
 // Those with a limit of fuel do not: it is for one call.
 func (c *component) exchanges() bool {
-	return c.guest.ledger != nil && c.limits.HandlerTime >= minExchangeHandlerTime && c.limits.Fuel == 0
+	return c.guest.ledger != nil && c.traits.Exchanges && c.limits.HandlerTime >= minExchangeHandlerTime && c.limits.Fuel == 0
 }
 
 // takePartner returns the component that c may exchange with while it handles e, or nil.
@@ -101,6 +101,12 @@ func (r *route) noteExchange(calls uint32) {
 	}
 }
 
+// exchangesWithLocked reports whether the engine is to exchange the messages that c sends to p,
+// its last target. p.mu is held.
+func (c *component) exchangesWithLocked(p *component) bool {
+	return c.life.canExchange && p.life.canExchange && c.deployment.Engine == p.deployment.Engine && c.sender.last.shortExchanges < 4
+}
+
 // hold makes an idle component w's, if it can exchange.
 func (c *component) hold(w *worker) bool {
 	c.mu.Lock()
@@ -143,15 +149,15 @@ func (x *exchange) run(c, partner *component, e entry) {
 func (x *exchange) fillLedger() {
 	l := x.ledger
 	l.Most = min(maxExchange, sharedEvery-1-x.sides[0].sched.worker.sinceShared)
-	l.Ended, l.Side, l.Current, l.Open = [2]core.CallCounts{}, 0, core.Transfer{}, core.Transfer{}
+	l.Ended, l.Side, l.Current, l.Open.Kind = [2]core.CallCounts{}, 0, core.Transfer{}, core.TransferNone
 	for i, c := range x.sides {
-		if len(c.sender.reserved) < maxExchangeRequests {
+		if len(c.sender.free()) < maxExchangeRequests {
 			c.reserve(exchangeIDs)
 		}
 		credit, requests := c.credit()
 		l.Sides[i] = core.Side{Instance: c.life.instance, Credit: credit}
 		if requests {
-			l.Sides[i].Requests = c.sender.reserved
+			l.Sides[i].Requests = c.sender.free()
 		}
 	}
 	l.Progress.Store(0)
@@ -192,8 +198,10 @@ func (x *exchange) reconcile() (response *[]byte) {
 	current.sched.worker.sinceShared += int(calls)
 	x.sides[0].sender.last.noteExchange(calls)
 	open := l.Open
-	l.Sides, l.Most = [2]core.Side{}, 0
-	defer current.deliverOpen(&open)
+	l.Sides, l.Most, l.Open.Kind = [2]core.Side{}, 0, core.TransferNone
+	if open.Kind != core.TransferNone {
+		defer current.deliverOpen(&open)
+	}
 	defer x.release(current, other, calls) // comes first, even after a panic: both must be free again
 
 	switch l.Current.Kind {
@@ -201,7 +209,7 @@ func (x *exchange) reconcile() (response *[]byte) {
 		x.message = other.sentByCredit(current.id, l.Current.Payload)
 	case core.TransferRequest:
 		x.message = other.sentByCredit(current.id, l.Current.Payload)
-		x.message.Correlation, x.message.Origin = other.sender.reserved[l.Ended[l.Side].Requests], other.host
+		x.message.Correlation, x.message.Origin = other.sender.free()[l.Ended[l.Side].Requests], other.host
 		current.guest.response = x.message.Payload[:0]
 		response = &current.guest.response
 	case core.TransferResponse:
@@ -213,7 +221,7 @@ func (x *exchange) reconcile() (response *[]byte) {
 	x.count(0)
 	x.count(1)
 	if l.Current.Kind == core.TransferRequest {
-		if err := other.registerByCredit(l.Current.TimeoutMillis); err != nil {
+		if err := other.registerByCredit(other.timeoutOf(l.Current.TimeoutMillis)); err != nil {
 			other.endRequest(x.message.Correlation) // the tracker is closed
 		}
 	}

@@ -32,8 +32,8 @@ func TestExchangeMakesNoDifference(t *testing.T) {
 		for _, tracker := range []func() (core.Tracker, error){newSlab, newTimermap} {
 			for seed := range seeds {
 				steps := randomConversation(seed)
-				want := converse(t, parts{"", newInproc, tracker, nil}, quota, steps)
-				got := converse(t, parts{"", newInproc, tracker, &exchanged}, quota, steps)
+				want := converse(t, parts{broker: newInproc, tracker: tracker, plain: true}, quota, steps)
+				got := converse(t, parts{broker: newInproc, tracker: tracker, exchanged: &exchanged}, quota, steps)
 				for i := range want {
 					if i >= len(got) || got[i] != want[i] {
 						t.Fatalf("%+v, %q: after\n%s\ngot\n%s\nwant\n%s", quota, steps, strings.Join(want[max(0, i-10):i], "\n"), got[min(i, len(got)-1)], want[i])
@@ -52,7 +52,7 @@ func TestExchangeMakesNoDifference(t *testing.T) {
 // the other one. If the message is in capitals, it sends first and then handles.
 func exchangingToys(t *testing.T, handle func(i *toyInstance, message []byte) error) *testHost {
 	t.Helper()
-	h := parts{"", newInproc, newSlab, new(atomic.Int64)}.start(t, host.Config{Workers: 1})
+	h := parts{broker: newInproc, tracker: newSlab, exchanged: new(atomic.Int64)}.start(t, host.Config{Workers: 1})
 	for name, other := range map[string]string{"a/one": "a/two", "a/two": "a/one"} {
 		d := toyDeployment(name, &toy{message: func(i *toyInstance, message []byte) error {
 			send := func() {
@@ -151,7 +151,7 @@ func TestLeftBehindInExchange(t *testing.T) {
 // holds an entry, which the exchange would overwrite.
 func TestExchangeKeepsRunNextSlot(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		h := parts{"", newInproc, newSlab, new(atomic.Int64)}.start(t, host.Config{Workers: 2})
+		h := parts{broker: newInproc, tracker: newSlab, exchanged: new(atomic.Int64)}.start(t, host.Config{Workers: 2})
 		var handled atomic.Int32
 		goOn := make(chan struct{})
 		h.deploy("a/two", behaviour{message: func(g guest.Host, _ string, _ []byte) ([]byte, error) {
@@ -187,7 +187,7 @@ func TestExchangeKeepsRunNextSlot(t *testing.T) {
 // Otherwise the partner would wait until the end of the call, which may take long.
 func TestExchangeReleasesPartner(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		h := parts{"", newInproc, newSlab, new(atomic.Int64)}.start(t, host.Config{Workers: 2})
+		h := parts{broker: newInproc, tracker: newSlab, exchanged: new(atomic.Int64)}.start(t, host.Config{Workers: 2})
 		var handled atomic.Int32 // messages that a/two has handled
 		h.deploy("a/two", responder(func([]byte) ([]byte, error) { handled.Add(1); return nil, nil }))
 		askHost, end := make(chan struct{}), make(chan struct{})
@@ -272,7 +272,7 @@ func TestTrackerFailsInExchange(t *testing.T) {
 				tracker := &failingReserver{Reserver: slab.(core.Reserver)}
 				failed.Store(0)
 				exchanged := new(atomic.Int64)
-				h := parts{"", newInproc, func() (core.Tracker, error) { return tracker, nil }, exchanged}.start(t, host.Config{Workers: 1})
+				h := parts{broker: newInproc, tracker: func() (core.Tracker, error) { return tracker, nil }, exchanged: exchanged}.start(t, host.Config{Workers: 1})
 				begins := func(g guest.Host, left byte) {
 					if left > 0 {
 						_, err := g.Request("a/two", []byte{left}, time.Minute)

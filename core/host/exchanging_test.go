@@ -31,14 +31,14 @@ func (e exchanging) Compile(ctx context.Context, src core.Source, limits core.Li
 
 func (c exchangingComponent) Traits() core.Traits {
 	traits := c.Component.Traits()
-	traits.KeepsLedger = true
+	traits.KeepsLedger, traits.Exchanges = true, true
 	return traits
 }
 
 func (c exchangingComponent) Instantiate(ctx context.Context, env core.Environment) (core.Instance, error) {
 	in := &exchangingInstance{Services: env.Host, ledger: env.Ledger, id: env.ID, calls: c.calls}
 	starting := env.Starting
-	env.Host = exchangingServices{in}
+	env.Host, env.Ledger = exchangingServices{in}, nil
 	env.Starting = func(inner core.Instance) {
 		in.Instance = inner
 		starting(in)
@@ -211,10 +211,11 @@ func (a *account) reconcile() {
 	if a.Most == 0 && open.Kind == core.TransferNone {
 		return // the engine did nothing by the ledger
 	}
-	a.Ended, a.Side, a.Current, a.Open = a.ended, a.side, a.current, open
+	a.Ended, a.Side, a.Current = a.ended, a.side, a.current
+	a.Open.Kind, a.Open.TimeoutMillis = open.Kind, open.TimeoutMillis
+	a.Open.Payload = append(a.Open.Payload[:0], open.Payload...)
 	if response := a.Reconcile(); a.current.Kind == core.TransferRequest {
 		a.response = response
 	}
 	clear(a.current.Payload) // the host may use it only until Reconcile returns
-	clear(open.Payload)
 }

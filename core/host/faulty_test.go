@@ -111,16 +111,16 @@ func (f faultyRoute) Deliver(m *core.Message) error {
 // or a broker.
 func TestModelCatches(t *testing.T) {
 	for _, fault := range []string{"expires nothing", "forgets a request", "drops an outcome", "ends a request twice", "cancels anything", "removes nothing"} {
-		catches(t, "a tracker that "+fault, parts{"", newInproc, func() (core.Tracker, error) {
+		catches(t, "a tracker that "+fault, parts{broker: newInproc, tracker: func() (core.Tracker, error) {
 			tracker, err := newTimermap()
 			return &faultyTracker{Tracker: tracker, fault: fault}, err
-		}, nil})
+		}})
 	}
 	for _, fault := range []string{"drops a message", "delivers twice", "reorders", "refuses what it delivers"} {
-		catches(t, "a broker that "+fault, parts{"", func() (core.Broker, error) {
+		catches(t, "a broker that "+fault, parts{broker: func() (core.Broker, error) {
 			broker, err := newInproc()
 			return &faultyBroker{Broker: broker, fault: fault}, err
-		}, newTimermap, nil})
+		}, tracker: newTimermap})
 	}
 }
 
@@ -219,5 +219,5 @@ func (t *trackerHooks) start(test *testing.T, config host.Config) *testHost {
 	tracker, err := newSlab()
 	check(test, err)
 	t.Tracker = tracker
-	return parts{"", newInproc, func() (core.Tracker, error) { return t, nil }, nil}.start(test, config)
+	return parts{broker: newInproc, tracker: func() (core.Tracker, error) { return t, nil }}.start(test, config)
 }

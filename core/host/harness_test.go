@@ -31,7 +31,8 @@ type parts struct {
 	name      string
 	broker    func() (core.Broker, error)
 	tracker   func() (core.Tracker, error)
-	exchanged *atomic.Int64 // calls after the first of exchanges; nil: the engines keep no ledger
+	exchanged *atomic.Int64 // calls after the first of exchanges; nil: the engines do not exchange
+	plain     bool          // the engines keep no ledger
 }
 
 // engine returns the engine of Go components.
@@ -40,9 +41,13 @@ func (p parts) engine() (core.Engine, error) {
 	return p.exchanging(engine), err
 }
 
-// exchanging returns engine itself, or an engine around it that keeps a ledger.
+// exchanging returns engine itself, or an engine around it that keeps no ledger or that
+// exchanges.
 func (p parts) exchanging(engine core.Engine) core.Engine {
-	if p.exchanged == nil {
+	switch {
+	case p.plain:
+		return plain{engine}
+	case p.exchanged == nil:
 		return engine
 	}
 	return exchanging{engine, p.exchanged}
@@ -54,12 +59,13 @@ func newSlab() (core.Tracker, error)     { return slab.New(slab.Config{}) }
 func newTimermap() (core.Tracker, error) { return timermap.New(timermap.Config{}) }
 
 var allParts = []parts{
-	{"inproc-slab", newInproc, newSlab, nil},
-	{"inproc-timermap", newInproc, newTimermap, nil},
-	{"channel-slab", newChannel, newSlab, nil},
-	{"channel-timermap", newChannel, newTimermap, nil},
-	{"exchanging-slab", newInproc, newSlab, new(atomic.Int64)},
-	{"exchanging-timermap", newInproc, newTimermap, new(atomic.Int64)},
+	{name: "inproc-slab", broker: newInproc, tracker: newSlab},
+	{name: "inproc-timermap", broker: newInproc, tracker: newTimermap},
+	{name: "channel-slab", broker: newChannel, tracker: newSlab},
+	{name: "channel-timermap", broker: newChannel, tracker: newTimermap},
+	{name: "plain-slab", broker: newInproc, tracker: newSlab, plain: true},
+	{name: "exchanging-slab", broker: newInproc, tracker: newSlab, exchanged: new(atomic.Int64)},
+	{name: "exchanging-timermap", broker: newInproc, tracker: newTimermap, exchanged: new(atomic.Int64)},
 }
 
 // everyPart runs a test on each broker with each tracker.
@@ -102,7 +108,7 @@ func (l *lockedBuffer) String() string {
 
 // start returns a running host that stops with the test.
 func start(t testing.TB, config host.Config) *testHost {
-	return parts{"", newInproc, newSlab, nil}.start(t, config)
+	return parts{broker: newInproc, tracker: newSlab}.start(t, config)
 }
 
 func (p parts) start(t testing.TB, config host.Config) *testHost {

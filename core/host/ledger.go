@@ -18,7 +18,7 @@ func (c *component) allowAlone(l *core.Ledger) {
 	credit, requests := c.credit()
 	l.Sides[0].Credit, l.Sides[0].Requests = credit, nil
 	if requests {
-		l.Sides[0].Requests = c.sender.reserved[:1]
+		l.Sides[0].Requests = c.sender.free()[:1]
 	}
 	l.Most = 0
 }
@@ -35,7 +35,7 @@ func (c *component) credit() (credit *core.Credit, requests bool) {
 	if r == nil || r.local == nil || c.sender.epoch != c.host.epoch.Load() || !r.local.hasRoom.Load() || c.sender.quota.tokens < 1 {
 		return nil, false
 	}
-	requests = r.request == nil && c.traits.Callback && c.sender.pending < c.deployment.Quota.PendingRequests && len(c.sender.reserved) > 0
+	requests = r.request == nil && c.traits.Callback && c.sender.pending < c.deployment.Quota.PendingRequests && len(c.sender.free()) > 0
 	return &r.credit, requests
 }
 
@@ -44,25 +44,30 @@ func (c *component) reconcile() (response *[]byte) {
 	if x := c.exchanging.Load(); x != nil {
 		return x.reconcile()
 	}
-	c.deliverOpen(&c.guest.ledger.Open)
+	c.sendOpen()
 	return nil
 }
 
-// deliverOpen delivers a message or request that c's guest has sent by its credit.
-func (c *component) deliverOpen(t *core.Transfer) {
-	if t.Kind == core.TransferNone {
-		return
+// sendOpen delivers the message or request that c's guest has sent by its credit, if it
+// has sent one.
+func (c *component) sendOpen() {
+	if l := c.guest.ledger; l != nil && l.Open.Kind != core.TransferNone {
+		c.deliverOpen(&l.Open)
 	}
-	r := c.sender.last
+}
+
+func (c *component) deliverOpen(t *core.Transfer) {
+	r, kind := c.sender.last, t.Kind
+	t.Kind = core.TransferNone
 	m := c.sentByCredit(r.id, t.Payload)
-	if t.Kind == core.TransferMessage {
+	if kind == core.TransferMessage {
 		if err := r.local.deliver(m, c.sched.worker, true); err != nil {
 			c.host.deadLetter(m, err)
 		}
 		return
 	}
-	m.Correlation, m.Origin, m.Mark = c.sender.reserved[0], c.host, c.host.givenUp.Load()
-	if err := c.registerByCredit(t.TimeoutMillis); err != nil {
+	m.Correlation, m.Origin, m.Mark = c.sender.free()[0], c.host, c.host.givenUp.Load()
+	if err := c.registerByCredit(c.timeoutOf(t.TimeoutMillis)); err != nil {
 		m.Fail(errHostStopping) // the tracker is closed
 		c.outcome(m, c.sched.worker)
 		return
@@ -74,52 +79,64 @@ func (c *component) deliverOpen(t *core.Transfer) {
 
 // sentByCredit makes the message that c has sent by a credit, and counts it.
 func (c *component) sentByCredit(target core.ComponentID, payload []byte) *core.Message {
-	c.counts.Sent++
-	c.sender.quota.take(1)
-	c.sender.usedCredit = true
+	c.countSent()
 	return c.newMessage(target, payload)
 }
 
-// registerByCredit registers a request that was sent by a credit, under the first
-// reserved id.
-func (c *component) registerByCredit(timeoutMillis uint64) error {
-	timeout := time.Duration(timeoutMillis) * time.Millisecond
-	if timeout == 0 {
-		timeout = c.host.config.RequestTimeout
+// countSent counts a message that c has sent by a credit.
+func (c *component) countSent() {
+	c.counts.Sent++
+	c.sender.quota.take(1)
+	c.sender.usedCredit = true
+}
+
+// timeoutOf returns the timeout of a request that was sent by a credit.
+func (c *component) timeoutOf(millis uint64) time.Duration {
+	if millis == 0 {
+		return c.host.config.RequestTimeout
 	}
+	return time.Duration(millis) * time.Millisecond
+}
+
+// registerByCredit registers a request that was sent by a credit, under the first free
+// id.
+func (c *component) registerByCredit(timeout time.Duration) error {
 	_, err := c.register(timeout)
 	c.counts.Requests++
 	c.sender.pending++
 	return err
 }
 
-// reserve reserves ids for the next n requests, or for as many as the tracker has.
+// reserve makes all of c's reserved ids free, and reserves more until there are n, or as
+// many as the tracker has. One call of the tracker replaces all ids that were used.
 func (c *component) reserve(n int) {
-	have := len(c.sender.reserved)
-	if c.host.reserver == nil || !c.traits.Callback || have >= n {
+	s := &c.sender
+	if c.host.reserver == nil || !c.traits.Callback {
 		return
 	}
-	ids := append(c.sender.reserved, make([]core.RequestID, n-have)...)
-	if err := c.host.reserver.Reserve(c, ids[have:]); err != nil {
-		ids = ids[:slices.Index(ids, 0)]
+	if s.used > 0 {
+		if err := c.host.reserver.Reserve(c, s.ids[:s.used]); err != nil {
+			return // it is closed
+		}
+		slices.Reverse(s.ids[:s.used]) // the ids that were free come first
+		slices.Reverse(s.ids[s.used:])
+		slices.Reverse(s.ids)
+		s.used = 0
 	}
-	c.sender.reserved = ids
+	have := len(s.ids)
+	if have >= n {
+		return
+	}
+	s.ids = append(s.ids, make([]core.RequestID, n-have)...)
+	if err := c.host.reserver.Reserve(c, s.ids[have:]); err != nil {
+		s.ids = s.ids[:slices.Index(s.ids, 0)]
+	}
 }
 
-// spend removes the first n reserved ids, which an exchange has used. The tracker has
-// not seen their requests and replaces the ids, with one call for several exchanges.
+// spend notes that the first n free ids were used without the tracker.
 func (c *component) spend(n int) {
-	if n == 0 {
-		return
+	c.sender.used += n
+	if len(c.sender.free()) < maxExchangeRequests {
+		c.reserve(exchangeIDs)
 	}
-	s := &c.sender
-	s.spent = append(s.spent, s.reserved[:n]...)
-	s.reserved = slices.Delete(s.reserved, 0, n)
-	if len(s.reserved) >= maxExchangeRequests {
-		return
-	}
-	if err := c.host.reserver.Reserve(c, s.spent); err == nil { // otherwise it is closed
-		s.reserved = append(s.reserved, s.spent...)
-	}
-	s.spent = s.spent[:0]
 }

@@ -203,7 +203,7 @@ func TestStopWhileLoaded(t *testing.T) {
 // not end, and names the component.
 func TestStopLeavesBehind(t *testing.T) {
 	release := make(chan struct{})
-	p := parts{"", newInproc, newSlab, nil}
+	p := parts{broker: newInproc, tracker: newSlab}
 	h := p.start(t, host.Config{DrainTimeout: time.Millisecond})
 	entered := make(chan struct{})
 	h.deploy("a/stuck", responder(func([]byte) ([]byte, error) { close(entered); <-release; return nil, nil }))

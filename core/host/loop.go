@@ -46,12 +46,30 @@ func (c *component) runNext(w *worker) {
 	}
 	e := c.guest.next
 	c.guest.next = entry{}
-	if partner := c.takePartner(e); partner != nil {
-		w.exchange.run(c, partner, e)
+	trap, owned := c.handleAndFollow(e)
+	if !owned {
 		return
 	}
-	c.lockAndEndCall(c.handle(e))
+	c.lockAndEndCall(trap)
 	c.workOffAndUnlock()
+}
+
+// handleAndFollow is handle with an exchange, or with the chain that follows. owned
+// reports whether the worker still owns c.
+func (c *component) handleAndFollow(e entry) (trap error, owned bool) {
+	w := c.sched.worker
+	if partner := c.takePartner(e); partner != nil {
+		w.exchange.run(c, partner, e)
+		return nil, false
+	}
+	trap = c.handle(e)
+	if l := c.guest.ledger; l != nil && l.Open.Kind != core.TransferNone {
+		if trap == nil && !w.chain.run(c) {
+			return nil, false
+		}
+		c.sendOpen()
+	}
+	return trap, true
 }
 
 // workOffAndUnlock handles messages of the mailbox, at most a batch, and gives up c.
@@ -77,11 +95,11 @@ func (c *component) workOffAndUnlock() {
 		e := c.sched.mailbox.pop()
 		c.noteRoomLocked()
 		c.beginCallAndUnlock()
-		if partner := c.takePartner(e); partner != nil {
-			c.sched.worker.exchange.run(c, partner, e)
+		trap, owned := c.handleAndFollow(e)
+		if !owned {
 			return
 		}
-		c.lockAndEndCall(c.handle(e))
+		c.lockAndEndCall(trap)
 	}
 	c.yieldAndUnlock()
 }
@@ -151,8 +169,8 @@ func (c *component) yieldAndUnlock() {
 	c.mu.Unlock()
 }
 
-// handle runs the guest on one message or outcome, and passes on its result. The
-// caller owns c and has begun the call. It returns the error that ended the
+// handle runs the guest on one message or outcome, and passes on its result. What the
+// guest has sent by its credit may stay open. The caller owns c and has begun the call. It returns the error that ended the
 // instance, or nil.
 func (c *component) handle(e entry) (trap error) {
 	if delay > 0 {
@@ -173,6 +191,7 @@ func (c *component) handle(e entry) (trap error) {
 		c.guest.response = m.Payload[:0]
 		err := c.life.instance.HandleMessage(m.Sender, m.Payload, &c.guest.response)
 		m.Payload, c.guest.response = c.guest.response, nil
+		c.sendOpen() // before the response
 		return c.answered(m, err)
 	}
 	return c.received(m, c.life.instance.HandleMessage(m.Sender, m.Payload, nil))

@@ -103,6 +103,7 @@ func (c *component) callDirectly(dst, payload []byte) (response []byte, err erro
 	c.guest.response = dst
 	err = c.life.instance.HandleMessage(core.HostID, payload, &c.guest.response)
 	response, c.guest.response = c.guest.response, nil
+	c.sendOpen()
 	answer, trap := c.countError(err)
 	c.counts.direct++
 	if trap == nil {

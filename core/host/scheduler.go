@@ -30,6 +30,7 @@ type worker struct {
 	sinceShared int // components run, and calls of exchanges, since it looked at the shared queue first
 	spares      []*core.Message
 	exchange    exchange
+	chain       chain
 
 	_ [128]byte // keeps other workers out of its cache lines, and those beside
 }
@@ -63,6 +64,8 @@ func (s *workers) start(h *Host, n int) {
 
 func (s *workers) spawnLocked() {
 	w := &worker{slot: s.host.watch.reserve()}
+	w.chain = chain{worker: w, host: s.host, broken: make(chan struct{}, 1)}
+	w.slot.chain.Store(&w.chain)
 	s.done.Go(func() { s.work(w) })
 }
 

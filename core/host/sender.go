@@ -3,6 +3,7 @@ package host
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,8 +17,8 @@ const maxRoutes = 4096
 type sender struct {
 	quota      bucket
 	pending    int              // requests that have not been called back
-	reserved   []core.RequestID // ids reserved at the tracker for the next requests; empty if it cannot reserve
-	spent      []core.RequestID // ids that exchanges have used, still reserved at the tracker
+	ids        []core.RequestID // reserved at the tracker; empty if it cannot reserve
+	used       int              // how many of them requests have used that the tracker has not seen
 	usedCredit bool             // the guest has sent by a credit since its last call began
 	log        *core.LogQuota
 
@@ -25,6 +26,9 @@ type sender struct {
 	last   *route
 	routes map[string]*route
 }
+
+// free are the ids for the next requests.
+func (s *sender) free() []core.RequestID { return s.ids[s.used:] }
 
 // route is the way to a target: whether the sender may message it, and where the
 // messages go. It holds until the host's configuration changes.
@@ -132,18 +136,19 @@ func (c *component) handOver(r *route, request []byte, timeout time.Duration) (c
 
 // register registers a request, under a reserved id if there is one.
 func (c *component) register(timeout time.Duration) (core.RequestID, error) {
-	if len(c.sender.reserved) == 0 {
+	s := &c.sender
+	if len(s.free()) == 0 {
 		c.reserve(1)
 	}
-	if len(c.sender.reserved) == 0 {
+	if len(s.free()) == 0 {
 		return c.host.tracker.Register(c, timeout)
 	}
-	id := c.sender.reserved[0]
+	id := s.ids[s.used]
 	next, err := c.host.reserver.RegisterReserved(id, c, timeout)
 	if next == 0 {
-		c.sender.reserved = c.sender.reserved[1:]
+		s.ids = slices.Delete(s.ids, s.used, s.used+1)
 	} else {
-		c.sender.reserved[0] = next
+		s.ids[s.used] = next
 	}
 	return id, err
 }
@@ -261,7 +266,7 @@ func (r *route) setCredit(sender *component) {
 	if r.local != nil {
 		r.credit = core.Credit{
 			Target: r.id.String(), Messages: r.send == nil,
-			MaxSize: min(sender.limits.MessageSize, r.local.limits.MessageSize),
+			MaxSize: min(sender.limits.MessageSize, r.local.limits.MessageSize, maxDirect),
 		}
 	}
 }

@@ -199,8 +199,10 @@ func (h *Host) acquireAll(ctx context.Context) (owned []*component, left []lefto
 // it after the call. If c has no owner any more, the caller owns it.
 func (c *component) leaveBehind() (owned bool) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.life.leftBehind = true
+	c.breakChainAndUnlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.call.inProgress {
 		c.interruptLocked()
 	}
@@ -298,7 +300,7 @@ func (h *Host) end(ctx context.Context, c *component) error {
 // callBack gives c's pending requests their callbacks, and handles those that wait.
 // The owner calls it.
 func (c *component) callBack() {
-	c.sender.reserved, c.sender.spent = nil, nil
+	c.sender.ids, c.sender.used = nil, 0
 	for _, id := range c.host.tracker.Remove(c) {
 		c.endRequest(id)
 	}
@@ -315,7 +317,9 @@ func (c *component) callBack() {
 			continue
 		}
 		c.beginCallAndUnlock()
-		c.lockAndEndCall(c.handle(e))
+		trap := c.handle(e)
+		c.sendOpen()
+		c.lockAndEndCall(trap)
 	}
 }
 

@@ -292,7 +292,7 @@ func TestCallbacksAtStop(t *testing.T) {
 	broker, err := newInproc()
 	check(t, err)
 	late := &lateBroker{Broker: broker, late: map[core.ComponentID]bool{id("b/asker"): true, id("c/silent"): true}}
-	h := parts{"", func() (core.Broker, error) { return late, nil }, newSlab, nil}.start(t, host.Config{DrainTimeout: time.Millisecond})
+	h := parts{broker: func() (core.Broker, error) { return late, nil }, tracker: newSlab}.start(t, host.Config{DrainTimeout: time.Millisecond})
 	o := newOutcomes()
 	ask := func(g guest.Host, _ string, _ []byte) ([]byte, error) {
 		_, err := g.Request("b/asker", nil, time.Hour) // it comes too late for an answer

@@ -191,7 +191,7 @@ func (c *component) forgetRequests() {
 		c.host.counts.orphans.Add(uint64(n))
 		c.host.givenUp.Add(1)
 	}
-	c.sender.reserved, c.sender.spent = nil, nil
+	c.sender.ids, c.sender.used = nil, 0
 }
 
 // checkHealthLocked asks the guest for its health. The owner calls it. It releases

@@ -13,7 +13,8 @@ import (
 type watchSlot struct {
 	_     [64]byte // cache lines of its own, apart from words that other cores read or write
 	entry atomic.Pointer[runEntry]
-	_     [120]byte
+	chain atomic.Pointer[chain] // of the worker whose slot it is, or nil
+	_     [112]byte
 }
 
 // set makes the slot name a component that runs.
@@ -25,7 +26,10 @@ var reserved runEntry
 // rest makes the slot name no component, and stay taken.
 func (s *watchSlot) rest() { s.entry.Store(&reserved) }
 
-func (s *watchSlot) release() { s.entry.Store(nil) }
+func (s *watchSlot) release() {
+	s.chain.Store(nil)
+	s.entry.Store(nil)
+}
 
 // next returns the entry of the run-next slot, or nil.
 func (s *watchSlot) next() *runEntry {
@@ -125,6 +129,10 @@ func (d *watchdog) check(now time.Duration) (busy bool) {
 	for block := &d.first; block != nil; block = block.more.Load() {
 		for i := range block.slots {
 			slot := &block.slots[i]
+			if x := slot.chain.Load(); x != nil && x.watch(slot, now) {
+				busy = true
+				continue
+			}
 			if c := slot.running(); c != nil {
 				busy = c.watch(slot, now) || busy
 			}
