@@ -148,11 +148,13 @@ func TestListGolden(t *testing.T) {
 	for _, cell := range example().Cells {
 		listed = append(listed, output.Listed{Key: cell.Key, Reason: cell.Reason})
 	}
-	var got strings.Builder
-	if err := output.List(&got, listed); err != nil {
-		t.Fatal(err)
+	for name, print := range map[string]func(io.Writer, []output.Listed) error{"list.txt": output.List, "overview.txt": output.Overview} {
+		var got strings.Builder
+		if err := print(&got, listed); err != nil {
+			t.Fatal(err)
+		}
+		golden.Check(t, name, got.String())
 	}
-	golden.Check(t, "list.txt", got.String())
 }
 
 // The reader of benchstat reads the text.
