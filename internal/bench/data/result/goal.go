@@ -2,8 +2,8 @@ package result
 
 import "github.com/airhost/airhost/internal/bench/data/cells"
 
-// Goal is a target of a cell, and what is held against it: the median and its 95 %
-// interval. All are in Unit: that of the cell, or [cells.UnitMultiple].
+// Goal is a target of a cell, with the median that it is for and its 95 % interval. All
+// are in Unit: that of the cell, or [cells.UnitMultiple].
 type Goal struct {
 	Unit              string
 	Target            float64

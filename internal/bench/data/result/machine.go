@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Machine is what must be the same of two environments for their times to be
+// Machine is the part of two environments that must be the same for their times to be
 // compared.
 type Machine struct {
 	CPU               string
@@ -20,10 +20,10 @@ func (e Environment) Machine() Machine {
 	return Machine{e.CPU, e.Cores, e.GOMAXPROCS, e.Governor, e.OS, e.Arch}
 }
 
-// filler are the parts of a processor's name that say nothing.
+// filler matches the parts of a processor's name that say nothing.
 var filler = regexp.MustCompile(`(?i)\((r|tm|c)\)|\b(cpu|processor)\b|@.*$|\b\d+-core\b`)
 
-// Processor names the processor without what says nothing, such as "Intel Xeon".
+// Processor is the name of the processor without such filler, for example "Intel Xeon".
 func (m Machine) Processor() string {
 	if name := strings.Join(strings.Fields(filler.ReplaceAllString(m.CPU, " ")), " "); name != "" {
 		return name

@@ -1,9 +1,9 @@
 package output
 
 import (
-	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/airhost/airhost/internal/bench/data/cells"
@@ -11,7 +11,7 @@ import (
 	"github.com/airhost/airhost/internal/bench/data/result"
 )
 
-// mayCompare says what a reader may compare in a table of several machines.
+// mayCompare explains a table of several machines.
 const mayCompare = "Multiples of the floor are compared between processors, nanoseconds only on one of them."
 
 // Machines prints the headline figures on a terminal: a column for each machine, with
@@ -79,21 +79,54 @@ func machineHeadlines(all []machines.Machine) []string {
 	return lines
 }
 
-// machinesGrid has a row for each headline figure, and a column for each machine.
+// machinesGrid has a row for each headline figure, and a column for each machine. The
+// broker and the tracker have a column only where they differ.
 func machinesGrid(all []machines.Machine) grid {
-	g := grid{header: []column{{"engine", false}, {"broker", false}, {"tracker", false}, {"pattern", false}, {"targets", false}}}
-	for _, m := range all {
-		g.header = append(g.header, column{m.Name, false})
+	rows := machines.Firsts(all)
+	columns := []struct {
+		name   string
+		of     func(machines.Row) string
+		always bool
+	}{
+		{"engine", func(r machines.Row) string { return r.Engine }, true},
+		{"broker", func(r machines.Row) string { return r.Broker }, false},
+		{"tracker", func(r machines.Row) string { return r.Tracker }, false},
+		{"pattern", func(r machines.Row) string { return Workload(r.Key) }, true},
+		{"targets", Aims, true},
 	}
-	for _, row := range machines.Firsts(all) {
-		key := row.Key
-		fields := texts(key.Engine, cmp.Or(key.Broker, "-"), cmp.Or(key.Tracker, "-"), Workload(key), Aims(row))
-		for _, c := range row.On {
-			fields = append(fields, onMachine(c))
+	g := grid{rows: make([][]field, len(rows))}
+	for _, c := range columns {
+		differs := func(r machines.Row) bool { return c.of(r) != c.of(rows[0]) }
+		if !c.always && !slices.ContainsFunc(rows, differs) {
+			continue
 		}
-		g.rows = append(g.rows, fields)
+		g.header = append(g.header, column{c.name, false})
+		for i, r := range rows {
+			g.rows[i] = append(g.rows[i], field{text: c.of(r)})
+		}
+	}
+	heads := heads(all)
+	for i := range all {
+		g.header = append(g.header, column{heads[i], false})
+		for j, r := range rows {
+			g.rows[j] = append(g.rows[j], onMachine(r.On[i]))
+		}
 	}
 	return g
+}
+
+// heads name the machines, and, if their figures are not all of one source, its commits.
+func heads(all []machines.Machine) []string {
+	var names, sources []string
+	for _, m := range all {
+		names, sources = append(names, m.Name), append(sources, m.Environment().Source())
+	}
+	if len(slices.Compact(slices.Clone(sources))) > 1 {
+		for i := range names {
+			names[i] += ", commit " + sources[i]
+		}
+	}
+	return names
 }
 
 // Aims are the targets of a cell on any machine.

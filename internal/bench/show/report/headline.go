@@ -50,10 +50,15 @@ func Headline(w io.Writer, runs ...machines.Run) error {
 	if body.Len() == 0 {
 		return ErrNoTargets
 	}
-	for _, line := range []string{
+	lines := []string{
 		"Bars: multiples of the floor, which is their dark end: what the engine alone needs",
 		"Targets: dashed as a multiple, dotted in nanoseconds · ✓ met, ✗ missed, ? undecided",
-	} {
+	}
+	for _, m := range p.machines {
+		env := m.Environment()
+		lines = append(lines, fmt.Sprintf("%s: %s, %s, commit %s, %s", m.Name, counted(env.Cores, "core", "cores"), env.Go, env.Source(), started(env.Started)))
+	}
+	for _, line := range lines {
 		writeText(&body, "soft", "start", headlineInset, y+4, line)
 		y += 20
 	}
