@@ -7,7 +7,7 @@ RELAY   := examples/relay/airhost.yaml
 PACKAGES = ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build guests run test check race nocgo vet staticcheck format tidy modules rebuild bench reference report fuzz soak bombs archives release clean
+.PHONY: help setup build guests run test check race nocgo vet staticcheck format tidy modules rebuild bench reference figures report fuzz soak bombs archives release clean
 
 # Modules of their own, so that users of the library do not download their dependencies.
 MODULES := internal/bench/peers examples/redis-broker
@@ -72,15 +72,14 @@ rebuild: ## build the committed guests and the protocol's code anew (clang-19, l
 bench: build ## measure the headline figures (a minute, on a quiet machine)
 	@$(OUT)/benchrunner run
 
-reference: build ## measure all that results/ keeps (half an hour)
-	@$(OUT)/benchrunner run --samples 30 --max-samples 40 --warmup 300ms --json results/headline.json
-	@$(OUT)/benchrunner run --suite reference --json results/reference.json
-	@$(OUT)/benchrunner run --mode load --engine wazero,wasmtime,native --broker inproc,channel --pattern request-response --samples 15 --interval 0 --warmup 200ms --json results/load.json
-	@$(OUT)/benchrunner run --engine wazero,wasmtime --peer all --samples 30 --sample-time 5ms --interval 0 --total-ops 0 --json results/peers.json
-	@$(OUT)/benchrunner report results/headline.json --svg results/headline.svg
+reference: build ## measure all that results/ keeps of this processor, and draw the figures (half an hour)
+	@scripts/reference.sh
+
+figures: build ## draw the figures of README.md and docs/ from what results/ keeps
+	@scripts/reference.sh figures
 
 report: build ## show what results/ keeps as a page, results/report.html
-	@$(OUT)/benchrunner report results/reference.json results/load.json results/headline.json -o results/report.html
+	@$(OUT)/benchrunner report results/*/reference.json results/*/load.json results/*/headline.json -o results/report.html
 
 fuzz: ## run each fuzz target for FUZZTIME (1m)
 	@for package in $$($(GO) list $(PACKAGES)); do \

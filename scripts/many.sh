@@ -1,7 +1,8 @@
 #!/bin/sh
 # Starts COUNT components of one Go guest, 1,000 unless set, on each engine, and prints
-# results/many.md: the time until `airhost run` has initialized all, the time of `airhost
-# check`, and the memory beyond that of the guests. It takes about a minute.
+# the many.md that results/ keeps of each processor: the time until `airhost run` has
+# initialized all, the time of `airhost check`, and the memory beyond that of the guests.
+# It takes about a minute.
 #
 # The guests' memory is the memory in mappings that engines make for it: those without a
 # reserve, and Wasmtime's images of memory.

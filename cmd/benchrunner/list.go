@@ -20,8 +20,10 @@ func newListCommand() *cobra.Command {
 		Use:   "list",
 		Short: "Name the cells, and why some cannot be measured",
 		Long: `List names all cells, one a line, or those that the flags choose, and says of
-each whether this build can measure it, or why not.`,
+each whether this build can measure it, or why not. On a terminal, and without any
+flag, it counts them instead: there are thousands.`,
 		Example: `  benchrunner list
+  benchrunner list --all
   benchrunner list --engine wazero --pattern fire-and-forget --components 1,10,100
   benchrunner list --suites ` + defaultSuites,
 		Args: cobra.NoArgs,
@@ -29,15 +31,21 @@ each whether this build can measure it, or why not.`,
 			if suites != "" {
 				return listSuites(command.OutOrStdout(), suites)
 			}
-			return listCells(command.OutOrStdout(), chosen)
+			stdout := command.OutOrStdout()
+			print := output.List
+			if isTerminal(stdout) && command.Flags().NFlag() == 0 {
+				print = output.Overview
+			}
+			return listCells(stdout, chosen, print)
 		},
 	}
 	chosen.add(command.Flags())
+	command.Flags().Bool("all", false, "name all cells on a terminal, too")
 	command.Flags().StringVar(&suites, "suites", "", "name the suites of `FILE` instead, and how many cells each has")
 	return command
 }
 
-func listCells(stdout io.Writer, chosen selectionFlags) error {
+func listCells(stdout io.Writer, chosen selectionFlags, print func(io.Writer, []output.Listed) error) error {
 	selection, err := chosen.selection()
 	if err != nil {
 		return err
@@ -47,7 +55,7 @@ func listCells(stdout io.Writer, chosen selectionFlags) error {
 	for _, key := range selection.Keys() {
 		listed = append(listed, output.Listed{Key: key, Reason: source.Reason(key)})
 	}
-	if err := output.List(stdout, listed); err != nil {
+	if err := print(stdout, listed); err != nil {
 		return &failure{err}
 	}
 	return nil

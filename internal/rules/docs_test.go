@@ -49,6 +49,25 @@ func TestSnippets(t *testing.T) {
 	}
 }
 
+// tablePattern finds a table that a document quotes, below the name of its file.
+var tablePattern = regexp.MustCompile(`(?m)^<!-- table: (\S+) -->\n((?:\|.*\n)*)`)
+
+// TestTables: a table that quotes a file is all of the table there.
+func TestTables(t *testing.T) {
+	found := 0
+	for _, doc := range written(t, "*.md") {
+		for _, m := range tablePattern.FindAllStringSubmatch(string(contents(t, doc)), -1) {
+			found++
+			if table := regexp.MustCompile(`(?m)(?:^\|.*\n)+`).FindString(string(contents(t, m[1]))); m[2] == "" || m[2] != table {
+				t.Errorf("%s has another table than %s; `make figures` replaces it", doc, m[1])
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no document quotes a table")
+	}
+}
+
 // TestSessions: the programs print the output that the documents show.
 func TestSessions(t *testing.T) {
 	if testing.Short() {

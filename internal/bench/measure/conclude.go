@@ -48,7 +48,7 @@ func (b *bench) cell(side int, key cells.Key, place place, series []sampling.Ser
 		figures.Warnings, err = b.termWarnings(place.terms, series)
 	}
 	if err == nil && place.floor != noFloor {
-		err = b.addFloor(figures, series[place.floor])
+		err = b.addFloor(key, figures, series[place.floor])
 	}
 	return result.Cell{Key: key, Status: result.Measured, Figures: figures}, err
 }
@@ -166,13 +166,12 @@ func (b *bench) addTails(f *result.Figures, tails []sampling.Tails) {
 	f.Percentiles = stat.Percentiles(windows, b.spec.Sampling.Seed)
 }
 
-func (b *bench) addFloor(f *result.Figures, floor sampling.Series) error {
+func (b *bench) addFloor(key cells.Key, f *result.Figures, floor sampling.Series) error {
 	summary, err := stat.Summarize(floor.Samples, b.spec.Sampling.Seed)
 	if err != nil {
 		return err
 	}
-	multiple := f.Median / summary.Median
-	f.Floor, f.FloorMultiple = &summary.Median, &multiple
+	f.SetFloor(key, summary.Median)
 	for _, warning := range stat.Warnings(floor.Samples, summary) {
 		f.Warnings = append(f.Warnings, "of the floor: "+warning)
 	}

@@ -94,6 +94,9 @@ const (
 	UnitBytes       = "B"
 )
 
+// UnitMultiple is that of medians that are multiples of their floors. No cell has it.
+const UnitMultiple = "× floor"
+
 // Units returns all units.
 func Units() []string { return []string{UnitNanoseconds, UnitPerSecond, UnitBytes} }
 

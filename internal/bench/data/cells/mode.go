@@ -44,6 +44,9 @@ type Mode struct {
 	// Targets are the most nanoseconds that a median may be on a WebAssembly
 	// engine. Optional.
 	Targets map[Pattern]float64
+	// Multiples are the most that a median may be as a multiple of the floor, by
+	// engine. Optional.
+	Multiples map[string]map[Pattern]float64
 
 	Loop   Loop   // how the cells are measured
 	Sample Sample // how large their samples are
@@ -55,7 +58,7 @@ type Mode struct {
 }
 
 // optional are the fields that a mode may leave empty.
-var optional = []string{"Required", "Allowed", "Parts", "Terms", "Tails", "Floor", "Targets", "Glossary"}
+var optional = []string{"Required", "Allowed", "Parts", "Terms", "Tails", "Floor", "Targets", "Multiples", "Glossary"}
 
 // Loop is a way to run a cell's operations. The package measure knows all of them.
 type Loop string

@@ -160,3 +160,22 @@ func TestTarget(t *testing.T) {
 		}
 	}
 }
+
+func TestTargetMultiple(t *testing.T) {
+	key := func(engine string, pattern cells.Pattern, payload, components int) cells.Key {
+		return cells.Key{Engine: engine, Pattern: pattern, PayloadBytes: payload, Mode: cells.Latency, Components: components}
+	}
+	for _, c := range []struct {
+		key  cells.Key
+		want float64 // 0: none
+	}{
+		{key("wazero", cells.FireAndForget, 64, 2), 1.2}, {key("wazero", cells.RequestResponse, 64, 0), 1.6}, {key("wazero", cells.Call, 64, 0), 4},
+		{key("wasmtime", cells.FireAndForget, 64, 2), 1.3}, {key("wasmtime", cells.RequestResponse, 64, 0), 1.5}, {key("wasmtime", cells.Call, 64, 0), 3},
+		{key("native", cells.FireAndForget, 64, 2), 3}, {key("native", cells.RequestResponse, 64, 0), 5}, {key("native", cells.Call, 64, 0), 6},
+		{key("wazero", cells.FireAndForget, 1024, 2), 0}, {key("wazero", cells.FireAndForget, 64, 10), 0}, {key("process", cells.Call, 64, 0), 0},
+	} {
+		if got, ok := cells.TargetMultiple(c.key); ok != (c.want != 0) || got != c.want && ok {
+			t.Errorf("%s: got %v, %v; want %v", c.key, got, ok, c.want)
+		}
+	}
+}

@@ -18,6 +18,14 @@ func Target(key Key, native bool) (float64, bool) {
 	return target, true
 }
 
+// TargetMultiple returns the most that the median of the cell should be as a multiple
+// of its floor, or false where there is no such target. Cells without a [Target] have
+// none.
+func TargetMultiple(key Key) (float64, bool) {
+	multiple, ok := MustFind(key.Mode).Multiples[key.Engine][key.Pattern]
+	return multiple, ok && key.PayloadBytes == targetPayload && isPair(key)
+}
+
 // isPair reports whether the cell is a single pair, or a single component that a
 // program calls.
 func isPair(key Key) bool {

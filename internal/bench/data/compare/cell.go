@@ -25,13 +25,10 @@ const (
 	Undecided Verdict = "undecided"
 )
 
-// UnitMultiple is the unit of floor multiples.
-const UnitMultiple = "× floor"
-
 // Cell is the comparison of one cell.
 type Cell struct {
 	cells.Key
-	Unit string  `json:"unit"` // of Base and Head: the result's, or UnitMultiple
+	Unit string  `json:"unit"` // of Base and Head: the result's, or cells.UnitMultiple
 	Base float64 `json:"base"` // median
 	Head float64 `json:"head"` // median
 	// Change is the share by which head differs from base: 0.1 is a tenth more. Where
@@ -64,7 +61,7 @@ func (c *Comparison) cell(base, head result.Cell) Cell {
 	case c.Paired:
 		cell.comparePairs(base.Samples, head.Samples, c.Head.Seed)
 	case base.Floor != nil && head.Floor != nil:
-		cell.Unit, cell.Base, cell.Head = UnitMultiple, *base.FloorMultiple, *head.FloorMultiple
+		cell.Unit, cell.Base, cell.Head = cells.UnitMultiple, *base.FloorMultiple, *head.FloorMultiple
 		cell.compareSets(times(base.Samples, 1 / *base.Floor), times(head.Samples, 1 / *head.Floor), c.Head.Seed)
 	default:
 		cell.compareSets(base.Samples, head.Samples, c.Head.Seed)

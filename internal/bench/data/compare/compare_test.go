@@ -133,7 +133,7 @@ func TestSeparateRunsAreComparedByMultiple(t *testing.T) {
 	base := file(withFloor(measured(key(cells.Call), cells.UnitNanoseconds, around(250, 50, 1)...), 60))
 	head := file(withFloor(measured(key(cells.Call), cells.UnitNanoseconds, around(275, 50, 2)...), 66))
 	cell := only(t, base, head, 0.05)
-	if cell.Unit != compare.UnitMultiple || cell.Verdict != compare.Same || math.Abs(cell.Base-250.0/60) > 0.1 {
+	if cell.Unit != cells.UnitMultiple || cell.Verdict != compare.Same || math.Abs(cell.Base-250.0/60) > 0.1 {
 		t.Errorf("got %+v, want the same multiple", cell)
 	}
 	head.Cells[0].Floor = nil

@@ -29,6 +29,9 @@ func differing(all ...difference) []string {
 
 // sameMachine returns an error if the two machines need not be equally fast.
 func sameMachine(base, head result.Environment) error {
+	if base.Machine() == head.Machine() {
+		return nil
+	}
 	differences := differing(
 		difference{"CPU", base.CPU, head.CPU},
 		difference{"cores", strconv.Itoa(base.Cores), strconv.Itoa(head.Cores)},
@@ -36,9 +39,6 @@ func sameMachine(base, head result.Environment) error {
 		difference{"governor", base.Governor, head.Governor},
 		difference{"system", base.OS + "/" + base.Arch, head.OS + "/" + head.Arch},
 	)
-	if len(differences) == 0 {
-		return nil
-	}
 	return fmt.Errorf("%w: other hardware: %s", ErrIncomparable, strings.Join(differences, "; "))
 }
 

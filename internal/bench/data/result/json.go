@@ -28,7 +28,7 @@ func (f *File) Write(w io.Writer) error {
 
 // Read reads one file. An unknown field, a field of the wrong type, text after
 // the end, or a file that [File.Validate] refuses is an error that matches
-// [ErrInvalid].
+// [ErrInvalid]. Cells without a target in multiples get the one of this build.
 func Read(r io.Reader) (*File, error) {
 	decoder := json.NewDecoder(r)
 	decoder.DisallowUnknownFields()
@@ -42,7 +42,17 @@ func Read(r io.Reader) (*File, error) {
 	if err := f.Validate(); err != nil {
 		return nil, err
 	}
+	f.aim()
 	return &f, nil
+}
+
+// aim adds the targets in multiples to a file that was written before there were any.
+func (f *File) aim() {
+	for _, cell := range f.Cells {
+		if cell.Figures != nil && cell.TargetMultiple == nil {
+			cell.aim(cell.Key)
+		}
+	}
 }
 
 // ReadFile is [Read] of the file at path.

@@ -140,6 +140,10 @@ type Figures struct {
 	// then WithinTarget is "".
 	Target       *float64 `json:"target,omitempty"`
 	WithinTarget Verdict  `json:"within_target,omitempty"`
+	// TargetMultiple is the most that FloorMultiple should be, nil where there is no
+	// such target; then WithinMultiple is "".
+	TargetMultiple *float64 `json:"target_multiple,omitempty"`
+	WithinMultiple Verdict  `json:"within_target_multiple,omitempty"`
 
 	// Percentiles are those of all operations of a load cell, whose samples are one
 	// round's 99.9th percentile each; nil in other modes. RatePerSecond is the rate of

@@ -60,7 +60,7 @@ func example() *result.File {
 			{Key: ball, Status: result.Measured, Figures: &result.Figures{
 				Unit: cells.UnitNanoseconds, Samples: []float64{251.5, 250, 260.25}, OpsPerSample: 1000,
 				Median: 251.5, CI95Low: 250, CI95High: 260.25, Mean: 253.9, Stddev: 5.5, MAD: 1.5, Q1: 250, Q3: 260.25, Outliers: 1,
-				Floor: number(62.875), FloorMultiple: number(4), Target: number(280), WithinTarget: result.Met,
+				Floor: number(62.875), FloorMultiple: number(4), Target: number(280), WithinTarget: result.Met, TargetMultiple: number(1.2), WithinMultiple: result.Missed,
 				AllocsPerOp: 0, BytesPerOp: 0.5, Warnings: []string{"too few samples: 3, want at least 30"},
 			}},
 			{Key: key(cells.RequestResponse), Status: result.Measured, Figures: &result.Figures{
@@ -145,6 +145,8 @@ func TestValidate(t *testing.T) {
 		"measured without samples":  func(f *result.File) { f.Cells[0].Samples = nil },
 		"no list of warnings":       func(f *result.File) { f.Cells[0].Warnings = nil },
 		"target without a verdict":  func(f *result.File) { f.Cells[0].WithinTarget = "" },
+		"multiple, no verdict":      func(f *result.File) { f.Cells[0].WithinMultiple = "" },
+		"a multiple of no floor":    func(f *result.File) { f.Cells[0].Floor, f.Cells[0].FloorMultiple = nil, nil },
 		"floor without a multiple":  func(f *result.File) { f.Cells[0].FloorMultiple = nil },
 		"unknown unit":              func(f *result.File) { f.Cells[0].Unit = "s" },
 		"throughput in time":        func(f *result.File) { f.Cells[3].Unit = cells.UnitNanoseconds },
@@ -182,6 +184,61 @@ func TestVerdict(t *testing.T) {
 	for _, c := range cases {
 		if got := result.VerdictOf(c.low, c.high, 280); got != c.want {
 			t.Errorf("%v to %v against 280: got %s, want %s", c.low, c.high, got, c.want)
+		}
+	}
+}
+
+// A file from before there were targets in multiples is read as if it had them.
+func TestOlderFilesGetTargets(t *testing.T) {
+	file := example()
+	file.Cells[0].TargetMultiple, file.Cells[0].WithinMultiple = nil, ""
+	var text bytes.Buffer
+	if err := file.Write(&text); err != nil {
+		t.Fatal(err)
+	}
+	read, err := result.Read(&text)
+	if diff := cmp.Diff(example(), read); diff != "" || err != nil {
+		t.Errorf("%v; the targets are not those of this build (-want +got):\n%s", err, diff)
+	}
+}
+
+func TestGoals(t *testing.T) {
+	want := []result.Goal{
+		{cells.UnitNanoseconds, 280, 251.5, 250, 260.25, result.Met},
+		{cells.UnitMultiple, 1.2, 4, 250 / 62.875, 260.25 / 62.875, result.Missed},
+	}
+	if diff := cmp.Diff(want, example().Cells[0].Goals()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if goals := example().Cells[2].Goals(); len(goals) != 0 {
+		t.Errorf("a cell that was left out has the goals %v", goals)
+	}
+	other := key(cells.Call)
+	other.Engine = "another"
+	f := &result.Figures{Median: 12, CI95Low: 11, CI95High: 13, Target: number(20), WithinTarget: result.Met}
+	if f.SetFloor(other, 4); *f.FloorMultiple != 3 || f.TargetMultiple != nil {
+		t.Errorf("got %v and the target %v, want 3 and none", *f.FloorMultiple, f.TargetMultiple)
+	}
+}
+
+func TestMachineNames(t *testing.T) {
+	machine := func(cpu string, cores int) result.Machine {
+		return result.Environment{CPU: cpu, Cores: cores, GOMAXPROCS: cores, Governor: "unknown", OS: "linux", Arch: "amd64"}.Machine()
+	}
+	for _, c := range []struct {
+		machines []result.Machine
+		want     []string
+	}{
+		{[]result.Machine{machine("Intel(R) Xeon(R) Processor", 2), machine("AMD EPYC", 2)}, []string{"Intel Xeon", "AMD EPYC"}},
+		{[]result.Machine{machine("Intel(R) Core(TM) i7-8650U CPU @ 1.90GHz", 8)}, []string{"Intel Core i7-8650U"}},
+		{[]result.Machine{machine("AMD EPYC 7R13 48-Core Processor", 4)}, []string{"AMD EPYC 7R13"}},
+		{[]result.Machine{machine("Processor", 4), machine("unknown", 4)}, []string{"Processor", "unknown"}},
+		{[]result.Machine{machine("AMD EPYC", 2), machine("AMD EPYC", 4)}, []string{
+			"AMD EPYC, 2 cores, GOMAXPROCS 2, unknown governor, linux/amd64", "AMD EPYC, 4 cores, GOMAXPROCS 4, unknown governor, linux/amd64",
+		}},
+	} {
+		if diff := cmp.Diff(c.want, result.MachineNames(c.machines)); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
 		}
 	}
 }

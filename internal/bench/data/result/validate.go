@@ -64,6 +64,10 @@ func (f *Figures) validate() error {
 		return errors.New("warnings are missing, want a list")
 	case (f.Target == nil) != (f.WithinTarget == ""):
 		return errors.New("target and within_target must come together")
+	case (f.TargetMultiple == nil) != (f.WithinMultiple == ""):
+		return errors.New("target_multiple and within_target_multiple must come together")
+	case f.TargetMultiple != nil && f.FloorMultiple == nil:
+		return errors.New("there is a target_multiple, but no floor_multiple")
 	case (f.Floor == nil) != (f.FloorMultiple == nil):
 		return errors.New("floor and floor_multiple must come together")
 	}

@@ -34,7 +34,8 @@ var columns = map[cells.Column]maker{
 	"95 % interval": right(func(c result.Cell) string { return Interval(c.CI95Low, c.CI95High, c.Unit) }),
 	"floor":         right(floorOf),
 	"multiple":      right(multipleOf),
-	"target":        styled(false, target),
+	"target":        styled(false, target(cells.UnitNanoseconds)),
+	"target of it":  styled(false, target(cells.UnitMultiple)),
 	"percentiles":   percentileColumns,
 	"95 % of p99.9": right(p999Interval),
 	"late":          right(func(c result.Cell) string { return strconv.FormatInt(c.LateSends, 10) }),
@@ -77,7 +78,7 @@ func multipleOf(c result.Cell) string {
 	if c.FloorMultiple == nil {
 		return ""
 	}
-	return fmt.Sprintf("%.2f ×", *c.FloorMultiple)
+	return Multiple(*c.FloorMultiple)
 }
 
 // percentileColumns makes a column for each percentile that any of the cells has.
@@ -205,9 +206,14 @@ func Size(bytes int) string {
 // verdictStyles are the colours of the verdicts, which have words, too.
 var verdictStyles = map[result.Verdict]style{result.Met: green, result.Missed: red, result.Undecided: yellow}
 
-func target(c result.Cell) field {
-	if c.Target == nil {
+// target makes the column of targets in a unit.
+func target(unit string) func(result.Cell) field {
+	return func(c result.Cell) field {
+		for _, g := range c.Goals() {
+			if g.Unit == unit {
+				return field{fmt.Sprintf("%s: %s", Aim(g), Word(g.Within)), verdictStyles[g.Within]}
+			}
+		}
 		return field{text: "-"}
 	}
-	return field{fmt.Sprintf("%s: %s", Figure(*c.Target, c.Unit), Word(c.WithinTarget)), verdictStyles[c.WithinTarget]}
 }

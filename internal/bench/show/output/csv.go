@@ -14,7 +14,7 @@ var csvHeader = []string{
 	"engine", "broker", "tracker", "pattern", "payload_bytes", "mode", "components", "pairs", "cores", "load_percent", "part", "peer",
 	"status", "reason", "unit", "samples", "ops_per_sample", "median", "ci95_low", "ci95_high",
 	"mean", "stddev", "mad", "q1", "q3", "outliers", "floor", "floor_multiple",
-	"target", "within_target", "percentiles", "rate_per_second", "late_sends",
+	"target", "within_target", "target_multiple", "within_target_multiple", "percentiles", "rate_per_second", "late_sends",
 	"allocs_per_op", "bytes_per_op", "warnings",
 }
 
@@ -47,7 +47,7 @@ func csvLine(cell result.Cell) []string {
 	return append(line,
 		f.Unit, strconv.Itoa(len(f.Samples)), strconv.Itoa(f.OpsPerSample), number(f.Median), number(f.CI95Low), number(f.CI95High),
 		number(f.Mean), number(f.Stddev), number(f.MAD), number(f.Q1), number(f.Q3), strconv.Itoa(f.Outliers),
-		optional(f.Floor), optional(f.FloorMultiple), optional(f.Target), string(f.WithinTarget),
+		optional(f.Floor), optional(f.FloorMultiple), optional(f.Target), string(f.WithinTarget), optional(f.TargetMultiple), string(f.WithinMultiple),
 		percentiles(f.Percentiles), rate(f), late(f),
 		number(f.AllocsPerOp), number(f.BytesPerOp), strings.Join(f.Warnings, "; "))
 }

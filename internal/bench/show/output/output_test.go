@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/perf/benchfmt"
 
 	"github.com/airhost/airhost/internal/bench/data/cells"
+	"github.com/airhost/airhost/internal/bench/data/machines"
 	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/show/output"
 	"github.com/airhost/airhost/internal/golden"
@@ -60,11 +62,10 @@ func example() *result.File {
 		}
 		if verdict != "" {
 			f.Target, f.WithinTarget = number(280), verdict
-			f.Floor, f.FloorMultiple = number(60), number(median/60)
 		}
 		return f
 	}
-	return &result.File{
+	file := &result.File{
 		Schema: result.Schema,
 		Environment: result.Environment{
 			CPU: "Intel(R) Xeon(R) Processor", Cores: 2, GOMAXPROCS: 2, Governor: "unknown", Kernel: "6.18.44",
@@ -91,6 +92,43 @@ func example() *result.File {
 			{Key: key("process", cells.Call, 64, 0, 0), Status: result.LeftOut, Reason: "process: this build has no such engine"},
 		},
 	}
+	for _, c := range file.Cells {
+		if c.Figures != nil && c.Target != nil {
+			c.SetFloor(c.Key, 60)
+		}
+	}
+	return file
+}
+
+// elsewhere is the example as another machine measured it: some of it only there, and
+// some not at all.
+func elsewhere() *result.File {
+	file := example()
+	file.Environment.CPU, file.Environment.Cores = "AMD EPYC 7R13 48-Core Processor", 4
+	file.Cells = slices.Delete(file.Cells, 3, 4)
+	also := *file.Cells[0].Figures
+	also.Median, also.CI95Low, also.CI95High = 65, 64, 66
+	also.SetFloor(cells.Key{Engine: "wasmtime", Pattern: cells.FireAndForget, PayloadBytes: 64, Mode: cells.Latency}, 60)
+	only := file.Cells[0]
+	only.Engine, only.Figures = "wasmtime", &also
+	file.Cells = append(file.Cells, only)
+	return file
+}
+
+func split() []machines.Machine {
+	return machines.Split([]machines.Run{{Name: "a.json", File: example()}, {Name: "b.json", File: elsewhere()}})
+}
+
+func TestMachinesGoldens(t *testing.T) {
+	for name, print := range map[string]func(io.Writer, []machines.Machine) error{
+		"machines.txt": output.Machines, "machines.md": output.MachinesMarkdown,
+	} {
+		var got strings.Builder
+		if err := print(&got, split()); err != nil {
+			t.Fatal(err)
+		}
+		golden.Check(t, name, got.String())
+	}
 }
 
 func TestGoldens(t *testing.T) {
@@ -110,11 +148,13 @@ func TestListGolden(t *testing.T) {
 	for _, cell := range example().Cells {
 		listed = append(listed, output.Listed{Key: cell.Key, Reason: cell.Reason})
 	}
-	var got strings.Builder
-	if err := output.List(&got, listed); err != nil {
-		t.Fatal(err)
+	for name, print := range map[string]func(io.Writer, []output.Listed) error{"list.txt": output.List, "overview.txt": output.Overview} {
+		var got strings.Builder
+		if err := print(&got, listed); err != nil {
+			t.Fatal(err)
+		}
+		golden.Check(t, name, got.String())
 	}
-	golden.Check(t, "list.txt", got.String())
 }
 
 // The reader of benchstat reads the text.

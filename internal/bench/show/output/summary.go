@@ -10,32 +10,6 @@ import (
 	"github.com/airhost/airhost/internal/bench/data/result"
 )
 
-// Headline is the number of targets that are met, in a few words, or "" where there
-// are none.
-func Headline(all []result.Cell) string {
-	count := make(map[result.Verdict]int)
-	targets := 0
-	for _, c := range all {
-		if c.Status == result.Measured && c.Target != nil {
-			count[c.WithinTarget]++
-			targets++
-		}
-	}
-	if targets == 0 {
-		return ""
-	}
-	text := fmt.Sprintf("%d of %d targets met", count[result.Met], targets)
-	if targets == 1 {
-		text = fmt.Sprintf("%d of 1 target met", count[result.Met])
-	}
-	for _, v := range []result.Verdict{result.Missed, result.Undecided} {
-		if count[v] > 0 {
-			text += fmt.Sprintf(", %d %s", count[v], Word(v))
-		}
-	}
-	return text
-}
-
 // printSummary prints the number of targets that are met, the targets that are not,
 // and the fastest back end for each workload.
 func printSummary(text *strings.Builder, all []result.Cell, colours bool) {
@@ -52,9 +26,11 @@ func printSummary(text *strings.Builder, all []result.Cell, colours bool) {
 func exceptions(all []result.Cell, colours bool) []string {
 	var lines []string
 	for _, c := range all {
-		if c.Status == result.Measured && c.Target != nil && c.WithinTarget != result.Met {
-			word := verdictStyles[c.WithinTarget].on(Word(c.WithinTarget), colours)
-			lines = append(lines, fmt.Sprintf("  %s: %s, %s: %s %s", word, c.Key, Figure(c.Median, c.Unit), Off(c.Figures), Figure(*c.Target, c.Unit)))
+		for _, g := range c.Goals() {
+			if g.Within != result.Met {
+				word := verdictStyles[g.Within].on(Word(g.Within), colours)
+				lines = append(lines, fmt.Sprintf("  %s: %s, %s: %s %s", word, c.Key, Figure(g.Median, g.Unit), Off(g), Aim(g)))
+			}
 		}
 	}
 	return lines

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/airhost/airhost/internal/bench/data/cells"
-	"github.com/airhost/airhost/internal/bench/data/result"
 )
 
 // Figure prints a figure of a result's unit, with about three digits: a time in
@@ -62,30 +61,4 @@ func digits(v float64) string {
 		return fmt.Sprintf("%.1f", v)
 	}
 	return fmt.Sprintf("%.2f", v)
-}
-
-// Word is the verdict in a word.
-func Word(v result.Verdict) string {
-	switch v {
-	case result.Met:
-		return "met"
-	case result.Missed:
-		return "missed"
-	case result.Undecided:
-		return "undecided"
-	}
-	return ""
-}
-
-// Off is the distance of the median from the target as a share of the target, such as
-// "7.4 % below". f has a target.
-func Off(f *result.Figures) string {
-	share, side := 100*(f.Median / *f.Target - 1), "above"
-	if share < 0 {
-		share, side = -share, "below"
-	}
-	if share < 9.95 {
-		return fmt.Sprintf("%.1f %% %s", share, side)
-	}
-	return fmt.Sprintf("%.0f %% %s", share, side)
 }

@@ -29,7 +29,7 @@ func TestFigure(t *testing.T) {
 
 func TestOff(t *testing.T) {
 	for median, want := range map[float64]string{259.37: "7.4 % below", 180: "36 % below", 305: "8.9 % above", 560: "100 % above"} {
-		if got := output.Off(&result.Figures{Median: median, Target: number(280)}); got != want {
+		if got := output.Off(result.Goal{Median: median, Target: 280}); got != want {
 			t.Errorf("%v of 280: got %q, want %q", median, got, want)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/airhost/airhost/internal/bench/data/machines"
 	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/show/output"
 )
@@ -15,9 +16,9 @@ import (
 // session is a list of shell commands and their purpose.
 type session struct{ Title, Lead, Commands string }
 
-// machineLine is about all runs where they come from one machine.
-func (m merged) machineLine() string {
-	env := m.runs[len(m.runs)-1].File.Environment
+// machineLine is about the last run of the machine.
+func (m machine) machineLine() string {
+	env := m.Environment()
 	return fmt.Sprintf("%s, %s, %s, %s/%s, %s, commit %s",
 		started(env.Started), env.CPU, counted(env.Cores, "core", "cores"), env.OS, env.Arch, env.Go, env.Source())
 }
@@ -29,28 +30,33 @@ func started(at string) string {
 }
 
 // alerts are about the whole report.
-func (m merged) alerts() []string {
+func (p pages) alerts() []string {
 	var texts []string
-	for _, r := range m.runs {
+	for _, r := range p.runs {
 		if r.File.Cut {
 			texts = append(texts, r.Name+": the run was cut short. Its cells hold what had been measured by then.")
 		}
 	}
-	machine := func(r Run) string {
-		e := r.File.Environment
-		return fmt.Sprint(e.CPU, e.Cores, e.GOMAXPROCS, e.Governor, e.Kernel, e.OS, e.Arch)
+	if len(p.machines) > 1 {
+		texts = append(texts, fmt.Sprintf("The figures are of %d processors. Compare multiples of the floor between them, and nanoseconds only on one of them.", len(p.machines)))
 	}
-	for _, r := range m.runs[1:] {
-		if machine(r) != machine(m.runs[0]) {
-			texts = append(texts, r.Name+" was measured on another machine, or another kernel, than "+m.runs[0].Name+". Their figures cannot be compared.")
+	for _, m := range p.machines {
+		for _, r := range m.Runs[1:] {
+			if r.File.Environment.Kernel != m.Runs[0].File.Environment.Kernel {
+				texts = append(texts, r.Name+" was measured on another kernel than "+m.Runs[0].Name+", which may be a reason for a difference.")
+			}
+		}
+		if first := p.machines[0]; m.Environment().Source() != first.Environment().Source() {
+			texts = append(texts, fmt.Sprintf("%s has figures of commit %s, and %s of commit %s: a difference may be the code's.",
+				first.Name, first.Environment().Source(), m.Name, m.Environment().Source()))
 		}
 	}
 	return texts
 }
 
 // environment has a column for each run.
-func (m merged) environment() table {
-	t := table{Caption: "The machine and the build of each run", Head: []head{{"", false}}}
+func (p pages) environment() table {
+	t := table{Caption: "The machine and the build of each run", Head: []head{{"", narrow}}}
 	rows := []struct {
 		name string
 		of   func(result.Environment) string
@@ -65,12 +71,12 @@ func (m merged) environment() table {
 		{"Flags", func(e result.Environment) string { return strings.Join(e.Flags, " ") }},
 		{"Seed", func(e result.Environment) string { return fmt.Sprint(e.Seed) }},
 	}
-	for _, r := range m.runs {
-		t.Head = append(t.Head, head{r.Name, false})
+	for _, r := range p.runs {
+		t.Head = append(t.Head, head{r.Name, narrow})
 	}
 	for _, r := range rows {
 		fields := []field{text(r.name)}
-		for _, run := range m.runs {
+		for _, run := range p.runs {
 			fields = append(fields, text(r.of(run.File.Environment)))
 		}
 		t.Rows = append(t.Rows, fields)
@@ -79,18 +85,18 @@ func (m merged) environment() table {
 }
 
 // modules has a row for each module that any of the runs was built with.
-func (m merged) modules() table {
-	t := table{Caption: "Modules that the runner was built with", Head: []head{{"Module", false}}}
+func (p pages) modules() table {
+	t := table{Caption: "Modules that the runner was built with", Head: []head{{"Module", narrow}}}
 	paths := make(map[string]bool)
-	for _, r := range m.runs {
-		t.Head = append(t.Head, head{r.Name, false})
+	for _, r := range p.runs {
+		t.Head = append(t.Head, head{r.Name, narrow})
 		for path := range r.File.Environment.Modules {
 			paths[path] = true
 		}
 	}
 	for _, path := range slices.Sorted(maps.Keys(paths)) {
 		fields := []field{text(path)}
-		for _, r := range m.runs {
+		for _, r := range p.runs {
 			fields = append(fields, text(cmp.Or(r.File.Environment.Modules[path], "–")))
 		}
 		t.Rows = append(t.Rows, fields)
@@ -109,17 +115,17 @@ func quoted(word string) string {
 }
 
 // reproduction has the commands for each run, and then for this page.
-func (m merged) reproduction() []session {
+func (p pages) reproduction() []session {
 	var sessions []session
 	report := "bin/benchrunner report"
-	for _, r := range m.runs {
+	for _, r := range p.runs {
 		sessions = append(sessions, runSession(r))
 		report += " " + quoted(r.Name)
 	}
 	return append(sessions, session{Title: "This page", Commands: report})
 }
 
-func runSession(r Run) session {
+func runSession(r machines.Run) session {
 	env := r.File.Environment
 	s := session{Title: r.Name, Lead: "The same code, flags and order of cells; nothing else should run on the machine."}
 	if env.Modified {
@@ -138,22 +144,20 @@ func runSession(r Run) session {
 }
 
 // everyCell is the table of all measured cells.
-func (m merged) everyCell() table {
+func (m machine) everyCell() table {
 	t := table{Caption: "All measured cells", Filterable: true}
-	for _, h := range []string{"Back end", "Cell", "Mode"} {
-		t.Head = append(t.Head, head{h, false})
+	t.Head = append(t.Head, head{"Back end", narrow}, head{"Cell", wide}, head{"Mode", narrow})
+	for _, h := range []string{"Median", "95 % interval", "Mean", "Std. dev.", "MAD", "Samples", "Outliers", "Floor", "Multiple"} {
+		t.Head = append(t.Head, head{h, right})
 	}
-	for _, h := range []string{"Median", "95 % interval", "Mean", "Std. dev.", "MAD", "Samples", "Outliers", "Floor", "Multiple", "Target"} {
-		t.Head = append(t.Head, head{h, true})
-	}
-	t.Head = append(t.Head, head{"Verdict", false}, head{"Allocs/op", true}, head{"B/op", true}, head{"Run", false}, head{"Warnings", false})
-	for _, c := range m.cells {
+	t.Head = append(t.Head, head{"Targets", wide}, head{"Allocs/op", right}, head{"B/op", right}, head{"Run", narrow}, head{"Warnings", wide})
+	for _, c := range m.Cells {
 		t.Rows = append(t.Rows, m.cellFields(c))
 	}
 	return t
 }
 
-func (m merged) cellFields(c cell) []field {
+func (m machine) cellFields(c cell) []field {
 	show := func(v float64) field { return number(output.Figure(v, c.Unit), v) }
 	optional := func(v *float64) field {
 		if v == nil {
@@ -165,24 +169,24 @@ func (m merged) cellFields(c cell) []field {
 	if c.FloorMultiple != nil {
 		factor = number(multiple(c), *c.FloorMultiple)
 	}
-	verdict := "–"
-	if v := verdictOf(c.Figures); v != nil {
-		verdict = fmt.Sprintf("%s %s, %s", v.Sign, v.Word, v.Off)
+	var verdicts []string
+	for _, v := range verdictsOf(c.Figures) {
+		verdicts = append(verdicts, fmt.Sprintf("%s %s, %s", v.Sign, v.Word, v.Off))
 	}
 	return []field{
 		text(c.Engine), text(fullName(c).Detail), text(string(c.Mode)),
 		show(c.Median), number(ci(c), c.CI95Low), show(c.Mean), show(c.Stddev), show(c.MAD),
 		number(fmt.Sprint(len(c.Samples)), float64(len(c.Samples))), number(fmt.Sprint(c.Outliers), float64(c.Outliers)),
-		optional(c.Floor), factor, optional(c.Target), text(verdict),
+		optional(c.Floor), factor, text(cmp.Or(strings.Join(verdicts, "; "), "–")),
 		number(fmt.Sprintf("%.2f", c.AllocsPerOp), c.AllocsPerOp), number(fmt.Sprintf("%.1f", c.BytesPerOp), c.BytesPerOp),
-		text(m.runs[c.run].Name), warningField(c),
+		text(m.Runs[c.Run].Name), warningField(c),
 	}
 }
 
 // leftOutTable names the cells that were not measured, with the reasons.
-func (m merged) leftOutTable() table {
-	t := table{Caption: "Cells that were left out", Head: []head{{"Back end", false}, {"Cell", false}, {"Reason", false}}}
-	for _, c := range m.leftOut {
+func (m machine) leftOutTable() table {
+	t := table{Caption: "Cells that were left out", Head: []head{{"Back end", narrow}, {"Cell", narrow}, {"Reason", narrow}}}
+	for _, c := range m.LeftOut {
 		n := fullName(cell{Cell: c})
 		t.Rows = append(t.Rows, []field{text(n.Engine), text(n.Detail), text(c.Reason)})
 	}

@@ -185,8 +185,14 @@ func (b *tab) find(opened bool) {
 // At every width, in light and dark colours, with all folds closed and open, no text
 // is cut off, overlaps, or is hard to read.
 func TestLooks(t *testing.T) {
+	for name, page := range map[string]string{"one machine": both(t), "two machines": html(t, beside()...)} {
+		t.Run(name, func(t *testing.T) { look(t, page) })
+	}
+}
+
+func look(t *testing.T, page string) {
 	b := newTab(t)
-	b.open(both(t))
+	b.open(page)
 	b.find(false)
 	evaluate[bool](b, "document.querySelectorAll('details').forEach((d) => d.open = true) ?? true")
 	b.find(true)
@@ -196,7 +202,7 @@ func TestLooks(t *testing.T) {
 // The headline's picture can be read on a light and on a dark page.
 func TestHeadlineLooks(t *testing.T) {
 	b := newTab(t)
-	b.open("<!DOCTYPE html><meta name=color-scheme content='light dark'><meta charset=utf-8><figure style='overflow: auto'><table></table>" + headline(t) + "</figure>")
+	b.open("<!DOCTYPE html><meta name=color-scheme content='light dark'><meta charset=utf-8><figure style='overflow: auto'><table></table>" + headline(t, beside()...) + "</figure>")
 	for _, scheme := range []string{"light", "dark"} {
 		b.show(800, scheme)
 		for _, text := range evaluate[[]string](b, fmt.Sprintf(findings, true, true)) {
@@ -217,8 +223,8 @@ func TestWithoutScript(t *testing.T) {
 	}
 	words := evaluate[[]string](b, `[...document.querySelectorAll(".panels > figure > table .verdict")]
 		.filter((v) => v.getBoundingClientRect().bottom < innerHeight).map((v) => v.innerText)`)
-	if len(words) != 9 {
-		t.Errorf("verdicts on the first screen: %q, want those of three engines and three patterns", words)
+	if len(words) != 18 {
+		t.Errorf("verdicts on the first screen: %q, want those of three engines and three patterns, on two targets each", words)
 	}
 	const open = `document.querySelector(".card details.data").open`
 	before := evaluate[bool](b, open)

@@ -15,15 +15,15 @@ import (
 // changeSection shows the cells that several runs have. Two runs are compared, if
 // they can be. More than two, or runs that cannot be compared, are shown beside each
 // other.
-func (m merged) changeSection() section {
+func (m machine) changeSection() section {
 	s := section{ID: "changes", Title: "The same cells in several files"}
-	again := m.where(func(c cell) bool { return len(c.earlier) > 0 && c.earlier[0].Median > 0 })
+	again := m.where(func(c cell) bool { return len(c.Earlier) > 0 && c.Earlier[0].Median > 0 })
 	if len(again) == 0 {
 		return s
 	}
-	if len(m.runs) == 2 {
+	if len(m.Runs) == 2 {
 		s.Title = "Before and after"
-		c, err := compare.Files(m.runs[0].File, m.runs[1].File, compare.DefaultThreshold)
+		c, err := compare.Files(m.Runs[0].File, m.Runs[1].File, compare.DefaultThreshold)
 		if err == nil {
 			s.Lead, s.Warnings, s.Charts = comparisonLead(c), c.Warnings, comparisonCharts(c)
 			return s
@@ -134,8 +134,8 @@ func (a axis) comparisonRow(c compare.Cell, n name, threshold float64) row {
 	p.Mark("run-median "+class, 0, plot.Point{X: a.scale.At(c.Change), Y: 13})
 	return row{
 		Name: n.Engine, Detail: n.Detail, Strip: p.SVG(), Warnings: c.Warnings,
-		Verdict: &verdict{Class: class, Sign: changeSign(c), Word: changeWord(c)},
-		Values:  []string{signed(c.Change, 1), limits, output.Figure(c.Base, c.Unit) + " → " + output.Figure(c.Head, c.Unit), chance(c.PAdjusted)},
+		Verdicts: []verdict{{Class: class, Sign: changeSign(c), Word: changeWord(c)}},
+		Values:   []string{signed(c.Change, 1), limits, output.Figure(c.Base, c.Unit) + " → " + output.Figure(c.Head, c.Unit), chance(c.PAdjusted)},
 	}
 }
 
@@ -171,8 +171,8 @@ func changeWord(c compare.Cell) string {
 func besideChart(list []cell) chart {
 	var ends []float64
 	for _, c := range list {
-		for _, f := range c.runs() {
-			ends = append(ends, f.CI95Low/c.base()-1, f.CI95High/c.base()-1)
+		for _, f := range runsOf(c) {
+			ends = append(ends, f.CI95Low/baseOf(c)-1, f.CI95High/baseOf(c)-1)
 		}
 	}
 	a := changeAxis(ends)
@@ -188,21 +188,17 @@ func besideChart(list []cell) chart {
 	return c
 }
 
-// runs are the cell's figures, oldest first.
-func (c cell) runs() []*result.Figures {
-	var all []*result.Figures
-	for _, e := range c.earlier {
-		all = append(all, e.Figures)
-	}
-	return append(all, c.Figures)
+// runsOf are the cell's figures, oldest first.
+func runsOf(c cell) []*result.Figures {
+	return append(slices.Clone(c.Earlier), c.Figures)
 }
 
-// base is the median that others are compared with: the oldest.
-func (c cell) base() float64 { return c.earlier[0].Median }
+// baseOf is the median that others are compared with: the oldest.
+func baseOf(c cell) float64 { return c.Earlier[0].Median }
 
 func (a axis) besideRow(c cell, n name) row {
-	runs := c.runs()
-	distance := signed(c.Median/c.base()-1, 1)
+	runs := runsOf(c)
+	distance := signed(c.Median/baseOf(c)-1, 1)
 	first := figure(cell{Cell: result.Cell{Figures: runs[0]}})
 	p := a.strip(n.String(), fmt.Sprintf("%s: %s, at first %s", distance, ci(c), first))
 	a.zero(p)
@@ -211,9 +207,9 @@ func (a axis) besideRow(c cell, n name) row {
 		if i == len(runs)-1 {
 			class, y, shape = "after", 19, 0
 		}
-		from, to := a.scale.At(f.CI95Low/c.base()-1), a.scale.At(f.CI95High/c.base()-1)
+		from, to := a.scale.At(f.CI95Low/baseOf(c)-1), a.scale.At(f.CI95High/baseOf(c)-1)
 		p.Line("run "+class, plot.Point{X: from, Y: y}, plot.Point{X: to, Y: y})
-		p.Mark("run-median "+class, shape, plot.Point{X: a.scale.At(f.Median/c.base() - 1), Y: y})
+		p.Mark("run-median "+class, shape, plot.Point{X: a.scale.At(f.Median/baseOf(c) - 1), Y: y})
 	}
 	return row{
 		Name: n.Engine, Detail: n.Detail, Strip: p.SVG(),

@@ -36,7 +36,7 @@ type chart struct {
 
 type row struct {
 	Group, Name, Detail string // Group is a heading above the row, or ""
-	Verdict             *verdict
+	Verdicts            []verdict
 	Strip               template.HTML
 	Values              []string
 	Warnings            []string
@@ -48,14 +48,17 @@ type keyEntry struct{ Class, Text string }
 // verdict is a verdict for readers: a word, a sign, and the class of its colour.
 type verdict struct{ Class, Sign, Word, Off string }
 
-func verdictOf(f *result.Figures) *verdict {
-	if f.Target == nil {
-		return nil
+// verdictsOf are the verdicts on the cell's targets.
+func verdictsOf(f *result.Figures) []verdict {
+	var all []verdict
+	for _, g := range f.Goals() {
+		word := output.Word(g.Within)
+		all = append(all, verdict{word, signs[g.Within], word, output.Off(g) + " " + output.Aim(g)})
 	}
-	word := output.Word(f.WithinTarget)
-	signs := map[result.Verdict]string{result.Met: "✓", result.Missed: "✗", result.Undecided: "?"}
-	return &verdict{word, signs[f.WithinTarget], word, output.Off(f)}
+	return all
 }
+
+var signs = map[result.Verdict]string{result.Met: "✓", result.Missed: "✗", result.Undecided: "?"}
 
 // axis is the axis that the rows of a chart share.
 type axis struct {

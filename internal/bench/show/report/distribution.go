@@ -25,7 +25,7 @@ type cardGroup struct {
 // card shows the samples of one cell.
 type card struct {
 	Name, Detail     string
-	Verdict          *verdict
+	Verdicts         []verdict
 	Median, Interval string
 	Facts            [][2]string
 	Density, Order   template.HTML
@@ -76,7 +76,7 @@ func without(figure *float64) int {
 func newCard(c cell, n name) card {
 	d := newDistribution(c)
 	return card{
-		Name: n.Engine, Detail: n.Detail, Verdict: verdictOf(c.Figures),
+		Name: n.Engine, Detail: n.Detail, Verdicts: verdictsOf(c.Figures),
 		Median: figure(c), Interval: ci(c), Facts: facts(c),
 		Density: d.density(n), Order: d.order(n), Beyond: d.beyond(),
 		Warnings: c.Warnings, Samples: sampleList(c.Samples),
@@ -98,8 +98,8 @@ func facts(c cell) [][2]string {
 	if c.Floor != nil {
 		list = append(list, [2]string{"Floor, and the median as its multiple", show(*c.Floor) + ", " + multiple(c)})
 	}
-	if c.Target != nil {
-		list = append(list, [2]string{"Target", fmt.Sprintf("%s: %s, %s", show(*c.Target), output.Word(c.WithinTarget), output.Off(c.Figures))})
+	for _, g := range c.Goals() {
+		list = append(list, [2]string{"Target", fmt.Sprintf("%s: %s, %s", output.Aim(g), output.Word(g.Within), output.Off(g))})
 	}
 	return list
 }

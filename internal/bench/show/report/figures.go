@@ -101,7 +101,7 @@ func atMost(c cell) name {
 // peers has a chart for each pattern in which other projects' hosts were
 // measured: they and the first cell of each of this project's engines, the
 // fastest on top.
-func (m merged) peers() []chart {
+func (m machine) peers() []chart {
 	type kind struct {
 		cells.Pattern
 		cells.ModeName
@@ -133,7 +133,7 @@ func peersChart(theirs, ours []cell) chart {
 		}
 		r := a.figureRow(cell, n, class)
 		if len(ours) > 0 {
-			r.Values = append(r.Values, times(cell.Median/ours[0].Median)+" of "+ours[0].Engine)
+			r.Values = append(r.Values, output.Multiple(cell.Median/ours[0].Median)+" of "+ours[0].Engine)
 		}
 		c.Rows = append(c.Rows, r)
 	}
@@ -145,7 +145,7 @@ func peersChart(theirs, ours []cell) chart {
 const noAllocation = 0.005
 
 // allocations has a bar for each cell of the latency mode that allocates.
-func (m merged) allocations() (chart, bool) {
+func (m machine) allocations() (chart, bool) {
 	list := m.where(func(c cell) bool { return c.Mode == cells.Latency })
 	if len(list) == 0 {
 		return chart{}, false

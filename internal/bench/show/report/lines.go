@@ -215,7 +215,7 @@ func (d dimension) figure(varied [][]cell, of string) lineFigure {
 }
 
 func (d dimension) table(varied [][]cell, all []series) table {
-	t := table{Caption: "The figures of the plot", Head: []head{{"Back end", false}, {d.name, true}, {"Median", true}, {"95 % interval", true}, {"Warnings", false}}}
+	t := table{Caption: "The figures of the plot", Head: []head{{"Back end", narrow}, {d.name, right}, {"Median", right}, {"95 % interval", right}, {"Warnings", wide}}}
 	for i, line := range varied {
 		for _, c := range line {
 			x := float64(d.of(c.Key))

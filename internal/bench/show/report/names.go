@@ -144,16 +144,5 @@ func multiple(c cell) string {
 	if c.FloorMultiple == nil {
 		return "–"
 	}
-	return times(*c.FloorMultiple)
-}
-
-// times prints a factor with two or three digits.
-func times(x float64) string {
-	switch {
-	case x >= 100:
-		return fmt.Sprintf("%.0f ×", x)
-	case x >= 10:
-		return fmt.Sprintf("%.1f ×", x)
-	}
-	return fmt.Sprintf("%.2f ×", x)
+	return output.Multiple(*c.FloorMultiple)
 }

@@ -14,41 +14,84 @@ type page struct {
 	Script     template.JS
 	ScriptHash string
 
-	Machine    string
+	Machines   []string // a line about each
 	Alerts     []string
 	Headline   string
 	Summary    []string
 	Verdicts   []chart
 	VerdictKey []keyEntry
 	Warned     string
-	Sections   []section
+	Parts      []part
+	About      part // what is about all runs
 }
 
-func newPage(m merged) (page, error) {
-	sections, err := m.sections()
-	return page{
-		Machine: m.machineLine(), Alerts: m.alerts(), Headline: m.headline(), Summary: m.summary(), Verdicts: m.verdicts(),
-		VerdictKey: verdictKey, Warned: m.warned(), Sections: sections,
-	}, err
+// part is a list of sections. Title is that of a machine, or "".
+type part struct {
+	Title    string
+	Sections []section
+}
+
+func (p pages) page() (page, error) {
+	made := page{
+		Alerts: p.alerts(), Headline: p.headline(), Summary: p.summary(), Verdicts: p.verdicts(),
+		VerdictKey: verdictKey, Warned: p.warned(), About: p.about(),
+	}
+	for i, m := range p.machines {
+		made.Machines = append(made.Machines, m.machineLine())
+		sections, err := m.sections()
+		if err != nil {
+			return page{}, err
+		}
+		of := part{Sections: sections}
+		if len(p.machines) > 1 {
+			of.on(m, i)
+		}
+		made.Parts = append(made.Parts, of)
+	}
+	return made, nil
+}
+
+// on makes the part that of one of several machines. All its names have the machine's
+// number.
+func (p *part) on(m machine, number int) {
+	suffix := fmt.Sprintf("-%d", number+1)
+	p.Title = m.Name
+	for i := range p.Sections {
+		p.Sections[i].ID += suffix
+	}
 }
 
 // warned is the number of figures on top that have warnings, in words, or "".
-func (m merged) warned() string {
-	list, warned := m.targeted(), 0
-	for _, c := range list {
-		warned += min(1, len(c.Warnings))
+func (p pages) warned() string {
+	all, warned := 0, 0
+	for i := range p.machines {
+		for _, c := range p.targeted(i) {
+			if c.Figures != nil {
+				all++
+				warned += min(1, len(c.Warnings))
+			}
+		}
 	}
 	if warned == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d of these %d figures come with a warning.", warned, len(list))
+	return fmt.Sprintf("%d of these %d figures come with a warning.", warned, all)
 }
 
-// sections are all sections with content. Those of the modes come in the order of the
-// table of modes.
-func (m merged) sections() ([]section, error) {
+// about has the sections about all runs.
+func (p pages) about() part {
+	return part{Sections: []section{
+		{ID: "environment", Title: "Machine and build", Tables: nonEmpty(p.environment(), p.modules())},
+		{ID: "reproduce", Title: "Measure it again", Sessions: p.reproduction()},
+		{ID: "glossary", Title: "What the words mean", Terms: glossary()},
+	}}
+}
+
+// sections are all sections of a machine with content. Those of the modes come in the
+// order of the table of modes.
+func (m machine) sections() ([]section, error) {
 	changes, repetitions := m.changeSection(), section{}
-	if len(m.runs) != 2 {
+	if len(m.Runs) != 2 {
 		changes, repetitions = repetitions, changes // only two runs are before and after
 	}
 	all := []section{changes}
@@ -68,9 +111,6 @@ func (m merged) sections() ([]section, error) {
 			Lead: "Everything that was measured. The samples themselves are in the result files; those of load cells are the 99.9th percentile of a round each."},
 		section{ID: "left-out", Title: "Left out", Tables: nonEmpty(m.leftOutTable()),
 			Lead: "Cells that were asked for and could not be measured."},
-		section{ID: "environment", Title: "Machine and build", Tables: nonEmpty(m.environment(), m.modules())},
-		section{ID: "reproduce", Title: "Measure it again", Sessions: m.reproduction()},
-		section{ID: "glossary", Title: "What the words mean", Terms: glossary()},
 	)
 	return slices.DeleteFunc(all, section.empty), nil
 }
@@ -86,7 +126,7 @@ var figures = map[cells.Figure]func(s *section, list []cell){
 }
 
 // modeSections are the sections of a mode, with the figures of its cells.
-func (m merged) modeSections(mode cells.Mode) ([]section, error) {
+func (m machine) modeSections(mode cells.Mode) ([]section, error) {
 	var all []section
 	for _, of := range mode.Sections {
 		s := section{ID: of.ID, Title: of.Title, Lead: of.Lead}
@@ -107,7 +147,7 @@ func (s section) empty() bool {
 	return len(s.Charts)+len(s.Lines)+len(s.Cards)+len(s.Tables)+len(s.Sessions)+len(s.Terms) == 0
 }
 
-func (m merged) allocationSection() section {
+func (m machine) allocationSection() section {
 	s := section{ID: "allocations", Title: "Allocations",
 		Lead: "What one operation takes from Go's heap, which the garbage collector has to give back later."}
 	if c, ok := m.allocations(); ok {

@@ -9,7 +9,7 @@ import (
 func TestModesHaveFigures(t *testing.T) {
 	ids := make(map[string]bool)
 	for _, mode := range cells.Modes() {
-		sections, err := merged{}.modeSections(mode)
+		sections, err := machine{}.modeSections(mode)
 		if err != nil {
 			t.Error(err)
 		}
@@ -21,7 +21,7 @@ func TestModesHaveFigures(t *testing.T) {
 		}
 	}
 	drawn := cells.Section{ID: "new", Title: "New", Figures: []cells.Figure{"scaling", "landscape"}}
-	if _, err := (merged{}).modeSections(cells.Mode{Name: "new", Sections: []cells.Section{drawn}}); err == nil {
+	if _, err := (machine{}).modeSections(cells.Mode{Name: "new", Sections: []cells.Section{drawn}}); err == nil {
 		t.Error("a figure that does not exist: got no error")
 	}
 }

@@ -91,7 +91,7 @@ func percentilePlot(f lineFigure, all []series, unit string) template.HTML {
 // percentileTable has a row for each cell, and a column for each percentile that
 // any of them has.
 func percentileTable(list []cell, label func(cell) name) table {
-	t := table{Caption: "Latency by percentile", Head: []head{{"Back end", false}, {"Rate", true}, {"Late sends", true}}}
+	t := table{Caption: "Latency by percentile", Head: []head{{"Back end", narrow}, {"Rate", right}, {"Late sends", right}}}
 	var percents []float64
 	seen := make(map[float64]bool)
 	for _, c := range list {
@@ -99,11 +99,11 @@ func percentileTable(list []cell, label func(cell) name) table {
 			if !seen[p.Percent] {
 				seen[p.Percent] = true
 				percents = append(percents, p.Percent)
-				t.Head = append(t.Head, head{percentileName(p.Percent), true})
+				t.Head = append(t.Head, head{percentileName(p.Percent), right})
 			}
 		}
 	}
-	t.Head = append(t.Head, head{"Warnings", false})
+	t.Head = append(t.Head, head{"Warnings", wide})
 	for _, c := range list {
 		row := []field{
 			text(label(c).String()), number(output.Figure(c.RatePerSecond, cells.UnitPerSecond), c.RatePerSecond),

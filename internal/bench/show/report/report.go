@@ -14,14 +14,8 @@ import (
 	"html/template"
 	"io"
 
-	"github.com/airhost/airhost/internal/bench/data/result"
+	"github.com/airhost/airhost/internal/bench/data/machines"
 )
-
-// Run is a result file, and its name in the report.
-type Run struct {
-	Name string
-	File *result.File
-}
 
 // ErrNoRuns is the error of a report of nothing.
 var ErrNoRuns = errors.New("no results to report")
@@ -31,14 +25,15 @@ var assets embed.FS
 
 var templates = template.Must(template.ParseFS(assets, "assets/*.html"))
 
-// HTML writes the page of one or more runs, which must be valid. Where several
-// runs have the same cell, the last one's is shown, and compared with the others.
-// The same runs give the same bytes. No runs are [ErrNoRuns].
-func HTML(w io.Writer, runs ...Run) error {
+// HTML writes the page of one or more runs, which must be valid. Where several runs of
+// one machine have the same cell, the last one's is shown, and compared with the
+// others. Cells of several machines are shown beside each other. The same runs give the
+// same bytes. No runs are [ErrNoRuns].
+func HTML(w io.Writer, runs ...machines.Run) error {
 	if len(runs) == 0 {
 		return ErrNoRuns
 	}
-	view, err := newPage(merge(runs))
+	view, err := newPages(runs).page()
 	if err != nil {
 		return fmt.Errorf("making the report: %w", err)
 	}

@@ -9,12 +9,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/airhost/airhost/internal/bench/data/machines"
 	"github.com/airhost/airhost/internal/bench/data/result"
 	"github.com/airhost/airhost/internal/bench/show/report"
 	"github.com/airhost/airhost/internal/golden"
 )
 
-func html(t *testing.T, runs ...report.Run) string {
+func html(t *testing.T, runs ...machines.Run) string {
 	t.Helper()
 	var text bytes.Buffer
 	if err := report.HTML(&text, runs...); err != nil {
@@ -24,10 +25,10 @@ func html(t *testing.T, runs ...report.Run) string {
 }
 
 // one and two are the runs of most tests.
-func one() report.Run { return report.Run{Name: "synthetic.json", File: synthetic(1)} }
+func one() machines.Run { return machines.Run{Name: "synthetic.json", File: synthetic(1)} }
 
-func two() []report.Run {
-	return []report.Run{{Name: "synthetic-before.json", File: synthetic(1.08)}, one()}
+func two() []machines.Run {
+	return []machines.Run{{Name: "synthetic-before.json", File: synthetic(1.08)}, one()}
 }
 
 // both is the page of two(), which takes a while to compare.
@@ -87,7 +88,7 @@ func TestEachRunAlone(t *testing.T) {
 	for i := range file.Cells {
 		alone := *file
 		alone.Cells = file.Cells[i : i+1]
-		page := html(t, report.Run{Name: "alone.json", File: &alone})
+		page := html(t, machines.Run{Name: "alone.json", File: &alone})
 		if !strings.Contains(page, file.Cells[i].Engine) && !strings.Contains(page, "timeout") {
 			t.Errorf("%s: the page does not name it", file.Cells[i].Key)
 		}
@@ -103,19 +104,19 @@ func TestNoRuns(t *testing.T) {
 	}
 	none := *synthetic(1)
 	none.Cells = nil
-	if err := report.Headline(&bytes.Buffer{}, report.Run{File: &none}); !errors.Is(err, report.ErrNoTargets) {
+	if err := report.Headline(&bytes.Buffer{}, machines.Run{File: &none}); !errors.Is(err, report.ErrNoTargets) {
 		t.Errorf("Headline without targets: got %v, want ErrNoTargets", err)
 	}
-	html(t, report.Run{Name: "none.json", File: &none})
+	html(t, machines.Run{Name: "none.json", File: &none})
 }
 
-func TestHeadline(t *testing.T) { golden.Check(t, "headline.svg", headline(t)) }
+func TestHeadline(t *testing.T) { golden.Check(t, "headline.svg", headline(t, one())) }
 
 func TestAlerts(t *testing.T) {
 	cut, other := synthetic(1), synthetic(1)
 	cut.Cut, other.Environment.CPU = true, "another"
-	page := html(t, report.Run{Name: "cut.json", File: cut}, report.Run{Name: "other.json", File: other})
-	for _, want := range []string{"cut.json: the run was cut short", "other.json was measured on another machine"} {
+	page := html(t, machines.Run{Name: "cut.json", File: cut}, machines.Run{Name: "other.json", File: other})
+	for _, want := range []string{"cut.json: the run was cut short", "The figures are of 2 processors. Compare multiples of the floor between them"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not say %q", want)
 		}
@@ -125,8 +126,8 @@ func TestAlerts(t *testing.T) {
 // A cell that several runs have is shown from the last.
 func TestLastRunCounts(t *testing.T) {
 	before, after := synthetic(1.2), synthetic(1)
-	page := html(t, report.Run{Name: "before.json", File: before}, report.Run{Name: "after.json", File: after})
-	alone := html(t, report.Run{Name: "after.json", File: after})
+	page := html(t, machines.Run{Name: "before.json", File: before}, machines.Run{Name: "after.json", File: after})
+	alone := html(t, machines.Run{Name: "after.json", File: after})
 	section := regexp.MustCompile(`(?s)<section id="verdict".*?</section>`)
 	if diff := cmp.Diff(section.FindString(alone), section.FindString(page)); diff != "" {
 		t.Errorf("the verdicts are not those of the last run:\n%s", diff)
@@ -139,21 +140,60 @@ func TestLastRunCounts(t *testing.T) {
 func TestLeftOutElsewhereMeasured(t *testing.T) {
 	measured, out := synthetic(1), synthetic(1)
 	out.Cells = []result.Cell{{Key: measured.Cells[0].Key, Status: result.LeftOut, Reason: "no such luck"}}
-	if page := html(t, report.Run{Name: "a.json", File: measured}, report.Run{Name: "b.json", File: out}); strings.Contains(page, "no such luck") {
+	if page := html(t, machines.Run{Name: "a.json", File: measured}, machines.Run{Name: "b.json", File: out}); strings.Contains(page, "no such luck") {
 		t.Error("a cell that a run measured is said to be left out")
 	}
-	if page := html(t, report.Run{Name: "b.json", File: out}); !strings.Contains(page, "no such luck") {
+	if page := html(t, machines.Run{Name: "b.json", File: out}); !strings.Contains(page, "no such luck") {
 		t.Error("a cell that was left out is not named with its reason")
 	}
 }
 
-func headline(t *testing.T) string {
+func headline(t *testing.T, runs ...machines.Run) string {
 	t.Helper()
 	var svg strings.Builder
-	if err := report.Headline(&svg, one()); err != nil {
+	if err := report.Headline(&svg, runs...); err != nil {
 		t.Fatal(err)
 	}
 	return svg.String()
+}
+
+// beside are runs of two machines. The second one is faster, and lacks a cell that the
+// first one has.
+func beside() []machines.Run {
+	file := synthetic(0.6)
+	file.Environment.CPU, file.Environment.Commit = "AMD EPYC 7R13 48-Core Processor", "fedcba98"
+	file.Cells = file.Cells[1:]
+	return []machines.Run{one(), {Name: "elsewhere.json", File: file}}
+}
+
+// Cells of two machines stand beside each other, and are never compared or merged.
+func TestBeside(t *testing.T) {
+	golden.Check(t, "beside.svg", headline(t, beside()...))
+	page := html(t, beside()...)
+	for _, want := range []string{
+		"<h2 class=\"of-machine\">On Synthetic", "<h2 class=\"of-machine\">On AMD EPYC 7R13</h2>",
+		`id="distributions-1"`, `id="distributions-2"`, "not measured",
+		"of commit 0123456789ab, and AMD EPYC 7R13 of commit fedcba98 with changes: a difference may be the code&#39;s", "wazero: at most 280 ns, 1.2 × floor",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not have %q", want)
+		}
+	}
+	if strings.Contains(page, `id="changes`) {
+		t.Error("cells of two machines are compared as before and after")
+	}
+	seen := make(map[string]bool)
+	for _, id := range regexp.MustCompile(` id="[^"]*"`).FindAllString(page, -1) {
+		if seen[id] {
+			t.Errorf("there are two elements with%s", id)
+		}
+		seen[id] = true
+	}
+	for _, m := range regexp.MustCompile(`href="#([^"]*)"`).FindAllStringSubmatch(page, -1) {
+		if !seen[` id="`+m[1]+`"`] {
+			t.Errorf("a link leads to %q, which is not there", m[1])
+		}
+	}
 }
 
 // The sentences on top say which targets are not met, and why.
@@ -165,11 +205,11 @@ func TestSummary(t *testing.T) {
 		file.Cells[i].WithinTarget = []result.Verdict{result.Missed, result.Undecided, result.Undecided}[i]
 	}
 	file.Cells[0].Median = 308
-	page := html(t, report.Run{Name: "mixed.json", File: file})
+	page := html(t, machines.Run{Name: "mixed.json", File: file})
 	for _, want := range []string{
-		"6 of 9 targets met, 1 missed, 2 undecided",
-		"wazero meets 0 of 3 targets: fire-and-forget missed, 10 % above; undecided, since the interval crosses the target: request-response, call.",
-		"native meets 3 of 3 targets.",
+		"6 of 9 targets in nanoseconds met, 1 missed, 2 undecided; 0 of 9 targets in multiples of the floor met, 9 missed",
+		"wazero meets 0 of 3 targets in nanoseconds (missed: fire-and-forget; undecided, since the interval crosses the target: request-response, call), and 0 of 3",
+		"native meets 3 of 3 targets in nanoseconds, and 0 of 3",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not say %q", want)

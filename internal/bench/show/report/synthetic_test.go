@@ -89,11 +89,9 @@ func (s *synthesis) latency(e engine) {
 			key.Components, key.Pairs = []int{2, 0, 0}[i], []int{1, 1, 0}[i]
 			median := e.hop * []float64{parts.hop, parts.round, 0.72}[i]
 			f := s.add(key, cells.UnitNanoseconds, median*s.factor, 0.02)
-			floor := e.floor * []float64{1, 1.25, 0.22}[i]
-			multiple := f.Median / floor
-			f.Floor, f.FloorMultiple = &floor, &multiple
 			target, _ := cells.Target(key, e.name == "native")
 			f.Target, f.WithinTarget = &target, result.VerdictOf(f.CI95Low, f.CI95High, target)
+			f.SetFloor(key, e.floor*[]float64{1, 1.25, 0.22}[i])
 			f.AllocsPerOp, f.BytesPerOp = []float64{0, 0, 1}[i], []float64{0, 0, 64}[i]
 		}
 	}

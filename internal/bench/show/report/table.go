@@ -17,9 +17,18 @@ type table struct {
 }
 
 type head struct {
-	Text   string
-	Number bool
+	Text string
+	Kind kind
 }
+
+// kind is the kind of a column: the class of its head in the style sheet.
+type kind string
+
+const (
+	narrow kind = ""
+	right  kind = "number"
+	wide   kind = "wide" // holds sentences
+)
 
 // field is a text, and its key for sorting, or "".
 type field struct{ Text, Sort string }
