@@ -95,7 +95,7 @@ static void note(u32 sender, u32 h) {
 // handed over yet.
 struct block { u32 at, size, align; };
 static struct block blocks[4];
-static u32 open, wrong, returned, no_post;
+static u32 open, spare, wrong, returned, no_post;
 static enum { starting, idle, handling, cleaning } phase = starting;
 
 static void must(u32 right, u32 number) {
@@ -407,9 +407,11 @@ static void script(void) {
   }
 }
 
-static void begin(void) {
+// A block that the call does not need stays.
+static void begin(u32 unused) {
   must(phase == idle, 8);
-  must(open == 0, 9);
+  must(open <= unused, 9);
+  spare = unused;
   must(!returned || no_post, 10);
   phase = handling;
   out_len = response = misplaced = 0;
@@ -437,7 +439,7 @@ static u32 finish(void) {
 LIFECYCLE("handle-message") u32 handle_message(u32 sender, u32 sender_len, u32 message, u32 len) {
   take(sender, sender_len);
   take(message, len);
-  begin();
+  begin(len == 0);
   note(hash(2166136261, (u8 *)sender, sender_len), hash(2166136261, (u8 *)message, len));
   now.base = message, now.len = len, now.next = 0, now.callback = now.failed = 0;
   now.sender = sender, now.sender_len = sender_len;
@@ -447,7 +449,7 @@ LIFECYCLE("handle-message") u32 handle_message(u32 sender, u32 sender_len, u32 m
 
 LIFECYCLE("handle-callback") u32 handle_callback(u64 id, u32 failed, u32 outcome, u32 len) {
   take(outcome, len);
-  begin();
+  begin(1 + (len == 0));
   u32 which = 0;
   while (which < sent && ids[which] != id) which++;
   u32 known_len = 0; // of the text of a failure, only the word that is the same everywhere
@@ -470,7 +472,7 @@ LIFECYCLE("handle-callback") u32 handle_callback(u64 id, u32 failed, u32 outcome
 
 static void post(u32 area) {
   must(area == returned, 11);
-  must(open == 0, 12);
+  must(open <= spare, 12);
   phase = cleaning;
   returned = 0;
   u32 *r = (u32 *)area;
