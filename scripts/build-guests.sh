@@ -59,6 +59,8 @@ c $attacker.c $attacker.wasm 16384 -O2 --strip-all --stack-first -Wno-infinite-r
 
 script=backends/wasmtime/testdata/script
 c $script.c $script.wasm 8192 -Oz --strip-all
+player=internal/allengines/testdata/player
+c $player.c $player.wasm 8192 -Oz -mtail-call --strip-all --initial-memory=262144
 suite=core/enginetest/testdata
 for guest in actor hostile; do
 	c $suite/$guest.c $suite/$guest.wasm 8192 -Oz --strip-all -Wno-infinite-recursion

@@ -171,7 +171,7 @@ func (x *exchange) finish(err error) (trap error) {
 	case core.TransferMessage:
 		return last.received(m, err)
 	case core.TransferRequest:
-		m.Payload, last.guest.response = last.guest.response, nil
+		last.takeResponse(m, err)
 		return last.answered(m, err)
 	case core.TransferResponse:
 		return last.calledBack(m, err)

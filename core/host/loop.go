@@ -190,11 +190,24 @@ func (c *component) handle(e entry) (trap error) {
 	case m.IsRequest():
 		c.guest.response = m.Payload[:0]
 		err := c.life.instance.HandleMessage(m.Sender, m.Payload, &c.guest.response)
-		m.Payload, c.guest.response = c.guest.response, nil
+		c.takeResponse(m, err)
 		c.sendOpen() // before the response
 		return c.answered(m, err)
 	}
 	return c.received(m, c.life.instance.HandleMessage(m.Sender, m.Payload, nil))
+}
+
+// takeResponse puts the response, which began in the request's place, into m. After an
+// error m stays the request, for the dead letters; what a response has overwritten is
+// no longer the request.
+func (c *component) takeResponse(m *core.Message, err error) {
+	switch response := c.guest.response; {
+	case err == nil:
+		m.Payload = response
+	case len(response) > 0:
+		m.Payload = m.Payload[:0]
+	}
+	c.guest.response = nil
 }
 
 // isOver reports whether m is a request of this host for whose outcome nobody waits

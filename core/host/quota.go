@@ -21,12 +21,9 @@ func newBucket(perSecond, burst int, clock *core.Clock) bucket {
 
 // take takes n tokens, if there are as many.
 func (b *bucket) take(n float64) bool {
-	if b.tokens < n {
-		b.fill(b.clock.Now())
-		if b.tokens < n {
-			// The coarse clock may hold back up to a tick's worth.
-			b.fill(b.clock.Exact())
-		}
+	if !b.has(n) {
+		// The coarse clock may hold back up to a tick's worth.
+		b.fill(b.clock.Exact())
 		if b.tokens < n {
 			return false
 		}
@@ -35,11 +32,10 @@ func (b *bucket) take(n float64) bool {
 	return true
 }
 
-// has reports whether there are n tokens, but for a tick's worth.
+// has reports whether there are n tokens, but for a tick's worth. It fills the bucket
+// first: a bucket that is filled only when it is empty gives its burst twice.
 func (b *bucket) has(n float64) bool {
-	if b.tokens < n {
-		b.fill(b.clock.Now())
-	}
+	b.fill(b.clock.Now())
 	return b.tokens >= n
 }
 

@@ -109,7 +109,8 @@ func (c *component) callDirectly(dst, payload []byte) (response []byte, err erro
 	if trap == nil {
 		c.counts.Handled++
 	} else {
-		c.host.recordDead(&core.Message{Sender: core.HostID, Target: c.id, Payload: payload}, trap)
+		const some = 1 // a request has an id, which this one does without
+		c.host.recordDead(&core.Message{Sender: core.HostID, Target: c.id, Correlation: some, Payload: payload}, trap)
 	}
 	c.lockAndEndCall(trap)
 	c.yieldAndUnlock()

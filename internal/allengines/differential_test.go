@@ -3,12 +3,7 @@
 package allengines
 
 import (
-	"bytes"
-	"context"
-	"fmt"
-	"log/slog"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -70,14 +65,6 @@ type plan struct {
 	steps []planStep
 }
 
-type planStep struct {
-	target  core.ComponentID
-	payload []byte
-	request bool          // of the Go program's own; else it only sends
-	again   bool          // the target is deployed anew, before
-	pass    time.Duration // after it
-}
-
 // The components. Those of scripted obey messages of several steps. One more, b/slow,
 // is for opening only, because it starts again at a random time.
 var (
@@ -131,7 +118,7 @@ func (p plan) follow(t *testing.T, engine string, cache map[string]string) (seen
 	script, err := os.ReadFile("../../backends/wasmtime/testdata/script.wasm") // its source is beside it
 	check(t, err)
 	synctest.Test(t, func(t *testing.T) {
-		h, log, stop := startOn(t, engine, cache)
+		h, log, stop := startWith(t, opened(t, engine, cache[engine]))
 		deployments := make(map[core.ComponentID]host.Deployment)
 		for _, d := range p.deployments(t, engine, script) {
 			deployments[d.ID] = d
@@ -151,72 +138,15 @@ func (p plan) follow(t *testing.T, engine string, cache map[string]string) (seen
 	return seen
 }
 
-// startOn returns a host with an engine, its log, and a function that ends both.
-func startOn(t *testing.T, engine string, cache map[string]string) (h *host.Host, log *bytes.Buffer, stop func()) {
+// opened returns an engine of this name.
+func opened(t *testing.T, name, cache string) (e core.Engine) {
 	t.Helper()
-	var e core.Engine
 	var err error
-	if engine == wazero.Name {
-		e, err = wazero.New(wazero.Config{CacheDir: cache[engine]})
+	if name == wazero.Name {
+		e, err = wazero.New(wazero.Config{CacheDir: cache})
 	} else {
-		e, err = wasmtime.New(wasmtime.Config{CacheDir: cache[engine]})
+		e, err = wasmtime.New(wasmtime.Config{CacheDir: cache})
 	}
 	check(t, err)
-	broker, err := newInproc()
-	check(t, err)
-	tracker, err := newSlab()
-	check(t, err)
-	log = new(bytes.Buffer)
-	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-		if a.Key == slog.TimeKey || a.Key == "details" || a.Key == "engine" {
-			return slog.Attr{}
-		}
-		return a
-	}}))
-	h, err = host.New(host.Config{Workers: 1, RequestTimeout: time.Second, Logger: logger}, broker, tracker, e)
-	check(t, err)
-	check(t, h.Start(t.Context()))
-	return h, log, func() {
-		check(t, h.Stop(context.Background()))
-		check(t, e.Close(context.Background()))
-	}
-}
-
-// take takes a step, waits for its end, and returns its outcome and an observation.
-func (s planStep) take(t *testing.T, h *host.Host) string {
-	t.Helper()
-	var outcome string
-	if s.request {
-		response, err := h.Request(t.Context(), s.target, s.payload)
-		outcome = fmt.Sprintf("request to %s: %q, %v\n", s.target, response, err)
-	} else {
-		outcome = fmt.Sprintf("send to %s: %v\n", s.target, h.Send(s.target, s.payload))
-	}
-	synctest.Wait()
-	<-time.After(s.pass) // in the bubble, where that takes no time
-	synctest.Wait()
-	return outcome + observe(h)
-}
-
-// observe returns all that a Go program can see of its host.
-func observe(h *host.Host) string {
-	var b strings.Builder
-	s := h.Snapshot()
-	s.WorkersHeldUp, s.AuditDropped = 0, 0
-	fmt.Fprintf(&b, "%+v\n", s)
-	for _, c := range h.Components() {
-		c.Engine = ""
-		fmt.Fprintf(&b, "%+v\n", c)
-	}
-	for _, l := range h.DeadLetters() {
-		fmt.Fprintf(&b, "dead letter: %s to %s, request %t, %d bytes %.60q: %s\n", l.Sender, l.Target, l.Request, l.Size, l.Payload, l.Reason)
-	}
-	return b.String()
-}
-
-// sorted sorts the lines of a log, since the audit's lines have no fixed place.
-func sorted(log string) string {
-	lines := strings.Split(log, "\n")
-	slices.Sort(lines)
-	return strings.Join(lines, "\n")
+	return e
 }

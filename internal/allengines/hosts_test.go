@@ -1,0 +1,90 @@
+package allengines
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/core/host"
+)
+
+// planStep is a thing that a Go program does with a host.
+type planStep struct {
+	target  core.ComponentID
+	payload []byte
+	request bool          // of the Go program's own; else it only sends
+	again   bool          // the target is deployed anew, before
+	pass    time.Duration // after it
+}
+
+// startWith returns a host of one worker with engines, its log, and a function that
+// ends them all.
+func startWith(t *testing.T, engines ...core.Engine) (h *host.Host, log *bytes.Buffer, stop func()) {
+	t.Helper()
+	broker, err := newInproc()
+	check(t, err)
+	tracker, err := newSlab()
+	check(t, err)
+	log = new(bytes.Buffer)
+	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey || a.Key == "details" || a.Key == "engine" {
+			return slog.Attr{}
+		}
+		return a
+	}}))
+	h, err = host.New(host.Config{Workers: 1, RequestTimeout: time.Second, Logger: logger}, broker, tracker, engines...)
+	check(t, err)
+	check(t, h.Start(t.Context()))
+	return h, log, func() {
+		check(t, h.Stop(context.Background()))
+		for _, e := range engines {
+			check(t, e.Close(context.Background()))
+		}
+	}
+}
+
+// take takes a step, waits for its end, and returns its outcome and an observation.
+func (s planStep) take(t *testing.T, h *host.Host) string {
+	t.Helper()
+	var outcome string
+	if s.request {
+		response, err := h.Request(t.Context(), s.target, s.payload)
+		outcome = fmt.Sprintf("request to %s: %q, %v\n", s.target, response, err)
+	} else {
+		outcome = fmt.Sprintf("send to %s: %v\n", s.target, h.Send(s.target, s.payload))
+	}
+	synctest.Wait()
+	<-time.After(s.pass) // in the bubble, where that takes no time
+	synctest.Wait()
+	return outcome + observe(h)
+}
+
+// observe returns all that a Go program can see of its host.
+func observe(h *host.Host) string {
+	var b strings.Builder
+	s := h.Snapshot()
+	s.WorkersHeldUp, s.AuditDropped = 0, 0
+	fmt.Fprintf(&b, "%+v\n", s)
+	for _, c := range h.Components() {
+		c.Engine = ""
+		fmt.Fprintf(&b, "%+v\n", c)
+	}
+	for _, l := range h.DeadLetters() {
+		fmt.Fprintf(&b, "dead letter: %s to %s, request %t, %d bytes %.60q: %s\n", l.Sender, l.Target, l.Request, l.Size, l.Payload, l.Reason)
+	}
+	return b.String()
+}
+
+// sorted sorts the lines of a log, since the audit's lines have no fixed place.
+func sorted(log string) string {
+	lines := strings.Split(log, "\n")
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,315 @@
+package allengines
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/airhost/airhost/backends/native"
+	"github.com/airhost/airhost/backends/wasmtime"
+	"github.com/airhost/airhost/backends/wazero"
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/core/host"
+	"github.com/airhost/airhost/guest"
+	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/wasm"
+)
+
+// stage is a choice of engines for the players, which take them in turn.
+type stage struct {
+	name    string
+	engines []string
+	tame    bool // not all of the engines run what breaks the ABI
+}
+
+// Names of engines beside their own ones.
+const (
+	interpreter = "interpreter"
+	asked       = " asked" // wazero and Wasmtime without a ledger: the host is asked for everything
+)
+
+// stages are compared with the first one.
+func stages() []stage {
+	all := []stage{
+		{"wazero", []string{wazero.Name}, false},
+		{"wazero without a ledger", []string{wazero.Name + asked}, false},
+		{"wazero's interpreter", []string{interpreter}, false},
+		{"native", []string{native.Name}, true},
+		{"wazero and native", []string{wazero.Name, native.Name}, true},
+	}
+	if wasmtime.Available {
+		all = append(all,
+			stage{"wasmtime", []string{wasmtime.Name}, false},
+			stage{"wasmtime without a ledger", []string{wasmtime.Name + asked}, false},
+			stage{"wazero and wasmtime", []string{wazero.Name, wasmtime.Name}, false},
+			stage{"wasmtime and native", []string{wasmtime.Name, wasmtime.Name, native.Name}, true},
+		)
+	}
+	return all
+}
+
+// withoutLedger is an engine that does not say that it keeps a ledger.
+type withoutLedger struct{ core.Engine }
+
+type componentWithoutLedger struct{ core.Component }
+
+func (e withoutLedger) Compile(ctx context.Context, src core.Source, limits core.Limits) (core.Component, error) {
+	c, err := e.Engine.Compile(ctx, src, limits)
+	if err != nil {
+		return nil, err
+	}
+	return componentWithoutLedger{c}, nil
+}
+
+func (c componentWithoutLedger) Traits() core.Traits {
+	traits := c.Component.Traits()
+	traits.KeepsLedger, traits.Exchanges = false, false
+	return traits
+}
+
+// openNamed opens an engine. The caches make a thousand hosts cheap.
+func openNamed(t testing.TB, name string, caches map[string]string) (e core.Engine) {
+	t.Helper()
+	var err error
+	plain, isAsked := strings.CutSuffix(name, asked)
+	switch plain {
+	case native.Name:
+		e, err = native.New(native.Config{})
+	case interpreter:
+		e, err = wazero.New(wazero.Config{Interpreter: true})
+	case wazero.Name:
+		e, err = wazero.New(wazero.Config{CacheDir: caches[wazero.Name]})
+	default:
+		e, err = wasmtime.New(wasmtime.Config{CacheDir: caches[wasmtime.Name]})
+	}
+	check(t, err)
+	if isAsked {
+		return withoutLedger{e}
+	}
+	return e
+}
+
+// play is what a Go program does with players.
+type play struct {
+	fuel  uint64
+	steps []planStep
+}
+
+// while is a pause in which even a player that traps again and again is done.
+const while = 499 * time.Millisecond
+
+// playFuel is enough for what ends.
+const playFuel = 400_000
+
+// newPlay makes a play at random.
+func newPlay(r *rand.Rand, tame bool) play {
+	p := player{Rand: r, wild: !tame, fuel: !tame && r.IntN(3) == 0}
+	made := play{}
+	if p.fuel {
+		made.fuel = playFuel
+	}
+	for range 12 {
+		step := planStep{target: id(pickOf(r, players...)), payload: p.script(3), pass: while}
+		switch r.IntN(10) {
+		case 0: // a Go program's request runs beside the worker, so that it must not send
+			if p.wild { // a worker runs it on the native engine, and then its turns are others
+				step.request, step.payload = true, append(p.small(p.small(nil)), '.')
+			}
+		case 1:
+			step.pass = long
+		case 2:
+			step.again = true
+		}
+		made.steps = append(made.steps, step)
+	}
+	return made
+}
+
+// modules are the player in several forms.
+func modules(t testing.TB) (all [][]byte) {
+	t.Helper()
+	for _, change := range []func(*wasm.Module){
+		func(*wasm.Module) {},
+		without(abi.PostHandleMessage, abi.PostHandleCallback),
+		without(abi.PostHandleCallback),
+		crowded,
+	} {
+		m, err := wasm.Parse(slices.Clone(playerWasm))
+		check(t, err)
+		change(m)
+		all = append(all, m.Encode())
+	}
+	return all
+}
+
+func without(names ...string) func(*wasm.Module) {
+	return func(m *wasm.Module) {
+		m.Exports = slices.DeleteFunc(m.Exports, func(e wasm.Export) bool { return slices.Contains(names, e.Name) })
+	}
+}
+
+// crowded exports 1,000 functions and globals, some by the names that a host might add,
+// and its imports.
+func crowded(m *wasm.Module) {
+	m.Globals = append(m.Globals, wasm.Global{Type: wasm.GlobalType{Value: wasm.I32}, Init: []byte{0x41, 0, 0x0b}})
+	global := uint32(m.Len(wasm.KindGlobal) - 1)
+	for i, name := range []string{"airhost:entry", "airhost:entry'", "airhost:entry''", "airhost:next", "airhost:target", "airhost:credit", "airhost:answer"} {
+		m.Exports = append(m.Exports, wasm.Export{Name: name, Kind: wasm.KindFunc, Index: uint32(i % 2)})
+	}
+	for i := range 1000 {
+		m.Exports = append(m.Exports, wasm.Export{Name: fmt.Sprint("airhost:", i), Kind: wasm.KindGlobal, Index: global})
+	}
+}
+
+// deployments are the players' on a stage.
+func (p play) deployments(s stage, code [][]byte) (deployments []host.Deployment) {
+	for i, name := range players {
+		config := []core.ConfigPair{{Key: "m", Value: string(rune('a' + i))}}
+		for _, target := range slices.Concat(players, strangers) {
+			config = append(config, core.ConfigPair{Key: "t", Value: target})
+		}
+		form := []int{0, 0, 1, 2, 3}[i%5]
+		if form == 1 || form == 2 {
+			config = append(config, core.ConfigPair{Key: "n"})
+		}
+		engine := s.engines[i%len(s.engines)]
+		d := host.Deployment{
+			ID: id(name), Engine: strings.TrimSuffix(engine, asked), Source: core.Source{Code: code[form]}, Config: config, Capabilities: all(),
+			Limits:  core.Limits{Fuel: p.fuel, Mailbox: 500, MessageSize: 4000},
+			Quota:   host.Quota{MessagesPerSecond: 2000, Burst: 500},
+			Restart: host.Restart{MaxRestarts: -1, Backoff: time.Millisecond, MaxBackoff: time.Millisecond},
+		}
+		switch engine {
+		case native.Name:
+			d.Source = native.Source(func() guest.Component { return new(nativePlayer) })
+		case interpreter:
+			d.Engine = wazero.Name
+		}
+		switch name {
+		case "t/four":
+			d.Quota = host.Quota{MessagesPerSecond: 20, Burst: 40}
+		case "t/onf":
+			d.Quota.PendingRequests, d.Limits.MessageSize = 2, 700
+		case "t/on":
+			d.Capabilities = host.Capabilities{Send: patterns("t/one", "t/two"), Request: patterns("t/three", "t/one")}
+		}
+		deployments = append(deployments, d)
+	}
+	return deployments
+}
+
+// follow takes the play's steps on a stage, and returns the observation after each.
+func (p play) follow(t *testing.T, s stage, code [][]byte, caches map[string]string) (seen []string) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		var engines []core.Engine
+		for _, name := range slices.Compact(slices.Sorted(slices.Values(s.engines))) {
+			engines = append(engines, openNamed(t, name, caches))
+		}
+		h, log, stop := startWith(t, engines...)
+		deployments := make(map[core.ComponentID]host.Deployment)
+		for _, d := range p.deployments(s, code) {
+			deployments[d.ID] = d
+			check(t, h.Deploy(t.Context(), d))
+		}
+		for _, step := range p.steps {
+			if step.again {
+				check(t, h.Undeploy(t.Context(), step.target))
+				check(t, h.Deploy(t.Context(), deployments[step.target]))
+			}
+			seen = append(seen, step.take(t, h))
+		}
+		seen = append(seen, records(t, h), observe(h))
+		stop()
+		seen = append(seen, sorted(log.String()))
+	})
+	for i := range seen {
+		seen[i] = sameWords(seen[i])
+	}
+	return seen
+}
+
+// records are those of all players.
+func records(t *testing.T, h *host.Host) (all string) {
+	t.Helper()
+	for _, name := range players {
+		record, err := h.Request(t.Context(), id(name), []byte("k"))
+		all += fmt.Sprintf("%s: %v, %v\n", name, recordOf(record), err)
+	}
+	synctest.Wait()
+	return all
+}
+
+// recordOf reads a player's record, which has no order.
+func recordOf(b []byte) []recordLine {
+	lines := make([]recordLine, len(b)/12)
+	_, _ = binary.Decode(b, binary.LittleEndian, lines) // both have the same size
+	slices.SortFunc(lines, func(a, b recordLine) int { return int(int64(a.Sender) - int64(b.Sender)) })
+	return lines
+}
+
+var (
+	trapText = regexp.MustCompile(`fault: [^"\n]*unreachable[^"\n ]*`)
+	// tooMany says that a player has used up a quota that is not to be used up: the
+	// order of messages of different senders decides then which of them are refused.
+	tooMany = regexp.MustCompile(`refused" component=[^ ]*([^r ]|[^u]r) .*messages_per_second`)
+)
+
+// sameWords removes the differences in which engines are free: of text for a trap.
+func sameWords(seen string) string { return trapText.ReplaceAllString(seen, "fault: unreachable") }
+
+// compare follows a play on each stage that it fits, and reports the first difference.
+func (p play) compare(t *testing.T, tame bool, code [][]byte, caches map[string]string) (seen []string) {
+	t.Helper()
+	for i, s := range stages() {
+		if s.tame && !tame {
+			continue
+		}
+		got := p.follow(t, s, code, caches)
+		if i == 0 {
+			seen = got
+			if tooMany.MatchString(got[len(got)-1]) {
+				t.Skip("a player has used up its quota")
+			}
+		}
+		for n := range got {
+			if got[n] != seen[n] {
+				t.Fatalf("observation %d: got on %s\n%.4000s\nwant, as on wazero,\n%.4000s\nthe step is %s", n, s.name, got[n], seen[n], p.describe(n))
+			}
+			if at := strings.Index(got[n], "broken order"); at >= 0 {
+				t.Fatalf("observation %d on %s: the guest's functions were called in a wrong order: %.200s", n, s.name, got[n][at:])
+			}
+		}
+	}
+	return seen
+}
+
+func (p play) describe(n int) string {
+	if n < len(p.steps) {
+		return fmt.Sprintf("%+v: %q", p.steps[n], p.steps[n].payload)
+	}
+	return "after all"
+}
+
+// TestPlaysMakeNoDifference compares hosts whose components are players, on all engines,
+// on several in one host, and on engines that ask the host for everything.
+func TestPlaysMakeNoDifference(t *testing.T) {
+	code, caches := modules(t), map[string]string{wazero.Name: t.TempDir(), wasmtime.Name: t.TempDir()}
+	plays := uint64(40)
+	if testing.Short() {
+		plays = 6
+	}
+	for seed := range plays {
+		tame := seed%2 == 0
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			newPlay(rand.New(rand.NewPCG(seed, 1)), tame).compare(t, tame, code, caches)
+		})
+	}
+}

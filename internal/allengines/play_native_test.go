@@ -1,0 +1,266 @@
+package allengines
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/airhost/airhost/guest"
+)
+
+// nativePlayer is the guest of testdata/player.c as a Go value. It leaves out the steps
+// about memory.
+type nativePlayer struct {
+	targets []string
+	me      int
+	ids     []guest.RequestID // in the order sent
+	later   []byte
+	record  []recordLine
+
+	now turn
+}
+
+// turn is the call in progress.
+type turn struct {
+	host     guest.Host
+	sender   string
+	script   []byte
+	next     int
+	callback bool
+	whole    bool // the response is the script
+	failed   bool
+	out      []byte
+}
+
+// recordLine says of a sender, or of a request's callback, how many messages there
+// were, and has a hash of them in order.
+type recordLine struct{ Sender, Count, Hash uint32 }
+
+const firstHash = 2166136261
+
+func hashOf(h uint32, b []byte) uint32 {
+	for _, c := range b {
+		h = (h ^ uint32(c)) * 16777619
+	}
+	return (h ^ uint32(len(b))) * 16777619
+}
+
+func (p *nativePlayer) note(sender, h uint32) {
+	i := 0
+	for i < len(p.record) && p.record[i].Sender != sender {
+		i++
+	}
+	if i == 24 {
+		return
+	}
+	if i == len(p.record) {
+		p.record = append(p.record, recordLine{Sender: sender, Hash: firstHash})
+	}
+	p.record[i].Count++
+	p.record[i].Hash = hashOf(p.record[i].Hash, binary.LittleEndian.AppendUint32(nil, h))
+}
+
+func (p *nativePlayer) Initialize(_ guest.Host, config guest.Config) error {
+	for _, pair := range config {
+		switch pair.Key {
+		case "m":
+			p.me = int(pair.Value[0] - 'a')
+		case "t":
+			p.targets = append(p.targets, pair.Value)
+		}
+	}
+	return nil
+}
+
+func (p *nativePlayer) HandleMessage(h guest.Host, sender string, message []byte) ([]byte, error) {
+	p.note(hashOf(firstHash, []byte(sender)), hashOf(firstHash, message))
+	p.now = turn{host: h, sender: sender, script: bytes.Clone(message)}
+	p.play()
+	return p.finish()
+}
+
+func (p *nativePlayer) HandleCallback(h guest.Host, id guest.RequestID, response []byte, failure error) error {
+	outcome, failed := response, uint32(0)
+	if failure != nil {
+		word, _, _ := strings.Cut(failure.Error(), ":")
+		outcome, failed = []byte(word), 1
+	}
+	which := 0
+	for which < len(p.ids) && p.ids[which] != id {
+		which++
+	}
+	p.note(uint32(1+which), hashOf(failed, outcome))
+	p.now = turn{host: h, sender: p.targets[0], callback: true}
+	if len(p.later) > 0 {
+		p.now.script = bytes.Clone(p.later)
+		p.play()
+	}
+	if failed == 0 && len(outcome) > 0 && outcome[0] == '!' {
+		p.now.script, p.now.next = bytes.Clone(outcome), 0
+		p.play()
+	}
+	_, err := p.finish()
+	return err
+}
+
+func (p *nativePlayer) finish() ([]byte, error) {
+	switch {
+	case p.now.failed:
+		return nil, guest.Failed("it was told to")
+	case p.now.whole:
+		return p.now.script, nil
+	}
+	return p.now.out, nil
+}
+
+func (t *turn) byte() byte {
+	if t.next >= len(t.script) {
+		return '.'
+	}
+	t.next++
+	return t.script[t.next-1]
+}
+
+func (t *turn) word() int { return int(t.byte()) | int(t.byte())<<8 }
+
+func (t *turn) text() []byte {
+	size := int(t.byte())
+	size = min(size, len(t.script)-t.next)
+	t.next += size
+	return t.script[t.next-size : t.next : t.next]
+}
+
+func (t *turn) answer(err error) bool {
+	if err == nil {
+		t.out = append(t.out, 0)
+		return true
+	}
+	var told *guest.MessagingError
+	if !errors.As(err, &told) {
+		panic(err)
+	}
+	t.out = append(t.out, 1, byte(told.Case))
+	return false
+}
+
+func (p *nativePlayer) target() string {
+	which := int(p.now.byte())
+	switch {
+	case which == toSender:
+		return p.now.sender
+	case which > ring:
+		which = (p.me + 1) % (which - ring)
+	case which >= len(p.targets):
+		which = 0
+	}
+	return p.targets[which]
+}
+
+func (p *nativePlayer) send(target string, message []byte) {
+	p.now.answer(p.now.host.Send(target, message))
+}
+
+func (p *nativePlayer) request(target string, request []byte, millis uint64) {
+	timeout := time.Duration(min(millis, 1<<63/uint64(time.Millisecond))) * time.Millisecond
+	id, err := p.now.host.Request(target, request, timeout)
+	if p.now.answer(err) && len(p.ids) < 64 {
+		p.ids = append(p.ids, id)
+	}
+}
+
+func (p *nativePlayer) play() {
+	for {
+		step := p.now.byte()
+		if p.service(step) {
+			continue
+		}
+		t := &p.now
+		switch step {
+		case 'b', 'B':
+			if p.bounce(step) {
+				return
+			}
+		case 'e':
+			t.out = append(t.out, t.text()...)
+		case 'E':
+			t.whole = true
+		case 'u':
+			t.word()
+		case 'h':
+			p.later = bytes.Clone(t.text())
+		case 'k':
+			t.out, _ = binary.Append(t.out, binary.LittleEndian, p.record)
+		case 'f':
+			t.failed = true
+			return
+		case '!':
+		case 'x':
+			panic("unreachable")
+		default:
+			return
+		}
+	}
+}
+
+// timeouts are what a script chooses from, in milliseconds.
+var timeouts = [8]uint64{0, 5, 50, 800, 86_400_000, 86_400_001, 1 << 63, 20_000}
+
+// service takes a step that needs a host service, and returns whether it was one.
+func (p *nativePlayer) service(step byte) bool {
+	t := &p.now
+	switch step {
+	case 's', 'r':
+		t.byte() // where things are in memory
+		target, size, timeout := p.target(), t.word(), uint64(0)
+		if step == 'r' {
+			timeout = timeouts[t.byte()%8]
+		}
+		message := t.text()
+		for len(message) < min(size, 1<<13) {
+			message = append(message, '.')
+		}
+		if step == 's' {
+			p.send(target, message)
+		} else {
+			p.request(target, message, timeout)
+		}
+	case 'c':
+		which := t.byte()
+		id := guest.RequestID(uint64(which) << 56)
+		if int(which) < len(p.ids) {
+			id = p.ids[which]
+		}
+		t.answer(t.host.Cancel(id))
+	case 'i':
+		t.out = append(t.out, t.host.SelfID()...)
+	case 'l':
+		t.host.Log(guest.LogInfo, string(t.text()))
+	default:
+		return false
+	}
+	return true
+}
+
+// bounce sends the script back, with one less for its count.
+func (p *nativePlayer) bounce(step byte) (ends bool) {
+	t := &p.now
+	t.byte()
+	target, at := p.target(), t.next
+	if t.byte() == 0 || at == t.next {
+		return false
+	}
+	if step == 'B' && !t.callback {
+		t.whole = true
+		return true
+	}
+	t.script[at]--
+	if step == 'b' {
+		p.send(target, t.script)
+	} else {
+		p.request(target, t.script, 0)
+	}
+	t.script[at]++
+	return true
+}
