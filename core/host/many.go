@@ -90,10 +90,13 @@ func (h *Host) answerDirectly(ctx context.Context, target core.ComponentID, requ
 	}
 	requests = requests[:c.fitting(requests[:upTo(batch, requests)])]
 	var trap error
-	if fast && c.guest.batch != nil && len(requests) > 1 {
-		n, trap = c.answerBatch(requests)
-	} else {
+	switch {
+	case c.guest.batch == nil:
 		n, trap = c.answerMany(requests)
+	case fast && len(requests) > 1:
+		n, trap = c.answerBatch(requests)
+	default: // whoever stops the component should not wait for several slow calls
+		n, trap = c.answerMany(requests[:1])
 	}
 	c.endDirect(trap)
 	return n
