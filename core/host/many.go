@@ -119,9 +119,10 @@ func (c *component) fitting(requests []Request) int {
 func (c *component) answerMany(requests []Request) (n int, trap error) {
 	for i := range requests {
 		r := &requests[i]
-		var response []byte
-		var err error
-		response, trap, err = c.answer(r.Response[:0], r.Payload)
+		response, err := c.answer(r.Response[:0], r.Payload)
+		if err != nil {
+			trap, err = c.failedDirectly(r.Payload, err)
+		}
 		r.fill(c.id, response, err)
 		if trap != nil || c.call.seen.Load() == c.call.begun {
 			return i + 1, trap
@@ -186,10 +187,9 @@ func (c *component) finishDirectly(response []byte, err error) {
 	r := &d.requests[d.next]
 	d.next++
 	c.counts.direct++
+	c.counts.Handled++
 	if err != nil {
 		_, err = c.failedDirectly(r.Payload, err)
-	} else {
-		c.counts.Handled++
 	}
 	r.fill(c.id, append(r.Response[:0], response...), err)
 }

@@ -38,12 +38,14 @@ func (h *Host) AppendRequest(ctx context.Context, dst []byte, target core.Compon
 	}
 	if c := h.direct.find(target); c != nil && len(payload) <= c.limits.MessageSize {
 		if _, begun := c.beginDirect(ctx, endless); begun {
-			response, trap, err := c.answer(dst, payload)
-			c.endDirect(trap)
-			if err != nil {
-				return nil, requestFailed(target, err)
+			response, err := c.answer(dst, payload)
+			if err == nil {
+				c.endDirect(nil)
+				return response, nil
 			}
-			return response, nil
+			trap, err := c.failedDirectly(payload, err)
+			c.endDirect(trap)
+			return nil, requestFailed(target, err)
 		}
 	}
 	response, err := h.request(ctx, dst, target, payload)
@@ -115,30 +117,25 @@ func (c *component) endDirect(trap error) {
 }
 
 // answer has c handle a Go program's request, and appends the response to dst. The
-// caller owns c and has begun the call. trap is the error that ended the instance, or
-// nil. With an error the response is nil.
-func (c *component) answer(dst, payload []byte) (response []byte, trap, err error) {
+// caller owns c and has begun the call. It passes an error on to failedDirectly.
+func (c *component) answer(dst, payload []byte) (response []byte, err error) {
+	c.counts.direct++
+	c.counts.Handled++
 	c.allow()
 	c.guest.response = dst
 	err = c.life.instance.HandleMessage(core.HostID, payload, &c.guest.response)
 	response, c.guest.response = c.guest.response, nil
 	c.sendOpen()
-	c.counts.direct++
-	if err == nil {
-		c.counts.Handled++
-		return response, nil, nil
-	}
-	trap, err = c.failedDirectly(payload, err)
-	return nil, trap, err
+	return response, err
 }
 
-// failedDirectly counts a call for a Go program's request that returned err. It returns
-// the error that ended the instance, or nil, and the error of the request.
+// failedDirectly notes that a Go program's request, which is counted as handled, ended
+// with err. It returns the error that ended the instance, or nil, and the error of the
+// request.
 func (c *component) failedDirectly(payload []byte, err error) (trap, failure error) {
 	answer, trap := c.countError(err)
-	if trap == nil {
-		c.counts.Handled++
-	} else {
+	if trap != nil {
+		c.counts.Handled--
 		c.host.recordDead(&core.Message{Sender: core.HostID, Target: c.id, Payload: payload}, trap)
 	}
 	return trap, requestError(answer, trap)

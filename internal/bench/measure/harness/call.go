@@ -33,11 +33,11 @@ func (h *Harness) calls(ctx context.Context, n int) (time.Duration, error) {
 // call makes the same request of target n times, one after the other. It has room for
 // the response.
 func (h *Harness) call(ctx context.Context, target core.ComponentID, request []byte, n int) error {
-	response := make([]byte, 0, len(request))
+	room := make([]byte, 0, len(request))
 	for i := range n {
-		response, err := h.host.AppendRequest(background, response, target, request)
-		if err := checkCall(ctx, target, i, request, response, err); err != nil {
-			return err
+		response, err := h.host.AppendRequest(background, room, target, request)
+		if err != nil || !bytes.Equal(response, request) || endsAt(ctx, i) {
+			return badCall(ctx, target, err)
 		}
 	}
 	return nil
@@ -47,8 +47,8 @@ func (h *Harness) call(ctx context.Context, target core.ComponentID, request []b
 func (h *Harness) callForCopies(ctx context.Context, target core.ComponentID, request []byte, n int) error {
 	for i := range n {
 		response, err := h.host.Request(background, target, request)
-		if err := checkCall(ctx, target, i, request, response, err); err != nil {
-			return err
+		if err != nil || !bytes.Equal(response, request) || endsAt(ctx, i) {
+			return badCall(ctx, target, err)
 		}
 	}
 	return nil
@@ -64,8 +64,8 @@ func (h *Harness) callMany(ctx context.Context, target core.ComponentID, request
 		now := requests[:min(len(requests), n-done)]
 		err := h.host.RequestMany(background, target, now)
 		for i := range now {
-			if err := checkCall(ctx, target, done+i, request, now[i].Response, err); err != nil {
-				return err
+			if err != nil || !bytes.Equal(now[i].Response, request) || endsAt(ctx, done+i) {
+				return badCall(ctx, target, err)
 			}
 		}
 		done += len(now)
@@ -73,15 +73,16 @@ func (h *Harness) callMany(ctx context.Context, target core.ComponentID, request
 	return nil
 }
 
-// checkCall checks the outcome of request number i, and now and then ctx.
-func checkCall(ctx context.Context, target core.ComponentID, i int, request, response []byte, err error) error {
+// endsAt reports whether ctx has ended. It looks once in 4,096 requests.
+func endsAt(ctx context.Context, i int) bool { return i&0xfff == 0xfff && ctx.Err() != nil }
+
+// badCall returns the error of a request that returned err.
+func badCall(ctx context.Context, target core.ComponentID, err error) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("calling %s: %w", target, err)
-	case !bytes.Equal(response, request):
-		return fmt.Errorf("calling %s: %w", target, ErrResponse)
-	case i&0xfff == 0xfff:
+	case ctx.Err() != nil:
 		return ctx.Err()
 	}
-	return nil
+	return fmt.Errorf("calling %s: %w", target, ErrResponse)
 }
