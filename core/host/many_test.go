@@ -462,3 +462,25 @@ func TestCallsDoNotAllocate(t *testing.T) {
 		}
 	}
 }
+
+// TestRequestManySends: what the component sends for each request arrives once, in order.
+func TestRequestManySends(t *testing.T) {
+	everyPart(t, func(t *testing.T, p parts) {
+		h := p.start(t, host.Config{})
+		var got []string
+		h.deploy("a/sink", responder(func(message []byte) ([]byte, error) {
+			got = append(got, string(message))
+			return nil, nil
+		}))
+		h.deploy("a/relay", behaviour{message: func(g guest.Host, _ string, message []byte) ([]byte, error) {
+			return message, g.Send("a/sink", message)
+		}})
+		requests := numberedTo(h, "a/relay", 100)
+		echoed(t, requests)
+		h.balance()
+		equal(t, "messages", len(got), 100)
+		for i := range got {
+			equal(t, "a message", got[i], fmt.Sprint(i))
+		}
+	})
+}
