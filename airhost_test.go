@@ -52,10 +52,15 @@ func TestRequestAndSend(t *testing.T) {
 	if got, err := h.Request(t.Context(), id, []byte("hello")); string(got) != "hello" || err != nil {
 		t.Errorf("got %q, %v; want hello", got, err)
 	}
+	requests := []host.Request{{Payload: []byte("a")}, {Payload: []byte("b")}}
+	check(t, h.RequestMany(t.Context(), id, requests))
+	if a, b := string(requests[0].Response), string(requests[1].Response); a != "a" || b != "b" {
+		t.Errorf("got %q and %q, want a and b", a, b)
+	}
 	check(t, h.Send(id, []byte("hello")))
 	check(t, h.Host().Quiesce(t.Context()))
-	if s := h.Host().Snapshot(); s.Handled != 2 {
-		t.Errorf("%d messages were handled, want 2", s.Handled)
+	if s := h.Host().Snapshot(); s.Handled != 4 {
+		t.Errorf("%d messages were handled, want 4", s.Handled)
 	}
 }
 

@@ -44,3 +44,24 @@ func ExampleHost_Host() {
 	fmt.Println(err, len(h.Host().Components()))
 	// Output: <nil> 1
 }
+
+// Several requests at the same time. The second round uses the memory of the first one's
+// responses.
+func ExampleHost_RequestMany() {
+	ctx := context.Background()
+	h := airhost.Must(airhost.New(airhost.Config{Logger: slog.New(slog.DiscardHandler)}))
+	defer h.Close(ctx)
+	echo := airhost.Must(h.DeployFile(ctx, "demo/echo", "examples/c-echo/echo.wasm"))
+
+	requests := make([]host.Request, 2)
+	for _, round := range [][2]string{{"a", "b"}, {"c", "d"}} {
+		for i, text := range round {
+			requests[i].Payload = []byte(text)
+		}
+		err := h.RequestMany(ctx, echo, requests)
+		fmt.Printf("%s %s %v\n", requests[0].Response, requests[1].Response, err)
+	}
+	// Output:
+	// a b <nil>
+	// c d <nil>
+}

@@ -94,6 +94,9 @@ func (i *instance) leave(err error) error {
 
 // recoverPanic is deferred in each call. It ends the instance if the call panicked.
 func (i *instance) recoverPanic(err *error) {
+	if !i.busy {
+		return // the call has left; recover costs more than this question
+	}
 	if r := recover(); r != nil {
 		*err = i.end(panicked(r))
 	}

@@ -16,6 +16,7 @@ type batching struct {
 	taken    []core.Delivery
 	next     int // index in taken of the message that the guest handles
 	done     func(i int, response []byte, err error)
+	direct   *directBatch // once Go programs have made several requests at once
 }
 
 // newBatching returns nil for an instance that takes one message at a time.
@@ -100,6 +101,11 @@ func (c *component) delivered(i int, response []byte, err error) {
 	}
 	c.beginDelivery()
 	c.host.workers.handOff(c)
+	c.beginNextCall()
+}
+
+// beginNextCall marks the end of a call and the beginning of the next, for the watchdog.
+func (c *component) beginNextCall() {
 	c.mu.Lock()
 	c.call.begun++
 	c.publishLocked()

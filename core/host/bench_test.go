@@ -2,6 +2,7 @@ package host_test
 
 import (
 	"context"
+	"strconv"
 	"testing"
 
 	"github.com/airhost/airhost/core/host"
@@ -59,15 +60,39 @@ func BenchmarkRequestResponse(b *testing.B) {
 	<-done
 }
 
-// BenchmarkCall is a Go program's request to an idle native component.
+// BenchmarkCall is a Go program's request to an idle native component, with room for
+// the response.
 func BenchmarkCall(b *testing.B) {
 	h := start(b, host.Config{})
 	h.deploy("bench/echo", echo)
-	ctx, payload := context.Background(), make([]byte, 64)
+	ctx, target, payload := context.Background(), id("bench/echo"), make([]byte, 64)
+	response := make([]byte, 0, len(payload))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := h.Request(ctx, id("bench/echo"), payload); err != nil {
+		if _, err := h.AppendRequest(ctx, response, target, payload); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkRequestMany is BenchmarkCall for a caller with many requests at a time, by
+// their number. An operation is one request.
+func BenchmarkRequestMany(b *testing.B) {
+	h := start(b, host.Config{})
+	h.deploy("bench/echo", echo)
+	for _, n := range []int{1, 8, 32, 256} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			requests := make([]host.Request, n)
+			for i := range requests {
+				requests[i] = host.Request{Payload: make([]byte, 64), Response: make([]byte, 0, 64)}
+			}
+			ctx, target := context.Background(), id("bench/echo")
+			b.ReportAllocs()
+			for left := b.N; left > 0; left -= n {
+				if err := h.RequestMany(ctx, target, requests[:min(n, left)]); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -140,7 +140,8 @@ func (x *chain) dissolve(now *link, took time.Duration) {
 	if c.life.leftBehind {
 		c.interruptLocked()
 	}
-	c.call.seen, c.call.since = c.call.begun+1, c.host.clock.Exact()-took
+	c.call.seen.Store(c.call.begun + 1)
+	c.call.since = c.host.clock.Exact() - took
 	c.beginCallAndUnlock()
 	x.worker.slot.entry.CompareAndSwap(&x.first.entries.running, &c.entries.running)
 }

@@ -73,10 +73,11 @@ type watchedCall struct {
 	interrupted bool          // the watchdog, or Stop, has interrupted it
 	fast        bool          // the last call was short
 	begun       uint64        // number of calls that have begun
-	seen        uint64        // number of the call that the watchdog saw last
+	seen        atomic.Uint64 // number of the call that the watchdog saw last; read without mu by answerMany
 	since       time.Duration // when the watchdog saw it first, on the host's clock
 	allowed     time.Duration // the watchdog interrupts a call after this time
 	ownSlot     *watchSlot    // for calls on the goroutines of Go programs, or nil
+	lentSlot    *watchSlot    // in place of ownSlot during one such call, or nil
 }
 
 // lifecycle is the instance, and the state that decides about its end and its successor.

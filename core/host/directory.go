@@ -59,6 +59,11 @@ func (d *directory) find(id core.ComponentID) *component {
 	if c := near.Load(); c != nil && c.id == id {
 		return c
 	}
+	return d.findFar(near, id)
+}
+
+// findFar finds a component that is not near, and makes it near if its place is free.
+func (d *directory) findFar(near *atomic.Pointer[component], id core.ComponentID) *component {
 	if seen := d.seen.Load(); seen != nil {
 		if c := (*seen)[id]; c != nil {
 			near.CompareAndSwap(nil, c)

@@ -32,15 +32,20 @@ func (h *Host) Request(ctx context.Context, target core.ComponentID, payload []b
 // appends it to dst and returns the extended slice, or nil with an error. dst must
 // not overlap payload. With enough capacity nothing is allocated.
 func (h *Host) AppendRequest(ctx context.Context, dst []byte, target core.ComponentID, payload []byte) ([]byte, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, requestFailed(target, err)
+	endless := ctx.Done() == nil
+	if !endless && ctx.Err() != nil {
+		return nil, requestFailed(target, ctx.Err())
 	}
-	if c := h.direct.find(target); c != nil && !h.stopping.Load() && c.answersBefore(ctx) {
-		if response, err, done := c.callDirectly(dst, payload); done {
-			if err != nil {
-				err = requestFailed(target, err)
+	if c := h.direct.find(target); c != nil && len(payload) <= c.limits.MessageSize {
+		if _, begun := c.beginDirect(ctx, endless); begun {
+			response, err := c.answer(dst, payload)
+			if err == nil {
+				c.endDirect(nil)
+				return response, nil
 			}
-			return response, err
+			trap, err := c.failedDirectly(payload, err)
+			c.endDirect(trap)
+			return nil, requestFailed(target, err)
 		}
 	}
 	response, err := h.request(ctx, dst, target, payload)
@@ -54,76 +59,94 @@ func requestFailed(target core.ComponentID, err error) error {
 	return fmt.Errorf("request to %s: %w", target, err)
 }
 
-// answersBefore reports whether c can be called on the goroutine of a caller that waits
-// no longer than ctx.
-func (c *component) answersBefore(ctx context.Context) bool {
-	if ctx.Done() == nil {
-		return true
+// beginDirect makes the goroutine of a Go program c's owner and begins a call, if c is
+// idle and ctx lasts long enough for an answer. fast is whether c's last call was. The
+// caller ends the call by endDirect.
+func (c *component) beginDirect(ctx context.Context, endless bool) (fast, begun bool) {
+	if c.host.stopping.Load() || !endless && !c.answersBefore(ctx) {
+		return false, false
 	}
+	c.mu.Lock()
+	fast = c.call.fast
+	if c.sched.status != idle || !endless && !fast || c.call.ownSlot == nil && !c.takeSlotLocked() {
+		c.mu.Unlock()
+		return false, false
+	}
+	c.sched.become(running)
+	c.beginCallAndUnlock()
+	return fast, true
+}
+
+// answersBefore reports whether one fast call of c ends before ctx.
+func (c *component) answersBefore(ctx context.Context) bool {
 	if !c.traits.Interruptible {
 		return false
 	}
-	c.mu.Lock()
-	fast := c.call.fast
-	c.mu.Unlock()
-	deadline, limited := ctx.Deadline()
 	longest := c.limits.HandlerTime
 	if c.traits.CountsRunningTime {
 		longest = c.limits.HandlerWallTime
 	}
-	return fast && (!limited || time.Until(deadline) >= longest)
+	deadline, limited := ctx.Deadline()
+	return !limited || time.Until(deadline) >= longest
 }
 
-// callDirectly runs c on the caller's goroutine, if c is idle, and appends its response
-// to dst. done says whether it ran.
-func (c *component) callDirectly(dst, payload []byte) (response []byte, err error, done bool) {
-	if len(payload) > c.limits.MessageSize {
-		return nil, nil, false
+// takeSlotLocked takes a watch slot for calls on the goroutines of Go programs, if there
+// is one. c keeps it if it may.
+func (c *component) takeSlotLocked() bool {
+	slot := c.host.watch.tryAcquire(c)
+	if slot == nil {
+		return false
 	}
-	c.mu.Lock()
-	if c.sched.status != idle {
-		c.mu.Unlock()
-		return nil, nil, false
+	if c.host.watch.keep() {
+		c.call.ownSlot = slot
+	} else {
+		c.call.lentSlot = slot
 	}
-	if c.call.ownSlot == nil {
-		slot := c.host.watch.tryAcquire(c)
-		if slot == nil {
-			c.mu.Unlock()
-			return nil, nil, false
-		}
-		if c.host.watch.keep() {
-			c.call.ownSlot = slot
-		} else {
-			defer slot.release()
-		}
+	return true
+}
+
+// endDirect ends a call that beginDirect has begun, and gives up c. trap is the error
+// that ended the instance, or nil.
+func (c *component) endDirect(trap error) {
+	c.lockAndEndCall(trap)
+	if c.call.lentSlot != nil {
+		c.call.lentSlot.release()
+		c.call.lentSlot = nil
 	}
-	c.sched.become(running)
-	c.beginCallAndUnlock()
+	c.yieldAndUnlock()
+}
+
+// answer has c handle a Go program's request, and appends the response to dst. The
+// caller owns c and has begun the call. It passes an error on to failedDirectly.
+func (c *component) answer(dst, payload []byte) (response []byte, err error) {
+	c.counts.direct++
+	c.counts.Handled++
 	c.allow()
 	c.guest.response = dst
 	err = c.life.instance.HandleMessage(core.HostID, payload, &c.guest.response)
 	response, c.guest.response = c.guest.response, nil
 	c.sendOpen()
+	return response, err
+}
+
+// failedDirectly notes that a Go program's request, which is counted as handled, ended
+// with err. It returns the error that ended the instance, or nil, and the error of the
+// request.
+func (c *component) failedDirectly(payload []byte, err error) (trap, failure error) {
 	answer, trap := c.countError(err)
-	c.counts.direct++
-	if trap == nil {
-		c.counts.Handled++
-	} else {
+	if trap != nil {
 		const some = 1 // a request has an id, which this one does without
+		c.counts.Handled--
 		c.host.recordDead(&core.Message{Sender: core.HostID, Target: c.id, Correlation: some, Payload: payload}, trap)
 	}
-	c.lockAndEndCall(trap)
-	c.yieldAndUnlock()
-	if err != nil {
-		return nil, requestError(answer, trap), true
-	}
-	return response, nil, true
+	return trap, requestError(answer, trap)
 }
 
 // waitingCall is a Go program's request that a worker answers.
 type waitingCall struct {
 	host    *Host
 	outcome chan *core.Message
+	id      core.RequestID // of its sender's alone
 }
 
 // Expired implements [core.Waiter].
@@ -143,8 +166,17 @@ func (h *Host) expired(id core.RequestID, reason *core.RequestError) *core.Messa
 	return m
 }
 
-// request sends a request by way of broker and tracker.
+// request sends a request by way of broker and tracker, and waits for its outcome.
 func (h *Host) request(ctx context.Context, dst []byte, target core.ComponentID, payload []byte) ([]byte, error) {
+	call, err := h.begin(ctx, target, payload)
+	if err != nil {
+		return nil, err
+	}
+	return h.wait(ctx, dst, call)
+}
+
+// begin sends a request by way of broker and tracker.
+func (h *Host) begin(ctx context.Context, target core.ComponentID, payload []byte) (*waitingCall, error) {
 	h.counts.sent.Add(1)
 	timeout := h.config.RequestTimeout
 	deadline, limited := ctx.Deadline()
@@ -155,11 +187,12 @@ func (h *Host) request(ctx context.Context, dst []byte, target core.ComponentID,
 		deadline = time.Now().Add(timeout)
 	}
 	// One place: exactly one of response, expiry and end of the host fills it.
-	call, mark := &waitingCall{h, make(chan *core.Message, 1)}, h.givenUp.Load()
+	call, mark := &waitingCall{host: h, outcome: make(chan *core.Message, 1)}, h.givenUp.Load()
 	id, err := h.tracker.Register(call, timeout)
 	if err != nil {
 		return nil, h.refused(unlessStopping(err))
 	}
+	call.id = id
 	m := core.NewMessage(payload)
 	m.Sender, m.Target, m.Correlation, m.Origin, m.Mark, m.Deadline = core.HostID, target, id, h, mark, deadline.UnixNano()
 	if err := h.publish(m); err != nil {
@@ -168,19 +201,20 @@ func (h *Host) request(ctx context.Context, dst []byte, target core.ComponentID,
 		return nil, h.refused(err)
 	}
 	h.counts.requests.Add(1)
-	return h.wait(ctx, dst, call, id)
+	return call, nil
 }
 
-func (h *Host) wait(ctx context.Context, dst []byte, call *waitingCall, id core.RequestID) ([]byte, error) {
+// wait waits for the outcome of a request, and appends the response to dst.
+func (h *Host) wait(ctx context.Context, dst []byte, call *waitingCall) ([]byte, error) {
 	select {
 	case m := <-call.outcome:
 		return takeResponse(dst, m)
 	case <-h.stopped:
-		if h.tracker.Cancel(id, call) {
+		if h.tracker.Cancel(call.id, call) {
 			return nil, errHostStopping
 		}
 	case <-ctx.Done():
-		if h.tracker.Cancel(id, call) {
+		if h.tracker.Cancel(call.id, call) {
 			h.counts.canceled.Add(1)
 			h.givenUp.Add(1)
 			return nil, ctx.Err()

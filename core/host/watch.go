@@ -161,8 +161,9 @@ func (c *component) watch(slot *watchSlot, now time.Duration) bool {
 		progress := x.ledger.Progress.Load()
 		callee, call = x.sides[progress&1], call+uint64(progress>>1)
 	}
-	if c.call.seen != call {
-		c.call.seen, c.call.since = call, c.host.clock.Exact()
+	if c.call.seen.Load() != call {
+		c.call.seen.Store(call)
+		c.call.since = c.host.clock.Exact() // after seen: see answerMany
 	}
 	took, allowed := now-c.call.since, callee.call.allowed
 	if took <= min(blockedAfter, allowed) {

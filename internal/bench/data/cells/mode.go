@@ -8,7 +8,7 @@ import (
 
 // modes is the table of all modes, in the order in which programs and documents
 // list them. To add a mode, write its file and add it here.
-var modes = complete(latency, throughput, load, cold, stages)
+var modes = complete(latency, calls, throughput, load, cold, stages)
 
 // ModeName is the name of a mode.
 type ModeName string

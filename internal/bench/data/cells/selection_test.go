@@ -11,7 +11,7 @@ import (
 func selection() cells.Selection {
 	return cells.Selection{
 		Engines: []string{"wazero", "native"}, Brokers: []string{"inproc", "channel"}, Trackers: []string{"slab"},
-		Patterns: cells.Patterns(), Payloads: []int{64, 1024}, Modes: []cells.ModeName{cells.Latency, cells.Throughput, cells.Load, cells.Cold, cells.Stages},
+		Patterns: cells.Patterns(), Payloads: []int{64, 1024}, Modes: []cells.ModeName{cells.Latency, cells.Calls, cells.Throughput, cells.Load, cells.Cold, cells.Stages},
 		Components: []int{2, 10}, Pairs: []int{1, 2}, Cores: []int{1, 2}, Loads: []int{50},
 	}
 }
@@ -34,6 +34,7 @@ func TestKeys(t *testing.T) {
 	// Engines × brokers × payloads, times the choices of the pattern and the mode.
 	want := map[kind]int{
 		{cells.Latency, cells.FireAndForget}: 8 * 4, {cells.Latency, cells.RequestResponse}: 8 * 2, {cells.Latency, cells.Call}: 8,
+		{cells.Calls, cells.Call}:               8 * 3, // by part; pattern and components do not matter
 		{cells.Throughput, cells.FireAndForget}: 8 * 4, {cells.Throughput, cells.RequestResponse}: 8 * 4, {cells.Throughput, cells.Call}: 8 * 4,
 		{cells.Load, cells.FireAndForget}: 8 * 4, {cells.Load, cells.RequestResponse}: 8 * 2, {cells.Load, cells.Call}: 8 * 2,
 		{cells.Stages, cells.FireAndForget}: 8 * 7, {cells.Stages, cells.RequestResponse}: 8 * 8, {cells.Stages, cells.Call}: 8 * 4,

@@ -92,18 +92,29 @@ func closeAfter(t *testing.T, c io.Closer) {
 	})
 }
 
+// ways are the keys of the ways to call.
+func ways() []cells.Key {
+	var keys []cells.Key
+	for _, part := range cells.MustFind(cells.Calls).Parts(cells.Call) {
+		k := key(cells.Call)
+		k.Mode, k.Part = cells.Calls, part.Name
+		keys = append(keys, k)
+	}
+	return keys
+}
+
 func TestRun(t *testing.T) {
 	with := func(pattern cells.Pattern, payload, components, pairs int) cells.Key {
 		k := key(pattern)
 		k.PayloadBytes, k.Components, k.Pairs = payload, components, pairs
 		return k
 	}
-	for _, k := range []cells.Key{
+	for _, k := range append(ways(),
 		with(cells.FireAndForget, 64, 2, 1), with(cells.FireAndForget, 24, 1, 1),
 		with(cells.FireAndForget, 1024, 10, 1), with(cells.FireAndForget, 64, 3, 2),
 		with(cells.RequestResponse, 64, 0, 1), with(cells.RequestResponse, 16<<10, 0, 1),
 		with(cells.RequestResponse, 64, 0, 3), with(cells.Call, 64, 0, 0), with(cells.Call, 4096, 0, 0),
-	} {
+	) {
 		t.Run(k.String(), func(t *testing.T) { runs(t, newHarness(t, k, source(k.Pattern))) })
 	}
 }
@@ -237,8 +248,10 @@ func TestWrongResponseFails(t *testing.T) {
 	if !errors.As(err, &unfinished) || unfinished.Done.Status != guests.Mismatch {
 		t.Errorf("one response in a thousand is not the request: got %v, want an UnfinishedError by mismatch", err)
 	}
-	if _, err := newHarness(t, key(cells.Call), tampered(cells.Call, wrong)).Run(t.Context(), 5000); !errors.Is(err, harness.ErrResponse) {
-		t.Errorf("one response in a thousand calls is not the request: got %v, want ErrResponse", err)
+	for _, k := range append(ways(), key(cells.Call)) {
+		if _, err := newHarness(t, k, tampered(cells.Call, wrong)).Run(t.Context(), 5000); !errors.Is(err, harness.ErrResponse) {
+			t.Errorf("%s: one response in a thousand calls is not the request: got %v, want ErrResponse", k, err)
+		}
 	}
 }
 

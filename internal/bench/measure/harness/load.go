@@ -29,6 +29,7 @@ type Load struct {
 	harness   *Harness
 	generator *Generator
 	message   []byte
+	response  []byte // of the last call
 	hops      uint64 // operations of the pattern in each message
 	perSecond float64
 	window    Window
@@ -70,13 +71,14 @@ func (l *Load) send(sequence uint64) error {
 	return l.harness.host.Send(l.harness.starts[0], l.message)
 }
 
-// call begins and ends an operation: the response is there when Request returns.
+// call begins and ends an operation: the response is there when AppendRequest returns.
 func (l *Load) call(sequence uint64) error {
 	guests.SetSequence(l.message, sequence)
-	response, err := l.harness.host.Request(context.Background(), l.harness.starts[0], l.message)
+	response, err := l.harness.host.AppendRequest(background, l.response[:0], l.harness.starts[0], l.message)
 	if err != nil {
 		return err
 	}
+	l.response = response
 	if !bytes.Equal(response, l.message) {
 		return ErrResponse
 	}

@@ -1,12 +1,10 @@
 package harness
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"time"
 
-	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/guest"
 	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/measure/guests"
@@ -76,34 +74,6 @@ func (h *Harness) share(n, i int) int {
 		share++
 	}
 	return share
-}
-
-// calls makes n requests one after the other.
-func (h *Harness) calls(ctx context.Context, n int) (time.Duration, error) {
-	request := guests.NewMessage(guests.OpEcho, 0, h.key.PayloadBytes)
-	start := time.Now()
-	err := h.call(ctx, h.starts[0], request, n)
-	return time.Since(start), err
-}
-
-// call makes the same request of target n times, one after the other.
-func (h *Harness) call(ctx context.Context, target core.ComponentID, request []byte, n int) error {
-	// The context has no end, like that of a program that relies on the host's own
-	// timeout.
-	background := context.Background()
-	for i := range n {
-		response, err := h.host.Request(background, target, request)
-		if err != nil {
-			return fmt.Errorf("calling %s: %w", target, err)
-		}
-		if !bytes.Equal(response, request) {
-			return fmt.Errorf("calling %s: %w", target, ErrResponse)
-		}
-		if i&0xfff == 0xfff && ctx.Err() != nil {
-			return ctx.Err()
-		}
-	}
-	return nil
 }
 
 // await waits for the report of every run.

@@ -245,12 +245,12 @@ func (p *part) hostCalls(ctx context.Context, key cells.Key, parts Parts) error 
 	}
 	request := guests.NewMessage(guests.OpEcho, 0, key.PayloadBytes)
 	background := context.Background()
-	answered := 0
+	response, answered := make([]byte, 0, len(request)), 0
 	p.chunk = manyOps
 	p.do = func(_ context.Context, n int) (time.Duration, error) {
 		start := time.Now()
 		for range n {
-			response, err := h.Request(background, askerID, request)
+			response, err := h.AppendRequest(background, response, askerID, request)
 			if err != nil {
 				return 0, err
 			}
