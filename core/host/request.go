@@ -111,7 +111,7 @@ func (c *component) callDirectly(dst, payload []byte) (response []byte, err erro
 		c.host.recordDead(&core.Message{Sender: core.HostID, Target: c.id, Payload: payload}, trap)
 	}
 	c.lockAndEndCall(trap)
-	c.yieldAndUnlock()
+	c.yieldAndUnlock(nil)
 	if err != nil {
 		return nil, requestError(answer, trap), true
 	}
