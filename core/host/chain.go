@@ -196,7 +196,7 @@ func (x *chain) giveBack(now, next *link) {
 	}
 	if next.held > now.held {
 		x.held[now.held] = nil
-		next.component.leaveChain()
+		next.component.leaveChain(x.worker)
 	}
 }
 

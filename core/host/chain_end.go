@@ -24,13 +24,13 @@ func (x *chain) end(now *link) (owned bool) {
 	first, last := x.first, now.component
 	for _, c := range x.held[1:now.held] {
 		if c != last {
-			c.leaveChain()
+			c.leaveChain(x.worker)
 		}
 	}
 	x.worker.current = first
 	last.sendOpen()
 	if last != first {
-		last.leaveChain()
+		last.leaveChain(x.worker)
 	}
 	if first.chain.Load() != nil {
 		first.chain.Store(nil)
@@ -48,7 +48,7 @@ func (x *chain) finish(now *link, err error) (owned bool) {
 	trap := x.passOn(now, err)
 	x.forget(now.held)
 	c.lockAndEndCall(trap)
-	c.yieldAndUnlock()
+	c.yieldAndUnlock(x.worker)
 	return false
 }
 
@@ -132,7 +132,7 @@ func (x *chain) dissolve(now *link, took time.Duration) {
 	}
 	for _, other := range x.held[:now.held] {
 		if other != c {
-			other.leaveChain()
+			other.leaveChain(nil)
 		}
 	}
 	c.mu.Lock()
@@ -146,8 +146,9 @@ func (x *chain) dissolve(now *link, took time.Duration) {
 	x.worker.slot.entry.CompareAndSwap(&x.first.entries.running, &c.entries.running)
 }
 
-// leaveChain gives c up at the end of a chain.
-func (c *component) leaveChain() {
+// leaveChain gives c up at the end of a chain. w is the worker that looks for work next,
+// or nil.
+func (c *component) leaveChain(w *worker) {
 	c.mu.Lock()
 	c.chain.Store(nil)
 	c.call.inProgress = false
@@ -159,7 +160,7 @@ func (c *component) leaveChain() {
 		c.host.workers.push(&c.entries.queued)
 		return
 	}
-	c.yieldAndUnlock()
+	c.yieldAndUnlock(w)
 }
 
 // watch is component.watch for the chain of a worker: it breaks the chain if the call in

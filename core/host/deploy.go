@@ -95,7 +95,7 @@ func (h *Host) bringUp(ctx context.Context, c *component) error {
 	h.emit(Event{Kind: EventDeployed, Component: c.id}, "engine", c.deployment.Engine, "source", c.deployment.Source.Path)
 	c.mu.Lock()
 	c.scheduleHealthLocked()
-	c.yieldAndUnlock()
+	c.yieldAndUnlock(nil)
 	return nil
 }
 

@@ -66,7 +66,7 @@ func (c *component) findAndHold(e entry) *component {
 	c.mu.Unlock()
 	if waits || !p.sender.quota.has(maxExchange+1) {
 		p.mu.Lock()
-		p.yieldAndUnlock()
+		p.yieldAndUnlock(nil)
 		return nil
 	}
 	return p
@@ -250,7 +250,7 @@ func (x *exchange) release(current, other *component, calls uint32) {
 		w.slot.set(current)
 	}
 	other.lockAndEndCall(nil)
-	other.yieldAndUnlock()
+	other.yieldAndUnlock(nil)
 }
 
 // count counts the calls of one side that have ended, and the messages that the other

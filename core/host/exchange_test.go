@@ -175,6 +175,8 @@ func TestExchangeKeepsRunNextSlot(t *testing.T) {
 			check(t, h.Send(id("a/one"), []byte(text)))
 			synctest.Wait()
 		}
+		<-time.After(10 * time.Millisecond) // a/one's worker is replaced, and its queue shared
+		synctest.Wait()
 		equal(t, "messages handled by a/two", handled.Load(), 3)
 		check(t, h.Send(id("a/one"), []byte("two")))
 		close(goOn)

@@ -148,7 +148,7 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 	h.reserver, _ = tracker.(core.Reserver)
 	h.log = orDefault(config.Logger, slog.Default())
 	h.guestLog = h.log.With("from", "guest")
-	h.clock = core.NewClock(h.watch.check)
+	h.clock = core.NewClock(h.tick)
 	for _, e := range engines {
 		if e == nil || h.engines[e.Name()] != nil {
 			return nil, fmt.Errorf("host: an engine is nil or there are two of the same name among %d", len(engines))
@@ -156,6 +156,12 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 		h.engines[e.Name()] = e
 	}
 	return h, nil
+}
+
+// tick is called at each tick of the clock. It reports whether any call is in progress.
+func (h *Host) tick(now time.Duration) (busy bool) {
+	h.workers.shareLeft()
+	return h.watch.check(now)
 }
 
 // Start opens the broker and starts the workers. It may block until ctx ends. A

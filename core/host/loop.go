@@ -101,7 +101,7 @@ func (c *component) workOffAndUnlock() {
 		}
 		c.lockAndEndCall(trap)
 	}
-	c.yieldAndUnlock()
+	c.yieldAndUnlock(c.sched.worker)
 }
 
 // noteRoomLocked notes that the mailbox takes any message again.
@@ -142,9 +142,10 @@ func (c *component) publishLocked() {
 	c.published.ComponentCounters, c.published.direct = c.counts.ComponentCounters, c.counts.direct
 }
 
-// yieldAndUnlock gives up ownership: to the goroutine that claims c, to the next
-// worker if there is something to do, or to whoever delivers the next message.
-func (c *component) yieldAndUnlock() {
+// yieldAndUnlock gives up ownership: to the goroutine that claims c, to a worker if there
+// is something to do, or to whoever delivers the next message. w is the worker that looks
+// for work next, or nil.
+func (c *component) yieldAndUnlock(w *worker) {
 	c.sched.worker, c.sched.previous = nil, nil
 	switch {
 	case c.sched.claim != nil:
@@ -161,7 +162,7 @@ func (c *component) yieldAndUnlock() {
 	case c.sched.mailbox.length > 0 || c.life.healthDue || c.life.instance == nil:
 		c.sched.become(queued)
 		c.mu.Unlock()
-		c.host.workers.push(&c.entries.queued)
+		c.host.workers.pushLocal(&c.entries.queued, w)
 		return
 	default:
 		c.sched.become(idle)

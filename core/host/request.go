@@ -113,7 +113,7 @@ func (c *component) endDirect(trap error) {
 		c.call.lentSlot.release()
 		c.call.lentSlot = nil
 	}
-	c.yieldAndUnlock()
+	c.yieldAndUnlock(nil)
 }
 
 // answer has c handle a Go program's request, and appends the response to dst. The

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,7 @@ type worker struct {
 	retired atomic.Bool // another worker has taken its place
 	counted bool        // in workers.blockedNow; guarded by workers.mu
 	slot    *watchSlot  // also its run-next slot, whose entry any worker may take
+	local   localQueue
 
 	// The worker's goroutine's.
 	current     *component
@@ -35,10 +37,14 @@ type worker struct {
 	_ [128]byte // keeps other workers out of its cache lines, and those beside
 }
 
-// workers is the scheduler: a run-next slot for each worker, and one shared queue,
-// from which any free worker takes.
+// workers is the scheduler: a run-next slot and a local queue for each worker, and one
+// shared queue, from which any free worker takes. What a component's run makes ready stays
+// with its worker, since the data are in its processor's caches; a worker with nothing to
+// do takes half of another one's queue, but not a single entry: two components that send
+// to each other run faster on one processor than on two.
 type workers struct {
 	host *Host
+	all  atomic.Pointer[[]*worker] // those that have not ended; written with mu held
 
 	mu      mutex[ofWorkers] // guards the following
 	wakeup  sync.Cond
@@ -49,6 +55,7 @@ type workers struct {
 	blockedNow, mostBlocked int // retired workers with a call in progress, of those that are bounded
 
 	queued atomic.Int64 // length of queue
+	parked atomic.Int64 // waiting
 	done   sync.WaitGroup
 }
 
@@ -66,6 +73,7 @@ func (s *workers) spawnLocked() {
 	w := &worker{slot: s.host.watch.reserve()}
 	w.chain = chain{worker: w, host: s.host, broken: make(chan struct{}, 1)}
 	w.slot.chain.Store(&w.chain)
+	s.setAllLocked(append(slices.Clone(s.workers()), w))
 	s.done.Go(func() { s.work(w) })
 }
 
@@ -97,23 +105,53 @@ func waitFor(ctx context.Context, group *sync.WaitGroup) error {
 	}
 }
 
+func (s *workers) setAllLocked(all []*worker) { s.all.Store(&all) }
+
+// workers returns the workers that have not ended. The slice does not change.
+func (s *workers) workers() []*worker {
+	if all := s.all.Load(); all != nil {
+		return *all
+	}
+	return nil
+}
+
 // setNext puts e into w's run-next slot. It is called on w's goroutine. An entry that
-// was there goes to the shared queue.
+// was there goes to w's queue.
 func (s *workers) setNext(e *runEntry, w *worker) {
 	if before := w.slot.entry.Swap(e); before.next {
-		s.push(before)
+		s.pushLocal(before, w)
 	}
 }
 
 // push puts e at the end of the shared queue.
 func (s *workers) push(e *runEntry) {
 	s.mu.Lock()
+	s.pushLocked(e)
+	s.mu.Unlock()
+}
+
+func (s *workers) pushLocked(e *runEntry) {
 	s.queue.push(e)
 	s.queued.Store(int64(s.queue.length))
 	if s.waiting > 0 {
 		s.wakeup.Signal()
 	}
-	s.mu.Unlock()
+}
+
+// pushLocal puts e at the end of w's queue. It is called on w's goroutine. If w has
+// others in its queue, a parked worker takes half of them.
+func (s *workers) pushLocal(e *runEntry, w *worker) {
+	if w == nil || w.retired.Load() {
+		s.push(e)
+		return
+	}
+	if w.local.push(e) > 1 && s.parked.Load() > 0 {
+		s.mu.Lock()
+		if s.waiting > 0 {
+			s.wakeup.Signal()
+		}
+		s.mu.Unlock()
+	}
 }
 
 func (s *workers) work(w *worker) {
@@ -134,40 +172,89 @@ func (s *workers) work(w *worker) {
 }
 
 // take returns the entry that w runs next, or nil for w to end. It waits for one. If
-// shared is set, the shared queue comes before the run-next slot.
+// shared is set, the shared queue comes first; otherwise the run-next slot, w's queue, the
+// shared queue and other workers' queues, in this order.
 func (s *workers) take(w *worker, shared bool) *runEntry {
 	e := w.slot.next()
 	if e != nil && !w.slot.entry.CompareAndSwap(e, &e.component.entries.running) {
 		e = nil // another worker has it
 	}
-	if e != nil && !w.retired.Load() && (!shared || s.queued.Load() == 0) {
+	shared = shared && s.queued.Load() > 0
+	switch {
+	case w.retired.Load():
+		if e != nil {
+			s.push(e)
+		}
+		s.share(w)
+		e = nil
+	case !shared && e != nil:
 		return e
+	case e != nil:
+		s.pushLocal(e, w)
+		e = nil
+	case !shared:
+		e = w.local.pop()
+	}
+	if e == nil {
+		e = s.find(w)
+	}
+	if e != nil {
+		w.slot.set(e.component)
+	}
+	return e
+}
+
+// find returns an entry of the shared queue or of another worker's queue, or nil for w to
+// end. It waits for one.
+func (s *workers) find(w *worker) *runEntry {
+	for {
+		if e, ended := s.takeShared(w, false); e != nil || ended {
+			return e
+		}
+		if e := w.local.pop(); e != nil {
+			return e
+		}
+		if e := s.steal(w); e != nil {
+			return e
+		}
+		if e, ended := s.takeShared(w, true); e != nil || ended {
+			return e
+		}
+	}
+}
+
+// takeShared returns an entry of the shared queue. If that is empty, and wait is set, it
+// waits until something may have changed. ended says that w is to end.
+func (s *workers) takeShared(w *worker, wait bool) (e *runEntry, ended bool) {
+	if !wait && s.queued.Load() == 0 && !w.retired.Load() {
+		return nil, false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e != nil {
-		s.queue.push(e)
-		s.wakeup.Signal()
-	}
-	for s.queue.length == 0 && !s.closed && !w.retired.Load() {
-		w.slot.rest()
-		w.current = nil // it may be removed meanwhile
+	if wait && s.queue.length == 0 && !s.closed && !w.retired.Load() {
 		s.waiting++
-		s.wakeup.Wait()
+		s.parked.Add(1)
+		if !s.stealable() { // a worker that pushes from now on sees that one is parked
+			w.slot.rest()
+			w.current = nil // it may be removed meanwhile
+			s.wakeup.Wait()
+		}
 		s.waiting--
+		s.parked.Add(-1)
 	}
 	retired := w.retired.Load() && !s.closed // once closed it may be the last worker, and runs the rest
-	if retired && s.queue.length > 0 {
+	if retired && (s.queue.length > 0 || s.stealable()) {
 		s.wakeup.Signal() // it may have been woken for an entry that another worker is to run
 	}
-	if retired || s.queue.length == 0 {
-		s.queued.Store(int64(s.queue.length))
-		return nil
+	if retired {
+		return nil, true
 	}
-	e = s.queue.pop()
-	s.queued.Store(int64(s.queue.length))
-	w.slot.set(e.component)
-	return e
+	if s.queue.length > 0 {
+		e = s.queue.pop()
+		s.queued.Store(int64(s.queue.length))
+		return e, false
+	}
+	return nil, wait && s.closed
 }
 
 // replaceLocked is called with c.mu held, for a call of c that takes long. Another
@@ -196,20 +283,19 @@ func (s *workers) replaceLocked(c *component) {
 // left notes that w has ended.
 func (s *workers) left(w *worker) {
 	w.slot.release()
-	if !w.retired.Load() {
-		return
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.setAllLocked(slices.DeleteFunc(slices.Clone(s.workers()), func(other *worker) bool { return other == w }))
 	if w.counted {
 		s.blockedNow--
 	}
 }
 
-// handOff moves the entry in the run-next slot of c's worker to the shared queue.
+// handOff moves the entries of c's worker, but for c's own, to the shared queue.
 func (s *workers) handOff(c *component) {
-	slot := c.sched.worker.slot
-	if e := slot.next(); e != nil && slot.entry.CompareAndSwap(e, &c.entries.running) {
+	w := c.sched.worker
+	if e := w.slot.next(); e != nil && w.slot.entry.CompareAndSwap(e, &c.entries.running) {
 		s.push(e)
 	}
+	s.share(w)
 }

@@ -1,0 +1,107 @@
+package host
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+)
+
+// fill puts n entries into w's queue. Their components are not queued: who runs such an
+// entry does nothing.
+func fill(w *worker, n int) {
+	for range n {
+		w.local.push(&runEntry{component: new(component)})
+	}
+}
+
+// TestStealTakesHalf: a worker takes half of another one's queue, in order, and never its
+// only entry.
+func TestStealTakesHalf(t *testing.T) {
+	for n, want := range map[int]int{0: 0, 1: 0, 2: 1, 3: 1, 8: 4, 200: batch} {
+		s, w, other := new(workers), new(worker), new(worker)
+		s.setAllLocked([]*worker{w, other})
+		fill(other, n)
+		var first *runEntry
+		if n > 0 {
+			first = other.local.queue.peek()
+		}
+		stealable := s.stealable()
+		e := s.steal(w)
+		if (e != nil) != (want > 0) || e != nil && e != first || stealable != (want > 0) {
+			t.Errorf("of %d entries: got %p, stealable %v, want the first, %p, of %d", n, e, stealable, first, want)
+		}
+		if got, left := w.local.queue.length, other.local.queue.length; got != max(0, want-1) || left != n-want {
+			t.Errorf("of %d entries: the thief has %d more, and %d are left; want %d, %d", n, got, left, max(0, want-1), n-want)
+		}
+	}
+}
+
+// startWorkers starts n workers that the test knows, and one that it does not start: its
+// component runs long.
+func startWorkers(s *workers, n int) (busy *worker) {
+	h := new(Host)
+	*s = workers{}
+	s.start(h, n)
+	busy = &worker{slot: h.watch.reserve()}
+	s.mu.Lock()
+	s.setAllLocked(append(s.workers(), busy))
+	s.mu.Unlock()
+	return busy
+}
+
+// TestQueueOfBusyWorkerIsShared: a parked worker takes half of the queue of a worker at
+// once, and what is left when the busy worker has taken nothing for a tick.
+func TestQueueOfBusyWorkerIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s workers
+		busy := startWorkers(&s, 1)
+		synctest.Wait() // the other one is parked
+		left := func(want int) {
+			t.Helper()
+			synctest.Wait()
+			if n := busy.local.length.Load(); n != int64(want) {
+				t.Errorf("%d entries wait for a busy worker beside a parked one, want %d", n, want)
+			}
+		}
+		push := func() { s.pushLocal(&runEntry{component: new(component)}, busy) }
+		push()
+		left(1) // it stays with the worker whose caches have its data
+		push()
+		push()
+		left(1)
+		s.shareLeft() // the busy worker's queue has changed
+		left(1)
+		s.shareLeft()
+		left(0)
+		push()
+		s.shareLeft()
+		busy.local.pop()
+		push()
+		s.shareLeft()
+		left(1)
+		s.share(busy)
+		if err := s.stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestRetiredWorkersQueueIsShared: a worker that was replaced leaves its queue to others.
+func TestRetiredWorkersQueueIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s workers
+		busy := startWorkers(&s, 1)
+		fill(busy, 1)
+		c := new(component)
+		c.sched.worker = busy
+		s.replaceLocked(c)
+		s.pushLocal(&runEntry{component: new(component)}, busy)
+		synctest.Wait()
+		if n, queued := busy.local.length.Load(), s.queued.Load(); n != 0 || queued != 0 {
+			t.Errorf("%d entries wait in the queue of a retired worker, and %d in the shared one", n, queued)
+		}
+		if err := s.stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+}
