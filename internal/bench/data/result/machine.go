@@ -3,6 +3,7 @@ package result
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -31,23 +32,24 @@ func (m Machine) Processor() string {
 	return m.CPU
 }
 
-// full names all that distinguishes the machine.
-func (m Machine) full() string {
-	return fmt.Sprintf("%s, %d cores, GOMAXPROCS %d, %s governor, %s/%s", m.CPU, m.Cores, m.GOMAXPROCS, m.Governor, m.OS, m.Arch)
+// traits are the other properties, in words.
+func (m Machine) traits() []string {
+	return []string{
+		fmt.Sprintf("%d cores", m.Cores), fmt.Sprintf("GOMAXPROCS %d", m.GOMAXPROCS), m.Governor + " governor", m.OS + "/" + m.Arch, m.CPU,
+	}
 }
 
-// MachineNames names machines among each other: by their processors, or, where two
-// have processors of one name, by all that there is.
+// MachineNames names machines among each other: by their processors and, where several
+// have processors of one name, by the other properties in which these differ.
 func MachineNames(all []Machine) []string {
-	count := make(map[string]int)
-	for _, m := range all {
-		count[m.Processor()]++
-	}
 	var names []string
 	for _, m := range all {
 		name := m.Processor()
-		if count[name] > 1 {
-			name = m.full()
+		for i, trait := range m.traits() {
+			differs := func(other Machine) bool { return other.Processor() == m.Processor() && other.traits()[i] != trait }
+			if slices.ContainsFunc(all, differs) {
+				name += ", " + trait
+			}
 		}
 		names = append(names, name)
 	}

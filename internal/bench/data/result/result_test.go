@@ -233,9 +233,8 @@ func TestMachineNames(t *testing.T) {
 		{[]result.Machine{machine("Intel(R) Core(TM) i7-8650U CPU @ 1.90GHz", 8)}, []string{"Intel Core i7-8650U"}},
 		{[]result.Machine{machine("AMD EPYC 7R13 48-Core Processor", 4)}, []string{"AMD EPYC 7R13"}},
 		{[]result.Machine{machine("Processor", 4), machine("unknown", 4)}, []string{"Processor", "unknown"}},
-		{[]result.Machine{machine("AMD EPYC", 2), machine("AMD EPYC", 4)}, []string{
-			"AMD EPYC, 2 cores, GOMAXPROCS 2, unknown governor, linux/amd64", "AMD EPYC, 4 cores, GOMAXPROCS 4, unknown governor, linux/amd64",
-		}},
+		{[]result.Machine{machine("AMD EPYC", 2), machine("AMD EPYC", 4)}, []string{"AMD EPYC, 2 cores, GOMAXPROCS 2", "AMD EPYC, 4 cores, GOMAXPROCS 4"}},
+		{[]result.Machine{machine("AMD EPYC", 2), machine("AMD(R) EPYC", 2), machine("Z", 2)}, []string{"AMD EPYC, AMD EPYC", "AMD EPYC, AMD(R) EPYC", "Z"}},
 	} {
 		if diff := cmp.Diff(c.want, result.MachineNames(c.machines)); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)

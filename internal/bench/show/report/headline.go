@@ -27,8 +27,8 @@ const (
 	panelEngine   = 28 // the name of an engine, and its targets
 	panelRow      = 30 // a machine: its name, its strip, and its figures
 	panelGap      = 22
-	stripLeft     = headlineInset + 170
-	stripWidth    = 300
+	stripLeft     = headlineInset + 216
+	stripWidth    = 284
 	valuesLeft    = stripLeft + stripWidth + 12
 )
 
@@ -51,7 +51,7 @@ func Headline(w io.Writer, runs ...machines.Run) error {
 		return ErrNoTargets
 	}
 	lines := []string{
-		"Bars: multiples of the floor, which is their dark end: what the engine alone needs",
+		"Bars: multiples of the floor, which is their left end: what the engine alone needs",
 		"Targets: dashed as a multiple, dotted in nanoseconds · ✓ met, ✗ missed, ? undecided",
 	}
 	for _, m := range p.machines {
