@@ -9,7 +9,8 @@ import (
 
 // allow fills in the ledger for one call of c alone, if its engine keeps one.
 func (c *component) allow() {
-	if l := c.guest.ledger; l != nil {
+	l := c.guest.ledger
+	if l != nil && (c.sender.last != nil || l.Sides[0].Credit != nil) { // otherwise it allows nothing already
 		c.allowAlone(l)
 	}
 }
