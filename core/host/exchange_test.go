@@ -17,10 +17,10 @@ import (
 )
 
 // TestExchangeMakesNoDifference: two components hold a conversation on an engine that
-// keeps a ledger, and on one that does not. The components see the same in both, and
-// the host counts the same.
+// exchanges, on one that keeps a ledger, and on one that does not. The components see the
+// same in all, and the host counts the same.
 func TestExchangeMakesNoDifference(t *testing.T) {
-	var exchanged atomic.Int64
+	var exchanged, chained atomic.Int64
 	seeds, most := uint64(60), int64(5000)
 	if host.Raced {
 		seeds, most = 12, 1000
@@ -31,12 +31,19 @@ func TestExchangeMakesNoDifference(t *testing.T) {
 	for _, quota := range [][2]host.Quota{{plenty, plenty}, {single, single}, {little, plenty}, {plenty, little}} {
 		for _, tracker := range []func() (core.Tracker, error){newSlab, newTimermap} {
 			for seed := range seeds {
-				steps := randomConversation(seed)
-				want := converse(t, parts{broker: newInproc, tracker: tracker, plain: true}, quota, steps)
-				got := converse(t, parts{broker: newInproc, tracker: tracker, exchanged: &exchanged}, quota, steps)
-				for i := range want {
-					if i >= len(got) || got[i] != want[i] {
-						t.Fatalf("%+v, %q: after\n%s\ngot\n%s\nwant\n%s", quota, steps, strings.Join(want[max(0, i-10):i], "\n"), got[min(i, len(got)-1)], want[i])
+				all := randomConversation(seed)
+				for _, p := range []parts{{exchanged: &exchanged}, {chained: &chained}} {
+					p.broker, p.tracker = newInproc, tracker
+					steps := all
+					if p.chained != nil { // a third component may get its turn sooner or later
+						steps = strings.Map(withoutThird, all)
+					}
+					want := converse(t, parts{broker: newInproc, tracker: tracker, plain: true}, quota, steps)
+					got := converse(t, p, quota, steps)
+					for i := range want {
+						if i >= len(got) || got[i] != want[i] {
+							t.Fatalf("%+v, %q: after\n%s\ngot\n%s\nwant\n%s", quota, steps, strings.Join(want[max(0, i-10):i], "\n"), got[min(i, len(got)-1)], want[i])
+						}
 					}
 				}
 			}
@@ -44,6 +51,9 @@ func TestExchangeMakesNoDifference(t *testing.T) {
 	}
 	if n := exchanged.Load(); n < most {
 		t.Errorf("%d calls followed the first ones of exchanges, want at least %d", n, most)
+	}
+	if n := chained.Load(); n < most {
+		t.Errorf("%d calls of chains, want at least %d", n, most)
 	}
 }
 

@@ -33,6 +33,7 @@ type parts struct {
 	tracker   func() (core.Tracker, error)
 	exchanged *atomic.Int64 // calls after the first of exchanges; nil: the engines do not exchange
 	plain     bool          // the engines keep no ledger
+	chained   *atomic.Int64 // if not nil, some tests add calls of chains
 }
 
 // engine returns the engine of Go components.
