@@ -71,7 +71,7 @@ func (x *chain) run(c *component) (owned bool) {
 	if c.guest.backlog || !c.joinsChains() || !x.isAlone(c) || !x.goesOn() || !c.beginsChain(x) {
 		return true
 	}
-	x.first, x.held[0], x.calls = c, c, 0
+	x.first, x.held[0] = c, c
 	*x.link(x.own) = link{component: c, held: 1}
 	for {
 		now := x.link(x.own)

@@ -76,7 +76,7 @@ func (x *chain) passOn(now *link, err error) (trap error) {
 
 // forget forgets the components of the chain, which may be removed from now on.
 func (x *chain) forget(held int) {
-	x.first = nil
+	x.first, x.calls = nil, 0
 	clear(x.held[:held])
 	x.links = [2]link{}
 	if cap(x.payload) > maxDirect {
