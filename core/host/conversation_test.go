@@ -151,7 +151,7 @@ func (a *talker) request(g guest.Host, text, rest string) guest.RequestID {
 
 // converse holds a conversation twice, on a new host. It returns all that the
 // components noted, and the host's status and counters at the end.
-func converse(t *testing.T, p parts, quota [2]host.Quota, steps string) (seen []string) {
+func converse(t *testing.T, p parts, quota [2]host.Quota, steps string) (seen, counted []string) {
 	bubble(t, func(t *testing.T) {
 		h := p.start(t, host.Config{Workers: 1})
 		for name, peer := range map[string]string{"a/one": "a/two", "a/two": "a/one", "a/three": "a/one"} {
@@ -174,11 +174,11 @@ func converse(t *testing.T, p parts, quota [2]host.Quota, steps string) (seen []
 			p.chained.Add(h.ChainCalls())
 		}
 		for _, status := range h.Components() {
-			seen = append(seen, fmt.Sprintf("%+v", status))
+			counted = append(counted, fmt.Sprintf("%+v", status))
 		}
 		s := h.Snapshot()
 		s.WorkersHeldUp = 0
-		seen = append(seen, fmt.Sprintf("%+v", s))
+		counted = append(counted, fmt.Sprintf("%+v", s))
 	})
-	return seen
+	return seen, counted
 }
