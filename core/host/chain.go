@@ -68,10 +68,10 @@ func (x *chain) link(turn uint64) *link { return &x.links[turn>>1&1] }
 // run makes the calls that follow a call of c, which has left a message or request open.
 // It reports whether the worker still owns c.
 func (x *chain) run(c *component) (owned bool) {
-	if !c.joinsChains() || !x.isAlone(c) {
+	if c.guest.backlog || !c.joinsChains() || !x.isAlone(c) || !x.goesOn() || !c.beginsChain(x) {
 		return true
 	}
-	x.first, x.held[0], x.calls = c, c, 0
+	x.first, x.held[0] = c, c
 	*x.link(x.own) = link{component: c, held: 1}
 	for {
 		now := x.link(x.own)
@@ -83,7 +83,7 @@ func (x *chain) run(c *component) (owned bool) {
 			x.giveBack(now, next)
 			return x.finish(now, nil)
 		}
-		if err := x.call(next); err != nil || !x.isAlone(c) {
+		if err := x.call(next); err != nil {
 			x.breakUp()
 			return x.finish(next, err)
 		}
@@ -124,7 +124,7 @@ func (x *chain) prepare(now, next *link) bool {
 	*next = link{component: c.sender.last.local, kind: open.Kind, from: c, held: now.held}
 	if open.Kind == core.TransferRequest {
 		next.id, next.timeout = c.sender.free()[0], c.timeoutOf(open.TimeoutMillis)
-		if next.component == c || next.timeout < minChainTimeout {
+		if next.component == c || next.timeout < minChainTimeout || x.worker.sinceShared == sharedEvery-2 {
 			return false
 		}
 	}
@@ -152,12 +152,12 @@ func (x *chain) holds(next *link) bool {
 	if next.held == len(x.held) {
 		return false
 	}
-	joined, isNew := c.join(x, next.from)
-	if isNew {
-		x.held[next.held] = c
-		next.held++
+	if !c.join(x, next.from) {
+		return false
 	}
-	return joined
+	x.held[next.held] = c
+	next.held++
+	return true
 }
 
 // joinsChains reports whether calls of c can be part of a chain.
@@ -165,23 +165,28 @@ func (c *component) joinsChains() bool {
 	return c.guest.ledger != nil && c.limits.HandlerTime >= blockedAfter
 }
 
-// join makes c one that the chain may call at once, if it is idle or the first one, and
-// has nothing to do. isNew says that the worker has become its owner.
-func (c *component) join(x *chain, from *component) (joined, isNew bool) {
+// beginsChain makes c the first component of the chain, if it has nothing else to do.
+func (c *component) beginsChain(x *chain) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case c == x.first:
-		joined = c.sched.mailbox.length == 0 && c.sched.claim == nil && !c.life.leftBehind
-	case c.sched.status == idle && c.joinsChains() && !from.exchangesWithLocked(c):
-		c.sched.become(running)
-		c.sched.worker, c.call.fast = x.worker, true
-		joined, isNew = true, true
+	if c.sched.mailbox.length > 0 || c.sched.claim != nil || c.life.leftBehind {
+		return false
 	}
-	if joined {
-		c.chain.Store(x)
+	c.chain.Store(x)
+	return true
+}
+
+// join makes the worker own c for the chain, if c is idle.
+func (c *component) join(x *chain, from *component) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.sched.status != idle || !c.joinsChains() || from.exchangesWithLocked(c) {
+		return false
 	}
-	return joined, isNew
+	c.sched.become(running)
+	c.sched.worker, c.call.fast = x.worker, true
+	c.chain.Store(x)
+	return true
 }
 
 // giveBack undoes what prepare has done for next.
@@ -207,6 +212,7 @@ func (x *chain) call(now *link) (err error) {
 	}
 	c := now.component
 	x.worker.current = c
+	x.worker.sinceShared++
 	if now.kind == core.TransferResponse { // it has returned without the tracker
 		c.counts.Requests++
 		c.spend(1)
@@ -214,8 +220,10 @@ func (x *chain) call(now *link) (err error) {
 	c.allow()
 	switch now.kind {
 	case core.TransferMessage:
+		x.calls++
 		err = c.life.instance.HandleMessage(now.from.id, x.payload, nil)
 	case core.TransferRequest:
+		x.calls++
 		c.guest.response = x.payload[:0]
 		err = c.life.instance.HandleMessage(now.from.id, x.payload, &c.guest.response)
 		x.payload, c.guest.response = c.guest.response, nil
@@ -235,6 +243,4 @@ func (x *chain) count(now *link) {
 		return
 	}
 	now.component.counts.Handled++
-	x.calls++
-	x.worker.sinceShared++
 }

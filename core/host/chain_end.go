@@ -10,6 +10,7 @@ import (
 // whether the worker still owns the first component.
 func (x *chain) end(now *link) (owned bool) {
 	if x.own&1 == 0 { // it has not begun
+		now.component.chain.Store(nil)
 		x.forget(now.held)
 		return true
 	}
@@ -32,9 +33,7 @@ func (x *chain) end(now *link) (owned bool) {
 	if last != first {
 		last.leaveChain(x.worker)
 	}
-	if first.chain.Load() != nil {
-		first.chain.Store(nil)
-	}
+	first.chain.Store(nil)
 	x.forget(now.held)
 	return true
 }
@@ -48,7 +47,7 @@ func (x *chain) finish(now *link, err error) (owned bool) {
 	trap := x.passOn(now, err)
 	x.forget(now.held)
 	c.lockAndEndCall(trap)
-	c.yieldAndUnlock(x.worker)
+	c.workOffAndUnlock()
 	return false
 }
 
@@ -77,7 +76,7 @@ func (x *chain) passOn(now *link, err error) (trap error) {
 
 // forget forgets the components of the chain, which may be removed from now on.
 func (x *chain) forget(held int) {
-	x.first = nil
+	x.first, x.calls = nil, 0
 	clear(x.held[:held])
 	x.links = [2]link{}
 	if cap(x.payload) > maxDirect {
@@ -108,6 +107,14 @@ func (x *chain) breakAt(turn uint64, took time.Duration) *component {
 	defer func() { x.broken <- struct{}{} }() // even after a panic
 	x.dissolve(x.link(turn), took)
 	return x.link(turn).component
+}
+
+// breakChain is called by c's owner before c sends anything in a call: the targets may be
+// components that a chain holds.
+func (c *component) breakChain() {
+	if w := c.sched.worker; w != nil {
+		w.chain.breakUp()
+	}
 }
 
 // breakChainAndUnlock breaks the chain that c may be part of, and releases c.mu.

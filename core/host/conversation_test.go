@@ -51,6 +51,14 @@ func randomConversation(seed uint64) string {
 	return first
 }
 
+// withoutThird replaces steps in which the third component takes part.
+func withoutThird(step rune) rune {
+	if step == talkThird || step == talkBoth {
+		return talkSend
+	}
+	return step
+}
+
 // talker is one of the components of a conversation. It notes all that it sees.
 type talker struct {
 	seen *[]string
@@ -143,7 +151,7 @@ func (a *talker) request(g guest.Host, text, rest string) guest.RequestID {
 
 // converse holds a conversation twice, on a new host. It returns all that the
 // components noted, and the host's status and counters at the end.
-func converse(t *testing.T, p parts, quota [2]host.Quota, steps string) (seen []string) {
+func converse(t *testing.T, p parts, quota [2]host.Quota, steps string) (seen, counted []string) {
 	bubble(t, func(t *testing.T) {
 		h := p.start(t, host.Config{Workers: 1})
 		for name, peer := range map[string]string{"a/one": "a/two", "a/two": "a/one", "a/three": "a/one"} {
@@ -162,12 +170,15 @@ func converse(t *testing.T, p parts, quota [2]host.Quota, steps string) (seen []
 			h.balance()
 			<-time.After(1500 * time.Millisecond) // not just a whole token of a quota
 		}
+		if p.chained != nil {
+			p.chained.Add(h.ChainCalls())
+		}
 		for _, status := range h.Components() {
-			seen = append(seen, fmt.Sprintf("%+v", status))
+			counted = append(counted, fmt.Sprintf("%+v", status))
 		}
 		s := h.Snapshot()
 		s.WorkersHeldUp = 0
-		seen = append(seen, fmt.Sprintf("%+v", s))
+		counted = append(counted, fmt.Sprintf("%+v", s))
 	})
-	return seen
+	return seen, counted
 }

@@ -16,14 +16,15 @@ import (
 	"github.com/airhost/airhost/guest"
 )
 
-// TestExchangeMakesNoDifference: two components hold a conversation on an engine that
-// keeps a ledger, and on one that does not. The components see the same in both, and
-// the host counts the same.
+// TestExchangeMakesNoDifference: components hold a conversation on an engine that
+// exchanges, on one that keeps a ledger, and on one that does not. Two components see the
+// same in all. Of three, one may get its turn sooner or later, but the host counts the
+// same.
 func TestExchangeMakesNoDifference(t *testing.T) {
-	var exchanged atomic.Int64
-	seeds, most := uint64(60), int64(5000)
+	var exchanged, chained atomic.Int64
+	seeds, most := uint64(30), int64(4000)
 	if host.Raced {
-		seeds, most = 12, 1000
+		seeds, most = 6, 800
 	}
 	plenty := host.Quota{MessagesPerSecond: 1e6, Burst: 1e6, PendingRequests: 1000}
 	single := host.Quota{MessagesPerSecond: 1e6, Burst: 1e6, PendingRequests: 1}
@@ -31,12 +32,17 @@ func TestExchangeMakesNoDifference(t *testing.T) {
 	for _, quota := range [][2]host.Quota{{plenty, plenty}, {single, single}, {little, plenty}, {plenty, little}} {
 		for _, tracker := range []func() (core.Tracker, error){newSlab, newTimermap} {
 			for seed := range seeds {
-				steps := randomConversation(seed)
-				want := converse(t, parts{broker: newInproc, tracker: tracker, plain: true}, quota, steps)
-				got := converse(t, parts{broker: newInproc, tracker: tracker, exchanged: &exchanged}, quota, steps)
-				for i := range want {
-					if i >= len(got) || got[i] != want[i] {
-						t.Fatalf("%+v, %q: after\n%s\ngot\n%s\nwant\n%s", quota, steps, strings.Join(want[max(0, i-10):i], "\n"), got[min(i, len(got)-1)], want[i])
+				three := randomConversation(seed)
+				two := strings.Map(withoutThird, three)
+				for _, steps := range []string{two, three} {
+					want, counts := converse(t, parts{broker: newInproc, tracker: tracker, plain: true}, quota, steps)
+					for _, p := range []parts{{exchanged: &exchanged}, {chained: &chained}} {
+						p.broker, p.tracker = newInproc, tracker
+						seen, counted := converse(t, p, quota, steps)
+						if steps == two {
+							same(t, steps, seen, want)
+						}
+						same(t, steps, counted, counts)
 					}
 				}
 			}
@@ -44,6 +50,19 @@ func TestExchangeMakesNoDifference(t *testing.T) {
 	}
 	if n := exchanged.Load(); n < most {
 		t.Errorf("%d calls followed the first ones of exchanges, want at least %d", n, most)
+	}
+	if n := chained.Load(); n < most {
+		t.Errorf("%d calls of chains, want at least %d", n, most)
+	}
+}
+
+// same checks that a conversation went as it should.
+func same(t *testing.T, steps string, got, want []string) {
+	t.Helper()
+	for i := range want {
+		if i >= len(got) || got[i] != want[i] {
+			t.Fatalf("%q: after\n%s\ngot\n%s\nwant\n%s", steps, strings.Join(want[max(0, i-10):i], "\n"), got[min(i, len(got)-1)], want[i])
+		}
 	}
 }
 

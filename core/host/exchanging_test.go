@@ -13,7 +13,7 @@ import (
 // does all that a ledger allows, and is written in Go alone.
 type exchanging struct {
 	core.Engine
-	calls *atomic.Int64 // calls that followed the first one of an exchange
+	calls *atomic.Int64 // calls that followed the first one of an exchange; nil: it does not exchange
 }
 
 type exchangingComponent struct {
@@ -31,7 +31,7 @@ func (e exchanging) Compile(ctx context.Context, src core.Source, limits core.Li
 
 func (c exchangingComponent) Traits() core.Traits {
 	traits := c.Component.Traits()
-	traits.KeepsLedger, traits.Exchanges = true, true
+	traits.KeepsLedger, traits.Exchanges = true, c.calls != nil
 	return traits
 }
 
@@ -162,7 +162,11 @@ func (in *exchangingInstance) handle(response *[]byte, first func(response *[]by
 			err = receiver.Instance.HandleCallback(id, answer, nil)
 		}
 	}
-	a.reconcile()
+	if a.Most > 0 {
+		a.reconcile()
+	} else if !a.reconciled {
+		a.end()
+	}
 	if a.current.Kind == core.TransferRequest && a.response != nil && err == nil {
 		*a.response = append(*a.response, answer...)
 	}
@@ -199,6 +203,19 @@ func (a *account) reconcile() {
 	if a.reconciled {
 		return
 	}
+	a.end()
+	if a.Most == 0 && a.Open.Kind == core.TransferNone {
+		return // the engine did nothing by the ledger
+	}
+	a.Ended, a.Side, a.Current = a.ended, a.side, a.current
+	if response := a.Reconcile(); a.current.Kind == core.TransferRequest {
+		a.response = response
+	}
+	clear(a.current.Payload) // the host may use it only until Reconcile returns
+}
+
+// end ends all credit, and leaves what the last call has sent to the host.
+func (a *account) end() {
 	a.reconciled = true
 	for _, side := range a.sides {
 		if side != nil {
@@ -206,16 +223,8 @@ func (a *account) reconcile() {
 		}
 	}
 	last := a.sides[a.side]
-	open := last.open
-	last.open = core.Transfer{}
-	if a.Most == 0 && open.Kind == core.TransferNone {
-		return // the engine did nothing by the ledger
+	if open := last.open; open.Kind != core.TransferNone {
+		a.Open = core.Transfer{Kind: open.Kind, Payload: append(a.Open.Payload[:0], open.Payload...), TimeoutMillis: open.TimeoutMillis}
+		last.open = core.Transfer{}
 	}
-	a.Ended, a.Side, a.Current = a.ended, a.side, a.current
-	a.Open.Kind, a.Open.TimeoutMillis = open.Kind, open.TimeoutMillis
-	a.Open.Payload = append(a.Open.Payload[:0], open.Payload...)
-	if response := a.Reconcile(); a.current.Kind == core.TransferRequest {
-		a.response = response
-	}
-	clear(a.current.Payload) // the host may use it only until Reconcile returns
 }

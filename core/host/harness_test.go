@@ -33,24 +33,27 @@ type parts struct {
 	tracker   func() (core.Tracker, error)
 	exchanged *atomic.Int64 // calls after the first of exchanges; nil: the engines do not exchange
 	plain     bool          // the engines keep no ledger
+	chained   *atomic.Int64 // if not nil, some tests add calls of chains
 }
 
 // engine returns the engine of Go components.
 func (p parts) engine() (core.Engine, error) {
 	engine, err := native.New(native.Config{})
-	return p.exchanging(engine), err
-}
-
-// exchanging returns engine itself, or an engine around it that keeps no ledger or that
-// exchanges.
-func (p parts) exchanging(engine core.Engine) core.Engine {
 	switch {
 	case p.plain:
-		return plain{engine}
-	case p.exchanged == nil:
-		return engine
+		return plain{engine}, err
+	case p.exchanged != nil:
+		return exchanging{engine, p.exchanged}, err
 	}
-	return exchanging{engine, p.exchanged}
+	return engine, err // it keeps a ledger
+}
+
+// toys returns the engine of toys.
+func (p parts) toys() core.Engine {
+	if p.plain {
+		return toyEngine{}
+	}
+	return exchanging{toyEngine{}, p.exchanged}
 }
 
 func newInproc() (core.Broker, error)    { return inproc.New(inproc.Config{}) }
@@ -123,7 +126,7 @@ func (p parts) start(t testing.TB, config host.Config) *testHost {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.NewTextHandler(log, nil))
 	}
-	h, err := host.New(config, broker, tracker, engine, p.exchanging(toyEngine{}))
+	h, err := host.New(config, broker, tracker, engine, p.toys())
 	check(t, err)
 	check(t, h.Start(context.Background()))
 	test := &testHost{Host: h, t: t, log: log}

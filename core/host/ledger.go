@@ -45,6 +45,7 @@ func (c *component) reconcile() (response *[]byte) {
 	if x := c.exchanging.Load(); x != nil {
 		return x.reconcile()
 	}
+	c.breakChain()
 	c.sendOpen()
 	return nil
 }

@@ -55,6 +55,7 @@ func (r *route) deliver(m *core.Message, w *worker) error {
 
 // SendMessage implements [core.Services].
 func (c *component) SendMessage(target, message []byte) error {
+	c.breakChain()
 	c.counts.Sent++
 	r, err := c.route(target)
 	if err == nil {
@@ -77,6 +78,7 @@ func (c *component) SendMessage(target, message []byte) error {
 
 // SendRequest implements [core.Services].
 func (c *component) SendRequest(target, request []byte, timeoutMillis uint64) (core.RequestID, error) {
+	c.breakChain()
 	c.counts.Sent++
 	id, err := c.sendRequest(target, request, timeoutMillis)
 	if err != nil {
