@@ -4,6 +4,7 @@ package wasmtime_test
 
 import (
 	"errors"
+	"strconv"
 	"testing"
 
 	"github.com/airhost/airhost/backends/wasmtime"
@@ -71,6 +72,28 @@ func BenchmarkHandleMessageThatSends(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
+		})
+	}
+}
+
+// BenchmarkManyGuests calls many guests in turn: the processor's caches and its address
+// translation have room for the memory of few of them.
+func BenchmarkManyGuests(b *testing.B) {
+	for _, n := range []int{1, 100, 1000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			c := compile(b, newEngine(b, wasmtime.Config{}), actor(), core.Limits{})
+			var all []core.Instance
+			for range n {
+				all = append(all, instantiate(b, c, generousEnvironment()))
+			}
+			for b.Loop() {
+				for _, in := range all {
+					if err := in.HandleMessage(self, sends, nil); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed())/float64(b.N*n), "ns/call")
 		})
 	}
 }

@@ -20,6 +20,7 @@ typedef struct wasmtime_error wasmtime_error_t;
 typedef struct wasm_trap_t wasm_trap_t;
 typedef struct wasm_functype_t wasm_functype_t;
 typedef struct wasm_valtype_t wasm_valtype_t;
+typedef struct wasm_memorytype_t wasm_memorytype_t;
 
 typedef struct { size_t size; char *data; } wasm_byte_vec_t;
 typedef struct { size_t size; wasm_valtype_t **data; } wasm_valtype_vec_t;
@@ -53,6 +54,23 @@ typedef uint8_t wasmtime_trap_code_t;
 typedef wasm_trap_t *(*wasmtime_func_unchecked_callback_t)(
     void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *args_and_results, size_t n);
 
+typedef uint8_t *(*wasmtime_memory_get_callback_t)(void *env, size_t *byte_size, size_t *byte_capacity);
+typedef wasmtime_error_t *(*wasmtime_memory_grow_callback_t)(void *env, size_t new_size);
+typedef struct wasmtime_linear_memory {
+  void *env;
+  wasmtime_memory_get_callback_t get_memory;
+  wasmtime_memory_grow_callback_t grow_memory;
+  void (*finalizer)(void *);
+} wasmtime_linear_memory_t;
+typedef wasmtime_error_t *(*wasmtime_new_memory_callback_t)(
+    void *env, const wasm_memorytype_t *ty, size_t minimum, size_t maximum, size_t reserved_size_in_bytes,
+    size_t guard_size_in_bytes, wasmtime_linear_memory_t *memory_ret);
+typedef struct wasmtime_memory_creator {
+  void *env;
+  wasmtime_new_memory_callback_t new_memory;
+  void (*finalizer)(void *);
+} wasmtime_memory_creator_t;
+
 #define WASM_I32 0
 #define WASM_I64 1
 #define WASMTIME_I64 1
@@ -71,6 +89,8 @@ _Static_assert(sizeof(wasmtime_val_t) == 32, "wasmtime_val_t");
 _Static_assert(offsetof(wasmtime_val_t, of) == 8, "wasmtime_val_t.of");
 _Static_assert(sizeof(wasmtime_extern_t) == 32, "wasmtime_extern_t");
 _Static_assert(offsetof(wasmtime_extern_t, of) == 8, "wasmtime_extern_t.of");
+_Static_assert(sizeof(wasmtime_linear_memory_t) == 32, "wasmtime_linear_memory_t");
+_Static_assert(sizeof(wasmtime_memory_creator_t) == 24, "wasmtime_memory_creator_t");
 _Static_assert(sizeof(wasmtime_update_deadline_kind_t) == 1, "wasmtime_update_deadline_kind_t");
 _Static_assert(sizeof(wasmtime_trap_code_t) == 1, "wasmtime_trap_code_t");
 _Static_assert(WASM_I32 == 0 && WASM_I64 == 1 && WASMTIME_I64 == 1, "value kinds");
@@ -79,6 +99,10 @@ _Static_assert(WASMTIME_EXTERN_FUNC == 0 && WASMTIME_EXTERN_GLOBAL == 1 && WASMT
 void wasmtime_config_wasm_exceptions_set(wasm_config_t *config, bool enabled);
 void wasmtime_config_memory_may_move_set(wasm_config_t *config, bool enabled);
 void wasmtime_config_memory_reservation_set(wasm_config_t *config, uint64_t bytes);
+void wasmtime_config_memory_reservation_for_growth_set(wasm_config_t *config, uint64_t bytes);
+void wasmtime_config_memory_guard_size_set(wasm_config_t *config, uint64_t bytes);
+void wasmtime_config_memory_init_cow_set(wasm_config_t *config, bool enabled);
+void wasmtime_config_host_memory_creator_set(wasm_config_t *config, wasmtime_memory_creator_t *creator);
 
 wasm_valtype_t *wasm_valtype_new(uint8_t kind);
 void wasm_valtype_vec_new(wasm_valtype_vec_t *out, size_t size, wasm_valtype_t *const data[]);
@@ -100,6 +124,7 @@ void wasmtime_store_epoch_deadline_callback(
     wasmtime_error_t *(*func)(wasmtime_context_t *context, void *data, uint64_t *delta,
                               wasmtime_update_deadline_kind_t *update_kind),
     void *data, void (*finalizer)(void *));
+void wasmtime_context_set_epoch_deadline(wasmtime_context_t *context, uint64_t ticks_beyond_current);
 void wasmtime_func_new_unchecked(
     wasmtime_context_t *store, const wasm_functype_t *type, wasmtime_func_unchecked_callback_t callback,
     void *env, void (*finalizer)(void *), wasmtime_func_t *ret);

@@ -33,6 +33,7 @@ var _ core.Component = (*component)(nil)
 // compiled is compiled code.
 type compiled struct {
 	code    *sandbox.Code
+	variant *variant
 	module  *wasmtime.Module
 	shim    *shim
 	hosts   []host               // the guest's imports, in its order
@@ -41,9 +42,9 @@ type compiled struct {
 	counter string               // the meter's counter, "" in code without the meter
 }
 
-func newCompiled(e *Engine, code *sandbox.Code, metered bool) *compiled {
+func newCompiled(v *variant, code *sandbox.Code, metered bool) *compiled {
 	code.Traits.KeepsLedger, code.Traits.Exchanges = true, true
-	c := &compiled{code: code, hosts: e.resolve(code.Module, metered)}
+	c := &compiled{code: code, variant: v, hosts: v.resolve(code.Module, metered)}
 	for i := range c.hosts {
 		c.types, c.kinds = append(c.types, c.hosts[i].typ), append(c.kinds, c.hosts[i].kind)
 	}

@@ -17,7 +17,7 @@ static wasm_trap_t *ended(void) { return wasmtime_trap_new("ended", 5); }
 
 // Reads the size of the guest's memory, which may have grown.
 static void look(airhost_guest *g) {
-  g->size = wasmtime_memory_data_size(g->context, &g->memory);
+  if (!g->close) g->size = wasmtime_memory_data_size(g->context, &g->memory);
 }
 
 // Whether size bytes at ptr are in memory. The sum fits into 64 bits.
@@ -35,7 +35,7 @@ static uint32_t load32(const uint8_t *at) {
 
 static void set_memory(airhost_guest *g, wasmtime_memory_t memory) {
   g->memory = memory;
-  g->base = wasmtime_memory_data(g->context, &memory);
+  if (!g->close) g->base = wasmtime_memory_data(g->context, &memory);
   look(g);
 }
 
@@ -237,6 +237,7 @@ int airhost_instantiate(airhost_guest *g, const wasmtime_module_t *module, wasm_
     imports[i].kind = WASMTIME_EXTERN_FUNC;
     wasmtime_func_new_unchecked(g->context, types[i], functions[kinds[i]], &g->imports[i], NULL, &imports[i].of.func);
   }
+  airhost_close_memory_for(g);
   wasm_trap_t *trap = NULL;
   wasmtime_error_t *error = wasmtime_instance_new(g->context, module, imports, n, &g->instance, &trap);
   free(imports);
@@ -283,8 +284,10 @@ int airhost_run(airhost_guest *g, const wasmtime_func_t *f, uint8_t phase, wasmt
   return failed;
 }
 
-// Runs a function of the shim, with its arguments in first and second.
+// Runs a function of the shim, with its arguments in first and second. The guest asks Go
+// whether it may go on at the epochs that begin during the call.
 static int deliver(airhost_guest *g, const wasmtime_func_t *f, wasmtime_val_raw_t *values, size_t n) {
+  wasmtime_context_set_epoch_deadline(g->context, 1);
   wasm_trap_t *trap = NULL;
   g->phase = AIRHOST_ALLOCATING;
   g->small_size = -1;

@@ -10,9 +10,11 @@
 //     other guest may belong to another thread, or be freed. The state that both
 //     guests share is therefore on the stack of airhost_handle, and Go first moves
 //     the arguments of the current call into the running guest's own buffers.
-//   - base never changes: the engine's configuration forbids that memory moves. Memory
-//     never shrinks either, so size is at least the size that was last seen. A check
-//     that fails by size reads it again, and so does every call of Go.
+//   - base and size are those of the guest's memory. Of a close memory (close), memory.c
+//     changes both when the guest's code lets it grow: they are always up to date. Of
+//     another one base never changes, since the engine's configuration forbids that it
+//     moves, and size is what was last seen: a check that fails by size reads it again,
+//     and so does every call of Go. No memory shrinks.
 //   - A credit is valid for one call: Go fills it in before the call and empties it
 //     afterwards.
 //   - No guest code runs during instantiation, since the start function is an export.
@@ -88,6 +90,7 @@ struct airhost_guest {
 
   uint8_t *base; // of memory
   size_t size;   // of memory, in bytes
+  bool close;    // memory is close to that of other guests: see memory.c
 
   // The message or request that the guest may send in the current call without a call
   // of Go; core.Credit.
@@ -116,6 +119,10 @@ struct airhost_guest {
   // The exchange in progress, or last after its end, until Go has reconciled it; else
   // NULL.
   airhost_exchange *exchange, last;
+
+  // Of a close memory.
+  size_t most;   // its largest size, in bytes
+  size_t mapped; // the size of its mapping, or 0 if it is in a slot
 
   wasm_trap_t *trap; // how the last call ended, or NULL
   wasmtime_error_t *error;
@@ -166,21 +173,27 @@ bool airhost_find_global(airhost_guest *g, const char *name, size_t size, wasmti
 void airhost_set_fuel(airhost_guest *g, int64_t fuel);
 uint32_t airhost_refused(airhost_guest *g);
 
-// A thread that advances an engine's epoch every millisecond: then each running guest
-// asks Go whether it may go on. A second after the last use of the engine the thread
+// Makes the memories of an engine's guests close: small memories lie side by side, on huge
+// pages, and move when they grow. The guests start with a page at most.
+void airhost_close_memories(wasm_config_t *config);
+// Tells memory.c the guest that this thread makes an instance for.
+void airhost_close_memory_for(airhost_guest *g);
+
+// A thread that advances the epochs of two engines every millisecond: then each running guest
+// asks Go whether it may go on. A second after the last use of the engines the thread
 // rests. It is a thread of C since Go's timers wait for one of Go's processors, up to
 // 10 ms if guests keep all of them busy.
 //
-// Each use of the engine sets used and then, if resting is set, wakes the thread. Both
+// Each use of the engines sets used and then, if resting is set, wakes the thread. Both
 // are accessed atomically.
 typedef struct {
   uint32_t used, resting;
 } airhost_ticks;
 typedef struct airhost_ticker airhost_ticker;
 
-// Returns NULL if the system has no thread or memory for it. The ticker keeps engine and
+// Returns NULL if the system has no thread or memory for it. The ticker keeps engines and
 // ticks, and must be freed before them.
-airhost_ticker *airhost_ticker_new(wasm_engine_t *engine, airhost_ticks *ticks);
+airhost_ticker *airhost_ticker_new(wasm_engine_t *engine, wasm_engine_t *other, airhost_ticks *ticks);
 void airhost_ticker_wake(airhost_ticker *t);
 void airhost_ticker_free(airhost_ticker *t);
 

@@ -33,13 +33,13 @@ const maxParams = 9
 
 // resolve returns the functions that a guest imports, in its order. Compile has checked
 // that all of them exist.
-func (e *Engine) resolve(m *wasm.Module, metered bool) []host {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+func (v *variant) resolve(m *wasm.Module, metered bool) []host {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	services := sandbox.Services()
 	var hosts []host
 	for _, imp := range m.Imports {
-		h := e.host(services[imp.Name], m.Types[imp.Type])
+		h := v.host(services[imp.Name], m.Types[imp.Type])
 		if imp.Module == abi.WASI {
 			h.call = sandbox.WASI(imp.Name)
 		} else {
@@ -48,11 +48,11 @@ func (e *Engine) resolve(m *wasm.Module, metered bool) []host {
 		hosts = append(hosts, h)
 	}
 	if metered {
-		hosts = append(hosts, e.host((*sandbox.State).Yield, meter.YieldType))
+		hosts = append(hosts, v.host((*sandbox.State).Yield, meter.YieldType))
 	}
 	return hosts
 }
 
-func (e *Engine) host(call sandbox.Func, t wasm.FuncType) host {
-	return host{call: call, params: len(t.Params), results: len(t.Results), typ: e.types.of(t)}
+func (v *variant) host(call sandbox.Func, t wasm.FuncType) host {
+	return host{call: call, params: len(t.Params), results: len(t.Results), typ: v.types.of(t)}
 }

@@ -56,7 +56,7 @@ func newInstance(c *component, env core.Environment) (*instance, error) {
 		return nil, errNoMemory
 	}
 	in.handle = handle
-	in.store = wasmtime.NewStore(c.engine.engine)
+	in.store = wasmtime.NewStore(c.variant.engine)
 	// The store has two instances: the guest and its shim. The guest's tables declare
 	// their own limits.
 	in.store.Limiter(int64(c.use.Most), int64(max(env.Limits.TableElements, meter.MaxReferences)), 2, -1, 1)
@@ -66,6 +66,7 @@ func newInstance(c *component, env core.Environment) (*instance, error) {
 		in.free()
 		return nil, errNoMemory
 	}
+	in.c.most = C.size_t(c.use.Most)
 	in.c.limit = C.uint32_t(min(env.Limits.MessageSize, maxArgument))
 	in.c.self_size = C.uint32_t(copy(bytesAt(&in.c.self), env.ID.String()))
 	in.c.clock = env.Ledger != nil
@@ -89,7 +90,7 @@ func (in *instance) link() error {
 		// No code has run: a data segment does not fit, for example.
 		return in.failed()
 	}
-	if C.airhost_shim(in.c, modulePointer(c.shim.module), c.engine.fill, c.engine.take,
+	if C.airhost_shim(in.c, modulePointer(c.shim.module), c.variant.fill, c.variant.take,
 		unsafe.SliceData(c.shim.names), unsafe.SliceData(c.shim.sizes), C.size_t(len(c.shim.names))) != 0 {
 		return in.failed()
 	}

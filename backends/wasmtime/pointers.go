@@ -45,11 +45,20 @@ func modulePointer(m *wasmtime.Module) *C.wasmtime_module_t {
 }
 
 // configure sets options that wasmtime-go cannot set. Exceptions are off, as on the
-// engine wazero. Memory never moves, which guest.c relies on: Wasmtime reserves 4 GiB of
-// addresses for it, as much as it can ever have.
-func configure(c *wasmtime.Config) {
+// engine wazero. The memories of small guests are close, and their code compares each
+// address with the size: see memory.c. Any other memory never moves, which guest.c relies
+// on: Wasmtime reserves 4 GiB of addresses for it, as much as it can ever have.
+func configure(c *wasmtime.Config, small bool) {
 	config := (*C.wasm_config_t)(pointer(c))
 	C.wasmtime_config_wasm_exceptions_set(config, false)
-	C.wasmtime_config_memory_reservation_set(config, 4<<30)
-	C.wasmtime_config_memory_may_move_set(config, false)
+	C.wasmtime_config_memory_may_move_set(config, C.bool(small))
+	if !small {
+		C.wasmtime_config_memory_reservation_set(config, 4<<30)
+		return
+	}
+	C.wasmtime_config_memory_reservation_set(config, 0)
+	C.wasmtime_config_memory_reservation_for_growth_set(config, 0)
+	C.wasmtime_config_memory_guard_size_set(config, 0)
+	C.wasmtime_config_memory_init_cow_set(config, false)
+	C.airhost_close_memories(config)
 }

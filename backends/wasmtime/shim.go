@@ -24,14 +24,14 @@ type shim struct {
 }
 
 // shim returns the shim for a guest with these exports.
-func (e *Engine) shim(exports map[string]bool) (*shim, error) {
+func (v *variant) shim(exports map[string]bool) (*shim, error) {
 	binary, imports := abi.Shim(exports)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if known := e.shims[string(binary)]; known != nil {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if known := v.shims[string(binary)]; known != nil {
 		return known, nil
 	}
-	module, err := e.compile(binary, false)
+	module, err := v.compile(binary, false)
 	if err != nil {
 		return nil, fmt.Errorf("wasmtime: compile the shim: %w", err)
 	}
@@ -39,7 +39,7 @@ func (e *Engine) shim(exports map[string]bool) (*shim, error) {
 	for _, name := range imports {
 		s.names, s.sizes = append(s.names, C.CString(name)), append(s.sizes, C.size_t(len(name)))
 	}
-	e.shims[string(binary)] = s
+	v.shims[string(binary)] = s
 	return s, nil
 }
 

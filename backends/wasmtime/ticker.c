@@ -12,7 +12,7 @@ enum { PERIOD = 1000 * 1000 /* ns */, REST_AFTER = 1000 /* ticks */ };
 
 struct airhost_ticker {
   airhost_ticks *ticks;
-  wasm_engine_t *engine;
+  wasm_engine_t *engines[2];
   pthread_t thread;
   pthread_mutex_t mutex; // guards quit, and the change of resting to 0
   pthread_cond_t changed;
@@ -43,7 +43,7 @@ static void *run(void *data) {
     struct timespec left = {0, PERIOD};
     while (nanosleep(&left, &left) != 0 && errno == EINTR) {
     }
-    wasmtime_engine_increment_epoch(t->engine);
+    for (int i = 0; i < 2; i++) wasmtime_engine_increment_epoch(t->engines[i]);
     if (__atomic_exchange_n(&t->ticks->used, 0, __ATOMIC_SEQ_CST)) {
       idle = 0;
     } else if (++idle >= REST_AFTER) {
@@ -54,10 +54,11 @@ static void *run(void *data) {
   return NULL;
 }
 
-airhost_ticker *airhost_ticker_new(wasm_engine_t *engine, airhost_ticks *ticks) {
+airhost_ticker *airhost_ticker_new(wasm_engine_t *engine, wasm_engine_t *other, airhost_ticks *ticks) {
   airhost_ticker *t = calloc(1, sizeof *t);
   if (t == NULL) return NULL;
-  t->engine = engine;
+  t->engines[0] = engine;
+  t->engines[1] = other;
   t->ticks = ticks;
   pthread_mutex_init(&t->mutex, NULL);
   pthread_cond_init(&t->changed, NULL);

@@ -13,7 +13,7 @@ import (
 	wasmtime "github.com/bytecodealliance/wasmtime-go/v39"
 )
 
-// ticker advances an engine's epoch every millisecond, at which each running guest calls
+// ticker advances the epochs of an engine every millisecond, at which each running guest calls
 // airhostEpoch. It is closed when the engine has no instance left.
 type ticker struct {
 	used, resting *atomic.Uint32 // shared with C's thread
@@ -22,11 +22,11 @@ type ticker struct {
 }
 
 // start starts the thread.
-func (t *ticker) start(e *wasmtime.Engine) error {
+func (t *ticker) start(e, other *wasmtime.Engine) error {
 	ticks := new(C.airhost_ticks)
 	t.used, t.resting = (*atomic.Uint32)(unsafe.Pointer(&ticks.used)), (*atomic.Uint32)(unsafe.Pointer(&ticks.resting))
 	t.pinned.Pin(ticks)
-	if t.c = C.airhost_ticker_new(enginePointer(e), ticks); t.c == nil {
+	if t.c = C.airhost_ticker_new(enginePointer(e), enginePointer(other), ticks); t.c == nil {
 		t.pinned.Unpin()
 		return errNoMemory
 	}
