@@ -27,24 +27,6 @@ func airhostImport(handle C.uintptr_t, index C.int32_t, values *C.wasmtime_val_r
 	return 0
 }
 
-//export airhostFill
-func airhostFill(handle C.uintptr_t, first, second C.uint32_t) (end C.int) {
-	in := instances.find(uintptr(handle))
-	defer in.recovered(in.depth, &end)
-	in.reconcile()
-	in.misplaced(uint32(first), uint32(second))
-	return 0
-}
-
-//export airhostTake
-func airhostTake(handle C.uintptr_t, area C.uint32_t) (end C.int) {
-	in := instances.find(uintptr(handle))
-	defer in.recovered(in.depth, &end)
-	in.reconcile()
-	in.take(uint32(area))
-	return 0
-}
-
 //export airhostEpoch
 func airhostEpoch(handle C.uintptr_t) (end C.int) {
 	in := instances.find(uintptr(handle))
@@ -87,38 +69,4 @@ func (in *instance) host(h *host, values *C.wasmtime_val_raw_t) {
 	}
 	in.depth--
 	in.Phase = before
-}
-
-// misplaced panics with the error of a bad address for the guest's arguments.
-func (in *instance) misplaced(first, second uint32) {
-	mem := in.Memory()
-	err := abi.CheckAllocated(mem, first, uint32(in.c.first_size))
-	if err == nil {
-		err = abi.CheckAllocated(mem, second, uint32(in.c.second_size))
-	}
-	if err == nil {
-		err = errors.New("its arguments have no place") // C and Go disagree
-	}
-	panic(err)
-}
-
-// take reads a result that is an error, large or wrong.
-func (in *instance) take(area uint32) {
-	mem := in.Memory()
-	if in.c.limit == 0 {
-		failure, err := abi.LiftOutcome(mem, area, abi.HandleCallback)
-		if err != nil {
-			panic(err)
-		}
-		in.failure = failure
-		return
-	}
-	answer, failure, err := abi.LiftResponse(mem, area)
-	if err != nil {
-		panic(err)
-	}
-	if failure == nil && in.response != nil {
-		failure = in.Respond(answer, in.response)
-	}
-	in.failure = failure
 }

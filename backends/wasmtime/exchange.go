@@ -9,14 +9,15 @@ import (
 	"unsafe"
 
 	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/abi"
 	"github.com/airhost/airhost/internal/sandbox"
 )
 
 // deliver runs one call of the guest or, if the ledger allows it, an exchange that begins
-// with this call: all of its calls in one crossing to C. kind, first and second are
+// with this call: all of its calls in one crossing to C. kind, sender and payload are
 // those of airhost_handle. The error is that of the last call.
-func (in *instance) deliver(kind C.uint8_t, id core.RequestID, first, second []byte, response *[]byte) error {
-	if len(first) > maxArgument || len(second) > maxArgument {
+func (in *instance) deliver(kind C.uint8_t, id core.RequestID, sender, payload []byte, response *[]byte) error {
+	if len(sender) > maxArgument || len(payload) > maxArgument {
 		return in.End(errTooLarge)
 	}
 	in.component.engine.ticker.use()
@@ -40,8 +41,8 @@ func (in *instance) deliver(kind C.uint8_t, id core.RequestID, first, second []b
 		}
 	}
 	in.Phase = sandbox.Handling
-	result := C.airhost_handle(in.number(), kind, C.uint64_t(id), (*C.uint8_t)(unsafe.SliceData(first)), C.uint32_t(len(first)),
-		(*C.uint8_t)(unsafe.SliceData(second)), C.uint32_t(len(second)), other, most, progress)
+	result := C.airhost_handle(in.number(), kind, C.uint64_t(id), (*C.uint8_t)(unsafe.SliceData(sender)), C.uint32_t(len(sender)),
+		(*C.uint8_t)(unsafe.SliceData(payload)), C.uint32_t(len(payload)), other, most, progress)
 	if result&C.AIRHOST_PEER != 0 {
 		return peer.finish(result) // in may belong to another worker by now, or be closed
 	}
@@ -52,7 +53,7 @@ func (in *instance) deliver(kind C.uint8_t, id core.RequestID, first, second []b
 // since the host holds the other side.
 func (in *instance) decline(l *core.Ledger) {
 	defer in.endByPanic()
-	l.Ended, l.Side, l.Current, l.Open = [2]core.CallCounts{}, 0, core.Transfer{}, core.Transfer{}
+	l.Ended, l.Side, l.Current, l.Open.Kind = [2]core.CallCounts{}, 0, core.Transfer{}, core.TransferNone
 	l.Reconcile()
 }
 
@@ -64,7 +65,10 @@ func (in *instance) giveCredit(s *core.Side) {
 	}
 	if credit != in.credit {
 		in.credit = credit
-		c.target_size = C.uint32_t(copy(bytesAt(&c.target), credit.Target))
+		target := bytesAt(&c.target)
+		c.target_size = C.uint32_t(copy(target, credit.Target))
+		clear(target[c.target_size:])
+		c.words, c.uses = C.uint32_t(abi.WordsOf(credit.Target)), 0
 		c.max_size = C.uint32_t(min(credit.MaxSize, maxArgument))
 	}
 	c.messages = C.bool(credit.Messages)
@@ -107,22 +111,42 @@ func (in *instance) join(other *instance, l *core.Ledger, s *core.Side) {
 
 // finish ends the last call of airhost_handle, which was one of this instance.
 func (in *instance) finish(result C.int) error {
-	if in.c.exchange != nil || in.c.sent.kind != C.AIRHOST_NONE {
+	if in.c.exchange != nil {
 		in.reconcileLast()
+	} else if in.c.sent.kind != C.AIRHOST_NONE {
+		in.leaveOpen(in.Env.Ledger)
 	}
 	in.endCredit()
-	response := in.response
-	in.Phase, in.response = sandbox.Idle, nil
-	if result&C.AIRHOST_FAILED != 0 {
-		return in.trapped()
+	if result&C.AIRHOST_TAKE != 0 {
+		result = in.takeResult()
 	}
-	if err := in.Left(); err != nil {
-		return err
+	response, failure := in.response, in.failure
+	in.Phase, in.response, in.failure = sandbox.Idle, nil, nil
+	switch {
+	case result&C.AIRHOST_FAILED != 0:
+		return in.trapped()
+	case result&C.AIRHOST_LATE != 0: // the call itself had ended
+		_ = in.trapped()
+		if in.Env.Ended != nil {
+			in.Env.Ended()
+		}
+	default:
+		if err := in.Left(); err != nil {
+			return err
+		}
 	}
 	if n := in.c.small_size; n >= 0 && response != nil {
-		*response = append(*response, unsafe.Slice((*byte)(&in.c.small[0]), int(n))...)
+		failure = in.Respond(unsafe.Slice((*byte)(&in.c.small[0]), int(n)), response)
 	}
-	return in.answer()
+	return sandbox.Failure(failure)
+}
+
+// leaveOpen leaves the message or request that the guest has sent by its credit, if any, to
+// the host.
+func (in *instance) leaveOpen(l *core.Ledger) {
+	open, sent := &l.Open, in.sent(core.TransferKind(in.c.sent.kind))
+	open.Kind, open.TimeoutMillis, open.Payload = sent.Kind, sent.TimeoutMillis, append(open.Payload[:0], sent.Payload...)
+	in.c.sent.kind = C.AIRHOST_NONE
 }
 
 // reconcileLast is reconcile after the guest's code has returned. A panic of the host
@@ -155,8 +179,7 @@ func (in *instance) reconcile() {
 		l, kind = in.ledger, core.TransferKind(x.kind)
 		in.endExchange(x)
 	}
-	l.Open = in.sent(core.TransferKind(in.c.sent.kind))
-	in.c.sent.kind = C.AIRHOST_NONE
+	in.leaveOpen(l)
 	if response := l.Reconcile(); kind == core.TransferRequest {
 		in.response = response
 	}
@@ -172,9 +195,6 @@ func (in *instance) endExchange(x *C.airhost_exchange) {
 		l.Ended[side] = core.CallCounts{Messages: int(n[C.AIRHOST_MESSAGE]), Requests: int(n[C.AIRHOST_REQUEST]), Responses: int(n[C.AIRHOST_RESPONSE])}
 	}
 	l.Current = other.sent(core.TransferKind(x.kind))
-	if x.kind != C.AIRHOST_NONE && in.c.first != nil {
-		C.airhost_keep_arguments(in.c, x.kind)
-	}
 	in.ledger, in.other, in.c.exchange = nil, nil, nil
 	other.ledger, other.other, other.c.exchange = nil, nil, nil
 	other.endCredit()

@@ -36,14 +36,10 @@ var exchangeCases = []exchangeCase{
 	{name: "calls that C answers", first: new(script).step("ni").send(two, text(new(script).step("ni").send(one, text(new(script).step("ni"))))),
 		want: []string{reconciled(0, core.TransferMessage, text(new(script).step("ni")), calls{}, calls{1, 0, 0})}},
 
-	{name: "no call more", first: hops(4, 0, quiet), change: most(0),
-		want: []string{reconciled(0, core.TransferNone, ""), fmt.Sprintf("a sent message %q", text(hops(3, 1, quiet)))}},
 	{name: "one call more", first: hops(4, 0, quiet), change: most(1),
 		want: []string{reconciled(1, core.TransferMessage, text(hops(3, 1, quiet))), fmt.Sprintf("b sent message %q", text(hops(2, 0, quiet)))}},
 	{name: "two calls more", first: hops(4, 0, quiet), change: most(2),
 		want: []string{reconciled(0, core.TransferMessage, text(hops(2, 0, quiet)), calls{}, calls{1, 0, 0}), fmt.Sprintf("a sent message %q", text(hops(1, 1, quiet)))}},
-	{name: "no call more for a request", first: asks(1, 0, "yes"), change: most(0), requests: [2][]core.RequestID{{70}},
-		want: []string{reconciled(0, core.TransferNone, ""), fmt.Sprintf("a sent request %q 5 ms", text(new(script).echo("yes")))}},
 	{name: "no call more for a response", first: asks(1, 0, "yes"), change: most(1), requests: [2][]core.RequestID{{70}},
 		want: []string{reconciled(1, core.TransferRequest, text(new(script).echo("yes")))}, answer: "yes"},
 
@@ -151,6 +147,12 @@ var exchangeCases = []exchangeCase{
 	{name: "a trap in the last call", first: to(1, new(script).step("x")), change: most(1), ended: [2]bool{false, true},
 		want: []string{reconciled(1, core.TransferMessage, text(new(script).step("x")))}, result: trapped},
 
+	{name: "no place for the next message", first: to(1, quiet), code: [2]string{"", "misplaces later"}, ended: [2]bool{false, true},
+		want: []string{reconciled(1, core.TransferMessage, "."), "b ends"}},
+	{name: "no place for the message after a request", first: asks(1, 0, "yes"), code: [2]string{"", "misplaces later"}, ended: [2]bool{false, true},
+		want: []string{reconciled(1, core.TransferRequest, text(new(script).echo("yes"))), "b ends"}, answer: "yes", requests: [2][]core.RequestID{{70}}},
+	{name: "a trap where the next message is placed, after a send", first: to(1, to(0, quiet)), code: [2]string{"", "traps later"}, ended: [2]bool{false, true},
+		want: []string{reconciled(1, core.TransferMessage, text(to(0, quiet))), `b sent message "."`, "b ends"}},
 	{name: "no place for a message", first: to(1, quiet), code: [2]string{"", "misplaces"}, ended: [2]bool{false, true},
 		want: []string{reconciled(1, core.TransferMessage, ".")}, result: "trapped: abi: cabi_realloc returned 0 for 5 bytes"},
 
@@ -187,8 +189,6 @@ var exchangeCases = []exchangeCase{
 		want: []string{reconciled(1, core.TransferMessage, text(new(script).log("x")))}, result: boom},
 	{name: "a panic of Reconcile after b's call", first: to(1, quiet), change: panics("reconciled"), ended: [2]bool{false, true},
 		want: []string{reconciled(1, core.TransferMessage, ".")}, result: boom},
-	{name: "a panic at a's message", first: to(1, quiet), change: func(x *exchange) { most(0)(x); panics("a sent")(x) }, ended: [2]bool{true, false},
-		want: []string{reconciled(0, core.TransferNone, ""), `a sent message "."`}, result: boom},
 	{name: "a panic at b's message within its call", first: to(1, to(0, quiet).log("x")), change: panics("b sent"), ended: [2]bool{false, true},
 		want: []string{reconciled(1, core.TransferMessage, text(to(0, quiet).log("x"))), `b sent message "."`}, result: boom},
 	{name: "a panic at b's request after its call", first: to(1, ask(0, quiet)), change: func(x *exchange) { most(1)(x); panics("b sent")(x) },

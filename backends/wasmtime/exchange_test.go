@@ -84,6 +84,7 @@ func (x *exchange) reconcile() (response *[]byte) {
 	}
 	x.byTick = calledByTick()
 	current, open := l.Current.Kind, sentEntry(l.Open) // as long as the ledger is not used again
+	l.Open.Kind = core.TransferNone
 	x.note("%s", reconciled(l.Side, current, string(l.Current.Payload), ended[:]...))
 	if open != "" {
 		x.hosts[l.Side].note("%s", open)
@@ -164,6 +165,7 @@ func (x *exchange) environment(c *exchangeCase, side int) core.Environment {
 	h.Calling = func(entry string) { x.note("%s %s", sideNames[side], entry) }
 	x.hosts[side] = h
 	env := h.environment(c.limits[side])
+	env.Ended = func() { x.note("%s ends", sideNames[side]) }
 	env.ID, env.Limits.HandlerTime = core.MustComponentID(exchangeIDs[side]), 1<<62
 	if c.without[side] {
 		env.Ledger = nil
@@ -213,7 +215,9 @@ func (x *exchange) after(side, requests int) {
 	for n := range requests {
 		s.cancelSent(n)
 	}
-	x.note("%s: %v", name, in.HandleMessage(self, s.message(), nil))
+	err = in.HandleMessage(self, s.message(), nil)
+	x.hosts[side].ended()
+	x.note("%s: %v", name, err)
 }
 
 // expected is the whole record that x should have.
@@ -266,7 +270,9 @@ func exchangeComponents(t *testing.T) map[string]core.Component {
 	e := newEngine(t, wasmtime.Config{})
 	return map[string]core.Component{
 		"":                 compile(t, e, scriptWasm, core.Limits{}),
-		"misplaces":        compile(t, e, withRealloc(t, 2, func(byte) []byte { return []byte{0x41, 0} }), core.Limits{}),
+		"misplaces later":  compile(t, e, withRealloc(t, 6, func(byte) []byte { return []byte{0x41, 0} }), core.Limits{}),
+		"traps later":      compile(t, e, withRealloc(t, 6, func(byte) []byte { return []byte{0x00} }), core.Limits{}),
+		"misplaces":        compile(t, e, withRealloc(t, 4, func(byte) []byte { return []byte{0x41, 0} }), core.Limits{}),
 		"fuel":             compile(t, e, scriptWasm, core.Limits{Fuel: 1}),
 		"another engine's": compile(t, newEngine(t, wasmtime.Config{}), scriptWasm, core.Limits{}),
 	}

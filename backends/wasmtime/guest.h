@@ -1,22 +1,23 @@
 // A live guest in C: everything that a call needs, so that most calls never enter Go.
 //
-// Invariants, which guest.c relies on:
+// Invariants, which the files of C rely on:
 //   - One thread at a time uses a guest. A guest lives as long as its store.
-//   - A guest's host functions run only within airhost_instantiate, airhost_run and
-//     airhost_handle.
-//   - Only airhost_handle holds pointers to Go's memory (first, second, progress).
+//   - A guest's host functions run only within airhost_instantiate, airhost_run,
+//     airhost_handle and airhost_finish.
+//   - Only airhost_handle has pointers to Go's memory, while it runs.
 //   - In an exchange one of two guests runs at a time, never within the other's call.
 //     Before Go does anything for the running guest, it reconciles: from then on the
 //     other guest may belong to another thread, or be freed. The state that both
-//     guests share is therefore on the stack of airhost_handle, and Go first moves
-//     the arguments of the current call into the running guest's own buffers.
+//     guests share is therefore on the stack of airhost_handle, and nothing of the other
+//     guest is read after code of this one has run.
 //   - base and size are those of the guest's memory. Of a close memory (close), memory.c
 //     changes both when the guest's code lets it grow: they are always up to date. Of
 //     another one base never changes, since the engine's configuration forbids that it
 //     moves, and size is what was last seen: a check that fails by size reads it again,
 //     and so does every call of Go. No memory shrinks.
 //   - A credit is valid for one call: Go fills it in before the call and empties it
-//     afterwards.
+//     afterwards. Before Go does anything for the running guest, the credit that the
+//     guest's module has ends, or Go leaves the credit to the guest.
 //   - No guest code runs during instantiation, since the start function is an export.
 //   - C only does what is valid. It passes everything else to Go, which checks it
 //     again and makes the error.
@@ -31,6 +32,26 @@ enum { AIRHOST_IDLE, AIRHOST_STARTING, AIRHOST_HANDLING, AIRHOST_ALLOCATING, AIR
 // The size of a guest's buffers: C itself hands over responses and messages up to
 // this size, in bytes.
 #define AIRHOST_SMALL 2048
+
+// The largest block that a guest allocates in advance, in bytes; abi.MaxAdvance.
+#define AIRHOST_ADVANCE (64 << 10)
+
+// The operations of the entry and their flags; abi.Op.
+enum {
+  AIRHOST_OP_MESSAGE,
+  AIRHOST_OP_CALLBACK,
+  AIRHOST_OP_FINISH_MESSAGE,
+  AIRHOST_OP_FINISH_CALLBACK,
+  AIRHOST_OP_RESIZE,
+  AIRHOST_OP_TARGET,
+  AIRHOST_OP_FAILURE = 1 << 3,
+  AIRHOST_OP_WANTED = 1 << 4,
+  AIRHOST_OP_MESSAGES = 1 << 5,
+  AIRHOST_OP_REQUESTS = 1 << 6
+};
+
+// A bit of the entry's status; abi.TakeResult.
+enum { AIRHOST_TAKE_RESULT = 1 << 3 };
 
 // The longest id of a component in bytes: two parts of core.MaxIDPart and a slash.
 #define AIRHOST_ID 128
@@ -59,9 +80,13 @@ typedef struct {
   uint32_t ended[2][AIRHOST_TRANSFERS];
 } airhost_exchange;
 
-// Bit flags of the result of airhost_handle: the last call failed; the last call was
-// one of the peer.
-enum { AIRHOST_FAILED = 1, AIRHOST_PEER = 2 };
+// Bit flags of the result of airhost_handle and airhost_finish, about the last call.
+enum {
+  AIRHOST_FAILED = 1, // it failed: by trap or error, or else by a bad address for its arguments
+  AIRHOST_LATE = 2,   // it ended, and then the guest failed as in AIRHOST_FAILED
+  AIRHOST_TAKE = 4,   // Go must read the result at area, and call airhost_finish
+  AIRHOST_PEER = 8    // it was one of the peer
+};
 
 // One function that a guest imports.
 typedef struct {
@@ -69,44 +94,38 @@ typedef struct {
   int32_t index; // in the component's list
 } airhost_import;
 
+// A block that the guest has allocated for an argument of its next call. The size is 0 if
+// there is none. The block is stale if the last call did not take it: a guest may have
+// freed it all the same, if it frees everything in its post-returns.
+typedef struct {
+  uint32_t ptr, size;
+  bool stale;
+} airhost_block;
+
+// The number of words in which the entry returns a message or response; abi.Words.
+#define AIRHOST_WORDS 8
+
+// Globals of the guest's module that tell of a call in progress; abi.Entry.
+typedef struct {
+  wasmtime_global_t phase, credit, status, timeout, words[AIRHOST_WORDS];
+} airhost_globals;
+
 struct airhost_guest {
+  // The first lines are those that each call touches.
   wasmtime_context_t *context;
-  uintptr_t handle; // Go's number of the instance
-  wasmtime_instance_t instance;
-  wasmtime_memory_t memory;
-  wasmtime_func_t message, callback; // of the shim
-  wasmtime_global_t fuel;            // the meter's counter
-  wasmtime_global_t refused;         // pages of the last memory.grow, if it was refused
-  bool grows;                        // the guest has the global refused
-  uint8_t phase, failed_in;          // failed_in: the phase of the last call that failed
+  wasmtime_func_t entry;         // the function of abi.AddEntry
+  uint8_t *base;                 // of memory
+  size_t size;                   // of memory, in bytes
+  airhost_block sender, payload; // for the next call
 
-  // Arguments of the current call, until fill has copied them.
-  const uint8_t *first, *second;
-  uint32_t first_size, second_size;
-  // The response of the current call.
-  bool wanted;         // the caller wants it
-  uint32_t limit;      // its largest size, in bytes
-  int32_t small_size;  // its size in small; -1: it is not there
-
-  uint8_t *base; // of memory
-  size_t size;   // of memory, in bytes
-  bool close;    // memory is close to that of other guests: see memory.c
-
-  // The message or request that the guest may send in the current call without a call
-  // of Go; core.Credit.
-  struct {
-    uint8_t target[AIRHOST_ID];
-    uint32_t target_size;
-    uint32_t max_size; // of a message or request, in bytes
-    bool messages;     // it may send a message
-    bool peer;         // in an exchange: the target is the other side
-    uint64_t request;  // the id of its next request; 0: it may not send one
-    uint64_t later[AIRHOST_REQUESTS]; // in an exchange: the ids after it, with a 0 at the end
-  } credit;
-  bool clock; // current-time is the system's clock
-  uint32_t self_size;
-  uint8_t self[AIRHOST_ID]; // the guest's own id
-  wasmtime_func_t realloc;
+  bool close;               // memory is close to that of other guests: see memory.c
+  bool inside;              // the entry runs, and the guest's module knows the phase
+  bool given;               // in the call in progress the module has the credit
+  bool wanted;              // the caller wants the response of the current call
+  uint8_t phase, failed_in; // failed_in: the phase of the last call that failed
+  bool late;                // the last call of the entry that failed did so while it allocated
+  uint32_t limit;           // the largest size of a response, in bytes
+  int32_t small_size;       // the response's size in small; -1: it is not there
 
   // The message or request that the guest has sent by its credit, and that nobody has
   // handled yet. The payload is in sent_bytes.
@@ -120,18 +139,46 @@ struct airhost_guest {
   // NULL.
   airhost_exchange *exchange, last;
 
+  // The message or request that the guest may send in the current call without a call
+  // of Go; core.Credit.
+  struct {
+    uint32_t target_size;
+    uint32_t max_size;   // of a message or request, in bytes
+    uint32_t words;      // of the target, which the module compares
+    uint8_t uses;        // calls with this credit, at most 2: at the second one the module gets it
+    bool messages;       // it may send a message
+    bool peer;           // in an exchange: the target is the other side
+    uint64_t request;    // the id of its next request; 0: it may not send one
+    uint8_t target[AIRHOST_ID]; // with zeros at its end
+    uint64_t later[AIRHOST_REQUESTS]; // in an exchange: the ids after it, with a 0 at the end
+  } credit;
+  uint32_t self_size;
+  uint8_t self[AIRHOST_ID]; // the guest's own id
+
+  uintptr_t handle;     // Go's number of the instance
+  bool clock;           // current-time is the system's clock
+  bool grows;           // the guest has the global refused
+  wasm_trap_t *trap;    // how the last call ended, or NULL
+  wasmtime_error_t *error;
+  // With AIRHOST_TAKE: the result's area, and the arguments of the call.
+  uint32_t area, sender_size, payload_size;
+  bool callback;
+
   // Of a close memory.
   size_t most;   // its largest size, in bytes
   size_t mapped; // the size of its mapping, or 0 if it is in a slot
 
-  wasm_trap_t *trap; // how the last call ended, or NULL
-  wasmtime_error_t *error;
-
+  wasmtime_instance_t instance;
+  wasmtime_memory_t memory;
+  wasmtime_func_t realloc;
+  wasmtime_global_t fuel;    // the meter's counter
+  wasmtime_global_t refused; // pages of the last memory.grow, if it was refused
+  airhost_globals globals;
   airhost_import *imports;
 
   uint8_t small[AIRHOST_SMALL];      // the response
   uint8_t sent_bytes[AIRHOST_SMALL]; // the payload of sent
-  uint8_t sender[AIRHOST_ID];        // see airhost_keep_arguments
+  uint8_t own_sender[AIRHOST_ID];    // see own_arguments
 };
 
 // The functions of the host that C answers in the usual case; Go answers all others.
@@ -142,16 +189,14 @@ wasm_functype_t *airhost_functype(const uint8_t *kinds, size_t params, size_t re
 airhost_guest *airhost_new(wasmtime_store_t *store, wasmtime_context_t *context, uintptr_t handle, size_t imports);
 void airhost_free(airhost_guest *g);
 
-// These three return 0, or 1 after a failure: then trap or error is set.
+// These two return 0, or 1 after a failure: then trap or error is set.
 int airhost_instantiate(airhost_guest *g, const wasmtime_module_t *module, wasm_functype_t *const *types,
                         const uint8_t *kinds, size_t n);
-int airhost_shim(airhost_guest *g, const wasmtime_module_t *module, wasm_functype_t *fill, wasm_functype_t *take,
-                 const char *const *names, const size_t *sizes, size_t n);
 int airhost_run(airhost_guest *g, const wasmtime_func_t *f, uint8_t phase, wasmtime_val_raw_t *values, size_t n);
 
 // Runs handle-message for AIRHOST_MESSAGE, with the sender in first and the message in
 // second; or handle-callback for AIRHOST_RESPONSE and AIRHOST_FAILURE, with the request's
-// id and the response or failure in first.
+// id, and the response or failure in second.
 //
 // With a peer it runs an exchange: it delivers the messages, requests and responses of
 // each guest to the other, in at most `most` calls after the first, and keeps
@@ -164,9 +209,8 @@ int airhost_run(airhost_guest *g, const wasmtime_func_t *f, uint8_t phase, wasmt
 int airhost_handle(uintptr_t guest, uint8_t kind, uint64_t id, const uint8_t *first, uint32_t first_size,
                    const uint8_t *second, uint32_t second_size, uintptr_t peer, uint32_t most, uint32_t *progress);
 
-// Moves the arguments of a guest's current call out of the other guest of an exchange,
-// into buffers that the guest uses only after it has read its arguments.
-void airhost_keep_arguments(airhost_guest *g, uint8_t kind);
+// Ends a call after AIRHOST_TAKE.
+int airhost_finish(uintptr_t guest);
 
 bool airhost_find(airhost_guest *g, const char *name, size_t size, wasmtime_func_t *f);
 bool airhost_find_global(airhost_guest *g, const char *name, size_t size, wasmtime_global_t *global);

@@ -57,9 +57,8 @@ func newInstance(c *component, env core.Environment) (*instance, error) {
 	}
 	in.handle = handle
 	in.store = wasmtime.NewStore(c.variant.engine)
-	// The store has two instances: the guest and its shim. The guest's tables declare
-	// their own limits.
-	in.store.Limiter(int64(c.use.Most), int64(max(env.Limits.TableElements, meter.MaxReferences)), 2, -1, 1)
+	// The guest's tables declare their own limits.
+	in.store.Limiter(int64(c.use.Most), int64(max(env.Limits.TableElements, meter.MaxReferences)), 1, -1, 1)
 	in.c = C.airhost_new(storePointer(in.store), (*C.wasmtime_context_t)(unsafe.Pointer(in.store.Context())),
 		C.uintptr_t(handle), C.size_t(len(c.hosts)))
 	if in.c == nil {
@@ -90,9 +89,8 @@ func (in *instance) link() error {
 		// No code has run: a data segment does not fit, for example.
 		return in.failed()
 	}
-	if C.airhost_shim(in.c, modulePointer(c.shim.module), c.variant.fill, c.variant.take,
-		unsafe.SliceData(c.shim.names), unsafe.SliceData(c.shim.sizes), C.size_t(len(c.shim.names))) != 0 {
-		return in.failed()
+	if err := in.findEntry(); err != nil {
+		return err
 	}
 	if c.counter != "" {
 		in.findGlobal(c.counter, &in.c.fuel)
@@ -104,7 +102,7 @@ func (in *instance) link() error {
 	return nil
 }
 
-// findGlobal finds a global of the meter.
+// findGlobal finds a global that Compile has added.
 func (in *instance) findGlobal(name string, global *C.wasmtime_global_t) {
 	C.airhost_find_global(in.c, (*C.char)(unsafe.Pointer(unsafe.StringData(name))), C.size_t(len(name)), global)
 }
@@ -134,9 +132,9 @@ func (in *instance) HandleCallback(id core.RequestID, response []byte, failure *
 		return sandbox.ErrNoCallback
 	}
 	if failure != nil {
-		return in.deliver(C.AIRHOST_FAILURE, id, textOf(failure), nil, nil)
+		return in.deliver(C.AIRHOST_FAILURE, id, nil, textOf(failure), nil)
 	}
-	return in.deliver(C.AIRHOST_RESPONSE, id, response, nil, nil)
+	return in.deliver(C.AIRHOST_RESPONSE, id, nil, response, nil)
 }
 
 // maxArgument is the largest argument of a guest, in bytes.
@@ -155,16 +153,6 @@ func textOf(failure *core.RequestError) []byte {
 
 // number is the guest as airhost_handle takes it.
 func (in *instance) number() C.uintptr_t { return C.uintptr_t(uintptr(unsafe.Pointer(in.c))) }
-
-// answer returns the guest's answer if it is an error, or nil.
-func (in *instance) answer() error {
-	if in.failure == nil {
-		return nil
-	}
-	failure := in.failure
-	in.failure = nil
-	return failure
-}
 
 // Close implements [core.Instance].
 func (in *instance) Close() error {

@@ -42,11 +42,8 @@ func TestPanicsOfTheHost(t *testing.T) {
 		where  string
 		script *script
 	}{
-		{"sent message: at the call's end", new(script).send(stock, "a")},
 		{"sent message: before the next one", new(script).send(stock, "a").send(stock, "b")},
-		{"sent message: before a trap", new(script).send(stock, "a").step("x")},
 		{"sent message: while the guest goes on", new(script).send(stock, "a").step("o")},
-		{"sent request: at the call's end", new(script).request(stock, "a", 5)},
 		{"sent request: before the next one", new(script).request(stock, "a", 5).send(stock, "b")},
 	} {
 		h := newLedgerHost()

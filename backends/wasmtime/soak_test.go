@@ -88,6 +88,7 @@ func live(t *testing.T, what string, random *rand.Rand, p pair) {
 
 // asPlain returns the entries as of a host without a ledger.
 func (h *ledgerHost) asPlain() []string {
+	h.ended()
 	var all []string
 	target := h.ledger.Sides[0].Credit.Target
 	for _, entry := range h.Asked {

@@ -31,8 +31,17 @@ var trapTexts = map[C.wasmtime_trap_code_t]string{
 // trapStack is the code of a stack overflow.
 const trapStack = 0
 
-// trapped ends the instance after its last call has failed.
-func (in *instance) trapped() error { return in.Trapped(in.failed(), sandbox.Phase(in.c.failed_in)) }
+// trapped ends the instance after its last call has failed, by a trap or an error, or else
+// by a bad address for its arguments.
+func (in *instance) trapped() error {
+	switch {
+	case in.c.trap != nil || in.c.error != nil:
+		return in.Trapped(in.failed(), sandbox.Phase(in.c.failed_in))
+	case in.Over == nil:
+		return in.Trapped(in.misplaced(), sandbox.Allocating)
+	}
+	return in.Over
+}
 
 // failed returns the reason of the failure of the guest's last call, and frees
 // Wasmtime's error.

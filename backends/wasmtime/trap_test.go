@@ -139,7 +139,7 @@ func TestReallocReadsTheSame(t *testing.T) {
 }
 
 // withRealloc returns the script's guest with a cabi_realloc that has another body after
-// so many calls: two are for a message and its sender.
+// so many calls: two are for a message and its sender, and two in advance for the next.
 func withRealloc(t *testing.T, after byte, body func(itself byte) []byte) []byte {
 	t.Helper()
 	m, err := wasm.Parse(scriptWasm)

@@ -2,9 +2,6 @@
 
 package wasmtime
 
-// #include "guest.h"
-import "C"
-
 import (
 	"crypto/sha256"
 	"fmt"
@@ -12,7 +9,6 @@ import (
 
 	wasmtime "github.com/bytecodealliance/wasmtime-go/v39"
 
-	"github.com/airhost/airhost/internal/abi"
 	"github.com/airhost/airhost/internal/codecache"
 	"github.com/airhost/airhost/internal/wasm"
 )
@@ -21,29 +17,23 @@ import (
 // it, and addresses that take page tables of its own. In the other the memories of small
 // guests lie close together, and the code compares each address with the size.
 type variant struct {
-	engine     *wasmtime.Engine
-	small      bool               // for small guests
-	cache      *codecache.Cache   // nil without a directory
-	fill, take *C.wasm_functype_t // of the imports of shims
+	engine *wasmtime.Engine
+	small  bool             // for small guests
+	cache  *codecache.Cache // nil without a directory
 
-	mu    sync.Mutex // guards the fields below
+	mu    sync.Mutex // guards types
 	types functypes
-	shims map[string]*shim // by their code
 }
 
 // small reports whether a guest's memory starts with one page at most.
 func small(m *wasm.Module) bool { return m.Memories[0].Min <= 1 }
 
 func (v *variant) open(small bool, cache *codecache.Cache) {
-	v.small, v.cache, v.types, v.shims = small, cache, make(functypes), make(map[string]*shim)
+	v.small, v.cache, v.types = small, cache, make(functypes)
 	v.engine = wasmtime.NewEngineWithConfig(engineConfig(small))
-	v.fill, v.take = v.types.of(abi.FillType), v.types.of(abi.TakeType)
 }
 
 func (v *variant) close() {
-	for _, shim := range v.shims {
-		shim.close()
-	}
 	v.types.close()
 	v.engine.Close()
 }
