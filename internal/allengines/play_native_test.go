@@ -18,6 +18,9 @@ type nativePlayer struct {
 	ids     []guest.RequestID // in the order sent
 	later   []byte
 	record  []recordLine
+	sent    map[string]uint16 // the last number for each target
+	got     map[string]uint16 // and from each sender
+	wrong   bool
 
 	now turn
 }
@@ -35,8 +38,8 @@ type turn struct {
 }
 
 // recordLine says of a sender, or of a request's callback, how many messages there
-// were, and has a hash of them in order.
-type recordLine struct{ Sender, Count, Hash uint32 }
+// were, and has a hash of them in order, and one without order.
+type recordLine struct{ Sender, Count, Hash, Sum uint32 }
 
 const firstHash = 2166136261
 
@@ -52,7 +55,7 @@ func (p *nativePlayer) note(sender, h uint32) {
 	for i < len(p.record) && p.record[i].Sender != sender {
 		i++
 	}
-	if i == 24 {
+	if i == 80 {
 		return
 	}
 	if i == len(p.record) {
@@ -60,9 +63,43 @@ func (p *nativePlayer) note(sender, h uint32) {
 	}
 	p.record[i].Count++
 	p.record[i].Hash = hashOf(p.record[i].Hash, binary.LittleEndian.AppendUint32(nil, h))
+	p.record[i].Sum += h * 2654435761
+}
+
+// numbered returns the part of a script that has its number, or nil.
+func numbered(script []byte) []byte {
+	skip := 0
+	if len(script) > 0 && script[0] == '!' {
+		skip = 1
+	}
+	if len(script) > skip+2 && script[skip] == '#' {
+		return script[skip+1 : skip+3]
+	}
+	return nil
+}
+
+// follows checks the number of a message, and removes it from there.
+func (p *nativePlayer) follows(sender string, script []byte) {
+	if place := numbered(script); place != nil {
+		n := binary.LittleEndian.Uint16(place)
+		p.wrong = p.wrong || n > 1 && n <= p.got[sender]
+		p.got[sender] = n
+		copy(place, "\x00\x00")
+	}
+}
+
+func (p *nativePlayer) numberFor(target string, script []byte) []byte {
+	place := numbered(script)
+	if place == nil {
+		return nil
+	}
+	p.sent[target]++
+	binary.LittleEndian.PutUint16(place, p.sent[target])
+	return place
 }
 
 func (p *nativePlayer) Initialize(_ guest.Host, config guest.Config) error {
+	p.sent, p.got = make(map[string]uint16), make(map[string]uint16)
 	for _, pair := range config {
 		switch pair.Key {
 		case "m":
@@ -75,8 +112,10 @@ func (p *nativePlayer) Initialize(_ guest.Host, config guest.Config) error {
 }
 
 func (p *nativePlayer) HandleMessage(h guest.Host, sender string, message []byte) ([]byte, error) {
+	message = bytes.Clone(message)
+	p.follows(sender, message)
 	p.note(hashOf(firstHash, []byte(sender)), hashOf(firstHash, message))
-	p.now = turn{host: h, sender: sender, script: bytes.Clone(message)}
+	p.now = turn{host: h, sender: sender, script: message}
 	p.play()
 	return p.finish()
 }
@@ -91,14 +130,17 @@ func (p *nativePlayer) HandleCallback(h guest.Host, id guest.RequestID, response
 	for which < len(p.ids) && p.ids[which] != id {
 		which++
 	}
+	if which == len(p.ids) {
+		which = 64 // of an instance before this one
+	}
 	p.note(uint32(1+which), hashOf(failed, outcome))
 	p.now = turn{host: h, sender: p.targets[0], callback: true}
-	if len(p.later) > 0 {
-		p.now.script = bytes.Clone(p.later)
+	switch {
+	case failed == 0 && len(outcome) > 0 && outcome[0] == '!':
+		p.now.script = bytes.Clone(outcome)
 		p.play()
-	}
-	if failed == 0 && len(outcome) > 0 && outcome[0] == '!' {
-		p.now.script, p.now.next = bytes.Clone(outcome), 0
+	case len(p.later) > 0:
+		p.now.script, p.later = p.later, nil
 		p.play()
 	}
 	_, err := p.finish()
@@ -106,6 +148,9 @@ func (p *nativePlayer) HandleCallback(h guest.Host, id guest.RequestID, response
 }
 
 func (p *nativePlayer) finish() ([]byte, error) {
+	if p.wrong {
+		p.now.host.Log(guest.LogError, "broken order of messages")
+	}
 	switch {
 	case p.now.failed:
 		return nil, guest.Failed("it was told to")
@@ -159,12 +204,19 @@ func (p *nativePlayer) target() string {
 }
 
 func (p *nativePlayer) send(target string, message []byte) {
+	place := p.numberFor(target, message)
 	p.now.answer(p.now.host.Send(target, message))
+	unnumber(place)
 }
+
+// unnumber removes the number from what numberFor has returned.
+func unnumber(place []byte) { copy(place, "\x00\x00") }
 
 func (p *nativePlayer) request(target string, request []byte, millis uint64) {
 	timeout := time.Duration(min(millis, 1<<63/uint64(time.Millisecond))) * time.Millisecond
+	place := p.numberFor(target, request)
 	id, err := p.now.host.Request(target, request, timeout)
+	unnumber(place)
 	if p.now.answer(err) && len(p.ids) < 64 {
 		p.ids = append(p.ids, id)
 	}
@@ -196,6 +248,8 @@ func (p *nativePlayer) play() {
 			t.failed = true
 			return
 		case '!':
+		case '#':
+			t.word()
 		case 'x':
 			panic("unreachable")
 		default:
@@ -227,9 +281,12 @@ func (p *nativePlayer) service(step byte) bool {
 			p.request(target, message, timeout)
 		}
 	case 'c':
-		which := t.byte()
+		which := int(t.byte())
+		if which == 255 && len(p.ids) > 0 {
+			which = len(p.ids) - 1
+		}
 		id := guest.RequestID(uint64(which) << 56)
-		if int(which) < len(p.ids) {
+		if which < len(p.ids) {
 			id = p.ids[which]
 		}
 		t.answer(t.host.Cancel(id))

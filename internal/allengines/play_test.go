@@ -46,9 +46,15 @@ func (s script) request(how, target byte, size int, timeout byte, text []byte) s
 	return append(append(s, 'r', how, target).number(size), timeout).text(text)
 }
 
-// planner makes up scripts.
+// player makes up scripts.
+//
+// The host promises no order but that of one sender's messages. So a play is of one of
+// two kinds. In a *thread* there is only one message or request under way, and all must
+// be the same everywhere. In a *crowd* there are many, and a player does the same for the
+// same message whatever it has done before, so that all must be the same but for the order.
 type player struct {
 	*rand.Rand
+	crowd bool
 	// wild is whether scripts may do what only WebAssembly can: break the ABI, and
 	// place things in memory.
 	wild bool
@@ -56,134 +62,181 @@ type player struct {
 }
 
 // sizes are those at which something changes: the sizes of messages that take a shorter
-// way, and the quota.
-var sizes = []int{0, 0, 0, 0, 1, 63, 64, 65, 200, 2048, 2049, 4000, 4001, 8000}
+// way, and the quota. Messages above 4,000 are refused.
+var sizes = []int{0, 0, 0, 0, 1, 63, 64, 65, 200, 2048, 2049, 4000}
 
-// counts are those at which something changes: the most calls in an exchange.
+// counts are those at which something changes: the most calls in an exchange or chain.
 var counts = []byte{0, 1, 2, 3, 31, 32, 33, 34, 64, 65, 70, 100}
 
 func pickOf[T any](r *rand.Rand, all ...T) T { return all[r.IntN(len(all))] }
 
+// target is a player.
 func (p *player) target() byte {
 	switch n := p.IntN(20); {
-	case n < 12:
+	case n < 13:
 		return byte(p.IntN(len(players)))
-	case n < 16:
+	case n < 17:
 		return toSender
-	case n < 18:
-		return byte(ring + 1 + p.IntN(5))
 	}
-	return byte(len(players) + p.IntN(len(strangers)))
+	return byte(ring + 1 + p.IntN(5))
 }
 
-// how is the way of a call, and the place of its bytes in memory.
-func (p *player) how() byte {
+// way is the way of a call, and the place of its bytes in memory.
+func (p *player) way() byte {
 	way := byte(p.IntN(4))
-	switch n := p.IntN(100); {
-	case n < 60:
+	if p.IntN(10) < 6 {
 		return way
-	case n < 95 || !p.wild:
-		return way | pickOf[byte](p.Rand, 1, 2, 3, 4, 5, 7)<<4
-	case n < 97:
-		return way | 6<<4
 	}
-	return way | byte(8+p.IntN(6))<<4 // breaks the ABI
+	return way | pickOf[byte](p.Rand, 1, 2, 3, 4, 5, 7)<<4
 }
 
-// script is a script that reaches up to depth hops away.
-func (p *player) script(depth int) script {
-	var s script
-	if p.IntN(4) == 0 {
-		s = append(s, '!')
+// count is how often a script goes to and fro. Only a script at the top goes far.
+func (p *player) count(depth int) byte {
+	if depth < most {
+		return byte(p.IntN(3))
 	}
+	return pickOf(p.Rand, counts...)
+}
+
+// most is the depth of the scripts at the top.
+const most = 3
+
+// head begins a script.
+func (p *player) head() script {
+	if p.IntN(4) == 0 {
+		return script("!#\x00\x00")
+	}
+	return script("#\x00\x00")
+}
+
+// script is a script that reaches depth hops away, and somewhat further by counts.
+func (p *player) script(depth int) script {
+	s := p.head()
+	for range p.IntN(3) {
+		s = p.small(s)
+	}
+	if p.crowd {
+		for range 1 + p.IntN(2) {
+			s = p.live(s, depth)
+		}
+	} else {
+		s = p.live(s, depth)
+	}
+	if p.IntN(3) == 0 {
+		s = p.small(s)
+	}
+	return append(s, '.')
+}
+
+// quiet is a script that sends nothing.
+func (p *player) quiet() script {
+	s := p.head()
 	for range 1 + p.IntN(3) {
-		s = p.step(s, depth)
+		s = p.small(s)
 	}
 	return append(s, '.')
 }
 
 // within is a script that fits into another one.
 func (p *player) within(depth int) script {
-	s := p.script(depth - 1)
-	if len(s) > 255 {
-		return script(nil).bounce('b', p.target(), 3)
+	if s := p.script(depth - 1); len(s) < 200 {
+		return s
+	}
+	return append(p.head(), 'b', 0, p.target(), byte(p.IntN(3)), '.')
+}
+
+// live is a step that sends something.
+func (p *player) live(s script, depth int) script {
+	n := p.IntN(12)
+	if depth == 0 || n < 3 {
+		return append(s, 'b', p.way(), p.target(), p.count(depth))
+	}
+	target, size := p.target(), pickOf(p.Rand, sizes...)
+	switch {
+	case n < 7:
+		return s.send(p.way(), target, size, p.within(depth))
+	case n < 9: // the requester sends the next request from its callback
+		again := append(script("!#\x00\x00B"), p.way()&3, target, p.count(depth), '.')
+		return s.request(p.way(), target, max(size, len(again)), 0, again)
+	case p.crowd:
+		return s.request(p.way(), target, size, pickOf[byte](p.Rand, 0, 4, 7), p.within(depth))
+	case n < 10: // the response is a script for the callback
+		answer := append(p.head(), 'e').text(append(script("!"), p.within(depth)[:]...))
+		return s.request(p.way(), target, max(size, len(answer)), 0, append(answer, '.')[:min(len(answer)+1, 255)])
+	}
+	s = append(s, 'h').text(p.within(depth))
+	s = s.request(p.way(), target, size, pickOf[byte](p.Rand, 0, 4, 7), p.quiet())
+	if n == 11 {
+		return p.live(append(s, 'c', 255), depth-1)
 	}
 	return s
 }
 
-func (s script) bounce(step, target, count byte) script { return append(s, step, 0, target, count) }
-
-func (p *player) step(s script, depth int) script {
-	n := p.IntN(50)
-	switch {
-	case depth > 0 && n < 12:
-		return s.send(p.how(), p.target(), pickOf(p.Rand, sizes...), p.within(depth))
-	case depth > 0 && n < 22:
-		return s.request(p.how(), p.target(), pickOf(p.Rand, sizes...), byte(p.IntN(8)), p.within(depth))
-	case n < 30:
-		return append(s, 'b', p.how(), p.target(), pickOf(p.Rand, counts...))
-	case depth > 0 && n < 35: // the requester sends the next request from its callback
-		target := p.target()
-		again := append(script("!B"), p.how()&3, target, pickOf(p.Rand, counts...), '.')
-		return s.request(p.how(), target, pickOf(p.Rand, sizes...), 0, again)
-	case n < 38:
+// small are steps after which nothing is under way.
+func (p *player) small(s script) script {
+	switch n := p.IntN(20); {
+	case n < 3:
+		stranger := byte(len(players) + p.IntN(len(strangers)))
+		return s.send(p.way(), stranger, pickOf(p.Rand, sizes...), p.head())
+	case n < 5:
+		stranger := byte(len(players) + p.IntN(len(strangers)))
+		return s.request(p.way(), stranger, pickOf(p.Rand, sizes...), byte(p.IntN(8)), p.head())
+	case n < 6:
+		return s.send(p.way(), byte(p.IntN(len(players))), pickOf(p.Rand, 4001, 8000), nil)
+	case n < 7:
+		return s.request(p.way(), byte(p.IntN(len(players))), 64, pickOf[byte](p.Rand, 5, 6), nil)
+	case n < 8 && !p.crowd:
 		return append(s, 'c', byte(p.IntN(6)))
-	case n < 40:
-		return append(append(s, 'h'), script(nil).text(p.within(min(depth, 1)))...)
-	case n < 46:
-		return p.small(s)
-	}
-	if p.wild {
+	case n < 9:
+		return append(s, 'i')
+	case n < 10:
+		return append(s, 'l').text([]byte("a line"))
+	case n < 11:
+		return append(s, 'f')
+	case n < 12 && p.IntN(3) == 0:
+		return append(s, 'x')
+	case n < 13:
+		return append(s, 'u').number(p.IntN(3000))
+	case n < 15:
+		return append(s, 'E')
+	case n < 18 && p.wild:
 		return p.attack(s)
 	}
-	return p.small(s)
-}
-
-// small are steps that send nothing.
-func (p *player) small(s script) script {
-	switch p.IntN(10) {
-	case 0:
-		return append(s, 'i')
-	case 1:
-		return append(s, 'l').text([]byte("a line"))
-	case 2:
-		return append(s, 'f')
-	case 3:
-		if p.IntN(3) == 0 {
-			return append(s, 'x')
-		}
-	case 4:
-		return append(s, 'u').number(p.IntN(3000))
-	case 5, 6:
-		return append(s, 'E')
-	}
-	return append(s, 'e').text(slices.Repeat([]byte("."), pickOf(p.Rand, 0, 1, 63, 64, 65, 250)))
+	return append(s, 'e').text(slices.Repeat([]byte("."), pickOf(p.Rand, 0, 1, 63, 64, 65, 100)))
 }
 
 // attack are steps that only a guest in WebAssembly can take.
 func (p *player) attack(s script) script {
-	idea := p.pickIdea()
-	switch p.IntN(9) {
-	case 0:
+	n := p.IntN(10)
+	switch {
+	case n < 1:
 		return append(s, 'A').number(pickOf(p.Rand, sizes...))
-	case 1:
+	case n < 2:
 		return append(s, 'a', byte(p.IntN(13)))
-	case 2, 3:
-		return append(s, 'g', byte(1+p.IntN(2)))
-	case 4:
-		return append(s, 'p', idea)
-	case 5, 6:
-		return append(s, 'q', byte(1+p.IntN(6)), idea)
-	case 7:
-		return append(s, 'Q', idea)
-	}
-	if p.fuel {
+	case n < 3:
+		return s.send(byte(8+p.IntN(6))<<4, byte(p.IntN(len(players))), pickOf(p.Rand, sizes...), p.head())
+	case n < 4:
+		return s.request(byte(8+p.IntN(6))<<4, byte(p.IntN(len(players))), pickOf(p.Rand, sizes...), 0, p.head())
+	case n < 5 && p.fuel:
 		return append(s, 'o')
+	case n < 6 || p.crowd:
+		return append(s, 'g', byte(1+p.IntN(2)))
+	case n < 7:
+		return append(s, 'p', p.idea())
+	case n < 9 && inAdvance:
+		return append(s, 'q', byte(1+p.IntN(6)), p.idea())
 	}
-	return append(s, 'g', 1)
+	if !inAdvance {
+		return s
+	}
+	return append(s, 'Q', p.idea())
 }
 
-func (p *player) pickIdea() byte {
+// inAdvance: all engines allocate in advance.
+const inAdvance = false
+
+// idea is a misbehavior.
+func (p *player) idea() byte {
 	if p.fuel && p.IntN(8) == 0 {
 		return 'o'
 	}

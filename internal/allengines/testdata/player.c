@@ -13,7 +13,7 @@
 //                                that is above 0, and ends the script; otherwise goes on
 //   B how target count           the same by requests: as a message it returns itself, and
 //                                as a response it sends itself
-//   c n                          cancel-request, of the request sent as n-th
+//   c n                          cancel-request, of the request sent as n-th, or with 255 last
 //   i                            self-id, as a part of the response
 //   l text                       log, at level info
 //   e text                       the text, as a part of the response
@@ -25,7 +25,9 @@
 //   p idea                       what the post-return does
 //   q n idea                     what cabi_realloc does, in its n-th call from now on
 //   Q idea                       what cabi_realloc does in its next call with an old block
-//   h text                       a script for every callback
+//   h text                       a script for the next callback, unless the response is one
+//   #w                           nothing; the host's messages from one player to another must
+//                                come in the order of these numbers, which sends fill in
 //   k                            the record, as a part of the response
 //   f                            fails
 //   x                            traps
@@ -71,10 +73,10 @@ __attribute__((noinline)) static void ask_by_tail ASK {
 static u32 at(const void *p) { return (u32)p; }
 static u32 end(void) { return __builtin_wasm_memory_size(0) << 16; }
 
-// The record: of each sender, and of callbacks, how many messages there were, and a hash
-// of them in order.
-struct line { u32 sender, count, hash; };
-static struct line record[24];
+// The record: of each sender, and of callbacks, how many messages there were, a hash
+// of them in order, and one without order.
+struct line { u32 sender, count, hash, sum; };
+static struct line record[80];
 static u32 lines;
 
 static u32 hash(u32 h, const u8 *p, u32 len) {
@@ -86,9 +88,10 @@ static void note(u32 sender, u32 h) {
   u32 i = 0;
   while (i < lines && record[i].sender != sender) i++;
   if (i == sizeof record / sizeof *record) return;
-  if (i == lines) record[lines++] = (struct line){sender, 0, 2166136261};
+  if (i == lines) record[lines++] = (struct line){sender, 0, 2166136261, 0};
   record[i].count++;
   record[i].hash = hash(record[i].hash, (u8 *)&h, 4);
+  record[i].sum += h * 2654435761;
 }
 
 // The order of the guest's functions. Blocks are what the host has allocated and not
@@ -176,6 +179,47 @@ __attribute__((export_name("cabi_realloc"))) u32 cabi_realloc(u32 old, u32 old_s
   return new;
 }
 
+struct text { u32 at, len; };
+
+// Where a script has its number, or 0. Scripts begin with it, or with '!' and it.
+static u32 numbered(u32 script, u32 len) {
+  u8 *p = (u8 *)script;
+  u32 skip = len && p[0] == '!';
+  return len > skip + 2 && p[skip] == '#' ? script + skip + 1 : 0;
+}
+
+// The last numbers, by the hash of a target or sender.
+static struct { u32 name; u16 to, from; } numbers[32];
+static u32 named(u32 name) {
+  u32 i = 0;
+  while (i < 31 && numbers[i].name && numbers[i].name != name) i++;
+  numbers[i].name = name;
+  return i;
+}
+
+// Checks the number of a message, and removes it from there. A sender begins anew with 1.
+static void follows(u32 sender, u32 script, u32 len) {
+  u32 place = numbered(script, len);
+  if (!place) return;
+  u16 *last = &numbers[named(sender)].from, n;
+  __builtin_memcpy(&n, (u8 *)place, 2);
+  must(n == 0 || n == 1 || n > *last, 13);
+  *last = n;
+  __builtin_memset((u8 *)place, 0, 2);
+}
+
+static void number(struct text to, struct text what) {
+  u32 place = numbered(what.at, what.len);
+  if (!place) return;
+  u16 n = ++numbers[named(hash(2166136261, (u8 *)to.at, to.len))].to;
+  __builtin_memcpy((u8 *)place, &n, 2);
+}
+
+static void unnumber(struct text what) {
+  u32 place = numbered(what.at, what.len);
+  if (place) __builtin_memset((u8 *)place, 0, 2);
+}
+
 static u32 result[4];
 static u64 ids[64]; // of requests, in the order sent
 static u32 sent;
@@ -199,7 +243,6 @@ static u32 word(void) {
   return low | (u32)byte() << 8;
 }
 
-struct text { u32 at, len; };
 static struct text text(void) {
   struct text t = {0, byte()};
   if (t.len > now.len - now.next) t.len = now.len - now.next;
@@ -275,6 +318,8 @@ static void overwrite(struct text what) {
 
 static void send(u8 how, struct text to, struct text what) {
   u32 area;
+  struct text own = what;
+  number(to, own);
   place(how >> 4, &to, &what, &area, 16);
   switch (how & 3) {
   case 0: send_message(to.at, to.len, what.at, what.len, area); break;
@@ -283,11 +328,14 @@ static void send(u8 how, struct text to, struct text what) {
   case 3: send_by_tail(to.at, to.len, what.at, what.len, area); break;
   }
   answer(area, 4);
+  unnumber(own);
   overwrite(what);
 }
 
 static void ask(u8 how, struct text to, struct text what, u64 timeout) {
   u32 area;
+  struct text own = what;
+  number(to, own);
   place(how >> 4, &to, &what, &area, 24);
   switch (how & 3) {
   case 0: send_request(to.at, to.len, what.at, what.len, timeout, area); break;
@@ -296,6 +344,7 @@ static void ask(u8 how, struct text to, struct text what, u64 timeout) {
   case 3: ask_by_tail(to.at, to.len, what.at, what.len, timeout, area); break;
   }
   if (!answer(area, 8) && sent < 64) __builtin_memcpy(&ids[sent++], (u8 *)area + 8, 8);
+  unnumber(own);
   overwrite(what);
 }
 
@@ -354,7 +403,8 @@ static u32 service(u8 step) {
     return 1;
   }
   case 'c': {
-    u8 which = byte();
+    u32 which = byte();
+    if (which == 255 && sent) which = sent - 1;
     cancel_request(which < sent ? ids[which] : (u64)which << 56, at(own_area));
     answer(at(own_area), 4);
     return 1;
@@ -401,6 +451,7 @@ static void script(void) {
     case 'o':
       for (volatile u32 i = 0;; i++);
     case '!': break;
+    case '#': word(); break;
     case 'x': __builtin_trap();
     default: return;
     }
@@ -440,6 +491,7 @@ LIFECYCLE("handle-message") u32 handle_message(u32 sender, u32 sender_len, u32 m
   take(sender, sender_len);
   take(message, len);
   begin(len == 0);
+  follows(hash(2166136261, (u8 *)sender, sender_len), message, len);
   note(hash(2166136261, (u8 *)sender, sender_len), hash(2166136261, (u8 *)message, len));
   now.base = message, now.len = len, now.next = 0, now.callback = now.failed = 0;
   now.sender = sender, now.sender_len = sender_len;
@@ -452,18 +504,21 @@ LIFECYCLE("handle-callback") u32 handle_callback(u64 id, u32 failed, u32 outcome
   begin(1 + (len == 0));
   u32 which = 0;
   while (which < sent && ids[which] != id) which++;
+  if (which == sent) which = 64; // of an instance before this one
   u32 known_len = 0; // of the text of a failure, only the word that is the same everywhere
   while (known_len < len && (!failed || ((u8 *)outcome)[known_len] != ':')) known_len++;
   note(1 + which, hash(failed, (u8 *)outcome, known_len));
   now.sender = targets[0][0], now.sender_len = targets[0][1];
   now.callback = 1, now.failed = 0, now.next = 0;
-  if (later_len) {
+  u32 scripted = !failed && len && *(u8 *)outcome == '!';
+  if (later_len && !scripted) {
     static u8 running[sizeof later]; // the script may replace itself
     __builtin_memcpy(running, later, later_len);
     now.base = at(running), now.len = later_len;
+    later_len = 0;
     script();
   }
-  if (!failed && len && *(u8 *)outcome == '!') {
+  if (scripted) {
     now.base = outcome, now.len = len, now.next = 0;
     script();
   }
