@@ -227,5 +227,6 @@ func (c *component) scheduleHealthLocked() {
 func (c *component) askHealth() {
 	c.mu.Lock()
 	c.life.healthDue = true
+	c.chain.Store(nil) // what comes next waits for the check
 	c.wakeAndUnlock()
 }

@@ -18,7 +18,10 @@ func (toyEngine) Name() string                { return "toy" }
 func (toyEngine) Close(context.Context) error { return nil }
 
 func (toyEngine) Compile(ctx context.Context, src core.Source, _ core.Limits) (core.Component, error) {
-	t := src.Value.(*toy)
+	t, ok := src.Value.(*toy)
+	if !ok {
+		return src.Value.(core.Component), nil
+	}
 	if t.compile != nil {
 		if err := t.compile(ctx); err != nil {
 			return nil, err
