@@ -66,12 +66,20 @@ func same(t *testing.T, steps string, got, want []string) {
 	}
 }
 
+// inExchangesAndChains runs a test with toys that exchange messages, and with toys that
+// the host calls in chains.
+func inExchangesAndChains(t *testing.T, test func(t *testing.T, p parts)) {
+	for name, exchanged := range map[string]*atomic.Int64{"exchanges": new(atomic.Int64), "chains": nil} {
+		t.Run(name, func(t *testing.T) { test(t, parts{broker: newInproc, tracker: newSlab, exchanged: exchanged}) })
+	}
+}
+
 // exchangingToys deploys two toys that exchange messages, on a host with one worker.
 // Each toy handles a message, and then sends the message without its first byte to
 // the other one. If the message is in capitals, it sends first and then handles.
-func exchangingToys(t *testing.T, handle func(i *toyInstance, message []byte) error) *testHost {
+func exchangingToys(t *testing.T, p parts, handle func(i *toyInstance, message []byte) error) *testHost {
 	t.Helper()
-	h := parts{broker: newInproc, tracker: newSlab, exchanged: new(atomic.Int64)}.start(t, host.Config{Workers: 1})
+	h := p.start(t, host.Config{Workers: 1})
 	for name, other := range map[string]string{"a/one": "a/two", "a/two": "a/one"} {
 		d := toyDeployment(name, &toy{message: func(i *toyInstance, message []byte) error {
 			send := func() {
@@ -97,72 +105,78 @@ func exchangingToys(t *testing.T, handle func(i *toyInstance, message []byte) er
 // TestWatchdogInExchanges: the watchdog interrupts the component of an exchange that
 // hangs, and no other.
 func TestWatchdogInExchanges(t *testing.T) {
-	for _, hangs := range []string{"a/one", "a/two"} {
-		for _, reconciles := range []bool{false, true} {
-			for n := range 4 {
-				first := []string{"a/one", "a/two"}[n&1]
-				text := []string{"it is to hang", "IT IS TO HANG"}[n>>1]
-				bubble(t, func(t *testing.T) {
-					var hung atomic.Bool
-					hung.Store(true)
-					h := exchangingToys(t, func(i *toyInstance, message []byte) error {
-						if i.env.ID.String() != hangs || len(message) > 5 || !hung.CompareAndSwap(false, true) {
-							return nil
+	inExchangesAndChains(t, func(t *testing.T, p parts) {
+		for _, hangs := range []string{"a/one", "a/two"} {
+			for _, reconciles := range []bool{false, true} {
+				for n := range 4 {
+					first := []string{"a/one", "a/two"}[n&1]
+					text := []string{"it is to hang", "IT IS TO HANG"}[n>>1]
+					bubble(t, func(t *testing.T) {
+						var hung atomic.Bool
+						hung.Store(true)
+						h := exchangingToys(t, p, func(i *toyInstance, message []byte) error {
+							if i.env.ID.String() != hangs || len(message) > 5 || !hung.CompareAndSwap(false, true) {
+								return nil
+							}
+							if reconciles {
+								i.env.Host.Now()
+							}
+							return i.hang()
+						})
+						hung.Store(false)
+						check(t, h.Send(id(first), []byte(text)))
+						h.balance()
+						equal(t, "hung", hung.Load(), true)
+						for _, c := range h.Components() {
+							traps := uint64(0)
+							if c.ID.String() == hangs {
+								traps = 1
+							}
+							equal(t, fmt.Sprintf("%s hangs, reconciles %v, first %s, %s: traps of %s", hangs, reconciles, first, text, c.ID), c.Counters.Traps, traps)
 						}
-						if reconciles {
-							i.env.Host.Now()
-						}
-						return i.hang()
 					})
-					hung.Store(false)
-					check(t, h.Send(id(first), []byte(text)))
-					h.balance()
-					equal(t, "hung", hung.Load(), true)
-					for _, c := range h.Components() {
-						traps := uint64(0)
-						if c.ID.String() == hangs {
-							traps = 1
-						}
-						equal(t, fmt.Sprintf("%s hangs, reconciles %v, first %s, %s: traps of %s", hangs, reconciles, first, text, c.ID), c.Counters.Traps, traps)
-					}
-				})
+				}
 			}
 		}
-	}
+	})
 }
 
 // TestLongExchanges: each call of an exchange has a handler time of its own.
 func TestLongExchanges(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		h := exchangingToys(t, func(*toyInstance, []byte) error { <-time.After(5 * time.Millisecond); return nil })
-		check(t, h.Send(id("a/one"), []byte(strings.Repeat("on and on ", 20))))
-		s := h.balance()
-		equal(t, "traps", s.Traps, 0)
+	inExchangesAndChains(t, func(t *testing.T, p parts) {
+		bubble(t, func(t *testing.T) {
+			h := exchangingToys(t, p, func(*toyInstance, []byte) error { <-time.After(5 * time.Millisecond); return nil })
+			check(t, h.Send(id("a/one"), []byte(strings.Repeat("on and on ", 20))))
+			s := h.balance()
+			equal(t, "traps", s.Traps, 0)
+		})
 	})
 }
 
 // TestLeftBehindInExchange: Stop interrupts a call that hangs in an exchange as soon
 // as the account is reconciled.
 func TestLeftBehindInExchange(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		goOn := make(chan struct{})
-		var once sync.Once
-		h := exchangingToys(t, func(i *toyInstance, message []byte) error {
-			if string(message) != "hang" {
-				return nil
-			}
-			once.Do(func() { <-goOn })
-			i.env.Host.Now()
-			return i.hang()
+	inExchangesAndChains(t, func(t *testing.T, p parts) {
+		bubble(t, func(t *testing.T) {
+			goOn := make(chan struct{})
+			var once sync.Once
+			h := exchangingToys(t, p, func(i *toyInstance, message []byte) error {
+				if string(message) != "hang" {
+					return nil
+				}
+				once.Do(func() { <-goOn })
+				i.env.Host.Now()
+				return i.hang()
+			})
+			check(t, h.Send(id("a/one"), []byte("my hang")))
+			synctest.Wait()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			defer cancel()
+			isError(t, "stop", h.Stop(ctx), context.DeadlineExceeded)
+			close(goOn)
+			synctest.Wait()
+			equal(t, "left", len(h.Components()), 0)
 		})
-		check(t, h.Send(id("a/one"), []byte("my hang")))
-		synctest.Wait()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-		defer cancel()
-		isError(t, "stop", h.Stop(ctx), context.DeadlineExceeded)
-		close(goOn)
-		synctest.Wait()
-		equal(t, "left", len(h.Components()), 0)
 	})
 }
 
@@ -239,20 +253,22 @@ func TestExchangeReleasesPartner(t *testing.T) {
 // TestExchangeEndsInPartnersCall: an exchange that ended in the partner's call does
 // not make a later call seem older to the watchdog.
 func TestExchangeEndsInPartnersCall(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		h := exchangingToys(t, func(i *toyInstance, message []byte) error {
-			<-time.After(3 * time.Millisecond) // the watchdog sees it
-			if len(message) == 0 {
-				i.env.Host.Now()
+	inExchangesAndChains(t, func(t *testing.T, p parts) {
+		bubble(t, func(t *testing.T) {
+			h := exchangingToys(t, p, func(i *toyInstance, message []byte) error {
+				<-time.After(3 * time.Millisecond) // the watchdog sees it
+				if len(message) == 0 {
+					i.env.Host.Now()
+				}
+				return nil
+			})
+			for range 5 {
+				check(t, h.Send(id("a/one"), []byte("a")))
+				h.balance()
+				<-time.After(time.Second)
 			}
-			return nil
+			equal(t, "traps", h.balance().Traps, 0)
 		})
-		for range 5 {
-			check(t, h.Send(id("a/one"), []byte("a")))
-			h.balance()
-			<-time.After(time.Second)
-		}
-		equal(t, "traps", h.balance().Traps, 0)
 	})
 }
 
