@@ -88,7 +88,7 @@ func TestChainOfLongCall(t *testing.T) {
 				<-time.After(5 * time.Millisecond)
 				equal(t, "messages handled after the chain", c.handled.Load(), 3)
 				equal(t, "pending", c.Snapshot().Pending, len(message)-1)
-				if <-time.After(3 * time.Millisecond); message == "?!" && timeout < time.Minute {
+				if <-time.After(5 * time.Millisecond); message == "?!" && timeout < time.Minute {
 					equal(t, "pending after the timeout", c.Snapshot().Pending, 0)
 					equal(t, "late", c.end("timeout").Late, 1)
 				} else if message == "?!" {
