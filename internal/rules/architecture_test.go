@@ -38,8 +38,11 @@ func TestWayOfAMessage(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v\n%s", build, err, out)
 	}
-	for _, engine := range []string{"wazero", "wasmtime"} {
-		for _, pattern := range []string{"fire-and-forget", "request-response"} {
+	for _, engine := range []string{"wazero", "native", "wasmtime"} {
+		for _, pattern := range []string{"fire-and-forget", "request-response", "large fire-and-forget", "large request-response"} {
+			if engine != "wazero" && strings.HasPrefix(pattern, "large ") {
+				continue // the same without WebAssembly
+			}
 			t.Run(engine+" "+pattern, func(t *testing.T) {
 				got := passed(t, program, engine, pattern)
 				t.Logf("%.2f locks a message, in %v", got.locks(t), got.filesWithLocks(t))

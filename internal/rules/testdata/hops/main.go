@@ -2,6 +2,8 @@
 // statement of the project ran meanwhile. It is built with -cover by a test:
 //
 //	hops ENGINE PATTERN COUNT DIRECTORY
+//
+// A pattern that begins with "large " has messages that are too large for a credit.
 package main
 
 import (
@@ -14,8 +16,10 @@ import (
 	"os"
 	"runtime/coverage"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/airhost/airhost/backends/native"
 	"github.com/airhost/airhost/backends/wasmtime"
 	"github.com/airhost/airhost/backends/wazero"
 	"github.com/airhost/airhost/brokers/inproc"
@@ -75,8 +79,11 @@ type closer interface {
 }
 
 func newEngine(name string) (closer, error) {
-	if name == "wasmtime" {
+	switch name {
+	case "wasmtime":
 		return wasmtime.New(wasmtime.Config{})
+	case native.Name:
+		return native.New(native.Config{})
 	}
 	return wazero.New(wazero.Config{})
 }
@@ -98,12 +105,23 @@ func startHost(engine core.Engine) (*host.Host, error) {
 	return h, h.Start(context.Background())
 }
 
+// source returns the guest of a pattern.
+func source(engine, pattern string) core.Source {
+	if engine == native.Name {
+		if strings.HasSuffix(pattern, "request-response") {
+			return native.Source(guests.NewRoundTrip)
+		}
+		return native.Source(guests.NewPingPong)
+	}
+	if strings.HasSuffix(pattern, "request-response") {
+		return core.Source{Code: guests.RoundTrip}
+	}
+	return core.Source{Code: guests.PingPong}
+}
+
 // deploy deploys two guests that send to each other.
 func deploy(ctx context.Context, h *host.Host, engine, pattern string) error {
-	code := guests.PingPong
-	if pattern == "request-response" {
-		code = guests.RoundTrip
-	}
+	source := source(engine, pattern)
 	for _, names := range [][2]string{{"hops/a", "hops/b"}, {"hops/b", "hops/a"}} {
 		peer, err := core.ParseIDPattern(names[1])
 		if err != nil {
@@ -111,7 +129,7 @@ func deploy(ctx context.Context, h *host.Host, engine, pattern string) error {
 		}
 		to := []core.IDPattern{peer}
 		if err := h.Deploy(ctx, host.Deployment{
-			ID: core.MustComponentID(names[0]), Engine: engine, Source: core.Source{Code: code},
+			ID: core.MustComponentID(names[0]), Engine: engine, Source: source,
 			Capabilities: host.Capabilities{Send: to, Request: to},
 			Quota:        host.Quota{MessagesPerSecond: 1e9, Burst: 1e9, PendingRequests: 1000},
 			Config:       []core.ConfigPair{{Key: "peer", Value: names[1]}, {Key: "done", Value: "hops/done"}},
@@ -127,8 +145,11 @@ func send(ctx context.Context, h *host.Host, pattern string, n int) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	message := make([]byte, 64)
+	if strings.HasPrefix(pattern, "large ") {
+		message = make([]byte, 5000)
+	}
 	message[0] = guests.OpBall
-	if pattern == "request-response" {
+	if strings.HasSuffix(pattern, "request-response") {
 		message[0] = guests.OpStart
 	}
 	binary.LittleEndian.PutUint64(message[8:], uint64(n))
