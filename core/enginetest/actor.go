@@ -27,6 +27,8 @@ import (
 //	s  sends a message: 1 byte length of the target, target, message
 //	r  sends a request: 8 bytes timeout, then the same as s
 //	c  cancels the request of the 8 bytes of rest
+//	m  obeys several commands, one after the other: each is 1 byte length, then the
+//	   command and its rest. Returns the result of the last one
 //	x  traps
 //	o  logs "endless" at level trace, and never returns
 //	z  uses up its stack (as WebAssembly only)
@@ -65,6 +67,10 @@ type ActorHost interface {
 // HandleMessage is handle-message. An error is a [core.ComponentError].
 func (a *Actor) HandleMessage(sender string, message []byte) ([]byte, error) {
 	a.count++
+	return a.obey(sender, message)
+}
+
+func (a *Actor) obey(sender string, message []byte) (response []byte, err error) {
 	if len(message) == 0 {
 		return message, nil
 	}
@@ -87,6 +93,13 @@ func (a *Actor) HandleMessage(sender string, message []byte) ([]byte, error) {
 	case 'h':
 		a.health = rest[0]
 		return nil, nil
+	case 'm':
+		for len(rest) > 0 {
+			end := 1 + int(rest[0])
+			response, err = a.obey(sender, rest[1:end])
+			rest = rest[end:]
+		}
+		return response, err
 	}
 	return a.ask(message[0], rest)
 }

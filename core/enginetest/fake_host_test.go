@@ -27,10 +27,47 @@ func (h *fakeHost) told(err error) error {
 	return told
 }
 
+// covered returns the ledger if its credit covers a message to target.
+func (h *fakeHost) covered(target string, message []byte) *core.Ledger {
+	l := h.env.Ledger
+	if l == nil || !h.creditLeft || h.has("asks nevertheless") {
+		return nil
+	}
+	credit := l.Sides[0].Credit
+	if credit == nil || target != credit.Target && !h.has("all targets are covered") || len(message) > credit.MaxSize && !h.has("all sizes are covered") {
+		return nil
+	}
+	return l
+}
+
+func (h *fakeHost) open(kind core.TransferKind, message []byte, timeoutMillis uint64) {
+	open := &h.env.Ledger.Open
+	if h.has("open in memory of its own") {
+		open.Payload = nil
+	}
+	h.creditLeft = h.has("answers twice")
+	open.Kind, open.Payload, open.TimeoutMillis = kind, append(open.Payload[:0], message...), timeoutMillis
+}
+
+// turnToHost comes before each call of the host.
+func (h *fakeHost) turnToHost(sends bool) {
+	l := h.env.Ledger
+	h.creditLeft = h.creditLeft && h.has("the credit survives other services")
+	if l == nil || l.Open.Kind == core.TransferNone || h.has("does not reconcile") || !sends && h.has("reconciles before messages only") {
+		return
+	}
+	l.Reconcile()
+}
+
 func (h *fakeHost) Send(target string, message []byte) error {
 	if h.has("targets are cut") {
 		target = target[:len(target)/2]
 	}
+	if l := h.covered(target, message); l != nil && (l.Sides[0].Credit.Messages || h.has("messages are always covered")) {
+		h.open(core.TransferMessage, message, 0)
+		return nil
+	}
+	h.turnToHost(true)
 	return h.told(h.env.Host.SendMessage([]byte(target), message))
 }
 
@@ -38,6 +75,12 @@ func (h *fakeHost) Request(target string, request []byte, timeoutMillis uint64) 
 	if h.has("timeouts have 32 bits") {
 		timeoutMillis = uint64(uint32(timeoutMillis))
 	}
+	l, longest := h.covered(target, request), uint64(core.MaxTimeout.Milliseconds())
+	if l != nil && len(l.Sides[0].Requests) > 0 && (timeoutMillis <= longest || h.has("long timeouts are covered")) {
+		h.open(core.TransferRequest, request, timeoutMillis)
+		return l.Sides[0].Requests[0], nil
+	}
+	h.turnToHost(true)
 	id, err := h.env.Host.SendRequest([]byte(target), request, timeoutMillis)
 	if h.has("ids have 32 bits") {
 		id = core.RequestID(uint32(id))
@@ -49,6 +92,7 @@ func (h *fakeHost) Cancel(id core.RequestID) error {
 	if h.has("cancels another") {
 		id++
 	}
+	h.turnToHost(false)
 	return h.told(h.env.Host.CancelRequest(id))
 }
 
@@ -63,6 +107,7 @@ func (h *fakeHost) Log(level core.LogLevel, message string) {
 	if h.has("logs at info only") {
 		level = core.LogInfo
 	}
+	h.turnToHost(false)
 	h.env.Host.Log(level, []byte(message))
 }
 
@@ -70,5 +115,6 @@ func (h *fakeHost) Now() uint64 {
 	if h.has("clock stands still") {
 		return 0
 	}
+	h.turnToHost(false)
 	return h.env.Host.Now()
 }

@@ -86,7 +86,7 @@ type fakeComponent struct {
 func (c *fakeComponent) Traits() core.Traits {
 	all := !c.responder || c.engine.has("responder has everything")
 	return core.Traits{
-		Callback: all, Management: all && !c.engine.has("no management trait"), Interruptible: true, Enforces: c.engine.claims(),
+		KeepsLedger: true, Callback: all, Management: all && !c.engine.has("no management trait"), Interruptible: true, Enforces: c.engine.claims(),
 	}
 }
 
@@ -156,6 +156,7 @@ type fakeInstance struct {
 	actor       *Actor
 	over        error
 	calls       int
+	creditLeft  bool
 	stop        chan struct{}
 	interrupted atomic.Bool
 }
@@ -187,6 +188,12 @@ func (i *fakeInstance) call(f func() error) (err error) {
 	if i.calls++; i.calls > 50 && i.has("leaks") {
 		panic("out of memory")
 	}
+	defer func() {
+		if i.creditLeft = false; err != nil && i.has("failures drop the message") {
+			i.env.Ledger.Open.Kind = core.TransferNone
+		}
+	}()
+	i.creditLeft = i.has("credit at any time")
 	err = f()
 	if i.interrupted.Load() && !i.has("interrupted services succeed") {
 		panic(errFakeInterrupted)
@@ -263,6 +270,7 @@ func (i *fakeInstance) Initialize(config []core.ConfigPair) error {
 
 func (i *fakeInstance) HandleMessage(sender core.ComponentID, message []byte, response *[]byte) error {
 	return i.call(func() error {
+		i.creditLeft = true
 		if response == nil && i.has("needs a response") {
 			panic("nil response")
 		}
@@ -324,6 +332,7 @@ func (i *fakeInstance) respond(got []byte, response *[]byte) error {
 
 func (i *fakeInstance) HandleCallback(id core.RequestID, response []byte, failure *core.RequestError) error {
 	return i.call(func() error {
+		i.creditLeft = true
 		reason := ""
 		if failure != nil {
 			reason = failure.Error()

@@ -91,10 +91,9 @@ static void hurt(u8 how) {
   if (how == 'z') deep(0);
 }
 
-LIFECYCLE("handle-message") u32 *handle_message(const u8 *sender, u32 sender_len, const u8 *msg, u32 len) {
+static u32 *obey(const u8 *sender, u32 sender_len, const u8 *msg, u32 len) {
   static u32 small[4];
   static u64 large[3];
-  count++;
   if (!len) return ok(msg, 0);
   const u8 *rest = msg + 1;
   u32 rest_len = len - 1;
@@ -123,9 +122,19 @@ LIFECYCLE("handle-message") u32 *handle_message(const u8 *sender, u32 sender_len
     at[0] = 0;
     copy(at + 1, (u8 *)&large[1], 8);
     return ok(at, 9);
+  case 'm': {
+    u32 *last = ok(rest, 0);
+    for (u32 i = 0; i < rest_len; i += 1 + rest[i]) last = obey(sender, sender_len, rest + i + 1, rest[i]);
+    return last;
+  }
   }
   hurt(msg[0]);
   return error(0, (const u8 *)"unknown command", 15);
+}
+
+LIFECYCLE("handle-message") u32 *handle_message(const u8 *sender, u32 sender_len, const u8 *msg, u32 len) {
+  count++;
+  return obey(sender, sender_len, msg, len);
 }
 
 LIFECYCLE("handle-callback") u32 *handle_callback(u64 id, u32 failed, const u8 *text, u32 len) {
