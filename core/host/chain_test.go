@@ -261,7 +261,7 @@ func TestChainKeepsOrder(t *testing.T) {
 				<-gate
 				return nil, g.Send("a/hub", []byte("3")) // a/hub has the others in its mailbox
 			}
-			return nil, nil
+			return nil, g.Send("a/hub", []byte("0")) // from now on it has a credit
 		}})
 		h.deploy("a/other", behaviour{message: func(g guest.Host, _ string, message []byte) ([]byte, error) {
 			return nil, g.Send("a/hub", message)
@@ -273,10 +273,10 @@ func TestChainKeepsOrder(t *testing.T) {
 		check(t, h.Send(id("a/other"), []byte("1")))
 		check(t, h.Send(id("a/other"), []byte("2")))
 		synctest.Wait()
-		equal(t, "heard while a/hub is held", string(heard), "")
+		equal(t, "heard while a/hub is held", string(heard), "0")
 		close(gate)
 		h.balance()
-		equal(t, "heard", string(heard), "123")
+		equal(t, "heard", string(heard), "0123")
 	})
 }
 
@@ -329,4 +329,32 @@ func TestChainOfMany(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestResponseComesAfterMessage: a message that is sent while a request is handled comes
+// before the response, in a chain and without one.
+func TestResponseComesAfterMessage(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t, host.Config{Workers: 1})
+		var order string
+		h.deploy("a/client", behaviour{
+			message: func(g guest.Host, sender string, message []byte) ([]byte, error) {
+				if sender == "a/server" {
+					order += string(message)
+					return nil, nil
+				}
+				_, err := g.Request("a/server", nil, time.Duration(message[0])*time.Millisecond)
+				return nil, err
+			},
+			callback: func(guest.Host, guest.RequestID, []byte, error) error { order += "r"; return nil },
+		})
+		h.deploy("a/server", behaviour{message: func(g guest.Host, _ string, _ []byte) ([]byte, error) {
+			return nil, g.Send("a/client", []byte("m"))
+		}})
+		for _, timeout := range []byte{100, 100, 5, 5} { // a short one is the tracker's
+			check(t, h.Send(id("a/client"), []byte{timeout}))
+			h.balance()
+		}
+		equal(t, "order", order, "mrmrmrmr")
+	})
 }
