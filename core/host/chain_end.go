@@ -117,16 +117,6 @@ func (c *component) breakChain() {
 	}
 }
 
-// breakChainAndUnlock breaks the chain that c may be part of, and releases c.mu.
-func (c *component) breakChainAndUnlock() {
-	w := c.sched.worker
-	c.chain.Store(nil)
-	c.mu.Unlock()
-	if w != nil {
-		w.chain.breakUp()
-	}
-}
-
 // dissolve makes the call now a call like any other, and gives up all other components
 // of the chain.
 func (x *chain) dissolve(now *link, took time.Duration) {

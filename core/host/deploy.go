@@ -210,7 +210,11 @@ func (c *component) acquire(ctx context.Context) error {
 	}
 	claim := make(chan struct{})
 	c.sched.claim = claim
-	c.breakChainAndUnlock()
+	w := c.sched.worker
+	c.mu.Unlock()
+	if w != nil {
+		w.chain.breakUp() // it may hold c for other components
+	}
 	select {
 	case <-claim:
 		return nil

@@ -199,10 +199,8 @@ func (h *Host) acquireAll(ctx context.Context) (owned []*component, left []lefto
 // it after the call. If c has no owner any more, the caller owns it.
 func (c *component) leaveBehind() (owned bool) {
 	c.mu.Lock()
-	c.life.leftBehind = true
-	c.breakChainAndUnlock()
-	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.life.leftBehind = true
 	if c.call.inProgress {
 		c.interruptLocked()
 	}
