@@ -3,6 +3,7 @@
 package wasmtime_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"strconv"
 	"testing"
@@ -74,6 +75,37 @@ func BenchmarkHandleMessageThatSends(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkExchange is a message in an exchange of two guests, without a host.
+func BenchmarkExchange(b *testing.B) {
+	const most = 31
+	c := compile(b, newEngine(b, wasmtime.Config{}), guests.PingPong, core.Limits{})
+	l := core.NewLedger(func() *[]byte { return nil })
+	for side, id := range exchangeIDs {
+		peer := exchangeIDs[1-side]
+		ledger := core.NewLedger(nil)
+		if side == 0 {
+			ledger = l
+		}
+		in, err := c.Instantiate(b.Context(), core.Environment{ID: core.MustComponentID(id), Host: generous{}, Ledger: ledger})
+		must(b, err)
+		b.Cleanup(func() { must(b, in.Close()) })
+		must(b, in.Initialize([]core.ConfigPair{{Key: "peer", Value: peer}, {Key: "done", Value: "bench/done"}}))
+		l.Sides[side] = core.Side{Instance: in, Credit: &core.Credit{Target: peer, Messages: true, MaxSize: 1 << 20}}
+	}
+	l.Most = most
+	ball := make([]byte, 64)
+	ball[0] = 'B'
+	binary.LittleEndian.PutUint64(ball[8:], 1<<60)
+	b.ReportAllocs()
+	for b.Loop() {
+		must(b, l.Sides[0].Instance.HandleMessage(self, ball, nil))
+	}
+	if calls := l.Progress.Load() >> 1; calls != most {
+		b.Fatalf("%d calls followed the first, want %d", calls, most)
+	}
+	b.ReportMetric(float64(b.Elapsed())/float64(b.N*(most+1)), "ns/call")
 }
 
 // BenchmarkManyGuests calls many guests in turn: the processor's caches and its address

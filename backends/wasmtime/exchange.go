@@ -68,7 +68,7 @@ func (in *instance) giveCredit(s *core.Side) {
 		target := bytesAt(&c.target)
 		c.target_size = C.uint32_t(copy(target, credit.Target))
 		clear(target[c.target_size:])
-		c.words, c.uses = C.uint32_t(abi.WordsOf(credit.Target)), 0
+		c.words, c.uses, c.large = C.uint32_t(abi.WordsOf(credit.Target)), 0, false
 		c.max_size = C.uint32_t(min(credit.MaxSize, maxArgument))
 	}
 	c.messages = C.bool(credit.Messages)

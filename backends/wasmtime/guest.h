@@ -104,6 +104,7 @@ typedef struct {
 
 // The number of words in which the entry returns a message or response; abi.Words.
 #define AIRHOST_WORDS 8
+#define AIRHOST_WORD_BYTES (AIRHOST_WORDS * 8)
 
 // Globals of the guest's module that tell of a call in progress; abi.Entry.
 typedef struct {
@@ -126,6 +127,7 @@ struct airhost_guest {
   bool late;                // the last call of the entry that failed did so while it allocated
   uint32_t limit;           // the largest size of a response, in bytes
   int32_t small_size;       // the response's size in small; -1: it is not there
+  uint32_t ticks;           // airhost_ticks_so_far when the next epoch was set
 
   // The message or request that the guest has sent by its credit, and that nobody has
   // handled yet. The payload is in sent_bytes.
@@ -146,6 +148,7 @@ struct airhost_guest {
     uint32_t max_size;   // of a message or request, in bytes
     uint32_t words;      // of the target, which the module compares
     uint8_t uses;        // calls with this credit, at most 2: at the second one the module gets it
+    bool large;          // what was sent by it last was too large for the module, which costs more
     bool messages;       // it may send a message
     bool peer;           // in an exchange: the target is the other side
     uint64_t request;    // the id of its next request; 0: it may not send one

@@ -51,6 +51,9 @@ static inline void set_global(airhost_guest *g, const wasmtime_global_t *global,
   if (error != NULL) wasmtime_error_delete(error);
 }
 
+// The number of ticks so far, of all tickers.
+extern uint32_t airhost_ticks_so_far;
+
 // Finds out the phase of the call in progress.
 uint8_t airhost_phase(airhost_guest *g);
 

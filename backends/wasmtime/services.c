@@ -47,6 +47,7 @@ static void keep(airhost_guest *g, uint8_t kind, uint64_t timeout, wasmtime_val_
   g->sent.kind = kind;
   g->sent.timeout = timeout;
   g->sent.size = (uint32_t)values[3].i32;
+  g->credit.large = g->sent.size > AIRHOST_WORD_BYTES;
   memcpy(g->sent_bytes, g->base + (uint32_t)values[2].i32, g->sent.size);
 }
 

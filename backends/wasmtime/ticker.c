@@ -1,12 +1,14 @@
 //go:build (linux || darwin) && (amd64 || arm64)
 
-#include "guest.h"
+#include "internal.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <time.h>
+
+uint32_t airhost_ticks_so_far;
 
 enum { PERIOD = 1000 * 1000 /* ns */, REST_AFTER = 1000 /* ticks */ };
 
@@ -44,6 +46,7 @@ static void *run(void *data) {
     while (nanosleep(&left, &left) != 0 && errno == EINTR) {
     }
     for (int i = 0; i < 2; i++) wasmtime_engine_increment_epoch(t->engines[i]);
+    __atomic_fetch_add(&airhost_ticks_so_far, 1, __ATOMIC_RELAXED);
     if (__atomic_exchange_n(&t->ticks->used, 0, __ATOMIC_SEQ_CST)) {
       idle = 0;
     } else if (++idle >= REST_AFTER) {
