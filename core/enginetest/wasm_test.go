@@ -184,9 +184,6 @@ func TestClaimsAreTried(t *testing.T) {
 	}
 }
 
-// TestOrder: an engine that keeps the order of a guest's functions passes.
-func TestOrder(t *testing.T) { runAll(t, wasmHarness(""), orderPromises) }
-
 func TestWasmSuiteSeesEachBrokenPromise(t *testing.T) {
 	for _, p := range slices.Concat(wasmPromises, wasiPromises, wordsPromises, hostilePromises, orderPromises) {
 		flaw := wasmFlaws[p.name]

@@ -6,10 +6,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -351,9 +349,6 @@ func (p *play) describe(n int) string {
 func TestPlaysMakeNoDifference(t *testing.T) {
 	code, caches := modules(t), map[string]string{wazero.Name: t.TempDir(), wasmtime.Name: t.TempDir()}
 	plays := uint64(40)
-	if n, err := strconv.Atoi(os.Getenv("PLAYS")); err == nil {
-		plays = uint64(n)
-	}
 	if testing.Short() {
 		plays = 6
 	}
@@ -362,4 +357,36 @@ func TestPlaysMakeNoDifference(t *testing.T) {
 			newPlay(rand.New(rand.NewPCG(seed, 1))).compare(t, code, caches)
 		})
 	}
+}
+
+// bytesSource draws numbers from bytes first, so that a fuzzer that changes a byte
+// changes a choice.
+type bytesSource struct {
+	bytes []byte
+	rest  *rand.PCG
+}
+
+func (s *bytesSource) Uint64() uint64 {
+	if len(s.bytes) == 0 {
+		return s.rest.Uint64()
+	}
+	b := s.bytes[0]
+	s.bytes = s.bytes[1:]
+	return 0x0101010101010101 * uint64(b)
+}
+
+// FuzzPlays compares all engines in plays that the fuzzer makes.
+func FuzzPlays(f *testing.F) {
+	code, caches := modules(f), map[string]string{wazero.Name: f.TempDir(), wasmtime.Name: f.TempDir()}
+	for seed := range uint64(4) {
+		drawn := rand.New(rand.NewPCG(seed, 2))
+		choices := make([]byte, 200)
+		for i := range choices {
+			choices[i] = byte(drawn.Uint32())
+		}
+		f.Add(choices)
+	}
+	f.Fuzz(func(t *testing.T, choices []byte) {
+		newPlay(rand.New(&bytesSource{choices, rand.NewPCG(0, 0)})).compare(t, code, caches)
+	})
 }
