@@ -31,6 +31,9 @@ type stage struct {
 	tame    bool // not all of the engines run what breaks the ABI
 }
 
+// all returns the names of the stage's engines, each once.
+func (s stage) all() []string { return slices.Compact(slices.Sorted(slices.Values(s.engines))) }
+
 // Names of engines beside their own ones.
 const (
 	interpreter = "interpreter"
@@ -268,7 +271,7 @@ func (p *play) follow(t *testing.T, s stage, house *house) (seen []string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		var engines []core.Engine
-		for _, name := range slices.Compact(slices.Sorted(slices.Values(s.engines))) {
+		for _, name := range s.all() {
 			engines = append(engines, house.engine(name))
 		}
 		h, log, stop := startWith(t, engines...)
