@@ -17,7 +17,7 @@ import (
 // of the harness.
 func RunWasm(t *testing.T, h Harness) {
 	h.Actor, h.Responder = ActorWasm(), ResponderWasm()
-	runAll(t, h, slices.Concat(wasmPromises, wasiPromises, wordsPromises, hostilePromises))
+	runAll(t, h, slices.Concat(wasmPromises, wasiPromises, wordsPromises, hostilePromises, orderPromises))
 }
 
 var wasmPromises = []promise{

@@ -43,6 +43,9 @@ func (c *flawedComponent) Traits() core.Traits {
 
 func (c *flawedComponent) Instantiate(ctx context.Context, env core.Environment) (core.Instance, error) {
 	env.Host = &flawedServices{env.Host, c.flaw}
+	if c.flaw == "no word of the end" {
+		env.Ended = nil
+	}
 	in, err := c.Component.Instantiate(ctx, env)
 	return &flawedInstance{in, c.flaw}, flawedError(err, c.flaw)
 }
@@ -79,6 +82,9 @@ type flawedInstance struct {
 }
 
 func (in *flawedInstance) HandleMessage(sender core.ComponentID, message []byte, response *[]byte) error {
+	if in.flaw == "handles all twice" {
+		_ = in.Instance.HandleMessage(sender, message, nil)
+	}
 	err := in.Instance.HandleMessage(sender, message, response)
 	if response != nil && in.flaw == "responses are always the same" {
 		*response = []byte("same")
@@ -141,6 +147,15 @@ var wasmFlaws = map[string]string{
 	"unknown-health":    "traps have the wrong kind",
 	"log-bytes":         "no logs",
 	"bulk":              "traps have the wrong kind",
+
+	"order-advance":       "handles all twice",
+	"order-callback":      "handles all twice",
+	"order-resize":        "handles all twice",
+	"order-empty":         "responses are always the same",
+	"order-bounded":       "responses are always the same",
+	"order-advance-fails": "traps have the wrong kind",
+	"order-advance-ended": "no word of the end",
+	"order-advance-moves": "responses are always the same",
 }
 
 // wasmHarness returns the harness of an engine with a flaw.
@@ -170,7 +185,7 @@ func TestClaimsAreTried(t *testing.T) {
 }
 
 func TestWasmSuiteSeesEachBrokenPromise(t *testing.T) {
-	for _, p := range slices.Concat(wasmPromises, wasiPromises, wordsPromises, hostilePromises) {
+	for _, p := range slices.Concat(wasmPromises, wasiPromises, wordsPromises, hostilePromises, orderPromises) {
 		flaw := wasmFlaws[p.name]
 		if flaw == "" || len(failuresOf(p, wasmHarness(flaw), 10*time.Second)) == 0 {
 			t.Errorf("%s: an engine with the flaw %q passes", p.name, flaw)

@@ -6,11 +6,10 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,6 +30,9 @@ type stage struct {
 	engines []string
 	tame    bool // not all of the engines run what breaks the ABI
 }
+
+// all returns the names of the stage's engines, each once.
+func (s stage) all() []string { return slices.Compact(slices.Sorted(slices.Values(s.engines))) }
 
 // Names of engines beside their own ones.
 const (
@@ -77,27 +79,84 @@ func (c componentWithoutLedger) Traits() core.Traits {
 	return traits
 }
 
-// openNamed opens an engine. The caches make a thousand hosts cheap.
-func openNamed(t testing.TB, name string, caches map[string]string) (e core.Engine) {
-	t.Helper()
-	var err error
-	plain, isAsked := strings.CutSuffix(name, asked)
-	switch plain {
-	case native.Name:
-		e, err = native.New(native.Config{})
-	case interpreter:
-		e, err = wazero.New(wazero.Config{Interpreter: true})
-	case wazero.Name:
-		e, err = wazero.New(wazero.Config{CacheDir: caches[wazero.Name]})
-	default:
-		e, err = wasmtime.New(wasmtime.Config{CacheDir: caches[wasmtime.Name]})
-	}
-	check(t, err)
-	if isAsked {
-		return withoutLedger{e}
-	}
-	return e
+// house has the engines of a test, and keeps what they have compiled, so that a play
+// takes only a few milliseconds.
+type house struct {
+	code    [][]byte // the player in several forms
+	engines map[string]*keptEngine
 }
+
+func newHouse(t testing.TB) *house {
+	t.Helper()
+	h := &house{code: modules(t), engines: make(map[string]*keptEngine)}
+	open := func(name string, e core.Engine, err error) {
+		check(t, err)
+		kept := &keptEngine{Engine: e, compiled: make(map[compiledKey]core.Component)}
+		h.engines[name] = kept
+		t.Cleanup(func() { kept.end(t) })
+	}
+	e, err := native.New(native.Config{})
+	open(native.Name, e, err)
+	wz, err := wazero.New(wazero.Config{})
+	open(wazero.Name, wz, err)
+	slow, err := wazero.New(wazero.Config{Interpreter: true})
+	open(interpreter, slow, err)
+	if wasmtime.Available {
+		wt, err := wasmtime.New(wasmtime.Config{})
+		open(wasmtime.Name, wt, err)
+	}
+	return h
+}
+
+// engine returns an engine. A host may close it.
+func (h *house) engine(name string) core.Engine {
+	if plain, ok := strings.CutSuffix(name, asked); ok {
+		return withoutLedger{h.engines[plain]}
+	}
+	return h.engines[name]
+}
+
+// keptEngine is an engine that does not close, and compiles nothing twice.
+type keptEngine struct {
+	core.Engine
+	mu       sync.Mutex
+	compiled map[compiledKey]core.Component
+}
+
+type compiledKey struct {
+	code   string
+	limits core.Limits
+}
+
+func (e *keptEngine) Compile(ctx context.Context, src core.Source, limits core.Limits) (core.Component, error) {
+	if src.Value != nil {
+		return e.Engine.Compile(ctx, src, limits)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	key := compiledKey{string(src.Code), limits}
+	if e.compiled[key] == nil {
+		c, err := e.Engine.Compile(ctx, src, limits)
+		if err != nil {
+			return nil, err
+		}
+		e.compiled[key] = c
+	}
+	return keptComponent{e.compiled[key]}, nil
+}
+
+func (*keptEngine) Close(context.Context) error { return nil }
+
+func (e *keptEngine) end(t testing.TB) {
+	for _, c := range e.compiled {
+		check(t, c.Close(context.Background()))
+	}
+	check(t, e.Engine.Close(context.Background()))
+}
+
+type keptComponent struct{ core.Component }
+
+func (keptComponent) Close(context.Context) error { return nil }
 
 // play is what a Go program does with players.
 type play struct {
@@ -113,10 +172,10 @@ const while = 499 * time.Millisecond
 const playFuel = 400_000
 
 // newPlay makes a play at random.
-func newPlay(r *rand.Rand) *play {
+func newPlay(r *rand.Rand, steps int) *play {
 	p := &play{player: player{Rand: r, crowd: r.IntN(2) == 0, wild: r.IntN(2) == 0}}
 	p.fuel, p.interpreted = p.wild && r.IntN(3) == 0, r.IntN(4) == 0
-	for range 12 {
+	for range steps {
 		step := planStep{target: id(pickOf(r, players...)), payload: p.script(most), pass: while}
 		switch r.IntN(10) {
 		case 0: // a Go program's request runs beside the worker, so that it must not send
@@ -208,16 +267,16 @@ func (p *play) deployments(s stage, code [][]byte) (deployments []host.Deploymen
 }
 
 // follow takes the play's steps on a stage, and returns the observation after each.
-func (p *play) follow(t *testing.T, s stage, code [][]byte, caches map[string]string) (seen []string) {
+func (p *play) follow(t *testing.T, s stage, house *house) (seen []string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		var engines []core.Engine
-		for _, name := range slices.Compact(slices.Sorted(slices.Values(s.engines))) {
-			engines = append(engines, openNamed(t, name, caches))
+		for _, name := range s.all() {
+			engines = append(engines, house.engine(name))
 		}
 		h, log, stop := startWith(t, engines...)
 		deployments := make(map[core.ComponentID]host.Deployment)
-		for _, d := range p.deployments(s, code) {
+		for _, d := range p.deployments(s, house.code) {
 			deployments[d.ID] = d
 			check(t, h.Deploy(t.Context(), d))
 		}
@@ -297,14 +356,14 @@ func (p *play) sameWords(seen string) string {
 	return seen
 }
 
-// compare follows a play on each stage that it fits, and reports the first difference.
-func (p *play) compare(t *testing.T, code [][]byte, caches map[string]string) (seen []string) {
+// compare follows a play on each of the stages that it fits, and reports the first difference.
+func (p *play) compare(t *testing.T, stages []stage, house *house) (seen []string) {
 	t.Helper()
-	for i, s := range stages() {
+	for i, s := range stages {
 		if s.tame && p.wild || s.engines[0] == interpreter && !p.interpreted {
 			continue
 		}
-		got := p.follow(t, s, code, caches)
+		got := p.follow(t, s, house)
 		if i == 0 {
 			seen = got
 		}
@@ -349,17 +408,50 @@ func (p *play) describe(n int) string {
 // TestPlaysMakeNoDifference compares hosts whose components are players, on all engines,
 // on several in one host, and on engines that ask the host for everything.
 func TestPlaysMakeNoDifference(t *testing.T) {
-	code, caches := modules(t), map[string]string{wazero.Name: t.TempDir(), wasmtime.Name: t.TempDir()}
+	house := newHouse(t)
 	plays := uint64(40)
-	if n, err := strconv.Atoi(os.Getenv("PLAYS")); err == nil {
-		plays = uint64(n)
-	}
 	if testing.Short() {
 		plays = 6
 	}
 	for seed := range plays {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			newPlay(rand.New(rand.NewPCG(seed, 1))).compare(t, code, caches)
+			newPlay(rand.New(rand.NewPCG(seed, 1)), 12).compare(t, stages(), house)
 		})
 	}
+}
+
+// bytesSource draws numbers from bytes first, so that a fuzzer that changes a byte
+// changes a choice.
+type bytesSource struct {
+	bytes []byte
+	rest  *rand.PCG
+}
+
+func (s *bytesSource) Uint64() uint64 {
+	if len(s.bytes) == 0 {
+		return s.rest.Uint64()
+	}
+	b := s.bytes[0]
+	s.bytes = s.bytes[1:]
+	return 0x0101010101010101 * uint64(b)
+}
+
+// FuzzPlays compares engines in short plays that the fuzzer makes. It leaves out stages,
+// since the fuzzer gives up a play that takes 10 s.
+func FuzzPlays(f *testing.F) {
+	house := newHouse(f)
+	for seed := range uint64(4) {
+		drawn := rand.New(rand.NewPCG(seed, 2))
+		choices := make([]byte, 200)
+		for i := range choices {
+			choices[i] = byte(drawn.Uint32())
+		}
+		f.Add(choices)
+	}
+	f.Fuzz(func(t *testing.T, choices []byte) {
+		p := newPlay(rand.New(&bytesSource{choices, rand.NewPCG(0, 0)}), 3)
+		p.interpreted = false
+		some := slices.DeleteFunc(stages(), func(s stage) bool { return len(s.engines) > 1 })
+		p.compare(t, some, house)
+	})
 }

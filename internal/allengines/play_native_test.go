@@ -82,7 +82,7 @@ func numbered(script []byte) []byte {
 func (p *nativePlayer) follows(sender string, script []byte) {
 	if place := numbered(script); place != nil {
 		n := binary.LittleEndian.Uint16(place)
-		p.wrong = p.wrong || n > 1 && n <= p.got[sender]
+		p.wrong = p.wrong || n > 1 && (n+1 == p.got[sender] || n+2 == p.got[sender])
 		p.got[sender] = n
 		copy(place, "\x00\x00")
 	}
@@ -205,19 +205,25 @@ func (p *nativePlayer) target() string {
 
 func (p *nativePlayer) send(target string, message []byte) {
 	place := p.numberFor(target, message)
-	p.now.answer(p.now.host.Send(target, message))
-	unnumber(place)
+	p.unnumber(target, place, p.now.answer(p.now.host.Send(target, message)))
 }
 
-// unnumber removes the number from what numberFor has returned.
-func unnumber(place []byte) { copy(place, "\x00\x00") }
+// unnumber removes the number from what numberFor has returned, and counts the number of
+// a message that was refused back.
+func (p *nativePlayer) unnumber(target string, place []byte, sent bool) {
+	copy(place, "\x00\x00")
+	if place != nil && !sent {
+		p.sent[target]--
+	}
+}
 
 func (p *nativePlayer) request(target string, request []byte, millis uint64) {
 	timeout := time.Duration(min(millis, 1<<63/uint64(time.Millisecond))) * time.Millisecond
 	place := p.numberFor(target, request)
 	id, err := p.now.host.Request(target, request, timeout)
-	unnumber(place)
-	if p.now.answer(err) && len(p.ids) < 64 {
+	sent := p.now.answer(err)
+	p.unnumber(target, place, sent)
+	if sent && len(p.ids) < 64 {
 		p.ids = append(p.ids, id)
 	}
 }

@@ -223,17 +223,11 @@ func (p *player) attack(s script) script {
 		return append(s, 'g', byte(1+p.IntN(2)))
 	case n < 7:
 		return append(s, 'p', p.idea())
-	case n < 9 && inAdvance:
+	case n < 9:
 		return append(s, 'q', byte(1+p.IntN(6)), p.idea())
-	}
-	if !inAdvance {
-		return s
 	}
 	return append(s, 'Q', p.idea())
 }
-
-// inAdvance: all engines allocate in advance.
-const inAdvance = false
 
 // idea is a misbehavior.
 func (p *player) idea() byte {

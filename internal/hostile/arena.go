@@ -214,7 +214,7 @@ func (a *Arena) attack(ctx context.Context, attack *Attack, r *Report) error {
 	if err := a.verify(ctx, attack, err); err != nil {
 		return err
 	}
-	if attack.End == Trapped && attack.By != ByShutdown {
+	if (attack.End == Trapped || attack.End == Afterwards) && attack.By != ByShutdown {
 		return a.replaced(ctx)
 	}
 	return nil
@@ -275,7 +275,10 @@ func (a *Arena) verify(ctx context.Context, attack *Attack, err error) error {
 		return errors.Join(err, a.log.contains("shutdown failed", core.TrapHandler.String()))
 	}
 	if done, ok := err.(answer); ok {
-		return attack.verify(done.response, nil)
+		if err := attack.verify(done.response, nil); err != nil || attack.End != Afterwards {
+			return err
+		}
+		return attack.verifyTrap(a.ended(ctx))
 	}
 	if attack.By == ByRequest {
 		if err := attack.verify(nil, err); err != nil || attack.End != Trapped {

@@ -76,7 +76,7 @@ func processor() []Attack {
 		starting("a loop in the start function", startsWith("spin"), core.TrapHandler),
 		starting("a loop in _initialize", initializesWith("spin"), core.TrapHandler),
 		initialize,
-		armed("a loop in cabi_realloc", "aro", 'e'),
+		armed("a loop in cabi_realloc", "aRo", []byte("e hello")...),
 		inGuest("a loop in a post-return", []byte("apo")...),
 		callback,
 		health,
@@ -169,7 +169,7 @@ func violations() []Attack {
 		'e': "cabi_realloc that returns the end of memory",
 		's': "send-message from cabi_realloc", 'q': "send-request from cabi_realloc",
 	} {
-		add(name, "ar"+string(how), "e hello")
+		add(name, "aR"+string(how), "e hello")
 	}
 	add("send-message from a post-return", "", "aps")
 	add("send-request from a post-return", "", "apq")
@@ -182,5 +182,38 @@ func violations() []Attack {
 		harmless("a response that is its own area", "", "vs"),
 		harmless("cabi_realloc that grows memory at each call", "arg", "e hello"),
 		harmless("cabi_realloc that returns the same memory for all", "arv", "e hello"),
+	)...)
+}
+
+// advances returns attacks after a call has ended, when the guest allocates the arguments
+// of the next one.
+func advances() []Attack {
+	var all []Attack
+	for _, how := range []struct {
+		letter byte
+		name   string
+		bound  string
+		kind   core.TrapKind
+	}{
+		{'0', "returns 0", byABI, core.TrapABI},
+		{'h', "returns 2^32−16", byABI, core.TrapABI},
+		{'e', "returns the end of memory", byABI, core.TrapABI},
+		{'s', "sends a message", byABI, core.TrapABI},
+		{'q', "sends a request", byABI, core.TrapABI},
+		{'t', "traps", byABI, core.TrapFault},
+		{'o', "loops", byHandlerTime, core.TrapHandler},
+		{'z', "recurses without end", "the guest's stack", core.TrapStack},
+	} {
+		all = append(all, Attack{Name: "cabi_realloc that " + how.name, Bound: how.bound, Message: []byte{'a', 'r', how.letter}, End: Afterwards, Kind: how.kind})
+	}
+	harmless := func(name, arm string, guest func() []byte) Attack {
+		return Attack{Name: name, Bound: byABI, Arm: arm, Message: []byte("e hello"), End: Answered, Guest: guest}
+	}
+	return of("in advance", append(all,
+		harmless("cabi_realloc that grows all of its memory", "arG", nil),
+		harmless("cabi_realloc that overwrites all of its memory", "arf", nil),
+		harmless("exports with names that a host adds", "e", forge(exports(10, "airhost:entry"))),
+		harmless("1,000 exports", "e", forge(exports(1000, "airhost:word-"))),
+		harmless("no post-return", "e", forge(unexported("cabi_post_airhost:core/component-lifecycle@0.1.0#handle-message"))),
 	)...)
 }

@@ -2,6 +2,7 @@ package hostile
 
 import (
 	_ "embed"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -241,5 +242,29 @@ func longNames(size int) func(*wasm.Module) {
 		}
 		section := append(wasm.AppendIndex([]byte{1}, uint32(len(names))), names...)
 		m.Customs = append(m.Customs, wasm.Custom{Name: "name", Data: section, After: 11})
+	}
+}
+
+// exports adds n exports, of functions and globals in turn, whose names begin with name.
+func exports(n int, name string) func(*wasm.Module) {
+	return func(m *wasm.Module) {
+		globals(1)(m)
+		for i := range n {
+			e := wasm.Export{Name: name, Kind: wasm.KindFunc, Index: exported(m, "trap")}
+			if i%2 == 1 {
+				e = wasm.Export{Name: name, Kind: wasm.KindGlobal, Index: uint32(m.Len(wasm.KindGlobal) - 1)}
+			}
+			if e.Name += strings.Repeat("'", i); n > 100 {
+				e.Name = fmt.Sprint(name, i)
+			}
+			m.Exports = append(m.Exports, e)
+		}
+	}
+}
+
+// unexported removes an export.
+func unexported(name string) func(*wasm.Module) {
+	return func(m *wasm.Module) {
+		m.Exports = slices.DeleteFunc(m.Exports, func(e wasm.Export) bool { return e.Name == name })
 	}
 }

@@ -33,7 +33,7 @@ type Attack struct {
 	Peer    string // its messages' receiver: "a" is itself, "b" another attacker
 
 	End   End
-	Kind  core.TrapKind              // for Trapped and NotStarted
+	Kind  core.TrapKind              // for Trapped, NotStarted and Afterwards
 	Limit string                     // for Refused: the key of the LimitError; if empty, any ModuleError will do
 	Fails error                      // for Answered: the request's error, or nil
 	Check func(Counts) error         // for Answered: checks that the attack had no effect
@@ -66,10 +66,11 @@ const (
 	Refused               // the deployment fails with a ModuleError or LimitError
 	Answered              // the attack ends without harm to any component
 	GoesOn                // the attack continues within its quota until it is undeployed
+	Afterwards            // the attack is answered; then the instance ends with a TrapError and is replaced
 )
 
 // ends are descriptions for tables.
-var ends = [...]string{"stopped, instance replaced", "stopped, not deployed", "refused, not deployed", "over, without effect", "held to its quota until undeployed"}
+var ends = [...]string{"stopped, instance replaced", "stopped, not deployed", "refused, not deployed", "over, without effect", "held to its quota until undeployed", "answered, then stopped, instance replaced"}
 
 // String describes the end.
 func (e End) String() string { return ends[e] }
@@ -77,7 +78,7 @@ func (e End) String() string { return ends[e] }
 // Attacks returns all attacks.
 func Attacks() []Attack {
 	var all []Attack
-	for _, group := range [][]Attack{processor(), memory(), stack(), hostCalls(), violations(), messaging(), load(), logs()} {
+	for _, group := range [][]Attack{processor(), memory(), stack(), hostCalls(), violations(), advances(), messaging(), load(), logs()} {
 		all = append(all, group...)
 	}
 	return all

@@ -197,13 +197,14 @@ static u32 named(u32 name) {
   return i;
 }
 
-// Checks the number of a message, and removes it from there. A sender begins anew with 1.
+// Checks the number of a message, and removes it from there. A new instance of the sender
+// begins with 1, so that only a small step back is wrong.
 static void follows(u32 sender, u32 script, u32 len) {
   u32 place = numbered(script, len);
   if (!place) return;
   u16 *last = &numbers[named(sender)].from, n;
   __builtin_memcpy(&n, (u8 *)place, 2);
-  must(n == 0 || n == 1 || n > *last, 13);
+  must(n < 2 || (n + 1 != *last && n + 2 != *last), 13);
   *last = n;
   __builtin_memset((u8 *)place, 0, 2);
 }
@@ -215,9 +216,12 @@ static void number(struct text to, struct text what) {
   __builtin_memcpy((u8 *)place, &n, 2);
 }
 
-static void unnumber(struct text what) {
+// Removes the number again, and if the message was refused also counts it back.
+static void unnumber(struct text to, struct text what, u32 refused) {
   u32 place = numbered(what.at, what.len);
-  if (place) __builtin_memset((u8 *)place, 0, 2);
+  if (!place) return;
+  __builtin_memset((u8 *)place, 0, 2);
+  if (refused) --numbers[named(hash(2166136261, (u8 *)to.at, to.len))].to;
 }
 
 static u32 result[4];
@@ -318,7 +322,7 @@ static void overwrite(struct text what) {
 
 static void send(u8 how, struct text to, struct text what) {
   u32 area;
-  struct text own = what;
+  struct text own = what, name = to;
   number(to, own);
   place(how >> 4, &to, &what, &area, 16);
   switch (how & 3) {
@@ -327,14 +331,13 @@ static void send(u8 how, struct text to, struct text what) {
   case 2: send_message_2(to.at, to.len, what.at, what.len, area); break;
   case 3: send_by_tail(to.at, to.len, what.at, what.len, area); break;
   }
-  answer(area, 4);
-  unnumber(own);
+  unnumber(name, own, answer(area, 4));
   overwrite(what);
 }
 
 static void ask(u8 how, struct text to, struct text what, u64 timeout) {
   u32 area;
-  struct text own = what;
+  struct text own = what, name = to;
   number(to, own);
   place(how >> 4, &to, &what, &area, 24);
   switch (how & 3) {
@@ -343,8 +346,9 @@ static void ask(u8 how, struct text to, struct text what, u64 timeout) {
   case 2: send_request_2(to.at, to.len, what.at, what.len, timeout, area); break;
   case 3: ask_by_tail(to.at, to.len, what.at, what.len, timeout, area); break;
   }
-  if (!answer(area, 8) && sent < 64) __builtin_memcpy(&ids[sent++], (u8 *)area + 8, 8);
-  unnumber(own);
+  u32 refused = answer(area, 8);
+  if (!refused && sent < 64) __builtin_memcpy(&ids[sent++], (u8 *)area + 8, 8);
+  unnumber(name, own, refused);
   overwrite(what);
 }
 

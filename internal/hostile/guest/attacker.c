@@ -66,7 +66,7 @@ static void letters(void) {
 }
 
 // The actions in the host's other calls into the guest, set by 'a' messages.
-static u8 in_realloc, in_post, in_health, in_shutdown, in_callback;
+static u8 in_realloc, in_resize, in_post, in_health, in_shutdown, in_callback;
 static u32 area[8] __attribute__((aligned(8)));
 static u32 result[4];
 static const u8 *peer;
@@ -86,23 +86,27 @@ static void misbehave(u8 how) {
   case 't': trap();
   case 's': send_message(at("a/b"), 3, at("hi"), 2, at(area)); break;
   case 'q': send_request(at("a/b"), 3, at("hi"), 2, 0, at(area)); break;
+  case 'z': area[0] = deep(0);
   }
 }
 
 EXPORT("cabi_realloc") u32 cabi_realloc(u32 old, u32 old_size, u32 align, u32 size) {
-  misbehave(in_realloc);
-  switch (in_realloc) {
+  u8 how = old_size ? in_resize : in_realloc;
+  misbehave(how);
+  switch (how) {
   case '0': return 0;
   case 'h': return 0xfffffff0;
   case 'e': return end() - size + align;
   case 'v': return at(&__heap_base); // the same for each call, so arguments overlap
-  case 'g': __builtin_wasm_memory_grow(0, 1);
+  case 'g': __builtin_wasm_memory_grow(0, 1); break;
+  case 'G': grow_all(); break;
+  case 'f': fill(0xff); // the host's blocks, and all that it has been given
   }
   if (heap < at(&__heap_base)) heap = at(&__heap_base);
   u32 fresh = (heap + align - 1) & -align;
   if (fresh + size > end() && __builtin_wasm_memory_grow(0, (fresh + size - end() + 65535) >> 16) == (u32)-1) __builtin_trap();
   heap = fresh + size;
-  return in_realloc == 'u' ? fresh + 1 : fresh;
+  return how == 'u' ? fresh + 1 : fresh;
 }
 
 // Host calls with as many bytes as the guest has, for ever.
@@ -252,7 +256,7 @@ static u32 attack(const u8 *msg, u32 len) {
   case 'c': calls(msg[1]);
   case 'v': return violate(msg[1]);
   case 'a':
-    *(msg[1] == 'r' ? &in_realloc : msg[1] == 'p' ? &in_post : msg[1] == 'h' ? &in_health : msg[1] == 's' ? &in_shutdown : &in_callback) = msg[2];
+    *(msg[1] == 'r' ? &in_realloc : msg[1] == 'R' ? &in_resize : msg[1] == 'p' ? &in_post : msg[1] == 'h' ? &in_health : msg[1] == 's' ? &in_shutdown : &in_callback) = msg[2];
     break;
   case 'f': return flood(number(msg, len));
   case 'M': return fill_mailbox();
