@@ -339,14 +339,17 @@ var (
 	trapText  = regexp.MustCompile(`fault: [^"\n]*unreachable[^"\n ]*`)
 	address   = regexp.MustCompile(`0x[0-9a-f]+`)
 	lastError = regexp.MustCompile(`LastError:.*|.*msg="message refused".*`) // not all refusals are logged
-	// A response may have taken a request's place when the post-return traps.
-	request = regexp.MustCompile(`request true, \d+ bytes "([^"\\]|\\.)*"`)
+	// Payloads have the numbers of instances; and a response may have taken a request's
+	// place when the post-return traps.
+	payload = regexp.MustCompile(`"([^"\\]|\\.)*": `)
+	request = regexp.MustCompile(`request true, \d+ bytes`)
 )
 
 // sameWords removes the differences in which engines are free: of text for a trap, and in
 // a crowd the order.
 func (p *play) sameWords(seen string) string {
 	seen = address.ReplaceAllString(trapText.ReplaceAllString(seen, "fault: unreachable"), "0x")
+	seen = payload.ReplaceAllString(seen, "")
 	if p.wild {
 		seen = request.ReplaceAllString(seen, "request")
 	}

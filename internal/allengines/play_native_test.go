@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -18,8 +19,9 @@ type nativePlayer struct {
 	ids     []guest.RequestID // in the order sent
 	later   []byte
 	record  []recordLine
-	sent    map[string]uint16 // the last number for each target
-	got     map[string]uint16 // and from each sender
+	era     uint16               // which instance this is
+	sent    map[string]uint16    // the last number for each target
+	got     map[string][2]uint16 // the last instance and number from each sender
 	wrong   bool
 
 	now turn
@@ -72,34 +74,42 @@ func numbered(script []byte) []byte {
 	if len(script) > 0 && script[0] == '!' {
 		skip = 1
 	}
-	if len(script) > skip+2 && script[skip] == '#' {
-		return script[skip+1 : skip+3]
+	if len(script) > skip+4 && script[skip] == '#' {
+		return script[skip+1 : skip+5]
 	}
 	return nil
 }
 
 // follows checks the number of a message, and removes it from there.
 func (p *nativePlayer) follows(sender string, script []byte) {
-	if place := numbered(script); place != nil {
-		n := binary.LittleEndian.Uint16(place)
-		p.wrong = p.wrong || n > 1 && (n+1 == p.got[sender] || n+2 == p.got[sender])
-		p.got[sender] = n
-		copy(place, "\x00\x00")
-	}
-}
-
-func (p *nativePlayer) numberFor(target string, script []byte) []byte {
 	place := numbered(script)
 	if place == nil {
-		return nil
+		return
 	}
-	p.sent[target]++
-	binary.LittleEndian.PutUint16(place, p.sent[target])
+	got := [2]uint16{binary.LittleEndian.Uint16(place), binary.LittleEndian.Uint16(place[2:])}
+	clear(place)
+	if got[1] == 0 {
+		return // it is from a Go program
+	}
+	last := p.got[sender]
+	p.wrong = p.wrong || got[0] == last[0] && got[1] <= last[1]
+	p.got[sender] = got
+}
+
+// numberFor numbers a script for a target. It returns the place of the number.
+func (p *nativePlayer) numberFor(target string, script []byte) []byte {
+	place := numbered(script)
+	if place != nil {
+		p.sent[target]++
+		binary.LittleEndian.PutUint16(place, p.era)
+		binary.LittleEndian.PutUint16(place[2:], p.sent[target])
+	}
 	return place
 }
 
 func (p *nativePlayer) Initialize(_ guest.Host, config guest.Config) error {
-	p.sent, p.got = make(map[string]uint16), make(map[string]uint16)
+	p.sent, p.got = make(map[string]uint16), make(map[string][2]uint16)
+	p.era = uint16(rand.Uint32())
 	for _, pair := range config {
 		switch pair.Key {
 		case "m":
@@ -205,25 +215,16 @@ func (p *nativePlayer) target() string {
 
 func (p *nativePlayer) send(target string, message []byte) {
 	place := p.numberFor(target, message)
-	p.unnumber(target, place, p.now.answer(p.now.host.Send(target, message)))
-}
-
-// unnumber removes the number from what numberFor has returned, and counts the number of
-// a message that was refused back.
-func (p *nativePlayer) unnumber(target string, place []byte, sent bool) {
-	copy(place, "\x00\x00")
-	if place != nil && !sent {
-		p.sent[target]--
-	}
+	p.now.answer(p.now.host.Send(target, message))
+	clear(place)
 }
 
 func (p *nativePlayer) request(target string, request []byte, millis uint64) {
 	timeout := time.Duration(min(millis, 1<<63/uint64(time.Millisecond))) * time.Millisecond
 	place := p.numberFor(target, request)
 	id, err := p.now.host.Request(target, request, timeout)
-	sent := p.now.answer(err)
-	p.unnumber(target, place, sent)
-	if sent && len(p.ids) < 64 {
+	clear(place)
+	if p.now.answer(err) && len(p.ids) < 64 {
 		p.ids = append(p.ids, id)
 	}
 }
@@ -255,7 +256,7 @@ func (p *nativePlayer) play() {
 			return
 		case '!':
 		case '#':
-			t.word()
+			t.next += 4
 		case 'x':
 			panic("unreachable")
 		default:

@@ -104,9 +104,9 @@ const most = 3
 // head begins a script.
 func (p *player) head() script {
 	if p.IntN(4) == 0 {
-		return script("!#\x00\x00")
+		return script("!#\x00\x00\x00\x00")
 	}
-	return script("#\x00\x00")
+	return script("#\x00\x00\x00\x00")
 }
 
 // script is a script that reaches depth hops away, and somewhat further by counts.
@@ -156,7 +156,7 @@ func (p *player) live(s script, depth int) script {
 	case n < 7:
 		return s.send(p.way(), target, size, p.within(depth))
 	case n < 9: // the requester sends the next request from its callback
-		again := append(script("!#\x00\x00B"), p.way()&3, target, p.count(depth), '.')
+		again := append(script("!#\x00\x00\x00\x00B"), p.way()&3, target, p.count(depth), '.')
 		return s.request(p.way(), target, max(size, len(again)), 0, again)
 	case p.crowd:
 		return s.request(p.way(), target, size, pickOf[byte](p.Rand, 0, 4, 7), p.within(depth))

@@ -26,8 +26,8 @@
 //   q n idea                     what cabi_realloc does, in its n-th call from now on
 //   Q idea                       what cabi_realloc does in its next call with an old block
 //   h text                       a script for the next callback, unless the response is one
-//   #w                           nothing; the host's messages from one player to another must
-//                                come in the order of these numbers, which sends fill in
+//   #ww                          nothing; sends fill in an instance and a number, so that
+//                                messages from one instance must come in their order
 //   k                            the record, as a part of the response
 //   f                            fails
 //   x                            traps
@@ -59,6 +59,7 @@ HOST("cancel-request") void cancel_request(u64 id, u32 area);
 HOST("self-id") void self_id(u32 area);
 HOST("log") void host_log(u32 level, u32 text, u32 len);
 HOST("current-time") u64 current_time(void);
+__attribute__((import_module("wasi_snapshot_preview1"), import_name("random_get"))) u32 random_get(u32 to, u32 len);
 
 // Calls by the table, and tail calls.
 void (*volatile send_by_table) SEND = send_message;
@@ -185,11 +186,12 @@ struct text { u32 at, len; };
 static u32 numbered(u32 script, u32 len) {
   u8 *p = (u8 *)script;
   u32 skip = len && p[0] == '!';
-  return len > skip + 2 && p[skip] == '#' ? script + skip + 1 : 0;
+  return len > skip + 4 && p[skip] == '#' ? script + skip + 1 : 0;
 }
 
-// The last numbers, by the hash of a target or sender.
-static struct { u32 name; u16 to, from; } numbers[32];
+// The last numbers, by the hash of a target or sender, and the instance.
+static struct { u32 name; u16 to, instance, from; } numbers[32];
+static u16 instance;
 static u32 named(u32 name) {
   u32 i = 0;
   while (i < 31 && numbers[i].name && numbers[i].name != name) i++;
@@ -197,31 +199,28 @@ static u32 named(u32 name) {
   return i;
 }
 
-// Checks the number of a message, and removes it from there. A new instance of the sender
-// begins with 1, so that only a small step back is wrong.
+// Checks the number of a message, and removes it from there.
 static void follows(u32 sender, u32 script, u32 len) {
-  u32 place = numbered(script, len);
+  u16 got[2];
+  u32 place = numbered(script, len), i = named(sender);
   if (!place) return;
-  u16 *last = &numbers[named(sender)].from, n;
-  __builtin_memcpy(&n, (u8 *)place, 2);
-  must(n < 2 || (n + 1 != *last && n + 2 != *last), 13);
-  *last = n;
-  __builtin_memset((u8 *)place, 0, 2);
+  __builtin_memcpy(got, (u8 *)place, 4);
+  __builtin_memset((u8 *)place, 0, 4);
+  if (!got[1]) return; // it is from a Go program
+  must(got[0] != numbers[i].instance || got[1] > numbers[i].from, 13);
+  numbers[i].instance = got[0], numbers[i].from = got[1];
 }
 
 static void number(struct text to, struct text what) {
   u32 place = numbered(what.at, what.len);
   if (!place) return;
-  u16 n = ++numbers[named(hash(2166136261, (u8 *)to.at, to.len))].to;
-  __builtin_memcpy((u8 *)place, &n, 2);
+  u16 put[2] = {instance, ++numbers[named(hash(2166136261, (u8 *)to.at, to.len))].to};
+  __builtin_memcpy((u8 *)place, put, 4);
 }
 
-// Removes the number again, and if the message was refused also counts it back.
-static void unnumber(struct text to, struct text what, u32 refused) {
+static void unnumber(struct text what) {
   u32 place = numbered(what.at, what.len);
-  if (!place) return;
-  __builtin_memset((u8 *)place, 0, 2);
-  if (refused) --numbers[named(hash(2166136261, (u8 *)to.at, to.len))].to;
+  if (place) __builtin_memset((u8 *)place, 0, 4);
 }
 
 static u32 result[4];
@@ -322,7 +321,7 @@ static void overwrite(struct text what) {
 
 static void send(u8 how, struct text to, struct text what) {
   u32 area;
-  struct text own = what, name = to;
+  struct text own = what;
   number(to, own);
   place(how >> 4, &to, &what, &area, 16);
   switch (how & 3) {
@@ -331,13 +330,14 @@ static void send(u8 how, struct text to, struct text what) {
   case 2: send_message_2(to.at, to.len, what.at, what.len, area); break;
   case 3: send_by_tail(to.at, to.len, what.at, what.len, area); break;
   }
-  unnumber(name, own, answer(area, 4));
+  answer(area, 4);
+  unnumber(own);
   overwrite(what);
 }
 
 static void ask(u8 how, struct text to, struct text what, u64 timeout) {
   u32 area;
-  struct text own = what, name = to;
+  struct text own = what;
   number(to, own);
   place(how >> 4, &to, &what, &area, 24);
   switch (how & 3) {
@@ -346,9 +346,8 @@ static void ask(u8 how, struct text to, struct text what, u64 timeout) {
   case 2: send_request_2(to.at, to.len, what.at, what.len, timeout, area); break;
   case 3: ask_by_tail(to.at, to.len, what.at, what.len, timeout, area); break;
   }
-  u32 refused = answer(area, 8);
-  if (!refused && sent < 64) __builtin_memcpy(&ids[sent++], (u8 *)area + 8, 8);
-  unnumber(name, own, refused);
+  if (!answer(area, 8) && sent < 64) __builtin_memcpy(&ids[sent++], (u8 *)area + 8, 8);
+  unnumber(own);
   overwrite(what);
 }
 
@@ -455,7 +454,7 @@ static void script(void) {
     case 'o':
       for (volatile u32 i = 0;; i++);
     case '!': break;
-    case '#': word(); break;
+    case '#': now.next += 4; break;
     case 'x': __builtin_trap();
     default: return;
     }
@@ -558,6 +557,7 @@ MANAGEMENT("initialize") u32 initialize(struct pair *pairs, u32 n) {
     used += pairs[i].value_len;
   }
   open = heap = 0;
+  random_get(at(&instance), sizeof instance);
   phase = idle;
   result[0] = 0;
   return at(result);
