@@ -34,14 +34,13 @@ func files(t *testing.T, dir string) map[string]os.FileInfo {
 // echo a message.
 func works(t *testing.T, dir string, limits core.Limits) {
 	t.Helper()
-	e, err := wasmtime.New(wasmtime.Config{CacheDir: dir})
-	must(t, err)
-	uses(t, e, limits)
-	must(t, e.Close(t.Context()))
+	uses(t, dir, nil, limits)
 }
 
-func uses(t *testing.T, e core.Engine, limits core.Limits) {
+func uses(t *testing.T, dir string, log *slog.Logger, limits core.Limits) {
 	t.Helper()
+	e, err := wasmtime.New(wasmtime.Config{CacheDir: dir, Logger: log})
+	must(t, err)
 	c, err := e.Compile(t.Context(), core.Source{Code: actor()}, limits)
 	must(t, err)
 	in, err := c.Instantiate(t.Context(), core.Environment{ID: self, Host: sink{}, Limits: limits})
@@ -49,7 +48,7 @@ func uses(t *testing.T, e core.Engine, limits core.Limits) {
 	var response []byte
 	must(t, in.HandleMessage(self, []byte("eon"), &response))
 	equal(t, "response", string(response), "on")
-	must(t, errors.Join(in.Close(), c.Close(t.Context())))
+	must(t, errors.Join(in.Close(), c.Close(t.Context()), e.Close(t.Context())))
 }
 
 // TestCacheDirectory: code in the directory is not compiled again, and so not
@@ -58,29 +57,23 @@ func TestCacheDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made", "by wasmtime")
 	works(t, dir, core.Limits{})
 	first := files(t, dir)
-	equal(t, "files", len(first), 1)
+	equal(t, "files: the guest and its shim", len(first), 2)
 	works(t, dir, core.Limits{})
 	works(t, dir, core.Limits{Memory: 1 << 20, MessageSize: 1 << 16, TableElements: 77}) // the same code
 	second := files(t, dir)
-	equal(t, "files", len(second), 1)
+	equal(t, "files", len(second), 2)
 	for name, file := range second {
 		if !os.SameFile(file, first[name]) {
 			t.Errorf("%s was written again", name)
 		}
 	}
 	works(t, dir, core.Limits{Fuel: 1 << 30})
-	equal(t, "files, with code that counts", len(files(t, dir)), 2)
+	equal(t, "files, with code that counts", len(files(t, dir)), 3)
 }
 
 // TestDamagedCaches: any damage of a cache costs time and one warning.
 func TestDamagedCaches(t *testing.T) {
-	codecachetest.Run(t, func(t *testing.T, dir string, log *slog.Logger) {
-		e, err := wasmtime.New(wasmtime.Config{CacheDir: dir, Logger: log})
-		must(t, err)
-		uses(t, e, core.Limits{})
-		uses(t, e, core.Limits{Fuel: 1 << 30})
-		must(t, e.Close(t.Context()))
-	})
+	codecachetest.Run(t, func(t *testing.T, dir string, log *slog.Logger) { uses(t, dir, log, core.Limits{}) })
 }
 
 // TestCacheDirectoryThatIsNoMore: guests are compiled without the directory.
@@ -115,7 +108,7 @@ func TestCacheOfSeveralEngines(t *testing.T) {
 		equal(t, "the end of "+name, filepath.Ext(name), ".code")
 	}
 	works(t, dir, core.Limits{})
-	equal(t, "files", len(files(t, dir)), 1)
+	equal(t, "files: the guest and its shim", len(files(t, dir)), 2)
 }
 
 // TestCompilingAtOnce: components of the same and of other code are compiled, used and

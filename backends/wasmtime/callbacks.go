@@ -27,6 +27,17 @@ func airhostImport(handle C.uintptr_t, index C.int32_t, values *C.wasmtime_val_r
 	return 0
 }
 
+//export airhostTake
+func airhostTake(handle C.uintptr_t, area C.uint32_t) (end C.int) {
+	in := instances.find(uintptr(handle))
+	defer in.recovered(in.depth, &end)
+	if in.c.exchange != nil {
+		in.reconcile()
+	}
+	in.take(uint32(area))
+	return 0
+}
+
 //export airhostEpoch
 func airhostEpoch(handle C.uintptr_t) (end C.int) {
 	in := instances.find(uintptr(handle))
@@ -69,4 +80,34 @@ func (in *instance) host(h *host, values *C.wasmtime_val_raw_t) {
 	}
 	in.depth--
 	in.Phase = before
+}
+
+// take reads a result that is an error, large or wrong.
+func (in *instance) take(area uint32) {
+	var answer []byte
+	var err error
+	if mem := in.Memory(); in.c.callback {
+		in.failure, err = abi.LiftOutcome(mem, area, abi.HandleCallback)
+	} else {
+		answer, in.failure, err = abi.LiftResponse(mem, area)
+	}
+	if err != nil {
+		panic(err)
+	}
+	if in.failure == nil && in.response != nil {
+		in.failure = in.Respond(answer, in.response)
+	}
+}
+
+var errMisplaced = &abi.Violation{Text: "its arguments have no place"} // C and Go disagree
+
+// misplaced is the error of a bad address for the guest's arguments.
+func (in *instance) misplaced() error {
+	mem := in.Memory()
+	for _, b := range []C.airhost_block{in.c.sender, in.c.payload} {
+		if err := abi.CheckAllocated(mem, uint32(b.ptr), uint32(b.size)); b.size > 0 && err != nil {
+			return err
+		}
+	}
+	return errMisplaced
 }

@@ -73,7 +73,6 @@ typedef struct wasmtime_memory_creator {
 
 #define WASM_I32 0
 #define WASM_I64 1
-#define WASMTIME_I32 0
 #define WASMTIME_I64 1
 #define WASMTIME_EXTERN_FUNC 0
 #define WASMTIME_EXTERN_GLOBAL 1
@@ -94,7 +93,7 @@ _Static_assert(sizeof(wasmtime_linear_memory_t) == 32, "wasmtime_linear_memory_t
 _Static_assert(sizeof(wasmtime_memory_creator_t) == 24, "wasmtime_memory_creator_t");
 _Static_assert(sizeof(wasmtime_update_deadline_kind_t) == 1, "wasmtime_update_deadline_kind_t");
 _Static_assert(sizeof(wasmtime_trap_code_t) == 1, "wasmtime_trap_code_t");
-_Static_assert(WASM_I32 == 0 && WASM_I64 == 1 && WASMTIME_I32 == 0 && WASMTIME_I64 == 1, "value kinds");
+_Static_assert(WASM_I32 == 0 && WASM_I64 == 1 && WASMTIME_I64 == 1, "value kinds");
 _Static_assert(WASMTIME_EXTERN_FUNC == 0 && WASMTIME_EXTERN_GLOBAL == 1 && WASMTIME_EXTERN_MEMORY == 3, "extern kinds");
 
 void wasmtime_config_wasm_exceptions_set(wasm_config_t *config, bool enabled);

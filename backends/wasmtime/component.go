@@ -35,11 +35,11 @@ type compiled struct {
 	code    *sandbox.Code
 	variant *variant
 	module  *wasmtime.Module
+	shim    *shim
 	hosts   []host               // the guest's imports, in its order
 	types   []*C.wasm_functype_t // of hosts
 	kinds   []C.uint8_t          // of hosts
 	counter string               // the meter's counter, "" in code without the meter
-	entry   abi.Entry
 }
 
 func newCompiled(v *variant, code *sandbox.Code, metered bool) *compiled {
@@ -57,27 +57,24 @@ func (c *compiled) close() error {
 }
 
 // prepare returns the code to compile: the guest's own without its start function, or
-// with the meter if fuel or stack is counted; and with the entry.
-func (c *compiled) prepare(src core.Source, metered bool) (binary []byte, err error) {
+// with the meter if fuel or stack is counted.
+func (c *compiled) prepare(metered bool) ([]byte, error) {
 	module := c.code.Module
 	c.code.Module = nil // it is large and no longer needed
-	if metered {
-		instrumented, err := c.code.Instrument(module)
-		if err != nil {
-			return nil, err
-		}
-		module, c.counter = instrumented.Module, instrumented.CounterGlobal
-	} else {
+	if !metered {
 		c.code.Start = abi.ExportStart(module)
 		dropLongNames(module)
 		if err := c.code.Bound(module); err != nil {
 			return nil, err
 		}
+		return module.Encode(), nil
 	}
-	if c.entry, err = abi.AddEntry(module, phases); err != nil { // the entry is not the guest's and uses no fuel
-		return nil, sandbox.ModuleError(src, err)
+	instrumented, err := c.code.Instrument(module)
+	if err != nil {
+		return nil, err
 	}
-	return module.Encode(), nil
+	c.counter = instrumented.CounterGlobal
+	return instrumented.Module.Encode(), nil
 }
 
 func (c *component) Traits() core.Traits { return c.code.Traits }

@@ -91,12 +91,15 @@ func (e *Engine) compileGuest(src core.Source, code *sandbox.Code, metered bool)
 		v = &e.variants[1]
 	}
 	c := newCompiled(v, code, metered)
-	binary, err := c.prepare(src, metered)
+	binary, err := c.prepare(metered)
 	if err != nil {
 		return nil, err
 	}
 	if c.module, err = v.compile(binary, code.Long()); err != nil {
 		return nil, sandbox.ModuleError(src, errors.New(innermost(err.Error())))
+	}
+	if c.shim, err = v.shim(code.Exports); err != nil {
+		return nil, errors.Join(err, c.close())
 	}
 	return c, nil
 }

@@ -9,7 +9,6 @@ import (
 	"unsafe"
 
 	"github.com/airhost/airhost/core"
-	"github.com/airhost/airhost/internal/abi"
 	"github.com/airhost/airhost/internal/sandbox"
 )
 
@@ -65,10 +64,7 @@ func (in *instance) giveCredit(s *core.Side) {
 	}
 	if credit != in.credit {
 		in.credit = credit
-		target := bytesAt(&c.target)
-		c.target_size = C.uint32_t(copy(target, credit.Target))
-		clear(target[c.target_size:])
-		c.words, c.uses, c.large = C.uint32_t(abi.WordsOf(credit.Target)), 0, false
+		c.target_size = C.uint32_t(copy(bytesAt(&c.target), credit.Target))
 		c.max_size = C.uint32_t(min(credit.MaxSize, maxArgument))
 	}
 	c.messages = C.bool(credit.Messages)
@@ -117,9 +113,6 @@ func (in *instance) finish(result C.int) error {
 		in.leaveOpen(in.Env.Ledger)
 	}
 	in.endCredit()
-	if result&C.AIRHOST_TAKE != 0 {
-		result = in.takeResult()
-	}
 	response, failure := in.response, in.failure
 	in.Phase, in.response, in.failure = sandbox.Idle, nil, nil
 	switch {

@@ -71,18 +71,36 @@ int airhost_instantiate(airhost_guest *g, const wasmtime_module_t *module, wasm_
   return 0;
 }
 
+int airhost_shim(airhost_guest *g, const wasmtime_module_t *module, wasm_functype_t *take, const char *const *names,
+                 const size_t *sizes, size_t n) {
+  wasmtime_extern_t imports[8] = {0};
+  imports[0].kind = WASMTIME_EXTERN_FUNC;
+  wasmtime_func_new_unchecked(g->context, take, airhost_take, g, NULL, &imports[0].of.func);
+  for (size_t i = 0; i < n; i++) {
+    imports[1 + i].kind = WASMTIME_EXTERN_FUNC;
+    if (!airhost_find(g, names[i], sizes[i], &imports[1 + i].of.func)) {
+      return outcome(g, wasmtime_error_new("an export is missing"), NULL);
+    }
+  }
+  wasmtime_instance_t shim;
+  wasm_trap_t *trap = NULL;
+  wasmtime_error_t *error = wasmtime_instance_new(g->context, module, imports, 1 + n, &shim, &trap);
+  if (outcome(g, error, trap)) return 1;
+  wasmtime_extern_t item;
+  if (wasmtime_instance_export_get(g->context, &shim, "message", 7, &item)) g->handle_message = item.of.func;
+  if (wasmtime_instance_export_get(g->context, &shim, "callback", 8, &item)) g->handle_callback = item.of.func;
+  if (wasmtime_instance_export_get(g->context, &shim, "allocating", 10, &item)) g->allocating = item.of.global;
+  return 0;
+}
+
 int airhost_run(airhost_guest *g, const wasmtime_func_t *f, uint8_t phase, wasmtime_val_raw_t *values, size_t n) {
   uint8_t before = g->phase;
-  bool inside = g->inside;
   g->phase = phase;
-  g->inside = false;
-  wasm_trap_t *trap = NULL;
-  wasmtime_error_t *error = wasmtime_func_call_unchecked(g->context, f, values, n, &trap);
-  int failed = outcome(g, error, trap);
+  bool ended = airhost_call(g, f, values, n);
+  if (!ended) g->failed_in = phase;
   g->phase = before;
-  g->inside = inside;
   look(g);
-  return failed;
+  return !ended;
 }
 
 bool airhost_find(airhost_guest *g, const char *name, size_t size, wasmtime_func_t *f) {
@@ -104,11 +122,14 @@ bool airhost_find_global(airhost_guest *g, const char *name, size_t size, wasmti
 }
 
 void airhost_set_fuel(airhost_guest *g, int64_t fuel) {
-  set_global(g, &g->fuel, WASMTIME_I64, fuel);
+  wasmtime_val_t value = {.kind = WASMTIME_I64};
+  value.of.i64 = fuel;
+  wasmtime_error_t *error = wasmtime_global_set(g->context, &g->fuel, &value);
+  if (error != NULL) wasmtime_error_delete(error); // cannot happen: the global is the meter's, an i64
 }
 
 uint32_t airhost_refused(airhost_guest *g) {
   if (!g->grows) return 0;
   look(g);
-  return (uint32_t)get_global(g, &g->refused);
+  return get_global(g, &g->refused);
 }

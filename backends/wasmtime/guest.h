@@ -2,8 +2,8 @@
 //
 // Invariants, which the files of C rely on:
 //   - One thread at a time uses a guest. A guest lives as long as its store.
-//   - A guest's host functions run only within airhost_instantiate, airhost_run,
-//     airhost_handle and airhost_finish.
+//   - A guest's host functions run only within airhost_instantiate, airhost_run and
+//     airhost_handle.
 //   - Only airhost_handle has pointers to Go's memory, while it runs.
 //   - In an exchange one of two guests runs at a time, never within the other's call.
 //     Before Go does anything for the running guest, it reconciles: from then on the
@@ -16,8 +16,7 @@
 //     moves, and size is what was last seen: a check that fails by size reads it again,
 //     and so does every call of Go. No memory shrinks.
 //   - A credit is valid for one call: Go fills it in before the call and empties it
-//     afterwards. Before Go does anything for the running guest, the credit that the
-//     guest's module has ends, or Go leaves the credit to the guest.
+//     afterwards.
 //   - No guest code runs during instantiation, since the start function is an export.
 //   - C only does what is valid. It passes everything else to Go, which checks it
 //     again and makes the error.
@@ -35,23 +34,6 @@ enum { AIRHOST_IDLE, AIRHOST_STARTING, AIRHOST_HANDLING, AIRHOST_ALLOCATING, AIR
 
 // The largest block that a guest allocates in advance, in bytes; abi.MaxAdvance.
 #define AIRHOST_ADVANCE (64 << 10)
-
-// The operations of the entry and their flags; abi.Op.
-enum {
-  AIRHOST_OP_MESSAGE,
-  AIRHOST_OP_CALLBACK,
-  AIRHOST_OP_FINISH_MESSAGE,
-  AIRHOST_OP_FINISH_CALLBACK,
-  AIRHOST_OP_RESIZE,
-  AIRHOST_OP_TARGET,
-  AIRHOST_OP_FAILURE = 1 << 3,
-  AIRHOST_OP_WANTED = 1 << 4,
-  AIRHOST_OP_MESSAGES = 1 << 5,
-  AIRHOST_OP_REQUESTS = 1 << 6
-};
-
-// A bit of the entry's status; abi.TakeResult.
-enum { AIRHOST_TAKE_RESULT = 1 << 3 };
 
 // The longest id of a component in bytes: two parts of core.MaxIDPart and a slash.
 #define AIRHOST_ID 128
@@ -80,12 +62,11 @@ typedef struct {
   uint32_t ended[2][AIRHOST_TRANSFERS];
 } airhost_exchange;
 
-// Bit flags of the result of airhost_handle and airhost_finish, about the last call.
+// Bit flags of the result of airhost_handle, about the last call.
 enum {
   AIRHOST_FAILED = 1, // it failed: by trap or error, or else by a bad address for its arguments
-  AIRHOST_LATE = 2,   // it ended, and then the guest failed as in AIRHOST_FAILED
-  AIRHOST_TAKE = 4,   // Go must read the result at area, and call airhost_finish
-  AIRHOST_PEER = 8    // it was one of the peer
+  AIRHOST_LATE = 2,   // it ended, and then the guest failed to allocate for the next call
+  AIRHOST_PEER = 4    // it was one of the peer
 };
 
 // One function that a guest imports.
@@ -102,29 +83,18 @@ typedef struct {
   bool stale;
 } airhost_block;
 
-// The number of words in which the entry returns a message or response; abi.Words.
-#define AIRHOST_WORDS 8
-#define AIRHOST_WORD_BYTES (AIRHOST_WORDS * 8)
-
-// Globals of the guest's module that tell of a call in progress; abi.Entry.
-typedef struct {
-  wasmtime_global_t phase, credit, status, timeout, words[AIRHOST_WORDS];
-} airhost_globals;
-
 struct airhost_guest {
   // The first lines are those that each call touches.
   wasmtime_context_t *context;
-  wasmtime_func_t entry;         // the function of abi.AddEntry
-  uint8_t *base;                 // of memory
-  size_t size;                   // of memory, in bytes
-  airhost_block sender, payload; // for the next call
+  wasmtime_func_t handle_message, handle_callback; // of the shim
+  uint8_t *base;                                   // of memory
+  size_t size;                                     // of memory, in bytes
+  airhost_block sender, payload;                   // for the next call
 
   bool close;               // memory is close to that of other guests: see memory.c
-  bool inside;              // the entry runs, and the guest's module knows the phase
-  bool given;               // in the call in progress the module has the credit
   bool wanted;              // the caller wants the response of the current call
+  bool callback;            // the current call is handle-callback
   uint8_t phase, failed_in; // failed_in: the phase of the last call that failed
-  bool late;                // the last call of the entry that failed did so while it allocated
   uint32_t limit;           // the largest size of a response, in bytes
   int32_t small_size;       // the response's size in small; -1: it is not there
   uint32_t ticks;           // airhost_ticks_so_far when the next epoch was set
@@ -146,13 +116,10 @@ struct airhost_guest {
   struct {
     uint32_t target_size;
     uint32_t max_size;   // of a message or request, in bytes
-    uint32_t words;      // of the target, which the module compares
-    uint8_t uses;        // calls with this credit, at most 2: at the second one the module gets it
-    bool large;          // what was sent by it last was too large for the module, which costs more
     bool messages;       // it may send a message
     bool peer;           // in an exchange: the target is the other side
     uint64_t request;    // the id of its next request; 0: it may not send one
-    uint8_t target[AIRHOST_ID]; // with zeros at its end
+    uint8_t target[AIRHOST_ID];
     uint64_t later[AIRHOST_REQUESTS]; // in an exchange: the ids after it, with a 0 at the end
   } credit;
   uint32_t self_size;
@@ -163,9 +130,6 @@ struct airhost_guest {
   bool grows;           // the guest has the global refused
   wasm_trap_t *trap;    // how the last call ended, or NULL
   wasmtime_error_t *error;
-  // With AIRHOST_TAKE: the result's area, and the arguments of the call.
-  uint32_t area, sender_size, payload_size;
-  bool callback;
 
   // Of a close memory.
   size_t most;   // its largest size, in bytes
@@ -176,7 +140,7 @@ struct airhost_guest {
   wasmtime_func_t realloc;
   wasmtime_global_t fuel;    // the meter's counter
   wasmtime_global_t refused; // pages of the last memory.grow, if it was refused
-  airhost_globals globals;
+  wasmtime_global_t allocating; // of the shim
   airhost_import *imports;
 
   uint8_t small[AIRHOST_SMALL];      // the response
@@ -192,9 +156,11 @@ wasm_functype_t *airhost_functype(const uint8_t *kinds, size_t params, size_t re
 airhost_guest *airhost_new(wasmtime_store_t *store, wasmtime_context_t *context, uintptr_t handle, size_t imports);
 void airhost_free(airhost_guest *g);
 
-// These two return 0, or 1 after a failure: then trap or error is set.
+// These three return 0, or 1 after a failure: then trap or error is set.
 int airhost_instantiate(airhost_guest *g, const wasmtime_module_t *module, wasm_functype_t *const *types,
                         const uint8_t *kinds, size_t n);
+int airhost_shim(airhost_guest *g, const wasmtime_module_t *module, wasm_functype_t *take, const char *const *names,
+                 const size_t *sizes, size_t n);
 int airhost_run(airhost_guest *g, const wasmtime_func_t *f, uint8_t phase, wasmtime_val_raw_t *values, size_t n);
 
 // Runs handle-message for AIRHOST_MESSAGE, with the sender in first and the message in
@@ -211,9 +177,6 @@ int airhost_run(airhost_guest *g, const wasmtime_func_t *f, uint8_t phase, wasmt
 // each call.
 int airhost_handle(uintptr_t guest, uint8_t kind, uint64_t id, const uint8_t *first, uint32_t first_size,
                    const uint8_t *second, uint32_t second_size, uintptr_t peer, uint32_t most, uint32_t *progress);
-
-// Ends a call after AIRHOST_TAKE.
-int airhost_finish(uintptr_t guest);
 
 bool airhost_find(airhost_guest *g, const char *name, size_t size, wasmtime_func_t *f);
 bool airhost_find_global(airhost_guest *g, const char *name, size_t size, wasmtime_global_t *global);

@@ -57,8 +57,9 @@ func newInstance(c *component, env core.Environment) (*instance, error) {
 	}
 	in.handle = handle
 	in.store = wasmtime.NewStore(c.variant.engine)
-	// The guest's tables declare their own limits.
-	in.store.Limiter(int64(c.use.Most), int64(max(env.Limits.TableElements, meter.MaxReferences)), 1, -1, 1)
+	// The store has two instances: the guest and its shim. The guest's tables declare
+	// their own limits.
+	in.store.Limiter(int64(c.use.Most), int64(max(env.Limits.TableElements, meter.MaxReferences)), 2, -1, 1)
 	in.c = C.airhost_new(storePointer(in.store), (*C.wasmtime_context_t)(unsafe.Pointer(in.store.Context())),
 		C.uintptr_t(handle), C.size_t(len(c.hosts)))
 	if in.c == nil {
@@ -89,8 +90,9 @@ func (in *instance) link() error {
 		// No code has run: a data segment does not fit, for example.
 		return in.failed()
 	}
-	if err := in.findEntry(); err != nil {
-		return err
+	if C.airhost_shim(in.c, modulePointer(c.shim.module), c.variant.take,
+		unsafe.SliceData(c.shim.names), unsafe.SliceData(c.shim.sizes), C.size_t(len(c.shim.names))) != 0 {
+		return in.failed()
 	}
 	if c.counter != "" {
 		in.findGlobal(c.counter, &in.c.fuel)
@@ -102,7 +104,7 @@ func (in *instance) link() error {
 	return nil
 }
 
-// findGlobal finds a global that Compile has added.
+// findGlobal finds a global of the meter.
 func (in *instance) findGlobal(name string, global *C.wasmtime_global_t) {
 	C.airhost_find_global(in.c, (*C.char)(unsafe.Pointer(unsafe.StringData(name))), C.size_t(len(name)), global)
 }

@@ -4,19 +4,13 @@
 
 #include <time.h>
 
-// Go knows the cause, and nobody reads the text.
-static wasm_trap_t *ended(void) { return wasmtime_trap_new("ended", 5); }
-
-// Calls Go. A call of the host ends the credit, and what was sent by it comes first.
 static wasm_trap_t *import(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values, size_t n) {
   (void)caller, (void)n;
   airhost_import *i = env;
   airhost_guest *g = i->guest;
   g->phase = airhost_phase(g);
-  airhost_note_sent(g);
-  airhost_end_credit(g);
   look(g);
-  return airhostImport(g->handle, i->index, values) ? ended() : NULL;
+  return airhostImport(g->handle, i->index, values) ? airhost_ended() : NULL;
 }
 
 wasmtime_error_t *airhost_epoch(wasmtime_context_t *context, void *guest, uint64_t *delta,
@@ -24,10 +18,6 @@ wasmtime_error_t *airhost_epoch(wasmtime_context_t *context, void *guest, uint64
   (void)context, (void)kind;
   airhost_guest *g = guest;
   *delta = 1;
-  g->phase = airhost_phase(g);
-  if (g->phase == AIRHOST_IDLE) return NULL; // the entry begins: Go would end the credit too early
-  airhost_note_sent(g);
-  if (g->exchange != NULL) airhost_end_credit(g); // Go ends the exchange
   return airhostEpoch(g->handle) ? wasmtime_error_new("ended") : NULL;
 }
 
@@ -36,24 +26,20 @@ wasmtime_error_t *airhost_epoch(wasmtime_context_t *context, void *guest, uint64
 static bool covered(airhost_guest *g, wasmtime_val_raw_t *values) {
   uint32_t target = (uint32_t)values[0].i32, target_size = (uint32_t)values[1].i32;
   uint32_t message = (uint32_t)values[2].i32, size = (uint32_t)values[3].i32;
-  return g->sent.kind == AIRHOST_NONE && target_size == g->credit.target_size && size <= g->credit.max_size &&
+  return g->phase == AIRHOST_HANDLING && g->sent.kind == AIRHOST_NONE && target_size == g->credit.target_size && size <= g->credit.max_size &&
          size <= AIRHOST_SMALL && within(g, target, target_size) && within(g, message, size) &&
-         memcmp(g->base + target, g->credit.target, target_size) == 0 && airhost_phase(g) == AIRHOST_HANDLING &&
-         (!g->given || get_global(g, &g->globals.credit) != 0);
+         same(g->base + target, g->credit.target, target_size);
 }
 
 static void keep(airhost_guest *g, uint8_t kind, uint64_t timeout, wasmtime_val_raw_t *values) {
-  airhost_end_credit(g);
   g->sent.kind = kind;
   g->sent.timeout = timeout;
   g->sent.size = (uint32_t)values[3].i32;
-  g->credit.large = g->sent.size > AIRHOST_WORD_BYTES;
-  memcpy(g->sent_bytes, g->base + (uint32_t)values[2].i32, g->sent.size);
+  copy(g->sent_bytes, g->base + (uint32_t)values[2].i32, g->sent.size);
 }
 
 // send-message(target ptr, len, message ptr, len, area); the area has 16 bytes,
-// aligned to 4: @0 0 for ok. The guest's module calls it for what it cannot send itself:
-// large messages, for example.
+// aligned to 4: @0 0 for ok.
 static wasm_trap_t *send_message(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values, size_t n) {
   airhost_guest *g = ((airhost_import *)env)->guest;
   uint32_t area = (uint32_t)values[4].i32;
@@ -81,35 +67,24 @@ static wasm_trap_t *send_request(void *env, wasmtime_caller_t *caller, wasmtime_
   return NULL;
 }
 
-// Calls cabi_realloc for size bytes. The guest has no credit meanwhile.
-static wasm_trap_t *allocate(airhost_guest *g, uint32_t size, uint32_t *ptr) {
-  int64_t credit = g->given ? (int64_t)get_global(g, &g->globals.credit) : 0;
-  if (credit != 0) set_global(g, &g->globals.credit, WASMTIME_I32, 0);
-  wasmtime_val_raw_t call[4] = {{.i32 = 0}, {.i32 = 0}, {.i32 = 1}, {.i32 = (int32_t)size}};
-  wasm_trap_t *trap = NULL;
-  g->inside = false; // and stays so if the call fails
-  g->phase = AIRHOST_ALLOCATING;
-  wasmtime_error_t *error = wasmtime_func_call_unchecked(g->context, &g->realloc, call, 4, &trap);
-  if (error != NULL) {
-    wasmtime_error_delete(error); // Go knows the cause
-    return ended();
-  }
-  if (trap != NULL) return trap;
-  g->inside = true;
-  if (credit != 0 && g->given) set_global(g, &g->globals.credit, WASMTIME_I32, credit);
-  *ptr = (uint32_t)call[0].i32;
-  return NULL;
-}
-
 // self-id(area); the area has 8 bytes, aligned to 4: @0 ptr, @4 len.
 static wasm_trap_t *self_id(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values, size_t n) {
   airhost_guest *g = ((airhost_import *)env)->guest;
-  uint32_t area = (uint32_t)values[0].i32, ptr = 0;
-  if (!g->inside || airhost_phase(g) != AIRHOST_HANDLING || (area & 3) != 0 || !within(g, area, 8)) {
+  uint32_t area = (uint32_t)values[0].i32;
+  if (g->phase != AIRHOST_HANDLING || (area & 3) != 0 || !within(g, area, 8)) {
     return import(env, caller, values, n);
   }
-  wasm_trap_t *trap = allocate(g, g->self_size, &ptr);
+  wasmtime_val_raw_t call[4] = {{.i32 = 0}, {.i32 = 0}, {.i32 = 1}, {.i32 = (int32_t)g->self_size}};
+  wasm_trap_t *trap = NULL;
+  g->phase = AIRHOST_ALLOCATING; // and stays so if the call fails
+  wasmtime_error_t *error = wasmtime_func_call_unchecked(g->context, &g->realloc, call, 4, &trap);
+  if (error != NULL) {
+    wasmtime_error_delete(error); // Go knows the cause
+    return airhost_ended();
+  }
   if (trap != NULL) return trap;
+  g->phase = AIRHOST_HANDLING;
+  uint32_t ptr = (uint32_t)call[0].i32;
   if (ptr == 0 || !within(g, ptr, g->self_size)) { // Go asks once more, and makes the error
     return import(env, caller, values, n);
   }
@@ -123,7 +98,7 @@ static wasm_trap_t *self_id(void *env, wasmtime_caller_t *caller, wasmtime_val_r
 static wasm_trap_t *current_time(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values, size_t n) {
   airhost_guest *g = ((airhost_import *)env)->guest;
   struct timespec now;
-  if (!g->clock || airhost_phase(g) != AIRHOST_HANDLING || clock_gettime(CLOCK_REALTIME, &now) != 0) {
+  if (!g->clock || g->phase != AIRHOST_HANDLING || clock_gettime(CLOCK_REALTIME, &now) != 0) {
     return import(env, caller, values, n);
   }
   values[0].i64 = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;

@@ -2,6 +2,9 @@
 
 package wasmtime
 
+// #include "guest.h"
+import "C"
+
 import (
 	"crypto/sha256"
 	"fmt"
@@ -9,6 +12,7 @@ import (
 
 	wasmtime "github.com/bytecodealliance/wasmtime-go/v39"
 
+	"github.com/airhost/airhost/internal/abi"
 	"github.com/airhost/airhost/internal/codecache"
 	"github.com/airhost/airhost/internal/wasm"
 )
@@ -18,22 +22,28 @@ import (
 // guests lie close together, and the code compares each address with the size.
 type variant struct {
 	engine *wasmtime.Engine
-	small  bool             // for small guests
-	cache  *codecache.Cache // nil without a directory
+	small  bool               // for small guests
+	cache  *codecache.Cache   // nil without a directory
+	take   *C.wasm_functype_t // of the import of shims
 
-	mu    sync.Mutex // guards types
+	mu    sync.Mutex // guards the fields below
 	types functypes
+	shims map[string]*shim // by their code
 }
 
 // small reports whether a guest's memory starts with one page at most.
 func small(m *wasm.Module) bool { return m.Memories[0].Min <= 1 }
 
 func (v *variant) open(small bool, cache *codecache.Cache) {
-	v.small, v.cache, v.types = small, cache, make(functypes)
+	v.small, v.cache, v.types, v.shims = small, cache, make(functypes), make(map[string]*shim)
 	v.engine = wasmtime.NewEngineWithConfig(engineConfig(small))
+	v.take = v.types.of(abi.TakeType)
 }
 
 func (v *variant) close() {
+	for _, shim := range v.shims {
+		shim.close()
+	}
 	v.types.close()
 	v.engine.Close()
 }
