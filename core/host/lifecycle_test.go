@@ -146,6 +146,24 @@ func TestDeadLetters(t *testing.T) {
 	equal(t, "counted", h.balance().DeadLetters, 3)
 }
 
+// TestDeadRequests: a request that ends its component's instance leaves a dead letter with
+// its payload, whether a worker or the caller has run the component.
+func TestDeadRequests(t *testing.T) {
+	h := start(t, host.Config{})
+	h.deploy("a/broken", responder(func([]byte) ([]byte, error) { panic("on purpose") }))
+	ctx, cancel := context.WithCancel(t.Context()) // it may end, so that a worker runs the component
+	defer cancel()
+	for i, ctx := range []context.Context{ctx, context.Background()} {
+		_, err := h.Request(ctx, id("a/broken"), []byte("payload"))
+		isError(t, "the request", err, core.ErrRequestTrapped)
+		h.quiesce()
+		letters := h.DeadLetters()
+		equal(t, "letters", len(letters), i+1)
+		equal(t, "whether it was a request", letters[i].Request, true)
+		equal(t, "payload", string(letters[i].Payload), "payload")
+	}
+}
+
 // TestStopWhileLoaded: a stopping host refuses new messages, handles the messages in
 // the mailboxes, and gives every pending request its callback.
 func TestStopWhileLoaded(t *testing.T) {

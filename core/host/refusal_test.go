@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/airhost/airhost/core"
@@ -145,6 +146,25 @@ func TestMessageQuota(t *testing.T) {
 	})
 	contains(t, "refusal", fmt.Sprint(err), "messages_per_second")
 	h.balance()
+}
+
+// TestBurstAfterPause: after a pause of any length there is one burst, and not another
+// one for the pause.
+func TestBurstAfterPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := start(t, host.Config{})
+		h.deploy("a/echo", echo)
+		<-time.After(time.Hour) // in the bubble, where that takes no time
+		d := deployment("a/sender", nil)
+		d.Quota = host.Quota{MessagesPerSecond: 1, Burst: 5}
+		isError(t, "the message after the burst", h.try(d, func(g guest.Host) error {
+			for range 5 {
+				check(t, g.Send("a/echo", nil))
+			}
+			return g.Send("a/echo", nil)
+		}), guest.ErrQuotaExceeded)
+		h.balance()
+	})
 }
 
 // TestQuotaRefund: if a message is refused after the check of the quota, its token

@@ -72,13 +72,6 @@ var (
 	others   = []string{"c/actor", "c/responder", "x/none", "not an id"}
 )
 
-// Pauses after a step. In the short one everything ends, and a part of a quota comes
-// back: no whole number of short pauses brings back exactly one token.
-const (
-	short = 23 * time.Millisecond
-	long  = 20 * time.Second
-)
-
 // deployments are all components, on an engine.
 func (p plan) deployments(t *testing.T, engine string, script []byte) []host.Deployment {
 	t.Helper()

@@ -24,6 +24,13 @@ type planStep struct {
 	pass    time.Duration // after it
 }
 
+// Pauses after a step. In the short one everything ends, and a part of a quota comes
+// back: no whole number of short pauses brings back exactly one token.
+const (
+	short = 23 * time.Millisecond
+	long  = 20 * time.Second
+)
+
 // startWith returns a host of one worker with engines, its log, and a function that
 // ends them all.
 func startWith(t *testing.T, engines ...core.Engine) (h *host.Host, log *bytes.Buffer, stop func()) {

@@ -17,9 +17,9 @@ import (
 	"github.com/airhost/airhost/core/host"
 )
 
-// TestPlayersWhileAllChanges: players that take turns, in rings and in crowds, are
-// removed, deployed anew, interrupted and canceled in the middle of what they do. No
-// message is lost or handled twice, each request ends once, and all go on.
+// TestPlayersWhileAllChanges: players take turns, in rings and in crowds. Meanwhile the
+// host removes them, deploys them anew, and interrupts them. It loses no message and
+// handles none twice, each request ends once, and all players go on.
 func TestPlayersWhileAllChanges(t *testing.T) {
 	house := newHouse(t)
 	rounds := uint64(3)

@@ -265,7 +265,7 @@ func (p *nativePlayer) play() {
 	}
 }
 
-// timeouts are what a script chooses from, in milliseconds.
+// timeouts are the timeouts of scripts, in milliseconds.
 var timeouts = [8]uint64{0, 5, 50, 800, 86_400_000, 86_400_001, 1 << 63, 20_000}
 
 // service takes a step that needs a host service, and returns whether it was one.

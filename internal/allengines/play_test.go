@@ -55,10 +55,9 @@ func (s script) request(how, target byte, size int, timeout byte, text []byte) s
 type player struct {
 	*rand.Rand
 	crowd bool
-	// wild is whether scripts may do what only WebAssembly can: break the ABI, and
-	// place things in memory.
+	// wild: scripts may break the ABI and place things in memory, as only WebAssembly can.
 	wild bool
-	fuel bool // whether a limit of fuel ends what is endless
+	fuel bool // a limit of fuel ends endless scripts
 }
 
 // sizes are those at which something changes: the sizes of messages that take a shorter
