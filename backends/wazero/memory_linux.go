@@ -75,6 +75,10 @@ func mapped(size, advice int) ([]byte, error) {
 const (
 	slotSize   = 64 << 10
 	regionSize = 32 << 20
+
+	// slotStride is the distance of two slots. With the size of a slot, the same address
+	// of all guests would be in one set of a processor's cache.
+	slotStride = slotSize + 64
 )
 
 // arena keeps the memories of small guests close together, on huge pages. Otherwise,
@@ -103,7 +107,7 @@ func (a *arena) take() (*region, []byte) {
 		if err != nil {
 			return nil, nil
 		}
-		a.regions = append(a.regions, &region{mapping: mapping, fresh: regionSize / slotSize})
+		a.regions = append(a.regions, &region{mapping: mapping, fresh: regionSize / slotStride})
 		i = len(a.regions) - 1
 	}
 	r := a.regions[i]
@@ -117,7 +121,7 @@ func (r *region) take() (slot []byte) {
 		return slot
 	}
 	r.fresh--
-	at := regionSize - (r.fresh+1)*slotSize
+	at := regionSize - (r.fresh+1)*slotStride
 	return r.mapping[at : at+slotSize : at+slotSize]
 }
 
