@@ -10,7 +10,7 @@ import (
 func TestArena(t *testing.T) {
 	var a arena
 	var all []*memory
-	for i := range 2 * regionSize / slotSize {
+	for i := range 2 * (regionSize / slotStride) {
 		_, m, err := newMemory(t.Context(), &a, slotSize, 4*slotSize)
 		if err != nil {
 			t.Fatal(err)
