@@ -437,7 +437,10 @@ static void script(void) {
       break;
     case 'e': t = text(), put((u8 *)t.at, t.len); break;
     case 'E': response = now.base, response_len = now.len; break;
-    case 'A': response_len = word(), response = end() - response_len; break;
+    case 'A':
+      response_len = word(), response = end() - response_len;
+      __builtin_memset((u8 *)response, '.', response_len); // there may be an id, which is never the same
+      break;
     case 'a': misplaced = 1 + byte(); return;
     case 'g': __builtin_wasm_memory_grow(0, byte()); break;
     case 'u':
