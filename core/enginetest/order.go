@@ -293,6 +293,9 @@ func testAdvanceEnded(t *trial) {
 		want(t, "calls of Ended by an instance that goes on", ended, 0)
 		t.must("handle-message, after which cabi_realloc does "+how, in.HandleMessage(other, []byte(how), nil))
 		want(t, "calls of Ended after "+how, ended, 1)
+		in = t.ending(func() { ended++ })
+		t.must("handle-callback, after which cabi_realloc does "+how, in.HandleCallback(1, []byte(how), nil))
+		want(t, "calls of Ended after a callback and "+how, ended, 2)
 	}
 }
 

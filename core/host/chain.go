@@ -226,7 +226,7 @@ func (x *chain) call(now *link) (err error) {
 		x.calls++
 		c.guest.response = x.payload[:0]
 		err = c.life.instance.HandleMessage(now.from.id, x.payload, &c.guest.response)
-		x.payload, c.guest.response = c.guest.response, nil
+		x.payload = c.takeResponse(x.payload, err)
 	case core.TransferResponse:
 		err = c.life.instance.HandleCallback(now.id, x.payload, nil)
 	}

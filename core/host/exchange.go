@@ -171,7 +171,7 @@ func (x *exchange) finish(err error) (trap error) {
 	case core.TransferMessage:
 		return last.received(m, err)
 	case core.TransferRequest:
-		last.takeResponse(m, err)
+		m.Payload = last.takeResponse(m.Payload, err)
 		return last.answered(m, err)
 	case core.TransferResponse:
 		return last.calledBack(m, err)

@@ -191,24 +191,26 @@ func (c *component) handle(e entry) (trap error) {
 	case m.IsRequest():
 		c.guest.response = m.Payload[:0]
 		err := c.life.instance.HandleMessage(m.Sender, m.Payload, &c.guest.response)
-		c.takeResponse(m, err)
+		m.Payload = c.takeResponse(m.Payload, err)
 		c.sendOpen() // before the response
 		return c.answered(m, err)
 	}
 	return c.received(m, c.life.instance.HandleMessage(m.Sender, m.Payload, nil))
 }
 
-// takeResponse puts the response, which began in the request's place, into m. After an
-// error m stays the request, for the dead letters; what a response has overwritten is
-// no longer the request.
-func (c *component) takeResponse(m *core.Message, err error) {
-	switch response := c.guest.response; {
-	case err == nil:
-		m.Payload = response
-	case len(response) > 0:
-		m.Payload = m.Payload[:0]
-	}
+// takeResponse returns the response, which began in the request's place. After an error
+// it returns the request, for the dead letters; if a response has overwritten it, it
+// returns nothing.
+func (c *component) takeResponse(request []byte, err error) []byte {
+	response := c.guest.response
 	c.guest.response = nil
+	if err != nil && len(response) == 0 {
+		return request
+	}
+	if err != nil {
+		return request[:0]
+	}
+	return response
 }
 
 // isOver reports whether m is a request of this host for whose outcome nobody waits
