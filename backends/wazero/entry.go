@@ -23,7 +23,10 @@ type entry struct {
 	// The blocks that the guest has allocated for the arguments of the next call.
 	sender, payload block
 
+	pointers uint64 // both, as the entry has returned them last
+
 	credit *core.Credit // the one that the guest's module has, or nil
+	flags  abi.Op       // of a message by the credit
 	seen   *core.Credit // of the last call; the module gets it when it comes a second time
 	allows bool         // the guest may send by its credit, or has done so, in the call in progress
 }
@@ -171,11 +174,12 @@ func (in *instance) enter(op abi.Op) sandbox.Phase {
 	e := &in.entry
 	if e.fn == nil {
 		e.fn = in.module.ExportedFunction(in.component.entry.Name)
+		in.running = e.fn
 	}
 	e.stack[abi.EntryOp] = uint64(op)
-	in.Phase, in.running, e.inside = sandbox.Handling, e.fn, true
+	in.Phase, e.inside = sandbox.Handling, true
 	err := e.fn.CallWithStack((*guest)(in), e.stack[:])
-	in.Phase, in.running, e.inside = sandbox.Idle, nil, false
+	in.Phase, e.inside = sandbox.Idle, false
 	if err == nil {
 		return sandbox.Idle
 	}
@@ -213,6 +217,11 @@ var errTooLarge = &abi.Violation{Text: "the message does not fit into a guest's 
 // sizes. It ends the instance if a block is not in its memory.
 func (in *instance) keepBlocks(sender, payload int) {
 	e, pointers, end := &in.entry, in.entry.stack[abi.EntryBuffers], uint64(len(in.memory.current))
+	if pointers == e.pointers && sender == int(e.sender.size) && payload == int(e.payload.size) {
+		e.sender.stale, e.payload.stale = false, false
+		return // most guests give the same blocks each time
+	}
+	e.pointers = pointers
 	e.sender.become(uint32(pointers), sender)
 	e.payload.become(uint32(pointers>>32), payload)
 	if !e.sender.within(end) || !e.payload.within(end) {
@@ -247,10 +256,7 @@ func (in *instance) useCredit() abi.Op {
 		}
 		in.setTarget(s.Credit)
 	}
-	var flags abi.Op
-	if s.Credit.Messages {
-		flags |= abi.OpMessages
-	}
+	flags := e.flags
 	if len(s.Requests) > 0 {
 		flags |= abi.OpRequests
 	}
@@ -268,28 +274,36 @@ func (in *instance) setTarget(c *core.Credit) {
 		e.stack[abi.EntryID], e.stack[abi.EntryRequest] = word, mask
 		in.enter(abi.OpTarget)
 	}
-	e.credit = c
+	e.credit, e.flags = c, 0
+	if c.Messages {
+		e.flags = abi.OpMessages
+	}
 }
 
 // noteSent leaves a message or request that the guest has sent by its credit to the host.
 func (in *instance) noteSent(status abi.Status) {
-	kind := status.Kind()
-	if in.entry.allows && (kind == core.TransferMessage || kind == core.TransferRequest) {
-		open := &in.Env.Ledger.Open
-		open.Kind, open.TimeoutMillis = kind, 0
-		open.Payload = append(open.Payload[:0], in.entry.words(status.Size())...)
-		if kind == core.TransferRequest {
-			open.TimeoutMillis = in.entry.stack[abi.EntryTimeout]
-		}
+	e := &in.entry
+	if !e.allows {
+		return
 	}
-	in.entry.allows = false
+	e.allows = false
+	kind := status.Kind()
+	if kind != core.TransferMessage && kind != core.TransferRequest {
+		return
+	}
+	open := &in.Env.Ledger.Open
+	open.Kind, open.TimeoutMillis = kind, 0
+	open.Payload = append(open.Payload[:0], e.words(status.Size())...)
+	if kind == core.TransferRequest {
+		open.TimeoutMillis = e.stack[abi.EntryTimeout]
+	}
 }
 
 // words returns the first size bytes of the words in the stack. They are valid until the
 // next call.
 func (e *entry) words(size int) []byte {
-	for i, w := range e.stack[abi.EntryWords:] {
-		binary.LittleEndian.PutUint64(e.bytes[8*i:], w)
+	for i := range abi.Words {
+		binary.LittleEndian.PutUint64(e.bytes[8*i:], e.stack[abi.EntryWords+i])
 	}
 	return e.bytes[:size]
 }

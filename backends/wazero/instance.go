@@ -94,7 +94,7 @@ func (in *instance) Close() error {
 	}
 	defer in.component.refs.Release()
 	in.Release()
-	in.entry, in.realloc = entry{}, nil
+	in.entry, in.running, in.realloc = entry{}, nil, nil
 	if err := in.module.Close(context.Background()); err != nil {
 		return fmt.Errorf("wazero: close an instance: %w", err)
 	}

@@ -102,8 +102,11 @@ func (g *entryCode) call(name string) {
 }
 
 // storeWords generates code that copies the bytes at the address in a local to the words.
+// The last word comes first: an engine that has checked its address need not check those
+// before it.
 func (g *entryCode) storeWords(address byte) {
-	for i := range uint32(Words) {
+	for i := uint32(Words); i > 0; {
+		i--
 		g.load(opI64Load, address, 8*i)
 		g.setGlobal(g.words + i)
 	}

@@ -105,13 +105,14 @@ func (g *entryCode) sendByCredit(flag Op, area, limit byte, areaAlign, areaSize 
 // differs generates code that pushes whether the target differs from the credit's in the
 // words from first to last.
 func (g *entryCode) differs(first, last uint32) {
-	for i := first; i < last; i++ {
+	for i := last; i > first; {
+		i-- // see storeWords
 		g.load(opI64Load, sendTarget, 8*i)
 		g.getGlobal(g.target + i)
 		g.emit(opI64Xor)
 		g.getGlobal(g.masks + i)
 		g.emit(opI64And)
-		if i > first {
+		if i < last-1 {
 			g.emit(opI64Or)
 		}
 	}
