@@ -179,7 +179,7 @@ func (p *play) sameWords(seen string) string {
 		seen = request.ReplaceAllString(seen, "request")
 	}
 	if p.crowd {
-		seen = sorted(lastError.ReplaceAllString(seen, ""))
+		seen = strings.TrimLeft(sorted(lastError.ReplaceAllString(seen, "")), "\n")
 	}
 	return seen
 }
