@@ -2,6 +2,7 @@ package abi
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/airhost/airhost/internal/wasm"
 )
@@ -94,6 +95,43 @@ func (a *assembler) block(body func()) {
 	a.emit(opBlock, noResult)
 	body()
 	a.emit(opEnd)
+}
+
+// moduleCode generates functions of a module.
+type moduleCode struct {
+	assembler
+	m         *wasm.Module
+	functions map[string]uint32 // indices of the guest's exports and of imports, by name
+}
+
+// call generates a call of a function with the given locals, or a trap if the guest lacks
+// the function.
+func (g *moduleCode) call(name string, locals ...byte) {
+	f, ok := g.functions[name]
+	if !ok {
+		g.emit(opUnreachable)
+		return
+	}
+	for _, local := range locals {
+		g.get(local)
+	}
+	g.index(opCall, f)
+}
+
+// function adds the generated code as a function with these locals, and returns its
+// index.
+func (g *moduleCode) function(typ wasm.FuncType, locals ...byte) uint32 {
+	g.emit(opEnd)
+	index := uint32(g.m.Len(wasm.KindFunc))
+	g.m.Types = append(slices.Clip(g.m.Types), typ)
+	g.m.Functions = append(slices.Clip(g.m.Functions), uint32(len(g.m.Types)-1))
+	code := wasm.Code{Groups: uint32(len(locals)), Locals: uint32(len(locals)), Expr: g.code}
+	for _, typ := range locals {
+		code.Decls = append(code.Decls, 1, typ)
+	}
+	g.m.Code = append(slices.Clip(g.m.Code), code)
+	g.code = nil
+	return index
 }
 
 // beyond generates code that pushes whether the bytes at the address in a local do not

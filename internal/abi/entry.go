@@ -149,44 +149,21 @@ type Phases struct{ Idle, Handling, Allocating, Cleaning byte }
 // error is of the guest's code. AddEntry replaces m's slices and does not change their
 // elements.
 func AddEntry(m *wasm.Module, phases Phases) (Entry, error) {
-	g := &entryCode{m: m, phases: phases, functions: make(map[string]uint32)}
+	g := &entryCode{moduleCode: moduleCode{m: m, functions: make(map[string]uint32)}, phases: phases}
 	for _, e := range m.Exports {
 		if e.Kind == wasm.KindFunc {
 			g.functions[e.Name] = e.Index
 		}
 	}
 	entry := g.addGlobals()
-	redirected := make(map[uint32]uint32)
-	n := uint32(0)
-	for _, i := range m.Imports {
-		if i.Kind != wasm.KindFunc {
-			continue
-		}
-		if add := map[string]func(uint32) uint32{SendMessage: g.sendMessage, SendRequest: g.sendRequest}[i.Name]; add != nil && i.Module == HostServices {
-			redirected[n] = add(n)
-		}
-		n++
-	}
-	before := len(m.Code) - len(redirected)
-	code := slices.Clone(m.Code)
-	if len(redirected) > 0 {
-		for i := range code[:before] {
-			if err := code[i].RedirectCalls(redirected); err != nil {
-				return entry, err
-			}
+	guests := len(m.Code)
+	redirected := g.addSends()
+	m.Code = slices.Clone(m.Code)
+	for i := 0; i < guests && len(redirected) > 0; i++ {
+		if err := m.Code[i].RedirectCalls(redirected); err != nil {
+			return entry, err
 		}
 	}
-	m.Code = code
-	entry.Name = freeName(m, "airhost:entry")
-	f := g.entry()
-	m.Exports = append(slices.Clip(m.Exports), wasm.Export{Name: entry.Name, Kind: wasm.KindFunc, Index: f})
+	entry.Name = m.Export("airhost:entry", wasm.KindFunc, g.entry())
 	return entry, nil
-}
-
-// freeName returns a name that m does not export: name itself or a variant of it.
-func freeName(m *wasm.Module, name string) string {
-	for slices.ContainsFunc(m.Exports, func(e wasm.Export) bool { return e.Name == name }) {
-		name += "'"
-	}
-	return name
 }

@@ -2,6 +2,7 @@ package abi
 
 import (
 	"fmt"
+	"math/bits"
 	"slices"
 
 	"github.com/airhost/airhost/core"
@@ -10,10 +11,8 @@ import (
 
 // entryCode generates the functions and globals that [AddEntry] adds.
 type entryCode struct {
-	assembler
-	m         *wasm.Module
-	phases    Phases
-	functions map[string]uint32 // index of each function by export name
+	moduleCode
+	phases Phases
 
 	// Indices of globals. The credit's are the size of its target, the largest message,
 	// and the target's words and their masks.
@@ -52,34 +51,14 @@ func (g *entryCode) addGlobals() Entry {
 // global adds a mutable global, initially 0. It exports it under a similar name, which
 // it stores in export, if that is not nil.
 func (g *entryCode) global(typ wasm.ValueType, name string, export *string) uint32 {
-	zero := byte(opI32Const)
+	zero := []byte{opI32Const, 0}
 	if typ == wasm.I64 {
-		zero = opI64Const
+		zero[0] = opI64Const
 	}
-	index := uint32(g.m.Len(wasm.KindGlobal))
-	g.m.Globals = append(slices.Clip(g.m.Globals), wasm.Global{
-		Type: wasm.GlobalType{Value: typ, Mutable: true}, Init: []byte{zero, 0, opEnd},
-	})
+	index := g.m.AddGlobal(typ, zero)
 	if export != nil {
-		*export = freeName(g.m, name)
-		g.m.Exports = append(slices.Clip(g.m.Exports), wasm.Export{Name: *export, Kind: wasm.KindGlobal, Index: index})
+		*export = g.m.Export(name, wasm.KindGlobal, index)
 	}
-	return index
-}
-
-// function adds the generated code as a function with these locals, and returns its
-// index.
-func (g *entryCode) function(typ wasm.FuncType, locals ...byte) uint32 {
-	g.emit(opEnd)
-	index := uint32(g.m.Len(wasm.KindFunc))
-	g.m.Types = append(slices.Clip(g.m.Types), typ)
-	g.m.Functions = append(slices.Clip(g.m.Functions), uint32(len(g.m.Types)-1))
-	code := wasm.Code{Groups: uint32(len(locals)), Locals: uint32(len(locals)), Expr: g.code}
-	for _, typ := range locals {
-		code.Decls = append(code.Decls, 1, typ)
-	}
-	g.m.Code = append(slices.Clip(g.m.Code), code)
-	g.code = nil
 	return index
 }
 
@@ -90,15 +69,6 @@ func (g *entryCode) setGlobal(n uint32) { g.index(opGlobalSet, n) }
 func (g *entryCode) setPhase(p byte) {
 	g.i32(int64(p))
 	g.setGlobal(g.phase)
-}
-
-// call generates a call of the guest's export, or a trap if the guest lacks it.
-func (g *entryCode) call(name string) {
-	if f, ok := g.functions[name]; ok {
-		g.index(opCall, f)
-	} else {
-		g.emit(opUnreachable)
-	}
 }
 
 // storeWords generates code that copies the bytes at the address in a local to the words.
@@ -144,7 +114,7 @@ func (g *entryCode) entry() uint32 {
 	g.i32(int64(opKinds))
 	g.emit(opI32And)
 	g.i32(int64(OpFinishMessage))
-	g.emit(opI32LtU, opIf, noResult) // less than, unsigned
+	g.emit(opI32LtU, opIf, noResult)
 	g.handle()
 	g.emit(opElse)
 	g.getGlobal(g.status)
@@ -160,7 +130,6 @@ func (g *entryCode) entry() uint32 {
 	g.allocate(EntryPayloadSize, EntryPayload)
 	g.either(func() {}, func() { g.allocate(EntrySenderSize, EntrySender) })
 	g.results(g.buffers)
-	g.emit(opUnreachable)
 	return g.function(entryType, typeI32, typeI64, typeI32, typeI32)
 }
 
@@ -177,16 +146,11 @@ func (g *entryCode) whenKind(kind Op, body func()) {
 // either generates code for the operations of handle-callback, and for those of
 // handle-message, whose kinds are even.
 func (g *entryCode) either(callback, message func()) {
-	g.get(EntryOp)
-	g.i32(int64(OpCallback))
-	g.emit(opI32And, opIf, noResult)
-	callback()
-	g.emit(opElse)
-	message()
-	g.emit(opEnd)
+	g.whenFlag(OpCallback, callback, message)
 }
 
-// whenFlag generates code that runs body if the operation has a flag.
+// whenFlag generates code that runs body if the operation has a flag, and otherwise the
+// other code.
 func (g *entryCode) whenFlag(flag Op, body, otherwise func()) {
 	g.get(EntryOp)
 	g.i32(int64(flag))
@@ -225,7 +189,7 @@ func (g *entryCode) handle() {
 	g.i64(0)
 	g.setGlobal(g.status)
 	g.get(EntryOp)
-	g.i32(5) // the number of the flag OpMessages
+	g.i32(int64(bits.TrailingZeros32(uint32(OpMessages))))
 	g.emit(opI32ShrU)
 	g.setGlobal(g.credit)
 	g.get(EntryRequest)
@@ -234,19 +198,14 @@ func (g *entryCode) handle() {
 	g.either(func() {
 		g.get(EntryID)
 		g.get(EntryOp)
-		g.i32(3) // the number of the flag OpFailure
+		g.i32(int64(bits.TrailingZeros32(uint32(OpFailure))))
 		g.emit(opI32ShrU)
 		g.i32(1)
 		g.emit(opI32And)
-		g.get(EntryPayload)
-		g.get(EntryPayloadSize)
-		g.call(HandleCallback)
+		g.call(HandleCallback, EntryPayload, EntryPayloadSize)
 		g.set(entryArea)
 	}, func() {
-		for _, local := range []byte{EntrySender, EntrySenderSize, EntryPayload, EntryPayloadSize} {
-			g.get(local)
-		}
-		g.call(HandleMessage)
+		g.call(HandleMessage, EntrySender, EntrySenderSize, EntryPayload, EntryPayloadSize)
 		g.set(entryArea)
 	})
 	g.i32(0)

@@ -15,6 +15,26 @@ const (
 	sendMessageSize
 )
 
+// addSends adds a function for each import of send-message and send-request, and returns
+// their indices, by those of the imports.
+func (g *entryCode) addSends() map[uint32]uint32 {
+	added := make(map[uint32]uint32)
+	n := uint32(0)
+	for _, i := range g.m.Imports {
+		if i.Kind != wasm.KindFunc {
+			continue
+		}
+		switch {
+		case i.Module == HostServices && i.Name == SendMessage:
+			added[n] = g.sendMessage(n)
+		case i.Module == HostServices && i.Name == SendRequest:
+			added[n] = g.sendRequest(n)
+		}
+		n++
+	}
+	return added
+}
+
 // sendMessage adds the function that the guest calls instead of send-message, which is
 // function number host. It returns its index.
 func (g *entryCode) sendMessage(host uint32) uint32 {

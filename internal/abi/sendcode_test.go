@@ -31,7 +31,7 @@ func newSendingGuest(t *testing.T) *sendingGuest {
 	t.Helper()
 	g := &sendingGuest{t: t}
 	m := &wasm.Module{Memories: []wasm.Limits{{Min: 1}}}
-	code := &entryCode{m: m}
+	code := &entryCode{moduleCode: moduleCode{m: m}}
 	for _, f := range Imports() {
 		m.AddFuncImport(HostServices, f.Name, uint32(len(m.Types)))
 		m.Types = append(m.Types, f.Type)
@@ -254,7 +254,7 @@ func TestSendTwice(t *testing.T) {
 // TestRedirectsDirectCallsOnly: references to the imports go to the host still.
 func TestRedirectsDirectCallsOnly(t *testing.T) {
 	m := &wasm.Module{Memories: []wasm.Limits{{Min: 1}}}
-	code := &entryCode{m: m}
+	code := &entryCode{moduleCode: moduleCode{m: m}}
 	m.AddFuncImport(HostServices, SendMessage, 0)
 	m.Types = append(m.Types, signature("iiiii:"))
 	for range 5 {

@@ -22,7 +22,7 @@ var TakeType = signature("i:")
 // host is cheap, and a global of the guest dear. exports are the guest's exports. The
 // shim imports take, and then the guest's functions in imports, in this order.
 func Shim(exports map[string]bool) (code []byte, imports []string) {
-	s := shim{m: &wasm.Module{}, functions: make(map[string]uint32)}
+	s := shim{moduleCode{m: &wasm.Module{}, functions: make(map[string]uint32)}}
 	s.importFunc(ShimHost, Func{ShimTake, TakeType})
 	for _, f := range Exports() {
 		switch f.Name {
@@ -33,8 +33,7 @@ func Shim(exports map[string]bool) (code []byte, imports []string) {
 			}
 		}
 	}
-	s.m.Globals = []wasm.Global{{Type: wasm.GlobalType{Value: wasm.I32, Mutable: true}, Init: []byte{opI32Const, 0, opEnd}}}
-	s.m.Exports = []wasm.Export{{Name: ShimAllocating, Kind: wasm.KindGlobal}}
+	s.m.Export(ShimAllocating, wasm.KindGlobal, s.m.AddGlobal(wasm.I32, []byte{opI32Const, 0}))
 	s.message(exports[PostHandleMessage])
 	if exports[HandleCallback] {
 		s.callback(exports[PostHandleCallback])
@@ -42,18 +41,7 @@ func Shim(exports map[string]bool) (code []byte, imports []string) {
 	return s.m.Encode(), imports
 }
 
-type shim struct {
-	assembler
-	m         *wasm.Module
-	functions map[string]uint32
-}
-
-func (s *shim) call(name string, locals ...byte) {
-	for _, local := range locals {
-		s.get(local)
-	}
-	s.index(opCall, s.functions[name])
-}
+type shim struct{ moduleCode }
 
 func (s *shim) importFunc(module string, f Func) {
 	s.functions[f.Name] = uint32(len(s.m.Imports))
@@ -119,11 +107,5 @@ func (s *shim) allocate(size byte) {
 
 // export ends a function that has an i32 local besides its parameters.
 func (s *shim) export(f Func) {
-	s.emit(opEnd)
-	index := uint32(s.m.Len(wasm.KindFunc))
-	s.m.Functions = append(s.m.Functions, uint32(len(s.m.Types)))
-	s.m.Types = append(s.m.Types, f.Type)
-	s.m.Code = append(s.m.Code, wasm.Code{Groups: 1, Locals: 1, Decls: []byte{1, typeI32}, Expr: s.code})
-	s.m.Exports = append(s.m.Exports, wasm.Export{Name: f.Name, Kind: wasm.KindFunc, Index: index})
-	s.code = nil
+	s.m.Export(f.Name, wasm.KindFunc, s.function(f.Type, typeI32))
 }

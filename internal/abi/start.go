@@ -9,7 +9,7 @@ func ExportStart(m *wasm.Module) string {
 	if m.Start == nil {
 		return ""
 	}
-	name := freeName(m, "airhost:start")
+	name := m.FreeName("airhost:start")
 	m.ExportStart(name)
 	return name
 }

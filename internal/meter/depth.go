@@ -35,7 +35,7 @@ type depth struct {
 // newDepth adds to m the globals and the types that counting needs.
 func newDepth(m *wasm.Module) *depth {
 	first := wasm.AppendSigned([]byte{opI64Const}, StackSlice)
-	n, granted := addGlobal(m, wasm.I64, slices.Clone(first)), addGlobal(m, wasm.I64, slices.Clone(first))
+	n, granted := m.AddGlobal(wasm.I64, slices.Clone(first)), m.AddGlobal(wasm.I64, slices.Clone(first))
 	d := &depth{global: n, granted: granted, get: index(nil, opGlobalGet, n), set: index(nil, opGlobalSet, n), blocks: map[uint32][]byte{}}
 	for _, typ := range m.Functions {
 		if d.blocks[typ] == nil {

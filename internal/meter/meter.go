@@ -189,7 +189,7 @@ func Instrument(m *wasm.Module, cfg Config) (*Result, error) {
 // add makes all additions to out, a copy of m.
 func add(m, out *wasm.Module, cfg Config, res *Result) error {
 	yield := out.AddFuncImport(YieldModule, YieldName, typeIndex(out, YieldType))
-	refill, counter := uint32(out.Len(wasm.KindFunc)), addGlobal(out, wasm.I64, []byte{opI64Const, 0})
+	refill, counter := uint32(out.Len(wasm.KindFunc)), out.AddGlobal(wasm.I64, []byte{opI64Const, 0})
 	r := newRewriter(m)
 	r.first, r.exact = yield, cfg.Fuel
 	if cfg.Stack {
@@ -207,22 +207,15 @@ func add(m, out *wasm.Module, cfg Config, res *Result) error {
 	out.Functions = append(slices.Clip(m.Functions), typeIndex(out, wasm.FuncType{}))
 	out.Code = append(out.Code, r.plain.refill(yield, r.calls))
 	res.RefusedGlobal = r.slow.add()
-	res.CounterGlobal = exportGlobal(out, "airhost:counter", counter)
+	res.CounterGlobal = out.Export("airhost:counter", wasm.KindGlobal, counter)
 	if cfg.Stack {
-		res.StackGlobal = exportGlobal(out, "airhost:stack", r.calls.global)
+		res.StackGlobal = out.Export("airhost:stack", wasm.KindGlobal, r.calls.global)
 	}
 	if out.Start != nil {
-		res.StartExport = freeName(out, "airhost:start")
+		res.StartExport = out.FreeName("airhost:start")
 		out.ExportStart(res.StartExport)
 	}
 	return nil
-}
-
-// addGlobal adds a mutable global. init pushes its initial value.
-func addGlobal(m *wasm.Module, typ wasm.ValueType, init []byte) uint32 {
-	m.Globals = append(slices.Clip(m.Globals), wasm.Global{
-		Type: wasm.GlobalType{Value: typ, Mutable: true}, Init: append(init, opEnd)})
-	return uint32(m.Len(wasm.KindGlobal)) - 1
 }
 
 // YieldType is the type of the imported function.
@@ -238,25 +231,4 @@ func typeIndex(m *wasm.Module, t wasm.FuncType) uint32 {
 	}
 	m.Types = append(slices.Clip(m.Types), t)
 	return uint32(len(m.Types) - 1)
-}
-
-// exportGlobal exports a global, and returns its name: want, or a similar one if m has an
-// export of that name.
-func exportGlobal(m *wasm.Module, want string, index uint32) string {
-	name := freeName(m, want)
-	m.Exports = append(slices.Clip(m.Exports), wasm.Export{Name: name, Kind: wasm.KindGlobal, Index: index})
-	return name
-}
-
-// freeName returns want, or a similar name if m has an export of that name.
-func freeName(m *wasm.Module, want string) string {
-	taken := make(map[string]bool, len(m.Exports))
-	for _, e := range m.Exports {
-		taken[e.Name] = true
-	}
-	name := want
-	for i := 2; taken[name]; i++ {
-		name = fmt.Sprintf("%s-%d", want, i)
-	}
-	return name
 }

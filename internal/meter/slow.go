@@ -104,7 +104,7 @@ func (s *slow) add() (refused string) {
 	if !s.grows {
 		return ""
 	}
-	return exportGlobal(s.module, "airhost:refused", s.refused)
+	return s.module.Export("airhost:refused", wasm.KindGlobal, s.refused)
 }
 
 // function returns the type and the body of the function that replaces op. ok is false

@@ -75,7 +75,7 @@ func (b *slowBody) sized(last byte) wasm.Code {
 func (b *slowBody) growMemory() wasm.Code {
 	const pages, before = 0, 1
 	if !b.grows {
-		b.grows, b.refused = true, addGlobal(b.module, wasm.I32, []byte{opI32Const, 0})
+		b.grows, b.refused = true, b.module.AddGlobal(wasm.I32, []byte{opI32Const, 0})
 	}
 	b.get(pages)
 	b.chargeSize(pages)
