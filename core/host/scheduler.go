@@ -46,16 +46,15 @@ type workers struct {
 	host *Host
 	all  atomic.Pointer[[]*worker] // those that have not ended; written with mu held
 
-	mu      mutex[ofWorkers] // guards the following
-	wakeup  sync.Cond
-	queue   queue[*runEntry]
-	waiting int // parked workers
-	closed  bool
+	mu     mutex[ofWorkers] // guards the following
+	wakeup sync.Cond
+	queue  queue[*runEntry]
+	closed bool
 
 	blockedNow, mostBlocked int // retired workers with a call in progress, of those that are bounded
 
 	queued atomic.Int64 // length of queue
-	parked atomic.Int64 // waiting
+	parked atomic.Int64 // workers that wait; written with mu held
 	done   sync.WaitGroup
 }
 
@@ -126,16 +125,12 @@ func (s *workers) setNext(e *runEntry, w *worker) {
 // push puts e at the end of the shared queue.
 func (s *workers) push(e *runEntry) {
 	s.mu.Lock()
-	s.pushLocked(e)
-	s.mu.Unlock()
-}
-
-func (s *workers) pushLocked(e *runEntry) {
 	s.queue.push(e)
 	s.queued.Store(int64(s.queue.length))
-	if s.waiting > 0 {
+	if s.parked.Load() > 0 {
 		s.wakeup.Signal()
 	}
+	s.mu.Unlock()
 }
 
 // pushLocal puts e at the end of w's queue. It is called on w's goroutine. If w has
@@ -147,9 +142,7 @@ func (s *workers) pushLocal(e *runEntry, w *worker) {
 	}
 	if w.local.push(e) > 1 && s.parked.Load() > 0 {
 		s.mu.Lock()
-		if s.waiting > 0 {
-			s.wakeup.Signal()
-		}
+		s.wakeup.Signal()
 		s.mu.Unlock()
 	}
 }
@@ -232,14 +225,12 @@ func (s *workers) takeShared(w *worker, wait bool) (e *runEntry, ended bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if wait && s.queue.length == 0 && !s.closed && !w.retired.Load() {
-		s.waiting++
 		s.parked.Add(1)
 		if !s.stealable() { // a worker that pushes from now on sees that one is parked
 			w.slot.rest()
 			w.current = nil // it may be removed meanwhile
 			s.wakeup.Wait()
 		}
-		s.waiting--
 		s.parked.Add(-1)
 	}
 	retired := w.retired.Load() && !s.closed // once closed it may be the last worker, and runs the rest

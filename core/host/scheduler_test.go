@@ -32,7 +32,7 @@ func TestRetiredWorkersPassWakeUpsOn(t *testing.T) {
 			synctest.Wait()
 			s.mu.Lock()
 			if s.queue.length != 0 {
-				t.Errorf("%d entries wait beside %d parked workers", s.queue.length, s.waiting)
+				t.Errorf("%d entries wait beside %d parked workers", s.queue.length, s.parked.Load())
 			}
 			s.mu.Unlock()
 		}
