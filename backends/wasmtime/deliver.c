@@ -76,7 +76,8 @@ static int32_t put(airhost_guest *g, const airhost_block *b, bytes argument) {
 // Runs one call of the guest: handle-message, or handle-callback with this id and tag.
 // first says that the arguments are Go's. The guest asks Go whether it may go on at the
 // epochs that begin during the call.
-static int deliver(airhost_guest *g, bool callback, uint64_t id, uint32_t tag, bool first, bytes sender, bytes payload) {
+static int deliver(airhost_guest *g, bool callback, uint64_t id, uint32_t tag, bool first, bytes sender,
+                   bytes payload) {
   wasmtime_val_raw_t v[4];
   uint32_t ticks = __atomic_load_n(&airhost_ticks_so_far, __ATOMIC_RELAXED);
   if (ticks != g->ticks) {

@@ -55,7 +55,8 @@ int airhost_instantiate(airhost_guest *g, const wasmtime_module_t *module, wasm_
   for (size_t i = 0; i < n; i++) {
     g->imports[i] = (airhost_import){g, (int32_t)i};
     imports[i].kind = WASMTIME_EXTERN_FUNC;
-    wasmtime_func_new_unchecked(g->context, types[i], airhost_functions[kinds[i]], &g->imports[i], NULL, &imports[i].of.func);
+    wasmtime_func_new_unchecked(g->context, types[i], airhost_functions[kinds[i]], &g->imports[i], NULL,
+                                &imports[i].of.func);
   }
   airhost_close_memory_for(g);
   wasm_trap_t *trap = NULL;

@@ -13,7 +13,7 @@
 //   - base and size are those of the guest's memory. Of a close memory (close), memory.c
 //     changes both when the guest's code lets it grow: they are always up to date. Of
 //     another one base never changes, since the engine's configuration forbids that it
-//     moves, and size is what was last seen: a check that fails by size reads it again,
+//     moves, and size is the size that was last seen: a check that fails by size reads it again,
 //     and so does every call of Go. No memory shrinks.
 //   - A credit is valid for one call: Go fills it in before the call and empties it
 //     afterwards.

@@ -1,4 +1,4 @@
-// What the files of C share.
+// Declarations for the files of C.
 #ifndef AIRHOST_INTERNAL_H
 #define AIRHOST_INTERNAL_H
 
@@ -33,7 +33,8 @@ static inline void copy(uint8_t *to, const uint8_t *from, uint32_t n) {
     memcpy(to, &first, 8), memcpy(to + n - 8, &last, 8);
   } else if (n == 64) {
     copy_word(to, from), copy_word(to + 8, from + 8), copy_word(to + 16, from + 16), copy_word(to + 24, from + 24);
-    copy_word(to + 32, from + 32), copy_word(to + 40, from + 40), copy_word(to + 48, from + 48), copy_word(to + 56, from + 56);
+    copy_word(to + 32, from + 32), copy_word(to + 40, from + 40), copy_word(to + 48, from + 48);
+    copy_word(to + 56, from + 56);
   } else {
     memcpy(to, from, n);
   }

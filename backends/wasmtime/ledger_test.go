@@ -96,7 +96,7 @@ func (h *ledgerHost) checkPlain() {
 	h.ended()
 }
 
-// ended delivers what the guest has sent by its credit in a call that has ended.
+// ended delivers the message or request that a call, which has ended, has left open.
 func (h *ledgerHost) ended() {
 	if open := sentEntry(h.ledger.Open); open != "" {
 		h.note("%s", open)

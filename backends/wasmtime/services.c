@@ -26,7 +26,8 @@ wasmtime_error_t *airhost_epoch(wasmtime_context_t *context, void *guest, uint64
 static bool covered(airhost_guest *g, wasmtime_val_raw_t *values) {
   uint32_t target = (uint32_t)values[0].i32, target_size = (uint32_t)values[1].i32;
   uint32_t message = (uint32_t)values[2].i32, size = (uint32_t)values[3].i32;
-  return g->phase == AIRHOST_HANDLING && g->sent.kind == AIRHOST_NONE && target_size == g->credit.target_size && size <= g->credit.max_size &&
+  return g->phase == AIRHOST_HANDLING && g->sent.kind == AIRHOST_NONE && target_size == g->credit.target_size &&
+         size <= g->credit.max_size &&
          size <= AIRHOST_SMALL && within(g, target, target_size) && within(g, message, size) &&
          same(g->base + target, g->credit.target, target_size);
 }

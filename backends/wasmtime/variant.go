@@ -56,7 +56,8 @@ const maxStack = 1 << 20
 // configuration changes whenever [engineConfig] does: it is part of the cache's key.
 const configuration = "epochs unmoved or close memory stack=1MiB tail-calls no: threads relaxed-simd multi-memory memory64 function-references gc exceptions"
 
-// engineConfig is the same for all variants of this kind: the cache relies on it. It allows guests the same features of WebAssembly as the engine wazero.
+// engineConfig is the same for all variants of this kind: the cache relies on it. It
+// allows guests the same features of WebAssembly as the engine wazero.
 func engineConfig(small bool) *wasmtime.Config {
 	c := wasmtime.NewConfig()
 	c.SetEpochInterruption(true)

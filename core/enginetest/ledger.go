@@ -20,8 +20,8 @@ var ledgerPromises = []promise{
 // ledgerTarget is the target of the credit.
 const ledgerTarget = "suite/tgt"
 
-// keeper makes an instance of the actor with a ledger, whose Reconcile is recorded in the
-// services. It returns nil if the engine keeps none.
+// keeper makes an instance of the actor with a ledger. The services record each
+// Reconcile. It returns nil if the engine keeps no ledger.
 func (t *trial) keeper() (core.Instance, *Services, *core.Ledger) {
 	t.Helper()
 	c := t.component("actor", t.Actor, core.Limits{})
@@ -43,7 +43,7 @@ func (t *trial) keeper() (core.Instance, *Services, *core.Ledger) {
 	return in, host, l
 }
 
-// opened shows what is open.
+// opened returns the open message or request as text.
 func opened(l *core.Ledger) string {
 	switch l.Open.Kind {
 	case core.TransferNone:

@@ -248,7 +248,7 @@ func (r *recording) hand(open map[uint32]uint32, at, size uint32) {
 	delete(open, at)
 }
 
-// failures are what cabi_realloc does in advance, with the kind of trap.
+// failures are ways in which the allocation in advance fails, with the kind of trap.
 var failures = map[string]core.TrapKind{
 	"t": core.TrapFault,   // traps
 	"0": core.TrapABI,     // returns 0
@@ -256,8 +256,8 @@ var failures = map[string]core.TrapKind{
 	"l": core.TrapHandler, // does not end
 }
 
-// ending makes an instance of the recorder, whose calls do not take long, and whose
-// Ended is called with ended.
+// ending makes an instance of the recorder with short limits of time. It calls ended when
+// it ends.
 func (t *trial) ending(ended func()) core.Instance {
 	t.Helper()
 	limits := patient(core.Limits{HandlerTime: 10 * time.Millisecond})

@@ -18,8 +18,8 @@ const (
 	minChainTimeout = 3 * blockedAfter
 )
 
-// chain makes the calls that follow a call on a worker. What a guest has sent by its
-// credit is handed to the target's guest at once, and so is the response to the
+// chain makes the calls that follow a call on a worker. It hands a message or request that
+// a guest has sent by its credit to the target's guest at once, and the response to the
 // requester's. Nothing goes through a mailbox or the tracker, and the worker takes no
 // lock of a component that the chain holds already. It owns these components until the
 // chain ends.
@@ -189,7 +189,7 @@ func (c *component) join(x *chain, from *component) bool {
 	return true
 }
 
-// giveBack undoes what prepare has done for next.
+// giveBack undoes prepare for next.
 func (x *chain) giveBack(now, next *link) {
 	if next.kind != core.TransferResponse {
 		c := now.component

@@ -55,7 +55,7 @@ func (i *lastingInstance) Health() (core.HealthStatus, error) {
 	return core.HealthHealthy, nil
 }
 
-// TestInstanceThatEndsAfterItsCall: what the call has sent is delivered, the outcome
+// TestInstanceThatEndsAfterItsCall: the message of the call is delivered, the outcome
 // stands, and the next message of the chain is for the next instance.
 func TestInstanceThatEndsAfterItsCall(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -239,8 +239,8 @@ func join(texts []string) (all string) {
 	return all
 }
 
-// TestChainKeepsOrder: what waits in a component's mailbox comes before what a chain
-// brings.
+// TestChainKeepsOrder: a message that waits in a component's mailbox comes before one that
+// a chain brings.
 func TestChainKeepsOrder(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t, host.Config{Workers: 2})

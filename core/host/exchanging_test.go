@@ -214,7 +214,7 @@ func (a *account) reconcile() {
 	clear(a.current.Payload) // the host may use it only until Reconcile returns
 }
 
-// end ends all credit, and leaves what the last call has sent to the host.
+// end ends all credit, and leaves the message of the last call to the host.
 func (a *account) end() {
 	a.reconciled = true
 	for _, side := range a.sides {

@@ -6,8 +6,8 @@ import (
 	"testing/synctest"
 )
 
-// fill puts n entries into w's queue. Their components are not queued: who runs such an
-// entry does nothing.
+// fill puts n entries into w's queue. Their components are not queued, so that running
+// such an entry does nothing.
 func fill(w *worker, n int) {
 	for range n {
 		w.local.push(&runEntry{component: new(component)})
@@ -50,7 +50,7 @@ func startWorkers(s *workers, n int) (busy *worker) {
 }
 
 // TestQueueOfBusyWorkerIsShared: a parked worker takes half of the queue of a worker at
-// once, and what is left when the busy worker has taken nothing for a tick.
+// once, and the rest when the busy worker has taken nothing for a tick.
 func TestQueueOfBusyWorkerIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s workers

@@ -170,9 +170,9 @@ func (c *component) yieldAndUnlock(w *worker) {
 	c.mu.Unlock()
 }
 
-// handle runs the guest on one message or outcome, and passes on its result. What the
-// guest has sent by its credit may stay open. The caller owns c and has begun the call. It returns the error that ended the
-// instance, or nil.
+// handle runs the guest on one message or outcome, and passes on its result. A message that
+// the guest has sent by its credit may stay open. The caller owns c and has begun the
+// call. It returns the error that ended the instance, or nil.
 func (c *component) handle(e entry) (trap error) {
 	if delay > 0 {
 		spin(delay)

@@ -77,7 +77,7 @@ func upTo(most int, requests []Request) (n int) {
 	return n
 }
 
-// answerDirectly has an idle target handle the first of the requests on the caller's
+// answerDirectly makes an idle target handle the first of the requests on the caller's
 // goroutine, and returns how many it has handled.
 func (h *Host) answerDirectly(ctx context.Context, target core.ComponentID, requests []Request) (n int) {
 	c := h.direct.find(target)
@@ -112,7 +112,7 @@ func (c *component) fitting(requests []Request) int {
 	return len(requests)
 }
 
-// answerMany has c handle requests one after the other, and returns how many it has
+// answerMany makes c handle requests one after the other, and returns how many it has
 // handled. For the watchdog all of them are one call. But once the watchdog has seen the
 // call, the request in progress is the last: so the time that it counts is that of one
 // request.
@@ -150,7 +150,7 @@ func newDirectBatch(c *component) *directBatch {
 	return d
 }
 
-// answerBatch has c handle requests by one call of the instance. It returns how many have
+// answerBatch makes c handle requests by one call of the instance. It returns how many have
 // their outcome: all.
 func (c *component) answerBatch(requests []Request) (n int, trap error) {
 	if c.guest.batch.direct == nil {

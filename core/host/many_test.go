@@ -302,7 +302,7 @@ func TestRequestManyWatched(t *testing.T) {
 	})
 }
 
-// TestRequestManyCut: who stops the component, or the host, waits for the request in
+// TestRequestManyCut: Undeploy and Stop wait for the request in
 // progress and not for those after it.
 func TestRequestManyCut(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -463,7 +463,8 @@ func TestCallsDoNotAllocate(t *testing.T) {
 	}
 }
 
-// TestRequestManySends: what the component sends for each request arrives once, in order.
+// TestRequestManySends: the messages that the component sends for each request arrive
+// once, in order.
 func TestRequestManySends(t *testing.T) {
 	everyPart(t, func(t *testing.T, p parts) {
 		h := p.start(t, host.Config{})

@@ -116,7 +116,7 @@ func (c *component) endDirect(trap error) {
 	c.yieldAndUnlock(nil)
 }
 
-// answer has c handle a Go program's request, and appends the response to dst. The
+// answer makes c handle a Go program's request, and appends the response to dst. The
 // caller owns c and has begun the call. It passes an error on to failedDirectly.
 func (c *component) answer(dst, payload []byte) (response []byte, err error) {
 	c.counts.direct++

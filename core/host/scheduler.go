@@ -38,8 +38,8 @@ type worker struct {
 }
 
 // workers is the scheduler: a run-next slot and a local queue for each worker, and one
-// shared queue, from which any free worker takes. What a component's run makes ready stays
-// with its worker, since the data are in its processor's caches; a worker with nothing to
+// shared queue, from which any free worker takes. A component that a run makes ready stays
+// with the worker, since the data are in its processor's caches; a worker with nothing to
 // do takes half of another one's queue, but not a single entry: two components that send
 // to each other run faster on one processor than on two.
 type workers struct {

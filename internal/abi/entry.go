@@ -122,7 +122,7 @@ const (
 	TakeResult Status = 1 << 3
 )
 
-// Kind returns the kind of what is in the words.
+// Kind returns the kind of the transfer in the words.
 func (s Status) Kind() core.TransferKind { return core.TransferKind(s & statusKinds) }
 
 // Size returns the number of bytes in the words.

@@ -144,7 +144,7 @@ func (g *entryCode) whenKind(kind Op, body func()) {
 }
 
 // either generates code for the operations of handle-callback, and for those of
-// handle-message, whose kinds are even.
+// handle-message. The kinds of the latter are even.
 func (g *entryCode) either(callback, message func()) {
 	g.whenFlag(OpCallback, callback, message)
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// sendingGuest is a module with an entry, whose handle-message and handle-callback send
-// what the test says, as a message and as a request.
+// sendingGuest is a module with an entry. Its handle-message sends the test's bytes as a
+// message, its handle-callback as a request.
 type sendingGuest struct {
 	t       *testing.T
 	entry   Entry

@@ -112,18 +112,7 @@ func (p plan) follow(t *testing.T, engine string, cache map[string]string) (seen
 	check(t, err)
 	synctest.Test(t, func(t *testing.T) {
 		h, log, stop := startWith(t, opened(t, engine, cache[engine]))
-		deployments := make(map[core.ComponentID]host.Deployment)
-		for _, d := range p.deployments(t, engine, script) {
-			deployments[d.ID] = d
-			check(t, h.Deploy(t.Context(), d))
-		}
-		for _, step := range p.steps {
-			if step.again {
-				check(t, h.Undeploy(t.Context(), step.target))
-				check(t, h.Deploy(t.Context(), deployments[step.target]))
-			}
-			seen = append(seen, step.take(t, h))
-		}
+		seen = takeAll(t, h, p.deployments(t, engine, script), p.steps)
 		seen = append(seen, observe(h))
 		stop()
 		seen = append(seen, sorted(log.String()))

@@ -57,6 +57,25 @@ func startWith(t *testing.T, engines ...core.Engine) (h *host.Host, log *bytes.B
 	}
 }
 
+// takeAll deploys components and takes steps with them, and returns the observation after
+// each.
+func takeAll(t *testing.T, h *host.Host, deployments []host.Deployment, steps []planStep) (seen []string) {
+	t.Helper()
+	byID := make(map[core.ComponentID]host.Deployment)
+	for _, d := range deployments {
+		byID[d.ID] = d
+		check(t, h.Deploy(t.Context(), d))
+	}
+	for _, step := range steps {
+		if step.again {
+			check(t, h.Undeploy(t.Context(), step.target))
+			check(t, h.Deploy(t.Context(), byID[step.target]))
+		}
+		seen = append(seen, step.take(t, h))
+	}
+	return seen
+}
+
 // take takes a step, waits for its end, and returns its outcome and an observation.
 func (s planStep) take(t *testing.T, h *host.Host) string {
 	t.Helper()

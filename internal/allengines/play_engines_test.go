@@ -100,18 +100,7 @@ func (p *play) follow(t *testing.T, s stage, house *house) (seen []string) {
 			engines = append(engines, house.engine(name))
 		}
 		h, log, stop := startWith(t, engines...)
-		deployments := make(map[core.ComponentID]host.Deployment)
-		for _, d := range p.deployments(s, house.code) {
-			deployments[d.ID] = d
-			check(t, h.Deploy(t.Context(), d))
-		}
-		for _, step := range p.steps {
-			if step.again {
-				check(t, h.Undeploy(t.Context(), step.target))
-				check(t, h.Deploy(t.Context(), deployments[step.target]))
-			}
-			seen = append(seen, step.take(t, h))
-		}
+		seen = takeAll(t, h, p.deployments(s, house.code), p.steps)
 		seen = append(seen, p.records(t, h), observe(h))
 		stop()
 		seen = append(seen, sorted(log.String()))

@@ -126,7 +126,7 @@ static u8 realloc_does, realloc_when, resize_does, post_does;
 static u64 own_area[3];
 static u32 targets[32][2], known, me;
 
-// The ideas. Those below allocate are what a guest may do, but for 0, h and e:
+// The ideas. Those below allocate are allowed to a guest, but for 0, h and e:
 //   g grows the memory          z returns the end of the memory
 //   a returns an odd address    v returns the same memory for everything
 // 0, h and e have no effect within a host service: Wasmtime's self-id asks once more then.
@@ -266,7 +266,7 @@ static struct text target(void) {
 
 static const u64 timeouts[] = {0, 5, 50, 800, 86400000, 86400001, 1ull << 63, 20000};
 
-// Where the bytes of a send are: to, what, and the result's area, which has size bytes.
+// Where the bytes of a send are: the target, the message, and the result's area of size bytes.
 static void place(u8 how, struct text *to, struct text *what, u32 *area, u32 size) {
   static u8 moved[320];
   static u32 turn;
@@ -308,7 +308,7 @@ static struct text filled(u32 size, struct text t) {
   return (struct text){at(scratch), size};
 }
 
-// Reads what is in the area: whether it is an error, whose case is at the place given.
+// Reads the area: whether it is an error. The case is at the place given.
 static u32 answer(u32 area, u32 where) {
   u8 failed = *(u8 *)area;
   put_byte(failed);

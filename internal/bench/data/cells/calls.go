@@ -1,6 +1,6 @@
 package cells
 
-// Calls is what a call costs in each of the ways that a Go program has.
+// Calls is the cost of a call in each of the ways that a Go program has.
 const Calls ModeName = "calls"
 
 // The parts of a calls cell: the ways.

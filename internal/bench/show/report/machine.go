@@ -10,7 +10,7 @@ type machine struct{ machines.Machine }
 
 type cell = machines.Cell
 
-// pages is the content of a page: all runs, and what each machine has of them.
+// pages is the content of a page: all runs, and those of each machine.
 type pages struct {
 	runs     []machines.Run
 	machines []machine
