@@ -105,3 +105,25 @@ func TestRetiredWorkersQueueIsShared(t *testing.T) {
 		}
 	})
 }
+
+// TestWorkerRetiredWhileItLooksForWork: a worker that is retired between the push of an
+// entry to its own queue and its look at the shared one leaves the entry to others.
+func TestWorkerRetiredWhileItLooksForWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s workers
+		late := startWorkers(&s, 1)
+		synctest.Wait() // the other one is parked
+		fill(late, 2)
+		late.retired.Store(true)
+		if e := s.find(late); e != nil {
+			t.Errorf("a retired worker goes on with %p", e)
+		}
+		synctest.Wait()
+		if n, queued := late.local.length.Load(), s.queued.Load(); n != 0 || queued != 0 {
+			t.Errorf("%d entries wait in the queue of a worker that has ended, and %d in the shared one", n, queued)
+		}
+		if err := s.stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+}

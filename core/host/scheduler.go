@@ -178,7 +178,6 @@ func (s *workers) take(w *worker, shared bool) *runEntry {
 		if e != nil {
 			s.push(e)
 		}
-		s.share(w)
 		e = nil
 	case !shared && e != nil:
 		return e
@@ -233,11 +232,8 @@ func (s *workers) takeShared(w *worker, wait bool) (e *runEntry, ended bool) {
 		}
 		s.parked.Add(-1)
 	}
-	retired := w.retired.Load() && !s.closed // once closed it may be the last worker, and runs the rest
-	if retired && (s.queue.length > 0 || s.stealable()) {
-		s.wakeup.Signal() // it may have been woken for an entry that another worker is to run
-	}
-	if retired {
+	if w.retired.Load() && !s.closed { // once closed it may be the last worker, and runs the rest
+		s.leaveQueueLocked(w)
 		return nil, true
 	}
 	if s.queue.length > 0 {
@@ -246,6 +242,18 @@ func (s *workers) takeShared(w *worker, wait bool) (e *runEntry, ended bool) {
 		return e, false
 	}
 	return nil, wait && s.closed
+}
+
+// leaveQueueLocked moves the entries of w, which ends, to the shared queue: it may have got
+// some in the moment in which it was retired.
+func (s *workers) leaveQueueLocked(w *worker) {
+	for e := w.local.pop(); e != nil; e = w.local.pop() {
+		s.queue.push(e)
+	}
+	s.queued.Store(int64(s.queue.length))
+	if s.queue.length > 0 || s.stealable() {
+		s.wakeup.Broadcast() // w may have been woken for an entry that another worker is to run
+	}
 }
 
 // replaceLocked is called with c.mu held, for a call of c that takes long. Another
