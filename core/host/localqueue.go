@@ -2,6 +2,10 @@ package host
 
 import "sync/atomic"
 
+// fewTaken is how many entries a worker takes in a tick at least, if what it runs is so
+// short that a move to another processor costs more than it brings.
+const fewTaken = 4
+
 // localQueue has the components that a worker runs after the one of its run-next slot.
 type localQueue struct {
 	mu     mutex[ofLeaf] // guards the following
@@ -11,14 +15,12 @@ type localQueue struct {
 	length atomic.Int64
 }
 
-// push adds an entry and returns the length of the queue.
-func (q *localQueue) push(e *runEntry) int {
+// push adds an entry.
+func (q *localQueue) push(e *runEntry) {
 	q.mu.Lock()
 	q.queue.push(e)
-	n := q.queue.length
-	q.length.Store(int64(n))
+	q.length.Store(int64(q.queue.length))
 	q.mu.Unlock()
-	return n
 }
 
 // pop takes the oldest entry, or returns nil.
@@ -41,11 +43,14 @@ func (q *localQueue) popLocked() *runEntry {
 	return e
 }
 
+// stealable reports whether another worker may take entries of w's queue.
+func (w *worker) stealable() bool { return w.mixed.Load() && w.local.length.Load() > 0 }
+
 // steal takes half of the entries of another worker's queue for w, and returns the first
-// of them; nil if no other worker has more than one.
+// of them; nil if there is no such worker.
 func (s *workers) steal(w *worker) *runEntry {
 	for _, other := range s.workers() {
-		if other == w || other.local.length.Load() < 2 {
+		if other == w || !other.stealable() {
 			continue
 		}
 		if e := w.local.takeHalf(&other.local); e != nil {
@@ -55,13 +60,13 @@ func (s *workers) steal(w *worker) *runEntry {
 	return nil
 }
 
-// takeHalf moves half of the entries of another queue, if that has more than one, and
-// returns the first of them.
+// takeHalf moves half of the entries of another queue, or its only one, and returns the
+// first of them.
 func (q *localQueue) takeHalf(other *localQueue) (first *runEntry) {
 	var moved [batch]*runEntry
 	n := 0
 	other.mu.Lock()
-	for most := min(other.queue.length/2, len(moved)); n < most; n++ {
+	for most := min((other.queue.length+1)/2, len(moved)); n < most; n++ {
 		moved[n] = other.popLocked()
 	}
 	other.mu.Unlock()
@@ -74,7 +79,7 @@ func (q *localQueue) takeHalf(other *localQueue) (first *runEntry) {
 // stealable reports whether a worker has entries that another one may take.
 func (s *workers) stealable() bool {
 	for _, w := range s.workers() {
-		if w.local.length.Load() > 1 {
+		if w.stealable() {
 			return true
 		}
 	}
@@ -89,17 +94,17 @@ func (s *workers) share(w *worker) {
 }
 
 // shareLeft is called at each tick. While workers are parked, it shares the entries of
-// workers that have taken none since the last tick, since their component runs long.
+// workers that have taken few since the last tick, since their components run long.
 func (s *workers) shareLeft() {
 	for _, w := range s.workers() {
 		if w.local.length.Load() == 0 || s.parked.Load() == 0 {
 			continue
 		}
 		w.local.mu.Lock()
-		idle := w.local.seen == w.local.taken
+		few := w.local.taken-w.local.seen < fewTaken
 		w.local.seen = w.local.taken
 		w.local.mu.Unlock()
-		if idle {
+		if few {
 			s.share(w)
 		}
 	}

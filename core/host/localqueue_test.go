@@ -14,26 +14,60 @@ func fill(w *worker, n int) {
 	}
 }
 
-// TestStealTakesHalf: a worker takes half of another one's queue, in order, and never its
-// only entry.
+// TestStealTakesHalf: a worker takes half of another one's queue, in order, but nothing of
+// one that runs the same two components in turns.
 func TestStealTakesHalf(t *testing.T) {
-	for n, want := range map[int]int{0: 0, 1: 0, 2: 1, 3: 1, 8: 4, 200: batch} {
-		s, w, other := new(workers), new(worker), new(worker)
-		s.setAllLocked([]*worker{w, other})
-		fill(other, n)
-		var first *runEntry
-		if n > 0 {
-			first = other.local.queue.peek()
-		}
-		stealable := s.stealable()
-		e := s.steal(w)
-		if (e != nil) != (want > 0) || e != nil && e != first || stealable != (want > 0) {
-			t.Errorf("of %d entries: got %p, stealable %v, want the first, %p, of %d", n, e, stealable, first, want)
-		}
-		if got, left := w.local.queue.length, other.local.queue.length; got != max(0, want-1) || left != n-want {
-			t.Errorf("of %d entries: the thief has %d more, and %d are left; want %d, %d", n, got, left, max(0, want-1), n-want)
+	for n, want := range map[int]int{0: 0, 1: 1, 2: 1, 3: 2, 8: 4, 200: batch} {
+		for _, mixed := range []bool{false, true} {
+			if !mixed {
+				want = 0
+			}
+			s, w, other := new(workers), new(worker), new(worker)
+			s.setAllLocked([]*worker{w, other})
+			other.mixed.Store(mixed)
+			fill(other, n)
+			var first *runEntry
+			if n > 0 {
+				first = other.local.queue.peek()
+			}
+			stealable := s.stealable()
+			e := s.steal(w)
+			if (e != nil) != (want > 0) || e != nil && e != first || stealable != (want > 0) {
+				t.Errorf("of %d entries: got %p, stealable %v, want the first, %p, of %d", n, e, stealable, first, want)
+			}
+			if got, left := w.local.queue.length, other.local.queue.length; got != max(0, want-1) || left != n-want {
+				t.Errorf("of %d entries: the thief has %d more, and %d are left; want %d, %d", n, got, left, max(0, want-1), n-want)
+			}
+			want = map[int]int{1: 1, 2: 1, 3: 2, 8: 4, 200: batch}[n]
 		}
 	}
+}
+
+// TestMixedWorkers: a worker is mixed once it has run eight components in a row of which it
+// had run none just before, and no more as soon as one comes back.
+func TestMixedWorkers(t *testing.T) {
+	var all [12]*component
+	for i := range all {
+		all[i] = new(component)
+	}
+	w := new(worker)
+	run := func(want bool, order ...int) {
+		t.Helper()
+		for _, i := range order {
+			w.note(all[i])
+		}
+		if got := w.mixed.Load(); got != want {
+			t.Errorf("after %v: mixed %v, want %v", order, got, want)
+		}
+	}
+	run(false, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1)
+	run(false, 1, 1, 1, 1, 1, 1, 1, 1)
+	run(false, 2, 3, 4, 5, 6, 7, 8)
+	run(true, 9)
+	run(true, 10, 11, 0)
+	run(false, 11)
+	run(false, 1, 2, 3, 4, 5, 6, 7)
+	run(true, 8)
 }
 
 // startWorkers starts n workers that the test knows, and one that it does not start: its
@@ -49,8 +83,9 @@ func startWorkers(s *workers, n int) (busy *worker) {
 	return busy
 }
 
-// TestQueueOfBusyWorkerIsShared: a parked worker takes half of the queue of a worker at
-// once, and the rest when the busy worker has taken nothing for a tick.
+// TestQueueOfBusyWorkerIsShared: a parked worker takes half of the queue of a worker that
+// runs many components at once. Of others it takes all when the busy worker has taken few
+// for a tick.
 func TestQueueOfBusyWorkerIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var s workers
@@ -63,23 +98,30 @@ func TestQueueOfBusyWorkerIsShared(t *testing.T) {
 				t.Errorf("%d entries wait for a busy worker beside a parked one, want %d", n, want)
 			}
 		}
-		push := func() { s.pushLocal(&runEntry{component: new(component)}, busy) }
-		push()
-		left(1) // it stays with the worker whose caches have its data
-		push()
-		push()
-		left(1)
-		s.shareLeft() // the busy worker's queue has changed
+		push := func(n int) {
+			for range n {
+				s.pushLocal(&runEntry{component: new(component)}, busy)
+			}
+		}
+		push(1 + fewTaken)
+		left(1 + fewTaken) // they stay with the worker whose caches have their data
+		for range fewTaken {
+			busy.local.pop()
+		}
+		s.shareLeft() // the busy worker has taken some
 		left(1)
 		s.shareLeft()
 		left(0)
-		push()
+		push(fewTaken)
+		busy.local.seen = busy.local.taken
+		for range fewTaken - 1 {
+			busy.local.pop()
+		}
 		s.shareLeft()
-		busy.local.pop()
-		push()
-		s.shareLeft()
-		left(1)
-		s.share(busy)
+		left(0)
+		busy.mixed.Store(true)
+		push(1)
+		left(0)
 		if err := s.stop(context.Background()); err != nil {
 			t.Error(err)
 		}
@@ -113,6 +155,7 @@ func TestWorkerRetiredWhileItLooksForWork(t *testing.T) {
 		var s workers
 		late := startWorkers(&s, 1)
 		synctest.Wait() // the other one is parked
+		late.mixed.Store(true)
 		fill(late, 2)
 		late.retired.Store(true)
 		if e := s.find(late); e != nil {

@@ -17,19 +17,25 @@ const (
 	// sharedEvery is how many components a worker runs from its run-next slot before
 	// it looks at the shared queue.
 	sharedEvery = 61
+	// mixedAfter is how many components a worker runs, none of which it has run just
+	// before, until others may take the last entry of its queue.
+	mixedAfter = 8
 )
 
 // worker runs components, one at a time, to completion: the component that a running
 // one sends to runs next, on the same goroutine.
 type worker struct {
 	retired atomic.Bool // another worker has taken its place
+	mixed   atomic.Bool // it runs more than two components that send to each other
 	counted bool        // in workers.blockedNow; guarded by workers.mu
 	slot    *watchSlot  // also its run-next slot, whose entry any worker may take
 	local   localQueue
 
 	// The worker's goroutine's.
 	current     *component
-	sinceShared int // components run, and calls of exchanges, since it looked at the shared queue first
+	previous    *component // it ran before current
+	others      int        // how many components in a row were neither current nor previous
+	sinceShared int        // components run, and calls of exchanges, since it looked at the shared queue first
 	spares      []*core.Message
 	exchange    exchange
 	chain       chain
@@ -40,8 +46,8 @@ type worker struct {
 // workers is the scheduler: a run-next slot and a local queue for each worker, and one
 // shared queue, from which any free worker takes. A component that a run makes ready stays
 // with the worker, since the data are in its processor's caches; a worker with nothing to
-// do takes half of another one's queue, but not a single entry: two components that send
-// to each other run faster on one processor than on two.
+// do takes half of another one's queue. It leaves a worker alone that runs the same two
+// components in turns: two that send to each other run faster on one processor than on two.
 type workers struct {
 	host *Host
 	all  atomic.Pointer[[]*worker] // those that have not ended; written with mu held
@@ -133,14 +139,15 @@ func (s *workers) push(e *runEntry) {
 	s.mu.Unlock()
 }
 
-// pushLocal puts e at the end of w's queue. It is called on w's goroutine. If w has
-// others in its queue, a parked worker takes half of them.
+// pushLocal puts e at the end of w's queue. It is called on w's goroutine. If w runs more
+// than two components, a parked worker takes half of its queue.
 func (s *workers) pushLocal(e *runEntry, w *worker) {
 	if w == nil || w.retired.Load() {
 		s.push(e)
 		return
 	}
-	if w.local.push(e) > 1 && s.parked.Load() > 0 {
+	w.local.push(e)
+	if w.mixed.Load() && s.parked.Load() > 0 {
 		s.mu.Lock()
 		s.wakeup.Signal()
 		s.mu.Unlock()
@@ -159,9 +166,25 @@ func (s *workers) work(w *worker) {
 		if e == nil {
 			return
 		}
-		w.current = e.component
+		w.note(e.component)
 		e.run(w)
 	}
+}
+
+// note notes that w runs c next.
+func (w *worker) note(c *component) {
+	switch {
+	case c == w.current || c == w.previous:
+		if w.others >= mixedAfter {
+			w.mixed.Store(false)
+		}
+		w.others = 0
+	case w.others < mixedAfter:
+		if w.others++; w.others == mixedAfter {
+			w.mixed.Store(true)
+		}
+	}
+	w.previous, w.current = w.current, c
 }
 
 // take returns the entry that w runs next, or nil for w to end. It waits for one. If
