@@ -54,6 +54,10 @@ type Traits struct {
 	// KeepsLedger: instances act by [Environment.Ledger]. A host passes a ledger to
 	// them alone.
 	KeepsLedger bool
+	// InGo: guests are Go code of this process, to which the methods of [Services] are
+	// ordinary calls. The host gives them a credit only where it can call the target at
+	// once.
+	InGo bool
 	// Exchanges: instances that keep a ledger also exchange messages with each other
 	// while the ledger's Most is above 0. The host exchanges for all others.
 	Exchanges bool

@@ -64,7 +64,7 @@ func traitsOf(value guest.Component) core.Traits {
 	_, starts := value.(guest.Initializer)
 	_, reports := value.(guest.HealthReporter)
 	_, ends := value.(guest.Shutdowner)
-	return core.Traits{Callback: callback, Management: starts || reports || ends, KeepsLedger: true}
+	return core.Traits{Callback: callback, Management: starts || reports || ends, KeepsLedger: true, InGo: true}
 }
 
 func (c *component) Traits() core.Traits { return c.traits }

@@ -33,6 +33,9 @@ func (c *component) allowAlone(l *core.Ledger) {
 //   - a message that is sent by a credit has its place in the target's mailbox.
 func (c *component) credit() (credit *core.Credit, requests bool) {
 	r := c.sender.last
+	if c.guest.backlog && c.traits.InGo {
+		return nil, false // no chain follows
+	}
 	if r == nil || r.local == nil || c.sender.epoch != c.host.epoch.Load() || !r.local.hasRoom.Load() || c.sender.quota.tokens < 1 {
 		return nil, false
 	}
