@@ -5,7 +5,20 @@ const Raced = raced
 
 func init() { checked = true }
 
-// ChainCalls returns how many calls the host's workers have made in chains.
+// MaxDirect is the size of the largest payload in a chain.
+const MaxDirect = maxDirect
+
+// ChainSpare returns the size of the largest buffer that the host's workers keep for
+// chains. All workers must wait.
+func (h *Host) ChainSpare() (size int) {
+	for _, w := range h.workers.workers() {
+		size = max(size, cap(w.chain.payload))
+	}
+	return size
+}
+
+// ChainCalls returns how many calls the host's workers have made in chains, and one more
+// for each chain that has ended.
 func (h *Host) ChainCalls() (calls int64) {
 	for block := &h.watch.first; block != nil; block = block.more.Load() {
 		for i := range block.slots {
