@@ -35,26 +35,39 @@ const (
 // ends them all.
 func startWith(t *testing.T, engines ...core.Engine) (h *host.Host, log *bytes.Buffer, stop func()) {
 	t.Helper()
-	broker, err := newInproc()
-	check(t, err)
-	tracker, err := newSlab()
-	check(t, err)
-	log = new(bytes.Buffer)
-	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-		if a.Key == slog.TimeKey || a.Key == "details" || a.Key == "engine" {
-			return slog.Attr{}
-		}
-		return a
-	}}))
-	h, err = host.New(host.Config{Workers: 1, RequestTimeout: time.Second, Logger: logger}, broker, tracker, engines...)
-	check(t, err)
-	check(t, h.Start(t.Context()))
+	handler, log := logHandler()
+	h = startLogging(t, handler, engines...)
 	return h, log, func() {
 		check(t, h.Stop(context.Background()))
 		for _, e := range engines {
 			check(t, e.Close(context.Background()))
 		}
 	}
+}
+
+// logHandler returns a handler that leaves out the things in which hosts may differ, and
+// the log that it writes.
+func logHandler() (slog.Handler, *bytes.Buffer) {
+	log := new(bytes.Buffer)
+	return slog.NewTextHandler(log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey || a.Key == "details" || a.Key == "engine" {
+			return slog.Attr{}
+		}
+		return a
+	}}), log
+}
+
+// startLogging returns a host of one worker with engines.
+func startLogging(t *testing.T, log slog.Handler, engines ...core.Engine) *host.Host {
+	t.Helper()
+	broker, err := newInproc()
+	check(t, err)
+	tracker, err := newSlab()
+	check(t, err)
+	h, err := host.New(host.Config{Workers: 1, RequestTimeout: time.Second, Logger: slog.New(log)}, broker, tracker, engines...)
+	check(t, err)
+	check(t, h.Start(t.Context()))
+	return h
 }
 
 // takeAll deploys components and takes steps with them, and returns the observation after

@@ -259,9 +259,18 @@ func (p *nativePlayer) play() {
 			t.next += 4
 		case 'x':
 			panic("unreachable")
+		case 'o':
+			t.hang()
 		default:
 			return
 		}
+	}
+}
+
+// hang returns when the host has interrupted the call.
+func (t *turn) hang() {
+	for !errors.Is(t.host.Cancel(0), guest.ErrUnavailable) {
+		<-time.After(time.Millisecond)
 	}
 }
 
