@@ -39,7 +39,7 @@ type chain struct {
 
 	// Written by the worker before it changes turn.
 	first *component               // the chain follows its call
-	held  [maxChain + 1]*component // components that the chain holds, with first
+	held  [maxChain + 1]*component // components that the chain holds: first, and at most one for each call
 	links [2]link                  // the call in progress, and the one after it
 
 	// The worker's.
@@ -148,9 +148,6 @@ func (x *chain) holds(next *link) bool {
 	c := next.component
 	if c.chain.Load() == x {
 		return true
-	}
-	if next.held == len(x.held) {
-		return false
 	}
 	if !c.join(x, next.from) {
 		return false
