@@ -403,3 +403,16 @@ func TestTrapEndsChainAtOnce(t *testing.T) {
 		equal(t, "whether it is a request", letters[0].Request, false)
 	})
 }
+
+// TestOverrunInChain: the watchdog interrupts a call that a chain has begun after its
+// handler time, and not before.
+func TestOverrunInChain(t *testing.T) {
+	for took, traps := range map[time.Duration]uint64{200 * time.Millisecond: 0, 300 * time.Millisecond: 1} {
+		bubble(t, func(t *testing.T) {
+			c := startChain(t, time.Minute, host.Config{Workers: 1})
+			c.tell("!")
+			<-time.After(took)
+			equal(t, fmt.Sprintf("traps in a call of %v", took), c.end().Traps, traps)
+		})
+	}
+}
