@@ -15,6 +15,16 @@ func (c *component) allow() {
 	}
 }
 
+// allowUnlessSlow is allow for a call that no chain follows if messages wait. A component in
+// Go gets no credit then: the payload would be copied once more.
+func (c *component) allowUnlessSlow() {
+	if l := c.guest.ledger; l != nil && c.guest.backlog && c.traits.InGo {
+		l.Sides[0].Credit, l.Sides[0].Requests = nil, nil
+		return
+	}
+	c.allow()
+}
+
 func (c *component) allowAlone(l *core.Ledger) {
 	credit, requests := c.credit()
 	l.Sides[0].Credit, l.Sides[0].Requests = credit, nil
@@ -33,9 +43,6 @@ func (c *component) allowAlone(l *core.Ledger) {
 //   - a message that is sent by a credit has its place in the target's mailbox.
 func (c *component) credit() (credit *core.Credit, requests bool) {
 	r := c.sender.last
-	if c.guest.backlog && c.traits.InGo {
-		return nil, false // no chain follows
-	}
 	if r == nil || r.local == nil || c.sender.epoch != c.host.epoch.Load() || !r.local.hasRoom.Load() || c.sender.quota.tokens < 1 {
 		return nil, false
 	}

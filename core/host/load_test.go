@@ -114,6 +114,7 @@ func TestLoad(t *testing.T) {
 			d := deployment(fmt.Sprintf("load/%d", i), nil)
 			d.Source = core.Source{Value: n.component}
 			d.Limits.Mailbox = 64
+			d.Limits.HandlerTime = time.Minute // an interruption on a busy machine would take a callback along
 			d.Quota = host.Quota{MessagesPerSecond: 1_000_000, Burst: 1000, PendingRequests: 32}
 			d.Restart = host.Restart{MaxRestarts: -1, Backoff: 10 * time.Microsecond, MaxBackoff: 100 * time.Microsecond}
 			check(t, h.Deploy(within(t), d))

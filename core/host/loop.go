@@ -184,7 +184,7 @@ func (c *component) handle(e entry) (trap error) {
 		c.drop(m)
 		return nil
 	}
-	c.allow()
+	c.allowUnlessSlow()
 	switch {
 	case e.outcome:
 		return c.calledBack(m, c.life.instance.HandleCallback(m.Correlation, m.Payload, m.Failure))
