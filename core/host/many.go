@@ -81,10 +81,10 @@ func upTo(most int, requests []Request) (n int) {
 // goroutine, and returns how many it has handled.
 func (h *Host) answerDirectly(ctx context.Context, target core.ComponentID, requests []Request) (n int) {
 	c := h.direct.find(target)
-	if c == nil || len(requests[0].Payload) > c.limits.MessageSize {
+	if c == nil {
 		return 0
 	}
-	fast, begun := c.beginDirect(ctx, ctx.Done() == nil)
+	fast, begun := c.beginDirect(ctx, ctx.Done() == nil, len(requests[0].Payload))
 	if !begun {
 		return 0
 	}
@@ -201,7 +201,9 @@ func (c *component) finishDirectly(response []byte, err error) {
 func (h *Host) sendWindow(ctx context.Context, target core.ComponentID, requests []Request, window int) (n, next int) {
 	most := batch
 	if c := h.direct.find(target); c != nil {
+		c.mu.Lock()
 		most = min(most, max(1, c.limits.Mailbox/4))
+		c.mu.Unlock()
 	}
 	var calls [batch]*waitingCall
 	n, began := upTo(min(window, most), requests), time.Now()

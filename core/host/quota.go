@@ -19,6 +19,13 @@ func newBucket(perSecond, burst int, clock *core.Clock) bucket {
 	return bucket{perSecond: float64(perSecond), burst: float64(burst), tokens: float64(burst), clock: clock}
 }
 
+// set changes the rate and the burst. Tokens are kept, as many as the burst allows.
+func (b *bucket) set(q Quota) {
+	b.fill(b.clock.Now())
+	b.perSecond, b.burst = float64(q.MessagesPerSecond), float64(q.Burst)
+	b.tokens = min(b.tokens, b.burst)
+}
+
 // take takes n tokens, if there are as many.
 func (b *bucket) take(n float64) bool {
 	if !b.has(n) {

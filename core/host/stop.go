@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/airhost/airhost/core"
@@ -183,7 +185,7 @@ func (h *Host) drain(ctx context.Context) {
 // that keeps them until ctx ends: they are left behind.
 func (h *Host) acquireAll(ctx context.Context) (owned []*component, left []leftover) {
 	h.mu.Lock()
-	all := h.listLocked()
+	all := slices.AppendSeq(h.listLocked(), maps.Keys(h.beside))
 	h.mu.Unlock()
 	for _, c := range all {
 		if err := c.acquire(ctx); err == nil || c.leaveBehind() {
@@ -299,7 +301,7 @@ func (h *Host) end(ctx context.Context, c *component) error {
 // The owner calls it.
 func (c *component) callBack() {
 	c.sender.ids, c.sender.used = nil, 0
-	for _, id := range c.host.tracker.Remove(c) {
+	for _, id := range c.removeRequests() {
 		c.endRequest(id)
 	}
 	slot := c.host.watch.acquire(c)

@@ -79,9 +79,9 @@ func (c *component) restartLocked() {
 func (c *component) launch(ctx context.Context) error {
 	began := c.host.clock.Exact()
 	instance, err := c.compiled.Instantiate(ctx, core.Environment{
-		ID: c.id, Host: c, Limits: c.limits, Ledger: c.guest.ledger,
+		ID: c.id, Host: c.guest.services, Limits: c.limits, Ledger: c.guest.ledger,
 		Starting: func(instance core.Instance) { c.start(instance, began) },
-		Ended:    c.askHealth,
+		Ended:    c.guest.services.askHealth,
 	})
 	if err = c.leave(err); err == nil {
 		err = ctx.Err()
@@ -187,7 +187,7 @@ func (c *component) close(refusal *core.MessagingError) {
 
 // forgetRequests ends the component's own requests without their callbacks.
 func (c *component) forgetRequests() {
-	if n := len(c.host.tracker.Remove(c)); n > 0 {
+	if n := len(c.removeRequests()); n > 0 {
 		c.host.counts.orphans.Add(uint64(n))
 		c.host.givenUp.Add(1)
 	}
