@@ -127,7 +127,6 @@ func (c *component) takeOver(next, old *component) {
 	for _, e := range outcomes {
 		c.sched.mailbox.push(e)
 	}
-	c.hasRoom.Store(!c.sched.mailbox.crowded())
 	c.sender.quota.set(c.deployment.Quota)
 	c.sender.log = next.sender.log
 	c.counts.add(&next.counts)
@@ -226,10 +225,5 @@ func (c *component) reopenLocked() {
 	if c.sched.closed == c.refusals.down {
 		c.sched.closed = nil
 	}
-}
-
-// passState hands the state of c's guest to next's, if both keep one. The caller owns both.
-// After an error of c's guest c goes on; it may have ended by a trap.
-func (c *component) passState(next *component) error {
-	return nil
+	c.hasRoom.Store(c.sched.closed == nil && !c.sched.mailbox.crowded())
 }
