@@ -17,7 +17,7 @@ import (
 // it, also by itself, wait until that has ended. When Deploy fails nothing is left of the
 // component.
 //
-// Its errors, for errors.Is: [ErrNotRunning] before Start and after Stop;
+// Its errors are [DeploymentError], but for a wrong Deployment. For errors.Is: [ErrNotRunning] before Start and after Stop;
 // [ErrInvalidDeployment], with core.ErrOutOfRange or core.ErrInvalidID where that is
 // why; [ErrAlreadyDeployed]; [ErrUnknownEngine]; core.ErrModuleRefused, a
 // [core.ModuleError] that names the problems, with core.ErrLimitExceeded where the
@@ -32,7 +32,7 @@ func (h *Host) Deploy(ctx context.Context, d Deployment) error {
 	}
 	c := newComponent(h, d)
 	if err := h.admit(c); err != nil {
-		return fmt.Errorf("deployment of %s: %w", d.ID, err)
+		return &DeploymentError{d.ID, err}
 	}
 	defer h.changes.Done()
 	defer c.changes.unlock()
@@ -44,12 +44,25 @@ func (h *Host) Deploy(ctx context.Context, d Deployment) error {
 	return nil
 }
 
+// DeploymentError says which component could not be deployed, and why.
+type DeploymentError struct {
+	Component core.ComponentID
+	Err       error
+}
+
+func (e *DeploymentError) Error() string {
+	return fmt.Sprintf("deployment of %s: %v", e.Component, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *DeploymentError) Unwrap() error { return e.Err }
+
 // notDeployed removes a component that could not be deployed, and returns why.
 func (h *Host) notDeployed(ctx context.Context, c *component, why error) error {
 	if h.hurried.Err() != nil {
 		why = errors.Join(ErrNotRunning, why)
 	}
-	return fmt.Errorf("deployment of %s: %w", c.id, errors.Join(why, h.remove(ctx, c, c.refusals.notFound)))
+	return &DeploymentError{c.id, errors.Join(why, h.remove(ctx, c, c.refusals.notFound))}
 }
 
 // admit enters c in the host's list if its id is free, locks its changes, and adds one to

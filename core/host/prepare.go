@@ -108,7 +108,7 @@ func (h *Host) admitAll(ctx context.Context, all []*Prepared) ([]*component, err
 		c := newComponent(h, p.deployment)
 		c.setCompiled(p.compiled)
 		if err := h.admit(c); err != nil {
-			errs = append(errs, fmt.Errorf("deployment of %s: %w", c.id, errors.Join(err, boundError(p.compiled.Close(ctx)))))
+			errs = append(errs, &DeploymentError{c.id, errors.Join(err, boundError(p.compiled.Close(ctx)))})
 			continue
 		}
 		admitted = append(admitted, c)
