@@ -48,6 +48,7 @@ func restart(r config.Restart) core.Restart {
 		Within:      time.Duration(r.Within),
 		Backoff:     time.Duration(r.Backoff),
 		MaxBackoff:  time.Duration(r.MaxBackoff),
+		CoolDown:    time.Duration(r.CoolDown),
 	}
 }
 

@@ -87,6 +87,8 @@ type schedule struct {
 type watchedCall struct {
 	inProgress  bool
 	interrupted bool          // the watchdog, or Stop, has interrupted it
+	late        bool          // the watchdog has interrupted it, and had been late since the call began
+	lost        int64         // watchdog.lost, when the watchdog saw the call first
 	fast        bool          // the last call was short
 	begun       uint64        // number of calls that have begun
 	seen        atomic.Uint64 // number of the call that the watchdog saw last; read without mu by answerMany

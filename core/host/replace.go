@@ -222,8 +222,5 @@ func (h *Host) forgetBeside(c *component) {
 func (c *component) reopenLocked() {
 	stopTimer(c.life.supervisor.timer)
 	c.life.supervisor, c.life.healthDue = supervisor{}, false
-	if c.sched.closed == c.refusals.down {
-		c.sched.closed = nil
-	}
-	c.hasRoom.Store(c.sched.closed == nil && !c.sched.mailbox.crowded())
+	c.admitLocked()
 }

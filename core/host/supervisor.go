@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"time"
 
@@ -22,7 +23,8 @@ type supervisor struct {
 func (c *component) instanceEndedLocked(reason error) {
 	c.counts.Traps++
 	instance := c.life.instance
-	c.life.instance, c.life.canExchange, c.call.interrupted, c.call.fast = nil, false, false, false
+	late := c.call.late
+	c.life.instance, c.life.canExchange, c.call.interrupted, c.call.fast, c.call.late = nil, false, false, false, false
 	reason = boundError(reason)
 	c.life.supervisor.reason = reason
 	c.mu.Unlock()
@@ -32,10 +34,16 @@ func (c *component) instanceEndedLocked(reason error) {
 	c.host.emit(Event{Kind: EventEnded, Component: c.id, Reason: reason})
 	c.mu.Lock()
 
-	pause, again := c.life.supervisor.restarts.Next(c.deployment.Restart, c.host.clock.Exact())
+	plan := c.deployment.Restart
+	pause, failed := plan.Backoff, false // an end that is the machine's fault does not count
+	if !late || plan.Policy == RestartTemporary {
+		pause, failed = c.life.supervisor.restarts.Next(plan, c.host.clock.Exact())
+	}
+	if failed {
+		c.failLocked(pause)
+	}
 	switch {
-	case !again:
-		c.failLocked()
+	case pause == core.NoRestart:
 	case pause == 0:
 		c.life.supervisor.due = true
 	default:
@@ -70,8 +78,19 @@ func (c *component) restartLocked() {
 	c.mu.Lock()
 	if err != nil {
 		c.instanceEndedLocked(err)
+	} else if c.sched.closed != nil {
+		c.admitLocked()
+		c.scheduleHealthLocked()
 	}
 	c.publishLocked()
+}
+
+// admitLocked lets messages in again, if the component had failed. The owner calls it.
+func (c *component) admitLocked() {
+	if c.sched.closed == c.refusals.down {
+		c.sched.closed = nil
+	}
+	c.hasRoom.Store(c.sched.closed == nil && !c.sched.mailbox.crowded())
 }
 
 // launch makes an instance and initializes it. Limits.StartTime is for both. The
@@ -148,14 +167,22 @@ func (c *component) leave(err error) error {
 	return err
 }
 
-// failLocked gives the component up. The owner calls it. It releases c.mu meanwhile.
-func (c *component) failLocked() {
+// failLocked gives the component up until pause is over. The owner calls it. It releases
+// c.mu meanwhile.
+func (c *component) failLocked(pause time.Duration) {
 	reason := c.life.supervisor.reason
 	c.mu.Unlock()
 	c.close(c.refusals.down)
 	c.host.emit(Event{Kind: EventFailed, Component: c.id, Reason: reason},
-		"hint", "it ended more often than its restart policy allows; undeploy and deploy it to try again")
+		"hint", failedHint(pause))
 	c.mu.Lock()
+}
+
+func failedHint(pause time.Duration) string {
+	if pause == core.NoRestart {
+		return "its restart policy allows no other start; restart or replace it to try again"
+	}
+	return fmt.Sprintf("it ended more often than its restart policy allows; it is started again in %v (restart.cool_down), or when it is restarted or replaced", pause)
 }
 
 // close refuses all messages from now on, ends those that wait for the same reason,

@@ -97,10 +97,11 @@ type Logs struct {
 // Restart is the policy by which a component or a process is started again after its end.
 type Restart struct {
 	Policy      string   `yaml:"policy,omitempty" jsonschema:"enum=permanent,enum=transient,enum=temporary,default=transient" jsonschema_description:"permanent: always; transient: after a trap, or the death of a process; temporary: never."`
-	MaxRestarts int      `yaml:"max_restarts,omitempty" jsonschema:"minimum=-1,maximum=1000000,default=5" jsonschema_description:"How many restarts are granted within the window; one more and it has failed for good. -1 is without a limit."`
+	MaxRestarts int      `yaml:"max_restarts,omitempty" jsonschema:"minimum=-1,maximum=1000000,default=5" jsonschema_description:"How many restarts are granted within the window; one more and it has failed until cool_down is over. -1 is without a limit."`
 	Within      Duration `yaml:"within,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=30s" jsonschema_description:"The window in which restarts are counted."`
 	Backoff     Duration `yaml:"backoff,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=100ms" jsonschema_description:"The pause before the second restart in a row; it doubles with each further one."`
 	MaxBackoff  Duration `yaml:"max_backoff,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=10s" jsonschema_description:"The longest pause."`
+	CoolDown    Duration `yaml:"cool_down,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=5m" jsonschema_description:"The time after a failure until one more start is tried."`
 }
 
 // Mistake returns an error about the value at path, such as
