@@ -37,6 +37,7 @@ func deployment(c config.Component) host.Deployment {
 			Burst:             c.Quota.Burst,
 			PendingRequests:   c.Quota.PendingRequests,
 		},
+		Accept:  host.Accept{MessagesPerSecond: c.Accept.MessagesPerSecond, Burst: c.Accept.Burst},
 		Restart: restart(c.Restart),
 	}
 }

@@ -70,8 +70,8 @@ func (c *component) startAgain(ctx context.Context) error {
 }
 
 // Update changes the settings of a component that need no other instance: capabilities,
-// quota but for message_size, mailbox, mailbox_bytes, log limits, restart policy and health
-// interval. d is the whole deployment. A Source without a value stands for the one that is
+// quota but for message_size, accept, mailbox, mailbox_bytes, log limits, restart policy and
+// health interval. d is the whole deployment. A Source without a value stands for the one that is
 // deployed. What waits in a mailbox stays there, also if it is more than the new limits
 // allow. The change is made between two calls: Update blocks until the call in progress has
 // ended, or until ctx ends.
@@ -108,7 +108,8 @@ func (c *component) update(ctx context.Context, d Deployment) error {
 	c.mu.Lock()
 	c.limits, c.deployment = d.Limits, d
 	c.sched.mailbox.setLimits(c.limits)
-	c.hasRoom.Store(c.sched.closed == nil && !c.sched.mailbox.crowded())
+	c.sched.accept = newAccept(d.Accept, c.host.clock)
+	c.hasRoom.Store(c.roomLocked())
 	c.sender.quota.set(d.Quota)
 	c.sender.log.Flush()
 	c.sender.log = core.NewLogQuota(d.Limits.LogLines, d.Limits.LogBytes, c.logDropped)

@@ -47,8 +47,8 @@ type spec struct {
 
 // refusalErrors are made once, so that a refusal allocates nothing.
 type refusalErrors struct {
-	notFound, full, down, tooLarge *core.MessagingError
-	response                       *core.RequestError // tooLarge, for the response to a request of its own
+	notFound, full, rate, down, tooLarge *core.MessagingError
+	response                             *core.RequestError // tooLarge, for the response to a request of its own
 }
 
 func newRefusals(id core.ComponentID, limits core.Limits) refusalErrors {
@@ -57,6 +57,7 @@ func newRefusals(id core.ComponentID, limits core.Limits) refusalErrors {
 	return refusalErrors{
 		notFound: &core.MessagingError{Case: core.CaseTargetNotFound, Text: text},
 		full:     &core.MessagingError{Case: core.CaseQueueFull, Text: text},
+		rate:     &core.MessagingError{Case: core.CaseQueueFull, Text: text + ": accept.messages_per_second"},
 		down:     &core.MessagingError{Case: core.CaseUnavailable, Text: text + " has failed"},
 		tooLarge: &core.MessagingError{Case: core.CaseInvalidArgument, Text: tooLarge},
 		response: &core.RequestError{Reason: core.ReasonFailed, Text: tooLarge},
@@ -77,6 +78,7 @@ type guestCalls struct {
 type schedule struct {
 	status   status
 	mailbox  mailbox
+	accept   *bucket              // of Deployment.Accept, or nil
 	closed   *core.MessagingError // why the mailbox takes nothing, or nil
 	worker   *worker              // runs it, or nil
 	previous *component           // see acceptAndUnlock
@@ -121,10 +123,10 @@ func newComponent(h *Host, d Deployment) *component {
 		changes: newChangeLock(),
 		host:    h,
 		sender:  sender{quota: newBucket(d.Quota.MessagesPerSecond, d.Quota.Burst, h.clock)},
-		sched:   schedule{mailbox: newMailbox(d.Limits)},
+		sched:   schedule{mailbox: newMailbox(d.Limits), accept: newAccept(d.Accept, h.clock)},
 	}
 	c.sender.log = core.NewLogQuota(d.Limits.LogLines, d.Limits.LogBytes, c.logDropped)
-	c.hasRoom.Store(!c.sched.mailbox.crowded())
+	c.hasRoom.Store(c.roomLocked())
 	c.entries = runEntries{queued: runEntry{component: c}, next: runEntry{component: c, next: true}, running: runEntry{component: c}}
 	return c
 }
@@ -134,7 +136,7 @@ func (c *component) Deliver(m *core.Message) error { return c.deliver(m, nil, fa
 
 // deliver puts m into the mailbox. w is the worker that the caller runs on, or nil.
 // A message that was sent by a credit has its place, even if other senders have
-// filled the mailbox since.
+// filled the mailbox since. There is none to a component that accepts a limited rate.
 func (c *component) deliver(m *core.Message, w *worker, byCredit bool) error {
 	c.mu.Lock()
 	if len(m.Payload) > c.limits.MessageSize {
@@ -149,8 +151,22 @@ func (c *component) deliver(m *core.Message, w *worker, byCredit bool) error {
 		c.mu.Unlock()
 		return c.refusals.full
 	}
+	if !c.acceptsLocked(1) {
+		c.mu.Unlock()
+		return c.refusals.rate
+	}
 	c.acceptAndUnlock(entry{message: m}, w)
 	return nil
+}
+
+// roomLocked reports whether c takes any message.
+func (c *component) roomLocked() bool {
+	return c.sched.closed == nil && c.sched.accept == nil && !c.sched.mailbox.crowded()
+}
+
+// acceptsLocked takes n messages from the rate that c accepts, if it is limited.
+func (c *component) acceptsLocked(n int) bool {
+	return c.sched.accept == nil || c.sched.accept.take(float64(n))
 }
 
 // outcome puts the outcome of one of c's requests into the mailbox. It is never

@@ -110,7 +110,7 @@ func (c *component) workOffAndUnlock() {
 
 // noteRoomLocked notes that the mailbox takes any message again.
 func (c *component) noteRoomLocked() {
-	if !c.hasRoom.Load() && c.sched.closed == nil && !c.sched.mailbox.crowded() {
+	if !c.hasRoom.Load() && c.roomLocked() {
 		c.hasRoom.Store(true)
 	}
 }

@@ -123,6 +123,7 @@ func (c *component) takeOver(next, old *component) {
 	c.take(next)
 	c.refusals.tooLarge, c.refusals.response = next.refusals.tooLarge, next.refusals.response
 	c.sched.mailbox.setLimits(c.limits)
+	c.sched.accept = next.sched.accept
 	c.reopenLocked()
 	for _, e := range outcomes {
 		c.sched.mailbox.push(e)

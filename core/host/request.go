@@ -69,7 +69,7 @@ func (c *component) beginDirect(ctx context.Context, endless bool, size int) (fa
 	c.mu.Lock()
 	fast = c.call.fast
 	if c.sched.status != idle || size > c.limits.MessageSize ||
-		!endless && !(fast && c.answersBefore(ctx)) || c.call.ownSlot == nil && !c.takeSlotLocked() {
+		!endless && !(fast && c.answersBefore(ctx)) || !c.acceptsLocked(1) || c.call.ownSlot == nil && !c.takeSlotLocked() {
 		c.mu.Unlock()
 		return false, false
 	}

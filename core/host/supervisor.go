@@ -90,7 +90,7 @@ func (c *component) admitLocked() {
 	if c.sched.closed == c.refusals.down {
 		c.sched.closed = nil
 	}
-	c.hasRoom.Store(c.sched.closed == nil && !c.sched.mailbox.crowded())
+	c.hasRoom.Store(c.roomLocked())
 }
 
 // launch makes an instance and initializes it. Limits.StartTime is for both. The

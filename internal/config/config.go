@@ -41,6 +41,7 @@ type Component struct {
 	Capabilities   Capabilities     `yaml:"capabilities,omitempty" jsonschema_description:"The targets that the component may message. Nothing is granted by default."`
 	Limits         Limits           `yaml:"limits,omitempty" jsonschema_description:"The resources that the component may use."`
 	Quota          Quota            `yaml:"quota,omitempty" jsonschema_description:"The messages that the component may send."`
+	Accept         Accept           `yaml:"accept,omitempty" jsonschema_description:"The messages that the component takes, whoever sends them."`
 	Restart        Restart          `yaml:"restart,omitempty" jsonschema_description:"When and how fast the guest is started again after it has ended."`
 	Logs           Logs             `yaml:"logs,omitempty" jsonschema_description:"How much the component may log, standard output and standard error included."`
 	Required       bool             `yaml:"required,omitempty" jsonschema:"default=false" jsonschema_description:"Whether the exit code is 1 when the component has failed by the time that airhost ends."`
@@ -85,6 +86,12 @@ type Quota struct {
 	Burst             int  `yaml:"burst,omitempty" jsonschema:"minimum=1,maximum=1000000000,default=1000" jsonschema_description:"How many may be sent at once after a pause."`
 	MessageSize       Size `yaml:"message_size,omitempty" jsonschema:"minimum=1B,maximum=1GiB,default=1MiB" jsonschema_description:"The largest message, responses included."`
 	PendingRequests   int  `yaml:"pending_requests,omitempty" jsonschema:"minimum=1,maximum=1000000,default=1000" jsonschema_description:"How many requests may wait for their outcome."`
+}
+
+// Accept bounds the messages that come to one component.
+type Accept struct {
+	MessagesPerSecond int `yaml:"messages_per_second,omitempty" jsonschema:"minimum=0,maximum=1000000000,default=0" jsonschema_description:"How many messages and requests may come in the long run; more are refused with queue-full. 0 is without a limit but the mailbox's."`
+	Burst             int `yaml:"burst,omitempty" jsonschema:"minimum=0,maximum=1000000000,default=0" jsonschema_description:"How many may come at once after a pause; 0 is as many as in a second."`
 }
 
 // Logs bound the lines that one source may log in a second. The host drops the rest, and
