@@ -126,7 +126,7 @@ func newComponent(h *Host, d Deployment) *component {
 		sched:   schedule{mailbox: newMailbox(d.Limits), accept: newAccept(d.Accept, h.clock)},
 	}
 	c.sender.log = core.NewLogQuota(d.Limits.LogLines, d.Limits.LogBytes, c.logDropped)
-	c.hasRoom.Store(c.roomLocked())
+	c.hasRoom.Store(c.sched.accept == nil && !c.sched.mailbox.crowded())
 	c.entries = runEntries{queued: runEntry{component: c}, next: runEntry{component: c, next: true}, running: runEntry{component: c}}
 	return c
 }
@@ -180,7 +180,7 @@ func (c *component) outcome(m *core.Message, w *worker) {
 		return
 	}
 	if m.Failure != nil || len(m.Payload) > c.limits.MessageSize {
-		c.fit(m)
+		c.fitLocked(m)
 	}
 	if c.sched.closed != nil {
 		c.mu.Unlock()
@@ -191,8 +191,8 @@ func (c *component) outcome(m *core.Message, w *worker) {
 	c.acceptAndUnlock(entry{message: m, outcome: true}, w)
 }
 
-// fit cuts an outcome to c's message size. c.mu is held.
-func (c *component) fit(m *core.Message) {
+// fitLocked cuts an outcome to c's message size.
+func (c *component) fitLocked(m *core.Message) {
 	if len(m.Payload) > c.limits.MessageSize {
 		m.Payload, m.Failure = nil, c.refusals.response
 	}

@@ -50,6 +50,7 @@ type DeploymentError struct {
 	Err       error
 }
 
+// Error implements error.
 func (e *DeploymentError) Error() string {
 	return fmt.Sprintf("deployment of %s: %v", e.Component, e.Err)
 }

@@ -69,7 +69,7 @@ func (c *component) beginDirect(ctx context.Context, endless bool, size int) (fa
 	c.mu.Lock()
 	fast = c.call.fast
 	if c.sched.status != idle || size > c.limits.MessageSize ||
-		!endless && !(fast && c.answersBefore(ctx)) || !c.acceptsLocked(1) || c.call.ownSlot == nil && !c.takeSlotLocked() {
+		!endless && !(fast && c.answersBeforeLocked(ctx)) || !c.acceptsLocked(1) || c.call.ownSlot == nil && !c.takeSlotLocked() {
 		c.mu.Unlock()
 		return false, false
 	}
@@ -78,8 +78,8 @@ func (c *component) beginDirect(ctx context.Context, endless bool, size int) (fa
 	return fast, true
 }
 
-// answersBefore reports whether one fast call of c ends before ctx. c.mu is held.
-func (c *component) answersBefore(ctx context.Context) bool {
+// answersBeforeLocked reports whether one fast call of c ends before ctx.
+func (c *component) answersBeforeLocked(ctx context.Context) bool {
 	if !c.traits.Interruptible {
 		return false
 	}
