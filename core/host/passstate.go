@@ -7,8 +7,8 @@ import (
 )
 
 // passState hands the state of c's guest to next's, if both export component-state and c's
-// has an instance. The caller owns both. After an error c goes on, or has ended by a trap
-// and is restarted.
+// has an instance. The caller owns both. After an error c goes on, or its
+// instance has ended by a trap of save.
 func (c *component) passState(next *component) error {
 	if c.life.instance == nil || !c.traits.State || !next.traits.State {
 		return nil
@@ -23,12 +23,19 @@ func (c *component) passState(next *component) error {
 	return nil
 }
 
-// save returns the state of c's guest. The owner calls it.
+// save returns the state of c's guest. If it traps, c is restarted by its policy. The owner
+// calls it.
 func (c *component) save() (state []byte, err error) {
 	err = c.callKeeper(func(keeper core.StateKeeper) error {
 		state, err = keeper.Save(nil)
 		return err
 	})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.life.instance == nil {
+		c.instanceEndedLocked(err)
+		c.publishLocked()
+	}
 	return state, err
 }
 
@@ -37,8 +44,8 @@ func (c *component) restore(state []byte) error {
 	return c.callKeeper(func(keeper core.StateKeeper) error { return keeper.Restore(state) })
 }
 
-// callKeeper makes a call of c's instance, under the watchdog. The owner calls it. An
-// error that is no answer of the guest has ended the instance.
+// callKeeper makes a call of c's instance, under the watchdog. The owner calls it. After an
+// error that is no answer of the guest c has no instance any more.
 func (c *component) callKeeper(call func(core.StateKeeper) error) error {
 	instance := c.life.instance
 	keeper, ok := instance.(core.StateKeeper)
@@ -49,11 +56,12 @@ func (c *component) callKeeper(call func(core.StateKeeper) error) error {
 	defer slot.release()
 	c.enter(instance)
 	err := c.leave(call(keeper))
+	if err != nil && answerOf(err) == nil {
+		_ = instance.Close() // its memory is gone either way
+		return err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.life.instance, c.life.canExchange = instance, c.exchanges()
-	if err != nil && answerOf(err) == nil {
-		c.instanceEndedLocked(err)
-	}
 	return err
 }
