@@ -49,16 +49,13 @@ func (h *Host) Restart(ctx context.Context, id core.ComponentID) error {
 func (c *component) startAgain(ctx context.Context) error {
 	c.mu.Lock()
 	c.life.instance = nil
-	stopTimer(c.life.supervisor.timer)
-	c.life.supervisor = supervisor{}
+	c.reopenLocked() // from now on messages wait
 	c.mu.Unlock()
 	c.counts.Restarts++
 	err := c.host.startUp(ctx, c)
 	c.mu.Lock()
 	if err != nil {
 		c.instanceEndedLocked(err)
-	} else {
-		c.reopenLocked()
 	}
 	c.publishLocked()
 	c.mu.Unlock()
@@ -105,13 +102,13 @@ func (c *component) update(ctx context.Context, d Deployment) error {
 	if err := c.acquire(ctx); err != nil {
 		return err
 	}
+	c.sender.log.Flush()
 	c.mu.Lock()
 	c.limits, c.deployment = d.Limits, d
 	c.sched.mailbox.setLimits(c.limits)
 	c.sched.accept = newAccept(d.Accept, c.host.clock)
 	c.hasRoom.Store(c.roomLocked())
 	c.sender.quota.set(d.Quota)
-	c.sender.log.Flush()
 	c.sender.log = core.NewLogQuota(d.Limits.LogLines, d.Limits.LogBytes, c.logDropped)
 	c.mu.Unlock()
 	c.host.epoch.Add(1)
