@@ -108,6 +108,7 @@ type lifecycle struct {
 	healthDue   bool
 	health      core.HealthStatus
 	healthTimer *time.Timer
+	dropped     int          // outcomes of its requests that came while it was closed
 	startCut    bool         // the context of the deployment has ended: its start is interrupted
 	leftBehind  bool         // Stop does not wait for it: its owner removes it
 	successor   *component   // takes the outcomes of its requests, or nil; see replacement
@@ -183,6 +184,7 @@ func (c *component) outcome(m *core.Message, w *worker) {
 		c.fitLocked(m)
 	}
 	if c.sched.closed != nil {
+		c.life.dropped++
 		c.mu.Unlock()
 		c.host.counts.orphans.Add(1)
 		m.Release()

@@ -230,8 +230,9 @@ func (c *component) drop(m *core.Message) {
 	c.sched.worker.release(m)
 }
 
-// dropOutcome ends the outcome of a request that an earlier version of c has sent: this
-// one exports no handle-callback.
+// dropOutcome ends the outcome of one of c's requests without a callback: c has failed, or
+// an earlier version of c has sent the request and this one exports no handle-callback. The
+// owner calls it.
 func (c *component) dropOutcome(m *core.Message) {
 	c.sender.pending--
 	c.host.counts.orphans.Add(1)

@@ -83,6 +83,7 @@ func (h *Host) putBeside(c *component) {
 	defer h.mu.Unlock()
 	h.serial++
 	c.slotHint = h.serial
+	c.life.leftBehind = h.hurried.Err() != nil // Stop may have looked already
 	h.beside[c] = struct{}{}
 }
 
@@ -112,19 +113,19 @@ func (h *Host) handOver(ctx context.Context, c, next *component) (old *component
 	return old, nil
 }
 
-// takeOver gives c's guest to old, and next's to c. The caller owns all three.
+// takeOver gives c's guest to old, and next's to c. The caller owns all three. Stop may
+// know each, so its lock is held.
 func (c *component) takeOver(next, old *component) {
-	outcomes := next.leaveTo(c)
+	outcomes, comes := next.leaveTo(c)
 	c.sender.log.Flush()
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	old.take(c)
+	leaves := c.takeVersionLocked()
 	c.limits, c.deployment = next.limits, next.deployment
-	c.take(next)
 	c.refusals.tooLarge, c.refusals.response = next.refusals.tooLarge, next.refusals.response
 	c.sched.mailbox.setLimits(c.limits)
 	c.sched.accept = next.sched.accept
 	c.reopenLocked()
+	c.setVersionLocked(comes)
 	for _, e := range outcomes {
 		c.sched.mailbox.push(e)
 	}
@@ -132,19 +133,36 @@ func (c *component) takeOver(next, old *component) {
 	c.sender.log = next.sender.log
 	c.counts.add(&next.counts)
 	c.publishLocked()
+	c.mu.Unlock()
+	old.mu.Lock()
+	old.setVersionLocked(leaves)
+	old.mu.Unlock()
 }
 
-// take makes from's guest c's. The caller owns both; if others know one of them, its lock is
-// held.
-func (c *component) take(from *component) {
-	c.compiled, c.traits = from.compiled, from.traits
-	from.compiled = nil
-	c.guest.services, c.guest.ledger = from.guest.services, from.guest.ledger
-	if c.guest.services != nil {
-		c.guest.services.component.Store(c)
-	}
-	c.life.instance, c.life.health = from.life.instance, from.life.health
-	from.life.instance = nil
+// version is a guest with its instance.
+type version struct {
+	compiled  core.Component
+	traits    core.Traits
+	services  *services
+	ledger    *core.Ledger
+	instance  core.Instance
+	health    core.HealthStatus
+	healthDue bool
+}
+
+// takeVersionLocked takes c's guest away from it. The owner calls it.
+func (c *component) takeVersionLocked() version {
+	v := version{c.compiled, c.traits, c.guest.services, c.guest.ledger, c.life.instance, c.life.health, c.life.healthDue}
+	c.compiled, c.life.instance, c.life.canExchange = nil, nil, false
+	return v
+}
+
+// setVersionLocked makes a guest c's. The owner calls it.
+func (c *component) setVersionLocked(v version) {
+	c.compiled, c.traits = v.compiled, v.traits
+	c.guest.services, c.guest.ledger = v.services, v.ledger
+	c.guest.services.component.Store(c)
+	c.life.instance, c.life.health, c.life.healthDue = v.instance, v.health, v.healthDue
 	c.life.canExchange = c.exchanges()
 	c.guest.batch = newBatching(c, c.life.instance)
 	c.call.allowed = c.watched(c.limits.HandlerTime)
@@ -152,10 +170,11 @@ func (c *component) take(from *component) {
 
 // leaveTo makes c the successor of next, which was never deployed: c gets the outcomes of
 // the requests that next's guest has sent when it was initialized. leaveTo returns those
-// that have come.
-func (next *component) leaveTo(c *component) (outcomes []entry) {
+// that have come, and next's guest.
+func (next *component) leaveTo(c *component) (outcomes []entry, comes version) {
 	next.mu.Lock()
 	next.life.successor = c
+	comes = next.takeVersionLocked()
 	for next.sched.mailbox.length > 0 {
 		outcomes = append(outcomes, next.sched.mailbox.pop())
 	}
@@ -166,7 +185,7 @@ func (next *component) leaveTo(c *component) (outcomes []entry) {
 	c.sender.pending += pending
 	c.life.former = append(c.life.former, next)
 	c.forgetFormer()
-	return outcomes
+	return outcomes, comes
 }
 
 // forgetFormer forgets those versions of which no request is pending. The owner calls it.

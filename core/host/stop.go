@@ -125,6 +125,9 @@ func (h *Host) stop(ctx context.Context) error {
 	h.drain(ctx)
 
 	deadLetters := h.counts.deadLetters.Load()
+	if ctx.Err() != nil {
+		h.hurry() // before acquireAll looks: see putBeside
+	}
 	owned, left := h.acquireAll(ctx)
 	h.clearMailboxes(owned)
 	var errs []error
@@ -314,6 +317,10 @@ func (c *component) callBack() {
 			c.mu.Unlock()
 			c.host.undeliverable(e.message, errHostStopping)
 			c.mu.Lock()
+			continue
+		}
+		if !c.traits.Callback {
+			c.dropOutcome(e.message)
 			continue
 		}
 		c.beginCallAndUnlock()

@@ -26,7 +26,7 @@ func (c *component) instanceEndedLocked(reason error) {
 	late := c.call.late
 	c.life.instance, c.life.canExchange, c.call.interrupted, c.call.fast, c.call.late = nil, false, false, false, false
 	reason = boundError(reason)
-	c.life.supervisor.reason = reason
+	c.life.supervisor.reason, c.life.supervisor.due = reason, false // a timer that was stopped may have made it due
 	c.mu.Unlock()
 	if instance != nil {
 		_ = instance.Close() // its memory is gone either way
@@ -89,6 +89,8 @@ func (c *component) restartLocked() {
 func (c *component) admitLocked() {
 	if c.sched.closed == c.refusals.down {
 		c.sched.closed = nil
+		c.sender.pending -= c.life.dropped
+		c.life.dropped = 0
 	}
 	c.hasRoom.Store(c.roomLocked())
 }
@@ -203,8 +205,7 @@ func (c *component) close(refusal *core.MessagingError) {
 	for entries.length > 0 {
 		e := entries.pop()
 		if e.outcome {
-			c.host.counts.orphans.Add(1)
-			e.message.Release()
+			c.dropOutcome(e.message)
 			continue
 		}
 		c.host.undeliverable(e.message, core.Undelivered(refusal))
@@ -215,6 +216,7 @@ func (c *component) close(refusal *core.MessagingError) {
 // forgetRequests ends the component's own requests without their callbacks.
 func (c *component) forgetRequests() {
 	if n := len(c.removeRequests()); n > 0 {
+		c.sender.pending -= n
 		c.host.counts.orphans.Add(uint64(n))
 		c.host.givenUp.Add(1)
 	}
@@ -242,10 +244,10 @@ func (c *component) checkHealthLocked() {
 
 // scheduleHealthLocked starts the timer of the next health check.
 func (c *component) scheduleHealthLocked() {
+	stopTimer(c.life.healthTimer)
 	if c.deployment.HealthInterval <= 0 || c.sched.closed != nil {
 		return
 	}
-	stopTimer(c.life.healthTimer)
 	c.life.healthTimer = time.AfterFunc(c.deployment.HealthInterval, c.askHealth)
 }
 
