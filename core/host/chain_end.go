@@ -139,7 +139,10 @@ func (x *chain) dissolve(now *link, took time.Duration) {
 	}
 	c.call.seen.Store(c.call.begun + 1)
 	c.call.since, c.call.lost = c.host.clock.Exact()-took, c.host.watch.lost.Load()
-	c.beginCallAndUnlock()
+	c.call.inProgress, c.call.fast = true, true // backlog is the worker's, which is in the call
+	c.call.begun++
+	c.host.clock.Now() // wakes the clock if it rests
+	c.mu.Unlock()
 	x.worker.slot.entry.CompareAndSwap(&x.first.entries.running, &c.entries.running)
 }
 
