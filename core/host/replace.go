@@ -64,15 +64,23 @@ func (h *Host) replace(ctx context.Context, c, next *component) error {
 	h.putBeside(next)
 	h.emit(Event{Kind: EventReplacing, Component: c.id}, "engine", next.deployment.Engine, "source", next.deployment.Source.Path)
 	err := h.startUp(ctx, next)
-	var old *component
 	if err == nil {
-		old, err = h.handOver(ctx, c, next)
+		err = c.acquire(ctx)
+	}
+	acquired := err == nil
+	if acquired {
+		err = c.passState(next)
 	}
 	if err != nil {
 		h.emit(Event{Kind: EventRolledBack, Component: c.id, Reason: err})
+		if acquired {
+			c.giveFree()
+		}
 		return errors.Join(err, h.remove(ctx, next, next.refusals.notFound))
 	}
+	old := h.handOver(c, next)
 	h.emit(Event{Kind: EventReplaced, Component: c.id})
+	c.giveFree()
 	return h.remove(ctx, old, old.refusals.notFound)
 }
 
@@ -94,23 +102,15 @@ func (h *Host) isBeside(c *component) bool {
 	return beside
 }
 
-// handOver makes next's guest c's, and returns a component with c's old one. After an error
-// c is as it was.
-func (h *Host) handOver(ctx context.Context, c, next *component) (old *component, err error) {
-	if err := c.acquire(ctx); err != nil {
-		return nil, err
-	}
-	if err := c.passState(next); err != nil {
-		c.giveFree()
-		return nil, err
-	}
+// handOver makes next's guest c's, and returns a component with c's old one. The caller owns
+// all three.
+func (h *Host) handOver(c, next *component) (old *component) {
 	old = newComponent(h, c.deployment)
 	h.putBeside(old)
 	c.takeOver(next, old)
 	h.forgetBeside(next)
 	h.epoch.Add(1)
-	c.giveFree()
-	return old, nil
+	return old
 }
 
 // takeOver gives c's guest to old, and next's to c. The caller owns all three. Stop may
