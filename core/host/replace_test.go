@@ -241,23 +241,23 @@ func replaceFailed(t *testing.T, p parts, state string, traps int) {
 	}
 	d := deployment("a/asker", asker)
 	d.Quota.PendingRequests = 2
-	d.Restart = host.Restart{MaxRestarts: 2, Backoff: 50 * time.Millisecond, MaxBackoff: 50 * time.Millisecond}
+	d.Restart = host.Restart{MaxRestarts: 2, Backoff: 500 * time.Millisecond, MaxBackoff: 500 * time.Millisecond}
 	check(t, h.Deploy(t.Context(), d))
 	for range 2 {
 		h.do("a/asker")
 	}
 	for range traps {
 		check(t, h.Send(d.ID, []byte("trap")))
-		synctest.Wait()
+		<-time.After(20 * time.Millisecond) // the watchdog gives the component to another worker
 		if traps == 3 {
-			<-time.After(100 * time.Millisecond)
+			<-time.After(time.Second)
 		}
 	}
 	equal(t, "state before", h.component("a/asker").State, state)
 	restarts := h.Snapshot().Restarts
 	check(t, h.Replace(t.Context(), d))
 	equal(t, "state", h.component("a/asker").State, "running")
-	<-time.After(100 * time.Millisecond) // past the restart that the old version waited for
+	<-time.After(time.Second) // past the restart that the old version waited for
 	equal(t, "restarts", h.Snapshot().Restarts, restarts)
 	close(release)
 	h.balance()
