@@ -29,7 +29,8 @@ var ErrUsed = errors.New("the prepared deployment was used before")
 // errors are those of [Host.Deploy] that need no running guest. The host does not change,
 // so the id may be deployed or not.
 //
-// The caller closes what is not used: until then the engine's Close waits for it.
+// The caller closes what is not used: until then its code takes memory. The engine's Close
+// does not wait for it, and its use returns core.ErrClosed after that.
 func (h *Host) Prepare(ctx context.Context, d Deployment) (*Prepared, error) {
 	if err := d.normalize(); err != nil {
 		return nil, err
