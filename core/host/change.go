@@ -39,7 +39,7 @@ func (h *Host) Restart(ctx context.Context, id core.ComponentID) error {
 		err = errors.Join(err, startError)
 	}
 	if err != nil {
-		return fmt.Errorf("restart of %s: %w", id, err)
+		return fmt.Errorf("restart of %s: %w", id, h.unlessHurried(err))
 	}
 	return nil
 }
@@ -87,7 +87,7 @@ func (h *Host) Update(ctx context.Context, d Deployment) error {
 	}
 	defer h.changed(c)
 	if err := c.update(ctx, d); err != nil {
-		return fmt.Errorf("update of %s: %w", d.ID, err)
+		return fmt.Errorf("update of %s: %w", d.ID, h.unlessHurried(err))
 	}
 	return nil
 }

@@ -60,10 +60,7 @@ func (e *DeploymentError) Unwrap() error { return e.Err }
 
 // notDeployed removes a component that could not be deployed, and returns why.
 func (h *Host) notDeployed(ctx context.Context, c *component, why error) error {
-	if h.hurried.Err() != nil {
-		why = errors.Join(ErrNotRunning, why)
-	}
-	return &DeploymentError{c.id, errors.Join(why, h.remove(ctx, c, c.refusals.notFound))}
+	return &DeploymentError{c.id, errors.Join(h.unlessHurried(why), h.remove(ctx, c, c.refusals.notFound))}
 }
 
 // admit enters c in the host's list if its id is free, locks its changes, and adds one to

@@ -25,7 +25,7 @@ type Prepared struct {
 var ErrUsed = errors.New("the prepared deployment was used before")
 
 // Prepare compiles the guest of a deployment and checks it, and runs none of its code. It
-// blocks for as long as compilation takes, until ctx ends, or until Stop is in a hurry. The
+// blocks for as long as compilation takes, until ctx ends, or until Stop is in a hurry or has ended. The
 // errors are those of [Host.Deploy] that need no running guest. The host does not change,
 // so the id may be deployed or not.
 //
@@ -39,7 +39,7 @@ func (h *Host) Prepare(ctx context.Context, d Deployment) (*Prepared, error) {
 	defer cancel()
 	compiled, err := h.compile(ctx, d)
 	if err != nil {
-		return nil, fmt.Errorf("preparation of %s: %w", d.ID, err)
+		return nil, fmt.Errorf("preparation of %s: %w", d.ID, h.unlessHurried(err))
 	}
 	return &Prepared{host: h, deployment: d, compiled: compiled}, nil
 }
@@ -145,6 +145,15 @@ func (h *Host) untilHurry(ctx context.Context) (context.Context, context.CancelF
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(h.hurried, cancel)
 	return ctx, func() { stop(); cancel() }
+}
+
+// unlessHurried returns err, joined with ErrNotRunning if Stop has cut off what the error is
+// of.
+func (h *Host) unlessHurried(err error) error {
+	if h.hurried.Err() != nil {
+		return errors.Join(ErrNotRunning, err)
+	}
+	return err
 }
 
 // compile compiles the guest of a deployment and checks it.

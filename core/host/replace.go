@@ -54,7 +54,7 @@ func (p *Prepared) Replace(ctx context.Context) error {
 	next := newComponent(h, p.deployment)
 	next.setCompiled(p.compiled)
 	if err := h.replace(ctx, c, next); err != nil {
-		return fmt.Errorf("replacement of %s: %w", c.id, err)
+		return fmt.Errorf("replacement of %s: %w", c.id, h.unlessHurried(err))
 	}
 	return nil
 }

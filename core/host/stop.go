@@ -146,6 +146,7 @@ func (h *Host) stop(ctx context.Context) error {
 	close(h.stopped)
 	errs = append(errs, h.workers.stop(working), boundError(h.broker.Close(ctx)), boundError(h.tracker.Close()))
 	close(h.forgotten)
+	h.hurry() // ends preparations
 	h.clock.Close()
 	h.audit.stop()
 	h.events.close()
