@@ -25,7 +25,7 @@ func TestReplacementsQueue(t *testing.T) {
 		var toys [20]toy
 		for n := range toys {
 			all.Go(func() {
-				if err := h.Replace(within(t), toyDeployment("a/b", &toys[n])); err != nil {
+				if err := h.Replace(within(t), patient(toyDeployment("a/b", &toys[n]))); err != nil {
 					t.Error(err)
 				}
 				h.do("a/b")
@@ -69,8 +69,7 @@ func TestChangesAtOnce(t *testing.T) {
 				name := fmt.Sprint("churn/", g%2)
 				short, cancel := context.WithTimeout(t.Context(), time.Duration(g)*10*time.Millisecond)
 				defer cancel()
-				quiet, loud := toyDeployment(name, &toys[g%2]), deployment(name, talks)
-				quiet.Limits.HandlerTime = time.Minute
+				quiet, loud := patient(toyDeployment(name, &toys[g%2])), patient(deployment(name, talks))
 				for n := range 40 {
 					allowed(h.Deploy(within(t), loud))
 					_ = h.Send(id("churn/2"), []byte("x"))

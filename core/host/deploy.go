@@ -208,7 +208,7 @@ func (h *Host) change(ctx context.Context, id core.ComponentID) (*component, err
 	}
 	if err = c.changes.lock(ctx); err != nil {
 		h.changes.Done()
-		return nil, fmt.Errorf("somebody else is changing it: %w", err)
+		return nil, fmt.Errorf("somebody else is changing it: %w", h.unlessHurried(err))
 	}
 	if isClosed(c.gone) {
 		h.changed(c)

@@ -68,7 +68,7 @@ func unchanged(*counter) {}
 func TestStateIsHandedOver(t *testing.T) {
 	everyPart(t, func(t *testing.T, p parts) {
 		h := p.start(t, host.Config{})
-		d := counterDeployment(unchanged)
+		d := patient(counterDeployment(unchanged))
 		check(t, h.Deploy(within(t), d))
 		stop := make(chan struct{})
 		counted := background(func() error {

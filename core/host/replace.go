@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,6 +70,9 @@ func (h *Host) replace(ctx context.Context, c, next *component) error {
 	}
 	acquired := err == nil
 	if acquired {
+		err = cmp.Or(ctx.Err(), h.hurried.Err()) // Stop may have interrupted the call that c was in
+	}
+	if err == nil {
 		err = c.passState(next)
 	}
 	if err != nil {
