@@ -157,7 +157,7 @@ func TestReplaceUnderLoad(t *testing.T) {
 			for version := range 20 {
 				before := n.counts.Load()
 				h.replaceInTurn(n, version)
-				h.waitFor("the load", func() bool { return n.counts.Load() >= before+50 })
+				h.waitFor("the load", func() bool { return n.counts.Load() >= before+20 })
 			}
 			n.stop.Store(true)
 			programs.Wait()
