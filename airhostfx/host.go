@@ -100,12 +100,19 @@ func missing(kind, example string) error {
 	return fmt.Errorf("there is no %s; add one, such as airhostfx.%s", kind, example)
 }
 
+// deploy deploys the group's deployments together.
 func deploy(ctx context.Context, h *host.Host, deployments []host.Deployment) error {
 	slices.SortFunc(deployments, func(a, b host.Deployment) int { return cmp.Compare(a.ID.String(), b.ID.String()) })
+	var all []*host.Prepared
 	for _, d := range deployments {
-		if err := h.Deploy(ctx, d); err != nil {
+		p, err := h.Prepare(ctx, d)
+		if err != nil {
+			for _, p := range all {
+				err = errors.Join(err, p.Close(ctx))
+			}
 			return err
 		}
+		all = append(all, p)
 	}
-	return nil
+	return h.DeployAll(ctx, all...)
 }

@@ -27,15 +27,16 @@
 //   - message.go: a [Message], and the [Origin] that its outcome goes to.
 //   - engine.go: an [Engine] compiles code to a [Component], which makes an
 //     [Instance]. The instance calls its host by [Services].
+//   - state.go: a [StateKeeper] hands its guest's state over to another version.
 //   - ledger.go: by a [Ledger] an engine acts for its host, and accounts for it later.
 //   - limitset.go: a [LimitSet] names the limits that an engine enforces.
 //   - broker.go: a [Broker] takes messages to the host that has their target.
 //   - tracker.go: a [Tracker] remembers requests until they end, and tells their
 //     [Waiter] if that is by timeout.
 //
-// Some optional interfaces let a part do more: [Batcher] for an instance, [Carrier]
-// for a broker, [Reserver] for a tracker. Packages enginetest, brokertest and
-// trackertest test a part against its contract.
+// Some optional interfaces let a part do more: [Batcher] and [StateKeeper] for an
+// instance, [Carrier] for a broker, [Reserver] for a tracker. Packages enginetest,
+// brokertest and trackertest test a part against its contract.
 //
 // Hosts and parts also share these tools:
 //

@@ -44,6 +44,7 @@ type Component interface {
 type Traits struct {
 	Callback   bool // exports handle-callback, so that it may send requests
 	Management bool // exports component-management
+	State      bool // exports component-state: instances implement [StateKeeper]
 	// Interruptible: a call in progress ends within milliseconds of
 	// Instance.Interrupt.
 	Interruptible bool

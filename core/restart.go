@@ -24,9 +24,9 @@ const (
 // again. A zero field stands for its default.
 type Restart struct {
 	Policy RestartPolicy
-	// MaxRestarts is the largest number of restarts in any time of Within; one more
-	// end is a failure for good. 5 within 30 s by default. A negative MaxRestarts
-	// sets no limit.
+	// MaxRestarts is the largest number of restarts in any time of Within; after one
+	// more end it has failed until CoolDown is over. 5 within 30 s by default. A negative
+	// MaxRestarts sets no limit.
 	MaxRestarts int
 	Within      time.Duration
 	// Backoff is the pause before the second restart in a row; the first restart has
@@ -35,6 +35,9 @@ type Restart struct {
 	// default.
 	Backoff    time.Duration
 	MaxBackoff time.Duration
+	// CoolDown is the time after a failure until one more start is tried. If that instance
+	// ends within Within, it has failed again. 5 minutes by default.
+	CoolDown time.Duration
 }
 
 // WithDefaults returns r with its zero fields set to their defaults, or an error that
@@ -51,7 +54,7 @@ func (r Restart) WithDefaults() (Restart, error) {
 		name     string
 		value    *time.Duration
 		fallback time.Duration
-	}{{"within", &r.Within, 30 * time.Second}, {"backoff", &r.Backoff, 100 * time.Millisecond}, {"max_backoff", &r.MaxBackoff, 10 * time.Second}} {
+	}{{"within", &r.Within, 30 * time.Second}, {"backoff", &r.Backoff, 100 * time.Millisecond}, {"max_backoff", &r.MaxBackoff, 10 * time.Second}, {"cool_down", &r.CoolDown, 5 * time.Minute}} {
 		if *field.value < 0 {
 			return r, fmt.Errorf("restart.%s is %v, want 0 (for the default) or more", field.name, *field.value)
 		}

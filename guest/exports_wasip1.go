@@ -2,9 +2,13 @@
 
 package guest
 
-import "unsafe"
+import (
+	"unsafe"
 
-// result is the return area of handle-message, handle-callback and initialize. After
+	"github.com/airhost/airhost/guest/internal/exports"
+)
+
+// result is the return area of all calls that have one. After
 // the discriminant come pointer and length if it is ok, and otherwise the error's case,
 // pointer and length.
 type result struct {
@@ -64,7 +68,7 @@ func handleMessage(sender, senderSize, message, messageSize uint32) uint32 {
 }
 
 //go:wasmexport cabi_post_airhost:core/component-lifecycle@0.1.0#handle-message
-func postHandleMessage(uint32) { returned.keep = nil }
+func postHandleMessage(uint32) { postReturn() }
 
 //go:wasmexport airhost:core/component-lifecycle@0.1.0#handle-callback
 func handleCallback(id uint64, tag, address, size uint32) uint32 {
@@ -81,7 +85,7 @@ func handleCallback(id uint64, tag, address, size uint32) uint32 {
 }
 
 //go:wasmexport cabi_post_airhost:core/component-lifecycle@0.1.0#handle-callback
-func postHandleCallback(uint32) { returned.keep = nil }
+func postHandleCallback(uint32) { postReturn() }
 
 //go:wasmexport airhost:core/component-management@0.1.0#initialize
 func initialize(list, count uint32) uint32 {
@@ -93,7 +97,7 @@ func initialize(list, count uint32) uint32 {
 }
 
 //go:wasmexport cabi_post_airhost:core/component-management@0.1.0#initialize
-func postInitialize(uint32) { returned.keep = nil }
+func postInitialize(uint32) { postReturn() }
 
 // configEntry is one element of initialize's list.
 type configEntry struct{ key, keySize, value, valueSize uint32 }
@@ -126,3 +130,19 @@ func shutdown() {
 		c.Shutdown(services{})
 	}
 }
+
+func init() { exports.Save, exports.Restore, exports.PostReturn = save, restore, postReturn }
+
+func save() uint32 {
+	state, err := component().(StateKeeper).Save()
+	if err != nil {
+		return returned.fail(err)
+	}
+	return returned.ok(state)
+}
+
+func restore(address, size uint32) uint32 {
+	return returned.outcome(component().(StateKeeper).Restore(services{}, take(address, size)))
+}
+
+func postReturn() { returned.keep = nil }

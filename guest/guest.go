@@ -14,7 +14,9 @@
 // [HealthReporter] and [Shutdowner]. A Go module always has the exports of all four,
 // because the compiler cannot leave them out. If the type has no such method the export
 // does nothing: initialize succeeds, and health is healthy. In every build
-// [Host.Request] refuses a component that is not a [CallbackHandler].
+// [Host.Request] refuses a component that is not a [CallbackHandler]. A [StateKeeper] hands
+// its state over when another version replaces it; as WebAssembly package
+// [github.com/airhost/airhost/guest/state] registers it.
 //
 // The host calls one method of a component at a time. A component may start goroutines,
 // but they must not use the [Host]. As WebAssembly they run only while a method of the
@@ -70,6 +72,21 @@ type Shutdowner interface {
 	// Shutdown is called once, after the last message. It is not called when the
 	// component has panicked.
 	Shutdown(host Host)
+}
+
+// StateKeeper is a component with a state that goes on in another version of it.
+type StateKeeper interface {
+	// Save returns the state. It is called on the old version, after its last message
+	// and before Shutdown. The host refuses a state that is larger than limits.memory.
+	// An error keeps the old version, which may be asked again later. The returned slice
+	// may be used again in the component's next call.
+	Save() ([]byte, error)
+
+	// Restore takes over the state that the old version has saved. It is called on the new
+	// version, once, after Initialize and before the first message. It is not called if
+	// the old version is no StateKeeper. The rules for message in [Component] hold for
+	// state too. An error keeps the old version.
+	Restore(host Host, state []byte) error
 }
 
 // Host offers the host's services to a component. It may be used only while a method of

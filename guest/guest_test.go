@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -105,6 +106,13 @@ func TestExportRefusesASecondComponent(t *testing.T) {
 	}
 	if panics(component{}) == nil {
 		t.Error("a second Export does not panic")
+	}
+	keeper := struct {
+		guest.Component
+		guest.StateKeeper
+	}{}
+	if reason := fmt.Sprint(panics(keeper)); !strings.Contains(reason, "guest/state") {
+		t.Errorf("Export of a component with state panics: %s", reason)
 	}
 }
 

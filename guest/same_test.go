@@ -20,6 +20,7 @@ type whole interface {
 	guest.Initializer
 	guest.HealthReporter
 	guest.Shutdowner
+	guest.StateKeeper
 }
 
 // TestSameInEveryBuild makes the same calls to a Go value and to the module that was
@@ -77,6 +78,20 @@ func transcript(g whole, host *guesttest.Host) []string {
 		message("request test/b hello")
 		message("cancel 2")
 	}
+	save := func(what string) {
+		state, err := g.Save()
+		note(what, string(state), err)
+	}
+	save("save of nothing")
+	for _, state := range []string{"\xff\x00", strings.Repeat("x", 100_000), "", "fail"} {
+		note("restore", g.Restore(host, []byte(state)))
+		message("kept")
+		save("save")
+	}
+	message("keep fail")
+	save("save that fails")
+	message("keep on")
+	save("save after one that failed")
 	g.Shutdown(host)
 	note("host", fmt.Sprintf("%+v", *host))
 	return lines

@@ -24,6 +24,7 @@ const (
 	lifecycle  = "airhost:core/component-lifecycle@0.1.0#"
 	management = "airhost:core/component-management@0.1.0#"
 	services   = "airhost:core/host-services@0.1.0"
+	component  = "airhost:state/component-state@0.1.0#"
 )
 
 // probeModule returns the probe, built and compiled once for all tests. The compiled
@@ -50,7 +51,7 @@ var probeCode = sync.OnceValues(func() ([]byte, error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	file := filepath.Join(dir, "probe.wasm")
-	if err := dependOn("*_wasip1.go", "internal/probe/wasm/*.go"); err != nil {
+	if err := dependOn("*_wasip1.go", "state/*.go", "internal/probe/wasm/*.go"); err != nil {
 		return nil, err
 	}
 	command := exec.Command("go", "build", "-buildmode=c-shared", "-o", file, "./internal/probe/wasm")
@@ -207,7 +208,7 @@ func (g *wasmGuest) lift(name string, area uint32) (response []byte, err error) 
 	}
 	if word(0)&0xff != 0 {
 		err = &guest.ComponentError{Case: guest.ComponentErrorCase(word(1)), Text: string(g.read(word(2), word(3)))}
-	} else if strings.HasSuffix(name, "handle-message") {
+	} else if strings.HasSuffix(name, "handle-message") || strings.HasSuffix(name, "save") {
 		response = bytes.Clone(g.read(word(1), word(2)))
 	}
 	g.call("cabi_post_"+name, uint64(area))
@@ -240,6 +241,17 @@ func (g *wasmGuest) HandleCallback(_ guest.Host, id guest.RequestID, response []
 	return err
 }
 
+func (g *wasmGuest) Save() ([]byte, error) {
+	return g.lift(component+"save", uint32(g.call(component+"save")))
+}
+
+func (g *wasmGuest) Restore(_ guest.Host, state []byte) error {
+	args := g.lower(state)
+	g.churn()
+	_, err := g.lift(component+"restore", uint32(g.call(component+"restore", args...)))
+	return err
+}
+
 func (g *wasmGuest) Health() guest.HealthStatus {
 	return guest.HealthStatus(g.call(management + "health"))
 }
@@ -259,6 +271,10 @@ func TestModuleMeetsTheContract(t *testing.T) {
 		"cabi_post_" + lifecycle + "handle-message":  "i32 ->",
 		"cabi_post_" + lifecycle + "handle-callback": "i32 ->",
 		"cabi_post_" + management + "initialize":     "i32 ->",
+		component + "save":                           "-> i32",
+		component + "restore":                        "i32 i32 -> i32",
+		"cabi_post_" + component + "save":            "i32 ->",
+		"cabi_post_" + component + "restore":         "i32 ->",
 		"cabi_realloc":                               "i32 i32 i32 i32 -> i32",
 		"_initialize":                                "->",
 	} {

@@ -27,7 +27,8 @@ func (s *componentServer) Describe(context.Context, *pluginv1.DescribeRequest) (
 	_, starts := s.component.(guest.Initializer)
 	_, reports := s.component.(guest.HealthReporter)
 	_, ends := s.component.(guest.Shutdowner)
-	return &pluginv1.Description{Callback: callback, Management: starts || reports || ends}, nil
+	_, state := s.component.(guest.StateKeeper)
+	return &pluginv1.Description{Callback: callback, Management: starts || reports || ends, State: state}, nil
 }
 
 // Run runs the component until the host ends the stream. Then the process ends.

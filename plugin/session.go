@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -143,10 +144,33 @@ func (s *session) manage(call *pluginv1.Call) (*pluginv1.Result, error) {
 		if c, ok := s.component.(guest.Shutdowner); ok {
 			c.Shutdown(host{s})
 		}
+	case call.GetSave() != nil || call.GetRestore() != nil:
+		return result, s.manageState(call, result)
 	default:
 		return result, guest.Failed("call %d is one that this plug-in does not know", call.Id)
 	}
 	return result, nil
+}
+
+// manageState handles Save or Restore.
+func (s *session) manageState(call *pluginv1.Call, result *pluginv1.Result) error {
+	keeper, ok := s.component.(guest.StateKeeper)
+	if !ok {
+		return guest.Unavailable("it has no component-state")
+	}
+	if restore := call.GetRestore(); restore != nil {
+		s.in.Bytes = nil // a state may be large, and does not come again
+		return keeper.Restore(host{s}, restore.State)
+	}
+	state, err := keeper.Save()
+	if size := uint64(len(state)); err != nil || size > call.GetSave().MaxSize {
+		result.StateSize = size
+		return err
+	}
+	for part := range slices.Chunk(state, flushAt) {
+		s.tell(&pluginv1.Event{Event: &pluginv1.Event_State{State: &pluginv1.State{Part: part}}}, false)
+	}
+	return nil
 }
 
 func configOf(m *pluginv1.Initialize) guest.Config {

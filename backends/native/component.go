@@ -64,7 +64,8 @@ func traitsOf(value guest.Component) core.Traits {
 	_, starts := value.(guest.Initializer)
 	_, reports := value.(guest.HealthReporter)
 	_, ends := value.(guest.Shutdowner)
-	return core.Traits{Callback: callback, Management: starts || reports || ends, KeepsLedger: true, InGo: true}
+	_, state := value.(guest.StateKeeper)
+	return core.Traits{Callback: callback, Management: starts || reports || ends, State: state, KeepsLedger: true, InGo: true}
 }
 
 func (c *component) Traits() core.Traits { return c.traits }

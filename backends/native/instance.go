@@ -36,7 +36,7 @@ type instance struct {
 	released    func() // called when the instance is closed
 }
 
-var _ core.Instance = (*instance)(nil)
+var _ core.StateKeeper = (*instance)(nil)
 
 func newInstance(env core.Environment) *instance {
 	limits := env.Limits.WithDefaults()
@@ -209,6 +209,41 @@ func (i *instance) Shutdown() (err error) {
 		c.Shutdown((*services)(i))
 	}
 	return i.leave(nil)
+}
+
+func (i *instance) Save(dst []byte) (saved []byte, err error) {
+	if err := i.enter(); err != nil {
+		return dst, err
+	}
+	defer i.recoverPanic(&err)
+	saved = dst
+	c, ok := i.value.(guest.StateKeeper)
+	if !ok {
+		return dst, i.leave(guest.Unavailable("%s", core.ErrNoState.Text))
+	}
+	state, err := c.Save()
+	if err = i.leave(err); err == nil {
+		err = i.limits.CheckState(uint64(len(state)))
+	}
+	if err != nil {
+		return dst, err
+	}
+	return append(dst, state...), nil
+}
+
+func (i *instance) Restore(state []byte) (err error) {
+	if err := i.limits.CheckState(uint64(len(state))); err != nil {
+		return err
+	}
+	if err := i.enter(); err != nil {
+		return err
+	}
+	defer i.recoverPanic(&err)
+	c, ok := i.value.(guest.StateKeeper)
+	if !ok {
+		return i.leave(guest.Unavailable("%s", core.ErrNoState.Text))
+	}
+	return i.leave(c.Restore((*services)(i), state))
 }
 
 func (i *instance) Interrupt() { i.state.CompareAndSwap(alive, interrupted) }

@@ -56,7 +56,7 @@ func (liar) Describe(context.Context, *pluginv1.DescribeRequest) (*pluginv1.Desc
 	if os.Getenv(lieVariable) == "mute" {
 		return nil, errors.New("not today")
 	}
-	return &pluginv1.Description{Callback: true, Management: true}, nil
+	return &pluginv1.Description{Callback: true, Management: true, State: true}, nil
 }
 
 // Run answers the start, and any call that is no lie, correctly.
@@ -116,6 +116,15 @@ func health(in core.Instance) error {
 	return err
 }
 
+func save(in core.Instance) error {
+	_, err := in.(core.StateKeeper).Save(nil)
+	return err
+}
+
+func part(size int) *pluginv1.Event {
+	return &pluginv1.Event{Event: &pluginv1.Event_State{State: &pluginv1.State{Part: make([]byte, size)}}}
+}
+
 var lies = map[string]lie{
 	"garbage": {want: process.ErrMalformed, tell: func(s grpc.ServerStream, _ uint64) error {
 		return send(s, []byte("\xff\xff\xff\xff garbage"))
@@ -167,6 +176,15 @@ var lies = map[string]lie{
 	"health": {want: process.ErrBadEvent, call: health, tell: func(s grpc.ServerStream, call uint64) error {
 		return send(s, event(call, resultOf(&pluginv1.Result{Health: 3})))
 	}},
+	"state outside of save": {want: process.ErrBadEvent, tell: func(s grpc.ServerStream, call uint64) error {
+		return send(s, event(call, part(1)))
+	}},
+	"large state": {want: process.ErrStateTooLarge, call: save, tell: func(s grpc.ServerStream, call uint64) error {
+		return errors.Join(send(s, event(call, part(60_000))), send(s, event(call, part(40_001))))
+	}},
+	"state left out": {want: process.ErrBadEvent, call: save, tell: func(s grpc.ServerStream, call uint64) error {
+		return send(s, event(call, resultOf(&pluginv1.Result{StateSize: 100_000})))
+	}},
 	"stream ends":  {want: process.ErrStreamEnded, tell: func(grpc.ServerStream, uint64) error { return errLast }},
 	"process ends": {tell: func(grpc.ServerStream, uint64) error { os.Exit(7); return nil }},
 }
@@ -206,7 +224,7 @@ func TestBreaches(t *testing.T) {
 	for name, lie := range lies {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			in, services := start(t, liarCommand(name), core.Limits{MessageSize: 1000})
+			in, services := start(t, liarCommand(name), core.Limits{MessageSize: 1000, Memory: 100_000})
 			call := lie.call
 			if call == nil {
 				call = handleMessage

@@ -118,6 +118,42 @@ func (i *instance) Shutdown() error {
 	return err
 }
 
+func (i *instance) Save(dst []byte) ([]byte, error) {
+	i.saving = true
+	defer func() { i.saving, i.saved = false, nil }()
+	r, err := i.handOver(&pluginv1.Call{Call: &pluginv1.Call_Save{Save: &pluginv1.Save{MaxSize: uint64(i.limits.Memory)}}})
+	switch {
+	case err != nil:
+		return dst, err
+	case r.stateSize > uint64(i.limits.Memory):
+		return dst, i.limits.CheckState(r.stateSize)
+	case r.stateSize > 0:
+		return dst, i.breach(fmt.Errorf("%w: a state of %d bytes that is left out", ErrBadEvent, r.stateSize))
+	}
+	return append(dst, i.saved...), nil
+}
+
+func (i *instance) Restore(state []byte) error {
+	if err := i.limits.CheckState(uint64(len(state))); err != nil {
+		return err
+	}
+	_, err := i.handOver(&pluginv1.Call{Call: &pluginv1.Call_Restore{Restore: &pluginv1.Restore{State: state}}})
+	i.out.Bytes = nil // a state may be large, and does not come again
+	return err
+}
+
+// handOver runs a call of component-state.
+func (i *instance) handOver(call *pluginv1.Call) (result, error) {
+	if err := i.enter(); err != nil {
+		return result{}, err
+	}
+	if !i.traits.State {
+		return result{}, i.leave(core.ErrNoState)
+	}
+	i.call(call)
+	return i.runCall()
+}
+
 func validText(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
 func oneLine(text string) string {

@@ -45,7 +45,9 @@ func (c *component) describe(ctx context.Context, limits core.Limits) error {
 	if err != nil {
 		return fmt.Errorf("it does not say what it has: %w", err)
 	}
-	c.traits = core.Traits{Callback: description.Callback, Management: description.Management, Interruptible: true}
+	c.traits = core.Traits{
+		Callback: description.Callback, Management: description.Management, State: description.State, Interruptible: true,
+	}
 	return nil
 }
 

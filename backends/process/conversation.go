@@ -31,6 +31,7 @@ var (
 	ErrMalformed     = frame.ErrMalformed
 	ErrFrameTooLarge = errors.New("a frame larger than a message and 64 KiB")
 	ErrTooLarge      = errors.New("a response larger than quota.message_size")
+	ErrStateTooLarge = errors.New("a state larger than the host asked for")
 	ErrUnknownCall   = errors.New("an event of a call that is not under way")
 	ErrEndedCall     = errors.New("an event of a call that has ended")
 	ErrNoAnswerYet   = errors.New("an event before the answer to a service")
@@ -55,7 +56,9 @@ func (i *instance) breach(cause error) error {
 type result struct {
 	response []byte // valid until the next frame is received
 	health   uint32
-	err      error // a ComponentError, or nil
+	// stateSize is the size of a state that is too large to be saved.
+	stateSize uint64
+	err       error // a ComponentError, or nil
 }
 
 // runCalls sends the frame with the last n calls and handles the process's events
@@ -129,6 +132,8 @@ func (i *instance) handleEvent(event *frame.Event, more bool) (r result, over bo
 		}
 		i.host.Log(core.LogLevel(e.Log.Level), []byte(e.Log.Text))
 		return r, false, nil
+	case *pluginv1.Event_State:
+		return r, false, i.savePart(e.State.Part)
 	}
 	if more {
 		return r, false, i.breach(ErrNoAnswerYet)
@@ -137,13 +142,25 @@ func (i *instance) handleEvent(event *frame.Event, more bool) (r result, over bo
 	return r, false, i.send()
 }
 
+// savePart takes a part of the state.
+func (i *instance) savePart(part []byte) error {
+	if !i.saving {
+		return i.breach(fmt.Errorf("%w: a state outside of save", ErrBadEvent))
+	}
+	if size := uint64(len(i.saved)) + uint64(len(part)); i.limits.CheckState(size) != nil {
+		return i.breach(ErrStateTooLarge)
+	}
+	i.saved = append(i.saved, part...)
+	return nil
+}
+
 // readResult reads a result of any kind.
 func (i *instance) readResult(m *pluginv1.Result) (r result, over bool, err error) {
 	if t := m.Trap; t != nil {
 		i.exiting = true // the protocol says that the process exits after this
 		return r, false, i.end(&core.TrapError{Kind: core.TrapFault, Text: oneLine(t.Text), Details: t.Details}, nil)
 	}
-	r = result{response: m.Response, health: m.Health}
+	r = result{response: m.Response, health: m.Health, stateSize: m.StateSize}
 	if e := m.Error; e != nil {
 		c := core.ComponentErrorCase(e.Case)
 		if e.Case < 0 || int(e.Case) != int(c) || !c.Valid() {

@@ -33,6 +33,9 @@ const (
 // message. It is room for other events before the result.
 const frameSlack = 64 << 10
 
+// maxState is the largest state in bytes: protobuf has no messages of 2 GiB.
+const maxState = 1 << 30
+
 // instance is a process that runs a component.
 type instance struct {
 	state   atomic.Uint32
@@ -54,17 +57,24 @@ type instance struct {
 	// The fields below belong to the goroutine that calls the instance.
 	lastCall uint64
 	out, in  frame.Frame
-	exiting  bool  // the process has announced that it exits
-	trap     error // a TrapError, or an error that wraps one
+	saving   bool   // a call of Save is in progress
+	saved    []byte // the parts of the state that it has got so far
+	exiting  bool   // the process has announced that it exits
+	trap     error  // a TrapError, or an error that wraps one
 }
 
-var _ core.Batcher = (*instance)(nil)
+var (
+	_ core.Batcher     = (*instance)(nil)
+	_ core.StateKeeper = (*instance)(nil)
+)
 
 func newInstance(env core.Environment, traits core.Traits, log *slog.Logger) *instance {
 	ctx, cancel := context.WithCancel(context.Background())
+	limits := env.Limits.WithDefaults()
+	limits.Memory = min(limits.Memory, maxState) // it bounds the state alone
 	return &instance{
 		ctx: ctx, cancel: cancel, id: env.ID, host: env.Host, onDeath: env.Ended, traits: traits,
-		limits: env.Limits.WithDefaults(), log: log.With("component", env.ID.String()),
+		limits: limits, log: log.With("component", env.ID.String()),
 	}
 }
 

@@ -30,6 +30,10 @@ func (g *guest) Realloc(align, size uint32) (uint32, error) {
 // Call implements [sandbox.Guest].
 func (g *guest) Call(name string, p sandbox.Phase, stack []uint64) error {
 	in := (*instance)(g)
+	if name == abi.Save || name == abi.Restore {
+		// The guest may free all that it knows of then, as after a message.
+		in.c.sender.stale, in.c.payload.stale = true, true
+	}
 	var f C.wasmtime_func_t
 	if !in.find(name, &f) {
 		return in.End(&abi.Violation{Text: "the export " + name + " is not there"}) // Compile has checked it

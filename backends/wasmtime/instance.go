@@ -39,7 +39,7 @@ type instance struct {
 	depth    int                  // the number of stacks in use
 }
 
-var _ core.Instance = (*instance)(nil)
+var _ core.StateKeeper = (*instance)(nil)
 
 var errNoMemory = errors.New("wasmtime: instantiate: the system has no memory left for a guest")
 

@@ -71,6 +71,10 @@ func (g *guest) ReleaseStack() bool {
 // Call implements [sandbox.Guest].
 func (g *guest) Call(name string, p sandbox.Phase, stack []uint64) error {
 	in := (*instance)(g)
+	if name == abi.Save || name == abi.Restore {
+		// The guest may free all that it knows of then, as after a message.
+		in.entry.sender.stale, in.entry.payload.stale = true, true
+	}
 	return in.run(in.module.ExportedFunction(name), p, stack)
 }
 

@@ -29,7 +29,7 @@ type instance struct {
 	nested     [4]uint64
 }
 
-var _ core.Instance = (*instance)(nil)
+var _ core.StateKeeper = (*instance)(nil)
 
 // interpretedSlice is the fuel of a slice for interpreted code, which takes longer
 // for its fuel: see docs/costs.md.

@@ -79,23 +79,36 @@ func (p *program) fxLog() fxevent.Logger {
 	return events
 }
 
-// deploy starts all components, as many at a time as there are processors. It goes on
-// after a failure, so that the user sees all failures at once. A start that ctx has cut
-// off is not a failure.
+// deploy compiles the guests of all components, as many at a time as there are processors,
+// and then starts them together. Both steps go on after a failure, so that the user sees
+// all failures of the step at once.
 func (a *application) deploy(ctx context.Context) error {
-	found, order := make([]error, len(a.file.Components)), newStartOrder(a.file.Components)
-	atOnce(len(found), func(i int) {
-		defer order.started(i)
-		if found[i] = order.wait(ctx, i); found[i] == nil {
-			found[i] = a.deployOne(ctx, i)
+	prepared, err := a.prepare(ctx)
+	if err == nil && ctx.Err() == nil {
+		err = a.DeployAll(ctx, prepared...)
+		a.logTraps(err)
+		return withoutCut(ctx, err)
+	}
+	for _, p := range prepared {
+		if p != nil {
+			err = errors.Join(err, p.Close(ctx))
+		}
+	}
+	return err
+}
+
+// prepare compiles the guests of all components.
+func (a *application) prepare(ctx context.Context) ([]*host.Prepared, error) {
+	all, found := make([]*host.Prepared, len(a.file.Components)), make([]error, len(a.file.Components))
+	atOnce(len(all), func(i int) {
+		if found[i] = ctx.Err(); found[i] == nil {
+			all[i], found[i] = a.prepareOne(ctx, i)
 		}
 	})
 	var mistakes config.Mistakes
 	var errs []error
 	for i, err := range found {
-		if ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.As(err, new(stopSignal))) {
-			continue // it was cut off, or not begun
-		}
+		err = withoutCut(ctx, err)
 		if of := moduleMistakes(a.file, i, err); len(of) > 0 {
 			mistakes = append(mistakes, of...)
 		} else if err != nil {
@@ -105,20 +118,41 @@ func (a *application) deploy(ctx context.Context) error {
 	if len(mistakes) > 0 {
 		errs = append(errs, mistakes)
 	}
+	return all, errors.Join(errs...)
+}
+
+// prepareOne compiles the guest of component i.
+func (a *application) prepareOne(ctx context.Context, i int) (p *host.Prepared, err error) {
+	d := deployment(a.file.Components[i])
+	if d.Source, err = source(a.file, i); err != nil {
+		return nil, err
+	}
+	return a.Prepare(ctx, d)
+}
+
+// withoutCut returns err without the errors of starts that ctx has cut off: these are no
+// failures.
+func withoutCut(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	var errs []error
+	for _, e := range joined(err) {
+		if !errors.Is(e, context.Canceled) && !errors.As(e, new(stopSignal)) {
+			errs = append(errs, e)
+		}
+	}
 	return errors.Join(errs...)
 }
 
-// deployOne starts component i.
-func (a *application) deployOne(ctx context.Context, i int) (err error) {
-	d := deployment(a.file.Components[i])
-	if d.Source, err = source(a.file, i); err != nil {
-		return err
+// logTraps logs the details of guests that trapped when they were started.
+func (a *application) logTraps(err error) {
+	for _, e := range joined(err) {
+		trap, failed := (*core.TrapError)(nil), (*host.DeploymentError)(nil)
+		if errors.As(e, &trap) && errors.As(e, &failed) && trap.Stderr+trap.Details != "" {
+			a.log.Error("component did not start", "component", failed.Component.String(), "reason", trap.Error(), "stderr", trap.Stderr, "details", trap.Details)
+		}
 	}
-	err = a.Deploy(ctx, d)
-	if trap := (*core.TrapError)(nil); errors.As(err, &trap) && trap.Stderr+trap.Details != "" {
-		a.log.Error("component did not start", "component", d.ID.String(), "reason", trap.Error(), "stderr", trap.Stderr, "details", trap.Details)
-	}
-	return err
 }
 
 // moduleMistakes returns the mistakes in the source of component i that err reports, or

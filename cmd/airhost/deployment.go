@@ -37,6 +37,7 @@ func deployment(c config.Component) host.Deployment {
 			Burst:             c.Quota.Burst,
 			PendingRequests:   c.Quota.PendingRequests,
 		},
+		Accept:  host.Accept{MessagesPerSecond: c.Accept.MessagesPerSecond, Burst: c.Accept.Burst},
 		Restart: restart(c.Restart),
 	}
 }
@@ -48,6 +49,7 @@ func restart(r config.Restart) core.Restart {
 		Within:      time.Duration(r.Within),
 		Backoff:     time.Duration(r.Backoff),
 		MaxBackoff:  time.Duration(r.MaxBackoff),
+		CoolDown:    time.Duration(r.CoolDown),
 	}
 }
 

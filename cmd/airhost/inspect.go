@@ -287,13 +287,17 @@ var absent = map[string]string{
 	abi.Initialize:         "it gets no configuration",
 	abi.Health:             "it counts as healthy",
 	abi.Shutdown:           "it is stopped without being told",
+	abi.Save:               "a new version of it starts without its state",
+	abi.PostSave:           "",
+	abi.Restore:            "",
+	abi.PostRestore:        "",
 	abi.Start:              "",
 }
 
 func (r *moduleReport) contract(m *wasm.Module) {
 	present := map[string]bool{}
 	for _, e := range m.Exports {
-		present[e.Name] = true
+		present[abi.InOurVersion(e.Name)] = true
 	}
 	names := []string{abi.Memory}
 	for _, f := range abi.Exports() {

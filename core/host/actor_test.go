@@ -8,7 +8,8 @@ import (
 	"github.com/airhost/airhost/guest"
 )
 
-// actor is one deployment of a component in the model. All its instances share it.
+// actor is one deployment of a component in the model. All its instances and versions share
+// it.
 type actor struct {
 	w    *world
 	name string
@@ -26,6 +27,7 @@ type asked struct {
 	serial   uint32
 	deadline time.Time
 	then     byte
+	maybe    bool // it may have been forgotten: it need not end
 }
 
 func newActor(w *world, name string) *actor {
@@ -130,7 +132,7 @@ func (a *actor) talk(g guest.Host, arg byte) {
 		serial, message := a.w.newMessage(a.name, target, true, actTalk, (left-1)<<2|a.name[len(a.name)-1]-'0')
 		a.w.sent(serial, g.Send(target, message))
 	default:
-		a.ask(g, target, actEcho, 0, (left-1)<<2|arg&3)
+		a.ask(g, target, true, actEcho, 0, (left-1)<<2|arg&3)
 	}
 }
 
@@ -158,12 +160,12 @@ func (a *actor) sendBadly(g guest.Host) {
 func (a *actor) request(g guest.Host, arg byte) (guest.RequestID, bool) {
 	target, act := choice(arg)
 	timeout := []time.Duration{0, time.Millisecond, 7 * time.Millisecond, time.Hour}[arg>>4&3]
-	return a.ask(g, target, act, timeout, 0)
+	return a.ask(g, target, true, act, timeout, 0)
 }
 
 // ask sends a request. After its response the actor calls talk with then.
-func (a *actor) ask(g guest.Host, target string, act byte, timeout time.Duration, then byte) (guest.RequestID, bool) {
-	serial, message := a.w.newMessage(a.name, target, true, act, 0)
+func (a *actor) ask(g guest.Host, target string, ordered bool, act byte, timeout time.Duration, then byte) (guest.RequestID, bool) {
+	serial, message := a.w.newMessage(a.name, target, ordered, act, 0)
 	id, err := g.Request(target, message, timeout)
 	a.w.sent(serial, err)
 	if err != nil {
@@ -172,7 +174,7 @@ func (a *actor) ask(g guest.Host, target string, act byte, timeout time.Duration
 	if timeout == 0 {
 		timeout = defaultTimeout
 	}
-	a.w.locked(func() { a.open[id] = asked{serial, time.Now().Add(timeout), then} })
+	a.w.locked(func() { a.open[id] = asked{serial, time.Now().Add(timeout), then, false} })
 	return id, true
 }
 
@@ -242,13 +244,35 @@ func (a *actor) callback(g guest.Host, id guest.RequestID, response []byte, fail
 	return nil
 }
 
-// shutdown sends a request. Its outcome never reaches the actor.
+// shutdown sends a request. Its outcome reaches the actor only after a restart. The new version
+// may send at the same time, so it has no order.
 func (a *actor) shutdown(g guest.Host) {
-	serial, message := a.w.newMessage(a.name, actorName(0), true, actEcho, 0)
-	if id, err := g.Request(actorName(0), message, time.Hour); err != nil {
-		a.w.sent(serial, err)
-	} else {
-		a.w.expect(id != 0, "%s: a request without an id", a.name)
+	serial, message := a.w.newMessage(a.name, actorName(0), false, actEcho, 0)
+	id, err := g.Request(actorName(0), message, time.Hour)
+	if a.w.sent(serial, err); err != nil {
+		return
+	}
+	a.w.expect(id != 0, "%s: a request without an id", a.name)
+	a.w.locked(func() { a.open[id] = asked{serial, time.Now().Add(time.Hour), 0, true} })
+}
+
+// startsWith is component with a request that it sends in initialize. The old version may send
+// at the same time, so it has no order.
+func (a *actor) startsWith(arg byte) guest.Component {
+	c := a.component().(behaviour)
+	c.start = func(g guest.Host, _ guest.Config) error {
+		a.ask(g, actorName(int(arg)), false, actEcho, time.Hour, 0)
+		return nil
+	}
+	return c
+}
+
+// forgets notes that requests may have been forgotten, because the actor has failed, or
+// the version that sent them has been rolled back.
+func (a *actor) forgets() {
+	for id, asked := range a.open {
+		asked.maybe = true
+		a.open[id] = asked
 	}
 }
 
@@ -256,8 +280,10 @@ func (a *actor) shutdown(g guest.Host) {
 func (a *actor) complete() {
 	a.w.mu.Lock()
 	defer a.w.mu.Unlock()
-	if len(a.open) > 0 {
-		a.w.violated("%s: %d requests never ended: %v", a.name, len(a.open), a.open)
+	for id, asked := range a.open {
+		if !asked.maybe {
+			a.w.violated("%s: request %#x never ended: %v", a.name, id, asked)
+		}
 	}
 }
 

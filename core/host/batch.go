@@ -38,8 +38,12 @@ func (b *batching) takeLocked(c *component) {
 			return
 		}
 		e := c.sched.mailbox.pop()
-		if !e.outcome && c.host.isOver(e.message) {
+		switch {
+		case !e.outcome && c.host.isOver(e.message):
 			c.drop(e.message)
+			continue
+		case e.outcome && !c.traits.Callback:
+			c.dropOutcome(e.message)
 			continue
 		}
 		b.taken = append(b.taken, core.Delivery{Message: e.message, Outcome: e.outcome})

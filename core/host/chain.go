@@ -50,6 +50,7 @@ type chain struct {
 	// The watchdog's.
 	seen  uint64        // the turn that it saw last
 	since time.Duration // when it saw this turn first, on the host's clock
+	lost  int64         // watchdog.lost at that time
 }
 
 // link is a call of a chain.

@@ -138,8 +138,11 @@ func (x *chain) dissolve(now *link, took time.Duration) {
 		c.interruptLocked()
 	}
 	c.call.seen.Store(c.call.begun + 1)
-	c.call.since = c.host.clock.Exact() - took
-	c.beginCallAndUnlock()
+	c.call.since, c.call.lost = c.host.clock.Exact()-took, c.host.watch.lost.Load()
+	c.call.inProgress, c.call.fast = true, true // backlog is the worker's, which is in the call
+	c.call.begun++
+	c.host.clock.Now() // wakes the clock if it rests
+	c.mu.Unlock()
 	x.worker.slot.entry.CompareAndSwap(&x.first.entries.running, &c.entries.running)
 }
 
@@ -168,13 +171,16 @@ func (x *chain) watch(slot *watchSlot, now time.Duration) bool {
 		return false
 	}
 	if x.seen != turn {
-		x.seen, x.since = turn, x.host.clock.Exact()
+		x.seen, x.since, x.lost = turn, x.host.clock.Exact(), x.host.watch.lost.Load()
 	}
 	took := now - x.since
 	if took <= blockedAfter {
 		return true
 	}
 	if c := x.breakAt(turn, took); c != nil {
+		c.mu.Lock()
+		c.call.lost = x.lost
+		c.mu.Unlock()
 		c.watch(slot, now)
 	}
 	return true

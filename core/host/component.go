@@ -13,6 +13,7 @@ type component struct {
 	spec
 	host    *Host
 	entries runEntries
+	changes changeLock
 
 	hasRoom    atomic.Bool              // the mailbox is not crowded; read without mu for credits, written with it
 	exchanging atomic.Pointer[exchange] // the exchange that its call in progress began
@@ -30,13 +31,15 @@ type component struct {
 	published counts // the owner's counts, as of the last message
 }
 
-// spec is the part of a component that stays the same from the deployment on.
+// spec is the part of a component that calls do not change. The id is fixed. A replacement
+// or an update changes the rest: the owner writes it with mu held, and others read it with
+// mu held.
 type spec struct {
 	id         core.ComponentID
 	limits     core.Limits
 	deployment Deployment
-	compiled   core.Component // written with mu held, before the component starts
-	traits     core.Traits    // likewise
+	compiled   core.Component
+	traits     core.Traits
 	refusals   refusalErrors
 	slotHint   uint32        // where the search for a watch slot begins
 	gone       chan struct{} // closed once the component is removed
@@ -44,12 +47,26 @@ type spec struct {
 
 // refusalErrors are made once, so that a refusal allocates nothing.
 type refusalErrors struct {
-	notFound, full, down, tooLarge *core.MessagingError
-	response                       *core.RequestError // tooLarge, for the response to a request of its own
+	notFound, full, rate, down, tooLarge *core.MessagingError
+	response                             *core.RequestError // tooLarge, for the response to a request of its own
+}
+
+func newRefusals(id core.ComponentID, limits core.Limits) refusalErrors {
+	text := id.String()
+	tooLarge := fmt.Sprintf("message: %s takes at most %d bytes", text, limits.MessageSize)
+	return refusalErrors{
+		notFound: &core.MessagingError{Case: core.CaseTargetNotFound, Text: text},
+		full:     &core.MessagingError{Case: core.CaseQueueFull, Text: text},
+		rate:     &core.MessagingError{Case: core.CaseQueueFull, Text: text + ": accept.messages_per_second"},
+		down:     &core.MessagingError{Case: core.CaseUnavailable, Text: text + " has failed"},
+		tooLarge: &core.MessagingError{Case: core.CaseInvalidArgument, Text: tooLarge},
+		response: &core.RequestError{Reason: core.ReasonFailed, Text: tooLarge},
+	}
 }
 
 // guestCalls is the owner's state for calls of the guest.
 type guestCalls struct {
+	services *services    // the host as the instances of c.compiled see it
 	next     entry        // the message of the run-next slot
 	batch    *batching    // of an instance that takes several messages at once, or nil
 	ledger   *core.Ledger // of an engine that keeps one, or nil
@@ -61,6 +78,7 @@ type guestCalls struct {
 type schedule struct {
 	status   status
 	mailbox  mailbox
+	accept   *bucket              // of Deployment.Accept, or nil
 	closed   *core.MessagingError // why the mailbox takes nothing, or nil
 	worker   *worker              // runs it, or nil
 	previous *component           // see acceptAndUnlock
@@ -71,6 +89,8 @@ type schedule struct {
 type watchedCall struct {
 	inProgress  bool
 	interrupted bool          // the watchdog, or Stop, has interrupted it
+	late        bool          // the watchdog has interrupted it, and had been late since the call began
+	lost        int64         // watchdog.lost, when the watchdog saw the call first
 	fast        bool          // the last call was short
 	begun       uint64        // number of calls that have begun
 	seen        atomic.Uint64 // number of the call that the watchdog saw last; read without mu by answerMany
@@ -88,30 +108,26 @@ type lifecycle struct {
 	healthDue   bool
 	health      core.HealthStatus
 	healthTimer *time.Timer
-	startCut    bool // the context of the deployment has ended: its start is interrupted
-	leftBehind  bool // Stop does not wait for it: its owner removes it
+	dropped     int          // outcomes of its requests that came while it was closed
+	startCut    bool         // the context of the deployment has ended: its start is interrupted
+	leftBehind  bool         // Stop does not wait for it: its owner removes it
+	successor   *component   // takes the outcomes of its requests, or nil; see replacement
+	former      []*component // whose successor it is, with requests that are pending
 }
 
 func newComponent(h *Host, d Deployment) *component {
-	id := d.ID.String()
-	tooLarge := fmt.Sprintf("message: %s takes at most %d bytes", id, d.Limits.MessageSize)
 	c := &component{
 		spec: spec{
 			id: d.ID, limits: d.Limits, deployment: d, gone: make(chan struct{}),
-			refusals: refusalErrors{
-				notFound: &core.MessagingError{Case: core.CaseTargetNotFound, Text: id},
-				full:     &core.MessagingError{Case: core.CaseQueueFull, Text: id},
-				down:     &core.MessagingError{Case: core.CaseUnavailable, Text: id + " has failed"},
-				tooLarge: &core.MessagingError{Case: core.CaseInvalidArgument, Text: tooLarge},
-				response: &core.RequestError{Reason: core.ReasonFailed, Text: tooLarge},
-			},
+			refusals: newRefusals(d.ID, d.Limits),
 		},
-		host:   h,
-		sender: sender{quota: newBucket(d.Quota.MessagesPerSecond, d.Quota.Burst, h.clock)},
-		sched:  schedule{mailbox: newMailbox(d.Limits)},
+		changes: newChangeLock(),
+		host:    h,
+		sender:  sender{quota: newBucket(d.Quota.MessagesPerSecond, d.Quota.Burst, h.clock)},
+		sched:   schedule{mailbox: newMailbox(d.Limits), accept: newAccept(d.Accept, h.clock)},
 	}
 	c.sender.log = core.NewLogQuota(d.Limits.LogLines, d.Limits.LogBytes, c.logDropped)
-	c.hasRoom.Store(!c.sched.mailbox.crowded())
+	c.hasRoom.Store(c.sched.accept == nil && !c.sched.mailbox.crowded())
 	c.entries = runEntries{queued: runEntry{component: c}, next: runEntry{component: c, next: true}, running: runEntry{component: c}}
 	return c
 }
@@ -121,12 +137,13 @@ func (c *component) Deliver(m *core.Message) error { return c.deliver(m, nil, fa
 
 // deliver puts m into the mailbox. w is the worker that the caller runs on, or nil.
 // A message that was sent by a credit has its place, even if other senders have
-// filled the mailbox since.
+// filled the mailbox since. There is none to a component that accepts a limited rate.
 func (c *component) deliver(m *core.Message, w *worker, byCredit bool) error {
+	c.mu.Lock()
 	if len(m.Payload) > c.limits.MessageSize {
+		defer c.mu.Unlock()
 		return c.refusals.tooLarge
 	}
-	c.mu.Lock()
 	if c.sched.closed != nil {
 		defer c.mu.Unlock()
 		return c.sched.closed
@@ -135,18 +152,39 @@ func (c *component) deliver(m *core.Message, w *worker, byCredit bool) error {
 		c.mu.Unlock()
 		return c.refusals.full
 	}
+	if !c.acceptsLocked(1) {
+		c.mu.Unlock()
+		return c.refusals.rate
+	}
 	c.acceptAndUnlock(entry{message: m}, w)
 	return nil
+}
+
+// roomLocked reports whether c takes any message.
+func (c *component) roomLocked() bool {
+	return c.sched.closed == nil && c.sched.accept == nil && !c.sched.mailbox.crowded()
+}
+
+// acceptsLocked takes n messages from the rate that c accepts, if it is limited.
+func (c *component) acceptsLocked(n int) bool {
+	return c.sched.accept == nil || c.sched.accept.take(float64(n))
 }
 
 // outcome puts the outcome of one of c's requests into the mailbox. It is never
 // refused for a full mailbox; it is dropped only if the component is gone.
 func (c *component) outcome(m *core.Message, w *worker) {
-	if m.Failure != nil || len(m.Payload) > c.limits.MessageSize {
-		c.fit(m)
-	}
 	c.mu.Lock()
+	if next := c.life.successor; next != nil {
+		c.sender.pending--
+		c.mu.Unlock()
+		next.outcome(m, w)
+		return
+	}
+	if m.Failure != nil || len(m.Payload) > c.limits.MessageSize {
+		c.fitLocked(m)
+	}
 	if c.sched.closed != nil {
+		c.life.dropped++
 		c.mu.Unlock()
 		c.host.counts.orphans.Add(1)
 		m.Release()
@@ -155,8 +193,8 @@ func (c *component) outcome(m *core.Message, w *worker) {
 	c.acceptAndUnlock(entry{message: m, outcome: true}, w)
 }
 
-// fit cuts an outcome to c's message size.
-func (c *component) fit(m *core.Message) {
+// fitLocked cuts an outcome to c's message size.
+func (c *component) fitLocked(m *core.Message) {
 	if len(m.Payload) > c.limits.MessageSize {
 		m.Payload, m.Failure = nil, c.refusals.response
 	}

@@ -137,13 +137,20 @@ func (h *Host) totals() totals {
 	defer h.mu.Unlock()
 	t := totals{counts: h.gone, components: len(h.components)}
 	for _, c := range h.components {
-		c.mu.Lock()
-		t.counts.add(&c.published)
-		t.waiting += c.sched.mailbox.length
-		if c.sched.mailbox.length > 0 || c.sched.status == running || c.sched.status == queued || c.sched.status == claimed {
-			t.busy++
-		}
-		c.mu.Unlock()
+		t.add(c)
+	}
+	for c := range h.beside {
+		t.add(c)
 	}
 	return t
+}
+
+func (t *totals) add(c *component) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t.counts.add(&c.published)
+	t.waiting += c.sched.mailbox.length
+	if c.sched.mailbox.length > 0 || c.sched.status == running || c.sched.status == queued || c.sched.status == claimed {
+		t.busy++
+	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 
 	"github.com/airhost/airhost/core"
 )
@@ -14,10 +13,11 @@ import (
 // guest has been initialized: for as long as compilation takes, then until a place
 // is free among the guests that start at the same time, and at most its
 // [core.Limits] StartTime for the guest's own steps, in which it is interrupted when ctx
-// ends. Messages that the guest sends while it is initialized go out; it gets none
-// before that has ended. When Deploy fails nothing is left of the component.
+// ends. Messages that the guest sends while it is initialized go out. Those that are sent to
+// it, also by itself, wait until that has ended. When Deploy fails nothing is left of the
+// component.
 //
-// Its errors, for errors.Is: [ErrNotRunning] before Start and after Stop;
+// Its errors are [DeploymentError], but for a wrong Deployment. For errors.Is: [ErrNotRunning] before Start and after Stop;
 // [ErrInvalidDeployment], with core.ErrOutOfRange or core.ErrInvalidID where that is
 // why; [ErrAlreadyDeployed]; [ErrUnknownEngine]; core.ErrModuleRefused, a
 // [core.ModuleError] that names the problems, with core.ErrLimitExceeded where the
@@ -32,22 +32,39 @@ func (h *Host) Deploy(ctx context.Context, d Deployment) error {
 	}
 	c := newComponent(h, d)
 	if err := h.admit(c); err != nil {
-		return fmt.Errorf("deployment of %s: %w", d.ID, err)
+		return &DeploymentError{d.ID, err}
 	}
 	defer h.changes.Done()
-	ctx, cancel := context.WithCancel(ctx)
+	defer c.changes.unlock()
+	ctx, cancel := h.untilHurry(ctx)
 	defer cancel()
-	defer context.AfterFunc(h.hurried, cancel)()
-	if err := h.bringUp(ctx, c); err != nil {
-		if h.hurried.Err() != nil {
-			err = errors.Join(ErrNotRunning, err)
-		}
-		return fmt.Errorf("deployment of %s: %w", d.ID, errors.Join(err, h.remove(ctx, c, errStopping)))
+	if err := h.compileAndBringUp(ctx, c); err != nil {
+		return h.notDeployed(ctx, c, err)
 	}
 	return nil
 }
 
-// admit enters c in the host's list if its id is free, and adds one to h.changes.
+// DeploymentError says which component could not be deployed, and why.
+type DeploymentError struct {
+	Component core.ComponentID
+	Err       error
+}
+
+// Error implements error.
+func (e *DeploymentError) Error() string {
+	return fmt.Sprintf("deployment of %s: %v", e.Component, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *DeploymentError) Unwrap() error { return e.Err }
+
+// notDeployed removes a component that could not be deployed, and returns why.
+func (h *Host) notDeployed(ctx context.Context, c *component, why error) error {
+	return &DeploymentError{c.id, errors.Join(h.unlessHurried(why), h.remove(ctx, c, c.refusals.notFound))}
+}
+
+// admit enters c in the host's list if its id is free, locks its changes, and adds one to
+// h.changes.
 func (h *Host) admit(c *component) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -61,48 +78,56 @@ func (h *Host) admit(c *component) error {
 	c.slotHint = h.serial
 	h.components[c.id] = c
 	h.changes.Add(1)
+	c.changes <- struct{}{} // nobody else knows it
 	return nil
 }
 
-// bringUp compiles and starts c, of which the caller is the owner until it has
-// succeeded.
-func (h *Host) bringUp(ctx context.Context, c *component) error {
-	engine := h.engines[c.deployment.Engine]
-	if engine == nil {
-		return fmt.Errorf("%w %q, this host has: %s", ErrUnknownEngine, c.deployment.Engine, strings.Join(h.Engines(), ", "))
-	}
-	compiled, err := engine.Compile(ctx, c.deployment.Source, c.limits)
+func (h *Host) compileAndBringUp(ctx context.Context, c *component) error {
+	compiled, err := h.compile(ctx, c.deployment)
 	if err != nil {
-		return boundError(err)
+		return err
 	}
 	c.setCompiled(compiled)
-	if err = c.deployment.enforced(c.traits); err != nil {
-		return err
-	}
-	if err = h.places.enter(ctx, c); err != nil {
-		return err
-	}
-	slot := h.watch.acquire(c)
-	err = c.launchUntil(ctx)
-	slot.release()
-	h.places.leave(c)
-	if err != nil {
-		return err
-	}
 	if err = h.attach(c); err != nil {
 		return err
 	}
+	return h.bringUp(ctx, c)
+}
+
+// bringUp starts a component that has been attached. The caller owns it until bringUp has
+// succeeded.
+func (h *Host) bringUp(ctx context.Context, c *component) error {
+	if err := h.startUp(ctx, c); err != nil {
+		return err
+	}
 	h.emit(Event{Kind: EventDeployed, Component: c.id}, "engine", c.deployment.Engine, "source", c.deployment.Source.Path)
+	c.giveFree()
+	return nil
+}
+
+// startUp makes c's first instance and initializes it. The caller owns c.
+func (h *Host) startUp(ctx context.Context, c *component) error {
+	if err := h.places.enter(ctx, c); err != nil {
+		return err
+	}
+	defer h.places.leave(c)
+	slot := h.watch.acquire(c)
+	defer slot.release()
+	return c.launchUntil(ctx)
+}
+
+// giveFree gives up a component that the caller has changed.
+func (c *component) giveFree() {
 	c.mu.Lock()
 	c.scheduleHealthLocked()
 	c.yieldAndUnlock(nil)
-	return nil
 }
 
 func (c *component) setCompiled(compiled core.Component) {
 	traits := compiled.Traits()
+	c.guest.services = newServices(c)
 	if traits.KeepsLedger {
-		c.guest.ledger = core.NewLedger(c.reconcile)
+		c.guest.ledger = core.NewLedger(c.guest.services.reconcile)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -158,11 +183,11 @@ func (h *Host) detach(c *component) {
 // A component written in Go must not undeploy itself: it would wait for its own
 // call to end.
 func (h *Host) Undeploy(ctx context.Context, id core.ComponentID) error {
-	c, err := h.dismissed(id)
+	c, err := h.change(ctx, id)
 	if err != nil {
 		return fmt.Errorf("undeployment of %s: %w", id, err)
 	}
-	defer h.changes.Done()
+	defer h.changed(c)
 	if err := c.acquire(ctx); err != nil {
 		return fmt.Errorf("undeployment of %s: %w", id, err)
 	}
@@ -174,8 +199,31 @@ func (h *Host) Undeploy(ctx context.Context, id core.ComponentID) error {
 	return nil
 }
 
-// dismissed returns the component that is to be removed, and adds one to h.changes.
-func (h *Host) dismissed(id core.ComponentID) (*component, error) {
+// change returns the component of an id when nobody else changes it. The caller calls
+// changed when it has changed it.
+func (h *Host) change(ctx context.Context, id core.ComponentID) (*component, error) {
+	c, err := h.changing(id)
+	if err != nil {
+		return nil, err
+	}
+	if err = c.changes.lock(ctx); err != nil {
+		h.changes.Done()
+		return nil, fmt.Errorf("somebody else is changing it: %w", h.unlessHurried(err))
+	}
+	if isClosed(c.gone) {
+		h.changed(c)
+		return nil, c.refusals.notFound
+	}
+	return c, nil
+}
+
+func (h *Host) changed(c *component) {
+	c.changes.unlock()
+	h.changes.Done()
+}
+
+// changing returns the component of an id, and adds one to h.changes.
+func (h *Host) changing(id core.ComponentID) (*component, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.state != stateRunning {
@@ -233,7 +281,9 @@ func (c *component) acquire(ctx context.Context) error {
 // that may still come, end with refusal; its guest is shut down; its counters stay in
 // the host's sums. The error is the engine's.
 func (h *Host) remove(ctx context.Context, c *component, refusal *core.MessagingError) error {
-	h.detach(c)
+	if !h.isBeside(c) {
+		h.detach(c)
+	}
 	c.close(refusal)
 	err := c.shutDown()
 	c.forgetRequests() // those that it has sent at its shutdown
@@ -248,7 +298,10 @@ func (h *Host) remove(ctx context.Context, c *component, refusal *core.Messaging
 	c.publishLocked() // its last log lines have changed the counts
 	c.sched.become(removed)
 	h.gone.add(&c.published)
-	delete(h.components, c.id)
+	if h.components[c.id] == c {
+		delete(h.components, c.id)
+	}
+	delete(h.beside, c)
 	close(c.gone)
 	return err
 }

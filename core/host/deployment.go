@@ -19,6 +19,7 @@ type Deployment struct {
 	Capabilities Capabilities
 	Limits       core.Limits
 	Quota        Quota
+	Accept       Accept
 	Restart      Restart
 	// HealthInterval is how often the guest's health is asked for; 0 is never.
 	HealthInterval time.Duration
@@ -46,6 +47,17 @@ type Quota struct {
 	PendingRequests int
 }
 
+// Accept bounds the messages and requests that come to a component, whoever sends them.
+// More are refused with queue-full. Outcomes of its own requests do not count. The zero
+// value sets no limit.
+type Accept struct {
+	// MessagesPerSecond is the rate in the long run.
+	MessagesPerSecond int
+	// Burst is how many may come at once after a pause; by default as many as in one
+	// second. It needs a MessagesPerSecond.
+	Burst int
+}
+
 // Restart, RestartPolicy and the policies are core's.
 type (
 	Restart       = core.Restart
@@ -70,11 +82,12 @@ var (
 // normalize checks d and sets the defaults.
 func (d *Deployment) normalize() (err error) {
 	if err = d.checkID(); err == nil {
-		err = cmp.Or(d.Limits.Check(), d.Quota.check(), core.CheckTime("health_interval", d.HealthInterval, time.Millisecond, 24*time.Hour))
+		err = cmp.Or(d.Limits.Check(), d.Quota.check(), d.Accept.check(), core.CheckTime("health_interval", d.HealthInterval, time.Millisecond, 24*time.Hour))
 	}
 	if err == nil {
 		d.given, d.Limits = d.Limits.Given(), d.Limits.WithDefaults()
 		d.Quota.setDefaults()
+		d.Accept.Burst = orDefault(d.Accept.Burst, d.Accept.MessagesPerSecond)
 		err = d.checkLimits()
 	}
 	if err == nil {
@@ -121,6 +134,16 @@ func (q *Quota) check() error {
 		core.CheckCount("quota.messages_per_second", int64(q.MessagesPerSecond), 1, 1e9),
 		core.CheckCount("quota.burst", int64(q.Burst), 1, 1e9),
 		core.CheckCount("quota.pending_requests", int64(q.PendingRequests), 1, 1e6),
+	)
+}
+
+func (a *Accept) check() error {
+	if a.Burst != 0 && a.MessagesPerSecond == 0 {
+		return errors.New("accept.burst needs accept.messages_per_second")
+	}
+	return cmp.Or(
+		core.CheckCount("accept.messages_per_second", int64(a.MessagesPerSecond), 1, 1e9),
+		core.CheckCount("accept.burst", int64(a.Burst), 1, 1e9),
 	)
 }
 

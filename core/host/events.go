@@ -16,10 +16,14 @@ type EventKind string
 const (
 	EventDeployed   EventKind = "deployed"
 	EventUndeployed EventKind = "undeployed"
-	EventEnded      EventKind = "ended"     // its instance trapped, was stopped, or broke the ABI
-	EventRestarted  EventKind = "restarted" // a fresh instance took its place
-	EventFailed     EventKind = "failed"    // it ended more often than its restart policy allows
-	EventHealth     EventKind = "health"    // its health changed
+	EventEnded      EventKind = "ended"       // its instance trapped, was stopped, or broke the ABI
+	EventRestarted  EventKind = "restarted"   // a fresh instance took its place
+	EventReplacing  EventKind = "replacing"   // a new version starts beside it
+	EventReplaced   EventKind = "replaced"    // the new version has taken its place
+	EventRolledBack EventKind = "rolled-back" // the new version could not: the old one goes on
+	EventUpdated    EventKind = "updated"     // its settings have changed
+	EventFailed     EventKind = "failed"      // it ended more often than its restart policy allows
+	EventHealth     EventKind = "health"      // its health changed
 )
 
 // Event is one change of a component's state.
@@ -27,7 +31,7 @@ type Event struct {
 	Time      time.Time
 	Kind      EventKind
 	Component core.ComponentID
-	Reason    error             // why it ended or failed, or why shutdown did
+	Reason    error             // why it ended, failed or was rolled back, or why shutdown failed
 	Health    core.HealthStatus // of EventHealth
 	Missed    uint64            // events before this one that the subscriber had no room for
 }
@@ -102,6 +106,7 @@ func (e *events) publish(event Event) {
 var eventLevels = map[EventKind]slog.Level{
 	EventDeployed: slog.LevelInfo, EventUndeployed: slog.LevelInfo, EventEnded: slog.LevelError,
 	EventRestarted: slog.LevelInfo, EventFailed: slog.LevelError, EventHealth: slog.LevelInfo,
+	EventReplacing: slog.LevelInfo, EventReplaced: slog.LevelInfo, EventRolledBack: slog.LevelError, EventUpdated: slog.LevelInfo,
 }
 
 // emit logs a state change and tells the subscribers.

@@ -58,7 +58,7 @@ func (c *component) findAndHold(e entry) *component {
 		return nil
 	}
 	p := r.local
-	if p == nil || p == c || p.deployment.Engine != c.deployment.Engine || !p.hold(w) {
+	if p == nil || p == c || !p.hold(w, c.deployment.Engine) {
 		return nil
 	}
 	c.mu.Lock()
@@ -107,11 +107,11 @@ func (c *component) exchangesWithLocked(p *component) bool {
 	return c.life.canExchange && p.life.canExchange && c.deployment.Engine == p.deployment.Engine && c.sender.last.shortExchanges < 4
 }
 
-// hold makes an idle component w's, if it can exchange.
-func (c *component) hold(w *worker) bool {
+// hold makes an idle component w's, if it can exchange with one of an engine.
+func (c *component) hold(w *worker, engine string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.sched.status != idle || !c.life.canExchange {
+	if c.sched.status != idle || !c.life.canExchange || c.deployment.Engine != engine {
 		return false
 	}
 	c.sched.become(running)

@@ -123,6 +123,15 @@ func (in *exchangingInstance) HandleCallback(id core.RequestID, response []byte,
 	return in.handle(nil, func(*[]byte) error { return in.Instance.HandleCallback(id, response, failure) })
 }
 
+// Save and Restore implement [core.StateKeeper] for a guest that is one.
+func (in *exchangingInstance) Save(dst []byte) ([]byte, error) {
+	return in.Instance.(core.StateKeeper).Save(dst)
+}
+
+func (in *exchangingInstance) Restore(state []byte) error {
+	return in.Instance.(core.StateKeeper).Restore(state)
+}
+
 // account notes the calls that the engine makes by a ledger, until it reconciles
 // them.
 type account struct {

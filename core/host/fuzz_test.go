@@ -14,6 +14,7 @@ import (
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
+	"github.com/airhost/airhost/guest"
 )
 
 // numActors is the number of components in a program.
@@ -77,6 +78,7 @@ type player struct {
 	others  sync.WaitGroup
 	stopped bool
 	actors  map[string]*actor // the last deployed one of each name
+	made    []*actor          // all
 }
 
 // The steps of a program.
@@ -91,6 +93,9 @@ const (
 	stepSettle
 	stepQuiesce
 	stepStop
+	stepReplace
+	stepRestart
+	stepUpdate
 	steps
 )
 
@@ -118,6 +123,14 @@ func (g *player) step(step, a, b byte) {
 		g.pending()
 	case stepQuiesce:
 		_ = g.quiesce(time.Duration(a) * time.Millisecond) // an error means that it takes longer
+	case stepReplace:
+		g.replace(name, a>>2, b)
+	case stepRestart:
+		g.change(name, b, func(ctx context.Context) error { return g.h.Restart(ctx, id(name)) })
+	case stepUpdate:
+		d := g.deployment(name, nil, b)
+		d.Source = core.Source{}
+		g.change(name, b, func(ctx context.Context) error { return g.h.Update(ctx, d) })
 	case stepStop:
 		if b&7 == 0 { // rarely, so that most programs go on for longer
 			g.stop(time.Duration(a) * time.Millisecond)
@@ -127,7 +140,18 @@ func (g *player) step(step, a, b byte) {
 
 func (g *player) deploy(name string, b byte) {
 	a := newActor(g.w, name)
-	d := deployment(name, a.component())
+	g.w.locked(func() { g.made = append(g.made, a) })
+	if g.h.Deploy(g.ctx, g.deployment(name, a.component(), b)) != nil {
+		return
+	}
+	if old := g.actors[name]; old != nil {
+		g.w.locked(func() { old.removed = true })
+	}
+	g.actors[name] = a
+}
+
+func (g *player) deployment(name string, component guest.Component, b byte) host.Deployment {
+	d := deployment(name, component)
 	d.Limits = core.Limits{Mailbox: 1 + int(b&7), MessageSize: 64, HandlerTime: 48 * time.Hour}
 	if b&0x0f == 0x07 { // the mailbox has places for a few messages or outcomes only
 		d.Limits.MailboxBytes = int64(1+b>>6) * (64 + core.MessageOverhead)
@@ -135,13 +159,53 @@ func (g *player) deploy(name string, b byte) {
 	d.Quota = host.Quota{MessagesPerSecond: 100, Burst: 5 + int(b), PendingRequests: 1 + int(b>>3&3)}
 	d.Restart = host.Restart{MaxRestarts: int(b>>5) - 1, Backoff: time.Millisecond, MaxBackoff: 8 * time.Millisecond}
 	d.Capabilities = host.Capabilities{Send: patterns("m/*"), Request: patterns("m/*")}
-	if g.h.Deploy(g.ctx, d) != nil {
+	return d
+}
+
+// replace replaces a component by another version of its actor, with a deadline.
+func (g *player) replace(name string, arg, b byte) {
+	a := g.actors[name]
+	if a == nil {
 		return
 	}
-	if old := g.actors[name]; old != nil {
-		g.w.locked(func() { old.removed = true })
+	version := a.component()
+	if arg&1 == 1 {
+		version = a.startsWith(b)
 	}
-	g.actors[name] = a
+	ctx, cancel := context.WithTimeout(g.ctx, time.Duration(b)*20*time.Microsecond)
+	defer cancel()
+	err := g.h.Replace(ctx, g.deployment(name, version, b))
+	g.changed(name, err != nil, false)
+}
+
+// change restarts or updates a component: on a goroutine of its own, or with a deadline.
+func (g *player) change(name string, b byte, change func(ctx context.Context) error) {
+	if b&1 == 1 {
+		ctx, cancel := context.WithTimeout(g.ctx, time.Duration(b)*20*time.Microsecond)
+		defer cancel()
+		g.changed(name, false, change(ctx) != nil)
+		return
+	}
+	g.w.locked(func() { g.w.others++ })
+	g.others.Go(func() {
+		g.changed(name, false, change(g.ctx) != nil)
+		g.w.locked(func() { g.w.others-- })
+	})
+}
+
+// changed notes what a change may have done to actors of a name: a component that had failed
+// may be back, a version may have been rolled back, and a start that failed counts as a trap.
+func (g *player) changed(name string, rolledBack, ended bool) {
+	g.w.locked(func() {
+		for _, a := range g.made {
+			if a.name != name {
+				continue
+			}
+			if a.trapped = a.trapped || ended; a.trapped || rolledBack {
+				a.forgets()
+			}
+		}
+	})
 }
 
 func patterns(text string) []core.IDPattern {
@@ -295,6 +359,13 @@ func programs() [][]byte {
 		then(stepSend, actWait<<2, 0, stepRequest, 0, 1, stepSend, actRequest<<2|1, 0x30, stepSettle, 0, 0, stepStop, 100, 0),
 		then(stepSend, actRequestMany<<2, 0x3d, stepSend, actWait<<2|2, 0, stepStop, 200, 0, stepRelease, 0, 0),
 	)
+	for other := range byte(4) { // changes, while messages and requests are on their way
+		made = append(made,
+			then(stepSend, actWait<<2|1, 0, stepSend, actRequest<<2, 0x31, stepSettle, 0, 0, stepReplace, other|4, 0x31, stepSend, actRequest<<2, 0x31, stepRelease, 0, 0, stepReplace, other|4, 0x71, stepPass, 30, 0, stepQuiesce, 100, 0),
+			then(stepSend, actTrap<<2|other, 0, stepSend, actRequestAndTrap<<2|other, 1, stepSend, actTrap<<2|other, 0, stepRestart, other, 0xff, stepSend, actRequest<<2|other, 1, stepUpdate, other, 0xe0, stepQuiesce, 100, 0),
+			then(stepSend, actWait<<2, 0, stepReplace, 4, 0x40, stepRestart, 0, 0, stepUpdate, 0, 0x3e, stepUndeploy, 0, 0, stepRelease, 1, 0, stepQuiesce, 100, 0, stepDeploy, 0, 0xff, stepReplace, other, 0xff),
+			then(stepSendAndWait, actTalk<<2, 0xfc|other, stepSend, actTalk<<2, 0xf8|other, stepReplace, other, 0xfb, stepRestart, 0, 0xff, stepReplace, 0, 0xfb, stepQuiesce, 100, 0, stepStop, 1, 0))
+	}
 	for other := range byte(3) { // conversations that other steps interrupt
 		made = append(made,
 			then(stepSend, actTalk<<2, 0xfc|other, stepSendAndWait, actTalk<<2, 0xfc|other, stepSendAndWait, actTalk<<2|1, 0x7c),

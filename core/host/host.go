@@ -97,6 +97,7 @@ type Host struct {
 	mu         mutex[ofHost] // guards the following
 	state      hostState
 	components map[core.ComponentID]*component
+	beside     map[*component]struct{} // versions that start or end beside a component
 	serial     uint32
 	gone       counts // of components that were removed
 }
@@ -140,7 +141,7 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 	config.DeadLetters = orDefault(config.DeadLetters, 256)
 	h := &Host{
 		config: config, broker: broker, tracker: tracker,
-		engines: make(map[string]core.Engine), components: make(map[core.ComponentID]*component),
+		engines: make(map[string]core.Engine), components: make(map[core.ComponentID]*component), beside: make(map[*component]struct{}),
 		background: context.Background(), stopped: make(chan struct{}), forgotten: make(chan struct{}), over: make(chan struct{}),
 		deadLetters: deadLetters{most: config.DeadLetters}, threadsLeft: threadsLeft,
 	}
@@ -208,7 +209,7 @@ func (h *Host) Components() []ComponentStatus {
 	return statuses
 }
 
-// listLocked returns all components, sorted by id.
+// listLocked returns all deployed components, sorted by id.
 func (h *Host) listLocked() []*component {
 	return slices.SortedFunc(maps.Values(h.components), func(a, b *component) int {
 		return cmp.Compare(a.id.String(), b.id.String())

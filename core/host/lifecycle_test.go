@@ -40,7 +40,7 @@ func TestLifecycle(t *testing.T) {
 	d := deployment("a/managed", behaviour{
 		start: func(h guest.Host, config guest.Config) error {
 			calls = append(calls, fmt.Sprintf("initialize %v", config))
-			isError(t, "message to what is not deployed yet", h.Send(h.SelfID(), nil), guest.ErrTargetNotFound)
+			check(t, h.Send(h.SelfID(), nil)) // it waits
 			return h.Send("a/probe", nil)
 		},
 		message:  func(guest.Host, string, []byte) ([]byte, error) { calls = append(calls, "message"); return nil, nil },
@@ -54,7 +54,7 @@ func TestLifecycle(t *testing.T) {
 	h.quiesce()
 	check(t, h.Undeploy(within(t), d.ID))
 	got := strings.Join(calls, ", ")
-	if got != "initialize [{b 1} {a 2}], message, shutdown" {
+	if got != "initialize [{b 1} {a 2}], message, message, shutdown" {
 		t.Errorf("calls: %s", got)
 	}
 	isError(t, "second undeployment", h.Undeploy(within(t), d.ID), core.ErrTargetNotFound)

@@ -57,6 +57,10 @@ func (c *component) runNext(w *worker) {
 // handleAndFollow is handle with an exchange, or with the chain that follows. owned
 // reports whether the worker still owns c.
 func (c *component) handleAndFollow(e entry) (trap error, owned bool) {
+	if e.outcome && !c.traits.Callback {
+		c.dropOutcome(e.message)
+		return nil, true
+	}
 	w := c.sched.worker
 	if partner := c.takePartner(e); partner != nil {
 		w.exchange.run(c, partner, e)
@@ -106,7 +110,7 @@ func (c *component) workOffAndUnlock() {
 
 // noteRoomLocked notes that the mailbox takes any message again.
 func (c *component) noteRoomLocked() {
-	if !c.hasRoom.Load() && c.sched.closed == nil && !c.sched.mailbox.crowded() {
+	if !c.hasRoom.Load() && c.roomLocked() {
 		c.hasRoom.Store(true)
 	}
 }
@@ -224,6 +228,15 @@ func (h *Host) isOver(m *core.Message) bool {
 func (c *component) drop(m *core.Message) {
 	c.counts.Expired++
 	c.sched.worker.release(m)
+}
+
+// dropOutcome ends the outcome of one of c's requests without a callback: c has failed, or
+// an earlier version of c has sent the request and this one exports no handle-callback. The
+// owner calls it.
+func (c *component) dropOutcome(m *core.Message) {
+	c.sender.pending--
+	c.host.counts.orphans.Add(1)
+	m.Release()
 }
 
 // calledBack ends a call of handle-callback that returned err.

@@ -46,6 +46,13 @@ func newMailbox(limits core.Limits) mailbox {
 	return mailbox{limits: m, spare: m.scarce, spareBytes: m.calmBytes}
 }
 
+// setLimits changes the limits. What waits stays, also if it is more than they allow.
+func (b *mailbox) setLimits(limits core.Limits) {
+	waiting, bytes, changed := b.waiting(), b.bytes(), newMailbox(limits)
+	b.limits = changed.limits
+	b.spare, b.spareBytes = changed.spare-waiting, changed.spareBytes-bytes
+}
+
 // largestBuffer is the largest buffer that a message of a size may come with: one
 // that has been grown for it, or one of core's pool.
 func largestBuffer(messageSize int) int64 { return max(2*int64(messageSize), 64<<10) }

@@ -81,25 +81,51 @@ func upTo(most int, requests []Request) (n int) {
 // goroutine, and returns how many it has handled.
 func (h *Host) answerDirectly(ctx context.Context, target core.ComponentID, requests []Request) (n int) {
 	c := h.direct.find(target)
-	if c == nil || len(requests[0].Payload) > c.limits.MessageSize {
+	if c == nil {
 		return 0
 	}
-	fast, begun := c.beginDirect(ctx, ctx.Done() == nil)
+	fast, begun := c.beginDirect(ctx, ctx.Done() == nil, len(requests[0].Payload))
 	if !begun {
 		return 0
 	}
 	requests = requests[:c.fitting(requests[:upTo(batch, requests)])]
+	if c.guest.batch != nil && !fast { // whoever stops the component should not wait for several slow calls
+		requests = requests[:1]
+	}
+	requests = requests[:c.accepted(len(requests))]
 	var trap error
-	switch {
-	case c.guest.batch == nil:
-		n, trap = c.answerMany(requests)
-	case fast && len(requests) > 1:
+	if c.guest.batch != nil && len(requests) > 1 {
 		n, trap = c.answerBatch(requests)
-	default: // whoever stops the component should not wait for several slow calls
-		n, trap = c.answerMany(requests[:1])
+	} else {
+		n, trap = c.answerMany(requests)
+		c.giveBack(len(requests) - n)
 	}
 	c.endDirect(trap)
 	return n
+}
+
+// accepted returns how many of n requests c accepts now. It has accepted the first one.
+func (c *component) accepted(n int) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.sched.accept == nil {
+		return n
+	}
+	more := min(n-1, int(c.sched.accept.available()))
+	c.sched.accept.take(float64(more))
+	return 1 + more
+}
+
+// giveBack gives n requests that were accepted and not answered back to the rate.
+func (c *component) giveBack(n int) {
+	if n == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.sched.accept != nil {
+		c.sched.accept.refund(float64(n))
+	}
 }
 
 // fitting returns how many of the requests come before the first that is too large.
@@ -201,7 +227,9 @@ func (c *component) finishDirectly(response []byte, err error) {
 func (h *Host) sendWindow(ctx context.Context, target core.ComponentID, requests []Request, window int) (n, next int) {
 	most := batch
 	if c := h.direct.find(target); c != nil {
+		c.mu.Lock()
 		most = min(most, max(1, c.limits.Mailbox/4))
+		c.mu.Unlock()
 	}
 	var calls [batch]*waitingCall
 	n, began := upTo(min(window, most), requests), time.Now()

@@ -19,6 +19,22 @@ func newBucket(perSecond, burst int, clock *core.Clock) bucket {
 	return bucket{perSecond: float64(perSecond), burst: float64(burst), tokens: float64(burst), clock: clock}
 }
 
+// newAccept returns the bucket of a limit of what comes in, or nil if there is none.
+func newAccept(a Accept, clock *core.Clock) *bucket {
+	if a.MessagesPerSecond == 0 {
+		return nil
+	}
+	b := newBucket(a.MessagesPerSecond, a.Burst, clock)
+	return &b
+}
+
+// set changes the rate and the burst. Tokens are kept, as many as the burst allows.
+func (b *bucket) set(q Quota) {
+	b.fill(b.clock.Now())
+	b.perSecond, b.burst = float64(q.MessagesPerSecond), float64(q.Burst)
+	b.tokens = min(b.tokens, b.burst)
+}
+
 // take takes n tokens, if there are as many.
 func (b *bucket) take(n float64) bool {
 	if !b.has(n) {
@@ -37,6 +53,12 @@ func (b *bucket) take(n float64) bool {
 func (b *bucket) has(n float64) bool {
 	b.fill(b.clock.Now())
 	return b.tokens >= n
+}
+
+// available returns how many tokens there are.
+func (b *bucket) available() float64 {
+	b.fill(b.clock.Exact())
+	return b.tokens
 }
 
 // refund gives tokens back that turned out not to be needed.

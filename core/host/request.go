@@ -36,8 +36,8 @@ func (h *Host) AppendRequest(ctx context.Context, dst []byte, target core.Compon
 	if !endless && ctx.Err() != nil {
 		return nil, requestFailed(target, ctx.Err())
 	}
-	if c := h.direct.find(target); c != nil && len(payload) <= c.limits.MessageSize {
-		if _, begun := c.beginDirect(ctx, endless); begun {
+	if c := h.direct.find(target); c != nil {
+		if _, begun := c.beginDirect(ctx, endless, len(payload)); begun {
 			response, err := c.answer(dst, payload)
 			if err == nil {
 				c.endDirect(nil)
@@ -59,16 +59,17 @@ func requestFailed(target core.ComponentID, err error) error {
 	return fmt.Errorf("request to %s: %w", target, err)
 }
 
-// beginDirect makes the goroutine of a Go program c's owner and begins a call, if c is
-// idle and ctx lasts long enough for an answer. fast is whether c's last call was. The
-// caller ends the call by endDirect.
-func (c *component) beginDirect(ctx context.Context, endless bool) (fast, begun bool) {
-	if c.host.stopping.Load() || !endless && !c.answersBefore(ctx) {
+// beginDirect makes the goroutine of a Go program c's owner and begins a call with size
+// bytes, if c is idle and ctx lasts long enough for an answer. fast is whether c's last call
+// was. The caller ends the call by endDirect.
+func (c *component) beginDirect(ctx context.Context, endless bool, size int) (fast, begun bool) {
+	if c.host.stopping.Load() {
 		return false, false
 	}
 	c.mu.Lock()
 	fast = c.call.fast
-	if c.sched.status != idle || !endless && !fast || c.call.ownSlot == nil && !c.takeSlotLocked() {
+	if c.sched.status != idle || size > c.limits.MessageSize ||
+		!endless && !(fast && c.answersBeforeLocked(ctx)) || !c.acceptsLocked(1) || c.call.ownSlot == nil && !c.takeSlotLocked() {
 		c.mu.Unlock()
 		return false, false
 	}
@@ -77,8 +78,8 @@ func (c *component) beginDirect(ctx context.Context, endless bool) (fast, begun 
 	return fast, true
 }
 
-// answersBefore reports whether one fast call of c ends before ctx.
-func (c *component) answersBefore(ctx context.Context) bool {
+// answersBeforeLocked reports whether one fast call of c ends before ctx.
+func (c *component) answersBeforeLocked(ctx context.Context) bool {
 	if !c.traits.Interruptible {
 		return false
 	}

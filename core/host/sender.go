@@ -265,17 +265,21 @@ func (r *route) find(h *Host) {
 
 // setCredit fills in the sender's credit, if the target is local.
 func (r *route) setCredit(sender *component) {
-	if r.local != nil {
-		r.credit = core.Credit{
-			Target: r.id.String(), Messages: r.send == nil,
-			MaxSize: min(sender.limits.MessageSize, r.local.limits.MessageSize, maxDirect),
-		}
+	if r.local == nil {
+		return
+	}
+	r.local.mu.Lock()
+	most := r.local.limits.MessageSize
+	r.local.mu.Unlock()
+	r.credit = core.Credit{
+		Target: r.id.String(), Messages: r.send == nil,
+		MaxSize: min(sender.limits.MessageSize, most, maxDirect),
 	}
 }
 
 // CancelRequest implements [core.Services].
 func (c *component) CancelRequest(id core.RequestID) error {
-	if !c.host.tracker.Cancel(id, c) {
+	if !c.host.tracker.Cancel(id, c) && !c.cancelOfFormer(id) {
 		return core.ErrRequestNotFound
 	}
 	c.host.givenUp.Add(1)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/airhost/airhost/core"
@@ -123,6 +125,9 @@ func (h *Host) stop(ctx context.Context) error {
 	h.drain(ctx)
 
 	deadLetters := h.counts.deadLetters.Load()
+	if ctx.Err() != nil {
+		h.hurry() // before acquireAll looks: see putBeside
+	}
 	owned, left := h.acquireAll(ctx)
 	h.clearMailboxes(owned)
 	var errs []error
@@ -141,6 +146,7 @@ func (h *Host) stop(ctx context.Context) error {
 	close(h.stopped)
 	errs = append(errs, h.workers.stop(working), boundError(h.broker.Close(ctx)), boundError(h.tracker.Close()))
 	close(h.forgotten)
+	h.hurry() // ends preparations
 	h.clock.Close()
 	h.audit.stop()
 	h.events.close()
@@ -183,7 +189,7 @@ func (h *Host) drain(ctx context.Context) {
 // that keeps them until ctx ends: they are left behind.
 func (h *Host) acquireAll(ctx context.Context) (owned []*component, left []leftover) {
 	h.mu.Lock()
-	all := h.listLocked()
+	all := slices.AppendSeq(h.listLocked(), maps.Keys(h.beside))
 	h.mu.Unlock()
 	for _, c := range all {
 		if err := c.acquire(ctx); err == nil || c.leaveBehind() {
@@ -299,7 +305,7 @@ func (h *Host) end(ctx context.Context, c *component) error {
 // The owner calls it.
 func (c *component) callBack() {
 	c.sender.ids, c.sender.used = nil, 0
-	for _, id := range c.host.tracker.Remove(c) {
+	for _, id := range c.removeRequests() {
 		c.endRequest(id)
 	}
 	slot := c.host.watch.acquire(c)
@@ -312,6 +318,10 @@ func (c *component) callBack() {
 			c.mu.Unlock()
 			c.host.undeliverable(e.message, errHostStopping)
 			c.mu.Lock()
+			continue
+		}
+		if !c.traits.Callback {
+			c.dropOutcome(e.message)
 			continue
 		}
 		c.beginCallAndUnlock()

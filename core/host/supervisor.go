@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"time"
 
@@ -22,9 +23,10 @@ type supervisor struct {
 func (c *component) instanceEndedLocked(reason error) {
 	c.counts.Traps++
 	instance := c.life.instance
-	c.life.instance, c.life.canExchange, c.call.interrupted, c.call.fast = nil, false, false, false
+	late := c.call.late
+	c.life.instance, c.life.canExchange, c.call.interrupted, c.call.fast, c.call.late = nil, false, false, false, false
 	reason = boundError(reason)
-	c.life.supervisor.reason = reason
+	c.life.supervisor.reason, c.life.supervisor.due = reason, false // a timer that was stopped may have made it due
 	c.mu.Unlock()
 	if instance != nil {
 		_ = instance.Close() // its memory is gone either way
@@ -32,10 +34,16 @@ func (c *component) instanceEndedLocked(reason error) {
 	c.host.emit(Event{Kind: EventEnded, Component: c.id, Reason: reason})
 	c.mu.Lock()
 
-	pause, again := c.life.supervisor.restarts.Next(c.deployment.Restart, c.host.clock.Exact())
+	plan := c.deployment.Restart
+	pause, failed := plan.Backoff, false // an end that is the machine's fault does not count
+	if !late || plan.Policy == RestartTemporary {
+		pause, failed = c.life.supervisor.restarts.Next(plan, c.host.clock.Exact())
+	}
+	if failed {
+		c.failLocked(pause)
+	}
 	switch {
-	case !again:
-		c.failLocked()
+	case pause == core.NoRestart:
 	case pause == 0:
 		c.life.supervisor.due = true
 	default:
@@ -70,8 +78,21 @@ func (c *component) restartLocked() {
 	c.mu.Lock()
 	if err != nil {
 		c.instanceEndedLocked(err)
+	} else if c.sched.closed != nil {
+		c.admitLocked()
+		c.scheduleHealthLocked()
 	}
 	c.publishLocked()
+}
+
+// admitLocked lets messages in again, if the component had failed. The owner calls it.
+func (c *component) admitLocked() {
+	if c.sched.closed == c.refusals.down {
+		c.sched.closed = nil
+		c.sender.pending -= c.life.dropped
+		c.life.dropped = 0
+	}
+	c.hasRoom.Store(c.roomLocked())
 }
 
 // launch makes an instance and initializes it. Limits.StartTime is for both. The
@@ -79,9 +100,9 @@ func (c *component) restartLocked() {
 func (c *component) launch(ctx context.Context) error {
 	began := c.host.clock.Exact()
 	instance, err := c.compiled.Instantiate(ctx, core.Environment{
-		ID: c.id, Host: c, Limits: c.limits, Ledger: c.guest.ledger,
+		ID: c.id, Host: c.guest.services, Limits: c.limits, Ledger: c.guest.ledger,
 		Starting: func(instance core.Instance) { c.start(instance, began) },
-		Ended:    c.askHealth,
+		Ended:    c.guest.services.askHealth,
 	})
 	if err = c.leave(err); err == nil {
 		err = ctx.Err()
@@ -148,14 +169,22 @@ func (c *component) leave(err error) error {
 	return err
 }
 
-// failLocked gives the component up. The owner calls it. It releases c.mu meanwhile.
-func (c *component) failLocked() {
+// failLocked gives the component up until pause is over. The owner calls it. It releases
+// c.mu meanwhile.
+func (c *component) failLocked(pause time.Duration) {
 	reason := c.life.supervisor.reason
 	c.mu.Unlock()
 	c.close(c.refusals.down)
 	c.host.emit(Event{Kind: EventFailed, Component: c.id, Reason: reason},
-		"hint", "it ended more often than its restart policy allows; undeploy and deploy it to try again")
+		"hint", failedHint(pause))
 	c.mu.Lock()
+}
+
+func failedHint(pause time.Duration) string {
+	if pause == core.NoRestart {
+		return "its restart policy allows no other start; restart or replace it to try again"
+	}
+	return fmt.Sprintf("it ended more often than its restart policy allows; it is started again in %v (restart.cool_down), or when it is restarted or replaced", pause)
 }
 
 // close refuses all messages from now on, ends those that wait for the same reason,
@@ -176,8 +205,7 @@ func (c *component) close(refusal *core.MessagingError) {
 	for entries.length > 0 {
 		e := entries.pop()
 		if e.outcome {
-			c.host.counts.orphans.Add(1)
-			e.message.Release()
+			c.dropOutcome(e.message)
 			continue
 		}
 		c.host.undeliverable(e.message, core.Undelivered(refusal))
@@ -187,7 +215,8 @@ func (c *component) close(refusal *core.MessagingError) {
 
 // forgetRequests ends the component's own requests without their callbacks.
 func (c *component) forgetRequests() {
-	if n := len(c.host.tracker.Remove(c)); n > 0 {
+	if n := len(c.removeRequests()); n > 0 {
+		c.sender.pending -= n
 		c.host.counts.orphans.Add(uint64(n))
 		c.host.givenUp.Add(1)
 	}
@@ -215,10 +244,10 @@ func (c *component) checkHealthLocked() {
 
 // scheduleHealthLocked starts the timer of the next health check.
 func (c *component) scheduleHealthLocked() {
+	stopTimer(c.life.healthTimer)
 	if c.deployment.HealthInterval <= 0 || c.sched.closed != nil {
 		return
 	}
-	stopTimer(c.life.healthTimer)
 	c.life.healthTimer = time.AfterFunc(c.deployment.HealthInterval, c.askHealth)
 }
 

@@ -18,16 +18,12 @@ func (toyEngine) Name() string                { return "toy" }
 func (toyEngine) Close(context.Context) error { return nil }
 
 func (toyEngine) Compile(ctx context.Context, src core.Source, _ core.Limits) (core.Component, error) {
-	t, ok := src.Value.(*toy)
-	if !ok {
-		return src.Value.(core.Component), nil
-	}
-	if t.compile != nil {
-		if err := t.compile(ctx); err != nil {
+	if t, ok := src.Value.(interface{ compiles(context.Context) error }); ok {
+		if err := t.compiles(ctx); err != nil {
 			return nil, err
 		}
 	}
-	return t, nil
+	return src.Value.(core.Component), nil
 }
 
 // toy is a component. A function that is nil does nothing.
@@ -35,8 +31,16 @@ type toy struct {
 	compile    func(ctx context.Context) error
 	initialize func(i *toyInstance) error
 	message    func(i *toyInstance, message []byte) error
+	shutdown   func(i *toyInstance) error
 	interrupt  func()
 	live       atomic.Int32 // instances that have not been closed
+}
+
+func (t *toy) compiles(ctx context.Context) error {
+	if t.compile == nil {
+		return nil
+	}
+	return t.compile(ctx)
 }
 
 func (t *toy) Traits() core.Traits         { return core.Traits{Interruptible: true} }
@@ -80,7 +84,13 @@ func (i *toyInstance) HandleMessage(_ core.ComponentID, message []byte, _ *[]byt
 
 func (i *toyInstance) HandleCallback(core.RequestID, []byte, *core.RequestError) error { return nil }
 func (i *toyInstance) Health() (core.HealthStatus, error)                              { return core.HealthHealthy, nil }
-func (i *toyInstance) Shutdown() error                                                 { return nil }
+
+func (i *toyInstance) Shutdown() error {
+	if i.toy.shutdown == nil {
+		return nil
+	}
+	return i.toy.shutdown(i)
+}
 
 func (i *toyInstance) Interrupt() {
 	if i.toy.interrupt != nil {

@@ -59,7 +59,14 @@ type watchdog struct {
 	first    watchBlock
 	ownSlots atomic.Int32
 	direct   int // how many slots there are for calls on the goroutines of Go programs, and for workers
+
+	checked time.Duration // time of the last check; the clock's goroutine's
+	lost    atomic.Int64  // by how much checks were late, all in all, in ns; that goroutine writes it
 }
+
+// lateAfter is the time between two checks from which the machine, and not a guest, is to
+// blame for a call that took too long.
+const lateAfter = 20 * time.Millisecond
 
 // maxOwnSlots is how many slots components keep for themselves. The watchdog looks at
 // each in every tick.
@@ -126,6 +133,10 @@ func (b *watchBlock) next() *watchBlock {
 // check interrupts calls that have taken too long, and reports whether any call is in
 // progress.
 func (d *watchdog) check(now time.Duration) (busy bool) {
+	if gap := now - d.checked; gap > lateAfter {
+		d.lost.Add(int64(gap))
+	}
+	d.checked = now
 	for block := &d.first; block != nil; block = block.more.Load() {
 		for i := range block.slots {
 			slot := &block.slots[i]
@@ -164,6 +175,7 @@ func (c *component) watch(slot *watchSlot, now time.Duration) bool {
 	if c.call.seen.Load() != call {
 		c.call.seen.Store(call)
 		c.call.since = c.host.clock.Exact() // after seen: see answerMany
+		c.call.lost = c.host.watch.lost.Load()
 	}
 	took, allowed := now-c.call.since, callee.call.allowed
 	if took <= min(blockedAfter, allowed) {
@@ -174,6 +186,7 @@ func (c *component) watch(slot *watchSlot, now time.Duration) bool {
 		defer callee.mu.Unlock()
 	}
 	if took > allowed {
+		callee.call.late = c.host.watch.lost.Load() > c.call.lost
 		callee.interruptLocked()
 	}
 	if took > blockedAfter {

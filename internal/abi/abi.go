@@ -1,5 +1,6 @@
-// Package abi passes the calls of wit/airhost.wit into and out of a core WebAssembly
-// module, by the component model's canonical ABI.
+// Package abi passes the calls of wit/airhost.wit, and those of the optional
+// wit/deps/state.wit, into and out of a core WebAssembly module, by the component model's
+// canonical ABI.
 //
 // It serves WebAssembly engines. [Check] tells whether a module meets the contract.
 // [Exports] and [Imports] list the functions to look up and to link. The Lower
@@ -27,10 +28,9 @@ const (
 )
 
 const (
-	contractPackage = "airhost:core/"
-
-	lifecycle  = contractPackage + "component-lifecycle@0.1.0#"
-	management = contractPackage + "component-management@0.1.0#"
+	lifecycle  = "airhost:core/component-lifecycle@0.1.0#"
+	management = "airhost:core/component-management@0.1.0#"
+	state      = "airhost:state/component-state@0.1.0#"
 	post       = "cabi_post_"
 )
 
@@ -44,10 +44,14 @@ const (
 	Initialize     = management + "initialize"
 	Health         = management + "health"
 	Shutdown       = management + "shutdown"
+	Save           = state + "save"
+	Restore        = state + "restore"
 
 	PostHandleMessage  = post + HandleMessage
 	PostHandleCallback = post + HandleCallback
 	PostInitialize     = post + Initialize
+	PostSave           = post + Save
+	PostRestore        = post + Restore
 )
 
 // Names of the functions of [HostServices].
@@ -78,6 +82,10 @@ func Exports() []Func {
 		{PostInitialize, signature("i:")},
 		{Health, signature(":i")},
 		{Shutdown, signature(":")},
+		{Save, signature(":i")},
+		{PostSave, signature("i:")},
+		{Restore, signature("ii:i")},
+		{PostRestore, signature("i:")},
 		{Start, signature(":")},
 	}
 }

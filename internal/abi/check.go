@@ -19,17 +19,22 @@ const (
 // Check returns the module's violations of the contract, each as one line; none if
 // the module meets the contract.
 func Check(m *wasm.Module) []string {
+	m = inOurVersion(m)
 	c := checker{m: m, types: m.FuncTypes(), exports: make(map[string]wasm.Export, len(m.Exports)), wanted: map[string]bool{Memory: true}, reported: map[string]bool{}}
 	for _, f := range Exports() {
 		c.wanted[f.Name] = true
 	}
 	for _, e := range m.Exports {
+		if _, ok := c.exports[e.Name]; ok && c.wanted[e.Name] {
+			c.add("export %s is there twice: want one version of it", e.Name)
+		}
 		c.exports[e.Name] = e
 	}
 	c.memory()
 	c.features()
 	c.functions()
-	c.management()
+	c.whole("component-management", Initialize, Health, Shutdown)
+	c.whole("component-state", Save, Restore)
 	c.callback()
 	c.unknownExports()
 	c.command()
@@ -101,8 +106,8 @@ func (c *checker) function(want Func, index uint32) {
 	}
 }
 
-func (c *checker) management() {
-	names := []string{Initialize, Health, Shutdown}
+// whole reports the functions that are missing of an interface which is exported in part.
+func (c *checker) whole(of string, names ...string) {
 	missing := slices.DeleteFunc(slices.Clone(names), func(name string) bool {
 		_, ok := c.exports[name]
 		return ok
@@ -111,7 +116,7 @@ func (c *checker) management() {
 		return
 	}
 	for _, name := range missing {
-		c.add("export %s is missing: component-management is exported as a whole or not at all%s", name, c.instead(name, wasm.KindFunc))
+		c.add("export %s is missing: %s is exported as a whole or not at all%s", name, of, c.instead(name, wasm.KindFunc))
 	}
 }
 
@@ -148,7 +153,7 @@ func (c *checker) otherMemory() string {
 // advice tells how to replace an import from an unknown module.
 func advice(module string) string {
 	switch {
-	case strings.HasPrefix(module, contractPackage), function(module) == "host-services":
+	case strings.HasPrefix(module, "airhost:core/"), function(module) == "host-services":
 		return "the host offers " + HostServices
 	case strings.HasPrefix(module, "wasi"):
 		return "the host offers " + WASI + ", so build for WASI preview 1"

@@ -87,6 +87,12 @@ func TestCheckNamesEachShortfall(t *testing.T) {
 		{"post-return of wrong type", typed(abi.PostHandleMessage), "has type () -> (), want (i32) -> ()"},
 		{"realloc is a memory", as(abi.Realloc, wasm.KindMemory, 0), "export cabi_realloc is a memory, want a function (i32, i32, i32, i32) -> i32"},
 		{"half of management", typed(abi.Shutdown), "component-management is exported as a whole or not at all"},
+		{"save alone", typed(abi.Save), "export " + abi.Restore + " is missing: component-state is exported as a whole or not at all"},
+		{"restore alone", typed(abi.Restore, wasm.I32, wasm.I32), "export " + abi.Save + " is missing: component-state is exported as a whole or not at all"},
+		{"save of wrong type", typed(abi.Save, wasm.I64), "export " + abi.Save + " has type (i64) -> (), want () -> i32"},
+		{"restore of wrong type", typed(abi.Restore), "export " + abi.Restore + " has type () -> (), want (i32, i32) -> i32"},
+		{"post-return of save of wrong type", typed(abi.PostSave), "export " + abi.PostSave + " has type () -> (), want (i32) -> ()"},
+		{"two versions", as("airhost:core/component-lifecycle@0.1.4#handle-message", wasm.KindFunc, 1), "export " + handle + " is there twice: want one version of it"},
 		{"64-bit memory", func(m *wasm.Module) { m.Memories[0].Is64 = true }, "it uses 64-bit memories or tables, which are not supported: build for wasm32"},
 		{"shared memory", func(m *wasm.Module) { m.Memories[0] = wasm.Limits{Min: 2, Max: 2, HasMax: true, Shared: true} }, "it uses threads, which are not supported: build without atomics and shared memory"},
 		{"two memories", func(m *wasm.Module) { m.Memories = append(m.Memories, m.Memories[0]) }, "it uses several memories, which are not supported: build with one"},
@@ -159,6 +165,12 @@ func TestCheckNamesNearExports(t *testing.T) {
 		{"callback that nobody needs", typed("airhost:core/component-lifecycle@0.1.0#handle-calback"), `#handle-calback" is not in the contract, did you mean ` + abi.HandleCallback + "?"},
 		{"post-return", typed("cabi_post_airhost:core/component-lifecycle@0.1.0#handle_message"), `did you mean ` + abi.PostHandleMessage + "?"},
 		{"management", both(typed(abi.Initialize, wasm.I32, wasm.I32), typed(abi.Health), typed("airhost:core/component-management@0.1.0#shut-down")), `export ` + abi.Shutdown + ` is missing: component-management is exported as a whole or not at all: it exports "airhost:core/component-management@0.1.0#shut-down"`},
+		{"state of another version", typed("airhost:state/component-state@0.2.0#save"), `export "airhost:state/component-state@0.2.0#save" is not in the contract, did you mean ` + abi.Save + "?"},
+		{"state of another name", typed("airhost:state/component-stat@0.1.0#restore"), `export "airhost:state/component-stat@0.1.0#restore" is not in the contract, did you mean ` + abi.Restore + "?"},
+		{"state of another package", typed("airhost:core/component-state@0.1.0#save"), `did you mean ` + abi.Save + "?"},
+		{"post-return of state", typed("cabi_post_airhost:state/component-stat@0.1.0#save"), `did you mean ` + abi.PostSave + "?"},
+		{"one function of state", both(typed(abi.Save), typed("airhost:state/component-state@0.1.0#restor")), `export ` + abi.Restore + ` is missing: component-state is exported as a whole or not at all: it exports "airhost:state/component-state@0.1.0#restor"`},
+		{"a package that is not there", typed("airhost:stats/counts@0.1.0#count"), `export "airhost:stats/counts@0.1.0#count" is not in the contract`},
 		{"nothing like it", typed("airhost:core/component-lifecycle@0.1.0#frobnicate"), `#frobnicate" is not in the contract`},
 		{"import", imported(abi.HostServices, "send_mesage"), `"send_mesage" is unknown, did you mean send-message?`},
 		{"import of WASI", imported(abi.WASI, "fd-write"), `"fd-write" is unknown, did you mean fd_write?`},
@@ -176,6 +188,40 @@ func TestCheckNamesNearExports(t *testing.T) {
 	both(typed("_start"), typed(abi.Start))(reactor)
 	if problems := abi.Check(reactor); problems != nil {
 		t.Errorf("a reactor with _start: got %q", problems)
+	}
+}
+
+// TestVersions: a guest for 0.1.x meets the contract, and its names become those of 0.1.0.
+func TestVersions(t *testing.T) {
+	m := guest(t, "actor")
+	want := m.Encode()
+	for i := range m.Exports {
+		m.Exports[i].Name = strings.Replace(m.Exports[i].Name, "@0.1.0#", fmt.Sprintf("@0.1.%d#", i), 1)
+	}
+	for i := range m.Imports {
+		m.Imports[i].Module = strings.Replace(m.Imports[i].Module, "@0.1.0", fmt.Sprintf("@0.1.%d", i), 1)
+	}
+	before := m.Encode()
+	if problems := abi.Check(m); problems != nil {
+		t.Errorf("got %q", problems)
+	}
+	if hint := abi.Hint(m); hint != "" {
+		t.Errorf("got the hint %q", hint)
+	}
+	if !slices.Equal(m.Encode(), before) {
+		t.Error("the check has changed the module")
+	}
+	abi.Resolve(m)
+	if !slices.Equal(m.Encode(), want) {
+		t.Errorf("got the exports %v and imports %v", m.Exports, m.Imports)
+	}
+	for _, name := range []string{
+		"memory", "airhost:core/x@0.2.0#f", "airhost:core/x@0.10.0#f", "airhost:core/x@0.1#f", "airhost:core/x@0.1.0-rc1#f", "my:core/x@0.1.3#f",
+		"airhost:core/x#f@0.1.3", "cabi_post_my:airhost:x@0.1.3#f",
+	} {
+		if got := abi.InOurVersion(name); got != name {
+			t.Errorf("%s becomes %s", name, got)
+		}
 	}
 }
 

@@ -28,20 +28,29 @@ const (
 // LiftResponse reads the result area of handle-message: the response or the guest's
 // error. The response is a view of mem.
 func LiftResponse(mem []byte, area uint32) ([]byte, *core.ComponentError, error) {
-	a, err := areaAt(mem, area, resultSize, resultAlign, HandleMessage)
+	return liftResult(mem, area, HandleMessage, "the response")
+}
+
+// LiftState is [LiftResponse] for save and the guest's state.
+func LiftState(mem []byte, area uint32) ([]byte, *core.ComponentError, error) {
+	return liftResult(mem, area, Save, "the state")
+}
+
+func liftResult(mem []byte, area uint32, of, name string) ([]byte, *core.ComponentError, error) {
+	a, err := areaAt(mem, area, resultSize, resultAlign, of)
 	if err != nil {
 		return nil, nil, err
 	}
 	if a[0] == 0 {
-		response, err := LiftBytes(mem, u32(a, 4), u32(a, 8), "the response")
-		return response, nil, err
+		b, err := LiftBytes(mem, u32(a, 4), u32(a, 8), name)
+		return b, nil, err
 	}
-	failure, err := liftError(mem, a, HandleMessage)
+	failure, err := liftError(mem, a, of)
 	return nil, failure, err
 }
 
-// LiftOutcome reads the result area of handle-callback or initialize, named by of:
-// nothing or the guest's error.
+// LiftOutcome reads the result area of handle-callback, initialize or restore, named by
+// of: nothing or the guest's error.
 func LiftOutcome(mem []byte, area uint32, of string) (*core.ComponentError, error) {
 	a, err := areaAt(mem, area, resultSize, resultAlign, of)
 	if err != nil || a[0] == 0 {

@@ -34,6 +34,18 @@ func TestLiftResponse(t *testing.T) {
 	}
 }
 
+func TestLiftState(t *testing.T) {
+	mem := memory(map[int]uint32{16: 0, 20: 48, 24: 6, 32: 0, 36: 60, 40: 5})
+	if state, failure, err := abi.LiftState(mem, 16); string(state) != "a text" || failure != nil || err != nil {
+		t.Errorf("got %q, %v, %v", state, failure, err)
+	}
+	for area, want := range map[uint32]string{32: "the state of 5 bytes", 18: "the result area of " + abi.Save} {
+		if _, _, err := abi.LiftState(mem, area); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("area %d: got %v, want an error with %q", area, err, want)
+		}
+	}
+}
+
 func TestLiftErrors(t *testing.T) {
 	for c := core.CaseInvalidMessage; c.Valid(); c++ {
 		mem := memory(map[int]uint32{16: 1, 20: uint32(c), 24: 48, 28: 6})

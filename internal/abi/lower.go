@@ -25,12 +25,21 @@ func LowerString(g Guest, s string) (ptr, size uint32, err error) {
 	if !utf8.ValidString(s) {
 		s = strings.ToValidUTF8(s, "\uFFFD")
 	}
-	if ptr, err = alloc(g, 1, len(s)); err != nil {
-		return 0, 0, err
-	}
-	to, err := allocated(g.Memory(), ptr, 1, len(s))
-	copy(to, s)
+	ptr, err = lower(g, s)
 	return ptr, uint32(len(s)), err
+}
+
+// LowerState writes the argument of restore into the guest's memory and returns its
+// address there.
+func LowerState(g Guest, state []byte) (ptr uint32, err error) { return lower(g, state) }
+
+func lower[T string | []byte](g Guest, b T) (ptr uint32, err error) {
+	if ptr, err = alloc(g, 1, len(b)); err != nil {
+		return 0, err
+	}
+	to, err := allocated(g.Memory(), ptr, 1, len(b))
+	copy(to, b)
+	return ptr, err
 }
 
 // Layout of an element of initialize's list.

@@ -51,6 +51,9 @@ func TestLowerNothing(t *testing.T) {
 	if ptr, size, err := abi.LowerString(h, ""); ptr != 1 || size != 0 || err != nil {
 		t.Errorf("no text: got %d, %d, %v, want 1", ptr, size, err)
 	}
+	if ptr, err := abi.LowerState(h, nil); ptr != 1 || err != nil {
+		t.Errorf("no state: got %d, %v, want 1", ptr, err)
+	}
 	if ptr, err := abi.LowerPairs(h, nil); ptr != 4 || err != nil {
 		t.Errorf("no pairs: got %d, %v, want 4", ptr, err)
 	}
@@ -61,6 +64,18 @@ func TestLowerStringReplacesInvalidUTF8(t *testing.T) {
 	ptr, size, err := abi.LowerString(h, "a\xffb")
 	if err != nil || string(h.mem[ptr:][:size]) != "a\uFFFDb" {
 		t.Errorf("got %q, %v", h.mem[ptr:][:size], err)
+	}
+}
+
+func TestLowerState(t *testing.T) {
+	h := newHeap()
+	ptr, err := abi.LowerState(h, []byte("a\xff\x00b"))
+	if err != nil || string(h.mem[ptr:][:4]) != "a\xff\x00b" {
+		t.Errorf("got %q, %v", h.mem[ptr:][:4], err)
+	}
+	h.give = func(uint32, uint32) uint32 { return uint32(len(h.mem)) - 3 }
+	if _, err := abi.LowerState(h, []byte("four")); err == nil {
+		t.Error("a place that ends outside of memory is taken")
 	}
 }
 

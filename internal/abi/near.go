@@ -28,11 +28,42 @@ func ImportName(name string) string {
 	return versioned.ReplaceAllString(name, "")
 }
 
-// Resolve removes the version suffixes from the names of m's imports.
+// Resolve gives m's imports and exports the names that this package knows: it removes the
+// version suffixes from the names of imports, and applies [InOurVersion].
 func Resolve(m *wasm.Module) {
+	*m = *inOurVersion(m)
 	for i := range m.Imports {
 		m.Imports[i].Name = ImportName(m.Imports[i].Name)
 	}
+}
+
+// namespace begins the names of all packages of the contract.
+const namespace = "airhost:"
+
+// ours finds the version of a package in the name of an import's module or of an export.
+var ours = regexp.MustCompile(`^((?:cabi_post_)?airhost:[^@#]*)@0\.1\.[0-9]{1,9}(#|$)`)
+
+// InOurVersion returns the name of an import's module or of an export in the version of
+// its package that this host has. Hosts match 0.1.x by 0.1.
+func InOurVersion(name string) string {
+	if !strings.HasPrefix(strings.TrimPrefix(name, post), namespace) {
+		return name
+	}
+	return ours.ReplaceAllString(name, "$1@0.1.0$2")
+}
+
+// inOurVersion returns a copy of m with these names. It shares all but the lists of imports
+// and exports with m.
+func inOurVersion(m *wasm.Module) *wasm.Module {
+	renamed := *m
+	renamed.Imports, renamed.Exports = slices.Clone(m.Imports), slices.Clone(m.Exports)
+	for i := range renamed.Imports {
+		renamed.Imports[i].Module = InOurVersion(renamed.Imports[i].Module)
+	}
+	for i := range renamed.Exports {
+		renamed.Exports[i].Name = InOurVersion(renamed.Exports[i].Name)
+	}
+	return &renamed
 }
 
 // function returns the function's own part of an export's name, in WIT's spelling:
@@ -88,12 +119,12 @@ func byFunction(name string, names []string) string {
 	return ""
 }
 
-// unknownExports reports exports in the contract's package that the contract does
-// not define. It skips those that another problem has named as a likely substitute.
+// unknownExports reports exports of the contract's packages that the contract does not
+// define. It skips those that another problem has named as a likely substitute.
 func (c *checker) unknownExports() {
 	for _, e := range c.m.Exports {
 		name := strings.TrimPrefix(e.Name, post)
-		if !strings.HasPrefix(name, contractPackage) || c.wanted[e.Name] || c.reported[e.Name] {
+		if !strings.HasPrefix(name, namespace) || !strings.Contains(name, "/") || c.wanted[e.Name] || c.reported[e.Name] {
 			continue
 		}
 		c.add("export %v is not in the contract%s", quoted(e.Name), c.suggestion(nearestExport, e.Name))
@@ -167,6 +198,7 @@ func requests(m *wasm.Module) bool {
 // Hint returns one line about something that a valid module is allowed to do but
 // probably does not intend, or "".
 func Hint(m *wasm.Module) string {
+	m = inOurVersion(m)
 	callback := slices.ContainsFunc(m.Exports, func(e wasm.Export) bool { return e.Name == HandleCallback })
 	if requests(m) && !callback {
 		return "it imports send-request, which is refused without an export handle-callback"

@@ -41,6 +41,7 @@ type Component struct {
 	Capabilities   Capabilities     `yaml:"capabilities,omitempty" jsonschema_description:"The targets that the component may message. Nothing is granted by default."`
 	Limits         Limits           `yaml:"limits,omitempty" jsonschema_description:"The resources that the component may use."`
 	Quota          Quota            `yaml:"quota,omitempty" jsonschema_description:"The messages that the component may send."`
+	Accept         Accept           `yaml:"accept,omitempty" jsonschema_description:"The messages that the component takes, whoever sends them."`
 	Restart        Restart          `yaml:"restart,omitempty" jsonschema_description:"When and how fast the guest is started again after it has ended."`
 	Logs           Logs             `yaml:"logs,omitempty" jsonschema_description:"How much the component may log, standard output and standard error included."`
 	Required       bool             `yaml:"required,omitempty" jsonschema:"default=false" jsonschema_description:"Whether the exit code is 1 when the component has failed by the time that airhost ends."`
@@ -87,6 +88,12 @@ type Quota struct {
 	PendingRequests   int  `yaml:"pending_requests,omitempty" jsonschema:"minimum=1,maximum=1000000,default=1000" jsonschema_description:"How many requests may wait for their outcome."`
 }
 
+// Accept bounds the messages that come to one component.
+type Accept struct {
+	MessagesPerSecond int `yaml:"messages_per_second,omitempty" jsonschema:"minimum=0,maximum=1000000000,default=0" jsonschema_description:"How many messages and requests may come in the long run; more are refused with queue-full. 0 is without a limit but the mailbox's."`
+	Burst             int `yaml:"burst,omitempty" jsonschema:"minimum=0,maximum=1000000000,default=0" jsonschema_description:"How many may come at once after a pause; 0 is as many as in a second."`
+}
+
 // Logs bound the lines that one source may log in a second. The host drops the rest, and
 // logs their number.
 type Logs struct {
@@ -97,10 +104,11 @@ type Logs struct {
 // Restart is the policy by which a component or a process is started again after its end.
 type Restart struct {
 	Policy      string   `yaml:"policy,omitempty" jsonschema:"enum=permanent,enum=transient,enum=temporary,default=transient" jsonschema_description:"permanent: always; transient: after a trap, or the death of a process; temporary: never."`
-	MaxRestarts int      `yaml:"max_restarts,omitempty" jsonschema:"minimum=-1,maximum=1000000,default=5" jsonschema_description:"How many restarts are granted within the window; one more and it has failed for good. -1 is without a limit."`
+	MaxRestarts int      `yaml:"max_restarts,omitempty" jsonschema:"minimum=-1,maximum=1000000,default=5" jsonschema_description:"How many restarts are granted within the window; one more and it has failed until cool_down is over. -1 is without a limit."`
 	Within      Duration `yaml:"within,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=30s" jsonschema_description:"The window in which restarts are counted."`
 	Backoff     Duration `yaml:"backoff,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=100ms" jsonschema_description:"The pause before the second restart in a row; it doubles with each further one."`
 	MaxBackoff  Duration `yaml:"max_backoff,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=10s" jsonschema_description:"The longest pause."`
+	CoolDown    Duration `yaml:"cool_down,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=5m" jsonschema_description:"The time after a failure until one more start is tried."`
 }
 
 // Mistake returns an error about the value at path, such as

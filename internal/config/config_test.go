@@ -76,7 +76,7 @@ func TestDesignExample(t *testing.T) {
 			Logs:  config.Logs{LinesPerSecond: 1000, BytesPerSecond: 1 << 20}, Required: true,
 			Restart: config.Restart{
 				Policy: "transient", MaxRestarts: 5, Within: config.Duration(30 * time.Second),
-				Backoff: config.Duration(100 * time.Millisecond), MaxBackoff: config.Duration(10 * time.Second),
+				Backoff: config.Duration(100 * time.Millisecond), MaxBackoff: config.Duration(10 * time.Second), CoolDown: config.Duration(5 * time.Minute),
 			},
 		}},
 	}

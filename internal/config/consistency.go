@@ -17,6 +17,7 @@ func (d *decoder) consistency() {
 		c, path := &d.file.Components[i], fmt.Sprintf("components[%d]", i)
 		d.identity(c, path, first)
 		d.restart(&c.Restart, path+".restart")
+		d.accept(&c.Accept, path+".accept")
 		d.native(c, path+".source")
 		d.handlerTime(c, path+".limits")
 		d.webAssemblyAlone(c, path+".limits.")
@@ -59,6 +60,12 @@ func (d *decoder) restart(r *Restart, path string) {
 	}
 	if r.MaxBackoff != 0 && r.Backoff > r.MaxBackoff {
 		d.at(path+".max_backoff", "is shorter than backoff")
+	}
+}
+
+func (d *decoder) accept(a *Accept, path string) {
+	if a.Burst != 0 && a.MessagesPerSecond == 0 {
+		d.at(path+".burst", "needs messages_per_second beside it")
 	}
 }
 

@@ -133,13 +133,17 @@ func (e *Extension) run(first chan<- error) {
 		if err == nil || e.stopping() {
 			return
 		}
-		pause, again := restarts.Next(e.Restart, time.Since(begin))
-		if !again || errors.Is(err, ErrEnded) && e.Restart.Policy == core.RestartTransient {
+		pause, failed := restarts.Next(e.Restart, time.Since(begin))
+		if pause == core.NoRestart || errors.Is(err, ErrEnded) && e.Restart.Policy == core.RestartTransient {
 			e.Logger.Error("extension failed", "extension", e.Name, "reason", err.Error(), "details", spawn.Details(err),
 				"hint", "its restart policy does not allow another start; restart the host to try again")
 			return
 		}
-		e.Logger.Error("extension ended", "extension", e.Name, "reason", err.Error(), "details", spawn.Details(err), "restart_in", pause)
+		message := "extension ended"
+		if failed {
+			message = "extension failed"
+		}
+		e.Logger.Error(message, "extension", e.Name, "reason", err.Error(), "details", spawn.Details(err), "restart_in", pause)
 		select {
 		case <-time.After(pause):
 		case <-e.stop:

@@ -59,16 +59,28 @@ func (s *State) Initialize(config []core.ConfigPair) error {
 	if err := s.guest.Call(abi.Initialize, Handling, stack); err != nil {
 		return err
 	}
-	failure, err := abi.LiftOutcome(s.lower.Memory(), uint32(stack[0]), abi.Initialize)
+	return s.outcome(abi.Initialize, abi.PostInitialize, stack[:1])
+}
+
+// outcome reads the result of initialize or restore, named by of, whose area is in stack,
+// and cleans up.
+func (s *State) outcome(of, post string, stack []uint64) error {
+	failure, err := abi.LiftOutcome(s.lower.Memory(), uint32(stack[0]), of)
 	if err != nil {
 		return s.End(err)
 	}
-	if s.Code.Exports[abi.PostInitialize] {
-		if err := s.guest.Call(abi.PostInitialize, Cleaning, stack[:1]); err != nil {
-			return err
-		}
+	if err := s.cleanAfter(post, stack); err != nil {
+		return err
 	}
 	return Failure(failure)
+}
+
+// cleanAfter calls a post-return, if the guest has it, with the area in stack.
+func (s *State) cleanAfter(post string, stack []uint64) error {
+	if !s.Code.Exports[post] {
+		return nil
+	}
+	return s.guest.Call(post, Cleaning, stack)
 }
 
 // Health implements [core.Instance].
@@ -93,6 +105,58 @@ func (s *State) Shutdown() error {
 		return err
 	}
 	return s.guest.Call(abi.Shutdown, Handling, nil)
+}
+
+// Save implements [core.StateKeeper].
+func (s *State) Save(dst []byte) ([]byte, error) {
+	if err := s.enterState(); err != nil {
+		return dst, err
+	}
+	stack := make([]uint64, 1)
+	if err := s.guest.Call(abi.Save, Handling, stack); err != nil {
+		return dst, err
+	}
+	state, failure, err := abi.LiftState(s.lower.Memory(), uint32(stack[0]))
+	if err != nil {
+		return dst, s.End(err)
+	}
+	saved := append(dst, state...)
+	if err := s.cleanAfter(abi.PostSave, stack); err != nil {
+		return dst, err
+	}
+	if failure != nil {
+		return dst, failure
+	}
+	return saved, nil
+}
+
+// Restore implements [core.StateKeeper].
+func (s *State) Restore(state []byte) error {
+	if err := s.enterState(); err != nil {
+		return err
+	}
+	if err := s.Env.Limits.CheckState(uint64(len(state))); err != nil {
+		return err
+	}
+	ptr, err := abi.LowerState(s.lower, state)
+	if err != nil {
+		return s.End(err)
+	}
+	stack := []uint64{uint64(ptr), uint64(len(state))}
+	if err := s.guest.Call(abi.Restore, Handling, stack); err != nil {
+		return err
+	}
+	return s.outcome(abi.Restore, abi.PostRestore, stack[:1])
+}
+
+func (s *State) enterState() error {
+	if err := s.Enter(); err != nil {
+		return err
+	}
+	if !s.Code.Traits.State {
+		return core.ErrNoState
+	}
+	return nil
 }
 
 // Respond appends the guest's answer to *response, or returns an error if the answer

@@ -61,7 +61,7 @@ func load(src core.Source, binary []byte, limits core.Limits) (*Code, error) {
 		c.Exports[export.Name] = true
 	}
 	c.Traits = core.Traits{
-		Callback: c.Exports[abi.HandleCallback], Management: c.Exports[abi.Initialize],
+		Callback: c.Exports[abi.HandleCallback], Management: c.Exports[abi.Initialize], State: c.Exports[abi.Save],
 		Interruptible: true, CountsRunningTime: true, Enforces: core.AllLimits,
 	}
 	declared := m.Memories[0]

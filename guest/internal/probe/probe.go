@@ -16,6 +16,7 @@ import (
 // Component obeys messages of the form "word argument argument". Words can show all of
 // its state.
 type Component struct {
+	state    []byte
 	config   guest.Config
 	outcomes []string
 	health   guest.HealthStatus
@@ -47,6 +48,11 @@ func (c *Component) HandleMessage(host guest.Host, sender string, message []byte
 		return fmt.Append(nil, c.config), nil
 	case "outcomes":
 		return fmt.Append(nil, c.outcomes), nil
+	case "keep":
+		c.state = []byte(rest)
+		return nil, nil
+	case "kept":
+		return c.state, nil
 	case "health":
 		c.health = guest.HealthStatus(rest[0] - '0')
 		return nil, nil
@@ -118,3 +124,21 @@ func (c *Component) Health() guest.HealthStatus { return c.health }
 
 // Shutdown logs that it was called.
 func (c *Component) Shutdown(host guest.Host) { host.Log(guest.LogInfo, "over") }
+
+// Save returns the state, or fails if that is "fail".
+func (c *Component) Save() ([]byte, error) {
+	if string(c.state) == "fail" {
+		return nil, guest.Unavailable("the state %q", c.state)
+	}
+	return c.state, nil
+}
+
+// Restore logs, and keeps the state unless that is "fail".
+func (c *Component) Restore(host guest.Host, state []byte) error {
+	guest.Logf(host, guest.LogInfo, "restore of %d bytes", len(state))
+	if string(state) == "fail" {
+		return guest.InvalidMessage("the state %q", state)
+	}
+	c.state = append([]byte(nil), state...)
+	return nil
+}

@@ -2,9 +2,9 @@
 package main
 
 import (
-	"github.com/airhost/airhost/guest"
 	"github.com/airhost/airhost/guest/internal/probe"
+	"github.com/airhost/airhost/guest/state"
 )
 
-func init() { guest.Export(&probe.Component{}) }
+func init() { state.Export(&probe.Component{}) }
 func main() {}

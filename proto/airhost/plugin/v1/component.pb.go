@@ -82,7 +82,7 @@ func (x MessagingError_Case) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use MessagingError_Case.Descriptor instead.
 func (MessagingError_Case) EnumDescriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{12, 0}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{14, 0}
 }
 
 type ComponentError_Case int32
@@ -131,7 +131,7 @@ func (x ComponentError_Case) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ComponentError_Case.Descriptor instead.
 func (ComponentError_Case) EnumDescriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{16, 0}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{18, 0}
 }
 
 type DescribeRequest struct {
@@ -175,7 +175,9 @@ type Description struct {
 	// It has handle-callback, so that it may send requests.
 	Callback bool `protobuf:"varint,1,opt,name=callback,proto3" json:"callback,omitempty"`
 	// It has component-management: initialize, health and shutdown.
-	Management    bool `protobuf:"varint,2,opt,name=management,proto3" json:"management,omitempty"`
+	Management bool `protobuf:"varint,2,opt,name=management,proto3" json:"management,omitempty"`
+	// It has component-state: save and restore.
+	State         bool `protobuf:"varint,3,opt,name=state,proto3" json:"state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -220,6 +222,13 @@ func (x *Description) GetCallback() bool {
 func (x *Description) GetManagement() bool {
 	if x != nil {
 		return x.Management
+	}
+	return false
+}
+
+func (x *Description) GetState() bool {
+	if x != nil {
+		return x.State
 	}
 	return false
 }
@@ -293,6 +302,8 @@ type Call struct {
 	//	*Call_HandleCallback
 	//	*Call_Health
 	//	*Call_Shutdown
+	//	*Call_Save
+	//	*Call_Restore
 	Call          isCall_Call `protobuf_oneof:"call"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -396,6 +407,24 @@ func (x *Call) GetShutdown() *Shutdown {
 	return nil
 }
 
+func (x *Call) GetSave() *Save {
+	if x != nil {
+		if x, ok := x.Call.(*Call_Save); ok {
+			return x.Save
+		}
+	}
+	return nil
+}
+
+func (x *Call) GetRestore() *Restore {
+	if x != nil {
+		if x, ok := x.Call.(*Call_Restore); ok {
+			return x.Restore
+		}
+	}
+	return nil
+}
+
 type isCall_Call interface {
 	isCall_Call()
 }
@@ -424,6 +453,14 @@ type Call_Shutdown struct {
 	Shutdown *Shutdown `protobuf:"bytes,7,opt,name=shutdown,proto3,oneof"`
 }
 
+type Call_Save struct {
+	Save *Save `protobuf:"bytes,8,opt,name=save,proto3,oneof"`
+}
+
+type Call_Restore struct {
+	Restore *Restore `protobuf:"bytes,9,opt,name=restore,proto3,oneof"`
+}
+
 func (*Call_Start) isCall_Call() {}
 
 func (*Call_Initialize) isCall_Call() {}
@@ -435,6 +472,10 @@ func (*Call_HandleCallback) isCall_Call() {}
 func (*Call_Health) isCall_Call() {}
 
 func (*Call_Shutdown) isCall_Call() {}
+
+func (*Call_Save) isCall_Call() {}
+
+func (*Call_Restore) isCall_Call() {}
 
 // Start is the first call of all. It comes alone.
 type Start struct {
@@ -793,6 +834,99 @@ func (*Shutdown) Descriptor() ([]byte, []int) {
 	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{10}
 }
 
+// Save comes between messages, any number of times, if Description.state says so. The
+// state comes as events of the kind State, before the result.
+type Save struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The largest state that the host takes, in bytes.
+	MaxSize       uint64 `protobuf:"varint,1,opt,name=max_size,json=maxSize,proto3" json:"max_size,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Save) Reset() {
+	*x = Save{}
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Save) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Save) ProtoMessage() {}
+
+func (x *Save) ProtoReflect() protoreflect.Message {
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Save.ProtoReflect.Descriptor instead.
+func (*Save) Descriptor() ([]byte, []int) {
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Save) GetMaxSize() uint64 {
+	if x != nil {
+		return x.MaxSize
+	}
+	return 0
+}
+
+// Restore comes at most once, after Initialize and before the first message, if
+// Description.state says so.
+type Restore struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	State         []byte                 `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Restore) Reset() {
+	*x = Restore{}
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Restore) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Restore) ProtoMessage() {}
+
+func (x *Restore) ProtoReflect() protoreflect.Message {
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Restore.ProtoReflect.Descriptor instead.
+func (*Restore) Descriptor() ([]byte, []int) {
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Restore) GetState() []byte {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
 // Answer is the answer to Send, SendRequest, Cancel or Now.
 type Answer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -808,7 +942,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[11]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -820,7 +954,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[11]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -833,7 +967,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{11}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Answer) GetError() *MessagingError {
@@ -867,7 +1001,7 @@ type MessagingError struct {
 
 func (x *MessagingError) Reset() {
 	*x = MessagingError{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[12]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -879,7 +1013,7 @@ func (x *MessagingError) String() string {
 func (*MessagingError) ProtoMessage() {}
 
 func (x *MessagingError) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[12]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -892,7 +1026,7 @@ func (x *MessagingError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessagingError.ProtoReflect.Descriptor instead.
 func (*MessagingError) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{12}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *MessagingError) GetCase() MessagingError_Case {
@@ -919,7 +1053,7 @@ type FromComponent struct {
 
 func (x *FromComponent) Reset() {
 	*x = FromComponent{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[13]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -931,7 +1065,7 @@ func (x *FromComponent) String() string {
 func (*FromComponent) ProtoMessage() {}
 
 func (x *FromComponent) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[13]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -944,7 +1078,7 @@ func (x *FromComponent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FromComponent.ProtoReflect.Descriptor instead.
 func (*FromComponent) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{13}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *FromComponent) GetEvents() []*Event {
@@ -968,6 +1102,7 @@ type Event struct {
 	//	*Event_Cancel
 	//	*Event_Now
 	//	*Event_Log
+	//	*Event_State
 	Event         isEvent_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -975,7 +1110,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[14]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -987,7 +1122,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[14]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1000,7 +1135,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{14}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Event) GetCallId() uint64 {
@@ -1071,6 +1206,15 @@ func (x *Event) GetLog() *Log {
 	return nil
 }
 
+func (x *Event) GetState() *State {
+	if x != nil {
+		if x, ok := x.Event.(*Event_State); ok {
+			return x.State
+		}
+	}
+	return nil
+}
+
 type isEvent_Event interface {
 	isEvent_Event()
 }
@@ -1102,6 +1246,10 @@ type Event_Log struct {
 	Log *Log `protobuf:"bytes,7,opt,name=log,proto3,oneof"`
 }
 
+type Event_State struct {
+	State *State `protobuf:"bytes,8,opt,name=state,proto3,oneof"`
+}
+
 func (*Event_Result) isEvent_Event() {}
 
 func (*Event_Send) isEvent_Event() {}
@@ -1114,6 +1262,8 @@ func (*Event_Now) isEvent_Event() {}
 
 func (*Event_Log) isEvent_Event() {}
 
+func (*Event_State) isEvent_Event() {}
+
 // Result is how a call ended. Without an error it ended well.
 type Result struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1123,14 +1273,17 @@ type Result struct {
 	Health uint32          `protobuf:"varint,2,opt,name=health,proto3" json:"health,omitempty"`
 	Error  *ComponentError `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
 	// The component has crashed. The process is to end; it is called no more.
-	Trap          *Trap `protobuf:"bytes,4,opt,name=trap,proto3" json:"trap,omitempty"`
+	Trap *Trap `protobuf:"bytes,4,opt,name=trap,proto3" json:"trap,omitempty"`
+	// Of Save, if the state is larger than max_size: its size in bytes. The state is
+	// left out then.
+	StateSize     uint64 `protobuf:"varint,5,opt,name=state_size,json=stateSize,proto3" json:"state_size,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[15]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1142,7 +1295,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[15]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1155,7 +1308,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{15}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Result) GetResponse() []byte {
@@ -1186,6 +1339,13 @@ func (x *Result) GetTrap() *Trap {
 	return nil
 }
 
+func (x *Result) GetStateSize() uint64 {
+	if x != nil {
+		return x.StateSize
+	}
+	return 0
+}
+
 type ComponentError struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Case          ComponentError_Case    `protobuf:"varint,1,opt,name=case,proto3,enum=airhost.plugin.v1.ComponentError_Case" json:"case,omitempty"`
@@ -1196,7 +1356,7 @@ type ComponentError struct {
 
 func (x *ComponentError) Reset() {
 	*x = ComponentError{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[16]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1208,7 +1368,7 @@ func (x *ComponentError) String() string {
 func (*ComponentError) ProtoMessage() {}
 
 func (x *ComponentError) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[16]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1221,7 +1381,7 @@ func (x *ComponentError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ComponentError.ProtoReflect.Descriptor instead.
 func (*ComponentError) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{16}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ComponentError) GetCase() ComponentError_Case {
@@ -1250,7 +1410,7 @@ type Trap struct {
 
 func (x *Trap) Reset() {
 	*x = Trap{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[17]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1262,7 +1422,7 @@ func (x *Trap) String() string {
 func (*Trap) ProtoMessage() {}
 
 func (x *Trap) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[17]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1275,7 +1435,7 @@ func (x *Trap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Trap.ProtoReflect.Descriptor instead.
 func (*Trap) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{17}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Trap) GetText() string {
@@ -1302,7 +1462,7 @@ type Send struct {
 
 func (x *Send) Reset() {
 	*x = Send{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[18]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1314,7 +1474,7 @@ func (x *Send) String() string {
 func (*Send) ProtoMessage() {}
 
 func (x *Send) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[18]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1327,7 +1487,7 @@ func (x *Send) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Send.ProtoReflect.Descriptor instead.
 func (*Send) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{18}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Send) GetTarget() string {
@@ -1356,7 +1516,7 @@ type SendRequest struct {
 
 func (x *SendRequest) Reset() {
 	*x = SendRequest{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[19]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1368,7 +1528,7 @@ func (x *SendRequest) String() string {
 func (*SendRequest) ProtoMessage() {}
 
 func (x *SendRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[19]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1381,7 +1541,7 @@ func (x *SendRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendRequest.ProtoReflect.Descriptor instead.
 func (*SendRequest) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{19}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SendRequest) GetTarget() string {
@@ -1414,7 +1574,7 @@ type Cancel struct {
 
 func (x *Cancel) Reset() {
 	*x = Cancel{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[20]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1426,7 +1586,7 @@ func (x *Cancel) String() string {
 func (*Cancel) ProtoMessage() {}
 
 func (x *Cancel) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[20]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1439,7 +1599,7 @@ func (x *Cancel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cancel.ProtoReflect.Descriptor instead.
 func (*Cancel) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{20}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Cancel) GetRequestId() uint64 {
@@ -1457,7 +1617,7 @@ type Now struct {
 
 func (x *Now) Reset() {
 	*x = Now{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[21]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1469,7 +1629,7 @@ func (x *Now) String() string {
 func (*Now) ProtoMessage() {}
 
 func (x *Now) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[21]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1482,7 +1642,7 @@ func (x *Now) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Now.ProtoReflect.Descriptor instead.
 func (*Now) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{21}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{23}
 }
 
 type Log struct {
@@ -1496,7 +1656,7 @@ type Log struct {
 
 func (x *Log) Reset() {
 	*x = Log{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[22]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1508,7 +1668,7 @@ func (x *Log) String() string {
 func (*Log) ProtoMessage() {}
 
 func (x *Log) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[22]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1521,7 +1681,7 @@ func (x *Log) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Log.ProtoReflect.Descriptor instead.
 func (*Log) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{22}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Log) GetLevel() uint32 {
@@ -1538,20 +1698,66 @@ func (x *Log) GetText() string {
 	return ""
 }
 
+// State is the next part of the state that Save asks for.
+type State struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Part          []byte                 `protobuf:"bytes,1,opt,name=part,proto3" json:"part,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *State) Reset() {
+	*x = State{}
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *State) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*State) ProtoMessage() {}
+
+func (x *State) ProtoReflect() protoreflect.Message {
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use State.ProtoReflect.Descriptor instead.
+func (*State) Descriptor() ([]byte, []int) {
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *State) GetPart() []byte {
+	if x != nil {
+		return x.Part
+	}
+	return nil
+}
+
 var File_airhost_plugin_v1_component_proto protoreflect.FileDescriptor
 
 const file_airhost_plugin_v1_component_proto_rawDesc = "" +
 	"\n" +
 	"!airhost/plugin/v1/component.proto\x12\x11airhost.plugin.v1\"\x11\n" +
-	"\x0fDescribeRequest\"I\n" +
+	"\x0fDescribeRequest\"_\n" +
 	"\vDescription\x12\x1a\n" +
 	"\bcallback\x18\x01 \x01(\bR\bcallback\x12\x1e\n" +
 	"\n" +
 	"management\x18\x02 \x01(\bR\n" +
-	"management\"o\n" +
+	"management\x12\x14\n" +
+	"\x05state\x18\x03 \x01(\bR\x05state\"o\n" +
 	"\vToComponent\x12-\n" +
 	"\x05calls\x18\x01 \x03(\v2\x17.airhost.plugin.v1.CallR\x05calls\x121\n" +
-	"\x06answer\x18\x02 \x01(\v2\x19.airhost.plugin.v1.AnswerR\x06answer\"\x9a\x03\n" +
+	"\x06answer\x18\x02 \x01(\v2\x19.airhost.plugin.v1.AnswerR\x06answer\"\x81\x04\n" +
 	"\x04Call\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x120\n" +
 	"\x05start\x18\x02 \x01(\v2\x18.airhost.plugin.v1.StartH\x00R\x05start\x12?\n" +
@@ -1561,7 +1767,9 @@ const file_airhost_plugin_v1_component_proto_rawDesc = "" +
 	"\x0ehandle_message\x18\x04 \x01(\v2 .airhost.plugin.v1.HandleMessageH\x00R\rhandleMessage\x12L\n" +
 	"\x0fhandle_callback\x18\x05 \x01(\v2!.airhost.plugin.v1.HandleCallbackH\x00R\x0ehandleCallback\x123\n" +
 	"\x06health\x18\x06 \x01(\v2\x19.airhost.plugin.v1.HealthH\x00R\x06health\x129\n" +
-	"\bshutdown\x18\a \x01(\v2\x1b.airhost.plugin.v1.ShutdownH\x00R\bshutdownB\x06\n" +
+	"\bshutdown\x18\a \x01(\v2\x1b.airhost.plugin.v1.ShutdownH\x00R\bshutdown\x12-\n" +
+	"\x04save\x18\b \x01(\v2\x17.airhost.plugin.v1.SaveH\x00R\x04save\x126\n" +
+	"\arestore\x18\t \x01(\v2\x1a.airhost.plugin.v1.RestoreH\x00R\arestoreB\x06\n" +
 	"\x04call\"p\n" +
 	"\x05Start\x12!\n" +
 	"\fcomponent_id\x18\x01 \x01(\tR\vcomponentId\x12!\n" +
@@ -1588,7 +1796,11 @@ const file_airhost_plugin_v1_component_proto_rawDesc = "" +
 	"\b_failure\"\b\n" +
 	"\x06Health\"\n" +
 	"\n" +
-	"\bShutdown\"t\n" +
+	"\bShutdown\"!\n" +
+	"\x04Save\x12\x19\n" +
+	"\bmax_size\x18\x01 \x01(\x04R\amaxSize\"\x1f\n" +
+	"\aRestore\x12\x14\n" +
+	"\x05state\x18\x01 \x01(\fR\x05state\"t\n" +
 	"\x06Answer\x127\n" +
 	"\x05error\x18\x01 \x01(\v2!.airhost.plugin.v1.MessagingErrorR\x05error\x12\x1d\n" +
 	"\n" +
@@ -1606,7 +1818,7 @@ const file_airhost_plugin_v1_component_proto_rawDesc = "" +
 	"\x16CASE_REQUEST_NOT_FOUND\x10\x05\x12\x14\n" +
 	"\x10CASE_UNAVAILABLE\x10\x06\"A\n" +
 	"\rFromComponent\x120\n" +
-	"\x06events\x18\x01 \x03(\v2\x18.airhost.plugin.v1.EventR\x06events\"\xdf\x02\n" +
+	"\x06events\x18\x01 \x03(\v2\x18.airhost.plugin.v1.EventR\x06events\"\x91\x03\n" +
 	"\x05Event\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\x04R\x06callId\x123\n" +
 	"\x06result\x18\x02 \x01(\v2\x19.airhost.plugin.v1.ResultH\x00R\x06result\x12-\n" +
@@ -1614,13 +1826,16 @@ const file_airhost_plugin_v1_component_proto_rawDesc = "" +
 	"\fsend_request\x18\x04 \x01(\v2\x1e.airhost.plugin.v1.SendRequestH\x00R\vsendRequest\x123\n" +
 	"\x06cancel\x18\x05 \x01(\v2\x19.airhost.plugin.v1.CancelH\x00R\x06cancel\x12*\n" +
 	"\x03now\x18\x06 \x01(\v2\x16.airhost.plugin.v1.NowH\x00R\x03now\x12*\n" +
-	"\x03log\x18\a \x01(\v2\x16.airhost.plugin.v1.LogH\x00R\x03logB\a\n" +
-	"\x05event\"\xa2\x01\n" +
+	"\x03log\x18\a \x01(\v2\x16.airhost.plugin.v1.LogH\x00R\x03log\x120\n" +
+	"\x05state\x18\b \x01(\v2\x18.airhost.plugin.v1.StateH\x00R\x05stateB\a\n" +
+	"\x05event\"\xc1\x01\n" +
 	"\x06Result\x12\x1a\n" +
 	"\bresponse\x18\x01 \x01(\fR\bresponse\x12\x16\n" +
 	"\x06health\x18\x02 \x01(\rR\x06health\x127\n" +
 	"\x05error\x18\x03 \x01(\v2!.airhost.plugin.v1.ComponentErrorR\x05error\x12+\n" +
-	"\x04trap\x18\x04 \x01(\v2\x17.airhost.plugin.v1.TrapR\x04trap\"\xa9\x01\n" +
+	"\x04trap\x18\x04 \x01(\v2\x17.airhost.plugin.v1.TrapR\x04trap\x12\x1d\n" +
+	"\n" +
+	"state_size\x18\x05 \x01(\x04R\tstateSize\"\xa9\x01\n" +
 	"\x0eComponentError\x12:\n" +
 	"\x04case\x18\x01 \x01(\x0e2&.airhost.plugin.v1.ComponentError.CaseR\x04case\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\"G\n" +
@@ -1645,7 +1860,9 @@ const file_airhost_plugin_v1_component_proto_rawDesc = "" +
 	"\x03Now\"/\n" +
 	"\x03Log\x12\x14\n" +
 	"\x05level\x18\x01 \x01(\rR\x05level\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text2\xa8\x01\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"\x1b\n" +
+	"\x05State\x12\x12\n" +
+	"\x04part\x18\x01 \x01(\fR\x04part2\xa8\x01\n" +
 	"\tComponent\x12N\n" +
 	"\bDescribe\x12\".airhost.plugin.v1.DescribeRequest\x1a\x1e.airhost.plugin.v1.Description\x12K\n" +
 	"\x03Run\x12\x1e.airhost.plugin.v1.ToComponent\x1a .airhost.plugin.v1.FromComponent(\x010\x01B=Z;github.com/airhost/airhost/proto/airhost/plugin/v1;pluginv1b\x06proto3"
@@ -1663,7 +1880,7 @@ func file_airhost_plugin_v1_component_proto_rawDescGZIP() []byte {
 }
 
 var file_airhost_plugin_v1_component_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_airhost_plugin_v1_component_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_airhost_plugin_v1_component_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_airhost_plugin_v1_component_proto_goTypes = []any{
 	(MessagingError_Case)(0), // 0: airhost.plugin.v1.MessagingError.Case
 	(ComponentError_Case)(0), // 1: airhost.plugin.v1.ComponentError.Case
@@ -1678,50 +1895,56 @@ var file_airhost_plugin_v1_component_proto_goTypes = []any{
 	(*HandleCallback)(nil),   // 10: airhost.plugin.v1.HandleCallback
 	(*Health)(nil),           // 11: airhost.plugin.v1.Health
 	(*Shutdown)(nil),         // 12: airhost.plugin.v1.Shutdown
-	(*Answer)(nil),           // 13: airhost.plugin.v1.Answer
-	(*MessagingError)(nil),   // 14: airhost.plugin.v1.MessagingError
-	(*FromComponent)(nil),    // 15: airhost.plugin.v1.FromComponent
-	(*Event)(nil),            // 16: airhost.plugin.v1.Event
-	(*Result)(nil),           // 17: airhost.plugin.v1.Result
-	(*ComponentError)(nil),   // 18: airhost.plugin.v1.ComponentError
-	(*Trap)(nil),             // 19: airhost.plugin.v1.Trap
-	(*Send)(nil),             // 20: airhost.plugin.v1.Send
-	(*SendRequest)(nil),      // 21: airhost.plugin.v1.SendRequest
-	(*Cancel)(nil),           // 22: airhost.plugin.v1.Cancel
-	(*Now)(nil),              // 23: airhost.plugin.v1.Now
-	(*Log)(nil),              // 24: airhost.plugin.v1.Log
+	(*Save)(nil),             // 13: airhost.plugin.v1.Save
+	(*Restore)(nil),          // 14: airhost.plugin.v1.Restore
+	(*Answer)(nil),           // 15: airhost.plugin.v1.Answer
+	(*MessagingError)(nil),   // 16: airhost.plugin.v1.MessagingError
+	(*FromComponent)(nil),    // 17: airhost.plugin.v1.FromComponent
+	(*Event)(nil),            // 18: airhost.plugin.v1.Event
+	(*Result)(nil),           // 19: airhost.plugin.v1.Result
+	(*ComponentError)(nil),   // 20: airhost.plugin.v1.ComponentError
+	(*Trap)(nil),             // 21: airhost.plugin.v1.Trap
+	(*Send)(nil),             // 22: airhost.plugin.v1.Send
+	(*SendRequest)(nil),      // 23: airhost.plugin.v1.SendRequest
+	(*Cancel)(nil),           // 24: airhost.plugin.v1.Cancel
+	(*Now)(nil),              // 25: airhost.plugin.v1.Now
+	(*Log)(nil),              // 26: airhost.plugin.v1.Log
+	(*State)(nil),            // 27: airhost.plugin.v1.State
 }
 var file_airhost_plugin_v1_component_proto_depIdxs = []int32{
 	5,  // 0: airhost.plugin.v1.ToComponent.calls:type_name -> airhost.plugin.v1.Call
-	13, // 1: airhost.plugin.v1.ToComponent.answer:type_name -> airhost.plugin.v1.Answer
+	15, // 1: airhost.plugin.v1.ToComponent.answer:type_name -> airhost.plugin.v1.Answer
 	6,  // 2: airhost.plugin.v1.Call.start:type_name -> airhost.plugin.v1.Start
 	7,  // 3: airhost.plugin.v1.Call.initialize:type_name -> airhost.plugin.v1.Initialize
 	9,  // 4: airhost.plugin.v1.Call.handle_message:type_name -> airhost.plugin.v1.HandleMessage
 	10, // 5: airhost.plugin.v1.Call.handle_callback:type_name -> airhost.plugin.v1.HandleCallback
 	11, // 6: airhost.plugin.v1.Call.health:type_name -> airhost.plugin.v1.Health
 	12, // 7: airhost.plugin.v1.Call.shutdown:type_name -> airhost.plugin.v1.Shutdown
-	8,  // 8: airhost.plugin.v1.Initialize.config:type_name -> airhost.plugin.v1.ConfigPair
-	14, // 9: airhost.plugin.v1.Answer.error:type_name -> airhost.plugin.v1.MessagingError
-	0,  // 10: airhost.plugin.v1.MessagingError.case:type_name -> airhost.plugin.v1.MessagingError.Case
-	16, // 11: airhost.plugin.v1.FromComponent.events:type_name -> airhost.plugin.v1.Event
-	17, // 12: airhost.plugin.v1.Event.result:type_name -> airhost.plugin.v1.Result
-	20, // 13: airhost.plugin.v1.Event.send:type_name -> airhost.plugin.v1.Send
-	21, // 14: airhost.plugin.v1.Event.send_request:type_name -> airhost.plugin.v1.SendRequest
-	22, // 15: airhost.plugin.v1.Event.cancel:type_name -> airhost.plugin.v1.Cancel
-	23, // 16: airhost.plugin.v1.Event.now:type_name -> airhost.plugin.v1.Now
-	24, // 17: airhost.plugin.v1.Event.log:type_name -> airhost.plugin.v1.Log
-	18, // 18: airhost.plugin.v1.Result.error:type_name -> airhost.plugin.v1.ComponentError
-	19, // 19: airhost.plugin.v1.Result.trap:type_name -> airhost.plugin.v1.Trap
-	1,  // 20: airhost.plugin.v1.ComponentError.case:type_name -> airhost.plugin.v1.ComponentError.Case
-	2,  // 21: airhost.plugin.v1.Component.Describe:input_type -> airhost.plugin.v1.DescribeRequest
-	4,  // 22: airhost.plugin.v1.Component.Run:input_type -> airhost.plugin.v1.ToComponent
-	3,  // 23: airhost.plugin.v1.Component.Describe:output_type -> airhost.plugin.v1.Description
-	15, // 24: airhost.plugin.v1.Component.Run:output_type -> airhost.plugin.v1.FromComponent
-	23, // [23:25] is the sub-list for method output_type
-	21, // [21:23] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	13, // 8: airhost.plugin.v1.Call.save:type_name -> airhost.plugin.v1.Save
+	14, // 9: airhost.plugin.v1.Call.restore:type_name -> airhost.plugin.v1.Restore
+	8,  // 10: airhost.plugin.v1.Initialize.config:type_name -> airhost.plugin.v1.ConfigPair
+	16, // 11: airhost.plugin.v1.Answer.error:type_name -> airhost.plugin.v1.MessagingError
+	0,  // 12: airhost.plugin.v1.MessagingError.case:type_name -> airhost.plugin.v1.MessagingError.Case
+	18, // 13: airhost.plugin.v1.FromComponent.events:type_name -> airhost.plugin.v1.Event
+	19, // 14: airhost.plugin.v1.Event.result:type_name -> airhost.plugin.v1.Result
+	22, // 15: airhost.plugin.v1.Event.send:type_name -> airhost.plugin.v1.Send
+	23, // 16: airhost.plugin.v1.Event.send_request:type_name -> airhost.plugin.v1.SendRequest
+	24, // 17: airhost.plugin.v1.Event.cancel:type_name -> airhost.plugin.v1.Cancel
+	25, // 18: airhost.plugin.v1.Event.now:type_name -> airhost.plugin.v1.Now
+	26, // 19: airhost.plugin.v1.Event.log:type_name -> airhost.plugin.v1.Log
+	27, // 20: airhost.plugin.v1.Event.state:type_name -> airhost.plugin.v1.State
+	20, // 21: airhost.plugin.v1.Result.error:type_name -> airhost.plugin.v1.ComponentError
+	21, // 22: airhost.plugin.v1.Result.trap:type_name -> airhost.plugin.v1.Trap
+	1,  // 23: airhost.plugin.v1.ComponentError.case:type_name -> airhost.plugin.v1.ComponentError.Case
+	2,  // 24: airhost.plugin.v1.Component.Describe:input_type -> airhost.plugin.v1.DescribeRequest
+	4,  // 25: airhost.plugin.v1.Component.Run:input_type -> airhost.plugin.v1.ToComponent
+	3,  // 26: airhost.plugin.v1.Component.Describe:output_type -> airhost.plugin.v1.Description
+	17, // 27: airhost.plugin.v1.Component.Run:output_type -> airhost.plugin.v1.FromComponent
+	26, // [26:28] is the sub-list for method output_type
+	24, // [24:26] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_airhost_plugin_v1_component_proto_init() }
@@ -1736,15 +1959,18 @@ func file_airhost_plugin_v1_component_proto_init() {
 		(*Call_HandleCallback)(nil),
 		(*Call_Health)(nil),
 		(*Call_Shutdown)(nil),
+		(*Call_Save)(nil),
+		(*Call_Restore)(nil),
 	}
 	file_airhost_plugin_v1_component_proto_msgTypes[8].OneofWrappers = []any{}
-	file_airhost_plugin_v1_component_proto_msgTypes[14].OneofWrappers = []any{
+	file_airhost_plugin_v1_component_proto_msgTypes[16].OneofWrappers = []any{
 		(*Event_Result)(nil),
 		(*Event_Send)(nil),
 		(*Event_SendRequest)(nil),
 		(*Event_Cancel)(nil),
 		(*Event_Now)(nil),
 		(*Event_Log)(nil),
+		(*Event_State)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1752,7 +1978,7 @@ func file_airhost_plugin_v1_component_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_airhost_plugin_v1_component_proto_rawDesc), len(file_airhost_plugin_v1_component_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   23,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

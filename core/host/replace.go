@@ -1,0 +1,250 @@
+package host
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/airhost/airhost/core"
+)
+
+// Replace is [Host.Prepare] and then [Prepared.Replace].
+func (h *Host) Replace(ctx context.Context, d Deployment) error {
+	p, err := h.Prepare(ctx, d)
+	if err != nil {
+		return err
+	}
+	return p.Replace(ctx)
+}
+
+// Replace makes a prepared guest the new version of the component of its id, while
+// messages come in. The new version starts beside the old one, which goes on until the new
+// one has been initialized. Then the old one ends its call, and the new one takes its
+// place. No message is refused, lost or handled twice because of it: messages that wait
+// are the new one's, and so are the outcomes of requests that the old one sent, with
+// their ids. Counters go on. Everything else is as the new deployment says; the engine may
+// be another one.
+//
+// If both versions export component-state, the old one's state goes along: see
+// [core.StateKeeper].
+//
+// Replace blocks until the new version has been initialized, then until the old one's call
+// has ended, and then until the old one has been shut down. If the new version cannot
+// start, or the state cannot be handed over, or ctx ends before, the old version goes on
+// as it was: then the error is that of [Host.Deploy], or of the state. An error of the
+// old version's end comes after the replacement. Several changes of a component come one
+// after the other. A component that is not deployed is a [core.MessagingError] of the
+// case target-not-found.
+//
+// A component written in Go must not replace itself: it would wait for its own call to
+// end.
+func (p *Prepared) Replace(ctx context.Context) error {
+	if err := p.use(); err != nil {
+		return err
+	}
+	h := p.host
+	ctx, cancel := h.untilHurry(ctx)
+	defer cancel()
+	c, err := h.change(ctx, p.deployment.ID)
+	if err != nil {
+		return fmt.Errorf("replacement of %s: %w", p.deployment.ID, errors.Join(err, boundError(p.compiled.Close(ctx))))
+	}
+	defer h.changed(c)
+	next := newComponent(h, p.deployment)
+	next.setCompiled(p.compiled)
+	if err := h.replace(ctx, c, next); err != nil {
+		return fmt.Errorf("replacement of %s: %w", c.id, h.unlessHurried(err))
+	}
+	return nil
+}
+
+// replace makes next's guest the new version of c.
+func (h *Host) replace(ctx context.Context, c, next *component) error {
+	h.putBeside(next)
+	h.emit(Event{Kind: EventReplacing, Component: c.id}, "engine", next.deployment.Engine, "source", next.deployment.Source.Path)
+	err := h.startUp(ctx, next)
+	if err == nil {
+		err = c.acquire(ctx)
+	}
+	acquired := err == nil
+	if acquired {
+		err = cmp.Or(ctx.Err(), h.hurried.Err()) // Stop may have interrupted the call that c was in
+	}
+	if err == nil {
+		err = c.passState(next)
+	}
+	if err != nil {
+		h.emit(Event{Kind: EventRolledBack, Component: c.id, Reason: err})
+		if acquired {
+			c.giveFree()
+		}
+		return errors.Join(err, h.remove(ctx, next, next.refusals.notFound))
+	}
+	old := h.handOver(c, next)
+	h.emit(Event{Kind: EventReplaced, Component: c.id})
+	c.giveFree()
+	return h.remove(ctx, old, old.refusals.notFound)
+}
+
+// putBeside enters a component that nobody can message: a version that starts or ends
+// beside the one that is deployed. remove ends it.
+func (h *Host) putBeside(c *component) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.serial++
+	c.slotHint = h.serial
+	c.life.leftBehind = h.hurried.Err() != nil // Stop may have looked already
+	h.beside[c] = struct{}{}
+}
+
+func (h *Host) isBeside(c *component) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, beside := h.beside[c]
+	return beside
+}
+
+// handOver makes next's guest c's, and returns a component with c's old one. The caller owns
+// all three.
+func (h *Host) handOver(c, next *component) (old *component) {
+	old = newComponent(h, c.deployment)
+	h.putBeside(old)
+	c.takeOver(next, old)
+	h.forgetBeside(next)
+	h.epoch.Add(1)
+	return old
+}
+
+// takeOver gives c's guest to old, and next's to c. The caller owns all three. Stop may
+// know each, so its lock is held.
+func (c *component) takeOver(next, old *component) {
+	outcomes, comes := next.leaveTo(c)
+	c.sender.log.Flush()
+	c.mu.Lock()
+	leaves := c.takeVersionLocked()
+	c.limits, c.deployment = next.limits, next.deployment
+	c.refusals.tooLarge, c.refusals.response = next.refusals.tooLarge, next.refusals.response
+	c.sched.mailbox.setLimits(c.limits)
+	c.sched.accept = next.sched.accept
+	c.reopenLocked()
+	c.setVersionLocked(comes)
+	for _, e := range outcomes {
+		c.sched.mailbox.push(e)
+	}
+	c.sender.quota.set(c.deployment.Quota)
+	c.sender.log = next.sender.log
+	c.counts.add(&next.counts)
+	c.publishLocked()
+	c.mu.Unlock()
+	old.mu.Lock()
+	old.setVersionLocked(leaves)
+	old.mu.Unlock()
+}
+
+// version is a guest with its instance.
+type version struct {
+	compiled  core.Component
+	traits    core.Traits
+	services  *services
+	ledger    *core.Ledger
+	instance  core.Instance
+	health    core.HealthStatus
+	healthDue bool
+}
+
+// takeVersionLocked takes c's guest away from it. The owner calls it.
+func (c *component) takeVersionLocked() version {
+	v := version{c.compiled, c.traits, c.guest.services, c.guest.ledger, c.life.instance, c.life.health, c.life.healthDue}
+	c.compiled, c.life.instance, c.life.canExchange = nil, nil, false
+	return v
+}
+
+// setVersionLocked makes a guest c's. The owner calls it.
+func (c *component) setVersionLocked(v version) {
+	c.compiled, c.traits = v.compiled, v.traits
+	c.guest.services, c.guest.ledger = v.services, v.ledger
+	c.guest.services.component.Store(c)
+	c.life.instance, c.life.health, c.life.healthDue = v.instance, v.health, v.healthDue
+	c.life.canExchange = c.exchanges()
+	c.guest.batch = newBatching(c, c.life.instance)
+	c.call.allowed = c.watched(c.limits.HandlerTime)
+}
+
+// leaveTo makes c the successor of next, which was never deployed: c gets the outcomes of
+// the requests that next's guest has sent when it was initialized. leaveTo returns those
+// that have come, and next's guest.
+func (next *component) leaveTo(c *component) (outcomes []entry, comes version) {
+	next.mu.Lock()
+	next.life.successor = c
+	comes = next.takeVersionLocked()
+	for next.sched.mailbox.length > 0 {
+		outcomes = append(outcomes, next.sched.mailbox.pop())
+	}
+	pending := next.sender.pending
+	next.sender.pending -= len(outcomes)
+	next.published = counts{} // they become c's
+	next.mu.Unlock()
+	c.sender.pending += pending
+	c.life.former = append(c.life.former, next)
+	c.forgetFormer()
+	return outcomes, comes
+}
+
+// forgetFormer forgets those versions of which no request is pending. The owner calls it.
+func (c *component) forgetFormer() {
+	c.life.former = slices.DeleteFunc(c.life.former, func(f *component) bool {
+		f.mu.Lock()
+		over := f.sender.pending == 0
+		f.mu.Unlock()
+		if over {
+			c.host.tracker.Remove(f) // ids that it has reserved
+		}
+		return over
+	})
+}
+
+// cancelOfFormer cancels a request that a former version of c sent before it was
+// deployed.
+func (c *component) cancelOfFormer(id core.RequestID) bool {
+	for _, f := range c.life.former {
+		if c.host.tracker.Cancel(id, f) {
+			f.mu.Lock()
+			f.sender.pending--
+			f.mu.Unlock()
+			return true
+		}
+	}
+	return false
+}
+
+// removeRequests makes the tracker forget c's requests, and returns their ids. The owner
+// calls it.
+func (c *component) removeRequests() []core.RequestID {
+	ids := c.host.tracker.Remove(c)
+	for _, f := range c.life.former {
+		ids = append(ids, c.host.tracker.Remove(f)...)
+	}
+	c.life.former = nil
+	return ids
+}
+
+// forgetBeside forgets a version whose guest another component has taken.
+func (h *Host) forgetBeside(c *component) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sched.become(removed)
+	delete(h.beside, c)
+	close(c.gone)
+}
+
+// reopenLocked makes a component that has failed, or waits for a restart, one that runs.
+// The owner calls it.
+func (c *component) reopenLocked() {
+	stopTimer(c.life.supervisor.timer)
+	c.life.supervisor, c.life.healthDue = supervisor{}, false
+	c.admitLocked()
+}

@@ -1,0 +1,45 @@
+package host
+
+import (
+	"sync/atomic"
+
+	"github.com/airhost/airhost/core"
+)
+
+// services is the host as the instances of one version of a component see it. A
+// replacement makes it serve another component, between two calls.
+type services struct{ component atomic.Pointer[component] }
+
+var _ core.Services = (*services)(nil)
+
+func newServices(c *component) *services {
+	s := new(services)
+	s.component.Store(c)
+	return s
+}
+
+// SendMessage implements [core.Services].
+func (s *services) SendMessage(target, message []byte) error {
+	return s.component.Load().SendMessage(target, message)
+}
+
+// SendRequest implements [core.Services].
+func (s *services) SendRequest(target, request []byte, timeoutMillis uint64) (core.RequestID, error) {
+	return s.component.Load().SendRequest(target, request, timeoutMillis)
+}
+
+// CancelRequest implements [core.Services].
+func (s *services) CancelRequest(id core.RequestID) error {
+	return s.component.Load().CancelRequest(id)
+}
+
+// Log implements [core.Services].
+func (s *services) Log(level core.LogLevel, message []byte) { s.component.Load().Log(level, message) }
+
+// Now implements [core.Services].
+func (s *services) Now() uint64 { return s.component.Load().Now() }
+
+func (s *services) reconcile() (response *[]byte) { return s.component.Load().reconcile() }
+
+// askHealth is called by an instance on any goroutine.
+func (s *services) askHealth() { s.component.Load().askHealth() }
