@@ -29,7 +29,7 @@ import (
 //	r  sends a request: 8 bytes timeout, then the same as s
 //	c  cancels the request of the 8 bytes of rest
 //	p  makes rest the state, and returns nothing
-//	q  returns the state
+//	d  returns the state
 //	m  obeys several commands, one after the other: each is 1 byte length, then the
 //	   command and its rest. Returns the result of the last one
 //	x  traps
@@ -104,7 +104,7 @@ func (a *Actor) obey(sender string, message []byte) (response []byte, err error)
 	case 'p':
 		a.state = bytes.Clone(rest)
 		return nil, nil
-	case 'q':
+	case 'd':
 		return a.state, nil
 	case 'm':
 		for len(rest) > 0 {

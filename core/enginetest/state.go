@@ -52,7 +52,7 @@ func testState(t *trial) {
 		t.must("restore", restore(in, state))
 		want(t, "state", t.saved(in), state)
 		if size <= 1<<10 {
-			want(t, "the state as the guest sees it", t.ask(in, "q"), state)
+			want(t, "the state as the guest sees it", t.ask(in, "d"), state)
 		}
 	}
 }

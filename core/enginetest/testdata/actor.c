@@ -118,7 +118,7 @@ static u32 *obey(const u8 *sender, u32 sender_len, const u8 *msg, u32 len) {
   case 'b': return ok(cabi_realloc(0, 0, 1, (u32)number(rest)), (u32)number(rest));
   case 'h': health = rest[0]; return ok(rest, 0);
   case 'p': keep(rest, rest_len); return ok(rest, 0);
-  case 'q': return ok(state, state_len);
+  case 'd': return ok(state, state_len);
   case 'l': host_log(rest[0], rest + 1, rest_len - 1); return ok(rest, 0);
   case 't': return ok(put_number(current_time()), 8);
   case 'i': self_id(small); return ok((u8 *)small[0], small[1]);
