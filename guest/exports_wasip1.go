@@ -134,7 +134,7 @@ func shutdown() {
 func init() { exports.Save, exports.Restore, exports.PostReturn = save, restore, postReturn }
 
 func save() uint32 {
-	state, err := component().(StateKeeper).Save()
+	state, err := component().(StateKeeper).Save(services{})
 	if err != nil {
 		return returned.fail(err)
 	}

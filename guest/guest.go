@@ -80,7 +80,7 @@ type StateKeeper interface {
 	// and before Shutdown. The host refuses a state that is larger than limits.memory.
 	// An error keeps the old version, which may be asked again later. The returned slice
 	// may be used again in the component's next call.
-	Save() ([]byte, error)
+	Save(host Host) ([]byte, error)
 
 	// Restore takes over the state that the old version has saved. It is called on the new
 	// version, once, after Initialize and before the first message. It is not called if

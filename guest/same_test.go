@@ -79,7 +79,7 @@ func transcript(g whole, host *guesttest.Host) []string {
 		message("cancel 2")
 	}
 	save := func(what string) {
-		state, err := g.Save()
+		state, err := g.Save(host)
 		note(what, string(state), err)
 	}
 	save("save of nothing")

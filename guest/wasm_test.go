@@ -241,7 +241,7 @@ func (g *wasmGuest) HandleCallback(_ guest.Host, id guest.RequestID, response []
 	return err
 }
 
-func (g *wasmGuest) Save() ([]byte, error) {
+func (g *wasmGuest) Save(guest.Host) ([]byte, error) {
 	return g.lift(component+"save", uint32(g.call(component+"save")))
 }
 

@@ -162,7 +162,7 @@ func (s *session) manageState(call *pluginv1.Call, result *pluginv1.Result) erro
 		s.in.Bytes = nil // a state may be large, and does not come again
 		return keeper.Restore(host{s}, restore.State)
 	}
-	state, err := keeper.Save()
+	state, err := keeper.Save(host{s})
 	if size := uint64(len(state)); err != nil || size > call.GetSave().MaxSize {
 		result.StateSize = size
 		return err

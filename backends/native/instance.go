@@ -221,7 +221,7 @@ func (i *instance) Save(dst []byte) (saved []byte, err error) {
 	if !ok {
 		return dst, i.leave(guest.Unavailable("%s", core.ErrNoState.Text))
 	}
-	state, err := c.Save()
+	state, err := c.Save((*services)(i))
 	if err = i.leave(err); err == nil {
 		err = i.limits.CheckState(uint64(len(state)))
 	}

@@ -56,6 +56,17 @@ func (a *actor) Shutdown(host guest.Host) {
 	a.Actor.Shutdown()
 }
 
+func (a *actor) Save(host guest.Host) ([]byte, error) {
+	a.Host = actorHost{host}
+	state, err := a.Actor.Save()
+	return state, toGuest(err)
+}
+
+func (a *actor) Restore(host guest.Host, state []byte) error {
+	a.Host = actorHost{host}
+	return toGuest(a.Actor.Restore(state))
+}
+
 // toGuest translates an error of the actor for the guest.
 func toGuest(err error) error {
 	if e, ok := err.(*core.ComponentError); ok {

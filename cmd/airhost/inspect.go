@@ -297,7 +297,7 @@ var absent = map[string]string{
 func (r *moduleReport) contract(m *wasm.Module) {
 	present := map[string]bool{}
 	for _, e := range m.Exports {
-		present[abi.InOurVersion(e.Name)] = true
+		present[abi.ExportName(e.Name)] = true
 	}
 	names := []string{abi.Memory}
 	for _, f := range abi.Exports() {

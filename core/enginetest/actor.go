@@ -1,6 +1,7 @@
 package enginetest
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"github.com/airhost/airhost/core"
@@ -27,6 +28,8 @@ import (
 //	s  sends a message: 1 byte length of the target, target, message
 //	r  sends a request: 8 bytes timeout, then the same as s
 //	c  cancels the request of the 8 bytes of rest
+//	p  makes rest the state, and returns nothing
+//	d  returns the state
 //	m  obeys several commands, one after the other: each is 1 byte length, then the
 //	   command and its rest. Returns the result of the last one
 //	x  traps
@@ -42,6 +45,10 @@ import (
 // first character less '0' and with the rest of the value as text; s sends "hello" to
 // the value. Health and shutdown obey a health of x or o as above; shutdown logs
 // "shutdown" at level info first.
+//
+// Save logs "save" at level info. It obeys a state that begins with x, o, f or b like a
+// message. It saves all others; if one begins with s, it sends "hello" to the rest first. Restore logs "restore", and obeys a state that begins with
+// x, o or f like a message before it keeps the state.
 type Actor struct {
 	// Host is set before each call.
 	Host ActorHost
@@ -50,6 +57,7 @@ type Actor struct {
 
 	config []byte
 	seen   []byte
+	state  []byte
 	count  uint64
 	health byte
 }
@@ -93,6 +101,11 @@ func (a *Actor) obey(sender string, message []byte) (response []byte, err error)
 	case 'h':
 		a.health = rest[0]
 		return nil, nil
+	case 'p':
+		a.state = bytes.Clone(rest)
+		return nil, nil
+	case 'd':
+		return a.state, nil
 	case 'm':
 		for len(rest) > 0 {
 			end := 1 + int(rest[0])
@@ -175,6 +188,36 @@ func (a *Actor) Health() core.HealthStatus {
 func (a *Actor) Shutdown() {
 	a.Host.Log(core.LogInfo, "shutdown")
 	a.hurt(a.health)
+}
+
+// Save is save.
+func (a *Actor) Save() ([]byte, error) {
+	a.Host.Log(core.LogInfo, "save")
+	if len(a.state) > 0 {
+		switch a.state[0] {
+		case 'f':
+			return nil, failure(a.state[1:])
+		case 'b':
+			return make([]byte, binary.LittleEndian.Uint64(a.state[1:])), nil
+		case 's':
+			_ = a.Host.Send(string(a.state[1:]), []byte("hello"))
+		}
+		a.hurt(a.state[0])
+	}
+	return a.state, nil
+}
+
+// Restore is restore.
+func (a *Actor) Restore(state []byte) error {
+	a.Host.Log(core.LogInfo, "restore")
+	if len(state) > 0 {
+		if state[0] == 'f' {
+			return failure(state[1:])
+		}
+		a.hurt(state[0])
+	}
+	a.state = bytes.Clone(state)
+	return nil
 }
 
 func (a *Actor) hurt(how byte) {

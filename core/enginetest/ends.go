@@ -44,6 +44,14 @@ var calls = []call{
 		}
 		return in.Shutdown()
 	}},
+	{"save", func(in core.Instance, how byte) error {
+		if err := in.HandleMessage(other, []byte{'p', how}, nil); err != nil {
+			return err
+		}
+		_, err := save(in, nil)
+		return err
+	}},
+	{"restore", func(in core.Instance, how byte) error { return restore(in, []byte{how}) }},
 }
 
 // refuses checks that an ended instance runs no guest code.
@@ -62,12 +70,15 @@ func (t *trial) refuses(in core.Instance, host *Services) {
 // calls a service.
 func everyCall(in core.Instance) map[string]error {
 	_, health := in.Health()
+	_, saving := save(in, nil)
 	return map[string]error{
 		"handle-message":  in.HandleMessage(other, []byte("s\x01x"), nil),
 		"handle-callback": in.HandleCallback(1, []byte("ran"), nil),
 		"initialize":      in.Initialize([]core.ConfigPair{{Key: "s", Value: "suite/tgt"}}),
 		"health":          health,
 		"shutdown":        in.Shutdown(),
+		"save":            saving,
+		"restore":         restore(in, []byte("state")),
 	}
 }
 

@@ -116,9 +116,9 @@ func testComponentClose(t *trial) {
 
 func testTraits(t *trial) {
 	actor := t.component("actor", t.Actor, core.Limits{}).Traits()
-	want(t, "the actor's traits", [2]bool{actor.Callback, actor.Management}, [2]bool{true, true})
+	want(t, "the actor's traits", [3]bool{actor.Callback, actor.Management, actor.State}, [3]bool{true, true, true})
 	responder := t.component("responder", t.Responder, core.Limits{}).Traits()
-	want(t, "the responder's traits", [2]bool{responder.Callback, responder.Management}, [2]bool{false, false})
+	want(t, "the responder's traits", [3]bool{responder.Callback, responder.Management, responder.State}, [3]bool{})
 }
 
 func testStarting(t *trial) {

@@ -86,7 +86,7 @@ type fakeComponent struct {
 func (c *fakeComponent) Traits() core.Traits {
 	all := !c.responder || c.engine.has("responder has everything")
 	return core.Traits{
-		KeepsLedger: true, Callback: all, Management: all && !c.engine.has("no management trait"), Interruptible: true, Enforces: c.engine.claims(),
+		KeepsLedger: true, Callback: all, Management: all && !c.engine.has("no management trait"), State: all && !c.engine.has("no state trait"), Interruptible: true, Enforces: c.engine.claims(),
 	}
 }
 
@@ -157,6 +157,7 @@ type fakeInstance struct {
 	over        error
 	calls       int
 	creditLeft  bool
+	state       []byte // for a flaw
 	stop        chan struct{}
 	interrupted atomic.Bool
 }
@@ -258,7 +259,7 @@ func (i *fakeInstance) Initialize(config []core.ConfigPair) error {
 		case i.has("configuration is sorted"):
 			slices.SortFunc(config, func(a, b core.ConfigPair) int { return strings.Compare(a.Key, b.Key) })
 		case i.has("no services in initialize"):
-			i.actor.Host = (*fakeHost)(&fakeInstance{fakeComponent: i.fakeComponent, env: core.Environment{Host: &Services{}}})
+			i.withoutServices()
 		}
 		err := i.actor.Initialize(config)
 		if i.has("initialize cannot fail") {

@@ -153,10 +153,16 @@ func testWithinService(t *trial) {
 // interrupts the instance if kind is TrapHandler.
 func (t *trial) endsSoon(what string, in core.Instance, message string, kind core.TrapKind) {
 	t.Helper()
+	t.endsIn(what+" for "+message, in, kind, func() error { return in.HandleMessage(other, []byte(message), nil) })
+}
+
+// endsIn is endsSoon for any call.
+func (t *trial) endsIn(what string, in core.Instance, kind core.TrapKind, call func() error) {
+	t.Helper()
 	if kind == core.TrapHandler {
 		go in.Interrupt()
 	}
-	t.soon(what, func() { t.wantTrap(what+" for "+message, in.HandleMessage(other, []byte(message), nil), kind) })
+	t.soon(what, func() { t.wantTrap(what, call(), kind) })
 }
 
 func testMoves(t *trial) {

@@ -194,6 +194,10 @@ func testLedgerOutside(t *trial) {
 	}
 	t.must("initialize", in.Initialize([]core.ConfigPair{{Key: "s", Value: ledgerTarget}}))
 	t.asked("services in initialize", host, `send suite/tgt "hello"`)
+	t.must("restore", restore(in, bytesOf("s", ledgerTarget)))
+	t.asked("services in restore", host, `log info "restore"`)
+	t.saved(in)
+	t.asked("services in save", host, `log info "save"`, `send suite/tgt "hello"`)
 	t.must("shutdown", in.Shutdown())
 	t.asked("services in shutdown", host, `log info "shutdown"`)
 	want(t, "what is open", opened(l), "nothing")

@@ -33,11 +33,15 @@ const (
 	eventCallback
 	eventPostMessage
 	eventPostCallback
+	eventSave
+	eventRestore
+	eventPostSave
+	eventPostRestore
 )
 
 // String names the function.
 func (e event) String() string {
-	names := []string{"none", "cabi_realloc", "handle-message", "handle-callback", "post-message", "post-callback"}
+	names := []string{"none", "cabi_realloc", "handle-message", "handle-callback", "post-message", "post-callback", "save", "restore", "post-save", "post-restore"}
 	return fmt.Sprintf("%s(%d, %d, %d, %d)", names[min(int(e.Function), len(names)-1)], e.A, e.B, e.C, e.D)
 }
 

@@ -65,7 +65,7 @@ func promises() []promise {
 	var all []promise
 	for _, some := range [][]promise{
 		enginePromises, messagePromises, servicePromises, callbackPromises, managementPromises,
-		ledgerPromises, endPromises, interruptPromises, limitPromises,
+		statePromises, ledgerPromises, endPromises, interruptPromises, limitPromises,
 	} {
 		all = append(all, some...)
 	}

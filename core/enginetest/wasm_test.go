@@ -96,6 +96,22 @@ func (in *flawedInstance) HandleCallback(id core.RequestID, response []byte, fai
 	return flawedError(in.Instance.HandleCallback(id, response, failure), in.flaw)
 }
 
+func (in *flawedInstance) Save(dst []byte) ([]byte, error) {
+	keeper := in.Instance.(core.StateKeeper)
+	if in.flaw == "saves all twice" {
+		_, _ = keeper.Save(nil)
+	}
+	state, err := keeper.Save(dst)
+	return state, flawedError(err, in.flaw)
+}
+
+func (in *flawedInstance) Restore(state []byte) error {
+	if in.flaw == "restores nothing" {
+		return nil
+	}
+	return flawedError(in.Instance.(core.StateKeeper).Restore(state), in.flaw)
+}
+
 func (in *flawedInstance) Initialize(config []core.ConfigPair) error {
 	return flawedError(in.Instance.Initialize(config), in.flaw)
 }
@@ -156,6 +172,14 @@ var wasmFlaws = map[string]string{
 	"order-advance-fails": "traps have the wrong kind",
 	"order-advance-ended": "no word of the end",
 	"order-advance-moves": "responses are always the same",
+
+	"state-order":       "saves all twice",
+	"state-open":        "responses are always the same",
+	"state-empty":       "restores nothing",
+	"state-results":     "traps have the wrong kind",
+	"state-realloc":     "traps have the wrong kind",
+	"state-post-return": "traps have the wrong kind",
+	"state-moves":       "restores nothing",
 }
 
 // wasmHarness returns the harness of an engine with a flaw.
@@ -185,7 +209,7 @@ func TestClaimsAreTried(t *testing.T) {
 }
 
 func TestWasmSuiteSeesEachBrokenPromise(t *testing.T) {
-	for _, p := range slices.Concat(wasmPromises, wasiPromises, wordsPromises, hostilePromises, orderPromises) {
+	for _, p := range slices.Concat(wasmPromises, wasiPromises, wordsPromises, hostilePromises, orderPromises, wasmStatePromises) {
 		flaw := wasmFlaws[p.name]
 		if flaw == "" || len(failuresOf(p, wasmHarness(flaw), 10*time.Second)) == 0 {
 			t.Errorf("%s: an engine with the flaw %q passes", p.name, flaw)

@@ -1,4 +1,5 @@
-// Package counter is a component with state: it counts messages.
+// Package counter is a component with state: it counts messages, and a new version of it
+// goes on with the count.
 package counter
 
 import (
@@ -53,6 +54,19 @@ func (c *Component) Health() guest.HealthStatus {
 		return guest.Degraded
 	}
 	return guest.Healthy
+}
+
+// Save returns the count.
+func (c *Component) Save(host guest.Host) ([]byte, error) {
+	return strconv.AppendUint(nil, c.count, 10), nil
+}
+
+// Restore goes on with the count of the version before.
+func (c *Component) Restore(host guest.Host, state []byte) (err error) {
+	if c.count, err = strconv.ParseUint(string(state), 10, 64); err != nil {
+		return guest.InvalidMessage("the state is %q, want a number", state)
+	}
+	return nil
 }
 
 // Shutdown logs the count.

@@ -1,6 +1,7 @@
 package counter_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/airhost/airhost/examples/counter"
@@ -28,6 +29,29 @@ func TestCounter(t *testing.T) {
 	want := "info: message 41, from demo/a: \"one\"\ninfo: message 42, from demo/a: \"two\"\ninfo: counted to 42"
 	if got := host.LogText(); got != want {
 		t.Errorf("log:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+func TestCountGoesOn(t *testing.T) {
+	host := &guesttest.Host{}
+	before, after := counter.New().(*counter.Component), counter.New().(*counter.Component)
+	for range 3 {
+		if _, err := before.HandleMessage(host, "demo/a", []byte("one")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	state, err := before.Save(host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := after.Restore(host, state); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := after.HandleMessage(host, "demo/a", []byte("one")); err != nil || string(got) != "4" {
+		t.Errorf("the new version counts to %s, %v, want 4", got, err)
+	}
+	if err := after.Restore(host, []byte("many")); !errors.Is(err, guest.ErrInvalidMessage) {
+		t.Errorf("a state that is no number: got %v", err)
 	}
 }
 

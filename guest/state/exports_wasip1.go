@@ -1,4 +1,4 @@
-//lint:file-ignore U1000 The compiler exports what go:wasmexport marks; staticcheck does not know.
+//lint:file-ignore U1000 The compiler exports these functions; staticcheck does not know.
 
 package state
 

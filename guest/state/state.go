@@ -1,6 +1,6 @@
-// Package state exports components whose state goes on when another version replaces
-// them. A WebAssembly module with this package has the exports of component-state, in
-// addition to those of package guest:
+// Package state exports components with a state that a new version of them goes on with.
+// A WebAssembly module with this package has the exports of component-state, in addition
+// to those of package guest:
 //
 //	func init() { state.Export(&counter{}) }
 //	func main() {}

@@ -19,12 +19,11 @@ const (
 // Check returns the module's violations of the contract, each as one line; none if
 // the module meets the contract.
 func Check(m *wasm.Module) []string {
-	m = inOurVersion(m)
-	c := checker{m: m, types: m.FuncTypes(), exports: make(map[string]wasm.Export, len(m.Exports)), wanted: map[string]bool{Memory: true}, reported: map[string]bool{}}
+	c := checker{m: m, listed: ourExports(m), types: m.FuncTypes(), exports: make(map[string]wasm.Export, len(m.Exports)), wanted: map[string]bool{Memory: true}, reported: map[string]bool{}}
 	for _, f := range Exports() {
 		c.wanted[f.Name] = true
 	}
-	for _, e := range m.Exports {
+	for _, e := range c.listed {
 		if _, ok := c.exports[e.Name]; ok && c.wanted[e.Name] {
 			c.add("export %s is there twice: want one version of it", e.Name)
 		}
@@ -47,7 +46,8 @@ func Check(m *wasm.Module) []string {
 
 type checker struct {
 	m        *wasm.Module
-	types    []uint32 // of all functions
+	types    []uint32      // of all functions
+	listed   []wasm.Export // all exports
 	exports  map[string]wasm.Export
 	wanted   map[string]bool // the names of the contract's exports
 	reported map[string]bool // existing exports that a problem has named as a likely substitute

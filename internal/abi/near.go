@@ -28,43 +28,43 @@ func ImportName(name string) string {
 	return versioned.ReplaceAllString(name, "")
 }
 
-// Resolve gives m's imports and exports the names that this package knows: it removes the
-// version suffixes from the names of imports, and applies [InOurVersion].
-func Resolve(m *wasm.Module) {
-	*m = *inOurVersion(m)
-	for i := range m.Imports {
-		m.Imports[i].Name = ImportName(m.Imports[i].Name)
+// minor matches the versions that a guest may import an interface of airhost in.
+var minor = regexp.MustCompile(`^(airhost:[a-z-]{1,50}/[a-z-]{1,50}@0\.1\.)[0-9]{1,9}$`)
+
+// ModuleName returns the name of the imported module in the version of this host: an
+// interface of airhost at 0.1.x is that at 0.1.0.
+func ModuleName(module string) string { return minor.ReplaceAllString(module, "${1}0") }
+
+// ExportName returns the name of an export in the version of this host, as [ModuleName]
+// does for its interface.
+func ExportName(name string) string {
+	of, function, ok := strings.Cut(name, "#")
+	if !ok || strings.HasSuffix(of, "@0.1.0") {
+		return name // mostly
 	}
+	plain := strings.TrimPrefix(of, post)
+	return of[:len(of)-len(plain)] + ModuleName(plain) + "#" + function
+}
+
+// Resolve gives m's imports and exports the names that the host has for them.
+func Resolve(m *wasm.Module) {
+	for i := range m.Imports {
+		m.Imports[i].Module, m.Imports[i].Name = ModuleName(m.Imports[i].Module), ImportName(m.Imports[i].Name)
+	}
+	m.Exports = ourExports(m)
+}
+
+// ourExports returns m's exports by the names that the host has for them.
+func ourExports(m *wasm.Module) []wasm.Export {
+	exports := slices.Clone(m.Exports)
+	for i := range exports {
+		exports[i].Name = ExportName(exports[i].Name)
+	}
+	return exports
 }
 
 // namespace begins the names of all packages of the contract.
 const namespace = "airhost:"
-
-// ours finds the version of a package in the name of an import's module or of an export.
-var ours = regexp.MustCompile(`^((?:cabi_post_)?airhost:[^@#]*)@0\.1\.[0-9]{1,9}(#|$)`)
-
-// InOurVersion returns the name of an import's module or of an export in the version of
-// its package that this host has. Hosts match 0.1.x by 0.1.
-func InOurVersion(name string) string {
-	if !strings.HasPrefix(strings.TrimPrefix(name, post), namespace) {
-		return name
-	}
-	return ours.ReplaceAllString(name, "$1@0.1.0$2")
-}
-
-// inOurVersion returns a copy of m with these names. It shares all but the lists of imports
-// and exports with m.
-func inOurVersion(m *wasm.Module) *wasm.Module {
-	renamed := *m
-	renamed.Imports, renamed.Exports = slices.Clone(m.Imports), slices.Clone(m.Exports)
-	for i := range renamed.Imports {
-		renamed.Imports[i].Module = InOurVersion(renamed.Imports[i].Module)
-	}
-	for i := range renamed.Exports {
-		renamed.Exports[i].Name = InOurVersion(renamed.Exports[i].Name)
-	}
-	return &renamed
-}
 
 // function returns the function's own part of an export's name, in WIT's spelling:
 // handle-message.
@@ -80,7 +80,7 @@ func function(name string) string {
 func (c *checker) instead(name string, kind wasm.Kind) string {
 	var same string
 	var names []string
-	for _, e := range c.m.Exports[:min(len(c.m.Exports), maxCompared)] {
+	for _, e := range c.listed[:min(len(c.listed), maxCompared)] {
 		if e.Kind != kind || c.wanted[e.Name] || len(e.Name) > maxQuoted {
 			continue
 		}
@@ -122,7 +122,7 @@ func byFunction(name string, names []string) string {
 // unknownExports reports exports of the contract's packages that the contract does not
 // define. It skips those that another problem has named as a likely substitute.
 func (c *checker) unknownExports() {
-	for _, e := range c.m.Exports {
+	for _, e := range c.listed {
 		name := strings.TrimPrefix(e.Name, post)
 		if !strings.HasPrefix(name, namespace) || !strings.Contains(name, "/") || c.wanted[e.Name] || c.reported[e.Name] {
 			continue
@@ -191,15 +191,14 @@ func (c *checker) callback() {
 
 func requests(m *wasm.Module) bool {
 	return slices.ContainsFunc(m.Imports, func(i wasm.Import) bool {
-		return i.Module == HostServices && ImportName(i.Name) == SendRequest
+		return ModuleName(i.Module) == HostServices && ImportName(i.Name) == SendRequest
 	})
 }
 
 // Hint returns one line about something that a valid module is allowed to do but
 // probably does not intend, or "".
 func Hint(m *wasm.Module) string {
-	m = inOurVersion(m)
-	callback := slices.ContainsFunc(m.Exports, func(e wasm.Export) bool { return e.Name == HandleCallback })
+	callback := slices.ContainsFunc(m.Exports, func(e wasm.Export) bool { return ExportName(e.Name) == HandleCallback })
 	if requests(m) && !callback {
 		return "it imports send-request, which is refused without an export handle-callback"
 	}

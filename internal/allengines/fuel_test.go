@@ -56,9 +56,34 @@ func TestFuelMakesNoDifference(t *testing.T) {
 // the next one does.
 func leastFuel(t *testing.T, house *house, engine string, s script, next bool) int {
 	t.Helper()
+	return leastFuelFor(t, house, engine, core.Source{Code: playerWasm}, func(in core.Instance, l *core.Ledger) error {
+		err := in.Initialize([]core.ConfigPair{{Key: "t", Value: "t/two"}, {Key: "t", Value: "t/xxx"}})
+		credit := &core.Credit{Target: "t/two", Messages: true, MaxSize: 1000}
+		for i := 0; i < 3 && err == nil; i++ { // a credit may be used only when it comes again
+			if l != nil {
+				l.Sides[0] = core.Side{Instance: in, Credit: credit, Requests: []core.RequestID{7}}
+				l.Open.Kind = core.TransferNone
+			}
+			message := make([]byte, len(s)+1)
+			message[0] = '.'
+			if i == 2 {
+				message = append(s[:len(s):len(s)], '.')
+			}
+			err = in.HandleMessage(id("t/two"), message, nil)
+		}
+		if err == nil && next {
+			err = in.HandleMessage(id("t/two"), []byte("."), nil)
+		}
+		return err
+	})
+}
+
+// leastFuelFor is the least fuel with which a new instance can be used.
+func leastFuelFor(t *testing.T, house *house, engine string, src core.Source, use func(core.Instance, *core.Ledger) error) int {
+	t.Helper()
 	const most = 200_000
 	e := house.engine(strings.TrimSuffix(engine, asked))
-	c, err := e.Compile(t.Context(), core.Source{Code: playerWasm}, core.Limits{Fuel: most}.WithDefaults())
+	c, err := e.Compile(t.Context(), src, core.Limits{Fuel: most}.WithDefaults())
 	check(t, err)
 	return sort.Search(most, func(fuel int) bool {
 		if fuel == 0 {
@@ -74,25 +99,43 @@ func leastFuel(t *testing.T, house *house, engine string, s script, next bool) i
 			return outOfFuel(t, err)
 		}
 		defer in.Close()
-		err = in.Initialize([]core.ConfigPair{{Key: "t", Value: "t/two"}, {Key: "t", Value: "t/xxx"}})
-		credit := &core.Credit{Target: "t/two", Messages: true, MaxSize: 1000}
-		for i := 0; i < 3 && err == nil; i++ { // a credit may be used only when it comes again
-			if env.Ledger != nil {
-				env.Ledger.Sides[0] = core.Side{Instance: in, Credit: credit, Requests: []core.RequestID{7}}
-				env.Ledger.Open.Kind = core.TransferNone
-			}
-			message := make([]byte, len(s)+1)
-			message[0] = '.'
-			if i == 2 {
-				message = append(s[:len(s):len(s)], '.')
-			}
-			err = in.HandleMessage(id("t/two"), message, nil)
-		}
-		if err == nil && next {
-			err = in.HandleMessage(id("t/two"), []byte("."), nil)
-		}
-		return outOfFuel(t, err)
+		return outOfFuel(t, use(in, env.Ledger))
 	})
+}
+
+// TestFuelOfState: save and restore need the same fuel on each engine, to the unit.
+func TestFuelOfState(t *testing.T) {
+	house := newHouse(t)
+	for what, use := range map[string]func(core.Instance, *core.Ledger) error{
+		"restore": func(in core.Instance, _ *core.Ledger) error {
+			return in.(core.StateKeeper).Restore(make([]byte, 3000))
+		},
+		"save": func(in core.Instance, _ *core.Ledger) error {
+			_, err := in.(core.StateKeeper).Save(nil)
+			return err
+		},
+		"a message after save": func(in core.Instance, _ *core.Ledger) error {
+			err := in.HandleMessage(id("t/two"), []byte("e"), nil)
+			if err == nil {
+				_, err = in.(core.StateKeeper).Save(nil)
+			}
+			if err == nil {
+				err = in.HandleMessage(id("t/two"), []byte("e"), nil)
+			}
+			return err
+		},
+	} {
+		want := leastFuelFor(t, house, wazero.Name, enginetest.ActorWasm(), use)
+		engines := []string{interpreter}
+		if wasmtime.Available {
+			engines = append(engines, wasmtime.Name)
+		}
+		for _, engine := range engines {
+			if got := leastFuelFor(t, house, engine, enginetest.ActorWasm(), use); got != want || got < 10 {
+				t.Errorf("%s: it needs %d fuel on %s, and %d on wazero", what, got, engine, want)
+			}
+		}
+	}
 }
 
 // outOfFuel reports whether err is nil; any error is that the fuel was used up.

@@ -102,18 +102,38 @@ func TestExamplesMeetTheirWorld(t *testing.T) {
 		for _, problem := range problems(m, world) {
 			t.Errorf("%s: %s", filepath.Base(path), problem)
 		}
+		// Only a guest that asks for it has the optional interface.
+		if name := filepath.Base(path); exports(m, abi.Save) != (name == "counter.wasm") {
+			t.Errorf("%s: that it exports %s is %v", name, abi.Save, exports(m, abi.Save))
+		}
 	}
 }
 
-// lifecycle returns the names of the exports that the world asks for.
-func lifecycle(t *testing.T) (names []string) {
+func exports(m *wasm.Module, name string) bool {
+	return slices.ContainsFunc(m.Exports, func(e wasm.Export) bool { return e.Name == name })
+}
+
+// functions returns the names of the functions of an interface in a WIT file, as a module
+// exports them.
+func functions(t *testing.T, file, of string) (names []string) {
 	t.Helper()
-	const of = "component-lifecycle"
-	_, body, _ := strings.Cut(string(contents(t, "wit/airhost.wit")), "interface "+of+" {\n")
+	code := string(contents(t, file))
+	pkg := regexp.MustCompile(`(?m)^package ([a-z:]+)@0\.1\.0;$`).FindStringSubmatch(code)
+	_, body, found := strings.Cut(code, "interface "+of+" {\n")
+	if pkg == nil || !found {
+		t.Fatalf("%s has no package or no interface %s", file, of)
+	}
 	body, _, _ = strings.Cut(body, "\n}\n")
 	for _, m := range regexp.MustCompile(`(?m)^    ([a-z-]+): func`).FindAllStringSubmatch(body, -1) {
-		names = append(names, "airhost:core/"+of+"@0.1.0#"+m[1])
+		names = append(names, pkg[1]+"/"+of+"@0.1.0#"+m[1])
 	}
+	return names
+}
+
+// lifecycle returns the names of the exports that the world asks for.
+func lifecycle(t *testing.T) []string {
+	t.Helper()
+	names := functions(t, "wit/airhost.wit", "component-lifecycle")
 	if !slices.Contains(names, abi.HandleMessage) || !slices.Contains(names, abi.HandleCallback) {
 		t.Fatalf("wit/airhost.wit gives the exports %q", names)
 	}
@@ -123,11 +143,33 @@ func lifecycle(t *testing.T) (names []string) {
 func problems(m *wasm.Module, world []string) []string {
 	all := abi.Check(m)
 	for _, name := range world {
-		if !slices.ContainsFunc(m.Exports, func(e wasm.Export) bool { return e.Name == name }) {
+		if !exports(m, name) {
 			all = append(all, fmt.Sprintf("export %s is missing", name))
 		}
 	}
 	return all
+}
+
+// TestOptionalExports: the exports that a guest may have are those of wit/ and the
+// post-returns of those that return something in memory.
+func TestOptionalExports(t *testing.T) {
+	want := []string{abi.Realloc, abi.Start}
+	for of, file := range map[string]string{
+		"component-lifecycle": "wit/airhost.wit", "component-management": "wit/airhost.wit", "component-state": "wit/deps/state.wit",
+	} {
+		want = append(want, functions(t, file, of)...)
+	}
+	var got []string
+	for _, f := range abi.Exports() {
+		if !strings.HasPrefix(f.Name, "cabi_post_") {
+			got = append(got, f.Name)
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("a guest may export\n%q, want\n%q", got, want)
+	}
 }
 
 // TestProblemsOfGuests: a guest that lacks a function of its world is found.

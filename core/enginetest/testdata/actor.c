@@ -3,7 +3,7 @@
 //
 // clang-19 and lld-19, no C library. cabi_realloc takes memory from one end of the
 // heap, and every post-return frees all of it, so that an engine that forgets to call
-// post-return runs out of memory.
+// post-return runs out of memory. The heap begins after the state.
 
 typedef unsigned char u8;
 typedef unsigned int u32;
@@ -12,7 +12,8 @@ typedef unsigned long long u64;
 #define HOST(name) __attribute__((import_module("airhost:core/host-services@0.1.0"), import_name(name)))
 #define LIFECYCLE(name) __attribute__((export_name("airhost:core/component-lifecycle@0.1.0#" name)))
 #define MANAGEMENT(name) __attribute__((export_name("airhost:core/component-management@0.1.0#" name)))
-#define POST(name) __attribute__((export_name("cabi_post_airhost:core/component-" name)))
+#define STATE(name) __attribute__((export_name("airhost:state/component-state@0.1.0#" name)))
+#define POST(name) __attribute__((export_name("cabi_post_airhost:" name)))
 
 HOST("send-message") void send_message(const u8 *to, u32 to_len, const u8 *msg, u32 len, u32 *area);
 HOST("send-request") void send_request(const u8 *to, u32 to_len, const u8 *req, u32 len, u64 timeout, u64 *area);
@@ -22,7 +23,7 @@ HOST("log") void host_log(u32 level, const u8 *text, u32 len);
 HOST("current-time") u64 current_time(void);
 
 extern u8 __heap_base;
-static u32 heap;
+static u32 heap, bottom; // bottom is 0 or where the heap begins
 
 __attribute__((export_name("cabi_realloc"))) u8 *cabi_realloc(u8 *old, u32 old_size, u32 align, u32 size) {
   if (!heap) heap = (u32)&__heap_base;
@@ -74,6 +75,16 @@ static u8 seen[4096], config[4096], health;
 static u32 seen_len, config_len;
 static u64 count;
 
+static const u8 *state;
+static u32 state_len;
+
+// Moves the state, which lies in the heap, to where the heap began.
+static void keep(const u8 *from, u32 len) {
+  state = &__heap_base, state_len = len;
+  __builtin_memmove(&__heap_base, from, len);
+  bottom = (u32)&__heap_base + len;
+}
+
 static void forever(void) {
   for (volatile u32 i = 0;; i++);
 }
@@ -106,6 +117,8 @@ static u32 *obey(const u8 *sender, u32 sender_len, const u8 *msg, u32 len) {
   case 'n': return ok(put_number(count), 8);
   case 'b': return ok(cabi_realloc(0, 0, 1, (u32)number(rest)), (u32)number(rest));
   case 'h': health = rest[0]; return ok(rest, 0);
+  case 'p': keep(rest, rest_len); return ok(rest, 0);
+  case 'd': return ok(state, state_len);
   case 'l': host_log(rest[0], rest + 1, rest_len - 1); return ok(rest, 0);
   case 't': return ok(put_number(current_time()), 8);
   case 'i': self_id(small); return ok((u8 *)small[0], small[1]);
@@ -177,6 +190,30 @@ MANAGEMENT("shutdown") void shutdown(void) {
   hurt(health);
 }
 
-POST("lifecycle@0.1.0#handle-message") void post_message(u32 *area) { heap = 0; }
-POST("lifecycle@0.1.0#handle-callback") void post_callback(u32 *area) { heap = 0; }
-POST("management@0.1.0#initialize") void post_initialize(u32 *area) { heap = 0; }
+STATE("save") u32 *save(void) {
+  static u32 area[4];
+  host_log(2, (const u8 *)"save", 4);
+  if (state_len) {
+    if (state[0] == 'f') return error(state[1], state + 2, state_len - 2);
+    if (state[0] == 'b') return ok(cabi_realloc(0, 0, 1, (u32)number(state + 1)), (u32)number(state + 1));
+    if (state[0] == 's') send_message(state + 1, state_len - 1, (const u8 *)"hello", 5, area);
+    hurt(state[0]);
+  }
+  return ok(state, state_len);
+}
+
+STATE("restore") u32 *restore(const u8 *from, u32 len) {
+  host_log(2, (const u8 *)"restore", 7);
+  if (len) {
+    if (from[0] == 'f') return error(from[1], from + 2, len - 2);
+    hurt(from[0]);
+  }
+  keep(from, len);
+  return ok(0, 0);
+}
+
+POST("core/component-lifecycle@0.1.0#handle-message") void post_message(u32 *area) { heap = bottom; }
+POST("core/component-lifecycle@0.1.0#handle-callback") void post_callback(u32 *area) { heap = bottom; }
+POST("core/component-management@0.1.0#initialize") void post_initialize(u32 *area) { heap = bottom; }
+POST("state/component-state@0.1.0#save") void post_save(u32 *area) { heap = bottom; }
+POST("state/component-state@0.1.0#restore") void post_restore(u32 *area) { heap = bottom; }

@@ -1,6 +1,6 @@
 // A guest that breaks the canonical ABI. The first byte of a message, of a callback's
-// response or of a configuration's first key selects the attack: see hostile.go. It is
-// built like actor.c.
+// response, of a configuration's first key or of a state selects the attack: see
+// hostile.go. It is built like actor.c.
 
 typedef unsigned char u8;
 typedef unsigned int u32;
@@ -10,7 +10,8 @@ typedef unsigned long long u64;
 #define WASI(name) __attribute__((import_module("wasi_snapshot_preview1"), import_name(name)))
 #define LIFECYCLE(name) __attribute__((export_name("airhost:core/component-lifecycle@0.1.0#" name)))
 #define MANAGEMENT(name) __attribute__((export_name("airhost:core/component-management@0.1.0#" name)))
-#define POST(name) __attribute__((export_name("cabi_post_airhost:core/component-" name)))
+#define STATE(name) __attribute__((export_name("airhost:state/component-state@0.1.0#" name)))
+#define POST(name) __attribute__((export_name("cabi_post_airhost:" name)))
 
 HOST("send-message") void send_message(u32 to, u32 to_len, u32 msg, u32 len, u32 area);
 HOST("send-request") void send_request(u32 to, u32 to_len, u32 req, u32 len, u64 timeout, u32 area);
@@ -21,7 +22,7 @@ HOST("current-time") u64 current_time(void);
 
 extern u8 __heap_base;
 static u32 heap;
-static u8 realloc_does, post_does, health;
+static u8 realloc_does, post_does, health, saves[8];
 static u32 area[6] __attribute__((aligned(8)));
 
 static u32 end(void) { return __builtin_wasm_memory_size(0) << 16; }
@@ -139,6 +140,7 @@ static u32 attack(const u8 *msg, u32 len) {
   case 'R': realloc_does = msg[1]; break;
   case 'Q': post_does = msg[1]; break;
   case 'h': health = msg[1]; break;
+  case 'V': __builtin_memcpy(saves, msg + 1, len - 1); break; // the attack of save
   case 'H': return host(msg[1]);
   case 'W': return wasi(msg + 1, len - 1);
   case 'o': forever(); break;
@@ -183,10 +185,15 @@ MANAGEMENT("initialize") u32 initialize(struct pair *pairs, u32 n) { return atta
 MANAGEMENT("health") u32 health_status(void) { return health == 255 ? 0xffffffff : health; }
 MANAGEMENT("shutdown") void shutdown(void) {}
 
+STATE("save") u32 save(void) { return attack(saves, sizeof saves); }
+STATE("restore") u32 restore(const u8 *state, u32 len) { return attack(state, len); }
+
 static void post(void) {
   heap = 0;
   misbehave(post_does);
 }
-POST("lifecycle@0.1.0#handle-message") void post_message(u32 area) { post(); }
-POST("lifecycle@0.1.0#handle-callback") void post_callback(u32 area) { post(); }
-POST("management@0.1.0#initialize") void post_initialize(u32 area) { post(); }
+POST("core/component-lifecycle@0.1.0#handle-message") void post_message(u32 area) { post(); }
+POST("core/component-lifecycle@0.1.0#handle-callback") void post_callback(u32 area) { post(); }
+POST("core/component-management@0.1.0#initialize") void post_initialize(u32 area) { post(); }
+POST("state/component-state@0.1.0#save") void post_save(u32 area) { post(); }
+POST("state/component-state@0.1.0#restore") void post_restore(u32 area) { post(); }

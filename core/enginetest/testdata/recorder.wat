@@ -1,6 +1,6 @@
 ;; Records the calls of its functions: each as five numbers, of which the first is the
 ;; function (1 cabi_realloc, 2 handle-message, 3 handle-callback, 4 and 5 their
-;; post-returns) and the others are its arguments, without the request id of a callback.
+;; post-returns, 6 save, 7 restore, 8 and 9 their post-returns) and the others are its arguments, without the request id of a callback.
 ;; A message of k, and what follows it, is answered with the record so far, and begins a
 ;; new one. A message or response of the letters below makes cabi_realloc do something
 ;; from the post-return on, each time: t traps, l does not end, 0 returns 0, h returns an
@@ -58,4 +58,21 @@
     (global.set $does (global.get $armed)))
   (func (export "cabi_post_airhost:core/component-lifecycle@0.1.0#handle-callback") (param $area i32)
     (call $note (i32.const 5) (local.get $area) (i32.const 0) (i32.const 0) (i32.const 0))
-    (global.set $does (global.get $armed))))
+    (global.set $does (global.get $armed)))
+  ;; The state is "saved". The post-return overwrites it.
+  (func (export "airhost:state/component-state@0.1.0#save") (result i32)
+    (call $note (i32.const 6) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0))
+    (i32.store (i32.const 96) (i32.const 0))
+    (i32.store (i32.const 100) (i32.const 112))
+    (i32.store (i32.const 104) (i32.const 5))
+    (i64.store (i32.const 112) (i64.const 0x6465766173))
+    (i32.const 96))
+  (func (export "airhost:state/component-state@0.1.0#restore") (param $state i32) (param $size i32) (result i32)
+    (call $note (i32.const 7) (local.get $state) (local.get $size) (i32.const 0) (i32.const 0))
+    (i32.store (i32.const 96) (i32.const 0))
+    (i32.const 96))
+  (func (export "cabi_post_airhost:state/component-state@0.1.0#save") (param $area i32)
+    (call $note (i32.const 8) (local.get $area) (i32.const 0) (i32.const 0) (i32.const 0))
+    (i64.store (i32.const 112) (i64.const -1)))
+  (func (export "cabi_post_airhost:state/component-state@0.1.0#restore") (param $area i32)
+    (call $note (i32.const 9) (local.get $area) (i32.const 0) (i32.const 0) (i32.const 0))))

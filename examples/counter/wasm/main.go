@@ -3,8 +3,8 @@ package main
 
 import (
 	"github.com/airhost/airhost/examples/counter"
-	"github.com/airhost/airhost/guest"
+	"github.com/airhost/airhost/guest/state"
 )
 
-func init() { guest.Export(counter.New()) }
+func init() { state.Export(new(counter.Component)) }
 func main() {}

@@ -125,8 +125,9 @@ func (c *Component) Health() guest.HealthStatus { return c.health }
 // Shutdown logs that it was called.
 func (c *Component) Shutdown(host guest.Host) { host.Log(guest.LogInfo, "over") }
 
-// Save returns the state, or fails if that is "fail".
-func (c *Component) Save() ([]byte, error) {
+// Save logs, and returns the state, or fails if that is "fail".
+func (c *Component) Save(host guest.Host) ([]byte, error) {
+	guest.Logf(host, guest.LogInfo, "save of %d bytes", len(c.state))
 	if string(c.state) == "fail" {
 		return nil, guest.Unavailable("the state %q", c.state)
 	}

@@ -1247,7 +1247,7 @@ type Event_Log struct {
 }
 
 type Event_State struct {
-	State *State `protobuf:"bytes,8,opt,name=state,proto3,oneof"`
+	State *State `protobuf:"bytes,10,opt,name=state,proto3,oneof"`
 }
 
 func (*Event_Result) isEvent_Event() {}
@@ -1827,7 +1827,8 @@ const file_airhost_plugin_v1_component_proto_rawDesc = "" +
 	"\x06cancel\x18\x05 \x01(\v2\x19.airhost.plugin.v1.CancelH\x00R\x06cancel\x12*\n" +
 	"\x03now\x18\x06 \x01(\v2\x16.airhost.plugin.v1.NowH\x00R\x03now\x12*\n" +
 	"\x03log\x18\a \x01(\v2\x16.airhost.plugin.v1.LogH\x00R\x03log\x120\n" +
-	"\x05state\x18\b \x01(\v2\x18.airhost.plugin.v1.StateH\x00R\x05stateB\a\n" +
+	"\x05state\x18\n" +
+	" \x01(\v2\x18.airhost.plugin.v1.StateH\x00R\x05stateB\a\n" +
 	"\x05event\"\xc1\x01\n" +
 	"\x06Result\x12\x1a\n" +
 	"\bresponse\x18\x01 \x01(\fR\bresponse\x12\x16\n" +
