@@ -16,6 +16,8 @@
 // does nothing: initialize succeeds, and health is healthy. In every build
 // [Host.Request] refuses a component that is not a [CallbackHandler].
 //
+// A component waits by [After], which calls HandleMessage later.
+//
 // The host calls one method of a component at a time. A component may start goroutines,
 // but they must not use the [Host]. As WebAssembly they run only while a method of the
 // component runs.

@@ -23,6 +23,7 @@ func (c *component) instanceEndedLocked(reason error) {
 	c.counts.Traps++
 	instance := c.life.instance
 	c.life.instance, c.life.canExchange, c.call.interrupted, c.call.fast = nil, false, false, false
+	c.cancelTimersLocked()
 	reason = boundError(reason)
 	c.life.supervisor.reason = reason
 	c.mu.Unlock()
@@ -79,7 +80,7 @@ func (c *component) restartLocked() {
 func (c *component) launch(ctx context.Context) error {
 	began := c.host.clock.Exact()
 	instance, err := c.compiled.Instantiate(ctx, core.Environment{
-		ID: c.id, Host: c, Limits: c.limits, Ledger: c.guest.ledger,
+		ID: c.id, Host: c, Timers: c, Limits: c.limits, Ledger: c.guest.ledger,
 		Starting: func(instance core.Instance) { c.start(instance, began) },
 		Ended:    c.askHealth,
 	})
@@ -159,7 +160,7 @@ func (c *component) failLocked() {
 }
 
 // close refuses all messages from now on, ends those that wait for the same reason,
-// and forgets the component's own requests. The owner calls it.
+// cancels the component's timers, and forgets its own requests. The owner calls it.
 func (c *component) close(refusal *core.MessagingError) {
 	c.mu.Lock()
 	c.sched.closed = refusal
@@ -168,6 +169,7 @@ func (c *component) close(refusal *core.MessagingError) {
 		c.host.watch.giveUp(c.call.ownSlot)
 		c.call.ownSlot = nil
 	}
+	c.cancelTimersLocked()
 	entries := c.sched.mailbox.queue
 	c.sched.mailbox = newMailbox(c.limits)
 	stopTimer(c.life.supervisor.timer)
