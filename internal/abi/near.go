@@ -28,10 +28,17 @@ func ImportName(name string) string {
 	return versioned.ReplaceAllString(name, "")
 }
 
-// Resolve removes the version suffixes from the names of m's imports.
+// minor matches the versions that a guest may import an interface of airhost in.
+var minor = regexp.MustCompile(`^(airhost:[a-z-]{1,50}/[a-z-]{1,50}@0\.1\.)[0-9]{1,9}$`)
+
+// ModuleName returns the name of the imported module in the version of this host: an
+// interface of airhost at 0.1.x is that at 0.1.0.
+func ModuleName(module string) string { return minor.ReplaceAllString(module, "${1}0") }
+
+// Resolve gives m's imports the names that the host has for them.
 func Resolve(m *wasm.Module) {
 	for i := range m.Imports {
-		m.Imports[i].Name = ImportName(m.Imports[i].Name)
+		m.Imports[i].Module, m.Imports[i].Name = ModuleName(m.Imports[i].Module), ImportName(m.Imports[i].Name)
 	}
 }
 
@@ -160,7 +167,7 @@ func (c *checker) callback() {
 
 func requests(m *wasm.Module) bool {
 	return slices.ContainsFunc(m.Imports, func(i wasm.Import) bool {
-		return i.Module == HostServices && ImportName(i.Name) == SendRequest
+		return ModuleName(i.Module) == HostServices && ImportName(i.Name) == SendRequest
 	})
 }
 
