@@ -16,8 +16,10 @@ import (
 type Host struct {
 	// ID is the result of SelfID.
 	ID string
-	// Refusal, if not nil, is the error of Send, Request, Cancel and After.
+	// Refusal, if not nil, is the error of Send, Request and Cancel.
 	Refusal *guest.MessagingError
+	// TimerRefusal, if not nil, is the error of After.
+	TimerRefusal *guest.MessagingError
 	// Time is the result of Now.
 	Time time.Time
 
@@ -91,8 +93,8 @@ func (h *Host) Cancel(id guest.RequestID) error {
 // After records a timer; the first has the id 1. It does not fire: a test passes its
 // payload to the component's HandleMessage.
 func (h *Host) After(delay time.Duration, payload []byte) (guest.TimerID, error) {
-	if h.Refusal != nil {
-		return 0, h.Refusal
+	if h.TimerRefusal != nil {
+		return 0, h.TimerRefusal
 	}
 	h.timers++
 	delay = time.Duration(guest.DelayMillis(delay)) * time.Millisecond
