@@ -72,6 +72,8 @@ type Environment struct {
 	ID     ComponentID
 	Host   Services
 	Limits Limits
+	// Timers are the timers of the component; nil if the host has none. See [TimersOf].
+	Timers Timers
 	// Ledger, if not nil, lets the engine act for the host in calls of the instance.
 	Ledger *Ledger
 	// Starting, if not nil, is called with the instance before any guest code runs, so

@@ -48,6 +48,11 @@ type Limits struct {
 	// again. A response that does not fit is dropped, and its request fails with a
 	// text that names limits.mailbox_bytes.
 	MailboxBytes int64
+	// Timers is the largest number of the component's timers: those that run, and those
+	// that have fired and whose messages wait in the mailbox; 100 by default. They do not
+	// count to Mailbox. Their payloads, and [MessageOverhead] for each, may take as much
+	// memory as MailboxBytes, besides the messages and outcomes.
+	Timers int
 	// MessageSize is the largest message or response that the component may send or
 	// receive, in bytes; 1 MiB by default. Its key is quota.message_size.
 	MessageSize int
@@ -74,6 +79,7 @@ func (l Limits) WithDefaults() Limits {
 	setDefault(&l.StartTime, 10*time.Second)
 	setDefault(&l.Mailbox, 1024)
 	setDefault(&l.MailboxBytes, 64<<20)
+	setDefault(&l.Timers, 100)
 	setDefault(&l.MessageSize, 1<<20)
 	setDefault(&l.LogLines, 1000)
 	setDefault(&l.LogBytes, 1<<20)
@@ -107,6 +113,7 @@ func (l Limits) Check() error {
 		{"limits.start_time", int64(l.StartTime), int64(time.Millisecond), int64(24 * time.Hour), timeText},
 		{"limits.mailbox", int64(l.Mailbox), 1, 1 << 20, countText},
 		{"limits.mailbox_bytes", l.MailboxBytes, 1 + MessageOverhead, 1 << 40, bytesText},
+		{"limits.timers", int64(l.Timers), 1, 1 << 20, countText},
 		{"quota.message_size", int64(l.MessageSize), 1, 1 << 30, bytesText},
 		{"logs.lines_per_second", int64(l.LogLines), 1, 1_000_000, countText},
 		{"logs.bytes_per_second", l.LogBytes, 1 << 10, 1 << 30, bytesText},

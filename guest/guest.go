@@ -18,6 +18,8 @@
 // its state over when another version replaces it; as WebAssembly package
 // [github.com/airhost/airhost/guest/state] registers it.
 //
+// A component waits by [After], which calls HandleMessage later.
+//
 // The host calls one method of a component at a time. A component may start goroutines,
 // but they must not use the [Host]. As WebAssembly they run only while a method of the
 // component runs.

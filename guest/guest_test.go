@@ -26,6 +26,30 @@ func TestTimeoutMillis(t *testing.T) {
 	}
 }
 
+func TestDelayMillis(t *testing.T) {
+	for delay, want := range map[time.Duration]uint64{
+		0: 0, 1: 1, time.Millisecond: 1, time.Millisecond + 1: 2, time.Second: 1000, -1: 0, math.MinInt64: 0,
+		math.MaxInt64: math.MaxInt64 / uint64(time.Millisecond),
+	} {
+		if got := guest.DelayMillis(delay); got != want {
+			t.Errorf("DelayMillis(%d) = %d, want %d", delay, got, want)
+		}
+	}
+}
+
+// plainHost is a host without timers.
+type plainHost struct{ guest.Host }
+
+func TestHostWithoutTimers(t *testing.T) {
+	h := plainHost{&guesttest.Host{}}
+	if id, err := guest.After(h, 0, nil); id != 0 || !errors.Is(err, &guest.MessagingError{Case: guest.CaseUnavailable}) {
+		t.Errorf("After: got %d, %v", id, err)
+	}
+	if guest.CancelTimer(h, 1) {
+		t.Error("a timer was running")
+	}
+}
+
 func TestAsComponentError(t *testing.T) {
 	for _, c := range []struct{ err, want error }{
 		{guest.InvalidMessage("%d", 1), &guest.ComponentError{Case: guest.CaseInvalidMessage, Text: "1"}},

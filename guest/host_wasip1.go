@@ -45,11 +45,11 @@ func (a *sendArea) err() error {
 	return &MessagingError{MessagingErrorCase(a.kind), takeString(a.address, a.size)}
 }
 
-// requestArea is the return area of send-request.
+// requestArea is the return area of send-request and after.
 type requestArea struct {
 	failed uint8
 	_      [7]byte
-	id     uint64 // ok: the request's id; error: the case, and the text's address
+	id     uint64 // ok: the request's or timer's id; error: the case, and the text's address
 	size   uint32
 }
 

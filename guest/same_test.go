@@ -64,6 +64,7 @@ func transcript(g whole, host *guesttest.Host) []string {
 		"echo x", "part of", "nothing", "", "size 100000", "size x", "unknown", "who", "who", "health 1",
 		"error invalid", "error unavailable", "error garbage", "error case", "error empty", "error any other",
 		"send test/b hello", "send test/b", "send", "request test/b hello", "request test/b", "negative test/b", "cancel 1", "log text", "collect",
+		"after later", "after", "negative-after", "stop 2", "stop 2", "stop 0", "after again",
 	} {
 		message(text)
 	}
@@ -74,9 +75,11 @@ func transcript(g whole, host *guesttest.Host) []string {
 	message("outcomes")
 	for c := guest.CaseCapabilityDenied; c <= guest.CaseUnavailable; c++ {
 		host.Refusal = &guest.MessagingError{Case: c, Text: strings.Repeat("x", int(c))}
+		host.TimerRefusal = host.Refusal
 		message("send test/b hello")
 		message("request test/b hello")
 		message("cancel 2")
+		message("after never")
 	}
 	save := func(what string) {
 		state, err := g.Save(host)

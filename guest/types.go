@@ -75,8 +75,11 @@ func TimeoutMillis(timeout time.Duration) (uint64, error) {
 	if timeout < 0 {
 		return 0, &MessagingError{CaseInvalidArgument, "timeout: negative"}
 	}
-	if timeout > math.MaxInt64-time.Millisecond {
-		timeout = math.MaxInt64 - time.Millisecond
-	}
-	return uint64((timeout + time.Millisecond - 1) / time.Millisecond), nil
+	return millisOf(timeout), nil
+}
+
+// millisOf returns a time that is not negative in milliseconds, rounded up.
+func millisOf(t time.Duration) uint64 {
+	t = min(t, math.MaxInt64-time.Millisecond)
+	return uint64((t + time.Millisecond - 1) / time.Millisecond)
 }

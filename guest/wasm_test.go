@@ -25,6 +25,7 @@ const (
 	management = "airhost:core/component-management@0.1.0#"
 	services   = "airhost:core/host-services@0.1.0"
 	component  = "airhost:state/component-state@0.1.0#"
+	timers     = "airhost:timers/timers@0.1.0"
 )
 
 // probeModule returns the probe, built and compiled once for all tests. The compiled
@@ -45,22 +46,30 @@ func newRuntime(ctx context.Context) wazero.Runtime {
 }
 
 var probeCode = sync.OnceValues(func() ([]byte, error) {
+	if err := dependOn("*_wasip1.go", "internal/probe/wasm/*.go"); err != nil {
+		return nil, err
+	}
+	return build("./internal/probe/wasm")
+})
+
+// build returns a module that is built from a package main.
+func build(main string) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "airhost-guest")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	file := filepath.Join(dir, "probe.wasm")
+	file := filepath.Join(dir, "guest.wasm")
 	if err := dependOn("*_wasip1.go", "state/*.go", "internal/probe/wasm/*.go"); err != nil {
 		return nil, err
 	}
-	command := exec.Command("go", "build", "-buildmode=c-shared", "-o", file, "./internal/probe/wasm")
+	command := exec.Command("go", "build", "-buildmode=c-shared", "-o", file, main)
 	command.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
 	if report, err := command.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%w: %s", err, report)
 	}
 	return os.ReadFile(file)
-})
+}
 
 // dependOn opens files that no package of the tests contains: go test reuses a result
 // only while the files that the test opened stay the same.
@@ -113,6 +122,7 @@ func newWasmGuest(t *testing.T, host *guesttest.Host) *wasmGuest {
 }
 
 func (g *wasmGuest) provide(runtime wazero.Runtime) {
+	g.provideTimers(runtime)
 	host := runtime.NewHostModuleBuilder(services)
 	export := func(name string, f any) { host.NewFunctionBuilder().WithFunc(f).Export(name) }
 	export("send-message", func(target, targetSize, message, size, area uint32) {
@@ -129,6 +139,24 @@ func (g *wasmGuest) provide(runtime wazero.Runtime) {
 	export("self-id", func(area uint32) { g.writeString(area, g.host.SelfID()) })
 	export("log", func(level, text, size uint32) { g.host.Log(guest.LogLevel(level), string(g.read(text, size))) })
 	export("current-time", func() uint64 { return uint64(g.host.Now().UnixNano()) })
+	if _, err := host.Instantiate(g.t.Context()); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+func (g *wasmGuest) provideTimers(runtime wazero.Runtime) {
+	host := runtime.NewHostModuleBuilder(timers)
+	host.NewFunctionBuilder().WithFunc(func(millis uint64, payload, size, area uint32) {
+		id, err := g.host.After(millisOf(millis), g.read(payload, size))
+		g.module.Memory().WriteUint64Le(area+8, uint64(id))
+		g.refuse(area, 8, err)
+	}).Export("after")
+	host.NewFunctionBuilder().WithFunc(func(id uint64) uint32 {
+		if g.host.CancelTimer(guest.TimerID(id)) {
+			return 1
+		}
+		return 0
+	}).Export("cancel")
 	if _, err := host.Instantiate(g.t.Context()); err != nil {
 		g.t.Fatal(err)
 	}
@@ -294,7 +322,7 @@ func TestModuleImports(t *testing.T) {
 	}
 	got := map[string]string{}
 	for _, f := range module.ImportedFunctions() {
-		if from, name, _ := f.Import(); from == services {
+		if from, name, _ := f.Import(); from == services || from == timers {
 			got[name] = signature(f)
 		} else if from != wasi_snapshot_preview1.ModuleName {
 			t.Errorf("the module imports %s of %s", name, from)
@@ -307,9 +335,29 @@ func TestModuleImports(t *testing.T) {
 		"self-id":        "i32 ->",
 		"log":            "i32 i32 i32 ->",
 		"current-time":   "-> i64",
+		"after":          "i64 i32 i32 i32 ->",
+		"cancel":         "i64 -> i32",
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("imports\n%v, want\n%v", got, want)
+	}
+}
+
+// TestModuleWithoutTimers: only a component that uses timers imports them, so that hosts
+// without timers run all others.
+func TestModuleWithoutTimers(t *testing.T) {
+	code, err := build("../examples/counter/wasm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	module, err := newRuntime(t.Context()).CompileModule(t.Context(), code)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range module.ImportedFunctions() {
+		if from, name, _ := f.Import(); from == timers {
+			t.Errorf("the module imports %s", name)
+		}
 	}
 }
 

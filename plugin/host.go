@@ -11,10 +11,11 @@ import (
 // host is the host of a session's component. Outside of calls it refuses everything.
 type host struct{ *session }
 
-var _ guest.Host = host{}
+var _ guest.TimerHost = host{}
 
 var (
 	errOutsideCall = &guest.MessagingError{Case: guest.CaseUnavailable, Text: "outside of a call"}
+	errNoTimers    = &guest.MessagingError{Case: guest.CaseUnavailable, Text: "the host has no timers"}
 	errNoHost      = &guest.MessagingError{Case: guest.CaseUnavailable, Text: "the host is gone"}
 )
 
@@ -39,6 +40,24 @@ func (h host) Request(target string, request []byte, timeout time.Duration) (gue
 func (h host) Cancel(id guest.RequestID) error {
 	_, err := h.ask(&pluginv1.Event{Event: &pluginv1.Event_Cancel{Cancel: &pluginv1.Cancel{RequestId: uint64(id)}}})
 	return err
+}
+
+func (h host) After(delay time.Duration, payload []byte) (guest.TimerID, error) {
+	if !h.timers {
+		return 0, errNoTimers
+	}
+	answer, err := h.ask(&pluginv1.Event{Event: &pluginv1.Event_After{
+		After: &pluginv1.After{Milliseconds: guest.DelayMillis(delay), Payload: h.bounded(payload)},
+	}})
+	return guest.TimerID(answer.GetTimerId()), err
+}
+
+func (h host) CancelTimer(id guest.TimerID) bool {
+	if !h.timers {
+		return false
+	}
+	answer, _ := h.ask(&pluginv1.Event{Event: &pluginv1.Event_CancelTimer{CancelTimer: &pluginv1.CancelTimer{TimerId: uint64(id)}}})
+	return answer.GetRunning()
 }
 
 func (h host) SelfID() string { return h.id }

@@ -23,6 +23,7 @@ type instance struct {
 	busy    bool // a method of value runs; only then does the host serve it
 	value   guest.Component
 	host    core.Services
+	timers  core.Timers
 	id      string
 	most    int    // largest response in bytes
 	scratch []byte // holds a target's bytes during a call of the host
@@ -40,7 +41,7 @@ var _ core.StateKeeper = (*instance)(nil)
 
 func newInstance(env core.Environment) *instance {
 	limits := env.Limits.WithDefaults()
-	return &instance{host: env.Host, id: env.ID.String(), most: limits.MessageSize, limits: limits, ledger: env.Ledger}
+	return &instance{host: env.Host, timers: core.TimersOf(&env), id: env.ID.String(), most: limits.MessageSize, limits: limits, ledger: env.Ledger}
 }
 
 // start creates the instance's value. The constructor is the first code of the

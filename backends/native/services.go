@@ -14,7 +14,7 @@ import (
 // the rules of [guest.Host]; the race detector reports it.
 type services instance
 
-var _ guest.Host = (*services)(nil)
+var _ guest.TimerHost = (*services)(nil)
 
 var errOutsideCall = &guest.MessagingError{Case: guest.CaseUnavailable, Text: "outside of a call"}
 
@@ -65,6 +65,26 @@ func (s *services) Cancel(id guest.RequestID) error {
 		return guestError(err)
 	}
 	return nil
+}
+
+func (s *services) After(delay time.Duration, payload []byte) (guest.TimerID, error) {
+	if s.refused() {
+		return 0, errOutsideCall
+	}
+	s.turnToHost()
+	id, err := s.timers.After(guest.DelayMillis(delay), payload)
+	if err != nil {
+		return 0, guestError(err)
+	}
+	return guest.TimerID(id), nil
+}
+
+func (s *services) CancelTimer(id guest.TimerID) bool {
+	if s.refused() {
+		return false
+	}
+	s.turnToHost()
+	return s.timers.CancelTimer(core.TimerID(id))
 }
 
 func (s *services) SelfID() string { return s.id }

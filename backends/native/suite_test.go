@@ -26,13 +26,13 @@ func TestEngine(t *testing.T) {
 type actor struct{ enginetest.Actor }
 
 func (a *actor) HandleMessage(host guest.Host, sender string, message []byte) ([]byte, error) {
-	a.Host = actorHost{host}
+	a.Host, a.Timers = actorHost{host}, actorHost{host}
 	response, err := a.Actor.HandleMessage(sender, message)
 	return response, toGuest(err)
 }
 
 func (a *actor) HandleCallback(host guest.Host, id guest.RequestID, response []byte, failure error) error {
-	a.Host = actorHost{host}
+	a.Host, a.Timers = actorHost{host}, actorHost{host}
 	reason := ""
 	if failure != nil {
 		reason = failure.Error()
@@ -41,7 +41,7 @@ func (a *actor) HandleCallback(host guest.Host, id guest.RequestID, response []b
 }
 
 func (a *actor) Initialize(host guest.Host, config guest.Config) error {
-	a.Host = actorHost{host}
+	a.Host, a.Timers = actorHost{host}, actorHost{host}
 	pairs := make([]core.ConfigPair, len(config))
 	for i, pair := range config {
 		pairs[i] = core.ConfigPair(pair)
@@ -52,7 +52,7 @@ func (a *actor) Initialize(host guest.Host, config guest.Config) error {
 func (a *actor) Health() guest.HealthStatus { return guest.HealthStatus(a.Actor.Health()) }
 
 func (a *actor) Shutdown(host guest.Host) {
-	a.Host = actorHost{host}
+	a.Host, a.Timers = actorHost{host}, actorHost{host}
 	a.Actor.Shutdown()
 }
 
@@ -89,6 +89,15 @@ func (h actorHost) Request(target string, request []byte, timeoutMillis uint64) 
 
 func (h actorHost) Cancel(id core.RequestID) error {
 	return toCore(h.Host.Cancel(guest.RequestID(id)))
+}
+
+func (h actorHost) After(milliseconds uint64, payload []byte) (core.TimerID, error) {
+	id, err := guest.After(h.Host, time.Duration(milliseconds)*time.Millisecond, payload)
+	return core.TimerID(id), toCore(err)
+}
+
+func (h actorHost) CancelTimer(id core.TimerID) bool {
+	return guest.CancelTimer(h.Host, guest.TimerID(id))
 }
 
 func (h actorHost) Log(level core.LogLevel, message string) {

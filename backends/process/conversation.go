@@ -194,6 +194,12 @@ func (i *instance) callHost(event *pluginv1.Event) *pluginv1.Answer {
 		err = i.host.CancelRequest(core.RequestID(e.Cancel.RequestId))
 	case *pluginv1.Event_Now:
 		answer.Time = i.host.Now()
+	case *pluginv1.Event_After:
+		var id core.TimerID
+		id, err = i.timers.After(e.After.Milliseconds, e.After.Payload)
+		answer.TimerId = uint64(id)
+	case *pluginv1.Event_CancelTimer:
+		answer.Running = i.timers.CancelTimer(core.TimerID(e.CancelTimer.TimerId))
 	}
 	if err != nil {
 		refusal := core.AsMessagingError(err)

@@ -62,7 +62,7 @@ func TestEngine(t *testing.T) {
 type actor struct{ enginetest.Actor }
 
 func (a *actor) prepare(host guest.Host) {
-	a.Host = actorHost{host}
+	a.Host, a.Timers = actorHost{host}, actorHost{host}
 	a.Loop = func() { select {} }
 }
 
@@ -130,6 +130,15 @@ func (h actorHost) Request(target string, request []byte, timeoutMillis uint64) 
 
 func (h actorHost) Cancel(id core.RequestID) error {
 	return toCore(h.Host.Cancel(guest.RequestID(id)))
+}
+
+func (h actorHost) After(milliseconds uint64, payload []byte) (core.TimerID, error) {
+	id, err := guest.After(h.Host, time.Duration(milliseconds)*time.Millisecond, payload)
+	return core.TimerID(id), toCore(err)
+}
+
+func (h actorHost) CancelTimer(id core.TimerID) bool {
+	return guest.CancelTimer(h.Host, guest.TimerID(id))
 }
 
 func (h actorHost) Log(level core.LogLevel, message string) {

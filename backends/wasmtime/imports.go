@@ -36,13 +36,10 @@ const maxParams = 9
 func (v *variant) resolve(m *wasm.Module, metered bool) []host {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	services := sandbox.Services()
 	var hosts []host
 	for _, imp := range m.Imports {
-		h := v.host(services[imp.Name], m.Types[imp.Type])
-		if imp.Module == abi.WASI {
-			h.call = sandbox.WASI(imp.Name)
-		} else {
+		h := v.host(sandbox.Find(imp.Module, imp.Name), m.Types[imp.Type])
+		if imp.Module == abi.HostServices {
 			h.kind = inC[imp.Name]
 		}
 		hosts = append(hosts, h)

@@ -16,22 +16,22 @@ import (
 
 // linkAll creates the host modules with all functions that a guest may import.
 func linkAll(ctx context.Context, r wazero.Runtime) error {
-	services := sandbox.Services()
-	return errors.Join(
-		link(ctx, r, abi.HostServices, abi.Imports(), func(name string) sandbox.Func { return services[name] }),
-		link(ctx, r, abi.WASI, abi.WASIImports(), sandbox.WASI),
-		link(ctx, r, meter.YieldModule, []abi.Func{{Name: meter.YieldName, Type: meter.YieldType}}, func(string) sandbox.Func { return (*sandbox.State).Yield }),
-	)
+	var errs []error
+	for _, i := range abi.Interfaces() {
+		errs = append(errs, link(ctx, r, i, sandbox.Find))
+	}
+	yield := abi.Interface{Module: meter.YieldModule, Funcs: []abi.Func{{Name: meter.YieldName, Type: meter.YieldType}}}
+	return errors.Join(append(errs, link(ctx, r, yield, func(string, string) sandbox.Func { return (*sandbox.State).Yield }))...)
 }
 
 // link creates a host module. Its functions need no reflection.
-func link(ctx context.Context, r wazero.Runtime, module string, funcs []abi.Func, find func(name string) sandbox.Func) error {
-	b := r.NewHostModuleBuilder(module)
-	for _, f := range funcs {
-		do := find(f.Name)
+func link(ctx context.Context, r wazero.Runtime, i abi.Interface, find func(module, name string) sandbox.Func) error {
+	b := r.NewHostModuleBuilder(i.Module)
+	for _, f := range i.Funcs {
+		do := find(i.Module, f.Name)
 		call := func(ctx context.Context, stack []uint64) {
 			in := (*instance)(ctx.(*guest))
-			if in.entry.inside && module != meter.YieldModule {
+			if in.entry.inside && i.Module != meter.YieldModule {
 				in.calledHost()
 			}
 			do(&in.State, stack)
@@ -41,7 +41,7 @@ func link(ctx context.Context, r wazero.Runtime, module string, funcs []abi.Func
 			Export(f.Name)
 	}
 	if _, err := b.Instantiate(ctx); err != nil {
-		return fmt.Errorf("wazero: link %s: %w", module, err)
+		return fmt.Errorf("wazero: link %s: %w", i.Module, err)
 	}
 	return nil
 }

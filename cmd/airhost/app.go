@@ -220,7 +220,7 @@ func (a *application) summarize() {
 		name  string
 		count uint64
 	}{
-		{"left", s.Left}, {"arrived", s.Arrived}, {"timeouts", s.Timeouts}, {"canceled", s.Canceled}, {"expired", s.Expired}, {"late", s.Late}, {"orphans", s.Orphans},
+		{"left", s.Left}, {"arrived", s.Arrived}, {"timers", s.Fired}, {"timeouts", s.Timeouts}, {"canceled", s.Canceled}, {"expired", s.Expired}, {"late", s.Late}, {"orphans", s.Orphans},
 		{"dead_letters", s.DeadLetters}, {"traps", s.Traps}, {"restarts", s.Restarts},
 		{"workers_held_up", s.WorkersHeldUp}, {"audit_dropped", s.AuditDropped}, {"log_lines_dropped", s.LogDrops},
 	} {

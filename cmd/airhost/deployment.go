@@ -66,6 +66,7 @@ func limits(c config.Component) core.Limits {
 		HandlerWallTime: time.Duration(c.Limits.HandlerWallTime),
 		Mailbox:         c.Limits.Mailbox,
 		MailboxBytes:    int64(c.Limits.MailboxBytes),
+		Timers:          c.Limits.Timers,
 		MessageSize:     int(c.Quota.MessageSize),
 		LogLines:        c.Logs.LinesPerSecond,
 		LogBytes:        int64(c.Logs.BytesPerSecond),

@@ -225,7 +225,7 @@ func (r *moduleReport) imports(m *wasm.Module) {
 		item := moduleItem{Module: short(imp.Module), Name: short(imp.Name), Kind: imp.Kind.String()}
 		switch imp.Kind {
 		case wasm.KindFunc:
-			item.Type, item.Access = m.Types[imp.Type].String(), access(imp.Module, abi.ImportName(imp.Name))
+			item.Type, item.Access = m.Types[imp.Type].String(), access(abi.ModuleName(imp.Module), abi.ImportName(imp.Name))
 		case wasm.KindMemory:
 			r.memory(imp.Memory, true)
 		case wasm.KindTable:

@@ -30,13 +30,16 @@ import (
 //	c  cancels the request of the 8 bytes of rest
 //	p  makes rest the state, and returns nothing
 //	d  returns the state
+//	a  starts a timer: 8 bytes milliseconds, payload
+//	q  cancels the timer of the 8 bytes of rest; returns 1 byte: 1 if it was running,
+//	   else 0
 //	m  obeys several commands, one after the other: each is 1 byte length, then the
 //	   command and its rest. Returns the result of the last one
 //	x  traps
 //	o  logs "endless" at level trace, and never returns
 //	z  uses up its stack (as WebAssembly only)
 //
-// If they succeed, s, r and c return one byte 0, and r then the 8 bytes of the request
+// If they succeed, s, r, c and a return one byte 0, and r and a then the 8 bytes of the
 // id. Otherwise they return one byte 1, the messaging-error's case and its text. All
 // numbers are little-endian. An empty message returns nothing.
 //
@@ -50,8 +53,9 @@ import (
 // message. It saves all others; if one begins with s, it sends "hello" to the rest first. Restore logs "restore", and obeys a state that begins with
 // x, o or f like a message before it keeps the state.
 type Actor struct {
-	// Host is set before each call.
-	Host ActorHost
+	// Host and Timers are set before each call.
+	Host   ActorHost
+	Timers core.Timers
 	// Loop never returns. It may panic to end the actor.
 	Loop func()
 
@@ -133,10 +137,15 @@ func (a *Actor) ask(command byte, rest []byte) ([]byte, error) {
 	case 'r':
 		target, request := split(rest[8:])
 		id, err := a.Host.Request(target, request, binary.LittleEndian.Uint64(rest))
-		if err != nil {
-			return answer(err), nil
+		return answerID(uint64(id), err), nil
+	case 'a':
+		id, err := a.Timers.After(binary.LittleEndian.Uint64(rest), rest[8:])
+		return answerID(uint64(id), err), nil
+	case 'q':
+		if a.Timers.CancelTimer(core.TimerID(binary.LittleEndian.Uint64(rest))) {
+			return []byte{1}, nil
 		}
-		return append([]byte{0}, number(uint64(id))...), nil
+		return []byte{0}, nil
 	case 'c':
 		return answer(a.Host.Cancel(core.RequestID(binary.LittleEndian.Uint64(rest)))), nil
 	}
@@ -245,6 +254,13 @@ func answer(err error) []byte {
 	}
 	told := core.AsMessagingError(err)
 	return append([]byte{1, byte(told.Case)}, told.Text...)
+}
+
+func answerID(id uint64, err error) []byte {
+	if err != nil {
+		return answer(err)
+	}
+	return append([]byte{0}, number(id)...)
 }
 
 func number(n uint64) []byte { return binary.LittleEndian.AppendUint64(nil, n) }

@@ -118,3 +118,44 @@ func (h *fakeHost) Now() uint64 {
 	h.turnToHost(false)
 	return h.env.Host.Now()
 }
+
+// fakeTimers are the [core.Timers] of an instance.
+type fakeTimers fakeInstance
+
+func (h *fakeTimers) has(flaw string) bool { return h.engine.has(flaw) }
+
+// host returns the host's timers, before a call of which it is the host's turn.
+func (h *fakeTimers) host() core.Timers {
+	if !h.has("timers leave the ledger alone") {
+		(*fakeHost)(h).turnToHost(false)
+	}
+	if h.env.Timers == nil && h.has("invents timers") {
+		return &Services{Running: true}
+	}
+	return core.TimersOf(&h.env)
+}
+
+func (h *fakeTimers) After(milliseconds uint64, payload []byte) (core.TimerID, error) {
+	if h.has("milliseconds have 32 bits") {
+		milliseconds = uint64(uint32(milliseconds))
+	}
+	if h.has("payloads are cut") {
+		payload = payload[:min(len(payload), 1000)]
+	}
+	id, err := h.host().After(milliseconds, payload)
+	if h.has("timer ids have 32 bits") {
+		id = core.TimerID(uint32(id))
+	}
+	if h.has("timers are never refused") {
+		err = nil
+	}
+	return id, (*fakeHost)(h).told(err)
+}
+
+func (h *fakeTimers) CancelTimer(id core.TimerID) bool {
+	if h.has("cancels another timer") {
+		id++
+	}
+	running := h.host().CancelTimer(id)
+	return running || h.has("every timer was running")
+}

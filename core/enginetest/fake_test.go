@@ -116,7 +116,7 @@ func (c *fakeComponent) Instantiate(_ context.Context, env core.Environment) (co
 		}
 		i.actor = e.shared
 	}
-	i.actor.Host, i.actor.Loop = (*fakeHost)(i), i.loop
+	i.actor.Host, i.actor.Timers, i.actor.Loop = (*fakeHost)(i), (*fakeTimers)(i), i.loop
 	for range e.startings() {
 		if env.Starting != nil {
 			env.Starting(i)

@@ -66,6 +66,10 @@ var arguments = map[string]string{
 	"send-request with a target that is not UTF-8": "a",
 	"send-request with a request out of range":     "b",
 	"send-request with an area out of range":       "c",
+	"after with a payload out of range":            "f",
+	"after with a payload whose end overflows":     "g",
+	"after with an area out of range":              "h",
+	"after with an area aligned to 4":              "i",
 	"cancel-request with an area out of range":     "0",
 	"cancel-request with an unaligned area":        "d",
 	"self-id with an area out of range":            "9",
@@ -115,6 +119,8 @@ var misbehaviors = map[string]core.TrapKind{
 	"i": core.TrapABI, // self-id
 	"l": core.TrapABI, // log
 	"t": core.TrapABI, // current-time
+	"a": core.TrapABI, // after
+	"q": core.TrapABI, // cancel of a timer
 	"x": core.TrapFault,
 	"e": core.TrapHandler, // endless, and interrupted
 }

@@ -74,6 +74,7 @@ func (t *trial) toldOf(in core.Instance, answer []byte) {
 	want(t, "answer of send-message", t.ask(in, "s\x09suite/tgt"), answer)
 	want(t, "answer of send-request", t.ask(in, "r", uint64(0), "\x09suite/tgt"), answer)
 	want(t, "answer of cancel-request", t.ask(in, "c", uint64(1)), answer)
+	want(t, "answer of after", t.ask(in, "a", uint64(1)), answer)
 }
 
 func testOtherError(t *trial) {

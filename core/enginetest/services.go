@@ -6,13 +6,17 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// Services is a [core.Services] for one instance. It records the calls of the guest, and
+// Services is a [core.Services] and a [core.Timers] for one instance. It records the calls of the guest, and
 // returns the results that a test sets.
 type Services struct {
-	// Err is the result of SendMessage, SendRequest and CancelRequest.
+	// Err is the result of SendMessage, SendRequest, CancelRequest and After.
 	Err error
 	// ID is the request id that SendRequest returns.
 	ID core.RequestID
+	// Timer is the timer's id that After returns.
+	Timer core.TimerID
+	// Running is the result of CancelTimer.
+	Running bool
 	// Time is the result of Now.
 	Time uint64
 	// Calling, if not nil, is called with each entry of Asked before the service
@@ -23,7 +27,10 @@ type Services struct {
 	Asked []string
 }
 
-var _ core.Services = (*Services)(nil)
+var (
+	_ core.Services = (*Services)(nil)
+	_ core.Timers   = (*Services)(nil)
+)
 
 func (s *Services) record(format string, args ...any) {
 	entry := fmt.Sprintf(format, args...)
@@ -49,6 +56,18 @@ func (s *Services) SendRequest(target, request []byte, timeoutMillis uint64) (co
 func (s *Services) CancelRequest(id core.RequestID) error {
 	s.record("cancel %d", id)
 	return s.Err
+}
+
+// After implements [core.Timers].
+func (s *Services) After(milliseconds uint64, payload []byte) (core.TimerID, error) {
+	s.record("after %d ms %q", milliseconds, payload)
+	return s.Timer, s.Err
+}
+
+// CancelTimer implements [core.Timers].
+func (s *Services) CancelTimer(id core.TimerID) bool {
+	s.record("cancel timer %d", id)
+	return s.Running
 }
 
 // Log implements [core.Services].

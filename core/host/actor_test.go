@@ -17,6 +17,7 @@ type actor struct {
 	// Guarded by w.mu.
 	open    map[guest.RequestID]asked // its requests that have not ended
 	ended   []guest.RequestID
+	timers  map[guest.TimerID]timer // its timers that run, or have fired and wait
 	removed bool
 	trapped bool
 }
@@ -30,8 +31,14 @@ type asked struct {
 	maybe    bool // it may have been forgotten: it need not end
 }
 
+// timer is a timer: the serial of its message, and its time.
+type timer struct {
+	serial uint32
+	due    time.Time
+}
+
 func newActor(w *world, name string) *actor {
-	return &actor{w: w, name: name, open: make(map[guest.RequestID]asked)}
+	return &actor{w: w, name: name, open: make(map[guest.RequestID]asked), timers: make(map[guest.TimerID]timer)}
 }
 
 func (a *actor) component() guest.Component {
@@ -39,7 +46,10 @@ func (a *actor) component() guest.Component {
 }
 
 func (a *actor) message(g guest.Host, sender string, message []byte) ([]byte, error) {
-	a.w.begin(sender, a.name, message)
+	serial := a.w.begin(sender, a.name, message)
+	if sender == a.name && message[messageSize-2] >= timerAct {
+		a.fired(serial)
+	}
 	trapped := true
 	defer func() { a.w.end(trapped) }()
 	err := a.act(g, message[messageSize-2], message[messageSize-1])
@@ -49,7 +59,7 @@ func (a *actor) message(g guest.Host, sender string, message []byte) ([]byte, er
 
 // trap ends the instance.
 func (a *actor) trap() {
-	a.w.locked(func() { a.trapped = true; a.w.traps++ })
+	a.w.locked(func() { a.trapped = true; a.w.traps++; clear(a.timers) })
 	panic("on purpose")
 }
 
@@ -71,8 +81,15 @@ const (
 	actWaitAndRequest
 	actSendBadly
 	actTalk
+	actTimer
+	actTimerMany
+	actTimerAndCancel
+	actTimerAndTrap
 	acts
 )
+
+// timerAct is added to the act of a timer's message.
+const timerAct = acts * 8
 
 func (a *actor) act(g guest.Host, act, arg byte) error {
 	switch act % acts {
@@ -116,8 +133,80 @@ func (a *actor) act(g guest.Host, act, arg byte) error {
 		a.sendBadly(g)
 	case actTalk:
 		a.talk(g, arg)
+	case actTimer, actTimerMany, actTimerAndCancel, actTimerAndTrap:
+		a.actTimer(g, act%acts, arg)
 	}
 	return nil
+}
+
+// actTimer is act for the acts that start timers.
+func (a *actor) actTimer(g guest.Host, act, arg byte) {
+	id, ok := a.startTimer(g, arg)
+	switch act {
+	case actTimerMany:
+		for n := range byte(4) {
+			a.startTimer(g, arg+n*16)
+		}
+	case actTimerAndCancel:
+		if ok && guest.CancelTimer(g, id) {
+			a.w.locked(func() { delete(a.timers, id) })
+			a.w.expect(!guest.CancelTimer(g, id), "%s: a timer is canceled twice", a.name)
+		}
+	case actTimerAndTrap:
+		a.trap()
+	}
+}
+
+// startTimer starts a timer whose message is handled by the act that arg stands for.
+func (a *actor) startTimer(g guest.Host, arg byte) (guest.TimerID, bool) {
+	_, act := choice(arg)
+	delay := []time.Duration{0, time.Millisecond, 7 * time.Millisecond, time.Hour}[arg>>4&3]
+	serial, message := a.w.newMessage(a.name, a.name, false, timerAct+act, 0)
+	begun := time.Now()
+	a.w.mu.Lock() // the timer may fire before After returns
+	defer a.w.mu.Unlock()
+	id, err := guest.After(g, delay, message)
+	if err != nil {
+		a.w.sentLocked(serial, err)
+		return 0, false
+	}
+	a.w.attempts-- // a timer is a message once it has fired
+	a.w.timers++
+	if _, runs := a.timers[id]; runs || id == 0 {
+		a.w.violated("%s: a second timer with the id %d", a.name, id)
+	}
+	a.timers[id] = timer{serial, begun.Add(delay)}
+	return id, true
+}
+
+// fired notes that a timer has fired.
+func (a *actor) fired(serial uint32) {
+	a.w.mu.Lock()
+	defer a.w.mu.Unlock()
+	for id, t := range a.timers {
+		if t.serial != serial {
+			continue
+		}
+		if time.Now().Before(t.due) {
+			a.w.violated("%s: a timer fires %v early", a.name, time.Until(t.due))
+		}
+		delete(a.timers, id)
+		return
+	}
+	a.w.violated("%s: timer message %d, which was canceled, or started by another instance", a.name, serial)
+}
+
+// running returns how many of the actor's timers may run now: those that are not 3 ms
+// past their time.
+func (a *actor) running() (n int) {
+	a.w.mu.Lock()
+	defer a.w.mu.Unlock()
+	for _, t := range a.timers {
+		if time.Since(t.due) < 3*time.Millisecond {
+			n++
+		}
+	}
+	return n
 }
 
 // talk takes one step of a conversation. The two lower bits of arg name the other

@@ -49,6 +49,7 @@ func (h *Host) Restart(ctx context.Context, id core.ComponentID) error {
 func (c *component) startAgain(ctx context.Context) error {
 	c.mu.Lock()
 	c.life.instance = nil
+	c.cancelTimersLocked()
 	c.reopenLocked() // from now on messages wait
 	c.mu.Unlock()
 	c.counts.Restarts++

@@ -28,7 +28,8 @@ type component struct {
 	sched     schedule
 	call      watchedCall
 	life      lifecycle
-	published counts // the owner's counts, as of the last message
+	timers    ownTimers
+	published counts // the owner's counts, as of the last message; fired is written here
 }
 
 // spec is the part of a component that calls do not change. The id is fixed. A replacement

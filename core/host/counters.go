@@ -8,12 +8,12 @@ import (
 
 // ComponentCounters count the work of one component since it was deployed.
 type ComponentCounters struct {
-	Sent      uint64 // messages and requests that it tried to send
+	Sent      uint64 // messages and requests that it tried to send, and timers that were refused
 	Refused   uint64 // of these, refused
 	Requests  uint64 // requests that were taken
 	Canceled  uint64 // of these, canceled
 	Handled   uint64 // messages that its handle-message returned from, error or not
-	Expired   uint64 // requests to it that were dropped from its mailbox: they had timed out, been canceled, or lost their sender
+	Expired   uint64 // dropped from its mailbox: requests that had timed out, been canceled, or lost their sender, and fired timers whose instance had ended
 	Errors    uint64 // calls of handle-message and handle-callback that failed, traps included
 	Callbacks uint64 // calls of its handle-callback
 	Traps     uint64 // ends of its instance: traps, interruptions, breaches of the ABI
@@ -51,12 +51,14 @@ type counts struct {
 	ComponentCounters
 	refusals refusals
 	direct   uint64 // of Handled, calls of a Go program that needed no mailbox
+	fired    uint64 // timers
 }
 
 func (t *counts) add(o *counts) {
 	t.ComponentCounters.add(&o.ComponentCounters)
 	t.refusals.add(&o.refusals)
 	t.direct += o.direct
+	t.fired += o.fired
 }
 
 // hostCounts are the counters that belong to no component.
@@ -74,10 +76,12 @@ type hostCounts struct {
 //
 //	Sent + Arrived = Handled + Expired + DeadLetters + the sum of Refused + Left
 type Snapshot struct {
-	Sent        uint64            // messages and requests that were tried to be sent
+	Sent        uint64            // messages and requests that were tried to be sent, and timers that fired or were refused
 	Refused     map[string]uint64 // of these, refused, by the contract's error
 	Handled     uint64            // messages that a handle-message returned from, error or not
-	Expired     uint64            // requests that were dropped before they were handled: nobody waited for them any more
+	Expired     uint64            // requests and fired timers that were dropped before they were handled: nobody waited for them any more
+	Fired       uint64            // of Sent, timers that fired
+	Timers      int               // timers that run now
 	DeadLetters uint64            // messages that were taken and could not be handled
 	Waiting     int               // messages and outcomes in mailboxes now
 	Left        uint64            // messages that a [core.Carrier] took away for good; 0 with other brokers
@@ -105,7 +109,8 @@ type Snapshot struct {
 func (h *Host) Snapshot() Snapshot {
 	sum := h.totals()
 	s := Snapshot{
-		Sent:    sum.Sent + sum.direct + h.counts.sent.Load(),
+		Sent:  sum.Sent + sum.direct + sum.fired + h.counts.sent.Load(),
+		Fired: sum.fired, Timers: sum.timers,
 		Refused: make(map[string]uint64), Handled: sum.Handled, Expired: sum.Expired + h.counts.expired.Load(), DeadLetters: h.counts.deadLetters.Load(), Waiting: sum.waiting,
 		Requests: sum.Requests + sum.direct + h.counts.requests.Load(), Pending: h.tracker.Pending(),
 		Timeouts: h.counts.timeouts.Load(), Canceled: sum.Canceled + h.counts.canceled.Load(), Callbacks: sum.Callbacks,
@@ -128,6 +133,7 @@ func (h *Host) Snapshot() Snapshot {
 type totals struct {
 	counts
 	waiting    int // entries in mailboxes
+	timers     int // that run
 	components int // deployed
 	busy       int // of these, running or with something to do
 }
@@ -150,6 +156,7 @@ func (t *totals) add(c *component) {
 	defer c.mu.Unlock()
 	t.counts.add(&c.published)
 	t.waiting += c.sched.mailbox.length
+	t.timers += len(c.timers.running)
 	if c.sched.mailbox.length > 0 || c.sched.status == running || c.sched.status == queued || c.sched.status == claimed {
 		t.busy++
 	}

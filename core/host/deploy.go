@@ -175,10 +175,10 @@ func (h *Host) detach(c *component) {
 }
 
 // Undeploy removes a component: requests that wait in its mailbox end with
-// target-not-found, other messages become dead letters, its own requests are
-// forgotten. It waits for the call in progress until ctx ends, and then leaves
-// the component as it was. Any other error is of the engine's: the component
-// has been removed nevertheless.
+// target-not-found, other messages become dead letters, its own requests are forgotten,
+// its timers canceled. It waits for the call in progress until ctx ends, and then leaves
+// the component as it was. Any other error is of the engine's: the component has been
+// removed nevertheless.
 //
 // A component written in Go must not undeploy itself: it would wait for its own
 // call to end.

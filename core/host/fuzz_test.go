@@ -152,7 +152,7 @@ func (g *player) deploy(name string, b byte) {
 
 func (g *player) deployment(name string, component guest.Component, b byte) host.Deployment {
 	d := deployment(name, component)
-	d.Limits = core.Limits{Mailbox: 1 + int(b&7), MessageSize: 64, HandlerTime: 48 * time.Hour}
+	d.Limits = core.Limits{Mailbox: 1 + int(b&7), MessageSize: 64, HandlerTime: 48 * time.Hour, Timers: 1 + int(b&3)}
 	if b&0x0f == 0x07 { // the mailbox has places for a few messages or outcomes only
 		d.Limits.MailboxBytes = int64(1+b>>6) * (64 + core.MessageOverhead)
 	}
@@ -267,9 +267,9 @@ func (g *player) alone() (alone bool) {
 func (g *player) quiesce(d time.Duration) error {
 	ctx, cancel := context.WithTimeout(g.ctx, d)
 	defer cancel()
-	alone := g.alone()
+	alone, started := g.alone() && g.h.Snapshot().Timers == 0, g.timers()
 	err := g.h.Quiesce(ctx)
-	if err == nil && alone {
+	if err == nil && alone && g.timers() == started { // otherwise a timer may have fired since
 		g.w.settled(g.h)
 		g.complete()
 	}
@@ -289,14 +289,22 @@ func (g *player) complete() {
 // of its sender.
 func (g *player) pending() {
 	synctest.Wait()
-	most := 0
+	most, mostTimers := 0, 0
 	for _, status := range g.h.Components() {
 		if status.State != "failed" {
 			most += g.actors[status.ID.String()].awaited()
+			mostTimers += g.actors[status.ID.String()].running()
 		}
 	}
-	pending := g.h.Snapshot().Pending
-	g.w.expect(pending <= most || !g.alone(), "pending: %d, want at most %d", pending, most)
+	s := g.h.Snapshot()
+	g.w.expect(s.Pending <= most || !g.alone(), "pending: %d, want at most %d", s.Pending, most)
+	g.w.expect(s.Timers <= mostTimers || !g.alone(), "timers: %d, want at most %d", s.Timers, mostTimers)
+}
+
+// timers returns how many timers have been started.
+func (g *player) timers() (n uint64) {
+	g.w.locked(func() { n = g.w.timers })
+	return n
 }
 
 // stop stops the host. After it, all requests have ended of components that have not
@@ -339,6 +347,7 @@ func (g *player) finish() {
 	g.stop(enough)
 	synctest.Wait()
 	g.w.settled(g.h)
+	g.w.expect(g.h.Snapshot().Timers == 0, "timers are left in a stopped host")
 	g.w.expect(len(g.h.Components()) == 0, "components are left in a stopped host: %v", g.h.Components())
 }
 
@@ -365,6 +374,13 @@ func programs() [][]byte {
 			then(stepSend, actTrap<<2|other, 0, stepSend, actRequestAndTrap<<2|other, 1, stepSend, actTrap<<2|other, 0, stepRestart, other, 0xff, stepSend, actRequest<<2|other, 1, stepUpdate, other, 0xe0, stepQuiesce, 100, 0),
 			then(stepSend, actWait<<2, 0, stepReplace, 4, 0x40, stepRestart, 0, 0, stepUpdate, 0, 0x3e, stepUndeploy, 0, 0, stepRelease, 1, 0, stepQuiesce, 100, 0, stepDeploy, 0, 0xff, stepReplace, other, 0xff),
 			then(stepSendAndWait, actTalk<<2, 0xfc|other, stepSend, actTalk<<2, 0xf8|other, stepReplace, other, 0xfb, stepRestart, 0, 0xff, stepReplace, 0, 0xfb, stepQuiesce, 100, 0, stepStop, 1, 0))
+	}
+	for delay := range byte(4) { // timers that other steps interrupt
+		timers := then(stepSend, actTimerMany<<2, delay<<4, stepSendAndWait, actTimerAndCancel<<2|1, delay<<4|4, stepSend, actTimer<<2|2, delay<<4|12)
+		made = append(made,
+			slices.Concat(timers, []byte{stepPass, 10, 0, stepSend, actTimerMany << 2, 0x18, stepSend, actTrap << 2, 0, stepPass, 200, 0, stepSettle, 0, 0, stepQuiesce, 100, 0}),
+			slices.Concat(timers, []byte{stepSend, actWait<<2 | 1, 0, stepSend, actTimerAndTrap << 2, 0x10, stepPass, 60, 0, stepUndeploy, 0, 0xff, stepDeploy, 0, 0xff, stepPass, 60, 0}),
+			slices.Concat(timers, []byte{stepPass, 20, 0, stepStop, 100, 0, stepPass, 100, 0}))
 	}
 	for other := range byte(3) { // conversations that other steps interrupt
 		made = append(made,

@@ -80,6 +80,7 @@ type Host struct {
 	threadsLeft func() (n int, known bool) // that the system allows
 	audit       audit
 	deadLetters deadLetters
+	timers      timers
 	direct      directory
 	events      events
 	counts      hostCounts
@@ -150,6 +151,7 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 	h.log = orDefault(config.Logger, slog.Default())
 	h.guestLog = h.log.With("from", "guest")
 	h.clock = core.NewClock(h.tick)
+	h.timers.clock = h.clock
 	for _, e := range engines {
 		if e == nil || h.engines[e.Name()] != nil {
 			return nil, fmt.Errorf("host: an engine is nil or there are two of the same name among %d", len(engines))
@@ -192,7 +194,9 @@ type ComponentStatus struct {
 	Engine    string
 	State     string // "running", "restarting" or "failed"
 	Health    core.HealthStatus
-	Waiting   int // messages in its mailbox
+	Waiting   int    // messages in its mailbox
+	Timers    int    // its timers that run
+	Fired     uint64 // its timers that have fired, each as a message to it
 	Counters  ComponentCounters
 	LastError string // why its instance ended last, or empty
 }
@@ -221,7 +225,8 @@ func (c *component) report() ComponentStatus {
 	defer c.mu.Unlock()
 	s := ComponentStatus{
 		ID: c.id, Engine: c.deployment.Engine, State: "running", Health: c.life.health,
-		Waiting: c.sched.mailbox.length, Counters: c.published.ComponentCounters,
+		Waiting: c.sched.mailbox.length, Timers: len(c.timers.running), Fired: c.published.fired,
+		Counters: c.published.ComponentCounters,
 	}
 	switch {
 	case c.sched.closed == c.refusals.down:

@@ -10,11 +10,13 @@ import (
 type entry struct {
 	message *core.Message
 	outcome bool // of a request that the mailbox's owner sent
+	timer   bool // of a timer of the mailbox's owner
 }
 
 // mailbox is a component's queue. Its messages are bounded in number and in bytes.
 // Outcomes do not count against these limits: their number is bounded by the
-// quota of pending requests, and their bytes by as much again.
+// quota of pending requests, and their bytes by as much again. Neither do the messages of
+// timers, which have a limit of their own.
 type mailbox struct {
 	queue[entry]
 	// How many messages, and bytes, may come until the mailbox is crowded; below 0
@@ -23,6 +25,8 @@ type mailbox struct {
 	spareBytes   int64
 	shares       shares
 	outcomeBytes int64
+	timers       int // messages of timers that wait, and their bytes
+	timerBytes   int64
 	limits       mailboxLimits
 }
 
@@ -60,7 +64,8 @@ func largestBuffer(messageSize int) int64 { return max(2*int64(messageSize), 64<
 // eighths returns n eighths of all, rounded down.
 func eighths(all, n int64) int64 { return all/8*n + all%8*n/8 }
 
-// waiting returns the number of messages, and bytes their bytes, outcomes left out.
+// waiting returns the number of messages, and bytes their bytes, outcomes and timers left
+// out.
 func (b *mailbox) waiting() int64 { return b.limits.scarce - b.spare }
 func (b *mailbox) bytes() int64   { return b.limits.calmBytes - b.spareBytes }
 
@@ -87,6 +92,11 @@ func (b *mailbox) push(e entry) {
 	}
 	n := charge(e.message)
 	b.queue.push(e)
+	if e.timer {
+		b.timers++
+		b.timerBytes += n
+		return
+	}
 	b.spare--
 	b.spareBytes -= n
 	if b.shares.kept {
@@ -101,6 +111,11 @@ func (b *mailbox) pop() entry {
 		return e
 	}
 	n := charge(e.message)
+	if e.timer {
+		b.timers--
+		b.timerBytes -= n
+		return e
+	}
 	b.spare++
 	b.spareBytes += n
 	if b.shares.kept {
@@ -153,7 +168,7 @@ func (b *mailbox) withinShare(sender core.ComponentID) bool {
 func (b *mailbox) countShares() {
 	b.shares.keep()
 	for i := range b.length {
-		if e := b.at(i); !e.outcome {
+		if e := b.at(i); !e.outcome && !e.timer {
 			b.shares.add(e.message.Sender, 1, charge(e.message))
 		}
 	}

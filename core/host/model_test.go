@@ -21,7 +21,8 @@ type world struct {
 	heard    map[string]uint32 // the same, as the target has seen it
 	refused  map[uint32]bool   // serials of refused messages
 	handled  map[uint32]bool   // serials of handled messages
-	attempts uint64            // sends and requests
+	attempts uint64            // sends and requests, and timers that were refused
+	timers   uint64            // timers that were started
 	returned uint64            // calls of handle-message that returned
 	running  int               // calls of handle-message in progress
 	traps    uint64            // instances that ended by themselves
@@ -80,8 +81,11 @@ var errInterrupted = &guest.MessagingError{Case: guest.CaseUnavailable, Text: "o
 
 // sent notes the result of a send or request.
 func (w *world) sent(serial uint32, err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.locked(func() { w.sentLocked(serial, err) })
+}
+
+// sentLocked is sent with w.mu held.
+func (w *world) sentLocked(serial uint32, err error) {
 	switch {
 	case errors.Is(err, errInterrupted):
 		w.attempts--
@@ -168,9 +172,10 @@ func (w *world) settled(h *host.Host) {
 	}{
 		{"pending", uint64(s.Pending), 0}, {"waiting", uint64(s.Waiting), 0},
 		{"handlers in progress", uint64(w.running), 0}, {"Go programs in progress", uint64(w.others), 0},
-		{"sent", s.Sent, w.attempts}, {"refused", refused, uint64(len(w.refused))},
+		{"sent", s.Sent, w.attempts + s.Fired}, {"refused", refused, uint64(len(w.refused))},
 		{"handled", s.Handled, min(max(s.Handled, w.returned-min(interrupted, w.returned)), w.returned)},
-		{"handled, expired, dead letters and refused", s.Handled + s.Expired + s.DeadLetters + refused, w.attempts},
+		{"handled, expired, dead letters and refused", s.Handled + s.Expired + s.DeadLetters + refused, w.attempts + s.Fired},
+		{"timers that fired", s.Fired, min(s.Fired, w.timers)},
 	} {
 		if c.got != c.want {
 			w.violated("%s: %d, want %d; %+v", c.name, c.got, c.want, s)

@@ -63,6 +63,7 @@ func (p *Prepared) Replace(ctx context.Context) error {
 // replace makes next's guest the new version of c.
 func (h *Host) replace(ctx context.Context, c, next *component) error {
 	h.putBeside(next)
+	next.firstTimer(c)
 	h.emit(Event{Kind: EventReplacing, Component: c.id}, "engine", next.deployment.Engine, "source", next.deployment.Source.Path)
 	err := h.startUp(ctx, next)
 	if err == nil {
@@ -120,7 +121,8 @@ func (h *Host) handOver(c, next *component) (old *component) {
 // takeOver gives c's guest to old, and next's to c. The caller owns all three. Stop may
 // know each, so its lock is held.
 func (c *component) takeOver(next, old *component) {
-	outcomes, comes := next.leaveTo(c)
+	c.takeTimers(next)
+	waiting, comes := next.leaveTo(c)
 	c.sender.log.Flush()
 	c.mu.Lock()
 	leaves := c.takeVersionLocked()
@@ -130,7 +132,7 @@ func (c *component) takeOver(next, old *component) {
 	c.sched.accept = next.sched.accept
 	c.reopenLocked()
 	c.setVersionLocked(comes)
-	for _, e := range outcomes {
+	for _, e := range waiting {
 		c.sched.mailbox.push(e)
 	}
 	c.sender.quota.set(c.deployment.Quota)
@@ -174,22 +176,25 @@ func (c *component) setVersionLocked(v version) {
 
 // leaveTo makes c the successor of next, which was never deployed: c gets the outcomes of
 // the requests that next's guest has sent when it was initialized. leaveTo returns those
-// that have come, and next's guest.
-func (next *component) leaveTo(c *component) (outcomes []entry, comes version) {
+// that have come, with messages of timers that have fired, and next's guest.
+func (next *component) leaveTo(c *component) (waiting []entry, comes version) {
 	next.mu.Lock()
 	next.life.successor = c
 	comes = next.takeVersionLocked()
-	for next.sched.mailbox.length > 0 {
-		outcomes = append(outcomes, next.sched.mailbox.pop())
-	}
 	pending := next.sender.pending
-	next.sender.pending -= len(outcomes)
+	for next.sched.mailbox.length > 0 {
+		e := next.sched.mailbox.pop()
+		waiting = append(waiting, e)
+		if e.outcome {
+			next.sender.pending--
+		}
+	}
 	next.published = counts{} // they become c's
 	next.mu.Unlock()
 	c.sender.pending += pending
 	c.life.former = append(c.life.former, next)
 	c.forgetFormer()
-	return outcomes, comes
+	return waiting, comes
 }
 
 // forgetFormer forgets those versions of which no request is pending. The owner calls it.

@@ -10,7 +10,10 @@ import (
 // replacement makes it serve another component, between two calls.
 type services struct{ component atomic.Pointer[component] }
 
-var _ core.Services = (*services)(nil)
+var (
+	_ core.Services = (*services)(nil)
+	_ core.Timers   = (*services)(nil)
+)
 
 func newServices(c *component) *services {
 	s := new(services)
@@ -38,6 +41,14 @@ func (s *services) Log(level core.LogLevel, message []byte) { s.component.Load()
 
 // Now implements [core.Services].
 func (s *services) Now() uint64 { return s.component.Load().Now() }
+
+// After implements [core.Timers].
+func (s *services) After(milliseconds uint64, payload []byte) (core.TimerID, error) {
+	return s.component.Load().After(milliseconds, payload)
+}
+
+// CancelTimer implements [core.Timers].
+func (s *services) CancelTimer(id core.TimerID) bool { return s.component.Load().CancelTimer(id) }
 
 func (s *services) reconcile() (response *[]byte) { return s.component.Load().reconcile() }
 

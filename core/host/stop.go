@@ -20,7 +20,7 @@ func stopTimer(t *time.Timer) {
 // Quiesce waits until nothing is under way: no message waits or is being
 // handled, no request is pending, and nothing is being deployed or undeployed. It
 // returns ctx's error if ctx ends first. Messages that wait for a component that is
-// down until its restart are under way.
+// down until its restart are under way. Timers that run are not.
 func (h *Host) Quiesce(ctx context.Context) error {
 	pause := 50 * time.Microsecond
 	for !h.quiet() {
@@ -56,7 +56,7 @@ func (h *Host) balance() balance {
 	for i := range h.counts.refused {
 		b.refused += b.refusals[i] + h.counts.refused[i].Load()
 	}
-	b.sent = b.Sent + b.direct + h.counts.sent.Load()
+	b.sent = b.Sent + b.direct + b.fired + h.counts.sent.Load()
 	b.left, b.arrived = h.traffic()
 	return b
 }
@@ -78,12 +78,12 @@ func (b *balance) even() bool {
 // one that has left the tracker may still be on the way to its callback.
 func (b *balance) calledBack() bool { return b.Requests == b.Callbacks+b.Canceled+b.orphans }
 
-// Stop ends the host gracefully: new messages are refused; messages under way are
-// handled for up to Config.DrainTimeout; those that are still in mailboxes become dead
-// letters; every pending request gets its callback; guests are shut down; broker and
-// tracker are closed. Stop blocks until then, or until ctx ends: then it calls no guest
-// any more and interrupts those that run, which takes a few milliseconds more, even if
-// ctx had ended before.
+// Stop ends the host gracefully: new messages are refused; running timers are canceled,
+// and no others start; messages under way are handled for up to Config.DrainTimeout;
+// those that are still in mailboxes become dead letters; every pending request gets its
+// callback; guests are shut down; broker and tracker are closed. Stop blocks until then,
+// or until ctx ends: then it calls no guest any more and interrupts those that run, which
+// takes a few milliseconds more, even if ctx had ended before.
 //
 // An error says which components were interrupted, not shut down or left behind, and
 // how many messages were not handled ([ErrUnhandled]). Components that cannot be
@@ -121,6 +121,7 @@ func (h *Host) Stop(ctx context.Context) error {
 func (h *Host) stop(ctx context.Context) error {
 	h.stopping.Store(true)
 	h.epoch.Add(1)
+	h.timers.close()
 	defer context.AfterFunc(ctx, h.hurry)()
 	h.drain(ctx)
 
@@ -270,6 +271,7 @@ func (h *Host) removeLeftBehind(c *component) {
 func (h *Host) clearMailboxes(owned []*component) {
 	for _, c := range owned {
 		c.mu.Lock()
+		c.cancelTimersLocked()
 		messages := c.sched.mailbox.takeMessages()
 		c.mu.Unlock()
 		for _, m := range messages {

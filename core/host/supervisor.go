@@ -25,6 +25,7 @@ func (c *component) instanceEndedLocked(reason error) {
 	instance := c.life.instance
 	late := c.call.late
 	c.life.instance, c.life.canExchange, c.call.interrupted, c.call.fast, c.call.late = nil, false, false, false, false
+	c.cancelTimersLocked()
 	reason = boundError(reason)
 	c.life.supervisor.reason, c.life.supervisor.due = reason, false // a timer that was stopped may have made it due
 	c.mu.Unlock()
@@ -100,7 +101,7 @@ func (c *component) admitLocked() {
 func (c *component) launch(ctx context.Context) error {
 	began := c.host.clock.Exact()
 	instance, err := c.compiled.Instantiate(ctx, core.Environment{
-		ID: c.id, Host: c.guest.services, Limits: c.limits, Ledger: c.guest.ledger,
+		ID: c.id, Host: c.guest.services, Timers: c.guest.services, Limits: c.limits, Ledger: c.guest.ledger,
 		Starting: func(instance core.Instance) { c.start(instance, began) },
 		Ended:    c.guest.services.askHealth,
 	})
@@ -188,7 +189,7 @@ func failedHint(pause time.Duration) string {
 }
 
 // close refuses all messages from now on, ends those that wait for the same reason,
-// and forgets the component's own requests. The owner calls it.
+// cancels the component's timers, and forgets its own requests. The owner calls it.
 func (c *component) close(refusal *core.MessagingError) {
 	c.mu.Lock()
 	c.sched.closed = refusal
@@ -197,6 +198,7 @@ func (c *component) close(refusal *core.MessagingError) {
 		c.host.watch.giveUp(c.call.ownSlot)
 		c.call.ownSlot = nil
 	}
+	c.cancelTimersLocked()
 	entries := c.sched.mailbox.queue
 	c.sched.mailbox = newMailbox(c.limits)
 	stopTimer(c.life.supervisor.timer)

@@ -4,6 +4,7 @@ package guesttest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,8 @@ type Host struct {
 	ID string
 	// Refusal, if not nil, is the error of Send, Request and Cancel.
 	Refusal *guest.MessagingError
+	// TimerRefusal, if not nil, is the error of After.
+	TimerRefusal *guest.MessagingError
 	// Time is the result of Now.
 	Time time.Time
 
@@ -26,6 +29,10 @@ type Host struct {
 	Requests []Request
 	Logs     []string // "level: text"
 	Canceled []guest.RequestID
+	// Timers are the timers that run, in the order in which they were started.
+	Timers []Timer
+
+	timers guest.TimerID // the last id of a timer
 }
 
 // Message is one fire-and-forget message.
@@ -41,7 +48,14 @@ type Request struct {
 	Timeout time.Duration
 }
 
-var _ guest.Host = (*Host)(nil)
+// Timer is one running timer, with its delay in whole milliseconds.
+type Timer struct {
+	ID      guest.TimerID
+	Delay   time.Duration
+	Payload string
+}
+
+var _ guest.TimerHost = (*Host)(nil)
 
 // Send records a message.
 func (h *Host) Send(target string, message []byte) error {
@@ -74,6 +88,25 @@ func (h *Host) Cancel(id guest.RequestID) error {
 	}
 	h.Canceled = append(h.Canceled, id)
 	return nil
+}
+
+// After records a timer; the first has the id 1. It does not fire: a test passes its
+// payload to the component's HandleMessage.
+func (h *Host) After(delay time.Duration, payload []byte) (guest.TimerID, error) {
+	if h.TimerRefusal != nil {
+		return 0, h.TimerRefusal
+	}
+	h.timers++
+	delay = time.Duration(guest.DelayMillis(delay)) * time.Millisecond
+	h.Timers = append(h.Timers, Timer{h.timers, delay, string(payload)})
+	return h.timers, nil
+}
+
+// CancelTimer removes a timer from Timers, and reports whether it was there.
+func (h *Host) CancelTimer(id guest.TimerID) bool {
+	before := len(h.Timers)
+	h.Timers = slices.DeleteFunc(h.Timers, func(t Timer) bool { return t.ID == id })
+	return len(h.Timers) < before
 }
 
 // SelfID returns ID.

@@ -3,7 +3,7 @@
 // canonical ABI.
 //
 // It serves WebAssembly engines. [Check] tells whether a module meets the contract.
-// [Exports] and [Imports] list the functions to look up and to link. The Lower
+// [Exports] and [Interfaces] list the functions to look up and to link. The Lower
 // functions write arguments and results into a guest's memory, and the Lift
 // functions read values from it. The package trusts nothing that comes from a guest:
 // it checks every pointer, length, alignment, discriminant and string before it uses
@@ -24,6 +24,7 @@ import (
 // Modules from which a guest may import.
 const (
 	HostServices = "airhost:core/host-services@0.1.0"
+	Timers       = "airhost:timers/timers@0.1.0"
 	WASI         = "wasi_snapshot_preview1"
 )
 
@@ -64,6 +65,12 @@ const (
 	CurrentTime   = "current-time"
 )
 
+// Names of the functions of [Timers].
+const (
+	After       = "after"
+	CancelTimer = "cancel"
+)
+
 // Func is a function of the contract and its core signature.
 type Func struct {
 	Name string
@@ -90,15 +97,28 @@ func Exports() []Func {
 	}
 }
 
-// Imports returns the functions of [HostServices].
-func Imports() []Func {
-	return []Func{
-		{SendMessage, signature("iiiii:")},
-		{SendRequest, signature("iiiiIi:")},
-		{CancelRequest, signature("Ii:")},
-		{SelfID, signature("i:")},
-		{Log, signature("iii:")},
-		{CurrentTime, signature(":I")},
+// Interface is a module from which a guest may import, with all functions that it has.
+type Interface struct {
+	Module string
+	Funcs  []Func
+}
+
+// Interfaces returns all modules from which a guest may import.
+func Interfaces() []Interface {
+	return []Interface{
+		{HostServices, []Func{
+			{SendMessage, signature("iiiii:")},
+			{SendRequest, signature("iiiiIi:")},
+			{CancelRequest, signature("Ii:")},
+			{SelfID, signature("i:")},
+			{Log, signature("iii:")},
+			{CurrentTime, signature(":I")},
+		}},
+		{Timers, []Func{
+			{After, signature("Iiii:")},
+			{CancelTimer, signature("I:i")},
+		}},
+		{WASI, WASIImports()},
 	}
 }
 

@@ -121,9 +121,12 @@ func (c *checker) whole(of string, names ...string) {
 }
 
 func (c *checker) imports() {
-	known := map[string]map[string]wasm.FuncType{HostServices: byName(Imports()), WASI: byName(WASIImports())}
+	known := make(map[string]map[string]wasm.FuncType)
+	for _, i := range Interfaces() {
+		known[i.Module] = byName(i.Funcs)
+	}
 	for _, imp := range c.m.Imports {
-		functions, ok := known[imp.Module]
+		functions, ok := known[ModuleName(imp.Module)]
 		if !ok {
 			c.add("import %v %v cannot be satisfied: %s", quoted(imp.Module), quoted(imp.Name), advice(imp.Module))
 			continue
@@ -152,13 +155,16 @@ func (c *checker) otherMemory() string {
 
 // advice tells how to replace an import from an unknown module.
 func advice(module string) string {
+	path, _, _ := strings.Cut(module, "@")
 	switch {
-	case strings.HasPrefix(module, "airhost:core/"), function(module) == "host-services":
+	case strings.HasPrefix(path, "airhost:core/"), function(path) == "host-services":
 		return "the host offers " + HostServices
+	case strings.HasPrefix(path, "airhost:timers/"), function(path) == "timers":
+		return "the host offers " + Timers
 	case strings.HasPrefix(module, "wasi"):
 		return "the host offers " + WASI + ", so build for WASI preview 1"
 	default:
-		return "a guest may import from " + HostServices + " and " + WASI
+		return "a guest may import from " + HostServices + ", " + Timers + " and " + WASI
 	}
 }
 

@@ -96,10 +96,13 @@ func TestCheckNamesEachShortfall(t *testing.T) {
 		{"64-bit memory", func(m *wasm.Module) { m.Memories[0].Is64 = true }, "it uses 64-bit memories or tables, which are not supported: build for wasm32"},
 		{"shared memory", func(m *wasm.Module) { m.Memories[0] = wasm.Limits{Min: 2, Max: 2, HasMax: true, Shared: true} }, "it uses threads, which are not supported: build without atomics and shared memory"},
 		{"two memories", func(m *wasm.Module) { m.Memories = append(m.Memories, m.Memories[0]) }, "it uses several memories, which are not supported: build with one"},
-		{"unknown import", imported("env", "abort"), `import "env" "abort" cannot be satisfied: a guest may import from airhost:core/host-services@0.1.0 and wasi_snapshot_preview1`},
+		{"unknown import", imported("env", "abort"), `import "env" "abort" cannot be satisfied: a guest may import from airhost:core/host-services@0.1.0, airhost:timers/timers@0.1.0 and wasi_snapshot_preview1`},
 		{"unknown service", imported(abi.HostServices, "send-response"), `import airhost:core/host-services@0.1.0 "send-response" is unknown`},
 		{"service of wrong type", imported(abi.HostServices, "log"), "import airhost:core/host-services@0.1.0 log has type () -> (), want (i32, i32, i32) -> ()"},
 		{"another version", imported("airhost:core/host-services@9.0.0", "log"), "the host offers airhost:core/host-services@0.1.0"},
+		{"timers of wrong type", imported(abi.Timers, "after"), "import airhost:timers/timers@0.1.0 after has type () -> (), want (i64, i32, i32, i32) -> ()"},
+		{"timers of a later minor version and wrong type", imported("airhost:timers/timers@0.1.12", "cancel"), "import airhost:timers/timers@0.1.12 cancel has type () -> (), want (i64) -> i32"},
+		{"another version of timers", imported("airhost:timers/timers@0.2.0", "after"), "the host offers airhost:timers/timers@0.1.0"},
 		{"WASI preview 2", imported("wasi:io/streams@0.2.0", "read"), "so build for WASI preview 1"},
 		{"imported memory", func(m *wasm.Module) {
 			m.Imports = append(m.Imports, wasm.Import{Module: "env", Name: "memory", Kind: wasm.KindMemory})
@@ -173,6 +176,9 @@ func TestCheckNamesNearExports(t *testing.T) {
 		{"a package that is not there", typed("airhost:stats/counts@0.1.0#count"), `export "airhost:stats/counts@0.1.0#count" is not in the contract`},
 		{"nothing like it", typed("airhost:core/component-lifecycle@0.1.0#frobnicate"), `#frobnicate" is not in the contract`},
 		{"import", imported(abi.HostServices, "send_mesage"), `"send_mesage" is unknown, did you mean send-message?`},
+		{"import of timers", imported(abi.Timers, "cancel-timer"), `"cancel-timer" is unknown`},
+		{"import of timers misspelt", imported(abi.Timers, "aftr"), `"aftr" is unknown, did you mean after?`},
+		{"timers of another package", imported("my:own/timers@0.1.0", "after"), "the host offers " + abi.Timers},
 		{"import of WASI", imported(abi.WASI, "fd-write"), `"fd-write" is unknown, did you mean fd_write?`},
 		{"import without a version", imported("airhost:core/host-services", "log"), "the host offers " + abi.HostServices},
 		{"import of another WASI", imported("wasi_unstable", "fd_write"), "so build for WASI preview 1"},
@@ -239,6 +245,18 @@ func TestImportNames(t *testing.T) {
 		"[v2]": "", "fd_write [v]": "fd_write [v]", "fd_write [v2] ": "fd_write [v2] ", "[method]x.y": "[method]x.y", "fd_write [v-2]": "fd_write [v-2]",
 	} {
 		if got := abi.ImportName(name); got != want {
+			t.Errorf("%q: got %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestModuleNames(t *testing.T) {
+	for name, want := range map[string]string{
+		"airhost:timers/timers@0.1.0": abi.Timers, "airhost:timers/timers@0.1.7": abi.Timers, "airhost:core/host-services@0.1.12": abi.HostServices,
+		"airhost:timers/timers@0.2.0": "airhost:timers/timers@0.2.0", "airhost:timers/timers@0.1": "airhost:timers/timers@0.1",
+		"airhost:timers/timers@0.1.x": "airhost:timers/timers@0.1.x", "my:own/timers@0.1.7": "my:own/timers@0.1.7", abi.WASI: abi.WASI,
+	} {
+		if got := abi.ModuleName(name); got != want {
 			t.Errorf("%q: got %q, want %q", name, got, want)
 		}
 	}

@@ -17,9 +17,9 @@ const (
 	resultAlign = 4
 	caseAt      = 4 // offset of the error case; the error's string follows
 
-	requestSize   = 24
-	requestAlign  = 8
-	requestCaseAt = 8
+	idSize   = 24 // of send-request and after
+	idAlign  = 8
+	idCaseAt = 8
 
 	stringSize  = 8
 	stringAlign = 4

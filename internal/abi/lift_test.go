@@ -165,6 +165,6 @@ func FuzzLift(f *testing.F) {
 		}
 		_, _ = abi.LiftOutcome(mem, ptr, abi.Initialize)
 		_ = abi.CheckResultArea(mem, area, abi.SendMessage)
-		_ = abi.CheckRequestArea(mem, area)
+		_ = abi.CheckIDArea(mem, area, abi.SendRequest)
 	})
 }

@@ -109,32 +109,32 @@ func LowerResult(g Guest, area uint32, err error, of string) error {
 // mem.
 func FillResult(mem []byte, area uint32) { mem[area] = 0 }
 
-// CheckRequestArea is [CheckResultArea] for send-request.
-func CheckRequestArea(mem []byte, area uint32) error {
-	_, err := place(mem, area, requestSize, requestAlign, SendRequest)
+// CheckIDArea is [CheckResultArea] for send-request and after.
+func CheckIDArea(mem []byte, area uint32, of string) error {
+	_, err := place(mem, area, idSize, idAlign, of)
 	return err
 }
 
-// LowerRequest writes the result of send-request into the result area: id or err.
-func LowerRequest(g Guest, area uint32, id core.RequestID, err error) error {
+// LowerID writes the result of send-request or after, named by of, into the result area:
+// id or err.
+func LowerID(g Guest, area uint32, id uint64, err error, of string) error {
 	if err != nil {
-		return lowerError(g, area, requestSize, requestAlign, requestCaseAt, err, SendRequest)
+		return lowerError(g, area, idSize, idAlign, idCaseAt, err, of)
 	}
-	a, violated := place(g.Memory(), area, requestSize, requestAlign, SendRequest)
+	a, violated := place(g.Memory(), area, idSize, idAlign, of)
 	if violated != nil {
 		return violated
 	}
 	a[0] = 0
-	binary.LittleEndian.PutUint64(a[8:], uint64(id))
+	binary.LittleEndian.PutUint64(a[8:], id)
 	return nil
 }
 
-// FillRequest writes id into an area that CheckRequestArea has accepted for this
-// mem.
-func FillRequest(mem []byte, area uint32, id core.RequestID) {
-	a := mem[area : area+requestSize]
+// FillID writes id into an area that CheckIDArea has accepted for this mem.
+func FillID(mem []byte, area uint32, id uint64) {
+	a := mem[area : area+idSize]
 	a[0] = 0
-	binary.LittleEndian.PutUint64(a[8:], uint64(id))
+	binary.LittleEndian.PutUint64(a[8:], id)
 }
 
 // LowerSelfID writes the result of self-id into the result area.

@@ -112,15 +112,15 @@ func TestLowerResult(t *testing.T) {
 	}
 }
 
-func TestLowerRequest(t *testing.T) {
+func TestLowerID(t *testing.T) {
 	h := newHeap()
-	if err := abi.LowerRequest(h, 16, 1<<63+7, nil); err != nil {
+	if err := abi.LowerID(h, 16, 1<<63+7, nil, abi.SendRequest); err != nil {
 		t.Fatal(err)
 	}
 	if h.mem[16] != 0 || binary.LittleEndian.Uint64(h.mem[24:]) != 1<<63+7 {
 		t.Errorf("ok: got %x", h.mem[16:40])
 	}
-	if err := abi.LowerRequest(h, 16, 0, errors.New("no broker")); err != nil {
+	if err := abi.LowerID(h, 16, 0, errors.New("no broker"), abi.After); err != nil {
 		t.Fatal(err)
 	}
 	if h.mem[16] != 1 || h.mem[24] != byte(core.CaseUnavailable) || h.text(28) != "no broker" {
@@ -142,7 +142,7 @@ var lowerings = map[string]func(*heap) error{
 	"string":  func(h *heap) error { _, _, err := abi.LowerString(h, "s"); return err },
 	"pairs":   func(h *heap) error { _, err := abi.LowerPairs(h, []core.ConfigPair{{Key: "k"}}); return err },
 	"result":  func(h *heap) error { return abi.LowerResult(h, 16, full, abi.SendMessage) },
-	"request": func(h *heap) error { return abi.LowerRequest(h, 16, 0, full) },
+	"id":      func(h *heap) error { return abi.LowerID(h, 16, 0, full, abi.After) },
 	"self-id": func(h *heap) error { return abi.LowerSelfID(h, 16, core.MustComponentID("a/b")) },
 }
 
@@ -175,8 +175,8 @@ func TestLowerChecksAreas(t *testing.T) {
 	for what, err := range map[string]error{
 		"result outside":    abi.LowerResult(newHeap(), 250, nil, abi.SendMessage),
 		"result unaligned":  abi.CheckResultArea(newHeap().mem, 18, abi.CancelRequest),
-		"request outside":   abi.LowerRequest(newHeap(), 240, 1, nil),
-		"request unaligned": abi.CheckRequestArea(newHeap().mem, 20),
+		"id outside":        abi.LowerID(newHeap(), 240, 1, nil, abi.After),
+		"id unaligned":      abi.CheckIDArea(newHeap().mem, 20, abi.SendRequest),
 		"self-id outside":   abi.LowerSelfID(newHeap(), 0xfffffffc, core.HostID),
 		"self-id unaligned": abi.LowerSelfID(newHeap(), 17, core.HostID),
 	} {

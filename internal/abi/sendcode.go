@@ -53,7 +53,7 @@ func (g *entryCode) sendMessage(host uint32) uint32 {
 func (g *entryCode) sendRequest(host uint32) uint32 {
 	const timeout, area, limit = 4, 5, 6
 	g.block(func() {
-		g.sendByCredit(OpRequests, area, limit, requestAlign, requestSize)
+		g.sendByCredit(OpRequests, area, limit, idAlign, idSize)
 		g.get(timeout)
 		g.i64(int64(core.MaxTimeout / time.Millisecond))
 		g.emit(opI64GtU, opBrIf, 0)

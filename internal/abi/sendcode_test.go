@@ -32,7 +32,7 @@ func newSendingGuest(t *testing.T) *sendingGuest {
 	g := &sendingGuest{t: t}
 	m := &wasm.Module{Memories: []wasm.Limits{{Min: 1}}}
 	code := &entryCode{moduleCode: moduleCode{m: m}}
-	for _, f := range Imports() {
+	for _, f := range Interfaces()[0].Funcs {
 		m.AddFuncImport(HostServices, f.Name, uint32(len(m.Types)))
 		m.Types = append(m.Types, f.Type)
 	}
@@ -76,7 +76,7 @@ func (g *sendingGuest) instantiate(m *wasm.Module) {
 	r := wazero.NewRuntime(ctx)
 	g.t.Cleanup(func() { _ = r.Close(ctx) })
 	services, arguments := r.NewHostModuleBuilder(HostServices), r.NewHostModuleBuilder("test")
-	for _, f := range Imports() {
+	for _, f := range Interfaces()[0].Funcs {
 		services.NewFunctionBuilder().WithGoFunction(api.GoFunc(func(context.Context, []uint64) { g.asked++ }),
 			codes(f.Type.Params), codes(f.Type.Results)).Export(f.Name)
 	}

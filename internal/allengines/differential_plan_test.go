@@ -99,9 +99,14 @@ func (g *planner) forActor(depth int) []byte {
 	target := g.target()
 	to := append([]byte{byte(len(target))}, target...)
 	message := g.forTarget(target, depth-1)
-	switch g.IntN(7) {
+	switch g.IntN(9) {
 	case 0:
 		return slices.Concat([]byte("e"), message)
+	case 4: // its own messages begin no others, so that their order makes no difference
+		later := []string{"e.", "l\x02a timer", "w"}
+		return slices.Concat(binary.LittleEndian.AppendUint64([]byte("a"), uint64(g.IntN(400))), []byte(g.pick(later)))
+	case 5:
+		return binary.LittleEndian.AppendUint64([]byte("q"), uint64(g.IntN(4)))
 	case 1:
 		return []byte("f\x01not ready")
 	case 2:

@@ -51,7 +51,7 @@ func TestEnginesMakeNoDifference(t *testing.T) {
 		"capability-denied", "target-not-found", "queue-full", "invalid-argument", "unavailable",
 		"quota-exceeded: messages_per_second", "quota-exceeded: message_size", "quota-exceeded: pending_requests",
 		"Timeouts:1", "Canceled:1", "Late:1", "trapped: fault: unreachable", "trapped: abi", "trapped: fuel: it used up its fuel",
-		"failed: it was told to",
+		"failed: it was told to", "Fired:2", "a timer",
 	} {
 		if !strings.Contains(seen.String(), want) {
 			t.Errorf("no plan led to %q", want)

@@ -52,6 +52,51 @@ func TestFuelMakesNoDifference(t *testing.T) {
 	}
 }
 
+// TestFuelOfTimers: a call that starts or cancels a timer needs the same fuel on each
+// engine.
+func TestFuelOfTimers(t *testing.T) {
+	house := newHouse(t)
+	engines := []string{wazero.Name, interpreter}
+	if wasmtime.Available {
+		engines = append(engines, wasmtime.Name)
+	}
+	for name, message := range map[string]string{
+		"a timer":              "a\x05\x00\x00\x00\x00\x00\x00\x00hello",
+		"a larger timer":       "a\x05\x00\x00\x00\x00\x00\x00\x00" + strings.Repeat("x", 9000),
+		"a refused timer":      "a\xff\xff\xff\xff\xff\xff\xff\xffhello",
+		"a canceled timer":     "q\x01\x00\x00\x00\x00\x00\x00\x00",
+		"timers and a message": "m\x09a\x05\x00\x00\x00\x00\x00\x00\x00\x09q\x01\x00\x00\x00\x00\x00\x00\x00\x05s\x01xhi",
+	} {
+		want := leastFuelOfActor(t, house, engines[0], message)
+		for _, engine := range engines[1:] {
+			if got := leastFuelOfActor(t, house, engine, message); got != want {
+				t.Errorf("%s: it needs %d fuel on %s, and %d on %s", name, got, engine, want, engines[0])
+			}
+		}
+	}
+}
+
+// leastFuelOfActor is the least fuel with which a call of the suite's actor succeeds.
+func leastFuelOfActor(t *testing.T, house *house, engine, message string) int {
+	t.Helper()
+	const most = 200_000
+	c, err := house.engine(engine).Compile(t.Context(), enginetest.ActorWasm(), core.Limits{Fuel: most}.WithDefaults())
+	check(t, err)
+	services := &enginetest.Services{Timer: 7, Running: true}
+	if message[1] == 0xff {
+		services.Err = core.ErrInvalidArgument
+	}
+	return sort.Search(most, func(fuel int) bool {
+		env := core.Environment{ID: id("t/one"), Host: services, Timers: services, Limits: core.Limits{Fuel: uint64(fuel + 1)}.WithDefaults()}
+		in, err := c.Instantiate(t.Context(), env)
+		if err != nil {
+			return outOfFuel(t, err)
+		}
+		defer in.Close()
+		return outOfFuel(t, in.HandleMessage(id("t/two"), []byte(message), nil))
+	})
+}
+
 // leastFuel is the least fuel with which a call of a player succeeds, or with which also
 // the next one does.
 func leastFuel(t *testing.T, house *house, engine string, s script, next bool) int {

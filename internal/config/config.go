@@ -77,7 +77,8 @@ type Limits struct {
 	StartTime       Duration `yaml:"start_time,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=10s" jsonschema_description:"How long an instance may take to start, its initialize included; a process from its launch on."`
 	Fuel            uint64   `yaml:"fuel,omitempty" jsonschema:"minimum=0,default=0" jsonschema_description:"How much one call may use up; 0 is without a limit and without counting."`
 	Mailbox         int      `yaml:"mailbox,omitempty" jsonschema:"minimum=1,maximum=1048576,default=1024" jsonschema_description:"How many messages may wait for the component."`
-	MailboxBytes    Size     `yaml:"mailbox_bytes,omitempty" jsonschema:"minimum=1KiB,maximum=1TiB,default=64MiB" jsonschema_description:"How much memory the messages that wait may take: their payloads and 256 bytes for each. Outcomes of the component's own requests may take as much again."`
+	MailboxBytes    Size     `yaml:"mailbox_bytes,omitempty" jsonschema:"minimum=1KiB,maximum=1TiB,default=64MiB" jsonschema_description:"How much memory the messages that wait may take: their payloads and 256 bytes for each. Outcomes of the component's own requests may take as much again, and so may its timers."`
+	Timers          int      `yaml:"timers,omitempty" jsonschema:"minimum=1,maximum=1048576,default=100" jsonschema_description:"How many timers of the component may run, or have fired and wait for it."`
 }
 
 // Quota bounds the messages that one component may send.

@@ -71,7 +71,7 @@ func TestDesignExample(t *testing.T) {
 				Request: patterns(t, "shop/stock"),
 			},
 			Limits: config.Limits{Memory: 32 << 20, TableElements: 10_000, Nesting: 3000, Stack: 1 << 20, HandlerTime: config.Duration(250 * time.Millisecond),
-				HandlerWallTime: config.Duration(2500 * time.Millisecond), StartTime: config.Duration(10 * time.Second), Mailbox: 1024, MailboxBytes: 64 << 20},
+				HandlerWallTime: config.Duration(2500 * time.Millisecond), StartTime: config.Duration(10 * time.Second), Mailbox: 1024, MailboxBytes: 64 << 20, Timers: 100},
 			Quota: config.Quota{MessagesPerSecond: 10_000, Burst: 1000, MessageSize: 1 << 20, PendingRequests: 1000},
 			Logs:  config.Logs{LinesPerSecond: 1000, BytesPerSecond: 1 << 20}, Required: true,
 			Restart: config.Restart{
@@ -364,7 +364,7 @@ func TestDefaultsAreAccepted(t *testing.T) {
 	got := core.Limits{
 		Memory: int64(l.Memory), TableElements: l.TableElements, Nesting: l.Nesting, Stack: int64(l.Stack), HandlerTime: time.Duration(l.HandlerTime),
 		HandlerWallTime: 10 * time.Duration(l.HandlerTime), StartTime: time.Duration(l.StartTime),
-		Fuel: l.Fuel, Mailbox: l.Mailbox, MailboxBytes: int64(l.MailboxBytes), MessageSize: int(f.Components[0].Quota.MessageSize),
+		Fuel: l.Fuel, Mailbox: l.Mailbox, MailboxBytes: int64(l.MailboxBytes), Timers: l.Timers, MessageSize: int(f.Components[0].Quota.MessageSize),
 		LogLines: f.Components[0].Logs.LinesPerSecond, LogBytes: int64(f.Components[0].Logs.BytesPerSecond),
 	}
 	if want := (core.Limits{}).WithDefaults(); got != want {
@@ -413,8 +413,8 @@ func TestUnits(t *testing.T) {
 // TestRangesAreThoseOfCore: the smallest and largest values of a file are valid in core.
 func TestRangesAreThoseOfCore(t *testing.T) {
 	for _, l := range []string{
-		"memory: 64KiB, stack: 64KiB, handler_time: 1ms, handler_wall_time: 1ms, start_time: 1ms, mailbox: 1, mailbox_bytes: 1KiB",
-		"memory: 4GiB, stack: 16MiB, handler_time: 24h, handler_wall_time: 240h, start_time: 24h, mailbox: 1048576, mailbox_bytes: 1TiB",
+		"memory: 64KiB, stack: 64KiB, handler_time: 1ms, handler_wall_time: 1ms, start_time: 1ms, mailbox: 1, mailbox_bytes: 1KiB, timers: 1",
+		"memory: 4GiB, stack: 16MiB, handler_time: 24h, handler_wall_time: 240h, start_time: 24h, mailbox: 1048576, mailbox_bytes: 1TiB, timers: 1048576",
 	} {
 		for _, size := range []string{"1B", "700B"} {
 			f, err := config.Decode("a.yaml", []byte("components: [{id: a/b, source: a.wasm, limits: {"+l+"}, quota: {message_size: "+size+"}}]"), built)
@@ -424,7 +424,7 @@ func TestRangesAreThoseOfCore(t *testing.T) {
 			l := f.Components[0].Limits
 			limits := core.Limits{
 				Memory: int64(l.Memory), Stack: int64(l.Stack), HandlerTime: time.Duration(l.HandlerTime), HandlerWallTime: time.Duration(l.HandlerWallTime),
-				StartTime: time.Duration(l.StartTime), Mailbox: l.Mailbox, MailboxBytes: int64(l.MailboxBytes), MessageSize: int(f.Components[0].Quota.MessageSize),
+				StartTime: time.Duration(l.StartTime), Mailbox: l.Mailbox, MailboxBytes: int64(l.MailboxBytes), Timers: l.Timers, MessageSize: int(f.Components[0].Quota.MessageSize),
 			}
 			if err := limits.Check(); err != nil {
 				t.Error(err)

@@ -78,7 +78,7 @@ func (e End) String() string { return ends[e] }
 // Attacks returns all attacks.
 func Attacks() []Attack {
 	var all []Attack
-	for _, group := range [][]Attack{processor(), memory(), stack(), hostCalls(), violations(), advances(), messaging(), load(), logs()} {
+	for _, group := range [][]Attack{processor(), memory(), stack(), hostCalls(), violations(), advances(), messaging(), timers(), load(), logs()} {
 		all = append(all, group...)
 	}
 	return all

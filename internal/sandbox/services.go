@@ -9,16 +9,25 @@ import (
 // there. If it panics with an error, the guest's call and the instance end.
 type Func func(s *State, stack []uint64)
 
-// Services returns the functions of [abi.HostServices] by name.
-func Services() map[string]Func {
-	return map[string]Func{
-		abi.SendMessage:   (*State).SendMessage,
-		abi.SendRequest:   (*State).SendRequest,
-		abi.CancelRequest: (*State).CancelRequest,
-		abi.SelfID:        (*State).SelfID,
-		abi.Log:           (*State).Log,
-		abi.CurrentTime:   (*State).CurrentTime,
+// services are the functions of [abi.HostServices] by name.
+var services = map[string]Func{
+	abi.SendMessage:   (*State).SendMessage,
+	abi.SendRequest:   (*State).SendRequest,
+	abi.CancelRequest: (*State).CancelRequest,
+	abi.SelfID:        (*State).SelfID,
+	abi.Log:           (*State).Log,
+	abi.CurrentTime:   (*State).CurrentTime,
+}
+
+// Find returns a function of one of [abi.Interfaces].
+func Find(module, name string) Func {
+	switch module {
+	case abi.HostServices:
+		return services[name]
+	case abi.Timers:
+		return timers[name]
 	}
+	return wasi(name)
 }
 
 // SendMessage is the host function send-message.
@@ -53,13 +62,13 @@ func (s *State) SendRequest(stack []uint64) {
 	must(err)
 	s.yieldFor(len(request))
 	timeout, area := stack[4], uint32(stack[5])
-	must(abi.CheckRequestArea(mem, area))
+	must(abi.CheckIDArea(mem, area, abi.SendRequest))
 	id, refused := s.request(target, request, timeout)
 	if refused != nil {
-		must(abi.LowerRequest(s.lower, area, id, refused))
+		must(abi.LowerID(s.lower, area, 0, refused, abi.SendRequest))
 		return
 	}
-	abi.FillRequest(mem, area, id) // in range, as in SendMessage
+	abi.FillID(mem, area, uint64(id)) // in range, as in SendMessage
 }
 
 func (s *State) request(target, request []byte, timeoutMillis uint64) (id core.RequestID, refused error) {

@@ -51,8 +51,8 @@ var wasiFuncs = map[string]wasiFunc{
 	"fd_tell":             standard(func(*State, []uint64) errno { return spipe }),
 }
 
-// WASI returns the function of [abi.WASI] with this name.
-func WASI(name string) Func {
+// wasi returns the function of [abi.WASI] with this name.
+func wasi(name string) Func {
 	do, ok := wasiFuncs[name]
 	if !ok {
 		do = func(*State, []uint64) errno { return badf }

@@ -10,6 +10,7 @@ typedef unsigned int u32;
 typedef unsigned long long u64;
 
 #define HOST(name) __attribute__((import_module("airhost:core/host-services@0.1.0"), import_name(name)))
+#define TIMERS(name) __attribute__((import_module("airhost:timers/timers@0.1.0"), import_name(name)))
 #define LIFECYCLE(name) __attribute__((export_name("airhost:core/component-lifecycle@0.1.0#" name)))
 #define MANAGEMENT(name) __attribute__((export_name("airhost:core/component-management@0.1.0#" name)))
 #define STATE(name) __attribute__((export_name("airhost:state/component-state@0.1.0#" name)))
@@ -21,6 +22,8 @@ HOST("cancel-request") void cancel_request(u64 id, u32 *area);
 HOST("self-id") void self_id(u32 *area);
 HOST("log") void host_log(u32 level, const u8 *text, u32 len);
 HOST("current-time") u64 current_time(void);
+TIMERS("after") void after(u64 milliseconds, const u8 *payload, u32 len, u64 *area);
+TIMERS("cancel") u32 cancel_timer(u64 timer);
 
 extern u8 __heap_base;
 static u32 heap, bottom; // bottom is 0 or where the heap begins
@@ -69,6 +72,15 @@ static u32 *answer(const u32 *area, const u32 *failure) {
   at[0] = 1, at[1] = (u8)failure[0];
   copy(at + 2, (const u8 *)failure[1], len);
   return ok(at, len + 2);
+}
+
+// What a service that returns an id answered: 0 and the id, or as above.
+static u32 *answer_id(const u64 *area) {
+  if ((u8)area[0]) return answer((const u32 *)area, (const u32 *)(area + 1));
+  u8 *at = cabi_realloc(0, 0, 1, 9);
+  at[0] = 0;
+  copy(at + 1, (const u8 *)&area[1], 8);
+  return ok(at, 9);
 }
 
 static u8 seen[4096], config[4096], health;
@@ -130,11 +142,13 @@ static u32 *obey(const u8 *sender, u32 sender_len, const u8 *msg, u32 len) {
     return answer(small, small + 1);
   case 'r':
     send_request(rest + 9, rest[8], rest + 9 + rest[8], rest_len - 9 - rest[8], number(rest), large);
-    if ((u8)large[0]) return answer((u32 *)large, (u32 *)(large + 1));
-    u8 *at = cabi_realloc(0, 0, 1, 9);
-    at[0] = 0;
-    copy(at + 1, (u8 *)&large[1], 8);
-    return ok(at, 9);
+    return answer_id(large);
+  case 'a':
+    after(number(rest), rest + 8, rest_len - 8, large);
+    return answer_id(large);
+  case 'q':
+    small[0] = cancel_timer(number(rest));
+    return ok((u8 *)small, 1);
   case 'm': {
     u32 *last = ok(rest, 0);
     for (u32 i = 0; i < rest_len; i += 1 + rest[i]) last = obey(sender, sender_len, rest + i + 1, rest[i]);

@@ -7,6 +7,7 @@ typedef unsigned int u32;
 typedef unsigned long long u64;
 
 #define HOST(name) __attribute__((import_module("airhost:core/host-services@0.1.0"), import_name(name)))
+#define TIMERS(name) __attribute__((import_module("airhost:timers/timers@0.1.0"), import_name(name)))
 #define WASI(name) __attribute__((import_module("wasi_snapshot_preview1"), import_name(name)))
 #define LIFECYCLE(name) __attribute__((export_name("airhost:core/component-lifecycle@0.1.0#" name)))
 #define MANAGEMENT(name) __attribute__((export_name("airhost:core/component-management@0.1.0#" name)))
@@ -19,6 +20,8 @@ HOST("cancel-request") void cancel_request(u64 id, u32 area);
 HOST("self-id") void self_id(u32 area);
 HOST("log") void host_log(u32 level, u32 text, u32 len);
 HOST("current-time") u64 current_time(void);
+TIMERS("after") void after(u64 milliseconds, u32 payload, u32 len, u32 area);
+TIMERS("cancel") u32 cancel_timer(u64 timer);
 
 extern u8 __heap_base;
 static u32 heap;
@@ -43,6 +46,8 @@ static void misbehave(u8 how) {
   if (how == 'c') cancel_request(1, at(area));
   if (how == 'i') self_id(at(area));
   if (how == 't') current_time();
+  if (how == 'a') after(1, at("hi"), 2, at(area));
+  if (how == 'q') cancel_timer(1);
 }
 
 // The upper half of a value; an engine must use only the lower half.
@@ -130,6 +135,10 @@ static u32 host(u8 attack) {
   case 'c': send_request(good, 3, good, 3, 0, end() - 23); break;
   case 'd': cancel_request(1, at(area) + 1); break;
   case 'e': self_id(at(area) + 1); break;
+  case 'f': after(1, end() - 1, 2, at(area)); break;
+  case 'g': after(1, good, 0xffffffff, at(area)); break;
+  case 'h': after(1, good, 3, end() - 16); break;
+  case 'i': after(1, good, 3, at(area) + 4); break;
   case 'l': host_log(2, bad, 3); break;
   }
   return result(0, 8, 0, 0);

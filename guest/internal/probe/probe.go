@@ -79,6 +79,15 @@ func askHost(host guest.Host, sender, word, rest string) ([]byte, error) {
 	case "cancel":
 		id, err := strconv.ParseUint(rest, 10, 64)
 		return outcome(0, errors.Join(err, host.Cancel(guest.RequestID(id))))
+	case "after":
+		id, err := guest.After(host, 1500*time.Microsecond, []byte(rest))
+		return outcome(guest.RequestID(id), err)
+	case "negative-after":
+		id, err := guest.After(host, -time.Second, nil)
+		return outcome(guest.RequestID(id), err)
+	case "stop":
+		id, err := strconv.ParseUint(rest, 10, 64)
+		return fmt.Append(nil, guest.CancelTimer(host, guest.TimerID(id))), err
 	case "log":
 		host.Log(guest.LogWarn, rest)
 		host.Log(99, "\xff")

@@ -8,6 +8,7 @@ typedef unsigned int u32;
 typedef unsigned long long u64;
 
 #define HOST(name) __attribute__((import_module("airhost:core/host-services@0.1.0"), import_name(name)))
+#define TIMERS(name) __attribute__((import_module("airhost:timers/timers@0.1.0"), import_name(name)))
 #define WASI(name) __attribute__((import_module("wasi_snapshot_preview1"), import_name(name)))
 #define EXPORT(name) __attribute__((export_name(name)))
 #define LIFECYCLE(name) EXPORT("airhost:core/component-lifecycle@0.1.0#" name)
@@ -20,6 +21,8 @@ HOST("send-request") void send_request(u32 to, u32 to_len, u32 req, u32 len, u64
 HOST("cancel-request") void cancel_request(u64 id, u32 area);
 HOST("self-id") void self_id(u32 area);
 HOST("log") void host_log(u32 level, u32 text, u32 len);
+TIMERS("after") void after(u64 milliseconds, u32 payload, u32 len, u32 area);
+TIMERS("cancel") u32 cancel_timer(u64 timer);
 WASI("fd_write") u32 fd_write(u32 fd, u32 buffers, u32 n, u32 written);
 WASI("poll_oneoff") u32 poll_oneoff(u32 in, u32 out, u32 n, u32 events);
 WASI("random_get") u32 random_get(u32 to, u32 len);
@@ -86,6 +89,7 @@ static void misbehave(u8 how) {
   case 't': trap();
   case 's': send_message(at("a/b"), 3, at("hi"), 2, at(area)); break;
   case 'q': send_request(at("a/b"), 3, at("hi"), 2, 0, at(area)); break;
+  case 'A': after(0, at("hi"), 2, at(area)); break;
   case 'z': area[0] = deep(0);
   }
 }
@@ -124,6 +128,11 @@ static void calls(u8 which) {
     case 'r': send_request(at(peer), peer_len, spare(), all, 0, at(area)); break;
     case 'l': host_log(4, spare(), all); break;
     case 'n': random_get(spare(), all); break;
+    case 'A': after(0, spare(), all, at(area)); break;
+    case 'B': // each canceled at once
+      after(60000, spare(), 1 << 20, at(area));
+      cancel_timer(*(u64 *)(area + 2));
+      break;
     case 'w': fd_write(2, spare(), 1u << 28, at(area)); break;
     case 'i': fd_write(2, at(area), 1u << 28, at(area)); break;
     case 'p': poll_oneoff(spare(), spare(), 1u << 20, at(area)); break;
@@ -172,6 +181,8 @@ static u32 violate(u8 how) {
   case '7': cancel_request(1, end() - 15); break;
   case '8': host_log(5, good, 3); break;
   case '9': host_log(2, end() - 1, 2); break;
+  case 'A': after(0, end() - 1, 2, at(area)); break;
+  case 'B': after(0, good, 3, at(area) + 4); break;
   }
   return at(result);
 }
@@ -232,6 +243,31 @@ static u32 requests(u32 n, u8 op, u64 timeout) {
   return tell();
 }
 
+// Starts timers until the host refuses one. counts[0] is the number of timers, counts[1] the refusal.
+static u32 timers(u64 milliseconds, u32 size) {
+  if (size > 7) grow_all();
+  for (counts[0] = 0;; counts[0]++) {
+    u32 mark = heap;
+    after(milliseconds, size > 7 ? spare() : at("e timer"), size, at(area));
+    heap = mark;
+    if (((u8 *)area)[0]) break;
+  }
+  counts[1] = refused(8);
+  return tell();
+}
+
+// Cancels timers that it has not started.
+static u32 guess_timers(u32 n) {
+  after(60000, at("e timer"), 7, at(area));
+  u64 own = *(u64 *)(area + 2), random = 0;
+  for (u32 i = 1; i <= n; i++) {
+    random_get(at(&random), 8);
+    u64 guesses[] = {own + i, own - i, random, ~(u64)i};
+    for (u32 g = 0; g < sizeof guesses / sizeof *guesses; g++) counts[guesses[g] == own ? 2 : cancel_timer(guesses[g]) ? 1 : 0]++;
+  }
+  return tell();
+}
+
 // Logs control sequences of terminals, and bytes that are no text.
 static void logs(u32 n) {
   static const char text[] = "\x1b[2J\x1b]0;owned\x07 \r\n forged level=ERROR \xff\xfe\x80 \xc2\x9b" "31m \xe2\x80\xae";
@@ -273,6 +309,15 @@ static u32 attack(const u8 *msg, u32 len) {
   case 'k': return cancels(number(msg, len));
   case 'i': return guess(number(msg, len));
   case 'y': counts[0] = number(msg, len) ? cancel((u64)number(msg + 4, len) << 32 | number(msg, len)) : 0; return tell();
+  case 'N': return timers(number(msg, len), 7);
+  case 'O': return timers(~0ull, 7);
+  case 'P': return timers(60000, 1 << 20);
+  case 'Q': timers(60000, 1 << 20); trap();
+  case 'S': // two timers, and each starts two more
+    after(0, at("S"), 1, at(area));
+    after(0, at("S"), 1, at(area));
+    break;
+  case 'I': return guess_timers(number(msg, len));
   case 'L': logs(number(msg, len)); break;
   case 'C': counts[4] = callbacks, counts[5] = failures; return tell();
   }

@@ -487,7 +487,9 @@ type Start struct {
 	MessageSize uint64 `protobuf:"varint,2,opt,name=message_size,json=messageSize,proto3" json:"message_size,omitempty"`
 	// How long each call may take, in nanoseconds. A process that takes longer
 	// is killed.
-	HandlerTime   uint64 `protobuf:"varint,3,opt,name=handler_time,json=handlerTime,proto3" json:"handler_time,omitempty"`
+	HandlerTime uint64 `protobuf:"varint,3,opt,name=handler_time,json=handlerTime,proto3" json:"handler_time,omitempty"`
+	// The host knows After and CancelTimer. Without it a plug-in must not send them.
+	Timers        bool `protobuf:"varint,4,opt,name=timers,proto3" json:"timers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -541,6 +543,13 @@ func (x *Start) GetHandlerTime() uint64 {
 		return x.HandlerTime
 	}
 	return 0
+}
+
+func (x *Start) GetTimers() bool {
+	if x != nil {
+		return x.Timers
+	}
+	return false
 }
 
 type Initialize struct {
@@ -927,7 +936,7 @@ func (x *Restore) GetState() []byte {
 	return nil
 }
 
-// Answer is the answer to Send, SendRequest, Cancel or Now.
+// Answer is the answer to Send, SendRequest, Cancel, Now, After or CancelTimer.
 type Answer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Why the host refused. Absent where it did not.
@@ -935,7 +944,11 @@ type Answer struct {
 	// Of SendRequest.
 	RequestId uint64 `protobuf:"varint,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Of Now, in nanoseconds since the Unix epoch.
-	Time          uint64 `protobuf:"varint,3,opt,name=time,proto3" json:"time,omitempty"`
+	Time uint64 `protobuf:"varint,3,opt,name=time,proto3" json:"time,omitempty"`
+	// Of After.
+	TimerId uint64 `protobuf:"varint,4,opt,name=timer_id,json=timerId,proto3" json:"timer_id,omitempty"`
+	// Of CancelTimer: the timer was running, and will not fire.
+	Running       bool `protobuf:"varint,5,opt,name=running,proto3" json:"running,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -989,6 +1002,20 @@ func (x *Answer) GetTime() uint64 {
 		return x.Time
 	}
 	return 0
+}
+
+func (x *Answer) GetTimerId() uint64 {
+	if x != nil {
+		return x.TimerId
+	}
+	return 0
+}
+
+func (x *Answer) GetRunning() bool {
+	if x != nil {
+		return x.Running
+	}
+	return false
 }
 
 type MessagingError struct {
@@ -1101,6 +1128,8 @@ type Event struct {
 	//	*Event_SendRequest
 	//	*Event_Cancel
 	//	*Event_Now
+	//	*Event_After
+	//	*Event_CancelTimer
 	//	*Event_Log
 	//	*Event_State
 	Event         isEvent_Event `protobuf_oneof:"event"`
@@ -1197,6 +1226,24 @@ func (x *Event) GetNow() *Now {
 	return nil
 }
 
+func (x *Event) GetAfter() *After {
+	if x != nil {
+		if x, ok := x.Event.(*Event_After); ok {
+			return x.After
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetCancelTimer() *CancelTimer {
+	if x != nil {
+		if x, ok := x.Event.(*Event_CancelTimer); ok {
+			return x.CancelTimer
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetLog() *Log {
 	if x != nil {
 		if x, ok := x.Event.(*Event_Log); ok {
@@ -1224,7 +1271,7 @@ type Event_Result struct {
 }
 
 type Event_Send struct {
-	// The host answers each of these four; until it has, no other event may
+	// The host answers each of these six; until it has, no other event may
 	// follow.
 	Send *Send `protobuf:"bytes,3,opt,name=send,proto3,oneof"`
 }
@@ -1239,6 +1286,14 @@ type Event_Cancel struct {
 
 type Event_Now struct {
 	Now *Now `protobuf:"bytes,6,opt,name=now,proto3,oneof"`
+}
+
+type Event_After struct {
+	After *After `protobuf:"bytes,8,opt,name=after,proto3,oneof"`
+}
+
+type Event_CancelTimer struct {
+	CancelTimer *CancelTimer `protobuf:"bytes,9,opt,name=cancel_timer,json=cancelTimer,proto3,oneof"`
 }
 
 type Event_Log struct {
@@ -1259,6 +1314,10 @@ func (*Event_SendRequest) isEvent_Event() {}
 func (*Event_Cancel) isEvent_Event() {}
 
 func (*Event_Now) isEvent_Event() {}
+
+func (*Event_After) isEvent_Event() {}
+
+func (*Event_CancelTimer) isEvent_Event() {}
 
 func (*Event_Log) isEvent_Event() {}
 
@@ -1645,6 +1704,104 @@ func (*Now) Descriptor() ([]byte, []int) {
 	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{23}
 }
 
+// After starts a timer. After so many milliseconds, never sooner, the component
+// gets the payload as a message from itself.
+type After struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Milliseconds  uint64                 `protobuf:"varint,1,opt,name=milliseconds,proto3" json:"milliseconds,omitempty"`
+	Payload       []byte                 `protobuf:"bytes,2,opt,name=payload,proto3" json:"payload,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *After) Reset() {
+	*x = After{}
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *After) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*After) ProtoMessage() {}
+
+func (x *After) ProtoReflect() protoreflect.Message {
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use After.ProtoReflect.Descriptor instead.
+func (*After) Descriptor() ([]byte, []int) {
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *After) GetMilliseconds() uint64 {
+	if x != nil {
+		return x.Milliseconds
+	}
+	return 0
+}
+
+func (x *After) GetPayload() []byte {
+	if x != nil {
+		return x.Payload
+	}
+	return nil
+}
+
+type CancelTimer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	TimerId       uint64                 `protobuf:"varint,1,opt,name=timer_id,json=timerId,proto3" json:"timer_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CancelTimer) Reset() {
+	*x = CancelTimer{}
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CancelTimer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CancelTimer) ProtoMessage() {}
+
+func (x *CancelTimer) ProtoReflect() protoreflect.Message {
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CancelTimer.ProtoReflect.Descriptor instead.
+func (*CancelTimer) Descriptor() ([]byte, []int) {
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *CancelTimer) GetTimerId() uint64 {
+	if x != nil {
+		return x.TimerId
+	}
+	return 0
+}
+
 type Log struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 0 trace, 1 debug, 2 info, 3 warn, 4 error.
@@ -1656,7 +1813,7 @@ type Log struct {
 
 func (x *Log) Reset() {
 	*x = Log{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[24]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1668,7 +1825,7 @@ func (x *Log) String() string {
 func (*Log) ProtoMessage() {}
 
 func (x *Log) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[24]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1681,7 +1838,7 @@ func (x *Log) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Log.ProtoReflect.Descriptor instead.
 func (*Log) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{24}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Log) GetLevel() uint32 {
@@ -1708,7 +1865,7 @@ type State struct {
 
 func (x *State) Reset() {
 	*x = State{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[25]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1720,7 +1877,7 @@ func (x *State) String() string {
 func (*State) ProtoMessage() {}
 
 func (x *State) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[25]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1733,7 +1890,7 @@ func (x *State) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use State.ProtoReflect.Descriptor instead.
 func (*State) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{25}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *State) GetPart() []byte {
@@ -1770,11 +1927,12 @@ const file_airhost_plugin_v1_component_proto_rawDesc = "" +
 	"\bshutdown\x18\a \x01(\v2\x1b.airhost.plugin.v1.ShutdownH\x00R\bshutdown\x12-\n" +
 	"\x04save\x18\b \x01(\v2\x17.airhost.plugin.v1.SaveH\x00R\x04save\x126\n" +
 	"\arestore\x18\t \x01(\v2\x1a.airhost.plugin.v1.RestoreH\x00R\arestoreB\x06\n" +
-	"\x04call\"p\n" +
+	"\x04call\"\x88\x01\n" +
 	"\x05Start\x12!\n" +
 	"\fcomponent_id\x18\x01 \x01(\tR\vcomponentId\x12!\n" +
 	"\fmessage_size\x18\x02 \x01(\x04R\vmessageSize\x12!\n" +
-	"\fhandler_time\x18\x03 \x01(\x04R\vhandlerTime\"C\n" +
+	"\fhandler_time\x18\x03 \x01(\x04R\vhandlerTime\x12\x16\n" +
+	"\x06timers\x18\x04 \x01(\bR\x06timers\"C\n" +
 	"\n" +
 	"Initialize\x125\n" +
 	"\x06config\x18\x01 \x03(\v2\x1d.airhost.plugin.v1.ConfigPairR\x06config\"4\n" +
@@ -1800,12 +1958,14 @@ const file_airhost_plugin_v1_component_proto_rawDesc = "" +
 	"\x04Save\x12\x19\n" +
 	"\bmax_size\x18\x01 \x01(\x04R\amaxSize\"\x1f\n" +
 	"\aRestore\x12\x14\n" +
-	"\x05state\x18\x01 \x01(\fR\x05state\"t\n" +
+	"\x05state\x18\x01 \x01(\fR\x05state\"\xa9\x01\n" +
 	"\x06Answer\x127\n" +
 	"\x05error\x18\x01 \x01(\v2!.airhost.plugin.v1.MessagingErrorR\x05error\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x02 \x01(\x04R\trequestId\x12\x12\n" +
-	"\x04time\x18\x03 \x01(\x04R\x04time\"\x9b\x02\n" +
+	"\x04time\x18\x03 \x01(\x04R\x04time\x12\x19\n" +
+	"\btimer_id\x18\x04 \x01(\x04R\atimerId\x12\x18\n" +
+	"\arunning\x18\x05 \x01(\bR\arunning\"\x9b\x02\n" +
 	"\x0eMessagingError\x12:\n" +
 	"\x04case\x18\x01 \x01(\x0e2&.airhost.plugin.v1.MessagingError.CaseR\x04case\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\"\xb8\x01\n" +
@@ -1818,14 +1978,16 @@ const file_airhost_plugin_v1_component_proto_rawDesc = "" +
 	"\x16CASE_REQUEST_NOT_FOUND\x10\x05\x12\x14\n" +
 	"\x10CASE_UNAVAILABLE\x10\x06\"A\n" +
 	"\rFromComponent\x120\n" +
-	"\x06events\x18\x01 \x03(\v2\x18.airhost.plugin.v1.EventR\x06events\"\x91\x03\n" +
+	"\x06events\x18\x01 \x03(\v2\x18.airhost.plugin.v1.EventR\x06events\"\x88\x04\n" +
 	"\x05Event\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\x04R\x06callId\x123\n" +
 	"\x06result\x18\x02 \x01(\v2\x19.airhost.plugin.v1.ResultH\x00R\x06result\x12-\n" +
 	"\x04send\x18\x03 \x01(\v2\x17.airhost.plugin.v1.SendH\x00R\x04send\x12C\n" +
 	"\fsend_request\x18\x04 \x01(\v2\x1e.airhost.plugin.v1.SendRequestH\x00R\vsendRequest\x123\n" +
 	"\x06cancel\x18\x05 \x01(\v2\x19.airhost.plugin.v1.CancelH\x00R\x06cancel\x12*\n" +
-	"\x03now\x18\x06 \x01(\v2\x16.airhost.plugin.v1.NowH\x00R\x03now\x12*\n" +
+	"\x03now\x18\x06 \x01(\v2\x16.airhost.plugin.v1.NowH\x00R\x03now\x120\n" +
+	"\x05after\x18\b \x01(\v2\x18.airhost.plugin.v1.AfterH\x00R\x05after\x12C\n" +
+	"\fcancel_timer\x18\t \x01(\v2\x1e.airhost.plugin.v1.CancelTimerH\x00R\vcancelTimer\x12*\n" +
 	"\x03log\x18\a \x01(\v2\x16.airhost.plugin.v1.LogH\x00R\x03log\x120\n" +
 	"\x05state\x18\n" +
 	" \x01(\v2\x18.airhost.plugin.v1.StateH\x00R\x05stateB\a\n" +
@@ -1858,7 +2020,12 @@ const file_airhost_plugin_v1_component_proto_rawDesc = "" +
 	"\x06Cancel\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\x04R\trequestId\"\x05\n" +
-	"\x03Now\"/\n" +
+	"\x03Now\"E\n" +
+	"\x05After\x12\"\n" +
+	"\fmilliseconds\x18\x01 \x01(\x04R\fmilliseconds\x12\x18\n" +
+	"\apayload\x18\x02 \x01(\fR\apayload\"(\n" +
+	"\vCancelTimer\x12\x19\n" +
+	"\btimer_id\x18\x01 \x01(\x04R\atimerId\"/\n" +
 	"\x03Log\x12\x14\n" +
 	"\x05level\x18\x01 \x01(\rR\x05level\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\"\x1b\n" +
@@ -1881,7 +2048,7 @@ func file_airhost_plugin_v1_component_proto_rawDescGZIP() []byte {
 }
 
 var file_airhost_plugin_v1_component_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_airhost_plugin_v1_component_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_airhost_plugin_v1_component_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_airhost_plugin_v1_component_proto_goTypes = []any{
 	(MessagingError_Case)(0), // 0: airhost.plugin.v1.MessagingError.Case
 	(ComponentError_Case)(0), // 1: airhost.plugin.v1.ComponentError.Case
@@ -1909,8 +2076,10 @@ var file_airhost_plugin_v1_component_proto_goTypes = []any{
 	(*SendRequest)(nil),      // 23: airhost.plugin.v1.SendRequest
 	(*Cancel)(nil),           // 24: airhost.plugin.v1.Cancel
 	(*Now)(nil),              // 25: airhost.plugin.v1.Now
-	(*Log)(nil),              // 26: airhost.plugin.v1.Log
-	(*State)(nil),            // 27: airhost.plugin.v1.State
+	(*After)(nil),            // 26: airhost.plugin.v1.After
+	(*CancelTimer)(nil),      // 27: airhost.plugin.v1.CancelTimer
+	(*Log)(nil),              // 28: airhost.plugin.v1.Log
+	(*State)(nil),            // 29: airhost.plugin.v1.State
 }
 var file_airhost_plugin_v1_component_proto_depIdxs = []int32{
 	5,  // 0: airhost.plugin.v1.ToComponent.calls:type_name -> airhost.plugin.v1.Call
@@ -1932,20 +2101,22 @@ var file_airhost_plugin_v1_component_proto_depIdxs = []int32{
 	23, // 16: airhost.plugin.v1.Event.send_request:type_name -> airhost.plugin.v1.SendRequest
 	24, // 17: airhost.plugin.v1.Event.cancel:type_name -> airhost.plugin.v1.Cancel
 	25, // 18: airhost.plugin.v1.Event.now:type_name -> airhost.plugin.v1.Now
-	26, // 19: airhost.plugin.v1.Event.log:type_name -> airhost.plugin.v1.Log
-	27, // 20: airhost.plugin.v1.Event.state:type_name -> airhost.plugin.v1.State
-	20, // 21: airhost.plugin.v1.Result.error:type_name -> airhost.plugin.v1.ComponentError
-	21, // 22: airhost.plugin.v1.Result.trap:type_name -> airhost.plugin.v1.Trap
-	1,  // 23: airhost.plugin.v1.ComponentError.case:type_name -> airhost.plugin.v1.ComponentError.Case
-	2,  // 24: airhost.plugin.v1.Component.Describe:input_type -> airhost.plugin.v1.DescribeRequest
-	4,  // 25: airhost.plugin.v1.Component.Run:input_type -> airhost.plugin.v1.ToComponent
-	3,  // 26: airhost.plugin.v1.Component.Describe:output_type -> airhost.plugin.v1.Description
-	17, // 27: airhost.plugin.v1.Component.Run:output_type -> airhost.plugin.v1.FromComponent
-	26, // [26:28] is the sub-list for method output_type
-	24, // [24:26] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	26, // 19: airhost.plugin.v1.Event.after:type_name -> airhost.plugin.v1.After
+	27, // 20: airhost.plugin.v1.Event.cancel_timer:type_name -> airhost.plugin.v1.CancelTimer
+	28, // 21: airhost.plugin.v1.Event.log:type_name -> airhost.plugin.v1.Log
+	29, // 22: airhost.plugin.v1.Event.state:type_name -> airhost.plugin.v1.State
+	20, // 23: airhost.plugin.v1.Result.error:type_name -> airhost.plugin.v1.ComponentError
+	21, // 24: airhost.plugin.v1.Result.trap:type_name -> airhost.plugin.v1.Trap
+	1,  // 25: airhost.plugin.v1.ComponentError.case:type_name -> airhost.plugin.v1.ComponentError.Case
+	2,  // 26: airhost.plugin.v1.Component.Describe:input_type -> airhost.plugin.v1.DescribeRequest
+	4,  // 27: airhost.plugin.v1.Component.Run:input_type -> airhost.plugin.v1.ToComponent
+	3,  // 28: airhost.plugin.v1.Component.Describe:output_type -> airhost.plugin.v1.Description
+	17, // 29: airhost.plugin.v1.Component.Run:output_type -> airhost.plugin.v1.FromComponent
+	28, // [28:30] is the sub-list for method output_type
+	26, // [26:28] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_airhost_plugin_v1_component_proto_init() }
@@ -1970,6 +2141,8 @@ func file_airhost_plugin_v1_component_proto_init() {
 		(*Event_SendRequest)(nil),
 		(*Event_Cancel)(nil),
 		(*Event_Now)(nil),
+		(*Event_After)(nil),
+		(*Event_CancelTimer)(nil),
 		(*Event_Log)(nil),
 		(*Event_State)(nil),
 	}
@@ -1979,7 +2152,7 @@ func file_airhost_plugin_v1_component_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_airhost_plugin_v1_component_proto_rawDesc), len(file_airhost_plugin_v1_component_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   26,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
