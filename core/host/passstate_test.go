@@ -32,7 +32,7 @@ func newCounter() *counter {
 	return c
 }
 
-func (c *counter) Save() ([]byte, error) {
+func (c *counter) Save(guest.Host) ([]byte, error) {
 	if c.save != nil {
 		if err := c.save(); err != nil {
 			return nil, err
@@ -185,7 +185,7 @@ type heavy struct {
 	size int
 }
 
-func (c heavy) Save() ([]byte, error)            { return make([]byte, c.size), nil }
+func (c heavy) Save(guest.Host) ([]byte, error)            { return make([]byte, c.size), nil }
 func (c heavy) Restore(guest.Host, []byte) error { return nil }
 
 // TestStateIsTooLarge: a state that is larger than limits.memory is not handed over.
