@@ -185,7 +185,7 @@ type heavy struct {
 	size int
 }
 
-func (c heavy) Save(guest.Host) ([]byte, error)            { return make([]byte, c.size), nil }
+func (c heavy) Save(guest.Host) ([]byte, error)  { return make([]byte, c.size), nil }
 func (c heavy) Restore(guest.Host, []byte) error { return nil }
 
 // TestStateIsTooLarge: a state that is larger than limits.memory is not handed over.
