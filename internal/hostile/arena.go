@@ -188,7 +188,11 @@ func (a *Arena) prepare(ctx context.Context, attack *Attack) error {
 	if attack.By == ByLoad {
 		return nil
 	}
-	if err := a.Host.Deploy(ctx, a.deployment(attacker, attack)); err != nil || attack.Arm == "" {
+	first := *attack
+	if attack.By == ByReplace {
+		first.Config = ""
+	}
+	if err := a.Host.Deploy(ctx, a.deployment(attacker, &first)); err != nil || attack.Arm == "" {
 		return err
 	}
 	_, err := a.Host.Request(ctx, attacker, []byte(attack.Arm))
@@ -214,7 +218,7 @@ func (a *Arena) attack(ctx context.Context, attack *Attack, r *Report) error {
 	if err := a.verify(ctx, attack, err); err != nil {
 		return err
 	}
-	if (attack.End == Trapped || attack.End == Afterwards) && attack.By != ByShutdown {
+	if (attack.End == Trapped || attack.End == Afterwards || attack.By == ByReplace) && attack.By != ByShutdown {
 		return a.replaced(ctx)
 	}
 	return nil
@@ -237,6 +241,8 @@ func (a *Arena) trigger(ctx context.Context, attack *Attack) error {
 		return a.ended(ctx)
 	case ByShutdown:
 		return a.Host.Undeploy(ctx, attacker)
+	case ByReplace:
+		return a.Host.Replace(ctx, a.deployment(attacker, attack))
 	}
 	response, err := a.Host.Request(ctx, attacker, attack.Message)
 	if err == nil {
@@ -279,6 +285,9 @@ func (a *Arena) verify(ctx context.Context, attack *Attack, err error) error {
 			return err
 		}
 		return attack.verifyTrap(a.ended(ctx))
+	}
+	if attack.By == ByReplace {
+		return attack.verify(nil, err)
 	}
 	if attack.By == ByRequest {
 		if err := attack.verify(nil, err); err != nil || attack.End != Trapped {

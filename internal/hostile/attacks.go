@@ -217,3 +217,36 @@ func advances() []Attack {
 		harmless("no post-return", "e", forge(unexported("cabi_post_airhost:core/component-lifecycle@0.1.0#handle-message"))),
 	)...)
 }
+
+// handOvers returns attacks by the state that a guest hands over when it is replaced.
+func handOvers() []Attack {
+	var all []Attack
+	for _, how := range []struct {
+		letter byte
+		name   string
+		bound  string
+		kind   core.TrapKind
+	}{
+		{'o', "a loop", byHandlerTime, core.TrapHandler},
+		{'z', "endless recursion", "the guest's stack", core.TrapStack},
+		{'t', "a trap", "the old version stays", core.TrapFault},
+		{'a', "a result area at 2^32−8", byABI, core.TrapABI},
+		{'d', "an unknown discriminant", byABI, core.TrapABI},
+		{'p', "a state out of range", byABI, core.TrapABI},
+	} {
+		a := Attack{Name: how.name + " in save", Bound: how.bound, Arm: "av" + string(how.letter), By: ByReplace, End: RolledBack, Kind: how.kind}
+		all = append(all, a)
+		if how.letter == 'p' {
+			continue
+		}
+		a.Name, a.Arm, a.Config = how.name+" in restore", "", "aV"+string(how.letter)
+		all = append(all, a)
+	}
+	for letter, name := range map[byte]string{'0': "returns 0", 'h': "returns 2^32−16", 's': "sends a message"} {
+		all = append(all, Attack{Name: "cabi_realloc for a state that " + name, Bound: byABI, Arm: "e a state", Config: "ar" + string(letter),
+			By: ByReplace, End: RolledBack, Kind: core.TrapABI})
+	}
+	return of("state", append(sortByName(all),
+		Attack{Name: "all of its memory", Bound: byMemory, Arm: "avb", By: ByReplace, End: Answered},
+	)...)
+}

@@ -33,7 +33,7 @@ type Attack struct {
 	Peer    string // its messages' receiver: "a" is itself, "b" another attacker
 
 	End   End
-	Kind  core.TrapKind              // for Trapped, NotStarted and Afterwards
+	Kind  core.TrapKind              // for Trapped, NotStarted, Afterwards and RolledBack
 	Limit string                     // for Refused: the key of the LimitError; if empty, any ModuleError will do
 	Fails error                      // for Answered: the request's error, or nil
 	Check func(Counts) error         // for Answered: checks that the attack had no effect
@@ -54,6 +54,7 @@ const (
 	ByHealth                  // the host asks for the guest's health
 	ByShutdown                // the undeployment of the guest
 	BySend                    // a fire-and-forget message
+	ByReplace                 // the replacement of the guest; Config is the new version's alone
 )
 
 // End is how an attack must end.
@@ -67,10 +68,11 @@ const (
 	Answered              // the attack ends without harm to any component
 	GoesOn                // the attack continues within its quota until it is undeployed
 	Afterwards            // the attack is answered; then the instance ends with a TrapError and is replaced
+	RolledBack            // the replacement fails with a TrapError, and the old version answers
 )
 
 // ends are descriptions for tables.
-var ends = [...]string{"stopped, instance replaced", "stopped, not deployed", "refused, not deployed", "over, without effect", "held to its quota until undeployed", "answered, then stopped, instance replaced"}
+var ends = [...]string{"stopped, instance replaced", "stopped, not deployed", "refused, not deployed", "over, without effect", "held to its quota until undeployed", "answered, then stopped, instance replaced", "stopped, not replaced"}
 
 // String describes the end.
 func (e End) String() string { return ends[e] }
@@ -78,7 +80,7 @@ func (e End) String() string { return ends[e] }
 // Attacks returns all attacks.
 func Attacks() []Attack {
 	var all []Attack
-	for _, group := range [][]Attack{processor(), memory(), stack(), hostCalls(), violations(), advances(), messaging(), timers(), load(), logs()} {
+	for _, group := range [][]Attack{processor(), memory(), stack(), hostCalls(), violations(), advances(), handOvers(), messaging(), timers(), load(), logs()} {
 		all = append(all, group...)
 	}
 	return all
@@ -100,7 +102,7 @@ func (a *Attack) verify(response []byte, err error) error {
 	switch a.End {
 	case Trapped:
 		return want(err, core.ErrRequestTrapped)
-	case NotStarted:
+	case NotStarted, RolledBack:
 		return a.verifyTrap(err)
 	case Refused:
 		return a.verifyRefusal(err)

@@ -13,6 +13,7 @@ typedef unsigned long long u64;
 #define EXPORT(name) __attribute__((export_name(name)))
 #define LIFECYCLE(name) EXPORT("airhost:core/component-lifecycle@0.1.0#" name)
 #define MANAGEMENT(name) EXPORT("airhost:core/component-management@0.1.0#" name)
+#define STATE(name) EXPORT("airhost:state/component-state@0.1.0#" name)
 #define POST(name) EXPORT("cabi_post_airhost:core/component-" name)
 #define NOINLINE __attribute__((noinline))
 
@@ -69,7 +70,7 @@ static void letters(void) {
 }
 
 // The actions in the host's other calls into the guest, set by 'a' messages.
-static u8 in_realloc, in_resize, in_post, in_health, in_shutdown, in_callback;
+static u8 in_realloc, in_resize, in_post, in_health, in_shutdown, in_callback, in_save, in_restore;
 static u32 area[8] __attribute__((aligned(8)));
 static u32 result[4];
 static const u8 *peer;
@@ -292,7 +293,7 @@ static u32 attack(const u8 *msg, u32 len) {
   case 'c': calls(msg[1]);
   case 'v': return violate(msg[1]);
   case 'a':
-    *(msg[1] == 'r' ? &in_realloc : msg[1] == 'R' ? &in_resize : msg[1] == 'p' ? &in_post : msg[1] == 'h' ? &in_health : msg[1] == 's' ? &in_shutdown : &in_callback) = msg[2];
+    *(msg[1] == 'r' ? &in_realloc : msg[1] == 'R' ? &in_resize : msg[1] == 'p' ? &in_post : msg[1] == 'h' ? &in_health : msg[1] == 's' ? &in_shutdown : msg[1] == 'v' ? &in_save : msg[1] == 'V' ? &in_restore : &in_callback) = msg[2];
     break;
   case 'f': return flood(number(msg, len));
   case 'M': return fill_mailbox();
@@ -347,6 +348,17 @@ MANAGEMENT("initialize") u32 initialize(struct pair *pairs, u32 n) {
 }
 MANAGEMENT("health") u32 health(void) { misbehave(in_health); return in_health == 'b' ? 99 : 0; }
 MANAGEMENT("shutdown") void shutdown(void) { misbehave(in_shutdown); }
+
+// Saves a few bytes, or all of its memory.
+STATE("save") u32 save(void) {
+  misbehave(in_save);
+  if (in_save == 'b') return grow_all(), answer(spare(), end() - spare());
+  return in_save ? violate(in_save) : answer(at("a state"), 7);
+}
+STATE("restore") u32 restore(u32 state, u32 len) {
+  misbehave(in_restore);
+  return violate(in_restore);
+}
 
 static void post(void) {
   misbehave(in_post);

@@ -69,37 +69,47 @@ func (c clockedComponent) Instantiate(ctx context.Context, env core.Environment)
 	if err != nil {
 		return nil, err
 	}
-	return clockedInstance{in, c.longest}, nil
+	return clockedInstance{in.(core.StateKeeper), c.longest}, nil
 }
 
 type clockedInstance struct {
-	core.Instance
+	core.StateKeeper
 	longest *longest
 }
 
 func (in clockedInstance) Initialize(config []core.ConfigPair) (err error) {
-	in.longest.call(func() { err = in.Instance.Initialize(config) })
+	in.longest.call(func() { err = in.StateKeeper.Initialize(config) })
 	return err
 }
 
 func (in clockedInstance) HandleMessage(sender core.ComponentID, message []byte, response *[]byte) (err error) {
-	in.longest.call(func() { err = in.Instance.HandleMessage(sender, message, response) })
+	in.longest.call(func() { err = in.StateKeeper.HandleMessage(sender, message, response) })
 	return err
 }
 
 func (in clockedInstance) HandleCallback(id core.RequestID, response []byte, failure *core.RequestError) (err error) {
-	in.longest.call(func() { err = in.Instance.HandleCallback(id, response, failure) })
+	in.longest.call(func() { err = in.StateKeeper.HandleCallback(id, response, failure) })
 	return err
 }
 
 func (in clockedInstance) Health() (status core.HealthStatus, err error) {
-	in.longest.call(func() { status, err = in.Instance.Health() })
+	in.longest.call(func() { status, err = in.StateKeeper.Health() })
 	return status, err
 }
 
 func (in clockedInstance) Shutdown() (err error) {
-	in.longest.call(func() { err = in.Instance.Shutdown() })
+	in.longest.call(func() { err = in.StateKeeper.Shutdown() })
 	return err
 }
 
-var _ core.Instance = clockedInstance{}
+func (in clockedInstance) Save(dst []byte) (state []byte, err error) {
+	in.longest.call(func() { state, err = in.StateKeeper.Save(dst) })
+	return state, err
+}
+
+func (in clockedInstance) Restore(state []byte) (err error) {
+	in.longest.call(func() { err = in.StateKeeper.Restore(state) })
+	return err
+}
+
+var _ core.StateKeeper = clockedInstance{}
