@@ -18,7 +18,7 @@ func newPlan(seed uint64) plan {
 	p := plan{fuel: g.fuel, steps: opening()}
 	for range 25 {
 		step := planStep{target: id(g.pick(scripted)), pass: short}
-		switch g.IntN(12) {
+		switch g.IntN(13) {
 		case 0: // a Go program's request runs beside the worker, so that it must not send
 			step.request, step.payload = true, g.alone()
 		case 1:
@@ -27,6 +27,8 @@ func newPlan(seed uint64) plan {
 			step.again, step.payload = true, g.script(3)
 		case 3:
 			step.pass, step.payload = long, g.script(3)
+		case 4:
+			step.replaced, step.payload = true, g.script(3)
 		default:
 			step.payload = g.script(3)
 		}

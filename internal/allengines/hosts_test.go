@@ -17,11 +17,14 @@ import (
 
 // planStep is a thing that a Go program does with a host.
 type planStep struct {
-	target  core.ComponentID
-	payload []byte
-	request bool          // of the Go program's own; else it only sends
-	again   bool          // the target is deployed anew, before
-	pass    time.Duration // after it
+	target   core.ComponentID
+	payload  []byte
+	request  bool          // of the Go program's own; else it only sends
+	again    bool          // the target is deployed anew, before
+	replaced bool          // the target is replaced, while requests and timers are pending
+	pass     time.Duration // after it
+
+	deployment host.Deployment // of the target
 }
 
 // Pauses after a step. In the short one everything ends, and a part of a quota comes
@@ -80,6 +83,7 @@ func takeAll(t *testing.T, h *host.Host, deployments []host.Deployment, steps []
 		check(t, h.Deploy(t.Context(), d))
 	}
 	for _, step := range steps {
+		step.deployment = byID[step.target]
 		if step.again {
 			check(t, h.Undeploy(t.Context(), step.target))
 			check(t, h.Deploy(t.Context(), byID[step.target]))
@@ -100,6 +104,9 @@ func (s planStep) take(t *testing.T, h *host.Host) string {
 		outcome = fmt.Sprintf("send to %s: %v\n", s.target, h.Send(s.target, s.payload))
 	}
 	synctest.Wait()
+	if s.replaced {
+		check(t, h.Replace(t.Context(), s.deployment))
+	}
 	<-time.After(s.pass) // in the bubble, where that takes no time
 	synctest.Wait()
 	return outcome + observe(h)

@@ -82,10 +82,14 @@ func (c *changing) act(r *rand.Rand) {
 	for range 30 {
 		n := r.IntN(len(c.deployments))
 		target := c.deployments[n].ID
-		switch r.IntN(6) {
+		switch r.IntN(8) {
 		case 0:
 			_ = c.host.Undeploy(within(c.t), target) // another goroutine has removed it
 			_ = c.host.Deploy(within(c.t), c.deployments[n])
+		case 3:
+			_ = c.host.Replace(within(c.t), c.deployments[n])
+		case 4:
+			_ = c.host.Restart(within(c.t), target)
 		case 1, 2:
 			ctx, cancel := anyTime(r)
 			_ = c.ask(ctx, target, p.script(1)) // it may be removed, or ctx may end
