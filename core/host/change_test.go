@@ -319,7 +319,7 @@ func TestUpdateIsRefused(t *testing.T) {
 		want   error
 	}{
 		"invalid":      {func(d *host.Deployment) { d.Quota.Burst = -1 }, host.ErrInvalidDeployment},
-		"not enforced": {func(d *host.Deployment) { d.Limits.Fuel = 1 }, host.ErrNeedsReplacement},
+		"not enforced": {func(d *host.Deployment) { d.Limits.Memory = 32 << 20 }, host.ErrLimitNotEnforced}, // the default
 		"not deployed": {func(d *host.Deployment) { d.ID = id("a/c") }, core.ErrTargetNotFound},
 	} {
 		changed := d
@@ -364,6 +364,20 @@ func TestUpdateEndsHealthChecks(t *testing.T) {
 		check(t, h.Update(t.Context(), d))
 		<-time.After(time.Second)
 		equal(t, "asked", asked, 2)
+	})
+}
+
+// TestReplaceHealth: the new version's health is its own.
+func TestReplaceHealth(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t, host.Config{})
+		d := deployment("a/b", behaviour{health: func() guest.HealthStatus { return guest.Degraded }})
+		d.HealthInterval = time.Millisecond
+		check(t, h.Deploy(t.Context(), d))
+		<-time.After(20 * time.Millisecond)
+		equal(t, "health", h.component("a/b").Health, core.HealthDegraded)
+		h.replace("a/b", echo)
+		equal(t, "health of the new version", h.component("a/b").Health, core.HealthHealthy)
 	})
 }
 
