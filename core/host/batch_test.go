@@ -22,7 +22,10 @@ type batchEngine struct {
 
 func (e *batchEngine) Name() string                { return "batch" }
 func (e *batchEngine) Close(context.Context) error { return nil }
-func (e *batchEngine) Compile(context.Context, core.Source, core.Limits) (core.Component, error) {
+func (e *batchEngine) Compile(_ context.Context, source core.Source, _ core.Limits) (core.Component, error) {
+	if other, ok := source.Value.(*batchInstance); ok {
+		return batchComponent{instance: other}, nil
+	}
 	return batchComponent{instance: e.instance}, nil
 }
 
@@ -98,6 +101,25 @@ func startBatch(t *testing.T, instance *batchInstance) *host.Host {
 	check(t, h.Start(t.Context()))
 	check(t, h.Deploy(t.Context(), host.Deployment{ID: batchID, Engine: "batch"}))
 	return h
+}
+
+// TestReplaceBatching: a version that takes batches gets the messages that wait.
+func TestReplaceBatching(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old, next := &batchInstance{held: make(chan struct{}), may: -1}, &batchInstance{held: make(chan struct{}), may: -1}
+		h := startBatch(t, old)
+		check(t, h.Replace(t.Context(), host.Deployment{ID: batchID, Engine: "batch", Source: core.Source{Value: next}}))
+		check(t, h.Send(batchID, []byte("hold")))
+		synctest.Wait()
+		for range 3 {
+			check(t, h.Send(batchID, nil))
+		}
+		close(next.held)
+		check(t, h.Quiesce(t.Context()))
+		equal(t, "batches of the old version", len(old.batches), 0)
+		equal(t, "batches of the new version", len(next.batches), 1)
+		check(t, h.Stop(t.Context()))
+	})
 }
 
 // TestBatch: an instance gets all waiting messages at once. Each message has an

@@ -200,6 +200,10 @@ func TestUpdate(t *testing.T) {
 		"mailbox bytes": {func(d *host.Deployment) { d.Limits.MailboxBytes = 2048 }, func(t *testing.T, h *testHost, last func(string) error) {
 			isError(t, "two messages to itself", last("self"), guest.ErrQueueFull)
 		}},
+		"accept": {func(d *host.Deployment) { d.Accept.MessagesPerSecond = 1 }, func(t *testing.T, h *testHost, _ func(string) error) {
+			check(t, h.Send(id("a/b"), nil))
+			isError(t, "a second message", h.Send(id("a/b"), nil), core.ErrQueueFull)
+		}},
 		"log lines": {func(d *host.Deployment) { d.Limits.LogLines = 1 }, func(t *testing.T, h *testHost, last func(string) error) {
 			check(t, last("log"))
 			equal(t, "lines dropped", h.component("a/b").Counters.LogDrops, 1)
@@ -219,7 +223,7 @@ func TestUpdate(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			everyPart(t, func(t *testing.T, p parts) {
-				if strings.HasPrefix(p.name, "channel") && strings.HasPrefix(name, "mailbox") {
+				if strings.HasPrefix(p.name, "channel") && (strings.HasPrefix(name, "mailbox") || name == "accept") {
 					t.Skip("this broker takes a message before the target does")
 				}
 				bubble(t, func(t *testing.T) {
@@ -315,6 +319,7 @@ func TestUpdateIsRefused(t *testing.T) {
 		want   error
 	}{
 		"invalid":      {func(d *host.Deployment) { d.Quota.Burst = -1 }, host.ErrInvalidDeployment},
+		"not enforced": {func(d *host.Deployment) { d.Limits.Memory = 32 << 20 }, host.ErrLimitNotEnforced}, // the default
 		"not deployed": {func(d *host.Deployment) { d.ID = id("a/c") }, core.ErrTargetNotFound},
 	} {
 		changed := d
@@ -359,6 +364,20 @@ func TestUpdateEndsHealthChecks(t *testing.T) {
 		check(t, h.Update(t.Context(), d))
 		<-time.After(time.Second)
 		equal(t, "asked", asked, 2)
+	})
+}
+
+// TestReplaceHealth: the new version's health is its own.
+func TestReplaceHealth(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t, host.Config{})
+		d := deployment("a/b", behaviour{health: func() guest.HealthStatus { return guest.Degraded }})
+		d.HealthInterval = time.Millisecond
+		check(t, h.Deploy(t.Context(), d))
+		<-time.After(20 * time.Millisecond)
+		equal(t, "health", h.component("a/b").Health, core.HealthDegraded)
+		h.replace("a/b", echo)
+		equal(t, "health of the new version", h.component("a/b").Health, core.HealthHealthy)
 	})
 }
 

@@ -212,7 +212,7 @@ func (h *Host) change(ctx context.Context, id core.ComponentID) (*component, err
 	}
 	if isClosed(c.gone) {
 		h.changed(c)
-		return nil, c.refusals.notFound
+		return nil, h.unlessHurried(c.refusals.notFound)
 	}
 	return c, nil
 }

@@ -336,6 +336,20 @@ func TestReplaceLimits(t *testing.T) {
 	}
 }
 
+// TestReplaceHandlerTime: the new version's calls have the time that its deployment says.
+func TestReplaceHandlerTime(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t, host.Config{})
+		check(t, h.Deploy(t.Context(), patient(toyDeployment("a/b", new(toy)))))
+		d := toyDeployment("a/b", &toy{message: func(i *toyInstance, _ []byte) error { return i.hang() }})
+		d.Limits.HandlerTime = 20 * time.Millisecond
+		check(t, h.Replace(t.Context(), d))
+		check(t, h.Send(d.ID, nil))
+		<-time.After(time.Second)
+		equal(t, "traps", h.balance().Traps, 1)
+	})
+}
+
 // TestReplaceOfTarget: senders that know the way to a component find its new version, its
 // limits and its engine at once, also in a chain.
 func TestReplaceOfTarget(t *testing.T) {

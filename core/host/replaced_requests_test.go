@@ -309,3 +309,30 @@ func TestInitializeFails(t *testing.T) {
 	isError(t, "a wrong limit", h.Replace(within(t), d), core.ErrOutOfRange)
 	h.do("a/b")
 }
+
+// TestOutcomesOfFailed: outcomes that wait when a component fails do not use up the quota of
+// the version that replaces it.
+func TestOutcomesOfFailed(t *testing.T) {
+	eachReplacing(t, func(t *testing.T, r *replacing) {
+		fails := r.version("fails")
+		act := fails.message
+		fails.message = func(g guest.Host, sender string, m []byte) ([]byte, error) {
+			if _, _ = act(g, sender, m); string(m) == "wait" {
+				panic("on purpose")
+			}
+			return nil, nil
+		}
+		d := r.deployment(fails)
+		d.Restart.Policy = host.RestartTemporary
+		check(t, r.Replace(t.Context(), d))
+		r.tell("ask")
+		r.tell("wait")
+		close(r.release)
+		<-time.After(20 * time.Millisecond)
+		equal(t, "outcomes that wait", r.component("a/asker").Waiting, 1)
+		close(r.gate)
+		<-time.After(20 * time.Millisecond)
+		equal(t, "state", r.component("a/asker").State, "failed")
+		equal(t, "orphans", r.finish("").Orphans, 1)
+	})
+}

@@ -126,9 +126,6 @@ func (h *Host) stop(ctx context.Context) error {
 	h.drain(ctx)
 
 	deadLetters := h.counts.deadLetters.Load()
-	if ctx.Err() != nil {
-		h.hurry() // before acquireAll looks: see putBeside
-	}
 	owned, left := h.acquireAll(ctx)
 	h.clearMailboxes(owned)
 	var errs []error
@@ -189,6 +186,9 @@ func (h *Host) drain(ctx context.Context) {
 // acquireAll makes the caller the owner of all components, but for those with an owner
 // that keeps them until ctx ends: they are left behind.
 func (h *Host) acquireAll(ctx context.Context) (owned []*component, left []leftover) {
+	if ctx.Err() != nil {
+		h.hurry() // what comes beside a component from now on is left behind
+	}
 	h.mu.Lock()
 	all := slices.AppendSeq(h.listLocked(), maps.Keys(h.beside))
 	h.mu.Unlock()
