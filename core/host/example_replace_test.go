@@ -26,7 +26,9 @@ func (t *tally) HandleMessage(guest.Host, string, []byte) ([]byte, error) {
 	return fmt.Appendf(nil, "%s: %d", t.name, t.count), nil
 }
 
-func (t *tally) Save(guest.Host) ([]byte, error) { return strconv.AppendInt(nil, int64(t.count), 10), nil }
+func (t *tally) Save(guest.Host) ([]byte, error) {
+	return strconv.AppendInt(nil, int64(t.count), 10), nil
+}
 
 func (t *tally) Restore(_ guest.Host, state []byte) (err error) {
 	t.count, err = strconv.Atoi(string(state))

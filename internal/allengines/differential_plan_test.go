@@ -40,8 +40,8 @@ func newPlan(seed uint64) plan {
 	return p
 }
 
-// opening are steps that chance seldom takes: they fill a mailbox, and let a request
-// wait for too long.
+// opening are steps that chance seldom takes: they fill a mailbox, let a request wait for
+// too long, and replace a component with a timer that runs.
 func opening() []planStep {
 	narrow, slow := []byte("a/narrow"), []byte("b/slow")
 	crowd, late := new(work), new(work)
@@ -49,11 +49,15 @@ func opening() []planStep {
 		crowd.named("s", narrow, nil).number(0)
 	}
 	late.named("R", slow, nil).wide(50).number(0)
+	timer := planStep{target: id("c/actor"), payload: append(binary.LittleEndian.AppendUint64([]byte("a"), 50), "l\x02a timer"...), pass: short}
+	kept := timer
+	kept.replaced, kept.pass = true, long
 	trap := planStep{target: id("b/slow"), payload: []byte("x"), pass: short}
 	return []planStep{
 		{target: id("a/one"), payload: crowd.message(), pass: short},
 		trap, trap, // after the second one it starts again only after a while
 		{target: id("a/one"), payload: late.message(), pass: long},
+		timer, kept,
 	}
 }
 
