@@ -33,7 +33,12 @@ var minor = regexp.MustCompile(`^(airhost:[a-z-]{1,50}/[a-z-]{1,50}@0\.1\.)[0-9]
 
 // ModuleName returns the name of the imported module in the version of this host: an
 // interface of airhost at 0.1.x is that at 0.1.0.
-func ModuleName(module string) string { return minor.ReplaceAllString(module, "${1}0") }
+func ModuleName(module string) string {
+	if !strings.HasPrefix(module, namespace) || strings.HasSuffix(module, "@0.1.0") {
+		return module // mostly
+	}
+	return minor.ReplaceAllString(module, "${1}0")
+}
 
 // ExportName returns the name of an export in the version of this host, as [ModuleName]
 // does for its interface.
