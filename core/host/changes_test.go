@@ -37,8 +37,8 @@ func TestReplacementsQueue(t *testing.T) {
 			live += toys[n].live.Load()
 		}
 		equal(t, "instances", live, 1)
-		equal(t, "handled", h.component("a/b").Counters.Handled, uint64(len(toys)))
 		h.balance()
+		equal(t, "handled", h.component("a/b").Counters.Handled, uint64(len(toys)))
 	})
 }
 
