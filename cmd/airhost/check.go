@@ -191,11 +191,16 @@ func (c *checker) result(i int) string {
 		return fmt.Sprintf("%d mistakes", n)
 	case len(c.file.Components[i].Capabilities.Request) > 0 && !c.traits[i].Callback:
 		return "ok, but without handle-callback it cannot send requests"
+	case c.traits[i].State && several(c.file.Components[i].Instances):
+		return "ok, but with several instances its state is not handed over in a replacement"
 	case c.hints[i] != "":
 		return "ok, but " + c.hints[i]
 	}
 	return "ok"
 }
+
+// several reports whether there may be more than one instance.
+func several(n config.Instances) bool { return n > 1 || n < 0 }
 
 func targets(patterns []core.IDPattern) string {
 	if len(patterns) == 0 {

@@ -32,6 +32,8 @@ func deployment(c config.Component) host.Deployment {
 		Capabilities:   host.Capabilities{Send: c.Capabilities.Send, Request: c.Capabilities.Request},
 		Limits:         limits(c),
 		HealthInterval: time.Duration(c.HealthInterval),
+		Instances:      int(c.Instances),
+		Spread:         host.Spread(c.Spread),
 		Quota: host.Quota{
 			MessagesPerSecond: c.Quota.MessagesPerSecond,
 			Burst:             c.Quota.Burst,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -44,5 +45,37 @@ components:
 	}
 	if got := limits(file.Components[0]); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// TestInstances: the number of instances and their spread get into the deployment.
+func TestInstances(t *testing.T) {
+	file, err := config.Decode("airhost.yaml", []byte(`
+components:
+  - {id: a/b, source: echo, engine: native, instances: 2, spread: any}
+  - {id: a/c, source: echo, engine: native, instances: auto, spread: sender}
+  - {id: a/d, source: echo, engine: native}
+`), built())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []host.Deployment{{Instances: 2, Spread: host.SpreadAny}, {Instances: -1, Spread: host.SpreadSender}, {}} {
+		got := deployment(file.Components[i])
+		if got.Instances != want.Instances || got.Spread != want.Spread {
+			t.Errorf("%s: got %d instances, spread %q, want %d, %q", got.ID, got.Instances, got.Spread, want.Instances, want.Spread)
+		}
+	}
+}
+
+// TestCheckOfInstances: check says where several instances make the state useless.
+func TestCheckOfInstances(t *testing.T) {
+	for instances, want := range map[config.Instances]string{0: "ok", 1: "ok", 2: "ok, but with several instances", -1: "ok, but with several instances"} {
+		c := checker{
+			file:   &config.File{Components: []config.Component{{Instances: instances}}},
+			traits: []core.Traits{{State: true}}, hints: []string{""}, found: make([]config.Mistakes, 1),
+		}
+		if got := c.result(0); !strings.HasPrefix(got, want) || want == "ok" && got != want {
+			t.Errorf("%d instances: got %q, want %q", instances, got, want)
+		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 type actor struct {
 	w    *world
 	name string
+	many bool // there are several instances: they send at the same time, in any order
 
 	// Guarded by w.mu.
 	open    map[guest.RequestID]asked // its requests that have not ended
@@ -37,8 +38,8 @@ type timer struct {
 	due    time.Time
 }
 
-func newActor(w *world, name string) *actor {
-	return &actor{w: w, name: name, open: make(map[guest.RequestID]asked), timers: make(map[guest.TimerID]timer)}
+func newActor(w *world, name string, many bool) *actor {
+	return &actor{w: w, name: name, many: many, open: make(map[guest.RequestID]asked), timers: make(map[guest.TimerID]timer)}
 }
 
 func (a *actor) component() guest.Component {
@@ -46,7 +47,7 @@ func (a *actor) component() guest.Component {
 }
 
 func (a *actor) message(g guest.Host, sender string, message []byte) ([]byte, error) {
-	serial := a.w.begin(sender, a.name, message)
+	serial := a.w.begin(sender, a.name, message, a.many)
 	if sender == a.name && message[messageSize-2] >= timerAct {
 		a.fired(serial)
 	}
@@ -59,7 +60,13 @@ func (a *actor) message(g guest.Host, sender string, message []byte) ([]byte, er
 
 // trap ends the instance.
 func (a *actor) trap() {
-	a.w.locked(func() { a.trapped = true; a.w.traps++; clear(a.timers) })
+	a.w.locked(func() {
+		a.trapped = true
+		a.w.traps++
+		if !a.many { // those of other instances go on
+			clear(a.timers)
+		}
+	})
 	panic("on purpose")
 }
 
@@ -218,7 +225,7 @@ func (a *actor) talk(g guest.Host, arg byte) {
 	switch {
 	case left == 0:
 	case left&3 != 0:
-		serial, message := a.w.newMessage(a.name, target, true, actTalk, (left-1)<<2|a.name[len(a.name)-1]-'0')
+		serial, message := a.w.newMessage(a.name, target, !a.many, actTalk, (left-1)<<2|a.name[len(a.name)-1]-'0')
 		a.w.sent(serial, g.Send(target, message))
 	default:
 		a.ask(g, target, true, actEcho, 0, (left-1)<<2|arg&3)
@@ -233,13 +240,13 @@ func choice(arg byte) (target string, act byte) {
 
 func (a *actor) send(g guest.Host, arg byte) {
 	target, act := choice(arg)
-	serial, message := a.w.newMessage(a.name, target, true, act, 0)
+	serial, message := a.w.newMessage(a.name, target, !a.many, act, 0)
 	a.w.sent(serial, g.Send(target, message))
 }
 
 func (a *actor) sendBadly(g guest.Host) {
 	for target, more := range map[string]int{"m/nobody": 0, "denied/x": 0, "no id": 0, a.name: 100} {
-		serial, message := a.w.newMessage(a.name, target, true, actEcho, 0)
+		serial, message := a.w.newMessage(a.name, target, !a.many, actEcho, 0)
 		err := g.Send(target, append(message, make([]byte, more)...))
 		a.w.sent(serial, err)
 		a.w.expect(err != nil, "a message to %q with %d bytes too many is not refused", target, more)
@@ -254,7 +261,7 @@ func (a *actor) request(g guest.Host, arg byte) (guest.RequestID, bool) {
 
 // ask sends a request. After its response the actor calls talk with then.
 func (a *actor) ask(g guest.Host, target string, ordered bool, act byte, timeout time.Duration, then byte) (guest.RequestID, bool) {
-	serial, message := a.w.newMessage(a.name, target, ordered, act, 0)
+	serial, message := a.w.newMessage(a.name, target, ordered && !a.many, act, 0)
 	id, err := g.Request(target, message, timeout)
 	a.w.sent(serial, err)
 	if err != nil {

@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,14 +16,14 @@ import (
 // can change.
 var ErrNeedsReplacement = errors.New("only a replacement can change it")
 
-// Restart ends the instance of a component and makes a fresh one. It also brings a component
-// back that has failed. Messages that wait are kept, and so are requests that are pending.
-// The instance is shut down after its call in progress. Restart blocks until the new one
-// has been initialized, or until ctx ends: then the start is cut off, but no call of the
-// old instance.
+// Restart ends the instance of a component and makes a fresh one; of several instances one
+// after the other, while the others go on. It also brings a component back that has failed.
+// Messages that wait are kept, and so are requests that are pending. An instance is shut down
+// after its call in progress. Restart blocks until the new ones have been initialized, or
+// until ctx ends: then a start is cut off, but no call of an old instance.
 //
-// If the new instance cannot start, the error is that of [Host.Deploy], and the restart
-// policy decides about the next attempt.
+// If a new instance cannot start, the error is that of [Host.Deploy], and the restart policy
+// decides about the next attempt.
 func (h *Host) Restart(ctx context.Context, id core.ComponentID) error {
 	ctx, cancel := h.untilHurry(ctx)
 	defer cancel()
@@ -31,17 +32,22 @@ func (h *Host) Restart(ctx context.Context, id core.ComponentID) error {
 		return fmt.Errorf("restart of %s: %w", id, err)
 	}
 	defer h.changed(c)
-	if err := c.acquire(ctx); err != nil {
-		return fmt.Errorf("restart of %s: %w", id, err)
+	var errs []error
+	for _, guest := range c.guests() {
+		errs = append(errs, guest.restart(ctx))
 	}
-	err = c.shutDown()
-	if startError := c.startAgain(ctx); startError != nil {
-		err = errors.Join(err, startError)
-	}
-	if err != nil {
+	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("restart of %s: %w", id, h.unlessHurried(err))
 	}
 	return nil
+}
+
+// restart makes a fresh instance in place of c's.
+func (c *component) restart(ctx context.Context) error {
+	if err := c.acquire(ctx); err != nil {
+		return err
+	}
+	return errors.Join(c.shutDown(), c.startAgain(ctx))
 }
 
 // startAgain makes a fresh instance of a component whose instance has been closed, and gives
@@ -52,6 +58,7 @@ func (c *component) startAgain(ctx context.Context) error {
 	c.cancelTimersLocked()
 	c.reopenLocked() // from now on messages wait
 	c.mu.Unlock()
+	c.returnToCrew()
 	c.counts.Restarts++
 	err := c.host.startUp(ctx, c)
 	c.mu.Lock()
@@ -67,15 +74,18 @@ func (c *component) startAgain(ctx context.Context) error {
 	return err
 }
 
-// Update changes the settings of a component that need no other instance: capabilities,
-// quota but for message_size, accept, mailbox, mailbox_bytes, log limits, restart policy and
-// health interval. d is the whole deployment. A Source without a value stands for the one that is
-// deployed. What waits in a mailbox stays there, also if it is more than the new limits
-// allow. The change is made between two calls: Update blocks until the call in progress has
-// ended, or until ctx ends.
+// Update changes the settings of a component that need no other instance: the number of
+// instances and their spread, capabilities, quota but for message_size, accept, mailbox,
+// mailbox_bytes, log limits, restart policy and health interval. d is the whole deployment. A
+// Source without a value stands for the one that is deployed. What waits in a mailbox stays
+// there, also if it is more than the new limits allow. Instances that stay go on as they are.
+// Those that are too many are shut down, first those that have failed; others get the
+// outcomes of their requests. The change is made between calls: Update blocks until more
+// instances have been initialized, then until the calls in progress have ended, and then
+// until those that are too many have been shut down, or until ctx ends.
 //
-// The error for other differences wraps [ErrNeedsReplacement] and names them. Nothing has
-// changed then.
+// The error for other differences wraps [ErrNeedsReplacement] and names them. If more
+// instances cannot start, the error is that of [Host.Deploy]. Nothing has changed then.
 func (h *Host) Update(ctx context.Context, d Deployment) error {
 	if err := d.normalize(); err != nil {
 		return err
@@ -100,22 +110,72 @@ func (c *component) update(ctx context.Context, d Deployment) error {
 	if err := d.enforced(c.traits); err != nil {
 		return err
 	}
-	if err := c.acquire(ctx); err != nil {
-		return err
+	more, err := c.startMore(ctx, d)
+	if err == nil {
+		err = c.acquireCrew(ctx)
+	}
+	if err != nil {
+		return errors.Join(err, c.host.removeAll(ctx, more))
+	}
+	before := c.deployment
+	stay, others := c.choose(d.Instances)
+	for _, guest := range others {
+		guest.cancelTimers()
 	}
 	c.sender.log.Flush()
-	c.mu.Lock()
-	c.limits, c.deployment = d.Limits, d
-	c.sched.mailbox.setLimits(c.limits)
-	c.sched.accept = newAccept(d.Accept, c.host.clock)
-	c.hasRoom.Store(c.roomLocked())
-	c.sender.quota.set(d.Quota)
 	c.sender.log = core.NewLogQuota(d.Limits.LogLines, d.Limits.LogBytes, c.logDropped)
-	c.mu.Unlock()
+	for _, guest := range append(stay, c) {
+		guest.set(d)
+	}
+	old := c.setGuests(append(stay, more...), before)
+	for _, guest := range c.guests() {
+		guest.sender.log = c.sender.log
+	}
 	c.host.epoch.Add(1)
 	c.host.emit(Event{Kind: EventUpdated, Component: c.id})
-	c.giveFree()
-	return nil
+	c.giveCrewFree()
+	return c.host.removeAll(ctx, old)
+}
+
+// set sets what an update changes. The caller owns c.
+func (c *component) set(d Deployment) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.limits, c.deployment = d.Limits, d
+	c.sched.mailbox.setLimits(c.limits)
+	if c.post == nil {
+		c.sched.accept = newAccept(d.Accept, c.host.clock)
+		c.sender.quota.set(d.Quota)
+	}
+}
+
+// startMore starts as many more instances of c's guest as d wants. The caller owns them, also
+// after an error.
+func (c *component) startMore(ctx context.Context, d Deployment) (more []*component, err error) {
+	guests := c.guests()
+	if n := d.Instances - len(guests); n > 0 {
+		front := newComponent(c.host, d) // until the end of the update
+		more = c.host.newMembers(front, n, guests[0].compiled)
+		front.setCrew(more)
+		c.firstTimers(more)
+	}
+	return more, c.host.startAll(ctx, more)
+}
+
+// choose returns the first n of c's guests, and the others. Those that have failed come last.
+func (c *component) choose(n int) (first, others []*component) {
+	guests := c.guests()
+	slices.SortStableFunc(guests, func(a, b *component) int { return cmp.Compare(a.failures(), b.failures()) })
+	n = min(n, len(guests))
+	return guests[:n:n], guests[n:]
+}
+
+// failures is 1 for a member that has failed.
+func (c *component) failures() int {
+	if c.post != nil && c.post.failed {
+		return 1
+	}
+	return 0
 }
 
 // updatable reports whether an update can make d next. It completes next's source.

@@ -14,6 +14,8 @@ type component struct {
 	host    *Host
 	entries runEntries
 	changes changeLock
+	crew    *crew // of the front of several instances, or nil; written by the owner with mu held
+	post    *post // of a member of a crew, or nil; it stays
 
 	hasRoom    atomic.Bool              // the mailbox is not crowded; read without mu for credits, written with it
 	exchanging atomic.Pointer[exchange] // the exchange that its call in progress began
@@ -39,7 +41,7 @@ type spec struct {
 	id         core.ComponentID
 	limits     core.Limits
 	deployment Deployment
-	compiled   core.Component
+	compiled   *code
 	traits     core.Traits
 	refusals   refusalErrors
 	slotHint   uint32        // where the search for a watch slot begins
@@ -124,8 +126,11 @@ func newComponent(h *Host, d Deployment) *component {
 		},
 		changes: newChangeLock(),
 		host:    h,
-		sender:  sender{quota: newBucket(d.Quota.MessagesPerSecond, d.Quota.Burst, h.clock)},
-		sched:   schedule{mailbox: newMailbox(d.Limits), accept: newAccept(d.Accept, h.clock)},
+		sender: sender{
+			quota:       newBucket(d.Quota.MessagesPerSecond, d.Quota.Burst, h.clock),
+			mostPending: d.Quota.PendingRequests,
+		},
+		sched: schedule{mailbox: newMailbox(d.Limits), accept: newAccept(d.Accept, h.clock)},
 	}
 	c.sender.log = core.NewLogQuota(d.Limits.LogLines, d.Limits.LogBytes, c.logDropped)
 	c.hasRoom.Store(c.sched.accept == nil && !c.sched.mailbox.crowded())
@@ -163,7 +168,7 @@ func (c *component) deliver(m *core.Message, w *worker, byCredit bool) error {
 
 // roomLocked reports whether c takes any message.
 func (c *component) roomLocked() bool {
-	return c.sched.closed == nil && c.sched.accept == nil && !c.sched.mailbox.crowded()
+	return c.crew == nil && c.sched.closed == nil && c.sched.accept == nil && !c.sched.mailbox.crowded()
 }
 
 // acceptsLocked takes n messages from the rate that c accepts, if it is limited.
@@ -235,14 +240,16 @@ func (c *component) acceptAndUnlock(e entry, w *worker) {
 	c.wakeAndUnlock()
 }
 
-// wakeAndUnlock queues c if it is idle, and releases c.mu.
+// wakeAndUnlock queues c if it is idle, or one of its crew, and releases c.mu.
 func (c *component) wakeAndUnlock() {
-	wakes := c.sched.status == idle
-	if wakes {
+	switch c.sched.status {
+	case idle:
 		c.sched.become(queued)
-	}
-	c.mu.Unlock()
-	if wakes {
+		c.mu.Unlock()
 		c.host.workers.push(&c.entries.queued)
+	case spread:
+		c.wakeMemberAndUnlock()
+	default:
+		c.mu.Unlock()
 	}
 }

@@ -155,9 +155,10 @@ func (t *totals) add(c *component) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t.counts.add(&c.published)
-	t.waiting += c.sched.mailbox.length
+	waiting := c.waitingLocked()
+	t.waiting += waiting
 	t.timers += len(c.timers.running)
-	if c.sched.mailbox.length > 0 || c.sched.status == running || c.sched.status == queued || c.sched.status == claimed {
+	if waiting > 0 || c.sched.status == running || c.sched.status == queued || c.sched.status == claimed {
 		t.busy++
 	}
 }

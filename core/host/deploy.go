@@ -60,7 +60,7 @@ func (e *DeploymentError) Unwrap() error { return e.Err }
 
 // notDeployed removes a component that could not be deployed, and returns why.
 func (h *Host) notDeployed(ctx context.Context, c *component, why error) error {
-	return &DeploymentError{c.id, errors.Join(h.unlessHurried(why), h.remove(ctx, c, c.refusals.notFound))}
+	return &DeploymentError{c.id, errors.Join(h.unlessHurried(why), h.removeCrew(ctx, c, c.refusals.notFound))}
 }
 
 // admit enters c in the host's list if its id is free, locks its changes, and adds one to
@@ -101,12 +101,15 @@ func (h *Host) bringUp(ctx context.Context, c *component) error {
 		return err
 	}
 	h.emit(Event{Kind: EventDeployed, Component: c.id}, "engine", c.deployment.Engine, "source", c.deployment.Source.Path)
-	c.giveFree()
+	c.giveCrewFree()
 	return nil
 }
 
-// startUp makes c's first instance and initializes it. The caller owns c.
+// startUp makes c's first instance and initializes it, or its members'. The caller owns c.
 func (h *Host) startUp(ctx context.Context, c *component) error {
+	if c.crew != nil {
+		return h.startAll(ctx, c.crew.members)
+	}
 	if err := h.places.enter(ctx, c); err != nil {
 		return err
 	}
@@ -123,7 +126,24 @@ func (c *component) giveFree() {
 	c.yieldAndUnlock(nil)
 }
 
+// setCompiled gives c its guest, and members for several instances. The caller owns c.
 func (c *component) setCompiled(compiled core.Component) {
+	shared := newCode(compiled)
+	n := c.deployment.Instances
+	if n == 1 {
+		c.setCode(shared)
+		return
+	}
+	members := c.host.newMembers(c, n, shared)
+	_ = shared.Close(c.host.background) // the members use it
+	c.firstTimers(members)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.traits = members[0].traits
+	c.setCrewLocked(members)
+}
+
+func (c *component) setCode(compiled *code) {
 	traits := compiled.Traits()
 	c.guest.services = newServices(c)
 	if traits.KeepsLedger {
@@ -188,10 +208,10 @@ func (h *Host) Undeploy(ctx context.Context, id core.ComponentID) error {
 		return fmt.Errorf("undeployment of %s: %w", id, err)
 	}
 	defer h.changed(c)
-	if err := c.acquire(ctx); err != nil {
+	if err := c.acquireCrew(ctx); err != nil {
 		return fmt.Errorf("undeployment of %s: %w", id, err)
 	}
-	err = h.remove(ctx, c, c.refusals.notFound)
+	err = h.removeCrew(ctx, c, c.refusals.notFound)
 	h.emit(Event{Kind: EventUndeployed, Component: id, Reason: err})
 	if err != nil {
 		return fmt.Errorf("undeployment of %s: %w", id, err)
@@ -249,7 +269,7 @@ func (c *component) acquire(ctx context.Context) error {
 		if c.sched.status == claimed || c.sched.status == removed || c.sched.claim != nil {
 			return errBusy
 		}
-		c.sched.become(claimed)
+		c.claimLocked()
 		return nil
 	}
 	if c.sched.claim != nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/airhost/airhost/core"
@@ -23,9 +24,33 @@ type Deployment struct {
 	Restart      Restart
 	// HealthInterval is how often the guest's health is asked for; 0 is never.
 	HealthInterval time.Duration
+	// Instances is how many instances there are, each with its own memory: 0 stands for 1,
+	// and -1 for one per core (runtime.GOMAXPROCS); [MaxInstances] at most. They share the
+	// mailbox, the quota, the id and the counters. Each one ends and is restarted on its own.
+	// A callback goes to the instance that has sent the request, or to another one if that
+	// is gone. The limits of the guest's resources are for each instance.
+	Instances int
+	// Spread says which instance handles a message; [SpreadSender] by default.
+	Spread Spread
 
 	given core.LimitSet // limits that were set, and are no defaults
 }
+
+// MaxInstances is the largest number of instances of a component.
+const MaxInstances = 256
+
+// Spread is the way in which messages are spread over the instances of a component. Messages
+// of Go programs, and of all other senders of the namespace [core.HostNamespace], are always
+// spread as by [SpreadAny].
+type Spread string
+
+const (
+	// SpreadSender gives all messages of a sender to the same instance, so that they stay in
+	// order. They wait while that is restarted. If it fails they go to another one.
+	SpreadSender Spread = "sender"
+	// SpreadAny gives each message to an instance that is free. There is no order then.
+	SpreadAny Spread = "any"
+)
 
 // Capabilities are the targets that a component may message. The zero value
 // grants nothing.
@@ -91,10 +116,27 @@ func (d *Deployment) normalize() (err error) {
 		err = d.checkLimits()
 	}
 	if err == nil {
+		err = d.normalizeInstances()
+	}
+	if err == nil {
 		d.Restart, err = d.Restart.WithDefaults()
 	}
 	if err != nil {
 		return fmt.Errorf("%w of %q: %w", ErrInvalidDeployment, d.ID, err)
+	}
+	return nil
+}
+
+func (d *Deployment) normalizeInstances() error {
+	if d.Instances == -1 {
+		d.Instances = min(runtime.GOMAXPROCS(0), MaxInstances)
+	}
+	if err := core.CheckCount("instances", int64(d.Instances), 1, MaxInstances); err != nil {
+		return err
+	}
+	d.Instances, d.Spread = orDefault(d.Instances, 1), orDefault(d.Spread, SpreadSender)
+	if d.Spread != SpreadSender && d.Spread != SpreadAny {
+		return fmt.Errorf("spread is %q, want %s or %s: %w", d.Spread, SpreadSender, SpreadAny, core.ErrOutOfRange)
 	}
 	return nil
 }

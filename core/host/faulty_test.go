@@ -133,7 +133,7 @@ func TestProgramsExchange(t *testing.T) {
 		}
 		before := p.exchanged.Load()
 		for _, program := range programs() {
-			for _, broken := range p.play(t, 1, program) {
+			for _, broken := range p.play(t, 1, false, program) {
 				t.Errorf("%s: %s", p.name, broken)
 			}
 		}
@@ -149,7 +149,7 @@ func TestProgramsExchange(t *testing.T) {
 func catches(t *testing.T, name string, p parts) {
 	t.Run(name, func(t *testing.T) {
 		for n, program := range programs() {
-			if broken := p.play(t, 1, program); len(broken) > 0 {
+			if broken := p.play(t, 1, false, program); len(broken) > 0 {
 				t.Logf("program %d: %.200s", n, broken[0])
 				return
 			}

@@ -26,27 +26,32 @@ const defaultTimeout = 20 * time.Millisecond
 func actorName(n int) string { return fmt.Sprintf("m/%d", n%numActors) }
 
 // FuzzHost runs its input as a program, with a host and the model, and compares the
-// two. The first byte chooses the broker, the tracker and the number of workers.
+// two. The first byte chooses the broker, the tracker, the number of workers, and whether
+// components have several instances.
 // Each step of the program is three bytes.
 func FuzzHost(f *testing.F) {
 	for _, program := range programs() {
 		for parts := range byte(2 * len(allParts)) {
 			f.Add(append([]byte{parts}, program...))
+			f.Add(append([]byte{parts | severalInstances}, program...))
 		}
 	}
 	f.Fuzz(func(t *testing.T, program []byte) {
 		if len(program) == 0 || len(program) > 400 {
 			t.Skip("too short, or so long that it only takes time")
 		}
-		p := allParts[int(program[0]>>1)%len(allParts)]
-		for _, broken := range p.play(t, 1+int(program[0]&1), program[1:]) {
+		p := allParts[int(program[0]&^severalInstances>>1)%len(allParts)]
+		for _, broken := range p.play(t, 1+int(program[0]&1), program[0]&severalInstances != 0, program[1:]) {
 			t.Errorf("%s: %s", p.name, broken)
 		}
 	})
 }
 
+// severalInstances is the bit of a program's first byte for several instances.
+const severalInstances = 0x80
+
 // play runs a program, and returns the promises that the host broke.
-func (p parts) play(t *testing.T, workers int, program []byte) (broken []string) {
+func (p parts) play(t *testing.T, workers int, many bool, program []byte) (broken []string) {
 	synctest.Test(t, func(t *testing.T) {
 		broker, err := p.broker()
 		check(t, err)
@@ -60,7 +65,7 @@ func (p parts) play(t *testing.T, workers int, program []byte) (broken []string)
 		}, broker, tracker, engine)
 		check(t, err)
 		check(t, h.Start(t.Context()))
-		g := &player{h: h, w: newWorld(), ctx: t.Context(), actors: make(map[string]*actor)}
+		g := &player{h: h, w: newWorld(), many: many, ctx: t.Context(), actors: make(map[string]*actor)}
 		for ; len(program) >= 3; program = program[3:] {
 			g.step(program[0], program[1], program[2])
 		}
@@ -77,6 +82,7 @@ type player struct {
 	ctx     context.Context
 	others  sync.WaitGroup
 	stopped bool
+	many    bool              // components have several instances
 	actors  map[string]*actor // the last deployed one of each name
 	made    []*actor          // all
 }
@@ -139,7 +145,7 @@ func (g *player) step(step, a, b byte) {
 }
 
 func (g *player) deploy(name string, b byte) {
-	a := newActor(g.w, name)
+	a := newActor(g.w, name, g.many)
 	g.w.locked(func() { g.made = append(g.made, a) })
 	if g.h.Deploy(g.ctx, g.deployment(name, a.component(), b)) != nil {
 		return
@@ -159,6 +165,10 @@ func (g *player) deployment(name string, component guest.Component, b byte) host
 	d.Quota = host.Quota{MessagesPerSecond: 100, Burst: 5 + int(b), PendingRequests: 1 + int(b>>3&3)}
 	d.Restart = host.Restart{MaxRestarts: int(b>>5) - 1, Backoff: time.Millisecond, MaxBackoff: 8 * time.Millisecond}
 	d.Capabilities = host.Capabilities{Send: patterns("m/*"), Request: patterns("m/*")}
+	if g.many {
+		d.Instances = 1 + int(b&3)
+		d.Restart.MaxRestarts = -1 // one that fails would forget requests, and the others go on
+	}
 	return d
 }
 

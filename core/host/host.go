@@ -192,13 +192,14 @@ func (h *Host) Engines() []string { return slices.Sorted(maps.Keys(h.engines)) }
 type ComponentStatus struct {
 	ID        core.ComponentID
 	Engine    string
-	State     string // "running", "restarting" or "failed"
-	Health    core.HealthStatus
-	Waiting   int    // messages in its mailbox
-	Timers    int    // its timers that run
-	Fired     uint64 // its timers that have fired, each as a message to it
+	State     string            // "running" if one instance does, "restarting" or "failed"
+	Health    core.HealthStatus // the worst one of its instances
+	Instances int               // that run now
+	Waiting   int               // messages in its mailbox
+	Timers    int               // its timers that run
+	Fired     uint64            // its timers that have fired, each as a message to it
 	Counters  ComponentCounters
-	LastError string // why its instance ended last, or empty
+	LastError string // why an instance ended last, or empty
 }
 
 // Components returns the status of all deployed components, sorted by id.
@@ -218,24 +219,4 @@ func (h *Host) listLocked() []*component {
 	return slices.SortedFunc(maps.Values(h.components), func(a, b *component) int {
 		return cmp.Compare(a.id.String(), b.id.String())
 	})
-}
-
-func (c *component) report() ComponentStatus {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s := ComponentStatus{
-		ID: c.id, Engine: c.deployment.Engine, State: "running", Health: c.life.health,
-		Waiting: c.sched.mailbox.length, Timers: len(c.timers.running), Fired: c.published.fired,
-		Counters: c.published.ComponentCounters,
-	}
-	switch {
-	case c.sched.closed == c.refusals.down:
-		s.State = "failed"
-	case c.life.instance == nil:
-		s.State = "restarting"
-	}
-	if c.life.supervisor.reason != nil {
-		s.LastError = c.life.supervisor.reason.Error()
-	}
-	return s
 }

@@ -46,7 +46,7 @@ func (c *component) credit() (credit *core.Credit, requests bool) {
 	if r == nil || r.local == nil || c.sender.epoch != c.host.epoch.Load() || !r.local.hasRoom.Load() || c.sender.quota.tokens < 1 {
 		return nil, false
 	}
-	requests = r.request == nil && c.traits.Callback && c.sender.pending < c.deployment.Quota.PendingRequests && len(c.sender.free()) > 0
+	requests = r.request == nil && c.traits.Callback && c.sender.pending < c.sender.mostPending && len(c.sender.free()) > 0
 	return &r.credit, requests
 }
 

@@ -10,6 +10,7 @@ const raced = false
 // mutex is a lock of a rank.
 type mutex[R ranked] struct{ sync.Mutex }
 
-// lockPartner is Lock for the second component of an exchange, while the lock of the
-// first is held. Only the watchdog takes both, always in this order.
+// lockPartner is Lock for a second component, while the lock of the first is held: the
+// watchdog takes the locks of both sides of an exchange, and a member that of its front,
+// always in this order.
 func (m *mutex[R]) lockPartner() { m.Lock() }

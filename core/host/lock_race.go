@@ -36,8 +36,9 @@ func (m *mutex[R]) Unlock() {
 	held.remove(m.rank())
 }
 
-// lockPartner is Lock for the second component of an exchange, while the lock of the
-// first is held. Only the watchdog takes both, always in this order.
+// lockPartner is Lock for a second component, while the lock of the first is held: the
+// watchdog takes the locks of both sides of an exchange, and a member that of its front,
+// always in this order.
 func (m *mutex[R]) lockPartner() {
 	held.add(m.rank(), true)
 	m.mu.Lock()

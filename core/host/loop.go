@@ -81,13 +81,16 @@ func (c *component) workOffAndUnlock() {
 	if c.life.instance == nil && c.life.supervisor.due && c.sched.claim == nil && !c.life.leftBehind {
 		c.restartLocked()
 	}
-	for range batch {
+	for n := range batch {
 		if c.life.instance == nil || c.sched.claim != nil || c.life.leftBehind {
 			break
 		}
 		if c.life.healthDue {
 			c.checkHealthLocked()
 			continue
+		}
+		if c.post != nil && (n == 0 || c.sched.mailbox.length == 0) {
+			c.refillLocked()
 		}
 		if c.sched.mailbox.length == 0 {
 			break
@@ -162,8 +165,12 @@ func (c *component) yieldAndUnlock(w *worker) {
 		c.host.removeLeftBehind(c)
 		return
 	case c.life.instance == nil && !c.life.supervisor.due:
+		if c.crew != nil {
+			c.spreadAndUnlock()
+			return
+		}
 		c.sched.become(down)
-	case c.sched.mailbox.length > 0 || c.life.healthDue || c.life.instance == nil:
+	case c.sched.mailbox.length > 0 || c.life.healthDue || c.life.instance == nil || c.post != nil && !c.restsLocked():
 		c.sched.become(queued)
 		c.mu.Unlock()
 		c.host.workers.pushLocal(&c.entries.queued, w)

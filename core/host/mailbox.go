@@ -1,6 +1,7 @@
 package host
 
 import (
+	"iter"
 	"slices"
 
 	"github.com/airhost/airhost/core"
@@ -28,6 +29,7 @@ type mailbox struct {
 	timers       int // messages of timers that wait, and their bytes
 	timerBytes   int64
 	limits       mailboxLimits
+	elsewhere    iter.Seq[*core.Message] // messages that count but are not in the queue, or nil
 }
 
 // mailboxLimits are how many messages, and how many bytes, come before a change.
@@ -90,17 +92,28 @@ func (b *mailbox) push(e entry) {
 		b.pushOutcome(e)
 		return
 	}
-	n := charge(e.message)
 	b.queue.push(e)
 	if e.timer {
 		b.timers++
-		b.timerBytes += n
+		b.timerBytes += charge(e.message)
 		return
 	}
+	b.entered(e.message)
+}
+
+// pushFirst pushes a message before all other entries.
+func (b *mailbox) pushFirst(m *core.Message) {
+	b.queue.pushFirst(entry{message: m})
+	b.entered(m)
+}
+
+// entered notes that a message has come into the mailbox.
+func (b *mailbox) entered(m *core.Message) {
+	n := charge(m)
 	b.spare--
 	b.spareBytes -= n
 	if b.shares.kept {
-		b.shares.add(e.message.Sender, 1, n)
+		b.shares.add(m.Sender, 1, n)
 	}
 }
 
@@ -110,18 +123,23 @@ func (b *mailbox) pop() entry {
 		b.outcomeBytes -= outcomeCharge(e.message)
 		return e
 	}
-	n := charge(e.message)
 	if e.timer {
 		b.timers--
-		b.timerBytes -= n
+		b.timerBytes -= charge(e.message)
 		return e
 	}
+	b.left(e.message)
+	return e
+}
+
+// left notes that a message has left the mailbox.
+func (b *mailbox) left(m *core.Message) {
+	n := charge(m)
 	b.spare++
 	b.spareBytes += n
 	if b.shares.kept {
-		b.relax(e.message.Sender, n)
+		b.relax(m.Sender, n)
 	}
-	return e
 }
 
 // relax notes that a message of n bytes has left the mailbox.
@@ -171,6 +189,12 @@ func (b *mailbox) countShares() {
 		if e := b.at(i); !e.outcome && !e.timer {
 			b.shares.add(e.message.Sender, 1, charge(e.message))
 		}
+	}
+	if b.elsewhere == nil {
+		return
+	}
+	for m := range b.elsewhere {
+		b.shares.add(m.Sender, 1, charge(m))
 	}
 }
 

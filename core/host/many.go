@@ -84,8 +84,8 @@ func (h *Host) answerDirectly(ctx context.Context, target core.ComponentID, requ
 	if c == nil {
 		return 0
 	}
-	fast, begun := c.beginDirect(ctx, ctx.Done() == nil, len(requests[0].Payload))
-	if !begun {
+	c, fast := c.beginDirect(ctx, ctx.Done() == nil, len(requests[0].Payload))
+	if c == nil {
 		return 0
 	}
 	requests = requests[:c.fitting(requests[:upTo(batch, requests)])]
@@ -106,6 +106,7 @@ func (h *Host) answerDirectly(ctx context.Context, target core.ComponentID, requ
 
 // accepted returns how many of n requests c accepts now. It has accepted the first one.
 func (c *component) accepted(n int) int {
+	c = c.gate()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.sched.accept == nil {
@@ -116,11 +117,20 @@ func (c *component) accepted(n int) int {
 	return 1 + more
 }
 
+// gate returns the component whose mailbox and rate what comes in for c counts to.
+func (c *component) gate() *component {
+	if c.post != nil {
+		return c.post.front
+	}
+	return c
+}
+
 // giveBack gives n requests that were accepted and not answered back to the rate.
 func (c *component) giveBack(n int) {
 	if n == 0 {
 		return
 	}
+	c = c.gate()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.sched.accept != nil {

@@ -10,7 +10,7 @@ import (
 // has an instance. The caller owns both. After an error c goes on, or its
 // instance has ended by a trap of save.
 func (c *component) passState(next *component) error {
-	if c.life.instance == nil || !c.traits.State || !next.traits.State {
+	if c.life.instance == nil || next.crew != nil || !c.traits.State || !next.traits.State {
 		return nil
 	}
 	state, err := c.save()

@@ -107,18 +107,18 @@ func (h *Host) admitAll(ctx context.Context, all []*Prepared) ([]*component, err
 			continue
 		}
 		c := newComponent(h, p.deployment)
-		c.setCompiled(p.compiled)
 		if err := h.admit(c); err != nil {
 			errs = append(errs, &DeploymentError{c.id, errors.Join(err, boundError(p.compiled.Close(ctx)))})
 			continue
 		}
+		c.setCompiled(p.compiled)
 		admitted = append(admitted, c)
 	}
 	if errs == nil {
 		return admitted, nil
 	}
 	for _, c := range admitted {
-		errs = append(errs, h.remove(ctx, c, c.refusals.notFound))
+		errs = append(errs, h.removeCrew(ctx, c, c.refusals.notFound))
 		c.changes.unlock()
 		h.changes.Done()
 	}

@@ -19,6 +19,14 @@ func (q *queue[T]) push(value T) {
 	q.length++
 }
 
+// pushFirst adds a value before all others.
+func (q *queue[T]) pushFirst(value T) {
+	var zero T
+	q.push(zero) // makes room
+	q.first = (q.first - 1) & (len(q.ring) - 1)
+	q.ring[q.first] = value
+}
+
 // peek returns the oldest value; the queue must not be empty.
 func (q *queue[T]) peek() T { return q.at(0) }
 

@@ -11,6 +11,7 @@ type bucket struct {
 	perSecond float64
 	burst     float64
 	tokens    float64
+	lent      float64       // of the burst, to members of a crew
 	filled    time.Duration // when tokens was right, on clock
 	clock     *core.Clock
 }
@@ -32,7 +33,7 @@ func newAccept(a Accept, clock *core.Clock) *bucket {
 func (b *bucket) set(q Quota) {
 	b.fill(b.clock.Now())
 	b.perSecond, b.burst = float64(q.MessagesPerSecond), float64(q.Burst)
-	b.tokens = min(b.tokens, b.burst)
+	b.tokens = min(b.tokens, b.burst-b.lent)
 }
 
 // take takes n tokens, if there are as many.
@@ -68,6 +69,6 @@ func (b *bucket) fill(now time.Duration) {
 	if now <= b.filled {
 		return
 	}
-	b.tokens = min(b.burst, b.tokens+b.perSecond*(now-b.filled).Seconds())
+	b.tokens = min(b.burst-b.lent, b.tokens+b.perSecond*(now-b.filled).Seconds())
 	b.filled = now
 }

@@ -53,6 +53,7 @@ func (p *Prepared) Replace(ctx context.Context) error {
 	}
 	defer h.changed(c)
 	next := newComponent(h, p.deployment)
+	h.putBeside(next)
 	next.setCompiled(p.compiled)
 	if err := h.replace(ctx, c, next); err != nil {
 		return fmt.Errorf("replacement of %s: %w", c.id, h.unlessHurried(err))
@@ -62,12 +63,11 @@ func (p *Prepared) Replace(ctx context.Context) error {
 
 // replace makes next's guest the new version of c.
 func (h *Host) replace(ctx context.Context, c, next *component) error {
-	h.putBeside(next)
-	next.firstTimer(c)
+	c.firstTimers(next.guests())
 	h.emit(Event{Kind: EventReplacing, Component: c.id}, "engine", next.deployment.Engine, "source", next.deployment.Source.Path)
 	err := h.startUp(ctx, next)
 	if err == nil {
-		err = c.acquire(ctx)
+		err = c.acquireCrew(ctx)
 	}
 	acquired := err == nil
 	if acquired {
@@ -79,14 +79,15 @@ func (h *Host) replace(ctx context.Context, c, next *component) error {
 	if err != nil {
 		h.emit(Event{Kind: EventRolledBack, Component: c.id, Reason: err})
 		if acquired {
-			c.giveFree()
+			c.giveCrewFree()
 		}
-		return errors.Join(err, h.remove(ctx, next, next.refusals.notFound))
+		return errors.Join(err, h.removeCrew(ctx, next, next.refusals.notFound))
 	}
-	old := h.handOver(c, next)
+	old := c.takeOver(next)
+	h.epoch.Add(1)
 	h.emit(Event{Kind: EventReplaced, Component: c.id})
-	c.giveFree()
-	return h.remove(ctx, old, old.refusals.notFound)
+	c.giveCrewFree()
+	return h.removeAll(ctx, old)
 }
 
 // putBeside enters a component that nobody can message: a version that starts or ends
@@ -107,47 +108,30 @@ func (h *Host) isBeside(c *component) bool {
 	return beside
 }
 
-// handOver makes next's guest c's, and returns a component with c's old one. The caller owns
-// all three.
-func (h *Host) handOver(c, next *component) (old *component) {
-	old = newComponent(h, c.deployment)
-	h.putBeside(old)
-	c.takeOver(next, old)
-	h.forgetBeside(next)
-	h.epoch.Add(1)
-	return old
-}
-
-// takeOver gives c's guest to old, and next's to c. The caller owns all three. Stop may
-// know each, so its lock is held.
-func (c *component) takeOver(next, old *component) {
-	c.takeTimers(next)
-	waiting, comes := next.leaveTo(c)
+// takeOver gives c next's guests, and returns components with c's old ones. The caller owns all
+// of them. Stop may know each, so its lock is held where its guest changes.
+func (c *component) takeOver(next *component) (old []*component) {
+	guests, before := next.guests(), c.deployment
 	c.sender.log.Flush()
 	c.mu.Lock()
-	leaves := c.takeVersionLocked()
 	c.limits, c.deployment = next.limits, next.deployment
 	c.refusals.tooLarge, c.refusals.response = next.refusals.tooLarge, next.refusals.response
 	c.sched.mailbox.setLimits(c.limits)
 	c.sched.accept = next.sched.accept
 	c.reopenLocked()
-	c.setVersionLocked(comes)
-	for _, e := range waiting {
-		c.sched.mailbox.push(e)
-	}
 	c.sender.quota.set(c.deployment.Quota)
 	c.sender.log = next.sender.log
-	c.counts.add(&next.counts)
-	c.publishLocked()
 	c.mu.Unlock()
-	old.mu.Lock()
-	old.setVersionLocked(leaves)
-	old.mu.Unlock()
+	old = c.setGuests(guests, before)
+	if next.crew != nil {
+		c.host.forgetBeside(next, c) // its members are c's
+	}
+	return old
 }
 
 // version is a guest with its instance.
 type version struct {
-	compiled  core.Component
+	compiled  *code
 	traits    core.Traits
 	services  *services
 	ledger    *core.Ledger
@@ -172,29 +156,6 @@ func (c *component) setVersionLocked(v version) {
 	c.life.canExchange = c.exchanges()
 	c.guest.batch = newBatching(c, c.life.instance)
 	c.call.allowed = c.watched(c.limits.HandlerTime)
-}
-
-// leaveTo makes c the successor of next, which was never deployed: c gets the outcomes of
-// the requests that next's guest has sent when it was initialized. leaveTo returns those
-// that have come, with messages of timers that have fired, and next's guest.
-func (next *component) leaveTo(c *component) (waiting []entry, comes version) {
-	next.mu.Lock()
-	next.life.successor = c
-	comes = next.takeVersionLocked()
-	pending := next.sender.pending
-	for next.sched.mailbox.length > 0 {
-		e := next.sched.mailbox.pop()
-		waiting = append(waiting, e)
-		if e.outcome {
-			next.sender.pending--
-		}
-	}
-	next.published = counts{} // they become c's
-	next.mu.Unlock()
-	c.sender.pending += pending
-	c.life.former = append(c.life.former, next)
-	c.forgetFormer()
-	return waiting, comes
 }
 
 // forgetFormer forgets those versions of which no request is pending. The owner calls it.
@@ -235,13 +196,21 @@ func (c *component) removeRequests() []core.RequestID {
 	return ids
 }
 
-// forgetBeside forgets a version whose guest another component has taken.
-func (h *Host) forgetBeside(c *component) {
+// forgetBeside forgets a component whose guest another one has taken, or has set aside. Its
+// counts are those of heir. The caller owns both.
+func (h *Host) forgetBeside(c, heir *component) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.sched.become(removed)
+	fired := c.published.fired
+	c.published = counts{}
+	c.mu.Unlock()
+	heir.mu.Lock()
+	heir.published.fired += fired
+	heir.counts.add(&c.counts)
+	heir.publishLocked()
+	heir.mu.Unlock()
 	delete(h.beside, c)
 	close(c.gone)
 }

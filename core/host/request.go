@@ -37,7 +37,7 @@ func (h *Host) AppendRequest(ctx context.Context, dst []byte, target core.Compon
 		return nil, requestFailed(target, ctx.Err())
 	}
 	if c := h.direct.find(target); c != nil {
-		if _, begun := c.beginDirect(ctx, endless, len(payload)); begun {
+		if c, _ := c.beginDirect(ctx, endless, len(payload)); c != nil {
 			response, err := c.answer(dst, payload)
 			if err == nil {
 				c.endDirect(nil)
@@ -60,22 +60,26 @@ func requestFailed(target core.ComponentID, err error) error {
 }
 
 // beginDirect makes the goroutine of a Go program c's owner and begins a call with size
-// bytes, if c is idle and ctx lasts long enough for an answer. fast is whether c's last call
-// was. The caller ends the call by endDirect.
-func (c *component) beginDirect(ctx context.Context, endless bool, size int) (fast, begun bool) {
+// bytes, if c is idle and ctx lasts long enough for an answer. Of several instances it takes
+// one that is idle. It returns the component that is called, or nil, and whether its last
+// call was fast. The caller ends the call by endDirect.
+func (c *component) beginDirect(ctx context.Context, endless bool, size int) (on *component, fast bool) {
 	if c.host.stopping.Load() {
-		return false, false
+		return nil, false
 	}
 	c.mu.Lock()
+	if c.sched.status == spread {
+		return c.beginDirectOnMemberAndUnlock(ctx, endless, size)
+	}
 	fast = c.call.fast
 	if c.sched.status != idle || size > c.limits.MessageSize ||
 		!endless && !(fast && c.answersBeforeLocked(ctx)) || !c.acceptsLocked(1) || c.call.ownSlot == nil && !c.takeSlotLocked() {
 		c.mu.Unlock()
-		return false, false
+		return nil, false
 	}
 	c.sched.become(running)
 	c.beginCallAndUnlock()
-	return fast, true
+	return c, fast
 }
 
 // answersBeforeLocked reports whether one fast call of c ends before ctx.

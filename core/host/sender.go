@@ -15,12 +15,13 @@ const maxRoutes = 4096
 
 // sender is a component's sending side. It belongs to the component's owner.
 type sender struct {
-	quota      bucket
-	pending    int              // requests that have not been called back
-	ids        []core.RequestID // reserved at the tracker; empty if it cannot reserve
-	used       int              // how many of them requests have used that the tracker has not seen
-	usedCredit bool             // the guest has sent by a credit since its last call began
-	log        *core.LogQuota
+	quota       bucket
+	pending     int              // requests that have not been called back
+	mostPending int              // how many there may be
+	ids         []core.RequestID // reserved at the tracker; empty if it cannot reserve
+	used        int              // how many of them requests have used that the tracker has not seen
+	usedCredit  bool             // the guest has sent by a credit since its last call began
+	log         *core.LogQuota
 
 	epoch  uint64 // of the host's configuration that the routes are for
 	last   *route
@@ -100,7 +101,7 @@ func (c *component) sendRequest(target, request []byte, timeoutMillis uint64) (c
 	if err != nil {
 		return 0, err
 	}
-	if c.sender.pending >= c.deployment.Quota.PendingRequests {
+	if c.sender.pending >= c.sender.mostPending && !(c.borrow() && c.sender.pending < c.sender.mostPending) {
 		return 0, errPendingRequests
 	}
 	if err := c.charge(request); err != nil {
@@ -183,7 +184,7 @@ func (c *component) charge(message []byte) error {
 	if len(message) > c.limits.MessageSize {
 		return errMessageSize
 	}
-	if !c.sender.quota.take(1) {
+	if !c.sender.quota.take(1) && !(c.borrow() && c.sender.quota.take(1)) {
 		return errMessageRate
 	}
 	return nil

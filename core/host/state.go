@@ -11,21 +11,23 @@ const (
 	idle                  // nothing to do
 	queued                // its run entry is in the shared queue, or is about to be
 	running               // owned by a worker, or by the goroutine of a Go program's request
+	spread                // the front of several instances: its members run
 	down                  // without an instance, until a restart is due, if ever
 	removed               // undeployed
 )
 
 func (s status) String() string {
-	return [...]string{"claimed", "idle", "queued", "running", "down", "removed"}[s]
+	return [...]string{"claimed", "idle", "queued", "running", "spread", "down", "removed"}[s]
 }
 
 // transitions are the statuses that may follow each one. docs/architecture.md
 // draws the usual changes.
 var transitions = [...][]status{
-	claimed: {idle, queued, down, claimed, removed},
+	claimed: {idle, queued, spread, down, claimed, removed},
 	idle:    {queued, running, claimed},
 	queued:  {running, claimed},
 	running: {idle, queued, down, claimed},
+	spread:  {claimed},
 	down:    {queued, claimed},
 	removed: {},
 }

@@ -214,7 +214,7 @@ func (c *component) leaveBehind() (owned bool) {
 	if c.sched.status == running || c.sched.status == claimed || c.sched.status == removed {
 		return false
 	}
-	c.sched.become(claimed)
+	c.claimLocked()
 	return true
 }
 
@@ -248,7 +248,7 @@ func (l leftover) await(limit context.Context) error {
 func (c *component) endsSoon() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.compiled != nil && (c.traits.Interruptible || !c.call.inProgress)
+	return (c.compiled != nil || c.crew != nil) && (c.traits.Interruptible || !c.call.inProgress)
 }
 
 func isClosed(c <-chan struct{}) bool {

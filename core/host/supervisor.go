@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math"
 	"time"
 
@@ -13,9 +14,10 @@ import (
 // The component's lock guards it.
 type supervisor struct {
 	restarts core.Restarts
-	due      bool        // the next worker that runs the component starts it
-	timer    *time.Timer // sets due
-	reason   error       // of the last end
+	due      bool          // the next worker that runs the component starts it
+	timer    *time.Timer   // sets due
+	reason   error         // of the last end
+	ended    time.Duration // when that was, on the host's clock
 }
 
 // instanceEndedLocked closes an instance that has ended, and decides about the next
@@ -27,7 +29,8 @@ func (c *component) instanceEndedLocked(reason error) {
 	c.life.instance, c.life.canExchange, c.call.interrupted, c.call.fast, c.call.late = nil, false, false, false, false
 	c.cancelTimersLocked()
 	reason = boundError(reason)
-	c.life.supervisor.reason, c.life.supervisor.due = reason, false // a timer that was stopped may have made it due
+	c.life.supervisor.reason, c.life.supervisor.ended = reason, c.host.clock.Exact()
+	c.life.supervisor.due = false // a timer that was stopped may have made it due
 	c.mu.Unlock()
 	if instance != nil {
 		_ = instance.Close() // its memory is gone either way
@@ -84,6 +87,11 @@ func (c *component) restartLocked() {
 		c.scheduleHealthLocked()
 	}
 	c.publishLocked()
+	if err == nil {
+		c.mu.Unlock()
+		c.returnToCrew()
+		c.mu.Lock()
+	}
 }
 
 // admitLocked lets messages in again, if the component had failed. The owner calls it.
@@ -176,6 +184,12 @@ func (c *component) failLocked(pause time.Duration) {
 	reason := c.life.supervisor.reason
 	c.mu.Unlock()
 	c.close(c.refusals.down)
+	if c.post != nil && c.leaveCrew() {
+		c.host.log.Log(c.host.background, slog.LevelError, "an instance failed, others go on", "component", c.id.String(),
+			"reason", reason.Error(), "hint", failedHint(pause))
+		c.mu.Lock()
+		return
+	}
 	c.host.emit(Event{Kind: EventFailed, Component: c.id, Reason: reason},
 		"hint", failedHint(pause))
 	c.mu.Lock()
@@ -194,10 +208,7 @@ func (c *component) close(refusal *core.MessagingError) {
 	c.mu.Lock()
 	c.sched.closed = refusal
 	c.hasRoom.Store(false)
-	if c.call.ownSlot != nil {
-		c.host.watch.giveUp(c.call.ownSlot)
-		c.call.ownSlot = nil
-	}
+	c.giveUpSlotLocked()
 	c.cancelTimersLocked()
 	entries := c.sched.mailbox.queue
 	c.sched.mailbox = newMailbox(c.limits)
@@ -225,6 +236,14 @@ func (c *component) forgetRequests() {
 	c.sender.ids, c.sender.used = nil, 0
 }
 
+// giveUpSlotLocked gives up the watch slot that c keeps.
+func (c *component) giveUpSlotLocked() {
+	if c.call.ownSlot != nil {
+		c.host.watch.giveUp(c.call.ownSlot)
+		c.call.ownSlot = nil
+	}
+}
+
 // checkHealthLocked asks the guest for its health. The owner calls it. It releases
 // c.mu meanwhile.
 func (c *component) checkHealthLocked() {
@@ -247,7 +266,7 @@ func (c *component) checkHealthLocked() {
 // scheduleHealthLocked starts the timer of the next health check.
 func (c *component) scheduleHealthLocked() {
 	stopTimer(c.life.healthTimer)
-	if c.deployment.HealthInterval <= 0 || c.sched.closed != nil {
+	if c.crew != nil || c.deployment.HealthInterval <= 0 || c.sched.closed != nil {
 		return
 	}
 	c.life.healthTimer = time.AfterFunc(c.deployment.HealthInterval, c.askHealth)

@@ -285,13 +285,26 @@ func (c *component) takeTimers(next *component) {
 	c.timers.last = max(c.timers.last, comes.last)
 }
 
-// firstTimer makes the ids of the timers that next starts differ from all that c starts
-// until next takes its place.
-func (next *component) firstTimer(c *component) {
+// firstTimers makes the ids of the timers that others start differ from those of each other,
+// and from all that c's guests start until the others take their place.
+func (c *component) firstTimers(others []*component) {
 	const apart = 1 << 32
+	last := core.TimerID(0)
+	for _, guest := range append(c.guests(), c) {
+		guest.mu.Lock()
+		last = max(last, guest.timers.last)
+		guest.mu.Unlock()
+	}
+	for _, other := range others {
+		last += apart
+		other.timers.last = last
+	}
+}
+
+func (c *component) cancelTimers() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	next.timers.last = c.timers.last + apart
+	c.cancelTimersLocked()
 }
 
 // cancelTimersLocked cancels c's timers, because its instance has ended and the next one

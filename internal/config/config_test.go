@@ -64,7 +64,7 @@ func TestDesignExample(t *testing.T) {
 		Components: []config.Component{{
 			ID:     core.MustComponentID("shop/orders"),
 			Source: "./orders.wasm",
-			Engine: "wazero",
+			Engine: "wazero", Instances: -1, Spread: "any",
 			Config: config.Pairs{{Key: "region", Value: "eu"}},
 			Capabilities: config.Capabilities{
 				Send:    patterns(t, "shop/audit"),

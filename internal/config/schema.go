@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strconv"
 
 	"github.com/invopop/jsonschema"
 
@@ -58,6 +59,11 @@ func mapType(t reflect.Type) *jsonschema.Schema {
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{
 			{Type: "string", Pattern: sizePattern, Examples: []any{"64KiB", "16MiB"}},
 			{Type: "integer", Minimum: "0"},
+		}}
+	case reflect.TypeFor[Instances]():
+		return &jsonschema.Schema{Default: 1, OneOf: []*jsonschema.Schema{
+			{Type: "integer", Minimum: "1", Maximum: json.Number(strconv.Itoa(maxInstances))},
+			{Type: "string", Enum: []any{"auto"}},
 		}}
 	case reflect.TypeFor[Checksum]():
 		return &jsonschema.Schema{Type: "string", Pattern: checksumPattern}

@@ -149,3 +149,35 @@ func (p Pairs) MarshalYAML() (any, error) {
 	}
 	return mapping, nil
 }
+
+// Instances is a number of instances; auto is -1.
+type Instances int
+
+const maxInstances = 256
+
+var errInstances = fmt.Errorf("want a number of instances from 1 to %d, or auto", maxInstances)
+
+// UnmarshalText reads a whole number or the word auto.
+func (i *Instances) UnmarshalText(text []byte) error {
+	if string(text) == "auto" {
+		*i = -1
+		return nil
+	}
+	if zeros.Match(text) {
+		return errZeros
+	}
+	n, err := strconv.ParseUint(string(text), 10, 16)
+	if err != nil || n < 1 || n > maxInstances {
+		return errInstances
+	}
+	*i = Instances(n)
+	return nil
+}
+
+// MarshalText is the inverse of UnmarshalText.
+func (i Instances) MarshalText() ([]byte, error) {
+	if i < 0 {
+		return []byte("auto"), nil
+	}
+	return strconv.AppendInt(nil, int64(i), 10), nil
+}
