@@ -790,3 +790,80 @@ func TestForgottenRequestsDoNotCount(t *testing.T) {
 		h.balance()
 	}
 }
+
+// TestTimersOfInstances: the timers of several instances have ids of their own. They go along
+// when instances come and when a replacement changes their number; those of an instance that
+// an update shuts down are canceled.
+func TestTimersOfInstances(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t, host.Config{})
+		var mu sync.Mutex
+		var each *barrier
+		ids, fired := make(map[guest.TimerID]bool), make(map[string]int)
+		d := several("a/pool", 1, host.SpreadAny, sameFor(behaviour{message: func(g guest.Host, sender string, message []byte) ([]byte, error) {
+			if string(message) == "each" && sender != "a/pool" {
+				each.pass()
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if sender == "a/pool" {
+				fired[string(message)]++
+				return nil, nil
+			}
+			id, err := guest.After(g, time.Hour, message)
+			if ids[id] {
+				t.Errorf("there is a second timer %d", id)
+			}
+			ids[id] = true
+			return nil, err
+		}}))
+		check(t, h.Deploy(t.Context(), d))
+		timers := func(want int) {
+			t.Helper()
+			equal(t, "timers", h.Components()[0].Timers, want)
+			equal(t, "timers of the host", h.Snapshot().Timers, want)
+		}
+		begin := func(n int, payload string) {
+			for range n {
+				h.ask("a/pool", payload)
+			}
+		}
+		change := func(n int, change func(context.Context, host.Deployment) error) {
+			t.Helper()
+			d.Instances = n
+			check(t, change(t.Context(), d))
+		}
+		begin(2, "alone")
+		change(3, h.Update)
+		begin(6, "three")
+		timers(8)
+		change(2, h.Replace)
+		begin(4, "two")
+		timers(12)
+		change(1, h.Replace)
+		begin(1, "one")
+		timers(13)
+		change(4, h.Replace)
+		timers(13)
+		change(2, h.Replace)
+		<-time.After(time.Hour + time.Minute)
+		h.balance()
+		equal(t, "kinds of timers that fired", fmt.Sprint(fired), fmt.Sprint(map[string]int{"alone": 2, "one": 1, "three": 6, "two": 4}))
+		equal(t, "fired", h.Components()[0].Fired, 13)
+
+		change(3, h.Update)
+		each = newBarrier(3)
+		var callers sync.WaitGroup
+		for range 3 {
+			callers.Go(func() { h.ask("a/pool", "each") })
+		}
+		callers.Wait()
+		timers(3)
+		change(1, h.Update)
+		timers(1)
+		<-time.After(time.Hour + time.Minute)
+		h.balance()
+		equal(t, "timers of the instance that has stayed", fired["each"], 1)
+		equal(t, "fired in all", h.Components()[0].Fired, 14)
+	})
+}
