@@ -28,7 +28,7 @@ type Deployment struct {
 	// and -1 for one per core (runtime.GOMAXPROCS); [MaxInstances] at most. They share the
 	// mailbox, the quota, the id and the counters. Each one ends and is restarted on its own.
 	// A callback goes to the instance that has sent the request, or to another one if that
-	// is gone. The limits of the guest's resources are for each instance.
+	// is gone. All other limits are for each instance: memory, times, fuel, timers.
 	Instances int
 	// Spread says which instance handles a message; [SpreadSender] by default.
 	Spread Spread

@@ -867,3 +867,31 @@ func TestTimersOfInstances(t *testing.T) {
 		equal(t, "fired in all", h.Components()[0].Fired, 14)
 	})
 }
+
+// TestAcceptOfInstances: several instances together accept the rate of one, of requests that
+// run directly on an instance and of others.
+func TestAcceptOfInstances(t *testing.T) {
+	for name, ctx := range map[string]context.Context{"direct": context.Background(), "sent": nil} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				h := start(t, host.Config{})
+				d := several("a/pool", 3, "", sameFor(echo))
+				d.Accept = host.Accept{MessagesPerSecond: 1, Burst: 6}
+				check(t, h.Deploy(t.Context(), d))
+				if ctx == nil {
+					ctx = t.Context() // it can end, so a Go component does not run directly
+				}
+				taken := 0
+				for range 20 {
+					if _, err := h.Request(ctx, d.ID, nil); err == nil {
+						taken++
+					} else {
+						isError(t, "one request too many", err, core.ErrQueueFull)
+					}
+				}
+				equal(t, "requests taken", taken, 6)
+				h.balance()
+			})
+		})
+	}
+}

@@ -28,7 +28,8 @@ func (h *Host) Replace(ctx context.Context, d Deployment) error {
 // be another one.
 //
 // If both versions export component-state, the old one's state goes along: see
-// [core.StateKeeper].
+// [core.StateKeeper]. This is done only from one instance to one instance. The number of
+// instances may change: then outcomes and timers of an old instance are some new one's.
 //
 // Replace blocks until the new version has been initialized, then until the old one's call
 // has ended, and then until the old one has been shut down. If the new version cannot
