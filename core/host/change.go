@@ -217,5 +217,8 @@ func sameValue(a, b reflect.Value) bool {
 	case a.Kind() == reflect.Func:
 		return a.Pointer() == b.Pointer()
 	}
-	return a.Comparable() && a.Equal(b)
+	if !a.Comparable() {
+		return reflect.DeepEqual(a.Interface(), b.Interface())
+	}
+	return a.Equal(b)
 }

@@ -26,7 +26,8 @@ type Deployment struct {
 	HealthInterval time.Duration
 	// Instances is how many instances there are, each with its own memory: 0 stands for 1,
 	// and -1 for one per core (runtime.GOMAXPROCS); [MaxInstances] at most. They share the
-	// mailbox, the quota, the id and the counters. Each one ends and is restarted on its own.
+	// mailbox, the quota, the log limits, the id and the counters. Each one ends and is
+	// restarted on its own.
 	// A callback goes to the instance that has sent the request, or to another one if that
 	// is gone. All other limits are for each instance: memory, times, fuel, timers.
 	Instances int

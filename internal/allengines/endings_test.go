@@ -114,6 +114,7 @@ type ending struct {
 	engine  core.Engine
 	sources [3]core.Source
 	patient bool          // handlers may take long
+	many    int           // instances of each component
 	ended   atomic.Uint64 // requests of this program that were taken and not canceled
 	left    atomic.Bool   // Stop has left something behind
 }
@@ -133,7 +134,7 @@ func (e endingEngine) try(t *testing.T, seed uint64) {
 	check(t, err)
 	check(t, h.Start(t.Context()))
 	release := make(chan struct{})
-	x := &ending{endingEngine: e, t: t, host: h, engine: engine, sources: e.sources(release), patient: r.IntN(2) == 0}
+	x := &ending{endingEngine: e, t: t, host: h, engine: engine, sources: e.sources(release), patient: r.IntN(2) == 0, many: 1 + 2*r.IntN(2)}
 	var deployed sync.WaitGroup
 	for which := range endingIDs {
 		deployed.Go(func() { x.deploy(within(t), which) })
@@ -220,11 +221,11 @@ func (e *ending) message(r *rand.Rand, which int) []byte {
 func (e *ending) deploy(ctx context.Context, which int) {
 	d := host.Deployment{
 		ID: endingIDs[which], Engine: e.name, Source: e.sources[which], Capabilities: all(),
-		Limits:  core.Limits{HandlerTime: 5 * time.Millisecond, HandlerWallTime: 20 * time.Millisecond, StartTime: time.Minute},
-		Restart: host.Restart{MaxRestarts: -1, Backoff: time.Millisecond, MaxBackoff: time.Millisecond},
+		Limits:  core.Limits{HandlerTime: 5 * time.Millisecond, StartTime: time.Minute},
+		Restart: host.Restart{MaxRestarts: -1, Backoff: time.Millisecond, MaxBackoff: time.Millisecond}, Instances: e.many,
 	}
 	if e.patient {
-		d.Limits.HandlerTime, d.Limits.HandlerWallTime = time.Hour, time.Hour
+		d.Limits.HandlerTime = time.Hour
 	}
 	_ = e.host.Deploy(ctx, d) // it is there already, or the time is over
 }
