@@ -317,6 +317,8 @@ func (h *Host) remove(ctx context.Context, c *component, refusal *core.Messaging
 	defer c.mu.Unlock()
 	c.publishLocked() // its last log lines have changed the counts
 	c.sched.become(removed)
+	c.takeVersionLocked() // routes, and the worker that ran c last, keep c for a while
+	c.deployment.Source = core.Source{}
 	h.gone.add(&c.published)
 	if h.components[c.id] == c {
 		delete(h.components, c.id)

@@ -141,10 +141,11 @@ type version struct {
 	healthDue bool
 }
 
-// takeVersionLocked takes c's guest away from it. The owner calls it.
+// takeVersionLocked takes c's guest away from it, so that c keeps nothing of it alive. The
+// owner calls it.
 func (c *component) takeVersionLocked() version {
 	v := version{c.compiled, c.traits, c.guest.services, c.guest.ledger, c.life.instance, c.life.health, c.life.healthDue}
-	c.compiled, c.life.instance, c.life.canExchange = nil, nil, false
+	c.compiled, c.guest, c.life.instance, c.life.canExchange = nil, guestCalls{}, nil, false
 	return v
 }
 
