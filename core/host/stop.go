@@ -243,12 +243,12 @@ func (l leftover) await(limit context.Context) error {
 }
 
 // endsSoon reports whether the owner of a component that was left behind removes it
-// soon: its engine can end the call in progress, or there is none. None begins any
-// more.
+// soon, or has removed it: its engine can end the call in progress, or there is none. None
+// begins any more.
 func (c *component) endsSoon() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return (c.compiled != nil || c.crew != nil) && (c.traits.Interruptible || !c.call.inProgress)
+	return c.sched.status == removed || (c.compiled != nil || c.crew != nil) && (c.traits.Interruptible || !c.call.inProgress)
 }
 
 func isClosed(c <-chan struct{}) bool {
