@@ -7,7 +7,7 @@ RELAY   := examples/relay/airhost.yaml
 PACKAGES = ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build guests run test check race nocgo vet staticcheck format tidy modules rebuild bench reference figures report fuzz soak bombs archives release clean
+.PHONY: help setup build guests run test check race nocgo vet staticcheck format tidy modules rebuild bench reference figures report fuzz soak replacements bombs archives release clean
 
 # Modules of their own, so that users of the library do not download their dependencies.
 MODULES := internal/bench/peers examples/redis-broker
@@ -90,6 +90,9 @@ fuzz: ## run each fuzz target for FUZZTIME (1m)
 
 soak: ## load both cores for a minute under the race detector
 	@AIRHOST_LOAD=1m $(GO) test -race -count=1 -timeout 15m -run 'TestLoad|TestSoak' ./core/host
+
+replacements: ## replace a Go guest of 3 MB N=100 times under RATE=50000 requests a second, and show how long they took
+	@AIRHOST_REPLACEMENTS=$(or $(N),100) AIRHOST_RATE=$(or $(RATE),50000) $(GO) test -count=1 -v -timeout 60m -run '^TestReplacements$$' ./internal/allengines
 
 bombs: ## check modules made to cost much, all kinds and sizes on both engines, with a table
 	@AIRHOST_BOMBS=1 $(GO) test -count=1 -v -timeout 60m -run '^TestBombs$$' ./cmd/airhost
