@@ -68,7 +68,7 @@ func number(t *testing.T, name string, otherwise int) int {
 }
 
 // tallies builds two versions of testdata/tally, which differ in a custom section.
-func tallies(t *testing.T) (versions [2][]byte) {
+func tallies(t testing.TB) (versions [2][]byte) {
 	path := filepath.Join(t.TempDir(), "tally.wasm")
 	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-buildmode=c-shared", "-ldflags=-s -w", "-o", path, "./testdata/tally")
 	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOFLAGS=")

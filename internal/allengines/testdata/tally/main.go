@@ -39,7 +39,8 @@ func (t *tally) Initialize(host guest.Host, config guest.Config) error {
 }
 
 // HandleMessage counts a number and returns it. Other messages are commands: "ask" and
-// "rest" for an asker, whose timers come as "tick"; "get" returns the tally.
+// "rest" for an asker, whose timers come as "tick"; "get" returns the tally; "work" computes
+// for a millisecond or two.
 func (t *tally) HandleMessage(host guest.Host, sender string, message []byte) ([]byte, error) {
 	switch string(message) {
 	case "ask":
@@ -53,6 +54,14 @@ func (t *tally) HandleMessage(host guest.Host, sender string, message []byte) ([
 		return nil, t.ask(host)
 	case "get":
 		return t.Save(host)
+	case "work":
+		x := t.sum + 1
+		for range 1_000_000 {
+			x ^= x << 13
+			x ^= x >> 7
+			x ^= x << 17
+		}
+		return binary.LittleEndian.AppendUint64(nil, x), nil
 	}
 	if len(message) != 8 {
 		return nil, guest.InvalidMessage("%d bytes, want 8", len(message))
