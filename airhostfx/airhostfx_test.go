@@ -255,3 +255,108 @@ func TestLogger(t *testing.T) {
 		t.Errorf("the host's log has nothing of the component: %q", logged)
 	}
 }
+
+// shutdowns notes with which options the application is shut down.
+type shutdowns []string
+
+func (s *shutdowns) Shutdown(options ...fx.ShutdownOption) error {
+	*s = append(*s, fmt.Sprint(options))
+	return errors.New("nobody listens")
+}
+
+// failing is a deployment of a component that fails at its first message.
+func failing(name string, required bool) host.Deployment {
+	component := func() guest.Component { return noter{name: name, diary: new(diary)} }
+	return host.Deployment{
+		ID: core.MustComponentID("a/" + name), Engine: native.Name, Source: native.Source(component),
+		Restart: host.Restart{Policy: host.RestartTemporary}, Required: required,
+	}
+}
+
+// fail makes components fail, and waits until all subscribers have been told.
+func fail(h *host.Host, names ...string) error {
+	events, cancel := h.Subscribe(10)
+	defer cancel()
+	for _, name := range names {
+		if err := h.Send(core.MustComponentID("a/"+name), nil); err != nil {
+			return err
+		}
+	}
+	for failed := 0; failed < len(names); {
+		if event := <-events; event.Kind == host.EventFailed {
+			failed++
+		}
+	}
+	return nil
+}
+
+// TestShutdownOnFailure: a required component that fails shuts the application down once, with
+// exit code 1, if the application asks for it. Other components do not.
+func TestShutdownOnFailure(t *testing.T) {
+	for name, test := range map[string]struct {
+		asked fx.Option
+		fail  []string
+		want  int
+	}{
+		"required":     {airhostfx.ShutdownOnFailure, []string{"required"}, 1},
+		"two of them":  {airhostfx.ShutdownOnFailure, []string{"required", "other", "required2"}, 1},
+		"not required": {airhostfx.ShutdownOnFailure, []string{"other"}, 0},
+		"none":         {airhostfx.ShutdownOnFailure, nil, 0},
+		"nobody asks":  {fx.Options(), []string{"required"}, 0},
+	} {
+		var h *host.Host
+		got := new(shutdowns)
+		app := fxtest.New(t, airhostfx.Host, parts, quiet, test.asked, fx.Populate(&h),
+			fx.Decorate(func(fx.Shutdowner) fx.Shutdowner { return got }))
+		app.RequireStart()
+		for _, d := range []host.Deployment{failing("required", true), failing("required2", true), failing("other", false)} {
+			if err := h.Deploy(t.Context(), d); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := fail(h, test.fail...); err != nil {
+			t.Fatal(err)
+		}
+		app.RequireStop() // the events that have come are read to the end
+		if len(*got) != test.want || test.want > 0 && (*got)[0] != "[1]" {
+			t.Errorf("%s: shut down with %q, want %d times with [1]", name, *got, test.want)
+		}
+	}
+}
+
+// TestShutdownOnMissedFailure: the application is shut down also if there was no room for the
+// event of the failure.
+func TestShutdownOnMissedFailure(t *testing.T) {
+	for _, required := range []bool{true, false} {
+		got := new(shutdowns)
+		crowd := []fx.Option{airhostfx.Host, parts, quiet, fx.Decorate(func(fx.Shutdowner) fx.Shutdowner { return got })}
+		for i := range 100 { // the event of each is more than the application reads by now
+			d := failing(fmt.Sprint("x", i), required && i == 99)
+			crowd = append(crowd, fx.Supply(fx.Annotate(d, fx.ResultTags(`group:"deployments"`))))
+		}
+		fails := func(lifecycle fx.Lifecycle, h *host.Host) {
+			lifecycle.Append(fx.StartHook(func() error { return fail(h, "x99") }))
+		}
+		app := fxtest.New(t, append(crowd, fx.Invoke(fails), airhostfx.ShutdownOnFailure)...)
+		app.RequireStart().RequireStop()
+		if want := map[bool]int{true: 1}[required]; len(*got) != want {
+			t.Errorf("required %v: shut down %d times, want %d", required, len(*got), want)
+		}
+	}
+}
+
+// TestExitCode: the end of an application that is shut down by a failure has exit code 1.
+func TestExitCode(t *testing.T) {
+	var h *host.Host
+	app := fxtest.New(t, airhostfx.Host, parts, quiet, airhostfx.ShutdownOnFailure, fx.Populate(&h),
+		fx.Supply(fx.Annotate(failing("required", true), fx.ResultTags(`group:"deployments"`))))
+	app.RequireStart()
+	ended := app.Wait()
+	if err := fail(h, "required"); err != nil {
+		t.Fatal(err)
+	}
+	if signal := <-ended; signal.ExitCode != 1 {
+		t.Errorf("got exit code %d, want 1", signal.ExitCode)
+	}
+	app.RequireStop()
+}

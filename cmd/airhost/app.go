@@ -199,13 +199,9 @@ func (a *application) finish(ctx context.Context) error {
 
 // failed returns an error that names the required components that have failed.
 func (a *application) failed() error {
-	required := map[core.ComponentID]bool{}
-	for _, c := range a.file.Components {
-		required[c.ID] = c.Required
-	}
 	var errs []error
 	for _, c := range a.Components() {
-		if required[c.ID] && c.State == "failed" {
+		if c.Required && c.State == "failed" {
 			errs = append(errs, fmt.Errorf("%s, which is required, has failed: %s", c.ID, c.LastError))
 		}
 	}

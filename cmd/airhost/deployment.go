@@ -34,6 +34,7 @@ func deployment(c config.Component) host.Deployment {
 		HealthInterval: time.Duration(c.HealthInterval),
 		Instances:      int(c.Instances),
 		Spread:         host.Spread(c.Spread),
+		Required:       c.Required,
 		Quota: host.Quota{
 			MessagesPerSecond: c.Quota.MessagesPerSecond,
 			Burst:             c.Quota.Burst,

@@ -79,3 +79,20 @@ func TestCheckOfInstances(t *testing.T) {
 		}
 	}
 }
+
+// TestRequired: whether a component is required gets into the deployment.
+func TestRequired(t *testing.T) {
+	file, err := config.Decode("airhost.yaml", []byte(`
+components:
+  - {id: a/b, source: echo, engine: native, required: true}
+  - {id: a/c, source: echo, engine: native}
+`), built())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []bool{true, false} {
+		if got := deployment(file.Components[i]); got.Required != want {
+			t.Errorf("%s: got required %v, want %v", got.ID, got.Required, want)
+		}
+	}
+}

@@ -33,6 +33,9 @@ type Deployment struct {
 	Instances int
 	// Spread says which instance handles a message; [SpreadSender] by default.
 	Spread Spread
+	// Required says that the program cannot do without the component. The host treats it like
+	// any other; its [EventFailed] and its [ComponentStatus] say so, for the program to act.
+	Required bool
 
 	given core.LimitSet // limits that were set, and are no defaults
 }

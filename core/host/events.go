@@ -22,7 +22,7 @@ const (
 	EventReplaced   EventKind = "replaced"    // the new version has taken its place
 	EventRolledBack EventKind = "rolled-back" // the new version could not: the old one goes on
 	EventUpdated    EventKind = "updated"     // its settings have changed
-	EventFailed     EventKind = "failed"      // it ended more often than its restart policy allows
+	EventFailed     EventKind = "failed"      // all of its instances ended more often than its restart policy allows
 	EventHealth     EventKind = "health"      // its health changed
 )
 
@@ -33,6 +33,7 @@ type Event struct {
 	Component core.ComponentID
 	Reason    error             // why it ended, failed or was rolled back, or why shutdown failed
 	Health    core.HealthStatus // of EventHealth
+	Required  bool              // of EventFailed: [Deployment.Required]
 	Missed    uint64            // events before this one that the subscriber had no room for
 }
 
@@ -121,6 +122,9 @@ func (h *Host) emit(event Event, attrs ...any) {
 	}
 	if event.Kind == EventHealth {
 		attrs = append(attrs, "health", event.Health.String())
+	}
+	if event.Required {
+		attrs = append(attrs, "required", true)
 	}
 	h.log.Log(h.background, eventLevels[event.Kind], "component "+string(event.Kind), attrs...)
 	h.events.publish(event)

@@ -193,6 +193,7 @@ type ComponentStatus struct {
 	ID        core.ComponentID
 	Engine    string
 	State     string            // "running" if one instance does, "restarting" or "failed"
+	Required  bool              // [Deployment.Required]
 	Health    core.HealthStatus // the worst one of its instances
 	Instances int               // that run now
 	Waiting   int               // messages in its mailbox

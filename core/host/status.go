@@ -16,7 +16,7 @@ func (c *component) waitingLocked() int {
 // report returns the status of a deployed component.
 func (c *component) report() ComponentStatus {
 	c.mu.Lock()
-	s := ComponentStatus{ID: c.id, Engine: c.deployment.Engine}
+	s := ComponentStatus{ID: c.id, Engine: c.deployment.Engine, Required: c.deployment.Required}
 	failed := c.sched.closed == c.refusals.down
 	var members []*component
 	if c.crew != nil {

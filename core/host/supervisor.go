@@ -190,7 +190,7 @@ func (c *component) failLocked(pause time.Duration) {
 		c.mu.Lock()
 		return
 	}
-	c.host.emit(Event{Kind: EventFailed, Component: c.id, Reason: reason},
+	c.host.emit(Event{Kind: EventFailed, Component: c.id, Reason: reason, Required: c.deployment.Required},
 		"hint", failedHint(pause))
 	c.mu.Lock()
 }
