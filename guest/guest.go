@@ -23,6 +23,23 @@
 // The host calls one method of a component at a time. A component may start goroutines,
 // but they must not use the [Host]. As WebAssembly they run only while a method of the
 // component runs.
+//
+// # New versions
+//
+// A new version may replace a component while messages come in. Exactly one of both handles
+// a message: the old version what was delivered before the hand-over, the new one what comes
+// after. Requests of the old version that are pending end at the new version's
+// HandleCallback, with the ids that the old one was given. If the new version must know these
+// ids, both are [StateKeeper]s. If the new version cannot take over, the old one goes on, and
+// its Save may be called again at the next attempt.
+//
+// # Several instances
+//
+// A component may have several instances, each with its own memory. A callback goes to the
+// instance that has sent the request; to any other one if an update or a replacement has
+// ended that instance. If they are spread as "any", messages come in no order; else
+// those of one sender come in order. State is handed over only from one instance to one
+// instance.
 package guest
 
 import (
@@ -50,7 +67,8 @@ type Component interface {
 // CallbackHandler is a component that sends requests.
 type CallbackHandler interface {
 	// HandleCallback is called exactly once for each request that [Host.Request]
-	// accepted, unless it was canceled. If failure is nil, response is the target's
+	// accepted, unless it was canceled. An earlier version of the component, or another
+	// instance that has ended, may have sent the request. If failure is nil, response is the target's
 	// response; otherwise failure is a [RequestError]. The rules for message in
 	// [Component] hold for response too. A returned error is only counted and logged.
 	HandleCallback(host Host, id RequestID, response []byte, failure error) error
@@ -80,8 +98,8 @@ type Shutdowner interface {
 type StateKeeper interface {
 	// Save returns the state. It is called on the old version, after its last message
 	// and before Shutdown. The host refuses a state that is larger than limits.memory.
-	// An error keeps the old version, which may be asked again later. The returned slice
-	// may be used again in the component's next call.
+	// An error of Save or Restore keeps the old version, whose Save may be called again
+	// later. The returned slice may be used again in the component's next call.
 	Save(host Host) ([]byte, error)
 
 	// Restore takes over the state that the old version has saved. It is called on the new

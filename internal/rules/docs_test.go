@@ -141,28 +141,37 @@ func TestLooksLike(t *testing.T) {
 	}
 }
 
-// TestPromisesHaveTests: the tests that SECURITY.md names are there.
+// TestPromisesHaveTests: the tests that SECURITY.md and docs/architecture.md name for their
+// promises are there.
 func TestPromisesHaveTests(t *testing.T) {
-	content, err := os.ReadFile("../../SECURITY.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, table, found := strings.Cut(string(content), "## Tests")
-	if !found {
-		t.Fatal("SECURITY.md no longer says which tests hold it")
-	}
-	table, _, _ = strings.Cut(table, "## Reporting")
-	names := regexp.MustCompile("`(Test[A-Za-z]+)`").FindAllStringSubmatch(table, -1)
-	if len(names) < 20 {
-		t.Errorf("SECURITY.md names %d tests", len(names))
-	}
 	code, err := exec.Command("git", "grep", "-hoE", `^func Test[A-Za-z]+\(`, "--", "../../*_test.go").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range names {
-		if !strings.Contains(string(code), "func "+name[1]+"(") {
-			t.Errorf("SECURITY.md names %s, which is no test", name[1])
+	for _, table := range []struct {
+		file, begin, end string
+		least            int // number of tests
+	}{
+		{"SECURITY.md", "## Tests", "## Reporting", 20},
+		{"docs/architecture.md", "<!-- promises -->", "<!-- end -->", 10},
+	} {
+		content, err := os.ReadFile("../../" + table.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, text, found := strings.Cut(string(content), table.begin)
+		if !found {
+			t.Errorf("%s no longer says which tests hold its promises", table.file)
+		}
+		text, _, _ = strings.Cut(text, table.end)
+		names := regexp.MustCompile("`(Test[A-Za-z]+)`").FindAllStringSubmatch(text, -1)
+		if len(names) < table.least {
+			t.Errorf("%s names %d tests, want at least %d", table.file, len(names), table.least)
+		}
+		for _, name := range names {
+			if !strings.Contains(string(code), "func "+name[1]+"(") {
+				t.Errorf("%s names %s, which is no test", table.file, name[1])
+			}
 		}
 	}
 }
