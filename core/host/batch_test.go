@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/airhost/airhost/brokers/inproc"
 	"github.com/airhost/airhost/core"
@@ -34,7 +35,7 @@ type batchComponent struct {
 	instance *batchInstance
 }
 
-func (c batchComponent) Traits() core.Traits         { return core.Traits{Callback: true} }
+func (c batchComponent) Traits() core.Traits         { return core.Traits{Callback: !c.instance.pure} }
 func (c batchComponent) Close(context.Context) error { return nil }
 func (c batchComponent) Instantiate(_ context.Context, env core.Environment) (core.Instance, error) {
 	c.instance.ended = env.Ended
@@ -52,6 +53,7 @@ type batchInstance struct {
 	dead    error // the next result of Health
 	lives   int
 	batches []int
+	pure    bool // it exports no handle-callback
 }
 
 func (i *batchInstance) Initialize([]core.ConfigPair) error { return nil }
@@ -119,6 +121,33 @@ func TestReplaceBatching(t *testing.T) {
 		equal(t, "batches of the old version", len(old.batches), 0)
 		equal(t, "batches of the new version", len(next.batches), 1)
 		check(t, h.Stop(t.Context()))
+	})
+}
+
+// TestOutcomesInABatch: a batch leaves out the outcomes of requests that an earlier version has
+// sent, if this one has no handle-callback. They leave their places to others.
+func TestOutcomesInABatch(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		next := &batchInstance{held: make(chan struct{}), may: -1, pure: true}
+		p := parts{broker: newInproc, tracker: newSlab, others: []core.Engine{&batchEngine{instance: next}}}
+		r := startReplacing(t, p)
+		r.asks = 3
+		check(t, r.Replace(t.Context(), r.deployment(r.version("asks"))))
+		for range 3 {
+			r.tell("ask")
+		}
+		check(t, r.Replace(t.Context(), host.Deployment{ID: id("a/asker"), Engine: "batch", Limits: core.Limits{HandlerTime: time.Hour}}))
+		r.tell("hold")
+		close(r.release)
+		<-time.After(20 * time.Millisecond)
+		equal(t, "outcomes that wait", r.component("a/asker").Waiting, 3)
+		close(next.held)
+		equal(t, "outcomes that nobody took", r.balance().Orphans, 3)
+		r.replaceBy(r.version("last"))
+		for range 3 {
+			r.tell("ask")
+			check(t, r.refused)
+		}
 	})
 }
 

@@ -54,7 +54,6 @@ func (c *component) restart(ctx context.Context) error {
 // the component up. The caller owns it.
 func (c *component) startAgain(ctx context.Context) error {
 	c.mu.Lock()
-	c.life.instance = nil
 	c.cancelTimersLocked()
 	c.reopenLocked() // from now on messages wait
 	c.mu.Unlock()

@@ -294,14 +294,17 @@ func TestUpdateIsRefused(t *testing.T) {
 	h := start(t, host.Config{})
 	d := deployment("a/b", echo)
 	d.Config = []core.ConfigPair{{Key: "a", Value: "1"}}
+	d.Source.Path, d.Source.Code = "a", []byte("a")
 	check(t, h.Deploy(within(t), d))
 	changes, cancel := h.Subscribe(10)
 	defer cancel()
 	for name, change := range map[string]func(d *host.Deployment){
 		"engine": func(d *host.Deployment) { d.Engine = "toy" },
 		"source": func(d *host.Deployment) { d.Source.Value = func() guest.Component { return echo } },
-		"config": func(d *host.Deployment) { d.Config = nil },
-		"limits": func(d *host.Deployment) { d.Limits.MessageSize = 100 },
+		"source: only a replacement can change it\n": func(d *host.Deployment) { d.Source.Path = "b" },
+		"source: only a": func(d *host.Deployment) { d.Source.Code = []byte("b") },
+		"config":         func(d *host.Deployment) { d.Config = nil },
+		"limits":         func(d *host.Deployment) { d.Limits.MessageSize = 100 },
 		"limits: only a replacement can change it\n": func(d *host.Deployment) { d.Limits.HandlerTime = time.Second },
 		"config: only a replacement can change it\nlimits": func(d *host.Deployment) {
 			d.Config, d.Limits.StartTime = nil, time.Second

@@ -166,7 +166,7 @@ func (c *component) deliver(m *core.Message, w *worker, byCredit bool) error {
 	return nil
 }
 
-// roomLocked reports whether c takes any message.
+// roomLocked reports whether c takes any message. To a front no message goes by credit.
 func (c *component) roomLocked() bool {
 	return c.crew == nil && c.sched.closed == nil && c.sched.accept == nil && !c.sched.mailbox.crowded()
 }

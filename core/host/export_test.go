@@ -1,5 +1,7 @@
 package host
 
+import "github.com/airhost/airhost/core"
+
 // Raced says that this is a build with -race, which is slow.
 const Raced = raced
 
@@ -28,4 +30,22 @@ func (h *Host) ChainCalls() (calls int64) {
 		}
 	}
 	return calls
+}
+
+// HasRoom reports whether other components may get a credit for the component of an id.
+func (h *Host) HasRoom(id core.ComponentID) bool { return h.deployed(id).hasRoom.Load() }
+
+// Formers returns how many earlier versions and instances a component keeps for their
+// requests. Nobody may change it meanwhile.
+func (h *Host) Formers(id core.ComponentID) (n int) {
+	for _, guest := range h.deployed(id).guests() {
+		n += len(guest.life.former)
+	}
+	return n
+}
+
+func (h *Host) deployed(id core.ComponentID) *component {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.components[id]
 }

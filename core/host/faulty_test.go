@@ -188,6 +188,7 @@ type trackerHooks struct {
 	core.Tracker
 	register func(id core.RequestID, w core.Waiter)
 	cancel   func()
+	remove   func()
 	close    func()
 }
 
@@ -204,6 +205,13 @@ func (t *trackerHooks) Cancel(id core.RequestID, w core.Waiter) bool {
 		t.cancel()
 	}
 	return t.Tracker.Cancel(id, w)
+}
+
+func (t *trackerHooks) Remove(w core.Waiter) []core.RequestID {
+	if t.remove != nil {
+		t.remove()
+	}
+	return t.Tracker.Remove(w)
 }
 
 func (t *trackerHooks) Close() error {

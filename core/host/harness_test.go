@@ -34,6 +34,7 @@ type parts struct {
 	exchanged *atomic.Int64 // calls after the first of exchanges; nil: the engines do not exchange
 	plain     bool          // the engines keep no ledger
 	chained   *atomic.Int64 // if not nil, some tests add calls of chains
+	others    []core.Engine // besides native and toy
 }
 
 // engine returns the engine of Go components.
@@ -126,7 +127,7 @@ func (p parts) start(t testing.TB, config host.Config) *testHost {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.NewTextHandler(log, nil))
 	}
-	h, err := host.New(config, broker, tracker, engine, p.toys())
+	h, err := host.New(config, broker, tracker, append([]core.Engine{engine, p.toys()}, p.others...)...)
 	check(t, err)
 	check(t, h.Start(context.Background()))
 	test := &testHost{Host: h, t: t, log: log}

@@ -266,7 +266,6 @@ func (c *component) setCrewLocked(members []*component) {
 	if open {
 		c.admitLocked()
 	}
-	c.hasRoom.Store(false) // no message goes by credit, or directly
 }
 
 // inherit makes c the heir of from, whose guest c has now, or whose guest is gone: c gets the
@@ -301,8 +300,9 @@ func (from *component) leaveTo(c *component, ofFormers int) (waiting []entry, pe
 	from.mu.Lock()
 	defer from.mu.Unlock()
 	from.life.successor = c
-	pending = from.sender.pending - from.life.dropped
-	from.sender.pending, from.life.dropped = pending-ofFormers, 0
+	from.countDroppedLocked()
+	pending = from.sender.pending
+	from.sender.pending -= ofFormers
 	for range from.sched.mailbox.length {
 		e := from.sched.mailbox.pop()
 		if !e.outcome && !e.timer {
@@ -319,11 +319,16 @@ func (from *component) leaveTo(c *component, ofFormers int) (waiting []entry, pe
 	return waiting, pending
 }
 
-// leaveCrew notes that c has failed: its messages are the others'. It reports whether there is
+// leaveCrew notes that c has failed: its messages are the others', and so are its places for
+// requests. It reports whether there is
 // another member that has not failed. If there is none, the front refuses all messages.
 func (c *component) leaveCrew() (others bool) {
 	f := c.post.front
+	c.mu.Lock()
+	c.countDroppedLocked()
+	c.mu.Unlock()
 	f.mu.Lock()
+	f.settleLocked(c)
 	c.post.senders = c.post.senders[:0]
 	for _, m := range f.crew.members {
 		others = others || m != c && !m.post.failed

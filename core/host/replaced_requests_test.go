@@ -15,17 +15,18 @@ import (
 )
 
 // replacing is a host with a/slow, which answers when release is closed, and a/asker, whose
-// versions note the ends of their requests. a/asker may have one pending request.
+// versions note the ends of their requests.
 type replacing struct {
 	*testHost
 	release, gate chan struct{}
 	ids           []guest.RequestID
 	ends          []string // "VERSION REQUEST OUTCOME"
 	refused       error    // of the last request or cancel
+	asks          int      // requests that a/asker may have pending
 }
 
 func startReplacing(t *testing.T, p parts) *replacing {
-	r := &replacing{testHost: p.start(t, host.Config{DrainTimeout: 10 * time.Millisecond}), release: make(chan struct{}), gate: make(chan struct{})}
+	r := &replacing{testHost: p.start(t, host.Config{DrainTimeout: 10 * time.Millisecond}), release: make(chan struct{}), gate: make(chan struct{}), asks: 1}
 	slow := deployment("a/slow", responder(func(m []byte) ([]byte, error) { <-r.release; return []byte("done"), nil }))
 	slow.Limits.HandlerTime = time.Hour
 	check(t, r.Deploy(t.Context(), slow))
@@ -35,7 +36,7 @@ func startReplacing(t *testing.T, p parts) *replacing {
 
 func (r *replacing) deployment(c guest.Component) host.Deployment {
 	d := deployment("a/asker", c)
-	d.Quota.PendingRequests, d.Limits.HandlerTime = 1, time.Hour
+	d.Quota.PendingRequests, d.Limits.HandlerTime = r.asks, time.Hour
 	return d
 }
 

@@ -98,10 +98,16 @@ func (c *component) restartLocked() {
 func (c *component) admitLocked() {
 	if c.sched.closed == c.refusals.down {
 		c.sched.closed = nil
-		c.sender.pending -= c.life.dropped
-		c.life.dropped = 0
+		c.countDroppedLocked()
 	}
 	c.hasRoom.Store(c.roomLocked())
+}
+
+// countDroppedLocked takes the outcomes that came while c was closed off its pending requests.
+// The owner calls it.
+func (c *component) countDroppedLocked() {
+	c.sender.pending -= c.life.dropped
+	c.life.dropped = 0
 }
 
 // launch makes an instance and initializes it. Limits.StartTime is for both. The

@@ -34,6 +34,7 @@ type toy struct {
 	shutdown   func(i *toyInstance) error
 	interrupt  func()
 	live       atomic.Int32 // instances that have not been closed
+	closed     atomic.Int32 // calls of the component's Close
 }
 
 func (t *toy) compiles(ctx context.Context) error {
@@ -44,7 +45,7 @@ func (t *toy) compiles(ctx context.Context) error {
 }
 
 func (t *toy) Traits() core.Traits         { return core.Traits{Interruptible: true} }
-func (t *toy) Close(context.Context) error { return nil }
+func (t *toy) Close(context.Context) error { t.closed.Add(1); return nil }
 
 func (t *toy) Instantiate(_ context.Context, env core.Environment) (core.Instance, error) {
 	t.live.Add(1)
