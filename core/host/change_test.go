@@ -302,6 +302,7 @@ func TestUpdateIsRefused(t *testing.T) {
 		"engine": func(d *host.Deployment) { d.Engine = "toy" },
 		"source": func(d *host.Deployment) { d.Source.Value = func() guest.Component { return echo } },
 		"source: only a replacement can change it\n": func(d *host.Deployment) { d.Source.Path = "b" },
+		"source: only":   func(d *host.Deployment) { d.Source.Value = 5 },
 		"source: only a": func(d *host.Deployment) { d.Source.Code = []byte("b") },
 		"config":         func(d *host.Deployment) { d.Config = nil },
 		"limits":         func(d *host.Deployment) { d.Limits.MessageSize = 100 },

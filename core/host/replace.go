@@ -205,11 +205,8 @@ func (h *Host) forgetBeside(c, heir *component) {
 	defer h.mu.Unlock()
 	c.mu.Lock()
 	c.sched.become(removed)
-	fired := c.published.fired
-	c.published = counts{}
 	c.mu.Unlock()
 	heir.mu.Lock()
-	heir.published.fired += fired
 	heir.counts.add(&c.counts)
 	heir.publishLocked()
 	heir.mu.Unlock()

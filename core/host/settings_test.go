@@ -419,3 +419,22 @@ func TestFormersAreForgotten(t *testing.T) {
 		}
 	})
 }
+
+// listed is a toy whose value cannot be compared by ==.
+type listed struct {
+	*toy
+	list []int
+}
+
+// TestUpdateComparesSources: an update finds out whether values that cannot be compared by ==
+// are the same.
+func TestUpdateComparesSources(t *testing.T) {
+	h := start(t, host.Config{})
+	d, value := toyDeployment("a/b", nil), new(toy)
+	d.Source.Value = listed{value, []int{1}}
+	check(t, h.Deploy(within(t), d))
+	d.Source.Value = listed{value, []int{1}}
+	check(t, h.Update(within(t), d))
+	d.Source.Value = listed{value, []int{2}}
+	isError(t, "update", h.Update(within(t), d), host.ErrNeedsReplacement)
+}
