@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -135,9 +136,9 @@ func TestUpdateEndsFailedInstancesFirst(t *testing.T) {
 	for victim := range 4 { // one of three, or with 0 two of them
 		bubble(t, func(t *testing.T) {
 			h := start(t, host.Config{})
-			made := 0
+			var count atomic.Int32
 			d := several("a/pool", 3, host.SpreadSender, func() guest.Component {
-				made++
+				made := int(count.Add(1))
 				fails := made == victim || victim == 0 && made < 3
 				return behaviour{message: func(guest.Host, string, []byte) ([]byte, error) {
 					if fails {
@@ -364,7 +365,9 @@ func outcomeDuringFailure(t *testing.T, instances int, back func(h *testHost, d 
 	d.Quota.PendingRequests, d.Restart.Policy = most, host.RestartTemporary
 	d.Limits.HandlerTime = time.Hour
 	check(t, h.Deploy(t.Context(), d))
+	synctest.Wait() // all instances are idle, and the last one that was gets the next message
 	h.do("a/asker")
+	synctest.Wait()
 	released := false
 	tracker.remove = func() { // the component refuses all by now
 		if !released {
