@@ -12,7 +12,7 @@ import (
 // big is a guest of 1 MB.
 type big struct {
 	behaviour
-	memory [1 << 20]byte
+	_ [1 << 20]byte
 }
 
 // TestUndeployKeepsNothing: a guest is garbage once it is undeployed, although a worker ran it
