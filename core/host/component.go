@@ -176,6 +176,13 @@ func (c *component) acceptsLocked(n int) bool {
 	return c.sched.accept == nil || c.sched.accept.take(float64(n))
 }
 
+// refundLocked gives n messages back to the rate that c accepts.
+func (c *component) refundLocked(n int) {
+	if c.sched.accept != nil {
+		c.sched.accept.refund(float64(n))
+	}
+}
+
 // outcome puts the outcome of one of c's requests into the mailbox. It is never
 // refused for a full mailbox; it is dropped only if the component is gone.
 func (c *component) outcome(m *core.Message, w *worker) {

@@ -243,7 +243,13 @@ func (c *component) wakeMemberAndUnlock() {
 		}
 		return
 	}
-	for c.sched.status == spread && len(c.crew.idle) > 0 {
+	c.wakeIdleAndUnlock()
+}
+
+// wakeIdleAndUnlock wakes a member of the front c that is idle, if there is one and messages
+// wait that any member may take.
+func (c *component) wakeIdleAndUnlock() {
+	for c.sched.status == spread && c.crew.shared.length > 0 && len(c.crew.idle) > 0 {
 		m := c.crew.popIdle()
 		c.mu.Unlock()
 		if m.wake() {
@@ -252,6 +258,23 @@ func (c *component) wakeMemberAndUnlock() {
 		c.mu.Lock() // it works, and looks for messages when it has ended
 	}
 	c.mu.Unlock()
+}
+
+// pauseAndUnlock releases c.mu. If c is a member, it takes no messages for a while: others get
+// what it was lent, and one is woken in its place, for c may have been woken for a message that
+// it has not taken.
+func (c *component) pauseAndUnlock() {
+	if c.post == nil {
+		c.mu.Unlock()
+		return
+	}
+	f := c.post.front
+	f.mu.lockPartner()
+	f.settleLocked(c)
+	f.mu.Unlock()
+	c.mu.Unlock()
+	f.mu.Lock()
+	f.wakeIdleAndUnlock()
 }
 
 // wake queues c if it is idle, and reports whether it was.
@@ -288,9 +311,7 @@ func (c *component) beginDirectOnMemberAndUnlock(ctx context.Context, endless bo
 		}
 		idles := m.putBack()
 		c.mu.Lock()
-		if c.sched.accept != nil {
-			c.sched.accept.refund(1)
-		}
+		c.refundLocked(1)
 		if idles {
 			break // the call cannot be made directly
 		}

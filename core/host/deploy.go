@@ -264,17 +264,14 @@ var errBusy = errors.New("the component is being deployed or removed by somebody
 // acquire makes the caller c's owner once its call in progress has ended.
 func (c *component) acquire(ctx context.Context) error {
 	c.mu.Lock()
-	if c.sched.status != running {
-		defer c.mu.Unlock()
-		if c.sched.status == claimed || c.sched.status == removed || c.sched.claim != nil {
-			return errBusy
-		}
-		c.claimLocked()
-		return nil
-	}
-	if c.sched.claim != nil {
+	if c.sched.status == claimed || c.sched.status == removed || c.sched.claim != nil {
 		c.mu.Unlock()
 		return errBusy
+	}
+	if c.sched.status != running {
+		c.claimLocked()
+		c.pauseAndUnlock()
+		return nil
 	}
 	claim := make(chan struct{})
 	c.sched.claim = claim

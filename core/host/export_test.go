@@ -49,3 +49,6 @@ func (h *Host) deployed(id core.ComponentID) *component {
 	defer h.mu.Unlock()
 	return h.components[id]
 }
+
+// RestartDue makes a timer of a component's supervisor fire that was stopped too late.
+func (h *Host) RestartDue(id core.ComponentID) { h.deployed(id).restartDue() }

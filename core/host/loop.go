@@ -156,9 +156,12 @@ func (c *component) yieldAndUnlock(w *worker) {
 	c.sched.worker, c.sched.previous = nil, nil
 	switch {
 	case c.sched.claim != nil:
-		c.sched.become(claimed)
-		close(c.sched.claim)
+		claim := c.sched.claim
 		c.sched.claim = nil
+		c.sched.become(claimed)
+		c.pauseAndUnlock()
+		close(claim)
+		return
 	case c.life.leftBehind:
 		c.sched.become(claimed)
 		c.mu.Unlock()
@@ -170,6 +173,8 @@ func (c *component) yieldAndUnlock(w *worker) {
 			return
 		}
 		c.sched.become(down)
+		c.pauseAndUnlock()
+		return
 	case c.sched.mailbox.length > 0 || c.life.healthDue || c.life.instance == nil || c.post != nil && !c.restsLocked():
 		c.sched.become(queued)
 		c.mu.Unlock()

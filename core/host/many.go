@@ -133,9 +133,7 @@ func (c *component) giveBack(n int) {
 	c = c.gate()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.sched.accept != nil {
-		c.sched.accept.refund(float64(n))
-	}
+	c.refundLocked(n)
 }
 
 // fitting returns how many of the requests come before the first that is too large.

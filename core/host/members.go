@@ -111,11 +111,6 @@ func (h *Host) removeAll(ctx context.Context, all []*component) (err error) {
 // the members that are not c's any more are removed.
 func (c *component) setGuests(next []*component, before Deployment) (old []*component) {
 	last := c.guests()
-	for _, from := range last {
-		if from.post != nil {
-			c.settle(from)
-		}
-	}
 	runs, leaves := []*component{c}, version{} // c's instances, and that of c itself
 	if len(next) == 1 {
 		leaves = c.standAlone(next[0])
@@ -169,12 +164,6 @@ func (c *component) setVersion(v version) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.setVersionLocked(v)
-}
-
-func (c *component) settle(m *component) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.settleLocked(m)
 }
 
 // standAlone makes c run the guest of another component, or its own, alone. It returns the

@@ -192,7 +192,11 @@ func (c *component) cancelOfFormer(id core.RequestID) bool {
 func (c *component) removeRequests() []core.RequestID {
 	ids := c.host.tracker.Remove(c)
 	for _, f := range c.life.former {
-		ids = append(ids, c.host.tracker.Remove(f)...)
+		sent := c.host.tracker.Remove(f)
+		f.mu.Lock()
+		f.sender.pending -= len(sent) // f may be the front, which is alone again some day
+		f.mu.Unlock()
+		ids = append(ids, sent...)
 	}
 	c.life.former = nil
 	return ids
@@ -205,6 +209,9 @@ func (h *Host) forgetBeside(c, heir *component) {
 	defer h.mu.Unlock()
 	c.mu.Lock()
 	c.sched.become(removed)
+	c.deployment.Source = core.Source{} // as in remove: c is kept for a while
+	stopTimer(c.life.supervisor.timer)
+	stopTimer(c.life.healthTimer)
 	c.mu.Unlock()
 	heir.mu.Lock()
 	heir.counts.add(&c.counts)

@@ -73,7 +73,12 @@ func (c *component) beginDirect(ctx context.Context, endless bool, size int) (on
 	}
 	fast = c.call.fast
 	if c.sched.status != idle || size > c.limits.MessageSize ||
-		!endless && !(fast && c.answersBeforeLocked(ctx)) || !c.acceptsLocked(1) || c.call.ownSlot == nil && !c.takeSlotLocked() {
+		!endless && !(fast && c.answersBeforeLocked(ctx)) || !c.acceptsLocked(1) {
+		c.mu.Unlock()
+		return nil, false
+	}
+	if c.call.ownSlot == nil && !c.takeSlotLocked() {
+		c.refundLocked(1)
 		c.mu.Unlock()
 		return nil, false
 	}

@@ -58,7 +58,7 @@ func (c *component) instanceEndedLocked(reason error) {
 // restartDue queues the component, for a worker to start it.
 func (c *component) restartDue() {
 	c.mu.Lock()
-	c.life.supervisor.due = true
+	c.life.supervisor.due = c.crew == nil // otherwise it has got company since: its members restart
 	wakes := c.sched.status == down
 	if wakes {
 		c.sched.become(queued)
