@@ -153,8 +153,13 @@ func (c *component) set(d Deployment) {
 func (c *component) startMore(ctx context.Context, d Deployment) (more []*component, err error) {
 	guests := c.guests()
 	if n := d.Instances - len(guests); n > 0 {
+		shared, err := guests[0].shareCode()
+		if err != nil {
+			return nil, err
+		}
 		front := newComponent(c.host, d) // until the end of the update
-		more = c.host.newMembers(front, n, guests[0].compiled)
+		more = c.host.newMembers(front, n, shared)
+		_ = shared.Close(ctx) // the members use it
 		front.setCrew(more)
 		c.firstTimers(more)
 	}

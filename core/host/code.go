@@ -26,6 +26,17 @@ func (c *code) share() *code {
 	return c
 }
 
+// shareCode returns c's code for one user more, or an error if c is being removed: Stop does so
+// also during a change, once its time is over.
+func (c *component) shareCode() (*code, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.compiled == nil {
+		return nil, errBusy
+	}
+	return c.compiled.share(), nil
+}
+
 // Close implements [core.Component].
 func (c *code) Close(ctx context.Context) error {
 	if c.users.Add(-1) > 0 {

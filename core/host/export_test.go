@@ -52,3 +52,16 @@ func (h *Host) deployed(id core.ComponentID) *component {
 
 // RestartDue makes a timer of a component's supervisor fire that was stopped too late.
 func (h *Host) RestartDue(id core.ComponentID) { h.deployed(id).restartDue() }
+
+// UpdateOfRemoved updates a component as if Stop, in a hurry, had removed it meanwhile.
+func (h *Host) UpdateOfRemoved(d Deployment) error {
+	c := h.deployed(d.ID)
+	if err := h.Undeploy(h.background, d.ID); err != nil {
+		return err
+	}
+	d.Source, c.deployment.Source = core.Source{}, core.Source{}
+	if err := d.normalize(); err != nil {
+		return err
+	}
+	return c.update(h.background, d)
+}

@@ -2,7 +2,9 @@ package host_test
 
 import (
 	"runtime"
+	"sync"
 	"testing"
+	"time"
 	"weak"
 
 	"github.com/airhost/airhost/core/host"
@@ -41,4 +43,60 @@ func (h *testHost) deployBig() weak.Pointer[big] {
 	guest := &big{}
 	h.deploy("a/big", guest)
 	return weak.Make(guest)
+}
+
+// TestChangesKeepNothing: the guest of an instance that an update or a replacement ends is
+// garbage, and so is the source of the version before, although health timers still run.
+func TestChangesKeepNothing(t *testing.T) {
+	h := start(t, host.Config{Workers: 1})
+	old := make([]weak.Pointer[big], 0, 4)
+	d := severalBig(3, &old)
+	check(t, h.Deploy(within(t), d))
+	for range 10 {
+		h.do("a/big")
+	}
+	d.Instances = 1
+	check(t, h.Update(within(t), d))
+	h.quiesce()
+	if kept := alive(old[1:]); kept != 1 {
+		t.Errorf("%d guests are kept after an update to one instance", kept)
+	}
+	check(t, h.Replace(within(t), severalBig(2, new([]weak.Pointer[big]))))
+	d = host.Deployment{}
+	h.do("a/big")
+	h.quiesce()
+	if kept := alive(old); kept != 0 {
+		t.Errorf("%d guests and sources of the version before are kept after a replacement", kept)
+	}
+	runtime.KeepAlive(h)
+}
+
+// severalBig is a deployment of big guests with n instances. It adds its source's own value
+// to made, and then each guest.
+func severalBig(n int, made *[]weak.Pointer[big]) host.Deployment {
+	own, pointers := &big{}, made
+	*made = append(*made, weak.Make(own))
+	d := several("a/big", n, host.SpreadAny, func() guest.Component {
+		g := &big{behaviour: own.behaviour}
+		lock.Lock()
+		defer lock.Unlock()
+		*pointers = append(*pointers, weak.Make(g))
+		return g
+	})
+	d.HealthInterval = time.Hour
+	return d
+}
+
+var lock sync.Mutex // of what severalBig adds
+
+func alive(all []weak.Pointer[big]) (n int) {
+	for range 4 {
+		runtime.GC()
+	}
+	for _, p := range all {
+		if p.Value() != nil {
+			n++
+		}
+	}
+	return n
 }

@@ -249,3 +249,16 @@ func TestAcceptWithoutSlot(t *testing.T) {
 		h.balance()
 	})
 }
+
+// TestUpdateOfWhatIsRemoved: an update that Stop overtakes fails.
+func TestUpdateOfWhatIsRemoved(t *testing.T) {
+	for _, n := range []int{1, 2} {
+		h := start(t, host.Config{})
+		d := several("a/pool", n, "", sameFor(echo))
+		check(t, h.Deploy(within(t), d))
+		d.Instances = 4
+		if err := h.UpdateOfRemoved(d); err == nil {
+			t.Error("an update succeeds of a component that is gone")
+		}
+	}
+}
