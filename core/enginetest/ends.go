@@ -10,6 +10,7 @@ var endPromises = []promise{
 	{"trap", "a trap in any call is a TrapError with one line of text", testTrap},
 	{"trap-refuses", "after a trap every call returns an error and runs no guest code", testTrapRefuses},
 	{"trap-alone", "a trap ends one instance, and no other of the component", testTrapAlone},
+	{"close-alone", "Close ends one instance, and no other of the component, whose calls in progress go on", testCloseAlone},
 	{"closed", "after Close every call returns ErrClosed and runs no guest code, and a second Close returns nil", testClosed},
 	{"close-trapped", "an instance that trapped can be closed", testCloseTrapped},
 }
@@ -106,6 +107,19 @@ func testTrapAlone(t *trial) {
 	neighbor, _ := t.actor()
 	t.wantTrap("handle-message that traps", in.HandleMessage(other, []byte("x"), nil), core.TrapFault)
 	want(t, "a neighbor's response", t.ask(neighbor, "eon"), []byte("on"))
+	fresh, _ := t.actor()
+	want(t, "a fresh instance's response", t.ask(fresh, "eon"), []byte("on"))
+}
+
+func testCloseAlone(t *trial) {
+	in, _ := t.actor()
+	neighbor, host := t.actor()
+	host.Calling = func(string) {
+		host.Calling = nil
+		t.must("close in a call of a neighbor", in.Close())
+	}
+	want(t, "a neighbor's response", t.ask(neighbor, several([]byte("l\x02hi"), []byte("eon"))), []byte("on"))
+	want(t, "a neighbor's next response", t.ask(neighbor, "eon"), []byte("on"))
 	fresh, _ := t.actor()
 	want(t, "a fresh instance's response", t.ask(fresh, "eon"), []byte("on"))
 }

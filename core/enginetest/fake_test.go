@@ -20,6 +20,7 @@ type fake struct {
 	alive  atomic.Int32
 	calls  atomic.Int32 // in progress
 	trap   atomic.Bool
+	ended  atomic.Bool // an instance was interrupted or closed, for flaws
 }
 
 func (e *fake) has(flaw string) bool { return e.flaw == flaw }
@@ -207,7 +208,7 @@ func (i *fakeInstance) refusal() error {
 		i.over = errFakeInterrupted
 	}
 	switch {
-	case i.engine.trap.Load() && i.has("a trap ends all"):
+	case i.engine.trap.Load() && i.has("a trap ends all"), i.engine.ended.Load() && (i.has("a close ends all") || i.has("an interruption ends all")):
 		return errFakeInterrupted
 	case errors.Is(i.over, core.ErrClosed) && i.has("goes on after close"),
 		i.over != nil && !errors.Is(i.over, core.ErrClosed) && i.has("goes on after a trap"):
@@ -375,6 +376,7 @@ func (i *fakeInstance) Shutdown() error {
 
 func (i *fakeInstance) Interrupt() {
 	if !i.interrupted.Swap(true) {
+		i.engine.ended.Store(i.engine.ended.Load() || i.has("an interruption ends all"))
 		close(i.stop)
 	}
 }
@@ -387,6 +389,7 @@ func (i *fakeInstance) Close() error {
 		return errors.New("cannot be closed")
 	}
 	if i.over != core.ErrClosed {
+		i.engine.ended.Store(i.engine.ended.Load() || i.has("a close ends all"))
 		i.engine.alive.Add(-1)
 	}
 	i.over = core.ErrClosed

@@ -11,6 +11,7 @@ var interruptPromises = []promise{
 	{"interrupt-starting", "Interrupt from Starting ends an instance before it has started", testInterruptStarting},
 	{"interrupt-running", "Interrupt ends any call in progress", testInterruptRunning},
 	{"interrupt-service", "a call that was interrupted while it used a service does not succeed", testInterruptService},
+	{"interrupt-alone", "Interrupt ends one instance, and no other of the component", testInterruptAlone},
 	{"interrupt-any-time", "Interrupt may be called at any time, and more than once", testInterruptAnyTime},
 }
 
@@ -31,6 +32,16 @@ func testInterruptStarting(t *trial) {
 	if err == nil {
 		t.must("close", in.Close())
 	}
+}
+
+func testInterruptAlone(t *trial) {
+	in, _ := t.actor()
+	neighbor, _ := t.actor()
+	in.Interrupt()
+	t.wantTrap("the next call", in.HandleMessage(other, []byte("e"), nil), core.TrapHandler)
+	want(t, "a neighbor's response", t.ask(neighbor, "eon"), []byte("on"))
+	fresh, _ := t.actor()
+	want(t, "a fresh instance's response", t.ask(fresh, "eon"), []byte("on"))
 }
 
 // interruptible reports whether the engine can end a call in progress.
