@@ -36,9 +36,8 @@
 // # Several instances
 //
 // A component may have several instances, each with its own memory. A callback goes to the
-// instance that has sent the request; to any other one if an update or a replacement has
-// ended that instance. If they are spread as "any", messages come in no order; else
-// those of one sender come in order. State is handed over only from one instance to one
+// instance that has sent the request; to any other one if that has ended for good. If they
+// are spread as "any", messages come in no order; else those of one sender come in order. State is handed over only from one instance to one
 // instance.
 package guest
 

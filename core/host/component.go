@@ -111,7 +111,7 @@ type lifecycle struct {
 	healthDue   bool
 	health      core.HealthStatus
 	healthTimer *time.Timer
-	dropped     int          // outcomes of its requests that came while it was closed
+	dropped     int          // outcomes of its requests that came while it was closed, less those of others that it got
 	startCut    bool         // the context of the deployment has ended: its start is interrupted
 	leftBehind  bool         // Stop does not wait for it: its owner removes it
 	successor   *component   // takes the outcomes of its requests, or nil; see replacement
@@ -197,10 +197,7 @@ func (c *component) outcome(m *core.Message, w *worker) {
 		c.fitLocked(m)
 	}
 	if c.sched.closed != nil {
-		c.life.dropped++
-		c.mu.Unlock()
-		c.host.counts.orphans.Add(1)
-		m.Release()
+		c.passOnAndUnlock(m)
 		return
 	}
 	c.acceptAndUnlock(entry{message: m, outcome: true}, w)

@@ -139,10 +139,15 @@ func (c *component) changeHomesLocked(change func()) {
 	}
 }
 
-// refillLocked moves messages of the front into c's mailbox, before all that waits there: one,
-// or as many as c's instance takes at once. c's worker handles them before it releases c's
-// lock for anything else. The call for earlier ones has ended.
-func (c *component) refillLocked() {
+// refillLocked moves messages of the front into c's mailbox, if that is empty or c begins to
+// work: before all that waits there, one, or as many as c's instance takes at once. c's
+// worker handles them before it releases c's lock for anything else. The call for earlier
+// ones has ended.
+func (c *component) refillLocked(begins bool) {
+	c.countDroppedLocked()
+	if !begins && c.sched.mailbox.length > 0 {
+		return
+	}
 	f := c.post.front
 	f.mu.lockPartner()
 	defer f.mu.Unlock()
@@ -268,6 +273,7 @@ func (c *component) pauseAndUnlock() {
 		c.mu.Unlock()
 		return
 	}
+	c.countDroppedLocked()
 	f := c.post.front
 	f.mu.lockPartner()
 	f.settleLocked(c)

@@ -89,8 +89,8 @@ func (c *component) workOffAndUnlock() {
 			c.checkHealthLocked()
 			continue
 		}
-		if c.post != nil && (n == 0 || c.sched.mailbox.length == 0) {
-			c.refillLocked()
+		if c.post != nil {
+			c.refillLocked(n == 0)
 		}
 		if c.sched.mailbox.length == 0 {
 			break

@@ -309,20 +309,14 @@ func (from *component) leaveTo(c *component, ofFormers int) (waiting []entry, pe
 }
 
 // leaveCrew notes that c has failed: its messages are the others', and so are its places for
-// requests. It reports whether there is
-// another member that has not failed. If there is none, the front refuses all messages.
+// requests. It reports whether there is another member that has not failed. If there is
+// none, the front refuses all messages.
 func (c *component) leaveCrew() (others bool) {
 	f := c.post.front
-	c.mu.Lock()
-	c.countDroppedLocked()
-	c.mu.Unlock()
 	f.mu.Lock()
 	f.settleLocked(c)
 	c.post.senders = c.post.senders[:0]
-	for _, m := range f.crew.members {
-		others = others || m != c && !m.post.failed
-	}
-	if others {
+	if others = f.heirLocked(c) != nil; others {
 		f.changeHomesLocked(func() { c.post.failed = true })
 		members := slices.Clone(f.crew.members)
 		f.mu.Unlock()
@@ -334,11 +328,79 @@ func (c *component) leaveCrew() (others bool) {
 	refusal := cmp.Or(f.sched.closed, f.refusals.down)
 	f.sched.closed = refusal
 	messages := f.sched.mailbox.takeMessages()
+	members := slices.Clone(f.crew.members)
 	f.mu.Unlock()
 	for _, m := range messages {
 		f.host.undeliverable(m, core.Undelivered(refusal))
 	}
+	for _, m := range members {
+		m.forgetIfFailed()
+	}
 	return false
+}
+
+// forgetIfFailed ends the requests of a member that failed before all others did, unless
+// somebody is starting it again.
+func (c *component) forgetIfFailed() {
+	c.mu.Lock()
+	if c.sched.status != down || c.sched.closed == nil {
+		c.mu.Unlock()
+		return
+	}
+	c.sched.become(queued)
+	c.sched.become(running) // so that others wait for it
+	c.mu.Unlock()
+	c.forgetRequests()
+	c.mu.Lock()
+	c.yieldAndUnlock(nil)
+}
+
+// passOnAndUnlock gives the outcome of a request of c, which takes no outcomes any more, to
+// another instance of the same component. If there is none, the outcome is an orphan.
+func (c *component) passOnAndUnlock(m *core.Message) {
+	c.life.dropped++
+	var heir *component
+	if c.post != nil {
+		f := c.post.front
+		f.mu.lockPartner()
+		if c.sched.status == down { // has no owner
+			c.countDroppedLocked()
+			f.settleLocked(c)
+		}
+		heir = f.heirLocked(c)
+		f.mu.Unlock()
+	}
+	c.mu.Unlock()
+	if heir == nil || !heir.adopt(m) {
+		c.host.counts.orphans.Add(1)
+		m.Release()
+	}
+}
+
+// heirLocked returns a member of the front c that has not failed, and is not m, or nil.
+func (c *component) heirLocked(m *component) *component {
+	if c.crew == nil {
+		return nil
+	}
+	for _, other := range c.crew.members {
+		if other != m && !other.post.failed {
+			return other
+		}
+	}
+	return nil
+}
+
+// adopt makes c handle the outcome of a request that another instance has sent. It reports
+// whether c takes outcomes.
+func (c *component) adopt(m *core.Message) bool {
+	c.mu.Lock()
+	if c.sched.closed != nil || c.life.successor != nil {
+		c.mu.Unlock()
+		return false
+	}
+	c.life.dropped--
+	c.acceptAndUnlock(entry{message: m, outcome: true}, nil)
+	return true
 }
 
 // returnToCrew notes that c takes messages again, if it had failed. Its owner calls it.

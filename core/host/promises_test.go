@@ -161,3 +161,58 @@ func TestSaveAfterRollBack(t *testing.T) {
 		h.balance()
 	})
 }
+
+// TestCallbacksOfAFailedInstance: the callbacks of an instance that has failed go to another
+// one, those that waited for it too, and its places for requests are free again. If all fail
+// there is nobody to call.
+func TestCallbacksOfAFailedInstance(t *testing.T) {
+	const pending = 4
+	for _, allFail := range []bool{false, true} {
+		everyPart(t, func(t *testing.T, p parts) {
+			h := p.start(t, host.Config{})
+			release := make(chan struct{})
+			h.deploy("a/slow", responder(func([]byte) ([]byte, error) { <-release; return []byte("done"), nil }))
+			var called atomic.Int64
+			d := several("a/pool", 2, host.SpreadAny, sameFor(behaviour{
+				message: func(g guest.Host, _ string, message []byte) ([]byte, error) {
+					if string(message) == "trap" {
+						panic("on purpose")
+					}
+					_, err := g.Request("a/slow", nil, 0)
+					return nil, err
+				},
+				callback: func(guest.Host, guest.RequestID, []byte, error) error { called.Add(1); return nil },
+			}))
+			d.Restart = host.Restart{Policy: host.RestartTemporary}
+			d.Quota.PendingRequests = pending
+			check(t, h.Deploy(within(t), d))
+			for range pending {
+				h.do("a/pool")
+			}
+			ends := 1
+			if allFail {
+				ends = 2
+			}
+			for n := range ends {
+				_, err := h.request("a/pool", "trap")
+				isError(t, "a trap", err, core.ErrRequestTrapped)
+				h.waitFor("the end", func() bool { return instancesOf(h, "a/pool") == 1-n })
+			}
+			close(release)
+			s := h.balance()
+			want := int64(pending)
+			if allFail {
+				want = 0
+			}
+			equal(t, "callbacks", called.Load(), want)
+			equal(t, "orphans", s.Orphans, uint64(pending-want))
+			if !allFail {
+				for range pending {
+					h.do("a/pool") // all places are free
+				}
+				h.balance()
+				equal(t, "callbacks", called.Load(), 2*want)
+			}
+		})
+	}
+}

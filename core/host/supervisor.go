@@ -103,8 +103,9 @@ func (c *component) admitLocked() {
 	c.hasRoom.Store(c.roomLocked())
 }
 
-// countDroppedLocked takes the outcomes that came while c was closed off its pending requests.
-// The owner calls it.
+// countDroppedLocked takes the outcomes that came while c was closed off its pending requests,
+// and adds those of others' requests that wait for c. The owner calls it, or whoever finds
+// c down.
 func (c *component) countDroppedLocked() {
 	c.sender.pending -= c.life.dropped
 	c.life.dropped = 0
@@ -189,13 +190,18 @@ func (c *component) leave(err error) error {
 func (c *component) failLocked(pause time.Duration) {
 	reason := c.life.supervisor.reason
 	c.mu.Unlock()
-	c.close(c.refusals.down)
+	outcomes := c.shut(c.refusals.down)
 	if c.post != nil && c.leaveCrew() {
+		for _, m := range outcomes {
+			c.mu.Lock()
+			c.passOnAndUnlock(m)
+		}
 		c.host.log.Log(c.host.background, slog.LevelError, "an instance failed, others go on", "component", c.id.String(),
 			"reason", reason.Error(), "hint", failedHint(pause))
 		c.mu.Lock()
 		return
 	}
+	c.forget(outcomes)
 	c.host.emit(Event{Kind: EventFailed, Component: c.id, Reason: reason, Required: c.deployment.Required},
 		"hint", failedHint(pause))
 	c.mu.Lock()
@@ -210,8 +216,12 @@ func failedHint(pause time.Duration) string {
 
 // close refuses all messages from now on, ends those that wait for the same reason,
 // cancels the component's timers, and forgets its own requests. The owner calls it.
-func (c *component) close(refusal *core.MessagingError) {
+func (c *component) close(refusal *core.MessagingError) { c.forget(c.shut(refusal)) }
+
+// shut is close, but for the component's own requests. It returns the outcomes that wait.
+func (c *component) shut(refusal *core.MessagingError) (outcomes []*core.Message) {
 	c.mu.Lock()
+	c.countDroppedLocked()
 	c.sched.closed = refusal
 	c.hasRoom.Store(false)
 	c.giveUpSlotLocked()
@@ -224,10 +234,18 @@ func (c *component) close(refusal *core.MessagingError) {
 	for entries.length > 0 {
 		e := entries.pop()
 		if e.outcome {
-			c.dropOutcome(e.message)
+			outcomes = append(outcomes, e.message)
 			continue
 		}
 		c.host.undeliverable(e.message, core.Undelivered(refusal))
+	}
+	return outcomes
+}
+
+// forget drops outcomes, and ends the component's own requests without their callbacks.
+func (c *component) forget(outcomes []*core.Message) {
+	for _, m := range outcomes {
+		c.dropOutcome(m)
 	}
 	c.forgetRequests()
 }
