@@ -167,7 +167,6 @@ func (g *player) deployment(name string, component guest.Component, b byte) host
 	d.Capabilities = host.Capabilities{Send: patterns("m/*"), Request: patterns("m/*")}
 	if g.many {
 		d.Instances = 1 + int(b&3)
-		d.Restart.MaxRestarts = -1 // one that fails would forget requests, and the others go on
 	}
 	return d
 }
@@ -374,6 +373,7 @@ func programs() [][]byte {
 	made = append(made,
 		then(stepSend, actWait<<2|1, 0, stepSend, actRequestMany<<2, 0x11, stepSend, actRequest<<2, 0x1d, stepPass, 200, 0, stepSend, actSendMany<<2, 1, stepSend, actSendMany<<2|2, 1),
 		then(stepSend, actWait<<2|1, 0, stepSend, actRequest<<2, 0x31, stepSettle, 0, 0, stepUndeploy, 0, 0xff, stepSettle, 0, 0),
+		then(stepSend, actRequest<<2, 0x3d, stepSettle, 0, 0, stepUndeploy, 0, 0xff, stepSettle, 0, 0), // its request is pending
 		then(stepSend, actWait<<2, 0, stepUndeploy, 0, 0, stepSend, 0, 0, stepRequest, 0, 1, stepSettle, 0, 0, stepRelease, 0, 0, stepSettle, 0, 0, stepDeploy, 0, 0),
 		then(stepSend, actWait<<2, 0, stepRequest, 0, 1, stepSend, actRequest<<2|1, 0x30, stepSettle, 0, 0, stepStop, 100, 0),
 		then(stepSend, actRequestMany<<2, 0x3d, stepSend, actWait<<2|2, 0, stepStop, 200, 0, stepRelease, 0, 0),
