@@ -302,21 +302,29 @@ func (s *workers) replaceLocked(c *component) {
 	s.spawnLocked()
 }
 
-// left notes that w has ended.
+// left notes that w has ended. Its slot may be another's from now on.
 func (s *workers) left(w *worker) {
-	w.slot.release()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	w.slot.release()
 	s.setAllLocked(slices.DeleteFunc(slices.Clone(s.workers()), func(other *worker) bool { return other == w }))
 	if w.counted {
 		s.blockedNow--
 	}
 }
 
-// handOff moves the entries of c's worker, but for c's own, to the shared queue.
+// handOff moves the entries of c's worker, but for c's own, to the shared queue. The worker may
+// have ended: then c waits for another one.
 func (s *workers) handOff(c *component) {
 	w := c.sched.worker
-	if e := w.slot.next(); e != nil && w.slot.entry.CompareAndSwap(e, &c.entries.running) {
+	s.mu.Lock()
+	var e *runEntry
+	if slices.Contains(s.workers(), w) {
+		e = w.slot.next()
+	}
+	moves := e != nil && w.slot.entry.CompareAndSwap(e, &c.entries.running)
+	s.mu.Unlock()
+	if moves {
 		s.push(e)
 	}
 	s.share(w)

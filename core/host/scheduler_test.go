@@ -41,3 +41,31 @@ func TestRetiredWorkersPassWakeUpsOn(t *testing.T) {
 		}
 	})
 }
+
+// TestHandOffOfAnEndedWorker: the watchdog may come for a component whose worker ends in this
+// moment. It leaves the worker's slot alone, which is free, or another worker's by now.
+func TestHandOffOfAnEndedWorker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s workers
+		ended := startWorkers(&s, 1)
+		ended.retired.Store(true)
+		c := new(component)
+		c.sched.worker = ended
+		s.left(ended)
+		s.replaceLocked(c)
+
+		other := &worker{slot: s.host.watch.reserve()}
+		if other.slot != ended.slot {
+			t.Fatal("the slot is not used again")
+		}
+		next := &runEntry{component: new(component), next: true}
+		other.slot.entry.Store(next)
+		s.replaceLocked(c)
+		if e := other.slot.entry.Load(); e != next {
+			t.Errorf("another worker's slot has %p, want its next entry %p", e, next)
+		}
+		if err := s.stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+}
