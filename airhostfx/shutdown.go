@@ -9,9 +9,9 @@ import (
 	"github.com/airhost/airhost/core/host"
 )
 
-// ShutdownOnFailure shuts the application down, with exit code 1, when a component has
-// failed whose [host.Deployment] is Required. Without it the application goes on, and the
-// host starts the component again after its cool-down.
+// ShutdownOnFailure shuts the application down, with exit code 1, when a component has failed
+// that its [host.Deployment] calls Required. Without it the application goes on, and the host
+// starts the component again after its cool-down.
 var ShutdownOnFailure = fx.Invoke(shutdownOnFailure)
 
 // eventBuffer is how many events wait for the goroutine that reads them.

@@ -27,8 +27,8 @@
 // # New versions
 //
 // A new version may replace a component while messages come in. Exactly one of both handles
-// a message: the old version what was delivered before the hand-over, the new one what comes
-// after. Requests of the old version that are pending end at the new version's
+// a message: the old version one that was delivered before the hand-over, the new version one
+// that comes after. Requests of the old version that are pending end at the new version's
 // HandleCallback, with the ids that the old one was given. If the new version must know these
 // ids, both are [StateKeeper]s. If the new version cannot take over, the old one goes on, and
 // its Save may be called again at the next attempt.
@@ -37,8 +37,8 @@
 //
 // A component may have several instances, each with its own memory. A callback goes to the
 // instance that has sent the request; to any other one if that has ended for good. If they
-// are spread as "any", messages come in no order; else those of one sender come in order. State is handed over only from one instance to one
-// instance.
+// are spread as "any", messages come in no order; else those of one sender come in order.
+// State is handed over only from one instance to one instance.
 package guest
 
 import (
@@ -67,8 +67,8 @@ type Component interface {
 type CallbackHandler interface {
 	// HandleCallback is called exactly once for each request that [Host.Request]
 	// accepted, unless it was canceled. An earlier version of the component, or another
-	// instance that has ended, may have sent the request. If failure is nil, response is the target's
-	// response; otherwise failure is a [RequestError]. The rules for message in
+	// instance that has ended, may have sent the request. If failure is nil, response is the
+	// target's response; otherwise failure is a [RequestError]. The rules for message in
 	// [Component] hold for response too. A returned error is only counted and logged.
 	HandleCallback(host Host, id RequestID, response []byte, failure error) error
 }
@@ -97,7 +97,7 @@ type Shutdowner interface {
 type StateKeeper interface {
 	// Save returns the state. It is called on the old version, after its last message
 	// and before Shutdown. The host refuses a state that is larger than limits.memory.
-	// An error of Save or Restore keeps the old version, whose Save may be called again
+	// An error of Save or Restore keeps the old version: its Save may be called again
 	// later. The returned slice may be used again in the component's next call.
 	Save(host Host) ([]byte, error)
 

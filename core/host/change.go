@@ -75,9 +75,9 @@ func (c *component) startAgain(ctx context.Context) error {
 
 // Update changes the settings of a component that need no other instance: the number of
 // instances and their spread, capabilities, quota but for message_size, accept, mailbox,
-// mailbox_bytes, log limits, restart policy, health interval and Required. d is the whole deployment. A
-// Source without a value stands for the one that is deployed. What waits in a mailbox stays
-// there, also if it is more than the new limits allow. Instances that stay go on as they are.
+// mailbox_bytes, log limits, restart policy, health interval and Required. d is the whole
+// deployment. A Source without a value stands for the one that is deployed. Messages that wait
+// stay in the mailbox, also if they are more than the new limits allow. Instances that stay go on.
 // Those that are too many are shut down, first those that have failed; others get the
 // outcomes of their requests. The change is made between calls: Update blocks until more
 // instances have been initialized, then until the calls in progress have ended, and then

@@ -266,8 +266,8 @@ func (c *component) wakeIdleAndUnlock() {
 }
 
 // pauseAndUnlock releases c.mu. If c is a member, it takes no messages for a while: others get
-// what it was lent, and one is woken in its place, for c may have been woken for a message that
-// it has not taken.
+// its lease, and one is woken in its place, since c may have been woken for a message that it
+// has not taken.
 func (c *component) pauseAndUnlock() {
 	if c.post == nil {
 		c.mu.Unlock()

@@ -308,15 +308,13 @@ func (from *component) leaveTo(c *component, ofFormers int) (waiting []entry, pe
 	return waiting, pending
 }
 
-// leaveCrew notes that c has failed: its messages are the others', and so are its places for
-// requests. It reports whether there is another member that has not failed. If there is
-// none, the front refuses all messages.
+// leaveCrew notes that c has failed: its messages are the others'. It reports whether there is
+// another member that has not failed. If there is none, the front refuses all messages.
 func (c *component) leaveCrew() (others bool) {
 	f := c.post.front
 	f.mu.Lock()
-	f.settleLocked(c)
 	c.post.senders = c.post.senders[:0]
-	if others = f.heirLocked(c) != nil; others {
+	if others = len(f.heirsLocked(c)) > 0; others {
 		f.changeHomesLocked(func() { c.post.failed = true })
 		members := slices.Clone(f.crew.members)
 		f.mu.Unlock()
@@ -347,7 +345,6 @@ func (c *component) forgetIfFailed() {
 		c.mu.Unlock()
 		return
 	}
-	c.sched.become(queued)
 	c.sched.become(running) // so that others wait for it
 	c.mu.Unlock()
 	c.forgetRequests()
@@ -359,7 +356,7 @@ func (c *component) forgetIfFailed() {
 // another instance of the same component. If there is none, the outcome is an orphan.
 func (c *component) passOnAndUnlock(m *core.Message) {
 	c.life.dropped++
-	var heir *component
+	var heirs []*component
 	if c.post != nil {
 		f := c.post.front
 		f.mu.lockPartner()
@@ -367,34 +364,39 @@ func (c *component) passOnAndUnlock(m *core.Message) {
 			c.countDroppedLocked()
 			f.settleLocked(c)
 		}
-		heir = f.heirLocked(c)
+		heirs = f.heirsLocked(c)
 		f.mu.Unlock()
 	}
 	c.mu.Unlock()
-	if heir == nil || !heir.adopt(m) {
+	adopts := func(heir *component) bool { return heir.adopt(m) }
+	if !slices.ContainsFunc(heirs, adopts) {
 		c.host.counts.orphans.Add(1)
 		m.Release()
 	}
 }
 
-// heirLocked returns a member of the front c that has not failed, and is not m, or nil.
-func (c *component) heirLocked(m *component) *component {
+// heirsLocked returns the members of the front c that have not failed, but for m.
+func (c *component) heirsLocked(m *component) (heirs []*component) {
 	if c.crew == nil {
 		return nil
 	}
 	for _, other := range c.crew.members {
 		if other != m && !other.post.failed {
-			return other
+			heirs = append(heirs, other)
 		}
 	}
-	return nil
+	return heirs
 }
 
-// adopt makes c handle the outcome of a request that another instance has sent. It reports
-// whether c takes outcomes.
+// adopt makes c, or its successor, handle the outcome of a request that another instance has
+// sent. It reports whether that takes outcomes.
 func (c *component) adopt(m *core.Message) bool {
 	c.mu.Lock()
-	if c.sched.closed != nil || c.life.successor != nil {
+	if next := c.life.successor; next != nil {
+		c.mu.Unlock()
+		return next.adopt(m)
+	}
+	if c.sched.closed != nil {
 		c.mu.Unlock()
 		return false
 	}

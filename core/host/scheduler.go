@@ -319,12 +319,14 @@ func (s *workers) handOff(c *component) {
 	w := c.sched.worker
 	s.mu.Lock()
 	var e *runEntry
-	if slices.Contains(s.workers(), w) {
+	if slices.Contains(s.workers(), w) { // and keeps its slot while s.mu is held
 		e = w.slot.next()
 	}
-	moves := e != nil && w.slot.entry.CompareAndSwap(e, &c.entries.running)
+	if e != nil && !w.slot.entry.CompareAndSwap(e, &c.entries.running) {
+		e = nil // another worker has it
+	}
 	s.mu.Unlock()
-	if moves {
+	if e != nil {
 		s.push(e)
 	}
 	s.share(w)

@@ -28,7 +28,7 @@ var transitions = [...][]status{
 	queued:  {running, claimed},
 	running: {idle, queued, down, claimed},
 	spread:  {claimed},
-	down:    {queued, claimed},
+	down:    {queued, running, claimed},
 	removed: {},
 }
 
