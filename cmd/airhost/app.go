@@ -50,7 +50,7 @@ func (p *program) start(ctx context.Context, file *config.File) (*application, e
 	}
 	a := &application{file: file, log: p.log}
 	a.fx = fx.New(
-		airhostfx.Host, parts, fx.Supply(hostConfig(file.Host), p.log),
+		airhostfx.Host, parts, fx.Supply(hostConfig(file), p.log),
 		fx.Populate(&a.Host),
 		fx.WithLogger(p.fxLog),
 	)

@@ -14,14 +14,29 @@ import (
 
 // hostConfig is the configuration of the host in core/host's terms; the log is the
 // program's.
-func hostConfig(h config.Host) host.Config {
+func hostConfig(file *config.File) host.Config {
+	h := file.Host
 	return host.Config{
 		Workers:        h.Workers,
 		HeldUpWorkers:  h.HeldUpWorkers,
 		RequestTimeout: time.Duration(h.RequestTimeout),
 		DrainTimeout:   time.Duration(h.DrainTimeout),
 		DeadLetters:    h.DeadLetters,
+		Budgets:        budgets(file.Budgets),
 	}
+}
+
+func budgets(given map[string]config.Budget) map[string]host.Budget {
+	all := make(map[string]host.Budget, len(given))
+	for namespace, b := range given {
+		all[namespace] = host.Budget{
+			Memory:            int64(b.Memory),
+			MessagesPerSecond: b.MessagesPerSecond,
+			Burst:             b.Burst,
+			RunningTime:       time.Duration(b.RunningTime),
+		}
+	}
+	return all
 }
 
 func deployment(c config.Component) host.Deployment {

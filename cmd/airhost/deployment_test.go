@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/internal/config"
@@ -14,14 +16,21 @@ import (
 func TestHostConfig(t *testing.T) {
 	file, err := config.Decode("airhost.yaml", []byte(`
 host: {workers: 3, held_up_workers: 4, request_timeout: 6s, drain_timeout: 7s, dead_letters: 8}
-components: [{id: a/b, source: echo, engine: native}]
+components: [{id: a/b, source: a.wasm}]
+budgets: {a: {memory: 1GiB, messages_per_second: 9, burst: 10, running_time: 1500ms}, b: {burst: 2, messages_per_second: 1}}
 `), built())
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := host.Config{Workers: 3, HeldUpWorkers: 4, RequestTimeout: 6 * time.Second, DrainTimeout: 7 * time.Second, DeadLetters: 8}
-	if got := hostConfig(file.Host); got != want {
-		t.Errorf("got %+v, want %+v", got, want)
+	want := host.Config{
+		Workers: 3, HeldUpWorkers: 4, RequestTimeout: 6 * time.Second, DrainTimeout: 7 * time.Second, DeadLetters: 8,
+		Budgets: map[string]host.Budget{
+			"a": {Memory: 1 << 30, MessagesPerSecond: 9, Burst: 10, RunningTime: 1500 * time.Millisecond},
+			"b": {MessagesPerSecond: 1, Burst: 2},
+		},
+	}
+	if diff := cmp.Diff(want, hostConfig(file)); diff != "" {
+		t.Errorf("want -, got +:\n%s", diff)
 	}
 }
 

@@ -106,7 +106,11 @@ func (c *component) update(ctx context.Context, d Deployment) error {
 	if err := c.deployment.updatable(&d); err != nil { // only the holder of c.changes changes it
 		return err
 	}
-	if err := d.enforced(c.traits); err != nil {
+	if err := c.host.enforced(&d, c.traits); err != nil {
+		return err
+	}
+	grows := max(0, d.memory()-c.reserved)
+	if err := c.budget.reserve(grows); err != nil {
 		return err
 	}
 	more, err := c.startMore(ctx, d)
@@ -114,8 +118,22 @@ func (c *component) update(ctx context.Context, d Deployment) error {
 		err = c.acquireCrew(ctx)
 	}
 	if err != nil {
+		defer c.budget.release(grows)
 		return errors.Join(err, c.host.removeAll(ctx, more))
 	}
+	taken := c.reserved + grows
+	c.reserved = d.memory()
+	defer c.budget.release(taken - c.reserved)
+	old := c.applyUpdate(d, more)
+	c.host.epoch.Add(1)
+	c.host.emit(Event{Kind: EventUpdated, Component: c.id})
+	c.giveCrewFree()
+	return c.host.removeAll(ctx, old)
+}
+
+// applyUpdate gives c its new settings and instances. It returns components with those that are
+// too many. The caller owns all of them.
+func (c *component) applyUpdate(d Deployment, more []*component) (old []*component) {
 	before := c.deployment
 	stay, others := c.choose(d.Instances)
 	for _, guest := range others {
@@ -126,14 +144,11 @@ func (c *component) update(ctx context.Context, d Deployment) error {
 	for _, guest := range append(stay, c) {
 		guest.set(d)
 	}
-	old := c.setGuests(append(stay, more...), before)
+	old = c.setGuests(append(stay, more...), before)
 	for _, guest := range c.guests() {
 		guest.sender.log = c.sender.log
 	}
-	c.host.epoch.Add(1)
-	c.host.emit(Event{Kind: EventUpdated, Component: c.id})
-	c.giveCrewFree()
-	return c.host.removeAll(ctx, old)
+	return old
 }
 
 // set sets what an update changes. The caller owns c.
@@ -161,6 +176,8 @@ func (c *component) startMore(ctx context.Context, d Deployment) (more []*compon
 		more = c.host.newMembers(front, n, shared)
 		_ = shared.Close(ctx) // the members use it
 		front.setCrew(more)
+		front.budget.join(&front.sender.quota)
+		defer front.budget.leave(&front.sender.quota)
 		c.firstTimers(more)
 	}
 	return more, c.host.startAll(ctx, more)

@@ -12,6 +12,7 @@ import (
 type component struct {
 	spec
 	host    *Host
+	budget  *budget // of its namespace, or nil
 	entries runEntries
 	changes changeLock
 	crew    *crew // of the front of several instances, or nil; written by the owner with mu held
@@ -22,9 +23,10 @@ type component struct {
 	chain      atomic.Pointer[chain]    // may call it at once, without a look into its mailbox; written with mu
 
 	// The owner's; see status.
-	sender sender
-	guest  guestCalls
-	counts counts
+	sender   sender
+	guest    guestCalls
+	counts   counts
+	reserved int64 // memory of the budget
 
 	mu        mutex[ofComponent] // guards the rest
 	sched     schedule
@@ -96,6 +98,7 @@ type watchedCall struct {
 	lost        int64         // watchdog.lost, when the watchdog saw the call first
 	fast        bool          // the last call was short
 	begun       uint64        // number of calls that have begun
+	began       time.Duration // when the last one has, on the host's clock; for a budget of running time alone
 	seen        atomic.Uint64 // number of the call that the watchdog saw last; read without mu by answerMany
 	since       time.Duration // when the watchdog saw it first, on the host's clock
 	allowed     time.Duration // the watchdog interrupts a call after this time
@@ -126,8 +129,9 @@ func newComponent(h *Host, d Deployment) *component {
 		},
 		changes: newChangeLock(),
 		host:    h,
+		budget:  h.budgets[d.ID.Namespace()],
 		sender: sender{
-			quota:       newBucket(d.Quota.MessagesPerSecond, d.Quota.Burst, h.clock),
+			quota:       d.Quota.newBucket(h.clock),
 			mostPending: d.Quota.PendingRequests,
 		},
 		sched: schedule{mailbox: newMailbox(d.Limits), accept: newAccept(d.Accept, h.clock)},

@@ -74,6 +74,9 @@ func (h *Host) admit(c *component) error {
 	if h.components[c.id] != nil {
 		return fmt.Errorf("%w; undeploy it first", ErrAlreadyDeployed)
 	}
+	if err := c.joinBudget(); err != nil {
+		return err
+	}
 	h.serial++
 	c.slotHint = h.serial
 	h.components[c.id] = c
@@ -116,6 +119,7 @@ func (h *Host) startUp(ctx context.Context, c *component) error {
 	defer h.places.leave(c)
 	slot := h.watch.acquire(c)
 	defer slot.release()
+	defer c.returnLease()
 	return c.launchUntil(ctx)
 }
 
@@ -146,7 +150,7 @@ func (c *component) setCompiled(compiled core.Component) {
 func (c *component) setCode(compiled *code) {
 	traits := compiled.Traits()
 	c.guest.services = newServices(c)
-	if traits.KeepsLedger {
+	if traits.KeepsLedger && !c.budget.limitsTime() {
 		c.guest.ledger = core.NewLedger(c.guest.services.reconcile)
 	}
 	c.mu.Lock()
@@ -317,6 +321,7 @@ func (h *Host) remove(ctx context.Context, c *component, refusal *core.Messaging
 	c.takeVersionLocked() // routes, and the worker that ran c last, keep c for a while
 	c.deployment.Source = core.Source{}
 	h.gone.add(&c.published)
+	c.leaveBudget()
 	if h.components[c.id] == c {
 		delete(h.components, c.id)
 	}

@@ -145,6 +145,9 @@ type account struct {
 }
 
 func (in *exchangingInstance) handle(response *[]byte, first func(response *[]byte) error) error {
+	if in.ledger == nil {
+		return first(response)
+	}
 	a := &account{Ledger: in.ledger, sides: [2]*exchangingInstance{in}, response: response}
 	if a.Most > 0 {
 		a.sides[1] = a.Sides[1].Instance.(*exchangingInstance)

@@ -46,6 +46,8 @@ type Config struct {
 	DrainTimeout time.Duration
 	// DeadLetters is how many dead letters are kept to be read; 256 by default.
 	DeadLetters int
+	// Budgets are bounds on all components of a namespace together, by namespace.
+	Budgets map[string]Budget
 	// Logger takes the host's and the guests' log; slog.Default() if nil.
 	Logger *slog.Logger
 }
@@ -69,6 +71,7 @@ type Host struct {
 	tracker    core.Tracker
 	reserver   core.Reserver // the tracker, if it is one
 	engines    map[string]core.Engine
+	budgets    map[string]*budget // by namespace
 	log        *slog.Logger
 	guestLog   *slog.Logger
 	background context.Context
@@ -113,6 +116,12 @@ const (
 
 func (c *Config) check() error {
 	const most = math.MaxInt32
+	for _, namespace := range slices.Sorted(maps.Keys(c.Budgets)) {
+		b := c.Budgets[namespace]
+		if err := b.check(namespace); err != nil {
+			return err
+		}
+	}
 	return cmp.Or(
 		core.CheckCount("Workers", int64(c.Workers), 1, most),
 		core.CheckCount("HeldUpWorkers", int64(c.HeldUpWorkers), 1, most),
@@ -152,6 +161,10 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 	h.guestLog = h.log.With("from", "guest")
 	h.clock = core.NewClock(h.tick)
 	h.timers.clock = h.clock
+	h.budgets = make(map[string]*budget)
+	for namespace, b := range config.Budgets {
+		h.budgets[namespace] = newBudget(h, namespace, b)
+	}
 	for _, e := range engines {
 		if e == nil || h.engines[e.Name()] != nil {
 			return nil, fmt.Errorf("host: an engine is nil or there are two of the same name among %d", len(engines))

@@ -1,7 +1,5 @@
 package host
 
-import "math"
-
 // A component with several instances has one quota, which the front keeps. Members send by
 // what the front has lent them, so that they seldom need its lock. What has been lent and was
 // not used counts as part of the burst: all members together never send more than one
@@ -31,12 +29,7 @@ func (c *component) borrow() bool {
 func (c *component) lendLocked(m *component, least int) {
 	c.settleLocked(m)
 	q, quota, parts := &c.sender.quota, &c.deployment.Quota, 4*len(c.crew.members)
-	if !q.has(1) {
-		q.fill(q.clock.Exact())
-	}
-	messages := min(mostLent, max(least, quota.Burst/parts))
-	n := max(0, math.Floor(min(float64(messages), q.tokens)))
-	q.tokens -= n
+	n := q.takeUpTo(float64(min(mostLent, max(least, quota.Burst/parts))))
 	q.lent += n
 	m.post.lent, m.sender.quota.tokens = n, n
 
@@ -46,9 +39,24 @@ func (c *component) lendLocked(m *component, least int) {
 	c.crew.pending += requests
 }
 
+// returnLease gives what c was lent and did not use back to its front, if it has one. The owner
+// calls it.
+func (c *component) returnLease() {
+	if c.post == nil {
+		return
+	}
+	f := c.post.front
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.settleLocked(c)
+}
+
 // settleLocked takes back the part of c's quota that the member m was lent and did not use.
 func (c *component) settleLocked(m *component) {
-	c.sender.quota.tokens += m.sender.quota.tokens
+	if m.post.lent > 0 {
+		c.sender.quota.fill(c.host.clock.Exact()) // while what was lent still counts
+	}
+	c.sender.quota.refund(m.sender.quota.tokens)
 	c.sender.quota.lent -= m.post.lent
 	m.post.lent, m.sender.quota.tokens = 0, 0
 

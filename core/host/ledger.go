@@ -43,7 +43,7 @@ func (c *component) allowAlone(l *core.Ledger) {
 //   - a message that is sent by a credit has its place in the target's mailbox.
 func (c *component) credit() (credit *core.Credit, requests bool) {
 	r := c.sender.last
-	if r == nil || r.local == nil || c.sender.epoch != c.host.epoch.Load() || !r.local.hasRoom.Load() || c.sender.quota.tokens < 1 {
+	if r == nil || r.local == nil || c.sender.epoch != c.host.epoch.Load() || !r.local.hasRoom.Load() || !c.sender.quota.hasOne() {
 		return nil, false
 	}
 	requests = r.request == nil && c.traits.Callback && c.sender.pending < c.sender.mostPending && len(c.sender.free()) > 0

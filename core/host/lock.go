@@ -6,7 +6,7 @@ type (
 	ofHost      struct{} // Host.mu
 	ofComponent struct{} // component.mu
 	ofWorkers   struct{} // workers.mu
-	ofLeaf      struct{} // the locks of directory, events, audit, deadLetters and timers
+	ofLeaf      struct{} // the locks of directory, events, audit, deadLetters, timers and budgets
 )
 
 // ranked is the type of a rank.

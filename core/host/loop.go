@@ -82,7 +82,7 @@ func (c *component) workOffAndUnlock() {
 		c.restartLocked()
 	}
 	for n := range batch {
-		if c.life.instance == nil || c.sched.claim != nil || c.life.leftBehind {
+		if c.life.instance == nil || c.sched.claim != nil || c.life.leftBehind || c.budget != nil && c.budget.paused.Load() {
 			break
 		}
 		if c.life.healthDue {
@@ -122,6 +122,9 @@ func (c *component) noteRoomLocked() {
 func (c *component) beginCallAndUnlock() {
 	c.call.inProgress, c.call.fast, c.guest.backlog = true, true, c.sched.mailbox.length > 0
 	c.call.begun++
+	if c.budget != nil {
+		c.noteBeginLocked()
+	}
 	c.host.clock.Now() // wakes the clock if it rests: the watchdog must see the call
 	c.mu.Unlock()
 }
@@ -130,6 +133,9 @@ func (c *component) beginCallAndUnlock() {
 // or nil.
 func (c *component) lockAndEndCall(trap error) {
 	c.mu.Lock()
+	if c.budget != nil {
+		c.noteEndLocked()
+	}
 	c.call.inProgress = false
 	if trap == nil && c.call.interrupted {
 		// It was stopped too late to stop it: the instance is lost all the same.
@@ -166,6 +172,10 @@ func (c *component) yieldAndUnlock(w *worker) {
 		c.sched.become(claimed)
 		c.mu.Unlock()
 		c.host.removeLeftBehind(c)
+		return
+	case c.budget != nil && c.budget.paused.Load() && c.crew == nil:
+		c.sched.become(down)
+		c.pauseAndUnlock()
 		return
 	case c.life.instance == nil && !c.life.supervisor.due:
 		if c.crew != nil {

@@ -150,6 +150,7 @@ func (h *Host) aside(old []*component, v version, d Deployment) []*component {
 	}
 	c := newComponent(h, d)
 	h.putBeside(c)
+	c.budget.join(&c.sender.quota)
 	c.setVersion(v)
 	return append(old, c)
 }

@@ -69,6 +69,30 @@ func TestFailedInstanceReturnsItsLease(t *testing.T) {
 	}
 }
 
+// TestLeaseCountsAsBurst: messages that an instance was lent, and sends after a pause, are part
+// of the burst.
+func TestLeaseCountsAsBurst(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t, host.Config{})
+		h.deploy("a/sink", echo)
+		sent := 0
+		d := several("a/pool", 2, host.SpreadAny, sameFor(behaviour{message: func(g guest.Host, _ string, _ []byte) ([]byte, error) {
+			check(t, g.Send("a/sink", nil))
+			<-time.After(time.Minute)
+			sent, _ = sendsAll(g, "a/sink")
+			return nil, nil
+		}}))
+		d.Quota = host.Quota{MessagesPerSecond: 1000, Burst: 400}
+		d.Limits.HandlerTime = time.Hour
+		check(t, h.Deploy(t.Context(), d))
+		_, err := h.Request(noEnd, d.ID, nil)
+		check(t, err)
+		if sent > 400 || sent < 390 {
+			t.Errorf("%d sent at once, want 400, less the one that was sent of the lease", sent)
+		}
+	})
+}
+
 // TestRequestsFromBeforeThatFailed: requests that a component sent when it was alone, and that
 // ended when the instance failed, leave their places to others once it is alone again.
 func TestRequestsFromBeforeThatFailed(t *testing.T) {

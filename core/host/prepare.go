@@ -166,7 +166,7 @@ func (h *Host) compile(ctx context.Context, d Deployment) (core.Component, error
 	if err != nil {
 		return nil, boundError(err)
 	}
-	if err := d.enforced(compiled.Traits()); err != nil {
+	if err := h.enforced(&d, compiled.Traits()); err != nil {
 		return nil, errors.Join(err, boundError(compiled.Close(ctx)))
 	}
 	return compiled, nil

@@ -56,6 +56,9 @@ func (p *Prepared) Replace(ctx context.Context) error {
 	next := newComponent(h, p.deployment)
 	h.putBeside(next)
 	next.setCompiled(p.compiled)
+	if err := next.joinBudget(); err != nil {
+		return fmt.Errorf("replacement of %s: %w", c.id, errors.Join(err, h.removeCrew(ctx, next, next.refusals.notFound)))
+	}
 	if err := h.replace(ctx, c, next); err != nil {
 		return fmt.Errorf("replacement of %s: %w", c.id, h.unlessHurried(err))
 	}
@@ -84,10 +87,13 @@ func (h *Host) replace(ctx context.Context, c, next *component) error {
 		}
 		return errors.Join(err, h.removeCrew(ctx, next, next.refusals.notFound))
 	}
+	before := c.reserved
+	c.reserved, next.reserved = next.reserved, 0
 	old := c.takeOver(next)
 	h.epoch.Add(1)
 	h.emit(Event{Kind: EventReplaced, Component: c.id})
 	c.giveCrewFree()
+	defer c.budget.release(before)
 	return h.removeAll(ctx, old)
 }
 
@@ -217,6 +223,7 @@ func (h *Host) forgetBeside(c, heir *component) {
 	heir.counts.add(&c.counts)
 	heir.publishLocked()
 	heir.mu.Unlock()
+	c.leaveBudget()
 	delete(h.beside, c)
 	close(c.gone)
 }

@@ -185,7 +185,7 @@ func (c *component) charge(message []byte) error {
 		return errMessageSize
 	}
 	if !c.sender.quota.take(1) && !(c.borrow() && c.sender.quota.take(1)) {
-		return errMessageRate
+		return c.budget.refusal()
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ const (
 	queued                // its run entry is in the shared queue, or is about to be
 	running               // owned by a worker, or by the goroutine of a Go program's request
 	spread                // the front of several instances: its members run
-	down                  // without an instance, until a restart is due, if ever
+	down                  // without an instance, until a restart is due, if ever; or without running time
 	removed               // undeployed
 )
 
@@ -24,7 +24,7 @@ func (s status) String() string {
 // draws the usual changes.
 var transitions = [...][]status{
 	claimed: {idle, queued, spread, down, claimed, removed},
-	idle:    {queued, running, claimed},
+	idle:    {queued, running, claimed, down},
 	queued:  {running, claimed},
 	running: {idle, queued, down, claimed},
 	spread:  {claimed},

@@ -122,6 +122,7 @@ func (h *Host) stop(ctx context.Context) error {
 	h.stopping.Store(true)
 	h.epoch.Add(1)
 	h.timers.close()
+	h.endPauses()
 	defer context.AfterFunc(ctx, h.hurry)()
 	h.drain(ctx)
 

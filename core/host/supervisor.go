@@ -176,6 +176,9 @@ func (c *component) leave(err error) error {
 	err = boundError(err)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.budget != nil {
+		c.noteEndLocked()
+	}
 	if c.call.interrupted && err == nil {
 		err = &core.TrapError{Kind: core.TrapHandler, Text: "stopped at the end of its call"}
 	}

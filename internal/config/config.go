@@ -13,6 +13,8 @@ import "github.com/airhost/airhost/core"
 type File struct {
 	Host       Host        `yaml:"host,omitempty" jsonschema_description:"The host that all components share."`
 	Components []Component `yaml:"components" jsonschema:"required,minItems=1" jsonschema_description:"The components that run in the host."`
+	// Budgets are by namespace.
+	Budgets map[string]Budget `yaml:"budgets,omitempty" jsonschema_description:"Bounds on all components of a namespace together, by namespace."`
 
 	name  string           // as given to Load or Decode
 	lines []string         // of the file, without line ends
@@ -95,6 +97,14 @@ type Quota struct {
 type Accept struct {
 	MessagesPerSecond int `yaml:"messages_per_second,omitempty" jsonschema:"minimum=0,maximum=1000000000,default=0" jsonschema_description:"How many messages and requests may come in the long run; more are refused with queue-full. 0 is without a limit but the mailbox's."`
 	Burst             int `yaml:"burst,omitempty" jsonschema:"minimum=0,maximum=1000000000,default=0" jsonschema_description:"How many may come at once after a pause; 0 is as many as in a second."`
+}
+
+// Budget bounds all components of a namespace together.
+type Budget struct {
+	Memory            Size     `yaml:"memory,omitempty" jsonschema:"minimum=64KiB,maximum=1024TiB" jsonschema_description:"The sum of limits.memory over all instances, also of those that start beside others in a replacement. It needs engines for WebAssembly. Without a limit by default, as the following."`
+	MessagesPerSecond int      `yaml:"messages_per_second,omitempty" jsonschema:"minimum=1,maximum=1000000000" jsonschema_description:"How many messages and requests the components may send in the long run; more are refused with quota-exceeded."`
+	Burst             int      `yaml:"burst,omitempty" jsonschema:"minimum=1,maximum=1000000000" jsonschema_description:"How many they may send at once after a pause; as many as in a second by default."`
+	RunningTime       Duration `yaml:"running_time,omitempty" jsonschema:"minimum=1ms,maximum=10000s" jsonschema_description:"For how long they may run in each second, on all processors together: 1500ms are one and a half. When it is used up, messages wait until there is time again."`
 }
 
 // Logs bound the lines that one source may log in a second. The host drops the rest, and

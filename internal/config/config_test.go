@@ -79,6 +79,7 @@ func TestDesignExample(t *testing.T) {
 				Backoff: config.Duration(100 * time.Millisecond), MaxBackoff: config.Duration(10 * time.Second), CoolDown: config.Duration(5 * time.Minute),
 			},
 		}},
+		Budgets: map[string]config.Budget{"shop": {Memory: 1 << 30, MessagesPerSecond: 100_000}},
 	}
 	if diff := cmp.Diff(want, got, compared); diff != "" {
 		t.Errorf("design.yaml, want -, got +:\n%s", diff)
@@ -227,6 +228,7 @@ components:
     source: echo
     engine: native
     capabilities: {send: ["*", shop/*, shop/ordres, cart/*], request: [shop/orders]}
+budgets: {shop: {burst: 1, messages_per_second: 1}, shpo: {running_time: 1s}}
 `
 	f, err := config.Decode("a.yaml", []byte(text), built)
 	if err != nil {
@@ -237,6 +239,7 @@ components:
 		got = append(got, w.Summary())
 	}
 	want := []string{
+		`a.yaml:7:53: budgets.shpo: no component of this file is in the namespace shpo, did you mean "shop"?`,
 		`a.yaml:6:40: components[0].capabilities.send[2]: no component of this file matches shop/ordres, did you mean "shop/orders"?`,
 		`a.yaml:6:53: components[0].capabilities.send[3]: no component of this file matches cart/*`,
 	}
@@ -262,6 +265,12 @@ func TestSchemaHasTheKeysOfTheFile(t *testing.T) {
 func sameKeys(t *testing.T, path string, schema map[string]any, typ reflect.Type) {
 	if typ.Kind() == reflect.Slice && schema["items"] != nil {
 		schema, typ = schema["items"].(map[string]any), typ.Elem()
+	}
+	if typ.Kind() == reflect.Map {
+		if schema["propertyNames"] == nil {
+			t.Errorf("%s: the schema allows any name", path)
+		}
+		schema, typ = schema["additionalProperties"].(map[string]any), typ.Elem()
 	}
 	if typ == reflect.TypeFor[config.Part]() {
 		schema, typ = schema["oneOf"].([]any)[1].(map[string]any), reflect.TypeFor[config.Extension]()

@@ -24,6 +24,7 @@ func (d *decoder) consistency() {
 		d.process(c, path)
 		d.mailbox(c, path)
 	}
+	d.budgets()
 	for path, part := range d.file.Host.parts() {
 		if part.Plugin != nil {
 			d.extension(part.Plugin, path)
@@ -136,12 +137,13 @@ func (d *decoder) process(c *Component, path string) {
 	d.variables(c.Process.Env, c.Process.EnvFrom, path+".process")
 }
 
-// Warnings returns probable mistakes that are allowed: capabilities for targets that the
-// file does not have. It returns nothing if the broker may know other hosts.
+// Warnings returns probable mistakes that are allowed: budgets of namespaces, and capabilities
+// for targets, that the file does not have. It returns none of the latter if the broker may
+// know other hosts.
 func (f *File) Warnings() Mistakes {
-	var warnings Mistakes
+	warnings := f.idleBudgets()
 	if f.Host.Broker.Plugin != nil {
-		return nil
+		return warnings
 	}
 	for i := range f.Components {
 		granted := f.Components[i].Capabilities

@@ -140,6 +140,8 @@ func (d *decoder) value(path string, n ast.Node, into reflect.Value, r rules) {
 		d.mapping(path, n, into)
 	case reflect.Slice:
 		d.sequence(path, n, into, r)
+	case reflect.Map:
+		d.named(path, n, into)
 	case reflect.String:
 		d.string(path, n, into, r)
 	case reflect.Bool:

@@ -85,6 +85,20 @@ func (d *decoder) mapping(path string, n ast.Node, into reflect.Value) {
 	}
 }
 
+// named decodes keys that are names of the file's own.
+func (d *decoder) named(path string, n ast.Node, into reflect.Value) {
+	into.Set(reflect.MakeMap(into.Type()))
+	for _, e := range d.entries(path, n) {
+		if d.full() {
+			return
+		}
+		value := reflect.New(into.Type().Elem()).Elem()
+		d.value(e.path, e.value, value, rules{})
+		d.file.marks[e.path] = placeOf(e.keyNode)
+		into.SetMapIndex(reflect.ValueOf(e.key), value)
+	}
+}
+
 // renamed are former keys of components, with their new names.
 var renamed = map[string]string{".process.start_timeout": "limits.start_time"}
 
@@ -106,8 +120,13 @@ func unknownKey(key, path string, fields []field) string {
 
 // homeOf returns the path of the struct that has the key, below t at path.
 func homeOf(key string, t reflect.Type, path string) string {
-	for t.Kind() == reflect.Slice {
-		t, path = t.Elem(), path+"[]"
+	for t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
+		if t.Kind() == reflect.Map {
+			path += ".*"
+		} else {
+			path += "[]"
+		}
+		t = t.Elem()
 	}
 	if t == reflect.TypeFor[Part]() {
 		t = reflect.TypeFor[Extension]()

@@ -86,6 +86,10 @@ func complete(schema *jsonschema.Schema, t reflect.Type, built Built) {
 	for t.Kind() == reflect.Slice {
 		schema, t = schema.Items, t.Elem()
 	}
+	if t.Kind() == reflect.Map {
+		schema.PropertyNames = &jsonschema.Schema{Pattern: "^" + idPart + "$"}
+		schema, t = schema.AdditionalProperties, t.Elem()
+	}
 	for _, f := range fieldsOf(t) {
 		property, _ := schema.Properties.Get(f.key)
 		kind := t.Field(f.index).Type
