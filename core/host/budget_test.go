@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -462,10 +463,18 @@ func TestCallsThatCount(t *testing.T) {
 func TestChangesWhilePaused(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t, host.Config{Budgets: map[string]host.Budget{"a": {RunningTime: time.Millisecond}}})
+		var mu sync.Mutex
 		handled := map[string]int{}
+		counts := func() string {
+			mu.Lock()
+			defer mu.Unlock()
+			return fmt.Sprint(handled)
+		}
 		component := func(name string) guest.Component {
 			return behaviour{message: func(guest.Host, string, []byte) ([]byte, error) {
+				mu.Lock()
 				handled[name]++
+				mu.Unlock()
 				<-time.After(100 * time.Millisecond)
 				return nil, nil
 			}}
@@ -487,10 +496,10 @@ func TestChangesWhilePaused(t *testing.T) {
 		check(t, h.Undeploy(t.Context(), id("a/three")))
 		asked := background(func() error { _, err := h.Request(context.Background(), id("a/four"), nil); return err })
 		synctest.Wait()
-		equal(t, "handled while paused", fmt.Sprint(handled), "map[one:1]")
+		equal(t, "handled while paused", counts(), "map[one:1]")
 		check(t, h.Stop(t.Context()))
 		check(t, <-asked)
-		equal(t, "handled", fmt.Sprint(handled), "map[four:1 one:2 second:1]")
+		equal(t, "handled", counts(), "map[four:1 one:2 second:1]")
 	})
 }
 
