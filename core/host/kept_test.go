@@ -74,20 +74,19 @@ func TestChangesKeepNothing(t *testing.T) {
 // severalBig is a deployment of big guests with n instances. It adds its source's own value
 // to made, and then each guest.
 func severalBig(n int, made *[]weak.Pointer[big]) host.Deployment {
-	own, pointers := &big{}, made
+	own := &big{}
 	*made = append(*made, weak.Make(own))
+	var mu sync.Mutex
 	d := several("a/big", n, host.SpreadAny, func() guest.Component {
 		g := &big{behaviour: own.behaviour}
-		lock.Lock()
-		defer lock.Unlock()
-		*pointers = append(*pointers, weak.Make(g))
+		mu.Lock()
+		defer mu.Unlock()
+		*made = append(*made, weak.Make(g))
 		return g
 	})
 	d.HealthInterval = time.Hour
 	return d
 }
-
-var lock sync.Mutex // of what severalBig adds
 
 func alive(all []weak.Pointer[big]) (n int) {
 	for range 4 {

@@ -13,8 +13,6 @@ import (
 	"github.com/airhost/airhost/guest"
 )
 
-var noEnd = context.Background()
-
 // TestFailedInstanceReturnsItsLease: what an instance was lent of the quota is the others',
 // once it has failed or waits for its restart.
 func TestFailedInstanceReturnsItsLease(t *testing.T) {
@@ -85,12 +83,26 @@ func TestLeaseCountsAsBurst(t *testing.T) {
 		d.Quota = host.Quota{MessagesPerSecond: 1000, Burst: 400}
 		d.Limits.HandlerTime = time.Hour
 		check(t, h.Deploy(t.Context(), d))
-		_, err := h.Request(noEnd, d.ID, nil)
+		_, err := h.Request(context.Background(), d.ID, nil)
 		check(t, err)
 		if sent > 400 || sent < 390 {
 			t.Errorf("%d sent at once, want 400, less the one that was sent of the lease", sent)
 		}
 	})
+}
+
+// asker passes each message on to a target as a request; it panics at the message "trap".
+func asker(target string) behaviour {
+	return behaviour{
+		message: func(g guest.Host, _ string, message []byte) ([]byte, error) {
+			if string(message) == "trap" {
+				panic("on purpose")
+			}
+			_, err := g.Request(target, message, time.Hour)
+			return nil, err
+		},
+		callback: func(guest.Host, guest.RequestID, []byte, error) error { return nil },
+	}
 }
 
 // TestRequestsFromBeforeThatFailed: requests that a component sent when it was alone, and that
@@ -99,16 +111,7 @@ func TestRequestsFromBeforeThatFailed(t *testing.T) {
 	h := start(t, host.Config{})
 	gate := make(chan struct{})
 	h.deploy("a/target", behaviour{message: func(guest.Host, string, []byte) ([]byte, error) { <-gate; return nil, nil }})
-	d := several("a/pool", 1, host.SpreadAny, sameFor(behaviour{
-		message: func(g guest.Host, _ string, message []byte) ([]byte, error) {
-			if len(message) > 0 {
-				panic("on purpose")
-			}
-			_, err := g.Request("a/target", nil, time.Hour)
-			return nil, err
-		},
-		callback: func(guest.Host, guest.RequestID, []byte, error) error { return nil },
-	}))
+	d := several("a/pool", 1, host.SpreadAny, sameFor(asker("a/target")))
 	d.Quota.PendingRequests = 1
 	d.Restart = host.Restart{Policy: host.RestartTemporary}
 	check(t, h.Deploy(within(t), d))
@@ -231,7 +234,7 @@ func TestOthersStandIn(t *testing.T) {
 		check(t, h.Deploy(t.Context(), d))
 		var callers sync.WaitGroup
 		for i, text := range []string{"0", "1"} { // the first instance becomes idle last
-			callers.Go(func() { _, err := h.Request(noEnd, d.ID, []byte(text)); check(t, err) })
+			callers.Go(func() { _, err := h.Request(context.Background(), d.ID, []byte(text)); check(t, err) })
 			<-began
 			if i == 1 {
 				close(gates[0])
@@ -258,17 +261,17 @@ func TestAcceptWithoutSlot(t *testing.T) {
 		h := start(t, host.Config{Workers: 1, HeldUpWorkers: 1})
 		for _, name := range []string{"a/first", "a/second"} {
 			h.deploy(name, echo)
-			_, err := h.Request(noEnd, id(name), nil) // the first one keeps the only slot
+			_, err := h.Request(context.Background(), id(name), nil) // the first one keeps the only slot
 			check(t, err)
 		}
 		d := deployment("a/accepting", echo)
 		d.Accept = host.Accept{MessagesPerSecond: 1, Burst: 3}
 		check(t, h.Deploy(t.Context(), d))
 		for range 3 {
-			_, err := h.Request(noEnd, d.ID, nil)
+			_, err := h.Request(context.Background(), d.ID, nil)
 			check(t, err)
 		}
-		_, err := h.Request(noEnd, d.ID, nil)
+		_, err := h.Request(context.Background(), d.ID, nil)
 		isError(t, "one request too many", err, core.ErrQueueFull)
 		h.balance()
 	})

@@ -173,16 +173,9 @@ func TestCallbacksOfAFailedInstance(t *testing.T) {
 			release := make(chan struct{})
 			h.deploy("a/slow", responder(func([]byte) ([]byte, error) { <-release; return []byte("done"), nil }))
 			var called atomic.Int64
-			d := several("a/pool", 2, host.SpreadAny, sameFor(behaviour{
-				message: func(g guest.Host, _ string, message []byte) ([]byte, error) {
-					if string(message) == "trap" {
-						panic("on purpose")
-					}
-					_, err := g.Request("a/slow", nil, 0)
-					return nil, err
-				},
-				callback: func(guest.Host, guest.RequestID, []byte, error) error { called.Add(1); return nil },
-			}))
+			asks := asker("a/slow")
+			asks.callback = func(guest.Host, guest.RequestID, []byte, error) error { called.Add(1); return nil }
+			d := several("a/pool", 2, host.SpreadAny, sameFor(asks))
 			d.Restart = host.Restart{Policy: host.RestartTemporary}
 			d.Quota.PendingRequests = pending
 			check(t, h.Deploy(within(t), d))

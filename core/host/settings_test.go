@@ -308,16 +308,7 @@ func TestFailedInstanceLeavesItsPlaces(t *testing.T) {
 		h := start(t, host.Config{Workers: 3})
 		release := make(chan struct{})
 		h.deploy("a/slow", responder(func([]byte) ([]byte, error) { <-release; return nil, nil }))
-		d := several("a/asker", 2, host.SpreadAny, sameFor(behaviour{
-			message: func(g guest.Host, _ string, message []byte) ([]byte, error) {
-				if string(message) == "trap" {
-					panic("on purpose")
-				}
-				_, err := g.Request("a/slow", nil, time.Hour)
-				return nil, err
-			},
-			callback: func(guest.Host, guest.RequestID, []byte, error) error { return nil },
-		}))
+		d := several("a/asker", 2, host.SpreadAny, sameFor(asker("a/slow")))
 		d.Quota.PendingRequests, d.Restart.Policy = most, host.RestartTemporary
 		check(t, h.Deploy(t.Context(), d))
 		asks := func() (taken int) {
@@ -352,16 +343,7 @@ func outcomeDuringFailure(t *testing.T, instances int, back func(h *testHost, d 
 		}
 		return nil, nil
 	}))
-	d := several("a/asker", instances, "", sameFor(behaviour{
-		message: func(g guest.Host, _ string, message []byte) ([]byte, error) {
-			if string(message) == "trap" {
-				panic("on purpose")
-			}
-			_, err := g.Request("a/slow", message, time.Hour)
-			return nil, err
-		},
-		callback: func(guest.Host, guest.RequestID, []byte, error) error { return nil },
-	}))
+	d := several("a/asker", instances, "", sameFor(asker("a/slow")))
 	d.Quota.PendingRequests, d.Restart.Policy = most, host.RestartTemporary
 	d.Limits.HandlerTime = time.Hour
 	check(t, h.Deploy(t.Context(), d))
