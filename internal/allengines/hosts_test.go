@@ -63,13 +63,20 @@ func logHandler() (slog.Handler, *bytes.Buffer) {
 // startLogging returns a host of one worker with engines.
 func startLogging(t *testing.T, log slog.Handler, engines ...core.Engine) *host.Host {
 	t.Helper()
+	return startHost(t, host.Config{Workers: 1, RequestTimeout: time.Second, Logger: slog.New(log)}, engines...)
+}
+
+// startHost starts a host with a broker and a tracker in the process. The caller stops it, and
+// closes the engines.
+func startHost(t testing.TB, config host.Config, engines ...core.Engine) *host.Host {
+	t.Helper()
 	broker, err := newInproc()
 	check(t, err)
 	tracker, err := newSlab()
 	check(t, err)
-	h, err := host.New(host.Config{Workers: 1, RequestTimeout: time.Second, Logger: slog.New(log)}, broker, tracker, engines...)
+	h, err := host.New(config, broker, tracker, engines...)
 	check(t, err)
-	check(t, h.Start(t.Context()))
+	check(t, h.Start(context.Background()))
 	return h
 }
 

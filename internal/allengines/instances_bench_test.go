@@ -7,33 +7,23 @@ import (
 	"time"
 
 	"github.com/airhost/airhost/backends/wasmtime"
-	"github.com/airhost/airhost/backends/wazero"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 )
 
-// BenchmarkInstances is what one request of eight callers takes to a guest that computes for a
-// millisecond or two: with two instances half as long, on two processors.
+// BenchmarkInstances measures a request of eight callers at a time to a guest that computes for a
+// millisecond or two: two instances should take half of the time of one, on two processors.
 func BenchmarkInstances(b *testing.B) {
 	code := tallies(b)[0]
-	engines := map[string]func() (core.Engine, error){
-		wazero.Name: func() (core.Engine, error) { return wazero.New(wazero.Config{}) },
-	}
-	if wasmtime.Available {
-		engines[wasmtime.Name] = func() (core.Engine, error) { return wasmtime.New(wasmtime.Config{}) }
-	}
-	for name, open := range engines {
-		engine, err := open()
+	for _, e := range compilers {
+		if e.name == wasmtime.Name && !wasmtime.Available {
+			continue
+		}
+		engine, err := e.open("")
 		check(b, err)
-		broker, err := newInproc()
-		check(b, err)
-		tracker, err := newSlab()
-		check(b, err)
-		h, err := host.New(host.Config{Logger: slog.New(slog.DiscardHandler)}, broker, tracker, engine)
-		check(b, err)
-		check(b, h.Start(b.Context()))
+		h := startHost(b, host.Config{Logger: slog.New(slog.DiscardHandler)}, engine)
 		d := host.Deployment{
-			ID: id("t/a"), Engine: name, Source: core.Source{Code: code}, Limits: core.Limits{HandlerTime: time.Minute}, Spread: host.SpreadAny,
+			ID: id("t/a"), Engine: e.name, Source: core.Source{Code: code}, Limits: core.Limits{HandlerTime: time.Minute}, Spread: host.SpreadAny,
 		}
 		for _, d.Instances = range []int{1, 2} {
 			if d.Instances == 1 {
@@ -41,7 +31,7 @@ func BenchmarkInstances(b *testing.B) {
 			} else {
 				check(b, h.Update(within(b), d))
 			}
-			b.Run(fmt.Sprintf("%s/%d", name, d.Instances), func(b *testing.B) {
+			b.Run(fmt.Sprintf("%s/%d", e.name, d.Instances), func(b *testing.B) {
 				b.SetParallelism(4) // times GOMAXPROCS
 				b.RunParallel(func(next *testing.PB) {
 					for next.Next() {

@@ -35,26 +35,29 @@ func TestReplacements(t *testing.T) {
 		t.Skip("compiles a guest of 3 MB four times")
 	}
 	versions := tallies(t)
-	for _, e := range []struct {
-		name string
-		open func() (core.Engine, error)
-	}{
-		{wazero.Name, func() (core.Engine, error) { return wazero.New(wazero.Config{CacheDir: t.TempDir()}) }},
-		{wasmtime.Name, func() (core.Engine, error) { return wasmtime.New(wasmtime.Config{CacheDir: t.TempDir()}) }},
-	} {
+	for _, e := range compilers {
 		t.Run(e.name, func(t *testing.T) {
 			if e.name == wasmtime.Name && !wasmtime.Available {
 				t.Skip("built without cgo")
 			}
-			engine, err := e.open()
+			engine, err := e.open(t.TempDir())
 			check(t, err)
 			r := &replacements{t: t, engine: e.name, versions: versions}
-			r.h = startLogging(t, readyHandler{r}, engine)
+			r.h = startHost(t, host.Config{RequestTimeout: time.Second, Logger: slog.New(readyHandler{r})}, engine)
 			r.run(number(t, "AIRHOST_REPLACEMENTS", 10), number(t, "AIRHOST_RATE", 2000))
 			check(t, r.h.Stop(within(t)))
 			check(t, engine.Close(within(t)))
 		})
 	}
+}
+
+// compilers are the engines that compile guests, with the folder of a cache.
+var compilers = []struct {
+	name string
+	open func(cache string) (core.Engine, error)
+}{
+	{wazero.Name, func(cache string) (core.Engine, error) { return wazero.New(wazero.Config{CacheDir: cache}) }},
+	{wasmtime.Name, func(cache string) (core.Engine, error) { return wasmtime.New(wasmtime.Config{CacheDir: cache}) }},
 }
 
 func number(t *testing.T, name string, otherwise int) int {
@@ -83,13 +86,13 @@ func tallies(t testing.TB) (versions [2][]byte) {
 	return versions
 }
 
-// replacements is one run. What happens now is its phase.
+// replacements is one run.
 type replacements struct {
 	t        *testing.T
 	h        *host.Host
 	engine   string
 	versions [2][]byte
-	phase    atomic.Int32
+	phase    atomic.Int32  // of undisturbed, preparing and replacing
 	next     atomic.Uint64 // number of the Go programs' next request
 	ready    atomic.Int64  // when a guest has said so, in nanoseconds since 1970
 

@@ -16,17 +16,11 @@ import (
 )
 
 func startWasm(b *testing.B) *host.Host {
-	broker, err := newInproc()
-	check(b, err)
-	tracker, err := newSlab()
-	check(b, err)
 	nat, err := native.New(native.Config{})
 	check(b, err)
 	wz, err := wazero.New(wazero.Config{})
 	check(b, err)
-	h, err := host.New(host.Config{Logger: slog.New(slog.DiscardHandler)}, broker, tracker, nat, wz)
-	check(b, err)
-	check(b, h.Start(context.Background()))
+	h := startHost(b, host.Config{Logger: slog.New(slog.DiscardHandler)}, nat, wz)
 	b.Cleanup(func() { check(b, h.Stop(context.Background())); check(b, wz.Close(context.Background())) })
 	return h
 }
