@@ -19,7 +19,7 @@ type Budget struct {
 	// Memory is the most that the instances may have, in bytes: the sum of their
 	// limits.memory. A version that starts beside another one in a replacement counts too. A
 	// deployment, replacement or update that needs more fails with [ErrBudgetExceeded];
-	// that of a guest whose engine has no limits.memory with [ErrLimitNotEnforced].
+	// on an engine without limits.memory with [ErrLimitNotEnforced].
 	Memory int64
 	// MessagesPerSecond is the rate at which the components may send messages and requests
 	// in the long run. More are refused with quota-exceeded.
@@ -79,7 +79,7 @@ func (h *Host) Budgets() []BudgetStatus {
 	return all
 }
 
-// budget is what the components of a namespace have left of their Budget.
+// budget is the rest of a Budget that the components of its namespace have left.
 type budget struct {
 	Budget
 	host      *Host
@@ -188,7 +188,7 @@ func (b *budget) join(q *bucket) {
 	q.budget = b
 }
 
-// leave gives back what the bucket of a component has of the budget.
+// leave gives back the messages that were granted to the bucket of a component.
 func (b *budget) leave(q *bucket) {
 	if b == nil || q.budget == nil {
 		return
@@ -211,7 +211,7 @@ func (b *budget) grant(q *bucket, n float64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	m := &b.messages
-	m.fill(b.host.clock.Exact()) // while what was granted still counts
+	m.fill(b.host.clock.Exact()) // while the last grant still counts
 	m.tokens += q.granted
 	m.lent += q.lent - q.borrowed
 	q.granted, q.borrowed = 0, q.lent

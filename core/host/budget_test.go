@@ -51,7 +51,7 @@ func (h *testHost) budget(namespace string) host.BudgetStatus {
 }
 
 // TestBudgetOfMemory: the instances of a namespace have no more memory than its budget, and
-// what ends gives its memory back.
+// those that end give theirs back.
 func TestBudgetOfMemory(t *testing.T) {
 	fails := &toy{initialize: func(*toyInstance) error { return errOnPurpose }}
 	works := new(toy)
@@ -109,7 +109,7 @@ func TestBudgetOfMemory(t *testing.T) {
 	check(t, h.Deploy(ctx, measuredDeployment("a/all", 4, 25, works)))
 }
 
-// TestBudgetOfMemoryNeedsALimit: a guest whose memory nothing bounds has no place in a
+// TestBudgetOfMemoryNeedsALimit: a guest without a bound on its memory has no place in a
 // namespace with a budget of memory.
 func TestBudgetOfMemoryNeedsALimit(t *testing.T) {
 	h := start(t, host.Config{Budgets: map[string]host.Budget{"a": {Memory: 100 * mebibyte}, "b": {MessagesPerSecond: 1}}})
@@ -173,7 +173,7 @@ func TestBudgetOfMessages(t *testing.T) {
 	})
 }
 
-// TestOwnQuotaBesideBudget: a component whose own quota is used up learns so, and leaves the
+// TestOwnQuotaBesideBudget: a component that has used up its own quota learns so, and leaves the
 // rest of the budget to others.
 func TestOwnQuotaBesideBudget(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -192,7 +192,7 @@ func TestOwnQuotaBesideBudget(t *testing.T) {
 		equal(t, "sent by the small one", sent["a/small"], 12)
 		equal(t, "its refusal", refusal.Error(), "quota-exceeded: messages_per_second")
 		equal(t, "refused by the budget", h.budget("a").Refused, 0)
-		check(t, h.Undeploy(t.Context(), id("a/small"))) // with what it was granted in advance
+		check(t, h.Undeploy(t.Context(), id("a/small"))) // with the 3 that are left of its last grant
 		h.do("a/large")
 		equal(t, "sent by the large one", sent["a/large"], 28)
 	})
@@ -238,7 +238,7 @@ func TestGrantsCountAsBurst(t *testing.T) {
 }
 
 // TestBudgetOfSeveralInstances: instances send by the budget, also those that are added and
-// those that end, and leave what they do not need to others.
+// those that end, and leave the rest to others.
 func TestBudgetOfSeveralInstances(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const burst = 80
@@ -459,7 +459,7 @@ func TestCallsThatCount(t *testing.T) {
 }
 
 // TestChangesWhilePaused: components that wait for running time can be changed and removed, and
-// the host can stop: then they handle what waits.
+// the host can stop: then they handle the messages that wait.
 func TestChangesWhilePaused(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t, host.Config{Budgets: map[string]host.Budget{"a": {RunningTime: time.Millisecond}}})

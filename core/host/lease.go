@@ -39,7 +39,7 @@ func (c *component) lendLocked(m *component, least int) {
 	c.crew.pending += requests
 }
 
-// returnLease gives what c was lent and did not use back to its front, if it has one. The owner
+// returnLease gives the rest of c's lease back to its front, if it has one. The owner
 // calls it.
 func (c *component) returnLease() {
 	if c.post == nil {
@@ -54,7 +54,7 @@ func (c *component) returnLease() {
 // settleLocked takes back the part of c's quota that the member m was lent and did not use.
 func (c *component) settleLocked(m *component) {
 	if m.post.lent > 0 {
-		c.sender.quota.fill(c.host.clock.Exact()) // while what was lent still counts
+		c.sender.quota.fill(c.host.clock.Exact()) // while the lease still counts
 	}
 	c.sender.quota.refund(m.sender.quota.tokens)
 	c.sender.quota.lent -= m.post.lent

@@ -13,7 +13,7 @@ import (
 	"github.com/airhost/airhost/guest"
 )
 
-// TestFailedInstanceReturnsItsLease: what an instance was lent of the quota is the others',
+// TestFailedInstanceReturnsItsLease: the lease of an instance from the quota is the others',
 // once it has failed or waits for its restart.
 func TestFailedInstanceReturnsItsLease(t *testing.T) {
 	for name, restart := range map[string]host.Restart{
@@ -31,7 +31,7 @@ func TestFailedInstanceReturnsItsLease(t *testing.T) {
 						case "trap":
 							check(t, g.Send("a/sink", nil))
 							taken++
-							if name == "failed" { // which forgets it
+							if name == "failed" {
 								_, err := g.Request("a/sink", nil, time.Hour)
 								check(t, err)
 								taken++
@@ -152,8 +152,8 @@ func TestLateRestartOfWhatHasCompany(t *testing.T) {
 	})
 }
 
-// TestLowerBurst: an update that lowers the burst does not count against it what instances have
-// sent before.
+// TestLowerBurst: an update that lowers the burst does not count against it the messages that
+// instances have sent before.
 func TestLowerBurst(t *testing.T) {
 	for _, change := range []string{"update", "replacement"} {
 		bubble(t, func(t *testing.T) {

@@ -59,8 +59,8 @@ func TestRoomFollowsChanges(t *testing.T) {
 	})
 }
 
-// TestUpdateOfSeveral: an update of several instances, whose number stays, sets what the
-// component has of its own and what each instance has.
+// TestUpdateOfSeveral: an update of several instances, whose number stays, sets the
+// component's own settings and those of each instance.
 func TestUpdateOfSeveral(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(d *host.Deployment)
@@ -189,7 +189,7 @@ func TestChangesTellDroppedLines(t *testing.T) {
 	}
 }
 
-// TestReplaceLimitsOfMessages: what a component accepts, and the words of its refusals, are
+// TestReplaceLimitsOfMessages: the rate that a component accepts, and the words of its refusals, are
 // those of the new version.
 func TestReplaceLimitsOfMessages(t *testing.T) {
 	h := start(t, host.Config{})
@@ -405,7 +405,7 @@ func TestFormersAreForgotten(t *testing.T) {
 	})
 }
 
-// listed is a toy whose value cannot be compared by ==.
+// listed is a toy that == cannot compare.
 type listed struct {
 	*toy
 	list []int
