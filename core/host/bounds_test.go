@@ -30,7 +30,7 @@ func (h *testHost) checkTexts(events <-chan host.Event) {
 	h.t.Helper()
 	const most = core.MaxErrorText
 	for _, letter := range h.DeadLetters() {
-		if len(letter.Reason) > most || len(letter.Payload) > 256 {
+		if len(letter.Reason) > most || len(letter.Payload) > 4<<20 {
 			h.t.Errorf("a dead letter has a reason of %d bytes and a payload of %d", len(letter.Reason), len(letter.Payload))
 		}
 	}
