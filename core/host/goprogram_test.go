@@ -2,6 +2,7 @@ package host_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -9,6 +10,39 @@ import (
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/guest"
 )
+
+// TestAs: components see the part of the program that sends, whichever way a message takes.
+func TestAs(t *testing.T) {
+	h := start(t, host.Config{})
+	h.deploy("a/target", behaviour{message: func(_ guest.Host, sender string, message []byte) ([]byte, error) {
+		if string(message) == "trap" {
+			panic("on purpose")
+		}
+		return fmt.Append(nil, sender, " ", string(message)), nil
+	}})
+	for _, name := range []string{"gateway", "host"} {
+		caller, err := h.As(id(core.HostNamespace + "/" + name))
+		check(t, err)
+		for way, ctx := range map[string]context.Context{"directly": context.Background(), "through the mailbox": within(t)} {
+			got, err := caller.Request(ctx, id("a/target"), []byte("hello"))
+			check(t, err)
+			equal(t, way, string(got), caller.ID().String()+" hello")
+			_, err = caller.Request(ctx, id("a/target"), []byte("trap"))
+			isError(t, way, err, core.ErrRequestTrapped)
+			h.quiesce()
+		}
+		check(t, caller.Send(id("a/target"), []byte("trap")))
+		h.quiesce()
+		for _, l := range h.DeadLetters() {
+			equal(t, "sender of a dead letter", l.Sender, caller.ID())
+			check(t, h.DropDeadLetter(l.Number))
+		}
+		isError(t, "message to nobody", caller.Send(id("a/nobody"), nil), core.ErrTargetNotFound)
+	}
+	_, err := h.As(id("a/target"))
+	isError(t, "the name of a component", err, core.ErrInvalidID)
+	h.balance()
+}
 
 func TestSendFromGo(t *testing.T) {
 	h := start(t, host.Config{})

@@ -32,23 +32,29 @@ func (h *Host) Request(ctx context.Context, target core.ComponentID, payload []b
 // appends it to dst and returns the extended slice, or nil with an error. dst must
 // not overlap payload. With enough capacity nothing is allocated.
 func (h *Host) AppendRequest(ctx context.Context, dst []byte, target core.ComponentID, payload []byte) ([]byte, error) {
+	return Caller{h, core.HostID}.AppendRequest(ctx, dst, target, payload)
+}
+
+// AppendRequest is [Host.AppendRequest].
+func (s Caller) AppendRequest(ctx context.Context, dst []byte, target core.ComponentID, payload []byte) ([]byte, error) {
+	h := s.host
 	endless := ctx.Done() == nil
 	if !endless && ctx.Err() != nil {
 		return nil, requestFailed(target, ctx.Err())
 	}
 	if c := h.direct.find(target); c != nil {
 		if c, _ := c.beginDirect(ctx, endless, len(payload)); c != nil {
-			response, err := c.answer(dst, payload)
+			response, err := c.answer(s.id, dst, payload)
 			if err == nil {
 				c.endDirect(nil)
 				return response, nil
 			}
-			trap, err := c.failedDirectly(payload, err)
+			trap, err := c.failedDirectly(s.id, payload, err)
 			c.endDirect(trap)
 			return nil, requestFailed(target, err)
 		}
 	}
-	response, err := h.request(ctx, dst, target, payload)
+	response, err := s.request(ctx, dst, target, payload)
 	if err != nil {
 		return nil, requestFailed(target, err)
 	}
@@ -128,12 +134,12 @@ func (c *component) endDirect(trap error) {
 
 // answer makes c handle a Go program's request, and appends the response to dst. The
 // caller owns c and has begun the call. It passes an error on to failedDirectly.
-func (c *component) answer(dst, payload []byte) (response []byte, err error) {
+func (c *component) answer(sender core.ComponentID, dst, payload []byte) (response []byte, err error) {
 	c.counts.direct++
 	c.counts.Handled++
 	c.allow()
 	c.guest.response = dst
-	err = c.life.instance.HandleMessage(core.HostID, payload, &c.guest.response)
+	err = c.life.instance.HandleMessage(sender, payload, &c.guest.response)
 	response, c.guest.response = c.guest.response, nil
 	c.sendOpen()
 	return response, err
@@ -142,12 +148,12 @@ func (c *component) answer(dst, payload []byte) (response []byte, err error) {
 // failedDirectly notes that a Go program's request, which is counted as handled, ended
 // with err. It returns the error that ended the instance, or nil, and the error of the
 // request.
-func (c *component) failedDirectly(payload []byte, err error) (trap, failure error) {
+func (c *component) failedDirectly(sender core.ComponentID, payload []byte, err error) (trap, failure error) {
 	answer, trap := c.countError(err)
 	if trap != nil {
 		const some = 1 // a request has an id, which this one does without
 		c.counts.Handled--
-		c.host.recordDead(&core.Message{Sender: core.HostID, Target: c.id, Correlation: some, Payload: payload}, trap)
+		c.host.recordDead(&core.Message{Sender: sender, Target: c.id, Correlation: some, Payload: payload}, trap)
 	}
 	return trap, requestError(answer, trap)
 }
@@ -177,16 +183,17 @@ func (h *Host) expired(id core.RequestID, reason *core.RequestError) *core.Messa
 }
 
 // request sends a request by way of broker and tracker, and waits for its outcome.
-func (h *Host) request(ctx context.Context, dst []byte, target core.ComponentID, payload []byte) ([]byte, error) {
-	call, err := h.begin(ctx, target, payload)
+func (s Caller) request(ctx context.Context, dst []byte, target core.ComponentID, payload []byte) ([]byte, error) {
+	call, err := s.begin(ctx, target, payload)
 	if err != nil {
 		return nil, err
 	}
-	return h.wait(ctx, dst, call)
+	return s.host.wait(ctx, dst, call)
 }
 
 // begin sends a request by way of broker and tracker.
-func (h *Host) begin(ctx context.Context, target core.ComponentID, payload []byte) (*waitingCall, error) {
+func (s Caller) begin(ctx context.Context, target core.ComponentID, payload []byte) (*waitingCall, error) {
+	h := s.host
 	h.counts.sent.Add(1)
 	timeout := h.config.RequestTimeout
 	deadline, limited := ctx.Deadline()
@@ -204,7 +211,7 @@ func (h *Host) begin(ctx context.Context, target core.ComponentID, payload []byt
 	}
 	call.id = id
 	m := core.NewMessage(payload)
-	m.Sender, m.Target, m.Correlation, m.Origin, m.Mark, m.Deadline = core.HostID, target, id, h, mark, deadline.UnixNano()
+	m.Sender, m.Target, m.Correlation, m.Origin, m.Mark, m.Deadline = s.id, target, id, h, mark, deadline.UnixNano()
 	if err := h.publish(m); err != nil {
 		m.Release()
 		h.tracker.Cancel(id, call)
@@ -255,9 +262,15 @@ func takeResponse(dst []byte, m *core.Message) ([]byte, error) {
 // has taken it. payload is not kept, nor changed. An error is a
 // [core.MessagingError]; nothing has happened then. It does not block.
 func (h *Host) Send(target core.ComponentID, payload []byte) error {
+	return Caller{h, core.HostID}.Send(target, payload)
+}
+
+// Send is [Host.Send].
+func (s Caller) Send(target core.ComponentID, payload []byte) error {
+	h := s.host
 	h.counts.sent.Add(1)
 	m := core.NewMessage(payload)
-	m.Sender, m.Target = core.HostID, target
+	m.Sender, m.Target = s.id, target
 	if err := h.publish(m); err != nil {
 		m.Release()
 		return fmt.Errorf("message to %s: %w", target, h.refused(err))
