@@ -1,0 +1,207 @@
+package http
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/airhost/airhost/core"
+)
+
+// maxPooled is the largest buffer that is kept for later requests.
+const maxPooled = 64 << 10
+
+// requestIDHeader is the header that names a request, in and out.
+const requestIDHeader = "X-Request-Id"
+
+// ServeHTTP answers a request by its route.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := r.Header.Get(requestIDHeader)
+	if !validID(id) {
+		id = newID()
+		r.Header.Set(requestIDHeader, id)
+	}
+	w.Header().Set(requestIDHeader, id)
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	g.routes.Load().ServeHTTP(w, r)
+}
+
+// validID reports whether a client's request id is short and visible.
+func validID(id string) bool {
+	for i := range len(id) {
+		if id[i] <= ' ' || id[i] > '~' {
+			return false
+		}
+	}
+	return 0 < len(id) && len(id) <= 128
+}
+
+func newID() string {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // it does not fail
+	return hex.EncodeToString(id[:])
+}
+
+// answerer answers the requests of one route.
+type answerer struct {
+	g          *Gateway
+	route      Route
+	parameters []string
+}
+
+// ServeHTTP implements [http.Handler].
+func (a *answerer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	buffer := a.g.buffer.Get().(*[]byte)
+	defer func() {
+		if cap(*buffer) <= maxPooled {
+			a.g.buffer.Put(buffer)
+		}
+	}()
+	payload, err := a.payload(w, r, (*buffer)[:0])
+	*buffer = payload
+	if err != nil {
+		a.refuse(w, r, err)
+		return
+	}
+	if a.route.Pattern == FireAndForget {
+		if err := a.g.caller.Send(a.route.Target, payload); err != nil {
+			a.refuse(w, r, err)
+			return
+		}
+		w.WriteHeader(http.StatusAccepted)
+		return
+	}
+	ctx := r.Context()
+	if a.route.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, a.route.Timeout)
+		defer cancel()
+	}
+	response, err := a.g.caller.AppendRequest(ctx, payload[len(payload):], a.route.Target, payload)
+	if err != nil {
+		a.refuse(w, r, err)
+		return
+	}
+	a.write(w, http.StatusOK, contentType(response), response)
+}
+
+// payload reads the body of a request into buffer, and returns the message for the component.
+func (a *answerer) payload(w http.ResponseWriter, r *http.Request, buffer []byte) ([]byte, error) {
+	body := bytes.NewBuffer(buffer)
+	if r.ContentLength > int64(a.g.config.MaxBody) {
+		return body.Bytes(), &http.MaxBytesError{Limit: int64(a.g.config.MaxBody)}
+	}
+	if _, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, int64(a.g.config.MaxBody))); err != nil {
+		return body.Bytes(), err
+	}
+	if a.route.Envelope == EnvelopeNone {
+		return body.Bytes(), nil
+	}
+	return a.event(r, body.Bytes())
+}
+
+// write writes a response. A client that takes it too slowly is cut off.
+func (a *answerer) write(w http.ResponseWriter, status int, kind string, body []byte) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(a.g.config.WriteTimeout)) // all our connections have one
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // an error means that the client is gone
+}
+
+// contentType returns the type of a component's response, which says nothing about it.
+func contentType(body []byte) string {
+	switch trimmed := bytes.TrimLeft(body, " \t\r\n"); {
+	case len(trimmed) > 0 && (trimmed[0] == '{' || trimmed[0] == '[') && json.Valid(body):
+		return "application/json"
+	case utf8.Valid(body):
+		return "text/plain; charset=utf-8"
+	}
+	return "application/octet-stream"
+}
+
+// refuse answers with the status for an error.
+func (a *answerer) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, context.Canceled) {
+		panic(http.ErrAbortHandler) // the client is gone
+	}
+	status, code, text := statusOf(err)
+	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
+	if status >= http.StatusInternalServerError {
+		a.g.log.Warn("an HTTP request failed", "request", r.Header.Get(requestIDHeader), "path", a.route.Path,
+			"target", a.route.Target.String(), "status", status, "reason", core.CutText([]byte(err.Error()), core.MaxErrorText))
+	}
+	body, _ := json.Marshal(map[string]any{"error": map[string]string{"code": code, "message": text}}) // it does not fail
+	a.write(w, status, "application/json", append(body, '\n'))
+}
+
+// statusOf returns the status for an error, a word for it, and a text for the client: the
+// component's own, if it has answered.
+func statusOf(err error) (status int, code, text string) {
+	var body *http.MaxBytesError
+	var refusal *core.MessagingError
+	var outcome *core.RequestError
+	switch {
+	case errors.As(err, &body):
+		return http.StatusRequestEntityTooLarge, "too-large", "the body may have " + strconv.FormatInt(body.Limit, 10) + " bytes at most"
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return http.StatusRequestTimeout, "slow-request", "the body did not come in time"
+	case errors.Is(err, context.DeadlineExceeded):
+		return http.StatusGatewayTimeout, "timeout", "the component did not answer in time"
+	case errors.As(err, &refusal):
+		return refused(refusal.Case)
+	case errors.As(err, &outcome):
+		return failed(outcome)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return http.StatusBadRequest, "invalid-request", "the body ended early"
+	}
+	return http.StatusBadRequest, "invalid-request", "the request cannot be read"
+}
+
+// refused is statusOf for a message that the host did not take.
+func refused(reason core.MessagingErrorCase) (status int, code, text string) {
+	switch reason {
+	case core.CaseTargetNotFound:
+		return http.StatusNotFound, reason.String(), "there is no such component"
+	case core.CaseQueueFull, core.CaseQuotaExceeded:
+		return http.StatusTooManyRequests, reason.String(), "the component has too much to do, try again"
+	case core.CaseCapabilityDenied:
+		return http.StatusForbidden, reason.String(), "this is not allowed"
+	case core.CaseInvalidArgument:
+		return http.StatusRequestEntityTooLarge, "too-large", "the component takes no message of this size"
+	}
+	return http.StatusServiceUnavailable, reason.String(), "the component is not available, try again"
+}
+
+// failed is statusOf for a request that ended without a response.
+func failed(outcome *core.RequestError) (status int, code, text string) {
+	var answer *core.ComponentError
+	switch {
+	case errors.As(outcome, &answer) && answer.Case == core.CaseInvalidMessage:
+		return http.StatusBadRequest, answer.Case.String(), answer.Text
+	case errors.As(outcome, &answer) && answer.Case == core.CaseComponentUnavailable:
+		return http.StatusServiceUnavailable, answer.Case.String(), answer.Text
+	case errors.As(outcome, &answer):
+		return http.StatusBadGateway, answer.Case.String(), answer.Text
+	}
+	for _, refusal := range core.MessagingErrorCases() {
+		if outcome.Reason != core.ReasonTimeout && errors.Is(outcome, &core.MessagingError{Case: refusal}) {
+			return refused(refusal)
+		}
+	}
+	if outcome.Reason == core.ReasonTimeout {
+		return http.StatusGatewayTimeout, "timeout", "the component did not answer in time"
+	}
+	return http.StatusBadGateway, outcome.Reason.String(), "the component ended while it handled the request"
+}
