@@ -52,6 +52,10 @@ enum {
   AIRHOST_FAILURE = AIRHOST_TRANSFERS
 };
 
+// The stack in bytes that another guest and the host take at most on a thread: a guest's
+// maxStack, and as much for the rest.
+#define AIRHOST_ROOM (2 << 20)
+
 typedef struct airhost_guest airhost_guest;
 
 // An exchange: the current call's side and transfer, and the calls that ended
@@ -127,6 +131,7 @@ struct airhost_guest {
 
   uintptr_t handle;     // Go's number of the instance
   bool clock;           // current-time is the system's clock
+  bool low;             // at the last call of call: the thread's stack has no room for another guest
   bool grows;           // the guest has the global refused
   wasm_trap_t *trap;    // how the last call ended, or NULL
   wasmtime_error_t *error;
@@ -148,8 +153,9 @@ struct airhost_guest {
   uint8_t own_sender[AIRHOST_ID];    // see own_arguments
 };
 
-// The functions of the host that C answers in the usual case; Go answers all others.
-enum { AIRHOST_GO, AIRHOST_SEND_MESSAGE, AIRHOST_SEND_REQUEST, AIRHOST_SELF_ID, AIRHOST_CURRENT_TIME };
+// The functions of the host that C answers in the usual case; Go answers all others. C
+// only looks after the stack before it passes AIRHOST_CALL on.
+enum { AIRHOST_GO, AIRHOST_SEND_MESSAGE, AIRHOST_SEND_REQUEST, AIRHOST_SELF_ID, AIRHOST_CURRENT_TIME, AIRHOST_CALL };
 
 wasm_functype_t *airhost_functype(const uint8_t *kinds, size_t params, size_t results);
 
