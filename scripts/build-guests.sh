@@ -61,6 +61,8 @@ script=backends/wasmtime/testdata/script
 c $script.c $script.wasm 8192 -Oz --strip-all
 player=internal/allengines/testdata/player
 c $player.c $player.wasm 8192 -Oz -mtail-call --strip-all --initial-memory=262144
+diver=internal/allengines/testdata/diver
+c $diver.c $diver.wasm 8192 -Oz --strip-all -Wno-infinite-recursion
 suite=core/enginetest/testdata
 for guest in actor hostile; do
 	c $suite/$guest.c $suite/$guest.wasm 8192 -Oz --strip-all -Wno-infinite-recursion
