@@ -19,7 +19,7 @@ var functionPromises = []promise{
 	{"no-functions", "if the host has no functions, call is not-found", testNoFunctions},
 }
 
-// calls a function by a name of 10 bytes.
+// lookup is the command that calls a function by a name of 10 bytes.
 const lookup = "j\x0aapp/lookup"
 
 func returns(result []byte) func(name, argument []byte) ([]byte, error) {
