@@ -22,9 +22,10 @@ type component struct {
 	chain      atomic.Pointer[chain]    // may call it at once, without a look into its mailbox; written with mu
 
 	// The owner's; see status.
-	sender sender
-	guest  guestCalls
-	counts counts
+	sender  sender
+	guest   guestCalls
+	counts  counts
+	calling *calling // once it has called a function; written by the owner with mu held
 
 	mu        mutex[ofComponent] // guards the rest
 	sched     schedule
@@ -73,6 +74,7 @@ type guestCalls struct {
 	next     entry        // the message of the run-next slot
 	batch    *batching    // of an instance that takes several messages at once, or nil
 	ledger   *core.Ledger // of an engine that keeps one, or nil
+	deadline int64        // of the request that it handles, in ns since the Unix epoch, or 0; see requestDeadline
 	backlog  bool         // messages waited when the call in progress began
 	response []byte
 }
@@ -101,6 +103,13 @@ type watchedCall struct {
 	allowed     time.Duration // the watchdog interrupts a call after this time
 	ownSlot     *watchSlot    // for calls on the goroutines of Go programs, or nil
 	lentSlot    *watchSlot    // in place of ownSlot during one such call, or nil
+
+	// Of functions that the guest calls.
+	starting        bool             // the call is part of a start
+	function        bool             // one is in progress, unless the engine counts its guests' time
+	entered         time.Duration    // when it began, on the host's clock
+	away            time.Duration    // in functions, since the watchdog saw the call first
+	functionContext *functionContext // of the last one, or nil
 }
 
 // lifecycle is the instance, and the state that decides about its end and its successor.

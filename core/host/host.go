@@ -46,6 +46,12 @@ type Config struct {
 	DrainTimeout time.Duration
 	// DeadLetters is how many dead letters are kept to be read; 256 by default.
 	DeadLetters int
+	// Functions are the functions in Go that components may call, by their names, which are
+	// like ids: namespace/name. See [Capabilities] and [FunctionOptions].
+	Functions map[string]Function
+	// FunctionOptions are the settings of functions, by name. Those of functions that
+	// components provide name the component.
+	FunctionOptions map[string]FunctionOptions
 	// Logger takes the host's and the guests' log; slog.Default() if nil.
 	Logger *slog.Logger
 }
@@ -74,6 +80,9 @@ type Host struct {
 	background context.Context
 
 	clock       *core.Clock
+	began       time.Time // when the clock showed 0
+	beganUnix   int64     // the same, in ns since the Unix epoch
+	functions   map[string]*function
 	watch       watchdog
 	workers     workers
 	places      places
@@ -135,6 +144,10 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 	if err := config.check(); err != nil {
 		return nil, fmt.Errorf("host: %w", err)
 	}
+	functions, err := newFunctions(&config)
+	if err != nil {
+		return nil, fmt.Errorf("host: %w", err)
+	}
 	config.Workers = orDefault(config.Workers, runtime.GOMAXPROCS(0))
 	config.HeldUpWorkers = orDefault(config.HeldUpWorkers, 256)
 	config.RequestTimeout = orDefault(config.RequestTimeout, 5*time.Second)
@@ -144,7 +157,7 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 		config: config, broker: broker, tracker: tracker,
 		engines: make(map[string]core.Engine), components: make(map[core.ComponentID]*component), beside: make(map[*component]struct{}),
 		background: context.Background(), stopped: make(chan struct{}), forgotten: make(chan struct{}), over: make(chan struct{}),
-		deadLetters: deadLetters{most: config.DeadLetters}, threadsLeft: threadsLeft,
+		functions: functions, deadLetters: deadLetters{most: config.DeadLetters}, threadsLeft: threadsLeft,
 	}
 	h.hurried, h.hurry = context.WithCancel(h.background)
 	h.reserver, _ = tracker.(core.Reserver)
@@ -152,6 +165,8 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 	h.guestLog = h.log.With("from", "guest")
 	h.clock = core.NewClock(h.tick)
 	h.timers.clock = h.clock
+	h.began = time.Now().Add(-h.clock.Exact())
+	h.beganUnix = h.began.UnixNano()
 	for _, e := range engines {
 		if e == nil || h.engines[e.Name()] != nil {
 			return nil, fmt.Errorf("host: an engine is nil or there are two of the same name among %d", len(engines))

@@ -205,7 +205,7 @@ func (c *component) handle(e entry) (trap error) {
 	case e.outcome:
 		return c.calledBack(m, c.life.instance.HandleCallback(m.Correlation, m.Payload, m.Failure))
 	case m.IsRequest():
-		c.guest.response = m.Payload[:0]
+		c.guest.response, c.guest.deadline = m.Payload[:0], m.Deadline
 		err := c.life.instance.HandleMessage(m.Sender, m.Payload, &c.guest.response)
 		m.Payload = c.takeResponse(m.Payload, err)
 		c.sendOpen() // before the response
@@ -219,7 +219,7 @@ func (c *component) handle(e entry) (trap error) {
 // returns nothing.
 func (c *component) takeResponse(request []byte, err error) []byte {
 	response := c.guest.response
-	c.guest.response = nil
+	c.guest.response, c.guest.deadline = nil, 0
 	if err != nil && len(response) == 0 {
 		return request
 	}

@@ -93,7 +93,7 @@ func (c *component) answersBeforeLocked(ctx context.Context) bool {
 		return false
 	}
 	longest := c.limits.HandlerTime
-	if c.traits.CountsRunningTime {
+	if c.traits.CountsRunningTime || len(c.deployment.Capabilities.Call) > 0 {
 		longest = c.limits.HandlerWallTime
 	}
 	deadline, limited := ctx.Deadline()

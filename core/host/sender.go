@@ -122,6 +122,8 @@ func (c *component) handOver(r *route, request []byte, timeout time.Duration) (c
 	m.Correlation, m.Origin, m.Mark = id, c.host, mark
 	if r.local == nil {
 		m.Deadline = time.Now().Add(timeout).UnixNano()
+	} else {
+		m.Deadline = c.host.deadlineAfter(timeout)
 	}
 	if err := r.deliver(m, c.sched.worker); err != nil {
 		if c.host.tracker.Cancel(id, c) {
