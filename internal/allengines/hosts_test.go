@@ -3,6 +3,7 @@ package allengines
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -60,6 +61,16 @@ func logHandler() (slog.Handler, *bytes.Buffer) {
 	}}), log
 }
 
+// goFunctions are the functions of the hosts: those of scripts that are there.
+var goFunctions = map[string]host.Function{
+	functions[0]: func(_ context.Context, caller core.ComponentID, argument []byte) ([]byte, error) {
+		return fmt.Appendf(nil, "%s told %s", caller, argument), nil
+	},
+	functions[1]: func(_ context.Context, _ core.ComponentID, argument []byte) ([]byte, error) {
+		return nil, errors.New(string(argument))
+	},
+}
+
 // startLogging returns a host of one worker with engines.
 func startLogging(t *testing.T, log slog.Handler, engines ...core.Engine) *host.Host {
 	t.Helper()
@@ -67,7 +78,7 @@ func startLogging(t *testing.T, log slog.Handler, engines ...core.Engine) *host.
 	check(t, err)
 	tracker, err := newSlab()
 	check(t, err)
-	h, err := host.New(host.Config{Workers: 1, RequestTimeout: time.Second, Logger: slog.New(log)}, broker, tracker, engines...)
+	h, err := host.New(host.Config{Workers: 1, RequestTimeout: time.Second, Logger: slog.New(log), Functions: goFunctions}, broker, tracker, engines...)
 	check(t, err)
 	check(t, h.Start(t.Context()))
 	return h
