@@ -169,6 +169,9 @@ int airhost_shim(airhost_guest *g, const wasmtime_module_t *module, wasm_functyp
                  const size_t *sizes, size_t n);
 int airhost_run(airhost_guest *g, const wasmtime_func_t *f, uint8_t phase, wasmtime_val_raw_t *values, size_t n);
 
+// Returns what cabi_realloc(0, 0, align, size) returns, or -1 after a failure.
+int64_t airhost_allocate(uintptr_t guest, uint32_t align, uint32_t size);
+
 // Runs handle-message for AIRHOST_MESSAGE, with the sender in first and the message in
 // second; or handle-callback for AIRHOST_RESPONSE and AIRHOST_FAILURE, with the request's
 // id, and the response or failure in second.
@@ -179,7 +182,7 @@ int airhost_run(airhost_guest *g, const wasmtime_func_t *f, uint8_t phase, wasmt
 // its end, the guest of the last call keeps it. Without a peer the guest can send once
 // by its credit.
 //
-// Guests are numbers since cgo checks pointers to memory that holds pointers at
+// Guests are numbers here since cgo checks pointers to memory that holds pointers at
 // each call.
 int airhost_handle(uintptr_t guest, uint8_t kind, uint64_t id, const uint8_t *first, uint32_t first_size,
                    const uint8_t *second, uint32_t second_size, uintptr_t peer, uint32_t most, uint32_t *progress);
