@@ -153,7 +153,7 @@ func (c *component) leaveChain(w *worker) {
 	c.chain.Store(nil)
 	c.call.inProgress = false
 	c.publishLocked()
-	if c.life.leftBehind && c.sched.claim == nil {
+	if c.life.leftBehind && !c.sched.wish.claimed() {
 		c.sched.worker = nil
 		c.sched.become(queued) // a worker removes it
 		c.mu.Unlock()

@@ -132,6 +132,7 @@ func (c *component) update(ctx context.Context, d Deployment) error {
 	}
 	c.host.epoch.Add(1)
 	c.host.emit(Event{Kind: EventUpdated, Component: c.id})
+	c.host.waits.changed()
 	c.giveCrewFree()
 	return c.host.removeAll(ctx, old)
 }

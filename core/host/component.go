@@ -25,6 +25,7 @@ type component struct {
 	sender  sender
 	guest   guestCalls
 	counts  counts
+	serving serving
 	calling *calling // once it has called a function; written by the owner with mu held
 
 	mu        mutex[ofComponent] // guards the rest
@@ -87,7 +88,8 @@ type schedule struct {
 	closed   *core.MessagingError // why the mailbox takes nothing, or nil
 	worker   *worker              // runs it, or nil
 	previous *component           // see acceptAndUnlock
-	claim    chan struct{}        // closed when the goroutine that waits for the component owns it
+	wish     *wish                // of those who wait for the component, or nil
+	mailTurn bool                 // the mailbox has its turn before calls of functions
 }
 
 // watchedCall is the call in progress, as the watchdog sees it.
@@ -105,6 +107,7 @@ type watchedCall struct {
 	lentSlot    *watchSlot    // in place of ownSlot during one such call, or nil
 
 	// Of functions that the guest calls.
+	inLine          bool             // it waits for an instance that provides a function
 	starting        bool             // the call is part of a start
 	function        bool             // one is in progress, unless the engine counts its guests' time
 	entered         time.Duration    // when it began, on the host's clock

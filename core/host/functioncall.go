@@ -20,7 +20,8 @@ type calling struct {
 	ctx    *functionContext
 	call   uint64        // number of the guest's call in which it has called a function last
 	began  time.Duration // when that call began, on the host's clock, to a tick
-	counts callCounts
+	counts liveCounts
+	buffer []byte // for results of components
 }
 
 // permission is what a component may do with a name.
@@ -30,10 +31,30 @@ type permission struct {
 	refusal  *core.CallError // why it may not call it, or nil
 }
 
-// callCounts count calls of functions. The caller's owner writes them.
-type callCounts struct {
+// liveCounts are callCounts that the component's owner writes, and others read.
+type liveCounts struct {
 	calls  atomic.Uint64
-	failed [4]atomic.Uint64 // of these, without a result, by case
+	failed [4]atomic.Uint64
+}
+
+// callsLocked returns the counts of the functions that c has called.
+func (c *component) callsLocked() *callCounts {
+	var n callCounts
+	if c.calling == nil {
+		return &n
+	}
+	n.calls = c.calling.counts.calls.Load()
+	for i := range n.failedCalls {
+		n.failedCalls[i] = c.calling.counts.failed[i].Load()
+	}
+	return &n
+}
+
+// settleCallsLocked makes the counts of the functions that c has called those of heir, which is
+// c's sum or another component's.
+func (c *component) settleCallsLocked(heir *counts) {
+	heir.callCounts.add(c.callsLocked())
+	c.calling = nil
 }
 
 // The refusals that are the same for all.
@@ -76,7 +97,7 @@ func (c *component) callFunction(name, argument []byte) ([]byte, *core.CallError
 	case !p.function.enter():
 		return nil, p.function.busy
 	}
-	return c.callGo(p.function, argument)
+	return c.callEntered(p.function, argument)
 }
 
 // permissionFor returns what c may do with a name.
@@ -126,15 +147,19 @@ func grants(granted []core.IDPattern, id core.ComponentID) bool {
 	return false
 }
 
-// callGo calls a function in Go, which has been entered.
-func (c *component) callGo(f *function, argument []byte) ([]byte, *core.CallError) {
-	defer f.leave()
+// callEntered calls a function that has been entered.
+func (c *component) callEntered(f *function, argument []byte) (result []byte, failure *core.CallError) {
 	until, interrupted := c.beginFunction(f)
 	if interrupted {
+		f.leave()
 		return nil, errCallEnded
 	}
 	ctx := c.calling.ctx
-	result, failure := c.run(f, ctx, argument)
+	if f.call != nil {
+		result, failure = c.run(f, ctx, argument)
+	} else {
+		result, failure = c.ask(f, argument, until)
+	}
 	ctx.finish()
 	c.endFunction()
 	switch {
@@ -152,6 +177,7 @@ func (c *component) tooLarge(f *function, size int) *core.CallError {
 
 // run runs a function in Go. A panic is its failure.
 func (c *component) run(f *function, ctx *functionContext, argument []byte) (result []byte, failure *core.CallError) {
+	defer f.leave()
 	defer func() {
 		if reason := recover(); reason != nil {
 			result, failure = nil, c.panicked(f, reason)
@@ -236,6 +262,9 @@ func (w *watchedCall) leaveFunction(now time.Duration) {
 // handles, on the host's clock, or math.MaxInt64.
 func (c *component) requestDeadline() time.Duration {
 	w := c.sched.worker
+	if c.serving.depth > 0 {
+		return c.serving.until
+	}
 	if b := c.guest.batch; b != nil && b.next < len(b.taken) {
 		return c.host.deadlineOf(b.taken[b.next].Message)
 	}

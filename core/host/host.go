@@ -90,7 +90,9 @@ type Host struct {
 	audit       audit
 	deadLetters deadLetters
 	timers      timers
-	direct      directory
+	direct      directory // components that can be called directly
+	local       directory // all components that are attached to the broker
+	waits       waits
 	events      events
 	counts      hostCounts
 	epoch       atomic.Uint64 // counts changes of the configuration
@@ -164,7 +166,7 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 	h.log = orDefault(config.Logger, slog.Default())
 	h.guestLog = h.log.With("from", "guest")
 	h.clock = core.NewClock(h.tick)
-	h.timers.clock = h.clock
+	h.timers.clock, h.waits.host = h.clock, h
 	h.began = time.Now().Add(-h.clock.Exact())
 	h.beganUnix = h.began.UnixNano()
 	for _, e := range engines {
@@ -205,17 +207,19 @@ func (h *Host) Engines() []string { return slices.Sorted(maps.Keys(h.engines)) }
 
 // ComponentStatus is the state of a component at one moment.
 type ComponentStatus struct {
-	ID        core.ComponentID
-	Engine    string
-	State     string            // "running" if one instance does, "restarting" or "failed"
-	Required  bool              // [Deployment.Required]
-	Health    core.HealthStatus // the worst one of its instances
-	Instances int               // that run now
-	Waiting   int               // messages in its mailbox
-	Timers    int               // its timers that run
-	Fired     uint64            // its timers that have fired, each as a message to it
-	Counters  ComponentCounters
-	LastError string // why an instance ended last, or empty
+	ID          core.ComponentID
+	Engine      string
+	State       string            // "running" if one instance does, "restarting" or "failed"
+	Required    bool              // [Deployment.Required]
+	Health      core.HealthStatus // the worst one of its instances
+	Instances   int               // that run now
+	Waiting     int               // messages in its mailbox
+	Timers      int               // its timers that run
+	Fired       uint64            // its timers that have fired, each as a message to it
+	Calls       uint64            // functions that it has called
+	FailedCalls uint64            // of these, without a result
+	Counters    ComponentCounters
+	LastError   string // why an instance ended last, or empty
 }
 
 // Components returns the status of all deployed components, sorted by id.

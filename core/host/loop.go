@@ -78,11 +78,11 @@ func (c *component) handleAndFollow(e entry) (trap error, owned bool) {
 
 // workOffAndUnlock handles messages of the mailbox, at most a batch, and gives up c.
 func (c *component) workOffAndUnlock() {
-	if c.life.instance == nil && c.life.supervisor.due && c.sched.claim == nil && !c.life.leftBehind {
+	if c.life.instance == nil && c.life.supervisor.due && !c.sched.wish.claimed() && !c.life.leftBehind {
 		c.restartLocked()
 	}
 	for n := range batch {
-		if c.life.instance == nil || c.sched.claim != nil || c.life.leftBehind {
+		if c.life.instance == nil || c.sched.wish != nil && c.stopsLocked(n) || c.life.leftBehind {
 			break
 		}
 		if c.life.healthDue {
@@ -149,18 +149,13 @@ func (c *component) publishLocked() {
 	c.published.ComponentCounters, c.published.direct = c.counts.ComponentCounters, c.counts.direct
 }
 
-// yieldAndUnlock gives up ownership: to the goroutine that claims c, to a worker if there
+// yieldAndUnlock gives up ownership: to the goroutine that waits for c, to a worker if there
 // is something to do, or to whoever delivers the next message. w is the worker that looks
 // for work next, or nil.
 func (c *component) yieldAndUnlock(w *worker) {
 	c.sched.worker, c.sched.previous = nil, nil
 	switch {
-	case c.sched.claim != nil:
-		claim := c.sched.claim
-		c.sched.claim = nil
-		c.sched.become(claimed)
-		c.pauseAndUnlock()
-		close(claim)
+	case c.sched.wish != nil && c.grantAndUnlock():
 		return
 	case c.life.leftBehind:
 		c.sched.become(claimed)

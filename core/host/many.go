@@ -153,9 +153,9 @@ func (c *component) fitting(requests []Request) int {
 func (c *component) answerMany(requests []Request) (n int, trap error) {
 	for i := range requests {
 		r := &requests[i]
-		response, err := c.answer(r.Response[:0], r.Payload)
+		response, err := c.answer(core.HostID, r.Response[:0], r.Payload)
 		if err != nil {
-			trap, err = c.failedDirectly(r.Payload, err)
+			trap, err = c.failedDirectly(core.HostID, r.Payload, err)
 		}
 		r.fill(c.id, response, err)
 		if trap != nil || c.call.seen.Load() == c.call.begun {
@@ -223,7 +223,7 @@ func (c *component) finishDirectly(response []byte, err error) {
 	c.counts.direct++
 	c.counts.Handled++
 	if err != nil {
-		_, err = c.failedDirectly(r.Payload, err)
+		_, err = c.failedDirectly(core.HostID, r.Payload, err)
 	}
 	r.fill(c.id, append(r.Response[:0], response...), err)
 }
@@ -242,7 +242,7 @@ func (h *Host) sendWindow(ctx context.Context, target core.ComponentID, requests
 	var calls [batch]*waitingCall
 	n, began := upTo(min(window, most), requests), time.Now()
 	for i := range requests[:n] {
-		calls[i], requests[i].Err = h.begin(ctx, target, requests[i].Payload)
+		calls[i], requests[i].Err = h.begin(ctx, core.HostID, target, requests[i].Payload)
 	}
 	for i := range requests[:n] {
 		r := &requests[i]

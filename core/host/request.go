@@ -38,12 +38,12 @@ func (h *Host) AppendRequest(ctx context.Context, dst []byte, target core.Compon
 	}
 	if c := h.direct.find(target); c != nil {
 		if c, _ := c.beginDirect(ctx, endless, len(payload)); c != nil {
-			response, err := c.answer(dst, payload)
+			response, err := c.answer(core.HostID, dst, payload)
 			if err == nil {
 				c.endDirect(nil)
 				return response, nil
 			}
-			trap, err := c.failedDirectly(payload, err)
+			trap, err := c.failedDirectly(core.HostID, payload, err)
 			c.endDirect(trap)
 			return nil, requestFailed(target, err)
 		}
@@ -107,47 +107,58 @@ func (c *component) takeSlotLocked() bool {
 	if slot == nil {
 		return false
 	}
+	c.keepSlotLocked(slot)
+	return true
+}
+
+// keepSlotLocked makes a watch slot c's own, if it may keep one, or for the call that begins.
+func (c *component) keepSlotLocked(slot *watchSlot) {
 	if c.host.watch.keep() {
 		c.call.ownSlot = slot
 	} else {
 		c.call.lentSlot = slot
 	}
-	return true
 }
 
 // endDirect ends a call that beginDirect has begun, and gives up c. trap is the error
 // that ended the instance, or nil.
 func (c *component) endDirect(trap error) {
+	c.lockAndEndDirect(trap)
+	c.yieldAndUnlock(nil)
+}
+
+// lockAndEndDirect is lockAndEndCall for a call on another goroutine than a worker's.
+func (c *component) lockAndEndDirect(trap error) {
 	c.lockAndEndCall(trap)
 	if c.call.lentSlot != nil {
 		c.call.lentSlot.release()
 		c.call.lentSlot = nil
 	}
-	c.yieldAndUnlock(nil)
 }
 
-// answer makes c handle a Go program's request, and appends the response to dst. The
-// caller owns c and has begun the call. It passes an error on to failedDirectly.
-func (c *component) answer(dst, payload []byte) (response []byte, err error) {
+// answer makes c handle the request of a Go program, or the call of a function, and appends
+// the response to dst. The caller owns c and has begun the call. It passes an error on to
+// failedDirectly.
+func (c *component) answer(sender core.ComponentID, dst, payload []byte) (response []byte, err error) {
 	c.counts.direct++
 	c.counts.Handled++
 	c.allow()
 	c.guest.response = dst
-	err = c.life.instance.HandleMessage(core.HostID, payload, &c.guest.response)
+	err = c.life.instance.HandleMessage(sender, payload, &c.guest.response)
 	response, c.guest.response = c.guest.response, nil
 	c.sendOpen()
 	return response, err
 }
 
-// failedDirectly notes that a Go program's request, which is counted as handled, ended
+// failedDirectly notes that what answer has handled, which is counted as handled, ended
 // with err. It returns the error that ended the instance, or nil, and the error of the
 // request.
-func (c *component) failedDirectly(payload []byte, err error) (trap, failure error) {
+func (c *component) failedDirectly(sender core.ComponentID, payload []byte, err error) (trap, failure error) {
 	answer, trap := c.countError(err)
 	if trap != nil {
 		const some = 1 // a request has an id, which this one does without
 		c.counts.Handled--
-		c.host.recordDead(&core.Message{Sender: core.HostID, Target: c.id, Correlation: some, Payload: payload}, trap)
+		c.host.recordDead(&core.Message{Sender: sender, Target: c.id, Correlation: some, Payload: payload}, trap)
 	}
 	return trap, requestError(answer, trap)
 }
@@ -178,7 +189,7 @@ func (h *Host) expired(id core.RequestID, reason *core.RequestError) *core.Messa
 
 // request sends a request by way of broker and tracker, and waits for its outcome.
 func (h *Host) request(ctx context.Context, dst []byte, target core.ComponentID, payload []byte) ([]byte, error) {
-	call, err := h.begin(ctx, target, payload)
+	call, err := h.begin(ctx, core.HostID, target, payload)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +197,7 @@ func (h *Host) request(ctx context.Context, dst []byte, target core.ComponentID,
 }
 
 // begin sends a request by way of broker and tracker.
-func (h *Host) begin(ctx context.Context, target core.ComponentID, payload []byte) (*waitingCall, error) {
+func (h *Host) begin(ctx context.Context, sender, target core.ComponentID, payload []byte) (*waitingCall, error) {
 	h.counts.sent.Add(1)
 	timeout := h.config.RequestTimeout
 	deadline, limited := ctx.Deadline()
@@ -204,7 +215,7 @@ func (h *Host) begin(ctx context.Context, target core.ComponentID, payload []byt
 	}
 	call.id = id
 	m := core.NewMessage(payload)
-	m.Sender, m.Target, m.Correlation, m.Origin, m.Mark, m.Deadline = core.HostID, target, id, h, mark, deadline.UnixNano()
+	m.Sender, m.Target, m.Correlation, m.Origin, m.Mark, m.Deadline = sender, target, id, h, mark, deadline.UnixNano()
 	if err := h.publish(m); err != nil {
 		m.Release()
 		h.tracker.Cancel(id, call)

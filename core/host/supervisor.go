@@ -36,6 +36,7 @@ func (c *component) instanceEndedLocked(reason error) {
 		_ = instance.Close() // its memory is gone either way
 	}
 	c.host.emit(Event{Kind: EventEnded, Component: c.id, Reason: reason})
+	c.host.waits.changed()
 	c.mu.Lock()
 
 	plan := c.deployment.Restart
@@ -192,6 +193,7 @@ func (c *component) failLocked(pause time.Duration) {
 	reason := c.life.supervisor.reason
 	c.mu.Unlock()
 	outcomes := c.shut(c.refusals.down)
+	defer c.host.waits.changed()
 	if c.post != nil && c.leaveCrew() {
 		for _, m := range outcomes {
 			c.mu.Lock()
