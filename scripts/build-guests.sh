@@ -50,7 +50,7 @@ for guest in pingpong roundtrip floor; do
 	c $bench/src/$guest.c $bench/$guest.wasm 1024 -O2 --strip-all --stack-first
 done
 peers=internal/bench/peers/guests
-for guest in bare extism greeter; do
+for guest in bare extism function greeter; do
 	c $peers/src/$guest.c $peers/$guest.wasm 1024 -O2 --strip-all --stack-first
 done
 
