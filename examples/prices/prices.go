@@ -16,7 +16,7 @@ type Component struct{}
 // New returns a component that adds up prices.
 func New() guest.Component { return Component{} }
 
-// HandleMessage returns what an order costs, in cents. The order has a line for each
+// HandleMessage returns the price of an order, in cents. The order has a line for each
 // article: its name and how many, such as "tea 2".
 func (Component) HandleMessage(host guest.Host, sender string, message []byte) ([]byte, error) {
 	sum := 0

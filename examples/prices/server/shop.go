@@ -51,7 +51,7 @@ func (s *shop) lookup(ctx context.Context, caller core.ComponentID, article []by
 	return strconv.AppendInt(nil, int64(price), 10), nil
 }
 
-// ServeHTTP answers an order with what it costs.
+// ServeHTTP answers an order with its price.
 func (s *shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	order, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 64<<10))
 	if err != nil {

@@ -53,7 +53,7 @@ func TestShop(t *testing.T) {
 	}
 }
 
-// TestShopWithoutPlugin: what is wrong with the plug-in is the start's error.
+// TestShopWithoutPlugin: a plug-in that is not there is the start's error.
 func TestShopWithoutPlugin(t *testing.T) {
 	if _, err := openShop(t.Context(), "nowhere.wasm", nil); err == nil {
 		t.Error("got no error")

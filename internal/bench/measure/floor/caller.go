@@ -74,6 +74,10 @@ func (c *Caller) openWazero(ctx context.Context, r wazero.Runtime, module []byte
 	if memory == nil || handle == nil || realloc == nil {
 		return errCaller
 	}
+	return c.useWazero(guest, memory, handle, realloc)
+}
+
+func (c *Caller) useWazero(guest api.Module, memory api.Memory, handle, realloc api.Function) error {
 	view, _ := memory.Read(0, memory.Size())
 	in := &instance{context.Background(), guest, view}
 	var stack [4]uint64
