@@ -1,7 +1,10 @@
 //go:build (linux || darwin) && (amd64 || arm64)
 
+#define _GNU_SOURCE // for pthread_getattr_np
+
 #include "internal.h"
 
+#include <pthread.h>
 #include <time.h>
 
 static wasm_trap_t *import(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values, size_t n) {
@@ -106,10 +109,37 @@ static wasm_trap_t *current_time(void *env, wasmtime_caller_t *caller, wasmtime_
   return NULL;
 }
 
+// Returns the lowest address of the thread's stack, or 1 if the system does not tell.
+static uintptr_t stack_end(void) {
+#ifdef __APPLE__
+  pthread_t self = pthread_self();
+  return (uintptr_t)pthread_get_stackaddr_np(self) - pthread_get_stacksize_np(self);
+#else
+  pthread_attr_t attributes;
+  if (pthread_getattr_np(pthread_self(), &attributes) != 0) return 1;
+  void *end;
+  size_t size;
+  bool known = pthread_attr_getstack(&attributes, &end, &size) == 0;
+  pthread_attr_destroy(&attributes);
+  return known ? (uintptr_t)end : 1;
+#endif
+}
+
+// call(name ptr, len, argument ptr, len, area). The function may be another guest of this
+// thread, whose stack begins here and is as large as Wasmtime allows. Without room for it
+// Go calls the function on another thread.
+static wasm_trap_t *call(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values, size_t n) {
+  static __thread uintptr_t end;
+  if (end == 0) end = stack_end();
+  ((airhost_import *)env)->guest->low = (uintptr_t)__builtin_frame_address(0) - end < AIRHOST_ROOM;
+  return import(env, caller, values, n);
+}
+
 const wasmtime_func_unchecked_callback_t airhost_functions[] = {
     [AIRHOST_GO] = import,
     [AIRHOST_SEND_MESSAGE] = send_message,
     [AIRHOST_SEND_REQUEST] = send_request,
     [AIRHOST_SELF_ID] = self_id,
     [AIRHOST_CURRENT_TIME] = current_time,
+    [AIRHOST_CALL] = call,
 };
