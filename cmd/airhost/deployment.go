@@ -14,14 +14,22 @@ import (
 
 // hostConfig is the configuration of the host in core/host's terms; the log is the
 // program's.
-func hostConfig(h config.Host) host.Config {
-	return host.Config{
+func hostConfig(file *config.File) host.Config {
+	h := file.Host
+	c := host.Config{
 		Workers:        h.Workers,
 		HeldUpWorkers:  h.HeldUpWorkers,
 		RequestTimeout: time.Duration(h.RequestTimeout),
 		DrainTimeout:   time.Duration(h.DrainTimeout),
 		DeadLetters:    h.DeadLetters,
 	}
+	for name, f := range file.Functions {
+		if c.FunctionOptions == nil {
+			c.FunctionOptions = make(map[string]host.FunctionOptions)
+		}
+		c.FunctionOptions[name.String()] = host.FunctionOptions{Component: f.Component, Timeout: time.Duration(f.Timeout), MaxConcurrent: f.MaxConcurrent}
+	}
+	return c
 }
 
 func deployment(c config.Component) host.Deployment {
@@ -29,7 +37,7 @@ func deployment(c config.Component) host.Deployment {
 		ID:             c.ID,
 		Engine:         c.Engine,
 		Config:         c.Config,
-		Capabilities:   host.Capabilities{Send: c.Capabilities.Send, Request: c.Capabilities.Request},
+		Capabilities:   host.Capabilities{Send: c.Capabilities.Send, Request: c.Capabilities.Request, Call: c.Capabilities.Call},
 		Limits:         limits(c),
 		HealthInterval: time.Duration(c.HealthInterval),
 		Instances:      int(c.Instances),

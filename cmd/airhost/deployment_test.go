@@ -1,6 +1,7 @@
 package main
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -14,13 +15,15 @@ import (
 func TestHostConfig(t *testing.T) {
 	file, err := config.Decode("airhost.yaml", []byte(`
 host: {workers: 3, held_up_workers: 4, request_timeout: 6s, drain_timeout: 7s, dead_letters: 8}
+functions: {price/lookup: {component: a/b, timeout: 9ms, max_concurrent: 10}}
 components: [{id: a/b, source: echo, engine: native}]
 `), built())
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := host.Config{Workers: 3, HeldUpWorkers: 4, RequestTimeout: 6 * time.Second, DrainTimeout: 7 * time.Second, DeadLetters: 8}
-	if got := hostConfig(file.Host); got != want {
+	want := host.Config{Workers: 3, HeldUpWorkers: 4, RequestTimeout: 6 * time.Second, DrainTimeout: 7 * time.Second, DeadLetters: 8,
+		FunctionOptions: map[string]host.FunctionOptions{"price/lookup": {Component: core.MustComponentID("a/b"), Timeout: 9 * time.Millisecond, MaxConcurrent: 10}}}
+	if got := hostConfig(file); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"math"
@@ -160,15 +161,26 @@ func (c *component) callEntered(f *function, argument []byte) (result []byte, fa
 	} else {
 		result, failure = c.ask(f, argument, until)
 	}
+	if failure != nil && ctx.Err() != nil {
+		failure = f.endedBy(ctx.Err())
+	}
 	ctx.finish()
 	c.endFunction()
 	switch {
-	case c.host.clock.Now() >= until:
+	case failure == nil && c.host.clock.Now() >= until:
 		return nil, f.late
 	case failure == nil && len(result) > c.limits.MessageSize:
 		return nil, c.tooLarge(f, len(result))
 	}
 	return result, failure
+}
+
+// endedBy returns the failure of a call whose context has ended.
+func (f *function) endedBy(err error) *core.CallError {
+	if err == context.DeadlineExceeded {
+		return f.late
+	}
+	return errCallEnded
 }
 
 func (c *component) tooLarge(f *function, size int) *core.CallError {

@@ -56,7 +56,7 @@ func (c *component) acquireCrew(ctx context.Context) error {
 		return err
 	}
 	w := &c.host.waits
-	defer w.end(c.crew.members...)
+	defer w.release(c.crew.members)
 	for i, m := range c.crew.members {
 		w.hold(c.crew.members[:i], m)
 		if err := m.acquire(ctx); err != nil {

@@ -232,6 +232,9 @@ type served struct {
 // askAside makes an instance answer on a goroutine of its own, because it may not end before the
 // caller must.
 func (c *component) askAside(f *function, by *component, argument []byte) ([]byte, *core.CallError) {
+	root := c.root()
+	root.standsInLine(true)
+	defer root.standsInLine(false)
 	done := make(chan served, 1)
 	copied := slices.Clone(argument)
 	go func() {

@@ -77,7 +77,7 @@ func (h *Host) replace(ctx context.Context, c, next *component) error {
 	if err == nil {
 		h.waits.hold(c.guests(), next)
 		err = c.passState(next)
-		h.waits.end(c.guests()...)
+		h.waits.release(c.guests())
 	}
 	if err != nil {
 		h.emit(Event{Kind: EventRolledBack, Component: c.id, Reason: err})

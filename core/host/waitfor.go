@@ -99,12 +99,21 @@ func (w *waits) served(c, by *component) {
 	}
 }
 
-// end notes that components wait no longer.
-func (w *waits) end(all ...*component) {
+// end notes that c waits no longer.
+func (w *waits) end(c *component) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.of, c)
+}
+
+// release undoes hold.
+func (w *waits) release(all []*component) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, c := range all {
-		delete(w.of, c)
+		if w.of[c].function == nil { // otherwise it is in a call, and was not held
+			delete(w.of, c)
+		}
 	}
 }
 

@@ -24,6 +24,7 @@ func (d *decoder) consistency() {
 		d.process(c, path)
 		d.mailbox(c, path)
 	}
+	d.providers()
 	for path, part := range d.file.Host.parts() {
 		if part.Plugin != nil {
 			d.extension(part.Plugin, path)
@@ -136,16 +137,17 @@ func (d *decoder) process(c *Component, path string) {
 	d.variables(c.Process.Env, c.Process.EnvFrom, path+".process")
 }
 
-// Warnings returns probable mistakes that are allowed: capabilities for targets that the
-// file does not have. It returns nothing if the broker may know other hosts.
+// Warnings returns probable mistakes that are allowed: capabilities for functions and targets
+// that the file does not have. Targets may be anywhere if the broker may know other hosts.
 func (f *File) Warnings() Mistakes {
 	var warnings Mistakes
-	if f.Host.Broker.Plugin != nil {
-		return nil
-	}
 	for i := range f.Components {
 		granted := f.Components[i].Capabilities
 		path := fmt.Sprintf("components[%d].capabilities.", i)
+		warnings = append(warnings, f.uncallable(path+"call", granted.Call)...)
+		if f.Host.Broker.Plugin != nil {
+			continue
+		}
 		warnings = append(warnings, f.pointless(path+"send", granted.Send)...)
 		warnings = append(warnings, f.pointless(path+"request", granted.Request)...)
 	}
