@@ -41,10 +41,6 @@ type Config struct {
 	// "" keeps compiled code in memory only.
 	CacheDir string
 
-	// Functions are the functions in Go that components may call within a call, by their
-	// names; see [host.Config].
-	Functions map[string]host.Function
-
 	// Engines are further engines for [host.Deployment], beside wazero. Package
 	// backends/native, for example, has the one for components in Go. The caller
 	// must close them after [Host.Close].

@@ -131,6 +131,7 @@ struct airhost_guest {
 
   uintptr_t handle;     // Go's number of the instance
   bool clock;           // current-time is the system's clock
+  int32_t result_size;  // the size of the result of call in small; -1: it is not there
   bool low;             // at the last call of call: the thread's stack has no room for another guest
   bool grows;           // the guest has the global refused
   wasm_trap_t *trap;    // how the last call ended, or NULL
@@ -148,13 +149,14 @@ struct airhost_guest {
   wasmtime_global_t allocating; // of the shim
   airhost_import *imports;
 
-  uint8_t small[AIRHOST_SMALL];      // the response
+  uint8_t small[AIRHOST_SMALL];      // the response; before, the result of call
   uint8_t sent_bytes[AIRHOST_SMALL]; // the payload of sent
   uint8_t own_sender[AIRHOST_ID];    // see own_arguments
 };
 
-// The functions of the host that C answers in the usual case; Go answers all others. C
-// only looks after the stack before it passes AIRHOST_CALL on.
+// The functions of the host that C answers in the usual case; Go answers all others. Of
+// AIRHOST_CALL, C looks after the stack before Go calls the function, and takes the result
+// over after it.
 enum { AIRHOST_GO, AIRHOST_SEND_MESSAGE, AIRHOST_SEND_REQUEST, AIRHOST_SELF_ID, AIRHOST_CURRENT_TIME, AIRHOST_CALL };
 
 wasm_functype_t *airhost_functype(const uint8_t *kinds, size_t params, size_t results);

@@ -14,19 +14,32 @@ var functions = map[string]Func{abi.Call: (*State).Call}
 
 // Call is the host function call.
 func (s *State) Call(stack []uint64) {
+	area, result, refused := s.CallFunction(stack)
+	must(s.LowerCall(area, result, refused))
+}
+
+// CallFunction is call, but for its result, which belongs into the area. The result is valid
+// until the guest's code runs. If it panics with an error, the guest's call and the instance
+// end.
+func (s *State) CallFunction(stack []uint64) (area uint32, result []byte, refused error) {
 	s.calling(abi.CallName)
 	mem := s.lower.Memory()
 	name, argument, err := abi.LiftCall(mem, uint32(stack[0]), uint32(stack[1]), uint32(stack[2]), uint32(stack[3]))
 	must(err)
-	area := uint32(stack[4])
+	area = uint32(stack[4])
 	must(abi.CheckResultArea(mem, area, abi.CallName))
 	s.GoOn() // counts the guest's time until here
-	result, refused := s.callFunction(name, argument)
+	result, refused = s.callFunction(name, argument)
 	s.waited()
-	if partOf(mem, result) { // a function that returns its argument, which may move now
+	return area, result, refused
+}
+
+// LowerCall writes the result of CallFunction into the guest's memory.
+func (s *State) LowerCall(area uint32, result []byte, refused error) error {
+	if partOf(s.lower.Memory(), result) { // a function that returns its argument, which may move now
 		result = bytes.Clone(result)
 	}
-	must(abi.LowerCall(s.lower, area, result, refused))
+	return abi.LowerCall(s.lower, area, result, refused)
 }
 
 func (s *State) callFunction(name, argument []byte) (result []byte, refused error) {
