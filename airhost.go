@@ -46,6 +46,10 @@ type Config struct {
 	// must close them after [Host.Close].
 	Engines []core.Engine
 
+	// Functions are functions in Go that components may call within a call, by their
+	// names, such as "price/lookup". [host.Capabilities] grant them.
+	Functions map[string]host.Function
+
 	// FunctionOptions are the settings of functions, and name the components that
 	// provide some.
 	FunctionOptions map[string]host.FunctionOptions
