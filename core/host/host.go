@@ -178,10 +178,7 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 	h.timers.clock, h.waits.host = h.clock, h
 	h.began = time.Now().Add(-h.clock.Exact())
 	h.beganUnix = h.began.UnixNano()
-	h.budgets = make(map[string]*budget)
-	for namespace, b := range config.Budgets {
-		h.budgets[namespace] = newBudget(h, namespace, b)
-	}
+	h.budgets = newBudgets(h)
 	for _, e := range engines {
 		if e == nil || h.engines[e.Name()] != nil {
 			return nil, fmt.Errorf("host: an engine is nil or there are two of the same name among %d", len(engines))

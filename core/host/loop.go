@@ -82,7 +82,7 @@ func (c *component) workOffAndUnlock() {
 		c.restartLocked()
 	}
 	for n := range batch {
-		if c.life.instance == nil || c.sched.wish != nil && c.stopsLocked(n) || c.life.leftBehind || c.budget != nil && c.budget.paused.Load() {
+		if c.life.instance == nil || c.sched.wish != nil && c.stopsLocked(n) || c.life.leftBehind || c.isPaused() {
 			break
 		}
 		if c.life.healthDue {
@@ -110,6 +110,9 @@ func (c *component) workOffAndUnlock() {
 	}
 	c.yieldAndUnlock(c.sched.worker)
 }
+
+// isPaused reports whether c's namespace has no running time left, so that no call may begin.
+func (c *component) isPaused() bool { return c.budget != nil && c.budget.paused.Load() }
 
 // noteRoomLocked notes that the mailbox takes any message again.
 func (c *component) noteRoomLocked() {
@@ -168,7 +171,7 @@ func (c *component) yieldAndUnlock(w *worker) {
 		c.mu.Unlock()
 		c.host.removeLeftBehind(c)
 		return
-	case c.budget != nil && c.budget.paused.Load() && c.crew == nil:
+	case c.isPaused() && c.crew == nil:
 		c.sched.become(down)
 		c.pauseAndUnlock()
 		return

@@ -10,9 +10,6 @@ import (
 // then keep no ledger, so that the host makes each of their calls and sees how long it takes.
 func (b *budget) limitsTime() bool { return b != nil && b.RunningTime > 0 }
 
-// isPaused reports whether c's namespace has no running time, so that no call may begin.
-func (c *component) isPaused() bool { return c.budget != nil && c.budget.paused.Load() }
-
 // noteBeginLocked notes when a call of a component with a budget begins.
 func (c *component) noteBeginLocked() {
 	if c.budget.RunningTime > 0 {
