@@ -45,6 +45,14 @@ type Config struct {
 	// backends/native, for example, has the one for components in Go. The caller
 	// must close them after [Host.Close].
 	Engines []core.Engine
+
+	// Functions are functions in Go that components may call within a call, by their
+	// names, such as "price/lookup". [host.Capabilities] grant them.
+	Functions map[string]host.Function
+
+	// FunctionOptions are the settings of functions, and name the components that
+	// provide some.
+	FunctionOptions map[string]host.FunctionOptions
 }
 
 // Host runs components. Its methods may be called from any goroutine.
@@ -77,7 +85,7 @@ func start(config Config, engine core.Engine) (*host.Host, error) {
 		return nil, err
 	}
 	engines := append([]core.Engine{engine}, config.Engines...)
-	h, err := host.New(host.Config{Logger: config.Logger}, broker, tracker, engines...)
+	h, err := host.New(host.Config{Logger: config.Logger, Functions: config.Functions, FunctionOptions: config.FunctionOptions}, broker, tracker, engines...)
 	if err != nil {
 		return nil, err
 	}

@@ -29,6 +29,7 @@
 //     [Instance]. The instance calls its host by [Services].
 //   - state.go: a [StateKeeper] hands its guest's state over to another version.
 //   - timers.go: [Timers] of the host, and a [TimerID].
+//   - functions.go: [Functions] of the host, and the [CallError] of one.
 //   - ledger.go: by a [Ledger] an engine acts for its host, and accounts for it later.
 //   - limitset.go: a [LimitSet] names the limits that an engine enforces.
 //   - broker.go: a [Broker] takes messages to the host that has their target.

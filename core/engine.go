@@ -74,6 +74,9 @@ type Environment struct {
 	Limits Limits
 	// Timers are the timers of the component; nil if the host has none. See [TimersOf].
 	Timers Timers
+	// Functions are the functions that the component may call; nil if the host has none.
+	// See [FunctionsOf].
+	Functions Functions
 	// Ledger, if not nil, lets the engine act for the host in calls of the instance.
 	Ledger *Ledger
 	// Starting, if not nil, is called with the instance before any guest code runs, so

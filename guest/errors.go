@@ -128,6 +128,48 @@ func (e *MessagingError) ContractError() (kind, name, text string) {
 // with the same case and, if target has a text, the same text.
 func (e *MessagingError) Is(target error) bool { return sameError(e, target) }
 
+// CallErrorCase is a case of the contract's call-error.
+type CallErrorCase uint8
+
+// The cases of call-error.
+const (
+	CallDenied      CallErrorCase = iota // no capability for this function
+	CallNotFound                         // the host has no such function
+	CallFailed                           // the function was called and failed
+	CallUnavailable                      // it was not called, or did not end in time
+)
+
+// String returns the case's name in the contract.
+func (c CallErrorCase) String() string {
+	return nameOf(c, "denied", "not-found", "failed", "unavailable")
+}
+
+// The sentinels of [CallError], for errors.Is.
+var (
+	ErrCallDenied      = &CallError{Case: CallDenied}
+	ErrCallNotFound    = &CallError{Case: CallNotFound}
+	ErrCallFailed      = &CallError{Case: CallFailed}
+	ErrCallUnavailable = &CallError{Case: CallUnavailable}
+)
+
+// CallError says why [Host.Call] has no result.
+type CallError struct {
+	Case CallErrorCase
+	Text string // the function's own error, if it failed; else the circumstance
+}
+
+// Error returns the case's name and the text.
+func (e *CallError) Error() string { return join(e.Case.String(), e.Text) }
+
+// ContractError returns the error in the contract's words, for errors.Is.
+func (e *CallError) ContractError() (kind, name, text string) {
+	return "call-error", e.Case.String(), e.Text
+}
+
+// Is reports whether target is a CallError, of this package or of package core, with the
+// same case and, if target has a text, the same text.
+func (e *CallError) Is(target error) bool { return sameError(e, target) }
+
 // RequestErrorReason says why a request ended without a response.
 type RequestErrorReason uint8
 

@@ -18,7 +18,10 @@
 // its state over when another version replaces it; as WebAssembly package
 // [github.com/airhost/airhost/guest/state] registers it.
 //
-// A component waits by [After], which calls HandleMessage later.
+// A component waits by [After], which calls HandleMessage later. It asks by [Host.Call] for
+// what it needs to answer a request, and by [Host.Request] for what may come later. Only
+// modules that use timers or functions import them, so that hosts without them run all
+// others.
 //
 // The host calls one method of a component at a time. A component may start goroutines,
 // but they must not use the [Host]. As WebAssembly they run only while a method of the
@@ -125,6 +128,12 @@ type Host interface {
 	// Cancel ends a request: HandleCallback is not called for it after a nil error. The
 	// error for a request that is no longer pending is [ErrRequestNotFound].
 	Cancel(id RequestID) error
+
+	// Call calls a function of the host by its name, such as "price/lookup", and returns
+	// when that has returned: within HandleMessage its result can be a part of the
+	// response. The result belongs to the component. An error is a [CallError]. The
+	// time of a function is not the component's running time.
+	Call(function string, argument []byte) ([]byte, error)
 
 	// SelfID returns the id under which the component was deployed.
 	SelfID() string

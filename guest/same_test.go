@@ -1,6 +1,7 @@
 package guest_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -41,7 +42,19 @@ func TestSameInEveryBuild(t *testing.T) {
 	}
 }
 
-func newHost() *guesttest.Host { return &guesttest.Host{ID: "test/self", Time: time.Unix(1, 5)} }
+func newHost() *guesttest.Host {
+	return &guesttest.Host{ID: "test/self", Time: time.Unix(1, 5), Functions: functions}
+}
+
+// functions are the host's functions for the probe.
+var functions = map[string]func([]byte) ([]byte, error){
+	"test/echo":  func(argument []byte) ([]byte, error) { return argument, nil },
+	"test/large": func([]byte) ([]byte, error) { return []byte(strings.Repeat("large", 40_000)), nil },
+	"test/fails": func(argument []byte) ([]byte, error) { return nil, errors.New(string(argument)) },
+	"test/case": func(argument []byte) ([]byte, error) {
+		return nil, fmt.Errorf("wrapped: %w", &guest.CallError{Case: guest.CallErrorCase(argument[0] - '0'), Text: string(argument[1:])})
+	},
+}
 
 func transcript(g whole, host *guesttest.Host) []string {
 	var lines []string
@@ -65,6 +78,8 @@ func transcript(g whole, host *guesttest.Host) []string {
 		"error invalid", "error unavailable", "error garbage", "error case", "error empty", "error any other",
 		"send test/b hello", "send test/b", "send", "request test/b hello", "request test/b", "negative test/b", "cancel 1", "log text", "collect",
 		"after later", "after", "negative-after", "stop 2", "stop 2", "stop 0", "after again",
+		"call test/echo hello", "call test/echo", "call test/large", "call test/large x", "call test/fails for a reason", "call test/fails",
+		"call test/case 0no", "call test/case 1no", "call test/case 2", "call test/case 3later", "call test/none x", "call",
 	} {
 		message(text)
 	}

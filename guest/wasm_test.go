@@ -26,6 +26,7 @@ const (
 	services   = "airhost:core/host-services@0.1.0"
 	component  = "airhost:state/component-state@0.1.0#"
 	timers     = "airhost:timers/timers@0.1.0"
+	calls      = "airhost:functions/host-functions@0.1.0"
 )
 
 // probeModule returns the probe, built and compiled once for all tests. The compiled
@@ -123,6 +124,7 @@ func newWasmGuest(t *testing.T, host *guesttest.Host) *wasmGuest {
 
 func (g *wasmGuest) provide(runtime wazero.Runtime) {
 	g.provideTimers(runtime)
+	g.provideFunctions(runtime)
 	host := runtime.NewHostModuleBuilder(services)
 	export := func(name string, f any) { host.NewFunctionBuilder().WithFunc(f).Export(name) }
 	export("send-message", func(target, targetSize, message, size, area uint32) {
@@ -157,6 +159,26 @@ func (g *wasmGuest) provideTimers(runtime wazero.Runtime) {
 		}
 		return 0
 	}).Export("cancel")
+	if _, err := host.Instantiate(g.t.Context()); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+func (g *wasmGuest) provideFunctions(runtime wazero.Runtime) {
+	host := runtime.NewHostModuleBuilder(calls)
+	host.NewFunctionBuilder().WithFunc(func(name, nameSize, argument, size, area uint32) {
+		result, err := g.host.Call(string(g.read(name, nameSize)), g.read(argument, size))
+		memory := g.module.Memory()
+		if err != nil {
+			memory.WriteByte(area, 1)
+			memory.WriteByte(area+4, byte(err.(*guest.CallError).Case))
+			g.writeString(area+8, err.(*guest.CallError).Text)
+			return
+		}
+		memory.WriteByte(area, 0)
+		g.writeString(area+4, string(result))
+		g.churn()
+	}).Export("call")
 	if _, err := host.Instantiate(g.t.Context()); err != nil {
 		g.t.Fatal(err)
 	}
@@ -322,7 +344,7 @@ func TestModuleImports(t *testing.T) {
 	}
 	got := map[string]string{}
 	for _, f := range module.ImportedFunctions() {
-		if from, name, _ := f.Import(); from == services || from == timers {
+		if from, name, _ := f.Import(); from == services || from == timers || from == calls {
 			got[name] = signature(f)
 		} else if from != wasi_snapshot_preview1.ModuleName {
 			t.Errorf("the module imports %s of %s", name, from)
@@ -337,14 +359,15 @@ func TestModuleImports(t *testing.T) {
 		"current-time":   "-> i64",
 		"after":          "i64 i32 i32 i32 ->",
 		"cancel":         "i64 -> i32",
+		"call":           "i32 i32 i32 i32 i32 ->",
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("imports\n%v, want\n%v", got, want)
 	}
 }
 
-// TestModuleWithoutTimers: only a component that uses timers imports them, so that hosts
-// without timers run all others.
+// TestModuleWithoutTimers: only a component that uses timers or functions imports them, so
+// that hosts without them run all others.
 func TestModuleWithoutTimers(t *testing.T) {
 	code, err := build("../examples/counter/wasm")
 	if err != nil {
@@ -355,7 +378,7 @@ func TestModuleWithoutTimers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range module.ImportedFunctions() {
-		if from, name, _ := f.Import(); from == timers {
+		if from, name, _ := f.Import(); from == timers || from == calls {
 			t.Errorf("the module imports %s", name)
 		}
 	}

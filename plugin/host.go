@@ -16,6 +16,7 @@ var _ guest.TimerHost = host{}
 var (
 	errOutsideCall = &guest.MessagingError{Case: guest.CaseUnavailable, Text: "outside of a call"}
 	errNoTimers    = &guest.MessagingError{Case: guest.CaseUnavailable, Text: "the host has no timers"}
+	errNoFunctions = &guest.CallError{Case: guest.CallUnavailable, Text: "the host has no functions"}
 	errNoHost      = &guest.MessagingError{Case: guest.CaseUnavailable, Text: "the host is gone"}
 )
 
@@ -58,6 +59,22 @@ func (h host) CancelTimer(id guest.TimerID) bool {
 	}
 	answer, _ := h.ask(&pluginv1.Event{Event: &pluginv1.Event_CancelTimer{CancelTimer: &pluginv1.CancelTimer{TimerId: uint64(id)}}})
 	return answer.GetRunning()
+}
+
+func (h host) Call(function string, argument []byte) ([]byte, error) {
+	if !h.functions {
+		return nil, errNoFunctions
+	}
+	answer, err := h.ask(&pluginv1.Event{Event: &pluginv1.Event_CallFunction{
+		CallFunction: &pluginv1.CallFunction{Name: text(function), Argument: h.bounded(argument)},
+	}})
+	if err != nil { // there is no answer
+		return nil, &guest.CallError{Case: guest.CallUnavailable, Text: err.(*guest.MessagingError).Text}
+	}
+	if e := answer.CallError; e != nil {
+		return nil, &guest.CallError{Case: guest.CallErrorCase(e.Case), Text: e.Text}
+	}
+	return answer.Result, nil
 }
 
 func (h host) SelfID() string { return h.id }

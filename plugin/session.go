@@ -37,6 +37,7 @@ type session struct {
 	id          string // the component's
 	messageSize int
 	timers      bool   // the host has them
+	functions   bool   // the host has them
 	call        uint64 // the last call that has begun
 	running     bool   // a method of component runs
 	more        bool   // other calls of the batch wait
@@ -133,6 +134,7 @@ func (s *session) manage(call *pluginv1.Call) (*pluginv1.Result, error) {
 	case call.GetStart() != nil:
 		start := call.GetStart()
 		s.id, s.messageSize, s.timers = start.ComponentId, int(start.MessageSize), start.Timers
+		s.functions = start.Functions
 	case call.GetInitialize() != nil:
 		if c, ok := s.component.(guest.Initializer); ok {
 			return result, c.Initialize(host{s}, configOf(call.GetInitialize()))

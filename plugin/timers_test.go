@@ -100,7 +100,9 @@ func TestNoTimersOfHost(t *testing.T) {
 }
 
 func start(timers bool) []byte {
-	return frame.AppendCall(nil, &pluginv1.Call{Id: 1, Call: &pluginv1.Call_Start{Start: &pluginv1.Start{
-		ComponentId: "a/b", MessageSize: 1000, Timers: timers,
-	}}})
+	return startOf(&pluginv1.Start{ComponentId: "a/b", MessageSize: 1000, Timers: timers})
+}
+
+func startOf(start *pluginv1.Start) []byte {
+	return frame.AppendCall(nil, &pluginv1.Call{Id: 1, Call: &pluginv1.Call_Start{Start: start}})
 }

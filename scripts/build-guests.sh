@@ -50,7 +50,7 @@ for guest in pingpong roundtrip floor; do
 	c $bench/src/$guest.c $bench/$guest.wasm 1024 -O2 --strip-all --stack-first
 done
 peers=internal/bench/peers/guests
-for guest in bare extism greeter; do
+for guest in bare extism function greeter; do
 	c $peers/src/$guest.c $peers/$guest.wasm 1024 -O2 --strip-all --stack-first
 done
 
@@ -61,6 +61,10 @@ script=backends/wasmtime/testdata/script
 c $script.c $script.wasm 8192 -Oz --strip-all
 player=internal/allengines/testdata/player
 c $player.c $player.wasm 8192 -Oz -mtail-call --strip-all --initial-memory=262144
+diver=internal/allengines/testdata/diver
+caller=internal/allengines/testdata/caller
+c $caller.c $caller.wasm 1024 -O2 --strip-all --stack-first
+c $diver.c $diver.wasm 8192 -Oz --strip-all -Wno-infinite-recursion
 suite=core/enginetest/testdata
 for guest in actor hostile; do
 	c $suite/$guest.c $suite/$guest.wasm 8192 -Oz --strip-all -Wno-infinite-recursion

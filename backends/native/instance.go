@@ -33,6 +33,7 @@ type instance struct {
 	creditLeft bool         // the ledger may answer a message or request of the call in progress
 
 	limits      core.Limits
+	functions   core.Functions
 	initialized bool   // initialize has returned: the start is over
 	released    func() // called when the instance is closed
 }
@@ -41,7 +42,7 @@ var _ core.StateKeeper = (*instance)(nil)
 
 func newInstance(env core.Environment) *instance {
 	limits := env.Limits.WithDefaults()
-	return &instance{host: env.Host, timers: core.TimersOf(&env), id: env.ID.String(), most: limits.MessageSize, limits: limits, ledger: env.Ledger}
+	return &instance{host: env.Host, timers: core.TimersOf(&env), functions: core.FunctionsOf(&env), id: env.ID.String(), most: limits.MessageSize, limits: limits, ledger: env.Ledger}
 }
 
 // start creates the instance's value. The constructor is the first code of the

@@ -67,6 +67,12 @@ var id = core.MustComponentID("test/a")
 
 func instantiate(t *testing.T, value guest.Component, host core.Services) core.Instance {
 	t.Helper()
+	return start(t, value, core.Environment{ID: id, Host: host})
+}
+
+func start(t *testing.T, value guest.Component, env core.Environment) core.Instance {
+	t.Helper()
+	env.Limits.MessageSize = 8
 	engine, err := native.New(native.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +81,7 @@ func instantiate(t *testing.T, value guest.Component, host core.Services) core.I
 	if err != nil {
 		t.Fatal(err)
 	}
-	instance, err := component.Instantiate(t.Context(), core.Environment{ID: id, Host: host, Limits: core.Limits{MessageSize: 8}})
+	instance, err := component.Instantiate(t.Context(), env)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,6 +122,44 @@ func TestHostServices(t *testing.T) {
 	}
 	if err := kept.Cancel(7); !errors.Is(err, guest.ErrUnavailable) {
 		t.Errorf("Cancel after the call: %v, want unavailable", err)
+	}
+}
+
+// buffer is functions of a host that uses its result's memory again.
+type buffer struct{ result []byte }
+
+func (b *buffer) CallFunction(name, argument []byte) ([]byte, error) {
+	if string(name) == "test/fails" {
+		return nil, &core.CallError{Case: core.CallErrorCase(argument[0]), Text: "x"}
+	}
+	b.result = append(append(b.result[:0], name...), argument...)
+	return b.result, nil
+}
+
+// TestFunctions: a result belongs to the component, and errors keep case and text.
+func TestFunctions(t *testing.T) {
+	var kept guest.Host
+	var results []string
+	value := &scripted{message: func(h guest.Host, _ []byte) ([]byte, error) {
+		kept = h
+		one, err1 := h.Call("test/one", []byte("1"))
+		two, err2 := h.Call("test/two", []byte("2"))
+		three, err3 := h.Call("", nil)
+		results = []string{string(one), string(two), string(three)}
+		for _, c := range core.CallErrorCases() {
+			want := &guest.CallError{Case: guest.CallErrorCase(c), Text: "x"}
+			if result, err := h.Call("test/fails", []byte{byte(c)}); result != nil || !errors.Is(err, want) {
+				t.Errorf("%v arrived as %q, %v", c, result, err)
+			}
+		}
+		return nil, errors.Join(err1, err2, err3)
+	}}
+	instance := start(t, value, core.Environment{ID: id, Host: &services{}, Functions: new(buffer)})
+	if err := instance.HandleMessage(id, nil, nil); err != nil || fmt.Sprint(results) != "[test/one1 test/two2 ]" {
+		t.Errorf("got %q, %v", results, err)
+	}
+	if _, err := kept.Call("test/one", nil); !errors.Is(err, guest.ErrCallUnavailable) {
+		t.Errorf("Call after the call: %v, want unavailable", err)
 	}
 }
 

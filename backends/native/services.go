@@ -16,7 +16,10 @@ type services instance
 
 var _ guest.TimerHost = (*services)(nil)
 
-var errOutsideCall = &guest.MessagingError{Case: guest.CaseUnavailable, Text: "outside of a call"}
+var (
+	errOutsideCall = &guest.MessagingError{Case: guest.CaseUnavailable, Text: "outside of a call"}
+	errCallOutside = &guest.CallError{Case: guest.CallUnavailable, Text: errOutsideCall.Text}
+)
 
 // refused reports whether no method runs, or the running one was interrupted.
 func (s *services) refused() bool { return !s.busy || s.state.Load() != alive }
@@ -85,6 +88,19 @@ func (s *services) CancelTimer(id guest.TimerID) bool {
 	}
 	s.turnToHost()
 	return s.timers.CancelTimer(core.TimerID(id))
+}
+
+func (s *services) Call(function string, argument []byte) ([]byte, error) {
+	if s.refused() {
+		return nil, errCallOutside
+	}
+	s.turnToHost()
+	result, err := s.functions.CallFunction(s.bytes(function), argument)
+	if err != nil {
+		e := core.AsCallError(err)
+		return nil, &guest.CallError{Case: guest.CallErrorCase(e.Case), Text: e.Text}
+	}
+	return append([]byte(nil), result...), nil // the component's own
 }
 
 func (s *services) SelfID() string { return s.id }

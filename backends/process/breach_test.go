@@ -125,6 +125,10 @@ func part(size int) *pluginv1.Event {
 	return &pluginv1.Event{Event: &pluginv1.Event_State{State: &pluginv1.State{Part: make([]byte, size)}}}
 }
 
+func callFunction(size int) *pluginv1.Event {
+	return &pluginv1.Event{Event: &pluginv1.Event_CallFunction{CallFunction: &pluginv1.CallFunction{Name: "a/b", Argument: make([]byte, size)}}}
+}
+
 var lies = map[string]lie{
 	"garbage": {want: process.ErrMalformed, tell: func(s grpc.ServerStream, _ uint64) error {
 		return send(s, []byte("\xff\xff\xff\xff garbage"))
@@ -167,6 +171,22 @@ var lies = map[string]lie{
 		now := event(call, &pluginv1.Event{Event: &pluginv1.Event_Now{Now: &pluginv1.Now{}}})
 		return send(s, append(now, now...))
 	}},
+	"two functions at once": {want: process.ErrNoAnswerYet, tell: func(s grpc.ServerStream, call uint64) error {
+		f := event(call, callFunction(1))
+		return send(s, append(f, f...))
+	}},
+	"function between calls": {want: process.ErrEndedCall, late: true, tell: func(s grpc.ServerStream, call uint64) error {
+		return errors.Join(send(s, frame.AppendResponse(nil, call, nil)), send(s, event(call, callFunction(1))))
+	}},
+	"function of another call": {want: process.ErrUnknownCall, tell: func(s grpc.ServerStream, call uint64) error {
+		return send(s, event(call+1, callFunction(1)))
+	}},
+	"result before the answer": {want: process.ErrNoAnswerYet, tell: func(s grpc.ServerStream, call uint64) error {
+		return send(s, frame.AppendResponse(event(call, callFunction(1)), call, nil))
+	}},
+	"large argument": {want: process.ErrFrameTooLarge, tell: func(s grpc.ServerStream, call uint64) error {
+		return send(s, event(call, callFunction(1000+64<<10)))
+	}},
 	"log level": {want: process.ErrBadEvent, tell: func(s grpc.ServerStream, call uint64) error {
 		return send(s, event(call, &pluginv1.Event{Event: &pluginv1.Event_Log{Log: &pluginv1.Log{Level: 5}}}))
 	}},
@@ -202,7 +222,7 @@ func start(t *testing.T, c process.Command, limits core.Limits) (core.Instance, 
 	}
 	services := &enginetest.Services{}
 	limits.StartTime = patient.StartTime
-	in, err := component.Instantiate(t.Context(), core.Environment{ID: core.MustComponentID("test/a"), Host: services, Limits: limits})
+	in, err := component.Instantiate(t.Context(), core.Environment{ID: core.MustComponentID("test/a"), Host: services, Functions: services, Limits: limits})
 	if err != nil {
 		t.Fatal(err)
 	}

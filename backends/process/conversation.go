@@ -198,6 +198,8 @@ func (i *instance) callHost(event *pluginv1.Event) *pluginv1.Answer {
 		var id core.TimerID
 		id, err = i.timers.After(e.After.Milliseconds, e.After.Payload)
 		answer.TimerId = uint64(id)
+	case *pluginv1.Event_CallFunction:
+		i.callFunction(e.CallFunction, answer)
 	case *pluginv1.Event_CancelTimer:
 		answer.Running = i.timers.CancelTimer(core.TimerID(e.CancelTimer.TimerId))
 	}
@@ -208,6 +210,18 @@ func (i *instance) callHost(event *pluginv1.Event) *pluginv1.Answer {
 		}}
 	}
 	return answer
+}
+
+// callFunction calls a function, and writes its result or error to the answer. The answer
+// is sent before the result ceases to be valid.
+func (i *instance) callFunction(m *pluginv1.CallFunction, answer *pluginv1.Answer) {
+	result, err := i.callee.CallFunction([]byte(m.Name), m.Argument)
+	if err != nil {
+		e := core.AsCallError(err)
+		answer.CallError = &pluginv1.CallError{Case: pluginv1.CallError_Case(e.Case), Text: validText(e.Text)}
+		return
+	}
+	answer.Result = result
 }
 
 // streamFailed ends the instance, with the reason why the stream failed.

@@ -44,6 +44,7 @@ type instance struct {
 	id      core.ComponentID
 	host    core.Services
 	timers  core.Timers
+	callee  core.Functions
 	onDeath func() // reports to the host that the process has died between calls, or nil
 
 	released func() // called when the instance is closed
@@ -74,7 +75,7 @@ func newInstance(env core.Environment, traits core.Traits, log *slog.Logger) *in
 	limits := env.Limits.WithDefaults()
 	limits.Memory = min(limits.Memory, maxState) // it bounds the state alone
 	return &instance{
-		ctx: ctx, cancel: cancel, id: env.ID, host: env.Host, timers: core.TimersOf(&env), onDeath: env.Ended, traits: traits,
+		ctx: ctx, cancel: cancel, id: env.ID, host: env.Host, timers: core.TimersOf(&env), callee: core.FunctionsOf(&env), onDeath: env.Ended, traits: traits,
 		limits: limits, log: log.With("component", env.ID.String()),
 	}
 }
@@ -107,7 +108,7 @@ func (i *instance) start(ctx context.Context, c *component) error {
 		return i.end(&core.TrapError{Kind: core.TrapFault, Text: oneLine(err.Error()), Details: spawn.Details(err)}, err)
 	}
 	i.call(&pluginv1.Call{Call: &pluginv1.Call_Start{Start: &pluginv1.Start{
-		ComponentId: i.id.String(), MessageSize: uint64(i.limits.MessageSize), HandlerTime: uint64(i.limits.HandlerTime), Timers: true,
+		ComponentId: i.id.String(), MessageSize: uint64(i.limits.MessageSize), HandlerTime: uint64(i.limits.HandlerTime), Timers: true, Functions: true,
 	}}})
 	_, err = i.runCall()
 	return err

@@ -141,6 +141,11 @@ func (h actorHost) CancelTimer(id core.TimerID) bool {
 	return guest.CancelTimer(h.Host, guest.TimerID(id))
 }
 
+func (h actorHost) Call(function string, argument []byte) ([]byte, error) {
+	result, err := h.Host.Call(function, argument)
+	return result, toCore(err)
+}
+
 func (h actorHost) Log(level core.LogLevel, message string) {
 	h.Host.Log(guest.LogLevel(level), message)
 }
@@ -150,6 +155,9 @@ func (h actorHost) Now() uint64 { return uint64(h.Host.Now().UnixNano()) }
 func toCore(err error) error {
 	if e, ok := err.(*guest.MessagingError); ok {
 		return &core.MessagingError{Case: core.MessagingErrorCase(e.Case), Text: e.Text}
+	}
+	if e, ok := err.(*guest.CallError); ok {
+		return &core.CallError{Case: core.CallErrorCase(e.Case), Text: e.Text}
 	}
 	return err
 }

@@ -22,9 +22,16 @@ func (g *guest) Memory() []byte { return unsafe.Slice((*byte)(g.c.base), int(g.c
 
 // Realloc implements [abi.Guest].
 func (g *guest) Realloc(align, size uint32) (uint32, error) {
-	stack := [4]uint64{0, 0, uint64(align), uint64(size)}
-	err := (*instance)(g).run(&g.c.realloc, sandbox.Allocating, stack[:])
-	return uint32(stack[0]), err
+	in := (*instance)(g)
+	in.component.engine.ticker.use()
+	before := in.Phase
+	in.Phase = sandbox.Allocating
+	result := C.airhost_allocate(in.number(), C.uint32_t(align), C.uint32_t(size))
+	in.Phase = before
+	if result < 0 {
+		return 0, in.trapped()
+	}
+	return uint32(result), in.Left()
 }
 
 // Call implements [sandbox.Guest].

@@ -27,6 +27,26 @@ func airhostImport(handle C.uintptr_t, index C.int32_t, values *C.wasmtime_val_r
 	return 0
 }
 
+//export airhostCall
+func airhostCall(handle C.uintptr_t, values *C.wasmtime_val_raw_t) (end C.int) {
+	in := instances.find(uintptr(handle))
+	defer in.recovered(in.depth, &end)
+	in.reconcile()
+	in.endCredit()
+	in.call(values)
+	return 0
+}
+
+//export airhostMisplaced
+func airhostMisplaced(handle C.uintptr_t, ptr, size C.uint32_t) (end C.int) {
+	in := instances.find(uintptr(handle))
+	defer in.recovered(in.depth, &end)
+	if err := abi.CheckAllocated(in.Memory(), uint32(ptr), uint32(size)); err != nil {
+		panic(err)
+	}
+	panic(errMisplaced)
+}
+
 //export airhostTake
 func airhostTake(handle C.uintptr_t, area C.uint32_t) (end C.int) {
 	in := instances.find(uintptr(handle))

@@ -104,6 +104,13 @@ int airhost_run(airhost_guest *g, const wasmtime_func_t *f, uint8_t phase, wasmt
   return !ended;
 }
 
+int64_t airhost_allocate(uintptr_t guest, uint32_t align, uint32_t size) {
+  wasmtime_val_raw_t values[4] = {{.i32 = 0}, {.i32 = 0}, {.i32 = (int32_t)align}, {.i32 = (int32_t)size}};
+  airhost_guest *g = (airhost_guest *)guest;
+  if (airhost_run(g, &g->realloc, AIRHOST_ALLOCATING, values, 4)) return -1;
+  return (uint32_t)values[0].i32;
+}
+
 bool airhost_find(airhost_guest *g, const char *name, size_t size, wasmtime_func_t *f) {
   wasmtime_extern_t item;
   if (!wasmtime_instance_export_get(g->context, &g->instance, name, size, &item) || item.kind != WASMTIME_EXTERN_FUNC) {

@@ -52,6 +52,10 @@ enum {
   AIRHOST_FAILURE = AIRHOST_TRANSFERS
 };
 
+// The stack in bytes that another guest and the host take at most on a thread: a guest's
+// maxStack, and as much for the rest.
+#define AIRHOST_ROOM (2 << 20)
+
 typedef struct airhost_guest airhost_guest;
 
 // An exchange: the current call's side and transfer, and the calls that ended
@@ -127,6 +131,8 @@ struct airhost_guest {
 
   uintptr_t handle;     // Go's number of the instance
   bool clock;           // current-time is the system's clock
+  int32_t result_size;  // the size of the result of call in small; -1: it is not there
+  bool low;             // at the last call of call: the thread's stack has no room for another guest
   bool grows;           // the guest has the global refused
   wasm_trap_t *trap;    // how the last call ended, or NULL
   wasmtime_error_t *error;
@@ -143,13 +149,15 @@ struct airhost_guest {
   wasmtime_global_t allocating; // of the shim
   airhost_import *imports;
 
-  uint8_t small[AIRHOST_SMALL];      // the response
+  uint8_t small[AIRHOST_SMALL];      // the response; before, the result of call
   uint8_t sent_bytes[AIRHOST_SMALL]; // the payload of sent
   uint8_t own_sender[AIRHOST_ID];    // see own_arguments
 };
 
-// The functions of the host that C answers in the usual case; Go answers all others.
-enum { AIRHOST_GO, AIRHOST_SEND_MESSAGE, AIRHOST_SEND_REQUEST, AIRHOST_SELF_ID, AIRHOST_CURRENT_TIME };
+// The functions of the host that C answers in the usual case; Go answers all others. Of
+// AIRHOST_CALL, C looks after the stack before Go calls the function, and takes the result
+// over after it.
+enum { AIRHOST_GO, AIRHOST_SEND_MESSAGE, AIRHOST_SEND_REQUEST, AIRHOST_SELF_ID, AIRHOST_CURRENT_TIME, AIRHOST_CALL };
 
 wasm_functype_t *airhost_functype(const uint8_t *kinds, size_t params, size_t results);
 
@@ -163,6 +171,9 @@ int airhost_shim(airhost_guest *g, const wasmtime_module_t *module, wasm_functyp
                  const size_t *sizes, size_t n);
 int airhost_run(airhost_guest *g, const wasmtime_func_t *f, uint8_t phase, wasmtime_val_raw_t *values, size_t n);
 
+// Returns what cabi_realloc(0, 0, align, size) returns, or -1 after a failure.
+int64_t airhost_allocate(uintptr_t guest, uint32_t align, uint32_t size);
+
 // Runs handle-message for AIRHOST_MESSAGE, with the sender in first and the message in
 // second; or handle-callback for AIRHOST_RESPONSE and AIRHOST_FAILURE, with the request's
 // id, and the response or failure in second.
@@ -173,7 +184,7 @@ int airhost_run(airhost_guest *g, const wasmtime_func_t *f, uint8_t phase, wasmt
 // its end, the guest of the last call keeps it. Without a peer the guest can send once
 // by its credit.
 //
-// Guests are numbers since cgo checks pointers to memory that holds pointers at
+// Guests are numbers here since cgo checks pointers to memory that holds pointers at
 // each call.
 int airhost_handle(uintptr_t guest, uint8_t kind, uint64_t id, const uint8_t *first, uint32_t first_size,
                    const uint8_t *second, uint32_t second_size, uintptr_t peer, uint32_t most, uint32_t *progress);

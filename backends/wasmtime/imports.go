@@ -41,6 +41,8 @@ func (v *variant) resolve(m *wasm.Module, metered bool) []host {
 		h := v.host(sandbox.Find(imp.Module, imp.Name), m.Types[imp.Type])
 		if imp.Module == abi.HostServices {
 			h.kind = inC[imp.Name]
+		} else if imp.Module == abi.Functions {
+			h.kind = C.AIRHOST_CALL
 		}
 		hosts = append(hosts, h)
 	}

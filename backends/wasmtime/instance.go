@@ -27,9 +27,10 @@ type instance struct {
 	store     *wasmtime.Store
 	c         *C.airhost_guest
 	handle    uintptr
-	credit    *core.Credit // the one that is filled in in c
-	ledger    *core.Ledger // of the exchange in progress, or nil
-	other     *instance    // the other side of the exchange in progress, or nil
+	functions core.Functions // the host's; Env has a caller in their place
+	credit    *core.Credit   // the one that is filled in in c
+	ledger    *core.Ledger   // of the exchange in progress, or nil
+	other     *instance      // the other side of the exchange in progress, or nil
 
 	// Of the call in progress.
 	response *[]byte              // the guest's response is appended here, if not nil
@@ -47,6 +48,7 @@ var errNoMemory = errors.New("wasmtime: instantiate: the system has no memory le
 func newInstance(c *component, env core.Environment) (*instance, error) {
 	in := &instance{component: c}
 	in.Env, in.Code, in.MostMemory, in.Alone = env, c.code, c.use.Most, true // a call of C keeps its thread
+	in.functions, in.Env.Functions = core.FunctionsOf(&env), (*caller)(in)
 	in.Bind((*guest)(in))
 	if c.counter != "" && env.Limits.Fuel > 0 {
 		in.Budget.Limit(env.Limits.Fuel)

@@ -8,6 +8,8 @@
 
 // Functions of Go; each returns whether the guest must end. See callbacks.go.
 extern int airhostImport(uintptr_t handle, int32_t index, wasmtime_val_raw_t *values);
+extern int airhostCall(uintptr_t handle, wasmtime_val_raw_t *values);
+extern int airhostMisplaced(uintptr_t handle, uint32_t ptr, uint32_t size);
 extern int airhostTake(uintptr_t handle, uint32_t area);
 extern int airhostEpoch(uintptr_t handle);
 

@@ -216,7 +216,7 @@ func (a *application) summarize() {
 		name  string
 		count uint64
 	}{
-		{"left", s.Left}, {"arrived", s.Arrived}, {"timers", s.Fired}, {"timeouts", s.Timeouts}, {"canceled", s.Canceled}, {"expired", s.Expired}, {"late", s.Late}, {"orphans", s.Orphans},
+		{"left", s.Left}, {"arrived", s.Arrived}, {"timers", s.Fired}, {"calls", s.Calls}, {"timeouts", s.Timeouts}, {"canceled", s.Canceled}, {"expired", s.Expired}, {"late", s.Late}, {"orphans", s.Orphans},
 		{"dead_letters", s.DeadLetters}, {"traps", s.Traps}, {"restarts", s.Restarts},
 		{"workers_held_up", s.WorkersHeldUp}, {"audit_dropped", s.AuditDropped}, {"log_lines_dropped", s.LogDrops},
 	} {
@@ -224,10 +224,15 @@ func (a *application) summarize() {
 			attrs = append(attrs, c.name, c.count)
 		}
 	}
-	var refused []any
-	for _, reason := range slices.Sorted(maps.Keys(s.Refused)) {
-		refused = append(refused, slog.Uint64(reason, s.Refused[reason]))
-	}
-	attrs = append(attrs, slog.Group("refused", refused...)) // left out where it is empty
+	attrs = append(attrs, byReason("refused", s.Refused), byReason("failed_calls", s.FailedCalls))
 	a.log.Info("stopped", attrs...)
+}
+
+// byReason returns counts as an attribute, which is left out where it is empty.
+func byReason(name string, counts map[string]uint64) slog.Attr {
+	var all []any
+	for _, reason := range slices.Sorted(maps.Keys(counts)) {
+		all = append(all, slog.Uint64(reason, counts[reason]))
+	}
+	return slog.Group(name, all...)
 }

@@ -167,11 +167,11 @@ func moduleHint(path string) string {
 func (p *program) checked(c *checker) error {
 	var all config.Mistakes
 	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "COMPONENT\tENGINE\tSOURCE\tSENDS TO\tREQUESTS FROM\tRESULT")
+	fmt.Fprintln(table, "COMPONENT\tENGINE\tSOURCE\tSENDS TO\tREQUESTS FROM\tCALLS\tRESULT")
 	for i, component := range c.file.Components {
 		granted := component.Capabilities
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", component.ID, component.Engine, printable(component.Source),
-			targets(granted.Send), targets(granted.Request), c.result(i))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", component.ID, component.Engine, printable(component.Source),
+			targets(granted.Send, "nobody"), targets(granted.Request, "nobody"), targets(granted.Call, "nothing"), c.result(i))
 		all = append(all, c.found[i]...)
 	}
 	if err := table.Flush(); err != nil {
@@ -202,9 +202,9 @@ func (c *checker) result(i int) string {
 // several reports whether there may be more than one instance.
 func several(n config.Instances) bool { return n > 1 || n < 0 }
 
-func targets(patterns []core.IDPattern) string {
+func targets(patterns []core.IDPattern, none string) string {
 	if len(patterns) == 0 {
-		return "nobody"
+		return none
 	}
 	texts := make([]string, len(patterns))
 	for i, pattern := range patterns {

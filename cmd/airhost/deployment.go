@@ -16,7 +16,7 @@ import (
 // program's.
 func hostConfig(file *config.File) host.Config {
 	h := file.Host
-	return host.Config{
+	c := host.Config{
 		Workers:        h.Workers,
 		HeldUpWorkers:  h.HeldUpWorkers,
 		RequestTimeout: time.Duration(h.RequestTimeout),
@@ -24,6 +24,13 @@ func hostConfig(file *config.File) host.Config {
 		DeadLetters:    h.DeadLetters,
 		Budgets:        budgets(file.Budgets),
 	}
+	for name, f := range file.Functions {
+		if c.FunctionOptions == nil {
+			c.FunctionOptions = make(map[string]host.FunctionOptions)
+		}
+		c.FunctionOptions[name.String()] = host.FunctionOptions{Component: f.Component, Timeout: time.Duration(f.Timeout), MaxConcurrent: f.MaxConcurrent}
+	}
+	return c
 }
 
 func budgets(given map[string]config.Budget) map[string]host.Budget {
@@ -44,7 +51,7 @@ func deployment(c config.Component) host.Deployment {
 		ID:             c.ID,
 		Engine:         c.Engine,
 		Config:         c.Config,
-		Capabilities:   host.Capabilities{Send: c.Capabilities.Send, Request: c.Capabilities.Request},
+		Capabilities:   host.Capabilities{Send: c.Capabilities.Send, Request: c.Capabilities.Request, Call: c.Capabilities.Call},
 		Limits:         limits(c),
 		HealthInterval: time.Duration(c.HealthInterval),
 		Instances:      int(c.Instances),

@@ -16,6 +16,7 @@ import (
 func TestHostConfig(t *testing.T) {
 	file, err := config.Decode("airhost.yaml", []byte(`
 host: {workers: 3, held_up_workers: 4, request_timeout: 6s, drain_timeout: 7s, dead_letters: 8}
+functions: {price/lookup: {component: a/b, timeout: 9ms, max_concurrent: 10}}
 components: [{id: a/b, source: a.wasm}]
 budgets: {a: {memory: 1GiB, messages_per_second: 9, burst: 10, running_time: 1500ms}, b: {burst: 2, messages_per_second: 1}}
 `), built())
@@ -28,6 +29,7 @@ budgets: {a: {memory: 1GiB, messages_per_second: 9, burst: 10, running_time: 150
 			"a": {Memory: 1 << 30, MessagesPerSecond: 9, Burst: 10, RunningTime: 1500 * time.Millisecond},
 			"b": {MessagesPerSecond: 1, Burst: 2},
 		},
+		FunctionOptions: map[string]host.FunctionOptions{"price/lookup": {Component: core.MustComponentID("a/b"), Timeout: 9 * time.Millisecond, MaxConcurrent: 10}},
 	}
 	if diff := cmp.Diff(want, hostConfig(file)); diff != "" {
 		t.Errorf("want -, got +:\n%s", diff)

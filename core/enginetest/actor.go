@@ -33,15 +33,16 @@ import (
 //	a  starts a timer: 8 bytes milliseconds, payload
 //	q  cancels the timer of the 8 bytes of rest; returns 1 byte: 1 if it was running,
 //	   else 0
+//	j  calls a function: 1 byte length of the name, name, argument
 //	m  obeys several commands, one after the other: each is 1 byte length, then the
 //	   command and its rest. Returns the result of the last one
 //	x  traps
 //	o  logs "endless" at level trace, and never returns
 //	z  uses up its stack (as WebAssembly only)
 //
-// If they succeed, s, r, c and a return one byte 0, and r and a then the 8 bytes of the
-// id. Otherwise they return one byte 1, the messaging-error's case and its text. All
-// numbers are little-endian. An empty message returns nothing.
+// If they succeed, s, r, c, a and j return one byte 0; then r and a the 8 bytes of the id,
+// and j the result. Otherwise they return one byte 1, the case of the messaging-error or
+// call-error, and its text. All numbers are little-endian. An empty message returns nothing.
 //
 // A callback obeys a response that begins with x, o or f like a message. Initialize
 // obeys keys of one byte: x and o as above; f fails with the case that is the value's
@@ -66,11 +67,13 @@ type Actor struct {
 	health byte
 }
 
-// ActorHost is the host of an [Actor]. Errors are messaging-errors.
+// ActorHost is the host of an [Actor]. Errors are messaging-errors, and those of Call
+// call-errors.
 type ActorHost interface {
 	Send(target string, message []byte) error
 	Request(target string, request []byte, timeoutMillis uint64) (core.RequestID, error)
 	Cancel(id core.RequestID) error
+	Call(function string, argument []byte) ([]byte, error)
 	SelfID() string
 	Log(level core.LogLevel, message string)
 	Now() uint64
@@ -146,6 +149,9 @@ func (a *Actor) ask(command byte, rest []byte) ([]byte, error) {
 			return []byte{1}, nil
 		}
 		return []byte{0}, nil
+	case 'j':
+		function, argument := split(rest)
+		return answerCall(a.Host.Call(function, argument)), nil
 	case 'c':
 		return answer(a.Host.Cancel(core.RequestID(binary.LittleEndian.Uint64(rest)))), nil
 	}
@@ -261,6 +267,14 @@ func answerID(id uint64, err error) []byte {
 		return answer(err)
 	}
 	return append([]byte{0}, number(id)...)
+}
+
+func answerCall(result []byte, err error) []byte {
+	if err != nil {
+		told := core.AsCallError(err)
+		return append([]byte{1, byte(told.Case)}, told.Text...)
+	}
+	return append([]byte{0}, result...)
 }
 
 func number(n uint64) []byte { return binary.LittleEndian.AppendUint64(nil, n) }

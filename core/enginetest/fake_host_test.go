@@ -119,6 +119,61 @@ func (h *fakeHost) Now() uint64 {
 	return h.env.Host.Now()
 }
 
+func (h *fakeHost) Call(function string, argument []byte) (result []byte, err error) {
+	switch {
+	case h.has("functions are cut"):
+		function = function[:len(function)/2]
+	case h.has("arguments are cut"):
+		argument = argument[:min(len(argument), 1000)]
+	case h.has("functions get no argument"):
+		argument = []byte("none")
+	case h.has("panics of functions are errors"):
+		defer func() {
+			if recover() != nil {
+				err = core.ErrCallFailed
+			}
+		}()
+	}
+	if !h.has("functions leave the ledger alone") {
+		h.turnToHost(false)
+	}
+	if h.env.Functions == nil && h.has("invents functions") {
+		return nil, nil
+	}
+	result, err = core.FunctionsOf(&h.env).CallFunction([]byte(function), argument)
+	if err != nil && !h.has("functions never fail") {
+		return nil, h.toldCall(err)
+	}
+	return h.resultOf(result), nil
+}
+
+func (h *fakeHost) resultOf(result []byte) []byte {
+	switch {
+	case h.has("results are cut"):
+		return result[:len(result)/2]
+	case h.has("large results are cut"):
+		return result[:min(len(result), 1<<20)]
+	case h.has("no empty result") && len(result) == 0:
+		return []byte("nothing")
+	}
+	return result
+}
+
+func (h *fakeHost) toldCall(err error) error {
+	told := core.AsCallError(err)
+	switch {
+	case h.has("call-errors lose their case"):
+		return &core.CallError{Case: core.CallFailed, Text: told.Text}
+	case h.has("call-errors lose their text"):
+		return &core.CallError{Case: told.Case}
+	case h.has("only plain call-errors") && errors.Unwrap(err) != nil:
+		return &core.CallError{Case: core.CallUnavailable, Text: err.Error()}
+	case h.has("other call-errors lose their text") && !errors.As(err, new(*core.CallError)):
+		return core.ErrCallUnavailable
+	}
+	return told
+}
+
 // fakeTimers are the [core.Timers] of an instance.
 type fakeTimers fakeInstance
 

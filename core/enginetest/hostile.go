@@ -13,6 +13,7 @@ var hostilePromises = []promise{
 	{"realloc-calls", "cabi_realloc cannot call the host, be endless, or trap without ending the instance", testReallocCalls},
 	{"post-return-calls", "a post-return cannot call the host, be endless, or trap without ending the instance", testPostReturnCalls},
 	{"within-service", "cabi_realloc that misbehaves within a host service ends the instance", testWithinService},
+	{"within-call", "cabi_realloc that misbehaves after a function has returned ends the instance", testWithinCall},
 	{"moves", "memory that moves while arguments are put into it does no harm", testMoves},
 	{"aliases", "results and arguments that share memory do no harm", testAliases},
 	{"upper-bits", "the upper half of a 32-bit value is ignored", testUpperBits},
@@ -70,6 +71,12 @@ var arguments = map[string]string{
 	"after with a payload whose end overflows":     "g",
 	"after with an area out of range":              "h",
 	"after with an area aligned to 4":              "i",
+	"call with a name out of range":                "j",
+	"call with a name that is not UTF-8":           "k",
+	"call with an argument out of range":           "m",
+	"call with an argument whose end overflows":    "n",
+	"call with an area out of range":               "o",
+	"call with an unaligned area":                  "p",
 	"cancel-request with an area out of range":     "0",
 	"cancel-request with an unaligned area":        "d",
 	"self-id with an area out of range":            "9",
@@ -121,6 +128,7 @@ var misbehaviors = map[string]core.TrapKind{
 	"t": core.TrapABI, // current-time
 	"a": core.TrapABI, // after
 	"q": core.TrapABI, // cancel of a timer
+	"j": core.TrapABI, // call
 	"x": core.TrapFault,
 	"e": core.TrapHandler, // endless, and interrupted
 }
@@ -155,6 +163,38 @@ func testWithinService(t *trial) {
 	}
 }
 
+// testWithinCall: the function returns a result, or an error with a text. Either needs
+// memory.
+func testWithinCall(t *trial) {
+	for _, fail := range []bool{false, true} {
+		for how, kind := range misbehaviors {
+			t.endsInCall(how, kind, fail)
+		}
+		for _, how := range []string{"0", "o", "n"} {
+			t.endsInCall(how, core.TrapABI, fail)
+		}
+	}
+}
+
+func (t *trial) endsInCall(how string, kind core.TrapKind, fail bool) {
+	t.Helper()
+	in, host := t.wasm("hostile", core.Limits{})
+	host.Function = func([]byte, []byte) ([]byte, error) {
+		if kind == core.TrapHandler {
+			go in.Interrupt()
+		}
+		if fail {
+			return nil, &core.CallError{Case: core.CallFailed, Text: "why"}
+		}
+		return []byte("result"), nil
+	}
+	t.soon("cabi_realloc within call", func() {
+		t.wantTrap("cabi_realloc within call for "+how, in.HandleMessage(other, []byte("J"+how), nil), kind)
+	})
+	t.asked("services", host, `call a/b "a/b\x00"`)
+	t.refuses(in, host)
+}
+
 // endsSoon checks that a message ends an instance in which no service is called. It
 // interrupts the instance if kind is TrapHandler.
 func (t *trial) endsSoon(what string, in core.Instance, message string, kind core.TrapKind) {
@@ -178,6 +218,9 @@ func testMoves(t *trial) {
 		want(t, "response", t.ask(in, "e moved"), []byte("e moved"))
 	}
 	want(t, "self-id", string(t.ask(in, "Sg")), self.String())
+	host.Function = func(_, argument []byte) ([]byte, error) { return argument, nil }
+	want(t, "result of a function that returns its argument", t.ask(in, "Jg"), []byte("a/b\x00"))
+	host.Asked = nil
 	t.must("initialize", in.Initialize(pairs))
 	t.must("handle-callback", in.HandleCallback(1, []byte("e"), nil))
 	t.asked("services", host)

@@ -82,6 +82,16 @@ func testInterruptService(t *trial) {
 	host.Calling = func(string) { in.Interrupt() }
 	t.wantTrap("handle-message", in.HandleMessage(other, []byte("s\x01x"), nil), core.TrapHandler)
 	t.refuses(in, host)
+	for _, result := range []string{"", "a result"} {
+		in, host = t.actor()
+		host.Function = func([]byte, []byte) ([]byte, error) {
+			in.Interrupt()
+			return []byte(result), nil
+		}
+		t.wantTrap("handle-message", in.HandleMessage(other, []byte("j\x01xm"), nil), core.TrapHandler)
+		t.asked("services", host, `call x "m"`)
+		t.refuses(in, host)
+	}
 }
 
 func testInterruptAnyTime(t *trial) {

@@ -6,8 +6,8 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// Services is a [core.Services] and a [core.Timers] for one instance. It records the calls of the guest, and
-// returns the results that a test sets.
+// Services is a [core.Services], a [core.Timers] and a [core.Functions] for one instance. It
+// records the calls of the guest, and returns the results that a test sets.
 type Services struct {
 	// Err is the result of SendMessage, SendRequest, CancelRequest and After.
 	Err error
@@ -17,6 +17,8 @@ type Services struct {
 	Timer core.TimerID
 	// Running is the result of CancelTimer.
 	Running bool
+	// Function is what CallFunction calls; if it is nil, CallFunction returns nothing.
+	Function func(name, argument []byte) ([]byte, error)
 	// Time is the result of Now.
 	Time uint64
 	// Calling, if not nil, is called with each entry of Asked before the service
@@ -28,8 +30,9 @@ type Services struct {
 }
 
 var (
-	_ core.Services = (*Services)(nil)
-	_ core.Timers   = (*Services)(nil)
+	_ core.Services  = (*Services)(nil)
+	_ core.Timers    = (*Services)(nil)
+	_ core.Functions = (*Services)(nil)
 )
 
 func (s *Services) record(format string, args ...any) {
@@ -68,6 +71,15 @@ func (s *Services) After(milliseconds uint64, payload []byte) (core.TimerID, err
 func (s *Services) CancelTimer(id core.TimerID) bool {
 	s.record("cancel timer %d", id)
 	return s.Running
+}
+
+// CallFunction implements [core.Functions].
+func (s *Services) CallFunction(name, argument []byte) ([]byte, error) {
+	s.record("call %s %q", name, argument)
+	if s.Function == nil {
+		return nil, nil
+	}
+	return s.Function(name, argument)
 }
 
 // Log implements [core.Services].

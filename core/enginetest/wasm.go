@@ -34,6 +34,7 @@ var wasmPromises = []promise{
 	{"start-interrupt", "a guest that does not end while it starts can be interrupted", testStartInterrupt},
 	{"start-sends", "a guest that sends messages while it starts is refused", testStartSends},
 	{"handler-time", "a guest that runs without end is ended by its handler time, without its host", testHandlerTime},
+	{"call-time", "the time of a function is no running time, and counts for the wall time", testCallTime},
 	{"start-time", "a guest that does not end while it starts is ended by its start time, without its host", testStartTime},
 	{"collect", "a guest that does not end holds up no garbage collection", testCollect},
 }

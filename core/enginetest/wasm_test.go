@@ -157,6 +157,8 @@ var wasmFlaws = map[string]string{
 	"realloc-calls":     "traps have the wrong kind",
 	"post-return-calls": "traps have the wrong kind",
 	"within-service":    "traps have the wrong kind",
+	"within-call":       "traps have the wrong kind",
+	"call-time":         "traps have the wrong kind",
 	"moves":             "responses are always the same",
 	"aliases":           "responses are always the same",
 	"upper-bits":        "responses are always the same",

@@ -20,7 +20,7 @@ type auditRecord struct {
 	sender  core.ComponentID
 	target  string
 	pattern string
-	refusal *core.MessagingError
+	refusal error
 }
 
 // audit writes refusals to the log on a goroutine of its own. It never blocks a
@@ -42,7 +42,7 @@ func (a *audit) start(h *Host) {
 }
 
 // record notes a refusal. It does not block, and may come after stop.
-func (a *audit) record(sender core.ComponentID, target []byte, pattern string, refusal *core.MessagingError) {
+func (a *audit) record(sender core.ComponentID, target []byte, pattern string, refusal error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed || len(a.records) == cap(a.records) {

@@ -99,6 +99,15 @@ type budget struct {
 	over     chan struct{} // closed when nothing pauses any more
 }
 
+// newBudgets returns the budgets of a host's configuration, by namespace.
+func newBudgets(h *Host) map[string]*budget {
+	all := make(map[string]*budget)
+	for namespace, b := range h.config.Budgets {
+		all[namespace] = newBudget(h, namespace, b)
+	}
+	return all
+}
+
 func newBudget(h *Host, namespace string, given Budget) *budget {
 	given.Burst = orDefault(given.Burst, given.MessagesPerSecond)
 	refusal := &core.MessagingError{Case: core.CaseQuotaExceeded, Text: "budgets." + namespace + ".messages_per_second"}

@@ -138,7 +138,7 @@ func (x *chain) dissolve(now *link, took time.Duration) {
 		c.interruptLocked()
 	}
 	c.call.seen.Store(c.call.begun + 1)
-	c.call.since, c.call.lost = c.host.clock.Exact()-took, c.host.watch.lost.Load()
+	c.call.since, c.call.lost, c.call.away = c.host.clock.Exact()-took, c.host.watch.lost.Load(), 0
 	c.call.inProgress, c.call.fast = true, true // backlog is the worker's, which is in the call
 	c.call.begun++
 	c.host.clock.Now() // wakes the clock if it rests
@@ -153,7 +153,7 @@ func (c *component) leaveChain(w *worker) {
 	c.chain.Store(nil)
 	c.call.inProgress = false
 	c.publishLocked()
-	if c.life.leftBehind && c.sched.claim == nil {
+	if c.life.leftBehind && !c.sched.wish.claimed() {
 		c.sched.worker = nil
 		c.sched.become(queued) // a worker removes it
 		c.mu.Unlock()

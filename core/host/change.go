@@ -127,6 +127,7 @@ func (c *component) update(ctx context.Context, d Deployment) error {
 	old := c.applyUpdate(d, more)
 	c.host.epoch.Add(1)
 	c.host.emit(Event{Kind: EventUpdated, Component: c.id})
+	c.host.waits.changed()
 	c.giveCrewFree()
 	return c.host.removeAll(ctx, old)
 }

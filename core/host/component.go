@@ -27,6 +27,8 @@ type component struct {
 	guest    guestCalls
 	counts   counts
 	reserved int64 // memory of the budget
+	serving  serving
+	calling  *calling // once it has called a function; written by the owner with mu held
 
 	mu        mutex[ofComponent] // guards the rest
 	sched     schedule
@@ -75,6 +77,7 @@ type guestCalls struct {
 	next     entry        // the message of the run-next slot
 	batch    *batching    // of an instance that takes several messages at once, or nil
 	ledger   *core.Ledger // of an engine that keeps one, or nil
+	deadline int64        // of the request that it handles, in ns since the Unix epoch, or 0; see requestDeadline
 	backlog  bool         // messages waited when the call in progress began
 	response []byte
 }
@@ -87,7 +90,8 @@ type schedule struct {
 	closed   *core.MessagingError // why the mailbox takes nothing, or nil
 	worker   *worker              // runs it, or nil
 	previous *component           // see acceptAndUnlock
-	claim    chan struct{}        // closed when the goroutine that waits for the component owns it
+	wish     *wish                // of those who wait for the component, or nil
+	mailTurn bool                 // the mailbox has its turn before calls of functions
 }
 
 // watchedCall is the call in progress, as the watchdog sees it.
@@ -104,6 +108,14 @@ type watchedCall struct {
 	allowed     time.Duration // the watchdog interrupts a call after this time
 	ownSlot     *watchSlot    // for calls on the goroutines of Go programs, or nil
 	lentSlot    *watchSlot    // in place of ownSlot during one such call, or nil
+
+	// Of functions that the guest calls.
+	inLine          bool             // it waits for an instance that provides a function
+	starting        bool             // the call is part of a start
+	function        bool             // one is in progress, unless the engine counts its guests' time
+	entered         time.Duration    // when it began, on the host's clock
+	away            time.Duration    // in functions, since the watchdog saw the call first
+	functionContext *functionContext // of the last one, or nil
 }
 
 // lifecycle is the instance, and the state that decides about its end and its successor.

@@ -50,8 +50,23 @@ func (r *refusals) add(o *refusals) {
 type counts struct {
 	ComponentCounters
 	refusals refusals
-	direct   uint64 // of Handled, calls of a Go program that needed no mailbox
+	direct   uint64 // of Handled, calls that needed no mailbox: of a Go program, and of functions
 	fired    uint64 // timers
+	callCounts
+}
+
+// callCounts count calls of functions. They are written to a component's published counts once
+// it is removed; until then they are in its calling.
+type callCounts struct {
+	calls       uint64
+	failedCalls [4]uint64 // of these, without a result, by case
+}
+
+func (t *callCounts) add(o *callCounts) {
+	t.calls += o.calls
+	for i := range o.failedCalls {
+		t.failedCalls[i] += o.failedCalls[i]
+	}
 }
 
 func (t *counts) add(o *counts) {
@@ -59,6 +74,7 @@ func (t *counts) add(o *counts) {
 	t.refusals.add(&o.refusals)
 	t.direct += o.direct
 	t.fired += o.fired
+	t.callCounts.add(&o.callCounts)
 }
 
 // hostCounts are the counters that belong to no component.
@@ -102,6 +118,10 @@ type Snapshot struct {
 	HeldUpNow     int    // of these, those with a call in progress that Config.HeldUpWorkers bounds
 	AuditDropped  uint64 // audit records dropped rather than hold up a sender
 	LogDrops      uint64 // log lines of guests dropped for being too many
+
+	Calls       uint64            // functions that components have called, those in progress included
+	FailedCalls map[string]uint64 // of these, without a result, by the contract's error
+	Waits       []Wait            // calls in progress of functions that components provide
 }
 
 // Snapshot returns the host's counters. Those of a component in the middle of a
@@ -120,6 +140,12 @@ func (h *Host) Snapshot() Snapshot {
 		LogDrops: sum.LogDrops,
 	}
 	s.Left, s.Arrived = h.traffic()
+	s.Calls, s.FailedCalls, s.Waits = sum.calls, make(map[string]uint64), h.waits.list()
+	for _, c := range core.CallErrorCases() {
+		if n := sum.failedCalls[c]; n > 0 {
+			s.FailedCalls[c.String()] = n
+		}
+	}
 	s.HeldUpNow = h.workers.blockedCalls()
 	for _, c := range core.MessagingErrorCases() {
 		if n := sum.refusals[c] + h.counts.refused[c].Load(); n > 0 {
@@ -155,6 +181,7 @@ func (t *totals) add(c *component) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t.counts.add(&c.published)
+	t.callCounts.add(c.callsLocked())
 	waiting := c.waitingLocked()
 	t.waiting += waiting
 	t.timers += len(c.timers.running)

@@ -187,6 +187,7 @@ func (h *Host) attach(c *component) error {
 	if r, err := h.broker.Route(c.id); err == nil && r == core.Receiver(c) {
 		h.direct.add(c)
 	}
+	h.local.add(c)
 	h.epoch.Add(1)
 	return nil
 }
@@ -195,6 +196,7 @@ func (h *Host) attach(c *component) error {
 func (h *Host) detach(c *component) {
 	h.broker.Detach(c.id)
 	h.direct.remove(c)
+	h.local.remove(c)
 	h.epoch.Add(1)
 }
 
@@ -268,7 +270,7 @@ var errBusy = errors.New("the component is being deployed or removed by somebody
 // acquire makes the caller c's owner once its call in progress has ended.
 func (c *component) acquire(ctx context.Context) error {
 	c.mu.Lock()
-	if c.sched.status == claimed || c.sched.status == removed || c.sched.claim != nil {
+	if c.sched.status == claimed || c.sched.status == removed || c.sched.wish.claimed() {
 		c.mu.Unlock()
 		return errBusy
 	}
@@ -278,7 +280,7 @@ func (c *component) acquire(ctx context.Context) error {
 		return nil
 	}
 	claim := make(chan struct{})
-	c.sched.claim = claim
+	c.wishLocked().claim = claim
 	w := c.sched.worker
 	c.mu.Unlock()
 	if w != nil {
@@ -291,10 +293,11 @@ func (c *component) acquire(ctx context.Context) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.sched.claim != claim {
+	if c.sched.wish == nil || c.sched.wish.claim != claim {
 		return nil // it came in the same moment
 	}
-	c.sched.claim = nil
+	c.sched.wish.claim = nil
+	c.dropWishLocked()
 	return fmt.Errorf("its call has not ended: %w", ctx.Err())
 }
 
@@ -312,6 +315,7 @@ func (h *Host) remove(ctx context.Context, c *component, refusal *core.Messaging
 		err = errors.Join(err, boundError(c.compiled.Close(ctx)))
 	}
 	c.sender.log.Flush()
+	defer h.waits.changed()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c.mu.Lock()
@@ -322,6 +326,7 @@ func (h *Host) remove(ctx context.Context, c *component, refusal *core.Messaging
 	c.deployment.Source = core.Source{}
 	h.gone.add(&c.published)
 	c.leaveBudget()
+	c.settleCallsLocked(&h.gone)
 	if h.components[c.id] == c {
 		delete(h.components, c.id)
 	}

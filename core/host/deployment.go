@@ -56,11 +56,12 @@ const (
 	SpreadAny Spread = "any"
 )
 
-// Capabilities are the targets that a component may message. The zero value
-// grants nothing.
+// Capabilities are the targets that a component may message, and the functions that it may
+// call. The zero value grants nothing.
 type Capabilities struct {
 	Send    []core.IDPattern // fire-and-forget
 	Request []core.IDPattern // request-response
+	Call    []core.IDPattern // functions of the host, by their names
 }
 
 // Quota bounds the messages that a component may send. A zero field stands for its

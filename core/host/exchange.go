@@ -221,7 +221,9 @@ func (x *exchange) reconcile() (response *[]byte) {
 	x.count(0)
 	x.count(1)
 	if l.Current.Kind == core.TransferRequest {
-		if err := other.registerByCredit(other.timeoutOf(l.Current.TimeoutMillis)); err != nil {
+		timeout := other.timeoutOf(l.Current.TimeoutMillis)
+		x.message.Deadline = other.host.deadlineAfter(timeout)
+		if err := other.registerByCredit(timeout); err != nil {
 			other.endRequest(x.message.Correlation) // the tracker is closed
 		}
 	}

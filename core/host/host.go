@@ -48,6 +48,12 @@ type Config struct {
 	DeadLetters int
 	// Budgets are bounds on all components of a namespace together, by namespace.
 	Budgets map[string]Budget
+	// Functions are the functions in Go that components may call, by their names, which are
+	// like ids: namespace/name. See [Capabilities] and [FunctionOptions].
+	Functions map[string]Function
+	// FunctionOptions are the settings of functions, by name. Those of functions that
+	// components provide name the component.
+	FunctionOptions map[string]FunctionOptions
 	// Logger takes the host's and the guests' log; slog.Default() if nil.
 	Logger *slog.Logger
 }
@@ -77,6 +83,9 @@ type Host struct {
 	background context.Context
 
 	clock       *core.Clock
+	began       time.Time // when the clock showed 0
+	beganUnix   int64     // the same, in ns since the Unix epoch
+	functions   map[string]*function
 	watch       watchdog
 	workers     workers
 	places      places
@@ -84,7 +93,9 @@ type Host struct {
 	audit       audit
 	deadLetters deadLetters
 	timers      timers
-	direct      directory
+	direct      directory // components that can be called directly
+	local       directory // all components that are attached to the broker
+	waits       waits
 	events      events
 	counts      hostCounts
 	epoch       atomic.Uint64 // counts changes of the configuration
@@ -144,6 +155,10 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 	if err := config.check(); err != nil {
 		return nil, fmt.Errorf("host: %w", err)
 	}
+	functions, err := newFunctions(&config)
+	if err != nil {
+		return nil, fmt.Errorf("host: %w", err)
+	}
 	config.Workers = orDefault(config.Workers, runtime.GOMAXPROCS(0))
 	config.HeldUpWorkers = orDefault(config.HeldUpWorkers, 256)
 	config.RequestTimeout = orDefault(config.RequestTimeout, 5*time.Second)
@@ -153,18 +168,17 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 		config: config, broker: broker, tracker: tracker,
 		engines: make(map[string]core.Engine), components: make(map[core.ComponentID]*component), beside: make(map[*component]struct{}),
 		background: context.Background(), stopped: make(chan struct{}), forgotten: make(chan struct{}), over: make(chan struct{}),
-		deadLetters: deadLetters{most: config.DeadLetters}, threadsLeft: threadsLeft,
+		functions: functions, deadLetters: deadLetters{most: config.DeadLetters}, threadsLeft: threadsLeft,
 	}
 	h.hurried, h.hurry = context.WithCancel(h.background)
 	h.reserver, _ = tracker.(core.Reserver)
 	h.log = orDefault(config.Logger, slog.Default())
 	h.guestLog = h.log.With("from", "guest")
 	h.clock = core.NewClock(h.tick)
-	h.timers.clock = h.clock
-	h.budgets = make(map[string]*budget)
-	for namespace, b := range config.Budgets {
-		h.budgets[namespace] = newBudget(h, namespace, b)
-	}
+	h.timers.clock, h.waits.host = h.clock, h
+	h.began = time.Now().Add(-h.clock.Exact())
+	h.beganUnix = h.began.UnixNano()
+	h.budgets = newBudgets(h)
 	for _, e := range engines {
 		if e == nil || h.engines[e.Name()] != nil {
 			return nil, fmt.Errorf("host: an engine is nil or there are two of the same name among %d", len(engines))
@@ -203,17 +217,19 @@ func (h *Host) Engines() []string { return slices.Sorted(maps.Keys(h.engines)) }
 
 // ComponentStatus is the state of a component at one moment.
 type ComponentStatus struct {
-	ID        core.ComponentID
-	Engine    string
-	State     string            // "running" if one instance does, "restarting" or "failed"
-	Required  bool              // [Deployment.Required]
-	Health    core.HealthStatus // the worst one of its instances
-	Instances int               // that run now
-	Waiting   int               // messages in its mailbox
-	Timers    int               // its timers that run
-	Fired     uint64            // its timers that have fired, each as a message to it
-	Counters  ComponentCounters
-	LastError string // why an instance ended last, or empty
+	ID          core.ComponentID
+	Engine      string
+	State       string            // "running" if one instance does, "restarting" or "failed"
+	Required    bool              // [Deployment.Required]
+	Health      core.HealthStatus // the worst one of its instances
+	Instances   int               // that run now
+	Waiting     int               // messages in its mailbox
+	Timers      int               // its timers that run
+	Fired       uint64            // its timers that have fired, each as a message to it
+	Calls       uint64            // functions that it has called
+	FailedCalls uint64            // of these, without a result
+	Counters    ComponentCounters
+	LastError   string // why an instance ended last, or empty
 }
 
 // Components returns the status of all deployed components, sorted by id.

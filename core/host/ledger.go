@@ -78,8 +78,10 @@ func (c *component) deliverOpen(t *core.Transfer) {
 		}
 		return
 	}
+	timeout := c.timeoutOf(t.TimeoutMillis)
 	m.Correlation, m.Origin, m.Mark = c.sender.free()[0], c.host, c.host.givenUp.Load()
-	if err := c.registerByCredit(c.timeoutOf(t.TimeoutMillis)); err != nil {
+	m.Deadline = c.host.deadlineAfter(timeout)
+	if err := c.registerByCredit(timeout); err != nil {
 		m.Fail(errHostStopping) // the tracker is closed
 		c.outcome(m, c.sched.worker)
 		return

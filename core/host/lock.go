@@ -4,6 +4,7 @@ package host
 // only locks of a later rank. Builds with -race check it.
 type (
 	ofHost      struct{} // Host.mu
+	ofWaits     struct{} // waits.mu
 	ofComponent struct{} // component.mu
 	ofWorkers   struct{} // workers.mu
 	ofLeaf      struct{} // the locks of directory, events, audit, deadLetters, timers and budgets
@@ -13,6 +14,7 @@ type (
 type ranked interface{ rank() int }
 
 func (ofHost) rank() int      { return 1 }
-func (ofComponent) rank() int { return 2 }
-func (ofWorkers) rank() int   { return 3 }
-func (ofLeaf) rank() int      { return 4 }
+func (ofWaits) rank() int     { return 2 }
+func (ofComponent) rank() int { return 3 }
+func (ofWorkers) rank() int   { return 4 }
+func (ofLeaf) rank() int      { return 5 }

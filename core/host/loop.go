@@ -78,11 +78,11 @@ func (c *component) handleAndFollow(e entry) (trap error, owned bool) {
 
 // workOffAndUnlock handles messages of the mailbox, at most a batch, and gives up c.
 func (c *component) workOffAndUnlock() {
-	if c.life.instance == nil && c.life.supervisor.due && c.sched.claim == nil && !c.life.leftBehind {
+	if c.life.instance == nil && c.life.supervisor.due && !c.sched.wish.claimed() && !c.life.leftBehind {
 		c.restartLocked()
 	}
 	for n := range batch {
-		if c.life.instance == nil || c.sched.claim != nil || c.life.leftBehind || c.budget != nil && c.budget.paused.Load() {
+		if c.life.instance == nil || c.sched.wish != nil && c.stopsLocked(n) || c.life.leftBehind || c.isPaused() {
 			break
 		}
 		if c.life.healthDue {
@@ -110,6 +110,9 @@ func (c *component) workOffAndUnlock() {
 	}
 	c.yieldAndUnlock(c.sched.worker)
 }
+
+// isPaused reports whether c's namespace has no running time left, so that no call may begin.
+func (c *component) isPaused() bool { return c.budget != nil && c.budget.paused.Load() }
 
 // noteRoomLocked notes that the mailbox takes any message again.
 func (c *component) noteRoomLocked() {
@@ -155,25 +158,20 @@ func (c *component) publishLocked() {
 	c.published.ComponentCounters, c.published.direct = c.counts.ComponentCounters, c.counts.direct
 }
 
-// yieldAndUnlock gives up ownership: to the goroutine that claims c, to a worker if there
+// yieldAndUnlock gives up ownership: to the goroutine that waits for c, to a worker if there
 // is something to do, or to whoever delivers the next message. w is the worker that looks
 // for work next, or nil.
 func (c *component) yieldAndUnlock(w *worker) {
 	c.sched.worker, c.sched.previous = nil, nil
 	switch {
-	case c.sched.claim != nil:
-		claim := c.sched.claim
-		c.sched.claim = nil
-		c.sched.become(claimed)
-		c.pauseAndUnlock()
-		close(claim)
+	case c.sched.wish != nil && c.grantAndUnlock():
 		return
 	case c.life.leftBehind:
 		c.sched.become(claimed)
 		c.mu.Unlock()
 		c.host.removeLeftBehind(c)
 		return
-	case c.budget != nil && c.budget.paused.Load() && c.crew == nil:
+	case c.isPaused() && c.crew == nil:
 		c.sched.become(down)
 		c.pauseAndUnlock()
 		return
@@ -215,7 +213,7 @@ func (c *component) handle(e entry) (trap error) {
 	case e.outcome:
 		return c.calledBack(m, c.life.instance.HandleCallback(m.Correlation, m.Payload, m.Failure))
 	case m.IsRequest():
-		c.guest.response = m.Payload[:0]
+		c.guest.response, c.guest.deadline = m.Payload[:0], m.Deadline
 		err := c.life.instance.HandleMessage(m.Sender, m.Payload, &c.guest.response)
 		m.Payload = c.takeResponse(m.Payload, err)
 		c.sendOpen() // before the response
@@ -229,7 +227,7 @@ func (c *component) handle(e entry) (trap error) {
 // returns nothing.
 func (c *component) takeResponse(request []byte, err error) []byte {
 	response := c.guest.response
-	c.guest.response = nil
+	c.guest.response, c.guest.deadline = nil, 0
 	if err != nil && len(response) == 0 {
 		return request
 	}

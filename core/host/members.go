@@ -55,7 +55,10 @@ func (c *component) acquireCrew(ctx context.Context) error {
 	if err := c.acquire(ctx); err != nil || c.crew == nil {
 		return err
 	}
+	w := &c.host.waits
+	defer w.release(c.crew.members)
 	for i, m := range c.crew.members {
+		w.hold(c.crew.members[:i], m)
 		if err := m.acquire(ctx); err != nil {
 			giveFree(c.crew.members[:i])
 			c.giveFree()

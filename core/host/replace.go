@@ -78,7 +78,9 @@ func (h *Host) replace(ctx context.Context, c, next *component) error {
 		err = cmp.Or(ctx.Err(), h.hurried.Err()) // Stop may have interrupted the call that c was in
 	}
 	if err == nil {
+		h.waits.hold(c.guests(), next)
 		err = c.passState(next)
+		h.waits.release(c.guests())
 	}
 	if err != nil {
 		h.emit(Event{Kind: EventRolledBack, Component: c.id, Reason: err})
@@ -92,6 +94,7 @@ func (h *Host) replace(ctx context.Context, c, next *component) error {
 	old := c.takeOver(next)
 	h.epoch.Add(1)
 	h.emit(Event{Kind: EventReplaced, Component: c.id})
+	h.waits.changed()
 	c.giveCrewFree()
 	defer c.budget.release(before)
 	return h.removeAll(ctx, old)
@@ -218,10 +221,13 @@ func (h *Host) forgetBeside(c, heir *component) {
 	c.deployment.Source = core.Source{} // as in remove: c is kept for a while
 	stopTimer(c.life.supervisor.timer)
 	stopTimer(c.life.healthTimer)
+	called := counts{callCounts: c.published.callCounts}
+	c.settleCallsLocked(&called)
 	c.mu.Unlock()
 	heir.mu.Lock()
 	heir.counts.add(&c.counts)
 	heir.publishLocked()
+	heir.published.callCounts.add(&called.callCounts)
 	heir.mu.Unlock()
 	c.leaveBudget()
 	delete(h.beside, c)

@@ -99,7 +99,7 @@ func (c *component) answersBeforeLocked(ctx context.Context) bool {
 		return false
 	}
 	longest := c.limits.HandlerTime
-	if c.traits.CountsRunningTime {
+	if c.traits.CountsRunningTime || len(c.deployment.Capabilities.Call) > 0 {
 		longest = c.limits.HandlerWallTime
 	}
 	deadline, limited := ctx.Deadline()
@@ -113,27 +113,38 @@ func (c *component) takeSlotLocked() bool {
 	if slot == nil {
 		return false
 	}
+	c.keepSlotLocked(slot)
+	return true
+}
+
+// keepSlotLocked makes a watch slot c's own, if it may keep one, or for the call that begins.
+func (c *component) keepSlotLocked(slot *watchSlot) {
 	if c.host.watch.keep() {
 		c.call.ownSlot = slot
 	} else {
 		c.call.lentSlot = slot
 	}
-	return true
 }
 
 // endDirect ends a call that beginDirect has begun, and gives up c. trap is the error
 // that ended the instance, or nil.
 func (c *component) endDirect(trap error) {
+	c.lockAndEndDirect(trap)
+	c.yieldAndUnlock(nil)
+}
+
+// lockAndEndDirect is lockAndEndCall for a call on another goroutine than a worker's.
+func (c *component) lockAndEndDirect(trap error) {
 	c.lockAndEndCall(trap)
 	if c.call.lentSlot != nil {
 		c.call.lentSlot.release()
 		c.call.lentSlot = nil
 	}
-	c.yieldAndUnlock(nil)
 }
 
-// answer makes c handle a Go program's request, and appends the response to dst. The
-// caller owns c and has begun the call. It passes an error on to failedDirectly.
+// answer makes c handle the request of a Go program, or the call of a function, and appends
+// the response to dst. The caller owns c and has begun the call. It passes an error on to
+// failedDirectly.
 func (c *component) answer(sender core.ComponentID, dst, payload []byte) (response []byte, err error) {
 	c.counts.direct++
 	c.counts.Handled++
@@ -145,7 +156,7 @@ func (c *component) answer(sender core.ComponentID, dst, payload []byte) (respon
 	return response, err
 }
 
-// failedDirectly notes that a Go program's request, which is counted as handled, ended
+// failedDirectly notes that what answer has handled, which is counted as handled, ended
 // with err. It returns the error that ended the instance, or nil, and the error of the
 // request.
 func (c *component) failedDirectly(sender core.ComponentID, payload []byte, err error) (trap, failure error) {

@@ -282,14 +282,14 @@ func (s *workers) leaveQueueLocked(w *worker) {
 // replaceLocked is called with c.mu held, for a call of c that takes long. Another
 // worker takes the place of c's worker, and runs the entry of its run-next slot. At
 // the ceiling the worker keeps its place, and the watchdog comes again. Calls that
-// the engine cannot interrupt do not count: they may wait for something that only
-// another worker does.
+// the engine cannot interrupt do not count, nor those that wait for an instance that
+// provides a function: they may wait for something that only another worker does.
 func (s *workers) replaceLocked(c *component) {
 	w := c.sched.worker
 	s.handOff(c)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	bounded := c.traits.Interruptible
+	bounded := c.traits.Interruptible && !c.call.inLine
 	if s.closed || w.retired.Load() || bounded && s.blockedNow >= s.mostBlocked {
 		return
 	}

@@ -122,6 +122,8 @@ func (c *component) handOver(r *route, request []byte, timeout time.Duration) (c
 	m.Correlation, m.Origin, m.Mark = id, c.host, mark
 	if r.local == nil {
 		m.Deadline = time.Now().Add(timeout).UnixNano()
+	} else {
+		m.Deadline = c.host.deadlineAfter(timeout)
 	}
 	if err := r.deliver(m, c.sched.worker); err != nil {
 		if c.host.tracker.Cancel(id, c) {
@@ -154,6 +156,11 @@ func (c *component) register(timeout time.Duration) (core.RequestID, error) {
 		s.ids[s.used] = next
 	}
 	return id, err
+}
+
+// deadlineAfter returns the deadline of a request that ends after timeout, by the coarse clock.
+func (h *Host) deadlineAfter(timeout time.Duration) int64 {
+	return h.beganUnix + int64(h.clock.Now()+timeout)
 }
 
 // timeout checks a request's timeout.

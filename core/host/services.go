@@ -11,8 +11,9 @@ import (
 type services struct{ component atomic.Pointer[component] }
 
 var (
-	_ core.Services = (*services)(nil)
-	_ core.Timers   = (*services)(nil)
+	_ core.Services  = (*services)(nil)
+	_ core.Timers    = (*services)(nil)
+	_ core.Functions = (*services)(nil)
 )
 
 func newServices(c *component) *services {
@@ -49,6 +50,11 @@ func (s *services) After(milliseconds uint64, payload []byte) (core.TimerID, err
 
 // CancelTimer implements [core.Timers].
 func (s *services) CancelTimer(id core.TimerID) bool { return s.component.Load().CancelTimer(id) }
+
+// CallFunction implements [core.Functions].
+func (s *services) CallFunction(name, argument []byte) ([]byte, error) {
+	return s.component.Load().CallFunction(name, argument)
+}
 
 func (s *services) reconcile() (response *[]byte) { return s.component.Load().reconcile() }
 

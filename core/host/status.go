@@ -49,6 +49,12 @@ func (c *component) addToLocked(s *ComponentStatus, other supervisor) (last supe
 	s.Waiting += c.waitingLocked()
 	s.Timers += len(c.timers.running)
 	s.Fired += c.published.fired
+	for _, n := range []*callCounts{&c.published.callCounts, c.callsLocked()} {
+		s.Calls += n.calls
+		for _, failed := range n.failedCalls {
+			s.FailedCalls += failed
+		}
+	}
 	s.Counters.add(&c.published.ComponentCounters)
 	s.Health = max(s.Health, c.life.health)
 	if c.life.instance != nil {

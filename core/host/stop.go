@@ -196,6 +196,7 @@ func (h *Host) acquireAll(ctx context.Context) (owned []*component, left []lefto
 	for _, c := range all {
 		if err := c.acquire(ctx); err == nil || c.leaveBehind() {
 			owned = append(owned, c)
+			h.waits.changed() // calls that wait for c look again
 		} else {
 			left = append(left, leftover{c, err})
 		}

@@ -36,6 +36,7 @@ func (c *component) instanceEndedLocked(reason error) {
 		_ = instance.Close() // its memory is gone either way
 	}
 	c.host.emit(Event{Kind: EventEnded, Component: c.id, Reason: reason})
+	c.host.waits.changed()
 	c.mu.Lock()
 
 	plan := c.deployment.Restart
@@ -116,7 +117,7 @@ func (c *component) countDroppedLocked() {
 func (c *component) launch(ctx context.Context) error {
 	began := c.host.clock.Exact()
 	instance, err := c.compiled.Instantiate(ctx, core.Environment{
-		ID: c.id, Host: c.guest.services, Timers: c.guest.services, Limits: c.limits, Ledger: c.guest.ledger,
+		ID: c.id, Host: c.guest.services, Timers: c.guest.services, Functions: c.guest.services, Limits: c.limits, Ledger: c.guest.ledger,
 		Starting: func(instance core.Instance) { c.start(instance, began) },
 		Ended:    c.guest.services.askHealth,
 	})
@@ -146,6 +147,7 @@ func (c *component) launch(ctx context.Context) error {
 func (c *component) start(instance core.Instance, began time.Duration) {
 	c.mu.Lock()
 	c.call.allowed = c.watched(max(0, c.limits.StartTime-(c.host.clock.Exact()-began)))
+	c.call.starting = true
 	c.mu.Unlock()
 	c.enter(instance)
 }
@@ -183,7 +185,7 @@ func (c *component) leave(err error) error {
 		err = &core.TrapError{Kind: core.TrapHandler, Text: "stopped at the end of its call"}
 	}
 	c.call.inProgress, c.call.interrupted, c.call.fast, c.life.instance = false, false, false, nil
-	c.call.allowed = c.watched(c.limits.HandlerTime)
+	c.call.allowed, c.call.starting = c.watched(c.limits.HandlerTime), false
 	c.publishLocked()
 	return err
 }
@@ -194,6 +196,7 @@ func (c *component) failLocked(pause time.Duration) {
 	reason := c.life.supervisor.reason
 	c.mu.Unlock()
 	outcomes := c.shut(c.refusals.down)
+	defer c.host.waits.changed()
 	if c.post != nil && c.leaveCrew() {
 		for _, m := range outcomes {
 			c.mu.Lock()

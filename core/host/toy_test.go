@@ -31,6 +31,8 @@ type toy struct {
 	compile    func(ctx context.Context) error
 	initialize func(i *toyInstance) error
 	message    func(i *toyInstance, message []byte) error
+	answer     func(i *toyInstance, sender core.ComponentID, message []byte) ([]byte, error) // in place of message
+	traits     core.Traits                                                                   // beside Interruptible
 	shutdown   func(i *toyInstance) error
 	interrupt  func()
 	live       atomic.Int32 // instances that have not been closed
@@ -44,7 +46,12 @@ func (t *toy) compiles(ctx context.Context) error {
 	return t.compile(ctx)
 }
 
-func (t *toy) Traits() core.Traits         { return core.Traits{Interruptible: true} }
+func (t *toy) Traits() core.Traits {
+	traits := t.traits
+	traits.Interruptible = true
+	return traits
+}
+
 func (t *toy) Close(context.Context) error { t.closed.Add(1); return nil }
 
 func (t *toy) Instantiate(_ context.Context, env core.Environment) (core.Instance, error) {
@@ -76,8 +83,15 @@ func (i *toyInstance) Initialize([]core.ConfigPair) error {
 	return i.toy.initialize(i)
 }
 
-func (i *toyInstance) HandleMessage(_ core.ComponentID, message []byte, _ *[]byte) error {
-	if i.toy.message == nil {
+func (i *toyInstance) HandleMessage(sender core.ComponentID, message []byte, response *[]byte) error {
+	switch {
+	case i.toy.answer != nil:
+		answer, err := i.toy.answer(i, sender, message)
+		if response != nil && err == nil {
+			*response = append(*response, answer...)
+		}
+		return err
+	case i.toy.message == nil:
 		return nil
 	}
 	return i.toy.message(i, message)

@@ -175,9 +175,12 @@ func (c *component) watch(slot *watchSlot, now time.Duration) bool {
 	if c.call.seen.Load() != call {
 		c.call.seen.Store(call)
 		c.call.since = c.host.clock.Exact() // after seen: see answerMany
-		c.call.lost = c.host.watch.lost.Load()
+		c.call.lost, c.call.away = c.host.watch.lost.Load(), 0
 	}
 	took, allowed := now-c.call.since, callee.call.allowed
+	if c.call.function || c.call.away > 0 {
+		allowed = c.call.withFunctions(now, took, allowed, c.wallTimeLocked())
+	}
 	if took <= min(blockedAfter, allowed) {
 		return true
 	}
@@ -198,10 +201,26 @@ func (c *component) watch(slot *watchSlot, now time.Duration) bool {
 	return true
 }
 
+// withFunctions returns how long a call may take that has called functions: their time is not
+// the guest's, and only the wall time bounds it.
+func (w *watchedCall) withFunctions(now, took, allowed, wall time.Duration) time.Duration {
+	away := w.away
+	if w.function {
+		away += max(0, now-max(w.entered, w.since))
+	}
+	if took-away > allowed {
+		return allowed
+	}
+	return max(allowed, wall)
+}
+
 // interruptLocked stops the call in progress, if the engine can.
 func (c *component) interruptLocked() {
 	if !c.call.interrupted {
 		c.call.interrupted = true
 		c.life.instance.Interrupt()
+		if x := c.call.functionContext; x != nil {
+			x.cancel()
+		}
 	}
 }

@@ -3,6 +3,7 @@
 package guesttest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,6 +21,9 @@ type Host struct {
 	Refusal *guest.MessagingError
 	// TimerRefusal, if not nil, is the error of After.
 	TimerRefusal *guest.MessagingError
+	// Functions are the host's functions by their names. Call returns [guest.ErrCallNotFound]
+	// for all others. An error that is no [guest.CallError] is a failed one.
+	Functions map[string]func(argument []byte) ([]byte, error)
 	// Time is the result of Now.
 	Time time.Time
 
@@ -31,6 +35,8 @@ type Host struct {
 	Canceled []guest.RequestID
 	// Timers are the timers that run, in the order in which they were started.
 	Timers []Timer
+	// Calls are the calls of functions, those included that the host does not have.
+	Calls []Call
 
 	timers guest.TimerID // the last id of a timer
 }
@@ -53,6 +59,12 @@ type Timer struct {
 	ID      guest.TimerID
 	Delay   time.Duration
 	Payload string
+}
+
+// Call is one call of a function.
+type Call struct {
+	Function string
+	Argument string
 }
 
 var _ guest.TimerHost = (*Host)(nil)
@@ -107,6 +119,24 @@ func (h *Host) CancelTimer(id guest.TimerID) bool {
 	before := len(h.Timers)
 	h.Timers = slices.DeleteFunc(h.Timers, func(t Timer) bool { return t.ID == id })
 	return len(h.Timers) < before
+}
+
+// Call records a call, and calls the function of this name.
+func (h *Host) Call(function string, argument []byte) ([]byte, error) {
+	h.Calls = append(h.Calls, Call{function, string(argument)})
+	do := h.Functions[function]
+	if do == nil {
+		return nil, &guest.CallError{Case: guest.CallNotFound, Text: function}
+	}
+	result, err := do(argument)
+	var failure *guest.CallError
+	switch {
+	case err == nil:
+		return append([]byte(nil), result...), nil
+	case errors.As(err, &failure):
+		return nil, failure
+	}
+	return nil, &guest.CallError{Case: guest.CallFailed, Text: err.Error()}
 }
 
 // SelfID returns ID.

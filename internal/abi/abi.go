@@ -1,6 +1,6 @@
-// Package abi passes the calls of wit/airhost.wit, and those of the optional
-// wit/deps/state.wit, into and out of a core WebAssembly module, by the component model's
-// canonical ABI.
+// Package abi passes the calls of wit/airhost.wit, and those of the optional interfaces in
+// wit/deps, into and out of a core WebAssembly module, by the component model's canonical
+// ABI.
 //
 // It serves WebAssembly engines. [Check] tells whether a module meets the contract.
 // [Exports] and [Interfaces] list the functions to look up and to link. The Lower
@@ -25,6 +25,7 @@ import (
 const (
 	HostServices = "airhost:core/host-services@0.1.0"
 	Timers       = "airhost:timers/timers@0.1.0"
+	Functions    = "airhost:functions/host-functions@0.1.0"
 	WASI         = "wasi_snapshot_preview1"
 )
 
@@ -69,6 +70,12 @@ const (
 const (
 	After       = "after"
 	CancelTimer = "cancel"
+)
+
+// Call is the function of [Functions], and CallName its name in messages.
+const (
+	Call     = "call"
+	CallName = "host-functions/call"
 )
 
 // Func is a function of the contract and its core signature.
@@ -118,6 +125,7 @@ func Interfaces() []Interface {
 			{After, signature("Iiii:")},
 			{CancelTimer, signature("I:i")},
 		}},
+		{Functions, []Func{{Call, signature("iiiii:")}}},
 		{WASI, WASIImports()},
 	}
 }

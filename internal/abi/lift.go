@@ -176,3 +176,17 @@ func LiftSend(mem []byte, targetPtr, targetSize, ptr, size uint32, of string) (t
 	}
 	return target, message, nil
 }
+
+// LiftCall checks the name and argument of call. It does not check the result area. The
+// results are views of mem.
+func LiftCall(mem []byte, namePtr, nameSize, ptr, size uint32) (name, argument []byte, err error) {
+	name, ok := view(mem, namePtr, nameSize)
+	if !ok {
+		return nil, nil, outOfRange(mem, namePtr, nameSize, "the name of "+CallName)
+	}
+	if name = clip(name); !isText(name) { // as a target: valid names are much shorter
+		return nil, nil, violation("the name of %s is not UTF-8", CallName)
+	}
+	argument, err = LiftBytes(mem, ptr, size, "the argument of "+CallName)
+	return name, argument, err
+}

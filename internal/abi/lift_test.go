@@ -119,6 +119,28 @@ func TestLiftSend(t *testing.T) {
 	}
 }
 
+func TestLiftCall(t *testing.T) {
+	mem := memory(nil)
+	name, argument, err := abi.LiftCall(mem, 48, 1, 50, 4)
+	if string(name) != "a" || string(argument) != "text" || err != nil {
+		t.Errorf("got %q, %q, %v", name, argument, err)
+	}
+	mem[48] = 0xff
+	for what, args := range map[string][4]uint32{
+		"name outside":     {64, 1, 0, 0},
+		"name no UTF-8":    {48, 1, 0, 0},
+		"argument outside": {0, 0, 0xffffffff, 2},
+	} {
+		if _, _, err := abi.LiftCall(mem, args[0], args[1], args[2], args[3]); !errors.As(err, new(*abi.Violation)) {
+			t.Errorf("%s: got %v, want a violation", what, err)
+		}
+	}
+	long := bytes.Repeat([]byte("☃"), abi.MaxErrorText)
+	if name, _, err := abi.LiftCall(long, 0, uint32(len(long)), 0, 0); err != nil || len(name) > abi.MaxErrorText || len(name) < abi.MaxErrorText-3 {
+		t.Errorf("a long name: got %d bytes, %v", len(name), err)
+	}
+}
+
 func TestLiftEnums(t *testing.T) {
 	if _, err := abi.LiftHealth(2); err != nil {
 		t.Error(err)
@@ -163,6 +185,9 @@ func FuzzLift(f *testing.F) {
 		if !utf8.Valid(target) {
 			t.Errorf("got the target %q", target)
 		}
+		name, argument, _ := abi.LiftCall(mem, ptr, size, size, ptr)
+		inside(t, mem, name)
+		inside(t, mem, argument)
 		_, _ = abi.LiftOutcome(mem, ptr, abi.Initialize)
 		_ = abi.CheckResultArea(mem, area, abi.SendMessage)
 		_ = abi.CheckIDArea(mem, area, abi.SendRequest)

@@ -83,8 +83,8 @@ func lowerPair(g Guest, list uint32, i, n int, pair core.ConfigPair) error {
 	return nil
 }
 
-// CheckResultArea checks the result area of a call of send-message or
-// cancel-request, named by of. An engine calls it before it performs the guest's
+// CheckResultArea checks the result area of a call of send-message, cancel-request or
+// call, named by of. An engine calls it before it performs the guest's
 // call.
 func CheckResultArea(mem []byte, area uint32, of string) error {
 	_, err := place(mem, area, resultSize, resultAlign, of)
@@ -155,12 +155,43 @@ func LowerSelfID(g Guest, area uint32, id core.ComponentID) error {
 	return nil
 }
 
+// LowerCall writes the result of call into the result area: result or err.
+func LowerCall(g Guest, area uint32, result []byte, err error) error {
+	if err != nil {
+		failure := core.AsCallError(err)
+		return lowerRefusal(g, refusal{byte(failure.Case), failure.Text, true}, area, resultSize, resultAlign, caseAt, CallName)
+	}
+	ptr, err := lower(g, result)
+	if err != nil {
+		return err
+	}
+	a, err := place(g.Memory(), area, resultSize, resultAlign, CallName)
+	if err != nil {
+		return err
+	}
+	a[0] = 0
+	putU32(a, 4, ptr)
+	putU32(a, 8, uint32(len(result)))
+	return nil
+}
+
+// refusal is an error of a host service: its case, and its text unless the case has none.
+type refusal struct {
+	which   byte
+	text    string
+	hasText bool
+}
+
 func lowerError(g Guest, area, size, align uint32, at int, cause error, of string) error {
 	failure := core.AsMessagingError(cause)
+	return lowerRefusal(g, refusal{byte(failure.Case), failure.Text, failure.Case.HasText()}, area, size, align, at, of)
+}
+
+func lowerRefusal(g Guest, r refusal, area, size, align uint32, at int, of string) error {
 	var ptr, length uint32
-	if failure.Case.HasText() {
+	if r.hasText {
 		var err error
-		if ptr, length, err = LowerString(g, failure.Text); err != nil {
+		if ptr, length, err = LowerString(g, r.text); err != nil {
 			return err
 		}
 	}
@@ -169,7 +200,7 @@ func lowerError(g Guest, area, size, align uint32, at int, cause error, of strin
 		return err
 	}
 	a[0] = 1
-	a[at] = byte(failure.Case)
+	a[at] = r.which
 	putU32(a, at+4, ptr)
 	putU32(a, at+8, length)
 	return nil

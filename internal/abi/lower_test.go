@@ -128,6 +128,30 @@ func TestLowerID(t *testing.T) {
 	}
 }
 
+func TestLowerCall(t *testing.T) {
+	for _, c := range core.CallErrorCases() {
+		for _, text := range []string{"", "why"} {
+			h := newHeap()
+			if err := abi.LowerCall(h, 16, []byte("no result"), &core.CallError{Case: c, Text: text}); err != nil {
+				t.Fatal(err)
+			}
+			if h.mem[16] != 1 || h.mem[20] != byte(c) || h.text(24) != text || binary.LittleEndian.Uint32(h.mem[24:]) == 0 {
+				t.Errorf("%v, %q: got %x", c, text, h.mem[16:32])
+			}
+		}
+	}
+	for _, result := range []string{"", "a \xff result"} {
+		h := newHeap()
+		h.mem[16] = 0xff
+		if err := abi.LowerCall(h, 16, []byte(result), nil); err != nil {
+			t.Fatal(err)
+		}
+		if h.mem[16] != 0 || h.text(20) != result || binary.LittleEndian.Uint32(h.mem[20:]) == 0 {
+			t.Errorf("%q: got %x", result, h.mem[16:32])
+		}
+	}
+}
+
 func TestLowerSelfID(t *testing.T) {
 	h := newHeap()
 	if err := abi.LowerSelfID(h, 16, core.MustComponentID("a/b")); err != nil || h.text(16) != "a/b" {
@@ -139,11 +163,13 @@ var full = &core.MessagingError{Case: core.CaseQueueFull, Text: "a/b"}
 
 // lowerings are all functions that allocate. At least one needs an alignment of 4.
 var lowerings = map[string]func(*heap) error{
-	"string":  func(h *heap) error { _, _, err := abi.LowerString(h, "s"); return err },
-	"pairs":   func(h *heap) error { _, err := abi.LowerPairs(h, []core.ConfigPair{{Key: "k"}}); return err },
-	"result":  func(h *heap) error { return abi.LowerResult(h, 16, full, abi.SendMessage) },
-	"id":      func(h *heap) error { return abi.LowerID(h, 16, 0, full, abi.After) },
-	"self-id": func(h *heap) error { return abi.LowerSelfID(h, 16, core.MustComponentID("a/b")) },
+	"string":           func(h *heap) error { _, _, err := abi.LowerString(h, "s"); return err },
+	"pairs":            func(h *heap) error { _, err := abi.LowerPairs(h, []core.ConfigPair{{Key: "k"}}); return err },
+	"result":           func(h *heap) error { return abi.LowerResult(h, 16, full, abi.SendMessage) },
+	"id":               func(h *heap) error { return abi.LowerID(h, 16, 0, full, abi.After) },
+	"call":             func(h *heap) error { return abi.LowerCall(h, 16, []byte("r"), nil) },
+	"call that failed": func(h *heap) error { return abi.LowerCall(h, 16, nil, core.ErrClosed) },
+	"self-id":          func(h *heap) error { return abi.LowerSelfID(h, 16, core.MustComponentID("a/b")) },
 }
 
 func TestLowerChecksAllocations(t *testing.T) {
@@ -177,6 +203,8 @@ func TestLowerChecksAreas(t *testing.T) {
 		"result unaligned":  abi.CheckResultArea(newHeap().mem, 18, abi.CancelRequest),
 		"id outside":        abi.LowerID(newHeap(), 240, 1, nil, abi.After),
 		"id unaligned":      abi.CheckIDArea(newHeap().mem, 20, abi.SendRequest),
+		"call outside":      abi.LowerCall(newHeap(), 244, nil, nil),
+		"call unaligned":    abi.LowerCall(newHeap(), 18, nil, core.ErrCallDenied),
 		"self-id outside":   abi.LowerSelfID(newHeap(), 0xfffffffc, core.HostID),
 		"self-id unaligned": abi.LowerSelfID(newHeap(), 17, core.HostID),
 	} {

@@ -52,8 +52,8 @@ func TestFuelMakesNoDifference(t *testing.T) {
 	}
 }
 
-// TestFuelOfTimers: a call that starts or cancels a timer needs the same fuel on each
-// engine.
+// TestFuelOfTimers: a call that starts or cancels a timer, or calls a function, needs the
+// same fuel on each engine.
 func TestFuelOfTimers(t *testing.T) {
 	house := newHouse(t)
 	engines := []string{wazero.Name, interpreter}
@@ -65,6 +65,8 @@ func TestFuelOfTimers(t *testing.T) {
 		"a larger timer":       "a\x05\x00\x00\x00\x00\x00\x00\x00" + strings.Repeat("x", 9000),
 		"a refused timer":      "a\xff\xff\xff\xff\xff\xff\xff\xffhello",
 		"a canceled timer":     "q\x01\x00\x00\x00\x00\x00\x00\x00",
+		"a function":           "j\x01fan argument",
+		"functions":            "m\x04j\x01fx\x04j\x01gy",
 		"timers and a message": "m\x09a\x05\x00\x00\x00\x00\x00\x00\x00\x09q\x01\x00\x00\x00\x00\x00\x00\x00\x05s\x01xhi",
 	} {
 		want := leastFuelOfActor(t, house, engines[0], message)
@@ -87,7 +89,7 @@ func leastFuelOfActor(t *testing.T, house *house, engine, message string) int {
 		services.Err = core.ErrInvalidArgument
 	}
 	return sort.Search(most, func(fuel int) bool {
-		env := core.Environment{ID: id("t/one"), Host: services, Timers: services, Limits: core.Limits{Fuel: uint64(fuel + 1)}.WithDefaults()}
+		env := core.Environment{ID: id("t/one"), Host: services, Timers: services, Functions: services, Limits: core.Limits{Fuel: uint64(fuel + 1)}.WithDefaults()}
 		in, err := c.Instantiate(t.Context(), env)
 		if err != nil {
 			return outOfFuel(t, err)

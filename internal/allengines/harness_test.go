@@ -45,10 +45,10 @@ func within(t testing.TB) context.Context {
 
 func id(text string) core.ComponentID { return core.MustComponentID(text) }
 
-// all grants every target.
+// all grants every target, and every function.
 func all() host.Capabilities {
 	every := patterns("*")
-	return host.Capabilities{Send: every, Request: every}
+	return host.Capabilities{Send: every, Request: every, Call: every}
 }
 
 func patterns(texts ...string) (granted []core.IDPattern) {

@@ -3,6 +3,7 @@ package allengines
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -60,10 +61,20 @@ func logHandler() (slog.Handler, *bytes.Buffer) {
 	}}), log
 }
 
+// goFunctions are the functions of the hosts: those of scripts that are there.
+var goFunctions = map[string]host.Function{
+	functions[0]: func(_ context.Context, caller core.ComponentID, argument []byte) ([]byte, error) {
+		return fmt.Appendf(nil, "%s told %s", caller, argument), nil
+	},
+	functions[1]: func(_ context.Context, _ core.ComponentID, argument []byte) ([]byte, error) {
+		return nil, errors.New(string(argument))
+	},
+}
+
 // startLogging returns a host of one worker with engines.
 func startLogging(t *testing.T, log slog.Handler, engines ...core.Engine) *host.Host {
 	t.Helper()
-	return startHost(t, host.Config{Workers: 1, RequestTimeout: time.Second, Logger: slog.New(log)}, engines...)
+	return startHost(t, host.Config{Workers: 1, RequestTimeout: time.Second, Logger: slog.New(log), Functions: goFunctions}, engines...)
 }
 
 // startHost starts a host with a broker and a tracker in the process. The caller stops it, and

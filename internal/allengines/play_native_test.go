@@ -306,6 +306,9 @@ func (p *nativePlayer) service(step byte) bool {
 			id = p.ids[which]
 		}
 		t.answer(t.host.Cancel(id))
+	case 'j':
+		t.byte() // where things are in memory
+		t.call(functions[t.byte()%4])
 	case 'i':
 		t.out = append(t.out, t.host.SelfID()...)
 	case 'l':
@@ -314,6 +317,23 @@ func (p *nativePlayer) service(step byte) bool {
 		return false
 	}
 	return true
+}
+
+// functions are the names of functions in scripts.
+var functions = [4]string{"t/echo", "t/fails", "t/none", ""}
+
+func (t *turn) call(name string) {
+	size, argument := t.word(), t.text()
+	for len(argument) < min(size, 1<<13) {
+		argument = append(argument, '.')
+	}
+	result, err := t.host.Call(name, argument)
+	var told *guest.CallError
+	if errors.As(err, &told) {
+		t.out = append(append(t.out, 1, byte(told.Case)), told.Text...)
+		return
+	}
+	t.out = append(append(t.out, 0), result...)
 }
 
 // bounce sends the script back, with one less for its count.

@@ -46,6 +46,10 @@ func (s script) request(how, target byte, size int, timeout byte, text []byte) s
 	return append(append(s, 'r', how, target).number(size), timeout).text(text)
 }
 
+func (s script) call(how, name byte, size int, text []byte) script {
+	return append(s, 'j', how, name).number(size).text(text)
+}
+
 // player makes up scripts.
 //
 // The host promises no order but that of one sender's messages. So a play is of one of
@@ -173,7 +177,7 @@ func (p *player) live(s script, depth int) script {
 
 // small are steps after which nothing is under way.
 func (p *player) small(s script) script {
-	switch n := p.IntN(20); {
+	switch n := p.IntN(23); {
 	case n < 3:
 		stranger := byte(len(players) + p.IntN(len(strangers)))
 		return s.send(p.way(), stranger, pickOf(p.Rand, sizes...), p.head())
@@ -200,14 +204,18 @@ func (p *player) small(s script) script {
 		return append(s, 'E')
 	case n < 18 && p.wild:
 		return p.attack(s)
+	case n >= 20:
+		return s.call(p.way(), byte(p.IntN(4)), pickOf(p.Rand, sizes...), []byte("an argument"))
 	}
 	return append(s, 'e').text(slices.Repeat([]byte("."), pickOf(p.Rand, 0, 1, 63, 64, 65, 100)))
 }
 
 // attack are steps that only a guest in WebAssembly can take.
 func (p *player) attack(s script) script {
-	n := p.IntN(10)
+	n := p.IntN(11)
 	switch {
+	case n == 10:
+		return s.call(byte(8+p.IntN(6))<<4, 0, pickOf(p.Rand, sizes...), nil)
 	case n < 1:
 		return append(s, 'A').number(pickOf(p.Rand, sizes...))
 	case n < 2:

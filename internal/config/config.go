@@ -12,6 +12,7 @@ import "github.com/airhost/airhost/core"
 // [Schema] and the checks of [Decode] are made from the tags.
 type File struct {
 	Host       Host        `yaml:"host,omitempty" jsonschema_description:"The host that all components share."`
+	Functions  Functions   `yaml:"functions,omitempty" jsonschema_description:"Functions that components may call within a call, by their names as namespace/name, with the component that provides each."`
 	Components []Component `yaml:"components" jsonschema:"required,minItems=1" jsonschema_description:"The components that run in the host."`
 	// Budgets are by namespace.
 	Budgets map[string]Budget `yaml:"budgets,omitempty" jsonschema_description:"Bounds on all components of a namespace together, by namespace."`
@@ -42,7 +43,7 @@ type Component struct {
 	Spread         string           `yaml:"spread,omitempty" jsonschema:"enum=sender,enum=any,default=sender" jsonschema_description:"The instance that handles a message. sender: the same one for all messages of a sender, so that they stay in order; any: one that is free."`
 	Process        Process          `yaml:"process,omitempty" jsonschema_description:"How the executable is started, for the process engine alone."`
 	Config         Pairs            `yaml:"config,omitempty" jsonschema_description:"Handed to the guest's initialize, in this order."`
-	Capabilities   Capabilities     `yaml:"capabilities,omitempty" jsonschema_description:"The targets that the component may message. Nothing is granted by default."`
+	Capabilities   Capabilities     `yaml:"capabilities,omitempty" jsonschema_description:"The targets that the component may message, and the functions that it may call. Nothing is granted by default."`
 	Limits         Limits           `yaml:"limits,omitempty" jsonschema_description:"The resources that the component may use."`
 	Quota          Quota            `yaml:"quota,omitempty" jsonschema_description:"The messages that the component may send."`
 	Accept         Accept           `yaml:"accept,omitempty" jsonschema_description:"The messages that the component takes, whoever sends them."`
@@ -64,10 +65,12 @@ type Process struct {
 	CPUTime   Duration `yaml:"cpu_time,omitempty" jsonschema:"minimum=1s,maximum=8760h" jsonschema_description:"How much processor time it may use in its life, by RLIMIT_CPU."`
 }
 
-// Capabilities are the targets that a component may message.
+// Capabilities are the targets that a component may message, and the functions that it may
+// call.
 type Capabilities struct {
 	Send    []core.IDPattern `yaml:"send,omitempty" jsonschema_description:"Targets of fire-and-forget: namespace/name, namespace/* or *."`
 	Request []core.IDPattern `yaml:"request,omitempty" jsonschema_description:"Targets of request-response: namespace/name, namespace/* or *."`
+	Call    []core.IDPattern `yaml:"call,omitempty" jsonschema_description:"Functions that it may call, by their names: namespace/name, namespace/* or *."`
 }
 
 // Limits bound the resources that one component may use.

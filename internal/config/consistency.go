@@ -25,6 +25,7 @@ func (d *decoder) consistency() {
 		d.mailbox(c, path)
 	}
 	d.budgets()
+	d.providers()
 	for path, part := range d.file.Host.parts() {
 		if part.Plugin != nil {
 			d.extension(part.Plugin, path)
@@ -138,16 +139,17 @@ func (d *decoder) process(c *Component, path string) {
 }
 
 // Warnings returns probable mistakes that are allowed: budgets of namespaces, and capabilities
-// for targets, that the file does not have. It returns none of the latter if the broker may
-// know other hosts.
+// for functions and targets, that the file does not have. Targets may be anywhere if the broker
+// may know other hosts.
 func (f *File) Warnings() Mistakes {
 	warnings := f.idleBudgets()
-	if f.Host.Broker.Plugin != nil {
-		return warnings
-	}
 	for i := range f.Components {
 		granted := f.Components[i].Capabilities
 		path := fmt.Sprintf("components[%d].capabilities.", i)
+		warnings = append(warnings, f.uncallable(path+"call", granted.Call)...)
+		if f.Host.Broker.Plugin != nil {
+			continue
+		}
 		warnings = append(warnings, f.pointless(path+"send", granted.Send)...)
 		warnings = append(warnings, f.pointless(path+"request", granted.Request)...)
 	}

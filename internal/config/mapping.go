@@ -131,6 +131,9 @@ func homeOf(key string, t reflect.Type, path string) string {
 	if t == reflect.TypeFor[Part]() {
 		t = reflect.TypeFor[Extension]()
 	}
+	if t == reflect.TypeFor[Functions]() {
+		t, path = reflect.TypeFor[Function](), path+".NAME"
+	}
 	for _, f := range fieldsOf(t) {
 		if f.key == key {
 			return cmp.Or(path, "the top of the file")

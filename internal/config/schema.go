@@ -71,6 +71,10 @@ func mapType(t reflect.Type) *jsonschema.Schema {
 		plugin := reflected(reflect.TypeFor[Extension](), Built{})
 		plugin.Version = "" // it is the whole schema's
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "string"}, plugin}}
+	case reflect.TypeFor[Functions]():
+		function := reflected(reflect.TypeFor[Function](), Built{})
+		function.Version = "" // it is the whole schema's
+		return &jsonschema.Schema{Type: "object", PropertyNames: &jsonschema.Schema{Pattern: idSyntax}, AdditionalProperties: function}
 	case reflect.TypeFor[Pairs]():
 		return &jsonschema.Schema{Type: "object", AdditionalProperties: &jsonschema.Schema{OneOf: []*jsonschema.Schema{
 			{Type: "string"}, {Type: "number"}, {Type: "boolean"},

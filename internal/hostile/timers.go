@@ -17,9 +17,6 @@ func timers() []Attack {
 	answered := func(name, bound string, message []byte, check func(Counts) error) Attack {
 		return Attack{Name: name, Bound: bound, Message: message, End: Answered, Check: check}
 	}
-	violation := func(name, arm, message string) Attack {
-		return Attack{Name: name, Bound: byABI, Arm: arm, Message: []byte(message), Kind: core.TrapABI}
-	}
 	storm := Attack{Name: "timers of 0 ms, each of which starts two", Bound: byTimers, Message: []byte("S"), By: BySend, End: GoesOn}
 	trap := Attack{Name: "timers of 1 MiB, and a trap", Bound: byMailboxBytes, Message: []byte("Q"), Kind: core.TrapFault, After: noTimers}
 	run := answered("timers until one is refused", byTimers, number('N', 60_000), started(100, core.CaseQuotaExceeded))
@@ -39,6 +36,12 @@ func timers() []Attack {
 		violation("a timer from cabi_realloc", "aRA", "e hello"),
 		violation("a timer from a post-return", "", "apA"),
 	)
+}
+
+// violation returns an attack that breaks the ABI. The message in arm, if there is one,
+// prepares it.
+func violation(name, arm, message string) Attack {
+	return Attack{Name: name, Bound: byABI, Arm: arm, Message: []byte(message), Kind: core.TrapABI}
 }
 
 // started checks how many timers were started, and how the next one was refused.

@@ -106,7 +106,14 @@ func TestExamplesMeetTheirWorld(t *testing.T) {
 		if name := filepath.Base(path); exports(m, abi.Save) != (name == "counter.wasm") {
 			t.Errorf("%s: that it exports %s is %v", name, abi.Save, exports(m, abi.Save))
 		}
+		if name := filepath.Base(path); imports(m, abi.Functions) != (name == "prices.wasm") {
+			t.Errorf("%s: that it imports %s is %v", name, abi.Functions, imports(m, abi.Functions))
+		}
 	}
+}
+
+func imports(m *wasm.Module, module string) bool {
+	return slices.ContainsFunc(m.Imports, func(i wasm.Import) bool { return i.Module == module })
 }
 
 func exports(m *wasm.Module, name string) bool {

@@ -26,6 +26,8 @@ func Find(module, name string) Func {
 		return services[name]
 	case abi.Timers:
 		return timers[name]
+	case abi.Functions:
+		return functions[name]
 	}
 	return wasi(name)
 }

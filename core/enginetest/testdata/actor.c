@@ -11,6 +11,7 @@ typedef unsigned long long u64;
 
 #define HOST(name) __attribute__((import_module("airhost:core/host-services@0.1.0"), import_name(name)))
 #define TIMERS(name) __attribute__((import_module("airhost:timers/timers@0.1.0"), import_name(name)))
+#define FUNCTIONS(name) __attribute__((import_module("airhost:functions/host-functions@0.1.0"), import_name(name)))
 #define LIFECYCLE(name) __attribute__((export_name("airhost:core/component-lifecycle@0.1.0#" name)))
 #define MANAGEMENT(name) __attribute__((export_name("airhost:core/component-management@0.1.0#" name)))
 #define STATE(name) __attribute__((export_name("airhost:state/component-state@0.1.0#" name)))
@@ -24,6 +25,7 @@ HOST("log") void host_log(u32 level, const u8 *text, u32 len);
 HOST("current-time") u64 current_time(void);
 TIMERS("after") void after(u64 milliseconds, const u8 *payload, u32 len, u64 *area);
 TIMERS("cancel") u32 cancel_timer(u64 timer);
+FUNCTIONS("call") void call(const u8 *name, u32 name_len, const u8 *argument, u32 len, u32 *area);
 
 extern u8 __heap_base;
 static u32 heap, bottom; // bottom is 0 or where the heap begins
@@ -81,6 +83,15 @@ static u32 *answer_id(const u64 *area) {
   at[0] = 0;
   copy(at + 1, (const u8 *)&area[1], 8);
   return ok(at, 9);
+}
+
+// What call answered: 0 and the result, or as above.
+static u32 *called(const u32 *area) {
+  if ((u8)area[0]) return answer(area, area + 1);
+  u8 *at = cabi_realloc(0, 0, 1, area[2] + 1);
+  at[0] = 0;
+  copy(at + 1, (const u8 *)area[1], area[2]);
+  return ok(at, area[2] + 1);
 }
 
 static u8 seen[4096], config[4096], health;
@@ -149,6 +160,9 @@ static u32 *obey(const u8 *sender, u32 sender_len, const u8 *msg, u32 len) {
   case 'q':
     small[0] = cancel_timer(number(rest));
     return ok((u8 *)small, 1);
+  case 'j':
+    call(rest + 1, rest[0], rest + 1 + rest[0], rest_len - 1 - rest[0], small);
+    return called(small);
   case 'm': {
     u32 *last = ok(rest, 0);
     for (u32 i = 0; i < rest_len; i += 1 + rest[i]) last = obey(sender, sender_len, rest + i + 1, rest[i]);

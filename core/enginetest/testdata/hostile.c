@@ -8,6 +8,7 @@ typedef unsigned long long u64;
 
 #define HOST(name) __attribute__((import_module("airhost:core/host-services@0.1.0"), import_name(name)))
 #define TIMERS(name) __attribute__((import_module("airhost:timers/timers@0.1.0"), import_name(name)))
+#define FUNCTIONS(name) __attribute__((import_module("airhost:functions/host-functions@0.1.0"), import_name(name)))
 #define WASI(name) __attribute__((import_module("wasi_snapshot_preview1"), import_name(name)))
 #define LIFECYCLE(name) __attribute__((export_name("airhost:core/component-lifecycle@0.1.0#" name)))
 #define MANAGEMENT(name) __attribute__((export_name("airhost:core/component-management@0.1.0#" name)))
@@ -22,6 +23,7 @@ HOST("log") void host_log(u32 level, u32 text, u32 len);
 HOST("current-time") u64 current_time(void);
 TIMERS("after") void after(u64 milliseconds, u32 payload, u32 len, u32 area);
 TIMERS("cancel") u32 cancel_timer(u64 timer);
+FUNCTIONS("call") void call(u32 name, u32 name_len, u32 argument, u32 len, u32 area);
 
 extern u8 __heap_base;
 static u32 heap;
@@ -48,6 +50,7 @@ static void misbehave(u8 how) {
   if (how == 't') current_time();
   if (how == 'a') after(1, at("hi"), 2, at(area));
   if (how == 'q') cancel_timer(1);
+  if (how == 'j') call(at("a/b"), 3, at("hi"), 2, at(area));
 }
 
 // The upper half of a value; an engine must use only the lower half.
@@ -139,6 +142,12 @@ static u32 host(u8 attack) {
   case 'g': after(1, good, 0xffffffff, at(area)); break;
   case 'h': after(1, good, 3, end() - 16); break;
   case 'i': after(1, good, 3, at(area) + 4); break;
+  case 'j': call(end() - 1, 2, good, 3, at(area)); break;
+  case 'k': call(bad, 3, good, 3, at(area)); break;
+  case 'm': call(good, 3, end(), 1, at(area)); break;
+  case 'n': call(good, 3, good, 0xffffffff, at(area)); break;
+  case 'o': call(good, 3, good, 3, end() - 12); break;
+  case 'p': call(good, 3, good, 3, at(area) + 2); break;
   case 'l': host_log(2, bad, 3); break;
   }
   return result(0, 8, 0, 0);
@@ -174,6 +183,11 @@ static u32 attack(const u8 *msg, u32 len) {
   case 's': return result(0, at(four), 16, 0);
   case 'w': return (u32)(garbage | result(0, (u32)(garbage | at("fine")), 4, 0));
   case 'e': return result(0, at(msg), len, 0);
+  case 'J': // from call on, cabi_realloc misbehaves; name, argument and area share memory
+    realloc_does = msg[1];
+    __builtin_memcpy(area, "a/b", 4);
+    call(at(area), 3, at(area), 4, at(area));
+    return (u8)area[0] ? result(0, area[2], area[3], 0) : result(0, area[1], area[2], 0);
   case 'S': // from a host service on, cabi_realloc misbehaves
     realloc_does = msg[1];
     self_id(at(area));

@@ -88,6 +88,8 @@ func askHost(host guest.Host, sender, word, rest string) ([]byte, error) {
 	case "stop":
 		id, err := strconv.ParseUint(rest, 10, 64)
 		return fmt.Append(nil, guest.CancelTimer(host, guest.TimerID(id))), err
+	case "call":
+		return called(host.Call(target, []byte(payload)))
 	case "log":
 		host.Log(guest.LogWarn, rest)
 		host.Log(99, "\xff")
@@ -96,6 +98,15 @@ func askHost(host guest.Host, sender, word, rest string) ([]byte, error) {
 		return fmt.Appendf(nil, "%s from %s at %d", host.SelfID(), sender, host.Now().UnixNano()), nil
 	}
 	return nil, guest.InvalidMessage("%q", word)
+}
+
+func called(result []byte, err error) ([]byte, error) {
+	var failure *guest.CallError
+	if errors.As(err, &failure) {
+		return fmt.Appendf(nil, "no result: %d, %q", failure.Case, failure.Text), nil
+	}
+	runtime.GC() // the result is the component's
+	return result, err
 }
 
 func outcome(id guest.RequestID, err error) ([]byte, error) {

@@ -15,6 +15,7 @@
 //                                as a response it sends itself
 //   c n                          cancel-request, of the request sent as n-th, or with 255 last
 //   i                            self-id, as a part of the response
+//   j how name w text            call, of a function by its number in functions, likewise
 //   l text                       log, at level info
 //   e text                       the text, as a part of the response
 //   E                            the whole message as the response, where it is in memory
@@ -34,7 +35,8 @@
 //   o                            never ends
 //   .                            the end
 //
-// s, r and c add a byte 0 to the response, or 1 and the error's case. A response to a
+// s, r, c and j add a byte 0 to the response, or 1 and the error's case; then j the result
+// or the error's text. A response to a
 // request is run as a script if it begins with '!', which does nothing.
 //
 // clang-19 and lld-19, no C library.
@@ -59,6 +61,7 @@ HOST("cancel-request") void cancel_request(u64 id, u32 area);
 HOST("self-id") void self_id(u32 area);
 HOST("log") void host_log(u32 level, u32 text, u32 len);
 HOST("current-time") u64 current_time(void);
+__attribute__((import_module("airhost:functions/host-functions@0.1.0"), import_name("call"))) void call SEND;
 __attribute__((import_module("wasi_snapshot_preview1"), import_name("random_get"))) u32 random_get(u32 to, u32 len);
 
 // Calls by the table, and tail calls.
@@ -353,6 +356,17 @@ static void ask(u8 how, struct text to, struct text what, u64 timeout) {
   overwrite(what);
 }
 
+static const struct { const char *name; u32 len; } functions[] = {{"t/echo", 6}, {"t/fails", 7}, {"t/none", 6}, {"", 0}};
+
+static void call_function(u8 how, struct text name, struct text what) {
+  u32 area;
+  place(how >> 4, &name, &what, &area, 16);
+  call(name.at, name.len, what.at, what.len, area);
+  u32 *result = (u32 *)area, failed = answer(area, 4);
+  put((u8 *)result[1 + failed], result[2 + failed]);
+  overwrite(what);
+}
+
 // Returns whether the script ends here.
 static u32 bounce(u8 step) {
   u8 how = byte();
@@ -405,6 +419,12 @@ static u32 service(u8 step) {
     t = filled(size, text());
     if (step == 's') send(how, to, t);
     else ask(how, to, t, timeout);
+    return 1;
+  }
+  case 'j': {
+    u8 how = byte();
+    u32 which = byte() % 4, size = word();
+    call_function(how, (struct text){at(functions[which].name), functions[which].len}, filled(size, text()));
     return 1;
   }
   case 'c': {

@@ -9,6 +9,7 @@ typedef unsigned long long u64;
 
 #define HOST(name) __attribute__((import_module("airhost:core/host-services@0.1.0"), import_name(name)))
 #define TIMERS(name) __attribute__((import_module("airhost:timers/timers@0.1.0"), import_name(name)))
+#define FUNCTIONS(name) __attribute__((import_module("airhost:functions/host-functions@0.1.0"), import_name(name)))
 #define WASI(name) __attribute__((import_module("wasi_snapshot_preview1"), import_name(name)))
 #define EXPORT(name) __attribute__((export_name(name)))
 #define LIFECYCLE(name) EXPORT("airhost:core/component-lifecycle@0.1.0#" name)
@@ -24,6 +25,7 @@ HOST("self-id") void self_id(u32 area);
 HOST("log") void host_log(u32 level, u32 text, u32 len);
 TIMERS("after") void after(u64 milliseconds, u32 payload, u32 len, u32 area);
 TIMERS("cancel") u32 cancel_timer(u64 timer);
+FUNCTIONS("call") void call(u32 name, u32 name_len, u32 argument, u32 len, u32 area);
 WASI("fd_write") u32 fd_write(u32 fd, u32 buffers, u32 n, u32 written);
 WASI("poll_oneoff") u32 poll_oneoff(u32 in, u32 out, u32 n, u32 events);
 WASI("random_get") u32 random_get(u32 to, u32 len);
@@ -91,6 +93,7 @@ static void misbehave(u8 how) {
   case 's': send_message(at("a/b"), 3, at("hi"), 2, at(area)); break;
   case 'q': send_request(at("a/b"), 3, at("hi"), 2, 0, at(area)); break;
   case 'A': after(0, at("hi"), 2, at(area)); break;
+  case 'J': call(at("a/b"), 3, at("hi"), 2, at(area)); break;
   case 'z': area[0] = deep(0);
   }
 }
@@ -118,7 +121,7 @@ EXPORT("cabi_realloc") u32 cabi_realloc(u32 old, u32 old_size, u32 align, u32 si
 static void calls(u8 which) {
   grow_all();
   fill('e');
-  if (which == 'u') letters();
+  if (which == 'u' || which == 'j') letters();
   u32 all = end() - spare();
   for (;;) {
     u32 mark = heap;
@@ -134,6 +137,8 @@ static void calls(u8 which) {
       after(60000, spare(), 1 << 20, at(area));
       cancel_timer(*(u64 *)(area + 2));
       break;
+    case 'j': call(spare(), all, 0, 0, at(area)); break;
+    case 'J': call(at("a/b"), 3, spare(), all, at(area)); break;
     case 'w': fd_write(2, spare(), 1u << 28, at(area)); break;
     case 'i': fd_write(2, at(area), 1u << 28, at(area)); break;
     case 'p': poll_oneoff(spare(), spare(), 1u << 20, at(area)); break;
@@ -184,6 +189,11 @@ static u32 violate(u8 how) {
   case '9': host_log(2, end() - 1, 2); break;
   case 'A': after(0, end() - 1, 2, at(area)); break;
   case 'B': after(0, good, 3, at(area) + 4); break;
+  case 'C': call(end() - 1, 2, good, 3, at(area)); break;
+  case 'D': call(bad, 3, good, 3, at(area)); break;
+  case 'E': call(good, 3, good, 0xffffffff, at(area)); break;
+  case 'F': call(good, 3, good, 3, end() - 12); break;
+  case 'G': call(good, 3, good, 3, at(area) + 2); break;
   }
   return at(result);
 }
@@ -269,6 +279,19 @@ static u32 guess_timers(u32 n) {
   return tell();
 }
 
+// Calls n functions by names that it has no capability for: valid ones, and others. counts
+// has the number of results, and of the errors by their cases.
+static u32 call_all(u32 n) {
+  static const char name[] = "a/b/../c\0\x1b[2J";
+  for (u32 i = 0; i < n; i++) {
+    u32 mark = heap;
+    call(at(name), i % sizeof name, at(name), 8, at(area));
+    counts[((u8 *)area)[0] ? 1 + ((u8 *)area)[4] : 0]++;
+    heap = mark;
+  }
+  return tell();
+}
+
 // Logs control sequences of terminals, and bytes that are no text.
 static void logs(u32 n) {
   static const char text[] = "\x1b[2J\x1b]0;owned\x07 \r\n forged level=ERROR \xff\xfe\x80 \xc2\x9b" "31m \xe2\x80\xae";
@@ -319,6 +342,7 @@ static u32 attack(const u8 *msg, u32 len) {
     after(0, at("S"), 1, at(area));
     break;
   case 'I': return guess_timers(number(msg, len));
+  case 'J': return call_all(number(msg, len));
   case 'L': logs(number(msg, len)); break;
   case 'C': counts[4] = callbacks, counts[5] = failures; return tell();
   }

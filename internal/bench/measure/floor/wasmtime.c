@@ -5,16 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-wasm_engine_t *wasm_engine_new(void);
-void wasm_engine_delete(wasm_engine_t *engine);
-wasmtime_error_t *wasmtime_module_new(wasm_engine_t *engine, const uint8_t *wasm, size_t size, wasmtime_module_t **out);
-void wasmtime_module_delete(wasmtime_module_t *module);
-wasmtime_store_t *wasmtime_store_new(wasm_engine_t *engine, void *data, void (*finalizer)(void *));
-wasmtime_context_t *wasmtime_store_context(wasmtime_store_t *store);
-void wasmtime_store_delete(wasmtime_store_t *store);
-wasmtime_error_t *wasmtime_memory_grow(wasmtime_context_t *store, const wasmtime_memory_t *memory, uint64_t delta,
-                                       uint64_t *before);
-
 static bool in_memory(const floor_guest *g, uint32_t at) {
   return (uint64_t)at + g->payload <= g->size;
 }
@@ -35,7 +25,7 @@ static int find(floor_guest *g, wasmtime_instance_t *in, const char *name, uint8
 }
 
 // Errors are dropped: wazero's floor reports the same faults of a module in words.
-static int dropped(wasmtime_error_t *error, wasm_trap_t *trap) {
+int floor_dropped(wasmtime_error_t *error, wasm_trap_t *trap) {
   if (error != NULL) wasmtime_error_delete(error);
   if (trap != NULL) wasm_trap_delete(trap);
   return error != NULL || trap != NULL;
@@ -45,7 +35,7 @@ static int grow(floor_guest *g, size_t size) {
   size_t now = wasmtime_memory_data_size(g->context, &g->memory);
   uint64_t before;
   if (size <= now) return 0;
-  return dropped(wasmtime_memory_grow(g->context, &g->memory, (size - now + 65535) / 65536, &before), NULL);
+  return floor_dropped(wasmtime_memory_grow(g->context, &g->memory, (size - now + 65535) / 65536, &before), NULL);
 }
 
 static int open_guest(floor_guests *f, floor_guest *g, size_t payload, size_t place) {
@@ -65,7 +55,7 @@ static int open_guest(floor_guests *f, floor_guest *g, size_t payload, size_t pl
   wasmtime_instance_t in;
   wasm_trap_t *trap = NULL;
   wasmtime_error_t *error = wasmtime_instance_new(g->context, f->module, &import, 1, &in, &trap);
-  if (dropped(error, trap)) return 1;
+  if (floor_dropped(error, trap)) return 1;
   if (find(g, &in, "memory", WASMTIME_EXTERN_MEMORY, &item)) return 1;
   g->memory = item.of.memory;
   if (find(g, &in, "exchange", WASMTIME_EXTERN_FUNC, &item)) return 1;
@@ -81,7 +71,7 @@ static int open_guest(floor_guests *f, floor_guest *g, size_t payload, size_t pl
 int floor_open(floor_guests *f, const uint8_t *wasm, size_t size, size_t payload, size_t place) {
   memset(f, 0, sizeof *f);
   f->engine = wasm_engine_new();
-  if (dropped(wasmtime_module_new(f->engine, wasm, size, &f->module), NULL)) return 1;
+  if (floor_dropped(wasmtime_module_new(f->engine, wasm, size, &f->module), NULL)) return 1;
   return open_guest(f, &f->guests[0], payload, place) || open_guest(f, &f->guests[1], payload, place);
 }
 
@@ -102,7 +92,7 @@ int floor_call(uintptr_t guest, bool relay, uint32_t place, const uint8_t *paylo
   wasm_trap_t *trap = NULL;
   wasmtime_error_t *error =
       wasmtime_func_call_unchecked(g->context, relay ? &g->relay : &g->exchange, &value, 1, &trap);
-  if (dropped(error, trap)) return 1;
+  if (floor_dropped(error, trap)) return 1;
   uint32_t at = (uint32_t)value.i32;
   if (!in_memory(g, at)) return 1;
   memcpy(response, g->base + at, g->payload);

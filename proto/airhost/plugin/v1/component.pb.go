@@ -24,6 +24,58 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type CallError_Case int32
+
+const (
+	CallError_CASE_DENIED      CallError_Case = 0
+	CallError_CASE_NOT_FOUND   CallError_Case = 1
+	CallError_CASE_FAILED      CallError_Case = 2
+	CallError_CASE_UNAVAILABLE CallError_Case = 3
+)
+
+// Enum value maps for CallError_Case.
+var (
+	CallError_Case_name = map[int32]string{
+		0: "CASE_DENIED",
+		1: "CASE_NOT_FOUND",
+		2: "CASE_FAILED",
+		3: "CASE_UNAVAILABLE",
+	}
+	CallError_Case_value = map[string]int32{
+		"CASE_DENIED":      0,
+		"CASE_NOT_FOUND":   1,
+		"CASE_FAILED":      2,
+		"CASE_UNAVAILABLE": 3,
+	}
+)
+
+func (x CallError_Case) Enum() *CallError_Case {
+	p := new(CallError_Case)
+	*p = x
+	return p
+}
+
+func (x CallError_Case) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (CallError_Case) Descriptor() protoreflect.EnumDescriptor {
+	return file_airhost_plugin_v1_component_proto_enumTypes[0].Descriptor()
+}
+
+func (CallError_Case) Type() protoreflect.EnumType {
+	return &file_airhost_plugin_v1_component_proto_enumTypes[0]
+}
+
+func (x CallError_Case) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use CallError_Case.Descriptor instead.
+func (CallError_Case) EnumDescriptor() ([]byte, []int) {
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{14, 0}
+}
+
 type MessagingError_Case int32
 
 const (
@@ -69,11 +121,11 @@ func (x MessagingError_Case) String() string {
 }
 
 func (MessagingError_Case) Descriptor() protoreflect.EnumDescriptor {
-	return file_airhost_plugin_v1_component_proto_enumTypes[0].Descriptor()
+	return file_airhost_plugin_v1_component_proto_enumTypes[1].Descriptor()
 }
 
 func (MessagingError_Case) Type() protoreflect.EnumType {
-	return &file_airhost_plugin_v1_component_proto_enumTypes[0]
+	return &file_airhost_plugin_v1_component_proto_enumTypes[1]
 }
 
 func (x MessagingError_Case) Number() protoreflect.EnumNumber {
@@ -82,7 +134,7 @@ func (x MessagingError_Case) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use MessagingError_Case.Descriptor instead.
 func (MessagingError_Case) EnumDescriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{14, 0}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{15, 0}
 }
 
 type ComponentError_Case int32
@@ -118,11 +170,11 @@ func (x ComponentError_Case) String() string {
 }
 
 func (ComponentError_Case) Descriptor() protoreflect.EnumDescriptor {
-	return file_airhost_plugin_v1_component_proto_enumTypes[1].Descriptor()
+	return file_airhost_plugin_v1_component_proto_enumTypes[2].Descriptor()
 }
 
 func (ComponentError_Case) Type() protoreflect.EnumType {
-	return &file_airhost_plugin_v1_component_proto_enumTypes[1]
+	return &file_airhost_plugin_v1_component_proto_enumTypes[2]
 }
 
 func (x ComponentError_Case) Number() protoreflect.EnumNumber {
@@ -131,7 +183,7 @@ func (x ComponentError_Case) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ComponentError_Case.Descriptor instead.
 func (ComponentError_Case) EnumDescriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{18, 0}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{19, 0}
 }
 
 type DescribeRequest struct {
@@ -489,7 +541,9 @@ type Start struct {
 	// is killed.
 	HandlerTime uint64 `protobuf:"varint,3,opt,name=handler_time,json=handlerTime,proto3" json:"handler_time,omitempty"`
 	// The host knows After and CancelTimer. Without it a plug-in must not send them.
-	Timers        bool `protobuf:"varint,4,opt,name=timers,proto3" json:"timers,omitempty"`
+	Timers bool `protobuf:"varint,4,opt,name=timers,proto3" json:"timers,omitempty"`
+	// The host knows CallFunction. Without it a plug-in must not send it.
+	Functions     bool `protobuf:"varint,5,opt,name=functions,proto3" json:"functions,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -548,6 +602,13 @@ func (x *Start) GetHandlerTime() uint64 {
 func (x *Start) GetTimers() bool {
 	if x != nil {
 		return x.Timers
+	}
+	return false
+}
+
+func (x *Start) GetFunctions() bool {
+	if x != nil {
+		return x.Functions
 	}
 	return false
 }
@@ -936,10 +997,11 @@ func (x *Restore) GetState() []byte {
 	return nil
 }
 
-// Answer is the answer to Send, SendRequest, Cancel, Now, After or CancelTimer.
+// Answer is the answer to Send, SendRequest, Cancel, Now, After, CancelTimer or
+// CallFunction.
 type Answer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Why the host refused. Absent where it did not.
+	// Why the host refused. Absent where it did not. Not of CallFunction.
 	Error *MessagingError `protobuf:"bytes,1,opt,name=error,proto3" json:"error,omitempty"`
 	// Of SendRequest.
 	RequestId uint64 `protobuf:"varint,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -948,7 +1010,11 @@ type Answer struct {
 	// Of After.
 	TimerId uint64 `protobuf:"varint,4,opt,name=timer_id,json=timerId,proto3" json:"timer_id,omitempty"`
 	// Of CancelTimer: the timer was running, and will not fire.
-	Running       bool `protobuf:"varint,5,opt,name=running,proto3" json:"running,omitempty"`
+	Running bool `protobuf:"varint,5,opt,name=running,proto3" json:"running,omitempty"`
+	// Of CallFunction: what the function returned.
+	Result []byte `protobuf:"bytes,6,opt,name=result,proto3" json:"result,omitempty"`
+	// Of CallFunction: why there is no result. Absent where there is one.
+	CallError     *CallError `protobuf:"bytes,7,opt,name=call_error,json=callError,proto3" json:"call_error,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1018,6 +1084,72 @@ func (x *Answer) GetRunning() bool {
 	return false
 }
 
+func (x *Answer) GetResult() []byte {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
+func (x *Answer) GetCallError() *CallError {
+	if x != nil {
+		return x.CallError
+	}
+	return nil
+}
+
+type CallError struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Case          CallError_Case         `protobuf:"varint,1,opt,name=case,proto3,enum=airhost.plugin.v1.CallError_Case" json:"case,omitempty"`
+	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CallError) Reset() {
+	*x = CallError{}
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CallError) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CallError) ProtoMessage() {}
+
+func (x *CallError) ProtoReflect() protoreflect.Message {
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CallError.ProtoReflect.Descriptor instead.
+func (*CallError) Descriptor() ([]byte, []int) {
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *CallError) GetCase() CallError_Case {
+	if x != nil {
+		return x.Case
+	}
+	return CallError_CASE_DENIED
+}
+
+func (x *CallError) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 type MessagingError struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Case          MessagingError_Case    `protobuf:"varint,1,opt,name=case,proto3,enum=airhost.plugin.v1.MessagingError_Case" json:"case,omitempty"`
@@ -1028,7 +1160,7 @@ type MessagingError struct {
 
 func (x *MessagingError) Reset() {
 	*x = MessagingError{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[14]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1040,7 +1172,7 @@ func (x *MessagingError) String() string {
 func (*MessagingError) ProtoMessage() {}
 
 func (x *MessagingError) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[14]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1053,7 +1185,7 @@ func (x *MessagingError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessagingError.ProtoReflect.Descriptor instead.
 func (*MessagingError) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{14}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *MessagingError) GetCase() MessagingError_Case {
@@ -1080,7 +1212,7 @@ type FromComponent struct {
 
 func (x *FromComponent) Reset() {
 	*x = FromComponent{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[15]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1092,7 +1224,7 @@ func (x *FromComponent) String() string {
 func (*FromComponent) ProtoMessage() {}
 
 func (x *FromComponent) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[15]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1105,7 +1237,7 @@ func (x *FromComponent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FromComponent.ProtoReflect.Descriptor instead.
 func (*FromComponent) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{15}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *FromComponent) GetEvents() []*Event {
@@ -1130,6 +1262,7 @@ type Event struct {
 	//	*Event_Now
 	//	*Event_After
 	//	*Event_CancelTimer
+	//	*Event_CallFunction
 	//	*Event_Log
 	//	*Event_State
 	Event         isEvent_Event `protobuf_oneof:"event"`
@@ -1139,7 +1272,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[16]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1151,7 +1284,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[16]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1164,7 +1297,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{16}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Event) GetCallId() uint64 {
@@ -1244,6 +1377,15 @@ func (x *Event) GetCancelTimer() *CancelTimer {
 	return nil
 }
 
+func (x *Event) GetCallFunction() *CallFunction {
+	if x != nil {
+		if x, ok := x.Event.(*Event_CallFunction); ok {
+			return x.CallFunction
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetLog() *Log {
 	if x != nil {
 		if x, ok := x.Event.(*Event_Log); ok {
@@ -1271,7 +1413,7 @@ type Event_Result struct {
 }
 
 type Event_Send struct {
-	// The host answers each of these six; until it has, no other event may
+	// The host answers each of these seven; until it has, no other event may
 	// follow.
 	Send *Send `protobuf:"bytes,3,opt,name=send,proto3,oneof"`
 }
@@ -1294,6 +1436,10 @@ type Event_After struct {
 
 type Event_CancelTimer struct {
 	CancelTimer *CancelTimer `protobuf:"bytes,9,opt,name=cancel_timer,json=cancelTimer,proto3,oneof"`
+}
+
+type Event_CallFunction struct {
+	CallFunction *CallFunction `protobuf:"bytes,11,opt,name=call_function,json=callFunction,proto3,oneof"`
 }
 
 type Event_Log struct {
@@ -1319,6 +1465,8 @@ func (*Event_After) isEvent_Event() {}
 
 func (*Event_CancelTimer) isEvent_Event() {}
 
+func (*Event_CallFunction) isEvent_Event() {}
+
 func (*Event_Log) isEvent_Event() {}
 
 func (*Event_State) isEvent_Event() {}
@@ -1342,7 +1490,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[17]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1354,7 +1502,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[17]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1367,7 +1515,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{17}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Result) GetResponse() []byte {
@@ -1415,7 +1563,7 @@ type ComponentError struct {
 
 func (x *ComponentError) Reset() {
 	*x = ComponentError{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[18]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1427,7 +1575,7 @@ func (x *ComponentError) String() string {
 func (*ComponentError) ProtoMessage() {}
 
 func (x *ComponentError) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[18]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1440,7 +1588,7 @@ func (x *ComponentError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ComponentError.ProtoReflect.Descriptor instead.
 func (*ComponentError) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{18}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ComponentError) GetCase() ComponentError_Case {
@@ -1469,7 +1617,7 @@ type Trap struct {
 
 func (x *Trap) Reset() {
 	*x = Trap{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[19]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1481,7 +1629,7 @@ func (x *Trap) String() string {
 func (*Trap) ProtoMessage() {}
 
 func (x *Trap) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[19]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1494,7 +1642,7 @@ func (x *Trap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Trap.ProtoReflect.Descriptor instead.
 func (*Trap) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{19}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Trap) GetText() string {
@@ -1521,7 +1669,7 @@ type Send struct {
 
 func (x *Send) Reset() {
 	*x = Send{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[20]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1533,7 +1681,7 @@ func (x *Send) String() string {
 func (*Send) ProtoMessage() {}
 
 func (x *Send) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[20]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1546,7 +1694,7 @@ func (x *Send) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Send.ProtoReflect.Descriptor instead.
 func (*Send) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{20}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Send) GetTarget() string {
@@ -1575,7 +1723,7 @@ type SendRequest struct {
 
 func (x *SendRequest) Reset() {
 	*x = SendRequest{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[21]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1587,7 +1735,7 @@ func (x *SendRequest) String() string {
 func (*SendRequest) ProtoMessage() {}
 
 func (x *SendRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[21]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1600,7 +1748,7 @@ func (x *SendRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendRequest.ProtoReflect.Descriptor instead.
 func (*SendRequest) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{21}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SendRequest) GetTarget() string {
@@ -1633,7 +1781,7 @@ type Cancel struct {
 
 func (x *Cancel) Reset() {
 	*x = Cancel{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[22]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1645,7 +1793,7 @@ func (x *Cancel) String() string {
 func (*Cancel) ProtoMessage() {}
 
 func (x *Cancel) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[22]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1658,7 +1806,7 @@ func (x *Cancel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cancel.ProtoReflect.Descriptor instead.
 func (*Cancel) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{22}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Cancel) GetRequestId() uint64 {
@@ -1676,7 +1824,7 @@ type Now struct {
 
 func (x *Now) Reset() {
 	*x = Now{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[23]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1688,7 +1836,7 @@ func (x *Now) String() string {
 func (*Now) ProtoMessage() {}
 
 func (x *Now) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[23]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1701,7 +1849,7 @@ func (x *Now) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Now.ProtoReflect.Descriptor instead.
 func (*Now) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{23}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{24}
 }
 
 // After starts a timer. After so many milliseconds, never sooner, the component
@@ -1716,7 +1864,7 @@ type After struct {
 
 func (x *After) Reset() {
 	*x = After{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[24]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1728,7 +1876,7 @@ func (x *After) String() string {
 func (*After) ProtoMessage() {}
 
 func (x *After) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[24]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1741,7 +1889,7 @@ func (x *After) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use After.ProtoReflect.Descriptor instead.
 func (*After) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{24}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *After) GetMilliseconds() uint64 {
@@ -1767,7 +1915,7 @@ type CancelTimer struct {
 
 func (x *CancelTimer) Reset() {
 	*x = CancelTimer{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[25]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1779,7 +1927,7 @@ func (x *CancelTimer) String() string {
 func (*CancelTimer) ProtoMessage() {}
 
 func (x *CancelTimer) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[25]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1792,7 +1940,7 @@ func (x *CancelTimer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelTimer.ProtoReflect.Descriptor instead.
 func (*CancelTimer) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{25}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *CancelTimer) GetTimerId() uint64 {
@@ -1800,6 +1948,60 @@ func (x *CancelTimer) GetTimerId() uint64 {
 		return x.TimerId
 	}
 	return 0
+}
+
+// CallFunction calls a function of the host, by its name "namespace/name". The answer
+// comes when the function has returned.
+type CallFunction struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Argument      []byte                 `protobuf:"bytes,2,opt,name=argument,proto3" json:"argument,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CallFunction) Reset() {
+	*x = CallFunction{}
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CallFunction) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CallFunction) ProtoMessage() {}
+
+func (x *CallFunction) ProtoReflect() protoreflect.Message {
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CallFunction.ProtoReflect.Descriptor instead.
+func (*CallFunction) Descriptor() ([]byte, []int) {
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *CallFunction) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *CallFunction) GetArgument() []byte {
+	if x != nil {
+		return x.Argument
+	}
+	return nil
 }
 
 type Log struct {
@@ -1813,7 +2015,7 @@ type Log struct {
 
 func (x *Log) Reset() {
 	*x = Log{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[26]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1825,7 +2027,7 @@ func (x *Log) String() string {
 func (*Log) ProtoMessage() {}
 
 func (x *Log) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[26]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1838,7 +2040,7 @@ func (x *Log) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Log.ProtoReflect.Descriptor instead.
 func (*Log) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{26}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Log) GetLevel() uint32 {
@@ -1865,7 +2067,7 @@ type State struct {
 
 func (x *State) Reset() {
 	*x = State{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[27]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1877,7 +2079,7 @@ func (x *State) String() string {
 func (*State) ProtoMessage() {}
 
 func (x *State) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[27]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1890,7 +2092,7 @@ func (x *State) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use State.ProtoReflect.Descriptor instead.
 func (*State) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{27}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *State) GetPart() []byte {
@@ -1927,12 +2129,13 @@ const file_airhost_plugin_v1_component_proto_rawDesc = "" +
 	"\bshutdown\x18\a \x01(\v2\x1b.airhost.plugin.v1.ShutdownH\x00R\bshutdown\x12-\n" +
 	"\x04save\x18\b \x01(\v2\x17.airhost.plugin.v1.SaveH\x00R\x04save\x126\n" +
 	"\arestore\x18\t \x01(\v2\x1a.airhost.plugin.v1.RestoreH\x00R\arestoreB\x06\n" +
-	"\x04call\"\x88\x01\n" +
+	"\x04call\"\xa6\x01\n" +
 	"\x05Start\x12!\n" +
 	"\fcomponent_id\x18\x01 \x01(\tR\vcomponentId\x12!\n" +
 	"\fmessage_size\x18\x02 \x01(\x04R\vmessageSize\x12!\n" +
 	"\fhandler_time\x18\x03 \x01(\x04R\vhandlerTime\x12\x16\n" +
-	"\x06timers\x18\x04 \x01(\bR\x06timers\"C\n" +
+	"\x06timers\x18\x04 \x01(\bR\x06timers\x12\x1c\n" +
+	"\tfunctions\x18\x05 \x01(\bR\tfunctions\"C\n" +
 	"\n" +
 	"Initialize\x125\n" +
 	"\x06config\x18\x01 \x03(\v2\x1d.airhost.plugin.v1.ConfigPairR\x06config\"4\n" +
@@ -1958,14 +2161,25 @@ const file_airhost_plugin_v1_component_proto_rawDesc = "" +
 	"\x04Save\x12\x19\n" +
 	"\bmax_size\x18\x01 \x01(\x04R\amaxSize\"\x1f\n" +
 	"\aRestore\x12\x14\n" +
-	"\x05state\x18\x01 \x01(\fR\x05state\"\xa9\x01\n" +
+	"\x05state\x18\x01 \x01(\fR\x05state\"\xfe\x01\n" +
 	"\x06Answer\x127\n" +
 	"\x05error\x18\x01 \x01(\v2!.airhost.plugin.v1.MessagingErrorR\x05error\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x02 \x01(\x04R\trequestId\x12\x12\n" +
 	"\x04time\x18\x03 \x01(\x04R\x04time\x12\x19\n" +
 	"\btimer_id\x18\x04 \x01(\x04R\atimerId\x12\x18\n" +
-	"\arunning\x18\x05 \x01(\bR\arunning\"\x9b\x02\n" +
+	"\arunning\x18\x05 \x01(\bR\arunning\x12\x16\n" +
+	"\x06result\x18\x06 \x01(\fR\x06result\x12;\n" +
+	"\n" +
+	"call_error\x18\a \x01(\v2\x1c.airhost.plugin.v1.CallErrorR\tcallError\"\xaa\x01\n" +
+	"\tCallError\x125\n" +
+	"\x04case\x18\x01 \x01(\x0e2!.airhost.plugin.v1.CallError.CaseR\x04case\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"R\n" +
+	"\x04Case\x12\x0f\n" +
+	"\vCASE_DENIED\x10\x00\x12\x12\n" +
+	"\x0eCASE_NOT_FOUND\x10\x01\x12\x0f\n" +
+	"\vCASE_FAILED\x10\x02\x12\x14\n" +
+	"\x10CASE_UNAVAILABLE\x10\x03\"\x9b\x02\n" +
 	"\x0eMessagingError\x12:\n" +
 	"\x04case\x18\x01 \x01(\x0e2&.airhost.plugin.v1.MessagingError.CaseR\x04case\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\"\xb8\x01\n" +
@@ -1978,7 +2192,7 @@ const file_airhost_plugin_v1_component_proto_rawDesc = "" +
 	"\x16CASE_REQUEST_NOT_FOUND\x10\x05\x12\x14\n" +
 	"\x10CASE_UNAVAILABLE\x10\x06\"A\n" +
 	"\rFromComponent\x120\n" +
-	"\x06events\x18\x01 \x03(\v2\x18.airhost.plugin.v1.EventR\x06events\"\x88\x04\n" +
+	"\x06events\x18\x01 \x03(\v2\x18.airhost.plugin.v1.EventR\x06events\"\xd0\x04\n" +
 	"\x05Event\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\x04R\x06callId\x123\n" +
 	"\x06result\x18\x02 \x01(\v2\x19.airhost.plugin.v1.ResultH\x00R\x06result\x12-\n" +
@@ -1987,7 +2201,8 @@ const file_airhost_plugin_v1_component_proto_rawDesc = "" +
 	"\x06cancel\x18\x05 \x01(\v2\x19.airhost.plugin.v1.CancelH\x00R\x06cancel\x12*\n" +
 	"\x03now\x18\x06 \x01(\v2\x16.airhost.plugin.v1.NowH\x00R\x03now\x120\n" +
 	"\x05after\x18\b \x01(\v2\x18.airhost.plugin.v1.AfterH\x00R\x05after\x12C\n" +
-	"\fcancel_timer\x18\t \x01(\v2\x1e.airhost.plugin.v1.CancelTimerH\x00R\vcancelTimer\x12*\n" +
+	"\fcancel_timer\x18\t \x01(\v2\x1e.airhost.plugin.v1.CancelTimerH\x00R\vcancelTimer\x12F\n" +
+	"\rcall_function\x18\v \x01(\v2\x1f.airhost.plugin.v1.CallFunctionH\x00R\fcallFunction\x12*\n" +
 	"\x03log\x18\a \x01(\v2\x16.airhost.plugin.v1.LogH\x00R\x03log\x120\n" +
 	"\x05state\x18\n" +
 	" \x01(\v2\x18.airhost.plugin.v1.StateH\x00R\x05stateB\a\n" +
@@ -2025,7 +2240,10 @@ const file_airhost_plugin_v1_component_proto_rawDesc = "" +
 	"\fmilliseconds\x18\x01 \x01(\x04R\fmilliseconds\x12\x18\n" +
 	"\apayload\x18\x02 \x01(\fR\apayload\"(\n" +
 	"\vCancelTimer\x12\x19\n" +
-	"\btimer_id\x18\x01 \x01(\x04R\atimerId\"/\n" +
+	"\btimer_id\x18\x01 \x01(\x04R\atimerId\">\n" +
+	"\fCallFunction\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\bargument\x18\x02 \x01(\fR\bargument\"/\n" +
 	"\x03Log\x12\x14\n" +
 	"\x05level\x18\x01 \x01(\rR\x05level\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\"\x1b\n" +
@@ -2047,76 +2265,82 @@ func file_airhost_plugin_v1_component_proto_rawDescGZIP() []byte {
 	return file_airhost_plugin_v1_component_proto_rawDescData
 }
 
-var file_airhost_plugin_v1_component_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_airhost_plugin_v1_component_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_airhost_plugin_v1_component_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_airhost_plugin_v1_component_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_airhost_plugin_v1_component_proto_goTypes = []any{
-	(MessagingError_Case)(0), // 0: airhost.plugin.v1.MessagingError.Case
-	(ComponentError_Case)(0), // 1: airhost.plugin.v1.ComponentError.Case
-	(*DescribeRequest)(nil),  // 2: airhost.plugin.v1.DescribeRequest
-	(*Description)(nil),      // 3: airhost.plugin.v1.Description
-	(*ToComponent)(nil),      // 4: airhost.plugin.v1.ToComponent
-	(*Call)(nil),             // 5: airhost.plugin.v1.Call
-	(*Start)(nil),            // 6: airhost.plugin.v1.Start
-	(*Initialize)(nil),       // 7: airhost.plugin.v1.Initialize
-	(*ConfigPair)(nil),       // 8: airhost.plugin.v1.ConfigPair
-	(*HandleMessage)(nil),    // 9: airhost.plugin.v1.HandleMessage
-	(*HandleCallback)(nil),   // 10: airhost.plugin.v1.HandleCallback
-	(*Health)(nil),           // 11: airhost.plugin.v1.Health
-	(*Shutdown)(nil),         // 12: airhost.plugin.v1.Shutdown
-	(*Save)(nil),             // 13: airhost.plugin.v1.Save
-	(*Restore)(nil),          // 14: airhost.plugin.v1.Restore
-	(*Answer)(nil),           // 15: airhost.plugin.v1.Answer
-	(*MessagingError)(nil),   // 16: airhost.plugin.v1.MessagingError
-	(*FromComponent)(nil),    // 17: airhost.plugin.v1.FromComponent
-	(*Event)(nil),            // 18: airhost.plugin.v1.Event
-	(*Result)(nil),           // 19: airhost.plugin.v1.Result
-	(*ComponentError)(nil),   // 20: airhost.plugin.v1.ComponentError
-	(*Trap)(nil),             // 21: airhost.plugin.v1.Trap
-	(*Send)(nil),             // 22: airhost.plugin.v1.Send
-	(*SendRequest)(nil),      // 23: airhost.plugin.v1.SendRequest
-	(*Cancel)(nil),           // 24: airhost.plugin.v1.Cancel
-	(*Now)(nil),              // 25: airhost.plugin.v1.Now
-	(*After)(nil),            // 26: airhost.plugin.v1.After
-	(*CancelTimer)(nil),      // 27: airhost.plugin.v1.CancelTimer
-	(*Log)(nil),              // 28: airhost.plugin.v1.Log
-	(*State)(nil),            // 29: airhost.plugin.v1.State
+	(CallError_Case)(0),      // 0: airhost.plugin.v1.CallError.Case
+	(MessagingError_Case)(0), // 1: airhost.plugin.v1.MessagingError.Case
+	(ComponentError_Case)(0), // 2: airhost.plugin.v1.ComponentError.Case
+	(*DescribeRequest)(nil),  // 3: airhost.plugin.v1.DescribeRequest
+	(*Description)(nil),      // 4: airhost.plugin.v1.Description
+	(*ToComponent)(nil),      // 5: airhost.plugin.v1.ToComponent
+	(*Call)(nil),             // 6: airhost.plugin.v1.Call
+	(*Start)(nil),            // 7: airhost.plugin.v1.Start
+	(*Initialize)(nil),       // 8: airhost.plugin.v1.Initialize
+	(*ConfigPair)(nil),       // 9: airhost.plugin.v1.ConfigPair
+	(*HandleMessage)(nil),    // 10: airhost.plugin.v1.HandleMessage
+	(*HandleCallback)(nil),   // 11: airhost.plugin.v1.HandleCallback
+	(*Health)(nil),           // 12: airhost.plugin.v1.Health
+	(*Shutdown)(nil),         // 13: airhost.plugin.v1.Shutdown
+	(*Save)(nil),             // 14: airhost.plugin.v1.Save
+	(*Restore)(nil),          // 15: airhost.plugin.v1.Restore
+	(*Answer)(nil),           // 16: airhost.plugin.v1.Answer
+	(*CallError)(nil),        // 17: airhost.plugin.v1.CallError
+	(*MessagingError)(nil),   // 18: airhost.plugin.v1.MessagingError
+	(*FromComponent)(nil),    // 19: airhost.plugin.v1.FromComponent
+	(*Event)(nil),            // 20: airhost.plugin.v1.Event
+	(*Result)(nil),           // 21: airhost.plugin.v1.Result
+	(*ComponentError)(nil),   // 22: airhost.plugin.v1.ComponentError
+	(*Trap)(nil),             // 23: airhost.plugin.v1.Trap
+	(*Send)(nil),             // 24: airhost.plugin.v1.Send
+	(*SendRequest)(nil),      // 25: airhost.plugin.v1.SendRequest
+	(*Cancel)(nil),           // 26: airhost.plugin.v1.Cancel
+	(*Now)(nil),              // 27: airhost.plugin.v1.Now
+	(*After)(nil),            // 28: airhost.plugin.v1.After
+	(*CancelTimer)(nil),      // 29: airhost.plugin.v1.CancelTimer
+	(*CallFunction)(nil),     // 30: airhost.plugin.v1.CallFunction
+	(*Log)(nil),              // 31: airhost.plugin.v1.Log
+	(*State)(nil),            // 32: airhost.plugin.v1.State
 }
 var file_airhost_plugin_v1_component_proto_depIdxs = []int32{
-	5,  // 0: airhost.plugin.v1.ToComponent.calls:type_name -> airhost.plugin.v1.Call
-	15, // 1: airhost.plugin.v1.ToComponent.answer:type_name -> airhost.plugin.v1.Answer
-	6,  // 2: airhost.plugin.v1.Call.start:type_name -> airhost.plugin.v1.Start
-	7,  // 3: airhost.plugin.v1.Call.initialize:type_name -> airhost.plugin.v1.Initialize
-	9,  // 4: airhost.plugin.v1.Call.handle_message:type_name -> airhost.plugin.v1.HandleMessage
-	10, // 5: airhost.plugin.v1.Call.handle_callback:type_name -> airhost.plugin.v1.HandleCallback
-	11, // 6: airhost.plugin.v1.Call.health:type_name -> airhost.plugin.v1.Health
-	12, // 7: airhost.plugin.v1.Call.shutdown:type_name -> airhost.plugin.v1.Shutdown
-	13, // 8: airhost.plugin.v1.Call.save:type_name -> airhost.plugin.v1.Save
-	14, // 9: airhost.plugin.v1.Call.restore:type_name -> airhost.plugin.v1.Restore
-	8,  // 10: airhost.plugin.v1.Initialize.config:type_name -> airhost.plugin.v1.ConfigPair
-	16, // 11: airhost.plugin.v1.Answer.error:type_name -> airhost.plugin.v1.MessagingError
-	0,  // 12: airhost.plugin.v1.MessagingError.case:type_name -> airhost.plugin.v1.MessagingError.Case
-	18, // 13: airhost.plugin.v1.FromComponent.events:type_name -> airhost.plugin.v1.Event
-	19, // 14: airhost.plugin.v1.Event.result:type_name -> airhost.plugin.v1.Result
-	22, // 15: airhost.plugin.v1.Event.send:type_name -> airhost.plugin.v1.Send
-	23, // 16: airhost.plugin.v1.Event.send_request:type_name -> airhost.plugin.v1.SendRequest
-	24, // 17: airhost.plugin.v1.Event.cancel:type_name -> airhost.plugin.v1.Cancel
-	25, // 18: airhost.plugin.v1.Event.now:type_name -> airhost.plugin.v1.Now
-	26, // 19: airhost.plugin.v1.Event.after:type_name -> airhost.plugin.v1.After
-	27, // 20: airhost.plugin.v1.Event.cancel_timer:type_name -> airhost.plugin.v1.CancelTimer
-	28, // 21: airhost.plugin.v1.Event.log:type_name -> airhost.plugin.v1.Log
-	29, // 22: airhost.plugin.v1.Event.state:type_name -> airhost.plugin.v1.State
-	20, // 23: airhost.plugin.v1.Result.error:type_name -> airhost.plugin.v1.ComponentError
-	21, // 24: airhost.plugin.v1.Result.trap:type_name -> airhost.plugin.v1.Trap
-	1,  // 25: airhost.plugin.v1.ComponentError.case:type_name -> airhost.plugin.v1.ComponentError.Case
-	2,  // 26: airhost.plugin.v1.Component.Describe:input_type -> airhost.plugin.v1.DescribeRequest
-	4,  // 27: airhost.plugin.v1.Component.Run:input_type -> airhost.plugin.v1.ToComponent
-	3,  // 28: airhost.plugin.v1.Component.Describe:output_type -> airhost.plugin.v1.Description
-	17, // 29: airhost.plugin.v1.Component.Run:output_type -> airhost.plugin.v1.FromComponent
-	28, // [28:30] is the sub-list for method output_type
-	26, // [26:28] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	6,  // 0: airhost.plugin.v1.ToComponent.calls:type_name -> airhost.plugin.v1.Call
+	16, // 1: airhost.plugin.v1.ToComponent.answer:type_name -> airhost.plugin.v1.Answer
+	7,  // 2: airhost.plugin.v1.Call.start:type_name -> airhost.plugin.v1.Start
+	8,  // 3: airhost.plugin.v1.Call.initialize:type_name -> airhost.plugin.v1.Initialize
+	10, // 4: airhost.plugin.v1.Call.handle_message:type_name -> airhost.plugin.v1.HandleMessage
+	11, // 5: airhost.plugin.v1.Call.handle_callback:type_name -> airhost.plugin.v1.HandleCallback
+	12, // 6: airhost.plugin.v1.Call.health:type_name -> airhost.plugin.v1.Health
+	13, // 7: airhost.plugin.v1.Call.shutdown:type_name -> airhost.plugin.v1.Shutdown
+	14, // 8: airhost.plugin.v1.Call.save:type_name -> airhost.plugin.v1.Save
+	15, // 9: airhost.plugin.v1.Call.restore:type_name -> airhost.plugin.v1.Restore
+	9,  // 10: airhost.plugin.v1.Initialize.config:type_name -> airhost.plugin.v1.ConfigPair
+	18, // 11: airhost.plugin.v1.Answer.error:type_name -> airhost.plugin.v1.MessagingError
+	17, // 12: airhost.plugin.v1.Answer.call_error:type_name -> airhost.plugin.v1.CallError
+	0,  // 13: airhost.plugin.v1.CallError.case:type_name -> airhost.plugin.v1.CallError.Case
+	1,  // 14: airhost.plugin.v1.MessagingError.case:type_name -> airhost.plugin.v1.MessagingError.Case
+	20, // 15: airhost.plugin.v1.FromComponent.events:type_name -> airhost.plugin.v1.Event
+	21, // 16: airhost.plugin.v1.Event.result:type_name -> airhost.plugin.v1.Result
+	24, // 17: airhost.plugin.v1.Event.send:type_name -> airhost.plugin.v1.Send
+	25, // 18: airhost.plugin.v1.Event.send_request:type_name -> airhost.plugin.v1.SendRequest
+	26, // 19: airhost.plugin.v1.Event.cancel:type_name -> airhost.plugin.v1.Cancel
+	27, // 20: airhost.plugin.v1.Event.now:type_name -> airhost.plugin.v1.Now
+	28, // 21: airhost.plugin.v1.Event.after:type_name -> airhost.plugin.v1.After
+	29, // 22: airhost.plugin.v1.Event.cancel_timer:type_name -> airhost.plugin.v1.CancelTimer
+	30, // 23: airhost.plugin.v1.Event.call_function:type_name -> airhost.plugin.v1.CallFunction
+	31, // 24: airhost.plugin.v1.Event.log:type_name -> airhost.plugin.v1.Log
+	32, // 25: airhost.plugin.v1.Event.state:type_name -> airhost.plugin.v1.State
+	22, // 26: airhost.plugin.v1.Result.error:type_name -> airhost.plugin.v1.ComponentError
+	23, // 27: airhost.plugin.v1.Result.trap:type_name -> airhost.plugin.v1.Trap
+	2,  // 28: airhost.plugin.v1.ComponentError.case:type_name -> airhost.plugin.v1.ComponentError.Case
+	3,  // 29: airhost.plugin.v1.Component.Describe:input_type -> airhost.plugin.v1.DescribeRequest
+	5,  // 30: airhost.plugin.v1.Component.Run:input_type -> airhost.plugin.v1.ToComponent
+	4,  // 31: airhost.plugin.v1.Component.Describe:output_type -> airhost.plugin.v1.Description
+	19, // 32: airhost.plugin.v1.Component.Run:output_type -> airhost.plugin.v1.FromComponent
+	31, // [31:33] is the sub-list for method output_type
+	29, // [29:31] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_airhost_plugin_v1_component_proto_init() }
@@ -2135,7 +2359,7 @@ func file_airhost_plugin_v1_component_proto_init() {
 		(*Call_Restore)(nil),
 	}
 	file_airhost_plugin_v1_component_proto_msgTypes[8].OneofWrappers = []any{}
-	file_airhost_plugin_v1_component_proto_msgTypes[16].OneofWrappers = []any{
+	file_airhost_plugin_v1_component_proto_msgTypes[17].OneofWrappers = []any{
 		(*Event_Result)(nil),
 		(*Event_Send)(nil),
 		(*Event_SendRequest)(nil),
@@ -2143,6 +2367,7 @@ func file_airhost_plugin_v1_component_proto_init() {
 		(*Event_Now)(nil),
 		(*Event_After)(nil),
 		(*Event_CancelTimer)(nil),
+		(*Event_CallFunction)(nil),
 		(*Event_Log)(nil),
 		(*Event_State)(nil),
 	}
@@ -2151,8 +2376,8 @@ func file_airhost_plugin_v1_component_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_airhost_plugin_v1_component_proto_rawDesc), len(file_airhost_plugin_v1_component_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   28,
+			NumEnums:      3,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
