@@ -51,7 +51,7 @@ func (p *program) check(ctx context.Context, args []string) error {
 	if err = errors.Join(err, c.close(ctx)); err != nil {
 		return err
 	}
-	return errors.Join(p.checked(&c), executables(file))
+	return errors.Join(p.checked(&c), checkWays(file), executables(file))
 }
 
 func (p *program) warn(warnings config.Mistakes) {

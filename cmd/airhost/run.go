@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -34,6 +35,9 @@ func (p *program) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := checkWays(file); err != nil {
+		return err
+	}
 	a, err := p.start(ctx, file)
 	if isStop(err) {
 		p.report(err)
@@ -42,12 +46,23 @@ func (p *program) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	p.log.Info("airhost is running, an interrupt stops it", "file", args[0], "components", len(file.Components))
-	<-ctx.Done()
-	p.log.Info("stopping", "drain_timeout", a.drainLimit())
-	err = a.finish(ctx)
+	w, err := a.open(ctx)
+	if err == nil {
+		p.log.Info("airhost is running, an interrupt stops it", "file", args[0], "components", len(file.Components))
+		<-ctx.Done()
+		p.log.Info("stopping", "drain_timeout", a.drainLimit())
+	}
+	err = errors.Join(err, a.closeWays(ctx, w), a.finish(ctx))
 	a.logDeadLetters()
 	return err
+}
+
+// closeWays closes the ways in, before the host stops. Requests in progress have the drain limit
+// to end.
+func (a *application) closeWays(ctx context.Context, w *ways) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.drainLimit())
+	defer cancel()
+	return w.close(ctx)
 }
 
 // logDeadLetters logs the messages that were never handled: only the newest, because a

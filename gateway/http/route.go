@@ -72,20 +72,49 @@ func (r *Route) normalize() error {
 	return core.CheckTime("timeout", r.Timeout, time.Millisecond, core.MaxTimeout)
 }
 
-// SetRoutes replaces all routes; requests in progress end by the old ones. An error names the
-// route that is wrong, or two that match the same requests. Nothing has changed then.
+// RouteError says which route is wrong, and why.
+type RouteError struct {
+	Index int // of the route
+	Path  string
+	Err   error
+}
+
+// Error implements error.
+func (e *RouteError) Error() string { return fmt.Sprintf("gateway: route %s: %v", e.Path, e.Err) }
+
+// Unwrap returns Err.
+func (e *RouteError) Unwrap() error { return e.Err }
+
+// CheckRoutes returns a [RouteError] for the first route that is wrong, or that matches the same
+// requests as one before it, or nil.
+func CheckRoutes(routes []Route) error {
+	_, err := (*Gateway)(nil).mux(routes)
+	return err
+}
+
+// SetRoutes replaces all routes; requests in progress end by the old ones. The error is that of
+// [CheckRoutes]. Nothing has changed then.
 func (g *Gateway) SetRoutes(routes []Route) error {
-	mux := http.NewServeMux()
-	for _, r := range routes {
-		if err := r.normalize(); err != nil {
-			return fmt.Errorf("gateway: route %s: %w", r.Path, err)
-		}
-		if err := add(mux, r.patterns(), &answerer{g, r, parameters(r.Path)}); err != nil {
-			return fmt.Errorf("gateway: route %s: %w", r.Path, err)
-		}
+	mux, err := g.mux(routes)
+	if err != nil {
+		return err
 	}
 	g.routes.Store(mux)
 	return nil
+}
+
+func (g *Gateway) mux(routes []Route) (*http.ServeMux, error) {
+	mux := http.NewServeMux()
+	for i, r := range routes {
+		err := r.normalize()
+		if err == nil {
+			err = add(mux, r.patterns(), &answerer{g, r, parameters(r.Path)})
+		}
+		if err != nil {
+			return nil, &RouteError{i, r.Path, err}
+		}
+	}
+	return mux, nil
 }
 
 // patterns returns the patterns of a mux for the route.

@@ -15,7 +15,9 @@ type File struct {
 	Functions  Functions   `yaml:"functions,omitempty" jsonschema_description:"Functions that components may call within a call, by their names as namespace/name, with the component that provides each."`
 	Components []Component `yaml:"components" jsonschema:"required,minItems=1" jsonschema_description:"The components that run in the host."`
 	// Budgets are by namespace.
-	Budgets map[string]Budget `yaml:"budgets,omitempty" jsonschema_description:"Bounds on all components of a namespace together, by namespace."`
+	Budgets   map[string]Budget `yaml:"budgets,omitempty" jsonschema_description:"Bounds on all components of a namespace together, by namespace."`
+	Gateway   Gateway           `yaml:"gateway,omitempty" jsonschema_description:"The ways in from outside."`
+	Schedules []Schedule        `yaml:"schedules,omitempty" jsonschema_description:"Requests to components at fixed intervals, or at the times of cron expressions. Their sender is airhost/schedule."`
 
 	name  string           // as given to Load or Decode
 	lines []string         // of the file, without line ends

@@ -138,9 +138,9 @@ func (d *decoder) process(c *Component, path string) {
 	d.variables(c.Process.Env, c.Process.EnvFrom, path+".process")
 }
 
-// Warnings returns probable mistakes that are allowed: budgets of namespaces, and capabilities
-// for functions and targets, that the file does not have. Targets may be anywhere if the broker
-// may know other hosts.
+// Warnings returns probable mistakes that are allowed: budgets of namespaces, capabilities for
+// functions and targets, and targets of routes and schedules, that the file does not have.
+// Targets may be anywhere if the broker may know other hosts.
 func (f *File) Warnings() Mistakes {
 	warnings := f.idleBudgets()
 	for i := range f.Components {
@@ -152,6 +152,9 @@ func (f *File) Warnings() Mistakes {
 		}
 		warnings = append(warnings, f.pointless(path+"send", granted.Send)...)
 		warnings = append(warnings, f.pointless(path+"request", granted.Request)...)
+	}
+	if f.Host.Broker.Plugin == nil {
+		warnings = append(warnings, f.strangers()...)
 	}
 	return warnings
 }
@@ -170,6 +173,15 @@ func (f *File) pointless(path string, patterns []core.IDPattern) Mistakes {
 		warnings = append(warnings, f.Mistake(fmt.Sprintf("%s[%d]", path, i), text))
 	}
 	return warnings
+}
+
+// noComponent is the text about a component that is not in the file.
+func (f *File) noComponent(id core.ComponentID) string {
+	text := fmt.Sprintf("this file has no component %s", id)
+	if near := nearest.Of(id.String(), f.IDs()); near != "" {
+		text += fmt.Sprintf(", did you mean %q?", near)
+	}
+	return text
 }
 
 // IDs returns the components' ids, in the order of the file.

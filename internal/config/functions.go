@@ -55,11 +55,7 @@ func (d *decoder) providers() {
 		if id.IsZero() || slices.ContainsFunc(d.file.Components, matches) {
 			continue
 		}
-		text := fmt.Sprintf("this file has no component %s", id)
-		if near := nearest.Of(id.String(), d.file.IDs()); near != "" {
-			text += fmt.Sprintf(", did you mean %q?", near)
-		}
-		d.at(path, "%s", text)
+		d.at(path, "%s", d.file.noComponent(id))
 	}
 }
 

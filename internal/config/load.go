@@ -58,6 +58,7 @@ func (f *File) locate(folder string) Mistakes {
 			missing = append(missing, f.Mistake(path, fmt.Sprintf("%s: %s", c.Source, reason(err))))
 		}
 	}
+	missing = append(missing, f.Gateway.HTTP.TLS.locate(f, folder)...)
 	for path, part := range f.Host.parts() {
 		if part.Plugin != nil {
 			missing = append(missing, part.Plugin.locate(f, folder, path)...)

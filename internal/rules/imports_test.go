@@ -63,8 +63,9 @@ var importRules = []rule{
 		"go.uber.org/goleak golang.org/x/sys " + grpc, "tests of whole hosts"},
 
 	{".", "core core/host backends/wazero brokers/inproc trackers/slab", "", "the short way in: one engine, one broker, one tracker"},
+	{"gateway/", "core core/host", "github.com/robfig/cron/v3 golang.org/x/net", "a way in knows the host, and no implementation"},
 	{"airhostfx", "core core/host", fx, "it wires any implementation and chooses none"},
-	{"cmd/", ". airhostfx core core/host guest internal/ examples/ " + parts,
+	{"cmd/", ". airhostfx core core/host gateway/ guest internal/ examples/ " + parts,
 		"github.com/spf13/ github.com/tetratelabs/wazero go.uber.org/dig " + fx, "programs choose implementations"},
 	{"examples/", ". airhostfx core core/host guest guest/state plugin " + parts, fx, "examples import only packages that users can import"},
 }
