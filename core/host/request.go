@@ -189,15 +189,15 @@ func (h *Host) expired(id core.RequestID, reason *core.RequestError) *core.Messa
 
 // request sends a request by way of broker and tracker, and waits for its outcome.
 func (h *Host) request(ctx context.Context, dst []byte, target core.ComponentID, payload []byte) ([]byte, error) {
-	call, err := h.begin(ctx, core.HostID, target, payload)
+	call, err := h.begin(ctx, core.HostID, target, nil, payload)
 	if err != nil {
 		return nil, err
 	}
 	return h.wait(ctx, dst, call)
 }
 
-// begin sends a request by way of broker and tracker.
-func (h *Host) begin(ctx context.Context, sender, target core.ComponentID, payload []byte) (*waitingCall, error) {
+// begin sends a request by way of tracker and broker, or to a receiver that is not nil.
+func (h *Host) begin(ctx context.Context, sender, target core.ComponentID, to core.Receiver, payload []byte) (*waitingCall, error) {
 	h.counts.sent.Add(1)
 	timeout := h.config.RequestTimeout
 	deadline, limited := ctx.Deadline()
@@ -216,7 +216,7 @@ func (h *Host) begin(ctx context.Context, sender, target core.ComponentID, paylo
 	call.id = id
 	m := core.NewMessage(payload)
 	m.Sender, m.Target, m.Correlation, m.Origin, m.Mark, m.Deadline = sender, target, id, h, mark, deadline.UnixNano()
-	if err := h.publish(m); err != nil {
+	if err := h.publish(m, to); err != nil {
 		m.Release()
 		h.tracker.Cancel(id, call)
 		return nil, h.refused(err)
@@ -269,20 +269,24 @@ func (h *Host) Send(target core.ComponentID, payload []byte) error {
 	h.counts.sent.Add(1)
 	m := core.NewMessage(payload)
 	m.Sender, m.Target = core.HostID, target
-	if err := h.publish(m); err != nil {
+	if err := h.publish(m, nil); err != nil {
 		m.Release()
 		return fmt.Errorf("message to %s: %w", target, h.refused(err))
 	}
 	return nil
 }
 
-// publish delivers a message of a Go program.
-func (h *Host) publish(m *core.Message) error {
-	receiver, err := h.route(m.Target)
-	if err != nil {
-		return err
+// publish delivers a message of a Go program, or of a call of a function, to a receiver, or by
+// the broker if that is nil.
+func (h *Host) publish(m *core.Message, to core.Receiver) error {
+	if to == nil {
+		receiver, err := h.route(m.Target)
+		if err != nil {
+			return err
+		}
+		to = receiver
 	}
-	return receiver.Deliver(m)
+	return to.Deliver(m)
 }
 
 // refused counts the refusal of a Go program's message and returns it in the
