@@ -46,6 +46,9 @@ func (c *component) runNext(w *worker) {
 	}
 	e := c.guest.next
 	c.guest.next = entry{}
+	if c.budget != nil {
+		c.noteBegin() // the time since the message was sent is the sender's
+	}
 	trap, owned := c.handleAndFollow(e)
 	if !owned {
 		return
@@ -78,11 +81,11 @@ func (c *component) handleAndFollow(e entry) (trap error, owned bool) {
 
 // workOffAndUnlock handles messages of the mailbox, at most a batch, and gives up c.
 func (c *component) workOffAndUnlock() {
-	if c.life.instance == nil && c.life.supervisor.due && c.sched.claim == nil && !c.life.leftBehind {
+	if c.life.instance == nil && c.life.supervisor.due && c.sched.claim == nil && !c.life.leftBehind && !c.pauses() {
 		c.restartLocked()
 	}
 	for n := range batch {
-		if c.life.instance == nil || c.sched.claim != nil || c.life.leftBehind || c.budget != nil && c.budget.paused.Load() {
+		if c.life.instance == nil || c.sched.claim != nil || c.life.leftBehind || c.pauses() {
 			break
 		}
 		if c.life.healthDue {
@@ -123,7 +126,7 @@ func (c *component) beginCallAndUnlock() {
 	c.call.inProgress, c.call.fast, c.guest.backlog = true, true, c.sched.mailbox.length > 0
 	c.call.begun++
 	if c.budget != nil {
-		c.noteBeginLocked()
+		c.noteBegin()
 	}
 	c.host.clock.Now() // wakes the clock if it rests: the watchdog must see the call
 	c.mu.Unlock()
@@ -173,7 +176,7 @@ func (c *component) yieldAndUnlock(w *worker) {
 		c.mu.Unlock()
 		c.host.removeLeftBehind(c)
 		return
-	case c.budget != nil && c.budget.paused.Load() && c.crew == nil:
+	case c.pauses() && c.crew == nil:
 		c.sched.become(down)
 		c.pauseAndUnlock()
 		return
