@@ -114,6 +114,9 @@ func (c *component) workOffAndUnlock() {
 	c.yieldAndUnlock(c.sched.worker)
 }
 
+// pauses reports whether c waits for running time.
+func (c *component) pauses() bool { return c.budget != nil && c.budget.paused.Load() }
+
 // noteRoomLocked notes that the mailbox takes any message again.
 func (c *component) noteRoomLocked() {
 	if !c.hasRoom.Load() && c.roomLocked() {

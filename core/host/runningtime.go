@@ -10,9 +10,6 @@ import (
 // then keep no ledger, so that the host makes each of their calls and sees how long it takes.
 func (b *budget) limitsTime() bool { return b != nil && b.RunningTime > 0 }
 
-// pauses reports whether c waits for running time.
-func (c *component) pauses() bool { return c.budget != nil && c.budget.paused.Load() }
-
 // noteBegin notes when a call of a component with a budget begins. The owner calls it.
 func (c *component) noteBegin() {
 	if c.budget.RunningTime > 0 {
