@@ -2,6 +2,7 @@ package host_test
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,9 +41,9 @@ func TestTimeOfSenderIsItsOwn(t *testing.T) {
 func TestNoRestartWhilePaused(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := start(t, host.Config{Budgets: map[string]host.Budget{"a": {RunningTime: 10 * time.Millisecond}}})
-		starts := 0
+		var starts atomic.Int64
 		d := deployment("a/one", behaviour{
-			start:   func(guest.Host, guest.Config) error { starts++; return nil },
+			start:   func(guest.Host, guest.Config) error { starts.Add(1); return nil },
 			message: func(guest.Host, string, []byte) ([]byte, error) { panic("on purpose") },
 		})
 		d.Restart = core.Restart{Backoff: time.Second, MaxBackoff: time.Second}
@@ -51,7 +52,7 @@ func TestNoRestartWhilePaused(t *testing.T) {
 			<-time.After(100 * time.Millisecond)
 			return nil, nil
 		}})
-		for starts < 2 { // the first restarts come at once
+		for starts.Load() < 2 { // the first restarts come at once
 			check(t, h.Send(d.ID, nil))
 			h.quiesce()
 			<-time.After(2 * time.Second)
@@ -60,9 +61,9 @@ func TestNoRestartWhilePaused(t *testing.T) {
 		h.do("a/other")
 		<-time.After(5 * time.Second)
 		equal(t, "paused", h.budget("a").Paused, true)
-		equal(t, "starts before the end of the pause", starts, 2)
+		equal(t, "starts before the end of the pause", starts.Load(), 2)
 		<-time.After(time.Minute)
-		equal(t, "starts", starts, 3)
+		equal(t, "starts", starts.Load(), 3)
 	})
 }
 
