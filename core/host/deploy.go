@@ -312,6 +312,7 @@ func (h *Host) remove(ctx context.Context, c *component, refusal *core.Messaging
 	c.close(refusal)
 	err := c.shutDown()
 	c.forgetRequests() // those that it has sent at its shutdown
+	c.returnLease()
 	if c.compiled != nil {
 		err = errors.Join(err, boundError(c.compiled.Close(ctx)))
 	}

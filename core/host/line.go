@@ -63,7 +63,7 @@ func (c *component) grantAndUnlock() (granted bool) {
 		close(claim)
 		return true
 	}
-	if c.life.instance == nil || c.life.leftBehind || c.sched.closed != nil || c.isPaused() || c.sched.mailTurn && c.hasMailLocked() {
+	if c.life.instance == nil || c.life.leftBehind || c.sched.closed != nil || c.pauses() || c.sched.mailTurn && c.hasMailLocked() {
 		return false
 	}
 	for len(w.calls) > 0 {
@@ -116,7 +116,7 @@ func (c *component) endServing(trap error) {
 // freeLocked reports whether a call may take c at once.
 func (c *component) freeLocked() bool {
 	switch {
-	case c.sched.closed != nil || c.life.leftBehind || c.life.instance == nil || c.isPaused():
+	case c.sched.closed != nil || c.life.leftBehind || c.life.instance == nil || c.pauses():
 		return false
 	case c.sched.status == idle:
 		return true

@@ -192,7 +192,7 @@ func (c *component) charge(message []byte) error {
 		return errMessageSize
 	}
 	if !c.sender.quota.take(1) && !(c.borrow() && c.sender.quota.take(1)) {
-		return c.budget.refusal()
+		return c.budget.refusal(c.post == nil && c.sender.quota.tokens < 1)
 	}
 	return nil
 }
