@@ -292,11 +292,6 @@ func (c *component) requestDeadline() time.Duration {
 	return c.host.sinceBegan(c.guest.deadline)
 }
 
-// deadlineAfter returns the deadline of a request that ends after timeout, by the coarse clock.
-func (h *Host) deadlineAfter(timeout time.Duration) int64 {
-	return h.beganUnix + int64(h.clock.Now()+timeout)
-}
-
 // deadlineOf returns the deadline of a message, on the host's clock, or math.MaxInt64.
 func (h *Host) deadlineOf(m *core.Message) time.Duration {
 	if !m.IsRequest() {
