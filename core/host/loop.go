@@ -167,7 +167,8 @@ func (c *component) publishLocked() {
 func (c *component) yieldAndUnlock(w *worker) {
 	c.sched.worker, c.sched.previous = nil, nil
 	switch {
-	case c.sched.wish != nil && c.grantAndUnlock():
+	case c.sched.wish != nil && c.picksLocked():
+		c.grantAndUnlock()
 		return
 	case c.life.leftBehind:
 		c.sched.become(claimed)

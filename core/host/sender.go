@@ -139,6 +139,11 @@ func (c *component) handOver(r *route, request []byte, timeout time.Duration) (c
 	return id, nil
 }
 
+// deadlineAfter returns the deadline of a request that ends after timeout, by the coarse clock.
+func (h *Host) deadlineAfter(timeout time.Duration) int64 {
+	return h.beganUnix + int64(h.clock.Now()+timeout)
+}
+
 // register registers a request, under a reserved id if there is one.
 func (c *component) register(timeout time.Duration) (core.RequestID, error) {
 	s := &c.sender
