@@ -81,11 +81,11 @@ func (c *component) handleAndFollow(e entry) (trap error, owned bool) {
 
 // workOffAndUnlock handles messages of the mailbox, at most a batch, and gives up c.
 func (c *component) workOffAndUnlock() {
-	if c.life.instance == nil && c.life.supervisor.due && !c.sched.wish.claimed() && !c.life.leftBehind && !c.pauses() {
-		c.restartLocked()
+	if c.life.instance == nil {
+		c.restartIfDueLocked()
 	}
 	for n := range batch {
-		if c.life.instance == nil || c.sched.wish != nil && c.stopsLocked(n) || c.life.leftBehind || c.pauses() {
+		if c.life.instance == nil || c.life.leftBehind || c.pauses() || c.sched.wish != nil && c.stopsLocked(n) {
 			break
 		}
 		if c.life.healthDue {

@@ -163,11 +163,6 @@ func (c *component) register(timeout time.Duration) (core.RequestID, error) {
 	return id, err
 }
 
-// deadlineAfter returns the deadline of a request that ends after timeout, by the coarse clock.
-func (h *Host) deadlineAfter(timeout time.Duration) int64 {
-	return h.beganUnix + int64(h.clock.Now()+timeout)
-}
-
 // timeout checks a request's timeout.
 func (c *component) timeout(millis uint64) (time.Duration, error) {
 	switch {
