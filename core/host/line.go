@@ -118,7 +118,8 @@ func (c *component) beginServingAndUnlock() {
 // the instance, or nil. What waits in the mailbox has its turn before the next call.
 func (c *component) endServing(trap error) {
 	c.serving = serving{}
-	c.lockAndEndDirect(trap)
+	c.lockAndEndCall(trap)
+	c.returnSlotLocked()
 	c.sched.mailTurn = c.hasMailLocked()
 	c.yieldAndUnlock(nil)
 }

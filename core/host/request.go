@@ -123,13 +123,14 @@ func (c *component) keepSlotLocked(slot *watchSlot) {
 // endDirect ends a call that beginDirect has begun, and gives up c. trap is the error
 // that ended the instance, or nil.
 func (c *component) endDirect(trap error) {
-	c.lockAndEndDirect(trap)
+	c.lockAndEndCall(trap)
+	c.returnSlotLocked()
 	c.yieldAndUnlock(nil)
 }
 
-// lockAndEndDirect is lockAndEndCall for a call on another goroutine than a worker's.
-func (c *component) lockAndEndDirect(trap error) {
-	c.lockAndEndCall(trap)
+// returnSlotLocked releases the watch slot of a call on another goroutine than a worker's, if
+// c does not keep it.
+func (c *component) returnSlotLocked() {
 	if c.call.lentSlot != nil {
 		c.call.lentSlot.release()
 		c.call.lentSlot = nil
