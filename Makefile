@@ -88,8 +88,8 @@ fuzz: ## run each fuzz target for FUZZTIME (1m)
 	  done; \
 	done
 
-soak: ## load both cores for a minute under the race detector
-	@AIRHOST_LOAD=1m $(GO) test -race -count=1 -timeout 15m -run 'TestLoad|TestSoak' ./core/host
+soak: ## load both cores for a minute under the race detector, with messages and with functions
+	@AIRHOST_LOAD=1m $(GO) test -race -count=1 -timeout 40m -run 'TestLoad|TestSoak|TestFunctionLoad|TestFunctionGraphUnderChange' ./core/host
 
 replacements: ## replace a Go guest of 3 MB N=100 times under RATE=50000 requests a second, and show how long they took
 	@AIRHOST_REPLACEMENTS=$(or $(N),100) AIRHOST_RATE=$(or $(RATE),50000) $(GO) test -count=1 -v -timeout 60m -run '^TestReplacements$$' ./internal/allengines

@@ -27,10 +27,9 @@ type instance struct {
 	store     *wasmtime.Store
 	c         *C.airhost_guest
 	handle    uintptr
-	functions core.Functions // the host's; Env has a caller in their place
-	credit    *core.Credit   // the one that is filled in in c
-	ledger    *core.Ledger   // of the exchange in progress, or nil
-	other     *instance      // the other side of the exchange in progress, or nil
+	credit    *core.Credit // the one that is filled in in c
+	ledger    *core.Ledger // of the exchange in progress, or nil
+	other     *instance    // the other side of the exchange in progress, or nil
 
 	// Of the call in progress.
 	response *[]byte              // the guest's response is appended here, if not nil
@@ -38,6 +37,8 @@ type instance struct {
 	cause    error                // why a host function ended the guest, or nil
 	stacks   [2][maxParams]uint64 // of host functions; a call of cabi_realloc within one may call another
 	depth    int                  // the number of stacks in use
+
+	functions core.Functions // the host's; Env has a caller in their place
 }
 
 var _ core.StateKeeper = (*instance)(nil)

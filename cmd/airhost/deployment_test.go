@@ -1,11 +1,10 @@
 package main
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
@@ -31,8 +30,8 @@ budgets: {a: {memory: 1GiB, messages_per_second: 9, burst: 10, running_time: 150
 		},
 		FunctionOptions: map[string]host.FunctionOptions{"price/lookup": {Component: core.MustComponentID("a/b"), Timeout: 9 * time.Millisecond, MaxConcurrent: 10}},
 	}
-	if diff := cmp.Diff(want, hostConfig(file)); diff != "" {
-		t.Errorf("want -, got +:\n%s", diff)
+	if got := hostConfig(file); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
 

@@ -235,9 +235,6 @@ func (r *moduleReport) imports(m *wasm.Module) {
 	}
 }
 
-// hostFunctions is the interface by which guests call functions of the host.
-const hostFunctions = "airhost:functions/host-functions@0.1.0"
-
 // access names the capability without which the host refuses an import. It returns ""
 // for an import that every guest may use.
 func access(module, name string) string {
@@ -246,7 +243,7 @@ func access(module, name string) string {
 		return "refused without capabilities.send"
 	case module == abi.HostServices && name == abi.SendRequest:
 		return "refused without capabilities.request"
-	case module == hostFunctions:
+	case module == abi.Functions:
 		return "refused without capabilities.call"
 	case module == abi.WASI && !sandbox.GrantsWASI(name):
 		return "refused: there are no files and no network"

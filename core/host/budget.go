@@ -29,9 +29,11 @@ type Budget struct {
 	Burst int
 	// RunningTime is for how long they may run in each second, on all processors together:
 	// 1500 ms are one processor and a half. The time of a call counts when it has ended, from
-	// its beginning. When the time is used up, the calls in progress go on, no other one
-	// begins until there is time again, and messages wait. What was not used in one second
-	// may be used in the next.
+	// its beginning, less that of functions that it called. When the time is used up, the
+	// calls in progress go on, and each idle component may get one message that was just
+	// sent. Others wait until there is time again, but for starts and ends that the program
+	// asks for. After a call that took much longer than there was time that takes as long as
+	// the time lasts. Time that was not used in one second may be used in the next.
 	RunningTime time.Duration
 }
 
@@ -238,10 +240,10 @@ func (b *budget) grant(q *bucket, n float64) bool {
 	return true
 }
 
-// refusal returns why a component may not send a message that its bucket has not granted: the
-// budget, or the component's own quota. b is nil for a namespace without a budget.
-func (b *budget) refusal() *core.MessagingError {
-	if b == nil || b.MessagesPerSecond == 0 {
+// refusal returns why a component may not send a message: the budget, or its own quota, which
+// may be known to be used up. b is nil for a namespace without a budget.
+func (b *budget) refusal(usedUp bool) *core.MessagingError {
+	if usedUp || b == nil || b.MessagesPerSecond == 0 {
 		return errMessageRate
 	}
 	b.mu.Lock()

@@ -60,6 +60,7 @@ type link struct {
 	from      *component        // the sender of the message, request or response
 	id        core.RequestID    // of the request
 	timeout   time.Duration     // of the request
+	room      int               // for the response to the request, in bytes
 	held      int               // number of components that the chain holds
 }
 
@@ -117,7 +118,7 @@ func (x *chain) prepare(now, next *link) bool {
 	open := &c.guest.ledger.Open
 	if now.kind == core.TransferRequest {
 		*next = link{component: now.from, kind: core.TransferResponse, from: c, id: now.id, held: now.held}
-		return open.Kind == core.TransferNone && len(x.payload) <= min(maxDirect, now.from.limits.MessageSize) && x.holds(next)
+		return open.Kind == core.TransferNone && len(x.payload) <= now.room && x.holds(next)
 	}
 	if open.Kind == core.TransferNone || !x.goesOn() {
 		return false
@@ -125,6 +126,7 @@ func (x *chain) prepare(now, next *link) bool {
 	*next = link{component: c.sender.last.local, kind: open.Kind, from: c, held: now.held}
 	if open.Kind == core.TransferRequest {
 		next.id, next.timeout = c.sender.free()[0], c.timeoutOf(open.TimeoutMillis)
+		next.room = min(maxDirect, c.limits.MessageSize)
 		if next.component == c || next.timeout < minChainTimeout || x.worker.sinceShared == sharedEvery-2 {
 			return false
 		}

@@ -114,6 +114,10 @@ func (c *component) update(ctx context.Context, d Deployment) error {
 		return err
 	}
 	more, err := c.startMore(ctx, d)
+	if len(more) > 0 {
+		front := more[0].post.front // they send by its quota until they are c's, also in their shutdown
+		defer front.budget.leave(&front.sender.quota)
+	}
 	if err == nil {
 		err = c.acquireCrew(ctx)
 	}
@@ -165,7 +169,7 @@ func (c *component) set(d Deployment) {
 }
 
 // startMore starts as many more instances of c's guest as d wants. The caller owns them, also
-// after an error.
+// after an error, and makes their front leave the budget.
 func (c *component) startMore(ctx context.Context, d Deployment) (more []*component, err error) {
 	guests := c.guests()
 	if n := d.Instances - len(guests); n > 0 {
@@ -178,7 +182,6 @@ func (c *component) startMore(ctx context.Context, d Deployment) (more []*compon
 		_ = shared.Close(ctx) // the members use it
 		front.setCrew(more)
 		front.budget.join(&front.sender.quota)
-		defer front.budget.leave(&front.sender.quota)
 		c.firstTimers(more)
 	}
 	return more, c.host.startAll(ctx, more)

@@ -23,12 +23,9 @@ type component struct {
 	chain      atomic.Pointer[chain]    // may call it at once, without a look into its mailbox; written with mu
 
 	// The owner's; see status.
-	sender   sender
-	guest    guestCalls
-	counts   counts
-	reserved int64 // memory of the budget
-	serving  serving
-	calling  *calling // once it has called a function; written by the owner with mu held
+	sender sender
+	guest  guestCalls
+	counts counts
 
 	mu        mutex[ofComponent] // guards the rest
 	sched     schedule
@@ -36,6 +33,11 @@ type component struct {
 	life      lifecycle
 	timers    ownTimers
 	published counts // the owner's counts, as of the last message; fired is written here
+
+	// The owner's again, apart from the fields that each message needs.
+	reserved int64 // memory of the budget
+	serving  serving
+	calling  *calling // once it has called a function; written by the owner with mu held
 }
 
 // spec is the part of a component that calls do not change. The id is fixed. A replacement

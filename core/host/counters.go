@@ -49,9 +49,9 @@ func (r *refusals) add(o *refusals) {
 // counts are a component's counters. Its owner writes them.
 type counts struct {
 	ComponentCounters
-	refusals refusals
 	direct   uint64 // of Handled, calls that needed no mailbox: of a Go program, and of functions
 	fired    uint64 // timers
+	refusals refusals
 	callCounts
 }
 

@@ -143,7 +143,7 @@ func (h *Host) Resend(number uint64) error {
 	h.counts.sent.Add(1)
 	m := core.NewMessage(letter.Payload)
 	m.Sender, m.Target = letter.Sender, letter.Target
-	if err := h.publish(m); err != nil {
+	if err := h.publish(m, nil); err != nil {
 		m.Release()
 		h.deadLetters.restore(letter)
 		return fmt.Errorf("dead letter %d to %s: %w", number, letter.Target, h.refused(err))

@@ -181,13 +181,14 @@ func (c *component) launchUntil(ctx context.Context) error {
 
 // attach lets messages come in.
 func (h *Host) attach(c *component) error {
+	h.local.add(c) // before: whoever finds the way to it finds it itself
 	if err := h.broker.Attach(c.id, c); err != nil {
+		h.local.remove(c)
 		return fmt.Errorf("attach to the broker: %w", boundError(unlessStopping(err)))
 	}
 	if r, err := h.broker.Route(c.id); err == nil && r == core.Receiver(c) {
 		h.direct.add(c)
 	}
-	h.local.add(c)
 	h.epoch.Add(1)
 	return nil
 }
@@ -311,6 +312,7 @@ func (h *Host) remove(ctx context.Context, c *component, refusal *core.Messaging
 	c.close(refusal)
 	err := c.shutDown()
 	c.forgetRequests() // those that it has sent at its shutdown
+	c.returnLease()
 	if c.compiled != nil {
 		err = errors.Join(err, boundError(c.compiled.Close(ctx)))
 	}

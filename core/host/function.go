@@ -75,7 +75,7 @@ func newFunctions(c *Config) (map[string]*function, error) {
 	all := make(map[string]*function)
 	for _, name := range slices.Sorted(maps.Keys(c.Functions)) {
 		if c.Functions[name] == nil {
-			return nil, fmt.Errorf("Functions[%q] is nil", name)
+			return nil, fmt.Errorf("the function %q is nil", name)
 		}
 		all[name] = &function{call: c.Functions[name]}
 	}
@@ -86,7 +86,7 @@ func newFunctions(c *Config) (map[string]*function, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.FunctionOptions)) {
 		if err := c.FunctionOptions[name].check(all[name]); err != nil {
-			return nil, fmt.Errorf("FunctionOptions[%q]: %w", name, err)
+			return nil, fmt.Errorf("options of the function %q: %w", name, err)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(all)) {

@@ -60,9 +60,7 @@ func TestFunction(t *testing.T) {
 			"g/upper": upper,
 			"f/fails": func(context.Context, core.ComponentID, []byte) ([]byte, error) { return nil, errors.New("no price") },
 			"f/panics": func(context.Context, core.ComponentID, []byte) ([]byte, error) {
-				var none map[string]int
-				none["a"] = 1
-				return nil, nil
+				panic("no price list")
 			},
 			"f/large": func(context.Context, core.ComponentID, []byte) ([]byte, error) { return make([]byte, 1000), nil },
 			"f/long": func(context.Context, core.ComponentID, []byte) ([]byte, error) {
@@ -79,7 +77,7 @@ func TestFunction(t *testing.T) {
 		h.calls("f/none bolt", "not-found: f/none")
 		h.calls("upper bolt", "not-found: the name of a function is like an id")
 		h.calls("f/fails", "failed: no price")
-		h.calls("f/panics", "failed: panic: assignment to entry in nil map")
+		h.calls("f/panics", "failed: panic: no price list")
 		h.calls("f/large", "failed: the result of f/large has 1000 bytes")
 		if got, _ := h.request("a/x", "f/long"); len(got) > core.MaxErrorText+100 {
 			t.Errorf("an error's text of %d bytes", len(got))
@@ -112,7 +110,7 @@ func TestFunctionsOfConfig(t *testing.T) {
 		want   string
 	}{
 		{host.Config{Functions: map[string]host.Function{"upper": upper}}, `invalid`},
-		{host.Config{Functions: map[string]host.Function{"f/upper": nil}}, `Functions["f/upper"] is nil`},
+		{host.Config{Functions: map[string]host.Function{"f/upper": nil}}, `the function "f/upper" is nil`},
 		{host.Config{FunctionOptions: map[string]host.FunctionOptions{"f/upper": {Timeout: time.Second}}}, "there is no function of this name"},
 		{host.Config{Functions: map[string]host.Function{"f/upper": upper},
 			FunctionOptions: map[string]host.FunctionOptions{"f/upper": {Component: id("a/x")}}}, "is in Functions as well"},

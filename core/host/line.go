@@ -8,8 +8,9 @@ import (
 // wish says that others wait for a component that has an owner: a goroutine that changes it,
 // which comes first, and calls of functions that it provides.
 type wish struct {
-	claim chan struct{} // closed when the goroutine that claims the component owns it, or nil
-	calls []*ticket     // the first one is next
+	claim  chan struct{} // closed when the goroutine that claims the component owns it, or nil
+	calls  []*ticket     // the first one is next
+	picked *ticket       // of calls, the one that gets the component now, or nil
 }
 
 // claimed reports whether a goroutine claims the component.
@@ -51,9 +52,29 @@ func (c *component) stopsLocked(n int) bool {
 	return n > 0
 }
 
-// grantAndUnlock gives c to the first of those who wait. It reports whether there was one; if
-// not, the caller still owns c and holds its lock.
-func (c *component) grantAndUnlock() (granted bool) {
+// picksLocked chooses the first of those who wait, and reports whether there is one.
+func (c *component) picksLocked() bool {
+	w := c.sched.wish
+	if w.claim != nil {
+		return true
+	}
+	if c.life.instance == nil || c.life.leftBehind || c.sched.closed != nil || c.pauses() || c.sched.mailTurn && c.hasMailLocked() {
+		return false
+	}
+	for len(w.calls) > 0 {
+		t := w.calls[0]
+		w.calls = slices.Delete(w.calls, 0, 1)
+		if !t.taken.Swap(true) { // otherwise another instance has it, or its caller has left
+			w.picked = t
+			return true
+		}
+	}
+	c.sched.wish = nil
+	return false
+}
+
+// grantAndUnlock gives c to the one that picksLocked has chosen.
+func (c *component) grantAndUnlock() {
 	w := c.sched.wish
 	if claim := w.claim; claim != nil {
 		w.claim = nil
@@ -61,25 +82,14 @@ func (c *component) grantAndUnlock() (granted bool) {
 		c.sched.become(claimed)
 		c.pauseAndUnlock()
 		close(claim)
-		return true
+		return
 	}
-	if c.life.instance == nil || c.life.leftBehind || c.sched.closed != nil || c.isPaused() || c.sched.mailTurn && c.hasMailLocked() {
-		return false
-	}
-	for len(w.calls) > 0 {
-		t := w.calls[0]
-		w.calls = slices.Delete(w.calls, 0, 1)
-		if t.taken.Swap(true) {
-			continue // another instance has it, or the caller has left
-		}
-		c.dropWishLocked()
-		c.sched.become(idle)
-		c.beginServing()
-		t.granted <- c
-		return true
-	}
+	t := w.picked
+	w.picked = nil
 	c.dropWishLocked()
-	return false
+	c.sched.become(idle)
+	c.beginServingAndUnlock()
+	t.granted <- c
 }
 
 // hasMailLocked reports whether a message waits for c.
@@ -93,9 +103,9 @@ func (c *component) hasMailLocked() bool {
 	return f.crew != nil && f.crew.next(c) != nil
 }
 
-// beginServing makes the caller own c, which is idle or queued, and begins the call of a
-// function. It releases c.mu.
-func (c *component) beginServing() {
+// beginServingAndUnlock makes the caller own c, which is idle or queued, and begins the call of a
+// function.
+func (c *component) beginServingAndUnlock() {
 	c.sched.become(running)
 	c.serving.fast = c.call.fast
 	if c.call.ownSlot == nil {
@@ -104,11 +114,12 @@ func (c *component) beginServing() {
 	c.beginCallAndUnlock()
 }
 
-// endServing ends a call begun by beginServing, and gives up c. trap is the error that ended
+// endServing ends a call begun by beginServingAndUnlock, and gives up c. trap is the error that ended
 // the instance, or nil. What waits in the mailbox has its turn before the next call.
 func (c *component) endServing(trap error) {
 	c.serving = serving{}
-	c.lockAndEndDirect(trap)
+	c.lockAndEndCall(trap)
+	c.returnSlotLocked()
 	c.sched.mailTurn = c.hasMailLocked()
 	c.yieldAndUnlock(nil)
 }
@@ -116,7 +127,7 @@ func (c *component) endServing(trap error) {
 // freeLocked reports whether a call may take c at once.
 func (c *component) freeLocked() bool {
 	switch {
-	case c.sched.closed != nil || c.life.leftBehind || c.life.instance == nil || c.isPaused():
+	case c.sched.closed != nil || c.life.leftBehind || c.life.instance == nil || c.pauses():
 		return false
 	case c.sched.status == idle:
 		return true
@@ -132,7 +143,7 @@ func lineUp(instances []*component, t *ticket) (free *component, away bool) {
 	for _, c := range instances {
 		c.mu.Lock()
 		if c.freeLocked() && (t == nil || !t.taken.Swap(true)) {
-			c.beginServing()
+			c.beginServingAndUnlock()
 			return c, false
 		}
 		away = away && c.sched.status == claimed

@@ -46,6 +46,9 @@ func (c *component) runNext(w *worker) {
 	}
 	e := c.guest.next
 	c.guest.next = entry{}
+	if c.budget != nil {
+		c.noteBegin() // the time since the message was sent is the sender's
+	}
 	trap, owned := c.handleAndFollow(e)
 	if !owned {
 		return
@@ -78,11 +81,11 @@ func (c *component) handleAndFollow(e entry) (trap error, owned bool) {
 
 // workOffAndUnlock handles messages of the mailbox, at most a batch, and gives up c.
 func (c *component) workOffAndUnlock() {
-	if c.life.instance == nil && c.life.supervisor.due && !c.sched.wish.claimed() && !c.life.leftBehind {
-		c.restartLocked()
+	if c.life.instance == nil {
+		c.restartIfDueLocked()
 	}
 	for n := range batch {
-		if c.life.instance == nil || c.sched.wish != nil && c.stopsLocked(n) || c.life.leftBehind || c.isPaused() {
+		if c.life.instance == nil || c.life.leftBehind || c.pauses() || c.sched.wish != nil && c.stopsLocked(n) {
 			break
 		}
 		if c.life.healthDue {
@@ -111,8 +114,8 @@ func (c *component) workOffAndUnlock() {
 	c.yieldAndUnlock(c.sched.worker)
 }
 
-// isPaused reports whether c's namespace has no running time left, so that no call may begin.
-func (c *component) isPaused() bool { return c.budget != nil && c.budget.paused.Load() }
+// pauses reports whether c waits for running time.
+func (c *component) pauses() bool { return c.budget != nil && c.budget.paused.Load() }
 
 // noteRoomLocked notes that the mailbox takes any message again.
 func (c *component) noteRoomLocked() {
@@ -126,7 +129,7 @@ func (c *component) beginCallAndUnlock() {
 	c.call.inProgress, c.call.fast, c.guest.backlog = true, true, c.sched.mailbox.length > 0
 	c.call.begun++
 	if c.budget != nil {
-		c.noteBeginLocked()
+		c.noteBegin()
 	}
 	c.host.clock.Now() // wakes the clock if it rests: the watchdog must see the call
 	c.mu.Unlock()
@@ -164,14 +167,15 @@ func (c *component) publishLocked() {
 func (c *component) yieldAndUnlock(w *worker) {
 	c.sched.worker, c.sched.previous = nil, nil
 	switch {
-	case c.sched.wish != nil && c.grantAndUnlock():
+	case c.sched.wish != nil && c.picksLocked():
+		c.grantAndUnlock()
 		return
 	case c.life.leftBehind:
 		c.sched.become(claimed)
 		c.mu.Unlock()
 		c.host.removeLeftBehind(c)
 		return
-	case c.isPaused() && c.crew == nil:
+	case c.pauses() && c.crew == nil:
 		c.sched.become(down)
 		c.pauseAndUnlock()
 		return

@@ -242,7 +242,7 @@ func (h *Host) sendWindow(ctx context.Context, target core.ComponentID, requests
 	var calls [batch]*waitingCall
 	n, began := upTo(min(window, most), requests), time.Now()
 	for i := range requests[:n] {
-		calls[i], requests[i].Err = Caller{h, core.HostID}.begin(ctx, target, requests[i].Payload)
+		calls[i], requests[i].Err = h.begin(ctx, core.HostID, target, nil, requests[i].Payload)
 	}
 	for i := range requests[:n] {
 		r := &requests[i]

@@ -30,12 +30,14 @@ func (c *component) ask(f *function, argument []byte, until time.Duration) ([]by
 		f.leave()
 		return nil, errNesting
 	}
-	p := c.host.local.find(f.provider)
-	if p == nil {
-		defer f.leave()
-		return c.askElsewhere(f, argument)
+	p, to, failure := c.host.find(f)
+	if to != nil {
+		return c.askElsewhere(f, to, argument)
 	}
-	if failure := p.admitCall(f, len(argument)); failure != nil {
+	if failure == nil {
+		failure = p.admitCall(f, len(argument))
+	}
+	if failure != nil {
 		f.leave()
 		return nil, failure
 	}
@@ -251,25 +253,40 @@ func (c *component) askAside(f *function, by *component, argument []byte) ([]byt
 	}
 }
 
-// askElsewhere calls a function of a component of another host, by a request.
-func (c *component) askElsewhere(f *function, argument []byte) ([]byte, *core.CallError) {
+// askElsewhere calls a function of a component that is not on this host, by a request.
+func (c *component) askElsewhere(f *function, to core.Receiver, argument []byte) ([]byte, *core.CallError) {
+	defer f.leave()
 	root := c.root()
 	root.standsInLine(true)
 	defer root.standsInLine(false)
 	ctx := c.calling.ctx
-	call, err := Caller{c.host, c.id}.begin(ctx, f.provider, argument)
-	if errors.Is(err, core.ErrTargetNotFound) {
-		return nil, f.notDeployed()
-	}
+	call, err := c.host.begin(ctx, c.id, f.provider, to, argument)
 	if err != nil {
-		return nil, unavailable(refusalOf(err).Error())
+		return nil, f.refusedBy(refusalOf(err))
 	}
 	result, err := c.host.wait(ctx, nil, call)
 	switch {
 	case err == nil:
 		return result, nil
+	case errors.Is(err, core.ErrTargetRemoved):
+		return nil, f.notDeployed()
 	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled):
 		return nil, f.late
 	}
 	return nil, failedBy(err)
+}
+
+// find returns the component that provides f, or the way to another host that has it.
+func (h *Host) find(f *function) (p *component, to core.Receiver, failure *core.CallError) {
+	if p = h.local.find(f.provider); p != nil {
+		return p, nil, nil
+	}
+	to, err := h.route(f.provider)
+	if p = h.local.find(f.provider); p != nil { // deployed in the same moment
+		return p, nil, nil
+	}
+	if err != nil {
+		return nil, nil, f.refusedBy(refusalOf(err))
+	}
+	return nil, to, nil
 }

@@ -129,13 +129,14 @@ func (c *component) keepSlotLocked(slot *watchSlot) {
 // endDirect ends a call that beginDirect has begun, and gives up c. trap is the error
 // that ended the instance, or nil.
 func (c *component) endDirect(trap error) {
-	c.lockAndEndDirect(trap)
+	c.lockAndEndCall(trap)
+	c.returnSlotLocked()
 	c.yieldAndUnlock(nil)
 }
 
-// lockAndEndDirect is lockAndEndCall for a call on another goroutine than a worker's.
-func (c *component) lockAndEndDirect(trap error) {
-	c.lockAndEndCall(trap)
+// returnSlotLocked releases the watch slot of a call on another goroutine than a worker's, if
+// c does not keep it.
+func (c *component) returnSlotLocked() {
 	if c.call.lentSlot != nil {
 		c.call.lentSlot.release()
 		c.call.lentSlot = nil
@@ -195,16 +196,15 @@ func (h *Host) expired(id core.RequestID, reason *core.RequestError) *core.Messa
 
 // request sends a request by way of broker and tracker, and waits for its outcome.
 func (s Caller) request(ctx context.Context, dst []byte, target core.ComponentID, payload []byte) ([]byte, error) {
-	call, err := s.begin(ctx, target, payload)
+	call, err := s.host.begin(ctx, s.id, target, nil, payload)
 	if err != nil {
 		return nil, err
 	}
 	return s.host.wait(ctx, dst, call)
 }
 
-// begin sends a request by way of broker and tracker.
-func (s Caller) begin(ctx context.Context, target core.ComponentID, payload []byte) (*waitingCall, error) {
-	h := s.host
+// begin sends a request by way of tracker and broker, or to a receiver that is not nil.
+func (h *Host) begin(ctx context.Context, sender, target core.ComponentID, to core.Receiver, payload []byte) (*waitingCall, error) {
 	h.counts.sent.Add(1)
 	timeout := h.config.RequestTimeout
 	deadline, limited := ctx.Deadline()
@@ -222,8 +222,8 @@ func (s Caller) begin(ctx context.Context, target core.ComponentID, payload []by
 	}
 	call.id = id
 	m := core.NewMessage(payload)
-	m.Sender, m.Target, m.Correlation, m.Origin, m.Mark, m.Deadline = s.id, target, id, h, mark, deadline.UnixNano()
-	if err := h.publish(m); err != nil {
+	m.Sender, m.Target, m.Correlation, m.Origin, m.Mark, m.Deadline = sender, target, id, h, mark, deadline.UnixNano()
+	if err := h.publish(m, to); err != nil {
 		m.Release()
 		h.tracker.Cancel(id, call)
 		return nil, h.refused(err)
@@ -282,20 +282,24 @@ func (s Caller) Send(target core.ComponentID, payload []byte) error {
 	h.counts.sent.Add(1)
 	m := core.NewMessage(payload)
 	m.Sender, m.Target = s.id, target
-	if err := h.publish(m); err != nil {
+	if err := h.publish(m, nil); err != nil {
 		m.Release()
 		return fmt.Errorf("message to %s: %w", target, h.refused(err))
 	}
 	return nil
 }
 
-// publish delivers a message of a Go program.
-func (h *Host) publish(m *core.Message) error {
-	receiver, err := h.route(m.Target)
-	if err != nil {
-		return err
+// publish delivers a message of a Go program, or of a call of a function, to a receiver, or by
+// the broker if that is nil.
+func (h *Host) publish(m *core.Message, to core.Receiver) error {
+	if to == nil {
+		receiver, err := h.route(m.Target)
+		if err != nil {
+			return err
+		}
+		to = receiver
 	}
-	return receiver.Deliver(m)
+	return to.Deliver(m)
 }
 
 // refused counts the refusal of a Go program's message and returns it in the

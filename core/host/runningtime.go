@@ -10,8 +10,8 @@ import (
 // then keep no ledger, so that the host makes each of their calls and sees how long it takes.
 func (b *budget) limitsTime() bool { return b != nil && b.RunningTime > 0 }
 
-// noteBeginLocked notes when a call of a component with a budget begins.
-func (c *component) noteBeginLocked() {
+// noteBegin notes when a call of a component with a budget begins. The owner calls it.
+func (c *component) noteBegin() {
 	if c.budget.RunningTime > 0 {
 		c.call.began = c.host.clock.Exact()
 	}
@@ -54,25 +54,31 @@ func (b *budget) pause() {
 	for _, c := range b.components() {
 		c.pauseIfIdle()
 	}
-	for wait := b.wait(); wait > 0 && !isClosed(b.over); wait = b.wait() {
+	for wait := b.untilOver(); wait > 0; wait = b.untilOver() {
 		select {
 		case <-time.After(wait):
 		case <-b.over:
 		}
 	}
-	b.paused.Store(false)
 	for _, c := range b.components() {
 		c.resume()
 	}
 }
 
-// wait returns how long it takes until there is a hundredth of the time of a second, or 0.
-func (b *budget) wait() time.Duration {
+// untilOver returns how long it takes until there is a hundredth of the time of a second. If
+// there is, or the host stops, it ends the pause and returns 0. A call that ends at the same
+// moment is counted before, or begins the next pause.
+func (b *budget) untilOver() time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.time.fill(b.host.clock.Exact())
 	lacks := b.time.perSecond/100 - b.time.tokens
-	return max(0, time.Duration(lacks/b.time.perSecond*float64(time.Second)))
+	wait := time.Duration(lacks / b.time.perSecond * float64(time.Second))
+	if wait > 0 && !isClosed(b.over) {
+		return wait
+	}
+	b.paused.Store(false)
+	return 0
 }
 
 // components returns all components of the namespace.
@@ -85,7 +91,7 @@ func (b *budget) components() (all []*component) {
 
 func (c *component) pauseIfIdle() {
 	c.mu.Lock()
-	if c.sched.status == idle && c.budget.paused.Load() {
+	if c.sched.status == idle && c.pauses() {
 		c.sched.become(down)
 	}
 	c.mu.Unlock()

@@ -139,6 +139,11 @@ func (c *component) handOver(r *route, request []byte, timeout time.Duration) (c
 	return id, nil
 }
 
+// deadlineAfter returns the deadline of a request that ends after timeout, by the coarse clock.
+func (h *Host) deadlineAfter(timeout time.Duration) int64 {
+	return h.beganUnix + int64(h.clock.Now()+timeout)
+}
+
 // register registers a request, under a reserved id if there is one.
 func (c *component) register(timeout time.Duration) (core.RequestID, error) {
 	s := &c.sender
@@ -156,11 +161,6 @@ func (c *component) register(timeout time.Duration) (core.RequestID, error) {
 		s.ids[s.used] = next
 	}
 	return id, err
-}
-
-// deadlineAfter returns the deadline of a request that ends after timeout, by the coarse clock.
-func (h *Host) deadlineAfter(timeout time.Duration) int64 {
-	return h.beganUnix + int64(h.clock.Now()+timeout)
 }
 
 // timeout checks a request's timeout.
@@ -192,7 +192,7 @@ func (c *component) charge(message []byte) error {
 		return errMessageSize
 	}
 	if !c.sender.quota.take(1) && !(c.borrow() && c.sender.quota.take(1)) {
-		return c.budget.refusal()
+		return c.budget.refusal(c.post == nil && c.sender.quota.tokens < 1)
 	}
 	return nil
 }

@@ -70,6 +70,14 @@ func (c *component) restartDue() {
 	}
 }
 
+// restartIfDueLocked is restartLocked, if a restart is due and nothing stands against it. The
+// owner calls it.
+func (c *component) restartIfDueLocked() {
+	if c.life.supervisor.due && !c.sched.wish.claimed() && !c.life.leftBehind && !c.pauses() {
+		c.restartLocked()
+	}
+}
+
 // restartLocked makes a fresh instance. The owner calls it. It releases c.mu
 // meanwhile.
 func (c *component) restartLocked() {

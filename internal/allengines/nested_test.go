@@ -1,11 +1,11 @@
 package allengines
 
 import (
-	"bytes"
 	_ "embed"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -28,7 +28,7 @@ func dive(depth uint32, how byte) []byte {
 }
 
 // chain is instances of which each calls the next one by the function t/next. The message
-// of the last one is last.
+// of the last one is last; if that is nil, its function panics.
 type chain struct {
 	t         testing.TB
 	compiled  []core.Component // of the instances, in turn
@@ -46,7 +46,9 @@ type link struct {
 func (l *link) CallFunction(name, argument []byte) ([]byte, error) {
 	l.result = l.result[:0]
 	if l.next == levels-1 {
-		argument = l.last
+		if argument = l.last; argument == nil {
+			panic("boom")
+		}
 	}
 	if err := l.instances[l.next].HandleMessage(id("t/caller"), argument, &l.result); err != nil {
 		return nil, &core.CallError{Case: core.CallFailed, Text: err.Error()}
@@ -157,11 +159,15 @@ func testNested(t *testing.T, c *chain, deepest uint32) {
 			}
 		}
 		for how, want := range map[byte]string{'x': "unreachable", 's': "out of bounds memory access", 'o': "it used up its stack"} {
-			if got := c.call(depth, dive(depth, how)); !bytes.Contains([]byte(got), []byte(want)) {
+			if got := c.call(depth, dive(depth, how)); !strings.Contains(got, want) {
 				t.Errorf("depth %d: the innermost traps: got %q, want %q", depth, got, want)
 			}
 			c.make(levels - 1)
 		}
+		if got, want := c.call(depth, nil), "the host panicked: boom"; !strings.Contains(got, want) {
+			t.Errorf("depth %d: a function panics: got %q, want %q", depth, got, want)
+		}
+		c.make(levels - 2)
 		if got := c.call(depth, dive(depth, 'b')); got != "bottom" {
 			t.Errorf("depth %d: after the traps: got %q", depth, got)
 		}

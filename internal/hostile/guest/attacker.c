@@ -279,7 +279,7 @@ static u32 guess_timers(u32 n) {
   return tell();
 }
 
-// Calls n functions by names that it has no capability for: valid ones, and others. counts
+// Calls n functions by names that it has no capability for, of which few are valid. counts
 // has the number of results, and of the errors by their cases.
 static u32 call_all(u32 n) {
   static const char name[] = "a/b/../c\0\x1b[2J";
