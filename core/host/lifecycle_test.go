@@ -114,11 +114,12 @@ func (h *testHost) waitFor(name string, is func() bool) {
 // tracker. The host drops and counts their outcomes.
 func TestUndeployRequester(t *testing.T) {
 	h := start(t, host.Config{})
-	release := make(chan struct{})
+	began, release := make(chan struct{}), make(chan struct{})
 	o := newOutcomes()
-	h.deploy("a/slow", responder(func([]byte) ([]byte, error) { <-release; return nil, nil }))
+	h.deploy("a/slow", responder(func([]byte) ([]byte, error) { close(began); <-release; return nil, nil }))
 	h.deploy("a/asker", o.requester("a/slow", 0))
 	h.do("a/asker")
+	<-began // otherwise the request would be dropped before it is handled
 	check(t, h.Undeploy(within(t), id("a/asker")))
 	equal(t, "pending", h.Snapshot().Pending, 0)
 	close(release)
