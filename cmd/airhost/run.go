@@ -19,6 +19,9 @@ to host.drain_timeout, each guest's shutdown, and a summary in the log. A second
 signal ends it at once. SIGHUP does nothing, as there is no reload yet. If the log
 cannot be written, the host goes on without it.
 
+With gateway.http in the file it answers HTTP requests, and with schedules it sends
+requests at their times; docs/gateway.md tells how.
+
 The exit code is 0 after a signal, also while it starts; it is 1 when messages were
 left, or when a component with "required: true" has failed.`,
 		Example:           "  airhost run airhost.yaml\n  airhost run airhost.yaml --log-format json --log-level debug",

@@ -80,6 +80,17 @@ func TestDesignExample(t *testing.T) {
 			},
 		}},
 		Budgets: map[string]config.Budget{"shop": {Memory: 1 << 30, MessagesPerSecond: 100_000}},
+		Gateway: config.Gateway{HTTP: config.HTTP{
+			Listen: "127.0.0.1:8080", TLS: config.TLS{Certificate: "./certificate.pem", Key: "./key.pem"},
+			Routes: []config.Route{{
+				Path: "/orders/{id}", Methods: []string{"GET", "POST"}, Target: core.MustComponentID("shop/orders"),
+				Pattern: "request-response", Timeout: config.Duration(2 * time.Second), Envelope: "none",
+			}},
+		}},
+		Schedules: []config.Schedule{
+			{Every: config.Duration(10 * time.Second), Target: core.MustComponentID("shop/sweeper"), Data: "tick"},
+			{Cron: "*/5 * * * *", TimeZone: "Europe/Berlin", Target: core.MustComponentID("shop/report")},
+		},
 	}
 	if diff := cmp.Diff(want, got, compared); diff != "" {
 		t.Errorf("design.yaml, want -, got +:\n%s", diff)

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/airhost/airhost/internal/config"
+)
+
+// listening is the line of the log with the gateway's address.
+var listening = regexp.MustCompile(`msg="the gateway listens" address=(\S+)`)
+
+// get sends a request to a program's gateway, and returns the status and the body.
+func (w *watched) get(method, path, body string) string {
+	w.t.Helper()
+	address := listening.FindStringSubmatch(w.log.String())[1]
+	request, err := http.NewRequestWithContext(w.t.Context(), method, "http://"+address+path, strings.NewReader(body))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return response.Status + " " + string(text)
+}
+
+// TestWays: the example's gateway answers, its schedule runs, and both end with the host.
+func TestWays(t *testing.T) {
+	example, err := os.ReadFile("../../examples/gateway/airhost.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(string(example), "127.0.0.1:8080", "127.0.0.1:0", 1)
+	text = strings.Replace(text, "every: 1s", "every: 10ms", 1)
+	w := airhost(t, "run", writeFile(t, "airhost.yaml", text))
+	w.when(running, func() {
+		for _, c := range []struct{ method, path, body, want string }{
+			{"POST", "/echo", "hello", "200 OK hello"},
+			{"GET", "/echo", "", "405 Method Not Allowed Method Not Allowed\n"},
+			{"POST", "/note", "hello", "202 Accepted "},
+		} {
+			if got := w.get(c.method, c.path, c.body); got != c.want {
+				t.Errorf("%s %s: got %q, want %q", c.method, c.path, got, c.want)
+			}
+		}
+		if got := w.get("PUT", "/orders/42", "hello"); !strings.Contains(got, `"paramid":"42"`) {
+			t.Errorf("got %s, want an envelope with the id", got)
+		}
+		w.send(syscall.SIGTERM)()
+	})
+	w.ends(exitDone, "msg=stopped")
+}
+
+// TestWaysThatAreTaken: a gateway that cannot listen ends the program.
+func TestWaysThatAreTaken(t *testing.T) {
+	const text = "gateway: {http: {listen: 'nowhere:1', routes: [{path: /, target: shop/echo}]}}\n"
+	airhost(t, "run", writeFile(t, "airhost.yaml", text+oneEcho)).ends(exitFailed, "gateway: listen tcp: lookup nowhere")
+}
+
+// TestWaysAreChecked: mistakes in routes and schedules have their places.
+func TestWaysAreChecked(t *testing.T) {
+	file, err := config.Decode("a.yaml", []byte(`
+gateway:
+  http:
+    listen: ":0"
+    routes:
+      - {path: "/{a}", target: a/b}
+      - {path: "/{b}", target: a/b}
+schedules:
+  - {every: 1s, target: a/b}
+  - {every: 1s, cron: "@daily", target: a/b}
+  - {cron: "@daily", timezone: Mars/Base, target: a/b}
+components: [{id: a/b, source: echo, engine: native}]
+`), built())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mistakes config.Mistakes
+	if !errors.As(checkWays(file), &mistakes) || len(mistakes) != 3 {
+		t.Fatalf("got %v, want three mistakes", mistakes)
+	}
+	for i, want := range []string{
+		"a.yaml:10:5: schedules[1]: every and cron are both given",
+		`a.yaml:11:32: schedules[2].timezone: "Mars/Base" is no time zone`,
+		`a.yaml:7:9: gateway.http.routes[1]: pattern "/{b}"`,
+	} {
+		if got := mistakes[i].Summary(); !strings.HasPrefix(got, want) {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
