@@ -32,6 +32,12 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set(requestIDHeader, id)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if g.inside.Add(1) > int64(g.config.MaxConnections) {
+		g.inside.Add(-1)
+		g.writeError(w, http.StatusServiceUnavailable, "busy", "there are too many requests, try again")
+		return
+	}
+	defer g.inside.Add(-1)
 	g.routes.Load().ServeHTTP(w, r)
 }
 
@@ -91,7 +97,7 @@ func (a *answerer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, r, err)
 		return
 	}
-	a.write(w, http.StatusOK, contentType(response), response)
+	a.g.write(w, http.StatusOK, contentType(response), response)
 }
 
 // payload reads the body of a request into buffer, and returns the message for the component.
@@ -110,8 +116,8 @@ func (a *answerer) payload(w http.ResponseWriter, r *http.Request, buffer []byte
 }
 
 // write writes a response. A client that takes it too slowly is cut off.
-func (a *answerer) write(w http.ResponseWriter, status int, kind string, body []byte) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(a.g.config.WriteTimeout)) // all our connections have one
+func (g *Gateway) write(w http.ResponseWriter, status int, kind string, body []byte) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(g.config.WriteTimeout)) // all our connections have one
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
@@ -135,15 +141,20 @@ func (a *answerer) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		panic(http.ErrAbortHandler) // the client is gone
 	}
 	status, code, text := statusOf(err)
-	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "1")
-	}
 	if status >= http.StatusInternalServerError {
 		a.g.log.Warn("an HTTP request failed", "request", r.Header.Get(requestIDHeader), "path", a.route.Path,
 			"target", a.route.Target.String(), "status", status, "reason", core.CutText([]byte(err.Error()), core.MaxErrorText))
 	}
+	a.g.writeError(w, status, code, text)
+}
+
+// writeError writes an error for a client.
+func (g *Gateway) writeError(w http.ResponseWriter, status int, code, text string) {
+	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
 	body, _ := json.Marshal(map[string]any{"error": map[string]string{"code": code, "message": text}}) // it does not fail
-	a.write(w, status, "application/json", append(body, '\n'))
+	g.write(w, status, "application/json", append(body, '\n'))
 }
 
 // statusOf returns the status for an error, a word for it, and a text for the client: the

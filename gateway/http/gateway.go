@@ -37,7 +37,7 @@ type Config struct {
 
 	MaxBody        int           // of a request, in bytes; 1 MiB by default, 1 GiB at most
 	MaxHeader      int           // of a request, in bytes, from 1 KiB to 1 MiB; 64 KiB by default
-	MaxConnections int           // at the same time; more wait until one is closed; 1,000 by default
+	MaxConnections int           // at the same time; more wait until one is closed; 1,000 by default. As many requests, which HTTP/2 has several of in a connection; more get 503
 	ReadTimeout    time.Duration // for a whole request to come; 10 s by default
 	WriteTimeout   time.Duration // for a response to leave; 10 s by default
 	IdleTimeout    time.Duration // between two requests of a connection; 1 minute by default
@@ -53,7 +53,8 @@ type Gateway struct {
 	log    *slog.Logger
 	routes atomic.Pointer[http.ServeMux]
 	server http.Server
-	buffer sync.Pool // of *[]byte
+	buffer sync.Pool    // of *[]byte
+	inside atomic.Int64 // requests in progress
 
 	mu       sync.Mutex // guards the following
 	listener net.Listener

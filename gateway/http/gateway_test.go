@@ -455,6 +455,34 @@ func TestHTTP2(t *testing.T) {
 	}
 }
 
+// TestBoundOnRequests: requests in progress are bounded also where one connection has several.
+func TestBoundOnRequests(t *testing.T) {
+	s := start(t, gateway.Config{MaxConnections: 2, Routes: []gateway.Route{{Path: "/{name}", Target: id("a/slow")}}})
+	began, release := make(chan struct{}), make(chan struct{})
+	check(t, s.host.Deploy(context.Background(), host.Deployment{
+		ID: id("a/slow"), Engine: native.Name, Instances: 2, Spread: host.SpreadAny, Limits: core.Limits{HandlerTime: time.Minute},
+		Source: native.Source(func() guest.Component {
+			return component(func(string, []byte) ([]byte, error) { began <- struct{}{}; <-release; return []byte("done"), nil })
+		}),
+	}))
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	s.client.Transport = &http.Transport{Protocols: protocols}
+	answers := make(chan string, 2)
+	for range 2 {
+		go func() { _, body := s.do(t, "POST", "/x", "hello"); answers <- body }()
+		<-began
+	}
+	response, body := s.do(t, "POST", "/x", "hello")
+	equal(t, "one more", fmt.Sprint(response.StatusCode, response.Header.Get("Retry-After")), "5031")
+	equal(t, "its text", body, `{"error":{"code":"busy","message":"there are too many requests, try again"}}`+"\n")
+	close(release)
+	equal(t, "the others", <-answers+<-answers, "donedone")
+	go func() { <-began }()
+	response, _ = s.do(t, "POST", "/x", "hello")
+	equal(t, "afterwards", response.StatusCode, 200)
+}
+
 // TestMistakes: settings that are wrong are found before anything listens, or when it begins.
 func TestMistakes(t *testing.T) {
 	s := start(t, gateway.Config{})

@@ -20,7 +20,7 @@ type HTTP struct {
 	Routes         []Route  `yaml:"routes" jsonschema:"required,minItems=1" jsonschema_description:"The components that answer."`
 	MaxBody        Size     `yaml:"max_body,omitempty" jsonschema:"minimum=1B,maximum=1GiB,default=1MiB" jsonschema_description:"The largest body of a request."`
 	MaxHeader      Size     `yaml:"max_header,omitempty" jsonschema:"minimum=1KiB,maximum=1MiB,default=64KiB" jsonschema_description:"How many bytes the headers of a request may have."`
-	MaxConnections int      `yaml:"max_connections,omitempty" jsonschema:"minimum=1,maximum=1000000,default=1000" jsonschema_description:"How many connections there may be at the same time; more wait."`
+	MaxConnections int      `yaml:"max_connections,omitempty" jsonschema:"minimum=1,maximum=1000000,default=1000" jsonschema_description:"How many connections there may be at the same time, of which more wait, and how many requests, of which more get 503."`
 	ReadTimeout    Duration `yaml:"read_timeout,omitempty" jsonschema:"minimum=1ms,maximum=1h,default=10s" jsonschema_description:"How long a whole request may take to come."`
 	WriteTimeout   Duration `yaml:"write_timeout,omitempty" jsonschema:"minimum=1ms,maximum=1h,default=10s" jsonschema_description:"How long a response may take to leave."`
 	IdleTimeout    Duration `yaml:"idle_timeout,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=1m" jsonschema_description:"How long a connection may wait for its next request."`
