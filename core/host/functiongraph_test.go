@@ -174,7 +174,7 @@ func randomPlan(r *rand.Rand, components, depth int) string {
 func (h *graphHost) change(r *rand.Rand) {
 	i := r.IntN(len(h.instances))
 	d := h.planner(i, 1+r.IntN(3))
-	switch ctx := within(h.t); r.IntN(4) {
+	switch ctx := within(h.t); r.IntN(5) {
 	case 0:
 		check(h.t, h.Restart(ctx, d.ID))
 	case 1:
@@ -184,11 +184,14 @@ func (h *graphHost) change(r *rand.Rand) {
 	case 3:
 		check(h.t, h.Undeploy(ctx, d.ID))
 		check(h.t, h.Deploy(ctx, d))
+	case 4:
+		d.Source = core.Source{}
+		check(h.t, h.Update(ctx, d))
 	}
 }
 
-// Calls in random graphs end, also while components are restarted, replaced and removed, and
-// nobody waits for ever.
+// Calls in random graphs end, also while components are restarted, replaced, updated and removed,
+// and nobody waits for ever.
 func TestFunctionGraphUnderChange(t *testing.T) {
 	everyPart(t, func(t *testing.T, p parts) {
 		const components, askers = 6, 8
