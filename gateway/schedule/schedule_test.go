@@ -111,12 +111,12 @@ func TestEvery(t *testing.T) {
 // TestNoOverlap: while a run is in progress no other one of the entry begins. Those that were due
 // meanwhile are counted, and the next one comes at its time.
 func TestNoOverlap(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for name, e := range map[string]schedule.Entry{
-			"every": {Every: time.Minute, Timeout: time.Hour},
-			"cron":  {Cron: "* * * * *", Timeout: time.Hour},
-		} {
-			began := time.Now().Truncate(time.Minute)
+	for name, e := range map[string]schedule.Entry{
+		"every": {Every: time.Minute, Timeout: time.Hour},
+		"cron":  {Cron: "* * * * *", Timeout: time.Hour},
+	} {
+		synctest.Test(t, func(t *testing.T) { // it begins at midnight
+			began := time.Now()
 			var seen []string
 			r := start(t, func(string, []byte) error {
 				seen = append(seen, time.Since(began).String())
@@ -132,8 +132,8 @@ func TestNoOverlap(t *testing.T) {
 			equal(t, name, seen, "[1m0s 4m0s 5m0s]")
 			equal(t, name+" missed", s.Status()[0].Missed, 2)
 			check(t, s.Stop(t.Context()))
-		}
-	})
+		})
+	}
 }
 
 // TestCron: the times of an expression are those of its time zone.
