@@ -29,6 +29,8 @@ import (
 //
 // The caller gets an error as failed, with its text. A panic is failed too, and is logged
 // with its stack. A result that is larger than the caller's quota.message_size is failed.
+// A function must not end its goroutine, as runtime.Goexit and FailNow of a test do: its
+// caller, and Stop, would wait for it for ever.
 type Function func(ctx context.Context, caller core.ComponentID, argument []byte) ([]byte, error)
 
 // FunctionOptions are the settings of one function.

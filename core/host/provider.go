@@ -83,9 +83,9 @@ func (f *function) notDeployed() *core.CallError {
 }
 
 // endsBefore reports whether a call of c ends before a time on the host's clock, even if its
-// guest hangs. Functions that it calls end by then.
+// guest hangs or waits.
 func (c *component) endsBefore(until time.Duration) bool {
-	return c.traits.Interruptible && c.limits.HandlerTime <= until-c.host.clock.Now()
+	return c.traits.Interruptible && c.longestCall() <= until-c.host.clock.Now()
 }
 
 // findInstance makes the caller own an instance of f's provider, and begins a call of it. It

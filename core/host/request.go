@@ -98,12 +98,17 @@ func (c *component) answersBeforeLocked(ctx context.Context) bool {
 	if !c.traits.Interruptible {
 		return false
 	}
-	longest := c.limits.HandlerTime
-	if c.traits.CountsRunningTime || len(c.deployment.Capabilities.Call) > 0 {
-		longest = c.limits.HandlerWallTime
-	}
+	longest := c.longestCall()
 	deadline, limited := ctx.Deadline()
 	return !limited || time.Until(deadline) >= longest
+}
+
+// longestCall returns how long a call of c may take, with the time in which its guest waits.
+func (c *component) longestCall() time.Duration {
+	if c.traits.CountsRunningTime || len(c.deployment.Capabilities.Call) > 0 {
+		return c.limits.HandlerWallTime
+	}
+	return c.limits.HandlerTime
 }
 
 // takeSlotLocked takes a watch slot for calls on the goroutines of Go programs, if there
