@@ -65,8 +65,8 @@ func TestWays(t *testing.T) {
 
 // TestWaysThatAreTaken: a gateway that cannot listen ends the program.
 func TestWaysThatAreTaken(t *testing.T) {
-	const text = "gateway: {http: {listen: 'nowhere:1', routes: [{path: /, target: shop/echo}]}}\n"
-	airhost(t, "run", writeFile(t, "airhost.yaml", text+oneEcho)).ends(exitFailed, "gateway: listen tcp: lookup nowhere")
+	const text = "gateway: {http: {listen: '127.0.0.1:99999', routes: [{path: /, target: shop/echo}]}}\n"
+	airhost(t, "run", writeFile(t, "airhost.yaml", text+oneEcho)).ends(exitFailed, "gateway: listen tcp: address 99999: invalid port")
 }
 
 // TestWaysAreChecked: mistakes in routes and schedules have their places.
