@@ -91,7 +91,6 @@ type Host struct {
 	places      places
 	threadsLeft func() (n int, known bool) // that the system allows
 	audit       audit
-	deadLetters deadLetters
 	timers      timers
 	direct      directory // components that can be called directly
 	local       directory // all components that are attached to the broker
@@ -107,6 +106,7 @@ type Host struct {
 	stopError   error
 	hurried     context.Context // ends, by hurry, with the context of Stop
 	hurry       func()
+	deadLetters deadLetters
 	changes     sync.WaitGroup // deployments and undeployments; none begins once the state is stopped
 
 	mu         mutex[ofHost] // guards the following
