@@ -121,16 +121,16 @@ func TestNoOverlap(t *testing.T) {
 			r := start(t, func(string, []byte) error {
 				seen = append(seen, time.Since(began).String())
 				if len(seen) == 1 {
-					<-time.After(150 * time.Second)
+					<-time.After(70 * time.Second)
 				}
 				return nil
 			})
 			s := r.schedules(e)
 			<-time.After(2 * time.Minute)
 			equal(t, name+" running", s.Status()[0].Running, true)
-			<-time.After(3*time.Minute + time.Second)
-			equal(t, name, seen, "[1m0s 4m0s 5m0s]")
-			equal(t, name+" missed", s.Status()[0].Missed, 2)
+			<-time.After(2*time.Minute + time.Second)
+			equal(t, name, seen, "[1m0s 3m0s 4m0s]")
+			equal(t, name+" missed", s.Status()[0].Missed, 1)
 			check(t, s.Stop(t.Context()))
 		})
 	}
@@ -207,7 +207,7 @@ func TestFailures(t *testing.T) {
 				return errors.New("on purpose")
 			}
 			if calls == 6 {
-				<-time.After(time.Hour)
+				<-time.After(5 * time.Second)
 			}
 			return nil
 		})
@@ -221,25 +221,25 @@ func TestFailures(t *testing.T) {
 		if strings.Count(log, "level=WARN") != 2 || strings.Count(log, "level=INFO") != 1 || !strings.Contains(log, "on purpose") {
 			t.Errorf("want a warning, an end of it and a second warning, got:\n%s", log)
 		}
-		<-time.After(2 * time.Hour)
+		<-time.After(10 * time.Second)
 	})
 }
 
 // TestStopCutsOff: Stop waits for a run in progress until its context ends.
 func TestStopCutsOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := start(t, func(string, []byte) error { <-time.After(time.Hour); return nil })
-		s := r.schedules(schedule.Entry{Every: time.Second, Timeout: 2 * time.Hour})
+		r := start(t, func(string, []byte) error { <-time.After(20 * time.Second); return nil })
+		s := r.schedules(schedule.Entry{Every: time.Second, Timeout: time.Minute})
 		<-time.After(time.Second + time.Millisecond)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		began := time.Now()
 		if err := s.Stop(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v, want the context's error", err)
 		}
-		equal(t, "time of Stop", time.Since(began), time.Minute)
+		equal(t, "time of Stop", time.Since(began), 5*time.Second)
 		check(t, s.Stop(t.Context()))
-		<-time.After(2 * time.Hour)
+		<-time.After(time.Minute)
 	})
 }
 
