@@ -384,7 +384,7 @@ func (s *site) raw(t *testing.T, send string) string {
 // end by themselves.
 func TestBoundsOnClients(t *testing.T) {
 	s := start(t, gateway.Config{
-		MaxHeader: 4 << 10, MaxBody: 100, MaxConnections: 2, ReadTimeout: 200 * time.Millisecond, IdleTimeout: 200 * time.Millisecond,
+		MaxHeader: 4 << 10, MaxBody: 100, MaxConnections: 2, ReadTimeout: time.Second, IdleTimeout: time.Second,
 		Routes: []gateway.Route{{Path: "/", Target: id("a/echo")}},
 	})
 	s.deploy(t, "a/echo", func(_ string, m []byte) ([]byte, error) { return m, nil })
