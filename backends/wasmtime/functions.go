@@ -53,7 +53,7 @@ func (c *caller) CallFunction(name, argument []byte) ([]byte, error) {
 
 var errExited = errors.New("it called runtime.Goexit")
 
-// elsewhere calls a function on another thread, whose stack is empty, while this thread
+// elsewhere calls a function on another thread, with an empty stack, while this thread
 // waits. A panic of the function goes on here, with its stack.
 func (c *caller) elsewhere(name, argument []byte) (result []byte, err error) {
 	ended := make(chan error)

@@ -171,7 +171,7 @@ int airhost_shim(airhost_guest *g, const wasmtime_module_t *module, wasm_functyp
                  const size_t *sizes, size_t n);
 int airhost_run(airhost_guest *g, const wasmtime_func_t *f, uint8_t phase, wasmtime_val_raw_t *values, size_t n);
 
-// Returns what cabi_realloc(0, 0, align, size) returns, or -1 after a failure.
+// Returns the result of cabi_realloc(0, 0, align, size), or -1 after a failure.
 int64_t airhost_allocate(uintptr_t guest, uint32_t align, uint32_t size);
 
 // Runs handle-message for AIRHOST_MESSAGE, with the sender in first and the message in

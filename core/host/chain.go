@@ -60,6 +60,7 @@ type link struct {
 	from      *component        // the sender of the message, request or response
 	id        core.RequestID    // of the request
 	timeout   time.Duration     // of the request
+	until     time.Duration     // when the request ends, on the host's clock
 	room      int               // for the response to the request, in bytes
 	held      int               // number of components that the chain holds
 }
@@ -126,7 +127,7 @@ func (x *chain) prepare(now, next *link) bool {
 	*next = link{component: c.sender.last.local, kind: open.Kind, from: c, held: now.held}
 	if open.Kind == core.TransferRequest {
 		next.id, next.timeout = c.sender.free()[0], c.timeoutOf(open.TimeoutMillis)
-		next.room = min(maxDirect, c.limits.MessageSize)
+		next.until, next.room = c.host.clock.Now()+next.timeout, min(maxDirect, c.limits.MessageSize)
 		if next.component == c || next.timeout < minChainTimeout || x.worker.sinceShared == sharedEvery-2 {
 			return false
 		}

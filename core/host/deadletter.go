@@ -37,8 +37,8 @@ func (l *DeadLetter) whole() bool { return len(l.Payload) == l.Size }
 var (
 	// ErrNoDeadLetter is wrapped by the error for a number of which no dead letter is kept.
 	ErrNoDeadLetter = errors.New("no such dead letter")
-	// ErrCutDeadLetter is wrapped by the error of [Host.Resend] for a dead letter whose
-	// payload was not kept whole.
+	// ErrCutDeadLetter is wrapped by the error of [Host.Resend] for a dead letter with a
+	// payload that was not kept whole.
 	ErrCutDeadLetter = errors.New("the payload was not kept whole")
 )
 

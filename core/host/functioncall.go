@@ -25,7 +25,7 @@ type calling struct {
 	buffer []byte // for results of components
 }
 
-// permission is what a component may do with a name.
+// permission says whether a component may call the function of a name.
 type permission struct {
 	name     string
 	function *function
@@ -101,7 +101,7 @@ func (c *component) callFunction(name, argument []byte) ([]byte, *core.CallError
 	return c.callEntered(p.function, argument)
 }
 
-// permissionFor returns what c may do with a name.
+// permissionFor returns c's permission for a name.
 func (c *component) permissionFor(name []byte) *permission {
 	a := c.calling
 	if epoch := c.host.epoch.Load(); epoch != a.epoch {
@@ -175,7 +175,7 @@ func (c *component) callEntered(f *function, argument []byte) (result []byte, fa
 	return result, failure
 }
 
-// endedBy returns the failure of a call whose context has ended.
+// endedBy returns the failure of a call, after the end of its context.
 func (f *function) endedBy(err error) *core.CallError {
 	if err == context.DeadlineExceeded {
 		return f.late
@@ -293,7 +293,7 @@ func (c *component) requestDeadline() time.Duration {
 		return c.host.deadlineOf(x.message)
 	}
 	if now := w.chain.link(w.chain.own); w.chain.own&1 == 1 && now.component == c && now.kind == core.TransferRequest {
-		return c.host.clock.Now() + now.timeout
+		return now.until
 	}
 	return c.host.sinceBegan(c.guest.deadline)
 }

@@ -52,7 +52,7 @@ func (c *component) stopsLocked(n int) bool {
 	return n > 0
 }
 
-// picksLocked chooses the first of those who wait, and reports whether there is one.
+// picksLocked chooses the first that waits, and reports whether there is one.
 func (c *component) picksLocked() bool {
 	w := c.sched.wish
 	if w.claim != nil {
@@ -114,8 +114,8 @@ func (c *component) beginServingAndUnlock() {
 	c.beginCallAndUnlock()
 }
 
-// endServing ends a call begun by beginServingAndUnlock, and gives up c. trap is the error that ended
-// the instance, or nil. What waits in the mailbox has its turn before the next call.
+// endServing ends a call begun by beginServingAndUnlock, and gives up c. trap is the error that
+// ended the instance, or nil. Messages in the mailbox have their turn before the next call.
 func (c *component) endServing(trap error) {
 	c.serving = serving{}
 	c.lockAndEndCall(trap)

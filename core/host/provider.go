@@ -158,7 +158,7 @@ func (c *component) standInLine(f *function, t *ticket) (*component, *core.CallE
 	}
 }
 
-// root returns the component whose worker, or Go program, c's call runs on.
+// root returns the component that a worker or a Go program runs, and within it c's call.
 func (c *component) root() *component {
 	for c.serving.caller != nil {
 		c = c.serving.caller
@@ -166,9 +166,9 @@ func (c *component) root() *component {
 	return c
 }
 
-// standsInLine notes that c's worker waits for an instance. What waits for the worker goes to
-// others, and it is replaced also at the ceiling: it may wait for something that only another
-// worker does.
+// standsInLine notes that c's worker waits for an instance. Components that wait for the worker
+// go to others, and it is replaced also at the ceiling: it may wait for something that only
+// another worker does.
 func (c *component) standsInLine(stands bool) {
 	if c.sched.worker == nil {
 		return

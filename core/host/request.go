@@ -162,7 +162,7 @@ func (c *component) answer(sender core.ComponentID, dst, payload []byte) (respon
 	return response, err
 }
 
-// failedDirectly notes that what answer has handled, which is counted as handled, ended
+// failedDirectly notes that a call by answer, which is counted as handled, ended
 // with err. It returns the error that ended the instance, or nil, and the error of the
 // request.
 func (c *component) failedDirectly(sender core.ComponentID, payload []byte, err error) (trap, failure error) {

@@ -245,10 +245,8 @@ func (c *component) newRoute(target string) (*route, error) {
 }
 
 func (c *component) permission(granted []core.IDPattern, id core.ComponentID) error {
-	for _, pattern := range granted {
-		if pattern.Matches(id) {
-			return nil
-		}
+	if grants(granted, id) {
+		return nil
 	}
 	return &core.MessagingError{Case: core.CaseCapabilityDenied, Text: id.String()}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// waits is the graph of who waits for whom: instances in a call of a function that a component
+// waits is the graph of instances that wait for others, in a call of a function that a component
 // provides. Such an instance waits for an instance that handles the call, or for any of the
 // provider's. It can be answered if from it an instance can be reached that does not wait. A
 // call after which that is not so would close a ring, and is refused.
@@ -22,7 +22,7 @@ type waits struct {
 	change chan struct{} // closed when those that wait look again, or nil
 }
 
-// waiting is what an instance waits for.
+// waiting is the reason why an instance waits.
 type waiting struct {
 	function *function        // that it has called, or nil: a goroutine that changes it waits
 	provider core.ComponentID // of the function

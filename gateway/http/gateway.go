@@ -35,9 +35,12 @@ type Config struct {
 
 	Routes []Route
 
-	MaxBody        int           // of a request, in bytes; 1 MiB by default, 1 GiB at most
-	MaxHeader      int           // of a request, in bytes, from 1 KiB to 1 MiB; 64 KiB by default
-	MaxConnections int           // at the same time; more wait until one is closed; 1,000 by default. As many requests, which HTTP/2 has several of in a connection; more get 503
+	MaxBody   int // of a request, in bytes; 1 MiB by default, 1 GiB at most
+	MaxHeader int // of a request, in bytes, from 1 KiB to 1 MiB; 64 KiB by default
+	// MaxConnections is how many connections there are at the same time; more wait until one
+	// is closed. It is also how many requests are handled at the same time, of which HTTP/2
+	// has several in a connection; more get 503. 1,000 by default.
+	MaxConnections int
 	ReadTimeout    time.Duration // for a whole request to come; 10 s by default
 	WriteTimeout   time.Duration // for a response to leave; 10 s by default
 	IdleTimeout    time.Duration // between two requests of a connection; 1 minute by default
