@@ -11,9 +11,9 @@ import "github.com/airhost/airhost/core"
 // File is a configuration file. A zero field was left out and stands for its default.
 // [Schema] and the checks of [Decode] are made from the tags.
 type File struct {
-	Host       Host        `yaml:"host,omitempty" jsonschema_description:"The host that all components share."`
-	Functions  Functions   `yaml:"functions,omitempty" jsonschema_description:"Functions that components may call within a call, by their names as namespace/name, with the component that provides each."`
-	Components []Component `yaml:"components" jsonschema:"required,minItems=1" jsonschema_description:"The components that run in the host."`
+	Host       Host                          `yaml:"host,omitempty" jsonschema_description:"The host that all components share."`
+	Functions  map[core.ComponentID]Function `yaml:"functions,omitempty" jsonschema_description:"Functions that components may call within a call, by their names as namespace/name, with the component that provides each."`
+	Components []Component                   `yaml:"components" jsonschema:"required,minItems=1" jsonschema_description:"The components that run in the host."`
 	// Budgets are by namespace.
 	Budgets   map[string]Budget `yaml:"budgets,omitempty" jsonschema_description:"Bounds on all components of a namespace together, by namespace."`
 	Gateway   Gateway           `yaml:"gateway,omitempty" jsonschema_description:"The ways in from outside."`

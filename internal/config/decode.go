@@ -131,9 +131,6 @@ func (d *decoder) value(path string, n ast.Node, into reflect.Value, r rules) {
 	case *Pairs:
 		d.pairs(path, n, target)
 		return
-	case *Functions:
-		d.functions(path, n, target)
-		return
 	case *Part:
 		d.part(path, n, target, r)
 		return

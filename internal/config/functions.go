@@ -3,44 +3,18 @@ package config
 import (
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
-
-	"github.com/goccy/go-yaml/ast"
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/nearest"
 )
-
-// Functions are functions that components may call, by their names.
-type Functions map[core.ComponentID]Function
 
 // Function is a function that a component provides.
 type Function struct {
 	Component     core.ComponentID `yaml:"component" jsonschema:"required" jsonschema_description:"The component of this file that provides the function: its handle-message is called with the caller as sender, and its response is the result."`
 	Timeout       Duration         `yaml:"timeout,omitempty" jsonschema:"minimum=1ms,maximum=24h" jsonschema_description:"How long a call may take; without a limit by default but the caller's: nine tenths of its handler_wall_time, and the deadline of the request that it handles."`
 	MaxConcurrent int              `yaml:"max_concurrent,omitempty" jsonschema:"minimum=1,maximum=1000000,default=64" jsonschema_description:"How many calls may run and wait at the same time; one more gets unavailable."`
-}
-
-// functions decodes functions by their names.
-func (d *decoder) functions(path string, n ast.Node, into *Functions) {
-	for _, e := range d.entries(path, n) {
-		if d.full() {
-			return
-		}
-		name, err := core.ParseComponentID(e.key)
-		if err != nil {
-			d.notef(e.keyNode, e.path, "the name of a function is like an id: %s", err)
-			continue
-		}
-		var f Function
-		d.value(e.path, e.value, reflect.ValueOf(&f).Elem(), rules{})
-		if *into == nil {
-			*into = make(Functions)
-		}
-		(*into)[name] = f
-	}
 }
 
 // providers notes functions whose component is not in the file, unless the broker may know

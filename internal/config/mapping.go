@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"encoding"
 	"fmt"
 	"reflect"
 	"slices"
@@ -85,17 +86,23 @@ func (d *decoder) mapping(path string, n ast.Node, into reflect.Value) {
 	}
 }
 
-// named decodes keys that are names of the file's own.
+// named decodes keys that are names of the file's own, or ids.
 func (d *decoder) named(path string, n ast.Node, into reflect.Value) {
 	into.Set(reflect.MakeMap(into.Type()))
 	for _, e := range d.entries(path, n) {
 		if d.full() {
 			return
 		}
-		value := reflect.New(into.Type().Elem()).Elem()
+		key, value := reflect.New(into.Type().Key()), reflect.New(into.Type().Elem()).Elem()
+		if id, ok := key.Interface().(encoding.TextUnmarshaler); !ok {
+			key.Elem().SetString(e.key)
+		} else if err := id.UnmarshalText([]byte(e.key)); err != nil {
+			d.notef(e.keyNode, e.path, "the name of a function is like an id: %s", err)
+			continue
+		}
 		d.value(e.path, e.value, value, rules{})
 		d.file.marks[e.path] = placeOf(e.keyNode)
-		into.SetMapIndex(reflect.ValueOf(e.key), value)
+		into.SetMapIndex(key.Elem(), value)
 	}
 }
 
@@ -122,7 +129,7 @@ func unknownKey(key, path string, fields []field) string {
 func homeOf(key string, t reflect.Type, path string) string {
 	for t.Kind() == reflect.Slice || t.Kind() == reflect.Map {
 		if t.Kind() == reflect.Map {
-			path += ".*"
+			path += ".NAME"
 		} else {
 			path += "[]"
 		}
@@ -130,9 +137,6 @@ func homeOf(key string, t reflect.Type, path string) string {
 	}
 	if t == reflect.TypeFor[Part]() {
 		t = reflect.TypeFor[Extension]()
-	}
-	if t == reflect.TypeFor[Functions]() {
-		t, path = reflect.TypeFor[Function](), path+".NAME"
 	}
 	for _, f := range fieldsOf(t) {
 		if f.key == key {

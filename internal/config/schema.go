@@ -71,10 +71,6 @@ func mapType(t reflect.Type) *jsonschema.Schema {
 		plugin := reflected(reflect.TypeFor[Extension](), Built{})
 		plugin.Version = "" // it is the whole schema's
 		return &jsonschema.Schema{OneOf: []*jsonschema.Schema{{Type: "string"}, plugin}}
-	case reflect.TypeFor[Functions]():
-		function := reflected(reflect.TypeFor[Function](), Built{})
-		function.Version = "" // it is the whole schema's
-		return &jsonschema.Schema{Type: "object", PropertyNames: &jsonschema.Schema{Pattern: idSyntax}, AdditionalProperties: function}
 	case reflect.TypeFor[Pairs]():
 		return &jsonschema.Schema{Type: "object", AdditionalProperties: &jsonschema.Schema{OneOf: []*jsonschema.Schema{
 			{Type: "string"}, {Type: "number"}, {Type: "boolean"},
@@ -92,6 +88,9 @@ func complete(schema *jsonschema.Schema, t reflect.Type, built Built) {
 	}
 	if t.Kind() == reflect.Map {
 		schema.PropertyNames = &jsonschema.Schema{Pattern: "^" + idPart + "$"}
+		if t.Key() == reflect.TypeFor[core.ComponentID]() {
+			schema.PropertyNames.Pattern = idSyntax
+		}
 		schema, t = schema.AdditionalProperties, t.Elem()
 	}
 	for _, f := range fieldsOf(t) {
