@@ -1011,7 +1011,7 @@ type Answer struct {
 	TimerId uint64 `protobuf:"varint,4,opt,name=timer_id,json=timerId,proto3" json:"timer_id,omitempty"`
 	// Of CancelTimer: the timer was running, and will not fire.
 	Running bool `protobuf:"varint,5,opt,name=running,proto3" json:"running,omitempty"`
-	// Of CallFunction: what the function returned.
+	// Of CallFunction: the function's result.
 	Result []byte `protobuf:"bytes,6,opt,name=result,proto3" json:"result,omitempty"`
 	// Of CallFunction: why there is no result. Absent where there is one.
 	CallError     *CallError `protobuf:"bytes,7,opt,name=call_error,json=callError,proto3" json:"call_error,omitempty"`
