@@ -64,6 +64,7 @@ var importRules = []rule{
 
 	{".", "core core/host backends/wazero brokers/inproc trackers/slab", "", "the short way in: one engine, one broker, one tracker"},
 	{"gateway/", "core core/host", "github.com/robfig/cron/v3 golang.org/x/net", "a way in knows the host, and no implementation"},
+	{"admin", "core core/host", "", "the API of a host knows no implementation"},
 	{"airhostfx", "core core/host", fx, "it wires any implementation and chooses none"},
 	{"cmd/", ". airhostfx core core/host gateway/ guest internal/ examples/ " + parts,
 		"github.com/spf13/ github.com/tetratelabs/wazero go.uber.org/dig " + fx, "programs choose implementations"},
