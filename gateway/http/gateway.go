@@ -29,6 +29,8 @@ var SenderID = core.MustComponentID(core.HostNamespace + "/gateway")
 type Config struct {
 	// Listen is the address, as for [net.Listen] with tcp: host:port. Port 0 is any free one.
 	Listen string
+	// Listener, if not nil, is used in place of Listen. The gateway closes it.
+	Listener net.Listener
 	// Certificate and Key are PEM files. With them the gateway speaks HTTPS, HTTP/2 included;
 	// without, HTTP/1.1 and HTTP/2 with prior knowledge.
 	Certificate, Key string
@@ -58,6 +60,7 @@ type Gateway struct {
 	server http.Server
 	buffer sync.Pool    // of *[]byte
 	inside atomic.Int64 // requests in progress
+	pair   atomic.Pointer[tls.Certificate]
 
 	mu       sync.Mutex // guards the following
 	listener net.Listener
@@ -116,15 +119,17 @@ func (c *Config) normalize() error {
 func (g *Gateway) Start(ctx context.Context) error {
 	var settings *tls.Config
 	if g.config.Certificate != "" {
-		pair, err := tls.LoadX509KeyPair(g.config.Certificate, g.config.Key)
-		if err != nil {
+		if err := g.ReloadCertificate(); err != nil {
+			return err
+		}
+		settings = &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return g.pair.Load(), nil }, MinVersion: tls.VersionTLS12}
+	}
+	listener := g.config.Listener
+	if listener == nil {
+		var err error
+		if listener, err = new(net.ListenConfig).Listen(ctx, "tcp", g.config.Listen); err != nil {
 			return fmt.Errorf("gateway: %w", err)
 		}
-		settings = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
-	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", g.config.Listen)
-	if err != nil {
-		return fmt.Errorf("gateway: %w", err)
 	}
 	listener = netutil.LimitListener(listener, g.config.MaxConnections)
 	g.mu.Lock()
@@ -139,6 +144,17 @@ func (g *Gateway) Start(ctx context.Context) error {
 		}
 		served <- g.server.Serve(listener)
 	}()
+	return nil
+}
+
+// ReloadCertificate reads the certificate and its key again. Connections that begin later get
+// it. After an error they get the one before.
+func (g *Gateway) ReloadCertificate() error {
+	pair, err := tls.LoadX509KeyPair(g.config.Certificate, g.config.Key)
+	if err != nil {
+		return fmt.Errorf("gateway: %w", err)
+	}
+	g.pair.Store(&pair)
 	return nil
 }
 

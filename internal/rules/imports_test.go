@@ -62,11 +62,12 @@ var importRules = []rule{
 	{"internal/extension/extensiontest internal/hostile internal/hostile/measure", "core core/host guest internal/ " + parts,
 		"go.uber.org/goleak golang.org/x/sys " + grpc, "tests of whole hosts"},
 
+	{"internal/service", "admin airhostfx core core/host gateway/ guest internal/ examples/ " + parts, "github.com/fsnotify/fsnotify go.uber.org/dig " + fx, "it runs what a file says, on the implementations that the file chooses"},
 	{".", "core core/host backends/wazero brokers/inproc trackers/slab", "", "the short way in: one engine, one broker, one tracker"},
 	{"gateway/", "core core/host", "github.com/robfig/cron/v3 golang.org/x/net", "a way in knows the host, and no implementation"},
 	{"admin", "core core/host", "", "the API of a host knows no implementation"},
 	{"airhostfx", "core core/host", fx, "it wires any implementation and chooses none"},
-	{"cmd/", ". airhostfx core core/host gateway/ guest internal/ examples/ " + parts,
+	{"cmd/", ". admin airhostfx core core/host gateway/ guest internal/ examples/ " + parts,
 		"github.com/spf13/ github.com/tetratelabs/wazero go.uber.org/dig " + fx, "programs choose implementations"},
 	{"examples/", ". airhostfx core core/host guest guest/state plugin " + parts, fx, "examples import only packages that users can import"},
 }
