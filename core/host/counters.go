@@ -112,6 +112,7 @@ type Snapshot struct {
 	Orphans   uint64 // outcomes dropped because the component that waited is gone
 
 	Components    int    // deployed now
+	Memory        int64  // bytes of the memories of their instances; see [ComponentStatus]
 	Traps         uint64 // ends of instances
 	Restarts      uint64 // instances that took another's place
 	WorkersHeldUp uint64 // workers that were replaced because one call held them up
@@ -137,7 +138,7 @@ func (h *Host) Snapshot() Snapshot {
 		Late: h.counts.late.Load(), Orphans: h.counts.orphans.Load(),
 		Components: sum.components, Traps: sum.Traps, Restarts: sum.Restarts,
 		WorkersHeldUp: h.counts.heldUp.Load(), AuditDropped: h.counts.auditDropped.Load(),
-		LogDrops: sum.LogDrops,
+		LogDrops: sum.LogDrops, Memory: h.memory(),
 	}
 	s.Left, s.Arrived = h.traffic()
 	s.Calls, s.FailedCalls, s.Waits = sum.calls, make(map[string]uint64), h.waits.list()

@@ -228,6 +228,7 @@ type ComponentStatus struct {
 	Fired       uint64            // its timers that have fired, each as a message to it
 	Calls       uint64            // functions that it has called
 	FailedCalls uint64            // of these, without a result
+	Memory      int64             // bytes of its instances' memories; see [core.Sizer]; 0 if the engine does not know
 	Counters    ComponentCounters
 	LastError   string // why an instance ended last, or empty
 }
@@ -242,6 +243,20 @@ func (h *Host) Components() []ComponentStatus {
 		statuses[i] = c.report()
 	}
 	return statuses
+}
+
+// memory returns the memory of the instances of all components, in bytes. It takes the locks one
+// by one, since a process's memory takes some microseconds.
+func (h *Host) memory() (sum int64) {
+	h.mu.Lock()
+	all := slices.AppendSeq(slices.Collect(maps.Values(h.components)), maps.Keys(h.beside))
+	h.mu.Unlock()
+	for _, c := range all {
+		c.mu.Lock()
+		sum += c.memoryLocked()
+		c.mu.Unlock()
+	}
+	return sum
 }
 
 // listLocked returns all deployed components, sorted by id.

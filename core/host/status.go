@@ -3,6 +3,8 @@ package host
 import (
 	"cmp"
 	"slices"
+
+	"github.com/airhost/airhost/core"
 )
 
 // waitingLocked returns how many entries wait in c's mailbox, and for its members.
@@ -43,11 +45,23 @@ func (c *component) report() ComponentStatus {
 	return s
 }
 
+// memoryLocked returns the memory of c's instance in bytes, or 0 if its engine does not know. The
+// engine may not close the instance meanwhile: the owner takes it away first, with mu held.
+func (c *component) memoryLocked() int64 {
+	sizer, ok := c.life.instance.(core.Sizer)
+	if !ok {
+		return 0
+	}
+	resting := c.sched.status == idle || c.sched.status == queued || c.sched.status == down // nobody owns it
+	return sizer.MemorySize(resting && !c.call.inProgress)
+}
+
 // addToLocked adds c to the status of its component. It returns the later one of the last
 // end of its instance and another.
 func (c *component) addToLocked(s *ComponentStatus, other supervisor) (last supervisor) {
 	s.Waiting += c.waitingLocked()
 	s.Timers += len(c.timers.running)
+	s.Memory += c.memoryLocked()
 	s.Fired += c.published.fired
 	for _, n := range []*callCounts{&c.published.callCounts, c.callsLocked()} {
 		s.Calls += n.calls
