@@ -57,6 +57,12 @@ func testMemorySizeAnyTime(t *trial) {
 		})
 	}
 	t.ask(in, "l\x00in a service")
+	t.growsWhileAsked(in, sizer)
+}
+
+// growsWhileAsked makes an instance grow while another goroutine asks for its size.
+func (t *trial) growsWhileAsked(in core.Instance, sizer core.Sizer) {
+	t.Helper()
 	stop := make(chan struct{})
 	var others sync.WaitGroup
 	others.Go(func() {

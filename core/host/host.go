@@ -233,16 +233,27 @@ type ComponentStatus struct {
 	LastError   string // why an instance ended last, or empty
 }
 
-// Components returns the status of all deployed components, sorted by id.
+// Components returns the status of all deployed components, sorted by id. The counters of a
+// component go on in a replacement, and begin anew if it is removed and deployed again.
 func (h *Host) Components() []ComponentStatus {
+	all, statuses := h.reports()
+	for i, c := range all {
+		statuses[i].Memory = c.memory()
+	}
+	return statuses
+}
+
+// reports returns all deployed components with their statuses, but for the memory. Counters that
+// move from one version to another count once: that takes the same lock.
+func (h *Host) reports() ([]*component, []ComponentStatus) {
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	all := h.listLocked()
-	h.mu.Unlock()
 	statuses := make([]ComponentStatus, len(all))
 	for i, c := range all {
 		statuses[i] = c.report()
 	}
-	return statuses
+	return all, statuses
 }
 
 // memory returns the memory of the instances of all components, in bytes. It takes the locks one
@@ -252,9 +263,7 @@ func (h *Host) memory() (sum int64) {
 	all := slices.AppendSeq(slices.Collect(maps.Values(h.components)), maps.Keys(h.beside))
 	h.mu.Unlock()
 	for _, c := range all {
-		c.mu.Lock()
-		sum += c.memoryLocked()
-		c.mu.Unlock()
+		sum += c.ownMemory()
 	}
 	return sum
 }
