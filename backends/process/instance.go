@@ -53,6 +53,7 @@ type instance struct {
 	log      *slog.Logger
 
 	process    *spawn.Process
+	running    atomic.Pointer[spawn.Process] // the same, for any goroutine
 	stream     grpc.ClientStream
 	watchEnded chan struct{} // closed when watch has returned
 
@@ -68,6 +69,7 @@ type instance struct {
 var (
 	_ core.Batcher     = (*instance)(nil)
 	_ core.StateKeeper = (*instance)(nil)
+	_ core.Sizer       = (*instance)(nil)
 )
 
 func newInstance(env core.Environment, traits core.Traits, log *slog.Logger) *instance {
@@ -93,6 +95,7 @@ func (i *instance) start(ctx context.Context, c *component) error {
 	}
 	if process != nil {
 		i.process, i.watchEnded = process, make(chan struct{})
+		i.running.Store(process)
 		i.log.Debug("process started", "path", c.command.Path, "limits", process.Held())
 		go i.watch()
 	}
@@ -213,6 +216,16 @@ func (i *instance) recoverPanic(err *error) {
 	if reason := recover(); reason != nil {
 		*err = i.end(&core.TrapError{Kind: core.TrapFault, Text: "the host's service panicked", Details: string(debug.Stack())}, nil)
 	}
+}
+
+// MemorySize implements [core.Sizer]: the resident memory of the process, without that of its
+// children; 0 on other systems than Linux. It takes some microseconds.
+func (i *instance) MemorySize(bool) int64 {
+	process := i.running.Load()
+	if process == nil {
+		return 0
+	}
+	return process.Resident()
 }
 
 // Interrupt kills the process. If the process has not started yet, its start fails.

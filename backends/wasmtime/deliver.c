@@ -82,6 +82,7 @@ static int deliver(airhost_guest *g, bool callback, uint64_t id, uint32_t tag, b
   uint32_t ticks = __atomic_load_n(&airhost_ticks_so_far, __ATOMIC_RELAXED);
   if (ticks != g->ticks) {
     g->ticks = ticks;
+    look(g);
     wasmtime_context_set_epoch_deadline(g->context, 1);
   }
   g->small_size = -1;

@@ -92,7 +92,7 @@ struct airhost_guest {
   wasmtime_context_t *context;
   wasmtime_func_t handle_message, handle_callback; // of the shim
   uint8_t *base;                                   // of memory
-  size_t size;                                     // of memory, in bytes
+  size_t size;                                     // of memory, in bytes; see set_size
   airhost_block sender, payload;                   // for the next call
 
   bool close;               // memory is close to that of other guests: see memory.c
@@ -188,6 +188,12 @@ int64_t airhost_allocate(uintptr_t guest, uint32_t align, uint32_t size);
 // each call.
 int airhost_handle(uintptr_t guest, uint8_t kind, uint64_t id, const uint8_t *first, uint32_t first_size,
                    const uint8_t *second, uint32_t second_size, uintptr_t peer, uint32_t most, uint32_t *progress);
+
+// Other threads than the one that uses the guest may read the size.
+static inline void set_size(airhost_guest *g, size_t size) { __atomic_store_n(&g->size, size, __ATOMIC_RELAXED); }
+
+// Reads the size of the guest's memory, which may have grown in its last call.
+void airhost_look(airhost_guest *g);
 
 bool airhost_find(airhost_guest *g, const char *name, size_t size, wasmtime_func_t *f);
 bool airhost_find_global(airhost_guest *g, const char *name, size_t size, wasmtime_global_t *global);

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"unicode/utf8"
 	"unsafe"
 
@@ -41,7 +42,10 @@ type instance struct {
 	functions core.Functions // the host's; Env has a caller in their place
 }
 
-var _ core.StateKeeper = (*instance)(nil)
+var (
+	_ core.StateKeeper = (*instance)(nil)
+	_ core.Sizer       = (*instance)(nil)
+)
 
 var errNoMemory = errors.New("wasmtime: instantiate: the system has no memory left for a guest")
 
@@ -158,6 +162,15 @@ func textOf(failure *core.RequestError) []byte {
 
 // number is the guest as airhost_handle takes it.
 func (in *instance) number() C.uintptr_t { return C.uintptr_t(uintptr(unsafe.Pointer(in.c))) }
+
+// MemorySize implements [core.Sizer]. Only a close memory says when it grows. C looks at
+// another one at least once in each millisecond of running.
+func (in *instance) MemorySize(resting bool) int64 {
+	if resting && !bool(in.c.close) {
+		C.airhost_look(in.c)
+	}
+	return int64(atomic.LoadUint64((*uint64)(unsafe.Pointer(&in.c.size))))
+}
 
 // Close implements [core.Instance].
 func (in *instance) Close() error {

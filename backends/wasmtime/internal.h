@@ -66,7 +66,7 @@ static inline bool airhost_call(airhost_guest *g, const wasmtime_func_t *f, wasm
 
 // Reads the size of the guest's memory, which may have grown.
 static inline void look(airhost_guest *g) {
-  if (!g->close) g->size = wasmtime_memory_data_size(g->context, &g->memory);
+  if (!g->close) set_size(g, wasmtime_memory_data_size(g->context, &g->memory));
 }
 
 // Whether size bytes at ptr are in memory. The sum fits into 64 bits.

@@ -99,7 +99,8 @@ static void release(void *env) {
     give_slot(g->base);
   }
   g->base = NULL;
-  g->size = g->mapped = 0;
+  g->mapped = 0;
+  set_size(g, 0);
 }
 
 static wasmtime_error_t *no_memory(void) { return wasmtime_error_new("the system has no memory left for a guest"); }
@@ -122,7 +123,7 @@ static wasmtime_error_t *grow(void *env, size_t size) {
   airhost_guest *g = env;
   if (size > g->most) return wasmtime_error_new("the memory is at its limit");
   if (size > PAGE && g->mapped == 0 && !move(g)) return no_memory();
-  g->size = size;
+  set_size(g, size);
   return NULL;
 }
 

@@ -29,7 +29,10 @@ type instance struct {
 	nested     [4]uint64
 }
 
-var _ core.StateKeeper = (*instance)(nil)
+var (
+	_ core.StateKeeper = (*instance)(nil)
+	_ core.Sizer       = (*instance)(nil)
+)
 
 // interpretedSlice is the fuel of a slice for interpreted code, which takes longer
 // for its fuel: see docs/costs.md.
@@ -83,6 +86,9 @@ func (in *instance) HandleCallback(id core.RequestID, response []byte, failure *
 
 // bytesOf returns the bytes of s, which nobody may change.
 func bytesOf(s string) []byte { return unsafe.Slice(unsafe.StringData(s), len(s)) }
+
+// MemorySize implements [core.Sizer]. The memory itself says when it grows.
+func (in *instance) MemorySize(bool) int64 { return in.memory.size.Load() }
 
 // Close implements [core.Instance].
 func (in *instance) Close() error {

@@ -3,6 +3,7 @@ package wazero
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"github.com/tetratelabs/wazero/experimental"
 )
@@ -10,8 +11,9 @@ import (
 // memory is a guest's only linear memory. It serves wazero as an allocator, and the
 // engine reads it without calling wazero.
 type memory struct {
-	current []byte // the guest's memory at present
-	most    uint64 // maximum size in bytes
+	current []byte       // the guest's memory at present
+	most    uint64       // maximum size in bytes
+	size    atomic.Int64 // of current; for other goroutines than the one that calls the guest
 	reserve
 }
 
@@ -41,6 +43,7 @@ func (m *memory) Reallocate(size uint64) []byte {
 	resized := m.resize(m.current, size)
 	if resized != nil {
 		m.current = resized
+		m.size.Store(int64(size))
 	}
 	return resized
 }
@@ -48,5 +51,6 @@ func (m *memory) Reallocate(size uint64) []byte {
 // Free implements [experimental.LinearMemory].
 func (m *memory) Free() {
 	m.current = nil
+	m.size.Store(0)
 	m.close()
 }

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/airhost/airhost/core"
@@ -161,6 +162,25 @@ type fakeInstance struct {
 	state       []byte // for a flaw
 	stop        chan struct{}
 	interrupted atomic.Bool
+	busy        sync.Mutex   // for a flaw: held in calls
+	inCall      atomic.Bool  // for a flaw
+	memory      atomic.Int64 // of the largest response
+}
+
+var _ core.Sizer = (*fakeInstance)(nil)
+
+func (i *fakeInstance) MemorySize(bool) int64 {
+	const least = 64 << 10
+	switch {
+	case i.has("sizes wait for calls"):
+		i.busy.Lock()
+		defer i.busy.Unlock()
+	case i.has("running guests have no memory") && i.inCall.Load():
+		return 0
+	case i.has("memories never grow"):
+		return least
+	}
+	return least + i.memory.Load()
 }
 
 var errFakeInterrupted = &core.TrapError{Kind: core.TrapHandler, Text: "interrupted"}
@@ -182,6 +202,12 @@ func (i *fakeInstance) call(f func() error) (err error) {
 	}
 	i.engine.calls.Add(1)
 	defer i.engine.calls.Add(-1)
+	if i.has("sizes wait for calls") {
+		i.busy.Lock()
+		defer i.busy.Unlock()
+	}
+	i.inCall.Store(true)
+	defer i.inCall.Store(false)
 	defer func() {
 		if cause := recover(); cause != nil {
 			err = i.end(cause)
@@ -319,6 +345,7 @@ func (i *fakeInstance) received(message []byte, response *[]byte) []byte {
 }
 
 func (i *fakeInstance) respond(got []byte, response *[]byte) error {
+	i.memory.Store(max(i.memory.Load(), int64(len(got))))
 	switch {
 	case len(got) > i.env.Limits.MessageSize && !i.has("responses have no limit"):
 		return &core.ComponentError{Case: core.CaseFailed, Text: "too large"}

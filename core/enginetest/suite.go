@@ -65,7 +65,7 @@ func promises() []promise {
 	var all []promise
 	for _, some := range [][]promise{
 		enginePromises, messagePromises, servicePromises, callbackPromises, managementPromises,
-		statePromises, timerPromises, functionPromises, ledgerPromises, endPromises, interruptPromises, limitPromises,
+		statePromises, timerPromises, functionPromises, ledgerPromises, endPromises, interruptPromises, limitPromises, memoryPromises,
 	} {
 		all = append(all, some...)
 	}

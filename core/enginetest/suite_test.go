@@ -131,6 +131,9 @@ var flaws = map[string][]string{
 	"interrupt-alone":     {"an interruption ends all"},
 	"interrupt-any-time":  {"interrupted instances cannot be closed"},
 
+	"memory-size":          {"memories never grow"},
+	"memory-size-any-time": {"sizes wait for calls", "running guests have no memory"},
+
 	"enforces-memory":            {"claims limits.memory"},
 	"enforces-table-elements":    {"claims limits.table_elements"},
 	"enforces-stack":             {"claims limits.stack"},

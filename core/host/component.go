@@ -35,7 +35,8 @@ type component struct {
 	published counts // the owner's counts, as of the last message; fired is written here
 
 	// The owner's again, apart from the fields that each message needs.
-	reserved int64 // memory of the budget
+	reserved int64       // memory of the budget
+	shown    shownCounts // written with the host's lock held
 	serving  serving
 	calling  *calling // once it has called a function; written by the owner with mu held
 }

@@ -37,6 +37,22 @@ func (c *ComponentCounters) add(o *ComponentCounters) {
 	c.LogDrops += o.LogDrops
 }
 
+// raise makes each counter that of o, if that is higher.
+func (c *ComponentCounters) raise(o *ComponentCounters) {
+	c.Sent = max(c.Sent, o.Sent)
+	c.Refused = max(c.Refused, o.Refused)
+	c.Requests = max(c.Requests, o.Requests)
+	c.Canceled = max(c.Canceled, o.Canceled)
+	c.Handled = max(c.Handled, o.Handled)
+	c.Expired = max(c.Expired, o.Expired)
+	c.Errors = max(c.Errors, o.Errors)
+	c.Callbacks = max(c.Callbacks, o.Callbacks)
+	c.Traps = max(c.Traps, o.Traps)
+	c.Restarts = max(c.Restarts, o.Restarts)
+	c.LogLines = max(c.LogLines, o.LogLines)
+	c.LogDrops = max(c.LogDrops, o.LogDrops)
+}
+
 // refusals counts refused messages by case.
 type refusals [7]uint64
 
@@ -112,19 +128,22 @@ type Snapshot struct {
 	Orphans   uint64 // outcomes dropped because the component that waited is gone
 
 	Components    int    // deployed now
+	Memory        int64  // bytes of the memories of their instances; see [ComponentStatus]
 	Traps         uint64 // ends of instances
 	Restarts      uint64 // instances that took another's place
+	Errors        uint64 // calls of handle-message and handle-callback that failed, traps included
 	WorkersHeldUp uint64 // workers that were replaced because one call held them up
 	HeldUpNow     int    // of these, those with a call in progress that Config.HeldUpWorkers bounds
 	AuditDropped  uint64 // audit records dropped rather than hold up a sender
-	LogDrops      uint64 // log lines of guests dropped for being too many
+	LogLines      uint64 // log lines of guests
+	LogDrops      uint64 // of these, dropped for being too many
 
 	Calls       uint64            // functions that components have called, those in progress included
 	FailedCalls map[string]uint64 // of these, without a result, by the contract's error
 	Waits       []Wait            // calls in progress of functions that components provide
 }
 
-// Snapshot returns the host's counters. Those of a component in the middle of a
+// Snapshot returns the host's counters. None ever goes back, whatever changes. Those of a component in the middle of a
 // call are as of the call's begin.
 func (h *Host) Snapshot() Snapshot {
 	sum := h.totals()
@@ -137,7 +156,7 @@ func (h *Host) Snapshot() Snapshot {
 		Late: h.counts.late.Load(), Orphans: h.counts.orphans.Load(),
 		Components: sum.components, Traps: sum.Traps, Restarts: sum.Restarts,
 		WorkersHeldUp: h.counts.heldUp.Load(), AuditDropped: h.counts.auditDropped.Load(),
-		LogDrops: sum.LogDrops,
+		Errors: sum.Errors, LogLines: sum.LogLines, LogDrops: sum.LogDrops, Memory: h.memory(),
 	}
 	s.Left, s.Arrived = h.traffic()
 	s.Calls, s.FailedCalls, s.Waits = sum.calls, make(map[string]uint64), h.waits.list()

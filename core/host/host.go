@@ -228,20 +228,44 @@ type ComponentStatus struct {
 	Fired       uint64            // its timers that have fired, each as a message to it
 	Calls       uint64            // functions that it has called
 	FailedCalls uint64            // of these, without a result
+	Memory      int64             // bytes of its instances' memories; see [core.Sizer]; 0 if the engine does not know
 	Counters    ComponentCounters
 	LastError   string // why an instance ended last, or empty
 }
 
-// Components returns the status of all deployed components, sorted by id.
+// Components returns the status of all deployed components, sorted by id. The counters of a
+// component go on in a replacement, and begin anew if it is removed and deployed again.
 func (h *Host) Components() []ComponentStatus {
+	all, statuses := h.reports()
+	for i, c := range all {
+		statuses[i].Memory = c.memory()
+	}
+	return statuses
+}
+
+// reports returns all deployed components with their statuses, but for the memory. Counters that
+// move from one version to another count once: that takes the same lock.
+func (h *Host) reports() ([]*component, []ComponentStatus) {
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	all := h.listLocked()
-	h.mu.Unlock()
 	statuses := make([]ComponentStatus, len(all))
 	for i, c := range all {
 		statuses[i] = c.report()
 	}
-	return statuses
+	return all, statuses
+}
+
+// memory returns the memory of the instances of all components, in bytes. It takes the locks one
+// by one, since a process's memory takes some microseconds.
+func (h *Host) memory() (sum int64) {
+	h.mu.Lock()
+	all := slices.AppendSeq(slices.Collect(maps.Values(h.components)), maps.Keys(h.beside))
+	h.mu.Unlock()
+	for _, c := range all {
+		sum += c.ownMemory()
+	}
+	return sum
 }
 
 // listLocked returns all deployed components, sorted by id.

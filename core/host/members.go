@@ -226,8 +226,11 @@ func (c *component) formCrew(guests []*component) (members []*component, leaves 
 	if own < 0 {
 		return members, leaves
 	}
-	members[own].setVersion(leaves)
-	members[own].life.supervisor.due = leaves.instance == nil
+	m := members[own]
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.setVersionLocked(leaves)
+	m.life.supervisor.due = leaves.instance == nil
 	return members, version{}
 }
 

@@ -3,6 +3,8 @@ package host
 import (
 	"cmp"
 	"slices"
+
+	"github.com/airhost/airhost/core"
 )
 
 // waitingLocked returns how many entries wait in c's mailbox, and for its members.
@@ -13,15 +15,12 @@ func (c *component) waitingLocked() int {
 	return c.sched.mailbox.length
 }
 
-// report returns the status of a deployed component.
+// report returns the status of a deployed component, but for the memory. The host's lock is held.
 func (c *component) report() ComponentStatus {
 	c.mu.Lock()
 	s := ComponentStatus{ID: c.id, Engine: c.deployment.Engine, Required: c.deployment.Required}
 	failed := c.sched.closed == c.refusals.down
-	var members []*component
-	if c.crew != nil {
-		members = slices.Clone(c.crew.members)
-	}
+	members := c.membersLocked()
 	last := c.addToLocked(&s, supervisor{})
 	c.mu.Unlock()
 	for _, m := range members {
@@ -29,6 +28,7 @@ func (c *component) report() ComponentStatus {
 		last = m.addToLocked(&s, last)
 		m.mu.Unlock()
 	}
+	c.shown.raise(&s)
 	switch {
 	case failed:
 		s.State = "failed"
@@ -41,6 +41,53 @@ func (c *component) report() ComponentStatus {
 		s.LastError = last.reason.Error()
 	}
 	return s
+}
+
+// membersLocked returns the members of c's crew.
+func (c *component) membersLocked() []*component {
+	if c.crew == nil {
+		return nil
+	}
+	return slices.Clone(c.crew.members)
+}
+
+// shownCounts are the highest counts that a status of a component has had. A member that leaves
+// a crew is not in it any more when the front takes its counts over.
+type shownCounts struct {
+	counters                  ComponentCounters
+	fired, calls, failedCalls uint64
+}
+
+// raise raises the counts of s to those that have been shown, and notes them. The host's lock is
+// held.
+func (n *shownCounts) raise(s *ComponentStatus) {
+	n.counters.raise(&s.Counters)
+	n.fired, n.calls, n.failedCalls = max(n.fired, s.Fired), max(n.calls, s.Calls), max(n.failedCalls, s.FailedCalls)
+	s.Counters, s.Fired, s.Calls, s.FailedCalls = n.counters, n.fired, n.calls, n.failedCalls
+}
+
+// memory returns the memory of c's instances in bytes.
+func (c *component) memory() (sum int64) {
+	c.mu.Lock()
+	members := c.membersLocked()
+	c.mu.Unlock()
+	for _, m := range members {
+		sum += m.ownMemory()
+	}
+	return sum + c.ownMemory()
+}
+
+// ownMemory returns the memory of c's own instance in bytes, or 0 if its engine does not know. An
+// owner that closes an instance has made life.instance nil before.
+func (c *component) ownMemory() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	sizer, ok := c.life.instance.(core.Sizer)
+	if !ok {
+		return 0
+	}
+	resting := c.sched.status == idle || c.sched.status == queued || c.sched.status == down // nobody owns it
+	return sizer.MemorySize(resting && !c.call.inProgress)
 }
 
 // addToLocked adds c to the status of its component. It returns the later one of the last

@@ -264,16 +264,28 @@ func (c *component) fired(t *timer) {
 // initialized, and is c's now. Their ids are none of c's: see firstTimer. The caller owns
 // both.
 func (c *component) takeTimers(next *component) {
-	firing := &c.host.timers.firing
-	firing.Lock() // so that none looks for its owner meanwhile
-	defer firing.Unlock()
+	c.takeRunningTimers(next)
+	c.host.mu.Lock() // for sums
+	defer c.host.mu.Unlock()
 	next.mu.Lock()
-	comes, fired := next.timers, next.published.fired
-	next.timers, next.published.fired = ownTimers{}, 0
+	fired := next.published.fired // none of next's fires any more
+	next.published.fired = 0
 	next.mu.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.published.fired += fired
+}
+
+func (c *component) takeRunningTimers(next *component) {
+	firing := &c.host.timers.firing
+	firing.Lock() // so that none looks for its owner meanwhile
+	defer firing.Unlock()
+	next.mu.Lock()
+	comes := next.timers
+	next.timers = ownTimers{}
+	next.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if len(comes.running) > 0 && c.timers.running == nil {
 		c.timers.running = make(map[core.TimerID]*timer)
 	}

@@ -62,12 +62,14 @@ var importRules = []rule{
 	{"internal/extension/extensiontest internal/hostile internal/hostile/measure", "core core/host guest internal/ " + parts,
 		"go.uber.org/goleak golang.org/x/sys " + grpc, "tests of whole hosts"},
 
+	{"internal/sdnotify", "core", "github.com/coreos/go-systemd/", "it talks to the service manager alone"},
 	{"internal/service", "admin airhostfx core core/host gateway/ guest internal/ examples/ " + parts, "github.com/fsnotify/fsnotify go.uber.org/dig " + fx, "it runs what a file says, on the implementations that the file chooses"},
 	{".", "core core/host backends/wazero brokers/inproc trackers/slab", "", "the short way in: one engine, one broker, one tracker"},
 	{"gateway/", "core core/host", "github.com/robfig/cron/v3 golang.org/x/net", "a way in knows the host, and no implementation"},
 	{"admin", "core core/host", "", "the API of a host knows no implementation"},
+	{"telemetry/", "core core/host", "github.com/prometheus/", "it shows a host, and knows no implementation"},
 	{"airhostfx", "core core/host", fx, "it wires any implementation and chooses none"},
-	{"cmd/", ". admin airhostfx core core/host gateway/ guest internal/ examples/ " + parts,
+	{"cmd/", ". admin airhostfx core core/host gateway/ guest internal/ telemetry/ examples/ " + parts,
 		"github.com/spf13/ github.com/tetratelabs/wazero go.uber.org/dig " + fx, "programs choose implementations"},
 	{"examples/", ". airhostfx core core/host guest guest/state plugin " + parts, fx, "examples import only packages that users can import"},
 }
@@ -144,6 +146,8 @@ func TestImportRule(t *testing.T) {
 		{"backends/foo/internal/bar", "backends/foo", yes}, {"examples/new", "plugin", yes}, {"examples/new", ".", yes},
 		{"examples/new", "guest/state", yes}, {"guest/state", "guest", yes}, {"guest/state", "guest/internal/exports", yes},
 
+		{"telemetry/prometheus", "github.com/prometheus/client_golang/prometheus", yes}, {"cmd/airhost", "telemetry/prometheus", yes},
+		{"telemetry/prometheus", "backends/wazero", no}, {"core/host", "telemetry/prometheus", no}, {"core/host", "github.com/prometheus/client_golang/prometheus", no},
 		{"core", "core/host", no}, {"core", "golang.org/x/sys/unix", no}, {"core/host", "brokers/inproc", no},
 		{"core/host", "internal/abi", no}, {"core/enginetest", fx, no}, {"core/enginetest", "core/host", no},
 		{"core/host", fx, no}, {"backends/wazero", fx, no}, {"guest", "core", no}, {"guest/state", "core", no}, {"examples/new", "guest/internal/exports", no}, {"plugin", "core/host", no}, {"brokers/inproc", "brokers/channel", no},

@@ -23,7 +23,7 @@ const (
 	remove  = "remove"
 )
 
-// change is one difference between what runs and what a file says.
+// change is one difference between a running host and a file.
 type change struct {
 	action    string
 	id        core.ComponentID
@@ -46,7 +46,7 @@ func (s *Service) Apply(ctx context.Context, request admin.ApplyRequest, progres
 }
 
 // Reload is Apply with the file that the service was started with. Mistakes in it are a
-// config.Mistakes. It logs what it has changed.
+// config.Mistakes. The changes are logged.
 func (s *Service) Reload(ctx context.Context) error {
 	applied, err := s.apply(ctx, admin.ApplyRequest{}, func(admin.Progress) {})
 	if err == nil {
@@ -153,7 +153,7 @@ func refusal(err error) error {
 	return e
 }
 
-// plan compares a file with what runs. It compiles nothing.
+// plan compares a file with the running components. It compiles nothing.
 func (s *Service) plan(file *config.File) *plan {
 	p := &plan{file: file, units: units(file), ways: s.ways.compare(file)}
 	s.mu.Lock()

@@ -151,8 +151,7 @@ func (s *Service) logTraps(failed []*unit) {
 	}
 }
 
-// trapDetails are the attributes with what a guest that trapped has left: its last output, and
-// its stack.
+// trapDetails are the attributes with the last output and the stack of a guest that trapped.
 func trapDetails(err error) []any {
 	var trap *core.TrapError
 	if !errors.As(err, &trap) || trap.Stderr+trap.Details == "" {

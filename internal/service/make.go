@@ -81,7 +81,7 @@ func (c *change) outcome(began time.Time) admin.Progress {
 	return p
 }
 
-// settle notes what runs now.
+// settle notes the components that run now.
 func (s *Service) settle(p *plan) {
 	failed := make(map[*unit]*change)
 	s.mu.Lock()

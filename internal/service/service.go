@@ -1,5 +1,5 @@
-// Package service runs the host of a configuration file. It starts what the file says, makes the
-// host run what a changed file says, and ends it. The commands of airhost are its users.
+// Package service runs the host of a configuration file. It starts the components, changes the
+// running host when the file has changed, and ends it. The commands of airhost are its users.
 package service
 
 import (
@@ -24,7 +24,7 @@ import (
 
 // Config are the settings of a service.
 type Config struct {
-	// File says what runs first.
+	// File is the configuration at the start.
 	File *config.File
 	// Changes says that the components may change, and so the engines that they need.
 	Changes bool

@@ -36,7 +36,7 @@ func (s *Service) Watch(ctx context.Context, changed func()) error {
 	defer events.Close()
 	w := &watcher{Watcher: events, path: s.config.File.Name()}
 	w.content = w.look(s.config.File)
-	pause := time.NewTimer(quiet) // what has changed since the start
+	pause := time.NewTimer(quiet) // a change since the start
 	defer pause.Stop()
 	for {
 		select {

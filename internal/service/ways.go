@@ -46,7 +46,7 @@ type wayChange struct {
 	err         error
 }
 
-// compare returns what a file changes.
+// compare returns the differences between w and a file.
 func (w *ways) compare(file *config.File) (all []*wayChange) {
 	now, next := w.http, file.Gateway.HTTP
 	if !reflect.DeepEqual(now, next) || w.secret != secretOf(next.TLS) {

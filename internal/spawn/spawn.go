@@ -284,6 +284,17 @@ func (p *Process) Exit() *ExitError {
 // v2", "rlimit", or "nothing".
 func (p *Process) Held() map[string]string { return p.held }
 
+// Resident returns the resident memory of the process in bytes, or 0 if it has ended, has not
+// begun, or the system does not tell. It may be called at any time from any goroutine.
+func (p *Process) Resident() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone || p.process == nil {
+		return 0
+	}
+	return resident(p.process.Pid)
+}
+
 // Kill kills the process and its whole process group. It does not wait for their
 // end. It may be called at any time from any goroutine, and never kills another
 // process.

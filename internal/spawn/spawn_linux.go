@@ -5,6 +5,8 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -66,6 +68,17 @@ func rlimit(pid, resource int, most int64) string {
 		return "nothing"
 	}
 	return "rlimit"
+}
+
+// resident returns the resident memory of a child that has not been reaped, in bytes. The
+// second number of statm are its pages.
+func resident(pid int) int64 {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/statm")
+	if fields := strings.Fields(string(text)); err == nil && len(fields) > 1 {
+		pages, _ := strconv.ParseInt(fields[1], 10, 64)
+		return pages * int64(os.Getpagesize())
+	}
+	return 0
 }
 
 // onNoexec reports whether the file system of path forbids execution.
