@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/service"
 )
 
 func (p *program) callCommand() *cobra.Command {
@@ -24,16 +25,16 @@ When the request fails, the reason is on standard error and the exit code is 1.`
 	return command
 }
 
-func (d *delivery) call(ctx context.Context, a *application, target core.ComponentID, message []byte) error {
-	response, err := a.request(ctx, target, message, d.timeout)
+func (d *delivery) call(ctx context.Context, a *service.Service, target core.ComponentID, message []byte) error {
+	response, err := request(ctx, a, target, message, d.timeout)
 	if err == nil {
 		err = d.print(response)
 	}
-	a.settle(ctx)
+	d.settle(ctx, a)
 	return err
 }
 
-func (a *application) request(ctx context.Context, target core.ComponentID, message []byte, timeout time.Duration) ([]byte, error) {
+func request(ctx context.Context, a *service.Service, target core.ComponentID, message []byte, timeout time.Duration) ([]byte, error) {
 	if timeout == 0 {
 		return a.Request(ctx, target, message)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/airhost/airhost/internal/abi"
 	"github.com/airhost/airhost/internal/config"
 	"github.com/airhost/airhost/internal/parts"
+	"github.com/airhost/airhost/internal/service"
 	"github.com/airhost/airhost/internal/spawn"
 	"github.com/airhost/airhost/internal/wasm"
 )
@@ -38,20 +39,20 @@ run, and 2 when something is wrong with it.`,
 }
 
 func (p *program) check(ctx context.Context, args []string) error {
-	file, err := config.Load(args[0], built())
+	file, err := config.Load(args[0], service.Built())
 	if err != nil {
 		return err
 	}
 	p.warn(file.Warnings())
 	c := checker{file: file, traits: make([]core.Traits, len(file.Components)), hints: make([]string, len(file.Components)), found: make([]config.Mistakes, len(file.Components))}
-	err = c.open(used(file), p.settings())
+	err = c.open(service.Engines(file), service.Settings(p.cacheDir(), p.log))
 	if err == nil {
 		err = c.compile(ctx)
 	}
 	if err = errors.Join(err, c.close(ctx)); err != nil {
 		return err
 	}
-	return errors.Join(p.checked(&c), checkWays(file), executables(file))
+	return errors.Join(p.checked(&c), service.CheckWays(file), executables(file))
 }
 
 func (p *program) warn(warnings config.Mistakes) {
@@ -105,7 +106,7 @@ func (c *checker) close(ctx context.Context) error {
 // the mistakes of each. An error means that checking itself failed.
 func (c *checker) compile(ctx context.Context) error {
 	compiled, found := make([]core.Component, len(c.file.Components)), make([]error, len(c.file.Components))
-	atOnce(len(found), func(i int) {
+	service.AtOnce(len(found), func(i int) {
 		if ctx.Err() == nil {
 			compiled[i], found[i] = c.compileOne(ctx, i)
 		}
@@ -113,7 +114,7 @@ func (c *checker) compile(ctx context.Context) error {
 	stop := stopped(ctx, "checking")
 	var errs []error
 	for i, err := range found {
-		c.found[i] = moduleMistakes(c.file, i, err)
+		c.found[i] = service.ModuleMistakes(c.file, i, err)
 		if err != nil && len(c.found[i]) == 0 {
 			errs = append(errs, fmt.Errorf("check of %s: %w", c.file.Components[i].ID, err))
 		}
@@ -128,12 +129,12 @@ func (c *checker) compile(ctx context.Context) error {
 }
 
 func (c *checker) compileOne(ctx context.Context, i int) (core.Component, error) {
-	src, err := source(c.file, i)
+	src, err := service.Source(c.file, i)
 	if err != nil {
 		return nil, err
 	}
 	component := c.file.Components[i]
-	compiled, err := c.engines[component.Engine].Compile(ctx, src, limits(component))
+	compiled, err := c.engines[component.Engine].Compile(ctx, src, service.Limits(component))
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/internal/config"
 	"github.com/airhost/airhost/internal/nearest"
+	"github.com/airhost/airhost/internal/service"
 )
 
 // delivery is the common part of call and send.
@@ -24,7 +25,7 @@ type delivery struct {
 	answers bool          // the message has been answered when deliver returns
 }
 
-func (d *delivery) command(name, short, long string, deliver func(context.Context, *application, core.ComponentID, []byte) error) *cobra.Command {
+func (d *delivery) command(name, short, long string, deliver func(context.Context, *service.Service, core.ComponentID, []byte) error) *cobra.Command {
 	command := &cobra.Command{
 		Use:   name + " FILE TARGET",
 		Short: short,
@@ -46,7 +47,7 @@ which must not be a terminal.`,
 	return command
 }
 
-func (d *delivery) deliver(ctx context.Context, path, target string, deliver func(context.Context, *application, core.ComponentID, []byte) error) error {
+func (d *delivery) deliver(ctx context.Context, path, target string, deliver func(context.Context, *service.Service, core.ComponentID, []byte) error) error {
 	id, err := core.ParseComponentID(target)
 	if err != nil {
 		return wrongUse{fmt.Errorf("TARGET: %w", err)}
@@ -54,7 +55,7 @@ func (d *delivery) deliver(ctx context.Context, path, target string, deliver fun
 	if d.timeout < 0 || d.timeout > core.MaxTimeout {
 		return wrongUse{fmt.Errorf("--timeout is %v, want up to %v", d.timeout, core.MaxTimeout)}
 	}
-	file, err := config.Load(path, built())
+	file, err := config.Load(path, service.Built())
 	if err != nil {
 		return err
 	}
@@ -69,20 +70,22 @@ func (d *delivery) deliver(ctx context.Context, path, target string, deliver fun
 	if err != nil {
 		return err
 	}
-	err = deliver(ctx, a, id, message)
+	if err = a.Failure(id); err == nil {
+		err = deliver(ctx, a, id, message)
+	}
 	if stop := stopped(ctx, "waiting for "+target); stop != nil && errors.Is(err, context.Canceled) {
 		err = stop
 	}
-	return errors.Join(err, a.leave(ctx, d.answers))
+	return errors.Join(err, d.leave(ctx, a))
 }
 
 // leave stops the host. If this message has been answered, messages that are left are
 // those of other components, and no error.
-func (a *application) leave(ctx context.Context, answered bool) error {
+func (d *delivery) leave(ctx context.Context, a *service.Service) error {
 	var errs []error
-	for _, err := range joined(a.stop(ctx)) {
-		if answered && errors.Is(err, host.ErrUnhandled) {
-			a.log.Warn("stopped before all was done", "reason", err.Error())
+	for _, err := range service.Joined(a.Stop(ctx)) {
+		if d.answers && errors.Is(err, host.ErrUnhandled) {
+			d.log.Warn("stopped before all was done", "reason", err.Error())
 		} else {
 			errs = append(errs, err)
 		}
@@ -104,10 +107,10 @@ func hasTarget(ids []string, path, target string) error {
 }
 
 // settle waits until no message is under way, or until the drain limit is reached.
-func (a *application) settle(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, a.drainLimit())
+func (d *delivery) settle(ctx context.Context, a *service.Service) {
+	ctx, cancel := context.WithTimeout(ctx, a.DrainLimit())
 	defer cancel()
 	if err := a.Quiesce(ctx); err != nil {
-		a.log.Warn("stopping before all is done", "reason", err.Error())
+		d.log.Warn("stopping before all is done", "reason", err.Error())
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/airhost/airhost/internal/config"
+	"github.com/airhost/airhost/internal/service"
 )
 
 // parses reports whether the program understands a command line.
@@ -62,8 +63,8 @@ func TestUnit(t *testing.T) {
 	if got := settings["RestartPreventExitStatus"]; got != strconv.Itoa(exitUsage) {
 		t.Errorf("RestartPreventExitStatus=%s, want the exit code of mistakes", got)
 	}
-	if stop, err := time.ParseDuration(settings["TimeoutStopSec"]); err != nil || stop <= defaultDrain+stopGrace {
-		t.Errorf("TimeoutStopSec=%s (%v): the host may take %v", settings["TimeoutStopSec"], err, defaultDrain+stopGrace)
+	if stop, err := time.ParseDuration(settings["TimeoutStopSec"]); err != nil || stop <= service.StopTime {
+		t.Errorf("TimeoutStopSec=%s (%v): the host may take %v", settings["TimeoutStopSec"], err, service.StopTime)
 	}
 	if got := settings["Type"]; got != "notify" {
 		t.Errorf("Type=%s, want notify", got)
@@ -126,26 +127,26 @@ func TestCompose(t *testing.T) {
 	if err := yaml.UnmarshalWithOptions(text, &compose, yaml.Strict()); err != nil {
 		t.Fatal(err)
 	}
-	service, ok := compose.Services["airhost"]
-	if !ok || !service.ReadOnly {
+	host, ok := compose.Services["airhost"]
+	if !ok || !host.ReadOnly {
 		t.Fatalf("services %q: want airhost, with files that nobody can write", slices.Collect(maps.Keys(compose.Services)))
 	}
-	if _, err := os.Stat(filepath.Join("../../deploy", service.Build.Context, service.Build.Dockerfile)); err != nil {
+	if _, err := os.Stat(filepath.Join("../../deploy", host.Build.Context, host.Build.Dockerfile)); err != nil {
 		t.Error(err)
 	}
-	for _, volume := range service.Volumes {
+	for _, volume := range host.Volumes {
 		from, _, _ := strings.Cut(volume, ":")
 		_, named := compose.Volumes[from]
 		if _, err := os.Stat(filepath.Join("../../deploy", from)); err != nil && !named {
 			t.Errorf("volume %s: %v", volume, err)
 		}
 	}
-	if stop, err := time.ParseDuration(service.StopGrace); err != nil || stop <= defaultDrain+stopGrace {
-		t.Errorf("stop_grace_period %s (%v): the host may take %v", service.StopGrace, err, defaultDrain+stopGrace)
+	if stop, err := time.ParseDuration(host.StopGrace); err != nil || stop <= service.StopTime {
+		t.Errorf("stop_grace_period %s (%v): the host may take %v", host.StopGrace, err, service.StopTime)
 	}
-	file, err := config.Load("../../deploy/etc/airhost.yaml", built())
+	file, err := config.Load("../../deploy/etc/airhost.yaml", service.Built())
 	if err == nil {
-		err = checkWays(file)
+		err = service.CheckWays(file)
 	}
 	if err != nil {
 		t.Error(err)

@@ -18,6 +18,7 @@ import (
 	"os"
 
 	"github.com/airhost/airhost/internal/config"
+	"github.com/airhost/airhost/internal/service"
 	"github.com/airhost/airhost/internal/spawn"
 )
 
@@ -77,7 +78,7 @@ func exitCode(err error) int {
 
 // report writes the reason of a failed command to standard error.
 func (p *program) report(err error) {
-	for _, err := range joined(err) {
+	for _, err := range service.Joined(err) {
 		var mistakes config.Mistakes
 		switch found := errors.As(err, &mistakes); {
 		case errors.Is(err, errReported):
@@ -93,19 +94,6 @@ func (p *program) report(err error) {
 			fmt.Fprintln(p.stderr, "airhost:", printable(err.Error()))
 		}
 	}
-}
-
-// joined returns the errors that were joined to err.
-func joined(err error) []error {
-	several, ok := err.(interface{ Unwrap() []error })
-	if _, mistakes := err.(config.Mistakes); !ok || mistakes {
-		return []error{err}
-	}
-	var all []error
-	for _, part := range several.Unwrap() {
-		all = append(all, joined(part)...)
-	}
-	return all
 }
 
 func (p *program) logMistakes(level slog.Level, mistakes config.Mistakes) {

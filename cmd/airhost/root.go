@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/airhost/airhost/internal/config"
 	"github.com/airhost/airhost/internal/nearest"
+	"github.com/airhost/airhost/internal/service"
 )
 
 // program is one run of the command: its streams and global flags.
@@ -25,8 +28,28 @@ type program struct {
 	cache               string // where compiled code is kept
 	cacheGiven          bool   // on the command line
 
-	working bool // flags and arguments were right
+	reloads chan struct{} // gets the SIGHUPs of run, of which two at once are one
+	working bool          // flags and arguments were right
 	log     *slog.Logger
+}
+
+// cacheFlag adds --cache to a command that compiles modules.
+func (p *program) cacheFlag(command *cobra.Command) {
+	command.Flags().StringVar(&p.cache, "cache", "", `directory for compiled code (default: "airhost" in the user's cache directory; "" keeps none)`)
+}
+
+// cacheDir returns the directory for compiled code, "" for none. It belongs to the user
+// alone: anyone who can write to it can run code in airhost.
+func (p *program) cacheDir() string {
+	if p.cacheGiven {
+		return p.cache
+	}
+	base, err := os.UserCacheDir()
+	if err != nil {
+		p.log.Debug("compiled code is not kept", "reason", err.Error())
+		return ""
+	}
+	return filepath.Join(base, "airhost")
 }
 
 func (p *program) root() *cobra.Command {
@@ -72,7 +95,7 @@ func (p *program) work(f func(ctx context.Context, args []string) error) func(*c
 		told, _ := newLog(p.stderr.to, p.logFormat, p.logLevel) // the call above has succeeded with the same values
 		p.stderr.tell(told)
 		p.working = true
-		defer p.ignoreHangups()()
+		defer p.takeHangups()()
 		if flag := command.Flags().Lookup("cache"); flag != nil {
 			p.cacheGiven = flag.Changed
 		}
@@ -123,7 +146,7 @@ func completeFile(targets bool) cobra.CompletionFunc {
 		case len(args) == 0:
 			return []string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt
 		case len(args) == 1 && targets:
-			if file, err := config.Load(args[0], built()); err == nil {
+			if file, err := config.Load(args[0], service.Built()); err == nil {
 				return file.IDs(), cobra.ShellCompDirectiveNoFileComp
 			}
 		}

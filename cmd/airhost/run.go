@@ -7,74 +7,110 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/airhost/airhost/internal/config"
+	"github.com/airhost/airhost/internal/service"
 )
 
 func (p *program) runCommand() *cobra.Command {
+	watch := false
 	command := &cobra.Command{
 		Use:   "run FILE",
 		Short: "Run the host until it is interrupted",
 		Long: `run starts the components of a configuration file and runs them until SIGINT or
 SIGTERM. It then stops gracefully: no new messages, mailboxes worked off for up
 to host.drain_timeout, each guest's shutdown, and a summary in the log. A second
-signal ends it at once. SIGHUP does nothing, as there is no reload yet. If the log
-cannot be written, the host goes on without it.
+signal ends it at once. If the log cannot be written, the host goes on without it.
+
+A component that cannot be started has failed, and the others run, unless it has
+"required: true", or none can be started.
+
+SIGHUP makes the host run what the file says now, as airhost apply does: only what
+changed is touched, and a file with mistakes changes nothing. With --watch it does so
+after each change of the file or of a source.
 
 With gateway.http in the file it answers HTTP requests, and with schedules it sends
 requests at their times; docs/gateway.md tells how.
 
 The exit code is 0 after a signal, also while it starts; it is 1 when messages were
 left, or when a component with "required: true" has failed.`,
-		Example:           "  airhost run airhost.yaml\n  airhost run airhost.yaml --log-format json --log-level debug",
+		Example:           "  airhost run airhost.yaml\n  airhost run airhost.yaml --watch\n  airhost run airhost.yaml --log-format json --log-level debug",
 		Args:              arguments("FILE"),
 		ValidArgsFunction: completeFile(false),
-		RunE:              p.work(p.run),
+		PreRun:            func(*cobra.Command, []string) { p.reloads = make(chan struct{}, 1) },
+		RunE:              p.work(func(ctx context.Context, args []string) error { return p.run(ctx, args[0], watch) }),
 	}
+	command.Flags().BoolVar(&watch, "watch", false, "follow changes of the file, and of the sources that it names")
 	p.cacheFlag(command)
 	return command
 }
 
-func (p *program) run(ctx context.Context, args []string) error {
-	file, err := config.Load(args[0], built())
+func (p *program) run(ctx context.Context, path string, watch bool) error {
+	file, err := config.Load(path, service.Built())
 	if err != nil {
 		return err
 	}
-	if err := checkWays(file); err != nil {
+	if err := service.CheckWays(file); err != nil {
 		return err
 	}
-	a, err := p.start(ctx, file)
+	s, err := p.newService(file, true)
+	if err != nil {
+		return err
+	}
+	if err = p.deploy(ctx, s); err == nil {
+		err = s.Open(ctx)
+	}
+	if err == nil {
+		p.log.Info("airhost is running, an interrupt stops it", "file", path, "components", len(file.Components))
+		err = p.operate(ctx, s, path, watch)
+		p.log.Info("stopping", "drain_timeout", s.DrainLimit())
+		err = errors.Join(err, s.RequiredFailed())
+	}
 	if isStop(err) {
 		p.report(err)
-		return nil
+		err = nil
 	}
-	if err != nil {
-		return err
-	}
-	w, err := a.open(ctx)
-	if err == nil {
-		p.log.Info("airhost is running, an interrupt stops it", "file", args[0], "components", len(file.Components))
-		<-ctx.Done()
-		p.log.Info("stopping", "drain_timeout", a.drainLimit())
-	}
-	err = errors.Join(err, a.closeWays(ctx, w), a.finish(ctx))
-	a.logDeadLetters()
+	err = errors.Join(err, s.Stop(ctx))
+	logDeadLetters(p, s)
 	return err
 }
 
-// closeWays closes the ways in, before the host stops. Requests in progress have the drain limit
-// to end.
-func (a *application) closeWays(ctx context.Context, w *ways) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.drainLimit())
-	defer cancel()
-	return w.close(ctx)
+// operate changes the service until ctx ends.
+func (p *program) operate(ctx context.Context, s *service.Service, path string, watch bool) error {
+	ctx, cancel := context.WithCancel(ctx)
+	watched := make(chan error, 1)
+	if watch {
+		go func() { watched <- s.Watch(ctx, p.reload) }()
+	} else {
+		watched <- nil
+	}
+	defer func() { cancel(); <-watched }()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-p.reloads:
+			if err := s.Reload(ctx); err != nil && ctx.Err() == nil {
+				p.report(err)
+				p.log.Error("the file was not applied, nothing has changed", "file", path)
+			}
+		}
+	}
+}
+
+// reload asks run for the file's changes.
+func (p *program) reload() {
+	select {
+	case p.reloads <- struct{}{}:
+	default: // it was asked already and has not begun
+	}
 }
 
 // logDeadLetters logs the messages that were never handled: only the newest, because a
 // failed component may have left thousands.
-func (a *application) logDeadLetters() {
+func logDeadLetters(p *program, s *service.Service) {
 	const most = 10
-	letters := a.DeadLetters()
+	letters := s.DeadLetters()
 	for _, l := range letters[max(0, len(letters)-most):] {
-		a.log.Warn("dead letter", "time", l.Time, "sender", l.Sender.String(), "target", l.Target.String(),
+		p.log.Warn("dead letter", "time", l.Time, "sender", l.Sender.String(), "target", l.Target.String(),
 			"request", l.Request, "size", l.Size, "reason", l.Reason)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/airhost/airhost/internal/config"
+	"github.com/airhost/airhost/internal/service"
 )
 
 func (p *program) schemaCommand() *cobra.Command {
@@ -18,7 +19,7 @@ means, its default and its range. Editors use it to complete and check files.`,
 		Args:              noArguments,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: p.work(func(context.Context, []string) error {
-			schema, err := config.Schema(built())
+			schema, err := config.Schema(service.Built())
 			if err == nil {
 				_, err = p.stdout.Write(schema)
 			}

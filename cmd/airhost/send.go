@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/service"
 )
 
 func (p *program) sendCommand() *cobra.Command {
@@ -18,11 +19,11 @@ dead letter, the reason is on standard error and the exit code is 1.`,
 		d.send)
 }
 
-func (d *delivery) send(ctx context.Context, a *application, target core.ComponentID, message []byte) error {
+func (d *delivery) send(ctx context.Context, a *service.Service, target core.ComponentID, message []byte) error {
 	if err := a.Send(target, message); err != nil {
 		return err
 	}
-	a.settle(ctx)
+	d.settle(ctx, a)
 	for _, letter := range a.DeadLetters() {
 		if letter.Sender == core.HostID {
 			return fmt.Errorf("message to %s: not handled: %s", target, letter.Reason)

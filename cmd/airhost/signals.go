@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/airhost/airhost/internal/service"
 )
 
 // stopSignal is the error of a command that a signal has ended before its work was done.
@@ -52,7 +54,7 @@ func stopped(ctx context.Context, while string) error {
 
 // isStop reports whether err is nothing but a signal's request to stop.
 func isStop(err error) bool {
-	all := joined(err)
+	all := service.Joined(err)
 	return len(all) == 1 && errors.As(all[0], new(stopSignal))
 }
 
@@ -64,15 +66,19 @@ func keepGoing() (restore func()) {
 	return func() { signal.Stop(pipes) }
 }
 
-// ignoreHangups keeps the program alive after the end of its terminal, and logs that a
-// SIGHUP has no effect. restore undoes it.
-func (p *program) ignoreHangups() (restore func()) {
+// takeHangups keeps the program alive after the end of its terminal. A SIGHUP makes run apply
+// its file; other commands have no use for it. restore undoes it.
+func (p *program) takeHangups() (restore func()) {
 	hangups, ended := make(chan os.Signal, 1), make(chan struct{})
 	signal.Notify(hangups, syscall.SIGHUP)
 	go func() {
 		defer close(ended)
 		for range hangups {
-			p.log.Warn("SIGHUP is ignored: there is no reload yet; stop and start airhost to have a changed file take effect")
+			if p.reloads == nil {
+				p.log.Debug("SIGHUP is ignored: only airhost run has a file to apply again")
+				continue
+			}
+			p.reload()
 		}
 	}()
 	return func() {

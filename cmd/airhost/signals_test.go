@@ -18,6 +18,7 @@ import (
 
 	"github.com/airhost/airhost/internal/config"
 	"github.com/airhost/airhost/internal/parts"
+	"github.com/airhost/airhost/internal/service"
 )
 
 // watched is a program in a process of its own, with its log.
@@ -106,10 +107,11 @@ func onePlugin(t *testing.T, program string) string {
 	return writeFile(t, "airhost.yaml", fmt.Sprintf("components:\n- id: shop/plugin\n  source: %s\n  engine: process\n  limits: {handler_time: 1m, start_time: 10m}\n", path))
 }
 
-func TestHangupIsIgnored(t *testing.T) {
+// TestHangup: a SIGHUP makes run apply its file again; to a call it means nothing.
+func TestHangup(t *testing.T) {
 	w := airhost(t, "run", writeFile(t, "airhost.yaml", oneEcho))
 	w.when(running, w.send(syscall.SIGHUP))
-	w.when(`level=WARN msg="SIGHUP is ignored: there is no reload yet`, w.send(syscall.SIGTERM))
+	w.when(`msg="the file was applied: nothing to change"`, w.send(syscall.SIGTERM))
 	w.ends(exitDone, "msg=stopped")
 }
 
@@ -165,7 +167,7 @@ func TestStopBeforeAnythingStarts(t *testing.T) {
 			source = os.Args[0]
 		}
 		name := writeFile(t, "airhost.yaml", fmt.Sprintf("components:\n- {id: shop/b, source: %s, engine: %s}\n", source, engine))
-		file, err := config.Load(name, built())
+		file, err := config.Load(name, service.Built())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/airhost/airhost/internal/config"
 	"github.com/airhost/airhost/internal/parts"
+	"github.com/airhost/airhost/internal/service"
 )
 
 func (p *program) versionCommand() *cobra.Command {
@@ -43,7 +44,7 @@ func version() string {
 	}
 	var text strings.Builder
 	line := func(name, value string) { fmt.Fprintf(&text, "%-9s %s\n", name, value) }
-	vocabulary := built()
+	vocabulary := service.Built()
 	line("airhost", module)
 	line("go", fmt.Sprintf("%s %s/%s", runtime.Version(), runtime.GOOS, runtime.GOARCH))
 	line("engines", offered(vocabulary.Engines))

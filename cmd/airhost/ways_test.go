@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/airhost/airhost/internal/config"
+	"github.com/airhost/airhost/internal/service"
 )
 
 // listening is the line of the log with the gateway's address.
@@ -83,12 +84,12 @@ schedules:
   - {every: 1s, cron: "@daily", target: a/b}
   - {cron: "@daily", timezone: Mars/Base, target: a/b}
 components: [{id: a/b, source: echo, engine: native}]
-`), built())
+`), service.Built())
 	if err != nil {
 		t.Fatal(err)
 	}
 	var mistakes config.Mistakes
-	if !errors.As(checkWays(file), &mistakes) || len(mistakes) != 3 {
+	if !errors.As(service.CheckWays(file), &mistakes) || len(mistakes) != 3 {
 		t.Fatalf("got %v, want three mistakes", mistakes)
 	}
 	for i, want := range []string{

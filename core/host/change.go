@@ -203,6 +203,30 @@ func (c *component) failures() int {
 	return 0
 }
 
+// Change is the least change of a running component that makes another deployment of it.
+type Change uint8
+
+// The changes.
+const (
+	NoChange         Change = iota // the deployments are the same, apart from how defaults are given
+	NeedsUpdate                    // [Host.Update]
+	NeedsReplacement               // [Host.Replace]
+)
+
+// ChangeTo returns the change that makes next of d. It does not look into files: a source that is
+// a path is the same if the path is. A deployment that is wrong needs a replacement, which
+// says why.
+func (d Deployment) ChangeTo(next Deployment) Change {
+	if d.normalize() != nil || next.normalize() != nil || d.updatable(&next) != nil {
+		return NeedsReplacement
+	}
+	next.Source, next.given = d.Source, d.given
+	if reflect.DeepEqual(d, next) {
+		return NoChange
+	}
+	return NeedsUpdate
+}
+
 // updatable reports whether an update can make d next. It completes next's source.
 func (d *Deployment) updatable(next *Deployment) error {
 	if reflect.ValueOf(next.Source).IsZero() {

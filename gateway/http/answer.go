@@ -38,6 +38,9 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer g.inside.Add(-1)
+	if g.retired.Load() {
+		w.Header().Set("Connection", "close")
+	}
 	g.routes.Load().ServeHTTP(w, r)
 }
 

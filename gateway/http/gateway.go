@@ -29,6 +29,8 @@ var SenderID = core.MustComponentID(core.HostNamespace + "/gateway")
 type Config struct {
 	// Listen is the address, as for [net.Listen] with tcp: host:port. Port 0 is any free one.
 	Listen string
+	// Listener, if not nil, is used in place of Listen. The gateway closes it.
+	Listener net.Listener
 	// Certificate and Key are PEM files. With them the gateway speaks HTTPS, HTTP/2 included;
 	// without, HTTP/1.1 and HTTP/2 with prior knowledge.
 	Certificate, Key string
@@ -58,6 +60,10 @@ type Gateway struct {
 	server http.Server
 	buffer sync.Pool    // of *[]byte
 	inside atomic.Int64 // requests in progress
+	pair   atomic.Pointer[tls.Certificate]
+
+	retired atomic.Bool // connections end with their next response
+	open    open
 
 	mu       sync.Mutex // guards the following
 	listener net.Listener
@@ -73,7 +79,7 @@ func New(h *host.Host, config Config) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{caller: caller, config: config, log: config.Logger}
+	g := &Gateway{caller: caller, config: config, log: config.Logger, open: open{fresh: make(map[net.Conn]bool)}}
 	g.buffer.New = func() any { return new([]byte) }
 	if err := g.SetRoutes(config.Routes); err != nil {
 		return nil, err
@@ -85,7 +91,7 @@ func New(h *host.Host, config Config) (*Gateway, error) {
 	g.server = http.Server{
 		Handler: g, Protocols: protocols, MaxHeaderBytes: config.MaxHeader,
 		ReadTimeout: config.ReadTimeout, ReadHeaderTimeout: config.ReadTimeout, IdleTimeout: config.IdleTimeout,
-		ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
+		ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelDebug), ConnState: g.open.note,
 	}
 	return g, nil
 }
@@ -116,15 +122,17 @@ func (c *Config) normalize() error {
 func (g *Gateway) Start(ctx context.Context) error {
 	var settings *tls.Config
 	if g.config.Certificate != "" {
-		pair, err := tls.LoadX509KeyPair(g.config.Certificate, g.config.Key)
-		if err != nil {
+		if err := g.ReloadCertificate(); err != nil {
+			return err
+		}
+		settings = &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return g.pair.Load(), nil }, MinVersion: tls.VersionTLS12}
+	}
+	listener := g.config.Listener
+	if listener == nil {
+		var err error
+		if listener, err = new(net.ListenConfig).Listen(ctx, "tcp", g.config.Listen); err != nil {
 			return fmt.Errorf("gateway: %w", err)
 		}
-		settings = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
-	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", g.config.Listen)
-	if err != nil {
-		return fmt.Errorf("gateway: %w", err)
 	}
 	listener = netutil.LimitListener(listener, g.config.MaxConnections)
 	g.mu.Lock()
@@ -142,6 +150,17 @@ func (g *Gateway) Start(ctx context.Context) error {
 	return nil
 }
 
+// ReloadCertificate reads the certificate and its key again. Connections that begin later get
+// it. After an error they get the one before.
+func (g *Gateway) ReloadCertificate() error {
+	pair, err := tls.LoadX509KeyPair(g.config.Certificate, g.config.Key)
+	if err != nil {
+		return fmt.Errorf("gateway: %w", err)
+	}
+	g.pair.Store(&pair)
+	return nil
+}
+
 // Addr returns the address on which the gateway listens; nil before Start.
 func (g *Gateway) Addr() net.Addr {
 	g.mu.Lock()
@@ -150,27 +169,4 @@ func (g *Gateway) Addr() net.Addr {
 		return nil
 	}
 	return g.listener.Addr()
-}
-
-// Stop takes no connection any more, and waits until all requests have been answered or ctx
-// ends. Then it closes their connections and returns ctx's error.
-func (g *Gateway) Stop(ctx context.Context) error {
-	g.mu.Lock()
-	served := g.served
-	g.mu.Unlock()
-	if served == nil {
-		return nil
-	}
-	err := g.server.Shutdown(ctx)
-	if err != nil {
-		_ = g.server.Close()
-	}
-	if end := <-served; !errors.Is(end, http.ErrServerClosed) {
-		err = errors.Join(err, end)
-	}
-	served <- http.ErrServerClosed // for another Stop
-	if err != nil {
-		return fmt.Errorf("gateway: %w", err)
-	}
-	return nil
 }

@@ -129,6 +129,9 @@ type Restart struct {
 	CoolDown    Duration `yaml:"cool_down,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=5m" jsonschema_description:"The time after a failure until one more start is tried."`
 }
 
+// Name is the path by which the file was loaded.
+func (f *File) Name() string { return f.name }
+
 // Mistake returns an error about the value at path, such as
 // "components[1].source", with the place where the file gives it.
 func (f *File) Mistake(path, text string) *Mistake {

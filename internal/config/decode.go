@@ -27,7 +27,7 @@ func Decode(name string, text []byte, built Built) (*File, error) {
 		d.file.setDefaults(built)
 		d.consistency()
 	}
-	return d.file, d.mistakes.sorted()
+	return d.file, d.mistakes.Sorted()
 }
 
 // setDefaults sets the defaults that are not zero.

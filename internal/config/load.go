@@ -26,7 +26,7 @@ func Load(path string, built Built) (*File, error) {
 	var mistakes Mistakes
 	errors.As(err, &mistakes)
 	mistakes = append(mistakes, f.locate(filepath.Dir(path))...)
-	if err := mistakes.sorted(); err != nil {
+	if err := mistakes.Sorted(); err != nil {
 		return nil, err
 	}
 	return f, nil

@@ -98,8 +98,8 @@ func printable(text string) string {
 // Mistakes are all mistakes of a file, in the order of its lines.
 type Mistakes []*Mistake
 
-// sorted sorts the mistakes and returns them as an error, or nil if the list is empty.
-func (m Mistakes) sorted() error {
+// Sorted sorts the mistakes and returns them as an error, or nil if the list is empty.
+func (m Mistakes) Sorted() error {
 	if len(m) == 0 {
 		return nil
 	}

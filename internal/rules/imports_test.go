@@ -50,7 +50,6 @@ var importRules = []rule{
 	{wasmLibs, "core " + wasmLibs, "golang.org/x/sys", "the implementations share them"},
 	{processLibs, "core proto/ " + processLibs, "github.com/hashicorp/go- golang.org/x/sys " + grpc, "the implementations share them"},
 	{"internal/golden", "", "github.com/google/go-cmp", "tests share it"},
-	{"internal/sdnotify", "core", "github.com/coreos/go-systemd/v22/daemon", "it talks to the service manager alone"},
 	{"internal/config", "core " + wasmLibs, "github.com/goccy/go-yaml github.com/invopop/jsonschema", "it reads a file and starts nothing"},
 	{"internal/parts", "core " + wasmLibs + " " + parts, "", "it lists the implementations for the programs and starts none"},
 	{"internal/bench/data/", "internal/bench/data/", benchVendors, "it knows neither how results are measured nor how they are shown"},
@@ -63,11 +62,14 @@ var importRules = []rule{
 	{"internal/extension/extensiontest internal/hostile internal/hostile/measure", "core core/host guest internal/ " + parts,
 		"go.uber.org/goleak golang.org/x/sys " + grpc, "tests of whole hosts"},
 
+	{"internal/sdnotify", "core", "github.com/coreos/go-systemd/", "it talks to the service manager alone"},
+	{"internal/service", "admin airhostfx core core/host gateway/ guest internal/ examples/ " + parts, "github.com/fsnotify/fsnotify go.uber.org/dig " + fx, "it runs what a file says, on the implementations that the file chooses"},
 	{".", "core core/host backends/wazero brokers/inproc trackers/slab", "", "the short way in: one engine, one broker, one tracker"},
 	{"gateway/", "core core/host", "github.com/robfig/cron/v3 golang.org/x/net", "a way in knows the host, and no implementation"},
+	{"admin", "core core/host", "", "the API of a host knows no implementation"},
 	{"telemetry/", "core core/host", "github.com/prometheus/", "it shows a host, and knows no implementation"},
 	{"airhostfx", "core core/host", fx, "it wires any implementation and chooses none"},
-	{"cmd/", ". airhostfx core core/host gateway/ guest internal/ telemetry/ examples/ " + parts,
+	{"cmd/", ". admin airhostfx core core/host gateway/ guest internal/ telemetry/ examples/ " + parts,
 		"github.com/spf13/ github.com/tetratelabs/wazero go.uber.org/dig " + fx, "programs choose implementations"},
 	{"examples/", ". airhostfx core core/host guest guest/state plugin " + parts, fx, "examples import only packages that users can import"},
 }

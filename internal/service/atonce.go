@@ -1,4 +1,4 @@
-package main
+package service
 
 import (
 	"runtime"
@@ -6,9 +6,9 @@ import (
 	"sync/atomic"
 )
 
-// atOnce calls do with each of the first n indices, in order, as many at a time as there
+// AtOnce calls do with each of the first n indices, in order, as many at a time as there
 // are processors.
-func atOnce(n int, do func(i int)) {
+func AtOnce(n int, do func(i int)) {
 	var next atomic.Int64
 	var all sync.WaitGroup
 	for range min(n, runtime.GOMAXPROCS(0)) {

@@ -1,9 +1,8 @@
-package main
+package service
 
 import (
+	"log/slog"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -28,9 +27,9 @@ var nativeComponents = map[string]func() guest.Component{
 	"relay":   relay.New,
 }
 
-// built is the vocabulary of configuration files: the table of parts.
-func built() config.Built {
-	b := config.Built{Native: slices.Sorted(maps.Keys(nativeComponents))}
+// Built is the vocabulary of configuration files: the table of parts.
+func Built() config.Built {
+	b := config.Built{Native: Native()}
 	for _, e := range parts.Engines {
 		b.Engines = append(b.Engines, choice(e.Part))
 	}
@@ -47,8 +46,8 @@ func choice[P any](p parts.Part[P]) config.Choice {
 	return config.Choice{Name: p.Name, About: p.About, LeftOut: p.LeftOut}
 }
 
-// used returns the engines that the components of a file name.
-func used(file *config.File) []parts.Engine {
+// Engines returns the engines that the components of a file name.
+func Engines(file *config.File) []parts.Engine {
 	var engines []parts.Engine
 	for _, e := range parts.Engines {
 		if slices.ContainsFunc(file.Components, func(c config.Component) bool { return c.Engine == e.Name }) {
@@ -58,41 +57,40 @@ func used(file *config.File) []parts.Engine {
 	return engines
 }
 
-// settings are the settings of all parts that have a name.
-func (p *program) settings() parts.Settings {
-	return parts.Settings{CacheDir: p.cacheDir(), Native: native.Config{Components: nativeComponents}, Logger: p.log}
+// Settings are the settings of all parts that have a name. cacheDir is the folder for compiled
+// code, "" for none.
+func Settings(cacheDir string, log *slog.Logger) parts.Settings {
+	return parts.Settings{CacheDir: cacheDir, Native: native.Config{Components: nativeComponents}, Logger: log}
 }
 
-// cacheDir returns the directory for compiled code, "" for none. It belongs to the user
-// alone: anyone who can write to it can run code in airhost.
-func (p *program) cacheDir() string {
-	if p.cacheGiven {
-		return p.cache
-	}
-	base, err := os.UserCacheDir()
-	if err != nil {
-		p.log.Debug("compiled code is not kept", "reason", err.Error())
-		return ""
-	}
-	return filepath.Join(base, "airhost")
-}
+// Native returns the names of the components that "engine: native" can name as its source.
+func Native() []string { return slices.Sorted(maps.Keys(nativeComponents)) }
 
 // partsOf returns the engines, the broker and the tracker of a file. They log to the
 // graph's logger.
-func (p *program) partsOf(file *config.File) (fx.Option, error) {
-	broker, err := broker(file)
+func (c *Config) partsOf() (fx.Option, error) {
+	broker, err := broker(c.File)
 	if err != nil {
 		return nil, err
 	}
-	tracker, err := tracker(file)
+	tracker, err := tracker(c.File)
 	if err != nil {
 		return nil, err
 	}
-	options := []fx.Option{fx.Supply(p.settings()), broker, tracker}
-	for _, e := range used(file) {
+	options := []fx.Option{fx.Supply(Settings(c.CacheDir, c.Log)), broker, tracker}
+	for _, e := range c.engines() {
 		options = append(options, airhostfx.Engine(e.New))
 	}
 	return fx.Options(options...), nil
+}
+
+// engines returns the engines that the host has: those of the file, or all if the file may
+// change.
+func (c *Config) engines() []parts.Engine {
+	if !c.Changes {
+		return Engines(c.File)
+	}
+	return slices.DeleteFunc(slices.Clone(parts.Engines), func(e parts.Engine) bool { return e.LeftOut != "" })
 }
 
 func broker(file *config.File) (fx.Option, error) {

@@ -1,8 +1,7 @@
-package main
+package service
 
 import (
 	"reflect"
-	"strings"
 	"testing"
 	"time"
 
@@ -18,7 +17,7 @@ host: {workers: 3, held_up_workers: 4, request_timeout: 6s, drain_timeout: 7s, d
 functions: {price/lookup: {component: a/b, timeout: 9ms, max_concurrent: 10}}
 components: [{id: a/b, source: a.wasm}]
 budgets: {a: {memory: 1GiB, messages_per_second: 9, burst: 10, running_time: 1500ms}, b: {burst: 2, messages_per_second: 1}}
-`), built())
+`), Built())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +44,7 @@ components:
       start_time: 7ms, fuel: 8, mailbox: 9, mailbox_bytes: 10KiB, timers: 11}
     quota: {message_size: 12B}
     logs: {lines_per_second: 13, bytes_per_second: 14KiB}
-`), built())
+`), Built())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +52,7 @@ components:
 		Memory: 64 << 10, TableElements: 2, Nesting: 3, Stack: 128 << 10, HandlerTime: 5 * time.Millisecond, HandlerWallTime: 6 * time.Millisecond,
 		StartTime: 7 * time.Millisecond, Fuel: 8, Mailbox: 9, MailboxBytes: 10 << 10, Timers: 11, MessageSize: 12, LogLines: 13, LogBytes: 14 << 10,
 	}
-	if got := limits(file.Components[0]); got != want {
+	if got := Limits(file.Components[0]); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
@@ -65,7 +64,7 @@ components:
   - {id: a/b, source: echo, engine: native, instances: 2, spread: any}
   - {id: a/c, source: echo, engine: native, instances: auto, spread: sender}
   - {id: a/d, source: echo, engine: native}
-`), built())
+`), Built())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,26 +76,13 @@ components:
 	}
 }
 
-// TestCheckOfInstances: check says where several instances make the state useless.
-func TestCheckOfInstances(t *testing.T) {
-	for instances, want := range map[config.Instances]string{0: "ok", 1: "ok", 2: "ok, but with several instances", -1: "ok, but with several instances"} {
-		c := checker{
-			file:   &config.File{Components: []config.Component{{Instances: instances}}},
-			traits: []core.Traits{{State: true}}, hints: []string{""}, found: make([]config.Mistakes, 1),
-		}
-		if got := c.result(0); !strings.HasPrefix(got, want) || want == "ok" && got != want {
-			t.Errorf("%d instances: got %q, want %q", instances, got, want)
-		}
-	}
-}
-
 // TestRequired: whether a component is required gets into the deployment.
 func TestRequired(t *testing.T) {
 	file, err := config.Decode("airhost.yaml", []byte(`
 components:
   - {id: a/b, source: echo, engine: native, required: true}
   - {id: a/c, source: echo, engine: native}
-`), built())
+`), Built())
 	if err != nil {
 		t.Fatal(err)
 	}

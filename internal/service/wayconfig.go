@@ -1,11 +1,9 @@
-package main
+package service
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"time"
-	_ "time/tzdata" // for machines without time zones, such as small containers
 
 	gateway "github.com/airhost/airhost/gateway/http"
 	"github.com/airhost/airhost/gateway/schedule"
@@ -48,9 +46,9 @@ func entries(file *config.File) ([]schedule.Entry, error) {
 	return all, nil
 }
 
-// checkWays returns the mistakes in the gateway and the schedules of a file, which need more than
+// CheckWays returns the mistakes in the gateway and the schedules of a file, which need more than
 // a look at the keys.
-func checkWays(file *config.File) error {
+func CheckWays(file *config.File) error {
 	var mistakes config.Mistakes
 	_, err := entries(file)
 	errors.As(err, &mistakes)
@@ -62,51 +60,4 @@ func checkWays(file *config.File) error {
 		return nil
 	}
 	return mistakes
-}
-
-// ways are the ways into a running application.
-type ways struct {
-	gateway   *gateway.Gateway // nil without one
-	schedules *schedule.Schedules
-}
-
-// open opens the ways in. The caller must close them also after an error.
-func (a *application) open(ctx context.Context) (*ways, error) {
-	w := new(ways)
-	if h := a.file.Gateway.HTTP; h.Listen != "" {
-		var err error
-		w.gateway, err = gateway.New(a.Host, gateway.Config{
-			Listen: h.Listen, Certificate: h.TLS.Certificate, Key: h.TLS.Key, Routes: routes(a.file),
-			MaxBody: int(h.MaxBody), MaxHeader: int(h.MaxHeader), MaxConnections: h.MaxConnections,
-			ReadTimeout: time.Duration(h.ReadTimeout), WriteTimeout: time.Duration(h.WriteTimeout), IdleTimeout: time.Duration(h.IdleTimeout),
-			Logger: a.log.With("from", "gateway"),
-		})
-		if err == nil {
-			err = w.gateway.Start(ctx)
-		}
-		if err != nil {
-			return w, err
-		}
-		a.log.Info("the gateway listens", "address", w.gateway.Addr().String(), "routes", len(h.Routes))
-	}
-	all, err := entries(a.file)
-	if err != nil {
-		return w, err
-	}
-	if w.schedules, err = schedule.New(a.Host, a.log.With("from", "schedule"), all...); err == nil {
-		w.schedules.Start()
-	}
-	return w, err
-}
-
-// close closes the ways in. Requests in progress are answered until ctx ends.
-func (w *ways) close(ctx context.Context) error {
-	var errs []error
-	if w.gateway != nil {
-		errs = append(errs, w.gateway.Stop(ctx))
-	}
-	if w.schedules != nil {
-		errs = append(errs, w.schedules.Stop(ctx))
-	}
-	return errors.Join(errs...)
 }

@@ -1,4 +1,4 @@
-package main
+package service
 
 import (
 	"encoding/hex"
@@ -52,7 +52,7 @@ func deployment(c config.Component) host.Deployment {
 		Engine:         c.Engine,
 		Config:         c.Config,
 		Capabilities:   host.Capabilities{Send: c.Capabilities.Send, Request: c.Capabilities.Request, Call: c.Capabilities.Call},
-		Limits:         limits(c),
+		Limits:         Limits(c),
 		HealthInterval: time.Duration(c.HealthInterval),
 		Instances:      int(c.Instances),
 		Spread:         host.Spread(c.Spread),
@@ -78,7 +78,8 @@ func restart(r config.Restart) core.Restart {
 	}
 }
 
-func limits(c config.Component) core.Limits {
+// Limits are the limits of a component in core's terms.
+func Limits(c config.Component) core.Limits {
 	return core.Limits{
 		Memory:        int64(c.Limits.Memory),
 		TableElements: c.Limits.TableElements,
@@ -98,8 +99,8 @@ func limits(c config.Component) core.Limits {
 	}
 }
 
-// source is the source of component i's guest.
-func source(file *config.File, i int) (core.Source, error) {
+// Source is the source of component i's guest. An error is a config.Mistakes.
+func Source(file *config.File, i int) (core.Source, error) {
 	c := &file.Components[i]
 	if c.Engine != process.Name {
 		return core.Source{Path: c.Source}, nil

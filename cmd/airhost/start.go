@@ -1,0 +1,39 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/airhost/airhost/internal/config"
+	"github.com/airhost/airhost/internal/service"
+)
+
+// start runs the host of a configuration file with all its components. The caller must stop
+// it.
+func (p *program) start(ctx context.Context, file *config.File) (*service.Service, error) {
+	s, err := p.newService(file, false)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.deploy(ctx, s); err != nil {
+		return nil, errors.Join(err, s.Stop(ctx))
+	}
+	return s, nil
+}
+
+// newService starts the host of a file without components.
+func (p *program) newService(file *config.File, changes bool) (*service.Service, error) {
+	p.logMistakes(slog.LevelWarn, file.Warnings())
+	return service.New(service.Config{File: file, Changes: changes, CacheDir: p.cacheDir(), Log: p.log, LogWiring: levelTrace})
+}
+
+// deploy starts the components of the file. The error is the signal that has ended ctx, if one
+// has.
+func (p *program) deploy(ctx context.Context, s *service.Service) error {
+	err := s.DeployAll(ctx)
+	if stop := stopped(ctx, "starting"); stop != nil {
+		return stop
+	}
+	return err
+}
