@@ -18,9 +18,6 @@ import (
 	"github.com/airhost/airhost/internal/service"
 )
 
-// longestStop is how long a host with the default settings may take to stop.
-const longestStop = service.DefaultDrain + service.StopGrace
-
 // parses reports whether the program understands a command line.
 func parses(t *testing.T, arguments []string) {
 	t.Helper()
@@ -66,8 +63,8 @@ func TestUnit(t *testing.T) {
 	if got := settings["RestartPreventExitStatus"]; got != strconv.Itoa(exitUsage) {
 		t.Errorf("RestartPreventExitStatus=%s, want the exit code of mistakes", got)
 	}
-	if stop, err := time.ParseDuration(settings["TimeoutStopSec"]); err != nil || stop <= longestStop {
-		t.Errorf("TimeoutStopSec=%s (%v): the host may take %v", settings["TimeoutStopSec"], err, longestStop)
+	if stop, err := time.ParseDuration(settings["TimeoutStopSec"]); err != nil || stop <= service.StopTime {
+		t.Errorf("TimeoutStopSec=%s (%v): the host may take %v", settings["TimeoutStopSec"], err, service.StopTime)
 	}
 	if got := settings["Type"]; got != "notify" {
 		t.Errorf("Type=%s, want notify", got)
@@ -130,22 +127,22 @@ func TestCompose(t *testing.T) {
 	if err := yaml.UnmarshalWithOptions(text, &compose, yaml.Strict()); err != nil {
 		t.Fatal(err)
 	}
-	container, ok := compose.Services["airhost"]
-	if !ok || !container.ReadOnly {
+	host, ok := compose.Services["airhost"]
+	if !ok || !host.ReadOnly {
 		t.Fatalf("services %q: want airhost, with files that nobody can write", slices.Collect(maps.Keys(compose.Services)))
 	}
-	if _, err := os.Stat(filepath.Join("../../deploy", container.Build.Context, container.Build.Dockerfile)); err != nil {
+	if _, err := os.Stat(filepath.Join("../../deploy", host.Build.Context, host.Build.Dockerfile)); err != nil {
 		t.Error(err)
 	}
-	for _, volume := range container.Volumes {
+	for _, volume := range host.Volumes {
 		from, _, _ := strings.Cut(volume, ":")
 		_, named := compose.Volumes[from]
 		if _, err := os.Stat(filepath.Join("../../deploy", from)); err != nil && !named {
 			t.Errorf("volume %s: %v", volume, err)
 		}
 	}
-	if stop, err := time.ParseDuration(container.StopGrace); err != nil || stop <= longestStop {
-		t.Errorf("stop_grace_period %s (%v): the host may take %v", container.StopGrace, err, longestStop)
+	if stop, err := time.ParseDuration(host.StopGrace); err != nil || stop <= service.StopTime {
+		t.Errorf("stop_grace_period %s (%v): the host may take %v", host.StopGrace, err, service.StopTime)
 	}
 	file, err := config.Load("../../deploy/etc/airhost.yaml", service.Built())
 	if err == nil {

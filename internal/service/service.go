@@ -76,19 +76,23 @@ func New(c Config) (*Service, error) {
 	return s, nil
 }
 
-// DefaultDrain is the default of core/host, for the waits of this program itself.
-const DefaultDrain = 5 * time.Second
+// defaultDrain is the default of core/host, for the waits of this program itself.
+const defaultDrain = 5 * time.Second
 
-// StopGrace is the time that a stop may take beyond the drain limit, for handlers that
+// stopGrace is the time that a stop may take beyond the drain limit, for handlers that
 // still run and for the guests' shutdowns.
-const StopGrace = 15 * time.Second
+const stopGrace = 15 * time.Second
+
+// StopTime is the most that a stop takes with the default of host.drain_timeout, which the ways
+// in and the host get one after the other.
+const StopTime = 2*defaultDrain + stopGrace
 
 // DrainLimit is the time that a stop waits for messages under way.
 func (s *Service) DrainLimit() time.Duration {
 	if limit := time.Duration(s.config.File.Host.DrainTimeout); limit > 0 {
 		return limit
 	}
-	return DefaultDrain
+	return defaultDrain
 }
 
 // Stop closes the ways in, ends the host gracefully, also after the end of ctx, and then logs
@@ -99,7 +103,7 @@ func (s *Service) Stop(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	s.changing <- struct{}{} // no change begins any more
 	err := s.closeWays(ctx)
-	ctx, cancel := context.WithTimeout(ctx, s.DrainLimit()+StopGrace)
+	ctx, cancel := context.WithTimeout(ctx, s.DrainLimit()+stopGrace)
 	defer cancel()
 	err = errors.Join(err, s.fx.Stop(ctx))
 	s.summarize()
