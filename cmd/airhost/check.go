@@ -129,12 +129,8 @@ func (c *checker) compile(ctx context.Context) error {
 }
 
 func (c *checker) compileOne(ctx context.Context, i int) (core.Component, error) {
-	src, err := service.Source(c.file, i)
-	if err != nil {
-		return nil, err
-	}
 	component := c.file.Components[i]
-	compiled, err := c.engines[component.Engine].Compile(ctx, src, service.Limits(component))
+	compiled, err := c.engines[component.Engine].Compile(ctx, service.Source(c.file, i), service.Limits(component))
 	if err != nil {
 		return nil, err
 	}
