@@ -24,6 +24,9 @@ func (d *decoder) consistency() {
 		d.process(c, path)
 		d.mailbox(c, path)
 	}
+	if a := d.file.Host.Admin; a != "" && !isPath(a) && d.file.Host.AdminTokenFile == "" {
+		d.at("host.admin", "%s needs a token: set host.admin_token_file, or use the path of a socket", clip(a))
+	}
 	d.budgets()
 	d.providers()
 	for path, part := range d.file.Host.parts() {
