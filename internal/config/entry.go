@@ -16,7 +16,8 @@ func LoadComponent(name, folder string, text []byte, built Built) (*File, error)
 	f, err := Decode(name, []byte(whole), built)
 	var mistakes Mistakes
 	errors.As(err, &mistakes)
-	mistakes = append(mistakes, f.locate(folder)...)
+	f.text.folder = folder
+	mistakes = append(mistakes, f.locate()...)
 	for _, m := range mistakes {
 		m.moveUp(strings.Count(head, "\n"), len(indent), strings.Split(string(text), "\n"))
 	}

@@ -35,6 +35,7 @@ func FuzzDecode(f *testing.F) {
 			checkMistakes(t, err)
 			return
 		}
+		file.Defaults, file.Include = config.Defaults{}, nil // the components have them
 		again := written(t, file)
 		back, err := config.Decode("again.yaml", again, built)
 		if err != nil {

@@ -17,6 +17,7 @@ import (
 func Schema(built Built) ([]byte, error) {
 	schema := reflected(reflect.TypeFor[File](), built)
 	schema.Title = "airhost configuration"
+	schema.AnyOf = []*jsonschema.Schema{{Required: []string{"components"}}, {Required: []string{"include"}}}
 	withVariables(schema)
 	schema.Definitions = jsonschema.Definitions{"variables": {
 		Type: "string", Pattern: variablePattern, Description: "A value from variables of airhost's environment: ${NAME}, or ${NAME:-default}.",
@@ -100,6 +101,16 @@ func complete(schema *jsonschema.Schema, t reflect.Type, built Built) {
 	for _, f := range fieldsOf(t) {
 		property, _ := schema.Properties.Get(f.key)
 		kind := t.Field(f.index).Type
+		if kind == reflect.TypeFor[Defaults]() {
+			property.Required = nil
+			for _, key := range ownKeys {
+				property.Properties.Delete(key)
+			}
+		}
+		if f.eachMinLength > 0 {
+			least := uint64(f.eachMinLength)
+			property.Items.MinLength = &least
+		}
 		if f.enum == nil {
 			addChoices(property, built.choices(f.rules))
 		}
