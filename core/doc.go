@@ -28,6 +28,7 @@
 //   - engine.go: an [Engine] compiles code to a [Component], which makes an
 //     [Instance]. The instance calls its host by [Services].
 //   - state.go: a [StateKeeper] hands its guest's state over to another version.
+//   - sizer.go: a [Sizer] tells how much memory its guest has.
 //   - timers.go: [Timers] of the host, and a [TimerID].
 //   - functions.go: [Functions] of the host, and the [CallError] of one.
 //   - ledger.go: by a [Ledger] an engine acts for its host, and accounts for it later.
@@ -36,9 +37,9 @@
 //   - tracker.go: a [Tracker] remembers requests until they end, and tells their
 //     [Waiter] if that is by timeout.
 //
-// Some optional interfaces let a part do more: [Batcher] and [StateKeeper] for an
-// instance, [Carrier] for a broker, [Reserver] for a tracker. Packages enginetest,
-// brokertest and trackertest test a part against its contract.
+// Some optional interfaces let a part do more: [Batcher], [StateKeeper]
+// and [Sizer] for an instance, [Carrier] for a broker, [Reserver] for a tracker. Packages
+// enginetest, brokertest and trackertest test a part against its contract.
 //
 // Hosts and parts also share these tools:
 //

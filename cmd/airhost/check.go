@@ -45,7 +45,7 @@ func (p *program) check(ctx context.Context, args []string) error {
 	}
 	p.warn(file.Warnings())
 	c := checker{file: file, traits: make([]core.Traits, len(file.Components)), hints: make([]string, len(file.Components)), found: make([]config.Mistakes, len(file.Components))}
-	err = c.open(service.Engines(file), service.Settings(p.cacheDir(), p.log))
+	err = c.open(service.Engines(file), service.Settings(file, p.cacheDir(), p.log))
 	if err == nil {
 		err = c.compile(ctx)
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/airhost/airhost/internal/config"
 	"github.com/airhost/airhost/internal/service"
+	"github.com/airhost/airhost/internal/spawn"
 )
 
 const (
@@ -27,7 +28,12 @@ const (
 	exitUsage  = 2
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+func main() {
+	if os.Getpid() == 1 { // of a container: the system makes it the parent of all orphans
+		spawn.ReapOrphans()
+	}
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
 
 // run is the whole program; it returns its exit code. The first interrupt asks
 // for a graceful end, a second one ends the process by the system's default.

@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync"
 
 	"github.com/spf13/cobra"
 
 	"github.com/airhost/airhost/internal/config"
+	"github.com/airhost/airhost/internal/sdnotify"
 	"github.com/airhost/airhost/internal/service"
 )
 
@@ -51,47 +54,71 @@ func (p *program) run(ctx context.Context, path string, watch bool) error {
 	if err := service.CheckWays(file); err != nil {
 		return err
 	}
+	log, err := p.adminLog()
+	if err != nil {
+		return err
+	}
 	s, err := p.newService(file, true)
 	if err != nil {
 		return err
 	}
+	api, err := p.openAdmin(ctx, s, file, log)
+	if err != nil {
+		return errors.Join(err, s.Stop(ctx))
+	}
+	p.tell(sdnotify.Status(fmt.Sprintf("starting %d components", len(file.Components))))
 	if err = p.deploy(ctx, s); err == nil {
 		err = s.Open(ctx)
 	}
 	if err == nil {
 		p.log.Info("airhost is running, an interrupt stops it", "file", path, "components", len(file.Components))
-		err = p.operate(ctx, s, path, watch)
+		err = p.operate(ctx, s, watch)
 		p.log.Info("stopping", "drain_timeout", s.DrainLimit())
 		err = errors.Join(err, s.RequiredFailed())
 	}
+	p.tell(sdnotify.Stopping())
 	if isStop(err) {
 		p.report(err)
 		err = nil
 	}
-	err = errors.Join(err, s.Stop(ctx))
+	err = errors.Join(err, s.Stop(ctx), api.Stop(ctx))
 	logDeadLetters(p, s)
 	return err
 }
 
-// operate changes the service until ctx ends.
-func (p *program) operate(ctx context.Context, s *service.Service, path string, watch bool) error {
+// tell logs that the service manager, if there is one, could not be told something.
+func (p *program) tell(err error) {
+	if err != nil {
+		p.log.Warn("the service manager was not told", "reason", err.Error())
+	}
+}
+
+// operate changes the service until ctx ends. An error says that --watch does not work.
+func (p *program) operate(ctx context.Context, s *service.Service, watch bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	watched := make(chan error, 1)
+	var all sync.WaitGroup
 	if watch {
-		go func() { watched <- s.Watch(ctx, p.reload) }()
-	} else {
-		watched <- nil
+		all.Go(func() { watched <- s.Watch(ctx, p.reload) })
 	}
-	defer func() { cancel(); <-watched }()
+	all.Go(func() {
+		p.tell(sdnotify.Watchdog(ctx, func() bool { s.Snapshot(); return true })) // the host answers
+	})
+	defer func() { cancel(); all.Wait() }()
+	p.tell(sdnotify.Ready("running"))
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case err := <-watched:
+			return err
 		case <-p.reloads:
+			p.tell(sdnotify.Reloading())
 			if err := s.Reload(ctx); err != nil && ctx.Err() == nil {
 				p.report(err)
-				p.log.Error("the file was not applied, nothing has changed", "file", path)
+				p.log.Error("the file was not applied, nothing has changed")
 			}
+			p.tell(sdnotify.Ready("running"))
 		}
 	}
 }

@@ -62,6 +62,9 @@ type Gateway struct {
 	inside atomic.Int64 // requests in progress
 	pair   atomic.Pointer[tls.Certificate]
 
+	retired atomic.Bool // connections end with their next response
+	open    open
+
 	mu       sync.Mutex // guards the following
 	listener net.Listener
 	served   chan error // gets the end of the server
@@ -76,7 +79,7 @@ func New(h *host.Host, config Config) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{caller: caller, config: config, log: config.Logger}
+	g := &Gateway{caller: caller, config: config, log: config.Logger, open: open{fresh: make(map[net.Conn]bool)}}
 	g.buffer.New = func() any { return new([]byte) }
 	if err := g.SetRoutes(config.Routes); err != nil {
 		return nil, err
@@ -88,7 +91,7 @@ func New(h *host.Host, config Config) (*Gateway, error) {
 	g.server = http.Server{
 		Handler: g, Protocols: protocols, MaxHeaderBytes: config.MaxHeader,
 		ReadTimeout: config.ReadTimeout, ReadHeaderTimeout: config.ReadTimeout, IdleTimeout: config.IdleTimeout,
-		ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelDebug),
+		ErrorLog: slog.NewLogLogger(g.log.Handler(), slog.LevelDebug), ConnState: g.open.note,
 	}
 	return g, nil
 }
@@ -166,27 +169,4 @@ func (g *Gateway) Addr() net.Addr {
 		return nil
 	}
 	return g.listener.Addr()
-}
-
-// Stop takes no connection any more, and waits until all requests have been answered or ctx
-// ends. Then it closes their connections and returns ctx's error.
-func (g *Gateway) Stop(ctx context.Context) error {
-	g.mu.Lock()
-	served := g.served
-	g.mu.Unlock()
-	if served == nil {
-		return nil
-	}
-	err := g.server.Shutdown(ctx)
-	if err != nil {
-		_ = g.server.Close()
-	}
-	if end := <-served; !errors.Is(end, http.ErrServerClosed) {
-		err = errors.Join(err, end)
-	}
-	served <- http.ErrServerClosed // for another Stop
-	if err != nil {
-		return fmt.Errorf("gateway: %w", err)
-	}
-	return nil
 }

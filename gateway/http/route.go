@@ -136,7 +136,7 @@ func (r *Route) patterns() (all []string) {
 func add(mux *http.ServeMux, patterns []string, h http.Handler) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			err = fmt.Errorf("%v", cause)
+			err = errors.New(registered.ReplaceAllString(fmt.Sprint(cause), ""))
 		}
 	}()
 	for _, p := range patterns {
@@ -144,6 +144,9 @@ func add(mux *http.ServeMux, patterns []string, h http.Handler) (err error) {
 	}
 	return nil
 }
+
+// registered is the place in the code that a mux names in its panics.
+var registered = regexp.MustCompile(` \(registered at [^)]*\)`)
 
 // parameter is a part of a path that stands for others.
 var parameter = regexp.MustCompile(`\{(\w+)(?:\.\.\.)?\}`)

@@ -23,8 +23,8 @@ import (
 //
 // The test leaves out the things in which engines may differ: when a guest is
 // interrupted, the text for a stack that is used up, current-time (Wasmtime does not
-// use the bubble's), a trap's details, and the counters WorkersHeldUp and
-// AuditDropped, which depend on the speed of the machine.
+// use the bubble's), a trap's details, the memory of guests, and the counters
+// WorkersHeldUp and AuditDropped, which depend on the speed of the machine.
 func TestEnginesMakeNoDifference(t *testing.T) {
 	cache := map[string]string{wazero.Name: t.TempDir(), wasmtime.Name: t.TempDir()}
 	plans := uint64(40)

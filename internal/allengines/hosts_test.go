@@ -134,10 +134,10 @@ func (s planStep) take(t *testing.T, h *host.Host) string {
 func observe(h *host.Host) string {
 	var b strings.Builder
 	s := h.Snapshot()
-	s.WorkersHeldUp, s.AuditDropped = 0, 0
+	s.WorkersHeldUp, s.AuditDropped, s.Memory = 0, 0, 0
 	fmt.Fprintf(&b, "%+v\n", s)
 	for _, c := range h.Components() {
-		c.Engine = ""
+		c.Engine, c.Memory = "", 0
 		fmt.Fprintf(&b, "%+v\n", c)
 	}
 	for _, l := range h.DeadLetters() {

@@ -42,6 +42,9 @@ type Host struct {
 	Workers        int      `yaml:"workers,omitempty" jsonschema:"minimum=0,maximum=100000,default=0" jsonschema_description:"How many components run at the same time; 0 is one for each core."`
 	HeldUpWorkers  int      `yaml:"held_up_workers,omitempty" jsonschema:"minimum=1,maximum=100000,default=256" jsonschema_description:"How many workers may be blocked at the same time, each by a long call, and be replaced by other workers; fewer if the system allows fewer threads."`
 	DeadLetters    int      `yaml:"dead_letters,omitempty" jsonschema:"minimum=1,maximum=1000000,default=256" jsonschema_description:"How many of the last messages that nobody handled are kept."`
+	Admin          string   `yaml:"admin,omitempty" jsonschema:"minLength=1" jsonschema_description:"The address of the admin API: the path of a Unix socket, relative to this file; or host:port, with admin_token_file; or off. By default a socket in $XDG_RUNTIME_DIR/airhost, or else beside this file."`
+	AdminTokenFile string   `yaml:"admin_token_file,omitempty" jsonschema:"minLength=1" jsonschema_description:"A file, relative to this one, with the token that clients of the admin API must show: one line of at least 16 characters."`
+	Interpreter    bool     `yaml:"interpreter,omitempty" jsonschema:"default=false" jsonschema_description:"Whether the engine wazero interprets guests instead of compiling them: slower by far, with less that could be wrong."`
 }
 
 // Defaults has the keys of a component but id, source and sha256.

@@ -24,6 +24,7 @@ func (d *decoder) consistency() {
 		d.process(c, path)
 		d.mailbox(c, path)
 	}
+	d.admin(&d.file.Host)
 	d.budgets()
 	d.providers()
 	for path, part := range d.file.Host.parts() {

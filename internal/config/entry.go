@@ -3,19 +3,25 @@ package config
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
+
+	"github.com/airhost/airhost/core"
 )
 
-// LoadComponent reads one entry of a file's components, in YAML or JSON, as [Load] reads a file.
-// The source is relative to folder. Mistakes call the text by name. The file that it returns
-// has the one component.
-func LoadComponent(name, folder string, text []byte, built Built) (*File, error) {
+// LoadComponent reads the entry of a component in a file's components, in YAML or JSON, as [Load]
+// reads a file. The source is relative to folder. Mistakes call the text by the id. The file
+// that it returns has the one component.
+func LoadComponent(id core.ComponentID, folder string, text []byte, built Built) (*File, error) {
 	const head, indent = "components:\n -\n", "  "
 	text = lineEnds(bytes.TrimSpace(bytes.TrimPrefix(text, []byte("\ufeff"))))
 	whole := head + indent + strings.ReplaceAll(string(text), "\n", "\n"+indent)
-	f, err := Decode(name, []byte(whole), built)
+	f, err := Decode(id.String(), []byte(whole), built)
 	var mistakes Mistakes
 	errors.As(err, &mistakes)
+	if len(f.Components) == 1 && !f.Components[0].ID.IsZero() && f.Components[0].ID != id {
+		mistakes = append(mistakes, f.Mistake("components[0].id", fmt.Sprintf("is %s, want %s as in the request", f.Components[0].ID, id)))
+	}
 	f.text.folder = folder
 	mistakes = append(mistakes, f.locate()...)
 	for _, m := range mistakes {

@@ -55,6 +55,7 @@ func (f *File) locate() Mistakes {
 			missing = append(missing, f.Mistake(path, fmt.Sprintf("%s: %s", c.Source, reason(err))))
 		}
 	}
+	missing = append(missing, f.Host.locateAdmin(f)...)
 	missing = append(missing, f.Gateway.HTTP.TLS.locate(f)...)
 	for path, part := range f.Host.parts() {
 		if part.Plugin != nil {

@@ -156,9 +156,9 @@ func homeOf(key string, t reflect.Type, path string) string {
 			return cmp.Or(path, "the top of the file")
 		}
 		if path == "defaults."+key && slices.Contains(ownKeys, key) {
-		return "belongs to each component: it has no default"
-	}
-	if home := homeOf(key, t.Field(f.index).Type, join(path, f.key)); home != "" {
+			return "belongs to each component: it has no default"
+		}
+		if home := homeOf(key, t.Field(f.index).Type, join(path, f.key)); home != "" {
 			return home
 		}
 	}

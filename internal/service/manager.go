@@ -115,12 +115,9 @@ func (s *Service) Put(ctx context.Context, id core.ComponentID, configuration []
 		return nil, err
 	}
 	defer done()
-	file, err := config.LoadComponent(id.String(), filepath.Dir(s.config.File.Name()), configuration, Built())
+	file, err := config.LoadComponent(id, filepath.Dir(s.config.File.Name()), configuration, Built())
 	if err != nil {
 		return nil, refusal(err)
-	}
-	if got := file.Components[0].ID; got != id {
-		return nil, refusal(config.Mistakes{file.Mistake("components[0].id", fmt.Sprintf("is %s, want %s as in the request", got, id))})
 	}
 	p, progress := &plan{file: file, units: units(file)}, oneAtATime(progress)
 	s.mu.Lock()

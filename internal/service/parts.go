@@ -59,8 +59,8 @@ func Engines(file *config.File) []parts.Engine {
 
 // Settings are the settings of all parts that have a name. cacheDir is the folder for compiled
 // code, "" for none.
-func Settings(cacheDir string, log *slog.Logger) parts.Settings {
-	return parts.Settings{CacheDir: cacheDir, Native: native.Config{Components: nativeComponents}, Logger: log}
+func Settings(file *config.File, cacheDir string, log *slog.Logger) parts.Settings {
+	return parts.Settings{CacheDir: cacheDir, Interpreter: file.Host.Interpreter, Native: native.Config{Components: nativeComponents}, Logger: log}
 }
 
 // Native returns the names of the components that "engine: native" can name as its source.
@@ -69,7 +69,7 @@ func Native() []string { return slices.Sorted(maps.Keys(nativeComponents)) }
 // partsOf returns the engines, the broker and the tracker of a file. They log to the
 // graph's logger.
 func (c *Config) partsOf() fx.Option {
-	options := []fx.Option{fx.Supply(Settings(c.CacheDir, c.Log)), broker(c.File), tracker(c.File)}
+	options := []fx.Option{fx.Supply(Settings(c.File, c.CacheDir, c.Log)), broker(c.File), tracker(c.File)}
 	for _, e := range c.engines() {
 		options = append(options, airhostfx.Engine(e.New))
 	}

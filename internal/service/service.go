@@ -79,6 +79,10 @@ const defaultDrain = 5 * time.Second
 // still run and for the guests' shutdowns.
 const stopGrace = 15 * time.Second
 
+// StopTime is the most that a stop takes with the default of host.drain_timeout, which the ways
+// in and the host get one after the other.
+const StopTime = 2*defaultDrain + stopGrace
+
 // DrainLimit is the time that a stop waits for messages under way.
 func (s *Service) DrainLimit() time.Duration {
 	if limit := time.Duration(s.config.File.Host.DrainTimeout); limit > 0 {

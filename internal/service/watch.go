@@ -11,6 +11,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"github.com/airhost/airhost/backends/native"
+	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/internal/config"
 )
 
@@ -35,8 +36,11 @@ func (s *Service) Watch(ctx context.Context, changed func()) error {
 	}
 	defer events.Close()
 	w := &watcher{Watcher: events, path: s.config.File.Name()}
-	w.content = w.look(s.config.File)
-	pause := time.NewTimer(quiet) // a change since the start
+	w.content = w.read()
+	if s.outdated(ctx, w.path) {
+		changed()
+	}
+	pause := time.NewTimer(quiet)
 	defer pause.Stop()
 	for {
 		select {
@@ -54,6 +58,24 @@ func (s *Service) Watch(ctx context.Context, changed func()) error {
 			}
 		}
 	}
+}
+
+// outdated reports whether the file has changed since its components were started. Components that
+// could not be started count only if they have changed.
+func (s *Service) outdated(ctx context.Context, path string) bool {
+	_, done, err := s.begin(ctx)
+	if err != nil {
+		return false
+	}
+	defer done()
+	file, err := config.Load(path, Built())
+	if err != nil {
+		return true
+	}
+	p := s.plan(file)
+	return len(p.ways) > 0 || slices.ContainsFunc(p.changes, func(c *change) bool {
+		return c.old == nil || c.next == nil || c.old.changeTo(c.next) != host.NoChange
+	})
 }
 
 // read loads the configuration and returns the digest of all that it names. A mistake in it is

@@ -9,6 +9,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"sync"
 	"time"
 	_ "time/tzdata" // for machines without time zones, such as small containers
 
@@ -20,10 +21,11 @@ import (
 
 // ways are the ways into a host from outside.
 type ways struct {
-	http      config.HTTP       // of the gateway
-	secret    [sha256.Size]byte // of its certificate and key
-	listener  *net.TCPListener  // its address, which stays bound when its settings change
-	gateway   *gateway.Gateway  // nil without one
+	http      config.HTTP        // of the gateway
+	secret    [sha256.Size]byte  // of its certificate and key
+	listener  *net.TCPListener   // its address, which stays bound when its settings change
+	gateway   *gateway.Gateway   // nil without one
+	retired   []*gateway.Gateway // had the address before; their connections end
 	schedules []*scheduled
 }
 
@@ -162,7 +164,8 @@ func (s *Service) changeGateway(ctx context.Context, file *config.File) error {
 	old, oldListener := w.gateway, w.listener
 	if next.Listen == "" {
 		w.http, w.gateway, w.listener, w.secret = next, nil, nil, [sha256.Size]byte{}
-		return s.endGateway(ctx, old, oldListener)
+		_ = oldListener.Close() // the gateway has another one on the same socket
+		return s.endGateways(ctx, old)
 	}
 	listener := oldListener
 	if listener == nil || next.Listen != w.http.Listen {
@@ -180,10 +183,15 @@ func (s *Service) changeGateway(ctx context.Context, file *config.File) error {
 	}
 	w.http, w.gateway, w.listener, w.secret = next, opened, listener, secretOf(next.TLS)
 	s.log.Info("the gateway listens", "address", listener.Addr().String(), "routes", len(next.Routes))
-	if listener == oldListener {
-		oldListener = nil
+	if old != nil {
+		old.Retire()
+		w.retired = append(w.retired, old)
 	}
-	return s.endGateway(ctx, old, oldListener)
+	w.retired = slices.DeleteFunc(w.retired, func(g *gateway.Gateway) bool { return g.Connections() == 0 && g.Stop(ctx) == nil })
+	if oldListener != nil && oldListener != listener {
+		_ = oldListener.Close() // as above
+	}
+	return nil
 }
 
 func listen(ctx context.Context, address string) (*net.TCPListener, error) {
@@ -227,18 +235,17 @@ func duplicate(l *net.TCPListener) (net.Listener, error) {
 	return net.FileListener(file)
 }
 
-// endGateway ends a gateway, if there is one, and closes its address unless listener is nil.
-// Requests in progress have the drain limit to end.
-func (s *Service) endGateway(ctx context.Context, g *gateway.Gateway, listener *net.TCPListener) error {
-	if g == nil {
-		return nil
-	}
-	if listener != nil {
-		_ = listener.Close() // the gateway has another one on the same socket
-	}
+// endGateways ends gateways. Requests in progress have the drain limit to end.
+func (s *Service) endGateways(ctx context.Context, all ...*gateway.Gateway) error {
 	ctx, cancel := context.WithTimeout(ctx, s.DrainLimit())
 	defer cancel()
-	return g.Stop(ctx)
+	errs := make([]error, len(all))
+	var ended sync.WaitGroup
+	for i, g := range all {
+		ended.Go(func() { errs[i] = g.Stop(ctx) })
+	}
+	ended.Wait()
+	return errors.Join(errs...)
 }
 
 // changeSchedules makes the schedules those of a file. Entries that stay go on as they are.
@@ -281,5 +288,10 @@ func (s *Service) endSchedules(ctx context.Context, all []*scheduled) error {
 // closeWays closes the ways in. The caller holds the token of changing.
 func (s *Service) closeWays(ctx context.Context) error {
 	w := &s.ways
-	return errors.Join(s.endGateway(ctx, w.gateway, w.listener), s.endSchedules(ctx, w.schedules))
+	all := w.retired
+	if w.gateway != nil {
+		_ = w.listener.Close() // the gateway has another one on the same socket
+		all = append(all, w.gateway)
+	}
+	return errors.Join(s.endGateways(ctx, all...), s.endSchedules(ctx, w.schedules))
 }

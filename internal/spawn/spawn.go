@@ -337,7 +337,7 @@ func (p *Process) launch() (err error) {
 		return launchError(p.command.Path, err)
 	}
 	closeOnExec()
-	if err = p.cmd.Start(); err != nil {
+	if err = startChild(p.cmd); err != nil {
 		return launchError(p.command.Path, err)
 	}
 	p.held, p.group = p.command.Limits.apply(p.cmd.Process.Pid)
@@ -359,7 +359,7 @@ func (p *Process) await() {
 		kill(p.process)
 		p.mu.Unlock()
 	}
-	err := p.cmd.Wait()
+	err := reapChild(p.cmd)
 	p.stdout.flush()
 	p.stderr.flush()
 	exit := p.ending(err)

@@ -137,7 +137,11 @@ func (echo) HandleMessage(_ guest.Host, _ string, message []byte) ([]byte, error
 	return message, nil
 }
 
-func startHost(t *testing.T) *host.Host {
+func echoDeployment(id core.ComponentID) host.Deployment {
+	return host.Deployment{ID: id, Engine: native.Name, Source: native.Source(func() guest.Component { return echo{} })}
+}
+
+func startHost(t testing.TB) *host.Host {
 	t.Helper()
 	broker, err := inproc.New(inproc.Config{})
 	check(t, err)
@@ -165,9 +169,7 @@ func TestHandler(t *testing.T) {
 	h := startHost(t)
 	handler := Handler(h, Config{})
 	orders := core.MustComponentID("shop/orders")
-	deploy := func() {
-		check(t, h.Deploy(t.Context(), host.Deployment{ID: orders, Engine: native.Name, Source: native.Source(func() guest.Component { return echo{} })}))
-	}
+	deploy := func() { check(t, h.Deploy(t.Context(), echoDeployment(orders))) }
 	deploy()
 	for range 3 {
 		_, err := h.Request(t.Context(), orders, []byte("hello"))
@@ -233,8 +235,12 @@ func TestFewScrapesAtOnce(t *testing.T) {
 
 // BenchmarkScrape is a scrape of a host with 1,000 components, with its text.
 func BenchmarkScrape(b *testing.B) {
+	running := startHost(b)
+	for _, c := range manyComponents(1000) {
+		check(b, running.Deploy(b.Context(), echoDeployment(c.ID)))
+	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(newCollector(&fixed{components: manyComponents(1000)}, Config{}))
+	registry.MustRegister(New(running, Config{}))
 	h := handler(registry)
 	b.ReportAllocs()
 	size := 0
