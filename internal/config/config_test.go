@@ -44,7 +44,7 @@ func lookup(name string) (string, bool) {
 
 // compared makes go-cmp compare ids and patterns by their values.
 var compared = cmp.Options{
-	cmpopts.IgnoreUnexported(config.File{}),
+	cmpopts.IgnoreUnexported(config.File{}, config.Component{}, config.Defaults{}),
 	cmp.Comparer(func(a, b core.ComponentID) bool { return a == b }),
 	cmp.Comparer(func(a, b core.IDPattern) bool { return a == b }),
 }

@@ -40,6 +40,7 @@ func (d *decoder) all(name string, data []byte, from files) *File {
 	for i := range whole.Components {
 		d.complete(i, defaults[whole.textOf(i).order])
 	}
+	whole.noteVariables()
 	d.consistency()
 	return whole
 }

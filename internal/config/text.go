@@ -74,11 +74,17 @@ func (f *File) textOf(i int) *text {
 
 // countedFrom returns a path with its component's index moved.
 func countedFrom(path string, by int) string {
-	const head = "components["
-	digits, rest, found := strings.Cut(strings.TrimPrefix(path, head), "]")
-	i, err := strconv.Atoi(digits)
-	if by == 0 || !found || err != nil || !strings.HasPrefix(path, head) {
+	i, rest, is := componentOf(path)
+	if by == 0 || !is {
 		return path
 	}
-	return fmt.Sprintf("%s%d]%s", head, i+by, rest)
+	return fmt.Sprintf("components[%d]%s", i+by, rest)
+}
+
+// componentOf takes a path apart that leads into a component.
+func componentOf(path string) (index int, rest string, is bool) {
+	digits, is := strings.CutPrefix(path, "components[")
+	digits, rest, found := strings.Cut(digits, "]")
+	index, err := strconv.Atoi(digits)
+	return index, rest, is && found && err == nil
 }
