@@ -36,7 +36,7 @@ func TestIncludesAndDefaults(t *testing.T) {
 	a1.ID, a1.Instances = core.MustComponentID("shop/a1"), 2
 	a2.ID, a2.Engine, a2.Source = core.MustComponentID("shop/a2"), "process", folder+"plugins/guest.sh"
 	a2.Env = config.Pairs{{Key: "TZ", Value: "UTC"}, {Key: "LANG", Value: "C"}}
-	b.ID, b.Engine, b.Source, b.Required = core.MustComponentID("shop/b"), "wazero", folder+"guest.wasm", false
+	b.ID, b.Engine, b.Source, b.Required = core.MustComponentID("shop/b"), "wazero", folder+"guest.code", false
 	b.Config = config.Pairs{{Key: "region", Value: "us"}, {Key: "tier", Value: "silver"}, secret, {Key: "own", Value: "1"}, {Key: "more", Value: "x"}}
 	b.Limits = config.Limits{HandlerTime: config.Duration(2 * time.Second), Mailbox: 7, Memory: 1 << 20}
 	b.Capabilities = config.Capabilities{Send: []core.IDPattern{}, Request: patterns(t, "shop/first")}
