@@ -117,7 +117,7 @@ type merger struct {
 	taken map[string]bool        // the paths of the values that were taken, without keys below them
 }
 
-// fields completes a struct, whose path is given.
+// fields completes a struct at a path.
 func (m *merger) fields(path string, into, from reflect.Value) {
 	for _, f := range fieldsOf(into.Type()) {
 		at := path + "." + f.key

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Difference is a key whose value differs, in the words of a file.
+// Difference is a key with two values, in the words of a file.
 type Difference struct{ Path, Old, New string }
 
 // The words for values that are not shown.
@@ -17,7 +17,7 @@ const (
 	noValue     = "-" // it was left out, and there is no default
 )
 
-// secretKeys are those whose values are not shown, wherever they come from.
+// secretKeys are the keys of values that are not shown, wherever they come from.
 var secretKeys = []string{"env", "secrets"}
 
 // Differences returns the keys that differ between two components, in the order of their fields.
@@ -34,7 +34,7 @@ type comparison struct {
 	all      []Difference
 }
 
-// fields compares two structs, whose path is given.
+// fields compares two structs at a path.
 func (c *comparison) fields(path string, old, new reflect.Value) {
 	for _, f := range fieldsOf(old.Type()) {
 		at, a, b := join(path, f.key), old.Field(f.index), new.Field(f.index)

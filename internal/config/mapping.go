@@ -109,7 +109,7 @@ func (d *decoder) named(path string, n ast.Node, into reflect.Value) {
 	}
 }
 
-// renamed are former keys, by the ends of their paths, with what they are now.
+// renamed are former keys, by the ends of their paths, with their new names.
 var renamed = map[string]string{
 	".process.start_timeout": "limits.start_time",
 	".process.sha256":        "sha256 beside source",

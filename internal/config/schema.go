@@ -52,7 +52,7 @@ func reflected(t reflect.Type, built Built) *jsonschema.Schema {
 }
 
 const (
-	// variableNames are what an operating system takes as the name of a variable.
+	// variableNames are the names that an operating system takes for variables.
 	variableNames = `^[^=\x00]+$`
 
 	idPart    = `[a-z0-9_.-]{1,63}`

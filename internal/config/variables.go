@@ -34,8 +34,8 @@ var errDollar = errors.New("a $ is written $$; a variable is ${NAME}, or ${NAME:
 // variable is a value that came from variables.
 type variable struct{ written, value string }
 
-// substitute puts the values of its variables into a scalar. It returns what stands in the file
-// then, and nil after a mistake; without a variable "", and n or, with $$, n with $. The
+// substitute puts the values of its variables into a scalar. It returns the scalar as it
+// is then, or nil after a mistake, and the text as it was written, or "" without variables. The
 // value of a variable is not YAML.
 func (d *decoder) substitute(path string, n ast.Node) (ast.Node, string) {
 	var written string
@@ -147,7 +147,7 @@ func (d *decoder) hide(before int, n ast.Node, path, written, wanted string) {
 func (d *decoder) wanted(t reflect.Type, r rules) string {
 	within := ""
 	if r.minimum != "" {
-		within = ", " + r.span()
+		within = ", from " + r.span()
 	}
 	switch t {
 	case reflect.TypeFor[Duration]():
