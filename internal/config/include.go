@@ -84,7 +84,7 @@ func (d *decoder) include(main *File, defaults *layer, from files) []*layer {
 // included returns the paths of the files to include, each with the path of its pattern.
 func (d *decoder) included(from files) map[string]string {
 	main := d.file
-	paths := map[string]string{}
+	paths, seen := map[string]string{}, map[string]bool{absolute(main.text.name): true}
 	for i, pattern := range main.Include {
 		at := fmt.Sprintf("include[%d]", i)
 		if d.wrong(at) {
@@ -98,8 +98,8 @@ func (d *decoder) included(from files) map[string]string {
 			main.unmatched = append(main.unmatched, at)
 		}
 		for _, path := range matches {
-			if _, twice := paths[path]; !twice && path != filepath.Clean(main.text.name) {
-				paths[path] = at
+			if !seen[absolute(path)] {
+				paths[path], seen[absolute(path)] = at, true
 			}
 		}
 		if len(paths) > maxIncluded {
@@ -131,6 +131,14 @@ func (d *decoder) matches(pattern string, from files) ([]string, error) {
 
 // path returns a path of the main file as one of the system.
 func (f *File) path(path string) string { return joined(f.text.folder, path) }
+
+// absolute returns a path that is the same for all paths of a file, but those with symbolic links.
+func absolute(path string) string {
+	if full, err := filepath.Abs(path); err == nil {
+		return full
+	}
+	return filepath.Clean(path)
+}
 
 // joined returns a path that is relative to a folder as one of the system.
 func joined(folder, path string) string {

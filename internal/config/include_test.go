@@ -35,10 +35,11 @@ func TestIncludesAndDefaults(t *testing.T) {
 	first.ID = core.MustComponentID("shop/first")
 	a1.ID, a1.Instances = core.MustComponentID("shop/a1"), 2
 	a2.ID, a2.Engine, a2.Source = core.MustComponentID("shop/a2"), "process", folder+"plugins/guest.sh"
+	a2.Process.OpenFiles = 20
 	a2.Env = config.Pairs{{Key: "TZ", Value: "UTC"}, {Key: "LANG", Value: "C"}}
 	b.ID, b.Engine, b.Source, b.Required = core.MustComponentID("shop/b"), "wazero", folder+"guest.code", false
 	b.Config = config.Pairs{{Key: "region", Value: "us"}, {Key: "tier", Value: "silver"}, secret, {Key: "own", Value: "1"}, {Key: "more", Value: "x"}}
-	b.Limits = config.Limits{HandlerTime: config.Duration(2 * time.Second), Mailbox: 7, Memory: 1 << 20}
+	b.Limits = config.Limits{HandlerTime: config.Duration(2 * time.Second), Mailbox: 7, Memory: 1 << 20, HandlerWallTime: config.Duration(3 * time.Second), Fuel: 9}
 	b.Capabilities = config.Capabilities{Send: []core.IDPattern{}, Request: patterns(t, "shop/first")}
 	if diff := cmp.Diff([]config.Component{first, a1, a2, b}, f.Components, compared); diff != "" {
 		t.Errorf("components, want -, got +:\n%s", diff)

@@ -112,22 +112,7 @@ func complete(schema *jsonschema.Schema, t reflect.Type, built Built) {
 	for _, f := range fieldsOf(t) {
 		property, _ := schema.Properties.Get(f.key)
 		kind := t.Field(f.index).Type
-		if kind == reflect.TypeFor[Defaults]() {
-			property.Required = nil
-			for _, key := range ownKeys {
-				property.Properties.Delete(key)
-			}
-		}
-		switch f.key {
-		case "env":
-			property.PropertyNames = &jsonschema.Schema{Pattern: variableNames}
-		case "max_restarts":
-			property.Not = &jsonschema.Schema{Const: 0}
-		}
-		if f.eachMinLength > 0 {
-			least := uint64(f.eachMinLength)
-			property.Items.MinLength = &least
-		}
+		restrict(property, kind, f.rules)
 		if f.enum == nil {
 			addChoices(property, built.choices(f.rules))
 		}
@@ -141,6 +126,26 @@ func complete(schema *jsonschema.Schema, t reflect.Type, built Built) {
 		if f.minimum != "" {
 			property.Description += " From " + f.span() + "."
 		}
+	}
+}
+
+// restrict adds what the tags do not say, or what only the decoder reads there.
+func restrict(property *jsonschema.Schema, kind reflect.Type, r rules) {
+	if kind == reflect.TypeFor[Defaults]() {
+		property.Required = nil
+		for _, key := range ownKeys {
+			property.Properties.Delete(key)
+		}
+	}
+	switch r.key {
+	case "env":
+		property.PropertyNames = &jsonschema.Schema{Pattern: variableNames}
+	case "max_restarts":
+		property.Not = &jsonschema.Schema{Const: 0}
+	}
+	if r.eachMinLength > 0 {
+		least := uint64(r.eachMinLength)
+		property.Items.MinLength = &least
 	}
 }
 
