@@ -31,14 +31,16 @@ var built = config.Built{
 	Lookup:   lookup,
 }
 
-// lookup knows the variables of these tests.
+// variables are those of these tests.
+var variables = map[string]string{
+	"REDIS_PASSWORD": "open sesame", "REGION": "eu-west", "ID": "shop/orders", "MEMORY": "64MiB", "COUNT": "7", "YES": "true",
+	"EMPTY": "", "YAML": "a: [b, *c]\n# d", "NULL": "null", "DOLLARS": "$$${A}", "HUGE": strings.Repeat("x", config.MaxFileSize/2),
+	"LARGE": strings.Repeat("x", config.MaxFileSize+1),
+	"NUL":   "a\x00b", "LATIN": "caf\xe9", "SECRET": "hunter2", "TIME": "200ms",
+}
+
 func lookup(name string) (string, bool) {
-	value, set := map[string]string{
-		"REDIS_PASSWORD": "open sesame", "REGION": "eu-west", "ID": "shop/orders", "MEMORY": "64MiB", "COUNT": "7", "YES": "true",
-		"EMPTY": "", "YAML": "a: [b, *c]\n# d", "NULL": "null", "DOLLARS": "$$${A}", "HUGE": strings.Repeat("x", config.MaxFileSize/2),
-		"LARGE": strings.Repeat("x", config.MaxFileSize+1),
-		"NUL":   "a\x00b", "LATIN": "caf\xe9", "SECRET": "hunter2", "TIME": "200ms",
-	}[name]
+	value, set := variables[name]
 	return value, set
 }
 

@@ -27,7 +27,7 @@ const (
 	variablePattern = `^([^$]|\$\$)*` + variableSyntax + `([^$]|\$\$|` + variableSyntax + `)*$`
 )
 
-var variableAtStart = regexp.MustCompile(`^` + variableSyntax)
+var variableAlone = regexp.MustCompile(`^` + variableSyntax + `$`)
 
 var errDollar = errors.New("a $ is written $$; a variable is ${NAME}, or ${NAME:-default} for one that may be missing")
 
@@ -79,16 +79,17 @@ func (d *decoder) expand(written string) (text string, used bool, err error) {
 			rest = after[1:]
 			continue
 		}
-		reference := variableAtStart.FindString("$" + after)
-		if reference == "" {
+		inside, behind, closed := strings.Cut(after, "}")
+		reference := "$" + inside + "}"
+		if !closed || !variableAlone.MatchString(reference) {
 			return "", false, errDollar
 		}
-		value, err := d.lookUp(strings.Trim(reference, "${}"))
+		value, err := d.lookUp(inside[len("{"):])
 		if err != nil {
 			return "", false, err
 		}
 		b.WriteString(value)
-		used, rest = true, after[len(reference)-1:]
+		used, rest = true, behind
 	}
 }
 
@@ -212,7 +213,11 @@ func (f *File) hidden(path, text string) string {
 		if at != path && !below(path, at) {
 			continue
 		}
-		for _, value := range []string{v.value, filepath.Clean(filepath.FromSlash(v.value)), clip(v.value)} {
+		forms := []string{v.value, clip(v.value)}
+		if clean := filepath.Clean(filepath.FromSlash(v.value)); clean != "." {
+			forms = append(forms, clean)
+		}
+		for _, value := range forms {
 			quoted := strconv.Quote(value)
 			text = replaceWord(text, quoted[1:len(quoted)-1], v.written)
 			text = replaceWord(text, value, v.written)
@@ -223,8 +228,11 @@ func (f *File) hidden(path, text string) string {
 
 // replaceWord replaces a word wherever no letter or digit is beside it.
 func replaceWord(text, word, by string) string {
+	if word == "" {
+		return text
+	}
 	var b strings.Builder
-	for last := ' '; word != ""; {
+	for last := ' '; ; {
 		before, after, found := strings.Cut(text, word)
 		b.WriteString(before)
 		if !found {
@@ -242,7 +250,6 @@ func replaceWord(text, word, by string) string {
 		last, _ = utf8.DecodeLastRuneInString(word)
 		text = after
 	}
-	return text
 }
 
 func inWord(r rune) bool { return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r)) }

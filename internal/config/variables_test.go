@@ -84,6 +84,23 @@ func TestMistakesHideVariables(t *testing.T) {
 	}
 }
 
+// TestEmptyVariables: a value that is empty hides nothing of a mistake.
+func TestEmptyVariables(t *testing.T) {
+	f := decode(t, "components: [{id: a/b, source: echo, engine: native, config: {a: '${EMPTY}'}}]")
+	const text = "is wrong. So it is."
+	if got := f.Mistake("components[0].config.a", text).Text; got != text {
+		t.Errorf("got %q, want %q", got, text)
+	}
+}
+
+// TestManyVariables takes minutes if the rest of the text is copied for each.
+func TestManyVariables(t *testing.T) {
+	f := decode(t, "components: [{id: a/b, source: echo, engine: native, config: {a: '"+strings.Repeat("${COUNT}", 100_000)+"'}}]")
+	if got := f.Components[0].Config[0].Value; got != strings.Repeat("7", 100_000) {
+		t.Errorf("got %.100q", got)
+	}
+}
+
 // TestRepeatedVariables: a large variable that aliases repeat is refused, and its copies take no
 // memory.
 func TestRepeatedVariables(t *testing.T) {
