@@ -214,8 +214,12 @@ func (f *File) hidden(path, text string) string {
 			continue
 		}
 		forms := []string{v.value, clip(v.value)}
-		if clean := filepath.Clean(filepath.FromSlash(v.value)); clean != "." {
-			forms = append(forms, clean)
+		clean := filepath.ToSlash(filepath.Clean(filepath.FromSlash(v.value))) // as in a path that was joined
+		for strings.HasPrefix(clean, "../") {
+			clean = strings.TrimPrefix(clean, "../")
+		}
+		if clean != "." && clean != ".." {
+			forms = append(forms, filepath.FromSlash(clean))
 		}
 		for _, value := range forms {
 			quoted := strconv.Quote(value)

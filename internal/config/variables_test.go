@@ -63,6 +63,7 @@ func TestMistakesHideVariables(t *testing.T) {
 		"components: [{id: a/b, source: '${SECRET}', engine: native}]",
 		"components: [{id: a/b, source: '${SECRET}'}]",
 		"components: [{id: a/b, source: './x/../${SECRET}'}]",
+		"components: [{id: a/b, source: '../${SECRET}'}]",
 		"components: [{id: '${SECRET}/x', source: a.wasm}, {id: '${SECRET}/x', source: a.wasm}]",
 		"host: {broker: {plugin: '${SECRET}'}}\ncomponents: [{id: a/b, source: echo, engine: native}]",
 		"gateway: {http: {listen: x, routes: [{path: x, target: '${SECRET}'}], tls: {certificate: '${SECRET}', key: '${SECRET}'}}}\ncomponents: [{id: a/b, source: echo, engine: native}]",
