@@ -38,7 +38,6 @@ func (d *decoder) defaults(f *File, main *layer) *layer {
 	m := merger{from: main, own: func(path string) bool { return l.given[path] }, more: d.more}
 	m.fields("", reflect.ValueOf(&l.values).Elem(), reflect.ValueOf(&main.values).Elem())
 	for path := range m.taken {
-		l.given[path] = true
 		for above := path; above != ""; above = above[:strings.LastIndexByte(above, '.')] {
 			l.given[above] = true
 		}

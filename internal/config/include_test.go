@@ -47,11 +47,14 @@ func TestIncludesAndDefaults(t *testing.T) {
 	if diff := cmp.Diff([]string{folder + "airhost.yaml", folder + "plugins/a.yaml", folder + "plugins/b.yaml"}, f.Files()); diff != "" {
 		t.Errorf("files, want -, got +:\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{folder + "extra", folder + "plugins"}, f.Folders()); diff != "" {
+	if diff := cmp.Diff([]string{strings.TrimSuffix(folder, "/"), folder + "extra", folder + "plugins"}, f.Folders()); diff != "" {
 		t.Errorf("folders, want -, got +:\n%s", diff)
 	}
 	if !f.Substituted("components[3].config.secret") || f.Substituted("components[3].limits") {
-		t.Error("want the secret, and it alone, to be from a variable by the defaults")
+		t.Error("want the secret, and not the limits, to be from a variable by the defaults")
+	}
+	if !f.Substituted("components[0].capabilities.send") || f.Substituted("components[3].capabilities.send") {
+		t.Error("want the list of the defaults to be from a variable, and not a list in its place")
 	}
 	want := folder + "airhost.yaml:1:43: include[2]: no file matches it"
 	if got := f.Warnings(); len(got) != 1 || got[0].Summary() != want {
