@@ -100,6 +100,9 @@ func hasTarget(ids []string, path, target string) error {
 		return nil
 	}
 	hint := "it has: " + strings.Join(ids, ", ")
+	if len(ids) == 0 {
+		hint = "it has none: see what it includes"
+	}
 	if near := nearest.Of(target, ids); near != "" {
 		hint = fmt.Sprintf("did you mean %s?", near)
 	}
