@@ -18,19 +18,19 @@ func TestDefaultSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, test := range []struct{ runtime, file, in, name, of string }{
-		{runtime, "shop.yaml", filepath.Join(runtime, "airhost"), "shop", "shop.yaml"},
-		{runtime, filepath.Join(folder, "shop.yaml"), filepath.Join(runtime, "airhost"), "shop", "shop.yaml"},
-		{runtime, "./x/../shop.yaml", filepath.Join(runtime, "airhost"), "shop", "shop.yaml"},
-		{"", "shop.yml", folder, "shop", "shop.yml"},
-		{"", "x/shop.prod.yaml", filepath.Join(folder, "x"), "shop.prod", "x/shop.prod.yaml"},
+		{runtime, "shop.yaml", filepath.Join(runtime, "airhost"), "shop.yaml", "shop.yaml"},
+		{runtime, filepath.Join(folder, "shop.yaml"), filepath.Join(runtime, "airhost"), "shop.yaml", "shop.yaml"},
+		{runtime, "./x/../shop.yaml", filepath.Join(runtime, "airhost"), "shop.yaml", "shop.yaml"},
+		{"", "shop.yml", folder, "shop.yml", "shop.yml"},
+		{"", "x/shop.prod.yaml", filepath.Join(folder, "x"), "shop.prod.yaml", "x/shop.prod.yaml"},
 		{"", "shop.conf", folder, "shop.conf", "shop.conf"},
-		{"not/absolute", "shop.yaml", folder, "shop", "shop.yaml"},
+		{"not/absolute", "shop.yaml", folder, "shop.yaml", "shop.yaml"},
 	} {
 		t.Setenv("XDG_RUNTIME_DIR", test.runtime)
 		sum := sha256.Sum256([]byte(filepath.Join(folder, test.of)))
 		want := filepath.Join(test.in, fmt.Sprintf("%s-%x.sock", test.name, sum[:4]))
-		if got := DefaultSocket(test.file); got != want {
-			t.Errorf("the socket of %s is %s, want %s", test.file, got, want)
+		if got, err := DefaultSocket(test.file); err != nil || got != want {
+			t.Errorf("the socket of %s is %s, %v, want %s", test.file, got, err, want)
 		}
 	}
 }
@@ -45,7 +45,7 @@ func TestSymbolicLinksAreNotResolved(t *testing.T) {
 	if err := os.Symlink(file, link); err != nil {
 		t.Skip(err)
 	}
-	if got := DefaultSocket(link); filepath.Dir(got) != filepath.Dir(link) {
-		t.Errorf("the socket of %s is %s, want it beside the link", link, got)
+	if got, err := DefaultSocket(link); err != nil || filepath.Dir(got) != filepath.Dir(link) {
+		t.Errorf("the socket of %s is %s, %v, want it beside the link", link, got, err)
 	}
 }

@@ -12,6 +12,10 @@ type Source struct {
 	// Value is a component as a Go value, for the native engine, or a description
 	// of how to start one, for the process engine.
 	Value any
+	// SHA256 is the checksum of the bytes at Path or of Code, 32 bytes; nil is for any. An
+	// engine refuses other bytes with a ModuleError that names both sums, and does not run
+	// them. The native engine, which reads none, refuses a checksum.
+	SHA256 []byte
 }
 
 // ConfigPair is one entry of a component's configuration.

@@ -70,6 +70,9 @@ func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limit
 }
 
 func (e *Engine) find(src core.Source) (func() guest.Component, error) {
+	if len(src.SHA256) > 0 {
+		return nil, refuse(src, "a checksum is for code that is read, and a native component is part of the program: leave it out")
+	}
 	if src.Value != nil {
 		create, ok := src.Value.(func() guest.Component)
 		if !ok || create == nil {

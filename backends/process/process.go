@@ -26,7 +26,7 @@ package process
 
 import (
 	"context"
-	"encoding/hex"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -54,10 +54,7 @@ type Command struct {
 	Args []string // without the program's name
 	// Env is the whole environment as KEY=value. The handshake's variables are
 	// added, and nothing of the host's environment.
-	Env []string
-	// SHA256 is the required checksum of the executable in hexadecimal, checked
-	// before each start; empty for none.
-	SHA256 string
+	Env    []string
 	Limits Limits
 }
 
@@ -76,7 +73,8 @@ type Limits struct {
 }
 
 // Source returns the source of a component that command starts. A core.Source with
-// only a Path starts the executable without arguments and environment.
+// only a Path starts the executable without arguments and environment. The source's
+// SHA256, if it is set, is checked before each start.
 func Source(command Command) core.Source {
 	return core.Source{Path: command.Path, Value: command}
 }
@@ -136,9 +134,8 @@ func commandOf(src core.Source) (spawn.Command, error) {
 	case !ok:
 		return spawn.Command{}, fmt.Errorf("the source's value is a %T, want a process.Command", src.Value)
 	}
-	sum, err := hex.DecodeString(command.SHA256)
-	if err != nil || len(sum) != 0 && len(sum) != 32 {
-		return spawn.Command{}, fmt.Errorf("the checksum %q is not one of SHA-256: want 64 hexadecimal digits", command.SHA256)
+	if n := len(src.SHA256); n != 0 && n != sha256.Size {
+		return spawn.Command{}, fmt.Errorf("the source's checksum has %d bytes, want the %d of a SHA-256", n, sha256.Size)
 	}
 	if command.Path == "" {
 		return spawn.Command{}, errors.New("no executable is named")
@@ -148,9 +145,9 @@ func commandOf(src core.Source) (spawn.Command, error) {
 		return spawn.Command{}, err
 	}
 	return spawn.Command{
-		Path: path, Args: command.Args, Env: command.Env, SHA256: sum, Kind: "component",
+		Path: path, Args: command.Args, Env: command.Env, SHA256: src.SHA256, Kind: "component",
 		Limits: spawn.Limits(command.Limits),
-	}, spawn.Check(path, sum)
+	}, spawn.Check(path, src.SHA256)
 }
 
 // Close implements [core.Engine].

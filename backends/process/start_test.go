@@ -46,25 +46,19 @@ func compile(ctx context.Context, c process.Command, limits core.Limits) (core.C
 }
 
 func TestCompileRefuses(t *testing.T) {
-	wrong := command("actor")
-	wrong.SHA256 = strings.Repeat("ab", sha256.Size)
-	malformed := command("actor")
-	malformed.SHA256 = "12"
 	for name, c := range map[string]struct {
 		command process.Command
 		want    error
 		text    string
 	}{
-		"dies at start":    {command("dies"), nil, "exit status 3: no such disk"},
-		"no handshake":     {command("babbles"), process.ErrHandshake, `"ready!"`},
-		"another version":  {command("future"), process.ErrVersion, `"2", this host has 1`},
-		"silent":           {command("silent"), process.ErrStartTimeout, "within limits.start_time (1ms)"},
-		"another checksum": {wrong, process.ErrChecksum, "abab"},
-		"no checksum":      {malformed, nil, "64 hexadecimal digits"},
-		"says not":         {liarCommand("mute"), nil, "not today"},
-		"no executable":    {process.Command{Path: "start_test.go"}, nil, "not executable"},
-		"no file":          {process.Command{Path: "nowhere"}, nil, "no such file"},
-		"nothing":          {process.Command{}, nil, "no executable is named"},
+		"dies at start":   {command("dies"), nil, "exit status 3: no such disk"},
+		"no handshake":    {command("babbles"), process.ErrHandshake, `"ready!"`},
+		"another version": {command("future"), process.ErrVersion, `"2", this host has 1`},
+		"silent":          {command("silent"), process.ErrStartTimeout, "within limits.start_time (1ms)"},
+		"says not":        {liarCommand("mute"), nil, "not today"},
+		"no executable":   {process.Command{Path: "start_test.go"}, nil, "not executable"},
+		"no file":         {process.Command{Path: "nowhere"}, nil, "no such file"},
+		"nothing":         {process.Command{}, nil, "no executable is named"},
 	} {
 		limits := patient
 		if name == "silent" {
@@ -77,6 +71,11 @@ func TestCompileRefuses(t *testing.T) {
 		}
 	}
 	engine, _ := newEngine()
+	src := source("actor")
+	src.SHA256 = bytes.Repeat([]byte{0xab}, sha256.Size)
+	if _, err := engine.Compile(t.Context(), src, patient); !errors.Is(err, process.ErrChecksum) || !strings.Contains(err.Error(), "abab") {
+		t.Errorf("another checksum: %v, want ErrChecksum with the sum that is wanted", err)
+	}
 	var refused *core.ModuleError
 	if _, err := engine.Compile(t.Context(), core.Source{Value: 1}, core.Limits{}); !errors.As(err, &refused) {
 		t.Errorf("a source that is a number: %v", err)
@@ -99,8 +98,14 @@ func TestReplacedExecutable(t *testing.T) {
 	if err := os.WriteFile(path, code, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	c.Path, c.SHA256 = path, fmt.Sprintf("%x", sha256.Sum256(code))
-	component, err := compile(t.Context(), c, patient)
+	c.Path = path
+	src, sum := process.Source(c), sha256.Sum256(code)
+	src.SHA256 = sum[:]
+	engine, err := newEngine()
+	if err != nil {
+		t.Fatal(err)
+	}
+	component, err := engine.Compile(t.Context(), src, patient)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,7 @@ func (p *program) check(ctx context.Context, args []string) error {
 	}
 	p.warn(file.Warnings())
 	c := checker{file: file, traits: make([]core.Traits, len(file.Components)), hints: make([]string, len(file.Components)), found: make([]config.Mistakes, len(file.Components))}
-	err = c.open(service.Engines(file), service.Settings(p.cacheDir(), p.log))
+	err = c.open(service.Engines(file), service.Settings(file, p.cacheDir(), p.log))
 	if err == nil {
 		err = c.compile(ctx)
 	}
@@ -129,12 +129,8 @@ func (c *checker) compile(ctx context.Context) error {
 }
 
 func (c *checker) compileOne(ctx context.Context, i int) (core.Component, error) {
-	src, err := service.Source(c.file, i)
-	if err != nil {
-		return nil, err
-	}
 	component := c.file.Components[i]
-	compiled, err := c.engines[component.Engine].Compile(ctx, src, service.Limits(component))
+	compiled, err := c.engines[component.Engine].Compile(ctx, service.Source(c.file, i), service.Limits(component))
 	if err != nil {
 		return nil, err
 	}

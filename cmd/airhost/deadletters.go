@@ -30,7 +30,7 @@ until it ends.` + hostHelp
 	command.Short = "List, show, resend or drop messages that were not handled"
 	rest := command.Args
 	command.Args = func(c *cobra.Command, args []string) error {
-		if len(args) > 0 && !admin.IsFile(args[0]) {
+		if len(args) > 0 && !isFile(args[0]) {
 			return unknownCommand(args[0], []string{"list", "show", "resend", "drop"})
 		}
 		return rest(c, args)

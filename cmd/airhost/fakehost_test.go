@@ -63,7 +63,7 @@ func newFakeHost(t *testing.T) *fakeHost {
 			{Number: 12, From: "airhost/http", To: "shop/audit", Pattern: "request-response", Reason: "target-not-found", Size: 2048, Time: fakeTime.Add(time.Second), Payload: []byte("\x00\x01\x02abc")},
 		},
 	}
-	f.socket = admin.DefaultSocket(f.file)
+	f.socket = socketOf(t, f.file)
 	f.serve("unix", f.socket)
 	return f
 }
@@ -233,7 +233,7 @@ func (f *fakeHost) message(w http.ResponseWriter, r *http.Request, path string, 
 
 // tcpHost makes the fake answer at host:port too, with a token.
 func (f *fakeHost) tcpHost() (address, tokenFile string) {
-	f.token = "a token of 24 characters"
+	f.token = "a-token-of-24-characters"
 	return f.serve("tcp", "127.0.0.1:0"), writeFile(f.t, "token", f.token+"\n")
 }
 
@@ -245,5 +245,14 @@ func noHost(t *testing.T) (file, socket string) {
 	if err := os.WriteFile(file, []byte(oneEcho), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return file, admin.DefaultSocket(file)
+	return file, socketOf(t, file)
+}
+
+func socketOf(t *testing.T, file string) string {
+	t.Helper()
+	socket, err := admin.DefaultSocket(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return socket
 }

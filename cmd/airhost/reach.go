@@ -17,6 +17,7 @@ import (
 	"github.com/airhost/airhost/admin"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/config"
+	"github.com/airhost/airhost/internal/service"
 )
 
 // The variables that name a running host.
@@ -77,7 +78,7 @@ with FILE, which ends in .yaml or .yml.`
 
 // splitFile takes the configuration file off the arguments, if the first one is one.
 func splitFile(args []string) (file string, rest []string) {
-	if len(args) > 0 && admin.IsFile(args[0]) {
+	if len(args) > 0 && isFile(args[0]) {
 		return args[0], args[1:]
 	}
 	return "", args
@@ -89,7 +90,7 @@ func (o *operation) find() error {
 	var file config.Admin
 	if o.file != "" {
 		var err error
-		if file, err = config.LoadAdmin(o.file); err != nil && address == "" {
+		if file, err = config.LoadAdmin(o.file, service.Built()); err != nil && address == "" {
 			return err
 		}
 	}
@@ -99,10 +100,15 @@ func (o *operation) find() error {
 	case address != "":
 	case o.file == "":
 		return wrongUse{errors.New("no host is named: give the FILE that it was started with (it ends in .yaml or .yml), --host ADDRESS, or the variable " + hostVariable)}
-	case file.Address == config.AdminOff:
+	case file.Address == adminOff:
 		return wrongUse{fmt.Errorf("%s has host.admin: off, so its host takes no commands: remove that line and start it again", o.file)}
+	case file.Address != "":
+		address = file.Address
 	default:
-		address = cmp.Or(file.Address, admin.DefaultSocket(o.file))
+		var err error
+		if address, err = admin.DefaultSocket(o.file); err != nil {
+			return err
+		}
 	}
 	token, err := readToken(cmp.Or(o.tokenFile, os.Getenv(tokenVariable), file.TokenFile))
 	o.client = admin.NewClient(address, token)
@@ -113,11 +119,16 @@ func readToken(path string) (string, error) {
 	if path == "" {
 		return "", nil
 	}
-	text, err := os.ReadFile(path)
+	token, err := admin.ReadToken(path)
 	if err != nil {
-		return "", wrongUse{fmt.Errorf("token: %w", err)}
+		err = wrongUse{fmt.Errorf("token: %w", err)}
 	}
-	return strings.TrimSpace(string(text)), nil
+	return token, err
+}
+
+// isFile reports whether an argument is a configuration file.
+func isFile(argument string) bool {
+	return strings.HasSuffix(argument, ".yaml") || strings.HasSuffix(argument, ".yml")
 }
 
 // explain makes an error of a client one for the user, with its exit code.

@@ -54,9 +54,17 @@ func (p *program) run(ctx context.Context, path string, watch bool) error {
 	if err := service.CheckWays(file); err != nil {
 		return err
 	}
+	log, err := p.adminLog()
+	if err != nil {
+		return err
+	}
 	s, err := p.newService(file, true)
 	if err != nil {
 		return err
+	}
+	api, err := p.openAdmin(ctx, s, file, log)
+	if err != nil {
+		return errors.Join(err, s.Stop(ctx))
 	}
 	p.tell(sdnotify.Status(fmt.Sprintf("starting %d components", len(file.Components))))
 	if err = p.deploy(ctx, s); err == nil {
@@ -73,7 +81,7 @@ func (p *program) run(ctx context.Context, path string, watch bool) error {
 		p.report(err)
 		err = nil
 	}
-	err = errors.Join(err, s.Stop(ctx))
+	err = errors.Join(err, s.Stop(ctx), api.Stop(ctx))
 	logDeadLetters(p, s)
 	return err
 }

@@ -33,11 +33,18 @@ func (p *program) versionCommand() *cobra.Command {
 // version that Go recorded.
 var release string
 
+// moduleVersion is the version of airhost.
+func moduleVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return cmp.Or(release, info.Main.Version)
+	}
+	return "(unknown)"
+}
+
 // version says of which version airhost and its engines are, and which parts it has.
 func version() string {
-	module, versions := "(unknown)", map[string]string{}
+	versions := map[string]string{}
 	if info, ok := debug.ReadBuildInfo(); ok {
-		module = cmp.Or(release, info.Main.Version)
 		for _, dep := range info.Deps {
 			versions[dep.Path] = dep.Version
 		}
@@ -45,7 +52,7 @@ func version() string {
 	var text strings.Builder
 	line := func(name, value string) { fmt.Fprintf(&text, "%-9s %s\n", name, value) }
 	vocabulary := service.Built()
-	line("airhost", module)
+	line("airhost", moduleVersion())
 	line("go", fmt.Sprintf("%s %s/%s", runtime.Version(), runtime.GOOS, runtime.GOARCH))
 	line("engines", offered(vocabulary.Engines))
 	line("brokers", offered(vocabulary.Brokers))

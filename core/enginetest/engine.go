@@ -1,9 +1,12 @@
 package enginetest
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 
@@ -13,6 +16,7 @@ import (
 var enginePromises = []promise{
 	{"name", "an engine has a name", testName},
 	{"malformed", "malformed code is a ModuleError that names its problems", testMalformed},
+	{"checksum", "code with another checksum than the source's is a ModuleError, and with the same one is compiled", testChecksum},
 	{"engine-close", "after its Close an engine's Compile returns ErrClosed, and a second Close nil", testEngineClose},
 	{"close-in-use", "Close waits for instances; if its context ends before, it names their number and has released nothing", testCloseInUse},
 	{"component-close", "after its Close a component's Instantiate returns ErrClosed, and a second Close nil", testComponentClose},
@@ -31,6 +35,29 @@ func testName(t *trial) {
 func testMalformed(t *trial) {
 	_, err := t.engineUnderTest().Compile(t.Context(), t.Malformed, core.Limits{})
 	t.wantModuleError("compile malformed code", err)
+}
+
+// testChecksum gives the actor a checksum that no code has, and its own. An engine that reads no
+// code refuses both.
+func testChecksum(t *trial) {
+	src := t.Actor
+	src.SHA256 = bytes.Repeat([]byte{0xab}, sha256.Size)
+	_, err := t.engineUnderTest().Compile(t.Context(), src, patient(core.Limits{}))
+	t.wantModuleError("compile code with another checksum", err)
+	src.SHA256 = src.SHA256[1:]
+	_, err = t.engineUnderTest().Compile(t.Context(), src, patient(core.Limits{}))
+	t.wantModuleError("compile code with a checksum that is too short", err)
+	code := src.Code
+	if code == nil {
+		if code, err = os.ReadFile(src.Path); err != nil {
+			return
+		}
+	}
+	sum := sha256.Sum256(code)
+	src.SHA256 = sum[:]
+	c, err := t.engineUnderTest().Compile(t.Context(), src, patient(core.Limits{}))
+	t.must("compile code with its checksum", err)
+	t.must("close it", c.Close(t.Context()))
 }
 
 func (t *trial) wantModuleError(what string, err error) {

@@ -41,6 +41,9 @@ func (e *fake) Compile(_ context.Context, src core.Source, _ core.Limits) (core.
 	if !ok && !e.has("accepts anything") {
 		return nil, &core.ModuleError{Problems: []string{"no string"}}
 	}
+	if src.SHA256 != nil && !e.has("ignores checksums") {
+		return nil, &core.ModuleError{Problems: []string{"checksum"}}
+	}
 	return &fakeComponent{engine: e, responder: kind == "responder"}, nil
 }
 

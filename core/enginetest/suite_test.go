@@ -56,6 +56,7 @@ func fakeHarness(flaw string) Harness {
 var flaws = map[string][]string{
 	"name":                {"no name"},
 	"malformed":           {"accepts anything"},
+	"checksum":            {"ignores checksums"},
 	"engine-close":        {"compiles when closed", "second engine close fails"},
 	"close-in-use":        {"closes an engine in use", "closes an engine in a call", "in use without a number", "closes for good", "close does not wait", "instances of a closed engine"},
 	"component-close":     {"instantiates when closed", "second component close fails"},

@@ -252,7 +252,7 @@ func (d *Deployment) updatable(next *Deployment) error {
 // sameSource reports whether two sources are the same code. Functions are the same if
 // their code is.
 func sameSource(a, b core.Source) bool {
-	return a.Path == b.Path && bytes.Equal(a.Code, b.Code) && sameValue(reflect.ValueOf(a.Value), reflect.ValueOf(b.Value))
+	return a.Path == b.Path && bytes.Equal(a.Code, b.Code) && bytes.Equal(a.SHA256, b.SHA256) && sameValue(reflect.ValueOf(a.Value), reflect.ValueOf(b.Value))
 }
 
 func sameValue(a, b reflect.Value) bool {

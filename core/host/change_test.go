@@ -302,10 +302,11 @@ func TestUpdateIsRefused(t *testing.T) {
 		"engine": func(d *host.Deployment) { d.Engine = "toy" },
 		"source": func(d *host.Deployment) { d.Source.Value = func() guest.Component { return echo } },
 		"source: only a replacement can change it\n": func(d *host.Deployment) { d.Source.Path = "b" },
-		"source: only":   func(d *host.Deployment) { d.Source.Value = 5 },
-		"source: only a": func(d *host.Deployment) { d.Source.Code = []byte("b") },
-		"config":         func(d *host.Deployment) { d.Config = nil },
-		"limits":         func(d *host.Deployment) { d.Limits.MessageSize = 100 },
+		"source: only":               func(d *host.Deployment) { d.Source.Value = 5 },
+		"source: only a":             func(d *host.Deployment) { d.Source.Code = []byte("b") },
+		"source: only a replacement": func(d *host.Deployment) { d.Source.SHA256 = make([]byte, 32) },
+		"config":                     func(d *host.Deployment) { d.Config = nil },
+		"limits":                     func(d *host.Deployment) { d.Limits.MessageSize = 100 },
 		"limits: only a replacement can change it\n": func(d *host.Deployment) { d.Limits.HandlerTime = time.Second },
 		"config: only a replacement can change it\nlimits": func(d *host.Deployment) {
 			d.Config, d.Limits.StartTime = nil, time.Second

@@ -2,55 +2,54 @@ package config
 
 import (
 	"path/filepath"
+	"reflect"
 	"strings"
 
-	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 )
 
-// AdminOff is the value of host.admin of a host without the admin API.
-const AdminOff = "off"
+// adminOff is the value of host.admin of a host without the admin API.
+const adminOff = "off"
 
 // Admin is where the host of a file listens for its admin API.
 type Admin struct {
-	// Address is AdminOff, the path of a socket, host:port, or empty for the default.
+	// Address is off, the path of a socket, host:port, or empty for the default.
 	Address string
 	// TokenFile is the path of the file with the token; empty without one.
 	TokenFile string
 }
 
-// LoadAdmin reads host.admin and host.admin_token_file of the file at path, and nothing else of
-// it: the host of a file is found also after other keys have got mistakes. Paths are joined to the
-// folder of the file. An error is of type [Mistakes].
-func LoadAdmin(path string) (Admin, error) {
+// LoadAdmin reads host.admin and host.admin_token_file of the file at path. Mistakes in other keys
+// are none here: the host of a file is found also while the file is being changed. Paths are joined
+// to the folder of the file. An error is of type [Mistakes].
+func LoadAdmin(path string, built Built) (Admin, error) {
 	text, err := read(path)
 	if err != nil {
 		return Admin{}, Mistakes{{File: path, Text: reason(err)}}
 	}
-	d := &decoder{file: &File{name: path, marks: map[string]place{}}}
-	if d.parse(text) == nil {
+	d := newDecoder(path, built)
+	root := d.parse(text)
+	if root == nil {
 		return Admin{}, d.mistakes.Sorted()
 	}
-	var f struct {
-		Host struct {
-			Admin     string `yaml:"admin"`
-			TokenFile string `yaml:"admin_token_file"`
-		} `yaml:"host"`
+	ast.Walk(d, root)
+	d.value("", root, reflect.ValueOf(d.file).Elem(), rules{})
+	var mistakes Mistakes
+	for _, m := range d.mistakes {
+		if strings.HasPrefix(m.Path, "host.admin") {
+			mistakes = append(mistakes, m)
+		}
 	}
-	if err := yaml.Unmarshal(lineEnds(text), &f); err != nil {
-		return Admin{}, Mistakes{{File: path, Text: "host.admin and host.admin_token_file cannot be read, airhost check shows the mistakes of the file"}}
+	if err := mistakes.Sorted(); err != nil {
+		return Admin{}, err
 	}
-	return Admin{Address: beside(path, f.Host.Admin), TokenFile: beside(path, f.Host.TokenFile)}, nil
-}
-
-// beside joins a value that is a relative path to the folder of the file.
-func beside(file, value string) string {
-	if value == "" || value == AdminOff || filepath.IsAbs(value) || isTCP(value) {
-		return value
+	found := Admin{d.file.Host.Admin, d.file.Host.AdminTokenFile}
+	folder := filepath.Dir(path)
+	if found.Address != "" && found.Address != adminOff && isPath(found.Address) {
+		found.Address = within(folder, found.Address)
 	}
-	return filepath.Join(filepath.Dir(file), filepath.FromSlash(value))
-}
-
-// isTCP reports whether an address is host:port and no path, as admin.IsSocket tells them apart.
-func isTCP(address string) bool {
-	return strings.Contains(address, ":") && !strings.ContainsAny(address, `/\`)
+	if found.TokenFile != "" {
+		found.TokenFile = within(folder, found.TokenFile)
+	}
+	return found, nil
 }

@@ -46,7 +46,7 @@ func (d *decoder) memory(namespace string, most int64, path string) {
 		all += instances * core.Limits{Memory: int64(c.Limits.Memory)}.WithDefaults().Memory
 	}
 	if all > most && !d.wrong(path) {
-		d.at(path, "%s is less than limits.memory of all instances together, which is %s", sizeText(most), sizeText(all))
+		d.at(path, "%s is less than limits.memory of all instances together, which is %s", d.file.shown(path, sizeText(most)), sizeText(all))
 	}
 }
 

@@ -18,6 +18,8 @@ type Choice struct {
 type Built struct {
 	Engines, Brokers, Trackers []Choice
 	Native                     []string
+	// Lookup returns the value of a variable of the environment; os.LookupEnv by default.
+	Lookup func(name string) (value string, set bool)
 }
 
 // choices returns the words that a key allows, or nil if it allows any.

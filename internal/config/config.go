@@ -22,6 +22,8 @@ type File struct {
 	name  string           // as given to Load or Decode
 	lines []string         // of the file, without line ends
 	marks map[string]place // where each key's value stands, by its path
+
+	variables map[string]variable // the values that came from variables, by their paths
 }
 
 // Host is the configuration of the host. The values of broker and tracker, as those of a
@@ -34,16 +36,21 @@ type Host struct {
 	Workers        int      `yaml:"workers,omitempty" jsonschema:"minimum=0,maximum=100000,default=0" jsonschema_description:"How many components run at the same time; 0 is one for each core."`
 	HeldUpWorkers  int      `yaml:"held_up_workers,omitempty" jsonschema:"minimum=1,maximum=100000,default=256" jsonschema_description:"How many workers may be blocked at the same time, each by a long call, and be replaced by other workers; fewer if the system allows fewer threads."`
 	DeadLetters    int      `yaml:"dead_letters,omitempty" jsonschema:"minimum=1,maximum=1000000,default=256" jsonschema_description:"How many of the last messages that nobody handled are kept."`
+	Admin          string   `yaml:"admin,omitempty" jsonschema:"minLength=1" jsonschema_description:"The address of the admin API: the path of a Unix socket, relative to this file; or host:port, with admin_token_file; or off. By default a socket in $XDG_RUNTIME_DIR/airhost, or else beside this file."`
+	AdminTokenFile string   `yaml:"admin_token_file,omitempty" jsonschema:"minLength=1" jsonschema_description:"A file, relative to this one, with the token that clients of the admin API must show: one line of at least 16 characters."`
+	Interpreter    bool     `yaml:"interpreter,omitempty" jsonschema:"default=false" jsonschema_description:"Whether the engine wazero interprets guests instead of compiling them: slower by far, with less that could be wrong."`
 }
 
 // Component is one guest with its capabilities and limits.
 type Component struct {
 	ID             core.ComponentID `yaml:"id" jsonschema:"required" jsonschema_description:"The component's name in the host, as namespace/name."`
 	Source         string           `yaml:"source" jsonschema:"required,minLength=1" jsonschema_description:"The guest's file, relative to this file; for the process engine an executable; for the native engine the name of a component that is built in."`
+	SHA256         Checksum         `yaml:"sha256,omitempty" jsonschema_description:"The checksum that the source must have, in 64 hexadecimal digits. It is checked whenever the source is read, of a process at each start."`
 	Engine         string           `yaml:"engine,omitempty" jsonschema_description:"The engine, which runs the guest."`
 	Instances      Instances        `yaml:"instances,omitempty" jsonschema_description:"How many instances there are, each with its own memory: a number, or auto for one per core. They share the mailbox and the quota."`
 	Spread         string           `yaml:"spread,omitempty" jsonschema:"enum=sender,enum=any,default=sender" jsonschema_description:"The instance that handles a message. sender: the same one for all messages of a sender, so that they stay in order; any: one that is free."`
 	Process        Process          `yaml:"process,omitempty" jsonschema_description:"How the executable is started, for the process engine alone."`
+	Env            Pairs            `yaml:"env,omitempty" jsonschema_description:"The environment of the executable, for the process engine alone: nothing of airhost's own is added. NAME: ${NAME} passes a variable on."`
 	Config         Pairs            `yaml:"config,omitempty" jsonschema_description:"Handed to the guest's initialize, in this order."`
 	Capabilities   Capabilities     `yaml:"capabilities,omitempty" jsonschema_description:"The targets that the component may message, and the functions that it may call. Nothing is granted by default."`
 	Limits         Limits           `yaml:"limits,omitempty" jsonschema_description:"The resources that the component may use."`
@@ -55,13 +62,9 @@ type Component struct {
 	HealthInterval Duration         `yaml:"health_interval,omitempty" jsonschema:"minimum=0s,maximum=24h,default=0s" jsonschema_description:"How often the guest is asked for its health; 0s is never."`
 }
 
-// Process is the command line, the environment and the limits of a component that is an
-// executable.
+// Process is the command line and the limits of a component that is an executable.
 type Process struct {
 	Args      []string `yaml:"args,omitempty" jsonschema_description:"The executable's arguments."`
-	Env       Pairs    `yaml:"env,omitempty" jsonschema_description:"Its environment: nothing of airhost's own is added but what env_from names."`
-	EnvFrom   []string `yaml:"env_from,omitempty" jsonschema_description:"Variables of airhost's own environment that it gets as well; each must be set."`
-	SHA256    Checksum `yaml:"sha256,omitempty" jsonschema_description:"The checksum that the executable must have, in 64 hexadecimal digits. It is checked at each start."`
 	Memory    Size     `yaml:"memory,omitempty" jsonschema:"minimum=1MiB,maximum=1TiB" jsonschema_description:"How much memory it may use: by cgroup v2, or else RLIMIT_DATA. Without a limit by default, as the following."`
 	OpenFiles int64    `yaml:"open_files,omitempty" jsonschema:"minimum=16,maximum=1048576" jsonschema_description:"How many files it may have open, by RLIMIT_NOFILE."`
 	CPUTime   Duration `yaml:"cpu_time,omitempty" jsonschema:"minimum=1s,maximum=8760h" jsonschema_description:"How much processor time it may use in its life, by RLIMIT_CPU."`
@@ -136,5 +139,5 @@ func (f *File) Name() string { return f.name }
 // "components[1].source", with the place where the file gives it.
 func (f *File) Mistake(path, text string) *Mistake {
 	at := f.marks[path]
-	return newMistake(f.name, at, path, text, f.lines)
+	return newMistake(f.name, at, path, f.hidden(path, text), f.lines)
 }

@@ -28,6 +28,18 @@ var built = config.Built{
 	Brokers:  []config.Choice{{Name: "inproc"}, {Name: "channel"}, {Name: "nats", LeftOut: "no version has it yet"}},
 	Trackers: []config.Choice{{Name: "slab"}, {Name: "timermap"}},
 	Native:   []string{"echo", "relay"},
+	Lookup:   lookup,
+}
+
+// lookup knows the variables of these tests.
+func lookup(name string) (string, bool) {
+	value, set := map[string]string{
+		"REDIS_PASSWORD": "open sesame", "REGION": "eu-west", "ID": "shop/orders", "MEMORY": "64MiB", "COUNT": "7", "YES": "true",
+		"EMPTY": "", "YAML": "a: [b, *c]\n# d", "NULL": "null", "DOLLARS": "$$${A}", "HUGE": strings.Repeat("x", config.MaxFileSize/2),
+		"LARGE": strings.Repeat("x", config.MaxFileSize+1),
+		"NUL":   "a\x00b", "LATIN": "caf\xe9", "SECRET": "hunter2", "TIME": "200ms",
+	}[name]
+	return value, set
 }
 
 // compared makes go-cmp compare ids and patterns by their values.
@@ -110,8 +122,8 @@ func TestExtensions(t *testing.T) {
 	sum[31] = 0x0f
 	want := config.Host{
 		Broker: config.Part{Plugin: &config.Extension{
-			Plugin: "./my-broker", Args: []string{"--prefix", "shop"}, Env: config.Pairs{{Key: "REDIS_URL", Value: "redis://localhost:6379/0"}},
-			EnvFrom: []string{"REDIS_PASSWORD"}, SHA256: sum, StartTimeout: config.Duration(3 * time.Second),
+			Plugin: "./my-broker", Args: []string{"--prefix", "shop"}, Env: config.Pairs{{Key: "REDIS_URL", Value: "redis://localhost:6379/0"}, {Key: "REDIS_PASSWORD", Value: "open sesame"}},
+			SHA256: sum, StartTimeout: config.Duration(3 * time.Second),
 			Restart: config.Restart{Policy: "permanent", MaxRestarts: -1},
 		}},
 		Tracker: config.Part{Plugin: &config.Extension{Plugin: "/opt/my-tracker"}},
@@ -340,7 +352,7 @@ func TestSchemaHasTheChoices(t *testing.T) {
 	}
 	host, component := schema.Properties.Host.Properties, schema.Properties.Components.Items.Properties
 	want := property{
-		Enum: []string{"wazero", "wasmtime", "native", "process"}, Default: "wazero",
+		OneOf: []property{{Enum: []string{"wazero", "wasmtime", "native", "process"}}, {}}, Default: "wazero",
 		Description: "The engine, which runs the guest. wazero runs WebAssembly; native runs Go.",
 	}
 	if diff := cmp.Diff(want, component["engine"]); diff != "" {

@@ -18,11 +18,14 @@ func (d *decoder) consistency() {
 		d.identity(c, path, first)
 		d.restart(&c.Restart, path+".restart")
 		d.accept(&c.Accept, path+".accept")
-		d.native(c, path+".source")
+		d.native(c, path)
 		d.handlerTime(c, path+".limits")
 		d.webAssemblyAlone(c, path+".limits.")
 		d.process(c, path)
 		d.mailbox(c, path)
+	}
+	if a := d.file.Host.Admin; a != "" && !isPath(a) && d.file.Host.AdminTokenFile == "" {
+		d.at("host.admin", "%s needs a token: set host.admin_token_file, or use the path of a socket", clip(a))
 	}
 	d.budgets()
 	d.providers()
@@ -72,21 +75,27 @@ func (d *decoder) accept(a *Accept, path string) {
 }
 
 // handlerTime notes a bound on running and waiting that is below the one on running.
-func (d *decoder) handlerTime(c *Component, path string) {
-	path += ".handler_wall_time"
+func (d *decoder) handlerTime(c *Component, limits string) {
+	path := limits + ".handler_wall_time"
 	handler := cmp.Or(time.Duration(c.Limits.HandlerTime), core.Limits{}.WithDefaults().HandlerTime)
 	switch wall := time.Duration(c.Limits.HandlerWallTime); {
 	case wall == 0:
 	case c.Engine == "native" || c.Engine == "process":
 		d.at(path, "is for WebAssembly alone: handler_time is the time that passes on engine %s", c.Engine)
 	case wall < handler:
-		d.at(path, "is shorter than handler_time (%v), which it includes", handler)
+		d.at(path, "is shorter than handler_time (%s), which it includes", d.file.shown(limits+".handler_time", handler.String()))
 	}
 }
 
 func (d *decoder) native(c *Component, path string) {
-	if c.Engine == "native" && c.Source != "" && !slices.Contains(d.built.Native, c.Source) {
-		d.at(path, "the native engine has no component %q, %s", clip(c.Source), suggest(c.Source, d.built.Native))
+	if c.Engine != "native" {
+		return
+	}
+	if len(c.SHA256) > 0 {
+		d.at(path+".sha256", "is for a source that is a file, and a native component is part of airhost: leave it out")
+	}
+	if c.Source != "" && !slices.Contains(d.built.Native, c.Source) {
+		d.at(path+".source", "the native engine has no component %q, %s", clip(c.Source), suggest(c.Source, d.built.Native))
 	}
 }
 
@@ -94,13 +103,14 @@ func (d *decoder) native(c *Component, path string) {
 func (d *decoder) mailbox(c *Component, path string) {
 	limits := core.Limits{MailboxBytes: int64(c.Limits.MailboxBytes), MessageSize: int(c.Quota.MessageSize)}.WithDefaults()
 	size := int64(limits.MessageSize)
-	at, other := path+".limits.mailbox_bytes", path+".quota.message_size"
+	bytesPath, sizePath := path+".limits.mailbox_bytes", path+".quota.message_size"
+	at, other := bytesPath, sizePath
 	if _, given := d.file.marks[at]; !given {
 		at, other = other, at
 	}
 	if size > limits.MailboxBytes-core.MessageOverhead && !d.wrong(at) && !d.wrong(other) {
-		d.at(at, "limits.mailbox_bytes (%s) has no place for a message of quota.message_size (%s), which takes %d bytes",
-			sizeText(limits.MailboxBytes), sizeText(size), size+core.MessageOverhead)
+		d.at(at, "limits.mailbox_bytes (%s) has no place for a message of quota.message_size (%s), which takes %d bytes more",
+			d.file.shown(bytesPath, sizeText(limits.MailboxBytes)), d.file.shown(sizePath, sizeText(size)), core.MessageOverhead)
 	}
 }
 
@@ -130,12 +140,14 @@ func (d *decoder) webAssemblyAlone(c *Component, path string) {
 // process notes keys that do not belong to the component's engine.
 func (d *decoder) process(c *Component, path string) {
 	if c.Engine != "process" {
-		if _, given := d.file.marks[path+".process"]; given {
-			d.at(path+".process", "is for the process engine alone, this component's is %s", c.Engine)
+		for _, key := range []string{".process", ".env"} {
+			if _, given := d.file.marks[path+key]; given {
+				d.at(path+key, "is for the process engine alone, this component's is %s", c.Engine)
+			}
 		}
 		return
 	}
-	d.variables(c.Process.Env, c.Process.EnvFrom, path+".process")
+	d.variables(c.Env, path)
 }
 
 // Warnings returns probable mistakes that are allowed: budgets of namespaces, capabilities for

@@ -20,7 +20,7 @@ import (
 // no other file: [Load] checks that sources exist. The error is of type [Mistakes] and
 // holds all mistakes that could be found.
 func Decode(name string, text []byte, built Built) (*File, error) {
-	d := &decoder{file: &File{name: name, marks: map[string]place{}}, built: built, anchors: map[string]ast.Node{}}
+	d := newDecoder(name, built)
 	if root := d.parse(text); root != nil {
 		ast.Walk(d, root)
 		d.value("", root, reflect.ValueOf(d.file).Elem(), rules{})
@@ -28,6 +28,11 @@ func Decode(name string, text []byte, built Built) (*File, error) {
 		d.consistency()
 	}
 	return d.file, d.mistakes.Sorted()
+}
+
+func newDecoder(name string, built Built) *decoder {
+	file := &File{name: name, marks: map[string]place{}, variables: map[string]variable{}}
+	return &decoder{file: file, built: built, anchors: map[string]ast.Node{}}
 }
 
 // setDefaults sets the defaults that are not zero.
@@ -47,6 +52,8 @@ type decoder struct {
 	anchors  map[string]ast.Node
 	mistakes Mistakes
 	values   int // that were decoded
+
+	substituted int // bytes of the values that have variables
 }
 
 // place is a position in a file, counted from 1; columns are characters.
@@ -120,6 +127,19 @@ func (d *decoder) value(path string, n ast.Node, into reflect.Value, r rules) {
 		return
 	}
 	d.file.marks[path] = placeOf(n)
+	before := len(d.mistakes)
+	value, written := d.substitute(path, n)
+	if value == nil {
+		return
+	}
+	d.decode(path, value, into, r)
+	if written != "" {
+		d.hide(before, n, path, written, d.wanted(into.Type(), r))
+	}
+}
+
+// decode decodes a value that value has resolved.
+func (d *decoder) decode(path string, n ast.Node, into reflect.Value, r rules) {
 	if _, null := n.(*ast.NullNode); null {
 		d.notef(n, path, "has no value: give one, or remove the key")
 		return
@@ -325,6 +345,9 @@ func (d *decoder) pairs(path string, n ast.Node, into *Pairs) {
 		d.file.marks[e.path] = placeOf(e.keyNode)
 		value := d.resolve(e.path, e.value)
 		if value == nil {
+			continue
+		}
+		if value, _ = d.substitute(e.path, value); value == nil {
 			continue
 		}
 		text, ok := scalarText(value)

@@ -27,6 +27,7 @@ func FuzzDecode(f *testing.F) {
 		}
 	}
 	f.Add([]byte("plugin: 00000000008"))
+	f.Add([]byte("components: [{id: a/b, source: '${ID}$$', config: {a: '${A:-}', $b: &c '${YAML}', c: *c}}]"))
 	f.Add([]byte("host: {broker: {plugin: 00000000008}}\ncomponents: [{id: a/b, source: echo, engine: native}]"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		file, err := config.Decode("fuzz.yaml", text, built)
@@ -34,10 +35,7 @@ func FuzzDecode(f *testing.F) {
 			checkMistakes(t, err)
 			return
 		}
-		again, err := yaml.MarshalWithOptions(file, yaml.JSON())
-		if err != nil {
-			t.Fatalf("cannot write what was read: %v", err)
-		}
+		again := written(t, file)
 		back, err := config.Decode("again.yaml", again, built)
 		if err != nil {
 			t.Fatalf("cannot read what was written: %v\n%s", err, again)
@@ -46,6 +44,39 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("another meaning, read -, read again +:\n%s\n%s", diff, again)
 		}
 	})
+}
+
+// written returns a file that means the same, without variables.
+func written(t *testing.T, file *config.File) []byte {
+	text, err := yaml.MarshalWithOptions(file, yaml.JSON())
+	if err != nil {
+		t.Fatalf("cannot write what was read: %v", err)
+	}
+	var tree any
+	if err := yaml.UnmarshalWithOptions(text, &tree, yaml.UseOrderedMap()); err != nil {
+		t.Fatalf("cannot read what was written: %v\n%s", err, text)
+	}
+	if text, err = yaml.MarshalWithOptions(doubled(tree), yaml.JSON()); err != nil {
+		t.Fatalf("cannot write what was read: %v", err)
+	}
+	return text
+}
+
+// doubled returns a tree with $$ for each $ in its values.
+func doubled(tree any) any {
+	switch tree := tree.(type) {
+	case string:
+		return strings.ReplaceAll(tree, "$", "$$")
+	case []any:
+		for i := range tree {
+			tree[i] = doubled(tree[i])
+		}
+	case yaml.MapSlice:
+		for i := range tree {
+			tree[i].Value = doubled(tree[i].Value)
+		}
+	}
+	return tree
 }
 
 func checkMistakes(t *testing.T, err error) {

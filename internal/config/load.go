@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -58,6 +59,15 @@ func (f *File) locate(folder string) Mistakes {
 			missing = append(missing, f.Mistake(path, fmt.Sprintf("%s: %s", c.Source, reason(err))))
 		}
 	}
+	if f.Host.Admin != "" && f.Host.Admin != adminOff && isPath(f.Host.Admin) {
+		f.Host.Admin = within(folder, f.Host.Admin)
+	}
+	if f.Host.AdminTokenFile != "" {
+		f.Host.AdminTokenFile = within(folder, f.Host.AdminTokenFile)
+		if err := readable(f.Host.AdminTokenFile); err != nil {
+			missing = append(missing, f.Mistake("host.admin_token_file", fmt.Sprintf("%s: %s", f.Host.AdminTokenFile, reason(err))))
+		}
+	}
 	missing = append(missing, f.Gateway.HTTP.TLS.locate(f, folder)...)
 	for path, part := range f.Host.parts() {
 		if part.Plugin != nil {
@@ -65,6 +75,19 @@ func (f *File) locate(folder string) Mistakes {
 		}
 	}
 	return missing
+}
+
+// isPath reports whether an address is the path of a socket, not host:port.
+func isPath(address string) bool {
+	return strings.ContainsAny(address, `/\`) || !strings.Contains(address, ":")
+}
+
+// within returns a path of a file, joined to the folder unless it is absolute.
+func within(folder, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(folder, filepath.FromSlash(path))
 }
 
 func readable(path string) error {

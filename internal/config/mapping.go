@@ -106,14 +106,21 @@ func (d *decoder) named(path string, n ast.Node, into reflect.Value) {
 	}
 }
 
-// renamed are former keys of components, with their new names.
-var renamed = map[string]string{".process.start_timeout": "limits.start_time"}
+// renamed are former keys, by the ends of their paths, with what they are now.
+var renamed = map[string]string{
+	".process.start_timeout": "limits.start_time",
+	".process.sha256":        "sha256 beside source",
+	".process.env":           "env beside source",
+	".env_from":              "env, with NAME: ${NAME} for each variable",
+}
 
 // unknownKey is the text about an unknown key: the place where the key is valid, or the
 // nearest valid key.
 func unknownKey(key, path string, fields []field) string {
-	if now := renamed[strings.TrimLeft(strings.TrimPrefix(path, "components"), "[0123456789]")]; now != "" && strings.HasPrefix(path, "components[") {
-		return "is now " + now
+	for former, now := range renamed {
+		if strings.HasSuffix(path, former) {
+			return "is now " + now
+		}
 	}
 	if home := homeOf(key, reflect.TypeFor[File](), ""); home != "" {
 		return fmt.Sprintf("unknown key here, it belongs to %s", home)

@@ -21,8 +21,7 @@ type Part struct {
 type Extension struct {
 	Plugin       string   `yaml:"plugin" jsonschema:"required,minLength=1" jsonschema_description:"The executable's file, relative to this file."`
 	Args         []string `yaml:"args,omitempty" jsonschema_description:"Its arguments."`
-	Env          Pairs    `yaml:"env,omitempty" jsonschema_description:"Its environment: nothing of airhost's own is added but what env_from names."`
-	EnvFrom      []string `yaml:"env_from,omitempty" jsonschema_description:"Variables of airhost's own environment that it gets as well; each must be set."`
+	Env          Pairs    `yaml:"env,omitempty" jsonschema_description:"Its environment: nothing of airhost's own is added. NAME: ${NAME} passes a variable on."`
 	SHA256       Checksum `yaml:"sha256,omitempty" jsonschema_description:"The checksum that the executable must have, in 64 hexadecimal digits."`
 	StartTimeout Duration `yaml:"start_timeout,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=10s" jsonschema_description:"How long it may take until it is ready."`
 	Logs         Logs     `yaml:"logs,omitempty" jsonschema_description:"How much of what it prints is logged."`
@@ -55,22 +54,16 @@ func (h *Host) parts() map[string]*Part {
 // extension notes contradictions between keys that are right by themselves.
 func (d *decoder) extension(e *Extension, path string) {
 	d.restart(&e.Restart, path+".restart")
-	d.variables(e.Env, e.EnvFrom, path)
+	d.variables(e.Env, path)
 }
 
 // variables checks the names of an environment's variables.
-func (d *decoder) variables(env Pairs, from []string, path string) {
+func (d *decoder) variables(env Pairs, path string) {
 	for _, variable := range env {
-		d.variable(variable.Key, path+".env."+variable.Key)
-	}
-	for i, name := range from {
-		d.variable(name, fmt.Sprintf("%s.env_from[%d]", path, i))
-	}
-}
-
-func (d *decoder) variable(name, path string) {
-	if (name == "" || strings.ContainsAny(name, "=\x00")) && !d.wrong(path) {
-		d.at(path, "%q is no name of a variable: it must not be empty and have no '='", clip(name))
+		name, at := variable.Key, path+".env."+variable.Key
+		if (name == "" || strings.ContainsAny(name, "=\x00")) && !d.wrong(at) {
+			d.at(at, "%q is no name of a variable: it must not be empty and have no '='", clip(name))
+		}
 	}
 }
 

@@ -17,6 +17,10 @@ import (
 func Schema(built Built) ([]byte, error) {
 	schema := reflected(reflect.TypeFor[File](), built)
 	schema.Title = "airhost configuration"
+	withVariables(schema)
+	schema.Definitions = jsonschema.Definitions{"variables": {
+		Type: "string", Pattern: variablePattern, Description: "A value from variables of airhost's environment: ${NAME}, or ${NAME:-default}.",
+	}}
 	text, err := json.MarshalIndent(schema, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("schema: %w", err)
@@ -127,4 +131,46 @@ func addChoices(property *jsonschema.Schema, choices []Choice) {
 	for _, c := range choices {
 		word.Enum = append(word.Enum, c.Name)
 	}
+}
+
+// withVariables makes a schema allow variables in all values below it: a text may have some, and
+// whatever is no free text may be a text with at least one.
+func withVariables(schema *jsonschema.Schema) {
+	switch {
+	case schema.OneOf != nil:
+		free := false
+		for _, form := range schema.OneOf {
+			if form.Type == "object" || isFree(form) {
+				withVariables(form)
+				free = free || isFree(form)
+			}
+		}
+		if !free {
+			schema.OneOf = append(schema.OneOf, someVariables())
+		}
+	case schema.Type == "object":
+		for property := schema.Properties.Oldest(); property != nil; property = property.Next() {
+			withVariables(property.Value)
+		}
+		if values := schema.AdditionalProperties; values != nil && values != jsonschema.FalseSchema {
+			withVariables(values)
+		}
+	case schema.Type == "array":
+		withVariables(schema.Items)
+	case isFree(schema):
+		schema.Pattern = textPattern
+	default:
+		form := *schema
+		form.Description, form.Default = "", nil
+		*schema = jsonschema.Schema{Description: schema.Description, Default: schema.Default, OneOf: []*jsonschema.Schema{&form, someVariables()}}
+	}
+}
+
+// isFree reports whether a schema allows any text.
+func isFree(schema *jsonschema.Schema) bool {
+	return schema.Type == "string" && schema.Enum == nil && (schema.Pattern == "" || schema.Pattern == textPattern)
+}
+
+func someVariables() *jsonschema.Schema {
+	return &jsonschema.Schema{Ref: "#/$defs/variables"}
 }

@@ -112,7 +112,11 @@ func (d *decoder) syntax(err error) {
 		return
 	}
 	at := located.GetToken().Position
-	d.note(place{at.Line, at.Column}, "", "not YAML: "+located.GetMessage())
+	hint := ""
+	if at.Line <= len(d.file.lines) && strings.Contains(d.file.lines[at.Line-1], "${") {
+		hint = "; within {…} a value with ${…} is written in quotes"
+	}
+	d.note(place{at.Line, at.Column}, "", "not YAML: "+located.GetMessage()+hint)
 }
 
 func (d *decoder) tabs() bool {

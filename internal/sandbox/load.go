@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -134,8 +136,21 @@ func (c *Code) meter() meter.Config {
 	return config
 }
 
-// read returns the module's bytes. It checks the size before it reads the file.
-func read(src core.Source, most int64) ([]byte, error) {
+// read returns the module's bytes, which have the source's checksum. It checks the size
+// before it reads the file.
+func read(src core.Source, most int64) ([]byte, [sha256.Size]byte, error) {
+	code, err := bytesOf(src, most)
+	if err != nil {
+		return nil, [sha256.Size]byte{}, err
+	}
+	sum := sha256.Sum256(code)
+	if len(src.SHA256) > 0 && !bytes.Equal(src.SHA256, sum[:]) {
+		return nil, sum, ModuleError(src, fmt.Errorf("its SHA-256 is not the expected one: got %x, want %x", sum, src.SHA256))
+	}
+	return code, sum, nil
+}
+
+func bytesOf(src core.Source, most int64) ([]byte, error) {
 	if src.Code != nil {
 		return src.Code, checkSize(src, int64(len(src.Code)), most)
 	}

@@ -65,11 +65,11 @@ func (s *Shared[T]) Compile(ctx context.Context, r Request, compile func(*Code) 
 	if r.Limits.Stack < meter.StackSlice {
 		return nil, ModuleError(r.Source, &core.LimitError{Limit: "limits.stack", Got: meter.StackSlice, Max: uint64(max(r.Limits.Stack, 0)), Unit: "bytes"})
 	}
-	binary, err := read(r.Source, r.MaxModule)
+	binary, sum, err := read(r.Source, r.MaxModule)
 	if err != nil {
 		return nil, err
 	}
-	e := s.addUse(shape{sha256.Sum256(binary), r.Limits.TableElements, r.Limits.Nesting, r.Limits.Fuel > 0, r.Variant})
+	e := s.addUse(shape{sum, r.Limits.TableElements, r.Limits.Nesting, r.Limits.Fuel > 0, r.Variant})
 	u := &Use[T]{shared: s, entry: e}
 	if err := e.fill(ctx, r, binary, compile); err != nil {
 		if s.dropUse(e) && e.done { // another component, which is gone, has compiled it

@@ -1,9 +1,6 @@
 package service
 
 import (
-	"encoding/hex"
-	"fmt"
-	"os"
 	"time"
 
 	"github.com/airhost/airhost/backends/process"
@@ -99,34 +96,26 @@ func Limits(c config.Component) core.Limits {
 	}
 }
 
-// Source is the source of component i's guest. An error is a config.Mistakes.
-func Source(file *config.File, i int) (core.Source, error) {
+// Source is the source of component i's guest.
+func Source(file *config.File, i int) core.Source {
 	c := &file.Components[i]
 	if c.Engine != process.Name {
-		return core.Source{Path: c.Source}, nil
+		return core.Source{Path: c.Source, SHA256: c.SHA256}
 	}
 	p := &c.Process
-	env, err := processEnv(file, p.Env, p.EnvFrom, fmt.Sprintf("components[%d].process", i))
-	return process.Source(process.Command{
-		Path: c.Source, Args: p.Args, Env: env, SHA256: hex.EncodeToString(p.SHA256),
+	src := process.Source(process.Command{
+		Path: c.Source, Args: p.Args, Env: environment(c.Env),
 		Limits: process.Limits{Memory: int64(p.Memory), OpenFiles: p.OpenFiles, CPUTime: time.Duration(p.CPUTime)},
-	}), err
+	})
+	src.SHA256 = c.SHA256
+	return src
 }
 
-// processEnv is the environment of a process: the variables that the file gives, and
-// those of airhost's own environment that it names. An error is a config.Mistakes.
-func processEnv(file *config.File, given config.Pairs, from []string, path string) ([]string, error) {
+// environment is the environment of a process.
+func environment(given config.Pairs) []string {
 	var env []string
 	for _, variable := range given {
 		env = append(env, variable.Key+"="+variable.Value)
 	}
-	for i, name := range from {
-		value, set := os.LookupEnv(name)
-		if !set {
-			at := fmt.Sprintf("%s.env_from[%d]", path, i)
-			return nil, config.Mistakes{file.Mistake(at, name+" is not set in the environment of airhost")}
-		}
-		env = append(env, name+"="+value)
-	}
-	return env, nil
+	return env
 }

@@ -59,8 +59,8 @@ func Engines(file *config.File) []parts.Engine {
 
 // Settings are the settings of all parts that have a name. cacheDir is the folder for compiled
 // code, "" for none.
-func Settings(cacheDir string, log *slog.Logger) parts.Settings {
-	return parts.Settings{CacheDir: cacheDir, Native: native.Config{Components: nativeComponents}, Logger: log}
+func Settings(file *config.File, cacheDir string, log *slog.Logger) parts.Settings {
+	return parts.Settings{CacheDir: cacheDir, Interpreter: file.Host.Interpreter, Native: native.Config{Components: nativeComponents}, Logger: log}
 }
 
 // Native returns the names of the components that "engine: native" can name as its source.
@@ -68,20 +68,12 @@ func Native() []string { return slices.Sorted(maps.Keys(nativeComponents)) }
 
 // partsOf returns the engines, the broker and the tracker of a file. They log to the
 // graph's logger.
-func (c *Config) partsOf() (fx.Option, error) {
-	broker, err := broker(c.File)
-	if err != nil {
-		return nil, err
-	}
-	tracker, err := tracker(c.File)
-	if err != nil {
-		return nil, err
-	}
-	options := []fx.Option{fx.Supply(Settings(c.CacheDir, c.Log)), broker, tracker}
+func (c *Config) partsOf() fx.Option {
+	options := []fx.Option{fx.Supply(Settings(c.File, c.CacheDir, c.Log)), broker(c.File), tracker(c.File)}
 	for _, e := range c.engines() {
 		options = append(options, airhostfx.Engine(e.New))
 	}
-	return fx.Options(options...), nil
+	return fx.Options(options...)
 }
 
 // engines returns the engines that the host has: those of the file, or all if the file may
@@ -93,36 +85,28 @@ func (c *Config) engines() []parts.Engine {
 	return slices.DeleteFunc(slices.Clone(parts.Engines), func(e parts.Engine) bool { return e.LeftOut != "" })
 }
 
-func broker(file *config.File) (fx.Option, error) {
+func broker(file *config.File) fx.Option {
 	e := file.Host.Broker.Plugin
 	if e == nil {
-		return airhostfx.Broker(named(parts.Brokers, file.Host.Broker.Name).New), nil
-	}
-	env, err := processEnv(file, e.Env, e.EnvFrom, "host.broker")
-	if err != nil {
-		return nil, err
+		return airhostfx.Broker(named(parts.Brokers, file.Host.Broker.Name).New)
 	}
 	return fx.Options(airhostfx.Broker(brokerplugin.New), fx.Supply(brokerplugin.Config{
-		Path: e.Plugin, Args: e.Args, Env: env, SHA256: e.SHA256, StartTimeout: time.Duration(e.StartTimeout),
+		Path: e.Plugin, Args: e.Args, Env: environment(e.Env), SHA256: e.SHA256, StartTimeout: time.Duration(e.StartTimeout),
 		LogLines: e.Logs.LinesPerSecond, LogBytes: int64(e.Logs.BytesPerSecond),
 		Restart: restart(e.Restart),
-	})), nil
+	}))
 }
 
-func tracker(file *config.File) (fx.Option, error) {
+func tracker(file *config.File) fx.Option {
 	e := file.Host.Tracker.Plugin
 	if e == nil {
-		return airhostfx.Tracker(named(parts.Trackers, file.Host.Tracker.Name).New), nil
-	}
-	env, err := processEnv(file, e.Env, e.EnvFrom, "host.tracker")
-	if err != nil {
-		return nil, err
+		return airhostfx.Tracker(named(parts.Trackers, file.Host.Tracker.Name).New)
 	}
 	return fx.Options(airhostfx.Tracker(trackerplugin.New), fx.Supply(trackerplugin.Config{
-		Path: e.Plugin, Args: e.Args, Env: env, SHA256: e.SHA256, StartTimeout: time.Duration(e.StartTimeout),
+		Path: e.Plugin, Args: e.Args, Env: environment(e.Env), SHA256: e.SHA256, StartTimeout: time.Duration(e.StartTimeout),
 		LogLines: e.Logs.LinesPerSecond, LogBytes: int64(e.Logs.BytesPerSecond),
 		Restart: restart(e.Restart),
-	})), nil
+	}))
 }
 
 // named returns the part of a name that the configuration has accepted, or the default

@@ -55,14 +55,10 @@ type Service struct {
 
 // New starts a host without components. The caller must stop it.
 func New(c Config) (*Service, error) {
-	parts, err := c.partsOf()
-	if err != nil {
-		return nil, err
-	}
 	s := &Service{config: c, log: c.Log, changing: make(chan struct{}, 1), units: make(map[core.ComponentID]*unit), phase: "it is starting"}
 	s.over, s.end = context.WithCancel(context.Background())
 	s.fx = fx.New(
-		airhostfx.Host, parts, fx.Supply(hostConfig(c.File), c.Log),
+		airhostfx.Host, c.partsOf(), fx.Supply(hostConfig(c.File), c.Log),
 		fx.Populate(&s.Host),
 		fx.WithLogger(func() fxevent.Logger {
 			events := &fxevent.SlogLogger{Logger: c.Log}

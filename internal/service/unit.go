@@ -51,7 +51,8 @@ func digest(path string) (sum [sha256.Size]byte, err error) {
 // unit returns component i of a file. A mistake in its source is its failure.
 func (d *digests) unit(file *config.File, i int) *unit {
 	u := &unit{file: file, index: i, deployment: deployment(file.Components[i])}
-	if u.deployment.Source, u.failure = Source(file, i); u.failure != nil || u.deployment.Engine == native.Name {
+	u.deployment.Source = Source(file, i)
+	if u.deployment.Engine == native.Name {
 		return u
 	}
 	var err error
