@@ -32,7 +32,7 @@ The exit code is 0 when all was done or nothing differs, 1 when a change failed,
   airhost apply airhost.yaml
   airhost apply new.yaml --host /run/airhost/shop.sock --output json`,
 		Args:              noArguments,
-		ValidArgsFunction: o.completeFile,
+		ValidArgsFunction: completeFile,
 	}, []string{formatText, formatJSON}, func(ctx context.Context, _ []string) error { return o.apply(ctx, dry) })
 	command.Flags().BoolVar(&dry, "dry-run", false, "check the file and show the difference, and change nothing")
 	return command

@@ -21,20 +21,12 @@ const noFiles = cobra.ShellCompDirectiveNoFileComp
 // named reports whether the host is named without FILE.
 func (o *operation) named() bool { return o.address != "" || os.Getenv(hostVariable) != "" }
 
-// completeFile completes FILE.
-func (o *operation) completeFile(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, noFiles
-	}
-	return []string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt
-}
-
 // completeRest completes FILE, and then the further arguments by next, which gets those that
 // are there already.
 func (o *operation) completeRest(next func(args []string) []string) cobra.CompletionFunc {
 	return func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		if len(args) == 0 && !o.named() {
-			return o.completeFile(c, args, typed)
+			return completeFile(c, args, typed)
 		}
 		o.file, args = splitFile(args)
 		return next(args), noFiles
@@ -100,4 +92,12 @@ func (o *operation) completeLetters(c *cobra.Command, args []string, typed strin
 		}
 		return numbers
 	})(c, args, typed)
+}
+
+// completeTarget completes the arguments of call and send.
+func (d *delivery) completeTarget(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	if len(args) == 0 && !d.named() {
+		return []string{"yaml", "yml", "wasm"}, cobra.ShellCompDirectiveFilterFileExt
+	}
+	return d.completeIDs(0)(c, args, typed)
 }

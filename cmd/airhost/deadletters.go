@@ -55,7 +55,7 @@ func (p *program) listLettersCommand(use string) *cobra.Command {
 		Long:              "list lists the dead letters, the oldest first: their numbers, and why they were not handled." + hostHelp,
 		Example:           "  airhost dead-letters list airhost.yaml\n  airhost dead-letters list airhost.yaml --output json | jq '.[].number'",
 		Args:              noArguments,
-		ValidArgsFunction: o.completeFile,
+		ValidArgsFunction: completeFile,
 	}, []string{formatTable, formatJSON}, func(ctx context.Context, _ []string) error {
 		letters, err := o.client.DeadLetters(ctx)
 		switch {

@@ -138,7 +138,7 @@ func (f *fakeHost) refuse(w http.ResponseWriter, status int, code, message strin
 
 func (f *fakeHost) component(w http.ResponseWriter, id string) {
 	if !slices.Contains(idsOf(f.components), id) {
-		f.refuse(w, http.StatusNotFound, admin.CodeNotFound, "there is no component "+id)
+		f.refuse(w, http.StatusNotFound, "target-not-found", "restart of "+id+": target-not-found: "+id)
 	}
 }
 

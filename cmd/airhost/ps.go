@@ -21,7 +21,7 @@ MEMORY is - where the engine cannot tell.` + hostHelp,
   airhost ps --host 127.0.0.1:7070 --token-file token
   airhost ps airhost.yaml --output json | jq '.[] | select(.state == "failed") | .id'`,
 		Args:              noArguments,
-		ValidArgsFunction: o.completeFile,
+		ValidArgsFunction: completeFile,
 	}, []string{formatTable, formatJSON}, func(ctx context.Context, _ []string) error {
 		all, err := o.client.Components(ctx)
 		if err != nil {

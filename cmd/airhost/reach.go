@@ -182,7 +182,7 @@ func (o *operation) unreachable(err error) error {
 // one that it has.
 func (o *operation) ofID(ctx context.Context, id core.ComponentID, err error) error {
 	var answered *admin.Error
-	if !errors.As(err, &answered) || answered.Code != admin.CodeNotFound {
+	if !errors.As(err, &answered) || answered.Status != http.StatusNotFound {
 		return err
 	}
 	all, failed := o.client.Components(ctx)

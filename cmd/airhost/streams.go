@@ -58,7 +58,7 @@ replaced, failed and so on, and why. With -f it goes on until an interrupt.
 With --output json it writes an object a line.` + hostHelp,
 		Example:           "  airhost events airhost.yaml -f\n  airhost events airhost.yaml --last 20 --output json",
 		Args:              noArguments,
-		ValidArgsFunction: o.completeFile,
+		ValidArgsFunction: completeFile,
 	}
 	flags.add(command, "events")
 	return o.command(command, []string{formatText, formatJSON}, func(ctx context.Context, _ []string) error {
