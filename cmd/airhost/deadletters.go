@@ -52,7 +52,7 @@ func (p *program) listLettersCommand(use string) *cobra.Command {
 	return o.command(&cobra.Command{
 		Use:               use,
 		Short:             "List the dead letters",
-		Long:              "list lists the dead letters, the oldest first: their numbers, and why they were not handled." + hostHelp,
+		Long:              "list lists the dead letters, the oldest first, with the reasons why they were not\nhandled." + hostHelp,
 		Example:           "  airhost dead-letters list airhost.yaml\n  airhost dead-letters list airhost.yaml --output json | jq '.[].number'",
 		Args:              noArguments,
 		ValidArgsFunction: completeFile,
@@ -141,7 +141,7 @@ func payloadText(payload []byte) string {
 func (p *program) resendCommand() *cobra.Command {
 	o, all := &operation{program: p}, false
 	return o.onLetters(&cobra.Command{
-		Use:   "resend [FILE] NUMBER…",
+		Use:   "resend [FILE] NUMBER...",
 		Short: "Send dead letters again",
 		Long: `resend sends dead letters again, in the name of their senders, and forgets them. One
 that its target does not take stays a dead letter, and the exit code is 1.` + hostHelp,
@@ -163,7 +163,7 @@ that its target does not take stays a dead letter, and the exit code is 1.` + ho
 func (p *program) dropCommand() *cobra.Command {
 	o, all := &operation{program: p}, false
 	return o.onLetters(&cobra.Command{
-		Use:     "drop [FILE] NUMBER…",
+		Use:     "drop [FILE] NUMBER...",
 		Short:   "Forget dead letters",
 		Long:    "drop makes the host forget dead letters for good." + hostHelp,
 		Example: "  airhost dead-letters drop airhost.yaml 3\n  airhost dead-letters drop airhost.yaml --all",

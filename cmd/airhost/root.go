@@ -74,8 +74,8 @@ there are, what each may send, and what each may use up.`,
 	complete(root, "log-level", levelNames...)
 	root.AddCommand(p.runCommand(), p.callCommand(), p.sendCommand(), p.checkCommand(),
 		p.inspectCommand(), p.schemaCommand(), p.versionCommand(),
-		p.psCommand(), p.applyCommand(), p.restartCommand(), p.undeployCommand(), p.logLevelCommand(),
-		p.eventsCommand(), p.logsCommand(), p.deadLettersCommand())
+		p.psCommand(), p.topCommand(), p.applyCommand(), p.restartCommand(), p.undeployCommand(), p.logLevelCommand(),
+		p.eventsCommand(), p.logsCommand(), p.deadLettersCommand(), p.manCommand())
 	return root
 }
 
