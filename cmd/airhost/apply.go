@@ -65,7 +65,7 @@ func (o *operation) apply(ctx context.Context, dry bool) error {
 // tellProgress writes a step of a change to standard error.
 func (o *operation) tellProgress(step admin.Progress) {
 	text := step.ID + ": " + step.Step
-	if step.Seconds > 0 {
+	if step.Seconds >= 0.001 {
 		text += " in " + seconds(step.Seconds)
 	}
 	if step.Error != "" {

@@ -187,6 +187,15 @@ type failedLetter struct {
 	Error  string `json:"error"`
 }
 
+// text is the error with the letter that it is about.
+func (f failedLetter) text() string {
+	name := fmt.Sprintf("dead letter %d", f.Number)
+	if strings.HasPrefix(f.Error, name) {
+		return f.Error
+	}
+	return name + ": " + f.Error
+}
+
 // eachLetter does something with each dead letter. An error is one that would meet the others
 // too: only a refusal by the host is about one letter.
 func eachLetter(ctx context.Context, numbers []uint64, do func(context.Context, uint64) error) (done, error) {
@@ -241,7 +250,7 @@ func (o *operation) printDone(d done, did string) error {
 	} else {
 		err = o.writeText(fmt.Sprintf("%s %d\n", did, d.Count))
 		for _, f := range d.Failed {
-			fmt.Fprintf(o.stderr, "airhost: dead letter %d: %s\n", f.Number, printable(f.Error))
+			fmt.Fprintln(o.stderr, "airhost:", printable(f.text()))
 		}
 	}
 	if err == nil && len(d.Failed) > 0 {

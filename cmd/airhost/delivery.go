@@ -150,7 +150,7 @@ func (d *delivery) reach(ctx context.Context, path string) ([]admin.Component, e
 
 func (d *delivery) inRunningHost(ctx context.Context, target core.ComponentID, running []admin.Component) error {
 	if err := hasTarget(idsOf(running), "the host at "+d.client.Address(), target.String()); err != nil {
-		return err
+		return d.notYet(target, err)
 	}
 	message, err := d.payload.read(ctx, d.stdin)
 	if err != nil {
@@ -161,6 +161,18 @@ func (d *delivery) inRunningHost(ctx context.Context, target core.ComponentID, r
 		return stop
 	}
 	return d.explain(ctx, err)
+}
+
+// notYet explains that the running host does not have a target, if FILE has it by now.
+func (d *delivery) notYet(target core.ComponentID, unknown error) error {
+	if d.file == "" {
+		return unknown
+	}
+	file, err := config.Load(d.file, service.Built())
+	if err != nil || !slices.Contains(file.IDs(), target.String()) {
+		return unknown
+	}
+	return wrongUse{fmt.Errorf("%s has %s, and the running host does not: `airhost apply %s` changes that, and --alone starts a host of its own", d.file, target, d.file)}
 }
 
 // inOwnHost starts a host for the message and stops it again.

@@ -27,6 +27,7 @@ func TestMessagesIntoRunningHost(t *testing.T) {
 		{[]string{"send", f.file, "shop/orders", "--data", "x"}, outcome{exitDone, "", ""}, "POST /v1/messages?target=shop%2Forders x"},
 		{[]string{"call", f.file, "shop/audit", "--data", "x"}, outcome{exitFailed, "", "airhost: request to shop/audit: unavailable\n"}, ""},
 		{[]string{"call", f.file, "shop/odrers", "--data", "x"}, outcome{exitUsage, "", "airhost: the host at " + f.socket + " has no component shop/odrers, did you mean shop/orders?\n"}, ""},
+		{[]string{"call", f.file, "file/echo", "--data", "x"}, outcome{exitUsage, "", "airhost: " + f.file + " has file/echo, and the running host does not: `airhost apply " + f.file + "` changes that, and --alone starts a host of its own\n"}, ""},
 		{[]string{"call", f.file, "odrers", "--data", "x"}, outcome{exitUsage, "", "airhost: TARGET: invalid component id \"odrers\": want namespace/name, there is no '/'\n"}, ""},
 	} {
 		got := runArgs(test.args...)

@@ -339,6 +339,16 @@ func TestStreamsSelect(t *testing.T) {
 			t.Errorf("%q: %+v, asked %q, want %q", test.args, got, f.requests(), test.want)
 		}
 	}
+	if got := runArgs("logs", f.file, "shop/ordres"); got.code != exitUsage || !strings.Contains(got.stderr, "did you mean shop/orders?") {
+		t.Errorf("an unknown id: %+v", got)
+	}
+	if got := runArgs("logs", f.file, "shop/ordres", "-f"); !strings.Contains(got.stderr, "did you mean shop/orders?") || !slices.Contains(f.requests(), "GET /v1/logs?component=shop%2Fordres&follow=true&last=10") {
+		t.Errorf("an unknown id, which may come: %+v", got)
+	}
+	f.logs = []admin.LogEntry{{Level: "info", Message: "undeployed", Time: fakeTime}}
+	if got := runArgs("logs", f.file, "shop/gone"); got.code != exitDone || got.stdout == "" {
+		t.Errorf("an id that the host had: %+v", got)
+	}
 	f.events = []admin.Event{{Number: 9, Missed: 4, Time: fakeTime, Kind: "ended", Component: "a/b"}}
 	want := outcome{exitFailed, "2026-11-29 05:51:55  ended        a/b\n", "airhost: 4 events are missing here: they came faster than this command reads\nairhost: the host has ended the stream: it is stopping\n"}
 	if got := runArgs("events", f.file, "-f"); got != want || !slices.Contains(f.requests(), "GET /v1/events?follow=true&last=10") {

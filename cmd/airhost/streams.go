@@ -54,7 +54,8 @@ func (p *program) eventsCommand() *cobra.Command {
 		Use:   "events [FILE]",
 		Short: "Show what happens to the components of a running host",
 		Long: `events shows the last changes of the components' states: deployed, restarted,
-replaced, failed and so on, and why. With -f it goes on until an interrupt.
+replaced, failed and so on, and why. With -f it goes on until an interrupt, which is
+exit code 0; if the host stops before, it is 1.
 With --output json it writes an object a line.` + hostHelp,
 		Example:           "  airhost events airhost.yaml -f\n  airhost events airhost.yaml --last 20 --output json",
 		Args:              noArguments,
@@ -66,7 +67,7 @@ With --output json it writes an object a line.` + hostHelp,
 		if err != nil {
 			return err
 		}
-		return follow(ctx, o, selected, o.client.Events(ctx, selected), o.writeEvent)
+		return follow(ctx, selected, o.client.Events(ctx, selected), o.writeEvent)
 	})
 }
 
@@ -76,7 +77,8 @@ func (p *program) logsCommand() *cobra.Command {
 		Use:   "logs [FILE] [ID]",
 		Short: "Show the log of a running host, or of one component",
 		Long: `logs shows the last lines of a running host's log, or of those that are about the
-component ID or that it wrote. With -f it goes on until an interrupt.
+component ID or that it wrote. With -f it goes on until an interrupt, which is exit
+code 0; if the host stops before, it is 1.
 With --output json it writes an object a line. A line below the host's level is not
 there; airhost log-level changes that.` + hostHelp,
 		Example:           "  airhost logs airhost.yaml -f\n  airhost logs airhost.yaml shop/orders --level warn --last 100",
@@ -92,23 +94,38 @@ there; airhost log-level changes that.` + hostHelp,
 			return err
 		}
 		if len(args) == 0 {
-			return follow(ctx, o, selected, o.client.Logs(ctx, selected), o.writeLog)
+			return follow(ctx, selected, o.client.Logs(ctx, selected), o.writeLog)
 		}
 		if selected.Component, err = parseID(args[0]); err != nil {
 			return err
 		}
-		err = follow(ctx, o, selected, o.client.Logs(ctx, selected), o.writeLog)
-		return o.ofID(ctx, selected.Component, err)
+		return o.logsOf(ctx, selected)
 	})
 }
 
+// logsOf writes the lines of one component. An id that the host does not have is a mistake, unless
+// there are lines of a component that it had, or there may be some later.
+func (o *operation) logsOf(ctx context.Context, selected admin.Stream) error {
+	all, err := o.client.Components(ctx)
+	if err != nil {
+		return err
+	}
+	unknown := hasTarget(idsOf(all), "the host at "+o.client.Address(), selected.Component.String())
+	if unknown != nil && selected.Follow {
+		fmt.Fprintln(o.stderr, "airhost:", unknown)
+	}
+	lines := 0
+	err = follow(ctx, selected, o.client.Logs(ctx, selected), func(l admin.LogEntry) error { lines++; return o.writeLog(l) })
+	if err == nil && lines == 0 && !selected.Follow {
+		return unknown
+	}
+	return err
+}
+
 // follow writes the entries of a stream until it ends, or until an interrupt.
-func follow[T any](ctx context.Context, o *operation, selected admin.Stream, entries iter.Seq2[T, error], write func(T) error) error {
-	encoder := o.encoder()
+func follow[T any](ctx context.Context, selected admin.Stream, entries iter.Seq2[T, error], write func(T) error) error {
 	for entry, err := range entries {
-		if err == nil && o.output == formatJSON {
-			err = encoder.Encode(entry)
-		} else if err == nil {
+		if err == nil {
 			err = write(entry)
 		}
 		if err != nil && ctx.Err() == nil {
@@ -131,6 +148,9 @@ func (o *operation) missed(n uint64, entries string) {
 }
 
 func (o *operation) writeEvent(e admin.Event) error {
+	if o.output == formatJSON {
+		return o.encoder().Encode(e)
+	}
 	o.missed(e.Missed, "events")
 	text := fmt.Sprintf("%s  %-11s  %s", timeText(e.Time), printable(e.Kind), printable(e.Component))
 	for _, more := range []string{e.Health, e.Reason} {
@@ -145,6 +165,9 @@ func (o *operation) writeEvent(e admin.Event) error {
 }
 
 func (o *operation) writeLog(l admin.LogEntry) error {
+	if o.output == formatJSON {
+		return o.encoder().Encode(l)
+	}
 	o.missed(l.Missed, "lines")
 	text := fmt.Sprintf("%s  %-5s  %s", timeText(l.Time), strings.ToUpper(l.Level), printable(l.Message))
 	if l.Component != "" {
