@@ -101,7 +101,7 @@ func (d *delivery) deliver(ctx context.Context, args []string, deliver deliverer
 		return wrongUse{fmt.Errorf("--timeout is %v, want up to %v", d.timeout, core.MaxTimeout)}
 	}
 	if isModule(args[0]) {
-		return d.inOwnHost(ctx, addressee{moduleID(args[0]), args[0], true}, deliver)
+		return ofModule(args[0], d.inOwnHost(ctx, addressee{moduleID(args[0]), args[0], true}, deliver))
 	}
 	to := addressee{}
 	if len(args) == 2 {
@@ -226,6 +226,29 @@ func moduleID(path string) core.ComponentID {
 		id = core.MustComponentID("local/module")
 	}
 	return id
+}
+
+// ofModule makes mistakes in the configuration that airhost has made for a module mistakes of the
+// module itself: the user has written no configuration.
+func ofModule(path string, err error) error {
+	var errs []error
+	for _, err := range service.Joined(err) {
+		var mistakes config.Mistakes
+		if !errors.As(err, &mistakes) {
+			errs = append(errs, err)
+			continue
+		}
+		var all config.Mistakes
+		for _, m := range mistakes {
+			name := path
+			if strings.HasSuffix(m.Path, "engine") {
+				name = "--engine"
+			}
+			all = append(all, &config.Mistake{File: name, Text: strings.TrimPrefix(m.Text, filepath.Clean(path)+": ")})
+		}
+		errs = append(errs, all)
+	}
+	return errors.Join(errs...)
 }
 
 func engineNames() (names []string) {

@@ -97,8 +97,9 @@ func TestWrongDeliveries(t *testing.T) {
 		{[]string{none, "shop/echo", "--alone", "--host", f.socket}, exitUsage, "alone host"},
 		{[]string{none, "shop/echo", "--engine", "wazero"}, exitUsage, "--engine is for a MODULE.wasm"},
 		{[]string{"x.wasm", "--host", f.socket}, exitUsage, "--host is for a TARGET"},
-		{[]string{"x.wasm"}, exitUsage, "x.wasm: no such file"},
-		{[]string{"testdata/guests/echo.wasm", "--engine", "wazer"}, exitUsage, `did you mean "wazero"?`},
+		{[]string{"x.wasm"}, exitUsage, "x.wasm: no such file\n"},
+		{[]string{"testdata/guests/wrong.wasm"}, exitUsage, "\ntestdata/guests/wrong.wasm: export cabi_realloc (i32, i32, i32, i32) -> i32 is missing\n"},
+		{[]string{"testdata/guests/echo.wasm", "--engine", "wazer"}, exitUsage, "--engine: unknown engine \"wazer\", did you mean \"wazero\"?\n"},
 		{[]string{none, "shop/echo", "--token-file", "nowhere"}, exitUsage, "nowhere"},
 		{[]string{none}, exitUsage, "missing TARGET"},
 	} {
