@@ -420,3 +420,16 @@ func TestCompletion(t *testing.T) {
 		}
 	}
 }
+
+// TestCompletionOfSilentHost: a host that does not answer in time leaves the ids of the file.
+func TestCompletionOfSilentHost(t *testing.T) {
+	file, socket := noHost(t)
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	if got := runArgs("__complete", "restart", file, ""); !strings.HasPrefix(got.stdout, "shop/echo\n") {
+		t.Errorf("got %q", got.stdout)
+	}
+}
