@@ -7,7 +7,7 @@ RELAY   := examples/relay/airhost.yaml
 PACKAGES = ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build guests run test check race nocgo vet staticcheck format tidy modules rebuild bench reference figures report fuzz soak replacements bombs archives release clean
+.PHONY: help setup build guests run test check race nocgo vet staticcheck format tidy modules rebuild man bench reference figures report fuzz soak replacements bombs archives release clean
 
 # Modules of their own, so that users of the library do not download their dependencies.
 MODULES := internal/bench/peers examples/redis-broker
@@ -68,6 +68,9 @@ modules: ## check the modules that are not the library's: peers, examples with s
 
 rebuild: ## build the committed guests and the protocol's code anew (clang-19, lld-19, wabt) and compare
 	@AIRHOST_REBUILD=1 $(GO) test -count=1 -run Rebuild ./internal/rules ./proto
+
+man: build ## write the manual pages of airhost into bin/man/man1 (man -M bin/man airhost)
+	@$(OUT)/airhost man $(OUT)/man/man1
 
 bench: build ## measure the headline figures (a minute, on a quiet machine)
 	@$(OUT)/benchrunner run

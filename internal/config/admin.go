@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net"
+	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -45,4 +46,38 @@ func (h *Host) locateAdmin(f *File) Mistakes {
 		return Mistakes{f.Mistake("host.admin_token_file", fmt.Sprintf("%s: %s", h.AdminTokenFile, reason(err)))}
 	}
 	return nil
+}
+
+// Admin is where the host of a file listens for its admin API.
+type Admin struct {
+	// Address is off, the path of a socket, host:port, or empty for the default.
+	Address string
+	// TokenFile is the path of the file with the token; empty without one.
+	TokenFile string
+}
+
+// LoadAdmin reads host.admin and host.admin_token_file of the file at path. Mistakes in other keys
+// are none here: the host of a file is found also while the file is being changed. Paths are joined
+// to the folder of the file. An error is of type [Mistakes].
+func LoadAdmin(path string, built Built) (Admin, error) {
+	data, err := read(path)
+	if err != nil {
+		return Admin{}, Mistakes{{File: path, Text: reason(err)}}
+	}
+	d := &decoder{built: built}
+	f := d.one(&text{name: path, folder: filepath.Dir(path)}, data)
+	if f == nil {
+		return Admin{}, d.mistakes.Sorted()
+	}
+	var mistakes Mistakes
+	for _, m := range d.mistakes {
+		if strings.HasPrefix(m.Path, "host.admin") {
+			mistakes = append(mistakes, m)
+		}
+	}
+	if err := mistakes.Sorted(); err != nil {
+		return Admin{}, err
+	}
+	_ = f.Host.locateAdmin(f) // a token's file that is missing is met when it is read
+	return Admin{f.Host.Admin, f.Host.AdminTokenFile}, nil
 }
