@@ -192,8 +192,7 @@ func (s *Server) change(w http.ResponseWriter, r *http.Request, do func(func(Pro
 	}
 	if err != nil {
 		_ = out.write("error", 0, answer{errorOf(err)})
-		s.audit(r, err)
-		return answered{}, nil
+		return answered{err}, nil
 	}
 	_ = out.write("result", 0, result)
 	return answered{}, nil
