@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,8 +48,6 @@ var OpenAPI = sync.OnceValue(func() []byte {
 
 // document collects the schemas of a description.
 type document struct{ schemas object }
-
-var inPath = regexp.MustCompile(`\{(\w+)\}`)
 
 func (d *document) operation(r route) object {
 	op := object{"summary": r.about}
