@@ -81,7 +81,7 @@ type End struct {
 	Reason string `json:"reason" enum:"stopping"`
 }
 
-// ApplyRequest asks a host to run what a configuration file says.
+// ApplyRequest asks a host to run a configuration file.
 type ApplyRequest struct {
 	// File is an absolute path on the host's machine; empty for the file that it was
 	// started with.
@@ -89,7 +89,7 @@ type ApplyRequest struct {
 	DryRun bool   `json:"dry_run,omitempty" doc:"Check the file and answer what would change, and change nothing."`
 }
 
-// Applied is what a host has changed, or would change.
+// Applied are the changes that a host has made, or would make.
 type Applied struct {
 	File    string   `json:"file,omitempty" doc:"The configuration file."`
 	DryRun  bool     `json:"dry_run" doc:"Nothing was changed."`
@@ -106,7 +106,7 @@ func (a *Applied) Failed() (failed []Change) {
 	return failed
 }
 
-// Change is one difference between what runs and what a configuration file says.
+// Change is one difference between a running host and a configuration file.
 type Change struct {
 	// ID is the component's id, or "gateway", or "schedules".
 	ID          string       `json:"id" doc:"The component, or gateway, or schedules."`
@@ -203,7 +203,7 @@ type Mistake struct {
 	Place   Place  `json:"place"`
 }
 
-// Error is the reason why the host has not done what was asked for.
+// Error is the reason why the host has refused a request, or why it failed.
 type Error struct {
 	Status  int    `json:"-"` // of HTTP
 	Code    string `json:"code" doc:"A word for programs."`

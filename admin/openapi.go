@@ -28,7 +28,7 @@ var OpenAPI = sync.OnceValue(func() []byte {
 		operations[strings.ToLower(r.method)] = d.operation(r)
 	}
 	d.schema(reflect.TypeFor[End]())      // the last entry of a stream that the host ends
-	text, _ := json.MarshalIndent(object{ // it has only what JSON has
+	text, _ := json.MarshalIndent(object{ // nothing in it that JSON lacks
 		"openapi": "3.1.0",
 		"info":    object{"title": "airhost admin API", "version": "1", "description": "The API of a running host, on its Unix socket, or on host:port with a token."},
 		"paths":   paths,

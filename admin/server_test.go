@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -310,3 +312,15 @@ func TestWrongRequests(t *testing.T) {
 		}
 	}
 }
+
+// newRequest returns a request as the server gets it, or an error for one that no server would pass
+// on.
+func newRequest(method, path, body string) (*http.Request, error) {
+	r, err := http.NewRequest(method, "http://airhost/"+strings.TrimPrefix(path, "/"), strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	return http.ReadRequest(bufio.NewReader(strings.NewReader(fmt.Sprintf("%s %s HTTP/1.1\r\nHost: airhost\r\nContent-Length: %d\r\n\r\n%s", r.Method, r.URL.RequestURI(), len(body), body))))
+}
+
+func newRecorder() *httptest.ResponseRecorder { return httptest.NewRecorder() }

@@ -287,10 +287,12 @@ func errorText(err error) string {
 // differences are the keys of the component that differ, and its source if that has other content.
 func (c *change) differences() (all []admin.Difference) {
 	for _, d := range config.Differences(c.old.component(), c.next.component()) {
-		all = append(all, admin.Difference(d))
+		if d.Path != "source" || !sameFile(c.old.component().Source, c.next.component().Source) {
+			all = append(all, admin.Difference(d))
+		}
 	}
 	if c.old.digest != c.next.digest {
-		all = append(all, admin.Difference{Path: "sha256 of " + c.next.component().Source, Old: short(c.old.digest), New: short(c.next.digest)})
+		all = append(all, admin.Difference{Path: "content of source", Old: short(c.old.digest), New: short(c.next.digest)})
 	}
 	return all
 }
