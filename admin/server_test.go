@@ -162,6 +162,7 @@ func (s *site) raw(t testing.TB, method, path, body string, headers ...string) s
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	check(t, err)
+	asDescribed(t, method, path, response.StatusCode, response.Header.Get("Content-Type"), string(text))
 	return fmt.Sprintf("%d %s", response.StatusCode, text)
 }
 
