@@ -132,7 +132,7 @@ func (s *Server) Stop(ctx context.Context) error {
 		s.listener.remove() // while nobody can take it for one that was left behind
 	}
 	s.end()
-	served := s.served
+	served, listener := s.served, s.listener
 	s.mu.Unlock()
 	s.work.Wait()
 	var err error
@@ -147,6 +147,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	if served != nil {
 		end := <-served
 		served <- end // for another Stop
+		listener.refusals.Wait()
 		if !errors.Is(end, http.ErrServerClosed) {
 			err = errors.Join(err, end)
 		}
@@ -246,6 +247,6 @@ func (s *Server) listen(ctx context.Context) (l *listener, err error) {
 	if err != nil {
 		return nil, err
 	}
-	l.connections.most = c.MaxConnections
+	l.connections.most, l.refusing.most = c.MaxConnections, maxRefusals
 	return l, nil
 }

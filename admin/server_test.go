@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"net"
 	"net/http"
@@ -58,9 +60,34 @@ func (component) HandleMessage(h guest.Host, _ string, message []byte) ([]byte, 
 type manager struct {
 	*host.Host
 	fails error
+	hold  func(context.Context) error // before a change, if not nil
+}
+
+func (m *manager) wait(ctx context.Context) error {
+	if m.hold == nil {
+		return nil
+	}
+	return m.hold(ctx)
+}
+
+func (m *manager) Restart(ctx context.Context, id core.ComponentID) error {
+	if err := m.wait(ctx); err != nil {
+		return err
+	}
+	return m.Host.Restart(ctx, id)
+}
+
+func (m *manager) Undeploy(ctx context.Context, id core.ComponentID) error {
+	if err := m.wait(ctx); err != nil {
+		return err
+	}
+	return m.Host.Undeploy(ctx, id)
 }
 
 func (m *manager) Apply(ctx context.Context, a admin.ApplyRequest, progress func(admin.Progress)) (*admin.Applied, error) {
+	if err := m.wait(ctx); err != nil {
+		return nil, err
+	}
 	progress(admin.Progress{ID: "a/b", Step: "compiling"})
 	progress(admin.Progress{ID: "a/b", Step: "compiled", Seconds: 0.5})
 	if m.fails != nil {
@@ -69,7 +96,10 @@ func (m *manager) Apply(ctx context.Context, a admin.ApplyRequest, progress func
 	return &admin.Applied{File: a.File, DryRun: a.DryRun, Changes: []admin.Change{{ID: "a/b", Action: "update", Differences: []admin.Difference{{Path: "quota.burst", Old: "1", New: "2"}}}}}, nil
 }
 
-func (m *manager) Put(_ context.Context, id core.ComponentID, text []byte, _ func(admin.Progress)) (*admin.Applied, error) {
+func (m *manager) Put(ctx context.Context, id core.ComponentID, text []byte, _ func(admin.Progress)) (*admin.Applied, error) {
+	if err := m.wait(ctx); err != nil {
+		return nil, err
+	}
 	return &admin.Applied{Changes: []admin.Change{{ID: id.String(), Action: "add", Error: string(text)}}}, m.fails
 }
 
@@ -89,7 +119,10 @@ type site struct {
 	program *bytes.Buffer // the program's log
 }
 
-var id = core.MustComponentID("a/b")
+var (
+	id      = core.MustComponentID("a/b")
+	discard = slog.New(slog.DiscardHandler)
+)
 
 func newHost(t testing.TB, log *slog.Logger) *host.Host {
 	t.Helper()
@@ -325,3 +358,15 @@ func newRequest(method, path, body string) (*http.Request, error) {
 }
 
 func newRecorder() *httptest.ResponseRecorder { return httptest.NewRecorder() }
+
+// entries returns the texts of all entries of a stream.
+func entries[T any](t testing.TB, all iter.Seq2[T, error], text func(T) string) (got []string) {
+	t.Helper()
+	return collect(t, -1, all, text)
+}
+
+func decode[T any](t testing.TB, text []byte) (value T) {
+	t.Helper()
+	check(t, json.Unmarshal(text, &value))
+	return value
+}

@@ -21,9 +21,10 @@ const maxSocketPath = 107
 // listener bounds its connections.
 type listener struct {
 	net.Listener
-	connections room
-	path        string      // of a Unix socket, else empty
-	made        os.FileInfo // of that path
+	connections, refusing room
+	refusals              sync.WaitGroup
+	path                  string      // of a Unix socket, else empty
+	made                  os.FileInfo // of that path
 }
 
 // localPath returns a path of a Unix socket as the net package takes it: one that begins with @
@@ -128,10 +129,31 @@ func (l *listener) Accept() (net.Conn, error) {
 			return nil, err
 		case l.connections.take(1):
 			return &connection{Conn: conn, leave: sync.OnceFunc(func() { l.connections.give(1) })}, nil
+		case l.refusing.take(1):
+			l.refusals.Go(func() {
+				defer l.refusing.give(1)
+				refuse(conn)
+			})
+		default:
+			_ = conn.Close()
 		}
-		_ = conn.SetWriteDeadline(time.Now().Add(time.Millisecond)) // it has room for an answer, or is closed at once
-		_, _ = conn.Write([]byte(busy))                             // the client may be gone
-		_ = conn.Close()                                            // as above
+	}
+}
+
+const (
+	// maxRefusals is how many connections get the answer that they are too many at the same
+	// time. Others are only closed.
+	maxRefusals = 16
+	refusalTime = 100 * time.Millisecond
+)
+
+// refuse answers a connection that is too many. It reads the request, because a connection that is
+// closed before takes its answer with it.
+func refuse(conn net.Conn) {
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(refusalTime)) // an error comes again below
+	if _, err := conn.Write([]byte(busy)); err == nil {
+		_, _ = conn.Read(make([]byte, maxHeader)) // the client may send nothing
 	}
 }
 
