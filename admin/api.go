@@ -14,7 +14,7 @@ import (
 type Component struct {
 	ID          string  `json:"id" doc:"Its name in the host, as namespace/name."`
 	Engine      string  `json:"engine" doc:"The engine that runs it."`
-	State       string  `json:"state" enum:"running,restarting,failed" doc:"running if one of its instances does; failed also if it could not be deployed."`
+	State       string  `json:"state" enum:"starting,running,restarting,failed" doc:"running if one of its instances does; failed also if it could not be deployed."`
 	Health      string  `json:"health" enum:"healthy,degraded,unhealthy" doc:"The worst health that an instance has reported."`
 	Required    bool    `json:"required" doc:"The host is not ready while it is down."`
 	Instances   int     `json:"instances" doc:"Instances that run now."`

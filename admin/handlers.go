@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"cmp"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -100,17 +99,28 @@ func noComponent(id core.ComponentID) error {
 // components returns all components, in the order of their ids.
 func (s *Server) components() []Component {
 	all := []Component{}
-	if s.config.Manager != nil {
-		all = append(all, s.config.Manager.Failed()...)
-	}
-	for _, c := range s.config.Host.Components() {
+	deployed := s.config.Host.Components()
+	known := make(map[string]bool, len(deployed))
+	for _, c := range deployed {
 		all = append(all, s.component(c))
+		known[c.ID.String()] = true
 	}
-	for i := range all {
-		all[i].Health = cmp.Or(all[i].Health, core.HealthUnhealthy.String())
+	for _, c := range s.notDeployed() {
+		if !known[c.ID] {
+			c.Health = core.HealthUnhealthy.String()
+			all = append(all, c)
+		}
 	}
 	slices.SortFunc(all, func(a, b Component) int { return strings.Compare(a.ID, b.ID) })
 	return all
+}
+
+// notDeployed returns the components of the configuration that the host does not have.
+func (s *Server) notDeployed() []Component {
+	if s.config.Manager == nil {
+		return nil
+	}
+	return s.config.Manager.Failed()
 }
 
 // component is a component's status for a client.

@@ -21,8 +21,8 @@ type Manager interface {
 	Restart(ctx context.Context, id core.ComponentID) error
 	// Undeploy removes a component.
 	Undeploy(ctx context.Context, id core.ComponentID) error
-	// Failed returns the components that could not be deployed: ID, Engine, State, Required
-	// and LastError. It does not block.
+	// Failed returns the components that could not be deployed, and those that are not yet: ID,
+	// Engine, State, Required and LastError. It does not block.
 	Failed() []Component
 	// Ready returns nil, or why the host is not ready. It does not block.
 	Ready() error

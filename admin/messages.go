@@ -69,7 +69,7 @@ func (s *Server) postMessage(w http.ResponseWriter, r *http.Request) (any, error
 		return nil, err
 	}
 	if err := s.caller.Send(target, payload); err != nil {
-		return nil, err
+		return nil, s.unlessStarting(target, err)
 	}
 	w.WriteHeader(http.StatusAccepted)
 	return answered{}, nil
@@ -98,7 +98,7 @@ func (s *Server) postRequest(w http.ResponseWriter, r *http.Request) (any, error
 	case errors.Is(err, context.DeadlineExceeded):
 		return nil, &Error{Status: http.StatusGatewayTimeout, Code: "timeout", Message: fmt.Sprintf("request to %s: timeout: no response in time", target)}
 	}
-	return nil, err
+	return nil, s.unlessStarting(target, err)
 }
 
 // withTimeout returns the context of a request with the timeout that its query has.
@@ -113,4 +113,14 @@ func withTimeout(r *http.Request) (context.Context, context.CancelFunc, error) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	return ctx, cancel, nil
+}
+
+// unlessStarting returns err, or that the target is not deployed yet.
+func (s *Server) unlessStarting(target core.ComponentID, err error) error {
+	for _, c := range s.notDeployed() {
+		if c.ID == target.String() && c.State == "starting" && errors.Is(err, &core.MessagingError{Case: core.CaseTargetNotFound}) {
+			return &Error{Status: http.StatusServiceUnavailable, Code: core.CaseUnavailable.String(), Message: fmt.Sprintf("message to %s: it is starting, try again", target)}
+		}
+	}
+	return err
 }

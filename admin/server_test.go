@@ -104,7 +104,7 @@ func (m *manager) Put(ctx context.Context, id core.ComponentID, text []byte, _ f
 }
 
 func (m *manager) Failed() []admin.Component {
-	return []admin.Component{{ID: "a/down", State: "failed", LastError: "no such file"}}
+	return []admin.Component{{ID: "a/down", State: "failed", LastError: "no such file"}, {ID: "a/b", State: "starting"}, {ID: "a/soon", State: "starting"}}
 }
 
 func (m *manager) Ready() error { return m.fails }
@@ -221,6 +221,7 @@ func TestMessages(t *testing.T) {
 	_, err := s.Request(ctx, core.MustComponentID("a/none"), nil, 0)
 	failed(t, err, 404, "target-not-found")
 	failed(t, s.Send(ctx, core.MustComponentID("a/none"), nil), 404, "target-not-found")
+	failed(t, s.Send(ctx, core.MustComponentID("a/soon"), nil), 503, "unavailable")
 	_, err = s.Request(ctx, id, []byte("wrong"), 0)
 	failed(t, err, 400, "invalid-message")
 	_, err = s.Request(ctx, id, []byte("slow"), 10*time.Millisecond)
@@ -238,7 +239,7 @@ func TestComponents(t *testing.T) {
 	check(t, err)
 	all, err := s.Components(ctx)
 	check(t, err)
-	if len(all) != 2 || all[0].ID != "a/b" || all[0].State != "running" || all[0].Handled != 1 || all[1].ID != "a/down" || all[1].Health != "unhealthy" {
+	if len(all) != 3 || all[0].ID != "a/b" || all[0].State != "running" || all[0].Handled != 1 || all[1].ID != "a/down" || all[1].Health != "unhealthy" {
 		t.Errorf("got %+v", all)
 	}
 	one, err := s.Component(ctx, id)
