@@ -236,7 +236,7 @@ func TestComponents(t *testing.T) {
 	s := serve(t, nil)
 	ctx := t.Context()
 	_, err := s.Request(ctx, id, []byte("x"), 0)
-	check(t, err)
+	check(t, errors.Join(err, s.host.Quiesce(ctx))) // then the counters are whole
 	all, err := s.Components(ctx)
 	check(t, err)
 	if len(all) != 3 || all[0].ID != "a/b" || all[0].State != "running" || all[0].Handled != 1 || all[1].ID != "a/down" || all[1].Health != "unhealthy" {
