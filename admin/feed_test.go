@@ -3,9 +3,13 @@ package admin_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -183,6 +187,50 @@ type panics struct{}
 
 func (panics) String() string { panic("on purpose") }
 
+// TestHead: a request for the header of a stream ends.
+func TestHead(t *testing.T) {
+	s := serve(t, nil)
+	conn := s.dial(t)
+	fmt.Fprint(conn, "HEAD /v1/events?follow=true HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+	header, err := io.ReadAll(conn)
+	if err != nil || !strings.HasPrefix(string(header), "HTTP/1.1 200 ") || !strings.Contains(string(header), "text/event-stream") {
+		t.Errorf("got %q, %v", header, err)
+	}
+}
+
+// TestStreamIsCutOff: a client learns that its stream has ended early.
+func TestStreamIsCutOff(t *testing.T) {
+	path := filepath.Join(shortDir(t), "s")
+	listener, err := net.Listen("unix", path)
+	check(t, err)
+	defer listener.Close()
+	const header = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = http.ReadRequest(bufio.NewReader(conn)) // it is one of the two below
+			event := "event: progress\ndata: {}\n\n"
+			fmt.Fprintf(conn, "%s%x\r\n%s\r\n", header, len(event), event)
+			conn.Close()
+		}
+	}()
+	client := admin.NewClient(path, "")
+	defer client.Close()
+	last := error(nil)
+	for _, err := range client.Events(t.Context(), admin.Stream{}) {
+		last = err
+	}
+	if !errors.Is(last, io.ErrUnexpectedEOF) {
+		t.Errorf("got %v", last)
+	}
+	if _, err := client.Apply(t.Context(), admin.ApplyRequest{}, nil); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // TestRate: it is the mean of the last five seconds.
 func TestRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -211,6 +259,13 @@ func TestRate(t *testing.T) {
 			if got := rate(); got != want {
 				t.Errorf("got %v messages a second, want %v", got, want)
 			}
+		}
+		check(t, h.Undeploy(context.Background(), id))
+		deploy(t, h)
+		<-time.After(time.Second)
+		synctest.Wait()
+		if got := rate(); got != 0 {
+			t.Errorf("got %v messages a second of a component that was deployed anew", got)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -83,13 +84,7 @@ func TestStopWaitsForRequests(t *testing.T) {
 	go func() { answered <- s.Client.Restart(context.Background(), id) }()
 	<-began
 	go func() { stopped <- s.Server.Stop(t.Context()) }()
-	for { // until Stop has begun
-		w := httptest.NewRecorder()
-		s.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/livez", nil))
-		if w.Code == http.StatusServiceUnavailable {
-			break
-		}
-	}
+	untilStopping(s.Server)
 	select {
 	case err := <-stopped:
 		t.Errorf("Stop returned %v before the request was answered", err)
@@ -177,7 +172,11 @@ func TestStartTwice(t *testing.T) {
 func TestHostsThatStartAtOnce(t *testing.T) {
 	h := newHost(t, discard)
 	path := filepath.Join(shortDir(t), "s")
-	for range 10 {
+	for range 20 {
+		dead, err := net.Listen("unix", path) // they find a socket that was left behind
+		check(t, err)
+		dead.(*net.UnixListener).SetUnlinkOnClose(false)
+		check(t, dead.Close())
 		var all sync.WaitGroup
 		var mu sync.Mutex
 		var running []*admin.Server
@@ -234,5 +233,65 @@ func TestHandler(t *testing.T) {
 		client.Close()
 		stranger.Close()
 		own.Close()
+	}
+}
+
+// TestStopOfHandler: it waits for requests that came by a server of the program's own, and cancels
+// them when its time has passed.
+func TestStopOfHandler(t *testing.T) {
+	h := newHost(t, discard)
+	for _, inTime := range []bool{true, false} {
+		m := &manager{Host: h}
+		s, err := admin.New(admin.Config{Host: h, Manager: m, Logger: discard})
+		check(t, err)
+		check(t, s.Start(t.Context()))
+		began, release := make(chan struct{}), make(chan struct{})
+		m.hold = func(ctx context.Context) error {
+			close(began)
+			select {
+			case <-ctx.Done():
+			case <-release:
+			}
+			return ctx.Err()
+		}
+		ended, stopped := make(chan int), make(chan error)
+		go func() {
+			w := httptest.NewRecorder()
+			s.Handler().ServeHTTP(w, httptest.NewRequest("POST", "/v1/components/a/b/restart", nil))
+			ended <- w.Code
+		}()
+		<-began
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		if !inTime {
+			cancel()
+		}
+		go func() { stopped <- s.Stop(ctx) }()
+		if inTime {
+			untilStopping(s)
+			select {
+			case <-stopped:
+				t.Error("Stop has not waited")
+			default:
+			}
+			close(release)
+		}
+		if code := <-ended; (code == http.StatusNoContent) != inTime {
+			t.Errorf("in time: %v, and the request ends with %d", inTime, code)
+		}
+		if err := <-stopped; (err == nil) != inTime {
+			t.Errorf("in time: %v, and Stop returns %v", inTime, err)
+		}
+	}
+}
+
+// untilStopping returns when the Stop of a server has begun.
+func untilStopping(s *admin.Server) {
+	for {
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/livez", nil))
+		if w.Code == http.StatusServiceUnavailable {
+			return
+		}
 	}
 }

@@ -50,7 +50,6 @@ func (s *Server) payload(w http.ResponseWriter, r *http.Request) (data []byte, l
 		n, err := body.Read(data[len(data):cap(data)])
 		switch data = data[:len(data)+n]; {
 		case errors.Is(err, io.EOF):
-			endReading(w)
 			return data, leave, nil
 		case err != nil:
 			return nil, leave, bodyError(err)

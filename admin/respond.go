@@ -117,7 +117,6 @@ func readBody(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error
 	if err != nil {
 		return nil, bodyError(err)
 	}
-	endReading(w)
 	return body, nil
 }
 
@@ -125,11 +124,6 @@ func readBody(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error
 func bodyError(err error) error {
 	status, code, text := httpstatus.Of(err)
 	return &Error{Status: status, Code: code, Message: text}
-}
-
-// endReading takes back the time that the request had to come: its answer may take longer.
-func endReading(w http.ResponseWriter) {
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // all our connections have one
 }
 
 // readJSON decodes the body of a request: one document with known fields.

@@ -200,9 +200,6 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, nothingAt(r)) // a redirection would lose a body
 		return
 	}
-	if r.ContentLength == 0 {
-		endReading(w)
-	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	defer context.AfterFunc(s.gaveUp, cancel)()

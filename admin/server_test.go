@@ -136,8 +136,14 @@ func newHost(t testing.TB, log *slog.Logger) *host.Host {
 	check(t, err)
 	check(t, h.Start(context.Background()))
 	t.Cleanup(func() { _ = h.Stop(context.Background()) }) // messages may be left
-	check(t, h.Deploy(t.Context(), host.Deployment{ID: id, Engine: native.Name, Source: native.Source(func() guest.Component { return component{} }), Restart: host.Restart{Policy: host.RestartTemporary}}))
+	deploy(t, h)
 	return h
+}
+
+// deploy deploys the component a/b.
+func deploy(t testing.TB, h *host.Host) {
+	t.Helper()
+	check(t, h.Deploy(t.Context(), host.Deployment{ID: id, Engine: native.Name, Source: native.Source(func() guest.Component { return component{} }), Restart: host.Restart{Policy: host.RestartTemporary}}))
 }
 
 func serve(t testing.TB, change func(*admin.Config)) *site {
@@ -311,6 +317,19 @@ func TestApply(t *testing.T) {
 	if got := s.raw(t, "POST", "/v1/apply", "{}"); !strings.HasPrefix(got, `422 {"error":{"code":"invalid-configuration","message":"no","place":{"file":"a.yaml","line":2`) {
 		t.Errorf("in JSON: got %s", got)
 	}
+	s.manager.hold = func(context.Context) error { return s.manager.fails } // before the first step
+	if got := s.raw(t, "POST", "/v1/apply", "{}", "Accept", "text/event-stream"); !strings.HasPrefix(got, `422 {"error":{"code":"invalid-configuration"`) {
+		t.Errorf("before a stream begins: got %s", got)
+	}
+	for code, status := range map[string]int{admin.CodeInvalidConfiguration: 422, admin.CodeConflict: 409, admin.CodeStopping: 503, "other": 502} {
+		s.manager.hold = func(context.Context) error { return &admin.Error{Code: code} }
+		failed(t, s.Client.Restart(ctx, id), status, code)
+		s.manager.fails = &admin.Error{Code: code}
+		s.manager.hold = nil
+		_, err := s.Client.Apply(ctx, admin.ApplyRequest{}, nil) // after its first steps
+		failed(t, err, status, code)
+	}
+	s.manager.fails = refused
 	if got := s.raw(t, "GET", "/readyz", ""); got != "503 a.yaml:2:3: components: no\n    2 | x\n      | ^\n" {
 		t.Errorf("got %s", got)
 	}
@@ -333,7 +352,10 @@ func TestWrongRequests(t *testing.T) {
 		{"POST", "/v1/requests", "x", `400 {"error":{"code":"invalid-request","message":"the target is missing`},
 		{"POST", "/v1/requests?target=x", "x", `400 `}, {"POST", "/v1/requests?target=a/b&timeout=x", "x", `400 `}, {"POST", "/v1/requests?target=a/b&timeout=-1s", "x", `400 `},
 		{"GET", "/v1/dead-letters/x", "", "404 "}, {"GET", "/v1/dead-letters/9", "", "404 "}, {"POST", "/v1/dead-letters/18446744073709551616/resend", "", "404 "},
-		{"GET", "/v1/events?follow=perhaps", "", "400 "}, {"GET", "/v1/events?last=-1", "", "400 "}, {"GET", "/v1/events?component=x", "", "400 "}, {"GET", "/v1/logs?level=loud", "", "400 "},
+		{"GET", "/v1/events?follow=perhaps", "", "400 "}, {"GET", "/v1/events?last=-1", "", "400 "}, {"GET", "/v1/events?last=1&last=1", "", `400 {"error":{"code":"invalid-request","message":"the parameter last is there 2 times`},
+		{"GET", "/v1/events?lst=1", "", `400 {"error":{"code":"invalid-request","message":"there is no parameter \"lst\" here, did you mean last?`}, {"GET", "/v1/snapshot?%zz", "", "400 "}, {"GET", "/v1/snapshot?all", "", "400 "},
+		{"GET", "/v1/component", "", `404 {"error":{"code":"not-found","message":"there is nothing at /v1/component: did you mean /v1/components?`}, {"POST", "/v1/components/a/b/restat", "", "404 {\"error\":{\"code\":\"not-found\",\"message\":\"there is nothing at /v1/components/a/b/restat: did you mean /v1/components/a/b/restart?"},
+		{"GET", "//v1/components", "", "404 "}, {"GET", "/v1/../v1/components", "", "404 "}, {"GET", "/v1/components/", "", "404 "}, {"POST", "/livez", "", "405 "}, {"OPTIONS", "/v1/apply", "", "405 "}, {"GET", "/v1/events?component=x", "", "400 "}, {"GET", "/v1/logs?level=loud", "", "400 "},
 		{"PUT", "/v1/log-level", `{"level": "loud"}`, "400 "}, {"PUT", "/v1/log-level", `{"level": "default"}`, "400 "}, {"PUT", "/v1/log-level", `{"level": "info", "component": "a/none"}`, "404 "},
 		{"GET", "/livez", "", "200 ok\n"}, {"GET", "/readyz", "", "200 ok\n"}, {"GET", "/metrics", "", "200 metrics"},
 	} {
