@@ -187,6 +187,17 @@ type panics struct{}
 
 func (panics) String() string { panic("on purpose") }
 
+// TestReaderGoesAway: its place is free, although nothing is written.
+func TestReaderGoesAway(t *testing.T) {
+	s := serve(t, func(c *admin.Config) { c.MaxStreams, c.Heartbeat = 1, time.Hour })
+	check(t, s.host.Restart(t.Context(), id))
+	for range s.Events(t.Context(), admin.Stream{Follow: true, Last: -1}) {
+		break
+	}
+	for strings.HasPrefix(s.raw(t, "GET", "/v1/events", ""), "429 ") {
+	}
+}
+
 // TestHead: a request for the header of a stream ends.
 func TestHead(t *testing.T) {
 	s := serve(t, nil)

@@ -180,10 +180,12 @@ func TestHostsThatStartAtOnce(t *testing.T) {
 		var all sync.WaitGroup
 		var mu sync.Mutex
 		var running []*admin.Server
+		now := make(chan struct{})
 		for range 8 {
 			s, err := admin.New(admin.Config{Host: h, Listen: path, Logger: discard})
 			check(t, err)
 			all.Go(func() {
+				<-now
 				err := s.Start(t.Context())
 				mu.Lock()
 				defer mu.Unlock()
@@ -194,6 +196,7 @@ func TestHostsThatStartAtOnce(t *testing.T) {
 				}
 			})
 		}
+		close(now)
 		all.Wait()
 		if len(running) != 1 {
 			t.Fatalf("%d hosts have the socket", len(running))
