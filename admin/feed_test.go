@@ -85,7 +85,7 @@ func TestMissedOfOthers(t *testing.T) {
 // place.
 func TestSlowReaderIsCutOff(t *testing.T) {
 	log := admin.NewLog(slog.DiscardHandler, slog.LevelInfo)
-	s := serve(t, func(c *admin.Config) { c.Log, c.WriteTimeout, c.MaxStreams = log, 10*time.Millisecond, 1 })
+	s := serve(t, func(c *admin.Config) { c.Log, c.WriteTimeout, c.MaxStreams = log, 300*time.Millisecond, 1 })
 	logger := slog.New(log.Handler())
 	conn := s.dial(t)
 	check(t, conn.(*net.UnixConn).SetReadBuffer(1))

@@ -128,7 +128,7 @@ func TestMessageBytes(t *testing.T) {
 
 // TestSlowClients: a request must come in time, its headers too.
 func TestSlowClients(t *testing.T) {
-	s := serve(t, func(c *admin.Config) { c.ReadTimeout = 20 * time.Millisecond })
+	s := serve(t, func(c *admin.Config) { c.ReadTimeout = 300 * time.Millisecond })
 	for _, path := range []string{"/v1/messages?target=a/b", "/v1/apply"} {
 		conn := s.dial(t)
 		fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf", path)
@@ -145,7 +145,7 @@ func TestSlowClients(t *testing.T) {
 
 // TestLongRequest: the time for a request to come does not end its handling.
 func TestLongRequest(t *testing.T) {
-	s := serve(t, func(c *admin.Config) { c.ReadTimeout, c.Heartbeat = 20*time.Millisecond, 10*time.Millisecond })
+	s := serve(t, func(c *admin.Config) { c.ReadTimeout, c.Heartbeat = 300*time.Millisecond, 50*time.Millisecond })
 	release := make(chan struct{})
 	s.manager.hold = func(ctx context.Context) error {
 		select {
