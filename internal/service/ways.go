@@ -118,7 +118,7 @@ func (s *Service) Open(ctx context.Context) error {
 		return err
 	}
 	defer done()
-	p := &plan{file: s.config.File, ways: s.ways.compare(s.config.File)}
+	p := &plan{file: s.base, ways: s.ways.compare(s.base)}
 	s.changeWays(ctx, p)
 	var errs []error
 	for _, c := range p.ways {
