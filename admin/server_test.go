@@ -23,11 +23,10 @@ import (
 
 	"github.com/airhost/airhost/admin"
 	"github.com/airhost/airhost/backends/native"
-	"github.com/airhost/airhost/brokers/inproc"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/guest"
-	"github.com/airhost/airhost/trackers/slab"
+	"github.com/airhost/airhost/internal/hosttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -126,15 +125,7 @@ var (
 
 func newHost(t testing.TB, log *slog.Logger) *host.Host {
 	t.Helper()
-	broker, err := inproc.New(inproc.Config{})
-	check(t, err)
-	tracker, err := slab.New(slab.Config{})
-	check(t, err)
-	engine, err := native.New(native.Config{})
-	check(t, err)
-	h, err := host.New(host.Config{Logger: log}, broker, tracker, engine)
-	check(t, err)
-	check(t, h.Start(context.Background()))
+	h := hosttest.New(t, host.Config{Logger: log})
 	t.Cleanup(func() { _ = h.Stop(context.Background()) }) // messages may be left
 	deploy(t, h)
 	return h
