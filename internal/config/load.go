@@ -58,7 +58,7 @@ func (f *File) paths() (all []*string) {
 			all = append(all, &c.Source)
 		}
 	}
-	if a := f.Host.Admin; a != "" && a != adminOff && isPath(a) {
+	if a := f.Host.Admin; a != "" && a != AdminOff && isPath(a) {
 		all = append(all, &f.Host.Admin)
 	}
 	for _, p := range []*string{&f.Host.AdminTokenFile, &f.Gateway.HTTP.TLS.Certificate, &f.Gateway.HTTP.TLS.Key} {
