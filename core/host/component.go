@@ -39,7 +39,7 @@ type component struct {
 	serving  serving
 	calling  *calling // once it has called a function; written by the owner with mu held
 
-	shown shownCounts // of its status; written with the host's lock held
+	shown *shownCounts // of its status, once it was asked for; written with the host's lock held
 }
 
 // spec is the part of a component that calls do not change. The id is fixed. A replacement
