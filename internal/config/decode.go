@@ -369,6 +369,10 @@ func (d *decoder) sequence(path string, n ast.Node, into reflect.Value, r rules)
 
 // pairs decodes a component's own settings. Only the guest knows their keys.
 func (d *decoder) pairs(path string, n ast.Node, into *Pairs) {
+	if _, isText := scalarText(n); isText {
+		d.notef(n, path, "want keys and values, got a single value") // which may be a secret
+		return
+	}
 	for _, e := range d.entries(path, n) {
 		if d.full() || !d.counted(path, n) {
 			return

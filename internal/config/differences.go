@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding"
 	"fmt"
 	"reflect"
@@ -17,12 +18,9 @@ const (
 	noValue     = "-" // it was left out, and there is no default
 )
 
-// secretKeys are the keys of values that are not shown, wherever they come from.
-var secretKeys = []string{"env", "secrets"}
-
 // Differences returns the keys that differ between two components, in the order of their fields.
-// Values that were left out are the defaults. The values of env, and those that came from
-// variables, are "…".
+// Values that were left out are the defaults. What may be a secret is "…": the values of config and
+// env, and both values of a key of which one came from a variable.
 func Differences(old, new *Component) []Difference {
 	c := comparison{old: old, new: new}
 	c.fields("", reflect.ValueOf(old).Elem(), reflect.ValueOf(new).Elem())
@@ -52,9 +50,13 @@ func (c *comparison) fields(path string, old, new reflect.Value) {
 
 // value adds a difference between two values, if there is one.
 func (c *comparison) value(path, old, new string) {
-	if old != new {
-		c.all = append(c.all, Difference{path, c.old.unlessSecret(path, old), c.new.unlessSecret(path, new)})
+	if old == new {
+		return
 	}
+	if c.old.substituted(path) || c.new.substituted(path) {
+		old, new = hidden(old), hidden(new)
+	}
+	c.all = append(c.all, Difference{path, old, new})
 }
 
 // pairs compares settings, and then their order.
@@ -70,8 +72,7 @@ func (c *comparison) pairs(path string, old, new Pairs) {
 	newKeys, after := values(new)
 	for _, key := range append(slices.Clone(oldKeys), newKeys...) {
 		if a, b := before[key], after[key]; a != b {
-			at := join(path, key)
-			c.all = append(c.all, Difference{at, c.old.unlessSecret(at, settingText(a)), c.new.unlessSecret(at, settingText(b))})
+			c.all = append(c.all, Difference{join(path, key), hidden(cmp.Or(a, noValue)), hidden(cmp.Or(b, noValue))})
 		}
 		delete(before, key) // a key of both is compared once
 		delete(after, key)
@@ -81,13 +82,12 @@ func (c *comparison) pairs(path string, old, new Pairs) {
 	}
 }
 
-// settingText is the text of a setting: "=" and its value, or nothing.
-func settingText(setting string) string {
-	value, given := strings.CutPrefix(setting, "=")
-	if !given {
+// hidden stands for a value that is not shown.
+func hidden(value string) string {
+	if value == noValue {
 		return noValue
 	}
-	return clip(printable(value))
+	return hiddenValue
 }
 
 // shownValue is a value in the words of a file.
@@ -124,22 +124,14 @@ func valueText(v reflect.Value) string {
 
 func listText(all []string) string { return "[" + strings.Join(all, ", ") + "]" }
 
-// unlessSecret returns a value of the component, unless it may be a secret.
-func (c *Component) unlessSecret(path, value string) string {
-	if value == noValue {
-		return value
-	}
-	for _, key := range secretKeys {
-		if below(key, path) {
-			return hiddenValue
-		}
-	}
+// substituted reports whether the value at a path, or one above or below it, came from a variable.
+func (c *Component) substituted(path string) bool {
 	for at := range c.variables {
-		if at == path || below(path, at) {
-			return hiddenValue
+		if at == path || below(path, at) || below(at, path) {
+			return true
 		}
 	}
-	return value
+	return false
 }
 
 // noteVariables tells the components which of their values came from variables.

@@ -14,9 +14,9 @@ import (
 )
 
 // TestNoSecretIsShown: no answer of the admin API has a value that came from a variable, nor one of
-// env, nor the token, also when it tells differences and failures.
+// config or env, nor the token, also when it tells differences, mistakes with their lines, and failures.
 func TestNoSecretIsShown(t *testing.T) {
-	const secret, next, token = "s3cr3t-of-now", "s3cr3t-of-then", "s3cr3t-of-the-host"
+	const secret, next, token, plain = "s3cr3t-of-now", "s3cr3t-of-then", "s3cr3t-of-the-host", "s3cr3t-that-is-written"
 	f := newFolder(t)
 	if err := os.Chmod(f.write("ends.sh", "#!/bin/sh\nexit 1\n"), 0o700); err != nil {
 		t.Fatal(err)
@@ -24,7 +24,7 @@ func TestNoSecretIsShown(t *testing.T) {
 	t.Setenv("SHOP_KEY", secret)
 	const text = `
 components:
-  - {id: a/echo, source: echo.wasm, config: {key: "${SHOP_KEY}"}}
+  - {id: a/echo, source: echo.wasm, config: {key: "${SHOP_KEY}", plain: s3cr3t-that-is-written}}
   - {id: a/ends, source: ends.sh, engine: process, env: {KEY: "${SHOP_KEY}"}, config: {key: "${SHOP_KEY}"}}
 `
 	s := f.serve(text)
@@ -52,7 +52,7 @@ components:
 		if err != nil || w.Code == http.StatusUnauthorized {
 			t.Fatal(w.Code, err)
 		}
-		for _, hidden := range []string{secret, next, token} {
+		for _, hidden := range []string{secret, next, token, plain} {
 			if strings.Contains(string(answer), hidden) {
 				t.Errorf("%s %s shows %s: %s", method, path, hidden, answer)
 			}
@@ -72,6 +72,17 @@ components:
 		if got := ask("POST", "/v1/apply", `{"dry_run": true}`, accept); !strings.Contains(got, `"config.key"`) {
 			t.Errorf("the difference is missing: %s", got)
 		}
+	}
+	for _, wrong := range []string{"echo.wasm, instances: 0", "nowhere.wasm", "ends.sh, engine: process, limits: {fuel: 1}"} {
+		f.write("airhost.yaml", strings.Replace(text, "echo.wasm", wrong, 1))
+		if got := ask("POST", "/v1/apply", "{}", ""); !strings.Contains(got, `"excerpt"`) {
+			t.Errorf("the mistake is missing: %s", got)
+		}
+	}
+	healthy := strings.Replace(text, "  - {id: a/ends", "# {id: a/ends", 1)
+	f.write("airhost.yaml", strings.Replace(strings.Replace(healthy, "s3cr3t-that-is-written", `"${SHOP_KEY}"`, 1), `"${SHOP_KEY}"`, "s3cr3t-that-is-written", 1))
+	if got := ask("POST", "/v1/apply", `{"dry_run": true}`, ""); !strings.Contains(got, `"config.plain"`) {
+		t.Errorf("the difference is missing: %s", got)
 	}
 	ask("POST", "/v1/apply", "{}", "text/event-stream")
 	ask("POST", "/v1/components/a/ends/restart", "", "")
