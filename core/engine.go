@@ -87,6 +87,10 @@ type Environment struct {
 	// progress, so that the host learns of the end before the next message. The
 	// instance may call it from any goroutine until Close. Ended does not block.
 	Ended func()
+	// Wanted, if not nil, is called by a [Turner] whose guest wants to use the services while
+	// no call is in progress. The host calls Turn soon, once for any number of calls of
+	// Wanted. The instance may call it from any goroutine until Close. Wanted does not block.
+	Wanted func()
 }
 
 // Services are the host's services for a guest, with the names of the contract. An
