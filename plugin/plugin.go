@@ -41,7 +41,7 @@ import (
 // If airhost did not start the program as a component, Serve prints that to standard
 // error and exits with status 2.
 func Serve(component guest.Component) {
-	s := &componentServer{component: component}
+	s := &componentServer{component: component, wants: make(chan struct{}, 1)}
 	serve("component", func(server *grpc.Server, stop func()) {
 		s.stop = stop
 		pluginv1.RegisterComponentServer(server, s)

@@ -87,6 +87,28 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+func TestAnswersOfTurns(t *testing.T) {
+	data := frame.AppendAnswerOfTurn(nil, &pluginv1.Answer{RequestId: 4})
+	data = frame.AppendAnswerOfTurn(data, &pluginv1.Answer{})
+	want := marshal(t, &pluginv1.ToComponent{Answers: []*pluginv1.Answer{{RequestId: 4}, {}}})
+	if !bytes.Equal(data, want) {
+		t.Errorf("two answers: got %x, want %x", data, want)
+	}
+	got, err := frame.AnswersOfTurn(data, 2)
+	if err != nil || got[0].RequestId != 4 || got[1].RequestId != 0 {
+		t.Errorf("AnswersOfTurn = %v, %v", got, err)
+	}
+	alone := frame.AppendAnswer(nil, &pluginv1.Answer{})
+	for _, data := range [][]byte{nil, want[:len(want)-2], alone, append(alone, want...), []byte("\xff")} {
+		if _, err := frame.AnswersOfTurn(data, 2); !errors.Is(err, frame.ErrMalformed) {
+			t.Errorf("AnswersOfTurn(%x): %v", data, err)
+		}
+	}
+	if _, err := frame.Answer(want); !errors.Is(err, frame.ErrMalformed) {
+		t.Errorf("answers of a turn in a call: %v", err)
+	}
+}
+
 // FuzzEvents: events decoded by hand and by the generated code are equal.
 func FuzzEvents(f *testing.F) {
 	f.Add(frame.AppendResponse(nil, 9, []byte("hi")))
