@@ -141,13 +141,13 @@ func (c *component) takeOver(next *component) (old []*component) {
 
 // version is a guest with its instance.
 type version struct {
-	compiled  *code
-	traits    core.Traits
-	services  *services
-	ledger    *core.Ledger
-	instance  core.Instance
-	health    core.HealthStatus
-	due       duty
+	compiled *code
+	traits   core.Traits
+	services *services
+	ledger   *core.Ledger
+	instance core.Instance
+	health   core.HealthStatus
+	due      duty
 }
 
 // takeVersionLocked takes c's guest away from it, so that c keeps nothing of it alive. The
