@@ -135,7 +135,7 @@ func (s *session) receiveAnswer() (*pluginv1.Answer, error) {
 	return frame.Answer(in.Bytes)
 }
 
-// told returns what an answer says. taken gets the id of a request.
+// told returns an answer, or the refusal in it. taken gets the id of a request.
 func told(answer *pluginv1.Answer, taken func(guest.RequestID)) (*pluginv1.Answer, error) {
 	if e := answer.Error; e != nil {
 		return nil, &guest.MessagingError{Case: guest.MessagingErrorCase(e.Case), Text: e.Text}
@@ -269,7 +269,7 @@ func (s *session) leaveLocked() {
 	}
 }
 
-// turn is a turn of the component: the host takes what waits, at most most events.
+// turn is a turn of the component: the host takes at most most of the events that wait.
 func (s *session) turn(id uint64, most int) error {
 	s.mu.Lock()
 	err := s.sendLocked()

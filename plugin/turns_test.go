@@ -18,7 +18,7 @@ import (
 	pluginv1 "github.com/airhost/airhost/proto/airhost/plugin/v1"
 )
 
-// pipe is the stream of a session whose host is the test.
+// pipe is the stream of a session; the test is the host.
 type pipe struct {
 	grpc.ServerStream
 	t    *testing.T
@@ -42,7 +42,7 @@ func (p pipe) SendMsg(m any) error {
 
 func (p pipe) Context() context.Context { return p.t.Context() }
 
-// wanderer is a component whose methods are functions, and whose host is used at any time.
+// wanderer is a component of which tests use the host at any time.
 type wanderer struct {
 	host    guest.Host
 	message func(message string)
@@ -204,8 +204,8 @@ func (s *liveSession) waits(name string, done <-chan error) {
 	}
 }
 
-// TestTurn: what is sent between calls goes in one turn, in order; the answers come back to each
-// sender.
+// TestTurn: messages that are sent between calls go in one turn, in order; the answers come back
+// to each sender.
 func TestTurn(t *testing.T) {
 	live(t, withTurns, func(s *liveSession) {
 		first := s.sendLater("first")
@@ -394,7 +394,7 @@ func TestNoTurns(t *testing.T) {
 	})
 }
 
-// TestAsksEnd: what waits at the end of the component is refused, and so is what comes after.
+// TestAsksEnd: messages that wait at the end of the component are refused, and later ones.
 func TestAsksEnd(t *testing.T) {
 	live(t, withTurns, func(s *liveSession) {
 		during := s.sendLater("during")

@@ -119,23 +119,26 @@ func (a *Actor) obey(sender string, message []byte) (response []byte, err error)
 	case 'd':
 		return a.state, nil
 	case 'm':
-		a.obeyAll(rest, func(command []byte) { response, err = a.obey(sender, command) })
+		obeyAll(rest, func(command []byte) { response, err = a.obey(sender, command) })
 		return response, err
 	case 'y':
 		own, commands := &Actor{Host: a.Host, Timers: a.Timers}, bytes.Clone(rest)
-		a.Later(func() {
-			own.obeyAll(commands, func(command []byte) {
-				response, _ := own.obey(sender, command)
-				own.Host.Log(core.LogInfo, string(response))
-			})
-		})
+		a.Later(func() { own.obeyLater(commands) })
 		return nil, nil
 	}
 	return a.ask(message[0], rest)
 }
 
+// obeyLater obeys several commands between calls.
+func (a *Actor) obeyLater(commands []byte) {
+	obeyAll(commands, func(command []byte) {
+		response, _ := a.obey("", command)
+		a.Host.Log(core.LogInfo, string(response))
+	})
+}
+
 // obeyAll calls obey with each of several commands.
-func (a *Actor) obeyAll(commands []byte, obey func(command []byte)) {
+func obeyAll(commands []byte, obey func(command []byte)) {
 	for len(commands) > 0 {
 		end := 1 + int(commands[0])
 		obey(commands[1:end])
