@@ -55,6 +55,7 @@ func newSession(server *componentServer, stream grpc.ServerStream) *session {
 	s := &session{component: server.component, stream: stream, crashed: &server.crashed, wants: server.wants}
 	s.late = time.AfterFunc(time.Hour, func() { _ = s.flush() })
 	s.stuck = time.AfterFunc(time.Hour, s.admit)
+	s.stuck.Stop()
 	s.free.L = &s.mu
 	return s
 }
