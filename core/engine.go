@@ -95,8 +95,8 @@ type Environment struct {
 
 // Services are the host's services for a guest, with the names of the contract. An
 // instance calls them only while a call of its own is in progress, on the same
-// goroutine. Byte slices belong to the guest and are valid only during the call; the
-// host copies those that it keeps.
+// goroutine; [Turner] has a call for guests that want them at other times. Byte slices belong to
+// the guest and are valid only during the call; the host copies those that it keeps.
 type Services interface {
 	// SendMessage is send-message. An error is a [MessagingError].
 	SendMessage(target, message []byte) error

@@ -3,6 +3,8 @@ package frame_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"os"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -106,6 +108,25 @@ func TestAnswersOfTurns(t *testing.T) {
 	}
 	if _, err := frame.Answer(want); !errors.Is(err, frame.ErrMalformed) {
 		t.Errorf("answers of a turn in a call: %v", err)
+	}
+}
+
+// TestDocumentedTurn: docs/plugin-protocol.md has the bytes of a turn.
+func TestDocumentedTurn(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/plugin-protocol.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	send := &pluginv1.Event{CallId: 7, Event: &pluginv1.Event_Send{Send: &pluginv1.Send{Target: "a/b", Message: []byte("hi")}}}
+	request := &pluginv1.Event{CallId: 7, Event: &pluginv1.Event_SendRequest{SendRequest: &pluginv1.SendRequest{Target: "a/b", Request: []byte("?")}}}
+	for _, data := range [][]byte{
+		frame.AppendCall(nil, &pluginv1.Call{Id: 7, Call: &pluginv1.Call_Turn{Turn: &pluginv1.Turn{Most: 64}}}),
+		frame.AppendEvent(nil, send), frame.AppendEvent(nil, request), frame.AppendResponse(nil, 7, nil),
+		frame.AppendAnswerOfTurn(nil, &pluginv1.Answer{}), frame.AppendAnswerOfTurn(nil, &pluginv1.Answer{RequestId: 5}),
+	} {
+		if text := fmt.Sprintf("`% x`", data); !bytes.Contains(doc, []byte(text)) {
+			t.Errorf("it lacks %s", text)
+		}
 	}
 }
 
