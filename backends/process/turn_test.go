@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 
 func init() {
 	roles["talker"] = func() { plugin.Serve(new(talker)) }
+	roles["pump"] = func() { plugin.Serve(pump{}) }
 	roles["locked"] = func() { plugin.Serve(new(locked)) }
 }
 
@@ -222,4 +224,58 @@ func TestCallWaitsForASender(t *testing.T) {
 	if err := r.Quiesce(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// pump sends as many messages as a message asks for, from as many goroutines, once its method
+// has returned.
+type pump struct{}
+
+func (pump) HandleMessage(h guest.Host, _ string, message []byte) ([]byte, error) {
+	var messages, goroutines int
+	if _, err := fmt.Sscan(string(message), &messages, &goroutines); err != nil {
+		return nil, err
+	}
+	var left atomic.Int64
+	left.Store(int64(messages))
+	for range goroutines {
+		go func() {
+			for left.Add(-1) >= 0 {
+				for h.Send("test/sink", message) != nil {
+				}
+			}
+		}()
+	}
+	return nil, nil
+}
+
+// BenchmarkSendBetweenCalls measures messages that a process sends while the host calls nothing
+// of it.
+func BenchmarkSendBetweenCalls(b *testing.B) {
+	for _, goroutines := range []int{1, 16, 256} {
+		b.Run(fmt.Sprint(goroutines), func(b *testing.B) {
+			r := newHarness(b, slog.New(slog.DiscardHandler))
+			came := make(chan struct{}, 1<<10)
+			r.deployOn(b, native.Name, core.MustComponentID("test/sink"), host.Deployment{Source: native.Source(func() guest.Component { return counts(came) })})
+			everyone, _ := core.ParseIDPattern("*")
+			r.deploy(b, talkerID, host.Deployment{
+				Source: source("pump"), Capabilities: host.Capabilities{Send: []core.IDPattern{everyone}},
+				Quota: host.Quota{MessagesPerSecond: 1e9, Burst: 1e9},
+			})
+			b.ResetTimer()
+			if _, err := r.Request(b.Context(), talkerID, fmt.Appendf(nil, "%d %d", b.N, goroutines)); err != nil {
+				b.Fatal(err)
+			}
+			for range b.N {
+				<-came
+			}
+		})
+	}
+}
+
+// counts is a component that says of each message that it has come.
+type counts chan struct{}
+
+func (c counts) HandleMessage(guest.Host, string, []byte) ([]byte, error) {
+	c <- struct{}{}
+	return nil, nil
 }
