@@ -2,10 +2,13 @@ package host_test
 
 import (
 	"errors"
+	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
@@ -146,4 +149,45 @@ func TestFunctionOfItself(t *testing.T) {
 		h.calls("f/x f/x f/x f/none", "ok: ok: unavailable: a/x waits for a/x")
 		h.balance()
 	})
+}
+
+// TestProviderFailsBeforeTheLine: a provider fails for good while a call waits for it. The call is
+// refused, and its wait takes no lock out of order.
+func TestProviderFailsBeforeTheLine(t *testing.T) {
+	for _, instances := range []int{1, 2} {
+		config := provides(map[string]string{"upper": "b/y"})
+		config.Workers = 4
+		h := start(t, config)
+		entered, release := make(chan struct{}, 10), make(chan struct{})
+		d := toyDeployment("b/y", &toy{answer: func(*toyInstance, core.ComponentID, []byte) ([]byte, error) {
+			entered <- struct{}{}
+			<-release
+			return nil, &core.TrapError{Kind: core.TrapFault, Text: "unreachable"}
+		}})
+		d.Instances, d.Restart.Policy, d.Limits.HandlerTime = instances, host.RestartTemporary, time.Minute
+		check(t, h.Deploy(within(t), d))
+		var callers sync.WaitGroup
+		for n := range instances + 1 {
+			name := fmt.Sprintf("a/x%d", n)
+			d := callerDeployment(t, name, caller())
+			d.Limits.HandlerTime = time.Minute
+			check(t, h.Deploy(within(t), d))
+			callers.Go(func() {
+				got, err := h.request(name, "f/upper bolt")
+				check(t, err)
+				if got != "failed: trapped: fault: unreachable" && got != "unavailable: b/y has failed" {
+					t.Errorf("%s got %q", name, got)
+				}
+			})
+		}
+		for range instances {
+			receive(t, "a call", entered)
+		}
+		for len(h.Snapshot().Waits) <= instances {
+			runtime.Gosched()
+		}
+		close(release)
+		callers.Wait()
+		h.balance()
+	}
 }

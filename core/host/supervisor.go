@@ -205,7 +205,6 @@ func (c *component) failLocked(pause time.Duration) {
 	reason := c.life.supervisor.reason
 	c.mu.Unlock()
 	outcomes := c.shut(c.refusals.down)
-	defer c.host.waits.changed()
 	if c.post != nil && c.leaveCrew() {
 		for _, m := range outcomes {
 			c.mu.Lock()
@@ -213,12 +212,14 @@ func (c *component) failLocked(pause time.Duration) {
 		}
 		c.host.log.Log(c.host.background, slog.LevelError, "an instance failed, others go on", "component", c.id.String(),
 			"reason", reason.Error(), "hint", failedHint(pause))
+		c.host.waits.changed()
 		c.mu.Lock()
 		return
 	}
 	c.forget(outcomes)
 	c.host.emit(Event{Kind: EventFailed, Component: c.id, Reason: reason, Required: c.deployment.Required},
 		"hint", failedHint(pause))
+	c.host.waits.changed()
 	c.mu.Lock()
 }
 
