@@ -7,7 +7,7 @@ RELAY   := examples/relay/airhost.yaml
 PACKAGES = ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build guests run test check race nocgo vet staticcheck format tidy modules rebuild bench reference figures report fuzz soak replacements bombs archives release clean
+.PHONY: help setup build guests run test check race nocgo vet staticcheck format tidy modules rebuild man bench reference figures report fuzz soak replacements bombs archives release clean
 
 # Modules of their own, so that users of the library do not download their dependencies.
 MODULES := internal/bench/peers examples/redis-broker
@@ -69,6 +69,9 @@ modules: ## check the modules that are not the library's: peers, examples with s
 rebuild: ## build the committed guests and the protocol's code anew (clang-19, lld-19, wabt) and compare
 	@AIRHOST_REBUILD=1 $(GO) test -count=1 -run Rebuild ./internal/rules ./proto
 
+man: build ## write the manual pages of airhost into bin/man/man1 (man -M bin/man airhost)
+	@$(OUT)/airhost man $(OUT)/man/man1
+
 bench: build ## measure the headline figures (a minute, on a quiet machine)
 	@$(OUT)/benchrunner run
 
@@ -88,7 +91,8 @@ fuzz: ## run each fuzz target for FUZZTIME (1m)
 	  done; \
 	done
 
-soak: ## load both cores for a minute under the race detector, with messages and with functions
+soak: ## load both cores for a minute under the race detector, and change a host under HTTP load for CHURN (1h)
+	@AIRHOST_CHURN=$(or $(CHURN),1h) $(GO) test -count=1 -v -timeout 90m -run '^TestChurn$$' ./internal/service
 	@AIRHOST_LOAD=1m $(GO) test -race -count=1 -timeout 40m -run 'TestLoad|TestSoak|TestFunctionLoad|TestFunctionGraphUnderChange' ./core/host
 
 replacements: ## replace a Go guest of 3 MB N=100 times under RATE=50000 requests a second, and show how long they took

@@ -14,7 +14,7 @@ import (
 type Component struct {
 	ID          string  `json:"id" doc:"Its name in the host, as namespace/name."`
 	Engine      string  `json:"engine" doc:"The engine that runs it."`
-	State       string  `json:"state" enum:"running,restarting,failed" doc:"running if one of its instances does; failed also if it could not be deployed."`
+	State       string  `json:"state" enum:"starting,running,restarting,failed" doc:"running if one of its instances does; failed also if it could not be deployed."`
 	Health      string  `json:"health" enum:"healthy,degraded,unhealthy" doc:"The worst health that an instance has reported."`
 	Required    bool    `json:"required" doc:"The host is not ready while it is down."`
 	Instances   int     `json:"instances" doc:"Instances that run now."`
@@ -76,7 +76,7 @@ type LogEntry struct {
 	Missed    uint64         `json:"missed,omitempty" doc:"Lines before this one that this reader was too slow for."`
 }
 
-// ApplyRequest asks a host to run what a configuration file says.
+// ApplyRequest asks a host to run a configuration file.
 type ApplyRequest struct {
 	// File is an absolute path on the host's machine; empty for the file that it was
 	// started with.
@@ -84,7 +84,7 @@ type ApplyRequest struct {
 	DryRun bool   `json:"dry_run,omitempty" doc:"Check the file and answer what would change, and change nothing."`
 }
 
-// Applied is what a host has changed, or would change.
+// Applied are the changes that a host has made, or would make.
 type Applied struct {
 	File    string   `json:"file,omitempty" doc:"The configuration file."`
 	DryRun  bool     `json:"dry_run" doc:"Nothing was changed."`
@@ -101,7 +101,7 @@ func (a *Applied) Failed() (failed []Change) {
 	return failed
 }
 
-// Change is one difference between what runs and what a configuration file says.
+// Change is one difference between a running host and a configuration file.
 type Change struct {
 	// ID is the component's id, or "gateway", or "schedules".
 	ID          string       `json:"id" doc:"The component, or gateway, or schedules."`
@@ -198,7 +198,7 @@ type Mistake struct {
 	Place   Place  `json:"place"`
 }
 
-// Error is the reason why the host has not done what was asked for.
+// Error is the reason why the host has refused a request, or why it failed.
 type Error struct {
 	Status  int    `json:"-"` // of HTTP
 	Code    string `json:"code" doc:"A word for programs."`

@@ -91,7 +91,7 @@ func (c *Client) Put(ctx context.Context, id core.ComponentID, configuration []b
 	return c.apply(ctx, http.MethodPut, componentPath(id), configuration, progress)
 }
 
-// Apply makes the host run what a configuration file says. progress, if not nil, is called
+// Apply makes the host run a configuration file. progress, if not nil, is called
 // for each step on the goroutine of the caller. An error says that nothing has changed, with the
 // mistakes of the file; a single change that failed is in the result.
 func (c *Client) Apply(ctx context.Context, a ApplyRequest, progress func(Progress)) (*Applied, error) {
@@ -290,7 +290,7 @@ func (c *Client) roundTrip(ctx context.Context, method, path string, body []byte
 		return response, nil
 	}
 	defer response.Body.Close()
-	data, _ := io.ReadAll(io.LimitReader(response.Body, 16<<20)) // what came says enough
+	data, _ := io.ReadAll(io.LimitReader(response.Body, 16<<20)) // the part that came says enough
 	return nil, failure(response.StatusCode, data)
 }
 
@@ -355,18 +355,16 @@ func serverSentEvents(from io.Reader) iter.Seq2[string, []byte] {
 		for lines.Scan() {
 			field, value, _ := strings.Cut(lines.Text(), ":")
 			value = strings.TrimPrefix(value, " ")
-			switch field {
-			case "event":
+			switch {
+			case field == "event":
 				name = value
-			case "data":
+			case field == "data":
 				data = append(data, value...)
-			case "":
-				if lines.Text() == "" && data != nil {
-					if !yield(name, data) {
-						return
-					}
-					name, data = "", nil
-				}
+			case lines.Text() != "" || data == nil: // a comment, a number, the end of nothing
+			case !yield(name, data):
+				return
+			default:
+				name, data = "", nil
 			}
 		}
 	}

@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"cmp"
 	"encoding/json"
 	"net/http"
 	"os"
@@ -80,20 +79,30 @@ func noComponent(id core.ComponentID) error {
 // components returns all components, in the order of their ids.
 func (s *Server) components() []Component {
 	all := []Component{}
-	if s.config.Manager != nil {
-		all = append(all, s.config.Manager.Failed()...)
-	}
 	statuses := s.config.Host.Components()
+	known := make(map[string]bool, len(statuses))
 	s.mu.Lock()
 	for _, c := range statuses {
 		all = append(all, s.componentLocked(c))
+		known[c.ID.String()] = true
 	}
 	s.mu.Unlock()
-	for i := range all {
-		all[i].Health = cmp.Or(all[i].Health, core.HealthUnhealthy.String())
+	for _, c := range s.notDeployed() {
+		if !known[c.ID] {
+			c.Health = core.HealthUnhealthy.String()
+			all = append(all, c)
+		}
 	}
 	slices.SortFunc(all, func(a, b Component) int { return strings.Compare(a.ID, b.ID) })
 	return all
+}
+
+// notDeployed returns the components of the configuration that the host does not have.
+func (s *Server) notDeployed() []Component {
+	if s.config.Manager == nil {
+		return nil
+	}
+	return s.config.Manager.Failed()
 }
 
 // componentLocked is a component's status for a client. The caller holds s.mu.
@@ -192,8 +201,7 @@ func (s *Server) change(w http.ResponseWriter, r *http.Request, do func(func(Pro
 	}
 	if err != nil {
 		_ = out.write("error", 0, answer{errorOf(err)})
-		s.audit(r, err)
-		return answered{}, nil
+		return answered{err}, nil
 	}
 	_ = out.write("result", 0, result)
 	return answered{}, nil

@@ -6,11 +6,11 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// Manager makes a host run what its configuration says. A [Server] hands the requests to it that
+// Manager makes a host run its configuration. A [Server] hands the requests to it that
 // change components. Its methods may be called from any goroutine, and block until the change has
 // been made or ctx ends. Errors that are an [*Error] reach the client as they are.
 type Manager interface {
-	// Apply makes the host run what a configuration file says. It calls progress, which is
+	// Apply makes the host run a configuration file. It calls progress, which is
 	// not nil and does not block, from any goroutine, one call at a time.
 	Apply(ctx context.Context, request ApplyRequest, progress func(Progress)) (*Applied, error)
 	// Put makes the host run one component as an entry of a file's components says, in YAML
@@ -21,8 +21,8 @@ type Manager interface {
 	Restart(ctx context.Context, id core.ComponentID) error
 	// Undeploy removes a component.
 	Undeploy(ctx context.Context, id core.ComponentID) error
-	// Failed returns the components that could not be deployed: ID, Engine, State, Required
-	// and LastError. It does not block.
+	// Failed returns the components that could not be deployed, and those that are not yet: ID,
+	// Engine, State, Required and LastError. It does not block.
 	Failed() []Component
 	// Ready returns nil, or why the host is not ready. It does not block.
 	Ready() error

@@ -79,7 +79,7 @@ func (s *Server) postMessage(w http.ResponseWriter, r *http.Request) (any, error
 	}
 	defer leave()
 	if err := s.caller.Send(target, payload); err != nil {
-		return nil, err
+		return nil, s.unlessStarting(target, err)
 	}
 	w.WriteHeader(http.StatusAccepted)
 	return answered{}, nil
@@ -103,7 +103,7 @@ func (s *Server) postRequest(w http.ResponseWriter, r *http.Request) (any, error
 	defer leave()
 	response, err := s.caller.Request(ctx, target, payload)
 	if err != nil {
-		return nil, requestError(r, target, err)
+		return nil, s.unlessStarting(target, requestError(r, target, err))
 	}
 	write(w, http.StatusOK, "application/octet-stream", response)
 	return answered{}, nil
@@ -116,6 +116,16 @@ func requestError(r *http.Request, target core.ComponentID, err error) error {
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		return &Error{Status: http.StatusGatewayTimeout, Code: "timeout", Message: fmt.Sprintf("request to %s: timeout: no response in time", target)}
+	}
+	return err
+}
+
+// unlessStarting returns err, or that the target is not deployed yet.
+func (s *Server) unlessStarting(target core.ComponentID, err error) error {
+	for _, c := range s.notDeployed() {
+		if c.ID == target.String() && c.State == "starting" && errors.Is(err, &core.MessagingError{Case: core.CaseTargetNotFound}) {
+			return &Error{Status: http.StatusServiceUnavailable, Code: "component-unavailable", Message: fmt.Sprintf("message to %s: it is starting, try again", target)}
+		}
 	}
 	return err
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"net/http"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,7 +33,7 @@ var OpenAPI = sync.OnceValue(func() []byte {
 			"503": object{"description": "the reason", "content": object{"text/plain": object{}}},
 		}}}
 	}
-	text, _ := json.MarshalIndent(object{ // it has only what JSON has
+	text, _ := json.MarshalIndent(object{ // nothing in it that JSON lacks
 		"openapi": "3.1.0",
 		"info":    object{"title": "airhost admin API", "version": "1", "description": "The API of a running host, on its Unix socket, or on host:port with a token."},
 		"paths":   paths,
@@ -49,8 +48,6 @@ var OpenAPI = sync.OnceValue(func() []byte {
 
 // document collects the schemas of a description.
 type document struct{ schemas object }
-
-var inPath = regexp.MustCompile(`\{(\w+)\}`)
 
 func (d *document) operation(r route) object {
 	op := object{"summary": r.about}

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -90,22 +91,24 @@ func (s *Server) routes() *http.ServeMux {
 	return mux
 }
 
-// answered is returned by handlers that have written the response themselves.
-type answered struct{}
+// answered is returned by handlers that have written the response themselves, an error included.
+type answered struct{ err error }
 
 // handler returns the handler of a route.
 func (s *Server) handler(of route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		result, err := of.handle(s, w, r)
+		written, isWritten := result.(answered)
 		if of.method != http.MethodGet && !of.raw {
-			s.audit(r, err)
+			s.audit(r, cmp.Or(err, written.err))
 		}
 		switch {
+		case isWritten && err == nil:
 		case err != nil:
 			writeError(w, errorOf(err))
 		case result == nil:
 			w.WriteHeader(http.StatusNoContent)
-		case result != answered{}:
+		default:
 			writeJSON(w, http.StatusOK, result)
 		}
 	})

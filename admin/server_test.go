@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -72,7 +74,7 @@ func (m *manager) Put(_ context.Context, id core.ComponentID, text []byte, _ fun
 }
 
 func (m *manager) Failed() []admin.Component {
-	return []admin.Component{{ID: "a/down", State: "failed", LastError: "no such file"}}
+	return []admin.Component{{ID: "a/down", State: "failed", LastError: "no such file"}, {ID: "a/b", State: "starting"}, {ID: "a/soon", State: "starting"}}
 }
 
 func (m *manager) Ready() error { return m.fails }
@@ -185,6 +187,7 @@ func TestMessages(t *testing.T) {
 	_, err := s.Request(ctx, core.MustComponentID("a/none"), nil, 0)
 	failed(t, err, 404, "target-not-found")
 	failed(t, s.Send(ctx, core.MustComponentID("a/none"), nil), 404, "target-not-found")
+	failed(t, s.Send(ctx, core.MustComponentID("a/soon"), nil), 503, "component-unavailable")
 	_, err = s.Request(ctx, id, []byte("wrong"), 0)
 	failed(t, err, 400, "invalid-message")
 	_, err = s.Request(ctx, id, []byte("slow"), 10*time.Millisecond)
@@ -199,10 +202,10 @@ func TestComponents(t *testing.T) {
 	s := serve(t, nil)
 	ctx := t.Context()
 	_, err := s.Request(ctx, id, []byte("x"), 0)
-	check(t, err)
+	check(t, errors.Join(err, s.host.Quiesce(ctx))) // then the counters are whole
 	all, err := s.Components(ctx)
 	check(t, err)
-	if len(all) != 2 || all[0].ID != "a/b" || all[0].State != "running" || all[0].Handled != 1 || all[1].ID != "a/down" || all[1].Health != "unhealthy" {
+	if len(all) != 3 || all[0].ID != "a/b" || all[0].State != "running" || all[0].Handled != 1 || all[1].ID != "a/down" || all[1].Health != "unhealthy" {
 		t.Errorf("got %+v", all)
 	}
 	one, err := s.Component(ctx, id)
@@ -310,3 +313,15 @@ func TestWrongRequests(t *testing.T) {
 		}
 	}
 }
+
+// newRequest returns a request as the server gets it, or an error for one that no server would pass
+// on.
+func newRequest(method, path, body string) (*http.Request, error) {
+	r, err := http.NewRequest(method, "http://airhost/"+strings.TrimPrefix(path, "/"), strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	return http.ReadRequest(bufio.NewReader(strings.NewReader(fmt.Sprintf("%s %s HTTP/1.1\r\nHost: airhost\r\nContent-Length: %d\r\n\r\n%s", r.Method, r.URL.RequestURI(), len(body), body))))
+}
+
+func newRecorder() *httptest.ResponseRecorder { return httptest.NewRecorder() }

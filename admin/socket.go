@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// maxSocketPath is the longest path of a Unix socket, in bytes: what sun_path of unix(7) holds
-// without the zero at its end.
+// maxSocketPath is the longest path of a Unix socket, in bytes: that of sun_path in unix(7), without
+// the zero at its end.
 const maxSocketPath = 107
 
 // socketListener listens on a socket that it has made.

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes the files of a release in dist/ (or $DIST):
 #
-#   scripts/release.sh archives VERSION [GOOS/GOARCH…]   archives with airhost and benchrunner
+#   scripts/release.sh archives VERSION [GOOS/GOARCH…]   archives with airhost, its manual pages, and benchrunner
 #   scripts/release.sh finish VERSION                    SHA256SUMS, and notes.md from CHANGELOG.md
 #
 # VERSION is a tag, such as v0.1.0; `airhost version` prints it. Programs for this
@@ -38,6 +38,8 @@ archive() { # GOOS/GOARCH
 			{ echo "airhost version does not print $version" >&2 && exit 1; }
 	fi
 	cp LICENSE README.md CHANGELOG.md SECURITY.md "$folder/"
+	mkdir -p "$folder/share/man"
+	cp -r "$pages" "$folder/share/man/man1"
 	tar -C "$dist" -czf "$dist/$name.tar.gz" "$name"
 	rm -r "$folder"
 	echo "$dist/$name.tar.gz"
@@ -57,6 +59,10 @@ archives)
 	if [ $# = 0 ]; then
 		set -- linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 	fi
+	pages=$(mktemp -d)
+	trap 'rm -rf "$pages"' EXIT
+	go run -buildvcs=auto -ldflags="-X main.release=$version" ./cmd/airhost man "$pages"
+	chmod 755 "$pages"
 	for target; do
 		archive "$target"
 	done

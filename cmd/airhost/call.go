@@ -9,19 +9,20 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/airhost/airhost/admin"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/service"
 )
 
 func (p *program) callCommand() *cobra.Command {
-	d := &delivery{program: p, answers: true}
-	command := d.command("call", "Send one request and print the response", `call starts the host, sends one request to the component TARGET, and writes the
-response's bytes to standard output, with nothing added; on a terminal, a response
-without a line end gets one. It then waits until nothing is under way any more, for
-up to host.drain_timeout, and stops the host.
-When the request fails, the reason is on standard error and the exit code is 1.`,
+	d := &delivery{operation: operation{program: p}, answers: true}
+	command := d.command("call", "Send one request and print the response", `call sends one request to the component TARGET, and writes the response's bytes to
+standard output, with nothing added; on a terminal, a response without a line end
+gets one. When the request fails, the reason is on standard error and the exit code
+is 1.`,
 		d.call)
 	command.Flags().DurationVar(&d.timeout, "timeout", 0, "how long to wait for the response (default: host.request_timeout)")
+	d.toHost = d.callHost
 	return command
 }
 
@@ -34,6 +35,19 @@ func (d *delivery) call(ctx context.Context, a *service.Service, target core.Com
 	return err
 }
 
+// callHost sends the request to a running host.
+func (d *delivery) callHost(ctx context.Context, target core.ComponentID, message []byte) error {
+	response, err := d.client.Request(ctx, target, message, d.timeout)
+	var answered *admin.Error
+	switch {
+	case err == nil:
+		return d.print(response)
+	case d.timeout > 0 && errors.As(err, &answered) && answered.Code == core.ReasonTimeout.String():
+		return noResponse(target, d.timeout)
+	}
+	return err
+}
+
 func request(ctx context.Context, a *service.Service, target core.ComponentID, message []byte, timeout time.Duration) ([]byte, error) {
 	if timeout == 0 {
 		return a.Request(ctx, target, message)
@@ -42,9 +56,13 @@ func request(ctx context.Context, a *service.Service, target core.ComponentID, m
 	defer cancel()
 	response, err := a.Request(ctx, target, message)
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("request to %s: timeout: no response within %v", target, timeout)
+		err = noResponse(target, timeout)
 	}
 	return response, err
+}
+
+func noResponse(target core.ComponentID, timeout time.Duration) error {
+	return fmt.Errorf("request to %s: timeout: no response within %v", target, timeout)
 }
 
 // print writes a response: its bytes alone, unless a reader sits at a terminal. There

@@ -31,7 +31,7 @@ trackers are looked at, and not started. The exit code is 0 when the file can be
 run, and 2 when something is wrong with it.`,
 		Example:           "  airhost check airhost.yaml",
 		Args:              arguments("FILE"),
-		ValidArgsFunction: completeFile(false),
+		ValidArgsFunction: completeFile,
 		RunE:              p.work(p.check),
 	}
 	p.cacheFlag(command)

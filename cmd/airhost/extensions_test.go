@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/examples/echo"
@@ -30,7 +31,7 @@ var extensionPrograms = map[string]func(){
 		plugin.ServeTracker(tracker)
 	},
 	"crasher": func() { fmt.Fprintln(os.Stderr, "no licence found"); os.Exit(3) },
-	"dawdler": func() { fmt.Fprintln(os.Stderr, "dawdling"); select {} },
+	"dawdler": func() { fmt.Fprintln(os.Stderr, "dawdling"); <-time.After(time.Hour) }, // select {} is a deadlock without cgo
 	"ingress": func() { plugin.Serve(ingress.New()) },
 	"relay":   func() { plugin.Serve(relay.New()) },
 	"stock": func() {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -86,13 +85,6 @@ func readModule(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s has %d bytes, at most %d can be run", path, info.Size(), maxModule)
 	}
 	return os.ReadFile(path)
-}
-
-func (p *program) writeJSON(r *moduleReport) error {
-	encoder := json.NewEncoder(escaper{p.stdout})
-	encoder.SetEscapeHTML(false)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(r)
 }
 
 // Bounds of a report: a module may have a million of everything.

@@ -13,9 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/airhost/airhost/internal/config"
 	"github.com/airhost/airhost/internal/nearest"
-	"github.com/airhost/airhost/internal/service"
 )
 
 // program is one run of the command: its streams and global flags.
@@ -75,7 +73,9 @@ there are, what each may send, and what each may use up.`,
 	complete(root, "log-format", formatText, formatJSON)
 	complete(root, "log-level", levelNames...)
 	root.AddCommand(p.runCommand(), p.callCommand(), p.sendCommand(), p.checkCommand(),
-		p.inspectCommand(), p.schemaCommand(), p.versionCommand())
+		p.inspectCommand(), p.schemaCommand(), p.versionCommand(),
+		p.psCommand(), p.topCommand(), p.applyCommand(), p.restartCommand(), p.undeployCommand(), p.logLevelCommand(),
+		p.eventsCommand(), p.logsCommand(), p.deadLettersCommand(), p.manCommand())
 	return root
 }
 
@@ -138,18 +138,10 @@ func noArguments(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// completeFile completes the configuration file, and the ids of its components if the
-// command has a second argument.
-func completeFile(targets bool) cobra.CompletionFunc {
-	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		switch {
-		case len(args) == 0:
-			return []string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt
-		case len(args) == 1 && targets:
-			if file, err := config.Load(args[0], service.Built()); err == nil {
-				return file.IDs(), cobra.ShellCompDirectiveNoFileComp
-			}
-		}
-		return nil, cobra.ShellCompDirectiveNoFileComp
+// completeFile completes the configuration file of a command that has no other argument.
+func completeFile(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, noFiles
 	}
+	return []string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt
 }

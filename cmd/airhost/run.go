@@ -37,7 +37,7 @@ The exit code is 0 after a signal, also while it starts; it is 1 when messages w
 left, or when a component with "required: true" has failed.`,
 		Example:           "  airhost run airhost.yaml\n  airhost run airhost.yaml --watch\n  airhost run airhost.yaml --log-format json --log-level debug",
 		Args:              arguments("FILE"),
-		ValidArgsFunction: completeFile(false),
+		ValidArgsFunction: completeFile,
 		PreRun:            func(*cobra.Command, []string) { p.reloads = make(chan struct{}, 1) },
 		RunE:              p.work(func(ctx context.Context, args []string) error { return p.run(ctx, args[0], watch) }),
 	}

@@ -11,11 +11,15 @@ import (
 )
 
 func (p *program) sendCommand() *cobra.Command {
-	d := &delivery{program: p}
-	return d.command("send", "Send one fire-and-forget message", `send starts the host, sends one message to the component TARGET, waits until
-nothing is under way any more, for up to host.drain_timeout, and stops the host.
-It writes nothing to standard output. When the message is refused or ends as a
-dead letter, the reason is on standard error and the exit code is 1.`,
+	d := &delivery{operation: operation{program: p}}
+	d.toHost = func(ctx context.Context, target core.ComponentID, message []byte) error {
+		return d.client.Send(ctx, target, message)
+	}
+	return d.command("send", "Send one fire-and-forget message", `send sends one message to the component TARGET. It writes nothing to standard output.
+When the message is refused, the reason is on standard error and the exit code is 1.
+In a host of its own it waits for the end of all that the message begins, and a
+message that ends as a dead letter is exit code 1 too; in a running host it does not
+wait: airhost dead-letters shows a message that was not handled.`,
 		d.send)
 }
 

@@ -11,19 +11,25 @@ import "github.com/airhost/airhost/core"
 // File is a configuration file. A zero field was left out and stands for its default.
 // [Schema] and the checks of [Decode] are made from the tags.
 type File struct {
+	Include    []string                      `yaml:"include,omitempty" jsonschema:"eachMinLength=1" jsonschema_description:"Further files with components and defaults of their own, by names or patterns relative to this file: * stands for any characters, ? for one, [a-z] for one of these. Files whose names begin with a dot match no *."`
 	Host       Host                          `yaml:"host,omitempty" jsonschema_description:"The host that all components share."`
 	Functions  map[core.ComponentID]Function `yaml:"functions,omitempty" jsonschema_description:"Functions that components may call within a call, by their names as namespace/name, with the component that provides each."`
-	Components []Component                   `yaml:"components" jsonschema:"required,minItems=1" jsonschema_description:"The components that run in the host."`
+	Components []Component                   `yaml:"components,omitempty" jsonschema:"minItems=1" jsonschema_description:"The components that run in the host; needed unless there is include."`
+	// Defaults are in the components already.
+	Defaults Defaults `yaml:"defaults,omitempty" jsonschema_description:"What components have that do not say otherwise. Keys with keys below them are completed key by key, lists are replaced; what an engine does not have is left out for its components."`
 	// Budgets are by namespace.
 	Budgets   map[string]Budget `yaml:"budgets,omitempty" jsonschema_description:"Bounds on all components of a namespace together, by namespace."`
 	Gateway   Gateway           `yaml:"gateway,omitempty" jsonschema_description:"The ways in from outside."`
 	Schedules []Schedule        `yaml:"schedules,omitempty" jsonschema_description:"Requests to components at fixed intervals, or at the times of cron expressions. Their sender is airhost/schedule."`
 
-	name  string           // as given to Load or Decode
-	lines []string         // of the file, without line ends
-	marks map[string]place // where each key's value stands, by its path
+	text     *text
+	included []*text // in their order
+	// The following are by the paths of values, also of those that are included.
+	marks     map[string]mark
+	variables map[string]variable // values that came from variables
+	wrong     map[string]bool     // values that have a mistake
 
-	variables map[string]variable // the values that came from variables, by their paths
+	unmatched []string // the paths of patterns of include that match no file
 }
 
 // Host is the configuration of the host. The values of broker and tracker, as those of a
@@ -40,6 +46,9 @@ type Host struct {
 	AdminTokenFile string   `yaml:"admin_token_file,omitempty" jsonschema:"minLength=1" jsonschema_description:"A file, relative to this one, with the token that clients of the admin API must show: one line of at least 16 characters."`
 	Interpreter    bool     `yaml:"interpreter,omitempty" jsonschema:"default=false" jsonschema_description:"Whether the engine wazero interprets guests instead of compiling them: slower by far, with less that could be wrong."`
 }
+
+// Defaults has the keys of a component but id, source and sha256.
+type Defaults Component
 
 // Component is one guest with its capabilities and limits.
 type Component struct {
@@ -60,6 +69,8 @@ type Component struct {
 	Logs           Logs             `yaml:"logs,omitempty" jsonschema_description:"How much the component may log, standard output and standard error included."`
 	Required       bool             `yaml:"required,omitempty" jsonschema:"default=false" jsonschema_description:"Whether the exit code is 1 when the component has failed by the time that airhost ends."`
 	HealthInterval Duration         `yaml:"health_interval,omitempty" jsonschema:"minimum=0s,maximum=24h,default=0s" jsonschema_description:"How often the guest is asked for its health; 0s is never."`
+
+	variables map[string]bool // the paths of values that came from variables
 }
 
 // Process is the command line and the limits of a component that is an executable.
@@ -130,14 +141,4 @@ type Restart struct {
 	Backoff     Duration `yaml:"backoff,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=100ms" jsonschema_description:"The pause before the second restart in a row; it doubles with each further one."`
 	MaxBackoff  Duration `yaml:"max_backoff,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=10s" jsonschema_description:"The longest pause."`
 	CoolDown    Duration `yaml:"cool_down,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=5m" jsonschema_description:"The time after a failure until one more start is tried."`
-}
-
-// Name is the path by which the file was loaded.
-func (f *File) Name() string { return f.name }
-
-// Mistake returns an error about the value at path, such as
-// "components[1].source", with the place where the file gives it.
-func (f *File) Mistake(path, text string) *Mistake {
-	at := f.marks[path]
-	return newMistake(f.name, at, path, f.hidden(path, text), f.lines)
 }

@@ -31,20 +31,22 @@ var built = config.Built{
 	Lookup:   lookup,
 }
 
-// lookup knows the variables of these tests.
+// variables are those of these tests.
+var variables = map[string]string{
+	"REDIS_PASSWORD": "open sesame", "REGION": "eu-west", "ID": "shop/orders", "MEMORY": "64MiB", "COUNT": "7", "YES": "true",
+	"EMPTY": "", "YAML": "a: [b, *c]\n# d", "NULL": "null", "DOLLARS": "$$${A}", "HUGE": strings.Repeat("x", config.MaxFileSize/2),
+	"LARGE": strings.Repeat("x", config.MaxFileSize+1),
+	"NUL":   "a\x00b", "LATIN": "caf\xe9", "SECRET": "hunter2", "TIME": "200ms",
+}
+
 func lookup(name string) (string, bool) {
-	value, set := map[string]string{
-		"REDIS_PASSWORD": "open sesame", "REGION": "eu-west", "ID": "shop/orders", "MEMORY": "64MiB", "COUNT": "7", "YES": "true",
-		"EMPTY": "", "YAML": "a: [b, *c]\n# d", "NULL": "null", "DOLLARS": "$$${A}", "HUGE": strings.Repeat("x", config.MaxFileSize/2),
-		"LARGE": strings.Repeat("x", config.MaxFileSize+1),
-		"NUL":   "a\x00b", "LATIN": "caf\xe9", "SECRET": "hunter2", "TIME": "200ms",
-	}[name]
+	value, set := variables[name]
 	return value, set
 }
 
 // compared makes go-cmp compare ids and patterns by their values.
 var compared = cmp.Options{
-	cmpopts.IgnoreUnexported(config.File{}),
+	cmpopts.IgnoreUnexported(config.File{}, config.Component{}, config.Defaults{}),
 	cmp.Comparer(func(a, b core.ComponentID) bool { return a == b }),
 	cmp.Comparer(func(a, b core.IDPattern) bool { return a == b }),
 }
@@ -307,7 +309,7 @@ func sameKeys(t *testing.T, path string, schema map[string]any, typ reflect.Type
 	}
 	for i := range typ.NumField() {
 		key, _, _ := strings.Cut(typ.Field(i).Tag.Get("yaml"), ",")
-		if key == "" {
+		if key == "" || path == ".defaults" && slices.Contains([]string{"id", "source", "sha256"}, key) {
 			continue
 		}
 		property, ok := properties[key].(map[string]any)

@@ -12,7 +12,7 @@ import (
 
 // consistency notes contradictions between keys that are right by themselves.
 func (d *decoder) consistency() {
-	first := map[core.ComponentID]int{}
+	first := map[core.ComponentID]mark{}
 	for i := range d.file.Components {
 		c, path := &d.file.Components[i], fmt.Sprintf("components[%d]", i)
 		d.identity(c, path, first)
@@ -24,9 +24,7 @@ func (d *decoder) consistency() {
 		d.process(c, path)
 		d.mailbox(c, path)
 	}
-	if a := d.file.Host.Admin; a != "" && !isPath(a) && d.file.Host.AdminTokenFile == "" {
-		d.at("host.admin", "%s needs a token: set host.admin_token_file, or use the path of a socket", clip(a))
-	}
+	d.admin(&d.file.Host)
 	d.budgets()
 	d.providers()
 	for path, part := range d.file.Host.parts() {
@@ -36,31 +34,25 @@ func (d *decoder) consistency() {
 	}
 }
 
-func (d *decoder) at(path, format string, args ...any) {
-	d.mistakes = append(d.mistakes, d.file.Mistake(path, fmt.Sprintf(format, args...)))
-}
-
-// wrong reports whether the value at path was found wrong already.
-func (d *decoder) wrong(path string) bool {
-	return slices.ContainsFunc(d.mistakes, func(m *Mistake) bool { return m.Path == path })
-}
-
-func (d *decoder) identity(c *Component, path string, first map[core.ComponentID]int) {
+func (d *decoder) identity(c *Component, path string, first map[core.ComponentID]mark) {
 	path += ".id"
-	line, taken := first[c.ID]
+	other, taken := first[c.ID]
+	at := d.file.markOf(path)
 	switch {
 	case c.ID.IsZero():
 	case c.ID.Namespace() == core.HostNamespace:
 		d.at(path, "%s: the namespace %s is the host's own: choose another", c.ID, core.HostNamespace)
+	case taken && other.text != at.text:
+		d.at(path, "%s is the id of another component already, in %s, line %d", c.ID, other.text.name, other.line)
 	case taken:
-		d.at(path, "%s is the id of another component already, in line %d", c.ID, line)
+		d.at(path, "%s is the id of another component already, in line %d", c.ID, other.line)
 	default:
-		first[c.ID] = d.file.marks[path].line
+		first[c.ID] = at
 	}
 }
 
 func (d *decoder) restart(r *Restart, path string) {
-	if _, given := d.file.marks[path+".max_restarts"]; given && r.MaxRestarts == 0 && !d.wrong(path+".max_restarts") {
+	if d.file.given(path+".max_restarts") && r.MaxRestarts == 0 && !d.wrong(path+".max_restarts") {
 		d.at(path+".max_restarts", "0 is out of range, want 1 or more, or -1 for no limit (policy: temporary never restarts)")
 	}
 	if r.MaxBackoff != 0 && r.Backoff > r.MaxBackoff {
@@ -105,7 +97,7 @@ func (d *decoder) mailbox(c *Component, path string) {
 	size := int64(limits.MessageSize)
 	bytesPath, sizePath := path+".limits.mailbox_bytes", path+".quota.message_size"
 	at, other := bytesPath, sizePath
-	if _, given := d.file.marks[at]; !given {
+	if !d.file.given(at) && d.file.given(other) {
 		at, other = other, at
 	}
 	if size > limits.MailboxBytes-core.MessageOverhead && !d.wrong(at) && !d.wrong(other) {
@@ -130,8 +122,8 @@ func (d *decoder) webAssemblyAlone(c *Component, path string) {
 	default:
 		return
 	}
-	for _, key := range []string{"memory", "table_elements", "nesting", "stack", "fuel"} {
-		if _, given := d.file.marks[path+key]; given && (key != "fuel" || c.Limits.Fuel > 0) {
+	for _, key := range webAssemblyLimits {
+		if d.file.given(path+key) && (key != "fuel" || c.Limits.Fuel > 0) {
 			d.at(path+key, "is for WebAssembly alone%s", instead)
 		}
 	}
@@ -141,7 +133,7 @@ func (d *decoder) webAssemblyAlone(c *Component, path string) {
 func (d *decoder) process(c *Component, path string) {
 	if c.Engine != "process" {
 		for _, key := range []string{".process", ".env"} {
-			if _, given := d.file.marks[path+key]; given {
+			if d.file.given(path + key) {
 				d.at(path+key, "is for the process engine alone, this component's is %s", c.Engine)
 			}
 		}
@@ -154,7 +146,11 @@ func (d *decoder) process(c *Component, path string) {
 // functions and targets, and targets of routes and schedules, that the file does not have.
 // Targets may be anywhere if the broker may know other hosts.
 func (f *File) Warnings() Mistakes {
-	warnings := f.idleBudgets()
+	var warnings Mistakes
+	for _, path := range f.unmatched {
+		warnings = append(warnings, f.Mistake(path, "no file matches it"))
+	}
+	warnings = append(warnings, f.idleBudgets()...)
 	for i := range f.Components {
 		granted := f.Components[i].Capabilities
 		path := fmt.Sprintf("components[%d].capabilities.", i)

@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -17,26 +18,43 @@ import (
 )
 
 // Decode reads the text of a configuration file; mistakes call the file by name. It opens
-// no other file: [Load] checks that sources exist. The error is of type [Mistakes] and
+// no other file: [Load] reads those that include names, and checks that sources exist. The error is of type [Mistakes] and
 // holds all mistakes that could be found.
 func Decode(name string, text []byte, built Built) (*File, error) {
-	d := &decoder{file: &File{name: name, marks: map[string]place{}, variables: map[string]variable{}}, built: built, anchors: map[string]ast.Node{}}
-	if root := d.parse(text); root != nil {
-		ast.Walk(d, root)
-		d.value("", root, reflect.ValueOf(d.file).Elem(), rules{})
-		d.file.setDefaults(built)
-		d.consistency()
-	}
-	return d.file, d.mistakes.Sorted()
+	d := &decoder{built: built}
+	f := d.all(name, text, nil)
+	return f, d.mistakes.Sorted()
 }
 
-// setDefaults sets the defaults that are not zero.
-func (f *File) setDefaults(built Built) {
-	for i := range f.Components {
-		if f.Components[i].Engine == "" && len(built.Engines) > 0 {
-			f.Components[i].Engine = built.Engines[0].Name
-		}
+// all decodes a file and, if there are files, those that it includes.
+func (d *decoder) all(name string, data []byte, from files) *File {
+	whole := d.one(&text{name: name, folder: filepath.Dir(name)}, data)
+	if whole == nil {
+		return d.file
 	}
+	defaults := []*layer{d.defaults(whole, nil)}
+	if from != nil {
+		defaults = append(defaults, d.include(whole, defaults[0], from)...)
+	}
+	d.file = whole
+	for i := range whole.Components {
+		d.complete(i, defaults[whole.textOf(i).order])
+	}
+	whole.noteVariables()
+	d.consistency()
+	return whole
+}
+
+// one decodes a single file. It returns nil if that is not YAML.
+func (d *decoder) one(t *text, data []byte) *File {
+	d.file, d.anchors, d.values, d.substituted = newFile(t), map[string]ast.Node{}, 0, 0
+	root := d.parse(data)
+	if root == nil {
+		return nil
+	}
+	ast.Walk(d, root)
+	d.value("", root, reflect.ValueOf(d.file).Elem(), rules{})
+	return d.file
 }
 
 // decoder fills a File from a syntax tree. The YAML library's own decoder stops
@@ -47,6 +65,7 @@ type decoder struct {
 	anchors  map[string]ast.Node
 	mistakes Mistakes
 	values   int // that were decoded
+	merged   int // that components have by defaults
 
 	substituted int // bytes of the values that have variables
 }
@@ -69,16 +88,33 @@ const maxMistakes = 100
 // full reports that there are more than maxMistakes; the decoder then skips the rest.
 func (d *decoder) full() bool { return len(d.mistakes) > maxMistakes }
 
-// note adds a mistake. In place of the first one too many it adds that there are more.
+// note adds a mistake about the value at path.
 func (d *decoder) note(at place, path, text string) {
+	d.add(path, newMistake(d.file.text, at, path, text))
+}
+
+// at adds a mistake about the value at path, whose place is known.
+func (d *decoder) at(path, format string, args ...any) {
+	if _, below, _ := strings.Cut(path, "]"); strings.HasPrefix(path, "components[") && d.wrong("defaults"+below) {
+		return // they have it by the defaults
+	}
+	d.add(path, d.file.Mistake(path, fmt.Sprintf(format, args...)))
+}
+
+// add adds a mistake. In place of the first one too many it adds that there are more.
+func (d *decoder) add(path string, m *Mistake) {
 	if d.full() {
 		return
 	}
 	if len(d.mistakes) == maxMistakes {
-		path, text = "", fmt.Sprintf("these are %d mistakes, what follows was not looked at", maxMistakes)
+		m.Path, m.Text = "", fmt.Sprintf("these are %d mistakes, what follows was not looked at", maxMistakes)
 	}
-	d.mistakes = append(d.mistakes, newMistake(d.file.name, at, path, text, d.file.lines))
+	d.mistakes = append(d.mistakes, m)
+	d.file.wrong[path] = true
 }
+
+// wrong reports whether the value at path was found wrong already.
+func (d *decoder) wrong(path string) bool { return d.file.wrong[path] }
 
 func (d *decoder) notef(n ast.Node, path, format string, args ...any) {
 	d.note(placeOf(n), path, fmt.Sprintf(format, args...))
@@ -121,7 +157,7 @@ func (d *decoder) value(path string, n ast.Node, into reflect.Value, r rules) {
 	if n = d.resolve(path, n); n == nil || d.full() || !d.counted(path, n) {
 		return
 	}
-	d.file.marks[path] = placeOf(n)
+	d.file.marks[path] = mark{placeOf(n), d.file.text}
 	before := len(d.mistakes)
 	value, written := d.substitute(path, n)
 	if value == nil {
@@ -327,7 +363,7 @@ func (d *decoder) sequence(path string, n ast.Node, into reflect.Value, r rules)
 	}
 	into.Set(reflect.MakeSlice(into.Type(), len(list.Values), len(list.Values)))
 	for i, entry := range list.Values {
-		d.value(fmt.Sprintf("%s[%d]", path, i), entry, into.Index(i), rules{})
+		d.value(fmt.Sprintf("%s[%d]", path, i), entry, into.Index(i), rules{minLength: r.eachMinLength})
 	}
 }
 
@@ -337,7 +373,7 @@ func (d *decoder) pairs(path string, n ast.Node, into *Pairs) {
 		if d.full() || !d.counted(path, n) {
 			return
 		}
-		d.file.marks[e.path] = placeOf(e.keyNode)
+		d.file.marks[e.path] = mark{placeOf(e.keyNode), d.file.text}
 		value := d.resolve(e.path, e.value)
 		if value == nil {
 			continue

@@ -22,7 +22,8 @@ func LoadComponent(id core.ComponentID, folder string, text []byte, built Built)
 	if len(f.Components) == 1 && !f.Components[0].ID.IsZero() && f.Components[0].ID != id {
 		mistakes = append(mistakes, f.Mistake("components[0].id", fmt.Sprintf("is %s, want %s as in the request", f.Components[0].ID, id)))
 	}
-	mistakes = append(mistakes, f.locate(folder)...)
+	f.text.folder = folder
+	mistakes = append(mistakes, f.locate()...)
 	for _, m := range mistakes {
 		m.moveUp(strings.Count(head, "\n"), len(indent), strings.Split(string(text), "\n"))
 	}

@@ -29,12 +29,19 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte("plugin: 00000000008"))
 	f.Add([]byte("components: [{id: a/b, source: '${ID}$$', config: {a: '${A:-}', $b: &c '${YAML}', c: *c}}]"))
 	f.Add([]byte("host: {broker: {plugin: 00000000008}}\ncomponents: [{id: a/b, source: echo, engine: native}]"))
+	f.Add([]byte("include: [p/*.yaml, '[', fuzz.yaml, /p/a.yaml]\ndefaults: {config: {a: 1}, limits: {memory: 1MiB}}\ncomponents: [{id: a/b, source: x.wasm}]"))
+	f.Add([]byte("include: ['${A:-p}/*']\ndefaults: {engine: native, restart: {backoff: 1h}}"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		file, err := config.Decode("fuzz.yaml", text, built)
+		others := memory{"p/a.yaml": string(text), "p/b.yaml": "components: [{id: a/c, source: x.wasm, restart: {max_backoff: 1s}}]\ndefaults: {config: {a: '${REGION}'}}", "q.yaml": string(text)}
+		file, err := config.DecodeWith("fuzz.yaml", text, built, others)
 		if err != nil {
 			checkMistakes(t, err)
 			return
 		}
+		if len(file.Components) == 0 {
+			return // nothing was included
+		}
+		file.Defaults, file.Include = config.Defaults{}, nil // the components have them
 		again := written(t, file)
 		back, err := config.Decode("again.yaml", again, built)
 		if err != nil {

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 
 	"github.com/airhost/airhost/core"
@@ -56,14 +55,12 @@ type Schedule struct {
 
 // locate joins the files to the file's folder. It returns a mistake for each one that does not
 // exist.
-func (t *TLS) locate(f *File, folder string) (missing Mistakes) {
+func (t *TLS) locate(f *File) (missing Mistakes) {
 	for key, path := range map[string]*string{"certificate": &t.Certificate, "key": &t.Key} {
 		if *path == "" {
 			continue
 		}
-		if !filepath.IsAbs(*path) {
-			*path = filepath.Join(folder, filepath.FromSlash(*path))
-		}
+		*path = f.path(*path)
 		if err := readable(*path); err != nil {
 			missing = append(missing, f.Mistake("gateway.http.tls."+key, fmt.Sprintf("%s: %s", *path, reason(err))))
 		}

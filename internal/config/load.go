@@ -7,13 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 )
 
-// Load reads and checks the configuration file at path, and checks that the sources that
-// it names exist. The returned file's sources are paths in the operating system's form,
-// joined to the folder of the file. An error is of type [Mistakes]: all mistakes in the
+// Load reads and checks the configuration file at path and those that it includes, and checks that
+// the sources that they name exist. The returned file's sources are paths in the operating system's form,
+// joined to the folder of the file that names them. An error is of type [Mistakes]: all mistakes in the
 // file, or the reason why it cannot be read.
 func Load(path string, built Built) (*File, error) {
 	text, err := read(path)
@@ -23,10 +22,9 @@ func Load(path string, built Built) (*File, error) {
 	if kind := otherKind(text, filepath.Base(path)); kind != "" {
 		return nil, Mistakes{{File: path, Text: kind}}
 	}
-	f, err := Decode(path, text, built)
-	var mistakes Mistakes
-	errors.As(err, &mistakes)
-	mistakes = append(mistakes, f.locate(filepath.Dir(path))...)
+	d := &decoder{built: built}
+	f := d.all(path, text, disk{})
+	mistakes := append(d.mistakes, f.locate()...)
 	if err := mistakes.Sorted(); err != nil {
 		return nil, err
 	}
@@ -42,52 +40,29 @@ func read(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(file, MaxFileSize+1))
 }
 
-// locate joins the sources to their folder. It returns a mistake for each source that
-// does not exist.
-func (f *File) locate(folder string) Mistakes {
+// locate joins the sources to the folders of their files. It returns a mistake for each source
+// that does not exist.
+func (f *File) locate() Mistakes {
 	var missing Mistakes
 	for i := range f.Components {
 		c := &f.Components[i]
 		if c.Engine == "native" || c.Source == "" {
 			continue
 		}
-		if !filepath.IsAbs(c.Source) {
-			c.Source = filepath.Join(folder, filepath.FromSlash(c.Source))
-		}
+		c.Source = joined(f.textOf(i).folder, c.Source)
 		if err := readable(c.Source); err != nil {
 			path := fmt.Sprintf("components[%d].source", i)
 			missing = append(missing, f.Mistake(path, fmt.Sprintf("%s: %s", c.Source, reason(err))))
 		}
 	}
-	if f.Host.Admin != "" && f.Host.Admin != "off" && isPath(f.Host.Admin) {
-		f.Host.Admin = within(folder, f.Host.Admin)
-	}
-	if f.Host.AdminTokenFile != "" {
-		f.Host.AdminTokenFile = within(folder, f.Host.AdminTokenFile)
-		if err := readable(f.Host.AdminTokenFile); err != nil {
-			missing = append(missing, f.Mistake("host.admin_token_file", fmt.Sprintf("%s: %s", f.Host.AdminTokenFile, reason(err))))
-		}
-	}
-	missing = append(missing, f.Gateway.HTTP.TLS.locate(f, folder)...)
+	missing = append(missing, f.Host.locateAdmin(f)...)
+	missing = append(missing, f.Gateway.HTTP.TLS.locate(f)...)
 	for path, part := range f.Host.parts() {
 		if part.Plugin != nil {
-			missing = append(missing, part.Plugin.locate(f, folder, path)...)
+			missing = append(missing, part.Plugin.locate(f, path)...)
 		}
 	}
 	return missing
-}
-
-// isPath reports whether an address is the path of a socket, not host:port.
-func isPath(address string) bool {
-	return strings.ContainsAny(address, `/\`) || !strings.Contains(address, ":")
-}
-
-// within returns a path of a file, joined to the folder unless it is absolute.
-func within(folder, path string) string {
-	if filepath.IsAbs(path) {
-		return path
-	}
-	return filepath.Join(folder, filepath.FromSlash(path))
 }
 
 func readable(path string) error {

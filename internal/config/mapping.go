@@ -79,6 +79,9 @@ func (d *decoder) mapping(path string, n ast.Node, into reflect.Value) {
 		}
 		d.value(e.path, e.value, into.Field(fields[i].index), fields[i].rules)
 	}
+	if into.Type() == reflect.TypeFor[File]() && isMap && !given["components"] && !given["include"] {
+		d.notef(n, path, "the key %q is missing", "components")
+	}
 	for _, f := range fields {
 		if f.required && !given[f.key] && isMap {
 			d.notef(n, path, "the key %q is missing", f.key)
@@ -101,12 +104,12 @@ func (d *decoder) named(path string, n ast.Node, into reflect.Value) {
 			continue
 		}
 		d.value(e.path, e.value, value, rules{})
-		d.file.marks[e.path] = placeOf(e.keyNode)
+		d.file.marks[e.path] = mark{placeOf(e.keyNode), d.file.text}
 		into.SetMapIndex(key.Elem(), value)
 	}
 }
 
-// renamed are former keys, by the ends of their paths, with what they are now.
+// renamed are former keys, by the ends of their paths, with their new names.
 var renamed = map[string]string{
 	".process.start_timeout": "limits.start_time",
 	".process.sha256":        "sha256 beside source",
@@ -121,6 +124,9 @@ func unknownKey(key, path string, fields []field) string {
 		if strings.HasSuffix(path, former) {
 			return "is now " + now
 		}
+	}
+	if path == "defaults."+key && slices.Contains(ownKeys, key) {
+		return "belongs to each component: it has no default"
 	}
 	if home := homeOf(key, reflect.TypeFor[File](), ""); home != "" {
 		return fmt.Sprintf("unknown key here, it belongs to %s", home)
@@ -148,6 +154,9 @@ func homeOf(key string, t reflect.Type, path string) string {
 	for _, f := range fieldsOf(t) {
 		if f.key == key {
 			return cmp.Or(path, "the top of the file")
+		}
+		if path == "defaults."+key && slices.Contains(ownKeys, key) {
+			return "belongs to each component: it has no default"
 		}
 		if home := homeOf(key, t.Field(f.index).Type, join(path, f.key)); home != "" {
 			return home

@@ -22,6 +22,8 @@ type Mistake struct {
 	Text string
 	// Excerpt is the line of the file and below it a caret; empty without Line.
 	Excerpt string
+
+	order int // of the file
 }
 
 // Error returns the place and the text in one line, and the excerpt below it.
@@ -52,10 +54,10 @@ func (m *Mistake) Summary() string {
 // have a megabyte.
 const maxPart = 1000
 
-// newMistake returns a mistake at a place of a file with these lines.
-func newMistake(file string, at place, path, text string, lines []string) *Mistake {
-	m := &Mistake{File: file, Line: at.line, Column: at.column, Path: clipTo(path, maxPart), Text: clipTo(text, maxPart)}
-	m.quote(lines)
+// newMistake returns a mistake at a place of a file.
+func newMistake(file *text, at place, path, text string) *Mistake {
+	m := &Mistake{File: file.name, Line: at.line, Column: at.column, Path: clipTo(path, maxPart), Text: clipTo(text, maxPart), order: file.order}
+	m.quote(file.lines)
 	return m
 }
 
@@ -95,7 +97,8 @@ func printable(text string) string {
 	}, text)
 }
 
-// Mistakes are all mistakes of a file, in the order of its lines.
+// Mistakes are all mistakes of a file and of those that it includes, in the order of the files
+// and their lines.
 type Mistakes []*Mistake
 
 // Sorted sorts the mistakes and returns them as an error, or nil if the list is empty.
@@ -104,7 +107,7 @@ func (m Mistakes) Sorted() error {
 		return nil
 	}
 	slices.SortStableFunc(m, func(a, b *Mistake) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 	return m
 }

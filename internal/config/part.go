@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"reflect"
 	"strings"
 
@@ -69,13 +68,11 @@ func (d *decoder) variables(env Pairs, path string) {
 
 // locate joins the executable to the folder. It returns a mistake if the executable does
 // not exist.
-func (e *Extension) locate(f *File, folder, path string) Mistakes {
+func (e *Extension) locate(f *File, path string) Mistakes {
 	if e.Plugin == "" {
 		return nil
 	}
-	if !filepath.IsAbs(e.Plugin) {
-		e.Plugin = filepath.Join(folder, filepath.FromSlash(e.Plugin))
-	}
+	e.Plugin = f.path(e.Plugin)
 	if err := readable(e.Plugin); err != nil {
 		return Mistakes{f.Mistake(path+".plugin", fmt.Sprintf("%s: %s", e.Plugin, reason(err)))}
 	}

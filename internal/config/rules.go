@@ -3,6 +3,7 @@ package config
 import (
 	"encoding"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -23,7 +24,11 @@ type rules struct {
 	minimum, maximum    string // in the type's own syntax, empty if there is none
 	fallback            string // the default
 	minLength, minItems int
+	eachMinLength       int // of the entries of a list
 }
+
+// ownKeys are those that each component has by itself.
+var ownKeys = []string{"id", "source", "sha256"}
 
 // fieldsOf returns a struct's keys in the order of its fields; none for other
 // types.
@@ -34,7 +39,7 @@ func fieldsOf(t reflect.Type) []field {
 	var fields []field
 	for i := range t.NumField() {
 		key, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
-		if key != "" {
+		if key != "" && (t != reflect.TypeFor[Defaults]() || !slices.Contains(ownKeys, key)) {
 			f := field{key: key, index: i, rules: rules{key: key}}
 			f.read(t.Field(i).Tag.Get("jsonschema"))
 			fields = append(fields, f)
@@ -59,6 +64,8 @@ func (f *field) read(tag string) {
 			f.fallback = value
 		case "minLength":
 			f.minLength, _ = strconv.Atoi(value)
+		case "eachMinLength":
+			f.eachMinLength, _ = strconv.Atoi(value)
 		case "minItems":
 			f.minItems, _ = strconv.Atoi(value)
 		}

@@ -17,6 +17,7 @@ import (
 func Schema(built Built) ([]byte, error) {
 	schema := reflected(reflect.TypeFor[File](), built)
 	schema.Title = "airhost configuration"
+	schema.AnyOf = []*jsonschema.Schema{needs("components"), needs("include")}
 	withVariables(schema)
 	schema.Definitions = jsonschema.Definitions{"variables": {
 		Type: "string", Pattern: variablePattern, Description: "A value from variables of airhost's environment: ${NAME}, or ${NAME:-default}.",
@@ -26,6 +27,13 @@ func Schema(built Built) ([]byte, error) {
 		return nil, fmt.Errorf("schema: %w", err)
 	}
 	return append(text, '\n'), nil
+}
+
+// needs is the schema of mappings that have a key.
+func needs(key string) *jsonschema.Schema {
+	properties := jsonschema.NewProperties()
+	properties.Set(key, jsonschema.TrueSchema)
+	return &jsonschema.Schema{Properties: properties, Required: []string{key}}
 }
 
 // reflected returns the schema of a struct.
@@ -44,6 +52,9 @@ func reflected(t reflect.Type, built Built) *jsonschema.Schema {
 }
 
 const (
+	// variableNames are the names that an operating system takes for variables.
+	variableNames = `^[^=\x00]+$`
+
 	idPart    = `[a-z0-9_.-]{1,63}`
 	idSyntax  = `^` + idPart + `/` + idPart + `$`
 	idPattern = `^(\*|` + idPart + `/(\*|` + idPart + `))$`
@@ -68,6 +79,7 @@ func mapType(t reflect.Type) *jsonschema.Schema {
 		return &jsonschema.Schema{Default: 1, OneOf: []*jsonschema.Schema{
 			{Type: "integer", Minimum: "1", Maximum: json.Number(strconv.Itoa(maxInstances))},
 			{Type: "string", Enum: []any{"auto"}},
+			{Type: "string", Pattern: `^([1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-6])$`}, // to maxInstances
 		}}
 	case reflect.TypeFor[Checksum]():
 		return &jsonschema.Schema{Type: "string", Pattern: checksumPattern}
@@ -100,6 +112,7 @@ func complete(schema *jsonschema.Schema, t reflect.Type, built Built) {
 	for _, f := range fieldsOf(t) {
 		property, _ := schema.Properties.Get(f.key)
 		kind := t.Field(f.index).Type
+		restrict(property, kind, f.rules)
 		if f.enum == nil {
 			addChoices(property, built.choices(f.rules))
 		}
@@ -113,6 +126,26 @@ func complete(schema *jsonschema.Schema, t reflect.Type, built Built) {
 		if f.minimum != "" {
 			property.Description += " From " + f.span() + "."
 		}
+	}
+}
+
+// restrict adds what the tags do not say, or what only the decoder reads there.
+func restrict(property *jsonschema.Schema, kind reflect.Type, r rules) {
+	if kind == reflect.TypeFor[Defaults]() {
+		property.Required = nil
+		for _, key := range ownKeys {
+			property.Properties.Delete(key)
+		}
+	}
+	switch r.key {
+	case "env":
+		property.PropertyNames = &jsonschema.Schema{Pattern: variableNames}
+	case "max_restarts":
+		property.Not = &jsonschema.Schema{Const: 0}
+	}
+	if r.eachMinLength > 0 {
+		least := uint64(r.eachMinLength)
+		property.Items.MinLength = &least
 	}
 }
 

@@ -21,7 +21,7 @@ const MaxFileSize = 1 << 20
 // parse returns the one document of a file, or nil with the mistakes noted.
 func (d *decoder) parse(data []byte) ast.Node {
 	data = lineEnds(bytes.TrimPrefix(data, []byte("\ufeff")))
-	d.file.lines = strings.Split(string(data), "\n")
+	d.file.text.lines = strings.Split(string(data), "\n")
 	switch at := invalidUTF8(data); {
 	case len(data) > MaxFileSize:
 		d.note(place{}, "", "the file is larger than 1 MiB")
@@ -113,7 +113,7 @@ func (d *decoder) syntax(err error) {
 	}
 	at := located.GetToken().Position
 	hint := ""
-	if at.Line <= len(d.file.lines) && strings.Contains(d.file.lines[at.Line-1], "${") {
+	if at.Line <= len(d.file.text.lines) && strings.Contains(d.file.text.lines[at.Line-1], "${") {
 		hint = "; within {…} a value with ${…} is written in quotes"
 	}
 	d.note(place{at.Line, at.Column}, "", "not YAML: "+located.GetMessage()+hint)
@@ -121,7 +121,7 @@ func (d *decoder) syntax(err error) {
 
 func (d *decoder) tabs() bool {
 	before := len(d.mistakes)
-	for i, line := range d.file.lines {
+	for i, line := range d.file.text.lines {
 		if d.full() {
 			break
 		}

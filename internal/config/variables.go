@@ -27,15 +27,15 @@ const (
 	variablePattern = `^([^$]|\$\$)*` + variableSyntax + `([^$]|\$\$|` + variableSyntax + `)*$`
 )
 
-var variableAtStart = regexp.MustCompile(`^` + variableSyntax)
+var variableAlone = regexp.MustCompile(`^` + variableSyntax + `$`)
 
 var errDollar = errors.New("a $ is written $$; a variable is ${NAME}, or ${NAME:-default} for one that may be missing")
 
 // variable is a value that came from variables.
 type variable struct{ written, value string }
 
-// substitute puts the values of its variables into a scalar. It returns what stands in the file
-// then, and nil after a mistake; without a variable "", and n or, with $$, n with $. The
+// substitute puts the values of its variables into a scalar. It returns the scalar as it
+// is then, or nil after a mistake, and the text as it was written, or "" without variables. The
 // value of a variable is not YAML.
 func (d *decoder) substitute(path string, n ast.Node) (ast.Node, string) {
 	var written string
@@ -79,16 +79,17 @@ func (d *decoder) expand(written string) (text string, used bool, err error) {
 			rest = after[1:]
 			continue
 		}
-		reference := variableAtStart.FindString("$" + after)
-		if reference == "" {
+		inside, behind, closed := strings.Cut(after, "}")
+		reference := "$" + inside + "}"
+		if !closed || !variableAlone.MatchString(reference) {
 			return "", false, errDollar
 		}
-		value, err := d.lookUp(strings.Trim(reference, "${}"))
+		value, err := d.lookUp(inside[len("{"):])
 		if err != nil {
 			return "", false, err
 		}
 		b.WriteString(value)
-		used, rest = true, after[len(reference)-1:]
+		used, rest = true, behind
 	}
 }
 
@@ -147,7 +148,7 @@ func (d *decoder) hide(before int, n ast.Node, path, written, wanted string) {
 func (d *decoder) wanted(t reflect.Type, r rules) string {
 	within := ""
 	if r.minimum != "" {
-		within = ", " + r.span()
+		within = ", from " + r.span()
 	}
 	switch t {
 	case reflect.TypeFor[Duration]():
@@ -212,7 +213,15 @@ func (f *File) hidden(path, text string) string {
 		if at != path && !below(path, at) {
 			continue
 		}
-		for _, value := range []string{v.value, filepath.Clean(filepath.FromSlash(v.value)), clip(v.value)} {
+		forms := []string{v.value, clip(v.value)}
+		clean := filepath.ToSlash(filepath.Clean(filepath.FromSlash(v.value))) // as in a path that was joined
+		for strings.HasPrefix(clean, "../") {
+			clean = strings.TrimPrefix(clean, "../")
+		}
+		if clean != "." && clean != ".." {
+			forms = append(forms, filepath.FromSlash(clean))
+		}
+		for _, value := range forms {
 			quoted := strconv.Quote(value)
 			text = replaceWord(text, quoted[1:len(quoted)-1], v.written)
 			text = replaceWord(text, value, v.written)
@@ -223,8 +232,11 @@ func (f *File) hidden(path, text string) string {
 
 // replaceWord replaces a word wherever no letter or digit is beside it.
 func replaceWord(text, word, by string) string {
+	if word == "" {
+		return text
+	}
 	var b strings.Builder
-	for last := ' '; word != ""; {
+	for last := ' '; ; {
 		before, after, found := strings.Cut(text, word)
 		b.WriteString(before)
 		if !found {
@@ -242,7 +254,6 @@ func replaceWord(text, word, by string) string {
 		last, _ = utf8.DecodeLastRuneInString(word)
 		text = after
 	}
-	return text
 }
 
 func inWord(r rune) bool { return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsDigit(r)) }

@@ -63,6 +63,7 @@ func TestMistakesHideVariables(t *testing.T) {
 		"components: [{id: a/b, source: '${SECRET}', engine: native}]",
 		"components: [{id: a/b, source: '${SECRET}'}]",
 		"components: [{id: a/b, source: './x/../${SECRET}'}]",
+		"components: [{id: a/b, source: '../${SECRET}'}]",
 		"components: [{id: '${SECRET}/x', source: a.wasm}, {id: '${SECRET}/x', source: a.wasm}]",
 		"host: {broker: {plugin: '${SECRET}'}}\ncomponents: [{id: a/b, source: echo, engine: native}]",
 		"gateway: {http: {listen: x, routes: [{path: x, target: '${SECRET}'}], tls: {certificate: '${SECRET}', key: '${SECRET}'}}}\ncomponents: [{id: a/b, source: echo, engine: native}]",
@@ -81,6 +82,23 @@ func TestMistakesHideVariables(t *testing.T) {
 		if want := "${SECRET}/b"; strings.Contains(m.Text, secret+"/") || !strings.Contains(m.Text, want) {
 			t.Errorf("got %q, want %s", m.Text, want)
 		}
+	}
+}
+
+// TestEmptyVariables: a value that is empty hides nothing of a mistake.
+func TestEmptyVariables(t *testing.T) {
+	f := decode(t, "components: [{id: a/b, source: echo, engine: native, config: {a: '${EMPTY}'}}]")
+	const text = "is wrong. So it is."
+	if got := f.Mistake("components[0].config.a", text).Text; got != text {
+		t.Errorf("got %q, want %q", got, text)
+	}
+}
+
+// TestManyVariables takes minutes if the rest of the text is copied for each.
+func TestManyVariables(t *testing.T) {
+	f := decode(t, "components: [{id: a/b, source: echo, engine: native, config: {a: '"+strings.Repeat("${COUNT}", 100_000)+"'}}]")
+	if got := f.Components[0].Config[0].Value; got != strings.Repeat("7", 100_000) {
+		t.Errorf("got %.100q", got)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // block is a fenced block of a document, with the instruction above it:
@@ -114,6 +115,7 @@ func shell(command string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	cmd.WaitDelay = 10 * time.Second // a program that goes on in the background must have its own output
 	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
 	out, err := cmd.CombinedOutput()
 	return string(out), err

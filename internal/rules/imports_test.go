@@ -71,7 +71,7 @@ var importRules = []rule{
 	{"telemetry/", "core core/host", "github.com/prometheus/", "it shows a host, and knows no implementation"},
 	{"airhostfx", "core core/host", fx, "it wires any implementation and chooses none"},
 	{"cmd/", ". admin airhostfx core core/host gateway/ guest internal/ telemetry/ examples/ " + parts,
-		"github.com/spf13/ github.com/tetratelabs/wazero go.uber.org/dig " + fx, "programs choose implementations"},
+		"github.com/spf13/ github.com/tetratelabs/wazero go.uber.org/dig golang.org/x/term " + fx, "programs choose implementations"},
 	{"examples/", ". airhostfx core core/host guest guest/state plugin " + parts, fx, "examples import only packages that users can import"},
 }
 

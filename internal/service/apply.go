@@ -286,9 +286,13 @@ func errorText(err error) string {
 
 // differences are the keys of the component that differ, and its source if that has other content.
 func (c *change) differences() (all []admin.Difference) {
-	// CONFIG18: config.Differences
+	for _, d := range config.Differences(c.old.component(), c.next.component()) {
+		if d.Path != "source" || !sameFile(c.old.component().Source, c.next.component().Source) {
+			all = append(all, admin.Difference(d))
+		}
+	}
 	if c.old.digest != c.next.digest {
-		all = append(all, admin.Difference{Path: "sha256 of " + c.next.component().Source, Old: short(c.old.digest), New: short(c.next.digest)})
+		all = append(all, admin.Difference{Path: "content of source", Old: short(c.old.digest), New: short(c.next.digest)})
 	}
 	return all
 }

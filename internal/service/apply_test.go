@@ -212,7 +212,7 @@ func TestComponentsThatFail(t *testing.T) {
 	same(t, f.apply(s, text), "add a/b")
 }
 
-// TestRequired: the host is not ready while a required component is down, and does not start
+// TestRequiredIsDown: the host is not ready while a required component is down, and does not start
 // without it.
 func TestRequiredIsDown(t *testing.T) {
 	f := newFolder(t)
@@ -371,4 +371,24 @@ func TestWatch(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
+}
+
+// TestPathsOfSources: a file that is named in another way has the same sources.
+func TestPathsOfSources(t *testing.T) {
+	f := newFolder(t)
+	t.Chdir(f.path)
+	f.write("airhost.yaml", "components: [{id: a/b, source: echo.wasm}]")
+	file, err := config.Load("airhost.yaml", Built())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(Config{File: file, Changes: true, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Stop(context.Background())
+	if err := s.DeployAll(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	same(t, f.apply(s, "components: [{id: a/b, source: ./echo.wasm}]"))
 }

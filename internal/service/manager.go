@@ -72,6 +72,11 @@ func (s *Service) deployed(id core.ComponentID) bool {
 func (s *Service) Failed() (all []admin.Component) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.phase == starting && len(s.units) == 0 {
+		for _, c := range s.config.File.Components {
+			all = append(all, admin.Component{ID: c.ID.String(), Engine: c.Engine, State: "starting", Required: c.Required})
+		}
+	}
 	for id, u := range s.units {
 		if u.failure == nil {
 			continue

@@ -53,9 +53,12 @@ type Service struct {
 	phase string                     // why the host is not ready; empty while it runs
 }
 
+// starting is the phase of a service before its ways in are open.
+const starting = "it is starting"
+
 // New starts a host without components. The caller must stop it.
 func New(c Config) (*Service, error) {
-	s := &Service{config: c, log: c.Log, changing: make(chan struct{}, 1), units: make(map[core.ComponentID]*unit), phase: "it is starting"}
+	s := &Service{config: c, log: c.Log, changing: make(chan struct{}, 1), units: make(map[core.ComponentID]*unit), phase: starting}
 	s.over, s.end = context.WithCancel(context.Background())
 	s.fx = fx.New(
 		airhostfx.Host, c.partsOf(), fx.Supply(hostConfig(c.File), c.Log),

@@ -88,11 +88,10 @@ func (w *watcher) read() [sha256.Size]byte {
 	return w.look(file)
 }
 
-// look watches the folders of all files that a configuration names, and returns the digest of
-// their contents.
+// look watches the folders of all files that a configuration names or may include, and returns the
+// digest of their contents.
 func (w *watcher) look(file *config.File) [sha256.Size]byte {
-	files := filesOf(file)
-	var folders []string
+	files, folders := filesOf(file), file.Folders()
 	for _, path := range files {
 		folders = append(folders, filepath.Dir(path))
 		if real, err := filepath.EvalSymlinks(path); err == nil {
@@ -126,7 +125,7 @@ func (w *watcher) watch(folders []string) {
 
 // filesOf are the files that a configuration consists of and names.
 func filesOf(file *config.File) []string {
-	all := []string{file.Name()}
+	all := file.Files()
 	for _, c := range file.Components {
 		if c.Engine != native.Name {
 			all = append(all, c.Source)

@@ -149,24 +149,38 @@ func (s *Service) changeGateway(ctx context.Context, file *config.File) error {
 	w, next := &s.ways, file.Gateway.HTTP
 	same := w.http
 	same.Routes = next.Routes
-	if w.gateway != nil && reflect.DeepEqual(same, next) {
-		err := w.gateway.SetRoutes(routes(file))
-		if secret := secretOf(next.TLS); err == nil && secret != w.secret {
-			if err = w.gateway.ReloadCertificate(); err == nil {
-				w.secret = secret
-			}
+	switch {
+	case w.gateway != nil && reflect.DeepEqual(same, next):
+		return w.changeRoutes(file)
+	case next.Listen != "":
+		return s.changeServer(ctx, file)
+	}
+	old := w.gateway
+	_ = w.listener.Close() // the gateway has another one on the same socket
+	w.http, w.gateway, w.listener, w.secret = next, nil, nil, [sha256.Size]byte{}
+	return s.endGateways(ctx, old)
+}
+
+// changeRoutes gives the gateway the routes of a file, and the certificate if that has changed.
+func (w *ways) changeRoutes(file *config.File) error {
+	next := file.Gateway.HTTP
+	if secret := secretOf(next.TLS); secret != w.secret {
+		if err := w.gateway.ReloadCertificate(); err != nil {
+			return err
 		}
-		if err == nil {
-			w.http = next
-		}
+		w.secret = secret
+	}
+	if err := w.gateway.SetRoutes(routes(file)); err != nil {
 		return err
 	}
+	w.http = next
+	return nil
+}
+
+// changeServer opens the gateway of a file, and retires the one before.
+func (s *Service) changeServer(ctx context.Context, file *config.File) error {
+	w, next := &s.ways, file.Gateway.HTTP
 	old, oldListener := w.gateway, w.listener
-	if next.Listen == "" {
-		w.http, w.gateway, w.listener, w.secret = next, nil, nil, [sha256.Size]byte{}
-		_ = oldListener.Close() // the gateway has another one on the same socket
-		return s.endGateways(ctx, old)
-	}
 	listener := oldListener
 	if listener == nil || next.Listen != w.http.Listen {
 		var err error
@@ -189,7 +203,7 @@ func (s *Service) changeGateway(ctx context.Context, file *config.File) error {
 	}
 	w.retired = slices.DeleteFunc(w.retired, func(g *gateway.Gateway) bool { return g.Connections() == 0 && g.Stop(ctx) == nil })
 	if oldListener != nil && oldListener != listener {
-		_ = oldListener.Close() // as above
+		_ = oldListener.Close() // the gateway has another one on the same socket
 	}
 	return nil
 }

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/airhost/airhost/admin"
+)
+
+func (p *program) psCommand() *cobra.Command {
+	o := &operation{program: p}
+	return o.command(&cobra.Command{
+		Use:   "ps [FILE]",
+		Short: "List the components of a running host",
+		Long: `ps lists the components of a running host: their states, instances, waiting
+messages, messages in each second, memory and restarts, and why one has failed.
+MEMORY is - where the engine cannot tell.` + hostHelp,
+		Example: `  airhost ps airhost.yaml
+  airhost ps --host 127.0.0.1:7070 --token-file token
+  airhost ps airhost.yaml --output json | jq '.[] | select(.state == "failed") | .id'`,
+		Args:              noArguments,
+		ValidArgsFunction: completeFile,
+	}, []string{formatTable, formatJSON}, func(ctx context.Context, _ []string) error {
+		all, err := o.client.Components(ctx)
+		if err != nil {
+			return err
+		}
+		if o.output == formatJSON {
+			return o.writeJSON(all)
+		}
+		return o.writeText(componentTable(all).String())
+	})
+}
+
+func componentTable(all []admin.Component) *table {
+	t := newTable("COMPONENT", "ENGINE", "STATE", ">INSTANCES", ">WAITING", ">RATE", ">MEMORY", ">HANDLED", ">ERRORS", ">RESTARTS", "LAST ERROR")
+	for _, c := range all {
+		t.add(c.ID, c.Engine, stateText(c), fmt.Sprint(c.Instances), fmt.Sprint(c.Waiting), rate(c.Rate), some(c.Memory),
+			fmt.Sprint(c.Handled), fmt.Sprint(c.Errors), fmt.Sprint(c.Restarts), c.LastError)
+	}
+	return t
+}
+
+// stateText is a component's state, with its health if that is bad, and the note that the host
+// is not ready without it.
+func stateText(c admin.Component) string {
+	switch {
+	case c.State == "running" && c.Health != "" && c.Health != "healthy":
+		return c.State + ", " + c.Health
+	case c.State != "running" && c.Required:
+		return c.State + ", required"
+	}
+	return c.State
+}

@@ -1,0 +1,158 @@
+package config
+
+import (
+	"encoding"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Difference is a key with two values, in the words of a file.
+type Difference struct{ Path, Old, New string }
+
+// The words for values that are not shown.
+const (
+	hiddenValue = "…" // it may be a secret
+	noValue     = "-" // it was left out, and there is no default
+)
+
+// secretKeys are the keys of values that are not shown, wherever they come from.
+var secretKeys = []string{"env", "secrets"}
+
+// Differences returns the keys that differ between two components, in the order of their fields.
+// Values that were left out are the defaults. The values of env, and those that came from
+// variables, are "…".
+func Differences(old, new *Component) []Difference {
+	c := comparison{old: old, new: new}
+	c.fields("", reflect.ValueOf(old).Elem(), reflect.ValueOf(new).Elem())
+	return c.all
+}
+
+type comparison struct {
+	old, new *Component
+	all      []Difference
+}
+
+// fields compares two structs at a path.
+func (c *comparison) fields(path string, old, new reflect.Value) {
+	for _, f := range fieldsOf(old.Type()) {
+		at, a, b := join(path, f.key), old.Field(f.index), new.Field(f.index)
+		_, isText := a.Addr().Interface().(encoding.TextMarshaler)
+		switch {
+		case a.Type() == reflect.TypeFor[Pairs]():
+			c.pairs(at, a.Interface().(Pairs), b.Interface().(Pairs))
+		case a.Kind() == reflect.Struct && !isText:
+			c.fields(at, a, b)
+		default:
+			c.value(at, shownValue(a, f.rules), shownValue(b, f.rules))
+		}
+	}
+}
+
+// value adds a difference between two values, if there is one.
+func (c *comparison) value(path, old, new string) {
+	if old != new {
+		c.all = append(c.all, Difference{path, c.old.unlessSecret(path, old), c.new.unlessSecret(path, new)})
+	}
+}
+
+// pairs compares settings, and then their order.
+func (c *comparison) pairs(path string, old, new Pairs) {
+	values := func(pairs Pairs) (keys []string, values map[string]string) {
+		values = map[string]string{}
+		for _, pair := range pairs {
+			keys, values[pair.Key] = append(keys, pair.Key), "="+pair.Value
+		}
+		return keys, values
+	}
+	oldKeys, before := values(old)
+	newKeys, after := values(new)
+	for _, key := range append(slices.Clone(oldKeys), newKeys...) {
+		if a, b := before[key], after[key]; a != b {
+			at := join(path, key)
+			c.all = append(c.all, Difference{at, c.old.unlessSecret(at, settingText(a)), c.new.unlessSecret(at, settingText(b))})
+		}
+		delete(before, key) // a key of both is compared once
+		delete(after, key)
+	}
+	if !slices.Equal(oldKeys, newKeys) && slices.Equal(slices.Sorted(slices.Values(oldKeys)), slices.Sorted(slices.Values(newKeys))) {
+		c.all = append(c.all, Difference{path, "in the order " + listText(oldKeys), "in the order " + listText(newKeys)})
+	}
+}
+
+// settingText is the text of a setting: "=" and its value, or nothing.
+func settingText(setting string) string {
+	value, given := strings.CutPrefix(setting, "=")
+	if !given {
+		return noValue
+	}
+	return clip(printable(value))
+}
+
+// shownValue is a value in the words of a file.
+func shownValue(v reflect.Value, r rules) string {
+	_, isInstances := v.Interface().(Instances)
+	switch {
+	case !v.IsZero() && (v.Kind() != reflect.Slice || v.Len() > 0):
+		return clipTo(printable(valueText(v)), maxPart)
+	case isInstances:
+		return "1"
+	case r.fallback == "":
+		return noValue
+	case v.CanInt() || v.CanUint():
+		return valueText(bound(v.Type(), r.fallback))
+	}
+	return r.fallback
+}
+
+func valueText(v reflect.Value) string {
+	if text, ok := v.Interface().(encoding.TextMarshaler); ok {
+		if b, err := text.MarshalText(); err == nil {
+			return string(b)
+		}
+	}
+	if v.Kind() == reflect.Slice {
+		var all []string
+		for i := range v.Len() {
+			all = append(all, valueText(v.Index(i)))
+		}
+		return listText(all)
+	}
+	return fmt.Sprint(v.Interface())
+}
+
+func listText(all []string) string { return "[" + strings.Join(all, ", ") + "]" }
+
+// unlessSecret returns a value of the component, unless it may be a secret.
+func (c *Component) unlessSecret(path, value string) string {
+	if value == noValue {
+		return value
+	}
+	for _, key := range secretKeys {
+		if below(key, path) {
+			return hiddenValue
+		}
+	}
+	for at := range c.variables {
+		if at == path || below(path, at) {
+			return hiddenValue
+		}
+	}
+	return value
+}
+
+// noteVariables tells the components which of their values came from variables.
+func (f *File) noteVariables() {
+	for path := range f.variables {
+		i, rest, is := componentOf(path)
+		if !is || i >= len(f.Components) {
+			continue
+		}
+		c := &f.Components[i]
+		if c.variables == nil {
+			c.variables = map[string]bool{}
+		}
+		c.variables[strings.TrimPrefix(rest, ".")] = true
+	}
+}

@@ -1,0 +1,72 @@
+package config_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/airhost/airhost/internal/config"
+)
+
+func TestDifferences(t *testing.T) {
+	old := decode(t, `
+defaults: {config: {same: a, gone: b, secret: "${SECRET}"}}
+components:
+  - id: a/b
+    source: a.wasm
+    engine: process
+    env: {KEY: one, KEPT: x, GONE: y}
+    config: {z: 1, token: plain}
+    process: {args: ["${SECRET}"]}
+    limits: {handler_time: 250ms}
+    restart: {cool_down: 90m}
+    capabilities: {send: [a/b, "*"]}
+`)
+	next := decode(t, `
+components:
+  - id: a/b
+    source: b.wasm
+    engine: process
+    sha256: 000000000000000000000000000000000000000000000000000000000000000f
+    instances: auto
+    env: {KEY: two, KEPT: x, NEW: z}
+    config: {same: a, secret: other, z: 1, token: "${SECRET}", new: ""}
+    process: {args: [x], memory: 1GiB}
+    limits: {start_time: 1m, mailbox: 5}
+    accept: {messages_per_second: 5}
+    capabilities: {request: [a/b]}
+    required: true
+`)
+	want := []config.Difference{
+		{"source", "a.wasm", "b.wasm"},
+		{"sha256", "-", "000000000000000000000000000000000000000000000000000000000000000f"},
+		{"instances", "1", "auto"},
+		{"process.args", "…", "[x]"},
+		{"process.memory", "-", "1GiB"},
+		{"env.KEY", "…", "…"},
+		{"env.GONE", "…", "-"},
+		{"env.NEW", "-", "…"},
+		{"config.gone", "b", "-"},
+		{"config.secret", "…", "other"},
+		{"config.token", "plain", "…"},
+		{"config.new", "-", ""},
+		{"capabilities.send", "[a/b, *]", "-"},
+		{"capabilities.request", "-", "[a/b]"},
+		{"limits.start_time", "10s", "1m"},
+		{"limits.mailbox", "1024", "5"},
+		{"accept.messages_per_second", "0", "5"},
+		{"restart.cool_down", "1h30m", "5m"},
+		{"required", "false", "true"},
+	}
+	if diff := cmp.Diff(want, config.Differences(&old.Components[0], &next.Components[0])); diff != "" {
+		t.Errorf("differences, want -, got +:\n%s", diff)
+	}
+	if got := config.Differences(&old.Components[0], &old.Components[0]); got != nil {
+		t.Errorf("a component differs from itself: %v", got)
+	}
+	first, second := decode(t, "components: [{id: a/b, source: a.wasm, config: {a: 1, b: 2}}]"), decode(t, "components: [{id: a/b, source: a.wasm, config: {b: 2, a: 1}}]")
+	want = []config.Difference{{"config", "in the order [a, b]", "in the order [b, a]"}}
+	if diff := cmp.Diff(want, config.Differences(&first.Components[0], &second.Components[0])); diff != "" {
+		t.Errorf("order, want -, got +:\n%s", diff)
+	}
+}
