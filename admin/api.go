@@ -1,6 +1,6 @@
 // Package admin is the API of a running host, for operators, scripts and dashboards: HTTP
 // with JSON, and streams as server-sent events. [Server] serves it on a Unix socket or a
-// TCP address, [Client] talks to one. docs/operating.md shows its use, and
+// TCP address, [Client] talks to one. docs/admin.md shows its use, and
 // GET /v1/openapi.json describes it for other programs.
 package admin
 
@@ -74,6 +74,11 @@ type LogEntry struct {
 	Component string         `json:"component,omitempty" doc:"The component that the line is about, or that wrote it."`
 	Attrs     map[string]any `json:"attrs,omitempty" doc:"The other attributes."`
 	Missed    uint64         `json:"missed,omitempty" doc:"Lines before this one that this reader was too slow for."`
+}
+
+// End is the last entry of a stream that the host ends, with the event's name "end".
+type End struct {
+	Reason string `json:"reason" enum:"stopping"`
 }
 
 // ApplyRequest asks a host to run a configuration file.
@@ -218,7 +223,8 @@ const (
 	CodeNotFound             = "not-found"
 	CodeConflict             = "conflict" // such as a dead letter that was not kept whole
 	CodeTooLarge             = "too-large"
-	CodeTooMany              = "too-many" // streams or requests at the same time
+	CodeTooMany              = "too-many" // streams, requests or connections at the same time
+	CodeSlowRequest          = "slow-request"
 	CodeNotSupported         = "not-supported"
 	CodeFailed               = "failed"
 	CodeStopping             = "stopping"

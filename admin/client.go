@@ -3,6 +3,7 @@ package admin
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -40,6 +41,9 @@ func NewClient(address, token string) *Client {
 	}
 	c.http.Transport = &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			if network == "unix" {
+				return dialer.DialContext(ctx, network, localPath(address))
+			}
 			return dialer.DialContext(ctx, network, address)
 		},
 		MaxIdleConns: 4, IdleConnTimeout: time.Minute,
@@ -251,21 +255,23 @@ func (c *Client) apply(ctx context.Context, method, path string, body []byte, pr
 		return nil, err
 	}
 	defer response.Body.Close()
-	for name, data := range serverSentEvents(response.Body) {
-		switch name {
-		case "progress":
+	for e, err := range serverSentEvents(response.Body) {
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("the connection ended before the host was done: %w", cmp.Or(ctx.Err(), err))
+		case e.name == "progress":
 			var p Progress
-			if err := json.Unmarshal(data, &p); err != nil {
+			if err := json.Unmarshal(e.data, &p); err != nil {
 				return nil, err
 			}
 			if progress != nil {
 				progress(p)
 			}
-		case "result":
+		case e.name == "result":
 			result := new(Applied)
-			return result, json.Unmarshal(data, result)
-		case "error":
-			return nil, failure(response.StatusCode, data)
+			return result, json.Unmarshal(e.data, result)
+		case e.name == "error":
+			return nil, failure(0, e.data)
 		}
 	}
 	return nil, errors.Join(errors.New("the host closed the connection before it was done"), ctx.Err())
@@ -308,13 +314,13 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 	return fmt.Errorf("%w at %s: %w", ErrUnreachable, c.address, err)
 }
 
-// failure reads the error of a response.
+// failure reads the error of a response, or of an event: then the status is 0.
 func failure(status int, body []byte) error {
 	var a answer
 	if json.Unmarshal(body, &a) != nil || a.Error == nil {
 		return &Error{Status: status, Code: CodeFailed, Message: fmt.Sprintf("the host answered %d %s", status, http.StatusText(status))}
 	}
-	a.Error.Status = status
+	a.Error.Status = cmp.Or(status, errorOf(a.Error).Status)
 	return a.Error
 }
 
@@ -328,13 +334,17 @@ func stream[T any](ctx context.Context, c *Client, path string) iter.Seq2[T, err
 			return
 		}
 		defer response.Body.Close()
-		for name, data := range serverSentEvents(response.Body) {
+		for e, err := range serverSentEvents(response.Body) {
 			var entry T
-			if name == "error" {
-				yield(none, failure(response.StatusCode, data))
+			switch {
+			case ctx.Err() != nil, e.name == "end":
 				return
+			case err == nil && e.name == "error":
+				err = failure(0, e.data)
+			case err == nil:
+				err = json.Unmarshal(e.data, &entry)
 			}
-			if err := json.Unmarshal(data, &entry); !yield(entry, err) || err != nil {
+			if !yield(entry, err) || err != nil {
 				return
 			}
 		}
@@ -344,28 +354,36 @@ func stream[T any](ctx context.Context, c *Client, path string) iter.Seq2[T, err
 // maxEntry is the largest entry of a stream, in bytes.
 const maxEntry = 16 << 20
 
+// event is a server-sent event.
+type event struct {
+	name string
+	data []byte
+}
+
 // serverSentEvents reads the events of a stream as the HTML standard describes them, as far as
-// the server writes them: a name, and one line of data.
-func serverSentEvents(from io.Reader) iter.Seq2[string, []byte] {
-	return func(yield func(string, []byte) bool) {
+// the server writes them: a name, and one line of data. An error is the last one.
+func serverSentEvents(from io.Reader) iter.Seq2[event, error] {
+	return func(yield func(event, error) bool) {
 		lines := bufio.NewScanner(from)
 		lines.Buffer(nil, maxEntry)
-		name := ""
-		var data []byte
+		var e event
 		for lines.Scan() {
 			field, value, _ := strings.Cut(lines.Text(), ":")
 			value = strings.TrimPrefix(value, " ")
 			switch {
 			case field == "event":
-				name = value
+				e.name = value
 			case field == "data":
-				data = append(data, value...)
-			case lines.Text() != "" || data == nil: // a comment, a number, the end of nothing
-			case !yield(name, data):
+				e.data = append(e.data, value...)
+			case lines.Text() != "" || e.data == nil: // a comment, a number, the end of nothing
+			case !yield(e, nil):
 				return
 			default:
-				name, data = "", nil
+				e = event{}
 			}
+		}
+		if err := lines.Err(); err != nil {
+			yield(event{}, err)
 		}
 	}
 }

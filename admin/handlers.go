@@ -1,23 +1,43 @@
 package admin
 
 import (
-	"encoding/json"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 )
 
-func (s *Server) getReady(w http.ResponseWriter, _ *http.Request) {
+func (s *Server) getLive(w http.ResponseWriter, _ *http.Request) (any, error) {
+	s.writeText(w, http.StatusOK, "ok\n")
+	return answered{}, nil
+}
+
+func (s *Server) getReady(w http.ResponseWriter, _ *http.Request) (any, error) {
+	status, text := http.StatusOK, "ok"
 	if err := s.ready(); err != nil {
-		writeText(w, http.StatusServiceUnavailable, err.Error()+"\n")
-		return
+		status, text = http.StatusServiceUnavailable, err.Error()
 	}
-	writeText(w, http.StatusOK, "ok\n")
+	s.writeText(w, status, text+"\n")
+	return answered{}, nil
+}
+
+func (s *Server) getMetrics(w http.ResponseWriter, r *http.Request) (any, error) {
+	if s.config.Metrics == nil {
+		return nil, &Error{Status: http.StatusNotFound, Code: CodeNotFound, Message: "this host has no metrics"}
+	}
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.config.WriteTimeout)) // all our connections have one
+	s.config.Metrics.ServeHTTP(w, r)
+	return answered{}, nil
+}
+
+func (s *Server) getOpenAPI(w http.ResponseWriter, _ *http.Request) (any, error) {
+	s.write(w, http.StatusOK, jsonText, s.description)
+	return answered{}, nil
 }
 
 func (s *Server) ready() error {
@@ -79,14 +99,12 @@ func noComponent(id core.ComponentID) error {
 // components returns all components, in the order of their ids.
 func (s *Server) components() []Component {
 	all := []Component{}
-	statuses := s.config.Host.Components()
-	known := make(map[string]bool, len(statuses))
-	s.mu.Lock()
-	for _, c := range statuses {
-		all = append(all, s.componentLocked(c))
+	deployed := s.config.Host.Components()
+	known := make(map[string]bool, len(deployed))
+	for _, c := range deployed {
+		all = append(all, s.component(c))
 		known[c.ID.String()] = true
 	}
-	s.mu.Unlock()
 	for _, c := range s.notDeployed() {
 		if !known[c.ID] {
 			c.Health = core.HealthUnhealthy.String()
@@ -105,8 +123,8 @@ func (s *Server) notDeployed() []Component {
 	return s.config.Manager.Failed()
 }
 
-// componentLocked is a component's status for a client. The caller holds s.mu.
-func (s *Server) componentLocked(c host.ComponentStatus) Component {
+// component is a component's status for a client.
+func (s *Server) component(c host.ComponentStatus) Component {
 	n, id := c.Counters, c.ID.String()
 	return Component{
 		ID: id, Engine: c.Engine, State: c.State, Health: c.Health.String(), Required: c.Required,
@@ -166,47 +184,6 @@ func (s *Server) postApply(w http.ResponseWriter, r *http.Request) (any, error) 
 	})
 }
 
-// change makes a change and answers with its result: in JSON, or as a stream with its steps.
-func (s *Server) change(w http.ResponseWriter, r *http.Request, do func(func(Progress)) (*Applied, error)) (any, error) {
-	if s.config.Manager == nil {
-		return nil, unsupported("configuration file that could be applied")
-	}
-	if !strings.Contains(r.Header.Get("Accept"), "text/event-stream") {
-		return do(func(Progress) {})
-	}
-	steps := make(chan Progress, readerEntries)
-	done := make(chan struct{})
-	var result *Applied
-	var err error
-	s.work.Go(func() {
-		defer close(done)
-		result, err = do(func(p Progress) {
-			select {
-			case steps <- p:
-			default: // a slow reader sees fewer steps
-			}
-		})
-	})
-	out := newEventWriter(w)
-	for finished := false; !finished; {
-		select {
-		case p := <-steps:
-			_ = out.write("progress", 0, p) // the change goes on without the client
-		case <-done:
-			finished = true
-		}
-	}
-	for len(steps) > 0 {
-		_ = out.write("progress", 0, <-steps)
-	}
-	if err != nil {
-		_ = out.write("error", 0, answer{errorOf(err)})
-		return answered{err}, nil
-	}
-	_ = out.write("result", 0, result)
-	return answered{}, nil
-}
-
 func (s *Server) getDeadLetters(http.ResponseWriter, *http.Request) (any, error) {
 	all := []DeadLetter{}
 	for _, l := range s.config.Host.DeadLetters() {
@@ -264,20 +241,28 @@ func (s *Server) resendDeadLetter(_ http.ResponseWriter, r *http.Request) (any, 
 	return nil, s.config.Host.Resend(number)
 }
 
+// written is the result of a handler that has written its response, unless there is an error.
+func written(err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	return answered{}, nil
+}
+
 func (s *Server) getEvents(w http.ResponseWriter, r *http.Request) (any, error) {
-	return answered{}, streamFeed(s, w, r, &s.events, func(e *Event, want selection) bool {
+	return written(streamFeed(s, w, r, &s.events, func(e *Event, want selection) bool {
 		return want.component == "" || want.component == e.Component
-	})
+	}))
 }
 
 func (s *Server) getLogs(w http.ResponseWriter, r *http.Request) (any, error) {
 	if s.config.Log == nil {
 		return nil, unsupported("log that could be read")
 	}
-	return answered{}, streamFeed(s, w, r, &s.config.Log.lines, func(e *LogEntry, want selection) bool {
+	return written(streamFeed(s, w, r, &s.config.Log.lines, func(e *LogEntry, want selection) bool {
 		level, _ := parseLevel(e.Level) // we wrote it
 		return (want.component == "" || want.component == e.Component) && int(level) >= want.level
-	})
+	}))
 }
 
 func (s *Server) getLogLevels(http.ResponseWriter, *http.Request) (any, error) {
@@ -310,8 +295,4 @@ func (s *Server) putLogLevel(w http.ResponseWriter, r *http.Request) (any, error
 
 func (s *Server) knows(id core.ComponentID) bool {
 	return slices.ContainsFunc(s.components(), func(c Component) bool { return c.ID == id.String() })
-}
-
-func (s *Server) getOpenAPI(http.ResponseWriter, *http.Request) (any, error) {
-	return json.RawMessage(OpenAPI()), nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -133,28 +134,46 @@ type logHandler struct {
 	next      slog.Handler
 	attrs     map[string]any // never changed
 	component string
+	size      int    // about the bytes of attrs
 	group     string // with a dot at its end
 }
 
 // Enabled implements [slog.Handler].
 func (h *logHandler) Enabled(_ context.Context, level slog.Level) bool {
+	if h.component != "" {
+		return h.log.levels.Load().passes(level, h.component)
+	}
 	return int64(level) >= h.log.least.Load()
 }
 
 // Handle implements [slog.Handler].
 func (h *logHandler) Handle(ctx context.Context, record slog.Record) error {
-	e := LogEntry{Time: record.Time, Level: levelName(record.Level), Message: record.Message, Component: h.component, Attrs: maps.Clone(h.attrs)}
-	size := 128 + len(e.Message)
+	component := h.component
+	if h.group == "" {
+		record.Attrs(func(a slog.Attr) bool {
+			if a.Key == componentKey {
+				component = a.Value.Resolve().String()
+			}
+			return true
+		})
+	}
+	if !h.log.levels.Load().passes(record.Level, component) {
+		return nil
+	}
+	e := LogEntry{Time: record.Time, Level: levelName(record.Level), Message: core.CutText(record.Message, maxText), Component: component, Attrs: maps.Clone(h.attrs)}
+	size := entrySize + len(e.Message) + h.size
 	record.Attrs(func(a slog.Attr) bool {
 		size += h.add(&e, a, h.group)
 		return true
 	})
-	if !h.log.levels.Load().passes(record.Level, e.Component) {
-		return nil
-	}
 	h.log.lines.add(e, size)
 	return h.next.Handle(ctx, record)
 }
+
+const (
+	maxText  = 16 << 10 // bytes of a text in a line
+	maxAttrs = 100      // of a line
+)
 
 // add adds an attribute to an entry, and returns about how many bytes it takes.
 func (h *logHandler) add(e *LogEntry, a slog.Attr, group string) int {
@@ -169,11 +188,11 @@ func (h *logHandler) add(e *LogEntry, a slog.Attr, group string) int {
 		}
 		return size
 	}
-	if a.Key == "" {
+	if a.Key == "" || len(e.Attrs) >= maxAttrs {
 		return 0
 	}
 	if group+a.Key == componentKey {
-		e.Component = value.String()
+		e.Component = core.CutText(value.String(), maxText)
 		return len(e.Component)
 	}
 	if e.Attrs == nil {
@@ -197,21 +216,25 @@ func plainValue(v slog.Value) any {
 		return v.Int64()
 	case slog.KindUint64:
 		return v.Uint64()
+	case slog.KindFloat64:
+		if f := v.Float64(); !math.IsNaN(f) && !math.IsInf(f, 0) {
+			return f
+		}
 	case slog.KindTime:
 		return v.Time().Format(time.RFC3339Nano)
 	case slog.KindAny:
-		return fmt.Sprint(v.Any())
+		return core.CutText(fmt.Sprint(v.Any()), maxText) // which survives a panic of the value's own method
 	}
-	return v.String() // also numbers that JSON lacks, such as infinity
+	return core.CutText(v.String(), maxText) // also numbers that JSON lacks, such as infinity
 }
 
 // WithAttrs implements [slog.Handler].
 func (h *logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	e := LogEntry{Component: h.component, Attrs: maps.Clone(h.attrs)}
+	e, size := LogEntry{Component: h.component, Attrs: maps.Clone(h.attrs)}, h.size
 	for _, a := range attrs {
-		h.add(&e, a, h.group)
+		size += h.add(&e, a, h.group)
 	}
-	return &logHandler{log: h.log, next: h.next.WithAttrs(attrs), attrs: e.Attrs, component: e.Component, group: h.group}
+	return &logHandler{log: h.log, next: h.next.WithAttrs(attrs), attrs: e.Attrs, size: size, component: e.Component, group: h.group}
 }
 
 // WithGroup implements [slog.Handler].
@@ -220,5 +243,5 @@ func (h *logHandler) WithGroup(name string) slog.Handler {
 	if name != "" {
 		group += name + "."
 	}
-	return &logHandler{log: h.log, next: h.next.WithGroup(name), attrs: h.attrs, component: h.component, group: group}
+	return &logHandler{log: h.log, next: h.next.WithGroup(name), attrs: h.attrs, size: h.size, component: h.component, group: group}
 }

@@ -4,80 +4,69 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/airhost/airhost/core"
 )
 
-const (
-	// maxMessage is the largest message of a client, in bytes.
-	maxMessage = 64 << 20
-	// maxMessages and maxMessageBytes bound the messages of all clients that are in progress.
-	maxMessages     = 64
-	maxMessageBytes = 4 * maxMessage
-)
-
-// bounds count the messages of clients that are in progress.
-type bounds struct {
-	mu    sync.Mutex // guards the following
-	count int
-	bytes int64
-}
-
-// enter takes the room for a message of so many bytes, or returns an error.
-func (b *bounds) enter(size int64) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.count >= maxMessages || b.bytes+size > maxMessageBytes {
-		return &Error{Status: http.StatusTooManyRequests, Code: CodeTooMany, Message: fmt.Sprintf("there are %d messages of clients in progress: try again", b.count)}
-	}
-	b.count++
-	b.bytes += size
-	return nil
-}
-
-func (b *bounds) leave(size int64) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.count--
-	b.bytes -= size
-}
-
-// message reads the target and the body of a request. The caller must call leave, unless there is
-// an error.
-func (s *Server) message(w http.ResponseWriter, r *http.Request) (target core.ComponentID, payload []byte, leave func(), err error) {
+// targetOf returns the component of a query.
+func targetOf(r *http.Request) (core.ComponentID, error) {
 	text := r.URL.Query().Get("target")
 	if text == "" {
-		return target, nil, nil, invalid("the target is missing: ?target=namespace/name")
+		return core.ComponentID{}, invalid("the target is missing: ?target=namespace/name")
 	}
-	if target, err = core.ParseComponentID(text); err != nil {
-		return target, nil, nil, invalid("target: %v", err)
+	id, err := core.ParseComponentID(text)
+	if err != nil {
+		return id, invalid("target: %v", err)
 	}
-	size := r.ContentLength
-	if size < 0 {
-		size = maxMessage // it may come to that
+	return id, nil
+}
+
+// firstRoom is the first room for a message, in bytes; it grows with the part that has come.
+const firstRoom = 4 << 10
+
+// payload reads a message. The caller must call leave when it does not use it any more.
+func (s *Server) payload(w http.ResponseWriter, r *http.Request) (data []byte, leave func(), err error) {
+	taken, most := 0, s.config.MaxMessage
+	leave = func() { s.bytes.give(taken) }
+	if r.ContentLength > int64(most) {
+		return nil, leave, bodyError(&http.MaxBytesError{Limit: int64(most)})
 	}
-	if size > maxMessage {
-		return target, nil, nil, &http.MaxBytesError{Limit: maxMessage}
+	if r.ContentLength >= 0 {
+		most = int(r.ContentLength)
 	}
-	if err := s.bounds.enter(size); err != nil {
-		return target, nil, nil, err
+	body := http.MaxBytesReader(w, r.Body, int64(s.config.MaxMessage))
+	for {
+		if len(data) == cap(data) {
+			size := min(max(firstRoom, 2*cap(data)), most+1) // and one more, for the end to be found
+			if !s.bytes.take(size - taken) {
+				return nil, leave, tooMany("the messages in progress have %d bytes at most: try again", s.config.MaxMessageBytes)
+			}
+			taken = size
+			data = append(make([]byte, 0, size), data...)
+		}
+		n, err := body.Read(data[len(data):cap(data)])
+		switch data = data[:len(data)+n]; {
+		case errors.Is(err, io.EOF):
+			return data, leave, nil
+		case err != nil:
+			return nil, leave, bodyError(err)
+		}
 	}
-	if payload, err = readBody(w, r, maxMessage); err != nil {
-		s.bounds.leave(size)
-		return target, nil, nil, err
-	}
-	return target, payload, func() { s.bounds.leave(size) }, nil
 }
 
 func (s *Server) postMessage(w http.ResponseWriter, r *http.Request) (any, error) {
-	target, payload, leave, err := s.message(w, r)
+	target, err := targetOf(r)
 	if err != nil {
 		return nil, err
 	}
+	payload, leave, err := s.payload(w, r)
 	defer leave()
+	if err != nil {
+		return nil, err
+	}
 	if err := s.caller.Send(target, payload); err != nil {
 		return nil, s.unlessStarting(target, err)
 	}
@@ -86,45 +75,50 @@ func (s *Server) postMessage(w http.ResponseWriter, r *http.Request) (any, error
 }
 
 func (s *Server) postRequest(w http.ResponseWriter, r *http.Request) (any, error) {
-	ctx := r.Context()
-	if text := r.URL.Query().Get("timeout"); text != "" {
-		timeout, err := time.ParseDuration(text)
-		if err != nil || timeout <= 0 || timeout > core.MaxTimeout {
-			return nil, invalid("timeout is %q, want a time such as 2s, up to %v", text, core.MaxTimeout)
-		}
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, timeout)
-		defer cancel()
-	}
-	target, payload, leave, err := s.message(w, r)
+	target, err := targetOf(r)
 	if err != nil {
 		return nil, err
 	}
-	defer leave()
-	response, err := s.caller.Request(ctx, target, payload)
+	ctx, cancel, err := withTimeout(r)
 	if err != nil {
-		return nil, s.unlessStarting(target, requestError(r, target, err))
+		return nil, err
 	}
-	write(w, http.StatusOK, "application/octet-stream", response)
-	return answered{}, nil
+	defer cancel()
+	payload, leave, err := s.payload(w, r)
+	defer leave()
+	if err != nil {
+		return nil, err
+	}
+	response, err := s.caller.Request(ctx, target, payload)
+	switch {
+	case err == nil:
+		s.write(w, http.StatusOK, "application/octet-stream", response)
+		return answered{}, nil
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, &Error{Status: http.StatusGatewayTimeout, Code: "timeout", Message: fmt.Sprintf("request to %s: timeout: no response in time", target)}
+	}
+	return nil, s.unlessStarting(target, err)
 }
 
-// requestError is the answer for a request that has failed.
-func requestError(r *http.Request, target core.ComponentID, err error) error {
-	if r.Context().Err() != nil {
-		panic(http.ErrAbortHandler) // the client is gone
+// withTimeout returns the context of a request with the timeout that its query has.
+func withTimeout(r *http.Request) (context.Context, context.CancelFunc, error) {
+	text := r.URL.Query().Get("timeout")
+	if text == "" {
+		return r.Context(), func() {}, nil
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return &Error{Status: http.StatusGatewayTimeout, Code: "timeout", Message: fmt.Sprintf("request to %s: timeout: no response in time", target)}
+	timeout, err := time.ParseDuration(text)
+	if err != nil || timeout <= 0 || timeout > core.MaxTimeout {
+		return nil, nil, invalid("timeout is %q, want a time such as 2s, up to %v", text, core.MaxTimeout)
 	}
-	return err
+	ctx, cancel := context.WithTimeout(r.Context(), timeout)
+	return ctx, cancel, nil
 }
 
 // unlessStarting returns err, or that the target is not deployed yet.
 func (s *Server) unlessStarting(target core.ComponentID, err error) error {
 	for _, c := range s.notDeployed() {
 		if c.ID == target.String() && c.State == "starting" && errors.Is(err, &core.MessagingError{Case: core.CaseTargetNotFound}) {
-			return &Error{Status: http.StatusServiceUnavailable, Code: "component-unavailable", Message: fmt.Sprintf("message to %s: it is starting, try again", target)}
+			return &Error{Status: http.StatusServiceUnavailable, Code: core.CaseUnavailable.String(), Message: fmt.Sprintf("message to %s: it is starting, try again", target)}
 		}
 	}
 	return err

@@ -27,12 +27,7 @@ var OpenAPI = sync.OnceValue(func() []byte {
 		}
 		operations[strings.ToLower(r.method)] = d.operation(r)
 	}
-	for path, about := range map[string]string{"/livez": "ok while the host runs.", "/readyz": "ok, or 503 and the reason, while the host starts, stops, or lacks a required component."} {
-		paths[path] = object{"get": object{"summary": about, "security": []any{}, "responses": object{
-			"200": object{"description": "ok", "content": object{"text/plain": object{}}},
-			"503": object{"description": "the reason", "content": object{"text/plain": object{}}},
-		}}}
-	}
+	d.schema(reflect.TypeFor[End]())      // the last entry of a stream that the host ends
 	text, _ := json.MarshalIndent(object{ // nothing in it that JSON lacks
 		"openapi": "3.1.0",
 		"info":    object{"title": "airhost admin API", "version": "1", "description": "The API of a running host, on its Unix socket, or on host:port with a token."},
@@ -51,13 +46,19 @@ type document struct{ schemas object }
 
 func (d *document) operation(r route) object {
 	op := object{"summary": r.about}
+	if r.open {
+		op["security"] = []any{}
+	}
 	var parameters []any
 	for _, p := range r.parameters {
 		where := "query"
-		if strings.Contains(r.path, "{"+p.name+"}") {
+		if r.inPath(p) {
 			where = "path"
 		}
 		parameters = append(parameters, object{"name": p.name, "in": where, "required": where == "path" || p == target, "description": p.about, "schema": object{"type": p.kind}})
+	}
+	if r.stream {
+		parameters = append(parameters, object{"name": "Last-Event-ID", "in": "header", "description": "The number of the last entry that the client has: go on after it.", "schema": object{"type": "integer"}})
 	}
 	if parameters != nil {
 		op["parameters"] = parameters
@@ -68,15 +69,18 @@ func (d *document) operation(r route) object {
 			op["requestBody"] = object{"content": bytesContent()}
 		}
 	case configuration:
-		op["requestBody"] = object{"required": true, "content": object{"application/yaml": object{}, "application/json": object{}}}
+		op["requestBody"] = object{"required": true, "content": object{"application/yaml": object{}, jsonText: object{}}}
 	default:
-		op["requestBody"] = object{"required": true, "content": object{"application/json": object{"schema": d.schema(reflect.TypeOf(r.request))}}}
+		op["requestBody"] = object{"required": true, "content": object{jsonText: object{"schema": d.schema(reflect.TypeOf(r.request))}}}
 	}
 	responses := object{}
-	d.success(r, responses)
-	for _, status := range append([]int{http.StatusBadRequest, http.StatusUnauthorized}, r.failures...) {
-		responses[strconv.Itoa(status)] = object{"description": http.StatusText(status), "content": object{"application/json": object{"schema": d.schema(reflect.TypeFor[answer]())}}}
+	for _, status := range slices.Concat(r.commonFailures(), r.failures) {
+		responses[strconv.Itoa(status)] = object{"description": http.StatusText(status), "content": object{jsonText: object{"schema": d.schema(reflect.TypeFor[answer]())}}}
 	}
+	if r.path == "/readyz" { // its answer is for people, and for programs that look at the status
+		responses["503"] = object{"description": "the reason", "content": object{plainText: object{}}}
+	}
+	d.success(r, responses)
 	op["responses"] = responses
 	return op
 }
@@ -85,27 +89,29 @@ func bytesContent() object { return object{"application/octet-stream": object{}}
 
 // success adds the response of a route that has done its work.
 func (d *document) success(r route, responses object) {
-	if r.response == nil {
-		status := http.StatusNoContent
-		if r.raw {
-			status = http.StatusAccepted
-		}
-		responses[strconv.Itoa(status)] = object{"description": "done"}
-		return
-	}
 	content := object{}
 	switch {
+	case r.kind != "":
+		content[r.kind] = object{}
+	case r.response == nil && r.raw:
+		responses["202"] = object{"description": "The component has the message in its mailbox."}
+		return
+	case r.response == nil:
+		responses["204"] = object{"description": "Done."}
+		return
 	case r.raw:
 		content = bytesContent()
 	case r.stream:
-		content["text/event-stream"] = object{"schema": d.schema(reflect.TypeOf(r.response))}
+		entries := []any{d.schema(reflect.TypeOf(r.response)), d.schema(reflect.TypeFor[End]())}
+		content["text/event-stream"] = object{"schema": object{"anyOf": entries}}
 	default:
-		content["application/json"] = object{"schema": d.schema(reflect.TypeOf(r.response))}
+		content[jsonText] = object{"schema": d.schema(reflect.TypeOf(r.response))}
 	}
 	if r.progress {
-		content["text/event-stream"] = object{"schema": object{"anyOf": []any{d.schema(reflect.TypeFor[Progress]()), d.schema(reflect.TypeOf(r.response)), d.schema(reflect.TypeFor[answer]())}}}
+		events := []any{d.schema(reflect.TypeFor[Progress]()), d.schema(reflect.TypeOf(r.response)), d.schema(reflect.TypeFor[answer]())}
+		content["text/event-stream"] = object{"schema": object{"anyOf": events}}
 	}
-	responses["200"] = object{"description": "done", "content": content}
+	responses["200"] = object{"description": "Done.", "content": content}
 }
 
 // schema returns the schema of a type. Those of structs stand once in the document.

@@ -1,11 +1,16 @@
 package admin
 
 import (
+	"bytes"
+	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,59 +30,80 @@ func unsupported(what string) error {
 	return &Error{Status: http.StatusNotImplemented, Code: CodeNotSupported, Message: "this host has no " + what}
 }
 
+// tooMany returns the error for a request for which there is no room now.
+func tooMany(format string, args ...any) error {
+	return &Error{Status: http.StatusTooManyRequests, Code: CodeTooMany, Message: fmt.Sprintf(format, args...)}
+}
+
+// statuses are those of the codes of a Manager's errors, which may have none.
+var statuses = map[string]int{
+	CodeInvalidRequest: http.StatusBadRequest, CodeInvalidConfiguration: http.StatusUnprocessableEntity, CodeUnauthorized: http.StatusUnauthorized,
+	CodeNotFound: http.StatusNotFound, CodeConflict: http.StatusConflict, CodeTooLarge: http.StatusRequestEntityTooLarge,
+	CodeTooMany: http.StatusTooManyRequests, CodeNotSupported: http.StatusNotImplemented, CodeStopping: http.StatusServiceUnavailable,
+}
+
 // errorOf returns an error as an answer.
 func errorOf(err error) *Error {
 	var known *Error
-	var large *http.MaxBytesError
 	var refused *core.MessagingError
 	var failed *core.RequestError
+	as := func(status int, code string) *Error {
+		return &Error{Status: status, Code: code, Message: core.CutText(err.Error(), core.MaxDetails)}
+	}
 	switch {
 	case errors.As(err, &known):
-		return known
-	case errors.As(err, &large):
-		return &Error{Status: http.StatusRequestEntityTooLarge, Code: CodeTooLarge, Message: fmt.Sprintf("the body may have %d bytes at most", large.Limit)}
+		e := *known
+		e.Status = cmp.Or(e.Status, statuses[e.Code], http.StatusBadGateway)
+		return &e
 	case errors.Is(err, host.ErrNoDeadLetter):
-		return &Error{Status: http.StatusNotFound, Code: CodeNotFound, Message: err.Error()}
+		return as(http.StatusNotFound, CodeNotFound)
 	case errors.Is(err, host.ErrCutDeadLetter):
-		return &Error{Status: http.StatusConflict, Code: CodeConflict, Message: err.Error()}
-	case errors.Is(err, host.ErrNotRunning):
-		return &Error{Status: http.StatusServiceUnavailable, Code: CodeStopping, Message: err.Error()}
+		return as(http.StatusConflict, CodeConflict)
+	case errors.Is(err, host.ErrNotRunning), errors.Is(err, context.Canceled): // or the client is gone
+		return as(http.StatusServiceUnavailable, CodeStopping)
 	case errors.As(err, &refused), errors.As(err, &failed):
 		status, code, _ := httpstatus.Of(err)
-		return &Error{Status: status, Code: code, Message: err.Error()}
+		return as(status, code)
+	case errors.Is(err, context.DeadlineExceeded):
+		return as(http.StatusGatewayTimeout, "timeout")
 	}
-	return &Error{Status: http.StatusBadGateway, Code: CodeFailed, Message: err.Error()}
+	return as(http.StatusBadGateway, CodeFailed)
 }
 
 // writeError writes an error as the body of a response.
-func writeError(w http.ResponseWriter, e *Error) {
+func (s *Server) writeError(w http.ResponseWriter, e *Error) {
 	if e.Status == http.StatusTooManyRequests || e.Status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
 	}
-	writeJSON(w, e.Status, answer{e})
+	s.writeJSON(w, e.Status, answer{e})
 }
 
-func writeJSON(w http.ResponseWriter, status int, value any) {
+func (s *Server) writeJSON(w http.ResponseWriter, status int, value any) {
 	body, err := json.Marshal(value)
 	if err != nil { // a float that JSON lacks
 		status, body = http.StatusInternalServerError, []byte(`{"error":{"code":"failed","message":"the answer cannot be written as JSON"}}`)
 	}
-	write(w, status, "application/json", append(body, '\n'))
+	s.write(w, status, "application/json", append(body, '\n'))
 }
 
-func writeText(w http.ResponseWriter, status int, text string) {
-	write(w, status, "text/plain; charset=utf-8", []byte(text))
+func (s *Server) writeText(w http.ResponseWriter, status int, text string) {
+	s.write(w, status, "text/plain; charset=utf-8", []byte(text))
 }
 
 // write writes a response. A client that takes it too slowly is cut off.
-func write(w http.ResponseWriter, status int, kind string, body []byte) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime)) // all our connections have one
+func (s *Server) write(w http.ResponseWriter, status int, kind string, body []byte) {
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // an error means that the client is gone
+	control := http.NewResponseController(w)
+	for part := range slices.Chunk(body, 1<<20) {
+		_ = control.SetWriteDeadline(time.Now().Add(s.config.WriteTimeout)) // all our connections have one
+		if _, err := w.Write(part); err != nil {
+			return // the client is gone
+		}
+	}
 }
 
 const (
@@ -88,16 +114,16 @@ const (
 // readBody returns the body of a request, up to a size.
 func readBody(w http.ResponseWriter, r *http.Request, most int64) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
-	if err != nil && !errors.As(err, new(*http.MaxBytesError)) {
-		return nil, invalid("the body cannot be read: %v", err)
+	if err != nil {
+		return nil, bodyError(err)
 	}
-	endReading(w)
-	return body, err
+	return body, nil
 }
 
-// endReading takes back the time that the request had to come: its answer may take longer.
-func endReading(w http.ResponseWriter) {
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // all our connections have one
+// bodyError returns the error for a body that is too large, or that has not come as it should.
+func bodyError(err error) error {
+	status, code, text := httpstatus.Of(err)
+	return &Error{Status: status, Code: code, Message: text}
 }
 
 // readJSON decodes the body of a request: one document with known fields.
@@ -106,15 +132,33 @@ func readJSON(w http.ResponseWriter, r *http.Request, into any) error {
 	if err != nil {
 		return err
 	}
-	decoder := json.NewDecoder(strings.NewReader(string(body)))
+	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
+	err = decoder.Decode(into)
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &kind):
+		return invalid("%s must be %s and is %s", cmp.Or(kind.Field, "the body"), jsonKind(kind.Type), kind.Value)
+	case errors.Is(err, io.EOF):
+		return invalid("the body is empty, want a JSON object")
+	case err != nil:
 		return invalid("the body is not as it should be: %s", strings.TrimPrefix(err.Error(), "json: "))
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return invalid("the body has more than one document")
 	}
 	return nil
+}
+
+// jsonKind is JSON's word for a type.
+func jsonKind(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Struct:
+		return "an object"
+	}
+	return "a " + t.Kind().String()
 }
 
 // idOf returns the component of a path.

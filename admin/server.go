@@ -1,21 +1,17 @@
 package admin
 
 import (
-	"cmp"
 	"context"
+	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"strings"
+	"path"
 	"sync"
-	"sync/atomic"
 	"time"
-
-	"golang.org/x/net/netutil"
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
@@ -24,34 +20,10 @@ import (
 // SenderID is the sender that components see in messages of clients.
 var SenderID = core.MustComponentID(core.HostNamespace + "/admin")
 
-// Config are the settings of a server. Host is needed; each other field may be left out.
-type Config struct {
-	Host *host.Host
-	// Manager makes changes. Without one components can be restarted and removed, and no
-	// configuration can be applied.
-	Manager Manager
-	// Log has the lines and the levels of the program's log.
-	Log *Log
-	// Metrics answers GET /metrics.
-	Metrics http.Handler
-	// Name, File and Version describe the program.
-	Name, File, Version string
-	// Listen is the path of a Unix socket, or host:port.
-	Listen string
-	// Token is needed for host:port: clients must show it. At least [MinToken] characters.
-	Token string
-	// Logger gets requests that change something, and failures; slog.Default() if nil.
-	Logger *slog.Logger
-}
-
-// MinToken is the least length of a token, in bytes.
-const MinToken = 16
-
 const (
-	maxConnections = 256
-	maxHeader      = 64 << 10
-	readTime       = time.Minute // for a whole request to come
-	idleTime       = 2 * time.Minute
+	maxHeader  = 16 << 10 // bytes
+	headerTime = 10 * time.Second
+	idleTime   = 2 * time.Minute
 )
 
 // Server serves the API of a host. Its methods may be called from any goroutine.
@@ -60,84 +32,85 @@ type Server struct {
 	caller  host.Caller
 	log     *slog.Logger
 	started time.Time
+	token   [sha256.Size]byte // its digest
 	mux     *http.ServeMux
 	server  http.Server
-
-	ending  context.Context // ends when streams must end
-	end     context.CancelFunc
-	streams atomic.Int64
 	events  feed[Event]
-	bounds  bounds
-	work    sync.WaitGroup // the goroutines of the server
+	rates   rates
+
+	description []byte // of the API
+
+	streams, messages, changes, bytes room // bytes are those of messages
+
+	ending context.Context // ends with the first Stop: streams must end then
+	end    context.CancelFunc
+	giveUp context.CancelFunc // ends the requests that Stop does not wait for any more
+	gaveUp context.Context
+	work   sync.WaitGroup // the goroutines of the server
+	inside sync.WaitGroup // requests in progress
 
 	mu       sync.Mutex // guards the following
-	rates    rates
-	listener net.Listener
-	served   chan error // gets the end of the server
-	cancel   func()     // ends the subscription
+	begun    bool       // Start was called
+	stopped  bool       // Stop was called
+	listener *listener
+	served   chan error // gets the end of the HTTP server
 }
 
 // New returns a server, which listens from Start on.
 func New(c Config) (*Server, error) {
+	if err := c.normalize(); err != nil {
+		return nil, fmt.Errorf("admin API: %w", err)
+	}
 	caller, err := c.Host.As(SenderID)
 	if err != nil {
 		return nil, err
 	}
-	c.Logger = cmp.Or(c.Logger, slog.Default())
-	s := &Server{config: c, caller: caller, log: c.Logger, started: time.Now()}
+	s := &Server{
+		config: c, caller: caller, log: c.Logger, started: time.Now(), token: sha256.Sum256([]byte("Bearer " + c.Token)),
+		description: OpenAPI(),
+	}
+	s.streams.most, s.messages.most, s.changes.most, s.bytes.most = c.MaxStreams, c.MaxRequests, c.MaxRequests, c.MaxMessageBytes
 	s.events.stamp = func(e *Event, number, missed uint64) { e.Number, e.Missed = number, e.Missed+missed }
 	s.ending, s.end = context.WithCancel(context.Background())
+	s.gaveUp, s.giveUp = context.WithCancel(context.Background())
 	s.mux = s.routes()
 	s.server = http.Server{
-		Handler: s.authorized(s.mux), MaxHeaderBytes: maxHeader,
-		ReadTimeout: readTime, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: idleTime,
+		Handler: s.Handler(), MaxHeaderBytes: maxHeader,
+		ReadTimeout: c.ReadTimeout, ReadHeaderTimeout: min(headerTime, c.ReadTimeout), IdleTimeout: idleTime,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	return s, nil
 }
 
 // Handler returns the API as a handler for a server of the program's own, which must keep
-// strangers out. Events and rates are there between Start and Stop; Start listens only if
-// [Config] Listen is set.
-func (s *Server) Handler() http.Handler { return s.mux }
+// strangers out if there is no Token. Events and rates are there between Start and Stop; Start
+// listens only if [Config] Listen is set.
+func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
 
 // Start listens and serves until Stop. The socket is for the user alone: its mode is 0600. One
-// that a process has left behind is replaced; one where somebody answers is an error.
+// that a process has left behind is replaced; one where somebody answers is an error. A server is
+// started once.
 func (s *Server) Start(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.begun || s.stopped {
+		return errors.New("admin API: the server was started or stopped before")
+	}
 	listener, err := s.listen(ctx)
 	if err != nil {
 		return fmt.Errorf("admin API: %w", err)
 	}
+	s.begun = true
 	changes, cancel := s.config.Host.Subscribe(subscribed)
+	context.AfterFunc(s.ending, cancel)
 	s.work.Go(func() { s.takeEvents(changes) })
 	s.work.Go(s.sampleRates)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.cancel = cancel
 	if listener == nil {
 		return nil
 	}
 	s.listener, s.served = listener, make(chan error, 1)
-	served := s.served
-	go func() { served <- s.server.Serve(netutil.LimitListener(listener, maxConnections)) }()
+	go func() { s.served <- s.server.Serve(listener) }()
 	return nil
-}
-
-// sampleRates counts each second, until the server ends.
-func (s *Server) sampleRates() {
-	seconds := time.NewTicker(time.Second)
-	defer seconds.Stop()
-	for {
-		all := s.config.Host.Components()
-		s.mu.Lock()
-		s.rates.sample(all)
-		s.mu.Unlock()
-		select {
-		case <-seconds.C:
-		case <-s.ending.Done():
-			return
-		}
-	}
 }
 
 // Addr returns the address on which the server listens; nil before Start.
@@ -150,32 +123,34 @@ func (s *Server) Addr() net.Addr {
 	return s.listener.Addr()
 }
 
-// Stop ends streams, takes no request any more, and waits until those in progress have been
-// answered, or until ctx ends. It removes the socket.
+// Stop removes the socket, ends streams with an event "end", takes no request any more, and waits
+// until those in progress have been answered. If ctx ends before, they are canceled, and Stop
+// returns ctx's error.
 func (s *Server) Stop(ctx context.Context) error {
-	s.end()
 	s.mu.Lock()
-	cancel, served, listener := s.cancel, s.served, s.listener
-	s.cancel = nil
+	if s.stopped = true; s.listener != nil && s.ending.Err() == nil {
+		s.listener.remove() // while nobody can take it for one that was left behind
+	}
+	s.end()
+	served, listener := s.served, s.listener
 	s.mu.Unlock()
-	if cancel != nil {
-		cancel()
-	}
 	s.work.Wait()
-	if served == nil {
-		return nil
+	var err error
+	if served != nil {
+		err = s.server.Shutdown(ctx)
 	}
-	err := s.server.Shutdown(ctx)
-	if err != nil {
-		_ = s.server.Close()
+	if err = errors.Join(err, s.drain(ctx)); err != nil {
+		_ = s.server.Close() // its connections are of no use any more
+		err = ctx.Err()
 	}
-	end := <-served
-	served <- end // for another Stop
-	if !errors.Is(end, http.ErrServerClosed) {
-		err = errors.Join(err, end)
-	}
-	if socket, ok := listener.(*socketListener); ok {
-		socket.remove()
+	s.giveUp()
+	if served != nil {
+		end := <-served
+		served <- end // for another Stop
+		listener.refusals.Wait()
+		if !errors.Is(end, http.ErrServerClosed) {
+			err = errors.Join(err, end)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("admin API: %w", err)
@@ -183,50 +158,92 @@ func (s *Server) Stop(ctx context.Context) error {
 	return nil
 }
 
-// authorized lets only clients through that show the token, if there is one. Health and metrics
-// are for everybody.
-func (s *Server) authorized(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		want := "Bearer " + s.config.Token
-		if s.config.Token != "" && !public[r.URL.Path] && subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte(want)) != 1 {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="airhost"`)
-			writeError(w, &Error{Status: http.StatusUnauthorized, Code: CodeUnauthorized, Message: "the token is missing or wrong: send that of host.admin_token_file as Authorization: Bearer TOKEN"})
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
+// drain waits until no request is in progress, or ctx ends.
+func (s *Server) drain(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.inside.Wait()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// enter counts a request in progress, unless the server has stopped. The caller must call Done.
+func (s *Server) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return false
+	}
+	s.inside.Add(1)
+	return true
+}
+
+// serve answers a request.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	if !s.enter() {
+		s.refuse(w, &Error{Status: http.StatusServiceUnavailable, Code: CodeStopping, Message: "the host is stopping"})
+		return
+	}
+	defer s.inside.Done()
+	if !public[r.URL.Path] && !s.authorized(r) {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="airhost"`)
+		s.refuse(w, &Error{Status: http.StatusUnauthorized, Code: CodeUnauthorized, Message: "the token is missing or wrong: send that of host.admin_token_file as Authorization: Bearer TOKEN"})
+		return
+	}
+	if asked := r.URL.EscapedPath(); asked != "/" && asked != path.Clean("/"+asked) {
+		s.refuse(w, nothingAt(r)) // a redirection would lose a body
+		return
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(s.gaveUp, cancel)()
+	s.mux.ServeHTTP(w, r.WithContext(ctx))
+}
+
+// refuse answers a request that is looked at no further. Its connection ends with it.
+func (s *Server) refuse(w http.ResponseWriter, e *Error) {
+	w.Header().Set("Connection", "close")
+	s.writeError(w, e)
+}
+
+// authorized reports whether a request shows the token, if there is one. It compares digests,
+// so that the time that it takes tells nothing, not even a length.
+func (s *Server) authorized(r *http.Request) bool {
+	if s.config.Token == "" {
+		return true
+	}
+	got := sha256.Sum256([]byte(r.Header.Get("Authorization")))
+	return subtle.ConstantTimeCompare(got[:], s.token[:]) == 1
 }
 
 // public are the paths that need no token.
 var public = map[string]bool{"/livez": true, "/readyz": true, "/metrics": true}
 
 // listen returns the listener of the configured address; nil without one.
-func (s *Server) listen(ctx context.Context) (net.Listener, error) {
-	switch address := s.config.Listen; {
-	case address == "":
-		return nil, nil
-	case IsSocket(address):
-		return listenSocket(ctx, address)
-	case len(s.config.Token) < MinToken:
-		return nil, fmt.Errorf("%s needs a token of at least %d characters: set host.admin_token_file", address, MinToken)
-	default:
-		return new(net.ListenConfig).Listen(ctx, "tcp", address)
-	}
-}
-
-// ReadToken reads a file with a token: one line of at least [MinToken] characters without
-// spaces. The file should be readable by its owner alone.
-func ReadToken(path string) (string, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "", err
-	}
-	token := strings.TrimSpace(string(text))
+func (s *Server) listen(ctx context.Context) (l *listener, err error) {
+	c := s.config
 	switch {
-	case len(token) < MinToken:
-		return "", fmt.Errorf("%s: the token has %d characters, want at least %d: head -c 32 /dev/urandom | base64 > %s", path, len(token), MinToken, path)
-	case !visible(token):
-		return "", fmt.Errorf("%s: the token must be one word of visible ASCII characters", path)
+	case c.Listen == "":
+		return nil, nil
+	case c.Token != "" && (len(c.Token) < MinToken || !visible(c.Token)):
+		return nil, fmt.Errorf("a token needs at least %d visible ASCII characters: change host.admin_token_file", MinToken)
+	case IsSocket(c.Listen):
+		l, err = listenSocket(ctx, c.Listen)
+	case c.Token == "":
+		return nil, fmt.Errorf("%s needs a token of at least %d characters: set host.admin_token_file", c.Listen, MinToken)
+	default:
+		l = new(listener)
+		l.Listener, err = new(net.ListenConfig).Listen(ctx, "tcp", c.Listen)
 	}
-	return token, nil
+	if err != nil {
+		return nil, err
+	}
+	l.connections.most, l.refusing.most = c.MaxConnections, maxRefusals
+	return l, nil
 }

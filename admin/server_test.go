@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"net"
 	"net/http"
@@ -21,11 +23,10 @@ import (
 
 	"github.com/airhost/airhost/admin"
 	"github.com/airhost/airhost/backends/native"
-	"github.com/airhost/airhost/brokers/inproc"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/guest"
-	"github.com/airhost/airhost/trackers/slab"
+	"github.com/airhost/airhost/internal/hosttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -58,9 +59,34 @@ func (component) HandleMessage(h guest.Host, _ string, message []byte) ([]byte, 
 type manager struct {
 	*host.Host
 	fails error
+	hold  func(context.Context) error // before a change, if not nil
+}
+
+func (m *manager) wait(ctx context.Context) error {
+	if m.hold == nil {
+		return nil
+	}
+	return m.hold(ctx)
+}
+
+func (m *manager) Restart(ctx context.Context, id core.ComponentID) error {
+	if err := m.wait(ctx); err != nil {
+		return err
+	}
+	return m.Host.Restart(ctx, id)
+}
+
+func (m *manager) Undeploy(ctx context.Context, id core.ComponentID) error {
+	if err := m.wait(ctx); err != nil {
+		return err
+	}
+	return m.Host.Undeploy(ctx, id)
 }
 
 func (m *manager) Apply(ctx context.Context, a admin.ApplyRequest, progress func(admin.Progress)) (*admin.Applied, error) {
+	if err := m.wait(ctx); err != nil {
+		return nil, err
+	}
 	progress(admin.Progress{ID: "a/b", Step: "compiling"})
 	progress(admin.Progress{ID: "a/b", Step: "compiled", Seconds: 0.5})
 	if m.fails != nil {
@@ -69,7 +95,10 @@ func (m *manager) Apply(ctx context.Context, a admin.ApplyRequest, progress func
 	return &admin.Applied{File: a.File, DryRun: a.DryRun, Changes: []admin.Change{{ID: "a/b", Action: "update", Differences: []admin.Difference{{Path: "quota.burst", Old: "1", New: "2"}}}}}, nil
 }
 
-func (m *manager) Put(_ context.Context, id core.ComponentID, text []byte, _ func(admin.Progress)) (*admin.Applied, error) {
+func (m *manager) Put(ctx context.Context, id core.ComponentID, text []byte, _ func(admin.Progress)) (*admin.Applied, error) {
+	if err := m.wait(ctx); err != nil {
+		return nil, err
+	}
 	return &admin.Applied{Changes: []admin.Change{{ID: id.String(), Action: "add", Error: string(text)}}}, m.fails
 }
 
@@ -89,22 +118,23 @@ type site struct {
 	program *bytes.Buffer // the program's log
 }
 
-var id = core.MustComponentID("a/b")
+var (
+	id      = core.MustComponentID("a/b")
+	discard = slog.New(slog.DiscardHandler)
+)
 
 func newHost(t testing.TB, log *slog.Logger) *host.Host {
 	t.Helper()
-	broker, err := inproc.New(inproc.Config{})
-	check(t, err)
-	tracker, err := slab.New(slab.Config{})
-	check(t, err)
-	engine, err := native.New(native.Config{})
-	check(t, err)
-	h, err := host.New(host.Config{Logger: log}, broker, tracker, engine)
-	check(t, err)
-	check(t, h.Start(context.Background()))
+	h := hosttest.New(t, host.Config{Logger: log})
 	t.Cleanup(func() { _ = h.Stop(context.Background()) }) // messages may be left
-	check(t, h.Deploy(t.Context(), host.Deployment{ID: id, Engine: native.Name, Source: native.Source(func() guest.Component { return component{} }), Restart: host.Restart{Policy: host.RestartTemporary}}))
+	deploy(t, h)
 	return h
+}
+
+// deploy deploys the component a/b.
+func deploy(t testing.TB, h *host.Host) {
+	t.Helper()
+	check(t, h.Deploy(t.Context(), host.Deployment{ID: id, Engine: native.Name, Source: native.Source(func() guest.Component { return component{} }), Restart: host.Restart{Policy: host.RestartTemporary}}))
 }
 
 func serve(t testing.TB, change func(*admin.Config)) *site {
@@ -162,6 +192,7 @@ func (s *site) raw(t testing.TB, method, path, body string, headers ...string) s
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	check(t, err)
+	asDescribed(t, method, path, response.StatusCode, response.Header.Get("Content-Type"), string(text))
 	return fmt.Sprintf("%d %s", response.StatusCode, text)
 }
 
@@ -187,7 +218,7 @@ func TestMessages(t *testing.T) {
 	_, err := s.Request(ctx, core.MustComponentID("a/none"), nil, 0)
 	failed(t, err, 404, "target-not-found")
 	failed(t, s.Send(ctx, core.MustComponentID("a/none"), nil), 404, "target-not-found")
-	failed(t, s.Send(ctx, core.MustComponentID("a/soon"), nil), 503, "component-unavailable")
+	failed(t, s.Send(ctx, core.MustComponentID("a/soon"), nil), 503, "unavailable")
 	_, err = s.Request(ctx, id, []byte("wrong"), 0)
 	failed(t, err, 400, "invalid-message")
 	_, err = s.Request(ctx, id, []byte("slow"), 10*time.Millisecond)
@@ -277,6 +308,19 @@ func TestApply(t *testing.T) {
 	if got := s.raw(t, "POST", "/v1/apply", "{}"); !strings.HasPrefix(got, `422 {"error":{"code":"invalid-configuration","message":"no","place":{"file":"a.yaml","line":2`) {
 		t.Errorf("in JSON: got %s", got)
 	}
+	s.manager.hold = func(context.Context) error { return s.manager.fails } // before the first step
+	if got := s.raw(t, "POST", "/v1/apply", "{}", "Accept", "text/event-stream"); !strings.HasPrefix(got, `422 {"error":{"code":"invalid-configuration"`) {
+		t.Errorf("before a stream begins: got %s", got)
+	}
+	for code, status := range map[string]int{admin.CodeInvalidConfiguration: 422, admin.CodeConflict: 409, admin.CodeStopping: 503, "other": 502} {
+		s.manager.hold = func(context.Context) error { return &admin.Error{Code: code} }
+		failed(t, s.Client.Restart(ctx, id), status, code)
+		s.manager.fails = &admin.Error{Code: code}
+		s.manager.hold = nil
+		_, err := s.Client.Apply(ctx, admin.ApplyRequest{}, nil) // after its first steps
+		failed(t, err, status, code)
+	}
+	s.manager.fails = refused
 	if got := s.raw(t, "GET", "/readyz", ""); got != "503 a.yaml:2:3: components: no\n    2 | x\n      | ^\n" {
 		t.Errorf("got %s", got)
 	}
@@ -290,16 +334,19 @@ func TestWrongRequests(t *testing.T) {
 		{"GET", "/v1/", "", `404 `}, {"GET", "/v2/components", "", `404 `}, {"GET", "/v1/components/a", "", `404 `},
 		{"GET", "/v1/components/A/b", "", `404 {"error":{"code":"not-found"`}, {"GET", "/v1/components/a/b%2fc", "", "404 "},
 		{"POST", "/v1/components", "", `405 {"error":{"code":"invalid-request","message":"POST is not possible here, want GET"}}`},
-		{"POST", "/v1/apply", "", `400 {"error":{"code":"invalid-request","message":"the body is not as it should be: EOF`},
+		{"POST", "/v1/apply", "", `400 {"error":{"code":"invalid-request","message":"the body is empty, want a JSON object"`},
 		{"POST", "/v1/apply", `{"fil": "x"}`, `400 {"error":{"code":"invalid-request","message":"the body is not as it should be: unknown field \"fil\"`},
-		{"POST", "/v1/apply", `{"file": 1}`, `400 {"error":{"code":"invalid-request","message":"the body is not as it should be: cannot unmarshal number`},
+		{"POST", "/v1/apply", `{"file": 1}`, `400 {"error":{"code":"invalid-request","message":"file must be a string and is number"`},
 		{"POST", "/v1/apply", `{} {}`, `400 `}, {"POST", "/v1/apply", `{"file": "a.yaml"}`, `400 {"error":{"code":"invalid-request","message":"file is \"a.yaml\", want an absolute path`},
 		{"POST", "/v1/apply", `{"file": "` + strings.Repeat("x", 20_000) + `"}`, `413 `},
 		{"PUT", "/v1/components/a/b", strings.Repeat("x", 2<<20), `413 {"error":{"code":"too-large"`},
 		{"POST", "/v1/requests", "x", `400 {"error":{"code":"invalid-request","message":"the target is missing`},
 		{"POST", "/v1/requests?target=x", "x", `400 `}, {"POST", "/v1/requests?target=a/b&timeout=x", "x", `400 `}, {"POST", "/v1/requests?target=a/b&timeout=-1s", "x", `400 `},
 		{"GET", "/v1/dead-letters/x", "", "404 "}, {"GET", "/v1/dead-letters/9", "", "404 "}, {"POST", "/v1/dead-letters/18446744073709551616/resend", "", "404 "},
-		{"GET", "/v1/events?follow=perhaps", "", "400 "}, {"GET", "/v1/events?last=-1", "", "400 "}, {"GET", "/v1/events?component=x", "", "400 "}, {"GET", "/v1/logs?level=loud", "", "400 "},
+		{"GET", "/v1/events?follow=perhaps", "", "400 "}, {"GET", "/v1/events?last=-1", "", "400 "}, {"GET", "/v1/events?last=1&last=1", "", `400 {"error":{"code":"invalid-request","message":"the parameter last is there 2 times`},
+		{"GET", "/v1/events?lst=1", "", `400 {"error":{"code":"invalid-request","message":"there is no parameter \"lst\" here, did you mean last?`}, {"GET", "/v1/snapshot?%zz", "", "400 "}, {"GET", "/v1/snapshot?all", "", "400 "},
+		{"GET", "/v1/component", "", `404 {"error":{"code":"not-found","message":"there is nothing at /v1/component: did you mean /v1/components?`}, {"POST", "/v1/components/a/b/restat", "", "404 {\"error\":{\"code\":\"not-found\",\"message\":\"there is nothing at /v1/components/a/b/restat: did you mean /v1/components/a/b/restart?"},
+		{"GET", "//v1/components", "", "404 "}, {"GET", "/v1/../v1/components", "", "404 "}, {"GET", "/v1/components/", "", "404 "}, {"POST", "/livez", "", "405 "}, {"OPTIONS", "/v1/apply", "", "405 "}, {"GET", "/v1/events?component=x", "", "400 "}, {"GET", "/v1/logs?level=loud", "", "400 "},
 		{"PUT", "/v1/log-level", `{"level": "loud"}`, "400 "}, {"PUT", "/v1/log-level", `{"level": "default"}`, "400 "}, {"PUT", "/v1/log-level", `{"level": "info", "component": "a/none"}`, "404 "},
 		{"GET", "/livez", "", "200 ok\n"}, {"GET", "/readyz", "", "200 ok\n"}, {"GET", "/metrics", "", "200 metrics"},
 	} {
@@ -325,3 +372,15 @@ func newRequest(method, path, body string) (*http.Request, error) {
 }
 
 func newRecorder() *httptest.ResponseRecorder { return httptest.NewRecorder() }
+
+// entries returns the texts of all entries of a stream.
+func entries[T any](t testing.TB, all iter.Seq2[T, error], text func(T) string) (got []string) {
+	t.Helper()
+	return collect(t, -1, all, text)
+}
+
+func decode[T any](t testing.TB, text []byte) (value T) {
+	t.Helper()
+	check(t, json.Unmarshal(text, &value))
+	return value
+}

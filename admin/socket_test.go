@@ -2,6 +2,8 @@ package admin_test
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -69,6 +71,22 @@ func TestSocket(t *testing.T) {
 	refused("127.0.0.1:0", "needs a token of at least 16 characters")
 }
 
+// TestSocketThatBeginsWithAt: it is a file, too, and no name that every user may open.
+func TestSocketThatBeginsWithAt(t *testing.T) {
+	t.Chdir(shortDir(t))
+	s := serve(t, func(c *admin.Config) { c.Listen = "@s" })
+	if _, err := os.Stat("@s"); err != nil {
+		t.Error(err)
+	}
+	second, err := admin.New(admin.Config{Host: s.host, Listen: "@s", Logger: discard})
+	check(t, err)
+	if err := second.Start(t.Context()); err == nil || !strings.Contains(err.Error(), "a host listens on") {
+		t.Errorf("a second host: %v", err)
+	}
+	_, err = s.Components(t.Context())
+	check(t, err)
+}
+
 func TestToken(t *testing.T) {
 	const token = "0123456789abcdef"
 	s := serve(t, func(c *admin.Config) { c.Listen, c.Token = "127.0.0.1:0", token })
@@ -84,6 +102,11 @@ func TestToken(t *testing.T) {
 		if got := s.raw(t, "GET", path, ""); !strings.HasPrefix(got, "200 ") {
 			t.Errorf("%s: got %s", path, got)
 		}
+	}
+	conn := s.dial(t) // a stranger keeps no connection
+	fmt.Fprint(conn, "GET /v1/components HTTP/1.1\r\nHost: x\r\n\r\n")
+	if answer, err := io.ReadAll(conn); err != nil || !strings.Contains(string(answer), "Www-Authenticate: Bearer") {
+		t.Errorf("got %s, %v", answer, err)
 	}
 	if _, err := admin.NewClient(s.Addr().String(), "").Snapshot(t.Context()); err == nil || !strings.Contains(err.Error(), "host.admin_token_file") {
 		t.Errorf("without the token: %v", err)

@@ -5,121 +5,19 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/airhost/airhost/core"
 )
 
-const (
-	// keptEntries and keptBytes bound the entries that a stream has kept for readers to come.
-	keptEntries = 1000
-	keptBytes   = 4 << 20
-	// readerEntries is how many entries wait for one reader. A slower one loses entries.
-	readerEntries = 512
-	// maxStreams is how many streams there are at the same time.
-	maxStreams = 64
-	// heartbeat is the pause after which a stream says that it lives.
-	heartbeat = 15 * time.Second
-	// writeTime is how long a client may take to read an entry or an answer.
-	writeTime = 10 * time.Second
-)
-
-// feed keeps the last entries of a stream, and hands new ones to readers. It never waits for a
-// reader.
-type feed[T any] struct {
-	// stamp sets the number of an entry, and adds how many before it the reader has missed.
-	stamp func(entry *T, number, missed uint64)
-
-	mu      sync.Mutex // guards the following
-	kept    []sized[T] // the oldest first
-	bytes   int        // of kept
-	number  uint64     // of the last entry
-	readers map[*reader[T]]struct{}
-	closed  bool
-}
-
-type sized[T any] struct {
-	entry  T
-	number uint64
-	size   int
-}
-
-// reader gets the entries of a feed.
-type reader[T any] struct {
-	entries chan sized[T]
-	missed  uint64 // of the feed's lock
-}
-
-// add appends an entry of so many bytes.
-func (f *feed[T]) add(entry T, size int) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.number++
-	f.stamp(&entry, f.number, 0)
-	one := sized[T]{entry, f.number, size}
-	f.kept, f.bytes = append(f.kept, one), f.bytes+size
-	for len(f.kept) > keptEntries || f.bytes > keptBytes && len(f.kept) > 1 {
-		f.bytes -= f.kept[0].size
-		f.kept[0] = sized[T]{}
-		f.kept = f.kept[1:]
-	}
-	for r := range f.readers {
-		mine := one
-		f.stamp(&mine.entry, one.number, r.missed)
-		select {
-		case r.entries <- mine:
-			r.missed = 0
-		default:
-			r.missed++
-		}
-	}
-}
-
-// open returns the entries that were kept and come after a number, and a reader of those that
-// follow. The caller must call close.
-func (f *feed[T]) open(after uint64) (kept []sized[T], r *reader[T]) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, one := range f.kept {
-		if one.number > after {
-			kept = append(kept, one)
-		}
-	}
-	r = &reader[T]{entries: make(chan sized[T], readerEntries)}
-	if f.readers == nil {
-		f.readers = make(map[*reader[T]]struct{})
-	}
-	if f.closed {
-		close(r.entries)
-	} else {
-		f.readers[r] = struct{}{}
-	}
-	return kept, r
-}
-
-func (f *feed[T]) close(r *reader[T]) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.readers, r)
-}
-
-// end ends all readers, after the entries that wait for them.
-func (f *feed[T]) end() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.closed = true
-	for r := range f.readers {
-		close(r.entries)
-		delete(f.readers, r)
-	}
-}
+// batchEntries is how many entries are written at once.
+const batchEntries = 64
 
 // selection says which entries a client wants.
 type selection struct {
 	follow    bool
-	last      int // of the entries that were kept; -1 for all
-	after     uint64
+	last      int    // of the entries that were kept; -1 for all
+	after     uint64 // the number of the last entry that the client has; 0 for none
 	component string
 	level     int
 }
@@ -127,7 +25,7 @@ type selection struct {
 // selected reads the parameters of a stream.
 func selected(r *http.Request) (s selection, err error) {
 	q := r.URL.Query()
-	s.last = -1
+	s.last, s.level = -1, int(levelTrace)
 	if text := q.Get("follow"); text != "" {
 		if s.follow, err = strconv.ParseBool(text); err != nil {
 			return s, invalid("follow is %q, want true or false", text)
@@ -154,10 +52,18 @@ func selected(r *http.Request) (s selection, err error) {
 			return s, err
 		}
 		s.level = int(level)
-	} else {
-		s.level = int(levelTrace)
 	}
+	s.follow = s.follow && r.Method != http.MethodHead // which has no body that could go on
 	return s, nil
+}
+
+// subscription is one client's stream of the entries of a feed.
+type subscription[T any] struct {
+	feed   *feed[T]
+	keep   func(*T) bool
+	out    *eventWriter
+	next   uint64 // the number of the entry to go on with
+	missed uint64 // entries that are gone, which the client has not been told
 }
 
 // streamFeed answers with the entries of a feed that a client wants and that keep accepts, as
@@ -167,54 +73,84 @@ func streamFeed[T any](s *Server, w http.ResponseWriter, r *http.Request, f *fee
 	if err != nil {
 		return err
 	}
-	if s.streams.Add(1) > maxStreams {
-		s.streams.Add(-1)
-		return &Error{Status: http.StatusTooManyRequests, Code: CodeTooMany, Message: fmt.Sprintf("there are %d streams already: end one", maxStreams)}
+	if !s.streams.take(1) {
+		return tooMany("there are %d streams already: end one", s.config.MaxStreams)
 	}
-	defer s.streams.Add(-1)
-	kept, live := f.open(want.after)
-	defer f.close(live)
-	var chosen []sized[T]
-	for _, one := range kept {
-		if keep(&one.entry, want) {
-			chosen = append(chosen, one)
-		}
+	defer s.streams.give(1)
+	sub := &subscription[T]{feed: f, keep: func(e *T) bool { return keep(e, want) }, out: s.newEventWriter(w)}
+	if sub.history(want) != nil || !want.follow {
+		return nil // all is said, or the client is gone
 	}
-	if want.last >= 0 && len(chosen) > want.last {
-		chosen = chosen[len(chosen)-want.last:]
-	}
-	out := newEventWriter(w)
-	for _, one := range chosen {
-		if out.write("", one.number, one.entry) != nil {
-			return nil
-		}
-	}
-	if want.follow {
-		follow(s, r, out, live, func(e *T) bool { return keep(e, want) })
-	}
+	sub.follow(s, r)
 	return nil
 }
 
-// follow writes the entries of a reader until the client is gone, or the server stops.
-func follow[T any](s *Server, r *http.Request, out *eventWriter, live *reader[T], keep func(*T) bool) {
-	beat := time.NewTicker(heartbeat)
+// history writes the entries that were kept.
+func (s *subscription[T]) history(want selection) error {
+	oldest, newest := s.feed.bounds()
+	if again := 0 < want.after && want.after <= newest; again { // else the number is another host's
+		oldest, want.last = want.after+1, -1
+	}
+	kept := s.feed.read(oldest, keptEntries)
+	s.next, s.missed = kept.next(), kept.missed
+	first := 0
+	for i, n := len(kept.entries)-1, 0; i >= 0 && want.last >= 0; i-- {
+		if s.keep(&kept.entries[i]) {
+			n++
+		}
+		if n > want.last {
+			first = i + 1
+			break
+		}
+	}
+	number, wanted := kept.first+uint64(first), kept.entries[first:]
+	for {
+		now := min(len(wanted), batchEntries)
+		s.collect(number, wanted[:now])
+		if err := s.out.send(); err != nil || now == len(wanted) {
+			return err
+		}
+		number, wanted = number+uint64(now), wanted[now:]
+	}
+}
+
+// collect adds entries to the text that is written next, with their numbers from first on.
+func (s *subscription[T]) collect(first uint64, entries []T) {
+	for i := range entries {
+		if !s.keep(&entries[i]) {
+			continue
+		}
+		number := first + uint64(i)
+		s.feed.stamp(&entries[i], number, s.missed)
+		s.missed = 0
+		s.out.add("", number, entries[i])
+	}
+}
+
+// follow writes the entries that come, until the client is gone, or the host or the server stops.
+func (s *subscription[T]) follow(server *Server, r *http.Request) {
+	beat := time.NewTicker(server.config.Heartbeat)
 	defer beat.Stop()
 	for {
-		select {
-		case one, open := <-live.entries:
-			if !open {
-				return
-			}
-			if keep(&one.entry) && out.write("", one.number, one.entry) != nil {
-				return
-			}
-		case <-beat.C:
-			if out.comment() != nil {
-				return
-			}
-		case <-r.Context().Done():
+		came := s.feed.read(s.next, batchEntries)
+		s.next, s.missed = came.next(), s.missed+came.missed
+		s.collect(came.first, came.entries)
+		stopping := came.ended || len(came.entries) == 0 && server.ending.Err() != nil
+		if stopping {
+			s.out.add("end", 0, End{Reason: CodeStopping})
+		}
+		if s.out.send() != nil || stopping {
 			return
-		case <-s.ending.Done():
+		}
+		if len(came.entries) > 0 {
+			continue
+		}
+		select {
+		case <-came.more:
+		case <-server.ending.Done():
+		case <-beat.C:
+			s.out.comment()
+		case <-r.Context().Done():
 			return
 		}
 	}
@@ -222,43 +158,57 @@ func follow[T any](s *Server, r *http.Request, out *eventWriter, live *reader[T]
 
 // eventWriter writes server-sent events.
 type eventWriter struct {
-	w    http.ResponseWriter
-	http *http.ResponseController
+	w     http.ResponseWriter
+	http  *http.ResponseController
+	time  time.Duration // for the client to take them
+	text  []byte        // to be written
+	begun bool
 }
 
-func newEventWriter(w http.ResponseWriter) *eventWriter {
-	w.Header().Set("Content-Type", "text/event-stream")
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(http.StatusOK)
-	endReading(w)
-	e := &eventWriter{w, http.NewResponseController(w)}
-	_ = e.http.Flush() // the next write meets the error again
-	return e
+func (s *Server) newEventWriter(w http.ResponseWriter) *eventWriter {
+	return &eventWriter{w: w, http: http.NewResponseController(w), time: s.config.WriteTimeout}
 }
 
-// write writes an event with a value in JSON. The name may be empty, and the number 0.
-func (e *eventWriter) write(name string, number uint64, value any) error {
+// add adds an event with a value in JSON. The name may be empty, and the number 0.
+func (e *eventWriter) add(name string, number uint64, value any) {
 	data, err := json.Marshal(value)
-	if err != nil {
-		return err
+	if err != nil { // such as a value of an attribute that JSON lacks
+		name = "error"
+		data, _ = json.Marshal(answer{&Error{Code: CodeFailed, Message: err.Error()}}) // texts do not fail
 	}
-	text := make([]byte, 0, len(data)+64)
 	if name != "" {
-		text = append(append(append(text, "event: "...), name...), '\n')
+		e.text = fmt.Appendf(e.text, "event: %s\n", name)
 	}
 	if number > 0 {
-		text = append(strconv.AppendUint(append(text, "id: "...), number, 10), '\n')
+		e.text = fmt.Appendf(e.text, "id: %d\n", number)
 	}
-	return e.send(append(append(append(text, "data: "...), data...), "\n\n"...))
+	e.text = append(append(append(e.text, "data: "...), data...), "\n\n"...)
 }
 
-// comment writes a line that clients ignore.
-func (e *eventWriter) comment() error { return e.send([]byte(":\n\n")) }
+// comment adds a line that clients ignore.
+func (e *eventWriter) comment() { e.text = append(e.text, ":\n\n"...) }
 
-func (e *eventWriter) send(text []byte) error {
-	_ = e.http.SetWriteDeadline(time.Now().Add(writeTime)) // all our connections have one
-	if _, err := e.w.Write(text); err != nil {
+// send writes the events that were added. The first call begins the response. An error says that
+// the client is gone, or too slow.
+func (e *eventWriter) send() error {
+	if e.begun && len(e.text) == 0 {
+		return nil
+	}
+	_ = e.http.SetWriteDeadline(time.Now().Add(e.time)) // all our connections have one
+	if !e.begun {
+		e.begun = true
+		e.w.Header().Set("Content-Type", "text/event-stream")
+		e.w.Header().Set("Cache-Control", "no-store")
+		e.w.WriteHeader(http.StatusOK)
+	}
+	if _, err := e.w.Write(e.text); err != nil {
 		return err
+	}
+	if e.text = e.text[:0]; cap(e.text) > keptText {
+		e.text = nil
 	}
 	return e.http.Flush()
 }
+
+// keptText is the largest text that a stream keeps for its next events.
+const keptText = 64 << 10

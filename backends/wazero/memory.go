@@ -11,10 +11,10 @@ import (
 // memory is a guest's only linear memory. It serves wazero as an allocator, and the
 // engine reads it without calling wazero.
 type memory struct {
-	current []byte       // the guest's memory at present
-	most    uint64       // maximum size in bytes
-	size    atomic.Int64 // of current; for other goroutines than the one that calls the guest
+	current []byte // the guest's memory at present
+	most    uint64 // maximum size in bytes
 	reserve
+	size atomic.Int64 // of current; for other goroutines than the one that calls the guest
 }
 
 // errNoMemory reports that the system has no memory left for a guest.

@@ -13,9 +13,6 @@ import (
 	"github.com/airhost/airhost/telemetry/prometheus"
 )
 
-// adminOff in the configuration means that a host has no admin API.
-const adminOff = "off"
-
 // adminLog makes the program's log one that the admin API shows.
 func (p *program) adminLog() (*admin.Log, error) {
 	all, err := newLog(p.stderr, p.logFormat, levelNames[0])
@@ -33,11 +30,17 @@ func (p *program) adminLog() (*admin.Log, error) {
 // openAdmin starts the admin API of a service. A default address that cannot be used is a
 // warning; one that the file names is wrong use.
 func (p *program) openAdmin(ctx context.Context, s *service.Service, file *config.File, log *admin.Log) (*adminAPI, error) {
-	address, token, err := adminAddress(file)
+	address, err := addressOf(file.Host.Admin, file.Name())
 	if err != nil {
 		return nil, err
 	}
-	if address == adminOff {
+	token := ""
+	if file.Host.AdminTokenFile != "" {
+		if token, err = admin.ReadToken(file.Host.AdminTokenFile); err != nil {
+			return nil, config.Mistakes{file.Mistake("host.admin_token_file", err.Error())}
+		}
+	}
+	if address == config.AdminOff {
 		return new(adminAPI), nil
 	}
 	path, err := filepath.Abs(file.Name())
@@ -63,20 +66,12 @@ func (p *program) openAdmin(ctx context.Context, s *service.Service, file *confi
 	return nil, config.Mistakes{file.Mistake("host.admin", err.Error())}
 }
 
-// adminAddress returns the address of the admin API of a file, or adminOff, and the token that it
-// needs. An error is a config.Mistakes, or wrong use.
-func adminAddress(file *config.File) (address, token string, err error) {
-	h := file.Host
-	if h.AdminTokenFile != "" {
-		if token, err = admin.ReadToken(h.AdminTokenFile); err != nil {
-			return "", "", config.Mistakes{file.Mistake("host.admin_token_file", err.Error())}
-		}
+// addressOf returns the address of the admin API of a file's host, which has this one in the file.
+func addressOf(given, file string) (string, error) {
+	if given != "" {
+		return given, nil
 	}
-	if h.Admin != "" {
-		return h.Admin, token, nil
-	}
-	address, err = admin.DefaultSocket(file.Name())
-	return address, token, err
+	return admin.DefaultSocket(file)
 }
 
 // adminAPI is the admin API of a host, if it has one.

@@ -100,13 +100,11 @@ func (o *operation) find() error {
 	case address != "":
 	case o.file == "":
 		return wrongUse{errors.New("no host is named: give the FILE that it was started with (it ends in .yaml or .yml), --host ADDRESS, or the variable " + hostVariable)}
-	case file.Address == adminOff:
+	case file.Address == config.AdminOff:
 		return wrongUse{fmt.Errorf("%s has host.admin: off, so its host takes no commands: remove that line and start it again", o.file)}
-	case file.Address != "":
-		address = file.Address
 	default:
 		var err error
-		if address, err = admin.DefaultSocket(o.file); err != nil {
+		if address, err = addressOf(file.Address, o.file); err != nil {
 			return err
 		}
 	}

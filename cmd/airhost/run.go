@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -116,7 +117,8 @@ func (p *program) operate(ctx context.Context, s *service.Service, watch bool) e
 			p.tell(sdnotify.Reloading())
 			if err := s.Reload(ctx); err != nil && ctx.Err() == nil {
 				p.report(err)
-				p.log.Error("the file was not applied, nothing has changed")
+				reason, _, _ := strings.Cut(err.Error(), "\n") // readers of the admin API's log see no report
+				p.log.Error("the file was not applied, nothing has changed", "reason", reason)
 			}
 			p.tell(sdnotify.Ready("running"))
 		}

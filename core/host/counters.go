@@ -143,8 +143,8 @@ type Snapshot struct {
 	Waits       []Wait            // calls in progress of functions that components provide
 }
 
-// Snapshot returns the host's counters. None ever goes back, whatever changes. Those of a component in the middle of a
-// call are as of the call's begin.
+// Snapshot returns the host's counters. None ever goes back, whatever changes. Those of a
+// component in the middle of a call are as of the call's begin.
 func (h *Host) Snapshot() Snapshot {
 	sum := h.totals()
 	s := Snapshot{

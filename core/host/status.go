@@ -28,6 +28,9 @@ func (c *component) report() ComponentStatus {
 		last = m.addToLocked(&s, last)
 		m.mu.Unlock()
 	}
+	if c.shown == nil {
+		c.shown = new(shownCounts)
+	}
 	c.shown.raise(&s)
 	switch {
 	case failed:

@@ -79,7 +79,7 @@ func New(h *host.Host, config Config) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{caller: caller, config: config, log: config.Logger, open: open{fresh: make(map[net.Conn]bool)}}
+	g := &Gateway{caller: caller, config: config, log: config.Logger}
 	g.buffer.New = func() any { return new([]byte) }
 	if err := g.SetRoutes(config.Routes); err != nil {
 		return nil, err

@@ -28,12 +28,11 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/airhost/airhost/backends/native"
-	"github.com/airhost/airhost/brokers/inproc"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 	gateway "github.com/airhost/airhost/gateway/http"
 	"github.com/airhost/airhost/guest"
-	"github.com/airhost/airhost/trackers/slab"
+	"github.com/airhost/airhost/internal/hosttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -73,17 +72,9 @@ func (l *lockedBuffer) String() string {
 
 func start(t testing.TB, config gateway.Config) *site {
 	t.Helper()
-	broker, err := inproc.New(inproc.Config{})
-	check(t, err)
-	tracker, err := slab.New(slab.Config{})
-	check(t, err)
-	engine, err := native.New(native.Config{})
-	check(t, err)
-	s := &site{log: new(lockedBuffer)}
-	s.host, err = host.New(host.Config{Logger: slog.New(slog.DiscardHandler)}, broker, tracker, engine)
-	check(t, err)
-	check(t, s.host.Start(context.Background()))
+	s := &site{log: new(lockedBuffer), host: hosttest.Start(t, host.Config{Logger: slog.New(slog.DiscardHandler)})}
 	config.Listen, config.Logger = "127.0.0.1:0", slog.New(slog.NewTextHandler(s.log, nil))
+	var err error
 	s.Gateway, err = gateway.New(s.host, config)
 	check(t, err)
 	check(t, s.Start(context.Background()))
@@ -92,7 +83,6 @@ func start(t testing.TB, config gateway.Config) *site {
 	t.Cleanup(func() {
 		s.client.CloseIdleConnections()
 		check(t, s.Stop(context.Background()))
-		check(t, s.host.Stop(context.Background()))
 	})
 	return s
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -63,7 +64,7 @@ func (g *Gateway) answerAll(ctx context.Context) {
 	patience := time.NewTimer(firstRequest)
 	defer patience.Stop()
 	patient := true
-	for g.inside.Load() > 0 || patient && g.open.anyFresh() {
+	for g.inside.Load() > 0 || patient && g.open.silent.Load() > 0 {
 		select {
 		case <-look.C:
 		case <-patience.C:
@@ -75,38 +76,31 @@ func (g *Gateway) answerAll(ctx context.Context) {
 }
 
 // Connections is the number of connections that are open.
-func (g *Gateway) Connections() int {
-	g.open.mu.Lock()
-	defer g.open.mu.Unlock()
-	return len(g.open.fresh)
-}
+func (g *Gateway) Connections() int { return int(g.open.count.Load()) }
 
-// open are the connections of a gateway.
+// open are the connections of a gateway. A request takes no lock for it.
 type open struct {
-	mu    sync.Mutex        // guards fresh
-	fresh map[net.Conn]bool // whether it has sent nothing yet
+	count    atomic.Int64
+	silent   atomic.Int64 // of these, those that have sent nothing yet
+	isSilent sync.Map     // by net.Conn: an *atomic.Bool
 }
 
 // note is called by the server when the state of a connection changes.
 func (o *open) note(c net.Conn, state http.ConnState) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	switch state {
-	case http.StateClosed, http.StateHijacked:
-		delete(o.fresh, c)
-	default:
-		o.fresh[c] = state == http.StateNew
+	if state == http.StateNew {
+		silent := new(atomic.Bool)
+		silent.Store(true)
+		o.isSilent.Store(c, silent)
+		o.count.Add(1)
+		o.silent.Add(1)
+		return
 	}
-}
-
-// anyFresh reports whether there is a connection that has sent nothing yet.
-func (o *open) anyFresh() bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for _, fresh := range o.fresh {
-		if fresh {
-			return true
-		}
+	known, _ := o.isSilent.Load(c)
+	if silent, ok := known.(*atomic.Bool); ok && silent.Load() && silent.CompareAndSwap(true, false) {
+		o.silent.Add(-1)
 	}
-	return false
+	if state == http.StateClosed || state == http.StateHijacked {
+		o.isSilent.Delete(c)
+		o.count.Add(-1)
+	}
 }

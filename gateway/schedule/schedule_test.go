@@ -14,12 +14,11 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/airhost/airhost/backends/native"
-	"github.com/airhost/airhost/brokers/inproc"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/gateway/schedule"
 	"github.com/airhost/airhost/guest"
-	"github.com/airhost/airhost/trackers/slab"
+	"github.com/airhost/airhost/internal/hosttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -42,21 +41,11 @@ type running struct {
 
 func start(t *testing.T, c component) *running {
 	t.Helper()
-	broker, err := inproc.New(inproc.Config{})
-	check(t, err)
-	tracker, err := slab.New(slab.Config{})
-	check(t, err)
-	engine, err := native.New(native.Config{})
-	check(t, err)
-	r := &running{t: t}
-	r.Host, err = host.New(host.Config{Logger: slog.New(slog.DiscardHandler)}, broker, tracker, engine)
-	check(t, err)
-	check(t, r.Start(context.Background()))
+	r := &running{t: t, Host: hosttest.Start(t, host.Config{Logger: slog.New(slog.DiscardHandler)})}
 	check(t, r.Deploy(context.Background(), host.Deployment{
 		ID: target, Engine: native.Name, Source: native.Source(func() guest.Component { return c }),
 		Limits: core.Limits{HandlerTime: 24 * time.Hour},
 	}))
-	t.Cleanup(func() { check(t, r.Stop(context.Background())) })
 	return r
 }
 

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// adminOff is the address of an admin API that is not there.
-const adminOff = "off"
+// AdminOff is the value of host.admin of a host without an admin API.
+const AdminOff = "off"
 
 // isPath reports whether an address is the path of a socket, not host:port.
 func isPath(address string) bool {
@@ -35,7 +35,7 @@ func (d *decoder) admin(h *Host) {
 // locateAdmin joins the paths of the admin API to the file's folder. It returns a mistake if the
 // file of the token does not exist.
 func (h *Host) locateAdmin(f *File) Mistakes {
-	if h.Admin != "" && h.Admin != adminOff && isPath(h.Admin) {
+	if h.Admin != "" && h.Admin != AdminOff && isPath(h.Admin) {
 		h.Admin = f.path(h.Admin)
 	}
 	if h.AdminTokenFile == "" {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 )
 
@@ -29,6 +30,48 @@ func Load(path string, built Built) (*File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// Absolute returns f with absolute paths, to compare it with files that were loaded by other names.
+func (f *File) Absolute() (*File, error) {
+	absolute := *f
+	absolute.Components = slices.Clone(f.Components)
+	for _, part := range absolute.Host.parts() {
+		if part.Plugin != nil {
+			plugin := *part.Plugin
+			part.Plugin = &plugin
+		}
+	}
+	for _, p := range absolute.paths() {
+		var err error
+		if *p, err = filepath.Abs(*p); err != nil {
+			return nil, err
+		}
+	}
+	return &absolute, nil
+}
+
+// paths are all paths that the file has.
+func (f *File) paths() (all []*string) {
+	for i := range f.Components {
+		if c := &f.Components[i]; c.Engine != "native" {
+			all = append(all, &c.Source)
+		}
+	}
+	if a := f.Host.Admin; a != "" && a != AdminOff && isPath(a) {
+		all = append(all, &f.Host.Admin)
+	}
+	for _, p := range []*string{&f.Host.AdminTokenFile, &f.Gateway.HTTP.TLS.Certificate, &f.Gateway.HTTP.TLS.Key} {
+		if *p != "" {
+			all = append(all, p)
+		}
+	}
+	for _, part := range f.Host.parts() {
+		if part.Plugin != nil {
+			all = append(all, &part.Plugin.Plugin)
+		}
+	}
+	return all
 }
 
 func read(path string) ([]byte, error) {

@@ -17,7 +17,7 @@ func TestLoadAdmin(t *testing.T) {
 		want Admin
 	}{
 		{"components: [{id: x, sauce: y}]\n", Admin{}},
-		{"host: {workers: many, admin: off}\n", Admin{Address: adminOff}},
+		{"host: {workers: many, admin: off}\n", Admin{Address: AdminOff}},
 		{"host:\n  admin: run/a.sock\n", Admin{Address: filepath.Join(folder, "run", "a.sock")}},
 		{"host: {admin: '${AIRHOST_TEST_ADMIN}'}\n", Admin{Address: "/run/b.sock"}},
 		{"host:\r\n  admin: /run/a.sock\r\n", Admin{Address: "/run/a.sock"}},

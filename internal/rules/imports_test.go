@@ -65,9 +65,10 @@ var importRules = []rule{
 
 	{"internal/service", "admin airhostfx core core/host gateway/ guest internal/ examples/ " + parts, "github.com/fsnotify/fsnotify go.uber.org/dig " + fx, "it runs what a file says, on the implementations that the file chooses"},
 	{".", "core core/host backends/wazero brokers/inproc trackers/slab", "", "the short way in: one engine, one broker, one tracker"},
+	{"internal/hosttest", "core core/host backends/native brokers/inproc trackers/slab", "", "tests in front of a host share it"},
 	{"internal/httpstatus", "core", "", "the gateway and the admin API share it"},
 	{"gateway/", "core core/host internal/httpstatus", "github.com/robfig/cron/v3 golang.org/x/net", "a way in knows the host, and no implementation"},
-	{"admin", "core core/host internal/httpstatus", "golang.org/x/net", "the API of a host knows no implementation"},
+	{"admin", "core core/host internal/httpstatus internal/nearest", "", "the API of a host knows no implementation"},
 	{"telemetry/", "core core/host", "github.com/prometheus/", "it shows a host, and knows no implementation"},
 	{"airhostfx", "core core/host", fx, "it wires any implementation and chooses none"},
 	{"cmd/", ". admin airhostfx core core/host gateway/ guest internal/ telemetry/ examples/ " + parts,

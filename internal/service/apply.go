@@ -88,7 +88,7 @@ func (s *Service) apply(ctx context.Context, request admin.ApplyRequest, progres
 	if path == "" {
 		path = s.config.File.Name()
 	}
-	file, err := config.Load(path, Built())
+	file, err := load(path)
 	if err != nil {
 		return nil, err
 	}
@@ -103,6 +103,15 @@ func (s *Service) apply(ctx context.Context, request admin.ApplyRequest, progres
 		s.make(over, p, progress)
 	}
 	return p.report(request.DryRun), nil
+}
+
+// load reads a file to compare it.
+func load(path string) (*config.File, error) {
+	file, err := config.Load(path, Built())
+	if err != nil {
+		return nil, err
+	}
+	return file.Absolute()
 }
 
 // begin waits until no other change is in progress. The context that it returns ends with ctx, or
@@ -230,16 +239,16 @@ func (s *Service) compile(ctx context.Context, p *plan, progress func(admin.Prog
 // another host.
 func (s *Service) fixed(file *config.File) (mistakes config.Mistakes) {
 	const text = "a running host keeps the value that it was started with: restart airhost to change it"
-	now, next := reflect.ValueOf(s.config.File.Host), reflect.ValueOf(file.Host)
+	now, next := reflect.ValueOf(s.base.Host), reflect.ValueOf(file.Host)
 	for i := range now.NumField() {
 		if !reflect.DeepEqual(now.Field(i).Interface(), next.Field(i).Interface()) {
 			mistakes = append(mistakes, file.Mistake("host."+keyOf(now.Type().Field(i)), text))
 		}
 	}
-	if !reflect.DeepEqual(s.config.File.Functions, file.Functions) {
+	if !reflect.DeepEqual(s.base.Functions, file.Functions) {
 		mistakes = append(mistakes, file.Mistake("functions", text))
 	}
-	if !reflect.DeepEqual(s.config.File.Budgets, file.Budgets) {
+	if !reflect.DeepEqual(s.base.Budgets, file.Budgets) {
 		mistakes = append(mistakes, file.Mistake("budgets", text))
 	}
 	return mistakes
@@ -287,9 +296,7 @@ func errorText(err error) string {
 // differences are the keys of the component that differ, and its source if that has other content.
 func (c *change) differences() (all []admin.Difference) {
 	for _, d := range config.Differences(c.old.component(), c.next.component()) {
-		if d.Path != "source" || !sameFile(c.old.component().Source, c.next.component().Source) {
-			all = append(all, admin.Difference(d))
-		}
+		all = append(all, admin.Difference(d))
 	}
 	if c.old.digest != c.next.digest {
 		all = append(all, admin.Difference{Path: "content of source", Old: short(c.old.digest), New: short(c.next.digest)})

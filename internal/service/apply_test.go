@@ -373,11 +373,18 @@ func TestWatch(t *testing.T) {
 	}
 }
 
-// TestPathsOfSources: a file that is named in another way has the same sources.
-func TestPathsOfSources(t *testing.T) {
+// TestPathsOfFiles: a file that was started by another name is the same, with all the paths in it.
+func TestPathsOfFiles(t *testing.T) {
 	f := newFolder(t)
 	t.Chdir(f.path)
-	f.write("airhost.yaml", "components: [{id: a/b, source: echo.wasm}]")
+	f.certificate(1)
+	f.write("token", "0123456789abcdef")
+	const text = `
+host: {admin: %[1]sa.sock, admin_token_file: %[1]stoken}
+gateway: {http: {listen: '127.0.0.1:0', routes: [{path: /, target: a/b}], tls: {certificate: %[1]sc.pem, key: %[1]sk.pem}}}
+components: [{id: a/b, source: %[1]secho.wasm}]
+`
+	f.write("airhost.yaml", fmt.Sprintf(text, ""))
 	file, err := config.Load("airhost.yaml", Built())
 	if err != nil {
 		t.Fatal(err)
@@ -387,8 +394,8 @@ func TestPathsOfSources(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Stop(context.Background())
-	if err := s.DeployAll(t.Context()); err != nil {
+	if err := errors.Join(s.DeployAll(t.Context()), s.Open(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	same(t, f.apply(s, "components: [{id: a/b, source: ./echo.wasm}]"))
+	same(t, f.apply(s, fmt.Sprintf(text, "./")))
 }

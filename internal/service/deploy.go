@@ -16,7 +16,7 @@ import (
 // which is logged, and the others run. The error joins the failures if one of the components is
 // required, or if none of them runs. If ctx ends before, it is ctx's cause.
 func (s *Service) DeployAll(ctx context.Context) error {
-	all := units(s.config.File)
+	all := units(s.base)
 	s.prepareAll(ctx, all, func(admin.Progress) {})
 	s.deployPrepared(ctx, all)
 	var failed []*unit

@@ -3,7 +3,6 @@ package service
 import (
 	"time"
 
-	"github.com/airhost/airhost/backends/native"
 	"github.com/airhost/airhost/backends/process"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
@@ -99,22 +98,13 @@ func Limits(c config.Component) core.Limits {
 
 // Source is the source of component i's guest.
 func Source(file *config.File, i int) core.Source {
-	return sourceAt(file, i, file.Components[i].Source)
-}
-
-// sourceAt is Source with another path to the same file. The native engine has names, no paths.
-func sourceAt(file *config.File, i int, path string) core.Source {
 	c := &file.Components[i]
-	switch c.Engine {
-	case native.Name:
-		return core.Source{Path: c.Source}
-	case process.Name:
-	default:
-		return core.Source{Path: path, SHA256: c.SHA256}
+	if c.Engine != process.Name {
+		return core.Source{Path: c.Source, SHA256: c.SHA256}
 	}
 	p := &c.Process
 	src := process.Source(process.Command{
-		Path: path, Args: p.Args, Env: environment(c.Env),
+		Path: c.Source, Args: p.Args, Env: environment(c.Env),
 		Limits: process.Limits{Memory: int64(p.Memory), OpenFiles: p.OpenFiles, CPUTime: time.Duration(p.CPUTime)},
 	})
 	src.SHA256 = c.SHA256

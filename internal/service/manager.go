@@ -120,7 +120,11 @@ func (s *Service) Put(ctx context.Context, id core.ComponentID, configuration []
 		return nil, err
 	}
 	defer done()
-	file, err := config.LoadComponent(id, filepath.Dir(s.config.File.Name()), configuration, Built())
+	folder, err := filepath.Abs(filepath.Dir(s.config.File.Name()))
+	if err != nil {
+		return nil, err
+	}
+	file, err := config.LoadComponent(id, folder, configuration, Built())
 	if err != nil {
 		return nil, refusal(err)
 	}

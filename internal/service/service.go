@@ -40,6 +40,7 @@ type Config struct {
 type Service struct {
 	*host.Host
 	config Config
+	base   *config.File // the components and ways in of config; with absolute paths if others are compared with it
 	log    *slog.Logger
 	fx     *fx.App
 
@@ -58,7 +59,14 @@ const starting = "it is starting"
 
 // New starts a host without components. The caller must stop it.
 func New(c Config) (*Service, error) {
-	s := &Service{config: c, log: c.Log, changing: make(chan struct{}, 1), units: make(map[core.ComponentID]*unit), phase: starting}
+	base := c.File
+	if c.Changes {
+		var err error
+		if base, err = base.Absolute(); err != nil {
+			return nil, err
+		}
+	}
+	s := &Service{config: c, base: base, log: c.Log, changing: make(chan struct{}, 1), units: make(map[core.ComponentID]*unit), phase: starting}
 	s.over, s.end = context.WithCancel(context.Background())
 	s.fx = fx.New(
 		airhostfx.Host, c.partsOf(), fx.Supply(hostConfig(c.File), c.Log),

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"sync"
 
 	"github.com/airhost/airhost/backends/native"
@@ -54,25 +53,18 @@ func digest(path string) (sum [sha256.Size]byte, err error) {
 func (d *digests) unit(file *config.File, i int) *unit {
 	c := &file.Components[i]
 	u := &unit{file: file, index: i, deployment: deployment(*c)}
-	path, err := filepath.Abs(c.Source)
-	if c.Engine != native.Name && err == nil {
-		u.digest, err = d.of(path)
+	u.deployment.Source = Source(file, i)
+	if c.Engine == native.Name {
+		return u
 	}
-	if err != nil {
+	var err error
+	if u.digest, err = d.of(c.Source); err != nil {
 		u.failure = config.Mistakes{file.Mistake(sourcePath(i), err.Error())}
 	}
-	u.deployment.Source = sourceAt(file, i, path)
-	if c.Engine != native.Name && c.Engine != process.Name && c.SHA256 == nil {
+	if c.Engine != process.Name && c.SHA256 == nil {
 		u.deployment.Source.SHA256 = u.digest[:] // the code that was compared is the code that runs
 	}
 	return u
-}
-
-// sameFile reports whether two paths of sources are the same file, seen from airhost's folder.
-func sameFile(a, b string) bool {
-	one, err := filepath.Abs(a)
-	other, err2 := filepath.Abs(b)
-	return errors.Join(err, err2) == nil && one == other
 }
 
 // units returns the components of a file.

@@ -68,7 +68,7 @@ func (s *Service) outdated(ctx context.Context, path string) bool {
 		return false
 	}
 	defer done()
-	file, err := config.Load(path, Built())
+	file, err := load(path)
 	if err != nil {
 		return true
 	}
@@ -81,7 +81,7 @@ func (s *Service) outdated(ctx context.Context, path string) bool {
 // read loads the configuration and returns the digest of all that it names. A mistake in it is
 // a content as well.
 func (w *watcher) read() [sha256.Size]byte {
-	file, err := config.Load(w.path, Built())
+	file, err := load(w.path)
 	if err != nil {
 		return sha256.Sum256([]byte(err.Error()))
 	}

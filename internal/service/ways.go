@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"reflect"
 	"slices"
@@ -23,7 +22,7 @@ import (
 type ways struct {
 	http      config.HTTP        // of the gateway
 	secret    [sha256.Size]byte  // of its certificate and key
-	listener  *net.TCPListener   // its address, which stays bound when its settings change
+	listener  *socket            // its address, which stays bound when its settings change
 	gateway   *gateway.Gateway   // nil without one
 	retired   []*gateway.Gateway // had the address before; their connections end
 	schedules []*scheduled
@@ -118,7 +117,7 @@ func (s *Service) Open(ctx context.Context) error {
 		return err
 	}
 	defer done()
-	p := &plan{file: s.config.File, ways: s.ways.compare(s.config.File)}
+	p := &plan{file: s.base, ways: s.ways.compare(s.base)}
 	s.changeWays(ctx, p)
 	var errs []error
 	for _, c := range p.ways {
@@ -156,7 +155,7 @@ func (s *Service) changeGateway(ctx context.Context, file *config.File) error {
 		return s.changeServer(ctx, file)
 	}
 	old := w.gateway
-	_ = w.listener.Close() // the gateway has another one on the same socket
+	_ = w.listener.Close() // its gateway, which ends now, has taken all connections
 	w.http, w.gateway, w.listener, w.secret = next, nil, nil, [sha256.Size]byte{}
 	return s.endGateways(ctx, old)
 }
@@ -197,34 +196,22 @@ func (s *Service) changeServer(ctx context.Context, file *config.File) error {
 	}
 	w.http, w.gateway, w.listener, w.secret = next, opened, listener, secretOf(next.TLS)
 	s.log.Info("the gateway listens", "address", listener.Addr().String(), "routes", len(next.Routes))
+	if oldListener != nil && oldListener != listener {
+		_ = oldListener.Close() // the old gateway has taken all connections
+	}
 	if old != nil {
 		old.Retire()
 		w.retired = append(w.retired, old)
 	}
 	w.retired = slices.DeleteFunc(w.retired, func(g *gateway.Gateway) bool { return g.Connections() == 0 && g.Stop(ctx) == nil })
-	if oldListener != nil && oldListener != listener {
-		_ = oldListener.Close() // the gateway has another one on the same socket
-	}
 	return nil
 }
 
-func listen(ctx context.Context, address string) (*net.TCPListener, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("gateway: %w", err)
-	}
-	return listener.(*net.TCPListener), nil
-}
-
 // openGateway starts the gateway of a file on a listener, which stays the caller's.
-func (s *Service) openGateway(ctx context.Context, file *config.File, on *net.TCPListener) (*gateway.Gateway, error) {
-	shared, err := duplicate(on)
-	if err != nil {
-		return nil, err
-	}
+func (s *Service) openGateway(ctx context.Context, file *config.File, on *socket) (*gateway.Gateway, error) {
 	h := file.Gateway.HTTP
 	g, err := gateway.New(s.Host, gateway.Config{
-		Listener: shared, Certificate: h.TLS.Certificate, Key: h.TLS.Key, Routes: routes(file),
+		Listener: on.share(), Certificate: h.TLS.Certificate, Key: h.TLS.Key, Routes: routes(file),
 		MaxBody: int(h.MaxBody), MaxHeader: int(h.MaxHeader), MaxConnections: h.MaxConnections,
 		ReadTimeout: time.Duration(h.ReadTimeout), WriteTimeout: time.Duration(h.WriteTimeout), IdleTimeout: time.Duration(h.IdleTimeout),
 		Logger: s.log.With("from", "gateway"),
@@ -232,21 +219,7 @@ func (s *Service) openGateway(ctx context.Context, file *config.File, on *net.TC
 	if err == nil {
 		err = g.Start(ctx)
 	}
-	if err != nil {
-		_ = shared.Close() // nobody has used it
-		return nil, err
-	}
-	return g, nil
-}
-
-// duplicate returns another listener on the same socket.
-func duplicate(l *net.TCPListener) (net.Listener, error) {
-	file, err := l.File()
-	if err != nil {
-		return nil, fmt.Errorf("gateway: %w", err)
-	}
-	defer file.Close()
-	return net.FileListener(file)
+	return g, err
 }
 
 // endGateways ends gateways. Requests in progress have the drain limit to end.
@@ -304,7 +277,7 @@ func (s *Service) closeWays(ctx context.Context) error {
 	w := &s.ways
 	all := w.retired
 	if w.gateway != nil {
-		_ = w.listener.Close() // the gateway has another one on the same socket
+		_ = w.listener.Close() // its gateway, which ends now, has taken all connections
 		all = append(all, w.gateway)
 	}
 	return errors.Join(s.endGateways(ctx, all...), s.endSchedules(ctx, w.schedules))

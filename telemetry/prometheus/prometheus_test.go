@@ -1,7 +1,6 @@
 package prometheus
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -18,12 +17,11 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/airhost/airhost/backends/native"
-	"github.com/airhost/airhost/brokers/inproc"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/guest"
 	"github.com/airhost/airhost/internal/golden"
-	"github.com/airhost/airhost/trackers/slab"
+	"github.com/airhost/airhost/internal/hosttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -143,17 +141,7 @@ func echoDeployment(id core.ComponentID) host.Deployment {
 
 func startHost(t testing.TB) *host.Host {
 	t.Helper()
-	broker, err := inproc.New(inproc.Config{})
-	check(t, err)
-	tracker, err := slab.New(slab.Config{})
-	check(t, err)
-	engine, err := native.New(native.Config{})
-	check(t, err)
-	h, err := host.New(host.Config{Budgets: map[string]host.Budget{"shop": {MessagesPerSecond: 1000}}}, broker, tracker, engine)
-	check(t, err)
-	check(t, h.Start(t.Context()))
-	t.Cleanup(func() { check(t, h.Stop(context.Background())) }) // t's own context has ended
-	return h
+	return hosttest.Start(t, host.Config{Budgets: map[string]host.Budget{"shop": {MessagesPerSecond: 1000}}})
 }
 
 func check(t testing.TB, err error) {
