@@ -250,6 +250,7 @@ func written(err error) (any, error) {
 }
 
 func (s *Server) getEvents(w http.ResponseWriter, r *http.Request) (any, error) {
+	s.catchUp()
 	return written(streamFeed(s, w, r, &s.events, func(e *Event, want selection) bool {
 		return want.component == "" || want.component == e.Component
 	}))

@@ -36,6 +36,7 @@ type Server struct {
 	mux     *http.ServeMux
 	server  http.Server
 	events  feed[Event]
+	behind  chan chan struct{} // a send asks for the events to catch up; the channel is closed when they have
 	rates   rates
 
 	description []byte // of the API
@@ -67,7 +68,7 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{
 		config: c, caller: caller, log: c.Logger, started: time.Now(), token: sha256.Sum256([]byte("Bearer " + c.Token)),
-		description: OpenAPI(),
+		description: OpenAPI(), behind: make(chan chan struct{}),
 	}
 	s.streams.most, s.messages.most, s.changes.most, s.bytes.most = c.MaxStreams, c.MaxRequests, c.MaxRequests, c.MaxMessageBytes
 	s.events.stamp = func(e *Event, number, missed uint64) { e.Number, e.Missed = number, e.Missed+missed }

@@ -8,6 +8,8 @@ import (
 	"iter"
 	"log/slog"
 	"math"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -56,6 +58,19 @@ func TestEvents(t *testing.T) {
 		})
 	}()
 	same(t, <-got, "1 restarted a/b", "2 undeployed a/b")
+}
+
+// TestEventsOfDoneChanges: once a change is done, its event is there.
+func TestEventsOfDoneChanges(t *testing.T) {
+	s := serve(t, nil)
+	for i := range 500 {
+		check(t, s.host.Restart(t.Context(), id))
+		got := httptest.NewRecorder()
+		s.Handler().ServeHTTP(got, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/events?last=1", nil))
+		if want := fmt.Sprintf("id: %d\n", i+1); !strings.HasPrefix(got.Body.String(), want) {
+			t.Fatalf("got %q, want %q", got.Body, want)
+		}
+	}
 }
 
 // TestStreamsEndWithTheServer: also those that follow.
