@@ -28,6 +28,7 @@
 //   - engine.go: an [Engine] compiles code to a [Component], which makes an
 //     [Instance]. The instance calls its host by [Services].
 //   - state.go: a [StateKeeper] hands its guest's state over to another version.
+//   - turner.go: the guest of a [Turner] sends while the host calls nothing of it.
 //   - sizer.go: a [Sizer] tells how much memory its guest has.
 //   - timers.go: [Timers] of the host, and a [TimerID].
 //   - functions.go: [Functions] of the host, and the [CallError] of one.
@@ -37,8 +38,8 @@
 //   - tracker.go: a [Tracker] remembers requests until they end, and tells their
 //     [Waiter] if that is by timeout.
 //
-// Some optional interfaces let a part do more: [Batcher], [StateKeeper]
-// and [Sizer] for an instance, [Carrier] for a broker, [Reserver] for a tracker. Packages
+// Some optional interfaces let a part do more: [Batcher], [StateKeeper],
+// [Turner] and [Sizer] for an instance, [Carrier] for a broker, [Reserver] for a tracker. Packages
 // enginetest, brokertest and trackertest test a part against its contract.
 //
 // Hosts and parts also share these tools:

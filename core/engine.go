@@ -87,12 +87,16 @@ type Environment struct {
 	// progress, so that the host learns of the end before the next message. The
 	// instance may call it from any goroutine until Close. Ended does not block.
 	Ended func()
+	// Wanted, if not nil, is called by a [Turner] whose guest wants to use the services while
+	// no call is in progress. The host calls Turn soon, once for any number of calls of
+	// Wanted. The instance may call it from any goroutine until Close. Wanted does not block.
+	Wanted func()
 }
 
 // Services are the host's services for a guest, with the names of the contract. An
 // instance calls them only while a call of its own is in progress, on the same
-// goroutine. Byte slices belong to the guest and are valid only during the call; the
-// host copies those that it keeps.
+// goroutine; [Turner] has a call for guests that want them at other times. Byte slices belong to
+// the guest and are valid only during the call; the host copies those that it keeps.
 type Services interface {
 	// SendMessage is send-message. An error is a [MessagingError].
 	SendMessage(target, message []byte) error

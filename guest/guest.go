@@ -25,7 +25,8 @@
 //
 // The host calls one method of a component at a time. A component may start goroutines,
 // but they must not use the [Host]. As WebAssembly they run only while a method of the
-// component runs.
+// component runs. Only a process may use the host from all goroutines and at any time: see
+// package plugin.
 //
 // # New versions
 //
@@ -112,8 +113,8 @@ type StateKeeper interface {
 }
 
 // Host offers the host's services to a component. It may be used only while a method of
-// the component runs, and only by the goroutine of that method. A service copies its
-// arguments before it returns.
+// the component runs, and only by the goroutine of that method; in a process of its own by any
+// goroutine and at any time, but for Call. A service copies its arguments before it returns.
 type Host interface {
 	// Send sends a fire-and-forget message. It returns as soon as the message is on its
 	// way. An error is a [MessagingError]; nothing was sent then.

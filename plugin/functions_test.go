@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"sync/atomic"
 	"testing"
 
 	"github.com/airhost/airhost/guest"
@@ -34,7 +33,7 @@ func (a *asks) call(function string, argument []byte) {
 func functionsOf(t *testing.T, frames ...[]byte) (*asks, []*pluginv1.Event) {
 	t.Helper()
 	a, s := new(asks), &script{frames: frames}
-	if err := newSession(a, s, new(atomic.Bool)).run(); !errors.Is(err, io.EOF) {
+	if err := newSession(&componentServer{component: a}, s).run(); !errors.Is(err, io.EOF) {
 		t.Fatal(err)
 	}
 	a.call("shop/price", nil)
@@ -60,8 +59,8 @@ func TestFunctionsOfHost(t *testing.T) {
 	if !errors.Is(a.errs[1], &guest.CallError{Case: guest.CallFailed, Text: "why"}) {
 		t.Errorf("a function that failed: %v", a.errs[1])
 	}
-	if !errors.Is(a.errs[3], &guest.CallError{Case: guest.CallUnavailable, Text: "outside of a call"}) {
-		t.Errorf("outside of a call: %v", a.errs[3])
+	if !errors.Is(a.errs[3], &guest.CallError{Case: guest.CallUnavailable, Text: errNoHost.Text}) {
+		t.Errorf("after the end: %v", a.errs[3])
 	}
 	if len(events) != 3 || events[0].GetCallFunction().GetName() != "shop/\uFFFDprice" || string(events[0].GetCallFunction().GetArgument()) != "tea" ||
 		len(events[1].GetCallFunction().GetArgument()) != 1001 {

@@ -4,42 +4,52 @@ import (
 	"time"
 
 	"github.com/airhost/airhost/guest"
-	"github.com/airhost/airhost/internal/frame"
 	pluginv1 "github.com/airhost/airhost/proto/airhost/plugin/v1"
 )
 
-// host is the host of a session's component. Outside of calls it refuses everything.
+// host is the host of a session's component.
 type host struct{ *session }
 
-var _ guest.TimerHost = host{}
+var (
+	_ guest.TimerHost = host{}
+	_ requester       = host{}
+)
 
 var (
 	errOutsideCall = &guest.MessagingError{Case: guest.CaseUnavailable, Text: "outside of a call"}
+	errNoTurns     = &guest.MessagingError{Case: guest.CaseUnavailable, Text: "outside of a call: the host is older than this plug-in, and takes nothing between calls"}
 	errNoTimers    = &guest.MessagingError{Case: guest.CaseUnavailable, Text: "the host has no timers"}
 	errNoFunctions = &guest.CallError{Case: guest.CallUnavailable, Text: "the host has no functions"}
 	errNoHost      = &guest.MessagingError{Case: guest.CaseUnavailable, Text: "the host is gone"}
+	errShutDown    = &guest.MessagingError{Case: guest.CaseUnavailable, Text: "the component has been shut down"}
 )
 
 func (h host) Send(target string, message []byte) error {
 	_, err := h.ask(&pluginv1.Event{Event: &pluginv1.Event_Send{
 		Send: &pluginv1.Send{Target: text(target), Message: h.bounded(message)},
-	}})
+	}}, nil)
 	return err
 }
 
 func (h host) Request(target string, request []byte, timeout time.Duration) (guest.RequestID, error) {
+	return h.request(target, request, timeout, nil)
+}
+
+// request is Request. taken, if not nil, is called with the id of a request that the host has
+// taken, before the outcome comes.
+func (h host) request(target string, request []byte, timeout time.Duration, taken func(guest.RequestID)) (guest.RequestID, error) {
 	millis, err := guest.TimeoutMillis(timeout)
 	if err != nil {
 		return 0, err
 	}
 	answer, err := h.ask(&pluginv1.Event{Event: &pluginv1.Event_SendRequest{
 		SendRequest: &pluginv1.SendRequest{Target: text(target), Request: h.bounded(request), TimeoutMs: millis},
-	}})
+	}}, taken)
 	return guest.RequestID(answer.GetRequestId()), err
 }
 
 func (h host) Cancel(id guest.RequestID) error {
-	_, err := h.ask(&pluginv1.Event{Event: &pluginv1.Event_Cancel{Cancel: &pluginv1.Cancel{RequestId: uint64(id)}}})
+	_, err := h.ask(&pluginv1.Event{Event: &pluginv1.Event_Cancel{Cancel: &pluginv1.Cancel{RequestId: uint64(id)}}}, nil)
 	return err
 }
 
@@ -49,7 +59,7 @@ func (h host) After(delay time.Duration, payload []byte) (guest.TimerID, error) 
 	}
 	answer, err := h.ask(&pluginv1.Event{Event: &pluginv1.Event_After{
 		After: &pluginv1.After{Milliseconds: guest.DelayMillis(delay), Payload: h.bounded(payload)},
-	}})
+	}}, nil)
 	return guest.TimerID(answer.GetTimerId()), err
 }
 
@@ -57,7 +67,7 @@ func (h host) CancelTimer(id guest.TimerID) bool {
 	if !h.timers {
 		return false
 	}
-	answer, _ := h.ask(&pluginv1.Event{Event: &pluginv1.Event_CancelTimer{CancelTimer: &pluginv1.CancelTimer{TimerId: uint64(id)}}})
+	answer, _ := h.ask(&pluginv1.Event{Event: &pluginv1.Event_CancelTimer{CancelTimer: &pluginv1.CancelTimer{TimerId: uint64(id)}}}, nil)
 	return answer.GetRunning()
 }
 
@@ -65,7 +75,7 @@ func (h host) Call(function string, argument []byte) ([]byte, error) {
 	if !h.functions {
 		return nil, errNoFunctions
 	}
-	answer, err := h.ask(&pluginv1.Event{Event: &pluginv1.Event_CallFunction{
+	answer, err := h.askWithin(&pluginv1.Event{Event: &pluginv1.Event_CallFunction{
 		CallFunction: &pluginv1.CallFunction{Name: text(function), Argument: h.bounded(argument)},
 	}})
 	if err != nil { // there is no answer
@@ -80,15 +90,15 @@ func (h host) Call(function string, argument []byte) ([]byte, error) {
 func (h host) SelfID() string { return h.id }
 
 func (h host) Log(level guest.LogLevel, message string) {
-	if h.running {
-		h.tell(&pluginv1.Event{Event: &pluginv1.Event_Log{
-			Log: &pluginv1.Log{Level: uint32(min(level, guest.LogError)), Text: text(message)},
-		}}, true)
-	}
+	h.log(&pluginv1.Event{Event: &pluginv1.Event_Log{
+		Log: &pluginv1.Log{Level: uint32(min(level, guest.LogError)), Text: text(message)},
+	}})
 }
 
+// Now asks the host during a call. Between calls it need not: both have the clock of the
+// machine.
 func (h host) Now() time.Time {
-	answer, err := h.ask(&pluginv1.Event{Event: &pluginv1.Event_Now{Now: &pluginv1.Now{}}})
+	answer, err := h.askWithin(&pluginv1.Event{Event: &pluginv1.Event_Now{Now: &pluginv1.Now{}}})
 	if err != nil {
 		return time.Now()
 	}
@@ -97,27 +107,3 @@ func (h host) Now() time.Time {
 
 // bounded cuts a message that is too large: the host refuses it for its size alone.
 func (h host) bounded(message []byte) []byte { return message[:min(len(message), h.messageSize+1)] }
-
-// ask sends a request for a service to the host and waits for the answer, which comes
-// in a frame of its own. Calls that wait in the current frame stay there.
-func (h host) ask(event *pluginv1.Event) (*pluginv1.Answer, error) {
-	if !h.running {
-		return nil, errOutsideCall
-	}
-	h.tell(event, false)
-	if err := h.flush(); err != nil {
-		return nil, errNoHost
-	}
-	var in frame.Frame
-	if err := h.stream.RecvMsg(&in); err != nil {
-		return nil, errNoHost
-	}
-	answer, err := frame.Answer(in.Bytes)
-	if err != nil {
-		return nil, errNoHost
-	}
-	if e := answer.Error; e != nil {
-		return nil, &guest.MessagingError{Case: guest.MessagingErrorCase(e.Case), Text: e.Text}
-	}
-	return answer, nil
-}

@@ -3,7 +3,26 @@
 //
 //	func main() { plugin.Serve(relay.New()) }
 //
-// The host starts the program, and the program ends with the host. Brokers and
+// The host starts the program, and the program ends with the host.
+//
+// # Sending at any time
+//
+// Here, and nowhere else, all goroutines of the program may use the [guest.Host] that a method of
+// the component has got, at any time from the beginning of the component's first call to the end of
+// Shutdown: so a component can serve others than the host, such as HTTP clients. Each service
+// returns with the host's answer, as within a method. While a method runs, goroutines ask the
+// host one after the other; at other times all that wait ask together, in a turn that the
+// host gives the process soon. A goroutine's messages arrive in the order in which it has sent them.
+//
+//   - The outcome of a request comes by HandleCallback, as always. It may come before
+//     [guest.Host.Request] has returned on another goroutine; [Requests] matches the two.
+//   - [guest.Host.Call] is for methods alone. At other times it returns guest.CallUnavailable.
+//   - A goroutine may hold a lock while it asks the host, also one that a method waits for.
+//   - After Shutdown, after a panic of a method, and when the host is gone, services return
+//     guest.CaseUnavailable. The same is true between calls of a host that is older than this
+//     package and gives no turns: the error says so.
+//
+// Brokers and
 // trackers can be plug-ins too: see [ServeBroker] and [ServeTracker]. The protocol,
 // for plug-ins in other languages, is in docs/plugin-protocol.md.
 package plugin
@@ -41,7 +60,7 @@ import (
 // If airhost did not start the program as a component, Serve prints that to standard
 // error and exits with status 2.
 func Serve(component guest.Component) {
-	s := &componentServer{component: component}
+	s := &componentServer{component: component, wants: make(chan struct{}, 1)}
 	serve("component", func(server *grpc.Server, stop func()) {
 		s.stop = stop
 		pluginv1.RegisterComponentServer(server, s)

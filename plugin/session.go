@@ -29,34 +29,40 @@ const (
 )
 
 // session is a component's connection to its host. One goroutine runs it and the
-// component; only flush is called by another.
+// component. Any goroutine may ask the host.
 type session struct {
 	component   guest.Component
 	stream      grpc.ServerStream
 	in          frame.Frame
 	id          string // the component's
 	messageSize int
-	timers      bool   // the host has them
-	functions   bool   // the host has them
-	call        uint64 // the last call that has begun
-	running     bool   // a method of component runs
-	more        bool   // other calls of the batch wait
+	timers      bool // the host has them
+	functions   bool // the host has them
+	turns       bool // the host gives them
+	more        bool // other calls of the batch wait
 	late        *time.Timer
-	crashed     *atomic.Bool // the server's: a method of component has panicked
+	crashed     *atomic.Bool    // the server's: a method of component has panicked
+	wants       chan<- struct{} // the server's
 
-	mu  sync.Mutex // guards the fields below, and sends
-	out frame.Frame
-	due bool // a timer will flush out
+	mu   sync.Mutex // guards the fields below, and sends
+	out  frame.Frame
+	due  bool   // a timer will flush out
+	call uint64 // the last call that has begun; written by the goroutine that runs the session
+	askState
 }
 
-func newSession(component guest.Component, stream grpc.ServerStream, crashed *atomic.Bool) *session {
-	s := &session{component: component, stream: stream, crashed: crashed}
+func newSession(server *componentServer, stream grpc.ServerStream) *session {
+	s := &session{component: server.component, stream: stream, crashed: &server.crashed, wants: server.wants}
 	s.late = time.AfterFunc(time.Hour, func() { _ = s.flush() })
+	s.stuck = time.AfterFunc(time.Hour, s.admit)
+	s.stuck.Stop()
+	s.free.L = &s.mu
 	return s
 }
 
 // run handles calls until the host ends the stream.
 func (s *session) run() error {
+	defer s.close(errNoHost)
 	defer s.late.Stop()
 	for {
 		if err := s.stream.RecvMsg(&s.in); err != nil {
@@ -81,8 +87,13 @@ func (s *session) handle(data []byte) (err error) {
 		if call.ID != s.call+1 || (call.ID == 1) != (call.Other.GetStart() != nil) {
 			return status.Errorf(codes.InvalidArgument, "call %d is out of order", call.ID)
 		}
-		s.call, s.more = call.ID, len(data) > 0
-		if err := s.handleCall(&call); err != nil {
+		s.more = len(data) > 0
+		if turn := call.Other.GetTurn(); turn != nil {
+			err = s.turn(call.ID, int(turn.Most))
+		} else {
+			err = s.handleCall(&call)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -91,13 +102,14 @@ func (s *session) handle(data []byte) (err error) {
 
 // handleCall handles one call. An error means that the component has crashed.
 func (s *session) handleCall(call *frame.Call) (err error) {
-	s.running = true
+	s.begin(call.ID)
+	returned := false
 	defer func() {
-		reason := recover()
-		if !s.running {
+		if returned {
 			return
 		}
-		if s.running = false; reason == nil {
+		reason := recover()
+		if reason == nil {
 			reason = "the component called runtime.Goexit"
 		}
 		err = s.crash(reason)
@@ -111,7 +123,7 @@ func (s *session) handleCall(call *frame.Call) (err error) {
 	default:
 		s.end(s.manage(call.Other))
 	}
-	s.running = false
+	returned = true
 	return nil
 }
 
@@ -134,7 +146,7 @@ func (s *session) manage(call *pluginv1.Call) (*pluginv1.Result, error) {
 	case call.GetStart() != nil:
 		start := call.GetStart()
 		s.id, s.messageSize, s.timers = start.ComponentId, int(start.MessageSize), start.Timers
-		s.functions = start.Functions
+		s.functions, s.turns = start.Functions, start.Turns
 	case call.GetInitialize() != nil:
 		if c, ok := s.component.(guest.Initializer); ok {
 			return result, c.Initialize(host{s}, configOf(call.GetInitialize()))
@@ -144,6 +156,7 @@ func (s *session) manage(call *pluginv1.Call) (*pluginv1.Result, error) {
 			result.Health = uint32(c.Health())
 		}
 	case call.GetShutdown() != nil:
+		s.admitLast()
 		if c, ok := s.component.(guest.Shutdowner); ok {
 			c.Shutdown(host{s})
 		}
@@ -171,7 +184,9 @@ func (s *session) manageState(call *pluginv1.Call, result *pluginv1.Result) erro
 		return err
 	}
 	for part := range slices.Chunk(state, flushAt) {
-		s.tell(&pluginv1.Event{Event: &pluginv1.Event_State{State: &pluginv1.State{Part: part}}}, false)
+		s.mu.Lock()
+		s.appendLocked(&pluginv1.Event{Event: &pluginv1.Event_State{State: &pluginv1.State{Part: part}}}, false)
+		s.mu.Unlock()
 	}
 	return nil
 }
@@ -198,6 +213,7 @@ func (s *session) respond(call *frame.Call, response []byte, err error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.leaveLocked()
 	s.out.Bytes = frame.AppendResponse(s.out.Bytes, s.call, response)
 	s.flushLaterLocked(s.more)
 }
@@ -208,7 +224,10 @@ func (s *session) end(result *pluginv1.Result, err error) {
 		e := guest.AsComponentError(err)
 		result.Error = &pluginv1.ComponentError{Case: pluginv1.ComponentError_Case(e.Case), Text: text(e.Text)}
 	}
-	s.tell(&pluginv1.Event{Event: &pluginv1.Event_Result{Result: result}}, s.more)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.leaveLocked()
+	s.appendLocked(&pluginv1.Event{Event: &pluginv1.Event_Result{Result: result}}, s.more)
 }
 
 // crash reports a panic to the host and returns the error that ends the stream. It
@@ -217,12 +236,16 @@ func (s *session) end(result *pluginv1.Result, err error) {
 // standard error.
 func (s *session) crash(reason any) error {
 	s.crashed.Store(true)
+	s.close(errNoHost)
 	line, _, _ := strings.Cut(strings.ReplaceAll(fmt.Sprint("panic: ", reason), "\r", "\n"), "\n")
 	stack := string(debug.Stack())
-	s.tell(&pluginv1.Event{Event: &pluginv1.Event_Result{Result: &pluginv1.Result{
+	s.mu.Lock()
+	s.appendLocked(&pluginv1.Event{Event: &pluginv1.Event_Result{Result: &pluginv1.Result{
 		Trap: &pluginv1.Trap{Text: text(line), Details: text(stack)},
 	}}}, false)
-	if err := s.flush(); err != nil {
+	err := s.sendLocked()
+	s.mu.Unlock()
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "%s\n\n%s", line, stack)
 		return err
 	}
@@ -233,12 +256,10 @@ func (s *session) crash(reason any) error {
 	return status.Error(codes.Aborted, text(line))
 }
 
-// tell adds an event to those that wait to be sent. With soon, it is sent after
-// flushAfter at the latest.
-func (s *session) tell(event *pluginv1.Event, soon bool) {
+// appendLocked adds an event of the current call to those that wait to be sent. With soon, it
+// is sent after flushAfter at the latest.
+func (s *session) appendLocked(event *pluginv1.Event, soon bool) {
 	event.CallId = s.call
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.out.Bytes = frame.AppendEvent(s.out.Bytes, event)
 	s.flushLaterLocked(soon)
 }

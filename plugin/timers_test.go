@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -72,7 +71,7 @@ func TestTimersOfHost(t *testing.T) {
 		start(true), frame.AppendMessage(nil, 2, "a/b", []byte("hello"), true),
 		frame.AppendAnswer(nil, &pluginv1.Answer{TimerId: 5}), frame.AppendAnswer(nil, &pluginv1.Answer{Running: true}),
 	}}
-	if err := newSession(w, s, new(atomic.Bool)).run(); !errors.Is(err, io.EOF) {
+	if err := newSession(&componentServer{component: w}, s).run(); !errors.Is(err, io.EOF) {
 		t.Fatal(err)
 	}
 	if w.after != nil || w.id != 5 || !w.canceled {
@@ -88,7 +87,7 @@ func TestTimersOfHost(t *testing.T) {
 // TestNoTimersOfHost: a host that does not know timers is not asked for them.
 func TestNoTimersOfHost(t *testing.T) {
 	w, s := new(waits), &script{frames: [][]byte{start(false), frame.AppendMessage(nil, 2, "a/b", nil, true)}}
-	if err := newSession(w, s, new(atomic.Bool)).run(); !errors.Is(err, io.EOF) {
+	if err := newSession(&componentServer{component: w}, s).run(); !errors.Is(err, io.EOF) {
 		t.Fatal(err)
 	}
 	if !errors.Is(w.after, guest.ErrUnavailable) || w.canceled {

@@ -56,7 +56,8 @@ func (liar) Describe(context.Context, *pluginv1.DescribeRequest) (*pluginv1.Desc
 	if os.Getenv(lieVariable) == "mute" {
 		return nil, errors.New("not today")
 	}
-	return &pluginv1.Description{Callback: true, Management: true, State: true}, nil
+	turns := lies[os.Getenv(lieVariable)].wants != nil
+	return &pluginv1.Description{Callback: true, Management: true, State: true, Turns: turns}, nil
 }
 
 // Run answers the start, and any call that is no lie, correctly.
@@ -104,6 +105,8 @@ type lie struct {
 	want error
 	late bool
 	call func(core.Instance) error // nil for handleMessage
+	// wants is how a process that sends on its own asks for turns; nil for all others.
+	wants func(pluginv1.Component_WantsServer) error
 }
 
 func handleMessage(in core.Instance) error {
@@ -212,6 +215,12 @@ var lies = map[string]lie{
 // start creates an instance with this test's executable.
 func start(t *testing.T, c process.Command, limits core.Limits) (core.Instance, *enginetest.Services) {
 	t.Helper()
+	return startWanting(t, c, limits, nil)
+}
+
+// startWanting is start for a process that asks for turns.
+func startWanting(t *testing.T, c process.Command, limits core.Limits, wanted func()) (core.Instance, *enginetest.Services) {
+	t.Helper()
 	engine, err := newEngine()
 	if err != nil {
 		t.Fatal(err)
@@ -222,7 +231,7 @@ func start(t *testing.T, c process.Command, limits core.Limits) (core.Instance, 
 	}
 	services := &enginetest.Services{}
 	limits.StartTime = patient.StartTime
-	in, err := component.Instantiate(t.Context(), core.Environment{ID: core.MustComponentID("test/a"), Host: services, Functions: services, Limits: limits})
+	in, err := component.Instantiate(t.Context(), core.Environment{ID: core.MustComponentID("test/a"), Host: services, Functions: services, Limits: limits, Wanted: wanted})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,6 +251,9 @@ func liarCommand(lie string) process.Command {
 
 func TestBreaches(t *testing.T) {
 	for name, lie := range lies {
+		if lie.wants != nil {
+			continue // see TestBreachesInTurns
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			in, services := start(t, liarCommand(name), core.Limits{MessageSize: 1000, Memory: 100_000})

@@ -24,6 +24,7 @@ type component struct {
 	engine  *Engine
 	command spawn.Command
 	traits  core.Traits
+	turns   bool       // it sends on its own
 	refs    refs.Count // counts instances
 }
 
@@ -48,6 +49,7 @@ func (c *component) describe(ctx context.Context, limits core.Limits) error {
 	c.traits = core.Traits{
 		Callback: description.Callback, Management: description.Management, State: description.State, Interruptible: true,
 	}
+	c.turns = description.Turns
 	return nil
 }
 

@@ -36,6 +36,7 @@ var (
 	ErrEndedCall     = errors.New("an event of a call that has ended")
 	ErrNoAnswerYet   = errors.New("an event before the answer to a service")
 	ErrBadEvent      = errors.New("an event that the contract does not have")
+	ErrLongTurn      = errors.New("more events in a turn than the host takes")
 	ErrStreamEnded   = errors.New("the end of the stream in a call")
 )
 

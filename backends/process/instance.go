@@ -46,6 +46,7 @@ type instance struct {
 	timers  core.Timers
 	callee  core.Functions
 	onDeath func() // reports to the host that the process has died between calls, or nil
+	turns   turns
 
 	released func() // called when the instance is closed
 	traits   core.Traits
@@ -78,7 +79,7 @@ func newInstance(env core.Environment, traits core.Traits, log *slog.Logger) *in
 	limits.Memory = min(limits.Memory, maxState) // it bounds the state alone
 	return &instance{
 		ctx: ctx, cancel: cancel, id: env.ID, host: env.Host, timers: core.TimersOf(&env), callee: core.FunctionsOf(&env), onDeath: env.Ended, traits: traits,
-		limits: limits, log: log.With("component", env.ID.String()),
+		turns: turns{report: env.Wanted, begun: make(chan struct{}, 1)}, limits: limits, log: log.With("component", env.ID.String()),
 	}
 }
 
@@ -111,10 +112,12 @@ func (i *instance) start(ctx context.Context, c *component) error {
 		return i.end(&core.TrapError{Kind: core.TrapFault, Text: oneLine(err.Error()), Details: spawn.Details(err)}, err)
 	}
 	i.call(&pluginv1.Call{Call: &pluginv1.Call_Start{Start: &pluginv1.Start{
-		ComponentId: i.id.String(), MessageSize: uint64(i.limits.MessageSize), HandlerTime: uint64(i.limits.HandlerTime), Timers: true, Functions: true,
+		ComponentId: i.id.String(), MessageSize: uint64(i.limits.MessageSize), HandlerTime: uint64(i.limits.HandlerTime), Timers: true, Functions: true, Turns: true,
 	}}})
-	_, err = i.runCall()
-	return err
+	if _, err = i.runCall(); err != nil || !c.turns {
+		return err
+	}
+	return i.listen()
 }
 
 // open opens the stream for all calls.
@@ -254,6 +257,7 @@ func (i *instance) Close() error {
 		}
 	}
 	i.cancel()
+	i.turns.listening.Wait()
 	return nil
 }
 

@@ -64,6 +64,7 @@ type actor struct{ enginetest.Actor }
 func (a *actor) prepare(host guest.Host) {
 	a.Host, a.Timers = actorHost{host}, actorHost{host}
 	a.Loop = func() { select {} }
+	a.Later = func(f func()) { go f() }
 }
 
 func (a *actor) HandleMessage(host guest.Host, sender string, message []byte) ([]byte, error) {

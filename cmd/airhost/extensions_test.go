@@ -10,6 +10,7 @@ import (
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/examples/echo"
+	"github.com/airhost/airhost/examples/ingress"
 	"github.com/airhost/airhost/examples/relay"
 	"github.com/airhost/airhost/plugin"
 	"github.com/airhost/airhost/trackers/timermap"
@@ -31,6 +32,7 @@ var extensionPrograms = map[string]func(){
 	},
 	"crasher": func() { fmt.Fprintln(os.Stderr, "no licence found"); os.Exit(3) },
 	"dawdler": func() { fmt.Fprintln(os.Stderr, "dawdling"); <-time.After(time.Hour) }, // select {} is a deadlock without cgo
+	"ingress": func() { plugin.Serve(ingress.New()) },
 	"relay":   func() { plugin.Serve(relay.New()) },
 	"stock": func() {
 		fmt.Fprintln(os.Stderr, "stock of", os.Getenv("OWNER"), "for", os.Getenv("TEST_OWNER"), os.Args[1:])

@@ -97,13 +97,20 @@ func (w *watched) ends(code int, says ...string) {
 
 const running = `msg="airhost is running`
 
-// onePlugin writes a configuration with one component that is a process.
-func onePlugin(t *testing.T, program string) string {
+// onPath returns the path of a program that this test's executable is linked as.
+func onPath(t *testing.T, program string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
 	if err != nil {
 		t.Skip(err) // the system may have no links
 	}
+	return path
+}
+
+// onePlugin writes a configuration with one component that is a process.
+func onePlugin(t *testing.T, program string) string {
+	t.Helper()
+	path := onPath(t, program)
 	return writeFile(t, "airhost.yaml", fmt.Sprintf("components:\n- id: shop/plugin\n  source: %s\n  engine: process\n  limits: {handler_time: 1m, start_time: 10m}\n", path))
 }
 

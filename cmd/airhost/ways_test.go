@@ -64,6 +64,30 @@ func TestWays(t *testing.T) {
 	w.ends(exitDone, "msg=stopped")
 }
 
+// TestIngress: the example's process lets HTTP requests in by itself, until the host stops.
+func TestIngress(t *testing.T) {
+	example, err := os.ReadFile("../../examples/ingress/airhost.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ingress := onPath(t, "ingress")
+	text := strings.NewReplacer("../../bin/guests/ingress", ingress, "127.0.0.1:8081", "127.0.0.1:0").Replace(string(example))
+	w := airhost(t, "run", writeFile(t, "airhost.yaml", text))
+	w.when(running, func() {
+		url := regexp.MustCompile(`listening on (http://[^"]+)`).FindStringSubmatch(w.log.String())[1]
+		response, err := http.Post(url, "text/plain", strings.NewReader("hello"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		if got, err := io.ReadAll(response.Body); string(got) != "hello" || err != nil {
+			t.Errorf("got %s %q, %v, want hello", response.Status, got, err)
+		}
+		w.send(syscall.SIGTERM)()
+	})
+	w.ends(exitDone, "msg=stopped")
+}
+
 // TestWaysThatAreTaken: a gateway that cannot listen ends the program.
 func TestWaysThatAreTaken(t *testing.T) {
 	const text = "gateway: {http: {listen: '127.0.0.1:99999', routes: [{path: /, target: shop/echo}]}}\n"

@@ -36,6 +36,8 @@ import (
 //	j  calls a function: 1 byte length of the name, name, argument
 //	m  obeys several commands, one after the other: each is 1 byte length, then the
 //	   command and its rest. Returns the result of the last one
+//	y  obeys several commands, as m, but later: on its own, when the call has ended (only
+//	   if the engine's instances are a [core.Turner]). Logs each result at level info
 //	x  traps
 //	o  logs "endless" at level trace, and never returns
 //	z  uses up its stack (as WebAssembly only)
@@ -59,6 +61,9 @@ type Actor struct {
 	Timers core.Timers
 	// Loop never returns. It may panic to end the actor.
 	Loop func()
+	// Later calls a function of the actor when no call is in progress, beside the actor; nil if
+	// the engine has no [core.Turner].
+	Later func(func())
 
 	config []byte
 	seen   []byte
@@ -114,14 +119,31 @@ func (a *Actor) obey(sender string, message []byte) (response []byte, err error)
 	case 'd':
 		return a.state, nil
 	case 'm':
-		for len(rest) > 0 {
-			end := 1 + int(rest[0])
-			response, err = a.obey(sender, rest[1:end])
-			rest = rest[end:]
-		}
+		obeyAll(rest, func(command []byte) { response, err = a.obey(sender, command) })
 		return response, err
+	case 'y':
+		own, commands := &Actor{Host: a.Host, Timers: a.Timers}, bytes.Clone(rest)
+		a.Later(func() { own.obeyLater(commands) })
+		return nil, nil
 	}
 	return a.ask(message[0], rest)
+}
+
+// obeyLater obeys several commands between calls.
+func (a *Actor) obeyLater(commands []byte) {
+	obeyAll(commands, func(command []byte) {
+		response, _ := a.obey("", command)
+		a.Host.Log(core.LogInfo, string(response))
+	})
+}
+
+// obeyAll calls obey with each of several commands.
+func obeyAll(commands []byte, obey func(command []byte)) {
+	for len(commands) > 0 {
+		end := 1 + int(commands[0])
+		obey(commands[1:end])
+		commands = commands[end:]
+	}
 }
 
 // ask obeys the commands that need a host service.

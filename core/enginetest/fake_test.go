@@ -121,7 +121,7 @@ func (c *fakeComponent) Instantiate(_ context.Context, env core.Environment) (co
 		}
 		i.actor = e.shared
 	}
-	i.actor.Host, i.actor.Timers, i.actor.Loop = (*fakeHost)(i), (*fakeTimers)(i), i.loop
+	i.actor.Host, i.actor.Timers, i.actor.Loop, i.actor.Later = (*fakeHost)(i), (*fakeTimers)(i), i.loop, i.doLater
 	for range e.startings() {
 		if env.Starting != nil {
 			env.Starting(i)
@@ -168,9 +168,41 @@ type fakeInstance struct {
 	busy        sync.Mutex   // for a flaw: held in calls
 	inCall      atomic.Bool  // for a flaw
 	memory      atomic.Int64 // of the largest response
+	later       []func()     // what the guest does in its next turn
 }
 
-var _ core.Sizer = (*fakeInstance)(nil)
+var (
+	_ core.Sizer  = (*fakeInstance)(nil)
+	_ core.Turner = (*fakeInstance)(nil)
+)
+
+func (i *fakeInstance) doLater(f func()) {
+	if i.later = append(i.later, f); i.env.Wanted != nil && !i.has("wants no turns") {
+		i.env.Wanted()
+	}
+}
+
+func (i *fakeInstance) Turn() error {
+	do := func() error {
+		if len(i.later) == 0 && i.has("turns need a wish") {
+			panic("nothing to do")
+		}
+		for n, f := range i.later {
+			if n > 0 && n == len(i.later)-1 && i.has("turns lose the last") {
+				break
+			}
+			f()
+		}
+		if !i.has("turns do all twice") {
+			i.later = nil
+		}
+		return nil
+	}
+	if i.over != nil && i.has("turns after the end") {
+		return do()
+	}
+	return i.call(do)
+}
 
 func (i *fakeInstance) MemorySize(bool) int64 {
 	const least = 64 << 10

@@ -65,7 +65,7 @@ func promises() []promise {
 	var all []promise
 	for _, some := range [][]promise{
 		enginePromises, messagePromises, servicePromises, callbackPromises, managementPromises,
-		statePromises, timerPromises, functionPromises, ledgerPromises, endPromises, interruptPromises, limitPromises, memoryPromises,
+		statePromises, timerPromises, functionPromises, ledgerPromises, endPromises, interruptPromises, limitPromises, memoryPromises, turnPromises,
 	} {
 		all = append(all, some...)
 	}

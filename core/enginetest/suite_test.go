@@ -135,6 +135,10 @@ var flaws = map[string][]string{
 	"memory-size":          {"memories never grow"},
 	"memory-size-any-time": {"sizes wait for calls", "running guests have no memory"},
 
+	"turn":         {"wants no turns", "turns lose the last", "turns do all twice"},
+	"turn-nothing": {"turns do all twice", "turns need a wish"},
+	"turn-ended":   {"turns after the end"},
+
 	"enforces-memory":            {"claims limits.memory"},
 	"enforces-table-elements":    {"claims limits.table_elements"},
 	"enforces-stack":             {"claims limits.stack"},

@@ -170,7 +170,7 @@ func (c *component) joinsChains() bool {
 func (c *component) beginsChain(x *chain) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.sched.mailbox.length > 0 || c.sched.wish != nil || c.life.leftBehind || c.life.healthDue {
+	if c.sched.mailbox.length > 0 || c.sched.wish != nil || c.life.leftBehind || c.life.due != 0 {
 		return false
 	}
 	c.chain.Store(x)

@@ -127,7 +127,7 @@ type lifecycle struct {
 	instance    core.Instance // nil while there is none; written by the owner
 	canExchange bool          // instance may take part in exchanges
 	supervisor  supervisor
-	healthDue   bool
+	due         duty // what c's worker does before it looks into the mailbox
 	health      core.HealthStatus
 	healthTimer *time.Timer
 	dropped     int          // outcomes of its requests that came while it was closed, less those of others that it got

@@ -132,6 +132,14 @@ func (in *exchangingInstance) Restore(state []byte) error {
 	return in.Instance.(core.StateKeeper).Restore(state)
 }
 
+// Turn implements [core.Turner] for a guest that is one.
+func (in *exchangingInstance) Turn() error {
+	if turner, ok := in.Instance.(core.Turner); ok {
+		return turner.Turn()
+	}
+	return nil
+}
+
 // account notes the calls that the engine makes by a ledger, until it reconciles
 // them.
 type account struct {

@@ -92,10 +92,10 @@ func (c *component) grantAndUnlock() {
 	t.granted <- c
 }
 
-// hasMailLocked reports whether a message waits for c.
+// hasMailLocked reports whether a message waits for c, or another duty of its worker.
 func (c *component) hasMailLocked() bool {
-	if c.sched.mailbox.length > 0 || c.post == nil {
-		return c.sched.mailbox.length > 0
+	if c.sched.mailbox.length > 0 || c.life.due != 0 || c.post == nil {
+		return c.sched.mailbox.length > 0 || c.life.due != 0
 	}
 	f := c.post.front
 	f.mu.lockPartner()

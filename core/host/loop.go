@@ -84,11 +84,14 @@ func (c *component) workOffAndUnlock() {
 	if c.life.instance == nil {
 		c.restartIfDueLocked()
 	}
+	if c.life.due != 0 {
+		c.turnIfDueLocked()
+	}
 	for n := range batch {
 		if c.life.instance == nil || c.life.leftBehind || c.pauses() || c.sched.wish != nil && c.stopsLocked(n) {
 			break
 		}
-		if c.life.healthDue {
+		if c.life.due&dueHealth != 0 {
 			c.checkHealthLocked()
 			continue
 		}
@@ -187,7 +190,7 @@ func (c *component) yieldAndUnlock(w *worker) {
 		c.sched.become(down)
 		c.pauseAndUnlock()
 		return
-	case c.sched.mailbox.length > 0 || c.life.healthDue || c.life.instance == nil || c.post != nil && !c.restsLocked():
+	case c.sched.mailbox.length > 0 || c.life.due != 0 || c.life.instance == nil || c.post != nil && !c.restsLocked():
 		c.sched.become(queued)
 		c.mu.Unlock()
 		c.host.workers.pushLocal(&c.entries.queued, w)

@@ -257,7 +257,7 @@ func (c *component) setCrewLocked(members []*component) {
 	c.life.health = core.HealthHealthy
 	stopTimer(c.life.supervisor.timer)
 	stopTimer(c.life.healthTimer)
-	c.life.supervisor, c.life.healthDue = supervisor{}, false
+	c.life.supervisor, c.life.due = supervisor{}, 0
 	c.giveUpSlotLocked()
 	if open {
 		c.admitLocked()

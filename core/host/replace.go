@@ -141,19 +141,19 @@ func (c *component) takeOver(next *component) (old []*component) {
 
 // version is a guest with its instance.
 type version struct {
-	compiled  *code
-	traits    core.Traits
-	services  *services
-	ledger    *core.Ledger
-	instance  core.Instance
-	health    core.HealthStatus
-	healthDue bool
+	compiled *code
+	traits   core.Traits
+	services *services
+	ledger   *core.Ledger
+	instance core.Instance
+	health   core.HealthStatus
+	due      duty
 }
 
 // takeVersionLocked takes c's guest away from it, so that c keeps nothing of it alive. The
 // owner calls it.
 func (c *component) takeVersionLocked() version {
-	v := version{c.compiled, c.traits, c.guest.services, c.guest.ledger, c.life.instance, c.life.health, c.life.healthDue}
+	v := version{c.compiled, c.traits, c.guest.services, c.guest.ledger, c.life.instance, c.life.health, c.life.due}
 	c.compiled, c.guest, c.life.instance, c.life.canExchange = nil, guestCalls{}, nil, false
 	return v
 }
@@ -163,7 +163,7 @@ func (c *component) setVersionLocked(v version) {
 	c.compiled, c.traits = v.compiled, v.traits
 	c.guest.services, c.guest.ledger = v.services, v.ledger
 	c.guest.services.component.Store(c)
-	c.life.instance, c.life.health, c.life.healthDue = v.instance, v.health, v.healthDue
+	c.life.instance, c.life.health, c.life.due = v.instance, v.health, v.due
 	c.life.canExchange = c.exchanges()
 	c.guest.batch = newBatching(c, c.life.instance)
 	c.call.allowed = c.watched(c.limits.HandlerTime)
@@ -238,6 +238,6 @@ func (h *Host) forgetBeside(c, heir *component) {
 // The owner calls it.
 func (c *component) reopenLocked() {
 	stopTimer(c.life.supervisor.timer)
-	c.life.supervisor, c.life.healthDue = supervisor{}, false
+	c.life.supervisor, c.life.due = supervisor{}, 0
 	c.admitLocked()
 }

@@ -60,3 +60,6 @@ func (s *services) reconcile() (response *[]byte) { return s.component.Load().re
 
 // askHealth is called by an instance on any goroutine.
 func (s *services) askHealth() { s.component.Load().askHealth() }
+
+// askTurn is called by an instance on any goroutine.
+func (s *services) askTurn() { s.component.Load().askFor(dueTurn) }

@@ -128,6 +128,7 @@ func (c *component) launch(ctx context.Context) error {
 		ID: c.id, Host: c.guest.services, Timers: c.guest.services, Functions: c.guest.services, Limits: c.limits, Ledger: c.guest.ledger,
 		Starting: func(instance core.Instance) { c.start(instance, began) },
 		Ended:    c.guest.services.askHealth,
+		Wanted:   c.guest.services.askTurn,
 	})
 	if err = c.leave(err); err == nil {
 		err = ctx.Err()
@@ -286,7 +287,7 @@ func (c *component) giveUpSlotLocked() {
 // checkHealthLocked asks the guest for its health. The owner calls it. It releases
 // c.mu meanwhile.
 func (c *component) checkHealthLocked() {
-	c.life.healthDue = false
+	c.life.due &^= dueHealth
 	c.beginCallAndUnlock()
 	health, err := c.life.instance.Health()
 	if err == nil && health == core.HealthUnhealthy && c.deployment.Restart.Policy == RestartPermanent {
@@ -313,9 +314,4 @@ func (c *component) scheduleHealthLocked() {
 
 // askHealth makes a worker check the guest's health soon. This is how the host finds
 // an instance that has ended on its own.
-func (c *component) askHealth() {
-	c.mu.Lock()
-	c.life.healthDue = true
-	c.chain.Store(nil) // what comes next waits for the check
-	c.wakeAndUnlock()
-}
+func (c *component) askHealth() { c.askFor(dueHealth) }

@@ -33,6 +33,8 @@ type toy struct {
 	message    func(i *toyInstance, message []byte) error
 	answer     func(i *toyInstance, sender core.ComponentID, message []byte) ([]byte, error) // in place of message
 	traits     core.Traits                                                                   // beside Interruptible
+	callback   func(i *toyInstance, id core.RequestID, response []byte, failure *core.RequestError) error
+	turn       func(i *toyInstance) error
 	shutdown   func(i *toyInstance) error
 	interrupt  func()
 	live       atomic.Int32 // instances that have not been closed
@@ -68,7 +70,7 @@ type toyInstance struct {
 	closed      bool
 }
 
-var _ core.Instance = (*toyInstance)(nil)
+var _ core.Turner = (*toyInstance)(nil)
 
 // hang is a call that ends when it is interrupted.
 func (i *toyInstance) hang() error {
@@ -97,8 +99,21 @@ func (i *toyInstance) HandleMessage(sender core.ComponentID, message []byte, res
 	return i.toy.message(i, message)
 }
 
-func (i *toyInstance) HandleCallback(core.RequestID, []byte, *core.RequestError) error { return nil }
-func (i *toyInstance) Health() (core.HealthStatus, error)                              { return core.HealthHealthy, nil }
+func (i *toyInstance) HandleCallback(id core.RequestID, response []byte, failure *core.RequestError) error {
+	if i.toy.callback == nil {
+		return nil
+	}
+	return i.toy.callback(i, id, response, failure)
+}
+
+func (i *toyInstance) Turn() error {
+	if i.toy.turn == nil {
+		return nil
+	}
+	return i.toy.turn(i)
+}
+
+func (i *toyInstance) Health() (core.HealthStatus, error) { return core.HealthHealthy, nil }
 
 func (i *toyInstance) Shutdown() error {
 	if i.toy.shutdown == nil {

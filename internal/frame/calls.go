@@ -58,7 +58,16 @@ func AppendCall(b []byte, call *pluginv1.Call) []byte { return appendMessage(b, 
 
 // AppendAnswer appends an answer to the bytes of a ToComponent.
 func AppendAnswer(b []byte, answer *pluginv1.Answer) []byte {
-	b, err := proto.MarshalOptions{}.MarshalAppend(b, &pluginv1.ToComponent{Answer: answer})
+	return appendTo(b, &pluginv1.ToComponent{Answer: answer})
+}
+
+// AppendAnswerOfTurn appends one of several answers to the bytes of a ToComponent.
+func AppendAnswerOfTurn(b []byte, answer *pluginv1.Answer) []byte {
+	return appendTo(b, &pluginv1.ToComponent{Answers: []*pluginv1.Answer{answer}})
+}
+
+func appendTo(b []byte, m *pluginv1.ToComponent) []byte {
+	b, err := proto.MarshalOptions{}.MarshalAppend(b, m)
 	if err != nil {
 		panic(err) // cannot happen: the caller has made the texts valid UTF-8
 	}
@@ -71,10 +80,22 @@ func Answer(data []byte) (*pluginv1.Answer, error) {
 	if err := proto.Unmarshal(data, &m); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	if m.Answer == nil || len(m.Calls) > 0 {
+	if m.Answer == nil || len(m.Calls)+len(m.Answers) > 0 {
 		return nil, fmt.Errorf("%w: want an answer alone", ErrMalformed)
 	}
 	return m.Answer, nil
+}
+
+// AnswersOfTurn decodes a ToComponent that must contain n answers of a turn and nothing else.
+func AnswersOfTurn(data []byte, n int) ([]*pluginv1.Answer, error) {
+	var m pluginv1.ToComponent
+	if err := proto.Unmarshal(data, &m); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if len(m.Answers) != n || len(m.Calls) > 0 || m.Answer != nil {
+		return nil, fmt.Errorf("%w: want %d answers of a turn alone", ErrMalformed, n)
+	}
+	return m.Answers, nil
 }
 
 // NextCall decodes the first call of a ToComponent, which must have no answer, and

@@ -3,6 +3,8 @@ package frame_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"os"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -83,6 +85,47 @@ func TestAnswers(t *testing.T) {
 	for _, data := range [][]byte{nil, frame.AppendMessage(nil, 1, "a/b", nil, false), []byte("\xff")} {
 		if _, err := frame.Answer(data); !errors.Is(err, frame.ErrMalformed) {
 			t.Errorf("Answer(%x): %v", data, err)
+		}
+	}
+}
+
+func TestAnswersOfTurns(t *testing.T) {
+	data := frame.AppendAnswerOfTurn(nil, &pluginv1.Answer{RequestId: 4})
+	data = frame.AppendAnswerOfTurn(data, &pluginv1.Answer{})
+	want := marshal(t, &pluginv1.ToComponent{Answers: []*pluginv1.Answer{{RequestId: 4}, {}}})
+	if !bytes.Equal(data, want) {
+		t.Errorf("two answers: got %x, want %x", data, want)
+	}
+	got, err := frame.AnswersOfTurn(data, 2)
+	if err != nil || got[0].RequestId != 4 || got[1].RequestId != 0 {
+		t.Errorf("AnswersOfTurn = %v, %v", got, err)
+	}
+	alone := frame.AppendAnswer(nil, &pluginv1.Answer{})
+	for _, data := range [][]byte{nil, want[:len(want)-2], alone, append(alone, want...), []byte("\xff")} {
+		if _, err := frame.AnswersOfTurn(data, 2); !errors.Is(err, frame.ErrMalformed) {
+			t.Errorf("AnswersOfTurn(%x): %v", data, err)
+		}
+	}
+	if _, err := frame.Answer(want); !errors.Is(err, frame.ErrMalformed) {
+		t.Errorf("answers of a turn in a call: %v", err)
+	}
+}
+
+// TestDocumentedTurn: docs/plugin-protocol.md has the bytes of a turn.
+func TestDocumentedTurn(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/plugin-protocol.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	send := &pluginv1.Event{CallId: 7, Event: &pluginv1.Event_Send{Send: &pluginv1.Send{Target: "a/b", Message: []byte("hi")}}}
+	request := &pluginv1.Event{CallId: 7, Event: &pluginv1.Event_SendRequest{SendRequest: &pluginv1.SendRequest{Target: "a/b", Request: []byte("?")}}}
+	for _, data := range [][]byte{
+		frame.AppendCall(nil, &pluginv1.Call{Id: 7, Call: &pluginv1.Call_Turn{Turn: &pluginv1.Turn{Most: 64}}}),
+		frame.AppendEvent(nil, send), frame.AppendEvent(nil, request), frame.AppendResponse(nil, 7, nil),
+		frame.AppendAnswerOfTurn(nil, &pluginv1.Answer{}), frame.AppendAnswerOfTurn(nil, &pluginv1.Answer{RequestId: 5}),
+	} {
+		if text := fmt.Sprintf("`% x`", data); !bytes.Contains(doc, []byte(text)) {
+			t.Errorf("it lacks %s", text)
 		}
 	}
 }

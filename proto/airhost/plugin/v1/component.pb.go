@@ -73,7 +73,7 @@ func (x CallError_Case) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CallError_Case.Descriptor instead.
 func (CallError_Case) EnumDescriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{14, 0}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{17, 0}
 }
 
 type MessagingError_Case int32
@@ -134,7 +134,7 @@ func (x MessagingError_Case) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use MessagingError_Case.Descriptor instead.
 func (MessagingError_Case) EnumDescriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{15, 0}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{18, 0}
 }
 
 type ComponentError_Case int32
@@ -183,7 +183,79 @@ func (x ComponentError_Case) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ComponentError_Case.Descriptor instead.
 func (ComponentError_Case) EnumDescriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{19, 0}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{22, 0}
+}
+
+type WantsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WantsRequest) Reset() {
+	*x = WantsRequest{}
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WantsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WantsRequest) ProtoMessage() {}
+
+func (x *WantsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WantsRequest.ProtoReflect.Descriptor instead.
+func (*WantsRequest) Descriptor() ([]byte, []int) {
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{0}
+}
+
+type Wanted struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Wanted) Reset() {
+	*x = Wanted{}
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Wanted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Wanted) ProtoMessage() {}
+
+func (x *Wanted) ProtoReflect() protoreflect.Message {
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Wanted.ProtoReflect.Descriptor instead.
+func (*Wanted) Descriptor() ([]byte, []int) {
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{1}
 }
 
 type DescribeRequest struct {
@@ -194,7 +266,7 @@ type DescribeRequest struct {
 
 func (x *DescribeRequest) Reset() {
 	*x = DescribeRequest{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[0]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -206,7 +278,7 @@ func (x *DescribeRequest) String() string {
 func (*DescribeRequest) ProtoMessage() {}
 
 func (x *DescribeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[0]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -219,7 +291,7 @@ func (x *DescribeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeRequest.ProtoReflect.Descriptor instead.
 func (*DescribeRequest) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{0}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{2}
 }
 
 type Description struct {
@@ -229,14 +301,16 @@ type Description struct {
 	// It has component-management: initialize, health and shutdown.
 	Management bool `protobuf:"varint,2,opt,name=management,proto3" json:"management,omitempty"`
 	// It has component-state: save and restore.
-	State         bool `protobuf:"varint,3,opt,name=state,proto3" json:"state,omitempty"`
+	State bool `protobuf:"varint,3,opt,name=state,proto3" json:"state,omitempty"`
+	// It sends on its own: it serves Wants, and knows Turn.
+	Turns         bool `protobuf:"varint,4,opt,name=turns,proto3" json:"turns,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Description) Reset() {
 	*x = Description{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[1]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -248,7 +322,7 @@ func (x *Description) String() string {
 func (*Description) ProtoMessage() {}
 
 func (x *Description) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[1]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -261,7 +335,7 @@ func (x *Description) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Description.ProtoReflect.Descriptor instead.
 func (*Description) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{1}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Description) GetCallback() bool {
@@ -285,19 +359,28 @@ func (x *Description) GetState() bool {
 	return false
 }
 
+func (x *Description) GetTurns() bool {
+	if x != nil {
+		return x.Turns
+	}
+	return false
+}
+
 // ToComponent is either a batch of calls, or the answer to the service that the
-// component asked for last.
+// component asked for last, or the answers to a frame with services of a turn.
 type ToComponent struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Calls         []*Call                `protobuf:"bytes,1,rep,name=calls,proto3" json:"calls,omitempty"`
-	Answer        *Answer                `protobuf:"bytes,2,opt,name=answer,proto3" json:"answer,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Calls  []*Call                `protobuf:"bytes,1,rep,name=calls,proto3" json:"calls,omitempty"`
+	Answer *Answer                `protobuf:"bytes,2,opt,name=answer,proto3" json:"answer,omitempty"`
+	// In the order of the events that they answer.
+	Answers       []*Answer `protobuf:"bytes,3,rep,name=answers,proto3" json:"answers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ToComponent) Reset() {
 	*x = ToComponent{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[2]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -309,7 +392,7 @@ func (x *ToComponent) String() string {
 func (*ToComponent) ProtoMessage() {}
 
 func (x *ToComponent) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[2]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -322,7 +405,7 @@ func (x *ToComponent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToComponent.ProtoReflect.Descriptor instead.
 func (*ToComponent) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{2}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ToComponent) GetCalls() []*Call {
@@ -335,6 +418,13 @@ func (x *ToComponent) GetCalls() []*Call {
 func (x *ToComponent) GetAnswer() *Answer {
 	if x != nil {
 		return x.Answer
+	}
+	return nil
+}
+
+func (x *ToComponent) GetAnswers() []*Answer {
+	if x != nil {
+		return x.Answers
 	}
 	return nil
 }
@@ -356,6 +446,7 @@ type Call struct {
 	//	*Call_Shutdown
 	//	*Call_Save
 	//	*Call_Restore
+	//	*Call_Turn
 	Call          isCall_Call `protobuf_oneof:"call"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -363,7 +454,7 @@ type Call struct {
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[3]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -375,7 +466,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[3]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -388,7 +479,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{3}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Call) GetId() uint64 {
@@ -477,6 +568,15 @@ func (x *Call) GetRestore() *Restore {
 	return nil
 }
 
+func (x *Call) GetTurn() *Turn {
+	if x != nil {
+		if x, ok := x.Call.(*Call_Turn); ok {
+			return x.Turn
+		}
+	}
+	return nil
+}
+
 type isCall_Call interface {
 	isCall_Call()
 }
@@ -513,6 +613,10 @@ type Call_Restore struct {
 	Restore *Restore `protobuf:"bytes,9,opt,name=restore,proto3,oneof"`
 }
 
+type Call_Turn struct {
+	Turn *Turn `protobuf:"bytes,10,opt,name=turn,proto3,oneof"`
+}
+
 func (*Call_Start) isCall_Call() {}
 
 func (*Call_Initialize) isCall_Call() {}
@@ -529,6 +633,8 @@ func (*Call_Save) isCall_Call() {}
 
 func (*Call_Restore) isCall_Call() {}
 
+func (*Call_Turn) isCall_Call() {}
+
 // Start is the first call of all. It comes alone.
 type Start struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -543,14 +649,16 @@ type Start struct {
 	// The host knows After and CancelTimer. Without it a plug-in must not send them.
 	Timers bool `protobuf:"varint,4,opt,name=timers,proto3" json:"timers,omitempty"`
 	// The host knows CallFunction. Without it a plug-in must not send it.
-	Functions     bool `protobuf:"varint,5,opt,name=functions,proto3" json:"functions,omitempty"`
+	Functions bool `protobuf:"varint,5,opt,name=functions,proto3" json:"functions,omitempty"`
+	// The host calls Wants, and gives turns, if Description.turns says so.
+	Turns         bool `protobuf:"varint,6,opt,name=turns,proto3" json:"turns,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Start) Reset() {
 	*x = Start{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[4]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -562,7 +670,7 @@ func (x *Start) String() string {
 func (*Start) ProtoMessage() {}
 
 func (x *Start) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[4]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -575,7 +683,7 @@ func (x *Start) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Start.ProtoReflect.Descriptor instead.
 func (*Start) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{4}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Start) GetComponentId() string {
@@ -613,6 +721,13 @@ func (x *Start) GetFunctions() bool {
 	return false
 }
 
+func (x *Start) GetTurns() bool {
+	if x != nil {
+		return x.Turns
+	}
+	return false
+}
+
 type Initialize struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Config        []*ConfigPair          `protobuf:"bytes,1,rep,name=config,proto3" json:"config,omitempty"`
@@ -622,7 +737,7 @@ type Initialize struct {
 
 func (x *Initialize) Reset() {
 	*x = Initialize{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[5]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -634,7 +749,7 @@ func (x *Initialize) String() string {
 func (*Initialize) ProtoMessage() {}
 
 func (x *Initialize) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[5]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -647,7 +762,7 @@ func (x *Initialize) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Initialize.ProtoReflect.Descriptor instead.
 func (*Initialize) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{5}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Initialize) GetConfig() []*ConfigPair {
@@ -667,7 +782,7 @@ type ConfigPair struct {
 
 func (x *ConfigPair) Reset() {
 	*x = ConfigPair{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[6]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -679,7 +794,7 @@ func (x *ConfigPair) String() string {
 func (*ConfigPair) ProtoMessage() {}
 
 func (x *ConfigPair) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[6]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -692,7 +807,7 @@ func (x *ConfigPair) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigPair.ProtoReflect.Descriptor instead.
 func (*ConfigPair) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{6}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ConfigPair) GetKey() string {
@@ -721,7 +836,7 @@ type HandleMessage struct {
 
 func (x *HandleMessage) Reset() {
 	*x = HandleMessage{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[7]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -733,7 +848,7 @@ func (x *HandleMessage) String() string {
 func (*HandleMessage) ProtoMessage() {}
 
 func (x *HandleMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[7]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -746,7 +861,7 @@ func (x *HandleMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandleMessage.ProtoReflect.Descriptor instead.
 func (*HandleMessage) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{7}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *HandleMessage) GetSender() string {
@@ -783,7 +898,7 @@ type HandleCallback struct {
 
 func (x *HandleCallback) Reset() {
 	*x = HandleCallback{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[8]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -795,7 +910,7 @@ func (x *HandleCallback) String() string {
 func (*HandleCallback) ProtoMessage() {}
 
 func (x *HandleCallback) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[8]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -808,7 +923,7 @@ func (x *HandleCallback) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HandleCallback.ProtoReflect.Descriptor instead.
 func (*HandleCallback) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{8}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *HandleCallback) GetRequestId() uint64 {
@@ -840,7 +955,7 @@ type Health struct {
 
 func (x *Health) Reset() {
 	*x = Health{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[9]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -852,7 +967,7 @@ func (x *Health) String() string {
 func (*Health) ProtoMessage() {}
 
 func (x *Health) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[9]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -865,7 +980,7 @@ func (x *Health) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Health.ProtoReflect.Descriptor instead.
 func (*Health) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{9}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{11}
 }
 
 type Shutdown struct {
@@ -876,7 +991,7 @@ type Shutdown struct {
 
 func (x *Shutdown) Reset() {
 	*x = Shutdown{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[10]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -888,7 +1003,7 @@ func (x *Shutdown) String() string {
 func (*Shutdown) ProtoMessage() {}
 
 func (x *Shutdown) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[10]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -901,7 +1016,7 @@ func (x *Shutdown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shutdown.ProtoReflect.Descriptor instead.
 func (*Shutdown) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{10}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{12}
 }
 
 // Save comes between messages, any number of times, if Description.state says so. The
@@ -916,7 +1031,7 @@ type Save struct {
 
 func (x *Save) Reset() {
 	*x = Save{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[11]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -928,7 +1043,7 @@ func (x *Save) String() string {
 func (*Save) ProtoMessage() {}
 
 func (x *Save) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[11]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -941,7 +1056,7 @@ func (x *Save) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Save.ProtoReflect.Descriptor instead.
 func (*Save) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{11}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Save) GetMaxSize() uint64 {
@@ -962,7 +1077,7 @@ type Restore struct {
 
 func (x *Restore) Reset() {
 	*x = Restore{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[12]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -974,7 +1089,7 @@ func (x *Restore) String() string {
 func (*Restore) ProtoMessage() {}
 
 func (x *Restore) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[12]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -987,7 +1102,7 @@ func (x *Restore) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Restore.ProtoReflect.Descriptor instead.
 func (*Restore) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{12}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Restore) GetState() []byte {
@@ -995,6 +1110,55 @@ func (x *Restore) GetState() []byte {
 		return x.State
 	}
 	return nil
+}
+
+// Turn comes alone in its frame, after a Wanted, between other calls. The component sends
+// what it wants to send: events as in other calls, but for CallFunction. It need not wait for
+// an answer before the next event, nor before the result: the host answers all events of a
+// frame at once, by ToComponent.answers.
+type Turn struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many events that are answered the component may send in this turn.
+	Most          uint32 `protobuf:"varint,1,opt,name=most,proto3" json:"most,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Turn) Reset() {
+	*x = Turn{}
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Turn) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Turn) ProtoMessage() {}
+
+func (x *Turn) ProtoReflect() protoreflect.Message {
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Turn.ProtoReflect.Descriptor instead.
+func (*Turn) Descriptor() ([]byte, []int) {
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Turn) GetMost() uint32 {
+	if x != nil {
+		return x.Most
+	}
+	return 0
 }
 
 // Answer is the answer to Send, SendRequest, Cancel, Now, After, CancelTimer or
@@ -1021,7 +1185,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[13]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1033,7 +1197,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[13]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1046,7 +1210,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{13}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Answer) GetError() *MessagingError {
@@ -1108,7 +1272,7 @@ type CallError struct {
 
 func (x *CallError) Reset() {
 	*x = CallError{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[14]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1120,7 +1284,7 @@ func (x *CallError) String() string {
 func (*CallError) ProtoMessage() {}
 
 func (x *CallError) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[14]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1133,7 +1297,7 @@ func (x *CallError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallError.ProtoReflect.Descriptor instead.
 func (*CallError) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{14}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *CallError) GetCase() CallError_Case {
@@ -1160,7 +1324,7 @@ type MessagingError struct {
 
 func (x *MessagingError) Reset() {
 	*x = MessagingError{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[15]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1172,7 +1336,7 @@ func (x *MessagingError) String() string {
 func (*MessagingError) ProtoMessage() {}
 
 func (x *MessagingError) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[15]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1185,7 +1349,7 @@ func (x *MessagingError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessagingError.ProtoReflect.Descriptor instead.
 func (*MessagingError) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{15}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *MessagingError) GetCase() MessagingError_Case {
@@ -1212,7 +1376,7 @@ type FromComponent struct {
 
 func (x *FromComponent) Reset() {
 	*x = FromComponent{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[16]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1224,7 +1388,7 @@ func (x *FromComponent) String() string {
 func (*FromComponent) ProtoMessage() {}
 
 func (x *FromComponent) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[16]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1237,7 +1401,7 @@ func (x *FromComponent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FromComponent.ProtoReflect.Descriptor instead.
 func (*FromComponent) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{16}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *FromComponent) GetEvents() []*Event {
@@ -1248,7 +1412,7 @@ func (x *FromComponent) GetEvents() []*Event {
 }
 
 // Event is what happens during a call, or how it ends. There are none outside
-// of calls.
+// of calls: for what happens then the component asks for a turn.
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Of the call that is being handled.
@@ -1272,7 +1436,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[17]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1284,7 +1448,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[17]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1297,7 +1461,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{17}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Event) GetCallId() uint64 {
@@ -1414,7 +1578,7 @@ type Event_Result struct {
 
 type Event_Send struct {
 	// The host answers each of these seven; until it has, no other event may
-	// follow.
+	// follow, but in a turn.
 	Send *Send `protobuf:"bytes,3,opt,name=send,proto3,oneof"`
 }
 
@@ -1490,7 +1654,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[18]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1502,7 +1666,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[18]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1515,7 +1679,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{18}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Result) GetResponse() []byte {
@@ -1563,7 +1727,7 @@ type ComponentError struct {
 
 func (x *ComponentError) Reset() {
 	*x = ComponentError{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[19]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1575,7 +1739,7 @@ func (x *ComponentError) String() string {
 func (*ComponentError) ProtoMessage() {}
 
 func (x *ComponentError) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[19]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1588,7 +1752,7 @@ func (x *ComponentError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ComponentError.ProtoReflect.Descriptor instead.
 func (*ComponentError) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{19}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ComponentError) GetCase() ComponentError_Case {
@@ -1617,7 +1781,7 @@ type Trap struct {
 
 func (x *Trap) Reset() {
 	*x = Trap{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[20]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1629,7 +1793,7 @@ func (x *Trap) String() string {
 func (*Trap) ProtoMessage() {}
 
 func (x *Trap) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[20]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1642,7 +1806,7 @@ func (x *Trap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Trap.ProtoReflect.Descriptor instead.
 func (*Trap) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{20}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Trap) GetText() string {
@@ -1669,7 +1833,7 @@ type Send struct {
 
 func (x *Send) Reset() {
 	*x = Send{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[21]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1681,7 +1845,7 @@ func (x *Send) String() string {
 func (*Send) ProtoMessage() {}
 
 func (x *Send) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[21]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1694,7 +1858,7 @@ func (x *Send) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Send.ProtoReflect.Descriptor instead.
 func (*Send) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{21}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Send) GetTarget() string {
@@ -1723,7 +1887,7 @@ type SendRequest struct {
 
 func (x *SendRequest) Reset() {
 	*x = SendRequest{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[22]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1735,7 +1899,7 @@ func (x *SendRequest) String() string {
 func (*SendRequest) ProtoMessage() {}
 
 func (x *SendRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[22]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1748,7 +1912,7 @@ func (x *SendRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendRequest.ProtoReflect.Descriptor instead.
 func (*SendRequest) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{22}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SendRequest) GetTarget() string {
@@ -1781,7 +1945,7 @@ type Cancel struct {
 
 func (x *Cancel) Reset() {
 	*x = Cancel{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[23]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1793,7 +1957,7 @@ func (x *Cancel) String() string {
 func (*Cancel) ProtoMessage() {}
 
 func (x *Cancel) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[23]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1806,7 +1970,7 @@ func (x *Cancel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cancel.ProtoReflect.Descriptor instead.
 func (*Cancel) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{23}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Cancel) GetRequestId() uint64 {
@@ -1824,7 +1988,7 @@ type Now struct {
 
 func (x *Now) Reset() {
 	*x = Now{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[24]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1836,7 +2000,7 @@ func (x *Now) String() string {
 func (*Now) ProtoMessage() {}
 
 func (x *Now) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[24]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1849,7 +2013,7 @@ func (x *Now) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Now.ProtoReflect.Descriptor instead.
 func (*Now) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{24}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{27}
 }
 
 // After starts a timer. After so many milliseconds, never sooner, the component
@@ -1864,7 +2028,7 @@ type After struct {
 
 func (x *After) Reset() {
 	*x = After{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[25]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1876,7 +2040,7 @@ func (x *After) String() string {
 func (*After) ProtoMessage() {}
 
 func (x *After) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[25]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1889,7 +2053,7 @@ func (x *After) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use After.ProtoReflect.Descriptor instead.
 func (*After) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{25}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *After) GetMilliseconds() uint64 {
@@ -1915,7 +2079,7 @@ type CancelTimer struct {
 
 func (x *CancelTimer) Reset() {
 	*x = CancelTimer{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[26]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1927,7 +2091,7 @@ func (x *CancelTimer) String() string {
 func (*CancelTimer) ProtoMessage() {}
 
 func (x *CancelTimer) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[26]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1940,7 +2104,7 @@ func (x *CancelTimer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelTimer.ProtoReflect.Descriptor instead.
 func (*CancelTimer) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{26}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *CancelTimer) GetTimerId() uint64 {
@@ -1962,7 +2126,7 @@ type CallFunction struct {
 
 func (x *CallFunction) Reset() {
 	*x = CallFunction{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[27]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1974,7 +2138,7 @@ func (x *CallFunction) String() string {
 func (*CallFunction) ProtoMessage() {}
 
 func (x *CallFunction) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[27]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1987,7 +2151,7 @@ func (x *CallFunction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallFunction.ProtoReflect.Descriptor instead.
 func (*CallFunction) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{27}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *CallFunction) GetName() string {
@@ -2015,7 +2179,7 @@ type Log struct {
 
 func (x *Log) Reset() {
 	*x = Log{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[28]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2027,7 +2191,7 @@ func (x *Log) String() string {
 func (*Log) ProtoMessage() {}
 
 func (x *Log) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[28]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2040,7 +2204,7 @@ func (x *Log) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Log.ProtoReflect.Descriptor instead.
 func (*Log) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{28}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Log) GetLevel() uint32 {
@@ -2067,7 +2231,7 @@ type State struct {
 
 func (x *State) Reset() {
 	*x = State{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[29]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2079,7 +2243,7 @@ func (x *State) String() string {
 func (*State) ProtoMessage() {}
 
 func (x *State) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[29]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2092,7 +2256,7 @@ func (x *State) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use State.ProtoReflect.Descriptor instead.
 func (*State) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{29}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *State) GetPart() []byte {
@@ -2106,17 +2270,21 @@ var File_airhost_plugin_v1_component_proto protoreflect.FileDescriptor
 
 const file_airhost_plugin_v1_component_proto_rawDesc = "" +
 	"\n" +
-	"!airhost/plugin/v1/component.proto\x12\x11airhost.plugin.v1\"\x11\n" +
-	"\x0fDescribeRequest\"_\n" +
+	"!airhost/plugin/v1/component.proto\x12\x11airhost.plugin.v1\"\x0e\n" +
+	"\fWantsRequest\"\b\n" +
+	"\x06Wanted\"\x11\n" +
+	"\x0fDescribeRequest\"u\n" +
 	"\vDescription\x12\x1a\n" +
 	"\bcallback\x18\x01 \x01(\bR\bcallback\x12\x1e\n" +
 	"\n" +
 	"management\x18\x02 \x01(\bR\n" +
 	"management\x12\x14\n" +
-	"\x05state\x18\x03 \x01(\bR\x05state\"o\n" +
+	"\x05state\x18\x03 \x01(\bR\x05state\x12\x14\n" +
+	"\x05turns\x18\x04 \x01(\bR\x05turns\"\xa4\x01\n" +
 	"\vToComponent\x12-\n" +
 	"\x05calls\x18\x01 \x03(\v2\x17.airhost.plugin.v1.CallR\x05calls\x121\n" +
-	"\x06answer\x18\x02 \x01(\v2\x19.airhost.plugin.v1.AnswerR\x06answer\"\x81\x04\n" +
+	"\x06answer\x18\x02 \x01(\v2\x19.airhost.plugin.v1.AnswerR\x06answer\x123\n" +
+	"\aanswers\x18\x03 \x03(\v2\x19.airhost.plugin.v1.AnswerR\aanswers\"\xb0\x04\n" +
 	"\x04Call\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x120\n" +
 	"\x05start\x18\x02 \x01(\v2\x18.airhost.plugin.v1.StartH\x00R\x05start\x12?\n" +
@@ -2128,14 +2296,17 @@ const file_airhost_plugin_v1_component_proto_rawDesc = "" +
 	"\x06health\x18\x06 \x01(\v2\x19.airhost.plugin.v1.HealthH\x00R\x06health\x129\n" +
 	"\bshutdown\x18\a \x01(\v2\x1b.airhost.plugin.v1.ShutdownH\x00R\bshutdown\x12-\n" +
 	"\x04save\x18\b \x01(\v2\x17.airhost.plugin.v1.SaveH\x00R\x04save\x126\n" +
-	"\arestore\x18\t \x01(\v2\x1a.airhost.plugin.v1.RestoreH\x00R\arestoreB\x06\n" +
-	"\x04call\"\xa6\x01\n" +
+	"\arestore\x18\t \x01(\v2\x1a.airhost.plugin.v1.RestoreH\x00R\arestore\x12-\n" +
+	"\x04turn\x18\n" +
+	" \x01(\v2\x17.airhost.plugin.v1.TurnH\x00R\x04turnB\x06\n" +
+	"\x04call\"\xbc\x01\n" +
 	"\x05Start\x12!\n" +
 	"\fcomponent_id\x18\x01 \x01(\tR\vcomponentId\x12!\n" +
 	"\fmessage_size\x18\x02 \x01(\x04R\vmessageSize\x12!\n" +
 	"\fhandler_time\x18\x03 \x01(\x04R\vhandlerTime\x12\x16\n" +
 	"\x06timers\x18\x04 \x01(\bR\x06timers\x12\x1c\n" +
-	"\tfunctions\x18\x05 \x01(\bR\tfunctions\"C\n" +
+	"\tfunctions\x18\x05 \x01(\bR\tfunctions\x12\x14\n" +
+	"\x05turns\x18\x06 \x01(\bR\x05turns\"C\n" +
 	"\n" +
 	"Initialize\x125\n" +
 	"\x06config\x18\x01 \x03(\v2\x1d.airhost.plugin.v1.ConfigPairR\x06config\"4\n" +
@@ -2161,7 +2332,9 @@ const file_airhost_plugin_v1_component_proto_rawDesc = "" +
 	"\x04Save\x12\x19\n" +
 	"\bmax_size\x18\x01 \x01(\x04R\amaxSize\"\x1f\n" +
 	"\aRestore\x12\x14\n" +
-	"\x05state\x18\x01 \x01(\fR\x05state\"\xfe\x01\n" +
+	"\x05state\x18\x01 \x01(\fR\x05state\"\x1a\n" +
+	"\x04Turn\x12\x12\n" +
+	"\x04most\x18\x01 \x01(\rR\x04most\"\xfe\x01\n" +
 	"\x06Answer\x127\n" +
 	"\x05error\x18\x01 \x01(\v2!.airhost.plugin.v1.MessagingErrorR\x05error\x12\x1d\n" +
 	"\n" +
@@ -2248,10 +2421,11 @@ const file_airhost_plugin_v1_component_proto_rawDesc = "" +
 	"\x05level\x18\x01 \x01(\rR\x05level\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\"\x1b\n" +
 	"\x05State\x12\x12\n" +
-	"\x04part\x18\x01 \x01(\fR\x04part2\xa8\x01\n" +
+	"\x04part\x18\x01 \x01(\fR\x04part2\xef\x01\n" +
 	"\tComponent\x12N\n" +
 	"\bDescribe\x12\".airhost.plugin.v1.DescribeRequest\x1a\x1e.airhost.plugin.v1.Description\x12K\n" +
-	"\x03Run\x12\x1e.airhost.plugin.v1.ToComponent\x1a .airhost.plugin.v1.FromComponent(\x010\x01B=Z;github.com/airhost/airhost/proto/airhost/plugin/v1;pluginv1b\x06proto3"
+	"\x03Run\x12\x1e.airhost.plugin.v1.ToComponent\x1a .airhost.plugin.v1.FromComponent(\x010\x01\x12E\n" +
+	"\x05Wants\x12\x1f.airhost.plugin.v1.WantsRequest\x1a\x19.airhost.plugin.v1.Wanted0\x01B=Z;github.com/airhost/airhost/proto/airhost/plugin/v1;pluginv1b\x06proto3"
 
 var (
 	file_airhost_plugin_v1_component_proto_rawDescOnce sync.Once
@@ -2266,81 +2440,88 @@ func file_airhost_plugin_v1_component_proto_rawDescGZIP() []byte {
 }
 
 var file_airhost_plugin_v1_component_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_airhost_plugin_v1_component_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_airhost_plugin_v1_component_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_airhost_plugin_v1_component_proto_goTypes = []any{
 	(CallError_Case)(0),      // 0: airhost.plugin.v1.CallError.Case
 	(MessagingError_Case)(0), // 1: airhost.plugin.v1.MessagingError.Case
 	(ComponentError_Case)(0), // 2: airhost.plugin.v1.ComponentError.Case
-	(*DescribeRequest)(nil),  // 3: airhost.plugin.v1.DescribeRequest
-	(*Description)(nil),      // 4: airhost.plugin.v1.Description
-	(*ToComponent)(nil),      // 5: airhost.plugin.v1.ToComponent
-	(*Call)(nil),             // 6: airhost.plugin.v1.Call
-	(*Start)(nil),            // 7: airhost.plugin.v1.Start
-	(*Initialize)(nil),       // 8: airhost.plugin.v1.Initialize
-	(*ConfigPair)(nil),       // 9: airhost.plugin.v1.ConfigPair
-	(*HandleMessage)(nil),    // 10: airhost.plugin.v1.HandleMessage
-	(*HandleCallback)(nil),   // 11: airhost.plugin.v1.HandleCallback
-	(*Health)(nil),           // 12: airhost.plugin.v1.Health
-	(*Shutdown)(nil),         // 13: airhost.plugin.v1.Shutdown
-	(*Save)(nil),             // 14: airhost.plugin.v1.Save
-	(*Restore)(nil),          // 15: airhost.plugin.v1.Restore
-	(*Answer)(nil),           // 16: airhost.plugin.v1.Answer
-	(*CallError)(nil),        // 17: airhost.plugin.v1.CallError
-	(*MessagingError)(nil),   // 18: airhost.plugin.v1.MessagingError
-	(*FromComponent)(nil),    // 19: airhost.plugin.v1.FromComponent
-	(*Event)(nil),            // 20: airhost.plugin.v1.Event
-	(*Result)(nil),           // 21: airhost.plugin.v1.Result
-	(*ComponentError)(nil),   // 22: airhost.plugin.v1.ComponentError
-	(*Trap)(nil),             // 23: airhost.plugin.v1.Trap
-	(*Send)(nil),             // 24: airhost.plugin.v1.Send
-	(*SendRequest)(nil),      // 25: airhost.plugin.v1.SendRequest
-	(*Cancel)(nil),           // 26: airhost.plugin.v1.Cancel
-	(*Now)(nil),              // 27: airhost.plugin.v1.Now
-	(*After)(nil),            // 28: airhost.plugin.v1.After
-	(*CancelTimer)(nil),      // 29: airhost.plugin.v1.CancelTimer
-	(*CallFunction)(nil),     // 30: airhost.plugin.v1.CallFunction
-	(*Log)(nil),              // 31: airhost.plugin.v1.Log
-	(*State)(nil),            // 32: airhost.plugin.v1.State
+	(*WantsRequest)(nil),     // 3: airhost.plugin.v1.WantsRequest
+	(*Wanted)(nil),           // 4: airhost.plugin.v1.Wanted
+	(*DescribeRequest)(nil),  // 5: airhost.plugin.v1.DescribeRequest
+	(*Description)(nil),      // 6: airhost.plugin.v1.Description
+	(*ToComponent)(nil),      // 7: airhost.plugin.v1.ToComponent
+	(*Call)(nil),             // 8: airhost.plugin.v1.Call
+	(*Start)(nil),            // 9: airhost.plugin.v1.Start
+	(*Initialize)(nil),       // 10: airhost.plugin.v1.Initialize
+	(*ConfigPair)(nil),       // 11: airhost.plugin.v1.ConfigPair
+	(*HandleMessage)(nil),    // 12: airhost.plugin.v1.HandleMessage
+	(*HandleCallback)(nil),   // 13: airhost.plugin.v1.HandleCallback
+	(*Health)(nil),           // 14: airhost.plugin.v1.Health
+	(*Shutdown)(nil),         // 15: airhost.plugin.v1.Shutdown
+	(*Save)(nil),             // 16: airhost.plugin.v1.Save
+	(*Restore)(nil),          // 17: airhost.plugin.v1.Restore
+	(*Turn)(nil),             // 18: airhost.plugin.v1.Turn
+	(*Answer)(nil),           // 19: airhost.plugin.v1.Answer
+	(*CallError)(nil),        // 20: airhost.plugin.v1.CallError
+	(*MessagingError)(nil),   // 21: airhost.plugin.v1.MessagingError
+	(*FromComponent)(nil),    // 22: airhost.plugin.v1.FromComponent
+	(*Event)(nil),            // 23: airhost.plugin.v1.Event
+	(*Result)(nil),           // 24: airhost.plugin.v1.Result
+	(*ComponentError)(nil),   // 25: airhost.plugin.v1.ComponentError
+	(*Trap)(nil),             // 26: airhost.plugin.v1.Trap
+	(*Send)(nil),             // 27: airhost.plugin.v1.Send
+	(*SendRequest)(nil),      // 28: airhost.plugin.v1.SendRequest
+	(*Cancel)(nil),           // 29: airhost.plugin.v1.Cancel
+	(*Now)(nil),              // 30: airhost.plugin.v1.Now
+	(*After)(nil),            // 31: airhost.plugin.v1.After
+	(*CancelTimer)(nil),      // 32: airhost.plugin.v1.CancelTimer
+	(*CallFunction)(nil),     // 33: airhost.plugin.v1.CallFunction
+	(*Log)(nil),              // 34: airhost.plugin.v1.Log
+	(*State)(nil),            // 35: airhost.plugin.v1.State
 }
 var file_airhost_plugin_v1_component_proto_depIdxs = []int32{
-	6,  // 0: airhost.plugin.v1.ToComponent.calls:type_name -> airhost.plugin.v1.Call
-	16, // 1: airhost.plugin.v1.ToComponent.answer:type_name -> airhost.plugin.v1.Answer
-	7,  // 2: airhost.plugin.v1.Call.start:type_name -> airhost.plugin.v1.Start
-	8,  // 3: airhost.plugin.v1.Call.initialize:type_name -> airhost.plugin.v1.Initialize
-	10, // 4: airhost.plugin.v1.Call.handle_message:type_name -> airhost.plugin.v1.HandleMessage
-	11, // 5: airhost.plugin.v1.Call.handle_callback:type_name -> airhost.plugin.v1.HandleCallback
-	12, // 6: airhost.plugin.v1.Call.health:type_name -> airhost.plugin.v1.Health
-	13, // 7: airhost.plugin.v1.Call.shutdown:type_name -> airhost.plugin.v1.Shutdown
-	14, // 8: airhost.plugin.v1.Call.save:type_name -> airhost.plugin.v1.Save
-	15, // 9: airhost.plugin.v1.Call.restore:type_name -> airhost.plugin.v1.Restore
-	9,  // 10: airhost.plugin.v1.Initialize.config:type_name -> airhost.plugin.v1.ConfigPair
-	18, // 11: airhost.plugin.v1.Answer.error:type_name -> airhost.plugin.v1.MessagingError
-	17, // 12: airhost.plugin.v1.Answer.call_error:type_name -> airhost.plugin.v1.CallError
-	0,  // 13: airhost.plugin.v1.CallError.case:type_name -> airhost.plugin.v1.CallError.Case
-	1,  // 14: airhost.plugin.v1.MessagingError.case:type_name -> airhost.plugin.v1.MessagingError.Case
-	20, // 15: airhost.plugin.v1.FromComponent.events:type_name -> airhost.plugin.v1.Event
-	21, // 16: airhost.plugin.v1.Event.result:type_name -> airhost.plugin.v1.Result
-	24, // 17: airhost.plugin.v1.Event.send:type_name -> airhost.plugin.v1.Send
-	25, // 18: airhost.plugin.v1.Event.send_request:type_name -> airhost.plugin.v1.SendRequest
-	26, // 19: airhost.plugin.v1.Event.cancel:type_name -> airhost.plugin.v1.Cancel
-	27, // 20: airhost.plugin.v1.Event.now:type_name -> airhost.plugin.v1.Now
-	28, // 21: airhost.plugin.v1.Event.after:type_name -> airhost.plugin.v1.After
-	29, // 22: airhost.plugin.v1.Event.cancel_timer:type_name -> airhost.plugin.v1.CancelTimer
-	30, // 23: airhost.plugin.v1.Event.call_function:type_name -> airhost.plugin.v1.CallFunction
-	31, // 24: airhost.plugin.v1.Event.log:type_name -> airhost.plugin.v1.Log
-	32, // 25: airhost.plugin.v1.Event.state:type_name -> airhost.plugin.v1.State
-	22, // 26: airhost.plugin.v1.Result.error:type_name -> airhost.plugin.v1.ComponentError
-	23, // 27: airhost.plugin.v1.Result.trap:type_name -> airhost.plugin.v1.Trap
-	2,  // 28: airhost.plugin.v1.ComponentError.case:type_name -> airhost.plugin.v1.ComponentError.Case
-	3,  // 29: airhost.plugin.v1.Component.Describe:input_type -> airhost.plugin.v1.DescribeRequest
-	5,  // 30: airhost.plugin.v1.Component.Run:input_type -> airhost.plugin.v1.ToComponent
-	4,  // 31: airhost.plugin.v1.Component.Describe:output_type -> airhost.plugin.v1.Description
-	19, // 32: airhost.plugin.v1.Component.Run:output_type -> airhost.plugin.v1.FromComponent
-	31, // [31:33] is the sub-list for method output_type
-	29, // [29:31] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	8,  // 0: airhost.plugin.v1.ToComponent.calls:type_name -> airhost.plugin.v1.Call
+	19, // 1: airhost.plugin.v1.ToComponent.answer:type_name -> airhost.plugin.v1.Answer
+	19, // 2: airhost.plugin.v1.ToComponent.answers:type_name -> airhost.plugin.v1.Answer
+	9,  // 3: airhost.plugin.v1.Call.start:type_name -> airhost.plugin.v1.Start
+	10, // 4: airhost.plugin.v1.Call.initialize:type_name -> airhost.plugin.v1.Initialize
+	12, // 5: airhost.plugin.v1.Call.handle_message:type_name -> airhost.plugin.v1.HandleMessage
+	13, // 6: airhost.plugin.v1.Call.handle_callback:type_name -> airhost.plugin.v1.HandleCallback
+	14, // 7: airhost.plugin.v1.Call.health:type_name -> airhost.plugin.v1.Health
+	15, // 8: airhost.plugin.v1.Call.shutdown:type_name -> airhost.plugin.v1.Shutdown
+	16, // 9: airhost.plugin.v1.Call.save:type_name -> airhost.plugin.v1.Save
+	17, // 10: airhost.plugin.v1.Call.restore:type_name -> airhost.plugin.v1.Restore
+	18, // 11: airhost.plugin.v1.Call.turn:type_name -> airhost.plugin.v1.Turn
+	11, // 12: airhost.plugin.v1.Initialize.config:type_name -> airhost.plugin.v1.ConfigPair
+	21, // 13: airhost.plugin.v1.Answer.error:type_name -> airhost.plugin.v1.MessagingError
+	20, // 14: airhost.plugin.v1.Answer.call_error:type_name -> airhost.plugin.v1.CallError
+	0,  // 15: airhost.plugin.v1.CallError.case:type_name -> airhost.plugin.v1.CallError.Case
+	1,  // 16: airhost.plugin.v1.MessagingError.case:type_name -> airhost.plugin.v1.MessagingError.Case
+	23, // 17: airhost.plugin.v1.FromComponent.events:type_name -> airhost.plugin.v1.Event
+	24, // 18: airhost.plugin.v1.Event.result:type_name -> airhost.plugin.v1.Result
+	27, // 19: airhost.plugin.v1.Event.send:type_name -> airhost.plugin.v1.Send
+	28, // 20: airhost.plugin.v1.Event.send_request:type_name -> airhost.plugin.v1.SendRequest
+	29, // 21: airhost.plugin.v1.Event.cancel:type_name -> airhost.plugin.v1.Cancel
+	30, // 22: airhost.plugin.v1.Event.now:type_name -> airhost.plugin.v1.Now
+	31, // 23: airhost.plugin.v1.Event.after:type_name -> airhost.plugin.v1.After
+	32, // 24: airhost.plugin.v1.Event.cancel_timer:type_name -> airhost.plugin.v1.CancelTimer
+	33, // 25: airhost.plugin.v1.Event.call_function:type_name -> airhost.plugin.v1.CallFunction
+	34, // 26: airhost.plugin.v1.Event.log:type_name -> airhost.plugin.v1.Log
+	35, // 27: airhost.plugin.v1.Event.state:type_name -> airhost.plugin.v1.State
+	25, // 28: airhost.plugin.v1.Result.error:type_name -> airhost.plugin.v1.ComponentError
+	26, // 29: airhost.plugin.v1.Result.trap:type_name -> airhost.plugin.v1.Trap
+	2,  // 30: airhost.plugin.v1.ComponentError.case:type_name -> airhost.plugin.v1.ComponentError.Case
+	5,  // 31: airhost.plugin.v1.Component.Describe:input_type -> airhost.plugin.v1.DescribeRequest
+	7,  // 32: airhost.plugin.v1.Component.Run:input_type -> airhost.plugin.v1.ToComponent
+	3,  // 33: airhost.plugin.v1.Component.Wants:input_type -> airhost.plugin.v1.WantsRequest
+	6,  // 34: airhost.plugin.v1.Component.Describe:output_type -> airhost.plugin.v1.Description
+	22, // 35: airhost.plugin.v1.Component.Run:output_type -> airhost.plugin.v1.FromComponent
+	4,  // 36: airhost.plugin.v1.Component.Wants:output_type -> airhost.plugin.v1.Wanted
+	34, // [34:37] is the sub-list for method output_type
+	31, // [31:34] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_airhost_plugin_v1_component_proto_init() }
@@ -2348,7 +2529,7 @@ func file_airhost_plugin_v1_component_proto_init() {
 	if File_airhost_plugin_v1_component_proto != nil {
 		return
 	}
-	file_airhost_plugin_v1_component_proto_msgTypes[3].OneofWrappers = []any{
+	file_airhost_plugin_v1_component_proto_msgTypes[5].OneofWrappers = []any{
 		(*Call_Start)(nil),
 		(*Call_Initialize)(nil),
 		(*Call_HandleMessage)(nil),
@@ -2357,9 +2538,10 @@ func file_airhost_plugin_v1_component_proto_init() {
 		(*Call_Shutdown)(nil),
 		(*Call_Save)(nil),
 		(*Call_Restore)(nil),
+		(*Call_Turn)(nil),
 	}
-	file_airhost_plugin_v1_component_proto_msgTypes[8].OneofWrappers = []any{}
-	file_airhost_plugin_v1_component_proto_msgTypes[17].OneofWrappers = []any{
+	file_airhost_plugin_v1_component_proto_msgTypes[10].OneofWrappers = []any{}
+	file_airhost_plugin_v1_component_proto_msgTypes[20].OneofWrappers = []any{
 		(*Event_Result)(nil),
 		(*Event_Send)(nil),
 		(*Event_SendRequest)(nil),
@@ -2377,7 +2559,7 @@ func file_airhost_plugin_v1_component_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_airhost_plugin_v1_component_proto_rawDesc), len(file_airhost_plugin_v1_component_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   30,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -24,6 +24,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	Component_Describe_FullMethodName = "/airhost.plugin.v1.Component/Describe"
 	Component_Run_FullMethodName      = "/airhost.plugin.v1.Component/Run"
+	Component_Wants_FullMethodName    = "/airhost.plugin.v1.Component/Wants"
 )
 
 // ComponentClient is the client API for Component service.
@@ -38,6 +39,10 @@ type ComponentClient interface {
 	// Run is the component's life: one stream, at most once in a process. Both
 	// directions carry batches, whose parts are in order.
 	Run(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ToComponent, FromComponent], error)
+	// Wants is called once, after Start, if Description.turns says so. The stream lasts as
+	// long as Run. By a Wanted the component asks for a turn, because it wants to send while
+	// no call is in progress. The next Wanted may follow when the turn has begun.
+	Wants(ctx context.Context, in *WantsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Wanted], error)
 }
 
 type componentClient struct {
@@ -71,6 +76,25 @@ func (c *componentClient) Run(ctx context.Context, opts ...grpc.CallOption) (grp
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Component_RunClient = grpc.BidiStreamingClient[ToComponent, FromComponent]
 
+func (c *componentClient) Wants(ctx context.Context, in *WantsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Wanted], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Component_ServiceDesc.Streams[1], Component_Wants_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WantsRequest, Wanted]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Component_WantsClient = grpc.ServerStreamingClient[Wanted]
+
 // ComponentServer is the server API for Component service.
 // All implementations must embed UnimplementedComponentServer
 // for forward compatibility.
@@ -83,6 +107,10 @@ type ComponentServer interface {
 	// Run is the component's life: one stream, at most once in a process. Both
 	// directions carry batches, whose parts are in order.
 	Run(grpc.BidiStreamingServer[ToComponent, FromComponent]) error
+	// Wants is called once, after Start, if Description.turns says so. The stream lasts as
+	// long as Run. By a Wanted the component asks for a turn, because it wants to send while
+	// no call is in progress. The next Wanted may follow when the turn has begun.
+	Wants(*WantsRequest, grpc.ServerStreamingServer[Wanted]) error
 	mustEmbedUnimplementedComponentServer()
 }
 
@@ -98,6 +126,9 @@ func (UnimplementedComponentServer) Describe(context.Context, *DescribeRequest) 
 }
 func (UnimplementedComponentServer) Run(grpc.BidiStreamingServer[ToComponent, FromComponent]) error {
 	return status.Error(codes.Unimplemented, "method Run not implemented")
+}
+func (UnimplementedComponentServer) Wants(*WantsRequest, grpc.ServerStreamingServer[Wanted]) error {
+	return status.Error(codes.Unimplemented, "method Wants not implemented")
 }
 func (UnimplementedComponentServer) mustEmbedUnimplementedComponentServer() {}
 func (UnimplementedComponentServer) testEmbeddedByValue()                   {}
@@ -145,6 +176,17 @@ func _Component_Run_Handler(srv interface{}, stream grpc.ServerStream) error {
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type Component_RunServer = grpc.BidiStreamingServer[ToComponent, FromComponent]
 
+func _Component_Wants_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WantsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(ComponentServer).Wants(m, &grpc.GenericServerStream[WantsRequest, Wanted]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Component_WantsServer = grpc.ServerStreamingServer[Wanted]
+
 // Component_ServiceDesc is the grpc.ServiceDesc for Component service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -163,6 +205,11 @@ var Component_ServiceDesc = grpc.ServiceDesc{
 			Handler:       _Component_Run_Handler,
 			ServerStreams: true,
 			ClientStreams: true,
+		},
+		{
+			StreamName:    "Wants",
+			Handler:       _Component_Wants_Handler,
+			ServerStreams: true,
 		},
 	},
 	Metadata: "airhost/plugin/v1/component.proto",
