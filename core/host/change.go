@@ -53,6 +53,7 @@ func (c *component) restart(ctx context.Context) error {
 // startAgain makes a fresh instance of a component whose instance has been closed, and gives
 // the component up. The caller owns it.
 func (c *component) startAgain(ctx context.Context) error {
+	c.forgetBeforeStart()
 	c.mu.Lock()
 	c.cancelTimersLocked()
 	c.reopenLocked() // from now on messages wait

@@ -2,6 +2,7 @@ package host_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -191,6 +192,36 @@ func TestAcceptOfInstances(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestForgottenRequestsOfInstancesThatFailAtOnce: the requests of instances that fail in the same
+// moment leave their places too.
+func TestForgottenRequestsOfInstancesThatFailAtOnce(t *testing.T) {
+	h := start(t, host.Config{})
+	gate := make(chan struct{})
+	h.deploy("a/target", behaviour{message: func(guest.Host, string, []byte) ([]byte, error) { <-gate; return nil, nil }})
+	const n = 2
+	d := several("a/asker", n, "", sameFor(asker("a/target")))
+	d.Quota.PendingRequests = n
+	d.Restart = host.Restart{Policy: host.RestartTemporary}
+	check(t, h.Deploy(within(t), d))
+	for range 200 {
+		for range n {
+			h.do("a/asker")
+		}
+		var senders sync.WaitGroup
+		for range n {
+			senders.Go(func() {
+				var err error
+				for !errors.Is(err, core.ErrUnavailable) {
+					err = h.Send(d.ID, []byte("trap"))
+				}
+			})
+		}
+		senders.Wait() // the last instance has failed
+		check(t, h.Restart(within(t), d.ID))
+	}
+	close(gate)
 }
 
 // TestForgottenRequestsDoNotCount: the requests that a component had pending when it failed

@@ -187,6 +187,10 @@ func (c *component) yieldAndUnlock(w *worker) {
 			c.spreadAndUnlock()
 			return
 		}
+		if c.forgetIfDueLocked() {
+			c.yieldAndUnlock(w) // something may have come meanwhile
+			return
+		}
 		c.sched.become(down)
 		c.pauseAndUnlock()
 		return

@@ -83,6 +83,7 @@ func (c *component) restartIfDueLocked() {
 func (c *component) restartLocked() {
 	c.life.supervisor.due = false
 	c.mu.Unlock()
+	c.forgetBeforeStart()
 	c.counts.Restarts++
 	err := c.launch(c.host.background)
 	if err == nil {

@@ -9,6 +9,7 @@ type duty uint8
 const (
 	dueHealth duty = 1 << iota // to ask the guest for its health
 	dueTurn                    // to give the guest a turn to send
+	dueForget                  // to end the requests of a guest that has failed
 )
 
 // askFor makes a worker do its duty for c soon.
