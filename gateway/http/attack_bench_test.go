@@ -3,7 +3,6 @@ package http_test
 import (
 	"bufio"
 	"fmt"
-	"io"
 	"net"
 	"strings"
 	"sync"
@@ -14,27 +13,17 @@ import (
 	gateway "github.com/airhost/airhost/gateway/http"
 )
 
-// endless is a body without an end.
-type endless struct{}
-
-func (endless) Read(p []byte) (int, error) { return copy(p, strings.Repeat("x", len(p))), nil }
-
-// attacks are what an attacker does with one connection, until the gateway ends it.
+// attacks are what an attacker sends on one connection. Then it waits for the gateway to end it.
 var attacks = []struct {
-	name string
-	text func() io.Reader
-	slow bool // one byte each tenth of a second
+	name, text string
+	slow       bool // one byte each tenth of a second
 }{
 	{name: "none"},
-	{name: "flood", text: func() io.Reader { return strings.NewReader("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n") }},
-	{name: "slowloris", text: func() io.Reader { return io.MultiReader(strings.NewReader("GET / HTTP/1.1\r\nX: "), endless{}) }, slow: true},
-	{name: "huge-header", text: func() io.Reader { return io.MultiReader(strings.NewReader("GET / HTTP/1.1\r\nX: "), endless{}) }},
-	{name: "huge-body", text: func() io.Reader {
-		return io.MultiReader(strings.NewReader("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000000\r\n\r\n"), endless{})
-	}},
-	{name: "endless-chunk", text: func() io.Reader {
-		return io.MultiReader(strings.NewReader("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffff\r\n"), endless{})
-	}},
+	{name: "flood", text: "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"},
+	{name: "slowloris", text: "GET / HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 1000), slow: true},
+	{name: "huge-header", text: "GET / HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 128<<10)},
+	{name: "huge-body", text: "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000000\r\n\r\n" + strings.Repeat("x", 128<<10)},
+	{name: "huge-chunk", text: "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffff\r\n" + strings.Repeat("x", 2<<20)},
 }
 
 // BenchmarkAttackedGateway measures clients that behave while others do not: 64 of them, or 900
@@ -48,8 +37,8 @@ func BenchmarkAttackedGateway(b *testing.B) {
 			if attack.slow {
 				clients = 900
 			}
-			a := attacker{address: s.Addr().String(), slow: attack.slow, text: attack.text, answers: map[string]int{}}
-			if attack.text != nil {
+			a := attacker{address: s.Addr().String(), slow: attack.slow, text: []byte(attack.text), answers: map[string]int{}}
+			if attack.text != "" {
 				a.begin(clients)
 			}
 			began := time.Now()
@@ -63,7 +52,7 @@ func BenchmarkAttackedGateway(b *testing.B) {
 // attacker attacks the server at an address.
 type attacker struct {
 	address     string
-	text        func() io.Reader
+	text        []byte
 	slow        bool
 	ended       atomic.Bool
 	connections atomic.Int64
@@ -94,19 +83,13 @@ func (a *attacker) attack() string {
 	}
 	defer connection.Close()
 	go func() {
-		text, part := a.text(), make([]byte, 4096)
-		if a.slow {
-			part = part[:1]
+		text := a.text
+		for a.slow && len(text) > 1 && err == nil {
+			_, err = connection.Write(text[:1])
+			text = text[1:]
+			<-time.After(100 * time.Millisecond)
 		}
-		for err := error(nil); err == nil; {
-			n := 0
-			if n, err = text.Read(part); err == nil {
-				_, err = connection.Write(part[:n])
-			}
-			if a.slow {
-				<-time.After(100 * time.Millisecond)
-			}
-		}
+		_, _ = connection.Write(text)
 	}()
 	line, err := bufio.NewReader(connection).ReadString('\n')
 	if err != nil {
