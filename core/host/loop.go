@@ -282,10 +282,13 @@ func (c *component) calledBack(m *core.Message, err error) (trap error) {
 // received ends a call of handle-message that returned err, for a fire-and-forget
 // message.
 func (c *component) received(m *core.Message, err error) (trap error) {
-	_, trap = c.countError(err)
+	answer, trap := c.countError(err)
 	if trap != nil {
 		c.host.deadLetter(m, trap)
 		return trap
+	}
+	if answer != nil {
+		c.host.audit.ignored(m, answer)
 	}
 	c.counts.Handled++
 	c.sched.worker.release(m)
