@@ -88,7 +88,7 @@ func (c *component) workOffAndUnlock() {
 		if c.life.instance == nil || c.life.leftBehind || c.pauses() || c.sched.wish != nil && c.stopsLocked(n) {
 			break
 		}
-		if c.life.due != 0 && c.doDutyLocked(n == 0) {
+		if c.life.due != 0 && !c.doDutyLocked(n == 0) {
 			continue
 		}
 		if c.post != nil {
