@@ -96,6 +96,15 @@ func (t *Topic) UnmarshalText(text []byte) error {
 	return err
 }
 
+// CheckQueue checks the name of a queue group of subscribers: it is like one part of a topic.
+// An error matches [ErrInvalidTopic].
+func CheckQueue(name string) error {
+	if err := checkTopicPart(name, 1, name, true); err != nil {
+		return fmt.Errorf("the name of a queue group is like one part of a topic: %w", err)
+	}
+	return nil
+}
+
 // The parts of a [TopicPattern] that stand for others.
 const (
 	AnyTopicPart  = "*" // any one part

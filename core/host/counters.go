@@ -8,7 +8,7 @@ import (
 
 // ComponentCounters count the work of one component since it was deployed.
 type ComponentCounters struct {
-	Sent      uint64 // messages and requests that it tried to send, and timers that were refused
+	Sent      uint64 // messages and requests that it tried to send, those of its publications too, and publications and timers that were refused
 	Refused   uint64 // of these, refused
 	Requests  uint64 // requests that were taken
 	Canceled  uint64 // of these, canceled
@@ -71,14 +71,16 @@ type counts struct {
 	callCounts
 }
 
-// callCounts count calls of functions. They are written to a component's published counts once
-// it is removed; until then they are in its calling.
+// callCounts count calls of functions, and publications. They are written to a component's
+// published counts once it is removed; until then they are in its calling and publishing.
 type callCounts struct {
-	calls       uint64
-	failedCalls [4]uint64 // of these, without a result, by case
+	calls        uint64
+	failedCalls  [4]uint64 // of these, without a result, by case
+	publications uint64
 }
 
 func (t *callCounts) add(o *callCounts) {
+	t.publications += o.publications
 	t.calls += o.calls
 	for i := range o.failedCalls {
 		t.failedCalls[i] += o.failedCalls[i]
@@ -101,6 +103,7 @@ type hostCounts struct {
 	expired                  atomic.Uint64 // requests to targets that are gone
 	timeouts, late, orphans  atomic.Uint64
 	heldUp, auditDropped     atomic.Uint64
+	published                atomic.Uint64 // by Go programs
 }
 
 // Snapshot counts the messages of a host since it was made, those of its Go program
@@ -108,7 +111,7 @@ type hostCounts struct {
 //
 //	Sent + Arrived = Handled + Expired + DeadLetters + the sum of Refused + Left
 type Snapshot struct {
-	Sent        uint64            // messages and requests that were tried to be sent, and timers that fired or were refused
+	Sent        uint64            // messages and requests that were tried to be sent, those of publications too, publications that were refused, and timers that fired or were refused
 	Refused     map[string]uint64 // of these, refused, by the contract's error
 	Handled     uint64            // messages that a handle-message returned from, error or not
 	Expired     uint64            // requests and fired timers that were dropped before they were handled: nobody waited for them any more
@@ -138,6 +141,8 @@ type Snapshot struct {
 	LogLines      uint64 // log lines of guests
 	LogDrops      uint64 // of these, dropped for being too many
 
+	Published uint64 // publications that were taken, with any number of subscribers
+
 	Calls       uint64            // functions that components have called, those in progress included
 	FailedCalls map[string]uint64 // of these, without a result, by the contract's error
 	Waits       []Wait            // calls in progress of functions that components provide
@@ -159,6 +164,7 @@ func (h *Host) Snapshot() Snapshot {
 		Errors: sum.Errors, LogLines: sum.LogLines, LogDrops: sum.LogDrops, Memory: h.memory(),
 	}
 	s.Left, s.Arrived = h.traffic()
+	s.Published = sum.publications + h.counts.published.Load()
 	s.Calls, s.FailedCalls, s.Waits = sum.calls, make(map[string]uint64), h.waits.list()
 	for _, c := range core.CallErrorCases() {
 		if n := sum.failedCalls[c]; n > 0 {

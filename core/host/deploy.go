@@ -189,12 +189,14 @@ func (h *Host) attach(c *component) error {
 	if r, err := h.broker.Route(c.id); err == nil && r == core.Receiver(c) {
 		h.direct.add(c)
 	}
+	h.topics.set(c, c.deployment.Subscribe)
 	h.epoch.Add(1)
 	return nil
 }
 
 // detach undoes attach.
 func (h *Host) detach(c *component) {
+	h.topics.set(c, nil)
 	h.broker.Detach(c.id)
 	h.direct.remove(c)
 	h.local.remove(c)

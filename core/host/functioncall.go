@@ -38,9 +38,12 @@ type liveCounts struct {
 	failed [4]atomic.Uint64
 }
 
-// callsLocked returns the counts of the functions that c has called.
+// callsLocked returns the counts of the functions that c has called, and of its publications.
 func (c *component) callsLocked() *callCounts {
 	var n callCounts
+	if c.publishing != nil {
+		n.publications = c.publishing.taken.Load()
+	}
 	if c.calling == nil {
 		return &n
 	}
@@ -51,11 +54,11 @@ func (c *component) callsLocked() *callCounts {
 	return &n
 }
 
-// settleCallsLocked makes the counts of the functions that c has called those of heir, which is
-// c's sum or another component's.
+// settleCallsLocked makes the counts of callsLocked those of heir, which is c's sum or another
+// component's.
 func (c *component) settleCallsLocked(heir *counts) {
 	heir.callCounts.add(c.callsLocked())
-	c.calling = nil
+	c.calling, c.publishing = nil, nil
 }
 
 // The refusals that are the same for all.

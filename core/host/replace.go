@@ -92,6 +92,7 @@ func (h *Host) replace(ctx context.Context, c, next *component) error {
 	before := c.reserved
 	c.reserved, next.reserved = next.reserved, 0
 	old := c.takeOver(next)
+	h.topics.set(c, c.deployment.Subscribe)
 	h.epoch.Add(1)
 	h.emit(Event{Kind: EventReplaced, Component: c.id})
 	h.waits.changed()
