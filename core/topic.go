@@ -168,6 +168,28 @@ func (p TopicPattern) Matches(topic Topic) bool {
 	}
 }
 
+// Overlaps reports whether there is a topic that both patterns match.
+func (p TopicPattern) Overlaps(q TopicPattern) bool {
+	if p.text == "" || q.text == "" {
+		return false
+	}
+	one, other := p.text, q.text
+	for {
+		var a, b string
+		var moreOne, moreOther bool
+		a, one, moreOne = strings.Cut(one, ".")
+		b, other, moreOther = strings.Cut(other, ".")
+		switch {
+		case a == AnyTopicParts || b == AnyTopicParts:
+			return true
+		case a != b && a != AnyTopicPart && b != AnyTopicPart, moreOne != moreOther:
+			return false
+		case !moreOne:
+			return true
+		}
+	}
+}
+
 // String returns the pattern as it was written.
 func (p TopicPattern) String() string { return p.text }
 

@@ -3,6 +3,7 @@ package core_test
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -154,6 +155,42 @@ func TestTopicPatternsMatchAsTheirParts(t *testing.T) {
 			t.Errorf("%v matches %v: got %v, want %v", pattern, topic, got, want)
 		}
 	})
+}
+
+// TestTopicPatternsOverlap: two patterns overlap if and only if one of the topics matches both.
+func TestTopicPatternsOverlap(t *testing.T) {
+	var topics []core.Topic
+	all := []string{"a", "b", "c-d"}
+	for level := all; len(level[0]) < 16; {
+		var next []string
+		for _, text := range level {
+			topics = append(topics, core.MustTopic(text))
+			if strings.Count(text, ".") < 3 {
+				next = append(next, text+".a", text+".b", text+".c-d")
+			}
+		}
+		if len(next) == 0 {
+			break
+		}
+		level = next
+	}
+	draw := func(t *rapid.T) core.TopicPattern {
+		parts := rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "*"}), 1, 3).Draw(t, "pattern")
+		if rapid.Bool().Draw(t, "rest") {
+			parts[len(parts)-1] = ">"
+		}
+		return core.MustTopicPattern(strings.Join(parts, "."))
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		p, q := draw(t), draw(t)
+		want := slices.ContainsFunc(topics, func(topic core.Topic) bool { return p.Matches(topic) && q.Matches(topic) })
+		if p.Overlaps(q) != want || q.Overlaps(p) != want {
+			t.Errorf("%s and %s overlap: got %v and %v, want %v", p, q, p.Overlaps(q), q.Overlaps(p), want)
+		}
+	})
+	if p := core.MustTopicPattern(">"); p.Overlaps(core.TopicPattern{}) || (core.TopicPattern{}).Overlaps(p) {
+		t.Error("the zero value overlaps")
+	}
 }
 
 func TestTopicsAsText(t *testing.T) {

@@ -119,7 +119,7 @@ func valueText(v reflect.Value) string {
 		}
 		return listText(all)
 	}
-	return fmt.Sprint(v.Interface())
+	return fmt.Sprint(v.Interface()) // of a Subscription, its String
 }
 
 func listText(all []string) string { return "[" + strings.Join(all, ", ") + "]" }

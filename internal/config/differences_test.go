@@ -20,7 +20,8 @@ components:
     process: {args: ["${SECRET}"]}
     limits: {handler_time: 250ms}
     restart: {cool_down: 90m}
-    capabilities: {send: [a/b, "*"]}
+    capabilities: {send: [a/b, "*"], publish: ["a.*"]}
+    subscribe: [a.b, {topic: ">", queue: q}]
 `)
 	next := decode(t, `
 components:
@@ -35,6 +36,7 @@ components:
     limits: {start_time: 1m, mailbox: 5}
     accept: {messages_per_second: 5}
     capabilities: {request: [a/b]}
+    subscribe: [{topic: a.b}]
     required: true
 `)
 	want := []config.Difference{
@@ -52,6 +54,8 @@ components:
 		{"config.new", "-", "…"},
 		{"capabilities.send", "[a/b, *]", "-"},
 		{"capabilities.request", "-", "[a/b]"},
+		{"capabilities.publish", "[a.*]", "-"},
+		{"subscribe", "[a.b, {topic: >, queue: q}]", "[a.b]"},
 		{"limits.start_time", "10s", "1m"},
 		{"limits.mailbox", "1024", "5"},
 		{"accept.messages_per_second", "0", "5"},
