@@ -71,16 +71,14 @@ type counts struct {
 	callCounts
 }
 
-// callCounts count calls of functions, and publications. They are written to a component's
-// published counts once it is removed; until then they are in its calling and publishing.
+// callCounts count calls of functions. They are written to a component's published counts once
+// it is removed; until then they are in its calling.
 type callCounts struct {
-	calls        uint64
-	failedCalls  [4]uint64 // of these, without a result, by case
-	publications uint64
+	calls       uint64
+	failedCalls [4]uint64 // of these, without a result, by case
 }
 
 func (t *callCounts) add(o *callCounts) {
-	t.publications += o.publications
 	t.calls += o.calls
 	for i := range o.failedCalls {
 		t.failedCalls[i] += o.failedCalls[i]
@@ -103,7 +101,6 @@ type hostCounts struct {
 	expired                  atomic.Uint64 // requests to targets that are gone
 	timeouts, late, orphans  atomic.Uint64
 	heldUp, auditDropped     atomic.Uint64
-	published                atomic.Uint64 // by Go programs
 }
 
 // Snapshot counts the messages of a host since it was made, those of its Go program
@@ -164,7 +161,7 @@ func (h *Host) Snapshot() Snapshot {
 		Errors: sum.Errors, LogLines: sum.LogLines, LogDrops: sum.LogDrops, Memory: h.memory(),
 	}
 	s.Left, s.Arrived = h.traffic()
-	s.Published = sum.publications + h.counts.published.Load()
+	s.Published = sum.publications + h.topics.published.Load()
 	s.Calls, s.FailedCalls, s.Waits = sum.calls, make(map[string]uint64), h.waits.list()
 	for _, c := range core.CallErrorCases() {
 		if n := sum.failedCalls[c]; n > 0 {
@@ -183,16 +180,17 @@ func (h *Host) Snapshot() Snapshot {
 // totals are the published counts of all components, past and present.
 type totals struct {
 	counts
-	waiting    int // entries in mailboxes
-	timers     int // that run
-	components int // deployed
-	busy       int // of these, running or with something to do
+	publications uint64 // but for those of Go programs
+	waiting      int    // entries in mailboxes
+	timers       int    // that run
+	components   int    // deployed
+	busy         int    // of these, running or with something to do
 }
 
 func (h *Host) totals() totals {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	t := totals{counts: h.gone, components: len(h.components)}
+	t := totals{counts: h.gone, publications: h.topics.gone, components: len(h.components)}
 	for _, c := range h.components {
 		t.add(c)
 	}
@@ -207,6 +205,7 @@ func (t *totals) add(c *component) {
 	defer c.mu.Unlock()
 	t.counts.add(&c.published)
 	t.callCounts.add(c.callsLocked())
+	t.publications += c.publicationsLocked()
 	waiting := c.waitingLocked()
 	t.waiting += waiting
 	t.timers += len(c.timers.running)

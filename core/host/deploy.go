@@ -331,6 +331,7 @@ func (h *Host) remove(ctx context.Context, c *component, refusal *core.Messaging
 	h.gone.add(&c.published)
 	c.leaveBudget()
 	c.settleCallsLocked(&h.gone)
+	h.topics.gone += c.takePublicationsLocked()
 	if h.components[c.id] == c {
 		delete(h.components, c.id)
 	}

@@ -38,12 +38,9 @@ type liveCounts struct {
 	failed [4]atomic.Uint64
 }
 
-// callsLocked returns the counts of the functions that c has called, and of its publications.
+// callsLocked returns the counts of the functions that c has called.
 func (c *component) callsLocked() *callCounts {
 	var n callCounts
-	if c.publishing != nil {
-		n.publications = c.publishing.taken.Load()
-	}
 	if c.calling == nil {
 		return &n
 	}
@@ -54,11 +51,11 @@ func (c *component) callsLocked() *callCounts {
 	return &n
 }
 
-// settleCallsLocked makes the counts of callsLocked those of heir, which is c's sum or another
-// component's.
+// settleCallsLocked makes the counts of the functions that c has called those of heir, which is
+// c's sum or another component's.
 func (c *component) settleCallsLocked(heir *counts) {
 	heir.callCounts.add(c.callsLocked())
-	c.calling, c.publishing = nil, nil
+	c.calling = nil
 }
 
 // The refusals that are the same for all.

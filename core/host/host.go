@@ -95,7 +95,6 @@ type Host struct {
 	direct      directory // components that can be called directly
 	local       directory // all components that are attached to the broker
 	waits       waits
-	topics      topics
 	events      events
 	counts      hostCounts
 	epoch       atomic.Uint64 // counts changes of the configuration
@@ -116,6 +115,8 @@ type Host struct {
 	beside     map[*component]struct{} // versions that start or end beside a component
 	serial     uint32
 	gone       counts // of components that were removed
+
+	topics topics // last: no message needs it
 }
 
 type hostState uint8

@@ -52,6 +52,33 @@ func (c *component) startPublishing() {
 	c.publishing = new(publishing)
 }
 
+// publicationsLocked returns how many publications of c were taken.
+func (c *component) publicationsLocked() uint64 {
+	if c.publishing == nil {
+		return 0
+	}
+	return c.publishing.taken.Load()
+}
+
+// takePublicationsLocked returns what publicationsLocked does, for others to add it to theirs. c
+// publishes no more.
+func (c *component) takePublicationsLocked() uint64 {
+	n := c.publicationsLocked()
+	c.publishing = nil
+	return n
+}
+
+// addPublicationsLocked adds publications of another component to c's, which the caller owns.
+func (c *component) addPublicationsLocked(n uint64) {
+	if n == 0 {
+		return
+	}
+	if c.publishing == nil {
+		c.publishing = new(publishing)
+	}
+	c.publishing.taken.Add(n)
+}
+
 // permissionOn returns c's permission for a topic.
 func (c *component) permissionOn(topic []byte) (*topicPermission, error) {
 	a := c.publishing
@@ -173,7 +200,7 @@ func (s Caller) Publish(topic core.Topic, payload []byte) error {
 		h.counts.sent.Add(1)
 		return fmt.Errorf("publication on %q: %w", topic, h.refused(err))
 	}
-	h.counts.published.Add(1)
+	h.topics.published.Add(1)
 	return nil
 }
 

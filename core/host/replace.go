@@ -224,11 +224,13 @@ func (h *Host) forgetBeside(c, heir *component) {
 	stopTimer(c.life.healthTimer)
 	called := counts{callCounts: c.published.callCounts}
 	c.settleCallsLocked(&called)
+	publications := c.takePublicationsLocked()
 	c.mu.Unlock()
 	heir.mu.Lock()
 	heir.counts.add(&c.counts)
 	heir.publishLocked()
 	heir.published.callCounts.add(&called.callCounts)
+	heir.addPublicationsLocked(publications)
 	heir.mu.Unlock()
 	c.leaveBudget()
 	delete(h.beside, c)

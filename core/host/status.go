@@ -102,11 +102,11 @@ func (c *component) addToLocked(s *ComponentStatus, other supervisor) (last supe
 	s.Fired += c.published.fired
 	for _, n := range []*callCounts{&c.published.callCounts, c.callsLocked()} {
 		s.Calls += n.calls
-		s.Published += n.publications
 		for _, failed := range n.failedCalls {
 			s.FailedCalls += failed
 		}
 	}
+	s.Published += c.publicationsLocked()
 	s.Counters.add(&c.published.ComponentCounters)
 	s.Health = max(s.Health, c.life.health)
 	if c.life.instance != nil {

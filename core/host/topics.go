@@ -18,6 +18,9 @@ type topics struct {
 	host  *Host
 	table atomic.Pointer[topicTable] // nil while nobody subscribes
 
+	published atomic.Uint64 // publications of Go programs
+	gone      uint64        // publications of components that were removed; the host's lock guards it
+
 	mu    mutex[ofLeaf] // guards the following
 	of    map[*component][]Subscription
 	turns map[string]*atomic.Uint64 // of queue groups, by their names; they outlive a table
