@@ -142,6 +142,28 @@ func TestStopWhileStarting(t *testing.T) {
 	}
 }
 
+// TestStopWhileReloading: a signal cuts off the change that a reload makes, and the host ends as
+// always.
+func TestStopWhileReloading(t *testing.T) {
+	dawdler, err := os.ReadFile(onePlugin(t, "dawdler"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		file := writeFile(t, "airhost.yaml", oneEcho)
+		w := airhost(t, "run", file)
+		w.when(running, func() {
+			if err := os.WriteFile(file, []byte(oneEcho+strings.TrimPrefix(string(dawdler), "components:\n")), 0o600); err != nil {
+				t.Error(err)
+			}
+			w.send(syscall.SIGHUP)()
+		})
+		w.when("dawdling", w.send(signal))
+		w.ends(exitDone, "msg=stopped")
+		w.lacks("did not start", "was left behind")
+	}
+}
+
 // TestMistakesBeforeTheStopAreSaid: a signal cuts off the starts of components, and does
 // not hide mistakes that were found before.
 func TestMistakesBeforeTheStopAreSaid(t *testing.T) {

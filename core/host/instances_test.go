@@ -128,10 +128,9 @@ func TestSpreadBySender(t *testing.T) {
 	h := start(t, host.Config{})
 	var mu sync.Mutex
 	homes := make(map[string]map[int]bool) // instances, by sender
-	var made int
+	var made atomic.Int64
 	check(t, h.Deploy(within(t), several("a/pool", n, host.SpreadSender, func() guest.Component {
-		made++
-		number := made
+		number := int(made.Add(1))
 		return behaviour{message: func(_ guest.Host, sender string, _ []byte) ([]byte, error) {
 			mu.Lock()
 			defer mu.Unlock()

@@ -84,15 +84,11 @@ func (c *component) workOffAndUnlock() {
 	if c.life.instance == nil {
 		c.restartIfDueLocked()
 	}
-	if c.life.due != 0 {
-		c.turnIfDueLocked()
-	}
 	for n := range batch {
 		if c.life.instance == nil || c.life.leftBehind || c.pauses() || c.sched.wish != nil && c.stopsLocked(n) {
 			break
 		}
-		if c.life.due&dueHealth != 0 {
-			c.checkHealthLocked()
+		if c.life.due != 0 && c.doDutyLocked(n == 0) {
 			continue
 		}
 		if c.post != nil {
@@ -183,16 +179,7 @@ func (c *component) yieldAndUnlock(w *worker) {
 		c.pauseAndUnlock()
 		return
 	case c.life.instance == nil && !c.life.supervisor.due:
-		if c.crew != nil {
-			c.spreadAndUnlock()
-			return
-		}
-		if c.forgetIfDueLocked() {
-			c.yieldAndUnlock(w) // something may have come meanwhile
-			return
-		}
-		c.sched.become(down)
-		c.pauseAndUnlock()
+		c.putDownAndUnlock(w)
 		return
 	case c.sched.mailbox.length > 0 || c.life.due != 0 || c.life.instance == nil || c.post != nil && !c.restsLocked():
 		c.sched.become(queued)
@@ -203,6 +190,20 @@ func (c *component) yieldAndUnlock(w *worker) {
 		c.sched.become(idle)
 	}
 	c.mu.Unlock()
+}
+
+// putDownAndUnlock gives up a component that has no instance: it has failed, or its members have
+// the instances.
+func (c *component) putDownAndUnlock(w *worker) {
+	switch {
+	case c.crew != nil:
+		c.spreadAndUnlock()
+	case c.forgetIfDueLocked():
+		c.yieldAndUnlock(w) // something may have come meanwhile
+	default:
+		c.sched.become(down)
+		c.pauseAndUnlock()
+	}
 }
 
 // handle runs the guest on one message or outcome, and passes on its result. A message that
@@ -281,10 +282,13 @@ func (c *component) calledBack(m *core.Message, err error) (trap error) {
 // received ends a call of handle-message that returned err, for a fire-and-forget
 // message.
 func (c *component) received(m *core.Message, err error) (trap error) {
-	_, trap = c.countError(err)
+	answer, trap := c.countError(err)
 	if trap != nil {
 		c.host.deadLetter(m, trap)
 		return trap
+	}
+	if answer != nil {
+		c.host.audit.ignored(m, answer)
 	}
 	c.counts.Handled++
 	c.sched.worker.release(m)

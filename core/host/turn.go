@@ -20,13 +20,24 @@ func (c *component) askFor(d duty) {
 	c.wakeAndUnlock()
 }
 
-// turnIfDueLocked gives the guest a turn, if it wants one. The worker gives it one before the
-// messages of each batch, so that neither keeps the other away, and both come before the next
-// call of a function. The owner calls it. It releases c.mu meanwhile.
-func (c *component) turnIfDueLocked() {
-	if c.life.due&dueTurn == 0 || c.life.instance == nil || c.life.leftBehind || c.pauses() || c.sched.wish.claimed() {
-		return
+// doDutyLocked does one duty of the worker, if it can. begins reports that a batch of messages begins:
+// then the guest gets a turn, if it wants one, so that neither its messages nor those of others
+// keep the other away. Both come before the next call of a function. The owner calls it. It releases
+// c.mu meanwhile.
+func (c *component) doDutyLocked(begins bool) (did bool) {
+	switch {
+	case c.life.due&dueHealth != 0:
+		c.checkHealthLocked()
+	case c.life.due&dueTurn != 0 && begins && !c.sched.wish.claimed():
+		c.turnLocked()
+	default:
+		return false
 	}
+	return true
+}
+
+// turnLocked gives the guest a turn.
+func (c *component) turnLocked() {
 	c.life.due &^= dueTurn
 	c.sched.mailTurn = false
 	turner, ok := c.life.instance.(core.Turner)

@@ -31,7 +31,7 @@ func churnTime(t *testing.T) time.Duration {
 	if testing.Short() {
 		return 5 * time.Second
 	}
-	return time.Minute
+	return 2 * time.Minute
 }
 
 // churnFile is a configuration with some of a set of components, limits and routes by chance.
