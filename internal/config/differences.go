@@ -181,7 +181,7 @@ func valueText(v reflect.Value) string {
 		}
 		return listText(all)
 	}
-	return fmt.Sprint(v.Interface()) // of a Subscription, its String
+	return fmt.Sprint(v.Interface())
 }
 
 func listText(all []string) string { return "[" + strings.Join(all, ", ") + "]" }

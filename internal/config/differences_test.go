@@ -37,7 +37,7 @@ components:
     limits: {start_time: 1m, mailbox: 5}
     accept: {messages_per_second: 5}
     capabilities: {request: [a/b]}
-    subscribe: [{topic: a.b}]
+    subscribe: [{topic: a.b}, "${SECRET}"]
     required: true
 `)
 	want := []config.Difference{
@@ -56,7 +56,8 @@ components:
 		{"capabilities.send", "[a/b, *]", "-"},
 		{"capabilities.request", "-", "[a/b]"},
 		{"capabilities.publish", "[a.*]", "-"},
-		{"subscribe", "[a.b, {topic: >, queue: q}]", "[a.b]"},
+		{"subscribe", "{topic: >, queue: q}", "-"},
+		{"subscribe", "-", "{topic: …}"},
 		{"limits.start_time", "10s", "1m"},
 		{"limits.mailbox", "1024", "5"},
 		{"accept.messages_per_second", "0", "5"},
