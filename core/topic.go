@@ -18,8 +18,8 @@ var ErrInvalidTopic = errors.New("invalid topic")
 
 // Topic names a subject on which messages are published, such as "orders.eu.created". It
 // has 1 to [MaxTopicParts] parts, divided by '.', and at most [MaxTopic] bytes. A part is 1
-// to [MaxTopicPart] bytes of lower-case ASCII letters and digits, with '-' and '_' inside. A
-// Topic is comparable. The zero value is no topic.
+// to [MaxTopicPart] bytes of lower-case ASCII letters, digits, '-' and '_'. A Topic is
+// comparable. The zero value is no topic.
 type Topic struct{ text string }
 
 // ParseTopic checks text and returns its topic. An error matches [ErrInvalidTopic] and
@@ -66,11 +66,6 @@ func checkTopicPart(topic string, number int, part string, _ bool) error {
 	for i := range len(part) {
 		if !isTopicByte(part[i]) {
 			return fmt.Errorf("%w %q: part %d contains %q, want a-z, 0-9, '-' or '_'", ErrInvalidTopic, clip(topic), number, part[i:i+1])
-		}
-	}
-	for _, end := range []byte{part[0], part[len(part)-1]} {
-		if end == '-' || end == '_' {
-			return fmt.Errorf("%w %q: part %d begins or ends with %q, want a-z or 0-9 there", ErrInvalidTopic, clip(topic), number, end)
 		}
 	}
 	return nil

@@ -47,7 +47,7 @@ func (s Subscription) String() string {
 
 // The syntax of topics, as patterns of the schema.
 const (
-	topicPart    = `[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?`
+	topicPart    = `[a-z0-9_-]{1,63}`
 	queuePattern = `^` + topicPart + `$`
 	topicPattern = `^((` + topicPart + `|\*)\.){0,15}(` + topicPart + `|\*|>)$`
 )
