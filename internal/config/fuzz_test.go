@@ -8,6 +8,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/airhost/airhost/internal/config"
 )
@@ -47,7 +48,7 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			t.Fatalf("cannot read what was written: %v\n%s", err, again)
 		}
-		if diff := cmp.Diff(file, back, compared); diff != "" {
+		if diff := cmp.Diff(file, back, compared, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("another meaning, read -, read again +:\n%s\n%s", diff, again)
 		}
 	})
