@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"regexp"
@@ -90,8 +91,18 @@ func TestIngress(t *testing.T) {
 
 // TestWaysThatAreTaken: a gateway that cannot listen ends the program.
 func TestWaysThatAreTaken(t *testing.T) {
-	const text = "gateway: {http: {listen: '127.0.0.1:99999', routes: [{path: /, target: shop/echo}]}}\n"
-	airhost(t, "run", writeFile(t, "airhost.yaml", text+oneEcho)).ends(exitFailed, "gateway: listen tcp: address 99999: invalid port")
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for address, want := range map[string]string{
+		"127.0.0.1:99999":     "gateway: listen tcp: address 99999: invalid port",
+		taken.Addr().String(): "address already in use: stop the program that listens there, or change gateway.http.listen",
+	} {
+		text := "gateway: {http: {listen: '" + address + "', routes: [{path: /, target: shop/echo}]}}\n"
+		airhost(t, "run", writeFile(t, "airhost.yaml", text+oneEcho)).ends(exitFailed, want)
+	}
 }
 
 // TestWaysAreChecked: mistakes in routes and schedules have their places.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -28,7 +30,12 @@ type accepted struct {
 
 func listen(ctx context.Context, address string) (*socket, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
-	if err != nil {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("gateway: %w: stop the program that listens there, or change gateway.http.listen", err)
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("gateway: %w: change gateway.http.listen to a port from 1024 on, or allow this user the one it has", err)
+	case err != nil:
 		return nil, fmt.Errorf("gateway: %w", err)
 	}
 	s := &socket{TCPListener: listener.(*net.TCPListener), accepted: make(chan accepted), giveUp: make(chan struct{}), ended: make(chan struct{})}
