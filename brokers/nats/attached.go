@@ -1,0 +1,122 @@
+package nats
+
+import (
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+
+	"github.com/airhost/airhost/core"
+)
+
+// attached is a component of this host, with its subscription.
+type attached struct {
+	broker       *Broker
+	id           core.ComponentID
+	receiver     core.Receiver
+	subscription *natsgo.Subscription
+	sender       core.ComponentID // the last one; used by the subscription's goroutine alone
+	out          []byte           // memory for receipts, likewise
+}
+
+// group is the queue group of all hosts: should two have the same component, one of them gets each
+// frame.
+const group = "airhost"
+
+// subscribe begins to take messages from other hosts.
+func (a *attached) subscribe() (err error) {
+	b := a.broker
+	a.subscription, err = b.server.QueueSubscribe(b.subjects.to(a.id), group, func(in *natsgo.Msg) { a.arrived(in) })
+	if err != nil {
+		return err
+	}
+	// What the other hosts' credit allows has room: a message is never dropped here, and no server
+	// takes us for too slow.
+	return a.subscription.SetPendingLimits(-1, maxArrivals)
+}
+
+// maxArrivals bounds the bytes of frames that wait for a component. Hosts that keep to their credit
+// stay far below.
+const maxArrivals = 256 << 20
+
+// end takes no messages any more. Those that have come are refused, since the component is not
+// attached.
+func (a *attached) end() {
+	if a.subscription.Drain() != nil { // while there is no connection
+		_ = a.subscription.Unsubscribe()
+	}
+}
+
+// arrived takes a frame of messages, and answers it by a receipt.
+func (a *attached) arrived(in *natsgo.Msg) {
+	b := a.broker
+	if !b.enter() {
+		return // the sender gets no receipt
+	}
+	defer b.work.Done()
+	r := reader{rest: in.Data}
+	host := r.open(messagesFrame)
+	if r.err != nil || !b.subjects.isReceipt(in.Reply, host) {
+		b.refuseFrame(in, r.err)
+		return
+	}
+	var refusals []refusal
+	now := time.Now()
+	for i := 0; r.more(); i++ {
+		correlation, left, sender, payload := r.message()
+		if r.err != nil {
+			break
+		}
+		if err := a.take(host, correlation, now.Add(left).UnixNano(), sender, payload); err != nil {
+			refusals = append(refusals, refusal{i, core.AsMessagingError(err)})
+		}
+	}
+	if r.err != nil {
+		b.discard(in, r.err) // with a receipt for what could be read: the sender is no airhost
+	}
+	window, bytes := b.grants.grant(host, a.id)
+	a.out = appendReceipt(a.out[:0], receipt{host: b.config.Host, window: window, bytes: bytes, refusals: refusals})
+	if err := b.publish(in.Reply, "", a.out); err != nil {
+		b.log.Debug("a receipt could not be sent", "to", host, "reason", err.Error())
+	}
+}
+
+// refuseFrame answers a frame that is not understood, so that its sender need not wait: it may be a
+// host of a later version.
+func (b *Broker) refuseFrame(in *natsgo.Msg, err error) {
+	if err == nil {
+		err = errFrame
+	}
+	b.discard(in, err)
+}
+
+// take hands a message to the component.
+func (a *attached) take(host string, correlation core.RequestID, deadline int64, sender, payload []byte) error {
+	b := a.broker
+	if a.sender.String() != string(sender) {
+		id, err := core.ParseComponentID(string(sender))
+		if err != nil {
+			return &core.MessagingError{Case: core.CaseInvalidArgument, Text: "sender: " + err.Error()}
+		}
+		a.sender = id
+	}
+	b.mu.RLock()
+	current, forged := b.local[a.id] == a, host != b.config.Host && b.local[a.sender] != nil
+	b.mu.RUnlock()
+	switch {
+	case !current:
+		return &core.MessagingError{Case: core.CaseTargetNotFound, Text: a.id.String()}
+	case forged:
+		return &core.MessagingError{Case: core.CaseCapabilityDenied, Text: "sender " + a.sender.String() + " is a component of this host"}
+	}
+	m := core.NewMessage(payload)
+	m.Sender, m.Target = a.sender, a.id
+	if correlation != 0 {
+		m.Correlation, m.Deadline, m.Origin = correlation, deadline, b.origin(host)
+	}
+	if err := a.receiver.Deliver(m); err != nil {
+		m.Release()
+		return err
+	}
+	b.counts.arrived.Add(1)
+	return nil
+}

@@ -1,0 +1,159 @@
+package nats
+
+import (
+	"sync"
+
+	natsgo "github.com/nats-io/nats.go"
+
+	"github.com/airhost/airhost/core"
+)
+
+// origin is the host that a request came from: its outcome goes there.
+type origin struct {
+	broker *Broker
+	host   string
+
+	mu      sync.Mutex // guards the fields below
+	waiting []*core.Message
+	bytes   int // of their payloads
+	queued  bool
+}
+
+const (
+	// maxOrigins is the most origins that a broker keeps while they have nothing to send.
+	maxOrigins = 4096
+	// maxOutcomes and maxOutcomeBytes bound what waits for one host, such as while the connection
+	// is lost.
+	maxOutcomes     = 2 * maxWindow
+	maxOutcomeBytes = 4 * maxWindowBytes
+)
+
+func (b *Broker) origin(host string) *origin {
+	b.mu.RLock()
+	o := b.origins[host]
+	b.mu.RUnlock()
+	if o != nil {
+		return o
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if o := b.origins[host]; o != nil {
+		return o
+	}
+	if len(b.origins) >= maxOrigins {
+		clear(b.origins) // requests in progress keep theirs
+	}
+	o = &origin{broker: b, host: host}
+	b.origins[host] = o
+	return o
+}
+
+// Respond implements [core.Origin].
+func (o *origin) Respond(m *core.Message) {
+	b := o.broker
+	o.mu.Lock()
+	if b.refusal.Load() == errClosed || len(m.Payload) > b.maxPayload() || len(o.waiting) >= maxOutcomes || o.bytes+len(m.Payload) > maxOutcomeBytes {
+		o.mu.Unlock()
+		b.counts.lost.Add(1)
+		m.Release()
+		return
+	}
+	o.waiting = append(o.waiting, m)
+	o.bytes += len(m.Payload)
+	queues := !o.queued
+	o.queued = true
+	o.mu.Unlock()
+	if queues {
+		b.outbox.add(o)
+	}
+}
+
+// Undelivered implements [core.Origin].
+func (o *origin) Undelivered(m *core.Message, reason error) {
+	if !m.IsRequest() {
+		m.Release() // no dead letter of the sending host, which has a receipt
+		return
+	}
+	m.Fail(core.Undelivered(core.AsMessagingError(reason)))
+	o.Respond(m)
+}
+
+// flush sends the outcomes that wait. Those that the server does not take, since the connection is
+// lost, wait for the next one.
+func (o *origin) flush(buffer []byte) []byte {
+	b := o.broker
+	for {
+		o.mu.Lock()
+		n, size := 0, 0
+		buffer = appendHead(buffer[:0], outcomesFrame, b.config.Host)
+		for n < len(o.waiting) && n < frameMessages {
+			if size += len(o.waiting[n].Payload) + frameSlack/4; n > 0 && size > min(frameBytes, b.maxPayload()) {
+				break
+			}
+			buffer = appendOutcome(buffer, o.waiting[n])
+			n++
+		}
+		if o.queued = n > 0; !o.queued {
+			o.mu.Unlock()
+			return buffer
+		}
+		o.mu.Unlock()
+		err := b.publish(b.subjects.outcomes(o.host), "", buffer)
+		if err != nil && b.refusal.Load() != errClosed {
+			o.mu.Lock()
+			o.queued = false // until the next connection
+			o.mu.Unlock()
+			return buffer
+		}
+		o.mu.Lock()
+		sent := o.waiting[:n:n]
+		if o.waiting = o.waiting[n:]; len(o.waiting) == 0 {
+			o.waiting = nil
+		}
+		for _, m := range sent {
+			o.bytes -= len(m.Payload)
+		}
+		o.mu.Unlock()
+		for _, m := range sent {
+			m.Release()
+		}
+		if err != nil {
+			b.counts.lost.Add(uint64(n))
+		}
+	}
+}
+
+// resume sends what waited for a connection.
+func (o *origin) resume() {
+	o.mu.Lock()
+	queues := len(o.waiting) > 0 && !o.queued
+	o.queued = o.queued || queues
+	o.mu.Unlock()
+	if queues {
+		o.broker.outbox.add(o)
+	}
+}
+
+// outcomesCame handles a frame of outcomes of this host's requests.
+func (b *Broker) outcomesCame(in *natsgo.Msg) {
+	r := reader{rest: in.Data}
+	host := r.open(outcomesFrame)
+	for r.more() {
+		correlation, failed, payload := r.outcome()
+		if r.err != nil {
+			break
+		}
+		b.peers.answered(host, correlation)
+		m := core.NewMessage(nil)
+		m.Correlation = correlation
+		if failed {
+			m.Failure = core.ParseRequestError(core.CutText(string(payload), core.MaxErrorText))
+		} else {
+			m.Payload = append(m.Payload, payload...)
+		}
+		b.home.Respond(m)
+	}
+	if r.err != nil {
+		b.discard(in, r.err)
+	}
+}
