@@ -20,9 +20,11 @@ setup: ## download the Go modules; building, running and testing needs nothing e
 	@$(GO) mod download
 
 build: setup ## build airhost and benchrunner into bin/
+	@echo 'building airhost and benchrunner' >&2
 	@$(GO) build -buildvcs=auto -o $(OUT)/ ./cmd/...
 
 guests: setup ## compile the example guests to WebAssembly into bin/guests/
+	@echo 'building the example guests' >&2
 	@examples/build.sh $(GUESTS)
 
 run: build guests ## run the relay example: both patterns at work between WebAssembly guests

@@ -94,6 +94,8 @@ type Applied struct {
 	File    string   `json:"file,omitempty" doc:"The configuration file."`
 	DryRun  bool     `json:"dry_run" doc:"Nothing was changed."`
 	Changes []Change `json:"changes" doc:"The components, routes and schedules that differ, and no others."`
+	// Warnings are probable mistakes, which are allowed.
+	Warnings []Mistake `json:"warnings,omitempty"`
 }
 
 // Failed returns the changes that failed.

@@ -74,6 +74,14 @@ func listenSocket(ctx context.Context, path string) (*listener, error) {
 	return socket, nil
 }
 
+// RunsError is wrapped by the error of [Server.Start] if another host has the socket.
+type RunsError struct{ Path string }
+
+// Error returns the text of the error.
+func (e *RunsError) Error() string {
+	return fmt.Sprintf("a host listens on %s already: stop it, or set host.admin to another path", e.Path)
+}
+
 // free returns an error if there is a file at path that is no socket, or a socket where somebody
 // answers. A socket where nobody does was left behind.
 func free(ctx context.Context, path string) error {
@@ -91,7 +99,7 @@ func free(ctx context.Context, path string) error {
 	switch {
 	case err == nil:
 		answers.Close()
-		return fmt.Errorf("a host listens on %s already: stop it, or set host.admin to another path", path)
+		return &RunsError{path}
 	case !errors.Is(err, syscall.ECONNREFUSED):
 		return err
 	}

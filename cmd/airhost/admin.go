@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"time"
@@ -55,11 +56,12 @@ func (p *program) openAdmin(ctx context.Context, s *service.Service, file *confi
 	if err == nil {
 		err = server.Start(ctx)
 	}
+	var runs *admin.RunsError
 	switch {
 	case err == nil:
 		p.log.Info("the admin API listens", "address", server.Addr().String())
 		return &adminAPI{server}, nil
-	case file.Host.Admin == "":
+	case file.Host.Admin == "" && !errors.As(err, &runs): // a second host would do all that the first one does
 		p.log.Warn("the host has no admin API", "reason", err.Error(), "advice", "set host.admin to the path of a socket, or to off")
 		return new(adminAPI), nil
 	}

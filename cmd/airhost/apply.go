@@ -51,6 +51,9 @@ func (o *operation) apply(ctx context.Context, dry bool) error {
 	if err != nil {
 		return err
 	}
+	for _, m := range applied.Warnings {
+		fmt.Fprintln(o.stderr, "warning: "+m.String())
+	}
 	if o.output == formatJSON {
 		err = o.writeJSON(applied)
 	} else {
@@ -62,14 +65,12 @@ func (o *operation) apply(ctx context.Context, dry bool) error {
 	return err
 }
 
-// tellProgress writes a step of a change to standard error.
+// tellProgress writes a step of a change to standard error. The reason of a failure follows with the
+// result.
 func (o *operation) tellProgress(step admin.Progress) {
 	text := step.ID + ": " + step.Step
 	if step.Seconds >= 0.001 {
 		text += " in " + seconds(step.Seconds)
-	}
-	if step.Error != "" {
-		text += ": " + step.Error
 	}
 	fmt.Fprintln(o.stderr, printable(text))
 }
@@ -116,14 +117,20 @@ func differenceText(a *admin.Applied, colours bool) string {
 }
 
 func differenceLine(d admin.Difference) string {
+	if d.Old == hiddenValue && d.New == hiddenValue {
+		return printable(d.Path) + ": changes; the values are not shown"
+	}
 	none := func(text string) string {
-		if text == "" {
+		if text == "" || text == "-" {
 			return "(none)"
 		}
 		return printable(text)
 	}
 	return printable(d.Path) + ": " + none(d.Old) + " → " + none(d.New)
 }
+
+// hiddenValue stands for a value that may be a secret.
+const hiddenValue = "…"
 
 // coloured reports whether text for a stream may have colours: a terminal whose user has not
 // set NO_COLOR.

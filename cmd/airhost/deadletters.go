@@ -144,7 +144,9 @@ func (p *program) resendCommand() *cobra.Command {
 		Use:   "resend [FILE] NUMBER...",
 		Short: "Send dead letters again",
 		Long: `resend sends dead letters again, in the name of their senders, and forgets them. One
-that its target does not take stays a dead letter, and the exit code is 1.` + hostHelp,
+that its target does not take stays a dead letter, and the exit code is 1. One that
+is taken and fails again is a new dead letter, with another number. A request is sent
+as a fire-and-forget message: whoever waited for its response has had its end.` + hostHelp,
 		Example: "  airhost dead-letters resend airhost.yaml 3 4\n  airhost dead-letters resend airhost.yaml --all",
 	}, &all, "resent", func(ctx context.Context, numbers []uint64) (done, error) {
 		if all {

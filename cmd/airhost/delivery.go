@@ -28,6 +28,7 @@ type delivery struct {
 	timeout   time.Duration // of a call; 0 is the host's default
 	answers   bool          // the message has been answered when deliver returns
 	alone     bool          // in a host of its own in any case
+	missing   string        // where the file's host would be, and is not
 	engine    string        // of a module without a file
 	// toHost sends the message to a running host.
 	toHost func(ctx context.Context, target core.ComponentID, message []byte) error
@@ -145,6 +146,7 @@ func (d *delivery) reach(ctx context.Context, path string) ([]admin.Component, e
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("%w; --alone starts a host of its own", d.explain(ctx, err))
 	}
+	d.missing = d.client.Address()
 	return nil, nil
 }
 
@@ -187,6 +189,9 @@ func (d *delivery) inOwnHost(ctx context.Context, to addressee, deliver delivere
 	message, err := d.payload.read(ctx, d.stdin)
 	if err != nil {
 		return err
+	}
+	if d.missing != "" {
+		d.log.Info("no host runs with this file: a host of its own handles the message", "file", to.path, "address", d.missing)
 	}
 	a, err := d.start(ctx, file)
 	if err != nil {

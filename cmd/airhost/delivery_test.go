@@ -135,6 +135,9 @@ func TestCommandsOnRealHost(t *testing.T) {
 		{[]string{"dead-letters", "show", file, "1"}, exitFailed, "1"},
 		{[]string{"undeploy", file, "shop/ehco"}, exitUsage, "did you mean shop/echo?"},
 		{[]string{"apply", file}, exitDone, "nothing differs\n"},
+		{[]string{"events", file, "shop/echo", "--last", "1"}, exitDone, "restarted    shop/echo"},
+		{[]string{"events", file, "shop/ehco"}, exitUsage, "did you mean shop/echo?"},
+		{[]string{"run", file}, exitUsage, "a host listens on"},
 	} {
 		if got := runArgs(test.args...); got.code != test.code || !strings.Contains(got.stdout+got.stderr, test.want) {
 			t.Errorf("%q: %+v, want %d and %q", test.args, got, test.code, test.want)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,7 +17,8 @@ func (p *program) psCommand() *cobra.Command {
 		Short: "List the components of a running host",
 		Long: `ps lists the components of a running host: their states, instances, waiting
 messages, messages in each second, memory and restarts, and why one has failed.
-MEMORY is - where the engine cannot tell.` + hostHelp,
+HANDLED are messages whose handler has returned, ERRORS those calls that returned an
+error or trapped. MEMORY is - where the engine cannot tell.` + hostHelp,
 		Example: `  airhost ps airhost.yaml
   airhost ps --host 127.0.0.1:7070 --token-file token
   airhost ps airhost.yaml --output json | jq '.[] | select(.state == "failed") | .id'`,
@@ -34,11 +36,26 @@ MEMORY is - where the engine cannot tell.` + hostHelp,
 	})
 }
 
+// lastErrorWidth is how many characters of a last error a table has; --output json has all.
+const lastErrorWidth = 80
+
+// clipped is the first line of a text, with at most so many characters.
+func clipped(text string, most int) string {
+	first, _, more := strings.Cut(text, "\n")
+	if runes := []rune(first); len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	if more {
+		return first + " …"
+	}
+	return first
+}
+
 func componentTable(all []admin.Component) *table {
 	t := newTable("COMPONENT", "ENGINE", "STATE", ">INSTANCES", ">WAITING", ">RATE", ">MEMORY", ">HANDLED", ">ERRORS", ">RESTARTS", "LAST ERROR")
 	for _, c := range all {
 		t.add(c.ID, c.Engine, stateText(c), fmt.Sprint(c.Instances), fmt.Sprint(c.Waiting), rate(c.Rate), some(c.Memory),
-			fmt.Sprint(c.Handled), fmt.Sprint(c.Errors), fmt.Sprint(c.Restarts), c.LastError)
+			fmt.Sprint(c.Handled), fmt.Sprint(c.Errors), fmt.Sprint(c.Restarts), clipped(c.LastError, lastErrorWidth))
 	}
 	return t
 }

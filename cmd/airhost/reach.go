@@ -133,8 +133,8 @@ func isFile(argument string) bool {
 func (o *operation) explain(ctx context.Context, err error) error {
 	var answered *admin.Error
 	switch stop := stopped(ctx, "waiting for the host"); {
-	case err == nil:
-		return nil
+	case err == nil, errors.As(err, new(explained)):
+		return err
 	case stop != nil && errors.Is(err, context.Canceled):
 		return stop
 	case errors.As(err, &answered):
@@ -163,17 +163,22 @@ func (o *operation) answered(a *admin.Error, err error) error {
 	return err
 }
 
+// explained is an error that explain has made.
+type explained struct{ error }
+
+func (e explained) Unwrap() error { return e.error }
+
 // unreachable explains that no host answers.
 func (o *operation) unreachable(err error) error {
 	address := o.client.Address()
 	start := "start one with `airhost run " + cmp.Or(o.file, "FILE") + "`"
 	switch {
 	case errors.Is(err, fs.ErrPermission) && admin.IsSocket(address):
-		return fmt.Errorf("no permission to talk to the host at %s%s", address, ownerOf(address))
+		return explained{fmt.Errorf("no permission to talk to the host at %s%s", address, ownerOf(address))}
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("%w at %s: %s", admin.ErrUnreachable, address, start)
+		return explained{fmt.Errorf("%w at %s: %s", admin.ErrUnreachable, address, start)}
 	}
-	return fmt.Errorf("%w: %s, or name another one by --host", err, start)
+	return explained{fmt.Errorf("%w: %s, or name another one by --host", err, start)}
 }
 
 // ofID explains an error about a component: an id that the host does not have gets the nearest

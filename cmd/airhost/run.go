@@ -139,7 +139,7 @@ func logDeadLetters(p *program, s *service.Service) {
 	const most = 10
 	letters := s.DeadLetters()
 	for _, l := range letters[max(0, len(letters)-most):] {
-		p.log.Warn("dead letter", "time", l.Time, "sender", l.Sender.String(), "target", l.Target.String(),
+		p.log.Warn("dead letter", "since", l.Time, "sender", l.Sender.String(), "target", l.Target.String(),
 			"request", l.Request, "size", l.Size, "reason", l.Reason)
 	}
 }

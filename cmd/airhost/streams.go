@@ -51,23 +51,19 @@ func (s *streamFlags) stream(c *cobra.Command) (admin.Stream, error) {
 func (p *program) eventsCommand() *cobra.Command {
 	o, flags := &operation{program: p}, &streamFlags{}
 	command := &cobra.Command{
-		Use:   "events [FILE]",
+		Use:   "events [FILE] [ID]",
 		Short: "Show what happens to the components of a running host",
-		Long: `events shows the last changes of the components' states: deployed, restarted,
-replaced, failed and so on, and why. With -f it goes on until an interrupt, which is
-exit code 0; if the host stops before, it is 1.
+		Long: `events shows the last changes of the components' states, or of one component's:
+deployed, restarted, replaced, failed and so on, and why. With -f it goes on until an
+interrupt, which is exit code 0; if the host stops before, it is 1.
 With --output json it writes an object a line.` + hostHelp,
 		Example:           "  airhost events airhost.yaml -f\n  airhost events airhost.yaml --last 20 --output json",
-		Args:              noArguments,
-		ValidArgsFunction: completeFile,
+		Args:              upTo("ID"),
+		ValidArgsFunction: o.completeIDs(0),
 	}
 	flags.add(command, "events")
-	return o.command(command, []string{formatText, formatJSON}, func(ctx context.Context, _ []string) error {
-		selected, err := flags.stream(command)
-		if err != nil {
-			return err
-		}
-		return follow(ctx, selected, o.client.Events(ctx, selected), o.writeEvent)
+	return o.command(command, []string{formatText, formatJSON}, func(ctx context.Context, args []string) error {
+		return streamTo(ctx, o, flags, command, args, o.client.Events, o.writeEvent)
 	})
 }
 
@@ -89,23 +85,25 @@ there; airhost log-level changes that.` + hostHelp,
 	command.Flags().StringVar(&flags.level, "level", "", "the least level: trace, debug, info, warn or error (default: all that the host logs)")
 	complete(command, "level", levelNames...)
 	return o.command(command, []string{formatText, formatJSON}, func(ctx context.Context, args []string) error {
-		selected, err := flags.stream(command)
-		if err != nil {
-			return err
-		}
-		if len(args) == 0 {
-			return follow(ctx, selected, o.client.Logs(ctx, selected), o.writeLog)
-		}
-		if selected.Component, err = parseID(args[0]); err != nil {
-			return err
-		}
-		return o.logsOf(ctx, selected)
+		return streamTo(ctx, o, flags, command, args, o.client.Logs, o.writeLog)
 	})
 }
 
-// logsOf writes the lines of one component. An id that the host does not have is a mistake, unless
-// there are lines of a component that it had, or there may be some later.
-func (o *operation) logsOf(ctx context.Context, selected admin.Stream) error {
+// streamTo writes the entries that the flags select, of all components or of that in args. An id that
+// the host does not have is a mistake, unless there are entries of a component that it had, or there
+// may be some later.
+func streamTo[T any](ctx context.Context, o *operation, flags *streamFlags, command *cobra.Command, args []string,
+	entries func(context.Context, admin.Stream) iter.Seq2[T, error], write func(T) error) error {
+	selected, err := flags.stream(command)
+	if err != nil {
+		return err
+	}
+	if len(args) == 0 {
+		return follow(ctx, selected, entries(ctx, selected), write)
+	}
+	if selected.Component, err = parseID(args[0]); err != nil {
+		return err
+	}
 	all, err := o.client.Components(ctx)
 	if err != nil {
 		return err
@@ -114,9 +112,9 @@ func (o *operation) logsOf(ctx context.Context, selected admin.Stream) error {
 	if unknown != nil && selected.Follow {
 		fmt.Fprintln(o.stderr, "airhost:", unknown)
 	}
-	lines := 0
-	err = follow(ctx, selected, o.client.Logs(ctx, selected), func(l admin.LogEntry) error { lines++; return o.writeLog(l) })
-	if err == nil && lines == 0 && !selected.Follow {
+	n := 0
+	err = follow(ctx, selected, entries(ctx, selected), func(e T) error { n++; return write(e) })
+	if err == nil && n == 0 && !selected.Follow {
 		return unknown
 	}
 	return err

@@ -49,7 +49,7 @@ func TestWays(t *testing.T) {
 	w.when(running, func() {
 		for _, c := range []struct{ method, path, body, want string }{
 			{"POST", "/echo", "hello", "200 OK hello"},
-			{"GET", "/echo", "", "405 Method Not Allowed Method Not Allowed\n"},
+			{"GET", "/echo", "", `405 Method Not Allowed {"error":{"code":"no-route","message":"no route has this method for the path"}}` + "\n"},
 			{"POST", "/note", "hello", "202 Accepted "},
 		} {
 			if got := w.get(c.method, c.path, c.body); got != c.want {

@@ -15,12 +15,13 @@ const (
 	auditRate = 100
 )
 
-// auditRecord is one refusal.
+// auditRecord is one refusal, or an error that nobody gets.
 type auditRecord struct {
-	sender  core.ComponentID
-	target  string
-	pattern string
-	refusal error
+	event      string
+	component  string // that the record is about
+	key, other string // "target" or "sender", and which one
+	pattern    string
+	reason     error
 }
 
 // audit writes refusals to the log on a goroutine of its own. It never blocks a
@@ -43,13 +44,24 @@ func (a *audit) start(h *Host) {
 
 // record notes a refusal. It does not block, and may come after stop.
 func (a *audit) record(sender core.ComponentID, target []byte, pattern string, refusal error) {
+	a.add(auditRecord{"message refused", sender.String(), "target", core.CutText(target, 2*core.MaxIDPart+1), pattern, refusal})
+}
+
+// ignored notes an error with which a component has answered a fire-and-forget message: its sender
+// does not get it. Like record it does not block.
+func (a *audit) ignored(m *core.Message, answer *core.ComponentError) {
+	kept := *answer // the engine may use it again
+	a.add(auditRecord{"message failed", m.Target.String(), "sender", m.Sender.String(), "fire-and-forget", &kept})
+}
+
+func (a *audit) add(r auditRecord) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed || len(a.records) == cap(a.records) {
 		a.host.counts.auditDropped.Add(1)
 		return
 	}
-	a.records <- auditRecord{sender, core.CutText(target, 2*core.MaxIDPart+1), pattern, refusal}
+	a.records <- r
 }
 
 func (a *audit) write() {
@@ -62,14 +74,14 @@ func (a *audit) write() {
 			continue
 		}
 		attrs := []slog.Attr{
-			slog.String("component", r.sender.String()), slog.String("target", r.target),
-			slog.String("pattern", r.pattern), slog.String("reason", r.refusal.Error()),
+			slog.String("component", r.component), slog.String(r.key, r.other),
+			slog.String("pattern", r.pattern), slog.String("reason", r.reason.Error()),
 		}
 		if dropped > 0 {
 			attrs = append(attrs, slog.Uint64("dropped", dropped))
 			dropped = 0
 		}
-		a.log.LogAttrs(context.Background(), slog.LevelWarn, "message refused", attrs...)
+		a.log.LogAttrs(context.Background(), slog.LevelWarn, r.event, attrs...)
 	}
 }
 

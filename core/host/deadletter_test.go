@@ -98,11 +98,12 @@ func TestBytesOfDeadLetters(t *testing.T) {
 	h := start(t, host.Config{})
 	d := deployment("a/target", responder(func([]byte) ([]byte, error) { panic("on purpose") }))
 	d.Limits.MessageSize, d.Limits.MailboxBytes = 8<<20, 64<<20
-	d.Restart = host.Restart{MaxRestarts: -1}
+	d.Restart = host.Restart{Policy: host.RestartTemporary}
 	check(t, h.Deploy(within(t), d))
 	send := func(size int) {
 		check(t, h.Send(d.ID, bytes.Repeat([]byte("x"), size)))
 		h.quiesce()
+		check(t, h.Restart(within(t), d.ID)) // without the pauses of a restart policy
 	}
 	send(4<<20 + 1)
 	for range 6 {

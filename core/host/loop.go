@@ -88,7 +88,7 @@ func (c *component) workOffAndUnlock() {
 		if c.life.instance == nil || c.life.leftBehind || c.pauses() || c.sched.wish != nil && c.stopsLocked(n) {
 			break
 		}
-		if c.life.due != 0 && c.doDutyLocked(n == 0) {
+		if c.life.due != 0 && !c.doDutyLocked(n == 0) {
 			continue
 		}
 		if c.post != nil {
@@ -282,10 +282,13 @@ func (c *component) calledBack(m *core.Message, err error) (trap error) {
 // received ends a call of handle-message that returned err, for a fire-and-forget
 // message.
 func (c *component) received(m *core.Message, err error) (trap error) {
-	_, trap = c.countError(err)
+	answer, trap := c.countError(err)
 	if trap != nil {
 		c.host.deadLetter(m, trap)
 		return trap
+	}
+	if answer != nil {
+		c.host.audit.ignored(m, answer)
 	}
 	c.counts.Handled++
 	c.sched.worker.release(m)

@@ -257,6 +257,19 @@ func TestManyTargets(t *testing.T) {
 	h.balance()
 }
 
+// TestErrorThatNobodyGets: the log has the error of a fire-and-forget message, which its sender
+// does not get.
+func TestErrorThatNobodyGets(t *testing.T) {
+	h := start(t, host.Config{})
+	h.deploy("a/shop", behaviour{message: func(guest.Host, string, []byte) ([]byte, error) { return nil, guest.InvalidMessage("no price") }})
+	check(t, h.Send(id("a/shop"), nil))
+	_, err := h.request("a/shop", "")
+	isError(t, "request", err, core.ErrRequestFailed)
+	check(t, h.Stop(within(t)))
+	contains(t, "log", h.log.String(), `msg="message failed" component=a/shop sender=airhost/host pattern=fire-and-forget reason="invalid-message: no price"`)
+	equal(t, "records", strings.Count(h.log.String(), "message failed"), 1)
+}
+
 // TestAudit: the log has a record of every refusal, or the host counts it as
 // dropped.
 func TestAudit(t *testing.T) {

@@ -34,7 +34,7 @@ func (c *component) report() ComponentStatus {
 	c.shown.raise(&s)
 	switch {
 	case failed:
-		s.State = "failed"
+		s.State, s.Health = "failed", core.HealthUnhealthy
 	case s.Instances > 0:
 		s.State = "running"
 	default:

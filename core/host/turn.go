@@ -21,17 +21,17 @@ func (c *component) askFor(d duty) {
 }
 
 // doDutyLocked does one duty of the worker, if it can. begins reports that a batch of messages begins:
-// then the guest gets a turn, if it wants one, so that neither its messages nor those of others
-// keep the other away. Both come before the next call of a function. The owner calls it. It releases
-// c.mu meanwhile.
-func (c *component) doDutyLocked(begins bool) (did bool) {
+// then the guest gets a turn, if it wants one, and after it the first message comes, so that neither
+// keeps the other away. Both come before the next call of a function. stays reports whether the
+// message may come. The owner calls doDutyLocked. It releases c.mu meanwhile.
+func (c *component) doDutyLocked(begins bool) (stays bool) {
 	switch {
 	case c.life.due&dueHealth != 0:
 		c.checkHealthLocked()
+		return false
 	case c.life.due&dueTurn != 0 && begins && !c.sched.wish.claimed():
 		c.turnLocked()
-	default:
-		return false
+		return c.life.instance != nil && !c.life.leftBehind && !c.pauses() && !c.sched.wish.claimed()
 	}
 	return true
 }

@@ -40,7 +40,36 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if g.retired.Load() {
 		w.Header().Set("Connection", "close")
 	}
-	g.routes.Load().ServeHTTP(w, r)
+	g.routes.Load().ServeHTTP(&routed{w, g, false}, r)
+}
+
+// routed is the writer of a request that the routes have not been asked about. If they have no
+// handler for it, it writes their answer as all other errors.
+type routed struct {
+	http.ResponseWriter
+	g       *Gateway
+	written bool // the text of the answer is ours
+}
+
+// WriteHeader implements [http.ResponseWriter]. The routes themselves call it, and no route.
+func (w *routed) WriteHeader(status int) {
+	switch w.written = true; status {
+	case http.StatusNotFound:
+		w.g.writeError(w.ResponseWriter, status, "no-route", "no route has this path")
+	case http.StatusMethodNotAllowed:
+		w.g.writeError(w.ResponseWriter, status, "no-route", "no route has this method for the path")
+	default: // to the same path, written otherwise
+		w.written = false
+		w.ResponseWriter.WriteHeader(status)
+	}
+}
+
+// Write implements [http.ResponseWriter].
+func (w *routed) Write(text []byte) (int, error) {
+	if w.written {
+		return len(text), nil
+	}
+	return w.ResponseWriter.Write(text)
 }
 
 // validID reports whether a client's request id is short and visible.
@@ -68,6 +97,7 @@ type answerer struct {
 
 // ServeHTTP implements [http.Handler].
 func (a *answerer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w = w.(*routed).ResponseWriter
 	buffer := a.g.buffer.Get().(*[]byte)
 	defer func() {
 		if cap(*buffer) <= maxPooled {

@@ -152,8 +152,10 @@ func TestPatterns(t *testing.T) {
 	equal(t, "the message", <-got, "airhost/gateway message")
 	response, _ = s.do(t, "GET", "/post", "")
 	equal(t, "another method", fmt.Sprint(response.StatusCode, response.Header.Get("Allow")), "405POST, PUT")
-	response, _ = s.do(t, "GET", "/nowhere", "")
+	equal(t, "its type", response.Header["Content-Type"], "[application/json]")
+	response, body = s.do(t, "GET", "/nowhere", "")
 	equal(t, "another path", response.StatusCode, 404)
+	equal(t, "its answer", fmt.Sprint(response.Header["Content-Type"], body), `[application/json]{"error":{"code":"no-route","message":"no route has this path"}}`+"\n")
 }
 
 // TestStatuses: each outcome of a request has its status, a word, and a text that shows nothing of

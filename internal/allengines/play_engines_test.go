@@ -152,7 +152,7 @@ func (p *play) recordOf(b []byte) []recordLine {
 var (
 	trapText  = regexp.MustCompile(`fault: [^"\n]*unreachable[^"\n ]*`)
 	address   = regexp.MustCompile(`0x[0-9a-f]+`)
-	lastError = regexp.MustCompile(`LastError:.*|.*msg="message refused".*`) // not all refusals are logged
+	lastError = regexp.MustCompile(`LastError:.*|.*msg="message (refused|failed)".*`) // not all of these are logged
 	// Payloads have the numbers of instances; and a response may have taken a request's
 	// place when the post-return traps.
 	payload = regexp.MustCompile(`"([^"\\]|\\.)*": `)

@@ -22,13 +22,30 @@ const (
 // Values that were left out are the defaults. What may be a secret is "…": the values of config and
 // env, and both values of a key of which one came from a variable.
 func Differences(old, new *Component) []Difference {
-	c := comparison{old: old, new: new}
+	c := comparison{old: old.substituted, new: new.substituted}
 	c.fields("", reflect.ValueOf(old).Elem(), reflect.ValueOf(new).Elem())
 	return c.all
 }
 
+// GatewayDifferences is [Differences] for gateway.http of two files. A route that changes is one that
+// goes, and one that comes.
+func GatewayDifferences(old, new *File) []Difference {
+	c := comparison{old: old.substitutedBelow("gateway.http."), new: new.substitutedBelow("gateway.http.")}
+	c.fields("", reflect.ValueOf(&old.Gateway.HTTP).Elem(), reflect.ValueOf(&new.Gateway.HTTP).Elem())
+	return c.all
+}
+
+// ScheduleDifferences is [Differences] for the schedules of two files: those that go, and those
+// that come.
+func ScheduleDifferences(old, new *File) []Difference {
+	c := comparison{old: old.Substituted, new: new.Substituted}
+	c.items("schedules", reflect.ValueOf(&old.Schedules).Elem(), reflect.ValueOf(&new.Schedules).Elem())
+	return c.all
+}
+
+// comparison compares values. old and new report whether that at a path came from a variable.
 type comparison struct {
-	old, new *Component
+	old, new func(path string) bool
 	all      []Difference
 }
 
@@ -36,11 +53,12 @@ type comparison struct {
 func (c *comparison) fields(path string, old, new reflect.Value) {
 	for _, f := range fieldsOf(old.Type()) {
 		at, a, b := join(path, f.key), old.Field(f.index), new.Field(f.index)
-		_, isText := a.Addr().Interface().(encoding.TextMarshaler)
 		switch {
 		case a.Type() == reflect.TypeFor[Pairs]():
 			c.pairs(at, a.Interface().(Pairs), b.Interface().(Pairs))
-		case a.Kind() == reflect.Struct && !isText:
+		case a.Kind() == reflect.Slice && isGroup(a.Type().Elem()):
+			c.items(at, a, b)
+		case isGroup(a.Type()):
 			c.fields(at, a, b)
 		default:
 			c.value(at, shownValue(a, f.rules), shownValue(b, f.rules))
@@ -48,15 +66,59 @@ func (c *comparison) fields(path string, old, new reflect.Value) {
 	}
 }
 
+// isGroup reports whether values of a type are keys and values in a file.
+func isGroup(t reflect.Type) bool {
+	return t.Kind() == reflect.Struct && !reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextMarshaler]())
+}
+
 // value adds a difference between two values, if there is one.
 func (c *comparison) value(path, old, new string) {
 	if old == new {
 		return
 	}
-	if c.old.substituted(path) || c.new.substituted(path) {
+	if c.old(path) || c.new(path) {
 		old, new = hidden(old), hidden(new)
 	}
 	c.all = append(c.all, Difference{path, old, new})
+}
+
+// items compares two lists of structs: it adds those that only one of them has.
+func (c *comparison) items(path string, old, new reflect.Value) {
+	before, after := itemTexts(path, old, c.old), itemTexts(path, new, c.new)
+	found := len(c.all)
+	for _, text := range before {
+		if !slices.Contains(after, text) {
+			c.all = append(c.all, Difference{path, text, noValue})
+		}
+	}
+	for _, text := range after {
+		if !slices.Contains(before, text) {
+			c.all = append(c.all, Difference{path, noValue, text})
+		}
+	}
+	if found == len(c.all) && !reflect.DeepEqual(old.Interface(), new.Interface()) {
+		c.all = append(c.all, Difference{path, fmt.Sprint(len(before)), fmt.Sprintf("%d, in another order, or with other hidden values", len(after))})
+	}
+}
+
+// itemTexts are the structs of a list in the words of a file.
+func itemTexts(path string, list reflect.Value, substituted func(string) bool) (texts []string) {
+	for i := range list.Len() {
+		var keys []string
+		for _, f := range fieldsOf(list.Type().Elem()) {
+			value := list.Index(i).Field(f.index)
+			if value.IsZero() {
+				continue
+			}
+			text := valueText(value)
+			if substituted(fmt.Sprintf("%s[%d].%s", path, i, f.key)) {
+				text = hiddenValue
+			}
+			keys = append(keys, f.key+": "+text)
+		}
+		texts = append(texts, clipTo(printable("{"+strings.Join(keys, ", ")+"}"), maxPart))
+	}
+	return texts
 }
 
 // pairs compares settings, and then their order.
@@ -132,6 +194,11 @@ func (c *Component) substituted(path string) bool {
 		}
 	}
 	return false
+}
+
+// substitutedBelow is Substituted for paths below another one.
+func (f *File) substitutedBelow(prefix string) func(string) bool {
+	return func(path string) bool { return f.Substituted(prefix + path) }
 }
 
 // noteVariables tells the components which of their values came from variables.

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -67,6 +68,31 @@ components:
 	first, second := decode(t, "components: [{id: a/b, source: a.wasm, config: {a: 1, b: 2}}]"), decode(t, "components: [{id: a/b, source: a.wasm, config: {b: 2, a: 1}}]")
 	want = []config.Difference{{"config", "in the order [a, b]", "in the order [b, a]"}}
 	if diff := cmp.Diff(want, config.Differences(&first.Components[0], &second.Components[0])); diff != "" {
+		t.Errorf("order, want -, got +:\n%s", diff)
+	}
+}
+
+// TestWayDifferences: routes and schedules that go and that come are shown as they are written, but
+// for the values of variables.
+func TestWayDifferences(t *testing.T) {
+	const text = "gateway: {http: {listen: '127.0.0.1:%s', routes: [%s]}}\nschedules: [%s]\ncomponents: [{id: a/b, source: a.wasm}]"
+	old := decode(t, fmt.Sprintf(text, "80", "{path: /a, target: a/b}, {path: /b, methods: [GET], target: a/b, timeout: 2s}", "{every: 1h, target: a/b}"))
+	next := decode(t, fmt.Sprintf(text, "81", "{path: /b, methods: [PUT], target: a/b}, {path: /a, target: a/b}", "{every: 1h, target: a/b, data: '${SECRET}'}"))
+	want := []config.Difference{
+		{"listen", "127.0.0.1:80", "127.0.0.1:81"},
+		{"routes", "{path: /b, methods: [GET], target: a/b, timeout: 2s}", "-"},
+		{"routes", "-", "{path: /b, methods: [PUT], target: a/b}"},
+	}
+	if diff := cmp.Diff(want, config.GatewayDifferences(old, next)); diff != "" {
+		t.Errorf("gateway, want -, got +:\n%s", diff)
+	}
+	want = []config.Difference{{"schedules", "{every: 1h, target: a/b}", "-"}, {"schedules", "-", "{every: 1h, target: a/b, data: …}"}}
+	if diff := cmp.Diff(want, config.ScheduleDifferences(old, next)); diff != "" {
+		t.Errorf("schedules, want -, got +:\n%s", diff)
+	}
+	swapped := decode(t, fmt.Sprintf(text, "80", "{path: /b, methods: [GET], target: a/b, timeout: 2s}, {path: /a, target: a/b}", ""))
+	want = []config.Difference{{"routes", "2", "2, in another order, or with other hidden values"}}
+	if diff := cmp.Diff(want, config.GatewayDifferences(old, swapped)); diff != "" {
 		t.Errorf("order, want -, got +:\n%s", diff)
 	}
 }

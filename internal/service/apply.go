@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -39,9 +40,12 @@ type plan struct {
 	ways    []*wayChange
 }
 
-// Apply implements [admin.Manager]. Changes that have begun go on when ctx ends.
+// Apply implements [admin.Manager]. Changes that have begun go on when ctx ends. They are logged.
 func (s *Service) Apply(ctx context.Context, request admin.ApplyRequest, progress func(admin.Progress)) (*admin.Applied, error) {
 	applied, err := s.apply(ctx, request, progress)
+	if err == nil && !request.DryRun {
+		s.logApplied(applied)
+	}
 	return applied, refusal(err)
 }
 
@@ -58,6 +62,9 @@ func (s *Service) Reload(ctx context.Context) error {
 // logApplied logs the changes that were made.
 func (s *Service) logApplied(a *admin.Applied) {
 	made := make(map[string]int)
+	for _, w := range a.Warnings {
+		s.log.Warn("probably a mistake in the file", "place", fmt.Sprintf("%s:%d:%d", w.Place.File, w.Place.Line, w.Place.Column), "key", w.Place.Path, "text", w.Message)
+	}
 	for _, c := range a.Changes {
 		if c.Error == "" {
 			made[c.Action]++
@@ -155,11 +162,16 @@ func refusal(err error) error {
 		return err
 	}
 	e := &admin.Error{Status: 422, Code: admin.CodeInvalidConfiguration, Message: mistakes[0].Summary()}
-	for _, m := range mistakes {
-		e.Mistakes = append(e.Mistakes, admin.Mistake{Message: m.Text, Place: admin.Place{File: m.File, Line: m.Line, Column: m.Column, Path: m.Path, Excerpt: m.Excerpt}})
-	}
+	e.Mistakes = mistakesOf(mistakes)
 	e.Place = &e.Mistakes[0].Place
 	return e
+}
+
+func mistakesOf(all config.Mistakes) (mistakes []admin.Mistake) {
+	for _, m := range all {
+		mistakes = append(mistakes, admin.Mistake{Message: m.Text, Place: admin.Place{File: m.File, Line: m.Line, Column: m.Column, Path: m.Path, Excerpt: m.Excerpt}})
+	}
+	return mistakes
 }
 
 // plan compares a file with the running components. It compiles nothing.
@@ -272,7 +284,7 @@ func (p *plan) close(ctx context.Context) {
 
 // report returns the changes of a plan as the answer to the client.
 func (p *plan) report(dry bool) *admin.Applied {
-	a := &admin.Applied{File: p.file.Name(), DryRun: dry, Changes: []admin.Change{}}
+	a := &admin.Applied{File: p.file.Name(), DryRun: dry, Changes: []admin.Change{}, Warnings: mistakesOf(p.file.Warnings())}
 	for _, c := range p.changes {
 		all := admin.Change{ID: c.id.String(), Action: c.action, Error: errorText(c.err)}
 		if c.action == replace || c.action == update {
@@ -294,12 +306,17 @@ func errorText(err error) string {
 }
 
 // differences are the keys of the component that differ, and its source if that has other content.
-func (c *change) differences() (all []admin.Difference) {
-	for _, d := range config.Differences(c.old.component(), c.next.component()) {
-		all = append(all, admin.Difference(d))
-	}
+func (c *change) differences() []admin.Difference {
+	all := differences(config.Differences(c.old.component(), c.next.component()))
 	if c.old.digest != c.next.digest {
 		all = append(all, admin.Difference{Path: "content of source", Old: short(c.old.digest), New: short(c.next.digest)})
+	}
+	return all
+}
+
+func differences(of []config.Difference) (all []admin.Difference) {
+	for _, d := range of {
+		all = append(all, admin.Difference(d))
 	}
 	return all
 }

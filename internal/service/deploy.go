@@ -79,7 +79,7 @@ const slowCompile = time.Second
 func (s *Service) prepare(ctx context.Context, u *unit, progress func(admin.Progress)) {
 	id, began := u.deployment.ID.String(), time.Now()
 	progress(admin.Progress{ID: id, Step: "compiling"})
-	slow := time.AfterFunc(slowCompile, func() { s.log.Info("compiling", "component", id, "source", u.component().Source) })
+	slow := time.AfterFunc(slowCompile, func() { s.log.Info("still compiling", "component", id, "source", u.component().Source) })
 	prepared, err := s.Prepare(ctx, u.deployment)
 	took := time.Since(began)
 	if err != nil {

@@ -57,7 +57,7 @@ func TestApplyIncluded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []admin.Difference{{Path: "config.token", Old: "…", New: "x"}, {Path: "quota.burst", Old: "5", New: "6"}}
+	want := []admin.Difference{{Path: "config.token", Old: "…", New: "…"}, {Path: "quota.burst", Old: "5", New: "6"}}
 	if d := got.Changes[0].Differences; len(d) != 2 || d[0] != want[0] || d[1] != want[1] {
 		t.Errorf("got the differences %v, want %v", d, want)
 	}

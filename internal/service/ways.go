@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"os"
 	"reflect"
 	"slices"
@@ -21,6 +20,7 @@ import (
 // ways are the ways into a host from outside.
 type ways struct {
 	http      config.HTTP        // of the gateway
+	file      *config.File       // that http is from
 	secret    [sha256.Size]byte  // of its certificate and key
 	listener  *socket            // its address, which stays bound when its settings change
 	gateway   *gateway.Gateway   // nil without one
@@ -53,16 +53,18 @@ func (w *ways) compare(file *config.File) (all []*wayChange) {
 	if !reflect.DeepEqual(now, next) || w.secret != secretOf(next.TLS) {
 		c := &wayChange{id: gatewayID, action: actionOf(now.Listen != "", next.Listen != "")}
 		if c.action == update {
-			c.differences = keysThatDiffer(now, next)
+			c.differences = differences(config.GatewayDifferences(w.file, file))
 		}
 		if w.secret != secretOf(next.TLS) && c.action == update {
-			c.differences = append(c.differences, admin.Difference{Path: "the content of tls"})
+			c.differences = append(c.differences, admin.Difference{Path: "content of tls", Old: "…", New: "…"})
 		}
 		all = append(all, c)
 	}
 	if before := w.entries(); len(before)+len(file.Schedules) > 0 && !reflect.DeepEqual(before, file.Schedules) {
 		c := &wayChange{id: schedulesID, action: actionOf(len(before) > 0, len(file.Schedules) > 0)}
-		c.differences = []admin.Difference{{Path: "entries", Old: fmt.Sprint(len(before)), New: fmt.Sprint(len(file.Schedules))}}
+		if c.action == update {
+			c.differences = differences(config.ScheduleDifferences(&config.File{Schedules: before}, file))
+		}
 		all = append(all, c)
 	}
 	return all
@@ -76,17 +78,6 @@ func actionOf(before, after bool) string {
 		return remove
 	}
 	return update
-}
-
-// keysThatDiffer names the keys of the gateway with different values.
-func keysThatDiffer(now, next config.HTTP) (all []admin.Difference) {
-	a, b := reflect.ValueOf(now), reflect.ValueOf(next)
-	for i := range a.NumField() {
-		if !reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface()) {
-			all = append(all, admin.Difference{Path: keyOf(a.Type().Field(i))})
-		}
-	}
-	return all
 }
 
 // secretOf is a digest of a certificate with its key; zero without one, or if they cannot be
@@ -172,7 +163,7 @@ func (w *ways) changeRoutes(file *config.File) error {
 	if err := w.gateway.SetRoutes(routes(file)); err != nil {
 		return err
 	}
-	w.http = next
+	w.http, w.file = next, file
 	return nil
 }
 
@@ -194,7 +185,7 @@ func (s *Service) changeServer(ctx context.Context, file *config.File) error {
 		}
 		return err
 	}
-	w.http, w.gateway, w.listener, w.secret = next, opened, listener, secretOf(next.TLS)
+	w.http, w.file, w.gateway, w.listener, w.secret = next, file, opened, listener, secretOf(next.TLS)
 	s.log.Info("the gateway listens", "address", listener.Addr().String(), "routes", len(next.Routes))
 	if oldListener != nil && oldListener != listener {
 		_ = oldListener.Close() // the old gateway has taken all connections

@@ -13,9 +13,12 @@ import (
 	"io"
 	"math/big"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/airhost/airhost/admin"
 )
 
 // post sends a request to the gateway, over a connection of its own.
@@ -55,7 +58,7 @@ func TestGatewayChanges(t *testing.T) {
 		}
 	}
 	want("/a", "x", "200 x")
-	want("/b", "x", "404 404 page not found\n")
+	want("/b", "x", "404 {\"error\":{\"code\":\"no-route\",\"message\":\"no route has this path\"}}\n")
 	same(t, f.apply(s, fmt.Sprintf(withGateway, ", {path: /b, target: a/b}", "")), "update gateway")
 	want("/b", "x", "200 x")
 	if s.ways.gateway != gateway {
@@ -128,6 +131,26 @@ func (f folder) certificate(serial int64) {
 	}
 	f.write("c.pem", encode("CERTIFICATE", der))
 	f.write("k.pem", encode("EC PRIVATE KEY", private))
+}
+
+// TestApplyWarns: a route to a component that the file does not have is allowed, and said.
+func TestApplyWarns(t *testing.T) {
+	f := newFolder(t)
+	text := strings.Replace(fmt.Sprintf(withGateway, "", ""), "target: a/b", "target: a/x", 1)
+	s := f.serve(fmt.Sprintf(withGateway, "", ""))
+	for _, dry := range []bool{true, false} {
+		applied, err := s.Apply(t.Context(), admin.ApplyRequest{File: f.write("airhost.yaml", text), DryRun: dry}, func(admin.Progress) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := applied.Warnings; len(got) != 1 || got[0].Place.Line != 1 || !strings.Contains(got[0].Message, "a/x") {
+			t.Errorf("got the warnings %v, want one about a/x", got)
+		}
+		want := []admin.Difference{{Path: "routes", Old: "{path: /a, target: a/b}", New: "-"}, {Path: "routes", Old: "-", New: "{path: /a, target: a/x}"}}
+		if got := applied.Changes[0].Differences; !slices.Equal(got, want) {
+			t.Errorf("got the differences %v, want %v", got, want)
+		}
+	}
 }
 
 // TestSchedulesChange: entries that stay keep their turn; the others end and begin.
