@@ -60,13 +60,13 @@ func (a *attached) arrived(in *natsgo.Msg) {
 		return
 	}
 	var refusals []refusal
-	now := time.Now()
+	now := time.Now().UnixNano()
 	for i := 0; r.more(); i++ {
-		correlation, left, sender, payload := r.message()
+		correlation, deadline, sender, payload := r.message(now)
 		if r.err != nil {
 			break
 		}
-		if err := a.take(host, correlation, now.Add(left).UnixNano(), sender, payload); err != nil {
+		if err := a.take(host, correlation, deadline, sender, payload); err != nil {
 			refusals = append(refusals, refusal{i, core.AsMessagingError(err)})
 		}
 	}
@@ -100,13 +100,10 @@ func (a *attached) take(host string, correlation core.RequestID, deadline int64,
 		a.sender = id
 	}
 	b.mu.RLock()
-	current, forged := b.local[a.id] == a, host != b.config.Host && b.local[a.sender] != nil
+	current := b.local[a.id] == a
 	b.mu.RUnlock()
-	switch {
-	case !current:
+	if !current {
 		return &core.MessagingError{Case: core.CaseTargetNotFound, Text: a.id.String()}
-	case forged:
-		return &core.MessagingError{Case: core.CaseCapabilityDenied, Text: "sender " + a.sender.String() + " is a component of this host"}
 	}
 	m := core.NewMessage(payload)
 	m.Sender, m.Target = a.sender, a.id

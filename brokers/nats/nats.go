@@ -146,24 +146,33 @@ func (b *Broker) Open(ctx context.Context, home core.Origin) error {
 	return fmt.Errorf("NATS broker: %w", err)
 }
 
-// Attach implements [core.Broker]. It does not wait for the server.
+// Attach implements [core.Broker]. It waits until the server knows of the component, unless the
+// connection is lost: then other hosts reach it when the connection is back.
 func (b *Broker) Attach(id core.ComponentID, r core.Receiver) error {
 	if id.IsZero() || r == nil {
 		return errors.New("attach to NATS broker: want a component id and a receiver")
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if err := b.checkLocked(); err != nil {
-		return err
-	}
-	if b.local[id] != nil {
-		return fmt.Errorf("attach %s to NATS broker: it is attached already", id)
-	}
 	a := &attached{broker: b, id: id, receiver: r}
-	if err := a.subscribe(); err != nil {
-		return fmt.Errorf("attach %s to NATS broker: %w", id, err)
+	b.mu.Lock()
+	err := b.checkLocked()
+	if err == nil && b.local[id] != nil {
+		err = errors.New("it is attached already")
 	}
-	b.local[id] = a
+	if err == nil {
+		err = a.subscribe()
+	}
+	if err == nil {
+		b.local[id] = a
+	}
+	b.mu.Unlock()
+	switch {
+	case errors.Is(err, core.ErrClosed):
+		return err
+	case err != nil:
+		return fmt.Errorf("attach %s to NATS broker: %w", id, err)
+	case b.refusal.Load() == nil:
+		_ = b.server.FlushTimeout(b.config.Lease) // else the connection is lost, or closed
+	}
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"testing"
 	"time"
 
@@ -42,13 +43,13 @@ func check(t testing.TB, err error) {
 }
 
 func broker(url, host string) (*nats.Broker, error) {
-	return nats.New(nats.Config{URL: url, Host: host, Lease: nats.MinLease, Logger: slog.New(slog.DiscardHandler)})
+	return nats.New(nats.Config{URL: url, Host: host, Lease: nats.MinLease, Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 }
 
 // TestWithinAHost: components of one host.
 func TestWithinAHost(t *testing.T) {
 	url := serve(t, nil).ClientURL()
-	brokertest.Run(t, brokertest.Harness{New: func() (core.Broker, error) { return broker(url, "one") }, Direct: true})
+	brokertest.Run(t, brokertest.Harness{New: func() (core.Broker, error) { return broker(url, "one") }, Direct: true, Late: true})
 }
 
 // pair is two hosts as one broker: messages go from the one to the components of the other.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/airhost/airhost/core"
@@ -47,12 +48,12 @@ func appendMessage(to []byte, m *core.Message, now int64) []byte {
 	if !m.IsRequest() {
 		to = append(to, 0)
 	} else {
-		left := uint64(0) // no deadline
+		left := int64(0) // no deadline
 		if m.Deadline != 0 {
-			left = uint64(max(1, (m.Deadline-now)/int64(time.Millisecond)))
+			left = max(1, (m.Deadline-now)/int64(time.Millisecond))
 		}
 		to = binary.AppendUvarint(append(to, flagRequest), uint64(m.Correlation))
-		to = binary.AppendUvarint(to, left)
+		to = binary.AppendUvarint(to, uint64(left))
 	}
 	return appendText(appendText(to, m.Sender.String()), m.Payload)
 }
@@ -167,18 +168,30 @@ func (r *reader) text() []byte {
 
 // message reads a message: all but the target, which the subject names. The sender and the payload are
 // parts of the frame.
-func (r *reader) message() (correlation core.RequestID, left time.Duration, sender, payload []byte) {
+func (r *reader) message(now int64) (correlation core.RequestID, deadline int64, sender, payload []byte) {
 	flags := r.byte()
 	if flags&flagRequest != 0 {
 		correlation = core.RequestID(r.number())
-		left = time.Duration(min(r.number(), uint64(core.MaxTimeout/time.Millisecond))) * time.Millisecond
+		deadline = deadlineOf(r.number(), now)
 		if r.err == nil && correlation == 0 {
 			r.fail("a request without a number")
 		}
 	}
 	r.skipExtension(flags)
 	sender, payload = r.text(), r.text()
-	return correlation, left, sender, payload
+	return correlation, deadline, sender, payload
+}
+
+// deadlineOf is the deadline of a request that has so many milliseconds left; 0 is none, and more than
+// a request can have is the last moment that there is.
+func deadlineOf(left uint64, now int64) int64 {
+	switch {
+	case left == 0:
+		return 0
+	case left > uint64(core.MaxTimeout/time.Millisecond):
+		return math.MaxInt64
+	}
+	return now + int64(left)*int64(time.Millisecond)
 }
 
 // outcome reads an outcome.
