@@ -26,7 +26,7 @@ type Component struct {
 	Traps       uint64  `json:"traps" doc:"Instances that trapped or were stopped."`
 	Restarts    uint64  `json:"restarts" doc:"Instances that took the place of another."`
 	LastError   string  `json:"last_error" doc:"Why an instance ended last, or why it could not be deployed."`
-	Sent        uint64  `json:"sent" doc:"Messages and requests that it tried to send."`
+	Sent        uint64  `json:"sent" doc:"Messages and requests that it tried to send, those of its publications too, and publications that were refused."`
 	Refused     uint64  `json:"refused" doc:"Of these, refused."`
 	Requests    uint64  `json:"requests" doc:"Requests that were taken."`
 	Canceled    uint64  `json:"canceled" doc:"Of these, canceled."`
@@ -36,6 +36,7 @@ type Component struct {
 	Fired       uint64  `json:"fired" doc:"Timers that have fired."`
 	Calls       uint64  `json:"calls" doc:"Functions that it has called."`
 	FailedCalls uint64  `json:"failed_calls" doc:"Of these, without a result."`
+	Published   uint64  `json:"published" doc:"Publications that were taken, with any number of subscribers."`
 	LogLines    uint64  `json:"log_lines" doc:"Lines that it wrote to the log."`
 	LogDrops    uint64  `json:"log_drops" doc:"Of these, dropped because they were too many."`
 }

@@ -56,7 +56,7 @@ func (s *Server) getSnapshot(http.ResponseWriter, *http.Request) (any, error) {
 			"sent": n.Sent, "handled": n.Handled, "expired": n.Expired, "fired": n.Fired, "dead_letters": n.DeadLetters, "left": n.Left, "arrived": n.Arrived,
 			"requests": n.Requests, "timeouts": n.Timeouts, "canceled": n.Canceled, "callbacks": n.Callbacks, "late": n.Late, "orphans": n.Orphans,
 			"traps": n.Traps, "restarts": n.Restarts, "errors": n.Errors, "workers_held_up": n.WorkersHeldUp, "audit_dropped": n.AuditDropped,
-			"log_lines": n.LogLines, "log_drops": n.LogDrops, "calls": n.Calls,
+			"log_lines": n.LogLines, "log_drops": n.LogDrops, "calls": n.Calls, "published": n.Published,
 		},
 		Gauges: map[string]int64{"waiting": int64(n.Waiting), "pending": int64(n.Pending), "timers": int64(n.Timers), "held_up_now": int64(n.HeldUpNow), "memory": n.Memory},
 	}
@@ -131,7 +131,7 @@ func (s *Server) component(c host.ComponentStatus) Component {
 		Instances: c.Instances, Waiting: c.Waiting, Rate: s.rates.of(id), Memory: c.Memory,
 		Handled: n.Handled, Errors: n.Errors, Traps: n.Traps, Restarts: n.Restarts, LastError: c.LastError,
 		Sent: n.Sent, Refused: n.Refused, Requests: n.Requests, Canceled: n.Canceled, Callbacks: n.Callbacks, Expired: n.Expired,
-		Timers: c.Timers, Fired: c.Fired, Calls: c.Calls, FailedCalls: c.FailedCalls, LogLines: n.LogLines, LogDrops: n.LogDrops,
+		Timers: c.Timers, Fired: c.Fired, Calls: c.Calls, FailedCalls: c.FailedCalls, Published: c.Published, LogLines: n.LogLines, LogDrops: n.LogDrops,
 	}
 }
 

@@ -11,6 +11,8 @@
 //
 //   - id.go: a [ComponentID] names a component, an [IDPattern] stands for a set of
 //     ids.
+//   - topic.go: a [Topic] names a subject of messages, a [TopicPattern] stands for a set
+//     of topics.
 //   - source.go: a [Source] holds a guest's code, a [ConfigPair] is an entry of its
 //     configuration.
 //   - limits.go: [Limits] bound the resources of a component.
@@ -32,6 +34,7 @@
 //   - sizer.go: a [Sizer] tells how much memory its guest has.
 //   - timers.go: [Timers] of the host, and a [TimerID].
 //   - functions.go: [Functions] of the host, and the [CallError] of one.
+//   - publisher.go: the [Publisher] of the host sends messages to all that have subscribed.
 //   - ledger.go: by a [Ledger] an engine acts for its host, and accounts for it later.
 //   - limitset.go: a [LimitSet] names the limits that an engine enforces.
 //   - broker.go: a [Broker] takes messages to the host that has their target.

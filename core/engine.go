@@ -77,6 +77,8 @@ type Environment struct {
 	// Functions are the functions that the component may call; nil if the host has none.
 	// See [FunctionsOf].
 	Functions Functions
+	// Publisher sends messages by topics; nil if the host has none. See [PublisherOf].
+	Publisher Publisher
 	// Ledger, if not nil, lets the engine act for the host in calls of the instance.
 	Ledger *Ledger
 	// Starting, if not nil, is called with the instance before any guest code runs, so

@@ -19,9 +19,9 @@
 // [github.com/airhost/airhost/guest/state] registers it.
 //
 // A component waits by [After], which calls HandleMessage later. It asks by [Host.Call] for
-// what it needs to answer a request, and by [Host.Request] for what may come later. Only
-// modules that use timers or functions import them, so that hosts without them run all
-// others.
+// what it needs to answer a request, and by [Host.Request] for what may come later. It tells
+// others by [Messenger.Publish], without their ids. Only modules that use timers, functions or
+// topics import them, so that hosts without them run all others.
 //
 // The host calls one method of a component at a time. A component may start goroutines,
 // but they must not use the [Host]. As WebAssembly they run only while a method of the
@@ -116,19 +116,7 @@ type StateKeeper interface {
 // the component runs, and only by the goroutine of that method; in a process of its own by any
 // goroutine and at any time, but for Call. A service copies its arguments before it returns.
 type Host interface {
-	// Send sends a fire-and-forget message. It returns as soon as the message is on its
-	// way. An error is a [MessagingError]; nothing was sent then.
-	Send(target string, message []byte) error
-
-	// Request sends a request. The outcome comes in a call of
-	// [CallbackHandler.HandleCallback]. A timeout of 0 is the host's default; other
-	// timeouts are rounded up to whole milliseconds. An error is a [MessagingError];
-	// nothing was sent then.
-	Request(target string, request []byte, timeout time.Duration) (RequestID, error)
-
-	// Cancel ends a request: HandleCallback is not called for it after a nil error. The
-	// error for a request that is no longer pending is [ErrRequestNotFound].
-	Cancel(id RequestID) error
+	Messenger
 
 	// Call calls a function of the host by its name, such as "price/lookup", and returns
 	// when that has returned: within HandleMessage its result can be a part of the
@@ -145,6 +133,30 @@ type Host interface {
 
 	// Now returns the host's wall clock.
 	Now() time.Time
+}
+
+// Messenger sends messages. The rules of [Host], which is one, hold for it.
+type Messenger interface {
+	// Send sends a fire-and-forget message. It returns as soon as the message is on its
+	// way. An error is a [MessagingError]; nothing was sent then.
+	Send(target string, message []byte) error
+
+	// Request sends a request. The outcome comes in a call of
+	// [CallbackHandler.HandleCallback]. A timeout of 0 is the host's default; other
+	// timeouts are rounded up to whole milliseconds. An error is a [MessagingError];
+	// nothing was sent then.
+	Request(target string, request []byte, timeout time.Duration) (RequestID, error)
+
+	// Cancel ends a request: HandleCallback is not called for it after a nil error. The
+	// error for a request that is no longer pending is [ErrRequestNotFound].
+	Cancel(id RequestID) error
+
+	// Publish sends a message to all components that have subscribed to a topic, such as
+	// "orders.created"; each of them gets it by HandleMessage, with this component as the
+	// sender. It returns as soon as the message is on its way. That nobody has subscribed is
+	// no error, nor that a subscriber cannot take the message. An error is a
+	// [MessagingError]; nothing was sent then.
+	Publish(topic string, message []byte) error
 }
 
 // Logf logs a text that is formatted like [fmt.Sprintf].

@@ -80,6 +80,7 @@ func transcript(g whole, host *guesttest.Host) []string {
 		"after later", "after", "negative-after", "stop 2", "stop 2", "stop 0", "after again",
 		"call test/echo hello", "call test/echo", "call test/large", "call test/large x", "call test/fails for a reason", "call test/fails",
 		"call test/case 0no", "call test/case 1no", "call test/case 2", "call test/case 3later", "call test/none x", "call",
+		"publish orders.created hello", "publish orders.created", "publish",
 	} {
 		message(text)
 	}
@@ -94,6 +95,7 @@ func transcript(g whole, host *guesttest.Host) []string {
 		message("send test/b hello")
 		message("request test/b hello")
 		message("cancel 2")
+		message("publish orders.created hello")
 		message("after never")
 	}
 	save := func(what string) {

@@ -27,6 +27,7 @@ const (
 	component  = "airhost:state/component-state@0.1.0#"
 	timers     = "airhost:timers/timers@0.1.0"
 	calls      = "airhost:functions/host-functions@0.1.0"
+	pubsub     = "airhost:pubsub/pubsub@0.1.0"
 )
 
 // probeModule returns the probe, built and compiled once for all tests. The compiled
@@ -125,6 +126,7 @@ func newWasmGuest(t *testing.T, host *guesttest.Host) *wasmGuest {
 func (g *wasmGuest) provide(runtime wazero.Runtime) {
 	g.provideTimers(runtime)
 	g.provideFunctions(runtime)
+	g.providePubSub(runtime)
 	host := runtime.NewHostModuleBuilder(services)
 	export := func(name string, f any) { host.NewFunctionBuilder().WithFunc(f).Export(name) }
 	export("send-message", func(target, targetSize, message, size, area uint32) {
@@ -179,6 +181,16 @@ func (g *wasmGuest) provideFunctions(runtime wazero.Runtime) {
 		g.writeString(area+4, string(result))
 		g.churn()
 	}).Export("call")
+	if _, err := host.Instantiate(g.t.Context()); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+func (g *wasmGuest) providePubSub(runtime wazero.Runtime) {
+	host := runtime.NewHostModuleBuilder(pubsub)
+	host.NewFunctionBuilder().WithFunc(func(topic, topicSize, message, size, area uint32) {
+		g.refuse(area, 4, g.host.Publish(string(g.read(topic, topicSize)), g.read(message, size)))
+	}).Export("publish")
 	if _, err := host.Instantiate(g.t.Context()); err != nil {
 		g.t.Fatal(err)
 	}
@@ -344,7 +356,7 @@ func TestModuleImports(t *testing.T) {
 	}
 	got := map[string]string{}
 	for _, f := range module.ImportedFunctions() {
-		if from, name, _ := f.Import(); from == services || from == timers || from == calls {
+		if from, name, _ := f.Import(); from == services || from == timers || from == calls || from == pubsub {
 			got[name] = signature(f)
 		} else if from != wasi_snapshot_preview1.ModuleName {
 			t.Errorf("the module imports %s of %s", name, from)
@@ -360,14 +372,15 @@ func TestModuleImports(t *testing.T) {
 		"after":          "i64 i32 i32 i32 ->",
 		"cancel":         "i64 -> i32",
 		"call":           "i32 i32 i32 i32 i32 ->",
+		"publish":        "i32 i32 i32 i32 i32 ->",
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("imports\n%v, want\n%v", got, want)
 	}
 }
 
-// TestModuleWithoutTimers: only a component that uses timers or functions imports them, so
-// that hosts without them run all others.
+// TestModuleWithoutTimers: only a component that uses timers, functions or topics imports them,
+// so that hosts without them run all others.
 func TestModuleWithoutTimers(t *testing.T) {
 	code, err := build("../examples/counter/wasm")
 	if err != nil {
@@ -378,7 +391,7 @@ func TestModuleWithoutTimers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range module.ImportedFunctions() {
-		if from, name, _ := f.Import(); from == timers || from == calls {
+		if from, name, _ := f.Import(); from == timers || from == calls || from == pubsub {
 			t.Errorf("the module imports %s", name)
 		}
 	}

@@ -19,6 +19,7 @@ var (
 	errOutsideCall = &guest.MessagingError{Case: guest.CaseUnavailable, Text: "outside of a call"}
 	errNoTurns     = &guest.MessagingError{Case: guest.CaseUnavailable, Text: "outside of a call: the host is older than this plug-in, and takes nothing between calls"}
 	errNoTimers    = &guest.MessagingError{Case: guest.CaseUnavailable, Text: "the host has no timers"}
+	errNoTopics    = &guest.MessagingError{Case: guest.CaseUnavailable, Text: "the host has no topics"}
 	errNoFunctions = &guest.CallError{Case: guest.CallUnavailable, Text: "the host has no functions"}
 	errNoHost      = &guest.MessagingError{Case: guest.CaseUnavailable, Text: "the host is gone"}
 	errShutDown    = &guest.MessagingError{Case: guest.CaseUnavailable, Text: "the component has been shut down"}
@@ -50,6 +51,16 @@ func (h host) request(target string, request []byte, timeout time.Duration, take
 
 func (h host) Cancel(id guest.RequestID) error {
 	_, err := h.ask(&pluginv1.Event{Event: &pluginv1.Event_Cancel{Cancel: &pluginv1.Cancel{RequestId: uint64(id)}}}, nil)
+	return err
+}
+
+func (h host) Publish(topic string, message []byte) error {
+	if !h.topics {
+		return errNoTopics
+	}
+	_, err := h.ask(&pluginv1.Event{Event: &pluginv1.Event_Publish{
+		Publish: &pluginv1.Publish{Topic: text(topic), Message: h.bounded(message)},
+	}}, nil)
 	return err
 }
 

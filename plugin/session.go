@@ -39,6 +39,7 @@ type session struct {
 	timers      bool // the host has them
 	functions   bool // the host has them
 	turns       bool // the host gives them
+	topics      bool // the host has them
 	more        bool // other calls of the batch wait
 	late        *time.Timer
 	crashed     *atomic.Bool    // the server's: a method of component has panicked
@@ -146,7 +147,7 @@ func (s *session) manage(call *pluginv1.Call) (*pluginv1.Result, error) {
 	case call.GetStart() != nil:
 		start := call.GetStart()
 		s.id, s.messageSize, s.timers = start.ComponentId, int(start.MessageSize), start.Timers
-		s.functions, s.turns = start.Functions, start.Turns
+		s.functions, s.turns, s.topics = start.Functions, start.Turns, start.Topics
 	case call.GetInitialize() != nil:
 		if c, ok := s.component.(guest.Initializer); ok {
 			return result, c.Initialize(host{s}, configOf(call.GetInitialize()))

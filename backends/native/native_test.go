@@ -163,6 +163,22 @@ func TestFunctions(t *testing.T) {
 	}
 }
 
+// TestPublishAfterTheCall: publish is refused outside of calls, and by a host without topics.
+func TestPublishAfterTheCall(t *testing.T) {
+	var kept guest.Host
+	value := &scripted{message: func(h guest.Host, _ []byte) ([]byte, error) {
+		kept = h
+		return nil, h.Publish("orders.created", nil)
+	}}
+	instance := start(t, value, core.Environment{ID: id, Host: &services{}})
+	if err := instance.HandleMessage(id, nil, nil); err == nil || !strings.Contains(err.Error(), "the host has no topics") {
+		t.Errorf("Publish without topics: %v", err)
+	}
+	if err := kept.Publish("orders.created", nil); !errors.Is(err, guest.ErrUnavailable) || !strings.Contains(err.Error(), "outside of a call") {
+		t.Errorf("Publish after the call: %v", err)
+	}
+}
+
 // TestErrorsCross checks that the error cases of packages core and guest agree.
 func TestErrorsCross(t *testing.T) {
 	for _, c := range core.MessagingErrorCases() {

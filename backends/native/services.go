@@ -70,6 +70,17 @@ func (s *services) Cancel(id guest.RequestID) error {
 	return nil
 }
 
+func (s *services) Publish(topic string, message []byte) error {
+	if s.refused() {
+		return errOutsideCall
+	}
+	s.turnToHost()
+	if err := s.publisher.Publish(s.bytes(topic), message); err != nil {
+		return guestError(err)
+	}
+	return nil
+}
+
 func (s *services) After(delay time.Duration, payload []byte) (guest.TimerID, error) {
 	if s.refused() {
 		return 0, errOutsideCall

@@ -91,6 +91,10 @@ func (h actorHost) Cancel(id core.RequestID) error {
 	return toCore(h.Host.Cancel(guest.RequestID(id)))
 }
 
+func (h actorHost) Publish(topic string, message []byte) error {
+	return toCore(h.Host.Publish(topic, message))
+}
+
 func (h actorHost) After(milliseconds uint64, payload []byte) (core.TimerID, error) {
 	id, err := guest.After(h.Host, time.Duration(milliseconds)*time.Millisecond, payload)
 	return core.TimerID(id), toCore(err)

@@ -191,6 +191,8 @@ func (i *instance) callHost(event *pluginv1.Event) *pluginv1.Answer {
 		var id core.RequestID
 		id, err = i.host.SendRequest([]byte(e.SendRequest.Target), e.SendRequest.Request, e.SendRequest.TimeoutMs)
 		answer.RequestId = uint64(id)
+	case *pluginv1.Event_Publish:
+		err = i.publisher.Publish([]byte(e.Publish.Topic), e.Publish.Message)
 	case *pluginv1.Event_Cancel:
 		err = i.host.CancelRequest(core.RequestID(e.Cancel.RequestId))
 	case *pluginv1.Event_Now:

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -109,6 +110,54 @@ func TestTwoHosts(t *testing.T) {
 	check(t, b.Quiesce(within(t)))
 	if s := b.Snapshot(); s.Arrived != 2 || s.Handled != 2 || s.Left != 0 {
 		t.Errorf("of two messages %d arrived, %d were handled and %d left", s.Arrived, s.Handled, s.Left)
+	}
+}
+
+// TestPublish: what a component publishes goes by the broker to each subscriber, in order, as its
+// messages do.
+func TestPublish(t *testing.T) {
+	h := startHost(t, newExchange().member(t, Config{}), host.Config{})
+	topic := core.MustTopicPattern("numbers.*")
+	got := make([][]string, 2)
+	for i := range got {
+		note := behaviour{message: func(_ guest.Host, message []byte) ([]byte, error) {
+			got[i] = append(got[i], string(message))
+			return nil, nil
+		}}
+		check(t, h.Deploy(within(t), host.Deployment{
+			ID: core.MustComponentID(fmt.Sprintf("test/%d", i)), Engine: native.Name, Subscribe: []host.Subscription{{Topic: topic}},
+			Source: core.Source{Value: func() guest.Component { return note }},
+		}))
+	}
+	all, err := core.ParseIDPattern("*")
+	check(t, err)
+	publisher := behaviour{message: func(h guest.Host, _ []byte) ([]byte, error) {
+		var errs []error
+		for n := range 50 {
+			errs = append(errs, h.Publish("numbers.even", fmt.Append(nil, 2*n)))
+			errs = append(errs, h.Send("test/0", fmt.Append(nil, 2*n+1)), h.Send("test/1", fmt.Append(nil, 2*n+1)))
+		}
+		return nil, errors.Join(errs...)
+	}}
+	check(t, h.Deploy(within(t), host.Deployment{
+		ID: core.MustComponentID("test/publisher"), Engine: native.Name, Source: core.Source{Value: func() guest.Component { return publisher }},
+		Capabilities: host.Capabilities{Send: []core.IDPattern{all}, Publish: []core.TopicPattern{topic}},
+	}))
+	_, err = h.Request(within(t), core.MustComponentID("test/publisher"), nil)
+	check(t, err)
+	check(t, h.Quiesce(within(t)))
+	for i := range got {
+		for n, text := range got[i] {
+			if text != fmt.Sprint(n) {
+				t.Fatalf("subscriber %d got %q", i, got[i])
+			}
+		}
+		if len(got[i]) != 100 {
+			t.Errorf("subscriber %d got %d messages, want 100", i, len(got[i]))
+		}
+	}
+	if s := h.Snapshot(); s.Published != 50 || s.DeadLetters != 0 || s.Left != s.Arrived {
+		t.Errorf("got %+v", s)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -164,11 +165,13 @@ func moduleHint(path string) string {
 func (p *program) checked(c *checker) error {
 	var all config.Mistakes
 	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "COMPONENT\tENGINE\tSOURCE\tSENDS TO\tREQUESTS FROM\tCALLS\tRESULT")
+	topics := slices.ContainsFunc(c.file.Components, usesTopics)
+	fmt.Fprintf(table, "COMPONENT\tENGINE\tSOURCE\tSENDS TO\tREQUESTS FROM\tCALLS\t%sRESULT\n", columns(topics, "PUBLISHES ON", "SUBSCRIBES TO"))
 	for i, component := range c.file.Components {
 		granted := component.Capabilities
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", component.ID, component.Engine, printable(component.Source),
-			targets(granted.Send, "nobody"), targets(granted.Request, "nobody"), targets(granted.Call, "nothing"), c.result(i))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s%s\n", component.ID, component.Engine, printable(component.Source),
+			targets(granted.Send, "nobody"), targets(granted.Request, "nobody"), targets(granted.Call, "nothing"),
+			columns(topics, targets(granted.Publish, "nothing"), targets(component.Subscribe, "nothing")), c.result(i))
 		all = append(all, c.found[i]...)
 	}
 	if err := table.Flush(); err != nil {
@@ -199,7 +202,18 @@ func (c *checker) result(i int) string {
 // several reports whether there may be more than one instance.
 func several(n config.Instances) bool { return n > 1 || n < 0 }
 
-func targets(patterns []core.IDPattern, none string) string {
+// usesTopics reports whether a component may publish, or has subscribed.
+func usesTopics(c config.Component) bool { return len(c.Capabilities.Publish)+len(c.Subscribe) > 0 }
+
+// columns are cells of the table, if they are shown.
+func columns(shown bool, cells ...string) string {
+	if !shown {
+		return ""
+	}
+	return strings.Join(cells, "\t") + "\t"
+}
+
+func targets[P fmt.Stringer](patterns []P, none string) string {
 	if len(patterns) == 0 {
 		return none
 	}

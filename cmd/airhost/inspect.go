@@ -237,6 +237,8 @@ func access(module, name string) string {
 		return "refused without capabilities.request"
 	case module == abi.Functions:
 		return "refused without capabilities.call"
+	case module == abi.PubSub:
+		return "refused without capabilities.publish"
 	case module == abi.WASI && !sandbox.GrantsWASI(name):
 		return "refused: there are no files and no network"
 	}

@@ -103,9 +103,10 @@ func TestSameVerdictEverywhere(t *testing.T) {
 func TestRefusedImportsAreMarked(t *testing.T) {
 	module, configurations := guestFile(t, func(m *wasm.Module) {
 		i32, i64 := wasm.I32, wasm.I64
-		m.Types = append(m.Types, wasm.FuncType{Params: []wasm.ValueType{i32, i32, i32, i32, i64, i32}}, wasm.FuncType{Params: []wasm.ValueType{i32}, Results: []wasm.ValueType{i32}})
+		m.Types = append(m.Types, wasm.FuncType{Params: []wasm.ValueType{i32, i32, i32, i32, i64, i32}}, wasm.FuncType{Params: []wasm.ValueType{i32, i32, i32, i32, i32}}, wasm.FuncType{Params: []wasm.ValueType{i32}, Results: []wasm.ValueType{i32}})
 		m.Imports = []wasm.Import{
-			{Module: abi.HostServices, Name: abi.SendRequest, Type: uint32(len(m.Types) - 2)},
+			{Module: abi.HostServices, Name: abi.SendRequest, Type: uint32(len(m.Types) - 3)},
+			{Module: abi.PubSub, Name: abi.Publish, Type: uint32(len(m.Types) - 2)},
 			{Module: abi.WASI, Name: "fd_close [v2]", Type: uint32(len(m.Types) - 1)},
 			{Module: abi.WASI, Name: "fd_sync", Type: uint32(len(m.Types) - 1)},
 		}
@@ -116,6 +117,7 @@ func TestRefusedImportsAreMarked(t *testing.T) {
 	code, stdout, stderr := runs("inspect", module)
 	for _, want := range []string{
 		"send-request  func (i32, i32, i32, i32, i64, i32) -> ()  refused without capabilities.request\n",
+		"publish  func (i32, i32, i32, i32, i32) -> ()  refused without capabilities.publish\n",
 		"fd_close [v2]  func (i32) -> i32\n",
 		"fd_sync        func (i32) -> i32  refused: there are no files and no network\n",
 		"  ! it imports send-request, which is refused without an export handle-callback\nit meets the contract\n",

@@ -34,6 +34,7 @@ import (
 //	q  cancels the timer of the 8 bytes of rest; returns 1 byte: 1 if it was running,
 //	   else 0
 //	j  calls a function: 1 byte length of the name, name, argument
+//	u  publishes: 1 byte length of the topic, topic, message
 //	m  obeys several commands, one after the other: each is 1 byte length, then the
 //	   command and its rest. Returns the result of the last one
 //	y  obeys several commands, as m, but later: on its own, when the call has ended (only
@@ -42,7 +43,7 @@ import (
 //	o  logs "endless" at level trace, and never returns
 //	z  uses up its stack (as WebAssembly only)
 //
-// If they succeed, s, r, c, a and j return one byte 0; then r and a the 8 bytes of the id,
+// If they succeed, s, r, c, a, j and u return one byte 0; then r and a the 8 bytes of the id,
 // and j the result. Otherwise they return one byte 1, the case of the messaging-error or
 // call-error, and its text. All numbers are little-endian. An empty message returns nothing.
 //
@@ -72,12 +73,17 @@ type Actor struct {
 	health byte
 }
 
-// ActorHost is the host of an [Actor]. Errors are messaging-errors, and those of Call
-// call-errors.
-type ActorHost interface {
+// ActorMessenger sends messages for an [Actor]. Errors are messaging-errors.
+type ActorMessenger interface {
 	Send(target string, message []byte) error
 	Request(target string, request []byte, timeoutMillis uint64) (core.RequestID, error)
 	Cancel(id core.RequestID) error
+	Publish(topic string, message []byte) error
+}
+
+// ActorHost is the host of an [Actor]. Errors of Call are call-errors.
+type ActorHost interface {
+	ActorMessenger
 	Call(function string, argument []byte) ([]byte, error)
 	SelfID() string
 	Log(level core.LogLevel, message string)
@@ -174,6 +180,9 @@ func (a *Actor) ask(command byte, rest []byte) ([]byte, error) {
 	case 'j':
 		function, argument := split(rest)
 		return answerCall(a.Host.Call(function, argument)), nil
+	case 'u':
+		topic, message := split(rest)
+		return answer(a.Host.Publish(topic, message)), nil
 	case 'c':
 		return answer(a.Host.Cancel(core.RequestID(binary.LittleEndian.Uint64(rest)))), nil
 	}

@@ -88,6 +88,32 @@ func (h *fakeHost) Request(target string, request []byte, timeoutMillis uint64) 
 	return id, h.told(err)
 }
 
+func (h *fakeHost) Publish(topic string, message []byte) (err error) {
+	switch {
+	case h.has("topics are cut"):
+		topic = topic[:len(topic)/2]
+	case h.has("publications are cut"):
+		message = message[:min(len(message), 1000)]
+	case h.has("panics of publish are errors"):
+		defer func() {
+			if recover() != nil {
+				err = core.ErrUnavailable
+			}
+		}()
+	}
+	if !h.has("publish leaves the ledger alone") {
+		h.turnToHost(false)
+	}
+	if h.env.Publisher == nil && h.has("invents topics") {
+		return nil
+	}
+	err = core.PublisherOf(&h.env).Publish([]byte(topic), message)
+	if h.has("publish is never refused") {
+		return nil
+	}
+	return h.told(err)
+}
+
 func (h *fakeHost) Cancel(id core.RequestID) error {
 	if h.has("cancels another") {
 		id++

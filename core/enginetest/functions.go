@@ -90,10 +90,7 @@ func testCallPanic(t *trial) {
 
 func testNoFunctions(t *trial) {
 	host := &Services{}
-	in, err := t.component("actor", t.Actor, core.Limits{}).
-		Instantiate(t.Context(), core.Environment{ID: self, Host: host, Limits: patient(core.Limits{})})
-	t.must("make an instance", err)
-	t.cleanups = append(t.cleanups, func() { t.must("close an instance", in.Close()) })
+	in := t.bare(host)
 	want(t, "case of call", t.ask(in, lookup)[:2], []byte{1, byte(core.CallNotFound)})
 	t.asked("services", host)
 }

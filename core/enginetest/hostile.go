@@ -77,6 +77,12 @@ var arguments = map[string]string{
 	"call with an argument whose end overflows":    "n",
 	"call with an area out of range":               "o",
 	"call with an unaligned area":                  "p",
+	"publish with a topic out of range":            "q",
+	"publish with a topic that is not UTF-8":       "r",
+	"publish with a message out of range":          "s",
+	"publish with a message whose end overflows":   "t",
+	"publish with an area out of range":            "u",
+	"publish with an unaligned area":               "v",
 	"cancel-request with an area out of range":     "0",
 	"cancel-request with an unaligned area":        "d",
 	"self-id with an area out of range":            "9",
@@ -129,6 +135,7 @@ var misbehaviors = map[string]core.TrapKind{
 	"a": core.TrapABI, // after
 	"q": core.TrapABI, // cancel of a timer
 	"j": core.TrapABI, // call
+	"v": core.TrapABI, // publish
 	"x": core.TrapFault,
 	"e": core.TrapHandler, // endless, and interrupted
 }

@@ -36,7 +36,7 @@ func (t *trial) keeper() (core.Instance, *Services, *core.Ledger) {
 		return nil
 	})
 	l.Sides[0] = core.Side{Credit: &core.Credit{Target: ledgerTarget, Messages: true, MaxSize: 40}, Requests: []core.RequestID{1<<63 + 7}}
-	in, err := c.Instantiate(t.Context(), core.Environment{ID: self, Host: host, Timers: host, Functions: host, Ledger: l, Limits: patient(core.Limits{})})
+	in, err := c.Instantiate(t.Context(), core.Environment{ID: self, Host: host, Timers: host, Functions: host, Publisher: host, Ledger: l, Limits: patient(core.Limits{})})
 	t.must("make an instance", err)
 	t.cleanups = append(t.cleanups, func() { t.must("close an instance", in.Close()) })
 	t.ask(in, "e") // an engine may answer nothing in an instance's first call
@@ -175,6 +175,8 @@ func testLedgerServices(t *trial) {
 	t.asked("services for a timer that is canceled between two messages", host, `reconcile send "a"`, "cancel timer 3", `send suite/tgt "b"`)
 	t.ask(in, several(a, []byte("j\x01fx"), b))
 	t.asked("services for a function between two messages", host, `reconcile send "a"`, `call f "x"`, `send suite/tgt "b"`)
+	t.ask(in, several(a, []byte("u\x01tx"), b))
+	t.asked("services for a publication between two messages", host, `reconcile send "a"`, `publish t "x"`, `send suite/tgt "b"`)
 	want(t, "what is open", opened(l), "nothing")
 }
 

@@ -6,10 +6,10 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// Services is a [core.Services], a [core.Timers] and a [core.Functions] for one instance. It
-// records the calls of the guest, and returns the results that a test sets.
+// Services is a [core.Services], a [core.Timers], a [core.Functions] and a [core.Publisher] for
+// one instance. It records the calls of the guest, and returns the results that a test sets.
 type Services struct {
-	// Err is the result of SendMessage, SendRequest, CancelRequest and After.
+	// Err is the result of SendMessage, SendRequest, CancelRequest, After and Publish.
 	Err error
 	// ID is the request id that SendRequest returns.
 	ID core.RequestID
@@ -33,6 +33,7 @@ var (
 	_ core.Services  = (*Services)(nil)
 	_ core.Timers    = (*Services)(nil)
 	_ core.Functions = (*Services)(nil)
+	_ core.Publisher = (*Services)(nil)
 )
 
 func (s *Services) record(format string, args ...any) {
@@ -80,6 +81,12 @@ func (s *Services) CallFunction(name, argument []byte) ([]byte, error) {
 		return nil, nil
 	}
 	return s.Function(name, argument)
+}
+
+// Publish implements [core.Publisher].
+func (s *Services) Publish(topic, message []byte) error {
+	s.record("publish %s %q", topic, message)
+	return s.Err
 }
 
 // Log implements [core.Services].

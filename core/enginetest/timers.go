@@ -41,10 +41,7 @@ func testCancelTimer(t *trial) {
 
 func testNoTimers(t *trial) {
 	host := &Services{}
-	in, err := t.component("actor", t.Actor, core.Limits{}).
-		Instantiate(t.Context(), core.Environment{ID: self, Host: host, Limits: patient(core.Limits{})})
-	t.must("make an instance", err)
-	t.cleanups = append(t.cleanups, func() { t.must("close an instance", in.Close()) })
+	in := t.bare(host)
 	want(t, "case of after", t.ask(in, "a", uint64(1))[:2], []byte{1, byte(core.CaseUnavailable)})
 	want(t, "answer of cancel", t.ask(in, "q", uint64(1)), []byte{0})
 	t.asked("services", host)

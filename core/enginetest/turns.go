@@ -19,7 +19,7 @@ func (t *trial) turner() (core.Turner, *Services, <-chan struct{}) {
 	t.Helper()
 	host, wanted := &Services{}, make(chan struct{}, 100)
 	in, err := t.component("actor", t.Actor, core.Limits{}).Instantiate(t.Context(), core.Environment{
-		ID: self, Host: host, Timers: host, Limits: patient(core.Limits{}), Wanted: func() { wanted <- struct{}{} },
+		ID: self, Host: host, Timers: host, Publisher: host, Limits: patient(core.Limits{}), Wanted: func() { wanted <- struct{}{} },
 	})
 	t.must("make an instance", err)
 	t.cleanups = append(t.cleanups, func() { t.must("close an instance", in.Close()) })
@@ -58,15 +58,16 @@ func testTurn(t *trial) {
 	}
 	host.ID, host.Timer, host.Running = 0x4142434445464748, 0x5152535455565758, true // letters can be logged
 	t.later(in, bytesOf("s\x09suite/tgta message"), bytesOf("r", uint64(1500), "\x09suite/tgta request"), bytesOf("c", uint64(7)),
-		bytesOf("a", uint64(20), "a payload"), bytesOf("q", uint64(8)), bytesOf("l\x03a line"))
-	t.giveTurns(in, host, wanted, 12)
+		bytesOf("a", uint64(20), "a payload"), bytesOf("q", uint64(8)), bytesOf("l\x03a line"), []byte(publish+"news"))
+	t.giveTurns(in, host, wanted, 14)
 	t.asked("services", host,
 		`send suite/tgt "a message"`, fmt.Sprintf("log info %q", "\x00"),
 		`request suite/tgt "a request" 1500 ms`, fmt.Sprintf("log info %q", bytesOf(byte(0), uint64(host.ID))),
 		`cancel 7`, fmt.Sprintf("log info %q", "\x00"),
 		`after 20 ms "a payload"`, fmt.Sprintf("log info %q", bytesOf(byte(0), uint64(host.Timer))),
 		`cancel timer 8`, fmt.Sprintf("log info %q", "\x01"),
-		`log warn "a line"`, `log info ""`)
+		`log warn "a line"`, `log info ""`,
+		`publish orders.created "news"`, fmt.Sprintf("log info %q", "\x00"))
 	host.Err = &core.MessagingError{Case: core.CaseQueueFull, Text: "why"}
 	t.later(in, []byte("s\x09suite/tgtone"))
 	t.later(in, []byte("s\x09suite/tgttwo"))

@@ -75,7 +75,7 @@ func (c *component) startAgain(ctx context.Context) error {
 }
 
 // Update changes the settings of a component that need no other instance: the number of
-// instances and their spread, capabilities, quota but for message_size, accept, mailbox,
+// instances and their spread, capabilities, subscriptions, quota but for message_size, accept, mailbox,
 // mailbox_bytes, log limits, restart policy, health interval and Required. d is the whole
 // deployment. A Source without a value stands for the one that is deployed. Messages that wait
 // stay in the mailbox, also if they are more than the new limits allow. Instances that stay go on.
@@ -130,6 +130,7 @@ func (c *component) update(ctx context.Context, d Deployment) error {
 	c.reserved = d.memory()
 	defer c.budget.release(taken - c.reserved)
 	old := c.applyUpdate(d, more)
+	c.host.topics.set(c, d.Subscribe)
 	c.host.epoch.Add(1)
 	c.host.emit(Event{Kind: EventUpdated, Component: c.id})
 	c.host.waits.changed()

@@ -35,9 +35,10 @@ type component struct {
 	published counts // the owner's counts, as of the last message; fired is written here
 
 	// The owner's again, apart from the fields that each message needs.
-	reserved int64 // memory of the budget
-	serving  serving
-	calling  *calling // once it has called a function; written by the owner with mu held
+	reserved   int64 // memory of the budget
+	serving    serving
+	calling    *calling    // once it has called a function; written by the owner with mu held
+	publishing *publishing // once it has published; written by the owner with mu held
 
 	shown *shownCounts // of its status, once it was asked for; written with the host's lock held
 }

@@ -8,7 +8,7 @@ import (
 
 // ComponentCounters count the work of one component since it was deployed.
 type ComponentCounters struct {
-	Sent      uint64 // messages and requests that it tried to send, and timers that were refused
+	Sent      uint64 // messages and requests that it tried to send, those of its publications too, and publications and timers that were refused
 	Refused   uint64 // of these, refused
 	Requests  uint64 // requests that were taken
 	Canceled  uint64 // of these, canceled
@@ -108,7 +108,7 @@ type hostCounts struct {
 //
 //	Sent + Arrived = Handled + Expired + DeadLetters + the sum of Refused + Left
 type Snapshot struct {
-	Sent        uint64            // messages and requests that were tried to be sent, and timers that fired or were refused
+	Sent        uint64            // messages and requests that were tried to be sent, those of publications too, publications that were refused, and timers that fired or were refused
 	Refused     map[string]uint64 // of these, refused, by the contract's error
 	Handled     uint64            // messages that a handle-message returned from, error or not
 	Expired     uint64            // requests and fired timers that were dropped before they were handled: nobody waited for them any more
@@ -138,6 +138,8 @@ type Snapshot struct {
 	LogLines      uint64 // log lines of guests
 	LogDrops      uint64 // of these, dropped for being too many
 
+	Published uint64 // publications that were taken, with any number of subscribers
+
 	Calls       uint64            // functions that components have called, those in progress included
 	FailedCalls map[string]uint64 // of these, without a result, by the contract's error
 	Waits       []Wait            // calls in progress of functions that components provide
@@ -159,6 +161,7 @@ func (h *Host) Snapshot() Snapshot {
 		Errors: sum.Errors, LogLines: sum.LogLines, LogDrops: sum.LogDrops, Memory: h.memory(),
 	}
 	s.Left, s.Arrived = h.traffic()
+	s.Published = sum.publications + h.topics.published.Load()
 	s.Calls, s.FailedCalls, s.Waits = sum.calls, make(map[string]uint64), h.waits.list()
 	for _, c := range core.CallErrorCases() {
 		if n := sum.failedCalls[c]; n > 0 {
@@ -177,16 +180,17 @@ func (h *Host) Snapshot() Snapshot {
 // totals are the published counts of all components, past and present.
 type totals struct {
 	counts
-	waiting    int // entries in mailboxes
-	timers     int // that run
-	components int // deployed
-	busy       int // of these, running or with something to do
+	publications uint64 // but for those of Go programs
+	waiting      int    // entries in mailboxes
+	timers       int    // that run
+	components   int    // deployed
+	busy         int    // of these, running or with something to do
 }
 
 func (h *Host) totals() totals {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	t := totals{counts: h.gone, components: len(h.components)}
+	t := totals{counts: h.gone, publications: h.topics.gone, components: len(h.components)}
 	for _, c := range h.components {
 		t.add(c)
 	}
@@ -201,6 +205,7 @@ func (t *totals) add(c *component) {
 	defer c.mu.Unlock()
 	t.counts.add(&c.published)
 	t.callCounts.add(c.callsLocked())
+	t.publications += c.publicationsLocked()
 	waiting := c.waitingLocked()
 	t.waiting += waiting
 	t.timers += len(c.timers.running)

@@ -189,12 +189,14 @@ func (h *Host) attach(c *component) error {
 	if r, err := h.broker.Route(c.id); err == nil && r == core.Receiver(c) {
 		h.direct.add(c)
 	}
+	h.topics.set(c, c.deployment.Subscribe)
 	h.epoch.Add(1)
 	return nil
 }
 
 // detach undoes attach.
 func (h *Host) detach(c *component) {
+	h.topics.set(c, nil)
 	h.broker.Detach(c.id)
 	h.direct.remove(c)
 	h.local.remove(c)
@@ -329,6 +331,7 @@ func (h *Host) remove(ctx context.Context, c *component, refusal *core.Messaging
 	h.gone.add(&c.published)
 	c.leaveBudget()
 	c.settleCallsLocked(&h.gone)
+	h.topics.gone += c.takePublicationsLocked()
 	if h.components[c.id] == c {
 		delete(h.components, c.id)
 	}

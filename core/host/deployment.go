@@ -33,6 +33,11 @@ type Deployment struct {
 	Instances int
 	// Spread says which instance handles a message; [SpreadSender] by default.
 	Spread Spread
+	// Subscribe are the topics on which the component gets the messages that are published:
+	// each message once, fire-and-forget, with the publisher as the sender. Of the
+	// subscriptions the first one counts that matches a topic. The component needs no
+	// capability for it.
+	Subscribe []Subscription
 	// Required says that the program cannot do without the component. The host treats it like
 	// any other; its [EventFailed] and its [ComponentStatus] say so, for the program to act.
 	Required bool
@@ -56,12 +61,22 @@ const (
 	SpreadAny Spread = "any"
 )
 
-// Capabilities are the targets that a component may message, and the functions that it may
-// call. The zero value grants nothing.
+// Subscription is a set of topics on which a component gets the messages that are published.
+type Subscription struct {
+	Topic core.TopicPattern
+	// Queue, if not empty, names a queue group: of all components that have subscribed to a
+	// topic with the same Queue, one gets a message. They take turns; the next one gets
+	// it if a mailbox is full. A name is like a part of a topic.
+	Queue string
+}
+
+// Capabilities are the targets that a component may message, the functions that it may call,
+// and the topics on which it may publish. The zero value grants nothing.
 type Capabilities struct {
 	Send    []core.IDPattern // fire-and-forget
 	Request []core.IDPattern // request-response
 	Call    []core.IDPattern // functions of the host, by their names
+	Publish []core.TopicPattern
 }
 
 // Quota bounds the messages that a component may send. A zero field stands for its
@@ -124,6 +139,9 @@ func (d *Deployment) normalize() (err error) {
 		err = d.normalizeInstances()
 	}
 	if err == nil {
+		err = d.checkSubscriptions()
+	}
+	if err == nil {
 		d.Restart, err = d.Restart.WithDefaults()
 	}
 	if err != nil {
@@ -142,6 +160,25 @@ func (d *Deployment) normalizeInstances() error {
 	d.Instances, d.Spread = orDefault(d.Instances, 1), orDefault(d.Spread, SpreadSender)
 	if d.Spread != SpreadSender && d.Spread != SpreadAny {
 		return fmt.Errorf("spread is %q, want %s or %s: %w", d.Spread, SpreadSender, SpreadAny, core.ErrOutOfRange)
+	}
+	return nil
+}
+
+func (d *Deployment) checkSubscriptions() error {
+	known := make(map[core.TopicPattern]bool)
+	for _, s := range d.Subscribe {
+		switch {
+		case s.Topic.IsZero():
+			return fmt.Errorf("subscribe: %w: it is empty", core.ErrInvalidTopic)
+		case known[s.Topic]:
+			return fmt.Errorf("subscribe: %s is there twice, and the first one counts: leave the other one out", s.Topic)
+		}
+		if s.Queue != "" {
+			if err := core.CheckQueue(s.Queue); err != nil {
+				return fmt.Errorf("subscribe: %s: %w", s.Topic, err)
+			}
+		}
+		known[s.Topic] = true
 	}
 	return nil
 }

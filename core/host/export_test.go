@@ -65,3 +65,16 @@ func (h *Host) UpdateOfRemoved(d Deployment) error {
 	}
 	return c.update(h.background, d)
 }
+
+// KnownTopics returns how many permissions to publish the component with most of them keeps.
+// Nothing may be under way.
+func KnownTopics(h *Host) (most int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, c := range h.components {
+		if c.publishing != nil {
+			most = max(most, len(c.publishing.known))
+		}
+	}
+	return most
+}

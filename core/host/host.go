@@ -115,6 +115,8 @@ type Host struct {
 	beside     map[*component]struct{} // versions that start or end beside a component
 	serial     uint32
 	gone       counts // of components that were removed
+
+	topics topics // last: no message needs it
 }
 
 type hostState uint8
@@ -175,7 +177,7 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 	h.log = orDefault(config.Logger, slog.Default())
 	h.guestLog = h.log.With("from", "guest")
 	h.clock = core.NewClock(h.tick)
-	h.timers.clock, h.waits.host = h.clock, h
+	h.timers.clock, h.waits.host, h.topics.host = h.clock, h, h
 	h.began = time.Now().Add(-h.clock.Exact())
 	h.beganUnix = h.began.UnixNano()
 	h.budgets = newBudgets(h)
@@ -228,6 +230,7 @@ type ComponentStatus struct {
 	Fired       uint64            // its timers that have fired, each as a message to it
 	Calls       uint64            // functions that it has called
 	FailedCalls uint64            // of these, without a result
+	Published   uint64            // its publications that were taken
 	Memory      int64             // bytes of its instances' memories; see [core.Sizer]; 0 if the engine does not know
 	Counters    ComponentCounters
 	LastError   string // why an instance ended last, or empty

@@ -17,7 +17,7 @@ func TestNoCreditInABacklog(t *testing.T) {
 			h.clock = core.NewClock(h.tick)
 			c := &component{host: h}
 			c.sender.quota = newBucket(1, 1, h.clock)
-			c.sender.last = &route{local: target}
+			c.sender.last = &route{way: way{local: target}}
 			c.guest.ledger = core.NewLedger(c.reconcile)
 			c.guest.ledger.Sides[0].Credit = new(core.Credit) // of an earlier call
 			c.traits.InGo, c.guest.backlog = inGo, backlog

@@ -77,6 +77,7 @@ func busyDeployment(t testing.TB, n int) host.Deployment {
 			_ = h.Send("a/missing", message) // refused
 			_, _ = h.Call("go/double", message)
 			_, _ = h.Call("go/missing", message)
+			_, _ = h.Publish("busy", message), h.Publish("missing", message) // the other is refused
 			_, _ = h.Request("a/echo", message, 0)
 			_, _ = guest.After(h, 0, message)
 			return message, nil
@@ -84,6 +85,7 @@ func busyDeployment(t testing.TB, n int) host.Deployment {
 		callback: func(guest.Host, guest.RequestID, []byte, error) error { return nil },
 	}))
 	d.Capabilities.Call = grant(t, "go/*")
+	d.Capabilities.Publish = []core.TopicPattern{core.MustTopicPattern("busy")}
 	d.Restart = host.Restart{MaxRestarts: -1, Backoff: time.Millisecond}
 	return d
 }
@@ -96,7 +98,7 @@ func TestCountersNeverGoBack(t *testing.T) {
 			return append(argument, argument...), nil
 		},
 	}})
-	h.deploy("a/echo", echo)
+	check(t, h.Deploy(within(t), subscriber("a/echo", echo, "busy")))
 	check(t, h.Deploy(within(t), busyDeployment(t, 2)))
 	var stop atomic.Bool
 	var others sync.WaitGroup

@@ -92,6 +92,7 @@ func (h *Host) replace(ctx context.Context, c, next *component) error {
 	before := c.reserved
 	c.reserved, next.reserved = next.reserved, 0
 	old := c.takeOver(next)
+	h.topics.set(c, c.deployment.Subscribe)
 	h.epoch.Add(1)
 	h.emit(Event{Kind: EventReplaced, Component: c.id})
 	h.waits.changed()
@@ -223,11 +224,13 @@ func (h *Host) forgetBeside(c, heir *component) {
 	stopTimer(c.life.healthTimer)
 	called := counts{callCounts: c.published.callCounts}
 	c.settleCallsLocked(&called)
+	publications := c.takePublicationsLocked()
 	c.mu.Unlock()
 	heir.mu.Lock()
 	heir.counts.add(&c.counts)
 	heir.publishLocked()
 	heir.published.callCounts.add(&called.callCounts)
+	heir.addPublicationsLocked(publications)
 	heir.mu.Unlock()
 	c.leaveBudget()
 	delete(h.beside, c)

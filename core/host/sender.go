@@ -34,21 +34,26 @@ func (s *sender) free() []core.RequestID { return s.ids[s.used:] }
 // route is the way to a target: whether the sender may message it, and where the
 // messages go. It holds until the host's configuration changes.
 type route struct {
-	id       core.ComponentID
-	receiver core.Receiver
-	local    *component // receiver, if it is a component of this host
-	send     error      // why fire-and-forget is refused, or nil
-	request  error      // why request-response is refused, or nil
-	credit   core.Credit
+	id core.ComponentID
+	way
+	send    error // why fire-and-forget is refused, or nil
+	request error // why request-response is refused, or nil
+	credit  core.Credit
 
 	shortExchanges uint8 // exchanges in a row that ended after one call; see exchangesLast
 }
 
-func (r *route) deliver(m *core.Message, w *worker) error {
-	if r.local != nil {
-		return r.local.deliver(m, w, false)
+// way is where the messages to a target go.
+type way struct {
+	receiver core.Receiver
+	local    *component // receiver, if it is a component of this host
+}
+
+func (y *way) deliver(m *core.Message, w *worker) error {
+	if y.local != nil {
+		return y.local.deliver(m, w, false)
 	}
-	if err := r.receiver.Deliver(m); err != nil {
+	if err := y.receiver.Deliver(m); err != nil {
 		return boundError(err)
 	}
 	return nil
@@ -254,19 +259,26 @@ func (c *component) permission(granted []core.IDPattern, id core.ComponentID) er
 // find asks the broker for the way to the target. If there is none, permitted messages
 // are refused for the broker's reason.
 func (r *route) find(h *Host) {
-	receiver, err := h.route(r.id)
-	if err != nil {
-		refusal := refusalOf(err)
-		if r.send == nil {
-			r.send = refusal
-		}
-		if r.request == nil {
-			r.request = refusal
-		}
+	var refusal error
+	if r.way, refusal = h.wayTo(r.id); refusal == nil {
 		return
 	}
-	r.receiver = receiver
-	r.local, _ = receiver.(*component)
+	if r.send == nil {
+		r.send = refusal
+	}
+	if r.request == nil {
+		r.request = refusal
+	}
+}
+
+// wayTo asks the broker for the way to a target. The error is a [core.MessagingError].
+func (h *Host) wayTo(id core.ComponentID) (way, error) {
+	receiver, err := h.route(id)
+	if err != nil {
+		return way{}, refusalOf(err)
+	}
+	local, _ := receiver.(*component)
+	return way{receiver, local}, nil
 }
 
 // setCredit fills in the sender's credit, if the target is local.

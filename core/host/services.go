@@ -14,6 +14,7 @@ var (
 	_ core.Services  = (*services)(nil)
 	_ core.Timers    = (*services)(nil)
 	_ core.Functions = (*services)(nil)
+	_ core.Publisher = (*services)(nil)
 )
 
 func newServices(c *component) *services {
@@ -54,6 +55,11 @@ func (s *services) CancelTimer(id core.TimerID) bool { return s.component.Load()
 // CallFunction implements [core.Functions].
 func (s *services) CallFunction(name, argument []byte) ([]byte, error) {
 	return s.component.Load().CallFunction(name, argument)
+}
+
+// Publish implements [core.Publisher].
+func (s *services) Publish(topic, message []byte) error {
+	return s.component.Load().Publish(topic, message)
 }
 
 func (s *services) reconcile() (response *[]byte) { return s.component.Load().reconcile() }

@@ -57,8 +57,8 @@ func (c *component) membersLocked() []*component {
 // shownCounts are the highest counts that a status of a component has had. A member that leaves
 // a crew is not in it any more when the front takes its counts over.
 type shownCounts struct {
-	counters                  ComponentCounters
-	fired, calls, failedCalls uint64
+	counters                             ComponentCounters
+	fired, calls, failedCalls, published uint64
 }
 
 // raise raises the counts of s to those that have been shown, and notes them. The host's lock is
@@ -66,7 +66,8 @@ type shownCounts struct {
 func (n *shownCounts) raise(s *ComponentStatus) {
 	n.counters.raise(&s.Counters)
 	n.fired, n.calls, n.failedCalls = max(n.fired, s.Fired), max(n.calls, s.Calls), max(n.failedCalls, s.FailedCalls)
-	s.Counters, s.Fired, s.Calls, s.FailedCalls = n.counters, n.fired, n.calls, n.failedCalls
+	n.published = max(n.published, s.Published)
+	s.Counters, s.Fired, s.Calls, s.FailedCalls, s.Published = n.counters, n.fired, n.calls, n.failedCalls, n.published
 }
 
 // memory returns the memory of c's instances in bytes.
@@ -105,6 +106,7 @@ func (c *component) addToLocked(s *ComponentStatus, other supervisor) (last supe
 			s.FailedCalls += failed
 		}
 	}
+	s.Published += c.publicationsLocked()
 	s.Counters.add(&c.published.ComponentCounters)
 	s.Health = max(s.Health, c.life.health)
 	if c.life.instance != nil {

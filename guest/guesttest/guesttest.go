@@ -17,7 +17,7 @@ import (
 type Host struct {
 	// ID is the result of SelfID.
 	ID string
-	// Refusal, if not nil, is the error of Send, Request and Cancel.
+	// Refusal, if not nil, is the error of Send, Request, Cancel and Publish.
 	Refusal *guest.MessagingError
 	// TimerRefusal, if not nil, is the error of After.
 	TimerRefusal *guest.MessagingError
@@ -33,6 +33,8 @@ type Host struct {
 	Requests []Request
 	Logs     []string // "level: text"
 	Canceled []guest.RequestID
+	// Published are the accepted publications, in their order.
+	Published []Publication
 	// Timers are the timers that run, in the order in which they were started.
 	Timers []Timer
 	// Calls are the calls of functions, those included that the host does not have.
@@ -52,6 +54,12 @@ type Request struct {
 	Message
 	ID      guest.RequestID
 	Timeout time.Duration
+}
+
+// Publication is one message that was published.
+type Publication struct {
+	Topic   string
+	Payload string
 }
 
 // Timer is one running timer, with its delay in whole milliseconds.
@@ -99,6 +107,15 @@ func (h *Host) Cancel(id guest.RequestID) error {
 		return h.Refusal
 	}
 	h.Canceled = append(h.Canceled, id)
+	return nil
+}
+
+// Publish records a publication.
+func (h *Host) Publish(topic string, message []byte) error {
+	if h.Refusal != nil {
+		return h.Refusal
+	}
+	h.Published = append(h.Published, Publication{topic, string(message)})
 	return nil
 }
 

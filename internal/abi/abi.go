@@ -26,6 +26,7 @@ const (
 	HostServices = "airhost:core/host-services@0.1.0"
 	Timers       = "airhost:timers/timers@0.1.0"
 	Functions    = "airhost:functions/host-functions@0.1.0"
+	PubSub       = "airhost:pubsub/pubsub@0.1.0"
 	WASI         = "wasi_snapshot_preview1"
 )
 
@@ -78,6 +79,12 @@ const (
 	CallName = "host-functions/call"
 )
 
+// Publish is the function of [PubSub], and PublishName its name in messages.
+const (
+	Publish     = "publish"
+	PublishName = "pubsub/publish"
+)
+
 // Func is a function of the contract and its core signature.
 type Func struct {
 	Name string
@@ -126,6 +133,7 @@ func Interfaces() []Interface {
 			{CancelTimer, signature("I:i")},
 		}},
 		{Functions, []Func{{Call, signature("iiiii:")}}},
+		{PubSub, []Func{{Publish, signature("iiiii:")}}},
 		{WASI, WASIImports()},
 	}
 }

@@ -163,10 +163,12 @@ func advice(module string) string {
 		return "the host offers " + Timers
 	case strings.HasPrefix(path, "airhost:functions/"), function(path) == "host-functions":
 		return "the host offers " + Functions
+	case strings.HasPrefix(path, "airhost:pubsub/"), function(path) == "pubsub":
+		return "the host offers " + PubSub
 	case strings.HasPrefix(module, "wasi"):
 		return "the host offers " + WASI + ", so build for WASI preview 1"
 	default:
-		return "a guest may import from " + HostServices + ", " + Timers + ", " + Functions + " and " + WASI
+		return "a guest may import from " + HostServices + ", " + Timers + ", " + Functions + ", " + PubSub + " and " + WASI
 	}
 }
 

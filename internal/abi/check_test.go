@@ -96,7 +96,7 @@ func TestCheckNamesEachShortfall(t *testing.T) {
 		{"64-bit memory", func(m *wasm.Module) { m.Memories[0].Is64 = true }, "it uses 64-bit memories or tables, which are not supported: build for wasm32"},
 		{"shared memory", func(m *wasm.Module) { m.Memories[0] = wasm.Limits{Min: 2, Max: 2, HasMax: true, Shared: true} }, "it uses threads, which are not supported: build without atomics and shared memory"},
 		{"two memories", func(m *wasm.Module) { m.Memories = append(m.Memories, m.Memories[0]) }, "it uses several memories, which are not supported: build with one"},
-		{"unknown import", imported("env", "abort"), `import "env" "abort" cannot be satisfied: a guest may import from airhost:core/host-services@0.1.0, airhost:timers/timers@0.1.0, airhost:functions/host-functions@0.1.0 and wasi_snapshot_preview1`},
+		{"unknown import", imported("env", "abort"), `import "env" "abort" cannot be satisfied: a guest may import from airhost:core/host-services@0.1.0, airhost:timers/timers@0.1.0, airhost:functions/host-functions@0.1.0, airhost:pubsub/pubsub@0.1.0 and wasi_snapshot_preview1`},
 		{"unknown service", imported(abi.HostServices, "send-response"), `import airhost:core/host-services@0.1.0 "send-response" is unknown`},
 		{"service of wrong type", imported(abi.HostServices, "log"), "import airhost:core/host-services@0.1.0 log has type () -> (), want (i32, i32, i32) -> ()"},
 		{"another version", imported("airhost:core/host-services@9.0.0", "log"), "the host offers airhost:core/host-services@0.1.0"},
@@ -107,6 +107,10 @@ func TestCheckNamesEachShortfall(t *testing.T) {
 		{"another name for call", imported(abi.Functions, "calls"), `import airhost:functions/host-functions@0.1.0 "calls" is unknown, did you mean call?`},
 		{"another version of functions", imported("airhost:functions/host-functions@0.2.0", "call"), "the host offers airhost:functions/host-functions@0.1.0"},
 		{"functions of another package", imported("my:own/host-functions@0.1.0", "call"), "the host offers airhost:functions/host-functions@0.1.0"},
+		{"publish of wrong type", imported(abi.PubSub, "publish"), "import airhost:pubsub/pubsub@0.1.0 publish has type () -> (), want (i32, i32, i32, i32, i32) -> ()"},
+		{"another name for publish", imported(abi.PubSub, "publsh"), `import airhost:pubsub/pubsub@0.1.0 "publsh" is unknown, did you mean publish?`},
+		{"another version of pubsub", imported("airhost:pubsub/pubsub@0.2.0", "publish"), "the host offers airhost:pubsub/pubsub@0.1.0"},
+		{"pubsub of another package", imported("my:own/pubsub@0.1.0", "publish"), "the host offers airhost:pubsub/pubsub@0.1.0"},
 		{"WASI preview 2", imported("wasi:io/streams@0.2.0", "read"), "so build for WASI preview 1"},
 		{"imported memory", func(m *wasm.Module) {
 			m.Imports = append(m.Imports, wasm.Import{Module: "env", Name: "memory", Kind: wasm.KindMemory})

@@ -180,13 +180,32 @@ func LiftSend(mem []byte, targetPtr, targetSize, ptr, size uint32, of string) (t
 // LiftCall checks the name and argument of call. It does not check the result area. The
 // results are views of mem.
 func LiftCall(mem []byte, namePtr, nameSize, ptr, size uint32) (name, argument []byte, err error) {
-	name, ok := view(mem, namePtr, nameSize)
-	if !ok {
-		return nil, nil, outOfRange(mem, namePtr, nameSize, "the name of "+CallName)
-	}
-	if name = clip(name); !isText(name) { // as a target: valid names are much shorter
-		return nil, nil, violation("the name of %s is not UTF-8", CallName)
+	if name, err = liftText(mem, namePtr, nameSize, "the name of "+CallName); err != nil {
+		return nil, nil, err
 	}
 	argument, err = LiftBytes(mem, ptr, size, "the argument of "+CallName)
 	return name, argument, err
+}
+
+// LiftPublish checks the topic and message of publish. It does not check the result area.
+// The results are views of mem.
+func LiftPublish(mem []byte, topicPtr, topicSize, ptr, size uint32) (topic, message []byte, err error) {
+	if topic, err = liftText(mem, topicPtr, topicSize, "the topic of "+PublishName); err != nil {
+		return nil, nil, err
+	}
+	message, err = LiftBytes(mem, ptr, size, "the message of "+PublishName)
+	return topic, message, err
+}
+
+// liftText returns a text, which an error describes by name. It is cut, as a target is: valid
+// ones are much shorter.
+func liftText(mem []byte, ptr, size uint32, name string) ([]byte, error) {
+	text, ok := view(mem, ptr, size)
+	if !ok {
+		return nil, outOfRange(mem, ptr, size, name)
+	}
+	if text = clip(text); !isText(text) {
+		return nil, violation("%s is not UTF-8", name)
+	}
+	return text, nil
 }

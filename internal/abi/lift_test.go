@@ -141,6 +141,27 @@ func TestLiftCall(t *testing.T) {
 	}
 }
 
+func TestLiftPublish(t *testing.T) {
+	mem := memory(nil)
+	topic, message, err := abi.LiftPublish(mem, 48, 1, 50, 4)
+	if string(topic) != "a" || string(message) != "text" || err != nil {
+		t.Errorf("got %q, %q, %v", topic, message, err)
+	}
+	mem[48] = 0xff
+	for want, args := range map[string][4]uint32{
+		"the topic of pubsub/publish of 1 bytes":   {64, 1, 0, 0},
+		"the topic of pubsub/publish is not UTF-8": {48, 1, 0, 0},
+		"the message of pubsub/publish of 2 bytes": {0, 0, 0xffffffff, 2},
+	} {
+		if _, _, err := abi.LiftPublish(mem, args[0], args[1], args[2], args[3]); !errors.As(err, new(*abi.Violation)) || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want a violation: %s", err, want)
+		}
+	}
+	if topic, _, err := abi.LiftPublish(make([]byte, 1<<20), 0, 1<<20, 0, 0); err != nil || len(topic) != abi.MaxErrorText {
+		t.Errorf("a long topic: got %d bytes, %v", len(topic), err)
+	}
+}
+
 func TestLiftEnums(t *testing.T) {
 	if _, err := abi.LiftHealth(2); err != nil {
 		t.Error(err)
@@ -188,6 +209,9 @@ func FuzzLift(f *testing.F) {
 		name, argument, _ := abi.LiftCall(mem, ptr, size, size, ptr)
 		inside(t, mem, name)
 		inside(t, mem, argument)
+		topic, published, _ := abi.LiftPublish(mem, ptr, size, size, ptr)
+		inside(t, mem, topic)
+		inside(t, mem, published)
 		_, _ = abi.LiftOutcome(mem, ptr, abi.Initialize)
 		_ = abi.CheckResultArea(mem, area, abi.SendMessage)
 		_ = abi.CheckIDArea(mem, area, abi.SendRequest)

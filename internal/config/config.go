@@ -61,7 +61,8 @@ type Component struct {
 	Process        Process          `yaml:"process,omitempty" jsonschema_description:"How the executable is started, for the process engine alone."`
 	Env            Pairs            `yaml:"env,omitempty" jsonschema_description:"The environment of the executable, for the process engine alone: nothing of airhost's own is added. NAME: ${NAME} passes a variable on."`
 	Config         Pairs            `yaml:"config,omitempty" jsonschema_description:"Handed to the guest's initialize, in this order."`
-	Capabilities   Capabilities     `yaml:"capabilities,omitempty" jsonschema_description:"The targets that the component may message, and the functions that it may call. Nothing is granted by default."`
+	Capabilities   Capabilities     `yaml:"capabilities,omitempty" jsonschema_description:"The targets that the component may message, the functions that it may call, and the topics on which it may publish. Nothing is granted by default."`
+	Subscribe      []Subscription   `yaml:"subscribe,omitempty" jsonschema_description:"The topics on which the component gets the messages that others publish: each message once, with the publisher as the sender. The first entry that matches a topic counts."`
 	Limits         Limits           `yaml:"limits,omitempty" jsonschema_description:"The resources that the component may use."`
 	Quota          Quota            `yaml:"quota,omitempty" jsonschema_description:"The messages that the component may send."`
 	Accept         Accept           `yaml:"accept,omitempty" jsonschema_description:"The messages that the component takes, whoever sends them."`
@@ -81,12 +82,13 @@ type Process struct {
 	CPUTime   Duration `yaml:"cpu_time,omitempty" jsonschema:"minimum=1s,maximum=8760h" jsonschema_description:"How much processor time it may use in its life, by RLIMIT_CPU."`
 }
 
-// Capabilities are the targets that a component may message, and the functions that it may
-// call.
+// Capabilities are the targets that a component may message, the functions that it may call,
+// and the topics on which it may publish.
 type Capabilities struct {
-	Send    []core.IDPattern `yaml:"send,omitempty" jsonschema_description:"Targets of fire-and-forget: namespace/name, namespace/* or *."`
-	Request []core.IDPattern `yaml:"request,omitempty" jsonschema_description:"Targets of request-response: namespace/name, namespace/* or *."`
-	Call    []core.IDPattern `yaml:"call,omitempty" jsonschema_description:"Functions that it may call, by their names: namespace/name, namespace/* or *."`
+	Send    []core.IDPattern    `yaml:"send,omitempty" jsonschema_description:"Targets of fire-and-forget: namespace/name, namespace/* or *."`
+	Request []core.IDPattern    `yaml:"request,omitempty" jsonschema_description:"Targets of request-response: namespace/name, namespace/* or *."`
+	Call    []core.IDPattern    `yaml:"call,omitempty" jsonschema_description:"Functions that it may call, by their names: namespace/name, namespace/* or *."`
+	Publish []core.TopicPattern `yaml:"publish,omitempty" jsonschema_description:"Topics on which it may publish: parts divided by dots. * is any one part, and a last > one or more."`
 }
 
 // Limits bound the resources that one component may use.

@@ -49,6 +49,7 @@ var compared = cmp.Options{
 	cmpopts.IgnoreUnexported(config.File{}, config.Component{}, config.Defaults{}),
 	cmp.Comparer(func(a, b core.ComponentID) bool { return a == b }),
 	cmp.Comparer(func(a, b core.IDPattern) bool { return a == b }),
+	cmp.Comparer(func(a, b core.TopicPattern) bool { return a == b }),
 }
 
 func patterns(t *testing.T, texts ...string) []core.IDPattern {
@@ -83,7 +84,9 @@ func TestDesignExample(t *testing.T) {
 			Capabilities: config.Capabilities{
 				Send:    patterns(t, "shop/audit"),
 				Request: patterns(t, "shop/stock"),
+				Publish: []core.TopicPattern{core.MustTopicPattern("orders.*")},
 			},
+			Subscribe: []config.Subscription{{Topic: core.MustTopicPattern("orders.*")}, {Topic: core.MustTopicPattern("jobs.>"), Queue: "workers"}},
 			Limits: config.Limits{Memory: 32 << 20, TableElements: 10_000, Nesting: 3000, Stack: 1 << 20, HandlerTime: config.Duration(250 * time.Millisecond),
 				HandlerWallTime: config.Duration(2500 * time.Millisecond), StartTime: config.Duration(10 * time.Second), Mailbox: 1024, MailboxBytes: 64 << 20, Timers: 100},
 			Quota: config.Quota{MessagesPerSecond: 10_000, Burst: 1000, MessageSize: 1 << 20, PendingRequests: 1000},
@@ -252,7 +255,8 @@ components:
   - id: shop/orders
     source: echo
     engine: native
-    capabilities: {send: ["*", shop/*, shop/ordres, cart/*], request: [shop/orders]}
+    capabilities: {send: ["*", shop/*, shop/ordres, cart/*], request: [shop/orders], publish: [orders.new, stock.*]}
+    subscribe: ["orders.*", {topic: "order.>", queue: workers}]
 budgets: {shop: {burst: 1, messages_per_second: 1}, shpo: {running_time: 1s}}
 `
 	f, err := config.Decode("a.yaml", []byte(text), built)
@@ -264,9 +268,11 @@ budgets: {shop: {burst: 1, messages_per_second: 1}, shpo: {running_time: 1s}}
 		got = append(got, w.Summary())
 	}
 	want := []string{
-		`a.yaml:7:53: budgets.shpo: no component of this file is in the namespace shpo, did you mean "shop"?`,
+		`a.yaml:8:53: budgets.shpo: no component of this file is in the namespace shpo, did you mean "shop"?`,
 		`a.yaml:6:40: components[0].capabilities.send[2]: no component of this file matches shop/ordres, did you mean "shop/orders"?`,
 		`a.yaml:6:53: components[0].capabilities.send[3]: no component of this file matches cart/*`,
+		`a.yaml:6:108: components[0].capabilities.publish[1]: no component of this file has subscribed to what matches stock.*`,
+		`a.yaml:7:29: components[0].subscribe[1]: no component of this file may publish on what matches order.>`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("warnings, want -, got +:\n%s", diff)

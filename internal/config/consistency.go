@@ -23,6 +23,7 @@ func (d *decoder) consistency() {
 		d.webAssemblyAlone(c, path+".limits.")
 		d.process(c, path)
 		d.mailbox(c, path)
+		d.subscriptions(c.Subscribe, path+".subscribe")
 	}
 	d.admin(&d.file.Host)
 	d.budgets()
@@ -143,7 +144,7 @@ func (d *decoder) process(c *Component, path string) {
 }
 
 // Warnings returns probable mistakes that are allowed: budgets of namespaces, capabilities for
-// functions and targets, and targets of routes and schedules, that the file does not have.
+// functions and targets, targets of routes and schedules, and topics, that the file does not have.
 // Targets may be anywhere if the broker may know other hosts.
 func (f *File) Warnings() Mistakes {
 	var warnings Mistakes
@@ -163,6 +164,7 @@ func (f *File) Warnings() Mistakes {
 	}
 	if f.Host.Broker.Plugin == nil {
 		warnings = append(warnings, f.strangers()...)
+		warnings = append(warnings, f.silent()...)
 	}
 	return warnings
 }

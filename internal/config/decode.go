@@ -185,6 +185,9 @@ func (d *decoder) decode(path string, n ast.Node, into reflect.Value, r rules) {
 	case *Part:
 		d.part(path, n, target, r)
 		return
+	case *Subscription:
+		d.subscription(path, n, target)
+		return
 	}
 	switch into.Kind() {
 	case reflect.Struct:
@@ -217,6 +220,10 @@ func (d *decoder) text(path string, n ast.Node, target encoding.TextUnmarshaler,
 	word, ok := scalarText(n)
 	if !ok {
 		d.notef(n, path, "want one value, got %s", describe(n))
+		return
+	}
+	if ofTopics(target) && !isText(n) {
+		d.notef(n, path, "want a text, got %s: put it in quotes", describe(n))
 		return
 	}
 	switch err := target.UnmarshalText([]byte(word)); {

@@ -21,7 +21,8 @@ components:
     process: {args: ["${SECRET}"]}
     limits: {handler_time: 250ms}
     restart: {cool_down: 90m}
-    capabilities: {send: [a/b, "*"]}
+    capabilities: {send: [a/b, "*"], publish: ["a.*"]}
+    subscribe: [a.b, {topic: ">", queue: q}]
 `)
 	next := decode(t, `
 components:
@@ -36,6 +37,7 @@ components:
     limits: {start_time: 1m, mailbox: 5}
     accept: {messages_per_second: 5}
     capabilities: {request: [a/b]}
+    subscribe: [{topic: a.b}, "${SECRET}"]
     required: true
 `)
 	want := []config.Difference{
@@ -53,6 +55,9 @@ components:
 		{"config.new", "-", "…"},
 		{"capabilities.send", "[a/b, *]", "-"},
 		{"capabilities.request", "-", "[a/b]"},
+		{"capabilities.publish", "[a.*]", "-"},
+		{"subscribe", "{topic: >, queue: q}", "-"},
+		{"subscribe", "-", "{topic: …}"},
 		{"limits.start_time", "10s", "1m"},
 		{"limits.mailbox", "1024", "5"},
 		{"accept.messages_per_second", "0", "5"},

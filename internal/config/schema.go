@@ -68,6 +68,12 @@ func mapType(t reflect.Type) *jsonschema.Schema {
 		return &jsonschema.Schema{Type: "string", Pattern: idSyntax}
 	case reflect.TypeFor[core.IDPattern]():
 		return &jsonschema.Schema{Type: "string", Pattern: idPattern}
+	case reflect.TypeFor[core.TopicPattern]():
+		return topicSchema()
+	case reflect.TypeFor[Queue]():
+		return &jsonschema.Schema{Type: "string", Pattern: queuePattern}
+	case reflect.TypeFor[Subscription]():
+		return subscriptionSchema()
 	case reflect.TypeFor[Duration]():
 		return &jsonschema.Schema{Type: "string", Pattern: durationPattern, Examples: []any{"250ms", "5s"}}
 	case reflect.TypeFor[Size]():
@@ -101,6 +107,9 @@ func mapType(t reflect.Type) *jsonschema.Schema {
 func complete(schema *jsonschema.Schema, t reflect.Type, built Built) {
 	for t.Kind() == reflect.Slice {
 		schema, t = schema.Items, t.Elem()
+	}
+	if mapType(t) != nil {
+		return // it has all already
 	}
 	if t.Kind() == reflect.Map {
 		schema.PropertyNames = &jsonschema.Schema{Pattern: "^" + idPart + "$"}

@@ -109,6 +109,9 @@ func TestExamplesMeetTheirWorld(t *testing.T) {
 		if name := filepath.Base(path); imports(m, abi.Functions) != (name == "prices.wasm") {
 			t.Errorf("%s: that it imports %s is %v", name, abi.Functions, imports(m, abi.Functions))
 		}
+		if name := filepath.Base(path); imports(m, abi.PubSub) != (name == "topics.wasm") {
+			t.Errorf("%s: that it imports %s is %v", name, abi.PubSub, imports(m, abi.PubSub))
+		}
 	}
 }
 

@@ -28,6 +28,8 @@ func Find(module, name string) Func {
 		return timers[name]
 	case abi.Functions:
 		return functions[name]
+	case abi.PubSub:
+		return topics[name]
 	}
 	return wasi(name)
 }

@@ -48,7 +48,8 @@ func deployment(c config.Component) host.Deployment {
 		ID:             c.ID,
 		Engine:         c.Engine,
 		Config:         c.Config,
-		Capabilities:   host.Capabilities{Send: c.Capabilities.Send, Request: c.Capabilities.Request, Call: c.Capabilities.Call},
+		Capabilities:   host.Capabilities{Send: c.Capabilities.Send, Request: c.Capabilities.Request, Call: c.Capabilities.Call, Publish: c.Capabilities.Publish},
+		Subscribe:      subscriptions(c.Subscribe),
 		Limits:         Limits(c),
 		HealthInterval: time.Duration(c.HealthInterval),
 		Instances:      int(c.Instances),
@@ -62,6 +63,13 @@ func deployment(c config.Component) host.Deployment {
 		Accept:  host.Accept{MessagesPerSecond: c.Accept.MessagesPerSecond, Burst: c.Accept.Burst},
 		Restart: restart(c.Restart),
 	}
+}
+
+func subscriptions(given []config.Subscription) (all []host.Subscription) {
+	for _, s := range given {
+		all = append(all, host.Subscription{Topic: s.Topic, Queue: string(s.Queue)})
+	}
+	return all
 }
 
 func restart(r config.Restart) core.Restart {

@@ -107,7 +107,7 @@ func namesOf[V interface{ String() string }](values []V) []string {
 }
 
 var hostMetrics = []hostMetric{
-	ofHost(counter, "messages_sent_total", "Messages and requests that were tried to be sent, and timers that fired or were refused.", func(s *host.Snapshot) uint64 { return s.Sent }),
+	ofHost(counter, "messages_sent_total", "Messages and requests that were tried to be sent, those of publications too, publications that were refused, and timers that fired or were refused.", func(s *host.Snapshot) uint64 { return s.Sent }),
 	ofHost(counter, "messages_handled_total", "Messages and requests that a handler returned from, with an error or not.", func(s *host.Snapshot) uint64 { return s.Handled }),
 	ofHost(counter, "messages_expired_total", "Requests and fired timers that were dropped unhandled: nobody waited for them any more.", func(s *host.Snapshot) uint64 { return s.Expired }),
 	ofHost(counter, "messages_left_total", "Messages that the broker took away for good, to other hosts.", func(s *host.Snapshot) uint64 { return s.Left }),
@@ -130,6 +130,7 @@ var hostMetrics = []hostMetric{
 	ofHost(counter, "timers_fired_total", "Timers that fired, each as a message.", func(s *host.Snapshot) uint64 { return s.Fired }),
 	ofHost(counter, "function_calls_total", "Functions that components have called, calls in progress included.", func(s *host.Snapshot) uint64 { return s.Calls }),
 	ofHost(gauge, "function_calls_waiting", "Calls in progress of functions that components provide.", func(s *host.Snapshot) int { return len(s.Waits) }),
+	ofHost(counter, "publications_total", "Publications that were taken, with any number of subscribers.", func(s *host.Snapshot) uint64 { return s.Published }),
 	ofHost(counter, "log_lines_total", "Lines that components logged.", func(s *host.Snapshot) uint64 { return s.LogLines }),
 	ofHost(counter, "log_lines_dropped_total", "Lines that components logged and that were dropped for being too many.", func(s *host.Snapshot) uint64 { return s.LogDrops }),
 	ofHost(counter, "audit_records_dropped_total", "Audit records that were dropped rather than hold up a sender.", func(s *host.Snapshot) uint64 { return s.AuditDropped }),
@@ -138,7 +139,7 @@ var hostMetrics = []hostMetric{
 }
 
 var componentMetrics = []componentMetric{
-	ofComponent(counter, "sent_total", "Messages and requests that the component tried to send, and timers that were refused.", func(s *host.ComponentStatus) uint64 { return s.Counters.Sent }),
+	ofComponent(counter, "sent_total", "Messages and requests that the component tried to send, those of its publications too, and publications and timers that were refused.", func(s *host.ComponentStatus) uint64 { return s.Counters.Sent }),
 	ofComponent(counter, "refused_total", "Messages and requests of the component that were refused.", func(s *host.ComponentStatus) uint64 { return s.Counters.Refused }),
 	ofComponent(counter, "requests_total", "Requests of the component that were taken.", func(s *host.ComponentStatus) uint64 { return s.Counters.Requests }),
 	ofComponent(counter, "requests_canceled_total", "Requests of the component that it canceled.", func(s *host.ComponentStatus) uint64 { return s.Counters.Canceled }),
@@ -151,6 +152,7 @@ var componentMetrics = []componentMetric{
 	ofComponent(counter, "timers_fired_total", "The component's timers that fired, each as a message to it.", func(s *host.ComponentStatus) uint64 { return s.Fired }),
 	ofComponent(counter, "function_calls_total", "Functions that the component has called.", func(s *host.ComponentStatus) uint64 { return s.Calls }),
 	ofComponent(counter, "function_calls_failed_total", "Functions that the component has called without a result.", func(s *host.ComponentStatus) uint64 { return s.FailedCalls }),
+	ofComponent(counter, "publications_total", "Publications of the component that were taken, with any number of subscribers.", func(s *host.ComponentStatus) uint64 { return s.Published }),
 	ofComponent(counter, "log_lines_total", "Lines that the component logged.", func(s *host.ComponentStatus) uint64 { return s.Counters.LogLines }),
 	ofComponent(counter, "log_lines_dropped_total", "Lines that the component logged and that were dropped for being too many.", func(s *host.ComponentStatus) uint64 { return s.Counters.LogDrops }),
 	ofComponent(gauge, "messages_waiting", "Messages in the component's mailbox.", func(s *host.ComponentStatus) int { return s.Waiting }),

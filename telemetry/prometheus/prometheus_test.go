@@ -44,11 +44,11 @@ func distinct() *fixed {
 			Sent: 1, Refused: map[string]uint64{"queue-full": 2, "quota-exceeded": 3}, Handled: 4, Expired: 5, Fired: 6, Timers: 7,
 			DeadLetters: 8, Waiting: 9, Left: 10, Arrived: 11, Requests: 12, Pending: 13, Timeouts: 14, Canceled: 15, Callbacks: 16,
 			Late: 17, Orphans: 18, Components: 19, Memory: 20 << 20, Traps: 21, Restarts: 22, Errors: 23, WorkersHeldUp: 24, HeldUpNow: 25,
-			AuditDropped: 26, LogLines: 27, LogDrops: 28, Calls: 29, FailedCalls: map[string]uint64{"denied": 30}, Waits: make([]host.Wait, 31),
+			AuditDropped: 26, LogLines: 27, LogDrops: 28, Calls: 29, Published: 92, FailedCalls: map[string]uint64{"denied": 30}, Waits: make([]host.Wait, 31),
 		},
 		components: []host.ComponentStatus{{
 			ID: core.MustComponentID("shop/orders"), Engine: "wazero", State: "running", Required: true, Health: core.HealthDegraded,
-			Instances: 32, Waiting: 33, Timers: 34, Fired: 35, Calls: 36, FailedCalls: 37, Memory: 38 << 20,
+			Instances: 32, Waiting: 33, Timers: 34, Fired: 35, Calls: 36, FailedCalls: 37, Published: 91, Memory: 38 << 20,
 			Counters: host.ComponentCounters{
 				Sent: 39, Refused: 40, Requests: 41, Canceled: 42, Handled: 43, Expired: 44, Errors: 45, Callbacks: 46, Traps: 47, Restarts: 48, LogLines: 49, LogDrops: 50,
 			},

@@ -12,6 +12,7 @@ typedef unsigned long long u64;
 #define HOST(name) __attribute__((import_module("airhost:core/host-services@0.1.0"), import_name(name)))
 #define TIMERS(name) __attribute__((import_module("airhost:timers/timers@0.1.0"), import_name(name)))
 #define FUNCTIONS(name) __attribute__((import_module("airhost:functions/host-functions@0.1.0"), import_name(name)))
+#define PUBSUB(name) __attribute__((import_module("airhost:pubsub/pubsub@0.1.0"), import_name(name)))
 #define LIFECYCLE(name) __attribute__((export_name("airhost:core/component-lifecycle@0.1.0#" name)))
 #define MANAGEMENT(name) __attribute__((export_name("airhost:core/component-management@0.1.0#" name)))
 #define STATE(name) __attribute__((export_name("airhost:state/component-state@0.1.0#" name)))
@@ -26,6 +27,7 @@ HOST("current-time") u64 current_time(void);
 TIMERS("after") void after(u64 milliseconds, const u8 *payload, u32 len, u64 *area);
 TIMERS("cancel") u32 cancel_timer(u64 timer);
 FUNCTIONS("call") void call(const u8 *name, u32 name_len, const u8 *argument, u32 len, u32 *area);
+PUBSUB("publish") void publish(const u8 *topic, u32 topic_len, const u8 *msg, u32 len, u32 *area);
 
 extern u8 __heap_base;
 static u32 heap, bottom; // bottom is 0 or where the heap begins
@@ -147,6 +149,9 @@ static u32 *obey(const u8 *sender, u32 sender_len, const u8 *msg, u32 len) {
   case 'i': self_id(small); return ok((u8 *)small[0], small[1]);
   case 's':
     send_message(rest + 1, rest[0], rest + 1 + rest[0], rest_len - 1 - rest[0], small);
+    return answer(small, small + 1);
+  case 'u':
+    publish(rest + 1, rest[0], rest + 1 + rest[0], rest_len - 1 - rest[0], small);
     return answer(small, small + 1);
   case 'c':
     cancel_request(number(rest), small);

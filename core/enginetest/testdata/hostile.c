@@ -9,6 +9,7 @@ typedef unsigned long long u64;
 #define HOST(name) __attribute__((import_module("airhost:core/host-services@0.1.0"), import_name(name)))
 #define TIMERS(name) __attribute__((import_module("airhost:timers/timers@0.1.0"), import_name(name)))
 #define FUNCTIONS(name) __attribute__((import_module("airhost:functions/host-functions@0.1.0"), import_name(name)))
+#define PUBSUB(name) __attribute__((import_module("airhost:pubsub/pubsub@0.1.0"), import_name(name)))
 #define WASI(name) __attribute__((import_module("wasi_snapshot_preview1"), import_name(name)))
 #define LIFECYCLE(name) __attribute__((export_name("airhost:core/component-lifecycle@0.1.0#" name)))
 #define MANAGEMENT(name) __attribute__((export_name("airhost:core/component-management@0.1.0#" name)))
@@ -24,6 +25,7 @@ HOST("current-time") u64 current_time(void);
 TIMERS("after") void after(u64 milliseconds, u32 payload, u32 len, u32 area);
 TIMERS("cancel") u32 cancel_timer(u64 timer);
 FUNCTIONS("call") void call(u32 name, u32 name_len, u32 argument, u32 len, u32 area);
+PUBSUB("publish") void publish(u32 topic, u32 topic_len, u32 msg, u32 len, u32 area);
 
 extern u8 __heap_base;
 static u32 heap;
@@ -51,6 +53,7 @@ static void misbehave(u8 how) {
   if (how == 'a') after(1, at("hi"), 2, at(area));
   if (how == 'q') cancel_timer(1);
   if (how == 'j') call(at("a/b"), 3, at("hi"), 2, at(area));
+  if (how == 'v') publish(at("a.b"), 3, at("hi"), 2, at(area));
 }
 
 // The upper half of a value; an engine must use only the lower half.
@@ -148,6 +151,12 @@ static u32 host(u8 attack) {
   case 'n': call(good, 3, good, 0xffffffff, at(area)); break;
   case 'o': call(good, 3, good, 3, end() - 12); break;
   case 'p': call(good, 3, good, 3, at(area) + 2); break;
+  case 'q': publish(end() - 1, 2, good, 3, at(area)); break;
+  case 'r': publish(bad, 3, good, 3, at(area)); break;
+  case 's': publish(good, 3, end(), 1, at(area)); break;
+  case 't': publish(good, 3, good, 0xffffffff, at(area)); break;
+  case 'u': publish(good, 3, good, 3, end() - 12); break;
+  case 'v': publish(good, 3, good, 3, at(area) + 2); break;
   case 'l': host_log(2, bad, 3); break;
   }
   return result(0, 8, 0, 0);

@@ -90,6 +90,8 @@ func askHost(host guest.Host, sender, word, rest string) ([]byte, error) {
 		return fmt.Append(nil, guest.CancelTimer(host, guest.TimerID(id))), err
 	case "call":
 		return called(host.Call(target, []byte(payload)))
+	case "publish":
+		return outcome(0, host.Publish(target, []byte(payload)))
 	case "log":
 		host.Log(guest.LogWarn, rest)
 		host.Log(99, "\xff")

@@ -10,6 +10,7 @@ typedef unsigned long long u64;
 #define HOST(name) __attribute__((import_module("airhost:core/host-services@0.1.0"), import_name(name)))
 #define TIMERS(name) __attribute__((import_module("airhost:timers/timers@0.1.0"), import_name(name)))
 #define FUNCTIONS(name) __attribute__((import_module("airhost:functions/host-functions@0.1.0"), import_name(name)))
+#define PUBSUB(name) __attribute__((import_module("airhost:pubsub/pubsub@0.1.0"), import_name(name)))
 #define WASI(name) __attribute__((import_module("wasi_snapshot_preview1"), import_name(name)))
 #define EXPORT(name) __attribute__((export_name(name)))
 #define LIFECYCLE(name) EXPORT("airhost:core/component-lifecycle@0.1.0#" name)
@@ -26,6 +27,7 @@ HOST("log") void host_log(u32 level, u32 text, u32 len);
 TIMERS("after") void after(u64 milliseconds, u32 payload, u32 len, u32 area);
 TIMERS("cancel") u32 cancel_timer(u64 timer);
 FUNCTIONS("call") void call(u32 name, u32 name_len, u32 argument, u32 len, u32 area);
+PUBSUB("publish") void publish(u32 topic, u32 topic_len, u32 msg, u32 len, u32 area);
 WASI("fd_write") u32 fd_write(u32 fd, u32 buffers, u32 n, u32 written);
 WASI("poll_oneoff") u32 poll_oneoff(u32 in, u32 out, u32 n, u32 events);
 WASI("random_get") u32 random_get(u32 to, u32 len);
@@ -94,6 +96,7 @@ static void misbehave(u8 how) {
   case 'q': send_request(at("a/b"), 3, at("hi"), 2, 0, at(area)); break;
   case 'A': after(0, at("hi"), 2, at(area)); break;
   case 'J': call(at("a/b"), 3, at("hi"), 2, at(area)); break;
+  case 'U': publish(at("a.b"), 3, at("hi"), 2, at(area)); break;
   case 'z': area[0] = deep(0);
   }
 }
@@ -121,7 +124,7 @@ EXPORT("cabi_realloc") u32 cabi_realloc(u32 old, u32 old_size, u32 align, u32 si
 static void calls(u8 which) {
   grow_all();
   fill('e');
-  if (which == 'u' || which == 'j') letters();
+  if (which == 'u' || which == 'j' || which == 'U') letters();
   u32 all = end() - spare();
   for (;;) {
     u32 mark = heap;
@@ -139,6 +142,8 @@ static void calls(u8 which) {
       break;
     case 'j': call(spare(), all, 0, 0, at(area)); break;
     case 'J': call(at("a/b"), 3, spare(), all, at(area)); break;
+    case 'U': publish(spare(), all, 0, 0, at(area)); break;
+    case 'V': publish(at("a.b"), 3, spare(), all, at(area)); break;
     case 'w': fd_write(2, spare(), 1u << 28, at(area)); break;
     case 'i': fd_write(2, at(area), 1u << 28, at(area)); break;
     case 'p': poll_oneoff(spare(), spare(), 1u << 20, at(area)); break;
@@ -194,6 +199,11 @@ static u32 violate(u8 how) {
   case 'E': call(good, 3, good, 0xffffffff, at(area)); break;
   case 'F': call(good, 3, good, 3, end() - 12); break;
   case 'G': call(good, 3, good, 3, at(area) + 2); break;
+  case 'H': publish(end() - 1, 2, good, 3, at(area)); break;
+  case 'I': publish(bad, 3, good, 3, at(area)); break;
+  case 'K': publish(good, 3, good, 0xffffffff, at(area)); break;
+  case 'L': publish(good, 3, good, 3, end() - 12); break;
+  case 'M': publish(good, 3, good, 3, at(area) + 2); break;
   }
   return at(result);
 }
@@ -292,6 +302,32 @@ static u32 call_all(u32 n) {
   return tell();
 }
 
+// Publishes on n topics that it has no capability for, of which few are valid. counts is as
+// that of call_all.
+static u32 publish_all(u32 n) {
+  static const char topic[] = "a.b..c.>\0\x1b[2J";
+  for (u32 i = 0; i < n; i++) {
+    u32 mark = heap;
+    publish(at(topic), i % sizeof topic, at(topic), 8, at(area));
+    counts[((u8 *)area)[0] ? 1 + ((u8 *)area)[4] : 0]++;
+    heap = mark;
+  }
+  return tell();
+}
+
+// Publishes, each time on another topic, until the host refuses. counts is as that of flood.
+static u32 publish_flood(u32 most) {
+  static char topic[] = "t.00000000";
+  for (counts[0] = 0, area[0] = 0; counts[0] < most; counts[0]++) {
+    u32 mark = heap;
+    for (u32 i = 0; i < 8; i++) topic[2 + i] = 'a' + (counts[0] >> 4 * i & 15);
+    publish(at(topic), 10, at("e flood"), 7, at(area));
+    heap = mark;
+    if (((u8 *)area)[0]) { counts[1] = refused(4); break; }
+  }
+  return tell();
+}
+
 // Logs control sequences of terminals, and bytes that are no text.
 static void logs(u32 n) {
   static const char text[] = "\x1b[2J\x1b]0;owned\x07 \r\n forged level=ERROR \xff\xfe\x80 \xc2\x9b" "31m \xe2\x80\xae";
@@ -343,6 +379,12 @@ static u32 attack(const u8 *msg, u32 len) {
     break;
   case 'I': return guess_timers(number(msg, len));
   case 'J': return call_all(number(msg, len));
+  case 'U': return publish_all(number(msg, len));
+  case 'u': return publish_flood(number(msg, len));
+  case 'p': // two publications, and who gets one does the same
+    publish(at("t"), 1, at("p"), 1, at(area));
+    publish(at("t"), 1, at("p"), 1, at(area));
+    break;
   case 'L': logs(number(msg, len)); break;
   case 'C': counts[4] = callbacks, counts[5] = failures; return tell();
   }

@@ -651,7 +651,9 @@ type Start struct {
 	// The host knows CallFunction. Without it a plug-in must not send it.
 	Functions bool `protobuf:"varint,5,opt,name=functions,proto3" json:"functions,omitempty"`
 	// The host calls Wants, and gives turns, if Description.turns says so.
-	Turns         bool `protobuf:"varint,6,opt,name=turns,proto3" json:"turns,omitempty"`
+	Turns bool `protobuf:"varint,6,opt,name=turns,proto3" json:"turns,omitempty"`
+	// The host knows Publish. Without it a plug-in must not send it.
+	Topics        bool `protobuf:"varint,7,opt,name=topics,proto3" json:"topics,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -724,6 +726,13 @@ func (x *Start) GetFunctions() bool {
 func (x *Start) GetTurns() bool {
 	if x != nil {
 		return x.Turns
+	}
+	return false
+}
+
+func (x *Start) GetTopics() bool {
+	if x != nil {
+		return x.Topics
 	}
 	return false
 }
@@ -1161,8 +1170,8 @@ func (x *Turn) GetMost() uint32 {
 	return 0
 }
 
-// Answer is the answer to Send, SendRequest, Cancel, Now, After, CancelTimer or
-// CallFunction.
+// Answer is the answer to Send, SendRequest, Cancel, Now, After, CancelTimer,
+// CallFunction or Publish.
 type Answer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Why the host refused. Absent where it did not. Not of CallFunction.
@@ -1427,6 +1436,7 @@ type Event struct {
 	//	*Event_After
 	//	*Event_CancelTimer
 	//	*Event_CallFunction
+	//	*Event_Publish
 	//	*Event_Log
 	//	*Event_State
 	Event         isEvent_Event `protobuf_oneof:"event"`
@@ -1550,6 +1560,15 @@ func (x *Event) GetCallFunction() *CallFunction {
 	return nil
 }
 
+func (x *Event) GetPublish() *Publish {
+	if x != nil {
+		if x, ok := x.Event.(*Event_Publish); ok {
+			return x.Publish
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetLog() *Log {
 	if x != nil {
 		if x, ok := x.Event.(*Event_Log); ok {
@@ -1577,7 +1596,7 @@ type Event_Result struct {
 }
 
 type Event_Send struct {
-	// The host answers each of these seven; until it has, no other event may
+	// The host answers each of these eight; until it has, no other event may
 	// follow, but in a turn.
 	Send *Send `protobuf:"bytes,3,opt,name=send,proto3,oneof"`
 }
@@ -1606,6 +1625,10 @@ type Event_CallFunction struct {
 	CallFunction *CallFunction `protobuf:"bytes,11,opt,name=call_function,json=callFunction,proto3,oneof"`
 }
 
+type Event_Publish struct {
+	Publish *Publish `protobuf:"bytes,12,opt,name=publish,proto3,oneof"`
+}
+
 type Event_Log struct {
 	// Not answered.
 	Log *Log `protobuf:"bytes,7,opt,name=log,proto3,oneof"`
@@ -1630,6 +1653,8 @@ func (*Event_After) isEvent_Event() {}
 func (*Event_CancelTimer) isEvent_Event() {}
 
 func (*Event_CallFunction) isEvent_Event() {}
+
+func (*Event_Publish) isEvent_Event() {}
 
 func (*Event_Log) isEvent_Event() {}
 
@@ -1936,6 +1961,60 @@ func (x *SendRequest) GetTimeoutMs() uint64 {
 	return 0
 }
 
+// Publish sends a message to all components that have subscribed to the topic. Errors of
+// some of them are no error of Publish.
+type Publish struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Topic         string                 `protobuf:"bytes,1,opt,name=topic,proto3" json:"topic,omitempty"`
+	Message       []byte                 `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Publish) Reset() {
+	*x = Publish{}
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Publish) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Publish) ProtoMessage() {}
+
+func (x *Publish) ProtoReflect() protoreflect.Message {
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Publish.ProtoReflect.Descriptor instead.
+func (*Publish) Descriptor() ([]byte, []int) {
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *Publish) GetTopic() string {
+	if x != nil {
+		return x.Topic
+	}
+	return ""
+}
+
+func (x *Publish) GetMessage() []byte {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
 type Cancel struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	RequestId     uint64                 `protobuf:"varint,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -1945,7 +2024,7 @@ type Cancel struct {
 
 func (x *Cancel) Reset() {
 	*x = Cancel{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[26]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1957,7 +2036,7 @@ func (x *Cancel) String() string {
 func (*Cancel) ProtoMessage() {}
 
 func (x *Cancel) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[26]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1970,7 +2049,7 @@ func (x *Cancel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cancel.ProtoReflect.Descriptor instead.
 func (*Cancel) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{26}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Cancel) GetRequestId() uint64 {
@@ -1988,7 +2067,7 @@ type Now struct {
 
 func (x *Now) Reset() {
 	*x = Now{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[27]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2000,7 +2079,7 @@ func (x *Now) String() string {
 func (*Now) ProtoMessage() {}
 
 func (x *Now) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[27]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2013,7 +2092,7 @@ func (x *Now) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Now.ProtoReflect.Descriptor instead.
 func (*Now) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{27}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{28}
 }
 
 // After starts a timer. After so many milliseconds, never sooner, the component
@@ -2028,7 +2107,7 @@ type After struct {
 
 func (x *After) Reset() {
 	*x = After{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[28]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2040,7 +2119,7 @@ func (x *After) String() string {
 func (*After) ProtoMessage() {}
 
 func (x *After) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[28]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2053,7 +2132,7 @@ func (x *After) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use After.ProtoReflect.Descriptor instead.
 func (*After) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{28}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *After) GetMilliseconds() uint64 {
@@ -2079,7 +2158,7 @@ type CancelTimer struct {
 
 func (x *CancelTimer) Reset() {
 	*x = CancelTimer{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[29]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2091,7 +2170,7 @@ func (x *CancelTimer) String() string {
 func (*CancelTimer) ProtoMessage() {}
 
 func (x *CancelTimer) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[29]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2104,7 +2183,7 @@ func (x *CancelTimer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelTimer.ProtoReflect.Descriptor instead.
 func (*CancelTimer) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{29}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *CancelTimer) GetTimerId() uint64 {
@@ -2126,7 +2205,7 @@ type CallFunction struct {
 
 func (x *CallFunction) Reset() {
 	*x = CallFunction{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[30]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2138,7 +2217,7 @@ func (x *CallFunction) String() string {
 func (*CallFunction) ProtoMessage() {}
 
 func (x *CallFunction) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[30]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2151,7 +2230,7 @@ func (x *CallFunction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallFunction.ProtoReflect.Descriptor instead.
 func (*CallFunction) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{30}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *CallFunction) GetName() string {
@@ -2179,7 +2258,7 @@ type Log struct {
 
 func (x *Log) Reset() {
 	*x = Log{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[31]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2191,7 +2270,7 @@ func (x *Log) String() string {
 func (*Log) ProtoMessage() {}
 
 func (x *Log) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[31]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2204,7 +2283,7 @@ func (x *Log) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Log.ProtoReflect.Descriptor instead.
 func (*Log) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{31}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Log) GetLevel() uint32 {
@@ -2231,7 +2310,7 @@ type State struct {
 
 func (x *State) Reset() {
 	*x = State{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[32]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2243,7 +2322,7 @@ func (x *State) String() string {
 func (*State) ProtoMessage() {}
 
 func (x *State) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[32]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2256,7 +2335,7 @@ func (x *State) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use State.ProtoReflect.Descriptor instead.
 func (*State) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{32}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *State) GetPart() []byte {
@@ -2299,14 +2378,15 @@ const file_airhost_plugin_v1_component_proto_rawDesc = "" +
 	"\arestore\x18\t \x01(\v2\x1a.airhost.plugin.v1.RestoreH\x00R\arestore\x12-\n" +
 	"\x04turn\x18\n" +
 	" \x01(\v2\x17.airhost.plugin.v1.TurnH\x00R\x04turnB\x06\n" +
-	"\x04call\"\xbc\x01\n" +
+	"\x04call\"\xd4\x01\n" +
 	"\x05Start\x12!\n" +
 	"\fcomponent_id\x18\x01 \x01(\tR\vcomponentId\x12!\n" +
 	"\fmessage_size\x18\x02 \x01(\x04R\vmessageSize\x12!\n" +
 	"\fhandler_time\x18\x03 \x01(\x04R\vhandlerTime\x12\x16\n" +
 	"\x06timers\x18\x04 \x01(\bR\x06timers\x12\x1c\n" +
 	"\tfunctions\x18\x05 \x01(\bR\tfunctions\x12\x14\n" +
-	"\x05turns\x18\x06 \x01(\bR\x05turns\"C\n" +
+	"\x05turns\x18\x06 \x01(\bR\x05turns\x12\x16\n" +
+	"\x06topics\x18\a \x01(\bR\x06topics\"C\n" +
 	"\n" +
 	"Initialize\x125\n" +
 	"\x06config\x18\x01 \x03(\v2\x1d.airhost.plugin.v1.ConfigPairR\x06config\"4\n" +
@@ -2365,7 +2445,7 @@ const file_airhost_plugin_v1_component_proto_rawDesc = "" +
 	"\x16CASE_REQUEST_NOT_FOUND\x10\x05\x12\x14\n" +
 	"\x10CASE_UNAVAILABLE\x10\x06\"A\n" +
 	"\rFromComponent\x120\n" +
-	"\x06events\x18\x01 \x03(\v2\x18.airhost.plugin.v1.EventR\x06events\"\xd0\x04\n" +
+	"\x06events\x18\x01 \x03(\v2\x18.airhost.plugin.v1.EventR\x06events\"\x88\x05\n" +
 	"\x05Event\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\x04R\x06callId\x123\n" +
 	"\x06result\x18\x02 \x01(\v2\x19.airhost.plugin.v1.ResultH\x00R\x06result\x12-\n" +
@@ -2375,7 +2455,8 @@ const file_airhost_plugin_v1_component_proto_rawDesc = "" +
 	"\x03now\x18\x06 \x01(\v2\x16.airhost.plugin.v1.NowH\x00R\x03now\x120\n" +
 	"\x05after\x18\b \x01(\v2\x18.airhost.plugin.v1.AfterH\x00R\x05after\x12C\n" +
 	"\fcancel_timer\x18\t \x01(\v2\x1e.airhost.plugin.v1.CancelTimerH\x00R\vcancelTimer\x12F\n" +
-	"\rcall_function\x18\v \x01(\v2\x1f.airhost.plugin.v1.CallFunctionH\x00R\fcallFunction\x12*\n" +
+	"\rcall_function\x18\v \x01(\v2\x1f.airhost.plugin.v1.CallFunctionH\x00R\fcallFunction\x126\n" +
+	"\apublish\x18\f \x01(\v2\x1a.airhost.plugin.v1.PublishH\x00R\apublish\x12*\n" +
 	"\x03log\x18\a \x01(\v2\x16.airhost.plugin.v1.LogH\x00R\x03log\x120\n" +
 	"\x05state\x18\n" +
 	" \x01(\v2\x18.airhost.plugin.v1.StateH\x00R\x05stateB\a\n" +
@@ -2404,7 +2485,10 @@ const file_airhost_plugin_v1_component_proto_rawDesc = "" +
 	"\x06target\x18\x01 \x01(\tR\x06target\x12\x18\n" +
 	"\arequest\x18\x02 \x01(\fR\arequest\x12\x1d\n" +
 	"\n" +
-	"timeout_ms\x18\x03 \x01(\x04R\ttimeoutMs\"'\n" +
+	"timeout_ms\x18\x03 \x01(\x04R\ttimeoutMs\"9\n" +
+	"\aPublish\x12\x14\n" +
+	"\x05topic\x18\x01 \x01(\tR\x05topic\x12\x18\n" +
+	"\amessage\x18\x02 \x01(\fR\amessage\"'\n" +
 	"\x06Cancel\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\x04R\trequestId\"\x05\n" +
@@ -2440,7 +2524,7 @@ func file_airhost_plugin_v1_component_proto_rawDescGZIP() []byte {
 }
 
 var file_airhost_plugin_v1_component_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_airhost_plugin_v1_component_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_airhost_plugin_v1_component_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_airhost_plugin_v1_component_proto_goTypes = []any{
 	(CallError_Case)(0),      // 0: airhost.plugin.v1.CallError.Case
 	(MessagingError_Case)(0), // 1: airhost.plugin.v1.MessagingError.Case
@@ -2471,13 +2555,14 @@ var file_airhost_plugin_v1_component_proto_goTypes = []any{
 	(*Trap)(nil),             // 26: airhost.plugin.v1.Trap
 	(*Send)(nil),             // 27: airhost.plugin.v1.Send
 	(*SendRequest)(nil),      // 28: airhost.plugin.v1.SendRequest
-	(*Cancel)(nil),           // 29: airhost.plugin.v1.Cancel
-	(*Now)(nil),              // 30: airhost.plugin.v1.Now
-	(*After)(nil),            // 31: airhost.plugin.v1.After
-	(*CancelTimer)(nil),      // 32: airhost.plugin.v1.CancelTimer
-	(*CallFunction)(nil),     // 33: airhost.plugin.v1.CallFunction
-	(*Log)(nil),              // 34: airhost.plugin.v1.Log
-	(*State)(nil),            // 35: airhost.plugin.v1.State
+	(*Publish)(nil),          // 29: airhost.plugin.v1.Publish
+	(*Cancel)(nil),           // 30: airhost.plugin.v1.Cancel
+	(*Now)(nil),              // 31: airhost.plugin.v1.Now
+	(*After)(nil),            // 32: airhost.plugin.v1.After
+	(*CancelTimer)(nil),      // 33: airhost.plugin.v1.CancelTimer
+	(*CallFunction)(nil),     // 34: airhost.plugin.v1.CallFunction
+	(*Log)(nil),              // 35: airhost.plugin.v1.Log
+	(*State)(nil),            // 36: airhost.plugin.v1.State
 }
 var file_airhost_plugin_v1_component_proto_depIdxs = []int32{
 	8,  // 0: airhost.plugin.v1.ToComponent.calls:type_name -> airhost.plugin.v1.Call
@@ -2501,27 +2586,28 @@ var file_airhost_plugin_v1_component_proto_depIdxs = []int32{
 	24, // 18: airhost.plugin.v1.Event.result:type_name -> airhost.plugin.v1.Result
 	27, // 19: airhost.plugin.v1.Event.send:type_name -> airhost.plugin.v1.Send
 	28, // 20: airhost.plugin.v1.Event.send_request:type_name -> airhost.plugin.v1.SendRequest
-	29, // 21: airhost.plugin.v1.Event.cancel:type_name -> airhost.plugin.v1.Cancel
-	30, // 22: airhost.plugin.v1.Event.now:type_name -> airhost.plugin.v1.Now
-	31, // 23: airhost.plugin.v1.Event.after:type_name -> airhost.plugin.v1.After
-	32, // 24: airhost.plugin.v1.Event.cancel_timer:type_name -> airhost.plugin.v1.CancelTimer
-	33, // 25: airhost.plugin.v1.Event.call_function:type_name -> airhost.plugin.v1.CallFunction
-	34, // 26: airhost.plugin.v1.Event.log:type_name -> airhost.plugin.v1.Log
-	35, // 27: airhost.plugin.v1.Event.state:type_name -> airhost.plugin.v1.State
-	25, // 28: airhost.plugin.v1.Result.error:type_name -> airhost.plugin.v1.ComponentError
-	26, // 29: airhost.plugin.v1.Result.trap:type_name -> airhost.plugin.v1.Trap
-	2,  // 30: airhost.plugin.v1.ComponentError.case:type_name -> airhost.plugin.v1.ComponentError.Case
-	5,  // 31: airhost.plugin.v1.Component.Describe:input_type -> airhost.plugin.v1.DescribeRequest
-	7,  // 32: airhost.plugin.v1.Component.Run:input_type -> airhost.plugin.v1.ToComponent
-	3,  // 33: airhost.plugin.v1.Component.Wants:input_type -> airhost.plugin.v1.WantsRequest
-	6,  // 34: airhost.plugin.v1.Component.Describe:output_type -> airhost.plugin.v1.Description
-	22, // 35: airhost.plugin.v1.Component.Run:output_type -> airhost.plugin.v1.FromComponent
-	4,  // 36: airhost.plugin.v1.Component.Wants:output_type -> airhost.plugin.v1.Wanted
-	34, // [34:37] is the sub-list for method output_type
-	31, // [31:34] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	30, // 21: airhost.plugin.v1.Event.cancel:type_name -> airhost.plugin.v1.Cancel
+	31, // 22: airhost.plugin.v1.Event.now:type_name -> airhost.plugin.v1.Now
+	32, // 23: airhost.plugin.v1.Event.after:type_name -> airhost.plugin.v1.After
+	33, // 24: airhost.plugin.v1.Event.cancel_timer:type_name -> airhost.plugin.v1.CancelTimer
+	34, // 25: airhost.plugin.v1.Event.call_function:type_name -> airhost.plugin.v1.CallFunction
+	29, // 26: airhost.plugin.v1.Event.publish:type_name -> airhost.plugin.v1.Publish
+	35, // 27: airhost.plugin.v1.Event.log:type_name -> airhost.plugin.v1.Log
+	36, // 28: airhost.plugin.v1.Event.state:type_name -> airhost.plugin.v1.State
+	25, // 29: airhost.plugin.v1.Result.error:type_name -> airhost.plugin.v1.ComponentError
+	26, // 30: airhost.plugin.v1.Result.trap:type_name -> airhost.plugin.v1.Trap
+	2,  // 31: airhost.plugin.v1.ComponentError.case:type_name -> airhost.plugin.v1.ComponentError.Case
+	5,  // 32: airhost.plugin.v1.Component.Describe:input_type -> airhost.plugin.v1.DescribeRequest
+	7,  // 33: airhost.plugin.v1.Component.Run:input_type -> airhost.plugin.v1.ToComponent
+	3,  // 34: airhost.plugin.v1.Component.Wants:input_type -> airhost.plugin.v1.WantsRequest
+	6,  // 35: airhost.plugin.v1.Component.Describe:output_type -> airhost.plugin.v1.Description
+	22, // 36: airhost.plugin.v1.Component.Run:output_type -> airhost.plugin.v1.FromComponent
+	4,  // 37: airhost.plugin.v1.Component.Wants:output_type -> airhost.plugin.v1.Wanted
+	35, // [35:38] is the sub-list for method output_type
+	32, // [32:35] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_airhost_plugin_v1_component_proto_init() }
@@ -2550,6 +2636,7 @@ func file_airhost_plugin_v1_component_proto_init() {
 		(*Event_After)(nil),
 		(*Event_CancelTimer)(nil),
 		(*Event_CallFunction)(nil),
+		(*Event_Publish)(nil),
 		(*Event_Log)(nil),
 		(*Event_State)(nil),
 	}
@@ -2559,7 +2646,7 @@ func file_airhost_plugin_v1_component_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_airhost_plugin_v1_component_proto_rawDesc), len(file_airhost_plugin_v1_component_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   33,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
