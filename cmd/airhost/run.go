@@ -59,8 +59,12 @@ func (p *program) run(ctx context.Context, path string, watch bool) error {
 	if err != nil {
 		return err
 	}
-	s, err := p.newService(file, true)
-	if err != nil {
+	s, err := p.newService(ctx, file, true)
+	switch {
+	case isStop(err):
+		p.report(err)
+		return nil
+	case err != nil:
 		return err
 	}
 	api, err := p.openAdmin(ctx, s, file, log)
