@@ -105,19 +105,27 @@ func permits(ctx context.Context, server *natsgo.Conn, use func() error) (bool, 
 	return after == before || !errors.Is(after, natsgo.ErrPermissionViolation), nil
 }
 
-// Await waits until a server takes the connection of a host of this configuration, or ctx ends.
-// The error is that of the last try.
+// Await waits until a server takes the connection of a host of this configuration, or ctx ends. The
+// error is that of the last try that was not cut off.
 func Await(ctx context.Context, config Config) error {
-	if _, err := config.withDefaults().check(); err != nil {
+	c := config.withDefaults()
+	if _, err := c.check(); err != nil {
 		return fmt.Errorf("NATS: %w", err)
 	}
 	again := time.NewTicker(250 * time.Millisecond)
 	defer again.Stop()
+	var before error
 	for {
 		_, err := Probe(ctx, config, Permissions{})
-		if err == nil || errors.Is(err, natsgo.ErrAuthorization) { // a wrong password stays wrong
+		switch {
+		case err == nil, errors.Is(err, natsgo.ErrAuthorization): // a wrong password stays wrong
 			return err
+		case before == nil:
+			c.Logger.Warn("no connection to NATS yet, it is tried again", "reason", err.Error())
+		case ctx.Err() != nil:
+			return before
 		}
+		before = err
 		select {
 		case <-again.C:
 		case <-ctx.Done():

@@ -38,7 +38,7 @@ func awaitNATS(ctx context.Context, file *config.File, log *slog.Logger) error {
 		return nil
 	}
 	c := NATS(file)
-	log.Debug("connecting to NATS", "for", natsTime)
+	c.Logger = log
 	within, cancel := context.WithTimeout(ctx, natsTime)
 	defer cancel()
 	err := nats.Await(within, c)
@@ -121,7 +121,9 @@ func Online(ctx context.Context, file *config.File) (string, error) {
 
 // largest returns the component that may send the largest messages.
 func largest(file *config.File) (id core.ComponentID, most int) {
-	size := func(c config.Component) int { return core.Limits{MessageSize: int(c.Quota.MessageSize)}.WithDefaults().MessageSize }
+	size := func(c config.Component) int {
+		return core.Limits{MessageSize: int(c.Quota.MessageSize)}.WithDefaults().MessageSize
+	}
 	if len(file.Components) == 0 {
 		return id, 0
 	}
