@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats-server/v2/server"
@@ -22,27 +21,9 @@ import (
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/config"
+	"github.com/airhost/airhost/internal/natstest"
 	"github.com/airhost/airhost/internal/service"
 )
-
-// natsServer runs a NATS server until the test ends.
-func natsServer(t *testing.T, o *server.Options) *server.Server {
-	t.Helper()
-	o.Host, o.NoSigs, o.NoLog = "127.0.0.1", true, true
-	if o.Port == 0 {
-		o.Port = server.RANDOM_PORT
-	}
-	s, err := server.NewServer(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(10 * time.Second) {
-		t.Fatal("the server is not ready")
-	}
-	return s
-}
 
 // shopFile is a host of a cluster. %s are the address of the server and further keys of host.nats.
 const shopFile = `
@@ -148,7 +129,7 @@ func withAuthorization(t *testing.T, file string, port int) *server.Server {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	options.Port = port
-	return natsServer(t, options)
+	return natstest.Serve(t, options)
 }
 
 // TestNATSServerKeepsThePermissions: a server with the authorization of the command takes what
@@ -229,7 +210,7 @@ func TestNATSNotes(t *testing.T) {
 // not work.
 func TestCheckOnline(t *testing.T) {
 	users := []*server.User{{Username: "shop", Password: "open-sesame"}}
-	s := natsServer(t, &server.Options{ServerName: "main", MaxPayload: 1 << 20, Users: users})
+	s := natstest.Serve(t, &server.Options{ServerName: "main", MaxPayload: 1 << 20, Users: users})
 	url := "nats://shop:open-sesame@" + s.Addr().String()
 	code, out, errs := runs("check", shop(t, url, ""), "--online")
 	want := fmt.Sprintf("online: nats://%s (main, NATS %s): cluster prod.eu, messages up to 1047552 bytes, but quota.message_size of shop/audit is 8388608: ", s.Addr(), server.VERSION)
@@ -237,8 +218,8 @@ func TestCheckOnline(t *testing.T) {
 		t.Errorf("exit code %d, want %s, got %s%s", code, want, out, errs)
 	}
 	users[0].Permissions = &server.Permissions{Publish: &server.SubjectPermission{Deny: []string{"ah.prod=eu.to.far.echo"}}, Subscribe: &server.SubjectPermission{Deny: []string{"ah.*.to.shop.audit"}}}
-	o := server.Options{Port: server.RANDOM_PORT, Users: users}
-	less := "nats://shop:open-sesame@" + natsServer(t, &o).Addr().String()
+	o := server.Options{Users: users}
+	less := "nats://shop:open-sesame@" + natstest.Serve(t, &o).Addr().String()
 	code, _, errs = runs("check", "--online", shop(t, less, ""))
 	if want := `does not permit the host to publish to "ah.prod=eu.to.far.echo", to subscribe to "ah.prod=eu.to.shop.audit": `; code != exitFailed || !strings.Contains(errs, want) {
 		t.Errorf("exit code %d, want %s, got %s", code, want, errs)
@@ -268,7 +249,7 @@ func TestHostsWithTheirPermissions(t *testing.T) {
 			Publish: &server.SubjectPermission{Allow: all.Publish.Allow}, Subscribe: &server.SubjectPermission{Allow: all.Subscribe.Allow},
 		}}
 	}
-	s := natsServer(t, &server.Options{Users: []*server.User{
+	s := natstest.Serve(t, &server.Options{Users: []*server.User{
 		user("shop", permissionsOf(t, shop(t, "nats://a", "")).Permissions), user("far", permissionsOf(t, far("nats://a")).Permissions),
 	}})
 	url := func(name string) string { return "nats://" + name + ":open-sesame@" + s.Addr().String() }
@@ -347,7 +328,7 @@ func TestStartWaitsForNATS(t *testing.T) {
 	p.log = slog.New(onRecord{slog.DiscardHandler, func(text string) {
 		if strings.HasPrefix(text, "no connection to NATS yet") {
 			waited = true
-			natsServer(t, &server.Options{Port: port})
+			natstest.Serve(t, &server.Options{Port: port})
 		}
 	}})
 	s, err := p.start(t.Context(), file)

@@ -50,6 +50,7 @@ var importRules = []rule{
 	{wasmLibs, "core " + wasmLibs, "golang.org/x/sys", "the implementations share them"},
 	{processLibs, "core proto/ " + processLibs, "github.com/hashicorp/go- golang.org/x/sys " + grpc, "the implementations share them"},
 	{"internal/golden", "", "github.com/google/go-cmp", "tests share it"},
+	{"internal/natstest", "", "github.com/nats-io/nats-server/", "tests share it"},
 	{"internal/sdnotify", "core", "github.com/coreos/go-systemd/v22/daemon", "it talks to the service manager alone"},
 	{"internal/config", "core " + wasmLibs, "github.com/goccy/go-yaml github.com/invopop/jsonschema", "it reads a file and starts nothing"},
 	{"internal/parts", "core " + wasmLibs + " " + parts, "", "it lists the implementations for the programs and starts none"},
