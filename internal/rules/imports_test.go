@@ -45,6 +45,7 @@ var importRules = []rule{
 	{"backends/wasmtime", forParts, "github.com/bytecodealliance/wasmtime-go/v39", "one vendor for an engine"},
 	{"backends/process brokers/plugin trackers/plugin", forParts, grpc, "they talk to processes"},
 	{"trackers/internal/model", "core", "pgregory.net/rapid", "the tests of all trackers share it"},
+	{"brokers/nats", forParts, "github.com/nats-io/nats.go github.com/nats-io/nkeys", "one vendor for a broker"},
 	{parts, forParts, "", "an implementation knows neither another one nor the host"},
 
 	{wasmLibs, "core " + wasmLibs, "golang.org/x/sys", "the implementations share them"},
