@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"strings"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -80,13 +81,16 @@ func (a *attached) arrived(in *natsgo.Msg) {
 	}
 }
 
-// refuseFrame answers a frame that is not understood, so that its sender need not wait: it may be a
-// host of a later version.
+// refuseFrame answers a frame that is not understood: its sender may be a host of a later version,
+// which then need not wait, and can use this one.
 func (b *Broker) refuseFrame(in *natsgo.Msg, err error) {
 	if err == nil {
 		err = errFrame
 	}
 	b.discard(in, err)
+	if strings.HasPrefix(in.Reply, b.subjects.prefix+".host.") {
+		_ = b.publish(in.Reply, "", appendHead(nil, versionFrame, b.config.Host)) // an error means that nobody waits
+	}
 }
 
 // take hands a message to the component.

@@ -231,6 +231,10 @@ func (b *Broker) receiptCame(in *natsgo.Msg) {
 		r.giveBack(number, &core.MessagingError{Case: core.CaseTargetNotFound, Text: r.target.String()})
 		return
 	}
+	if host, is := readVersion(in.Data); is {
+		r.giveBack(number, &core.MessagingError{Case: core.CaseUnavailable, Text: "host " + host + " does not read this host's version of messages"})
+		return
+	}
 	if err := r.confirm(number, in.Data, &b.peers); err != nil {
 		b.discard(in, err)
 	}
