@@ -18,7 +18,7 @@ const (
 	frameSlack = 1 << 10
 	// firstWindow and firstBytes are the credit of a route before the first receipt.
 	firstWindow = 256
-	firstBytes  = 1 << 20
+	firstBytes  = 4 << 20
 	// maxWindow and maxWindowBytes are the most that a receipt grants.
 	maxWindow      = 8192
 	maxWindowBytes = 16 << 20
