@@ -1,6 +1,9 @@
 package nats
 
 import (
+	"errors"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -14,8 +17,10 @@ type attached struct {
 	id           core.ComponentID
 	receiver     core.Receiver
 	subscription *natsgo.Subscription
+	detached     atomic.Bool
 	sender       core.ComponentID // the last one; used by the subscription's goroutine alone
 	out          []byte           // memory for receipts, likewise
+	stuck        bool             // the component has had no room for holdTime; likewise
 }
 
 // group is the queue group of all hosts: should two have the same component, one of them gets each
@@ -41,6 +46,7 @@ const maxArrivals = 256 << 20
 // end takes no messages any more. Those that have come are refused, since the component is not
 // attached.
 func (a *attached) end() {
+	a.detached.Store(true)
 	if a.subscription.Drain() != nil { // while there is no connection
 		_ = a.subscription.Unsubscribe()
 	}
@@ -74,19 +80,25 @@ func (a *attached) arrived(in *natsgo.Msg) {
 		b.discard(in, r.err) // with a receipt for what could be read: the sender is no airhost
 	}
 	window, bytes := b.grants.grant(host, a.id)
+	if a.stuck {
+		window = minGranted
+	}
 	a.out = appendReceipt(a.out[:0], receipt{host: b.config.Host, window: window, bytes: bytes, refusals: refusals})
 	if err := b.publish(in.Reply, "", a.out); err != nil {
 		b.log.Debug("a receipt could not be sent", "to", host, "reason", err.Error())
 	}
 }
 
-// refuseFrame answers a frame that is not understood, so that its sender need not wait: it may be a
-// host of a later version.
+// refuseFrame answers a frame that is not understood: its sender may be a host of a later version,
+// which then need not wait, and can use this one.
 func (b *Broker) refuseFrame(in *natsgo.Msg, err error) {
 	if err == nil {
 		err = errFrame
 	}
 	b.discard(in, err)
+	if strings.HasPrefix(in.Reply, b.subjects.prefix+".host.") {
+		_ = b.publish(in.Reply, "", appendHead(nil, versionFrame, b.config.Host)) // an error means that nobody waits
+	}
 }
 
 // take hands a message to the component.
@@ -99,10 +111,7 @@ func (a *attached) take(host string, correlation core.RequestID, deadline int64,
 		}
 		a.sender = id
 	}
-	b.mu.RLock()
-	current := b.local[a.id] == a
-	b.mu.RUnlock()
-	if !current {
+	if a.detached.Load() {
 		return &core.MessagingError{Case: core.CaseTargetNotFound, Text: a.id.String()}
 	}
 	m := core.NewMessage(payload)
@@ -110,10 +119,44 @@ func (a *attached) take(host string, correlation core.RequestID, deadline int64,
 	if correlation != 0 {
 		m.Correlation, m.Deadline, m.Origin = correlation, deadline, b.origin(host)
 	}
-	if err := a.receiver.Deliver(m); err != nil {
+	if err := a.deliver(m); err != nil {
 		m.Release()
 		return err
 	}
 	b.counts.arrived.Add(1)
 	return nil
+}
+
+const (
+	// holdTime is how long a message waits for a component that has no room, and all behind it: the
+	// senders get no receipts, and their windows make them refuse others at once.
+	holdTime = time.Second
+	// holdPause is the time between two attempts.
+	holdPause = 50 * time.Microsecond
+)
+
+// deliver hands a message over. While the component has no room it waits, unless that has been in
+// vain before.
+func (a *attached) deliver(m *core.Message) error {
+	err := a.receiver.Deliver(m)
+	if err == nil || a.stuck || !errors.Is(err, core.ErrQueueFull) {
+		a.stuck = a.stuck && err != nil
+		return err
+	}
+	over := time.NewTimer(holdTime)
+	defer over.Stop()
+	again := time.NewTicker(holdPause)
+	defer again.Stop()
+	for errors.Is(err, core.ErrQueueFull) && !a.detached.Load() {
+		select {
+		case <-again.C:
+			err = a.receiver.Deliver(m)
+		case <-a.broker.done:
+			return err
+		case <-over.C:
+			a.stuck = true
+			return err
+		}
+	}
+	return err
 }

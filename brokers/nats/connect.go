@@ -184,11 +184,7 @@ func (b *Broker) reconnected(c *natsgo.Conn) {
 		return
 	}
 	b.log.Info("connected to NATS again", "server", c.ConnectedUrlRedacted())
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	for _, o := range b.origins {
-		o.resume()
-	}
+	b.sayBeat(false) // the others wait for it with their outcomes
 }
 
 // failed logs an error that the server has told, such as a subject that this host must not use.

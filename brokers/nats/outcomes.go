@@ -79,11 +79,17 @@ func (o *origin) Undelivered(m *core.Message, reason error) {
 }
 
 // flush sends the outcomes that wait. Those that the server does not take, since the connection is
-// lost, wait for the next one.
+// lost, wait for the next one, and for the word of the other host, which may get its own later.
 func (o *origin) flush(buffer []byte) []byte {
 	b := o.broker
 	for {
+		back := b.peers.isBack(o.host)
 		o.mu.Lock()
+		if !back {
+			o.queued = false
+			o.mu.Unlock()
+			return buffer
+		}
 		n, size := 0, 0
 		buffer = appendHead(buffer[:0], outcomesFrame, b.config.Host)
 		for n < len(o.waiting) && n < frameMessages {
@@ -131,6 +137,15 @@ func (o *origin) resume() {
 	o.mu.Unlock()
 	if queues {
 		o.broker.outbox.add(o)
+	}
+}
+
+// resumeOutcomes sends what waited for hosts that have not said that they are back.
+func (b *Broker) resumeOutcomes() {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	for _, o := range b.origins {
+		o.resume()
 	}
 }
 

@@ -39,14 +39,16 @@ const (
 type peers struct {
 	broker *Broker
 
-	mu  sync.Mutex // guards the following
-	all map[string]*peer
+	mu   sync.Mutex // guards the following
+	all  map[string]*peer
+	back time.Time // when this host has got its connection back; zero before
 }
 
 type peer struct {
 	Peer
 	run   string
 	until time.Time // then it is gone, if it says nothing; zero if only a receipt has come
+	said  time.Time // when it has last said that it is there
 	// requests wait for their outcomes from the host, with their deadlines. When there are sweepAt,
 	// those that have timed out are removed.
 	requests map[core.RequestID]int64
@@ -122,7 +124,8 @@ func (p *peers) came(in *natsgo.Msg) {
 		lost, one.requests = one.requests, map[core.RequestID]int64{}
 	}
 	one.run, one.Labels = said.Run, said.Labels
-	one.until = time.Now().Add(min(time.Duration(said.Lease)*time.Millisecond, time.Hour))
+	one.said = time.Now()
+	one.until = one.said.Add(min(time.Duration(said.Lease)*time.Millisecond, time.Hour))
 	if said.Leaving {
 		delete(p.all, said.Host)
 	}
@@ -134,6 +137,21 @@ func (p *peers) came(in *natsgo.Msg) {
 		b.log.Info("host seen", "host", said.Host)
 	}
 	p.fail(lost, said.Host)
+	b.mu.RLock()
+	o := b.origins[said.Host]
+	b.mu.RUnlock()
+	if o != nil {
+		o.resume()
+	}
+}
+
+// isBack reports whether a host has said that it is there since this one got its connection back, if
+// that was lost.
+func (p *peers) isBack(host string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	one := p.all[host]
+	return p.back.IsZero() || one != nil && one.said.After(p.back) || time.Since(p.back) > 2*p.broker.config.Lease
 }
 
 // expire takes hosts that have been silent for too long for gone.
@@ -153,10 +171,11 @@ func (p *peers) expire(now time.Time) {
 	}
 }
 
-// forgive gives all hosts another lease: this one has been cut off.
+// forgive gives all hosts another lease: this one is cut off.
 func (p *peers) forgive() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.back = time.Now()
 	for _, one := range p.all {
 		if !one.until.IsZero() {
 			one.until = time.Now().Add(p.broker.config.Lease)
@@ -213,6 +232,7 @@ func (b *Broker) keepTime(done <-chan struct{}) {
 				continue
 			}
 			b.peers.expire(now)
+			b.resumeOutcomes()
 			for _, r := range b.allRemotes() {
 				r.giveAllBack(now.Add(-2*b.config.Lease), errSilent)
 			}

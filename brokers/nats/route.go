@@ -18,7 +18,7 @@ const (
 	frameSlack = 1 << 10
 	// firstWindow and firstBytes are the credit of a route before the first receipt.
 	firstWindow = 256
-	firstBytes  = 1 << 20
+	firstBytes  = 4 << 20
 	// maxWindow and maxWindowBytes are the most that a receipt grants.
 	maxWindow      = 8192
 	maxWindowBytes = 16 << 20
@@ -229,6 +229,10 @@ func (b *Broker) receiptCame(in *natsgo.Msg) {
 	}
 	if len(in.Data) == 0 && in.Header.Get("Status") == "503" {
 		r.giveBack(number, &core.MessagingError{Case: core.CaseTargetNotFound, Text: r.target.String()})
+		return
+	}
+	if host, is := readVersion(in.Data); is {
+		r.giveBack(number, &core.MessagingError{Case: core.CaseUnavailable, Text: "host " + host + " does not read this host's version of messages"})
 		return
 	}
 	if err := r.confirm(number, in.Data, &b.peers); err != nil {

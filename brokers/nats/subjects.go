@@ -22,12 +22,6 @@ func (s subjects) to(id core.ComponentID) string {
 	return s.prefix + ".to." + part(namespace) + "." + part(name)
 }
 
-// target is the inverse of to.
-func (s subjects) target(subject string) (core.ComponentID, error) {
-	namespace, name, _ := strings.Cut(strings.TrimPrefix(subject, s.prefix+".to."), ".")
-	return core.ParseComponentID(strings.ReplaceAll(namespace, "=", ".") + "/" + strings.ReplaceAll(name, "=", "."))
-}
-
 // outcomes is where the outcomes of a host's requests go.
 func (s subjects) outcomes(host string) string { return s.prefix + ".host." + part(host) + ".out" }
 

@@ -19,6 +19,7 @@ const (
 	messagesFrame = 'M'
 	receiptFrame  = 'R'
 	outcomesFrame = 'O'
+	versionFrame  = 'V' // answers a frame of messages that is not understood
 )
 
 // The flags of a message in a frame.
@@ -229,4 +230,11 @@ func readReceipt(data []byte, messages int) (receipt, error) {
 		last = index
 	}
 	return got, r.err
+}
+
+// readVersion reports whether a frame says that a host does not read the version of another frame.
+func readVersion(data []byte) (host string, is bool) {
+	r := reader{rest: data}
+	host = r.open(versionFrame)
+	return host, r.err == nil
 }
