@@ -60,7 +60,7 @@ func (p *program) check(ctx context.Context, path string, online bool) error {
 	if err = errors.Join(err, c.close(ctx)); err != nil {
 		return err
 	}
-	err = errors.Join(p.checked(&c), service.CheckWays(file), executables(file))
+	err = errors.Join(p.checked(&c), service.CheckWays(file), service.CheckNATS(file), executables(file))
 	if online {
 		err = errors.Join(err, p.online(ctx, file))
 	}

@@ -184,7 +184,11 @@ func TestNATSAuthorizationByKey(t *testing.T) {
 	if code, out, errs := runs("check", "--online", shop(t, s.ClientURL(), ", nkey: "+key)); code != exitDone {
 		t.Errorf("check --online: exit code %d, %s%s", code, out, errs)
 	}
-	code, _, errs := runs("nats", "permissions", shop(t, "nats://127.0.0.1", ", nkey: "+writeFile(t, "bad.nk", "x")), "--output", "text")
+	bad := shop(t, "nats://127.0.0.1", ", nkey: "+writeFile(t, "bad.nk", "x"))
+	if code, _, errs := runs("check", bad); code != exitUsage || !strings.Contains(errs, "host.nats: NATS broker: nkey ") {
+		t.Errorf("check of a seed that is none: exit code %d, %s", code, errs)
+	}
+	code, _, errs := runs("nats", "permissions", bad, "--output", "text")
 	if code != exitUsage || !strings.Contains(errs, "bad.nk: want the seed of a user's nkey") {
 		t.Errorf("a seed that is none: exit code %d, %s", code, errs)
 	}

@@ -29,6 +29,17 @@ func NATS(file *config.File) nats.Config {
 	return c
 }
 
+// CheckNATS returns a mistake if the files of host.nats are none that a host could use.
+func CheckNATS(file *config.File) error {
+	if !file.Host.UsesNATS() {
+		return nil
+	}
+	if _, err := nats.New(NATS(file)); err != nil {
+		return config.Mistakes{file.Mistake("host.nats", err.Error())}
+	}
+	return nil
+}
+
 // natsTime is how long a start waits for a NATS server.
 const natsTime = 15 * time.Second
 
