@@ -77,7 +77,7 @@ func (a *attached) arrived(in *natsgo.Msg) {
 		}
 	}
 	if r.err != nil {
-		b.discard(in, r.err) // with a receipt for what could be read: the sender is no airhost
+		b.discard(in, r.err) // the messages before the fault get their receipt
 	}
 	window, bytes := b.grants.grant(host, a.id)
 	if a.stuck {

@@ -51,7 +51,12 @@ func (c Config) check() (options []natsgo.Option, err error) {
 			return nil, err
 		}
 	}
-	options = []natsgo.Option{
+	return c.options()
+}
+
+// options are those of the connection.
+func (c Config) options() ([]natsgo.Option, error) {
+	options := []natsgo.Option{
 		natsgo.Name("airhost " + c.Host), natsgo.MaxReconnects(-1), natsgo.ReconnectBufSize(-1), natsgo.RetryOnFailedConnect(true),
 		natsgo.ReconnectWait(250 * time.Millisecond), natsgo.PingInterval(c.Lease), natsgo.MaxPingsOutstanding(2),
 		natsgo.FlusherTimeout(c.Lease), natsgo.NoCallbacksAfterClientClose(),
@@ -108,7 +113,7 @@ func (b *Broker) connect(ctx context.Context) error {
 	return nil
 }
 
-// begin subscribes to what this host gets beside messages, and begins to send.
+// begin subscribes to outcomes, receipts and the words of other hosts, and begins to send.
 func (b *Broker) begin() error {
 	host := b.config.Host
 	for subject, handle := range map[string]natsgo.MsgHandler{
@@ -160,7 +165,7 @@ func (b *Broker) maxPayload() int {
 	return max(0, int(b.server.MaxPayload())-frameSlack)
 }
 
-// disconnected ends what is under way: it may have arrived or not.
+// disconnected ends the messages that are under way, which may have arrived or not.
 func (b *Broker) disconnected(err error) {
 	if !b.refusal.CompareAndSwap(nil, errLost) {
 		return // closed
@@ -196,7 +201,7 @@ func (b *Broker) failed(s *natsgo.Subscription, err error) {
 	b.log.Error("NATS refused something", attributes...)
 }
 
-// Close implements [core.Broker]. It waits for the receipts of what is under way until ctx ends, and
+// Close implements [core.Broker]. It waits for the receipts of all messages until ctx ends, and
 // tells the other hosts that this one leaves.
 func (b *Broker) Close(ctx context.Context) error {
 	b.mu.Lock()

@@ -216,7 +216,7 @@ func TestNobodyHasTheTarget(t *testing.T) {
 }
 
 // TestBackPressure: a target that does not handle its messages makes its route refuse with
-// queue-full at once; what was taken is handled, or is a dead letter with the reason.
+// queue-full at once; a message that was taken is handled, or is a dead letter with the reason.
 func TestBackPressure(t *testing.T) {
 	url := serve(t, nil).ClientURL()
 	a, b := join(t, url, "a"), join(t, url, "b")
@@ -282,7 +282,7 @@ func TestServerGone(t *testing.T) {
 	}
 }
 
-// wire passes on what goes to and from a server, until it is cut.
+// wire passes on all that goes to and from a server, until it is cut.
 type wire struct {
 	net.Listener
 	cut atomic.Bool

@@ -1,5 +1,5 @@
 // Package nats is a broker that joins hosts by NATS (https://nats.io): a component may send to
-// one of another host as to one of its own. docs/clusters.md says what is promised, and what
+// one of another host as to one of its own. docs/clusters.md has the promises, and all that
 // happens when a host, a server or the network fails.
 //
 // A component that this host has itself is reached in the process, as with the broker inproc:

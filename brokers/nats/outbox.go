@@ -10,8 +10,8 @@ type flusher interface {
 	flush(buffer []byte) []byte
 }
 
-// outbox sends what routes and origins have, on a goroutine of its own: sending to a server may
-// block, and those who deliver never do.
+// outbox sends for routes and origins, on a goroutine of its own: sending to a server may
+// block, and delivering never does.
 type outbox struct {
 	mu    sync.Mutex // guards the fields below
 	some  sync.Cond  // signals that ready or closed has changed
@@ -32,7 +32,7 @@ func (o *outbox) add(f flusher) {
 // keptBuffer is the largest buffer that the outbox keeps.
 const keptBuffer = 1 << 20
 
-// run sends until end is called, and what is ready then.
+// run sends until end is called, and all that is ready then.
 func (o *outbox) run() {
 	var buffer []byte
 	var spare []flusher

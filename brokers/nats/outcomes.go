@@ -22,8 +22,8 @@ type origin struct {
 const (
 	// maxOrigins is the most origins that a broker keeps while they have nothing to send.
 	maxOrigins = 4096
-	// maxOutcomes and maxOutcomeBytes bound what waits for one host, such as while the connection
-	// is lost.
+	// maxOutcomes and maxOutcomeBytes bound the outcomes that wait for one host, such as while the
+	// connection is lost.
 	maxOutcomes     = 2 * maxWindow
 	maxOutcomeBytes = 4 * maxWindowBytes
 )
@@ -83,27 +83,10 @@ func (o *origin) Undelivered(m *core.Message, reason error) {
 func (o *origin) flush(buffer []byte) []byte {
 	b := o.broker
 	for {
-		back := b.peers.isBack(o.host)
-		o.mu.Lock()
-		if !back {
-			o.queued = false
-			o.mu.Unlock()
+		n := 0
+		if buffer, n = o.next(buffer, b.peers.isBack(o.host)); n == 0 {
 			return buffer
 		}
-		n, size := 0, 0
-		buffer = appendHead(buffer[:0], outcomesFrame, b.config.Host)
-		for n < len(o.waiting) && n < frameMessages {
-			if size += len(o.waiting[n].Payload) + frameSlack/4; n > 0 && size > min(frameBytes, b.maxPayload()) {
-				break
-			}
-			buffer = appendOutcome(buffer, o.waiting[n])
-			n++
-		}
-		if o.queued = n > 0; !o.queued {
-			o.mu.Unlock()
-			return buffer
-		}
-		o.mu.Unlock()
 		err := b.publish(b.subjects.outcomes(o.host), "", buffer)
 		if err != nil && b.refusal.Load() != errClosed {
 			o.mu.Lock()
@@ -111,25 +94,47 @@ func (o *origin) flush(buffer []byte) []byte {
 			o.mu.Unlock()
 			return buffer
 		}
-		o.mu.Lock()
-		sent := o.waiting[:n:n]
-		if o.waiting = o.waiting[n:]; len(o.waiting) == 0 {
-			o.waiting = nil
-		}
-		for _, m := range sent {
-			o.bytes -= len(m.Payload)
-		}
-		o.mu.Unlock()
-		for _, m := range sent {
-			m.Release()
-		}
+		o.forget(n)
 		if err != nil {
 			b.counts.lost.Add(uint64(n))
 		}
 	}
 }
 
-// resume sends what waited for a connection.
+// next makes a frame of the outcomes that wait, and returns their number. Without any, or while the
+// other host is not back, the outbox has nothing more of o.
+func (o *origin) next(buffer []byte, back bool) (frame []byte, n int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	most := min(frameBytes, o.broker.maxPayload())
+	buffer = appendHead(buffer[:0], outcomesFrame, o.broker.config.Host)
+	for size := 0; back && n < len(o.waiting) && n < frameMessages; n++ {
+		if size += len(o.waiting[n].Payload) + frameSlack/4; n > 0 && size > most {
+			break
+		}
+		buffer = appendOutcome(buffer, o.waiting[n])
+	}
+	o.queued = n > 0
+	return buffer, n
+}
+
+// forget releases the first n outcomes, which have been sent.
+func (o *origin) forget(n int) {
+	o.mu.Lock()
+	sent := o.waiting[:n:n]
+	if o.waiting = o.waiting[n:]; len(o.waiting) == 0 {
+		o.waiting = nil
+	}
+	for _, m := range sent {
+		o.bytes -= len(m.Payload)
+	}
+	o.mu.Unlock()
+	for _, m := range sent {
+		m.Release()
+	}
+}
+
+// resume sends the outcomes that waited for a connection.
 func (o *origin) resume() {
 	o.mu.Lock()
 	queues := len(o.waiting) > 0 && !o.queued
@@ -140,7 +145,7 @@ func (o *origin) resume() {
 	}
 }
 
-// resumeOutcomes sends what waited for hosts that have not said that they are back.
+// resumeOutcomes sends the outcomes for hosts that have not said that they are back.
 func (b *Broker) resumeOutcomes() {
 	b.mu.RLock()
 	defer b.mu.RUnlock()

@@ -19,7 +19,7 @@ type Peer struct {
 	Since  time.Time         `json:"since"` // when this host has seen it first
 }
 
-// beat is what a host says of itself, several times in a lease.
+// beat is the word of a host that it is there, several times in a lease.
 type beat struct {
 	Version int               `json:"version"`
 	Host    string            `json:"host"`
@@ -29,7 +29,7 @@ type beat struct {
 	Leaving bool              `json:"leaving,omitempty"` // it stops, and says nothing more
 }
 
-// maxPeers and maxBeat bound what is kept of other hosts.
+// maxPeers and maxBeat bound the memory for other hosts.
 const (
 	maxPeers = 1000
 	maxBeat  = 64 << 10
@@ -111,25 +111,7 @@ func (p *peers) came(in *natsgo.Msg) {
 		}
 		return
 	}
-	p.mu.Lock()
-	one := p.all[said.Host]
-	if one == nil && len(p.all) >= maxPeers {
-		p.mu.Unlock()
-		return
-	}
-	one = p.peerLocked(said.Host)
-	known := !one.until.IsZero()
-	var lost map[core.RequestID]int64
-	if known && one.run != said.Run || said.Leaving {
-		lost, one.requests = one.requests, map[core.RequestID]int64{}
-	}
-	one.run, one.Labels = said.Run, said.Labels
-	one.said = time.Now()
-	one.until = one.said.Add(min(time.Duration(said.Lease)*time.Millisecond, time.Hour))
-	if said.Leaving {
-		delete(p.all, said.Host)
-	}
-	p.mu.Unlock()
+	known, lost := p.note(&said)
 	switch {
 	case said.Leaving && known:
 		b.log.Info("host gone", "host", said.Host, "reason", "it stops")
@@ -143,6 +125,28 @@ func (p *peers) came(in *natsgo.Msg) {
 	if o != nil {
 		o.resume()
 	}
+}
+
+// note notes the word of a host. It returns the requests that the host will not answer: those of
+// an earlier run of it, or all if it leaves.
+func (p *peers) note(said *beat) (known bool, lost map[core.RequestID]int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.all[said.Host] == nil && len(p.all) >= maxPeers {
+		return true, nil // there is no room for it
+	}
+	one := p.peerLocked(said.Host)
+	known = !one.until.IsZero()
+	if known && one.run != said.Run || said.Leaving {
+		lost, one.requests = one.requests, map[core.RequestID]int64{}
+	}
+	one.run, one.Labels = said.Run, said.Labels
+	one.said = time.Now()
+	one.until = one.said.Add(min(time.Duration(said.Lease)*time.Millisecond, time.Hour))
+	if said.Leaving {
+		delete(p.all, said.Host)
+	}
+	return known, lost
 }
 
 // isBack reports whether a host has said that it is there since this one got its connection back, if
@@ -240,7 +244,7 @@ func (b *Broker) keepTime(done <-chan struct{}) {
 	}
 }
 
-// grants divide the room for arrivals among those who send: all together may have maxGranted messages
+// grants divide the room for arrivals among the senders: all together may have maxGranted messages
 // and maxGrantedBytes under way to this host.
 type grants struct {
 	mu     sync.Mutex // guards the following

@@ -213,7 +213,7 @@ func (r *remote) giveAllBack(before time.Time, reason *core.MessagingError) {
 	}
 }
 
-// receiptCame handles what has come to the subject of a receipt: the receipt, or the server's
+// receiptCame handles a message on the subject of a receipt: the receipt, or the server's
 // word that no host has the target.
 func (b *Broker) receiptCame(in *natsgo.Msg) {
 	route, number, ok := b.subjects.parseReceipt(in.Subject)

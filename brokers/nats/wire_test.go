@@ -12,7 +12,7 @@ import (
 
 var x, y = core.MustComponentID("a/x"), core.MustComponentID("a/y")
 
-// TestFrames: what is written is read.
+// TestFrames: a frame is read as it was written.
 func TestFrames(t *testing.T) {
 	now := time.Now().UnixNano()
 	data := appendHead(nil, messagesFrame, "one")
@@ -45,7 +45,7 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-// TestWrongFrames: what another program may send is refused with a reason.
+// TestWrongFrames: frames of other programs are refused with a reason.
 func TestWrongFrames(t *testing.T) {
 	for data, want := range map[string]string{
 		"":                                   "0 bytes",
@@ -80,7 +80,7 @@ func TestWrongFrames(t *testing.T) {
 	}
 }
 
-// FuzzFrames: whatever comes, the readers end, keep to the bytes, and what they accept is within its bounds.
+// FuzzFrames: the readers of any bytes end, keep to them, and accept nothing beyond its bounds.
 func FuzzFrames(f *testing.F) {
 	f.Add(appendMessage(appendHead(nil, messagesFrame, "one"), &core.Message{Sender: x, Correlation: 7, Payload: []byte("hello")}, 0))
 	f.Add(appendOutcome(appendHead(nil, outcomesFrame, "one"), &core.Message{Correlation: 7, Failure: &core.RequestError{Text: "no"}}))
@@ -129,8 +129,8 @@ func TestSubjects(t *testing.T) {
 	}
 }
 
-// TestGrantsAreBounded: however many senders there are, what they may have under way together stays
-// within the bound, but for the least that each of them needs.
+// TestGrantsAreBounded: however many senders there are, all that they may have under way together
+// stays within the bound, but for the least that each of them needs.
 func TestGrantsAreBounded(t *testing.T) {
 	g := new(grants)
 	for n := range 5000 {

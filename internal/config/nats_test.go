@@ -40,8 +40,8 @@ func TestNATS(t *testing.T) {
 	}
 	write("airhost.yaml", natsFile)
 	_, err := config.Load(path, built)
-	for _, name := range []string{"credentials: " + dir + "/host.creds", "tls.ca: " + dir + "/ca.pem", "tls.certificate: " + dir + "/host.pem", "tls.key: " + dir + "/host.key"} {
-		if want := "host.nats." + name + ": no such file"; err == nil || !strings.Contains(err.Error(), want) {
+	for _, name := range [][2]string{{"credentials", "host.creds"}, {"tls.ca", "ca.pem"}, {"tls.certificate", "host.pem"}, {"tls.key", "host.key"}} {
+		if want := "host.nats." + name[0] + ": " + filepath.Join(dir, name[1]) + ": no such file"; err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
