@@ -344,6 +344,20 @@ func TestStartWaitsForNATS(t *testing.T) {
 	}
 }
 
+// TestStartWithAWrongPassword: it fails at once, and nothing tells the password.
+func TestStartWithAWrongPassword(t *testing.T) {
+	s := natstest.Serve(t, &server.Options{Users: []*server.User{{Username: "shop", Password: "open-sesame"}}})
+	file, err := config.Load(shop(t, "nats://shop:close-sesame@"+s.Addr().String(), ""), service.Built())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &program{log: slog.New(onRecord{slog.DiscardHandler, func(text string) { t.Errorf("logged %q, want no second try", text) }})}
+	_, err = p.start(t.Context(), file)
+	if err == nil || err.Error() != "no connection to nats://"+s.Addr().String()+": nats: Authorization Violation" {
+		t.Errorf("got %v", err)
+	}
+}
+
 // onRecord is a log that calls a function with the text of each record.
 type onRecord struct {
 	slog.Handler
