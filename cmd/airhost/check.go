@@ -22,6 +22,7 @@ import (
 )
 
 func (p *program) checkCommand() *cobra.Command {
+	online := false
 	command := &cobra.Command{
 		Use:   "check FILE",
 		Short: "Check a configuration file and every module it names",
@@ -29,18 +30,24 @@ func (p *program) checkCommand() *cobra.Command {
 all that is wrong with them. It runs no guest code. A component that is a process
 is started once, to ask it what it has, and ended again; executables of brokers and
 trackers are looked at, and not started. The exit code is 0 when the file can be
-run, and 2 when something is wrong with it.`,
-		Example:           "  airhost check airhost.yaml",
+run, and 2 when something is wrong with it.
+
+With --online it connects to the servers of host.nats as the host would, and says
+in a line which server answers, with the largest message that it takes. It asks for
+each subject that the host needs; hosts that run are not disturbed. The exit code is 1
+when no server answers, or when one does not permit what the host needs.`,
+		Example:           "  airhost check airhost.yaml\n  airhost check airhost.yaml --online",
 		Args:              arguments("FILE"),
 		ValidArgsFunction: completeFile,
-		RunE:              p.work(p.check),
+		RunE:              p.work(func(ctx context.Context, args []string) error { return p.check(ctx, args[0], online) }),
 	}
+	command.Flags().BoolVar(&online, "online", false, "connect to the servers of host.nats as well")
 	p.cacheFlag(command)
 	return command
 }
 
-func (p *program) check(ctx context.Context, args []string) error {
-	file, err := config.Load(args[0], service.Built())
+func (p *program) check(ctx context.Context, path string, online bool) error {
+	file, err := config.Load(path, service.Built())
 	if err != nil {
 		return err
 	}
@@ -53,7 +60,11 @@ func (p *program) check(ctx context.Context, args []string) error {
 	if err = errors.Join(err, c.close(ctx)); err != nil {
 		return err
 	}
-	return errors.Join(p.checked(&c), service.CheckWays(file), executables(file))
+	err = errors.Join(p.checked(&c), service.CheckWays(file), service.CheckNATS(file), executables(file))
+	if online {
+		err = errors.Join(err, p.online(ctx, file))
+	}
+	return err
 }
 
 func (p *program) warn(warnings config.Mistakes) {

@@ -59,9 +59,9 @@ func (p *program) run(ctx context.Context, path string, watch bool) error {
 	if err != nil {
 		return err
 	}
-	s, err := p.newService(file, true)
+	s, err := p.newService(ctx, file, true)
 	if err != nil {
-		return err
+		return p.unlessStop(err)
 	}
 	api, err := p.openAdmin(ctx, s, file, log)
 	if err != nil {
@@ -78,13 +78,19 @@ func (p *program) run(ctx context.Context, path string, watch bool) error {
 		err = errors.Join(err, s.RequiredFailed())
 	}
 	p.tell(sdnotify.Stopping())
-	if isStop(err) {
-		p.report(err)
-		err = nil
-	}
-	err = errors.Join(err, s.Stop(ctx), api.Stop(ctx))
+	err = errors.Join(p.unlessStop(err), s.Stop(ctx), api.Stop(ctx))
 	logDeadLetters(p, s)
 	return err
+}
+
+// unlessStop reports a signal's request to stop, which is no failure of a run. It returns all
+// other errors.
+func (p *program) unlessStop(err error) error {
+	if !isStop(err) {
+		return err
+	}
+	p.report(err)
+	return nil
 }
 
 // tell logs that the service manager, if there is one, could not be told something.

@@ -12,7 +12,7 @@ import (
 // start runs the host of a configuration file with all its components. The caller must stop
 // it.
 func (p *program) start(ctx context.Context, file *config.File) (*service.Service, error) {
-	s, err := p.newService(file, false)
+	s, err := p.newService(ctx, file, false)
 	if err != nil {
 		return nil, err
 	}
@@ -22,10 +22,15 @@ func (p *program) start(ctx context.Context, file *config.File) (*service.Servic
 	return s, nil
 }
 
-// newService starts the host of a file without components.
-func (p *program) newService(file *config.File, changes bool) (*service.Service, error) {
+// newService starts the host of a file without components. The error is the signal that has ended
+// ctx, if one has.
+func (p *program) newService(ctx context.Context, file *config.File, changes bool) (*service.Service, error) {
 	p.logMistakes(slog.LevelWarn, file.Warnings())
-	return service.New(service.Config{File: file, Changes: changes, CacheDir: p.cacheDir(), Log: p.log, LogWiring: levelTrace})
+	s, err := service.New(ctx, service.Config{File: file, Changes: changes, CacheDir: p.cacheDir(), Log: p.log, LogWiring: levelTrace})
+	if stop := stopped(ctx, "starting"); err != nil && stop != nil {
+		return nil, stop
+	}
+	return s, err
 }
 
 // deploy starts the components of the file. The error is the signal that has ended ctx, if one

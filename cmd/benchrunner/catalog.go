@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"log/slog"
+	"os"
+	"time"
 
 	wazerolib "github.com/tetratelabs/wazero"
 	"go.uber.org/fx"
@@ -11,6 +13,7 @@ import (
 	"github.com/airhost/airhost/backends/native"
 	"github.com/airhost/airhost/backends/wasmtime"
 	"github.com/airhost/airhost/backends/wazero"
+	"github.com/airhost/airhost/brokers/nats"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/bench/data/cells"
 	"github.com/airhost/airhost/internal/bench/measure"
@@ -52,6 +55,9 @@ func names[P any](table []parts.Part[P]) []string {
 	return all
 }
 
+// natsVariable has the address of the server that cells with the broker nats use.
+const natsVariable = "AIRHOST_BENCH_NATS"
+
 // catalog is everything that this build can measure. logger takes the log of the cells'
 // hosts.
 func catalog(logger *slog.Logger) measure.Catalog {
@@ -66,11 +72,35 @@ func catalog(logger *slog.Logger) measure.Catalog {
 	for _, p := range built(c.LeftOut, parts.Brokers) {
 		c.Brokers[p.Name] = measure.Part{Module: airhostfx.Broker(p.New)}
 	}
+	addNATS(&c, os.Getenv(natsVariable))
 	for _, p := range built(c.LeftOut, parts.Trackers) {
 		c.Trackers[p.Name] = measure.Part{Module: airhostfx.Tracker(p.New)}
 	}
 	built(c.LeftOut, engineParts())
 	return c
+}
+
+// addNATS makes the cells with the broker nats use the server with an address, or leaves them out
+// if it is empty.
+func addNATS(c *measure.Catalog, address string) {
+	const name = "nats"
+	if address == "" {
+		delete(c.Brokers, name)
+		c.LeftOut[name] = "it needs a server: set " + natsVariable + " to its address, such as nats://127.0.0.1:4222"
+		return
+	}
+	settings := nats.Config{URL: address, Cluster: "benchrunner", Logger: c.Logger}
+	c.Brokers[name] = measure.Part{Module: fx.Options(fx.Supply(settings), airhostfx.Broker(newNATS))}
+}
+
+// newNATS makes the broker once the server answers: the host would wait for it without end.
+func newNATS(settings nats.Config) (*nats.Broker, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := nats.Await(ctx, settings); err != nil {
+		return nil, err
+	}
+	return nats.New(settings)
 }
 
 // built returns the parts that this build has, and notes the reasons of the others.

@@ -41,6 +41,9 @@ func newRunCommand() *cobra.Command {
 prints a table. A sample counts only if the guests' own counters agree with it
 exactly.
 
+Cells with the broker nats need a server, whose address is in the variable
+AIRHOST_BENCH_NATS. Their components are in one host, so that messages do not go there.
+
 Files are written in one step, when the run is over. An interrupt (Ctrl-C) ends the
 run, and keeps what was measured, with a warning: in the files, or, where they were
 there before, in others beside them that end in .cut.

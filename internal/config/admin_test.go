@@ -3,6 +3,7 @@ package config_test
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -32,7 +33,7 @@ func TestAdmin(t *testing.T) {
 		"admin: '[::1]:0', admin_token_file: '${NONE:-./}/token'": {Admin: "[::1]:0", AdminTokenFile: filepath.Join(dir, "token")},
 	} {
 		f, err := load(host)
-		if err != nil || f.Host != want {
+		if err != nil || !reflect.DeepEqual(f.Host, want) {
 			t.Errorf("%s: got %+v, %v\nwant %+v", host, f, err, want)
 		}
 	}

@@ -36,6 +36,7 @@ type File struct {
 // component's engine, are in the program's [Built].
 type Host struct {
 	Broker         Part     `yaml:"broker,omitempty" jsonschema_description:"The broker, which carries the messages: one by its name, or an executable of your own."`
+	NATS           NATS     `yaml:"nats,omitempty" jsonschema_description:"How the broker nats joins the host to others."`
 	Tracker        Part     `yaml:"tracker,omitempty" jsonschema_description:"The tracker, which remembers pending requests: one by its name, or an executable of your own."`
 	RequestTimeout Duration `yaml:"request_timeout,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=5s" jsonschema_description:"The timeout of a request that asks for a timeout of 0."`
 	DrainTimeout   Duration `yaml:"drain_timeout,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=5s" jsonschema_description:"The time that a stop waits for messages and requests under way."`

@@ -25,7 +25,7 @@ var built = config.Built{
 		{Name: "wazero", About: "runs WebAssembly"}, {Name: "wasmtime", LeftOut: "it takes cgo"},
 		{Name: "native", About: "runs Go"}, {Name: "process"},
 	},
-	Brokers:  []config.Choice{{Name: "inproc"}, {Name: "channel"}, {Name: "nats", LeftOut: "no version has it yet"}},
+	Brokers:  []config.Choice{{Name: "inproc"}, {Name: "channel"}, {Name: "nats"}},
 	Trackers: []config.Choice{{Name: "slab"}, {Name: "timermap"}},
 	Native:   []string{"echo", "relay"},
 	Lookup:   lookup,
@@ -392,7 +392,9 @@ func TestDefaultsAreAccepted(t *testing.T) {
 	component := defaults(schema.Properties.Components.Items).(map[string]any)
 	component["id"], component["source"], component["engine"] = "a/b", "echo.wasm", "wazero"
 	delete(component, "process") // other engines have none
-	file, err := json.Marshal(map[string]any{"host": defaults(schema.Properties.Host), "components": []any{component}})
+	host := defaults(schema.Properties.Host).(map[string]any)
+	host["broker"] = "nats" // so that it may have the defaults of host.nats
+	file, err := json.Marshal(map[string]any{"host": host, "components": []any{component}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,6 +26,7 @@ func (d *decoder) consistency() {
 		d.subscriptions(c.Subscribe, path+".subscribe")
 	}
 	d.admin(&d.file.Host)
+	d.nats(&d.file.Host)
 	d.budgets()
 	d.providers()
 	for path, part := range d.file.Host.parts() {
@@ -156,13 +157,13 @@ func (f *File) Warnings() Mistakes {
 		granted := f.Components[i].Capabilities
 		path := fmt.Sprintf("components[%d].capabilities.", i)
 		warnings = append(warnings, f.uncallable(path+"call", granted.Call)...)
-		if f.Host.Broker.Plugin != nil {
+		if f.Host.mayBeJoined() {
 			continue
 		}
 		warnings = append(warnings, f.pointless(path+"send", granted.Send)...)
 		warnings = append(warnings, f.pointless(path+"request", granted.Request)...)
 	}
-	if f.Host.Broker.Plugin == nil {
+	if !f.Host.mayBeJoined() {
 		warnings = append(warnings, f.strangers()...)
 		warnings = append(warnings, f.silent()...)
 	}

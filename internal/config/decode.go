@@ -222,7 +222,7 @@ func (d *decoder) text(path string, n ast.Node, target encoding.TextUnmarshaler,
 		d.notef(n, path, "want one value, got %s", describe(n))
 		return
 	}
-	if ofTopics(target) && !isText(n) {
+	if wantsText(target) && !isText(n) {
 		d.notef(n, path, "want a text, got %s: put it in quotes", describe(n))
 		return
 	}

@@ -66,6 +66,9 @@ func (f *File) paths() (all []*string) {
 			all = append(all, p)
 		}
 	}
+	for _, p := range f.Host.NATS.files() {
+		all = append(all, p)
+	}
 	for _, part := range f.Host.parts() {
 		if part.Plugin != nil {
 			all = append(all, &part.Plugin.Plugin)
@@ -99,6 +102,7 @@ func (f *File) locate() Mistakes {
 		}
 	}
 	missing = append(missing, f.Host.locateAdmin(f)...)
+	missing = append(missing, f.Host.NATS.locate(f)...)
 	missing = append(missing, f.Gateway.HTTP.TLS.locate(f)...)
 	for path, part := range f.Host.parts() {
 		if part.Plugin != nil {

@@ -200,7 +200,7 @@ func describe(n ast.Node) string {
 }
 
 // clip shortens a wrong value for the text of a mistake.
-func clip(text string) string { return clipTo(text, 60) }
+func clip(text string) string { return clipTo(withoutUserInfo(text), 60) }
 
 // clipTo returns at most so many characters of a text.
 func clipTo(text string, most int) string {

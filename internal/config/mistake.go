@@ -21,7 +21,7 @@ type Mistake struct {
 	// Text names the mistake, the expected value, and the nearest valid word.
 	Text string
 	// Excerpt is the line of the file and below it a caret; empty without Line. The values of
-	// config and env are stars in it.
+	// config and env are stars in it, and names and passwords in addresses.
 	Excerpt string
 
 	order int // of the file
@@ -71,7 +71,7 @@ func (m *Mistake) quote(lines []string) {
 	if m.Line < 1 || m.Line > len(lines) {
 		return
 	}
-	runes := []rune(printable(strings.ReplaceAll(maskLine(lines, m.Line-1), "\t", "→"))) // makes tabs visible
+	runes := []rune(printable(strings.ReplaceAll(withoutUserInfo(maskLine(lines, m.Line-1)), "\t", "→"))) // makes tabs visible
 	column := min(max(m.Column, 1), len(runes)+1)
 	first := max(0, column-quoteWidth*3/4)
 	last := min(len(runes), first+quoteWidth)

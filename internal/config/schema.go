@@ -72,6 +72,10 @@ func mapType(t reflect.Type) *jsonschema.Schema {
 		return topicSchema()
 	case reflect.TypeFor[Queue]():
 		return &jsonschema.Schema{Type: "string", Pattern: queuePattern}
+	case reflect.TypeFor[ClusterName]():
+		return &jsonschema.Schema{Type: "string", Pattern: clusterPattern}
+	case reflect.TypeFor[Label]():
+		return &jsonschema.Schema{Type: "string", Pattern: labelPattern}
 	case reflect.TypeFor[Subscription]():
 		return subscriptionSchema()
 	case reflect.TypeFor[Duration]():
@@ -149,6 +153,9 @@ func restrict(property *jsonschema.Schema, kind reflect.Type, r rules) {
 	switch r.key {
 	case "env":
 		property.PropertyNames = &jsonschema.Schema{Pattern: variableNames}
+	case "labels":
+		most := uint64(maxLabels)
+		property.MaxProperties = &most
 	case "max_restarts":
 		property.Not = &jsonschema.Schema{Const: 0}
 	}

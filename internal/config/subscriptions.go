@@ -74,11 +74,11 @@ func (d *decoder) subscription(path string, n ast.Node, into *Subscription) {
 	d.text(path, n, &into.Topic, reflect.ValueOf(&into.Topic).Elem(), rules{})
 }
 
-// ofTopics reports whether a value is a text of topics. YAML has its own ideas of numbers with
-// dots, so that a topic that looks like one is in quotes.
-func ofTopics(target encoding.TextUnmarshaler) bool {
+// wantsText reports whether a value is a text that may look like a number. YAML has its own ideas
+// of numbers with dots, so that such a text is in quotes.
+func wantsText(target encoding.TextUnmarshaler) bool {
 	switch target.(type) {
-	case *core.TopicPattern, *Queue:
+	case *core.TopicPattern, *Queue, *ClusterName, *Label:
 		return true
 	}
 	return false

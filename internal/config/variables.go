@@ -159,6 +159,10 @@ func (d *decoder) wanted(t reflect.Type, r rules) string {
 		return strings.TrimPrefix(errInstances.Error(), "want ")
 	case reflect.TypeFor[Checksum]():
 		return strings.TrimPrefix(errChecksum.Error(), "want ")
+	case reflect.TypeFor[ClusterName]():
+		return strings.TrimPrefix(errClusterName.Error(), "want ")
+	case reflect.TypeFor[Label]():
+		return strings.TrimPrefix(errLabel.Error(), "want ")
 	case reflect.TypeFor[core.ComponentID]():
 		return "an id, as namespace/name"
 	case reflect.TypeFor[core.IDPattern]():

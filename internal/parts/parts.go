@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"github.com/airhost/airhost/backends/native"
+	"github.com/airhost/airhost/brokers/nats"
 	"github.com/airhost/airhost/core"
 )
 
@@ -19,6 +20,8 @@ type Settings struct {
 	Interpreter bool
 	// Native is the configuration of the engine native: the Go components that it has.
 	Native native.Config
+	// NATS is the configuration of the broker nats.
+	NATS nats.Config
 	// Logger takes the log of the parts; slog.Default() if nil.
 	Logger *slog.Logger
 }

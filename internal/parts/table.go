@@ -1,12 +1,15 @@
 package parts
 
 import (
+	"cmp"
+
 	"github.com/airhost/airhost/backends/native"
 	"github.com/airhost/airhost/backends/process"
 	"github.com/airhost/airhost/backends/wasmtime"
 	"github.com/airhost/airhost/backends/wazero"
 	"github.com/airhost/airhost/brokers/channel"
 	"github.com/airhost/airhost/brokers/inproc"
+	"github.com/airhost/airhost/brokers/nats"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/trackers/slab"
 	"github.com/airhost/airhost/trackers/timermap"
@@ -37,7 +40,11 @@ var Engines = []Engine{
 var Brokers = []Part[core.Broker]{
 	{Name: "inproc", About: "hands messages over in place", New: func(Settings) (core.Broker, error) { return inproc.New(inproc.Config{}) }},
 	{Name: "channel", About: "uses a goroutine and a Go channel for each component", New: func(Settings) (core.Broker, error) { return channel.New(channel.Config{}) }},
-	{Name: "nats", About: "joins many hosts", LeftOut: "no version has it yet"},
+	{Name: "nats", About: "joins many hosts, by NATS", New: func(s Settings) (core.Broker, error) {
+		c := s.NATS
+		c.Logger = cmp.Or(c.Logger, s.Logger)
+		return nats.New(c)
+	}},
 }
 
 // Trackers are the trackers that have a name. The first is the default. Beside them,

@@ -45,11 +45,13 @@ var importRules = []rule{
 	{"backends/wasmtime", forParts, "github.com/bytecodealliance/wasmtime-go/v39", "one vendor for an engine"},
 	{"backends/process brokers/plugin trackers/plugin", forParts, grpc, "they talk to processes"},
 	{"trackers/internal/model", "core", "pgregory.net/rapid", "the tests of all trackers share it"},
+	{"brokers/nats", forParts, "github.com/nats-io/nats.go github.com/nats-io/nkeys", "one vendor for a broker"},
 	{parts, forParts, "", "an implementation knows neither another one nor the host"},
 
 	{wasmLibs, "core " + wasmLibs, "golang.org/x/sys", "the implementations share them"},
 	{processLibs, "core proto/ " + processLibs, "github.com/hashicorp/go- golang.org/x/sys " + grpc, "the implementations share them"},
 	{"internal/golden", "", "github.com/google/go-cmp", "tests share it"},
+	{"internal/natstest", "", "github.com/nats-io/nats-server/", "tests share it"},
 	{"internal/sdnotify", "core", "github.com/coreos/go-systemd/v22/daemon", "it talks to the service manager alone"},
 	{"internal/config", "core " + wasmLibs, "github.com/goccy/go-yaml github.com/invopop/jsonschema", "it reads a file and starts nothing"},
 	{"internal/parts", "core " + wasmLibs + " " + parts, "", "it lists the implementations for the programs and starts none"},

@@ -62,7 +62,7 @@ func (f folder) serve(text string) *Service {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	s, err := New(Config{File: file, Changes: true, Log: slog.New(slog.DiscardHandler)})
+	s, err := New(context.Background(), Config{File: file, Changes: true, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -233,7 +233,7 @@ func TestRequiredIsDown(t *testing.T) {
 	if file, err = config.Load(f.file("other.yaml"), Built()); err != nil {
 		t.Fatal(err)
 	}
-	other, err := New(Config{File: file, Log: slog.New(slog.DiscardHandler)})
+	other, err := New(context.Background(), Config{File: file, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -302,7 +302,7 @@ func TestStopEndsAChange(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(Config{File: file, Changes: true, Log: slog.New(slog.DiscardHandler)})
+	s, err := New(context.Background(), Config{File: file, Changes: true, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -389,7 +389,7 @@ components: [{id: a/b, source: %[1]secho.wasm}]
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(Config{File: file, Changes: true, Log: slog.New(slog.DiscardHandler)})
+	s, err := New(context.Background(), Config{File: file, Changes: true, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -60,7 +60,9 @@ func Engines(file *config.File) []parts.Engine {
 // Settings are the settings of all parts that have a name. cacheDir is the folder for compiled
 // code, "" for none.
 func Settings(file *config.File, cacheDir string, log *slog.Logger) parts.Settings {
-	return parts.Settings{CacheDir: cacheDir, Interpreter: file.Host.Interpreter, Native: native.Config{Components: nativeComponents}, Logger: log}
+	return parts.Settings{
+		CacheDir: cacheDir, Interpreter: file.Host.Interpreter, Native: native.Config{Components: nativeComponents}, NATS: NATS(file), Logger: log,
+	}
 }
 
 // Native returns the names of the components that "engine: native" can name as its source.

@@ -57,14 +57,18 @@ type Service struct {
 // starting is the phase of a service before its ways in are open.
 const starting = "it is starting"
 
-// New starts a host without components. The caller must stop it.
-func New(c Config) (*Service, error) {
+// New starts a host without components. The caller must stop it. The start waits for what the broker
+// needs, until ctx ends.
+func New(ctx context.Context, c Config) (*Service, error) {
 	base := c.File
 	if c.Changes {
 		var err error
 		if base, err = base.Absolute(); err != nil {
 			return nil, err
 		}
+	}
+	if err := awaitNATS(ctx, c.File, c.Log); err != nil {
+		return nil, err
 	}
 	s := &Service{config: c, base: base, log: c.Log, changing: make(chan struct{}, 1), units: make(map[core.ComponentID]*unit), phase: starting}
 	s.over, s.end = context.WithCancel(context.Background())
@@ -77,7 +81,9 @@ func New(c Config) (*Service, error) {
 			return events
 		}),
 	)
-	if err := s.fx.Start(context.Background()); err != nil {
+	ctx, cancel := startContext(ctx, c.File)
+	defer cancel()
+	if err := s.fx.Start(ctx); err != nil {
 		return nil, dig.RootCause(err) // without the path through the constructors
 	}
 	return s, nil

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -55,7 +56,7 @@ func startAndStop(b *testing.B, text string, cached bool) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		s, err := New(Config{File: file, CacheDir: cache, Log: slog.New(slog.DiscardHandler)})
+		s, err := New(context.Background(), Config{File: file, CacheDir: cache, Log: slog.New(slog.DiscardHandler)})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -1,0 +1,162 @@
+package nats
+
+import (
+	"errors"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+
+	"github.com/airhost/airhost/core"
+)
+
+// attached is a component of this host, with its subscription.
+type attached struct {
+	broker       *Broker
+	id           core.ComponentID
+	receiver     core.Receiver
+	subscription *natsgo.Subscription
+	detached     atomic.Bool
+	sender       core.ComponentID // the last one; used by the subscription's goroutine alone
+	out          []byte           // memory for receipts, likewise
+	stuck        bool             // the component has had no room for holdTime; likewise
+}
+
+// group is the queue group of all hosts: should two have the same component, one of them gets each
+// frame.
+const group = "airhost"
+
+// subscribe begins to take messages from other hosts.
+func (a *attached) subscribe() (err error) {
+	b := a.broker
+	a.subscription, err = b.server.QueueSubscribe(b.subjects.to(a.id), group, func(in *natsgo.Msg) { a.arrived(in) })
+	if err != nil {
+		return err
+	}
+	// What the other hosts' credit allows has room: a message is never dropped here, and no server
+	// takes us for too slow.
+	return a.subscription.SetPendingLimits(-1, maxArrivals)
+}
+
+// maxArrivals bounds the bytes of frames that wait for a component. Hosts that keep to their credit
+// stay far below.
+const maxArrivals = 256 << 20
+
+// end takes no messages any more. Those that have come are refused, since the component is not
+// attached.
+func (a *attached) end() {
+	a.detached.Store(true)
+	if a.subscription.Drain() != nil { // while there is no connection
+		_ = a.subscription.Unsubscribe()
+	}
+}
+
+// arrived takes a frame of messages, and answers it by a receipt.
+func (a *attached) arrived(in *natsgo.Msg) {
+	b := a.broker
+	if !b.enter() {
+		return // the sender gets no receipt
+	}
+	defer b.work.Done()
+	r := reader{rest: in.Data}
+	host := r.open(messagesFrame)
+	if r.err != nil || !b.subjects.isReceipt(in.Reply, host) {
+		b.refuseFrame(in, r.err)
+		return
+	}
+	var refusals []refusal
+	now := time.Now().UnixNano()
+	for i := 0; r.more(); i++ {
+		correlation, deadline, sender, payload := r.message(now)
+		if r.err != nil {
+			break
+		}
+		if err := a.take(host, correlation, deadline, sender, payload); err != nil {
+			refusals = append(refusals, refusal{i, core.AsMessagingError(err)})
+		}
+	}
+	if r.err != nil {
+		b.discard(in, r.err) // the messages before the fault get their receipt
+	}
+	window, bytes := b.grants.grant(host, a.id)
+	if a.stuck {
+		window = minGranted
+	}
+	a.out = appendReceipt(a.out[:0], receipt{host: b.config.Host, window: window, bytes: bytes, refusals: refusals})
+	if err := b.publish(in.Reply, "", a.out); err != nil {
+		b.log.Debug("a receipt could not be sent", "to", host, "reason", err.Error())
+	}
+}
+
+// refuseFrame answers a frame that is not understood: its sender may be a host of a later version,
+// which then need not wait, and can use this one.
+func (b *Broker) refuseFrame(in *natsgo.Msg, err error) {
+	if err == nil {
+		err = errFrame
+	}
+	b.discard(in, err)
+	if strings.HasPrefix(in.Reply, b.subjects.prefix+".host.") {
+		_ = b.publish(in.Reply, "", appendHead(nil, versionFrame, b.config.Host)) // an error means that nobody waits
+	}
+}
+
+// take hands a message to the component.
+func (a *attached) take(host string, correlation core.RequestID, deadline int64, sender, payload []byte) error {
+	b := a.broker
+	if a.sender.String() != string(sender) {
+		id, err := core.ParseComponentID(string(sender))
+		if err != nil {
+			return &core.MessagingError{Case: core.CaseInvalidArgument, Text: "sender: " + err.Error()}
+		}
+		a.sender = id
+	}
+	if a.detached.Load() {
+		return &core.MessagingError{Case: core.CaseTargetNotFound, Text: a.id.String()}
+	}
+	m := core.NewMessage(payload)
+	m.Sender, m.Target = a.sender, a.id
+	if correlation != 0 {
+		m.Correlation, m.Deadline, m.Origin = correlation, deadline, b.origin(host)
+	}
+	if err := a.deliver(m); err != nil {
+		m.Release()
+		return err
+	}
+	b.counts.arrived.Add(1)
+	return nil
+}
+
+const (
+	// holdTime is how long a message waits for a component that has no room, and all behind it: the
+	// senders get no receipts, and their windows make them refuse others at once.
+	holdTime = time.Second
+	// holdPause is the time between two attempts.
+	holdPause = 50 * time.Microsecond
+)
+
+// deliver hands a message over. While the component has no room it waits, unless that has been in
+// vain before.
+func (a *attached) deliver(m *core.Message) error {
+	err := a.receiver.Deliver(m)
+	if err == nil || a.stuck || !errors.Is(err, core.ErrQueueFull) {
+		a.stuck = a.stuck && err != nil
+		return err
+	}
+	over := time.NewTimer(holdTime)
+	defer over.Stop()
+	again := time.NewTicker(holdPause)
+	defer again.Stop()
+	for errors.Is(err, core.ErrQueueFull) && !a.detached.Load() {
+		select {
+		case <-again.C:
+			err = a.receiver.Deliver(m)
+		case <-a.broker.done:
+			return err
+		case <-over.C:
+			a.stuck = true
+			return err
+		}
+	}
+	return err
+}

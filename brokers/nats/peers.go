@@ -1,0 +1,289 @@
+package nats
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+
+	"github.com/airhost/airhost/core"
+)
+
+// Peer is another host of the cluster, as this host sees it.
+type Peer struct {
+	Host   string            `json:"host"`
+	Labels map[string]string `json:"labels,omitempty"`
+	Since  time.Time         `json:"since"` // when this host has seen it first
+}
+
+// beat is the word of a host that it is there, several times in a lease.
+type beat struct {
+	Version int               `json:"version"`
+	Host    string            `json:"host"`
+	Run     string            `json:"run"` // another one after each start of the host
+	Lease   int64             `json:"lease_ms"`
+	Labels  map[string]string `json:"labels,omitempty"`
+	Leaving bool              `json:"leaving,omitempty"` // it stops, and says nothing more
+}
+
+// maxPeers and maxBeat bound the memory for other hosts.
+const (
+	maxPeers = 1000
+	maxBeat  = 64 << 10
+)
+
+// peers are the other hosts of a cluster.
+type peers struct {
+	broker *Broker
+
+	mu   sync.Mutex // guards the following
+	all  map[string]*peer
+	back time.Time // when this host has got its connection back; zero before
+}
+
+type peer struct {
+	Peer
+	run   string
+	until time.Time // then it is gone, if it says nothing; zero if only a receipt has come
+	said  time.Time // when it has last said that it is there
+	// requests wait for their outcomes from the host, with their deadlines. When there are sweepAt,
+	// those that have timed out are removed.
+	requests map[core.RequestID]int64
+	sweepAt  int
+}
+
+const minSweep = 1024
+
+func (p *peers) init(b *Broker) { p.broker, p.all = b, map[string]*peer{} }
+
+func (p *peers) peerLocked(host string) *peer {
+	one := p.all[host]
+	if one == nil {
+		one = &peer{Peer: Peer{Host: host, Since: time.Now()}, requests: map[core.RequestID]int64{}, sweepAt: minSweep}
+		p.all[host] = one
+	}
+	return one
+}
+
+// expect notes that a host has taken a request.
+func (p *peers) expect(host string, id core.RequestID, deadline int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.all[host] == nil && len(p.all) >= maxPeers {
+		return
+	}
+	one := p.peerLocked(host)
+	if len(one.requests) >= one.sweepAt {
+		now := time.Now().UnixNano()
+		for id, deadline := range one.requests {
+			if deadline != 0 && deadline < now {
+				delete(one.requests, id)
+			}
+		}
+		one.sweepAt = max(minSweep, 2*len(one.requests))
+	}
+	one.requests[id] = deadline
+}
+
+// answered forgets a request that has its outcome.
+func (p *peers) answered(host string, id core.RequestID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if one := p.all[host]; one != nil {
+		delete(one.requests, id)
+	}
+}
+
+// came handles the word of a host.
+func (p *peers) came(in *natsgo.Msg) {
+	b := p.broker
+	var said beat
+	if len(in.Data) > maxBeat || json.Unmarshal(in.Data, &said) != nil || !validHost(said.Host) || said.Lease <= 0 {
+		b.discard(in, errFrame)
+		return
+	}
+	if said.Host == b.config.Host {
+		if said.Run != b.run {
+			b.log.Error("another host of the cluster has this host's name: give each its own (host.nats.name)", "host", said.Host)
+		}
+		return
+	}
+	known, lost := p.note(&said)
+	switch {
+	case said.Leaving && known:
+		b.log.Info("host gone", "host", said.Host, "reason", "it stops")
+	case !said.Leaving && !known:
+		b.log.Info("host seen", "host", said.Host)
+	}
+	p.fail(lost, said.Host)
+	b.mu.RLock()
+	o := b.origins[said.Host]
+	b.mu.RUnlock()
+	if o != nil {
+		o.resume()
+	}
+}
+
+// note notes the word of a host. It returns the requests that the host will not answer: those of
+// an earlier run of it, or all if it leaves.
+func (p *peers) note(said *beat) (known bool, lost map[core.RequestID]int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.all[said.Host] == nil && len(p.all) >= maxPeers {
+		return true, nil // there is no room for it
+	}
+	one := p.peerLocked(said.Host)
+	known = !one.until.IsZero()
+	if known && one.run != said.Run || said.Leaving {
+		lost, one.requests = one.requests, map[core.RequestID]int64{}
+	}
+	one.run, one.Labels = said.Run, said.Labels
+	one.said = time.Now()
+	one.until = one.said.Add(min(time.Duration(said.Lease)*time.Millisecond, time.Hour))
+	if said.Leaving {
+		delete(p.all, said.Host)
+	}
+	return known, lost
+}
+
+// isBack reports whether a host has said that it is there since this one got its connection back, if
+// that was lost.
+func (p *peers) isBack(host string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	one := p.all[host]
+	return p.back.IsZero() || one != nil && one.said.After(p.back) || time.Since(p.back) > 2*p.broker.config.Lease
+}
+
+// expire takes hosts that have been silent for too long for gone.
+func (p *peers) expire(now time.Time) {
+	var gone []*peer
+	p.mu.Lock()
+	for host, one := range p.all {
+		if !one.until.IsZero() && one.until.Before(now) {
+			gone = append(gone, one)
+			delete(p.all, host)
+		}
+	}
+	p.mu.Unlock()
+	for _, one := range gone {
+		p.broker.log.Warn("host gone", "host", one.Host, "reason", "it has been silent for its lease")
+		p.fail(one.requests, one.Host)
+	}
+}
+
+// forgive gives all hosts another lease: this one is cut off.
+func (p *peers) forgive() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.back = time.Now()
+	for _, one := range p.all {
+		if !one.until.IsZero() {
+			one.until = time.Now().Add(p.broker.config.Lease)
+		}
+	}
+}
+
+// fail ends requests that a host has taken and will not answer.
+func (p *peers) fail(requests map[core.RequestID]int64, host string) {
+	for id := range requests {
+		m := core.NewMessage(nil)
+		m.Correlation = id
+		m.Fail(&core.RequestError{Reason: core.ReasonUnavailable, Text: "host " + host + " is gone"})
+		p.broker.home.Respond(m)
+	}
+}
+
+// Peers returns the other hosts of the cluster that this host has heard of, by name.
+func (b *Broker) Peers() []Peer {
+	b.peers.mu.Lock()
+	defer b.peers.mu.Unlock()
+	var all []Peer
+	for _, one := range b.peers.all {
+		if !one.until.IsZero() {
+			all = append(all, one.Peer)
+		}
+	}
+	slices.SortFunc(all, func(x, y Peer) int { return strings.Compare(x.Host, y.Host) })
+	return all
+}
+
+// sayBeat tells the other hosts that this one is there, or that it leaves.
+func (b *Broker) sayBeat(leaving bool) {
+	text, err := json.Marshal(beat{
+		Version: wireVersion, Host: b.config.Host, Run: b.run, Lease: b.config.Lease.Milliseconds(), Labels: b.config.Labels, Leaving: leaving,
+	})
+	if err == nil { // it does not fail
+		_ = b.publish(b.subjects.hosts(), "", text)
+	}
+}
+
+// keepTime says beats, and ends that for which nobody answers, until done is closed.
+func (b *Broker) keepTime(done <-chan struct{}) {
+	every := time.NewTicker(b.config.Lease / 4)
+	defer every.Stop()
+	for {
+		b.sayBeat(false)
+		select {
+		case <-done:
+			return
+		case now := <-every.C:
+			if b.refusal.Load() != nil {
+				b.peers.forgive()
+				continue
+			}
+			b.peers.expire(now)
+			b.resumeOutcomes()
+			for _, r := range b.allRemotes() {
+				r.giveAllBack(now.Add(-2*b.config.Lease), errSilent)
+			}
+		}
+	}
+}
+
+// grants divide the room for arrivals among the senders: all together may have maxGranted messages
+// and maxGrantedBytes under way to this host.
+type grants struct {
+	mu     sync.Mutex // guards the following
+	routes map[route]time.Time
+	swept  time.Time
+}
+
+type route struct {
+	host string
+	to   core.ComponentID
+}
+
+const (
+	maxGranted      = 1 << 16
+	maxGrantedBytes = 64 << 20
+	minGranted      = 16       // of a route, also if there are very many
+	minGrantedBytes = 64 << 10 // likewise; one message may be larger
+	grantTime       = 10 * time.Second
+)
+
+// grant returns the credit of the route from a host to a component.
+func (g *grants) grant(host string, to core.ComponentID) (window, bytes int) {
+	now := time.Now()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.routes == nil {
+		g.routes = map[route]time.Time{}
+	}
+	if now.Sub(g.swept) > grantTime {
+		g.swept = now
+		for r, last := range g.routes {
+			if now.Sub(last) > grantTime {
+				delete(g.routes, r)
+			}
+		}
+	}
+	if len(g.routes) < maxGranted {
+		g.routes[route{host, to}] = now
+	}
+	n := max(1, len(g.routes))
+	return max(minGranted, min(maxWindow, maxGranted/n)), max(minGrantedBytes, min(maxWindowBytes, maxGrantedBytes/n))
+}

@@ -1,0 +1,240 @@
+package nats
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/airhost/airhost/core"
+)
+
+// wireVersion is the version of the frames that this host writes. It reads those of this version
+// and of earlier ones. docs/clusters.md describes them byte by byte.
+const wireVersion = 1
+
+// The kinds of frames.
+const (
+	messagesFrame = 'M'
+	receiptFrame  = 'R'
+	outcomesFrame = 'O'
+	versionFrame  = 'V' // answers a frame of messages that is not understood
+)
+
+// The flags of a message in a frame.
+const (
+	flagRequest  = 1 << iota // it has a correlation and the milliseconds that are left
+	flagExtended             // it has a block of fields that this version does not know
+	flagFailure              // of an outcome: its payload is the text of a RequestError
+)
+
+// maxHost is the longest name of a host, in bytes.
+const maxHost = 64
+
+var errFrame = errors.New("malformed frame")
+
+// appendHead begins a frame.
+func appendHead(to []byte, kind byte, host string) []byte {
+	return appendText(append(to, wireVersion, kind), host)
+}
+
+func appendText[T string | []byte](to []byte, text T) []byte {
+	return append(binary.AppendUvarint(to, uint64(len(text))), text...)
+}
+
+// appendMessage adds a message to a frame of messages. now is the time in nanoseconds since
+// the Unix epoch: a deadline travels as the time that is left, since clocks of hosts differ.
+func appendMessage(to []byte, m *core.Message, now int64) []byte {
+	if !m.IsRequest() {
+		to = append(to, 0)
+	} else {
+		left := int64(0) // no deadline
+		if m.Deadline != 0 {
+			left = max(1, (m.Deadline-now)/int64(time.Millisecond))
+		}
+		to = binary.AppendUvarint(append(to, flagRequest), uint64(m.Correlation))
+		to = binary.AppendUvarint(to, uint64(left))
+	}
+	return appendText(appendText(to, m.Sender.String()), m.Payload)
+}
+
+// appendOutcome adds an outcome to a frame of outcomes.
+func appendOutcome(to []byte, m *core.Message) []byte {
+	flags := byte(0)
+	if m.Failure != nil {
+		flags = flagFailure
+	}
+	to = binary.AppendUvarint(append(to, flags), uint64(m.Correlation))
+	if m.Failure != nil {
+		return appendText(to, m.Failure.Error())
+	}
+	return appendText(to, m.Payload)
+}
+
+// refusal says that the message with this index in its frame was not taken.
+type refusal struct {
+	index  int
+	reason *core.MessagingError
+}
+
+// receipt is the answer to a frame of messages.
+type receipt struct {
+	host     string // that took the frame
+	window   int    // how many messages may be without a receipt
+	bytes    int    // and how many bytes of payload
+	refusals []refusal
+}
+
+func appendReceipt(to []byte, r receipt) []byte {
+	to = appendHead(to, receiptFrame, r.host)
+	to = binary.AppendUvarint(to, uint64(r.window))
+	to = binary.AppendUvarint(to, uint64(r.bytes))
+	for _, refused := range r.refusals {
+		to = binary.AppendUvarint(to, uint64(refused.index))
+		to = append(to, byte(refused.reason.Case))
+		to = appendText(to, refused.reason.Text)
+	}
+	return to
+}
+
+// reader reads a frame. After an error all reads return zero values.
+type reader struct {
+	rest []byte
+	err  error
+}
+
+// open reads the head of a frame of a kind, and returns the host that sent it.
+func (r *reader) open(kind byte) (host string) {
+	if len(r.rest) < 2 {
+		r.fail("it has %d bytes", len(r.rest))
+		return ""
+	}
+	version, got := r.rest[0], r.rest[1]
+	r.rest = r.rest[2:]
+	switch {
+	case version == 0 || version > wireVersion:
+		r.fail("version %d, this host reads up to %d", version, wireVersion)
+	case got != kind:
+		r.fail("kind %q, want %q", got, kind)
+	}
+	host = string(r.text())
+	if r.err == nil && !validHost(host) {
+		r.fail("host %.70q", host)
+	}
+	return host
+}
+
+func (r *reader) fail(format string, args ...any) {
+	if r.err == nil {
+		r.err = fmt.Errorf("%w: %s", errFrame, fmt.Sprintf(format, args...))
+	}
+	r.rest = nil
+}
+
+// more reports whether something is left to read.
+func (r *reader) more() bool { return r.err == nil && len(r.rest) > 0 }
+
+func (r *reader) number() uint64 {
+	n, size := binary.Uvarint(r.rest)
+	if size <= 0 {
+		r.fail("a number breaks off")
+		return 0
+	}
+	r.rest = r.rest[size:]
+	return n
+}
+
+func (r *reader) byte() byte {
+	if len(r.rest) == 0 {
+		r.fail("it breaks off")
+		return 0
+	}
+	b := r.rest[0]
+	r.rest = r.rest[1:]
+	return b
+}
+
+// text returns a part of the frame.
+func (r *reader) text() []byte {
+	n := r.number()
+	if n > uint64(len(r.rest)) {
+		r.fail("a text of %d bytes in %d", n, len(r.rest))
+		return nil
+	}
+	text := r.rest[:n]
+	r.rest = r.rest[n:]
+	return text
+}
+
+// message reads a message: all but the target, which the subject names. The sender and the payload are
+// parts of the frame.
+func (r *reader) message(now int64) (correlation core.RequestID, deadline int64, sender, payload []byte) {
+	flags := r.byte()
+	if flags&flagRequest != 0 {
+		correlation = core.RequestID(r.number())
+		deadline = deadlineOf(r.number(), now)
+		if r.err == nil && correlation == 0 {
+			r.fail("a request without a number")
+		}
+	}
+	r.skipExtension(flags)
+	sender, payload = r.text(), r.text()
+	return correlation, deadline, sender, payload
+}
+
+// deadlineOf is the deadline of a request that has so many milliseconds left; 0 is none, and more than
+// a request can have is the last moment that there is.
+func deadlineOf(left uint64, now int64) int64 {
+	switch {
+	case left == 0:
+		return 0
+	case left > uint64(core.MaxTimeout/time.Millisecond):
+		return math.MaxInt64
+	}
+	return now + int64(left)*int64(time.Millisecond)
+}
+
+// outcome reads an outcome.
+func (r *reader) outcome() (correlation core.RequestID, failed bool, payload []byte) {
+	flags := r.byte()
+	correlation = core.RequestID(r.number())
+	r.skipExtension(flags)
+	return correlation, flags&flagFailure != 0, r.text()
+}
+
+// skipExtension skips the fields of a later version that an earlier one may ignore.
+func (r *reader) skipExtension(flags byte) {
+	if flags&flagExtended != 0 {
+		r.text()
+	}
+	if flags&^(flagRequest|flagExtended|flagFailure) != 0 {
+		r.fail("flags %#x", flags)
+	}
+}
+
+// readReceipt reads a receipt for a frame of so many messages.
+func readReceipt(data []byte, messages int) (receipt, error) {
+	r := reader{rest: data}
+	got := receipt{host: r.open(receiptFrame)}
+	got.window, got.bytes = int(min(r.number(), maxWindow)), int(min(r.number(), maxWindowBytes))
+	for last := -1; r.more(); {
+		index, which, text := int(min(r.number(), 1<<30)), core.MessagingErrorCase(r.byte()), string(r.text())
+		if index <= last || index >= messages {
+			r.fail("a refusal of message %d of %d", index, messages)
+		}
+		if !which.Valid() {
+			which = core.CaseUnavailable // of a later version
+		}
+		got.refusals = append(got.refusals, refusal{index, &core.MessagingError{Case: which, Text: core.CutText(text, core.MaxErrorText)}})
+		last = index
+	}
+	return got, r.err
+}
+
+// readVersion reports whether a frame says that a host does not read the version of another frame.
+func readVersion(data []byte) (host string, is bool) {
+	r := reader{rest: data}
+	host = r.open(versionFrame)
+	return host, r.err == nil
+}

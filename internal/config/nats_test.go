@@ -1,0 +1,131 @@
+package config_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/airhost/airhost/internal/config"
+)
+
+const natsFile = `
+host:
+  broker: nats
+  nats:
+    url: nats://shop:${SECRET}@one:4222,tls://two
+    cluster: prod.eu
+    name: host-1
+    credentials: ./host.creds
+    tls: {ca: ca.pem, certificate: host.pem, key: host.key}
+    labels: {zone: a, rack: "7"}
+    lease: 2s
+components:
+  - {id: shop/orders, source: echo, engine: native, capabilities: {send: [other/place], request: ["far/*"]}}
+gateway: {http: {listen: "127.0.0.1:8080", routes: [{path: /, target: far/away}]}}
+`
+
+// TestNATS: all keys of host.nats, with files relative to the configuration, that must exist.
+func TestNATS(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "airhost.yaml")
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("airhost.yaml", natsFile)
+	_, err := config.Load(path, built)
+	for _, name := range [][2]string{{"credentials", "host.creds"}, {"tls.ca", "ca.pem"}, {"tls.certificate", "host.pem"}, {"tls.key", "host.key"}} {
+		if want := "host.nats." + name[0] + ": " + filepath.Join(dir, name[1]) + ": no such file"; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	for _, name := range []string{"host.creds", "ca.pem", "host.pem", "host.key"} {
+		write(name, "")
+	}
+	f, err := config.Load(path, built)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := config.NATS{
+		URL: "nats://shop:hunter2@one:4222,tls://two", Cluster: "prod.eu", Name: "host-1",
+		Credentials: filepath.Join(dir, "host.creds"),
+		TLS:         config.NATSTLS{CA: filepath.Join(dir, "ca.pem"), Certificate: filepath.Join(dir, "host.pem"), Key: filepath.Join(dir, "host.key")},
+		Labels:      map[string]config.Label{"zone": "a", "rack": "7"}, Lease: config.Duration(2 * time.Second),
+	}
+	if diff := cmp.Diff(want, f.Host.NATS); diff != "" {
+		t.Errorf("host.nats, want -, got +:\n%s", diff)
+	}
+	if warnings := f.Warnings(); len(warnings) > 0 {
+		t.Errorf("got %v, want no warning for targets that another host may have", warnings)
+	}
+}
+
+// TestNATSPathsAreAbsolute: files that were loaded by other names can be compared.
+func TestNATSPathsAreAbsolute(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for name, text := range map[string]string{
+		"host.nk": "", "airhost.yaml": "host: {broker: nats, nats: {nkey: host.nk}}\ncomponents: [{id: a/b, source: echo, engine: native}]\n",
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := config.Load("airhost.yaml", built)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := f.Absolute()
+	if err != nil || !filepath.IsAbs(whole.Host.NATS.NKey) {
+		t.Errorf("the absolute file has nkey %q, %v", whole.Host.NATS.NKey, err)
+	}
+	if f.Host.NATS.NKey != "host.nk" {
+		t.Errorf("the file itself has changed: %q", f.Host.NATS.NKey)
+	}
+}
+
+// TestNATSPasswordIsHidden: whatever is wrong around an address, no mistake tells its password.
+func TestNATSPasswordIsHidden(t *testing.T) {
+	for _, host := range []string{
+		"nats: {url: 'nats://shop:opensesame@one'}",
+		"broker: nats, nats: {url: 'nats:// shop:opensesame@one'}",
+		"broker: nats, nats: {url: 'nats://shop:open%zzsesame@one'}",
+		"broker: nats, nats: {url: 'mats://shop:opensesame@one', lease: 1ms}",
+		"broker: nats, nats: {url: ['nats://shop:opensesame@one']}",
+		"broker: nats, nats: {url: 'nats://${NONE}:opensesame@one'}",
+		"broker: nats, nats: {url: 'nats://shop:$opensesame@one'}",
+		"broker: nats, nats: {url: 'nats://shop:${SECRET}@one:x'}",
+		"broker: nats, nats: {url: '${NONE:-mats://shop:opensesame@one}'}",
+		"broker: nats, nats: {cluster: 'nats://shop:opensesame@" + strings.Repeat("one", 50) + "'}",
+		"broker: nats, nats: {urls: 'nats://shop:opensesame@one'}",
+	} {
+		_, err := config.Decode("a.yaml", fmt.Appendf(nil, "host: {%s}\ncomponents: [{id: a/b, source: echo, engine: native}]\n", host), built)
+		if err == nil {
+			t.Errorf("%s: no mistake", host)
+			continue
+		}
+		for _, secret := range []string{"sesame", "hunter2"} {
+			if strings.Contains(err.Error(), secret) {
+				t.Errorf("%s: the mistake tells the password:\n%v", host, err)
+			}
+		}
+	}
+}
+
+// TestNATSAddresses: the addresses of servers that are accepted, and those that are not.
+func TestNATSAddresses(t *testing.T) {
+	for address, good := range map[string]bool{
+		"nats://one": true, "nats://one:4222": true, "tls://one,wss://two:443": true, "ws://[::1]:80": true, "nats://a, nats://b": true,
+		"nats://token@one": true, "one": false, "one:4222": false, "nats://": false, "nats://one,": false, "http://one": false, "nats://one:port": false,
+	} {
+		_, err := config.Decode("a.yaml", fmt.Appendf(nil, "host: {broker: nats, nats: {url: %q}}\ncomponents: [{id: a/b, source: echo, engine: native}]\n", address), built)
+		if (err == nil) != good {
+			t.Errorf("%s: got %v, want it accepted: %v", address, err, good)
+		}
+	}
+}

@@ -1,0 +1,143 @@
+package service
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/airhost/airhost/brokers/nats"
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/config"
+)
+
+// NATS is the configuration of the broker nats of a file.
+func NATS(file *config.File) nats.Config {
+	n := file.Host.NATS
+	c := nats.Config{
+		URL: n.URL, Cluster: string(n.Cluster), Host: string(n.Name), Credentials: n.Credentials, NKey: n.NKey,
+		CA: n.TLS.CA, Certificate: n.TLS.Certificate, Key: n.TLS.Key, Lease: time.Duration(n.Lease),
+	}
+	for key, label := range n.Labels {
+		if c.Labels == nil {
+			c.Labels = make(map[string]string)
+		}
+		c.Labels[key] = string(label)
+	}
+	return c
+}
+
+// CheckNATS returns a mistake if the files of host.nats are none that a host could use.
+func CheckNATS(file *config.File) error {
+	if !file.Host.UsesNATS() {
+		return nil
+	}
+	if _, err := nats.New(NATS(file)); err != nil {
+		return config.Mistakes{file.Mistake("host.nats", err.Error())}
+	}
+	return nil
+}
+
+// natsTime is how long a start waits for a NATS server.
+const natsTime = 15 * time.Second
+
+// awaitNATS waits until a NATS server takes the host, if the file has the broker nats.
+func awaitNATS(ctx context.Context, file *config.File, log *slog.Logger) error {
+	if !file.Host.UsesNATS() {
+		return nil
+	}
+	c := NATS(file)
+	c.Logger = log
+	within, cancel := context.WithTimeout(ctx, natsTime)
+	defer cancel()
+	err := nats.Await(within, c)
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// startContext is the context of a host's start, which waits for a server alone.
+func startContext(ctx context.Context, file *config.File) (context.Context, context.CancelFunc) {
+	if !file.Host.UsesNATS() {
+		return context.WithoutCancel(ctx), func() {}
+	}
+	return context.WithTimeout(ctx, natsTime)
+}
+
+// Grant are the permissions in NATS of a host, with remarks about them.
+type Grant struct {
+	nats.Permissions
+	Cluster string
+	Host    string // empty if the host has a name by chance
+	Notes   []string
+}
+
+// Permissions returns the permissions in NATS that a host of a file needs: what its components,
+// its gateway and its schedules may message, and what comes to it.
+func Permissions(file *config.File) Grant {
+	c := NATS(file)
+	g := Grant{Cluster: c.Cluster, Host: c.Host}
+	if g.Cluster == "" {
+		g.Cluster = nats.DefaultCluster
+	}
+	var own []core.ComponentID
+	var targets []core.IDPattern
+	for i := range file.Components {
+		own = append(own, file.Components[i].ID)
+		granted := file.Components[i].Capabilities
+		targets = append(append(targets, granted.Send...), granted.Request...)
+	}
+	for _, id := range wayTargets(file) {
+		if pattern, err := core.ParseIDPattern(id.String()); err == nil { // ids are patterns
+			targets = append(targets, pattern)
+		}
+	}
+	g.Permissions = nats.NewPermissions(c.Cluster, c.Host, own, targets)
+	if c.Host == "" {
+		g.Notes = append(g.Notes, "host.nats.name is not set, so that the host's name is known when it starts: the permissions are those of any host of the cluster, whose outcomes and receipts it may read")
+	}
+	return g
+}
+
+// wayTargets are the components that the ways in message.
+func wayTargets(file *config.File) (all []core.ComponentID) {
+	for _, r := range file.Gateway.HTTP.Routes {
+		all = append(all, r.Target)
+	}
+	for _, s := range file.Schedules {
+		all = append(all, s.Target)
+	}
+	return all
+}
+
+// Online connects to a NATS server as the host of a file. It returns a sentence about that which
+// it found, and an error if the host cannot work with it.
+func Online(ctx context.Context, file *config.File) (string, error) {
+	found, err := nats.Probe(ctx, NATS(file), Permissions(file).Permissions)
+	if err != nil {
+		return "", err
+	}
+	text := fmt.Sprintf("%s (%s, NATS %s): cluster %s, messages up to %d bytes", found.URL, found.Name, found.Version, found.Cluster, found.MaxPayload)
+	if id, most := largest(file); most > found.MaxPayload {
+		text += fmt.Sprintf(", but quota.message_size of %s is %d: messages to other hosts that are larger are refused, unless the server's max_payload is raised", id, most)
+	}
+	if len(found.Refused) > 0 {
+		return text, fmt.Errorf("%s does not permit the host to %s: airhost nats permissions has all that it needs", found.URL, strings.Join(found.Refused, ", to "))
+	}
+	return text, nil
+}
+
+// largest returns the component that may send the largest messages.
+func largest(file *config.File) (id core.ComponentID, most int) {
+	size := func(c config.Component) int {
+		return core.Limits{MessageSize: int(c.Quota.MessageSize)}.WithDefaults().MessageSize
+	}
+	if len(file.Components) == 0 {
+		return id, 0
+	}
+	c := slices.MaxFunc(file.Components, func(a, b config.Component) int { return size(a) - size(b) })
+	return c.ID, size(c)
+}
