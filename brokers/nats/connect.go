@@ -8,14 +8,17 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
+
+	"github.com/airhost/airhost/core"
 )
 
 func (c Config) withDefaults() Config {
-	c.URL, c.Cluster, c.Lease = cmp.Or(c.URL, natsgo.DefaultURL), cmp.Or(c.Cluster, "default"), cmp.Or(c.Lease, DefaultLease)
+	c.URL, c.Cluster, c.Lease = cmp.Or(c.URL, natsgo.DefaultURL), cmp.Or(c.Cluster, DefaultCluster), cmp.Or(c.Lease, DefaultLease)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -93,7 +96,7 @@ func (b *Broker) connect(ctx context.Context) error {
 	)
 	server, err := natsgo.Connect(b.config.URL, options...)
 	if err != nil {
-		return fmt.Errorf("%s: %w", b.config.URL, err)
+		return fmt.Errorf("%s: %w", Redacted(b.config.URL), err)
 	}
 	select {
 	case <-connected:
@@ -107,9 +110,9 @@ func (b *Broker) connect(ctx context.Context) error {
 	}
 	if err != nil {
 		server.Close()
-		return fmt.Errorf("no connection to %s: %w", b.config.URL, err)
+		return fmt.Errorf("no connection to %s: %w", Redacted(b.config.URL), err)
 	}
-	b.log.Info("connected to NATS", "server", server.ConnectedUrlRedacted(), "cluster", b.config.Cluster, "host", b.config.Host)
+	b.log.Info("connected to NATS", "server", Redacted(server.ConnectedUrl()), "cluster", b.config.Cluster, "host", b.config.Host)
 	return nil
 }
 
@@ -188,12 +191,20 @@ func (b *Broker) reconnected(c *natsgo.Conn) {
 	if !b.refusal.CompareAndSwap(errLost, nil) {
 		return
 	}
-	b.log.Info("connected to NATS again", "server", c.ConnectedUrlRedacted())
+	b.log.Info("connected to NATS again", "server", Redacted(c.ConnectedUrl()))
 	b.sayBeat(false) // the others wait for it with their outcomes
 }
 
-// failed logs an error that the server has told, such as a subject that this host must not use.
+// failed logs an error that the server has told. Messages to a subject that this host must not use come
+// back.
 func (b *Broker) failed(s *natsgo.Subscription, err error) {
+	if errors.Is(err, natsgo.ErrPermissionViolation) {
+		for _, r := range b.allRemotes() {
+			if strings.Contains(err.Error(), strconv.Quote(r.subject)) {
+				r.giveAllBack(time.Now(), &core.MessagingError{Case: core.CaseCapabilityDenied, Text: "NATS does not permit this host to send to " + r.target.String()})
+			}
+		}
+	}
 	attributes := []any{"reason", err.Error()}
 	if s != nil {
 		attributes = append(attributes, "subject", s.Subject)

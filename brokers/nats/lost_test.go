@@ -1,6 +1,7 @@
 package nats_test
 
 import (
+	"errors"
 	"net"
 	"strings"
 	"testing"
@@ -102,4 +103,24 @@ func TestOpenWaitsForAServer(t *testing.T) {
 	<-time.After(100 * time.Millisecond)
 	serve(t, func(o *server.Options) { o.Port = port })
 	<-joined
+}
+
+// TestForbiddenTarget: a message that the server does not let this host send comes back at once, and no
+// log has the password.
+func TestForbiddenTarget(t *testing.T) {
+	user := &server.User{Username: "shop", Password: "open-sesame", Permissions: &server.Permissions{Publish: &server.SubjectPermission{Deny: []string{"ah.default.to.a.*"}}}}
+	s := serve(t, func(o *server.Options) { o.Users = []*server.User{user} })
+	port := s.Addr().(*net.TCPAddr).Port
+	a := join(t, "nats://shop:open-sesame@"+s.Addr().String(), "a")
+	if _, err := a.Request(within(t), echoID, nil); !errors.Is(err, core.ErrRequestUnavailable) || !strings.Contains(err.Error(), "capability-denied: NATS does not permit this host to send to a/echo") {
+		t.Errorf("got %v", err)
+	}
+	s.Shutdown()
+	s.WaitForShutdown()
+	a.says(t, "disconnected from NATS", 1)
+	serve(t, func(o *server.Options) { o.Port, o.Users = port, []*server.User{user} })
+	a.says(t, "connected to NATS again", 1)
+	if strings.Contains(a.log.String(), "sesame") {
+		t.Errorf("the log has the password:\n%s", a.log)
+	}
 }

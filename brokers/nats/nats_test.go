@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"os"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"go.uber.org/goleak"
@@ -14,6 +12,7 @@ import (
 	"github.com/airhost/airhost/brokers/nats"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/brokertest"
+	"github.com/airhost/airhost/internal/natstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -21,18 +20,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // serve runs a NATS server until the test ends.
 func serve(t testing.TB, change func(*server.Options)) *server.Server {
 	t.Helper()
-	o := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, MaxPayload: 8 << 20}
+	o := &server.Options{MaxPayload: 8 << 20}
 	if change != nil {
 		change(o)
 	}
-	s, err := server.NewServer(o)
-	check(t, err)
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(10 * time.Second) {
-		t.Fatal("the server is not ready")
-	}
-	return s
+	return natstest.Serve(t, o)
 }
 
 func check(t testing.TB, err error) {
@@ -43,7 +35,7 @@ func check(t testing.TB, err error) {
 }
 
 func broker(url, host string) (*nats.Broker, error) {
-	return nats.New(nats.Config{URL: url, Host: host, Lease: nats.MinLease, Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	return nats.New(nats.Config{URL: url, Host: host, Lease: nats.MinLease, Logger: slog.New(slog.DiscardHandler)})
 }
 
 // TestWithinAHost: components of one host.
