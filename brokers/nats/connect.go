@@ -106,6 +106,7 @@ func (b *Broker) connect(ctx context.Context) error {
 	}
 	if err == nil {
 		b.server, b.done = server, make(chan struct{})
+		b.noteMaxPayload()
 		err = b.begin()
 	}
 	if err != nil {
@@ -161,12 +162,11 @@ func (b *Broker) publish(subject, reply string, data []byte) error {
 }
 
 // maxPayload is the largest payload that fits into a frame.
-func (b *Broker) maxPayload() int {
-	if b.server == nil {
-		return 0
-	}
-	return max(0, int(b.server.MaxPayload())-frameSlack)
-}
+func (b *Broker) maxPayload() int { return int(b.most.Load()) }
+
+// noteMaxPayload keeps the bound of the server: the connection's own method waits for a lock that is
+// held while something is sent.
+func (b *Broker) noteMaxPayload() { b.most.Store(max(0, b.server.MaxPayload()-frameSlack)) }
 
 // disconnected ends the messages that are under way, which may have arrived or not.
 func (b *Broker) disconnected(err error) {
@@ -188,6 +188,7 @@ func reasonOf(err error) string {
 
 func (b *Broker) reconnected(c *natsgo.Conn) {
 	b.peers.forgive()
+	b.noteMaxPayload()
 	if !b.refusal.CompareAndSwap(errLost, nil) {
 		return
 	}

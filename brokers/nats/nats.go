@@ -65,6 +65,7 @@ type Broker struct {
 	counts   counts
 	work     sync.WaitGroup
 	refusal  atomic.Pointer[core.MessagingError] // of all messages to other hosts; nil while connected
+	most     atomic.Int64                        // the largest payload in bytes
 
 	run    string      // tells this run of the host from others
 	home   core.Origin // set by Open
