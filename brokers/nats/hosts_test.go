@@ -64,7 +64,7 @@ func join(t testing.TB, url, name string) *member {
 	m := &member{log: new(lockedBuffer)}
 	logger := slog.New(slog.NewTextHandler(m.log, nil))
 	var err error
-	m.broker, err = nats.New(nats.Config{URL: url, Host: name, Lease: nats.MinLease, Logger: logger})
+	m.broker, err = nats.New(nats.Config{URL: url, Host: name, Lease: nats.MinLease, Logger: logger, Labels: map[string]string{"zone": name}})
 	check(t, err)
 	tracker, err := slab.New(slab.Config{})
 	check(t, err)
@@ -194,8 +194,8 @@ func TestHosts(t *testing.T) {
 	if len(got) != n || s.Arrived != 2*n+1 {
 		t.Errorf("%d messages and %d arrivals, want %d and %d", len(got), s.Arrived, n, 2*n+1)
 	}
-	a.says(t, "host seen", 1)
-	if peers := a.broker.Peers(); len(peers) != 1 || peers[0].Host != "b" {
+	a.says(t, `msg="host seen" host=b labels=map[zone:b]`, 1)
+	if peers := a.broker.Peers(); len(peers) != 1 || peers[0].Host != "b" || peers[0].Labels["zone"] != "b" {
 		t.Errorf("the peers are %v", peers)
 	}
 	check(t, b.Stop(within(t)))

@@ -116,7 +116,7 @@ func (p *peers) came(in *natsgo.Msg) {
 	case said.Leaving && known:
 		b.log.Info("host gone", "host", said.Host, "reason", "it stops")
 	case !said.Leaving && !known:
-		b.log.Info("host seen", "host", said.Host)
+		b.log.Info("host seen", "host", said.Host, "labels", said.Labels)
 	}
 	p.fail(lost, said.Host)
 	b.mu.RLock()
