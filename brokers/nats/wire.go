@@ -218,6 +218,7 @@ func readReceipt(data []byte, messages int) (receipt, error) {
 	r := reader{rest: data}
 	got := receipt{host: r.open(receiptFrame)}
 	got.window, got.bytes = int(min(r.number(), maxWindow)), int(min(r.number(), maxWindowBytes))
+	got.window = max(1, got.window) // without a message there would be no receipt that opens it again
 	for last := -1; r.more(); {
 		index, which, text := int(min(r.number(), 1<<30)), core.MessagingErrorCase(r.byte()), string(r.text())
 		if index <= last || index >= messages {

@@ -39,6 +39,9 @@ func TestFrames(t *testing.T) {
 		t.Errorf("%v, and %d bytes are left", r.err, len(r.rest))
 	}
 	said := receipt{host: "two", window: 5, bytes: 6, refusals: []refusal{{1, &core.MessagingError{Case: core.CaseQueueFull, Text: "a/x"}}}}
+	if closed, err := readReceipt(appendReceipt(nil, receipt{host: "two"}), 1); closed.window != 1 || err != nil {
+		t.Errorf("a window of %d, %v, want 1", closed.window, err)
+	}
 	got, err := readReceipt(appendReceipt(nil, said), 2)
 	if err != nil || got.host != "two" || got.window != 5 || got.bytes != 6 || len(got.refusals) != 1 || got.refusals[0].index != 1 || *got.refusals[0].reason != *said.refusals[0].reason {
 		t.Errorf("got %+v, %v", got, err)

@@ -48,9 +48,6 @@ func newFakeHost(t *testing.T) *fakeHost {
 	t.Setenv(hostVariable, "")
 	t.Setenv(tokenVariable, "")
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	local := time.Local
-	time.Local = time.UTC
-	t.Cleanup(func() { time.Local = local })
 	f := &fakeHost{
 		t: t, file: writeFile(t, "shop.yaml", "components:\n- {id: file/echo, source: echo, engine: native}\n"), levels: admin.LogLevels{Level: "info", Components: map[string]string{"shop/orders": "debug"}},
 		components: []admin.Component{

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
@@ -25,6 +26,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asAirhost) != "" {
 		main()
 	}
+	time.Local = time.UTC // once: servers that tests start look at the time in the background
 	programs := map[string]func(){"airhost": main}
 	maps.Copy(programs, extensionPrograms)
 	testscript.Main(m, programs)
