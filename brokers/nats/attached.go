@@ -3,6 +3,7 @@ package nats
 import (
 	"errors"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,10 +17,12 @@ type attached struct {
 	broker       *Broker
 	id           core.ComponentID
 	receiver     core.Receiver
+	mu           sync.Mutex // guards subscription
 	subscription *natsgo.Subscription
 	detached     atomic.Bool
 	sender       core.ComponentID // the last one; used by the subscription's goroutine alone
 	out          []byte           // memory for receipts, likewise
+	held         time.Time        // until when the messages of the frame may wait for room, or zero; likewise
 	stuck        bool             // the component has had no room for holdTime; likewise
 }
 
@@ -30,6 +33,11 @@ const group = "airhost"
 // subscribe begins to take messages from other hosts.
 func (a *attached) subscribe() (err error) {
 	b := a.broker
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.detached.Load() {
+		return nil // before it was attached
+	}
 	a.subscription, err = b.server.QueueSubscribe(b.subjects.to(a.id), group, func(in *natsgo.Msg) { a.arrived(in) })
 	if err != nil {
 		return err
@@ -47,8 +55,14 @@ const maxArrivals = 256 << 20
 // attached.
 func (a *attached) end() {
 	a.detached.Store(true)
-	if a.subscription.Drain() != nil { // while there is no connection
-		_ = a.subscription.Unsubscribe()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch s := a.subscription; {
+	case s == nil:
+	case a.broker.refusal.Load() != nil || s.Drain() != nil: // a subscription that is drained comes back with the connection
+		_ = s.Unsubscribe()
+	default:
+		a.broker.noteDraining(s)
 	}
 }
 
@@ -66,6 +80,7 @@ func (a *attached) arrived(in *natsgo.Msg) {
 		return
 	}
 	var refusals []refusal
+	a.held = time.Time{}
 	now := time.Now().UnixNano()
 	for i := 0; r.more(); i++ {
 		correlation, deadline, sender, payload := r.message(now)
@@ -128,8 +143,8 @@ func (a *attached) take(host string, correlation core.RequestID, deadline int64,
 }
 
 const (
-	// holdTime is how long a message waits for a component that has no room, and all behind it: the
-	// senders get no receipts, and their windows make them refuse others at once.
+	// holdTime is how long the messages of a frame wait for a component that has no room, and all
+	// behind it: the senders get no receipts, and their windows make them refuse others at once.
 	holdTime = time.Second
 	// holdPause is the time between two attempts.
 	holdPause = 50 * time.Microsecond
@@ -143,7 +158,10 @@ func (a *attached) deliver(m *core.Message) error {
 		a.stuck = a.stuck && err != nil
 		return err
 	}
-	over := time.NewTimer(holdTime)
+	if a.held.IsZero() {
+		a.held = time.Now().Add(holdTime)
+	}
+	over := time.NewTimer(time.Until(a.held))
 	defer over.Stop()
 	again := time.NewTicker(holdPause)
 	defer again.Stop()

@@ -62,7 +62,7 @@ func (c Config) options() ([]natsgo.Option, error) {
 	options := []natsgo.Option{
 		natsgo.Name("airhost " + c.Host), natsgo.MaxReconnects(-1), natsgo.ReconnectBufSize(-1), natsgo.RetryOnFailedConnect(true),
 		natsgo.ReconnectWait(250 * time.Millisecond), natsgo.PingInterval(c.Lease), natsgo.MaxPingsOutstanding(2),
-		natsgo.FlusherTimeout(c.Lease), natsgo.NoCallbacksAfterClientClose(),
+		natsgo.FlusherTimeout(c.Lease), natsgo.NoCallbacksAfterClientClose(), natsgo.IgnoreAuthErrorAbort(),
 	}
 	if c.Credentials != "" {
 		options = append(options, natsgo.UserCredentials(c.Credentials))
@@ -106,7 +106,7 @@ func (b *Broker) connect(ctx context.Context) error {
 	}
 	if err == nil {
 		b.server, b.done = server, make(chan struct{})
-		b.noteMaxPayload()
+		b.noteMaxPayload(server)
 		err = b.begin()
 	}
 	if err != nil {
@@ -140,6 +140,9 @@ func (b *Broker) begin() error {
 		return err
 	}
 	b.refusal.Store(nil)
+	if !b.server.IsConnected() { // since a moment
+		b.disconnected(nil)
+	}
 	b.work.Go(b.outbox.run)
 	b.work.Go(func() { b.keepTime(b.done) })
 	return nil
@@ -166,7 +169,7 @@ func (b *Broker) maxPayload() int { return int(b.most.Load()) }
 
 // noteMaxPayload keeps the bound of the server: the connection's own method waits for a lock that is
 // held while something is sent.
-func (b *Broker) noteMaxPayload() { b.most.Store(max(0, b.server.MaxPayload()-frameSlack)) }
+func (b *Broker) noteMaxPayload(c *natsgo.Conn) { b.most.Store(max(0, c.MaxPayload()-frameSlack)) }
 
 // disconnected ends the messages that are under way, which may have arrived or not.
 func (b *Broker) disconnected(err error) {
@@ -174,6 +177,13 @@ func (b *Broker) disconnected(err error) {
 		return // closed
 	}
 	b.log.Warn("disconnected from NATS: messages to other hosts are refused until it is back, those of this host go on", "reason", reasonOf(err))
+	b.mu.Lock()
+	draining := b.draining
+	b.draining = nil
+	b.mu.Unlock()
+	for _, s := range draining {
+		_ = s.Unsubscribe() // else the next connection would have it again
+	}
 	for _, r := range b.allRemotes() {
 		r.giveAllBack(time.Now(), errLost)
 	}
@@ -188,7 +198,7 @@ func reasonOf(err error) string {
 
 func (b *Broker) reconnected(c *natsgo.Conn) {
 	b.peers.forgive()
-	b.noteMaxPayload()
+	b.noteMaxPayload(c)
 	if !b.refusal.CompareAndSwap(errLost, nil) {
 		return
 	}
@@ -232,6 +242,11 @@ func (b *Broker) Close(ctx context.Context) error {
 	}
 	b.outbox.end()
 	close(b.done)
+	select { // the last outcomes are sent before the word that this host leaves
+	case <-b.outbox.done:
+	case <-time.After(b.config.Lease):
+	case <-ctx.Done():
+	}
 	if before == nil {
 		b.sayBeat(true)
 	}
@@ -253,13 +268,15 @@ func (b *Broker) Close(ctx context.Context) error {
 	}
 }
 
-// awaitReceipts waits until nothing is under way, or ctx ends.
+// awaitReceipts waits until nothing is under way, the connection is lost, ctx ends, or nobody answers.
 func (b *Broker) awaitReceipts(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 2*b.config.Lease)
+	defer cancel()
 	look := time.NewTicker(time.Millisecond)
 	defer look.Stop()
 	idle := func(r *remote) bool { r.mu.Lock(); defer r.mu.Unlock(); return r.pending == 0 }
 	for _, r := range b.allRemotes() {
-		for !idle(r) {
+		for !idle(r) && b.server.IsConnected() {
 			select {
 			case <-look.C:
 			case <-ctx.Done():

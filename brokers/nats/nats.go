@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -80,6 +81,7 @@ type Broker struct {
 	numbered map[uint64]*remote // the same
 	routes   uint64             // the number of the last route
 	origins  map[string]*origin
+	draining []*natsgo.Subscription // of components that were detached, until they have ended
 }
 
 type state uint8
@@ -160,12 +162,14 @@ func (b *Broker) Attach(id core.ComponentID, r core.Receiver) error {
 		err = errors.New("it is attached already")
 	}
 	if err == nil {
-		err = a.subscribe()
-	}
-	if err == nil {
 		b.local[id] = a
 	}
 	b.mu.Unlock()
+	if err == nil {
+		if err = a.subscribe(); err != nil { // may wait for something that is being sent
+			b.forgetAttached(a)
+		}
+	}
 	switch {
 	case errors.Is(err, core.ErrClosed):
 		return err
@@ -175,6 +179,21 @@ func (b *Broker) Attach(id core.ComponentID, r core.Receiver) error {
 		_ = b.server.FlushTimeout(b.config.Lease) // else the connection is lost, or closed
 	}
 	return nil
+}
+
+// noteDraining keeps a subscription that ends when its messages are handled.
+func (b *Broker) noteDraining(s *natsgo.Subscription) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.draining = append(slices.DeleteFunc(b.draining, func(s *natsgo.Subscription) bool { return !s.IsValid() }), s)
+}
+
+func (b *Broker) forgetAttached(a *attached) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.local[a.id] == a {
+		delete(b.local, a.id)
+	}
 }
 
 // checkLocked returns an error unless the broker is open. The caller holds b.mu.

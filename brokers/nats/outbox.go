@@ -17,9 +17,10 @@ type outbox struct {
 	some  sync.Cond  // signals that ready or closed has changed
 	ready []flusher
 	ended bool
+	done  chan struct{} // closed when nothing more is sent
 }
 
-func (o *outbox) init() { o.some.L = &o.mu }
+func (o *outbox) init() { o.some.L, o.done = &o.mu, make(chan struct{}) }
 
 // add makes the outbox call f.flush soon.
 func (o *outbox) add(f flusher) {
@@ -34,6 +35,7 @@ const keptBuffer = 1 << 20
 
 // run sends until end is called, and all that is ready then.
 func (o *outbox) run() {
+	defer close(o.done)
 	var buffer []byte
 	var spare []flusher
 	for {

@@ -1,6 +1,9 @@
 package nats
 
 import (
+	"errors"
+	"fmt"
+	"maps"
 	"sync"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -41,31 +44,53 @@ func (b *Broker) origin(host string) *origin {
 		return o
 	}
 	if len(b.origins) >= maxOrigins {
-		clear(b.origins) // requests in progress keep theirs
+		maps.DeleteFunc(b.origins, func(_ string, o *origin) bool { return o.isIdle() }) // requests in progress keep theirs
 	}
 	o = &origin{broker: b, host: host}
 	b.origins[host] = o
 	return o
 }
 
+// isIdle reports whether nothing waits for the host.
+func (o *origin) isIdle() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.waiting) == 0 && !o.queued
+}
+
 // Respond implements [core.Origin].
 func (o *origin) Respond(m *core.Message) {
 	b := o.broker
+	if most := b.maxPayload(); len(m.Payload) > most {
+		m.Fail(tooLarge(len(m.Payload), most))
+	}
 	o.mu.Lock()
-	if b.refusal.Load() == errClosed || len(m.Payload) > b.maxPayload() || len(o.waiting) >= maxOutcomes || o.bytes+len(m.Payload) > maxOutcomeBytes {
+	if b.refusal.Load() == errClosed || len(o.waiting) >= maxOutcomes || o.bytes+outcomeSize(m) > maxOutcomeBytes {
 		o.mu.Unlock()
 		b.counts.lost.Add(1)
 		m.Release()
 		return
 	}
 	o.waiting = append(o.waiting, m)
-	o.bytes += len(m.Payload)
+	o.bytes += outcomeSize(m)
 	queues := !o.queued
 	o.queued = true
 	o.mu.Unlock()
 	if queues {
 		b.outbox.add(o)
 	}
+}
+
+func tooLarge(size, most int) *core.RequestError {
+	return &core.RequestError{Reason: core.ReasonUnavailable, Text: fmt.Sprintf("the response has %d bytes, and the NATS server takes at most %d (its max_payload, less a head)", size, most)}
+}
+
+// outcomeSize is about how many bytes an outcome has in a frame.
+func outcomeSize(m *core.Message) int {
+	if m.Failure != nil {
+		return len(m.Failure.Text) + frameSlack/4
+	}
+	return len(m.Payload) + frameSlack/4
 }
 
 // Undelivered implements [core.Origin].
@@ -82,13 +107,17 @@ func (o *origin) Undelivered(m *core.Message, reason error) {
 // lost, wait for the next one, and for the word of the other host, which may get its own later.
 func (o *origin) flush(buffer []byte) []byte {
 	b := o.broker
-	for {
+	for most := frameMessages; ; {
 		n := 0
-		if buffer, n = o.next(buffer, b.peers.isBack(o.host)); n == 0 {
+		if buffer, n = o.next(buffer, b.peers.isBack(o.host), most); n == 0 {
 			return buffer
 		}
 		err := b.publish(b.subjects.outcomes(o.host), "", buffer)
-		if err != nil && b.refusal.Load() != errClosed {
+		if errors.Is(err, natsgo.ErrMaxPayload) && (n > 1 || o.shrink()) { // another server than before takes less
+			most = max(1, n/2)
+			continue
+		}
+		if err != nil && !errors.Is(err, natsgo.ErrMaxPayload) && b.refusal.Load() != errClosed {
 			o.mu.Lock()
 			o.queued = false // until the next connection
 			o.mu.Unlock()
@@ -103,19 +132,33 @@ func (o *origin) flush(buffer []byte) []byte {
 
 // next makes a frame of the outcomes that wait, and returns their number. Without any, or while the
 // other host is not back, the outbox has nothing more of o.
-func (o *origin) next(buffer []byte, back bool) (frame []byte, n int) {
+func (o *origin) next(buffer []byte, back bool, messages int) (frame []byte, n int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	most := min(frameBytes, o.broker.maxPayload())
 	buffer = appendHead(buffer[:0], outcomesFrame, o.broker.config.Host)
-	for size := 0; back && n < len(o.waiting) && n < frameMessages; n++ {
-		if size += len(o.waiting[n].Payload) + frameSlack/4; n > 0 && size > most {
+	for size := 0; back && n < len(o.waiting) && n < messages; n++ {
+		if size += outcomeSize(o.waiting[n]); n > 0 && size > most {
 			break
 		}
 		buffer = appendOutcome(buffer, o.waiting[n])
 	}
 	o.queued = n > 0
 	return buffer, n
+}
+
+// shrink makes the first outcome, which no server takes, a failure. It reports whether it was none.
+func (o *origin) shrink() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	m := o.waiting[0]
+	if m.Failure != nil {
+		return false
+	}
+	o.bytes -= outcomeSize(m)
+	m.Fail(tooLarge(len(m.Payload), o.broker.maxPayload()))
+	o.bytes += outcomeSize(m)
+	return true
 }
 
 // forget releases the first n outcomes, which have been sent.
@@ -126,7 +169,7 @@ func (o *origin) forget(n int) {
 		o.waiting = nil
 	}
 	for _, m := range sent {
-		o.bytes -= len(m.Payload)
+		o.bytes -= outcomeSize(m)
 	}
 	o.mu.Unlock()
 	for _, m := range sent {

@@ -42,18 +42,23 @@ type peers struct {
 	mu   sync.Mutex // guards the following
 	all  map[string]*peer
 	back time.Time // when this host has got its connection back; zero before
+	own  time.Time // when this host has last heard itself
 }
 
 type peer struct {
 	Peer
-	run   string
-	until time.Time // then it is gone, if it says nothing; zero if only a receipt has come
+	run   string    // "" if it has said nothing yet
+	until time.Time // then it is gone, if it says nothing
 	said  time.Time // when it has last said that it is there
 	// requests wait for their outcomes from the host, with their deadlines. When there are sweepAt,
 	// those that have timed out are removed.
 	requests map[core.RequestID]int64
 	sweepAt  int
+	early    map[core.RequestID]struct{} // have their outcomes, and no receipt yet
 }
+
+// maxEarly bounds early: a receipt may never come.
+const maxEarly = 1 << 16
 
 const minSweep = 1024
 
@@ -62,7 +67,8 @@ func (p *peers) init(b *Broker) { p.broker, p.all = b, map[string]*peer{} }
 func (p *peers) peerLocked(host string) *peer {
 	one := p.all[host]
 	if one == nil {
-		one = &peer{Peer: Peer{Host: host, Since: time.Now()}, requests: map[core.RequestID]int64{}, sweepAt: minSweep}
+		one = &peer{Peer: Peer{Host: host, Since: time.Now()}, requests: map[core.RequestID]int64{}, sweepAt: minSweep, early: map[core.RequestID]struct{}{}}
+		one.until = one.Since.Add(2 * p.broker.config.Lease) // if it says nothing
 		p.all[host] = one
 	}
 	return one
@@ -76,6 +82,10 @@ func (p *peers) expect(host string, id core.RequestID, deadline int64) {
 		return
 	}
 	one := p.peerLocked(host)
+	if _, ended := one.early[id]; ended {
+		delete(one.early, id)
+		return
+	}
 	if len(one.requests) >= one.sweepAt {
 		now := time.Now().UnixNano()
 		for id, deadline := range one.requests {
@@ -92,9 +102,18 @@ func (p *peers) expect(host string, id core.RequestID, deadline int64) {
 func (p *peers) answered(host string, id core.RequestID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if one := p.all[host]; one != nil {
-		delete(one.requests, id)
+	if p.all[host] == nil && len(p.all) >= maxPeers {
+		return
 	}
+	one := p.peerLocked(host)
+	if _, expected := one.requests[id]; expected {
+		delete(one.requests, id)
+		return
+	}
+	if len(one.early) >= maxEarly {
+		clear(one.early)
+	}
+	one.early[id] = struct{}{}
 }
 
 // came handles the word of a host.
@@ -106,7 +125,7 @@ func (p *peers) came(in *natsgo.Msg) {
 		return
 	}
 	if said.Host == b.config.Host {
-		if said.Run != b.run {
+		if p.heardSelf(); said.Run != b.run {
 			b.log.Error("another host of the cluster has this host's name: give each its own (host.nats.name)", "host", said.Host)
 		}
 		return
@@ -136,7 +155,10 @@ func (p *peers) note(said *beat) (known bool, lost map[core.RequestID]int64) {
 		return true, nil // there is no room for it
 	}
 	one := p.peerLocked(said.Host)
-	known = !one.until.IsZero()
+	known = one.run != ""
+	if said.Leaving && known && one.run != said.Run {
+		return true, nil // the word of an earlier run, which comes late
+	}
 	if known && one.run != said.Run || said.Leaving {
 		lost, one.requests = one.requests, map[core.RequestID]int64{}
 	}
@@ -163,7 +185,7 @@ func (p *peers) expire(now time.Time) {
 	var gone []*peer
 	p.mu.Lock()
 	for host, one := range p.all {
-		if !one.until.IsZero() && one.until.Before(now) {
+		if one.until.Before(now) {
 			gone = append(gone, one)
 			delete(p.all, host)
 		}
@@ -175,15 +197,27 @@ func (p *peers) expire(now time.Time) {
 	}
 }
 
+// heardSelf notes that the words of this host come back to it.
+func (p *peers) heardSelf() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.own = time.Now()
+}
+
+// hearsSelf reports whether the words of this host come back to it: those of others come too.
+func (p *peers) hearsSelf(now time.Time) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return now.Sub(p.own) < p.broker.config.Lease/2
+}
+
 // forgive gives all hosts another lease: this one is cut off.
 func (p *peers) forgive() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.back = time.Now()
 	for _, one := range p.all {
-		if !one.until.IsZero() {
-			one.until = time.Now().Add(p.broker.config.Lease)
-		}
+		one.until = time.Now().Add(p.broker.config.Lease)
 	}
 }
 
@@ -203,7 +237,7 @@ func (b *Broker) Peers() []Peer {
 	defer b.peers.mu.Unlock()
 	var all []Peer
 	for _, one := range b.peers.all {
-		if !one.until.IsZero() {
+		if one.run != "" {
 			all = append(all, one.Peer)
 		}
 	}
@@ -235,7 +269,11 @@ func (b *Broker) keepTime(done <-chan struct{}) {
 				b.peers.forgive()
 				continue
 			}
-			b.peers.expire(now)
+			if b.peers.hearsSelf(now) {
+				b.peers.expire(now)
+			} else {
+				b.peers.forgive() // the connection is lost, and nobody has told
+			}
 			b.resumeOutcomes()
 			for _, r := range b.allRemotes() {
 				r.giveAllBack(now.Add(-2*b.config.Lease), errSilent)

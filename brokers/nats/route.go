@@ -39,6 +39,7 @@ type remote struct {
 	queued  bool             // the outbox has the route
 	frames  map[uint64]frame // without a receipt
 	last    uint64           // the number of the last frame
+	heard   time.Time        // when the last receipt came
 	retired bool             // the broker has forgotten it
 }
 
@@ -167,7 +168,7 @@ func (r *remote) confirm(number uint64, data []byte, peers *peers) error {
 		return nil // its time was over
 	}
 	r.mu.Lock()
-	r.credit = got
+	r.credit, r.heard = got, time.Now()
 	r.mu.Unlock()
 	for i, m := range messages {
 		if len(got.refusals) > 0 && got.refusals[0].index == i {
@@ -191,18 +192,20 @@ func (r *remote) giveBack(number uint64, reason *core.MessagingError) {
 	}
 }
 
-// giveAllBack ends all messages that are taken and have no receipt, but for those of frames that were
-// sent after some time.
+// giveAllBack ends all messages that are taken and have no receipt. While there is a connection these
+// are the messages of frames that were sent before some time, if no receipt has come since then:
+// a host that is slow answers one frame after the other.
 func (r *remote) giveAllBack(before time.Time, reason *core.MessagingError) {
 	r.mu.Lock()
 	var messages []*core.Message
+	all, silent := r.broker.refusal.Load() != nil, r.heard.Before(before)
 	for number, f := range r.frames {
-		if f.sent.Before(before) {
+		if all || f.sent.Before(before) && (silent || f.sent.Before(before.Add(-10*r.broker.config.Lease))) {
 			messages = append(messages, f.messages...)
 			delete(r.frames, number)
 		}
 	}
-	if r.broker.refusal.Load() != nil {
+	if all {
 		messages = append(messages, r.waiting...)
 		r.waiting = nil
 	}
