@@ -43,9 +43,12 @@ func maskLine(lines []string, n int) string {
 func withinSecret(lines []string, n int) (within, direct bool) {
 	direct = true
 	for column, i := columnOf(lines[n]), n-1; i >= 0 && column > 0; i-- {
-		text := strings.TrimSpace(lines[i])
+		content := strings.TrimLeft(lines[i], " \t")
+		if content == "" || content[0] == '#' || len(lines[i])-len(content) >= column {
+			continue // also without a look at its key
+		}
 		at := columnOf(lines[i])
-		if text == "" || text[0] == '#' || at >= column {
+		if at >= column {
 			continue
 		}
 		if opensSecret(lines[i]) {
