@@ -16,6 +16,7 @@ import (
 	"github.com/airhost/airhost/core/enginetest"
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/guest"
+	"github.com/airhost/airhost/internal/hosttest"
 	"github.com/airhost/airhost/plugin"
 )
 
@@ -152,7 +153,7 @@ func TestLastWordsOfInterruptedProcess(t *testing.T) {
 // TestPanicAtTheStart: a panic before the component is ready is an error with the
 // reason, and one log record has the stack.
 func TestPanicAtTheStart(t *testing.T) {
-	var logged lockedBuffer
+	var logged hosttest.Log
 	engine, err := process.New(process.Config{Logger: slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	if err != nil {
 		t.Fatal(err)
@@ -173,7 +174,7 @@ func TestPanicAtTheStart(t *testing.T) {
 // TestFailsAfterItsShutdown: the log reports a process that fails after it was asked
 // to exit.
 func TestFailsAfterItsShutdown(t *testing.T) {
-	var logged lockedBuffer
+	var logged hosttest.Log
 	r := newHarness(t, slog.New(slog.NewTextHandler(&logged, nil)))
 	c := command("dying")
 	c.Env = append(c.Env, deathVariable+"=after the end")
@@ -184,12 +185,6 @@ func TestFailsAfterItsShutdown(t *testing.T) {
 	if want := `level=ERROR msg="process failed when it was asked to end" component=test/victim reason="exit status 2: panic: boom"`; !strings.Contains(logged.String(), want) {
 		t.Errorf("the log is\n%s\nwant %s", logged.String(), want)
 	}
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.String()
 }
 
 // TestStatusOfAPanic: a process whose component has panicked exits by itself, with

@@ -18,6 +18,7 @@ import (
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/guest"
 	"github.com/airhost/airhost/internal/frame"
+	"github.com/airhost/airhost/internal/hosttest"
 	pluginv1 "github.com/airhost/airhost/proto/airhost/plugin/v1"
 )
 
@@ -150,7 +151,7 @@ func all(t *testing.T) host.Capabilities {
 func TestLongTexts(t *testing.T) {
 	for name := range longTexts {
 		t.Run(name, func(t *testing.T) {
-			var log lockedBuffer
+			var log hosttest.Log
 			r := newHarness(t, slog.New(slog.NewTextHandler(&log, nil)))
 			liar := host.Deployment{Source: process.Source(liarCommand(name))}
 			liar.Restart.Policy = host.RestartTemporary

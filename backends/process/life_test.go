@@ -1,14 +1,12 @@
 package process_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,6 +16,7 @@ import (
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/guest"
+	"github.com/airhost/airhost/internal/hosttest"
 	"github.com/airhost/airhost/plugin"
 	"github.com/airhost/airhost/trackers/slab"
 )
@@ -197,7 +196,7 @@ func TestBatchWithCrash(t *testing.T) {
 }
 
 func TestFloods(t *testing.T) {
-	var log lockedBuffer
+	var log hosttest.Log
 	r := newHarness(t, slog.New(slog.NewTextHandler(&log, nil)))
 	r.deploy(t, victimID, host.Deployment{Source: source("flood"), Restart: quickly})
 	for range 100 {
@@ -206,22 +205,9 @@ func TestFloods(t *testing.T) {
 	if err := r.Undeploy(t.Context(), victimID); err != nil {
 		t.Error(err)
 	}
-	log.mu.Lock()
-	defer log.mu.Unlock()
-	if !bytes.Contains(log.Bytes(), []byte("xxx")) {
+	if !strings.Contains(log.String(), "xxx") {
 		t.Error("nothing of what it printed was logged")
 	}
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.Buffer.Write(p)
 }
 
 func TestTwoHosts(t *testing.T) {

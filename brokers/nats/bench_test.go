@@ -57,7 +57,7 @@ func BenchmarkSend(b *testing.B) {
 		for b.Loop() {
 			check(b, from.Publish("x.y", payload))
 			for n++; n-got.Load() > 8192; {
-				time.Sleep(10 * time.Microsecond) // as a window does
+				<-time.After(10 * time.Microsecond) // as a window does
 			}
 		}
 		check(b, from.Flush())
@@ -72,7 +72,7 @@ func BenchmarkSend(b *testing.B) {
 			for range b.N {
 				err := h.Send("a/sink", payload)
 				for ; errors.Is(err, guest.ErrQueueFull); err = h.Send("a/sink", payload) {
-					time.Sleep(10 * time.Microsecond)
+					<-time.After(10 * time.Microsecond)
 				}
 				if err != nil {
 					return nil, err
@@ -98,7 +98,7 @@ func dial(b *testing.B, url string) *natsgo.Conn {
 
 func wait(b *testing.B, got *atomic.Int64, n int64) {
 	for got.Load() < n {
-		time.Sleep(10 * time.Microsecond)
+		<-time.After(10 * time.Microsecond)
 	}
 	b.StopTimer()
 }

@@ -1,7 +1,6 @@
 package nats_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +21,7 @@ import (
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/guest"
+	"github.com/airhost/airhost/internal/hosttest"
 	"github.com/airhost/airhost/trackers/slab"
 )
 
@@ -38,30 +38,13 @@ func within(t testing.TB) context.Context {
 type member struct {
 	*host.Host
 	broker *nats.Broker
-	log    *lockedBuffer
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	log    *hosttest.Log
 }
 
 // join starts a host, which stops at the end of the test.
 func join(t testing.TB, url, name string) *member {
 	t.Helper()
-	m := &member{log: new(lockedBuffer)}
+	m := &member{log: new(hosttest.Log)}
 	logger := slog.New(slog.NewTextHandler(m.log, nil))
 	var err error
 	m.broker, err = nats.New(nats.Config{URL: url, Host: name, Lease: nats.MinLease, Logger: logger, Labels: map[string]string{"zone": name}})

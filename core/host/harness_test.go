@@ -1,13 +1,11 @@
 package host_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 
 	"log/slog"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,6 +18,7 @@ import (
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/guest"
+	"github.com/airhost/airhost/internal/hosttest"
 	"github.com/airhost/airhost/trackers/slab"
 	"github.com/airhost/airhost/trackers/timermap"
 )
@@ -83,31 +82,13 @@ func everyPart(t *testing.T, test func(t *testing.T, p parts)) {
 type testHost struct {
 	*host.Host
 	t       testing.TB
-	log     *lockedBuffer
+	log     *hosttest.Log
 	stopped atomic.Bool // by the test itself
 }
 
 func (h *testHost) Stop(ctx context.Context) error {
 	h.stopped.Store(true)
 	return h.Host.Stop(ctx)
-}
-
-// lockedBuffer is a log that can be read while it is written.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // start returns a running host that stops with the test.
@@ -123,7 +104,7 @@ func (p parts) start(t testing.TB, config host.Config) *testHost {
 	check(t, err)
 	engine, err := p.engine()
 	check(t, err)
-	log := new(lockedBuffer)
+	log := new(hosttest.Log)
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.NewTextHandler(log, nil))
 	}

@@ -21,7 +21,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -50,29 +49,12 @@ type site struct {
 	host   *host.Host
 	url    string
 	client *http.Client
-	log    *lockedBuffer
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	log    *hosttest.Log
 }
 
 func start(t testing.TB, config gateway.Config) *site {
 	t.Helper()
-	s := &site{log: new(lockedBuffer), host: hosttest.Start(t, host.Config{Logger: slog.New(slog.DiscardHandler)})}
+	s := &site{log: new(hosttest.Log), host: hosttest.Start(t, host.Config{Logger: slog.New(slog.DiscardHandler)})}
 	config.Listen, config.Logger = "127.0.0.1:0", slog.New(slog.NewTextHandler(s.log, nil))
 	var err error
 	s.Gateway, err = gateway.New(s.host, config)

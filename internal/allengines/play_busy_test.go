@@ -1,7 +1,6 @@
 package allengines
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -15,6 +14,7 @@ import (
 	"github.com/airhost/airhost/backends/native"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
+	"github.com/airhost/airhost/internal/hosttest"
 )
 
 // TestPlayersWhileAllChanges: players take turns, in rings and in crowds. Meanwhile the
@@ -56,7 +56,7 @@ func change(t *testing.T, s stage, house *house, seed uint64) {
 	for _, name := range s.all() {
 		engines = append(engines, house.engine(name))
 	}
-	log := new(lockedBuffer)
+	log := new(hosttest.Log)
 	h, err := host.New(host.Config{Workers: 2, RequestTimeout: time.Second, Logger: slog.New(slog.NewTextHandler(log, nil))}, broker, tracker, engines...)
 	check(t, err)
 	check(t, h.Start(t.Context()))
@@ -110,7 +110,7 @@ func (c *changing) ask(ctx context.Context, target core.ComponentID, script []by
 }
 
 // finish checks that the host's books balance, and that all players go on.
-func (c *changing) finish(log *lockedBuffer) {
+func (c *changing) finish(log *hosttest.Log) {
 	t := c.t
 	check(t, c.host.Quiesce(within(t)))
 	for _, d := range c.deployments {
@@ -133,25 +133,7 @@ func (c *changing) finish(log *lockedBuffer) {
 	if asked := s.Callbacks + s.Orphans + s.Canceled + c.ended.Load(); s.Requests != asked {
 		t.Errorf("%d requests have ended, of %d: %+v", asked, s.Requests, s)
 	}
-	if at := strings.Index(log.text(), "broken order"); at >= 0 {
-		t.Errorf("the guest's functions or messages came in a wrong order: %.200s", log.text()[at:])
+	if at := strings.Index(log.String(), "broken order"); at >= 0 {
+		t.Errorf("the guest's functions or messages came in a wrong order: %.200s", log.String()[at:])
 	}
-}
-
-// lockedBuffer is a log that any goroutine may write.
-type lockedBuffer struct {
-	mu   sync.Mutex
-	logs bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.logs.Write(p)
-}
-
-func (b *lockedBuffer) text() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.logs.String()
 }
