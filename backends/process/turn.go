@@ -15,7 +15,7 @@ import (
 // maxTurn is how many services a process may use in one turn.
 const maxTurn = 64
 
-// turns are what an instance needs for a process that sends on its own.
+// turns is the state of an instance for a process that sends on its own.
 type turns struct {
 	report    func()        // tells the host that the process wants a turn, or nil
 	wanted    atomic.Bool   // and has not got one yet
@@ -23,7 +23,7 @@ type turns struct {
 	listening sync.WaitGroup
 }
 
-// listen begins to listen for what the process wants between calls.
+// listen begins to listen for the wishes of the process between calls.
 func (i *instance) listen() error {
 	stream, err := i.process.Conn().NewStream(i.ctx, &pluginv1.Component_ServiceDesc.Streams[1], pluginv1.Component_Wants_FullMethodName,
 		grpc.MaxCallRecvMsgSize(frameSlack))

@@ -42,8 +42,8 @@ func (a *attached) subscribe() (err error) {
 	if err != nil {
 		return err
 	}
-	// What the other hosts' credit allows has room: a message is never dropped here, and no server
-	// takes us for too slow.
+	// All messages that the other hosts' credit allows have room: none is dropped here, and no server
+	// takes this host for too slow.
 	return a.subscription.SetPendingLimits(-1, maxArrivals)
 }
 

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -206,21 +205,36 @@ func (b *Broker) reconnected(c *natsgo.Conn) {
 	b.sayBeat(false) // the others wait for it with their outcomes
 }
 
-// failed logs an error that the server has told. Messages to a subject that this host must not use come
-// back.
+// failed logs an error that the server has told, at most one a second: a guest may have many targets
+// that the server forbids. Messages to a subject that this host must not use come back. The connection
+// calls failed on one goroutine.
 func (b *Broker) failed(s *natsgo.Subscription, err error) {
 	if errors.Is(err, natsgo.ErrPermissionViolation) {
-		for _, r := range b.allRemotes() {
-			if strings.Contains(err.Error(), strconv.Quote(r.subject)) {
-				r.giveAllBack(time.Now(), &core.MessagingError{Case: core.CaseCapabilityDenied, Text: "NATS does not permit this host to send to " + r.target.String()})
-			}
-		}
+		_, rest, _ := strings.Cut(err.Error(), `"`)
+		subject, _, _ := strings.Cut(rest, `"`)
+		b.forbid(subject)
+	}
+	if b.untold++; time.Since(b.told) < time.Second {
+		return
 	}
 	attributes := []any{"reason", err.Error()}
 	if s != nil {
 		attributes = append(attributes, "subject", s.Subject)
 	}
+	if b.untold > 1 {
+		attributes = append(attributes, "and others", b.untold-1)
+	}
 	b.log.Error("NATS refused something", attributes...)
+	b.told, b.untold = time.Now(), 0
+}
+
+// forbid gives back the messages to a subject that the server forbids.
+func (b *Broker) forbid(subject string) {
+	for _, r := range b.allRemotes() {
+		if r.subject == subject {
+			r.giveAllBack(time.Now(), &core.MessagingError{Case: core.CaseCapabilityDenied, Text: "NATS does not permit this host to send to " + r.target.String()})
+		}
+	}
 }
 
 // Close implements [core.Broker]. It waits for the receipts of all messages until ctx ends, and

@@ -115,6 +115,15 @@ func TestForbiddenTarget(t *testing.T) {
 	if _, err := a.Request(within(t), echoID, nil); !errors.Is(err, core.ErrRequestUnavailable) || !strings.Contains(err.Error(), "capability-denied: NATS does not permit this host to send to a/echo") {
 		t.Errorf("got %v", err)
 	}
+	for range 100 {
+		_, err := a.Request(within(t), echoID, nil)
+		if !errors.Is(err, core.ErrRequestUnavailable) {
+			t.Errorf("got %v", err)
+		}
+	}
+	if n := strings.Count(a.log.String(), "NATS refused something"); n < 1 || n > 20 {
+		t.Errorf("%d lines about 101 refusals", n)
+	}
 	s.Shutdown()
 	s.WaitForShutdown()
 	a.says(t, "disconnected from NATS", 1)

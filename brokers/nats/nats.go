@@ -72,6 +72,8 @@ type Broker struct {
 	home   core.Origin // set by Open
 	server *natsgo.Conn
 	done   chan struct{} // closed by Close
+	told   time.Time     // when an error of the server was logged last; used by failed alone
+	untold int           // how many came since then; likewise
 
 	mu       sync.RWMutex // guards the fields below
 	state    state

@@ -2,7 +2,7 @@ package host
 
 import "github.com/airhost/airhost/core"
 
-// duty is what a component's worker does besides the messages.
+// duty is work that a component's worker does besides the messages.
 type duty uint8
 
 // The duties.
@@ -16,7 +16,7 @@ const (
 func (c *component) askFor(d duty) {
 	c.mu.Lock()
 	c.life.due |= d
-	c.chain.Store(nil) // what comes next waits for the worker
+	c.chain.Store(nil) // the next message waits for the worker
 	c.wakeAndUnlock()
 }
 

@@ -13,7 +13,7 @@ import (
 	gateway "github.com/airhost/airhost/gateway/http"
 )
 
-// attacks are what an attacker sends on one connection. Then it waits for the gateway to end it.
+// attacks are the bytes that an attacker sends on one connection. Then it waits for the gateway to end it.
 var attacks = []struct {
 	name, text string
 	slow       bool // one byte each tenth of a second
@@ -27,7 +27,7 @@ var attacks = []struct {
 }
 
 // BenchmarkAttackedGateway measures clients that behave while others do not: 64 of them, or 900
-// that are slow. It reports how many connections these had in a second, and prints what they got.
+// that are slow. It reports how many connections these had in a second, and prints the answers that they got.
 func BenchmarkAttackedGateway(b *testing.B) {
 	for _, attack := range attacks {
 		b.Run(attack.name, func(b *testing.B) {

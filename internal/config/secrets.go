@@ -15,8 +15,8 @@ var (
 	variableName = regexp.MustCompile(`\$\{\w+`)
 )
 
-// maskLine returns line n of a file, with stars for what may be a secret: the values of config and
-// env. It reads the text alone, since the file may be no valid YAML, and rather hides too much.
+// maskLine returns line n of a file, with stars for possible secrets: the values of config and env. It
+// reads the text alone, since the file may be no valid YAML, and rather hides too much.
 func maskLine(lines []string, n int) string {
 	line := lines[n]
 	within, direct := withinSecret(lines, n)
