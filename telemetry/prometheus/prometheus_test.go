@@ -165,6 +165,7 @@ func TestHandler(t *testing.T) {
 	}
 	has := func(want ...string) {
 		t.Helper()
+		check(t, h.Quiesce(t.Context())) // then the counters are whole
 		got := "\n" + scrape(t, handler)
 		for _, line := range want {
 			if !strings.Contains(got, "\n"+line) {
