@@ -207,7 +207,9 @@ func playNear(t *testing.T, url string, answers map[string]func(args []string) s
 			for ; errors.Is(err, guest.ErrQueueFull); err = h.Send("a/sink", payload) {
 				<-time.After(10 * time.Microsecond)
 			}
-			check(t, err)
+			if err != nil {
+				return nil, err
+			}
 		}
 		return nil, nil
 	}), nil)
@@ -215,15 +217,17 @@ func playNear(t *testing.T, url string, answers map[string]func(args []string) s
 		"request nats": func(args []string) {
 			payload := make([]byte, number(t, args[0]))
 			for range number(t, args[1]) {
-				_, err := c.Request("x.echo", payload, time.Minute)
-				check(t, err)
+				if _, err := c.Request("x.echo", payload, time.Minute); err != nil {
+					t.Fatal(err)
+				}
 			}
 		},
 		"request airhost": func(args []string) {
 			payload := make([]byte, number(t, args[0]))
 			for range number(t, args[1]) {
-				_, err := m.Request(context.Background(), echoID, payload)
-				check(t, err)
+				if _, err := m.Request(context.Background(), echoID, payload); err != nil {
+					t.Fatal(err)
+				}
 			}
 		},
 		"send nats": func(args []string) {
@@ -237,7 +241,9 @@ func playNear(t *testing.T, url string, answers map[string]func(args []string) s
 					<-words
 					free = clientWords
 				}
-				check(t, c.Publish("x.sink", payload))
+				if err := c.Publish("x.sink", payload); err != nil {
+					t.Fatal(err)
+				}
 				free--
 			}
 		},
