@@ -54,8 +54,9 @@ func (b *Broker) origin(host string) *origin {
 	if o := b.origins[host]; o != nil {
 		return o
 	}
-	if len(b.origins) >= maxOrigins {
+	if b.sweeps.origins.due(len(b.origins), maxOrigins) {
 		maps.DeleteFunc(b.origins, func(_ string, o *origin) bool { return o.retire() })
+		b.sweeps.origins.done(len(b.origins))
 	}
 	o = &origin{broker: b, host: host}
 	b.origins[host] = o

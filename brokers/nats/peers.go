@@ -53,10 +53,10 @@ type peer struct {
 	run   string    // "" if it has said nothing yet
 	until time.Time // then it is gone, if it says nothing
 	said  time.Time // when it has last said that it is there
-	// requests wait for their outcomes from the host, with their deadlines. When there are sweepAt,
-	// those that have timed out are removed.
+	// requests wait for their outcomes from the host, with their deadlines. Now and then those that
+	// have timed out are removed.
 	requests map[core.RequestID]int64
-	sweepAt  int
+	sweep    sweep
 	early    map[core.RequestID]struct{} // have their outcomes, and no receipt yet
 }
 
@@ -70,7 +70,7 @@ func (p *peers) init(b *Broker) { p.broker, p.all = b, map[string]*peer{} }
 func (p *peers) peerLocked(host string) *peer {
 	one := p.all[host]
 	if one == nil {
-		one = &peer{Peer: Peer{Host: host, Since: time.Now()}, requests: map[core.RequestID]int64{}, sweepAt: minSweep, early: map[core.RequestID]struct{}{}}
+		one = &peer{Peer: Peer{Host: host, Since: time.Now()}, requests: map[core.RequestID]int64{}, early: map[core.RequestID]struct{}{}}
 		one.until = one.Since.Add(2 * p.broker.config.Lease) // if it says nothing
 		p.all[host] = one
 	}
@@ -89,14 +89,14 @@ func (p *peers) expect(host string, id core.RequestID, deadline int64) {
 		delete(one.early, id)
 		return
 	}
-	if len(one.requests) >= one.sweepAt {
+	if one.sweep.due(len(one.requests), minSweep) {
 		now := time.Now().UnixNano()
 		for id, deadline := range one.requests {
 			if deadline != 0 && deadline < now {
 				delete(one.requests, id)
 			}
 		}
-		one.sweepAt = max(minSweep, 2*len(one.requests))
+		one.sweep.done(len(one.requests))
 	}
 	one.requests[id] = deadline
 }
