@@ -36,8 +36,8 @@ func (a *attached) subscribe() (err error) {
 	b := a.broker
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.detached.Load() {
-		return nil // before it was attached
+	if b.config.Aside || a.detached.Load() { // detached before it was attached
+		return nil
 	}
 	a.subscription, err = b.server.QueueSubscribe(b.subjects.to(a.id), group, func(in *natsgo.Msg) { a.arrived(in) })
 	if err != nil {
