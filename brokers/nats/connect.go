@@ -265,14 +265,7 @@ func (b *Broker) Close(ctx context.Context) error {
 	for _, r := range b.allRemotes() {
 		r.giveAllBack(time.Now(), errClosed)
 	}
-	b.resumeOutcomes() // and the receipts that wait for them
-	b.outbox.end()
-	close(b.done)
-	select { // the last outcomes are sent before the word that this host leaves
-	case <-b.outbox.done:
-	case <-time.After(b.config.Lease):
-	case <-ctx.Done():
-	}
+	b.endSending(ctx)
 	if before == nil {
 		b.sayBeat(true)
 	}
@@ -291,6 +284,19 @@ func (b *Broker) Close(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("close NATS broker: %w", ctx.Err())
+	}
+}
+
+// endSending sends the last outcomes, and the receipts that wait for them: before the word that this
+// host leaves.
+func (b *Broker) endSending(ctx context.Context) {
+	b.resumeOutcomes()
+	b.outbox.end()
+	close(b.done)
+	select {
+	case <-b.outbox.done:
+	case <-time.After(b.config.Lease):
+	case <-ctx.Done():
 	}
 }
 
