@@ -60,7 +60,7 @@ func (b *Broker) newRemote(target core.ComponentID, number uint64) *remote {
 func (r *remote) Deliver(m *core.Message) error {
 	b := r.broker
 	if len(m.Payload) > b.maxPayload() {
-		return &core.MessagingError{Case: core.CaseInvalidArgument, Text: fmt.Sprintf("message: the NATS server takes at most %d bytes (its max_payload, less a head)", b.maxPayload())}
+		return tooLargeToSend(b.maxPayload())
 	}
 	r.mu.Lock()
 	if refused := b.refusal.Load(); refused != nil { // under the lock: Close looks at all routes afterwards
@@ -85,6 +85,10 @@ func (r *remote) Deliver(m *core.Message) error {
 		b.outbox.add(r)
 	}
 	return nil
+}
+
+func tooLargeToSend(most int) *core.MessagingError {
+	return &core.MessagingError{Case: core.CaseInvalidArgument, Text: fmt.Sprintf("message: the NATS server takes at most %d bytes (its max_payload, less a head)", most)}
 }
 
 // retire makes the broker forget a route that has nothing to do.
