@@ -103,12 +103,25 @@ func (t *topics) shared() (all []core.TopicSubscription) {
 }
 
 // isShared reports whether other hosts have a part in a subscription, which its component has after
-// others. Of a queue group another host gives a message to one host alone, and cannot know on which topics
-// an earlier entry counts, so that the component is no member.
-func (s Subscription) isShared(earlier []Subscription) bool {
-	return s.Queue == "" || !slices.ContainsFunc(earlier, func(e Subscription) bool {
-		return e.Queue != s.Queue && e.Topic.Overlaps(s.Topic)
+// others. Of a queue group one host alone gets a message from another one, which cannot know on which
+// topics an earlier entry counts, so that the component is no member.
+func (s Subscription) isShared(earlier []Subscription) bool { return s.rival(earlier) < 0 }
+
+// rival returns the index of the first entry because of which a subscription is not shared, or -1.
+func (s Subscription) rival(earlier []Subscription) int {
+	return slices.IndexFunc(earlier, func(e Subscription) bool {
+		return s.Queue != "" && e.Queue != s.Queue && e.Topic.Overlaps(s.Topic)
 	})
+}
+
+// warnOfRivals logs the subscriptions of a component in which other hosts have no part.
+func (t *topics) warnOfRivals(c *component, subscriptions []Subscription) {
+	for i, s := range subscriptions {
+		if k := s.rival(subscriptions[:i]); k >= 0 {
+			t.host.log.Warn("a component gets nothing of other hosts by a queue group, since an earlier entry overlaps: put the one with the queue first",
+				"component", c.id.String(), "topic", s.Topic.String(), "queue", s.Queue, "earlier", subscriptions[k].Topic.String())
+		}
+	}
 }
 
 // widerFirst compares patterns so that one comes before all that it covers.

@@ -157,6 +157,7 @@ func TestSubscriptionsOfAHost(t *testing.T) {
 	has("one", "orders.*", "stock.low")
 	h.subscribes("a/2", "orders.created", "stock.low", "orders.* q")
 	has("an earlier entry overlaps that of the queue", "orders.*", "stock.low")
+	contains(t, "log", h.log.String(), `put the one with the queue first" component=a/2 topic=orders.* queue=q earlier=orders.created`)
 	h.subscribes("a/3", "orders.* q", "orders.created q", "*.created")
 	has("two of a queue, and no cover", "*.created", "orders.*", "stock.low", "orders.* q")
 	h.subscribes("a/4", "orders.> r", ">")

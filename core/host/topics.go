@@ -29,7 +29,8 @@ type topics struct {
 
 // set makes these the subscriptions of c. The caller then changes the host's epoch.
 func (t *topics) set(c *component, subscriptions []Subscription) {
-	if t.change(c, subscriptions) {
+	if t.change(c, subscriptions) && t.carrier != nil {
+		t.warnOfRivals(c, subscriptions)
 		t.tellCarrier()
 	}
 }
