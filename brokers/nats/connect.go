@@ -260,14 +260,7 @@ func (b *Broker) Close(ctx context.Context) error {
 	for _, r := range b.allRemotes() {
 		r.giveAllBack(time.Now(), errClosed)
 	}
-	b.outbox.end()
-	close(b.done)
-	select { // the last outcomes are sent before the word that this host leaves
-	case <-b.outbox.done:
-	case <-time.After(b.config.Lease):
-	case <-ctx.Done():
-	}
-	b.topics.end()
+	b.endOutbox(ctx)
 	if before == nil {
 		b.sayBeat(true)
 	}
@@ -287,6 +280,18 @@ func (b *Broker) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("close NATS broker: %w", ctx.Err())
 	}
+}
+
+// endOutbox sends the last outcomes, before the word that this host leaves.
+func (b *Broker) endOutbox(ctx context.Context) {
+	b.outbox.end()
+	close(b.done)
+	select {
+	case <-b.outbox.done:
+	case <-time.After(b.config.Lease):
+	case <-ctx.Done():
+	}
+	b.topics.end()
 }
 
 // awaitReceipts waits until nothing is under way, the connection is lost, ctx ends, or nobody answers.

@@ -20,7 +20,7 @@ const (
 )
 
 // publications go from this host to all others. A change of the subscriptions waits in the same line, so
-// that the server knows of it before it gets what is published afterwards.
+// that the server knows of it before it gets later publications.
 type publications struct {
 	broker  *Broker
 	home    core.TopicHome // nil if the host has no topics
@@ -68,7 +68,7 @@ func (p *publications) take(one publication) *core.MessagingError {
 	b, size := p.broker, len(one.message.Payload)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch refused := b.refusal.Load(); { // under the lock: Close looks at what waits afterwards
+	switch refused := b.refusal.Load(); { // under the lock: Close looks at all that wait afterwards
 	case refused == errClosed:
 		return refused
 	case refused != nil:
@@ -113,7 +113,7 @@ func (p *publications) addLocked(one publication) {
 	}
 }
 
-// flush sends what waits. The outbox calls it, and does other work before that which comes meanwhile.
+// flush sends all that wait. The outbox calls it, and does other work before those that come meanwhile.
 func (p *publications) flush(buffer []byte) []byte {
 	p.mu.Lock()
 	all := p.waiting
@@ -203,7 +203,7 @@ func (p *publications) forbidden(subject string) {
 	p.broker.counts.unpublished.Add(uint64(n))
 }
 
-// end counts what could not be sent before the broker was closed.
+// end counts those that could not be sent before the broker was closed.
 func (p *publications) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -18,7 +18,7 @@ import (
 	"github.com/airhost/airhost/guest"
 )
 
-// inbox is a component that notes what it gets, as "sender payload".
+// inbox is a component that notes its messages, as "sender payload".
 type inbox struct {
 	mu  sync.Mutex
 	got []string
@@ -233,7 +233,7 @@ func TestFirstEntryAcrossHosts(t *testing.T) {
 	both.comes(t, append(want, "airhost/host of its own host")...)
 }
 
-// TestSubscriptionsFollow: an undeployment, an update and a stop change what comes from other hosts.
+// TestSubscriptionsFollow: an undeployment, an update and a stop change that which comes from other hosts.
 func TestSubscriptionsFollow(t *testing.T) {
 	s := serve(t, nil)
 	a, b, c := join(t, s.ClientURL(), "a"), join(t, s.ClientURL(), "b"), join(t, s.ClientURL(), "c")

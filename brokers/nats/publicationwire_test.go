@@ -102,7 +102,7 @@ func FuzzPublications(f *testing.F) {
 	})
 }
 
-// noted is a host that notes what is delivered.
+// noted is a host that notes all deliveries.
 type noted struct {
 	wanted    []core.TopicSubscription
 	delivered []delivery
@@ -145,7 +145,7 @@ func frameOf(topic, queue, host, run string, sequence uint64, served ...string) 
 }
 
 // TestFramesThatAreDropped: a frame comes to the host once on each line and in order, a host that
-// starts anew begins at 1, and what this host has published comes to a queue group alone.
+// starts anew begins at 1, and the publications of this host come to a queue group alone.
 func TestFramesThatAreDropped(t *testing.T) {
 	home := &noted{}
 	b := idle(t, home)
@@ -180,7 +180,7 @@ func TestFramesThatAreDropped(t *testing.T) {
 }
 
 // TestWrongArrivals: frames with subjects that are no topics and senders that are no ids are discarded,
-// and what is before the fault is delivered.
+// and those before the fault are delivered.
 func TestWrongArrivals(t *testing.T) {
 	home := &noted{}
 	b := idle(t, home)
@@ -223,7 +223,7 @@ func TestPublishersAreForgotten(t *testing.T) {
 }
 
 // TestPublicationsThatWaitAreBounded: beyond the bounds Publish refuses with queue-full, and a broker that
-// is closed has counted what was not sent.
+// is closed has counted those that were not sent.
 func TestPublicationsThatWaitAreBounded(t *testing.T) {
 	topic := core.MustTopic("a")
 	for name, c := range map[string]struct{ size, want int }{"messages": {1, maxPublications}, "bytes": {1 << 20, maxPublicationBytes >> 20}} {
@@ -286,8 +286,8 @@ func TestForbiddenPublications(t *testing.T) {
 	}
 }
 
-// TestArrivalsAreBounded: while the host takes nothing, what waits for it is bounded in frames and in
-// bytes, what has no room is counted, and is logged at most once a second.
+// TestArrivalsAreBounded: while the host takes nothing, the frames that wait for it are bounded in
+// number and in bytes, the others are counted, and logged at most once a second.
 func TestArrivalsAreBounded(t *testing.T) {
 	for name, c := range map[string]struct{ size, frames, want int }{
 		"frames": {1, maxFrames + 100, maxFrames + 1}, "bytes": {1 << 20, maxFrameBytes>>20 + 100, maxFrameBytes >> 20},

@@ -22,7 +22,7 @@ const (
 // arrivals are the publications of other hosts. All subscriptions lead to one goroutine, so that they
 // stay in order and one that comes by two subscriptions is known.
 type arrivals struct {
-	came  chan *natsgo.Msg // from the connection, which drops what has no room; nil before the first one
+	came  chan *natsgo.Msg // from the connection, which drops those without room; nil before the first one
 	ready chan *natsgo.Msg // to be delivered
 	bytes atomic.Int64     // of ready
 
@@ -74,7 +74,7 @@ func (b *Broker) followSubscriptions() {
 	if len(replaced) > 0 {
 		b.work.Go(func() {
 			// When the server knows of those in their place, nothing is missed. An error means that the
-			// connection is lost, and what was under way too.
+			// connection is lost.
 			_ = b.server.FlushTimeout(b.config.Lease)
 			for _, at := range replaced {
 				a.end(at)
@@ -152,8 +152,8 @@ func (b *Broker) subscribe(s core.TopicSubscription) error {
 	return err
 }
 
-// takeInPublications keeps the bounds of what waits to be delivered, since those of the connection
-// know no bytes.
+// takeInPublications keeps the bounds of the frames that wait to be delivered, since those of the
+// connection know no bytes.
 func (b *Broker) takeInPublications() {
 	a := &b.topics.arrival
 	for {

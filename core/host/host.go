@@ -178,7 +178,6 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 	h.guestLog = h.log.With("from", "guest")
 	h.clock = core.NewClock(h.tick)
 	h.timers.clock, h.waits.host, h.topics.host = h.clock, h, h
-	h.topics.join(broker)
 	h.began = time.Now().Add(-h.clock.Exact())
 	h.beganUnix = h.began.UnixNano()
 	h.budgets = newBudgets(h)
@@ -205,6 +204,7 @@ func (h *Host) Start(ctx context.Context) error {
 	if h.state != stateNew {
 		return errors.New("host: started before; make a new one")
 	}
+	h.topics.join(h.broker)
 	if err := h.broker.Open(ctx, h); err != nil {
 		return fmt.Errorf("host: open the broker: %w", boundError(err))
 	}

@@ -8,7 +8,6 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// topics is the side of the host that a broker uses which carries publications.
 var _ core.TopicHome = (*topics)(nil)
 
 // join makes a broker carry publications, if it can.

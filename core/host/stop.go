@@ -121,7 +121,6 @@ func (h *Host) Stop(ctx context.Context) error {
 func (h *Host) stop(ctx context.Context) error {
 	h.stopping.Store(true)
 	h.epoch.Add(1)
-	h.topics.tellCarrier()
 	h.timers.close()
 	h.endPauses()
 	defer context.AfterFunc(ctx, h.hurry)()
@@ -176,6 +175,7 @@ func (c *component) messages() uint64 {
 
 // drain gives messages that are under way the time to end.
 func (h *Host) drain(ctx context.Context) {
+	h.topics.tellCarrier() // other hosts serve the queue groups from now on
 	limited, cancel := context.WithTimeout(ctx, h.config.DrainTimeout)
 	defer cancel()
 	if err := h.Quiesce(limited); err != nil {
