@@ -10,6 +10,7 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 
 	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/guest"
 )
 

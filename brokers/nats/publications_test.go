@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	natsgo "github.com/nats-io/nats.go"
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
@@ -314,4 +315,71 @@ func TestPublicationTooLarge(t *testing.T) {
 	if own.size() != 1 || a.broker.Counters().Unpublished != 0 {
 		t.Errorf("the subscriber got %d, %d were lost", own.size(), a.broker.Counters().Unpublished)
 	}
+}
+
+// TestForbiddenTopic: a publication that the server does not let this host make is told in the log and
+// counted; its own subscribers get it, and other topics go on.
+func TestForbiddenTopic(t *testing.T) {
+	user := &server.User{Username: "shop", Password: "open-sesame", Permissions: &server.Permissions{
+		Publish: &server.SubjectPermission{Deny: []string{"ah.default.pub.secret.>"}}, Subscribe: &server.SubjectPermission{Deny: []string{"ah.default.pub.hidden"}},
+	}}
+	s := serve(t, func(o *server.Options) { o.Users = []*server.User{user} })
+	url := "nats://shop:open-sesame@" + s.Addr().String()
+	a, b := join(t, url, "a"), join(t, url, "b")
+	own, far := a.subscribes(t, "a/own", ">"), b.subscribes(t, "b/far", "secret.*", "news", "hidden")
+	heard(t, s, "news", 2)
+	publish(t, a, "secret.x", "1", "2", "3")
+	publish(t, a, "hidden", "4")
+	publish(t, a, "news", "5")
+	far.comes(t, "airhost/host 5")
+	own.comes(t, "airhost/host 1", "airhost/host 2", "airhost/host 3", "airhost/host 4", "airhost/host 5")
+	for until := within(t); a.broker.Counters().Unpublished < 3 && until.Err() == nil; {
+		<-time.After(time.Millisecond)
+	}
+	if n := a.broker.Counters().Unpublished; n != 3 {
+		t.Errorf("%d are counted, want 3", n)
+	}
+	a.says(t, `Permissions Violation for Publish to \"ah.default.pub.secret.x\"`, 1)
+	b.says(t, `Permissions Violation for Subscription to \"ah.default.pub.hidden\"`, 1)
+	if text := a.log.String() + b.log.String(); strings.Contains(text, "sesame") || a.settled(t).DeadLetters > 0 {
+		t.Errorf("dead letters, or the log has the password:\n%s", text)
+	}
+}
+
+// TestFramesOfOtherPrograms: frames of a later version and malformed ones are discarded and counted, later
+// fields are skipped, and a program that publishes to subjects without a topic does no harm.
+func TestFramesOfOtherPrograms(t *testing.T) {
+	s := serve(t, nil)
+	a := join(t, s.ClientURL(), "a")
+	got := a.subscribes(t, "a/all", ">", "orders q")
+	heard(t, s, "orders", 1) // an earlier entry overlaps that of the queue
+	other, err := natsgo.Connect(s.ClientURL())
+	check(t, err)
+	defer other.Close()
+	text := func(s string) string { return string(rune(len(s))) + s }
+	head := "\x01P" + text("z") + text("RUN")
+	for _, c := range []struct{ topic, frame string }{
+		{"orders", "\x02P" + text("z") + "of a later version"},
+		{"orders", "no frame"},
+		{"orders", head + "\x01\x00\x00" + text("nobody") + text("a sender that is no id")},
+		{"Orders", head + "\x01\x00\x00" + text("z/z") + text("a topic that is none")},
+		{"a..b", head + "\x01\x00\x00" + text("z/z") + text("a subject that is none")},
+		{"orders", head + "\x02\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"},
+		{"orders", head + "\x03\x01" + text("q") + "\x02" + text("later") + text("z/z") + text("1") + "\x00" + text("z/y") + text("2")},
+		{"orders", head + "\x03\x00\x00" + text("z/z") + text("again")},
+		{"orders", "\x01P" + text("a") + text("RUN") + "\x01\x00\x00" + text("z/z") + text("in the name of this host")},
+		{"orders", "\x01P" + text("z") + text("NEW") + "\x01\x00\x00" + text("z/z") + text("of a new run")},
+	} {
+		check(t, other.Publish("ah.default.pub."+c.topic, []byte(c.frame)))
+	}
+	got.comes(t, "z/z 1", "z/y 2", "z/z in the name of this host", "z/z of a new run")
+	// The server passes a.b with an empty part to nobody.
+	if n := a.broker.Counters().Discarded; n != 5 {
+		t.Errorf("%d are discarded, want 5", n)
+	}
+	check(t, other.Publish("ah.default.pub.>", []byte("to a subject with a wildcard")))
+	check(t, other.PublishRequest("ah.default.pub.orders", "ah.default.hosts", []byte("with a reply")))
+	check(t, other.Flush())
+	publish(t, a, "orders", "all goes on")
+	a.settled(t)
 }

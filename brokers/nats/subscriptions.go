@@ -48,7 +48,8 @@ type arrivalLine struct {
 // lastFrame is the last one of a line.
 type lastFrame struct{ sequence, came uint64 }
 
-// followSubscriptions makes the subscriptions at the server those of the host. The outbox calls it.
+// followSubscriptions makes the subscriptions at the server those of the host. The outbox calls it. Those
+// that begin come first: nothing is missed if they take the place of others.
 func (b *Broker) followSubscriptions() {
 	a := &b.topics.arrival
 	wanted := make(map[core.TopicSubscription]bool)
@@ -59,56 +60,36 @@ func (b *Broker) followSubscriptions() {
 			}
 		}
 	}
-	var replaced []*natsgo.Subscription
 	for s, at := range a.subscriptions {
-		switch {
-		case wanted[s]:
-			continue
-		case isCovered(s, wanted):
-			replaced = append(replaced, at)
-		default:
-			a.end(at)
+		if !wanted[s] {
+			a.forget(s)
+			b.endSubscription(at)
 		}
-		a.set(s, nil)
-	}
-	if len(replaced) > 0 {
-		b.work.Go(func() {
-			// When the server knows of those in their place, nothing is missed. An error means that the
-			// connection is lost.
-			_ = b.server.FlushTimeout(b.config.Lease)
-			for _, at := range replaced {
-				a.end(at)
-			}
-		})
 	}
 }
 
-func isCovered(s core.TopicSubscription, by map[core.TopicSubscription]bool) bool {
-	for w := range by {
-		if w.Queue == s.Queue && w.Topic.Covers(s.Topic) {
-			return true
-		}
-	}
-	return false
-}
-
-func (a *arrivals) set(s core.TopicSubscription, at *natsgo.Subscription) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if at == nil {
-		delete(a.subscriptions, s)
+// endSubscription ends a subscription. Frames that are under way still come, unless the connection is
+// lost: then one that is drained would come back with it.
+func (b *Broker) endSubscription(at *natsgo.Subscription) {
+	if b.refusal.Load() != nil || at.Drain() != nil {
+		_ = at.Unsubscribe() // an error means that it has ended
 		return
 	}
-	a.subscriptions[s] = at
+	b.noteDraining(at)
 }
 
-// end ends a subscription at the server.
-func (a *arrivals) end(at *natsgo.Subscription) {
-	dropped := droppedBy(at)
-	_ = at.Unsubscribe() // an error means that it has ended
+// forget forgets a subscription, but for the frames that the connection has dropped.
+func (a *arrivals) forget(s core.TopicSubscription) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.dropped += dropped
+	a.dropped += droppedBy(a.subscriptions[s])
+	delete(a.subscriptions, s)
+}
+
+func (a *arrivals) note(s core.TopicSubscription, at *natsgo.Subscription) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.subscriptions[s] = at
 }
 
 // droppedBy returns how many frames the connection has dropped, which has the bound of came.
@@ -147,7 +128,7 @@ func (b *Broker) subscribe(s core.TopicSubscription) error {
 		at, err = b.server.ChanQueueSubscribe(subject, s.Queue, a.came)
 	}
 	if err == nil {
-		a.set(s, at)
+		a.note(s, at)
 	}
 	return err
 }

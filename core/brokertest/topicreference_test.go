@@ -82,9 +82,6 @@ func (b *topicReference) Open(ctx context.Context, home core.Origin) error {
 
 func (b *topicReference) Close(ctx context.Context) error {
 	b.mutex.Lock()
-	if b.has("delivers after close") {
-		b.waiting = append(b.waiting, arrival{topic: "late", sender: alice})
-	}
 	b.ended = true
 	b.more.Broadcast()
 	b.mutex.Unlock()
@@ -142,6 +139,9 @@ func (b *topicReference) Publish(topic core.Topic, sender core.ComponentID, payl
 func (b *topicReference) offer(a arrival, topic core.Topic, from *topicReference, queues map[string]bool) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
+	if b.ended && b.has("delivers after close") {
+		b.home.DeliverPublished(topic, "", a.sender, a.payload)
+	}
 	if b.ended || from == b && !b.has("comes home") {
 		return
 	}
@@ -192,7 +192,7 @@ func (b *topicReference) deliver() {
 		for len(b.waiting) == 0 && !b.ended {
 			b.more.Wait()
 		}
-		if len(b.waiting) == 0 || b.ended && !b.has("delivers after close") {
+		if len(b.waiting) == 0 || b.ended {
 			b.mutex.Unlock()
 			return
 		}

@@ -345,6 +345,9 @@ func closedTopics(c *cluster) {
 		c.require(err == nil, err, "Close to succeed")
 		h.closed = true
 		if h == to {
+			for came := true; came; { // by Close
+				_, came = to.came.take()
+			}
 			c.publish("news", 2)
 		}
 	}
