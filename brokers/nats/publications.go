@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 
@@ -82,7 +83,8 @@ func (p *publications) take(one publication) *core.MessagingError {
 	}
 	switch {
 	case size > most:
-		return tooLargeToSend(max(0, most))
+		text := fmt.Sprintf("the message has %d bytes, and the NATS server takes at most %d bytes (its max_payload, less a head)", size, max(0, most))
+		return &core.MessagingError{Case: core.CaseInvalidArgument, Text: text}
 	case p.taken >= maxPublications || p.taken > 0 && p.bytes+size > maxPublicationBytes:
 		return errManyPublications
 	}
