@@ -191,6 +191,10 @@ func TestWrongArrivals(t *testing.T) {
 			t.Errorf("a frame on %q is taken", subject)
 		}
 	}
+	none := appendText(appendText(append(appendPublications(nil, "other", "NONE", 1, nil), 0), ""), "never")
+	if err := b.deliverFrame(&natsgo.Msg{Subject: "ah.c.pub.a", Data: none, Sub: new(natsgo.Subscription)}); !errors.Is(err, core.ErrInvalidID) {
+		t.Errorf("no sender in the first frame of all: got %v", err)
+	}
 	for i, sender := range []string{"", "a", "a/", "A/b", "a/b/c", "a/" + strings.Repeat("b", 64), "a/\xff"} {
 		in := frameOf("a", "", "other", "S", uint64(i+1))
 		in.Data = appendText(appendText(append(in.Data, 0), sender), "never")

@@ -2,11 +2,14 @@ package host_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
@@ -126,18 +129,52 @@ func TestSpreadRefused(t *testing.T) {
 }
 
 // TestDeliverPublishedToOneThatIsFull: a subscriber that cannot take a publication of another host costs
-// a dead letter of this one, in the name of its sender.
+// a dead letter of this one, in the name of its sender, and so does a queue group without a member that can.
 func TestDeliverPublishedToOneThatIsFull(t *testing.T) {
 	h, c := joined(t)
-	d := subscriber("a/small", new(inbox), ">")
-	d.Limits.MessageSize = 3
-	check(t, h.Deploy(within(t), d))
+	for name, texts := range map[string][]string{"a/small": {"news"}, "a/1": {"jobs q"}, "a/2": {"jobs q"}} {
+		d := subscriber(name, new(inbox), texts...)
+		d.Limits.MessageSize = 3
+		check(t, h.Deploy(within(t), d))
+	}
 	c.home.DeliverPublished(core.MustTopic("news"), "", id("far/away"), []byte("four"))
+	c.home.DeliverPublished(core.MustTopic("jobs"), "q", id("far/away"), []byte("four"))
+	large := h.subscribes("a/large", "jobs q")
+	for range 3 {
+		c.home.DeliverPublished(core.MustTopic("jobs"), "q", id("far/away"), []byte("five"))
+	}
 	s := h.balance()
-	equal(t, "dead letters", s.DeadLetters, 1)
-	letter := h.DeadLetters()[0]
-	equal(t, "sender", letter.Sender, id("far/away"))
-	contains(t, "reason", letter.Reason, "a/small takes at most 3 bytes")
+	equal(t, "dead letters", s.DeadLetters, 2)
+	for i, target := range []string{"a/small", "a/1"} {
+		letter := h.DeadLetters()[i]
+		equal(t, "sender", letter.Sender, id("far/away"))
+		contains(t, "reason", letter.Reason, target+" takes at most 3 bytes")
+	}
+	wants(t, "the member that can take it", large.take(), "far/away five", "far/away five", "far/away five")
+}
+
+// TestSubscriptionsOfAHostThatStops: as soon as a host stops, others need not send it any publications;
+// it handles those that come nevertheless while it drains.
+func TestSubscriptionsOfAHostThatStops(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h, c := joined(t)
+		busy := newGate()
+		d := subscriber("a/busy", busy, "news", "jobs q")
+		d.Limits.HandlerTime = time.Hour
+		check(t, h.Deploy(t.Context(), d))
+		check(t, h.Send(d.ID, []byte("one")))
+		<-busy.begun
+		c.take()
+		stopped := make(chan error)
+		go func() { stopped <- h.Stop(context.Background()) }()
+		synctest.Wait()
+		wants(t, "told", c.take(), "changed")
+		equal(t, "subscriptions", len(c.home.Subscriptions()), 0)
+		c.home.DeliverPublished(core.MustTopic("jobs"), "q", id("far/away"), []byte("two"))
+		close(busy.open)
+		check(t, <-stopped)
+		wants(t, "handled", busy.take(), "airhost/host one", "far/away two")
+	})
 }
 
 // TestSubscriptionsOfAHost: the broker learns of each pattern once, of none that another one of the same
