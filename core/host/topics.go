@@ -147,7 +147,7 @@ func (t *topics) tree() *topicNode {
 	root := new(topicNode)
 	for number, c := range components {
 		s := &listener{id: c.id}
-		s.way, s.refusal = t.host.wayTo(c.id)
+		s.way, s.refusal = t.host.asWay(t.host.broker.Route(c.id)) // also while the host stops
 		for place, subscription := range lists[number] {
 			root.add(subscription.Topic, subscribed{s, number, place, subscription.Queue, turns[subscription.Queue]})
 		}
