@@ -10,11 +10,16 @@ import (
 
 var _ core.TopicHome = (*topics)(nil)
 
-// join makes a broker carry publications, if it can.
-func (t *topics) join(broker core.Broker) {
-	if carrier, ok := broker.(core.TopicCarrier); ok {
-		t.carrier = carrier
-		carrier.JoinTopics(t)
+// carrierOf returns a broker as one that carries publications, or nil if it does not.
+func carrierOf(broker core.Broker) core.TopicCarrier {
+	carrier, _ := broker.(core.TopicCarrier)
+	return carrier
+}
+
+// join connects the broker to the topics, if it carries publications.
+func (t *topics) join() {
+	if t.carrier != nil {
+		t.carrier.JoinTopics(t)
 	}
 }
 
