@@ -1,5 +1,7 @@
 package core
 
+import "context"
+
 // TopicCarrier is implemented by a [Broker] that joins hosts and carries publications from one to
 // the others. Its host gives a publication to its own subscribers by itself. The methods may be
 // called from any goroutine.
@@ -20,6 +22,11 @@ type TopicCarrier interface {
 	// blocks, and does not call the home back. Publications that are handed over afterwards find the
 	// new subscriptions in place.
 	SubscriptionsChanged()
+
+	// AwaitSubscriptions waits until the last change is in place: nothing comes any more by subscriptions
+	// that have ended, and all that has come by them is delivered. It gives up when ctx ends, and
+	// when there is no connection.
+	AwaitSubscriptions(ctx context.Context)
 }
 
 // TopicHome is the side of a host that a [TopicCarrier] uses.

@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -42,6 +43,7 @@ type publication struct {
 	topic   core.Topic
 	served  []string
 	message *core.Message // nil: the subscriptions have changed
+	settled chan struct{} // if not nil, closed when the change is in place
 }
 
 // sentFrame is a frame that the server may forbid.
@@ -57,7 +59,7 @@ func (b *Broker) JoinTopics(home core.TopicHome) { b.topics.home = home }
 func (b *Broker) Publish(topic core.Topic, sender core.ComponentID, payload []byte, served []string) error {
 	m := core.NewMessage(payload)
 	m.Sender = sender
-	if err := b.topics.take(publication{topic, served, m}); err != nil {
+	if err := b.topics.take(publication{topic: topic, served: served, message: m}); err != nil {
 		m.Release()
 		return err
 	}
@@ -107,6 +109,26 @@ func (b *Broker) SubscriptionsChanged() {
 	}
 }
 
+// AwaitSubscriptions implements [core.TopicCarrier].
+func (b *Broker) AwaitSubscriptions(ctx context.Context) {
+	p := &b.topics
+	settled := make(chan struct{})
+	p.mu.Lock()
+	waits := p.home != nil && b.refusal.Load() == nil
+	if waits {
+		p.addLocked(publication{settled: settled})
+	}
+	p.mu.Unlock()
+	if !waits {
+		return
+	}
+	select {
+	case <-settled:
+	case <-b.done:
+	case <-ctx.Done():
+	}
+}
+
 func (p *publications) addLocked(one publication) {
 	p.waiting = append(p.waiting, one)
 	if !p.queued {
@@ -124,7 +146,7 @@ func (p *publications) flush(buffer []byte) []byte {
 	for rest := all; len(rest) > 0; {
 		n := 1
 		if rest[0].message == nil {
-			p.broker.followSubscriptions()
+			p.broker.followSubscriptions(rest[0].settled)
 		} else {
 			n = p.nextFrame(rest)
 			buffer = p.send(buffer[:0], rest[:n])

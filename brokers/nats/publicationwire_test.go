@@ -257,7 +257,7 @@ func TestPublicationsInARow(t *testing.T) {
 	var all []publication
 	add := func(n int, topic string, size int, served ...string) {
 		for range n {
-			all = append(all, publication{core.MustTopic(topic), served, core.NewMessage(make([]byte, size))})
+			all = append(all, publication{topic: core.MustTopic(topic), served: served, message: core.NewMessage(make([]byte, size))})
 		}
 	}
 	add(70, "a", 1)

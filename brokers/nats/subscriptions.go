@@ -26,9 +26,10 @@ type arrivals struct {
 	ready chan *natsgo.Msg // to be delivered
 	bytes atomic.Int64     // of ready
 
-	mu            sync.Mutex // guards subscriptions, which the outbox alone changes, and dropped
+	mu            sync.Mutex // guards the fields up to settling; the outbox alone changes subscriptions
 	subscriptions map[core.TopicSubscription]*natsgo.Subscription
-	dropped       uint64 // by the connection, of subscriptions that have ended
+	dropped       uint64          // by the connection, of subscriptions that have ended
+	settling      []chan struct{} // to be closed one after the other when a message without a subscription comes
 
 	told   time.Time // when a drop was last logged; used by takeInPublications alone
 	untold uint64    // publications dropped since then; likewise
@@ -49,8 +50,9 @@ type arrivalLine struct {
 type lastFrame struct{ sequence, came uint64 }
 
 // followSubscriptions makes the subscriptions at the server those of the host. The outbox calls it. Those
-// that begin come first: nothing is missed if they take the place of others.
-func (b *Broker) followSubscriptions() {
+// that begin come first: nothing is missed if they take the place of others. settled, if it is not
+// nil, is closed when all is in place.
+func (b *Broker) followSubscriptions(settled chan struct{}) {
 	a := &b.topics.arrival
 	wanted := make(map[core.TopicSubscription]bool)
 	for _, s := range b.topics.home.Subscriptions() {
@@ -66,6 +68,34 @@ func (b *Broker) followSubscriptions() {
 			b.endSubscription(at)
 		}
 	}
+	if settled != nil {
+		b.work.Go(func() { b.settle(settled) })
+	}
+}
+
+// settle closes settled when the server knows of all subscriptions, and the frames that have come until then
+// are delivered.
+func (b *Broker) settle(settled chan struct{}) {
+	a := &b.topics.arrival
+	if a.came == nil || b.server.FlushTimeout(b.config.Lease) != nil { // an error means that the connection is lost
+		close(settled)
+		return
+	}
+	a.mu.Lock()
+	a.settling = append(a.settling, settled)
+	a.mu.Unlock()
+	select {
+	case a.came <- new(natsgo.Msg): // it comes after those frames
+	case <-b.done:
+	}
+}
+
+// settled closes the first one of those that wait for a message without a subscription.
+func (a *arrivals) settled() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	close(a.settling[0])
+	a.settling = a.settling[1:]
 }
 
 // endSubscription ends a subscription. Frames that are under way still come, unless the connection is
@@ -144,6 +174,13 @@ func (b *Broker) takeInPublications() {
 		case <-b.done:
 			return
 		}
+		if in.Sub == nil {
+			select {
+			case a.ready <- in:
+			case <-b.done:
+			}
+			continue
+		}
 		if size := int64(len(in.Data)); a.bytes.Add(size) <= maxFrameBytes || len(a.ready) == 0 {
 			select {
 			case a.ready <- in:
@@ -173,6 +210,10 @@ func (b *Broker) deliverPublications() {
 	for {
 		select {
 		case in := <-a.ready:
+			if in.Sub == nil {
+				a.settled()
+				continue
+			}
 			a.bytes.Add(-int64(len(in.Data)))
 			if err := b.deliverFrame(in); err != nil {
 				b.discard(in, err) // the publications before the fault are delivered

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/airhost/airhost/core"
 )
@@ -28,6 +29,8 @@ var brokenTopics = []struct {
 	{"topics-served", "serves what is served"},
 	{"topics-follow", "keeps old subscriptions"},
 	{"topics-follow", "ignores changes"},
+	{"topics-await", "does not wait for changes"},
+	{"topics-await", "waits without end"},
 	{"topics-own-payload", "keeps the payload"},
 	{"topics-never-block", "waits for the other hosts"},
 	{"topics-closed", "takes publications after close"},
@@ -52,8 +55,9 @@ func clusterOf(f fault) func(hosts int) ([]core.Broker, error) {
 type referenceHub struct {
 	fault fault
 	all   []*topicReference
-	mu    sync.Mutex // guards turn, and keeps the order of publications
+	mu    sync.Mutex // guards the fields below, and keeps the order of publications
 	turn  int
+	kept  []byte
 }
 
 // topicReference is a broker with topics, with at most one fault.
@@ -69,6 +73,8 @@ type topicReference struct {
 	waiting []arrival
 	held    []arrival // for the fault of another order
 	ended   bool
+
+	delivering bool
 }
 
 func (b *topicReference) JoinTopics(home core.TopicHome) { b.home = home }
@@ -90,6 +96,23 @@ func (b *topicReference) Close(ctx context.Context) error {
 }
 
 func (b *topicReference) SubscriptionsChanged() {
+	if b.has("does not wait for changes") {
+		time.AfterFunc(time.Second, b.change)
+		return
+	}
+	b.change()
+}
+
+func (b *topicReference) AwaitSubscriptions(ctx context.Context) {
+	defer context.AfterFunc(ctx, b.more.Broadcast)()
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	for (len(b.waiting) > 0 || b.delivering) && !b.ended && (ctx.Err() == nil || b.has("waits without end")) {
+		b.more.Wait()
+	}
+}
+
+func (b *topicReference) change() {
 	wanted := b.home.Subscriptions()
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
@@ -110,9 +133,10 @@ func (b *topicReference) Publish(topic core.Topic, sender core.ComponentID, payl
 	hub.mu.Lock()
 	defer hub.mu.Unlock()
 	hub.turn++
-	if !b.has("keeps the payload") {
-		payload = bytes.Clone(payload)
+	if b.has("keeps the payload") { // and looks at it when the next one comes
+		hub.kept, payload = payload, hub.kept
 	}
+	payload = bytes.Clone(payload)
 	a := arrival{topic: topic.String(), sender: sender, payload: payload}
 	switch {
 	case b.has("loses one in ten") && hub.turn%10 == 0:
@@ -197,9 +221,12 @@ func (b *topicReference) deliver() {
 			return
 		}
 		a := b.waiting[0]
-		b.waiting = b.waiting[1:]
-		b.more.Broadcast()
+		b.waiting, b.delivering = b.waiting[1:], true
 		b.mutex.Unlock()
 		b.home.DeliverPublished(core.MustTopic(a.topic), a.queue, a.sender, a.payload)
+		b.mutex.Lock()
+		b.delivering = false
+		b.more.Broadcast()
+		b.mutex.Unlock()
 	}
 }

@@ -27,6 +27,7 @@ var topicPromises = []topicPromise{
 	{"topics-one-of-a-queue", "of a queue group one host gets a publication, with the name of the queue", oneOfAQueue},
 	{"topics-served", "no other host serves the queue groups that the publishing host has served", servedQueues},
 	{"topics-follow", "a change of subscriptions changes what comes", subscriptionsFollow},
+	{"topics-await", "AwaitSubscriptions waits until a change is in place, and until ctx ends", awaitedSubscriptions},
 	{"topics-own-payload", "Publish does not keep the payload", ownPayload},
 	{"topics-never-block", "Publish never blocks", publishNeverBlocks},
 	{"topics-closed", "a closed broker refuses publications with unavailable, and delivers none after Close has returned", closedTopics},
@@ -299,6 +300,31 @@ func subscriptionsFollow(c *cluster) {
 		c.gets(to, "both", "", 4)
 		return false
 	}, "nothing on a topic that the host has left")
+}
+
+// awaitedSubscriptions: the host leaves one topic while others publish on it.
+func awaitedSubscriptions(c *cluster) {
+	to := c.hosts[1]
+	c.subscribe(to, "before", "both")
+	for n := range 100 {
+		c.publish("before", n)
+	}
+	to.mu.Lock()
+	to.wanted = []core.TopicSubscription{{Topic: core.MustTopicPattern("both")}}
+	to.mu.Unlock()
+	to.carrier.SubscriptionsChanged()
+	c.within("AwaitSubscriptions", func() { to.carrier.AwaitSubscriptions(context.Background()) })
+	for came := true; came; {
+		_, came = to.came.take()
+	}
+	c.publish("before", 100)
+	c.publish("both", 101)
+	c.gets(to, "both", "", 101)
+	to.hold()
+	c.publish("both", 102)
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	c.within("AwaitSubscriptions", func() { to.carrier.AwaitSubscriptions(ended) })
 }
 
 // ownPayload: the publisher changes its memory afterwards.

@@ -2,6 +2,7 @@ package host
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"strings"
 
@@ -27,6 +28,14 @@ func (t *topics) join() {
 func (t *topics) tellCarrier() {
 	if t.carrier != nil {
 		t.carrier.SubscriptionsChanged()
+	}
+}
+
+// leave ends all subscriptions of a host that stops: others serve the queue groups from now on.
+func (t *topics) leave(ctx context.Context) {
+	if t.carrier != nil && t.table.Load() != nil {
+		t.carrier.SubscriptionsChanged()
+		t.carrier.AwaitSubscriptions(ctx)
 	}
 }
 

@@ -45,6 +45,12 @@ func (c *carrier) SubscriptionsChanged() {
 	c.noted = append(c.noted, "changed")
 }
 
+func (c *carrier) AwaitSubscriptions(context.Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.noted = append(c.noted, "awaited")
+}
+
 func (c *carrier) take() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -168,7 +174,7 @@ func TestSubscriptionsOfAHostThatStops(t *testing.T) {
 		stopped := make(chan error)
 		go func() { stopped <- h.Stop(context.Background()) }()
 		synctest.Wait()
-		wants(t, "told", c.take(), "changed")
+		wants(t, "told", c.take(), "changed", "awaited")
 		equal(t, "subscriptions", len(c.home.Subscriptions()), 0)
 		c.home.DeliverPublished(core.MustTopic("jobs"), "q", id("far/away"), []byte("two"))
 		close(busy.open)

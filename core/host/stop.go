@@ -175,9 +175,9 @@ func (c *component) messages() uint64 {
 
 // drain gives messages that are under way the time to end.
 func (h *Host) drain(ctx context.Context) {
-	h.topics.tellCarrier() // other hosts serve the queue groups from now on
 	limited, cancel := context.WithTimeout(ctx, h.config.DrainTimeout)
 	defer cancel()
+	h.topics.leave(limited)
 	if err := h.Quiesce(limited); err != nil {
 		h.log.Warn("drain limit reached, what is left will not be handled", "limit", h.config.DrainTimeout, "reason", err.Error())
 	}
