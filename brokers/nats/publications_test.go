@@ -267,6 +267,33 @@ func TestSubscriptionsFollow(t *testing.T) {
 	}
 }
 
+// TestStopHandsQueueGroupsOver: a host that stops handles the publications that were sent to its members of
+// a queue group, and those that come later go to other hosts.
+func TestStopHandsQueueGroupsOver(t *testing.T) {
+	s := serve(t, nil)
+	a, b, c := join(t, s.ClientURL(), "a"), join(t, s.ClientURL(), "b"), join(t, s.ClientURL(), "c")
+	one, two := b.subscribes(t, "b/1", "jobs q"), c.subscribes(t, "c/1", "jobs q")
+	heard(t, s, "jobs", 2)
+	stopped := make(chan error)
+	const n = 4000
+	for i := range n {
+		publishApart(t, a, "jobs", fmt.Sprint(i))
+		if i%10 == 0 {
+			<-time.After(100 * time.Microsecond) // so that there is something to do during the stop
+		}
+		if i == n/4 {
+			go func() { stopped <- b.Stop(within(t)) }()
+		}
+	}
+	check(t, <-stopped)
+	for until := within(t); one.size()+two.size() < n && until.Err() == nil; {
+		<-time.After(time.Millisecond)
+	}
+	if one.size()+two.size() != n || one.size() == 0 || b.Snapshot().DeadLetters > 0 {
+		t.Errorf("%d and %d got it, want %d together; %d dead letters", one.size(), two.size(), n, b.Snapshot().DeadLetters)
+	}
+}
+
 // TestPublicationsWithoutAServer: subscribers of the same host go on, the publications are counted as
 // lost for the others, and afterwards all goes on.
 func TestPublicationsWithoutAServer(t *testing.T) {
