@@ -68,7 +68,11 @@ func (b *Broker) followSubscriptions(settled chan struct{}) {
 			b.endSubscription(at)
 		}
 	}
-	if settled != nil {
+	switch {
+	case settled == nil:
+	case a.came == nil: // there has been no subscription yet
+		close(settled)
+	default:
 		b.work.Go(func() { b.settle(settled) })
 	}
 }
@@ -77,7 +81,7 @@ func (b *Broker) followSubscriptions(settled chan struct{}) {
 // are delivered.
 func (b *Broker) settle(settled chan struct{}) {
 	a := &b.topics.arrival
-	if a.came == nil || b.server.FlushTimeout(b.config.Lease) != nil { // an error means that the connection is lost
+	if b.server.FlushTimeout(b.config.Lease) != nil { // an error means that the connection is lost
 		close(settled)
 		return
 	}
