@@ -59,12 +59,8 @@ func (a *attached) end() {
 	a.detached.Store(true)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	switch s := a.subscription; {
-	case s == nil:
-	case a.broker.refusal.Load() != nil || s.Drain() != nil: // a subscription that is drained comes back with the connection
-		_ = s.Unsubscribe()
-	default:
-		a.broker.noteDraining(s)
+	if a.subscription != nil {
+		a.broker.endSubscription(a.subscription)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 
 	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/guest"
 )
 
@@ -84,6 +85,56 @@ func BenchmarkSend(b *testing.B) {
 		n = int64(b.N)
 		b.ResetTimer()
 		_, err := from.Request(context.Background(), core.MustComponentID("b/sender"), nil)
+		check(b, err)
+		wait(b, &got, n)
+	})
+}
+
+// BenchmarkPublish measures publications to one subscriber of another client of a server, without airhost,
+// and between components of two hosts.
+func BenchmarkPublish(b *testing.B) {
+	s := serve(b, nil)
+	url, payload := s.ClientURL(), make([]byte, 64)
+	b.Run("nats", func(b *testing.B) {
+		from, to := dial(b, url), dial(b, url)
+		var got atomic.Int64
+		at, err := to.Subscribe("x.>", func(*natsgo.Msg) { got.Add(1) })
+		check(b, err)
+		check(b, at.SetPendingLimits(-1, -1))
+		check(b, to.Flush())
+		n := int64(0)
+		for b.Loop() {
+			check(b, from.Publish("x.y", payload))
+			for n++; n-got.Load() > 4096; {
+				<-time.After(10 * time.Microsecond)
+			}
+		}
+		check(b, from.Flush())
+		wait(b, &got, n)
+	})
+	b.Run("airhost", func(b *testing.B) {
+		from, to := join(b, url, "from"), join(b, url, "to")
+		var got atomic.Int64
+		to.deploy(b, "a/sink", component(func(guest.Host, []byte) ([]byte, error) { got.Add(1); return nil, nil }), func(d *host.Deployment) {
+			d.Subscribe = []host.Subscription{{Topic: core.MustTopicPattern("x.>")}}
+			d.Limits.Mailbox = 1 << 14
+		})
+		heard(b, s, "x.y", 1)
+		n := int64(b.N)
+		publisher := component(func(h guest.Host, _ []byte) ([]byte, error) {
+			for i := range n {
+				for i-got.Load() > 4096 { // nothing else bounds the publications under way
+					<-time.After(10 * time.Microsecond)
+				}
+				if err := h.Publish("x.y", payload); err != nil {
+					return nil, err
+				}
+			}
+			return nil, nil
+		})
+		from.deploy(b, "b/publisher", publisher, func(d *host.Deployment) { d.Capabilities.Publish = []core.TopicPattern{core.MustTopicPattern("x.*")} })
+		b.ResetTimer()
+		_, err := from.Request(context.Background(), core.MustComponentID("b/publisher"), nil)
 		check(b, err)
 		wait(b, &got, n)
 	})

@@ -223,7 +223,9 @@ func (b *Broker) failed(s *natsgo.Subscription, err error) {
 	if errors.Is(err, natsgo.ErrPermissionViolation) {
 		_, rest, _ := strings.Cut(err.Error(), `"`)
 		subject, _, _ := strings.Cut(rest, `"`)
-		b.forbid(subject)
+		if strings.Contains(err.Error(), "for Publish to") {
+			b.forbid(subject)
+		}
 	}
 	if b.untold++; time.Since(b.told) < time.Second {
 		return
@@ -241,6 +243,10 @@ func (b *Broker) failed(s *natsgo.Subscription, err error) {
 
 // forbid gives back the messages to a subject that the server forbids.
 func (b *Broker) forbid(subject string) {
+	if strings.HasPrefix(subject, b.subjects.topics("")) {
+		b.topics.forbidden(subject)
+		return
+	}
 	for _, r := range b.allRemotes() {
 		if r.subject == subject {
 			r.giveAllBack(time.Now(), &core.MessagingError{Case: core.CaseCapabilityDenied, Text: "NATS does not permit this host to send to " + r.target.String()})
@@ -298,6 +304,7 @@ func (b *Broker) endSending(ctx context.Context) {
 	case <-time.After(b.config.Lease):
 	case <-ctx.Done():
 	}
+	b.topics.end()
 }
 
 // awaitReceipts waits until nothing is under way, the connection is lost, ctx ends, or nobody answers.

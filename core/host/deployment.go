@@ -66,7 +66,9 @@ type Subscription struct {
 	Topic core.TopicPattern
 	// Queue, if not empty, names a queue group: of all components that have subscribed to a
 	// topic with the same Queue, one gets a message. They take turns; the next one gets
-	// it if a mailbox is full. A name is like a part of a topic.
+	// it if a mailbox is full. A name is like a part of a topic. If the broker joins hosts, the
+	// group is of all of them, unless an earlier entry overlaps Topic: the component gets nothing
+	// of other hosts then.
 	Queue string
 }
 

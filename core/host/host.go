@@ -170,7 +170,7 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 		config: config, broker: broker, tracker: tracker,
 		engines: make(map[string]core.Engine), components: make(map[core.ComponentID]*component), beside: make(map[*component]struct{}),
 		background: context.Background(), stopped: make(chan struct{}), forgotten: make(chan struct{}), over: make(chan struct{}),
-		functions: functions, deadLetters: deadLetters{most: config.DeadLetters}, threadsLeft: threadsLeft,
+		functions: functions, deadLetters: deadLetters{most: config.DeadLetters}, threadsLeft: threadsLeft, topics: topics{carrier: carrierOf(broker)},
 	}
 	h.hurried, h.hurry = context.WithCancel(h.background)
 	h.reserver, _ = tracker.(core.Reserver)
@@ -204,6 +204,7 @@ func (h *Host) Start(ctx context.Context) error {
 	if h.state != stateNew {
 		return errors.New("host: started before; make a new one")
 	}
+	h.topics.join()
 	if err := h.broker.Open(ctx, h); err != nil {
 		return fmt.Errorf("host: open the broker: %w", boundError(err))
 	}

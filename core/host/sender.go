@@ -272,10 +272,11 @@ func (r *route) find(h *Host) {
 }
 
 // wayTo asks the broker for the way to a target. The error is a [core.MessagingError].
-func (h *Host) wayTo(id core.ComponentID) (way, error) {
-	receiver, err := h.route(id)
+func (h *Host) wayTo(id core.ComponentID) (way, error) { return h.asWay(h.route(id)) }
+
+func (h *Host) asWay(receiver core.Receiver, err error) (way, error) {
 	if err != nil {
-		return way{}, refusalOf(err)
+		return way{}, refusalOf(unlessStopping(err))
 	}
 	local, _ := receiver.(*component)
 	return way{receiver, local}, nil

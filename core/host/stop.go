@@ -177,6 +177,7 @@ func (c *component) messages() uint64 {
 func (h *Host) drain(ctx context.Context) {
 	limited, cancel := context.WithTimeout(ctx, h.config.DrainTimeout)
 	defer cancel()
+	h.topics.leave(limited)
 	if err := h.Quiesce(limited); err != nil {
 		h.log.Warn("drain limit reached, what is left will not be handled", "limit", h.config.DrainTimeout, "reason", err.Error())
 	}
