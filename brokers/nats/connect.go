@@ -121,6 +121,7 @@ func (b *Broker) begin() error {
 	host := b.config.Host
 	for subject, handle := range map[string]natsgo.MsgHandler{
 		b.subjects.outcomes(host): b.outcomesCame, b.subjects.receipts(host): b.receiptCame, b.subjects.hosts(): b.peers.came,
+		b.subjects.status(host): b.questionCame, b.subjects.answer(host, "*"): b.answerCame,
 	} {
 		s, err := b.server.Subscribe(subject, func(in *natsgo.Msg) {
 			if b.enter() {
@@ -139,6 +140,7 @@ func (b *Broker) begin() error {
 		return err
 	}
 	b.refusal.Store(nil)
+	b.noteConnected(b.server.ConnectedUrl())
 	if !b.server.IsConnected() { // since a moment
 		b.disconnected(nil)
 	}
@@ -176,6 +178,7 @@ func (b *Broker) disconnected(err error) {
 		return // closed
 	}
 	b.log.Warn("disconnected from NATS: messages to other hosts are refused until it is back, those of this host go on", "reason", reasonOf(err))
+	b.noteDisconnected(reasonOf(err), false)
 	b.mu.Lock()
 	draining := b.draining
 	b.draining = nil
@@ -202,6 +205,7 @@ func (b *Broker) reconnected(c *natsgo.Conn) {
 		return
 	}
 	b.log.Info("connected to NATS again", "server", Redacted(c.ConnectedUrl()))
+	b.noteConnected(c.ConnectedUrl())
 	b.sayBeat(false) // the others wait for it with their outcomes
 }
 
@@ -269,6 +273,7 @@ func (b *Broker) Close(ctx context.Context) error {
 	b.shut = true
 	b.mu.Unlock()
 	b.server.Close()
+	b.noteDisconnected("", true)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

@@ -54,7 +54,7 @@ const (
 	DefaultLease = 5 * time.Second
 )
 
-// Broker is a [core.Broker] and a [core.Carrier].
+// Broker is a [core.Broker], a [core.Carrier] and a [core.Clustered].
 type Broker struct {
 	config   Config
 	subjects subjects
@@ -64,6 +64,7 @@ type Broker struct {
 	peers    peers
 	grants   grants
 	counts   counts
+	watched  watched
 	work     sync.WaitGroup
 	refusal  atomic.Pointer[core.MessagingError] // of all messages to other hosts; nil while connected
 	most     atomic.Int64                        // the largest payload in bytes

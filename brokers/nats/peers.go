@@ -130,12 +130,14 @@ func (p *peers) came(in *natsgo.Msg) {
 		}
 		return
 	}
-	known, lost := p.note(&said)
+	seen, known, lost := p.note(&said)
 	switch {
 	case said.Leaving && known:
 		b.log.Info("host gone", "host", said.Host, "reason", "it stops")
+		b.noteGone(seen, "it stops")
 	case !said.Leaving && !known:
 		b.log.Info("host seen", "host", said.Host, "labels", said.Labels)
+		b.changed(core.ClusterChange{Kind: core.ClusterHostSeen, Host: seen.info()})
 	}
 	p.fail(lost, said.Host)
 	b.mu.RLock()
@@ -146,18 +148,18 @@ func (p *peers) came(in *natsgo.Msg) {
 	}
 }
 
-// note notes the word of a host. It returns the requests that the host will not answer: those of
+// note notes the word of a host. It returns the host, and the requests that the host will not answer: those of
 // an earlier run of it, or all if it leaves.
-func (p *peers) note(said *beat) (known bool, lost map[core.RequestID]int64) {
+func (p *peers) note(said *beat) (seen Peer, known bool, lost map[core.RequestID]int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.all[said.Host] == nil && len(p.all) >= maxPeers {
-		return true, nil // there is no room for it
+		return seen, true, nil // there is no room for it
 	}
 	one := p.peerLocked(said.Host)
 	known = one.run != ""
 	if said.Leaving && known && one.run != said.Run {
-		return true, nil // the word of an earlier run, which comes late
+		return seen, true, nil // the word of an earlier run, which comes late
 	}
 	if known && one.run != said.Run || said.Leaving {
 		lost, one.requests = one.requests, map[core.RequestID]int64{}
@@ -168,7 +170,7 @@ func (p *peers) note(said *beat) (known bool, lost map[core.RequestID]int64) {
 	if said.Leaving {
 		delete(p.all, said.Host)
 	}
-	return known, lost
+	return one.Peer, known, lost
 }
 
 // isBack reports whether a host has said that it is there since this one got its connection back, if
@@ -193,6 +195,9 @@ func (p *peers) expire(now time.Time) {
 	p.mu.Unlock()
 	for _, one := range gone {
 		p.broker.log.Warn("host gone", "host", one.Host, "reason", "it has been silent for its lease")
+		if one.run != "" {
+			p.broker.noteGone(one.Peer, "it has been silent for its lease")
+		}
 		p.fail(one.requests, one.Host)
 	}
 }

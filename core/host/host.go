@@ -181,6 +181,7 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 	h.began = time.Now().Add(-h.clock.Exact())
 	h.beganUnix = h.began.UnixNano()
 	h.budgets = newBudgets(h)
+	h.watchCluster()
 	for _, e := range engines {
 		if e == nil || h.engines[e.Name()] != nil {
 			return nil, fmt.Errorf("host: an engine is nil or there are two of the same name among %d", len(engines))
