@@ -39,6 +39,7 @@ type member struct {
 	*host.Host
 	broker *nats.Broker
 	log    *hosttest.Log
+	events <-chan host.Event // from the beginning on
 }
 
 // join starts a host, which stops at the end of the test.
@@ -55,6 +56,9 @@ func join(t testing.TB, url, name string) *member {
 	check(t, err)
 	m.Host, err = host.New(host.Config{Logger: logger}, m.broker, tracker, engine)
 	check(t, err)
+	var cancel func()
+	m.events, cancel = m.Subscribe(1024)
+	t.Cleanup(cancel)
 	check(t, m.Start(within(t)))
 	t.Cleanup(func() {
 		if err := m.Stop(within(t)); err != nil && !errors.Is(err, host.ErrUnhandled) {
