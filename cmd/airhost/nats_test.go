@@ -54,11 +54,11 @@ func permissionsOf(t *testing.T, file string) (all natsPermissions) {
 func TestNATSPermissions(t *testing.T) {
 	want := natsPermissions{Cluster: "prod.eu", Host: "shop-1", Permissions: permissions{
 		Publish: allowed{[]string{
-			"ah.prod=eu.host.*.credit.>", "ah.prod=eu.host.*.out", "ah.prod=eu.hosts",
+			"ah.prod=eu.host.*.credit.>", "ah.prod=eu.host.*.out", "ah.prod=eu.host.*.status", "ah.prod=eu.host.*.status.*", "ah.prod=eu.hosts",
 			"ah.prod=eu.to.all=of.*", "ah.prod=eu.to.far.audit", "ah.prod=eu.to.far.echo", "ah.prod=eu.to.far.sweeper", "ah.prod=eu.to.web.shop",
 		}},
 		Subscribe: allowed{[]string{
-			"ah.prod=eu.host.shop-1.credit.>", "ah.prod=eu.host.shop-1.out", "ah.prod=eu.hosts", "ah.prod=eu.to.shop.audit", "ah.prod=eu.to.shop.orders",
+			"ah.prod=eu.host.shop-1.credit.>", "ah.prod=eu.host.shop-1.out", "ah.prod=eu.host.shop-1.status", "ah.prod=eu.host.shop-1.status.*", "ah.prod=eu.hosts", "ah.prod=eu.to.shop.audit", "ah.prod=eu.to.shop.orders",
 		}},
 	}}
 	if diff := cmp.Diff(want, permissionsOf(t, shop(t, "nats://127.0.0.1", ""))); diff != "" {
@@ -142,14 +142,14 @@ func TestNATSServerKeepsThePermissions(t *testing.T) {
 	for subject, granted := range map[string]bool{
 		"to.far.echo": true, "to.far.audit": true, "to.all=of.x": true, "to.web.shop": true, "to.far.sweeper": true,
 		"to.far.secret": false, "to.all.x": false, "to.shop.orders": false, "to.far": false, "to.far.echo.x": false, "to.>": false,
-		"hosts": true, "host.other.credit.1.2": true, "host.other.out": true, "host.other": false, "pub.orders": false,
+		"hosts": true, "host.other.credit.1.2": true, "host.other.out": true, "host.other": false, "host.other.status": true, "host.other.status.TOKEN": true, "host.other.status.a.b": false, "pub.orders": false,
 	} {
 		if c.refusesPublish(head+subject) == granted {
 			t.Errorf("publish to %s: granted is not %v", subject, granted)
 		}
 	}
 	for subject, granted := range map[string]bool{
-		"to.shop.orders": true, "to.shop.audit": true, "hosts": true, "host.shop-1.out": true, "host.shop-1.credit.>": true, "host.shop-1.credit.1.2": true,
+		"to.shop.orders": true, "to.shop.audit": true, "hosts": true, "host.shop-1.out": true, "host.shop-1.credit.>": true, "host.shop-1.credit.1.2": true, "host.shop-1.status": true, "host.shop-1.status.*": true, "host.shop-2.status": false, "host.*.status": false, "host.shop-1.>": false,
 		"to.far.echo": false, "to.shop.*": false, "to.>": false, "host.shop-2.out": false, "host.*.out": false, "host.*.credit.>": false, ">": false,
 	} {
 		if c.refusesSubscribe(head+subject) == granted {
@@ -241,23 +241,30 @@ func TestCheckOnline(t *testing.T) {
 	}
 }
 
+// far writes the file of another host of the cluster.
+func far(t *testing.T, url string) string {
+	t.Helper()
+	return writeFile(t, "far.yaml", fmt.Sprintf("host: {broker: nats, admin: 'off', nats: {url: %q, cluster: prod.eu, name: far-1, labels: {zone: b}}}\ncomponents: [{id: far/echo, source: echo, engine: native}, {id: far/audit, source: counter, engine: native}]\n", url))
+}
+
+// userOf is a user with no more than the permissions of a file.
+func userOf(t *testing.T, file, name string) *server.User {
+	t.Helper()
+	all := permissionsOf(t, file).Permissions
+	return &server.User{Username: name, Password: "open-sesame", Permissions: &server.Permissions{
+		Publish: &server.SubjectPermission{Allow: all.Publish.Allow}, Subscribe: &server.SubjectPermission{Allow: all.Subscribe.Allow},
+	}}
+}
+
 // TestHostsWithTheirPermissions: two hosts with no more than their permissions message each other,
 // also while a check of one of them connects.
 func TestHostsWithTheirPermissions(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	far := func(url string) string {
-		return writeFile(t, "far.yaml", fmt.Sprintf("host: {broker: nats, admin: 'off', nats: {url: %q, cluster: prod.eu, name: far-1, labels: {zone: b}}}\ncomponents: [{id: far/echo, source: echo, engine: native}, {id: far/audit, source: counter, engine: native}]\n", url))
-	}
-	user := func(name string, all permissions) *server.User {
-		return &server.User{Username: name, Password: "open-sesame", Permissions: &server.Permissions{
-			Publish: &server.SubjectPermission{Allow: all.Publish.Allow}, Subscribe: &server.SubjectPermission{Allow: all.Subscribe.Allow},
-		}}
-	}
 	s := natstest.Serve(t, &server.Options{Users: []*server.User{
-		user("shop", permissionsOf(t, shop(t, "nats://a", "")).Permissions), user("far", permissionsOf(t, far("nats://a")).Permissions),
+		userOf(t, shop(t, "nats://a", ""), "shop"), userOf(t, far(t, "nats://a"), "far"),
 	}})
 	url := func(name string) string { return "nats://" + name + ":open-sesame@" + s.Addr().String() }
-	serveFile(t, far(url("far")))
+	serveFile(t, far(t, url("far")))
 	shopAt := shop(t, url("shop"), "")
 	one := serveFile(t, shopAt)
 	for range 3 {

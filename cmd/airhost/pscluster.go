@@ -25,7 +25,7 @@ func (o *operation) psCluster(ctx context.Context) error {
 	}
 	for _, h := range c.Hosts {
 		if h.State != nil && h.State.Total > len(h.State.Components) {
-			text += fmt.Sprintf("%s has %d more components\n", printable(h.Name), h.State.Total-len(h.State.Components))
+			text += fmt.Sprintf("%s has more components: %d\n", printable(h.Name), h.State.Total-len(h.State.Components))
 		}
 	}
 	return o.writeText(text)
@@ -39,7 +39,7 @@ func clusterText(c *admin.Cluster) string {
 	}
 	text := fmt.Sprintf("cluster %s: %s %s since %s", printable(c.Name), state, printable(c.Server), timeText(c.Since))
 	if c.Reconnects > 0 {
-		text += fmt.Sprintf(", reconnected %d times", c.Reconnects)
+		text += fmt.Sprintf(", reconnects: %d", c.Reconnects)
 	}
 	return text + "\n\n"
 }
@@ -61,6 +61,9 @@ func hostTable(c *admin.Cluster) *table {
 }
 
 func labelText(labels map[string]string) string {
+	if len(labels) == 0 {
+		return "-"
+	}
 	var all []string
 	for _, key := range slices.Sorted(maps.Keys(labels)) {
 		all = append(all, key+"="+labels[key])
