@@ -76,6 +76,8 @@ type Broker struct {
 	told   time.Time     // when an error of the server was logged last; used by failed alone
 	untold int           // how many came since then; likewise
 
+	mistrust string // why a server and this host did not trust each other last; used by keepTime alone
+
 	mu       sync.RWMutex // guards the fields below
 	state    state
 	shut     bool // no callback begins any more

@@ -272,8 +272,10 @@ func (b *Broker) keepTime(done <-chan struct{}) {
 		case now := <-every.C:
 			if b.refusal.Load() != nil {
 				b.peers.forgive()
+				b.notYet()
 				continue
 			}
+			b.mistrust = ""
 			if b.peers.hearsSelf(now) {
 				b.peers.expire(now)
 			} else {

@@ -360,7 +360,7 @@ func TestStartWithAWrongPassword(t *testing.T) {
 	}
 	p := &program{log: slog.New(onRecord{slog.DiscardHandler, func(text string) { t.Errorf("logged %q, want no second try", text) }})}
 	_, err = p.start(t.Context(), file)
-	if err == nil || err.Error() != "no connection to nats://"+s.Addr().String()+": nats: Authorization Violation" {
+	if err == nil || err.Error() != "no connection to nats://"+s.Addr().String()+": nats: Authorization Violation: the server does not take the name and password, or the token, of host.nats.url" {
 		t.Errorf("got %v", err)
 	}
 }

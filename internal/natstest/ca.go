@@ -22,6 +22,7 @@ type CA struct {
 	File string
 
 	certificate *x509.Certificate
+	text        []byte // of File at first
 	key         *ecdsa.PrivateKey
 }
 
@@ -36,6 +37,8 @@ func NewCA(t testing.TB) *CA {
 	der, err := x509.CreateCertificate(rand.Reader, ca.certificate, ca.certificate, &ca.key.PublicKey, ca.key)
 	check(t, err)
 	write(t, ca.File, "CERTIFICATE", der)
+	ca.text, err = os.ReadFile(ca.File)
+	check(t, err)
 	return ca
 }
 
@@ -68,24 +71,21 @@ func (ca *CA) IssueUntil(t testing.TB, name string, end time.Time) (certificate,
 // clients must show a certificate of it.
 func (ca *CA) Server(t testing.TB, clients *CA) *tls.Config {
 	t.Helper()
-	pair, err := tls.LoadX509KeyPair(ca.Issue(t, "server"))
-	check(t, err)
-	config := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	certificate, key := ca.Issue(t, "server")
+	config := TLSOf(t, certificate, key)
 	if clients != nil {
 		config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, x509.NewCertPool()
-		config.ClientCAs.AddCert(clients.certificateOf(t))
+		config.ClientCAs.AppendCertsFromPEM(clients.text)
 	}
 	return config
 }
 
-func (ca *CA) certificateOf(t testing.TB) *x509.Certificate {
+// TLSOf returns the settings of TLS of a server with the certificate and key of these files.
+func TLSOf(t testing.TB, certificate, key string) *tls.Config {
 	t.Helper()
-	text, err := os.ReadFile(ca.File)
+	pair, err := tls.LoadX509KeyPair(certificate, key)
 	check(t, err)
-	block, _ := pem.Decode(text)
-	certificate, err := x509.ParseCertificate(block.Bytes)
-	check(t, err)
-	return certificate
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 }
 
 func newKey(t testing.TB) *ecdsa.PrivateKey {
