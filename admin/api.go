@@ -145,6 +145,7 @@ type Snapshot struct {
 	Started     time.Time         `json:"started"`
 	Ready       bool              `json:"ready"`
 	NotReady    string            `json:"not_ready,omitempty" doc:"Why the host is not ready."`
+	Cluster     string            `json:"cluster,omitempty" doc:"The cluster that the host is in, if it is in one."`
 	Components  int               `json:"components" doc:"Components that are deployed."`
 	Counters    map[string]uint64 `json:"counters" doc:"Sums over all components since the start: sent, handled, requests, …"`
 	Gauges      map[string]int64  `json:"gauges" doc:"Values of now: waiting, pending, timers, …"`

@@ -105,6 +105,10 @@ func TestCluster(t *testing.T) {
 	if got := s.raw(t, "GET", "/v1/cluster", ""); !strings.HasPrefix(got, `200 {"name":"prod"`) || strings.Contains(got, "later") {
 		t.Errorf("got %s", got)
 	}
+	whole, err := s.Client.Snapshot(t.Context())
+	if check(t, err); whole.Cluster != "prod" {
+		t.Errorf("the snapshot has the cluster %q", whole.Cluster)
+	}
 	_, err = serve(t, nil).Cluster(t.Context())
 	failed(t, err, 501, admin.CodeNotSupported)
 }

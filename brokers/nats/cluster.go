@@ -51,15 +51,13 @@ func (b *Broker) noteConnected(server string) {
 	b.changed(core.ClusterChange{Kind: core.ClusterConnected, Host: b.self(), Server: Redacted(server)})
 }
 
-// noteDisconnected notes that there is no connection any more. The end of the broker is no change.
-func (b *Broker) noteDisconnected(reason string, closes bool) {
+// noteDisconnected notes that there is no connection any more.
+func (b *Broker) noteDisconnected(reason string) {
 	w := &b.watched
 	w.mu.Lock()
 	w.connected, w.since = false, time.Now()
 	w.mu.Unlock()
-	if !closes {
-		b.changed(core.ClusterChange{Kind: core.ClusterDisconnected, Host: b.self(), Reason: errors.New(reason)})
-	}
+	b.changed(core.ClusterChange{Kind: core.ClusterDisconnected, Host: b.self(), Reason: errors.New(reason)})
 }
 
 // noteGone notes that a host has left, or has been silent for too long.
@@ -83,8 +81,9 @@ func (b *Broker) Cluster() core.ClusterStatus {
 	c := core.ClusterStatus{
 		Name: b.config.Cluster, Lost: counters.Lost, Discarded: counters.Discarded, Full: w.full.Load(), Hosts: []core.HostInfo{b.self()},
 	}
+	closed := b.refusal.Load() == errClosed
 	w.mu.Lock()
-	c.Connected, c.Server, c.Since, c.Reconnects = w.connected, w.server, w.since, w.reconnects
+	c.Connected, c.Server, c.Since, c.Reconnects = w.connected && !closed, w.server, w.since, w.reconnects
 	w.mu.Unlock()
 	c.Hosts = append(c.Hosts, b.otherHosts()...)
 	return c

@@ -213,7 +213,7 @@ func (b *Broker) disconnected(err error) {
 		return // closed
 	}
 	b.log.Warn("disconnected from NATS: messages to other hosts are refused until it is back, those of this host go on", "reason", reasonOf(err))
-	b.noteDisconnected(reasonOf(err), false)
+	b.noteDisconnected(reasonOf(err))
 	b.mu.Lock()
 	draining := b.draining
 	b.draining = nil
@@ -322,7 +322,6 @@ func (b *Broker) Close(ctx context.Context) error {
 	b.shut = true
 	b.mu.Unlock()
 	b.server.Close()
-	b.noteDisconnected("", true)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -82,6 +83,9 @@ func userCases(t *testing.T) []trust {
 	}
 }
 
+// opened are the cases of which a broker is opened too, without a check before: that waits.
+var opened = []string{"another CA", "no certificate", "another password", "credentials of another operator"}
+
 // TestTrust: servers and hosts that trust each other connect; of others the error says which key of
 // host.nats is to blame, and tells no password.
 func TestTrust(t *testing.T) {
@@ -102,7 +106,9 @@ func TestTrust(t *testing.T) {
 			if strings.Contains(c.want, "host.nats.") && ctx.Err() != nil {
 				t.Error("a start goes on to try what stays wrong")
 			}
-			c.says(t, "a broker", c.open(ctx))
+			if c.want == "" || slices.Contains(opened, c.name) {
+				c.says(t, "a broker", c.open(ctx))
+			}
 			if strings.Contains(log.String(), "sesame") {
 				t.Errorf("the log tells the password:\n%s", log)
 			}

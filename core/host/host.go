@@ -181,7 +181,6 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 	h.began = time.Now().Add(-h.clock.Exact())
 	h.beganUnix = h.began.UnixNano()
 	h.budgets = newBudgets(h)
-	h.watchCluster()
 	for _, e := range engines {
 		if e == nil || h.engines[e.Name()] != nil {
 			return nil, fmt.Errorf("host: an engine is nil or there are two of the same name among %d", len(engines))
@@ -205,6 +204,7 @@ func (h *Host) Start(ctx context.Context) error {
 	if h.state != stateNew {
 		return errors.New("host: started before; make a new one")
 	}
+	h.watchCluster()
 	if err := h.broker.Open(ctx, h); err != nil {
 		return fmt.Errorf("host: open the broker: %w", boundError(err))
 	}

@@ -2,7 +2,7 @@
 //
 //	go build -tags nats_server ./cmd/airhost
 //
-// Other builds do not have the server, which is 10 MB of a program.
+// Other builds do not have the server, which is 13 MB of a program.
 package natsserver
 
 import "log/slog"
@@ -11,13 +11,13 @@ import "log/slog"
 type Config struct {
 	// Address is host:port, at which the server listens.
 	Address string
-	// Store is the folder for what the server keeps. Another server must not have it.
+	// Store is the folder for the files of the server. Another server must not have it.
 	Store string
 	// Name and Password are those that clients must know. Name alone is a token.
 	Name, Password string
 	// NKey is the public key of an nkey that clients must have.
 	NKey string
-	// Certificate and Key are files with what the server shows to clients. With CA, a file, clients
+	// Certificate and Key are files with the certificate of the server. With CA, a file, clients
 	// must show a certificate for which it vouches. The files are read again for each client.
 	Certificate, Key, CA string
 	// Logger gets the log of the server.

@@ -163,8 +163,7 @@ func lock(store string) (*os.File, error) {
 	return file, nil
 }
 
-// logger is the log of a server, in that of the host. What a server tells of its ordinary work is
-// on the level debug.
+// logger is the log of a server, in that of the host. Its ordinary work is on the level debug.
 type logger struct {
 	log   *slog.Logger
 	mu    sync.Mutex // guards first

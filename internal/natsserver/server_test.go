@@ -51,7 +51,7 @@ func freeAddress(t testing.TB) string {
 	return l.Addr().String()
 }
 
-// TestServer: it has JetStream, keeps what it was given, and its log is the host's.
+// TestServer: it has JetStream, keeps its messages, and its log is the host's.
 func TestServer(t *testing.T) {
 	c := natsserver.Config{Address: freeAddress(t), Store: filepath.Join(t.TempDir(), "store")}
 	log := new(hosttest.Log)
@@ -88,8 +88,8 @@ func TestServer(t *testing.T) {
 	}
 }
 
-// TestWhoMayConnect: those who know the password, the token or the key, or have the certificate.
-func TestWhoMayConnect(t *testing.T) {
+// TestClients: only those that have the password, the token, the key or a certificate may connect.
+func TestClients(t *testing.T) {
 	user, err := nkeys.CreateUser()
 	check(t, err)
 	public, err := user.PublicKey()
@@ -148,7 +148,7 @@ func TestNewCertificate(t *testing.T) {
 	}
 }
 
-// TestCannotStart: each reason names what is wrong, and leaves nothing behind that runs.
+// TestCannotStart: each reason names the key, and leaves nothing behind that runs.
 func TestCannotStart(t *testing.T) {
 	store := filepath.Join(t.TempDir(), "store")
 	url, _ := start(t, natsserver.Config{Store: store})

@@ -52,7 +52,7 @@ func TestDownloadsOfWasmtime(t *testing.T) {
 	}
 }
 
-// TestNoServer: the programs have the NATS server only with its tag. Without it they would be 10 MB
+// TestNoServer: the programs have the NATS server only with its tag. Otherwise they would be 13 MB
 // larger.
 func TestNoServer(t *testing.T) {
 	const server = "github.com/nats-io/nats-server/"
