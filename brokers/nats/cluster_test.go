@@ -261,7 +261,7 @@ func TestAnswersOfAttackers(t *testing.T) {
 	z.answer("garbage", []byte("garbage"))
 	z.answer("empty", nil)
 	z.answer("nojson", packed([]byte("garbage")))
-	z.answer("bomb", packed([]byte(`{"version":1,"host":"bomb","state":"`+strings.Repeat("x", 100<<20)+`"}`)))
+	z.answer("bomb", packed([]byte(`{"version":1,"host":"bomb","state":"`+strings.Repeat("x", 16<<20)+`"}`)))
 	z.answer("large", make([]byte, 1<<20))
 	z.answer("liar", good("b"))
 	z.answer("later", packed([]byte(`{"version":2,"host":"later","state":1}`)))

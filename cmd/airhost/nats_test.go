@@ -21,6 +21,7 @@ import (
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/config"
+	"github.com/airhost/airhost/internal/natsserver"
 	"github.com/airhost/airhost/internal/natstest"
 	"github.com/airhost/airhost/internal/service"
 )
@@ -375,3 +376,21 @@ func (o onRecord) Enabled(context.Context, slog.Level) bool      { return true }
 func (o onRecord) Handle(_ context.Context, r slog.Record) error { o.call(r.Message); return nil }
 func (o onRecord) WithAttrs([]slog.Attr) slog.Handler            { return o }
 func (o onRecord) WithGroup(string) slog.Handler                 { return o }
+
+// TestEmbeddedServer: a build without the NATS server refuses a file that wants it, and says how to
+// build one with it; the version of the other build has the server's.
+func TestEmbeddedServer(t *testing.T) {
+	file := shop(t, "nats://127.0.0.1", ", embedded: true, store: store")
+	_, version, _ := runs("version")
+	code, out, errs := runs("check", file)
+	if natsserver.LeftOut == "" {
+		if code != exitDone || !strings.Contains(version, "\nnats      v2.") {
+			t.Errorf("exit code %d, %s%s%s", code, out, errs, version)
+		}
+		return
+	}
+	want := "host.nats.embedded: there is no NATS server in this airhost: build it with go build -tags nats_server ./cmd/airhost"
+	if code != exitUsage || !strings.Contains(errs, want) || strings.Contains(version, "nats      ") {
+		t.Errorf("exit code %d, want %s, got %s%s%s", code, want, out, errs, version)
+	}
+}

@@ -59,7 +59,7 @@ var importRules = []rule{
 	{"internal/bench/data/", "internal/bench/data/", benchVendors, "it knows neither how results are measured nor how they are shown"},
 	{"internal/bench/show/", "internal/bench/data/ internal/bench/show/", benchVendors, "it shows results and measures none"},
 	{"internal/bench internal/bench/", "airhostfx core core/host guest plugin internal/ " + parts,
-		benchVendors + " github.com/tetratelabs/wazero github.com/bytecodealliance/wasmtime-go/v39 " + fx,
+		benchVendors + " github.com/tetratelabs/wazero github.com/bytecodealliance/wasmtime-go/v39 go.uber.org/dig " + fx,
 		"it measures implementations, wired by fx, and knows no program"},
 	{"internal/allengines internal/bombs internal/codecache/codecachetest internal/corpus internal/meter/metertest internal/rules internal/spawn/spawntest",
 		"core guest " + wasmLibs, "", "they are tests, or tests share them"},
