@@ -200,10 +200,11 @@ func readAnswer(data []byte, host string, most int) (state []byte, err error) {
 	if err != nil {
 		return nil, unreadable(err)
 	}
+	if len(text) == most+minAnswer {
+		return nil, fmt.Errorf("its answer has more than %d bytes", most)
+	}
 	var a answer
 	switch err := json.Unmarshal(text, &a); {
-	case len(text) == most+minAnswer:
-		return nil, fmt.Errorf("its answer has more than %d bytes", most)
 	case err != nil:
 		return nil, unreadable(err)
 	case a.Version != wireVersion:

@@ -183,15 +183,9 @@ func TestAnswerOfMostSize(t *testing.T) {
 	a, b := join(t, url, "a"), join(t, url, "b")
 	a.says(t, "host seen", 1)
 	b.AnswerCluster(func(most int) []byte {
-		text := make([]byte, most/2-2)
+		text := make([]byte, min(most, 200<<10)/2-2)
 		_, _ = rand.Read(text)
-		return fmt.Appendf(nil, `"%x"`, text)[:most] // as good as the most, and cannot be packed
-	})
-	wantNoAnswer(t, a.ask(t, 100*time.Millisecond)["b"], "not answered in time") // it is no JSON
-	b.AnswerCluster(func(most int) []byte {
-		text := make([]byte, most/2-2)
-		_, _ = rand.Read(text)
-		return fmt.Appendf(nil, `"%x"`, text)
+		return fmt.Appendf(nil, `"%x"`, text) // packed it is half as large
 	})
 	if got := a.ask(t, patience)["b"]; got.Err != nil || len(got.Answer) < 32<<10 || len(got.Answer) > 256<<10 {
 		t.Errorf("got %d bytes, %v", len(got.Answer), got.Err)
@@ -251,7 +245,7 @@ func TestAnswersOfAttackers(t *testing.T) {
 	}
 	reasons := map[string]string{
 		"garbage": "its answer cannot be read", "nojson": "its answer cannot be read", "empty": "its answer cannot be read", "bomb": "its answer has more than", "large": "its answer cannot be read",
-		"liar": "in the name of another host, \"b\"", "later": "it answers in version 2", "mute": "not answered in time", "none": "nothing takes the question",
+		"liar": "in the name of another host, \"b\"", "later": "it answers in version 2", "none": "nothing takes the question",
 	}
 	names := []string{"many"}
 	for name := range reasons {
@@ -261,11 +255,10 @@ func TestAnswersOfAttackers(t *testing.T) {
 	z.answer("garbage", []byte("garbage"))
 	z.answer("empty", nil)
 	z.answer("nojson", packed([]byte("garbage")))
-	z.answer("bomb", packed([]byte(`{"version":1,"host":"bomb","state":"`+strings.Repeat("x", 16<<20)+`"}`)))
+	z.answer("bomb", packed([]byte(`{"version":1,"host":"bomb","state":"`+strings.Repeat("x", 5<<20)+`"}`)))
 	z.answer("large", make([]byte, 1<<20))
 	z.answer("liar", good("b"))
 	z.answer("later", packed([]byte(`{"version":2,"host":"later","state":1}`)))
-	z.answer("mute")
 	thousand := make([][]byte, 1000)
 	for i := range thousand {
 		thousand[i] = good("many")
@@ -275,7 +268,7 @@ func TestAnswersOfAttackers(t *testing.T) {
 	for range 1000 { // nobody has asked
 		check(t, z.Publish("ah.default.host.a.status."+rand.Text(), good("b")))
 	}
-	got := a.ask(t, time.Second)
+	got := a.ask(t, patience)
 	for name, reason := range reasons {
 		wantNoAnswer(t, got[name], reason)
 	}
@@ -287,34 +280,12 @@ func TestAnswersOfAttackers(t *testing.T) {
 			t.Fatalf("%d are discarded, want those that nobody has asked for, and the bad ones", a.broker.Counters().Discarded)
 		}
 	}
-	if again := a.ask(t, time.Second); string(again["b"].Answer) != `"b"` {
+	newStranger(t, url, "mute").answer("mute")
+	a.says(t, "host seen", 3+len(reasons))
+	again := a.ask(t, 2*time.Second)
+	wantNoAnswer(t, again["mute"], "not answered in time")
+	if string(again["b"].Answer) != `"b"` {
 		t.Errorf("the next time got %+v", again["b"])
-	}
-}
-
-// TestAnswersTogether: all answers together are bounded.
-func TestAnswersTogether(t *testing.T) {
-	url := serve(t, nil).ClientURL()
-	a := join(t, url, "a")
-	var names []string
-	for i := range 20 {
-		names = append(names, fmt.Sprint("host-", i))
-	}
-	z := newStranger(t, url, names...)
-	for _, name := range names {
-		z.answer(name, packed(fmt.Appendf(nil, `{"version":1,"host":%q,"state":"%s"}`, name, strings.Repeat("x", 4<<20-100))))
-	}
-	a.says(t, "host seen", len(names))
-	size, refused := 0, 0
-	for _, one := range a.ask(t, patience) {
-		size += len(one.Answer)
-		if one.Err != nil {
-			wantNoAnswer(t, one, "its answer has more than")
-			refused++
-		}
-	}
-	if size > 64<<20 || refused < 4 || refused > 5 {
-		t.Errorf("the answers have %d bytes, %d are refused", size, refused)
 	}
 }
 
