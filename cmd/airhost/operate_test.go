@@ -360,7 +360,7 @@ func TestStreamsSelect(t *testing.T) {
 		t.Errorf("an id that the host had: %+v", got)
 	}
 	f.events = []admin.Event{{Number: 9, Missed: 4, Time: fakeTime, Kind: "ended", Component: "a/b"}}
-	want := outcome{exitFailed, "2026-11-29 05:51:55  ended        a/b\n", "airhost: 4 events are missing here: they came faster than this command reads\nairhost: the host has ended the stream: it is stopping\n"}
+	want := outcome{exitFailed, "2026-11-29 05:51:55  ended         a/b\n", "airhost: 4 events are missing here: they came faster than this command reads\nairhost: the host has ended the stream: it is stopping\n"}
 	if got := runArgs("events", f.file, "-f"); got != want || !slices.Contains(f.requests(), "GET /v1/events?follow=true&last=10") {
 		t.Errorf("the host stops: %+v, asked %q", got, f.requests())
 	}
