@@ -20,9 +20,11 @@ type attached struct {
 	mu           sync.Mutex // guards subscription
 	subscription *natsgo.Subscription
 	detached     atomic.Bool
-	sender       core.ComponentID // the last one; used by the subscription's goroutine alone
+	from         *origin          // the host that sent last; used by the subscription's goroutine alone
+	sender       core.ComponentID // the last one; likewise
 	out          []byte           // memory for receipts, likewise
 	held         time.Time        // until when the messages of the frame may wait for room, or zero; likewise
+	again        *time.Timer      // ends a pause; likewise
 	stuck        bool             // the component has had no room for holdTime; likewise
 }
 
@@ -35,8 +37,8 @@ func (a *attached) subscribe() (err error) {
 	b := a.broker
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.detached.Load() {
-		return nil // before it was attached
+	if b.config.Aside || a.detached.Load() { // detached before it was attached
+		return nil
 	}
 	a.subscription, err = b.server.QueueSubscribe(b.subjects.to(a.id), group, func(in *natsgo.Msg) { a.arrived(in) })
 	if err != nil {
@@ -79,29 +81,48 @@ func (a *attached) arrived(in *natsgo.Msg) {
 		b.refuseFrame(in, r.err)
 		return
 	}
-	var refusals []refusal
-	a.held = time.Time{}
-	now := time.Now().UnixNano()
-	for i := 0; r.more(); i++ {
-		correlation, deadline, sender, payload := r.message(now)
-		if r.err != nil {
-			break
-		}
-		if err := a.take(host, correlation, deadline, sender, payload); err != nil {
-			refusals = append(refusals, refusal{i, core.AsMessagingError(err)})
-		}
+	if a.from == nil || a.from.host != host {
+		a.from = b.origin(host)
 	}
+	a.held = time.Time{}
+	refusals, waits := a.takeAll(&r)
 	if r.err != nil {
-		b.discard(in, r.err) // the messages before the fault get their receipt
+		b.discard(in, r.err)
 	}
 	window, bytes := b.grants.grant(host, a.id)
 	if a.stuck {
 		window = minGranted
 	}
+	if waits && len(refusals) == 0 {
+		if route, number, ok := b.subjects.parseReceipt(in.Reply); ok {
+			a.from.confirm(frameReceipt{route, number, window, bytes})
+			return
+		}
+	}
 	a.out = appendReceipt(a.out[:0], receipt{host: b.config.Host, window: window, bytes: bytes, refusals: refusals})
 	if err := b.publish(in.Reply, "", a.out); err != nil {
 		b.log.Debug("a receipt could not be sent", "to", host, "reason", err.Error())
 	}
+}
+
+// takeAll hands the messages of a frame to the component. After a fault in the frame it refuses
+// the rest. It reports whether there are requests that were taken: the receipt may wait for their
+// outcomes.
+func (a *attached) takeAll(r *reader) (refusals []refusal, requests bool) {
+	now := time.Now().UnixNano()
+	for i := 0; r.more(); i++ {
+		correlation, deadline, sender, payload := r.message(now)
+		if r.err != nil {
+			reason := &core.MessagingError{Case: core.CaseUnavailable, Text: "host " + a.broker.config.Host + " could not read the message: " + r.err.Error()}
+			return append(refusals, refusal{i, reason, true}), requests
+		}
+		if err := a.take(correlation, deadline, sender, payload); err != nil {
+			refusals = append(refusals, refusal{i, core.AsMessagingError(err), false})
+		} else if correlation != 0 {
+			requests = true
+		}
+	}
+	return refusals, requests
 }
 
 // refuseFrame answers a frame that is not understood: its sender may be a host of a later version,
@@ -117,7 +138,7 @@ func (b *Broker) refuseFrame(in *natsgo.Msg, err error) {
 }
 
 // take hands a message to the component.
-func (a *attached) take(host string, correlation core.RequestID, deadline int64, sender, payload []byte) error {
+func (a *attached) take(correlation core.RequestID, deadline int64, sender, payload []byte) error {
 	b := a.broker
 	if a.sender.String() != string(sender) {
 		id, err := core.ParseComponentID(string(sender))
@@ -132,7 +153,7 @@ func (a *attached) take(host string, correlation core.RequestID, deadline int64,
 	m := core.NewMessage(payload)
 	m.Sender, m.Target = a.sender, a.id
 	if correlation != 0 {
-		m.Correlation, m.Deadline, m.Origin = correlation, deadline, b.origin(host)
+		m.Correlation, m.Deadline, m.Origin = correlation, deadline, a.from
 	}
 	if err := a.deliver(m); err != nil {
 		m.Release()
@@ -146,8 +167,10 @@ const (
 	// holdTime is how long the messages of a frame wait for a component that has no room, and all
 	// behind it: the senders get no receipts, and their windows make them refuse others at once.
 	holdTime = time.Second
-	// holdPause is the time between two attempts.
-	holdPause = 50 * time.Microsecond
+	// holdPause is the time to the next attempt, twice that to the one after it, and longestPause at
+	// most: a component that is fast has room soon, and one that is slow costs few attempts.
+	holdPause    = 20 * time.Microsecond
+	longestPause = 200 * time.Microsecond
 )
 
 // deliver hands a message over. While the component has no room it waits, unless that has been in
@@ -161,18 +184,20 @@ func (a *attached) deliver(m *core.Message) error {
 	if a.held.IsZero() {
 		a.held = time.Now().Add(holdTime)
 	}
-	over := time.NewTimer(time.Until(a.held))
-	defer over.Stop()
-	again := time.NewTicker(holdPause)
-	defer again.Stop()
-	for errors.Is(err, core.ErrQueueFull) && !a.detached.Load() {
+	for pause := holdPause; errors.Is(err, core.ErrQueueFull) && !a.detached.Load(); pause = min(2*pause, longestPause) {
+		if time.Now().After(a.held) {
+			a.stuck = true
+			return err
+		}
+		if a.again == nil {
+			a.again = time.NewTimer(pause)
+		} else {
+			a.again.Reset(pause)
+		}
 		select {
-		case <-again.C:
+		case <-a.again.C:
 			err = a.receiver.Deliver(m)
 		case <-a.broker.done:
-			return err
-		case <-over.C:
-			a.stuck = true
 			return err
 		}
 	}

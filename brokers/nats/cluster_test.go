@@ -30,7 +30,7 @@ func (m *member) clusterEvent(t testing.TB) host.Event {
 				return e
 			}
 		case <-until.Done():
-			t.Fatal("there is no further event of the cluster")
+			t.Fatalf("there is no further event of the cluster:\n%s", m.log)
 		}
 	}
 }
@@ -39,7 +39,7 @@ func (m *member) clusterEvent(t testing.TB) host.Event {
 // in the log.
 func TestClusterEvents(t *testing.T) {
 	s := serve(t, nil)
-	a := join(t, s.ClientURL(), "a")
+	a := joinFor(t, s.ClientURL(), "a", patience) // no host is taken for gone while the server is
 	want := func(kind host.EventKind, name, reason string) {
 		t.Helper()
 		e := a.clusterEvent(t)
@@ -51,11 +51,15 @@ func TestClusterEvents(t *testing.T) {
 		}
 	}
 	want(host.EventConnected, "a", "")
-	b := join(t, s.ClientURL(), "b")
+	b := joinFor(t, s.ClientURL(), "b", patience)
 	want(host.EventHostSeen, "b", "")
 	restart(t, s, func() { want(host.EventDisconnected, "a", "EOF") }, nil)
 	want(host.EventConnected, "a", "")
 	b.says(t, "connected to NATS again", 1)
+	b.answers(`"b"`)
+	if got := a.ask(t, patience)["b"]; got.Err != nil { // then the server knows a's subscriptions again
+		t.Error(got.Err)
+	}
 	check(t, b.Stop(within(t)))
 	want(host.EventHostGone, "b", "it stops")
 	for _, line := range []string{"connected to NATS\"", "host seen", "disconnected from NATS", "connected to NATS again", "host gone"} {

@@ -22,15 +22,20 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	if c.Host == "" {
+	switch {
+	case c.Host == "":
 		name, err := os.Hostname()
 		if err != nil || !validHost(name) || len(name) > maxHost-9 {
 			name = "host"
 		}
-		c.Host = name + "-" + strings.ToLower(rand.Text()[:8])
+		c.Host = withRandomEnd(name)
+	case c.Aside:
+		c.Host = withRandomEnd(c.Host[:min(len(c.Host), maxHost-9)])
 	}
 	return c
 }
+
+func withRandomEnd(name string) string { return name + "-" + strings.ToLower(rand.Text()[:8]) }
 
 // check returns the options of the connection, or an error about a wrong value.
 func (c Config) check() (options []natsgo.Option, err error) {
@@ -123,9 +128,9 @@ func (b *Broker) connect(ctx context.Context) error {
 	ended := make(chan error, 1)
 	options := append(b.options[:len(b.options):len(b.options)],
 		natsgo.ConnectHandler(func(*natsgo.Conn) { connected <- struct{}{} }),
-		natsgo.DisconnectErrHandler(func(_ *natsgo.Conn, err error) { b.disconnected(err) }),
-		natsgo.ReconnectHandler(func(c *natsgo.Conn) { b.reconnected(c) }),
-		natsgo.ErrorHandler(func(_ *natsgo.Conn, s *natsgo.Subscription, err error) { b.failed(s, err) }),
+		natsgo.DisconnectErrHandler(func(_ *natsgo.Conn, err error) { b.during(func() { b.disconnected(err) }) }),
+		natsgo.ReconnectHandler(func(c *natsgo.Conn) { b.during(func() { b.reconnected(c) }) }),
+		natsgo.ErrorHandler(func(_ *natsgo.Conn, s *natsgo.Subscription, err error) { b.during(func() { b.failed(s, err) }) }),
 		natsgo.ClosedHandler(func(c *natsgo.Conn) { ended <- c.LastError() }),
 	)
 	server, err := natsgo.Connect(b.config.URL, options...)
@@ -158,12 +163,7 @@ func (b *Broker) begin() error {
 		b.subjects.outcomes(host): b.outcomesCame, b.subjects.receipts(host): b.receiptCame, b.subjects.hosts(): b.peers.came,
 		b.subjects.status(host): b.questionCame, b.subjects.answer(host, "*"): b.answerCame,
 	} {
-		s, err := b.server.Subscribe(subject, func(in *natsgo.Msg) {
-			if b.enter() {
-				defer b.work.Done()
-				handle(in)
-			}
-		})
+		s, err := b.server.Subscribe(subject, func(in *natsgo.Msg) { b.during(func() { handle(in) }) })
 		if err == nil {
 			err = s.SetPendingLimits(-1, maxArrivals)
 		}
@@ -173,6 +173,9 @@ func (b *Broker) begin() error {
 	}
 	if err := b.server.FlushTimeout(b.config.Lease); err != nil { // the subscriptions are there
 		return err
+	}
+	if err := b.server.LastError(); errors.Is(err, natsgo.ErrPermissionViolation) {
+		return fmt.Errorf("the server does not permit what host %s needs to hear others: %w", host, err)
 	}
 	b.refusal.Store(nil)
 	b.noteConnected(b.server.ConnectedUrl())
@@ -193,6 +196,14 @@ func (b *Broker) enter() bool {
 	}
 	b.work.Add(1)
 	return true
+}
+
+// during runs a callback of the connection, unless the broker is closed. Close waits for it.
+func (b *Broker) during(callback func()) {
+	if b.enter() {
+		defer b.work.Done()
+		callback()
+	}
 }
 
 // publish sends to a subject. reply may be empty.
@@ -307,13 +318,7 @@ func (b *Broker) Close(ctx context.Context) error {
 	for _, r := range b.allRemotes() {
 		r.giveAllBack(time.Now(), errClosed)
 	}
-	b.outbox.end()
-	close(b.done)
-	select { // the last outcomes are sent before the word that this host leaves
-	case <-b.outbox.done:
-	case <-time.After(b.config.Lease):
-	case <-ctx.Done():
-	}
+	b.endSending(ctx)
 	if before == nil {
 		b.sayBeat(true)
 	}
@@ -332,6 +337,19 @@ func (b *Broker) Close(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("close NATS broker: %w", ctx.Err())
+	}
+}
+
+// endSending sends the last outcomes, and the receipts that wait for them: before the word that this
+// host leaves.
+func (b *Broker) endSending(ctx context.Context) {
+	b.resumeOutcomes()
+	b.outbox.end()
+	close(b.done)
+	select {
+	case <-b.outbox.done:
+	case <-time.After(b.config.Lease):
+	case <-ctx.Done():
 	}
 }
 

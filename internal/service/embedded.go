@@ -9,8 +9,9 @@ import (
 	"github.com/airhost/airhost/internal/natsserver"
 )
 
-// startEmbedded starts the NATS server of a file's host. It returns nil if the file has none.
-func startEmbedded(file *config.File, log *slog.Logger) (*natsserver.Server, error) {
+// startEmbedded starts the NATS server of a file's host. It returns nil if the file has none, or if
+// a host aside finds the server of the other one.
+func startEmbedded(file *config.File, aside bool, log *slog.Logger) (*natsserver.Server, error) {
 	n := file.Host.NATS
 	if !n.Embedded {
 		return nil, nil
@@ -26,8 +27,11 @@ func startEmbedded(file *config.File, log *slog.Logger) (*natsserver.Server, err
 	}
 	s, err := natsserver.Start(c)
 	var wrong *natsserver.Error
-	if !errors.As(err, &wrong) {
+	switch {
+	case !errors.As(err, &wrong):
 		return s, err
+	case aside && wrong.Key == "address":
+		return nil, nil
 	}
 	path := "host.nats." + wrong.Key
 	if wrong.Key == "address" {

@@ -164,6 +164,16 @@ func TestEmbeddedOnline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	aside, err := New(t.Context(), Config{File: file, Aside: true, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer, err := aside.Request(t.Context(), core.MustComponentID("a/echo"), []byte("x")); string(answer) != "x" {
+		t.Errorf("a host aside got %q, %v", answer, err)
+	}
+	if err := aside.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
 	if text, err := Online(t.Context(), file); err != nil || !strings.HasPrefix(text, "nats://"+address+" (airhost, NATS ") {
 		t.Errorf("got %s, %v", text, err)
 	}
