@@ -7,7 +7,7 @@ RELAY   := examples/relay/airhost.yaml
 PACKAGES = ./...
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build guests run test check race nocgo vet staticcheck format tidy modules rebuild man bench reference figures report fuzz soak replacements bombs archives release clean
+.PHONY: help setup build guests run test check race nocgo server vet staticcheck format tidy modules rebuild man bench reference figures report fuzz soak replacements bombs archives release clean
 
 # Modules of their own, so that users of the library do not download their dependencies.
 MODULES := internal/bench/peers examples/redis-broker
@@ -38,13 +38,14 @@ run: build guests ## run the relay example: both patterns at work between WebAss
 test: setup ## run all tests
 	@$(GO) test $(PACKAGES)
 
-check: vet staticcheck format tidy race nocgo modules rebuild ## all that CI checks, apart from `make test`
+check: vet staticcheck format tidy race nocgo server modules rebuild ## all that CI checks, apart from `make test`
 
 vet:
 	@$(GO) vet $(PACKAGES)
 	@GOOS=wasip1 GOARCH=wasm $(GO) vet ./guest/... ./examples/...
 	@for tag in airhost_delay5 airhost_delay10; do $(GO) vet -tags $$tag ./core/host || exit 1; done
 	@$(GO) vet -tags airhost_unmetered ./internal/sandbox
+	@$(GO) vet -tags nats_server ./cmd/airhost ./internal/natsserver ./internal/service
 
 staticcheck:
 	@$(GO) tool staticcheck $(PACKAGES)
@@ -62,6 +63,11 @@ race:
 nocgo:
 	@CGO_ENABLED=0 $(GO) build $(PACKAGES)
 	@CGO_ENABLED=0 $(GO) test -short $(PACKAGES)
+
+server: ## test the build with a NATS server in it
+	@$(GO) tool staticcheck -tags nats_server ./internal/natsserver ./internal/service
+	@$(GO) test -race -tags nats_server ./internal/natsserver
+	@$(GO) test -race -tags nats_server -run Embedded ./internal/service ./cmd/airhost
 
 modules: ## check the modules that are not the library's: peers, examples with servers
 	@staticcheck=$$($(GO) tool -n staticcheck); for module in $(MODULES); do \

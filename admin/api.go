@@ -54,16 +54,19 @@ type DeadLetter struct {
 	Payload []byte `json:"payload,omitempty" doc:"The payload in base64, in the answer for a single dead letter; its first bytes if it was too large to be kept."`
 }
 
-// Event is a change of a component's state, or of the host's.
+// Event is a change of a component's state, or of the cluster's.
 type Event struct {
 	Number    uint64    `json:"number" doc:"Counts the events from 1 on."`
 	Time      time.Time `json:"time"`
-	Kind      string    `json:"kind" doc:"What happened: deployed, undeployed, ended, restarted, replacing, replaced, rolled-back, updated, failed or health."`
-	Component string    `json:"component"`
-	Reason    string    `json:"reason,omitempty" doc:"Why it ended, failed or was rolled back."`
+	Kind      string    `json:"kind" doc:"What happened: deployed, undeployed, ended, restarted, replacing, replaced, rolled-back, updated, failed or health; and of the cluster connected, disconnected, host-seen or host-gone."`
+	Component string    `json:"component,omitempty" doc:"Absent in events of the cluster."`
+	Reason    string    `json:"reason,omitempty" doc:"Why it ended, failed or was rolled back, or why the connection or the host is gone."`
 	Health    string    `json:"health,omitempty" doc:"Of the kind health."`
 	Required  bool      `json:"required,omitempty" doc:"Of the kind failed: the host is not ready without it."`
-	Missed    uint64    `json:"missed,omitempty" doc:"Events before this one that this reader was too slow for."`
+	// Host and Labels are those of another host of the cluster, or of this one.
+	Host   string            `json:"host,omitempty" doc:"Of events of the cluster: the host that was seen or is gone; otherwise this one."`
+	Labels map[string]string `json:"labels,omitempty" doc:"Of that host."`
+	Missed uint64            `json:"missed,omitempty" doc:"Events before this one that this reader was too slow for."`
 }
 
 // LogEntry is a line of the log.
@@ -142,6 +145,7 @@ type Snapshot struct {
 	Started     time.Time         `json:"started"`
 	Ready       bool              `json:"ready"`
 	NotReady    string            `json:"not_ready,omitempty" doc:"Why the host is not ready."`
+	Cluster     string            `json:"cluster,omitempty" doc:"The cluster that the host is in, if it is in one."`
 	Components  int               `json:"components" doc:"Components that are deployed."`
 	Counters    map[string]uint64 `json:"counters" doc:"Sums over all components since the start: sent, handled, requests, …"`
 	Gauges      map[string]int64  `json:"gauges" doc:"Values of now: waiting, pending, timers, …"`

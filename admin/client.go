@@ -73,6 +73,11 @@ func (c *Client) Components(ctx context.Context) ([]Component, error) {
 	return get[[]Component](ctx, c, "/v1/components")
 }
 
+// Cluster returns the cluster of the host, with the states of all hosts.
+func (c *Client) Cluster(ctx context.Context) (*Cluster, error) {
+	return get[*Cluster](ctx, c, "/v1/cluster")
+}
+
 // Component returns one component.
 func (c *Client) Component(ctx context.Context, id core.ComponentID) (*Component, error) {
 	return get[*Component](ctx, c, componentPath(id))

@@ -63,6 +63,9 @@ func (s *Server) getSnapshot(http.ResponseWriter, *http.Request) (any, error) {
 	if err := s.ready(); err != nil {
 		all.Ready, all.NotReady = false, err.Error()
 	}
+	if c, ok := s.config.Host.Cluster(); ok {
+		all.Cluster = c.Name
+	}
 	for _, w := range n.Waits {
 		all.Waits = append(all.Waits, Wait{Caller: w.Caller.String(), Function: w.Function, Provider: w.Provider.String(), Served: w.Served})
 	}

@@ -38,6 +38,7 @@ type Server struct {
 	events  feed[Event]
 	behind  chan chan struct{} // a send asks for the events to catch up; the channel is closed when they have
 	rates   rates
+	cluster cluster
 
 	description []byte // of the API
 
@@ -71,6 +72,7 @@ func New(c Config) (*Server, error) {
 		description: OpenAPI(), behind: make(chan chan struct{}),
 	}
 	s.streams.most, s.messages.most, s.changes.most, s.bytes.most = c.MaxStreams, c.MaxRequests, c.MaxRequests, c.MaxMessageBytes
+	s.cluster.views.most = mostViews
 	s.events.stamp = func(e *Event, number, missed uint64) { e.Number, e.Missed = number, e.Missed+missed }
 	s.ending, s.end = context.WithCancel(context.Background())
 	s.gaveUp, s.giveUp = context.WithCancel(context.Background())
@@ -106,6 +108,7 @@ func (s *Server) Start(ctx context.Context) error {
 	context.AfterFunc(s.ending, cancel)
 	s.work.Go(func() { s.takeEvents(changes) })
 	s.work.Go(s.sampleRates)
+	s.config.Host.AnswerCluster(s.answerCluster)
 	if listener == nil {
 		return nil
 	}
@@ -133,6 +136,9 @@ func (s *Server) Stop(ctx context.Context) error {
 		s.listener.remove() // while nobody can take it for one that was left behind
 	}
 	s.end()
+	if s.begun {
+		s.config.Host.AnswerCluster(nil)
+	}
 	served, listener := s.served, s.listener
 	s.mu.Unlock()
 	s.work.Wait()

@@ -39,12 +39,13 @@
 //   - limitset.go: a [LimitSet] names the limits that an engine enforces.
 //   - broker.go: a [Broker] takes messages to the host that has their target.
 //   - topiccarrier.go: a [TopicCarrier] takes publications to other hosts, for the [TopicHome] there.
+//   - cluster.go: a [Clustered] broker tells of the other hosts.
 //   - tracker.go: a [Tracker] remembers requests until they end, and tells their
 //     [Waiter] if that is by timeout.
 //
 // Some optional interfaces let a part do more: [Batcher], [StateKeeper],
-// [Turner] and [Sizer] for an instance, [Carrier] and [TopicCarrier] for a broker, [Reserver] for a tracker. Packages
-// enginetest, brokertest and trackertest test a part against its contract.
+// [Turner] and [Sizer] for an instance, [Carrier], [TopicCarrier] and [Clustered] for a broker, [Reserver]
+// for a tracker. Packages enginetest, brokertest and trackertest test a part against its contract.
 //
 // Hosts and parts also share these tools:
 //

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
 
 	"github.com/airhost/airhost/core"
 )
@@ -58,7 +59,41 @@ func (c Config) check() (options []natsgo.Option, err error) {
 			return nil, err
 		}
 	}
-	return c.options()
+	if err := checkCredentials(c.Credentials); err != nil {
+		return nil, err
+	}
+	if options, err = c.options(); err != nil {
+		return nil, err
+	}
+	scratch := natsgo.GetDefaultOptions()
+	for _, set := range options { // which reads the files
+		if err := set(&scratch); err != nil {
+			return nil, err
+		}
+	}
+	return options, nil
+}
+
+// checkCredentials returns an error for a file that has no credentials.
+func checkCredentials(name string) error {
+	if name == "" {
+		return nil
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	defer clear(text)
+	if _, err = nkeys.ParseDecoratedJWT(text); err == nil {
+		var pair nkeys.KeyPair
+		if pair, err = nkeys.ParseDecoratedUserNKey(text); err == nil {
+			pair.Wipe()
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%s: want credentials with a JWT and a seed, as nsc writes them: %w", name, err)
+	}
+	return nil
 }
 
 // options are those of the connection.
@@ -100,7 +135,7 @@ func (b *Broker) connect(ctx context.Context) error {
 	)
 	server, err := natsgo.Connect(b.config.URL, options...)
 	if err != nil {
-		return fmt.Errorf("%s: %w", Redacted(b.config.URL), err)
+		return fmt.Errorf("%s: %w", Redacted(b.config.URL), b.config.explained(err))
 	}
 	select {
 	case <-connected:
@@ -115,7 +150,7 @@ func (b *Broker) connect(ctx context.Context) error {
 	}
 	if err != nil {
 		server.Close()
-		return fmt.Errorf("no connection to %s: %w", Redacted(b.config.URL), err)
+		return fmt.Errorf("no connection to %s: %w", Redacted(b.config.URL), b.config.explained(err))
 	}
 	b.log.Info("connected to NATS", "server", Redacted(server.ConnectedUrl()), "cluster", b.config.Cluster, "host", b.config.Host)
 	return nil
@@ -126,6 +161,7 @@ func (b *Broker) begin() error {
 	host := b.config.Host
 	for subject, handle := range map[string]natsgo.MsgHandler{
 		b.subjects.outcomes(host): b.outcomesCame, b.subjects.receipts(host): b.receiptCame, b.subjects.hosts(): b.peers.came,
+		b.subjects.status(host): b.questionCame, b.subjects.answer(host, "*"): b.answerCame,
 	} {
 		s, err := b.server.Subscribe(subject, func(in *natsgo.Msg) { b.during(func() { handle(in) }) })
 		if err == nil {
@@ -142,6 +178,7 @@ func (b *Broker) begin() error {
 		return fmt.Errorf("the server does not permit what host %s needs to hear others: %w", host, err)
 	}
 	b.refusal.Store(nil)
+	b.noteConnected(b.server.ConnectedUrl())
 	if !b.server.IsConnected() { // since a moment
 		b.disconnected(nil)
 	}
@@ -187,6 +224,7 @@ func (b *Broker) disconnected(err error) {
 		return // closed
 	}
 	b.log.Warn("disconnected from NATS: messages to other hosts are refused until it is back, those of this host go on", "reason", reasonOf(err))
+	b.noteDisconnected(reasonOf(err))
 	b.mu.Lock()
 	draining := b.draining
 	b.draining = nil
@@ -213,7 +251,19 @@ func (b *Broker) reconnected(c *natsgo.Conn) {
 		return
 	}
 	b.log.Info("connected to NATS again", "server", Redacted(c.ConnectedUrl()))
+	b.noteConnected(c.ConnectedUrl())
 	b.sayBeat(false) // the others wait for it with their outcomes
+}
+
+// notYet logs why a server and this host do not trust each other any more, once for each reason: a
+// certificate has expired, or a password was changed.
+func (b *Broker) notYet() {
+	err := b.config.explained(b.server.LastError())
+	if !staysWrong(err) || err.Error() == b.mistrust {
+		return
+	}
+	b.mistrust = err.Error()
+	b.log.Error("no connection to NATS", "reason", b.mistrust)
 }
 
 // failed logs an error that the server has told, at most one a second: a guest may have many targets
@@ -226,6 +276,9 @@ func (b *Broker) failed(s *natsgo.Subscription, err error) {
 		if strings.Contains(err.Error(), "for Publish to") {
 			b.forbid(subject)
 		}
+	}
+	if isRefusal(err) {
+		return // keepTime tells it
 	}
 	if b.untold++; time.Since(b.told) < time.Second {
 		return

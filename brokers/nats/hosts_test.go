@@ -39,15 +39,22 @@ type member struct {
 	*host.Host
 	broker *nats.Broker
 	log    *hosttest.Log
+	events <-chan host.Event // from the beginning on
 }
 
 // join starts a host, which stops at the end of the test.
 func join(t testing.TB, url, name string) *member {
 	t.Helper()
+	return joinFor(t, url, name, nats.MinLease)
+}
+
+// joinFor is join with a lease.
+func joinFor(t testing.TB, url, name string, lease time.Duration) *member {
+	t.Helper()
 	m := &member{log: new(hosttest.Log)}
 	logger := slog.New(slog.NewTextHandler(m.log, nil))
 	var err error
-	m.broker, err = nats.New(nats.Config{URL: url, Host: name, Lease: nats.MinLease, Logger: logger, Labels: map[string]string{"zone": name}})
+	m.broker, err = nats.New(nats.Config{URL: url, Host: name, Lease: lease, Logger: logger, Labels: map[string]string{"zone": name}})
 	check(t, err)
 	tracker, err := slab.New(slab.Config{})
 	check(t, err)
@@ -55,6 +62,9 @@ func join(t testing.TB, url, name string) *member {
 	check(t, err)
 	m.Host, err = host.New(host.Config{Logger: logger}, m.broker, tracker, engine)
 	check(t, err)
+	var cancel func()
+	m.events, cancel = m.Subscribe(1024)
+	t.Cleanup(cancel)
 	check(t, m.Start(within(t)))
 	t.Cleanup(func() {
 		if err := m.Stop(within(t)); err != nil && !errors.Is(err, host.ErrUnhandled) {

@@ -57,7 +57,7 @@ const (
 	DefaultLease = 5 * time.Second
 )
 
-// Broker is a [core.Broker], a [core.Carrier] and a [core.TopicCarrier].
+// Broker is a [core.Broker], a [core.Carrier], a [core.TopicCarrier] and a [core.Clustered].
 type Broker struct {
 	config   Config
 	subjects subjects
@@ -68,6 +68,7 @@ type Broker struct {
 	topics   publications
 	grants   grants
 	counts   counts
+	watched  watched
 	work     sync.WaitGroup
 	refusal  atomic.Pointer[core.MessagingError] // of all messages to other hosts; nil while connected
 	most     atomic.Int64                        // the largest payload in bytes
@@ -78,6 +79,8 @@ type Broker struct {
 	done   chan struct{} // closed by Close
 	told   time.Time     // when an error of the server was logged last; used by failed alone
 	untold int           // how many came since then; likewise
+
+	mistrust string // why a server and this host did not trust each other last; used by keepTime alone
 
 	mu       sync.RWMutex // guards the fields below
 	state    state

@@ -133,12 +133,14 @@ func (p *peers) came(in *natsgo.Msg) {
 		}
 		return
 	}
-	known, echo := p.note(&said)
+	seen, known, echo := p.note(&said)
 	switch {
 	case said.Leaving && known:
 		b.log.Info("host gone", "host", said.Host, "reason", "it stops")
+		b.noteGone(seen, "it stops")
 	case !said.Leaving && !known:
 		b.log.Info("host seen", "host", said.Host, "labels", said.Labels)
+		b.changed(core.ClusterChange{Kind: core.ClusterHostSeen, Host: seen.info()})
 	}
 	if echo != 0 {
 		b.echo(b.subjects.receipt(b.config.Host, 0, echo), echo)
@@ -151,18 +153,18 @@ func (p *peers) came(in *natsgo.Msg) {
 	}
 }
 
-// note notes the word of a host. If the host will not answer requests, since it leaves or since
-// they are those of an earlier run of it, it returns the number of the echo after which they end.
-func (p *peers) note(said *beat) (known bool, echo uint64) {
+// note notes the word of a host, which it returns. If the host will not answer requests, since it leaves
+// or since they are those of an earlier run of it, it returns the number of the echo after which they end.
+func (p *peers) note(said *beat) (seen Peer, known bool, echo uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.all[said.Host] == nil && len(p.all) >= maxPeers {
-		return true, 0 // there is no room for it
+		return seen, true, 0 // there is no room for it
 	}
 	one := p.peerLocked(said.Host)
 	known = one.run != ""
 	if said.Leaving && known && one.run != said.Run {
-		return true, 0 // the word of an earlier run, which comes late
+		return seen, true, 0 // the word of an earlier run, which comes late
 	}
 	if known && one.run != said.Run || said.Leaving {
 		echo = p.departLocked(one, said.Leaving)
@@ -173,7 +175,7 @@ func (p *peers) note(said *beat) (known bool, echo uint64) {
 	if said.Leaving {
 		delete(p.all, said.Host)
 	}
-	return known, echo
+	return one.Peer, known, echo
 }
 
 // isBack reports whether a host has said that it is there since this one got its connection back, if
@@ -201,6 +203,9 @@ func (p *peers) expire(now time.Time) {
 			continue // a late outcome or receipt of a host that has left
 		}
 		p.broker.log.Warn("host gone", "host", one.Host, "reason", "it has been silent for its lease")
+		if one.run != "" {
+			p.broker.noteGone(one.Peer, "it has been silent for its lease")
+		}
 		p.fail(one.requests, one.Host)
 	}
 }
@@ -276,8 +281,10 @@ func (b *Broker) keepTime(done <-chan struct{}) {
 			b.peers.failOverdue(now)
 			if b.refusal.Load() != nil {
 				b.peers.forgive()
+				b.notYet()
 				continue
 			}
+			b.mistrust = ""
 			if b.peers.hearsSelf(now) {
 				b.peers.expire(now)
 			} else {

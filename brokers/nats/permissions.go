@@ -26,9 +26,10 @@ type Permissions struct {
 // of any name, since NATS has no pattern for a part of a name: they are wider.
 func NewPermissions(cluster, host string, own []core.ComponentID, targets []core.IDPattern) Permissions {
 	s := newSubjects(Config{Cluster: cluster}.withDefaults().Cluster)
+	me := anyIfEmpty(host)
 	p := Permissions{
-		Publish:   []string{s.hosts(), s.outcomes("*"), s.receipts("*")},
-		Subscribe: []string{s.hosts(), s.outcomes(anyIfEmpty(host)), s.receipts(anyIfEmpty(host))},
+		Publish:   []string{s.hosts(), s.outcomes("*"), s.receipts("*"), s.status("*"), s.answer("*", "*")},
+		Subscribe: []string{s.hosts(), s.outcomes(me), s.receipts(me), s.status(me), s.answer(me, "*")},
 	}
 	for _, id := range own {
 		p.Subscribe = append(p.Subscribe, s.to(id))

@@ -31,11 +31,15 @@ func Probe(ctx context.Context, config Config, p Permissions) (Found, error) {
 	if err != nil {
 		return Found{}, fmt.Errorf("NATS: %w", err)
 	}
+	dial := &dialer{ctx: ctx}
 	options = append(options, natsgo.RetryOnFailedConnect(false), natsgo.NoReconnect(), natsgo.Name("airhost check"),
-		natsgo.ErrorHandler(func(*natsgo.Conn, *natsgo.Subscription, error) {}), natsgo.SetCustomDialer(dialer{ctx}))
+		natsgo.ErrorHandler(func(*natsgo.Conn, *natsgo.Subscription, error) {}), natsgo.SetCustomDialer(dial))
 	server, err := natsgo.Connect(c.URL, options...)
+	if errors.Is(err, natsgo.ErrNoServers) && dial.err != nil {
+		err = dial.err // which says why
+	}
 	if err != nil {
-		return Found{}, fmt.Errorf("no connection to %s: %w", Redacted(c.URL), err)
+		return Found{}, fmt.Errorf("no connection to %s: %w", Redacted(c.URL), c.explained(err))
 	}
 	defer server.Close()
 	found := Found{
@@ -49,11 +53,19 @@ func Probe(ctx context.Context, config Config, p Permissions) (Found, error) {
 	return found, nil
 }
 
-// dialer connects until its context ends.
-type dialer struct{ context.Context }
+// dialer connects until its context ends, and keeps the last failure.
+type dialer struct {
+	ctx context.Context
+	err error
+}
 
-func (d dialer) Dial(network, address string) (net.Conn, error) {
-	return new(net.Dialer).DialContext(d, network, address)
+// Dial implements [natsgo.CustomDialer].
+func (d *dialer) Dial(network, address string) (c net.Conn, err error) {
+	c, err = new(net.Dialer).DialContext(d.ctx, network, address)
+	if err != nil {
+		d.err = err
+	}
+	return c, err
 }
 
 // refused returns the uses of subjects that a server does not permit.
@@ -118,7 +130,7 @@ func Await(ctx context.Context, config Config) error {
 	for {
 		_, err := Probe(ctx, config, Permissions{})
 		switch {
-		case err == nil, errors.Is(err, natsgo.ErrAuthorization): // a wrong password stays wrong
+		case err == nil, staysWrong(err): // such as a wrong password
 			return err
 		case before == nil:
 			c.Logger.Warn("no connection to NATS yet, it is tried again", "reason", err.Error())

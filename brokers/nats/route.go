@@ -98,6 +98,7 @@ func (r *remote) Deliver(m *core.Message) error {
 	}
 	if r.pending >= r.credit.window || r.pending > 0 && r.bytes+len(m.Payload) > r.credit.bytes {
 		r.mu.Unlock()
+		b.watched.full.Add(1)
 		return &core.MessagingError{Case: core.CaseQueueFull, Text: r.target.String()}
 	}
 	r.pending++

@@ -65,6 +65,18 @@ func (s subjects) parseTopic(subject string) (core.Topic, error) {
 	return core.ParseTopic(topic)
 }
 
+// status is where questions for the state of a host go.
+func (s subjects) status(host string) string { return s.prefix + ".host." + part(host) + ".status" }
+
+// answer is where the answer to a question of a host goes. The token is the question's own.
+func (s subjects) answer(host, token string) string { return s.status(host) + "." + token }
+
+// isAnswer reports whether a subject is one for an answer to a host: a question may name no other.
+func (s subjects) isAnswer(subject, host string) bool {
+	token, found := strings.CutPrefix(subject, s.answer(host, ""))
+	return found && validHost(host) && token != "" && strings.Trim(token, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
+}
+
 // validHost reports whether a name may be that of a host or a cluster: 1 to 64 letters, digits, '-',
 // '_' and '.'.
 func validHost(name string) bool {

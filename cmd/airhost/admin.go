@@ -42,7 +42,9 @@ func (p *program) openAdmin(ctx context.Context, s *service.Service, file *confi
 		}
 	}
 	if address == config.AdminOff {
-		return new(adminAPI), nil
+		if address = ""; !file.Host.UsesNATS() {
+			return new(adminAPI), nil
+		}
 	}
 	path, err := filepath.Abs(file.Name())
 	if err != nil {
@@ -58,6 +60,8 @@ func (p *program) openAdmin(ctx context.Context, s *service.Service, file *confi
 	}
 	var runs *admin.RunsError
 	switch {
+	case err == nil && address == "": // it answers to other hosts of the cluster alone
+		return &adminAPI{server}, nil
 	case err == nil:
 		p.log.Info("the admin API listens", "address", server.Addr().String())
 		return &adminAPI{server}, nil

@@ -151,7 +151,7 @@ func (d *delivery) reach(ctx context.Context, path string) ([]admin.Component, e
 }
 
 func (d *delivery) inRunningHost(ctx context.Context, target core.ComponentID, running []admin.Component) error {
-	if err := hasTarget(idsOf(running), "the host at "+d.client.Address(), target.String()); err != nil {
+	if err := hasTarget(idsOf(running), "the host at "+d.client.Address(), target.String()); err != nil && !d.joined(ctx) {
 		return d.notYet(target, err)
 	}
 	message, err := d.payload.read(ctx, d.stdin)
@@ -163,6 +163,12 @@ func (d *delivery) inRunningHost(ctx context.Context, target core.ComponentID, r
 		return stop
 	}
 	return d.explain(ctx, err)
+}
+
+// joined reports whether the host is in a cluster, of which another host may have a target.
+func (d *delivery) joined(ctx context.Context) bool {
+	state, err := d.client.Snapshot(ctx)
+	return err == nil && state.Cluster != ""
 }
 
 // notYet explains that the running host does not have a target, if FILE has it by now.

@@ -126,7 +126,7 @@ func TestCommandsOnRealHost(t *testing.T) {
 		{[]string{"send", file, "shop/echo", "--data", "hello"}, exitDone, ""},
 		{[]string{"ps", file}, exitDone, "shop/echo  native  running"},
 		{[]string{"restart", file, "shop/echo"}, exitDone, "restarted shop/echo\n"},
-		{[]string{"events", file}, exitDone, "restarted    shop/echo"},
+		{[]string{"events", file}, exitDone, "restarted     shop/echo"},
 		{[]string{"logs", file, "shop/echo"}, exitDone, "component deployed  component=shop/echo"},
 		{[]string{"log-level", file, "debug", "shop/echo"}, exitDone, "host: info\nshop/echo: debug\n"},
 		{[]string{"log-level", file, "default", "shop/echo"}, exitDone, "host: info\n"},
@@ -135,7 +135,7 @@ func TestCommandsOnRealHost(t *testing.T) {
 		{[]string{"dead-letters", "show", file, "1"}, exitFailed, "1"},
 		{[]string{"undeploy", file, "shop/ehco"}, exitUsage, "did you mean shop/echo?"},
 		{[]string{"apply", file}, exitDone, "nothing differs\n"},
-		{[]string{"events", file, "shop/echo", "--last", "1"}, exitDone, "restarted    shop/echo"},
+		{[]string{"events", file, "shop/echo", "--last", "1"}, exitDone, "restarted     shop/echo"},
 		{[]string{"events", file, "shop/ehco"}, exitUsage, "did you mean shop/echo?"},
 		{[]string{"run", file}, exitUsage, "a host listens on"},
 	} {

@@ -30,6 +30,7 @@ type fakeHost struct {
 	steps   []admin.Progress
 	events  []admin.Event
 	logs    []admin.LogEntry
+	cluster *admin.Cluster
 	open    bool // streams do not end
 
 	mu         sync.Mutex
@@ -109,6 +110,10 @@ func (f *fakeHost) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.letter(w, r, strings.Split(path, "/")[1:])
 	case path == "apply":
 		f.apply(w)
+	case path == "cluster" && f.cluster == nil:
+		f.refuse(w, http.StatusNotImplemented, admin.CodeNotSupported, "this host has no cluster: host.broker is not nats")
+	case path == "cluster":
+		f.answer(w, f.cluster)
 	case path == "events":
 		stream(f, w, r, f.events)
 	case path == "logs":

@@ -22,6 +22,7 @@ import (
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/config"
+	"github.com/airhost/airhost/internal/natsserver"
 	"github.com/airhost/airhost/internal/natstest"
 	"github.com/airhost/airhost/internal/service"
 )
@@ -55,11 +56,11 @@ func permissionsOf(t *testing.T, file string) (all natsPermissions) {
 func TestNATSPermissions(t *testing.T) {
 	want := natsPermissions{Cluster: "prod.eu", Host: "shop-1", Permissions: permissions{
 		Publish: allowed{[]string{
-			"ah.prod=eu.host.*.credit.>", "ah.prod=eu.host.*.out", "ah.prod=eu.hosts", "ah.prod=eu.pub.a.>", "ah.prod=eu.pub.orders.*",
+			"ah.prod=eu.host.*.credit.>", "ah.prod=eu.host.*.out", "ah.prod=eu.host.*.status", "ah.prod=eu.host.*.status.*", "ah.prod=eu.hosts", "ah.prod=eu.pub.a.>", "ah.prod=eu.pub.orders.*",
 			"ah.prod=eu.to.all=of.*", "ah.prod=eu.to.far.audit", "ah.prod=eu.to.far.echo", "ah.prod=eu.to.far.sweeper", "ah.prod=eu.to.web.shop",
 		}},
 		Subscribe: allowed{[]string{
-			"ah.prod=eu.host.shop-1.credit.>", "ah.prod=eu.host.shop-1.out", "ah.prod=eu.hosts", "ah.prod=eu.pub.*.b", "ah.prod=eu.pub.stock.>", "ah.prod=eu.to.shop.audit", "ah.prod=eu.to.shop.orders",
+			"ah.prod=eu.host.shop-1.credit.>", "ah.prod=eu.host.shop-1.out", "ah.prod=eu.host.shop-1.status", "ah.prod=eu.host.shop-1.status.*", "ah.prod=eu.hosts", "ah.prod=eu.pub.*.b", "ah.prod=eu.pub.stock.>", "ah.prod=eu.to.shop.audit", "ah.prod=eu.to.shop.orders",
 		}},
 	}}
 	if diff := cmp.Diff(want, permissionsOf(t, shop(t, "nats://127.0.0.1", ""))); diff != "" {
@@ -143,7 +144,7 @@ func TestNATSServerKeepsThePermissions(t *testing.T) {
 	for subject, granted := range map[string]bool{
 		"to.far.echo": true, "to.far.audit": true, "to.all=of.x": true, "to.web.shop": true, "to.far.sweeper": true,
 		"to.far.secret": false, "to.all.x": false, "to.shop.orders": false, "to.far": false, "to.far.echo.x": false, "to.>": false,
-		"hosts": true, "host.other.credit.1.2": true, "host.other.out": true, "host.other": false,
+		"hosts": true, "host.other.credit.1.2": true, "host.other.out": true, "host.other": false, "host.other.status": true, "host.other.status.TOKEN": true, "host.other.status.a.b": false,
 		"pub.orders": false, "pub.orders.x": true, "pub.orders.x.y": false, "pub.a.b.c": true, "pub.stock.low": false,
 	} {
 		if c.refusesPublish(head+subject) == granted {
@@ -151,7 +152,7 @@ func TestNATSServerKeepsThePermissions(t *testing.T) {
 		}
 	}
 	for subject, granted := range map[string]bool{
-		"to.shop.orders": true, "to.shop.audit": true, "hosts": true, "host.shop-1.out": true, "host.shop-1.credit.>": true, "host.shop-1.credit.1.2": true,
+		"to.shop.orders": true, "to.shop.audit": true, "hosts": true, "host.shop-1.out": true, "host.shop-1.credit.>": true, "host.shop-1.credit.1.2": true, "host.shop-1.status": true, "host.shop-1.status.*": true, "host.shop-2.status": false, "host.*.status": false, "host.shop-1.>": false,
 		"to.far.echo": false, "to.shop.*": false, "to.>": false, "host.shop-2.out": false, "host.*.out": false, "host.*.credit.>": false, ">": false,
 		"pub.stock.>": true, "pub.stock.low": true, "pub.a.b": true, "pub.*.b": true, "pub.orders.*": false, "pub.*.*": false, "pub.>": false,
 	} {
@@ -244,23 +245,30 @@ func TestCheckOnline(t *testing.T) {
 	}
 }
 
+// far writes the file of another host of the cluster.
+func far(t *testing.T, url string) string {
+	t.Helper()
+	return writeFile(t, "far.yaml", fmt.Sprintf("host: {broker: nats, admin: 'off', nats: {url: %q, cluster: prod.eu, name: far-1, labels: {zone: b}}}\ncomponents: [{id: far/echo, source: echo, engine: native, subscribe: [orders.new, {topic: 'orders.*', queue: q}], capabilities: {publish: [x.b]}}, {id: far/audit, source: counter, engine: native}]\n", url))
+}
+
+// userOf is a user with no more than the permissions of a file.
+func userOf(t *testing.T, file, name string) *server.User {
+	t.Helper()
+	all := permissionsOf(t, file).Permissions
+	return &server.User{Username: name, Password: "open-sesame", Permissions: &server.Permissions{
+		Publish: &server.SubjectPermission{Allow: all.Publish.Allow}, Subscribe: &server.SubjectPermission{Allow: all.Subscribe.Allow},
+	}}
+}
+
 // TestHostsWithTheirPermissions: two hosts with no more than their permissions message each other, and
 // get the publications of each other, also while a check of one of them connects.
 func TestHostsWithTheirPermissions(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	far := func(url string) string {
-		return writeFile(t, "far.yaml", fmt.Sprintf("host: {broker: nats, admin: 'off', nats: {url: %q, cluster: prod.eu, name: far-1, labels: {zone: b}}}\ncomponents: [{id: far/echo, source: echo, engine: native, subscribe: [orders.new, {topic: 'orders.*', queue: q}], capabilities: {publish: [x.b]}}, {id: far/audit, source: counter, engine: native}]\n", url))
-	}
-	user := func(name string, all permissions) *server.User {
-		return &server.User{Username: name, Password: "open-sesame", Permissions: &server.Permissions{
-			Publish: &server.SubjectPermission{Allow: all.Publish.Allow}, Subscribe: &server.SubjectPermission{Allow: all.Subscribe.Allow},
-		}}
-	}
 	s := natstest.Serve(t, &server.Options{Users: []*server.User{
-		user("shop", permissionsOf(t, shop(t, "nats://a", "")).Permissions), user("far", permissionsOf(t, far("nats://a")).Permissions),
+		userOf(t, shop(t, "nats://a", ""), "shop"), userOf(t, far(t, "nats://a"), "far"),
 	}})
 	url := func(name string) string { return "nats://" + name + ":open-sesame@" + s.Addr().String() }
-	two := serveFile(t, far(url("far")))
+	two := serveFile(t, far(t, url("far")))
 	shopAt := shop(t, url("shop"), "")
 	one := serveFile(t, shopAt)
 	for range 3 {
@@ -434,7 +442,7 @@ func TestStartWithAWrongPassword(t *testing.T) {
 	}
 	p := &program{log: slog.New(onRecord{slog.DiscardHandler, func(text string) { t.Errorf("logged %q, want no second try", text) }})}
 	_, err = p.start(t.Context(), service.Config{File: file})
-	if err == nil || err.Error() != "no connection to nats://"+s.Addr().String()+": nats: Authorization Violation" {
+	if err == nil || err.Error() != "no connection to nats://"+s.Addr().String()+": nats: Authorization Violation: the server does not take the name and password, or the token, of host.nats.url" {
 		t.Errorf("got %v", err)
 	}
 }
@@ -449,3 +457,21 @@ func (o onRecord) Enabled(context.Context, slog.Level) bool      { return true }
 func (o onRecord) Handle(_ context.Context, r slog.Record) error { o.call(r.Message); return nil }
 func (o onRecord) WithAttrs([]slog.Attr) slog.Handler            { return o }
 func (o onRecord) WithGroup(string) slog.Handler                 { return o }
+
+// TestEmbeddedServer: a build without the NATS server refuses a file that wants it, and says how to
+// build one with it; the version of the other build has the server's.
+func TestEmbeddedServer(t *testing.T) {
+	file := shop(t, "nats://127.0.0.1", ", embedded: true, store: store")
+	_, version, _ := runs("version")
+	code, out, errs := runs("check", file)
+	if natsserver.LeftOut == "" {
+		if code != exitDone || !strings.Contains(version, "\nnats      v2.") {
+			t.Errorf("exit code %d, %s%s%s", code, out, errs, version)
+		}
+		return
+	}
+	want := "host.nats.embedded: there is no NATS server in this airhost: build it with go build -tags nats_server ./cmd/airhost"
+	if code != exitUsage || !strings.Contains(errs, want) || strings.Contains(version, "nats      ") {
+		t.Errorf("exit code %d, want %s, got %s%s%s", code, want, out, errs, version)
+	}
+}

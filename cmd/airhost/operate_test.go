@@ -33,19 +33,20 @@ func runArgs(args ...string) outcome {
 // would obey.
 func TestTables(t *testing.T) {
 	f := newFakeHost(t)
-	f.applied = changes()
+	f.applied, f.cluster = changes(), fakeCluster()
 	f.events = []admin.Event{
 		{Number: 1, Time: fakeTime, Kind: "deployed", Component: "shop/orders"},
 		{Number: 2, Time: fakeTime, Kind: "rolled-back", Component: "shop/orders", Reason: "start: \x1b[31m"},
 		{Number: 3, Time: fakeTime, Kind: "health", Component: "shop/orders", Health: "degraded"},
 		{Number: 4, Time: fakeTime, Kind: "failed", Component: "shop/orders", Required: true, Reason: "trap: unreachable"},
+		{Number: 5, Time: fakeTime, Kind: "host-gone", Host: "b\x1b", Reason: "it stops"},
 	}
 	f.logs = []admin.LogEntry{
 		{Number: 1, Time: fakeTime, Level: "info", Message: "airhost is running", Attrs: map[string]any{"components": 3, "file": "my shop.yaml", "all": []int{1}}},
 		{Number: 2, Time: fakeTime, Level: "error", Message: "clear\x1b[2J", Component: "shop/orders", Attrs: map[string]any{"from": "guest", "a\x07": "\x07", "none": ""}},
 	}
 	for name, args := range map[string][]string{
-		"ps": {"ps"}, "dead-letters": {"dead-letters"}, "list": {"dead-letters", "list"}, "log-level": {"log-level"}, "events": {"events"}, "logs": {"logs"},
+		"ps": {"ps"}, "ps-cluster": {"ps", "--cluster"}, "dead-letters": {"dead-letters"}, "list": {"dead-letters", "list"}, "log-level": {"log-level"}, "events": {"events"}, "logs": {"logs"},
 		"apply": {"apply", "--dry-run"}, "show": {"dead-letters", "show", "3"}, "show-binary": {"dead-letters", "show", "12"},
 	} {
 		at := 1
@@ -83,6 +84,15 @@ func TestJSONOfHost(t *testing.T) {
 	unmarshal(t, &components, "ps", f.file)
 	if len(components) != 3 || components[0].LastError != f.components[0].LastError {
 		t.Errorf("ps: %+v", components)
+	}
+	var cluster admin.Cluster
+	if got := runArgs("ps", f.file, "--cluster"); got.code != exitFailed || !strings.Contains(got.stderr, "this host has no cluster: host.broker is not nats") {
+		t.Errorf("ps --cluster of a host without one: %+v", got)
+	}
+	f.cluster = fakeCluster()
+	unmarshal(t, &cluster, "ps", "--cluster", f.file)
+	if len(cluster.Hosts) != 5 || cluster.Hosts[3].Error == "" || cluster.Hosts[1].State.Components[0].ID != "shop/stock" {
+		t.Errorf("ps --cluster: %+v", cluster)
 	}
 	var letters []map[string]any
 	unmarshal(t, &letters, "dead-letters", f.file)
@@ -350,7 +360,7 @@ func TestStreamsSelect(t *testing.T) {
 		t.Errorf("an id that the host had: %+v", got)
 	}
 	f.events = []admin.Event{{Number: 9, Missed: 4, Time: fakeTime, Kind: "ended", Component: "a/b"}}
-	want := outcome{exitFailed, "2026-11-29 05:51:55  ended        a/b\n", "airhost: 4 events are missing here: they came faster than this command reads\nairhost: the host has ended the stream: it is stopping\n"}
+	want := outcome{exitFailed, "2026-11-29 05:51:55  ended         a/b\n", "airhost: 4 events are missing here: they came faster than this command reads\nairhost: the host has ended the stream: it is stopping\n"}
 	if got := runArgs("events", f.file, "-f"); got != want || !slices.Contains(f.requests(), "GET /v1/events?follow=true&last=10") {
 		t.Errorf("the host stops: %+v, asked %q", got, f.requests())
 	}

@@ -11,20 +11,30 @@ import (
 )
 
 func (p *program) psCommand() *cobra.Command {
-	o := &operation{program: p}
-	return o.command(&cobra.Command{
+	o, whole := &operation{program: p}, false
+	command := &cobra.Command{
 		Use:   "ps [FILE]",
 		Short: "List the components of a running host",
 		Long: `ps lists the components of a running host: their states, instances, waiting
 messages, messages in each second, memory and restarts, and why one has failed.
 HANDLED are messages whose handler has returned, ERRORS those calls that returned an
-error or trapped. MEMORY is - where the engine cannot tell.` + hostHelp,
+error or trapped. MEMORY is - where the engine cannot tell.
+
+With --cluster it lists all hosts that are joined by NATS as the host sees them, and
+the components of each. A host that does not tell its state within a second is there
+with the reason.` + hostHelp,
 		Example: `  airhost ps airhost.yaml
   airhost ps --host 127.0.0.1:7070 --token-file token
+  airhost ps airhost.yaml --cluster
   airhost ps airhost.yaml --output json | jq '.[] | select(.state == "failed") | .id'`,
 		Args:              noArguments,
 		ValidArgsFunction: completeFile,
-	}, []string{formatTable, formatJSON}, func(ctx context.Context, _ []string) error {
+	}
+	command.Flags().BoolVar(&whole, "cluster", false, "list all hosts of the cluster, with their components")
+	return o.command(command, []string{formatTable, formatJSON}, func(ctx context.Context, _ []string) error {
+		if whole {
+			return o.psCluster(ctx)
+		}
 		all, err := o.client.Components(ctx)
 		if err != nil {
 			return err

@@ -54,7 +54,8 @@ func (p *program) eventsCommand() *cobra.Command {
 		Use:   "events [FILE] [ID]",
 		Short: "Show what happens to the components of a running host",
 		Long: `events shows the last changes of the components' states, or of one component's:
-deployed, restarted, replaced, failed and so on, and why. With -f it goes on until an
+deployed, restarted, replaced, failed and so on, and why; and those of the cluster:
+connected, disconnected, host-seen and host-gone. With -f it goes on until an
 interrupt, which is exit code 0; if the host stops before, it is 1.
 With --output json it writes an object a line.` + hostHelp,
 		Example:           "  airhost events airhost.yaml -f\n  airhost events airhost.yaml --last 20 --output json",
@@ -150,7 +151,11 @@ func (o *operation) writeEvent(e admin.Event) error {
 		return o.encoder().Encode(e)
 	}
 	o.missed(e.Missed, "events")
-	text := fmt.Sprintf("%s  %-11s  %s", timeText(e.Time), printable(e.Kind), printable(e.Component))
+	about := e.Component
+	if about == "" {
+		about = "host " + e.Host
+	}
+	text := fmt.Sprintf("%s  %-12s  %s", timeText(e.Time), printable(e.Kind), printable(about))
 	for _, more := range []string{e.Health, e.Reason} {
 		if more != "" {
 			text += ": " + printable(more)

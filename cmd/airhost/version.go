@@ -66,6 +66,9 @@ func version() string {
 			line(e.Name, versions[e.Library])
 		}
 	}
+	if vocabulary.NATSServer == "" {
+		line("nats", versions["github.com/nats-io/nats-server/v2"])
+	}
 	return text.String()
 }
 

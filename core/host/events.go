@@ -9,7 +9,7 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// EventKind is a change of a component's state.
+// EventKind is a change of a component's state, or of the cluster's.
 type EventKind string
 
 // The kinds.
@@ -24,14 +24,20 @@ const (
 	EventUpdated    EventKind = "updated"     // its settings have changed
 	EventFailed     EventKind = "failed"      // all of its instances ended more often than its restart policy allows
 	EventHealth     EventKind = "health"      // its health changed
+
+	EventConnected    EventKind = "connected"    // the host has its connection to the cluster, or has it again
+	EventDisconnected EventKind = "disconnected" // the host has lost it
+	EventHostSeen     EventKind = "host-seen"    // another host of the cluster is there
+	EventHostGone     EventKind = "host-gone"    // another host has left, or has been silent for too long
 )
 
-// Event is one change of a component's state.
+// Event is one change of a component's state, or of the cluster's.
 type Event struct {
 	Time      time.Time
 	Kind      EventKind
-	Component core.ComponentID
-	Reason    error             // why it ended, failed or was rolled back, or why shutdown failed
+	Component core.ComponentID  // zero in events of the cluster
+	Host      core.HostInfo     // of events of the cluster: the other host, or the host itself
+	Reason    error             // why it ended, failed or was rolled back, why shutdown failed, or why the connection or the other host is gone
 	Health    core.HealthStatus // of EventHealth
 	Required  bool              // of EventFailed: [Deployment.Required]
 	Missed    uint64            // events before this one that the subscriber had no room for
@@ -50,7 +56,7 @@ type subscriber struct {
 }
 
 // Subscribe returns a channel that holds up to buffer state changes of
-// components. A subscriber that does not keep up misses events, and is told how
+// components and of the cluster. A subscriber that does not keep up misses events, and is told how
 // many. cancel ends the subscription and closes the channel; so does the end of
 // Stop.
 func (h *Host) Subscribe(buffer int) (changes <-chan Event, cancel func()) {

@@ -205,6 +205,7 @@ func (h *Host) Start(ctx context.Context) error {
 		return errors.New("host: started before; make a new one")
 	}
 	h.topics.join()
+	h.watchCluster()
 	if err := h.broker.Open(ctx, h); err != nil {
 		return fmt.Errorf("host: open the broker: %w", boundError(err))
 	}

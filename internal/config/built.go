@@ -18,6 +18,9 @@ type Choice struct {
 type Built struct {
 	Engines, Brokers, Trackers []Choice
 	Native                     []string
+	// NATSServer is the reason for the absence of the embedded NATS server; empty if the program
+	// has it.
+	NATSServer string
 	// Lookup returns the value of a variable of the environment; os.LookupEnv by default.
 	Lookup func(name string) (value string, set bool)
 }

@@ -61,7 +61,7 @@ func (f *File) paths() (all []*string) {
 	if a := f.Host.Admin; a != "" && a != AdminOff && isPath(a) {
 		all = append(all, &f.Host.Admin)
 	}
-	for _, p := range []*string{&f.Host.AdminTokenFile, &f.Gateway.HTTP.TLS.Certificate, &f.Gateway.HTTP.TLS.Key} {
+	for _, p := range []*string{&f.Host.AdminTokenFile, &f.Host.NATS.Store, &f.Gateway.HTTP.TLS.Certificate, &f.Gateway.HTTP.TLS.Key} {
 		if *p != "" {
 			all = append(all, p)
 		}

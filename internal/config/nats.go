@@ -18,6 +18,8 @@ type NATS struct {
 	TLS         NATSTLS          `yaml:"tls,omitempty" jsonschema_description:"For servers with TLS."`
 	Labels      map[string]Label `yaml:"labels,omitempty" jsonschema_description:"What describes the host for the others, such as zone: a."`
 	Lease       Duration         `yaml:"lease,omitempty" jsonschema:"minimum=1s,maximum=1h,default=5s" jsonschema_description:"How long the host may be silent before the others take it for gone."`
+	Embedded    bool             `yaml:"embedded,omitempty" jsonschema:"default=false" jsonschema_description:"Run a NATS server in the host's process, at the address of url, in a build with the tag nats_server. It takes the name and the password of url, or the nkey, from all hosts, and shows them tls.certificate."`
+	Store       string           `yaml:"store,omitempty" jsonschema:"minLength=1" jsonschema_description:"The folder, relative to this file, for what the embedded server keeps. It is made if need be, and is one server's own."`
 }
 
 // NATSTLS are the files of TLS with the servers.
@@ -101,6 +103,7 @@ func (d *decoder) nats(h *Host) {
 		d.at(key, "needs its certificate beside it")
 	}
 	d.labels(n.Labels, path+".labels")
+	d.embedded(n)
 }
 
 func (d *decoder) labels(all map[string]Label, path string) {
@@ -146,6 +149,9 @@ func (n *NATS) files() map[string]*string {
 // locate joins the files to the file's folder. It returns a mistake for each one that does not
 // exist.
 func (n *NATS) locate(f *File) (missing Mistakes) {
+	if n.Store != "" {
+		n.Store = f.path(n.Store)
+	}
 	for key, path := range n.files() {
 		*path = f.path(*path)
 		if err := readable(*path); err != nil {

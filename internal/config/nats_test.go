@@ -70,7 +70,7 @@ func TestNATS(t *testing.T) {
 func TestNATSPathsAreAbsolute(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for name, text := range map[string]string{
-		"host.nk": "", "airhost.yaml": "host: {broker: nats, nats: {nkey: host.nk}}\ncomponents: [{id: a/b, source: echo, engine: native}]\n",
+		"host.nk": "", "airhost.yaml": "host: {broker: nats, nats: {nkey: host.nk, embedded: true, store: store}}\ncomponents: [{id: a/b, source: echo, engine: native}]\n",
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -81,7 +81,7 @@ func TestNATSPathsAreAbsolute(t *testing.T) {
 		t.Fatal(err)
 	}
 	whole, err := f.Absolute()
-	if err != nil || !filepath.IsAbs(whole.Host.NATS.NKey) {
+	if err != nil || !filepath.IsAbs(whole.Host.NATS.NKey) || !filepath.IsAbs(whole.Host.NATS.Store) {
 		t.Errorf("the absolute file has nkey %q, %v", whole.Host.NATS.NKey, err)
 	}
 	if f.Host.NATS.NKey != "host.nk" {
@@ -159,6 +159,61 @@ components:
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: warnings, want -, got +:\n%s", broker, diff)
+		}
+	}
+}
+
+// TestEmbedded: a host has a server in its process only if that can listen, and knows its clients.
+func TestEmbedded(t *testing.T) {
+	const password = "hunter"
+	for keys, want := range map[string]string{
+		"embedded: true, store: s":                                                              "",
+		"embedded: true, store: s, url: 'nats://localhost:4260'":                                "",
+		"embedded: true, store: s, url: 'nats://[::1]'":                                         "",
+		"embedded: true, store: s, url: 'nats://a:hunter@10.0.0.1:4222'":                        "",
+		"embedded: true, store: s, url: 'nats://hunter@0.0.0.0'":                                "",
+		"embedded: true, store: s, url: 'nats://10.0.0.1', nkey: f":                             "",
+		"embedded: true, store: s, url: 'tls://10.0.0.1', tls: {certificate: f, key: f, ca: f}": "",
+		"embedded: true, store: s, url: 'tls://127.0.0.1', tls: {certificate: f, key: f}":       "",
+		"embedded: false":           "",
+		"store: s":                  "host.nats.store: is for a host with a server in its process: set embedded: true",
+		"embedded: false, store: s": "host.nats.store: is for a host with a server in its process: set embedded: true",
+		"embedded: true":            "host.nats.embedded: needs a folder for what the server keeps: set store",
+		"embedded: true, store: s, credentials: f":                                           "host.nats.credentials: are for servers with an operator",
+		"embedded: true, store: s, tls: {ca: f}":                                             "host.nats.tls.ca: needs a certificate and its key",
+		"embedded: true, store: s, url: 'nats://127.0.0.1,nats://127.0.0.2'":                 "host.nats.url: has several servers",
+		"embedded: true, store: s, url: 'wss://127.0.0.1'":                                   "host.nats.url: is one of WebSockets",
+		"embedded: true, store: s, url: 'tls://127.0.0.1'":                                   "host.nats.url: is one of TLS",
+		"embedded: true, store: s, url: 'nats://127.0.0.1:0'":                                "host.nats.url: needs the port",
+		"embedded: true, store: s, nkey: f, url: 'nats://a:hunter@127.0.0.1'":                "host.nats.url: has a name or a token beside nkey",
+		"embedded: true, store: s, url: 'nats://10.0.0.1'":                                   "host.nats.url: can be reached from other machines",
+		"embedded: true, store: s, url: 'nats://0.0.0.0'":                                    "host.nats.url: can be reached from other machines",
+		"embedded: true, store: s, url: 'nats://node-1'":                                     "host.nats.url: can be reached from other machines",
+		"embedded: true, store: s, url: 'nats://node-1:4222', tls: {certificate: f, key: f}": "host.nats.url: can be reached from other machines",
+	} {
+		text := fmt.Appendf(nil, "host: {broker: nats, nats: {%s}}\ncomponents: [{id: a/b, source: echo, engine: native}]\n", keys)
+		_, err := config.Decode("a.yaml", text, built)
+		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || strings.Contains(err.Error(), password)) {
+			t.Errorf("%s: got %v, want %s", keys, err, want)
+		}
+	}
+	without := built
+	without.NATSServer = "build it with a tag"
+	text := "host: {broker: nats, nats: {embedded: true, store: s}}\ncomponents: [{id: a/b, source: echo, engine: native}]\n"
+	if _, err := config.Decode("a.yaml", []byte(text), without); err == nil || !strings.Contains(err.Error(), "host.nats.embedded: there is no NATS server in this airhost: build it with a tag") {
+		t.Errorf("in a build without the server got %v", err)
+	}
+}
+
+// TestListens: the embedded server has its address and its clients' password from the url.
+func TestListens(t *testing.T) {
+	for url, want := range map[string]string{
+		"": "127.0.0.1:4222  ", "nats://10.0.0.1": "10.0.0.1:4222  ", "tls://[::1]:4260": "[::1]:4260  ",
+		"nats://a:b%20c@localhost": "localhost:4222 a b c", " nats://token@localhost:1": "localhost:1 token ",
+	} {
+		n := config.NATS{URL: url}
+		if address, name, password := n.Listens(); strings.Join([]string{address, name, password}, " ") != want {
+			t.Errorf("%s: got %s %s %s, want %s", url, address, name, password, want)
 		}
 	}
 }

@@ -52,6 +52,18 @@ func TestDownloadsOfWasmtime(t *testing.T) {
 	}
 }
 
+// TestNoServer: the programs have the NATS server only with its tag. Otherwise they would be 13 MB
+// larger.
+func TestNoServer(t *testing.T) {
+	const server = "github.com/nats-io/nats-server/"
+	for tag, want := range map[string]bool{"": false, "nats_server": true} {
+		out, err := shell("go list -deps -tags '" + tag + "' ./cmd/...")
+		if err != nil || strings.Contains(out, server) != want {
+			t.Errorf("with the tag %q: the server is there: %v, %v", tag, !want, err)
+		}
+	}
+}
+
 // tidied returns the packages of other modules that `go mod tidy` looks for when a
 // program imports a package of this module, each with a file that imports it. It looks
 // for the packages that the program needs, for those that the tests of these import,

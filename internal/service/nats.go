@@ -2,10 +2,12 @@ package service
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/airhost/airhost/brokers/nats"
@@ -105,6 +107,9 @@ func Permissions(file *config.File) Grant {
 	if c.Host == "" {
 		g.Notes = append(g.Notes, "host.nats.name is not set, so that the host's name is known when it starts: the permissions are those of any host of the cluster, whose outcomes and receipts it may read")
 	}
+	if file.Host.NATS.Embedded {
+		g.Notes = append(g.Notes, "the embedded server keeps no host to these permissions: use a nats-server for that")
+	}
 	return g
 }
 
@@ -123,6 +128,9 @@ func wayTargets(file *config.File) (all []core.ComponentID) {
 // it found, and an error if the host cannot work with it.
 func Online(ctx context.Context, file *config.File) (string, error) {
 	found, err := nats.Probe(ctx, NATS(file), Permissions(file).Permissions)
+	if file.Host.NATS.Embedded && errors.Is(err, syscall.ECONNREFUSED) {
+		return "the NATS server is the host's own, which does not run", nil
+	}
 	if err != nil {
 		return "", err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/airhost/airhost/examples/relay"
 	"github.com/airhost/airhost/guest"
 	"github.com/airhost/airhost/internal/config"
+	"github.com/airhost/airhost/internal/natsserver"
 	"github.com/airhost/airhost/internal/parts"
 	trackerplugin "github.com/airhost/airhost/trackers/plugin"
 )
@@ -29,7 +30,7 @@ var nativeComponents = map[string]func() guest.Component{
 
 // Built is the vocabulary of configuration files: the table of parts.
 func Built() config.Built {
-	b := config.Built{Native: Native()}
+	b := config.Built{Native: Native(), NATSServer: natsserver.LeftOut}
 	for _, e := range parts.Engines {
 		b.Engines = append(b.Engines, choice(e.Part))
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/internal/config"
+	"github.com/airhost/airhost/internal/natsserver"
 )
 
 // Config are the settings of a service.
@@ -46,6 +47,7 @@ type Service struct {
 	base   *config.File // the components and ways in of config; with absolute paths if others are compared with it
 	log    *slog.Logger
 	fx     *fx.App
+	nats   *natsserver.Server // in this process, or nil
 
 	changing chan struct{}   // holds one token: a single change is made at a time
 	over     context.Context // ends when the service stops
@@ -70,10 +72,15 @@ func New(ctx context.Context, c Config) (*Service, error) {
 			return nil, err
 		}
 	}
-	if err := awaitNATS(ctx, c.File, c.Log); err != nil {
+	embedded, err := startEmbedded(c.File, c.Aside, c.Log)
+	if err != nil {
 		return nil, err
 	}
-	s := &Service{config: c, base: base, log: c.Log, changing: make(chan struct{}, 1), units: make(map[core.ComponentID]*unit), phase: starting}
+	s := &Service{config: c, base: base, log: c.Log, nats: embedded, changing: make(chan struct{}, 1), units: make(map[core.ComponentID]*unit), phase: starting}
+	if err := awaitNATS(ctx, c.File, c.Log); err != nil {
+		s.stopEmbedded()
+		return nil, err
+	}
 	s.over, s.end = context.WithCancel(context.Background())
 	s.fx = fx.New(
 		airhostfx.Host, c.partsOf(), fx.Supply(hostConfig(c.File), c.Log),
@@ -87,6 +94,7 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	ctx, cancel := startContext(ctx, c.File)
 	defer cancel()
 	if err := s.fx.Start(ctx); err != nil {
+		s.stopEmbedded()
 		return nil, dig.RootCause(err) // without the path through the constructors
 	}
 	return s, nil
@@ -122,6 +130,7 @@ func (s *Service) Stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.DrainLimit()+stopGrace)
 	defer cancel()
 	err = errors.Join(err, s.fx.Stop(ctx))
+	s.stopEmbedded()
 	s.summarize()
 	return err
 }

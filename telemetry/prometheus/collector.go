@@ -55,6 +55,11 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	for _, b := range c.host.Budgets() {
 		one.sendBudget(&b)
 	}
+	if cluster, ok := c.host.Cluster(); ok {
+		for _, m := range clusterMetrics {
+			one.send(m.metric, m.of(&cluster))
+		}
+	}
 	components := c.host.Components()
 	listed := components[:min(len(components), max(0, c.config.Components))]
 	one.send(unlisted, float64(len(components)-len(listed)))

@@ -56,6 +56,16 @@ func ofHost[N number](k kind, name, help string, of func(*host.Snapshot) N) host
 	return hostMetric{newMetric(k, "airhost_"+name, help), func(s *host.Snapshot) float64 { return float64(of(s)) }}
 }
 
+// clusterMetric is a metric of the host's cluster, without labels.
+type clusterMetric struct {
+	*metric
+	of func(*core.ClusterStatus) float64
+}
+
+func ofCluster(k kind, name, help string, of func(*core.ClusterStatus) float64) clusterMetric {
+	return clusterMetric{newMetric(k, "airhost_cluster_"+name, help), of}
+}
+
 // componentMetric is a metric with the label component.
 type componentMetric struct {
 	*metric
@@ -181,6 +191,16 @@ func oneIf(b bool) float64 {
 	return 0
 }
 
+// clusterMetrics are there only if the host is in a cluster.
+var clusterMetrics = []clusterMetric{
+	ofCluster(gauge, "connected", "1 while the host has its connection to the cluster, else 0.", func(c *core.ClusterStatus) float64 { return oneIf(c.Connected) }),
+	ofCluster(gauge, "hosts", "Hosts of the cluster that the host knows, itself included.", func(c *core.ClusterStatus) float64 { return float64(len(c.Hosts)) }),
+	ofCluster(counter, "reconnects_total", "How often the connection was lost and made again.", func(c *core.ClusterStatus) float64 { return float64(c.Reconnects) }),
+	ofCluster(counter, "windows_full_total", "Messages that were refused with queue-full since another host grants no more at a time.", func(c *core.ClusterStatus) float64 { return float64(c.Full) }),
+	ofCluster(counter, "outcomes_lost_total", "Outcomes that could not be sent to the host that waits: the request there times out.", func(c *core.ClusterStatus) float64 { return float64(c.Lost) }),
+	ofCluster(counter, "arrivals_discarded_total", "Arrivals over the connection that were not understood.", func(c *core.ClusterStatus) float64 { return float64(c.Discarded) }),
+}
+
 // allMetrics returns all metrics, in the order of docs/metrics.md.
 func allMetrics() []*metric {
 	all := []*metric{buildInfo}
@@ -193,6 +213,9 @@ func allMetrics() []*metric {
 	}
 	all = append(all, componentInfo, componentState, componentHealth)
 	for _, m := range budgetMetrics {
+		all = append(all, m.metric)
+	}
+	for _, m := range clusterMetrics {
 		all = append(all, m.metric)
 	}
 	return all

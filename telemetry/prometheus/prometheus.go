@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 )
 
@@ -41,6 +42,7 @@ type source interface {
 	Snapshot() host.Snapshot
 	Components() []host.ComponentStatus
 	Budgets() []host.BudgetStatus
+	Cluster() (core.ClusterStatus, bool)
 }
 
 // New returns a collector of a host's metrics, for any registry. It may be used from any

@@ -31,11 +31,18 @@ type fixed struct {
 	snapshot   host.Snapshot
 	components []host.ComponentStatus
 	budgets    []host.BudgetStatus
+	cluster    *core.ClusterStatus
 }
 
 func (f *fixed) Snapshot() host.Snapshot            { return f.snapshot }
 func (f *fixed) Components() []host.ComponentStatus { return f.components }
 func (f *fixed) Budgets() []host.BudgetStatus       { return f.budgets }
+func (f *fixed) Cluster() (core.ClusterStatus, bool) {
+	if f.cluster == nil {
+		return core.ClusterStatus{}, false
+	}
+	return *f.cluster, true
+}
 
 // distinct is a host with numbers that are all different, so that no two can be mixed up.
 func distinct() *fixed {
@@ -57,6 +64,7 @@ func distinct() *fixed {
 			Namespace: "shop", Budget: host.Budget{Memory: 51 << 20, MessagesPerSecond: 52, RunningTime: 1500 * time.Millisecond},
 			MemoryTaken: 53 << 20, Refused: 54, Ran: 55 * time.Second, Paused: true, Pauses: 56,
 		}, {Namespace: "free"}},
+		cluster: &core.ClusterStatus{Name: "prod", Connected: true, Reconnects: 57, Full: 58, Lost: 59, Discarded: 60, Hosts: make([]core.HostInfo, 61)},
 	}
 }
 
@@ -82,6 +90,19 @@ func scrape(t testing.TB, h http.Handler) string {
 func TestText(t *testing.T) {
 	got := text(t, newCollector(distinct(), Config{Version: "v1.2.3"}))
 	golden.Check(t, "metrics.txt", strings.ReplaceAll(got, runtime.Version(), "GO"))
+}
+
+// TestNoCluster: a host that is in no cluster has none of its metrics.
+func TestNoCluster(t *testing.T) {
+	h := distinct()
+	h.cluster.Connected = false
+	if got := text(t, newCollector(h, Config{})); !strings.Contains(got, "\nairhost_cluster_connected 0\n") {
+		t.Errorf("without a connection got\n%s", got)
+	}
+	h.cluster = nil
+	if got := text(t, newCollector(h, Config{})); strings.Contains(got, "airhost_cluster") {
+		t.Errorf("without a cluster got\n%s", got)
+	}
 }
 
 // TestNames: all names, units, kinds and help texts are as Prometheus wants them.

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"time"
 
+	"go.uber.org/dig"
 	"go.uber.org/fx"
 
 	"github.com/airhost/airhost/airhostfx"
@@ -149,7 +150,7 @@ func (h *Harness) open(ctx context.Context, parts Parts, report func(guests.Done
 		fx.Populate(&h.host),
 	)
 	if err := app.Err(); err != nil {
-		return err
+		return dig.RootCause(err) // without the path through the constructors
 	}
 	if err := app.Start(ctx); err != nil {
 		return err
