@@ -24,8 +24,10 @@ type attached struct {
 	out          []byte           // memory for receipts, likewise
 	held         time.Time        // until when the messages of the frame may wait for room, or zero; likewise
 	stuck        bool             // the component has had no room for holdTime; likewise
-	follows      string           // the host whose messages come before all others, or ""; likewise
+	first        bool             // the frame follows the component from its former host; likewise
 	left         bool             // it has moved to another host: late messages still go to receiver; guarded by mu
+	leaving      atomic.Pointer[taken]
+	arrival      *arrival // of a component that has come from another host, or nil
 }
 
 // group is the queue group of all hosts: should two have the same component, one of them gets each
@@ -40,13 +42,26 @@ func (a *attached) subscribe() (err error) {
 	if a.detached.Load() {
 		return nil // before it was attached
 	}
-	a.subscription, err = b.server.QueueSubscribe(b.subjects.to(a.id), group, func(in *natsgo.Msg) { a.arrived(in) })
+	if a.arrival == nil {
+		a.subscription, err = b.queueSubscribe(a.id, a.arrived)
+		return err
+	}
+	a.subscription, err = b.server.Subscribe(b.subjects.to(a.id), a.came)
+	return withRoom(a.subscription, err)
+}
+
+func (b *Broker) queueSubscribe(id core.ComponentID, handle natsgo.MsgHandler) (*natsgo.Subscription, error) {
+	s, err := b.server.QueueSubscribe(b.subjects.to(id), group, handle)
+	return s, withRoom(s, err)
+}
+
+// withRoom gives a subscription room for all messages that the other hosts' credit allows: none is
+// dropped here, and no server takes this host for too slow.
+func withRoom(s *natsgo.Subscription, err error) error {
 	if err != nil {
 		return err
 	}
-	// All messages that the other hosts' credit allows have room: none is dropped here, and no server
-	// takes this host for too slow.
-	return a.subscription.SetPendingLimits(-1, maxArrivals)
+	return s.SetPendingLimits(-1, maxArrivals)
 }
 
 // maxArrivals bounds the bytes of frames that wait for a component. Hosts that keep to their credit
@@ -65,6 +80,17 @@ func (a *attached) end() {
 	a.drain()
 }
 
+// drain ends the subscription when its messages are handled. The caller holds a.mu.
+func (a *attached) drain() {
+	switch s := a.subscription; {
+	case s == nil:
+	case a.broker.refusal.Load() != nil || s.Drain() != nil: // a subscription that is drained comes back with the connection
+		_ = s.Unsubscribe()
+	default:
+		a.broker.noteDraining(s)
+	}
+}
+
 // arrived takes a frame of messages, and answers it by a receipt.
 func (a *attached) arrived(in *natsgo.Msg) {
 	b := a.broker
@@ -72,9 +98,8 @@ func (a *attached) arrived(in *natsgo.Msg) {
 		return // the sender gets no receipt
 	}
 	defer b.work.Done()
-	if isFollow(in.Data) {
-		a.follow(in)
-		return
+	if t := a.leaving.Load(); t != nil && !t.take(in.Reply) {
+		return // the host that has the component has it too
 	}
 	r := reader{rest: in.Data}
 	host := r.open(messagesFrame)
@@ -137,7 +162,7 @@ func (a *attached) take(host string, correlation core.RequestID, deadline int64,
 	if correlation != 0 {
 		m.Correlation, m.Deadline, m.Origin = correlation, deadline, b.origin(host)
 	}
-	if err := a.deliver(a.receiverFor(host), m); err != nil {
+	if err := a.deliver(m); err != nil {
 		m.Release()
 		return err
 	}
@@ -154,10 +179,13 @@ const (
 )
 
 // deliver hands a message over. While the component has no room it waits, unless that has been in
-// vain before, or the component waits for messages behind this one.
-func (a *attached) deliver(to core.Receiver, m *core.Message) error {
-	err := to.Deliver(m)
-	if err == nil || a.stuck || a.follows != "" || !errors.Is(err, core.ErrQueueFull) {
+// vain before.
+func (a *attached) deliver(m *core.Message) error {
+	if a.first {
+		return a.receiver.(core.Successor).DeliverFirst(m)
+	}
+	err := a.receiver.Deliver(m)
+	if err == nil || a.stuck || !errors.Is(err, core.ErrQueueFull) {
 		a.stuck = a.stuck && err != nil
 		return err
 	}
@@ -171,7 +199,7 @@ func (a *attached) deliver(to core.Receiver, m *core.Message) error {
 	for errors.Is(err, core.ErrQueueFull) && !a.detached.Load() {
 		select {
 		case <-again.C:
-			err = to.Deliver(m)
+			err = a.receiver.Deliver(m)
 		case <-a.broker.done:
 			return err
 		case <-over.C:

@@ -118,10 +118,13 @@ func (h *Host) begun(c *component) {
 		defer limit.Stop()
 		select {
 		case <-a.complete:
+			c.begin(a)
+			return
 		case <-limit.C:
 			h.log.Warn("the messages that follow a component have not all come: it begins without waiting for them", "component", c.id.String(), "limit", arrivalTime)
 		case <-h.draining:
 		}
+		h.broker.(core.Mover).Settle(c.id)
 		c.begin(a)
 	}()
 }

@@ -23,7 +23,7 @@ type station struct {
 	home          core.Origin
 	at            map[core.ComponentID]core.Receiver
 	left, arrived uint64
-	leaveFails    error
+	leavingFails  error
 }
 
 var _ core.Mover = (*station)(nil)
@@ -73,9 +73,13 @@ func (s *station) Traffic() (left, arrived uint64) {
 	return s.left, s.arrived
 }
 
-func (s *station) Leave(id core.ComponentID) (core.Departure, error) {
-	return &busRoute{s, id, true}, s.leaveFails
+func (s *station) Leaving(id core.ComponentID) (core.Departure, error) {
+	return &busRoute{s, id, true}, s.leavingFails
 }
+
+func (s *station) Arrive(id core.ComponentID, r core.Successor) error { return s.Attach(id, r) }
+
+func (s *station) Settle(core.ComponentID) {}
 
 // busRoute leads to a component of another host.
 type busRoute struct {
@@ -85,6 +89,10 @@ type busRoute struct {
 }
 
 func (r *busRoute) Arriving() bool { return false }
+
+func (r *busRoute) Leave() {}
+
+func (r *busRoute) Stay() {}
 
 // other returns the host that has the target.
 func (r *busRoute) other() (*station, core.Receiver) {
