@@ -170,9 +170,9 @@ func (a *attached) join() {
 		n.step = joined
 		return
 	}
-	before.SetClosedHandler(func(string) { a.changed() })
 	a.drain()
 	a.subscription = next
+	b.whenDrained(before, a.changed)
 }
 
 // cameLater takes a frame of the subscription in the queue group.

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	natsgo "github.com/nats-io/nats.go"
 
@@ -60,8 +62,8 @@ func (t *taken) end() map[string]uint64 {
 // departure is the way of the messages of a component that leaves this host.
 type departure struct {
 	*attached
-	taken        *taken
-	subscription *natsgo.Subscription // the last one
+	taken   *taken
+	drained atomic.Bool // all frames that were on their way have come
 }
 
 var _ core.Mover = (*Broker)(nil)
@@ -94,10 +96,39 @@ func (d *departure) Stay() { d.leaving.Store(nil) }
 func (d *departure) Leave() {
 	d.mu.Lock()
 	d.left = true
-	d.subscription = d.attached.subscription
+	s := d.subscription
 	d.drain()
 	d.mu.Unlock()
 	d.say(append(d.word(), followBegins))
+	d.broker.whenDrained(s, func() { d.drained.Store(true) })
+}
+
+// whenDrained calls done when all frames that a subscription gets have been handled, if it is being
+// drained. The connection knows that itself, but looks seldom.
+func (b *Broker) whenDrained(s *natsgo.Subscription, done func()) {
+	if s == nil || !b.enter() {
+		go done() // the caller holds locks
+		return
+	}
+	go func() {
+		defer b.work.Done()
+		defer done()
+		if b.server.FlushTimeout(b.config.Lease) != nil { // what is sent from now on does not come any more
+			return // the connection is lost, and nothing comes
+		}
+		again := time.NewTicker(100 * time.Microsecond)
+		defer again.Stop()
+		for {
+			if pending, _, err := s.Pending(); err != nil || pending == 0 {
+				return
+			}
+			select {
+			case <-again.C:
+			case <-b.done:
+				return
+			}
+		}
+	}()
 }
 
 // Deliver implements [core.Receiver].
@@ -105,7 +136,7 @@ func (d *departure) Deliver(m *core.Message) error { return d.broker.newRoute(d.
 
 // Arriving implements [core.Departure].
 func (d *departure) Arriving() bool {
-	return d.subscription != nil && d.subscription.IsValid() || d.arrival != nil && !d.arrival.isOver()
+	return !d.drained.Load() || d.arrival != nil && !d.arrival.isOver()
 }
 
 // End implements [core.Departure].
@@ -127,20 +158,29 @@ func (d *departure) End() {
 
 func (d *departure) word() []byte { return appendHead(nil, followFrame, d.broker.config.Host) }
 
-// say sends a word to the other host, after all that has been sent to the component before. If the
-// connection is lost it does not come, and the component waits there for a while.
-func (d *departure) say(word []byte) { d.broker.outbox.add(following{d, word}) }
+// say sends a word to the other host, after all that has been sent to the component before.
+func (d *departure) say(word []byte) { d.broker.newRoute(d.id).say(word) }
 
-// following is a word about a component that has left.
-type following struct {
-	*departure
-	word []byte
+// say sends a word behind all messages. If the connection is lost it does not come, and the component
+// waits for it for a while.
+func (r *remote) say(word []byte) {
+	r.mu.Lock()
+	if r.retired {
+		r.mu.Unlock()
+		r.broker.newRoute(r.target).say(word)
+		return
+	}
+	r.waiting = append(r.waiting, &frame{data: &buffer{word}, word: true})
+	queues := !r.queued
+	r.queued = true
+	r.mu.Unlock()
+	if queues {
+		r.broker.outbox.add(r)
+	}
 }
 
-func (f following) flush(buffer []byte) []byte {
-	b := f.broker
-	if err := b.publish(b.subjects.to(f.id), "", f.word); err != nil {
-		b.log.Warn("a host could not be told that the messages of a component follow it", "component", f.id.String(), "reason", err.Error())
+func (r *remote) publishWord(f *frame) {
+	if err := r.broker.publish(r.subject, "", f.data.data); err != nil {
+		r.broker.log.Warn("a host could not be told that the messages of a component follow it", "component", r.target.String(), "reason", err.Error())
 	}
-	return buffer
 }
