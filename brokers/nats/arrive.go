@@ -20,6 +20,8 @@ const (
 // says which frames these were, those that are left are handled. Then a subscription in the queue
 // group takes the place of the first one, in the same way.
 type arrival struct {
+	at *attached
+
 	mu     sync.Mutex // guards the following
 	frames []*natsgo.Msg
 	bytes  int
@@ -38,7 +40,9 @@ const (
 
 // Arrive implements [core.Mover].
 func (b *Broker) Arrive(id core.ComponentID, r core.Successor) error {
-	return b.attach(&attached{broker: b, id: id, receiver: r, arrival: new(arrival)}, r == nil)
+	a := &attached{broker: b, id: id, receiver: r}
+	a.arrival = &arrival{at: a}
+	return b.attach(a, r == nil)
 }
 
 // Settle implements [core.Mover].
@@ -49,11 +53,12 @@ func (b *Broker) Settle(id core.ComponentID) {
 	if a == nil || a.arrival == nil {
 		return
 	}
-	a.arrival.mu.Lock()
-	defer a.arrival.mu.Unlock()
-	if a.arrival.step == keeps {
-		a.arrival.forget()
-		a.join()
+	n := a.arrival
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.step == keeps {
+		n.forgetLocked()
+		n.joinLocked()
 	}
 }
 
@@ -63,32 +68,31 @@ func (n *arrival) isOver() bool {
 	return n.step == joined
 }
 
-// keep keeps a frame for later. One that is too many gets no receipt.
-func (n *arrival) keep(in *natsgo.Msg) {
+// keepLocked keeps a frame for later. One that is too many gets no receipt.
+func (n *arrival) keepLocked(in *natsgo.Msg) {
 	if n.bytes += len(in.Data); n.bytes <= maxArrivals {
 		n.frames = append(n.frames, in)
 	}
 }
 
-func (n *arrival) forget() { n.frames, n.bytes = nil, 0 }
+func (n *arrival) forgetLocked() { n.frames, n.bytes = nil, 0 }
 
 // came takes a frame of the first subscription.
-func (a *attached) came(in *natsgo.Msg) {
-	n := a.arrival
+func (n *arrival) came(in *natsgo.Msg) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	switch host := sentBy(in); {
 	case isFollow(in.Data):
 		if n.step == keeps {
-			a.follow(in)
+			n.followLocked(in)
 		}
 	case n.step == keeps && (n.former == "" || host != n.former):
-		n.keep(in)
+		n.keepLocked(in)
 	case n.step == keeps:
-		a.first = true
-		a.arrived(in)
+		n.at.first = true
+		n.at.arrived(in)
 	case n.taken.take(in.Reply):
-		a.arrived(in)
+		n.at.arrived(in)
 	}
 }
 
@@ -101,9 +105,9 @@ func sentBy(in *natsgo.Msg) string {
 	return r.open(in.Data[1])
 }
 
-// follow handles the words of the former host, with the lock of the arrival held.
-func (a *attached) follow(in *natsgo.Msg) {
-	n, b := a.arrival, a.broker
+// followLocked handles the words of the former host.
+func (n *arrival) followLocked(in *natsgo.Msg) {
+	b := n.at.broker
 	r := reader{rest: in.Data}
 	host, what := r.open(followFrame), r.byte()
 	switch {
@@ -119,7 +123,7 @@ func (a *attached) follow(in *natsgo.Msg) {
 			}
 		}
 	case what == followEnds:
-		a.complete()
+		n.completeLocked()
 		return
 	default:
 		r.fail("word %d", what)
@@ -129,35 +133,34 @@ func (a *attached) follow(in *natsgo.Msg) {
 	}
 }
 
-// complete handles the frames that have been kept and that the former host has not had: first those of
-// this host, which it has sent before it had the component.
-func (a *attached) complete() {
-	n := a.arrival
+// completeLocked handles the frames that have been kept and that the former host has not had: first
+// those of this host, which it has sent before it had the component.
+func (n *arrival) completeLocked() {
+	n.at.first = true
 	for _, in := range n.frames {
-		if a.first = true; sentBy(in) == a.broker.config.Host && n.taken.take(in.Reply) {
-			a.arrived(in)
+		if sentBy(in) == n.at.broker.config.Host && n.taken.take(in.Reply) {
+			n.at.arrived(in)
 		}
 	}
-	a.first = false
-	a.receiver.(core.Successor).Complete()
-	a.handleKept()
-	a.join()
+	n.at.first = false
+	n.at.receiver.(core.Successor).Complete()
+	n.handleKeptLocked()
+	n.joinLocked()
 }
 
-// handleKept handles the frames that have been kept and were not handled before.
-func (a *attached) handleKept() {
-	n := a.arrival
+// handleKeptLocked handles the frames that have been kept and were not handled before.
+func (n *arrival) handleKeptLocked() {
 	for _, in := range n.frames {
 		if n.taken.take(in.Reply) {
-			a.arrived(in)
+			n.at.arrived(in)
 		}
 	}
-	n.forget()
+	n.forgetLocked()
 }
 
-// join changes to the subscription in the queue group.
-func (a *attached) join() {
-	b, n := a.broker, a.arrival
+// joinLocked changes to the subscription in the queue group.
+func (n *arrival) joinLocked() {
+	a, b := n.at, n.at.broker
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	n.step, a.first = changes, false
@@ -165,34 +168,32 @@ func (a *attached) join() {
 	if a.detached.Load() || before == nil {
 		return
 	}
-	next, err := b.queueSubscribe(a.id, a.cameLater)
+	next, err := b.queueSubscribe(a.id, n.cameLater)
 	if err != nil { // the connection is closed
 		n.step = joined
 		return
 	}
-	a.drain()
+	a.drainLocked()
 	a.subscription = next
-	b.whenDrained(before, a.changed)
+	b.whenDrained(before, n.changed)
 }
 
 // cameLater takes a frame of the subscription in the queue group.
-func (a *attached) cameLater(in *natsgo.Msg) {
-	n := a.arrival
+func (n *arrival) cameLater(in *natsgo.Msg) {
 	n.mu.Lock()
 	if n.step != joined {
-		n.keep(in)
+		n.keepLocked(in)
 		n.mu.Unlock()
 		return
 	}
 	n.mu.Unlock()
-	a.arrived(in)
+	n.at.arrived(in)
 }
 
 // changed handles the frames that the first subscription has not had, once that has ended.
-func (a *attached) changed() {
-	n := a.arrival
+func (n *arrival) changed() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	a.handleKept()
+	n.handleKeptLocked()
 	n.step = joined
 }

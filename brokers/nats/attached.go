@@ -47,7 +47,7 @@ func (a *attached) subscribe() (err error) {
 		a.subscription, err = b.queueSubscribe(a.id, a.arrived)
 		return err
 	}
-	a.subscription, err = b.server.Subscribe(b.subjects.to(a.id), a.came)
+	a.subscription, err = b.server.Subscribe(b.subjects.to(a.id), a.arrival.came)
 	return withRoom(a.subscription, err)
 }
 
@@ -78,11 +78,11 @@ func (a *attached) end() {
 		return
 	}
 	a.detached.Store(true)
-	a.drain()
+	a.drainLocked()
 }
 
-// drain ends the subscription when its messages are handled. The caller holds a.mu.
-func (a *attached) drain() {
+// drainLocked ends the subscription when its messages are handled. The caller holds a.mu.
+func (a *attached) drainLocked() {
 	switch s := a.subscription; {
 	case s == nil:
 	case a.broker.refusal.Load() != nil || s.Drain() != nil: // a subscription that is drained comes back with the connection

@@ -97,7 +97,7 @@ func (d *departure) Leave() {
 	d.mu.Lock()
 	d.left = true
 	s := d.subscription
-	d.drain()
+	d.drainLocked()
 	d.mu.Unlock()
 	d.say(append(d.word(), followBegins))
 	d.broker.whenDrained(s, func() { d.drained.Store(true) })
