@@ -26,6 +26,10 @@ type attached struct {
 	held         time.Time        // until when the messages of the frame may wait for room, or zero; likewise
 	again        *time.Timer      // ends a pause; likewise
 	stuck        bool             // the component has had no room for holdTime; likewise
+	first        bool             // the frame follows the component from its former host; likewise
+	left         bool             // it has moved to another host: late messages still go to receiver; guarded by mu
+	leaving      atomic.Pointer[taken]
+	arrival      *arrival // of a component that has come from another host, or nil
 }
 
 // group is the queue group of all hosts: should two have the same component, one of them gets each
@@ -40,13 +44,26 @@ func (a *attached) subscribe() (err error) {
 	if b.config.Aside || a.detached.Load() { // detached before it was attached
 		return nil
 	}
-	a.subscription, err = b.server.QueueSubscribe(b.subjects.to(a.id), group, func(in *natsgo.Msg) { a.arrived(in) })
+	if a.arrival == nil {
+		a.subscription, err = b.queueSubscribe(a.id, a.arrived)
+		return err
+	}
+	a.subscription, err = b.server.Subscribe(b.subjects.to(a.id), a.arrival.came)
+	return withRoom(a.subscription, err)
+}
+
+func (b *Broker) queueSubscribe(id core.ComponentID, handle natsgo.MsgHandler) (*natsgo.Subscription, error) {
+	s, err := b.server.QueueSubscribe(b.subjects.to(id), group, handle)
+	return s, withRoom(s, err)
+}
+
+// withRoom gives a subscription room for all messages that the other hosts' credit allows: none is
+// dropped here, and no server takes this host for too slow.
+func withRoom(s *natsgo.Subscription, err error) error {
 	if err != nil {
 		return err
 	}
-	// All messages that the other hosts' credit allows have room: none is dropped here, and no server
-	// takes this host for too slow.
-	return a.subscription.SetPendingLimits(-1, maxArrivals)
+	return s.SetPendingLimits(-1, maxArrivals)
 }
 
 // maxArrivals bounds the bytes of frames that wait for a component. Hosts that keep to their credit
@@ -56,9 +73,17 @@ const maxArrivals = 256 << 20
 // end takes no messages any more. Those that have come are refused, since the component is not
 // attached.
 func (a *attached) end() {
-	a.detached.Store(true)
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.left {
+		return
+	}
+	a.detached.Store(true)
+	a.drainLocked()
+}
+
+// drainLocked ends the subscription when its messages are handled. The caller holds a.mu.
+func (a *attached) drainLocked() {
 	if a.subscription != nil {
 		a.broker.endSubscription(a.subscription)
 	}
@@ -71,6 +96,9 @@ func (a *attached) arrived(in *natsgo.Msg) {
 		return // the sender gets no receipt
 	}
 	defer b.work.Done()
+	if t := a.leaving.Load(); t != nil && !t.take(in.Reply) {
+		return // the host that has the component has it too
+	}
 	r := reader{rest: in.Data}
 	host := r.open(messagesFrame)
 	if r.err != nil || !b.subjects.isReceipt(in.Reply, host) {
@@ -172,6 +200,9 @@ const (
 // deliver hands a message over. While the component has no room it waits, unless that has been in
 // vain before.
 func (a *attached) deliver(m *core.Message) error {
+	if a.first {
+		return a.receiver.(core.Successor).DeliverFirst(m)
+	}
 	err := a.receiver.Deliver(m)
 	if err == nil || a.stuck || !errors.Is(err, core.ErrQueueFull) {
 		a.stuck = a.stuck && err != nil

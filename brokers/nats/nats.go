@@ -163,10 +163,14 @@ func (b *Broker) Open(ctx context.Context, home core.Origin) error {
 // Attach implements [core.Broker]. It waits until the server knows of the component, unless the
 // connection is lost: then other hosts reach it when the connection is back.
 func (b *Broker) Attach(id core.ComponentID, r core.Receiver) error {
-	if id.IsZero() || r == nil {
+	return b.attach(&attached{broker: b, id: id, receiver: r}, r == nil)
+}
+
+func (b *Broker) attach(a *attached, nobody bool) error {
+	id := a.id
+	if id.IsZero() || nobody {
 		return errors.New("attach to NATS broker: want a component id and a receiver")
 	}
-	a := &attached{broker: b, id: id, receiver: r}
 	b.mu.Lock()
 	err := b.checkLocked()
 	if err == nil && b.local[id] != nil {

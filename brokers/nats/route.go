@@ -48,6 +48,7 @@ type frame struct {
 	messages []*core.Message
 	bytes    int     // of their payloads
 	data     *buffer // as they are sent; nil afterwards
+	word     bool    // it is a word about a component that has left, without messages, number and receipt
 	sent     time.Time
 }
 
@@ -128,7 +129,7 @@ func (r *remote) writeLocked(m *core.Message) {
 	if n := len(r.waiting); n > 0 {
 		f = r.waiting[n-1]
 	}
-	if f == nil || len(f.messages) == frameMessages || len(f.data.data)+size > min(frameBytes, r.broker.maxPayload()+frameSlack) {
+	if f == nil || f.word || len(f.messages) == frameMessages || len(f.data.data)+size > min(frameBytes, r.broker.maxPayload()+frameSlack) {
 		f = frames.Get().(*frame)
 		f.data = buffers.Get().(*buffer)
 		f.data.data = appendHead(f.data.data[:0], messagesFrame, r.broker.config.Host)
@@ -167,6 +168,11 @@ func (r *remote) flush(buffer []byte) []byte {
 		n := copy(r.waiting, r.waiting[1:])
 		r.waiting[n] = nil
 		r.waiting = r.waiting[:n]
+		if f.word {
+			r.mu.Unlock()
+			r.publishWord(f)
+			continue
+		}
 		r.last++
 		number := r.last
 		r.frames[number] = f
