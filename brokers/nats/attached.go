@@ -24,6 +24,7 @@ type attached struct {
 	out          []byte           // memory for receipts, likewise
 	held         time.Time        // until when the messages of the frame may wait for room, or zero; likewise
 	stuck        bool             // the component has had no room for holdTime; likewise
+	places       places           // likewise
 }
 
 // group is the queue group of all hosts: should two have the same component, one of them gets each
@@ -77,6 +78,10 @@ func (a *attached) arrived(in *natsgo.Msg) {
 	host := r.open(messagesFrame)
 	if r.err != nil || !b.subjects.isReceipt(in.Reply, host) {
 		b.refuseFrame(in, r.err)
+		return
+	}
+	if route, frame, ok := b.subjects.parseReceipt(in.Reply); ok && a.places.isLate(host, route, frame) {
+		b.discard(in, errLate)
 		return
 	}
 	var refusals []refusal

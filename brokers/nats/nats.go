@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -107,7 +108,7 @@ func New(config Config) (*Broker, error) {
 	b := &Broker{
 		config: c, subjects: newSubjects(c.Cluster), log: c.Logger, options: options, run: rand.Text(),
 		local: map[core.ComponentID]*attached{}, remotes: map[core.ComponentID]*remote{},
-		numbered: map[uint64]*remote{}, origins: map[string]*origin{},
+		numbered: map[uint64]*remote{}, origins: map[string]*origin{}, routes: firstRoute(mathrand.Uint64()),
 	}
 	b.outbox.init()
 	b.peers.init(b)
@@ -157,7 +158,7 @@ func (b *Broker) Attach(id core.ComponentID, r core.Receiver) error {
 	if id.IsZero() || r == nil {
 		return errors.New("attach to NATS broker: want a component id and a receiver")
 	}
-	a := &attached{broker: b, id: id, receiver: r}
+	a := &attached{broker: b, id: id, receiver: r, places: places{}}
 	b.mu.Lock()
 	err := b.checkLocked()
 	if err == nil && b.local[id] != nil {
