@@ -28,7 +28,7 @@ type cluster struct {
 	runs      map[string]int
 	past      []*process // hosts that were killed, with journals
 	history   *history
-	began     time.Time
+	quiet     time.Duration // after which it must be quiet
 }
 
 // newCluster starts the processes. They end with the test.
@@ -36,7 +36,7 @@ func newCluster(t testing.TB, seed uint64, breaks string, more ...checker) *clus
 	t.Helper()
 	directory, err := os.MkdirTemp("", "airhost-nemesis-")
 	must(t, err)
-	c := &cluster{t: t, directory: directory, breaks: breaks, all: map[string]*process{}, runs: map[string]int{}, history: newHistory(more...), began: time.Now()}
+	c := &cluster{t: t, directory: directory, breaks: breaks, all: map[string]*process{}, runs: map[string]int{}, history: newHistory(more...), quiet: patience}
 	c.network, c.kind, err = newNetwork(directory, seed)
 	must(t, err)
 	t.Cleanup(c.end)
@@ -160,21 +160,26 @@ func (c *cluster) load(ticks int) {
 	}
 }
 
-// await calls is until it is true. what is for the failure: it describes the state.
+// await calls is until it is true. what is for the failure, as is the state that is returns.
 func (c *cluster) await(what string, is func() (bool, string)) {
 	c.t.Helper()
-	over := time.After(patience)
-	last := ""
+	if ok, state := try(patience, is); !ok {
+		c.t.Fatalf("%s: not within %v: %s\n%s", what, patience, state, c.logs())
+	}
+}
+
+// try calls is until it is true, or the time is over.
+func try(most time.Duration, is func() (bool, string)) (bool, string) {
+	over := time.After(most)
 	for {
 		ok, state := is()
 		if ok {
-			return
+			return true, ""
 		}
-		last = state
 		select {
 		case <-time.After(50 * time.Millisecond):
 		case <-over:
-			c.t.Fatalf("%s: not within %v: %s\n%s", what, patience, last, c.logs())
+			return false, state
 		}
 	}
 }
@@ -227,21 +232,28 @@ func (c *cluster) awaitHealed() {
 	}
 }
 
-// awaitQuiet waits until nothing is under way anywhere.
+// awaitQuiet waits until nothing is under way anywhere, or there is a violation. It is one that
+// something stays under way.
 func (c *cluster) awaitQuiet() {
 	c.t.Helper()
 	again := false
-	c.await("all becomes quiet", func() (bool, string) {
+	quiet, state := try(c.quiet, func() (bool, string) {
+		if c.readJournals(); len(c.history.violations) > 0 {
+			return true, ""
+		}
 		for _, p := range c.hosts() {
 			if s := c.stat(p, "stat"); !s.Settled {
 				again = false
-				return false, p.run + ": " + s.Snapshot
+				return false, fmt.Sprintf("%s: %s %+v", p.run, s.Snapshot, s.Held)
 			}
 		}
 		before := again
 		again = true
 		return before, "it was quiet once"
 	})
+	if !quiet {
+		c.history.violation("something is under way without end: %s", state)
+	}
 }
 
 // readJournals gives the history all that the hosts have written since it was called last.

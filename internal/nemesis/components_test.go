@@ -29,14 +29,24 @@ func newSender(h *runningHost, name string, index int) *sender {
 	return &sender{host: h, self: fmt.Sprintf("%s.%d/%s", h.settings.Name, h.settings.Run, name), index: index, numbers: map[string]int{}}
 }
 
+// calmly ends a tick at which nothing may fail: it has no burst, and no request with a short time.
+const calmly = " calm"
+
 // HandleMessage implements [guest.Component]: it handles a tick.
 func (s *sender) HandleMessage(h guest.Host, _ string, message []byte) ([]byte, error) {
-	tick, err := strconv.Atoi(string(message))
+	number, calm := strings.CutSuffix(string(message), calmly)
+	tick, err := strconv.Atoi(number)
 	if err != nil {
 		return nil, err
 	}
 	for i, name := range hostNames {
 		messages := 2
+		if calm {
+			s.send(h, name+"/sink")
+			s.ask(h, name+"/echo", time.Minute)
+			s.ask(h, name+"/slow", time.Minute)
+			continue
+		}
 		if tick%100 == 10*i+s.index { // a burst fills the windows
 			messages = 500
 		}
@@ -44,8 +54,11 @@ func (s *sender) HandleMessage(h guest.Host, _ string, message []byte) ([]byte, 
 			s.send(h, name+"/sink")
 		}
 		s.ask(h, name+"/echo", time.Duration(300+tick%5*400)*time.Millisecond)
-		if tick%10 == 0 {
+		if tick%10 == 0 { // some wait in the mailbox
 			s.ask(h, name+"/slow", 3*time.Second)
+			for range 3 {
+				s.send(h, name+"/slow")
+			}
 		}
 	}
 	return nil, nil
@@ -111,8 +124,8 @@ func (s *sink) HandleMessage(_ guest.Host, _ string, message []byte) ([]byte, er
 	if s.name == "sink" && strings.HasPrefix(from, s.host.settings.Name+".") {
 		s.host.local.Add(1)
 	}
-	if s.slow {
-		<-time.After(time.Duration(number%7) * 20 * time.Millisecond)
+	if s.slow && number%8 == 0 {
+		<-time.After(100 * time.Millisecond)
 	}
 	return message, nil
 }
@@ -124,10 +137,13 @@ type broken struct {
 	count atomic.Uint64
 }
 
-// brokenWays are the faults: each n-th message to a component of this host comes twice, is
-// lost, or comes after the next one; each n-th outcome is lost, or comes as a success without a
-// response; each n-th message is kept for good.
-var brokenWays = []string{"duplicate", "lose", "swap", "lose-outcome", "empty-outcome", "leak"}
+// brokenWays are the faults, and how they are found: each n-th message to a component of this
+// host comes twice, is lost, or comes after the next one; each n-th outcome is lost, or comes as
+// a success without a response; some memory is kept for good.
+var brokenWays = map[string]string{
+	"duplicate": "handled twice", "lose": "lost: ", "swap": "out of order",
+	"lose-outcome": "is under way without end", "empty-outcome": "another response", "leak": "MiB of memory",
+}
 
 func (b *broken) now() bool { return b.count.Add(1)%50 == 0 }
 

@@ -14,8 +14,6 @@ type fault struct {
 	name  string
 	hits  []string // hosts that may not go on with their own messages
 	apply func(c *cluster)
-	// most is the longest time before the faults of the round end; 0 for any.
-	most time.Duration
 }
 
 // kinds make the faults, by name.
@@ -61,14 +59,21 @@ func killServers(names ...string) fault {
 	}}
 }
 
-func freeze(name string, most time.Duration) fault {
+// freeze stops a process for some time, or until the faults of the round end.
+func freeze(name string, d time.Duration) fault {
 	text := "SIGSTOP " + name
-	if most > 0 {
-		text += ", short"
+	if d > 0 {
+		text += fmt.Sprintf(" for %v", d)
 	}
-	return fault{name: text, hits: []string{name}, most: most, apply: func(c *cluster) {
-		if p := c.all[name]; p.alive() {
-			must(c.t, p.freeze())
+	return fault{name: text, hits: []string{name}, apply: func(c *cluster) {
+		p := c.all[name]
+		if !p.alive() {
+			return
+		}
+		must(c.t, p.freeze())
+		if d > 0 {
+			<-time.After(d)
+			must(c.t, p.thaw())
 		}
 	}}
 }
@@ -144,16 +149,13 @@ func schedule(seed uint64, rounds int) []round {
 			order = slices.Clone(names)
 			r.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 		}
-		one := round{number: number + 1, kinds: order[:1:1], time: lease + time.Duration(r.Int64N(int64(3*lease/2)))}
+		one := round{number: number + 1, kinds: order[:1:1], time: lease + time.Duration(r.Int64N(int64(lease)))}
 		order = order[1:]
 		if r.IntN(5) < 2 {
 			one.kinds = append(one.kinds, names[r.IntN(len(names))])
 		}
 		for _, kind := range one.kinds {
-			f := kinds[kind](r)
-			if one.faults = append(one.faults, f); f.most > 0 {
-				one.time = min(one.time, f.most)
-			}
+			one.faults = append(one.faults, kinds[kind](r))
 		}
 		all = append(all, one)
 	}

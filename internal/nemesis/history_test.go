@@ -30,8 +30,10 @@ type checker interface {
 // counts are what has happened since the last round.
 type counts struct {
 	messages, refused, requests, dead, missing int
-	outcomes                                   map[string]int // by reason
+	outcomes, refusals                         map[string]int // by reason
 }
+
+func newCounts() counts { return counts{outcomes: map[string]int{}, refusals: map[string]int{}} }
 
 // stream is all from one sender to one target. A host that is started again has new senders.
 type stream struct {
@@ -53,9 +55,8 @@ type request struct {
 func newHistory(more ...checker) *history {
 	h := &history{
 		streams: map[[2]string]*stream{}, requests: map[string]map[string]*request{},
-		deaths: map[string]int64{}, lastDeath: map[string]int64{}, more: more,
+		deaths: map[string]int64{}, lastDeath: map[string]int64{}, counts: newCounts(), more: more,
 	}
-	h.counts.outcomes = map[string]int{}
 	return h
 }
 
@@ -105,6 +106,7 @@ func (h *history) note(run string, r record) {
 		}
 	case "refused", "unasked":
 		h.counts.refused++
+		h.counts.refusals[r.word(3)]++
 		s := h.stream(r.word(0), r.word(1))
 		s.refused.add(r.number(2))
 		h.checkRefused(s, r.word(0), r.word(1), r.number(2))
@@ -193,7 +195,7 @@ func (h *history) settle() counts {
 		c.settle(h)
 	}
 	n := h.counts
-	h.counts = counts{outcomes: map[string]int{}}
+	h.counts = newCounts()
 	return n
 }
 

@@ -33,8 +33,8 @@ type hostSettings struct {
 
 // command is a line on the standard input of a host. It answers each by one line of JSON.
 type command struct {
-	Do     string // load, stat, collect or probe
-	Load   int    // ticks in a second; 0 for none
+	Do     string // load, calm, stat, collect or probe
+	Load   int    // ticks in a second; 0 for none. For calm it is their number
 	Target string // that a probe asks
 }
 
@@ -158,6 +158,18 @@ func (h *runningHost) tick(stop <-chan struct{}) {
 	}
 }
 
+// calm sends ticks at which nothing may fail.
+func (h *runningHost) calm(ticks int) string {
+	for i := range ticks {
+		for _, name := range senders {
+			if err := h.Send(core.MustComponentID(h.settings.Name+"/"+name), fmt.Append(nil, i, calmly)); err != nil {
+				return err.Error()
+			}
+		}
+	}
+	return ""
+}
+
 var deadLock = make(chan struct{}, 1)
 
 // noteDeadLetters writes down the dead letters that are new.
@@ -193,6 +205,8 @@ func (h *runningHost) obey() error {
 		case "load":
 			h.load.Store(int64(c.Load))
 			answer = "loaded"
+		case "calm":
+			answer = h.calm(c.Load)
 		case "stat":
 			answer = h.stat()
 		case "collect":
@@ -202,7 +216,7 @@ func (h *runningHost) obey() error {
 		case "probe":
 			answer = h.probe(c.Target)
 		default:
-			return fmt.Errorf("command %q: want load, stat, collect or probe", in.Text())
+			return fmt.Errorf("command %q: want load, calm, stat, collect or probe", in.Text())
 		}
 		if err := out.Encode(answer); err != nil {
 			return err
