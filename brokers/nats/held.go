@@ -1,16 +1,16 @@
 package nats
 
-// Held counts what a broker keeps in memory for messages to and from other hosts. When nothing is
-// under way all but Routes, Origins and Peers are 0, and these are bounded.
+// Held counts what a broker keeps in memory for messages to and from other hosts. UnderWay, Frames
+// and Outcomes are 0 when nothing is under way; the others are bounded.
 type Held struct {
 	Routes   int // to components of other hosts
 	UnderWay int // messages that are taken and have no receipt
-	Frames   int // of these, sent ones
+	Frames   int // that were sent with some of these
 	Origins  int // hosts that have sent requests
 	Outcomes int // that wait to be sent to them
 	Peers    int // other hosts
-	Expected int // requests that they have taken, without an outcome so far
-	Early    int // outcomes that came before the receipt
+	Expected int // requests that they have taken, without an outcome so far; some have timed out
+	Early    int // outcomes whose requests have no receipt; it may be lost
 }
 
 // Held returns the counts.

@@ -132,12 +132,18 @@ func (c *cluster) settings(name string, run int) (role string, settings any) {
 	return "host", s
 }
 
-// hosts are the host processes that run.
+// hosts are the host processes that were not killed. They must run.
 func (c *cluster) hosts() (all []*process) {
+	c.t.Helper()
 	for _, name := range hostNames {
-		if p := c.all[name]; p.alive() {
-			all = append(all, p)
+		p := c.all[name]
+		if slices.Contains(c.past, p) {
+			continue
 		}
+		if !p.alive() {
+			c.t.Fatalf("%s has ended by itself; its log: %s", p.run, p.lastWords())
+		}
+		all = append(all, p)
 	}
 	return all
 }

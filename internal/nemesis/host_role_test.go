@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -61,8 +62,9 @@ type runningHost struct {
 	local    atomic.Int64
 	load     atomic.Int64
 	ticks    atomic.Uint64
-	letter   uint64 // number of the last dead letter in the journal
-	lost     uint64 // dead letters that were forgotten before they were read
+	mu       sync.Mutex // guards the fields below
+	letter   uint64     // number of the last dead letter in the journal
+	lost     uint64     // dead letters that were forgotten before they were read
 }
 
 // The components of each host.
@@ -170,14 +172,13 @@ func (h *runningHost) calm(ticks int) string {
 	return ""
 }
 
-var deadLock = make(chan struct{}, 1)
-
-// noteDeadLetters writes down the dead letters that are new.
-func (h *runningHost) noteDeadLetters() {
-	deadLock <- struct{}{}
-	defer func() { <-deadLock }()
+// noteDeadLetters writes down the dead letters that are new. It returns how many were forgotten
+// before they were read.
+func (h *runningHost) noteDeadLetters() (lost uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	if h.Snapshot().DeadLetters == h.letter {
-		return
+		return h.lost
 	}
 	for _, l := range h.DeadLetters() {
 		if l.Number <= h.letter {
@@ -189,6 +190,7 @@ func (h *runningHost) noteDeadLetters() {
 			h.journal.write("dead", from, l.Target.String(), n, firstWord(l.Reason))
 		}
 	}
+	return h.lost
 }
 
 // obey carries out the commands that come on standard input, until that ends.
@@ -236,7 +238,7 @@ func (h *runningHost) probe(target string) string {
 }
 
 func (h *runningHost) stat() stat {
-	h.noteDeadLetters()
+	lost := h.noteDeadLetters()
 	s := h.Snapshot()
 	ended := s.Handled + s.DeadLetters + s.Left + s.Expired
 	for _, n := range s.Refused {
@@ -248,7 +250,7 @@ func (h *runningHost) stat() stat {
 	answer := stat{
 		Settled: s.Sent+s.Arrived == ended && s.Pending == 0 && s.Waiting == 0, Pending: s.Pending, Restarts: s.Restarts, Traps: s.Traps,
 		Local: h.local.Load(), Goroutines: runtime.NumGoroutine(), Files: len(files), Heap: memory.HeapAlloc,
-		Held: h.broker.Held(), DeadLetters: s.DeadLetters, LostDead: h.lost, Handled: s.Handled,
+		Held: h.broker.Held(), DeadLetters: s.DeadLetters, LostDead: lost, Handled: s.Handled,
 		Snapshot: fmt.Sprintf("%+v", s),
 	}
 	for _, p := range h.broker.Peers() {

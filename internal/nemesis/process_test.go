@@ -140,5 +140,5 @@ func (p *process) lastWords() string {
 	if err != nil {
 		return err.Error()
 	}
-	return string(text[max(0, len(text)-3000):])
+	return string(text[max(0, len(text)-6000):])
 }

@@ -52,6 +52,7 @@ var importRules = []rule{
 	{processLibs, "core proto/ " + processLibs, "github.com/hashicorp/go- golang.org/x/sys " + grpc, "the implementations share them"},
 	{"internal/golden", "", "github.com/google/go-cmp", "tests share it"},
 	{"internal/natstest", "", "github.com/nats-io/nats-server/", "tests share it"},
+	{"internal/nemesis", "core core/host guest backends/native brokers/nats trackers/slab", "github.com/nats-io/nats-server/ golang.org/x/sys", "it has tests of whole clusters"},
 	{"internal/sdnotify", "core", "github.com/coreos/go-systemd/v22/daemon", "it talks to the service manager alone"},
 	{"internal/config", "core " + wasmLibs, "github.com/goccy/go-yaml github.com/invopop/jsonschema", "it reads a file and starts nothing"},
 	{"internal/parts", "core " + wasmLibs + " " + parts, "", "it lists the implementations for the programs and starts none"},
