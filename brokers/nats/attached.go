@@ -20,7 +20,8 @@ type attached struct {
 	mu           sync.Mutex // guards subscription
 	subscription *natsgo.Subscription
 	detached     atomic.Bool
-	sender       core.ComponentID // the last one; used by the subscription's goroutine alone
+	from         *origin          // the host that sent last; used by the subscription's goroutine alone
+	sender       core.ComponentID // the last one; likewise
 	out          []byte           // memory for receipts, likewise
 	held         time.Time        // until when the messages of the frame may wait for room, or zero; likewise
 	stuck        bool             // the component has had no room for holdTime; likewise
@@ -80,33 +81,51 @@ func (a *attached) arrived(in *natsgo.Msg) {
 		b.refuseFrame(in, r.err)
 		return
 	}
-	if route, frame, ok := b.subjects.parseReceipt(in.Reply); ok && a.places.isLate(host, route, frame) {
+	route, number, ok := b.subjects.parseReceipt(in.Reply)
+	if ok && a.places.isLate(host, route, number) {
 		b.discard(in, errLate)
 		return
 	}
-	var refusals []refusal
-	a.held = time.Time{}
-	now := time.Now().UnixNano()
-	for i := 0; r.more(); i++ {
-		correlation, deadline, sender, payload := r.message(now)
-		if r.err != nil {
-			break
-		}
-		if err := a.take(host, correlation, deadline, sender, payload); err != nil {
-			refusals = append(refusals, refusal{i, core.AsMessagingError(err)})
-		}
+	if a.from == nil || a.from.host != host {
+		a.from = b.origin(host)
 	}
+	a.held = time.Time{}
+	refusals, waits := a.takeAll(&r)
 	if r.err != nil {
-		b.discard(in, r.err) // the messages before the fault get their receipt
+		b.discard(in, r.err)
 	}
 	window, bytes := b.grants.grant(host, a.id)
 	if a.stuck {
 		window = minGranted
 	}
+	if waits && len(refusals) == 0 && ok {
+		a.from.confirm(frameReceipt{route, number, window, bytes})
+		return
+	}
 	a.out = appendReceipt(a.out[:0], receipt{host: b.config.Host, window: window, bytes: bytes, refusals: refusals})
 	if err := b.publish(in.Reply, "", a.out); err != nil {
 		b.log.Debug("a receipt could not be sent", "to", host, "reason", err.Error())
 	}
+}
+
+// takeAll hands the messages of a frame to the component. After a fault in the frame it refuses
+// the rest. It reports whether there are requests that were taken: the receipt may wait for their
+// outcomes.
+func (a *attached) takeAll(r *reader) (refusals []refusal, requests bool) {
+	now := time.Now().UnixNano()
+	for i := 0; r.more(); i++ {
+		correlation, deadline, sender, payload := r.message(now)
+		if r.err != nil {
+			reason := &core.MessagingError{Case: core.CaseUnavailable, Text: "host " + a.broker.config.Host + " could not read the message: " + r.err.Error()}
+			return append(refusals, refusal{i, reason, true}), requests
+		}
+		if err := a.take(correlation, deadline, sender, payload); err != nil {
+			refusals = append(refusals, refusal{i, core.AsMessagingError(err), false})
+		} else if correlation != 0 {
+			requests = true
+		}
+	}
+	return refusals, requests
 }
 
 // refuseFrame answers a frame that is not understood: its sender may be a host of a later version,
@@ -122,7 +141,7 @@ func (b *Broker) refuseFrame(in *natsgo.Msg, err error) {
 }
 
 // take hands a message to the component.
-func (a *attached) take(host string, correlation core.RequestID, deadline int64, sender, payload []byte) error {
+func (a *attached) take(correlation core.RequestID, deadline int64, sender, payload []byte) error {
 	b := a.broker
 	if a.sender.String() != string(sender) {
 		id, err := core.ParseComponentID(string(sender))
@@ -137,7 +156,7 @@ func (a *attached) take(host string, correlation core.RequestID, deadline int64,
 	m := core.NewMessage(payload)
 	m.Sender, m.Target = a.sender, a.id
 	if correlation != 0 {
-		m.Correlation, m.Deadline, m.Origin = correlation, deadline, b.origin(host)
+		m.Correlation, m.Deadline, m.Origin = correlation, deadline, a.from
 	}
 	if err := a.deliver(m); err != nil {
 		m.Release()

@@ -7,7 +7,7 @@ type Held struct {
 	UnderWay int // messages that are taken and have no receipt
 	Frames   int // that were sent with some of these
 	Origins  int // hosts that have sent requests
-	Outcomes int // that wait to be sent to them
+	Outcomes int // and receipts, that wait to be sent to them
 	Peers    int // other hosts
 	Expected int // requests that they have taken, without an outcome so far; some have timed out
 	Early    int // outcomes whose requests have no receipt; it may be lost
@@ -27,7 +27,7 @@ func (b *Broker) Held() (n Held) {
 	n.Origins = len(b.origins)
 	for _, o := range b.origins {
 		o.mu.Lock()
-		n.Outcomes += len(o.waiting)
+		n.Outcomes += len(o.waiting) + len(o.receipts)
 		o.mu.Unlock()
 	}
 	b.mu.RUnlock()

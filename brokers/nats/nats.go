@@ -84,6 +84,7 @@ type Broker struct {
 	numbered map[uint64]*remote // the same
 	routes   uint64             // the number of the last route
 	origins  map[string]*origin
+	sweeps   struct{ remotes, origins sweep }
 	draining []*natsgo.Subscription // of components that were detached, until they have ended
 }
 
@@ -243,8 +244,8 @@ func (b *Broker) Route(target core.ComponentID) (core.Receiver, error) {
 	return b.newRoute(target), nil
 }
 
-// maxRemotes is the most routes to other hosts that a broker keeps while they have nothing to do:
-// a guest may name any number of targets.
+// maxRemotes is the most routes to other hosts that a broker keeps while they have nothing to do, or as
+// many as have something to do: a guest may name any number of targets.
 const maxRemotes = 4096
 
 func (b *Broker) newRoute(target core.ComponentID) *remote {
@@ -253,13 +254,14 @@ func (b *Broker) newRoute(target core.ComponentID) *remote {
 	if r := b.remotes[target]; r != nil {
 		return r
 	}
-	if len(b.remotes) >= maxRemotes {
+	if b.sweeps.remotes.due(len(b.remotes), maxRemotes) {
 		for id, r := range b.remotes {
 			if r.retire() {
 				delete(b.remotes, id)
 				delete(b.numbered, r.number)
 			}
 		}
+		b.sweeps.remotes.done(len(b.remotes))
 	}
 	b.routes++
 	r := b.newRemote(target, b.routes)
