@@ -185,6 +185,29 @@ func (p TopicPattern) Overlaps(q TopicPattern) bool {
 	}
 }
 
+// Covers reports whether p matches every topic that q matches. The zero value covers nothing, and
+// nothing covers it.
+func (p TopicPattern) Covers(q TopicPattern) bool {
+	if p.text == "" || q.text == "" {
+		return false
+	}
+	wide, narrow := p.text, q.text
+	for {
+		var a, b string
+		var moreWide, moreNarrow bool
+		a, wide, moreWide = strings.Cut(wide, ".")
+		b, narrow, moreNarrow = strings.Cut(narrow, ".")
+		switch {
+		case a == AnyTopicParts:
+			return true
+		case a != b && (a != AnyTopicPart || b == AnyTopicParts), moreWide != moreNarrow:
+			return false
+		case !moreWide:
+			return true
+		}
+	}
+}
+
 // String returns the pattern as it was written.
 func (p TopicPattern) String() string { return p.text }
 

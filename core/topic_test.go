@@ -154,7 +154,8 @@ func TestTopicPatternsMatchAsTheirParts(t *testing.T) {
 	})
 }
 
-// TestTopicPatternsOverlap: two patterns overlap if and only if one of the topics matches both.
+// TestTopicPatternsOverlap: two patterns overlap if and only if one of the topics matches both, and one
+// covers the other if and only if it matches all of its topics.
 func TestTopicPatternsOverlap(t *testing.T) {
 	var topics []core.Topic
 	all := []string{"a", "b", "c-d"}
@@ -184,9 +185,16 @@ func TestTopicPatternsOverlap(t *testing.T) {
 		if p.Overlaps(q) != want || q.Overlaps(p) != want {
 			t.Errorf("%s and %s overlap: got %v and %v, want %v", p, q, p.Overlaps(q), q.Overlaps(p), want)
 		}
+		want = !slices.ContainsFunc(topics, func(topic core.Topic) bool { return q.Matches(topic) && !p.Matches(topic) })
+		if p.Covers(q) != want {
+			t.Errorf("%s covers %s: got %v, want %v", p, q, p.Covers(q), want)
+		}
 	})
 	if p := core.MustTopicPattern(">"); p.Overlaps(core.TopicPattern{}) || (core.TopicPattern{}).Overlaps(p) {
 		t.Error("the zero value overlaps")
+	}
+	if p := core.MustTopicPattern(">"); p.Covers(core.TopicPattern{}) || (core.TopicPattern{}).Covers(p) || (core.TopicPattern{}).Covers(core.TopicPattern{}) {
+		t.Error("the zero value covers, or is covered")
 	}
 }
 

@@ -215,7 +215,9 @@ func (b *Broker) failed(s *natsgo.Subscription, err error) {
 	if errors.Is(err, natsgo.ErrPermissionViolation) {
 		_, rest, _ := strings.Cut(err.Error(), `"`)
 		subject, _, _ := strings.Cut(rest, `"`)
-		b.forbid(subject)
+		if strings.Contains(err.Error(), "for Publish to") {
+			b.forbid(subject)
+		}
 	}
 	if b.untold++; time.Since(b.told) < time.Second {
 		return
@@ -233,6 +235,10 @@ func (b *Broker) failed(s *natsgo.Subscription, err error) {
 
 // forbid gives back the messages to a subject that the server forbids.
 func (b *Broker) forbid(subject string) {
+	if strings.HasPrefix(subject, b.subjects.topics("")) {
+		b.topics.forbidden(subject)
+		return
+	}
 	for _, r := range b.allRemotes() {
 		if r.subject == subject {
 			r.giveAllBack(time.Now(), &core.MessagingError{Case: core.CaseCapabilityDenied, Text: "NATS does not permit this host to send to " + r.target.String()})
@@ -265,6 +271,7 @@ func (b *Broker) Close(ctx context.Context) error {
 	case <-time.After(b.config.Lease):
 	case <-ctx.Done():
 	}
+	b.topics.end()
 	if before == nil {
 		b.sayBeat(true)
 	}

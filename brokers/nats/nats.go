@@ -55,7 +55,7 @@ const (
 	DefaultLease = 5 * time.Second
 )
 
-// Broker is a [core.Broker] and a [core.Carrier].
+// Broker is a [core.Broker], a [core.Carrier] and a [core.TopicCarrier].
 type Broker struct {
 	config   Config
 	subjects subjects
@@ -63,6 +63,7 @@ type Broker struct {
 	options  []natsgo.Option
 	outbox   outbox
 	peers    peers
+	topics   publications
 	grants   grants
 	counts   counts
 	work     sync.WaitGroup
@@ -113,6 +114,7 @@ func New(config Config) (*Broker, error) {
 	}
 	b.outbox.init()
 	b.peers.init(b)
+	b.topics.broker, b.topics.arrival.subscriptions = b, map[core.TopicSubscription]*natsgo.Subscription{}
 	b.refusal.Store(errNotOpen)
 	return b, nil
 }
@@ -285,17 +287,23 @@ func (b *Broker) Traffic() (left, arrived uint64) {
 	return b.counts.left.Load(), b.counts.arrived.Load()
 }
 
-type counts struct{ left, arrived, lost, discarded atomic.Uint64 }
+type counts struct{ left, arrived, lost, discarded, unpublished, missed atomic.Uint64 }
 
 // Counters counts losses that nothing else reports.
 type Counters struct {
 	Lost      uint64 // outcomes that could not be sent to their host: the request there times out
 	Discarded uint64 // arrivals that are no frames of this cluster, or of a later version
+
+	Unpublished uint64 // publications that no other host got: there was no connection, or the server forbids their topic
+	Missed      uint64 // publications of other hosts that were dropped, since too many waited for this one
 }
 
 // Counters returns the counters.
 func (b *Broker) Counters() Counters {
-	return Counters{Lost: b.counts.lost.Load(), Discarded: b.counts.discarded.Load()}
+	return Counters{
+		Lost: b.counts.lost.Load(), Discarded: b.counts.discarded.Load(),
+		Unpublished: b.counts.unpublished.Load(), Missed: b.counts.missed.Load() + b.topics.arrival.allDropped(),
+	}
 }
 
 // discard notes an arrival that is not understood.

@@ -3,6 +3,7 @@ package nats_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"testing"
 
@@ -68,4 +69,25 @@ func TestAcrossHosts(t *testing.T) {
 		to, err := broker(url, "to")
 		return pair{from, to}, err
 	}})
+}
+
+// TestTopics: publications go to other hosts.
+func TestTopics(t *testing.T) {
+	url := serve(t, nil).ClientURL()
+	clusters := 0
+	brokertest.Run(t, brokertest.Harness{
+		New:    func() (core.Broker, error) { return broker(url, "one") },
+		Direct: true, Late: true,
+		Cluster: func(hosts int) (all []core.Broker, err error) {
+			clusters++
+			for i := range hosts {
+				b, err := nats.New(nats.Config{URL: url, Cluster: fmt.Sprint("c", clusters), Host: fmt.Sprint("h", i), Lease: nats.MinLease, Logger: slog.New(slog.DiscardHandler)})
+				if err != nil {
+					return nil, err
+				}
+				all = append(all, b)
+			}
+			return all, nil
+		},
+	})
 }

@@ -45,6 +45,26 @@ func NewPermissions(cluster, host string, own []core.ComponentID, targets []core
 	return p
 }
 
+// WithTopics returns the permissions with those for publications: a host whose components may publish on
+// topics, and those to which they have subscribed.
+func (p Permissions) WithTopics(cluster string, published, subscribed []core.TopicPattern) Permissions {
+	s := newSubjects(Config{Cluster: cluster}.withDefaults().Cluster)
+	p.Publish, p.Subscribe = s.addTopics(p.Publish, published), s.addTopics(p.Subscribe, subscribed)
+	return p
+}
+
+// addTopics adds the subjects of patterns to others. NATS has the same patterns.
+func (s subjects) addTopics(to []string, patterns []core.TopicPattern) []string {
+	all := slices.Clone(to)
+	for _, pattern := range patterns {
+		if !slices.ContainsFunc(patterns, func(p core.TopicPattern) bool { return p != pattern && p.Covers(pattern) }) {
+			all = append(all, s.topics(pattern.String()))
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 func anyIfEmpty(host string) string {
 	if host == "" {
 		return "*"

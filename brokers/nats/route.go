@@ -145,6 +145,10 @@ func (r *remote) writeLocked(m *core.Message) {
 	f.bytes += len(m.Payload)
 }
 
+func tooLargeToSend(most int) *core.MessagingError {
+	return &core.MessagingError{Case: core.CaseInvalidArgument, Text: fmt.Sprintf("message: the NATS server takes at most %d bytes (its max_payload, less a head)", most)}
+}
+
 // retire makes the broker forget a route that has nothing to do.
 func (r *remote) retire() bool {
 	r.mu.Lock()

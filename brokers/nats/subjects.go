@@ -53,6 +53,19 @@ func (s subjects) isReceipt(subject, host string) bool {
 // hosts is where the hosts of the cluster say that they are there.
 func (s subjects) hosts() string { return s.prefix + ".hosts" }
 
+// topics is where publications on a topic go, or on all topics that match a pattern: NATS has the
+// same wildcards.
+func (s subjects) topics(pattern string) string { return s.prefix + ".pub." + pattern }
+
+// parseTopic is the inverse of topics, for a topic.
+func (s subjects) parseTopic(subject string) (core.Topic, error) {
+	topic, found := strings.CutPrefix(subject, s.topics(""))
+	if !found {
+		return core.Topic{}, errFrame
+	}
+	return core.ParseTopic(topic)
+}
+
 // validHost reports whether a name may be that of a host or a cluster: 1 to 64 letters, digits, '-',
 // '_' and '.'.
 func validHost(name string) bool {

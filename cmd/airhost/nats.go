@@ -36,8 +36,9 @@ func (p *program) permissionsCommand() *cobra.Command {
 		Short: "Print the permissions in NATS that the host of a file needs",
 		Long: `permissions prints the subjects that the host of a configuration file publishes to
 and subscribes to, and no more: what its components may message by their
-capabilities send and request, the targets of its gateway and its schedules, its own
-components, and the host's own subjects. It connects to nothing.
+capabilities send and request, the targets of its gateway and its schedules, the topics
+of capabilities.publish and of subscribe, its own components, and the host's own subjects.
+It connects to nothing.
 
 With --output text it prints the authorization of a nats-server.conf with a user for
 the host. The password is in no output: the server takes it from a variable of its

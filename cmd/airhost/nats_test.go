@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats-server/v2/server"
@@ -29,8 +30,8 @@ import (
 const shopFile = `
 host: {broker: nats, admin: "off", nats: {url: %q, cluster: prod.eu, name: shop-1%s}}
 components:
-  - {id: shop/orders, source: relay, engine: native, config: {to: far/echo, notify: far/audit}, capabilities: {send: [far/audit, "all.of/*"], request: [far/echo, all.of/them]}}
-  - {id: shop/audit, source: echo, engine: native, quota: {message_size: 8MiB}}
+  - {id: shop/orders, source: relay, engine: native, config: {to: far/echo, notify: far/audit}, capabilities: {send: [far/audit, "all.of/*"], request: [far/echo, all.of/them], publish: ["orders.*", orders.new, "a.>"]}}
+  - {id: shop/audit, source: echo, engine: native, quota: {message_size: 8MiB}, subscribe: [{topic: "*.b", queue: q}, "stock.>", stock.low]}
 gateway: {http: {listen: "127.0.0.1:0", routes: [{path: /, target: web/shop}]}}
 schedules: [{every: 24h, target: far/sweeper}]
 `
@@ -54,11 +55,11 @@ func permissionsOf(t *testing.T, file string) (all natsPermissions) {
 func TestNATSPermissions(t *testing.T) {
 	want := natsPermissions{Cluster: "prod.eu", Host: "shop-1", Permissions: permissions{
 		Publish: allowed{[]string{
-			"ah.prod=eu.host.*.credit.>", "ah.prod=eu.host.*.out", "ah.prod=eu.hosts",
+			"ah.prod=eu.host.*.credit.>", "ah.prod=eu.host.*.out", "ah.prod=eu.hosts", "ah.prod=eu.pub.a.>", "ah.prod=eu.pub.orders.*",
 			"ah.prod=eu.to.all=of.*", "ah.prod=eu.to.far.audit", "ah.prod=eu.to.far.echo", "ah.prod=eu.to.far.sweeper", "ah.prod=eu.to.web.shop",
 		}},
 		Subscribe: allowed{[]string{
-			"ah.prod=eu.host.shop-1.credit.>", "ah.prod=eu.host.shop-1.out", "ah.prod=eu.hosts", "ah.prod=eu.to.shop.audit", "ah.prod=eu.to.shop.orders",
+			"ah.prod=eu.host.shop-1.credit.>", "ah.prod=eu.host.shop-1.out", "ah.prod=eu.hosts", "ah.prod=eu.pub.*.b", "ah.prod=eu.pub.stock.>", "ah.prod=eu.to.shop.audit", "ah.prod=eu.to.shop.orders",
 		}},
 	}}
 	if diff := cmp.Diff(want, permissionsOf(t, shop(t, "nats://127.0.0.1", ""))); diff != "" {
@@ -142,7 +143,8 @@ func TestNATSServerKeepsThePermissions(t *testing.T) {
 	for subject, granted := range map[string]bool{
 		"to.far.echo": true, "to.far.audit": true, "to.all=of.x": true, "to.web.shop": true, "to.far.sweeper": true,
 		"to.far.secret": false, "to.all.x": false, "to.shop.orders": false, "to.far": false, "to.far.echo.x": false, "to.>": false,
-		"hosts": true, "host.other.credit.1.2": true, "host.other.out": true, "host.other": false, "pub.orders": false,
+		"hosts": true, "host.other.credit.1.2": true, "host.other.out": true, "host.other": false,
+		"pub.orders": false, "pub.orders.x": true, "pub.orders.x.y": false, "pub.a.b.c": true, "pub.stock.low": false,
 	} {
 		if c.refusesPublish(head+subject) == granted {
 			t.Errorf("publish to %s: granted is not %v", subject, granted)
@@ -151,6 +153,7 @@ func TestNATSServerKeepsThePermissions(t *testing.T) {
 	for subject, granted := range map[string]bool{
 		"to.shop.orders": true, "to.shop.audit": true, "hosts": true, "host.shop-1.out": true, "host.shop-1.credit.>": true, "host.shop-1.credit.1.2": true,
 		"to.far.echo": false, "to.shop.*": false, "to.>": false, "host.shop-2.out": false, "host.*.out": false, "host.*.credit.>": false, ">": false,
+		"pub.stock.>": true, "pub.stock.low": true, "pub.a.b": true, "pub.*.b": true, "pub.orders.*": false, "pub.*.*": false, "pub.>": false,
 	} {
 		if c.refusesSubscribe(head+subject) == granted {
 			t.Errorf("subscribe to %s: granted is not %v", subject, granted)
@@ -241,12 +244,12 @@ func TestCheckOnline(t *testing.T) {
 	}
 }
 
-// TestHostsWithTheirPermissions: two hosts with no more than their permissions message each other,
-// also while a check of one of them connects.
+// TestHostsWithTheirPermissions: two hosts with no more than their permissions message each other, and
+// get the publications of each other, also while a check of one of them connects.
 func TestHostsWithTheirPermissions(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	far := func(url string) string {
-		return writeFile(t, "far.yaml", fmt.Sprintf("host: {broker: nats, admin: 'off', nats: {url: %q, cluster: prod.eu, name: far-1, labels: {zone: b}}}\ncomponents: [{id: far/echo, source: echo, engine: native}, {id: far/audit, source: counter, engine: native}]\n", url))
+		return writeFile(t, "far.yaml", fmt.Sprintf("host: {broker: nats, admin: 'off', nats: {url: %q, cluster: prod.eu, name: far-1, labels: {zone: b}}}\ncomponents: [{id: far/echo, source: echo, engine: native, subscribe: [orders.new, {topic: 'orders.*', queue: q}], capabilities: {publish: [x.b]}}, {id: far/audit, source: counter, engine: native}]\n", url))
 	}
 	user := func(name string, all permissions) *server.User {
 		return &server.User{Username: name, Password: "open-sesame", Permissions: &server.Permissions{
@@ -257,7 +260,7 @@ func TestHostsWithTheirPermissions(t *testing.T) {
 		user("shop", permissionsOf(t, shop(t, "nats://a", "")).Permissions), user("far", permissionsOf(t, far("nats://a")).Permissions),
 	}})
 	url := func(name string) string { return "nats://" + name + ":open-sesame@" + s.Addr().String() }
-	serveFile(t, far(url("far")))
+	two := serveFile(t, far(url("far")))
 	shopAt := shop(t, url("shop"), "")
 	one := serveFile(t, shopAt)
 	for range 3 {
@@ -267,6 +270,20 @@ func TestHostsWithTheirPermissions(t *testing.T) {
 		}
 		if code, out, errs := runs("check", "--online", shopAt); code != exitDone {
 			t.Errorf("check --online: exit code %d, %s%s", code, out, errs)
+		}
+	}
+	for to, from := range map[*service.Service]*service.Service{one: two, two: one} {
+		topic, sent := "orders.new", to.Snapshot().Sent
+		if to == one {
+			topic = "x.b"
+		}
+		for until := time.Now().Add(20 * time.Second); to.Snapshot().Sent == sent && time.Now().Before(until); <-time.After(time.Millisecond) {
+			if err := from.Publish(core.MustTopic(topic), nil); err != nil { // again, until the server knows of the subscription
+				t.Fatal(err)
+			}
+		}
+		if to.Snapshot().Sent == sent {
+			t.Errorf("a publication on %s has not come", topic)
 		}
 	}
 }

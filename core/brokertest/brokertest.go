@@ -38,6 +38,11 @@ type Harness struct {
 	// Origin.Undelivered afterwards. A route that a sender kept while its target was
 	// detached and attached again may lead to the new target.
 	Late bool
+
+	// Cluster returns the brokers of so many hosts of one cluster that has no others. They have not
+	// been opened. If it is there, the suite checks the promises of [core.TopicCarrier], too, which
+	// each of them is.
+	Cluster func(hosts int) ([]core.Broker, error)
 }
 
 // Run runs the suite. The cases do not run in parallel, because one of them counts
@@ -48,6 +53,12 @@ func Run(t *testing.T, h Harness) {
 		if p.applies(h) {
 			t.Run(p.name, func(t *testing.T) { p.verify(t, h) })
 		}
+	}
+	if h.Cluster == nil {
+		return
+	}
+	for _, p := range topicPromises {
+		t.Run(p.name, func(t *testing.T) { p.verify(t, h) })
 	}
 }
 

@@ -3,6 +3,7 @@ package brokertest
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -83,9 +84,39 @@ func TestEveryPromiseIsSeenBroken(t *testing.T) {
 	}
 }
 
+func TestEveryTopicPromiseIsSeenBroken(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, b := range brokenTopics {
+		seen[b.promise] = true
+		i := slices.IndexFunc(topicPromises, func(p topicPromise) bool { return p.name == b.promise })
+		t.Run(b.promise+"/"+strings.ReplaceAll(string(b.fault), " ", "-"), func(t *testing.T) {
+			p := topicPromises[i]
+			failure := watch(t, p, Harness{Cluster: clusterOf(b.fault)})
+			for _, part := range []string{p.text, "got: ", "want: "} {
+				if !strings.Contains(failure, part) {
+					t.Errorf("the case said %q, want it to fail and to say %q", failure, part)
+				}
+			}
+		})
+	}
+	for _, p := range topicPromises {
+		if !seen[p.name] {
+			t.Errorf("no broken broker for promise %q", p.name)
+		}
+	}
+}
+
 func TestSuiteReportsABrokerThatCannotBeMade(t *testing.T) {
 	h := Harness{New: func() (core.Broker, error) { return nil, fmt.Errorf("no server") }}
 	if got := watch(t, promises[0], h); !strings.Contains(got, "no server") {
+		t.Errorf("got %q, want the reason", got)
+	}
+	h.Cluster = func(int) ([]core.Broker, error) { return nil, fmt.Errorf("no server") }
+	if got := watch(t, topicPromises[0], h); !strings.Contains(got, "no server") {
+		t.Errorf("got %q, want the reason", got)
+	}
+	h.Cluster = func(int) ([]core.Broker, error) { return []core.Broker{&reference{}, &reference{}, &reference{}}, nil }
+	if got := watch(t, topicPromises[0], h); !strings.Contains(got, "a broker that is a core.TopicCarrier") {
 		t.Errorf("got %q, want the reason", got)
 	}
 }
@@ -95,8 +126,9 @@ func TestSuitePassesCorrectBrokers(t *testing.T) {
 		{New: made(traits{direct: true}), Direct: true},
 		{New: made(traits{})},
 		{New: made(traits{late: true}), Late: true},
+		{New: made(traits{}), Cluster: clusterOf("")},
 	} {
-		t.Run(fmt.Sprintf("direct=%t late=%t", h.Direct, h.Late), func(t *testing.T) { Run(t, h) })
+		t.Run(fmt.Sprintf("direct=%t late=%t cluster=%t", h.Direct, h.Late, h.Cluster != nil), func(t *testing.T) { Run(t, h) })
 	}
 }
 
@@ -118,7 +150,7 @@ func named(t *testing.T, name string) promise {
 
 // watch runs a case in a bubble, where waiting takes no time, and returns the text of
 // its failure.
-func watch(t *testing.T, p promise, h Harness) string {
+func watch(t *testing.T, p interface{ verify(t reporter, h Harness) }, h Harness) string {
 	var r recorder
 	synctest.Test(t, func(*testing.T) {
 		done := make(chan struct{})

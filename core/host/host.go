@@ -178,6 +178,7 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 	h.guestLog = h.log.With("from", "guest")
 	h.clock = core.NewClock(h.tick)
 	h.timers.clock, h.waits.host, h.topics.host = h.clock, h, h
+	h.topics.join(broker)
 	h.began = time.Now().Add(-h.clock.Exact())
 	h.beganUnix = h.began.UnixNano()
 	h.budgets = newBudgets(h)

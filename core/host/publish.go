@@ -35,12 +35,18 @@ func (c *component) Publish(topic, message []byte) error {
 	if err == nil {
 		err = c.charge(message)
 	}
+	var found *matches
+	if err == nil {
+		if found, err = c.host.topics.spread(p.topic, c.id, message); err != nil {
+			c.sender.quota.refund(1)
+		}
+	}
 	if err != nil {
 		c.counts.Sent++
 		return c.refused(topic, "publish", err)
 	}
 	c.publishing.taken.Add(1)
-	if found := c.host.topics.find(p.topic); found != nil {
+	if found != nil {
 		c.counts.Sent += c.host.deliverTo(found, publication{c.id, message, c})
 	}
 	return nil
@@ -184,9 +190,9 @@ func (h *Host) deliverToOne(g *group, m *core.Message, w *worker) {
 	h.deadLetter(m, reason)
 }
 
-// Publish sends a message to all components that have subscribed to a topic: each of them gets
-// it once, fire-and-forget, with [core.HostID] as the sender. Of a queue group one component
-// gets it. payload is not kept, nor changed. An error is a [core.MessagingError], and nothing
+// Publish sends a message to all components that have subscribed to a topic, on other hosts too if
+// the broker is a [core.TopicCarrier]: each of them gets it once, fire-and-forget, with [core.HostID]
+// as the sender. Of a queue group one component gets it. payload is not kept, nor changed. An error is a [core.MessagingError], and nothing
 // has happened then. That nobody has subscribed is no error; a subscriber that cannot take the
 // message costs a dead letter. It does not block.
 func (h *Host) Publish(topic core.Topic, payload []byte) error {
@@ -196,37 +202,50 @@ func (h *Host) Publish(topic core.Topic, payload []byte) error {
 // Publish is [Host.Publish], with the caller's id as the sender.
 func (s Caller) Publish(topic core.Topic, payload []byte) error {
 	h := s.host
-	if err := h.publishFor(topic, s.id, payload); err != nil {
+	err := h.canPublish(topic)
+	var found *matches
+	if err == nil {
+		found, err = h.topics.spread(topic, s.id, payload)
+	}
+	if err != nil {
 		h.counts.sent.Add(1)
 		return fmt.Errorf("publication on %q: %w", topic, h.refused(err))
 	}
+	h.deliverFor(found, s.id, payload)
 	h.topics.published.Add(1)
 	return nil
 }
 
 // DeliverPublication gives a publication of a component of another host to all subscribers of
-// this one. It is for a broker, or a program, that connects hosts, and is not counted as a
+// this one. It is for a program that connects hosts by itself: a broker that is a
+// [core.TopicCarrier] does so, and this publication does not go to it. It is not counted as a
 // publication here; its messages count as sent. payload is not kept, nor changed. An error is a
 // [core.MessagingError], and nothing has happened then. It does not block.
 func (h *Host) DeliverPublication(topic core.Topic, sender core.ComponentID, payload []byte) error {
-	return h.publishFor(topic, sender, payload)
+	err := h.canPublish(topic)
+	if err == nil {
+		h.deliverFor(h.topics.find(topic), sender, payload)
+	}
+	return err
 }
 
-// publishFor delivers a publication of a sender that is no component of this host.
-func (h *Host) publishFor(topic core.Topic, sender core.ComponentID, payload []byte) error {
+func (h *Host) canPublish(topic core.Topic) error {
 	switch {
 	case topic.IsZero():
 		return errNoTopic
 	case h.stopping.Load():
 		return errStopping
 	}
-	found := h.topics.find(topic)
+	return nil
+}
+
+// deliverFor delivers a publication of a sender that is no component of this host. found may be nil.
+func (h *Host) deliverFor(found *matches, sender core.ComponentID, payload []byte) {
 	if found == nil {
-		return nil
+		return
 	}
 	h.counts.sent.Add(uint64(len(found.each) + len(found.groups))) // before they can be handled
 	h.deliverTo(found, publication{sender: sender, payload: payload})
-	return nil
 }
 
 var errNoTopic = &core.MessagingError{Case: core.CaseInvalidArgument, Text: "topic: it is empty"}

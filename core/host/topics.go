@@ -15,8 +15,9 @@ import (
 // table that does not change. A change of a subscription makes a new one, which the next
 // publication fills: so many changes in a row cost little.
 type topics struct {
-	host  *Host
-	table atomic.Pointer[topicTable] // nil while nobody subscribes
+	host    *Host
+	carrier core.TopicCarrier          // the broker, if it is one
+	table   atomic.Pointer[topicTable] // nil while nobody subscribes
 
 	published atomic.Uint64 // publications of Go programs
 	gone      uint64        // publications of components that were removed; the host's lock guards it
@@ -28,10 +29,17 @@ type topics struct {
 
 // set makes these the subscriptions of c. The caller then changes the host's epoch.
 func (t *topics) set(c *component, subscriptions []Subscription) {
+	if t.change(c, subscriptions) && t.carrier != nil {
+		t.warnOfRivals(c, subscriptions)
+		t.tellCarrier()
+	}
+}
+
+func (t *topics) change(c *component, subscriptions []Subscription) (changed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if slices.Equal(t.of[c], subscriptions) {
-		return
+		return false
 	}
 	if t.of == nil {
 		t.of, t.turns = make(map[*component][]Subscription), make(map[string]*atomic.Uint64)
@@ -46,6 +54,7 @@ func (t *topics) set(c *component, subscriptions []Subscription) {
 		next = &topicTable{topics: t}
 	}
 	t.table.Store(next)
+	return true
 }
 
 // find returns the subscribers of a topic, or nil if there are none.
@@ -73,6 +82,7 @@ type matches struct {
 	topic  core.Topic
 	each   []*listener // each of them gets the message
 	groups []group
+	queues []string // the names of the groups
 }
 
 // group is a queue group: one of its members gets the message.
@@ -219,7 +229,7 @@ func (n *topicNode) matches(topic core.Topic) *matches {
 		if !known {
 			i = len(m.groups)
 			at[s.queue] = i
-			m.groups = append(m.groups, group{turn: s.turn})
+			m.groups, m.queues = append(m.groups, group{turn: s.turn}), append(m.queues, s.queue)
 		}
 		m.groups[i].members = append(m.groups[i].members, s.listener)
 	}

@@ -188,3 +188,37 @@ func TestKnownTopicsAllocateNothing(t *testing.T) {
 		t.Errorf("%v allocations, want none", n)
 	}
 }
+
+// TestSharedSubscriptionsCover: what other hosts must know of matches the same topics as all
+// subscriptions, and none is there that another one of its queue covers.
+func TestSharedSubscriptionsCover(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		topics := newTopics()
+		var all []Subscription
+		for i := range rapid.IntRange(1, 12).Draw(t, "components") {
+			parts := drawParts(t, []string{"a", "b", "*"})
+			if rapid.Bool().Draw(t, "rest") {
+				parts[len(parts)-1] = ">"
+			}
+			s := Subscription{core.MustTopicPattern(strings.Join(parts, ".")), rapid.SampledFrom([]string{"", "q"}).Draw(t, "queue")}
+			all = append(all, s)
+			topics.set(&component{spec: spec{id: core.MustComponentID(fmt.Sprintf("a/%d", i))}}, []Subscription{s})
+		}
+		shared := topics.Subscriptions()
+		for _, s := range all {
+			if !slices.ContainsFunc(shared, func(o core.TopicSubscription) bool { return o.Queue == s.Queue && o.Topic.Covers(s.Topic) }) {
+				t.Errorf("%v is missing in %v", s, shared)
+			}
+		}
+		for i, s := range shared {
+			for k, o := range shared {
+				if i != k && o.Queue == s.Queue && o.Topic.Covers(s.Topic) {
+					t.Errorf("%v covers %v", o, s)
+				}
+			}
+			if !slices.Contains(all, Subscription(s)) {
+				t.Errorf("nobody has %v", s)
+			}
+		}
+	})
+}

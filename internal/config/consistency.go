@@ -146,7 +146,8 @@ func (d *decoder) process(c *Component, path string) {
 
 // Warnings returns probable mistakes that are allowed: budgets of namespaces, capabilities for
 // functions and targets, targets of routes and schedules, and topics, that the file does not have.
-// Targets may be anywhere if the broker may know other hosts.
+// Targets, publishers and subscribers may be anywhere if the broker may know other hosts; then there are
+// warnings for subscriptions in which these have no part.
 func (f *File) Warnings() Mistakes {
 	var warnings Mistakes
 	for _, path := range f.unmatched {
@@ -166,6 +167,9 @@ func (f *File) Warnings() Mistakes {
 	if !f.Host.mayBeJoined() {
 		warnings = append(warnings, f.strangers()...)
 		warnings = append(warnings, f.silent()...)
+	}
+	if f.Host.UsesNATS() {
+		warnings = append(warnings, f.unshared()...)
 	}
 	return warnings
 }

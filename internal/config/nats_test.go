@@ -129,3 +129,36 @@ func TestNATSAddresses(t *testing.T) {
 		}
 	}
 }
+
+// TestWarningsOfTopicsOfACluster: on hosts that are joined anybody may publish and subscribe, so that
+// nothing is said about it; but a queue group in which other hosts have no part is told.
+func TestWarningsOfTopicsOfACluster(t *testing.T) {
+	const text = `
+host: {broker: %s}
+components:
+  - {id: a/b, source: echo, engine: native, capabilities: {publish: [far.away]}, subscribe: [orders.eu, {topic: orders.*, queue: q}, {topic: "stock.*", queue: r}]}
+  - {id: a/c, source: echo, engine: native, subscribe: [{topic: orders.*, queue: q}, orders.eu, {topic: orders.>, queue: q}]}
+`
+	for broker, want := range map[string][]string{
+		"nats": {
+			"a.yaml:4:105: components[0].subscribe[1]: gets nothing of other hosts, since orders.eu before it may count in its place: put the entry with the queue first",
+			"a.yaml:5:97: components[1].subscribe[2]: gets nothing of other hosts, since orders.eu before it may count in its place: put the entry with the queue first",
+		},
+		"inproc": {"a.yaml:4:70: components[0].capabilities.publish[0]: no component of this file has subscribed to what matches far.away"},
+	} {
+		f, err := config.Decode("a.yaml", fmt.Appendf(nil, text, broker), built)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, w := range f.Warnings() {
+			got = append(got, w.Summary())
+		}
+		if broker == "inproc" {
+			got = got[:min(1, len(got))] // and others about what nobody publishes
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: warnings, want -, got +:\n%s", broker, diff)
+		}
+	}
+}

@@ -102,6 +102,23 @@ func (d *decoder) subscriptions(all []Subscription, path string) {
 	}
 }
 
+// unshared returns warnings for subscriptions with a queue in which other hosts have no part, since an
+// earlier entry may count in their place.
+func (f *File) unshared() Mistakes {
+	var warnings Mistakes
+	for i := range f.Components {
+		all := f.Components[i].Subscribe
+		for k, s := range all {
+			earlier := slices.IndexFunc(all[:k], func(e Subscription) bool { return e.Queue != s.Queue && e.Topic.Overlaps(s.Topic) })
+			if s.Queue != "" && earlier >= 0 {
+				warnings = append(warnings, f.Mistake(fmt.Sprintf("components[%d].subscribe[%d]", i, k),
+					fmt.Sprintf("gets nothing of other hosts, since %s before it may count in its place: put the entry with the queue first", all[earlier].Topic)))
+			}
+		}
+	}
+	return warnings
+}
+
 // silent returns warnings for subscriptions to topics on which no component of the file may
 // publish, and for capabilities to publish on topics to which none has subscribed.
 func (f *File) silent() Mistakes {

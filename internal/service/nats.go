@@ -76,7 +76,8 @@ type Grant struct {
 }
 
 // Permissions returns the permissions in NATS that a host of a file needs: what its components,
-// its gateway and its schedules may message, and what comes to it.
+// its gateway and its schedules may message, the topics on which its components may publish and to which
+// they have subscribed, and what comes to it.
 func Permissions(file *config.File) Grant {
 	c := NATS(file)
 	g := Grant{Cluster: c.Cluster, Host: c.Host}
@@ -85,17 +86,22 @@ func Permissions(file *config.File) Grant {
 	}
 	var own []core.ComponentID
 	var targets []core.IDPattern
+	var published, subscribed []core.TopicPattern
 	for i := range file.Components {
 		own = append(own, file.Components[i].ID)
 		granted := file.Components[i].Capabilities
 		targets = append(append(targets, granted.Send...), granted.Request...)
+		published = append(published, granted.Publish...)
+		for _, s := range file.Components[i].Subscribe {
+			subscribed = append(subscribed, s.Topic)
+		}
 	}
 	for _, id := range wayTargets(file) {
 		if pattern, err := core.ParseIDPattern(id.String()); err == nil { // ids are patterns
 			targets = append(targets, pattern)
 		}
 	}
-	g.Permissions = nats.NewPermissions(c.Cluster, c.Host, own, targets)
+	g.Permissions = nats.NewPermissions(c.Cluster, c.Host, own, targets).WithTopics(c.Cluster, published, subscribed)
 	if c.Host == "" {
 		g.Notes = append(g.Notes, "host.nats.name is not set, so that the host's name is known when it starts: the permissions are those of any host of the cluster, whose outcomes and receipts it may read")
 	}
