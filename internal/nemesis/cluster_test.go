@@ -32,11 +32,11 @@ type cluster struct {
 }
 
 // newCluster starts the processes. They end with the test.
-func newCluster(t testing.TB, seed uint64, breaks string, more ...checker) *cluster {
+func newCluster(t testing.TB, seed uint64, breaks string) *cluster {
 	t.Helper()
 	directory, err := os.MkdirTemp("", "airhost-nemesis-")
 	must(t, err)
-	c := &cluster{t: t, directory: directory, breaks: breaks, all: map[string]*process{}, runs: map[string]int{}, history: newHistory(more...), quiet: patience}
+	c := &cluster{t: t, directory: directory, breaks: breaks, all: map[string]*process{}, runs: map[string]int{}, history: newHistory(newCheckPublications()), quiet: patience}
 	c.network, c.kind, err = newNetwork(directory, seed)
 	must(t, err)
 	t.Cleanup(c.end)

@@ -39,6 +39,9 @@ func (s *sender) HandleMessage(h guest.Host, _ string, message []byte) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
+	for _, l := range loads {
+		l.send(s, h, tick, calm)
+	}
 	for i, name := range hostNames {
 		messages := 2
 		if calm {

@@ -8,9 +8,9 @@ import (
 
 // tell reads a history written by hand: each line begins with the run of the host that writes it, or
 // is "kill RUN" or "settle". A line's place is its time.
-func tell(t *testing.T, story string) *history {
+func tell(t *testing.T, story string, more ...checker) *history {
 	t.Helper()
-	h := newHistory()
+	h := newHistory(more...)
 	at := int64(0)
 	for line := range strings.Lines(story) {
 		words := strings.Fields(line)

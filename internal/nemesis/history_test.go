@@ -23,14 +23,16 @@ type history struct {
 type checker interface {
 	// note reports whether the record was one for this checker.
 	note(h *history, run string, r record) bool
-	// settle checks what must be true when nothing is under way.
-	settle(h *history)
+	// settle checks what must be true when nothing is under way. It returns a text if something was
+	// lost that may be lost while there are faults.
+	settle(h *history) (lost string)
 }
 
 // counts are what has happened since the last round.
 type counts struct {
 	messages, refused, requests, dead, missing int
 	outcomes, refusals                         map[string]int // by reason
+	lost                                       []string       // that may be lost while there are faults
 }
 
 func newCounts() counts { return counts{outcomes: map[string]int{}, refusals: map[string]int{}} }
@@ -191,10 +193,12 @@ func (h *history) settle() counts {
 	for _, sender := range slices.Sorted(maps.Keys(h.requests)) {
 		h.settleRequests(sender)
 	}
-	for _, c := range h.more {
-		c.settle(h)
-	}
 	n := h.counts
+	for _, c := range h.more {
+		if lost := c.settle(h); lost != "" {
+			n.lost = append(n.lost, lost)
+		}
+	}
 	h.counts = newCounts()
 	return n
 }

@@ -109,34 +109,59 @@ func runHost(s hostSettings) error {
 	return err
 }
 
+// load is a further kind of load.
+type load struct {
+	// components are deployed on each host, by name.
+	components map[string]func(h *runningHost) guest.Component
+	// change completes the deployment of one of them.
+	change func(name string, d *host.Deployment)
+	// send is called at each tick of a sender.
+	send func(s *sender, h guest.Host, tick int, calm bool)
+}
+
+// loads are all further kinds.
+var loads = []load{publications}
+
 func (h *runningHost) deploy() error {
-	all := map[string]func() guest.Component{
-		"sink": func() guest.Component { return &sink{host: h, name: "sink"} },
-		"echo": func() guest.Component { return &sink{host: h, name: "echo"} },
-		"slow": func() guest.Component { return &sink{host: h, name: "slow", slow: true} },
+	for name, slow := range map[string]bool{"sink": false, "echo": false, "slow": true} {
+		if err := h.deployOne(name, func() guest.Component { return &sink{host: h, name: name, slow: slow} }, nil); err != nil {
+			return err
+		}
+	}
+	for _, l := range loads {
+		for name, make := range l.components {
+			if err := h.deployOne(name, func() guest.Component { return make(h) }, l.change); err != nil {
+				return err
+			}
+		}
 	}
 	for i, name := range senders {
-		all[name] = func() guest.Component { return newSender(h, name, i) }
-	}
-	for name, make := range all {
-		if err := h.deployOne(name, make); err != nil {
+		if err := h.deployOne(name, func() guest.Component { return newSender(h, name, i) }, nil); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (h *runningHost) deployOne(name string, make func() guest.Component) error {
+func (h *runningHost) deployOne(name string, make func() guest.Component, change func(string, *host.Deployment)) error {
 	any, err := core.ParseIDPattern("*")
 	if err != nil {
 		return err
 	}
-	return h.Deploy(context.Background(), host.Deployment{
+	topics, err := core.ParseTopicPattern(">")
+	if err != nil {
+		return err
+	}
+	d := host.Deployment{
 		ID: core.MustComponentID(h.settings.Name + "/" + name), Engine: native.Name, Source: core.Source{Value: make},
-		Capabilities: host.Capabilities{Send: []core.IDPattern{any}, Request: []core.IDPattern{any}},
+		Capabilities: host.Capabilities{Send: []core.IDPattern{any}, Request: []core.IDPattern{any}, Publish: []core.TopicPattern{topics}},
 		Quota:        host.Quota{MessagesPerSecond: 1e9, Burst: 1e9, PendingRequests: 1e6},
 		Limits:       core.Limits{HandlerTime: time.Minute},
-	})
+	}
+	if change != nil {
+		change(name, &d)
+	}
+	return h.Deploy(context.Background(), d)
 }
 
 // tick makes the senders send, and writes dead letters down.

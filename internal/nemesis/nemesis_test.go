@@ -110,10 +110,10 @@ func (c *cluster) checkCalm() {
 		}
 		c.readJournals()
 		n := c.history.settle()
-		if n.refused+n.dead == 0 && n.messages > 0 && n.outcomes["answered"] == n.requests && n.requests > 0 {
+		if n.refused+n.dead+len(n.lost) == 0 && n.messages > 0 && n.outcomes["answered"] == n.requests && n.requests > 0 {
 			return
 		}
-		all = append(all, n.String())
+		all = append(all, fmt.Sprint(n, n.lost))
 		c.awaitHealed()
 	}
 	c.history.violation("it has not healed: %s", strings.Join(all, "; "))
