@@ -17,6 +17,7 @@ type attached struct {
 	broker       *Broker
 	id           core.ComponentID
 	receiver     core.Receiver
+	mail         *mailbox   // a durable mailbox, or nil
 	mu           sync.Mutex // guards subscription
 	subscription *natsgo.Subscription
 	detached     atomic.Bool
@@ -55,6 +56,9 @@ const maxArrivals = 256 << 20
 // attached.
 func (a *attached) end() {
 	a.detached.Store(true)
+	if a.mail != nil {
+		a.mail.end()
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch s := a.subscription; {
@@ -134,7 +138,11 @@ func (a *attached) take(host string, correlation core.RequestID, deadline int64,
 	if correlation != 0 {
 		m.Correlation, m.Deadline, m.Origin = correlation, deadline, b.origin(host)
 	}
-	if err := a.deliver(m); err != nil {
+	deliver := a.deliver
+	if a.mail != nil && !m.IsRequest() { // a host that does not know of the mailbox has sent it
+		deliver = b.deliverMail
+	}
+	if err := deliver(m); err != nil {
 		m.Release()
 		return err
 	}

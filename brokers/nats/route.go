@@ -41,6 +41,7 @@ type remote struct {
 	last    uint64           // the number of the last frame
 	heard   time.Time        // when the last receipt came
 	retired bool             // the broker has forgotten it
+	mail    bool             // the target has a durable mailbox: messages other than requests go there
 }
 
 // frame is a frame of messages that the host which got it has not confirmed.
@@ -60,9 +61,13 @@ func (b *Broker) newRemote(target core.ComponentID, number uint64) *remote {
 func (r *remote) Deliver(m *core.Message) error {
 	b := r.broker
 	if len(m.Payload) > b.maxPayload() {
-		return &core.MessagingError{Case: core.CaseInvalidArgument, Text: fmt.Sprintf("message: the NATS server takes at most %d bytes (its max_payload, less a head)", b.maxPayload())}
+		return b.tooLarge()
 	}
 	r.mu.Lock()
+	if r.mail && !m.IsRequest() {
+		r.mu.Unlock()
+		return b.deliverMail(m)
+	}
 	if refused := b.refusal.Load(); refused != nil { // under the lock: Close looks at all routes afterwards
 		r.mu.Unlock()
 		return refused
@@ -85,6 +90,24 @@ func (r *remote) Deliver(m *core.Message) error {
 		b.outbox.add(r)
 	}
 	return nil
+}
+
+func (b *Broker) tooLarge() *core.MessagingError {
+	return &core.MessagingError{Case: core.CaseInvalidArgument, Text: fmt.Sprintf("message: the NATS server takes at most %d bytes (its max_payload, less a head)", b.maxPayload())}
+}
+
+// overtake notes if the target has a durable mailbox.
+func (r *remote) overtake(mail bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.mail = mail
+}
+
+// isIdle reports whether all messages have their receipts.
+func (r *remote) isIdle() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.pending == 0
 }
 
 // retire makes the broker forget a route that has nothing to do.

@@ -30,11 +30,14 @@ func (h *Host) attachToBroker(c *component) error {
 	return h.broker.(core.DurableBroker).AttachDurable(c.id, c) // normalize has seen that it is one
 }
 
-// rest ends the arrival of messages that the broker keeps: they can wait for the next start.
-func (h *Host) rest() {
+// takeNoMore ends what brings messages from nowhere: timers, and the mail that the broker keeps, which
+// can wait for the next start.
+func (h *Host) takeNoMore() {
 	if broker, can := h.broker.(core.DurableBroker); can {
 		broker.Rest()
 	}
+	h.timers.close()
+	h.endPauses()
 }
 
 // keeperOf returns the keeper of a message, or nil if it has none.
