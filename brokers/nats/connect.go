@@ -271,12 +271,7 @@ func (b *Broker) Close(ctx context.Context) error {
 	if before == nil {
 		b.awaitReceipts(ctx)
 	}
-	for _, r := range b.allRemotes() {
-		r.giveAllBack(time.Now(), errClosed)
-	}
-	for _, r := range b.allMailRoutes() {
-		r.giveBack(errNotStored)
-	}
+	b.giveAllBack()
 	b.outbox.end()
 	close(b.done)
 	b.mail.permit.Load().end()
@@ -303,6 +298,16 @@ func (b *Broker) Close(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("close NATS broker: %w", ctx.Err())
+	}
+}
+
+// giveAllBack ends all that is under way.
+func (b *Broker) giveAllBack() {
+	for _, r := range b.allRemotes() {
+		r.giveAllBack(time.Now(), errClosed)
+	}
+	for _, r := range b.allMailRoutes() {
+		r.giveBack(errNotStored)
 	}
 }
 

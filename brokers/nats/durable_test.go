@@ -101,6 +101,21 @@ func (m *member) deployMail(t testing.TB, id string, c guest.Component) {
 	m.deploy(t, id, c, durable)
 }
 
+// knows waits until a host knows that a component has a durable mailbox.
+func (m *member) knows(t testing.TB, id core.ComponentID) {
+	t.Helper()
+	for until := within(t); ; {
+		if r, err := m.broker.Route(id); err == nil && strings.HasSuffix(fmt.Sprintf("%T", r), "mailRoute") {
+			return
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-until.Done():
+			t.Fatalf("%s is no durable mailbox", id)
+		}
+	}
+}
+
 // js is a client of a server's JetStream.
 func js(t testing.TB, s *server.Server) jetstream.JetStream {
 	t.Helper()
@@ -163,6 +178,7 @@ func TestDurable(t *testing.T) {
 	a.deployMail(t, "a/echo", component(echo))
 	a.deploy(t, "a/sender", relay("a/mail"), nil)
 	b.deploy(t, "b/sender", relay("a/mail"), nil)
+	b.knows(t, mailID)
 	const n = 300
 	for i := range n {
 		check(t, a.Send(core.MustComponentID("a/sender"), fmt.Append(nil, i)))
@@ -192,12 +208,13 @@ func TestMailWaits(t *testing.T) {
 	a, b := join(t, s.ClientURL(), "a"), join(t, s.ClientURL(), "b")
 	w := new(book)
 	a.deployMail(t, "a/mail", scribe(w))
+	b.knows(t, mailID)
 	check(t, b.Send(mailID, []byte("0")))
 	w.has(t, "any", 1)
 	check(t, a.Undeploy(within(t), mailID))
 	check(t, b.Send(mailID, []byte("1")))
-	check(t, a.Send(mailID, []byte("2")))
 	b.settled(t)
+	check(t, a.Send(mailID, []byte("2")))
 	a.settled(t)
 	a.deployMail(t, "a/mail", scribe(w))
 	w.has(t, "any", 3)
@@ -221,6 +238,7 @@ func TestPoison(t *testing.T) {
 	w := new(book)
 	a.deploy(t, "a/mail", sendersBook{w}, func(d *host.Deployment) { durable(d); d.Restart.MaxDeliver = 3 })
 	b.deploy(t, "b/sender", relay("a/mail"), nil)
+	b.knows(t, mailID)
 	for _, text := range []string{"1", "trap", "2"} {
 		check(t, b.Send(core.MustComponentID("b/sender"), []byte(text)))
 	}
@@ -273,6 +291,7 @@ func TestHostDies(t *testing.T) {
 		return nil, nil
 	}))
 	b.deploy(t, "b/sender", relay("a/mail"), nil)
+	b.knows(t, mailID)
 	for i := range 5 {
 		check(t, b.Send(core.MustComponentID("b/sender"), fmt.Append(nil, i)))
 	}
@@ -307,6 +326,7 @@ func TestServerRestarts(t *testing.T) {
 		return nil, nil
 	}))
 	b.deploy(t, "b/sender", relay("a/mail"), nil)
+	b.knows(t, mailID)
 	const n = 200
 	for i := range n / 2 {
 		check(t, b.Send(core.MustComponentID("b/sender"), fmt.Append(nil, i)))
