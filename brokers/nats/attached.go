@@ -17,6 +17,7 @@ type attached struct {
 	broker       *Broker
 	id           core.ComponentID
 	receiver     core.Receiver
+	mail         *mailbox   // a durable mailbox, or nil
 	mu           sync.Mutex // guards subscription
 	subscription *natsgo.Subscription
 	detached     atomic.Bool
@@ -25,7 +26,7 @@ type attached struct {
 	out          []byte           // memory for receipts, likewise
 	held         time.Time        // until when the messages of the frame may wait for room, or zero; likewise
 	stuck        bool             // the component has had no room for holdTime; likewise
-	places       places           // likewise
+	progress     progress         // likewise
 }
 
 // group is the queue group of all hosts: should two have the same component, one of them gets each
@@ -57,6 +58,9 @@ const maxArrivals = 256 << 20
 // attached.
 func (a *attached) end() {
 	a.detached.Store(true)
+	if a.mail != nil {
+		a.mail.end()
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch s := a.subscription; {
@@ -82,7 +86,7 @@ func (a *attached) arrived(in *natsgo.Msg) {
 		return
 	}
 	route, number, ok := b.subjects.parseReceipt(in.Reply)
-	if ok && a.places.isLate(host, route, number) {
+	if ok && a.progress.isLate(host, route, number) {
 		b.discard(in, errLate)
 		return
 	}
@@ -158,7 +162,11 @@ func (a *attached) take(correlation core.RequestID, deadline int64, sender, payl
 	if correlation != 0 {
 		m.Correlation, m.Deadline, m.Origin = correlation, deadline, a.from
 	}
-	if err := a.deliver(m); err != nil {
+	deliver := a.deliver
+	if a.mail != nil && !m.IsRequest() { // a host that does not know of the mailbox has sent it
+		deliver = b.deliverMail
+	}
+	if err := deliver(m); err != nil {
 		m.Release()
 		return err
 	}

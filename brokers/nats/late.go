@@ -15,17 +15,17 @@ func firstRoute(random uint64) uint64 { return max(random>>runBits, 1) << runBit
 // runBits are the bits of a route's number that count.
 const runBits = 32
 
-// places are how far each host has come in what it sends to a component.
-type places map[string]place
+// progress are how far each host has come in what it sends to a component.
+type progress map[string]position
 
-type place struct{ route, frame uint64 }
+type position struct{ route, frame uint64 }
 
-// maxPlaces bounds the hosts of a component. Beyond, all are forgotten.
-const maxPlaces = maxPeers
+// maxProgress bounds the hosts of a component. Beyond, all are forgotten.
+const maxProgress = maxPeers
 
 // isLate reports whether a frame comes after a later one, and notes how far its host has come.
 // Hosts that do not tell their runs apart are taken as they come.
-func (p places) isLate(host string, route, frame uint64) bool {
+func (p progress) isLate(host string, route, frame uint64) bool {
 	if route>>runBits == 0 {
 		return false
 	}
@@ -33,9 +33,9 @@ func (p places) isLate(host string, route, frame uint64) bool {
 	if last.route>>runBits == route>>runBits && (route < last.route || route == last.route && frame <= last.frame) {
 		return true
 	}
-	if len(p) >= maxPlaces && last.route == 0 {
+	if len(p) >= maxProgress && last.route == 0 {
 		clear(p)
 	}
-	p[host] = place{route, frame}
+	p[host] = position{route, frame}
 	return false
 }

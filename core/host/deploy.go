@@ -27,7 +27,7 @@ import (
 // [core.ComponentError]. Then there are ctx's error, core.ErrClosed of an engine
 // that is closed, and the broker's.
 func (h *Host) Deploy(ctx context.Context, d Deployment) error {
-	if err := d.normalize(); err != nil {
+	if err := h.normalize(&d); err != nil {
 		return err
 	}
 	c := newComponent(h, d)
@@ -182,12 +182,12 @@ func (c *component) launchUntil(ctx context.Context) error {
 // attach lets messages come in.
 func (h *Host) attach(c *component) error {
 	h.local.add(c) // before: whoever finds the way to it finds it itself
-	if err := h.broker.Attach(c.id, c); err != nil {
+	if err := h.attachToBroker(c); err != nil {
 		h.local.remove(c)
 		return fmt.Errorf("attach to the broker: %w", boundError(unlessStopping(err)))
 	}
-	if r, err := h.broker.Route(c.id); err == nil && r == core.Receiver(c) {
-		h.direct.add(c)
+	if r, err := h.broker.Route(c.id); err == nil && (r == core.Receiver(c) || c.deployment.Delivery == DeliveryDurable) {
+		h.direct.add(c) // for requests alone
 	}
 	h.topics.set(c, c.deployment.Subscribe)
 	h.epoch.Add(1)

@@ -122,8 +122,7 @@ func (h *Host) stop(ctx context.Context) error {
 	h.stopping.Store(true)
 	h.epoch.Add(1)
 	h.topics.tellCarrier()
-	h.timers.close()
-	h.endPauses()
+	h.takeNoMore()
 	defer context.AfterFunc(ctx, h.hurry)()
 	h.drain(ctx)
 

@@ -1,0 +1,287 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// pulls are how a mailbox asks JetStream for messages: as many as there is room for, one time after the
+// other. A consumer of the stream, which the mailbox makes at its beginning and after each
+// connection, brings those that were not acknowledged, from the first one on.
+type pulls struct {
+	inbox    string // where the messages come
+	listens  *natsgo.Subscription
+	asked    int       // how many were asked for and have not come
+	large    bool      // the next message is larger than all room: ask for it alone
+	request  []byte    // to be published, or nil
+	heard    time.Time // when something came last
+	opening  bool
+	lost     bool // the consumer was deleted by somebody else
+	behind   int  // messages in the stream behind the last one that came
+	attempts int  // of the set-up, in vain
+	retry    time.Time
+}
+
+// takeLocked takes the request that is to be published.
+func (p *pulls) takeLocked() (request []byte, reply string) {
+	request = p.request
+	p.request = nil
+	return request, p.inbox
+}
+
+// next is where messages of a consumer are asked for.
+func (s subjects) next(consumer string) string {
+	return "$JS.API.CONSUMER.MSG.NEXT." + s.stream() + "." + consumer
+}
+
+// pullLocked asks for more messages, if half of the room is free and nothing was asked for.
+func (x *mailbox) pullLocked() {
+	p := &x.pulls
+	n, bytes := maxKept-len(x.kept), maxKeptBytes-x.bytes
+	if p.asked > 0 || p.listens == nil || p.opening || p.lost || x.over || x.broker.mail.resting.Load() || n < maxKept/2 || bytes < maxKeptBytes/2 {
+		return
+	}
+	lease := x.broker.config.Lease
+	if p.large {
+		if len(x.kept) > 0 {
+			return
+		}
+		n, bytes = 1, 0
+	}
+	p.asked, p.large = n, false
+	limit := ""
+	if bytes > 0 {
+		limit = `,"max_bytes":` + strconv.Itoa(bytes)
+	}
+	p.request = fmt.Appendf(nil, `{"batch":%d%s,"expires":%d,"idle_heartbeat":%d}`, n, limit, 4*lease, lease)
+	x.sendLocked()
+}
+
+// came handles what comes to a mailbox's inbox: a message, or a word about the last pull.
+func (x *mailbox) came(inbox string, in *natsgo.Msg) {
+	x.mu.Lock()
+	p := &x.pulls
+	if p.inbox != inbox || x.over { // of the consumer before
+		x.mu.Unlock()
+		return
+	}
+	p.heard = time.Now()
+	status := in.Header.Get("Status")
+	if status == "" || len(in.Data) > 0 {
+		p.asked = max(0, p.asked-1)
+		p.behind, _ = strconv.Atoi(in.Reply[strings.LastIndexByte(in.Reply, '.')+1:])
+		x.mu.Unlock()
+		x.arrived(in)
+		return
+	}
+	defer x.mu.Unlock()
+	if status == "100" { // it is there
+		return
+	}
+	p.asked = 0
+	about := in.Header.Get("Description")
+	switch {
+	case status == "409" && strings.Contains(about, "Consumer Deleted"):
+		p.lost = true
+		go x.lostConsumer()
+	case status == "409" && strings.Contains(about, "MaxBytes"):
+		p.large = true
+		x.pullLocked()
+	case status == "408", status == "404", status == "409" && strings.Contains(about, "Batch Completed"):
+		x.pullLocked()
+	default:
+		p.heard = time.Time{} // the next tick makes the consumer anew
+	}
+}
+
+// open begins to take messages, and those first that were not acknowledged. A former consumer loses
+// them, also if it is another host's.
+func (x *mailbox) open(ctx context.Context) error {
+	b := x.broker
+	x.mu.Lock()
+	if x.pulls.opening || x.over {
+		x.mu.Unlock()
+		return nil
+	}
+	x.pulls.opening = true
+	x.mu.Unlock()
+	stream, err := b.setUpMail(ctx, x.at.id)
+	if err == nil {
+		err = x.makeConsumer(ctx, stream)
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	p := &x.pulls
+	p.opening = false
+	if err != nil {
+		p.attempts++
+		p.retry = time.Now().Add(min(time.Duration(p.attempts)*b.config.Lease/2, 10*b.config.Lease))
+		return err
+	}
+	p.attempts, p.lost, p.asked, p.request, p.heard = 0, false, 0, nil, time.Now()
+	x.pullLocked()
+	return nil
+}
+
+// makeConsumer deletes the consumer of the mailbox, makes it anew, and listens to it.
+func (x *mailbox) makeConsumer(ctx context.Context, stream jetstream.Stream) error {
+	b := x.broker
+	inbox := fmt.Sprintf("%s.mail.%x", b.subjects.inbox(b.config.Host), b.mail.inboxes.Add(1))
+	x.mu.Lock()
+	former := x.pulls.listens
+	x.pulls.inbox, x.pulls.listens = inbox, nil
+	x.mu.Unlock()
+	if former != nil {
+		_ = former.Unsubscribe() // an error means that it has ended
+	}
+	if err := stream.DeleteConsumer(ctx, x.name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return fmt.Errorf("consumer %s: %w", x.name, b.mailError(err))
+	}
+	_, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+		Durable: x.name, Description: x.description(), AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverAllPolicy,
+		FilterSubject: b.subjects.mail(x.at.id), AckWait: 24 * time.Hour, MaxDeliver: -1, MaxAckPending: 4 * maxKept, MaxWaiting: 16,
+	})
+	if err != nil {
+		return fmt.Errorf("consumer %s: %w", x.name, b.mailError(err))
+	}
+	listens, err := b.server.Subscribe(inbox, func(in *natsgo.Msg) {
+		if b.enter() {
+			defer b.work.Done()
+			x.came(inbox, in)
+		}
+	})
+	if err == nil {
+		err = listens.SetPendingLimits(-1, maxArrivals)
+	}
+	if err != nil {
+		return err
+	}
+	x.mu.Lock()
+	over := x.over
+	x.pulls.listens = listens
+	x.mu.Unlock()
+	if over {
+		_ = listens.Unsubscribe()
+	}
+	return nil
+}
+
+// description tells others whose consumer it is.
+func (x *mailbox) description() string {
+	return "airhost " + x.broker.config.Host + " " + x.broker.run
+}
+
+// lostConsumer tells that somebody else has deleted the consumer.
+func (x *mailbox) lostConsumer() {
+	b := x.broker
+	if !b.enter() {
+		return
+	}
+	defer b.work.Done()
+	ctx, cancel := b.setUpContext()
+	defer cancel()
+	if host := x.holder(ctx); host != "" {
+		b.log.Error("another host has taken the durable mailbox of a component over: two hosts have it, undeploy one", "component", x.at.id.String(), "host", host)
+		return
+	}
+	b.log.Warn("the consumer of a durable mailbox was deleted: it is made anew", "component", x.at.id.String(), "consumer", x.name)
+	x.reopen()
+}
+
+// holder returns the other host that has the consumer, or nothing.
+func (x *mailbox) holder(ctx context.Context) (host string) {
+	consumer, err := x.broker.mail.js.Consumer(ctx, x.broker.subjects.stream(), x.name)
+	if err != nil {
+		return ""
+	}
+	about := strings.Fields(consumer.CachedInfo().Config.Description)
+	if len(about) != 3 || about[0] != "airhost" || about[2] == x.broker.run {
+		return ""
+	}
+	return about[1]
+}
+
+// reopen is open after a failure.
+func (x *mailbox) reopen() {
+	ctx, cancel := x.broker.setUpContext()
+	defer cancel()
+	if err := x.open(ctx); err != nil {
+		x.broker.log.Warn("a durable mailbox cannot be opened, it is tried again", "component", x.at.id.String(), "reason", err.Error())
+	}
+}
+
+// tick looks after a mailbox some times in a lease.
+func (x *mailbox) tick(now time.Time) {
+	b := x.broker
+	x.mu.Lock()
+	p := &x.pulls
+	due := !x.over && !p.opening && now.After(p.retry) && !b.mail.resting.Load() && !b.mail.denied.Load()
+	lost := p.lost
+	silent := now.Sub(p.heard) > 3*b.config.Lease && (p.asked > 0 || p.listens == nil)
+	if due && lost {
+		p.retry = now.Add(2 * b.config.Lease)
+	}
+	x.pullLocked()
+	x.mu.Unlock()
+	if !due || !lost && !silent || !b.enter() {
+		return
+	}
+	go func() {
+		defer b.work.Done()
+		if lost {
+			ctx, cancel := b.setUpContext()
+			defer cancel()
+			if x.holder(ctx) != "" {
+				return
+			}
+		}
+		x.reopen()
+	}()
+}
+
+// renew makes the consumer anew, after a connection: what was not acknowledged comes again.
+func (x *mailbox) renew() {
+	x.mu.Lock()
+	x.pulls.heard, x.pulls.retry, x.pulls.attempts = time.Time{}, time.Time{}, 0
+	x.pulls.asked = 1
+	x.mu.Unlock()
+	x.tick(time.Now())
+}
+
+// end takes no more messages. What was handled is acknowledged, and another host may have the rest at
+// once.
+func (x *mailbox) end() {
+	b := x.broker
+	x.mu.Lock()
+	x.over = true
+	listens, held := x.pulls.listens, !x.pulls.lost
+	x.pulls.listens = nil
+	if x.stall.timer != nil {
+		x.stall.timer.Stop()
+	}
+	fence := x.fence
+	x.mu.Unlock()
+	if listens == nil || b.refusal.Load() != nil {
+		return
+	}
+	_ = listens.Unsubscribe() // an error means that it has ended
+	if !held {
+		return
+	}
+	x.flush(nil)
+	ctx, cancel := b.setUpContext()
+	defer cancel()
+	if fence != "" { // its answer comes after all acknowledgments have been noted
+		_, _ = b.server.RequestWithContext(ctx, fence, []byte("+WPI"))
+	}
+	if err := b.mail.js.DeleteConsumer(ctx, b.subjects.stream(), x.name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		b.log.Debug("the consumer of a durable mailbox stays", "consumer", x.name, "reason", err.Error())
+	}
+}
