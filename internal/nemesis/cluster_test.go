@@ -27,6 +27,7 @@ type cluster struct {
 	all       map[string]*process
 	runs      map[string]int
 	past      []*process // hosts that were killed, with journals
+	filled    []string   // servers without room on their disks
 	history   *history
 	quiet     time.Duration // after which it must be quiet
 }
@@ -36,7 +37,7 @@ func newCluster(t testing.TB, seed uint64, breaks string) *cluster {
 	t.Helper()
 	directory, err := os.MkdirTemp("", "airhost-nemesis-")
 	must(t, err)
-	c := &cluster{t: t, directory: directory, breaks: breaks, all: map[string]*process{}, runs: map[string]int{}, history: newHistory(newCheckPublications()), quiet: patience}
+	c := &cluster{t: t, directory: directory, breaks: breaks, all: map[string]*process{}, runs: map[string]int{}, history: newHistory(newCheckPublications(), newCheckDurable()), quiet: patience}
 	c.network, c.kind, err = newNetwork(directory, seed)
 	must(t, err)
 	t.Cleanup(c.end)
@@ -214,15 +215,19 @@ func (c *cluster) heal() {
 			must(c.t, p.thaw())
 		}
 	}
-	for _, name := range serverNames {
+	for _, name := range c.filled {
 		must(c.t, c.network.inside(func() error { return os.RemoveAll(c.filler(name)) }))
+		c.kill(name) // it goes on without JetStream otherwise
 	}
+	c.filled = nil
 	c.revive()
 }
 
-// awaitHealed waits until every host knows all others, and gets an answer of each.
+// awaitHealed waits until every host knows all others, and gets an answer of each, and the
+// servers have all that is stored.
 func (c *cluster) awaitHealed() {
 	c.t.Helper()
+	c.awaitStreams()
 	for _, p := range c.hosts() {
 		c.await("hosts see each other again", func() (bool, string) {
 			s := c.stat(p, "stat")
@@ -238,6 +243,28 @@ func (c *cluster) awaitHealed() {
 	}
 }
 
+// awaitStreams waits until each stream and each consumer has a leader, and its replicas are up to
+// date: the next fault may take away any one of them.
+func (c *cluster) awaitStreams() {
+	c.t.Helper()
+	c.await("all servers have what is stored", func() (bool, string) {
+		led := map[string]bool{}
+		for _, name := range serverNames {
+			var groups map[string]bool
+			must(c.t, c.all[name].ask(command{Do: "groups"}, &groups))
+			for group, leads := range groups {
+				led[group] = led[group] || leads
+			}
+		}
+		for group, leads := range led {
+			if !leads {
+				return false, group + " has no leader, or a replica is behind"
+			}
+		}
+		return true, ""
+	})
+}
+
 // awaitQuiet waits until nothing is under way anywhere, or there is a violation. It is one that
 // something stays under way.
 func (c *cluster) awaitQuiet() {
@@ -251,6 +278,12 @@ func (c *cluster) awaitQuiet() {
 			if s := c.stat(p, "stat"); !s.Settled {
 				again = false
 				return false, fmt.Sprintf("%s: %s %+v", p.run, s.Snapshot, s.Held)
+			}
+		}
+		for _, one := range c.history.more {
+			if n := one.waiting(c.history); n > 0 {
+				again = false
+				return false, fmt.Sprintf("%d wait: %T", n, one)
 			}
 		}
 		before := again
@@ -298,6 +331,7 @@ func (c *cluster) fill(server string) bool {
 	if size == 0 {
 		return false
 	}
+	c.filled = append(c.filled, server)
 	must(c.t, c.network.inside(func() error {
 		file, err := os.Create(c.filler(server))
 		if err != nil {

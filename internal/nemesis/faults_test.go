@@ -154,12 +154,23 @@ func schedule(seed uint64, rounds int) []round {
 		if r.IntN(5) < 2 {
 			one.kinds = append(one.kinds, names[r.IntN(len(names))])
 		}
+		if len(one.kinds) > 1 && slices.ContainsFunc(one.kinds, losesStore) && !slices.ContainsFunc(one.kinds, hitsHostsOnly) {
+			one.kinds = one.kinds[:1]
+		}
 		for _, kind := range one.kinds {
 			one.faults = append(one.faults, kinds[kind](r))
 		}
 		all = append(all, one)
 	}
 	return all
+}
+
+// losesStore reports whether a fault takes away what a server has stored. Others may have to keep it
+// alone then: no fault of another server may come along, since three replicas bear one loss.
+func losesStore(kind string) bool { return kind == "empty store" || kind == "full disk" }
+
+func hitsHostsOnly(kind string) bool {
+	return strings.HasSuffix(kind, "a host") || strings.Contains(kind, "a host,") || strings.HasPrefix(kind, "host ")
 }
 
 func sortedNames() (names []string) {

@@ -26,6 +26,8 @@ type checker interface {
 	// settle checks what must be true when nothing is under way. It returns a text if something was
 	// lost that may be lost while there are faults.
 	settle(h *history) (lost string)
+	// waiting is how much has not ended yet.
+	waiting(h *history) int
 }
 
 // counts are what has happened since the last round.
@@ -33,6 +35,9 @@ type counts struct {
 	messages, refused, requests, dead, missing int
 	outcomes, refusals                         map[string]int // by reason
 	lost                                       []string       // that may be lost while there are faults
+
+	published, heard        int // publications, and arrivals of them
+	posted, unmailed, again int // messages for durable mailboxes, dead letters of these, and those handled again
 }
 
 func newCounts() counts { return counts{outcomes: map[string]int{}, refusals: map[string]int{}} }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -77,7 +78,7 @@ func runHost(s hostSettings) error {
 		return err
 	}
 	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	h.broker, err = nats.New(nats.Config{URL: s.URL, Cluster: "nemesis", Host: s.Name, Lease: s.Lease, Logger: logger})
+	h.broker, err = nats.New(nats.Config{URL: s.URL, Cluster: "nemesis", Host: s.Name, Lease: s.Lease, Logger: logger, Replicas: len(serverNames)})
 	tracker, err2 := slab.New(slab.Config{})
 	engine, err3 := native.New(native.Config{})
 	if err := errors.Join(err, err2, err3); err != nil {
@@ -120,7 +121,7 @@ type load struct {
 }
 
 // loads are all further kinds.
-var loads = []load{publications}
+var loads = []load{publications, durable}
 
 func (h *runningHost) deploy() error {
 	for name, slow := range map[string]bool{"sink": false, "echo": false, "slow": true} {
@@ -161,7 +162,18 @@ func (h *runningHost) deployOne(name string, make func() guest.Component, change
 	if change != nil {
 		change(name, &d)
 	}
-	return h.Deploy(context.Background(), d)
+	over := time.After(patience)
+	for {
+		err := h.Deploy(context.Background(), d)
+		if err == nil || d.Delivery == host.DeliveryMemory {
+			return err
+		}
+		select {
+		case <-over:
+			return err
+		case <-time.After(100 * time.Millisecond): // the servers have no leader yet
+		}
+	}
 }
 
 // tick makes the senders send, and writes dead letters down.
@@ -212,7 +224,11 @@ func (h *runningHost) noteDeadLetters() (lost uint64) {
 		h.lost += l.Number - h.letter - 1
 		h.letter = l.Number
 		if from, n, ok := parsePayload(l.Payload); ok {
-			h.journal.write("dead", from, l.Target.String(), n, firstWord(l.Reason))
+			kind := "dead"
+			if strings.HasSuffix(l.Target.String(), "/"+mailName) {
+				kind = "unmailed"
+			}
+			h.journal.write(kind, from, l.Target.String(), n, firstWord(l.Reason))
 		}
 	}
 	return h.lost

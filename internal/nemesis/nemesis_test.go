@@ -133,8 +133,8 @@ func (c *cluster) awaitLocal(names []string, messages int64) {
 	}
 }
 
-// remoteTargets is how many components of other hosts those of a host message.
-const remoteTargets = 6
+// remoteTargets is how many components a host messages over the bus: its own durable mailbox too.
+const remoteTargets = 9
 
 // checkGrowth compares a host with how it was after its first round: nothing has ended or was
 // restarted, and nothing is kept of what is over.
@@ -172,8 +172,8 @@ func (n counts) String() string {
 	for _, reason := range slices.Sorted(maps.Keys(n.outcomes)) {
 		outcomes = append(outcomes, fmt.Sprintf("%s %d", reason, n.outcomes[reason]))
 	}
-	return fmt.Sprintf("%d messages, %d refused, %d dead letters, %d lost with their host, %d requests (%s)",
-		n.messages, n.refused, n.dead, n.missing, n.requests, strings.Join(outcomes, ", "))
+	return fmt.Sprintf("%d messages, %d refused, %d dead letters, %d lost with their host, %d requests (%s), %d publications, %d heard, %d durable, %d dead letters, %d again",
+		n.messages, n.refused, n.dead, n.missing, n.requests, strings.Join(outcomes, ", "), n.published, n.heard, n.posted, n.unmailed, n.again)
 }
 
 // table sums up rounds by the kinds of their faults.

@@ -90,10 +90,12 @@ func (c *checkPublications) of(sender, topic string) *publisher {
 func (c *checkPublications) note(h *history, run string, r record) bool {
 	switch r.kind {
 	case "publish":
+		h.counts.published++
 		c.of(r.word(0), r.word(1)).tried = r.number(2)
 	case "unpublished":
 		c.of(r.word(0), r.word(1)).refused.add(r.number(2))
 	case "heard":
+		h.counts.heard++
 		c.hear(h, r.word(0), r.word(1), r.number(2))
 	default:
 		return false
@@ -119,6 +121,9 @@ func (c *checkPublications) hear(h *history, target, sender string, n int) {
 	one.last = n
 	of.worked.add(n)
 }
+
+// waiting is 0: nobody knows of a publication if it is under way.
+func (c *checkPublications) waiting(*history) int { return 0 }
 
 func (c *checkPublications) settle(h *history) (lost string) {
 	missing := 0

@@ -1,9 +1,9 @@
 package nemesis
 
 import (
+	"bufio"
+	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"net/url"
 	"os"
 	"time"
@@ -21,7 +21,7 @@ type serverSettings struct {
 	Store  string
 }
 
-// serveNATS runs a server until standard input ends.
+// serveNATS runs a server until standard input ends. For each line it tells the state of the streams.
 func serveNATS(s serverSettings) error {
 	o := &server.Options{
 		ServerName: s.Name, Host: s.Host, Port: s.Client, NoSigs: true,
@@ -51,8 +51,47 @@ func serveNATS(s serverSettings) error {
 	if !nats.ReadyForConnections(time.Minute) {
 		return errors.New("the server is not ready")
 	}
-	fmt.Println(`"ready"`)
-	_, err = io.Copy(io.Discard, os.Stdin)
+	out := json.NewEncoder(os.Stdout)
+	err = out.Encode("ready")
+	for in := bufio.NewScanner(os.Stdin); err == nil && in.Scan(); {
+		var groups map[string]bool
+		if groups, err = groupsOf(nats, s.Name); err == nil {
+			err = out.Encode(groups)
+		}
+	}
 	nats.Shutdown()
 	return err
+}
+
+// groupsOf returns the streams and consumers that a server knows, and of which of them it is the
+// leader of replicas that are all up to date.
+func groupsOf(nats *server.Server, name string) (map[string]bool, error) {
+	groups := map[string]bool{}
+	if !nats.JetStreamEnabled() {
+		return map[string]bool{"JetStream of " + name: false}, nil
+	}
+	all, err := nats.Jsz(&server.JSzOptions{Streams: true, Consumer: true, Accounts: true})
+	if err != nil {
+		return nil, err
+	}
+	current := func(c *server.ClusterInfo) bool {
+		if c == nil || c.Leader != name {
+			return false
+		}
+		for _, replica := range c.Replicas {
+			if !replica.Current || replica.Offline {
+				return false
+			}
+		}
+		return len(c.Replicas) == len(serverNames)-1
+	}
+	for _, account := range all.AccountDetails {
+		for _, stream := range account.Streams {
+			groups[stream.Name] = current(stream.Cluster)
+			for _, consumer := range stream.Consumer {
+				groups[stream.Name+" "+consumer.Name] = current(consumer.Cluster)
+			}
+		}
+	}
+	return groups, nil
 }
