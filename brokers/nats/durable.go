@@ -211,13 +211,20 @@ func misfit(have, want jetstream.StreamConfig) string {
 
 // stream returns the stream of a configuration. It makes the stream if it is not there.
 func (b *Broker) stream(ctx context.Context, want jetstream.StreamConfig) (stream jetstream.Stream, err error) {
-	stream, err = b.mail.js.Stream(ctx, want.Name)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		stream, err = b.mail.js.CreateStream(ctx, want)
-		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another host has made it, in the same moment
-			stream, err = b.mail.js.Stream(ctx, want.Name)
-		}
+	stream, err = b.found(ctx, want)
+	if !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return stream, err
 	}
+	_, err = b.mail.js.CreateStream(ctx, want)
+	if err != nil && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another host makes it in the same moment
+		return nil, fmt.Errorf("stream %s: %w", want.Name, b.mailError(err))
+	}
+	return b.found(ctx, want)
+}
+
+// found returns the stream of a configuration, if it is there and fits.
+func (b *Broker) found(ctx context.Context, want jetstream.StreamConfig) (stream jetstream.Stream, err error) {
+	stream, err = b.mail.js.Stream(ctx, want.Name)
 	if err != nil {
 		return nil, fmt.Errorf("stream %s: %w", want.Name, b.mailError(err))
 	}
