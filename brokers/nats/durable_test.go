@@ -1,7 +1,6 @@
 package nats_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -256,23 +255,6 @@ func TestPoison(t *testing.T) {
 	}
 }
 
-// TestHungHandlers: a message whose handler takes too long comes again.
-func TestHungHandlers(t *testing.T) {
-	s := store(t, t.TempDir(), nil)
-	a := join(t, s.ClientURL(), "a")
-	w := new(book)
-	a.deploy(t, "a/mail", component(func(h guest.Host, m []byte) ([]byte, error) {
-		w.add("any", m)
-		if len(w.of("any")) == 1 {
-			panic("hangs, and is stopped")
-		}
-		return nil, nil
-	}), durable)
-	check(t, a.Send(mailID, []byte("x")))
-	w.has(t, "any", 2)
-	holds(t, js(t, s), 0)
-}
-
 // TestHostDies: what a host has got and not handled when it dies is handled by the next one, in order.
 func TestHostDies(t *testing.T) {
 	s := store(t, t.TempDir(), nil)
@@ -387,5 +369,3 @@ func TestNoJetStream(t *testing.T) {
 		t.Errorf("the dead letters are %+v", l)
 	}
 }
-
-var _ = context.Background
