@@ -3,9 +3,11 @@ package nats_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,7 +15,9 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/airhost/airhost/brokers/nats"
 	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/core/brokertest"
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/guest"
 )
@@ -368,4 +372,13 @@ func TestNoJetStream(t *testing.T) {
 	if l := a.DeadLetters(); len(l) != 1 || !strings.HasPrefix(l[0].Reason, "target-not-found") {
 		t.Errorf("the dead letters are %+v", l)
 	}
+}
+
+// TestDurableWithinAHost: the durable part of the suite, with components of one host.
+func TestDurableWithinAHost(t *testing.T) {
+	s := store(t, t.TempDir(), nil)
+	var clusters atomic.Int64
+	brokertest.RunDurable(t, brokertest.Harness{Direct: true, Late: true, New: func() (core.Broker, error) {
+		return nats.New(nats.Config{URL: s.ClientURL(), Host: "one", Cluster: fmt.Sprint("c", clusters.Add(1)), Lease: nats.MinLease, Logger: slog.New(slog.DiscardHandler)})
+	}})
 }
