@@ -20,12 +20,8 @@ const directoryPause = time.Minute
 
 // register enters a component in the directory.
 func (b *Broker) register(ctx context.Context, id core.ComponentID) error {
-	config := bucketConfig(b.subjects, b.config.Replicas)
-	if _, err := b.stream(ctx, config); err != nil {
-		return err
-	}
 	if _, err := b.mail.js.Publish(ctx, "$KV."+b.subjects.bucket()+"."+key(id), []byte(b.config.Host)); err != nil {
-		return fmt.Errorf("the directory of durable mailboxes, %s: %w", config.Name, b.mailError(err))
+		return fmt.Errorf("the directory of durable mailboxes, %s: %w", b.subjects.bucket(), b.mailError(err))
 	}
 	if b.know(id) {
 		b.sayBeat(false)

@@ -82,8 +82,10 @@ type mailing struct {
 	resting atomic.Bool
 	inboxes atomic.Uint64 // how many there were
 	kick    chan struct{} // asks for a look at the directory
-	created time.Time     // when the stream was made; setUp guards it
-	setUp   chan struct{} // has a token unless somebody sets JetStream up
+	setUp   chan struct{} // has a token unless somebody sets JetStream up; guards the following
+	created time.Time     // when the stream was made
+	stream  jetstream.Stream
+	checked *permit // the connection in which stream and directory were there and did fit; nil to look again
 
 	// Guarded by Broker.mu.
 	routes   map[core.ComponentID]*mailRoute
@@ -211,13 +213,20 @@ func misfit(have, want jetstream.StreamConfig) string {
 
 // stream returns the stream of a configuration. It makes the stream if it is not there.
 func (b *Broker) stream(ctx context.Context, want jetstream.StreamConfig) (stream jetstream.Stream, err error) {
-	stream, err = b.mail.js.Stream(ctx, want.Name)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		stream, err = b.mail.js.CreateStream(ctx, want)
-		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another host has made it, in the same moment
-			stream, err = b.mail.js.Stream(ctx, want.Name)
-		}
+	stream, err = b.found(ctx, want)
+	if !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return stream, err
 	}
+	_, err = b.mail.js.CreateStream(ctx, want)
+	if err != nil && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another host makes it in the same moment
+		return nil, fmt.Errorf("stream %s: %w", want.Name, b.mailError(err))
+	}
+	return b.found(ctx, want)
+}
+
+// found returns the stream of a configuration, if it is there and fits.
+func (b *Broker) found(ctx context.Context, want jetstream.StreamConfig) (stream jetstream.Stream, err error) {
+	stream, err = b.mail.js.Stream(ctx, want.Name)
 	if err != nil {
 		return nil, fmt.Errorf("stream %s: %w", want.Name, b.mailError(err))
 	}
@@ -236,9 +245,26 @@ func (b *Broker) setUpMail(ctx context.Context, id core.ComponentID) (jetstream.
 		return nil, b.mailError(ctx.Err())
 	}
 	defer func() { m.setUp <- struct{}{} }()
+	now := m.permit.Load()
+	if m.checked != now {
+		if err := b.checkStreams(ctx); err != nil {
+			return nil, err
+		}
+	}
+	m.checked = nil
+	if err := b.register(ctx, id); err != nil {
+		return nil, err
+	}
+	m.checked = now
+	return m.stream, nil
+}
+
+// checkStreams makes the stream and the directory if they are not there. The caller has the token of setUp.
+func (b *Broker) checkStreams(ctx context.Context) error {
+	m := &b.mail
 	stream, err := b.stream(ctx, streamConfig(b.subjects, b.config.Replicas))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if made := stream.CachedInfo().Created; !made.Equal(m.created) {
 		if !m.created.IsZero() {
@@ -246,7 +272,19 @@ func (b *Broker) setUpMail(ctx context.Context, id core.ComponentID) (jetstream.
 		}
 		m.created = made
 	}
-	return stream, b.register(ctx, id)
+	m.stream = stream
+	_, err = b.stream(ctx, bucketConfig(b.subjects, b.config.Replicas))
+	return err
+}
+
+// lookAgain makes the next set-up look at stream and directory, after a failure.
+func (b *Broker) lookAgain(ctx context.Context) {
+	select {
+	case <-b.mail.setUp:
+		b.mail.checked = nil
+		b.mail.setUp <- struct{}{}
+	case <-ctx.Done():
+	}
 }
 
 // AttachDurable implements [core.DurableBroker]. It needs JetStream, unless the connection is lost: then

@@ -1,12 +1,13 @@
 package nats_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,7 +15,9 @@ import (
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/airhost/airhost/brokers/nats"
 	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/core/brokertest"
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/guest"
 )
@@ -256,23 +259,6 @@ func TestPoison(t *testing.T) {
 	}
 }
 
-// TestHungHandlers: a message whose handler takes too long comes again.
-func TestHungHandlers(t *testing.T) {
-	s := store(t, t.TempDir(), nil)
-	a := join(t, s.ClientURL(), "a")
-	w := new(book)
-	a.deploy(t, "a/mail", component(func(h guest.Host, m []byte) ([]byte, error) {
-		w.add("any", m)
-		if len(w.of("any")) == 1 {
-			panic("hangs, and is stopped")
-		}
-		return nil, nil
-	}), durable)
-	check(t, a.Send(mailID, []byte("x")))
-	w.has(t, "any", 2)
-	holds(t, js(t, s), 0)
-}
-
 // TestHostDies: what a host has got and not handled when it dies is handled by the next one, in order.
 func TestHostDies(t *testing.T) {
 	s := store(t, t.TempDir(), nil)
@@ -388,4 +374,11 @@ func TestNoJetStream(t *testing.T) {
 	}
 }
 
-var _ = context.Background
+// TestDurableWithinAHost: the durable part of the suite, with components of one host.
+func TestDurableWithinAHost(t *testing.T) {
+	s := store(t, t.TempDir(), nil)
+	var clusters atomic.Int64
+	brokertest.RunDurable(t, brokertest.Harness{Direct: true, Late: true, New: func() (core.Broker, error) {
+		return nats.New(nats.Config{URL: s.ClientURL(), Host: "one", Cluster: fmt.Sprint("c", clusters.Add(1)), Lease: nats.MinLease, Logger: slog.New(slog.DiscardHandler)})
+	}})
+}

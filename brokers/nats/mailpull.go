@@ -24,6 +24,7 @@ type pulls struct {
 	heard    time.Time // when something came last
 	opening  bool
 	lost     bool // the consumer was deleted by somebody else
+	told     bool // the log has said so
 	behind   int  // messages in the stream behind the last one that came
 	attempts int  // of the set-up, in vain
 	retry    time.Time
@@ -89,8 +90,7 @@ func (x *mailbox) came(inbox string, in *natsgo.Msg) {
 	about := in.Header.Get("Description")
 	switch {
 	case status == "409" && strings.Contains(about, "Consumer Deleted"):
-		p.lost = true
-		go x.lostConsumer()
+		p.lost, p.told, p.retry = true, false, p.heard.Add(x.broker.config.Lease/2) // by then the other one has made its own
 	case status == "409" && strings.Contains(about, "MaxBytes"):
 		p.large = true
 		x.pullLocked()
@@ -114,7 +114,9 @@ func (x *mailbox) open(ctx context.Context) error {
 	x.mu.Unlock()
 	stream, err := b.setUpMail(ctx, x.at.id)
 	if err == nil {
-		err = x.makeConsumer(ctx, stream)
+		if err = x.makeConsumer(ctx, stream); err != nil {
+			b.lookAgain(ctx)
+		}
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -178,23 +180,6 @@ func (x *mailbox) description() string {
 	return "airhost " + x.broker.config.Host + " " + x.broker.run
 }
 
-// lostConsumer tells that somebody else has deleted the consumer.
-func (x *mailbox) lostConsumer() {
-	b := x.broker
-	if !b.enter() {
-		return
-	}
-	defer b.work.Done()
-	ctx, cancel := b.setUpContext()
-	defer cancel()
-	if host := x.holder(ctx); host != "" {
-		b.log.Error("another host has taken the durable mailbox of a component over: two hosts have it, undeploy one", "component", x.at.id.String(), "host", host)
-		return
-	}
-	b.log.Warn("the consumer of a durable mailbox was deleted: it is made anew", "component", x.at.id.String(), "consumer", x.name)
-	x.reopen()
-}
-
 // holder returns the other host that has the consumer, or nothing.
 func (x *mailbox) holder(ctx context.Context) (host string) {
 	consumer, err := x.broker.mail.js.Consumer(ctx, x.broker.subjects.stream(), x.name)
@@ -225,8 +210,9 @@ func (x *mailbox) tick(now time.Time) {
 	due := !x.over && !p.opening && now.After(p.retry) && !b.mail.resting.Load() && !b.mail.denied.Load()
 	lost := p.lost
 	silent := now.Sub(p.heard) > 3*b.config.Lease && (p.asked > 0 || p.listens == nil)
+	told := p.told
 	if due && lost {
-		p.retry = now.Add(2 * b.config.Lease)
+		p.told, p.retry = true, now.Add(2*b.config.Lease)
 	}
 	x.pullLocked()
 	x.mu.Unlock()
@@ -235,15 +221,26 @@ func (x *mailbox) tick(now time.Time) {
 	}
 	go func() {
 		defer b.work.Done()
-		if lost {
-			ctx, cancel := b.setUpContext()
-			defer cancel()
-			if x.holder(ctx) != "" {
-				return
-			}
+		if !lost || !x.belongsToOther(told) {
+			x.reopen()
 		}
-		x.reopen()
 	}()
+}
+
+// belongsToOther reports whether another host has the mailbox, after its consumer was deleted, and logs
+// which of the two it is.
+func (x *mailbox) belongsToOther(told bool) bool {
+	b := x.broker
+	ctx, cancel := b.setUpContext()
+	defer cancel()
+	host := x.holder(ctx)
+	switch {
+	case host == "":
+		b.log.Warn("the consumer of a durable mailbox was deleted: it is made anew", "component", x.at.id.String(), "consumer", x.name)
+	case !told:
+		b.log.Error("another host has taken the durable mailbox of a component over: two hosts have it, undeploy one", "component", x.at.id.String(), "host", host)
+	}
+	return host != ""
 }
 
 // renew makes the consumer anew, after a connection: what was not acknowledged comes again.

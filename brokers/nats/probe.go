@@ -31,11 +31,9 @@ func Probe(ctx context.Context, config Config, p Permissions) (Found, error) {
 	if err != nil {
 		return Found{}, fmt.Errorf("NATS: %w", err)
 	}
-	options = append(options, natsgo.RetryOnFailedConnect(false), natsgo.NoReconnect(), natsgo.Name("airhost check"),
-		natsgo.ErrorHandler(func(*natsgo.Conn, *natsgo.Subscription, error) {}), natsgo.SetCustomDialer(dialer{ctx}))
-	server, err := natsgo.Connect(c.URL, options...)
+	server, err := dialOnce(ctx, c, options)
 	if err != nil {
-		return Found{}, fmt.Errorf("no connection to %s: %w", Redacted(c.URL), err)
+		return Found{}, err
 	}
 	defer server.Close()
 	found := Found{
@@ -49,6 +47,17 @@ func Probe(ctx context.Context, config Config, p Permissions) (Found, error) {
 	return found, nil
 }
 
+// dialOnce connects, or fails.
+func dialOnce(ctx context.Context, c Config, options []natsgo.Option) (*natsgo.Conn, error) {
+	options = append(options, natsgo.RetryOnFailedConnect(false), natsgo.NoReconnect(), natsgo.Name("airhost check"),
+		natsgo.ErrorHandler(func(*natsgo.Conn, *natsgo.Subscription, error) {}), natsgo.SetCustomDialer(dialer{ctx}))
+	server, err := natsgo.Connect(c.URL, options...)
+	if err != nil {
+		return nil, fmt.Errorf("no connection to %s: %w", Redacted(c.URL), err)
+	}
+	return server, nil
+}
+
 // dialer connects until its context ends.
 type dialer struct{ context.Context }
 
@@ -59,7 +68,7 @@ func (d dialer) Dial(network, address string) (net.Conn, error) {
 // refused returns the uses of subjects that a server does not permit.
 func refused(ctx context.Context, server *natsgo.Conn, p Permissions) (all []string, err error) {
 	for _, subject := range p.Publish {
-		permitted, err := permits(ctx, server, func() error { return server.Publish(sample(subject), nil) })
+		permitted, err := permits(ctx, server, func() error { return server.PublishMsg(probe(subject)) })
 		if err != nil {
 			return nil, err
 		}

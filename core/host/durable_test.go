@@ -13,6 +13,7 @@ import (
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/guest"
+	"github.com/airhost/airhost/internal/hosttest"
 )
 
 func durable(d host.Deployment) host.Deployment {
@@ -66,10 +67,9 @@ func (h *testHost) sendAs(sender string, target core.ComponentID, payload string
 	check(h.t, caller.Send(target, []byte(payload)))
 }
 
-func equalEnds(t testing.TB, b *keeping, component string, handled, failed, undelivered, waiting int) {
+func equalEnds(t testing.TB, b *hosttest.Keeping, component string, handled, failed, undelivered, waiting int) {
 	t.Helper()
-	h, f, u, w := b.ended(id(component))
-	equal(t, "handled, failed, undelivered, waiting", fmt.Sprint(h, f, u, w), fmt.Sprint(handled, failed, undelivered, waiting))
+	equal(t, "ends", b.Ended(id(component)), hosttest.Ends{Handled: handled, Failed: failed, Undelivered: undelivered, Waiting: waiting})
 }
 
 // TestKeeperIsTold: the keeper of a message learns that it was handled, on each way of a message:
@@ -171,9 +171,8 @@ func TestBatchesAreKept(t *testing.T) {
 		}
 		close(instance.held)
 		check(t, h.Quiesce(t.Context()))
-		handled, failed, undelivered, waiting := b.ended(d.ID)
-		if handled != 6 || failed == 0 || undelivered != 0 || waiting != 0 {
-			t.Errorf("handled %d, failed %d, undelivered %d, waiting %d", handled, failed, undelivered, waiting)
+		if e := b.Ended(d.ID); e.Handled != 6 || e.Failed == 0 || e.Undelivered != 0 || e.Waiting != 0 {
+			t.Errorf("the ends are %+v", e)
 		}
 		equal(t, "dead letters", len(h.DeadLetters()), 0)
 	})
@@ -208,9 +207,8 @@ func TestKeptWhileRemoved(t *testing.T) {
 				synctest.Wait()
 				close(gate)
 				check(t, receive(t, "the end of Undeploy", undeployed))
-				handled, failed, _, waiting := b.ended(d.ID)
-				if handled+waiting != senders || failed != 0 || waiting == 0 {
-					t.Errorf("handled %d, failed %d, waiting %d", handled, failed, waiting)
+				if e := b.Ended(d.ID); e.Handled+e.Waiting != senders || e.Failed != 0 || e.Waiting == 0 {
+					t.Errorf("the ends are %+v", e)
 				}
 				check(t, h.Send(d.ID, nil)) // a mailbox takes messages while its component is away
 				check(t, h.Quiesce(t.Context()))
@@ -236,8 +234,8 @@ func TestFailedKeepsMail(t *testing.T) {
 			}
 			h.sendAs("airhost/x", d.ID, "fine")
 			synctest.Wait()
-			handled, failed, _, waiting := b.ended(d.ID)
-			equal(t, "ends", fmt.Sprint(failed, handled+waiting, len(h.DeadLetters())), fmt.Sprint(instances, 1, instances))
+			e := b.Ended(d.ID)
+			equal(t, "ends", fmt.Sprint(e.Failed, e.Handled+e.Waiting, len(h.DeadLetters())), fmt.Sprint(instances, 1, instances))
 		})
 	}
 }
@@ -264,8 +262,8 @@ func TestStopKeepsMail(t *testing.T) {
 		if err := h.Stop(ctx); errors.Is(err, host.ErrUnhandled) {
 			t.Error(err)
 		}
-		_, failed, undelivered, waiting := b.ended(d.ID)
-		equal(t, "ends", fmt.Sprint(failed, undelivered, waiting, len(h.DeadLetters())), "1 3 8 0")
+		e := b.Ended(d.ID)
+		equal(t, "ends", fmt.Sprint(e.Failed, e.Undelivered, e.Waiting, len(h.DeadLetters())), "1 3 8 0")
 	})
 }
 
