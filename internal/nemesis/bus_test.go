@@ -38,7 +38,7 @@ func cutAll() fault {
 }
 
 func loseBus(t *testing.T, lose fault, lost time.Duration) {
-	c := newCluster(t, 1, "")
+	c := newCluster(t, 1, options{})
 	for _, p := range c.hosts() {
 		c.checkGrowth(p)
 	}
@@ -89,7 +89,7 @@ func TestBrokenBrokers(t *testing.T) {
 			if testing.Short() && how != "duplicate" {
 				t.Skip("one fault will do")
 			}
-			c := newCluster(t, 1, how)
+			c := newCluster(t, 1, options{Break: how})
 			c.quiet = 8 * time.Second
 			for _, r := range schedule(1, 5) {
 				r.faults, r.time = nil, lease // no others are to blame

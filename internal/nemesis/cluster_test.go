@@ -23,7 +23,7 @@ type cluster struct {
 	directory string
 	network   network
 	kind      string // of the network
-	breaks    string // the fault of the brokers
+	options   options
 	all       map[string]*process
 	runs      map[string]int
 	past      []*process // hosts that were killed, with journals
@@ -33,11 +33,11 @@ type cluster struct {
 }
 
 // newCluster starts the processes. They end with the test.
-func newCluster(t testing.TB, seed uint64, breaks string) *cluster {
+func newCluster(t testing.TB, seed uint64, o options) *cluster {
 	t.Helper()
 	directory, err := os.MkdirTemp("", "airhost-nemesis-")
 	must(t, err)
-	c := &cluster{t: t, directory: directory, breaks: breaks, all: map[string]*process{}, runs: map[string]int{}, history: newHistory(newCheckPublications(), newCheckDurable()), quiet: patience}
+	c := &cluster{t: t, directory: directory, options: o, all: map[string]*process{}, runs: map[string]int{}, history: newHistory(newCheckPublications(), newCheckDurable()), quiet: patience}
 	c.network, c.kind, err = newNetwork(directory, seed)
 	must(t, err)
 	t.Cleanup(c.end)
@@ -122,7 +122,7 @@ func (c *cluster) settings(name string, run int) (role string, settings any) {
 		}
 		return "server", s
 	}
-	s := hostSettings{Name: name, Run: run, Lease: lease, Break: c.breaks}
+	s := hostSettings{Name: name, Run: run, Lease: lease, options: c.options}
 	s.Journal = journalOf(c.directory, fmt.Sprintf("%s.%d", name, run))
 	var urls []string
 	for _, server := range serverNames {
@@ -291,8 +291,20 @@ func (c *cluster) awaitQuiet() {
 		return before, "it was quiet once"
 	})
 	if !quiet {
-		c.history.violation("something is under way without end: %s", state)
+		c.history.violation("something is under way without end: %s\n%s", state, c.stored())
 	}
+}
+
+// stored describes what the servers have stored.
+func (c *cluster) stored() string {
+	c.t.Helper()
+	var all strings.Builder
+	for _, name := range serverNames {
+		var text string
+		must(c.t, c.all[name].ask(command{Do: "state"}, &text))
+		fmt.Fprintf(&all, "%s:\n%s", name, text)
+	}
+	return all.String()
 }
 
 // readJournals gives the history all that the hosts have written since it was called last.

@@ -39,7 +39,7 @@ func (s *sender) HandleMessage(h guest.Host, _ string, message []byte) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
-	for _, l := range loads {
+	for _, l := range s.host.settings.loads() {
 		l.send(s, h, tick, calm)
 	}
 	for i, name := range hostNames {

@@ -139,8 +139,10 @@ type round struct {
 }
 
 // schedule makes the rounds of a seed. Each kind is in the first rounds once; some have two faults.
-func schedule(seed uint64, rounds int) []round {
-	names := sortedNames()
+func schedule(seed uint64, rounds int) []round { return scheduleOf(seed, rounds, sortedNames()) }
+
+// scheduleOf is schedule with some kinds of faults alone.
+func scheduleOf(seed uint64, rounds int, names []string) []round {
 	r := rand.New(rand.NewPCG(seed, 0))
 	var all []round
 	var order []string

@@ -30,10 +30,17 @@ type hostSettings struct {
 	URL     string
 	Lease   time.Duration
 	Journal string
-	Break   string // the fault that the broker has: see broken
+	options
 }
 
-// command is a line on the standard input of a host. It answers each by one line of JSON.
+// options are those of a cluster.
+type options struct {
+	Break   string // the fault that the brokers have: see broken
+	Durable bool   // with the load of durable mailboxes
+}
+
+// command is a line on the standard input of a process. It answers each by one line of JSON. A
+// server knows groups and state.
 type command struct {
 	Do     string // load, calm, stat, collect or probe
 	Load   int    // ticks in a second; 0 for none. For calm it is their number
@@ -121,7 +128,12 @@ type load struct {
 }
 
 // loads are all further kinds.
-var loads = []load{publications, durable}
+func (o options) loads() []load {
+	if o.Durable {
+		return []load{publications, durable}
+	}
+	return []load{publications}
+}
 
 func (h *runningHost) deploy() error {
 	for name, slow := range map[string]bool{"sink": false, "echo": false, "slow": true} {
@@ -129,7 +141,7 @@ func (h *runningHost) deploy() error {
 			return err
 		}
 	}
-	for _, l := range loads {
+	for _, l := range h.settings.loads() {
 		for name, make := range l.components {
 			if err := h.deployOne(name, func() guest.Component { return make(h) }, l.change); err != nil {
 				return err

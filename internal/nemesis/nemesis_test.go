@@ -32,18 +32,37 @@ func number(t testing.TB, variable string, otherwise uint64) uint64 {
 
 // TestNemesis: in every round something else goes wrong under load, is mended, and no promise is
 // broken. AIRHOST_NEMESIS has the number of rounds, AIRHOST_NEMESIS_SEED the seed of an earlier
-// run, and AIRHOST_NEMESIS_NETWORK=proxies makes do without rights.
+// run, AIRHOST_NEMESIS_FAULTS the kinds of faults if not all, divided by commas.
+// AIRHOST_NEMESIS_NETWORK=proxies makes do without rights.
 func TestNemesis(t *testing.T) {
 	rounds := uint64(20)
 	if testing.Short() {
 		rounds = 3
 	}
-	rounds = number(t, "AIRHOST_NEMESIS", rounds)
+	names := sortedNames()
+	if only := os.Getenv("AIRHOST_NEMESIS_FAULTS"); only != "" {
+		names = strings.Split(only, ",")
+	}
+	// Raft takes several seconds for an election: few rounds have durable mailboxes unless more are wanted.
+	playAll(t, int(number(t, "AIRHOST_NEMESIS", rounds)), names, options{Durable: os.Getenv("AIRHOST_NEMESIS") != ""})
+}
+
+// TestDurableNemesis is TestNemesis with durable mailboxes and the faults that matter to these.
+func TestDurableNemesis(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes a minute")
+	}
+	names := []string{"kill -9 a host", "kill -9 all servers", "full disk", "empty store", "host <- servers", "server | all servers"}
+	playAll(t, len(names), names, options{Durable: true})
+}
+
+// playAll plays rounds of some kinds of faults.
+func playAll(t *testing.T, rounds int, names []string, o options) {
 	seed := number(t, "AIRHOST_NEMESIS_SEED", rand.Uint64N(1_000_000))
 	t.Logf("seed %d: AIRHOST_NEMESIS_SEED=%d makes the same rounds", seed, seed)
-	c := newCluster(t, seed, "")
+	c := newCluster(t, seed, o)
 	sum := newTable()
-	for _, r := range schedule(seed, int(rounds)) {
+	for _, r := range scheduleOf(seed, rounds, names) {
 		began := time.Now()
 		n := c.play(r)
 		line := fmt.Sprintf("round %d: %v for %v: %v, %.1f s", r.number, r, r.time.Round(time.Millisecond), n, time.Since(began).Seconds())

@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -21,7 +23,7 @@ type serverSettings struct {
 	Store  string
 }
 
-// serveNATS runs a server until standard input ends. For each line it tells the state of the streams.
+// serveNATS runs a server until standard input ends. For each command it tells the state of the streams.
 func serveNATS(s serverSettings) error {
 	o := &server.Options{
 		ServerName: s.Name, Host: s.Host, Port: s.Client, NoSigs: true,
@@ -54,9 +56,18 @@ func serveNATS(s serverSettings) error {
 	out := json.NewEncoder(os.Stdout)
 	err = out.Encode("ready")
 	for in := bufio.NewScanner(os.Stdin); err == nil && in.Scan(); {
-		var groups map[string]bool
-		if groups, err = groupsOf(nats, s.Name); err == nil {
-			err = out.Encode(groups)
+		var c command
+		if err = json.Unmarshal(in.Bytes(), &c); err != nil {
+			break
+		}
+		var answer any
+		if c.Do == "groups" {
+			answer, err = groupsOf(nats, s.Name)
+		} else {
+			answer, err = stateOf(nats)
+		}
+		if err == nil {
+			err = out.Encode(answer)
 		}
 	}
 	nats.Shutdown()
@@ -94,4 +105,31 @@ func groupsOf(nats *server.Server, name string) (map[string]bool, error) {
 		}
 	}
 	return groups, nil
+}
+
+// stateOf describes what a server has stored.
+func stateOf(nats *server.Server) (string, error) {
+	all, err := nats.Jsz(&server.JSzOptions{Streams: true, Consumer: true, Accounts: true})
+	if err != nil {
+		return "", err
+	}
+	var text strings.Builder
+	for _, account := range all.AccountDetails {
+		for _, stream := range account.Streams {
+			leader := ""
+			if stream.Cluster != nil {
+				leader = stream.Cluster.Leader
+			}
+			fmt.Fprintf(&text, "%s: leader %s, %d messages from %d to %d\n", stream.Name, leader, stream.State.Msgs, stream.State.FirstSeq, stream.State.LastSeq)
+			for _, c := range stream.Consumer {
+				leader := ""
+				if c.Cluster != nil {
+					leader = c.Cluster.Leader
+				}
+				fmt.Fprintf(&text, "  %s: leader %s, created %v, delivered %+v, acknowledged %+v, %d without acknowledgment, %d again, %d waiting, %d pulls\n",
+					c.Name, leader, c.Created, c.Delivered, c.AckFloor, c.NumAckPending, c.NumRedelivered, c.NumPending, c.NumWaiting)
+			}
+		}
+	}
+	return text.String(), nil
 }
