@@ -146,12 +146,16 @@ func (x *mailbox) makeConsumer(ctx context.Context, stream jetstream.Stream) err
 	if err := stream.DeleteConsumer(ctx, x.name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return fmt.Errorf("consumer %s: %w", x.name, b.mailError(err))
 	}
-	_, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+	consumer, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
 		Durable: x.name, Description: x.description(), AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverAllPolicy,
 		FilterSubject: b.subjects.mail(x.at.id), AckWait: 24 * time.Hour, MaxDeliver: -1, MaxAckPending: 4 * maxKept, MaxWaiting: 16,
 	})
 	if err != nil {
 		return fmt.Errorf("consumer %s: %w", x.name, b.mailError(err))
+	}
+	// After an election a server may know too little: it has no consumer to delete, and then the former one.
+	if info := consumer.CachedInfo(); info.Delivered.Consumer > 0 || info.NumAckPending > 0 {
+		return fmt.Errorf("consumer %s: the server still has the former one", x.name)
 	}
 	listens, err := b.server.Subscribe(inbox, func(in *natsgo.Msg) {
 		if b.enter() {

@@ -62,6 +62,7 @@ func playAll(t *testing.T, rounds int, names []string, o options) {
 	t.Logf("seed %d: AIRHOST_NEMESIS_SEED=%d makes the same rounds", seed, seed)
 	c := newCluster(t, seed, o)
 	sum := newTable()
+	defer func() { t.Logf("%s\nseed %d\n%v%d violations", c.kind, seed, sum, len(c.history.violations)) }()
 	for _, r := range scheduleOf(seed, rounds, names) {
 		began := time.Now()
 		n := c.play(r)
@@ -72,7 +73,6 @@ func playAll(t *testing.T, rounds int, names []string, o options) {
 			t.Fatalf("seed %d, %s\n  %s", seed, line, strings.Join(c.history.violations, "\n  "))
 		}
 	}
-	t.Logf("%s\nseed %d\n%v", c.kind, seed, sum)
 }
 
 // play plays a round, and returns what has happened in it. Violations are in the history.
@@ -226,6 +226,9 @@ func (w *row) add(n counts, d time.Duration) {
 	w.requests += n.requests
 	w.dead += n.dead
 	w.missing += n.missing
+	w.published += n.published
+	w.posted += n.posted
+	w.again += n.again
 	w.time += d
 	if w.outcomes == nil {
 		w.outcomes = map[string]int{}
@@ -238,18 +241,18 @@ func (w *row) add(n counts, d time.Duration) {
 // String writes the table as docs/clusters.md has it.
 func (s *table) String() string {
 	var text strings.Builder
-	text.WriteString("| fault | rounds | messages | refused | dead letters | lost with their host | requests | answered | timeout | unavailable | target-not-found |\n|---|---|---|---|---|---|---|---|---|---|---|\n")
+	text.WriteString("| fault | rounds | messages | refused | dead letters | lost with their host | requests | answered | timeout | unavailable | target-not-found | publications | durable | again |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 	line := func(name string, w *row) {
 		fmt.Fprintf(&text, "| %s | %d | %d | %d | %d | %d | %d |", name, w.rounds, w.messages, w.refused, w.dead, w.missing, w.requests)
 		for _, reason := range reasons {
 			fmt.Fprintf(&text, " %d |", w.outcomes[reason])
 		}
-		text.WriteString("\n")
+		fmt.Fprintf(&text, " %d | %d | %d |\n", w.published, w.posted, w.again)
 	}
 	for _, name := range slices.SortedFunc(maps.Keys(s.rows), func(a, b string) int { return cmp.Compare(a, b) }) {
 		line(strings.ReplaceAll(name, "|", "\\|"), s.rows[name])
 	}
 	line("all", &s.all)
-	fmt.Fprintf(&text, "0 violations, %v\n", s.all.time.Round(time.Second))
+	fmt.Fprintf(&text, "%v\n", s.all.time.Round(time.Second))
 	return text.String()
 }
