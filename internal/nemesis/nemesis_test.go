@@ -43,17 +43,18 @@ func TestNemesis(t *testing.T) {
 	if only := os.Getenv("AIRHOST_NEMESIS_FAULTS"); only != "" {
 		names = strings.Split(only, ",")
 	}
-	// Raft takes several seconds for an election: few rounds have durable mailboxes unless more are wanted.
-	playAll(t, int(number(t, "AIRHOST_NEMESIS", rounds)), names, options{Durable: os.Getenv("AIRHOST_NEMESIS") != ""})
+	playAll(t, int(number(t, "AIRHOST_NEMESIS", rounds)), names, options{})
 }
 
-// TestDurableNemesis is TestNemesis with durable mailboxes and the faults that matter to these.
+// TestDurableNemesis is TestNemesis with durable mailboxes, and the faults that matter to these. Its
+// rounds take longer, since an election of Raft takes several seconds. AIRHOST_NEMESIS_DURABLE has
+// their number.
 func TestDurableNemesis(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes a minute")
 	}
 	names := []string{"kill -9 a host", "kill -9 all servers", "full disk", "empty store", "host <- servers", "server | all servers"}
-	playAll(t, len(names), names, options{Durable: true})
+	playAll(t, int(number(t, "AIRHOST_NEMESIS_DURABLE", uint64(len(names)))), names, options{Durable: true})
 }
 
 // playAll plays rounds of some kinds of faults.
