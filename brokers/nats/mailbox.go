@@ -11,7 +11,7 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// mailbox is the durable mailbox of a component of this host: what has come of it from the stream.
+// mailbox is the durable mailbox of a component of this host: the messages of the stream that have come.
 // It is the origin of its messages.
 //
 // A message is acknowledged when it was handled, and comes again otherwise: after the next
@@ -43,11 +43,13 @@ type mailbox struct {
 }
 
 const (
-	// maxKept and maxKeptBytes bound what has come and was not handled; maxOut bounds what of it the
-	// component has in its mailbox.
+	// maxKept and maxKeptBytes bound the messages that have come and were not handled; maxOut bounds
+	// those of them that the component has in its mailbox.
 	maxKept      = 256
 	maxKeptBytes = 4 << 20
 	maxOut       = 64
+	// maxUnacknowledged is how many messages JetStream brings without an acknowledgment.
+	maxUnacknowledged = 4 * maxKept
 	// firstPause and maxPause are the times until a message is tried again that the component does not
 	// take.
 	firstPause = 5 * time.Millisecond
@@ -420,8 +422,8 @@ type recent struct {
 	next  int
 }
 
-// maxRecent is how many of them it knows: more than can have come and not been acknowledged.
-const maxRecent = 16 << 10
+// maxRecent is how many of them it knows: four times as many as can have come and not been acknowledged.
+const maxRecent = 4 * maxUnacknowledged
 
 func (r *recent) has(at place) bool {
 	r.mu.Lock()
