@@ -334,6 +334,14 @@ func TestServerRestarts(t *testing.T) {
 		check(t, b.Send(sender, fmt.Append(nil, i)))
 	}
 	w.has(t, "any", 10)
+	holds(t, js(t, s), n/2-10)
+	for until := within(t); a.Components()[0].Stored != n/2-10; { // as soon as all have come
+		select {
+		case <-time.After(time.Millisecond):
+		case <-until.Done():
+			t.Fatalf("%d messages are stored, want %d", a.Components()[0].Stored, n/2-10)
+		}
+	}
 	s.Shutdown()
 	s.WaitForShutdown()
 	a.says(t, "disconnected from NATS", 1)

@@ -399,19 +399,18 @@ func (x *mailbox) Undelivered(m *core.Message, _ error) {
 // Respond implements [core.Origin]. A fire-and-forget message has no outcome.
 func (x *mailbox) Respond(m *core.Message) { m.Release() }
 
-// Waiting returns how many messages a component's durable mailbox has that were not handled, as far as
-// this host knows, or false if it has none.
-func (b *Broker) Waiting(id core.ComponentID) (messages int, durable bool) {
+// Waiting implements [core.DurableBroker]. It knows of messages in the stream since one has come last.
+func (b *Broker) Waiting(id core.ComponentID) int {
 	b.mu.RLock()
 	a := b.local[id]
 	b.mu.RUnlock()
 	if a == nil || a.mail == nil {
-		return 0, false
+		return 0
 	}
 	x := a.mail
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.pulls.behind + len(x.kept), true
+	return x.pulls.behind + len(x.kept)
 }
 
 // recent knows the messages that were handled last.

@@ -136,6 +136,9 @@ func TestWindowOfMail(t *testing.T) {
 	s.Shutdown()
 	s.WaitForShutdown()
 	a.says(t, "disconnected from NATS", 1)
+	if n := a.broker.Waiting(mailID); n != 0 {
+		t.Errorf("%d messages are stored, want 0", n)
+	}
 	taken := 0
 	for ; taken < 10_000; taken++ {
 		if err := a.Send(mailID, fmt.Append(nil, taken)); err != nil {
