@@ -11,6 +11,10 @@ type DurableBroker interface {
 	// as with Attach. Messages that were stored before come first.
 	AttachDurable(id ComponentID, r Receiver) error
 
+	// Waiting returns how many messages of an attached component are stored and were not
+	// handled, as far as the broker knows. It does not block, and counts those that have come.
+	Waiting(id ComponentID) int
+
 	// Rest ends the arrival of stored messages at this host, for all components. Those that
 	// have come may still be handled. The host calls it when it begins to stop.
 	Rest()

@@ -33,7 +33,7 @@ func store(t testing.TB, folder string, change func(*server.Options)) *server.Se
 	})
 }
 
-// book records what components handle.
+// book records the messages that components handle.
 type book struct {
 	mu  sync.Mutex
 	all []string
@@ -96,7 +96,18 @@ func durable(d *host.Deployment) {
 	d.Restart = host.Restart{MaxRestarts: -1, Backoff: time.Millisecond, MaxBackoff: time.Millisecond}
 }
 
-var mailID = core.MustComponentID("a/mail")
+var mailID, sender = core.MustComponentID("a/mail"), core.MustComponentID("b/sender")
+
+// scribeAfter is a scribe that waits at one message until a gate is open.
+func scribeAfter(b *book, at string, gate chan struct{}) component {
+	return func(_ guest.Host, m []byte) ([]byte, error) {
+		if string(m) == at {
+			<-gate
+		}
+		b.add("any", m)
+		return nil, nil
+	}
+}
 
 // deployMail deploys a durable component.
 func (m *member) deployMail(t testing.TB, id string, c guest.Component) {
@@ -185,7 +196,7 @@ func TestDurable(t *testing.T) {
 	const n = 300
 	for i := range n {
 		check(t, a.Send(core.MustComponentID("a/sender"), fmt.Append(nil, i)))
-		check(t, b.Send(core.MustComponentID("b/sender"), fmt.Append(nil, i)))
+		check(t, b.Send(sender, fmt.Append(nil, i)))
 		check(t, b.Send(mailID, fmt.Append(nil, i)))
 	}
 	for _, sender := range []string{"a/sender", "b/sender", "airhost/host"} {
@@ -196,15 +207,26 @@ func TestDurable(t *testing.T) {
 			t.Errorf("got %q, %v", got, err)
 		}
 	}
+	a.deploy(t, "a/reader", scribe(w), func(d *host.Deployment) {
+		durable(d)
+		d.Subscribe = []host.Subscription{{Topic: core.MustTopicPattern("news.*")}}
+	})
+	left := a.settled(t).Left
+	topic, err := core.ParseTopic("news.today")
+	check(t, err)
+	check(t, a.Publish(topic, []byte("published")))
+	w.has(t, "any", 1)
 	holds(t, js(t, s), 0)
-	a.settled(t)
+	if got := a.settled(t).Left; got != left+1 {
+		t.Errorf("%d messages were stored for a publication, want 1", got-left)
+	}
 	b.settled(t)
 	if len(a.DeadLetters())+len(b.DeadLetters()) != 0 {
 		t.Errorf("dead letters: %+v %+v", a.DeadLetters(), b.DeadLetters())
 	}
 }
 
-// TestMailWaits: what is sent while the component's host is away, or the component is undeployed, is
+// TestMailWaits: a message that is sent while the component's host is away, or the component is undeployed, is
 // handled after the next deployment, on any host.
 func TestMailWaits(t *testing.T) {
 	s := store(t, t.TempDir(), nil)
@@ -243,7 +265,7 @@ func TestPoison(t *testing.T) {
 	b.deploy(t, "b/sender", relay("a/mail"), nil)
 	b.knows(t, mailID)
 	for _, text := range []string{"1", "trap", "2"} {
-		check(t, b.Send(core.MustComponentID("b/sender"), []byte(text)))
+		check(t, b.Send(sender, []byte(text)))
 	}
 	if got := strings.Join(w.has(t, "b/sender", 5), " "); got != "1 trap trap trap 2" {
 		t.Errorf("handled %s", got)
@@ -259,7 +281,7 @@ func TestPoison(t *testing.T) {
 	}
 }
 
-// TestHostDies: what a host has got and not handled when it dies is handled by the next one, in order.
+// TestHostDies: messages that a host has got and not handled when it dies are handled by the next one, in order.
 func TestHostDies(t *testing.T) {
 	s := store(t, t.TempDir(), nil)
 	w := newWire(t, s.Addr().String())
@@ -279,7 +301,7 @@ func TestHostDies(t *testing.T) {
 	b.deploy(t, "b/sender", relay("a/mail"), nil)
 	b.knows(t, mailID)
 	for i := range 5 {
-		check(t, b.Send(core.MustComponentID("b/sender"), fmt.Append(nil, i)))
+		check(t, b.Send(sender, fmt.Append(nil, i)))
 	}
 	<-began
 	<-began
@@ -304,26 +326,28 @@ func TestServerRestarts(t *testing.T) {
 	a, b := join(t, s.ClientURL(), "a"), join(t, s.ClientURL(), "b")
 	w := new(book)
 	gate := make(chan struct{})
-	a.deployMail(t, "a/mail", component(func(_ guest.Host, m []byte) ([]byte, error) {
-		if string(m) == "10" {
-			<-gate
-		}
-		w.add("any", m)
-		return nil, nil
-	}))
+	a.deployMail(t, "a/mail", scribeAfter(w, "10", gate))
 	b.deploy(t, "b/sender", relay("a/mail"), nil)
 	b.knows(t, mailID)
 	const n = 200
 	for i := range n / 2 {
-		check(t, b.Send(core.MustComponentID("b/sender"), fmt.Append(nil, i)))
+		check(t, b.Send(sender, fmt.Append(nil, i)))
 	}
 	w.has(t, "any", 10)
+	holds(t, js(t, s), n/2-10)
+	for until := within(t); a.Components()[0].Stored != n/2-10; { // as soon as all have come
+		select {
+		case <-time.After(time.Millisecond):
+		case <-until.Done():
+			t.Fatalf("%d messages are stored, want %d", a.Components()[0].Stored, n/2-10)
+		}
+	}
 	s.Shutdown()
 	s.WaitForShutdown()
 	a.says(t, "disconnected from NATS", 1)
 	b.says(t, "disconnected from NATS", 1)
 	for i := n / 2; i < n; i++ {
-		check(t, b.Send(core.MustComponentID("b/sender"), fmt.Append(nil, i)))
+		check(t, b.Send(sender, fmt.Append(nil, i)))
 	}
 	close(gate)
 	s = store(t, folder, func(o *server.Options) { o.Port = port })
@@ -353,7 +377,7 @@ func TestEmptyStore(t *testing.T) {
 	holds(t, js(t, s), 0)
 }
 
-// TestNoJetStream: without JetStream a durable component is refused, with what to do; all else works.
+// TestNoJetStream: without JetStream a durable component is refused, with advice; all else works.
 func TestNoJetStream(t *testing.T) {
 	a := join(t, serve(t, nil).ClientURL(), "a")
 	a.deploy(t, "a/echo", component(echo), nil)

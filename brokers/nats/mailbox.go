@@ -11,7 +11,7 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// mailbox is the durable mailbox of a component of this host: what has come of it from the stream.
+// mailbox is the durable mailbox of a component of this host: the messages of the stream that have come.
 // It is the origin of its messages.
 //
 // A message is acknowledged when it was handled, and comes again otherwise: after the next
@@ -43,11 +43,13 @@ type mailbox struct {
 }
 
 const (
-	// maxKept and maxKeptBytes bound what has come and was not handled; maxOut bounds what of it the
-	// component has in its mailbox.
+	// maxKept and maxKeptBytes bound the messages that have come and were not handled; maxOut bounds
+	// those of them that the component has in its mailbox.
 	maxKept      = 256
 	maxKeptBytes = 4 << 20
 	maxOut       = 64
+	// maxUnacknowledged is how many messages JetStream brings without an acknowledgment.
+	maxUnacknowledged = 4 * maxKept
 	// firstPause and maxPause are the times until a message is tried again that the component does not
 	// take.
 	firstPause = 5 * time.Millisecond
@@ -397,19 +399,18 @@ func (x *mailbox) Undelivered(m *core.Message, _ error) {
 // Respond implements [core.Origin]. A fire-and-forget message has no outcome.
 func (x *mailbox) Respond(m *core.Message) { m.Release() }
 
-// Waiting returns how many messages a component's durable mailbox has that were not handled, as far as
-// this host knows, or false if it has none.
-func (b *Broker) Waiting(id core.ComponentID) (messages int, durable bool) {
+// Waiting implements [core.DurableBroker]. It knows of messages in the stream since one has come last.
+func (b *Broker) Waiting(id core.ComponentID) int {
 	b.mu.RLock()
 	a := b.local[id]
 	b.mu.RUnlock()
 	if a == nil || a.mail == nil {
-		return 0, false
+		return 0
 	}
 	x := a.mail
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.pulls.behind + len(x.kept), true
+	return x.pulls.behind + len(x.kept)
 }
 
 // recent knows the messages that were handled last.
@@ -420,8 +421,8 @@ type recent struct {
 	next  int
 }
 
-// maxRecent is how many of them it knows: more than can have come and not been acknowledged.
-const maxRecent = 16 << 10
+// maxRecent is how many of them it knows: four times as many as can have come and not been acknowledged.
+const maxRecent = 4 * maxUnacknowledged
 
 func (r *recent) has(at place) bool {
 	r.mu.Lock()

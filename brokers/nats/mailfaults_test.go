@@ -27,8 +27,8 @@ func mailFrame(flags byte, rest ...string) []byte {
 	return frame
 }
 
-// TestGarbageInTheStream: what is no message is removed, counted and logged, and what comes behind is
-// handled.
+// TestGarbageInTheStream: bytes that are no message are removed, counted and logged, and the next
+// message is handled.
 func TestGarbageInTheStream(t *testing.T) {
 	s := store(t, t.TempDir(), nil)
 	a := join(t, s.ClientURL(), "a")
@@ -100,6 +100,27 @@ func TestFullStream(t *testing.T) {
 	}
 }
 
+// TestNoRoomOnDisk: while the server has no room, messages wait, and are stored when it has.
+func TestNoRoomOnDisk(t *testing.T) {
+	s := store(t, t.TempDir(), func(o *server.Options) { o.JetStreamMaxStore = 20_000 })
+	a := join(t, s.ClientURL(), "a")
+	sizes, gate := make(chan int, 100), make(chan struct{})
+	a.deployMail(t, "a/mail", component(func(_ guest.Host, m []byte) ([]byte, error) { <-gate; sizes <- len(m); return nil, nil }))
+	const n = 10
+	for i := range n {
+		check(t, a.Send(mailID, make([]byte, 4000+i)))
+	}
+	a.says(t, "a message for a durable mailbox is not stored yet", 1)
+	close(gate)
+	for range n {
+		<-sizes
+	}
+	a.settled(t)
+	if l := a.DeadLetters(); len(l) != 0 {
+		t.Errorf("%d dead letters: %s", len(l), l[0].Reason)
+	}
+}
+
 // TestWindowOfMail: while nothing is stored, a route takes as much as its window, and refuses the rest at
 // once; a message above the server's max_payload is refused with the bound.
 func TestWindowOfMail(t *testing.T) {
@@ -115,6 +136,9 @@ func TestWindowOfMail(t *testing.T) {
 	s.Shutdown()
 	s.WaitForShutdown()
 	a.says(t, "disconnected from NATS", 1)
+	if n := a.broker.Waiting(mailID); n != 0 {
+		t.Errorf("%d messages are stored, want 0", n)
+	}
 	taken := 0
 	for ; taken < 10_000; taken++ {
 		if err := a.Send(mailID, fmt.Append(nil, taken)); err != nil {
@@ -132,7 +156,7 @@ func TestWindowOfMail(t *testing.T) {
 	a.settled(t)
 }
 
-// TestCloseWithMail: a host that stops without a server has dead letters of what is not stored.
+// TestCloseWithMail: a host that stops without a server has dead letters of messages that are not stored.
 func TestCloseWithMail(t *testing.T) {
 	s := store(t, t.TempDir(), nil)
 	a := join(t, s.ClientURL(), "a")
@@ -155,13 +179,7 @@ func TestConsumerIsDeleted(t *testing.T) {
 	a := join(t, s.ClientURL(), "a")
 	w := new(book)
 	gate := make(chan struct{})
-	a.deployMail(t, "a/mail", component(func(_ guest.Host, m []byte) ([]byte, error) {
-		if string(m) == "1" {
-			<-gate
-		}
-		w.add("any", m)
-		return nil, nil
-	}))
+	a.deployMail(t, "a/mail", scribeAfter(w, "1", gate))
 	for i := range 3 {
 		check(t, a.Send(mailID, fmt.Append(nil, i)))
 	}
@@ -290,7 +308,7 @@ func TestFailedComponentKeepsMail(t *testing.T) {
 }
 
 // TestNoLongerDurable: a component that is deployed again without a durable mailbox gets its messages
-// directly; what waited stays in the stream, and the log says so.
+// directly; those that waited stay in the stream, and the log says so.
 func TestNoLongerDurable(t *testing.T) {
 	s := store(t, t.TempDir(), nil)
 	a, b := join(t, s.ClientURL(), "a"), join(t, s.ClientURL(), "b")
@@ -309,7 +327,7 @@ func TestNoLongerDurable(t *testing.T) {
 	holds(t, js(t, s), 1)
 }
 
-// TestForeignPermissions: a host whose user has no permissions of JetStream works as without durable
+// TestForeignPermissions: a host without permissions for JetStream works as without durable
 // mailboxes, and says so once.
 func TestForeignPermissions(t *testing.T) {
 	deny := &server.SubjectPermission{Deny: []string{"$JS.>", "ah.default.mail.>"}}

@@ -51,7 +51,7 @@ func changes(subject string) bool {
 }
 
 // probe is a message for a subject that changes nothing there: no stream takes it, and JetStream
-// refuses what it cannot read.
+// refuses all that it cannot read.
 func probe(subject string) *natsgo.Msg {
 	m := &natsgo.Msg{Subject: sample(subject)}
 	if changes(subject) {
@@ -61,7 +61,7 @@ func probe(subject string) *natsgo.Msg {
 }
 
 // ProbeMail asks the servers if they have JetStream, and if the stream of durable mailboxes, should it be
-// there, can hold them. The error says what to do.
+// there, can hold them. The error gives advice.
 func ProbeMail(ctx context.Context, config Config) error {
 	b, err := New(config)
 	if err != nil {

@@ -65,7 +65,7 @@ func (x *mailbox) pullLocked() {
 	x.sendLocked()
 }
 
-// came handles what comes to a mailbox's inbox: a message, or a word about the last pull.
+// came handles an arrival in a mailbox's inbox: a message, or a word about the last pull.
 func (x *mailbox) came(inbox string, in *natsgo.Msg) {
 	x.mu.Lock()
 	p := &x.pulls
@@ -148,7 +148,7 @@ func (x *mailbox) makeConsumer(ctx context.Context, stream jetstream.Stream) err
 	}
 	consumer, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
 		Durable: x.name, Description: x.description(), AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverAllPolicy,
-		FilterSubject: b.subjects.mail(x.at.id), AckWait: 24 * time.Hour, MaxDeliver: -1, MaxAckPending: 4 * maxKept, MaxWaiting: 16,
+		FilterSubject: b.subjects.mail(x.at.id), AckWait: 24 * time.Hour, MaxDeliver: -1, MaxAckPending: maxUnacknowledged, MaxWaiting: 16,
 	})
 	if err != nil {
 		return fmt.Errorf("consumer %s: %w", x.name, b.mailError(err))
@@ -179,7 +179,7 @@ func (x *mailbox) makeConsumer(ctx context.Context, stream jetstream.Stream) err
 	return nil
 }
 
-// description tells others whose consumer it is.
+// description names the host and its run, for others.
 func (x *mailbox) description() string {
 	return "airhost " + x.broker.config.Host + " " + x.broker.run
 }
@@ -247,7 +247,7 @@ func (x *mailbox) belongsToOther(told bool) bool {
 	return host != ""
 }
 
-// renew makes the consumer anew, after a connection: what was not acknowledged comes again.
+// renew makes the consumer anew, after a connection: messages that were not acknowledged come again.
 func (x *mailbox) renew() {
 	x.mu.Lock()
 	x.pulls.heard, x.pulls.retry, x.pulls.attempts = time.Time{}, time.Time{}, 0
@@ -256,7 +256,7 @@ func (x *mailbox) renew() {
 	x.tick(time.Now())
 }
 
-// end takes no more messages. What was handled is acknowledged, and another host may have the rest at
+// end takes no more messages. All that was handled is acknowledged, and another host may have the rest at
 // once.
 func (x *mailbox) end() {
 	b := x.broker
@@ -277,12 +277,35 @@ func (x *mailbox) end() {
 		return
 	}
 	x.flush(nil)
-	ctx, cancel := b.setUpContext()
-	defer cancel()
-	if fence != "" { // its answer comes after all acknowledgments have been noted
-		_, _ = b.server.RequestWithContext(ctx, fence, []byte("+WPI"))
+	b.leave(x.name, fence)
+}
+
+const (
+	// leaveTime is how long the end of a mailbox waits for JetStream. Should that be in vain, others do
+	// not wait for the next leavePause.
+	leaveTime  = time.Second
+	leavePause = 10 * time.Second
+)
+
+// leave deletes the consumer of a mailbox. fence is where the last acknowledgment went, if there was one.
+func (b *Broker) leave(consumer, fence string) {
+	now := time.Now().UnixNano()
+	if now < b.mail.leaves.Load() {
+		return // the next one who opens the mailbox deletes it
 	}
-	if err := b.mail.js.DeleteConsumer(ctx, b.subjects.stream(), x.name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
-		b.log.Debug("the consumer of a durable mailbox stays", "consumer", x.name, "reason", err.Error())
+	ctx, cancel := context.WithTimeout(b.mail.permit.Load(), leaveTime)
+	defer cancel()
+	var err error
+	if fence != "" { // its answer comes after all acknowledgments have been noted
+		_, err = b.server.RequestWithContext(ctx, fence, []byte("+WPI"))
+	}
+	if err == nil || errors.Is(err, natsgo.ErrNoResponders) {
+		err = b.mail.js.DeleteConsumer(ctx, b.subjects.stream(), consumer)
+	}
+	if err != nil && ctx.Err() != nil {
+		b.mail.leaves.Store(now + int64(leavePause))
+	}
+	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		b.log.Debug("the consumer of a durable mailbox stays", "consumer", consumer, "reason", err.Error())
 	}
 }

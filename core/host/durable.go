@@ -40,6 +40,14 @@ func (h *Host) takeNoMore() {
 	h.endPauses()
 }
 
+// stored returns how many messages the broker keeps for a component.
+func (h *Host) stored(id core.ComponentID) int {
+	if broker, can := h.broker.(core.DurableBroker); can {
+		return broker.Waiting(id)
+	}
+	return 0
+}
+
 // keeperOf returns the keeper of a message, or nil if it has none.
 func keeperOf(m *core.Message) core.Keeper {
 	if m.Origin == nil || m.IsRequest() {

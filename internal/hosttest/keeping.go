@@ -108,6 +108,9 @@ func (b *Keeping) Detach(id core.ComponentID) {
 	b.Broker.Detach(id)
 }
 
+// Waiting implements core.DurableBroker.
+func (b *Keeping) Waiting(id core.ComponentID) int { return b.Ended(id).Waiting }
+
 // Rest implements core.DurableBroker.
 func (b *Keeping) Rest() {
 	b.mu.Lock()
