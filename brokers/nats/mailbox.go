@@ -106,13 +106,8 @@ func newMailbox(a *attached) *mailbox {
 }
 
 // arrived takes a message of the stream.
-func (x *mailbox) arrived(in *natsgo.Msg) {
+func (x *mailbox) arrived(in *natsgo.Msg, at place) {
 	b := x.broker
-	at, ok := placeOf(in.Reply)
-	if !ok {
-		b.discard(in, errFrame)
-		return
-	}
 	x.mu.Lock()
 	switch k := x.placed[at]; {
 	case x.over:
@@ -159,20 +154,22 @@ func readMail(data []byte) (sender core.ComponentID, payload []byte, err error) 
 }
 
 // placeOf reads the subject by which a message is acknowledged. Its last five parts are the number of
-// deliveries, the sequences in stream and consumer, the time, and how many follow.
-func placeOf(reply string) (at place, ok bool) {
+// deliveries, the sequences in stream and consumer, the time, and how many follow. count is the
+// sequence in the consumer.
+func placeOf(reply string) (at place, count uint64, ok bool) {
 	parts := strings.Split(reply, ".")
 	n := len(parts)
 	if n < 9 || parts[0] != "$JS" || parts[1] != "ACK" {
-		return at, false
+		return at, 0, false
 	}
 	if n > 10 { // with domain and account before, and a token behind
 		n = 11
 	}
-	var err1, err2 error
+	var err1, err2, err3 error
 	at.sequence, err1 = strconv.ParseUint(parts[n-4], 10, 64)
-	at.time, err2 = strconv.ParseUint(parts[n-2], 10, 64)
-	return at, err1 == nil && err2 == nil
+	count, err2 = strconv.ParseUint(parts[n-3], 10, 64)
+	at.time, err3 = strconv.ParseUint(parts[n-2], 10, 64)
+	return at, count, err1 == nil && err2 == nil && err3 == nil
 }
 
 func (x *mailbox) add(k *kept) {

@@ -23,10 +23,12 @@ type pulls struct {
 	request  []byte    // to be published, or nil
 	heard    time.Time // when something came last
 	opening  bool
-	lost     bool // the consumer was deleted by somebody else
-	told     bool // the log has said so
-	behind   int  // messages in the stream behind the last one that came
-	attempts int  // of the set-up, in vain
+	number   uint64 // of the last message, as the consumer counts them from 1 on
+	broken   bool   // a message is missing, or may be: the consumer is made anew before anything else is taken
+	lost     bool   // the consumer was deleted by somebody else
+	told     bool   // the log has said so
+	behind   int    // messages in the stream behind the last one that came
+	attempts int    // of the set-up, in vain
 	retry    time.Time
 }
 
@@ -46,7 +48,7 @@ func (s subjects) next(consumer string) string {
 func (x *mailbox) pullLocked() {
 	p := &x.pulls
 	n, bytes := maxKept-len(x.kept), maxKeptBytes-x.bytes
-	if p.asked > 0 || p.listens == nil || p.opening || p.lost || x.over || x.broker.mail.resting.Load() || n < maxKept/2 || bytes < maxKeptBytes/2 {
+	if p.asked > 0 || p.broken || p.listens == nil || p.opening || p.lost || x.over || x.broker.mail.resting.Load() || n < maxKept/2 || bytes < maxKeptBytes/2 {
 		return
 	}
 	lease := x.broker.config.Lease
@@ -69,7 +71,7 @@ func (x *mailbox) pullLocked() {
 func (x *mailbox) came(inbox string, in *natsgo.Msg) {
 	x.mu.Lock()
 	p := &x.pulls
-	if p.inbox != inbox || x.over { // of the consumer before
+	if p.inbox != inbox || x.over || p.broken { // of the consumer before
 		x.mu.Unlock()
 		return
 	}
@@ -78,8 +80,14 @@ func (x *mailbox) came(inbox string, in *natsgo.Msg) {
 	if status == "" || len(in.Data) > 0 {
 		p.asked = max(0, p.asked-1)
 		p.behind, _ = strconv.Atoi(in.Reply[strings.LastIndexByte(in.Reply, '.')+1:])
+		p.number++
+		at, count, _ := placeOf(in.Reply)
+		broken := count != p.number // one before it was lost on its way, or the consumer is a former one
+		p.broken = broken
 		x.mu.Unlock()
-		x.arrived(in)
+		if !broken {
+			x.arrived(in, at)
+		}
 		return
 	}
 	defer x.mu.Unlock()
@@ -97,7 +105,7 @@ func (x *mailbox) came(inbox string, in *natsgo.Msg) {
 	case status == "408", status == "404", status == "409" && strings.Contains(about, "Batch Completed"):
 		x.pullLocked()
 	default:
-		p.heard = time.Time{} // the next tick makes the consumer anew
+		p.broken = true // such as another leader, which does not know all that the former one has sent
 	}
 }
 
@@ -128,6 +136,7 @@ func (x *mailbox) open(ctx context.Context) error {
 		return err
 	}
 	p.attempts, p.lost, p.asked, p.request, p.heard = 0, false, 0, nil, time.Now()
+	p.number, p.broken = 0, false
 	x.pullLocked()
 	return nil
 }
@@ -146,16 +155,12 @@ func (x *mailbox) makeConsumer(ctx context.Context, stream jetstream.Stream) err
 	if err := stream.DeleteConsumer(ctx, x.name); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return fmt.Errorf("consumer %s: %w", x.name, b.mailError(err))
 	}
-	consumer, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+	_, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
 		Durable: x.name, Description: x.description(), AckPolicy: jetstream.AckExplicitPolicy, DeliverPolicy: jetstream.DeliverAllPolicy,
 		FilterSubject: b.subjects.mail(x.at.id), AckWait: 24 * time.Hour, MaxDeliver: -1, MaxAckPending: maxUnacknowledged, MaxWaiting: 16,
 	})
 	if err != nil {
 		return fmt.Errorf("consumer %s: %w", x.name, b.mailError(err))
-	}
-	// After an election a server may know too little: it has no consumer to delete, and then the former one.
-	if info := consumer.CachedInfo(); info.Delivered.Consumer > 0 || info.NumAckPending > 0 {
-		return fmt.Errorf("consumer %s: the server still has the former one", x.name)
 	}
 	listens, err := b.server.Subscribe(inbox, func(in *natsgo.Msg) {
 		if b.enter() {
@@ -213,7 +218,7 @@ func (x *mailbox) tick(now time.Time) {
 	p := &x.pulls
 	due := !x.over && !p.opening && now.After(p.retry) && !b.mail.resting.Load() && !b.mail.denied.Load()
 	lost := p.lost
-	silent := now.Sub(p.heard) > 3*b.config.Lease && (p.asked > 0 || p.listens == nil)
+	silent := p.broken || now.Sub(p.heard) > 3*b.config.Lease && (p.asked > 0 || p.listens == nil)
 	told := p.told
 	if due && lost {
 		p.told, p.retry = true, now.Add(2*b.config.Lease)
