@@ -40,12 +40,15 @@
 //   - broker.go: a [Broker] takes messages to the host that has their target.
 //   - topiccarrier.go: a [TopicCarrier] takes publications to other hosts, for the [TopicHome] there.
 //   - cluster.go: a [Clustered] broker tells of the other hosts.
+//   - durable.go: a [DurableBroker] keeps messages until they have been handled, and their
+//     [Keeper] is told so.
 //   - tracker.go: a [Tracker] remembers requests until they end, and tells their
 //     [Waiter] if that is by timeout.
 //
 // Some optional interfaces let a part do more: [Batcher], [StateKeeper],
-// [Turner] and [Sizer] for an instance, [Carrier], [TopicCarrier] and [Clustered] for a broker, [Reserver]
-// for a tracker. Packages enginetest, brokertest and trackertest test a part against its contract.
+// [Turner] and [Sizer] for an instance, [Carrier], [TopicCarrier], [Clustered] and [DurableBroker]
+// for a broker, [Reserver] for a tracker. Packages enginetest, brokertest and trackertest test a part
+// against its contract.
 //
 // Hosts and parts also share these tools:
 //

@@ -23,12 +23,14 @@ type Message struct {
 	Deadline int64
 
 	// Origin takes the outcome of a request. A broker that carries the request to
-	// another host replaces it there by an origin of its own.
+	// another host replaces it there by an origin of its own. In a fire-and-forget
+	// message it is nil, or a [Keeper] that is told how the message ends.
 	Origin Origin
 
 	// Mark is for the host that is Origin. It shows the host that a request is still
 	// pending, in most cases without a look into the tracker. A broker keeps it with
-	// the message. In a message that a broker makes it is 0.
+	// the message. In a request that a broker makes it is 0; that of a fire-and-forget
+	// message is its [Keeper]'s.
 	Mark uint64
 
 	// Payload is the message's body; in an outcome, the response.

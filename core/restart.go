@@ -38,7 +38,13 @@ type Restart struct {
 	// CoolDown is the time after a failure until one more start is tried. If that instance
 	// ends within Within, it has failed again. 5 minutes by default.
 	CoolDown time.Duration
+	// MaxDeliver is how often a message of a durable mailbox is delivered if the instance ends
+	// each time; then it is a dead letter. 5 by default, at most [MaxDeliverLimit].
+	MaxDeliver int
 }
+
+// MaxDeliverLimit is the largest [Restart] MaxDeliver.
+const MaxDeliverLimit = 1000
 
 // WithDefaults returns r with its zero fields set to their defaults, or an error that
 // names the wrong field.
@@ -64,6 +70,12 @@ func (r Restart) WithDefaults() (Restart, error) {
 	}
 	if r.MaxRestarts == 0 {
 		r.MaxRestarts = 5
+	}
+	if err := CheckCount("restart.max_deliver", int64(r.MaxDeliver), 1, MaxDeliverLimit); err != nil {
+		return r, err
+	}
+	if r.MaxDeliver == 0 {
+		r.MaxDeliver = 5
 	}
 	return r, nil
 }

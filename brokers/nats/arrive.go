@@ -42,7 +42,7 @@ const (
 func (b *Broker) Arrive(id core.ComponentID, r core.Successor) error {
 	a := &attached{broker: b, id: id, receiver: r}
 	a.arrival = &arrival{at: a}
-	return b.attach(a, r == nil)
+	return b.attach(a)
 }
 
 // Settle implements [core.Mover].

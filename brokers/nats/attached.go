@@ -17,6 +17,7 @@ type attached struct {
 	broker       *Broker
 	id           core.ComponentID
 	receiver     core.Receiver
+	mail         *mailbox   // a durable mailbox, or nil
 	mu           sync.Mutex // guards subscription
 	subscription *natsgo.Subscription
 	detached     atomic.Bool
@@ -30,6 +31,7 @@ type attached struct {
 	left         bool             // it has moved to another host: late messages still go to receiver; guarded by mu
 	leaving      atomic.Pointer[taken]
 	arrival      *arrival // of a component that has come from another host, or nil
+	progress     progress // likewise
 }
 
 // group is the queue group of all hosts: should two have the same component, one of them gets each
@@ -79,6 +81,9 @@ func (a *attached) end() {
 		return
 	}
 	a.detached.Store(true)
+	if a.mail != nil {
+		a.mail.end()
+	}
 	a.drainLocked()
 }
 
@@ -105,6 +110,11 @@ func (a *attached) arrived(in *natsgo.Msg) {
 		b.refuseFrame(in, r.err)
 		return
 	}
+	route, number, ok := b.subjects.parseReceipt(in.Reply)
+	if ok && a.progress.isLate(host, route, number) {
+		b.discard(in, errLate)
+		return
+	}
 	if a.from == nil || a.from.host != host {
 		a.from = b.origin(host)
 	}
@@ -117,11 +127,9 @@ func (a *attached) arrived(in *natsgo.Msg) {
 	if a.stuck {
 		window = minGranted
 	}
-	if waits && len(refusals) == 0 {
-		if route, number, ok := b.subjects.parseReceipt(in.Reply); ok {
-			a.from.confirm(frameReceipt{route, number, window, bytes})
-			return
-		}
+	if waits && len(refusals) == 0 && ok {
+		a.from.confirm(frameReceipt{route, number, window, bytes})
+		return
 	}
 	a.out = appendReceipt(a.out[:0], receipt{host: b.config.Host, window: window, bytes: bytes, refusals: refusals})
 	if err := b.publish(in.Reply, "", a.out); err != nil {
@@ -179,7 +187,11 @@ func (a *attached) take(correlation core.RequestID, deadline int64, sender, payl
 	if correlation != 0 {
 		m.Correlation, m.Deadline, m.Origin = correlation, deadline, a.from
 	}
-	if err := a.deliver(m); err != nil {
+	deliver := a.deliver
+	if a.mail != nil && !m.IsRequest() { // a host that does not know of the mailbox has sent it
+		deliver = b.deliverMail
+	}
+	if err := deliver(m); err != nil {
 		m.Release()
 		return err
 	}

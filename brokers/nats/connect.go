@@ -19,6 +19,7 @@ import (
 
 func (c Config) withDefaults() Config {
 	c.URL, c.Cluster, c.Lease = cmp.Or(c.URL, natsgo.DefaultURL), cmp.Or(c.Cluster, DefaultCluster), cmp.Or(c.Lease, DefaultLease)
+	c.Replicas = cmp.Or(c.Replicas, 1)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -46,6 +47,8 @@ func (c Config) check() (options []natsgo.Option, err error) {
 		return nil, fmt.Errorf("host %.70q: want 1 to %d letters, digits, '-', '_' and '.'", c.Host, maxHost)
 	case c.Lease < MinLease:
 		return nil, fmt.Errorf("lease %v: want %v or more", c.Lease, MinLease)
+	case c.Replicas != 1 && c.Replicas != 3 && c.Replicas != 5:
+		return nil, fmt.Errorf("replicas %d: want 1, 3 or 5", c.Replicas)
 	case c.Credentials != "" && c.NKey != "":
 		return nil, errors.New("credentials and nkey: want one of the two")
 	case (c.Certificate == "") != (c.Key == ""):
@@ -101,7 +104,7 @@ func (c Config) options() ([]natsgo.Option, error) {
 	options := []natsgo.Option{
 		natsgo.Name("airhost " + c.Host), natsgo.MaxReconnects(-1), natsgo.ReconnectBufSize(-1), natsgo.RetryOnFailedConnect(true),
 		natsgo.ReconnectWait(250 * time.Millisecond), natsgo.PingInterval(c.Lease), natsgo.MaxPingsOutstanding(2),
-		natsgo.FlusherTimeout(c.Lease), natsgo.NoCallbacksAfterClientClose(), natsgo.IgnoreAuthErrorAbort(),
+		natsgo.CustomInboxPrefix(newSubjects(c.Cluster).inbox(c.Host)), natsgo.FlusherTimeout(c.Lease), natsgo.NoCallbacksAfterClientClose(), natsgo.IgnoreAuthErrorAbort(),
 	}
 	if c.Credentials != "" {
 		options = append(options, natsgo.UserCredentials(c.Credentials))
@@ -177,6 +180,9 @@ func (b *Broker) begin() error {
 	if err := b.server.LastError(); errors.Is(err, natsgo.ErrPermissionViolation) {
 		return fmt.Errorf("the server does not permit what host %s needs to hear others: %w", host, err)
 	}
+	if err := b.beginMail(); err != nil {
+		return err
+	}
 	b.refusal.Store(nil)
 	b.noteConnected(b.server.ConnectedUrl())
 	if !b.server.IsConnected() { // since a moment
@@ -184,6 +190,7 @@ func (b *Broker) begin() error {
 	}
 	b.work.Go(b.outbox.run)
 	b.work.Go(func() { b.keepTime(b.done) })
+	b.work.Go(func() { b.keepDirectory(b.done) })
 	return nil
 }
 
@@ -253,6 +260,7 @@ func (b *Broker) reconnected(c *natsgo.Conn) {
 	b.log.Info("connected to NATS again", "server", Redacted(c.ConnectedUrl()))
 	b.noteConnected(c.ConnectedUrl())
 	b.sayBeat(false) // the others wait for it with their outcomes
+	b.renewMail()
 }
 
 // notYet logs why a server and this host do not trust each other any more, once for each reason: a
@@ -273,6 +281,9 @@ func (b *Broker) failed(s *natsgo.Subscription, err error) {
 	if errors.Is(err, natsgo.ErrPermissionViolation) {
 		_, rest, _ := strings.Cut(err.Error(), `"`)
 		subject, _, _ := strings.Cut(rest, `"`)
+		if b.deniesMail(subject) {
+			return
+		}
 		if strings.Contains(err.Error(), "for Publish to") {
 			b.forbid(subject)
 		}
@@ -302,9 +313,18 @@ func (b *Broker) forbid(subject string) {
 	}
 	for _, r := range b.allRemotes() {
 		if r.subject == subject {
-			r.giveAllBack(time.Now(), &core.MessagingError{Case: core.CaseCapabilityDenied, Text: "NATS does not permit this host to send to " + r.target.String()})
+			r.giveAllBack(time.Now(), deniedTo(r.target))
 		}
 	}
+	for _, r := range b.allMailRoutes() {
+		if r.subject == subject {
+			r.giveBack(deniedTo(r.target))
+		}
+	}
+}
+
+func deniedTo(target core.ComponentID) *core.MessagingError {
+	return &core.MessagingError{Case: core.CaseCapabilityDenied, Text: "NATS does not permit this host to send to " + target.String()}
 }
 
 // Close implements [core.Broker]. It waits for the receipts of all messages until ctx ends, and
@@ -321,9 +341,7 @@ func (b *Broker) Close(ctx context.Context) error {
 	if before == nil {
 		b.awaitReceipts(ctx)
 	}
-	for _, r := range b.allRemotes() {
-		r.giveAllBack(time.Now(), errClosed)
-	}
+	b.giveAllBack()
 	b.endSending(ctx)
 	if before == nil {
 		b.sayBeat(true)
@@ -352,6 +370,7 @@ func (b *Broker) endSending(ctx context.Context) {
 	b.resumeOutcomes()
 	b.outbox.end()
 	close(b.done)
+	b.mail.permit.Load().end()
 	select {
 	case <-b.outbox.done:
 	case <-time.After(b.config.Lease):
@@ -360,15 +379,31 @@ func (b *Broker) endSending(ctx context.Context) {
 	b.topics.end()
 }
 
+// giveAllBack ends all that is under way.
+func (b *Broker) giveAllBack() {
+	for _, r := range b.allRemotes() {
+		r.giveAllBack(time.Now(), errClosed)
+	}
+	for _, r := range b.allMailRoutes() {
+		r.giveBack(errNotStored)
+	}
+}
+
 // awaitReceipts waits until nothing is under way, the connection is lost, ctx ends, or nobody answers.
 func (b *Broker) awaitReceipts(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 2*b.config.Lease)
 	defer cancel()
 	look := time.NewTicker(time.Millisecond)
 	defer look.Stop()
-	idle := func(r *remote) bool { r.mu.Lock(); defer r.mu.Unlock(); return r.pending == 0 }
+	var all []interface{ isIdle() bool }
 	for _, r := range b.allRemotes() {
-		for !idle(r) && b.server.IsConnected() {
+		all = append(all, r)
+	}
+	for _, r := range b.allMailRoutes() {
+		all = append(all, r)
+	}
+	for _, r := range all {
+		for !r.isIdle() && b.server.IsConnected() {
 			select {
 			case <-look.C:
 			case <-ctx.Done():

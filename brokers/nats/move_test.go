@@ -161,7 +161,7 @@ func send(t testing.TB, m *member, text string) {
 }
 
 // inOrder checks that the numbers of each sender ascend, and returns how many there are.
-func inOrder(t *testing.T, all []string, senders string) int {
+func eachInOrder(t *testing.T, all []string, senders string) int {
 	t.Helper()
 	last, n := map[byte]int{}, 0
 	for _, note := range all {
@@ -231,7 +231,7 @@ func TestMove(t *testing.T) {
 	close(stop)
 	senders.Wait()
 	list := all.await(t, 3+last[0]+last[1]+last[2])
-	if n := inOrder(t, list, "abc"); n != last[0]+last[1]+last[2] {
+	if n := eachInOrder(t, list, "abc"); n != last[0]+last[1]+last[2] {
 		t.Errorf("%d messages, want %d", n, last)
 	}
 	here := slices.IndexFunc(list, func(note string) bool { return note[0] == 'b' })

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -47,6 +48,9 @@ type Config struct {
 	// Aside is for a short-lived host beside one with the same components: it takes no messages of
 	// other hosts, and its name is Host with a random end.
 	Aside bool
+	// Replicas is how many servers of a cluster of NATS keep each durable mailbox: 1, 3 or 5; 1 by
+	// default.
+	Replicas int
 	// Logger gets the changes of the connection and of the other hosts; slog.Default() by default.
 	Logger *slog.Logger
 }
@@ -69,6 +73,7 @@ type Broker struct {
 	grants   grants
 	counts   counts
 	watched  watched
+	mail     mailing
 	work     sync.WaitGroup
 	refusal  atomic.Pointer[core.MessagingError] // of all messages to other hosts; nil while connected
 	most     atomic.Int64                        // the largest payload in bytes
@@ -115,11 +120,12 @@ func New(config Config) (*Broker, error) {
 	b := &Broker{
 		config: c, subjects: newSubjects(c.Cluster), log: c.Logger, options: options, run: rand.Text(),
 		local: map[core.ComponentID]*attached{}, remotes: map[core.ComponentID]*remote{},
-		numbered: map[uint64]*remote{}, origins: map[string]*origin{},
+		numbered: map[uint64]*remote{}, origins: map[string]*origin{}, routes: firstRoute(mathrand.Uint64()),
 	}
 	b.outbox.init()
 	b.peers.init(b)
 	b.topics.broker, b.topics.arrival.subscriptions = b, map[core.TopicSubscription]*natsgo.Subscription{}
+	b.initMail()
 	b.refusal.Store(errNotOpen)
 	return b, nil
 }
@@ -163,14 +169,19 @@ func (b *Broker) Open(ctx context.Context, home core.Origin) error {
 // Attach implements [core.Broker]. It waits until the server knows of the component, unless the
 // connection is lost: then other hosts reach it when the connection is back.
 func (b *Broker) Attach(id core.ComponentID, r core.Receiver) error {
-	return b.attach(&attached{broker: b, id: id, receiver: r}, r == nil)
+	if err := b.attach(&attached{broker: b, id: id, receiver: r}); err != nil {
+		return err
+	}
+	b.unregister(id)
+	return nil
 }
 
-func (b *Broker) attach(a *attached, nobody bool) error {
+func (b *Broker) attach(a *attached) error {
 	id := a.id
-	if id.IsZero() || nobody {
+	if id.IsZero() || a.receiver == nil {
 		return errors.New("attach to NATS broker: want a component id and a receiver")
 	}
+	a.progress = progress{}
 	b.mu.Lock()
 	err := b.checkLocked()
 	if err == nil && b.local[id] != nil {
@@ -240,13 +251,30 @@ func (b *Broker) Detach(id core.ComponentID) {
 func (b *Broker) Route(target core.ComponentID) (core.Receiver, error) {
 	b.mu.RLock()
 	err := b.checkLocked()
-	a, r := b.local[target], b.remotes[target]
+	mail, durable := b.mail.routes[target], b.mail.known[target]
 	b.mu.RUnlock()
 	switch {
 	case err != nil:
 		return nil, err
 	case target.IsZero():
 		return nil, &core.MessagingError{Case: core.CaseTargetNotFound}
+	case durable && mail != nil:
+		return mail, nil
+	case durable:
+		return b.mailRouteTo(target)
+	}
+	return b.directRoute(target)
+}
+
+// directRoute is Route without a look at durable mailboxes.
+func (b *Broker) directRoute(target core.ComponentID) (core.Receiver, error) {
+	b.mu.RLock()
+	err := b.checkLocked()
+	a, r := b.local[target], b.remotes[target]
+	b.mu.RUnlock()
+	switch {
+	case err != nil:
+		return nil, err
 	case a != nil:
 		return a.receiver, nil
 	case r != nil:
@@ -276,6 +304,7 @@ func (b *Broker) newRoute(target core.ComponentID) *remote {
 	}
 	b.routes++
 	r := b.newRemote(target, b.routes)
+	r.mail = b.mail.known[target]
 	b.remotes[target], b.numbered[r.number] = r, r
 	return r
 }
@@ -296,21 +325,23 @@ func (b *Broker) Traffic() (left, arrived uint64) {
 	return b.counts.left.Load(), b.counts.arrived.Load()
 }
 
-type counts struct{ left, arrived, lost, discarded, unpublished, missed atomic.Uint64 }
+type counts struct {
+	left, arrived, lost, discarded, unpublished, missed, redelivered atomic.Uint64
+}
 
-// Counters counts losses that nothing else reports.
+// Counters counts what nothing else reports.
 type Counters struct {
-	Lost      uint64 // outcomes that could not be sent to their host: the request there times out
-	Discarded uint64 // arrivals that are no frames of this cluster, or of a later version
-
+	Lost        uint64 // outcomes that could not be sent to their host: the request there times out
+	Discarded   uint64 // arrivals that are no frames of this cluster, or of a later version
 	Unpublished uint64 // publications that no other host got: there was no connection, or the server forbids their topic
 	Missed      uint64 // publications of other hosts that were dropped, since too many waited for this one
+	Redelivered uint64 // deliveries of durable mailboxes on which an instance ended, and that were repeated
 }
 
 // Counters returns the counters.
 func (b *Broker) Counters() Counters {
 	return Counters{
-		Lost: b.counts.lost.Load(), Discarded: b.counts.discarded.Load(),
+		Lost: b.counts.lost.Load(), Discarded: b.counts.discarded.Load(), Redelivered: b.counts.redelivered.Load(),
 		Unpublished: b.counts.unpublished.Load(), Missed: b.counts.missed.Load() + b.topics.arrival.allDropped(),
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -16,7 +18,13 @@ import (
 	"github.com/airhost/airhost/internal/natstest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if folder, port, is := strings.Cut(os.Getenv(storeVariable), " "); is {
+		serveAsProcess(folder, port)
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // serve runs a NATS server until the test ends.
 func serve(t testing.TB, change func(*server.Options)) *server.Server {

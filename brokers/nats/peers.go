@@ -27,6 +27,7 @@ type beat struct {
 	Lease   int64             `json:"lease_ms"`
 	Labels  map[string]string `json:"labels,omitempty"`
 	Leaving bool              `json:"leaving,omitempty"` // it stops, and says nothing more
+	Durable string            `json:"durable,omitempty"` // changes with the set of its durable mailboxes
 }
 
 // maxPeers and maxBeat bound the memory for other hosts.
@@ -51,6 +52,7 @@ type peers struct {
 type peer struct {
 	Peer
 	run   string    // "" if it has said nothing yet
+	mail  string    // its word for its durable mailboxes
 	until time.Time // then it is gone, if it says nothing
 	said  time.Time // when it has last said that it is there
 	// requests wait for their outcomes from the host, with their deadlines. Now and then those that
@@ -169,7 +171,10 @@ func (p *peers) note(said *beat) (seen Peer, known bool, echo uint64) {
 	if known && one.run != said.Run || said.Leaving {
 		echo = p.departLocked(one, said.Leaving)
 	}
-	one.run, one.Labels = said.Run, said.Labels
+	if one.mail != said.Durable {
+		p.broker.kickDirectory()
+	}
+	one.run, one.Labels, one.mail = said.Run, said.Labels, said.Durable
 	one.said = time.Now()
 	one.until = one.said.Add(min(time.Duration(said.Lease)*time.Millisecond, time.Hour))
 	if said.Leaving {
@@ -261,7 +266,7 @@ func (b *Broker) Peers() []Peer {
 // sayBeat tells the other hosts that this one is there, or that it leaves.
 func (b *Broker) sayBeat(leaving bool) {
 	text, err := json.Marshal(beat{
-		Version: wireVersion, Host: b.config.Host, Run: b.run, Lease: b.config.Lease.Milliseconds(), Labels: b.config.Labels, Leaving: leaving,
+		Version: wireVersion, Host: b.config.Host, Run: b.run, Lease: b.config.Lease.Milliseconds(), Labels: b.config.Labels, Leaving: leaving, Durable: b.durables(),
 	})
 	if err == nil { // it does not fail
 		_ = b.publish(b.subjects.hosts(), "", text)
@@ -291,6 +296,7 @@ func (b *Broker) keepTime(done <-chan struct{}) {
 				b.peers.forgive() // the connection is lost, and nobody has told
 			}
 			b.resumeOutcomes()
+			b.tickMail(now)
 			for _, r := range b.allRemotes() {
 				r.giveAllBack(now.Add(-2*b.config.Lease), errSilent)
 			}

@@ -36,7 +36,7 @@ func NewPermissions(cluster, host string, own []core.ComponentID, targets []core
 	}
 	for _, target := range targets {
 		if !covered(target, targets) {
-			p.Publish = append(p.Publish, s.toAll(target))
+			p.Publish = append(p.Publish, s.below("to", target))
 		}
 	}
 	for _, list := range []*[]string{&p.Publish, &p.Subscribe} {
@@ -73,13 +73,13 @@ func anyIfEmpty(host string) string {
 	return host
 }
 
-// toAll is where messages to all components go that match a pattern.
-func (s subjects) toAll(pattern core.IDPattern) string {
+// below is where messages of a kind, such as to, go to all components that match a pattern.
+func (s subjects) below(kind string, pattern core.IDPattern) string {
 	namespace, name, divided := strings.Cut(pattern.String(), "/")
 	if !divided {
 		name = "*"
 	}
-	return s.prefix + ".to." + part(namespace) + "." + part(name)
+	return s.prefix + "." + kind + "." + part(namespace) + "." + part(name)
 }
 
 // covered reports whether another one of the patterns matches all that a pattern matches.

@@ -31,15 +31,9 @@ func Probe(ctx context.Context, config Config, p Permissions) (Found, error) {
 	if err != nil {
 		return Found{}, fmt.Errorf("NATS: %w", err)
 	}
-	dial := &dialer{ctx: ctx}
-	options = append(options, natsgo.RetryOnFailedConnect(false), natsgo.NoReconnect(), natsgo.Name("airhost check"),
-		natsgo.ErrorHandler(func(*natsgo.Conn, *natsgo.Subscription, error) {}), natsgo.SetCustomDialer(dial))
-	server, err := natsgo.Connect(c.URL, options...)
-	if errors.Is(err, natsgo.ErrNoServers) && dial.err != nil {
-		err = dial.err // which says why
-	}
+	server, err := dialOnce(ctx, c, options)
 	if err != nil {
-		return Found{}, fmt.Errorf("no connection to %s: %w", Redacted(c.URL), c.explained(err))
+		return Found{}, err
 	}
 	defer server.Close()
 	found := Found{
@@ -51,6 +45,21 @@ func Probe(ctx context.Context, config Config, p Permissions) (Found, error) {
 		return Found{}, fmt.Errorf("the connection to %s: %w", found.URL, err)
 	}
 	return found, nil
+}
+
+// dialOnce connects, or fails.
+func dialOnce(ctx context.Context, c Config, options []natsgo.Option) (*natsgo.Conn, error) {
+	dial := &dialer{ctx: ctx}
+	options = append(options, natsgo.RetryOnFailedConnect(false), natsgo.NoReconnect(), natsgo.Name("airhost check"),
+		natsgo.ErrorHandler(func(*natsgo.Conn, *natsgo.Subscription, error) {}), natsgo.SetCustomDialer(dial))
+	server, err := natsgo.Connect(c.URL, options...)
+	if errors.Is(err, natsgo.ErrNoServers) && dial.err != nil {
+		err = dial.err // which says why
+	}
+	if err != nil {
+		return nil, fmt.Errorf("no connection to %s: %w", Redacted(c.URL), c.explained(err))
+	}
+	return server, nil
 }
 
 // dialer connects until its context ends, and keeps the last failure.
@@ -71,7 +80,7 @@ func (d *dialer) Dial(network, address string) (c net.Conn, err error) {
 // refused returns the uses of subjects that a server does not permit.
 func refused(ctx context.Context, server *natsgo.Conn, p Permissions) (all []string, err error) {
 	for _, subject := range p.Publish {
-		permitted, err := permits(ctx, server, func() error { return server.Publish(sample(subject), nil) })
+		permitted, err := permits(ctx, server, func() error { return server.PublishMsg(probe(subject)) })
 		if err != nil {
 			return nil, err
 		}

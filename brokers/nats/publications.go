@@ -17,8 +17,8 @@ const (
 	maxPublicationBytes = 16 << 20
 	// framePublications is how many go into one frame at most: a host of a queue group gets it as a whole.
 	framePublications = 64
-	// maxRecent is of how many frames the broker knows the topic, should the server forbid it.
-	maxRecent = 256
+	// maxTopics is of how many frames the broker knows the topic, should the server forbid it.
+	maxTopics = 256
 )
 
 // publications go from this host to all others. A change of the subscriptions waits in the same line, so
@@ -34,7 +34,7 @@ type publications struct {
 	taken   int           // publications that are not sent yet
 	bytes   int           // of their payloads
 	queued  bool          // the outbox has this
-	recent  [maxRecent]sentFrame
+	recent  [maxTopics]sentFrame
 	sent    uint64 // the number of the last frame
 }
 
@@ -207,7 +207,7 @@ func (p *publications) noteSent(subject string, publications int) uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sent++
-	p.recent[p.sent%maxRecent] = sentFrame{subject, publications}
+	p.recent[p.sent%maxTopics] = sentFrame{subject, publications}
 	return p.sent
 }
 
@@ -217,8 +217,8 @@ func (p *publications) forbidden(subject string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := 1 // it was sent long ago
-	for i := range uint64(maxRecent) {
-		if f := &p.recent[(p.sent+1+i)%maxRecent]; f.subject == subject {
+	for i := range uint64(maxTopics) {
+		if f := &p.recent[(p.sent+1+i)%maxTopics]; f.subject == subject {
 			n = f.publications
 			*f = sentFrame{}
 			break

@@ -61,7 +61,7 @@ func TestMoveThereAndBack(t *testing.T) {
 	senders.Wait()
 	sent := last[0] + last[1] + last[2]
 	list := all.await(t, sent+asked)
-	if n := inOrder(t, list, "abc"); n != sent {
+	if n := eachInOrder(t, list, "abc"); n != sent {
 		t.Errorf("%d messages, want %d", n, sent)
 	}
 	for _, m := range []*member{a, b, c} {
@@ -96,7 +96,7 @@ func TestMoveFailsWhileHostsSend(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	}
-	if got := inOrder(t, all.await(t, 2*n), "bc"); got != 2*n {
+	if got := eachInOrder(t, all.await(t, 2*n), "bc"); got != 2*n {
 		t.Errorf("%d messages, want %d", got, 2*n)
 	}
 	for _, m := range []*member{a, b, c} {

@@ -41,6 +41,7 @@ type remote struct {
 	last    uint64            // the number of the last frame
 	heard   time.Time         // when the last receipt came
 	retired bool              // the broker has forgotten it
+	mail    bool              // the target has a durable mailbox: messages other than requests go there
 }
 
 // frame is a frame of messages that the host which gets it has not confirmed.
@@ -89,6 +90,10 @@ func (r *remote) Deliver(m *core.Message) error {
 		return &core.MessagingError{Case: core.CaseInvalidArgument, Text: b.tooLarge("the message", m)}
 	}
 	r.mu.Lock()
+	if r.mail && !m.IsRequest() {
+		r.mu.Unlock()
+		return b.deliverMail(m)
+	}
 	if refused := b.refusal.Load(); refused != nil { // under the lock: Close looks at all routes afterwards
 		r.mu.Unlock()
 		return refused
@@ -145,6 +150,24 @@ func (r *remote) writeLocked(m *core.Message) {
 	f.data.data = appendMessageOf(f.data.data, m, sender, now)
 	f.messages = append(f.messages, m)
 	f.bytes += len(m.Payload)
+}
+
+func tooLargeToSend(most int) *core.MessagingError {
+	return &core.MessagingError{Case: core.CaseInvalidArgument, Text: fmt.Sprintf("message: the NATS server takes at most %d bytes (its max_payload, less a head)", most)}
+}
+
+// overtake notes if the target has a durable mailbox.
+func (r *remote) overtake(mail bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.mail = mail
+}
+
+// isIdle reports whether all messages have their receipts.
+func (r *remote) isIdle() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.pending == 0
 }
 
 // retire makes the broker forget a route that has nothing to do.

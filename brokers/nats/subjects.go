@@ -35,12 +35,13 @@ func (s subjects) receipt(host string, route, frame uint64) string {
 
 // parseReceipt is the inverse of receipt.
 func (s subjects) parseReceipt(subject string) (route, frame uint64, ok bool) {
-	parts := strings.Split(subject, ".")
-	if len(parts) < 3 || !strings.HasPrefix(subject, s.prefix+".host.") {
+	last := strings.LastIndexByte(subject, '.')
+	before := strings.LastIndexByte(subject[:max(0, last)], '.')
+	if before < 0 || !strings.HasPrefix(subject, s.prefix) || !strings.HasPrefix(subject[len(s.prefix):], ".host.") {
 		return 0, 0, false
 	}
-	route, err1 := strconv.ParseUint(parts[len(parts)-2], 16, 64)
-	frame, err2 := strconv.ParseUint(parts[len(parts)-1], 16, 64)
+	route, err1 := strconv.ParseUint(subject[before+1:last], 16, 64)
+	frame, err2 := strconv.ParseUint(subject[last+1:], 16, 64)
 	return route, frame, err1 == nil && err2 == nil
 }
 

@@ -27,7 +27,7 @@ import (
 // [core.ComponentError]. Then there are ctx's error, core.ErrClosed of an engine
 // that is closed, and the broker's.
 func (h *Host) Deploy(ctx context.Context, d Deployment) error {
-	if err := d.normalize(); err != nil {
+	if err := h.normalize(&d); err != nil {
 		return err
 	}
 	c := newComponent(h, d)
@@ -194,8 +194,8 @@ func (h *Host) attach(c *component) error {
 		h.local.remove(c)
 		return fmt.Errorf("attach to the broker: %w", boundError(unlessStopping(err)))
 	}
-	if r, err := h.broker.Route(c.id); err == nil && r == core.Receiver(c) {
-		h.direct.add(c)
+	if r, err := h.broker.Route(c.id); err == nil && (r == core.Receiver(c) || c.deployment.Delivery == DeliveryDurable) {
+		h.direct.add(c) // for requests alone
 	}
 	if c.life.arrival == nil { // else its former host has its publications
 		h.topics.set(c, c.deployment.Subscribe)
@@ -204,9 +204,13 @@ func (h *Host) attach(c *component) error {
 	return nil
 }
 
+// attachToBroker lets messages come in from the broker.
 func (h *Host) attachToBroker(c *component) error {
-	if c.life.arrival != nil {
+	switch {
+	case c.life.arrival != nil:
 		return h.broker.(core.Mover).Arrive(c.id, c)
+	case c.deployment.Delivery == DeliveryDurable:
+		return h.broker.(core.DurableBroker).AttachDurable(c.id, c) // normalize has seen that it is one
 	}
 	return h.broker.Attach(c.id, c)
 }

@@ -38,6 +38,9 @@ type Deployment struct {
 	// subscriptions the first one counts that matches a topic. The component needs no
 	// capability for it.
 	Subscribe []Subscription
+	// Delivery says if messages are kept until they have been handled; [DeliveryMemory] by
+	// default.
+	Delivery Delivery
 	// Required says that the program cannot do without the component. The host treats it like
 	// any other; its [EventFailed] and its [ComponentStatus] say so, for the program to act.
 	Required bool
@@ -69,6 +72,18 @@ const (
 	SpreadSender Spread = "sender"
 	// SpreadAny gives each message to an instance that is free. There is no order then.
 	SpreadAny Spread = "any"
+)
+
+// Delivery says what keeps the fire-and-forget messages to a component.
+type Delivery string
+
+const (
+	// DeliveryMemory keeps messages in the component's mailbox alone.
+	DeliveryMemory Delivery = "memory"
+	// DeliveryDurable stores messages until handle-message has returned, so that they outlive
+	// the instance and the host. The host's broker must be a [core.DurableBroker]. A message on
+	// which the instance ends is delivered again, up to [core.Restart] MaxDeliver times.
+	DeliveryDurable Delivery = "durable"
 )
 
 // Subscription is a set of topics on which a component gets the messages that are published.
@@ -175,6 +190,10 @@ func (d *Deployment) normalizeInstances() error {
 	d.Instances, d.Spread = orDefault(d.Instances, 1), orDefault(d.Spread, SpreadSender)
 	if d.Spread != SpreadSender && d.Spread != SpreadAny {
 		return fmt.Errorf("spread is %q, want %s or %s: %w", d.Spread, SpreadSender, SpreadAny, core.ErrOutOfRange)
+	}
+	d.Delivery = orDefault(d.Delivery, DeliveryMemory)
+	if d.Delivery != DeliveryMemory && d.Delivery != DeliveryDurable {
+		return fmt.Errorf("delivery is %q, want %s or %s: %w", d.Delivery, DeliveryMemory, DeliveryDurable, core.ErrOutOfRange)
 	}
 	return nil
 }

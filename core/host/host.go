@@ -229,6 +229,7 @@ type ComponentStatus struct {
 	Health      core.HealthStatus // the worst one of its instances
 	Instances   int               // that run now
 	Waiting     int               // messages in its mailbox
+	Stored      int               // messages in its durable mailbox, those in the other one included; see [core.DurableBroker]
 	Timers      int               // its timers that run
 	Fired       uint64            // its timers that have fired, each as a message to it
 	Calls       uint64            // functions that it has called
@@ -244,7 +245,7 @@ type ComponentStatus struct {
 func (h *Host) Components() []ComponentStatus {
 	all, statuses := h.reports()
 	for i, c := range all {
-		statuses[i].Memory = c.memory()
+		statuses[i].Memory, statuses[i].Stored = c.memory(), h.stored(c.id)
 	}
 	return statuses
 }

@@ -284,13 +284,17 @@ func (c *component) calledBack(m *core.Message, err error) (trap error) {
 func (c *component) received(m *core.Message, err error) (trap error) {
 	answer, trap := c.countError(err)
 	if trap != nil {
-		c.host.deadLetter(m, trap)
+		c.lost(m, trap)
 		return trap
 	}
 	if answer != nil {
 		c.host.audit.ignored(m, answer)
 	}
 	c.counts.Handled++
+	if m.Origin != nil {
+		handled(m)
+		return nil
+	}
 	c.sched.worker.release(m)
 	return nil
 }

@@ -32,7 +32,7 @@ var ErrUsed = errors.New("the prepared deployment was used before")
 // The caller closes what is not used: until then its code takes memory. The engine's Close
 // does not wait for it, and its use returns core.ErrClosed after that.
 func (h *Host) Prepare(ctx context.Context, d Deployment) (*Prepared, error) {
-	if err := d.normalize(); err != nil {
+	if err := h.normalize(&d); err != nil {
 		return nil, err
 	}
 	ctx, cancel := h.untilHurry(ctx)

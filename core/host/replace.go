@@ -37,7 +37,7 @@ func (h *Host) Replace(ctx context.Context, d Deployment) error {
 // as it was: then the error is that of [Host.Deploy], or of the state. An error of the
 // old version's end comes after the replacement. Several changes of a component come one
 // after the other. A component that is not deployed is a [core.MessagingError] of the
-// case target-not-found.
+// case target-not-found. The delivery cannot change.
 //
 // A component written in Go must not replace itself: it would wait for its own call to
 // end.
@@ -53,6 +53,9 @@ func (p *Prepared) Replace(ctx context.Context) error {
 		return fmt.Errorf("replacement of %s: %w", p.deployment.ID, errors.Join(err, boundError(p.compiled.Close(ctx))))
 	}
 	defer h.changed(c)
+	if c.deployment.Delivery != p.deployment.Delivery {
+		return fmt.Errorf("replacement of %s: %w", c.id, errors.Join(errDelivery, boundError(p.compiled.Close(ctx))))
+	}
 	next := newComponent(h, p.deployment)
 	h.putBeside(next)
 	next.setCompiled(p.compiled)

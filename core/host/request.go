@@ -363,6 +363,10 @@ func (h *Host) Undelivered(m *core.Message, reason error) {
 
 // undeliverable ends a message that was taken and cannot be handled.
 func (h *Host) undeliverable(m *core.Message, reason *core.RequestError) {
+	if keeper := keeperOf(m); keeper != nil {
+		keeper.Undelivered(m, reason)
+		return
+	}
 	if h.isOver(m) {
 		h.counts.expired.Add(1)
 		m.Release()

@@ -59,6 +59,7 @@ type Component struct {
 	Engine         string           `yaml:"engine,omitempty" jsonschema_description:"The engine, which runs the guest."`
 	Instances      Instances        `yaml:"instances,omitempty" jsonschema_description:"How many instances there are, each with its own memory: a number, or auto for one per core. They share the mailbox and the quota."`
 	Spread         string           `yaml:"spread,omitempty" jsonschema:"enum=sender,enum=any,default=sender" jsonschema_description:"The instance that handles a message. sender: the same one for all messages of a sender, so that they stay in order; any: one that is free."`
+	Delivery       string           `yaml:"delivery,omitempty" jsonschema:"enum=memory,enum=durable,default=memory" jsonschema_description:"What keeps the fire-and-forget messages to the component. memory: its mailbox alone; durable: a stream of JetStream, until handle-message has returned, with the broker nats."`
 	Process        Process          `yaml:"process,omitempty" jsonschema_description:"How the executable is started, for the process engine alone."`
 	Env            Pairs            `yaml:"env,omitempty" jsonschema_description:"The environment of the executable, for the process engine alone: nothing of airhost's own is added. NAME: ${NAME} passes a variable on."`
 	Config         Pairs            `yaml:"config,omitempty" jsonschema_description:"Handed to the guest's initialize, in this order."`
@@ -144,4 +145,5 @@ type Restart struct {
 	Backoff     Duration `yaml:"backoff,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=100ms" jsonschema_description:"The pause before the second restart in a row; it doubles with each further one."`
 	MaxBackoff  Duration `yaml:"max_backoff,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=10s" jsonschema_description:"The longest pause."`
 	CoolDown    Duration `yaml:"cool_down,omitempty" jsonschema:"minimum=1ms,maximum=24h,default=5m" jsonschema_description:"The time after a failure until one more start is tried."`
+	MaxDeliver  int      `yaml:"max_deliver,omitempty" jsonschema:"minimum=1,maximum=1000,default=5" jsonschema_description:"With delivery: durable, how often a message is delivered if the instance ends on it each time; then it is a dead letter."`
 }

@@ -79,7 +79,7 @@ func TestDesignExample(t *testing.T) {
 		Components: []config.Component{{
 			ID:     core.MustComponentID("shop/orders"),
 			Source: "./orders.wasm",
-			Engine: "wazero", Instances: -1, Spread: "any",
+			Engine: "wazero", Instances: -1, Spread: "any", Delivery: "memory",
 			Config: config.Pairs{{Key: "region", Value: "eu"}},
 			Capabilities: config.Capabilities{
 				Send:    patterns(t, "shop/audit"),
@@ -93,7 +93,7 @@ func TestDesignExample(t *testing.T) {
 			Logs:  config.Logs{LinesPerSecond: 1000, BytesPerSecond: 1 << 20}, Required: true,
 			Restart: config.Restart{
 				Policy: "transient", MaxRestarts: 5, Within: config.Duration(30 * time.Second),
-				Backoff: config.Duration(100 * time.Millisecond), MaxBackoff: config.Duration(10 * time.Second), CoolDown: config.Duration(5 * time.Minute),
+				Backoff: config.Duration(100 * time.Millisecond), MaxBackoff: config.Duration(10 * time.Second), CoolDown: config.Duration(5 * time.Minute), MaxDeliver: 5,
 			},
 		}},
 		Budgets: map[string]config.Budget{"shop": {Memory: 1 << 30, MessagesPerSecond: 100_000}},

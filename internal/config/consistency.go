@@ -17,6 +17,7 @@ func (d *decoder) consistency() {
 		c, path := &d.file.Components[i], fmt.Sprintf("components[%d]", i)
 		d.identity(c, path, first)
 		d.restart(&c.Restart, path+".restart")
+		d.delivery(c, path)
 		d.accept(&c.Accept, path+".accept")
 		d.native(c, path)
 		d.handlerTime(c, path+".limits")

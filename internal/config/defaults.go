@@ -74,6 +74,9 @@ func (d *decoder) complete(i int, l *layer) {
 		c.Engine = d.built.Engines[0].Name
 	}
 	m := merger{from: l, own: own, more: d.more, idle: idle(c.Engine)}
+	if c.Delivery != deliveryDurable && (own(".delivery") || l.values.Delivery != deliveryDurable) {
+		m.idle = append(m.idle, ".restart.max_deliver")
+	}
 	m.fields("", reflect.ValueOf((*Defaults)(c)).Elem(), reflect.ValueOf(&l.values).Elem())
 	for below, v := range m.variables() {
 		d.file.variables[path+below] = v

@@ -17,6 +17,7 @@ type NATS struct {
 	NKey        string           `yaml:"nkey,omitempty" jsonschema:"minLength=1" jsonschema_description:"A file, relative to this one, with the seed of an nkey, in place of credentials."`
 	TLS         NATSTLS          `yaml:"tls,omitempty" jsonschema_description:"For servers with TLS."`
 	Labels      map[string]Label `yaml:"labels,omitempty" jsonschema_description:"What describes the host for the others, such as zone: a."`
+	Replicas    int              `yaml:"replicas,omitempty" jsonschema:"minimum=1,maximum=5,default=1" jsonschema_description:"How many servers of a cluster of NATS keep each durable mailbox (delivery: durable): 1, 3 or 5."`
 	Lease       Duration         `yaml:"lease,omitempty" jsonschema:"minimum=1s,maximum=1h,default=5s" jsonschema_description:"How long the host may be silent before the others take it for gone."`
 	Embedded    bool             `yaml:"embedded,omitempty" jsonschema:"default=false" jsonschema_description:"Run a NATS server in the host's process, at the address of url, in a build with the tag nats_server. It takes the name and the password of url, or the nkey, from all hosts, and shows them tls.certificate."`
 	Store       string           `yaml:"store,omitempty" jsonschema:"minLength=1" jsonschema_description:"The folder, relative to this file, for what the embedded server keeps. It is made if need be, and is one server's own."`
@@ -102,9 +103,28 @@ func (d *decoder) nats(h *Host) {
 	case d.file.given(key) && !d.file.given(certificate):
 		d.at(key, "needs its certificate beside it")
 	}
+	if n.Replicas != 0 && n.Replicas%2 == 0 && !d.wrong(path+".replicas") {
+		d.at(path+".replicas", "%d is even: want 1, 3 or 5", n.Replicas)
+	}
 	d.labels(n.Labels, path+".labels")
 	d.embedded(n)
 }
+
+// delivery notes a durable mailbox that nothing keeps, and a key that is for durable mailboxes alone.
+func (d *decoder) delivery(c *Component, path string) {
+	durable, most := path+".delivery", path+".restart.max_deliver"
+	switch {
+	case c.Delivery != deliveryDurable && d.file.given(most) && c.Restart.MaxDeliver != defaultMaxDeliver && !d.wrong(durable) && !d.wrong(most):
+		d.at(most, "is for delivery: durable alone: set delivery, or leave it out")
+	case c.Delivery == deliveryDurable && !d.file.Host.UsesNATS() && !d.wrong("host.broker"):
+		d.at(durable, "is durable, and the host's broker keeps no messages: set host.broker to nats, or leave delivery out")
+	}
+}
+
+const (
+	deliveryDurable   = "durable"
+	defaultMaxDeliver = 5
+)
 
 func (d *decoder) labels(all map[string]Label, path string) {
 	if len(all) > maxLabels {

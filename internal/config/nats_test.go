@@ -217,3 +217,26 @@ func TestListens(t *testing.T) {
 		}
 	}
 }
+
+// TestDelivery: a durable component needs the broker nats, also by defaults; restart.max_deliver of the
+// defaults is for durable components alone.
+func TestDelivery(t *testing.T) {
+	text := "host: {broker: nats, nats: {replicas: 3}}\ndefaults: {delivery: durable, restart: {max_deliver: 7}}\ncomponents: [{id: a/b, source: x}, {id: a/c, source: x, delivery: memory}, {id: a/d, source: x, delivery: durable, restart: {max_deliver: 2}}]\n"
+	file, err := config.Decode("a.yaml", []byte(text), built)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if file.Host.NATS.Replicas != 3 {
+		t.Errorf("%d replicas", file.Host.NATS.Replicas)
+	}
+	for i, want := range []string{"durable 7", "memory 0", "durable 2"} {
+		c := file.Components[i]
+		if got := fmt.Sprint(c.Delivery, " ", c.Restart.MaxDeliver); got != want {
+			t.Errorf("component %d: %s, want %s", i, got, want)
+		}
+	}
+	_, err = config.Decode("a.yaml", []byte(strings.Replace(text, "broker: nats, nats: {replicas: 3}", "broker: inproc", 1)), built)
+	if err == nil || !strings.Contains(err.Error(), "set host.broker to nats, or leave delivery out") {
+		t.Errorf("without the broker nats: %v", err)
+	}
+}

@@ -53,6 +53,9 @@ func (h *Host) parts() map[string]*Part {
 // extension notes contradictions between keys that are right by themselves.
 func (d *decoder) extension(e *Extension, path string) {
 	d.restart(&e.Restart, path+".restart")
+	if most := path + ".restart.max_deliver"; d.file.given(most) && e.Restart.MaxDeliver != defaultMaxDeliver && !d.wrong(most) {
+		d.at(most, "is for components with delivery: durable alone: leave it out")
+	}
 	d.variables(e.Env, path)
 }
 

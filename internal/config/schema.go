@@ -156,6 +156,8 @@ func restrict(property *jsonschema.Schema, kind reflect.Type, r rules) {
 	case "labels":
 		most := uint64(maxLabels)
 		property.MaxProperties = &most
+	case "replicas":
+		property.Minimum, property.Maximum, property.Enum = "", "", []any{1, 3, 5}
 	case "max_restarts":
 		property.Not = &jsonschema.Schema{Const: 0}
 	}

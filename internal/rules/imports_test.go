@@ -53,6 +53,7 @@ var importRules = []rule{
 	{"internal/golden", "", "github.com/google/go-cmp", "tests share it"},
 	{"internal/natstest", "", "github.com/nats-io/", "tests share it"},
 	{"internal/natsserver", "", "github.com/nats-io/nats-server/", "one vendor for a server"},
+	{"internal/nemesis", "core core/host guest backends/native brokers/nats trackers/slab", "github.com/nats-io/nats-server/ golang.org/x/sys", "it has tests of whole clusters"},
 	{"internal/sdnotify", "core", "github.com/coreos/go-systemd/v22/daemon", "it talks to the service manager alone"},
 	{"internal/config", "core " + wasmLibs, "github.com/goccy/go-yaml github.com/invopop/jsonschema", "it reads a file and starts nothing"},
 	{"internal/parts", "core " + wasmLibs + " " + parts, "", "it lists the implementations for the programs and starts none"},

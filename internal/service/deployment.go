@@ -54,6 +54,7 @@ func deployment(c config.Component) host.Deployment {
 		HealthInterval: time.Duration(c.HealthInterval),
 		Instances:      int(c.Instances),
 		Spread:         host.Spread(c.Spread),
+		Delivery:       host.Delivery(c.Delivery),
 		Required:       c.Required,
 		Quota: host.Quota{
 			MessagesPerSecond: c.Quota.MessagesPerSecond,
@@ -80,6 +81,7 @@ func restart(r config.Restart) core.Restart {
 		Backoff:     time.Duration(r.Backoff),
 		MaxBackoff:  time.Duration(r.MaxBackoff),
 		CoolDown:    time.Duration(r.CoolDown),
+		MaxDeliver:  r.MaxDeliver,
 	}
 }
 

@@ -92,3 +92,20 @@ components:
 		}
 	}
 }
+
+// TestDelivery: what keeps the messages of a component gets into the deployment, and into the broker.
+func TestDelivery(t *testing.T) {
+	file, err := config.Decode("airhost.yaml", []byte(`
+host: {broker: nats, nats: {replicas: 3}}
+components: [{id: a/b, source: echo, engine: native, delivery: durable, restart: {max_deliver: 7}}]
+`), Built())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := deployment(file.Components[0]); got.Delivery != host.DeliveryDurable || got.Restart.MaxDeliver != 7 {
+		t.Errorf("got %q, %d", got.Delivery, got.Restart.MaxDeliver)
+	}
+	if n := NATS(file).Replicas; n != 3 {
+		t.Errorf("%d replicas", n)
+	}
+}

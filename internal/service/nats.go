@@ -12,6 +12,7 @@ import (
 
 	"github.com/airhost/airhost/brokers/nats"
 	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/internal/config"
 )
 
@@ -20,7 +21,7 @@ func NATS(file *config.File) nats.Config {
 	n := file.Host.NATS
 	c := nats.Config{
 		URL: n.URL, Cluster: string(n.Cluster), Host: string(n.Name), Credentials: n.Credentials, NKey: n.NKey,
-		CA: n.TLS.CA, Certificate: n.TLS.Certificate, Key: n.TLS.Key, Lease: time.Duration(n.Lease),
+		CA: n.TLS.CA, Certificate: n.TLS.Certificate, Key: n.TLS.Key, Lease: time.Duration(n.Lease), Replicas: n.Replicas,
 	}
 	for key, label := range n.Labels {
 		if c.Labels == nil {
@@ -74,6 +75,7 @@ type Grant struct {
 	nats.Permissions
 	Cluster string
 	Host    string // empty if the host has a name by chance
+	Durable bool   // some component has a durable mailbox
 	Notes   []string
 }
 
@@ -86,8 +88,8 @@ func Permissions(file *config.File) Grant {
 	if g.Cluster == "" {
 		g.Cluster = nats.DefaultCluster
 	}
-	var own []core.ComponentID
-	var targets []core.IDPattern
+	var own, durable []core.ComponentID
+	var targets, sends []core.IDPattern
 	var published, subscribed []core.TopicPattern
 	for i := range file.Components {
 		own = append(own, file.Components[i].ID)
@@ -97,13 +99,18 @@ func Permissions(file *config.File) Grant {
 		for _, s := range file.Components[i].Subscribe {
 			subscribed = append(subscribed, s.Topic)
 		}
+		sends = append(sends, granted.Send...)
+		if file.Components[i].Delivery == string(host.DeliveryDurable) {
+			durable = append(durable, file.Components[i].ID)
+		}
 	}
 	for _, id := range wayTargets(file) {
 		if pattern, err := core.ParseIDPattern(id.String()); err == nil { // ids are patterns
-			targets = append(targets, pattern)
+			targets, sends = append(targets, pattern), append(sends, pattern)
 		}
 	}
-	g.Permissions = nats.NewPermissions(c.Cluster, c.Host, own, targets).WithTopics(c.Cluster, published, subscribed)
+	g.Durable = len(durable) > 0
+	g.Permissions = nats.NewPermissions(c.Cluster, c.Host, own, targets).WithMail(c.Cluster, c.Host, durable, sends).WithTopics(c.Cluster, published, subscribed)
 	if c.Host == "" {
 		g.Notes = append(g.Notes, "host.nats.name is not set, so that the host's name is known when it starts: the permissions are those of any host of the cluster, whose outcomes and receipts it may read")
 	}
@@ -127,7 +134,8 @@ func wayTargets(file *config.File) (all []core.ComponentID) {
 // Online connects to a NATS server as the host of a file. It returns a sentence about that which
 // it found, and an error if the host cannot work with it.
 func Online(ctx context.Context, file *config.File) (string, error) {
-	found, err := nats.Probe(ctx, NATS(file), Permissions(file).Permissions)
+	grant := Permissions(file)
+	found, err := nats.Probe(ctx, NATS(file), grant.Permissions)
 	if file.Host.NATS.Embedded && errors.Is(err, syscall.ECONNREFUSED) {
 		return "the NATS server is the host's own, which does not run", nil
 	}
@@ -140,6 +148,9 @@ func Online(ctx context.Context, file *config.File) (string, error) {
 	}
 	if len(found.Refused) > 0 {
 		return text, fmt.Errorf("%s does not permit the host to %s: airhost nats permissions has all that it needs", found.URL, strings.Join(found.Refused, ", to "))
+	}
+	if grant.Durable {
+		return text, nats.ProbeMail(ctx, NATS(file))
 	}
 	return text, nil
 }

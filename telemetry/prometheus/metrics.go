@@ -166,6 +166,7 @@ var componentMetrics = []componentMetric{
 	ofComponent(counter, "log_lines_total", "Lines that the component logged.", func(s *host.ComponentStatus) uint64 { return s.Counters.LogLines }),
 	ofComponent(counter, "log_lines_dropped_total", "Lines that the component logged and that were dropped for being too many.", func(s *host.ComponentStatus) uint64 { return s.Counters.LogDrops }),
 	ofComponent(gauge, "messages_waiting", "Messages in the component's mailbox.", func(s *host.ComponentStatus) int { return s.Waiting }),
+	ofComponent(gauge, "messages_stored", "Messages in the component's durable mailbox that were not handled, as far as its host knows.", func(s *host.ComponentStatus) int { return s.Stored }),
 	ofComponent(gauge, "instances", "The component's instances that run.", func(s *host.ComponentStatus) int { return s.Instances }),
 	ofComponent(gauge, "timers_running", "The component's timers that run.", func(s *host.ComponentStatus) int { return s.Timers }),
 	ofComponent(gauge, "memory_bytes", "Memory of the component's instances: linear memory, or resident memory of processes; 0 on native.", func(s *host.ComponentStatus) int64 { return s.Memory }),

@@ -1,0 +1,85 @@
+package nats
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/airhost/airhost/core"
+)
+
+// WithMail returns the permissions with those for durable mailboxes: of the host's own components that
+// have one, and of others that it may send to. Every host reads the directory of those that there are.
+func (p Permissions) WithMail(cluster, host string, own []core.ComponentID, sends []core.IDPattern) Permissions {
+	s, host := newSubjects(cmp.Or(cluster, DefaultCluster)), anyIfEmpty(host)
+	const api = "$JS.API."
+	directory := "KV_" + s.bucket()
+	publish := []string{
+		api + "STREAM.INFO." + directory, api + "CONSUMER.CREATE." + directory + ".>", api + "CONSUMER.DELETE." + directory + ".>",
+		"$JS.FC." + directory + ".>",
+	}
+	subscribe := []string{s.stored(host), s.inbox(host) + ".>"}
+	for _, target := range sends {
+		if !covered(target, sends) {
+			publish = append(publish, s.below("mail", target))
+		}
+	}
+	if len(own) > 0 {
+		publish = append(publish, api+"STREAM.INFO."+s.stream(), api+"STREAM.CREATE."+s.stream(), api+"STREAM.CREATE."+directory)
+	}
+	for _, id := range own {
+		consumer := s.stream() + "." + s.consumer(id)
+		publish = append(publish, s.mail(id), "$KV."+s.bucket()+"."+key(id), api+"CONSUMER.CREATE."+consumer+"."+s.mail(id),
+			api+"CONSUMER.DELETE."+consumer, api+"CONSUMER.INFO."+consumer, s.next(s.consumer(id)), "$JS.ACK."+consumer+".>")
+	}
+	return Permissions{Publish: merged(p.Publish, publish), Subscribe: merged(p.Subscribe, subscribe)}
+}
+
+func merged(a, b []string) []string {
+	all := slices.Sorted(slices.Values(append(slices.Clone(a), b...)))
+	return slices.Compact(all)
+}
+
+// changesStream reports whether messages on a subject may change something in JetStream.
+func changesStream(subject string) bool {
+	return strings.HasPrefix(subject, "$") || strings.Contains(subject, ".mail.")
+}
+
+// probe is a message for a subject that changes nothing there: no stream takes it, and JetStream
+// refuses all that it cannot read.
+func probe(subject string) *natsgo.Msg {
+	m := &natsgo.Msg{Subject: sample(subject)}
+	if changesStream(subject) {
+		m.Data, m.Header = []byte("airhost check"), natsgo.Header{jetstream.ExpectedStreamHeader: {"PROBE"}}
+	}
+	return m
+}
+
+// ProbeMail asks the servers if they have JetStream, and if the stream of durable mailboxes, should it be
+// there, can hold them. The error gives advice.
+func ProbeMail(ctx context.Context, config Config) error {
+	b, err := New(config)
+	if err != nil {
+		return err
+	}
+	server, err := dialOnce(ctx, b.config, b.options)
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	if b.mail.js, err = jetstream.New(server); err != nil {
+		return err
+	}
+	for _, want := range []jetstream.StreamConfig{streamConfig(b.subjects, b.config.Replicas), bucketConfig(b.subjects, b.config.Replicas)} {
+		_, err := b.found(ctx, want)
+		if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+			return err
+		}
+	}
+	return nil
+}
