@@ -116,6 +116,9 @@ func TestIngress(t *testing.T) {
 	if got := post(t, url, strings.Repeat("x", 1<<20+1)); !strings.HasPrefix(got, "413 ") {
 		t.Errorf("a body of 1 MiB and a byte: got %.100q", got)
 	}
+	if err := h.Quiesce(t.Context()); err != nil { // then the counters are whole
+		t.Fatal(err)
+	}
 	if s := h.Snapshot(); s.Callbacks != 400 || s.Traps > 0 {
 		t.Errorf("%d callbacks and %d traps, want 400 and none", s.Callbacks, s.Traps)
 	}
