@@ -191,7 +191,12 @@ func clusterHost(h core.HostInfo) ClusterHost {
 	return ClusterHost{Name: h.Name, Labels: h.Labels, Since: h.Since}
 }
 
-// ofCluster adds to an event that is one of the cluster.
-func (e *Event) ofCluster(c host.Event) {
+// ofCluster adds to an event that is one of the cluster. It returns how many bytes more the event
+// has: labels come from other hosts.
+func (e *Event) ofCluster(c host.Event) (size int) {
 	e.Host, e.Labels = c.Host.Name, c.Host.Labels
+	for key, value := range e.Labels {
+		size += len(key) + len(value)
+	}
+	return size
 }

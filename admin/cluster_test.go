@@ -203,6 +203,13 @@ func TestEventsOfTheCluster(t *testing.T) {
 		t.Errorf("got %s, want %s", text, want)
 	}
 	_ = s.raw(t, "GET", "/v1/events", "")
+	other.Labels = map[string]string{"x": strings.Repeat("x", 64<<10)}
+	for range 200 {
+		j.tell(core.ClusterChange{Kind: core.ClusterHostSeen, Host: other})
+	}
+	if n := len(entries(t, s.Events(t.Context(), admin.Stream{Last: -1}), func(admin.Event) string { return "" })); n > 64 {
+		t.Errorf("%d events with large labels are kept, want 4 MiB at most", n)
+	}
 	if got := entries(t, s.Events(t.Context(), admin.Stream{Last: -1, Component: id}), func(e admin.Event) string { return e.Kind }); len(got) != 0 {
 		t.Errorf("of a component got %v", got)
 	}

@@ -58,6 +58,6 @@ func (s *Server) addEvent(c host.Event) {
 	if c.Kind == host.EventHealth {
 		e.Health = c.Health.String()
 	}
-	e.ofCluster(c)
-	s.events.add(e, entrySize+len(e.Reason))
+	size := entrySize + len(e.Reason) + e.ofCluster(c)
+	s.events.add(e, size)
 }

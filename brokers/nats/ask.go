@@ -24,6 +24,7 @@ import (
 // answer in its name, unless the servers permit it to read the questions.
 
 const (
+	askVersion  = 1        // of questions and answers; fields that are added do not change it
 	maxAnswer   = 4 << 20  // bytes of an answer that is not compressed
 	maxAnswers  = 64 << 20 // of all answers to one Ask
 	answersEach = 50       // answers that a host makes in a second; more questions get none
@@ -113,7 +114,7 @@ func (b *Broker) Ask(ctx context.Context) []core.HostAnswer {
 func (b *Broker) ask(host, token string) {
 	refused := b.refusal.Load()
 	if refused == nil {
-		text, err := json.Marshal(question{wireVersion, b.config.Host})
+		text, err := json.Marshal(question{askVersion, b.config.Host})
 		if err == nil { // it does not fail
 			err = b.publish(b.subjects.status(host), b.subjects.answer(b.config.Host, token), text)
 		}
@@ -207,8 +208,8 @@ func readAnswer(data []byte, host string, most int) (state []byte, err error) {
 	switch err := json.Unmarshal(text, &a); {
 	case err != nil:
 		return nil, unreadable(err)
-	case a.Version != wireVersion:
-		return nil, fmt.Errorf("it answers in version %d, and this host reads version %d", a.Version, wireVersion)
+	case a.Version != askVersion:
+		return nil, fmt.Errorf("it answers in version %d, and this host reads version %d", a.Version, askVersion)
 	case a.Host != host:
 		return nil, fmt.Errorf("the answer is in the name of another host, %.70q", a.Host)
 	case a.State == nil:
@@ -240,7 +241,7 @@ func (b *Broker) questionCame(in *natsgo.Msg) {
 // makeAnswer returns an answer that a message has room for; nil if there is none so small.
 func (b *Broker) makeAnswer(payload int) []byte {
 	for most := maxAnswer; most >= minAnswer; most /= 2 {
-		a := answer{Version: wireVersion, Host: b.config.Host}
+		a := answer{Version: askVersion, Host: b.config.Host}
 		if state := b.watched.asks.answer.Load(); state != nil {
 			a.State = (*state)(most)
 		}
