@@ -117,7 +117,6 @@ func (h *Host) Stop(ctx context.Context) error {
 func (h *Host) stop(ctx context.Context) error {
 	h.stopping.Store(true)
 	h.epoch.Add(1)
-	h.topics.tellCarrier()
 	h.takeNoMore()
 	defer context.AfterFunc(ctx, h.hurry)()
 	h.drain(ctx)
