@@ -285,7 +285,7 @@ func (m *member) Answer(f func(context.Context, []byte) []byte) error {
 
 func (m *member) MaxAsk() int { return askSlack + 10 }
 
-func (m *member) Own(id core.ComponentID, fence uint64, valid func() bool) {
+func (m *member) Own(id core.ComponentID, fence, least uint64, valid func() bool) {
 	m.bus.mu.Lock()
 	defer m.bus.mu.Unlock()
 	m.fences[id], m.valid[id] = fence, valid

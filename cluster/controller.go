@@ -258,7 +258,7 @@ func (c *Controller) Remove(ctx context.Context, id core.ComponentID) error {
 		return p == nil
 	})
 	if err == nil {
-		c.config.Fences.Own(id, 0, nil)
+		c.config.Fences.Own(id, 0, 0, nil)
 		return nil
 	}
 	return errors.Join(err, reason)

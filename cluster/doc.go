@@ -43,9 +43,10 @@ type Hosts interface {
 // Fences mark the messages of claimed components. The fence of a claim is larger than that of all
 // claims of the component before.
 type Fences interface {
-	// Own marks the messages of a component of this host with a fence from now on. Messages that
-	// come to it are refused unless valid returns true. Without valid it is not claimed any more.
-	Own(id core.ComponentID, fence uint64, valid func() bool)
+	// Own marks the messages of a component of this host with a fence from now on, and with the lowest
+	// one of it that is not refused. Messages that come to it are refused unless valid returns true.
+	// Without valid it is not claimed any more.
+	Own(id core.ComponentID, fence, least uint64, valid func() bool)
 	// Know refuses messages of a component with a lower fence from now on.
 	Know(id core.ComponentID, least uint64)
 }

@@ -176,7 +176,7 @@ func (c *Controller) awaitStart(ctx context.Context, p *placed, to target) error
 		case !back:
 			return nil // another host has it
 		}
-		c.config.Fences.Own(p.id, claim.Fence, func() bool { return c.holds(mine) })
+		c.config.Fences.Own(p.id, claim.Fence, claim.Floor, func() bool { return c.holds(mine) })
 		c.mu.Lock()
 		p.claim = claim
 		c.mu.Unlock()

@@ -157,7 +157,7 @@ func (c *Controller) startUnder(ctx context.Context, p *placed, claim claimView)
 		return // it is not this host's any more
 	}
 	if err == nil {
-		c.config.Fences.Own(p.id, claim.Fence, func() bool { return c.holds(claim.Session) })
+		c.config.Fences.Own(p.id, claim.Fence, claim.Floor, func() bool { return c.holds(claim.Session) })
 		err = c.config.Runner.Start(ctx, p.id, moving)
 	}
 	c.mu.Lock()

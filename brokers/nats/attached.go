@@ -17,7 +17,8 @@ type attached struct {
 	broker       *Broker
 	id           core.ComponentID
 	receiver     core.Receiver
-	mu           sync.Mutex // guards subscription
+	valid        func() bool // the claim of the component is valid; nil without one
+	mu           sync.Mutex  // guards subscription
 	subscription *natsgo.Subscription
 	detached     atomic.Bool
 	sender       core.ComponentID // the last one; used by the subscription's goroutine alone
@@ -82,12 +83,20 @@ func (a *attached) arrived(in *natsgo.Msg) {
 	var refusals []refusal
 	a.held = time.Time{}
 	now := time.Now().UnixNano()
+	over := a.valid != nil && !a.valid()
 	for i := 0; r.more(); i++ {
 		correlation, deadline, sender, payload := r.message(now)
 		if r.err != nil {
 			break
 		}
-		if err := a.take(host, correlation, deadline, sender, payload); err != nil {
+		err := error(nil)
+		if over || r.fence != 0 {
+			err = a.refusedBy(over, sender, r.fence, r.least)
+		}
+		if err == nil {
+			err = a.take(host, correlation, deadline, sender, payload)
+		}
+		if err != nil {
 			refusals = append(refusals, refusal{i, core.AsMessagingError(err)})
 		}
 	}

@@ -62,6 +62,7 @@ func (c Config) options() ([]natsgo.Option, error) {
 		natsgo.Name("airhost " + c.Host), natsgo.MaxReconnects(-1), natsgo.ReconnectBufSize(-1), natsgo.RetryOnFailedConnect(true),
 		natsgo.ReconnectWait(250 * time.Millisecond), natsgo.PingInterval(c.Lease), natsgo.MaxPingsOutstanding(2),
 		natsgo.FlusherTimeout(c.Lease), natsgo.NoCallbacksAfterClientClose(), natsgo.IgnoreAuthErrorAbort(),
+		natsgo.CustomInboxPrefix(newSubjects(c.Cluster).inbox(c.Host)),
 	}
 	if c.Credentials != "" {
 		options = append(options, natsgo.UserCredentials(c.Credentials))
@@ -202,6 +203,7 @@ func (b *Broker) reconnected(c *natsgo.Conn) {
 		return
 	}
 	b.log.Info("connected to NATS again", "server", Redacted(c.ConnectedUrl()))
+	b.directory.reconnected()
 	b.sayBeat(false) // the others wait for it with their outcomes
 }
 
@@ -262,6 +264,7 @@ func (b *Broker) Close(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	if before == nil {
+		b.directory.leave(ctx)
 		b.sayBeat(true)
 	}
 	_ = b.server.FlushTimeout(b.config.Lease / 4) // an error means that nobody is there to hear it

@@ -63,10 +63,14 @@ type Broker struct {
 	outbox   outbox
 	peers    peers
 	grants   grants
+	fences   fences
+	fenced   atomic.Bool // a component of this host has a fence
 	counts   counts
-	work     sync.WaitGroup
-	refusal  atomic.Pointer[core.MessagingError] // of all messages to other hosts; nil while connected
-	most     atomic.Int64                        // the largest payload in bytes
+	// directory is that of components with place: any.
+	directory Directory
+	work      sync.WaitGroup
+	refusal   atomic.Pointer[core.MessagingError] // of all messages to other hosts; nil while connected
+	most      atomic.Int64                        // the largest payload in bytes
 
 	run    string      // tells this run of the host from others
 	home   core.Origin // set by Open
@@ -111,6 +115,7 @@ func New(config Config) (*Broker, error) {
 	}
 	b.outbox.init()
 	b.peers.init(b)
+	b.directory.init(b)
 	b.refusal.Store(errNotOpen)
 	return b, nil
 }
@@ -157,7 +162,7 @@ func (b *Broker) Attach(id core.ComponentID, r core.Receiver) error {
 	if id.IsZero() || r == nil {
 		return errors.New("attach to NATS broker: want a component id and a receiver")
 	}
-	a := &attached{broker: b, id: id, receiver: r}
+	a := &attached{broker: b, id: id, receiver: r, valid: b.fences.validOf(id)}
 	b.mu.Lock()
 	err := b.checkLocked()
 	if err == nil && b.local[id] != nil {

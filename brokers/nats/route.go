@@ -110,8 +110,12 @@ func (r *remote) flush(buffer []byte) []byte {
 		r.frames[number] = frame{messages, time.Now()}
 		buffer = appendHead(buffer[:0], messagesFrame, r.broker.config.Host)
 		now := time.Now().UnixNano()
+		fenced := r.broker.fenced.Load()
 		for _, m := range messages {
-			buffer = appendMessage(buffer, m, now)
+			begin := len(buffer)
+			if buffer = appendMessage(buffer, m, now); fenced {
+				buffer = r.broker.fences.add(buffer, begin, m.Sender)
+			}
 		}
 		r.mu.Unlock()
 		reply := r.broker.subjects.receipt(r.broker.config.Host, r.number, number)
@@ -231,7 +235,7 @@ func (b *Broker) receiptCame(in *natsgo.Msg) {
 		return
 	}
 	if len(in.Data) == 0 && in.Header.Get("Status") == "503" {
-		r.giveBack(number, &core.MessagingError{Case: core.CaseTargetNotFound, Text: r.target.String()})
+		r.giveBack(number, b.nobodyHas(r.target))
 		return
 	}
 	if host, is := readVersion(in.Data); is {
@@ -241,4 +245,12 @@ func (b *Broker) receiptCame(in *natsgo.Msg) {
 	if err := r.confirm(number, in.Data, &b.peers); err != nil {
 		b.discard(in, err)
 	}
+}
+
+// nobodyHas is the reason of messages whose target no host has attached.
+func (b *Broker) nobodyHas(target core.ComponentID) *core.MessagingError {
+	if b.fences.knows(target) {
+		return &core.MessagingError{Case: core.CaseUnavailable, Text: "no host runs " + target.String() + " at the moment"}
+	}
+	return &core.MessagingError{Case: core.CaseTargetNotFound, Text: target.String()}
 }
