@@ -59,6 +59,8 @@ type Component struct {
 	Engine         string           `yaml:"engine,omitempty" jsonschema_description:"The engine, which runs the guest."`
 	Instances      Instances        `yaml:"instances,omitempty" jsonschema_description:"How many instances there are, each with its own memory: a number, or auto for one per core. They share the mailbox and the quota."`
 	Spread         string           `yaml:"spread,omitempty" jsonschema:"enum=sender,enum=any,default=sender" jsonschema_description:"The instance that handles a message. sender: the same one for all messages of a sender, so that they stay in order; any: one that is free."`
+	Place          string           `yaml:"place,omitempty" jsonschema:"enum=here,enum=any,default=here" jsonschema_description:"Where the component runs. here: on this host; any: on one of the hosts of the cluster that have it in their files, and on another one when that is gone. any is for the broker nats, with JetStream, and needs host.nats.name."`
+	PlaceLabels    map[string]Label `yaml:"place_labels,omitempty" jsonschema_description:"The labels (host.nats.labels) that a host must have to run the component, with place: any."`
 	Process        Process          `yaml:"process,omitempty" jsonschema_description:"How the executable is started, for the process engine alone."`
 	Env            Pairs            `yaml:"env,omitempty" jsonschema_description:"The environment of the executable, for the process engine alone: nothing of airhost's own is added. NAME: ${NAME} passes a variable on."`
 	Config         Pairs            `yaml:"config,omitempty" jsonschema_description:"Handed to the guest's initialize, in this order."`
