@@ -25,6 +25,8 @@ type attached struct {
 	out          []byte           // memory for receipts, likewise
 	held         time.Time        // until when the messages of the frame may wait for room, or zero; likewise
 	stuck        bool             // the component has had no room for holdTime; likewise
+	follows      string           // the host whose messages come before all others, or ""; likewise
+	left         bool             // it has moved to another host: late messages still go to receiver; guarded by mu
 }
 
 // group is the queue group of all hosts: should two have the same component, one of them gets each
@@ -55,16 +57,13 @@ const maxArrivals = 256 << 20
 // end takes no messages any more. Those that have come are refused, since the component is not
 // attached.
 func (a *attached) end() {
-	a.detached.Store(true)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	switch s := a.subscription; {
-	case s == nil:
-	case a.broker.refusal.Load() != nil || s.Drain() != nil: // a subscription that is drained comes back with the connection
-		_ = s.Unsubscribe()
-	default:
-		a.broker.noteDraining(s)
+	if a.left {
+		return
 	}
+	a.detached.Store(true)
+	a.drain()
 }
 
 // arrived takes a frame of messages, and answers it by a receipt.
@@ -74,6 +73,10 @@ func (a *attached) arrived(in *natsgo.Msg) {
 		return // the sender gets no receipt
 	}
 	defer b.work.Done()
+	if isFollow(in.Data) {
+		a.follow(in)
+		return
+	}
 	r := reader{rest: in.Data}
 	host := r.open(messagesFrame)
 	if r.err != nil || !b.subjects.isReceipt(in.Reply, host) {
@@ -143,7 +146,7 @@ func (a *attached) take(host string, correlation core.RequestID, deadline int64,
 	if correlation != 0 {
 		m.Correlation, m.Deadline, m.Origin = correlation, deadline, b.origin(host)
 	}
-	if err := a.deliver(m); err != nil {
+	if err := a.deliver(a.receiverFor(host), m); err != nil {
 		m.Release()
 		return err
 	}
@@ -160,10 +163,10 @@ const (
 )
 
 // deliver hands a message over. While the component has no room it waits, unless that has been in
-// vain before.
-func (a *attached) deliver(m *core.Message) error {
-	err := a.receiver.Deliver(m)
-	if err == nil || a.stuck || !errors.Is(err, core.ErrQueueFull) {
+// vain before, or the component waits for messages behind this one.
+func (a *attached) deliver(to core.Receiver, m *core.Message) error {
+	err := to.Deliver(m)
+	if err == nil || a.stuck || a.follows != "" || !errors.Is(err, core.ErrQueueFull) {
 		a.stuck = a.stuck && err != nil
 		return err
 	}
@@ -177,7 +180,7 @@ func (a *attached) deliver(m *core.Message) error {
 	for errors.Is(err, core.ErrQueueFull) && !a.detached.Load() {
 		select {
 		case <-again.C:
-			err = a.receiver.Deliver(m)
+			err = to.Deliver(m)
 		case <-a.broker.done:
 			return err
 		case <-over.C:

@@ -20,6 +20,7 @@ const (
 	messagesFrame = 'M'
 	receiptFrame  = 'R'
 	outcomesFrame = 'O'
+	followFrame   = 'F' // of a component that has moved
 	versionFrame  = 'V' // answers a frame of messages that is not understood
 )
 
@@ -281,6 +282,9 @@ func readReceipt(data []byte, messages int) (receipt, error) {
 	}
 	return got, r.err
 }
+
+// isFollow reports whether a frame is about a component that has moved.
+func isFollow(data []byte) bool { return len(data) > 1 && data[1] == followFrame }
 
 // readVersion reports whether a frame says that a host does not read the version of another frame.
 func readVersion(data []byte) (host string, is bool) {

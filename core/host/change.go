@@ -87,7 +87,7 @@ func (c *component) startAgain(ctx context.Context) error {
 // The error for other differences wraps [ErrNeedsReplacement] and names them. If more
 // instances cannot start, the error is that of [Host.Deploy]. Nothing has changed then.
 func (h *Host) Update(ctx context.Context, d Deployment) error {
-	if err := d.normalize(); err != nil {
+	if err := cmp.Or(d.notMoving(), d.normalize()); err != nil {
 		return err
 	}
 	ctx, cancel := h.untilHurry(ctx)

@@ -55,6 +55,7 @@ type spec struct {
 	refusals   refusalErrors
 	slotHint   uint32        // where the search for a watch slot begins
 	gone       chan struct{} // closed once the component is removed
+	moving     *core.Moving  // what it brings from another host, until it has started; the owner's
 }
 
 // refusalErrors are made once, so that a refusal allocates nothing.
@@ -136,13 +137,17 @@ type lifecycle struct {
 	leftBehind  bool         // Stop does not wait for it: its owner removes it
 	successor   *component   // takes the outcomes of its requests, or nil; see replacement
 	former      []*component // whose successor it is, with requests that are pending
+	departure   *departure   // the way of its messages since it has moved, or nil
+	arrival     *arrival     // while the messages follow that waited for it on another host
 }
 
 func newComponent(h *Host, d Deployment) *component {
+	moving := d.Moving
+	d.Moving = nil
 	c := &component{
 		spec: spec{
 			id: d.ID, limits: d.Limits, deployment: d, gone: make(chan struct{}),
-			refusals: newRefusals(d.ID, d.Limits),
+			refusals: newRefusals(d.ID, d.Limits), moving: moving,
 		},
 		changes: newChangeLock(),
 		host:    h,
@@ -152,6 +157,9 @@ func newComponent(h *Host, d Deployment) *component {
 			mostPending: d.Quota.PendingRequests,
 		},
 		sched: schedule{mailbox: newMailbox(d.Limits), accept: newAccept(d.Accept, h.clock)},
+	}
+	if moving != nil {
+		c.timers.last = moving.LastTimer
 	}
 	c.sender.log = core.NewLogQuota(d.Limits.LogLines, d.Limits.LogBytes, c.logDropped)
 	c.hasRoom.Store(c.sched.accept == nil && !c.sched.mailbox.crowded())
@@ -172,8 +180,7 @@ func (c *component) deliver(m *core.Message, w *worker, byCredit bool) error {
 		return c.refusals.tooLarge
 	}
 	if c.sched.closed != nil {
-		defer c.mu.Unlock()
-		return c.sched.closed
+		return c.refuseAndUnlock(m, w, byCredit)
 	}
 	if c.sched.mailbox.crowded() && !byCredit && !c.sched.mailbox.admits(m) {
 		c.mu.Unlock()

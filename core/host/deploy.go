@@ -34,8 +34,7 @@ func (h *Host) Deploy(ctx context.Context, d Deployment) error {
 	if err := h.admit(c); err != nil {
 		return &DeploymentError{d.ID, err}
 	}
-	defer h.changes.Done()
-	defer c.changes.unlock()
+	defer h.begun(c)
 	ctx, cancel := h.untilHurry(ctx)
 	defer cancel()
 	if err := h.compileAndBringUp(ctx, c); err != nil {
@@ -91,20 +90,29 @@ func (h *Host) compileAndBringUp(ctx context.Context, c *component) error {
 		return err
 	}
 	c.setCompiled(compiled)
-	if err = h.attach(c); err != nil {
-		return err
+	if c.moving == nil { // else its messages go to its former host until it has started
+		if err = h.attach(c); err != nil {
+			return err
+		}
 	}
 	return h.bringUp(ctx, c)
 }
 
-// bringUp starts a component that has been attached. The caller owns it until bringUp has
-// succeeded.
+// bringUp starts a component that has been attached, or moves here. The caller owns it until
+// bringUp has succeeded.
 func (h *Host) bringUp(ctx context.Context, c *component) error {
 	if err := h.startUp(ctx, c); err != nil {
 		return err
 	}
+	if c.moving != nil {
+		if err := h.arrive(c); err != nil {
+			return err
+		}
+	}
 	h.emit(Event{Kind: EventDeployed, Component: c.id}, "engine", c.deployment.Engine, "source", c.deployment.Source.Path)
-	c.giveCrewFree()
+	if c.life.arrival == nil { // else begin does so
+		c.giveCrewFree()
+	}
 	return nil
 }
 
@@ -189,7 +197,9 @@ func (h *Host) attach(c *component) error {
 	if r, err := h.broker.Route(c.id); err == nil && r == core.Receiver(c) {
 		h.direct.add(c)
 	}
-	h.topics.set(c, c.deployment.Subscribe)
+	if c.life.arrival == nil { // else its former host has its publications
+		h.topics.set(c, c.deployment.Subscribe)
+	}
 	h.epoch.Add(1)
 	return nil
 }

@@ -42,6 +42,16 @@ type Deployment struct {
 	// any other; its [EventFailed] and its [ComponentStatus] say so, for the program to act.
 	Required bool
 
+	// Moving, if not nil, is what the component brings from the host that has it now, whose
+	// [Host.MoveAway] has given it. The guest is started, gets the state if it exports
+	// component-state and has one instance, and its timers go on with the time that they have
+	// left, and with their ids. Then Deploy returns. The component handles nothing until the
+	// messages have come that waited for it on the former host, and all others after
+	// these: 10 s at most. Its messages go to the former host until it has started. No change
+	// of the component begins before it handles messages. Only [Host.Deploy] and
+	// [Prepared.Deploy] take a Moving.
+	Moving *core.Moving
+
 	given core.LimitSet // limits that were set, and are no defaults
 }
 
@@ -140,6 +150,9 @@ func (d *Deployment) normalize() (err error) {
 	}
 	if err == nil {
 		err = d.checkSubscriptions()
+	}
+	if err == nil {
+		err = d.checkMoving()
 	}
 	if err == nil {
 		d.Restart, err = d.Restart.WithDefaults()

@@ -20,7 +20,9 @@ const (
 	EventRestarted  EventKind = "restarted"   // a fresh instance took its place
 	EventReplacing  EventKind = "replacing"   // a new version starts beside it
 	EventReplaced   EventKind = "replaced"    // the new version has taken its place
-	EventRolledBack EventKind = "rolled-back" // the new version could not: the old one goes on
+	EventRolledBack EventKind = "rolled-back" // the new version, or the other host, could not: the old one goes on here
+	EventMoving     EventKind = "moving"      // it moves to another host, and handles no messages
+	EventMoved      EventKind = "moved"       // another host has it now
 	EventUpdated    EventKind = "updated"     // its settings have changed
 	EventFailed     EventKind = "failed"      // all of its instances ended more often than its restart policy allows
 	EventHealth     EventKind = "health"      // its health changed
@@ -108,6 +110,7 @@ var eventLevels = map[EventKind]slog.Level{
 	EventDeployed: slog.LevelInfo, EventUndeployed: slog.LevelInfo, EventEnded: slog.LevelError,
 	EventRestarted: slog.LevelInfo, EventFailed: slog.LevelError, EventHealth: slog.LevelInfo,
 	EventReplacing: slog.LevelInfo, EventReplaced: slog.LevelInfo, EventRolledBack: slog.LevelError, EventUpdated: slog.LevelInfo,
+	EventMoving: slog.LevelInfo, EventMoved: slog.LevelInfo,
 }
 
 // emit logs a state change and tells the subscribers.

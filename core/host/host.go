@@ -100,6 +100,7 @@ type Host struct {
 	epoch       atomic.Uint64 // counts changes of the configuration
 	givenUp     atomic.Uint64 // counts requests that ended without their target; for core.Message.Mark
 	stopping    atomic.Bool
+	draining    chan struct{} // closed when Stop has begun
 	stopped     chan struct{} // closed when nobody will answer any more
 	forgotten   chan struct{} // closed when the tracker is
 	over        chan struct{} // closed when Stop has ended, with stopError
@@ -169,7 +170,7 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 	h := &Host{
 		config: config, broker: broker, tracker: tracker,
 		engines: make(map[string]core.Engine), components: make(map[core.ComponentID]*component), beside: make(map[*component]struct{}),
-		background: context.Background(), stopped: make(chan struct{}), forgotten: make(chan struct{}), over: make(chan struct{}),
+		background: context.Background(), draining: make(chan struct{}), stopped: make(chan struct{}), forgotten: make(chan struct{}), over: make(chan struct{}),
 		functions: functions, deadLetters: deadLetters{most: config.DeadLetters}, threadsLeft: threadsLeft,
 	}
 	h.hurried, h.hurry = context.WithCancel(h.background)

@@ -243,6 +243,19 @@ func (b *mailbox) takeMessages() []*core.Message {
 	return taken
 }
 
+// takeOutcomes removes all outcomes, and keeps the order of the other entries.
+func (b *mailbox) takeOutcomes() (taken []entry) {
+	for range b.length {
+		if e := b.queue.pop(); !e.outcome {
+			b.queue.push(e)
+		} else {
+			b.outcomeBytes -= outcomeCharge(e.message)
+			taken = append(taken, e)
+		}
+	}
+	return taken
+}
+
 // shares are the parts of a mailbox that each sender holds. They are kept only while
 // the mailbox is nearly full.
 type shares struct {

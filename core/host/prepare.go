@@ -82,11 +82,12 @@ func (h *Host) DeployAll(ctx context.Context, all ...*Prepared) error {
 	}
 	errs := make([]error, len(starts))
 	for i, c := range starts {
-		errs[i] = h.attach(c)
+		if c.moving == nil {
+			errs[i] = h.attach(c)
+		}
 	}
 	h.atOnce(len(starts), func(i int) {
-		defer h.changes.Done()
-		defer starts[i].changes.unlock()
+		defer h.begun(starts[i])
 		if errs[i] == nil {
 			errs[i] = h.bringUp(ctx, starts[i])
 		}

@@ -42,7 +42,7 @@ func (h *Host) Replace(ctx context.Context, d Deployment) error {
 // A component written in Go must not replace itself: it would wait for its own call to
 // end.
 func (p *Prepared) Replace(ctx context.Context) error {
-	if err := p.use(); err != nil {
+	if err := cmp.Or(p.deployment.notMoving(), p.use()); err != nil {
 		return err
 	}
 	h := p.host

@@ -346,6 +346,8 @@ func (h *Host) respond(m *core.Message, w *worker) {
 		waiter.outcome(m, w)
 	case *waitingCall:
 		waiter.outcome <- m
+	case *relay:
+		waiter.respond(m)
 	default:
 		if !pending {
 			h.counts.late.Add(1)

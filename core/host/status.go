@@ -12,7 +12,11 @@ func (c *component) waitingLocked() int {
 	if c.crew != nil {
 		return int(c.sched.mailbox.waiting())
 	}
-	return c.sched.mailbox.length
+	n := c.sched.mailbox.length
+	if a := c.life.arrival; a != nil {
+		n += a.first.length
+	}
+	return n
 }
 
 // report returns the status of a deployed component, but for the memory. The host's lock is held.

@@ -22,12 +22,8 @@ func stopTimer(t *time.Timer) {
 // returns ctx's error if ctx ends first. Messages that wait for a component that is
 // down until its restart are under way. Timers that run are not.
 func (h *Host) Quiesce(ctx context.Context) error {
-	pause := 50 * time.Microsecond
-	for !h.quiet() {
-		select {
-		case <-time.After(pause):
-			pause = min(2*pause, 5*time.Millisecond)
-		case <-ctx.Done():
+	for pause := newPause(); !h.quiet(); {
+		if !pause.wait(ctx) {
 			return fmt.Errorf("messages are still under way: %w", ctx.Err())
 		}
 	}
@@ -120,6 +116,7 @@ func (h *Host) Stop(ctx context.Context) error {
 
 func (h *Host) stop(ctx context.Context) error {
 	h.stopping.Store(true)
+	close(h.draining)
 	h.epoch.Add(1)
 	h.timers.close()
 	h.endPauses()
@@ -324,15 +321,21 @@ func (c *component) callBack() {
 			c.mu.Lock()
 			continue
 		}
-		if !c.traits.Callback {
-			c.dropOutcome(e.message)
-			continue
-		}
-		c.beginCallAndUnlock()
-		trap := c.handle(e)
-		c.sendOpen()
-		c.lockAndEndCall(trap)
+		c.handleOutcomeLocked(e)
 	}
+}
+
+// handleOutcomeLocked handles an outcome outside of a worker. The owner calls it. It releases c.mu
+// meanwhile.
+func (c *component) handleOutcomeLocked(e entry) {
+	if !c.traits.Callback {
+		c.dropOutcome(e.message)
+		return
+	}
+	c.beginCallAndUnlock()
+	trap := c.handle(e)
+	c.sendOpen()
+	c.lockAndEndCall(trap)
 }
 
 // endRequest ends one of c's requests, for the host stops.

@@ -128,8 +128,11 @@ type timerQueue []*timer
 func (q timerQueue) Len() int { return len(q) }
 
 // Less implements [heap.Interface].
-func (q timerQueue) Less(i, j int) bool {
-	return cmp.Or(cmp.Compare(q[i].due, q[j].due), cmp.Compare(q[i].number, q[j].number)) < 0
+func (q timerQueue) Less(i, j int) bool { return q[i].compare(q[j]) < 0 }
+
+// compare tells which of two timers fires first.
+func (t *timer) compare(other *timer) int {
+	return cmp.Or(cmp.Compare(t.due, other.due), cmp.Compare(t.number, other.number))
 }
 
 // Swap implements [heap.Interface].
@@ -201,17 +204,25 @@ func (c *component) startTimer(milliseconds uint64, payload []byte) (core.TimerI
 	t.due = c.host.clock.Exact() + time.Duration(milliseconds)*time.Millisecond
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.timers.last++
-	t.id = c.timers.last
+	err := c.addTimerLocked(t)
+	return t.id, err
+}
+
+// addTimerLocked starts a timer, under a new id if it has none. The owner calls it.
+func (c *component) addTimerLocked(t *timer) error {
+	if t.id == 0 {
+		c.timers.last++
+		t.id = c.timers.last
+	}
 	if !c.host.timers.start(t) {
-		return 0, errStopping
+		return errStopping
 	}
 	if c.timers.running == nil {
 		c.timers.running = make(map[core.TimerID]*timer)
 	}
 	c.timers.running[t.id] = t
 	c.timers.bytes += t.size()
-	return t.id, nil
+	return nil
 }
 
 // timerRefusalLocked returns why c may start no timer of so many bytes, or nil.
