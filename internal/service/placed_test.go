@@ -1,0 +1,310 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/airhost/airhost/admin"
+	"github.com/airhost/airhost/core/host"
+	"github.com/airhost/airhost/internal/config"
+	"github.com/airhost/airhost/internal/hosttest"
+	"github.com/airhost/airhost/internal/natstest"
+)
+
+// patience is the time after which a test stops waiting.
+const patience = 60 * time.Second
+
+// member is a host of a cluster, with a line of its own to the server.
+type member struct {
+	*Service
+	t    testing.TB
+	name string
+	file string
+	line *line
+	log  *hosttest.Log
+}
+
+// line is a way to a server that can be cut.
+type line struct {
+	net.Listener
+	mu    sync.Mutex // guards the following
+	ends  []net.Conn
+	isCut bool
+}
+
+func newLine(t testing.TB, to string) *line {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &line{Listener: listener}
+	var work sync.WaitGroup
+	work.Go(func() {
+		for {
+			from, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			far, err := net.Dial("tcp", to)
+			if err != nil || !l.keep(from, far) {
+				from.Close()
+				continue
+			}
+			work.Go(func() { _, _ = io.Copy(far, from); far.Close() })
+			work.Go(func() { _, _ = io.Copy(from, far); from.Close() })
+		}
+	})
+	t.Cleanup(func() { listener.Close(); l.cut(true); work.Wait() })
+	return l
+}
+
+func (l *line) keep(ends ...net.Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.isCut {
+		for _, c := range ends {
+			c.Close()
+		}
+		return false
+	}
+	l.ends = append(l.ends, ends...)
+	return true
+}
+
+// cut closes the connections, and takes no other ones until it is called with false.
+func (l *line) cut(cut bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.isCut = cut
+	for _, c := range l.ends {
+		c.Close()
+	}
+	l.ends = nil
+}
+
+// natsServer runs a server with JetStream.
+func natsServer(t testing.TB) string {
+	return natstest.Serve(t, &server.Options{JetStream: true, StoreDir: t.TempDir()}).Addr().String()
+}
+
+// clusterFile is the configuration of a host. The lease is 1 s.
+func clusterFile(address, name, rest string) string {
+	return fmt.Sprintf("host: {broker: nats, drain_timeout: 1s, nats: {url: \"nats://%s\", cluster: c.1, name: %s, lease: 1s, labels: {zone: %q}}}\n%s", address, name, "zone-"+name, rest)
+}
+
+// join starts a host.
+func join(t testing.TB, to, name, components string) *member {
+	t.Helper()
+	m := &member{t: t, name: name, line: newLine(t, to), log: new(hosttest.Log), file: filepath.Join(t.TempDir(), "airhost.yaml")}
+	m.write(components)
+	file, err := config.Load(m.file, Built())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Service, err = New(context.Background(), Config{File: file, Changes: true, Log: slog.New(slog.NewTextHandler(m.log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Stop(context.Background()); err != nil && !errors.Is(err, host.ErrUnhandled) {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Logf("the log of %s:\n%s", name, m.log)
+		}
+	})
+	if err := errors.Join(m.DeployAll(t.Context()), m.Open(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func (m *member) write(components string) {
+	if err := os.WriteFile(m.file, []byte(clusterFile(m.line.Addr().String(), m.name, components)), 0o600); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func (m *member) apply(components string) []string {
+	m.t.Helper()
+	m.write(components)
+	applied, err := m.Apply(m.t.Context(), admin.ApplyRequest{}, func(admin.Progress) {})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return changes(applied)
+}
+
+// counters are the components c/0 to c/n-1, which count, and any that follow.
+func counters(n int, more ...string) string {
+	var b strings.Builder
+	b.WriteString("components:\n")
+	for i := range n {
+		fmt.Fprintf(&b, " - {id: c/%d, source: counter, engine: native, place: any, logs: {lines_per_second: 1}}\n", i)
+	}
+	for _, one := range more {
+		fmt.Fprintf(&b, " - %s\n", one)
+	}
+	return b.String()
+}
+
+// here are the components of a namespace that a host runs.
+func (m *member) here(namespace string) (all []string) {
+	for _, c := range m.Components() {
+		if c.ID.Namespace() == namespace && c.State == "running" {
+			all = append(all, c.ID.String())
+		}
+	}
+	return all
+}
+
+func until(t testing.TB, what string, ok func() bool) time.Duration {
+	t.Helper()
+	began := time.Now()
+	for !ok() {
+		select {
+		case <-time.After(2 * time.Millisecond):
+		case <-t.Context().Done():
+			t.Fatal(what)
+		}
+		if time.Since(began) > patience {
+			t.Fatalf("%s: not within %v", what, patience)
+		}
+	}
+	return time.Since(began)
+}
+
+// once waits until each of n components runs on one of the hosts.
+func once(t testing.TB, n int, hosts ...*member) time.Duration {
+	t.Helper()
+	return until(t, "each component runs once", func() bool {
+		var all []string
+		for _, m := range hosts {
+			all = append(all, m.here("c")...)
+		}
+		slices.Sort(all)
+		return len(all) == n && len(slices.Compact(all)) == n
+	})
+}
+
+// count sends a message to a counter until it is taken, and returns the count.
+func (m *member) count(id string) (int, error) {
+	response, err := answers(m.Service, id, "x")
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(response)
+}
+
+// TestHostDies: three hosts share components; one is cut off, and the others answer for all of them,
+// while the host that is cut off stops its own, and goes on with those of its place. When it is back it
+// gets its part again.
+func TestHostDies(t *testing.T) {
+	n, to := 30, natsServer(t)
+	if testing.Short() {
+		n = 12
+	}
+	local := "{id: l/echo, source: echo, engine: native}"
+	var hosts []*member
+	for _, name := range []string{"a", "b", "c"} {
+		hosts = append(hosts, join(t, to, name, counters(n, local)))
+	}
+	a, b, c := hosts[0], hosts[1], hosts[2]
+	once(t, n, hosts...)
+	until(t, "each has its part", func() bool { return len(a.here("c")) > 0 && len(b.here("c")) > 0 && len(c.here("c")) > 0 })
+	once(t, n, hosts...)
+	began := b.here("l")
+	b.line.cut(true)
+	t.Log("others run all after", once(t, n, a, c))
+	for i := range n {
+		id := fmt.Sprintf("c/%d", i)
+		until(t, id+" answers", func() bool { _, err := a.count(id); return err == nil })
+	}
+	until(t, "it stops its own", func() bool { return len(b.here("c")) == 0 })
+	if answer, err := answers(b.Service, "l/echo", "hello"); answer != "hello" || err != nil || len(began) != 1 {
+		t.Errorf("the component of the host that is cut off answers %q, %v", answer, err)
+	}
+	b.line.cut(false)
+	until(t, "it gets its part again", func() bool { return len(b.here("c")) > 0 })
+	once(t, n, hosts...)
+	for _, one := range b.Components() {
+		if one.ID.Namespace() == "l" && one.Counters.Restarts > 0 {
+			t.Error("what has place: here was restarted")
+		}
+	}
+}
+
+// TestDrainMovesAll: while requests come all the time, a host gives its components away with their state:
+// each request is counted once, and none is lost.
+func TestDrainMovesAll(t *testing.T) {
+	const n = 6
+	to := natsServer(t)
+	local := "{id: l/echo, source: echo, engine: native}"
+	a, b := join(t, to, "a", counters(n, local)), join(t, to, "b", counters(n))
+	client := join(t, to, "client", "components: [{id: l/client, source: echo, engine: native}]")
+	once(t, n, a, b)
+	until(t, "both have some", func() bool { return len(a.here("c")) > 0 && len(b.here("c")) > 0 })
+	was := a.here("c")
+
+	var work sync.WaitGroup
+	done, counts := make(chan struct{}), make([]int, n)
+	for i := range n {
+		work.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				got, err := client.count(fmt.Sprintf("c/%d", i))
+				if err != nil {
+					t.Errorf("request %d to c/%d: %v", counts[i]+1, i, err)
+					return
+				}
+				if counts[i]++; got != counts[i] {
+					t.Errorf("c/%d counts %d, want %d", i, got, counts[i])
+					return
+				}
+			}
+		})
+	}
+	var steps []string
+	drained, err := a.Drain(t.Context(), admin.DrainRequest{}, func(p admin.Progress) { steps = append(steps, p.ID+" "+p.Step+" "+p.Host) })
+	close(done)
+	work.Wait()
+	if err != nil || len(drained.Moved) != len(was) || len(drained.Failed()) > 0 || drained.Here != 1 || len(steps) != len(was) {
+		t.Fatalf("%v: %+v; steps %v", err, drained, steps)
+	}
+	if len(a.here("c")) > 0 || len(b.here("c")) != n || len(a.here("l")) != 1 {
+		t.Errorf("a has %v, b has %v", a.here("c"), b.here("c"))
+	}
+	for _, one := range a.Failed() {
+		if one.State != "elsewhere" || one.Host != "b" {
+			t.Errorf("%+v", one)
+		}
+	}
+	if drained, err := a.Drain(t.Context(), admin.DrainRequest{Undo: true}, nil); err != nil || !drained.Undone {
+		t.Errorf("%v: %+v", err, drained)
+	}
+	until(t, "it takes its part again", func() bool { return len(a.here("c")) == len(was) })
+	for i := range n {
+		if got, err := client.count(fmt.Sprintf("c/%d", i)); err != nil || got != counts[i]+1 {
+			t.Errorf("c/%d counts %d after it has come back, %v, want %d", i, got, err, counts[i]+1)
+		}
+	}
+}
