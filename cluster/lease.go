@@ -198,6 +198,7 @@ func (c *Controller) leave(ctx context.Context) {
 	h, last := c.lease.Load(), c.lease.revision
 	c.lease.Store(nil)
 	c.mu.Unlock()
+	c.end() // the directory closes
 	if h == nil {
 		return
 	}

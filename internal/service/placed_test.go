@@ -19,6 +19,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/airhost/airhost/admin"
+	"github.com/airhost/airhost/cluster"
+	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/internal/config"
 	"github.com/airhost/airhost/internal/hosttest"
@@ -116,7 +118,7 @@ func join(t testing.TB, to, name, components string) *member {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.Service, err = New(context.Background(), Config{File: file, Changes: true, Log: slog.New(slog.NewTextHandler(m.log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	m.Service, err = New(context.Background(), Config{File: file, Changes: true, Log: slog.New(slog.NewTextHandler(m.log, nil)), LogWiring: slog.LevelDebug})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,6 +204,25 @@ func once(t testing.TB, n int, hosts ...*member) time.Duration {
 	})
 }
 
+// balanced waits until each of n components runs on the host that it belongs to.
+func balanced(t testing.TB, n int, hosts ...*member) {
+	t.Helper()
+	var names []string
+	for _, m := range hosts {
+		names = append(names, m.name)
+	}
+	for _, m := range hosts {
+		var want []string
+		for i := range n {
+			if id := fmt.Sprintf("c/%d", i); cluster.Choose(core.MustComponentID(id), names) == m.name {
+				want = append(want, id)
+			}
+		}
+		slices.Sort(want)
+		until(t, m.name+" has its part", func() bool { return slices.Equal(m.here("c"), want) })
+	}
+}
+
 // count sends a message to a counter until it is taken, and returns the count.
 func (m *member) count(id string) (int, error) {
 	response, err := answers(m.Service, id, "x")
@@ -225,9 +246,7 @@ func TestHostDies(t *testing.T) {
 		hosts = append(hosts, join(t, to, name, counters(n, local)))
 	}
 	a, b, c := hosts[0], hosts[1], hosts[2]
-	once(t, n, hosts...)
-	until(t, "each has its part", func() bool { return len(a.here("c")) > 0 && len(b.here("c")) > 0 && len(c.here("c")) > 0 })
-	once(t, n, hosts...)
+	balanced(t, n, hosts...)
 	began := b.here("l")
 	b.line.cut(true)
 	t.Log("others run all after", once(t, n, a, c))
@@ -240,8 +259,7 @@ func TestHostDies(t *testing.T) {
 		t.Errorf("the component of the host that is cut off answers %q, %v", answer, err)
 	}
 	b.line.cut(false)
-	until(t, "it gets its part again", func() bool { return len(b.here("c")) > 0 })
-	once(t, n, hosts...)
+	balanced(t, n, hosts...)
 	for _, one := range b.Components() {
 		if one.ID.Namespace() == "l" && one.Counters.Restarts > 0 {
 			t.Error("what has place: here was restarted")
@@ -257,8 +275,7 @@ func TestDrainMovesAll(t *testing.T) {
 	local := "{id: l/echo, source: echo, engine: native}"
 	a, b := join(t, to, "a", counters(n, local)), join(t, to, "b", counters(n))
 	client := join(t, to, "client", "components: [{id: l/client, source: echo, engine: native}]")
-	once(t, n, a, b)
-	until(t, "both have some", func() bool { return len(a.here("c")) > 0 && len(b.here("c")) > 0 })
+	balanced(t, n, a, b)
 	was := a.here("c")
 
 	var work sync.WaitGroup
@@ -301,7 +318,7 @@ func TestDrainMovesAll(t *testing.T) {
 	if drained, err := a.Drain(t.Context(), admin.DrainRequest{Undo: true}, nil); err != nil || !drained.Undone {
 		t.Errorf("%v: %+v", err, drained)
 	}
-	until(t, "it takes its part again", func() bool { return len(a.here("c")) == len(was) })
+	balanced(t, n, a, b)
 	for i := range n {
 		if got, err := client.count(fmt.Sprintf("c/%d", i)); err != nil || got != counts[i]+1 {
 			t.Errorf("c/%d counts %d after it has come back, %v, want %d", i, got, err, counts[i]+1)
