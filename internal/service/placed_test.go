@@ -325,3 +325,134 @@ func TestDrainMovesAll(t *testing.T) {
 		}
 	}
 }
+
+// states are the states of the components of a namespace as ps shows them.
+func (m *member) states() (all []string) {
+	for _, c := range m.Failed() {
+		all = append(all, strings.TrimSpace(fmt.Sprintf("%s %s %s", c.ID, c.State, c.Host)))
+	}
+	slices.Sort(all)
+	return all
+}
+
+// TestPlacedChanges: what a file changes of components that run on one of several hosts.
+func TestPlacedChanges(t *testing.T) {
+	to := natsServer(t)
+	one := func(rest string) string {
+		return "components:\n - {id: l/echo, source: echo, engine: native}\n - {id: c/0, source: counter, engine: native, " + rest + "}\n"
+	}
+	a := join(t, to, "a", "components: [{id: l/echo, source: echo, engine: native}]")
+	same(t, a.apply(one("place: any")), "add c/0")
+	once(t, 1, a)
+	b := join(t, to, "b", one("place: any, config: {start: 10}"))
+	balanced(t, 1, a, b)
+	if cluster.Choose(core.MustComponentID("c/0"), []string{"a", "b"}) != "b" {
+		a, b = b, a
+	}
+	same(t, a.states(), "c/0 elsewhere b")
+	if err := a.Restart(t.Context(), core.MustComponentID("c/0")); err == nil || !strings.Contains(err.Error(), "host b runs it") {
+		t.Errorf("a restart where it does not run: %v", err)
+	}
+	check(t, b.Restart(t.Context(), core.MustComponentID("c/0")))
+	same(t, a.apply(one("place: any")))
+	same(t, a.apply(one("place: any, config: {start: 20}")), "replace c/0") // for the time when it comes
+	if got := b.here("c"); len(got) != 1 {
+		t.Errorf("another host's file has moved it: %v", got)
+	}
+	same(t, b.apply(one("place: any, place_labels: {zone: zone-a}")), "replace c/0")
+	until(t, "the host with the label has it", func() bool { return len(a.here("c")) == 1 && len(b.here("c")) == 0 })
+	if got, err := b.count("c/0"); got != 21 || err != nil {
+		t.Errorf("it counts %d, %v, want 21 with its new configuration", got, err)
+	}
+	same(t, b.states(), "c/0 elsewhere")
+	same(t, a.apply(one("place: here, config: {start: 30}")), "replace c/0")
+	if got, err := a.count("c/0"); got != 31 || err != nil {
+		t.Errorf("it counts %d, %v, want 31", got, err)
+	}
+	same(t, a.apply(one("place: any, config: {start: 40}")), "replace c/0")
+	once(t, 1, a)
+	same(t, a.apply("components: [{id: l/echo, source: echo, engine: native}]"), "remove c/0")
+	if len(a.here("c"))+len(a.states()) > 0 {
+		t.Errorf("it is still there: %v %v", a.here("c"), a.states())
+	}
+	same(t, b.apply(one("place: any")), "update c/0")
+	once(t, 1, b)
+	check(t, b.Undeploy(t.Context(), core.MustComponentID("c/0")))
+	if len(b.here("c"))+len(b.states()) > 0 {
+		t.Errorf("it is still there: %v %v", b.here("c"), b.states())
+	}
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestPlacedThatFails: a component that does not start on the host that it belongs to runs on another one,
+// and one that starts on none is told where it failed.
+func TestPlacedThatFails(t *testing.T) {
+	to := natsServer(t)
+	with := func(config string) string {
+		return "components: [{id: c/0, source: counter, engine: native, place: any, config: {start: " + config + "}}, {id: l/echo, source: echo, engine: native}]"
+	}
+	first, second := "a", "b"
+	if cluster.Choose(core.MustComponentID("c/0"), []string{"a", "b"}) != "a" {
+		first, second = second, first
+	}
+	a := join(t, to, first, with("wrong"))
+	if got := a.Failed(); len(got) != 1 || got[0].State != "failed" || !strings.Contains(got[0].LastError, "want a number") {
+		t.Errorf("got %+v", got)
+	}
+	b := join(t, to, second, with("1"))
+	once(t, 1, b)
+	same(t, a.states(), "c/0 elsewhere "+second)
+	same(t, a.apply(with("7")), "replace c/0")
+	until(t, "it moves to the host that it belongs to", func() bool { return len(a.here("c")) == 1 })
+	if got, err := b.count("c/0"); got != 2 || err != nil {
+		t.Errorf("it counts %d, %v, want 2: its state has moved", got, err)
+	}
+}
+
+// TestNoJetStream: a host without components that run on one of several needs no JetStream; one with some
+// says what it needs.
+func TestNoJetStream(t *testing.T) {
+	to := natstest.Serve(t, &server.Options{}).Addr().String()
+	a := join(t, to, "a", "components: [{id: l/echo, source: echo, engine: native}]")
+	const want = "set jetstream in the configuration"
+	if got := a.apply(counters(1)); len(got) != 2 || !strings.Contains(got[0], want) {
+		t.Errorf("got %v", got)
+	}
+	f := newFolder(t)
+	file, err := config.Load(f.write("airhost.yaml", clusterFile(to, "b", counters(1))), Built())
+	check(t, err)
+	s, err := New(context.Background(), Config{File: file, Log: slog.New(slog.DiscardHandler)})
+	check(t, err)
+	if err := s.DeployAll(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v", err)
+	}
+	check(t, s.Stop(t.Context()))
+	if _, err := Online(t.Context(), file); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("check --online: %v", err)
+	}
+	with, err := config.Load(f.write("airhost.yaml", clusterFile(natsServer(t), "b", counters(1))), Built())
+	check(t, err)
+	if _, err := Online(t.Context(), with); err != nil {
+		t.Errorf("check --online with JetStream: %v", err)
+	}
+}
+
+// TestPlacedOnOneHost: what a host without a cluster says.
+func TestPlacedOnOneHost(t *testing.T) {
+	s := newFolder(t).serve("components: [{id: a/b, source: echo, engine: native}]")
+	if _, err := s.Put(t.Context(), core.MustComponentID("a/c"), []byte("{id: a/c, source: echo, engine: native, place: any}"), func(admin.Progress) {}); err != nil {
+		t.Error(err)
+	} else if got := s.Failed(); len(got) != 1 || !strings.Contains(got[0].LastError, "needs the broker nats") {
+		t.Errorf("got %+v", got)
+	}
+	var refused *admin.Error
+	if _, err := s.Drain(t.Context(), admin.DrainRequest{}, func(admin.Progress) {}); !errors.As(err, &refused) || refused.Code != admin.CodeNotSupported {
+		t.Errorf("got %v", err)
+	}
+}
