@@ -24,7 +24,7 @@ const (
 	// time.
 	maxMoving = 256 << 20
 	maxStaged = 64
-	// stagedTime is how long a host keeps what has come.
+	// stagedTime is how long a host keeps what has come, and then how the hand-over ended.
 	stagedTime = 2 * moveTime
 	// askSlack is more than all of a request that is not its data.
 	askSlack = 1 << 10
@@ -63,9 +63,12 @@ func (c *Controller) prepare(id core.ComponentID, move string) error {
 	session, now := c.session(), time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	arriving := 0
 	for name, s := range c.staged {
 		if now.Sub(s.made) > stagedTime {
 			delete(c.staged, name)
+		} else if !s.done {
+			arriving++
 		}
 	}
 	p := c.placed[id]
@@ -80,7 +83,7 @@ func (c *Controller) prepare(id core.ComponentID, move string) error {
 		return fmt.Errorf("%s did not start on it: %w", id, p.reason)
 	case p.running || p.busy:
 		return fmt.Errorf("it is busy with %s", id)
-	case len(c.staged) >= maxStaged:
+	case arriving >= maxStaged:
 		return errors.New("too many components come to it at the same time")
 	}
 	c.staged[move] = &staged{id: id, made: now}

@@ -36,7 +36,8 @@ type Controller struct {
 	work   sync.WaitGroup
 	end    context.CancelFunc
 
-	lease lease // all but the pointer is guarded by mu
+	lease   lease      // all but the pointer is guarded by mu
+	writing sync.Mutex // held while the lease is written; locked before mu
 
 	mu       sync.Mutex // guards the following
 	view     *view

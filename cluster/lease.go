@@ -63,6 +63,8 @@ func (c *Controller) keepLease(ctx context.Context) {
 
 // renew gets a lease, or renews it. It reports whether it did.
 func (c *Controller) renew(ctx context.Context) bool {
+	c.writing.Lock()
+	defer c.writing.Unlock()
 	c.mu.Lock()
 	session, last, may := c.nextLeaseLocked(time.Now())
 	value := hostValue{Session: session, Lease: c.config.Lease.Milliseconds(), Draining: c.lease.draining}
@@ -194,6 +196,8 @@ func (c *Controller) write(ctx context.Context, key string, value any, last uint
 // leave ends the lease when nothing of this host runs any more, so that others need not wait for its
 // end.
 func (c *Controller) leave(ctx context.Context) {
+	c.writing.Lock() // no renewal is under way
+	defer c.writing.Unlock()
 	c.mu.Lock()
 	h, last := c.lease.Load(), c.lease.revision
 	c.lease.Store(nil)

@@ -15,7 +15,7 @@ const (
 	// moveTime is how long a component may take to move.
 	moveTime = time.Minute
 	// moveAgain is the pause after a move that has failed, before a component moves to a better host.
-	moveAgain = time.Minute
+	moveAgain = 10 * time.Second
 	// askTime is how long a host waits for the answer of another one.
 	askTime = 2 * time.Second
 )

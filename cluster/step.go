@@ -170,8 +170,9 @@ func (c *Controller) startUnder(ctx context.Context, p *placed, claim claimView)
 	}
 	p.blocked = time.Now().Add(min(lastBlock, firstBlock<<min(p.failures, 10)))
 	p.failures++
+	stopping := c.stopping
 	c.mu.Unlock()
-	if ctx.Err() != nil {
+	if stopping || ctx.Err() != nil {
 		return
 	}
 	c.log.Error("component did not start here, another host may", "component", p.id.String(), "reason", err.Error())
