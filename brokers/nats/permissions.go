@@ -50,7 +50,7 @@ func (p *Permissions) AddPlacement(cluster, host string) {
 	stream := "KV_" + s.leases()
 	p.bucket = s.leases()
 	p.Publish = append(p.Publish, "$KV."+p.bucket+".>", s.take("*"), s.inbox("*")+".>", "$JS.FC."+stream+".>",
-		"$JS.API.STREAM.INFO."+stream, "$JS.API.STREAM.CREATE."+stream, "$JS.API.CONSUMER.CREATE."+stream+".>", "$JS.API.CONSUMER.DELETE."+stream+".>")
+		"$JS.API.INFO", "$JS.API.STREAM.INFO."+stream, "$JS.API.STREAM.CREATE."+stream, "$JS.API.CONSUMER.CREATE."+stream+".>", "$JS.API.CONSUMER.DELETE."+stream+".>")
 	p.Subscribe = append(p.Subscribe, s.take(anyIfEmpty(host)), s.inbox(anyIfEmpty(host))+".>")
 	p.sort()
 }
