@@ -1,36 +1,52 @@
 package core
 
-// Mover is a [Carrier] from which a component can move to another host of the same Carrier. The
-// Receiver of a component that has come there is a [Successor].
+// Mover is a [Carrier] on which a component can move from one host to another. Its messages keep
+// their order, and each comes once: to the former host, from where it follows the component, or to
+// the new one.
 type Mover interface {
 	Carrier
 
-	// Leave is called for a component that another host has attached too. From then on no other
-	// message is brought to it here than those that are on their way. Route goes on to lead to
-	// it here, until Detach. An error means that nothing has changed.
-	Leave(id ComponentID) (Departure, error)
+	// Leaving is called on the former host, before another one begins to run the component. For
+	// now all goes on as before.
+	Leaving(id ComponentID) (Departure, error)
+
+	// Arrive is Attach on the new host, while the former one has the component too. r gets by
+	// DeliverFirst what follows the component from there, and holds back what comes by Deliver
+	// until Complete.
+	Arrive(id ComponentID, r Successor) error
+
+	// Settle says on the new host that the component waits no longer for Complete. Messages of
+	// which it is not known if the former host has had them do not come any more.
+	Settle(id ComponentID)
 }
 
-// Departure is the way of the messages of a component to the host that has it now.
+// Departure is the way of a component's messages from its former host. Stay or Leave is called
+// first, and only Leave makes it usable.
 type Departure interface {
-	// Receiver takes the messages that waited here, and later ones. In the order in which it
-	// gets them they come to DeliverFirst of the Successor.
+	// Receiver takes the messages that waited here, and later ones. They come to the Successor
+	// in the order in which Deliver has got them. Deliver never blocks.
 	Receiver
 
-	// Arriving reports whether messages of other hosts may still come to the component here.
+	// Stay says that the component does not move.
+	Stay()
+
+	// Leave says that the other host has the component. From then on no message comes to it here
+	// but those that are on their way. Route goes on to lead to it here, until Detach.
+	Leave()
+
+	// Arriving reports whether messages of other hosts may still come to it here.
 	Arriving() bool
 
-	// End says that no message waits here any more. It calls Complete of the Successor once
-	// all have come. It does not block.
+	// End says that no message waits here any more. It makes the other host call Complete. It
+	// does not block.
 	End()
 }
 
-// Successor is the Receiver of a component that has come from another host. It holds back the
-// messages that come by Deliver until those have come that waited on the other host.
+// Successor is the Receiver of a component that has come from another host.
 type Successor interface {
 	Receiver
 
-	// DeliverFirst is Deliver for a message that waited on the other host, or passed it.
+	// DeliverFirst is Deliver for a message that has come to the component on the former host.
 	DeliverFirst(m *Message) error
 
 	// Complete says that all of these have come. It does not block.

@@ -21,12 +21,15 @@ type attached struct {
 	mu           sync.Mutex  // guards subscription
 	subscription *natsgo.Subscription
 	detached     atomic.Bool
-	sender       core.ComponentID // the last one; used by the subscription's goroutine alone
+	from         *origin          // the host that sent last; used by the subscription's goroutine alone
+	sender       core.ComponentID // the last one; likewise
 	out          []byte           // memory for receipts, likewise
 	held         time.Time        // until when the messages of the frame may wait for room, or zero; likewise
 	stuck        bool             // the component has had no room for holdTime; likewise
-	follows      string           // the host whose messages come before all others, or ""; likewise
+	first        bool             // the frame follows the component from its former host; likewise
 	left         bool             // it has moved to another host: late messages still go to receiver; guarded by mu
+	leaving      atomic.Pointer[taken]
+	arrival      *arrival // of a component that has come from another host, or nil
 }
 
 // group is the queue group of all hosts: should two have the same component, one of them gets each
@@ -41,13 +44,26 @@ func (a *attached) subscribe() (err error) {
 	if a.detached.Load() {
 		return nil // before it was attached
 	}
-	a.subscription, err = b.server.QueueSubscribe(b.subjects.to(a.id), group, func(in *natsgo.Msg) { a.arrived(in) })
+	if a.arrival == nil {
+		a.subscription, err = b.queueSubscribe(a.id, a.arrived)
+		return err
+	}
+	a.subscription, err = b.server.Subscribe(b.subjects.to(a.id), a.arrival.came)
+	return withRoom(a.subscription, err)
+}
+
+func (b *Broker) queueSubscribe(id core.ComponentID, handle natsgo.MsgHandler) (*natsgo.Subscription, error) {
+	s, err := b.server.QueueSubscribe(b.subjects.to(id), group, handle)
+	return s, withRoom(s, err)
+}
+
+// withRoom gives a subscription room for all messages that the other hosts' credit allows: none is
+// dropped here, and no server takes this host for too slow.
+func withRoom(s *natsgo.Subscription, err error) error {
 	if err != nil {
 		return err
 	}
-	// All messages that the other hosts' credit allows have room: none is dropped here, and no server
-	// takes this host for too slow.
-	return a.subscription.SetPendingLimits(-1, maxArrivals)
+	return s.SetPendingLimits(-1, maxArrivals)
 }
 
 // maxArrivals bounds the bytes of frames that wait for a component. Hosts that keep to their credit
@@ -63,7 +79,18 @@ func (a *attached) end() {
 		return
 	}
 	a.detached.Store(true)
-	a.drain()
+	a.drainLocked()
+}
+
+// drainLocked ends the subscription when its messages are handled. The caller holds a.mu.
+func (a *attached) drainLocked() {
+	switch s := a.subscription; {
+	case s == nil:
+	case a.broker.refusal.Load() != nil || s.Drain() != nil: // a subscription that is drained comes back with the connection
+		_ = s.Unsubscribe()
+	default:
+		a.broker.noteDraining(s)
+	}
 }
 
 // arrived takes a frame of messages, and answers it by a receipt.
@@ -73,9 +100,8 @@ func (a *attached) arrived(in *natsgo.Msg) {
 		return // the sender gets no receipt
 	}
 	defer b.work.Done()
-	if isFollow(in.Data) {
-		a.follow(in)
-		return
+	if t := a.leaving.Load(); t != nil && !t.take(in.Reply) {
+		return // the host that has the component has it too
 	}
 	r := reader{rest: in.Data}
 	host := r.open(messagesFrame)
@@ -83,37 +109,56 @@ func (a *attached) arrived(in *natsgo.Msg) {
 		b.refuseFrame(in, r.err)
 		return
 	}
-	var refusals []refusal
-	a.held = time.Time{}
-	now := time.Now().UnixNano()
-	over := a.valid != nil && !a.valid()
-	for i := 0; r.more(); i++ {
-		correlation, deadline, sender, payload := r.message(now)
-		if r.err != nil {
-			break
-		}
-		err := error(nil)
-		if over || r.fence != 0 {
-			err = a.refusedBy(over, sender, r.fence, r.least)
-		}
-		if err == nil {
-			err = a.take(host, correlation, deadline, sender, payload)
-		}
-		if err != nil {
-			refusals = append(refusals, refusal{i, core.AsMessagingError(err)})
-		}
+	if a.from == nil || a.from.host != host {
+		a.from = b.origin(host)
 	}
+	a.held = time.Time{}
+	refusals, waits := a.takeAll(&r)
 	if r.err != nil {
-		b.discard(in, r.err) // the messages before the fault get their receipt
+		b.discard(in, r.err)
 	}
 	window, bytes := b.grants.grant(host, a.id)
 	if a.stuck {
 		window = minGranted
 	}
+	if waits && len(refusals) == 0 {
+		if route, number, ok := b.subjects.parseReceipt(in.Reply); ok {
+			a.from.confirm(frameReceipt{route, number, window, bytes})
+			return
+		}
+	}
 	a.out = appendReceipt(a.out[:0], receipt{host: b.config.Host, window: window, bytes: bytes, refusals: refusals})
 	if err := b.publish(in.Reply, "", a.out); err != nil {
 		b.log.Debug("a receipt could not be sent", "to", host, "reason", err.Error())
 	}
+}
+
+// takeAll hands the messages of a frame to the component. After a fault in the frame it refuses
+// the rest. It reports whether there are requests that were taken: the receipt may wait for their
+// outcomes.
+func (a *attached) takeAll(r *reader) (refusals []refusal, requests bool) {
+	now := time.Now().UnixNano()
+	over := a.valid != nil && !a.valid()
+	for i := 0; r.more(); i++ {
+		correlation, deadline, sender, payload := r.message(now)
+		if r.err != nil {
+			reason := &core.MessagingError{Case: core.CaseUnavailable, Text: "host " + a.broker.config.Host + " could not read the message: " + r.err.Error()}
+			return append(refusals, refusal{i, reason, true}), requests
+		}
+		err := error(nil)
+		if over || r.fence != 0 {
+			err = a.refusedBy(over, r)
+		}
+		if err == nil {
+			err = a.take(correlation, deadline, sender, payload)
+		}
+		if err != nil {
+			refusals = append(refusals, refusal{i, core.AsMessagingError(err), false})
+		} else if correlation != 0 {
+			requests = true
+		}
+	}
+	return refusals, requests
 }
 
 // refuseFrame answers a frame that is not understood: its sender may be a host of a later version,
@@ -129,7 +174,7 @@ func (b *Broker) refuseFrame(in *natsgo.Msg, err error) {
 }
 
 // take hands a message to the component.
-func (a *attached) take(host string, correlation core.RequestID, deadline int64, sender, payload []byte) error {
+func (a *attached) take(correlation core.RequestID, deadline int64, sender, payload []byte) error {
 	b := a.broker
 	if a.sender.String() != string(sender) {
 		id, err := core.ParseComponentID(string(sender))
@@ -144,9 +189,9 @@ func (a *attached) take(host string, correlation core.RequestID, deadline int64,
 	m := core.NewMessage(payload)
 	m.Sender, m.Target = a.sender, a.id
 	if correlation != 0 {
-		m.Correlation, m.Deadline, m.Origin = correlation, deadline, b.origin(host)
+		m.Correlation, m.Deadline, m.Origin = correlation, deadline, a.from
 	}
-	if err := a.deliver(a.receiverFor(host), m); err != nil {
+	if err := a.deliver(m); err != nil {
 		m.Release()
 		return err
 	}
@@ -163,10 +208,13 @@ const (
 )
 
 // deliver hands a message over. While the component has no room it waits, unless that has been in
-// vain before, or the component waits for messages behind this one.
-func (a *attached) deliver(to core.Receiver, m *core.Message) error {
-	err := to.Deliver(m)
-	if err == nil || a.stuck || a.follows != "" || !errors.Is(err, core.ErrQueueFull) {
+// vain before.
+func (a *attached) deliver(m *core.Message) error {
+	if a.first {
+		return a.receiver.(core.Successor).DeliverFirst(m)
+	}
+	err := a.receiver.Deliver(m)
+	if err == nil || a.stuck || !errors.Is(err, core.ErrQueueFull) {
 		a.stuck = a.stuck && err != nil
 		return err
 	}
@@ -180,7 +228,7 @@ func (a *attached) deliver(to core.Receiver, m *core.Message) error {
 	for errors.Is(err, core.ErrQueueFull) && !a.detached.Load() {
 		select {
 		case <-again.C:
-			err = to.Deliver(m)
+			err = a.receiver.Deliver(m)
 		case <-a.broker.done:
 			return err
 		case <-over.C:

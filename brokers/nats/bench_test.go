@@ -89,7 +89,7 @@ func BenchmarkSend(b *testing.B) {
 	})
 }
 
-func dial(b *testing.B, url string) *natsgo.Conn {
+func dial(b testing.TB, url string) *natsgo.Conn {
 	c, err := natsgo.Connect(url)
 	check(b, err)
 	b.Cleanup(c.Close)

@@ -89,9 +89,9 @@ func (b *Broker) connect(ctx context.Context) error {
 	ended := make(chan error, 1)
 	options := append(b.options[:len(b.options):len(b.options)],
 		natsgo.ConnectHandler(func(*natsgo.Conn) { connected <- struct{}{} }),
-		natsgo.DisconnectErrHandler(func(_ *natsgo.Conn, err error) { b.disconnected(err) }),
-		natsgo.ReconnectHandler(func(c *natsgo.Conn) { b.reconnected(c) }),
-		natsgo.ErrorHandler(func(_ *natsgo.Conn, s *natsgo.Subscription, err error) { b.failed(s, err) }),
+		natsgo.DisconnectErrHandler(func(_ *natsgo.Conn, err error) { b.during(func() { b.disconnected(err) }) }),
+		natsgo.ReconnectHandler(func(c *natsgo.Conn) { b.during(func() { b.reconnected(c) }) }),
+		natsgo.ErrorHandler(func(_ *natsgo.Conn, s *natsgo.Subscription, err error) { b.during(func() { b.failed(s, err) }) }),
 		natsgo.ClosedHandler(func(c *natsgo.Conn) { ended <- c.LastError() }),
 	)
 	server, err := natsgo.Connect(b.config.URL, options...)
@@ -123,12 +123,7 @@ func (b *Broker) begin() error {
 	for subject, handle := range map[string]natsgo.MsgHandler{
 		b.subjects.outcomes(host): b.outcomesCame, b.subjects.receipts(host): b.receiptCame, b.subjects.hosts(): b.peers.came,
 	} {
-		s, err := b.server.Subscribe(subject, func(in *natsgo.Msg) {
-			if b.enter() {
-				defer b.work.Done()
-				handle(in)
-			}
-		})
+		s, err := b.server.Subscribe(subject, func(in *natsgo.Msg) { b.during(func() { handle(in) }) })
 		if err == nil {
 			err = s.SetPendingLimits(-1, maxArrivals)
 		}
@@ -157,6 +152,14 @@ func (b *Broker) enter() bool {
 	}
 	b.work.Add(1)
 	return true
+}
+
+// during runs a callback of the connection, unless the broker is closed. Close waits for it.
+func (b *Broker) during(callback func()) {
+	if b.enter() {
+		defer b.work.Done()
+		callback()
+	}
 }
 
 // publish sends to a subject. reply may be empty.
@@ -256,6 +259,7 @@ func (b *Broker) Close(ctx context.Context) error {
 	for _, r := range b.allRemotes() {
 		r.giveAllBack(time.Now(), errClosed)
 	}
+	b.resumeOutcomes() // and the receipts that wait for them
 	b.outbox.end()
 	close(b.done)
 	select { // the last outcomes are sent before the word that this host leaves

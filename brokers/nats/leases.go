@@ -305,10 +305,10 @@ func (f *fences) check(sender []byte, number, least uint64) error {
 // errOver refuses messages to a component whose claim is over.
 var errOver = &core.MessagingError{Case: core.CaseUnavailable, Text: "this host has lost its claim for the component, which another host will run"}
 
-// refusedBy returns why a message to a component of this host is refused before it is looked at, or nil.
-func (a *attached) refusedBy(over bool, sender []byte, number, least uint64) error {
+// refusedBy returns why the message that was read last is refused before it is looked at, or nil.
+func (a *attached) refusedBy(over bool, r *reader) error {
 	if over {
 		return errOver
 	}
-	return a.broker.fences.check(sender, number, least)
+	return a.broker.fences.check(r.sender, r.fence, r.least)
 }

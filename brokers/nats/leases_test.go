@@ -39,7 +39,7 @@ func watch(t testing.TB, d *nats.Directory) (<-chan value, <-chan error) {
 	return told, ended
 }
 
-func next[T any](t testing.TB, from <-chan T) (v T) {
+func following[T any](t testing.TB, from <-chan T) (v T) {
 	t.Helper()
 	select {
 	case v = <-from:
@@ -60,11 +60,11 @@ func TestDirectory(t *testing.T) {
 		t.Error("an update before the first watch succeeds")
 	}
 	told, ended := watch(t, a)
-	if got := next(t, told); got != (value{}) {
+	if got := following(t, told); got != (value{}) {
 		t.Errorf("an empty directory tells %v", got)
 	}
 	later, _ := watch(t, b)
-	next(t, later)
+	following(t, later)
 	first, won, err := a.Update(within(t), "c.x.y", []byte("of a"), 0)
 	if !won || err != nil {
 		t.Errorf("the first: %v, %v", won, err)
@@ -78,19 +78,19 @@ func TestDirectory(t *testing.T) {
 	}
 	for _, from := range []<-chan value{told, later} {
 		for _, want := range []value{{"c.x.y", "of a", first}, {"c.x.y", "of b", second}} {
-			if got := next(t, from); got != want {
+			if got := following(t, from); got != want {
 				t.Errorf("got %v, want %v", got, want)
 			}
 		}
 	}
 	newer, _ := watch(t, b)
-	if got := next(t, newer); got != (value{"c.x.y", "of b", second}) || next(t, newer) != (value{}) {
+	if got := following(t, newer); got != (value{"c.x.y", "of b", second}) || following(t, newer) != (value{}) {
 		t.Errorf("a watch that begins later tells %v", got)
 	}
 	w.cut.Store(true)
 	cut.says(t, "disconnected from NATS", 1)
 	w.cut.Store(false)
-	if err := next(t, ended); err != nil { // the connection is made anew
+	if err := following(t, ended); err != nil { // the connection is made anew
 		t.Errorf("the watch ends with %v", err)
 	}
 }
@@ -116,7 +116,7 @@ func TestAsk(t *testing.T) {
 		t.Errorf("got %q, %v", answer, err)
 	}
 	close(gate)
-	if got := next(t, slow); got != "re: slow<nil>" {
+	if got := following(t, slow); got != "re: slow<nil>" {
 		t.Errorf("got %s", got)
 	}
 	if _, err := a.Ask(within(t), "c", nil); err == nil {
@@ -132,7 +132,7 @@ func TestAtClose(t *testing.T) {
 	url := serve(t, withJetStream(t)).ClientURL()
 	a, b := join(t, url, "a"), join(t, url, "b")
 	told, _ := watch(t, b.broker.Directory())
-	next(t, told)
+	following(t, told)
 	_, ended := watch(t, a.broker.Directory())
 	a.broker.Directory().AtClose(func(ctx context.Context) {
 		_, _, _ = a.broker.Directory().Update(ctx, "host.a", []byte("gone"), 0)
@@ -141,10 +141,10 @@ func TestAtClose(t *testing.T) {
 		_, _, err = a.broker.Directory().Update(within(t), "host.other", nil, 1<<40)
 	}
 	check(t, a.Stop(within(t)))
-	if got := next(t, told); got.key != "host.a" || got.text != "gone" {
+	if got := following(t, told); got.key != "host.a" || got.text != "gone" {
 		t.Errorf("got %v", got)
 	}
-	next(t, ended)
+	following(t, ended)
 }
 
 // TestFences: messages of a host that has lost its claim are refused by all who know of a later one: from

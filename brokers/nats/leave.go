@@ -1,33 +1,75 @@
 package nats
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	natsgo "github.com/nats-io/nats.go"
 
 	"github.com/airhost/airhost/core"
 )
 
-var _ core.Mover = (*Broker)(nil)
-
-// The frames of a component that moves: its former host sends the first before the messages that
-// waited there, and the second after them.
-const (
-	followBegins = 1
-	followEnds   = 2
-)
-
-// departure is the way of the messages of a component that has left this host.
-type departure struct {
-	broker       *Broker
-	target       core.ComponentID
-	subscription *natsgo.Subscription // that ends when its messages are handled, or nil
+// taken are the last frames of each route that have come to a component. A frame's number is in the
+// subject of its receipt, behind that of its route.
+type taken struct {
+	mu    sync.Mutex        // guards the following
+	last  map[string]uint64 // by the subject without the frame's number
+	ended bool              // no other frame counts
 }
 
-// Leave implements [core.Mover]. Frames that have come, or are on their way here, still come to the
-// component's receiver.
-func (b *Broker) Leave(id core.ComponentID) (core.Departure, error) {
+// maxTaken bounds the routes: more frames get no receipt.
+const maxTaken = maxGranted
+
+// take notes a frame. It returns false for one that has come before, or came too late. One without
+// a number is no frame, which others find out.
+func (t *taken) take(reply string) bool {
+	dot := strings.LastIndexByte(reply, '.')
+	number, err := strconv.ParseUint(reply[dot+1:], 16, 64)
+	if dot < 0 || err != nil {
+		return true
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	last, known := t.last[reply[:dot]]
+	if t.ended || number <= last || !known && len(t.last) >= maxTaken {
+		return false
+	}
+	t.noteLocked(reply[:dot], number)
+	return true
+}
+
+func (t *taken) noteLocked(route string, number uint64) {
+	if t.last == nil {
+		t.last = make(map[string]uint64)
+	}
+	t.last[route] = number
+}
+
+// end returns the last frames, after which no other one counts.
+func (t *taken) end() map[string]uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ended = true
+	return t.last
+}
+
+// departure is the way of the messages of a component that leaves this host.
+type departure struct {
+	*attached
+	taken   *taken
+	drained atomic.Bool // all frames that were on their way have come
+}
+
+var _ core.Mover = (*Broker)(nil)
+
+// Leaving implements [core.Mover].
+func (b *Broker) Leaving(id core.ComponentID) (core.Departure, error) {
 	b.mu.RLock()
 	err := b.checkLocked()
 	a := b.local[id]
@@ -35,92 +77,110 @@ func (b *Broker) Leave(id core.ComponentID) (core.Departure, error) {
 	if err == nil && a == nil {
 		err = errors.New("it is not attached")
 	}
-	if errors.Is(err, core.ErrClosed) {
+	switch {
+	case errors.Is(err, core.ErrClosed):
 		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("departure of %s from NATS broker: %w", id, err)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("leave of %s from NATS broker: %w", id, err)
-	}
-	d := &departure{b, id, a.leave()}
-	d.say(followBegins)
+	d := &departure{attached: a, taken: new(taken)}
+	a.leaving.Store(d.taken)
 	return d, nil
 }
 
-// leave takes no other messages than those that are on their way, until they have come.
-func (a *attached) leave() *natsgo.Subscription {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.left = true
-	a.drain()
-	return a.subscription
+// Stay implements [core.Departure].
+func (d *departure) Stay() { d.leaving.Store(nil) }
+
+// Leave implements [core.Departure]. Frames that are on their way here still come to the
+// component's receiver, also after Detach.
+func (d *departure) Leave() {
+	d.mu.Lock()
+	d.left = true
+	s := d.subscription
+	d.drainLocked()
+	d.mu.Unlock()
+	d.say(append(d.word(), followBegins))
+	d.broker.whenDrained(s, func() { d.drained.Store(true) })
 }
 
-// drain ends the subscription when its messages are handled. The caller holds a.mu.
-func (a *attached) drain() {
-	switch s := a.subscription; {
-	case s == nil:
-	case a.broker.refusal.Load() != nil || s.Drain() != nil: // a subscription that is drained comes back with the connection
-		_ = s.Unsubscribe()
-	default:
-		a.broker.noteDraining(s)
+// whenDrained calls done when all frames that a subscription gets have been handled, if it is being
+// drained. The connection knows that itself, but looks seldom.
+func (b *Broker) whenDrained(s *natsgo.Subscription, done func()) {
+	if s == nil || !b.enter() {
+		go done() // the caller holds locks
+		return
 	}
+	go func() {
+		defer b.work.Done()
+		defer done()
+		if b.server.FlushTimeout(b.config.Lease) != nil { // what is sent from now on does not come any more
+			return // the connection is lost, and nothing comes
+		}
+		again := time.NewTicker(100 * time.Microsecond)
+		defer again.Stop()
+		for {
+			if pending, _, err := s.Pending(); err != nil || pending == 0 {
+				return
+			}
+			select {
+			case <-again.C:
+			case <-b.done:
+				return
+			}
+		}
+	}()
 }
 
 // Deliver implements [core.Receiver].
-func (d *departure) Deliver(m *core.Message) error { return d.broker.newRoute(d.target).Deliver(m) }
+func (d *departure) Deliver(m *core.Message) error { return d.broker.newRoute(d.id).Deliver(m) }
 
 // Arriving implements [core.Departure].
-func (d *departure) Arriving() bool { return d.subscription != nil && d.subscription.IsValid() }
+func (d *departure) Arriving() bool {
+	return !d.drained.Load() || d.arrival != nil && !d.arrival.isOver()
+}
 
 // End implements [core.Departure].
-func (d *departure) End() { d.say(followEnds) }
-
-// say sends a word to the other host, after all that has been sent to the component before. If the
-// connection is lost it does not come: then the component waits there in vain for a while.
-func (d *departure) say(what byte) { d.broker.outbox.add(&following{d, what}) }
-
-// following is a word about a component that has left.
-type following struct {
-	*departure
-	what byte
+func (d *departure) End() {
+	word := append(d.word(), followTaken)
+	head := len(word)
+	for route, number := range d.taken.end() {
+		if len(word) > frameBytes/2 {
+			d.say(word)
+			word = append(d.word(), followTaken)
+		}
+		word = binary.AppendUvarint(appendText(word, route), number)
+	}
+	if len(word) > head {
+		d.say(word)
+	}
+	d.say(append(d.word(), followEnds))
 }
 
-func (f *following) flush(buffer []byte) []byte {
-	b := f.broker
-	buffer = append(appendHead(buffer[:0], followFrame, b.config.Host), f.what)
-	if err := b.publish(b.subjects.to(f.target), "", buffer); err != nil {
-		b.log.Debug("a host could not be told that messages follow a component", "component", f.target.String(), "reason", err.Error())
-	}
-	return buffer
-}
+func (d *departure) word() []byte { return appendHead(nil, followFrame, d.broker.config.Host) }
 
-// follow handles such a word of the host that had the component before. Frames of this host come
-// before all others until the second word.
-func (a *attached) follow(in *natsgo.Msg) {
-	r := reader{rest: in.Data}
-	host, what := r.open(followFrame), r.byte()
-	next, known := a.receiver.(core.Successor)
-	switch {
-	case r.err != nil || !known || what != followBegins && what != followEnds:
-		a.broker.discard(in, errFrame)
-	case what == followBegins:
-		a.follows = host
-	default:
-		a.follows = ""
-		next.Complete()
+// say sends a word to the other host, after all that has been sent to the component before.
+func (d *departure) say(word []byte) { d.broker.newRoute(d.id).say(word) }
+
+// say sends a word behind all messages. If the connection is lost it does not come, and the component
+// waits for it for a while.
+func (r *remote) say(word []byte) {
+	r.mu.Lock()
+	if r.retired {
+		r.mu.Unlock()
+		r.broker.newRoute(r.target).say(word)
+		return
+	}
+	r.waiting = append(r.waiting, &frame{data: &buffer{word}, word: true})
+	queues := !r.queued
+	r.queued = true
+	r.mu.Unlock()
+	if queues {
+		r.broker.outbox.add(r)
 	}
 }
 
-// first is the receiver of the messages that follow a component.
-type first struct{ core.Successor }
-
-// Deliver implements [core.Receiver].
-func (f first) Deliver(m *core.Message) error { return f.DeliverFirst(m) }
-
-// receiverFor returns the receiver of the messages of a host.
-func (a *attached) receiverFor(host string) core.Receiver {
-	if a.follows == "" || a.follows != host {
-		return a.receiver
+func (r *remote) publishWord(f *frame) {
+	if err := r.broker.publish(r.subject, "", f.data.data); err != nil {
+		r.broker.log.Warn("a host could not be told that the messages of a component follow it", "component", r.target.String(), "reason", err.Error())
 	}
-	return first{a.receiver.(core.Successor)}
 }

@@ -207,34 +207,41 @@ func TestMove(t *testing.T) {
 	go func() { moved <- a.away(within(t), gate, to(b, traveller{at: "b", notes: all}, nil)) }()
 	stop := make(chan struct{})
 	var senders sync.WaitGroup
-	count := 0
-	senders.Go(func() {
-		for count = 501; ; count++ {
-			select {
-			case <-stop:
-				return
-			default:
-				send(t, a, fmt.Sprint("a", count))
+	last := make([]int, 3)
+	for i, m := range []*member{a, b, c} {
+		senders.Go(func() {
+			first := 501
+			if m == b {
+				first = 1
 			}
-		}
-	})
+			for n := first; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+					send(t, m, fmt.Sprintf("%c%d", "abc"[i], n))
+					last[i] = n
+				}
+			}
+		})
+	}
 	check(t, <-moved)
 	b.says(t, `msg="component deployed"`, 1)
-	all.await(t, 2000)
+	all.await(t, 5000)
 	close(stop)
 	senders.Wait()
-	list := all.await(t, 502+count)
-	if n := inOrder(t, list, "ac"); n != count-1+500 {
-		t.Errorf("%d messages, want %d", n, count-1+500)
+	list := all.await(t, 3+last[0]+last[1]+last[2])
+	if n := inOrder(t, list, "abc"); n != last[0]+last[1]+last[2] {
+		t.Errorf("%d messages, want %d", n, last)
+	}
+	here := slices.IndexFunc(list, func(note string) bool { return note[0] == 'b' })
+	if here > 500 || slices.ContainsFunc(list[here:], func(note string) bool { return note[0] == 'a' }) {
+		t.Errorf("%d messages were handled by the former host", here)
 	}
 	for range 3 {
 		if answer := <-answers; !strings.HasPrefix(answer, "b ") || !strings.HasSuffix(answer, "<nil>") {
 			t.Errorf("got %q", answer)
 		}
-	}
-	here := slices.IndexFunc(list, func(note string) bool { return note[0] == 'b' })
-	if here > 500 || slices.ContainsFunc(list[here:], func(note string) bool { return note[0] == 'a' }) {
-		t.Errorf("%d messages were handled by the former host", here)
 	}
 	answer, err := c.Request(within(t), travellerID, []byte("last"))
 	if want := fmt.Sprint("b ", len(all.list())); string(answer) != want || err != nil {

@@ -87,6 +87,7 @@ type Broker struct {
 	numbered map[uint64]*remote // the same
 	routes   uint64             // the number of the last route
 	origins  map[string]*origin
+	sweeps   struct{ remotes, origins sweep }
 	draining []*natsgo.Subscription // of components that were detached, until they have ended
 }
 
@@ -159,10 +160,15 @@ func (b *Broker) Open(ctx context.Context, home core.Origin) error {
 // Attach implements [core.Broker]. It waits until the server knows of the component, unless the
 // connection is lost: then other hosts reach it when the connection is back.
 func (b *Broker) Attach(id core.ComponentID, r core.Receiver) error {
-	if id.IsZero() || r == nil {
+	return b.attach(&attached{broker: b, id: id, receiver: r}, r == nil)
+}
+
+func (b *Broker) attach(a *attached, nobody bool) error {
+	id := a.id
+	if id.IsZero() || nobody {
 		return errors.New("attach to NATS broker: want a component id and a receiver")
 	}
-	a := &attached{broker: b, id: id, receiver: r, valid: b.fences.validOf(id)}
+	a.valid = b.fences.validOf(id)
 	b.mu.Lock()
 	err := b.checkLocked()
 	if err == nil && b.local[id] != nil {
@@ -247,8 +253,8 @@ func (b *Broker) Route(target core.ComponentID) (core.Receiver, error) {
 	return b.newRoute(target), nil
 }
 
-// maxRemotes is the most routes to other hosts that a broker keeps while they have nothing to do:
-// a guest may name any number of targets.
+// maxRemotes is the most routes to other hosts that a broker keeps while they have nothing to do, or as
+// many as have something to do: a guest may name any number of targets.
 const maxRemotes = 4096
 
 func (b *Broker) newRoute(target core.ComponentID) *remote {
@@ -257,13 +263,14 @@ func (b *Broker) newRoute(target core.ComponentID) *remote {
 	if r := b.remotes[target]; r != nil {
 		return r
 	}
-	if len(b.remotes) >= maxRemotes {
+	if b.sweeps.remotes.due(len(b.remotes), maxRemotes) {
 		for id, r := range b.remotes {
 			if r.retire() {
 				delete(b.remotes, id)
 				delete(b.numbered, r.number)
 			}
 		}
+		b.sweeps.remotes.done(len(b.remotes))
 	}
 	b.routes++
 	r := b.newRemote(target, b.routes)

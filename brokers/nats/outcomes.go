@@ -2,9 +2,9 @@ package nats
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"sync"
+	"time"
 
 	natsgo "github.com/nats-io/nats.go"
 
@@ -16,11 +16,22 @@ type origin struct {
 	broker *Broker
 	host   string
 
-	mu      sync.Mutex // guards the fields below
-	waiting []*core.Message
-	bytes   int // of their payloads
-	queued  bool
+	mu       sync.Mutex // guards the fields below
+	waiting  []*core.Message
+	spare    []*core.Message // memory for waiting
+	bytes    int             // of their payloads
+	receipts []frameReceipt
+	timer    *time.Timer // sends the receipts, if it is timed
+	timed    bool
+	queued   bool // the outbox has the origin
+	retired  bool // the broker has forgotten it
 }
+
+// receiptDelay is how long a receipt waits for an outcome with which it goes.
+const receiptDelay = time.Millisecond
+
+// receiptSize is more than a receipt has in a frame.
+const receiptSize = 64
 
 const (
 	// maxOrigins is the most origins that a broker keeps while they have nothing to send.
@@ -43,28 +54,58 @@ func (b *Broker) origin(host string) *origin {
 	if o := b.origins[host]; o != nil {
 		return o
 	}
-	if len(b.origins) >= maxOrigins {
-		maps.DeleteFunc(b.origins, func(_ string, o *origin) bool { return o.isIdle() }) // requests in progress keep theirs
+	if b.sweeps.origins.due(len(b.origins), maxOrigins) {
+		maps.DeleteFunc(b.origins, func(_ string, o *origin) bool { return o.retire() })
+		b.sweeps.origins.done(len(b.origins))
 	}
 	o = &origin{broker: b, host: host}
 	b.origins[host] = o
 	return o
 }
 
-// isIdle reports whether nothing waits for the host.
-func (o *origin) isIdle() bool {
+// retire makes the broker forget an origin that has nothing to send. Requests in progress keep it.
+func (o *origin) retire() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.waiting) == 0 && !o.queued
+	o.retired = len(o.waiting)+len(o.receipts) == 0 && !o.queued
+	return o.retired
+}
+
+// lockCurrent returns o, or the origin of its host that the broker knows if it has forgotten o. o.mu is
+// held on the one that it returns.
+func (o *origin) lockCurrent() *origin {
+	for {
+		o.mu.Lock()
+		if !o.retired {
+			return o
+		}
+		o.mu.Unlock()
+		o = o.broker.origin(o.host)
+	}
+}
+
+// confirm sends a receipt with the next outcome, or soon.
+func (o *origin) confirm(r frameReceipt) {
+	o = o.lockCurrent()
+	defer o.mu.Unlock()
+	o.receipts = append(o.receipts, r)
+	switch {
+	case o.timed || o.queued:
+	case o.timer == nil:
+		o.timer, o.timed = time.AfterFunc(receiptDelay, o.resume), true
+	default:
+		o.timer.Reset(receiptDelay)
+		o.timed = true
+	}
 }
 
 // Respond implements [core.Origin].
 func (o *origin) Respond(m *core.Message) {
 	b := o.broker
-	if most := b.maxPayload(); len(m.Payload) > most {
-		m.Fail(tooLarge(len(m.Payload), most))
+	if !b.fits(m) {
+		b.failTooLarge(m)
 	}
-	o.mu.Lock()
+	o = o.lockCurrent()
 	if b.refusal.Load() == errClosed || len(o.waiting) >= maxOutcomes || o.bytes+outcomeSize(m) > maxOutcomeBytes {
 		o.mu.Unlock()
 		b.counts.lost.Add(1)
@@ -81,8 +122,9 @@ func (o *origin) Respond(m *core.Message) {
 	}
 }
 
-func tooLarge(size, most int) *core.RequestError {
-	return &core.RequestError{Reason: core.ReasonUnavailable, Text: fmt.Sprintf("the response has %d bytes, and the NATS server takes at most %d (its max_payload, less a head)", size, most)}
+// failTooLarge makes an outcome that the server does not take a failure.
+func (b *Broker) failTooLarge(m *core.Message) {
+	m.Fail(&core.RequestError{Reason: core.ReasonUnavailable, Text: b.tooLarge("the response", m)})
 }
 
 // outcomeSize is about how many bytes an outcome has in a frame.
@@ -103,17 +145,18 @@ func (o *origin) Undelivered(m *core.Message, reason error) {
 	o.Respond(m)
 }
 
-// flush sends the outcomes that wait. Those that the server does not take, since the connection is
-// lost, wait for the next one, and for the word of the other host, which may get its own later.
+// flush sends the outcomes and receipts that wait. Those that the server does not take, since the
+// connection is lost, wait for the next one, and outcomes also for the word of the other host, which
+// may get its own later.
 func (o *origin) flush(buffer []byte) []byte {
 	b := o.broker
 	for most := frameMessages; ; {
-		n := 0
-		if buffer, n = o.next(buffer, b.peers.isBack(o.host), most); n == 0 {
+		n, receipts := 0, 0
+		if buffer, n, receipts = o.next(buffer, b.peers.isBack(o.host), most); n+receipts == 0 {
 			return buffer
 		}
 		err := b.publish(b.subjects.outcomes(o.host), "", buffer)
-		if errors.Is(err, natsgo.ErrMaxPayload) && (n > 1 || o.shrink()) { // another server than before takes less
+		if errors.Is(err, natsgo.ErrMaxPayload) && (n > 1 || n == 1 && o.shrink()) { // another server than before takes less
 			most = max(1, n/2)
 			continue
 		}
@@ -123,28 +166,33 @@ func (o *origin) flush(buffer []byte) []byte {
 			o.mu.Unlock()
 			return buffer
 		}
-		o.forget(n)
+		o.forget(n, receipts)
 		if err != nil {
 			b.counts.lost.Add(uint64(n))
 		}
 	}
 }
 
-// next makes a frame of the outcomes that wait, and returns their number. Without any, or while the
-// other host is not back, the outbox has nothing more of o.
-func (o *origin) next(buffer []byte, back bool, messages int) (frame []byte, n int) {
+// next makes a frame of the receipts and outcomes that wait, and returns their numbers. Without any,
+// or while the other host is not back, the outbox has nothing more of o.
+func (o *origin) next(buffer []byte, back bool, messages int) (frame []byte, n, receipts int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	most := min(frameBytes, o.broker.maxPayload())
 	buffer = appendHead(buffer[:0], outcomesFrame, o.broker.config.Host)
-	for size := 0; back && n < len(o.waiting) && n < messages; n++ {
+	size := 0
+	for ; receipts < len(o.receipts) && (receipts == 0 || size < most/2); receipts++ {
+		size += receiptSize
+		buffer = appendFrameReceipt(buffer, o.receipts[receipts])
+	}
+	for ; back && n < len(o.waiting) && n < messages; n++ {
 		if size += outcomeSize(o.waiting[n]); n > 0 && size > most {
 			break
 		}
 		buffer = appendOutcome(buffer, o.waiting[n])
 	}
-	o.queued = n > 0
-	return buffer, n
+	o.queued = n+receipts > 0
+	return buffer, n, receipts
 }
 
 // shrink makes the first outcome, which no server takes, a failure. It reports whether it was none.
@@ -156,31 +204,39 @@ func (o *origin) shrink() bool {
 		return false
 	}
 	o.bytes -= outcomeSize(m)
-	m.Fail(tooLarge(len(m.Payload), o.broker.maxPayload()))
+	o.broker.failTooLarge(m)
 	o.bytes += outcomeSize(m)
 	return true
 }
 
-// forget releases the first n outcomes, which have been sent.
-func (o *origin) forget(n int) {
+// forget releases the first n outcomes, which have been sent, and the first receipts.
+func (o *origin) forget(n, receipts int) {
 	o.mu.Lock()
-	sent := o.waiting[:n:n]
-	if o.waiting = o.waiting[n:]; len(o.waiting) == 0 {
-		o.waiting = nil
+	o.receipts = append(o.receipts[:0], o.receipts[receipts:]...)
+	sent, all := o.waiting[:n:n], n == len(o.waiting)
+	if o.waiting = o.waiting[n:]; all {
+		o.waiting, o.spare = o.spare, nil
 	}
 	for _, m := range sent {
 		o.bytes -= outcomeSize(m)
 	}
 	o.mu.Unlock()
-	for _, m := range sent {
+	for i, m := range sent {
 		m.Release()
+		sent[i] = nil
+	}
+	if all && n <= frameMessages {
+		o.mu.Lock()
+		o.spare = sent[:0]
+		o.mu.Unlock()
 	}
 }
 
-// resume sends the outcomes that waited for a connection.
+// resume sends the receipts that have waited, and the outcomes that waited for a connection.
 func (o *origin) resume() {
 	o.mu.Lock()
-	queues := len(o.waiting) > 0 && !o.queued
+	o.timed = false
+	queues := len(o.waiting)+len(o.receipts) > 0 && !o.queued
 	o.queued = o.queued || queues
 	o.mu.Unlock()
 	if queues {
@@ -188,7 +244,8 @@ func (o *origin) resume() {
 	}
 }
 
-// resumeOutcomes sends the outcomes for hosts that have not said that they are back.
+// resumeOutcomes sends what waits for the other hosts, also for those that have not said that they
+// are back.
 func (b *Broker) resumeOutcomes() {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
@@ -200,8 +257,18 @@ func (b *Broker) resumeOutcomes() {
 // outcomesCame handles a frame of outcomes of this host's requests.
 func (b *Broker) outcomesCame(in *natsgo.Msg) {
 	r := reader{rest: in.Data}
+	if number, is := b.readEcho(in.Data); is {
+		b.peers.echoed(number)
+		return
+	}
 	host := r.open(outcomesFrame)
 	for r.more() {
+		if r.isReceipt() {
+			if got := r.receipt(); r.err == nil {
+				b.confirmed(host, got)
+			}
+			continue
+		}
 		correlation, failed, payload := r.outcome()
 		if r.err != nil {
 			break
@@ -218,5 +285,12 @@ func (b *Broker) outcomesCame(in *natsgo.Msg) {
 	}
 	if r.err != nil {
 		b.discard(in, r.err)
+	}
+}
+
+// confirmed handles a receipt that came with outcomes.
+func (b *Broker) confirmed(host string, got frameReceipt) {
+	if r := b.remoteOf(got.route); r != nil {
+		r.confirm(got.frame, receipt{host: host, window: got.window, bytes: got.bytes})
 	}
 }

@@ -43,6 +43,9 @@ type peers struct {
 	all  map[string]*peer
 	back time.Time // when this host has got its connection back; zero before
 	own  time.Time // when this host has last heard itself
+
+	departed []*departed
+	echoes   uint64 // the number of the last of them
 }
 
 type peer struct {
@@ -50,10 +53,10 @@ type peer struct {
 	run   string    // "" if it has said nothing yet
 	until time.Time // then it is gone, if it says nothing
 	said  time.Time // when it has last said that it is there
-	// requests wait for their outcomes from the host, with their deadlines. When there are sweepAt,
-	// those that have timed out are removed.
+	// requests wait for their outcomes from the host, with their deadlines. Now and then those that
+	// have timed out are removed.
 	requests map[core.RequestID]int64
-	sweepAt  int
+	sweep    sweep
 	early    map[core.RequestID]struct{} // have their outcomes, and no receipt yet
 }
 
@@ -67,7 +70,7 @@ func (p *peers) init(b *Broker) { p.broker, p.all = b, map[string]*peer{} }
 func (p *peers) peerLocked(host string) *peer {
 	one := p.all[host]
 	if one == nil {
-		one = &peer{Peer: Peer{Host: host, Since: time.Now()}, requests: map[core.RequestID]int64{}, sweepAt: minSweep, early: map[core.RequestID]struct{}{}}
+		one = &peer{Peer: Peer{Host: host, Since: time.Now()}, requests: map[core.RequestID]int64{}, early: map[core.RequestID]struct{}{}}
 		one.until = one.Since.Add(2 * p.broker.config.Lease) // if it says nothing
 		p.all[host] = one
 	}
@@ -78,7 +81,7 @@ func (p *peers) peerLocked(host string) *peer {
 func (p *peers) expect(host string, id core.RequestID, deadline int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.all[host] == nil && len(p.all) >= maxPeers {
+	if p.leftLocked(host, id, deadline) || p.all[host] == nil && len(p.all) >= maxPeers {
 		return
 	}
 	one := p.peerLocked(host)
@@ -86,14 +89,14 @@ func (p *peers) expect(host string, id core.RequestID, deadline int64) {
 		delete(one.early, id)
 		return
 	}
-	if len(one.requests) >= one.sweepAt {
+	if one.sweep.due(len(one.requests), minSweep) {
 		now := time.Now().UnixNano()
 		for id, deadline := range one.requests {
 			if deadline != 0 && deadline < now {
 				delete(one.requests, id)
 			}
 		}
-		one.sweepAt = max(minSweep, 2*len(one.requests))
+		one.sweep.done(len(one.requests))
 	}
 	one.requests[id] = deadline
 }
@@ -102,7 +105,7 @@ func (p *peers) expect(host string, id core.RequestID, deadline int64) {
 func (p *peers) answered(host string, id core.RequestID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.all[host] == nil && len(p.all) >= maxPeers {
+	if p.answeredLocked(host, id) || p.all[host] == nil && len(p.all) >= maxPeers {
 		return
 	}
 	one := p.peerLocked(host)
@@ -130,14 +133,16 @@ func (p *peers) came(in *natsgo.Msg) {
 		}
 		return
 	}
-	known, lost := p.note(&said)
+	known, echo := p.note(&said)
 	switch {
 	case said.Leaving && known:
 		b.log.Info("host gone", "host", said.Host, "reason", "it stops")
 	case !said.Leaving && !known:
 		b.log.Info("host seen", "host", said.Host, "labels", said.Labels)
 	}
-	p.fail(lost, said.Host)
+	if echo != 0 {
+		b.echo(b.subjects.receipt(b.config.Host, 0, echo), echo)
+	}
 	b.mu.RLock()
 	o := b.origins[said.Host]
 	b.mu.RUnlock()
@@ -146,21 +151,21 @@ func (p *peers) came(in *natsgo.Msg) {
 	}
 }
 
-// note notes the word of a host. It returns the requests that the host will not answer: those of
-// an earlier run of it, or all if it leaves.
-func (p *peers) note(said *beat) (known bool, lost map[core.RequestID]int64) {
+// note notes the word of a host. If the host will not answer requests, since it leaves or since
+// they are those of an earlier run of it, it returns the number of the echo after which they end.
+func (p *peers) note(said *beat) (known bool, echo uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.all[said.Host] == nil && len(p.all) >= maxPeers {
-		return true, nil // there is no room for it
+		return true, 0 // there is no room for it
 	}
 	one := p.peerLocked(said.Host)
 	known = one.run != ""
 	if said.Leaving && known && one.run != said.Run {
-		return true, nil // the word of an earlier run, which comes late
+		return true, 0 // the word of an earlier run, which comes late
 	}
 	if known && one.run != said.Run || said.Leaving {
-		lost, one.requests = one.requests, map[core.RequestID]int64{}
+		echo = p.departLocked(one, said.Leaving)
 	}
 	one.run, one.Labels = said.Run, said.Labels
 	one.said = time.Now()
@@ -168,7 +173,7 @@ func (p *peers) note(said *beat) (known bool, lost map[core.RequestID]int64) {
 	if said.Leaving {
 		delete(p.all, said.Host)
 	}
-	return known, lost
+	return known, echo
 }
 
 // isBack reports whether a host has said that it is there since this one got its connection back, if
@@ -192,6 +197,9 @@ func (p *peers) expire(now time.Time) {
 	}
 	p.mu.Unlock()
 	for _, one := range gone {
+		if one.run == "" && len(one.requests) == 0 {
+			continue // a late outcome or receipt of a host that has left
+		}
 		p.broker.log.Warn("host gone", "host", one.Host, "reason", "it has been silent for its lease")
 		p.fail(one.requests, one.Host)
 	}
@@ -265,6 +273,7 @@ func (b *Broker) keepTime(done <-chan struct{}) {
 		case <-done:
 			return
 		case now := <-every.C:
+			b.peers.failOverdue(now)
 			if b.refusal.Load() != nil {
 				b.peers.forgive()
 				continue
@@ -280,48 +289,4 @@ func (b *Broker) keepTime(done <-chan struct{}) {
 			}
 		}
 	}
-}
-
-// grants divide the room for arrivals among the senders: all together may have maxGranted messages
-// and maxGrantedBytes under way to this host.
-type grants struct {
-	mu     sync.Mutex // guards the following
-	routes map[route]time.Time
-	swept  time.Time
-}
-
-type route struct {
-	host string
-	to   core.ComponentID
-}
-
-const (
-	maxGranted      = 1 << 16
-	maxGrantedBytes = 64 << 20
-	minGranted      = 16       // of a route, also if there are very many
-	minGrantedBytes = 64 << 10 // likewise; one message may be larger
-	grantTime       = 10 * time.Second
-)
-
-// grant returns the credit of the route from a host to a component.
-func (g *grants) grant(host string, to core.ComponentID) (window, bytes int) {
-	now := time.Now()
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.routes == nil {
-		g.routes = map[route]time.Time{}
-	}
-	if now.Sub(g.swept) > grantTime {
-		g.swept = now
-		for r, last := range g.routes {
-			if now.Sub(last) > grantTime {
-				delete(g.routes, r)
-			}
-		}
-	}
-	if len(g.routes) < maxGranted {
-		g.routes[route{host, to}] = now
-	}
-	n := max(1, len(g.routes))
-	return max(minGranted, min(maxWindow, maxGranted/n)), max(minGrantedBytes, min(maxWindowBytes, maxGrantedBytes/n))
 }

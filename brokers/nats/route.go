@@ -35,32 +35,58 @@ type remote struct {
 	credit  receipt    // the last one: its window holds
 	pending int        // messages that are taken and have no receipt
 	bytes   int        // of their payloads
-	waiting []*core.Message
-	queued  bool             // the outbox has the route
-	frames  map[uint64]frame // without a receipt
-	last    uint64           // the number of the last frame
-	heard   time.Time        // when the last receipt came
-	retired bool             // the broker has forgotten it
+	waiting []*frame
+	queued  bool              // the outbox has the route
+	frames  map[uint64]*frame // without a receipt
+	last    uint64            // the number of the last frame
+	heard   time.Time         // when the last receipt came
+	retired bool              // the broker has forgotten it
 }
 
-// frame is a frame of messages that the host which got it has not confirmed.
+// frame is a frame of messages that the host which gets it has not confirmed.
 type frame struct {
 	messages []*core.Message
+	bytes    int     // of their payloads
+	data     *buffer // as they are sent; nil afterwards
+	word     bool    // it is a word about a component that has left, without messages, number and receipt
 	sent     time.Time
+}
+
+// buffer is memory for a frame.
+type buffer struct{ data []byte }
+
+// frames and buffers are those that nobody uses.
+var (
+	frames  = sync.Pool{New: func() any { return new(frame) }}
+	buffers = sync.Pool{New: func() any { return new(buffer) }}
+)
+
+// release gives a frame back that has no messages any more.
+func (f *frame) release() {
+	clear(f.messages)
+	*f = frame{messages: f.messages[:0]}
+	frames.Put(f)
+}
+
+// release gives a buffer back, unless it is very large.
+func (b *buffer) release() {
+	if cap(b.data) <= keptBuffer {
+		buffers.Put(b)
+	}
 }
 
 func (b *Broker) newRemote(target core.ComponentID, number uint64) *remote {
 	return &remote{
 		broker: b, target: target, number: number, subject: b.subjects.to(target),
-		credit: receipt{window: firstWindow, bytes: firstBytes}, frames: make(map[uint64]frame),
+		credit: receipt{window: firstWindow, bytes: firstBytes}, frames: make(map[uint64]*frame),
 	}
 }
 
 // Deliver implements [core.Receiver].
 func (r *remote) Deliver(m *core.Message) error {
 	b := r.broker
-	if len(m.Payload) > b.maxPayload() {
-		return &core.MessagingError{Case: core.CaseInvalidArgument, Text: fmt.Sprintf("message: the NATS server takes at most %d bytes (its max_payload, less a head)", b.maxPayload())}
+	if !b.fits(m) {
+		return &core.MessagingError{Case: core.CaseInvalidArgument, Text: b.tooLarge("the message", m)}
 	}
 	r.mu.Lock()
 	if refused := b.refusal.Load(); refused != nil { // under the lock: Close looks at all routes afterwards
@@ -77,7 +103,7 @@ func (r *remote) Deliver(m *core.Message) error {
 	}
 	r.pending++
 	r.bytes += len(m.Payload)
-	r.waiting = append(r.waiting, m)
+	r.writeLocked(m)
 	queues := !r.queued
 	r.queued = true
 	r.mu.Unlock()
@@ -85,6 +111,42 @@ func (r *remote) Deliver(m *core.Message) error {
 		b.outbox.add(r)
 	}
 	return nil
+}
+
+// fits reports whether a message or an outcome fits into a frame that the server takes.
+func (b *Broker) fits(m *core.Message) bool { return len(m.Payload) <= b.maxPayload() }
+
+// tooLarge says that it does not fit.
+func (b *Broker) tooLarge(name string, m *core.Message) string {
+	return fmt.Sprintf("%s has %d bytes, and the NATS server takes at most %d bytes (its max_payload, less a head)", name, len(m.Payload), b.maxPayload())
+}
+
+// writeLocked writes a message into the last frame that waits, or into a new one if that is full.
+func (r *remote) writeLocked(m *core.Message) {
+	size := frameSlack/4 + len(m.Payload)
+	var f *frame
+	if n := len(r.waiting); n > 0 {
+		f = r.waiting[n-1]
+	}
+	if f == nil || f.word || len(f.messages) == frameMessages || len(f.data.data)+size > min(frameBytes, r.broker.maxPayload()+frameSlack) {
+		f = frames.Get().(*frame)
+		f.data = buffers.Get().(*buffer)
+		f.data.data = appendHead(f.data.data[:0], messagesFrame, r.broker.config.Host)
+		r.waiting = append(r.waiting, f)
+	}
+	sender, now := m.Sender.String(), int64(0)
+	if n := len(f.messages); n > 0 && f.messages[n-1].Sender == m.Sender {
+		sender = ""
+	}
+	if m.Deadline != 0 {
+		now = time.Now().UnixNano()
+	}
+	begin := len(f.data.data)
+	if f.data.data = appendMessageOf(f.data.data, m, sender, now); r.broker.fenced.Load() {
+		f.data.data = r.broker.fences.add(f.data.data, begin, m.Sender)
+	}
+	f.messages = append(f.messages, m)
+	f.bytes += len(m.Payload)
 }
 
 // retire makes the broker forget a route that has nothing to do.
@@ -95,105 +157,111 @@ func (r *remote) retire() bool {
 	return r.retired
 }
 
-// flush sends the messages that wait. The outbox calls it. buffer is memory for frames.
+// flush sends the messages that wait. The outbox calls it.
 func (r *remote) flush(buffer []byte) []byte {
 	for {
 		r.mu.Lock()
-		messages := r.nextLocked()
-		if len(messages) == 0 {
+		if len(r.waiting) == 0 {
 			r.queued = false
 			r.mu.Unlock()
 			return buffer
 		}
+		f := r.waiting[0]
+		n := copy(r.waiting, r.waiting[1:])
+		r.waiting[n] = nil
+		r.waiting = r.waiting[:n]
+		if f.word {
+			r.mu.Unlock()
+			r.publishWord(f)
+			continue
+		}
 		r.last++
 		number := r.last
-		r.frames[number] = frame{messages, time.Now()}
-		buffer = appendHead(buffer[:0], messagesFrame, r.broker.config.Host)
-		now := time.Now().UnixNano()
-		fenced := r.broker.fenced.Load()
-		for _, m := range messages {
-			begin := len(buffer)
-			if buffer = appendMessage(buffer, m, now); fenced {
-				buffer = r.broker.fences.add(buffer, begin, m.Sender)
-			}
-		}
+		r.frames[number] = f
+		f.sent = time.Now()
+		data := f.data
+		f.data = nil // from now on the frame may end at any time
 		r.mu.Unlock()
 		reply := r.broker.subjects.receipt(r.broker.config.Host, r.number, number)
-		if err := r.broker.publish(r.subject, reply, buffer); err != nil {
+		err := r.broker.publish(r.subject, reply, data.data)
+		data.release()
+		if err != nil {
 			r.giveBack(number, &core.MessagingError{Case: core.CaseUnavailable, Text: "NATS: " + err.Error()})
 		}
 	}
 }
 
-// nextLocked takes the messages of the next frame from those that wait.
-func (r *remote) nextLocked() []*core.Message {
-	n, size := 0, 0
-	most := min(frameBytes, r.broker.maxPayload())
-	for n < len(r.waiting) && n < frameMessages {
-		if size += len(r.waiting[n].Payload) + frameSlack/4; n > 0 && size > most {
-			break
-		}
-		n++
+// takeLocked removes a frame; nil if its time was over.
+func (r *remote) takeLocked(number uint64) *frame {
+	f := r.frames[number]
+	if f != nil {
+		delete(r.frames, number)
+		r.endLocked(f)
 	}
-	messages := r.waiting[:n:n]
-	if r.waiting = r.waiting[n:]; len(r.waiting) == 0 {
-		r.waiting = nil
-	}
-	return messages
+	return f
 }
 
-// take removes a frame.
-func (r *remote) take(number uint64) []*core.Message {
+func (r *remote) endLocked(f *frame) {
+	r.pending -= len(f.messages)
+	r.bytes -= f.bytes
+}
+
+// length returns how many messages a frame has that has no receipt.
+func (r *remote) length(number uint64) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	messages := r.frames[number].messages
-	delete(r.frames, number)
-	r.endLocked(messages)
-	return messages
-}
-
-func (r *remote) endLocked(messages []*core.Message) {
-	r.pending -= len(messages)
-	for _, m := range messages {
-		r.bytes -= len(m.Payload)
+	if f := r.frames[number]; f != nil {
+		return len(f.messages)
 	}
+	return 0
 }
 
 // confirm ends the messages of a frame for which a receipt has come.
-func (r *remote) confirm(number uint64, data []byte, peers *peers) error {
+func (r *remote) confirm(number uint64, got receipt) {
 	r.mu.Lock()
-	messages := r.frames[number].messages
-	r.mu.Unlock()
-	got, err := readReceipt(data, len(messages))
-	if err != nil {
-		return err
+	f := r.takeLocked(number)
+	if f != nil {
+		r.credit, r.heard = receipt{window: got.window, bytes: got.bytes}, time.Now()
 	}
-	if messages = r.take(number); len(messages) == 0 {
-		return nil // its time was over
-	}
-	r.mu.Lock()
-	r.credit, r.heard = got, time.Now()
 	r.mu.Unlock()
-	for i, m := range messages {
-		if len(got.refusals) > 0 && got.refusals[0].index == i {
+	if f == nil {
+		return
+	}
+	left := uint64(0)
+	for i, m := range f.messages {
+		if len(got.refusals) > 0 && got.refusals[0].index <= i {
 			r.broker.home.Undelivered(m, got.refusals[0].reason)
-			got.refusals = got.refusals[1:]
+			if !got.refusals[0].rest {
+				got.refusals = got.refusals[1:]
+			}
 			continue
 		}
 		if m.IsRequest() {
-			peers.expect(got.host, m.Correlation, m.Deadline)
+			r.broker.peers.expect(got.host, m.Correlation, m.Deadline)
 		}
-		r.broker.counts.left.Add(1)
+		left++
 		m.Release()
 	}
-	return nil
+	r.broker.counts.left.Add(left)
+	f.release()
 }
 
 // giveBack ends the messages of a frame that was not delivered, or may not have been.
 func (r *remote) giveBack(number uint64, reason *core.MessagingError) {
-	for _, m := range r.take(number) {
+	r.mu.Lock()
+	f := r.takeLocked(number)
+	r.mu.Unlock()
+	if f != nil {
+		r.undelivered(f, reason)
+	}
+}
+
+// undelivered ends the messages of a frame.
+func (r *remote) undelivered(f *frame, reason *core.MessagingError) {
+	for _, m := range f.messages {
 		r.broker.home.Undelivered(m, reason)
 	}
+	f.release()
 }
 
 // giveAllBack ends all messages that are taken and have no receipt. While there is a connection these
@@ -201,22 +269,28 @@ func (r *remote) giveBack(number uint64, reason *core.MessagingError) {
 // a host that is slow answers one frame after the other.
 func (r *remote) giveAllBack(before time.Time, reason *core.MessagingError) {
 	r.mu.Lock()
-	var messages []*core.Message
+	var over []*frame
 	all, silent := r.broker.refusal.Load() != nil, r.heard.Before(before)
 	for number, f := range r.frames {
 		if all || f.sent.Before(before) && (silent || f.sent.Before(before.Add(-10*r.broker.config.Lease))) {
-			messages = append(messages, f.messages...)
+			over = append(over, f)
 			delete(r.frames, number)
 		}
 	}
 	if all {
-		messages = append(messages, r.waiting...)
+		for _, f := range r.waiting {
+			f.data.release()
+			f.data = nil
+		}
+		over = append(over, r.waiting...)
 		r.waiting = nil
 	}
-	r.endLocked(messages)
+	for _, f := range over {
+		r.endLocked(f)
+	}
 	r.mu.Unlock()
-	for _, m := range messages {
-		r.broker.home.Undelivered(m, reason)
+	for _, f := range over {
+		r.undelivered(f, reason)
 	}
 }
 
@@ -228,9 +302,11 @@ func (b *Broker) receiptCame(in *natsgo.Msg) {
 		b.discard(in, errFrame)
 		return
 	}
-	b.mu.RLock()
-	r := b.numbered[route]
-	b.mu.RUnlock()
+	if number, is := b.readEcho(in.Data); is {
+		b.echo(b.subjects.outcomes(b.config.Host), number)
+		return
+	}
+	r := b.remoteOf(route)
 	if r == nil {
 		return
 	}
@@ -242,9 +318,19 @@ func (b *Broker) receiptCame(in *natsgo.Msg) {
 		r.giveBack(number, &core.MessagingError{Case: core.CaseUnavailable, Text: "host " + host + " does not read this host's version of messages"})
 		return
 	}
-	if err := r.confirm(number, in.Data, &b.peers); err != nil {
+	got, err := readReceipt(in.Data, r.length(number))
+	if err != nil {
 		b.discard(in, err)
+		return
 	}
+	r.confirm(number, got)
+}
+
+// remoteOf returns the route of a number, or nil.
+func (b *Broker) remoteOf(number uint64) *remote {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.numbered[number]
 }
 
 // nobodyHas is the reason of messages whose target no host has attached.

@@ -22,6 +22,7 @@ const (
 	outcomesFrame = 'O'
 	followFrame   = 'F' // of a component that has moved
 	versionFrame  = 'V' // answers a frame of messages that is not understood
+	echoFrame     = 'E' // of a host to itself
 )
 
 // The flags of a message in a frame.
@@ -29,7 +30,11 @@ const (
 	flagRequest  = 1 << iota // it has a correlation and the milliseconds that are left
 	flagExtended             // it has a block of further fields
 	flagFailure              // of an outcome: its payload is the text of a RequestError
+	flagReceipt              // among outcomes: it is the receipt of a frame that had requests
 )
+
+// restRefused in the case of a refusal says that nothing from its message on was taken.
+const restRefused = 0x80
 
 // maxHost is the longest name of a host, in bytes.
 const maxHost = 64
@@ -48,6 +53,11 @@ func appendText[T string | []byte](to []byte, text T) []byte {
 // appendMessage adds a message to a frame of messages. now is the time in nanoseconds since
 // the Unix epoch: a deadline travels as the time that is left, since clocks of hosts differ.
 func appendMessage(to []byte, m *core.Message, now int64) []byte {
+	return appendMessageOf(to, m, m.Sender.String(), now)
+}
+
+// appendMessageOf is appendMessage with an empty sender if that is the one of the message before.
+func appendMessageOf(to []byte, m *core.Message, sender string, now int64) []byte {
 	if !m.IsRequest() {
 		to = append(to, 0)
 	} else {
@@ -58,7 +68,7 @@ func appendMessage(to []byte, m *core.Message, now int64) []byte {
 		to = binary.AppendUvarint(append(to, flagRequest), uint64(m.Correlation))
 		to = binary.AppendUvarint(to, uint64(left))
 	}
-	return appendText(appendText(to, m.Sender.String()), m.Payload)
+	return appendText(appendText(to, sender), m.Payload)
 }
 
 // appendOutcome adds an outcome to a frame of outcomes.
@@ -119,6 +129,7 @@ func fencesIn(fields []byte) (fence, least uint64) {
 type refusal struct {
 	index  int
 	reason *core.MessagingError
+	rest   bool // nor were those behind it
 }
 
 // receipt is the answer to a frame of messages.
@@ -134,19 +145,37 @@ func appendReceipt(to []byte, r receipt) []byte {
 	to = binary.AppendUvarint(to, uint64(r.window))
 	to = binary.AppendUvarint(to, uint64(r.bytes))
 	for _, refused := range r.refusals {
+		which := byte(refused.reason.Case)
+		if refused.rest {
+			which |= restRefused
+		}
 		to = binary.AppendUvarint(to, uint64(refused.index))
-		to = append(to, byte(refused.reason.Case))
-		to = appendText(to, refused.reason.Text)
+		to = appendText(append(to, which), refused.reason.Text)
 	}
 	return to
 }
 
+// frameReceipt is a receipt without refusals, with the frame that it is for.
+type frameReceipt struct {
+	route, frame  uint64
+	window, bytes int
+}
+
+// appendFrameReceipt adds a receipt to a frame of outcomes.
+func appendFrameReceipt(to []byte, r frameReceipt) []byte {
+	to = binary.AppendUvarint(append(to, flagReceipt), r.route)
+	to = binary.AppendUvarint(to, r.frame)
+	to = binary.AppendUvarint(to, uint64(r.window))
+	return binary.AppendUvarint(to, uint64(r.bytes))
+}
+
 // reader reads a frame. After an error all reads return zero values.
 type reader struct {
-	rest  []byte
-	err   error
-	fence uint64 // of the last message; 0 without one
-	least uint64 // the lowest one of its sender that is not refused
+	rest   []byte
+	err    error
+	sender []byte // of the last message
+	fence  uint64 // of the last message; 0 without one
+	least  uint64 // the lowest one of its sender that is not refused
 }
 
 // open reads the head of a frame of a kind, and returns the host that sent it.
@@ -229,8 +258,11 @@ func (r *reader) message(now int64) (correlation core.RequestID, deadline int64,
 		r.fence, r.least = fencesIn(fields.text())
 	}
 	r.skipExtension(flags)
-	sender, payload = r.text(), r.text()
-	return correlation, deadline, sender, payload
+	if sender = r.text(); len(sender) > 0 {
+		r.sender = sender
+	}
+	payload = r.text()
+	return correlation, deadline, r.sender, payload
 }
 
 // deadlineOf is the deadline of a request that has so many milliseconds left; 0 is none, and more than
@@ -253,12 +285,30 @@ func (r *reader) outcome() (correlation core.RequestID, failed bool, payload []b
 	return correlation, flags&flagFailure != 0, r.text()
 }
 
+// isReceipt reports whether a receipt is next in a frame of outcomes.
+func (r *reader) isReceipt() bool { return len(r.rest) > 0 && r.rest[0]&flagReceipt != 0 }
+
+// receipt reads a receipt in a frame of outcomes.
+func (r *reader) receipt() (got frameReceipt) {
+	flags := r.byte()
+	got.route, got.frame = r.number(), r.number()
+	r.skipExtension(flags)
+	got.window, got.bytes = r.credit()
+	return got
+}
+
+// credit reads what a receipt grants.
+func (r *reader) credit() (window, bytes int) {
+	window, bytes = int(min(r.number(), maxWindow)), int(min(r.number(), maxWindowBytes))
+	return max(1, window), bytes // without a message there would be no receipt that opens it again
+}
+
 // skipExtension skips the fields of a later version that an earlier one may ignore.
 func (r *reader) skipExtension(flags byte) {
 	if flags&flagExtended != 0 {
 		r.text()
 	}
-	if flags&^(flagRequest|flagExtended|flagFailure) != 0 {
+	if flags&^(flagRequest|flagExtended|flagFailure|flagReceipt) != 0 {
 		r.fail("flags %#x", flags)
 	}
 }
@@ -267,17 +317,17 @@ func (r *reader) skipExtension(flags byte) {
 func readReceipt(data []byte, messages int) (receipt, error) {
 	r := reader{rest: data}
 	got := receipt{host: r.open(receiptFrame)}
-	got.window, got.bytes = int(min(r.number(), maxWindow)), int(min(r.number(), maxWindowBytes))
-	got.window = max(1, got.window) // without a message there would be no receipt that opens it again
+	got.window, got.bytes = r.credit()
 	for last := -1; r.more(); {
 		index, which, text := int(min(r.number(), 1<<30)), core.MessagingErrorCase(r.byte()), string(r.text())
 		if index <= last || index >= messages {
 			r.fail("a refusal of message %d of %d", index, messages)
 		}
-		if !which.Valid() {
+		rest := which&restRefused != 0
+		if which &^= restRefused; !which.Valid() {
 			which = core.CaseUnavailable // of a later version
 		}
-		got.refusals = append(got.refusals, refusal{index, &core.MessagingError{Case: which, Text: core.CutText(text, core.MaxErrorText)}})
+		got.refusals = append(got.refusals, refusal{index, &core.MessagingError{Case: which, Text: core.CutText(text, core.MaxErrorText)}, rest})
 		last = index
 	}
 	return got, r.err
@@ -291,4 +341,14 @@ func readVersion(data []byte) (host string, is bool) {
 	r := reader{rest: data}
 	host = r.open(versionFrame)
 	return host, r.err == nil
+}
+
+// readEcho reports whether a frame is an echo of this host.
+func (b *Broker) readEcho(data []byte) (number uint64, is bool) {
+	if len(data) < 2 || data[1] != echoFrame {
+		return 0, false
+	}
+	r := reader{rest: data}
+	host, number := r.open(echoFrame), r.number()
+	return number, r.err == nil && host == b.config.Host
 }

@@ -38,12 +38,12 @@ func TestFrames(t *testing.T) {
 	if r.err != nil || r.more() {
 		t.Errorf("%v, and %d bytes are left", r.err, len(r.rest))
 	}
-	said := receipt{host: "two", window: 5, bytes: 6, refusals: []refusal{{1, &core.MessagingError{Case: core.CaseQueueFull, Text: "a/x"}}}}
+	said := receipt{host: "two", window: 5, bytes: 6, refusals: []refusal{{1, &core.MessagingError{Case: core.CaseQueueFull, Text: "a/x"}, true}}}
 	if closed, err := readReceipt(appendReceipt(nil, receipt{host: "two"}), 1); closed.window != 1 || err != nil {
 		t.Errorf("a window of %d, %v, want 1", closed.window, err)
 	}
 	got, err := readReceipt(appendReceipt(nil, said), 2)
-	if err != nil || got.host != "two" || got.window != 5 || got.bytes != 6 || len(got.refusals) != 1 || got.refusals[0].index != 1 || *got.refusals[0].reason != *said.refusals[0].reason {
+	if err != nil || got.host != "two" || got.window != 5 || got.bytes != 6 || len(got.refusals) != 1 || got.refusals[0].index != 1 || *got.refusals[0].reason != *said.refusals[0].reason || !got.refusals[0].rest {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
@@ -61,7 +61,7 @@ func TestWrongFrames(t *testing.T) {
 		"\x01M\x05a":                         "a text of 5 bytes in 1",
 		"\x01M\xff":                          "a number breaks off",
 		"\x01M\x01a\x01\x00\x00\x01a\x00":    "a request without a number",
-		"\x01M\x01a\x08\x01a\x00":            "flags 0x8",
+		"\x01M\x01a\x10\x01a\x00":            "flags 0x10",
 		"\x01M\x01a\x00\x09a":                "a text of 9 bytes",
 		"\x01M\x01a\x02\xff\xff\xff\xff\x0f": "a text of",
 	} {
@@ -87,7 +87,7 @@ func TestWrongFrames(t *testing.T) {
 func FuzzFrames(f *testing.F) {
 	f.Add(appendMessage(appendHead(nil, messagesFrame, "one"), &core.Message{Sender: x, Correlation: 7, Payload: []byte("hello")}, 0))
 	f.Add(appendOutcome(appendHead(nil, outcomesFrame, "one"), &core.Message{Correlation: 7, Failure: &core.RequestError{Text: "no"}}))
-	f.Add(appendReceipt(nil, receipt{host: "two", window: 5, bytes: 6, refusals: []refusal{{1, core.ErrQueueFull}}}))
+	f.Add(appendReceipt(nil, receipt{host: "two", window: 5, bytes: 6, refusals: []refusal{{1, core.ErrQueueFull, false}}}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		kept := bytes.Clone(data)
 		r := reader{rest: data}
@@ -138,7 +138,7 @@ func TestGrantsAreBounded(t *testing.T) {
 	g := new(grants)
 	for n := range 5000 {
 		window, size := g.grant(strings.Repeat("h", 1+n%60), core.MustComponentID("a/x"+strings.Repeat("y", n/60%60)))
-		routes := len(g.routes)
+		routes := g.routesLocked()
 		if window > maxWindow || size > maxWindowBytes || routes*window > max(maxGranted, routes*minGranted) || routes*size > max(maxGrantedBytes, routes*minGrantedBytes) {
 			t.Fatalf("route %d: a window of %d messages and %d bytes", routes, window, size)
 		}

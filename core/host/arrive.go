@@ -11,8 +11,8 @@ import (
 )
 
 // arrival is the time in which a component that has come from another host waits for the
-// messages that waited for it there. They are bounded by twice the limits of its mailbox: these
-// may have been full, and were filled again while they left.
+// messages that waited for it there. They are bounded by three times the limits of its mailbox: that
+// may have been full, and was filled again while they left, and then the way there.
 type arrival struct {
 	first    *mailbox      // these messages
 	complete chan struct{} // closed when all have come
@@ -118,10 +118,13 @@ func (h *Host) begun(c *component) {
 		defer limit.Stop()
 		select {
 		case <-a.complete:
+			c.begin(a)
+			return
 		case <-limit.C:
 			h.log.Warn("the messages that follow a component have not all come: it begins without waiting for them", "component", c.id.String(), "limit", arrivalTime)
 		case <-h.draining:
 		}
+		h.broker.(core.Mover).Settle(c.id)
 		c.begin(a)
 	}()
 }
@@ -161,7 +164,7 @@ func (c *component) DeliverFirst(m *core.Message) error {
 	switch {
 	case len(m.Payload) > c.limits.MessageSize:
 		return c.refusals.tooLarge
-	case a.first.waiting() >= 2*a.first.limits.most || a.first.bytes()+charge(m) > 2*a.first.limits.mostBytes:
+	case a.first.bytes()+charge(m) > 3*a.first.limits.mostBytes:
 		return c.refusals.full
 	}
 	a.first.push(entry{message: m})

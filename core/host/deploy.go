@@ -190,7 +190,7 @@ func (c *component) launchUntil(ctx context.Context) error {
 // attach lets messages come in.
 func (h *Host) attach(c *component) error {
 	h.local.add(c) // before: whoever finds the way to it finds it itself
-	if err := h.broker.Attach(c.id, c); err != nil {
+	if err := h.attachToBroker(c); err != nil {
 		h.local.remove(c)
 		return fmt.Errorf("attach to the broker: %w", boundError(unlessStopping(err)))
 	}
@@ -202,6 +202,13 @@ func (h *Host) attach(c *component) error {
 	}
 	h.epoch.Add(1)
 	return nil
+}
+
+func (h *Host) attachToBroker(c *component) error {
+	if c.life.arrival != nil {
+		return h.broker.(core.Mover).Arrive(c.id, c)
+	}
+	return h.broker.Attach(c.id, c)
 }
 
 // detach undoes attach.

@@ -11,18 +11,13 @@ import (
 
 // departure is the way of the messages of a component that has moved.
 type departure struct {
-	host    *Host
-	way     core.Departure
-	refusal error // in place of way: there is none
+	host *Host
+	way  core.Departure
 }
 
 // follow sends the messages that wait for c to the host that has it now, until none waits; then
 // c passes on those that come later. The caller owns c with its members.
-func (c *component) follow(ctx context.Context, mover core.Mover) {
-	to := &departure{host: c.host}
-	if to.way, to.refusal = mover.Leave(c.id); to.refusal != nil {
-		to.way = nil
-	}
+func (c *component) follow(ctx context.Context, to *departure) {
 	first := c.depart(to)
 	for pause := newPause(); ; {
 		m, ended := c.nextToFollow(first <= 0, ctx.Err() != nil)
@@ -30,9 +25,7 @@ func (c *component) follow(ctx context.Context, mover core.Mover) {
 		case ended:
 			c.host.topics.set(c, nil)
 			c.host.epoch.Add(1)
-			if to.way != nil {
-				to.way.End()
-			}
+			to.way.End()
 			return
 		case m == nil:
 			pause.wait(ctx)
@@ -81,7 +74,7 @@ func (c *component) nextToFollow(full, late bool) (m *core.Message, ended bool) 
 		}
 		c.dropOutcome(e.message)
 	}
-	if way := c.life.departure.way; way != nil && !late && way.Arriving() {
+	if !late && c.life.departure.way.Arriving() {
 		c.sched.closed = nil
 		return nil, false
 	}
@@ -141,7 +134,7 @@ func (d *departure) insist(ctx context.Context, m *core.Message) {
 			return
 		}
 		refusal := refusalOf(err)
-		passes := d.way != nil && (errors.Is(refusal, core.ErrQueueFull) || errors.Is(refusal, core.ErrUnavailable))
+		passes := errors.Is(refusal, core.ErrQueueFull) || errors.Is(refusal, core.ErrUnavailable)
 		if !passes || !pause.wait(ctx) {
 			d.host.undeliverable(m, core.Undelivered(refusal))
 			return
@@ -152,10 +145,7 @@ func (d *departure) insist(ctx context.Context, m *core.Message) {
 // Deliver implements [core.Receiver]. The outcome of a request of another host comes to this one,
 // which relays it.
 func (d *departure) Deliver(m *core.Message) error {
-	switch {
-	case d.way == nil:
-		return d.refusal
-	case !m.IsRequest() || m.Origin == core.Origin(d.host):
+	if !m.IsRequest() || m.Origin == core.Origin(d.host) {
 		return boundError(d.way.Deliver(m))
 	}
 	left := core.MaxTimeout

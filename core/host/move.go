@@ -69,13 +69,7 @@ func (c *component) moveAway(ctx context.Context, mover core.Mover, hand func(co
 		return err
 	}
 	h.emit(Event{Kind: EventMoving, Component: c.id})
-	m, err := c.pack(ctx)
-	if err == nil {
-		err = cmp.Or(ctx.Err(), h.hurried.Err()) // Stop may have interrupted a call
-	}
-	if err == nil {
-		err = hand(ctx, m)
-	}
+	way, err := c.handOut(ctx, mover, hand)
 	if err != nil {
 		h.emit(Event{Kind: EventRolledBack, Component: c.id, Reason: err})
 		c.giveCrewFree()
@@ -84,10 +78,32 @@ func (c *component) moveAway(ctx context.Context, mover core.Mover, hand func(co
 	for _, guest := range c.withMembers() {
 		guest.cancelTimers()
 	}
-	c.follow(ctx, mover)
+	c.follow(ctx, &departure{h, way})
 	err = h.removeCrew(ctx, c, c.refusals.notFound)
 	h.emit(Event{Kind: EventMoved, Component: c.id, Reason: err})
 	return err
+}
+
+// handOut collects what c takes along, and makes another host run c. The caller owns c with its
+// members.
+func (c *component) handOut(ctx context.Context, mover core.Mover, hand func(context.Context, *core.Moving) error) (core.Departure, error) {
+	m, err := c.pack(ctx)
+	if err == nil {
+		err = cmp.Or(ctx.Err(), c.host.hurried.Err()) // Stop may have interrupted a call
+	}
+	if err != nil {
+		return nil, err
+	}
+	way, err := mover.Leaving(c.id)
+	if err != nil {
+		return nil, boundError(unlessStopping(err))
+	}
+	if err := hand(ctx, m); err != nil {
+		way.Stay()
+		return nil, err
+	}
+	way.Leave()
+	return way, nil
 }
 
 // pack waits for the outcomes of c's requests, and collects what c takes along. The caller owns

@@ -116,7 +116,6 @@ func (h *Host) Stop(ctx context.Context) error {
 
 func (h *Host) stop(ctx context.Context) error {
 	h.stopping.Store(true)
-	close(h.draining)
 	h.epoch.Add(1)
 	h.timers.close()
 	h.endPauses()
@@ -172,6 +171,7 @@ func (c *component) messages() uint64 {
 
 // drain gives messages that are under way the time to end.
 func (h *Host) drain(ctx context.Context) {
+	close(h.draining)
 	limited, cancel := context.WithTimeout(ctx, h.config.DrainTimeout)
 	defer cancel()
 	if err := h.Quiesce(limited); err != nil {

@@ -27,7 +27,13 @@ import (
 // roleVariable makes this test's executable a component.
 const roleVariable = "AIRHOST_ALLENGINES_ROLE"
 
-func servePlugin() { plugin.Serve(&unruly{release: make(chan struct{})}) }
+func servePlugin() {
+	if os.Getenv(roleVariable) == "counting" {
+		plugin.Serve(new(counting))
+		return
+	}
+	plugin.Serve(&unruly{release: make(chan struct{})})
+}
 
 // unruly obeys the first byte of a message, as the suite's actor does: e echoes, x
 // traps, o never ends unless it is released, w waits a little, and r sends a request.
