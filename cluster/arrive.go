@@ -10,7 +10,7 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// staged is what has come of a component that another host hands over.
+// staged is a component that another host hands over, as far as it has come.
 type staged struct {
 	id   core.ComponentID
 	data []byte
@@ -20,11 +20,11 @@ type staged struct {
 }
 
 const (
-	// maxMoving bounds what a component takes with it, and maxStaged those that arrive at the same
+	// maxMoving bounds the things that a component takes with it, and maxStaged those that arrive at the same
 	// time.
 	maxMoving = 256 << 20
 	maxStaged = 64
-	// stagedTime is how long a host keeps what has come, and then how the hand-over ended.
+	// stagedTime is how long a host knows of a hand-over.
 	stagedTime = 2 * moveTime
 	// askSlack is more than all of a request that is not its data.
 	askSlack = 1 << 10
@@ -90,7 +90,7 @@ func (c *Controller) prepare(id core.ComponentID, move string) error {
 	return nil
 }
 
-// part takes a part of what a component brings.
+// part takes a part of a component that arrives.
 func (c *Controller) part(move string, size int, data []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -124,7 +124,7 @@ func (c *Controller) started(ctx context.Context, move string) (wait bool, err e
 	return false, err
 }
 
-// unstage returns what a component has brought.
+// unstage returns the things that a component has brought.
 func (c *Controller) unstage(move string, id core.ComponentID) (*core.Moving, error) {
 	c.mu.Lock()
 	s := c.staged[move]

@@ -52,7 +52,7 @@ type member struct {
 	paused    map[core.ComponentID]bool
 	fences    map[core.ComponentID]uint64
 	valid     map[core.ComponentID]func() bool
-	state     map[core.ComponentID]string // what runs here has been given
+	state     map[core.ComponentID]string // that the component was started with
 	fail      map[core.ComponentID]error  // of starts
 	starts    map[core.ComponentID]int
 	floor     map[core.ComponentID]uint64
@@ -98,7 +98,7 @@ func (b *bus) join(name string, ids ...core.ComponentID) *member {
 	return m
 }
 
-// end ends all hosts, and reports what went wrong.
+// end ends all hosts, and reports the faults.
 func (b *bus) end() {
 	b.mu.Lock()
 	for _, m := range b.hosts {

@@ -2,7 +2,7 @@ package cluster
 
 import "github.com/airhost/airhost/core"
 
-// Choose returns the host that a component belongs to, or "" if there are no hosts. All who know
+// Choose returns the host that a component belongs to, or "" if there are no hosts. All that know
 // the same hosts choose the same one, in any order of them. When a host comes, components move to
 // it alone; when one goes, those of the others stay: each host has a number for the component, by a
 // hash of both names, and the highest one has it (rendezvous hashing).
@@ -17,7 +17,7 @@ func Choose(id core.ComponentID, hosts []string) string {
 	return best
 }
 
-// weight is a hash: FNV-1a, whose bits are mixed afterwards so that names which differ in their last
+// weight is a hash: FNV-1a. Its bits are mixed afterwards, so that names which differ in their last
 // letter have nothing in common.
 func weight(host, id string) uint64 {
 	const offset, prime = 14695981039346656037, 1099511628211

@@ -109,7 +109,7 @@ func TestAllCutOff(t *testing.T) {
 }
 
 // TestFrozen: a host that does not get to stop its components, such as one that was suspended, has no
-// valid claim when others have theirs, and its fence is too low for all who know the new one.
+// valid claim when others have theirs, and its fence is too low for all that know the new one.
 func TestFrozen(t *testing.T) {
 	simulate(t, func(t *testing.T, b *bus) {
 		a, c := b.join("a", some(20)...), b.join("b", some(20)...)
@@ -162,7 +162,7 @@ func TestFailedStart(t *testing.T) {
 }
 
 // TestLeaving: a host that stops ends its lease when its components have ended, and the others need
-// not wait. What is under way of its components is not refused.
+// not wait. Messages of its components that are under way are not refused.
 func TestLeaving(t *testing.T) {
 	simulate(t, func(t *testing.T, b *bus) {
 		a, c := b.join("a", some(20)...), b.join("b", some(20)...)
@@ -207,7 +207,7 @@ func TestSameName(t *testing.T) {
 	})
 }
 
-// TestDirectoryIsLost: hosts whose directory is emptied stop their components, and begin again with
+// TestDirectoryIsLost: without their directory hosts stop their components, and begin again with
 // higher fences.
 func TestDirectoryIsLost(t *testing.T) {
 	simulate(t, func(t *testing.T, b *bus) {
@@ -219,7 +219,7 @@ func TestDirectoryIsLost(t *testing.T) {
 	})
 }
 
-// TestWrongController: what a controller needs.
+// TestWrongController: a controller needs all of its parts.
 func TestWrongController(t *testing.T) {
 	if _, err := New(Config{Host: "a"}); err == nil {
 		t.Error("want an error")

@@ -121,8 +121,8 @@ func (c *Controller) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop ends claims and moves, but not the lease: what runs is the host's to stop, and others take it
-// after that. Then Close ends the lease.
+// Stop ends claims and moves, but not the lease: the host stops the components, and others take them
+// after that.
 func (c *Controller) Stop() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -186,7 +186,7 @@ func (c *Controller) note(watch context.Context, key string, value []byte, revis
 	c.tellLocked()
 }
 
-// tellLocked tells all who wait that something has changed.
+// tellLocked tells all that wait of a change.
 func (c *Controller) tellLocked() {
 	close(c.changed)
 	c.changed = make(chan struct{})
@@ -208,7 +208,7 @@ func (c *Controller) kickLease() {
 	}
 }
 
-// wait waits until done, which is called with mu held, returns true.
+// wait waits until done returns true. It asks under mu.
 func (c *Controller) wait(ctx context.Context, done func() bool) error {
 	for {
 		c.mu.Lock()

@@ -14,7 +14,7 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// Directory is what all hosts of a cluster share: values by keys. Each change of a value gives it
+// Directory is shared by all hosts of a cluster: values by keys. Each change of a value gives it
 // a revision, which is larger than all before.
 type Directory interface {
 	// Watch calls tell with each value that there is, then once with an empty key, and then with
@@ -72,8 +72,8 @@ func margin(lease time.Duration) time.Duration { return lease / 8 }
 // lookEvery is how often a host looks for leases that are over.
 func lookEvery(lease time.Duration) time.Duration { return max(lease/40, 10*time.Millisecond) }
 
-// settle is how long a host waits after another one has come, before it claims what that one might
-// claim: hosts that start at the same time then share the components.
+// settle is how long a host waits after another one has come, before it claims anything: hosts that
+// start at the same time then share the components.
 func settle(lease time.Duration) time.Duration { return min(lease/10, 250*time.Millisecond) }
 
 // balanceAfter is how long the hosts of a cluster must have been the same ones before components

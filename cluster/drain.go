@@ -22,7 +22,7 @@ type Moved struct {
 // other begins to move.
 func (c *Controller) Drain(ctx context.Context, tell func(Moved)) error {
 	c.setDraining(true)
-	if err := c.wait(ctx, func() bool { return c.toldLocked(true) }); err != nil {
+	if err := c.wait(ctx, func() bool { return c.isTold(true) }); err != nil {
 		return err
 	}
 	all, err := c.runningNow(ctx)
@@ -52,7 +52,7 @@ func (c *Controller) Drain(ctx context.Context, tell func(Moved)) error {
 // Undrain has this host take components again.
 func (c *Controller) Undrain(ctx context.Context) error {
 	c.setDraining(false)
-	return c.wait(ctx, func() bool { return c.toldLocked(false) })
+	return c.wait(ctx, func() bool { return c.isTold(false) })
 }
 
 func (c *Controller) setDraining(draining bool) {
@@ -62,8 +62,8 @@ func (c *Controller) setDraining(draining bool) {
 	c.kickLease()
 }
 
-// toldLocked reports whether the directory says if this host is draining, and it has a lease.
-func (c *Controller) toldLocked(draining bool) bool {
+// isTold reports whether the directory says if this host is draining, and it has a lease.
+func (c *Controller) isTold(draining bool) bool {
 	h := c.view.hosts[c.config.Host]
 	return c.view.complete && h != nil && h.Draining == draining && c.session() == h.Session
 }

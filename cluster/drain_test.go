@@ -13,7 +13,7 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// drain drains a host, and returns what it tells.
+// drain drains a host, and returns the steps.
 func drain(t testing.TB, m *member) (all []Moved) {
 	t.Helper()
 	if err := m.c.Drain(t.Context(), func(one Moved) { all = append(all, one) }); err != nil {
@@ -54,7 +54,7 @@ func TestDrain(t *testing.T) {
 				t.Errorf("%s: what it has sent before is refused", m.ID)
 			}
 		}
-		b.do(func() { b.hosts["c"].cut = true }) // what it has goes to the host that is left
+		b.do(func() { b.hosts["c"].cut = true }) // its components go to the host that is left
 		b.await("one runs all", leaseTime+time.Second, func() bool { return len(y.running) == 20 })
 		b.do(func() { b.hosts["c"].cut = false })
 		b.await("balance", 5*leaseTime, func() bool { return b.onceEachLocked(20) && len(b.hosts["c"].running) > 2 })
@@ -66,7 +66,7 @@ func TestDrain(t *testing.T) {
 	})
 }
 
-// TestDrainFails: what cannot move goes on where it was, and is told with the reason.
+// TestDrainFails: a component that cannot move goes on where it was, and the reason is told.
 func TestDrainFails(t *testing.T) {
 	for name, test := range map[string]struct {
 		arrange func(b *bus, x, y *member)
@@ -141,7 +141,7 @@ func TestSenderDiesInTheMiddle(t *testing.T) {
 	})
 }
 
-// TestDoubtfulWrites: writes that are made, and whose answers are lost, neither lose a component nor run
+// TestDoubtfulWrites: writes that are made, with answers that are lost, neither lose a component nor run
 // it twice, also while it moves.
 func TestDoubtfulWrites(t *testing.T) {
 	simulate(t, func(t *testing.T, b *bus) {
@@ -156,7 +156,7 @@ func TestDoubtfulWrites(t *testing.T) {
 	})
 }
 
-// TestAnswers: what another host sends is judged.
+// TestAnswers: requests of other hosts are judged.
 func TestAnswers(t *testing.T) {
 	simulate(t, func(t *testing.T, b *bus) {
 		x, _ := b.pair(20)

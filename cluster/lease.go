@@ -22,7 +22,7 @@ type lease struct {
 	revision             uint64 // of the last renewal
 	next                 string // the session that the host tries to get
 	draining             bool
-	written              canValue // what the host has said last that it can run
+	written              canValue // the last word of the host about the components that it can run
 }
 
 // holds reports whether a session of this host has its lease.
@@ -43,7 +43,7 @@ func (c *Controller) session() string {
 	return ""
 }
 
-// keepLease gets a lease and renews it until ctx ends. It also says what the host can run.
+// keepLease gets a lease and renews it until ctx ends. It also says which components the host can run.
 func (c *Controller) keepLease(ctx context.Context) {
 	for ctx.Err() == nil {
 		pause := renewEvery(c.config.Lease)
@@ -143,7 +143,7 @@ func (c *Controller) loseLocked(reason string) {
 		}
 	}
 	c.log.Warn("this host has lost its lease: it stops the components with place: any, and goes on with all others", "components", n, "reason", reason)
-	c.rewatch() // what it knows may be old
+	c.rewatch() // all that it knows may be old
 	c.wakeUp()
 }
 

@@ -76,7 +76,7 @@ func (c *Controller) move(ctx context.Context, p *placed, host string) error {
 	if handed {
 		p.running, p.reason = false, nil
 		c.log.Info("component moved", "component", p.id.String(), "to", host)
-		return nil // what comes after it does not bring the component back
+		return nil // errors after that do not bring the component back
 	}
 	p.balanced = time.Now().Add(moveAgain)
 	return err
@@ -103,7 +103,7 @@ func (c *Controller) hand(ctx context.Context, p *placed, to target, m *core.Mov
 	return c.awaitStart(ctx, p, to)
 }
 
-// pass makes a component's claim one of the other host. A write whose outcome is unknown is written
+// pass makes a component's claim one of the other host. A write with an unknown outcome is written
 // again: it can succeed once only.
 func (c *Controller) pass(ctx context.Context, p *placed, to target) error {
 	c.mu.Lock()
@@ -147,7 +147,7 @@ func (c *Controller) sleep(ctx context.Context, d time.Duration) {
 }
 
 // awaitStart waits until the other host has started the component. A nil error says that the
-// component is not this host's any more: that is what the claim says. If the other host cannot start
+// component is not this host's any more: the claim says so. If the other host cannot start
 // it, or dies before it has said that it did, this host takes it back.
 func (c *Controller) awaitStart(ctx context.Context, p *placed, to target) error {
 	c.mu.Lock()

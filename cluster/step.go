@@ -68,36 +68,50 @@ func (c *Controller) beginLocked(ctx context.Context, p *placed, do action) {
 	})
 }
 
-// nextLocked returns what is to be done for a component, or nil.
+// nextLocked returns the next thing to do for a component, or nil.
 func (c *Controller) nextLocked(p *placed, session string, now time.Time) action {
 	claim := c.view.claims[p.id]
 	mine := session != "" && claim.Host == c.config.Host && claim.Session == session && !claim.Free
-	if claim.revision < p.wrote {
-		return nil // the directory tells soon
-	}
 	switch {
-	case p.running && p.claim.Session != session:
-		return c.stopLost
-	case p.running && claim.revision > p.claim.revision && !mine:
-		return c.stopLost // another host has the claim
-	case p.running && p.removed:
-		return c.giveUp
+	case claim.revision < p.wrote:
+		return nil // the directory tells soon
 	case p.running:
-		return c.balanceLocked(p, now)
+		return c.nextOfRunningLocked(p, session, now, mine)
 	case session == "" || !c.view.complete:
 		return nil
 	case mine && (p.removed || c.stopping || now.Before(p.blocked)):
 		return func(ctx context.Context, p *placed) { c.release(ctx, p, claim) }
 	case mine:
 		return func(ctx context.Context, p *placed) { c.startUnder(ctx, p, claim) }
-	case p.removed || c.stopping || c.lease.draining || now.Before(p.blocked) || c.view.owned(claim):
-		return nil
-	case now.Sub(c.view.came) < settle(c.config.Lease):
-		return nil
-	case Choose(p.id, c.view.candidates(p.id, "")) != c.config.Host:
-		return nil
+	case c.mayTakeLocked(p, claim, now):
+		return func(ctx context.Context, p *placed) { c.take(ctx, p, claim, session) }
 	}
-	return func(ctx context.Context, p *placed) { c.take(ctx, p, claim, session) }
+	return nil
+}
+
+// nextOfRunningLocked is nextLocked for a component that this host runs. mine says that the claim in
+// the directory is this host's.
+func (c *Controller) nextOfRunningLocked(p *placed, session string, now time.Time, mine bool) action {
+	switch {
+	case p.claim.Session != session:
+		return c.stopLost
+	case c.view.claims[p.id].revision > p.claim.revision && !mine:
+		return c.stopLost // another host has the claim
+	case p.removed:
+		return c.giveUp
+	}
+	return c.balanceLocked(p, now)
+}
+
+// mayTakeLocked reports whether this host is to claim a component.
+func (c *Controller) mayTakeLocked(p *placed, claim claimView, now time.Time) bool {
+	switch {
+	case p.removed || c.stopping || c.lease.draining || now.Before(p.blocked):
+		return false
+	case c.view.owned(claim) || now.Sub(c.view.came) < settle(c.config.Lease):
+		return false
+	}
+	return Choose(p.id, c.view.candidates(p.id, "")) == c.config.Host
 }
 
 // deposeLocked ends the leases of hosts that have not renewed them. It is done once a host: all
@@ -190,7 +204,7 @@ func (c *Controller) release(ctx context.Context, p *placed, claim claimView) {
 	c.claim(ctx, p, free, claim.revision)
 }
 
-// stopLost stops a component whose claim this host has lost.
+// stopLost stops a component after this host has lost its claim.
 func (c *Controller) stopLost(ctx context.Context, p *placed) {
 	if c.stop(ctx, p) {
 		c.log.Info("component stopped: this host has no claim for it any more", "component", p.id.String())

@@ -19,7 +19,7 @@ type (
 		Gone     bool   `json:"gone,omitempty"`  // the lease is over
 		Clean    bool   `json:"clean,omitempty"` // the host itself has ended it, after its components
 	}
-	// canValue is what a host can run.
+	// canValue has the components that a host can run.
 	canValue struct {
 		Session    string   `json:"session"`
 		Components []string `json:"components"`
@@ -59,7 +59,7 @@ func parseClaimKey(key string) (core.ComponentID, bool) {
 	return id, err == nil
 }
 
-// view is what a host knows of the directory.
+// view is the directory as a host knows it.
 type view struct {
 	complete bool // all values that there were at the beginning have come
 	hosts    map[string]*hostView
@@ -95,7 +95,7 @@ func (v *view) host(name string) *hostView {
 	return h
 }
 
-// note takes a value of the directory. What is not understood is left out: it may be of a later
+// note takes a value of the directory. One that is not understood is left out: it may be of a later
 // version.
 func (v *view) note(key string, value []byte, revision uint64, now time.Time) {
 	switch {
@@ -169,7 +169,7 @@ func (v *view) candidates(id core.ComponentID, but string) (all []string) {
 	return all
 }
 
-// owned reports whether somebody who lives has a claim.
+// owned reports whether a host that lives has a claim.
 func (v *view) owned(c claimView) bool {
 	return c.revision > 0 && !c.Free && v.lives(c.Host, c.Session)
 }

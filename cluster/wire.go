@@ -16,7 +16,7 @@ type ask struct {
 
 const (
 	opPrepare = "prepare" // may the component come?
-	opPart    = "part"    // a part of what it takes with it
+	opPart    = "part"    // a part of the things that it takes with it
 	opStart   = "start"   // has it been started?
 )
 

@@ -267,11 +267,7 @@ func (b *Broker) Close(ctx context.Context) error {
 	case <-time.After(b.config.Lease):
 	case <-ctx.Done():
 	}
-	if before == nil {
-		b.directory.leave(ctx)
-		b.sayBeat(true)
-	}
-	_ = b.server.FlushTimeout(b.config.Lease / 4) // an error means that nobody is there to hear it
+	b.sayLast(ctx, before == nil)
 	b.mu.Lock()
 	b.shut = true
 	b.mu.Unlock()
@@ -287,6 +283,15 @@ func (b *Broker) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("close NATS broker: %w", ctx.Err())
 	}
+}
+
+// sayLast tells the other hosts that this one leaves, if it is connected.
+func (b *Broker) sayLast(ctx context.Context, connected bool) {
+	if connected {
+		b.directory.leave(ctx)
+		b.sayBeat(true)
+	}
+	_ = b.server.FlushTimeout(b.config.Lease / 4) // an error means that nobody is there to hear it
 }
 
 // awaitReceipts waits until nothing is under way, the connection is lost, ctx ends, or nobody answers.

@@ -36,7 +36,7 @@ func TestFencesOnTheWire(t *testing.T) {
 	})
 }
 
-// TestLaterFields: fields of later versions are passed over, and so is what is no field.
+// TestLaterFields: fields of later versions are passed over, and so are texts that are no fields.
 func TestLaterFields(t *testing.T) {
 	for _, fields := range [][]byte{nil, {7, 1, 9}, {7, 200}, {1, 1, 200}, []byte("what a later version has")} {
 		if fence, least := fencesIn(fields); fence != 0 || least != 0 {

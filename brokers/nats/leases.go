@@ -14,9 +14,9 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// Directory is what all hosts of the cluster share about their components with "place: any": a bucket
+// Directory is shared by all hosts of the cluster, for their components with "place: any": a bucket
 // of JetStream, with requests between hosts. Its methods may be called after Open from any goroutine.
-// A package above this one decides what is in it.
+// A package above this one decides about its content.
 type Directory struct {
 	broker *Broker
 
@@ -302,7 +302,7 @@ func (f *fences) check(sender []byte, number, least uint64) error {
 	return nil
 }
 
-// errOver refuses messages to a component whose claim is over.
+// errOver refuses messages to a component after the end of its claim.
 var errOver = &core.MessagingError{Case: core.CaseUnavailable, Text: "this host has lost its claim for the component, which another host will run"}
 
 // refusedBy returns why the message that was read last is refused before it is looked at, or nil.

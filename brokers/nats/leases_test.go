@@ -26,7 +26,7 @@ type value struct {
 	revision  uint64
 }
 
-// watch returns what a watch tells, until the test ends.
+// watch returns the values that a watch tells, until the test ends.
 func watch(t testing.TB, d *nats.Directory) (<-chan value, <-chan error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	told, ended := make(chan value, 100), make(chan error, 1)
@@ -147,7 +147,7 @@ func TestAtClose(t *testing.T) {
 	following(t, ended)
 }
 
-// TestFences: messages of a host that has lost its claim are refused by all who know of a later one: from
+// TestFences: messages of a host that has lost its claim are refused by all that know of a later one: from
 // the directory, or from a message of the host that has the claim now.
 func TestFences(t *testing.T) {
 	url := serve(t, nil).ClientURL()
@@ -191,7 +191,7 @@ func TestFences(t *testing.T) {
 	send(now, true) // without a claim
 }
 
-// TestClaimIsOver: a host whose claim is over refuses what comes to the component.
+// TestClaimIsOver: a host refuses messages to a component after the end of its claim.
 func TestClaimIsOver(t *testing.T) {
 	url := serve(t, nil).ClientURL()
 	a, b := join(t, url, "a"), join(t, url, "b")
@@ -220,7 +220,7 @@ func TestNobodyRunsIt(t *testing.T) {
 	}
 }
 
-// TestNoDirectory: a server without JetStream has no directory, and the error says what to do.
+// TestNoDirectory: a server without JetStream has no directory, and the error says how to have one.
 func TestNoDirectory(t *testing.T) {
 	a := join(t, serve(t, nil).ClientURL(), "a")
 	ctx, cancel := context.WithTimeout(within(t), 10*time.Second)

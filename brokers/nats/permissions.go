@@ -43,7 +43,7 @@ func NewPermissions(cluster, host string, own []core.ComponentID, targets []core
 	return p
 }
 
-// AddPlacement adds what a host needs for components with "place: any": the bucket of the leases, and
+// AddPlacement adds the subjects that a host needs for components with "place: any": the bucket of the leases, and
 // requests of other hosts and to them. host is as in [NewPermissions].
 func (p *Permissions) AddPlacement(cluster, host string) {
 	s := newSubjects(Config{Cluster: cluster}.withDefaults().Cluster)

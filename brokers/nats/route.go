@@ -333,7 +333,7 @@ func (b *Broker) remoteOf(number uint64) *remote {
 	return b.numbered[number]
 }
 
-// nobodyHas is the reason of messages whose target no host has attached.
+// nobodyHas is the reason of messages to a target that no host has attached.
 func (b *Broker) nobodyHas(target core.ComponentID) *core.MessagingError {
 	if b.fences.knows(target) {
 		return &core.MessagingError{Case: core.CaseUnavailable, Text: "no host runs " + target.String() + " at the moment"}

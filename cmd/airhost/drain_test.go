@@ -15,8 +15,7 @@ import (
 	"github.com/airhost/airhost/internal/service"
 )
 
-// TestDrain: the command tells each step, what has moved and what stays, and its exit code is 0 if all
-// has moved.
+// TestDrain: the command tells each step and the result, and its exit code is 0 if all has moved.
 func TestDrain(t *testing.T) {
 	f := newFakeHost(t)
 	f.steps = []admin.Progress{{ID: "shop/orders", Step: "moved", Host: "b"}}
@@ -58,7 +57,7 @@ func TestPlacesInTable(t *testing.T) {
 }
 
 // TestPlacementWithPermissions: hosts with no more than their permissions share components, and move them;
-// serveFile looks for what the server has refused.
+// serveFile looks for refusals of the server.
 func TestPlacementWithPermissions(t *testing.T) {
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	file := func(name, url string) string {

@@ -37,7 +37,7 @@ components:
 	}
 }
 
-// TestWrongPlaces: what place: any needs, and what place_labels are for.
+// TestWrongPlaces: place: any needs a cluster, and place_labels are for it alone.
 func TestWrongPlaces(t *testing.T) {
 	const component = "{id: a/b, source: echo, engine: native"
 	for name, test := range map[string]struct{ text, want string }{

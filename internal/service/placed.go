@@ -212,15 +212,10 @@ func (s *Service) changePlaced(ctx context.Context, c *change) error {
 		return nil
 	case !c.next.isAny():
 		return s.Deploy(ctx, c.next.deployment)
-	case c.old != nil && !c.old.isAny() && c.old.failure == nil:
-		if err := s.Host.Undeploy(ctx, c.id); err != nil && s.deployed(c.id) {
-			return err
-		}
-	case stays && s.deployed(c.id):
-		if err := s.changeHere(ctx, c); err != nil && s.deployed(c.id) {
-			return err
-		} // else it has moved away meanwhile
 	}
+	if err := s.changeHere(ctx, c, stays); err != nil && s.deployed(c.id) {
+		return err
+	} // else it has moved away meanwhile
 	s.mu.Lock()
 	c.next.standby, c.next.prepared = c.next.prepared, nil
 	s.units[c.id] = c.next
@@ -234,12 +229,16 @@ func (s *Service) changePlaced(ctx context.Context, c *change) error {
 	return nil
 }
 
-// changeHere changes a component with place: any that this host runs.
-func (s *Service) changeHere(ctx context.Context, c *change) error {
-	if c.old.changeTo(c.next) == host.NoChange {
-		return nil
+// changeHere changes a component that has place: any now, if this host runs it. stays says that it had
+// it before.
+func (s *Service) changeHere(ctx context.Context, c *change, stays bool) error {
+	switch {
+	case stays && s.deployed(c.id) && c.old.changeTo(c.next) != host.NoChange:
+		return s.change(ctx, c)
+	case c.old != nil && !c.old.isAny() && c.old.failure == nil:
+		return s.Host.Undeploy(ctx, c.id)
 	}
-	return s.change(ctx, c)
+	return nil
 }
 
 // closeStandby releases the code that was compiled in case that the component comes to this host.
@@ -337,7 +336,7 @@ func (s *Service) Drain(ctx context.Context, request admin.DrainRequest, progres
 	return result, nil
 }
 
-// placedMistake is a mistake in a file whose component could not be handed to the cluster.
+// placedMistake is the mistake in a file of a component that could not be handed to the cluster.
 func placedMistake(u *unit, err error) error {
 	if errors.Is(err, errNotJoined) {
 		return config.Mistakes{u.file.Mistake(fmt.Sprintf("components[%d].place", u.index), err.Error())}

@@ -335,7 +335,7 @@ func (m *member) states() (all []string) {
 	return all
 }
 
-// TestPlacedChanges: what a file changes of components that run on one of several hosts.
+// TestPlacedChanges: a file changes components that run on one of several hosts.
 func TestPlacedChanges(t *testing.T) {
 	to := natsServer(t)
 	one := func(rest string) string {
@@ -416,7 +416,7 @@ func TestPlacedThatFails(t *testing.T) {
 }
 
 // TestNoJetStream: a host without components that run on one of several needs no JetStream; one with some
-// says what it needs.
+// says so.
 func TestNoJetStream(t *testing.T) {
 	to := natstest.Serve(t, &server.Options{}).Addr().String()
 	a := join(t, to, "a", "components: [{id: l/echo, source: echo, engine: native}]")
@@ -443,7 +443,7 @@ func TestNoJetStream(t *testing.T) {
 	}
 }
 
-// TestPlacedOnOneHost: what a host without a cluster says.
+// TestPlacedOnOneHost: the words of a host without a cluster.
 func TestPlacedOnOneHost(t *testing.T) {
 	s := newFolder(t).serve("components: [{id: a/b, source: echo, engine: native}]")
 	if _, err := s.Put(t.Context(), core.MustComponentID("a/c"), []byte("{id: a/c, source: echo, engine: native, place: any}"), func(admin.Progress) {}); err != nil {
