@@ -20,8 +20,7 @@ type staged struct {
 }
 
 const (
-	// maxMoving bounds the things that a component takes with it, and maxStaged those that arrive at the same
-	// time.
+	// maxMoving bounds the things that components bring at the same time, and maxStaged the components.
 	maxMoving = 256 << 20
 	maxStaged = 64
 	// stagedTime is how long a host knows of a hand-over.
@@ -100,9 +99,19 @@ func (c *Controller) part(move string, size int, data []byte) error {
 		return errors.New("the time of the hand-over is over")
 	case size > maxMoving || len(s.data)+len(data) > size:
 		return fmt.Errorf("it takes %d bytes at most", maxMoving)
+	case c.arrivingLocked()+len(data) > maxMoving:
+		return errors.New("too much comes to it at the same time")
 	}
 	s.data = append(s.data, data...)
 	return nil
+}
+
+// arrivingLocked is the size of all that has come of components that do not run yet.
+func (c *Controller) arrivingLocked() (size int) {
+	for _, s := range c.staged {
+		size += len(s.data)
+	}
+	return size
 }
 
 // started waits until a component that was handed over was started. It reports whether that is not

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -283,7 +284,11 @@ func (m *member) Answer(f func(context.Context, []byte) []byte) error {
 	return nil
 }
 
-func (m *member) MaxAsk() int { return askSlack + 10 }
+// MaxAsk is less than the state of a component.
+func (m *member) MaxAsk() int { return askSlack + 1000 }
+
+// stateOf is the state of a component.
+func stateOf(id core.ComponentID) string { return strings.Repeat("the state of "+id.String()+" ", 100) }
 
 func (m *member) Own(id core.ComponentID, fence, least uint64, valid func() bool) {
 	m.bus.mu.Lock()
@@ -349,7 +354,7 @@ func (m *member) MoveAway(ctx context.Context, id core.ComponentID, hand func(co
 	if m.atHand != nil {
 		m.atHand()
 	}
-	err := hand(ctx, &core.Moving{State: []byte("the state of " + id.String()), HasState: true})
+	err := hand(ctx, &core.Moving{State: []byte(stateOf(id)), HasState: true})
 	m.bus.do(func() {
 		if delete(m.paused, id); err == nil {
 			delete(m.running, id)

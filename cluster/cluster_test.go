@@ -87,7 +87,7 @@ func TestCutOff(t *testing.T) {
 		b.do(func() { a.cut = false })
 		b.await("it gets its part again", 4*leaseTime, func() bool { return b.onceEachLocked(40) && len(a.running) == before })
 		for id := range a.running {
-			if a.state[id] != "the state of "+id.String() {
+			if a.state[id] != stateOf(id) {
 				t.Errorf("%s came without its state: %q", id, a.state[id])
 			}
 		}
@@ -249,4 +249,17 @@ func check(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestTooManyComponents: a host that has more components than a message can name takes as many as that,
+// and says so.
+func TestTooManyComponents(t *testing.T) {
+	simulate(t, func(t *testing.T, b *bus) {
+		a := b.join("a", some(200)...)
+		b.await("it has some", soon, func() bool { return len(a.running) > 50 })
+		b.pass(leaseTime)
+		if len(a.running) > 100 || !strings.Contains(a.log.String(), "raise max_payload") {
+			t.Errorf("it runs %d:\n%s", len(a.running), a.log)
+		}
+	})
 }

@@ -47,7 +47,7 @@ func TestDrain(t *testing.T) {
 			if m.Err != nil || m.Left != len(all)-1-i || !was[m.ID.String()] || m.Host == "a" {
 				t.Errorf("%+v", m)
 			}
-			if to := b.hosts[m.Host]; !to.running[m.ID] || to.state[m.ID] != "the state of "+m.ID.String() {
+			if to := b.hosts[m.Host]; !to.running[m.ID] || to.state[m.ID] != stateOf(m.ID) {
 				t.Errorf("%s is not on %s with its state: %q", m.ID, m.Host, to.state[m.ID])
 			}
 			if y.floor[m.ID] > x.fences[m.ID] {

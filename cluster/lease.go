@@ -162,6 +162,8 @@ func (c *Controller) sayCan(ctx context.Context) {
 		}
 	}
 	slices.Sort(can.Components)
+	all := len(can.Components)
+	can.Components = fitting(can.Components, c.config.Hosts.MaxAsk())
 	same := can.Session == c.lease.written.Session && slices.Equal(can.Components, c.lease.written.Components)
 	last := uint64(0)
 	if h := c.view.hosts[c.config.Host]; h != nil {
@@ -170,6 +172,9 @@ func (c *Controller) sayCan(ctx context.Context) {
 	c.mu.Unlock()
 	if same {
 		return
+	}
+	if left := all - len(can.Components); left > 0 {
+		c.log.Error("this host has more components with place: any than one message to the directory can name: it does not take the rest; raise max_payload of the NATS servers", "rest", left)
 	}
 	_, won, err := c.write(ctx, canPrefix+part(c.config.Host), can, last)
 	if err != nil || !won {
@@ -180,6 +185,17 @@ func (c *Controller) sayCan(ctx context.Context) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.lease.written = can
+}
+
+// fitting are the first components that fit into so many bytes with the rest of a canValue.
+func fitting(all []string, most int) []string {
+	size := askSlack
+	for i, id := range all {
+		if size += len(id) + len(`"",`); size > most {
+			return all[:i]
+		}
+	}
+	return all
 }
 
 // write sets a value of the directory.

@@ -138,17 +138,17 @@ func (a *attached) arrived(in *natsgo.Msg) {
 // outcomes.
 func (a *attached) takeAll(r *reader) (refusals []refusal, requests bool) {
 	now := time.Now().UnixNano()
-	over := a.valid != nil && !a.valid()
+	over, refused := a.valid != nil && !a.valid(), error(nil)
 	for i := 0; r.more(); i++ {
 		correlation, deadline, sender, payload := r.message(now)
 		if r.err != nil {
 			reason := &core.MessagingError{Case: core.CaseUnavailable, Text: "host " + a.broker.config.Host + " could not read the message: " + r.err.Error()}
 			return append(refusals, refusal{i, reason, true}), requests
 		}
-		err := error(nil)
-		if over || r.fence != 0 {
-			err = a.refusedBy(over, r)
+		if r.changed {
+			refused = a.refusedBy(over, r)
 		}
+		err := refused
 		if err == nil {
 			err = a.take(correlation, deadline, sender, payload)
 		}

@@ -21,7 +21,7 @@ func TestFencesOnTheWire(t *testing.T) {
 		fence, least := rapid.Uint64().Draw(t, "fence"), rapid.Uint64().Draw(t, "least")
 		head := []byte("before")
 		frame := addFence(appendMessage(bytes.Clone(head), m, 0), len(head), fence, least)
-		frame = appendMessage(frame, m, 0)
+		frame = appendMessage(appendMessageOf(frame, m, "", 0), m, 0)
 		r := reader{rest: frame[len(head):]}
 		first, _, sender, payload := r.message(0)
 		if fence == 0 {
@@ -30,7 +30,10 @@ func TestFencesOnTheWire(t *testing.T) {
 		if r.err != nil || r.fence != fence || r.least != least || first != m.Correlation || string(sender) != "shop/orders" || !bytes.Equal(payload, m.Payload) {
 			t.Fatalf("got %d, %q, %q with %d, %d: %v", first, sender, payload, r.fence, r.least, r.err)
 		}
-		if r.message(0); r.err != nil || r.fence != 0 || r.least != 0 || r.more() {
+		if r.message(0); r.err != nil || r.changed || r.fence != fence || r.least != least {
+			t.Fatalf("the next one of the sender has the fence %d: %v", r.fence, r.err)
+		}
+		if r.message(0); r.err != nil || !r.changed || r.fence != 0 || r.least != 0 || r.more() {
 			t.Fatalf("the message behind it has the fence %d: %v", r.fence, r.err)
 		}
 	})

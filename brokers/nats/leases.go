@@ -202,6 +202,7 @@ func (d *Directory) Answer(f func(ctx context.Context, request []byte) []byte) e
 		return err
 	}
 	b.work.Go(func() { <-b.done; cancel() })
+	_ = b.server.FlushTimeout(b.config.Lease) // else the connection is lost, and the subscription comes with the next one
 	return nil
 }
 
@@ -305,10 +306,13 @@ func (f *fences) check(sender []byte, number, least uint64) error {
 // errOver refuses messages to a component after the end of its claim.
 var errOver = &core.MessagingError{Case: core.CaseUnavailable, Text: "this host has lost its claim for the component, which another host will run"}
 
-// refusedBy returns why the message that was read last is refused before it is looked at, or nil.
+// refusedBy returns why messages of the sender that was read last are refused, or nil.
 func (a *attached) refusedBy(over bool, r *reader) error {
-	if over {
+	switch {
+	case over:
 		return errOver
+	case r.fence == 0:
+		return nil
 	}
 	return a.broker.fences.check(r.sender, r.fence, r.least)
 }

@@ -142,7 +142,7 @@ func (r *remote) writeLocked(m *core.Message) {
 		now = time.Now().UnixNano()
 	}
 	begin := len(f.data.data)
-	if f.data.data = appendMessageOf(f.data.data, m, sender, now); r.broker.fenced.Load() {
+	if f.data.data = appendMessageOf(f.data.data, m, sender, now); sender != "" && r.broker.fenced.Load() {
 		f.data.data = r.broker.fences.add(f.data.data, begin, m.Sender)
 	}
 	f.messages = append(f.messages, m)

@@ -171,11 +171,12 @@ func appendFrameReceipt(to []byte, r frameReceipt) []byte {
 
 // reader reads a frame. After an error all reads return zero values.
 type reader struct {
-	rest   []byte
-	err    error
-	sender []byte // of the last message
-	fence  uint64 // of the last message; 0 without one
-	least  uint64 // the lowest one of its sender that is not refused
+	rest    []byte
+	err     error
+	sender  []byte // of the last message
+	fence   uint64 // of the sender's claim; 0 without one
+	least   uint64 // the lowest one of the sender that is not refused
+	changed bool   // the last message has another sender than the one before, or may have
 }
 
 // open reads the head of a frame of a kind, and returns the host that sent it.
@@ -252,14 +253,15 @@ func (r *reader) message(now int64) (correlation core.RequestID, deadline int64,
 			r.fail("a request without a number")
 		}
 	}
-	r.fence, r.least = 0, 0
+	fence, least := uint64(0), uint64(0)
 	if flags&flagExtended != 0 {
 		fields := reader{rest: r.rest}
-		r.fence, r.least = fencesIn(fields.text())
+		fence, least = fencesIn(fields.text())
 	}
 	r.skipExtension(flags)
-	if sender = r.text(); len(sender) > 0 {
-		r.sender = sender
+	sender = r.text()
+	if r.changed = len(sender) > 0; r.changed {
+		r.sender, r.fence, r.least = sender, fence, least
 	}
 	payload = r.text()
 	return correlation, deadline, r.sender, payload

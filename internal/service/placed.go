@@ -159,13 +159,13 @@ func (r runner) Start(ctx context.Context, id core.ComponentID, moving *core.Mov
 		return errors.New("it is not in this host's configuration any more")
 	}
 	r.s.mu.Lock()
-	prepared := u.standby
-	if moving == nil {
-		u.standby = nil
-	}
-	d := u.deployment
+	prepared, d := u.standby, u.deployment
+	u.standby = nil
 	r.s.mu.Unlock()
-	if prepared != nil && moving == nil {
+	if prepared != nil {
+		if err := prepared.SetMoving(moving); err != nil {
+			return errors.Join(err, prepared.Close(ctx))
+		}
 		return prepared.Deploy(ctx)
 	}
 	d.Moving = moving
@@ -312,6 +312,9 @@ func (s *Service) Drain(ctx context.Context, request admin.DrainRequest, progres
 	if controller == nil {
 		return nil, &admin.Error{Code: admin.CodeNotSupported, Message: "this host has no components with place: any, and none could move: it can be stopped as it is"}
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.over, cancel)()
 	var err error
 	if request.Undo {
 		err = controller.Undrain(ctx)
