@@ -14,7 +14,8 @@ import (
 type Component struct {
 	ID          string  `json:"id" doc:"Its name in the host, as namespace/name."`
 	Engine      string  `json:"engine" doc:"The engine that runs it."`
-	State       string  `json:"state" enum:"starting,running,restarting,failed" doc:"running if one of its instances does; failed also if it could not be deployed."`
+	State       string  `json:"state" enum:"starting,running,restarting,failed,elsewhere,unplaced" doc:"running if one of its instances does; failed also if it could not be deployed; elsewhere and unplaced with place: any, if another host runs it, or none does."`
+	Host        string  `json:"host,omitempty" doc:"The host that runs it, if that is another one."`
 	Health      string  `json:"health" enum:"healthy,degraded,unhealthy" doc:"The worst health that an instance has reported."`
 	Required    bool    `json:"required" doc:"The host is not ready while it is down."`
 	Instances   int     `json:"instances" doc:"Instances that run now."`
@@ -113,6 +114,35 @@ func (a *Applied) Failed() (failed []Change) {
 	return failed
 }
 
+// DrainRequest asks a host to give its components with place: any to other hosts.
+type DrainRequest struct {
+	Undo bool `json:"undo,omitempty" doc:"Take such components again, which come by and by."`
+}
+
+// Drained is a host that has given away what can run on other hosts, and takes no more.
+type Drained struct {
+	Undone bool             `json:"undone" doc:"The host takes components again."`
+	Moved  []MovedComponent `json:"moved" doc:"The components with place: any that ran here."`
+	Here   int              `json:"here" doc:"The components with place: here, which stay until the host stops."`
+}
+
+// Failed returns the components that could not move.
+func (d *Drained) Failed() (failed []MovedComponent) {
+	for _, c := range d.Moved {
+		if c.Error != "" {
+			failed = append(failed, c)
+		}
+	}
+	return failed
+}
+
+// MovedComponent is a component that has moved to another host, or could not.
+type MovedComponent struct {
+	ID    string `json:"id" doc:"The component."`
+	Host  string `json:"host,omitempty" doc:"The host to which it moved, or should have."`
+	Error string `json:"error,omitempty" doc:"Why it goes on where it was."`
+}
+
 // Change is one difference between a running host and a configuration file.
 type Change struct {
 	// ID is the component's id, or "gateway", or "schedules".
@@ -132,7 +162,8 @@ type Difference struct {
 // Progress is a step of a change that takes long.
 type Progress struct {
 	ID      string  `json:"id" doc:"The component."`
-	Step    string  `json:"step" enum:"compiling,compiled,changing,changed,failed"`
+	Step    string  `json:"step" enum:"compiling,compiled,changing,changed,moved,failed"`
+	Host    string  `json:"host,omitempty" doc:"To which it moved."`
 	Seconds float64 `json:"seconds,omitempty" doc:"How long the step took that ended."`
 	Error   string  `json:"error,omitempty" doc:"Why it failed."`
 }

@@ -11,14 +11,14 @@ const waitingSteps = 1024
 
 // change makes a change and answers with its result: in JSON, or as a stream with its steps. It
 // goes on only as long as the client is there.
-func (s *Server) change(w http.ResponseWriter, r *http.Request, do func(func(Progress)) (*Applied, error)) (any, error) {
+func change[T any](s *Server, w http.ResponseWriter, r *http.Request, do func(func(Progress)) (T, error)) (any, error) {
 	if s.config.Manager == nil {
 		return nil, unsupported("configuration file that could be applied")
 	}
 	if !strings.Contains(r.Header.Get("Accept"), "text/event-stream") {
 		return do(func(Progress) {})
 	}
-	steps, done := make(chan Progress, waitingSteps), make(chan func() (*Applied, error), 1)
+	steps, done := make(chan Progress, waitingSteps), make(chan func() (T, error), 1)
 	go func() {
 		result, err := do(func(p Progress) {
 			select {
@@ -26,7 +26,7 @@ func (s *Server) change(w http.ResponseWriter, r *http.Request, do func(func(Pro
 			default:
 			}
 		})
-		done <- func() (*Applied, error) { return result, err }
+		done <- func() (T, error) { return result, err }
 	}()
 	out := s.newEventWriter(w)
 	result, err := followSteps(out, steps, done, s.config.Heartbeat)
@@ -44,7 +44,7 @@ func (s *Server) change(w http.ResponseWriter, r *http.Request, do func(func(Pro
 
 // followSteps writes the steps of a change, and returns its result. A client that is gone ends the
 // context of the change.
-func followSteps(out *eventWriter, steps <-chan Progress, done <-chan func() (*Applied, error), heartbeat time.Duration) (*Applied, error) {
+func followSteps[T any](out *eventWriter, steps <-chan Progress, done <-chan func() (T, error), heartbeat time.Duration) (T, error) {
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	for {

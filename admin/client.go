@@ -97,7 +97,7 @@ func (c *Client) Undeploy(ctx context.Context, id core.ComponentID) error {
 // Put makes the host run one component as an entry of a file's components says, in YAML or
 // JSON: it is added, replaced or updated. The source is a path on the host's machine.
 func (c *Client) Put(ctx context.Context, id core.ComponentID, configuration []byte, progress func(Progress)) (*Applied, error) {
-	return c.apply(ctx, http.MethodPut, componentPath(id), configuration, progress)
+	return changed(ctx, c, http.MethodPut, componentPath(id), configuration, progress, new(Applied))
 }
 
 // Apply makes the host run a configuration file. progress, if not nil, is called
@@ -108,7 +108,17 @@ func (c *Client) Apply(ctx context.Context, a ApplyRequest, progress func(Progre
 	if err != nil {
 		return nil, err
 	}
-	return c.apply(ctx, http.MethodPost, "/v1/apply", body, progress)
+	return changed(ctx, c, http.MethodPost, "/v1/apply", body, progress, new(Applied))
+}
+
+// Drain gives the components with place: any to other hosts, or undoes that. progress is as in Apply.
+// A component that could not move is in the result.
+func (c *Client) Drain(ctx context.Context, d DrainRequest, progress func(Progress)) (*Drained, error) {
+	body, err := json.Marshal(d)
+	if err != nil {
+		return nil, err
+	}
+	return changed(ctx, c, http.MethodPost, "/v1/drain", body, progress, new(Drained))
 }
 
 // LogLevels returns the levels of the log.
@@ -253,8 +263,8 @@ func (c *Client) message(ctx context.Context, path string, query url.Values, pay
 	return io.ReadAll(response.Body)
 }
 
-// apply sends a request that is answered by progress and then a result.
-func (c *Client) apply(ctx context.Context, method, path string, body []byte, progress func(Progress)) (*Applied, error) {
+// changed sends a request that is answered by progress and then a result.
+func changed[T any](ctx context.Context, c *Client, method, path string, body []byte, progress func(Progress), result *T) (*T, error) {
 	response, err := c.roundTrip(ctx, method, path, body, "text/event-stream")
 	if err != nil {
 		return nil, err
@@ -273,7 +283,6 @@ func (c *Client) apply(ctx context.Context, method, path string, body []byte, pr
 				progress(p)
 			}
 		case e.name == "result":
-			result := new(Applied)
 			return result, json.Unmarshal(e.data, result)
 		case e.name == "error":
 			return nil, failure(0, e.data)

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -110,7 +111,7 @@ func (s *Server) components() []Component {
 	}
 	for _, c := range s.notDeployed() {
 		if !known[c.ID] {
-			c.Health = core.HealthUnhealthy.String()
+			c.Health = cmp.Or(c.Health, core.HealthUnhealthy.String())
 			all = append(all, c)
 		}
 	}
@@ -169,7 +170,7 @@ func (s *Server) putComponent(w http.ResponseWriter, r *http.Request) (any, erro
 	if err != nil {
 		return nil, err
 	}
-	return s.change(w, r, func(progress func(Progress)) (*Applied, error) {
+	return change(s, w, r, func(progress func(Progress)) (*Applied, error) {
 		return s.config.Manager.Put(r.Context(), id, body, progress)
 	})
 }
@@ -182,8 +183,18 @@ func (s *Server) postApply(w http.ResponseWriter, r *http.Request) (any, error) 
 	if request.File != "" && !filepath.IsAbs(request.File) {
 		return nil, invalid("file is %q, want an absolute path on the host's machine", request.File)
 	}
-	return s.change(w, r, func(progress func(Progress)) (*Applied, error) {
+	return change(s, w, r, func(progress func(Progress)) (*Applied, error) {
 		return s.config.Manager.Apply(r.Context(), request, progress)
+	})
+}
+
+func (s *Server) postDrain(w http.ResponseWriter, r *http.Request) (any, error) {
+	var request DrainRequest
+	if err := readJSON(w, r, &request); err != nil {
+		return nil, err
+	}
+	return change(s, w, r, func(progress func(Progress)) (*Drained, error) {
+		return s.config.Manager.Drain(r.Context(), request, progress)
 	})
 }
 

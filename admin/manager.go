@@ -21,8 +21,12 @@ type Manager interface {
 	Restart(ctx context.Context, id core.ComponentID) error
 	// Undeploy removes a component.
 	Undeploy(ctx context.Context, id core.ComponentID) error
-	// Failed returns the components that could not be deployed, and those that are not yet: ID,
-	// Engine, State, Required and LastError. It does not block.
+	// Drain gives the components that may run on other hosts to these, and takes no more; or it undoes
+	// that. It calls progress like Apply. Components that could not move are in the result.
+	Drain(ctx context.Context, request DrainRequest, progress func(Progress)) (*Drained, error)
+	// Failed returns the components that the host does not have: those that could not be deployed, are
+	// not yet, or run on another host. ID, Engine, State, Host, Health, Required and LastError are set;
+	// without Health it is unhealthy. It does not block.
 	Failed() []Component
 	// Ready returns nil, or why the host is not ready. It does not block.
 	Ready() error

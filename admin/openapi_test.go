@@ -201,7 +201,7 @@ func TestAnswersAreDescribed(t *testing.T) {
 		{"GET", "/livez", ""}, {"GET", "/readyz", ""}, {"GET", "/metrics", ""}, {"GET", "/v1/openapi.json", ""},
 		{"GET", "/v1/snapshot", ""}, {"GET", "/v1/components", ""}, {"GET", "/v1/components/a/b", ""}, {"GET", "/v1/components/a/none", ""},
 		{"PUT", "/v1/components/a/b", "id: a/b"}, {"POST", "/v1/components/a/b/restart", ""}, {"POST", "/v1/components/a/none/restart", ""},
-		{"POST", "/v1/apply", "{}"}, {"POST", "/v1/apply", "x"}, {"POST", "/v1/messages?target=a/b", "x"}, {"POST", "/v1/messages?target=a/none", "x"},
+		{"POST", "/v1/apply", "{}"}, {"POST", "/v1/apply", "x"}, {"POST", "/v1/drain", "{}"}, {"POST", "/v1/drain", "x"}, {"POST", "/v1/messages?target=a/b", "x"}, {"POST", "/v1/messages?target=a/none", "x"},
 		{"POST", "/v1/requests?target=a/b", "x"}, {"POST", "/v1/requests?target=a/b", "panic"}, {"GET", "/v1/dead-letters", ""}, {"GET", "/v1/dead-letters/1", ""},
 		{"POST", "/v1/dead-letters/1/resend", ""}, {"DELETE", "/v1/dead-letters/1", ""}, {"DELETE", "/v1/dead-letters", ""},
 		{"GET", "/v1/events", ""}, {"GET", "/v1/logs", ""}, {"GET", "/v1/cluster", ""}, {"GET", "/v1/log-level", ""}, {"PUT", "/v1/log-level", `{"level":"info"}`}, {"DELETE", "/v1/components/a/b", ""},
@@ -226,7 +226,7 @@ func TestSchemasAreThoseOfTheTypes(t *testing.T) {
 	check(t, json.Unmarshal(admin.OpenAPI(), &d))
 	schemas := d.Components.Schemas
 	types := []any{admin.Component{}, admin.DeadLetter{}, admin.Event{}, admin.LogEntry{}, admin.End{}, admin.ApplyRequest{}, admin.Applied{}, admin.Change{}, admin.Difference{},
-		admin.Progress{}, admin.Snapshot{}, admin.Wait{}, admin.Budget{}, admin.LogLevels{}, admin.LogLevel{}, admin.Dropped{}, admin.Cluster{}, admin.ClusterHost{}, admin.HostState{}, admin.ClusterComponent{}, admin.Place{}, admin.Mistake{}, admin.Error{}}
+		admin.Progress{}, admin.Snapshot{}, admin.Wait{}, admin.Budget{}, admin.LogLevels{}, admin.LogLevel{}, admin.Dropped{}, admin.DrainRequest{}, admin.Drained{}, admin.MovedComponent{}, admin.Cluster{}, admin.ClusterHost{}, admin.HostState{}, admin.ClusterComponent{}, admin.Place{}, admin.Mistake{}, admin.Error{}}
 	for _, value := range types {
 		kind := reflect.TypeOf(value)
 		properties := schemas[kind.Name()].Properties

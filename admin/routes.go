@@ -65,6 +65,8 @@ var table = []route{
 		parameters: idParameters, failures: append([]int{404, 422}, changeFailures...), handle: (*Server).restartComponent},
 	{method: "POST", path: "/v1/apply", about: "Make the host run what a configuration file says. A file with mistakes changes nothing.",
 		request: ApplyRequest{}, response: Applied{}, progress: true, failures: append([]int{422, 501}, changeFailures...), handle: (*Server).postApply},
+	{method: "POST", path: "/v1/drain", about: "Give the components with place: any to other hosts of the cluster, with their state, and take no more. Those with place: here stay.",
+		request: DrainRequest{}, response: Drained{}, progress: true, failures: append([]int{501}, changeFailures...), handle: (*Server).postDrain},
 	{method: "POST", path: "/v1/messages", about: "Send a fire-and-forget message: the body. Its sender is airhost/admin.", parameters: []parameter{target}, raw: true, failures: messageFailures, handle: (*Server).postMessage},
 	{method: "POST", path: "/v1/requests", about: "Send a request: the body. The answer is the component's response as it is.",
 		parameters: []parameter{target, timeout}, raw: true, response: []byte{}, failures: append([]int{502, 504}, messageFailures...), handle: (*Server).postRequest},

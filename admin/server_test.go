@@ -102,6 +102,17 @@ func (m *manager) Put(ctx context.Context, id core.ComponentID, text []byte, _ f
 	return &admin.Applied{Changes: []admin.Change{{ID: id.String(), Action: "add", Error: string(text)}}}, m.fails
 }
 
+func (m *manager) Drain(ctx context.Context, request admin.DrainRequest, progress func(admin.Progress)) (*admin.Drained, error) {
+	if err := m.wait(ctx); err != nil {
+		return nil, err
+	}
+	if request.Undo {
+		return &admin.Drained{Undone: true, Moved: []admin.MovedComponent{}}, nil
+	}
+	progress(admin.Progress{ID: "demo/echo", Step: "moved", Host: "b"})
+	return &admin.Drained{Moved: []admin.MovedComponent{{ID: "demo/echo", Host: "b"}, {ID: "demo/sink", Error: "no other host"}}, Here: 1}, nil
+}
+
 func (m *manager) Failed() []admin.Component {
 	return []admin.Component{{ID: "a/down", State: "failed", LastError: "no such file"}, {ID: "a/b", State: "starting"}, {ID: "a/soon", State: "starting"}}
 }

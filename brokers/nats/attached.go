@@ -17,8 +17,9 @@ type attached struct {
 	broker       *Broker
 	id           core.ComponentID
 	receiver     core.Receiver
-	mail         *mailbox   // a durable mailbox, or nil
-	mu           sync.Mutex // guards subscription
+	mail         *mailbox    // a durable mailbox, or nil
+	valid        func() bool // the claim of the component is valid; nil without one
+	mu           sync.Mutex  // guards subscription
 	subscription *natsgo.Subscription
 	detached     atomic.Bool
 	from         *origin          // the host that sent last; used by the subscription's goroutine alone
@@ -142,13 +143,21 @@ func (a *attached) arrived(in *natsgo.Msg) {
 // outcomes.
 func (a *attached) takeAll(r *reader) (refusals []refusal, requests bool) {
 	now := time.Now().UnixNano()
+	over, refused := a.valid != nil && !a.valid(), error(nil)
 	for i := 0; r.more(); i++ {
 		correlation, deadline, sender, payload := r.message(now)
 		if r.err != nil {
 			reason := &core.MessagingError{Case: core.CaseUnavailable, Text: "host " + a.broker.config.Host + " could not read the message: " + r.err.Error()}
 			return append(refusals, refusal{i, reason, true}), requests
 		}
-		if err := a.take(correlation, deadline, sender, payload); err != nil {
+		if r.changed {
+			refused = a.refusedBy(over, r)
+		}
+		err := refused
+		if err == nil {
+			err = a.take(correlation, deadline, sender, payload)
+		}
+		if err != nil {
 			refusals = append(refusals, refusal{i, core.AsMessagingError(err), false})
 		} else if correlation != 0 {
 			requests = true

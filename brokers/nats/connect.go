@@ -259,6 +259,7 @@ func (b *Broker) reconnected(c *natsgo.Conn) {
 	}
 	b.log.Info("connected to NATS again", "server", Redacted(c.ConnectedUrl()))
 	b.noteConnected(c.ConnectedUrl())
+	b.directory.reconnected()
 	b.sayBeat(false) // the others wait for it with their outcomes
 	b.renewMail()
 }
@@ -343,10 +344,7 @@ func (b *Broker) Close(ctx context.Context) error {
 	}
 	b.giveAllBack()
 	b.endSending(ctx)
-	if before == nil {
-		b.sayBeat(true)
-	}
-	_ = b.server.FlushTimeout(b.config.Lease / 4) // an error means that nobody is there to hear it
+	b.sayLast(ctx, before == nil)
 	b.mu.Lock()
 	b.shut = true
 	b.mu.Unlock()
@@ -387,6 +385,15 @@ func (b *Broker) giveAllBack() {
 	for _, r := range b.allMailRoutes() {
 		r.giveBack(errNotStored)
 	}
+}
+
+// sayLast tells the other hosts that this one leaves, if it is connected.
+func (b *Broker) sayLast(ctx context.Context, connected bool) {
+	if connected {
+		b.directory.leave(ctx)
+		b.sayBeat(true)
+	}
+	_ = b.server.FlushTimeout(b.config.Lease / 4) // an error means that nobody is there to hear it
 }
 
 // awaitReceipts waits until nothing is under way, the connection is lost, ctx ends, or nobody answers.

@@ -35,7 +35,7 @@ func (s subjects) storedReply(host string, route, number uint64) string {
 	return fmt.Sprintf("%s.host.%s.stored.%x.%x", s.prefix, part(host), route, number)
 }
 
-// inbox begins the subjects of all other answers of JetStream to a host.
+// inbox begins the subjects of all other answers to a host, of JetStream or other hosts.
 func (s subjects) inbox(host string) string { return s.prefix + ".host." + part(host) + ".inbox" }
 
 // cluster is the cluster's name for streams, which may have neither '.' nor '='.

@@ -71,12 +71,16 @@ type Broker struct {
 	peers    peers
 	topics   publications
 	grants   grants
+	fences   fences
+	fenced   atomic.Bool // a component of this host has a fence
 	counts   counts
 	watched  watched
 	mail     mailing
-	work     sync.WaitGroup
-	refusal  atomic.Pointer[core.MessagingError] // of all messages to other hosts; nil while connected
-	most     atomic.Int64                        // the largest payload in bytes
+	// directory is that of components with place: any.
+	directory Directory
+	work      sync.WaitGroup
+	refusal   atomic.Pointer[core.MessagingError] // of all messages to other hosts; nil while connected
+	most      atomic.Int64                        // the largest payload in bytes
 
 	run    string      // tells this run of the host from others
 	home   core.Origin // set by Open
@@ -126,6 +130,7 @@ func New(config Config) (*Broker, error) {
 	b.peers.init(b)
 	b.topics.broker, b.topics.arrival.subscriptions = b, map[core.TopicSubscription]*natsgo.Subscription{}
 	b.initMail()
+	b.directory.init(b)
 	b.refusal.Store(errNotOpen)
 	return b, nil
 }
@@ -182,6 +187,7 @@ func (b *Broker) attach(a *attached) error {
 		return errors.New("attach to NATS broker: want a component id and a receiver")
 	}
 	a.progress = progress{}
+	a.valid = b.fences.validOf(id)
 	b.mu.Lock()
 	err := b.checkLocked()
 	if err == nil && b.local[id] != nil {

@@ -19,6 +19,7 @@ const DefaultCluster = "default"
 type Permissions struct {
 	Publish   []string
 	Subscribe []string
+	bucket    string // of the leases, if it needs them
 }
 
 // NewPermissions returns the permissions of a host with its own components, which may message
@@ -39,11 +40,27 @@ func NewPermissions(cluster, host string, own []core.ComponentID, targets []core
 			p.Publish = append(p.Publish, s.below("to", target))
 		}
 	}
+	p.sort()
+	return p
+}
+
+// AddPlacement adds the subjects that a host needs for components with "place: any": the bucket of the leases, and
+// requests of other hosts and to them. host is as in [NewPermissions].
+func (p *Permissions) AddPlacement(cluster, host string) {
+	s := newSubjects(Config{Cluster: cluster}.withDefaults().Cluster)
+	stream := "KV_" + s.leases()
+	p.bucket = s.leases()
+	p.Publish = append(p.Publish, "$KV."+p.bucket+".>", s.take("*"), s.inbox("*")+".>", "$JS.FC."+stream+".>",
+		"$JS.API.INFO", "$JS.API.STREAM.INFO."+stream, "$JS.API.STREAM.CREATE."+stream, "$JS.API.CONSUMER.CREATE."+stream+".>", "$JS.API.CONSUMER.DELETE."+stream+".>")
+	p.Subscribe = append(p.Subscribe, s.take(anyIfEmpty(host)), s.inbox(anyIfEmpty(host))+".>")
+	p.sort()
+}
+
+func (p *Permissions) sort() {
 	for _, list := range []*[]string{&p.Publish, &p.Subscribe} {
 		slices.Sort(*list)
 		*list = slices.Compact(*list)
 	}
-	return p
 }
 
 // WithTopics returns the permissions with those for publications: a host whose components may publish on

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Found is a server with the answers that it gave to [Probe].
@@ -44,6 +45,11 @@ func Probe(ctx context.Context, config Config, p Permissions) (Found, error) {
 	if err != nil {
 		return Found{}, fmt.Errorf("the connection to %s: %w", found.URL, err)
 	}
+	if p.bucket != "" && len(found.Refused) == 0 {
+		if err := hasJetStream(ctx, server, p.bucket); err != nil {
+			return Found{}, err
+		}
+	}
 	return found, nil
 }
 
@@ -60,6 +66,18 @@ func dialOnce(ctx context.Context, c Config, options []natsgo.Option) (*natsgo.C
 		return nil, fmt.Errorf("no connection to %s: %w", Redacted(c.URL), c.explained(err))
 	}
 	return server, nil
+}
+
+// hasJetStream returns an error unless there is a bucket, or there could be.
+func hasJetStream(ctx context.Context, server *natsgo.Conn, bucket string) error {
+	js, err := jetstream.New(server)
+	if err == nil {
+		_, err = js.KeyValue(ctx, bucket)
+	}
+	if err == nil || errors.Is(err, jetstream.ErrBucketNotFound) {
+		return nil
+	}
+	return noJetStream(bucket, err)
 }
 
 // dialer connects until its context ends, and keeps the last failure.

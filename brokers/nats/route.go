@@ -147,7 +147,10 @@ func (r *remote) writeLocked(m *core.Message) {
 	if m.Deadline != 0 {
 		now = time.Now().UnixNano()
 	}
-	f.data.data = appendMessageOf(f.data.data, m, sender, now)
+	begin := len(f.data.data)
+	if f.data.data = appendMessageOf(f.data.data, m, sender, now); sender != "" && r.broker.fenced.Load() {
+		f.data.data = r.broker.fences.add(f.data.data, begin, m.Sender)
+	}
 	f.messages = append(f.messages, m)
 	f.bytes += len(m.Payload)
 }
@@ -332,7 +335,7 @@ func (b *Broker) receiptCame(in *natsgo.Msg) {
 		return
 	}
 	if len(in.Data) == 0 && in.Header.Get("Status") == "503" {
-		r.giveBack(number, &core.MessagingError{Case: core.CaseTargetNotFound, Text: r.target.String()})
+		r.giveBack(number, b.nobodyHas(r.target))
 		return
 	}
 	if host, is := readVersion(in.Data); is {
@@ -352,4 +355,12 @@ func (b *Broker) remoteOf(number uint64) *remote {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	return b.numbered[number]
+}
+
+// nobodyHas is the reason of messages to a target that no host has attached.
+func (b *Broker) nobodyHas(target core.ComponentID) *core.MessagingError {
+	if b.fences.knows(target) {
+		return &core.MessagingError{Case: core.CaseUnavailable, Text: "no host runs " + target.String() + " at the moment"}
+	}
+	return &core.MessagingError{Case: core.CaseTargetNotFound, Text: target.String()}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/airhost/airhost/core"
@@ -27,7 +28,7 @@ const (
 // The flags of a message in a frame.
 const (
 	flagRequest  = 1 << iota // it has a correlation and the milliseconds that are left
-	flagExtended             // it has a block of fields that this version does not know
+	flagExtended             // it has a block of further fields
 	flagFailure              // of an outcome: its payload is the text of a RequestError
 	flagReceipt              // among outcomes: it is the receipt of a frame that had requests
 )
@@ -83,6 +84,47 @@ func appendOutcome(to []byte, m *core.Message) []byte {
 	return appendText(to, m.Payload)
 }
 
+// The later fields of a message are a number that names the field, and a text, for each.
+const (
+	fenceField = 1 // the fence of the sender's claim, a number
+	leastField = 2 // the lowest fence that is not refused, a number
+)
+
+// addFence adds a fence to the message that begins at an index and ends with the frame.
+func addFence(to []byte, begin int, fence, least uint64) []byte {
+	if fence == 0 {
+		return to
+	}
+	at := begin + 1
+	if to[begin]&flagRequest != 0 {
+		for range 2 {
+			_, size := binary.Uvarint(to[at:])
+			at += size
+		}
+	}
+	to[begin] |= flagExtended
+	fields := appendText([]byte{fenceField}, binary.AppendUvarint(nil, fence))
+	fields = appendText(append(fields, leastField), binary.AppendUvarint(nil, least))
+	return slices.Insert(to, at, appendText(nil, fields)...)
+}
+
+// fencesIn returns the fence that is among later fields, and the lowest one that is not refused, or 0.
+func fencesIn(fields []byte) (fence, least uint64) {
+	r := reader{rest: fields}
+	for r.more() {
+		field, value := r.number(), reader{rest: r.text()}
+		number := value.number()
+		switch {
+		case value.err != nil:
+		case field == fenceField:
+			fence = number
+		case field == leastField:
+			least = number
+		}
+	}
+	return fence, least
+}
+
 // refusal says that the message with this index in its frame was not taken.
 type refusal struct {
 	index  int
@@ -129,9 +171,12 @@ func appendFrameReceipt(to []byte, r frameReceipt) []byte {
 
 // reader reads a frame. After an error all reads return zero values.
 type reader struct {
-	rest   []byte
-	err    error
-	sender []byte // of the last message
+	rest    []byte
+	err     error
+	sender  []byte // of the last message
+	fence   uint64 // of the sender's claim; 0 without one
+	least   uint64 // the lowest one of the sender that is not refused
+	changed bool   // the last message has another sender than the one before, or may have
 }
 
 // open reads the head of a frame of a kind, and returns the host that sent it.
@@ -208,9 +253,15 @@ func (r *reader) message(now int64) (correlation core.RequestID, deadline int64,
 			r.fail("a request without a number")
 		}
 	}
+	fence, least := uint64(0), uint64(0)
+	if flags&flagExtended != 0 {
+		fields := reader{rest: r.rest}
+		fence, least = fencesIn(fields.text())
+	}
 	r.skipExtension(flags)
-	if sender = r.text(); len(sender) > 0 {
-		r.sender = sender
+	sender = r.text()
+	if r.changed = len(sender) > 0; r.changed {
+		r.sender, r.fence, r.least = sender, fence, least
 	}
 	payload = r.text()
 	return correlation, deadline, r.sender, payload

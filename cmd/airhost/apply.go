@@ -69,6 +69,9 @@ func (o *operation) apply(ctx context.Context, dry bool) error {
 // result.
 func (o *operation) tellProgress(step admin.Progress) {
 	text := step.ID + ": " + step.Step
+	if step.Host != "" {
+		text += " to " + step.Host
+	}
 	if step.Seconds >= 0.001 {
 		text += " in " + seconds(step.Seconds)
 	}

@@ -26,7 +26,8 @@ type fakeHost struct {
 	socket  string
 	token   string // that it wants, if any
 	applied *admin.Applied
-	refusal *admin.Error // of apply
+	refusal *admin.Error   // of apply
+	drained *admin.Drained // nil if drain does not end
 	steps   []admin.Progress
 	events  []admin.Event
 	logs    []admin.LogEntry
@@ -109,7 +110,11 @@ func (f *fakeHost) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.HasPrefix(path, "dead-letters"):
 		f.letter(w, r, strings.Split(path, "/")[1:])
 	case path == "apply":
-		f.apply(w)
+		f.apply(w, f.applied)
+	case path == "drain" && f.drained == nil:
+		<-r.Context().Done()
+	case path == "drain":
+		f.apply(w, f.drained)
 	case path == "cluster" && f.cluster == nil:
 		f.refuse(w, http.StatusNotImplemented, admin.CodeNotSupported, "this host has no cluster: host.broker is not nats")
 	case path == "cluster":
@@ -189,7 +194,7 @@ func (f *fakeHost) letter(w http.ResponseWriter, r *http.Request, rest []string)
 	}
 }
 
-func (f *fakeHost) apply(w http.ResponseWriter) {
+func (f *fakeHost) apply(w http.ResponseWriter, result any) {
 	for _, step := range f.steps {
 		f.event(w, "progress", step)
 	}
@@ -197,7 +202,7 @@ func (f *fakeHost) apply(w http.ResponseWriter) {
 		f.event(w, "error", map[string]any{"error": f.refusal})
 		return
 	}
-	f.event(w, "result", f.applied)
+	f.event(w, "result", result)
 }
 
 func (f *fakeHost) event(w http.ResponseWriter, name string, value any) {

@@ -74,6 +74,8 @@ func componentTable(all []admin.Component) *table {
 // is not ready without it.
 func stateText(c admin.Component) string {
 	switch {
+	case c.State == "elsewhere" && c.Host != "":
+		return "on " + printable(c.Host)
 	case c.State == "running" && c.Health != "" && c.Health != "healthy":
 		return c.State + ", " + c.Health
 	case c.State != "running" && c.Required:

@@ -44,6 +44,17 @@ func (h *Host) Prepare(ctx context.Context, d Deployment) (*Prepared, error) {
 	return &Prepared{host: h, deployment: d, compiled: compiled}, nil
 }
 
+// SetMoving sets [Deployment.Moving], before Deploy.
+func (p *Prepared) SetMoving(m *core.Moving) error {
+	d := p.deployment
+	d.Moving = m
+	if err := d.checkMoving(); err != nil {
+		return fmt.Errorf("preparation of %s: %w", d.ID, err)
+	}
+	p.deployment = d
+	return nil
+}
+
 // Deploy is [Host.Deploy] without the compilation.
 func (p *Prepared) Deploy(ctx context.Context) error {
 	return p.host.DeployAll(ctx, p)

@@ -25,6 +25,7 @@ func (d *decoder) consistency() {
 		d.process(c, path)
 		d.mailbox(c, path)
 		d.subscriptions(c.Subscribe, path+".subscribe")
+		d.place(c, path)
 	}
 	d.admin(&d.file.Host)
 	d.nats(&d.file.Host)

@@ -25,7 +25,7 @@ func Load(path string, built Built) (*File, error) {
 	}
 	d := &decoder{built: built}
 	f := d.all(path, text, disk{})
-	mistakes := append(d.mistakes, f.locate()...)
+	mistakes := append(append(d.mistakes, f.locate()...), f.placement()...)
 	if err := mistakes.Sorted(); err != nil {
 		return nil, err
 	}

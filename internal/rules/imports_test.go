@@ -67,7 +67,8 @@ var importRules = []rule{
 	{"internal/extension/extensiontest internal/hostile internal/hostile/measure", "core core/host guest internal/ " + parts,
 		"go.uber.org/goleak golang.org/x/sys " + grpc, "tests of whole hosts"},
 
-	{"internal/service", "admin airhostfx core core/host gateway/ guest internal/ examples/ " + parts, "github.com/fsnotify/fsnotify go.uber.org/dig " + fx, "it runs what a file says, on the implementations that the file chooses"},
+	{"cluster", "core", "", "it decides for any host and any broker"},
+	{"internal/service", "admin airhostfx cluster core core/host gateway/ guest internal/ examples/ " + parts, "github.com/fsnotify/fsnotify go.uber.org/dig " + fx, "it runs what a file says, on the implementations that the file chooses"},
 	{".", "core core/host backends/wazero brokers/inproc trackers/slab", "", "the short way in: one engine, one broker, one tracker"},
 	{"internal/hosttest", "core core/host backends/native brokers/inproc trackers/slab", "", "tests in front of a host share it"},
 	{"internal/httpstatus", "core", "", "the gateway and the admin API share it"},

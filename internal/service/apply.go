@@ -203,12 +203,14 @@ func differ(old, next *unit) *change {
 	if old == nil || old.failure != nil || next.failure != nil {
 		return c
 	}
-	switch old.changeTo(next) {
-	case host.NoChange:
+	switch change := old.changeTo(next); {
+	case change == host.NoChange && samePlace(old, next):
 		return nil
-	case host.NeedsUpdate:
+	case old.isAny() != next.isAny():
+		c.action = replace
+	case change == host.NoChange, change == host.NeedsUpdate:
 		c.action = update
-	case host.NeedsReplacement:
+	default:
 		c.action = replace
 	}
 	return c

@@ -18,7 +18,13 @@ import (
 func (s *Service) DeployAll(ctx context.Context) error {
 	all := units(s.base)
 	s.prepareAll(ctx, all, func(admin.Progress) {})
-	s.deployPrepared(ctx, all)
+	here, placed := byPlace(all)
+	s.deployPrepared(ctx, here)
+	if len(placed) > 0 && ctx.Err() == nil {
+		if err := s.placeAll(ctx, placed); err != nil {
+			return placedMistake(placed[0], err)
+		}
+	}
 	var failed []*unit
 	required := false
 	s.mu.Lock()
@@ -40,6 +46,18 @@ func (s *Service) DeployAll(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 	return nil
+}
+
+// byPlace divides components by where they run: on this host, or on one of several.
+func byPlace(all []*unit) (here, placed []*unit) {
+	for _, u := range all {
+		if u.isAny() {
+			placed = append(placed, u)
+		} else {
+			here = append(here, u)
+		}
+	}
+	return here, placed
 }
 
 // failures joins the failures of units: one Mistakes, and all other errors.

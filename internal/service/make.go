@@ -15,12 +15,13 @@ import (
 // budget is tried again at the end.
 func (s *Service) make(ctx context.Context, p *plan, progress func(admin.Progress)) {
 	s.addAll(ctx, p, progress)
-	changes := func(c *change) bool { return c.action == replace || c.action == update }
+	each(p.changes, (*change).isPlaced, progress, func(c *change) error { return s.changePlaced(ctx, c) })
+	changes := func(c *change) bool { return (c.action == replace || c.action == update) && !c.isPlaced() }
 	each(p.changes, changes, progress, func(c *change) error { return s.change(ctx, c) })
 	s.changeWays(ctx, p)
-	removes := func(c *change) bool { return c.action == remove && c.old.failure == nil }
+	removes := func(c *change) bool { return c.action == remove && c.old.failure == nil && !c.isPlaced() }
 	each(p.changes, removes, progress, func(c *change) error { return s.Host.Undeploy(ctx, c.id) })
-	again := func(c *change) bool { return errors.Is(c.err, host.ErrBudgetExceeded) }
+	again := func(c *change) bool { return errors.Is(c.err, host.ErrBudgetExceeded) && !c.isPlaced() }
 	each(p.changes, again, progress, func(c *change) error { return s.change(ctx, c) })
 	s.settle(p)
 }
@@ -45,7 +46,7 @@ func (s *Service) change(ctx context.Context, c *change) error {
 func (s *Service) addAll(ctx context.Context, p *plan, progress func(admin.Progress)) {
 	var all []*unit
 	for _, c := range p.changes {
-		if c.action == add {
+		if c.action == add && !c.isPlaced() {
 			all = append(all, c.next)
 			progress(admin.Progress{ID: c.id.String(), Step: "changing"})
 		}
@@ -53,7 +54,7 @@ func (s *Service) addAll(ctx context.Context, p *plan, progress func(admin.Progr
 	began := time.Now()
 	s.deployPrepared(ctx, all)
 	for _, c := range p.changes {
-		if c.action == add {
+		if c.action == add && !c.isPlaced() {
 			c.err = c.next.failure
 			progress(c.outcome(began))
 		}
@@ -102,6 +103,9 @@ func (s *Service) settle(p *plan) {
 			u.failure = nil // a second try may have succeeded
 		}
 		if c == nil || c.action == add {
+			if old := s.units[u.deployment.ID]; old != nil && old != u {
+				u.standby, old.standby = old.standby, nil
+			}
 			s.units[u.deployment.ID] = u
 		}
 	}

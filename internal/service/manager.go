@@ -22,6 +22,9 @@ func (s *Service) Restart(ctx context.Context, id core.ComponentID) error {
 	s.mu.Lock()
 	failed := s.units[id]
 	s.mu.Unlock()
+	if placing := s.placement.running(); placing != nil && failed.isAny() && failed.failure == nil {
+		return s.restartPlaced(ctx, id, placing)
+	}
 	if failed == nil || failed.failure == nil {
 		return s.Host.Restart(ctx, id)
 	}
@@ -29,7 +32,9 @@ func (s *Service) Restart(ctx context.Context, id core.ComponentID) error {
 	c := &change{action: add, id: id, next: again}
 	p := &plan{file: failed.file, changes: []*change{c}}
 	s.prepareAll(ctx, []*unit{again}, func(admin.Progress) {})
-	s.addAll(ctx, p, func(admin.Progress) {})
+	if s.addAll(ctx, p, func(admin.Progress) {}); again.isAny() && again.failure == nil {
+		return refusal(s.changePlaced(ctx, c))
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.units[id] = again
@@ -47,7 +52,11 @@ func (s *Service) Undeploy(ctx context.Context, id core.ComponentID) error {
 	s.mu.Lock()
 	u := s.units[id]
 	s.mu.Unlock()
-	if u == nil || u.failure == nil {
+	switch placing := s.placement.running(); {
+	case u.isAny() && placing != nil:
+		err = placing.Remove(ctx, id)
+		s.closeStandby(ctx, u)
+	case u == nil || u.failure == nil:
 		err = s.Host.Undeploy(ctx, id)
 	}
 	if err == nil || !s.deployed(id) {
@@ -85,7 +94,7 @@ func (s *Service) Failed() (all []admin.Component) {
 			ID: id.String(), Engine: u.deployment.Engine, State: "failed", Required: u.deployment.Required, LastError: u.failure.Error(),
 		})
 	}
-	return all
+	return append(all, s.elsewhereLocked()...)
 }
 
 // Ready implements [admin.Manager]: it returns why the host is not ready. That is while it starts and

@@ -104,13 +104,16 @@ func Permissions(file *config.File) Grant {
 			durable = append(durable, file.Components[i].ID)
 		}
 	}
-	for _, id := range wayTargets(file) {
+	for _, id := range append(wayTargets(file), moving(file)...) {
 		if pattern, err := core.ParseIDPattern(id.String()); err == nil { // ids are patterns
 			targets, sends = append(targets, pattern), append(sends, pattern)
 		}
 	}
 	g.Durable = len(durable) > 0
 	g.Permissions = nats.NewPermissions(c.Cluster, c.Host, own, targets).WithMail(c.Cluster, c.Host, durable, sends).WithTopics(c.Cluster, published, subscribed)
+	if file.PlacesAny() {
+		g.AddPlacement(c.Cluster, c.Host)
+	}
 	if c.Host == "" {
 		g.Notes = append(g.Notes, "host.nats.name is not set, so that the host's name is known when it starts: the permissions are those of any host of the cluster, whose outcomes and receipts it may read")
 	}
@@ -118,6 +121,16 @@ func Permissions(file *config.File) Grant {
 		g.Notes = append(g.Notes, "the embedded server keeps no host to these permissions: use a nats-server for that")
 	}
 	return g
+}
+
+// moving are the components that may move to another host: their waiting messages follow them.
+func moving(file *config.File) (all []core.ComponentID) {
+	for i := range file.Components {
+		if c := &file.Components[i]; c.IsPlacedAny() {
+			all = append(all, c.ID)
+		}
+	}
+	return all
 }
 
 // wayTargets are the components that the ways in message.

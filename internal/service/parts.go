@@ -71,10 +71,10 @@ func Native() []string { return slices.Sorted(maps.Keys(nativeComponents)) }
 
 // partsOf returns the engines, the broker and the tracker of a file. They log to the
 // graph's logger.
-func (c *Config) partsOf() fx.Option {
+func (c *Config) partsOf(placing *placement) fx.Option {
 	settings := Settings(c.File, c.CacheDir, c.Log)
 	settings.NATS.Aside = c.Aside
-	options := []fx.Option{fx.Supply(settings), broker(c.File), tracker(c.File)}
+	options := []fx.Option{fx.Supply(settings), broker(c.File, placing), tracker(c.File)}
 	for _, e := range c.engines() {
 		options = append(options, airhostfx.Engine(e.New))
 	}
@@ -90,10 +90,10 @@ func (c *Config) engines() []parts.Engine {
 	return slices.DeleteFunc(slices.Clone(parts.Engines), func(e parts.Engine) bool { return e.LeftOut != "" })
 }
 
-func broker(file *config.File) fx.Option {
+func broker(file *config.File, placing *placement) fx.Option {
 	e := file.Host.Broker.Plugin
 	if e == nil {
-		return airhostfx.Broker(named(parts.Brokers, file.Host.Broker.Name).New)
+		return airhostfx.Broker(placing.keep(named(parts.Brokers, file.Host.Broker.Name).New))
 	}
 	return fx.Options(airhostfx.Broker(brokerplugin.New), fx.Supply(brokerplugin.Config{
 		Path: e.Plugin, Args: e.Args, Env: environment(e.Env), SHA256: e.SHA256, StartTimeout: time.Duration(e.StartTimeout),

@@ -54,6 +54,8 @@ type Service struct {
 	end      context.CancelFunc
 	ways     ways // of the holder of changing
 
+	placement placement
+
 	mu    sync.Mutex                 // guards the following
 	units map[core.ComponentID]*unit // that run, or could not be deployed
 	phase string                     // why the host is not ready; empty while it runs
@@ -83,7 +85,7 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	}
 	s.over, s.end = context.WithCancel(context.Background())
 	s.fx = fx.New(
-		airhostfx.Host, c.partsOf(), fx.Supply(hostConfig(c.File), c.Log),
+		airhostfx.Host, c.partsOf(&s.placement), fx.Supply(hostConfig(c.File), c.Log),
 		fx.Populate(&s.Host),
 		fx.WithLogger(func() fxevent.Logger {
 			events := &fxevent.SlogLogger{Logger: c.Log}
@@ -127,6 +129,10 @@ func (s *Service) Stop(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	s.changing <- struct{}{} // no change begins any more
 	err := s.closeWays(ctx)
+	if placing := s.placement.running(); placing != nil {
+		placing.Stop()
+		defer placing.Close()
+	}
 	ctx, cancel := context.WithTimeout(ctx, s.DrainLimit()+stopGrace)
 	defer cancel()
 	err = errors.Join(err, s.fx.Stop(ctx))

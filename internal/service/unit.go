@@ -23,6 +23,7 @@ type unit struct {
 	digest     [sha256.Size]byte // of the source
 	failure    error             // why it could not be deployed; nil if it runs
 	prepared   *host.Prepared    // until it is used or closed
+	standby    *host.Prepared    // likewise: of a component with place: any, in case that it comes here
 }
 
 func (u *unit) component() *config.Component { return &u.file.Components[u.index] }
