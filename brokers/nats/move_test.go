@@ -160,7 +160,7 @@ func send(t testing.TB, m *member, text string) {
 	}
 }
 
-// inOrder checks that the numbers of each sender ascend, and returns how many there are.
+// eachInOrder checks that the numbers of each sender ascend, and returns how many there are.
 func eachInOrder(t *testing.T, all []string, senders string) int {
 	t.Helper()
 	last, n := map[byte]int{}, 0
