@@ -78,17 +78,17 @@ func (a *attached) end() {
 		return
 	}
 	a.detached.Store(true)
-	a.drainLocked()
+	a.broker.drain(a.subscription)
 }
 
-// drainLocked ends the subscription when its messages are handled. The caller holds a.mu.
-func (a *attached) drainLocked() {
-	switch s := a.subscription; {
+// drain ends a subscription when its messages are handled. It may be nil.
+func (b *Broker) drain(s *natsgo.Subscription) {
+	switch {
 	case s == nil:
-	case a.broker.refusal.Load() != nil || s.Drain() != nil: // a subscription that is drained comes back with the connection
+	case b.refusal.Load() != nil || s.Drain() != nil: // a subscription that is drained comes back with the connection
 		_ = s.Unsubscribe()
 	default:
-		a.broker.noteDraining(s)
+		b.noteDraining(s)
 	}
 }
 
