@@ -29,6 +29,7 @@ type arrival struct {
 	taken  taken // by the former host, and then by the first subscription
 	former string
 	step   arrivalStep
+	copies bool // frames that the first subscription has had may still wait in the next one
 }
 
 type arrivalStep uint8
@@ -230,11 +231,13 @@ func (n *arrival) joinLocked() {
 		n.step = joined
 		return
 	}
-	a.subscription = next
+	a.subscription, n.copies = next, true
 	go func() {
 		defer b.work.Done()
 		b.endAfterOverlap(before)
 		b.whenDrained(before, n.changed)
+		b.pause(b.config.Lease)         // the server may send the copy of a frame later
+		_ = b.server.Barrier(n.settled) // an error means that nothing comes any more
 	}()
 }
 
@@ -246,8 +249,20 @@ func (n *arrival) cameLater(in *natsgo.Msg) {
 		n.mu.Unlock()
 		return
 	}
+	copied := n.copies && !n.taken.take(in.Reply)
 	n.mu.Unlock()
-	n.at.arrived(in)
+	if !copied {
+		n.at.arrived(in)
+	}
+}
+
+// settled notes that the next subscription has no copies any more: all that has come has been handled.
+func (n *arrival) settled() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.step == joined { // else the first subscription takes very long, and all goes on as it is
+		n.copies, n.taken = false, taken{}
+	}
 }
 
 // changed handles the frames that the first subscription has not had, once that has ended.

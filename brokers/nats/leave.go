@@ -133,11 +133,18 @@ const overlap = 25 * time.Millisecond
 
 // endAfterOverlap drains a subscription that goes on beside the next one. It may be nil.
 func (b *Broker) endAfterOverlap(s *natsgo.Subscription) {
+	b.pause(overlap)
+	b.drain(s)
+}
+
+// pause waits, but not when the broker is closed.
+func (b *Broker) pause(d time.Duration) {
+	over := time.NewTimer(d)
+	defer over.Stop()
 	select {
-	case <-time.After(overlap):
+	case <-over.C:
 	case <-b.done:
 	}
-	b.drain(s)
 }
 
 // whenDrained calls done when all frames have been handled that a subscription gets which is being
