@@ -236,6 +236,9 @@ func (n *arrival) joinLocked() {
 		defer b.work.Done()
 		b.endAfterOverlap(before)
 		b.whenDrained(before, n.changed)
+		for !n.isOver() && !b.isDone() {
+			b.pause(overlap)
+		}
 		b.pause(b.config.Lease)         // the server may send the copy of a frame later
 		_ = b.server.Barrier(n.settled) // an error means that nothing comes any more
 	}()
@@ -260,9 +263,7 @@ func (n *arrival) cameLater(in *natsgo.Msg) {
 func (n *arrival) settled() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.step == joined { // else the first subscription takes very long, and all goes on as it is
-		n.copies, n.taken = false, taken{}
-	}
+	n.copies, n.taken = false, taken{}
 }
 
 // changed handles the frames that the first subscription has not had, once that has ended.

@@ -147,6 +147,16 @@ func (b *Broker) pause(d time.Duration) {
 	}
 }
 
+// isDone reports whether the broker is closed.
+func (b *Broker) isDone() bool {
+	select {
+	case <-b.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // whenDrained calls done when all frames have been handled that a subscription gets which is being
 // drained. The connection knows that itself, but looks seldom.
 func (b *Broker) whenDrained(s *natsgo.Subscription, done func()) {
