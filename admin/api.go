@@ -60,7 +60,7 @@ type DeadLetter struct {
 type Event struct {
 	Number    uint64    `json:"number" doc:"Counts the events from 1 on."`
 	Time      time.Time `json:"time"`
-	Kind      string    `json:"kind" doc:"What happened: deployed, undeployed, ended, restarted, replacing, replaced, rolled-back, updated, failed or health; and of the cluster connected, disconnected, host-seen or host-gone."`
+	Kind      string    `json:"kind" doc:"What happened: deployed, undeployed, ended, restarted, replacing, replaced, rolled-back, moving, moved, updated, failed or health; and of the cluster connected, disconnected, host-seen or host-gone."`
 	Component string    `json:"component,omitempty" doc:"Absent in events of the cluster."`
 	Reason    string    `json:"reason,omitempty" doc:"Why it ended, failed or was rolled back, or why the connection or the host is gone."`
 	Health    string    `json:"health,omitempty" doc:"Of the kind health."`

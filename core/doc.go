@@ -42,13 +42,15 @@
 //   - cluster.go: a [Clustered] broker tells of the other hosts.
 //   - durable.go: a [DurableBroker] keeps messages until they have been handled, and their
 //     [Keeper] is told so.
+//   - mover.go: a [Mover] is a broker on which components move from host to host.
+//   - moving.go: [Moving] is what a component takes along.
 //   - tracker.go: a [Tracker] remembers requests until they end, and tells their
 //     [Waiter] if that is by timeout.
 //
 // Some optional interfaces let a part do more: [Batcher], [StateKeeper],
-// [Turner] and [Sizer] for an instance, [Carrier], [TopicCarrier], [Clustered] and [DurableBroker]
-// for a broker, [Reserver] for a tracker. Packages enginetest, brokertest and trackertest test a part
-// against its contract.
+// [Turner] and [Sizer] for an instance, [Carrier], [TopicCarrier], [Clustered],
+// [DurableBroker] and [Mover] for a broker, [Reserver] for a tracker. Packages enginetest, brokertest and
+// trackertest test a part against its contract.
 //
 // Hosts and parts also share these tools:
 //

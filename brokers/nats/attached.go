@@ -85,13 +85,13 @@ func (a *attached) end() {
 	if a.mail != nil {
 		a.mail.end()
 	}
-	a.drainLocked()
+	a.broker.drain(a.subscription)
 }
 
-// drainLocked ends the subscription when its messages are handled. The caller holds a.mu.
-func (a *attached) drainLocked() {
-	if a.subscription != nil {
-		a.broker.endSubscription(a.subscription)
+// drain ends a subscription when its messages are handled. It may be nil.
+func (b *Broker) drain(s *natsgo.Subscription) {
+	if s != nil {
+		b.endSubscription(s)
 	}
 }
 

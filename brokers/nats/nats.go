@@ -243,9 +243,12 @@ func (b *Broker) checkLocked() error {
 // undelivered.
 func (b *Broker) Detach(id core.ComponentID) {
 	b.mu.Lock()
-	a := b.local[id]
+	a, r := b.local[id], b.remotes[id]
 	delete(b.local, id)
 	b.mu.Unlock()
+	if r != nil {
+		r.setHere(false)
+	}
 	if a != nil {
 		a.end()
 	}
