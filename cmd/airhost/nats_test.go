@@ -56,7 +56,8 @@ func TestNATSPermissions(t *testing.T) {
 	want := natsPermissions{Cluster: "prod.eu", Host: "shop-1", Permissions: permissions{
 		Publish: allowed{[]string{
 			"ah.prod=eu.host.*.credit.>", "ah.prod=eu.host.*.out", "ah.prod=eu.hosts",
-			"ah.prod=eu.to.all=of.*", "ah.prod=eu.to.far.audit", "ah.prod=eu.to.far.echo", "ah.prod=eu.to.far.sweeper", "ah.prod=eu.to.web.shop",
+			"ah.prod=eu.to.all=of.*", "ah.prod=eu.to.far.audit", "ah.prod=eu.to.far.echo", "ah.prod=eu.to.far.sweeper",
+			"ah.prod=eu.to.shop.audit", "ah.prod=eu.to.shop.orders", "ah.prod=eu.to.web.shop", // a host's own: their messages follow them when they move
 		}},
 		Subscribe: allowed{[]string{
 			"ah.prod=eu.host.shop-1.credit.>", "ah.prod=eu.host.shop-1.out", "ah.prod=eu.hosts", "ah.prod=eu.to.shop.audit", "ah.prod=eu.to.shop.orders",
@@ -142,7 +143,7 @@ func TestNATSServerKeepsThePermissions(t *testing.T) {
 	const head = "ah.prod=eu."
 	for subject, granted := range map[string]bool{
 		"to.far.echo": true, "to.far.audit": true, "to.all=of.x": true, "to.web.shop": true, "to.far.sweeper": true,
-		"to.far.secret": false, "to.all.x": false, "to.shop.orders": false, "to.far": false, "to.far.echo.x": false, "to.>": false,
+		"to.far.secret": false, "to.all.x": false, "to.shop.orders": true, "to.shop.other": false, "to.far": false, "to.far.echo.x": false, "to.>": false,
 		"hosts": true, "host.other.credit.1.2": true, "host.other.out": true, "host.other": false, "pub.orders": false,
 	} {
 		if c.refusesPublish(head+subject) == granted {
