@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -387,10 +389,21 @@ func (b *Broker) giveAllBack() {
 	}
 }
 
+// detachAll detaches the components that the host has not.
+func (b *Broker) detachAll() {
+	b.mu.RLock()
+	all := slices.Collect(maps.Values(b.local))
+	b.mu.RUnlock()
+	for _, a := range all {
+		a.end()
+	}
+}
+
 // sayLast tells the other hosts that this one leaves, if it is connected.
 func (b *Broker) sayLast(ctx context.Context, connected bool) {
 	if connected {
 		b.directory.leave(ctx)
+		b.detachAll() // else the server goes on to send here until it has seen the end of the connection
 		b.sayBeat(true)
 	}
 	_ = b.server.FlushTimeout(b.config.Lease / 4) // an error means that nobody is there to hear it

@@ -40,7 +40,7 @@ func TestNamesOfMail(t *testing.T) {
 	if back, err := keyID(key(id)); back != id || err != nil {
 		t.Errorf("got %v, %v", back, err)
 	}
-	for _, wrong := range []string{"", "a", "A.b", "a..b"} {
+	for _, wrong := range []string{"", "a", "A.b", "a.b/c"} {
 		if got, err := keyID(wrong); err == nil {
 			t.Errorf("%q: got %v", wrong, got)
 		}
