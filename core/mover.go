@@ -7,13 +7,14 @@ type Mover interface {
 	Carrier
 
 	// Leaving is called on the former host, before another one begins to run the component. For
-	// now all goes on as before.
+	// now all goes on as before, but that no stored messages come any more.
 	Leaving(id ComponentID) (Departure, error)
 
 	// Arrive is Attach on the new host, while the former one has the component too. r gets by
 	// DeliverFirst what follows the component from there, and holds back what comes by Deliver
-	// until Complete.
-	Arrive(id ComponentID, r Successor) error
+	// until Complete. durable says that the component has a durable mailbox, as by AttachDurable of
+	// [DurableBroker]: stored messages do not follow it, they come to the new host from the store.
+	Arrive(id ComponentID, r Successor, durable bool) error
 
 	// Settle says on the new host that the component waits no longer for Complete. Messages of
 	// which it is not known if the former host has had them do not come any more.

@@ -41,13 +41,19 @@ const (
 )
 
 // Arrive implements [core.Mover].
-func (b *Broker) Arrive(id core.ComponentID, r core.Successor) error {
+func (b *Broker) Arrive(id core.ComponentID, r core.Successor, durable bool) error {
 	a := &attached{broker: b, id: id, receiver: r}
 	a.arrival = &arrival{at: a}
+	if durable {
+		a.mail = newMailbox(a)
+	}
 	if err := b.attach(a); err != nil {
 		return err
 	}
 	b.sendBefore(id)
+	if durable {
+		return b.openMail(a)
+	}
 	return nil
 }
 

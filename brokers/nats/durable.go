@@ -296,15 +296,20 @@ func (b *Broker) AttachDurable(id core.ComponentID, r core.Receiver) error {
 	if err := b.attach(a); err != nil {
 		return err
 	}
+	return b.openMail(a)
+}
+
+// openMail begins to take stored messages.
+func (b *Broker) openMail(a *attached) error {
 	if b.refusal.Load() != nil {
-		b.know(id)
+		b.know(a.id)
 		return nil
 	}
 	ctx, cancel := b.setUpContext()
 	defer cancel()
 	if err := a.mail.open(ctx); err != nil {
-		b.Detach(id)
-		return fmt.Errorf("durable mailbox of %s: %w", id, err)
+		b.Detach(a.id)
+		return fmt.Errorf("durable mailbox of %s: %w", a.id, err)
 	}
 	return nil
 }

@@ -113,8 +113,15 @@ func echo(_ guest.Host, message []byte) ([]byte, error) { return message, nil }
 
 func (m *member) deploy(t testing.TB, id string, c guest.Component, change func(*host.Deployment)) {
 	t.Helper()
+	check(t, m.Deploy(within(t), deployment(id, c, change)))
+}
+
+// deployment is that of a component that may message all others.
+func deployment(id string, c guest.Component, change func(*host.Deployment)) host.Deployment {
 	any, err := core.ParseIDPattern("*")
-	check(t, err)
+	if err != nil {
+		panic(err)
+	}
 	d := host.Deployment{
 		ID: core.MustComponentID(id), Engine: native.Name, Source: core.Source{Value: func() guest.Component { return c }},
 		Capabilities: host.Capabilities{Send: []core.IDPattern{any}, Request: []core.IDPattern{any}},
@@ -124,7 +131,7 @@ func (m *member) deploy(t testing.TB, id string, c guest.Component, change func(
 	if change != nil {
 		change(&d)
 	}
-	check(t, m.Deploy(within(t), d))
+	return d
 }
 
 var echoID, sinkID, askerID = core.MustComponentID("a/echo"), core.MustComponentID("a/sink"), core.MustComponentID("b/asker")

@@ -87,6 +87,9 @@ func (b *Broker) Leaving(id core.ComponentID) (core.Departure, error) {
 	if err := a.awaitJoined(); err != nil {
 		return nil, fmt.Errorf("departure of %s from NATS broker: %w", id, err)
 	}
+	if a.mail != nil {
+		a.mail.end() // the other host has the rest
+	}
 	d := &departure{attached: a, taken: new(taken)}
 	a.leaving.Store(d.taken)
 	return d, nil
@@ -112,7 +115,12 @@ func (a *attached) awaitJoined() error {
 }
 
 // Stay implements [core.Departure].
-func (d *departure) Stay() { d.leaving.Store(nil) }
+func (d *departure) Stay() {
+	d.leaving.Store(nil)
+	if d.mail != nil {
+		d.mail.resume()
+	}
+}
 
 // Leave implements [core.Departure]. Frames that are on their way here still come to the
 // component's receiver, also after Detach.

@@ -285,6 +285,15 @@ func (x *mailbox) end() {
 	b.leave(x.name, fence)
 }
 
+// resume takes messages again after end: the component stays.
+func (x *mailbox) resume() {
+	x.mu.Lock()
+	x.over, x.stall.on = false, false
+	x.mu.Unlock()
+	x.renew()
+	x.dispatch()
+}
+
 const (
 	// leaveTime is how long the end of a mailbox waits for JetStream. Should that be in vain, others do
 	// not wait for the next leavePause.

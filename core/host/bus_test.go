@@ -77,7 +77,7 @@ func (s *station) Leaving(id core.ComponentID) (core.Departure, error) {
 	return &busRoute{s, id, true}, s.leavingFails
 }
 
-func (s *station) Arrive(id core.ComponentID, r core.Successor) error { return s.Attach(id, r) }
+func (s *station) Arrive(id core.ComponentID, r core.Successor, _ bool) error { return s.Attach(id, r) }
 
 func (s *station) Settle(core.ComponentID) {}
 

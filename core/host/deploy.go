@@ -208,7 +208,7 @@ func (h *Host) attach(c *component) error {
 func (h *Host) attachToBroker(c *component) error {
 	switch {
 	case c.life.arrival != nil:
-		return h.broker.(core.Mover).Arrive(c.id, c)
+		return h.broker.(core.Mover).Arrive(c.id, c, c.deployment.Delivery == DeliveryDurable)
 	case c.deployment.Delivery == DeliveryDurable:
 		return h.broker.(core.DurableBroker).AttachDurable(c.id, c) // normalize has seen that it is one
 	}

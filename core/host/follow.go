@@ -143,8 +143,12 @@ func (d *departure) insist(ctx context.Context, m *core.Message) {
 }
 
 // Deliver implements [core.Receiver]. The outcome of a request of another host comes to this one,
-// which relays it.
+// which relays it. A stored message comes to the other host from the store.
 func (d *departure) Deliver(m *core.Message) error {
+	if keeper := keeperOf(m); keeper != nil {
+		keeper.Undelivered(m, errMovedAway)
+		return nil
+	}
 	if !m.IsRequest() || m.Origin == core.Origin(d.host) {
 		return boundError(d.way.Deliver(m))
 	}
@@ -170,6 +174,8 @@ func (d *departure) Deliver(m *core.Message) error {
 	}
 	return boundError(err)
 }
+
+var errMovedAway = &core.MessagingError{Case: core.CaseUnavailable, Text: "the component has moved to another host"}
 
 // relay is a request of another host that this one has passed on to a third one. It is this host's
 // request there, and its outcome goes to the host that it came from.
