@@ -430,3 +430,20 @@ type nobody struct{}
 func (nobody) Respond(m *core.Message)              { m.Release() }
 func (nobody) Undelivered(m *core.Message, _ error) { m.Release() }
 func (nobody) Deliver(m *core.Message) error        { m.Release(); return nil }
+
+// TestDeployWithoutAServer: a durable component that is deployed while the connection is lost gets its
+// messages when that is back.
+func TestDeployWithoutAServer(t *testing.T) {
+	folder := t.TempDir()
+	s := store(t, folder, nil)
+	port := s.Addr().(*net.TCPAddr).Port
+	a := join(t, s.ClientURL(), "a")
+	s.Shutdown()
+	s.WaitForShutdown()
+	a.says(t, "disconnected from NATS", 1)
+	w := new(book)
+	a.deployMail(t, "a/mail", scribe(w))
+	check(t, a.Send(mailID, []byte("0")))
+	store(t, folder, func(o *server.Options) { o.Port = port })
+	w.has(t, "any", 1)
+}
