@@ -102,6 +102,9 @@ func (c *cluster) finish() counts {
 	c.load(0)
 	c.awaitQuiet()
 	c.readJournals()
+	if len(c.history.violations) > 0 {
+		return c.history.counts
+	}
 	n := c.history.settle()
 	if len(c.history.violations) > 0 {
 		return n
