@@ -112,20 +112,27 @@ func TestTargetDiesInTheMiddle(t *testing.T) {
 		x, y := b.pair(20)
 		y.onArrival = func() { b.do(func() { y.cut = true }); <-time.After(3 * leaseTime) }
 		id := core.ComponentID{}
-		for id = range x.running {
-			break
-		}
+		b.do(func() {
+			for id = range x.running {
+				break
+			}
+		})
 		done := make(chan error, 1)
+		x.c.mu.Lock()
 		p := x.c.placed[id]
 		p.busy = true
+		x.c.mu.Unlock()
 		go func() { done <- x.c.move(context.Background(), p, "b") }()
 		b.await("it is back", 3*leaseTime, func() bool { return len(done) == 1 })
 		x.c.mu.Lock()
 		p.busy = false
 		x.c.mu.Unlock()
-		if err := <-done; err == nil || !x.running[id] || !x.valid[id]() || x.fences[id] < x.floor[id] {
-			t.Errorf("%v: it runs here: %v, with fence %d, want at least %d", err, x.running[id], x.fences[id], x.floor[id])
-		}
+		err := <-done
+		b.do(func() {
+			if err == nil || !x.running[id] || !x.valid[id]() || x.fences[id] < x.floor[id] {
+				t.Errorf("%v: it runs here: %v, with fence %d, want at least %d", err, x.running[id], x.fences[id], x.floor[id])
+			}
+		})
 		b.pass(4 * leaseTime)
 	})
 }
