@@ -372,6 +372,7 @@ func TestEmptyStore(t *testing.T) {
 	a.says(t, "disconnected from NATS", 1)
 	s = store(t, t.TempDir(), func(o *server.Options) { o.Port = port })
 	a.says(t, "the stream of durable mailboxes was made anew", 1)
+	b.says(t, "connected to NATS again", 1)
 	check(t, b.Send(mailID, []byte("1")))
 	inOrder(t, w.has(t, "any", 2), 2)
 	holds(t, js(t, s), 0)
