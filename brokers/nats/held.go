@@ -1,6 +1,6 @@
 package nats
 
-// Held counts what a broker keeps in memory for messages to and from other hosts. UnderWay, Frames
+// Held counts all that a broker keeps in memory for messages to and from other hosts. UnderWay, Frames
 // and Outcomes are 0 when nothing is under way; the others are bounded.
 type Held struct {
 	Routes   int // to components of other hosts
@@ -10,7 +10,7 @@ type Held struct {
 	Outcomes int // and receipts, that wait to be sent to them
 	Peers    int // other hosts
 	Expected int // requests that they have taken, without an outcome so far; some have timed out
-	Early    int // outcomes whose requests have no receipt; it may be lost
+	Early    int // outcomes that came before the receipt of the request, which may be lost
 }
 
 // Held returns the counts.

@@ -15,7 +15,7 @@ func firstRoute(random uint64) uint64 { return max(random>>runBits, 1) << runBit
 // runBits are the bits of a route's number that count.
 const runBits = 32
 
-// progress are how far each host has come in what it sends to a component.
+// progress are how far each host has come with its frames to a component.
 type progress map[string]position
 
 type position struct{ route, frame uint64 }

@@ -167,7 +167,7 @@ func (c *cluster) load(ticks int) {
 	}
 }
 
-// await calls is until it is true. what is for the failure, as is the state that is returns.
+// await calls a function until it is true. Its text about the state is for the failure.
 func (c *cluster) await(what string, is func() (bool, string)) {
 	c.t.Helper()
 	if ok, state := try(patience, is); !ok {
@@ -295,7 +295,7 @@ func (c *cluster) awaitQuiet() {
 	}
 }
 
-// stored describes what the servers have stored.
+// stored describes the stores of the servers.
 func (c *cluster) stored() string {
 	c.t.Helper()
 	var all strings.Builder

@@ -110,7 +110,7 @@ func (s *sender) HandleCallback(_ guest.Host, id guest.RequestID, response []byt
 	return nil
 }
 
-// sink writes down what it gets, and returns it.
+// sink writes down each message, and returns it.
 type sink struct {
 	host *runningHost
 	name string

@@ -47,8 +47,8 @@ func (m mailbox) HandleMessage(_ guest.Host, _ string, message []byte) ([]byte, 
 	return nil, nil
 }
 
-// checkDurable is the checker: what was taken for a durable mailbox is handled, whatever happens
-// to its host, or is a dead letter of its sender's host, while that lives. It is handled twice only
+// checkDurable is the checker: a message that was taken for a durable mailbox is handled, though its
+// host may be killed, or is a dead letter of its sender's host, while that lives. It is handled twice only
 // if the run that has handled it first was killed; and in the order in which it was sent.
 type checkDurable struct {
 	boxes map[[2]string]*box // by sender and target

@@ -167,7 +167,7 @@ func scheduleOf(seed uint64, rounds int, names []string) []round {
 	return all
 }
 
-// losesStore reports whether a fault takes away what a server has stored. Others may have to keep it
+// losesStore reports whether a fault takes away the store of a server. Others may have to keep it
 // alone then: no fault of another server may come along, since three replicas bear one loss.
 func losesStore(kind string) bool { return kind == "empty store" || kind == "full disk" }
 

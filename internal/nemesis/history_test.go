@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// history is all that the hosts of a cluster have written down. It notes what is against the
-// promises.
+// history is all that the hosts of a cluster have written down. It notes all that is against
+// the promises.
 type history struct {
 	streams    map[[2]string]*stream
 	requests   map[string]map[string]*request // of each sender, by id
@@ -30,7 +30,7 @@ type checker interface {
 	waiting(h *history) int
 }
 
-// counts are what has happened since the last round.
+// counts count since the last round.
 type counts struct {
 	messages, refused, requests, dead, missing int
 	outcomes, refusals                         map[string]int // by reason
@@ -189,8 +189,8 @@ func (h *history) outcome(run string, r record) {
 	one.ended, one.answer = true, reason == "answered"
 }
 
-// settle checks what must be true when nothing is under way, and returns what has happened since
-// it was called last.
+// settle checks all that must be true when nothing is under way, and returns the counts since it
+// was called last.
 func (h *history) settle() counts {
 	for _, key := range sortedKeys(h.streams) {
 		h.settleStream(h.streams[key], key[0], key[1])

@@ -39,7 +39,7 @@ func (l link) wait(random *rand.Rand) (time.Duration, bool) {
 	return max(0, wait), true
 }
 
-// network is what is between the processes. There are two: packets between network namespaces, and
+// network is between the processes. There are two: packets between network namespaces, and
 // connections within one of them.
 type network interface {
 	// start starts a process at the place of a host or a server.

@@ -70,7 +70,7 @@ func launch(n network, directory, role, name string, run int, settings any) (*pr
 
 func journalOf(directory, run string) string { return filepath.Join(directory, run+".journal") }
 
-// listen hands on what the process says, until it ends.
+// listen hands on all that the process says, until it ends.
 func (p *process) listen(out io.Reader) {
 	defer close(p.ended)
 	lines := bufio.NewReader(out)

@@ -11,7 +11,7 @@ import (
 )
 
 // proxies are a network without rights: each way between two processes has a listener of the
-// test, which passes on what goes there. What is lost on a bad link comes later, as TCP has it;
+// test, which passes on what goes there. Bytes that are lost on a bad link come later, as TCP has it;
 // nothing passes one that is cut, the end of a connection neither.
 type proxies struct {
 	*links

@@ -165,7 +165,7 @@ func (c *checkPublications) missing(sender, topic string, of *publisher, n int) 
 	return missing
 }
 
-// TestPublicationsChecker: it finds broken histories, and nothing in good ones. What is lost is told.
+// TestPublicationsChecker: it finds broken histories, and nothing in good ones. Losses are told.
 func TestPublicationsChecker(t *testing.T) {
 	const all = `
 a.1 publish a.1/out0 news 1

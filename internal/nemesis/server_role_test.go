@@ -107,7 +107,7 @@ func groupsOf(nats *server.Server, name string) (map[string]bool, error) {
 	return groups, nil
 }
 
-// stateOf describes what a server has stored.
+// stateOf describes the store of a server.
 func stateOf(nats *server.Server) (string, error) {
 	all, err := nats.Jsz(&server.JSzOptions{Streams: true, Consumer: true, Accounts: true})
 	if err != nil {
