@@ -266,8 +266,8 @@ func (c *cluster) awaitStreams() {
 }
 
 // awaitQuiet waits until nothing is under way anywhere, or there is a violation. It is one that
-// something stays under way.
-func (c *cluster) awaitQuiet() {
+// something stays under way. It reports whether all that was taken should have ended.
+func (c *cluster) awaitQuiet() bool {
 	c.t.Helper()
 	again := false
 	quiet, state := try(c.quiet, func() (bool, string) {
@@ -290,9 +290,11 @@ func (c *cluster) awaitQuiet() {
 		again = true
 		return before, "it was quiet once"
 	})
+	early := quiet && len(c.history.violations) > 0
 	if !quiet {
 		c.history.violation("something is under way without end: %s\n%s", state, c.stored())
 	}
+	return !early
 }
 
 // stored describes the stores of the servers.

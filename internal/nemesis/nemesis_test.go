@@ -99,11 +99,10 @@ func (c *cluster) play(r round) counts {
 func (c *cluster) finish() counts {
 	c.t.Helper()
 	c.load(0)
-	c.awaitQuiet()
-	c.readJournals()
-	if len(c.history.violations) > 0 {
+	if !c.awaitQuiet() {
 		return c.history.counts
 	}
+	c.readJournals()
 	n := c.history.settle()
 	if len(c.history.violations) > 0 {
 		return n
