@@ -59,7 +59,7 @@ type DeadLetter struct {
 type Event struct {
 	Number    uint64    `json:"number" doc:"Counts the events from 1 on."`
 	Time      time.Time `json:"time"`
-	Kind      string    `json:"kind" doc:"What happened: deployed, undeployed, ended, restarted, replacing, replaced, rolled-back, updated, failed or health."`
+	Kind      string    `json:"kind" doc:"What happened: deployed, undeployed, ended, restarted, replacing, replaced, rolled-back, moving, moved, updated, failed or health."`
 	Component string    `json:"component"`
 	Reason    string    `json:"reason,omitempty" doc:"Why it ended, failed or was rolled back."`
 	Health    string    `json:"health,omitempty" doc:"Of the kind health."`

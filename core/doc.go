@@ -38,11 +38,13 @@
 //   - ledger.go: by a [Ledger] an engine acts for its host, and accounts for it later.
 //   - limitset.go: a [LimitSet] names the limits that an engine enforces.
 //   - broker.go: a [Broker] takes messages to the host that has their target.
+//   - mover.go: a [Mover] is a broker on which components move from host to host.
+//   - moving.go: [Moving] is what a component takes along.
 //   - tracker.go: a [Tracker] remembers requests until they end, and tells their
 //     [Waiter] if that is by timeout.
 //
 // Some optional interfaces let a part do more: [Batcher], [StateKeeper],
-// [Turner] and [Sizer] for an instance, [Carrier] for a broker, [Reserver] for a tracker. Packages
+// [Turner] and [Sizer] for an instance, [Carrier] and [Mover] for a broker, [Reserver] for a tracker. Packages
 // enginetest, brokertest and trackertest test a part against its contract.
 //
 // Hosts and parts also share these tools:

@@ -2,6 +2,7 @@ package nats
 
 import (
 	"sync"
+	"time"
 
 	natsgo "github.com/nats-io/nats.go"
 
@@ -28,6 +29,7 @@ type arrival struct {
 	taken  taken // by the former host, and then by the first subscription
 	former string
 	step   arrivalStep
+	copies bool // frames that the first subscription has had may still wait in the next one
 }
 
 type arrivalStep uint8
@@ -42,7 +44,62 @@ const (
 func (b *Broker) Arrive(id core.ComponentID, r core.Successor) error {
 	a := &attached{broker: b, id: id, receiver: r}
 	a.arrival = &arrival{at: a}
-	return b.attach(a, r == nil)
+	if err := b.attach(a, r == nil); err != nil {
+		return err
+	}
+	b.sendBefore(id)
+	return nil
+}
+
+// sendBefore makes the route to a component that has come here take no other messages, and waits until
+// those that it has taken have been sent: others overtake them here from now on.
+func (b *Broker) sendBefore(id core.ComponentID) {
+	b.mu.RLock()
+	r := b.remotes[id]
+	b.mu.RUnlock()
+	if r == nil {
+		return
+	}
+	r.setHere(true)
+	again := time.NewTicker(100 * time.Microsecond)
+	defer again.Stop()
+	for r.isQueued() {
+		select {
+		case <-again.C:
+		case <-b.done:
+			return
+		}
+	}
+	if b.refusal.Load() == nil {
+		_ = b.server.FlushTimeout(b.config.Lease) // else the connection is lost, and they come back
+	}
+}
+
+func (r *remote) isQueued() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.queued
+}
+
+// setHere says if the target is on this host.
+func (r *remote) setHere(here bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.here != here {
+		r.here, r.retired = here, here
+	}
+}
+
+// elsewhere returns the receiver in place of a route that is retired.
+func (r *remote) elsewhere() core.Receiver {
+	b := r.broker
+	b.mu.RLock()
+	a := b.local[r.target]
+	b.mu.RUnlock()
+	if a != nil {
+		return a.receiver
+	}
+	return b.newRoute(r.target)
 }
 
 // Settle implements [core.Mover].
@@ -82,6 +139,7 @@ func (n *arrival) came(in *natsgo.Msg) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	switch host := sentBy(in); {
+	case n.step == joined: // the server had been about to send it: the next subscription has it too
 	case isFollow(in.Data):
 		if n.step == keeps {
 			n.followLocked(in)
@@ -169,13 +227,21 @@ func (n *arrival) joinLocked() {
 		return
 	}
 	next, err := b.queueSubscribe(a.id, n.cameLater)
-	if err != nil { // the connection is closed
+	if err != nil || !b.enter() { // the connection is closed
 		n.step = joined
 		return
 	}
-	a.drainLocked()
-	a.subscription = next
-	b.whenDrained(before, n.changed)
+	a.subscription, n.copies = next, true
+	go func() {
+		defer b.work.Done()
+		b.endAfterOverlap(before)
+		b.whenDrained(before, n.changed)
+		for !n.isOver() && !b.isDone() {
+			b.pause(overlap)
+		}
+		b.pause(b.config.Lease)         // the server may send the copy of a frame later
+		_ = b.server.Barrier(n.settled) // an error means that nothing comes any more
+	}()
 }
 
 // cameLater takes a frame of the subscription in the queue group.
@@ -186,8 +252,18 @@ func (n *arrival) cameLater(in *natsgo.Msg) {
 		n.mu.Unlock()
 		return
 	}
+	copied := n.copies && !n.taken.take(in.Reply)
 	n.mu.Unlock()
-	n.at.arrived(in)
+	if !copied {
+		n.at.arrived(in)
+	}
+}
+
+// settled notes that the next subscription has no copies any more: all that has come has been handled.
+func (n *arrival) settled() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.copies, n.taken = false, taken{}
 }
 
 // changed handles the frames that the first subscription has not had, once that has ended.

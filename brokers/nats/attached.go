@@ -25,6 +25,7 @@ type attached struct {
 	sender       core.ComponentID // the last one; likewise
 	out          []byte           // memory for receipts, likewise
 	held         time.Time        // until when the messages of the frame may wait for room, or zero; likewise
+	again        *time.Timer      // ends a pause; likewise
 	stuck        bool             // the component has had no room for holdTime; likewise
 	first        bool             // the frame follows the component from its former host; likewise
 	left         bool             // it has moved to another host: late messages still go to receiver; guarded by mu
@@ -41,8 +42,8 @@ func (a *attached) subscribe() (err error) {
 	b := a.broker
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.detached.Load() {
-		return nil // before it was attached
+	if b.config.Aside || a.detached.Load() { // detached before it was attached
+		return nil
 	}
 	if a.arrival == nil {
 		a.subscription, err = b.queueSubscribe(a.id, a.arrived)
@@ -79,17 +80,17 @@ func (a *attached) end() {
 		return
 	}
 	a.detached.Store(true)
-	a.drainLocked()
+	a.broker.drain(a.subscription)
 }
 
-// drainLocked ends the subscription when its messages are handled. The caller holds a.mu.
-func (a *attached) drainLocked() {
-	switch s := a.subscription; {
+// drain ends a subscription when its messages are handled. It may be nil.
+func (b *Broker) drain(s *natsgo.Subscription) {
+	switch {
 	case s == nil:
-	case a.broker.refusal.Load() != nil || s.Drain() != nil: // a subscription that is drained comes back with the connection
+	case b.refusal.Load() != nil || s.Drain() != nil: // a subscription that is drained comes back with the connection
 		_ = s.Unsubscribe()
 	default:
-		a.broker.noteDraining(s)
+		b.noteDraining(s)
 	}
 }
 
@@ -203,8 +204,10 @@ const (
 	// holdTime is how long the messages of a frame wait for a component that has no room, and all
 	// behind it: the senders get no receipts, and their windows make them refuse others at once.
 	holdTime = time.Second
-	// holdPause is the time between two attempts.
-	holdPause = 50 * time.Microsecond
+	// holdPause is the time to the next attempt, twice that to the one after it, and longestPause at
+	// most: a component that is fast has room soon, and one that is slow costs few attempts.
+	holdPause    = 20 * time.Microsecond
+	longestPause = 200 * time.Microsecond
 )
 
 // deliver hands a message over. While the component has no room it waits, unless that has been in
@@ -221,18 +224,20 @@ func (a *attached) deliver(m *core.Message) error {
 	if a.held.IsZero() {
 		a.held = time.Now().Add(holdTime)
 	}
-	over := time.NewTimer(time.Until(a.held))
-	defer over.Stop()
-	again := time.NewTicker(holdPause)
-	defer again.Stop()
-	for errors.Is(err, core.ErrQueueFull) && !a.detached.Load() {
+	for pause := holdPause; errors.Is(err, core.ErrQueueFull) && !a.detached.Load(); pause = min(2*pause, longestPause) {
+		if time.Now().After(a.held) {
+			a.stuck = true
+			return err
+		}
+		if a.again == nil {
+			a.again = time.NewTimer(pause)
+		} else {
+			a.again.Reset(pause)
+		}
 		select {
-		case <-again.C:
+		case <-a.again.C:
 			err = a.receiver.Deliver(m)
 		case <-a.broker.done:
-			return err
-		case <-over.C:
-			a.stuck = true
 			return err
 		}
 	}

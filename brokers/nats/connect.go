@@ -21,15 +21,20 @@ func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	if c.Host == "" {
+	switch {
+	case c.Host == "":
 		name, err := os.Hostname()
 		if err != nil || !validHost(name) || len(name) > maxHost-9 {
 			name = "host"
 		}
-		c.Host = name + "-" + strings.ToLower(rand.Text()[:8])
+		c.Host = withRandomEnd(name)
+	case c.Aside:
+		c.Host = withRandomEnd(c.Host[:min(len(c.Host), maxHost-9)])
 	}
 	return c
 }
+
+func withRandomEnd(name string) string { return name + "-" + strings.ToLower(rand.Text()[:8]) }
 
 // check returns the options of the connection, or an error about a wrong value.
 func (c Config) check() (options []natsgo.Option, err error) {
@@ -133,6 +138,9 @@ func (b *Broker) begin() error {
 	}
 	if err := b.server.FlushTimeout(b.config.Lease); err != nil { // the subscriptions are there
 		return err
+	}
+	if err := b.server.LastError(); errors.Is(err, natsgo.ErrPermissionViolation) {
+		return fmt.Errorf("the server does not permit what host %s needs to hear others: %w", host, err)
 	}
 	b.refusal.Store(nil)
 	if !b.server.IsConnected() { // since a moment
@@ -259,14 +267,7 @@ func (b *Broker) Close(ctx context.Context) error {
 	for _, r := range b.allRemotes() {
 		r.giveAllBack(time.Now(), errClosed)
 	}
-	b.resumeOutcomes() // and the receipts that wait for them
-	b.outbox.end()
-	close(b.done)
-	select { // the last outcomes are sent before the word that this host leaves
-	case <-b.outbox.done:
-	case <-time.After(b.config.Lease):
-	case <-ctx.Done():
-	}
+	b.endSending(ctx)
 	b.sayLast(ctx, before == nil)
 	b.mu.Lock()
 	b.shut = true
@@ -292,6 +293,19 @@ func (b *Broker) sayLast(ctx context.Context, connected bool) {
 		b.sayBeat(true)
 	}
 	_ = b.server.FlushTimeout(b.config.Lease / 4) // an error means that nobody is there to hear it
+}
+
+// endSending sends the last outcomes, and the receipts that wait for them: before the word that this
+// host leaves.
+func (b *Broker) endSending(ctx context.Context) {
+	b.resumeOutcomes()
+	b.outbox.end()
+	close(b.done)
+	select {
+	case <-b.outbox.done:
+	case <-time.After(b.config.Lease):
+	case <-ctx.Done():
+	}
 }
 
 // awaitReceipts waits until nothing is under way, the connection is lost, ctx ends, or nobody answers.

@@ -68,7 +68,8 @@ type departure struct {
 
 var _ core.Mover = (*Broker)(nil)
 
-// Leaving implements [core.Mover].
+// Leaving implements [core.Mover]. It waits until the subscription is the last one of a component that
+// has just come here itself, which takes some milliseconds.
 func (b *Broker) Leaving(id core.ComponentID) (core.Departure, error) {
 	b.mu.RLock()
 	err := b.checkLocked()
@@ -83,9 +84,31 @@ func (b *Broker) Leaving(id core.ComponentID) (core.Departure, error) {
 	case err != nil:
 		return nil, fmt.Errorf("departure of %s from NATS broker: %w", id, err)
 	}
+	if err := a.awaitJoined(); err != nil {
+		return nil, fmt.Errorf("departure of %s from NATS broker: %w", id, err)
+	}
 	d := &departure{attached: a, taken: new(taken)}
 	a.leaving.Store(d.taken)
 	return d, nil
+}
+
+// awaitJoined waits until a has the subscription of the queue group alone.
+func (a *attached) awaitJoined() error {
+	if a.arrival == nil {
+		return nil
+	}
+	again, late := time.NewTicker(time.Millisecond), time.After(a.broker.config.Lease)
+	defer again.Stop()
+	for !a.arrival.isOver() {
+		select {
+		case <-again.C:
+		case <-a.broker.done:
+			return core.ErrClosed
+		case <-late:
+			return errors.New("it has come to this host a moment ago, and messages are still on their way by the former one: try again later")
+		}
+	}
+	return nil
 }
 
 // Stay implements [core.Departure].
@@ -97,17 +120,48 @@ func (d *departure) Leave() {
 	d.mu.Lock()
 	d.left = true
 	s := d.subscription
-	d.drainLocked()
 	d.mu.Unlock()
+	d.broker.newRoute(d.id).setHere(false)
+	d.broker.endAfterOverlap(s)
 	d.say(append(d.word(), followBegins))
 	d.broker.whenDrained(s, func() { d.drained.Store(true) })
 }
 
-// whenDrained calls done when all frames that a subscription gets have been handled, if it is being
+// overlap is how long a subscription goes on beside the next one: the server may be about to send a frame
+// to the subscriptions that it knew a moment ago.
+const overlap = 25 * time.Millisecond
+
+// endAfterOverlap drains a subscription that goes on beside the next one. It may be nil.
+func (b *Broker) endAfterOverlap(s *natsgo.Subscription) {
+	b.pause(overlap)
+	b.drain(s)
+}
+
+// pause waits, but not when the broker is closed.
+func (b *Broker) pause(d time.Duration) {
+	over := time.NewTimer(d)
+	defer over.Stop()
+	select {
+	case <-over.C:
+	case <-b.done:
+	}
+}
+
+// isDone reports whether the broker is closed.
+func (b *Broker) isDone() bool {
+	select {
+	case <-b.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// whenDrained calls done when all frames have been handled that a subscription gets which is being
 // drained. The connection knows that itself, but looks seldom.
 func (b *Broker) whenDrained(s *natsgo.Subscription, done func()) {
 	if s == nil || !b.enter() {
-		go done() // the caller holds locks
+		done()
 		return
 	}
 	go func() {
@@ -136,7 +190,7 @@ func (d *departure) Deliver(m *core.Message) error { return d.broker.newRoute(d.
 
 // Arriving implements [core.Departure].
 func (d *departure) Arriving() bool {
-	return !d.drained.Load() || d.arrival != nil && !d.arrival.isOver()
+	return !d.drained.Load()
 }
 
 // End implements [core.Departure].

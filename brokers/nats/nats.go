@@ -44,6 +44,9 @@ type Config struct {
 	// Lease is how long this host may be silent before the others take it for gone; 5 s by
 	// default, at least 1 s.
 	Lease time.Duration
+	// Aside is for a short-lived host beside one with the same components: it takes no messages of
+	// other hosts, and its name is Host with a random end.
+	Aside bool
 	// Logger gets the changes of the connection and of the other hosts; slog.Default() by default.
 	Logger *slog.Logger
 }
@@ -224,9 +227,12 @@ func (b *Broker) checkLocked() error {
 // undelivered.
 func (b *Broker) Detach(id core.ComponentID) {
 	b.mu.Lock()
-	a := b.local[id]
+	a, r := b.local[id], b.remotes[id]
 	delete(b.local, id)
 	b.mu.Unlock()
+	if r != nil {
+		r.setHere(false)
+	}
 	if a != nil {
 		a.end()
 	}

@@ -71,22 +71,14 @@ func (o *origin) retire() bool {
 	return o.retired
 }
 
-// lockCurrent returns o, or the origin of its host that the broker knows if it has forgotten o. o.mu is
-// held on the one that it returns.
-func (o *origin) lockCurrent() *origin {
-	for {
-		o.mu.Lock()
-		if !o.retired {
-			return o
-		}
-		o.mu.Unlock()
-		o = o.broker.origin(o.host)
-	}
-}
-
 // confirm sends a receipt with the next outcome, or soon.
 func (o *origin) confirm(r frameReceipt) {
-	o = o.lockCurrent()
+	o.mu.Lock()
+	if o.retired {
+		o.mu.Unlock()
+		o.broker.origin(o.host).confirm(r)
+		return
+	}
 	defer o.mu.Unlock()
 	o.receipts = append(o.receipts, r)
 	switch {
@@ -105,7 +97,12 @@ func (o *origin) Respond(m *core.Message) {
 	if !b.fits(m) {
 		b.failTooLarge(m)
 	}
-	o = o.lockCurrent()
+	o.mu.Lock()
+	if o.retired {
+		o.mu.Unlock()
+		b.origin(o.host).Respond(m)
+		return
+	}
 	if b.refusal.Load() == errClosed || len(o.waiting) >= maxOutcomes || o.bytes+outcomeSize(m) > maxOutcomeBytes {
 		o.mu.Unlock()
 		b.counts.lost.Add(1)

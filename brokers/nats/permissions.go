@@ -33,6 +33,9 @@ func NewPermissions(cluster, host string, own []core.ComponentID, targets []core
 	}
 	for _, id := range own {
 		p.Subscribe = append(p.Subscribe, s.to(id))
+		if !slices.ContainsFunc(targets, func(p core.IDPattern) bool { return p.Matches(id) }) {
+			p.Publish = append(p.Publish, s.to(id)) // its messages follow it when it moves
+		}
 	}
 	for _, target := range targets {
 		if !covered(target, targets) {

@@ -39,13 +39,16 @@ func TestMoveThereAndBack(t *testing.T) {
 		})
 	}
 	senders.Go(func() {
-		for ; ; asked++ {
+		for {
 			select {
 			case <-stop:
 				return
-			default:
+			case <-time.After(20 * time.Microsecond):
 			}
-			if answer, err := c.Request(within(t), travellerID, []byte("?")); err != nil {
+			switch answer, err := c.Request(within(t), travellerID, []byte("?")); {
+			case err == nil:
+				asked++
+			case !errors.Is(err, core.ErrQueueFull):
 				t.Errorf("got %q, %v", answer, err)
 				return
 			}
@@ -189,4 +192,37 @@ func TestMoveOfARequester(t *testing.T) {
 	}))
 	a.settled(t)
 	b.settled(t)
+}
+
+// TestFormerHostDies: if a component's former host dies during the move, the new one begins without its messages.
+// Those that other hosts have sent meanwhile come back.
+func TestFormerHostDies(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes 10 s")
+	}
+	s := serve(t, nil)
+	w := newWire(t, s.Addr().String())
+	a, b, c := join(t, "nats://"+w.Addr().String(), "a"), join(t, s.ClientURL(), "b"), join(t, s.ClientURL(), "c")
+	all := new(notes)
+	check(t, a.Deploy(within(t), travel(traveller{at: "a", notes: all}, nil, nil)))
+	c.says(t, "host seen", 2)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	check(t, a.MoveAway(ctx, travellerID, func(ctx context.Context, m *core.Moving) error {
+		err := to(b, traveller{at: "b", notes: all}, nil)(ctx, m)
+		w.cut.Store(true)
+		send(t, c, "c1")
+		return err
+	}))
+	for until := within(t); c.Snapshot().DeadLetters < 1 && until.Err() == nil; {
+		<-time.After(time.Millisecond)
+	}
+	if l := c.DeadLetters(); len(l) != 1 || !strings.HasPrefix(l[0].Reason, "unavailable") {
+		t.Errorf("the dead letters are %+v", l)
+	}
+	b.says(t, "have not all come", 1)
+	if answer, err := c.Request(within(t), travellerID, []byte("?")); string(answer) != "b 1" || err != nil {
+		t.Errorf("got %q, %v", answer, err)
+	}
+	w.cut.Store(false)
 }

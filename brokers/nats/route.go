@@ -40,7 +40,8 @@ type remote struct {
 	frames  map[uint64]*frame // without a receipt
 	last    uint64            // the number of the last frame
 	heard   time.Time         // when the last receipt came
-	retired bool              // the broker has forgotten it
+	retired bool              // it takes nothing: the broker has forgotten it, or it is here
+	here    bool              // the target has come to this host
 }
 
 // frame is a frame of messages that the host which gets it has not confirmed.
@@ -95,7 +96,7 @@ func (r *remote) Deliver(m *core.Message) error {
 	}
 	if r.retired {
 		r.mu.Unlock()
-		return b.newRoute(r.target).Deliver(m)
+		return r.elsewhere().Deliver(m)
 	}
 	if r.pending >= r.credit.window || r.pending > 0 && r.bytes+len(m.Payload) > r.credit.bytes {
 		r.mu.Unlock()
@@ -153,8 +154,9 @@ func (r *remote) writeLocked(m *core.Message) {
 func (r *remote) retire() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.retired = r.pending == 0 && !r.queued
-	return r.retired
+	idle := r.pending == 0 && !r.queued
+	r.retired = idle || r.here
+	return idle
 }
 
 // flush sends the messages that wait. The outbox calls it.

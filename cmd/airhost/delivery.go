@@ -193,7 +193,7 @@ func (d *delivery) inOwnHost(ctx context.Context, to addressee, deliver delivere
 	if d.missing != "" {
 		d.log.Info("no host runs with this file: a host of its own handles the message", "file", to.path, "address", d.missing)
 	}
-	a, err := d.start(ctx, file)
+	a, err := d.start(ctx, service.Config{File: file, Aside: true})
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats-server/v2/server"
@@ -55,7 +56,8 @@ func TestNATSPermissions(t *testing.T) {
 	want := natsPermissions{Cluster: "prod.eu", Host: "shop-1", Permissions: permissions{
 		Publish: allowed{[]string{
 			"ah.prod=eu.host.*.credit.>", "ah.prod=eu.host.*.out", "ah.prod=eu.hosts",
-			"ah.prod=eu.to.all=of.*", "ah.prod=eu.to.far.audit", "ah.prod=eu.to.far.echo", "ah.prod=eu.to.far.sweeper", "ah.prod=eu.to.web.shop",
+			"ah.prod=eu.to.all=of.*", "ah.prod=eu.to.far.audit", "ah.prod=eu.to.far.echo", "ah.prod=eu.to.far.sweeper",
+			"ah.prod=eu.to.shop.audit", "ah.prod=eu.to.shop.orders", "ah.prod=eu.to.web.shop", // a host's own: their messages follow them when they move
 		}},
 		Subscribe: allowed{[]string{
 			"ah.prod=eu.host.shop-1.credit.>", "ah.prod=eu.host.shop-1.out", "ah.prod=eu.hosts", "ah.prod=eu.to.shop.audit", "ah.prod=eu.to.shop.orders",
@@ -141,7 +143,7 @@ func TestNATSServerKeepsThePermissions(t *testing.T) {
 	const head = "ah.prod=eu."
 	for subject, granted := range map[string]bool{
 		"to.far.echo": true, "to.far.audit": true, "to.all=of.x": true, "to.web.shop": true, "to.far.sweeper": true,
-		"to.far.secret": false, "to.all.x": false, "to.shop.orders": false, "to.far": false, "to.far.echo.x": false, "to.>": false,
+		"to.far.secret": false, "to.all.x": false, "to.shop.orders": true, "to.shop.other": false, "to.far": false, "to.far.echo.x": false, "to.>": false,
 		"hosts": true, "host.other.credit.1.2": true, "host.other.out": true, "host.other": false, "pub.orders": false,
 	} {
 		if c.refusesPublish(head+subject) == granted {
@@ -271,6 +273,70 @@ func TestHostsWithTheirPermissions(t *testing.T) {
 	}
 }
 
+// TestCallAside: the host that a call starts beside the one of its file has a name of its own in the
+// cluster, reaches other hosts, and takes no messages of theirs. A server that permits the name of
+// the file alone refuses it.
+func TestCallAside(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	s := natstest.Serve(t, &server.Options{})
+	c := connect(t, s.ClientURL())
+	hosts, err := c.SubscribeSync("ah.prod=eu.hosts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := shop(t, s.ClientURL(), "")
+	one := serveFile(t, name)
+	far := serveFile(t, writeFile(t, "far.yaml", fmt.Sprintf("host: {broker: nats, admin: 'off', nats: {url: %q, cluster: prod.eu, name: far-1}}\ncomponents: [{id: far/echo, source: echo, engine: native}]\n", s.ClientURL())))
+	if code, out, errs := runs("call", name, "shop/audit", "--data", "hello"); code != exitDone || out != "hello" {
+		t.Errorf("exit code %d, %s%s", code, out, errs)
+	}
+	var said struct {
+		Host    string `json:"host"`
+		Leaving bool   `json:"leaving"`
+	}
+	for !said.Leaving {
+		in, err := hosts.NextMsg(10 * time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(in.Data, &said); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !strings.HasPrefix(said.Host, "shop-1-") {
+		t.Errorf("the host of the call is %s", said.Host)
+	}
+	file, err := config.Load(name, service.Built())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &program{log: slog.New(slog.DiscardHandler)}
+	aside, err := p.start(t.Context(), service.Config{File: file, Aside: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 30
+	for range n {
+		if _, err := far.Request(t.Context(), core.MustComponentID("shop/audit"), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := one.Snapshot().Arrived; got != n {
+		t.Errorf("%d messages have arrived, want %d", got, n)
+	}
+	if answer, err := aside.Request(t.Context(), core.MustComponentID("far/echo"), []byte("hello")); string(answer) != "hello" || err != nil {
+		t.Errorf("got %q, %v", answer, err)
+	}
+	if err := aside.Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+	strict := withAuthorization(t, shop(t, "nats://shop:open-sesame@127.0.0.1", ""), 0)
+	code, _, errs := runs("call", shop(t, "nats://shop:open-sesame@"+strict.Addr().String(), ""), "shop/audit", "--data", "hello")
+	if code != exitFailed || !strings.Contains(errs, "the server does not permit what host shop-1-") {
+		t.Errorf("exit code %d, %s", code, errs)
+	}
+}
+
 // serveFile runs the host of a file until the test ends.
 func serveFile(t *testing.T, name string) *service.Service {
 	t.Helper()
@@ -283,7 +349,7 @@ func serveFile(t *testing.T, name string) *service.Service {
 		t.Fatal(err)
 	}
 	p := &program{log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
-	s, err := p.start(t.Context(), file)
+	s, err := p.start(t.Context(), service.Config{File: file})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -321,7 +387,7 @@ func TestStartWaitsForNATS(t *testing.T) {
 			cancel(stopSignal{os.Interrupt})
 		}
 	}})}
-	if _, err := p.start(ctx, file); !isStop(err) {
+	if _, err := p.start(ctx, service.Config{File: file}); !isStop(err) {
 		t.Errorf("a start that is interrupted: %v", err)
 	}
 	p.stderr, p.stdout, p.logFormat, p.logLevel = newLogWriter(io.Discard), io.Discard, formatText, "info"
@@ -335,7 +401,7 @@ func TestStartWaitsForNATS(t *testing.T) {
 			natstest.Serve(t, &server.Options{Port: port})
 		}
 	}})
-	s, err := p.start(t.Context(), file)
+	s, err := p.start(t.Context(), service.Config{File: file})
 	if err != nil || !waited {
 		t.Fatalf("got %v, waited: %v", err, waited)
 	}
@@ -352,7 +418,7 @@ func TestStartWithAWrongPassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := &program{log: slog.New(onRecord{slog.DiscardHandler, func(text string) { t.Errorf("logged %q, want no second try", text) }})}
-	_, err = p.start(t.Context(), file)
+	_, err = p.start(t.Context(), service.Config{File: file})
 	if err == nil || err.Error() != "no connection to nats://"+s.Addr().String()+": nats: Authorization Violation" {
 		t.Errorf("got %v", err)
 	}

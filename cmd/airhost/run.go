@@ -59,7 +59,7 @@ func (p *program) run(ctx context.Context, path string, watch bool) error {
 	if err != nil {
 		return err
 	}
-	s, err := p.newService(ctx, file, true)
+	s, err := p.newService(ctx, service.Config{File: file, Changes: true})
 	if err != nil {
 		return p.unlessStop(err)
 	}

@@ -201,7 +201,7 @@ func TestStopBeforeAnythingStarts(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := &program{log: slog.New(slog.DiscardHandler)}
-		if _, err := p.start(ctx, file); !isStop(err) || exitCode(err) != exitFailed {
+		if _, err := p.start(ctx, service.Config{File: file}); !isStop(err) || exitCode(err) != exitFailed {
 			t.Errorf("%s: %v, exit code %d", engine, err, exitCode(err))
 		}
 	}

@@ -5,14 +5,13 @@ import (
 	"errors"
 	"log/slog"
 
-	"github.com/airhost/airhost/internal/config"
 	"github.com/airhost/airhost/internal/service"
 )
 
 // start runs the host of a configuration file with all its components. The caller must stop
 // it.
-func (p *program) start(ctx context.Context, file *config.File) (*service.Service, error) {
-	s, err := p.newService(ctx, file, false)
+func (p *program) start(ctx context.Context, c service.Config) (*service.Service, error) {
+	s, err := p.newService(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -24,9 +23,10 @@ func (p *program) start(ctx context.Context, file *config.File) (*service.Servic
 
 // newService starts the host of a file without components. The error is the signal that has ended
 // ctx, if one has.
-func (p *program) newService(ctx context.Context, file *config.File, changes bool) (*service.Service, error) {
-	p.logMistakes(slog.LevelWarn, file.Warnings())
-	s, err := service.New(ctx, service.Config{File: file, Changes: changes, CacheDir: p.cacheDir(), Log: p.log, LogWiring: levelTrace})
+func (p *program) newService(ctx context.Context, c service.Config) (*service.Service, error) {
+	p.logMistakes(slog.LevelWarn, c.File.Warnings())
+	c.CacheDir, c.Log, c.LogWiring = p.cacheDir(), p.log, levelTrace
+	s, err := service.New(ctx, c)
 	if stop := stopped(ctx, "starting"); err != nil && stop != nil {
 		return nil, stop
 	}

@@ -49,7 +49,7 @@ func (d *Deployment) checkMoving() error {
 }
 
 // errMoving is the error for a Moving where a component is deployed already.
-var errMoving = errors.New("Moving is for Host.Deploy alone: a component that is deployed here brings nothing along")
+var errMoving = errors.New("a component that is deployed here brings nothing along: Moving is for Host.Deploy alone")
 
 // notMoving returns an error for a deployment that only Deploy takes.
 func (d *Deployment) notMoving() error {

@@ -314,3 +314,24 @@ func TestMoveOfSeveralInstances(t *testing.T) {
 		}
 	})
 }
+
+// TestArrivalIsBounded: a component waits 10 s for what follows it if its former host does not say that this
+// was all, and Stop does not wait for it.
+func TestArrivalIsBounded(t *testing.T) {
+	twoHosts(t, func(t *testing.T, b *bus, from, to *testHost) {
+		var notes []string
+		d := pilgrimage("to", &notes, nil)
+		d.Moving = new(core.Moving)
+		begun := time.Now()
+		check(t, to.Deploy(within(t), d))
+		got, err := to.request("a/pilgrim", "?")
+		check(t, err)
+		equal(t, "answer", got, "to 1")
+		equal(t, "time", time.Since(begun).Round(time.Second), 10*time.Second)
+		contains(t, "log", to.log.String(), "have not all come")
+		check(t, from.Deploy(within(t), d))
+		begun = time.Now()
+		check(t, from.Stop(within(t)))
+		equal(t, "time of Stop", time.Since(begun).Round(time.Second), 0)
+	})
+}

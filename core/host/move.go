@@ -65,16 +65,22 @@ func (h *Host) MoveAway(ctx context.Context, id core.ComponentID, hand func(ctx 
 
 func (c *component) moveAway(ctx context.Context, mover core.Mover, hand func(context.Context, *core.Moving) error) error {
 	h := c.host
+	way, err := mover.Leaving(c.id)
+	if err != nil {
+		return boundError(unlessStopping(err))
+	}
 	if err := c.acquireCrew(ctx); err != nil {
+		way.Stay()
 		return err
 	}
 	h.emit(Event{Kind: EventMoving, Component: c.id})
-	way, err := c.handOut(ctx, mover, hand)
-	if err != nil {
+	if err := c.handOut(ctx, hand); err != nil {
+		way.Stay()
 		h.emit(Event{Kind: EventRolledBack, Component: c.id, Reason: err})
 		c.giveCrewFree()
 		return err
 	}
+	way.Leave()
 	for _, guest := range c.withMembers() {
 		guest.cancelTimers()
 	}
@@ -86,24 +92,15 @@ func (c *component) moveAway(ctx context.Context, mover core.Mover, hand func(co
 
 // handOut collects what c takes along, and makes another host run c. The caller owns c with its
 // members.
-func (c *component) handOut(ctx context.Context, mover core.Mover, hand func(context.Context, *core.Moving) error) (core.Departure, error) {
+func (c *component) handOut(ctx context.Context, hand func(context.Context, *core.Moving) error) error {
 	m, err := c.pack(ctx)
 	if err == nil {
 		err = cmp.Or(ctx.Err(), c.host.hurried.Err()) // Stop may have interrupted a call
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	way, err := mover.Leaving(c.id)
-	if err != nil {
-		return nil, boundError(unlessStopping(err))
-	}
-	if err := hand(ctx, m); err != nil {
-		way.Stay()
-		return nil, err
-	}
-	way.Leave()
-	return way, nil
+	return hand(ctx, m)
 }
 
 // pack waits for the outcomes of c's requests, and collects what c takes along. The caller owns

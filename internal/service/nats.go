@@ -90,7 +90,7 @@ func Permissions(file *config.File) Grant {
 		granted := file.Components[i].Capabilities
 		targets = append(append(targets, granted.Send...), granted.Request...)
 	}
-	for _, id := range append(wayTargets(file), moving(file)...) {
+	for _, id := range wayTargets(file) {
 		if pattern, err := core.ParseIDPattern(id.String()); err == nil { // ids are patterns
 			targets = append(targets, pattern)
 		}
@@ -103,16 +103,6 @@ func Permissions(file *config.File) Grant {
 		g.Notes = append(g.Notes, "host.nats.name is not set, so that the host's name is known when it starts: the permissions are those of any host of the cluster, whose outcomes and receipts it may read")
 	}
 	return g
-}
-
-// moving are the components that may move to another host: their waiting messages follow them.
-func moving(file *config.File) (all []core.ComponentID) {
-	for i := range file.Components {
-		if c := &file.Components[i]; c.IsPlacedAny() {
-			all = append(all, c.ID)
-		}
-	}
-	return all
 }
 
 // wayTargets are the components that the ways in message.

@@ -71,7 +71,9 @@ func Native() []string { return slices.Sorted(maps.Keys(nativeComponents)) }
 // partsOf returns the engines, the broker and the tracker of a file. They log to the
 // graph's logger.
 func (c *Config) partsOf(placing *placement) fx.Option {
-	options := []fx.Option{fx.Supply(Settings(c.File, c.CacheDir, c.Log)), broker(c.File, placing), tracker(c.File)}
+	settings := Settings(c.File, c.CacheDir, c.Log)
+	settings.NATS.Aside = c.Aside
+	options := []fx.Option{fx.Supply(settings), broker(c.File, placing), tracker(c.File)}
 	for _, e := range c.engines() {
 		options = append(options, airhostfx.Engine(e.New))
 	}

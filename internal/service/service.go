@@ -28,6 +28,9 @@ type Config struct {
 	File *config.File
 	// Changes says that the components may change, and so the engines that they need.
 	Changes bool
+	// Aside says that the host stands aside of one with the same components, for a message of its
+	// own: it takes none of other hosts.
+	Aside bool
 	// CacheDir is the folder for compiled code; "" for none.
 	CacheDir string
 	Log      *slog.Logger
