@@ -18,7 +18,10 @@ import (
 func (s *Service) DeployAll(ctx context.Context) error {
 	all := units(s.base)
 	s.prepareAll(ctx, all, func(admin.Progress) {})
-	here, placed := byPlace(all)
+	here, placed := all, []*unit(nil)
+	if !s.config.Aside { // such a host has components of its own, and shares none
+		here, placed = byPlace(all)
+	}
 	s.deployPrepared(ctx, here)
 	if len(placed) > 0 && ctx.Err() == nil {
 		if err := s.placeAll(ctx, placed); err != nil {

@@ -104,7 +104,7 @@ func Permissions(file *config.File) Grant {
 			durable = append(durable, file.Components[i].ID)
 		}
 	}
-	for _, id := range append(wayTargets(file), moving(file)...) {
+	for _, id := range wayTargets(file) {
 		if pattern, err := core.ParseIDPattern(id.String()); err == nil { // ids are patterns
 			targets, sends = append(targets, pattern), append(sends, pattern)
 		}
@@ -121,16 +121,6 @@ func Permissions(file *config.File) Grant {
 		g.Notes = append(g.Notes, "the embedded server keeps no host to these permissions: use a nats-server for that")
 	}
 	return g
-}
-
-// moving are the components that may move to another host: their waiting messages follow them.
-func moving(file *config.File) (all []core.ComponentID) {
-	for i := range file.Components {
-		if c := &file.Components[i]; c.IsPlacedAny() {
-			all = append(all, c.ID)
-		}
-	}
-	return all
 }
 
 // wayTargets are the components that the ways in message.
