@@ -35,7 +35,7 @@ func number(t testing.TB, variable string, otherwise uint64) uint64 {
 // run, AIRHOST_NEMESIS_FAULTS the kinds of faults if not all, divided by commas.
 // AIRHOST_NEMESIS_NETWORK=proxies makes do without rights.
 func TestNemesis(t *testing.T) {
-	rounds := uint64(20)
+	rounds := uint64(len(kinds)) // each kind once; TestDurableNemesis has two more
 	if testing.Short() {
 		rounds = 3
 	}
@@ -47,10 +47,10 @@ func TestNemesis(t *testing.T) {
 // their number. A full disk is not among the faults: docs/clusters.md says why.
 func TestDurableNemesis(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it takes a minute")
+		t.Skip("its rounds are long")
 	}
 	names := []string{"kill -9 a host", "kill -9 all servers", "empty store", "host <- servers", "server | all servers"}
-	playAll(t, int(number(t, "AIRHOST_NEMESIS_DURABLE", uint64(len(names)))), names, options{Durable: true})
+	playAll(t, int(number(t, "AIRHOST_NEMESIS_DURABLE", 2)), names, options{Durable: true})
 }
 
 // playAll plays rounds of some kinds of faults.
