@@ -20,6 +20,7 @@ type attached struct {
 	valid        func() bool // the claim of the component is valid; nil without one
 	mu           sync.Mutex  // guards subscription
 	subscription *natsgo.Subscription
+	beside       *natsgo.Subscription // of a component that has just come, until it has ended; guarded by mu
 	detached     atomic.Bool
 	from         *origin          // the host that sent last; used by the subscription's goroutine alone
 	sender       core.ComponentID // the last one; likewise
@@ -80,6 +81,7 @@ func (a *attached) end() {
 		return
 	}
 	a.detached.Store(true)
+	a.broker.drain(a.beside) // first: a frame that comes to it alone would be refused, and another host may have it
 	a.broker.drain(a.subscription)
 }
 
@@ -185,7 +187,7 @@ func (a *attached) take(correlation core.RequestID, deadline int64, sender, payl
 		a.sender = id
 	}
 	if a.detached.Load() {
-		return &core.MessagingError{Case: core.CaseTargetNotFound, Text: a.id.String()}
+		return b.nobodyHas(a.id)
 	}
 	m := core.NewMessage(payload)
 	m.Sender, m.Target = a.sender, a.id
