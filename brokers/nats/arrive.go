@@ -237,10 +237,12 @@ func (n *arrival) joinLocked() {
 		n.step = joined
 		return
 	}
-	a.subscription, n.copies = next, true
+	a.subscription, a.beside, n.copies = next, before, true
 	go func() {
 		defer b.work.Done()
-		b.endAfterOverlap(before)
+		if b.pause(overlap); !a.detached.Load() { // else it is being drained already
+			b.drain(before)
+		}
 		b.whenDrained(before, n.changed)
 		for !n.isOver() && !b.isDone() {
 			b.pause(overlap)

@@ -21,6 +21,7 @@ type attached struct {
 	valid        func() bool // the claim of the component is valid; nil without one
 	mu           sync.Mutex  // guards subscription
 	subscription *natsgo.Subscription
+	beside       *natsgo.Subscription // of a component that has just come, until it has ended; guarded by mu
 	detached     atomic.Bool
 	from         *origin          // the host that sent last; used by the subscription's goroutine alone
 	sender       core.ComponentID // the last one; likewise
@@ -85,6 +86,7 @@ func (a *attached) end() {
 	if a.mail != nil {
 		a.mail.end()
 	}
+	a.broker.drain(a.beside) // first: a frame that comes to it alone would be refused, and another host may have it
 	a.broker.drain(a.subscription)
 }
 
@@ -189,7 +191,7 @@ func (a *attached) take(correlation core.RequestID, deadline int64, sender, payl
 		a.sender = id
 	}
 	if a.detached.Load() {
-		return &core.MessagingError{Case: core.CaseTargetNotFound, Text: a.id.String()}
+		return b.nobodyHas(a.id)
 	}
 	m := core.NewMessage(payload)
 	m.Sender, m.Target = a.sender, a.id

@@ -375,7 +375,7 @@ func TestPlacedChanges(t *testing.T) {
 	}
 	same(t, b.apply(one("place: any, place_labels: {zone: zone-a}")), "replace c/0")
 	until(t, "the host with the label has it", func() bool { return len(a.here("c")) == 1 && len(b.here("c")) == 0 })
-	if got, err := b.count("c/0"); got != 21 || err != nil {
+	if got, err := b.count("c/0"); got != 21 || err != nil { // by no subscription that it has left behind
 		t.Errorf("it counts %d, %v, want 21 with its new configuration", got, err)
 	}
 	same(t, b.states(), "c/0 elsewhere")
