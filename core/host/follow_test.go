@@ -231,10 +231,14 @@ func TestChangesDuringAMove(t *testing.T) {
 		check(t, from.Send(here.ID, []byte("m")))
 		ctx, cancel := context.WithTimeout(context.Background(), 8*time.Second)
 		defer cancel()
-		err := from.Stop(ctx)
-		contains(t, "stop", fmt.Sprint(err), "messages that were not handled: 1")
+		text := fmt.Sprint(from.Stop(ctx)) // which and the move end in the same moment
+		if !strings.Contains(text, "messages that were not handled: 1") && !strings.Contains(text, "a/pilgrim was not shut down") {
+			t.Errorf("stop: %s", text)
+		}
 		isError(t, "move", receive(t, "move", moved), host.ErrNotRunning)
-		equal(t, "dead letters", from.Snapshot().DeadLetters, 1)
+		synctest.Wait()
+		s := from.Snapshot()
+		equal(t, "messages handled here, and dead letters", s.Handled+s.DeadLetters, 1)
 		equal(t, "components of the other host", len(to.Components()), 0)
 	})
 }
