@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -79,9 +80,10 @@ type view struct {
 	result *Cluster
 }
 
-// state is what the host tells the others, and itself.
+// state is what the host tells the others, and itself. A component that runs elsewhere is in the state of
+// that host.
 func (s *Server) state() HostState {
-	all := s.components()
+	all := slices.DeleteFunc(s.components(), func(c Component) bool { return c.State == "elsewhere" })
 	h := HostState{Version: s.config.Version, Started: s.started, Ready: s.ready() == nil, Total: len(all), Components: make([]ClusterComponent, len(all))}
 	if c, ok := s.config.Host.Cluster(); ok {
 		h.Connected, h.Reconnects = c.Since, c.Reconnects

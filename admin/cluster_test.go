@@ -81,7 +81,8 @@ func TestCluster(t *testing.T) {
 		{HostInfo: info("nonames"), Answer: []byte(`{"components":[{"id":"\u001b[2J"}]}`)},
 		{HostInfo: info("bare"), Answer: []byte(`{"total":-5}`)},
 	}
-	s := serve(t, inCluster(t, j))
+	joined := inCluster(t, j)
+	s := serve(t, func(c *admin.Config) { joined(c); c.Manager = new(sharing) }) // the other host has a/far in its state
 	c, err := s.Cluster(t.Context())
 	check(t, err)
 	if c.Name != "prod" || !c.Connected || c.Server != "nats://a" || c.Reconnects != 2 || !c.Since.Equal(joinTime) || len(c.Hosts) != 6 {

@@ -119,6 +119,13 @@ func (m *manager) Failed() []admin.Component {
 
 func (m *manager) Ready() error { return m.fails }
 
+// sharing is a manager with a component that runs on another host.
+type sharing struct{ manager }
+
+func (m *sharing) Failed() []admin.Component {
+	return []admin.Component{{ID: "a/far", State: "elsewhere", Host: "two"}}
+}
+
 // site is a server in front of a host with one component.
 type site struct {
 	*admin.Server
