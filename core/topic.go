@@ -142,29 +142,26 @@ func checkPatternPart(topic string, number int, part string, last bool) error {
 }
 
 // Matches reports whether topic is in the set.
-func (p TopicPattern) Matches(topic Topic) bool {
-	if p.text == "" || topic.text == "" {
-		return false
-	}
-	wanted, parts := p.text, topic.text
-	for {
-		var want, part string
-		var moreWanted, more bool
-		want, wanted, moreWanted = strings.Cut(wanted, ".")
-		part, parts, more = strings.Cut(parts, ".")
-		switch {
-		case want == AnyTopicParts:
-			return true
-		case want != AnyTopicPart && want != part, moreWanted != more:
-			return false
-		case !more:
-			return true
-		}
-	}
-}
+func (p TopicPattern) Matches(topic Topic) bool { return p.Covers(TopicPattern(topic)) }
 
 // Overlaps reports whether there is a topic that both patterns match.
 func (p TopicPattern) Overlaps(q TopicPattern) bool {
+	return p.alike(q,
+		func(a, b string) bool { return a == AnyTopicParts || b == AnyTopicParts },
+		func(a, b string) bool { return a == b || a == AnyTopicPart || b == AnyTopicPart })
+}
+
+// Covers reports whether p matches every topic that q matches. The zero value covers nothing, and
+// nothing covers it.
+func (p TopicPattern) Covers(q TopicPattern) bool {
+	return p.alike(q,
+		func(a, _ string) bool { return a == AnyTopicParts },
+		func(a, b string) bool { return a == b || a == AnyTopicPart && b != AnyTopicParts })
+}
+
+// alike compares two patterns part by part. They are alike if all parts fit, or those before two that
+// decide. The zero value is like nothing.
+func (p TopicPattern) alike(q TopicPattern, decide, fit func(a, b string) bool) bool {
 	if p.text == "" || q.text == "" {
 		return false
 	}
@@ -175,34 +172,11 @@ func (p TopicPattern) Overlaps(q TopicPattern) bool {
 		a, one, moreOne = strings.Cut(one, ".")
 		b, other, moreOther = strings.Cut(other, ".")
 		switch {
-		case a == AnyTopicParts || b == AnyTopicParts:
+		case decide(a, b):
 			return true
-		case a != b && a != AnyTopicPart && b != AnyTopicPart, moreOne != moreOther:
+		case !fit(a, b), moreOne != moreOther:
 			return false
 		case !moreOne:
-			return true
-		}
-	}
-}
-
-// Covers reports whether p matches every topic that q matches. The zero value covers nothing, and
-// nothing covers it.
-func (p TopicPattern) Covers(q TopicPattern) bool {
-	if p.text == "" || q.text == "" {
-		return false
-	}
-	wide, narrow := p.text, q.text
-	for {
-		var a, b string
-		var moreWide, moreNarrow bool
-		a, wide, moreWide = strings.Cut(wide, ".")
-		b, narrow, moreNarrow = strings.Cut(narrow, ".")
-		switch {
-		case a == AnyTopicParts:
-			return true
-		case a != b && (a != AnyTopicPart || b == AnyTopicParts), moreWide != moreNarrow:
-			return false
-		case !moreWide:
 			return true
 		}
 	}

@@ -167,10 +167,15 @@ func (b *Broker) mailError(err error) error {
 		return nil
 	case b.mail.denied.Load():
 		return errDenied
-	case errors.Is(err, natsgo.ErrNoResponders), errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+	case lacksJetStream(err):
 		return fmt.Errorf("the NATS server has no JetStream, which delivery: durable needs: enable it for this account (jetstream {store_dir: …} in nats-server.conf, or nats-server -js), or leave delivery out: %w", err)
 	}
 	return err
+}
+
+// lacksJetStream reports whether an error means that the server, or the account, has no JetStream.
+func lacksJetStream(err error) bool {
+	return errors.Is(err, natsgo.ErrNoResponders) || errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount)
 }
 
 // streamConfig is that of the stream of all mailboxes.

@@ -77,7 +77,7 @@ func (d *Directory) open(ctx context.Context) (jetstream.KeyValue, error) {
 // noJetStream explains why there is no bucket.
 func noJetStream(bucket string, err error) error {
 	hint := "see what airhost nats permissions has for it"
-	if errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) || errors.Is(err, natsgo.ErrNoResponders) {
+	if lacksJetStream(err) {
 		hint = "components with place: any need JetStream: set jetstream in the configuration of the NATS servers"
 	}
 	return fmt.Errorf("the bucket %s of NATS cannot be opened: %w; %s", bucket, err, hint)

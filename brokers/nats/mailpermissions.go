@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"slices"
 	"strings"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -18,31 +17,16 @@ import (
 func (p Permissions) WithMail(cluster, host string, own []core.ComponentID, sends []core.IDPattern) Permissions {
 	s, host := newSubjects(cmp.Or(cluster, DefaultCluster)), anyIfEmpty(host)
 	const api = "$JS.API."
-	directory := "KV_" + s.bucket()
-	publish := []string{
-		api + "STREAM.INFO." + directory, api + "CONSUMER.CREATE." + directory + ".>", api + "CONSUMER.DELETE." + directory + ".>",
-		"$JS.FC." + directory + ".>",
-	}
-	subscribe := []string{s.stored(host), s.inbox(host) + ".>"}
-	for _, target := range sends {
-		if !covered(target, sends) {
-			publish = append(publish, s.below("mail", target))
-		}
-	}
+	publish := append(readBucket(s.bucket()), s.allBelow("mail", sends)...)
 	if len(own) > 0 {
-		publish = append(publish, api+"STREAM.INFO."+s.stream(), api+"STREAM.CREATE."+s.stream(), api+"STREAM.CREATE."+directory)
+		publish = append(publish, api+"STREAM.INFO."+s.stream(), api+"STREAM.CREATE."+s.stream(), api+"STREAM.CREATE.KV_"+s.bucket())
 	}
 	for _, id := range own {
 		consumer := s.stream() + "." + s.consumer(id)
 		publish = append(publish, s.mail(id), "$KV."+s.bucket()+"."+key(id), api+"CONSUMER.CREATE."+consumer+"."+s.mail(id),
 			api+"CONSUMER.DELETE."+consumer, api+"CONSUMER.INFO."+consumer, s.next(s.consumer(id)), "$JS.ACK."+consumer+".>")
 	}
-	return Permissions{Publish: merged(p.Publish, publish), Subscribe: merged(p.Subscribe, subscribe)}
-}
-
-func merged(a, b []string) []string {
-	all := slices.Sorted(slices.Values(append(slices.Clone(a), b...)))
-	return slices.Compact(all)
+	return p.with(publish, []string{s.stored(host), s.inbox(host) + ".>"})
 }
 
 // changesStream reports whether messages on a subject may change something in JetStream.

@@ -114,8 +114,8 @@ func (b *Broker) deliverMail(m *core.Message) error {
 // post takes a message for the stream.
 func (r *mailRoute) post(m *core.Message) error {
 	b, size := r.broker, len(m.Payload)
-	if size > b.maxPayload() {
-		return tooLargeToSend(b.maxPayload())
+	if !b.fits(m) {
+		return tooLargeToSend(size, b.maxPayload())
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -176,7 +176,7 @@ func (r *mailRoute) flush(buffer []byte) []byte {
 			Header: natsgo.Header{natsgo.MsgIdHdr: {fmt.Sprintf("%s %s %x %x", b.config.Host, b.run, r.number, l.number)}},
 		})
 		if err == natsgo.ErrMaxPayload { // another server than before takes less
-			r.refuse(l.number, tooLargeToSend(b.maxPayload()))
+			r.refuseLarge(l.number)
 		}
 	}
 }
@@ -218,6 +218,13 @@ func (r *mailRoute) stored(number uint64) {
 func (r *mailRoute) refuse(number uint64, reason *core.MessagingError) {
 	if m := r.end(number); m != nil {
 		r.broker.home.Undelivered(m, reason)
+	}
+}
+
+// refuseLarge ends a letter that is too large for the server or the stream.
+func (r *mailRoute) refuseLarge(number uint64) {
+	if m := r.end(number); m != nil {
+		r.broker.home.Undelivered(m, tooLargeToSend(len(m.Payload), r.broker.maxPayload()))
 	}
 }
 
@@ -294,7 +301,7 @@ func (b *Broker) storedCame(in *natsgo.Msg) {
 	case strings.HasPrefix(got.Error.Description, "maximum "): // messages per subject, messages or bytes
 		r.refuse(number, &core.MessagingError{Case: core.CaseQueueFull, Text: r.target.String() + ": " + core.CutText(got.Error.Description, core.MaxErrorText/2)})
 	case got.Error.ErrorCode == jetstream.JSErrCodeStreamMessageExceedsMaximum:
-		r.refuse(number, tooLargeToSend(b.maxPayload()))
+		r.refuseLarge(number)
 	default:
 		r.later(got.Error.Description)
 	}

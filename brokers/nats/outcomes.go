@@ -121,7 +121,7 @@ func (o *origin) Respond(m *core.Message) {
 
 // failTooLarge makes an outcome that the server does not take a failure.
 func (b *Broker) failTooLarge(m *core.Message) {
-	m.Fail(&core.RequestError{Reason: core.ReasonUnavailable, Text: b.tooLarge("the response", m)})
+	m.Fail(&core.RequestError{Reason: core.ReasonUnavailable, Text: tooLarge("the response", len(m.Payload), b.maxPayload())})
 }
 
 // outcomeSize is about how many bytes an outcome has in a frame.

@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"slices"
@@ -26,61 +27,60 @@ type Permissions struct {
 // the targets. host is the name of the host. If it is empty, the permissions are those of a host
 // of any name, since NATS has no pattern for a part of a name: they are wider.
 func NewPermissions(cluster, host string, own []core.ComponentID, targets []core.IDPattern) Permissions {
-	s := newSubjects(Config{Cluster: cluster}.withDefaults().Cluster)
+	s := newSubjects(cmp.Or(cluster, DefaultCluster))
 	me := anyIfEmpty(host)
-	p := Permissions{
-		Publish:   []string{s.hosts(), s.outcomes("*"), s.receipts("*"), s.status("*"), s.answer("*", "*")},
-		Subscribe: []string{s.hosts(), s.outcomes(me), s.receipts(me), s.status(me), s.answer(me, "*")},
-	}
+	publish := []string{s.hosts(), s.outcomes("*"), s.receipts("*"), s.status("*"), s.answer("*", "*")}
+	subscribe := []string{s.hosts(), s.outcomes(me), s.receipts(me), s.status(me), s.answer(me, "*")}
 	for _, id := range own {
-		p.Subscribe = append(p.Subscribe, s.to(id))
+		subscribe = append(subscribe, s.to(id))
 	}
-	for _, target := range targets {
-		if !covered(target, targets) {
-			p.Publish = append(p.Publish, s.below("to", target))
-		}
-	}
-	p.sort()
+	return Permissions{}.with(append(publish, s.allBelow("to", targets)...), subscribe)
+}
+
+// with returns the permissions with others, each once and in order.
+func (p Permissions) with(publish, subscribe []string) Permissions {
+	p.Publish, p.Subscribe = merged(p.Publish, publish), merged(p.Subscribe, subscribe)
 	return p
 }
 
-// AddPlacement adds the subjects that a host needs for components with "place: any": the bucket of the leases, and
-// requests of other hosts and to them. host is as in [NewPermissions].
-func (p *Permissions) AddPlacement(cluster, host string) {
-	s := newSubjects(Config{Cluster: cluster}.withDefaults().Cluster)
-	stream := "KV_" + s.leases()
-	p.bucket = s.leases()
-	p.Publish = append(p.Publish, "$KV."+p.bucket+".>", s.take("*"), s.inbox("*")+".>", "$JS.FC."+stream+".>",
-		"$JS.API.INFO", "$JS.API.STREAM.INFO."+stream, "$JS.API.STREAM.CREATE."+stream, "$JS.API.CONSUMER.CREATE."+stream+".>", "$JS.API.CONSUMER.DELETE."+stream+".>")
-	p.Subscribe = append(p.Subscribe, s.take(anyIfEmpty(host)), s.inbox(anyIfEmpty(host))+".>")
-	p.sort()
+func merged(a, b []string) []string {
+	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(a, b))))
 }
 
-func (p *Permissions) sort() {
-	for _, list := range []*[]string{&p.Publish, &p.Subscribe} {
-		slices.Sort(*list)
-		*list = slices.Compact(*list)
+// WithPlacement returns the permissions with those for components with "place: any": the bucket of the
+// leases, and requests of other hosts and to them. host is as in [NewPermissions].
+func (p Permissions) WithPlacement(cluster, host string) Permissions {
+	s, host := newSubjects(cmp.Or(cluster, DefaultCluster)), anyIfEmpty(host)
+	p.bucket = s.leases()
+	stream := "KV_" + p.bucket
+	return p.with(append(readBucket(p.bucket), "$KV."+p.bucket+".>", s.take("*"), s.inbox("*")+".>", "$JS.API.INFO", "$JS.API.STREAM.CREATE."+stream),
+		[]string{s.take(host), s.inbox(host) + ".>"})
+}
+
+// readBucket are the subjects to which a host publishes that reads a bucket.
+func readBucket(name string) []string {
+	const api = "$JS.API."
+	stream := "KV_" + name
+	return []string{
+		api + "STREAM.INFO." + stream, api + "CONSUMER.CREATE." + stream + ".>", api + "CONSUMER.DELETE." + stream + ".>", "$JS.FC." + stream + ".>",
 	}
 }
 
 // WithTopics returns the permissions with those for publications: a host whose components may publish on
 // topics, and those to which they have subscribed.
 func (p Permissions) WithTopics(cluster string, published, subscribed []core.TopicPattern) Permissions {
-	s := newSubjects(Config{Cluster: cluster}.withDefaults().Cluster)
-	p.Publish, p.Subscribe = s.addTopics(p.Publish, published), s.addTopics(p.Subscribe, subscribed)
-	return p
+	s := newSubjects(cmp.Or(cluster, DefaultCluster))
+	return p.with(s.allTopics(published), s.allTopics(subscribed))
 }
 
-// addTopics adds the subjects of patterns to others. NATS has the same patterns.
-func (s subjects) addTopics(to []string, patterns []core.TopicPattern) []string {
-	all := slices.Clone(to)
+// allTopics are the subjects of patterns. NATS has the same patterns.
+func (s subjects) allTopics(patterns []core.TopicPattern) (all []string) {
 	for _, pattern := range patterns {
 		if !slices.ContainsFunc(patterns, func(p core.TopicPattern) bool { return p != pattern && p.Covers(pattern) }) {
 			all = append(all, s.topics(pattern.String()))
 		}
 	}
-	slices.Sort(all)
-	return slices.Compact(all)
+	return all
 }
 
 func anyIfEmpty(host string) string {
@@ -97,6 +97,16 @@ func (s subjects) below(kind string, pattern core.IDPattern) string {
 		name = "*"
 	}
 	return s.prefix + "." + kind + "." + part(namespace) + "." + part(name)
+}
+
+// allBelow is below for all patterns that no other one covers.
+func (s subjects) allBelow(kind string, patterns []core.IDPattern) (all []string) {
+	for _, pattern := range patterns {
+		if !covered(pattern, patterns) {
+			all = append(all, s.below(kind, pattern))
+		}
+	}
+	return all
 }
 
 // covered reports whether another one of the patterns matches all that a pattern matches.

@@ -2,7 +2,6 @@ package nats
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 
@@ -85,8 +84,7 @@ func (p *publications) take(one publication) *core.MessagingError {
 	}
 	switch {
 	case size > most:
-		text := fmt.Sprintf("the message has %d bytes, and the NATS server takes at most %d bytes (its max_payload, less a head)", size, max(0, most))
-		return &core.MessagingError{Case: core.CaseInvalidArgument, Text: text}
+		return tooLargeToSend(size, max(0, most))
 	case p.taken >= maxPublications || p.taken > 0 && p.bytes+size > maxPublicationBytes:
 		return errManyPublications
 	}

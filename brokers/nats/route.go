@@ -88,7 +88,7 @@ func (b *Broker) newRemote(target core.ComponentID, number uint64) *remote {
 func (r *remote) Deliver(m *core.Message) error {
 	b := r.broker
 	if !b.fits(m) {
-		return &core.MessagingError{Case: core.CaseInvalidArgument, Text: b.tooLarge("the message", m)}
+		return tooLargeToSend(len(m.Payload), b.maxPayload())
 	}
 	r.mu.Lock()
 	if r.mail && !m.IsRequest() {
@@ -124,8 +124,12 @@ func (r *remote) Deliver(m *core.Message) error {
 func (b *Broker) fits(m *core.Message) bool { return len(m.Payload) <= b.maxPayload() }
 
 // tooLarge says that it does not fit.
-func (b *Broker) tooLarge(name string, m *core.Message) string {
-	return fmt.Sprintf("%s has %d bytes, and the NATS server takes at most %d bytes (its max_payload, less a head)", name, len(m.Payload), b.maxPayload())
+func tooLarge(name string, size, most int) string {
+	return fmt.Sprintf("%s has %d bytes, and the NATS server takes at most %d bytes (its max_payload, less a head)", name, size, most)
+}
+
+func tooLargeToSend(size, most int) *core.MessagingError {
+	return &core.MessagingError{Case: core.CaseInvalidArgument, Text: tooLarge("the message", size, most)}
 }
 
 // writeLocked writes a message into the last frame that waits, or into a new one if that is full.
@@ -154,10 +158,6 @@ func (r *remote) writeLocked(m *core.Message) {
 	}
 	f.messages = append(f.messages, m)
 	f.bytes += len(m.Payload)
-}
-
-func tooLargeToSend(most int) *core.MessagingError {
-	return &core.MessagingError{Case: core.CaseInvalidArgument, Text: fmt.Sprintf("message: the NATS server takes at most %d bytes (its max_payload, less a head)", most)}
 }
 
 // overtake notes if the target has a durable mailbox.

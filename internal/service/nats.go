@@ -112,7 +112,7 @@ func Permissions(file *config.File) Grant {
 	g.Durable = len(durable) > 0
 	g.Permissions = nats.NewPermissions(c.Cluster, c.Host, own, targets).WithMail(c.Cluster, c.Host, durable, sends).WithTopics(c.Cluster, published, subscribed)
 	if file.PlacesAny() {
-		g.AddPlacement(c.Cluster, c.Host)
+		g.Permissions = g.WithPlacement(c.Cluster, c.Host)
 	}
 	if c.Host == "" {
 		g.Notes = append(g.Notes, "host.nats.name is not set, so that the host's name is known when it starts: the permissions are those of any host of the cluster, whose outcomes and receipts it may read")
