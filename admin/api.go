@@ -119,7 +119,7 @@ type DrainRequest struct {
 	Undo bool `json:"undo,omitempty" doc:"Take such components again, which come by and by."`
 }
 
-// Drained is a host that has given away what can run on other hosts, and takes no more.
+// Drained is a host that has given away all that can run on other hosts, and takes no more.
 type Drained struct {
 	Undone bool             `json:"undone" doc:"The host takes components again."`
 	Moved  []MovedComponent `json:"moved" doc:"The components with place: any that ran here."`

@@ -34,7 +34,7 @@ type ClusterHost struct {
 	State *HostState `json:"state,omitempty" doc:"What it tells of itself."`
 }
 
-// HostState is what a host tells the others of its cluster. There are no texts of components in it.
+// HostState is the state that a host tells the others of its cluster. There are no texts of components in it.
 type HostState struct {
 	Version    string             `json:"version" doc:"Of its program."`
 	Started    time.Time          `json:"started"`
@@ -80,8 +80,8 @@ type view struct {
 	result *Cluster
 }
 
-// state is what the host tells the others, and itself. A component that runs elsewhere is in the state of
-// that host.
+// state is the state that the host tells the others, and itself. A component that runs elsewhere is in
+// the state of that host.
 func (s *Server) state() HostState {
 	all := slices.DeleteFunc(s.components(), func(c Component) bool { return c.State == "elsewhere" })
 	h := HostState{Version: s.config.Version, Started: s.started, Ready: s.ready() == nil, Total: len(all), Components: make([]ClusterComponent, len(all))}

@@ -47,7 +47,7 @@ type HostInfo struct {
 	Since  time.Time         // when it was seen first; of the host itself, when it connected first
 }
 
-// HostAnswer is what one host of a cluster answers to [Clustered] Ask.
+// HostAnswer is the answer of one host of a cluster to [Clustered] Ask.
 type HostAnswer struct {
 	HostInfo
 	Answer []byte

@@ -43,7 +43,7 @@
 //   - durable.go: a [DurableBroker] keeps messages until they have been handled, and their
 //     [Keeper] is told so.
 //   - mover.go: a [Mover] is a broker on which components move from host to host.
-//   - moving.go: [Moving] is what a component takes along.
+//   - moving.go: [Moving] is all that a component takes along.
 //   - tracker.go: a [Tracker] remembers requests until they end, and tells their
 //     [Waiter] if that is by timeout.
 //

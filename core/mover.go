@@ -11,7 +11,7 @@ type Mover interface {
 	Leaving(id ComponentID) (Departure, error)
 
 	// Arrive is Attach on the new host, while the former one has the component too. r gets by
-	// DeliverFirst what follows the component from there, and holds back what comes by Deliver
+	// DeliverFirst all that follows the component from there, and holds back all that comes by Deliver
 	// until Complete. durable says that the component has a durable mailbox, as by AttachDurable of
 	// [DurableBroker]: stored messages do not follow it, they come to the new host from the store.
 	Arrive(id ComponentID, r Successor, durable bool) error

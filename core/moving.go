@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// Moving is what a component takes along to another host, beside its messages, which follow
+// Moving is all that a component takes along to another host, beside its messages, which follow
 // it. MarshalBinary and UnmarshalBinary are its form on the way.
 type Moving struct {
-	// State is what its guest has saved, if HasState.
+	// State is the state that its guest has saved, if HasState.
 	State    []byte
 	HasState bool
 	// Timers are its timers, in the order in which they fire.

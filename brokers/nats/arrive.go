@@ -9,7 +9,7 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// What a frame says about a component that moves. Its former host sends it to the component.
+// The words of a frame about a component that moves. Its former host sends it to the component.
 const (
 	followBegins = 1 // the frames of this host come before all others
 	followTaken  = 2 // the last frames of routes that it has had

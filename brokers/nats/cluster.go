@@ -13,7 +13,7 @@ import (
 
 var _ core.Clustered = (*Broker)(nil)
 
-// watched is what operators see of a cluster.
+// watched is the state that operators see of a cluster.
 type watched struct {
 	tell atomic.Pointer[func(core.ClusterChange)]
 	full atomic.Uint64 // messages that were refused since a window was used up

@@ -40,7 +40,7 @@ func (p *peers) echoed(number uint64) {
 	p.failDeparted(func(d *departed) bool { return d.echo == number })
 }
 
-// failOverdue ends the requests of departed hosts whose echoes have been lost.
+// failOverdue ends the requests of departed hosts for which the echo has been lost.
 func (p *peers) failOverdue(now time.Time) {
 	p.failDeparted(func(d *departed) bool { return now.Sub(d.since) > p.broker.config.Lease })
 }

@@ -338,7 +338,7 @@ type counts struct {
 	left, arrived, lost, discarded, unpublished, missed, redelivered atomic.Uint64
 }
 
-// Counters counts what nothing else reports.
+// Counters counts events that nothing else reports.
 type Counters struct {
 	Lost        uint64 // outcomes that could not be sent to their host: the request there times out
 	Discarded   uint64 // arrivals that are no frames of this cluster, or of a later version

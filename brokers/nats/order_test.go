@@ -76,7 +76,7 @@ func (o *other) beat(run string, leaving bool) {
 	check(o.t, o.Publish("ah.default.hosts", fmt.Appendf(nil, `{"version":1,"host":"z","run":%q,"lease_ms":3600000,"labels":{"run":%[1]q},"leaving":%t}`, run, leaving)))
 }
 
-// credit is what a receipt grants.
+// credit is the room that a receipt grants.
 const credit = "\x7f\xff\x7f"
 
 // request makes b send a request to the host, which gets its frame.

@@ -241,7 +241,7 @@ func (o *origin) resume() {
 	}
 }
 
-// resumeOutcomes sends what waits for the other hosts, also for those that have not said that they
+// resumeOutcomes sends all that waits for the other hosts, also for those that have not said that they
 // are back.
 func (b *Broker) resumeOutcomes() {
 	b.mu.RLock()

@@ -169,7 +169,7 @@ func TestAccounts(t *testing.T) {
 	}
 }
 
-// replace writes what one file has into another.
+// replace writes the content of one file into another.
 func replace(t *testing.T, file, by string) {
 	t.Helper()
 	text, err := os.ReadFile(by)

@@ -71,7 +71,7 @@ func labelText(labels map[string]string) string {
 	return strings.Join(all, ",")
 }
 
-// hostState is what is known of a host: it tells its state over its own connection.
+// hostState is the state of a host, as far as it is known: it tells its state over its own connection.
 func hostState(c *admin.Cluster, h admin.ClusterHost) string {
 	switch {
 	case h.State == nil:

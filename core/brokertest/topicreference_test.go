@@ -209,7 +209,7 @@ func (b *topicReference) putLocked(a arrival) {
 	b.more.Broadcast()
 }
 
-// deliver delivers what waits until the broker is closed.
+// deliver delivers all that waits until the broker is closed.
 func (b *topicReference) deliver() {
 	for {
 		b.mutex.Lock()

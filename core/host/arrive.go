@@ -23,7 +23,7 @@ type arrival struct {
 // if its former host does not say that all have come.
 const arrivalTime = 10 * time.Second
 
-// checkMoving checks what a component brings along against the limits of d.
+// checkMoving checks all that a component brings along against the limits of d.
 func (d *Deployment) checkMoving() error {
 	m := d.Moving
 	if m == nil {
@@ -59,7 +59,7 @@ func (d *Deployment) notMoving() error {
 	return nil
 }
 
-// arrive gives c, which has been started and is attached to no broker, what it has brought
+// arrive gives c, which has been started and is attached to no broker, all that it has brought
 // along. Then it attaches c. The caller owns c with its members.
 func (h *Host) arrive(c *component) error {
 	m := c.moving

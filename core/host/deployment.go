@@ -45,7 +45,7 @@ type Deployment struct {
 	// any other; its [EventFailed] and its [ComponentStatus] say so, for the program to act.
 	Required bool
 
-	// Moving, if not nil, is what the component brings from the host that has it now, whose
+	// Moving, if not nil, is all that the component brings from the host that has it now, whose
 	// [Host.MoveAway] has given it. The guest is started, gets the state if it exports
 	// component-state and has one instance, and its timers go on with the time that they have
 	// left, and with their ids. Then Deploy returns. The component handles nothing until the
@@ -74,7 +74,7 @@ const (
 	SpreadAny Spread = "any"
 )
 
-// Delivery says what keeps the fire-and-forget messages to a component.
+// Delivery says how the fire-and-forget messages to a component are kept.
 type Delivery string
 
 const (

@@ -7,7 +7,7 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// errDelivery is the error of a change of a component's delivery: what is stored for it would be
+// errDelivery is the error of a change of a component's delivery: messages that are stored for it would be
 // forgotten, or come twice.
 var errDelivery = errors.New("delivery cannot be changed while the component is deployed: undeploy it, and deploy it again")
 
@@ -22,7 +22,7 @@ func (h *Host) normalize(d *Deployment) error {
 	return nil
 }
 
-// takeNoMore ends what brings messages from nowhere: timers, and the mail that the broker keeps, which
+// takeNoMore ends the sources of messages that nobody sends now: timers, and the mail that the broker keeps, which
 // can wait for the next start.
 func (h *Host) takeNoMore() {
 	if broker, can := h.broker.(core.DurableBroker); can {

@@ -90,7 +90,7 @@ func (c *component) moveAway(ctx context.Context, mover core.Mover, hand func(co
 	return err
 }
 
-// handOut collects what c takes along, and makes another host run c. The caller owns c with its
+// handOut collects all that c takes along, and makes another host run c. The caller owns c with its
 // members.
 func (c *component) handOut(ctx context.Context, hand func(context.Context, *core.Moving) error) error {
 	m, err := c.pack(ctx)
@@ -103,7 +103,7 @@ func (c *component) handOut(ctx context.Context, hand func(context.Context, *cor
 	return hand(ctx, m)
 }
 
-// pack waits for the outcomes of c's requests, and collects what c takes along. The caller owns
+// pack waits for the outcomes of c's requests, and collects all that c takes along. The caller owns
 // c with its members.
 func (c *component) pack(ctx context.Context) (*core.Moving, error) {
 	limit := outcomesTime

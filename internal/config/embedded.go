@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// embedded notes what is wrong with the server in the host's process, which listens at the address of
+// embedded notes the faults of the server in the host's process, which listens at the address of
 // host.nats.url, and has the keys of the host.
 func (d *decoder) embedded(n *NATS) {
 	const path = "host.nats"
