@@ -42,8 +42,15 @@ type HostState struct {
 	Connected  time.Time          `json:"connected" doc:"Since when it has its connection."`
 	Reconnects uint64             `json:"reconnects"`
 	Total      int                `json:"total" doc:"Components that it has, those without room in the answer too."`
+	Drain      string             `json:"drain,omitempty" enum:"draining,drained" doc:"It was drained, and takes no components with place: any: draining while it still has some, then drained."`
 	Components []ClusterComponent `json:"components" doc:"Its components by id, as many as the answer has room for."`
 }
+
+// The values of [HostState] Drain.
+const (
+	HostDraining = "draining"
+	HostDrained  = "drained"
+)
 
 // ClusterComponent is a component of a host of a cluster.
 type ClusterComponent struct {
@@ -88,6 +95,9 @@ func (s *Server) state() HostState {
 	if c, ok := s.config.Host.Cluster(); ok {
 		h.Connected, h.Reconnects = c.Since, c.Reconnects
 	}
+	if s.config.Draining != nil {
+		h.Drain = s.config.Draining()
+	}
 	for i, c := range all {
 		h.Components[i] = ClusterComponent{
 			ID: c.ID, Engine: c.Engine, State: c.State, Health: c.Health, Required: c.Required, Instances: c.Instances,
@@ -129,6 +139,9 @@ func readState(text []byte) (*HostState, error) {
 		h.Components = []ClusterComponent{}
 	}
 	h.Total = max(h.Total, len(h.Components))
+	if h.Drain != HostDraining && h.Drain != HostDrained { // what a later version may tell
+		h.Drain = ""
+	}
 	return h, nil
 }
 

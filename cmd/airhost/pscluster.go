@@ -73,15 +73,20 @@ func labelText(labels map[string]string) string {
 
 // hostState is the state of a host, as far as it is known: it tells its state over its own connection.
 func hostState(c *admin.Cluster, h admin.ClusterHost) string {
-	switch {
-	case h.State == nil:
+	if h.State == nil {
 		return "unknown: " + clipped(h.Error, lastErrorWidth)
-	case h.Self && !c.Connected:
-		return "disconnected"
-	case !h.State.Ready:
-		return "connected, not ready"
 	}
-	return "connected"
+	state := "connected"
+	switch {
+	case h.Self && !c.Connected:
+		state = "disconnected"
+	case !h.State.Ready:
+		state = "connected, not ready"
+	}
+	if h.State.Drain != "" {
+		state += ", " + h.State.Drain
+	}
+	return state
 }
 
 func clusterTable(c *admin.Cluster) *table {
