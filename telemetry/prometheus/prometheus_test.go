@@ -64,7 +64,7 @@ func distinct() *fixed {
 			Namespace: "shop", Budget: host.Budget{Memory: 51 << 20, MessagesPerSecond: 52, RunningTime: 1500 * time.Millisecond},
 			MemoryTaken: 53 << 20, Refused: 54, Ran: 55 * time.Second, Paused: true, Pauses: 56,
 		}, {Namespace: "free"}},
-		cluster: &core.ClusterStatus{Name: "prod", Connected: true, Reconnects: 57, Full: 58, Lost: 59, Discarded: 60, Hosts: make([]core.HostInfo, 61)},
+		cluster: &core.ClusterStatus{Name: "prod", Connected: true, Reconnects: 57, Full: 58, Lost: 59, Discarded: 60, Hosts: make([]core.HostInfo, 61), Unpublished: 93, Missed: 94, Redelivered: 95},
 	}
 }
 
