@@ -416,7 +416,7 @@ func TestReplicas(t *testing.T) {
 	check(t, err)
 	check(t, b.Open(within(t), nobody{}))
 	defer func() { check(t, b.Close(within(t))) }()
-	if err := b.AttachDurable(mailID, nobody{}); err == nil || !strings.Contains(err.Error(), "stream ah_default_mail: ") || !strings.Contains(err.Error(), "replicas > 1 not supported in non-clustered mode") {
+	if err := b.AttachDurable(mailID, nobody{}); err == nil || !strings.Contains(err.Error(), "stream ah_default_mail: ") || !strings.Contains(err.Error(), "replicas > 1 not supported in non-clustered mode; host.nats.replicas is how many servers") {
 		t.Errorf("got %v", err)
 	}
 	if _, err := nats.New(nats.Config{Replicas: 2}); err == nil || !strings.Contains(err.Error(), "want 1, 3 or 5") {
