@@ -61,6 +61,8 @@ type ClusterComponent struct {
 	Required  bool    `json:"required,omitempty"`
 	Instances int     `json:"instances"`
 	Waiting   int     `json:"waiting" doc:"Messages in its mailbox."`
+	Durable   bool    `json:"durable,omitempty" doc:"It has a durable mailbox."`
+	Stored    int     `json:"stored,omitempty" doc:"Messages in its durable mailbox that were not handled, as far as its host knows."`
 	Rate      float64 `json:"rate" doc:"Messages that it has handled, each second, in the last seconds."`
 	Memory    int64   `json:"memory"`
 	Handled   uint64  `json:"handled"`
@@ -101,7 +103,7 @@ func (s *Server) state() HostState {
 	for i, c := range all {
 		h.Components[i] = ClusterComponent{
 			ID: c.ID, Engine: c.Engine, State: c.State, Health: c.Health, Required: c.Required, Instances: c.Instances,
-			Waiting: c.Waiting, Rate: c.Rate, Memory: c.Memory, Handled: c.Handled, Errors: c.Errors, Restarts: c.Restarts,
+			Waiting: c.Waiting, Durable: c.Durable, Stored: c.Stored, Rate: c.Rate, Memory: c.Memory, Handled: c.Handled, Errors: c.Errors, Restarts: c.Restarts,
 		}
 	}
 	return h

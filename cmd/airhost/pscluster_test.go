@@ -25,7 +25,7 @@ func fakeCluster() *admin.Cluster {
 		Hosts: []admin.ClusterHost{
 			{Name: "b", Self: true, Labels: map[string]string{"zone": "b", "disk": "ssd"}, Since: fakeTime, State: state(admin.HostState{Version: "v0.3.0", Ready: true})},
 			{Name: "a", Since: fakeTime, State: state(admin.HostState{Version: "v0.4.0", Ready: true, Total: 1002, Components: []admin.ClusterComponent{
-				{ID: "shop/stock", Engine: "wazero", State: "running", Health: "healthy", Instances: 4, Waiting: 12, Rate: 1234.5, Memory: 12_900_000, Handled: 1_000_000, Errors: 1, Restarts: 2},
+				{ID: "shop/stock", Engine: "wazero", State: "running", Health: "healthy", Instances: 4, Waiting: 12, Durable: true, Stored: 7, Rate: 1234.5, Memory: 12_900_000, Handled: 1_000_000, Errors: 1, Restarts: 2},
 				{ID: "shop/\x1b[2J", Engine: "\x1b", State: "failed", Required: true},
 			}})},
 			{Name: "c", Since: fakeTime, State: state(admin.HostState{Version: "v0.4.0", Drain: admin.HostDraining})},

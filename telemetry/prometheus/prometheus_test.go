@@ -55,7 +55,7 @@ func distinct() *fixed {
 		},
 		components: []host.ComponentStatus{{
 			ID: core.MustComponentID("shop/orders"), Engine: "wazero", State: "running", Required: true, Health: core.HealthDegraded,
-			Instances: 32, Waiting: 33, Timers: 34, Fired: 35, Calls: 36, FailedCalls: 37, Published: 91, Memory: 38 << 20,
+			Instances: 32, Waiting: 33, Durable: true, Stored: 96, Timers: 34, Fired: 35, Calls: 36, FailedCalls: 37, Published: 91, Memory: 38 << 20,
 			Counters: host.ComponentCounters{
 				Sent: 39, Refused: 40, Requests: 41, Canceled: 42, Handled: 43, Expired: 44, Errors: 45, Callbacks: 46, Traps: 47, Restarts: 48, LogLines: 49, LogDrops: 50,
 			},
