@@ -27,6 +27,7 @@ func (b *Broker) register(ctx context.Context, id core.ComponentID) error {
 	if _, err := b.mail.js.Publish(ctx, b.subjects.entry(id), []byte(b.config.Host)); err != nil {
 		return fmt.Errorf("the directory of durable mailboxes, %s: %w", b.subjects.bucket(), b.mailError(err))
 	}
+	b.mail.entries.Add(1)
 	if b.know(id) {
 		b.sayBeat(false)
 	}
@@ -190,7 +191,8 @@ func (b *Broker) kickDirectory() {
 }
 
 // durables is a word for the set of this host's components with durable mailboxes, for its beats; it
-// is empty without any.
+// is empty without any. It is another one after each entry in the directory: hosts that have heard it
+// before have looked too early.
 func (b *Broker) durables() string {
 	var all []string
 	for _, x := range b.mailboxes() {
@@ -200,6 +202,7 @@ func (b *Broker) durables() string {
 		return ""
 	}
 	slices.Sort(all)
+	all = append(all, fmt.Sprint(b.mail.entries.Load()))
 	sum := fnv.New64a()
 	_, _ = sum.Write([]byte(strings.Join(all, " "))) // it does not fail
 	return fmt.Sprintf("%x", sum.Sum64())

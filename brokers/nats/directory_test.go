@@ -12,12 +12,16 @@ import (
 	"github.com/airhost/airhost/internal/natstest"
 )
 
-// TestListThatIsBehind: a component that is missing in the list of the directory, which may come from a
-// replica that is behind, keeps its durable mailbox if the leader knows of it.
-func TestListThatIsBehind(t *testing.T) {
+// takes is a receiver that takes all.
+type takes struct{}
+
+func (takes) Deliver(*core.Message) error { return nil }
+
+// openStore returns an open broker at a server with JetStream.
+func openStore(t *testing.T) (context.Context, *Broker) {
+	t.Helper()
 	s := natstest.Serve(t, &server.Options{JetStream: true, StoreDir: t.TempDir()})
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	b, err := New(Config{URL: s.ClientURL(), Host: "one", Logger: slog.New(slog.DiscardHandler)})
 	if err == nil {
 		err = b.Open(ctx, new(sink))
@@ -25,8 +29,15 @@ func TestListThatIsBehind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = b.Close(ctx) }()
-	if _, err = b.setUpMail(ctx, x); err != nil {
+	t.Cleanup(func() { _ = b.Close(ctx); cancel() })
+	return ctx, b
+}
+
+// TestListThatIsBehind: a component that is missing in the list of the directory, which may come from a
+// replica that is behind, keeps its durable mailbox if the leader knows of it.
+func TestListThatIsBehind(t *testing.T) {
+	ctx, b := openStore(t)
+	if _, err := b.setUpMail(ctx, x); err != nil {
 		t.Fatal(err)
 	}
 	b.know(y)
@@ -39,5 +50,27 @@ func TestListThatIsBehind(t *testing.T) {
 	known = map[core.ComponentID]bool{}
 	if err := b.keepEntries(ctx, known); err != nil || len(known) > 0 {
 		t.Errorf("got %v, %v, want none", known, err)
+	}
+}
+
+// TestWordOfEachEntry: a host that has heard of a durable mailbox before it was in the directory, or while the
+// directory was empty, hears another word afterwards, and looks again.
+func TestWordOfEachEntry(t *testing.T) {
+	ctx, b := openStore(t)
+	if word := b.durables(); word != "" {
+		t.Errorf("without a mailbox the word is %q", word)
+	}
+	if err := b.AttachDurable(x, takes{}); err != nil {
+		t.Fatal(err)
+	}
+	before := b.durables()
+	if before != b.durables() {
+		t.Error("the word changes without a reason")
+	}
+	if _, err := b.setUpMail(ctx, x); err != nil {
+		t.Fatal(err)
+	}
+	if after := b.durables(); after == before || after == "" {
+		t.Errorf("the word is %q, as before the component was entered in the directory", after)
 	}
 }

@@ -81,6 +81,7 @@ type mailing struct {
 	denied  atomic.Bool // the server has ended the permit
 	resting atomic.Bool
 	inboxes atomic.Uint64 // how many there were
+	entries atomic.Uint64 // how often this host has entered a component in the directory
 	leaves  atomic.Int64  // until then consumers of mailboxes that end stay, in ns since the Unix epoch
 	kick    chan struct{} // asks for a look at the directory
 	setUp   chan struct{} // has a token unless somebody sets JetStream up; guards the following
