@@ -111,11 +111,13 @@ func (c Config) options() ([]natsgo.Option, error) {
 		options = append(options, natsgo.UserCredentials(c.Credentials))
 	}
 	if c.NKey != "" {
-		option, err := natsgo.NkeyOptionFromSeed(c.NKey)
+		// The client of NATS has one public key for all connections: a seed that is read again for each
+		// signature, as by NkeyOptionFromSeed, would not fit it after the file was replaced.
+		pair, public, err := readNKey(c.NKey)
 		if err != nil {
-			return nil, fmt.Errorf("nkey %s: %w", c.NKey, err)
+			return nil, fmt.Errorf("nkey %w", err)
 		}
-		options = append(options, option)
+		options = append(options, natsgo.Nkey(public, pair.Sign))
 	}
 	if c.CA != "" {
 		options = append(options, natsgo.RootCAs(c.CA))
