@@ -74,14 +74,14 @@ func serveNATS(s serverSettings) error {
 	return err
 }
 
-// groupsOf returns the streams and consumers that a server knows, and of which of them it is the
-// leader of replicas that are all up to date.
+// groupsOf returns the streams and durable consumers that a server knows, and of which of them it is
+// the leader of replicas that are all up to date.
 func groupsOf(nats *server.Server, name string) (map[string]bool, error) {
 	groups := map[string]bool{}
 	if !nats.JetStreamEnabled() {
 		return map[string]bool{"JetStream of " + name: false}, nil
 	}
-	all, err := nats.Jsz(&server.JSzOptions{Streams: true, Consumer: true, Accounts: true})
+	all, err := nats.Jsz(&server.JSzOptions{Streams: true, Consumer: true, Config: true, Accounts: true})
 	if err != nil {
 		return nil, err
 	}
@@ -100,6 +100,9 @@ func groupsOf(nats *server.Server, name string) (map[string]bool, error) {
 		for _, stream := range account.Streams {
 			groups[stream.Name] = current(stream.Cluster)
 			for _, consumer := range stream.Consumer {
+				if consumer.Config == nil || consumer.Config.Durable == "" {
+					continue // it has no replicas: a host that has lost it makes another one
+				}
 				groups[stream.Name+" "+consumer.Name] = current(consumer.Cluster)
 			}
 		}
