@@ -49,6 +49,8 @@ type member struct {
 	cut       bool // nothing goes between it and the directory, or other hosts
 	doubtful  bool // writes are made, and their answers are lost
 	stuck     bool // nothing that runs stops
+	watches   int  // that have begun
+	deaf      int  // of these, those that tell nothing any more: the first ones
 	running   map[core.ComponentID]bool
 	paused    map[core.ComponentID]bool
 	fences    map[core.ComponentID]uint64
@@ -230,11 +232,15 @@ func (m *member) Update(ctx context.Context, key string, value []byte, last uint
 
 func (m *member) Watch(ctx context.Context, tell func(string, []byte, uint64)) error {
 	told, first := uint64(0), true
+	m.bus.mu.Lock()
+	m.watches++
+	number := m.watches
+	m.bus.mu.Unlock()
 	for {
 		m.bus.mu.Lock()
 		changed := m.bus.changed
 		var news []entry
-		if !m.cut {
+		if !m.cut && number > m.deaf {
 			for _, e := range m.bus.values {
 				if e.revision > told {
 					news = append(news, e)

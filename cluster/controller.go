@@ -93,9 +93,6 @@ func New(c Config) (*Controller, error) {
 func (c *Controller) Start(ctx context.Context) error {
 	over, end := context.WithCancel(context.Background())
 	c.end = end
-	if err := c.config.Hosts.Answer(c.answer); err != nil {
-		return err
-	}
 	c.config.Directory.AtClose(c.leave)
 	failed := make(chan error, 1)
 	c.work.Go(func() { c.watch(over, failed) })
@@ -115,6 +112,10 @@ func (c *Controller) Start(ctx context.Context) error {
 			c.end()
 			return context.Cause(ctx)
 		}
+	}
+	if err := c.config.Hosts.Answer(c.answer); err != nil { // later: one that did not start answers nobody
+		c.end()
+		return err
 	}
 	c.work.Go(func() { c.keepLease(over) })
 	c.work.Go(func() { c.run(over) })
