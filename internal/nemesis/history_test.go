@@ -41,8 +41,9 @@ type counts struct {
 	published, heard        int // publications, and arrivals of them
 	posted, unmailed, again int // messages for durable mailboxes, dead letters of these, and those handled again
 
-	placed, starts, moves, late int           // messages handled by components with place: any, their starts, those by moves, and messages handled after a claim
-	answers                     time.Duration // after which all of these have answered when the faults were mended
+	placed, starts, moves int           // messages that components with place: any have handled, their starts, and those by moves
+	late, behind          int           // messages that were handled after the end of a claim, and those of them when the next one was valid
+	answers               time.Duration // after which all of these have answered when the faults were mended
 }
 
 func newCounts() counts { return counts{outcomes: map[string]int{}, refusals: map[string]int{}} }
@@ -217,13 +218,14 @@ func (h *history) settle() counts {
 	for _, sender := range slices.Sorted(maps.Keys(h.requests)) {
 		h.settleRequests(sender)
 	}
-	n := h.counts
+	var all []string
 	for _, c := range h.more {
 		if lost := c.settle(h); lost != "" {
-			n.lost = append(n.lost, lost)
+			all = append(all, lost)
 		}
 	}
-	h.counts = newCounts()
+	n := h.counts
+	n.lost, h.counts = all, newCounts()
 	return n
 }
 

@@ -194,9 +194,9 @@ func (n counts) String() string {
 	for _, reason := range slices.Sorted(maps.Keys(n.outcomes)) {
 		outcomes = append(outcomes, fmt.Sprintf("%s %d", reason, n.outcomes[reason]))
 	}
-	return fmt.Sprintf("%d messages, %d refused, %d dead letters, %d lost with their host, %d requests (%s), %d publications, %d heard, %d durable, %d dead letters, %d again, %d placed, %d starts, %d moves, %d late, answers after %.2f s",
+	return fmt.Sprintf("%d messages, %d refused, %d dead letters, %d lost with their host, %d requests (%s), %d publications, %d heard, %d durable, %d dead letters, %d again, %d placed, %d starts, %d moves, %d late, %d behind, answers after %.2f s",
 		n.messages, n.refused, n.dead, n.missing, n.requests, strings.Join(outcomes, ", "), n.published, n.heard, n.posted, n.unmailed, n.again,
-		n.placed, n.starts, n.moves, n.late, n.answers.Seconds())
+		n.placed, n.starts, n.moves, n.late, n.behind, n.answers.Seconds())
 }
 
 // table sums up rounds by the kinds of their faults.
@@ -237,6 +237,7 @@ func (w *row) add(n counts, d time.Duration) {
 	w.starts += n.starts
 	w.moves += n.moves
 	w.late += n.late
+	w.behind += n.behind
 	w.answers = max(w.answers, n.answers)
 	w.time += d
 	if w.outcomes == nil {
@@ -262,7 +263,7 @@ func (s *table) String() string {
 		line(strings.ReplaceAll(name, "|", "\\|"), s.rows[name])
 	}
 	line("all", &s.all)
-	fmt.Fprintf(&text, "place: any: %d messages, %d of them after the end of the claim, %d starts, %d of them by moves, answers after %v at most\n", s.all.placed, s.all.late, s.all.starts, s.all.moves, s.all.answers.Round(time.Millisecond))
+	fmt.Fprintf(&text, "place: any: %d messages, %d of them after the end of the claim, %d of these when the next one was valid, %d starts, %d of them by moves, answers after %v at most\n", s.all.placed, s.all.late, s.all.behind, s.all.starts, s.all.moves, s.all.answers.Round(time.Millisecond))
 	fmt.Fprintf(&text, "%v\n", s.all.time.Round(time.Second))
 	return text.String()
 }

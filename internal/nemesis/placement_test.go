@@ -3,7 +3,6 @@ package nemesis
 import (
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -61,6 +60,7 @@ func (c *cluster) awaitPlaced(most time.Duration) {
 type checkPlacement struct {
 	tenures map[string]map[int]*tenure    // by component and fence
 	orders  map[[2]string]map[int]*series // by sender and component, and fence
+	late    []record                      // messages that were handled after the end of a claim, since settle
 }
 
 // tenure is what a host does with a component under one claim.
@@ -69,13 +69,14 @@ type tenure struct {
 	starts, ends int
 	moved        bool  // it came from another host with its messages
 	first, last  int64 // the claim was valid before the one, and after the other; 0 if it never was
+	told         bool  // that it was valid after another one
 }
 
 // series are the numbers of a sender's messages that were handled under one claim.
 type series struct{ least, most, last int }
 
 func newCheckPlacement() *checkPlacement {
-	return &checkPlacement{map[string]map[int]*tenure{}, map[[2]string]map[int]*series{}}
+	return &checkPlacement{tenures: map[string]map[int]*tenure{}, orders: map[[2]string]map[int]*series{}}
 }
 
 func (c *checkPlacement) note(h *history, run string, r record) bool {
@@ -86,7 +87,7 @@ func (c *checkPlacement) note(h *history, run string, r record) bool {
 		if t.starts++; t.starts > 1 && t.run == run {
 			h.violation("place: any: %s was started twice under fence %d, by run %s", target, r.number(1), run)
 		}
-		t.valid(r, 2)
+		c.valid(h, target, r, 2)
 		t.moved = r.word(4) == "moved"
 		h.counts.starts++
 		if t.moved {
@@ -108,8 +109,8 @@ func (c *checkPlacement) handled(h *history, run string, r record) {
 	if t.ends > 0 {
 		h.violation("place: any: %s was stopped under fence %d, and handles a message, by run %s", target, fence, run)
 	}
-	if h.counts.placed++; !t.valid(r, 4) {
-		h.counts.late++
+	if h.counts.placed++; !c.valid(h, target, r, 4) {
+		c.late = append(c.late, r)
 	}
 	key := [2]string{sender, target}
 	if c.orders[key] == nil {
@@ -143,16 +144,29 @@ func (c *checkPlacement) tenure(h *history, run, target string, fence int) *tenu
 	return t
 }
 
-// valid notes if the claim was valid: between the time in the word i of a record, and that of the
-// record itself, since a host may be stopped anywhere.
-func (t *tenure) valid(r record, i int) bool {
+// valid notes if the claim with the fence before the word i of a record was valid: between the time in that
+// word and the one of the record itself, since a host may be stopped anywhere. It checks that no claim
+// was valid after one with a higher fence was.
+func (c *checkPlacement) valid(h *history, target string, r record, i int) bool {
 	if r.word(i+1) != "true" {
 		return false
 	}
+	fence := r.number(i - 1)
+	t := c.tenures[target][fence]
+	t.last = max(t.last, int64(r.number(i)))
 	if t.first == 0 || r.at < t.first {
 		t.first = r.at
 	}
-	t.last = max(t.last, int64(r.number(i)))
+	for other, o := range c.tenures[target] {
+		low, high := min(fence, other), max(fence, other)
+		lower, higher := c.tenures[target][low], c.tenures[target][high]
+		if low == high || o.first == 0 || lower.last <= higher.first || lower.told {
+			continue
+		}
+		lower.told = true
+		h.violation("place: any: two claims of %s at the same time: that with fence %d of run %s is valid after that with fence %d of run %s was",
+			target, low, lower.run, high, higher.run)
+	}
 	return true
 }
 
@@ -160,35 +174,26 @@ func (t *tenure) valid(r record, i int) bool {
 func (c *checkPlacement) waiting(*history) int { return 0 }
 
 func (c *checkPlacement) settle(h *history) (lost string) {
-	for _, target := range slices.Sorted(maps.Keys(c.tenures)) {
-		c.settleClaims(h, target)
-	}
 	for key := range c.orders {
 		c.settleOrder(h, key[0], key[1])
 	}
-	if h.counts.late > 0 {
-		return fmt.Sprintf("%d messages handled after the end of a claim", h.counts.late)
+	late := len(c.late)
+	if late == 0 {
+		return ""
 	}
-	return ""
-}
-
-// settleClaims checks that no claim was valid after one with a higher fence was.
-func (c *checkPlacement) settleClaims(h *history, target string) {
-	all := c.tenures[target]
-	above, first := 0, int64(math.MaxInt64) // the one that was valid first, of those with a higher fence
-	for _, fence := range slices.Backward(slices.Sorted(maps.Keys(all))) {
-		t := all[fence]
-		if t.first == 0 {
-			continue
-		}
-		if t.last > first {
-			h.violation("place: any: two claims of %s at the same time: that with fence %d of run %s is valid after that with fence %d of run %s was",
-				target, fence, t.run, above, all[above].run)
-		}
-		if t.first < first {
-			above, first = fence, t.first
+	behind := 0
+	for _, r := range c.late {
+		for fence, t := range c.tenures[r.word(0)] {
+			if fence > r.number(3) && t.first > 0 && t.first < r.at {
+				behind++
+				break
+			}
 		}
 	}
+	c.late = nil
+	h.counts.late += late
+	h.counts.behind += behind
+	return fmt.Sprintf("%d messages handled after the end of a claim, %d of them when the next one was valid", late, behind)
 }
 
 // settleOrder checks that messages of a sender stay in order when the component moves.
@@ -256,7 +261,7 @@ b.1 ran any/p a.1/out0 2 5 11 true
 	r, err := parseRecord("5 ran any/p a.1/out0 1 5 4 false")
 	must(t, err)
 	c.note(h, "b.1", r)
-	if lost := c.settle(h); lost != "1 messages handled after the end of a claim" {
+	if lost := c.settle(h); lost != "1 messages handled after the end of a claim, 0 of them when the next one was valid" {
 		t.Errorf("got %q", lost)
 	}
 }

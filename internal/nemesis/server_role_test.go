@@ -9,9 +9,22 @@ import (
 	"os"
 	"strings"
 	"time"
+	_ "unsafe" // for linkname
 
 	"github.com/nats-io/nats-server/v2/server"
 )
+
+// The times of an election of Raft. The server has 4 to 9 s, and 1 s between heartbeats, and no option for
+// them: a round would mostly wait for elections.
+//
+//go:linkname minElectionTimeout github.com/nats-io/nats-server/v2/server.minElectionTimeout
+var minElectionTimeout time.Duration
+
+//go:linkname maxElectionTimeout github.com/nats-io/nats-server/v2/server.maxElectionTimeout
+var maxElectionTimeout time.Duration
+
+//go:linkname hbInterval github.com/nats-io/nats-server/v2/server.hbInterval
+var hbInterval time.Duration
 
 // serverSettings are those of the role server.
 type serverSettings struct {
@@ -25,6 +38,8 @@ type serverSettings struct {
 
 // serveNATS runs a server until standard input ends. For each command it tells the state of the streams.
 func serveNATS(s serverSettings) error {
+	minElectionTimeout, maxElectionTimeout, hbInterval = minElectionTimeout/3, maxElectionTimeout/3, hbInterval/3
+	fmt.Fprintln(os.Stderr, "elections", minElectionTimeout, maxElectionTimeout, hbInterval)
 	o := &server.Options{
 		ServerName: s.Name, Host: s.Host, Port: s.Client, NoSigs: true,
 		JetStream: true, StoreDir: s.Store, SyncAlways: true, JetStreamMaxStore: 256 << 20, JetStreamMaxMemory: 64 << 20,
