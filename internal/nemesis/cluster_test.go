@@ -113,7 +113,7 @@ func (c *cluster) kill(name string) {
 
 func (c *cluster) settings(name string, run int) (role string, settings any) {
 	if slices.Contains(serverNames, name) {
-		s := serverSettings{Name: name}
+		s := serverSettings{Name: name, Hasty: c.options.placesAny()}
 		s.Host, s.Client, s.Route = c.network.listen(name)
 		s.Store, _ = c.network.store(name)
 		for _, other := range serverNames {

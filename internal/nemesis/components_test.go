@@ -128,7 +128,7 @@ func (s *sink) HandleMessage(_ guest.Host, _ string, message []byte) ([]byte, er
 		s.host.local.Add(1)
 	}
 	if s.slow && number%8 == 0 {
-		<-time.After(100 * time.Millisecond)
+		<-time.After(60 * time.Millisecond)
 	}
 	return message, nil
 }

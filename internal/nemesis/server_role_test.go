@@ -14,8 +14,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// The times of an election of Raft. The server has 4 to 9 s, and 1 s between heartbeats, and no option for
-// them: a round would mostly wait for elections.
+// The times of elections of Raft. The server has 4 to 9 s, and 1 s between heartbeats, and no options for
+// them: rounds would mostly wait for elections.
 //
 //go:linkname minElectionTimeout github.com/nats-io/nats-server/v2/server.minElectionTimeout
 var minElectionTimeout time.Duration
@@ -34,12 +34,14 @@ type serverSettings struct {
 	Route  int    // the port of other servers
 	Peers  []string
 	Store  string
+	Hasty  bool // elections take a third of their time
 }
 
 // serveNATS runs a server until standard input ends. For each command it tells the state of the streams.
 func serveNATS(s serverSettings) error {
-	minElectionTimeout, maxElectionTimeout, hbInterval = minElectionTimeout/3, maxElectionTimeout/3, hbInterval/3
-	fmt.Fprintln(os.Stderr, "elections", minElectionTimeout, maxElectionTimeout, hbInterval)
+	if s.Hasty {
+		minElectionTimeout, maxElectionTimeout, hbInterval = minElectionTimeout/3, maxElectionTimeout/3, hbInterval/3
+	}
 	o := &server.Options{
 		ServerName: s.Name, Host: s.Host, Port: s.Client, NoSigs: true,
 		JetStream: true, StoreDir: s.Store, SyncAlways: true, JetStreamMaxStore: 256 << 20, JetStreamMaxMemory: 64 << 20,
