@@ -122,6 +122,29 @@ func TestCutOff(t *testing.T) {
 	})
 }
 
+// TestCutOffInMove: a host that is cut off when its components begin to move stops them before others
+// have them, though the others do not answer.
+func TestCutOffInMove(t *testing.T) {
+	simulate(t, func(t *testing.T, b *bus) {
+		b.lease = time.Second // shorter than the wait for an answer
+		a := b.join("a", some(20)...)
+		b.await("it runs all", soon, func() bool { return len(a.running) == 20 })
+		var cut time.Time
+		a.atAsk = func() {
+			b.do(func() {
+				if a.cut = true; cut.IsZero() {
+					cut = time.Now()
+				}
+			})
+		}
+		b.join("b", some(20)...)
+		b.await("they begin to move", 3*b.lease, func() bool { return a.cut })
+		b.await("it stops its own", b.lease, func() bool { return len(a.running) == 0 })
+		t.Log("after", time.Since(cut))
+		b.await("the other runs all", b.lease+time.Second, func() bool { return b.onceEachLocked(20) })
+	})
+}
+
 // TestAllCutOff: without the directory each host stops its components, and all of them run again when
 // it is back.
 func TestAllCutOff(t *testing.T) {

@@ -62,7 +62,8 @@ type placed struct {
 	balanced  time.Time // it does not move to a better host before
 	blocked   time.Time // until when this host does not try to start it
 	failures  int
-	reason    error // why the last start, stop or move failed
+	reason    error              // why the last start, stop or move failed
+	abandon   context.CancelFunc // ends a move; nil if there is none that can end
 }
 
 const (

@@ -161,6 +161,9 @@ func (c *Controller) loseLocked(reason string) {
 		if p.wrote = 0; p.running {
 			n++
 		}
+		if p.abandon != nil { // else the component would go on until the other host has answered
+			p.abandon()
+		}
 	}
 	c.log.Warn("this host has lost its lease: it stops the components with place: any, and goes on with all others", "components", n, "reason", reason)
 	c.rewatch() // all that it knows may be old
