@@ -1,6 +1,7 @@
 package nats_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -292,7 +293,8 @@ func TestServerGone(t *testing.T) {
 // wire passes on all that goes to and from a server, until it is cut.
 type wire struct {
 	net.Listener
-	cut atomic.Bool
+	cut  atomic.Bool
+	lose atomic.Pointer[string] // a part of subjects: nobody answers there
 }
 
 func newWire(t testing.TB, to string) *wire {
@@ -328,6 +330,9 @@ type writer struct {
 func (w writer) Write(p []byte) (int, error) {
 	if w.wire.cut.Load() {
 		return len(p), nil // as on a line that is cut: nobody learns of it
+	}
+	if lose := w.wire.lose.Load(); lose != nil {
+		p = bytes.ReplaceAll(p, []byte(*lose), []byte(strings.ToLower(*lose)))
 	}
 	return w.to.Write(p)
 }

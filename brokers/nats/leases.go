@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,12 +39,23 @@ func (s subjects) leases() string { return "ah_" + s.cluster() + "_leases" }
 // take is where other hosts ask a host.
 func (s subjects) take(host string) string { return s.prefix + ".host." + part(host) + ".take" }
 
-// openTime is how long the directory's bucket is looked for.
+// openTime is how long the directory's bucket is looked for. Later on it is the lease if that is less:
+// a request may be lost with a server or a connection, and then another one is due.
 const openTime = 5 * time.Second
+
+// patience is how long JetStream may take for an answer.
+func (d *Directory) patience() time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.bucket == nil {
+		return openTime
+	}
+	return min(openTime, d.broker.config.Lease)
+}
 
 // open returns the bucket, which it makes if there is none.
 func (d *Directory) open(ctx context.Context) (jetstream.KeyValue, error) {
-	ctx, cancel := context.WithTimeout(ctx, openTime)
+	ctx, cancel := context.WithTimeout(ctx, d.patience())
 	defer cancel()
 	name := d.broker.subjects.leases()
 	js, err := jetstream.New(d.broker.server)
@@ -80,9 +92,12 @@ func noJetStream(bucket string, err error) error {
 	return fmt.Errorf("the bucket %s of NATS cannot be opened: %w; %s", bucket, err, hint)
 }
 
+// errNoAnswer is why a watch ends that has not begun in time.
+var errNoAnswer = errors.New("JetStream does not answer")
+
 // Watch calls tell with each value of the directory, then once with an empty key, and then with each
 // change. It returns when ctx ends, or when there is a new connection, since changes may have been
-// missed. An error says why there is no directory.
+// missed. An error says why there is no directory, or that it does not answer.
 func (d *Directory) Watch(ctx context.Context, tell func(key string, value []byte, revision uint64)) error {
 	d.mu.Lock()
 	again := d.again
@@ -91,27 +106,36 @@ func (d *Directory) Watch(ctx context.Context, tell func(key string, value []byt
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // ends the watch, which else blocks
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil) // ends the watch, which else blocks
+	silent := time.AfterFunc(d.patience(), func() { cancel(errNoAnswer) })
+	defer silent.Stop()
 	all, err := bucket.WatchAll(ctx)
 	if err != nil {
-		return noJetStream(bucket.Bucket(), err)
+		return noJetStream(bucket.Bucket(), cmp.Or(context.Cause(ctx), err))
 	}
 	defer func() { _ = all.Stop() }() // it may have ended with ctx
-	for {
+	for complete := false; ; {
 		select {
 		case entry, open := <-all.Updates():
 			switch {
 			case !open:
 				return nil
 			case entry == nil:
+				complete = true
+				silent.Stop()
 				tell("", nil, 0)
-			default:
-				tell(entry.Key(), entry.Value(), entry.Revision())
+				continue
+			case !complete:
+				silent.Reset(d.patience())
 			}
+			tell(entry.Key(), entry.Value(), entry.Revision())
 		case <-again:
 			return nil
 		case <-ctx.Done():
+			if errors.Is(context.Cause(ctx), errNoAnswer) {
+				return noJetStream(bucket.Bucket(), errNoAnswer)
+			}
 			return nil
 		}
 	}

@@ -154,8 +154,9 @@ func (c *cluster) awaitLocal(names []string, messages int64) {
 	}
 }
 
-// remoteTargets is how many components a host messages over the bus: its own durable mailbox too.
-const remoteTargets = 9
+// remoteTargets is how many components a host messages over the bus: its own durable mailbox too, or
+// those with place: any.
+var remoteTargets = 9 + len(placedNames)
 
 // checkGrowth compares a host with how it was after its first round: nothing has ended or was
 // restarted, and nothing is kept of what is over.
@@ -193,8 +194,9 @@ func (n counts) String() string {
 	for _, reason := range slices.Sorted(maps.Keys(n.outcomes)) {
 		outcomes = append(outcomes, fmt.Sprintf("%s %d", reason, n.outcomes[reason]))
 	}
-	return fmt.Sprintf("%d messages, %d refused, %d dead letters, %d lost with their host, %d requests (%s), %d publications, %d heard, %d durable, %d dead letters, %d again",
-		n.messages, n.refused, n.dead, n.missing, n.requests, strings.Join(outcomes, ", "), n.published, n.heard, n.posted, n.unmailed, n.again)
+	return fmt.Sprintf("%d messages, %d refused, %d dead letters, %d lost with their host, %d requests (%s), %d publications, %d heard, %d durable, %d dead letters, %d again, %d placed, %d starts, %d moves, %d late, %d behind, answers after %.2f s",
+		n.messages, n.refused, n.dead, n.missing, n.requests, strings.Join(outcomes, ", "), n.published, n.heard, n.posted, n.unmailed, n.again,
+		n.placed, n.starts, n.moves, n.late, n.behind, n.answers.Seconds())
 }
 
 // table sums up rounds by the kinds of their faults.
@@ -231,6 +233,12 @@ func (w *row) add(n counts, d time.Duration) {
 	w.published += n.published
 	w.posted += n.posted
 	w.again += n.again
+	w.placed += n.placed
+	w.starts += n.starts
+	w.moves += n.moves
+	w.late += n.late
+	w.behind += n.behind
+	w.answers = max(w.answers, n.answers)
 	w.time += d
 	if w.outcomes == nil {
 		w.outcomes = map[string]int{}
@@ -255,6 +263,7 @@ func (s *table) String() string {
 		line(strings.ReplaceAll(name, "|", "\\|"), s.rows[name])
 	}
 	line("all", &s.all)
+	fmt.Fprintf(&text, "place: any: %d messages, %d of them after the end of the claim, %d of these when the next one was valid, %d starts, %d of them by moves, answers after %v at most\n", s.all.placed, s.all.late, s.all.behind, s.all.starts, s.all.moves, s.all.answers.Round(time.Millisecond))
 	fmt.Fprintf(&text, "%v\n", s.all.time.Round(time.Second))
 	return text.String()
 }
