@@ -119,7 +119,7 @@ func (s *scanner) function(defined uint32) error {
 		s.facts.calls = append(s.facts.calls, call)
 	}
 	in := code.Instructions()
-	for in.Next() {
+	for in.Next() && in.Features() == 0 {
 		if err := s.instruction(&in, isTrampoline); err != nil {
 			return &wasm.FormatError{Offset: code.Offset + in.Start, Msg: err.Error()}
 		}
@@ -150,7 +150,7 @@ func (s *scanner) instruction(in *wasm.Instructions, trampoline bool) error {
 			continue
 		}
 		if most := s.limits[named.space]; uint64(named.index) >= uint64(most) {
-			return fmt.Errorf("expected a %s index below %d, got %d", named.space, most, named.index)
+			return fmt.Errorf("%s index: expected one below %d, got %d", named.space, most, named.index)
 		}
 		if named.space == wasm.SpaceTable && !trampoline {
 			s.facts.tables[named.index] = struct{}{}
