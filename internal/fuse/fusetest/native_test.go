@@ -23,6 +23,8 @@ type call struct {
 	arguments []uint64
 }
 
+func do(export string, arguments ...uint64) call { return call{export, arguments} }
+
 // machine is an engine with instances that import from each other by name. It has an
 // instance "host" with the functions log (i32) -> () and fail () -> (), which panics.
 type machine interface {

@@ -127,6 +127,28 @@ var scenarios = map[string]scenario{
 		exports:   named("f", function(0, "f")),
 		want:      outcome{Failed: true},
 	},
+	"data beyond the memory of nobody else fail after the start functions before them": {
+		modules: []string{
+			`(import "host" "log" (func $log (param i32))) (func $s (call $log (i32.const 1))) (start $s) (func (export "f"))`,
+			`(memory 1) (data (i32.const 65536) "a")`,
+		},
+		instances: []fuse.Instance{host(), of(0, "host", 0), of(1)},
+		exports:   named("f", function(1, "f")),
+		want:      outcome{Failed: true, Log: []int32{1}},
+	},
+	"what was written late is dropped": {
+		modules: []string{libc,
+			imports + `(func $s (call $log (i32.const 1))) (start $s)`,
+			imports + `(data $d (i32.const 0) "x") (elem $e (i32.const 0) func $log)
+			 (func (export "data") (param i32) (memory.init $d (i32.const 0) (i32.const 0) (local.get 0)))
+			 (func (export "elem") (param i32) (table.init $e (i32.const 0) (i32.const 0) (local.get 0)))`,
+		},
+		instances:            []fuse.Instance{host(), of(0), user(1), user(2)},
+		exports:              named("load", function(1, "load"), "data", function(3, "data"), "elem", function(3, "elem")),
+		calls:                []call{do("load", 0), do("data", 0), do("data", 1), do("elem", 0), do("elem", 1)},
+		want:                 outcome{Log: []int32{1}, Results: []string{"[120]", "[]", "trap", "[]", "trap"}},
+		linkedOnWasmtimeOnly: true, // wazero 1.12 keeps what was written
+	},
 	"data fit into memory that a start function has grown": {
 		modules: []string{libc,
 			imports + `(func $s (drop (call $grow (i32.const 1)))) (start $s)`,
@@ -340,6 +362,16 @@ func shims() map[string]scenario {
 		}),
 		"filled with another type": with(func(s *scenario) {
 			s.modules, s.want = modules(`(elem (i32.const 0) func $v $v)`), outcome{Log: []int32{5}, Results: []string{"trap"}}
+		}),
+		"filled in part with null": with(func(s *scenario) {
+			s.modules = modules(`(elem (i32.const 0) func $f $v) (elem (i32.const 0) funcref (ref.null func))`)
+			s.want = outcome{Log: []int32{5}, Results: []string{"trap"}}
+		}),
+		"filled beyond its end": with(func(s *scenario) {
+			s.modules, s.want, s.onWasmtimeOnly = modules(`(elem (i32.const 0) func $f $v $v)`), outcome{Failed: true}, true // wazero 1.12 ignores it
+		}),
+		"exported": with(func(s *scenario) {
+			s.exports = append(exports[:2:2], named("table", fuse.Of(1, wasm.KindTable, "$imports"))...)
 		}),
 		"filled twice": with(func(s *scenario) {
 			s.modules = modules(`(elem (i32.const 0) func $f $f) (elem (i32.const 1) func $v)`)
