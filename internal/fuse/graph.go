@@ -15,6 +15,11 @@ type Graph struct {
 	Instances []Instance
 	Exports   []Export
 
+	// Realloc is the name of the export by which the host allocates the guest's memory,
+	// or "". If functions of the host come with another one, see [Item], the result calls
+	// that while such a function runs.
+	Realloc string
+
 	// MaxSize bounds the sum of the sizes of all instances' modules, in bytes: a module
 	// counts once for each of its instances. 0 stands for [DefaultMaxSize].
 	MaxSize int64
@@ -72,6 +77,11 @@ type Item struct {
 	// Type is the signature of a function of the host, or of one that traps. It is nil if
 	// the importers know better: then the function has the type of each import of it.
 	Type *wasm.FuncType
+
+	// Memory and Realloc are those with which a function of the host is lowered, or nil:
+	// the memory that it reads and writes, and the function by which it allocates memory
+	// for its results. They are of earlier instances.
+	Memory, Realloc *Item
 }
 
 // Source says where an item comes from.

@@ -96,26 +96,42 @@ func (f *fuser) mark() error {
 			roots = append(roots, in)
 		}
 	}
-	for i := range f.exports {
-		roots = append(roots, f.exports[i].owner)
-	}
+	f.spread(append(roots, f.owners(f.exports)...), writers)
+	return nil
+}
+
+// spread marks instances, and those on which these depend.
+func (f *fuser) spread(roots []*instance, writers map[*instance][]*instance) {
 	for len(roots) > 0 {
 		in := roots[len(roots)-1]
 		roots = roots[:len(roots)-1]
-		if in == nil || in.live {
+		if in.live {
 			continue
 		}
 		in.live = true
 		roots = append(roots, writers[in]...)
 		for kind := range in.imports {
-			for _, d := range in.imports[kind] {
-				if d.owner != nil && !d.owner.live {
-					roots = append(roots, d.owner)
+			for _, owner := range f.owners(in.imports[kind]) {
+				if !owner.live {
+					roots = append(roots, owner)
 				}
 			}
 		}
 	}
-	return nil
+}
+
+// owners returns the instances on which the use of definitions depends.
+func (f *fuser) owners(all []def) (owners []*instance) {
+	for _, d := range all {
+		if d.owner != nil {
+			owners = append(owners, d.owner)
+			continue
+		}
+		for _, needed := range f.foreign[d.index].needs {
+			owners = append(owners, needed.owner)
+		}
+	}
+	return owners
 }
 
 // chooseMemory finds the memory that the result has: the only one that is used.
@@ -127,9 +143,19 @@ func (f *fuser) chooseMemory() error {
 		f.memory = &d
 		return nil
 	}
-	for i := range f.exports {
-		if f.exports[i].kind == wasm.KindMemory {
-			if err := use(f.exports[i]); err != nil {
+	for _, d := range f.exports {
+		if d.kind == wasm.KindMemory {
+			if err := use(d); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range f.foreign {
+		for _, d := range f.foreign[i].needs {
+			if d.kind != wasm.KindMemory || !f.foreign[i].used {
+				continue
+			}
+			if err := use(d); err != nil {
 				return err
 			}
 		}
