@@ -42,7 +42,7 @@ func (f *fuser) addFunc(typ wasm.FuncType, code wasm.Code) {
 	f.out.Code = append(f.out.Code, code)
 }
 
-// emitInstance appends what an instance's module defines.
+// emitInstance appends the definitions of an instance's module.
 func (f *fuser) emitInstance(in *instance) error {
 	m, to := in.module, f.translate(in)
 	for i := range m.Code {

@@ -6,8 +6,8 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// Fuse returns one module that does what the instances of g do together. Its errors say
-// which instance and which name they are about. They may wrap those of [wasm.Parse], an
+// Fuse returns one module that does the same as the instances of g together. Its errors
+// name the instance and the import or export that they are about. They may wrap those of [wasm.Parse], an
 // [*wasm.LimitError], an [*wasm.UnsupportedError] for a feature that guests may not use,
 // and [ErrMemories].
 //

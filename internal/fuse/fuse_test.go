@@ -252,8 +252,8 @@ func TestLargeGraphsAreRefused(t *testing.T) {
 	}
 }
 
-// TestOneImportForEachFunction: what several instances import is imported once, for each
-// type, and what none imports is not.
+// TestOneImportForEachFunction: a function that several instances import is imported once
+// for each type, and one that none imports is not.
 func TestOneImportForEachFunction(t *testing.T) {
 	both := wasm.Module{Types: []wasm.FuncType{void, i32}, Imports: []wasm.Import{
 		{Module: "env", Name: "x", Type: 0}, {Module: "env", Name: "x", Type: 1}, {Module: "env", Name: "trap", Type: 0},

@@ -2,13 +2,13 @@
 //
 // A component has core modules, and a list of core instances: which module each is made
 // of, and which earlier instances its imports come from. [Fuse] returns a module that
-// does what the instances do together. The host then takes it like every guest's module:
+// does the same as the instances together. The host then takes it like every guest's module:
 // one check, one meter, one memory, on every engine.
 package fuse
 
 import "github.com/airhost/airhost/internal/wasm"
 
-// Graph is what to fuse: the core modules of a component, its core instances in the order
+// Graph is the task of [Fuse]: the core modules of a component, its core instances in the order
 // in which they are made, and the exports of the module that [Fuse] returns.
 type Graph struct {
 	Modules   [][]byte // binaries of core modules; those of no instance are not read
@@ -52,7 +52,7 @@ type Instance struct {
 	Exports []Export
 }
 
-// Argument is the instance whose exports are the imports of a module name.
+// Argument is the instance that has the imports of a module name as exports.
 type Argument struct {
 	Module   string // the module name of imports
 	Instance int    // an index into [Graph.Instances], lower than that of the importer

@@ -14,9 +14,9 @@ const kinds = wasm.KindGlobal + 1
 // def is the definition that a name stands for.
 type def struct {
 	kind  wasm.Kind
-	owner *instance // whose module defines it, or nil for a function of fuser.foreign
+	owner *instance // with the module that defines it, or nil for a function of fuser.foreign
 	index uint32    // among those that owner's module defines, or in fuser.foreign
-	open  *Item     // a foreign function whose type its importer gives, or nil
+	open  *Item     // a foreign function that has the type of its importer, or nil
 }
 
 // instance is a core instance, linked.
@@ -30,7 +30,7 @@ type instance struct {
 
 	live    bool
 	written [2][]segment    // of elements and of data, by their places in the module
-	numbers [kinds][]uint32 // the result's indices of what the module defines
+	numbers [kinds][]uint32 // the result's indices of the module's definitions
 }
 
 // String names the instance in errors.
@@ -53,7 +53,7 @@ func (in *instance) at(kind wasm.Kind, index uint32) def {
 	return def{kind: kind, owner: in, index: index - uint32(len(imported))}
 }
 
-// export returns what the instance exports by a name.
+// export returns the definition that the instance exports by a name.
 func (in *instance) export(name string) (def, bool) {
 	if in.module == nil {
 		d, ok := in.exports[name]

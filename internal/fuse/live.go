@@ -3,6 +3,7 @@ package fuse
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/airhost/airhost/internal/wasm"
 )
@@ -82,9 +83,9 @@ func (f *fuser) mark() error {
 		fails := false
 		for _, list := range in.written {
 			for _, s := range list {
+				fails = fails || s.active() && !s.fits
 				owner := s.target.owner
-				fails = fails || owner != nil && !s.fits
-				if owner == nil || owner == in {
+				if !s.active() || owner == in {
 					continue
 				}
 				if w := writers[owner]; len(w) == 0 || w[len(w)-1] != in {
@@ -136,43 +137,37 @@ func (f *fuser) owners(all []def) (owners []*instance) {
 
 // chooseMemory finds the memory that the result has: the only one that is used.
 func (f *fuser) chooseMemory() error {
-	use := func(d def) error {
+	for _, d := range f.usedMemories() {
 		if f.memory != nil && (f.memory.owner != d.owner || f.memory.index != d.index) {
 			return fmt.Errorf("%s and %s have memories of their own: %w", f.memory.owner, d.owner, ErrMemories)
 		}
 		f.memory = &d
-		return nil
-	}
-	for _, d := range f.exports {
-		if d.kind == wasm.KindMemory {
-			if err := use(d); err != nil {
-				return err
-			}
-		}
-	}
-	for i := range f.foreign {
-		for _, d := range f.foreign[i].needs {
-			if d.kind != wasm.KindMemory || !f.foreign[i].used {
-				continue
-			}
-			if err := use(d); err != nil {
-				return err
-			}
-		}
-	}
-	for _, in := range f.instances {
-		if !in.live || in.module.Len(wasm.KindMemory) == 0 {
-			continue
-		}
-		used := in.module.facts.memory
-		for _, s := range in.written[1] {
-			used = used || s.target.owner != nil
-		}
-		if used {
-			if err := use(in.at(wasm.KindMemory, 0)); err != nil {
-				return err
-			}
-		}
 	}
 	return nil
 }
+
+// usedMemories returns the memories that are exported, that functions of the host use, and
+// that code and data use. It may return one several times.
+func (f *fuser) usedMemories() (all []def) {
+	add := func(defs []def) {
+		for _, d := range defs {
+			if d.kind == wasm.KindMemory {
+				all = append(all, d)
+			}
+		}
+	}
+	add(f.exports)
+	for i := range f.foreign {
+		if f.foreign[i].used {
+			add(f.foreign[i].needs)
+		}
+	}
+	for _, in := range f.instances {
+		if in.live && (in.module.facts.memory || slices.ContainsFunc(in.written[1], segment.active)) {
+			all = append(all, in.at(wasm.KindMemory, 0))
+		}
+	}
+	return all
+}
+
+func (s segment) active() bool { return s.target.owner != nil }

@@ -101,7 +101,7 @@ func (f *fuser) index(d def) uint32 {
 // translation has the index in the result for each index of an instance's module.
 type translation [wasm.SpaceLocal][]uint32
 
-// translate makes the translation for an instance, whose segments come next.
+// translate makes the translation for the instance that has the next segments.
 func (f *fuser) translate(in *instance) *translation {
 	t := &translation{}
 	for kind, space := range map[wasm.Kind]wasm.Space{
