@@ -7,7 +7,7 @@ type Canon struct {
 	Op      CanonOp
 	Flag    bool           // async, cancellable or shared
 	Index   uint32         // Lift: a core function; Lower: a function; a built-in: a type, a slot or a memory
-	Type    uint32         // Lift: a type; with a table: the table
+	Type    uint32         // Lift: a type; a built-in: a table
 	Result  ValType        // TaskReturn
 	Value   wasm.ValueType // ContextGet, ContextSet
 	Options []CanonOption
@@ -66,11 +66,12 @@ const (
 
 // Immediates of an operation, in this order.
 const (
-	immFlag   = 1 << iota // async, cancellable or shared
-	immValue              // a core value type
-	immResult             // a list of results
-	immIndex              // a type, a memory or a slot
-	immType               // a table
+	immFlag     = 1 << iota // async, cancellable or shared
+	immValue                // a core value type
+	immResult               // a list of results
+	immIndex                // a type, a memory or a slot
+	immLastFlag             // async, after a type
+	immTable
 	immOptions
 )
 
@@ -85,19 +86,19 @@ var canonOps = map[CanonOp]struct {
 	TaskReturn: {"task.return", immResult | immOptions},
 	ContextGet: {"context.get", immValue | immIndex}, ContextSet: {"context.set", immValue | immIndex},
 	0x0e: {"stream.new", immIndex}, 0x0f: {"stream.read", immIndex | immOptions}, 0x10: {"stream.write", immIndex | immOptions},
-	0x11: {"stream.cancel-read", immIndex | immFlag}, 0x12: {"stream.cancel-write", immIndex | immFlag},
+	0x11: {"stream.cancel-read", immIndex | immLastFlag}, 0x12: {"stream.cancel-write", immIndex | immLastFlag},
 	0x13: {"stream.drop-readable", immIndex}, 0x14: {"stream.drop-writable", immIndex},
 	0x15: {"future.new", immIndex}, 0x16: {"future.read", immIndex | immOptions}, 0x17: {"future.write", immIndex | immOptions},
-	0x18: {"future.cancel-read", immIndex | immFlag}, 0x19: {"future.cancel-write", immIndex | immFlag},
+	0x18: {"future.cancel-read", immIndex | immLastFlag}, 0x19: {"future.cancel-write", immIndex | immLastFlag},
 	0x1a: {"future.drop-readable", immIndex}, 0x1b: {"future.drop-writable", immIndex},
 	0x1c: {"error-context.new", immOptions}, 0x1d: {"error-context.debug-message", immOptions}, 0x1e: {"error-context.drop", 0},
 	0x1f: {"waitable-set.new", 0}, 0x20: {"waitable-set.wait", immFlag | immIndex}, 0x21: {"waitable-set.poll", immFlag | immIndex},
 	0x22: {"waitable-set.drop", 0}, 0x23: {"waitable.join", 0},
-	0x26: {"thread.index", 0}, 0x27: {"thread.new-indirect", immIndex | immType}, 0x28: {"thread.resume-later", 0},
+	0x26: {"thread.index", 0}, 0x27: {"thread.new-indirect", immIndex | immTable}, 0x28: {"thread.resume-later", 0},
 	0x29: {"thread.suspend", immFlag}, 0x0c: {"thread.yield", immFlag},
 	0x2a: {"thread.suspend-then-resume", immFlag}, 0x2b: {"thread.yield-then-resume", immFlag},
 	0x2c: {"thread.suspend-then-promote", immFlag}, 0x2d: {"thread.yield-then-promote", immFlag},
-	0x40: {"thread.spawn-ref", immFlag | immIndex}, 0x41: {"thread.spawn-indirect", immFlag | immIndex | immType},
+	0x40: {"thread.spawn-ref", immFlag | immIndex}, 0x41: {"thread.spawn-indirect", immFlag | immIndex | immTable},
 	0x42: {"thread.available-parallelism", immFlag},
 }
 
