@@ -10,9 +10,11 @@ type FormatError struct {
 }
 
 // Error gives the place and the message.
-func (e *FormatError) Error() string { return place("malformed component", e.Offset, e.Section, e.Msg) }
+func (e *FormatError) Error() string {
+	return placed("malformed component", e.Offset, e.Section, e.Msg)
+}
 
-func place(what string, offset int, section, msg string) string {
+func placed(what string, offset int, section, msg string) string {
 	if section != "" {
 		section = fmt.Sprintf(", in the %s section", section)
 	}
@@ -27,7 +29,7 @@ type InvalidError struct {
 }
 
 // Error gives the place and the message.
-func (e *InvalidError) Error() string { return place("invalid component", e.Offset, e.Section, e.Msg) }
+func (e *InvalidError) Error() string { return placed("invalid component", e.Offset, e.Section, e.Msg) }
 
 // UnsupportedError is the error for a component that uses something that the host does
 // not have.
