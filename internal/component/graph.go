@@ -18,7 +18,7 @@ type graphed struct {
 	index   []int // of instances in the graph
 	flat    []string
 	unused  map[*coreItem]bool // what only adapters get from the tables of shims
-	options []*options // of all functions that are lifted or lowered
+	options []*options         // of all functions that are lifted or lowered
 }
 
 // fuse returns one core module of a component of any shape that the host can run.
