@@ -164,15 +164,27 @@ func (g *graphed) exports() error {
 			}
 		}
 	}
-	var memory, realloc *coreItem
+	memory, realloc, err := g.shared()
+	if memory != nil {
+		export(abi.Memory, memory)
+	}
+	if realloc != nil {
+		export(abi.Realloc, realloc)
+	}
+	return err
+}
+
+// shared returns the memory and the function that allocates of all functions that are
+// lifted or lowered. The host works with one of each.
+func (g *graphed) shared() (memory, realloc *coreItem, err error) {
 	for _, o := range g.options {
 		switch {
 		case o.encoding != OptUTF8:
-			return &UnsupportedError{"strings in " + o.encoding.String(), "build with strings in UTF-8"}
+			return nil, nil, &UnsupportedError{"strings in " + o.encoding.String(), "build with strings in UTF-8"}
 		case o.memory != nil && memory != nil && *o.memory != *memory:
-			return &UnsupportedError{"functions of the host in two memories", "build it of parts that share their memory"}
+			return nil, nil, &UnsupportedError{"functions of the host in two memories", "build it of parts that share their memory"}
 		case o.realloc != nil && realloc != nil && *g.resolve(o.realloc) != *realloc:
-			return &UnsupportedError{"two functions that allocate", "export one cabi_realloc"}
+			return nil, nil, &UnsupportedError{"two functions that allocate", "export one cabi_realloc"}
 		}
 		if o.memory != nil {
 			memory = o.memory
@@ -181,13 +193,7 @@ func (g *graphed) exports() error {
 			realloc = g.resolve(o.realloc)
 		}
 	}
-	if memory != nil {
-		export(abi.Memory, memory)
-	}
-	if realloc != nil {
-		export(abi.Realloc, realloc)
-	}
-	return nil
+	return memory, realloc, nil
 }
 
 // postPrefix begins the names of post-returns.

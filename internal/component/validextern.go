@@ -53,8 +53,15 @@ func renewed(t any) any {
 // by it from now on.
 func (x *external) rename(name string) {
 	x.name = name
-	if t, ok := x.is.(*valueType); ok && x.sort == Type {
-		t.name = name
+	switch t := x.is.(type) {
+	case *valueType:
+		if x.sort == Type {
+			t.name = name
+		}
+	case *resourceType:
+		if t.id.name == "" {
+			t.id.name = name
+		}
 	}
 }
 
@@ -341,19 +348,9 @@ func (v *validator) instance(e *env, n *Instance) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	args := make(map[string]external, len(n.Args))
-	for _, a := range n.Args {
-		if _, ok := args[a.Name]; ok {
-			return nil, fmt.Errorf("the argument %q is given twice", a.Name)
-		}
-		if a.Sort < CoreModule || a.Sort == CoreInst || a.Sort == Value {
-			return nil, fmt.Errorf("an argument can't be a %s", a.Sort)
-		}
-		is, err := lookup[any](e, a.Sort, a.Index)
-		if err != nil {
-			return nil, err
-		}
-		args[a.Name] = external{sort: a.Sort, is: is}
+	args, err := e.arguments(n)
+	if err != nil {
+		return nil, err
 	}
 	b, open := make(binding), make(map[*identity]bool)
 	for _, id := range c.imported {
@@ -382,6 +379,25 @@ func (v *validator) instance(e *env, n *Instance) (any, error) {
 	}
 	exports, err := s.list(c.exports)
 	return newInstanceType(exports, nil), err
+}
+
+// arguments resolves the arguments of an instance of a component.
+func (e *env) arguments(n *Instance) (map[string]external, error) {
+	args := make(map[string]external, len(n.Args))
+	for _, a := range n.Args {
+		if _, ok := args[a.Name]; ok {
+			return nil, fmt.Errorf("the argument %q is given twice", a.Name)
+		}
+		if a.Sort < CoreModule || a.Sort == CoreInst || a.Sort == Value {
+			return nil, fmt.Errorf("an argument can't be a %s", a.Sort)
+		}
+		is, err := lookup[any](e, a.Sort, a.Index)
+		if err != nil {
+			return nil, err
+		}
+		args[a.Name] = external{sort: a.Sort, is: is}
+	}
+	return args, nil
 }
 
 func (v *validator) inlineInstance(e *env, n *Instance) (any, error) {

@@ -56,6 +56,9 @@ func (t *valueType) whole(deep int) string {
 		}
 		in = append(in, t.field(i, deep-1))
 	}
+	if t.resource != nil {
+		in = append(in, t.resource.id.name)
+	}
 	for _, p := range []*valueType{t.elem, t.second} {
 		if p != nil {
 			in = append(in, p.text(deep-1))
