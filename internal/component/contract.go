@@ -9,8 +9,8 @@ import (
 )
 
 // interfaces are the interfaces of the contract, in the words of wit/airhost.wit and
-// wit/deps. A test holds them against these files. What a component imports and exports
-// must have the same structure; its names for types do not matter.
+// wit/deps. A test holds them against these files. The imports and exports of a
+// component must have the same structure; its names for types do not matter.
 var interfaces = []contractInterface{
 	{"airhost:core/component-lifecycle", exporting, map[string]string{
 		"handle-message":  "func(sender: component-id, message: list<u8>) -> result<list<u8>, component-error>",
@@ -71,7 +71,7 @@ var contractVersion = regexp.MustCompile(`^0\.1(\.[0-9]{1,9})?$`)
 // lifecycle is the interface that every component exports.
 const lifecycle = "airhost:core/component-lifecycle"
 
-// ContractError says what a component has that is not as the contract wants it.
+// ContractError lists the differences between a component and the contract.
 type ContractError struct{ Problems []string }
 
 // Error lists the problems.
@@ -82,8 +82,7 @@ func (e *ContractError) Error() string {
 // maxProblems bounds the list of problems.
 const maxProblems = 20
 
-// CheckContract compares what a component imports from the host and exports to it with
-// the contract. It returns each difference as a line in the words of WIT.
+// CheckContract compares the imports and exports of a component with the contract. It returns each difference as a line in the words of WIT.
 func (t *Types) CheckContract() (problems []string) {
 	c := &contractCheck{}
 	found := false
@@ -102,7 +101,7 @@ func (t *Types) CheckContract() (problems []string) {
 	return c.problems
 }
 
-// instead says what a component exports.
+// instead names exports of a component.
 func (t *Types) instead() string {
 	var names []string
 	for i := range t.component.exports {

@@ -17,7 +17,7 @@ type graphed struct {
 	kept    []bool
 	index   []int // of instances in the graph
 	flat    []string
-	unused  map[*coreItem]bool // what only adapters get from the tables of shims
+	unused  map[*coreItem]bool // only adapters get it from the table of a shim
 	options []*options         // of all functions that are lifted or lowered
 }
 
@@ -66,7 +66,8 @@ func (g *graphed) keep(i int) {
 	}
 }
 
-// findUnused finds what is in tables of shims for adapters alone, which are left out.
+// findUnused finds the functions in tables of shims that only adapters call, which are left
+// out.
 func (g *graphed) findUnused() {
 	used := make(map[place]bool)
 	for i := range g.instances {
@@ -126,7 +127,7 @@ func compare(a, b string) int {
 	return 0
 }
 
-// item returns an item for the graph. What the host has not is a function that traps.
+// item returns an item for the graph. A function that the host does not have traps.
 func (g *graphed) item(item *coreItem) fuse.Item {
 	if g.preview1(item) {
 		return fuse.Host(abi.WASI, item.name, nil)
@@ -199,7 +200,7 @@ func (g *graphed) shared() (memory, realloc *coreItem, err error) {
 // postPrefix begins the names of post-returns.
 const postPrefix = "cabi_post_"
 
-// joinPosts puts the post-returns of functions whose results are not in memory into the
+// joinPosts puts the post-returns of functions with results outside of memory into the
 // functions. The host calls no others.
 func (g *graphed) joinPosts(m *wasm.Module) error {
 	for _, name := range g.flat {

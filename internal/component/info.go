@@ -2,6 +2,7 @@ package component
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/airhost/airhost/internal/wasm"
@@ -66,18 +67,21 @@ func (i *Info) count(c *Component) {
 		switch n := d.Node.(type) {
 		case *Module:
 			i.CoreModules++
-			if m, err := wasm.Parse(n.Data); err == nil {
-				for _, custom := range m.Customs {
-					if custom.Name == "producers" {
-						i.Customs = append(i.Customs, custom)
-					}
-				}
-			}
+			i.Customs = append(i.Customs, producersOf(n)...)
 		case *Component:
 			i.Components++
 			i.count(n)
 		}
 	}
+}
+
+// producersOf returns the custom sections of a core module with the names of tools.
+func producersOf(n *Module) []wasm.Custom {
+	m, err := wasm.Parse(n.Data)
+	if err != nil {
+		return nil
+	}
+	return slices.DeleteFunc(m.Customs, func(c wasm.Custom) bool { return c.Name != "producers" })
 }
 
 func items(list []external) []Item {

@@ -30,7 +30,7 @@ func (v *validator) externType(e *env, t *ExternType) (x external, err error) {
 	return x, err
 }
 
-// either returns what an index stands for, as any type.
+// either is lookup without a Go type of its result.
 func either[T any](e *env, s Sort, index uint32) (any, error) {
 	is, err := lookup[T](e, s, index)
 	return is, err
@@ -143,7 +143,7 @@ func (v *validator) export(e *env, n *Export) (any, error) {
 	return x.is, nil
 }
 
-// exported returns what a component exports.
+// exported returns the definition that an export names.
 func (v *validator) exported(e *env, n *Export) (x external, err error) {
 	x.sort = n.Sort
 	switch n.Sort {
@@ -401,6 +401,9 @@ func (e *env) arguments(n *Instance) (map[string]external, error) {
 }
 
 func (v *validator) inlineInstance(e *env, n *Instance) (any, error) {
+	if len(n.Exports) == 0 {
+		return newInstanceType(nil, nil), nil
+	}
 	inner := &env{kind: ofList, outer: e}
 	exports := make([]external, 0, len(n.Exports))
 	for i := range n.Exports {

@@ -133,7 +133,7 @@ func difference(got, want *funcType) string {
 }
 
 // differ says how the type of something differs, or "". If both have the same name, the
-// difference is in what the name stands for.
+// difference is inside the type of that name.
 func differ(what string, got, want *valueType) string {
 	if equalTypes(got, want, maxCompared) {
 		return ""
