@@ -51,6 +51,7 @@ var importRules = []rule{
 	{wasmLibs, "core " + wasmLibs, "golang.org/x/sys", "the implementations share them"},
 	{processLibs, "core proto/ " + processLibs, "github.com/hashicorp/go- golang.org/x/sys " + grpc, "the implementations share them"},
 	{"internal/golden", "", "github.com/google/go-cmp", "tests share it"},
+	{"internal/toolchains internal/toolchains/", "guest", "", "tests share it, and it builds guests"},
 	{"internal/natstest", "", "github.com/nats-io/", "tests share it"},
 	{"internal/natsserver", "", "github.com/nats-io/nats-server/", "one vendor for a server"},
 	{"internal/nemesis", "core core/host guest backends/native brokers/nats trackers/slab", "github.com/nats-io/nats-server/ golang.org/x/sys", "it has tests of whole clusters"},
