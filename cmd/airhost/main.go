@@ -42,9 +42,13 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	defer restore()
 	defer keepGoing()()
 
+	live := newLive(stderr)
+	if live != nil {
+		stderr = live
+	}
 	log := newLogWriter(stderr)
 	defer log.close()
-	p := &program{stdin: stdin, stdout: stdout, stderr: log}
+	p := &program{stdin: stdin, stdout: stdout, stderr: log, live: live}
 	root := p.root()
 	root.SetArgs(args)
 	command, err := root.ExecuteContextC(ctx)
