@@ -17,13 +17,13 @@ import (
 func (p Permissions) WithMail(cluster, host string, own []core.ComponentID, sends []core.IDPattern) Permissions {
 	s, host := newSubjects(cmp.Or(cluster, DefaultCluster)), anyIfEmpty(host)
 	const api = "$JS.API."
-	publish := append(readBucket(s.bucket()), s.allBelow("mail", sends)...)
+	publish := append(append(readBucket(s.bucket()), api+"STREAM.MSG.GET.KV_"+s.bucket()), s.allBelow("mail", sends)...)
 	if len(own) > 0 {
 		publish = append(publish, api+"STREAM.INFO."+s.stream(), api+"STREAM.CREATE."+s.stream(), api+"STREAM.CREATE.KV_"+s.bucket())
 	}
 	for _, id := range own {
 		consumer := s.stream() + "." + s.consumer(id)
-		publish = append(publish, s.mail(id), "$KV."+s.bucket()+"."+key(id), api+"CONSUMER.CREATE."+consumer+"."+s.mail(id),
+		publish = append(publish, s.mail(id), s.entry(id), api+"CONSUMER.CREATE."+consumer+"."+s.mail(id),
 			api+"CONSUMER.DELETE."+consumer, api+"CONSUMER.INFO."+consumer, s.next(s.consumer(id)), "$JS.ACK."+consumer+".>")
 	}
 	return p.with(publish, []string{s.stored(host), s.inbox(host) + ".>"})

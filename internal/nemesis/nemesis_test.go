@@ -44,12 +44,12 @@ func TestNemesis(t *testing.T) {
 
 // TestDurableNemesis is TestNemesis with durable mailboxes, and the faults that matter to these. Its
 // rounds take longer, since an election of Raft takes several seconds. AIRHOST_NEMESIS_DURABLE has
-// their number. A full disk is not among the faults: docs/clusters.md says why.
+// their number.
 func TestDurableNemesis(t *testing.T) {
 	if testing.Short() {
 		t.Skip("its rounds are long")
 	}
-	names := []string{"kill -9 a host", "kill -9 all servers", "empty store", "host <- servers", "server | all servers"}
+	names := []string{"kill -9 a host", "kill -9 all servers", "empty store", "full disk", "host <- servers", "server | all servers"}
 	playAll(t, int(number(t, "AIRHOST_NEMESIS_DURABLE", 2)), names, options{Durable: true})
 }
 
