@@ -68,6 +68,11 @@ compiled here.`,
 		},
 		RunE: p.work(func(ctx context.Context, args []string) error { return c.run(ctx, args[0]) }),
 	}
+	c.flags(command)
+	return command
+}
+
+func (c *compilation) flags(command *cobra.Command) {
 	flags := command.Flags()
 	flags.StringVarP(&c.output, "output", "o", "", "the file to write (default: MODULE.airhost beside the module)")
 	flags.StringVar(&c.engine, "engine", parts.Engines[0].Name, "the engine that will run the code")
@@ -77,7 +82,6 @@ compiled here.`,
 	flags.IntVar(&c.nesting, "nesting", 0, "as limits.nesting of the components")
 	flags.StringVar(&c.stack, "stack", "", "as limits.stack of the components, such as 512KiB")
 	complete(command, "engine", codeEngines()...)
-	return command
 }
 
 // codeEngines are the names of the engines whose code can be kept.

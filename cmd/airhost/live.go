@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -12,12 +13,11 @@ import (
 // slowCompile is the time after which a user sees that something is being compiled.
 const slowCompile = time.Second
 
-// live is a terminal with a line that is rewritten every second while modules are compiled. Lines
-// of the log are written above it.
+// live is a line of a terminal that is rewritten every second while modules are compiled.
 type live struct {
-	to io.Writer
+	out io.Writer // the log: it never blocks for long
 
-	mu      sync.Mutex // guards the fields below, and what is written
+	mu      sync.Mutex // guards the fields below; held while out takes a line
 	running []work
 	stop    func()
 	shown   bool
@@ -29,30 +29,34 @@ type work struct {
 	began time.Time
 }
 
-// newLive returns the terminal that a stream is, or nil.
-func newLive(stream io.Writer) *live {
+// again goes to the line's begin and erases it. Nothing else in a log begins so.
+const again = "\r" + eraseLine
+
+// screen is a terminal whose last line may be a live one. Lines of the log take its place. Only the
+// goroutine of the log writes to it.
+type screen struct {
+	to    io.Writer
+	shown bool
+}
+
+// newScreen returns the terminal that a stream is, or nil.
+func newScreen(stream io.Writer) *screen {
 	if !isTerminal(stream) || os.Getenv("TERM") == "dumb" {
 		return nil
 	}
-	return &live{to: stream}
+	return &screen{to: stream}
 }
 
-// again goes to the line's begin and erases it.
-const again = "\r" + eraseLine
-
-// Write writes lines of the log.
-func (l *live) Write(lines []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.eraseLocked()
-	return l.to.Write(lines)
-}
-
-func (l *live) eraseLocked() {
-	if l.shown {
-		l.shown = false
-		_, _ = io.WriteString(l.to, again) // the terminal is the only place to report a failure
+func (s *screen) Write(text []byte) (int, error) {
+	if bytes.HasPrefix(text, []byte(again)) {
+		s.shown = len(text) > len(again)
+	} else if s.shown {
+		s.shown = false
+		if _, err := io.WriteString(s.to, again); err != nil {
+			return 0, err
+		}
 	}
+	return s.to.Write(text)
 }
 
 // compiling shows that something is being compiled until done is called, if that is not soon.
@@ -72,7 +76,7 @@ func (l *live) compiling(name string) (done func()) {
 		if len(l.running) == 0 {
 			l.stop()
 			l.stop = nil
-			l.eraseLocked()
+			l.printLocked("")
 		}
 	}
 }
@@ -111,8 +115,15 @@ func (l *live) show(ended chan struct{}) {
 	if more := len(l.running) - 1; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
-	l.shown = true
-	fmt.Fprintf(l.to, "%s%s … %d s", again, text, int(took.Seconds()))
+	l.printLocked(fmt.Sprintf("%s … %d s", text, int(took.Seconds())))
+}
+
+// printLocked replaces the line; "" removes it.
+func (l *live) printLocked(text string) {
+	if text != "" || l.shown {
+		l.shown = text != ""
+		_, _ = io.WriteString(l.out, again+text) // the log never fails
+	}
 }
 
 // compiling shows on a terminal that something is being compiled, until done is called.

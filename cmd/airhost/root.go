@@ -21,7 +21,7 @@ type program struct {
 	stdin  io.Reader
 	stdout io.Writer
 	stderr *logWriter
-	live   *live // the terminal that stderr is; nil if it is none
+	live   *live // on the terminal that stderr is; nil if it is none
 
 	logFormat, logLevel string
 	cache               string // where compiled code is kept

@@ -53,8 +53,8 @@ type Cache struct {
 	offered map[string]*offered
 }
 
-// Open returns the cache of an engine in a directory, or one that only has what is
-// offered to it if dir is "". Put creates the directory if needed. An entry is valid for its key, the engine, its version (which includes the
+// Open returns the cache of an engine in a directory. With "" for the directory, it
+// only has the code that is offered to it. Put creates the directory if needed. An entry is valid for its key, the engine, its version (which includes the
 // engine's configuration) and the processor. The first fault is logged as a warning,
 // later ones for debugging. A nil log stands for slog.Default. Open does not block.
 func Open(dir, engine, version string, log *slog.Logger) *Cache {
@@ -92,7 +92,7 @@ func (c *Cache) Get(key Key) []byte {
 	return nil
 }
 
-// Keeps reports whether the cache keeps what it is given.
+// Keeps reports whether Put keeps code.
 func (c *Cache) Keeps() bool { return c != nil && c.dir != "" }
 
 // Put keeps code under a key. It replaces older code.

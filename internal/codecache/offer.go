@@ -24,8 +24,8 @@ type offered struct {
 }
 
 // Offer gives a file's code to the cache, until done is called. If a key is trusted that
-// has signed it, Get returns that code before what the directory has. done warns if no
-// code of the file was used, and tells what to do. A nil file offers nothing.
+// has signed it, Get returns that code before the directory's. done warns if no
+// code of the file was used, with the reason and the remedy. A nil file offers nothing.
 func (c *Cache) Offer(file *precompiled.File, source string) (done func()) {
 	if c == nil || file == nil {
 		return func() {}
@@ -94,7 +94,7 @@ func short(text string) string {
 	return text[:min(len(text), most)]
 }
 
-// take returns the code that is offered under a name, if it is what was kept under the key.
+// take returns the code that is offered under a name, if it is the key's.
 func (c *Cache) take(name string, key Key) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -119,7 +119,7 @@ func (c *Cache) withdraw(name string, reason error) bool {
 	return true
 }
 
-// Header says for what the code of an engine is compiled here.
+// Header describes the code that an engine of this program compiles.
 func Header(engine, version string) precompiled.Header {
 	return precompiled.Header{Engine: engine, Version: version, Processor: processor()}
 }

@@ -17,7 +17,7 @@ import (
 type Settings struct {
 	// CacheDir is the directory where engines keep compiled code; "" keeps none.
 	CacheDir string
-	// TrustedKeys are those whose precompiled code engines may run.
+	// TrustedKeys are the keys of precompiled code that engines may run.
 	TrustedKeys []ed25519.PublicKey
 	// Interpreter makes wazero interpret guests instead of compiling them.
 	Interpreter bool

@@ -11,8 +11,8 @@ import (
 )
 
 // CheckOwner returns an error if any user other than the current one and root owns the
-// file, or has one of these permissions for it. Who can write code, or a key, could make
-// this process run any code.
+// file, or has one of these permissions for it. A user that can write code, or a key,
+// could make this process run any code.
 func CheckOwner(info fs.FileInfo, none fs.FileMode) error {
 	if mode := info.Mode().Perm(); mode&none != 0 {
 		may, change := "write to it", "go-w"

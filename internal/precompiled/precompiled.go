@@ -29,11 +29,11 @@ const (
 	maxHeader = 64 << 10
 	maxCode   = 1 << 30 // bytes of all code of a file
 
-	// signedBy begins what is signed, so that a key's signatures of other things do not fit.
+	// signedBy begins the signed text, so that a key's signatures of other things do not fit.
 	signedBy = "airhost precompiled code\x00"
 )
 
-// Header tells what a file holds, and by whom and for what it was compiled.
+// Header describes the parts of a file, and the engine that can run its code.
 type Header struct {
 	Airhost   string `json:"airhost"` // the version
 	Engine    string `json:"engine"`
@@ -193,6 +193,7 @@ func (f *File) read(data io.ReaderAt, maxModule int64) error {
 // TooLargeError is the error about a file whose module is too large.
 type TooLargeError struct{ Size int64 }
 
+// Error tells the size.
 func (e *TooLargeError) Error() string { return fmt.Sprintf("its module has %d bytes", e.Size) }
 
 func (f *File) header(data io.ReaderAt) error {
@@ -263,7 +264,7 @@ func (f *File) Code() ([]Entry, error) {
 	return all, nil
 }
 
-// Sum returns the SHA-256 of the whole file. What was read is not read again, so that
+// Sum returns the SHA-256 of the whole file. The parts in memory are not read again, so that
 // the sum is that of the module which f has.
 func (f *File) Sum() (sum [sha256.Size]byte, err error) {
 	data, _, err := f.from()

@@ -1,9 +1,9 @@
 // Package toolchains builds guests of the contract with other people's toolchains, as
 // binaries of the component model: fixtures of tests.
 //
-// What a fixture is built of is pinned: the packages of npm by npm/package-lock.json, the
-// compilers by the machine that CI runs on. A fixture is built once and kept in the user's
-// cache directory under a hash of all that it is built of.
+// All tools are pinned: the packages of npm by npm/package-lock.json, the compilers by the
+// machine that CI runs on. A fixture is built once and kept in the user's cache directory
+// under a hash of all that it is built of.
 package toolchains
 
 import (
@@ -30,7 +30,7 @@ type Fixture struct {
 	flags  []string // of clang
 }
 
-// Tier tells what airhost must be able to do to run a component.
+// Tier is the ability that airhost needs to run a component.
 type Tier int
 
 const (

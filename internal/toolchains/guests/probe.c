@@ -1,5 +1,5 @@
-// Does one thing for each word that it is sent, as probe.mjs does, and answers with what came
-// of it as JSON. With WASI defined it asks WASI preview 1 for the time, for randomness, and to
+// Does one thing for each word that it is sent, as probe.mjs does, and answers with the outcome
+// as JSON. With WASI defined it asks WASI preview 1 for the time, for randomness, and to
 // write; else it asks the host for the time, and knows no other of these words.
 #include <stdint.h>
 
@@ -16,14 +16,14 @@ typedef struct {
   uint32_t size;
 } text;
 
-// What the contract's functions return: ok or an error, then pointer and length, or case,
+// The result of the contract's functions: ok or an error, then pointer and length, or case,
 // pointer and length.
 typedef struct {
   uint32_t failed;
   uintptr_t first, second, third;
 } result;
 
-// What send-request and after return.
+// The result of send-request and after.
 typedef struct {
   uint32_t failed;
   uint32_t unused;

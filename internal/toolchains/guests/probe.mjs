@@ -1,4 +1,4 @@
-// Does one thing for each word that it is sent, and answers with what came of it as JSON.
+// Does one thing for each word that it is sent, and answers with the outcome as JSON.
 import { sendMessage, sendRequest, cancelRequest, selfId, log, currentTime } from 'airhost:core/host-services@0.1.0';
 import { after, cancel } from 'airhost:timers/timers@0.1.0';
 import { call } from 'airhost:functions/host-functions@0.1.0';

@@ -1,5 +1,5 @@
 // Command probe does one thing for each word that it is sent, as probe.mjs does, and
-// answers with what came of it as JSON.
+// answers with the outcome as JSON.
 package main
 
 import (
@@ -34,7 +34,7 @@ func (p *probe) HandleMessage(host guest.Host, _ string, message []byte) ([]byte
 	return json.Marshal(answer)
 }
 
-// local does what needs nothing of the host.
+// local does the words that need nothing of the host.
 func (p *probe) local(word, rest string) (any, error) {
 	switch word {
 	case "echo":
