@@ -38,13 +38,7 @@ func Precompiled(t *testing.T, k Kind) {
 	elsewhere.Processor, older.Version = "a loom", "weaver v1 h1:x"
 	changed := append([]precompiled.Entry{{Name: code[0].Name, Code: bytes.Clone(code[0].Code)}}, code[1:]...)
 	changed[0].Code[len(changed[0].Code)-1] ^= 1
-	for name, c := range map[string]struct {
-		header precompiled.Header
-		code   []precompiled.Entry
-		keys   []ed25519.PublicKey
-		limits core.Limits
-		want   string // the warning; "" if the code is used
-	}{
+	for name, c := range map[string]fileCase{
 		"right":           {right, code, trusted, core.Limits{Memory: 1 << 20}, ""},
 		"not signed":      {right, code, nil, core.Limits{}, "no key that is trusted here has signed it"},
 		"without code":    {right, nil, trusted, core.Limits{}, "it was compiled for other limits (no limits)"},
@@ -55,32 +49,50 @@ func Precompiled(t *testing.T, k Kind) {
 		"changed":         {right, changed, trusted, core.Limits{}, "an entry is damaged"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "guest.airhost")
-			var file, log bytes.Buffer
-			err := precompiled.Write(&file, c.header, k.Guest, c.code, key)
-			if err = errors.Join(err, os.WriteFile(path, file.Bytes(), 0o600)); err != nil {
+			var file bytes.Buffer
+			if err := precompiled.Write(&file, c.header, k.Guest, c.code, key); err != nil {
 				t.Fatal(err)
 			}
-			e, err := k.Open("", c.keys, slog.New(slog.NewTextHandler(&log, nil)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			sum, wrong := sha256.Sum256(file.Bytes()), sha256.Sum256(k.Guest)
-			if _, err := e.Compile(t.Context(), core.Source{Path: path, SHA256: wrong[:]}, c.limits); err == nil || !strings.Contains(err.Error(), "SHA-256") {
-				t.Errorf("with the checksum of another file: %v", err)
-			}
-			k.use(t, e, core.Source{Path: path, SHA256: sum[:]}, c.limits)
-			warnings := strings.Count(log.String(), "level=WARN")
-			switch {
-			case c.want == "" && log.Len() > 0:
-				t.Errorf("the log has %s, want nothing: the code fits", log.String())
-			case c.want != "" && (warnings != 1 || !strings.Contains(log.String(), c.want) || !strings.Contains(log.String(), path)):
-				t.Errorf("the log has %s, want one warning with %q and the path", log.String(), c.want)
-			}
-			if err := e.Close(t.Context()); err != nil {
-				t.Error(err)
-			}
+			k.file(t, file.Bytes(), c)
 		})
+	}
+}
+
+// fileCase is a file, and a use of it.
+type fileCase struct {
+	header precompiled.Header
+	code   []precompiled.Entry
+	keys   []ed25519.PublicKey
+	limits core.Limits
+	want   string // in the warning; "" if the code is used
+}
+
+// file uses a file.
+func (k Kind) file(t *testing.T, data []byte, c fileCase) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "guest.airhost")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	e, err := k.Open("", c.keys, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum, wrong := sha256.Sum256(data), sha256.Sum256(k.Guest)
+	if _, err := e.Compile(t.Context(), core.Source{Path: path, SHA256: wrong[:]}, c.limits); err == nil || !strings.Contains(err.Error(), "SHA-256") {
+		t.Errorf("with the checksum of another file: %v", err)
+	}
+	k.use(t, e, core.Source{Path: path, SHA256: sum[:]}, c.limits)
+	warnings := strings.Count(log.String(), "level=WARN")
+	switch {
+	case c.want == "" && log.Len() > 0:
+		t.Errorf("the log has %s, want nothing: the code fits", log.String())
+	case c.want != "" && (warnings != 1 || !strings.Contains(log.String(), c.want) || !strings.Contains(log.String(), path)):
+		t.Errorf("the log has %s, want one warning with %q and the path", log.String(), c.want)
+	}
+	if err := e.Close(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 
