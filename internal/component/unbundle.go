@@ -1,0 +1,235 @@
+package component
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/wasm"
+)
+
+// ShapeError says that a component is not of the shape of one core module, with what
+// wit-component puts around it. [Fuse] can make one core module of its several.
+type ShapeError struct {
+	Why string // such as "it has 3 core modules of its own"
+}
+
+// Error gives the reason.
+func (e *ShapeError) Error() string {
+	return "the component is not one core module with what wit-component puts around it: " + e.Why
+}
+
+func otherShape(format string, args ...any) error { return &ShapeError{fmt.Sprintf(format, args...)} }
+
+// root is the module from which a core module imports functions that a component imports
+// by themselves, and not as part of an interface.
+const root = "$root"
+
+// unbundler renames what the main module imports and exports.
+type unbundler struct {
+	*bundle
+	main    int
+	m       *wasm.Module // of main; it shares memory with the parsed one
+	realloc *coreItem
+	exports []wasm.Export
+	index   map[string]uint32 // of the main module's exported functions
+}
+
+// unbundle returns the main module of a component, with imports and exports by the names
+// of the component's own.
+func (b *bundle) unbundle() (*wasm.Module, error) {
+	others := b.others()
+	if len(others) != 1 {
+		return nil, otherShape("it has %d core modules of its own that are linked with each other", len(others))
+	}
+	u := &unbundler{bundle: b, main: others[0], index: make(map[string]uint32)}
+	main := *b.instances[u.main].parsed
+	u.m = &main
+	for _, e := range main.Exports {
+		if e.Kind == wasm.KindFunc {
+			u.index[e.Name] = e.Index
+		}
+	}
+	if err := u.imports(); err != nil {
+		return nil, err
+	}
+	if err := u.lifts(); err != nil {
+		return nil, err
+	}
+	if err := u.start(); err != nil {
+		return nil, err
+	}
+	if u.realloc != nil {
+		u.export(abi.Realloc, wasm.KindFunc, u.index[u.realloc.name])
+	}
+	for _, e := range main.Exports {
+		if e.Kind == wasm.KindMemory {
+			u.export(abi.Memory, wasm.KindMemory, e.Index)
+			break
+		}
+	}
+	u.m.Exports = u.exports
+	return u.m, nil
+}
+
+func (u *unbundler) export(name string, kind wasm.Kind, index uint32) {
+	u.exports = append(u.exports, wasm.Export{Name: name, Kind: kind, Index: index})
+}
+
+// imports renames the main module's imports.
+func (u *unbundler) imports() error {
+	main := &u.instances[u.main]
+	u.m.Imports = append([]wasm.Import(nil), u.m.Imports...)
+	for i := range u.m.Imports {
+		imp := &u.m.Imports[i]
+		if imp.Kind != wasm.KindFunc {
+			return otherShape("its core module imports a %s", imp.Kind)
+		}
+		item, err := u.argument(main, imp.Module, imp.Name)
+		if err != nil {
+			return err
+		}
+		module, name, err := u.host(u.resolve(item), imp)
+		if err != nil {
+			return err
+		}
+		imp.Module, imp.Name = module, name
+	}
+	return nil
+}
+
+// host returns the names of the host's function that an import gets.
+func (u *unbundler) host(item *coreItem, imp *wasm.Import) (module, name string, err error) {
+	if item.canon == nil {
+		if imp.Module == abi.WASI && u.roles[item.instance] == roleAdapter {
+			return abi.WASI, item.name, nil
+		}
+		return "", "", otherShape("its core module imports %q %q of another core module", imp.Module, imp.Name)
+	}
+	module, name, ok := hostNames(item.canon)
+	if !ok {
+		return "", "", otherShape("its core module imports %s", item.canon.text())
+	}
+	return module, name, u.ours(name, &item.canon.options)
+}
+
+// hostNames returns the names by which core modules import a canonical definition. ok is
+// false if the host has no such function.
+func hostNames(c *canonical) (module, name string, ok bool) {
+	switch {
+	case c.op == Lower && c.fn.lifted == nil && !c.options.async:
+		module, name, ok = c.fn.of, c.fn.name, true
+	case c.op == ResourceDrop && c.resource.name != "":
+		module, name, ok = c.resource.of, "[resource-drop]"+c.resource.name, true
+	}
+	if module == "" {
+		module = root
+	}
+	return module, name, ok
+}
+
+// text names a canonical definition for people.
+func (c *canonical) text() string {
+	switch {
+	case c.op == Lower && c.fn.lifted != nil:
+		return "a function of a part of the component"
+	case c.op == Lower:
+		return fmt.Sprintf("%s %s as an async function", c.fn.of, c.fn.name)
+	}
+	return c.op.String()
+}
+
+// ours checks that the options of a function are what the host does: UTF-8, in the main
+// module's memory, with one function that allocates.
+func (u *unbundler) ours(name string, o *options) error {
+	switch {
+	case o.encoding != OptUTF8:
+		return &UnsupportedError{fmt.Sprintf("strings in %s (by %s)", o.encoding, name), "build with strings in UTF-8"}
+	case o.async:
+		return &UnsupportedError{fmt.Sprintf("async functions (%s)", name), "build with functions that return when they are done"}
+	case o.memory != nil && !u.isMain(o.memory):
+		return otherShape("%s uses the memory of another core module", name)
+	case o.realloc == nil:
+		return nil
+	case !u.isMain(u.resolve(o.realloc)):
+		return otherShape("%s allocates by a function of another core module", name)
+	case u.realloc != nil && u.index[u.realloc.name] != u.index[u.resolve(o.realloc).name]:
+		return &UnsupportedError{"two functions that allocate", "export one cabi_realloc"}
+	}
+	u.realloc = u.resolve(o.realloc)
+	return nil
+}
+
+func (u *unbundler) isMain(item *coreItem) bool { return item.canon == nil && item.instance == u.main }
+
+// lifts exports the functions that the component exports, by interface#function.
+func (u *unbundler) lifts() error {
+	for _, e := range u.linked.exports {
+		switch is := e.is.(type) {
+		case *function:
+			if err := u.lift(e.name, is); err != nil {
+				return err
+			}
+		case *instance:
+			for _, f := range is.exports {
+				fn, ok := f.is.(*function)
+				if !ok {
+					continue
+				}
+				if err := u.lift(e.name+"#"+f.name, fn); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// lift exports a function and its post-return.
+func (u *unbundler) lift(name string, fn *function) error {
+	if fn.lifted == nil {
+		return nil // the host's own
+	}
+	item := u.resolve(fn.lifted)
+	if !u.isMain(item) {
+		if u.roles[item.instance] == roleAdapter && item.canon == nil && !strings.HasPrefix(name, "airhost:") {
+			return nil // what a command exports for the host to run it
+		}
+		return otherShape("the export %s is not a function of its core module", name)
+	}
+	if err := u.ours(name, &fn.options); err != nil {
+		return err
+	}
+	f := u.index[item.name]
+	if fn.options.post == nil {
+		u.export(name, wasm.KindFunc, f)
+		return nil
+	}
+	post := u.resolve(fn.options.post)
+	if !u.isMain(post) {
+		return otherShape("the post-return of %s is not a function of its core module", name)
+	}
+	if fn.options.memory != nil {
+		u.export(name, wasm.KindFunc, f)
+		u.export("cabi_post_"+name, wasm.KindFunc, u.index[post.name])
+		return nil
+	}
+	f, err := u.m.AddSequence(f, u.index[post.name])
+	u.export(name, wasm.KindFunc, f)
+	return err
+}
+
+// start exports the function that the component calls in the end.
+func (u *unbundler) start() error {
+	for i, item := range u.starts {
+		item = u.resolve(item)
+		switch {
+		case !u.isMain(item):
+			return otherShape("it starts a function of another core module")
+		case i > 0:
+			return otherShape("it starts %d functions", len(u.starts))
+		}
+		u.export(abi.Start, wasm.KindFunc, u.index[item.name])
+	}
+	return nil
+}

@@ -1,0 +1,471 @@
+package component
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// externType resolves the type of an import or export.
+func (v *validator) externType(e *env, t *ExternType) (x external, err error) {
+	x.sort = t.Sort
+	switch t.Sort {
+	case CoreModule:
+		x.is, err = either[*moduleType](e, CoreType, t.Index)
+	case Func:
+		x.is, err = either[*funcType](e, Type, t.Index)
+	case Comp:
+		x.is, err = either[*componentType](e, Type, t.Index)
+	case Inst:
+		x.is, err = either[*instanceType](e, Type, t.Index)
+	case Value:
+		return x, &UnsupportedError{"values", "build without the proposal of values"}
+	case Type:
+		if t.Bound == BoundSub {
+			x.is, x.abstract = &resourceType{&identity{}}, true
+			return x, nil
+		}
+		x.is, err = lookup[any](e, Type, t.Index)
+		if err == nil {
+			x.is = renewed(x.is)
+		}
+	}
+	return x, err
+}
+
+// either returns what an index stands for, as any type.
+func either[T any](e *env, s Sort, index uint32) (any, error) {
+	is, err := lookup[T](e, s, index)
+	return is, err
+}
+
+// renewed returns a type that is equal to t and another pointer: imports and exports may
+// name it where they may not name t.
+func renewed(t any) any {
+	switch t := t.(type) {
+	case *valueType:
+		again := *t
+		return &again
+	case *resourceType:
+		return &resourceType{t.id}
+	}
+	return t
+}
+
+// freshen gives an instance that a component imports or declares resources of its own.
+func (v *validator) freshen(x *external) ([]*identity, error) {
+	t, ok := x.is.(*instanceType)
+	if x.sort != Inst || !ok || len(t.fresh) == 0 {
+		return nil, nil
+	}
+	if err := v.node(len(t.fresh)); err != nil {
+		return nil, err
+	}
+	s := &substitution{v: v, to: make(binding), done: make(map[any]any)}
+	ids := make([]*identity, len(t.fresh))
+	for i, id := range t.fresh {
+		ids[i] = &identity{}
+		s.to[id] = ids[i]
+	}
+	exports, err := s.list(t.exports)
+	x.is = newInstanceType(exports, nil)
+	return ids, err
+}
+
+func (v *validator) importDef(e *env, n *Import) (any, error) {
+	x, err := v.externType(e, &n.Type)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := v.freshen(&x)
+	if err != nil {
+		return nil, err
+	}
+	if r, ok := x.is.(*resourceType); ok && x.abstract {
+		ids = append(ids, r.id)
+	}
+	e.imported = append(e.imported, ids...)
+	x.name = n.Name.Name
+	if err := v.extern(e, importing, &n.Name, &x); err != nil {
+		return nil, err
+	}
+	e.imports = append(e.imports, x)
+	return x.is, nil
+}
+
+func (v *validator) export(e *env, n *Export) (any, error) {
+	var x external
+	var err error
+	if !n.Declared {
+		if x, err = v.exported(e, n); err != nil {
+			return nil, err
+		}
+	}
+	if n.Type != nil {
+		want, err := v.externType(e, n.Type)
+		if err != nil {
+			return nil, err
+		}
+		if x.is != nil {
+			if err := v.ascribe(&x, &want); err != nil {
+				return nil, fmt.Errorf("export %q: the type does not fit: %w", n.Name.Name, err)
+			}
+		}
+		x = want
+	}
+	ids, err := v.freshen(&x)
+	if err != nil {
+		return nil, err
+	}
+	if r, ok := x.is.(*resourceType); ok && x.abstract {
+		ids = append(ids, r.id)
+	}
+	e.defined = append(e.defined, ids...)
+	e.explain(&x)
+	x.name = n.Name.Name
+	if err := v.extern(e, exporting, &n.Name, &x); err != nil {
+		return nil, err
+	}
+	e.exports = append(e.exports, x)
+	return x.is, nil
+}
+
+// exported returns what a component exports.
+func (v *validator) exported(e *env, n *Export) (x external, err error) {
+	x.sort = n.Sort
+	switch n.Sort {
+	case CoreModule, Func, Comp, Inst:
+		x.is, err = lookup[any](e, n.Sort, n.Index)
+	case Type:
+		x.is, err = lookup[any](e, n.Sort, n.Index)
+		x.is = renewed(x.is)
+	case Value:
+		return x, &UnsupportedError{"values", "build without the proposal of values"}
+	default:
+		return x, fmt.Errorf("a component can't export a %s", n.Sort)
+	}
+	return x, err
+}
+
+// ascribe checks that an export has the type that it is said to have.
+func (v *validator) ascribe(got, want *external) error {
+	open := make(map[*identity]bool)
+	if r, ok := want.is.(*resourceType); ok && want.abstract {
+		open[r.id] = true
+	}
+	return v.sub(make(binding), open, got, want)
+}
+
+// explain notes the resources that an export names.
+func (e *env) explain(x *external) {
+	switch t := x.is.(type) {
+	case *resourceType:
+		if x.sort == Type {
+			put(&e.explicit, t.id, true)
+		}
+	case *instanceType:
+		for i := range t.exports {
+			if x.sort == Inst && (t.exports[i].sort == Type || t.exports[i].sort == Inst) {
+				e.explain(&t.exports[i])
+			}
+		}
+	}
+}
+
+// extern checks the name of an import or export, and that its type uses only types that
+// have names.
+func (v *validator) extern(e *env, direction int, n *ExternName, x *external) error {
+	p, ok := parseName(n.Name)
+	if !ok {
+		return fmt.Errorf("%q is not a valid name of an %s", n.Name, directions[direction])
+	}
+	if err := attributes(n, &p, x); err != nil {
+		return err
+	}
+	if r, ok := x.is.(*resourceType); ok && x.sort == Type && e.kind != ofList {
+		put(&e.resources[direction], n.Name, r.id)
+	}
+	if err := e.annotated(direction, &p, x); err != nil {
+		return fmt.Errorf("%q: %w", n.Name, err)
+	}
+	u := unique(n.Name)
+	if before, ok := e.names[direction][u]; ok {
+		return fmt.Errorf("the name %q conflicts with the name %q", n.Name, before)
+	}
+	put(&e.names[direction], u, n.Name)
+	if e.kind == ofInstanceType || e.kind == ofList {
+		return nil
+	}
+	named, err := v.register(e, direction, x)
+	if err == nil && !named {
+		err = fmt.Errorf("%s %q uses a type that is not imported or exported itself", directions[direction], n.Name)
+	}
+	return err
+}
+
+// attributes checks the attributes of a name.
+func attributes(n *ExternName, p *nameParts, x *external) error {
+	var seen [ExternalID + 1]bool
+	for _, a := range n.Attributes {
+		if seen[a.Kind] {
+			return errors.New("a name has two attributes of one kind")
+		}
+		seen[a.Kind] = true
+		switch a.Kind {
+		case Implements:
+			if in, ok := parseName(a.Value); !ok || !in.iface {
+				return fmt.Errorf("%q is not the name of an interface", a.Value)
+			}
+			if p.iface || p.annotation != "" || x.sort != Inst {
+				return errors.New("only an instance with a plain name implements an interface")
+			}
+		case VersionSuffix:
+			if !canonOnly.MatchString(p.version) || !semverOnly.MatchString(p.version+a.Value) {
+				return fmt.Errorf("the version %q with the suffix %q is not a valid version", p.version, a.Value)
+			}
+		}
+	}
+	return nil
+}
+
+// annotated checks a constructor, method or static function.
+func (e *env) annotated(direction int, p *nameParts, x *external) error {
+	if p.annotation == "" {
+		return nil
+	}
+	f, ok := x.is.(*funcType)
+	if x.sort != Func || !ok {
+		return fmt.Errorf("a %s is a function", p.annotation)
+	}
+	id := e.resources[direction][p.resource]
+	if id == nil {
+		return fmt.Errorf("there is no resource %q before it", p.resource)
+	}
+	is := func(t *valueType, kind Kind) bool { return t != nil && t.kind == kind && t.resource.id == id }
+	switch p.annotation {
+	case "constructor":
+		r := f.result
+		if r != nil && r.kind == Result {
+			r = r.elem
+		}
+		if !is(r, Own) {
+			return fmt.Errorf("a constructor returns the resource %q", p.resource)
+		}
+	case "method":
+		if len(f.params) == 0 || f.params[0].name != "self" || !is(f.params[0].typ, Borrow) {
+			return fmt.Errorf("the first parameter of a method is self, a borrow of %q", p.resource)
+		}
+	}
+	return nil
+}
+
+// register notes the types that an import or export names, and reports whether the types
+// that it uses have names.
+func (v *validator) register(e *env, direction int, x *external) (bool, error) {
+	if err := v.step(); err != nil {
+		return false, err
+	}
+	if t, ok := x.is.(*instanceType); ok && x.sort == Inst {
+		for i := range t.exports {
+			if ok, err := v.register(e, direction, &t.exports[i]); !ok || err != nil {
+				return ok, err
+			}
+		}
+		return true, nil
+	}
+	if !v.named(e, direction, x.is) {
+		return false, nil
+	}
+	if x.sort == Type {
+		put(&e.named[exporting], x.is, true)
+		if direction == importing {
+			put(&e.named[importing], x.is, true)
+		}
+	}
+	return true, nil
+}
+
+// named reports whether the types in a type have names.
+func (v *validator) named(e *env, direction int, is any) bool {
+	ok := true
+	switch t := is.(type) {
+	case *funcType:
+		return v.namedFunc(e, direction, t)
+	case *instanceType:
+		for i := range t.exports {
+			ok = ok && v.step() == nil && v.named(e, direction, t.exports[i].is)
+		}
+	case *valueType:
+		t.parts(func(p *valueType) { ok = ok && v.hasName(e, direction, p) })
+		ok = ok && (t.resource == nil || e.named[direction][t.resource])
+	}
+	return ok
+}
+
+func (v *validator) namedFunc(e *env, direction int, t *funcType) bool {
+	for _, p := range t.params {
+		if !v.hasName(e, direction, p.typ) {
+			return false
+		}
+	}
+	return t.result == nil || v.hasName(e, direction, t.result)
+}
+
+// hasName reports whether a type, or each of its parts if it needs no name, is named.
+func (v *validator) hasName(e *env, direction int, t *valueType) bool {
+	switch {
+	case t.prim != Indexed || e.named[direction][t]:
+		return true
+	case t.resource != nil:
+		return e.named[direction][t.resource]
+	case t.kind == Record || t.kind == Variant || t.kind == Flags || t.kind == Enum || v.step() != nil:
+		return false
+	}
+	ok := true
+	t.parts(func(p *valueType) { ok = ok && v.hasName(e, direction, p) })
+	return ok
+}
+
+// instance resolves an instance.
+func (v *validator) instance(e *env, n *Instance) (any, error) {
+	if n.Inline {
+		return v.inlineInstance(e, n)
+	}
+	c, err := lookup[*componentType](e, Comp, n.Component)
+	if err != nil {
+		return nil, err
+	}
+	args := make(map[string]external, len(n.Args))
+	for _, a := range n.Args {
+		if _, ok := args[a.Name]; ok {
+			return nil, fmt.Errorf("the argument %q is given twice", a.Name)
+		}
+		if a.Sort < CoreModule || a.Sort == CoreInst || a.Sort == Value {
+			return nil, fmt.Errorf("an argument can't be a %s", a.Sort)
+		}
+		is, err := lookup[any](e, a.Sort, a.Index)
+		if err != nil {
+			return nil, err
+		}
+		args[a.Name] = external{sort: a.Sort, is: is}
+	}
+	b, open := make(binding), make(map[*identity]bool)
+	for _, id := range c.imported {
+		open[id] = true
+	}
+	s := &substitution{v: v, to: b, done: make(map[any]any)}
+	for i := range c.imports {
+		want := &c.imports[i]
+		got, ok := args[want.name]
+		if !ok {
+			return nil, fmt.Errorf("the argument %q is missing", want.name)
+		}
+		if err := v.sub(b, open, &got, want); err != nil {
+			return nil, fmt.Errorf("the argument %q does not fit: %w", want.name, err)
+		}
+		if err := s.given(want, &got); err != nil {
+			return nil, err
+		}
+	}
+	if err := v.node(len(c.defined)); err != nil {
+		return nil, err
+	}
+	for _, id := range c.defined {
+		b[id] = &identity{}
+		e.defined = append(e.defined, b[id])
+	}
+	exports, err := s.list(c.exports)
+	return newInstanceType(exports, nil), err
+}
+
+func (v *validator) inlineInstance(e *env, n *Instance) (any, error) {
+	inner := &env{kind: ofList, outer: e}
+	exports := make([]external, 0, len(n.Exports))
+	for i := range n.Exports {
+		x := &n.Exports[i]
+		if x.Sort < CoreModule || x.Sort == CoreInst || x.Sort == Value {
+			return nil, fmt.Errorf("an instance can't export a %s", x.Sort)
+		}
+		is, err := lookup[any](e, x.Sort, x.Index)
+		if err != nil {
+			return nil, err
+		}
+		out := external{name: x.Name.Name, sort: x.Sort, is: is}
+		if err := v.extern(inner, exporting, &x.Name, &out); err != nil {
+			return nil, err
+		}
+		exports = append(exports, out)
+	}
+	return newInstanceType(exports, nil), nil
+}
+
+// kindNames are the kinds' names in WIT.
+var kindNames = map[Kind]string{
+	Map: "map", Future: "future", Stream: "stream", Borrow: "borrow", Own: "own", Result: "result", Option: "option",
+	Enum: "enum", Flags: "flags", Tuple: "tuple", List: "list", Variant: "variant", Record: "record",
+}
+
+// String returns the type as WIT writes it. It is cut if it is long.
+func (t *valueType) String() string {
+	text := t.text(4)
+	if len(text) > 200 {
+		text = strings.ToValidUTF8(text[:200], "") + "…"
+	}
+	return text
+}
+
+// text writes a type that is nested at most deep.
+func (t *valueType) text(deep int) string {
+	switch {
+	case t == nil:
+		return "_"
+	case t.prim != Indexed:
+		return prims[t.prim]
+	case deep == 0:
+		return "…"
+	}
+	var in []string
+	switch t.kind {
+	case Record, Variant, Flags, Enum:
+		for i, f := range t.fields {
+			if i == 8 {
+				in = append(in, "…")
+				break
+			}
+			text := f.name
+			if f.typ != nil {
+				text += map[bool]string{true: ": ", false: ""}[t.kind == Record] + map[bool]string{true: f.typ.text(deep - 1), false: "(" + f.typ.text(deep-1) + ")"}[t.kind == Record]
+			}
+			in = append(in, text)
+		}
+		return kindNames[t.kind] + " { " + strings.Join(in, ", ") + " }"
+	case Tuple:
+		for i, f := range t.fields {
+			if i == 8 {
+				break
+			}
+			in = append(in, f.typ.text(deep-1))
+		}
+	case Result:
+		return t.resultText(deep)
+	default:
+		t.parts(func(p *valueType) { in = append(in, p.text(deep-1)) })
+		if t.fixed {
+			in = append(in, fmt.Sprint(t.length))
+		}
+	}
+	if len(in) == 0 {
+		return kindNames[t.kind]
+	}
+	return kindNames[t.kind] + "<" + strings.Join(in, ", ") + ">"
+}
+
+func (t *valueType) resultText(deep int) string {
+	switch {
+	case t.elem == nil && t.second == nil:
+		return "result"
+	case t.second == nil:
+		return "result<" + t.elem.text(deep-1) + ">"
+	}
+	return "result<" + t.elem.text(deep-1) + ", " + t.second.text(deep-1) + ">"
+}
