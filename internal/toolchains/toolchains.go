@@ -97,6 +97,12 @@ func ByName(t testing.TB, name string) Fixture {
 	return Fixture{}
 }
 
+// HasWASI reports whether a probe can get random numbers and write to a console.
+func (f Fixture) HasWASI() bool { return !f.job.Bare && (f.job.Tool != witComponent || f.job.Adapter) }
+
+// HasClock reports whether a probe has a clock: the host's if not that of WASI.
+func (f Fixture) HasClock() bool { return !f.job.Bare }
+
 // Build returns the path of the component, which must not be changed. It skips the test
 // where -short is set, or where a tool is missing that CI has.
 func (f Fixture) Build(t testing.TB) string {
