@@ -13,7 +13,8 @@ import (
 // valueType is the type of a value. fields, elem and the rest are by kind, as those of
 // [Defined].
 type valueType struct {
-	prim         Prim // Indexed if kind counts
+	name         string // for people
+	prim         Prim   // Indexed if kind counts
 	kind         Kind
 	fields       []fieldType
 	elem, second *valueType

@@ -3,7 +3,6 @@ package component
 import (
 	"errors"
 	"fmt"
-	"strings"
 )
 
 // externType resolves the type of an import or export.
@@ -26,9 +25,7 @@ func (v *validator) externType(e *env, t *ExternType) (x external, err error) {
 			return x, nil
 		}
 		x.is, err = lookup[any](e, Type, t.Index)
-		if err == nil {
-			x.is = renewed(x.is)
-		}
+		x.is = renewed(x.is)
 	}
 	return x, err
 }
@@ -50,6 +47,15 @@ func renewed(t any) any {
 		return &resourceType{t.id}
 	}
 	return t
+}
+
+// rename sets the name of an import or export. A type, which is not shared yet, is known
+// by it from now on.
+func (x *external) rename(name string) {
+	x.name = name
+	if t, ok := x.is.(*valueType); ok && x.sort == Type {
+		t.name = name
+	}
 }
 
 // freshen gives an instance that a component imports or declares resources of its own.
@@ -85,7 +91,7 @@ func (v *validator) importDef(e *env, n *Import) (any, error) {
 		ids = append(ids, r.id)
 	}
 	e.imported = append(e.imported, ids...)
-	x.name = n.Name.Name
+	x.rename(n.Name.Name)
 	if err := v.extern(e, importing, &n.Name, &x); err != nil {
 		return nil, err
 	}
@@ -122,7 +128,7 @@ func (v *validator) export(e *env, n *Export) (any, error) {
 	}
 	e.defined = append(e.defined, ids...)
 	e.explain(&x)
-	x.name = n.Name.Name
+	x.rename(n.Name.Name)
 	if err := v.extern(e, exporting, &n.Name, &x); err != nil {
 		return nil, err
 	}
@@ -397,75 +403,4 @@ func (v *validator) inlineInstance(e *env, n *Instance) (any, error) {
 		exports = append(exports, out)
 	}
 	return newInstanceType(exports, nil), nil
-}
-
-// kindNames are the kinds' names in WIT.
-var kindNames = map[Kind]string{
-	Map: "map", Future: "future", Stream: "stream", Borrow: "borrow", Own: "own", Result: "result", Option: "option",
-	Enum: "enum", Flags: "flags", Tuple: "tuple", List: "list", Variant: "variant", Record: "record",
-}
-
-// String returns the type as WIT writes it. It is cut if it is long.
-func (t *valueType) String() string {
-	text := t.text(4)
-	if len(text) > 200 {
-		text = strings.ToValidUTF8(text[:200], "") + "…"
-	}
-	return text
-}
-
-// text writes a type that is nested at most deep.
-func (t *valueType) text(deep int) string {
-	switch {
-	case t == nil:
-		return "_"
-	case t.prim != Indexed:
-		return prims[t.prim]
-	case deep == 0:
-		return "…"
-	}
-	var in []string
-	switch t.kind {
-	case Record, Variant, Flags, Enum:
-		for i, f := range t.fields {
-			if i == 8 {
-				in = append(in, "…")
-				break
-			}
-			text := f.name
-			if f.typ != nil {
-				text += map[bool]string{true: ": ", false: ""}[t.kind == Record] + map[bool]string{true: f.typ.text(deep - 1), false: "(" + f.typ.text(deep-1) + ")"}[t.kind == Record]
-			}
-			in = append(in, text)
-		}
-		return kindNames[t.kind] + " { " + strings.Join(in, ", ") + " }"
-	case Tuple:
-		for i, f := range t.fields {
-			if i == 8 {
-				break
-			}
-			in = append(in, f.typ.text(deep-1))
-		}
-	case Result:
-		return t.resultText(deep)
-	default:
-		t.parts(func(p *valueType) { in = append(in, p.text(deep-1)) })
-		if t.fixed {
-			in = append(in, fmt.Sprint(t.length))
-		}
-	}
-	if len(in) == 0 {
-		return kindNames[t.kind]
-	}
-	return kindNames[t.kind] + "<" + strings.Join(in, ", ") + ">"
-}
-
-func (t *valueType) resultText(deep int) string {
-	switch {
-	case t.elem == nil && t.second == nil:
-		return "result"
-	case t.second == nil:
-		return "result<" + t.elem.text(deep-1) + ">"
-	}
-	return "result<" + t.elem.text(deep-1) + ", " + t.second.text(deep-1) + ">"
 }

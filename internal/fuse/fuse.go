@@ -1,14 +1,92 @@
 package fuse
 
 import (
-	"errors"
+	"fmt"
 
 	"github.com/airhost/airhost/internal/wasm"
 )
 
 // Fuse returns one module that does what the instances of g do together. Its errors say
-// which instance and which name they are about. They may wrap those of [wasm.Parse], and
-// an [*wasm.UnsupportedError] for a feature that guests may not use.
+// which instance and which name they are about. They may wrap those of [wasm.Parse], an
+// [*wasm.LimitError], an [*wasm.UnsupportedError] for a feature that guests may not use,
+// and [ErrMemories].
+//
+// The result shares memory with the binaries of g. As with every module, the engine must
+// still check the types of its code.
 func Fuse(g Graph) (*wasm.Module, error) {
-	return nil, errors.New("fuse: not yet")
+	f := &fuser{graph: &g, modules: make([]*module, len(g.Modules)), foreignAt: make(map[string]uint32), types: make(map[string]uint32)}
+	for _, step := range []func() error{f.link, f.resolveExports, f.mark, f.scan, f.chooseMemory} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	f.countStarts()
+	f.dissolve()
+	f.number()
+	if err := f.emit(); err != nil {
+		return nil, err
+	}
+	return &f.out, nil
+}
+
+// fuser makes one module.
+type fuser struct {
+	graph     *Graph
+	modules   []*module // by their places in the graph; nil for one that is not decoded
+	instances []*instance
+	exports   []def // of the result
+	entries   int   // of all instances' modules so far
+	size      int64
+
+	foreign   []foreign
+	foreignAt map[string]uint32 // the place in foreign
+	memory    *def              // that the result has, or nil
+	starts    []int             // for each instance, how many earlier ones have a start function
+
+	aliases      map[alias]def  // functions to name in place of others
+	withoutTable map[alias]bool // tables that the result does not have
+
+	types     map[string]uint32 // of the result, by typeKey
+	names     []wasm.FuncName
+	countData bool // the code names data segments
+	out       wasm.Module
+
+	startCode  []byte // of the result's start function, without an end
+	startCalls int    // of start functions
+	startInits int    // of segments
+	lastStart  uint32
+}
+
+// resolveExports finds the definitions of the result's exports.
+func (f *fuser) resolveExports() error {
+	names := make(map[string]bool, len(f.graph.Exports))
+	for i := range f.graph.Exports {
+		e := &f.graph.Exports[i]
+		if names[e.Name] {
+			return fmt.Errorf("there are two exports %s", clip(e.Name))
+		}
+		names[e.Name] = true
+		d, err := f.item(&e.Item)
+		if err == nil && d.open != nil {
+			err = fmt.Errorf("a function of the host has no type here")
+		}
+		if err != nil {
+			return fmt.Errorf("export %s: %w", clip(e.Name), err)
+		}
+		f.exports = append(f.exports, d)
+	}
+	return nil
+}
+
+// scan reads the code of all modules that matter.
+func (f *fuser) scan() error {
+	for _, in := range f.instances {
+		if !in.live {
+			continue
+		}
+		if err := in.module.scan(); err != nil {
+			return fmt.Errorf("%s: %w", in, err)
+		}
+	}
+	return nil
 }

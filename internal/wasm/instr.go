@@ -4,8 +4,8 @@ package wasm
 // instruction with a prefix.
 type Opcode uint16
 
-// The opcodes of control flow, those with the index of a function, local or global, and
-// the prefixes.
+// The opcodes of control flow, those with the index of a function, local, global, table
+// or segment, and the prefixes.
 const (
 	OpUnreachable        Opcode = 0x00
 	OpBlock              Opcode = 0x02
@@ -31,9 +31,24 @@ const (
 	OpLocalTee           Opcode = 0x22
 	OpGlobalGet          Opcode = 0x23
 	OpGlobalSet          Opcode = 0x24
+	OpTableGet           Opcode = 0x25
+	OpTableSet           Opcode = 0x26
 	OpRefFunc            Opcode = 0xd2
 	OpBrOnNull           Opcode = 0xd5
 	OpBrOnNonNull        Opcode = 0xd6
+
+	OpMemorySize Opcode = 0x3f
+	OpMemoryGrow Opcode = 0x40
+	OpMemoryInit Opcode = 0xfc08
+	OpDataDrop   Opcode = 0xfc09
+	OpMemoryCopy Opcode = 0xfc0a
+	OpMemoryFill Opcode = 0xfc0b
+	OpTableInit  Opcode = 0xfc0c
+	OpElemDrop   Opcode = 0xfc0d
+	OpTableCopy  Opcode = 0xfc0e
+	OpTableGrow  Opcode = 0xfc0f
+	OpTableSize  Opcode = 0xfc10
+	OpTableFill  Opcode = 0xfc11
 
 	opFence Opcode = 0xfe03
 

@@ -1,5 +1,10 @@
 package wasm
 
+import (
+	"cmp"
+	"slices"
+)
+
 // Subsections of the name section.
 const (
 	namesModule = iota
@@ -54,6 +59,51 @@ func findName(body []byte, f uint32) string {
 		}
 	}
 	return ""
+}
+
+// FuncName is a function's name in the name section.
+type FuncName struct {
+	Index uint32
+	Name  string
+}
+
+// FuncNames returns the names of functions in the name section, up to a malformed one. The
+// guest chooses them, and the indices: they may be any.
+func (m *Module) FuncNames() (names []FuncName) {
+	for i := range m.Customs {
+		if m.Customs[i].Name != "name" {
+			continue
+		}
+		eachSubsection(m.Customs[i].Data, func(id byte, _, body []byte) {
+			if id != namesFunctions {
+				return
+			}
+			r := &reader{data: body, end: len(body)}
+			for n := r.count(2, "names"); n > 0 && r.err == nil; n-- {
+				index := r.u32("an index")
+				if name := r.name("a function's name"); r.err == nil {
+					names = append(names, FuncName{index, name})
+				}
+			}
+		})
+	}
+	return names
+}
+
+// AddFuncNames appends a name section. Of several names for a function it keeps the
+// first: engines refuse them.
+func (m *Module) AddFuncNames(names []FuncName) {
+	names = slices.Clone(names)
+	slices.SortStableFunc(names, func(a, b FuncName) int { return cmp.Compare(a.Index, b.Index) })
+	names = slices.CompactFunc(names, func(a, b FuncName) bool { return a.Index == b.Index })
+	data := framed(nil, namesFunctions, func(out []byte) []byte {
+		out = appendU32(out, uint32(len(names)))
+		for _, n := range names {
+			out = appendName(appendU32(out, n.Index), n.Name)
+		}
+		return out
+	})
+	m.Customs = append(slices.Clip(m.Customs), Custom{Name: "name", Data: data, After: secData})
 }
 
 // eachSubsection calls f for each subsection, with and without its head. It reports
