@@ -11,6 +11,7 @@ import (
 	"github.com/airhost/airhost/backends/wasmtime"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/enginetest"
+	"github.com/airhost/airhost/internal/component/componenttest"
 	"github.com/airhost/airhost/internal/wasm"
 )
 
@@ -28,6 +29,13 @@ func harness() enginetest.Harness {
 func TestEngine(t *testing.T) { enginetest.Run(t, harness()) }
 
 func TestWasm(t *testing.T) { enginetest.RunWasm(t, harness()) }
+
+// TestComponents runs the suite with guests that are components.
+func TestComponents(t *testing.T) {
+	h := harness()
+	h.Actor.Code, h.Responder.Code = componenttest.Wrap(h.Actor.Code), componenttest.Wrap(h.Responder.Code)
+	enginetest.Run(t, h)
+}
 
 // TestLongFunctions runs the suite with guests that have a function of 240,000
 // instructions, for which Cranelift's optimizer would take 1.6 GB. Their code is correct

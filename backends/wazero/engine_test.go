@@ -8,6 +8,7 @@ import (
 	"github.com/airhost/airhost/backends/wazero"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/enginetest"
+	"github.com/airhost/airhost/internal/component/componenttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -31,6 +32,13 @@ func TestEngine(t *testing.T) {
 	for name, config := range modes {
 		t.Run(name, func(t *testing.T) { enginetest.Run(t, harness(config)) })
 	}
+}
+
+// TestComponents runs the suite with guests that are components.
+func TestComponents(t *testing.T) {
+	h := harness(wazero.Config{})
+	h.Actor.Code, h.Responder.Code = componenttest.Wrap(h.Actor.Code), componenttest.Wrap(h.Responder.Code)
+	enginetest.Run(t, h)
 }
 
 func TestWasm(t *testing.T) {

@@ -89,10 +89,6 @@ func (l *linker) moduleInstance(n *CoreInstance, s *scope) (c coreInstance, err 
 	if err := l.take(len(c.parsed.Exports) + len(n.Args)); err != nil {
 		return c, err
 	}
-	c.exports = make(map[string]*coreItem, len(c.parsed.Exports))
-	for _, e := range c.parsed.Exports {
-		c.exports[e.Name] = &coreItem{sort: Sort(e.Kind), instance: len(l.instances), name: e.Name}
-	}
 	for _, a := range n.Args {
 		i, err := get[int](s, CoreInst, a.Instance)
 		if err != nil {
@@ -100,25 +96,45 @@ func (l *linker) moduleInstance(n *CoreInstance, s *scope) (c coreInstance, err 
 		}
 		c.args = append(c.args, CoreArg{a.Name, uint32(i)})
 	}
-	return c, l.argsFit(&c)
+	return c, l.exportsOf(&c)
 }
 
-// argsFit checks that the arguments of a core instance have what its module imports.
-func (l *linker) argsFit(c *coreInstance) error {
-	if err := l.step(len(c.parsed.Imports) * (1 + len(c.args))); err != nil {
+// exportsOf sets the exports of a core instance. An export of something that its module
+// imports is that which the instance gets for it.
+func (l *linker) exportsOf(c *coreInstance) error {
+	imported, err := l.argsFit(c)
+	if err != nil {
 		return err
+	}
+	c.exports = make(map[string]*coreItem, len(c.parsed.Exports))
+	for _, e := range c.parsed.Exports {
+		if from := imported[e.Kind]; uint64(e.Index) < uint64(len(from)) {
+			c.exports[e.Name] = from[e.Index]
+			continue
+		}
+		c.exports[e.Name] = &coreItem{sort: Sort(e.Kind), instance: len(l.instances), name: e.Name}
+	}
+	return nil
+}
+
+// argsFit checks that the arguments of a core instance have what its module imports. It
+// returns what the instance gets, by kind.
+func (l *linker) argsFit(c *coreInstance) (imported [wasm.KindTag + 1][]*coreItem, err error) {
+	if err := l.step(len(c.parsed.Imports) * (1 + len(c.args))); err != nil {
+		return imported, err
 	}
 	for i := range c.parsed.Imports {
 		imp := &c.parsed.Imports[i]
 		item, err := l.argument(c, imp.Module, imp.Name)
 		if err != nil {
-			return err
+			return imported, err
 		}
 		if item.sort != Sort(imp.Kind) {
-			return fmt.Errorf("import %q %q of a core module is a %s, and gets a %s", imp.Module, imp.Name, imp.Kind, item.sort)
+			return imported, fmt.Errorf("import %q %q of a core module is a %s, and gets a %s", imp.Module, imp.Name, imp.Kind, item.sort)
 		}
+		imported[imp.Kind] = append(imported[imp.Kind], item)
 	}
-	return nil
+	return imported, nil
 }
 
 // argument returns what an import of a core instance gets.

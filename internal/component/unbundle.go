@@ -118,7 +118,7 @@ func (u *unbundler) host(item *coreItem, imp *wasm.Import) (module, name string,
 func hostNames(c *canonical) (module, name string, ok bool) {
 	switch {
 	case c.op == Lower && c.fn.lifted == nil && !c.options.async:
-		module, name, ok = c.fn.of, c.fn.name, true
+		module, name, ok = patched(c.fn.of), c.fn.name, true
 	case c.op == ResourceDrop && c.resource.name != "":
 		module, name, ok = c.resource.of, "[resource-drop]"+c.resource.name, true
 	}
@@ -162,34 +162,52 @@ func (u *unbundler) ours(name string, o *options) error {
 
 func (u *unbundler) isMain(item *coreItem) bool { return item.canon == nil && item.instance == u.main }
 
-// lifts exports the functions that the component exports, by interface#function.
+// lifts exports the functions that the component exports.
 func (u *unbundler) lifts() error {
-	for _, e := range u.linked.exports {
-		switch is := e.is.(type) {
-		case *function:
-			if err := u.lift(e.name, is); err != nil {
-				return err
-			}
-		case *instance:
-			for _, f := range is.exports {
-				fn, ok := f.is.(*function)
-				if !ok {
-					continue
-				}
-				if err := u.lift(e.name+"#"+f.name, fn); err != nil {
-					return err
-				}
-			}
+	for _, l := range u.lifted() {
+		if err := u.lift(l.name, l.fn); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+// lifted is a function that a component exports, by interface#function.
+type lifted struct {
+	name string
+	fn   *function
+}
+
+// lifted returns the functions that the component exports, but not those of the host.
+func (l *linked) lifted() (all []lifted) {
+	for _, e := range l.exports {
+		switch is := e.is.(type) {
+		case *function:
+			if is.lifted != nil {
+				all = append(all, lifted{e.name, is})
+			}
+		case *instance:
+			for _, f := range is.exports {
+				if fn, ok := f.is.(*function); ok && fn.lifted != nil {
+					all = append(all, lifted{patched(e.name) + "#" + f.name, fn})
+				}
+			}
+		}
+	}
+	return all
+}
+
+// patched adds the patch version to the name of an interface of the contract that has
+// none, which the component model allows and the contract for core modules does not.
+func patched(name string) string {
+	if strings.HasPrefix(name, "airhost:") && strings.HasSuffix(name, "@0.1") {
+		return name + ".0"
+	}
+	return name
+}
+
 // lift exports a function and its post-return.
 func (u *unbundler) lift(name string, fn *function) error {
-	if fn.lifted == nil {
-		return nil // the host's own
-	}
 	item := u.resolve(fn.lifted)
 	if !u.isMain(item) {
 		if u.roles[item.instance] == roleAdapter && item.canon == nil && !strings.HasPrefix(name, "airhost:") {
@@ -211,7 +229,7 @@ func (u *unbundler) lift(name string, fn *function) error {
 	}
 	if fn.options.memory != nil {
 		u.export(name, wasm.KindFunc, f)
-		u.export("cabi_post_"+name, wasm.KindFunc, u.index[post.name])
+		u.export(postPrefix+name, wasm.KindFunc, u.index[post.name])
 		return nil
 	}
 	f, err := u.m.AddSequence(f, u.index[post.name])

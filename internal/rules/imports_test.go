@@ -20,7 +20,7 @@ const (
 	parts = "backends/ brokers/ trackers/"
 
 	// wasmLibs work on WebAssembly, processLibs on processes.
-	wasmLibs    = "internal/abi internal/codecache internal/filekind internal/lastwords internal/meter internal/nearest internal/precompiled internal/refs internal/sandbox internal/wasm"
+	wasmLibs    = "internal/abi internal/codecache internal/component internal/filekind internal/fuse internal/lastwords internal/meter internal/nearest internal/precompiled internal/refs internal/sandbox internal/wasm"
 	processLibs = "internal/extension internal/frame internal/spawn"
 
 	fx   = "go.uber.org/fx"
@@ -63,7 +63,7 @@ var importRules = []rule{
 	{"internal/bench internal/bench/", "airhostfx core core/host guest plugin internal/ " + parts,
 		benchVendors + " github.com/tetratelabs/wazero github.com/bytecodealliance/wasmtime-go/v39 go.uber.org/dig " + fx,
 		"it measures implementations, wired by fx, and knows no program"},
-	{"internal/allengines internal/bombs internal/codecache/codecachetest internal/corpus internal/meter/metertest internal/rules internal/spawn/spawntest",
+	{"internal/allengines internal/bombs internal/codecache/codecachetest internal/component/componenttest internal/corpus internal/fuse/fusetest internal/meter/metertest internal/rules internal/spawn/spawntest",
 		"core guest " + wasmLibs, "", "they are tests, or tests share them"},
 	{"internal/extension/extensiontest internal/hostile internal/hostile/measure", "core core/host guest internal/ " + parts,
 		"go.uber.org/goleak golang.org/x/sys " + grpc, "tests of whole hosts"},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/component"
 	"github.com/airhost/airhost/internal/filekind"
 	"github.com/airhost/airhost/internal/meter"
 	"github.com/airhost/airhost/internal/precompiled"
@@ -44,10 +45,14 @@ type Code struct {
 	cost   total       // of compiling the module
 }
 
-// load checks a guest's code. It never allocates by a size that the code declares.
+// load checks a guest's code, which is a core module or a component. It never allocates by a size that the code declares.
 // It checks limits.Memory and limits.Nesting, and keeps TableElements and Fuel for
 // the instrumentation; it ignores the other limits.
 func load(src core.Source, binary []byte, limits core.Limits) (*Code, error) {
+	binary, err := coreModule(src, binary)
+	if err != nil {
+		return nil, err
+	}
 	m, err := wasm.Parse(binary)
 	if err != nil {
 		return nil, ModuleError(src, parseError(filekind.Explain(binary, err)))
@@ -81,6 +86,23 @@ func load(src core.Source, binary []byte, limits core.Limits) (*Code, error) {
 		return nil, err
 	}
 	return c, c.checkTables(src)
+}
+
+// coreModule takes the core module out of a component. It returns other binaries as they
+// are.
+func coreModule(src core.Source, binary []byte) ([]byte, error) {
+	if !component.Is(binary) {
+		return binary, nil
+	}
+	binary, err := component.Core(binary)
+	var contract *component.ContractError
+	switch {
+	case errors.As(err, &contract):
+		return nil, &core.ModuleError{Source: sourceName(src), Problems: contract.Problems, Cause: err}
+	case err != nil:
+		return nil, ModuleError(src, err)
+	}
+	return binary, nil
 }
 
 // mostMemory returns the maximum size of an instance's memory, in bytes. The size is

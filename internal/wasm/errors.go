@@ -9,10 +9,9 @@ var (
 	// ErrNotWasm is returned for input that does not begin like WebAssembly.
 	ErrNotWasm = errors.New("not a WebAssembly binary: it does not begin with \\0asm")
 
-	// ErrComponentModel is returned for a component, which wraps core modules.
-	ErrComponentModel = errors.New("a component-model binary where a core module is needed: build one " +
-		"(rustc --target wasm32-wasip1, and no step such as wasm-tools component new), " +
-		"or take it out of the component by wasm-tools component unbundle")
+	// ErrComponentModel is returned for a component, which wraps core modules: package
+	// component reads it.
+	ErrComponentModel = errors.New("a component-model binary where a core module is needed")
 )
 
 // FormatError is the error for input that is not a valid module.

@@ -1,0 +1,212 @@
+package component
+
+import (
+	"slices"
+
+	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/fuse"
+	"github.com/airhost/airhost/internal/wasm"
+)
+
+// graphed makes the graph of a component's core instances, of which package fuse makes one
+// module. Adapters of WASI preview 1 are left out, as in the shape of wit-component.
+type graphed struct {
+	*bundle
+	graph   fuse.Graph
+	modules map[*Module]int
+	kept    []bool
+	index   []int // of instances in the graph
+	flat    []string
+	unused  map[*coreItem]bool // what only adapters get from the tables of shims
+	options []*options         // of all functions that are lifted or lowered
+}
+
+// fuse returns one core module of a component of any shape that the host can run.
+func (b *bundle) fuse() (*wasm.Module, error) {
+	g := &graphed{bundle: b, modules: make(map[*Module]int), kept: make([]bool, len(b.instances)), index: make([]int, len(b.instances))}
+	for i := range b.instances {
+		if r := b.roles[i]; r != roleList && r != roleAdapter {
+			g.keep(i)
+		}
+	}
+	g.findUnused()
+	for i := range b.instances {
+		if g.kept[i] {
+			g.index[i] = len(g.graph.Instances)
+			g.graph.Instances = append(g.graph.Instances, g.instance(i))
+		}
+	}
+	if err := g.exports(); err != nil {
+		return nil, err
+	}
+	m, err := fuse.Fuse(g.graph)
+	if err != nil {
+		return nil, err
+	}
+	return m, g.joinPosts(m)
+}
+
+// keep keeps an instance and those that it needs.
+func (g *graphed) keep(i int) {
+	if g.kept[i] {
+		return
+	}
+	g.kept[i] = true
+	c := &g.instances[i]
+	for _, a := range c.args {
+		g.keep(int(a.Instance))
+	}
+	if c.module != nil {
+		return
+	}
+	for _, item := range c.exports {
+		if item.canon == nil && !g.preview1(item) {
+			g.keep(item.instance)
+		}
+	}
+}
+
+// findUnused finds what is in tables of shims for adapters alone, which are left out.
+func (g *graphed) findUnused() {
+	used := make(map[place]bool)
+	for i := range g.instances {
+		c := &g.instances[i]
+		if !g.kept[i] || c.module != nil {
+			continue
+		}
+		for _, item := range c.exports {
+			if s := g.shims[item.instance]; item.canon == nil && s != nil {
+				used[place{item.instance, s.slots[item.name]}] = true
+			}
+		}
+	}
+	g.unused = make(map[*coreItem]bool)
+	for at, item := range g.fills {
+		if !used[at] {
+			g.unused[item] = true
+		}
+	}
+}
+
+// preview1 reports whether an item is a function that an adapter has, and the host too.
+func (g *graphed) preview1(item *coreItem) bool {
+	return item.canon == nil && item.sort == CoreFunc && g.roles[item.instance] == roleAdapter && preview1[item.name]
+}
+
+func (g *graphed) instance(i int) fuse.Instance {
+	c := &g.instances[i]
+	if c.module == nil {
+		out := fuse.Instance{Module: fuse.Synthesized}
+		for name, item := range c.exports {
+			out.Exports = append(out.Exports, fuse.Export{Name: name, Item: g.item(item)})
+		}
+		slices.SortFunc(out.Exports, func(a, b fuse.Export) int { return compare(a.Name, b.Name) })
+		return out
+	}
+	at, ok := g.modules[c.module]
+	if !ok {
+		at = len(g.graph.Modules)
+		g.modules[c.module] = at
+		g.graph.Modules = append(g.graph.Modules, c.module.Data)
+	}
+	out := fuse.Instance{Module: at}
+	for _, a := range c.args {
+		out.Arguments = append(out.Arguments, fuse.Argument{Module: a.Name, Instance: g.index[a.Instance]})
+	}
+	return out
+}
+
+func compare(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// item returns an item for the graph. What the host has not is a function that traps.
+func (g *graphed) item(item *coreItem) fuse.Item {
+	if g.preview1(item) {
+		return fuse.Host(abi.WASI, item.name, nil)
+	}
+	if item.canon == nil {
+		return fuse.Of(g.index[item.instance], wasm.Kind(item.sort), item.name)
+	}
+	if g.unused[item] {
+		return fuse.Trap("a function of an adapter", nil)
+	}
+	g.options = append(g.options, &item.canon.options)
+	if module, name, ok := hostNames(item.canon); ok {
+		return fuse.Host(module, name, nil)
+	}
+	return fuse.Trap(item.canon.text(), nil)
+}
+
+// exports adds the exports of the result: the functions that the component exports with
+// their post-returns, the memory, and the function that allocates.
+func (g *graphed) exports() error {
+	export := func(name string, item *coreItem) {
+		g.graph.Exports = append(g.graph.Exports, fuse.Export{Name: name, Item: g.item(item)})
+	}
+	for _, l := range g.lifted() {
+		item := l.fn.lifted
+		if item.canon != nil || g.preview1(item) || !g.kept[item.instance] {
+			continue
+		}
+		g.options = append(g.options, &l.fn.options)
+		export(l.name, item)
+		if post := l.fn.options.post; post != nil && post.canon == nil && g.kept[post.instance] {
+			export(postPrefix+l.name, post)
+			if l.fn.options.memory == nil {
+				g.flat = append(g.flat, l.name)
+			}
+		}
+	}
+	var memory, realloc *coreItem
+	for _, o := range g.options {
+		switch {
+		case o.encoding != OptUTF8:
+			return &UnsupportedError{"strings in " + o.encoding.String(), "build with strings in UTF-8"}
+		case o.memory != nil && memory != nil && *o.memory != *memory:
+			return &UnsupportedError{"functions of the host in two memories", "build it of parts that share their memory"}
+		case o.realloc != nil && realloc != nil && *g.resolve(o.realloc) != *realloc:
+			return &UnsupportedError{"two functions that allocate", "export one cabi_realloc"}
+		}
+		if o.memory != nil {
+			memory = o.memory
+		}
+		if o.realloc != nil {
+			realloc = g.resolve(o.realloc)
+		}
+	}
+	if memory != nil {
+		export(abi.Memory, memory)
+	}
+	if realloc != nil {
+		export(abi.Realloc, realloc)
+	}
+	return nil
+}
+
+// postPrefix begins the names of post-returns.
+const postPrefix = "cabi_post_"
+
+// joinPosts puts the post-returns of functions whose results are not in memory into the
+// functions. The host calls no others.
+func (g *graphed) joinPosts(m *wasm.Module) error {
+	for _, name := range g.flat {
+		at := func(name string) int {
+			return slices.IndexFunc(m.Exports, func(e wasm.Export) bool { return e.Name == name })
+		}
+		f, err := m.AddSequence(m.Exports[at(name)].Index, m.Exports[at(postPrefix+name)].Index)
+		if err != nil {
+			return err
+		}
+		m.Exports[at(name)].Index = f
+		post := at(postPrefix + name)
+		m.Exports = slices.Delete(m.Exports, post, post+1)
+	}
+	return nil
+}
