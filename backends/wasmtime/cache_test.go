@@ -3,6 +3,7 @@
 package wasmtime_test
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"log/slog"
 	"os"
@@ -116,4 +117,19 @@ func TestCacheOfSeveralEngines(t *testing.T) {
 func TestCompilingAtOnce(t *testing.T) {
 	open := func(dir string) (core.Engine, error) { return wasmtime.New(wasmtime.Config{CacheDir: dir}) }
 	codecachetest.AtOnce(t, open, padded("e"), enginetest.ActorWasm(), enginetest.ResponderWasm())
+}
+
+// TestPrecompiled: code that comes with a module is used, if a trusted key has signed it.
+func TestPrecompiled(t *testing.T) {
+	codecachetest.Precompiled(t, codecachetest.Kind{
+		Name: wasmtime.Name, Version: wasmtime.CodeVersion(), Guest: actor(),
+		Open: func(dir string, keys []ed25519.PublicKey, log *slog.Logger) (core.Engine, error) {
+			return wasmtime.New(wasmtime.Config{CacheDir: dir, TrustedKeys: keys, Logger: log})
+		},
+		Works: func(t *testing.T, c core.Component) {
+			in, err := c.Instantiate(t.Context(), core.Environment{ID: self, Host: sink{}})
+			must(t, err)
+			must(t, errors.Join(in.HandleMessage(self, padded("e"), nil), in.Close()))
+		},
+	})
 }

@@ -20,6 +20,7 @@ const Available = true
 type Engine struct {
 	config   Config
 	variants [2]variant // for guests with a large memory, and with a small one
+	code     *codecache.Cache
 	shared   sandbox.Shared[*compiled]
 	ticker   ticker
 
@@ -27,6 +28,11 @@ type Engine struct {
 }
 
 var _ core.Engine = (*Engine)(nil)
+
+// CodeVersion names the compiler, with its configuration, whose code this engine can use.
+func CodeVersion() string {
+	return codecache.Module("github.com/bytecodealliance/wasmtime-go/v39") + " " + configuration
+}
 
 // New returns an engine. It must be closed.
 func New(config Config) (*Engine, error) {
@@ -39,9 +45,10 @@ func New(config Config) (*Engine, error) {
 	quietTraps()
 	e := &Engine{config: config}
 	e.shared.Close = (*compiled).close
-	var cache *codecache.Cache
-	if config.CacheDir != "" {
-		cache = codecache.Open(config.CacheDir, Name, codecache.Module("github.com/bytecodealliance/wasmtime-go/v39")+" "+configuration, config.Logger)
+	e.code = codecache.Open(config.CacheDir, Name, CodeVersion(), config.Logger)
+	cache := e.code
+	if config.CacheDir == "" && len(config.TrustedKeys) == 0 {
+		cache = nil // compiled code is not even copied
 	}
 	e.variants[0].open(false, cache)
 	e.variants[1].open(true, cache)
@@ -72,7 +79,7 @@ func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limit
 		return nil, sandbox.ModuleError(src, &core.LimitError{Limit: "limits.stack on wasmtime", Got: uint64(limits.Stack), Max: maxStack, Unit: "bytes"})
 	}
 	metered := limits.Fuel > 0 || limits.Stack < maxStack
-	request := sandbox.Request{Source: src, Limits: limits, MaxModule: e.config.MaxModule}
+	request := sandbox.Request{Source: src, Limits: limits, MaxModule: e.config.MaxModule, Trusted: e.config.TrustedKeys}
 	if metered {
 		request.Variant = "metered"
 	}
@@ -95,6 +102,7 @@ func (e *Engine) compileGuest(src core.Source, code *sandbox.Code, metered bool)
 	if err != nil {
 		return nil, err
 	}
+	defer e.code.Offer(code.Precompiled, src.Path)()
 	if c.module, err = v.compile(binary, code.Long()); err != nil {
 		return nil, sandbox.ModuleError(src, errors.New(innermost(err.Error())))
 	}

@@ -12,3 +12,6 @@ type Engine struct{ core.Engine }
 
 // New returns [ErrLeftOut].
 func New(Config) (*Engine, error) { return nil, ErrLeftOut }
+
+// CodeVersion is empty: this build can use no code.
+func CodeVersion() string { return "" }

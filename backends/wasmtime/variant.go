@@ -88,7 +88,7 @@ func (v *variant) compile(binary []byte, long bool) (*wasmtime.Module, error) {
 		v.cache.Reject(key, err)
 	}
 	module, err := v.translate(binary, long)
-	if err == nil {
+	if err == nil && v.cache.Keeps() {
 		if code, err := module.Serialize(); err == nil {
 			v.cache.Put(key, code)
 		}

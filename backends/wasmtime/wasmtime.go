@@ -16,6 +16,7 @@
 package wasmtime
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"log/slog"
 )
@@ -35,8 +36,12 @@ type Config struct {
 	// costs time and a warning.
 	CacheDir string
 
-	// Logger gets the warning of the first problem with CacheDir; slog.Default by
-	// default.
+	// TrustedKeys are those who may give the engine code. A precompiled file, which
+	// "airhost compile" writes, is compiled again unless one of them has signed it.
+	TrustedKeys []ed25519.PublicKey
+
+	// Logger gets the warning of the first problem with CacheDir, and of precompiled code
+	// that was not used; slog.Default by default.
 	Logger *slog.Logger
 
 	// MaxModule is the largest module in bytes; 64 MiB by default.

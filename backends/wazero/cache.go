@@ -23,11 +23,11 @@ type cache struct {
 	distrusted atomic.Bool // wazero refused an entry that was verified
 }
 
-func openCache(config Config) *cache {
-	c := &cache{
-		Cache:  codecache.Open(config.CacheDir, Name, codecache.Module("github.com/tetratelabs/wazero"), config.Logger),
-		wazero: wazero.NewCompilationCache(),
-	}
+// CodeVersion names the compiler whose code this engine can use.
+func CodeVersion() string { return codecache.Module("github.com/tetratelabs/wazero") }
+
+func openCache(code *codecache.Cache) *cache {
+	c := &cache{Cache: code, wazero: wazero.NewCompilationCache()}
 	if !install(c.wazero, c) {
 		c.Report(errors.New("this version of wazero has no place for it"))
 	}

@@ -1,6 +1,8 @@
 package wazero_test
 
 import (
+	"bytes"
+	"crypto/ed25519"
 	"errors"
 	"log/slog"
 	"os"
@@ -10,6 +12,7 @@ import (
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/enginetest"
 	"github.com/airhost/airhost/internal/codecache/codecachetest"
+	"github.com/airhost/airhost/internal/precompiled"
 )
 
 // works compiles the suite's guests with a new engine and this cache directory, and
@@ -74,4 +77,34 @@ func TestInterpreterKeepsNothing(t *testing.T) {
 func TestCompilingAtOnce(t *testing.T) {
 	open := func(dir string) (core.Engine, error) { return wazero.New(wazero.Config{CacheDir: dir}) }
 	codecachetest.AtOnce(t, open, padded("e"), enginetest.ActorWasm(), enginetest.ResponderWasm())
+}
+
+// TestPrecompiled: code that comes with a module is used, if a trusted key has signed it.
+func TestPrecompiled(t *testing.T) {
+	codecachetest.Precompiled(t, codecachetest.Kind{
+		Name: wazero.Name, Version: wazero.CodeVersion(), Guest: enginetest.ActorWasm().Code,
+		Open: func(dir string, keys []ed25519.PublicKey, log *slog.Logger) (core.Engine, error) {
+			return wazero.New(wazero.Config{CacheDir: dir, TrustedKeys: keys, Logger: log})
+		},
+		Works: func(t *testing.T, c core.Component) {
+			in, err := c.Instantiate(t.Context(), core.Environment{ID: self, Host: sink{}})
+			must(t, err)
+			must(t, errors.Join(in.HandleMessage(self, padded("e"), nil), in.Close()))
+		},
+	})
+}
+
+// TestInterpreterTakesPrecompiled: the interpreter takes the module of a file, and says nothing
+// about the code.
+func TestInterpreterTakesPrecompiled(t *testing.T) {
+	var file, log bytes.Buffer
+	must(t, precompiled.Write(&file, precompiled.Header{}, enginetest.ActorWasm().Code, nil, ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))))
+	e, err := wazero.New(wazero.Config{Interpreter: true, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	must(t, err)
+	c, err := e.Compile(t.Context(), core.Source{Code: file.Bytes()}, core.Limits{})
+	must(t, err)
+	must(t, errors.Join(c.Close(t.Context()), e.Close(t.Context())))
+	if log.Len() > 0 {
+		t.Errorf("the log has %s", log.String())
+	}
 }

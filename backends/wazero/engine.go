@@ -14,6 +14,8 @@ package wazero
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -25,6 +27,7 @@ import (
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/codecache"
 	"github.com/airhost/airhost/internal/refs"
 	"github.com/airhost/airhost/internal/sandbox"
 )
@@ -46,8 +49,12 @@ type Config struct {
 	// cache costs time and a warning. The interpreter does not use the cache.
 	CacheDir string
 
-	// Logger gets a warning about the first fault of the cache; slog.Default by
-	// default.
+	// TrustedKeys are those who may give the engine code. A precompiled file, which
+	// "airhost compile" writes, is compiled again unless one of them has signed it.
+	TrustedKeys []ed25519.PublicKey
+
+	// Logger gets a warning about the first fault of the cache, and about precompiled
+	// code that was not used; slog.Default by default.
 	Logger *slog.Logger
 
 	// MaxModule is the largest module in bytes; 64 MiB by default.
@@ -64,12 +71,13 @@ const features = api.CoreFeaturesV2 | experimental.CoreFeaturesExtendedConst | e
 type Engine struct {
 	config  Config
 	runtime wazero.Runtime
-	cache   *cache // nil without CacheDir
+	code    *codecache.Cache
+	cache   *cache // installs code in the runtime; nil if there can be none
 	shared  sandbox.Shared[*compiled]
 	arena   arena
 	refs    refs.Count // counts instances and compilations
 
-	compiling chan struct{} // holds a token while code is loaded from the cache or stored there
+	compiling [64]chan struct{} // each holds a token while some code is loaded from the cache or stored there
 
 	interprets bool
 }
@@ -81,7 +89,10 @@ func New(config Config) (*Engine, error) {
 	if config.MaxModule == 0 {
 		config.MaxModule = sandbox.DefaultMaxModule
 	}
-	e := &Engine{config: config, compiling: make(chan struct{}, 1)}
+	e := &Engine{config: config, code: codecache.Open(config.CacheDir, Name, CodeVersion(), config.Logger)}
+	for i := range e.compiling {
+		e.compiling[i] = make(chan struct{}, 1)
+	}
 	e.shared.Close = (*compiled).close
 	options := wazero.NewRuntimeConfig() // uses the compiler if there is one
 	e.interprets = config.Interpreter || runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64"
@@ -89,8 +100,8 @@ func New(config Config) (*Engine, error) {
 		options = wazero.NewRuntimeConfigInterpreter()
 	}
 	options = options.WithCoreFeatures(features).WithDebugInfoEnabled(false)
-	if config.CacheDir != "" && !e.interprets {
-		e.cache = openCache(config)
+	if (config.CacheDir != "" || len(config.TrustedKeys) > 0) && !e.interprets {
+		e.cache = openCache(e.code)
 		options = options.WithCompilationCache(e.cache.wazero)
 	}
 	ctx := context.Background()
@@ -118,7 +129,7 @@ func (e *Engine) Compile(ctx context.Context, src core.Source, limits core.Limit
 		return nil, err
 	}
 	limits = limits.WithDefaults()
-	request := sandbox.Request{Source: src, Limits: limits, MaxModule: e.config.MaxModule}
+	request := sandbox.Request{Source: src, Limits: limits, MaxModule: e.config.MaxModule, Trusted: e.config.TrustedKeys}
 	use, err := e.shared.Compile(ctx, request, func(code *sandbox.Code) (*compiled, error) {
 		return e.compileGuest(ctx, src, code, limits.Fuel > 0)
 	})
@@ -140,6 +151,9 @@ func (e *Engine) compileGuest(ctx context.Context, src core.Source, code *sandbo
 	}
 	code.Traits.KeepsLedger = true
 	ctx = experimental.WithCompilationWorkers(ctx, code.CompilationWorkers())
+	if !e.interprets {
+		defer e.code.Offer(code.Precompiled, src.Path)()
+	}
 	module, err := e.compile(ctx, instrumented.Module.Encode())
 	if cause := ctx.Err(); cause != nil && err != nil {
 		return nil, cause // the module is not at fault
@@ -159,10 +173,12 @@ func (e *Engine) compile(ctx context.Context, binary []byte) (wazero.CompiledMod
 	if e.cache != nil {
 		// wazero returns code from a cache before it is ready, if two compilations
 		// share it. Different guests may have the same code after the
-		// instrumentation.
+		// instrumentation. Compilations of different code go on side by side.
+		sum := sha256.Sum256(binary)
+		same := e.compiling[sum[0]%byte(len(e.compiling))]
 		select {
-		case e.compiling <- struct{}{}:
-			defer func() { <-e.compiling }()
+		case same <- struct{}{}:
+			defer func() { <-same }()
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}

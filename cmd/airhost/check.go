@@ -54,7 +54,9 @@ func (p *program) check(ctx context.Context, path string, online bool) error {
 	}
 	p.warn(file.Warnings())
 	c := checker{file: file, traits: make([]core.Traits, len(file.Components)), hints: make([]string, len(file.Components)), found: make([]config.Mistakes, len(file.Components))}
-	err = c.open(service.Engines(file), service.Settings(file, p.cacheDir(), p.log))
+	settings := service.Settings(file, p.cacheDir(), p.log)
+	settings.TrustedKeys, c.compiling = p.trustedKeys(), p.compiling
+	err = c.open(service.Engines(file), settings)
 	if err == nil {
 		err = c.compile(ctx)
 	}
@@ -84,8 +86,10 @@ type checker struct {
 	engines map[string]openEngine
 	traits  []core.Traits
 	hints   []string
-	found   []config.Mistakes
-	modules sync.Map // the hint for each path, as a func() string
+	// compiling shows that a component is being compiled.
+	compiling func(id string) (done func())
+	found     []config.Mistakes
+	modules   sync.Map // the hint for each path, as a func() string
 }
 
 // openEngine is an engine that must be closed.
@@ -143,6 +147,7 @@ func (c *checker) compile(ctx context.Context) error {
 
 func (c *checker) compileOne(ctx context.Context, i int) (core.Component, error) {
 	component := c.file.Components[i]
+	defer c.compiling(component.ID.String())()
 	compiled, err := c.engines[component.Engine].Compile(ctx, service.Source(c.file, i), service.Limits(component))
 	if err != nil {
 		return nil, err

@@ -97,7 +97,7 @@ func (o *operation) completeLetters(c *cobra.Command, args []string, typed strin
 // completeTarget completes the arguments of call and send.
 func (d *delivery) completeTarget(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 	if len(args) == 0 && !d.named() {
-		return []string{"yaml", "yml", "wasm"}, cobra.ShellCompDirectiveFilterFileExt
+		return []string{"yaml", "yml", "wasm", "airhost"}, cobra.ShellCompDirectiveFilterFileExt
 	}
 	return d.completeIDs(0)(c, args, typed)
 }

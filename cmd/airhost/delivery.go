@@ -54,7 +54,8 @@ With --host or AIRHOST_HOST the message goes to that running host, and also if t
 host runs that was started with FILE. Otherwise, and always with --alone, a host of
 its own is started with FILE; it waits until nothing is under way any more, for up to
 host.drain_timeout, and is stopped again. A MODULE.wasm runs in a host of its own with
-the default limits, and may do nothing: no file is needed.
+the default limits, and may do nothing: no file is needed. So does a MODULE.airhost,
+which airhost compile makes.
 
 The message is --data, or the content of --data-file, or else standard input,
 which must not be a terminal.`,
@@ -95,7 +96,10 @@ func (d *delivery) arguments(c *cobra.Command, args []string) error {
 	return arguments("FILE", "TARGET")(c, args)
 }
 
-func isModule(argument string) bool { return strings.HasSuffix(argument, ".wasm") }
+// isModule reports whether an argument is a module, plain or precompiled.
+func isModule(argument string) bool {
+	return strings.HasSuffix(argument, ".wasm") || strings.HasSuffix(argument, precompiledFile)
+}
 
 func (d *delivery) deliver(ctx context.Context, args []string, deliver deliverer) error {
 	if d.timeout < 0 || d.timeout > core.MaxTimeout {
@@ -231,7 +235,7 @@ func (d *delivery) load(to addressee) (*config.File, error) {
 // moduleID is the id of a module without a file: local, and the module's name if an id can have
 // that.
 func moduleID(path string) core.ComponentID {
-	name := strings.TrimSuffix(filepath.Base(path), ".wasm")
+	name := strings.TrimSuffix(strings.TrimSuffix(filepath.Base(path), ".wasm"), precompiledFile)
 	id, err := core.ParseComponentID("local/" + name)
 	if err != nil {
 		id = core.MustComponentID("local/module")

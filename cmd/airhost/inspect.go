@@ -12,6 +12,7 @@ import (
 
 	"github.com/airhost/airhost/internal/abi"
 	"github.com/airhost/airhost/internal/filekind"
+	"github.com/airhost/airhost/internal/precompiled"
 	"github.com/airhost/airhost/internal/sandbox"
 	"github.com/airhost/airhost/internal/wasm"
 )
@@ -36,7 +37,7 @@ not supported, and 2 when the file is no WebAssembly module.`,
 			if len(args) > 0 {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}
-			return []string{"wasm"}, cobra.ShellCompDirectiveFilterFileExt
+			return []string{"wasm", "airhost"}, cobra.ShellCompDirectiveFilterFileExt
 		},
 		RunE: p.work(func(_ context.Context, args []string) error { return p.inspect(args[0], asJSON) }),
 	}
@@ -76,7 +77,15 @@ func (p *program) inspect(path string, asJSON bool) error {
 	return err
 }
 
+// readModule reads a module, or that of a precompiled file.
 func readModule(path string) ([]byte, error) {
+	file, err := precompiled.Open(precompiled.Path(path), maxModule)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if file != nil {
+		return file.Module, nil
+	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err

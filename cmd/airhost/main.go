@@ -42,9 +42,16 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	defer restore()
 	defer keepGoing()()
 
+	terminal := newScreen(stderr)
+	if terminal != nil {
+		stderr = terminal
+	}
 	log := newLogWriter(stderr)
 	defer log.close()
 	p := &program{stdin: stdin, stdout: stdout, stderr: log}
+	if terminal != nil {
+		p.live = &live{out: log}
+	}
 	root := p.root()
 	root.SetArgs(args)
 	command, err := root.ExecuteContextC(ctx)

@@ -21,6 +21,7 @@ type program struct {
 	stdin  io.Reader
 	stdout io.Writer
 	stderr *logWriter
+	live   *live // on the terminal that stderr is; nil if it is none
 
 	logFormat, logLevel string
 	cache               string // where compiled code is kept
@@ -74,7 +75,7 @@ there are, what each may send, and what each may use up.`,
 	flags.StringVar(&p.logLevel, "log-level", "info", "the least level that is logged: trace, debug, info, warn or error")
 	complete(root, "log-format", formatText, formatJSON)
 	complete(root, "log-level", levelNames...)
-	root.AddCommand(p.runCommand(), p.callCommand(), p.sendCommand(), p.checkCommand(),
+	root.AddCommand(p.runCommand(), p.callCommand(), p.sendCommand(), p.checkCommand(), p.compileCommand(),
 		p.inspectCommand(), p.schemaCommand(), p.versionCommand(),
 		p.psCommand(), p.topCommand(), p.applyCommand(), p.drainCommand(), p.restartCommand(), p.undeployCommand(), p.logLevelCommand(),
 		p.eventsCommand(), p.logsCommand(), p.deadLettersCommand(), p.natsCommand(), p.manCommand())

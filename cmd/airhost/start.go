@@ -26,6 +26,10 @@ func (p *program) start(ctx context.Context, c service.Config) (*service.Service
 func (p *program) newService(ctx context.Context, c service.Config) (*service.Service, error) {
 	p.logMistakes(slog.LevelWarn, c.File.Warnings())
 	c.CacheDir, c.Log, c.LogWiring = p.cacheDir(), p.log, levelTrace
+	c.TrustedKeys = p.trustedKeys()
+	if p.live != nil {
+		c.Compiling = p.compiling
+	}
 	s, err := service.New(ctx, c)
 	if stop := stopped(ctx, "starting"); err != nil && stop != nil {
 		return nil, stop

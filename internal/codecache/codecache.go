@@ -23,6 +23,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/airhost/airhost/internal/precompiled"
 )
 
 // Key is a hash of the source from which code was compiled.
@@ -39,26 +41,30 @@ const (
 // goroutine, and several processes may use the same directory. A nil Cache is empty
 // and keeps nothing.
 type Cache struct {
-	dir      string
+	dir      string // "" keeps nothing
 	engine   string
+	version  string
 	compiler string // engine, version and processor: the code depends on them
 	log      *slog.Logger
 	warn     sync.Once
 	sweep    sync.Once
+
+	mu      sync.Mutex // guards offered
+	offered map[string]*offered
 }
 
-// Open returns the cache of an engine in a directory. Put creates the directory if
-// needed. An entry is valid for its key, the engine, its version (which includes the
+// Open returns the cache of an engine in a directory. With "" for the directory, it
+// only has the code that is offered to it. Put creates the directory if needed. An entry is valid for its key, the engine, its version (which includes the
 // engine's configuration) and the processor. The first fault is logged as a warning,
 // later ones for debugging. A nil log stands for slog.Default. Open does not block.
 func Open(dir, engine, version string, log *slog.Logger) *Cache {
 	if log == nil {
 		log = slog.Default()
 	}
-	if absolute, err := filepath.Abs(dir); err == nil {
+	if absolute, err := filepath.Abs(dir); err == nil && dir != "" {
 		dir = absolute
 	}
-	return &Cache{dir: dir, engine: engine, compiler: engine + " " + version + " " + processor(), log: log}
+	return &Cache{dir: dir, engine: engine, version: version, compiler: engine + " " + version + " " + processor(), log: log}
 }
 
 // Get returns the code kept under a key, or nil. The caller owns the code.
@@ -67,6 +73,12 @@ func (c *Cache) Get(key Key) []byte {
 		return nil
 	}
 	path := c.path(key)
+	if code := c.take(filepath.Base(path), key); code != nil {
+		return code
+	}
+	if c.dir == "" {
+		return nil
+	}
 	code, err := c.read(path, key)
 	switch {
 	case err == nil:
@@ -80,9 +92,12 @@ func (c *Cache) Get(key Key) []byte {
 	return nil
 }
 
+// Keeps reports whether Put keeps code.
+func (c *Cache) Keeps() bool { return c != nil && c.dir != "" }
+
 // Put keeps code under a key. It replaces older code.
 func (c *Cache) Put(key Key, code []byte) {
-	if c == nil {
+	if !c.Keeps() {
 		return
 	}
 	if err := c.write(c.path(key), key, code); err != nil {
@@ -92,14 +107,17 @@ func (c *Cache) Put(key Key, code []byte) {
 
 // Reject removes the entry of a key whose code the engine refused.
 func (c *Cache) Reject(key Key, reason error) {
-	if c != nil {
-		c.discard(c.path(key), fmt.Errorf("the engine refused an entry: %w", reason))
+	if c == nil {
+		return
+	}
+	if path := c.path(key); !c.withdraw(filepath.Base(path), reason) && c.dir != "" {
+		c.discard(path, fmt.Errorf("the engine refused an entry: %w", reason))
 	}
 }
 
 func (c *Cache) path(key Key) string {
 	name := sha256.Sum256(append([]byte(c.compiler+"\x00"), key[:]...))
-	return filepath.Join(c.dir, hex.EncodeToString(name[:])+".code")
+	return filepath.Join(c.dir, hex.EncodeToString(name[:])+extension)
 }
 
 // sum computes the hash of an entry.
@@ -128,7 +146,7 @@ func (c *Cache) read(path string, key Key) ([]byte, error) {
 	if !info.Mode().IsRegular() { // opening a file of another kind may block
 		return nil, damaged("it is no file")
 	}
-	if err := checkOwner(info); err != nil {
+	if err := precompiled.CheckOwner(info, 0o022); err != nil {
 		return nil, damaged("%w", err)
 	}
 	file, err := os.Open(path)
@@ -136,17 +154,22 @@ func (c *Cache) read(path string, key Key) ([]byte, error) {
 		return nil, err
 	}
 	defer file.Close()
-	header := make([]byte, headerSize)
-	if _, err := io.ReadFull(file, header); err != nil {
-		return nil, damaged("its header: %w", err)
+	entry := make([]byte, info.Size())
+	if _, err := io.ReadFull(file, entry); err != nil {
+		return nil, damaged("%w", err)
 	}
+	return c.verify(entry, key)
+}
+
+// verify returns the code of an entry.
+func (c *Cache) verify(entry []byte, key Key) ([]byte, error) {
+	if len(entry) < headerSize {
+		return nil, damaged("it ends within its header")
+	}
+	header, code := entry[:headerSize], entry[headerSize:]
 	sum, size := header[len(format):len(format)+sha256.Size], binary.LittleEndian.Uint64(header[headerSize-8:])
-	if string(header[:len(format)]) != format || size != uint64(info.Size()-int64(headerSize)) {
+	if string(header[:len(format)]) != format || size != uint64(len(code)) {
 		return nil, damaged("its header does not fit")
-	}
-	code := make([]byte, size)
-	if _, err := io.ReadFull(file, code); err != nil {
-		return nil, damaged("its code: %w", err)
 	}
 	if !bytes.Equal(sum, c.sum(key, code)) {
 		return nil, damaged("it is not what was kept")
@@ -217,5 +240,5 @@ func checkDirectory(dir string) error {
 	if !info.IsDir() {
 		return errors.New("it is no directory")
 	}
-	return checkOwner(info)
+	return precompiled.CheckOwner(info, 0o022)
 }

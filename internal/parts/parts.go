@@ -4,6 +4,7 @@
 package parts
 
 import (
+	"crypto/ed25519"
 	"log/slog"
 
 	"github.com/airhost/airhost/backends/native"
@@ -16,6 +17,8 @@ import (
 type Settings struct {
 	// CacheDir is the directory where engines keep compiled code; "" keeps none.
 	CacheDir string
+	// TrustedKeys are the keys of precompiled code that engines may run.
+	TrustedKeys []ed25519.PublicKey
 	// Interpreter makes wazero interpret guests instead of compiling them.
 	Interpreter bool
 	// Native is the configuration of the engine native: the Go components that it has.
@@ -45,6 +48,8 @@ type Engine struct {
 	Runs Kind
 	// Caches says that the engine keeps compiled code in Settings.CacheDir.
 	Caches bool
+	// CodeVersion names the compiler whose code the engine can use; nil if Caches is false.
+	CodeVersion func() string
 	// Library is the path of the Go module that is the engine, if it is another's.
 	Library string
 }

@@ -17,14 +17,14 @@ import (
 
 // Engines are the engines. The first is the default.
 var Engines = []Engine{
-	{Runs: WebAssembly, Caches: true, Library: "github.com/tetratelabs/wazero", Part: Part[core.Engine]{
+	{Runs: WebAssembly, Caches: true, CodeVersion: wazero.CodeVersion, Library: "github.com/tetratelabs/wazero", Part: Part[core.Engine]{
 		Name: wazero.Name, About: "runs WebAssembly, in a process without C", New: func(s Settings) (core.Engine, error) {
-			return wazero.New(wazero.Config{Interpreter: s.Interpreter, CacheDir: s.CacheDir, Logger: s.Logger})
+			return wazero.New(wazero.Config{Interpreter: s.Interpreter, CacheDir: s.CacheDir, TrustedKeys: s.TrustedKeys, Logger: s.Logger})
 		},
 	}},
-	{Runs: WebAssembly, Caches: true, Library: "github.com/bytecodealliance/wasmtime-go/v39", Part: Part[core.Engine]{
+	{Runs: WebAssembly, Caches: true, CodeVersion: wasmtime.CodeVersion, Library: "github.com/bytecodealliance/wasmtime-go/v39", Part: Part[core.Engine]{
 		Name: wasmtime.Name, About: "runs WebAssembly, with a C library", LeftOut: withoutWasmtime(), New: func(s Settings) (core.Engine, error) {
-			return wasmtime.New(wasmtime.Config{CacheDir: s.CacheDir, Logger: s.Logger})
+			return wasmtime.New(wasmtime.Config{CacheDir: s.CacheDir, TrustedKeys: s.TrustedKeys, Logger: s.Logger})
 		},
 	}},
 	{Runs: Go, Part: Part[core.Engine]{

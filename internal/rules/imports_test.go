@@ -20,7 +20,7 @@ const (
 	parts = "backends/ brokers/ trackers/"
 
 	// wasmLibs work on WebAssembly, processLibs on processes.
-	wasmLibs    = "internal/abi internal/codecache internal/component internal/filekind internal/fuse internal/lastwords internal/meter internal/nearest internal/refs internal/sandbox internal/wasm"
+	wasmLibs    = "internal/abi internal/codecache internal/component internal/filekind internal/fuse internal/lastwords internal/meter internal/nearest internal/precompiled internal/refs internal/sandbox internal/wasm"
 	processLibs = "internal/extension internal/frame internal/spawn"
 
 	fx   = "go.uber.org/fx"
@@ -51,6 +51,7 @@ var importRules = []rule{
 	{wasmLibs, "core " + wasmLibs, "golang.org/x/sys", "the implementations share them"},
 	{processLibs, "core proto/ " + processLibs, "github.com/hashicorp/go- golang.org/x/sys " + grpc, "the implementations share them"},
 	{"internal/golden", "", "github.com/google/go-cmp", "tests share it"},
+	{"internal/toolchains internal/toolchains/", "guest", "", "tests share it, and it builds guests"},
 	{"internal/natstest", "", "github.com/nats-io/", "tests share it"},
 	{"internal/natsserver", "", "github.com/nats-io/nats-server/", "one vendor for a server"},
 	{"internal/nemesis", "core core/host guest backends/native brokers/nats trackers/slab", "github.com/nats-io/nats-server/ golang.org/x/sys", "it has tests of whole clusters"},

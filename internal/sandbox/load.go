@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/airhost/airhost/core"
@@ -12,6 +13,7 @@ import (
 	"github.com/airhost/airhost/internal/component"
 	"github.com/airhost/airhost/internal/filekind"
 	"github.com/airhost/airhost/internal/meter"
+	"github.com/airhost/airhost/internal/precompiled"
 	"github.com/airhost/airhost/internal/wasm"
 )
 
@@ -32,6 +34,10 @@ type Code struct {
 	Refused string // the global that counts the pages which memory.grow refused, or ""; see [meter.Result]
 	Start   string // the export for the start function, or ""; set by the code that adds the export
 	Least   uint64 // minimum size of the memory, in bytes
+
+	// Precompiled is the file that the module comes from, or nil. It may have code for the
+	// engine, which offers it to its cache.
+	Precompiled *precompiled.File
 
 	source core.Source // Path only
 	limits core.Limits // only those that change the compiled code are used
@@ -158,18 +164,62 @@ func (c *Code) meter() meter.Config {
 	return config
 }
 
-// read returns the module's bytes, which have the source's checksum. It checks the size
-// before it reads the file.
-func read(src core.Source, most int64) ([]byte, [sha256.Size]byte, error) {
-	code, err := bytesOf(src, most)
+// contents is a guest's module as its source has it.
+type contents struct {
+	code        []byte
+	sum         [sha256.Size]byte // of code
+	precompiled *precompiled.File // nil for a plain module
+}
+
+// read returns the module of a source, which has the source's checksum. It checks the size
+// before it reads the file. Of a precompiled file it reads the module alone.
+func read(src core.Source, most int64) (contents, error) {
+	file, err := precompiledFile(src, most)
 	if err != nil {
-		return nil, [sha256.Size]byte{}, err
+		return contents{}, err
 	}
-	sum := sha256.Sum256(code)
-	if len(src.SHA256) > 0 && !bytes.Equal(src.SHA256, sum[:]) {
-		return nil, sum, ModuleError(src, fmt.Errorf("its SHA-256 is not the expected one: got %x, want %x", sum, src.SHA256))
+	var b contents
+	if file != nil {
+		b = contents{code: file.Module, sum: sha256.Sum256(file.Module), precompiled: file}
+	} else {
+		code, err := bytesOf(src, most)
+		if err != nil {
+			return contents{}, err
+		}
+		b = contents{code: code, sum: sha256.Sum256(code)}
 	}
-	return code, sum, nil
+	if len(src.SHA256) == 0 {
+		return b, nil
+	}
+	sum := b.sum
+	if file != nil {
+		if sum, err = file.Sum(); err != nil {
+			return b, ModuleError(src, err)
+		}
+	}
+	if !bytes.Equal(src.SHA256, sum[:]) {
+		return b, ModuleError(src, fmt.Errorf("its SHA-256 is not the expected one: got %x, want %x", sum, src.SHA256))
+	}
+	return b, nil
+}
+
+// precompiledFile opens a source that is a precompiled file. It returns nil for others.
+func precompiledFile(src core.Source, most int64) (*precompiled.File, error) {
+	from := precompiled.Memory(src.Code)
+	if src.Code == nil {
+		from = precompiled.Path(src.Path)
+	}
+	file, err := precompiled.Open(from, most)
+	var large *precompiled.TooLargeError
+	switch {
+	case errors.As(err, &large):
+		return nil, checkSize(src, large.Size, most)
+	case errors.As(err, new(*fs.PathError)):
+		return nil, fmt.Errorf("read a module: %w", err)
+	case err != nil:
+		return nil, ModuleError(src, err)
+	}
+	return file, nil
 }
 
 func bytesOf(src core.Source, most int64) ([]byte, error) {

@@ -25,11 +25,11 @@ func TestChecksum(t *testing.T) {
 	wrong := bytes.Repeat([]byte{0xab}, sha256.Size)
 	for _, src := range []core.Source{{Path: path}, {Code: code}} {
 		src.SHA256 = right[:]
-		if got, sum, err := read(src, 4); err != nil || !bytes.Equal(got, code) || sum != right {
-			t.Errorf("read with the right checksum: %q, %x, %v", got, sum, err)
+		if got, err := read(src, 4); err != nil || !bytes.Equal(got.code, code) || got.sum != right {
+			t.Errorf("read with the right checksum: %+v, %v", got, err)
 		}
 		src.SHA256 = wrong
-		_, _, err := read(src, 4)
+		_, err := read(src, 4)
 		var refused *core.ModuleError
 		if !errors.As(err, &refused) || !strings.Contains(err.Error(), fmt.Sprintf("got %x, want %x", right, wrong)) {
 			t.Errorf("read with a wrong checksum: %v, want a ModuleError with both sums", err)

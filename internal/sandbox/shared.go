@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
 	"sync"
@@ -54,6 +55,9 @@ type Request struct {
 	Limits    core.Limits
 	MaxModule int64  // in bytes
 	Variant   string // an engine's own settings that change the compiled code
+
+	// Trusted are the keys of the files whose code the engine may run.
+	Trusted []ed25519.PublicKey
 }
 
 // Compile returns the compiled form of r.Source: of its Code or, if that is nil, of
@@ -65,11 +69,11 @@ func (s *Shared[T]) Compile(ctx context.Context, r Request, compile func(*Code) 
 	if r.Limits.Stack < meter.StackSlice {
 		return nil, ModuleError(r.Source, &core.LimitError{Limit: "limits.stack", Got: meter.StackSlice, Max: uint64(max(r.Limits.Stack, 0)), Unit: "bytes"})
 	}
-	binary, sum, err := read(r.Source, r.MaxModule)
+	binary, err := read(r.Source, r.MaxModule)
 	if err != nil {
 		return nil, err
 	}
-	e := s.addUse(shape{sum, r.Limits.TableElements, r.Limits.Nesting, r.Limits.Fuel > 0, r.Variant})
+	e := s.addUse(shape{binary.sum, r.Limits.TableElements, r.Limits.Nesting, r.Limits.Fuel > 0, r.Variant})
 	u := &Use[T]{shared: s, entry: e}
 	if err := e.fill(ctx, r, binary, compile); err != nil {
 		if s.dropUse(e) && e.done { // another component, which is gone, has compiled it
@@ -86,7 +90,7 @@ func (s *Shared[T]) Compile(ctx context.Context, r Request, compile func(*Code) 
 
 // fill compiles the entry if no component has compiled it yet. It tries again after
 // another component failed, since that component's context may have ended.
-func (e *entry[T]) fill(ctx context.Context, r Request, binary []byte, compile func(*Code) (T, error)) error {
+func (e *entry[T]) fill(ctx context.Context, r Request, binary contents, compile func(*Code) (T, error)) error {
 	select {
 	case e.lock <- struct{}{}:
 		defer func() { <-e.lock }()
@@ -96,9 +100,12 @@ func (e *entry[T]) fill(ctx context.Context, r Request, binary []byte, compile f
 	if e.done {
 		return nil
 	}
-	code, err := load(r.Source, binary, r.Limits)
+	code, err := load(r.Source, binary.code, r.Limits)
 	if err != nil {
 		return err
+	}
+	if code.Precompiled = binary.precompiled; code.Precompiled != nil {
+		code.Precompiled.SignedBy(r.Trusted)
 	}
 	release, err := compileMemory.take(ctx, code.cost.cost())
 	if err != nil {
@@ -106,6 +113,7 @@ func (e *entry[T]) fill(ctx context.Context, r Request, binary []byte, compile f
 	}
 	defer release()
 	value, err := compile(code)
+	code.Precompiled = nil // it holds the module
 	if err == nil {
 		e.code, e.value, e.done = code, value, true
 	}

@@ -100,7 +100,12 @@ const slowCompile = time.Second
 func (s *Service) prepare(ctx context.Context, u *unit, progress func(admin.Progress)) {
 	id, began := u.deployment.ID.String(), time.Now()
 	progress(admin.Progress{ID: id, Step: "compiling"})
-	slow := time.AfterFunc(slowCompile, func() { s.log.Info("still compiling", "component", id, "source", u.component().Source) })
+	still := func() { s.log.Info("still compiling", "component", id, "source", u.component().Source) }
+	if s.config.Compiling != nil {
+		still = func() {}
+		defer s.config.Compiling(id)()
+	}
+	slow := time.AfterFunc(slowCompile, still)
 	prepared, err := s.Prepare(ctx, u.deployment)
 	took := time.Since(began)
 	if err != nil {

@@ -73,7 +73,7 @@ func Native() []string { return slices.Sorted(maps.Keys(nativeComponents)) }
 // graph's logger.
 func (c *Config) partsOf(placing *placement) fx.Option {
 	settings := Settings(c.File, c.CacheDir, c.Log)
-	settings.NATS.Aside = c.Aside
+	settings.NATS.Aside, settings.TrustedKeys = c.Aside, c.TrustedKeys
 	options := []fx.Option{fx.Supply(settings), broker(c.File, placing), tracker(c.File)}
 	for _, e := range c.engines() {
 		options = append(options, airhostfx.Engine(e.New))

@@ -4,6 +4,7 @@ package service
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -34,7 +35,11 @@ type Config struct {
 	Aside bool
 	// CacheDir is the folder for compiled code; "" for none.
 	CacheDir string
-	Log      *slog.Logger
+	// TrustedKeys are those whose precompiled code the host may run.
+	TrustedKeys []ed25519.PublicKey
+	// Compiling, if not nil, shows a user that a component is being compiled, until done is called.
+	Compiling func(id string) (done func())
+	Log       *slog.Logger
 	// LogWiring is the level on which the wiring of the parts is logged.
 	LogWiring slog.Level
 }
