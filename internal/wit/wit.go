@@ -133,21 +133,21 @@ func variant(cases []*Type) *Type {
 			}
 		}
 	}
-	t.Align = max(t.Align, t.discriminant())
+	t.Align = max(t.Align, t.Discriminant())
 	t.Size = AlignTo(t.Payload()+most, t.Align)
 	t.Flat = append([]wasm.ValueType{wasm.I32}, flat...)
 	return t
 }
 
-// discriminant is the size of a variant's number of its case.
-func (t *Type) discriminant() uint32 { return sizeFor(len(t.Of), 1<<8, 1<<16) }
+// Discriminant is the size of a variant's number of its case.
+func (t *Type) Discriminant() uint32 { return sizeFor(len(t.Of), 1<<8, 1<<16) }
 
 // Payload is the offset of a case's value in a variant.
 func (t *Type) Payload() uint32 {
-	at := t.discriminant()
+	at := t.Discriminant()
 	for _, c := range t.Of {
 		if c != nil {
-			at = max(at, AlignTo(t.discriminant(), c.Align))
+			at = max(at, AlignTo(t.Discriminant(), c.Align))
 		}
 	}
 	return at

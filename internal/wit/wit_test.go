@@ -75,16 +75,16 @@ func TestTable(t *testing.T) {
 func TestCases(t *testing.T) {
 	x := readTexts(t)
 	for name, number := range map[string]int{
-		"wasi:io/streams stream-error closed":               StreamClosed,
-		"wasi:sockets/network error-code access-denied":     SocketAccessDenied,
-		"wasi:http/types header-error invalid-syntax":       HeaderInvalidSyntax,
-		"wasi:http/types header-error forbidden":            HeaderForbidden,
-		"wasi:http/types header-error immutable":            HeaderImmutable,
-		"wasi:http/types error-code HTTP-request-denied":    HTTPRequestDenied,
-		"wasi:http/types error-code HTTP-request-body-size": HTTPRequestBodySize,
-		"wasi:http/types method get":                        MethodGet,
-		"wasi:http/types method other":                      MethodOther,
-		"wasi:http/types scheme other":                      SchemeOther,
+		"wasi:io/streams stream-error closed":                StreamClosed,
+		"wasi:sockets/network error-code access-denied":      SocketAccessDenied,
+		"wasi:http/types header-error invalid-syntax":        HeaderInvalidSyntax,
+		"wasi:http/types header-error forbidden":             HeaderForbidden,
+		"wasi:http/types header-error immutable":             HeaderImmutable,
+		"wasi:http/types error-code HTTP-request-denied":     HTTPRequestDenied,
+		"wasi:http/types error-code HTTP-request-body-size":  HTTPRequestBodySize,
+		"wasi:http/types error-code HTTP-response-body-size": HTTPResponseBodySize, "wasi:http/types method get": MethodGet,
+		"wasi:http/types method other": MethodOther,
+		"wasi:http/types scheme other": SchemeOther,
 	} {
 		of, label := name[:strings.LastIndexByte(name, ' ')], name[strings.LastIndexByte(name, ' ')+1:]
 		if cases := x.cases[of]; number >= len(cases) || cases[number] != label {
