@@ -198,3 +198,5 @@ func want[T comparable](t testing.TB, what string, got, want T) {
 		t.Errorf("%s: got %v, want %v", what, got, want)
 	}
 }
+
+func (g *fake) put(at uint32, v uint64) { binary.LittleEndian.PutUint64(g.memory[at:], v) }

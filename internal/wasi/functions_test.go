@@ -220,24 +220,24 @@ func closedAt(g *fake, name string) {
 }
 
 func testPollables(g *fake) {
-	hour := g.call(monoClock, "subscribe-duration", uint64(time.Hour))
+	later := g.call(monoClock, "subscribe-duration", uint64(2*time.Second))
 	never := g.call(monoClock, "subscribe-duration", ^uint64(0))
 	now := g.call(monoClock, "subscribe-instant", g.call(monoClock, "now"))
-	minute := g.call(monoClock, "subscribe-instant", g.call(monoClock, "now")+uint64(time.Minute))
+	soon := g.call(monoClock, "subscribe-instant", g.call(monoClock, "now")+uint64(time.Second))
 	want(g, "ready now", g.call(pollIn, "[method]pollable.ready", now), 1)
-	want(g, "ready in an hour", g.call(pollIn, "[method]pollable.ready", hour), 0)
-	list := g.words(uint32(never), uint32(hour), uint32(now), uint32(minute), uint32(now))
+	want(g, "ready later", g.call(pollIn, "[method]pollable.ready", later), 0)
+	list := g.words(uint32(never), uint32(later), uint32(now), uint32(soon), uint32(now))
 	g.call(pollIn, "poll", list, 5)
 	want(g, "ready", fmt.Sprint(g.u32(area+4), g.u32(g.u32(area)), g.u32(g.u32(area)+4)), "2 2 4")
 	want(g, "time asleep", g.slept, 0)
 	g.call(pollIn, "poll", list, 2)
 	want(g, "ready", fmt.Sprint(g.u32(area+4), g.u32(g.u32(area))), "1 1")
-	want(g, "time asleep", g.slept, time.Hour)
-	want(g, "ready after a minute", g.call(pollIn, "[method]pollable.ready", minute), 1)
-	ten := g.call(monoClock, "subscribe-duration", uint64(10*time.Second))
-	g.call(pollIn, "[method]pollable.block", ten)
-	want(g, "time asleep", g.slept, time.Hour+10*time.Second)
-	g.call(pollIn, "[resource-drop]pollable", hour)
+	want(g, "time asleep", g.slept, 2*time.Second)
+	want(g, "ready after its time", g.call(pollIn, "[method]pollable.ready", soon), 1)
+	last := g.call(monoClock, "subscribe-duration", uint64(time.Second))
+	g.call(pollIn, "[method]pollable.block", last)
+	want(g, "time asleep", g.slept, 3*time.Second)
+	g.call(pollIn, "[resource-drop]pollable", later)
 }
 
 // testNowhere: there are no files and no sockets.
