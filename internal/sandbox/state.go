@@ -25,7 +25,7 @@ type State struct {
 	// Over is the reason why the instance has ended, or nil.
 	Over error
 
-	// Grants is what it gets from WASI beyond what every guest gets: nothing if nil.
+	// Grants are the things that it alone gets from WASI; nil: none.
 	Grants *wasi.Grants
 
 	// Alone says that no other goroutine uses the guest's thread between two checks

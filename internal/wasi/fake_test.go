@@ -18,7 +18,7 @@ type fake struct {
 	*testing.T
 	in     *Instance
 	memory []byte
-	top    uint32 // the end of what it has allocated
+	top    uint32 // the end of its heap
 	notes  uint32 // the end of the texts for arguments
 	log    strings.Builder
 	slept  time.Duration
@@ -32,7 +32,7 @@ type fake struct {
 	seen        map[string]bool                          // the functions that have returned
 }
 
-// Places in the fake's memory: of results, of arguments, of what it allocates.
+// Places in the fake's memory: of results, of arguments, and its heap.
 const (
 	area  = 1 << 10
 	notes = 64 << 10
@@ -86,8 +86,7 @@ func (g *fake) Now() uint64 { return g.time }
 
 func (g *fake) Write(fd uint32, b []byte) { fmt.Fprintf(&g.log, "%d:%s ", fd, b) }
 
-// call calls a function, and returns its core result or, as its second result, the reason
-// why the guest ended.
+// try calls a function, and returns its core result or the reason why the guest ended.
 func (g *fake) try(in, name string, args ...any) (result uint64, end error) {
 	g.Helper()
 	module := in
@@ -177,7 +176,7 @@ func (g *fake) u16(at uint32) uint16 { return binary.LittleEndian.Uint16(g.memor
 func (g *fake) u32(at uint32) uint32 { return binary.LittleEndian.Uint32(g.memory[at:]) }
 func (g *fake) u64(at uint32) uint64 { return binary.LittleEndian.Uint64(g.memory[at:]) }
 
-// text returns the string or list of bytes whose address and size are at an address.
+// text returns the string or list of bytes. Its address and size are at this address.
 func (g *fake) text(at uint32) string {
 	ptr, n := g.u32(at), g.u32(at+4)
 	return string(g.memory[ptr : ptr+n])

@@ -24,7 +24,7 @@ type child struct {
 	parent *handle
 }
 
-// dropper is a value that gives back what it holds.
+// dropper is a value that holds bytes, and gives them back.
 type dropper interface{ dropped(in *Instance) }
 
 // add returns the index of a new resource.

@@ -119,7 +119,7 @@ func TestLists(t *testing.T) {
 	want(t, "the log", g.log.String(), "")
 }
 
-// TestListsOfLists: what lists contain is bounded as a sum, though its parts may be the
+// TestListsOfLists: the contents of lists are bounded as a sum, though they may be the
 // same bytes.
 func TestListsOfLists(t *testing.T) {
 	g := newFake(t, nil)
@@ -177,7 +177,7 @@ func TestWrites(t *testing.T) {
 	g.ended("18446744073709551615 bytes", streams, "[method]output-stream.write-zeroes", stream, ^uint64(0))
 }
 
-// TestAllocation: the host checks what cabi_realloc returns, and the memory may move.
+// TestAllocation: the host checks the results of cabi_realloc, and the memory may move.
 func TestAllocation(t *testing.T) {
 	random := func(size any, reallocs func(align, size uint32) (uint32, error), text string) {
 		t.Helper()
@@ -262,9 +262,7 @@ func TestExit(t *testing.T) {
 func FuzzFunctions(f *testing.F) {
 	var all []*wit.Func
 	for _, in := range wit.Interfaces() {
-		for _, fn := range in.Funcs {
-			all = append(all, fn)
-		}
+		all = append(all, in.Funcs...)
 	}
 	for i := range all {
 		f.Add([]byte{byte(i), 1, 0, byte(i), 1, 8, 16, 3})

@@ -185,8 +185,8 @@ func setTimeout(i int) method {
 	}
 }
 
-// body is that of a request or response. It counts what it takes and keeps none of it,
-// since nothing is sent.
+// body is that of a request or response. It counts the bytes that it takes and keeps
+// none, since nothing is sent.
 type body struct {
 	written   uint64
 	length    uint64 // of its content-length

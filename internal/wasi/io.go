@@ -52,8 +52,8 @@ func subscribe(c *call) any { return child{&pollable{}, c.args[0].(*handle)} }
 // inputStream is at its end.
 type inputStream struct{}
 
-// closed is what a function of streams returns at a stream's end. A splice does, since
-// every input stream is at its end.
+// closed is the result of a function of streams at a stream's end. A splice has it too,
+// since every input stream is at its end.
 func closed(*call) any { return failed(variant{number: wit.StreamClosed}) }
 
 // outputStream takes bytes for the log, or for the body of a request or response.
@@ -63,7 +63,7 @@ type outputStream struct {
 	permit uint64 // bytes that it takes before it is asked again
 }
 
-// Bounds of what a stream takes.
+// Bounds of the bytes that a stream takes.
 const (
 	maxPermit = maxWrite
 	maxAtOnce = 4096 // of the functions that write and flush

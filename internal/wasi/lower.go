@@ -24,14 +24,6 @@ func some(v any) variant { return variant{1, v} }
 
 var none = variant{}
 
-// option returns some text, or none for "".
-func option(text string) variant {
-	if text == "" {
-		return none
-	}
-	return some(text)
-}
-
 // lower returns the one core value of a result.
 func (c *call) lower(t *wit.Type, v any) uint64 {
 	switch v := v.(type) {

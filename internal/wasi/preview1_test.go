@@ -15,7 +15,7 @@ func (g *fake) errnoOf(name string, args ...any) errno {
 	return errno(g.call(abi.WASI, name, args...))
 }
 
-// TestPreview1IsWhole: each function returns, and what needs a file or a socket says badf.
+// TestPreview1IsWhole: each function returns, or says badf if it needs a file or a socket.
 func TestPreview1IsWhole(t *testing.T) {
 	for _, f := range abi.WASIImports() {
 		args := make([]any, len(f.Type.Params))
@@ -39,7 +39,7 @@ func TestPreview1IsWhole(t *testing.T) {
 	}
 }
 
-// TestRefused: inspect marks what needs files or a network, and nothing else.
+// TestRefused: functions that need files or a network are refused, and no others.
 func TestRefused(t *testing.T) {
 	for _, c := range []struct {
 		module, name string

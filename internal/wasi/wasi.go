@@ -2,10 +2,10 @@
 // modules import it by the component model's canonical ABI. Both engines link guests
 // with it.
 //
-// A guest gets clocks, randomness, streams into its log, and what its [Grants] say. There
-// are no files and no network: what would need them cannot be reached, or is refused with
-// the error that WASI has for it. What a guest makes, such as the fields of an HTTP
-// request, is real.
+// A guest gets clocks, randomness, streams into its log, and its [Grants]. There are no
+// files and no network: a function that needs them cannot be reached, or refuses with the
+// error that WASI has for it. The resources that a guest makes itself, such as the fields
+// of an HTTP request, are real.
 package wasi
 
 import (
@@ -29,12 +29,11 @@ type Guest interface {
 	Wait(d time.Duration)
 	// Now returns the host's time.
 	Now() uint64
-	// Write logs what the guest writes to standard output, 1, or standard error, 2.
+	// Write logs the guest's standard output, 1, or standard error, 2.
 	Write(fd uint32, b []byte)
 }
 
-// Grants is what the host's configuration gives a guest beyond what every guest has. The
-// zero value gives nothing.
+// Grants are the things that one guest gets and others do not. The zero value has none.
 type Grants struct {
 	Arguments   []string
 	Environment []core.ConfigPair

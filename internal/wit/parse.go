@@ -136,7 +136,7 @@ func (p *parser) typ() *Type {
 	panic("wit: the table has the unknown type " + name)
 }
 
-// counted reads what follows a type with a name or a number.
+// counted reads the name or number that follows a type.
 func (p *parser) counted(of string) *Type {
 	p.want("<")
 	argument := p.name()

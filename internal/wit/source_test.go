@@ -174,7 +174,7 @@ func (x *texts) resource(name string) {
 	}
 }
 
-// cased reads what has a list of fields or cases.
+// cased reads a type that has a list of fields or cases.
 func (x *texts) cased(kind, name string) {
 	var names []string
 	var types []func() *Type
