@@ -3,9 +3,9 @@
 //
 // The engine compiles guests to machine code on amd64 and arm64. It interprets them
 // on other processors, or if [Config] says so. A guest may use WebAssembly 2.0 with
-// SIMD, extended constant expressions and tail calls. Of WASI preview 1 a guest gets
-// clocks, randomness, and standard output and standard error, whose lines become log
-// lines. All other functions of WASI can be linked and return an error.
+// SIMD, extended constant expressions and tail calls. Of WASI, preview 1 or
+// 0.2, a guest gets clocks, randomness, and standard output and standard error, whose
+// lines become log lines. All other functions can be linked, and are refused.
 //
 // The engine changes a guest's code when it loads it. The added checks at function
 // entries and loops end a call when the host interrupts it or when its fuel is used

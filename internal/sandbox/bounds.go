@@ -29,9 +29,12 @@ const (
 // code of all functions until the end, about 8 bytes a unit.
 const (
 	maxFunctionCost = 1_000_000  // of one function
-	maxCost         = 50_000_000 // of all functions, plus heldAtOnce times the largest one
+	maxCost         = 64_000_000 // of all functions, plus heldAtOnce times the largest one
 	heldAtOnce      = 27         // the largest function counts more, since all of it is in memory at once
-	maxProducts     = 6_000_000  // of values times blocks, and blocks times blocks, of all functions
+	// Of values times blocks, and blocks times blocks, of all functions; or a part of the other costs, if that
+	// is more.
+	maxProducts = 6_000_000
+	partProduct = 4
 )
 
 // withinBounds returns an error if a module declares more than an engine should get,
@@ -87,8 +90,8 @@ func compileCost(m *wasm.Module, first, nesting int) (sum total, err error) {
 		err = inFunction(m, sum.at, &core.LimitError{Limit: "compile cost of a function", Got: uint64(sum.largest), Max: maxFunctionCost})
 	case sum.cost() > maxCost:
 		err = &core.LimitError{Limit: "compile cost", Got: uint64(sum.cost()), Max: maxCost}
-	case sum.products > maxProducts:
-		err = &core.LimitError{Limit: "compile cost of branches and values", Got: uint64(sum.products), Max: maxProducts}
+	case sum.products > max(maxProducts, sum.linear/partProduct):
+		err = &core.LimitError{Limit: "compile cost of branches and values", Got: uint64(sum.products), Max: uint64(max(maxProducts, sum.linear/partProduct))}
 	}
 	return sum, err
 }

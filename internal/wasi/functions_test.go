@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -255,4 +256,18 @@ func testNowhere(g *fake) {
 	refused("wasi:sockets/udp-create-socket", "create-udp-socket", 1)
 	g.ended("case 2", "wasi:sockets/udp-create-socket", "create-udp-socket", 2)
 	g.call("wasi:sockets/network", "[resource-drop]network", network)
+}
+
+// TestDocs: docs/components.md tells for each interface whether a guest gets anything of
+// it.
+func TestDocs(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/components.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, in := range wit.Interfaces() {
+		if !strings.Contains(string(doc), "`"+in.Name+"`") {
+			t.Errorf("docs/components.md does not name %s", in.Name)
+		}
+	}
 }
