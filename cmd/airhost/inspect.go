@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/component"
 	"github.com/airhost/airhost/internal/filekind"
 	"github.com/airhost/airhost/internal/precompiled"
 	"github.com/airhost/airhost/internal/wasi"
@@ -26,9 +27,11 @@ func (p *program) inspectCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "inspect FILE.wasm",
 		Short: "Show what a module imports, exports and declares, and whether it meets the contract",
-		Long: `inspect reads a WebAssembly module without running it: its imports and exports
-with their signatures, its memory, tables and sizes, what it was produced with,
-and whether it meets the contract of wit/airhost.wit, with every shortfall named.
+		Long: `inspect reads a WebAssembly module or component without running it: its imports
+and exports with their types, its memory, tables and sizes, what it was produced
+with, and whether it meets the contract of wit/airhost.wit, with every shortfall
+named. Of a component it shows imports and exports by interface, how many core
+modules it has, and what the one core module declares that airhost makes of it.
 The exit code is 0 when it meets the contract, 1 when it does not or uses what is
 not supported, and 2 when the file is no WebAssembly module.`,
 		Example: "  airhost inspect orders.wasm\n  airhost inspect --json orders.wasm | jq .contract.problems",
@@ -50,21 +53,16 @@ func (p *program) inspect(path string, asJSON bool) error {
 	if err != nil {
 		return wrongUse{fmt.Errorf("inspect: %w", err)}
 	}
-	m, err := wasm.Parse(code)
-	var unsupported *wasm.UnsupportedError
-	if err == nil {
-		err = m.CheckCode()
+	report := reportOnModule
+	if component.Is(code) {
+		report = reportOnComponent
 	}
+	r, err := report(filepath.Base(path), code)
 	switch {
-	case errors.As(err, &unsupported) && m == nil:
+	case errors.As(err, new(*wasm.UnsupportedError)):
 		return fmt.Errorf("inspect %s: %w", path, err)
-	case err != nil && unsupported == nil:
+	case err != nil:
 		return wrongUse{fmt.Errorf("inspect %s: %w", path, filekind.Explain(code, err))}
-	}
-	r := newReport(filepath.Base(path), code, m)
-	if unsupported != nil {
-		r.Contract.Problems = append(r.Contract.Problems, unsupported.Error())
-		r.Contract.Met, r.Contract.Hint = false, ""
 	}
 	if asJSON {
 		err = p.writeJSON(r)
@@ -75,6 +73,29 @@ func (p *program) inspect(path string, asJSON bool) error {
 		return errReported
 	}
 	return err
+}
+
+// reportOnModule reports on a core module.
+func reportOnModule(file string, code []byte) (*moduleReport, error) {
+	m, err := wasm.Parse(code)
+	var unsupported *wasm.UnsupportedError
+	if err == nil {
+		err = m.CheckCode()
+	}
+	if err != nil && (m == nil || !errors.As(err, &unsupported)) {
+		return nil, err
+	}
+	r := newReport(file, len(code), m)
+	if unsupported != nil {
+		r.unmet(unsupported.Error())
+	}
+	return r, nil
+}
+
+// unmet adds problems for which the contract is not met.
+func (r *moduleReport) unmet(problems ...string) {
+	r.Contract.Problems = append(r.Contract.Problems, problems...)
+	r.Contract.Met, r.Contract.Hint = false, ""
 }
 
 // readModule reads a module, or that of a precompiled file.
@@ -137,6 +158,10 @@ type moduleReport struct {
 	Features  []string       `json:"features"`
 	Contract  contractReport `json:"contract"`
 
+	// Component is there for components. Imports and exports are its own then, and the rest is that of the core
+	// module which airhost makes of it.
+	Component *componentReport `json:"component,omitempty"`
+
 	// LeftOut is how many entries are not in a list, by its name.
 	LeftOut map[string]int `json:"left_out,omitempty"`
 }
@@ -146,7 +171,7 @@ type moduleItem struct {
 	Module string `json:"module,omitempty"`
 	Name   string `json:"name"`
 	Kind   string `json:"kind"`
-	Type   string `json:"type,omitempty"`   // of functions
+	Type   string `json:"type,omitempty"`   // of functions; of a component's in WIT
 	Access string `json:"access,omitempty"` // of an import: the capability that it needs, or that it is refused
 }
 
@@ -195,9 +220,9 @@ type contractExport struct {
 
 const pageSize = 64 << 10
 
-func newReport(file string, code []byte, m *wasm.Module) *moduleReport {
+func newReport(file string, size int, m *wasm.Module) *moduleReport {
 	r := &moduleReport{
-		File: file, Size: len(code), Start: m.Start != nil,
+		File: file, Size: size, Start: m.Start != nil,
 		Imports: []moduleItem{}, Exports: []moduleItem{}, Memories: []memoryReport{}, Tables: []tableReport{},
 		Customs: []customReport{}, Producers: []producer{}, Features: []string{},
 		Counts: countReport{

@@ -24,7 +24,7 @@ func (r *moduleReport) customs(m *wasm.Module) {
 		switch c.Name {
 		case "producers":
 			if found, err := readProducers(c.Data); err == nil {
-				r.Producers = append(r.Producers, found[:min(len(found), maxListed-len(r.Producers))]...)
+				r.producers(found)
 			}
 		case "target_features":
 			if found, err := readFeatures(c.Data); err == nil {
@@ -33,6 +33,15 @@ func (r *moduleReport) customs(m *wasm.Module) {
 		}
 	}
 	slices.Sort(r.Features)
+}
+
+// producers adds those that are not there: a component may have the same in each of its parts.
+func (r *moduleReport) producers(found []producer) {
+	for _, p := range found {
+		if len(r.Producers) < maxListed && !slices.Contains(r.Producers, p) {
+			r.Producers = append(r.Producers, p)
+		}
+	}
 }
 
 // readProducers reads fields, each a name and a list of names with versions. A section

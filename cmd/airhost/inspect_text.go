@@ -14,34 +14,36 @@ import (
 // are printed only in a printable form.
 func (r *moduleReport) text() []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s: a core WebAssembly module of %s\n", printable(r.File), bytesText(uint64(r.Size)))
-	r.writeItems(&b)
-	r.writeDeclared(&b)
+	if r.Component == nil {
+		fmt.Fprintf(&b, "%s: a core WebAssembly module of %s\n", printable(r.File), bytesText(uint64(r.Size)))
+	} else {
+		fmt.Fprintf(&b, "%s: a WebAssembly component of %s: %s\n", printable(r.File), bytesText(uint64(r.Size)), printable(r.Component.Shape))
+	}
+	r.writeItems(&b, "imports", r.Imports)
+	r.writeItems(&b, "exports", r.Exports)
+	if len(r.Memories) > 0 || r.Component == nil {
+		r.writeDeclared(&b)
+	}
 	r.writeOrigin(&b)
 	r.writeContract(&b)
 	return b.Bytes()
 }
 
-func (r *moduleReport) writeItems(b *bytes.Buffer) {
-	fmt.Fprintf(b, "\nimports%s\n", orNone(len(r.Imports)))
+// writeItems writes imports or exports, those of a module or interface below its name.
+func (r *moduleReport) writeItems(b *bytes.Buffer, title string, items []moduleItem) {
+	fmt.Fprintf(b, "\n%s%s\n", title, orNone(len(items)))
 	rows := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	module := ""
-	for i, item := range r.Imports {
-		if i == 0 || item.Module != module {
-			module = item.Module
+	grouped := title == "imports" || r.Component != nil
+	module, indent := "", "  "
+	for i, item := range items {
+		if grouped && (i == 0 || item.Module != module) {
+			module, indent = item.Module, "    "
 			fmt.Fprintf(rows, "  %s\n", printable(module))
 		}
-		fmt.Fprintf(rows, "    %s\t%s%s\n", printable(item.Name), item.signature(), item.access())
+		fmt.Fprintf(rows, "%s%s\t%s%s\n", indent, printable(item.Name), item.signature(), item.access())
 	}
 	_ = rows.Flush() // into memory
-	r.writeLeftOut(b, "imports")
-	fmt.Fprintf(b, "\nexports%s\n", orNone(len(r.Exports)))
-	rows = tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	for _, item := range r.Exports {
-		fmt.Fprintf(rows, "  %s\t%s\n", printable(item.Name), item.signature())
-	}
-	_ = rows.Flush()
-	r.writeLeftOut(b, "exports")
+	r.writeLeftOut(b, title)
 }
 
 // writeLeftOut writes the number of a list's entries that are not in the report.
@@ -51,7 +53,12 @@ func (r *moduleReport) writeLeftOut(b *bytes.Buffer, list string) {
 	}
 }
 
-func (i *moduleItem) signature() string { return strings.TrimSpace(i.Kind + " " + i.Type) }
+func (i *moduleItem) signature() string {
+	if i.Kind == kindWIT {
+		return printable(i.Type)
+	}
+	return strings.TrimSpace(i.Kind + " " + i.Type)
+}
 
 func (i *moduleItem) access() string {
 	if i.Access == "" {

@@ -77,7 +77,7 @@ func (v *validator) freshen(x *external) ([]*identity, error) {
 	s := &substitution{v: v, to: make(binding), done: make(map[any]any)}
 	ids := make([]*identity, len(t.fresh))
 	for i, id := range t.fresh {
-		ids[i] = &identity{}
+		ids[i] = &identity{id.name}
 		s.to[id] = ids[i]
 	}
 	exports, err := s.list(t.exports)
@@ -374,7 +374,7 @@ func (v *validator) instance(e *env, n *Instance) (any, error) {
 		return nil, err
 	}
 	for _, id := range c.defined {
-		b[id] = &identity{}
+		b[id] = &identity{id.name}
 		e.defined = append(e.defined, b[id])
 	}
 	exports, err := s.list(c.exports)
