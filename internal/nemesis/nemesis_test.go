@@ -170,7 +170,8 @@ func (c *cluster) checkGrowth(p *process) {
 		c.t.Fatalf("%s has forgotten %d dead letters before they were read: lower the load", p.run, s.LostDead)
 	case h.UnderWay+h.Frames+h.Outcomes > 0:
 		c.history.violation("%s: nothing is under way, and its broker holds %+v", p.run, h)
-	case h.Routes > remoteTargets || h.Peers > 2 || h.Origins > 3 || h.Expected > 2*2048 || h.Early > 2*(1<<16):
+	case h.Routes > remoteTargets || h.Peers > len(hostNames) || // itself too, if it has asked a component that has come to it
+		h.Origins > 3 || h.Expected > 2*2048 || h.Early > 2*(1<<16):
 		c.history.violation("%s: its broker holds %+v", p.run, h)
 	}
 	if p.base == nil {

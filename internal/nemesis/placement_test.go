@@ -17,9 +17,15 @@ const answerTime = lease + time.Second + 10*time.Second
 // violation that this takes longer than most.
 func (c *cluster) awaitPlaced(most time.Duration) {
 	c.t.Helper()
-	began := time.Now()
+	began, last := time.Now(), ""
 	within := func(is func() (bool, string)) bool {
-		ok, state := try(most-time.Since(began), is)
+		ok, state := try(most-time.Since(began), func() (bool, string) {
+			ok, state := is()
+			if !ok {
+				last = fmt.Sprintf("after %v %s", time.Since(began).Round(time.Millisecond), state)
+			}
+			return ok, state
+		})
 		if !ok {
 			c.history.violation("place: any: not within %v after the faults were mended: %s", most, state)
 		}
@@ -37,6 +43,9 @@ func (c *cluster) awaitPlaced(most time.Duration) {
 		}
 	}
 	c.history.counts.answers = max(c.history.counts.answers, time.Since(began))
+	if time.Since(began) > lease+time.Second {
+		c.t.Logf("place: any: answers after %v: %s", time.Since(began), last)
+	}
 	within(func() (bool, string) {
 		runs := map[string][]string{}
 		for _, p := range c.hosts() {
