@@ -10,8 +10,9 @@ import (
 )
 
 // answerTime is how long a component with "place: any" may not answer when the faults are mended: the
-// lease and a second, as docs/clusters.md has it, and 10 s since the machine may be busy.
-const answerTime = lease + time.Second + 10*time.Second
+// lease and a second, as docs/clusters.md has it, and 15 s since the machine may be busy, and the servers
+// may elect other leaders once more.
+const answerTime = lease + time.Second + 15*time.Second
 
 // awaitPlaced waits until each component with "place: any" answers all hosts, and one host runs it. It is a
 // violation that this takes longer than most.
