@@ -58,8 +58,9 @@ func TestRestRefused(t *testing.T) {
 	}
 }
 
-// TestRequestToItself: a host does not take itself for gone that has sent a request to a component which has
-// come to it meanwhile, however long the answer takes. It forgets itself when nothing waits.
+// TestRequestToItself: a host does not take itself for gone that has sent a request to a
+// component which has come to it meanwhile, however long the answer takes. It forgets
+// itself when nothing waits.
 func TestRequestToItself(t *testing.T) {
 	b, home := unconnected(t)
 	long := func() { b.peers.all["one"].until = time.Now().Add(-time.Second) }

@@ -215,8 +215,8 @@ func (p *peers) expire(now time.Time) {
 	}
 }
 
-// heardSelf notes that the words of this host come back to it. Requests that it has sent to a component
-// that has come to it meanwhile wait for its own outcomes: it is not gone.
+// heardSelf notes that the words of this host come back to it. Requests that it has sent to
+// a component that has come to it meanwhile wait for its own outcomes: it is not gone.
 func (p *peers) heardSelf() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
