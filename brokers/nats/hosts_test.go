@@ -52,10 +52,17 @@ func join(t testing.TB, url, name string) *member {
 // joinFor is join with a lease.
 func joinFor(t testing.TB, url, name string, lease time.Duration) *member {
 	t.Helper()
-	m := &member{log: new(hosttest.Log)}
+	return joinTo(t, nats.Config{URL: url, Host: name, Lease: lease, Labels: map[string]string{"zone": name}})
+}
+
+// joinTo is join with the configuration of the broker, but for the log.
+func joinTo(t testing.TB, config nats.Config) *member {
+	t.Helper()
+	m, name := &member{log: new(hosttest.Log)}, config.Host
 	logger := slog.New(slog.NewTextHandler(m.log, nil))
+	config.Logger = logger
 	var err error
-	m.broker, err = nats.New(nats.Config{URL: url, Host: name, Lease: lease, Logger: logger, Labels: map[string]string{"zone": name}})
+	m.broker, err = nats.New(config)
 	check(t, err)
 	tracker, err := slab.New(slab.Config{})
 	check(t, err)

@@ -23,6 +23,7 @@ type Directory struct {
 
 	mu      sync.Mutex // guards the following
 	bucket  jetstream.KeyValue
+	noted   int           // how many servers keep it, as the log says
 	again   chan struct{} // closed and made anew with each new connection
 	atClose func(context.Context)
 }
@@ -64,23 +65,16 @@ func (d *Directory) open(ctx context.Context) (jetstream.KeyValue, error) {
 	}
 	bucket, err := js.KeyValue(ctx, name)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		config := jetstream.KeyValueConfig{Bucket: name, Description: "who runs the components of airhost with place: any", History: 1, Replicas: 1}
-		if d.broker.server.ConnectedClusterName() != "" {
-			config.Replicas = 3
-		}
-		bucket, err = js.CreateKeyValue(ctx, config)
-		if err != nil && config.Replicas > 1 && ctx.Err() == nil {
-			d.broker.log.Warn("the leases of the cluster are on one NATS server only: when that is away, components with place: any stop", "reason", err.Error())
-			config.Replicas = 1
-			bucket, err = js.CreateKeyValue(ctx, config)
-		}
-		if errors.Is(err, jetstream.ErrBucketExists) { // another host was faster
-			bucket, err = js.KeyValue(ctx, name)
-		}
+		bucket, err = d.create(ctx, js, name)
+	}
+	have := 0
+	if err == nil {
+		have, err = replicasOf(ctx, bucket)
 	}
 	if err != nil {
 		return nil, noJetStream(name, err)
 	}
+	d.noteReplicas(have)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.bucket = bucket
@@ -90,7 +84,10 @@ func (d *Directory) open(ctx context.Context) (jetstream.KeyValue, error) {
 // noJetStream explains why there is no bucket.
 func noJetStream(bucket string, err error) error {
 	hint := "see what airhost nats permissions has for it"
-	if lacksJetStream(err) {
+	switch {
+	case lacksServers(err):
+		hint = fewServers
+	case lacksJetStream(err):
 		hint = "components with place: any need JetStream: set jetstream in the configuration of the NATS servers"
 	}
 	return fmt.Errorf("the bucket %s of NATS cannot be opened: %w; %s", bucket, err, hint)
