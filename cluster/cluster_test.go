@@ -74,8 +74,8 @@ func TestHostDies(t *testing.T) {
 	})
 }
 
-// TestDeaf: a host that the directory tells nothing any more, such as since a server is dead, asks it
-// anew, and takes the components of a host that dies at the same time.
+// TestDeaf: a host that the directory tells nothing any more, such as since a server is
+// dead, asks it anew, and takes the components of a host that dies at the same time.
 func TestDeaf(t *testing.T) {
 	simulate(t, func(t *testing.T, b *bus) {
 		for _, name := range []string{"a", "b", "c"} {
@@ -122,8 +122,8 @@ func TestCutOff(t *testing.T) {
 	})
 }
 
-// TestCutOffInMove: a host that is cut off when its components begin to move stops them before others
-// have them, though the others do not answer.
+// TestCutOffInMove: a host that is cut off when its components begin to move stops them
+// before others have them, though the others do not answer.
 func TestCutOffInMove(t *testing.T) {
 	simulate(t, func(t *testing.T, b *bus) {
 		b.lease = time.Second // shorter than the wait for an answer
@@ -277,8 +277,8 @@ func TestWrongController(t *testing.T) {
 	}
 }
 
-// TestNoDirectory: a start without a directory says why. It answers no other host then, so that the
-// next controller of the host is the only one that does.
+// TestNoDirectory: a start without a directory says why. It answers no other host then, so
+// that the next controller of the host is the only one that does.
 func TestNoDirectory(t *testing.T) {
 	m := new(member)
 	c, err := New(Config{Host: "a", Lease: leaseTime, Directory: noDirectory{}, Hosts: m, Fences: m, Runner: m})
