@@ -10,7 +10,7 @@ PACKAGES = ./...
 .PHONY: help setup build guests run test check race nocgo server vet staticcheck format tidy modules rebuild man bench reference figures report fuzz soak replacements bombs archives release clean
 
 # Modules of their own, so that users of the library do not download their dependencies.
-MODULES := internal/bench/peers examples/redis-broker
+MODULES := internal/bench/peers internal/component/programs examples/redis-broker
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -134,7 +134,7 @@ func (c *contractCheck) add(format string, args ...any) {
 // external checks an import or export, if it is of one of the contract's packages.
 func (c *contractCheck) external(x *external, direction int) {
 	path, version, _ := strings.Cut(x.name, "@")
-	if !strings.HasPrefix(x.name, "airhost:") {
+	if !strings.HasPrefix(x.name, "airhost:") || len(c.problems) == maxProblems {
 		return
 	}
 	instance, ok := x.is.(*instanceType)
