@@ -134,7 +134,7 @@ func (c *contractCheck) add(format string, args ...any) {
 // external checks an import or export, if it is of one of the contract's packages.
 func (c *contractCheck) external(x *external, direction int) {
 	path, version, _ := strings.Cut(x.name, "@")
-	if !strings.HasPrefix(x.name, "airhost:") {
+	if !strings.HasPrefix(x.name, "airhost:") || len(c.problems) == maxProblems {
 		return
 	}
 	instance, ok := x.is.(*instanceType)
@@ -174,10 +174,18 @@ func (c *contractCheck) unknown(path, name string, direction int) {
 		}
 	}
 	hint := ""
-	if near := nearest.Of(path, names); near != "" {
+	if near := near(path, names); near != "" {
 		hint = ", did you mean " + near + "?"
 	}
 	c.add("the %s %.100q is not in the contract%s", directions[direction], name, hint)
+}
+
+// near returns the one of names that is nearest to a name, or "".
+func near(name string, names []string) string {
+	if len(name) > maxShownName {
+		return ""
+	}
+	return nearest.Of(name, names)
 }
 
 // functions compares the functions of an interface.
@@ -195,7 +203,7 @@ func (c *contractCheck) functions(known *contractInterface, got *instanceType) {
 			for n := range known.functions {
 				names = append(names, n)
 			}
-			if near := nearest.Of(name, names); near != "" {
+			if near := near(name, names); near != "" {
 				hint = ", did you mean " + near + "?"
 			}
 			c.add("%s has no function %.100q%s", known.name, name, hint)

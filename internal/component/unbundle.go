@@ -154,7 +154,7 @@ func (u *unbundler) ours(name string, o *options) error {
 	case !u.isMain(u.resolve(o.realloc)):
 		return otherShape("%s allocates by a function of another core module", name)
 	case u.realloc != nil && u.index[u.realloc.name] != u.index[u.resolve(o.realloc).name]:
-		return &UnsupportedError{"two functions that allocate", "export one cabi_realloc"}
+		return otherShape("it has two functions that allocate")
 	}
 	u.realloc = u.resolve(o.realloc)
 	return nil

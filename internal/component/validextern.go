@@ -189,6 +189,9 @@ func (e *env) explain(x *external) {
 // have names.
 func (v *validator) extern(e *env, direction int, n *ExternName, x *external) error {
 	p, ok := parseName(n.Name)
+	if !ok && dependency.MatchString(n.Name) {
+		return &UnsupportedError{fmt.Sprintf("imports of other components by name (%.100q)", n.Name), "link them into it, for example by wac compose without --import-dependencies"}
+	}
 	if !ok {
 		return fmt.Errorf("%q is not a valid name of an %s", n.Name, directions[direction])
 	}
