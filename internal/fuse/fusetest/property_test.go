@@ -23,10 +23,18 @@ func compare(t *testing.T, seed uint64, start func(testing.TB) machine) (got out
 	return got
 }
 
+// rounds returns n, or less for short tests, which run under the race detector.
+func rounds(n int) int {
+	if testing.Short() {
+		return n / 5
+	}
+	return n
+}
+
 // TestRandomGraphs: fused and linked instances do the same. Most graphs must work, and
 // some must not, or the test says nothing.
 func TestRandomGraphs(t *testing.T) {
-	const graphs = 400
+	graphs := rounds(300)
 	var failed, traps, results, logs int
 	for seed := range uint64(graphs) {
 		got := compare(t, seed, newWazero)
@@ -94,7 +102,7 @@ func checkDamaged(t *testing.T, seed uint64, flips int) bool {
 
 func TestDamagedGraphs(t *testing.T) {
 	fused := 0
-	const graphs = 20_000
+	graphs := rounds(4000)
 	for seed := range uint64(graphs) {
 		if checkDamaged(t, seed, 1+int(seed%3)) {
 			fused++
