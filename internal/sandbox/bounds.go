@@ -24,14 +24,14 @@ const (
 )
 
 // Bounds of the cost of compiling, in the unit that weigher uses. They keep memory
-// below 512 MiB, and time in proportion to the code. A compiler keeps a whole
+// below 640 MiB, and time in proportion to the code. A compiler keeps a whole
 // function in memory while it compiles it, about 300 bytes a unit, and the machine
 // code of all functions until the end, about 8 bytes a unit.
 const (
 	maxFunctionCost = 1_000_000  // of one function
-	maxCost         = 50_000_000 // of all functions, plus heldAtOnce times the largest one
+	maxCost         = 57_000_000 // of all functions, plus heldAtOnce times the largest one
 	heldAtOnce      = 27         // the largest function counts more, since all of it is in memory at once
-	maxProducts     = 6_000_000  // of values times blocks, and blocks times blocks, of all functions
+	maxProducts     = 8_000_000  // of values times blocks, and blocks times blocks, of all functions
 )
 
 // withinBounds returns an error if a module declares more than an engine should get,
