@@ -26,9 +26,10 @@ var _ core.Component = (*component)(nil)
 // compiled is compiled code, with the names of the exports added to the guest's
 // code.
 type compiled struct {
-	code   *sandbox.Code
-	module wazero.CompiledModule
-	fuel   bool // the code counts fuel
+	code    *sandbox.Code
+	runtime wazero.Runtime // has compiled the module
+	module  wazero.CompiledModule
+	fuel    bool // the code counts fuel
 
 	entry                  abi.Entry
 	counterName, stackName string // added by the meter
@@ -78,7 +79,7 @@ func (c *component) load(ctx context.Context, env core.Environment) (*instance, 
 	if err != nil {
 		return nil, fmt.Errorf("wazero: instantiate: %w", err)
 	}
-	module, err := c.engine.runtime.InstantiateModule(ctx, c.module, anonymous)
+	module, err := c.runtime.InstantiateModule(ctx, c.module, anonymous)
 	if err != nil {
 		memory.Free()
 		// No code has run. The cause is, for example, a data segment that does not

@@ -21,6 +21,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -62,6 +63,42 @@ type Config struct {
 	MaxModule int64
 }
 
+// compiler is a runtime of wazero, and its cache.
+type compiler struct {
+	runtime wazero.Runtime
+	cache   *cache // nil if it has none
+
+	linking sync.Mutex      // guards linked
+	linked  map[string]bool // the modules of WASI 0.2 that are there
+}
+
+func (e *Engine) newCompiler(cached bool) (*compiler, error) {
+	c := new(compiler)
+	options := wazero.NewRuntimeConfig() // uses the compiler if there is one
+	if e.interprets {
+		options = wazero.NewRuntimeConfigInterpreter()
+	}
+	options = options.WithCoreFeatures(features).WithDebugInfoEnabled(false)
+	if cached {
+		c.cache = openCache(e.code)
+		options = options.WithCompilationCache(c.cache.wazero)
+	}
+	ctx := context.Background()
+	c.runtime = wazero.NewRuntimeWithConfig(ctx, options)
+	if err := linkAll(ctx, c.runtime); err != nil {
+		return nil, errors.Join(err, c.close(ctx))
+	}
+	return c, nil
+}
+
+func (c *compiler) close(ctx context.Context) error {
+	err := c.runtime.Close(ctx)
+	if c.cache != nil {
+		err = errors.Join(err, c.cache.wazero.Close(ctx))
+	}
+	return err
+}
+
 // features are the features that both of wazero's engines support and guests may
 // use. Exceptions are excluded: wazero copies the guest's whole stack at every
 // try_table, so a few lines of guest code could use up the host's memory. Threads
@@ -70,16 +107,16 @@ const features = api.CoreFeaturesV2 | experimental.CoreFeaturesExtendedConst | e
 
 // Engine is wazero as a [core.Engine].
 type Engine struct {
-	config  Config
-	runtime wazero.Runtime
-	code    *codecache.Cache
-	cache   *cache // installs code in the runtime; nil if there can be none
-	shared  sandbox.Shared[*compiled]
-	arena   arena
-	refs    refs.Count // counts instances and compilations
-
-	linking sync.Mutex      // guards linked
-	linked  map[string]bool // the modules of WASI 0.2 that are there
+	config Config
+	code   *codecache.Cache
+	plain  *compiler
+	// ahead takes precompiled code where plain has no cache: wazero copies all code that it
+	// compiles if it has one. It is made when it is needed.
+	ahead     func() (*compiler, error)
+	usedAhead atomic.Bool
+	shared    sandbox.Shared[*compiled]
+	arena     arena
+	refs      refs.Count // counts instances and compilations
 
 	compiling [64]chan struct{} // each holds a token while some code is loaded from the cache or stored there
 
@@ -98,20 +135,11 @@ func New(config Config) (*Engine, error) {
 		e.compiling[i] = make(chan struct{}, 1)
 	}
 	e.shared.Close = (*compiled).close
-	options := wazero.NewRuntimeConfig() // uses the compiler if there is one
 	e.interprets = config.Interpreter || runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64"
-	if e.interprets {
-		options = wazero.NewRuntimeConfigInterpreter()
-	}
-	options = options.WithCoreFeatures(features).WithDebugInfoEnabled(false)
-	if (config.CacheDir != "" || len(config.TrustedKeys) > 0) && !e.interprets {
-		e.cache = openCache(e.code)
-		options = options.WithCompilationCache(e.cache.wazero)
-	}
-	ctx := context.Background()
-	e.runtime = wazero.NewRuntimeWithConfig(ctx, options)
-	if err := linkAll(ctx, e.runtime); err != nil {
-		return nil, errors.Join(err, e.Close(ctx))
+	e.ahead = sync.OnceValues(func() (*compiler, error) { return e.newCompiler(true) })
+	var err error
+	if e.plain, err = e.newCompiler(config.CacheDir != "" && !e.interprets); err != nil {
+		return nil, err
 	}
 	return e, nil
 }
@@ -154,14 +182,21 @@ func (e *Engine) compileGuest(ctx context.Context, src core.Source, code *sandbo
 		return nil, sandbox.ModuleError(src, err)
 	}
 	code.Traits.KeepsLedger = true
-	if err := e.linkWASI2(context.WithoutCancel(ctx), instrumented.Module); err != nil {
-		return nil, err
-	}
 	ctx = experimental.WithCompilationWorkers(ctx, code.CompilationWorkers())
+	by := e.plain
 	if !e.interprets {
+		if by.cache == nil && e.code.Fits(code.Precompiled) {
+			e.usedAhead.Store(true)
+			if by, err = e.ahead(); err != nil {
+				return nil, err
+			}
+		}
 		defer e.code.Offer(code.Precompiled, src.Path)()
 	}
-	module, err := e.compile(ctx, instrumented.Module.Encode())
+	if err := by.linkWASI2(context.WithoutCancel(ctx), instrumented.Module); err != nil {
+		return nil, err
+	}
+	module, err := e.compile(ctx, by, instrumented.Module.Encode())
 	if cause := ctx.Err(); cause != nil && err != nil {
 		return nil, cause // the module is not at fault
 	}
@@ -170,14 +205,14 @@ func (e *Engine) compileGuest(ctx context.Context, src core.Source, code *sandbo
 	}
 	code.Module = nil // no longer needed, and as large as the code
 	return &compiled{
-		code: code, module: module, fuel: fuel,
+		code: code, runtime: by.runtime, module: module, fuel: fuel,
 		entry: entry, counterName: instrumented.CounterGlobal, stackName: instrumented.StackGlobal,
 	}, nil
 }
 
 // compile compiles a module. It tries again if the cache may have caused the error.
-func (e *Engine) compile(ctx context.Context, binary []byte) (wazero.CompiledModule, error) {
-	if e.cache != nil {
+func (e *Engine) compile(ctx context.Context, by compiler, binary []byte) (wazero.CompiledModule, error) {
+	if by.cache != nil {
 		// wazero returns code from a cache before it is ready, if two compilations
 		// share it. Different guests may have the same code after the
 		// instrumentation. Compilations of different code go on side by side.
@@ -190,9 +225,9 @@ func (e *Engine) compile(ctx context.Context, binary []byte) (wazero.CompiledMod
 			return nil, ctx.Err()
 		}
 	}
-	module, err := e.runtime.CompileModule(ctx, binary)
-	if err != nil && e.cache.refused(err) {
-		module, err = e.runtime.CompileModule(ctx, binary)
+	module, err := by.runtime.CompileModule(ctx, binary)
+	if err != nil && by.cache.refused(err) {
+		module, err = by.runtime.CompileModule(ctx, binary)
 	}
 	return module, err
 }
@@ -200,9 +235,11 @@ func (e *Engine) compile(ctx context.Context, binary []byte) (wazero.CompiledMod
 // Close implements [core.Engine].
 func (e *Engine) Close(ctx context.Context) error {
 	err := e.refs.Close(ctx, func() error {
-		err := e.runtime.Close(ctx)
-		if e.cache != nil {
-			err = errors.Join(err, e.cache.wazero.Close(ctx))
+		err := e.plain.close(ctx)
+		if e.usedAhead.Load() {
+			if ahead, failed := e.ahead(); failed == nil { // it was made before
+				err = errors.Join(err, ahead.close(ctx))
+			}
 		}
 		return err
 	})

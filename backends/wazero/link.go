@@ -27,22 +27,22 @@ func linkAll(ctx context.Context, r wazero.Runtime) error {
 
 // linkWASI2 creates the host modules of WASI 0.2 that a guest imports from, unless an
 // earlier guest has. All of them would take an engine longer than the rest of its start.
-func (e *Engine) linkWASI2(ctx context.Context, m *wasm.Module) error {
-	e.linking.Lock()
-	defer e.linking.Unlock()
+func (c *compiler) linkWASI2(ctx context.Context, m *wasm.Module) error {
+	c.linking.Lock()
+	defer c.linking.Unlock()
 	for i := range m.Imports {
 		module := m.Imports[i].Module
-		if e.linked[module] || abi.FindWASI2(module) == nil {
+		if c.linked[module] || abi.FindWASI2(module) == nil {
 			continue
 		}
 		of, _ := abi.FindInterface(module)
-		if err := link(ctx, e.runtime, of, sandbox.Find); err != nil {
+		if err := link(ctx, c.runtime, of, sandbox.Find); err != nil {
 			return err
 		}
-		if e.linked == nil {
-			e.linked = make(map[string]bool)
+		if c.linked == nil {
+			c.linked = make(map[string]bool)
 		}
-		e.linked[module] = true
+		c.linked[module] = true
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ var usualBombs = []string{
 }
 
 // bombMemory is how much memory checking a bomb may take.
-const bombMemory = 512 << 20
+const bombMemory = 640 << 20
 
 // TestBombs checks modules that are made to be expensive to compile. Each runs in a
 // process of its own; the test bounds the memory and the output of that process. The

@@ -231,7 +231,7 @@ var straight = []Kind{
 	{Name: "live-additions", Sizes: []int{10_000, 62_000, 300_000, 1_000_000, 5_000_000}, Make: func(n int) *wasm.Module {
 		return one(0, loads(n), times(n-1, []byte{opI64Add}), []byte{opDrop})
 	}},
-	{Name: "large-loads-in-functions", Sizes: []int{2, 25, 40}, Make: func(n int) *wasm.Module {
+	{Name: "large-loads-in-functions", Sizes: []int{2, 25, 34, 40}, Make: func(n int) *wasm.Module {
 		m := module()
 		for range n {
 			add(m, typePlain, 0, loads(60_000), times(59_999, []byte{opI64Add}), []byte{opDrop})

@@ -32,7 +32,7 @@ func Kinds() []Kind {
 // declared lists kinds with many declarations.
 var declared = []Kind{
 	{Name: "locals-in-functions", Sizes: []int{50, 100, 1000, 12_000}, Make: func(n int) *wasm.Module { return repeated(n, 50_000) }},
-	{Name: "functions", Sizes: []int{10_000, 65_000, 100_000, 999_990, 1_000_001}, Make: func(n int) *wasm.Module { return repeated(n, 0) }},
+	{Name: "functions", Sizes: []int{10_000, 65_000, 74_000, 100_000, 999_990, 1_000_001}, Make: func(n int) *wasm.Module { return repeated(n, 0) }},
 	{Name: "types", Sizes: []int{1000, 99_998, 999_990, 1_000_001}, Make: func(n int) *wasm.Module {
 		m := module()
 		m.Types = append(m.Types, make([]wasm.FuncType, n)...)
@@ -142,7 +142,7 @@ var declared = []Kind{
 		m.Customs = []wasm.Custom{{Name: "producers", Data: code([]byte{1, 1, 'x'}, number(n), make([]byte, 2*n))}}
 		return m
 	}},
-	{Name: "names-of-functions", Sizes: []int{1000, 14_000, 65_000, 100_000}, Make: func(n int) *wasm.Module {
+	{Name: "names-of-functions", Sizes: []int{1000, 14_000, 65_000, 74_000, 100_000}, Make: func(n int) *wasm.Module {
 		m := repeated(n, 0)
 		names, long := number(n), strings.Repeat("\x1b", 500)
 		for i := range n {

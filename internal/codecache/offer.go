@@ -47,6 +47,12 @@ func (c *Cache) Offer(file *precompiled.File, source string) (done func()) {
 	return func() { c.done(file, entries, source, err) }
 }
 
+// Fits reports whether code of a file may be used here, as far as can be known before the
+// module is compiled.
+func (c *Cache) Fits(file *precompiled.File) bool {
+	return file != nil && file.Trusted() && c.elsewhere(&file.Header) == nil
+}
+
 func (c *Cache) done(file *precompiled.File, entries []precompiled.Entry, source string, err error) {
 	used := false
 	c.mu.Lock()
@@ -68,11 +74,13 @@ func (c *Cache) done(file *precompiled.File, entries []precompiled.Entry, source
 	c.log.Warn("precompiled code was not used", "source", source, "engine", c.engine, "reason", err.Error())
 }
 
-// unfit is the reason why the code of a file does not fit.
-func (c *Cache) unfit(h *precompiled.Header) error {
-	again := func(reason string, args ...any) error {
-		return fmt.Errorf(reason+": `airhost compile` makes a file for this one", args...)
-	}
+// again is an error with the remedy.
+func again(reason string, args ...any) error {
+	return fmt.Errorf(reason+": `airhost compile` makes a file for this one", args...)
+}
+
+// elsewhere is the reason why the code of a file cannot run here; nil if it can.
+func (c *Cache) elsewhere(h *precompiled.Header) error {
 	switch {
 	case h.Engine != c.engine:
 		return again("it was compiled for the engine %s, and this is %s", short(h.Engine), c.engine)
@@ -80,6 +88,14 @@ func (c *Cache) unfit(h *precompiled.Header) error {
 		return again("airhost %s compiled it for %s, and this is %s", short(h.Airhost), short(h.Version), short(c.version))
 	case h.Processor != processor():
 		return again("it was compiled on a machine of another kind than this %s/%s", runtime.GOOS, runtime.GOARCH)
+	}
+	return nil
+}
+
+// unfit is the reason why no code of a file was used.
+func (c *Cache) unfit(h *precompiled.Header) error {
+	if err := c.elsewhere(h); err != nil {
+		return err
 	}
 	return again("it was compiled for other limits (%s), or by an airhost (%s) that changes modules differently", short(h.Limits), short(h.Airhost))
 }

@@ -241,6 +241,9 @@ func (f *File) SignedBy(keys []ed25519.PublicKey) bool {
 	return f.trusted
 }
 
+// Trusted reports whether SignedBy has found a key.
+func (f *File) Trusted() bool { return f.trusted }
+
 // Code reads the code of a file that is signed by a trusted key.
 func (f *File) Code() ([]Entry, error) {
 	if !f.trusted {

@@ -24,17 +24,14 @@ const (
 )
 
 // Bounds of the cost of compiling, in the unit that weigher uses. They keep memory
-// below 512 MiB, and time in proportion to the code. A compiler keeps a whole
+// below 640 MiB, and time in proportion to the code. A compiler keeps a whole
 // function in memory while it compiles it, about 300 bytes a unit, and the machine
 // code of all functions until the end, about 8 bytes a unit.
 const (
 	maxFunctionCost = 1_000_000  // of one function
-	maxCost         = 64_000_000 // of all functions, plus heldAtOnce times the largest one
+	maxCost         = 57_000_000 // of all functions, plus heldAtOnce times the largest one
 	heldAtOnce      = 27         // the largest function counts more, since all of it is in memory at once
-	// Of values times blocks, and blocks times blocks, of all functions; or a part of the other costs, if that
-	// is more.
-	maxProducts = 6_000_000
-	partProduct = 4
+	maxProducts     = 8_000_000  // of values times blocks, and blocks times blocks, of all functions
 )
 
 // withinBounds returns an error if a module declares more than an engine should get,
@@ -90,8 +87,8 @@ func compileCost(m *wasm.Module, first, nesting int) (sum total, err error) {
 		err = inFunction(m, sum.at, &core.LimitError{Limit: "compile cost of a function", Got: uint64(sum.largest), Max: maxFunctionCost})
 	case sum.cost() > maxCost:
 		err = &core.LimitError{Limit: "compile cost", Got: uint64(sum.cost()), Max: maxCost}
-	case sum.products > max(maxProducts, sum.linear/partProduct):
-		err = &core.LimitError{Limit: "compile cost of branches and values", Got: uint64(sum.products), Max: uint64(max(maxProducts, sum.linear/partProduct))}
+	case sum.products > maxProducts:
+		err = &core.LimitError{Limit: "compile cost of branches and values", Got: uint64(sum.products), Max: maxProducts}
 	}
 	return sum, err
 }
