@@ -211,7 +211,7 @@ func (e *Engine) compileGuest(ctx context.Context, src core.Source, code *sandbo
 }
 
 // compile compiles a module. It tries again if the cache may have caused the error.
-func (e *Engine) compile(ctx context.Context, by compiler, binary []byte) (wazero.CompiledModule, error) {
+func (e *Engine) compile(ctx context.Context, by *compiler, binary []byte) (wazero.CompiledModule, error) {
 	if by.cache != nil {
 		// wazero returns code from a cache before it is ready, if two compilations
 		// share it. Different guests may have the same code after the
