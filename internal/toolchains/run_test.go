@@ -25,7 +25,7 @@ import (
 
 // taken is the highest tier of components that airhost takes: the switch of the tests of
 // components.
-const taken = toolchains.Unbundled
+const taken = toolchains.Tier(3)
 
 // TestComponents: each component does on both engines all that its language can.
 func TestComponents(t *testing.T) {
