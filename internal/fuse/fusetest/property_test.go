@@ -54,6 +54,18 @@ func TestRandomGraphs(t *testing.T) {
 	}
 }
 
+// TestRandomGraphsOnAllEngines: engines differ in the rare cases that TestRandomGraphs
+// avoids, and in the code that they make of a graph.
+func TestRandomGraphsOnAllEngines(t *testing.T) {
+	for name, start := range machines {
+		t.Run(name, func(t *testing.T) {
+			for i := range rounds(40) {
+				compare(t, 1<<32+uint64(i), start)
+			}
+		})
+	}
+}
+
 func FuzzGraphs(f *testing.F) {
 	f.Add(uint64(1 << 40))
 	f.Fuzz(func(t *testing.T, seed uint64) { compare(t, seed, newWazero) })
