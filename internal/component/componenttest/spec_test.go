@@ -39,6 +39,9 @@ func TestSpec(t *testing.T) {
 			skipped[c.name] = specSkipped[c.name]
 			continue
 		}
+		if c.want == "" {
+			continue
+		}
 		if c.wasm == nil {
 			t.Errorf("%s: neither wat2wasm nor wasm-tools assembles it, and it is not in specSkipped", c.name)
 			continue
@@ -155,7 +158,7 @@ func assembleRest(t *testing.T, cases []specCase) {
 	if err := errors.Join(missing, noNode); err != nil {
 		t.Logf("%d cases are left out, which need npm's jco (see internal/toolchains; AIRHOST_JCO is its node_modules): %v", len(rest), err)
 		for _, c := range rest {
-			c.wasm, c.want = []byte("not assembled"), "malformed"
+			c.want = "" // left out
 		}
 		return
 	}
