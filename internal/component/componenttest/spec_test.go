@@ -1,6 +1,6 @@
 //go:build cgo
 
-package component
+package componenttest_test
 
 import (
 	"encoding/json"
@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/bytecodealliance/wasmtime-go/v39"
+
+	"github.com/airhost/airhost/internal/component"
 )
 
 // specSkipped are the cases of the component model's tests that are left out, and why.
@@ -37,6 +39,9 @@ func TestSpec(t *testing.T) {
 			skipped[c.name] = specSkipped[c.name]
 			continue
 		}
+		if c.want == "" {
+			continue
+		}
 		if c.wasm == nil {
 			t.Errorf("%s: neither wat2wasm nor wasm-tools assembles it, and it is not in specSkipped", c.name)
 			continue
@@ -55,11 +60,11 @@ func TestSpec(t *testing.T) {
 }
 
 func verdict(wasm []byte) (string, error) {
-	c, err := Decode(wasm)
+	c, err := component.Decode(wasm)
 	if err != nil {
 		return "malformed", err
 	}
-	if _, err := Validate(c, len(wasm)); err != nil {
+	if _, err := component.Validate(c, len(wasm)); err != nil {
 		return "invalid", err
 	}
 	return "valid", nil
@@ -69,7 +74,7 @@ func verdict(wasm []byte) (string, error) {
 func specCases(t *testing.T) (cases []specCase) {
 	dir := os.Getenv("AIRHOST_COMPONENT_MODEL")
 	if dir == "" {
-		dir = "../../../shared/data/component-model"
+		dir = "../../../../shared/data/component-model"
 	}
 	files, _ := filepath.Glob(filepath.Join(dir, "test", "*", "*.wast"))
 	if len(files) == 0 {
@@ -135,7 +140,7 @@ func specCaseOf(command sexpr) (c specCase, ok bool) {
 func assembleRest(t *testing.T, cases []specCase) {
 	modules := os.Getenv("AIRHOST_JCO")
 	if modules == "" {
-		modules = "../toolchains/npm/node_modules"
+		modules = "../../toolchains/npm/node_modules"
 	}
 	modules, err := filepath.Abs(modules)
 	if err != nil {
@@ -153,7 +158,7 @@ func assembleRest(t *testing.T, cases []specCase) {
 	if err := errors.Join(missing, noNode); err != nil {
 		t.Logf("%d cases are left out, which need npm's jco (see internal/toolchains; AIRHOST_JCO is its node_modules): %v", len(rest), err)
 		for _, c := range rest {
-			c.wasm, c.want = []byte("not assembled"), "malformed"
+			c.want = "" // left out
 		}
 		return
 	}

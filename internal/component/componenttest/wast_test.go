@@ -1,4 +1,6 @@
-package component
+//go:build cgo
+
+package componenttest_test
 
 import (
 	"strings"
