@@ -6,9 +6,9 @@
 // The engine compiles a guest's code as it is. The host interrupts a guest by Wasmtime's
 // epochs. Wasmtime's limits bound its memory, tables and stack. The engine counts fuel
 // by the same checks that the engine wazero adds to the code, so that both count the
-// same. Of WASI preview 1, a guest gets clocks, randomness, and a standard output and a
-// standard error, whose lines become log lines; it can import all other functions, which
-// return errors.
+// same. Of WASI, preview 1 or 0.2, a guest gets clocks, randomness, and a standard output
+// and a standard error, whose lines become log lines; it can import all other functions,
+// which are refused.
 //
 // A message costs one call into C, in which the guest allocates its arguments, handles
 // the message and cleans up: see guest.c. In an exchange ([core.Ledger]) one call into C

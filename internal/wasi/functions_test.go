@@ -239,6 +239,10 @@ func testPollables(g *fake) {
 	g.call(pollIn, "[method]pollable.block", last)
 	want(g, "time asleep", g.slept, 3*time.Second)
 	g.call(pollIn, "[resource-drop]pollable", later)
+	next := g.call(monoClock, "subscribe-duration", uint64(time.Second))
+	g.call(pollIn, "poll", g.words(uint32(next), uint32(never)), 2)
+	want(g, "ready", fmt.Sprint(g.u32(area+4), g.u32(g.u32(area))), "1 0")
+	want(g, "time asleep", g.slept, 4*time.Second)
 }
 
 // testNowhere: there are no files and no sockets.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -238,6 +239,10 @@ func TestInterrupts(t *testing.T) {
 		g.ended("interrupted", pollIn, "poll", g.words(uint32(never)), 1)
 		g.interruptAt = g.checks + 2
 		g.ended("interrupted", "wasi:random/random", "get-random-bytes", 500<<10)
+		g.interruptAt = 0
+		f := g.fields("name", strings.Repeat("v", 5000))
+		g.interruptAt = g.checks + 1
+		g.ended("interrupted", httpTypes, "[method]fields.entries", f)
 		stream := g.call("wasi:cli/stdout", "get-stdout")
 		g.interruptAt = g.checks + 1
 		g.ended("interrupted", streams, "[method]output-stream.blocking-write-and-flush", stream, make([]byte, 4096))

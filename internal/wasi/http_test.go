@@ -104,6 +104,10 @@ func testRequests(g *fake) {
 	g.call(httpTypes, "[method]fields.delete", h, "a")
 	g.headerErrorIs("delete a request's header", wit.HeaderImmutable)
 
+	again := uint32(g.call(httpTypes, "[method]outgoing-request.headers", r))
+	g.call(httpTypes, "[resource-drop]fields", again)
+	want(g, "headers after others were dropped", g.entries(h), "a b")
+
 	g.call(httpTypes, "[method]outgoing-request.method", r)
 	want(g, "method", g.u8(area), wit.MethodGet)
 	want(g, "set-method", g.call(httpTypes, "[method]outgoing-request.set-method", r, wit.MethodOther, "PURGE"), 0)

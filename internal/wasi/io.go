@@ -11,12 +11,7 @@ import (
 type pollable struct{ at time.Duration }
 
 // wait returns the time until it is ready.
-func (p *pollable) wait() time.Duration {
-	if p.at == 0 {
-		return 0
-	}
-	return p.at - monotonic()
-}
+func (p *pollable) wait() time.Duration { return p.at - monotonic() }
 
 func pollableOf(borrowed any) *pollable { return borrowed.(*handle).value.(*pollable) }
 
