@@ -10,7 +10,7 @@ PACKAGES = ./...
 .PHONY: help setup build guests run test check race nocgo server vet staticcheck format tidy modules rebuild man bench reference figures report fuzz soak replacements bombs archives release clean
 
 # Modules of their own, so that users of the library do not download their dependencies.
-MODULES := internal/bench/peers examples/redis-broker
+MODULES := internal/bench/peers internal/component/programs examples/redis-broker
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -99,9 +99,10 @@ fuzz: ## run each fuzz target for FUZZTIME (1m)
 	  done; \
 	done
 
-soak: ## load both cores for a minute under the race detector, change a host under HTTP load for CHURN (1h), and break a cluster ROUNDS (200) times
+soak: ## load both cores for a minute under the race detector, change a host under HTTP load for CHURN (1h), break a cluster ROUNDS (200) times, and damage components FLIPS (10000) times each
 	@AIRHOST_CHURN=$(or $(CHURN),1h) $(GO) test -count=1 -v -timeout 90m -run '^TestChurn$$' ./internal/service
 	@AIRHOST_NEMESIS=$(or $(ROUNDS),200) AIRHOST_NEMESIS_DURABLE=60 AIRHOST_NEMESIS_BUS=60 $(GO) test -count=1 -v -timeout 2h -run 'Nemesis|TestBusLost' ./internal/nemesis
+	@cd internal/component/programs && AIRHOST_FLIPS=$(or $(FLIPS),10000) $(GO) test -count=1 -timeout 60m -run TestFlips .
 	@AIRHOST_LOAD=1m $(GO) test -race -count=1 -timeout 40m -run 'TestLoad|TestSoak|TestFunctionLoad|TestFunctionGraphUnderChange' ./core/host
 
 replacements: ## replace a Go guest of 3 MB N=100 times under RATE=50000 requests a second, and show how long they took

@@ -127,7 +127,7 @@ type ExternName struct {
 	Attributes []Attribute
 }
 
-// Attribute says more about an import or export. It does not change what it is.
+// Attribute says more about an import or export, which stays the same without it.
 type Attribute struct {
 	Kind  AttributeKind
 	Value string
@@ -139,7 +139,7 @@ type AttributeKind byte
 // The kinds.
 const (
 	Implements    AttributeKind = iota // the name of an interface
-	VersionSuffix                      // what follows the version in the name
+	VersionSuffix                      // the rest of a version
 	ExternalID
 )
 

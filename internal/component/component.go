@@ -2,7 +2,7 @@
 //
 // A component wraps core modules and says how they are linked with each other and with
 // the host. [Decode] reads it as a tree of definitions. [Validate] checks the
-// definitions and gives the types of what the component imports and exports. [Core]
+// definitions and gives the types of the component's imports and exports. [Core]
 // takes the guest's core module out of the component, by the names that the contract has
 // for its imports and exports, so that every engine loads it like a core module.
 //
@@ -27,7 +27,7 @@ type Def struct {
 	Node Node
 }
 
-// Node is what a definition defines: a [*Module], [*CoreInstance], [*CoreFuncType],
+// Node is the content of a definition: a [*Module], [*CoreInstance], [*CoreFuncType],
 // [*ModuleType], [*Component], [*Instance], [*Alias], [Prim], [*Defined], [*FuncType],
 // [*ComponentType], [*InstanceType], [*Resource], [*Canon], [*Start], [*Import] or
 // [*Export].

@@ -9,8 +9,8 @@ import (
 )
 
 // interfaces are the interfaces of the contract, in the words of wit/airhost.wit and
-// wit/deps. A test holds them against these files. What a component imports and exports
-// must have the same structure; its names for types do not matter.
+// wit/deps. A test holds them against these files. The imports and exports of a
+// component must have the same structure; its names for types do not matter.
 var interfaces = []contractInterface{
 	{"airhost:core/component-lifecycle", exporting, map[string]string{
 		"handle-message":  "func(sender: component-id, message: list<u8>) -> result<list<u8>, component-error>",
@@ -71,7 +71,7 @@ var contractVersion = regexp.MustCompile(`^0\.1(\.[0-9]{1,9})?$`)
 // lifecycle is the interface that every component exports.
 const lifecycle = "airhost:core/component-lifecycle"
 
-// ContractError says what a component has that is not as the contract wants it.
+// ContractError lists the differences between a component and the contract.
 type ContractError struct{ Problems []string }
 
 // Error lists the problems.
@@ -82,8 +82,7 @@ func (e *ContractError) Error() string {
 // maxProblems bounds the list of problems.
 const maxProblems = 20
 
-// CheckContract compares what a component imports from the host and exports to it with
-// the contract. It returns each difference as a line in the words of WIT.
+// CheckContract compares the imports and exports of a component with the contract. It returns each difference as a line in the words of WIT.
 func (t *Types) CheckContract() (problems []string) {
 	c := &contractCheck{}
 	found := false
@@ -102,7 +101,7 @@ func (t *Types) CheckContract() (problems []string) {
 	return c.problems
 }
 
-// instead says what a component exports.
+// instead names exports of a component.
 func (t *Types) instead() string {
 	var names []string
 	for i := range t.component.exports {
@@ -135,7 +134,7 @@ func (c *contractCheck) add(format string, args ...any) {
 // external checks an import or export, if it is of one of the contract's packages.
 func (c *contractCheck) external(x *external, direction int) {
 	path, version, _ := strings.Cut(x.name, "@")
-	if !strings.HasPrefix(x.name, "airhost:") {
+	if !strings.HasPrefix(x.name, "airhost:") || len(c.problems) == maxProblems {
 		return
 	}
 	instance, ok := x.is.(*instanceType)
@@ -175,10 +174,18 @@ func (c *contractCheck) unknown(path, name string, direction int) {
 		}
 	}
 	hint := ""
-	if near := nearest.Of(path, names); near != "" {
+	if near := near(path, names); near != "" {
 		hint = ", did you mean " + near + "?"
 	}
 	c.add("the %s %.100q is not in the contract%s", directions[direction], name, hint)
+}
+
+// near returns the one of names that is nearest to a name, or "".
+func near(name string, names []string) string {
+	if len(name) > maxShownName {
+		return ""
+	}
+	return nearest.Of(name, names)
 }
 
 // functions compares the functions of an interface.
@@ -196,7 +203,7 @@ func (c *contractCheck) functions(known *contractInterface, got *instanceType) {
 			for n := range known.functions {
 				names = append(names, n)
 			}
-			if near := nearest.Of(name, names); near != "" {
+			if near := near(name, names); near != "" {
 				hint = ", did you mean " + near + "?"
 			}
 			c.add("%s has no function %.100q%s", known.name, name, hint)

@@ -7,7 +7,7 @@ import (
 )
 
 // Core returns the core module of a guest that is a component, with the contract's names
-// for its imports and exports: what wit-component has put around it is gone. Of a
+// for its imports and exports, without the parts that wit-component puts around it. Of a
 // component that has several core modules of its own it makes one.
 //
 // An error is one of Decode or Validate, a [*ContractError], a [*ShapeError], or one of

@@ -44,7 +44,7 @@ func Is(data []byte) bool {
 }
 
 // Decode reads a component. The result aliases data. It checks the form of the binary,
-// and not what the definitions refer to: see [Validate]. An error is a [*FormatError],
+// and not the references of definitions: see [Validate]. An error is a [*FormatError],
 // [*UnsupportedError] or [*LimitError], or an [*wasm.UnsupportedError] about a core type.
 func Decode(data []byte) (*Component, error) {
 	if len(data) > math.MaxUint32 {
@@ -124,7 +124,7 @@ func (d *decoder) oneSection(c *Component) {
 		d.Fail(start, "expected a section id below %d, got %d", numSections, id)
 		return
 	}
-	size := d.U32("the size of the " + sectionNames[id] + " section")
+	size := d.U32("the size of a section")
 	if uint64(size) > uint64(d.Left()) {
 		d.Fail(start, "expected %d bytes of the %s section, got %d", size, sectionNames[id], d.Left())
 	}
@@ -149,6 +149,9 @@ func (d *decoder) content(c *Component, id byte) {
 	switch id {
 	case secCustom:
 		name := d.Name("the name of a custom section")
+		if len(c.Customs) == cap(c.Customs) {
+			c.Customs = slices.Grow(c.Customs, len(c.Customs)+1) // twice as many: there may be one for each 3 bytes
+		}
 		c.Customs = append(c.Customs, wasm.Custom{Name: name, Data: d.Take(d.Left(), name)})
 	case secModule:
 		c.Defs = append(c.Defs, Def{uint32(d.Pos()), d.module()})

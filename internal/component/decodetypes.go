@@ -32,7 +32,7 @@ func (d *decoder) typeDef() Node {
 	return d.defined(at, Kind(form))
 }
 
-// defined reads what follows the first byte of a type of values.
+// defined reads the rest of a type of values, after its first byte.
 func (d *decoder) defined(at int, kind Kind) Node {
 	t := &Defined{Kind: kind}
 	switch kind {

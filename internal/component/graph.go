@@ -17,8 +17,9 @@ type graphed struct {
 	kept    []bool
 	index   []int // of instances in the graph
 	flat    []string
-	unused  map[*coreItem]bool // what only adapters get from the tables of shims
-	options []*options         // of all functions that are lifted or lowered
+	unused  map[*coreItem]bool // only adapters get it from the table of a shim
+	lifts   []*options         // of functions that are lifted
+	lowers  []*options         // of functions that are lowered
 }
 
 // fuse returns one core module of a component of any shape that the host can run.
@@ -66,7 +67,8 @@ func (g *graphed) keep(i int) {
 	}
 }
 
-// findUnused finds what is in tables of shims for adapters alone, which are left out.
+// findUnused finds the functions in tables of shims that only adapters call, which are left
+// out.
 func (g *graphed) findUnused() {
 	used := make(map[place]bool)
 	for i := range g.instances {
@@ -126,7 +128,7 @@ func compare(a, b string) int {
 	return 0
 }
 
-// item returns an item for the graph. What the host has not is a function that traps.
+// item returns an item for the graph. A function that the host does not have traps.
 func (g *graphed) item(item *coreItem) fuse.Item {
 	if g.preview1(item) {
 		return fuse.Host(abi.WASI, item.name, nil)
@@ -137,11 +139,23 @@ func (g *graphed) item(item *coreItem) fuse.Item {
 	if g.unused[item] {
 		return fuse.Trap("a function of an adapter", nil)
 	}
-	g.options = append(g.options, &item.canon.options)
 	if module, name, ok := hostNames(item.canon); ok {
-		return fuse.Host(module, name, nil)
+		o := &item.canon.options
+		g.lowers = append(g.lowers, o)
+		host := fuse.Host(module, name, nil)
+		host.Memory, host.Realloc = g.option(o.memory), g.option(o.realloc)
+		return host
 	}
 	return fuse.Trap(item.canon.text(), nil)
+}
+
+// option returns the item of an option, or nil.
+func (g *graphed) option(item *coreItem) *fuse.Item {
+	if item == nil || item.canon != nil || !g.kept[item.instance] {
+		return nil
+	}
+	of := g.item(item)
+	return &of
 }
 
 // exports adds the exports of the result: the functions that the component exports with
@@ -155,7 +169,7 @@ func (g *graphed) exports() error {
 		if item.canon != nil || g.preview1(item) || !g.kept[item.instance] {
 			continue
 		}
-		g.options = append(g.options, &l.fn.options)
+		g.lifts = append(g.lifts, &l.fn.options)
 		export(l.name, item)
 		if post := l.fn.options.post; post != nil && post.canon == nil && g.kept[post.instance] {
 			export(postPrefix+l.name, post)
@@ -164,36 +178,49 @@ func (g *graphed) exports() error {
 			}
 		}
 	}
-	var memory, realloc *coreItem
-	for _, o := range g.options {
-		switch {
-		case o.encoding != OptUTF8:
-			return &UnsupportedError{"strings in " + o.encoding.String(), "build with strings in UTF-8"}
-		case o.memory != nil && memory != nil && *o.memory != *memory:
-			return &UnsupportedError{"functions of the host in two memories", "build it of parts that share their memory"}
-		case o.realloc != nil && realloc != nil && *g.resolve(o.realloc) != *realloc:
-			return &UnsupportedError{"two functions that allocate", "export one cabi_realloc"}
-		}
-		if o.memory != nil {
-			memory = o.memory
-		}
-		if o.realloc != nil {
-			realloc = g.resolve(o.realloc)
-		}
-	}
+	memory, realloc, err := g.shared()
 	if memory != nil {
 		export(abi.Memory, memory)
 	}
 	if realloc != nil {
 		export(abi.Realloc, realloc)
+		g.graph.Realloc = abi.Realloc
 	}
-	return nil
+	return err
+}
+
+// shared returns the memory and the function that allocates of the functions that are
+// lifted, or of those that are lowered if none is lifted with them. Package fuse sees to
+// functions that are lowered with others.
+func (g *graphed) shared() (memory, realloc *coreItem, err error) {
+	for _, o := range append(g.lifts, g.lowers...) {
+		if o.encoding != OptUTF8 {
+			return nil, nil, &UnsupportedError{"strings in " + o.encoding.String(), "build with strings in UTF-8"}
+		}
+	}
+	for _, o := range append(g.lifts, g.lowers...) {
+		if memory == nil {
+			memory = o.memory
+		}
+		if realloc == nil {
+			realloc = o.realloc
+		}
+	}
+	for _, o := range g.lifts {
+		switch {
+		case o.memory != nil && *o.memory != *memory:
+			return nil, nil, &UnsupportedError{"exports in two memories", "build it of parts that share their memory"}
+		case o.realloc != nil && *o.realloc != *realloc:
+			return nil, nil, &UnsupportedError{"exports with two functions that allocate", "export one cabi_realloc"}
+		}
+	}
+	return memory, realloc, nil
 }
 
 // postPrefix begins the names of post-returns.
 const postPrefix = "cabi_post_"
 
-// joinPosts puts the post-returns of functions whose results are not in memory into the
+// joinPosts puts the post-returns of functions with results outside of memory into the
 // functions. The host calls no others.
 func (g *graphed) joinPosts(m *wasm.Module) error {
 	for _, name := range g.flat {

@@ -7,7 +7,7 @@ import (
 )
 
 // linked is a component after instantiation, on paper: its core instances, those of
-// nested components included, and what it exports.
+// nested components included, and its exports.
 type linked struct {
 	instances []coreInstance // in the order in which they are made
 	imports   []*instance    // of the component, in order
@@ -70,7 +70,7 @@ type named struct {
 	value
 }
 
-// value is what an index stands for. What is in it depends on the sort: a *coreItem for
+// value is a definition after linking. The sort says its Go type: a *coreItem for
 // CoreFunc to CoreTag, an int for CoreInst, a *Module, a *function, an *instance, a
 // *closure, and for types a Node of the same scope or a *typeValue.
 type value struct {
@@ -91,7 +91,7 @@ type typeValue struct {
 	resource *resource
 }
 
-// scope has what a component's indices stand for.
+// scope has the index spaces of a component.
 type scope struct {
 	outer  *scope
 	values [numSorts][]value
@@ -115,8 +115,7 @@ type linker struct {
 	parsed             map[*Module]*wasm.Module
 }
 
-// link instantiates a component, whose imports the host satisfies. size is that of the
-// binary.
+// link instantiates a component on the host. size is that of the binary.
 func link(c *Component, size int) (*linked, error) {
 	l := &linker{linked: &linked{}, mostValues: leastValues + size, parsed: make(map[*Module]*wasm.Module)}
 	exports, err := l.component(c, newScope(nil, c.Defs), nil)
@@ -182,7 +181,7 @@ func (l *linker) component(c *Component, s *scope, args map[string]value) (expor
 	return exports, nil
 }
 
-// define evaluates a definition. It returns what [value] has.
+// define evaluates a definition, for a [value].
 func (l *linker) define(n Node, s *scope, args map[string]value) (any, error) {
 	switch n := n.(type) {
 	case *Module:
@@ -210,7 +209,7 @@ func (l *linker) define(n Node, s *scope, args map[string]value) (any, error) {
 	return n, nil
 }
 
-// at returns what an index stands for.
+// at returns the value of an index.
 func (s *scope) at(sort Sort, index uint32) (value, error) {
 	if uint64(index) >= uint64(len(s.values[sort])) {
 		return value{}, fmt.Errorf("expected a %s index below %d, got %d", sort, len(s.values[sort]), index)
@@ -218,7 +217,7 @@ func (s *scope) at(sort Sort, index uint32) (value, error) {
 	return s.values[sort][index], nil
 }
 
-// get returns what an index stands for, of the sort's type.
+// get returns the value of an index in the sort's Go type.
 func get[T any](s *scope, sort Sort, index uint32) (is T, err error) {
 	v, err := s.at(sort, index)
 	if err == nil {
@@ -301,7 +300,7 @@ func (l *linker) instance(n *Instance, s *scope) (any, error) {
 	return newInstance(exports), err
 }
 
-// passed returns what an index stands for, in a form that other scopes understand.
+// passed returns the value of an index in a form that other scopes understand.
 func (s *scope) passed(sort Sort, index uint32) (value, error) {
 	if sort != Type {
 		return s.at(sort, index)
@@ -311,7 +310,10 @@ func (s *scope) passed(sort Sort, index uint32) (value, error) {
 }
 
 func newInstance(exports []named) *instance {
-	i := &instance{exports: exports, byName: make(map[string]value, len(exports))}
+	i := &instance{exports: exports}
+	if len(exports) > 0 {
+		i.byName = make(map[string]value, len(exports))
+	}
 	for _, e := range exports {
 		i.byName[e.name] = e.value
 	}

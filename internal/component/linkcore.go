@@ -117,8 +117,8 @@ func (l *linker) exportsOf(c *coreInstance) error {
 	return nil
 }
 
-// argsFit checks that the arguments of a core instance have what its module imports. It
-// returns what the instance gets, by kind.
+// argsFit checks that the arguments of a core instance have all imports of its module. It
+// returns these, by kind.
 func (l *linker) argsFit(c *coreInstance) (imported [wasm.KindTag + 1][]*coreItem, err error) {
 	if err := l.step(len(c.parsed.Imports) * (1 + len(c.args))); err != nil {
 		return imported, err
@@ -137,7 +137,7 @@ func (l *linker) argsFit(c *coreInstance) (imported [wasm.KindTag + 1][]*coreIte
 	return imported, nil
 }
 
-// argument returns what an import of a core instance gets.
+// argument returns the item for an import of a core instance.
 func (l *linked) argument(c *coreInstance, module, name string) (*coreItem, error) {
 	for _, a := range c.args {
 		if a.Name != module {

@@ -26,6 +26,10 @@ var (
 	canonOnly     = regexp.MustCompile(`^` + canonical1 + `$`)
 )
 
+// dependency matches names of former versions of the format, for components that are to be
+// found by a package's name, a URL or a hash.
+var dependency = regexp.MustCompile(`^(?:unlocked-dep|locked-dep|url|relative-url|integrity)=<`)
+
 // maxName bounds the names that are checked, in bytes.
 const maxName = 100_000
 
@@ -38,8 +42,7 @@ type nameParts struct {
 	version    string
 }
 
-// parseName takes a name of an import or export apart. ok is false for other names, such
-// as URLs and hashes of former versions of the format.
+// parseName takes a name of an import or export apart.
 func parseName(name string) (p nameParts, ok bool) {
 	if len(name) > maxName {
 		return p, false

@@ -14,7 +14,7 @@ import (
 // table in the end, and may call a function of the main instance to start it. An adapter
 // implements WASI preview 1 by WASI 0.2 for a main module that needs that.
 
-// role is what a core instance does in this shape.
+// role is the part of a core instance in this shape.
 type role byte
 
 const (
@@ -80,7 +80,7 @@ func (b *bundle) others() (others []int) {
 	return others
 }
 
-// resolve follows the tables of shims to what an item is in the end.
+// resolve follows the tables of shims from an item to the one that is called in the end.
 func (b *bundle) resolve(item *coreItem) *coreItem {
 	for range b.instances {
 		if item.canon != nil || item.sort != CoreFunc {
@@ -150,7 +150,7 @@ func forwards(m *wasm.Module, i int) (slot uint32, ok bool) {
 	return slot, in.Next() && in.Op == wasm.OpEnd && !in.Next() && in.Err() == nil && code.Locals == 0
 }
 
-// fixup notes what a module writes to the tables of shims, and what it starts. It returns
+// fixup notes the writes of a module to tables of shims, and its calls at start. It returns
 // false if the module does anything else.
 func (b *bundle) fixup(c *coreInstance) bool {
 	m := c.parsed

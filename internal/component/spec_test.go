@@ -92,7 +92,7 @@ func specCases(t *testing.T) (cases []specCase) {
 }
 
 // specCaseOf returns the case of a command. ok is false for commands that define nothing,
-// and for those whose text must not be parsed.
+// and for those of quoted text.
 func specCaseOf(command sexpr) (c specCase, ok bool) {
 	c.want = "valid"
 	def := command
@@ -130,8 +130,8 @@ func specCaseOf(command sexpr) (c specCase, ok bool) {
 	return c, true
 }
 
-// assembleRest assembles what wasmtime's wat2wasm does not know by a newer wasm-tools, the
-// one in npm's jco, where that is installed.
+// assembleRest assembles the cases that are too new for wasmtime's wat2wasm, by the
+// wasm-tools in npm's jco, where that is installed.
 func assembleRest(t *testing.T, cases []specCase) {
 	modules := os.Getenv("AIRHOST_JCO")
 	if modules == "" {

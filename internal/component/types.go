@@ -32,7 +32,7 @@ type fieldType struct {
 	typ  *valueType // nil if a case has none
 }
 
-// identity is what makes a resource type the same as another.
+// identity is the same for equal types of resources.
 type identity struct{ name string }
 
 // resourceType is a type of resource.

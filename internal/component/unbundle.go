@@ -8,8 +8,8 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// ShapeError says that a component is not of the shape of one core module, with what
-// wit-component puts around it. [Fuse] can make one core module of its several.
+// ShapeError says that a component is not one core module with the parts that
+// wit-component puts around it. Package fuse makes one core module of several.
 type ShapeError struct {
 	Why string // such as "it has 3 core modules of its own"
 }
@@ -25,7 +25,7 @@ func otherShape(format string, args ...any) error { return &ShapeError{fmt.Sprin
 // by themselves, and not as part of an interface.
 const root = "$root"
 
-// unbundler renames what the main module imports and exports.
+// unbundler renames the imports and exports of the main module.
 type unbundler struct {
 	*bundle
 	main    int
@@ -139,7 +139,7 @@ func (c *canonical) text() string {
 	return c.op.String()
 }
 
-// ours checks that the options of a function are what the host does: UTF-8, in the main
+// ours checks that the options of a function are those of the host: UTF-8, in the main
 // module's memory, with one function that allocates.
 func (u *unbundler) ours(name string, o *options) error {
 	switch {
@@ -154,7 +154,7 @@ func (u *unbundler) ours(name string, o *options) error {
 	case !u.isMain(u.resolve(o.realloc)):
 		return otherShape("%s allocates by a function of another core module", name)
 	case u.realloc != nil && u.index[u.realloc.name] != u.index[u.resolve(o.realloc).name]:
-		return &UnsupportedError{"two functions that allocate", "export one cabi_realloc"}
+		return otherShape("it has two functions that allocate")
 	}
 	u.realloc = u.resolve(o.realloc)
 	return nil
@@ -211,7 +211,7 @@ func (u *unbundler) lift(name string, fn *function) error {
 	item := u.resolve(fn.lifted)
 	if !u.isMain(item) {
 		if u.roles[item.instance] == roleAdapter && item.canon == nil && !strings.HasPrefix(name, "airhost:") {
-			return nil // what a command exports for the host to run it
+			return nil // a command has it for a host that runs it
 		}
 		return otherShape("the export %s is not a function of its core module", name)
 	}

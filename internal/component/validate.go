@@ -17,7 +17,7 @@ const (
 	ofList // of exports
 )
 
-// env is a scope: what its indices stand for. For the core sorts that is a *coreType, for
+// env is a scope with its index spaces. They have, for the core sorts, a *coreType, for
 // CoreType a *wasm.FuncType or *moduleType, for CoreModule a *moduleType, for CoreInst a
 // map of *coreType, for Func a *funcType, for Comp a *componentType, for Inst an
 // *instanceType, and for Type any of these or a *valueType or *resourceType.
@@ -57,8 +57,8 @@ const (
 	leastNodes = 10_000
 )
 
-// Validate checks a component that Decode has read: indices, types, names, and that what
-// is linked fits. It returns the types of the component's imports and exports. An error is
+// Validate checks a component that Decode has read: indices, types, names, and that linked
+// parts fit. It returns the types of the component's imports and exports. An error is
 // an [*InvalidError], [*UnsupportedError] or [*LimitError].
 func Validate(c *Component, size int) (*Types, error) {
 	v := &validator{mostNodes: leastNodes + size/2, modules: make(map[*Module]*moduleType), flats: make(map[*valueType][]wasm.ValueType)}
@@ -69,7 +69,7 @@ func Validate(c *Component, size int) (*Types, error) {
 	return &Types{t}, nil
 }
 
-// Types are the types of what a component imports and exports.
+// Types are the types of a component's imports and exports.
 type Types struct{ component *componentType }
 
 // step counts work that takes no memory, and node work that does.
@@ -103,7 +103,7 @@ func newEnv(kind kindOf, outer *env, defs []Def) *env {
 	return e
 }
 
-// lookup returns what an index stands for, of the sort's type.
+// lookup returns the entry of an index, in the Go type that it must have.
 func lookup[T any](e *env, s Sort, index uint32) (is T, err error) {
 	if uint64(index) >= uint64(len(e.spaces[s])) {
 		return is, fmt.Errorf("expected a %s index below %d, got %d", s, len(e.spaces[s]), index)
@@ -115,7 +115,7 @@ func lookup[T any](e *env, s Sort, index uint32) (is T, err error) {
 	return is, nil
 }
 
-// describe says what an index should stand for.
+// describe names a Go type of index spaces for people.
 func describe[T any]() string {
 	var t T
 	switch any(t).(type) {
@@ -150,7 +150,7 @@ func (v *validator) define(e *env, defs []Def) error {
 	return nil
 }
 
-// definition evaluates a definition, and returns what its index stands for.
+// definition evaluates a definition, and returns the entry for its index.
 func (v *validator) definition(e *env, d *Def) (any, error) {
 	if err := v.step(); err != nil {
 		return nil, err

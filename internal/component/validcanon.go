@@ -104,7 +104,7 @@ func signatureOf(params int, results ...wasm.ValueType) wasm.FuncType {
 // needs says which options a function needs.
 type needs struct{ memory, realloc bool }
 
-// in notes what a value that goes into the guest's memory needs.
+// add notes the needs of a value, which may go into the guest's memory.
 func (n *needs) add(v *validator, t *valueType, into bool) {
 	if t != nil && v.hasPointer(t) {
 		n.memory = true
@@ -165,8 +165,8 @@ func (v *validator) lower(e *env, n *Canon, o canonOptions) (any, error) {
 	return &coreType{kind: wasm.KindFunc, fn: &want}, nil
 }
 
-// flatFunc returns the core signature of a function that is lifted or lowered, and what
-// it needs.
+// flatFunc returns the core signature of a function that is lifted or lowered, and its
+// needs.
 func (v *validator) flatFunc(t *funcType, o *canonOptions, lift bool) (f wasm.FuncType, n needs) {
 	most := maxFlatParams
 	if o.has[OptAsync] && !lift {

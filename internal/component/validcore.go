@@ -135,22 +135,8 @@ func (e *env) outward(count uint32) (*env, error) {
 }
 
 func (v *validator) coreInstance(e *env, n *CoreInstance) (any, error) {
-	exports := make(map[string]*coreType)
 	if n.Inline {
-		for _, x := range n.Exports {
-			if x.Sort > CoreTag {
-				return nil, fmt.Errorf("a core instance exports a %s", x.Sort)
-			}
-			c, err := lookup[*coreType](e, x.Sort, x.Index)
-			if err != nil {
-				return nil, err
-			}
-			if exports[x.Name] != nil {
-				return nil, fmt.Errorf("a core instance exports %q twice", x.Name)
-			}
-			exports[x.Name] = c
-		}
-		return exports, nil
+		return e.coreList(n)
 	}
 	m, err := lookup[*moduleType](e, CoreModule, n.Module)
 	if err != nil {
@@ -181,6 +167,25 @@ func (v *validator) coreInstance(e *env, n *CoreInstance) (any, error) {
 		}
 	}
 	return m.exports, nil
+}
+
+// coreList resolves a core instance that is a list of exports.
+func (e *env) coreList(n *CoreInstance) (any, error) {
+	exports := make(map[string]*coreType, len(n.Exports))
+	for _, x := range n.Exports {
+		if x.Sort > CoreTag {
+			return nil, fmt.Errorf("a core instance exports a %s", x.Sort)
+		}
+		c, err := lookup[*coreType](e, x.Sort, x.Index)
+		if err != nil {
+			return nil, err
+		}
+		if exports[x.Name] != nil {
+			return nil, fmt.Errorf("a core instance exports %q twice", x.Name)
+		}
+		exports[x.Name] = c
+	}
+	return exports, nil
 }
 
 // fits checks that an export of a core module may be used as an import.

@@ -30,7 +30,7 @@ func (v *validator) externType(e *env, t *ExternType) (x external, err error) {
 	return x, err
 }
 
-// either returns what an index stands for, as any type.
+// either is lookup without a Go type of its result.
 func either[T any](e *env, s Sort, index uint32) (any, error) {
 	is, err := lookup[T](e, s, index)
 	return is, err
@@ -53,8 +53,15 @@ func renewed(t any) any {
 // by it from now on.
 func (x *external) rename(name string) {
 	x.name = name
-	if t, ok := x.is.(*valueType); ok && x.sort == Type {
-		t.name = name
+	switch t := x.is.(type) {
+	case *valueType:
+		if x.sort == Type {
+			t.name = name
+		}
+	case *resourceType:
+		if t.id.name == "" {
+			t.id.name = name
+		}
 	}
 }
 
@@ -136,7 +143,7 @@ func (v *validator) export(e *env, n *Export) (any, error) {
 	return x.is, nil
 }
 
-// exported returns what a component exports.
+// exported returns the definition that an export names.
 func (v *validator) exported(e *env, n *Export) (x external, err error) {
 	x.sort = n.Sort
 	switch n.Sort {
@@ -182,6 +189,9 @@ func (e *env) explain(x *external) {
 // have names.
 func (v *validator) extern(e *env, direction int, n *ExternName, x *external) error {
 	p, ok := parseName(n.Name)
+	if !ok && dependency.MatchString(n.Name) {
+		return &UnsupportedError{fmt.Sprintf("imports of other components by name (%.100q)", n.Name), "link them into it, for example by wac compose without --import-dependencies"}
+	}
 	if !ok {
 		return fmt.Errorf("%q is not a valid name of an %s", n.Name, directions[direction])
 	}
@@ -341,19 +351,9 @@ func (v *validator) instance(e *env, n *Instance) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	args := make(map[string]external, len(n.Args))
-	for _, a := range n.Args {
-		if _, ok := args[a.Name]; ok {
-			return nil, fmt.Errorf("the argument %q is given twice", a.Name)
-		}
-		if a.Sort < CoreModule || a.Sort == CoreInst || a.Sort == Value {
-			return nil, fmt.Errorf("an argument can't be a %s", a.Sort)
-		}
-		is, err := lookup[any](e, a.Sort, a.Index)
-		if err != nil {
-			return nil, err
-		}
-		args[a.Name] = external{sort: a.Sort, is: is}
+	args, err := e.arguments(n)
+	if err != nil {
+		return nil, err
 	}
 	b, open := make(binding), make(map[*identity]bool)
 	for _, id := range c.imported {
@@ -384,7 +384,29 @@ func (v *validator) instance(e *env, n *Instance) (any, error) {
 	return newInstanceType(exports, nil), err
 }
 
+// arguments resolves the arguments of an instance of a component.
+func (e *env) arguments(n *Instance) (map[string]external, error) {
+	args := make(map[string]external, len(n.Args))
+	for _, a := range n.Args {
+		if _, ok := args[a.Name]; ok {
+			return nil, fmt.Errorf("the argument %q is given twice", a.Name)
+		}
+		if a.Sort < CoreModule || a.Sort == CoreInst || a.Sort == Value {
+			return nil, fmt.Errorf("an argument can't be a %s", a.Sort)
+		}
+		is, err := lookup[any](e, a.Sort, a.Index)
+		if err != nil {
+			return nil, err
+		}
+		args[a.Name] = external{sort: a.Sort, is: is}
+	}
+	return args, nil
+}
+
 func (v *validator) inlineInstance(e *env, n *Instance) (any, error) {
+	if len(n.Exports) == 0 {
+		return newInstanceType(nil, nil), nil
+	}
 	inner := &env{kind: ofList, outer: e}
 	exports := make([]external, 0, len(n.Exports))
 	for i := range n.Exports {

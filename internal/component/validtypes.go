@@ -23,6 +23,9 @@ func (v *validator) typeOf(e *env, n Node) (any, error) {
 		}
 		return v.finish(inner)
 	case *InstanceType:
+		if len(n.Decls) == 0 {
+			return newInstanceType(nil, nil), nil
+		}
 		inner := newEnv(ofInstanceType, e, n.Decls)
 		if err := v.define(inner, n.Decls); err != nil {
 			return nil, err
@@ -35,7 +38,10 @@ func (v *validator) typeOf(e *env, n Node) (any, error) {
 }
 
 func newInstanceType(exports []external, fresh []*identity) *instanceType {
-	t := &instanceType{exports: exports, fresh: fresh, byName: make(map[string]int, len(exports))}
+	t := &instanceType{exports: exports, fresh: fresh}
+	if len(exports) > 0 {
+		t.byName = make(map[string]int, len(exports))
+	}
 	for i := range exports {
 		t.byName[exports[i].name] = i
 	}
@@ -83,7 +89,7 @@ func (v *validator) valueType(e *env, t ValType) (*valueType, error) {
 	return primTypes[t.Prim], nil
 }
 
-// fields resolves fields, whose names must be unique.
+// fields resolves fields. Their names must be unique.
 func (v *validator) fields(e *env, fields []Field, what string) ([]fieldType, error) {
 	seen := make(map[string]bool, len(fields))
 	out := make([]fieldType, len(fields))
@@ -107,7 +113,7 @@ func (v *validator) fields(e *env, fields []Field, what string) ([]fieldType, er
 	return out, nil
 }
 
-// fieldWords names what the fields of a kind are. Those of a tuple have no names.
+// fieldWords names the fields of a kind. Those of a tuple have no names.
 var fieldWords = map[Kind]string{Record: "record field", Variant: "variant case", Flags: "flag", Enum: "enum case", Tuple: ""}
 
 // maxFlags is the largest number of flags of a type.
@@ -145,7 +151,7 @@ func (v *validator) defined(e *env, n *Defined) (any, error) {
 	return t, t.measure()
 }
 
-// allowed checks what kinds have beyond the types of their parts.
+// allowed checks the rules of kinds beyond the types of their parts.
 func (t *valueType) allowed() error {
 	switch {
 	case t.fixed && t.length == 0:

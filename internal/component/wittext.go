@@ -14,15 +14,20 @@ var kindNames = map[Kind]string{
 // Bounds of a type's text.
 const (
 	maxText      = 300 // bytes
-	maxTextDepth = 5
-	maxTextParts = 12
+	maxTextName  = 60  // bytes
+	maxTextDepth = 4
+	maxTextParts = 8
 )
 
 // String returns the type as WIT writes it. It is cut if it is long.
 func (t *valueType) String() string {
-	text := t.text(maxTextDepth)
-	if len(text) > maxText {
-		text = strings.ToValidUTF8(text[:maxText], "") + "…"
+	return cut(t.text(maxTextDepth), maxText)
+}
+
+// cut shortens a text to so many bytes.
+func cut(text string, most int) string {
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
 	}
 	return text
 }
@@ -30,7 +35,7 @@ func (t *valueType) String() string {
 // text writes a type by its name, if it has one.
 func (t *valueType) text(deep int) string {
 	if t != nil && t.name != "" {
-		return t.name
+		return cut(t.name, maxTextName)
 	}
 	return t.whole(deep)
 }
@@ -56,6 +61,9 @@ func (t *valueType) whole(deep int) string {
 		}
 		in = append(in, t.field(i, deep-1))
 	}
+	if t.resource != nil {
+		in = append(in, cut(t.resource.id.name, maxTextName))
+	}
 	for _, p := range []*valueType{t.elem, t.second} {
 		if p != nil {
 			in = append(in, p.text(deep-1))
@@ -75,15 +83,16 @@ func (t *valueType) whole(deep int) string {
 
 func (t *valueType) field(i, deep int) string {
 	f := &t.fields[i]
+	name := cut(f.name, maxTextName)
 	switch {
-	case f.name == "":
+	case name == "":
 		return f.typ.text(deep)
 	case f.typ == nil:
-		return f.name
+		return name
 	case t.kind == Record:
-		return f.name + ": " + f.typ.text(deep)
+		return name + ": " + f.typ.text(deep)
 	}
-	return f.name + "(" + f.typ.text(deep) + ")"
+	return name + "(" + f.typ.text(deep) + ")"
 }
 
 func (t *valueType) result(deep int) string {
@@ -130,7 +139,7 @@ func difference(got, want *funcType) string {
 }
 
 // differ says how the type of something differs, or "". If both have the same name, the
-// difference is in what the name stands for.
+// difference is inside the type of that name.
 func differ(what string, got, want *valueType) string {
 	if equalTypes(got, want, maxCompared) {
 		return ""
@@ -139,7 +148,7 @@ func differ(what string, got, want *valueType) string {
 		return fmt.Sprintf("%s is %s, want %s", what, g, w)
 	}
 	g, w := inside(got, want, maxCompared)
-	return fmt.Sprintf("%s has another %s: it is %s, want %s", what, w, g.whole(maxTextDepth), w.whole(maxTextDepth))
+	return fmt.Sprintf("%s has another %s: it is %s, want %s", what, w, cut(g.whole(maxTextDepth), maxText), cut(w.whole(maxTextDepth), maxText))
 }
 
 // inside returns the innermost named types that differ.

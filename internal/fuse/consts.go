@@ -26,7 +26,7 @@ const (
 )
 
 // value is the value of a constant expression. Every one is known before the module
-// runs: what it may refer to are constants, functions, and immutable globals of instances.
+// runs: it may refer to constants, functions, and immutable globals of instances only.
 type value struct {
 	typ  wasm.ValueType
 	bits uint64 // of a number
@@ -49,7 +49,7 @@ func (in *instance) initGlobals() error {
 }
 
 // constant returns the value of a constant expression, which must have the type want. It
-// may refer to globals whose values are known.
+// may refer to globals with known values.
 func (in *instance) constant(expr []byte, want wasm.ValueType) (value, error) {
 	var stack []value
 	c := wasm.Code{Expr: expr}

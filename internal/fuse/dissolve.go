@@ -27,8 +27,8 @@ type shim struct {
 	whole   bool // nothing but trampolines and segments that are written at once use it
 }
 
-// dissolve finds trampolines whose table never changes, and makes their callers call the
-// functions behind them. So wit-component's shims cost nothing: each import that passes
+// dissolve finds trampolines with a table that never changes, and makes their callers call
+// the functions behind them. So wit-component's shims cost nothing: each import that passes
 // through one would otherwise be a call through a table.
 func (f *fuser) dissolve() {
 	f.aliases, f.withoutTable = make(map[alias]def), make(map[alias]bool)
@@ -62,7 +62,8 @@ func (f *fuser) dissolve() {
 	}
 }
 
-// fillShims finds what the tables of shims have, and which of them may change later.
+// fillShims finds the functions in the tables of shims, and the tables that may change
+// later.
 func (f *fuser) fillShims(shims map[alias]*shim) {
 	touch := func(d def) *shim {
 		s := shims[alias{d.owner, d.index}]

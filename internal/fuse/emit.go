@@ -8,14 +8,6 @@ import (
 
 // emit writes the result.
 func (f *fuser) emit() error {
-	for i := range f.foreign {
-		if from := &f.foreign[i]; from.used && from.source == SourceHost {
-			f.out.Imports = append(f.out.Imports, wasm.Import{
-				Module: from.module, Name: from.name, Kind: wasm.KindFunc, Type: f.typeIndex(from.typ),
-			})
-			f.name(from.number, from.module, from.name)
-		}
-	}
 	for _, in := range f.instances {
 		if !in.live {
 			continue
@@ -30,8 +22,13 @@ func (f *fuser) emit() error {
 			f.name(from.number, from.module, from.name)
 		}
 	}
+	f.addWrappers()
 	for i, d := range f.exports {
-		f.out.Exports = append(f.out.Exports, wasm.Export{Name: f.graph.Exports[i].Name, Kind: d.kind, Index: f.index(d)})
+		e := wasm.Export{Name: f.graph.Exports[i].Name, Kind: d.kind, Index: f.index(d)}
+		if e.Name == f.graph.Realloc && len(f.allocators) > 0 {
+			e.Index = f.dispatcher
+		}
+		f.out.Exports = append(f.out.Exports, e)
 	}
 	f.declare()
 	f.addStart()
@@ -45,7 +42,7 @@ func (f *fuser) addFunc(typ wasm.FuncType, code wasm.Code) {
 	f.out.Code = append(f.out.Code, code)
 }
 
-// emitInstance appends what an instance's module defines.
+// emitInstance appends the definitions of an instance's module.
 func (f *fuser) emitInstance(in *instance) error {
 	m, to := in.module, f.translate(in)
 	for i := range m.Code {

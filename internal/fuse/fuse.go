@@ -6,8 +6,8 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// Fuse returns one module that does what the instances of g do together. Its errors say
-// which instance and which name they are about. They may wrap those of [wasm.Parse], an
+// Fuse returns one module that does the same as the instances of g together. Its errors
+// name the instance and the import or export that they are about. They may wrap those of [wasm.Parse], an
 // [*wasm.LimitError], an [*wasm.UnsupportedError] for a feature that guests may not use,
 // and [ErrMemories].
 //
@@ -15,7 +15,7 @@ import (
 // still check the types of its code.
 func Fuse(g Graph) (*wasm.Module, error) {
 	f := &fuser{graph: &g, modules: make([]*module, len(g.Modules)), foreignAt: make(map[string]uint32), types: make(map[string]uint32)}
-	for _, step := range []func() error{f.link, f.resolveExports, f.mark, f.scan, f.chooseMemory} {
+	for _, step := range []func() error{f.link, f.resolveExports, f.mark, f.scan, f.chooseMemory, f.checkRealloc} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -46,10 +46,12 @@ type fuser struct {
 	aliases      map[alias]def  // functions to name in place of others
 	withoutTable map[alias]bool // tables that the result does not have
 
-	types     map[string]uint32 // of the result, by typeKey
-	names     []wasm.FuncName
-	countData bool // the code names data segments
-	out       wasm.Module
+	allocators []uint32          // that the host's functions need in place of the export
+	dispatcher uint32            // the function that is exported in place of an allocating one
+	types      map[string]uint32 // of the result, by typeKey
+	names      []wasm.FuncName
+	countData  bool // the code names data segments
+	out        wasm.Module
 
 	startCode  []byte // of the result's start function, without an end
 	startCalls int    // of start functions
@@ -78,8 +80,26 @@ func (f *fuser) resolveExports() error {
 	return nil
 }
 
+// checkRealloc finds the export by which the host allocates memory.
+func (f *fuser) checkRealloc() error {
+	for i := range f.graph.Exports {
+		if f.graph.Exports[i].Name != f.graph.Realloc {
+			continue
+		}
+		if d := f.exports[i]; d.kind != wasm.KindFunc || d.owner == nil || !f.typeOf(d).Equal(reallocType) {
+			return fmt.Errorf("export %s: expected a function of an instance, of type %s", clip(f.graph.Realloc), reallocType)
+		}
+		return nil
+	}
+	if f.graph.Realloc != "" {
+		return fmt.Errorf("there is no export %s, by which the host allocates memory", clip(f.graph.Realloc))
+	}
+	return nil
+}
+
 // scan reads the code of all modules that matter.
 func (f *fuser) scan() error {
+	f.useForeign()
 	for _, in := range f.instances {
 		if !in.live {
 			continue

@@ -108,6 +108,15 @@ func graphWith(change func(*Graph)) Graph {
 	return g
 }
 
+// lowered changes a graph so that a function of the host is imported.
+func lowered(change func(*Item)) func(*Graph) {
+	return func(g *Graph) {
+		item := Host("h", "x", nil)
+		change(&item)
+		g.Instances[1].Exports[0].Item = item
+	}
+}
+
 func TestWrongGraphsAreRefused(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -127,6 +136,11 @@ func TestWrongGraphsAreRefused(t *testing.T) {
 		{"a memory of the host", graphWith(func(g *Graph) {
 			g.Instances[1].Exports[0].Item = Item{Source: SourceHost, Kind: wasm.KindMemory}
 		}), `expected a func of the host, got a memory`},
+		{"no export to allocate by", graphWith(func(g *Graph) { g.Realloc = "g" }), `there is no export "g", by which the host allocates memory`},
+		{"another type to allocate by", graphWith(func(g *Graph) { g.Realloc = "f" }), `export "f": expected a function of an instance, of type (i32, i32, i32, i32) -> i32`},
+		{"lowered with another type", graphWith(lowered(func(i *Item) { i.Realloc = &Item{Kind: wasm.KindFunc, Name: "f"} })), `import "env" "x": the func with which it is lowered: expected the type (i32, i32, i32, i32) -> i32, got (i32) -> ()`},
+		{"lowered with a function as memory", graphWith(lowered(func(i *Item) { i.Memory = &Item{Kind: wasm.KindFunc, Name: "f"} })), "the memory with which it is lowered: expected a memory of an instance"},
+		{"lowered with nothing", graphWith(lowered(func(i *Item) { i.Memory = &Item{Kind: wasm.KindMemory, Name: "n"} })), `the memory with which it is lowered: core instance 0 ("lib") has no export "n"`},
 		{"two exports", graphWith(func(g *Graph) { g.Exports = append(g.Exports, g.Exports[0]) }), `there are two exports "f"`},
 		{"an export without a type", graphWith(func(g *Graph) { g.Exports[0].Item = Host("a", "b", nil) }), `export "f": a function of the host has no type here`},
 		{"an export that is not there", graphWith(func(g *Graph) { g.Exports[0].Item.Name = "nothing" }), `export "f": core instance 0 ("lib") has no export "nothing"`},
@@ -199,7 +213,14 @@ func TestTwoMemoriesInUseAreRefused(t *testing.T) {
 	if _, err := Fuse(g); !errors.Is(err, ErrMemories) {
 		t.Errorf("the other one exported: got %v, want %v", err, ErrMemories)
 	}
-	g.Exports = g.Exports[1:]
+	g.Exports = g.Exports[1:2]
+	memory, kind := Of(0, wasm.KindMemory, "m"), Host("h", "x", &void)
+	kind.Memory = &memory
+	g.Exports = append(g.Exports, Export{Name: "x", Item: kind}, Export{Name: "memory", Item: Of(1, wasm.KindMemory, "m")})
+	if _, err := Fuse(g); !errors.Is(err, ErrMemories) {
+		t.Errorf("the host's function with the other one: got %v, want %v", err, ErrMemories)
+	}
+	g.Exports = slices.Delete(g.Exports, 1, 2)
 	if m, err := Fuse(g); err != nil || len(m.Memories) != 1 || len(m.Functions) != 1 {
 		t.Errorf("the first one left out: got %v, want a module with one memory and one function", err)
 	}
@@ -231,8 +252,8 @@ func TestLargeGraphsAreRefused(t *testing.T) {
 	}
 }
 
-// TestOneImportForEachFunction: what several instances import is imported once, for each
-// type, and what none imports is not.
+// TestOneImportForEachFunction: a function that several instances import is imported once
+// for each type, and one that none imports is not.
 func TestOneImportForEachFunction(t *testing.T) {
 	both := wasm.Module{Types: []wasm.FuncType{void, i32}, Imports: []wasm.Import{
 		{Module: "env", Name: "x", Type: 0}, {Module: "env", Name: "x", Type: 1}, {Module: "env", Name: "trap", Type: 0},
@@ -279,5 +300,23 @@ func TestNamesKeepTheirFunctions(t *testing.T) {
 	}
 	if data, ok := m.Customs[0].StableNames(); !ok || len(data) == 0 {
 		t.Error("the names are not valid")
+	}
+}
+
+func TestAlwaysTraps(t *testing.T) {
+	for _, c := range []struct {
+		module []byte
+		export string
+		want   bool
+	}{
+		{body(0x00), "f", true}, {body(0x01, 0x00), "f", false}, {body(), "f", false}, {body(0x00), "g", false}, {exporter(), "t", false},
+	} {
+		m, err := wasm.Parse(c.module)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := AlwaysTraps(m, c.export); got != c.want {
+			t.Errorf("%s of %x: got %v, want %v", c.export, c.module, got, c.want)
+		}
 	}
 }

@@ -2,18 +2,23 @@
 //
 // A component has core modules, and a list of core instances: which module each is made
 // of, and which earlier instances its imports come from. [Fuse] returns a module that
-// does what the instances do together. The host then takes it like every guest's module:
+// does the same as the instances together. The host then takes it like every guest's module:
 // one check, one meter, one memory, on every engine.
 package fuse
 
 import "github.com/airhost/airhost/internal/wasm"
 
-// Graph is what to fuse: the core modules of a component, its core instances in the order
+// Graph is the task of [Fuse]: the core modules of a component, its core instances in the order
 // in which they are made, and the exports of the module that [Fuse] returns.
 type Graph struct {
 	Modules   [][]byte // binaries of core modules; those of no instance are not read
 	Instances []Instance
 	Exports   []Export
+
+	// Realloc is the name of the export by which the host allocates the guest's memory,
+	// or "". If functions of the host come with another one, see [Item], the result calls
+	// that while such a function runs.
+	Realloc string
 
 	// MaxSize bounds the sum of the sizes of all instances' modules, in bytes: a module
 	// counts once for each of its instances. 0 stands for [DefaultMaxSize].
@@ -47,7 +52,7 @@ type Instance struct {
 	Exports []Export
 }
 
-// Argument is the instance whose exports are the imports of a module name.
+// Argument is the instance that has the imports of a module name as exports.
 type Argument struct {
 	Module   string // the module name of imports
 	Instance int    // an index into [Graph.Instances], lower than that of the importer
@@ -72,6 +77,11 @@ type Item struct {
 	// Type is the signature of a function of the host, or of one that traps. It is nil if
 	// the importers know better: then the function has the type of each import of it.
 	Type *wasm.FuncType
+
+	// Memory and Realloc are those with which a function of the host is lowered, or nil:
+	// the memory that it reads and writes, and the function by which it allocates memory
+	// for its results. They are of earlier instances.
+	Memory, Realloc *Item
 }
 
 // Source says where an item comes from.

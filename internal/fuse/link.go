@@ -2,6 +2,7 @@ package fuse
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/airhost/airhost/internal/wasm"
 )
@@ -13,9 +14,9 @@ const kinds = wasm.KindGlobal + 1
 // def is the definition that a name stands for.
 type def struct {
 	kind  wasm.Kind
-	owner *instance // whose module defines it, or nil for a function of fuser.foreign
+	owner *instance // with the module that defines it, or nil for a function of fuser.foreign
 	index uint32    // among those that owner's module defines, or in fuser.foreign
-	open  *Item     // a foreign function whose type its importer gives, or nil
+	open  *Item     // a foreign function that has the type of its importer, or nil
 }
 
 // instance is a core instance, linked.
@@ -29,7 +30,7 @@ type instance struct {
 
 	live    bool
 	written [2][]segment    // of elements and of data, by their places in the module
-	numbers [kinds][]uint32 // the result's indices of what the module defines
+	numbers [kinds][]uint32 // the result's indices of the module's definitions
 }
 
 // String names the instance in errors.
@@ -52,7 +53,7 @@ func (in *instance) at(kind wasm.Kind, index uint32) def {
 	return def{kind: kind, owner: in, index: index - uint32(len(imported))}
 }
 
-// export returns what the instance exports by a name.
+// export returns the definition that the instance exports by a name.
 func (in *instance) export(name string) (def, bool) {
 	if in.module == nil {
 		d, ok := in.exports[name]
@@ -70,9 +71,14 @@ type foreign struct {
 	source       Source
 	module, name string
 	typ          wasm.FuncType
+	needs        []def // the memory and the allocating function with which it is lowered
+	realloc      *def  // of needs
 
-	used   bool
-	number uint32 // in the result
+	used    bool
+	number  uint32 // in the result; of the import, if wrapped is true
+	wrapped bool   // wrapper is called in its place
+	wrapper uint32
+	mode    uint32 // of allocating while it runs
 }
 
 // link makes all instances, in order.
@@ -172,7 +178,7 @@ func (f *fuser) item(item *Item) (def, error) {
 		if item.Type == nil {
 			return def{kind: wasm.KindFunc, open: item}, nil
 		}
-		return f.foreignFunc(item, *item.Type), nil
+		return f.foreignFunc(item, *item.Type)
 	}
 	in, err := f.earlier(item.Instance)
 	if err != nil {
@@ -190,15 +196,52 @@ func (f *fuser) item(item *Item) (def, error) {
 
 // foreignFunc returns the definition of a function that no module defines. The same
 // function with the same type is one.
-func (f *fuser) foreignFunc(item *Item, typ wasm.FuncType) def {
+func (f *fuser) foreignFunc(item *Item, typ wasm.FuncType) (def, error) {
+	to := foreign{source: item.Source, module: item.Module, name: item.Name, typ: typ}
 	key := string(item.Source) + "\x00" + item.Module + "\x00" + item.Name + "\x00" + typeKey(typ)
+	for kind, of := range map[wasm.Kind]*Item{wasm.KindMemory: item.Memory, wasm.KindFunc: item.Realloc} {
+		if of == nil || item.Source != SourceHost {
+			continue
+		}
+		d, err := f.lowering(of, kind)
+		if err != nil {
+			return def{}, fmt.Errorf("the %s with which it is lowered: %w", kind, err)
+		}
+		if to.needs = append(to.needs, d); kind == wasm.KindFunc {
+			to.realloc = &d
+		}
+	}
+	slices.SortFunc(to.needs, func(a, b def) int { return int(a.kind) - int(b.kind) })
+	for _, d := range to.needs {
+		key += fmt.Sprintf("\x00%d %d %d", d.kind, d.owner.index, d.index)
+	}
 	index, ok := f.foreignAt[key]
 	if !ok {
 		index = uint32(len(f.foreign))
 		f.foreignAt[key] = index
-		f.foreign = append(f.foreign, foreign{source: item.Source, module: item.Module, name: item.Name, typ: typ})
+		f.foreign = append(f.foreign, to)
 	}
-	return def{kind: wasm.KindFunc, index: index}
+	return def{kind: wasm.KindFunc, index: index}, nil
+}
+
+// reallocType is the signature of a function that allocates memory for the host.
+var reallocType = wasm.FuncType{Params: []wasm.ValueType{wasm.I32, wasm.I32, wasm.I32, wasm.I32}, Results: []wasm.ValueType{wasm.I32}}
+
+// lowering returns a memory or allocating function with which a function is lowered.
+func (f *fuser) lowering(item *Item, kind wasm.Kind) (def, error) {
+	if item.Source != SourceInstance || item.Kind != kind {
+		return def{}, fmt.Errorf("expected a %s of an instance", kind)
+	}
+	d, err := f.item(item)
+	switch {
+	case err != nil:
+		return d, err
+	case d.owner == nil:
+		return d, fmt.Errorf("expected one that a module defines, got an import of %s", clip(item.Name))
+	case kind == wasm.KindFunc && !f.typeOf(d).Equal(reallocType):
+		return d, fmt.Errorf("expected the type %s, got %s", reallocType, f.typeOf(d))
+	}
+	return d, nil
 }
 
 // resolve adds the definition of an import to the instance, if its type fits.
@@ -215,7 +258,10 @@ func (f *fuser) resolve(in *instance, i *wasm.Import, arguments map[string]*inst
 		return fmt.Errorf("expected a %s, got a %s of %s", i.Kind, d.kind, from)
 	}
 	if d.open != nil {
-		d = f.foreignFunc(d.open, in.module.Types[i.Type])
+		var err error
+		if d, err = f.foreignFunc(d.open, in.module.Types[i.Type]); err != nil {
+			return err
+		}
 	}
 	if err := f.fits(in, i, d); err != nil {
 		return fmt.Errorf("%w of %s", err, from)

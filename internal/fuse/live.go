@@ -3,6 +3,7 @@ package fuse
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/airhost/airhost/internal/wasm"
 )
@@ -82,9 +83,9 @@ func (f *fuser) mark() error {
 		fails := false
 		for _, list := range in.written {
 			for _, s := range list {
+				fails = fails || s.active() && !s.fits
 				owner := s.target.owner
-				fails = fails || owner != nil && !s.fits
-				if owner == nil || owner == in {
+				if !s.active() || owner == in {
 					continue
 				}
 				if w := writers[owner]; len(w) == 0 || w[len(w)-1] != in {
@@ -96,57 +97,77 @@ func (f *fuser) mark() error {
 			roots = append(roots, in)
 		}
 	}
-	for i := range f.exports {
-		roots = append(roots, f.exports[i].owner)
-	}
+	f.spread(append(roots, f.owners(f.exports)...), writers)
+	return nil
+}
+
+// spread marks instances, and those on which these depend.
+func (f *fuser) spread(roots []*instance, writers map[*instance][]*instance) {
 	for len(roots) > 0 {
 		in := roots[len(roots)-1]
 		roots = roots[:len(roots)-1]
-		if in == nil || in.live {
+		if in.live {
 			continue
 		}
 		in.live = true
 		roots = append(roots, writers[in]...)
 		for kind := range in.imports {
-			for _, d := range in.imports[kind] {
-				if d.owner != nil && !d.owner.live {
-					roots = append(roots, d.owner)
+			for _, owner := range f.owners(in.imports[kind]) {
+				if !owner.live {
+					roots = append(roots, owner)
 				}
 			}
 		}
 	}
-	return nil
+}
+
+// owners returns the instances on which the use of definitions depends.
+func (f *fuser) owners(all []def) (owners []*instance) {
+	for _, d := range all {
+		if d.owner != nil {
+			owners = append(owners, d.owner)
+			continue
+		}
+		for _, needed := range f.foreign[d.index].needs {
+			owners = append(owners, needed.owner)
+		}
+	}
+	return owners
 }
 
 // chooseMemory finds the memory that the result has: the only one that is used.
 func (f *fuser) chooseMemory() error {
-	use := func(d def) error {
+	for _, d := range f.usedMemories() {
 		if f.memory != nil && (f.memory.owner != d.owner || f.memory.index != d.index) {
 			return fmt.Errorf("%s and %s have memories of their own: %w", f.memory.owner, d.owner, ErrMemories)
 		}
 		f.memory = &d
-		return nil
-	}
-	for i := range f.exports {
-		if f.exports[i].kind == wasm.KindMemory {
-			if err := use(f.exports[i]); err != nil {
-				return err
-			}
-		}
-	}
-	for _, in := range f.instances {
-		if !in.live || in.module.Len(wasm.KindMemory) == 0 {
-			continue
-		}
-		used := in.module.facts.memory
-		for _, s := range in.written[1] {
-			used = used || s.target.owner != nil
-		}
-		if used {
-			if err := use(in.at(wasm.KindMemory, 0)); err != nil {
-				return err
-			}
-		}
 	}
 	return nil
 }
+
+// usedMemories returns the memories that are exported, that functions of the host use, and
+// that code and data use. It may return one several times.
+func (f *fuser) usedMemories() (all []def) {
+	add := func(defs []def) {
+		for _, d := range defs {
+			if d.kind == wasm.KindMemory {
+				all = append(all, d)
+			}
+		}
+	}
+	add(f.exports)
+	for i := range f.foreign {
+		if f.foreign[i].used {
+			add(f.foreign[i].needs)
+		}
+	}
+	for _, in := range f.instances {
+		if in.live && (in.module.facts.memory || slices.ContainsFunc(in.written[1], segment.active)) {
+			all = append(all, in.at(wasm.KindMemory, 0))
+		}
+	}
+	return all
+}
+
+func (s segment) active() bool { return s.target.owner != nil }

@@ -46,7 +46,7 @@ func (f *fuser) load(index int) (*module, error) {
 	return m, nil
 }
 
-// check refuses a module that is not valid, and whose parts could become valid within a
+// check refuses a module that is not valid, if its parts could become valid within a
 // larger module.
 func (m *module) check() error {
 	for _, e := range m.Exports {
@@ -64,7 +64,7 @@ func (m *module) check() error {
 	return nil
 }
 
-// facts is what the code of a module does, as far as fusing must know.
+// facts are about the code of a module, as far as fusing must know them.
 type facts struct {
 	memory bool                // uses a memory
 	bulk   bool                // names data segments
@@ -85,8 +85,8 @@ func (m *module) limits() [wasm.SpaceLocal]int {
 	return n
 }
 
-// scan reads the code of a module once, and checks what would no longer be noticed within
-// a larger module: indices beyond the module's own lists, and a memory that it lacks.
+// scan reads the code of a module once, and refuses mistakes that nobody would notice
+// within a larger module: indices beyond the module's own lists, and a memory that it lacks.
 func (m *module) scan() error {
 	if m.facts != nil {
 		return nil
@@ -130,7 +130,7 @@ func (s *scanner) function(defined uint32) error {
 	return in.Err()
 }
 
-// instruction checks one instruction, and notes what it uses.
+// instruction checks one instruction, and notes its memory, tables and references.
 func (s *scanner) instruction(in *wasm.Instructions, trampoline bool) error {
 	if in.Op.UsesMemory() {
 		if !s.hasMemory {
@@ -200,4 +200,18 @@ func (m *module) declared() error {
 		}
 	}
 	return nil
+}
+
+// AlwaysTraps reports whether an exported function of a module traps as soon as it is
+// called. Tools fill in such functions where a component has nothing to call: an import
+// that leads to one may be a [Trap].
+func AlwaysTraps(m *wasm.Module, export string) bool {
+	for _, e := range m.Exports {
+		if e.Name != export || e.Kind != wasm.KindFunc {
+			continue
+		}
+		defined := int(e.Index) - (m.Len(wasm.KindFunc) - len(m.Functions))
+		return defined >= 0 && len(m.Code[defined].Expr) > 0 && m.Code[defined].Expr[0] == byte(wasm.OpUnreachable)
+	}
+	return false
 }

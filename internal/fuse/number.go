@@ -5,12 +5,8 @@ import "github.com/airhost/airhost/internal/wasm"
 // number gives all definitions their indices in the result.
 func (f *fuser) number() {
 	var next [kinds]uint32
-	f.useForeign()
-	for i := range f.foreign {
-		if to := &f.foreign[i]; to.used && to.source == SourceHost {
-			to.number, next[wasm.KindFunc] = next[wasm.KindFunc], next[wasm.KindFunc]+1
-		}
-	}
+	f.addImports()
+	next[wasm.KindFunc] = uint32(len(f.out.Imports))
 	for _, in := range f.instances {
 		if !in.live {
 			continue
@@ -33,6 +29,27 @@ func (f *fuser) number() {
 		if to := &f.foreign[i]; to.used && to.source == SourceTrap {
 			to.number, next[wasm.KindFunc] = next[wasm.KindFunc], next[wasm.KindFunc]+1
 		}
+	}
+	f.numberWrappers(next[wasm.KindFunc])
+}
+
+// addImports imports each function of the host once for each type.
+func (f *fuser) addImports() {
+	at := make(map[string]uint32)
+	for i := range f.foreign {
+		to := &f.foreign[i]
+		if !to.used || to.source != SourceHost {
+			continue
+		}
+		key := to.module + "\x00" + to.name + "\x00" + typeKey(to.typ)
+		number, ok := at[key]
+		if !ok {
+			number = uint32(len(at))
+			at[key] = number
+			f.out.Imports = append(f.out.Imports, wasm.Import{Module: to.module, Name: to.name, Kind: wasm.KindFunc, Type: f.typeIndex(to.typ)})
+			f.name(number, to.module, to.name)
+		}
+		to.number = number
 	}
 }
 
@@ -72,6 +89,9 @@ func (f *fuser) index(d def) uint32 {
 	if d.kind == wasm.KindFunc {
 		d, _ = f.follow(d)
 		if d.owner == nil {
+			if to := &f.foreign[d.index]; to.wrapped {
+				return to.wrapper
+			}
 			return f.foreign[d.index].number
 		}
 	}
@@ -81,7 +101,7 @@ func (f *fuser) index(d def) uint32 {
 // translation has the index in the result for each index of an instance's module.
 type translation [wasm.SpaceLocal][]uint32
 
-// translate makes the translation for an instance, whose segments come next.
+// translate makes the translation for the instance that has the next segments.
 func (f *fuser) translate(in *instance) *translation {
 	t := &translation{}
 	for kind, space := range map[wasm.Kind]wasm.Space{

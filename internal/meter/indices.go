@@ -42,15 +42,14 @@ func (r *rewriter) index(in *wasm.Instructions, offset int) error {
 // tableOf returns the largest table index of an instruction. named is false if the
 // instruction has none.
 func tableOf(in *wasm.Instructions) (index uint64, named bool) {
-	switch in.Op {
-	case opTableGet, opTableSet, opTableGrow, opTableSize, opTableFill:
-		return uint64(in.Index), true
-	case wasm.OpCallIndirect, wasm.OpReturnCallIndirect, opTableInit:
-		return uint64(in.Second), true
-	case opTableCopy:
-		return uint64(max(in.Index, in.Second)), true
+	first, second := in.Op.Spaces()
+	if first == wasm.SpaceTable {
+		index, named = uint64(in.Index), true
 	}
-	return 0, false
+	if second == wasm.SpaceTable {
+		index, named = max(index, uint64(in.Second)), true
+	}
+	return index, named
 }
 
 // labels refuses branches to the end of a try_table. In the code that wazero 1.12
@@ -73,16 +72,18 @@ func outOfRange(offset int, kind string, got, count uint64) error {
 // space returns the kind of thing that an instruction's index names, and the number of
 // these in the original module. The kind is "" if Instrument adds none of them.
 func (r *rewriter) space(op wasm.Opcode) (kind string, count uint64) {
-	switch op {
-	case wasm.OpCall, wasm.OpReturnCall, wasm.OpRefFunc:
-		return "function", r.funcs
-	case wasm.OpGlobalGet, wasm.OpGlobalSet:
-		return "global", r.globals
-	case wasm.OpLocalGet, wasm.OpLocalSet, wasm.OpLocalTee:
-		return "local", r.locals
-	case wasm.OpBlock, wasm.OpLoop, wasm.OpIf, wasm.OpTryTable, wasm.OpCallIndirect,
-		wasm.OpReturnCallIndirect, wasm.OpCallRef, wasm.OpReturnCallRef:
-		return "type", r.types
+	first, _ := op.Spaces()
+	switch first {
+	case wasm.SpaceFunc:
+		count = r.funcs
+	case wasm.SpaceGlobal:
+		count = r.globals
+	case wasm.SpaceLocal:
+		count = r.locals
+	case wasm.SpaceType:
+		count = r.types
+	default:
+		return "", 0
 	}
-	return "", 0
+	return first.String(), count
 }

@@ -10,25 +10,16 @@ import (
 // slowOps has the instructions that may take long. The value is a shift: the instruction
 // costs the topmost operand times 2^shift in addition.
 var slowOps = map[wasm.Opcode]int64{
-	opMemoryGrow: 10,                                     // pages
-	opMemoryInit: -6, opMemoryCopy: -6, opMemoryFill: -6, // bytes
-	opTableInit: 3, opTableCopy: -3, opTableGrow: -3, opTableFill: -3, // elements
+	wasm.OpMemoryGrow: 10,                                               // pages
+	wasm.OpMemoryInit: -6, wasm.OpMemoryCopy: -6, wasm.OpMemoryFill: -6, // bytes
+	wasm.OpTableInit: 3, wasm.OpTableCopy: -3, wasm.OpTableGrow: -3, wasm.OpTableFill: -3, // elements
 	opWait32: 0, opWait64: 0, // no additional cost
 }
 
-// The slow instructions, one that they need, and the sizes of pieces.
+// Slow instructions that package wasm does not name, and the sizes of pieces.
 const (
-	opMemoryGrow wasm.Opcode = 0x40
-	opMemoryInit wasm.Opcode = 0xfc08
-	opMemoryCopy wasm.Opcode = 0xfc0a
-	opMemoryFill wasm.Opcode = 0xfc0b
-	opTableInit  wasm.Opcode = 0xfc0c
-	opTableCopy  wasm.Opcode = 0xfc0e
-	opTableGrow  wasm.Opcode = 0xfc0f
-	opTableSize  wasm.Opcode = 0xfc10
-	opTableFill  wasm.Opcode = 0xfc11
-	opWait32     wasm.Opcode = 0xfe01
-	opWait64     wasm.Opcode = 0xfe02
+	opWait32 wasm.Opcode = 0xfe01
+	opWait64 wasm.Opcode = 0xfe02
 
 	pieceBytes    = 1 << 20
 	pieceElements = 4096 // Wasmtime takes 90 ns for one from a segment
@@ -69,7 +60,7 @@ func slowOf(m, out *wasm.Module, c *checks, first uint32) *slow {
 
 // maySlow reports whether code has a byte without which it has no slow instructions.
 func maySlow(code []byte) bool {
-	return bytes.IndexByte(code, byte(opMemoryGrow)) >= 0 || bytes.IndexByte(code, 0xfc) >= 0 || bytes.IndexByte(code, 0xfe) >= 0
+	return bytes.IndexByte(code, byte(wasm.OpMemoryGrow)) >= 0 || bytes.IndexByte(code, 0xfc) >= 0 || bytes.IndexByte(code, 0xfe) >= 0
 }
 
 // collect makes the functions for the slow instructions of code. Malformed code is refused
@@ -114,15 +105,15 @@ func (s *slow) function(code wasm.Opcode, op []byte) (typ wasm.FuncType, body wa
 	typ.Params = []wasm.ValueType{i32, i32, i32}
 	b := &slowBody{slow: s, op: op, shift: slowOps[code], piece: pieceBytes}
 	switch code {
-	case opMemoryGrow:
+	case wasm.OpMemoryGrow:
 		return wasm.FuncType{Params: []wasm.ValueType{i32}, Results: []wasm.ValueType{i32}}, b.growMemory(), true
 	case opWait32, opWait64:
 		expected := map[wasm.Opcode]wasm.ValueType{opWait32: i32, opWait64: i64}[code]
 		typ = wasm.FuncType{Params: []wasm.ValueType{i32, expected, i64}, Results: []wasm.ValueType{i32}}
 		return typ, b.wait(), true
-	case opMemoryFill:
+	case wasm.OpMemoryFill:
 		return typ, b.bulk(false), true
-	case opMemoryInit, opMemoryCopy:
+	case wasm.OpMemoryInit, wasm.OpMemoryCopy:
 		return typ, b.bulk(true), true
 	}
 	b.piece = pieceElements
@@ -131,9 +122,9 @@ func (s *slow) function(code wasm.Opcode, op []byte) (typ wasm.FuncType, body wa
 		return typ, body, false
 	}
 	switch code {
-	case opTableInit, opTableCopy:
+	case wasm.OpTableInit, wasm.OpTableCopy:
 		return typ, b.bulk(true), true
-	case opTableFill:
+	case wasm.OpTableFill:
 		typ.Params[1] = table.Elem
 		return typ, b.bulk(false), true
 	}
@@ -146,7 +137,7 @@ func (s *slow) table(code wasm.Opcode, op []byte) (wasm.Table, bool) {
 	in := (&wasm.Code{Expr: op}).Instructions()
 	in.Next()
 	i := in.Index
-	if code == opTableInit {
+	if code == wasm.OpTableInit {
 		i = in.Second
 	}
 	return s.module.TableAt(i)

@@ -59,7 +59,7 @@ func (w *wrapper) raw(id byte, body []byte) {
 	w.out = append(binary.AppendUvarint(append(w.out, id), uint64(len(body))), body...)
 }
 
-// bytes joins bytes, numbers, names and encoded parts.
+// join joins bytes, numbers, names and encoded parts.
 func join(parts ...any) (out []byte) {
 	for _, p := range parts {
 		switch p := p.(type) {

@@ -12,7 +12,7 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// scenario is a graph, and what must be seen of it.
+// scenario is a graph and its outcome.
 type scenario struct {
 	modules   []string
 	instances []fuse.Instance

@@ -10,7 +10,7 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// outcome is what can be seen of instances.
+// outcome is all that can be seen of instances.
 type outcome struct {
 	Failed  bool     // while they were made
 	Log     []int32  // the arguments of calls of the host's function log
@@ -103,7 +103,7 @@ func (l *linker) instantiate(i int) error {
 	return l.on.instantiate(instanceName(i), m.Encode())
 }
 
-// linked returns the outcome of a graph whose instances the engine links.
+// linked returns the outcome of a graph when the engine links its instances.
 func linked(on machine, g fuse.Graph, calls []call) (out outcome) {
 	l := &linker{graph: g, on: on}
 	for i := range g.Instances {

@@ -171,12 +171,12 @@ func (k *maker) all() []uint32 {
 	return all
 }
 
-// export exports most of what the module has, under names that are not the indices.
+// export exports most definitions of the module, under names that are not the indices.
 func (k *maker) export() {
 	for _, kind := range []wasm.Kind{wasm.KindFunc, wasm.KindTable, wasm.KindGlobal} {
 		for i := range k.m.Len(kind) {
 			if kind == wasm.KindFunc && i == 0 || kind != wasm.KindFunc && i == 0 || k.one(4) {
-				continue // the host's function and what libc has
+				continue // the host's function and those of the first instance
 			}
 			k.m.Exports = append(k.m.Exports, wasm.Export{Name: fmt.Sprint(kind, "-", i+7), Kind: kind, Index: uint32(i)})
 		}

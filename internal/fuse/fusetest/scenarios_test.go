@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// libc is a module with what the others share.
+	// libc is a module with the things that the others share.
 	libc = `(memory (export "memory") 1) (table (export "table") 8 funcref)
 		(global (export "base") i32 (i32.const 4)) (global (export "count") (mut i32) (i32.const 40))
 		(func (export "load") (param i32) (result i32) (i32.load8_u (local.get 0)))
@@ -147,7 +147,7 @@ var scenarios = map[string]scenario{
 		exports:              named("load", function(1, "load"), "data", function(3, "data"), "elem", function(3, "elem")),
 		calls:                []call{do("load", 0), do("data", 0), do("data", 1), do("elem", 0), do("elem", 1)},
 		want:                 outcome{Log: []int32{1}, Results: []string{"[120]", "[]", "trap", "[]", "trap"}},
-		linkedOnWasmtimeOnly: true, // wazero 1.12 keeps what was written
+		linkedOnWasmtimeOnly: true, // wazero 1.12 keeps the segments
 	},
 	"data fit into memory that a start function has grown": {
 		modules: []string{libc,

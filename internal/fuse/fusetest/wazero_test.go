@@ -13,7 +13,10 @@ import (
 // machines has the engines of this build.
 var machines = map[string]func(testing.TB) machine{"wazero": newWazero}
 
-// onWazero is a machine on wazero, with the features that airhost switches on.
+// features are those that airhost switches on.
+const features = api.CoreFeaturesV2 | experimental.CoreFeaturesExtendedConst | experimental.CoreFeaturesTailCall
+
+// onWazero is a machine on wazero.
 type onWazero struct {
 	ctx     context.Context
 	runtime wazero.Runtime
@@ -22,7 +25,6 @@ type onWazero struct {
 
 func newWazero(t testing.TB) machine {
 	m := &onWazero{ctx: t.Context()}
-	features := api.CoreFeaturesV2 | experimental.CoreFeaturesExtendedConst | experimental.CoreFeaturesTailCall
 	m.runtime = wazero.NewRuntimeWithConfig(m.ctx, wazero.NewRuntimeConfigInterpreter().WithCoreFeatures(features))
 	t.Cleanup(func() { m.runtime.Close(context.Background()) })
 	_, err := m.runtime.NewHostModuleBuilder("host").

@@ -1,0 +1,172 @@
+package programs
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+
+	_ "github.com/samyfodil/wazy/api" // keeps the module, of which only test data are used
+
+	"github.com/airhost/airhost/internal/abi"
+	"github.com/airhost/airhost/internal/component"
+	"github.com/airhost/airhost/internal/wasm"
+)
+
+// folder returns the folder of the programs.
+func folder(t testing.TB) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/samyfodil/wazy").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(strings.TrimSpace(string(out)), "imports/wasip2/testdata")
+}
+
+// programs returns the components in a folder, by their names.
+func programs(t testing.TB, folder string) map[string][]byte {
+	t.Helper()
+	found := make(map[string][]byte)
+	for _, pattern := range []string{"*.wasm", "*/*.wasm"} {
+		files, _ := filepath.Glob(filepath.Join(folder, pattern))
+		for _, f := range files {
+			data, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if component.Is(data) {
+				found[strings.TrimSuffix(strings.TrimSuffix(filepath.Base(f), ".wasm"), ".component")] = data
+			}
+		}
+	}
+	return found
+}
+
+// Results of taking a program's core module. Most programs are of one core module.
+const (
+	unbundled = "one core module"
+	adapted   = "one core module, and an adapter of WASI preview 1, which the host does not need"
+)
+
+// others are the programs that are not adapted, and what becomes of them.
+var others = map[string]string{
+	"composed":        `the component uses imports of other components by name ("unlocked-dep=<wazy:provider>"), which are not supported: link them into it`,
+	"http_root":       `the component uses imports of other components by name ("unlocked-dep=<wazy:handler>"), which are not supported: link them into it`,
+	"consumer":        "its core module imports wazy:compose/greeter@0.1.0 greet",
+	"provider":        unbundled,
+	"real_manyparams": unbundled,
+}
+
+// TestPrograms: each program is decoded and valid, and its core module comes out with the
+// imports that the host can have, or it is refused for the right reason.
+func TestPrograms(t *testing.T) {
+	found := programs(t, folder(t))
+	if len(found) < 60 {
+		t.Errorf("%d programs, want 60", len(found))
+	}
+	for name, data := range found {
+		want := others[name]
+		if want == "" {
+			want = adapted
+		}
+		got, err := take(data)
+		if err != nil {
+			got = err.Error()
+		}
+		if !strings.Contains(got, want) {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+}
+
+// take takes the core module of a program, and returns the program's shape.
+func take(data []byte) (shape string, err error) {
+	b, err := component.Open(data)
+	if err != nil {
+		return "", err
+	}
+	encoded, err := b.Core()
+	if err != nil {
+		return "", err
+	}
+	m, err := wasm.Parse(encoded.Encode())
+	if err != nil {
+		return "", fmt.Errorf("its core module: %w", err)
+	}
+	for _, i := range m.Imports {
+		if i.Module != abi.WASI && !strings.HasPrefix(i.Module, "wasi:") {
+			return "", fmt.Errorf("its core module imports %s %s", i.Module, i.Name)
+		}
+	}
+	var contract *component.ContractError
+	if _, err := component.Core(data); !errors.As(err, &contract) || !strings.Contains(err.Error(), "it does not export airhost:core/component-lifecycle@0.1.0") {
+		return "", fmt.Errorf("as a guest: %w", err)
+	}
+	return b.Info().Shape, nil
+}
+
+// TestFlips: programs that are cut short, or that have a changed byte, give an error or a
+// valid module, in memory that is in proportion to their size.
+func TestFlips(t *testing.T) {
+	flips := 100
+	if n, err := strconv.Atoi(os.Getenv("AIRHOST_FLIPS")); err == nil {
+		flips = n
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for name, data := range programs(t, folder(t)) {
+		n := flips
+		if len(data) > 1<<20 {
+			n = max(flips/50, 1) // the largest ones take a hundred times as long
+		}
+		for i := range n {
+			changed := data[:random.IntN(len(data))]
+			if i%4 > 0 {
+				changed = append([]byte(nil), data...)
+				changed[place(random, data)] ^= byte(1 + random.IntN(255))
+			}
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			flipped(t, name, changed)
+			if runtime.ReadMemStats(&after); after.TotalAlloc-before.TotalAlloc > 256*uint64(len(data)) {
+				t.Errorf("%s, flip %d: it takes %d bytes for %d", name, i, after.TotalAlloc-before.TotalAlloc, len(data))
+			}
+		}
+	}
+}
+
+// place returns the place of a byte to change: half of the time where the component's own
+// definitions are, which are at the beginning and the end, around the core modules.
+func place(random *rand.Rand, data []byte) int {
+	const ends = 8 << 10
+	switch {
+	case random.IntN(2) == 0 || len(data) <= 2*ends:
+		return random.IntN(len(data))
+	case random.IntN(2) == 0:
+		return random.IntN(ends)
+	}
+	return len(data) - 1 - random.IntN(ends)
+}
+
+// flipped reads a program that may be damaged.
+func flipped(t *testing.T, name string, data []byte) {
+	t.Helper()
+	b, err := component.Open(data)
+	if err != nil {
+		return
+	}
+	b.Info()
+	b.Types.CheckContract()
+	m, err := b.Core()
+	if err != nil {
+		return
+	}
+	if _, err := wasm.Parse(m.Encode()); err != nil {
+		t.Errorf("%s: its core module is no module: %v", name, err)
+	}
+}
