@@ -3,9 +3,9 @@
 //
 // The engine compiles guests to machine code on amd64 and arm64. It interprets them
 // on other processors, or if [Config] says so. A guest may use WebAssembly 2.0 with
-// SIMD, extended constant expressions and tail calls. Of WASI preview 1 a guest gets
-// clocks, randomness, and standard output and standard error, whose lines become log
-// lines. All other functions of WASI can be linked and return an error.
+// SIMD, extended constant expressions and tail calls. Of WASI, preview 1 or
+// 0.2, a guest gets clocks, randomness, and standard output and standard error, whose
+// lines become log lines. All other functions can be linked, and are refused.
 //
 // The engine changes a guest's code when it loads it. The added checks at function
 // entries and loops end a call when the host interrupts it or when its fuel is used
@@ -67,9 +67,13 @@ type Config struct {
 type compiler struct {
 	runtime wazero.Runtime
 	cache   *cache // nil if it has none
+
+	linking sync.Mutex      // guards linked
+	linked  map[string]bool // the modules of WASI 0.2 that are there
 }
 
-func (e *Engine) newCompiler(cached bool) (c compiler, err error) {
+func (e *Engine) newCompiler(cached bool) (*compiler, error) {
+	c := &compiler{}
 	options := wazero.NewRuntimeConfig() // uses the compiler if there is one
 	if e.interprets {
 		options = wazero.NewRuntimeConfigInterpreter()
@@ -82,13 +86,13 @@ func (e *Engine) newCompiler(cached bool) (c compiler, err error) {
 	ctx := context.Background()
 	c.runtime = wazero.NewRuntimeWithConfig(ctx, options)
 	if err := linkAll(ctx, c.runtime); err != nil {
-		return compiler{}, errors.Join(err, c.close(ctx))
+		return nil, errors.Join(err, c.close(ctx))
 	}
 	return c, nil
 }
 
 func (c *compiler) close(ctx context.Context) error {
-	if c.runtime == nil {
+	if c == nil {
 		return nil
 	}
 	err := c.runtime.Close(ctx)
@@ -108,10 +112,10 @@ const features = api.CoreFeaturesV2 | experimental.CoreFeaturesExtendedConst | e
 type Engine struct {
 	config Config
 	code   *codecache.Cache
-	plain  compiler
+	plain  *compiler
 	// ahead takes precompiled code where plain has no cache: wazero copies all code that it
 	// compiles if it has one. It is made when it is needed.
-	ahead     func() (compiler, error)
+	ahead     func() (*compiler, error)
 	usedAhead atomic.Bool
 	shared    sandbox.Shared[*compiled]
 	arena     arena
@@ -135,7 +139,7 @@ func New(config Config) (*Engine, error) {
 	}
 	e.shared.Close = (*compiled).close
 	e.interprets = config.Interpreter || runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64"
-	e.ahead = sync.OnceValues(func() (compiler, error) { return e.newCompiler(true) })
+	e.ahead = sync.OnceValues(func() (*compiler, error) { return e.newCompiler(true) })
 	var err error
 	if e.plain, err = e.newCompiler(config.CacheDir != "" && !e.interprets); err != nil {
 		return nil, err
@@ -192,6 +196,9 @@ func (e *Engine) compileGuest(ctx context.Context, src core.Source, code *sandbo
 		}
 		defer e.code.Offer(code.Precompiled, src.Path)()
 	}
+	if err := by.linkWASI2(context.WithoutCancel(ctx), instrumented.Module); err != nil {
+		return nil, err
+	}
 	module, err := e.compile(ctx, by, instrumented.Module.Encode())
 	if cause := ctx.Err(); cause != nil && err != nil {
 		return nil, cause // the module is not at fault
@@ -207,7 +214,7 @@ func (e *Engine) compileGuest(ctx context.Context, src core.Source, code *sandbo
 }
 
 // compile compiles a module. It tries again if the cache may have caused the error.
-func (e *Engine) compile(ctx context.Context, by compiler, binary []byte) (wazero.CompiledModule, error) {
+func (e *Engine) compile(ctx context.Context, by *compiler, binary []byte) (wazero.CompiledModule, error) {
 	if by.cache != nil {
 		// wazero returns code from a cache before it is ready, if two compilations
 		// share it. Different guests may have the same code after the
@@ -231,7 +238,7 @@ func (e *Engine) compile(ctx context.Context, by compiler, binary []byte) (wazer
 // Close implements [core.Engine].
 func (e *Engine) Close(ctx context.Context) error {
 	err := e.refs.Close(ctx, func() error {
-		ahead := compiler{}
+		var ahead *compiler
 		if e.usedAhead.Load() {
 			ahead, _ = e.ahead() // it was made before
 		}

@@ -32,7 +32,7 @@ func keysOf(t *testing.T, source core.Source) []codecache.Key {
 		t.Fatal("wazero keeps its files elsewhere")
 	}
 	options := wazero.NewRuntimeConfig().WithCoreFeatures(features).WithDebugInfoEnabled(false).WithCompilationCache(files)
-	e := &Engine{plain: compiler{runtime: wazero.NewRuntimeWithConfig(t.Context(), options)}, config: Config{MaxModule: 1 << 20}}
+	e := &Engine{plain: &compiler{runtime: wazero.NewRuntimeWithConfig(t.Context(), options)}, config: Config{MaxModule: 1 << 20}}
 	e.shared.Close = (*compiled).close
 	c, err := e.Compile(t.Context(), source, core.Limits{})
 	if err == nil {

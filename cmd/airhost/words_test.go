@@ -103,12 +103,15 @@ func TestSameVerdictEverywhere(t *testing.T) {
 func TestRefusedImportsAreMarked(t *testing.T) {
 	module, configurations := guestFile(t, func(m *wasm.Module) {
 		i32, i64 := wasm.I32, wasm.I64
-		m.Types = append(m.Types, wasm.FuncType{Params: []wasm.ValueType{i32, i32, i32, i32, i64, i32}}, wasm.FuncType{Params: []wasm.ValueType{i32, i32, i32, i32, i32}}, wasm.FuncType{Params: []wasm.ValueType{i32}, Results: []wasm.ValueType{i32}})
+		m.Types = append(m.Types, wasm.FuncType{Results: []wasm.ValueType{i32}}, wasm.FuncType{Params: []wasm.ValueType{i32, i32, i32, i32, i64, i32}}, wasm.FuncType{Params: []wasm.ValueType{i32, i32, i32, i32, i32}}, wasm.FuncType{Params: []wasm.ValueType{i32}, Results: []wasm.ValueType{i32}})
 		m.Imports = []wasm.Import{
 			{Module: abi.HostServices, Name: abi.SendRequest, Type: uint32(len(m.Types) - 3)},
 			{Module: abi.PubSub, Name: abi.Publish, Type: uint32(len(m.Types) - 2)},
 			{Module: abi.WASI, Name: "fd_close [v2]", Type: uint32(len(m.Types) - 1)},
 			{Module: abi.WASI, Name: "fd_sync", Type: uint32(len(m.Types) - 1)},
+			{Module: "wasi:cli/stdout@0.2.6", Name: "get-stdout", Type: uint32(len(m.Types) - 4)},
+			{Module: "wasi:sockets/instance-network@0.2.6", Name: "instance-network", Type: uint32(len(m.Types) - 4)},
+			{Module: "wasi:sockets/tcp@0.2.6", Name: "[method]tcp-socket.is-listening", Type: uint32(len(m.Types) - 1)},
 		}
 		for i := range m.Exports[1:] {
 			m.Exports[i+1].Index += uint32(len(m.Imports))
@@ -120,6 +123,9 @@ func TestRefusedImportsAreMarked(t *testing.T) {
 		"publish  func (i32, i32, i32, i32, i32) -> ()  refused without capabilities.publish\n",
 		"fd_close [v2]  func (i32) -> i32\n",
 		"fd_sync        func (i32) -> i32  refused: there are no files and no network\n",
+		"get-stdout  func () -> i32\n",
+		"instance-network  func () -> i32\n",
+		"[method]tcp-socket.is-listening  func (i32) -> i32  refused: there are no files and no network\n",
 		"  ! it imports send-request, which is refused without an export handle-callback\nit meets the contract\n",
 	} {
 		if code != exitDone || !strings.Contains(stdout, want) {

@@ -20,7 +20,7 @@ const (
 	parts = "backends/ brokers/ trackers/"
 
 	// wasmLibs work on WebAssembly, processLibs on processes.
-	wasmLibs    = "internal/abi internal/codecache internal/component internal/filekind internal/fuse internal/lastwords internal/meter internal/nearest internal/precompiled internal/refs internal/sandbox internal/wasm"
+	wasmLibs    = "internal/abi internal/codecache internal/component internal/filekind internal/fuse internal/lastwords internal/meter internal/nearest internal/precompiled internal/refs internal/sandbox internal/wasi internal/wasm internal/wit"
 	processLibs = "internal/extension internal/frame internal/spawn"
 
 	fx   = "go.uber.org/fx"
