@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -128,11 +129,12 @@ func start(t *testing.T, engine, path string) *probe {
 
 func open(t *testing.T, engine string, log *slog.Logger) (e core.Engine) {
 	t.Helper()
+	cache := filepath.Join(toolchains.Cache(t), "code")
 	var err error
 	if engine == wazero.Name {
-		e, err = wazero.New(wazero.Config{Logger: log})
+		e, err = wazero.New(wazero.Config{CacheDir: cache, Logger: log})
 	} else {
-		e, err = wasmtime.New(wasmtime.Config{Logger: log})
+		e, err = wasmtime.New(wasmtime.Config{CacheDir: cache, Logger: log})
 	}
 	must(t, err)
 	return e

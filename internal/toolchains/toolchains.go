@@ -194,7 +194,7 @@ func (b builder) component(f Fixture, source string) string {
 	job := f.job
 	job.WIT = filepath.Join(b.temp, "wit")
 	inputs := append(b.wit(job.WIT), source, filepath.Join(b.folder, "npm/build.mjs"), filepath.Join(b.folder, "npm/package-lock.json"))
-	cache := b.cache()
+	cache := Cache(b)
 	kept := filepath.Join(cache, f.Name+"-"+b.hash(f, inputs)+".wasm")
 	if _, err := os.Stat(kept); err == nil {
 		return kept
@@ -247,16 +247,17 @@ func (b builder) wit(to string) (files []string) {
 	return files
 }
 
-// cache returns the folder of components that were built before.
-func (b builder) cache() string {
-	b.Helper()
+// Cache returns the folder of components that were built before. Engines may keep their code
+// there too.
+func Cache(t testing.TB) string {
+	t.Helper()
 	base, err := os.UserCacheDir()
 	if err != nil {
-		base = b.temp
+		base = t.TempDir()
 	}
 	dir := filepath.Join(base, "airhost-toolchains")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
 	return dir
 }
