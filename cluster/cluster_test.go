@@ -150,10 +150,12 @@ func TestCutOffInMove(t *testing.T) {
 // that the component may come. It goes on, and moves later.
 func TestLostInMove(t *testing.T) {
 	simulate(t, func(t *testing.T, b *bus) {
-		a := b.join("a", some(20)...)
-		b.await("it runs all", soon, func() bool { return len(a.running) == 20 })
-		other := b.join("b", some(20)...)
-		over := false
+		a := b.join("a", some(40)...)
+		b.await("it runs all", soon, func() bool { return len(a.running) == 40 })
+		third := b.join("c", some(40)...)
+		b.await("they are shared", 10*leaseTime, func() bool { return b.onceEachLocked(40) && len(third.running) > 10 })
+		b.pass(leaseTime)
+		other, over := b.join("b", some(40)...), false
 		a.atHand = func() {
 			b.do(func() {
 				e := b.values["host.b"]
@@ -169,11 +171,13 @@ func TestLostInMove(t *testing.T) {
 			})
 			<-time.After(100 * time.Millisecond)
 		}
-		b.await("all are shared", 10*leaseTime, func() bool { return over && b.onceEachLocked(20) && len(other.running) > 5 })
+		b.await("all are shared", 10*leaseTime, func() bool { return over && b.onceEachLocked(40) && len(other.running) > 5 })
 		b.pass(4 * leaseTime)
-		for id := range other.running {
-			if other.state[id] != stateOf(id) {
-				t.Errorf("%s came without its state", id)
+		for _, m := range []*member{other, third} {
+			for id := range m.running {
+				if m.state[id] != stateOf(id) {
+					t.Errorf("%s came to %s without its state", id, m.name)
+				}
 			}
 		}
 		if !strings.Contains(a.log.String(), "host b has lost its lease meanwhile") {
