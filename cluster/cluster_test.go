@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -142,6 +143,46 @@ func TestCutOffInMove(t *testing.T) {
 		b.await("it stops its own", b.lease, func() bool { return len(a.running) == 0 })
 		t.Log("after", time.Since(cut))
 		b.await("the other runs all", b.lease+time.Second, func() bool { return b.onceEachLocked(20) })
+	})
+}
+
+// TestLostInMove: a component does not move to a host that has lost its lease since it said
+// that the component may come. It goes on, and moves later.
+func TestLostInMove(t *testing.T) {
+	simulate(t, func(t *testing.T, b *bus) {
+		a := b.join("a", some(40)...)
+		b.await("it runs all", soon, func() bool { return len(a.running) == 40 })
+		third := b.join("c", some(40)...)
+		b.await("they are shared", 10*leaseTime, func() bool { return b.onceEachLocked(40) && len(third.running) > 10 })
+		b.pass(leaseTime)
+		other, over := b.join("b", some(40)...), false
+		a.atHand = func() {
+			b.do(func() {
+				e := b.values["host.b"]
+				var value hostValue
+				if err := json.Unmarshal(e.value, &value); err != nil || over {
+					return
+				}
+				over, value.Gone = true, true
+				b.revision++
+				e.value, _ = json.Marshal(value)
+				e.revision = b.revision
+				b.values[e.key] = e
+			})
+			<-time.After(100 * time.Millisecond)
+		}
+		b.await("all are shared", 10*leaseTime, func() bool { return over && b.onceEachLocked(40) && len(other.running) > 5 })
+		b.pass(4 * leaseTime)
+		for _, m := range []*member{other, third} {
+			for id := range m.running {
+				if m.state[id] != stateOf(id) {
+					t.Errorf("%s came to %s without its state", id, m.name)
+				}
+			}
+		}
+		if !strings.Contains(a.log.String(), "host b has lost its lease meanwhile") {
+			t.Errorf("the log of a: %s", a.log)
+		}
 	})
 }
 
