@@ -15,11 +15,12 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// withoutSource lists the committed modules that have no source: both are made to
-// be refused.
+// withoutSource lists the committed modules that have no source: two are made to be refused, and
+// the test of the third makes it of another one.
 var withoutSource = []string{
 	"cmd/airhost/testdata/guests/component.wasm",
 	"cmd/airhost/testdata/guests/truncated.wasm",
+	"cmd/airhost/testdata/guests/wrapped.wasm",
 }
 
 // TestRebuildGivesTheCommittedGuests builds the guests anew and compares. It runs
