@@ -20,6 +20,7 @@ type Component struct {
 	Required    bool    `json:"required" doc:"The host is not ready while it is down."`
 	Instances   int     `json:"instances" doc:"Instances that run now."`
 	Waiting     int     `json:"waiting" doc:"Messages in its mailbox."`
+	Durable     bool    `json:"durable" doc:"It has a durable mailbox."`
 	Stored      int     `json:"stored" doc:"Messages in its durable mailbox that were not handled, as far as its host knows."`
 	Rate        float64 `json:"rate" doc:"Messages that it has handled, each second, in the last seconds."`
 	Memory      int64   `json:"memory" doc:"Bytes of memory of its instances; 0 where the engine cannot tell."`

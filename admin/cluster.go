@@ -42,8 +42,15 @@ type HostState struct {
 	Connected  time.Time          `json:"connected" doc:"Since when it has its connection."`
 	Reconnects uint64             `json:"reconnects"`
 	Total      int                `json:"total" doc:"Components that it has, those without room in the answer too."`
+	Drain      string             `json:"drain,omitempty" enum:"draining,drained" doc:"It was drained, and takes no components with place: any: draining while it still has some, then drained."`
 	Components []ClusterComponent `json:"components" doc:"Its components by id, as many as the answer has room for."`
 }
+
+// The values of [HostState] Drain.
+const (
+	HostDraining = "draining"
+	HostDrained  = "drained"
+)
 
 // ClusterComponent is a component of a host of a cluster.
 type ClusterComponent struct {
@@ -54,6 +61,8 @@ type ClusterComponent struct {
 	Required  bool    `json:"required,omitempty"`
 	Instances int     `json:"instances"`
 	Waiting   int     `json:"waiting" doc:"Messages in its mailbox."`
+	Durable   bool    `json:"durable,omitempty" doc:"It has a durable mailbox."`
+	Stored    int     `json:"stored,omitempty" doc:"Messages in its durable mailbox that were not handled, as far as its host knows."`
 	Rate      float64 `json:"rate" doc:"Messages that it has handled, each second, in the last seconds."`
 	Memory    int64   `json:"memory"`
 	Handled   uint64  `json:"handled"`
@@ -88,10 +97,13 @@ func (s *Server) state() HostState {
 	if c, ok := s.config.Host.Cluster(); ok {
 		h.Connected, h.Reconnects = c.Since, c.Reconnects
 	}
+	if s.config.Draining != nil {
+		h.Drain = s.config.Draining()
+	}
 	for i, c := range all {
 		h.Components[i] = ClusterComponent{
 			ID: c.ID, Engine: c.Engine, State: c.State, Health: c.Health, Required: c.Required, Instances: c.Instances,
-			Waiting: c.Waiting, Rate: c.Rate, Memory: c.Memory, Handled: c.Handled, Errors: c.Errors, Restarts: c.Restarts,
+			Waiting: c.Waiting, Durable: c.Durable, Stored: c.Stored, Rate: c.Rate, Memory: c.Memory, Handled: c.Handled, Errors: c.Errors, Restarts: c.Restarts,
 		}
 	}
 	return h
@@ -129,6 +141,9 @@ func readState(text []byte) (*HostState, error) {
 		h.Components = []ClusterComponent{}
 	}
 	h.Total = max(h.Total, len(h.Components))
+	if h.Drain != HostDraining && h.Drain != HostDrained { // what a later version may tell
+		h.Drain = ""
+	}
 	return h, nil
 }
 

@@ -73,26 +73,30 @@ func inCluster(t testing.TB, j *joined) func(*admin.Config) {
 func TestCluster(t *testing.T) {
 	j := &joined{}
 	info := func(name string) core.HostInfo { return core.HostInfo{Name: name, Since: joinTime} }
-	state := `{"version":"v2","started":"2026-11-29T05:51:55Z","ready":true,"connected":"2026-11-29T05:51:55Z","total":7,"later":1,"components":[{"id":"x/y","engine":"wazero","state":"running","health":"healthy","instances":2,"later":{}}]}`
+	state := `{"version":"v2","started":"2026-11-29T05:51:55Z","ready":true,"connected":"2026-11-29T05:51:55Z","total":7,"later":1,"drain":"draining","components":[{"id":"x/y","engine":"wazero","state":"running","health":"healthy","instances":2,"later":{}}]}`
 	j.answers = []core.HostAnswer{
 		{HostInfo: info("good"), Answer: []byte(state)},
 		{HostInfo: info("silent"), Err: errors.New("it has not answered in time")},
 		{HostInfo: info("garbage"), Answer: []byte(`{"components":{}}`)},
 		{HostInfo: info("nonames"), Answer: []byte(`{"components":[{"id":"\u001b[2J"}]}`)},
-		{HostInfo: info("bare"), Answer: []byte(`{"total":-5}`)},
+		{HostInfo: info("bare"), Answer: []byte(`{"total":-5,"drain":"later"}`)},
 	}
 	joined := inCluster(t, j)
-	s := serve(t, func(c *admin.Config) { joined(c); c.Manager = new(sharing) }) // the other host has a/far in its state
+	s := serve(t, func(c *admin.Config) {
+		joined(c)
+		c.Manager = new(sharing) // the other host has a/far in its state
+		c.Draining = func() string { return admin.HostDrained }
+	})
 	c, err := s.Cluster(t.Context())
 	check(t, err)
 	if c.Name != "prod" || !c.Connected || c.Server != "nats://a" || c.Reconnects != 2 || !c.Since.Equal(joinTime) || len(c.Hosts) != 6 {
 		t.Fatalf("got %+v", c)
 	}
 	own := c.Hosts[0]
-	if !own.Self || own.Name != "one" || own.Labels["zone"] != "a" || own.State == nil || own.State.Version != "v1" || own.State.Total != 1 || own.State.Components[0].ID != "a/b" || own.State.Reconnects != 2 {
+	if !own.Self || own.Name != "one" || own.Labels["zone"] != "a" || own.State == nil || own.State.Version != "v1" || own.State.Total != 1 || own.State.Components[0].ID != "a/b" || own.State.Reconnects != 2 || own.State.Drain != admin.HostDrained {
 		t.Errorf("the host itself is %+v", own)
 	}
-	if h := c.Hosts[1]; h.Self || h.Error != "" || h.State.Version != "v2" || h.State.Total != 7 || len(h.State.Components) != 1 || h.State.Components[0].Instances != 2 {
+	if h := c.Hosts[1]; h.Self || h.Error != "" || h.State.Version != "v2" || h.State.Total != 7 || len(h.State.Components) != 1 || h.State.Components[0].Instances != 2 || h.State.Drain != admin.HostDraining {
 		t.Errorf("another one is %+v", h)
 	}
 	for i, reason := range []string{"it has not answered in time", "its answer cannot be read: json", "its answer cannot be read: "} {
@@ -100,10 +104,10 @@ func TestCluster(t *testing.T) {
 			t.Errorf("got %+v, want the reason %s", h, reason)
 		}
 	}
-	if h := c.Hosts[5]; h.State == nil || h.State.Total != 0 || h.State.Components == nil {
+	if h := c.Hosts[5]; h.State == nil || h.State.Total != 0 || h.State.Drain != "" || h.State.Components == nil {
 		t.Errorf("got %+v", h)
 	}
-	if got := s.raw(t, "GET", "/v1/cluster", ""); !strings.HasPrefix(got, `200 {"name":"prod"`) || strings.Contains(got, "later") {
+	if got := s.raw(t, "GET", "/v1/cluster", ""); !strings.HasPrefix(got, `200 {"name":"prod"`) || strings.Contains(got, "later") || strings.Count(got, `"drain":`) != 2 {
 		t.Errorf("got %s", got)
 	}
 	whole, err := s.Client.Snapshot(t.Context())

@@ -20,6 +20,9 @@ type Config struct {
 	// Manager makes changes. Without one components can be restarted and removed, and no
 	// configuration can be applied.
 	Manager Manager
+	// Draining returns [HostDraining] or [HostDrained], and "" for a host that takes components of others
+	// as usual. It does not block. Without it the host does.
+	Draining func() string
 	// Log has the lines and the levels of the program's log.
 	Log *Log
 	// Metrics answers GET /metrics.

@@ -132,7 +132,7 @@ func (s *Server) component(c host.ComponentStatus) Component {
 	n, id := c.Counters, c.ID.String()
 	return Component{
 		ID: id, Engine: c.Engine, State: c.State, Health: c.Health.String(), Required: c.Required,
-		Instances: c.Instances, Waiting: c.Waiting, Stored: c.Stored, Rate: s.rates.of(id), Memory: c.Memory,
+		Instances: c.Instances, Waiting: c.Waiting, Durable: c.Durable, Stored: c.Stored, Rate: s.rates.of(id), Memory: c.Memory,
 		Handled: n.Handled, Errors: n.Errors, Traps: n.Traps, Restarts: n.Restarts, LastError: c.LastError,
 		Sent: n.Sent, Refused: n.Refused, Requests: n.Requests, Canceled: n.Canceled, Callbacks: n.Callbacks, Expired: n.Expired,
 		Timers: c.Timers, Fired: c.Fired, Calls: c.Calls, FailedCalls: c.FailedCalls, Published: c.Published, LogLines: n.LogLines, LogDrops: n.LogDrops,

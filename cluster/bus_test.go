@@ -21,6 +21,7 @@ const leaseTime = 5 * time.Second
 // bus is a directory in memory, with the hosts that use it.
 type bus struct {
 	t        testing.TB
+	lease    time.Duration // of hosts that join
 	mu       sync.Mutex
 	values   map[string]entry
 	revision uint64
@@ -49,6 +50,8 @@ type member struct {
 	cut       bool // nothing goes between it and the directory, or other hosts
 	doubtful  bool // writes are made, and their answers are lost
 	stuck     bool // nothing that runs stops
+	watches   int  // that have begun
+	deaf      int  // of these, those that tell nothing any more: the first ones
 	running   map[core.ComponentID]bool
 	paused    map[core.ComponentID]bool
 	fences    map[core.ComponentID]uint64
@@ -57,6 +60,7 @@ type member struct {
 	fail      map[core.ComponentID]error  // of starts
 	starts    map[core.ComponentID]int
 	floor     map[core.ComponentID]uint64
+	atAsk     func() // called before another host is asked
 	atHand    func() // called while a component is handed over
 	onArrival func() // called when a component is started that was handed over
 }
@@ -71,7 +75,7 @@ var (
 )
 
 func newBus(t testing.TB) *bus {
-	return &bus{t: t, values: map[string]entry{}, changed: make(chan struct{}), hosts: map[string]*member{}, most: map[core.ComponentID]uint64{}}
+	return &bus{t: t, lease: leaseTime, values: map[string]entry{}, changed: make(chan struct{}), hosts: map[string]*member{}, most: map[core.ComponentID]uint64{}}
 }
 
 // join starts a host that can run components. It stops at the end of the test.
@@ -83,7 +87,7 @@ func (b *bus) join(name string, ids ...core.ComponentID) *member {
 	}
 	var err error
 	m.c, err = New(Config{
-		Host: name, Lease: leaseTime, Directory: m, Hosts: m, Fences: m, Runner: m,
+		Host: name, Lease: b.lease, Directory: m, Hosts: m, Fences: m, Runner: m,
 		Logger: slog.New(slog.NewTextHandler(m.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err == nil {
@@ -230,11 +234,15 @@ func (m *member) Update(ctx context.Context, key string, value []byte, last uint
 
 func (m *member) Watch(ctx context.Context, tell func(string, []byte, uint64)) error {
 	told, first := uint64(0), true
+	m.bus.mu.Lock()
+	m.watches++
+	number := m.watches
+	m.bus.mu.Unlock()
 	for {
 		m.bus.mu.Lock()
 		changed := m.bus.changed
 		var news []entry
-		if !m.cut {
+		if !m.cut && number > m.deaf {
 			for _, e := range m.bus.values {
 				if e.revision > told {
 					news = append(news, e)
@@ -263,6 +271,9 @@ func (m *member) Watch(ctx context.Context, tell func(string, []byte, uint64)) e
 func (m *member) AtClose(f func(context.Context)) { m.close = f }
 
 func (m *member) Ask(ctx context.Context, host string, request []byte) ([]byte, error) {
+	if m.atAsk != nil {
+		m.atAsk()
+	}
 	m.bus.mu.Lock()
 	other := m.bus.hosts[host]
 	m.bus.mu.Unlock()

@@ -62,7 +62,8 @@ type placed struct {
 	balanced  time.Time // it does not move to a better host before
 	blocked   time.Time // until when this host does not try to start it
 	failures  int
-	reason    error // why the last start, stop or move failed
+	reason    error              // why the last start, stop or move failed
+	abandon   context.CancelFunc // ends a move; nil if there is none that can end
 }
 
 const (
@@ -93,9 +94,6 @@ func New(c Config) (*Controller, error) {
 func (c *Controller) Start(ctx context.Context) error {
 	over, end := context.WithCancel(context.Background())
 	c.end = end
-	if err := c.config.Hosts.Answer(c.answer); err != nil {
-		return err
-	}
 	c.config.Directory.AtClose(c.leave)
 	failed := make(chan error, 1)
 	c.work.Go(func() { c.watch(over, failed) })
@@ -115,6 +113,10 @@ func (c *Controller) Start(ctx context.Context) error {
 			c.end()
 			return context.Cause(ctx)
 		}
+	}
+	if err := c.config.Hosts.Answer(c.answer); err != nil { // later: one that did not start answers nobody
+		c.end()
+		return err
 	}
 	c.work.Go(func() { c.keepLease(over) })
 	c.work.Go(func() { c.run(over) })

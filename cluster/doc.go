@@ -69,6 +69,9 @@ func renewEvery(lease time.Duration) time.Duration { return lease / 3 }
 // components.
 func margin(lease time.Duration) time.Duration { return lease / 8 }
 
+// blindAfter is how long the directory may take to tell a host of its own renewals.
+func blindAfter(lease time.Duration) time.Duration { return lease / 2 }
+
 // lookEvery is how often a host looks for leases that are over.
 func lookEvery(lease time.Duration) time.Duration { return max(lease/40, 10*time.Millisecond) }
 

@@ -62,6 +62,17 @@ func (c *Controller) setDraining(draining bool) {
 	c.kickLease()
 }
 
+// Draining reports whether this host takes no components, and if so whether some are still on it: those
+// that have not moved yet, or could not.
+func (c *Controller) Draining() (draining, left bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range c.placed {
+		left = left || p.running || p.busy
+	}
+	return c.lease.draining, left
+}
+
 // isTold reports whether the directory says if this host is draining, and it has a lease.
 func (c *Controller) isTold(draining bool) bool {
 	h := c.view.hosts[c.config.Host]

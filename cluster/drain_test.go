@@ -39,7 +39,13 @@ func TestDrain(t *testing.T) {
 		for id := range x.running {
 			was[id.String()] = true
 		}
+		if draining, left := x.c.Draining(); draining || !left {
+			t.Errorf("before: draining %v, components left %v", draining, left)
+		}
 		all := drain(t, x)
+		if draining, left := x.c.Draining(); !draining || left {
+			t.Errorf("afterwards: draining %v, components left %v", draining, left)
+		}
 		if len(all) != len(was) || len(x.running) != 0 {
 			t.Errorf("%d of %d moved, %d are left", len(all), len(was), len(x.running))
 		}
@@ -62,6 +68,9 @@ func TestDrain(t *testing.T) {
 			t.Error("a host that is drained has taken components")
 		}
 		check(t, x.c.Undrain(t.Context()))
+		if draining, _ := x.c.Draining(); draining {
+			t.Error("draining after Undrain")
+		}
 		b.await("it takes its part", 5*leaseTime, func() bool { return b.onceEachLocked(20) && len(x.running) > 2 })
 	})
 }
@@ -85,6 +94,9 @@ func TestDrainFails(t *testing.T) {
 					if !strings.Contains(fmt.Sprint(m.Err), test.want) {
 						t.Errorf("got %v, want %q", m.Err, test.want)
 					}
+				}
+				if draining, left := x.c.Draining(); !draining || !left {
+					t.Errorf("draining %v, components left %v", draining, left)
 				}
 				if len(x.running) < n {
 					t.Errorf("%d of %d are left", len(x.running), n)

@@ -18,9 +18,11 @@ type held struct {
 
 // lease is this host's lease.
 type lease struct {
-	atomic.Pointer[held]        // nil without one
-	revision             uint64 // of the last renewal
-	next                 string // the session that the host tries to get
+	atomic.Pointer[held]           // nil without one
+	revision             uint64    // of the last renewal
+	unseen               uint64    // of the first renewal that the directory has not told of; 0 if there is none
+	since                time.Time // of that
+	next                 string    // the session that the host tries to get
 	draining             bool
 	written              canValue // the last word of the host about the components that it can run
 }
@@ -90,8 +92,22 @@ func (c *Controller) renew(ctx context.Context) bool {
 		c.log.Info("this host has a lease", "host", c.config.Host, "lease", c.config.Lease)
 	}
 	c.lease.Store(&held{session, sent.Add(term), sent.Round(0).Add(term)})
+	c.noteUnseenLocked(revision)
 	c.wakeUp()
 	return true
+}
+
+// noteUnseenLocked notes a renewal of which the directory has to tell.
+func (c *Controller) noteUnseenLocked(revision uint64) {
+	if h := c.view.hosts[c.config.Host]; c.lease.unseen == 0 && (h == nil || h.revision < revision) {
+		c.lease.unseen, c.lease.since = revision, time.Now()
+	}
+}
+
+// isBlindLocked reports whether the directory does not tell of this host's own renewals, as
+// when the server that told of changes is dead: then it tells of no others either.
+func (c *Controller) isBlindLocked(now time.Time) bool {
+	return c.lease.unseen > 0 && now.Sub(c.lease.since) > blindAfter(c.config.Lease)
 }
 
 // nextLeaseLocked returns the session of the next renewal, and the revision that it follows. A host
@@ -118,6 +134,10 @@ func (c *Controller) nextLeaseLocked(now time.Time) (session string, last uint64
 // noteOwnLocked looks at a lease of this host's name in the directory.
 func (c *Controller) noteOwnLocked() {
 	h, held := c.view.hosts[c.config.Host], c.lease.Load()
+	if h != nil && h.revision >= c.lease.unseen {
+		c.lease.unseen = 0
+		c.noteUnseenLocked(c.lease.revision)
+	}
 	switch {
 	case h == nil || held == nil:
 	case h.Session == held.session && !h.Gone:
@@ -135,11 +155,14 @@ func (c *Controller) loseLocked(reason string) {
 	}
 	c.sessions[h.session] = true
 	c.lease.Store(nil)
-	c.lease.next, c.lease.revision, c.lease.written = "", 0, canValue{}
+	c.lease.next, c.lease.revision, c.lease.unseen, c.lease.written = "", 0, 0, canValue{}
 	n := 0
 	for _, p := range c.placed {
 		if p.wrote = 0; p.running {
 			n++
+		}
+		if p.abandon != nil { // else the component would go on until the other host has answered
+			p.abandon()
 		}
 	}
 	c.log.Warn("this host has lost its lease: it stops the components with place: any, and goes on with all others", "components", n, "reason", reason)

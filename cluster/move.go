@@ -61,9 +61,16 @@ func (c *Controller) move(ctx context.Context, p *placed, host string) error {
 	if h := c.view.hosts[host]; h != nil {
 		to.session = h.Session
 	}
+	p.abandon = cancel
+	err := error(nil)
+	if !c.holds(p.claim.Session) {
+		err = errLost // before it could be abandoned
+	}
 	c.mu.Unlock()
 	handed := false
-	err := c.ask(ctx, to, ask{Op: opPrepare, ID: p.id.String(), Move: to.move}, nil)
+	if err == nil {
+		err = c.ask(ctx, to, ask{Op: opPrepare, ID: p.id.String(), Move: to.move}, nil)
+	}
 	if err == nil {
 		err = c.config.Runner.MoveAway(ctx, p.id, func(ctx context.Context, m *core.Moving) error {
 			err := c.hand(ctx, p, to, m)
@@ -73,6 +80,7 @@ func (c *Controller) move(ctx context.Context, p *placed, host string) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	p.abandon = nil
 	if handed {
 		p.running, p.reason = false, nil
 		c.log.Info("component moved", "component", p.id.String(), "to", host)
@@ -100,6 +108,9 @@ func (c *Controller) hand(ctx context.Context, p *placed, to target, m *core.Mov
 	if err := c.pass(ctx, p, to); err != nil {
 		return err
 	}
+	c.mu.Lock()
+	p.abandon = nil // the messages that wait follow the component, for as long as they may
+	c.mu.Unlock()
 	return c.awaitStart(ctx, p, to)
 }
 
@@ -107,12 +118,15 @@ func (c *Controller) hand(ctx context.Context, p *placed, to target, m *core.Mov
 // again: it can succeed once only.
 func (c *Controller) pass(ctx context.Context, p *placed, to target) error {
 	c.mu.Lock()
-	before := p.claim
+	before, lives := p.claim, c.view.lives(to.host, to.session)
 	next := claimValue{
 		Host: to.host, Session: to.session, Fence: max(before.Fence, c.highest[p.id]) + 1, Floor: before.Floor, Move: to.move,
 		FromHost: c.config.Host, FromSession: before.Session,
 	}
 	c.mu.Unlock()
+	if !lives { // it would be free for all, and its messages could not follow it in order
+		return fmt.Errorf("host %s has lost its lease meanwhile", to.host)
+	}
 	for c.holds(before.Session) {
 		revision, won, err := c.write(context.WithoutCancel(ctx), claimKey(p.id), next, before.revision)
 		switch {

@@ -30,6 +30,11 @@ func (c *Controller) step(ctx context.Context, now time.Time) {
 	if h := c.lease.Load(); h != nil && !c.holds(h.session) {
 		c.loseLocked("it could not be renewed in time")
 	}
+	if c.isBlindLocked(now) {
+		c.log.Debug("the directory tells of no changes, it is asked anew")
+		c.lease.unseen = 0
+		c.rewatch()
+	}
 	session := c.session()
 	if session != "" && c.view.complete {
 		c.deposeLocked(ctx, now)

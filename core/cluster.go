@@ -36,6 +36,10 @@ type ClusterStatus struct {
 	Lost       uint64    // outcomes that could not be sent to their host: the request there times out
 	Discarded  uint64    // arrivals that were not understood
 	Full       uint64    // messages that were refused since their target's host grants no more at a time
+	// Unpublished are publications that no other host got: there was no connection, or the server forbids it.
+	Unpublished uint64
+	Missed      uint64 // publications of other hosts that were dropped, since too many waited for this one
+	Redelivered uint64 // messages of durable mailboxes on which an instance ended, and that came again
 	// Hosts are those that are there, by name. The first one is the host itself.
 	Hosts []HostInfo
 }

@@ -150,7 +150,7 @@ func (a *attached) takeAll(r *reader) (refusals []refusal, requests bool) {
 		correlation, deadline, sender, payload := r.message(now)
 		if r.err != nil {
 			reason := &core.MessagingError{Case: core.CaseUnavailable, Text: "host " + a.broker.config.Host + " could not read the message: " + r.err.Error()}
-			return append(refusals, refusal{i, reason, true}), requests
+			return append(refusals, refusal{index: i, reason: reason, rest: true}), requests
 		}
 		if r.changed {
 			refused = a.refusedBy(over, r)
@@ -160,7 +160,7 @@ func (a *attached) takeAll(r *reader) (refusals []refusal, requests bool) {
 			err = a.take(correlation, deadline, sender, payload)
 		}
 		if err != nil {
-			refusals = append(refusals, refusal{i, core.AsMessagingError(err), false})
+			refusals = append(refusals, refusal{index: i, reason: core.AsMessagingError(err), store: err == errStore})
 		} else if correlation != 0 {
 			requests = true
 		}
@@ -193,16 +193,15 @@ func (a *attached) take(correlation core.RequestID, deadline int64, sender, payl
 	if a.detached.Load() {
 		return b.nobodyHas(a.id)
 	}
+	if a.mail != nil && correlation == 0 { // a host that does not know of the mailbox has sent it
+		return errStore
+	}
 	m := core.NewMessage(payload)
 	m.Sender, m.Target = a.sender, a.id
 	if correlation != 0 {
 		m.Correlation, m.Deadline, m.Origin = correlation, deadline, a.from
 	}
-	deliver := a.deliver
-	if a.mail != nil && !m.IsRequest() { // a host that does not know of the mailbox has sent it
-		deliver = b.deliverMail
-	}
-	if err := deliver(m); err != nil {
+	if err := a.deliver(m); err != nil {
 		m.Release()
 		return err
 	}

@@ -7,7 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
@@ -68,26 +70,80 @@ func BenchmarkSend(b *testing.B) {
 		from, to := join(b, url, "from"), join(b, url, "to")
 		var got atomic.Int64
 		to.deploy(b, "a/sink", component(func(guest.Host, []byte) ([]byte, error) { got.Add(1); return nil, nil }), nil)
-		n := int64(0)
-		sender := component(func(h guest.Host, m []byte) ([]byte, error) {
-			for range b.N {
-				err := h.Send("a/sink", payload)
-				for ; errors.Is(err, guest.ErrQueueFull); err = h.Send("a/sink", payload) {
-					<-time.After(10 * time.Microsecond)
-				}
-				if err != nil {
-					return nil, err
-				}
-			}
-			return nil, nil
-		})
-		from.deploy(b, "b/sender", sender, nil)
-		n = int64(b.N)
-		b.ResetTimer()
-		_, err := from.Request(context.Background(), core.MustComponentID("b/sender"), nil)
-		check(b, err)
-		wait(b, &got, n)
+		from.sendAll(b, "a/sink", payload, &got)
 	})
+}
+
+// sendAll measures b.N messages of a component of a host to a target, until the target has got all.
+func (m *member) sendAll(b *testing.B, target string, payload []byte, got *atomic.Int64) {
+	m.deploy(b, sender.String(), component(func(h guest.Host, _ []byte) ([]byte, error) {
+		for range b.N {
+			err := h.Send(target, payload)
+			for ; errors.Is(err, guest.ErrQueueFull); err = h.Send(target, payload) {
+				<-time.After(10 * time.Microsecond)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil
+	}), nil)
+	b.ResetTimer()
+	_, err := m.Request(context.Background(), sender, nil)
+	check(b, err)
+	wait(b, got, int64(b.N))
+}
+
+// BenchmarkDurable measures messages that JetStream keeps in files until they are acknowledged: from one
+// client to a pull consumer of another one, without airhost, and from a component to one of another host
+// with a durable mailbox. By default the server forces its files to the disk now and then; with "always"
+// it does before each answer.
+func BenchmarkDurable(b *testing.B) {
+	for _, sync := range []string{"default", "always"} {
+		b.Run(sync, func(b *testing.B) {
+			s := store(b, b.TempDir(), func(o *server.Options) { o.SyncAlways = sync == "always" })
+			payload := make([]byte, 64)
+			b.Run("nats", func(b *testing.B) { bareDurable(b, s.ClientURL(), payload) })
+			b.Run("airhost", func(b *testing.B) {
+				from, to := join(b, s.ClientURL(), "from"), join(b, s.ClientURL(), "to")
+				var got atomic.Int64
+				to.deployMail(b, mailID.String(), component(func(guest.Host, []byte) ([]byte, error) { got.Add(1); return nil, nil }))
+				from.knows(b, mailID)
+				from.sendAll(b, mailID.String(), payload, &got)
+			})
+		})
+	}
+}
+
+// bareDurable measures b.N messages to a pull consumer that acknowledges each.
+func bareDurable(b *testing.B, url string, payload []byte) {
+	from, err := jetstream.New(dial(b, url), jetstream.WithPublishAsyncErrHandler(func(_ jetstream.JetStream, _ *natsgo.Msg, err error) { b.Error(err) }))
+	check(b, err)
+	to, err := jetstream.New(dial(b, url))
+	check(b, err)
+	ctx := context.Background()
+	stream, err := to.CreateOrUpdateStream(ctx, jetstream.StreamConfig{Name: "x", Subjects: []string{"x.>"}, Retention: jetstream.WorkQueuePolicy})
+	check(b, err)
+	consumer, err := stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{Durable: "y", AckPolicy: jetstream.AckExplicitPolicy, MaxAckPending: 4096})
+	check(b, err)
+	var got atomic.Int64
+	pull, err := consumer.Consume(func(in jetstream.Msg) {
+		if err := in.Ack(); err != nil {
+			b.Error(err)
+		}
+		got.Add(1)
+	})
+	check(b, err)
+	defer pull.Stop()
+	b.ResetTimer()
+	for n := range int64(b.N) {
+		for n-got.Load() >= 4096 { // as many as airhost has under way
+			<-time.After(10 * time.Microsecond)
+		}
+		_, err := from.PublishAsync("x.y", payload)
+		check(b, err)
+	}
+	wait(b, &got, int64(b.N))
 }
 
 // BenchmarkPublish measures publications to one subscriber of another client of a server, without airhost,

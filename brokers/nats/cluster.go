@@ -80,6 +80,7 @@ func (b *Broker) Cluster() core.ClusterStatus {
 	counters, w := b.Counters(), &b.watched
 	c := core.ClusterStatus{
 		Name: b.config.Cluster, Lost: counters.Lost, Discarded: counters.Discarded, Full: w.full.Load(), Hosts: []core.HostInfo{b.self()},
+		Unpublished: counters.Unpublished, Missed: counters.Missed, Redelivered: counters.Redelivered,
 	}
 	closed := b.refusal.Load() == errClosed
 	w.mu.Lock()

@@ -21,7 +21,6 @@ import (
 
 func (c Config) withDefaults() Config {
 	c.URL, c.Cluster, c.Lease = cmp.Or(c.URL, natsgo.DefaultURL), cmp.Or(c.Cluster, DefaultCluster), cmp.Or(c.Lease, DefaultLease)
-	c.Replicas = cmp.Or(c.Replicas, 1)
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -49,7 +48,7 @@ func (c Config) check() (options []natsgo.Option, err error) {
 		return nil, fmt.Errorf("host %.70q: want 1 to %d letters, digits, '-', '_' and '.'", c.Host, maxHost)
 	case c.Lease < MinLease:
 		return nil, fmt.Errorf("lease %v: want %v or more", c.Lease, MinLease)
-	case c.Replicas != 1 && c.Replicas != 3 && c.Replicas != 5:
+	case c.Replicas != 0 && c.Replicas != 1 && c.Replicas != 3 && c.Replicas != 5:
 		return nil, fmt.Errorf("replicas %d: want 1, 3 or 5", c.Replicas)
 	case c.Credentials != "" && c.NKey != "":
 		return nil, errors.New("credentials and nkey: want one of the two")
@@ -112,11 +111,13 @@ func (c Config) options() ([]natsgo.Option, error) {
 		options = append(options, natsgo.UserCredentials(c.Credentials))
 	}
 	if c.NKey != "" {
-		option, err := natsgo.NkeyOptionFromSeed(c.NKey)
+		// The client of NATS has one public key for all connections: a seed that is read again for each
+		// signature, as by NkeyOptionFromSeed, would not fit it after the file was replaced.
+		pair, public, err := readNKey(c.NKey)
 		if err != nil {
-			return nil, fmt.Errorf("nkey %s: %w", c.NKey, err)
+			return nil, fmt.Errorf("nkey %w", err)
 		}
-		options = append(options, option)
+		options = append(options, natsgo.Nkey(public, pair.Sign))
 	}
 	if c.CA != "" {
 		options = append(options, natsgo.RootCAs(c.CA))

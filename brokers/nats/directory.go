@@ -9,10 +9,14 @@ import (
 	"strings"
 	"time"
 
+	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/airhost/airhost/core"
 )
+
+// entry is where a component is entered in the directory.
+func (s subjects) entry(id core.ComponentID) string { return "$KV." + s.bucket() + "." + key(id) }
 
 // The directory is read at each connection, when a host says that its durable mailboxes have
 // changed, and once a minute, since it may be changed by hand.
@@ -20,9 +24,10 @@ const directoryPause = time.Minute
 
 // register enters a component in the directory.
 func (b *Broker) register(ctx context.Context, id core.ComponentID) error {
-	if _, err := b.mail.js.Publish(ctx, "$KV."+b.subjects.bucket()+"."+key(id), []byte(b.config.Host)); err != nil {
+	if _, err := b.mail.js.Publish(ctx, b.subjects.entry(id), []byte(b.config.Host)); err != nil {
 		return fmt.Errorf("the directory of durable mailboxes, %s: %w", b.subjects.bucket(), b.mailError(err))
 	}
+	b.mail.entries.Add(1)
 	if b.know(id) {
 		b.sayBeat(false)
 	}
@@ -58,6 +63,9 @@ func (b *Broker) forget(id core.ComponentID) (had bool) {
 	if r := b.mail.routes[id]; r != nil {
 		r.gone.Store(true)
 	}
+	if r := b.remotes[id]; r != nil {
+		r.overtake(false)
+	}
 	return had
 }
 
@@ -79,6 +87,9 @@ func (b *Broker) readDirectory(ctx context.Context) error {
 			b.log.Warn("the directory of durable mailboxes has a key that is no component", "key", key)
 		}
 	}
+	if err := b.keepEntries(ctx, known); err != nil {
+		return b.mailError(err)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for id, a := range b.local { // the directory may be late
@@ -86,12 +97,47 @@ func (b *Broker) readDirectory(ctx context.Context) error {
 			delete(known, id)
 		}
 	}
+	former := b.mail.known
 	b.mail.known = known
-	for id, r := range b.mail.routes {
-		r.gone.Store(!known[id])
-	}
 	for id, r := range b.remotes {
 		r.overtake(known[id])
+	}
+	for id, r := range b.mail.routes {
+		r.gone.Store(!known[id])
+		if known[id] && !former[id] {
+			b.followLocked(r)
+		}
+	}
+	return nil
+}
+
+// keepEntries adds the components to known that the directory has although they were not in its list: that
+// comes from one of its replicas, which may be behind.
+func (b *Broker) keepEntries(ctx context.Context, known map[core.ComponentID]bool) error {
+	var missing []core.ComponentID
+	b.mu.RLock()
+	for id := range b.mail.known {
+		if !known[id] && b.local[id] == nil {
+			missing = append(missing, id)
+		}
+	}
+	b.mu.RUnlock()
+	if len(missing) == 0 {
+		return nil
+	}
+	js, err := b.server.JetStream()
+	if err != nil {
+		return err
+	}
+	for _, id := range missing {
+		entry, err := js.GetLastMsg("KV_"+b.subjects.bucket(), b.subjects.entry(id), natsgo.Context(ctx)) // of the leader
+		switch {
+		case errors.Is(err, natsgo.ErrMsgNotFound), errors.Is(err, natsgo.ErrStreamNotFound):
+		case err != nil:
+			return err
+		case entry.Header.Get("KV-Operation") == "":
+			known[id] = true
+		}
 	}
 	return nil
 }
@@ -100,15 +146,18 @@ func (b *Broker) readDirectory(ctx context.Context) error {
 func (b *Broker) know(id core.ComponentID) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	is := b.mail.known[id]
-	b.mail.known[id] = true
-	if r := b.mail.routes[id]; r != nil {
-		r.gone.Store(false)
+	if b.mail.known[id] {
+		return false
 	}
+	b.mail.known[id] = true
 	if r := b.remotes[id]; r != nil {
 		r.overtake(true)
 	}
-	return !is
+	if r := b.mail.routes[id]; r != nil {
+		r.gone.Store(false)
+		b.followLocked(r)
+	}
+	return true
 }
 
 // keepDirectory reads the directory again and again until done is closed.
@@ -142,7 +191,8 @@ func (b *Broker) kickDirectory() {
 }
 
 // durables is a word for the set of this host's components with durable mailboxes, for its beats; it
-// is empty without any.
+// is empty without any. It is another one after each entry in the directory: hosts that have heard it
+// before have looked too early.
 func (b *Broker) durables() string {
 	var all []string
 	for _, x := range b.mailboxes() {
@@ -152,6 +202,7 @@ func (b *Broker) durables() string {
 		return ""
 	}
 	slices.Sort(all)
+	all = append(all, fmt.Sprint(b.mail.entries.Load()))
 	sum := fnv.New64a()
 	_, _ = sum.Write([]byte(strings.Join(all, " "))) // it does not fail
 	return fmt.Sprintf("%x", sum.Sum64())

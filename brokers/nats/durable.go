@@ -81,6 +81,7 @@ type mailing struct {
 	denied  atomic.Bool // the server has ended the permit
 	resting atomic.Bool
 	inboxes atomic.Uint64 // how many there were
+	entries atomic.Uint64 // how often this host has entered a component in the directory
 	leaves  atomic.Int64  // until then consumers of mailboxes that end stay, in ns since the Unix epoch
 	kick    chan struct{} // asks for a look at the directory
 	setUp   chan struct{} // has a token unless somebody sets JetStream up; guards the following
@@ -167,6 +168,8 @@ func (b *Broker) mailError(err error) error {
 		return nil
 	case b.mail.denied.Load():
 		return errDenied
+	case lacksServers(err):
+		return fmt.Errorf("%w; %s", err, fewServers)
 	case lacksJetStream(err):
 		return fmt.Errorf("the NATS server has no JetStream, which delivery: durable needs: enable it for this account (jetstream {store_dir: …} in nats-server.conf, or nats-server -js), or leave delivery out: %w", err)
 	}
@@ -268,7 +271,7 @@ func (b *Broker) setUpMail(ctx context.Context, id core.ComponentID) (jetstream.
 // checkStreams makes the stream and the directory if they are not there. The caller has the token of setUp.
 func (b *Broker) checkStreams(ctx context.Context) error {
 	m := &b.mail
-	stream, err := b.stream(ctx, streamConfig(b.subjects, b.config.Replicas))
+	stream, err := b.stream(ctx, streamConfig(b.subjects, b.config.mailReplicas()))
 	if err != nil {
 		return err
 	}
@@ -279,7 +282,7 @@ func (b *Broker) checkStreams(ctx context.Context) error {
 		m.created = made
 	}
 	m.stream = stream
-	_, err = b.stream(ctx, bucketConfig(b.subjects, b.config.Replicas))
+	_, err = b.stream(ctx, bucketConfig(b.subjects, b.config.mailReplicas()))
 	return err
 }
 

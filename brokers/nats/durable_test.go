@@ -276,8 +276,8 @@ func TestPoison(t *testing.T) {
 	if len(letters) != 1 || string(letters[0].Payload) != "trap" || letters[0].Sender.String() != "b/sender" || !strings.Contains(letters[0].Reason, "on purpose") {
 		t.Errorf("the dead letters are %+v", letters)
 	}
-	if n := a.broker.Counters().Redelivered; n != 2 {
-		t.Errorf("%d redeliveries, want 2", n)
+	if n := a.broker.Counters().Redelivered; n != 2 || a.broker.Cluster().Redelivered != n {
+		t.Errorf("%d redeliveries, want 2, also in %+v", n, a.broker.Cluster())
 	}
 }
 

@@ -1,6 +1,7 @@
 package nats_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -51,10 +52,17 @@ func join(t testing.TB, url, name string) *member {
 // joinFor is join with a lease.
 func joinFor(t testing.TB, url, name string, lease time.Duration) *member {
 	t.Helper()
-	m := &member{log: new(hosttest.Log)}
+	return joinTo(t, nats.Config{URL: url, Host: name, Lease: lease, Labels: map[string]string{"zone": name}})
+}
+
+// joinTo is join with the configuration of the broker, but for the log.
+func joinTo(t testing.TB, config nats.Config) *member {
+	t.Helper()
+	m, name := &member{log: new(hosttest.Log)}, config.Host
 	logger := slog.New(slog.NewTextHandler(m.log, nil))
+	config.Logger = logger
 	var err error
-	m.broker, err = nats.New(nats.Config{URL: url, Host: name, Lease: lease, Logger: logger, Labels: map[string]string{"zone": name}})
+	m.broker, err = nats.New(config)
 	check(t, err)
 	tracker, err := slab.New(slab.Config{})
 	check(t, err)
@@ -285,7 +293,8 @@ func TestServerGone(t *testing.T) {
 // wire passes on all that goes to and from a server, until it is cut.
 type wire struct {
 	net.Listener
-	cut atomic.Bool
+	cut  atomic.Bool
+	lose atomic.Pointer[string] // a part of subjects: nobody answers there
 }
 
 func newWire(t testing.TB, to string) *wire {
@@ -321,6 +330,9 @@ type writer struct {
 func (w writer) Write(p []byte) (int, error) {
 	if w.wire.cut.Load() {
 		return len(p), nil // as on a line that is cut: nobody learns of it
+	}
+	if lose := w.wire.lose.Load(); lose != nil {
+		p = bytes.ReplaceAll(p, []byte(*lose), []byte(strings.ToLower(*lose)))
 	}
 	return w.to.Write(p)
 }

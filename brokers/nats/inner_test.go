@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	natsgo "github.com/nats-io/nats.go"
+
 	"github.com/airhost/airhost/core"
 )
 
@@ -50,11 +52,34 @@ func TestRestRefused(t *testing.T) {
 	}
 	r.frames[1], r.waiting = r.waiting[0], nil
 	no := func(index int, rest bool) refusal {
-		return refusal{index, &core.MessagingError{Case: core.CaseUnavailable, Text: "no"}, rest}
+		return refusal{index: index, reason: &core.MessagingError{Case: core.CaseUnavailable, Text: "no"}, rest: rest}
 	}
 	r.confirm(1, receipt{window: 1, refusals: []refusal{no(0, false), no(2, true)}})
 	if got := fmt.Sprint(home.back); got != "[0 unavailable: no 2 unavailable: no 3 unavailable: no]" || b.counts.left.Load() != 1 || r.pending != 0 {
 		t.Errorf("got %s, %d have left, %d are pending", got, b.counts.left.Load(), r.pending)
+	}
+}
+
+// TestRequestToItself: a host does not take itself for gone that has sent a request to a
+// component which has come to it meanwhile, however long the answer takes. It forgets
+// itself when nothing waits.
+func TestRequestToItself(t *testing.T) {
+	b, home := unconnected(t)
+	long := func() { b.peers.all["one"].until = time.Now().Add(-time.Second) }
+	b.peers.expect("one", 7, 0)
+	b.peers.expect("one", 8, time.Now().Add(-time.Second).UnixNano()) // it has timed out
+	long()
+	b.peers.heardSelf()
+	b.peers.expire(time.Now())
+	if len(home.back) > 0 || len(b.peers.all["one"].requests) != 1 {
+		t.Fatalf("%d requests end, and %v wait", len(home.back), b.peers.all["one"].requests)
+	}
+	b.peers.answered("one", 7)
+	long()
+	b.peers.heardSelf()
+	b.peers.expire(time.Now())
+	if len(home.back)+len(b.peers.all) > 0 {
+		t.Errorf("%d requests end, and it knows %v", len(home.back), b.peers.all)
 	}
 }
 
@@ -204,5 +229,49 @@ func TestOneBound(t *testing.T) {
 		if b.origin("two").Respond(m); (m.Failure == nil) != fits {
 			t.Errorf("an outcome of %d bytes: %v", size, m.Failure)
 		}
+	}
+}
+
+// TestNoMailboxAnyMore: a component that has no durable mailbox any more is reached directly again.
+func TestNoMailboxAnyMore(t *testing.T) {
+	b, _ := unconnected(t)
+	r := b.newRoute(x)
+	b.know(x)
+	if !b.forget(x) {
+		t.Error("it was not known")
+	}
+	deliver(t, r, y, "hello")
+	if r.pending != 1 {
+		t.Errorf("%d messages are on their way", r.pending)
+	}
+}
+
+// TestMailAfterDirectMessages: while messages that went directly have not ended, those for the store
+// wait; then they are sent in order.
+func TestMailAfterDirectMessages(t *testing.T) {
+	b, _ := unconnected(t)
+	direct := b.newRoute(x)
+	for i := range 2 {
+		deliver(t, direct, y, fmt.Sprint(i))
+	}
+	direct.frames[1], direct.waiting = direct.waiting[0], nil
+	b.know(x)
+	r := &mailRoute{broker: b, target: x, letters: map[uint64]*letter{}, lanes: map[core.ComponentID]*outLane{}, queued: true}
+	b.mail.routes[x], b.mail.answers = r, new(natsgo.Subscription)
+	b.followLocked(r)
+	deliver(t, r, y, "2")
+	if len(r.ready) != 0 {
+		t.Error("a message for the store has overtaken others")
+	}
+	direct.confirm(1, receipt{window: 1, refusals: []refusal{{index: 0, reason: errStore, store: true}, {index: 1, reason: errStore, store: true}}})
+	var got []string
+	for len(r.ready) > 0 {
+		l := r.ready[0]
+		r.ready = r.ready[1:]
+		got = append(got, string(l.message.Payload))
+		r.end(l.number)
+	}
+	if fmt.Sprint(got) != "[0 1 2]" {
+		t.Errorf("sent in the order %v", got)
 	}
 }

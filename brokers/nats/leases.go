@@ -1,6 +1,7 @@
 package nats
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ type Directory struct {
 
 	mu      sync.Mutex // guards the following
 	bucket  jetstream.KeyValue
+	noted   int           // how many servers keep it, as the log says
 	again   chan struct{} // closed and made anew with each new connection
 	atClose func(context.Context)
 }
@@ -37,12 +39,24 @@ func (s subjects) leases() string { return "ah_" + s.cluster() + "_leases" }
 // take is where other hosts ask a host.
 func (s subjects) take(host string) string { return s.prefix + ".host." + part(host) + ".take" }
 
-// openTime is how long the directory's bucket is looked for.
+// openTime is how long the directory's bucket is looked for. Later on it is the lease if
+// that is less: a request may be lost with a server or a connection, and then another one
+// is due.
 const openTime = 5 * time.Second
+
+// patience is how long JetStream may take for an answer.
+func (d *Directory) patience() time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.bucket == nil {
+		return openTime
+	}
+	return min(openTime, d.broker.config.Lease)
+}
 
 // open returns the bucket, which it makes if there is none.
 func (d *Directory) open(ctx context.Context) (jetstream.KeyValue, error) {
-	ctx, cancel := context.WithTimeout(ctx, openTime)
+	ctx, cancel := context.WithTimeout(ctx, d.patience())
 	defer cancel()
 	name := d.broker.subjects.leases()
 	js, err := jetstream.New(d.broker.server)
@@ -51,23 +65,16 @@ func (d *Directory) open(ctx context.Context) (jetstream.KeyValue, error) {
 	}
 	bucket, err := js.KeyValue(ctx, name)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		config := jetstream.KeyValueConfig{Bucket: name, Description: "who runs the components of airhost with place: any", History: 1, Replicas: 1}
-		if d.broker.server.ConnectedClusterName() != "" {
-			config.Replicas = 3
-		}
-		bucket, err = js.CreateKeyValue(ctx, config)
-		if err != nil && config.Replicas > 1 && ctx.Err() == nil {
-			d.broker.log.Warn("the leases of the cluster are on one NATS server only: when that is away, components with place: any stop", "reason", err.Error())
-			config.Replicas = 1
-			bucket, err = js.CreateKeyValue(ctx, config)
-		}
-		if errors.Is(err, jetstream.ErrBucketExists) { // another host was faster
-			bucket, err = js.KeyValue(ctx, name)
-		}
+		bucket, err = d.create(ctx, js, name)
+	}
+	have := 0
+	if err == nil {
+		have, err = replicasOf(ctx, bucket)
 	}
 	if err != nil {
 		return nil, noJetStream(name, err)
 	}
+	d.noteReplicas(have)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.bucket = bucket
@@ -77,15 +84,22 @@ func (d *Directory) open(ctx context.Context) (jetstream.KeyValue, error) {
 // noJetStream explains why there is no bucket.
 func noJetStream(bucket string, err error) error {
 	hint := "see what airhost nats permissions has for it"
-	if lacksJetStream(err) {
+	switch {
+	case lacksServers(err):
+		hint = fewServers
+	case lacksJetStream(err):
 		hint = "components with place: any need JetStream: set jetstream in the configuration of the NATS servers"
 	}
 	return fmt.Errorf("the bucket %s of NATS cannot be opened: %w; %s", bucket, err, hint)
 }
 
-// Watch calls tell with each value of the directory, then once with an empty key, and then with each
-// change. It returns when ctx ends, or when there is a new connection, since changes may have been
-// missed. An error says why there is no directory.
+// errNoAnswer is why a watch ends that has not begun in time.
+var errNoAnswer = errors.New("JetStream does not answer")
+
+// Watch calls tell with each value of the directory, then once with an empty key, and then
+// with each change. It returns when ctx ends, or when there is a new connection, since
+// changes may have been missed. An error says why there is no directory, or that it does
+// not answer.
 func (d *Directory) Watch(ctx context.Context, tell func(key string, value []byte, revision uint64)) error {
 	d.mu.Lock()
 	again := d.again
@@ -94,27 +108,36 @@ func (d *Directory) Watch(ctx context.Context, tell func(key string, value []byt
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // ends the watch, which else blocks
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil) // ends the watch, which else blocks
+	silent := time.AfterFunc(d.patience(), func() { cancel(errNoAnswer) })
+	defer silent.Stop()
 	all, err := bucket.WatchAll(ctx)
 	if err != nil {
-		return noJetStream(bucket.Bucket(), err)
+		return noJetStream(bucket.Bucket(), cmp.Or(context.Cause(ctx), err))
 	}
 	defer func() { _ = all.Stop() }() // it may have ended with ctx
-	for {
+	for complete := false; ; {
 		select {
 		case entry, open := <-all.Updates():
 			switch {
 			case !open:
 				return nil
 			case entry == nil:
+				complete = true
+				silent.Stop()
 				tell("", nil, 0)
-			default:
-				tell(entry.Key(), entry.Value(), entry.Revision())
+				continue
+			case !complete:
+				silent.Reset(d.patience())
 			}
+			tell(entry.Key(), entry.Value(), entry.Revision())
 		case <-again:
 			return nil
 		case <-ctx.Done():
+			if errors.Is(context.Cause(ctx), errNoAnswer) {
+				return noJetStream(bucket.Bucket(), errNoAnswer)
+			}
 			return nil
 		}
 	}

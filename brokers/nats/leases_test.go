@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	natsgo "github.com/nats-io/nats.go"
 
 	"github.com/airhost/airhost/brokers/nats"
 	"github.com/airhost/airhost/core"
@@ -96,6 +97,33 @@ func TestDirectory(t *testing.T) {
 	w.cut.Store(false)
 	if err := following(t, ended); err != nil { // the connection is made anew
 		t.Errorf("the watch ends with %v", err)
+	}
+}
+
+// TestLostWatch: a watch ends with an error if JetStream never answers its request, as when
+// a server has died with it, and the next one begins.
+func TestLostWatch(t *testing.T) {
+	s := serve(t, withJetStream(t))
+	w := newWire(t, s.Addr().String())
+	silent, err := natsgo.Connect(s.ClientURL())
+	check(t, err)
+	t.Cleanup(silent.Close)
+	_, err = silent.Subscribe("$JS.API.consumer.create.>", func(*natsgo.Msg) {})
+	check(t, err)
+	check(t, silent.Flush())
+	d := join(t, "nats://"+w.Addr().String(), "a").broker.Directory()
+	told, _ := watch(t, d)
+	following(t, told)
+	lost := "CONSUMER.CREATE"
+	w.lose.Store(&lost)
+	_, ended := watch(t, d)
+	if err := following(t, ended); err == nil || !strings.Contains(err.Error(), "JetStream does not answer") {
+		t.Errorf("the watch ends with %v", err)
+	}
+	w.lose.Store(nil)
+	told, _ = watch(t, d)
+	if got := following(t, told); got != (value{}) {
+		t.Errorf("the next one tells %v", got)
 	}
 }
 

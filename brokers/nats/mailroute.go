@@ -36,6 +36,9 @@ type mailRoute struct {
 	queued  bool      // the outbox has the route
 	last    uint64
 	bytes   int
+	waits   bool      // messages that went directly have not ended
+	before  []*letter // of these, to be stored
+	after   []*letter // taken meanwhile
 	told    time.Time // when an error of JetStream was logged last
 }
 
@@ -78,6 +81,7 @@ func (b *Broker) mailRouteTo(target core.ComponentID) (*mailRoute, error) {
 		letters: map[uint64]*letter{}, lanes: map[core.ComponentID]*outLane{},
 	}
 	m.routes[target], m.numbered[r.number] = r, r
+	b.followLocked(r)
 	return r, nil
 }
 
@@ -94,6 +98,9 @@ func (b *Broker) allMailRoutes() (all []*mailRoute) {
 func (r *mailRoute) Deliver(m *core.Message) error {
 	if m.IsRequest() || r.gone.Load() {
 		way, err := r.broker.directRoute(r.target)
+		if direct, is := way.(*remote); is && err == nil {
+			return direct.deliverDirectly(m)
+		}
 		if err != nil {
 			return err
 		}
@@ -119,28 +126,50 @@ func (r *mailRoute) post(m *core.Message) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if refused := b.refusal.Load(); refused != nil && refused != errLost { // under the lock: Close looks at all routes afterwards
-		return refused
+	if err := r.closedLocked(); err != nil {
+		return err
 	}
 	if len(r.letters) >= mailWindow || r.bytes > 0 && (r.bytes+size > mailBytes || b.mail.bytes.Load()+int64(size) > allMailBytes) {
 		return &core.MessagingError{Case: core.CaseQueueFull, Text: r.target.String() + ": JetStream has not confirmed the messages before"}
 	}
+	if l := r.takeLocked(m); r.waits {
+		r.after = append(r.after, l)
+	} else {
+		r.queueLocked(l)
+	}
+	return nil
+}
+
+// closedLocked returns the reason if the broker takes nothing more. Close looks at all routes afterwards.
+func (r *mailRoute) closedLocked() error {
+	if refused := r.broker.refusal.Load(); refused != nil && refused != errLost {
+		return refused
+	}
+	return nil
+}
+
+// takeLocked takes a message.
+func (r *mailRoute) takeLocked(m *core.Message) *letter {
 	r.last++
 	l := &letter{message: m, number: r.last}
 	r.letters[l.number] = l
-	r.bytes += size
-	b.mail.bytes.Add(int64(size))
-	if m.Sender.Namespace() != core.HostNamespace {
-		if lane := r.lanes[m.Sender]; lane != nil {
+	r.bytes += len(m.Payload)
+	r.broker.mail.bytes.Add(int64(len(m.Payload)))
+	return l
+}
+
+// queueLocked sends a letter, if none of its sender is on its way.
+func (r *mailRoute) queueLocked(l *letter) {
+	if sender := l.message.Sender; sender.Namespace() != core.HostNamespace {
+		if lane := r.lanes[sender]; lane != nil {
 			l.lane = lane
 			lane.waiting = append(lane.waiting, l)
-			return nil
+			return
 		}
 		l.lane = new(outLane)
-		r.lanes[m.Sender] = l.lane
+		r.lanes[sender] = l.lane
 	}
 	r.sendLocked(l)
-	return nil
 }
 
 // sendLocked makes the outbox send a letter.
@@ -254,7 +283,7 @@ func (r *mailRoute) giveBack(reason *core.MessagingError) {
 	for _, l := range r.letters {
 		all = append(all, l)
 	}
-	r.letters, r.lanes, r.ready = map[uint64]*letter{}, map[core.ComponentID]*outLane{}, nil
+	r.letters, r.lanes, r.ready, r.before, r.after = map[uint64]*letter{}, map[core.ComponentID]*outLane{}, nil, nil, nil
 	r.broker.mail.bytes.Add(-int64(r.bytes))
 	r.bytes = 0
 	r.mu.Unlock()

@@ -48,8 +48,9 @@ type Config struct {
 	// Aside is for a short-lived host beside one with the same components: it takes no messages of
 	// other hosts, and its name is Host with a random end.
 	Aside bool
-	// Replicas is how many servers of a cluster of NATS keep each durable mailbox: 1, 3 or 5; 1 by
-	// default.
+	// Replicas is how many servers of a cluster of NATS keep each durable mailbox, and the leases of
+	// components with place: any: 1, 3 or 5. By default one server keeps mailboxes, and three keep the
+	// leases, or one that is in no cluster.
 	Replicas int
 	// Logger gets the changes of the connection and of the other hosts; slog.Default() by default.
 	Logger *slog.Logger

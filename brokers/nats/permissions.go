@@ -120,17 +120,28 @@ func covered(pattern core.IDPattern, all []core.IDPattern) bool {
 // PublicKey returns the public key of the seed in a file, as [Config] NKey names one: servers
 // know the user by it.
 func PublicKey(seedFile string) (string, error) {
-	text, err := os.ReadFile(seedFile)
+	pair, public, err := readNKey(seedFile)
 	if err != nil {
 		return "", err
 	}
-	defer clear(text)
-	pair, err := nkeys.ParseDecoratedNKey(text)
+	pair.Wipe()
+	return public, nil
+}
+
+// readNKey reads the seed of a user.
+func readNKey(seedFile string) (pair nkeys.KeyPair, public string, err error) {
+	text, err := os.ReadFile(seedFile)
 	if err != nil {
-		return "", fmt.Errorf("%s: want the seed of a user's nkey, as nsc or nk -gen user writes it: %w", seedFile, err)
+		return nil, "", err
 	}
-	defer pair.Wipe()
-	return pair.PublicKey()
+	defer clear(text)
+	if pair, err = nkeys.ParseDecoratedUserNKey(text); err == nil {
+		public, err = pair.PublicKey()
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("%s: want the seed of a user's nkey, as nsc or nk -gen user writes it: %w", seedFile, err)
+	}
+	return pair, public, nil
 }
 
 // Redacted returns the addresses of servers without the names and passwords in them.

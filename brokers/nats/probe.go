@@ -18,6 +18,7 @@ type Found struct {
 	URL, Name, Version string
 	Cluster            string   // of the hosts
 	MaxPayload         int      // bytes of the largest payload that a message to another host may have
+	Warnings           []string // of what works, and could be safer
 	Refused            []string // uses of subjects that the server does not permit, such as `publish to "ah.c.hosts"`
 }
 
@@ -46,11 +47,19 @@ func Probe(ctx context.Context, config Config, p Permissions) (Found, error) {
 		return Found{}, fmt.Errorf("the connection to %s: %w", found.URL, err)
 	}
 	if p.bucket != "" && len(found.Refused) == 0 {
-		if err := hasJetStream(ctx, server, p.bucket); err != nil {
+		warning, err := probeLeases(ctx, c, server, p.bucket)
+		if err != nil {
 			return Found{}, err
 		}
+		found.warn(warning)
 	}
 	return found, nil
+}
+
+func (f *Found) warn(warning string) {
+	if warning != "" {
+		f.Warnings = append(f.Warnings, warning)
+	}
 }
 
 // dialOnce connects, or fails.
@@ -68,16 +77,23 @@ func dialOnce(ctx context.Context, c Config, options []natsgo.Option) (*natsgo.C
 	return server, nil
 }
 
-// hasJetStream returns an error unless there is a bucket, or there could be.
-func hasJetStream(ctx context.Context, server *natsgo.Conn, bucket string) error {
+// probeLeases returns an error unless there is the bucket of the leases, or there could be, and a
+// warning if more servers could keep it.
+func probeLeases(ctx context.Context, c Config, server *natsgo.Conn, name string) (warning string, err error) {
+	cluster := server.ConnectedClusterName()
+	r := replicated{stream: "KV_" + name, want: c.leaseReplicas(cluster != ""), outcome: "components with place: any stop while its server is away"}
 	js, err := jetstream.New(server)
+	var bucket jetstream.KeyValue
 	if err == nil {
-		_, err = js.KeyValue(ctx, bucket)
+		bucket, err = js.KeyValue(ctx, name)
 	}
-	if err == nil || errors.Is(err, jetstream.ErrBucketNotFound) {
-		return nil
+	if err == nil {
+		r.have, err = replicasOf(ctx, bucket)
 	}
-	return noJetStream(bucket, err)
+	if err != nil && !errors.Is(err, jetstream.ErrBucketNotFound) {
+		return "", noJetStream(name, err)
+	}
+	return r.warning(cluster), nil
 }
 
 // dialer connects until its context ends, and keeps the last failure.

@@ -319,8 +319,8 @@ func TestPublicationsWithoutAServer(t *testing.T) {
 	own.comes(t, "airhost/host before", "airhost/host 1", "airhost/host 2", "airhost/host after")
 	far.comes(t, "airhost/host before", "airhost/host after")
 	late.comes(t, "airhost/host too")
-	if n := a.broker.Counters().Unpublished; n != 2 {
-		t.Errorf("%d are counted as lost, want 2", n)
+	if n := a.broker.Counters().Unpublished; n != 2 || a.broker.Cluster().Unpublished != n {
+		t.Errorf("%d are counted as lost, want 2, also in %+v", n, a.broker.Cluster())
 	}
 }
 

@@ -321,8 +321,8 @@ func arrivalsAreBounded(t *testing.T, size, frames, want int) {
 	for i := range frames {
 		come(i + 1)
 	}
-	if missed := b.Counters().Missed; missed != uint64(2*(frames-want)) {
-		t.Errorf("%d are missed, want %d", missed, 2*(frames-want))
+	if missed := b.Counters().Missed; missed != uint64(2*(frames-want)) || b.Cluster().Missed != missed {
+		t.Errorf("%d are missed, want %d, also in %+v", missed, 2*(frames-want), b.Cluster())
 	}
 	line := "publications of other hosts were dropped"
 	if n := strings.Count(log.String(), line); n != 1 {

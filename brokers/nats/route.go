@@ -38,11 +38,13 @@ type remote struct {
 	waiting []*frame
 	queued  bool              // the outbox has the route
 	frames  map[uint64]*frame // without a receipt
+	ending  []*frame          // that have one or were given back, and whose messages have not all ended
 	last    uint64            // the number of the last frame
 	heard   time.Time         // when the last receipt came
 	retired bool              // it takes nothing: the broker has forgotten it, or it is here
 	here    bool              // the target has come to this host
 	mail    bool              // the target has a durable mailbox: messages other than requests go there
+	before  int               // frames that were taken before and have not ended
 }
 
 // frame is a frame of messages that the host which gets it has not confirmed.
@@ -52,6 +54,7 @@ type frame struct {
 	data     *buffer // as they are sent; nil afterwards
 	word     bool    // it is a word about a component that has left, without messages, number and receipt
 	sent     time.Time
+	before   bool // it was taken before the target was known to have a durable mailbox
 }
 
 // buffer is memory for a frame.
@@ -86,14 +89,25 @@ func (b *Broker) newRemote(target core.ComponentID, number uint64) *remote {
 
 // Deliver implements [core.Receiver].
 func (r *remote) Deliver(m *core.Message) error {
-	b := r.broker
-	if !b.fits(m) {
-		return tooLargeToSend(len(m.Payload), b.maxPayload())
-	}
 	r.mu.Lock()
 	if r.mail && !m.IsRequest() {
 		r.mu.Unlock()
-		return b.deliverMail(m)
+		return r.broker.deliverMail(m)
+	}
+	return r.deliverAndUnlock(m)
+}
+
+// deliverDirectly is Deliver without a look at durable mailboxes.
+func (r *remote) deliverDirectly(m *core.Message) error {
+	r.mu.Lock()
+	return r.deliverAndUnlock(m)
+}
+
+func (r *remote) deliverAndUnlock(m *core.Message) error {
+	b := r.broker
+	if !b.fits(m) {
+		r.mu.Unlock()
+		return tooLargeToSend(len(m.Payload), b.maxPayload())
 	}
 	if refused := b.refusal.Load(); refused != nil { // under the lock: Close looks at all routes afterwards
 		r.mu.Unlock()
@@ -160,13 +174,6 @@ func (r *remote) writeLocked(m *core.Message) {
 	f.bytes += len(m.Payload)
 }
 
-// overtake notes if the target has a durable mailbox.
-func (r *remote) overtake(mail bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.mail = mail
-}
-
 // isIdle reports whether all messages have their receipts.
 func (r *remote) isIdle() bool {
 	r.mu.Lock()
@@ -178,7 +185,7 @@ func (r *remote) isIdle() bool {
 func (r *remote) retire() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	idle := r.pending == 0 && !r.queued
+	idle := r.pending == 0 && len(r.ending) == 0 && !r.queued
 	r.retired = idle || r.here
 	return idle
 }
@@ -227,9 +234,11 @@ func (r *remote) takeLocked(number uint64) *frame {
 	return f
 }
 
+// endLocked begins to end a frame; ended follows.
 func (r *remote) endLocked(f *frame) {
 	r.pending -= len(f.messages)
 	r.bytes -= f.bytes
+	r.ending = append(r.ending, f)
 }
 
 // length returns how many messages a frame has that has no receipt.
@@ -256,7 +265,11 @@ func (r *remote) confirm(number uint64, got receipt) {
 	left := uint64(0)
 	for i, m := range f.messages {
 		if len(got.refusals) > 0 && got.refusals[0].index <= i {
-			r.broker.home.Undelivered(m, got.refusals[0].reason)
+			if got.refusals[0].store && !m.IsRequest() {
+				r.storeInstead(m)
+			} else {
+				r.broker.home.Undelivered(m, got.refusals[0].reason)
+			}
 			if !got.refusals[0].rest {
 				got.refusals = got.refusals[1:]
 			}
@@ -269,7 +282,7 @@ func (r *remote) confirm(number uint64, got receipt) {
 		m.Release()
 	}
 	r.broker.counts.left.Add(left)
-	f.release()
+	r.ended(f)
 }
 
 // giveBack ends the messages of a frame that was not delivered, or may not have been.
@@ -287,7 +300,7 @@ func (r *remote) undelivered(f *frame, reason *core.MessagingError) {
 	for _, m := range f.messages {
 		r.broker.home.Undelivered(m, reason)
 	}
-	f.release()
+	r.ended(f)
 }
 
 // giveAllBack ends all messages that are taken and have no receipt. While there is a connection these

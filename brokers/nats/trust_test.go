@@ -226,3 +226,41 @@ func TestNewFiles(t *testing.T) {
 		}
 	}
 }
+
+// TestNewNKey: the seed of an nkey is that of the start, also for connections after the file was
+// replaced; a host that starts later has the new one.
+func TestNewNKey(t *testing.T) {
+	key, public := natstest.NKey(t)
+	newKey, newPublic := natstest.NKey(t)
+	options := func(port int, keys ...string) *server.Options {
+		o := &server.Options{Port: port}
+		for _, one := range keys {
+			o.Nkeys = append(o.Nkeys, &server.NkeyUser{Nkey: one})
+		}
+		return o
+	}
+	s := natstest.Serve(t, options(0, public))
+	a := joinTo(t, nats.Config{URL: s.ClientURL(), Host: "a", Lease: nats.MinLease, NKey: key})
+	port := s.Addr().(*net.TCPAddr).Port
+	restartWith := func(keys ...string) {
+		s.Shutdown()
+		s.WaitForShutdown()
+		s = natstest.Serve(t, options(port, keys...))
+	}
+	replace(t, key, newKey)
+	restartWith(public, newPublic)
+	a.says(t, "connected to NATS again", 1)
+	b := joinTo(t, nats.Config{URL: s.ClientURL(), Host: "b", Lease: nats.MinLease, NKey: key})
+	restartWith(newPublic)
+	a.says(t, "the server does not take the nkey of "+key+" (host.nats.nkey)", 1)
+	b.says(t, "connected to NATS again", 1)
+	if n := strings.Count(a.log.String(), "connected to NATS again"); n != 1 {
+		t.Errorf("the host that was not started again has connected %d times by a key that the server does not know", n)
+	}
+	for _, wrong := range []string{"", "x", "SU" + strings.Repeat("A", 56)} {
+		check(t, os.WriteFile(newKey, []byte(wrong), 0o600))
+		if _, err := nats.New(nats.Config{NKey: newKey}); err == nil || !strings.Contains(err.Error(), "nkey "+newKey+": want the seed of a user's nkey") {
+			t.Errorf("%q: got %v", wrong, err)
+		}
+	}
+}

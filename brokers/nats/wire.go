@@ -36,6 +36,9 @@ const (
 // restRefused in the case of a refusal says that nothing from its message on was taken.
 const restRefused = 0x80
 
+// toBeStored in the case of a refusal says that the message is for a durable mailbox.
+const toBeStored = 0x40
+
 // maxHost is the longest name of a host, in bytes.
 const maxHost = 64
 
@@ -130,6 +133,7 @@ type refusal struct {
 	index  int
 	reason *core.MessagingError
 	rest   bool // nor were those behind it
+	store  bool // since it is to be stored
 }
 
 // receipt is the answer to a frame of messages.
@@ -148,6 +152,9 @@ func appendReceipt(to []byte, r receipt) []byte {
 		which := byte(refused.reason.Case)
 		if refused.rest {
 			which |= restRefused
+		}
+		if refused.store {
+			which |= toBeStored
 		}
 		to = binary.AppendUvarint(to, uint64(refused.index))
 		to = appendText(append(to, which), refused.reason.Text)
@@ -325,11 +332,11 @@ func readReceipt(data []byte, messages int) (receipt, error) {
 		if index <= last || index >= messages {
 			r.fail("a refusal of message %d of %d", index, messages)
 		}
-		rest := which&restRefused != 0
-		if which &^= restRefused; !which.Valid() {
+		rest, store := which&restRefused != 0, which&toBeStored != 0
+		if which &^= restRefused | toBeStored; !which.Valid() {
 			which = core.CaseUnavailable // of a later version
 		}
-		got.refusals = append(got.refusals, refusal{index, &core.MessagingError{Case: which, Text: core.CutText(text, core.MaxErrorText)}, rest})
+		got.refusals = append(got.refusals, refusal{index, &core.MessagingError{Case: which, Text: core.CutText(text, core.MaxErrorText)}, rest, store})
 		last = index
 	}
 	return got, r.err

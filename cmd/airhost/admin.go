@@ -51,7 +51,7 @@ func (p *program) openAdmin(ctx context.Context, s *service.Service, file *confi
 		return nil, err
 	}
 	server, err := admin.New(admin.Config{
-		Host: s.Host, Manager: s, Log: log, Metrics: prometheus.Handler(s.Host, prometheus.Config{Version: moduleVersion()}),
+		Host: s.Host, Manager: s, Draining: s.Draining, Log: log, Metrics: prometheus.Handler(s.Host, prometheus.Config{Version: moduleVersion()}),
 		Name: filepath.Base(path), File: path, Version: moduleVersion(), Listen: address, Token: token,
 		Logger: p.log.With("from", "admin"),
 	})

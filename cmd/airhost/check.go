@@ -34,8 +34,9 @@ run, and 2 when something is wrong with it.
 
 With --online it connects to the servers of host.nats as the host would, and says
 in a line which server answers, with the largest message that it takes. It asks for
-each subject that the host needs; hosts that run are not disturbed. The exit code is 1
-when no server answers, or when one does not permit what the host needs.`,
+each subject that the host needs; hosts that run are not disturbed. It warns of durable
+mailboxes and leases of which a cluster of servers could keep more replicas. The exit
+code is 1 when no server answers, or when one does not permit what the host needs.`,
 		Example:           "  airhost check airhost.yaml\n  airhost check airhost.yaml --online",
 		Args:              arguments("FILE"),
 		ValidArgsFunction: completeFile,

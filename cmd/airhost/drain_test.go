@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -105,4 +106,36 @@ func TestPlacementWithPermissions(t *testing.T) {
 			t.Errorf("check --online: exit code %d, %s%s", code, out, errs)
 		}
 	}
+}
+
+// TestPsOfADrainedHost: ps --cluster shows that a host is drained, until that is undone.
+func TestPsOfADrainedHost(t *testing.T) {
+	t.Setenv("XDG_RUNTIME_DIR", "")
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	n := natstest.Serve(t, &server.Options{JetStream: true, StoreDir: t.TempDir()})
+	file := writeFile(t, "one.yaml", fmt.Sprintf(`host: {broker: nats, nats: {url: "nats://%s", name: one, lease: 1s}}
+components:
+ - {id: l/echo, source: echo, engine: native}
+ - {id: c/0, source: counter, engine: native, place: any, place_labels: {zone: far}}
+`, n.Addr()))
+	one := airhost(t, "run", file)
+	one.when(running, func() {
+		state := func(want string) {
+			t.Helper()
+			if got := runArgs("ps", "--cluster", file); !strings.Contains(got.stdout, "  "+want+"           1\n") {
+				t.Errorf("%q is not in %s%s", want, got.stdout, got.stderr)
+			}
+		}
+		state("connected")
+		if got := runArgs("drain", file); got.code != exitDone {
+			t.Errorf("drain: %+v", got)
+		}
+		state("connected, drained")
+		if got := runArgs("drain", file, "--undo"); got.code != exitDone {
+			t.Errorf("drain --undo: %+v", got)
+		}
+		state("connected")
+		one.send(syscall.SIGTERM)()
+	})
+	one.ends(exitDone)
 }

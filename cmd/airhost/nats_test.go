@@ -57,7 +57,7 @@ func TestNATSPermissions(t *testing.T) {
 	want := natsPermissions{Cluster: "prod.eu", Host: "shop-1", Permissions: permissions{
 		Publish: allowed{[]string{
 			"$JS.API.CONSUMER.CREATE.KV_ah_prod--eu_durable.>", "$JS.API.CONSUMER.DELETE.KV_ah_prod--eu_durable.>",
-			"$JS.API.STREAM.INFO.KV_ah_prod--eu_durable", "$JS.FC.KV_ah_prod--eu_durable.>",
+			"$JS.API.STREAM.INFO.KV_ah_prod--eu_durable", "$JS.API.STREAM.MSG.GET.KV_ah_prod--eu_durable", "$JS.FC.KV_ah_prod--eu_durable.>",
 			"ah.prod=eu.host.*.credit.>", "ah.prod=eu.host.*.out", "ah.prod=eu.host.*.status", "ah.prod=eu.host.*.status.*", "ah.prod=eu.hosts",
 			"ah.prod=eu.mail.all=of.*", "ah.prod=eu.mail.far.audit", "ah.prod=eu.mail.far.sweeper", "ah.prod=eu.mail.web.shop",
 			"ah.prod=eu.pub.a.>", "ah.prod=eu.pub.orders.*",

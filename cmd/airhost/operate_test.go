@@ -91,7 +91,7 @@ func TestJSONOfHost(t *testing.T) {
 	}
 	f.cluster = fakeCluster()
 	unmarshal(t, &cluster, "ps", "--cluster", f.file)
-	if len(cluster.Hosts) != 5 || cluster.Hosts[3].Error == "" || cluster.Hosts[1].State.Components[0].ID != "shop/stock" {
+	if len(cluster.Hosts) != 6 || cluster.Hosts[4].Error == "" || cluster.Hosts[1].State.Components[0].ID != "shop/stock" {
 		t.Errorf("ps --cluster: %+v", cluster)
 	}
 	var letters []map[string]any

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,7 +19,8 @@ func (p *program) psCommand() *cobra.Command {
 		Long: `ps lists the components of a running host: their states, instances, waiting
 messages, messages in each second, memory and restarts, and why one has failed.
 HANDLED are messages whose handler has returned, ERRORS those calls that returned an
-error or trapped. MEMORY is - where the engine cannot tell.
+error or trapped. MEMORY is - where the engine cannot tell. STORED, which is there if a
+component has a durable mailbox, are messages in it that were not handled.
 
 With --cluster it lists all hosts that are joined by NATS as the host sees them, and
 the components of each. A host that does not tell its state within a second is there
@@ -62,12 +64,43 @@ func clipped(text string, most int) string {
 }
 
 func componentTable(all []admin.Component) *table {
-	t := newTable("COMPONENT", "ENGINE", "STATE", ">INSTANCES", ">WAITING", ">RATE", ">MEMORY", ">HANDLED", ">ERRORS", ">RESTARTS", "LAST ERROR")
+	stored := storedOf(all, 5)
+	t := newTable(stored.heading("COMPONENT", "ENGINE", "STATE", ">INSTANCES", ">WAITING", ">RATE", ">MEMORY", ">HANDLED", ">ERRORS", ">RESTARTS", "LAST ERROR")...)
 	for _, c := range all {
-		t.add(c.ID, c.Engine, stateText(c), fmt.Sprint(c.Instances), fmt.Sprint(c.Waiting), rate(c.Rate), some(c.Memory),
-			fmt.Sprint(c.Handled), fmt.Sprint(c.Errors), fmt.Sprint(c.Restarts), clipped(c.LastError, lastErrorWidth))
+		t.add(stored.cell(c.Durable, c.Stored, c.ID, c.Engine, stateText(c), fmt.Sprint(c.Instances), fmt.Sprint(c.Waiting), rate(c.Rate), some(c.Memory),
+			fmt.Sprint(c.Handled), fmt.Sprint(c.Errors), fmt.Sprint(c.Restarts), clipped(c.LastError, lastErrorWidth))...)
 	}
 	return t
+}
+
+// storedColumn is the column of messages in durable mailboxes, which a table has only if a component has
+// such a mailbox.
+type storedColumn struct {
+	shown bool
+	at    int // the index in a row that has it
+}
+
+// storedOf is the column at an index of rows of these components.
+func storedOf(all []admin.Component, at int) storedColumn {
+	return storedColumn{slices.ContainsFunc(all, func(c admin.Component) bool { return c.Durable }), at}
+}
+
+func (s storedColumn) heading(row ...string) []string { return s.in(">STORED", row) }
+
+// cell returns a row of a component, with its stored messages if they are shown.
+func (s storedColumn) cell(durable bool, stored int, row ...string) []string {
+	text := "-"
+	if durable {
+		text = fmt.Sprint(stored)
+	}
+	return s.in(text, row)
+}
+
+func (s storedColumn) in(text string, row []string) []string {
+	if !s.shown {
+		return row
+	}
+	return slices.Insert(row, s.at, text)
 }
 
 // stateText is a component's state, with its health if that is bad, and the note that the host

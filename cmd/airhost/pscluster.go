@@ -73,27 +73,36 @@ func labelText(labels map[string]string) string {
 
 // hostState is the state of a host, as far as it is known: it tells its state over its own connection.
 func hostState(c *admin.Cluster, h admin.ClusterHost) string {
-	switch {
-	case h.State == nil:
+	if h.State == nil {
 		return "unknown: " + clipped(h.Error, lastErrorWidth)
-	case h.Self && !c.Connected:
-		return "disconnected"
-	case !h.State.Ready:
-		return "connected, not ready"
 	}
-	return "connected"
+	state := "connected"
+	switch {
+	case h.Self && !c.Connected:
+		state = "disconnected"
+	case !h.State.Ready:
+		state = "connected, not ready"
+	}
+	if h.State.Drain != "" {
+		state += ", " + h.State.Drain
+	}
+	return state
 }
 
 func clusterTable(c *admin.Cluster) *table {
-	t := newTable("HOST", "COMPONENT", "ENGINE", "STATE", ">INSTANCES", ">WAITING", ">RATE", ">MEMORY", ">HANDLED", ">ERRORS", ">RESTARTS")
+	stored := storedColumn{at: 6}
+	for _, h := range c.Hosts {
+		stored.shown = stored.shown || h.State != nil && slices.ContainsFunc(h.State.Components, func(c admin.ClusterComponent) bool { return c.Durable })
+	}
+	t := newTable(stored.heading("HOST", "COMPONENT", "ENGINE", "STATE", ">INSTANCES", ">WAITING", ">RATE", ">MEMORY", ">HANDLED", ">ERRORS", ">RESTARTS")...)
 	for _, h := range c.Hosts {
 		if h.State == nil {
 			continue
 		}
 		for _, one := range h.State.Components {
 			state := stateText(admin.Component{State: one.State, Health: one.Health, Required: one.Required})
-			t.add(h.Name, one.ID, one.Engine, state, fmt.Sprint(one.Instances), fmt.Sprint(one.Waiting), rate(one.Rate), some(one.Memory),
-				fmt.Sprint(one.Handled), fmt.Sprint(one.Errors), fmt.Sprint(one.Restarts))
+			t.add(stored.cell(one.Durable, one.Stored, h.Name, one.ID, one.Engine, state, fmt.Sprint(one.Instances), fmt.Sprint(one.Waiting), rate(one.Rate), some(one.Memory),
+				fmt.Sprint(one.Handled), fmt.Sprint(one.Errors), fmt.Sprint(one.Restarts))...)
 		}
 	}
 	return t

@@ -17,7 +17,7 @@ import (
 	"github.com/airhost/airhost/internal/natstest"
 )
 
-// fakeCluster is a cluster of five hosts, two of which write what a terminal would obey.
+// fakeCluster is a cluster of six hosts, two of which write what a terminal would obey.
 func fakeCluster() *admin.Cluster {
 	state := func(of admin.HostState) *admin.HostState { return &of }
 	return &admin.Cluster{
@@ -25,10 +25,11 @@ func fakeCluster() *admin.Cluster {
 		Hosts: []admin.ClusterHost{
 			{Name: "b", Self: true, Labels: map[string]string{"zone": "b", "disk": "ssd"}, Since: fakeTime, State: state(admin.HostState{Version: "v0.3.0", Ready: true})},
 			{Name: "a", Since: fakeTime, State: state(admin.HostState{Version: "v0.4.0", Ready: true, Total: 1002, Components: []admin.ClusterComponent{
-				{ID: "shop/stock", Engine: "wazero", State: "running", Health: "healthy", Instances: 4, Waiting: 12, Rate: 1234.5, Memory: 12_900_000, Handled: 1_000_000, Errors: 1, Restarts: 2},
+				{ID: "shop/stock", Engine: "wazero", State: "running", Health: "healthy", Instances: 4, Waiting: 12, Durable: true, Stored: 7, Rate: 1234.5, Memory: 12_900_000, Handled: 1_000_000, Errors: 1, Restarts: 2},
 				{ID: "shop/\x1b[2J", Engine: "\x1b", State: "failed", Required: true},
 			}})},
-			{Name: "c", Since: fakeTime, State: state(admin.HostState{Version: "v0.4.0"})},
+			{Name: "c", Since: fakeTime, State: state(admin.HostState{Version: "v0.4.0", Drain: admin.HostDraining})},
+			{Name: "c2", Since: fakeTime, State: state(admin.HostState{Version: "v0.4.0", Ready: true, Drain: admin.HostDrained})},
 			{Name: "d", Since: fakeTime, Labels: map[string]string{"zone": "a"}, Error: "it has not answered in time"},
 			{Name: "\x1b", Since: fakeTime, Error: "its answer cannot be read: \x1b" + strings.Repeat("x", 200)},
 		},

@@ -268,10 +268,11 @@ func (t *top) title() string {
 }
 
 // topHeadings are the columns, those first that a narrow terminal has too. The last one is cut
-// where it does not fit.
+// where it does not fit. That of stored messages is at storedAt, if there is one.
 var topHeadings = []string{"COMPONENT", "STATE", ">RATE", ">WAITING", ">MEMORY", ">RESTARTS", ">ERRORS", ">INSTANCES", "ENGINE", "LAST ERROR"}
 
 const (
+	storedAt       = 4
 	leastColumns   = 3
 	leastLastError = 12 // the least width of the last column
 )
@@ -282,20 +283,22 @@ func (t *top) table(order sorting, width int) []string {
 	slices.SortStableFunc(all, func(a, b admin.Component) int {
 		return cmp.Or(order.compare(a, b), cmp.Compare(a.ID, b.ID))
 	})
-	columns := len(topHeadings) - 1
-	lines := topLines(all, order, columns)
-	for ; columns > leastColumns && widest(lines) > width; lines = topLines(all, order, columns) {
+	stored := storedOf(all, storedAt)
+	last := len(stored.heading(slices.Clone(topHeadings)...)) - 1
+	columns := last
+	lines := topLines(all, order, stored, columns)
+	for ; columns > leastColumns && widest(lines) > width; lines = topLines(all, order, stored, columns) {
 		columns--
 	}
-	if columns == len(topHeadings)-1 && widest(lines)+leastLastError <= width {
-		lines = topLines(all, order, columns+1)
+	if columns == last && widest(lines)+leastLastError <= width {
+		lines = topLines(all, order, stored, columns+1)
 	}
 	return lines
 }
 
 // topLines are the lines of a table with so many of the columns.
-func topLines(all []admin.Component, order sorting, columns int) []string {
-	headings := slices.Clone(topHeadings[:columns])
+func topLines(all []admin.Component, order sorting, stored storedColumn, columns int) []string {
+	headings := stored.heading(slices.Clone(topHeadings)...)[:columns]
 	for i := range headings {
 		if strings.TrimPrefix(headings[i], ">") == order.heading {
 			headings[i] += "*"
@@ -303,10 +306,10 @@ func topLines(all []admin.Component, order sorting, columns int) []string {
 	}
 	result := newTable(headings...)
 	for _, c := range all {
-		result.add([]string{
+		result.add(stored.cell(c.Durable, c.Stored,
 			c.ID, stateText(c), rate(c.Rate), fmt.Sprint(c.Waiting), some(c.Memory), fmt.Sprint(c.Restarts),
 			fmt.Sprint(c.Errors), fmt.Sprint(c.Instances), c.Engine, c.LastError,
-		}[:columns]...)
+		)[:columns]...)
 	}
 	return strings.Split(strings.TrimSuffix(result.String(), "\n"), "\n")
 }

@@ -74,6 +74,21 @@ func TestTopFits(t *testing.T) {
 	}
 }
 
+// TestStoredColumn: ps and top have a column for durable mailboxes if there is one.
+func TestStoredColumn(t *testing.T) {
+	f := newFakeHost(t)
+	f.components[1].Durable, f.components[1].Stored = true, 1234
+	golden.Check(t, "operate/ps-stored.txt", componentTable(f.components).String())
+	top := topOf(f)
+	golden.Check(t, "operate/top-stored.txt", strings.Join(screenText(t, top.picture(160, 40)), "\n")+"\n")
+	top.press('w')
+	for width, want := range map[int]string{72: "COMPONENT    STATE              RATE  WAITING*  STORED    MEMORY", 52: "COMPONENT    STATE              RATE  WAITING*"} {
+		if lines := screenText(t, top.picture(width, 40)); lines[1] != want {
+			t.Errorf("%d columns: got %q, want %q", width, lines[1], want)
+		}
+	}
+}
+
 // TestTopSorts: each key sorts by its column, and marks that.
 func TestTopSorts(t *testing.T) {
 	f := newFakeHost(t)

@@ -58,11 +58,12 @@ type link struct {
 	component *component        // its guest is called
 	kind      core.TransferKind // none is the first call, which is not the chain's
 	from      *component        // the sender of the message, request or response
-	id        core.RequestID    // of the request
-	timeout   time.Duration     // of the request
-	until     time.Duration     // when the request ends, on the host's clock
-	room      int               // for the response to the request, in bytes
 	held      int               // number of components that the chain holds
+
+	id      core.RequestID // of a request, or of the one that a response is for
+	timeout time.Duration  // of a request, as are the following; those of other calls are left over
+	until   time.Duration  // when it ends, on the host's clock
+	room    int            // for the response, in bytes
 }
 
 // link returns the call of a turn.
@@ -118,13 +119,15 @@ func (x *chain) prepare(now, next *link) bool {
 	c := now.component
 	open := &c.guest.ledger.Open
 	if now.kind == core.TransferRequest {
-		*next = link{component: now.from, kind: core.TransferResponse, from: c, id: now.id, held: now.held}
+		next.component, next.from = now.from, c
+		next.kind, next.id, next.held = core.TransferResponse, now.id, now.held
 		return open.Kind == core.TransferNone && len(x.payload) <= now.room && x.holds(next)
 	}
 	if open.Kind == core.TransferNone || !x.goesOn() {
 		return false
 	}
-	*next = link{component: c.sender.last.local, kind: open.Kind, from: c, held: now.held}
+	next.component, next.from = c.sender.last.local, c
+	next.kind, next.held = open.Kind, now.held
 	if open.Kind == core.TransferRequest {
 		next.id, next.timeout = c.sender.free()[0], c.timeoutOf(open.TimeoutMillis)
 		next.until, next.room = c.host.clock.Now()+next.timeout, min(maxDirect, c.limits.MessageSize)

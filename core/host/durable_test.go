@@ -139,6 +139,33 @@ func TestDeliveredAgain(t *testing.T) {
 	equal(t, "dead letters", len(h.DeadLetters()), 2)
 }
 
+// TestStoredMessages: a component's status says if it has a durable mailbox, and how many messages are in
+// that, the one that is being handled included.
+func TestStoredMessages(t *testing.T) {
+	h, _ := startKeeping(t, parts{}, host.Config{})
+	begun, gate := make(chan struct{}), make(chan struct{})
+	waits := behaviour{message: func(guest.Host, string, []byte) ([]byte, error) { begun <- struct{}{}; <-gate; return nil, nil }}
+	h.deploy("a/direct", waits)
+	check(t, h.Deploy(within(t), durable(deployment("a/kept", waits))))
+	for _, name := range []string{"a/direct", "a/kept"} {
+		for range 3 {
+			check(t, h.Send(id(name), nil))
+		}
+		<-begun
+	}
+	var got []string
+	for _, c := range h.Components() {
+		got = append(got, fmt.Sprint(c.ID, " ", c.Durable, " ", c.Stored))
+	}
+	equal(t, "durable and stored", strings.Join(got, ", "), "a/direct false 0, a/kept true 3")
+	close(gate)
+	for range 4 {
+		<-begun
+	}
+	h.quiesce()
+	equal(t, "stored", h.Components()[1].Stored, 0)
+}
+
 // TestStoppedHandlersComeAgain: a message whose handler takes too long comes again.
 func TestStoppedHandlersComeAgain(t *testing.T) {
 	h, b := startKeeping(t, parts{}, host.Config{})

@@ -29,27 +29,23 @@ func (b *bus) refuse(refuses func(m *core.Message) error) {
 // TestFollowWithoutRoom: messages wait while the way has no room. Those that come meanwhile wait behind
 // them, until the mailbox refuses them; none is lost, and a sender's messages stay in order.
 func TestFollowWithoutRoom(t *testing.T) {
-	twoHosts(t, func(t *testing.T, b *bus, from, to *testHost) {
-		var notes []string
-		check(t, from.Deploy(within(t), pilgrimage("from", &notes, nil)))
-		check(t, from.Send(id("a/pilgrim"), []byte("work 1s")))
+	journeys(t, nil, func(t *testing.T, j *journey) {
+		j.send("work 1s")
 		synctest.Wait()
 		for i := range 500 {
-			check(t, from.Send(id("a/pilgrim"), fmt.Append(nil, "m", i)))
+			j.send(fmt.Sprint("m", i))
 		}
 		var tries atomic.Int64
-		b.refuse(func(*core.Message) error {
+		j.bus.refuse(func(*core.Message) error {
 			if tries.Add(1)%3 != 0 {
 				return errFull
 			}
 			return nil
 		})
-		moved := background(func() error {
-			return from.MoveAway(within(t), id("a/pilgrim"), onto(to, pilgrimage("to", &notes, nil)))
-		})
+		moved := background(func() error { return j.move(within(t)) })
 		refused := 0
 		for i := 500; i < 3000; {
-			switch err := from.Send(id("a/pilgrim"), fmt.Append(nil, "m", i)); {
+			switch err := j.from.Send(pilgrimID, fmt.Append(nil, "m", i)); {
 			case err == nil:
 				i++
 			case errors.Is(err, core.ErrQueueFull):
@@ -60,9 +56,9 @@ func TestFollowWithoutRoom(t *testing.T) {
 			}
 		}
 		check(t, receive(t, "move", moved))
-		from.quiesce()
-		to.quiesce()
-		messages, _ := apart(notes)
+		j.from.quiesce()
+		j.to.quiesce()
+		messages, _ := apart(j.notes)
 		for i, note := range messages[1:] {
 			if note != fmt.Sprint("to m", i) {
 				t.Fatalf("message %d is %q", i, note)
@@ -70,59 +66,46 @@ func TestFollowWithoutRoom(t *testing.T) {
 		}
 		equal(t, "messages", len(messages), 3001)
 		equal(t, "refused", refused > 0, true)
-		equal(t, "dead letters", from.even().DeadLetters+to.even().DeadLetters, 0)
+		equal(t, "dead letters", j.from.even().DeadLetters+j.to.even().DeadLetters, 0)
 	})
 }
 
 // TestFollowEndsWithContext: messages that have not left when ctx ends are dead letters, and the
 // requests among them end; the component has moved.
 func TestFollowEndsWithContext(t *testing.T) {
-	twoHosts(t, func(t *testing.T, b *bus, from, to *testHost) {
-		var notes []string
-		check(t, from.Deploy(within(t), pilgrimage("from", &notes, nil)))
-		check(t, from.Send(id("a/pilgrim"), []byte("work 1s")))
+	journeys(t, nil, func(t *testing.T, j *journey) {
+		j.send("work 1s")
 		synctest.Wait()
-		for range 10 {
-			check(t, from.Send(id("a/pilgrim"), []byte("m")))
-		}
-		asked := background(func() error { _, err := to.request("a/pilgrim", "?"); return err })
+		j.send(slices.Repeat([]string{"m"}, 10)...)
+		asked := background(func() error { _, err := j.to.request("a/pilgrim", "?"); return err })
 		synctest.Wait()
-		b.refuse(func(m *core.Message) error {
+		j.bus.refuse(func(m *core.Message) error {
 			if m.Payload == nil || string(m.Payload) == "m" || m.IsRequest() {
 				return errFull
 			}
 			return nil
 		})
-		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
-		defer cancel()
-		check(t, from.MoveAway(ctx, id("a/pilgrim"), onto(to, pilgrimage("to", &notes, nil))))
+		check(t, j.move(limited(t, 3*time.Second)))
 		isError(t, "request", receive(t, "outcome", asked), core.ErrRequestUnavailable)
-		b.refuse(nil)
-		equal(t, "dead letters", from.even().DeadLetters, 11)
-		contains(t, "reason", from.DeadLetters()[0].Reason, "the way")
-		_, err := from.request("a/pilgrim", "!")
-		check(t, err)
-		to.even()
+		j.bus.refuse(nil)
+		equal(t, "dead letters", j.from.even().DeadLetters, 11)
+		contains(t, "reason", j.from.DeadLetters()[0].Reason, "the way")
+		j.ask(j.from, "!")
+		j.to.even()
 	})
 }
 
 // TestMoveOfABusyComponent: a component that hangs in its call moves when the call has ended, or goes on
 // where it is if ctx ends before.
 func TestMoveOfABusyComponent(t *testing.T) {
-	twoHosts(t, func(t *testing.T, _ *bus, from, to *testHost) {
-		var notes []string
-		check(t, from.Deploy(within(t), pilgrimage("from", &notes, nil)))
-		check(t, from.Send(id("a/pilgrim"), []byte("work 10s")))
+	journeys(t, nil, func(t *testing.T, j *journey) {
+		j.send("work 10s")
 		synctest.Wait()
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		err := from.MoveAway(ctx, id("a/pilgrim"), onto(to, pilgrimage("to", &notes, nil)))
+		err := j.move(limited(t, time.Second))
 		isError(t, "move", err, context.DeadlineExceeded)
 		contains(t, "move", err.Error(), "its call has not ended")
-		check(t, from.MoveAway(within(t), id("a/pilgrim"), onto(to, pilgrimage("to", &notes, nil))))
-		got, err := from.request("a/pilgrim", "?")
-		check(t, err)
-		equal(t, "answer", got, "to 2")
+		check(t, j.move(within(t)))
+		equal(t, "answer", j.ask(j.from, "?"), "to 2")
 	})
 }
 
@@ -169,9 +152,7 @@ func TestMoveWaitsForOutcomes(t *testing.T) {
 				from.deploy("a/envoy", &envoy{at: "from", notes: &notes})
 				check(t, from.Send(id("a/envoy"), []byte("work "+c.takes)))
 				synctest.Wait()
-				ctx, cancel := context.WithTimeout(context.Background(), c.timeout)
-				defer cancel()
-				check(t, from.MoveAway(ctx, id("a/envoy"), onto(to, deployment("a/envoy", &envoy{at: "to", notes: &notes}))))
+				check(t, from.MoveAway(limited(t, c.timeout), id("a/envoy"), onto(to, deployment("a/envoy", &envoy{at: "to", notes: &notes}))))
 				got, err := from.request("a/envoy", "?")
 				check(t, err)
 				equal(t, "outcomes", got, c.count)
@@ -197,72 +178,38 @@ func TestChangesDuringAMove(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			twoHosts(t, func(t *testing.T, _ *bus, from, to *testHost) {
-				here := pilgrimage("from", new([]string), nil)
-				check(t, from.Deploy(within(t), here))
-				begun := make(chan struct{})
-				moved := background(func() error {
-					return from.MoveAway(within(t), here.ID, func(ctx context.Context, m *core.Moving) error {
-						close(begun)
-						<-time.After(5 * time.Second)
-						return onto(to, pilgrimage("to", new([]string), nil))(ctx, m)
-					})
-				})
-				<-begun
-				isError(t, name, change(from, here), core.ErrTargetNotFound)
+			journeys(t, nil, func(t *testing.T, j *journey) {
+				moved := j.begin(j.after(5 * time.Second))
+				isError(t, name, change(j.from, pilgrimage("from", new([]string), nil)), core.ErrTargetNotFound)
 				check(t, receive(t, "move", moved))
-				check(t, to.Undeploy(within(t), here.ID))
+				check(t, j.to.Undeploy(within(t), pilgrimID))
 			})
 		})
 	}
-	twoHosts(t, func(t *testing.T, _ *bus, from, to *testHost) {
-		var notes []string
-		here := pilgrimage("from", &notes, nil)
-		check(t, from.Deploy(within(t), here))
-		begun := make(chan struct{})
-		moved := background(func() error {
-			return from.MoveAway(within(t), here.ID, func(ctx context.Context, _ *core.Moving) error {
-				close(begun)
-				<-ctx.Done()
-				return ctx.Err()
-			})
-		})
-		<-begun
-		check(t, from.Send(here.ID, []byte("m")))
-		ctx, cancel := context.WithTimeout(context.Background(), 8*time.Second)
-		defer cancel()
-		text := fmt.Sprint(from.Stop(ctx)) // which and the move end in the same moment
+	journeys(t, nil, func(t *testing.T, j *journey) {
+		moved := j.begin(func(ctx context.Context, _ *core.Moving) error { <-ctx.Done(); return ctx.Err() })
+		j.send("m")
+		text := fmt.Sprint(j.from.Stop(limited(t, 8*time.Second))) // which and the move end in the same moment
 		if !strings.Contains(text, "messages that were not handled: 1") && !strings.Contains(text, "a/pilgrim was not shut down") {
 			t.Errorf("stop: %s", text)
 		}
 		isError(t, "move", receive(t, "move", moved), host.ErrNotRunning)
 		synctest.Wait()
-		s := from.Snapshot()
+		s := j.from.Snapshot()
 		equal(t, "messages handled here, and dead letters", s.Handled+s.DeadLetters, 1)
-		equal(t, "components of the other host", len(to.Components()), 0)
+		equal(t, "components of the other host", len(j.to.Components()), 0)
 	})
 }
 
 // TestStopDuringAMove: Stop waits for a move in progress, with the messages that follow.
 func TestStopDuringAMove(t *testing.T) {
-	twoHosts(t, func(t *testing.T, _ *bus, from, to *testHost) {
-		var notes []string
-		here := pilgrimage("from", &notes, nil)
-		check(t, from.Deploy(within(t), here))
-		begun := make(chan struct{})
-		moved := background(func() error {
-			return from.MoveAway(within(t), here.ID, func(ctx context.Context, m *core.Moving) error {
-				close(begun)
-				<-time.After(7 * time.Second) // longer than the drain
-				return onto(to, pilgrimage("to", &notes, nil))(ctx, m)
-			})
-		})
-		<-begun
-		check(t, from.Send(here.ID, []byte("m")))
-		check(t, from.Stop(within(t)))
+	journeys(t, nil, func(t *testing.T, j *journey) {
+		moved := j.begin(j.after(7 * time.Second)) // longer than the drain
+		j.send("m")
+		check(t, j.from.Stop(within(t)))
 		check(t, receive(t, "move", moved))
-		to.quiesce()
-		equal(t, "notes", strings.Join(notes, "; "), "to m")
+		j.to.quiesce()
+		equal(t, "notes", strings.Join(j.notes, "; "), "to m")
 	})
 }
 

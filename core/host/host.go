@@ -229,6 +229,7 @@ type ComponentStatus struct {
 	Health      core.HealthStatus // the worst one of its instances
 	Instances   int               // that run now
 	Waiting     int               // messages in its mailbox
+	Durable     bool              // it has a durable mailbox
 	Stored      int               // messages in its durable mailbox, those in the other one included; see [core.DurableBroker]
 	Timers      int               // its timers that run
 	Fired       uint64            // its timers that have fired, each as a message to it

@@ -102,20 +102,83 @@ func apart(notes []string) (messages, timers []string) {
 	return messages, timers
 }
 
+var pilgrimID = id("a/pilgrim")
+
+// journey is a pilgrim on the first one of two hosts.
+type journey struct {
+	t        *testing.T
+	bus      *bus
+	from, to *testHost
+	next     host.Deployment // that of the second host
+	notes    []string
+}
+
+// journeys runs a test on two hosts of each kind. change, which may be nil, changes the pilgrim before.
+func journeys(t *testing.T, change func(*pilgrim), test func(t *testing.T, j *journey)) {
+	twoHosts(t, func(t *testing.T, b *bus, from, to *testHost) {
+		j := &journey{t: t, bus: b, from: from, to: to}
+		j.next = pilgrimage("to", &j.notes, nil)
+		check(t, from.Deploy(within(t), pilgrimage("from", &j.notes, change)))
+		test(t, j)
+	})
+}
+
+// send sends messages to the pilgrim from its first host.
+func (j *journey) send(texts ...string) {
+	j.t.Helper()
+	for _, text := range texts {
+		check(j.t, j.from.Send(pilgrimID, []byte(text)))
+	}
+}
+
+// ask returns the answer of the pilgrim to a host.
+func (j *journey) ask(of *testHost, text string) string {
+	j.t.Helper()
+	got, err := of.request(pilgrimID.String(), text)
+	check(j.t, err)
+	return got
+}
+
+// there deploys the pilgrim on the second host.
+func (j *journey) there(ctx context.Context, m *core.Moving) error {
+	return onto(j.to, j.next)(ctx, m)
+}
+
+// move moves the pilgrim to the second host.
+func (j *journey) move(ctx context.Context) error { return j.from.MoveAway(ctx, pilgrimID, j.there) }
+
+// begin begins to move the pilgrim by a hand, and returns when that has begun.
+func (j *journey) begin(hand func(context.Context, *core.Moving) error) (moved <-chan error) {
+	begun := make(chan struct{})
+	moved = background(func() error {
+		return j.from.MoveAway(within(j.t), pilgrimID, func(ctx context.Context, m *core.Moving) error {
+			close(begun)
+			return hand(ctx, m)
+		})
+	})
+	<-begun
+	return moved
+}
+
+// after is a hand that takes its time.
+func (j *journey) after(d time.Duration) func(context.Context, *core.Moving) error {
+	return func(ctx context.Context, m *core.Moving) error {
+		<-time.After(d)
+		return j.there(ctx, m)
+	}
+}
+
 // TestMoveAway: a component goes on with its state and its timers, which have the time that
 // was left and their ids, and with its messages, in order.
 func TestMoveAway(t *testing.T) {
-	twoHosts(t, func(t *testing.T, _ *bus, from, to *testHost) {
-		var notes []string
-		here, there := pilgrimage("from", &notes, nil), pilgrimage("to", &notes, nil)
-		check(t, from.Deploy(within(t), here))
-		_, err := from.request("a/pilgrim", "timer 10s 3s 1s 15s 100ms")
-		check(t, err)
+	journeys(t, nil, func(t *testing.T, j *journey) {
+		from, to := j.from, j.to
+		j.ask(from, "timer 10s 3s 1s 15s 100ms")
 		<-time.After(time.Second / 2)
-		check(t, from.Send(id("a/pilgrim"), []byte("work 2s"))) // a timer fires meanwhile
+		j.send("work 2s") // a timer fires meanwhile
 		synctest.Wait()
 		for i := range 1000 {
-			check(t, from.Send(id("a/pilgrim"), strconv.AppendInt(nil, int64(i), 10)))
+			j.send(fmt.Sprint(i))
 		}
 		answer := make(chan string)
 		go func() {
@@ -125,19 +188,16 @@ func TestMoveAway(t *testing.T) {
 		synctest.Wait()
 		changes, cancel := from.Subscribe(10)
 		defer cancel()
-		check(t, from.MoveAway(within(t), id("a/pilgrim"), onto(to, there)))
+		check(t, j.move(within(t)))
 		equal(t, "answer", <-answer, "to 1004<nil>")
 		equal(t, "first event", receive(t, "event", changes).Kind, host.EventMoving)
 		equal(t, "second event", receive(t, "event", changes).Kind, host.EventMoved)
 		for i, running := range []string{"true", "true", "false", "true", "false"} {
 			if i == 0 || i == 2 || i == 4 {
-				got, err := to.request("a/pilgrim", fmt.Sprint("cancel ", i))
-				check(t, err)
-				equal(t, fmt.Sprint("cancel of timer ", i), got, running)
+				equal(t, fmt.Sprint("cancel of timer ", i), j.ask(to, fmt.Sprint("cancel ", i)), running)
 			}
 		}
-		_, err = to.request("a/pilgrim", "timer 4s")
-		check(t, err)
+		j.ask(to, "timer 4s")
 		<-time.After(15 * time.Second)
 		want := []string{"from timer 10s 3s 1s 15s 100ms", "from work 2s"}
 		for i := range 1000 {
@@ -146,7 +206,7 @@ func TestMoveAway(t *testing.T) {
 		want = append(want, "to ?", "to timer 4s")
 		fired := "from fired 100ms after 100ms, to fired 1s after 2.5s, to fired 3s after 3s, to fired 4s after 6.5s, to fired 15s after 15s"
 		to.quiesce()
-		handled, timers := apart(notes)
+		handled, timers := apart(j.notes)
 		if !slices.Equal(handled, want) {
 			t.Errorf("got %q", handled)
 		}
@@ -163,86 +223,49 @@ func TestMoveAway(t *testing.T) {
 func TestMoveFails(t *testing.T) {
 	wrong := errors.New("wrong")
 	for name, c := range map[string]struct {
-		hand   func(to *testHost, there host.Deployment) func(context.Context, *core.Moving) error
-		change func(here, there *pilgrim)
-		want   error
-		says   string
+		hand          func(context.Context, *core.Moving) error
+		save, restore error
+		timers        int // limits.timers of the other host
+		want          error
+		says          string
 	}{
-		"hand": {
-			hand: func(*testHost, host.Deployment) func(context.Context, *core.Moving) error {
-				return func(context.Context, *core.Moving) error { return wrong }
-			},
-			want: wrong,
-		},
-		"slow hand": {
-			hand: func(*testHost, host.Deployment) func(context.Context, *core.Moving) error {
-				return func(ctx context.Context, _ *core.Moving) error { <-ctx.Done(); return ctx.Err() }
-			},
-			want: context.DeadlineExceeded,
-		},
-		"save": {
-			hand:   onto,
-			change: func(here, _ *pilgrim) { here.save = wrong },
-			want:   core.ErrFailed, says: "save",
-		},
-		"restore": {
-			hand:   onto,
-			change: func(_, there *pilgrim) { there.restore = wrong },
-			want:   core.ErrFailed, says: "restore",
-		},
-		"limits": {
-			hand: func(to *testHost, there host.Deployment) func(context.Context, *core.Moving) error {
-				there.Limits.Timers = 1
-				return onto(to, there)
-			},
-			want: host.ErrInvalidDeployment, says: "the component brings 3 timers, limits.timers allows 1: raise it",
-		},
+		"hand":      {hand: func(context.Context, *core.Moving) error { return wrong }, want: wrong},
+		"slow hand": {hand: func(ctx context.Context, _ *core.Moving) error { <-ctx.Done(); return ctx.Err() }, want: context.DeadlineExceeded},
+		"save":      {save: wrong, want: core.ErrFailed, says: "save"},
+		"restore":   {restore: wrong, want: core.ErrFailed, says: "restore"},
+		"limits":    {timers: 1, want: host.ErrInvalidDeployment, says: "the component brings 3 timers, limits.timers allows 1: raise it"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			twoHosts(t, func(t *testing.T, _ *bus, from, to *testHost) {
-				var notes []string
-				here := pilgrimage("from", &notes, func(p *pilgrim) {
-					if c.change != nil {
-						c.change(p, new(pilgrim))
-					}
-				})
-				there := pilgrimage("to", &notes, func(p *pilgrim) {
-					if c.change != nil {
-						c.change(new(pilgrim), p)
-					}
-				})
-				check(t, from.Deploy(within(t), here))
-				_, err := from.request("a/pilgrim", "timer 1s 2s 1h")
-				check(t, err)
-				check(t, from.Send(id("a/pilgrim"), []byte("work 1500ms")))
-				check(t, from.Send(id("a/pilgrim"), []byte("waits")))
+			journeys(t, func(p *pilgrim) { p.save = c.save }, func(t *testing.T, j *journey) {
+				good := j.next
+				j.next = pilgrimage("to", &j.notes, func(p *pilgrim) { p.restore = c.restore })
+				j.next.Limits.Timers = c.timers
+				hand := c.hand
+				if hand == nil {
+					hand = j.there
+				}
+				j.ask(j.from, "timer 1s 2s 1h")
+				j.send("work 1500ms", "waits")
 				synctest.Wait()
-				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-				defer cancel()
-				err = from.MoveAway(ctx, id("a/pilgrim"), c.hand(to, there))
+				err := j.from.MoveAway(limited(t, 10*time.Second), pilgrimID, hand)
 				isError(t, "move", err, c.want)
 				contains(t, "error", fmt.Sprint(err), c.says)
-				equal(t, "components of the other host", len(to.Components()), 0)
+				equal(t, "components of the other host", len(j.to.Components()), 0)
 				<-time.After(10 * time.Second)
-				got, err := from.request("a/pilgrim", "cancel 2")
-				check(t, err)
-				equal(t, "cancel", got, "true")
-				answer, err := from.request("a/pilgrim", "?")
-				check(t, err)
-				equal(t, "answer", answer, "from 7")
+				equal(t, "cancel", j.ask(j.from, "cancel 2"), "true")
+				equal(t, "answer", j.ask(j.from, "?"), "from 7")
 				want := "from timer 1s 2s 1h; from work 1500ms; from waits; from ?"
-				messages, timers := apart(notes)
+				messages, timers := apart(j.notes)
 				equal(t, "notes", strings.Join(messages, "; "), want)
 				equal(t, "timers", len(timers), 2)
-				contains(t, "log", from.log.String(), `msg="component rolled-back" component=a/pilgrim`)
+				contains(t, "log", j.from.log.String(), `msg="component rolled-back" component=a/pilgrim`)
 				if name != "save" {
-					check(t, from.MoveAway(within(t), id("a/pilgrim"), onto(to, pilgrimage("to", &notes, nil))))
-					answer, err = to.request("a/pilgrim", "?")
-					check(t, err)
-					equal(t, "answer", answer, "to 8")
+					j.next = good
+					check(t, j.move(within(t)))
+					equal(t, "answer", j.ask(j.to, "?"), "to 8")
 				}
-				from.even()
-				to.even()
+				j.from.even()
+				j.to.even()
 			})
 		})
 	}

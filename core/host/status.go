@@ -22,7 +22,7 @@ func (c *component) waitingLocked() int {
 // report returns the status of a deployed component, but for the memory. The host's lock is held.
 func (c *component) report() ComponentStatus {
 	c.mu.Lock()
-	s := ComponentStatus{ID: c.id, Engine: c.deployment.Engine, Required: c.deployment.Required}
+	s := ComponentStatus{ID: c.id, Engine: c.deployment.Engine, Required: c.deployment.Required, Durable: c.deployment.Delivery == DeliveryDurable}
 	failed := c.sched.closed == c.refusals.down
 	members := c.membersLocked()
 	last := c.addToLocked(&s, supervisor{})

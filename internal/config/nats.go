@@ -17,7 +17,7 @@ type NATS struct {
 	NKey        string           `yaml:"nkey,omitempty" jsonschema:"minLength=1" jsonschema_description:"A file, relative to this one, with the seed of an nkey, in place of credentials."`
 	TLS         NATSTLS          `yaml:"tls,omitempty" jsonschema_description:"For servers with TLS."`
 	Labels      map[string]Label `yaml:"labels,omitempty" jsonschema_description:"What describes the host for the others, such as zone: a."`
-	Replicas    int              `yaml:"replicas,omitempty" jsonschema:"minimum=1,maximum=5,default=1" jsonschema_description:"How many servers of a cluster of NATS keep each durable mailbox (delivery: durable): 1, 3 or 5."`
+	Replicas    int              `yaml:"replicas,omitempty" jsonschema:"minimum=1,maximum=5" jsonschema_description:"How many servers of a cluster of NATS keep each durable mailbox (delivery: durable), and the leases of components with place: any: 1, 3 or 5. By default it is 1 for mailboxes, and for leases 3 if the servers are a cluster."`
 	Lease       Duration         `yaml:"lease,omitempty" jsonschema:"minimum=1s,maximum=1h,default=5s" jsonschema_description:"How long the host may be silent before the others take it for gone."`
 	Embedded    bool             `yaml:"embedded,omitempty" jsonschema:"default=false" jsonschema_description:"Run a NATS server in the host's process, at the address of url, in a build with the tag nats_server. It takes the name and the password of url, or the nkey, from all hosts, and shows them tls.certificate."`
 	Store       string           `yaml:"store,omitempty" jsonschema:"minLength=1" jsonschema_description:"The folder, relative to this file, for what the embedded server keeps. It is made if need be, and is one server's own."`

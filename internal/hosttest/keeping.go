@@ -109,7 +109,14 @@ func (b *Keeping) Detach(id core.ComponentID) {
 }
 
 // Waiting implements core.DurableBroker.
-func (b *Keeping) Waiting(id core.ComponentID) int { return b.Ended(id).Waiting }
+func (b *Keeping) Waiting(id core.ComponentID) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if box := b.boxes[id]; box != nil {
+		return len(box.waiting)
+	}
+	return 0
+}
 
 // Rest implements core.DurableBroker.
 func (b *Keeping) Rest() {

@@ -30,6 +30,7 @@ type cluster struct {
 	filled    []string   // servers without room on their disks
 	history   *history
 	quiet     time.Duration // after which it must be quiet
+	answer    time.Duration // after which components with "place: any" must answer
 }
 
 // newCluster starts the processes. They end with the test.
@@ -37,13 +38,14 @@ func newCluster(t testing.TB, seed uint64, o options) *cluster {
 	t.Helper()
 	directory, err := os.MkdirTemp("", "airhost-nemesis-")
 	must(t, err)
-	c := &cluster{t: t, directory: directory, options: o, all: map[string]*process{}, runs: map[string]int{}, history: newHistory(newCheckPublications(), newCheckDurable()), quiet: patience}
+	c := &cluster{t: t, directory: directory, options: o, all: map[string]*process{}, runs: map[string]int{}, history: newHistory(newCheckPublications(), newCheckDurable(), newCheckPlacement()), quiet: patience, answer: patience}
 	c.network, c.kind, err = newNetwork(directory, seed)
 	must(t, err)
 	t.Cleanup(c.end)
 	t.Log(c.kind)
 	c.revive()
 	c.awaitHealed()
+	c.answer = answerTime
 	return c
 }
 
@@ -111,7 +113,7 @@ func (c *cluster) kill(name string) {
 
 func (c *cluster) settings(name string, run int) (role string, settings any) {
 	if slices.Contains(serverNames, name) {
-		s := serverSettings{Name: name}
+		s := serverSettings{Name: name, Hasty: c.options.placesAny()}
 		s.Host, s.Client, s.Route = c.network.listen(name)
 		s.Store, _ = c.network.store(name)
 		for _, other := range serverNames {
@@ -240,6 +242,9 @@ func (c *cluster) awaitHealed() {
 				return failure == "", fmt.Sprintf("%s asks %s: %s", p.run, target, failure)
 			})
 		}
+	}
+	if c.options.placesAny() {
+		c.awaitPlaced(c.answer)
 	}
 }
 

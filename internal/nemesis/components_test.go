@@ -128,7 +128,7 @@ func (s *sink) HandleMessage(_ guest.Host, _ string, message []byte) ([]byte, er
 		s.host.local.Add(1)
 	}
 	if s.slow && number%8 == 0 {
-		<-time.After(100 * time.Millisecond)
+		<-time.After(60 * time.Millisecond)
 	}
 	return message, nil
 }
@@ -140,12 +140,14 @@ type broken struct {
 	count atomic.Uint64
 }
 
-// brokenWays are the faults, and how they are found: each n-th message to a component of this
-// host comes twice, is lost, or comes after the next one; each n-th outcome is lost, or comes as
-// a success without a response; some memory is kept for good.
+// brokenWays are the faults, and how they are found: each n-th message to a component of
+// this host comes twice, is lost, or comes after the next one; each n-th outcome is lost,
+// or comes as a success without a response; some memory is kept for good. A placement
+// ignores that its lease is over.
 var brokenWays = map[string]string{
 	"duplicate": "handled twice", "lose": "lost: ", "swap": "out of order",
 	"lose-outcome": "is under way without end", "empty-outcome": "another response", "leak": "MiB of memory",
+	ignoreLease: "place: any: two claims",
 }
 
 func (b *broken) now() bool { return b.count.Add(1)%50 == 0 }

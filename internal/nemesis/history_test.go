@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // history is all that the hosts of a cluster have written down. It notes all that is against
@@ -14,6 +15,7 @@ type history struct {
 	requests   map[string]map[string]*request // of each sender, by id
 	deaths     map[string]int64               // when a run of a host was killed
 	lastDeath  map[string]int64               // when a host was killed last
+	ran        map[string][]string            // the runs of hosts that have run a component with place: any
 	counts     counts
 	violations []string
 	more       []checker
@@ -38,6 +40,10 @@ type counts struct {
 
 	published, heard        int // publications, and arrivals of them
 	posted, unmailed, again int // messages for durable mailboxes, dead letters of these, and those handled again
+
+	placed, starts, moves int           // messages that components with place: any have handled, their starts, and those by moves
+	late, behind          int           // messages that were handled after the end of a claim, and those of them when the next one was valid
+	answers               time.Duration // after which all of these have answered when the faults were mended
 }
 
 func newCounts() counts { return counts{outcomes: map[string]int{}, refusals: map[string]int{}} }
@@ -62,7 +68,7 @@ type request struct {
 func newHistory(more ...checker) *history {
 	h := &history{
 		streams: map[[2]string]*stream{}, requests: map[string]map[string]*request{},
-		deaths: map[string]int64{}, lastDeath: map[string]int64{}, counts: newCounts(), more: more,
+		deaths: map[string]int64{}, lastDeath: map[string]int64{}, ran: map[string][]string{}, counts: newCounts(), more: more,
 	}
 	return h
 }
@@ -137,17 +143,32 @@ func (h *history) note(run string, r record) {
 
 func (h *history) got(run string, r record) {
 	target, sender, n := r.word(0), r.word(1), r.number(2)
+	h.handled(run, target, sender, n, &h.stream(sender, target).last)
+}
+
+// handled notes that a message was handled. last is the one before it with which it must be
+// in order.
+func (h *history) handled(run, target, sender string, n int, last *int) {
 	s := h.stream(sender, target)
 	switch {
 	case s.got.has(n):
 		h.violation("handled twice: %d of %s at %s, by run %s", n, sender, target, run)
-	case n < s.last:
-		h.violation("out of order: %d of %s at %s comes after %d, by run %s", n, sender, target, s.last, run)
+	case n < *last:
+		h.violation("out of order: %d of %s at %s comes after %d, by run %s", n, sender, target, *last, run)
 	}
 	s.got.add(n)
-	s.last, s.highest = n, max(s.highest, n)
+	*last, s.highest = n, max(s.highest, n)
 	delete(s.open, n)
 	h.checkRefused(s, sender, target, n)
+}
+
+// lastDeathAt is when a host was killed last that had a target, as far as one had it.
+func (h *history) lastDeathAt(target string) int64 {
+	last := h.lastDeath[nodeOf(target)]
+	for _, run := range h.ran[target] {
+		last = max(last, h.deaths[run])
+	}
+	return last
 }
 
 func (h *history) checkRefused(s *stream, sender, target string, n int) {
@@ -198,13 +219,14 @@ func (h *history) settle() counts {
 	for _, sender := range slices.Sorted(maps.Keys(h.requests)) {
 		h.settleRequests(sender)
 	}
-	n := h.counts
+	var all []string
 	for _, c := range h.more {
 		if lost := c.settle(h); lost != "" {
-			n.lost = append(n.lost, lost)
+			all = append(all, lost)
 		}
 	}
-	h.counts = newCounts()
+	n := h.counts
+	n.lost, h.counts = all, newCounts()
 	return n
 }
 
@@ -221,8 +243,9 @@ func (h *history) settleStream(s *stream, sender, target string) {
 	if dead {
 		lost = nil // its dead letters are gone with it
 	}
+	killed := h.lastDeathAt(target)
 	for _, n := range lost {
-		if s.open[n] <= h.lastDeath[nodeOf(target)] {
+		if s.open[n] <= killed {
 			h.counts.missing++ // it was at the host that was killed
 			continue
 		}

@@ -57,6 +57,7 @@ type stat struct {
 	Heap                           uint64
 	Held                           nats.Held
 	Peers                          []string
+	Placed                         []string // components of placedNames that the host runs
 	Snapshot                       string
 	DeadLetters, LostDead, Handled uint64
 }
@@ -66,6 +67,7 @@ type runningHost struct {
 	*host.Host
 	settings hostSettings
 	broker   *nats.Broker
+	logger   *slog.Logger
 	journal  *journal
 	local    atomic.Int64
 	load     atomic.Int64
@@ -85,6 +87,7 @@ func runHost(s hostSettings) error {
 		return err
 	}
 	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	h.logger = logger
 	h.broker, err = nats.New(nats.Config{URL: s.URL, Cluster: "nemesis", Host: s.Name, Lease: s.Lease, Logger: logger, Replicas: len(serverNames)})
 	tracker, err2 := slab.New(slab.Config{})
 	engine, err3 := native.New(native.Config{})
@@ -103,6 +106,11 @@ func runHost(s hostSettings) error {
 	}
 	if err := h.deploy(); err != nil {
 		return err
+	}
+	placing, end := context.WithCancel(context.Background())
+	defer end()
+	if s.placesAny() {
+		go h.place(placing)
 	}
 	fmt.Println(`"ready"`)
 	stop := make(chan struct{})
@@ -129,11 +137,15 @@ type load struct {
 
 // loads are all further kinds.
 func (o options) loads() []load {
-	if o.Durable {
-		return []load{publications, durable}
+	if o.placesAny() {
+		return []load{publications, placement}
 	}
-	return []load{publications}
+	return []load{publications, durable}
 }
+
+// placesAny reports whether there are components with "place: any". Rounds with durable
+// mailboxes have none, since theirs take long enough.
+func (o options) placesAny() bool { return !o.Durable }
 
 func (h *runningHost) deploy() error {
 	for name, slow := range map[string]bool{"sink": false, "echo": false, "slow": true} {
@@ -156,20 +168,22 @@ func (h *runningHost) deploy() error {
 	return nil
 }
 
-func (h *runningHost) deployOne(name string, make func() guest.Component, change func(string, *host.Deployment)) error {
+// deployment is that of a component, which may send everything to everyone.
+func deployment(id core.ComponentID, make func() guest.Component) (host.Deployment, error) {
 	any, err := core.ParseIDPattern("*")
-	if err != nil {
-		return err
-	}
-	topics, err := core.ParseTopicPattern(">")
-	if err != nil {
-		return err
-	}
-	d := host.Deployment{
-		ID: core.MustComponentID(h.settings.Name + "/" + name), Engine: native.Name, Source: core.Source{Value: make},
+	topics, err2 := core.ParseTopicPattern(">")
+	return host.Deployment{
+		ID: id, Engine: native.Name, Source: core.Source{Value: make},
 		Capabilities: host.Capabilities{Send: []core.IDPattern{any}, Request: []core.IDPattern{any}, Publish: []core.TopicPattern{topics}},
 		Quota:        host.Quota{MessagesPerSecond: 1e9, Burst: 1e9, PendingRequests: 1e6},
 		Limits:       core.Limits{HandlerTime: time.Minute},
+	}, errors.Join(err, err2)
+}
+
+func (h *runningHost) deployOne(name string, make func() guest.Component, change func(string, *host.Deployment)) error {
+	d, err := deployment(core.MustComponentID(h.settings.Name+"/"+name), make)
+	if err != nil {
+		return err
 	}
 	if change != nil {
 		change(name, &d)
@@ -304,7 +318,7 @@ func (h *runningHost) stat() stat {
 		Settled: s.Sent+s.Arrived == ended && s.Pending == 0 && s.Waiting == 0, Pending: s.Pending, Restarts: s.Restarts, Traps: s.Traps,
 		Local: h.local.Load(), Goroutines: runtime.NumGoroutine(), Files: len(files), Heap: memory.HeapAlloc,
 		Held: h.broker.Held(), DeadLetters: s.DeadLetters, LostDead: lost, Handled: s.Handled,
-		Snapshot: fmt.Sprintf("%+v", s),
+		Snapshot: fmt.Sprintf("%+v", s), Placed: h.placed(),
 	}
 	for _, p := range h.broker.Peers() {
 		answer.Peers = append(answer.Peers, p.Host)

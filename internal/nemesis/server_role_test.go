@@ -9,9 +9,22 @@ import (
 	"os"
 	"strings"
 	"time"
+	_ "unsafe" // for linkname
 
 	"github.com/nats-io/nats-server/v2/server"
 )
+
+// The times of elections of Raft. The server has 4 to 9 s, and 1 s between heartbeats, and
+// no options for them: rounds would mostly wait for elections.
+//
+//go:linkname minElectionTimeout github.com/nats-io/nats-server/v2/server.minElectionTimeout
+var minElectionTimeout time.Duration
+
+//go:linkname maxElectionTimeout github.com/nats-io/nats-server/v2/server.maxElectionTimeout
+var maxElectionTimeout time.Duration
+
+//go:linkname hbInterval github.com/nats-io/nats-server/v2/server.hbInterval
+var hbInterval time.Duration
 
 // serverSettings are those of the role server.
 type serverSettings struct {
@@ -21,10 +34,14 @@ type serverSettings struct {
 	Route  int    // the port of other servers
 	Peers  []string
 	Store  string
+	Hasty  bool // elections take a third of their time
 }
 
 // serveNATS runs a server until standard input ends. For each command it tells the state of the streams.
 func serveNATS(s serverSettings) error {
+	if s.Hasty {
+		minElectionTimeout, maxElectionTimeout, hbInterval = minElectionTimeout/3, maxElectionTimeout/3, hbInterval/3
+	}
 	o := &server.Options{
 		ServerName: s.Name, Host: s.Host, Port: s.Client, NoSigs: true,
 		JetStream: true, StoreDir: s.Store, SyncAlways: true, JetStreamMaxStore: 256 << 20, JetStreamMaxMemory: 64 << 20,
@@ -74,14 +91,14 @@ func serveNATS(s serverSettings) error {
 	return err
 }
 
-// groupsOf returns the streams and consumers that a server knows, and of which of them it is the
-// leader of replicas that are all up to date.
+// groupsOf returns the streams and durable consumers that a server knows, with JetStream
+// itself, and of which of them it is the leader of replicas that are all up to date.
 func groupsOf(nats *server.Server, name string) (map[string]bool, error) {
 	groups := map[string]bool{}
 	if !nats.JetStreamEnabled() {
 		return map[string]bool{"JetStream of " + name: false}, nil
 	}
-	all, err := nats.Jsz(&server.JSzOptions{Streams: true, Consumer: true, Accounts: true})
+	all, err := nats.Jsz(&server.JSzOptions{Streams: true, Consumer: true, Config: true, Accounts: true})
 	if err != nil {
 		return nil, err
 	}
@@ -96,10 +113,14 @@ func groupsOf(nats *server.Server, name string) (map[string]bool, error) {
 		}
 		return len(c.Replicas) == len(serverNames)-1
 	}
+	groups["JetStream"] = nats.JetStreamIsLeader()
 	for _, account := range all.AccountDetails {
 		for _, stream := range account.Streams {
 			groups[stream.Name] = current(stream.Cluster)
 			for _, consumer := range stream.Consumer {
+				if consumer.Config == nil || consumer.Config.Durable == "" {
+					continue // it has no replicas: a host that has lost it makes another one
+				}
 				groups[stream.Name+" "+consumer.Name] = current(consumer.Cluster)
 			}
 		}

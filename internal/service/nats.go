@@ -149,11 +149,18 @@ func Online(ctx context.Context, file *config.File) (string, error) {
 	if id, most := largest(file); most > found.MaxPayload {
 		text += fmt.Sprintf(", but quota.message_size of %s is %d: messages to other hosts that are larger are refused, unless the server's max_payload is raised", id, most)
 	}
+	for _, warning := range found.Warnings {
+		text += ", but " + warning
+	}
 	if len(found.Refused) > 0 {
 		return text, fmt.Errorf("%s does not permit the host to %s: airhost nats permissions has all that it needs", found.URL, strings.Join(found.Refused, ", to "))
 	}
 	if grant.Durable {
-		return text, nats.ProbeMail(ctx, NATS(file))
+		warning, err := nats.ProbeMail(ctx, NATS(file))
+		if warning != "" {
+			text += ", but " + warning
+		}
+		return text, err
 	}
 	return text, nil
 }

@@ -339,6 +339,21 @@ func (s *Service) Drain(ctx context.Context, request admin.DrainRequest, progres
 	return result, nil
 }
 
+// Draining is what [admin.Config] Draining is to return.
+func (s *Service) Draining() string {
+	controller := s.placement.running()
+	if controller == nil {
+		return ""
+	}
+	switch draining, left := controller.Draining(); {
+	case !draining:
+		return ""
+	case left:
+		return admin.HostDraining
+	}
+	return admin.HostDrained
+}
+
 // placedMistake is the mistake in a file of a component that could not be handed to the cluster.
 func placedMistake(u *unit, err error) error {
 	if errors.Is(err, errNotJoined) {

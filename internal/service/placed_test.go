@@ -314,6 +314,12 @@ func TestDrainMovesAll(t *testing.T) {
 	if err != nil || len(drained.Moved) != len(was) || len(drained.Failed()) > 0 || drained.Here != 1 || len(steps) != len(was) {
 		t.Fatalf("%v: %+v; steps %v", err, drained, steps)
 	}
+	if a.Draining() != admin.HostDrained || b.Draining() != "" {
+		t.Errorf("after it was drained it says %q, and the other host %q", a.Draining(), b.Draining())
+	}
+	if drained, err := b.Drain(t.Context(), admin.DrainRequest{}, func(admin.Progress) {}); err != nil || len(drained.Failed()) != n || b.Draining() != admin.HostDraining {
+		t.Errorf("drained without a host that takes its components: %v: %+v, it says %q", err, drained, b.Draining())
+	}
 	if len(a.here("c")) > 0 || len(b.here("c")) != n || len(a.here("l")) != 1 {
 		t.Errorf("a has %v, b has %v", a.here("c"), b.here("c"))
 	}
@@ -322,8 +328,10 @@ func TestDrainMovesAll(t *testing.T) {
 			t.Errorf("%+v", one)
 		}
 	}
-	if drained, err := a.Drain(t.Context(), admin.DrainRequest{Undo: true}, nil); err != nil || !drained.Undone {
-		t.Errorf("%v: %+v", err, drained)
+	for _, m := range []*member{a, b} {
+		if drained, err := m.Drain(t.Context(), admin.DrainRequest{Undo: true}, nil); err != nil || !drained.Undone || m.Draining() != "" {
+			t.Errorf("%v: %+v, it says %q", err, drained, m.Draining())
+		}
 	}
 	balanced(t, n, a, b)
 	for i := range n {
@@ -464,6 +472,9 @@ func TestPlacedOnOneHost(t *testing.T) {
 		t.Error(err)
 	} else if got := s.Failed(); len(got) != 1 || !strings.Contains(got[0].LastError, "needs the broker nats") {
 		t.Errorf("got %+v", got)
+	}
+	if got := s.Draining(); got != "" {
+		t.Errorf("a host that cannot be drained says %q", got)
 	}
 	var refused *admin.Error
 	if _, err := s.Drain(t.Context(), admin.DrainRequest{}, func(admin.Progress) {}); !errors.As(err, &refused) || refused.Code != admin.CodeNotSupported {

@@ -200,6 +200,9 @@ var clusterMetrics = []clusterMetric{
 	ofCluster(counter, "windows_full_total", "Messages that were refused with queue-full since another host grants no more at a time.", func(c *core.ClusterStatus) float64 { return float64(c.Full) }),
 	ofCluster(counter, "outcomes_lost_total", "Outcomes that could not be sent to the host that waits: the request there times out.", func(c *core.ClusterStatus) float64 { return float64(c.Lost) }),
 	ofCluster(counter, "arrivals_discarded_total", "Arrivals over the connection that were not understood.", func(c *core.ClusterStatus) float64 { return float64(c.Discarded) }),
+	ofCluster(counter, "publications_lost_total", "Publications that no other host got: there was no connection, or the server forbids their topic.", func(c *core.ClusterStatus) float64 { return float64(c.Unpublished) }),
+	ofCluster(counter, "publications_missed_total", "Publications of other hosts that were dropped: they came faster than the host takes them.", func(c *core.ClusterStatus) float64 { return float64(c.Missed) }),
+	ofCluster(counter, "messages_redelivered_total", "Messages of durable mailboxes that came again, since an instance has ended on them.", func(c *core.ClusterStatus) float64 { return float64(c.Redelivered) }),
 }
 
 // allMetrics returns all metrics, in the order of docs/metrics.md.

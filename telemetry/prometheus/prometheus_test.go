@@ -55,7 +55,7 @@ func distinct() *fixed {
 		},
 		components: []host.ComponentStatus{{
 			ID: core.MustComponentID("shop/orders"), Engine: "wazero", State: "running", Required: true, Health: core.HealthDegraded,
-			Instances: 32, Waiting: 33, Timers: 34, Fired: 35, Calls: 36, FailedCalls: 37, Published: 91, Memory: 38 << 20,
+			Instances: 32, Waiting: 33, Durable: true, Stored: 96, Timers: 34, Fired: 35, Calls: 36, FailedCalls: 37, Published: 91, Memory: 38 << 20,
 			Counters: host.ComponentCounters{
 				Sent: 39, Refused: 40, Requests: 41, Canceled: 42, Handled: 43, Expired: 44, Errors: 45, Callbacks: 46, Traps: 47, Restarts: 48, LogLines: 49, LogDrops: 50,
 			},
@@ -64,7 +64,7 @@ func distinct() *fixed {
 			Namespace: "shop", Budget: host.Budget{Memory: 51 << 20, MessagesPerSecond: 52, RunningTime: 1500 * time.Millisecond},
 			MemoryTaken: 53 << 20, Refused: 54, Ran: 55 * time.Second, Paused: true, Pauses: 56,
 		}, {Namespace: "free"}},
-		cluster: &core.ClusterStatus{Name: "prod", Connected: true, Reconnects: 57, Full: 58, Lost: 59, Discarded: 60, Hosts: make([]core.HostInfo, 61)},
+		cluster: &core.ClusterStatus{Name: "prod", Connected: true, Reconnects: 57, Full: 58, Lost: 59, Discarded: 60, Hosts: make([]core.HostInfo, 61), Unpublished: 93, Missed: 94, Redelivered: 95},
 	}
 }
 
