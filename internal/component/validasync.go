@@ -18,6 +18,20 @@ var asyncOps = map[CanonOp]struct{ params, results int }{
 	0x2a: {1, 1}, 0x2b: {1, 1}, 0x2c: {1, 1}, 0x2d: {1, 1}, 0x42: {0, 1}, 0x40: {2, 1}, 0x41: {2, 1},
 }
 
+// asyncTypes are these signatures. They are shared, since there may be a function for each
+// byte of the input.
+var asyncTypes = func() map[CanonOp]*coreType {
+	m := make(map[CanonOp]*coreType)
+	for op, n := range asyncOps {
+		f := signatureOf(n.params)
+		if n.results > 0 {
+			f.Results = []wasm.ValueType{wasm.I32}
+		}
+		m[op] = &coreType{kind: wasm.KindFunc, fn: &f}
+	}
+	return m
+}()
+
 // builtin checks a built-in function of a proposal. A guest may import it; it traps when
 // it is called.
 func (v *validator) builtin(e *env, n *Canon, o canonOptions) (any, error) {
@@ -44,11 +58,7 @@ func (v *validator) builtin(e *env, n *Canon, o canonOptions) (any, error) {
 	case 0x0e, 0x15: // stream.new, future.new
 		f.Results = []wasm.ValueType{wasm.I64}
 	default:
-		op := asyncOps[n.Op]
-		f = signatureOf(op.params)
-		if op.results > 0 {
-			f.Results = []wasm.ValueType{wasm.I32}
-		}
+		return asyncTypes[n.Op], v.builtinIndex(e, n)
 	}
 	return &coreType{kind: wasm.KindFunc, fn: &f}, v.builtinIndex(e, n)
 }

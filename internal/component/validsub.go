@@ -64,6 +64,7 @@ func (v *validator) sub(b binding, open map[*identity]bool, got, want *external)
 // must be equal.
 func (v *validator) subInstance(b binding, open map[*identity]bool, got, want *instanceType, equal bool) error {
 	if len(want.fresh) > 0 {
+		v.steps += len(open)
 		wider := maps.Clone(open)
 		for _, id := range want.fresh {
 			put(&wider, id, true)

@@ -89,7 +89,8 @@ func load(src core.Source, binary []byte, limits core.Limits) (*Code, error) {
 }
 
 // coreModule takes the core module out of a component. It returns other binaries as they
-// are.
+// are. Caches of compiled code have hashes of the instrumented module as their keys, so that
+// they need not know components.
 func coreModule(src core.Source, binary []byte) ([]byte, error) {
 	if !component.Is(binary) {
 		return binary, nil

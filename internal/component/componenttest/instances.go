@@ -7,12 +7,13 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// Core modules, by the order in which they are written, and core instances.
+// Core modules, by the order in which they are written. There is an adapter if main imports
+// from WASI.
 const (
 	mainModule = iota
 	shimModule
-	adapterModule
 	fixupModule
+	adapterModule
 )
 
 // signature returns the core type of an import of main.
@@ -25,7 +26,7 @@ func (w *wrapper) modules(core []byte) {
 	shim := &wasm.Module{Tables: []wasm.Table{{Elem: wasm.FuncRef, Limits: wasm.Limits{Min: uint64(n), Max: uint64(n), HasMax: true}}}}
 	adapter := &wasm.Module{Imports: []wasm.Import{{Module: "env", Name: "memory", Kind: wasm.KindMemory, Memory: wasm.Limits{}}}}
 	fixup := &wasm.Module{Imports: []wasm.Import{{Module: "shim", Name: "$imports", Kind: wasm.KindTable, Table: shim.Tables[0]}}}
-	elements := []byte{0, 0x41, 0, 0x0b}
+	elements, seen := []byte{0, 0x41, 0, 0x0b}, make(map[string]bool)
 	elements = wasm.AppendIndex(elements, uint32(n))
 	for i := range n {
 		var code []byte
@@ -35,8 +36,9 @@ func (w *wrapper) modules(core []byte) {
 		code = wasm.AppendSigned(append(code, 0x41), int64(i))
 		code = wasm.AppendIndex(append(code, byte(wasm.OpCallIndirect)), uint32(i))
 		define(shim, fmt.Sprint(i), w.signature(i), append(code, 0, byte(wasm.OpEnd)))
-		if w.imported[i].Module == abi.WASI {
-			define(adapter, fmt.Sprint(abi.ImportName(w.imported[i].Name), "#", i), w.signature(i), []byte{byte(wasm.OpUnreachable), byte(wasm.OpEnd)})
+		if name := abi.ImportName(w.imported[i].Name); w.imported[i].Module == abi.WASI && !seen[name] {
+			seen[name] = true
+			define(adapter, name, w.signature(i), []byte{byte(wasm.OpUnreachable), byte(wasm.OpEnd)})
 		}
 		fixup.Types = append(fixup.Types, w.signature(i))
 		fixup.Imports = append(fixup.Imports, wasm.Import{Module: "actual", Name: fmt.Sprint(i), Kind: wasm.KindFunc, Type: uint32(i)})
@@ -51,8 +53,10 @@ func (w *wrapper) modules(core []byte) {
 		fixup.Start = &start
 	}
 	w.raw(1, core)
-	for _, m := range []*wasm.Module{shim, uniqueNames(adapter), fixup} {
-		w.raw(1, m.Encode())
+	w.raw(1, shim.Encode())
+	w.raw(1, fixup.Encode())
+	if w.adapted = len(adapter.Code) > 0; w.adapted {
+		w.raw(1, adapter.Encode())
 	}
 }
 
@@ -62,30 +66,6 @@ func define(m *wasm.Module, name string, typ wasm.FuncType, code []byte) {
 	m.Functions = append(m.Functions, uint32(len(m.Types)-1))
 	m.Code = append(m.Code, wasm.Code{Expr: code})
 	m.Export(name, wasm.KindFunc, uint32(m.Len(wasm.KindFunc)-1))
-}
-
-// uniqueNames drops the numbers from the names of exports, where that leaves them unique.
-func uniqueNames(m *wasm.Module) *wasm.Module {
-	seen := make(map[string]bool)
-	for i := range m.Exports {
-		e := &m.Exports[i]
-		name := e.Name[:len(e.Name)-len(number(e.Name))]
-		if !seen[name] {
-			seen[name] = true
-			e.Name = name
-		}
-	}
-	return m
-}
-
-// number returns the end of a name that begins with #.
-func number(name string) string {
-	for i := range name {
-		if name[i] == '#' {
-			return name[i:]
-		}
-	}
-	return ""
 }
 
 // coreAlias takes a core function or memory from a core instance.
@@ -132,23 +112,20 @@ func (w *wrapper) instantiate() {
 	main := w.coreInstance(mainModule, args...)
 	w.memory = w.coreAlias(2, main, abi.Memory)
 	w.realloc = w.coreAlias(0, main, abi.Realloc)
-	env := w.list(join("memory", 2, w.memory))
-	w.adapter = w.coreInstance(adapterModule, arg("env", env))
+	if w.adapted {
+		env := w.list(join("memory", 2, w.memory))
+		w.adapter = w.coreInstance(adapterModule, arg("env", env))
+	}
 	w.instances["main"], w.instances["shim"] = main, shim
 }
 
 // fixup lowers the functions of the host, and writes them to the shim's table.
 func (w *wrapper) fixup() {
 	var actual [][]byte
-	seen := make(map[string]bool)
 	for i, imp := range w.imported {
 		name := abi.ImportName(imp.Name)
 		var f uint32
 		if imp.Module == abi.WASI {
-			if seen[name] {
-				name = fmt.Sprint(name, "#", i)
-			}
-			seen[name] = true
 			f = w.coreAlias(0, w.adapter, name)
 		} else {
 			w.section(6, join(1, 0, w.instances[imp.Module], name))

@@ -43,6 +43,7 @@ type wrapper struct {
 	nTypes, nFuncs, nInstances, nCoreFuncs, nCoreInstances uint32
 	imported                                               []wasm.Import // main's, in this order
 	memory, realloc                                        uint32
+	adapted                                                bool
 	adapter                                                uint32 // core instance
 }
 
