@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -26,30 +25,24 @@ func linkAll(ctx context.Context, r wazero.Runtime) error {
 	return errors.Join(append(errs, link(ctx, r, yield, func(string, string) sandbox.Func { return (*sandbox.State).Yield }))...)
 }
 
-// linker creates the host modules of WASI 0.2 in a runtime.
-type linker struct {
-	mu     sync.Mutex      // guards linked
-	linked map[string]bool // the modules that are there
-}
-
-// link creates the host modules of WASI 0.2 that a guest imports from, unless an earlier
-// guest has. All of them would take an engine longer than the rest of its start.
-func (l *linker) link(r wazero.Runtime, m *wasm.Module) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// linkWASI2 creates the host modules of WASI 0.2 that a guest imports from, unless an
+// earlier guest has. All of them would take an engine longer than the rest of its start.
+func (e *Engine) linkWASI2(ctx context.Context, m *wasm.Module) error {
+	e.linking.Lock()
+	defer e.linking.Unlock()
 	for i := range m.Imports {
 		module := m.Imports[i].Module
-		if l.linked[module] || abi.FindWASI2(module) == nil {
+		if e.linked[module] || abi.FindWASI2(module) == nil {
 			continue
 		}
 		of, _ := abi.FindInterface(module)
-		if err := link(context.Background(), r, of, sandbox.Find); err != nil {
+		if err := link(ctx, e.runtime, of, sandbox.Find); err != nil {
 			return err
 		}
-		if l.linked == nil {
-			l.linked = make(map[string]bool)
+		if e.linked == nil {
+			e.linked = make(map[string]bool)
 		}
-		l.linked[module] = true
+		e.linked[module] = true
 	}
 	return nil
 }

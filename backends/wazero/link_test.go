@@ -36,8 +36,8 @@ func TestWASI2IsLinkedWhenUsed(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if compile(enginetest.ActorWasm()); len(e.linker.linked) > 0 {
-		t.Errorf("modules for a guest without WASI 0.2: %v", e.linker.linked)
+	if compile(enginetest.ActorWasm()); len(e.linked) > 0 {
+		t.Errorf("modules for a guest without WASI 0.2: %v", e.linked)
 	}
 	var all sync.WaitGroup
 	for i := range 4 {
@@ -45,8 +45,8 @@ func TestWASI2IsLinkedWhenUsed(t *testing.T) {
 			compile(core.Source{Code: append(code[:len(code):len(code)], 0, 3, 1, 'x', byte(i))}) // a custom section of its own
 		})
 	}
-	if all.Wait(); len(e.linker.linked) < 10 || e.linker.linked["wasi:http/incoming-handler@0.2.0"] || !e.linker.linked["wasi:io/poll@0.2.0"] {
-		t.Errorf("got the modules %v", e.linker.linked)
+	if all.Wait(); len(e.linked) < 10 || e.linked["wasi:http/incoming-handler@0.2.0"] || !e.linked["wasi:io/poll@0.2.0"] {
+		t.Errorf("got the modules %v", e.linked)
 	}
 }
 
