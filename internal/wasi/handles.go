@@ -50,11 +50,11 @@ func (h *handles) add(of string, value any) uint32 {
 // find returns the resource with this index.
 func (h *handles) find(of string, index uint32, by string) *handle {
 	if index == 0 || uint64(index) > uint64(len(h.slots)) || h.slots[index-1] == nil {
-		violated("it passed the handle %d to %s, which does not exist: want one of a %s", index, by, of)
+		violated("it passed the handle %d to %s, which does not exist: want one of the resource %s", index, by, of)
 	}
 	found := h.slots[index-1]
 	if found.of != of {
-		violated("it passed the handle %d to %s, which is one of a %s: want one of a %s", index, by, found.of, of)
+		violated("it passed the handle %d to %s, which is of the resource %s: want one of %s", index, by, found.of, of)
 	}
 	return found
 }
@@ -63,7 +63,7 @@ func (h *handles) find(of string, index uint32, by string) *handle {
 func (h *handles) take(of string, index uint32, by string) any {
 	found := h.find(of, index, by)
 	if found.children > 0 {
-		violated("it passed the handle %d to %s, a %s whose children it has not dropped: %d", index, by, of, found.children)
+		violated("it passed the handle %d to %s, of the resource %s, and has not dropped its %d children", index, by, of, found.children)
 	}
 	if found.parent != nil {
 		found.parent.children--

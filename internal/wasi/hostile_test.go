@@ -21,9 +21,9 @@ func TestHandles(t *testing.T) {
 	}
 	g.call(streams, "[resource-drop]input-stream", 2)
 	g.ended("the handle 2 to wasi:io/streams input-stream, which does not exist", streams, "[resource-drop]input-stream", 2)
-	g.ended("which is one of a input-stream", streams, "[resource-drop]output-stream", 1)
+	g.ended("which is of the resource input-stream", streams, "[resource-drop]output-stream", 1)
 	want(t, "the next handle", g.call("wasi:cli/stdout", "get-stdout"), 2)
-	g.ended("which is one of a output-stream: want one of a input-stream", streams, "[method]input-stream.read", 2, 1)
+	g.ended("which is of the resource output-stream: want one of input-stream", streams, "[method]input-stream.read", 2, 1)
 	g.call(streams, "[resource-drop]output-stream", 2)
 }
 
