@@ -26,7 +26,7 @@ import (
 
 // taken is the highest tier of components that airhost takes: the switch of the tests of
 // components.
-const taken = toolchains.Tier(3)
+const taken = toolchains.Fused
 
 // TestComponents: each component does on both engines all that its language can.
 func TestComponents(t *testing.T) {
@@ -261,6 +261,13 @@ func (p *probe) system(f toolchains.Fixture) {
 	p.answered("random", &numbers)
 	if len(numbers) != 3 || numbers[0] == numbers[1] || numbers[1] == numbers[2] {
 		p.Errorf("random numbers are %v", numbers)
+	}
+	if !f.HasConsole() {
+		p.fails("console to you", core.ErrRequestTrapped)
+		if !strings.Contains(p.log.String(), "console is not defined") {
+			p.Errorf("the log has no standard error: %s", p.log.String())
+		}
+		return
 	}
 	p.answers("console to you", `"written"`)
 	for _, line := range []string{"to stdout: to you", "to stderr: to you"} {

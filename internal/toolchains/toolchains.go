@@ -97,7 +97,10 @@ func ByName(t testing.TB, name string) Fixture {
 	return Fixture{}
 }
 
-// HasWASI reports whether a probe can get random numbers and write to a console.
+// HasConsole reports whether a probe with WASI can write to a console: componentize-qjs has none.
+func (f Fixture) HasConsole() bool { return f.job.Tool != componentizeQJS }
+
+// HasWASI reports whether a probe can get random numbers.
 func (f Fixture) HasWASI() bool { return !f.job.Bare && (f.job.Tool != witComponent || f.job.Adapter) }
 
 // HasClock reports whether a probe has a clock: the host's if not that of WASI.

@@ -4,8 +4,11 @@ import { after, cancel } from 'airhost:timers/timers@0.1.0';
 import { call } from 'airhost:functions/host-functions@0.1.0';
 import { publish } from 'airhost:pubsub/pubsub@0.1.0';
 
-const text = (bytes) => new TextDecoder().decode(bytes);
-const bytes = (text) => new TextEncoder().encode(text);
+// Messages are ASCII: QuickJS has no TextDecoder.
+const text = (bytes) => String.fromCharCode(...bytes);
+const bytes = (text) => Uint8Array.from(text, (c) => c.charCodeAt(0));
+// A u64 is a BigInt in SpiderMonkey, and a number in QuickJS.
+const u64 = (n) => typeof currentTime() === 'bigint' ? BigInt(n) : Number(n);
 
 let config = {};
 const callbacks = []; // [id, 'ok' or 'err', text]
@@ -18,14 +21,14 @@ const words = {
   callbacks: () => callbacks,
   fired: () => timers,
   send: (target, ...rest) => sendMessage(target, bytes(rest.join(' '))) ?? 'sent',
-  request: (target, ...rest) => String(sendRequest(target, bytes(rest.join(' ')), 0n)),
-  forget: (id) => cancelRequest(BigInt(id)) ?? 'canceled',
-  after: (ms, ...rest) => String(after(BigInt(ms), bytes('timer ' + rest.join(' ')))),
-  cancel: (id) => cancel(BigInt(id)),
+  request: (target, ...rest) => String(sendRequest(target, bytes(rest.join(' ')), u64(0))),
+  forget: (id) => cancelRequest(u64(id)) ?? 'canceled',
+  after: (ms, ...rest) => String(after(u64(ms), bytes('timer ' + rest.join(' ')))),
+  cancel: (id) => cancel(u64(id)),
   timer(...rest) { timers.push(rest.join(' ')); },
   call: (name, ...rest) => text(call(name, bytes(rest.join(' ')))),
   publish: (topic, ...rest) => publish(topic, bytes(rest.join(' '))) ?? 'published',
-  date: () => [Date.now(), String(currentTime() / 1000000n)],
+  date: () => [Date.now(), String(BigInt(currentTime()) / 1000000n)],
   random: () => [Math.random(), Math.random(), Math.random()],
   log: (...rest) => log('info', rest.join(' ')) ?? 'logged',
   console(...rest) {
