@@ -24,10 +24,6 @@ import (
 	"github.com/airhost/airhost/trackers/slab"
 )
 
-// taken is the highest tier of components that airhost takes: the switch of the tests of
-// components.
-const taken = toolchains.Fused
-
 // TestComponents: each component does on both engines all that its language can.
 func TestComponents(t *testing.T) {
 	for _, f := range toolchains.Fixtures {
@@ -35,9 +31,6 @@ func TestComponents(t *testing.T) {
 			continue
 		}
 		t.Run(f.Name, func(t *testing.T) {
-			if f.Tier > taken {
-				t.Skip("airhost does not take such components yet")
-			}
 			onEngines(t, f, f.Build(t))
 		})
 	}
@@ -77,7 +70,7 @@ var (
 
 // probe is a host with a probe, and a component in Go that answers it.
 type probe struct {
-	*testing.T
+	testing.TB
 	*host.Host
 	log *lockedLog
 }
@@ -100,9 +93,9 @@ func (l *lockedLog) String() string {
 	return l.text.String()
 }
 
-func start(t *testing.T, engine, path string) *probe {
+func start(t testing.TB, engine, path string) *probe {
 	t.Helper()
-	p := &probe{T: t, log: &lockedLog{}}
+	p := &probe{TB: t, log: &lockedLog{}}
 	broker, err := inproc.New(inproc.Config{})
 	tracker, err2 := slab.New(slab.Config{})
 	log := slog.New(slog.NewTextHandler(p.log, nil))
@@ -127,7 +120,7 @@ func start(t *testing.T, engine, path string) *probe {
 	return p
 }
 
-func open(t *testing.T, engine string, log *slog.Logger) (e core.Engine) {
+func open(t testing.TB, engine string, log *slog.Logger) (e core.Engine) {
 	t.Helper()
 	cache := filepath.Join(toolchains.Cache(t), "code")
 	var err error
@@ -140,7 +133,7 @@ func open(t *testing.T, engine string, log *slog.Logger) (e core.Engine) {
 	return e
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -224,7 +217,7 @@ func (p *probe) requests() {
 	p.Helper()
 	var id string
 	p.answered("request t/echo over there", &id)
-	must(p.T, p.Quiesce(p.Context()))
+	must(p.TB, p.Quiesce(p.Context()))
 	p.answers("callbacks", `[["`+id+`","ok","over there"]]`)
 	p.refused("request t/none hi")
 }
@@ -279,9 +272,6 @@ func (p *probe) system(f toolchains.Fixture) {
 
 // TestRefused: a component that cannot run is refused with the reason.
 func TestRefused(t *testing.T) {
-	if taken == 0 {
-		t.Skip("airhost takes no components yet")
-	}
 	path := toolchains.ByName(t, "c-echo-utf16").Build(t)
 	if _, err := os.Stat(path); err != nil {
 		t.Fatal(err)
