@@ -35,8 +35,8 @@ type fuser struct {
 	modules   []*module // by their places in the graph; nil for one that is not decoded
 	instances []*instance
 	exports   []def // of the result
-	entries   int   // of all instances' modules so far
-	size      int64
+	all       total // of the modules of all instances so far
+	distinct  total // with each module once
 
 	foreign   []foreign
 	foreignAt map[string]uint32 // the place in foreign

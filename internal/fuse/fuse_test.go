@@ -3,6 +3,7 @@ package fuse
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -234,20 +235,57 @@ func TestLargeGraphsAreRefused(t *testing.T) {
 		m.Functions, m.Code = make([]uint32, 10_000), slices.Repeat(m.Code, 10_000)
 	})
 	big := exporter(func(m *wasm.Module) { m.Customs = []wasm.Custom{{Name: "x", Data: make([]byte, 1<<20)}} })
-	bounded := many(20, big)
-	bounded.MaxSize = 10 << 20
+	bounded := many(4, big)
+	bounded.MaxSize = 3 << 20
 	for name, c := range map[string]struct {
 		g    Graph
 		want string
+		most uint64
 	}{
-		"10,000 instances":   {many(10_000, exporter()), "core instances"},
-		"large copies":       {many(100, big), "bytes of the modules of all core instances"},
-		"a bound of its own": {bounded, "bytes of the modules of all core instances"},
-		"many parts":         {many(1000, functions), "parts of the modules of all core instances"},
+		"10,000 instances":   {many(10_000, exporter()), "core instances", MaxInstances},
+		"large copies":       {many(100, big), "bytes of the modules of all core instances", leastSize + maxCopies*uint64(len(big))},
+		"a bound of its own": {bounded, "bytes of the modules of all core instances", 3 << 20},
+		"many parts":         {many(6, functions), "parts of the modules of all core instances", leastCopies + maxCopies*10_007},
 	} {
 		_, err := Fuse(c.g)
-		if got := new(wasm.LimitError); !errors.As(err, &got) || got.Limit != c.want {
-			t.Errorf("%s: got %v, want a limit of %s", name, err, c.want)
+		if got := new(wasm.LimitError); !errors.As(err, &got) || got.Limit != c.want || got.Max != c.most {
+			t.Errorf("%s: got %v, want a limit of %d %s", name, err, c.most, c.want)
+		}
+	}
+	for _, g := range []Graph{many(900, exporter()), many(4, big), many(4, functions)} {
+		if _, err := Fuse(g); err != nil {
+			t.Errorf("%d instances: got %v, want none", len(g.Instances), err)
+		}
+	}
+}
+
+// TestMemoryIsBoundedByTheInput: instances of a small module, and of one with many names,
+// do not take more than 64 times the input, and a constant.
+func TestMemoryIsBoundedByTheInput(t *testing.T) {
+	names := exporter(func(m *wasm.Module) {
+		m.Functions, m.Code = make([]uint32, 2000), slices.Repeat(m.Code, 2000)
+		var all []wasm.FuncName
+		for i := range 2000 {
+			all = append(all, wasm.FuncName{Index: uint32(i), Name: "n"})
+		}
+		m.AddFuncNames(all)
+	})
+	for _, g := range []Graph{{Modules: [][]byte{body()}}, {Modules: [][]byte{names}}} {
+		const instance = 4 // bytes of an instance in a component, at least
+		for len(g.Instances) < MaxInstances {
+			g.Instances = append(g.Instances, Instance{})
+			g.Exports = append(g.Exports, Export{Name: fmt.Sprint(len(g.Exports)), Item: Of(len(g.Exports), wasm.KindFunc, "f")})
+		}
+		input := len(g.Modules[0]) + len(g.Instances)*instance
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := Fuse(g)
+		runtime.ReadMemStats(&after)
+		got := after.TotalAlloc - before.TotalAlloc
+		t.Logf("%d bytes of input, %d instances: %d bytes, %v", input, len(g.Instances), got, err)
+		const constant = 8 << 20
+		if most := uint64(64*input + constant); got > most {
+			t.Errorf("got %d bytes for an input of %d, want at most %d", got, input, most)
 		}
 	}
 }

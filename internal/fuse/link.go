@@ -100,10 +100,11 @@ func (f *fuser) instantiate(in *instance, from *Instance) (err error) {
 	if from.Module == Synthesized {
 		return f.synthesize(in, from)
 	}
-	if in.module, err = f.load(from.Module); err != nil {
+	var first bool
+	if in.module, first, err = f.load(from.Module); err != nil {
 		return err
 	}
-	if err := f.count(in.module.entries, int64(len(f.graph.Modules[from.Module]))); err != nil {
+	if err := f.count(in.module.entries, int64(len(f.graph.Modules[from.Module])), first); err != nil {
 		return err
 	}
 	arguments := make(map[string]*instance, len(from.Arguments))
@@ -123,21 +124,35 @@ func (f *fuser) instantiate(in *instance, from *Instance) (err error) {
 	return in.initGlobals()
 }
 
-// Bounds of all instances together, since each takes a copy of its module.
-const maxEntries = 1_000_000
+// Bounds of all instances together, since each takes a copy of its module. Copies are
+// bounded by the modules of which they are, so that a small component takes little memory.
+const (
+	maxEntries  = 1_000_000
+	leastCopies = 10_000  // parts that all copies may have in any case
+	leastSize   = 1 << 20 // bytes, likewise
+	maxCopies   = 4       // for each part and byte of a module with instances
+)
 
-// count adds a module's parts and size to the sums, and refuses sums that are too large.
-func (f *fuser) count(entries int, size int64) error {
-	f.entries, f.size = f.entries+entries, f.size+size
+// total counts parts and bytes.
+type total struct{ entries, size int64 }
+
+// count adds an instance with a copy of a module to the sums, and refuses sums that are too
+// large. first says that it is the first copy of its module.
+func (f *fuser) count(entries int, size int64, first bool) error {
+	f.all.entries, f.all.size = f.all.entries+int64(entries), f.all.size+size
+	if first {
+		f.distinct.entries, f.distinct.size = f.distinct.entries+int64(entries), f.distinct.size+size
+	}
 	most := f.graph.MaxSize
 	if most <= 0 {
 		most = DefaultMaxSize
 	}
-	if f.size > most {
-		return &wasm.LimitError{Limit: "bytes of the modules of all core instances", Got: uint64(f.size), Max: uint64(most)}
+	most = min(most, leastSize+maxCopies*f.distinct.size)
+	if f.all.size > most {
+		return &wasm.LimitError{Limit: "bytes of the modules of all core instances", Got: uint64(f.all.size), Max: uint64(most)}
 	}
-	if f.entries > maxEntries {
-		return &wasm.LimitError{Limit: "parts of the modules of all core instances", Got: uint64(f.entries), Max: maxEntries}
+	if most := min(maxEntries, leastCopies+maxCopies*f.distinct.entries); f.all.entries > most {
+		return &wasm.LimitError{Limit: "parts of the modules of all core instances", Got: uint64(f.all.entries), Max: uint64(most)}
 	}
 	return nil
 }
@@ -151,7 +166,7 @@ func (f *fuser) earlier(index int) (*instance, error) {
 }
 
 func (f *fuser) synthesize(in *instance, from *Instance) error {
-	if err := f.count(len(from.Exports), 0); err != nil {
+	if err := f.count(len(from.Exports), 0, true); err != nil {
 		return err
 	}
 	in.exports = make(map[string]def, len(from.Exports))

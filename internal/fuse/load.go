@@ -17,24 +17,24 @@ type module struct {
 	facts     *facts // set by scan
 }
 
-// load decodes a module once, however many instances it has.
-func (f *fuser) load(index int) (*module, error) {
+// load decodes a module once, however many instances it has. first is true that time.
+func (f *fuser) load(index int) (m *module, first bool, err error) {
 	if index < 0 || index >= len(f.graph.Modules) {
-		return nil, fmt.Errorf("expected a core module below %d, got %d", len(f.graph.Modules), index)
+		return nil, false, fmt.Errorf("expected a core module below %d, got %d", len(f.graph.Modules), index)
 	}
 	if m := f.modules[index]; m != nil {
-		return m, nil
+		return m, false, nil
 	}
 	parsed, err := wasm.Parse(f.graph.Modules[index])
 	if err == nil {
 		err = parsed.Features.Err()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("core module %d: %w", index, err)
+		return nil, false, fmt.Errorf("core module %d: %w", index, err)
 	}
-	m := &module{Module: parsed, exports: make(map[string]wasm.Export, len(parsed.Exports)), funcTypes: parsed.FuncTypes()}
+	m = &module{Module: parsed, exports: make(map[string]wasm.Export, len(parsed.Exports)), funcTypes: parsed.FuncTypes()}
 	if err := m.check(); err != nil {
-		return nil, fmt.Errorf("core module %d: %w", index, err)
+		return nil, false, fmt.Errorf("core module %d: %w", index, err)
 	}
 	m.elements, m.data = parsed.ElementSegments(), parsed.DataSegments()
 	for _, list := range []int{
@@ -43,7 +43,7 @@ func (f *fuser) load(index int) (*module, error) {
 		m.entries += list
 	}
 	f.modules[index] = m
-	return m, nil
+	return m, true, nil
 }
 
 // check refuses a module that is not valid, if its parts could become valid within a

@@ -23,10 +23,18 @@ func compare(t *testing.T, seed uint64, start func(testing.TB) machine) (got out
 	return got
 }
 
+// rounds returns n, or less for short tests, which run under the race detector.
+func rounds(n int) int {
+	if testing.Short() {
+		return n / 5
+	}
+	return n
+}
+
 // TestRandomGraphs: fused and linked instances do the same. Most graphs must work, and
 // some must not, or the test says nothing.
 func TestRandomGraphs(t *testing.T) {
-	const graphs = 400
+	graphs := rounds(300)
 	var failed, traps, results, logs int
 	for seed := range uint64(graphs) {
 		got := compare(t, seed, newWazero)
@@ -43,6 +51,18 @@ func TestRandomGraphs(t *testing.T) {
 	t.Logf("%d of %d graphs fail, %d of %d calls trap, %d values are logged", failed, graphs, traps, results, logs)
 	if failed < graphs/50 || failed > graphs/2 || traps < results/50 || traps > results*4/5 || logs < graphs {
 		t.Error("the graphs are not of all sorts")
+	}
+}
+
+// TestRandomGraphsOnAllEngines: engines differ in the rare cases that TestRandomGraphs
+// avoids, and in the code that they make of a graph.
+func TestRandomGraphsOnAllEngines(t *testing.T) {
+	for name, start := range machines {
+		t.Run(name, func(t *testing.T) {
+			for i := range rounds(40) {
+				compare(t, 1<<32+uint64(i), start)
+			}
+		})
 	}
 }
 
@@ -94,7 +114,7 @@ func checkDamaged(t *testing.T, seed uint64, flips int) bool {
 
 func TestDamagedGraphs(t *testing.T) {
 	fused := 0
-	const graphs = 20_000
+	graphs := rounds(4000)
 	for seed := range uint64(graphs) {
 		if checkDamaged(t, seed, 1+int(seed%3)) {
 			fused++

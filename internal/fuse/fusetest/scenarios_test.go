@@ -309,6 +309,47 @@ var scenarios = map[string]scenario{
 		calls:     []call{do("tail", 9), do("last", 1), do("two", 3)},
 		want:      results("[109]", "[101]", "[114]"),
 	},
+	// As shared-everything-dynamic-linking.wast of the component model, with one program.
+	"libraries that share everything": {
+		modules: []string{
+			`(memory (export "memory") 1) (global $next (mut i32) (i32.const 8192))
+			 (func (export "malloc") (param $n i32) (result i32) (local $p i32) (local.set $p (global.get $next))
+			   (global.set $next (i32.add (global.get $next) (local.get $n))) (local.get $p))
+			 (func (export "peek") (param i32) (result i32) (i32.load (local.get 0)))`,
+			`(import "libc" "memory" (memory 1)) (import "libc" "malloc" (func $malloc (param i32) (result i32)))
+			 (func (export "zip") (param $x i32) (result i32) (local $p i32) (local.set $p (call $malloc (i32.const 4)))
+			   (i32.store (local.get $p) (local.get $x)) (i32.mul (i32.load (local.get $p)) (i32.const 2)))`,
+			`(import "libc" "memory" (memory 1)) (import "libc" "malloc" (func (param i32) (result i32))) (import "libzip" "zip" (func $zip (param i32) (result i32)))
+			 (func (export "compress") (param $x i32) (result i32) (i32.add (call $zip (local.get $x)) (i32.const 100)))`,
+			`(import "libimg" "compress" (func $compress (param i32) (result i32)))
+			 (func (export "transform") (param $x i32) (result i32) (i32.add (call $compress (local.get $x)) (i32.const 42)))`,
+		},
+		instances: []fuse.Instance{of(0), of(1, "libc", 0), of(2, "libc", 0, "libzip", 1), of(3, "libimg", 2)},
+		exports:   named("transform", function(3, "transform"), "zip", function(1, "zip"), "peek", function(0, "peek")),
+		calls:     []call{do("transform", 5), do("zip", 7), do("peek", 8192), do("peek", 8196), do("peek", 8200)},
+		want:      results("[152]", "[14]", "[5]", "[7]", "[0]"),
+	},
+	// As link-time-virtualization.wast, without the lowered functions between the parts.
+	"a file system that is virtual twice": {
+		modules: []string{
+			`(memory (export "mem") 1) (func (export "read") (param i32) (result i32) (i32.load8_u (local.get 0)))
+			 (func (export "write") (param i32 i32) (i32.store8 (local.get 0) (local.get 1)))`,
+			`(global (export "base") i32 (i32.const 256))`, `(global (export "base") i32 (i32.const 512))`,
+			`(import "fs" "read" (func $read (param i32) (result i32))) (import "fs" "write" (func $write (param i32 i32)))
+			 (import "cfg" "base" (global $base i32)) (global $calls (mut i32) (i32.const 0))
+			 (func $count (global.set $calls (i32.add (global.get $calls) (i32.const 1))))
+			 (func (export "read") (param i32) (result i32) (call $count) (call $read (i32.add (local.get 0) (global.get $base))))
+			 (func (export "write") (param i32 i32) (call $count) (call $write (i32.add (local.get 0) (global.get $base)) (local.get 1)))
+			 (func (export "calls") (result i32) (global.get $calls))`,
+			`(import "fs" "read" (func $read (param i32) (result i32))) (import "fs" "write" (func $write (param i32 i32)))
+			 (func (export "run") (param i32) (result i32) (call $write (i32.const 10) (local.get 0)) (i32.mul (call $read (i32.const 10)) (i32.const 2)))`,
+		},
+		instances: []fuse.Instance{of(0), of(1), of(2), of(3, "fs", 0, "cfg", 1), of(3, "fs", 0, "cfg", 2), of(4, "fs", 3), of(4, "fs", 4)},
+		exports: named("run-a", function(5, "run"), "run-b", function(6, "run"), "calls-a", function(3, "calls"), "calls-b", function(4, "calls"),
+			"real-read", function(0, "read")),
+		calls: []call{do("run-a", 42), do("real-read", 266), do("run-b", 7), do("real-read", 522), do("real-read", 10), do("calls-a"), do("calls-b")},
+		want:  results("[84]", "[42]", "[14]", "[7]", "[0]", "[2]", "[2]"),
+	},
 	"libraries that break a cycle by a table": {
 		modules: []string{
 			`(table (export "t") 2 funcref) (memory (export "memory") 1) (global (export "bar-index") (mut i32) (i32.const 0))`,

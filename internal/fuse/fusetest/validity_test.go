@@ -45,8 +45,8 @@ func TestFusedIsValidIfItsPartsAre(t *testing.T) {
 		}
 		return err
 	}
-	valid, invalid := 0, 0
-	for seed := range uint64(6000) {
+	valid, invalid, graphs := 0, 0, rounds(2000)
+	for seed := range uint64(graphs) {
 		g := damaged(seed, 1)
 		if !exportAll(&g) {
 			continue
@@ -70,7 +70,7 @@ func TestFusedIsValidIfItsPartsAre(t *testing.T) {
 		}
 	}
 	t.Logf("%d are valid and %d are not", valid, invalid)
-	if valid < 100 || invalid < 100 {
+	if valid < graphs/40 || invalid < graphs/40 {
 		t.Error("the graphs are not of both sorts")
 	}
 }
