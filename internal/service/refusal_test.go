@@ -44,7 +44,7 @@ func TestBadConfigurations(t *testing.T) {
 		"a truncated module":            {host + "components: [" + good + ", {id: a/c, source: truncated.wasm}]", "airhost.yaml:2:73", "malformed WebAssembly"},
 		"a module without the contract": {host + "components: [" + good + ", {id: a/c, source: wrong.wasm}]", "airhost.yaml:2:73", "export memory is missing"},
 		"a module above its limits":     {host + "components: [" + good + ", {id: a/c, source: greedy.wasm}]", "airhost.yaml:2:73", "limits.memory"},
-		"a component binary":            {host + "components: [" + good + ", {id: a/c, source: component.wasm}]", "airhost.yaml:2:73", "component-model"},
+		"a component without exports":   {host + "components: [" + good + ", {id: a/c, source: component.wasm}]", "airhost.yaml:2:73", "it does not export airhost:core/component-lifecycle@0.1.0"},
 		"limits that contradict":        {host + "components: [{id: a/b, source: echo.wasm, limits: {handler_time: 2s, handler_wall_time: 1s}}]", "airhost.yaml:2:89", "shorter than handler_time"},
 		"a limit of another engine":     {host + "components: [{id: a/b, source: echo, engine: native, limits: {fuel: 9}}]", "airhost.yaml:2:69", "WebAssembly alone"},
 		"a budget that is too small":    {host + "budgets: {a: {memory: 1MiB}}\ncomponents: [{id: a/b, source: echo.wasm}]", "airhost.yaml:2:23", "is less than"},
