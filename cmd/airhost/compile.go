@@ -177,7 +177,7 @@ func (c *compilation) compile(ctx context.Context, of parts.Engine, src core.Sou
 	if err != nil {
 		return nil, err
 	}
-	defer c.compiling(src.Path)()
+	defer c.program.compiling(filepath.Base(src.Path))()
 	component, err := engine.Compile(ctx, src, limits)
 	if err == nil {
 		err = component.Close(context.WithoutCancel(ctx))

@@ -111,7 +111,12 @@ func (l *live) show(ended chan struct{}) {
 	if took < slowCompile {
 		return // of something that has begun after others had ended
 	}
-	text := "compiling " + printable(l.running[0].name)
+	const most = 50 // characters of a name, so that the line is one on every terminal
+	name := []rune(printable(l.running[0].name))
+	if len(name) > most {
+		name = append(name[:most-1], '…')
+	}
+	text := "compiling " + string(name)
 	if more := len(l.running) - 1; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}

@@ -2,26 +2,48 @@ package main
 
 import (
 	"bytes"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
+// written is a terminal that several goroutines use.
+type written struct {
+	mu   sync.Mutex // guards text
+	text []byte
+}
+
+func (w *written) Write(text []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.text = append(w.text, text...)
+	return len(text), nil
+}
+
+// take returns the text since the last take.
+func (w *written) take() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	text := string(w.text)
+	w.text = nil
+	return text
+}
+
 // TestLiveLine: from the first second on a line shows what is being compiled and for how long.
 // Lines of the log take its place, and nothing of it is left in the end.
 func TestLiveLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var to bytes.Buffer
+		var to written
 		log := newLogWriter(&screen{to: &to})
 		l := &live{out: log}
 		wrote := func(want string) {
 			t.Helper()
 			synctest.Wait()
-			if got := to.String(); got != want {
-				t.Errorf("after %q", got)
-				t.Errorf("want  %q", want)
+			if got := to.take(); got != want {
+				t.Errorf("got  %q", got)
+				t.Errorf("want %q", want)
 			}
-			to.Reset()
 		}
 		l.compiling("quick.wasm")()
 		time.Sleep(5 * time.Second) // of the bubble
