@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -74,8 +75,8 @@ func TestHostDies(t *testing.T) {
 	})
 }
 
-// TestDeaf: a host that the directory tells nothing any more, such as since a server is dead, asks it
-// anew, and takes the components of a host that dies at the same time.
+// TestDeaf: a host that the directory tells nothing any more, such as since a server is
+// dead, asks it anew, and takes the components of a host that dies at the same time.
 func TestDeaf(t *testing.T) {
 	simulate(t, func(t *testing.T, b *bus) {
 		for _, name := range []string{"a", "b", "c"} {
@@ -122,8 +123,8 @@ func TestCutOff(t *testing.T) {
 	})
 }
 
-// TestCutOffInMove: a host that is cut off when its components begin to move stops them before others
-// have them, though the others do not answer.
+// TestCutOffInMove: a host that is cut off when its components begin to move stops them
+// before others have them, though the others do not answer.
 func TestCutOffInMove(t *testing.T) {
 	simulate(t, func(t *testing.T, b *bus) {
 		b.lease = time.Second // shorter than the wait for an answer
@@ -142,6 +143,46 @@ func TestCutOffInMove(t *testing.T) {
 		b.await("it stops its own", b.lease, func() bool { return len(a.running) == 0 })
 		t.Log("after", time.Since(cut))
 		b.await("the other runs all", b.lease+time.Second, func() bool { return b.onceEachLocked(20) })
+	})
+}
+
+// TestLostInMove: a component does not move to a host that has lost its lease since it said
+// that the component may come. It goes on, and moves later.
+func TestLostInMove(t *testing.T) {
+	simulate(t, func(t *testing.T, b *bus) {
+		a := b.join("a", some(40)...)
+		b.await("it runs all", soon, func() bool { return len(a.running) == 40 })
+		third := b.join("c", some(40)...)
+		b.await("they are shared", 10*leaseTime, func() bool { return b.onceEachLocked(40) && len(third.running) > 10 })
+		b.pass(leaseTime)
+		other, over := b.join("b", some(40)...), false
+		a.atHand = func() {
+			b.do(func() {
+				e := b.values["host.b"]
+				var value hostValue
+				if err := json.Unmarshal(e.value, &value); err != nil || over {
+					return
+				}
+				over, value.Gone = true, true
+				b.revision++
+				e.value, _ = json.Marshal(value)
+				e.revision = b.revision
+				b.values[e.key] = e
+			})
+			<-time.After(100 * time.Millisecond)
+		}
+		b.await("all are shared", 10*leaseTime, func() bool { return over && b.onceEachLocked(40) && len(other.running) > 5 })
+		b.pass(4 * leaseTime)
+		for _, m := range []*member{other, third} {
+			for id := range m.running {
+				if m.state[id] != stateOf(id) {
+					t.Errorf("%s came to %s without its state", id, m.name)
+				}
+			}
+		}
+		if !strings.Contains(a.log.String(), "host b has lost its lease meanwhile") {
+			t.Errorf("the log of a: %s", a.log)
+		}
 	})
 }
 
@@ -277,8 +318,8 @@ func TestWrongController(t *testing.T) {
 	}
 }
 
-// TestNoDirectory: a start without a directory says why. It answers no other host then, so that the
-// next controller of the host is the only one that does.
+// TestNoDirectory: a start without a directory says why. It answers no other host then, so
+// that the next controller of the host is the only one that does.
 func TestNoDirectory(t *testing.T) {
 	m := new(member)
 	c, err := New(Config{Host: "a", Lease: leaseTime, Directory: noDirectory{}, Hosts: m, Fences: m, Runner: m})

@@ -104,8 +104,8 @@ func (c *Controller) noteUnseenLocked(revision uint64) {
 	}
 }
 
-// isBlindLocked reports whether the directory does not tell of this host's own renewals, as when
-// the server that told of changes is dead: then it tells of no others either.
+// isBlindLocked reports whether the directory does not tell of this host's own renewals, as
+// when the server that told of changes is dead: then it tells of no others either.
 func (c *Controller) isBlindLocked(now time.Time) bool {
 	return c.lease.unseen > 0 && now.Sub(c.lease.since) > blindAfter(c.config.Lease)
 }

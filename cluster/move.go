@@ -118,12 +118,15 @@ func (c *Controller) hand(ctx context.Context, p *placed, to target, m *core.Mov
 // again: it can succeed once only.
 func (c *Controller) pass(ctx context.Context, p *placed, to target) error {
 	c.mu.Lock()
-	before := p.claim
+	before, lives := p.claim, c.view.lives(to.host, to.session)
 	next := claimValue{
 		Host: to.host, Session: to.session, Fence: max(before.Fence, c.highest[p.id]) + 1, Floor: before.Floor, Move: to.move,
 		FromHost: c.config.Host, FromSession: before.Session,
 	}
 	c.mu.Unlock()
+	if !lives { // it would be free for all, and its messages could not follow it in order
+		return fmt.Errorf("host %s has lost its lease meanwhile", to.host)
+	}
 	for c.holds(before.Session) {
 		revision, won, err := c.write(context.WithoutCancel(ctx), claimKey(p.id), next, before.revision)
 		switch {

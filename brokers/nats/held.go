@@ -8,7 +8,7 @@ type Held struct {
 	Frames   int // that were sent with some of these
 	Origins  int // hosts that have sent requests
 	Outcomes int // and receipts, that wait to be sent to them
-	Peers    int // other hosts
+	Peers    int // other hosts, and this one while it has asked itself over the bus
 	Expected int // requests that they have taken, without an outcome so far; some have timed out
 	Early    int // outcomes that came before the receipt of the request, which may be lost
 }

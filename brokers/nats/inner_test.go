@@ -60,6 +60,29 @@ func TestRestRefused(t *testing.T) {
 	}
 }
 
+// TestRequestToItself: a host does not take itself for gone that has sent a request to a
+// component which has come to it meanwhile, however long the answer takes. It forgets
+// itself when nothing waits.
+func TestRequestToItself(t *testing.T) {
+	b, home := unconnected(t)
+	long := func() { b.peers.all["one"].until = time.Now().Add(-time.Second) }
+	b.peers.expect("one", 7, 0)
+	b.peers.expect("one", 8, time.Now().Add(-time.Second).UnixNano()) // it has timed out
+	long()
+	b.peers.heardSelf()
+	b.peers.expire(time.Now())
+	if len(home.back) > 0 || len(b.peers.all["one"].requests) != 1 {
+		t.Fatalf("%d requests end, and %v wait", len(home.back), b.peers.all["one"].requests)
+	}
+	b.peers.answered("one", 7)
+	long()
+	b.peers.heardSelf()
+	b.peers.expire(time.Now())
+	if len(home.back)+len(b.peers.all) > 0 {
+		t.Errorf("%d requests end, and it knows %v", len(home.back), b.peers.all)
+	}
+}
+
 // TestFramesOfARoute: a frame ends at its bounds, names a sender once, and is read as it was written.
 func TestFramesOfARoute(t *testing.T) {
 	b, _ := unconnected(t)

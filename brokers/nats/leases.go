@@ -39,8 +39,9 @@ func (s subjects) leases() string { return "ah_" + s.cluster() + "_leases" }
 // take is where other hosts ask a host.
 func (s subjects) take(host string) string { return s.prefix + ".host." + part(host) + ".take" }
 
-// openTime is how long the directory's bucket is looked for. Later on it is the lease if that is less:
-// a request may be lost with a server or a connection, and then another one is due.
+// openTime is how long the directory's bucket is looked for. Later on it is the lease if
+// that is less: a request may be lost with a server or a connection, and then another one
+// is due.
 const openTime = 5 * time.Second
 
 // patience is how long JetStream may take for an answer.
@@ -95,9 +96,10 @@ func noJetStream(bucket string, err error) error {
 // errNoAnswer is why a watch ends that has not begun in time.
 var errNoAnswer = errors.New("JetStream does not answer")
 
-// Watch calls tell with each value of the directory, then once with an empty key, and then with each
-// change. It returns when ctx ends, or when there is a new connection, since changes may have been
-// missed. An error says why there is no directory, or that it does not answer.
+// Watch calls tell with each value of the directory, then once with an empty key, and then
+// with each change. It returns when ctx ends, or when there is a new connection, since
+// changes may have been missed. An error says why there is no directory, or that it does
+// not answer.
 func (d *Directory) Watch(ctx context.Context, tell func(key string, value []byte, revision uint64)) error {
 	d.mu.Lock()
 	again := d.again

@@ -100,8 +100,8 @@ func TestDirectory(t *testing.T) {
 	}
 }
 
-// TestLostWatch: a watch ends with an error if JetStream never answers its request, as when a server
-// has died with it, and the next one begins.
+// TestLostWatch: a watch ends with an error if JetStream never answers its request, as when
+// a server has died with it, and the next one begins.
 func TestLostWatch(t *testing.T) {
 	s := serve(t, withJetStream(t))
 	w := newWire(t, s.Addr().String())

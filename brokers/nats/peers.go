@@ -215,11 +215,24 @@ func (p *peers) expire(now time.Time) {
 	}
 }
 
-// heardSelf notes that the words of this host come back to it.
+// heardSelf notes that the words of this host come back to it. Requests that it has sent to
+// a component that has come to it meanwhile wait for its own outcomes: it is not gone.
 func (p *peers) heardSelf() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.own = time.Now()
+	one := p.all[p.broker.config.Host]
+	if one == nil {
+		return
+	}
+	for id, deadline := range one.requests {
+		if deadline != 0 && deadline < p.own.UnixNano() {
+			delete(one.requests, id)
+		}
+	}
+	if len(one.requests) > 0 {
+		one.until = p.own.Add(2 * p.broker.config.Lease)
+	}
 }
 
 // hearsSelf reports whether the words of this host come back to it: those of others come too.

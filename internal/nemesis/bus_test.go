@@ -95,6 +95,9 @@ func TestBrokenBrokers(t *testing.T) {
 			for _, r := range schedule(1, 5) {
 				r.faults, r.time = nil, lease // no others are to blame
 				if how == ignoreLease {
+					c.await("a host has components to lose", func() (bool, string) {
+						return len(c.stat(c.all[hostNames[1]], "stat").Placed) > 0, "it has none"
+					})
 					r.faults, r.time = []fault{freeze(hostNames[1], 0)}, 2*lease
 				}
 				n := c.play(r)

@@ -140,9 +140,10 @@ type broken struct {
 	count atomic.Uint64
 }
 
-// brokenWays are the faults, and how they are found: each n-th message to a component of this
-// host comes twice, is lost, or comes after the next one; each n-th outcome is lost, or comes as
-// a success without a response; some memory is kept for good. A placement ignores that its lease is over.
+// brokenWays are the faults, and how they are found: each n-th message to a component of
+// this host comes twice, is lost, or comes after the next one; each n-th outcome is lost,
+// or comes as a success without a response; some memory is kept for good. A placement
+// ignores that its lease is over.
 var brokenWays = map[string]string{
 	"duplicate": "handled twice", "lose": "lost: ", "swap": "out of order",
 	"lose-outcome": "is under way without end", "empty-outcome": "another response", "leak": "MiB of memory",

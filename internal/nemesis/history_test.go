@@ -146,7 +146,8 @@ func (h *history) got(run string, r record) {
 	h.handled(run, target, sender, n, &h.stream(sender, target).last)
 }
 
-// handled notes that a message was handled. last is the one before it with which it must be in order.
+// handled notes that a message was handled. last is the one before it with which it must be
+// in order.
 func (h *history) handled(run, target, sender string, n int, last *int) {
 	s := h.stream(sender, target)
 	switch {

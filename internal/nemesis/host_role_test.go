@@ -143,8 +143,8 @@ func (o options) loads() []load {
 	return []load{publications, durable}
 }
 
-// placesAny reports whether there are components with "place: any". Rounds with durable mailboxes have
-// none, since theirs take long enough.
+// placesAny reports whether there are components with "place: any". Rounds with durable
+// mailboxes have none, since theirs take long enough.
 func (o options) placesAny() bool { return !o.Durable }
 
 func (h *runningHost) deploy() error {

@@ -154,8 +154,8 @@ func (c *cluster) awaitLocal(names []string, messages int64) {
 	}
 }
 
-// remoteTargets is how many components a host messages over the bus: its own durable mailbox too, or
-// those with place: any.
+// remoteTargets is how many components a host messages over the bus: its own durable
+// mailbox too, or those with place: any.
 var remoteTargets = 9 + len(placedNames)
 
 // checkGrowth compares a host with how it was after its first round: nothing has ended or was

@@ -11,8 +11,8 @@ import (
 	"github.com/airhost/airhost/guest"
 )
 
-// placedNames are the components with "place: any" that all hosts can run. By their names each host
-// has two of them while all is well.
+// placedNames are the components with "place: any" that all hosts can run. By their names
+// each host has two of them while all is well.
 var placedNames = []string{"any/p0", "any/p1", "any/p2", "any/p3", "any/p4", "any/p6"}
 
 // placement is a load of messages and requests for these.
@@ -45,8 +45,8 @@ func (c claim) state() (asked int64, valid bool) {
 	return asked, c.valid != nil && c.valid()
 }
 
-// placing runs the components of placedNames of a host: it is the fences and the runner of its
-// controller, and writes down all that it does.
+// placing runs the components of placedNames of a host: it is the fences and the runner of
+// its controller, and writes down all that it does.
 type placing struct {
 	leases.Fences
 	host   *runningHost
@@ -61,11 +61,12 @@ var (
 	_ leases.Runner = (*placing)(nil)
 )
 
-// ignoreLease is the placement with a fault: it goes on with its components when its lease is over.
+// ignoreLease is the placement with a fault: it goes on with its components when its lease
+// is over.
 const ignoreLease = "ignore-lease"
 
-// place begins to take components. The directory of the cluster may not be there yet. Close ends
-// what it has begun.
+// place begins to take components. The directory of the cluster may not be there yet. Close
+// ends what it has begun.
 func (h *runningHost) place(ctx context.Context) {
 	directory := h.broker.Directory()
 	p := &placing{Fences: directory, host: h, broken: h.settings.Break == ignoreLease, claims: map[core.ComponentID]claim{}}

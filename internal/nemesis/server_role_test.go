@@ -14,8 +14,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// The times of elections of Raft. The server has 4 to 9 s, and 1 s between heartbeats, and no options for
-// them: rounds would mostly wait for elections.
+// The times of elections of Raft. The server has 4 to 9 s, and 1 s between heartbeats, and
+// no options for them: rounds would mostly wait for elections.
 //
 //go:linkname minElectionTimeout github.com/nats-io/nats-server/v2/server.minElectionTimeout
 var minElectionTimeout time.Duration
@@ -91,8 +91,8 @@ func serveNATS(s serverSettings) error {
 	return err
 }
 
-// groupsOf returns the streams and durable consumers that a server knows, and of which of them it is
-// the leader of replicas that are all up to date.
+// groupsOf returns the streams and durable consumers that a server knows, with JetStream
+// itself, and of which of them it is the leader of replicas that are all up to date.
 func groupsOf(nats *server.Server, name string) (map[string]bool, error) {
 	groups := map[string]bool{}
 	if !nats.JetStreamEnabled() {
@@ -113,6 +113,7 @@ func groupsOf(nats *server.Server, name string) (map[string]bool, error) {
 		}
 		return len(c.Replicas) == len(serverNames)-1
 	}
+	groups["JetStream"] = nats.JetStreamIsLeader()
 	for _, account := range all.AccountDetails {
 		for _, stream := range account.Streams {
 			groups[stream.Name] = current(stream.Cluster)
