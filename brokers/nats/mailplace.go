@@ -50,6 +50,7 @@ func placeOf(reply string) (at place, count uint64, ok bool) {
 // recent knows the messages that were handled last.
 type recent struct {
 	mu    sync.Mutex // guards the following; the last one to be locked
+	first place      // that came
 	known map[place]struct{}
 	order []place
 	next  int
@@ -58,9 +59,18 @@ type recent struct {
 // maxRecent is how many of them it knows: four times as many as can have come and not been acknowledged.
 const maxRecent = 4 * maxUnacknowledged
 
+// has reports whether a message was handled. So was one that is stored before the first one that came:
+// an earlier run has acknowledged it, and it comes again since the server that leads the stream by now
+// has missed that.
 func (r *recent) has(at place) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.first == (place{}) {
+		r.first = at
+	}
+	if at.sequence < r.first.sequence && at.time < r.first.time {
+		return true
+	}
 	_, known := r.known[at]
 	return known
 }

@@ -76,3 +76,22 @@ func FuzzMail(f *testing.F) {
 		}
 	})
 }
+
+// TestHandledByAnEarlierRun: a message that is stored before the first one that came was handled by an
+// earlier run of the host; one of a stream that was made anew was not.
+func TestHandledByAnEarlierRun(t *testing.T) {
+	r := new(recent)
+	first := place{sequence: 10, time: 100}
+	for _, test := range []struct {
+		at   place
+		want bool
+	}{{first, false}, {place{11, 101}, false}, {place{9, 99}, true}, {first, false}, {place{1, 200}, false}} {
+		if got := r.has(test.at); got != test.want {
+			t.Errorf("%v: got %t", test.at, got)
+		}
+	}
+	r.add(first)
+	if !r.has(first) {
+		t.Error("it was handled")
+	}
+}
