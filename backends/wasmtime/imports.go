@@ -28,8 +28,9 @@ var inC = map[string]C.uint8_t{
 	abi.CurrentTime: C.AIRHOST_CURRENT_TIME,
 }
 
-// maxParams is the most parameters that a host function has: WASI's path_open.
-const maxParams = 9
+// maxParams is the most parameters that a host function has: those of start-bind of
+// wasi:sockets/tcp.
+const maxParams = 15
 
 // resolve returns the functions that a guest imports, in its order. Compile has checked
 // that all of them exist.

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"sync"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -68,6 +69,9 @@ type Engine struct {
 	shared  sandbox.Shared[*compiled]
 	arena   arena
 	refs    refs.Count // counts instances and compilations
+
+	linking sync.Mutex      // guards linked
+	linked  map[string]bool // the modules of WASI 0.2 that are there
 
 	compiling chan struct{} // holds a token while code is loaded from the cache or stored there
 
@@ -139,6 +143,9 @@ func (e *Engine) compileGuest(ctx context.Context, src core.Source, code *sandbo
 		return nil, sandbox.ModuleError(src, err)
 	}
 	code.Traits.KeepsLedger = true
+	if err := e.linkWASI2(context.WithoutCancel(ctx), instrumented.Module); err != nil {
+		return nil, err
+	}
 	ctx = experimental.WithCompilationWorkers(ctx, code.CompilationWorkers())
 	module, err := e.compile(ctx, instrumented.Module.Encode())
 	if cause := ctx.Err(); cause != nil && err != nil {

@@ -14,7 +14,8 @@ import (
 	"github.com/airhost/airhost/internal/wasm"
 )
 
-// linkAll creates the host modules with all functions that a guest may import.
+// linkAll creates the host modules with all functions that a guest may import, but for
+// WASI 0.2.
 func linkAll(ctx context.Context, r wazero.Runtime) error {
 	var errs []error
 	for _, i := range abi.Interfaces() {
@@ -22,6 +23,28 @@ func linkAll(ctx context.Context, r wazero.Runtime) error {
 	}
 	yield := abi.Interface{Module: meter.YieldModule, Funcs: []abi.Func{{Name: meter.YieldName, Type: meter.YieldType}}}
 	return errors.Join(append(errs, link(ctx, r, yield, func(string, string) sandbox.Func { return (*sandbox.State).Yield }))...)
+}
+
+// linkWASI2 creates the host modules of WASI 0.2 that a guest imports from, unless an
+// earlier guest has. All of them would take an engine longer than the rest of its start.
+func (e *Engine) linkWASI2(ctx context.Context, m *wasm.Module) error {
+	e.linking.Lock()
+	defer e.linking.Unlock()
+	for i := range m.Imports {
+		module := m.Imports[i].Module
+		if e.linked[module] || abi.FindWASI2(module) == nil {
+			continue
+		}
+		of, _ := abi.FindInterface(module)
+		if err := link(ctx, e.runtime, of, sandbox.Find); err != nil {
+			return err
+		}
+		if e.linked == nil {
+			e.linked = make(map[string]bool)
+		}
+		e.linked[module] = true
+	}
+	return nil
 }
 
 // link creates a host module. Its functions need no reflection.

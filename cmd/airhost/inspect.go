@@ -12,7 +12,7 @@ import (
 
 	"github.com/airhost/airhost/internal/abi"
 	"github.com/airhost/airhost/internal/filekind"
-	"github.com/airhost/airhost/internal/sandbox"
+	"github.com/airhost/airhost/internal/wasi"
 	"github.com/airhost/airhost/internal/wasm"
 )
 
@@ -239,7 +239,7 @@ func access(module, name string) string {
 		return "refused without capabilities.call"
 	case module == abi.PubSub:
 		return "refused without capabilities.publish"
-	case module == abi.WASI && !sandbox.GrantsWASI(name):
+	case wasi.Refused(module, name):
 		return "refused: there are no files and no network"
 	}
 	return ""

@@ -3,7 +3,8 @@
 // ABI.
 //
 // It serves WebAssembly engines. [Check] tells whether a module meets the contract.
-// [Exports] and [Interfaces] list the functions to look up and to link. The Lower
+// [Exports] lists the functions to look up, [Interfaces] and [FindInterface] those to link.
+// The Lower
 // functions write arguments and results into a guest's memory, and the Lift
 // functions read values from it. The package trusts nothing that comes from a guest:
 // it checks every pointer, length, alignment, discriminant and string before it uses
@@ -117,7 +118,8 @@ type Interface struct {
 	Funcs  []Func
 }
 
-// Interfaces returns all modules from which a guest may import.
+// Interfaces returns all modules from which a guest may import, but those of WASI 0.2: see
+// [FindInterface].
 func Interfaces() []Interface {
 	return []Interface{
 		{HostServices, []Func{

@@ -122,12 +122,15 @@ func (c *checker) whole(of string, names ...string) {
 
 func (c *checker) imports() {
 	known := make(map[string]map[string]wasm.FuncType)
-	for _, i := range Interfaces() {
-		known[i.Module] = byName(i.Funcs)
-	}
 	for _, imp := range c.m.Imports {
-		functions, ok := known[ModuleName(imp.Module)]
+		module := ModuleName(imp.Module)
+		functions, ok := known[module]
 		if !ok {
+			of, _ := FindInterface(module)
+			functions = byName(of.Funcs)
+			known[module] = functions
+		}
+		if len(functions) == 0 {
 			c.add("import %v %v cannot be satisfied: %s", quoted(imp.Module), quoted(imp.Name), advice(imp.Module))
 			continue
 		}
@@ -166,9 +169,9 @@ func advice(module string) string {
 	case strings.HasPrefix(path, "airhost:pubsub/"), function(path) == "pubsub":
 		return "the host offers " + PubSub
 	case strings.HasPrefix(module, "wasi"):
-		return "the host offers " + WASI + ", so build for WASI preview 1"
+		return "the host offers " + WASI + " and the stable interfaces of WASI 0.2, so build for WASI preview 1 or 0.2"
 	default:
-		return "a guest may import from " + HostServices + ", " + Timers + ", " + Functions + ", " + PubSub + " and " + WASI
+		return "a guest may import from " + HostServices + ", " + Timers + ", " + Functions + ", " + PubSub + ", " + WASI + " and WASI 0.2"
 	}
 }
 

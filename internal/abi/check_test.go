@@ -96,7 +96,7 @@ func TestCheckNamesEachShortfall(t *testing.T) {
 		{"64-bit memory", func(m *wasm.Module) { m.Memories[0].Is64 = true }, "it uses 64-bit memories or tables, which are not supported: build for wasm32"},
 		{"shared memory", func(m *wasm.Module) { m.Memories[0] = wasm.Limits{Min: 2, Max: 2, HasMax: true, Shared: true} }, "it uses threads, which are not supported: build without atomics and shared memory"},
 		{"two memories", func(m *wasm.Module) { m.Memories = append(m.Memories, m.Memories[0]) }, "it uses several memories, which are not supported: build with one"},
-		{"unknown import", imported("env", "abort"), `import "env" "abort" cannot be satisfied: a guest may import from airhost:core/host-services@0.1.0, airhost:timers/timers@0.1.0, airhost:functions/host-functions@0.1.0, airhost:pubsub/pubsub@0.1.0 and wasi_snapshot_preview1`},
+		{"unknown import", imported("env", "abort"), `import "env" "abort" cannot be satisfied: a guest may import from airhost:core/host-services@0.1.0, airhost:timers/timers@0.1.0, airhost:functions/host-functions@0.1.0, airhost:pubsub/pubsub@0.1.0, wasi_snapshot_preview1 and WASI 0.2`},
 		{"unknown service", imported(abi.HostServices, "send-response"), `import airhost:core/host-services@0.1.0 "send-response" is unknown`},
 		{"service of wrong type", imported(abi.HostServices, "log"), "import airhost:core/host-services@0.1.0 log has type () -> (), want (i32, i32, i32) -> ()"},
 		{"another version", imported("airhost:core/host-services@9.0.0", "log"), "the host offers airhost:core/host-services@0.1.0"},
@@ -111,7 +111,11 @@ func TestCheckNamesEachShortfall(t *testing.T) {
 		{"another name for publish", imported(abi.PubSub, "publsh"), `import airhost:pubsub/pubsub@0.1.0 "publsh" is unknown, did you mean publish?`},
 		{"another version of pubsub", imported("airhost:pubsub/pubsub@0.2.0", "publish"), "the host offers airhost:pubsub/pubsub@0.1.0"},
 		{"pubsub of another package", imported("my:own/pubsub@0.1.0", "publish"), "the host offers airhost:pubsub/pubsub@0.1.0"},
-		{"WASI preview 2", imported("wasi:io/streams@0.2.0", "read"), "so build for WASI preview 1"},
+		{"another name in WASI 0.2", imported("wasi:io/poll@0.2.7", "[method]pollable.blok"), `import wasi:io/poll@0.2.7 "[method]pollable.blok" is unknown, did you mean [method]pollable.block?`},
+		{"WASI 0.2 of wrong type", imported("wasi:io/poll@0.2.7", "poll"), "import wasi:io/poll@0.2.7 poll has type () -> (), want (i32, i32, i32) -> ()"},
+		{"an unstable interface of WASI", imported("wasi:clocks/timezone@0.2.0", "display"), "stable interfaces of WASI 0.2, so build for"},
+		{"WASI 0.3", imported("wasi:io/poll@0.3.0", "poll"), "so build for WASI preview 1 or 0.2"},
+		{"a draft of WASI 0.2", imported("wasi:io/poll@0.2.0-rc-2023-11-10", "poll"), "so build for WASI preview 1 or 0.2"},
 		{"imported memory", func(m *wasm.Module) {
 			m.Imports = append(m.Imports, wasm.Import{Module: "env", Name: "memory", Kind: wasm.KindMemory})
 		}, `import "env" "memory" cannot be satisfied`},
@@ -263,6 +267,8 @@ func TestModuleNames(t *testing.T) {
 		"airhost:timers/timers@0.1.0": abi.Timers, "airhost:timers/timers@0.1.7": abi.Timers, "airhost:core/host-services@0.1.12": abi.HostServices,
 		"airhost:timers/timers@0.2.0": "airhost:timers/timers@0.2.0", "airhost:timers/timers@0.1": "airhost:timers/timers@0.1",
 		"airhost:timers/timers@0.1.x": "airhost:timers/timers@0.1.x", "my:own/timers@0.1.7": "my:own/timers@0.1.7", abi.WASI: abi.WASI,
+		"wasi:io/poll@0.2": "wasi:io/poll@0.2.0", "wasi:io/poll@0.2.0": "wasi:io/poll@0.2.0", "wasi:io/poll@0.2.12": "wasi:io/poll@0.2.0",
+		"wasi:io/poll@0.3.0": "wasi:io/poll@0.3.0", "wasi:io/poll@0.2.0-rc": "wasi:io/poll@0.2.0-rc", "wasi:io/poll": "wasi:io/poll",
 	} {
 		if got := abi.ModuleName(name); got != want {
 			t.Errorf("%q: got %q, want %q", name, got, want)

@@ -34,12 +34,19 @@ func LowerString(g Guest, s string) (ptr, size uint32, err error) {
 func LowerState(g Guest, state []byte) (ptr uint32, err error) { return lower(g, state) }
 
 func lower[T string | []byte](g Guest, b T) (ptr uint32, err error) {
-	if ptr, err = alloc(g, 1, len(b)); err != nil {
-		return 0, err
-	}
-	to, err := allocated(g.Memory(), ptr, 1, len(b))
+	ptr, to, err := Allocate(g, 1, len(b))
 	copy(to, b)
 	return ptr, err
+}
+
+// Allocate allocates size bytes in the guest. It returns their address, and themselves as
+// a view of the memory. For size 0 the address is aligned and not 0.
+func Allocate(g Guest, align uint32, size int) (ptr uint32, to []byte, err error) {
+	if ptr, err = alloc(g, align, size); err != nil {
+		return 0, nil, err
+	}
+	to, err = allocated(g.Memory(), ptr, align, size)
+	return ptr, to, err
 }
 
 // Layout of an element of initialize's list.
@@ -83,12 +90,17 @@ func lowerPair(g Guest, list uint32, i, n int, pair core.ConfigPair) error {
 	return nil
 }
 
+// CheckArea checks an area for a result of this size, of the function that of names.
+func CheckArea(mem []byte, area, size, align uint32, of string) error {
+	_, err := place(mem, area, size, align, of)
+	return err
+}
+
 // CheckResultArea checks the result area of a call of send-message, cancel-request or
 // call, named by of. An engine calls it before it performs the guest's
 // call.
 func CheckResultArea(mem []byte, area uint32, of string) error {
-	_, err := place(mem, area, resultSize, resultAlign, of)
-	return err
+	return CheckArea(mem, area, resultSize, resultAlign, of)
 }
 
 // LowerResult writes the result of send-message or cancel-request, named by of, into
@@ -111,8 +123,7 @@ func FillResult(mem []byte, area uint32) { mem[area] = 0 }
 
 // CheckIDArea is [CheckResultArea] for send-request and after.
 func CheckIDArea(mem []byte, area uint32, of string) error {
-	_, err := place(mem, area, idSize, idAlign, of)
-	return err
+	return CheckArea(mem, area, idSize, idAlign, of)
 }
 
 // LowerID writes the result of send-request or after, named by of, into the result area:

@@ -31,9 +31,15 @@ func ImportName(name string) string {
 // minor matches the versions that a guest may import an interface of airhost in.
 var minor = regexp.MustCompile(`^(airhost:[a-z-]{1,50}/[a-z-]{1,50}@0\.1\.)[0-9]{1,9}$`)
 
+// minor2 is minor for WASI 0.2, which may stand there without a patch version.
+var minor2 = regexp.MustCompile(`^(wasi:[a-z-]{1,50}/[a-z-]{1,50})@0\.2(\.[0-9]{1,9})?$`)
+
 // ModuleName returns the name of the imported module in the version of this host: an
-// interface of airhost at 0.1.x is that at 0.1.0.
+// interface of airhost at 0.1.x is that at 0.1.0, one of WASI at 0.2.x that at 0.2.0.
 func ModuleName(module string) string {
+	if strings.HasPrefix(module, wasiNamespace) {
+		return minor2.ReplaceAllString(module, "${1}"+WASI2)
+	}
 	if !strings.HasPrefix(module, namespace) || strings.HasSuffix(module, "@0.1.0") {
 		return module // mostly
 	}
@@ -68,8 +74,12 @@ func ourExports(m *wasm.Module) []wasm.Export {
 	return exports
 }
 
-// namespace begins the names of all packages of the contract.
-const namespace = "airhost:"
+// namespace begins the names of all packages of the contract, wasiNamespace those of WASI
+// 0.2 and later.
+const (
+	namespace     = "airhost:"
+	wasiNamespace = "wasi:"
+)
 
 // function returns the function's own part of an export's name, in WIT's spelling:
 // handle-message.

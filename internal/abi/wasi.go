@@ -1,6 +1,11 @@
 package abi
 
-import "strings"
+import (
+	"strings"
+	"sync"
+
+	"github.com/airhost/airhost/internal/wit"
+)
 
 // wasiSignatures lists all functions of preview 1 with their parameters. All
 // functions but proc_exit return an errno.
@@ -65,4 +70,40 @@ func WASIImports() []Func {
 		funcs[i] = Func{name, signature(params + result)}
 	}
 	return funcs
+}
+
+// WASI2 ends the names of the modules of WASI 0.2, as [ModuleName] returns them.
+const WASI2 = "@0.2.0"
+
+// FindWASI2 returns the interface of WASI 0.2 that a module of this name is, or nil. Like
+// [ModuleName] it takes any patch version.
+func FindWASI2(module string) *wit.Interface {
+	if !strings.HasPrefix(module, wasiNamespace) {
+		return nil
+	}
+	name, ok := strings.CutSuffix(ModuleName(module), WASI2)
+	if !ok {
+		return nil
+	}
+	return wit.Find(name)
+}
+
+var interfaces = sync.OnceValue(Interfaces)
+
+// FindInterface returns the interface by the name of its module, which [ModuleName] has
+// returned: one of [Interfaces] or of WASI 0.2.
+func FindInterface(module string) (found Interface, ok bool) {
+	if of := FindWASI2(module); of != nil {
+		found = Interface{Module: module, Funcs: make([]Func, len(of.Funcs))}
+		for i, f := range of.Funcs {
+			found.Funcs[i] = Func{f.Name, f.Core}
+		}
+		return found, true
+	}
+	for _, i := range interfaces() {
+		if i.Module == module {
+			return i, true
+		}
+	}
+	return Interface{}, false
 }

@@ -20,7 +20,7 @@ const (
 	parts = "backends/ brokers/ trackers/"
 
 	// wasmLibs work on WebAssembly, processLibs on processes.
-	wasmLibs    = "internal/abi internal/codecache internal/filekind internal/lastwords internal/meter internal/nearest internal/refs internal/sandbox internal/wasm"
+	wasmLibs    = "internal/abi internal/codecache internal/filekind internal/lastwords internal/meter internal/nearest internal/refs internal/sandbox internal/wasi internal/wasm internal/wit"
 	processLibs = "internal/extension internal/frame internal/spawn"
 
 	fx   = "go.uber.org/fx"

@@ -8,6 +8,9 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
+// began is the origin of the stopwatch's times.
+var began = time.Now()
+
 // GoOn panics, and so ends the guest's call, if the host has interrupted the call or
 // if the call has used up its time. The guest's own thread checks the time, since a
 // watchdog may wait 10 or 20 ms for a processor while guests keep all of them busy.

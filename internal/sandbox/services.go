@@ -19,7 +19,7 @@ var services = map[string]Func{
 	abi.CurrentTime:   (*State).CurrentTime,
 }
 
-// Find returns a function of one of [abi.Interfaces].
+// Find returns a function of one of [abi.Interfaces] or of WASI 0.2.
 func Find(module, name string) Func {
 	switch module {
 	case abi.HostServices:
@@ -31,7 +31,7 @@ func Find(module, name string) Func {
 	case abi.PubSub:
 		return topics[name]
 	}
-	return wasi(name)
+	return wasiFunc(module, name)
 }
 
 // SendMessage is the host function send-message.

@@ -6,6 +6,7 @@ import (
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/abi"
 	"github.com/airhost/airhost/internal/lastwords"
+	"github.com/airhost/airhost/internal/wasi"
 )
 
 // State is the part of a running guest that is the same on every engine: its phase,
@@ -24,6 +25,9 @@ type State struct {
 	// Over is the reason why the instance has ended, or nil.
 	Over error
 
+	// Grants are the things that it alone gets from WASI; nil: none.
+	Grants *wasi.Grants
+
 	// Alone says that no other goroutine uses the guest's thread between two checks
 	// of the stopwatch.
 	Alone bool
@@ -39,6 +43,8 @@ type State struct {
 
 	stdout, stderr output
 	words          lastwords.Words // standard error of the current call
+
+	wasi *wasi.Instance // nil until the guest calls WASI
 }
 
 // Bind sets the engine's access to the guest.
@@ -133,7 +139,7 @@ func (s *State) flush() {
 // need.
 func (s *State) Release() {
 	s.flush()
-	s.Over, s.stdout, s.stderr = core.ErrClosed, output{}, output{}
+	s.Over, s.stdout, s.stderr, s.wasi = core.ErrClosed, output{}, output{}, nil
 }
 
 // Interrupt implements [core.Instance].

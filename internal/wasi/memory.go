@@ -1,4 +1,4 @@
-package sandbox
+package wasi
 
 import "encoding/binary"
 
@@ -6,7 +6,7 @@ import "encoding/binary"
 // again. Its methods return false for addresses out of range.
 type memory []byte
 
-func (s *State) memory() memory { return s.lower.Memory() }
+func (in *Instance) memory() memory { return in.guest.Memory() }
 
 // read returns size bytes, without copying them.
 func (m memory) read(at, size uint32) ([]byte, bool) {

@@ -1,4 +1,4 @@
-package sandbox
+package wasi
 
 import (
 	"encoding/binary"
@@ -22,35 +22,31 @@ const (
 	clockIsAbsolute = 1
 )
 
-// sleepSlice is the longest that a sleeping guest goes without checking for an
-// interrupt.
-const sleepSlice = time.Millisecond
-
 // pollOneoff waits for the first of some clocks. A subscription to a file descriptor
 // is ready at once, with an error, since no descriptor can be waited for.
-func pollOneoff(s *State, args []uint64) errno {
-	in, out, n, count := uint32(args[0]), uint32(args[1]), uint32(args[2]), uint32(args[3])
+func pollOneoff(in *Instance, args []uint64) errno {
+	from, to, n, count := uint32(args[0]), uint32(args[1]), uint32(args[2]), uint32(args[3])
 	if n == 0 || n > maxSubscriptions {
 		return inval
 	}
-	mem := s.lower.Memory()
-	subscriptions, err := abi.LiftBytes(mem, in, n*subscriptionSize, "subscriptions")
+	mem := in.guest.Memory()
+	subscriptions, err := abi.LiftBytes(mem, from, n*subscriptionSize, "subscriptions")
 	if err != nil {
 		return fault
 	}
-	events, err := abi.LiftBytes(mem, out, n*eventSize, "events")
+	events, err := abi.LiftBytes(mem, to, n*eventSize, "events")
 	if err != nil {
 		return fault
 	}
 	waits := make([]time.Duration, n)
 	for i := range waits {
 		var e errno
-		if waits[i], e = s.waitFor(subscriptions[i*subscriptionSize:]); e != success {
+		if waits[i], e = in.waitFor(subscriptions[i*subscriptionSize:]); e != success {
 			return e
 		}
 	}
 	first := slices.Min(waits)
-	s.sleep(first)
+	in.sleep(first)
 	var ready uint32
 	for i, wait := range waits {
 		if wait <= first {
@@ -58,18 +54,18 @@ func pollOneoff(s *State, args []uint64) errno {
 			ready++
 		}
 	}
-	if !s.memory().write32(count, ready) {
+	if !in.memory().write32(count, ready) {
 		return fault
 	}
 	return success
 }
 
 // waitFor returns the time until a subscription is ready.
-func (s *State) waitFor(subscription []byte) (time.Duration, errno) {
+func (in *Instance) waitFor(subscription []byte) (time.Duration, errno) {
 	if subscription[8] != eventClock {
 		return 0, success
 	}
-	now, e := s.clock(binary.LittleEndian.Uint32(subscription[16:]))
+	now, e := in.clock(binary.LittleEndian.Uint32(subscription[16:]))
 	if e != success {
 		return 0, e
 	}
@@ -78,13 +74,6 @@ func (s *State) waitFor(subscription []byte) (time.Duration, errno) {
 		until -= min(now, until)
 	}
 	return time.Duration(min(until, math.MaxInt64)), success
-}
-
-func (s *State) sleep(d time.Duration) {
-	for end := time.Now().Add(d); d > 0; d = time.Until(end) {
-		s.GoOn()
-		s.waits(min(d, sleepSlice))
-	}
 }
 
 // report writes the event of a subscription that is ready.

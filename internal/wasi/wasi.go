@@ -1,0 +1,145 @@
+// Package wasi serves WASI to guests, in its two versions: preview 1, and 0.2 as core
+// modules import it by the component model's canonical ABI. Both engines link guests
+// with it.
+//
+// A guest gets clocks, randomness, streams into its log, and its [Grants]. There are no
+// files and no network: a function that needs them cannot be reached, or refuses with the
+// error that WASI has for it. The resources that a guest makes itself, such as the fields
+// of an HTTP request, are real.
+package wasi
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/airhost/airhost/core"
+	"github.com/airhost/airhost/internal/abi"
+)
+
+// Guest is a running guest. Each method but Memory may panic with the reason why the guest
+// ends.
+type Guest interface {
+	abi.Guest
+	// Calling ends a guest that must not call the function now.
+	Calling(function string)
+	// GoOn ends a guest that has been interrupted or has used up its time.
+	GoOn()
+	// Wait puts the guest to sleep for d, which counts as waiting.
+	Wait(d time.Duration)
+	// Now returns the host's time.
+	Now() uint64
+	// Write logs the guest's standard output, 1, or standard error, 2.
+	Write(fd uint32, b []byte)
+}
+
+// Grants are the things that one guest gets and others do not. The zero value has none.
+type Grants struct {
+	Arguments   []string
+	Environment []core.ConfigPair
+}
+
+// Instance is the state of WASI of one guest.
+type Instance struct {
+	guest   Guest
+	grants  *Grants
+	handles handles
+	held    int // bytes of HTTP fields and other texts: see maxHeld
+	call    call
+}
+
+// New returns the state of a guest that has called nothing yet. Without grants it has
+// none.
+func New(g Guest, grants *Grants) *Instance {
+	if grants == nil {
+		grants = &Grants{}
+	}
+	return &Instance{guest: g, grants: grants}
+}
+
+// Func is a function of WASI. It reads its arguments from stack and writes its result
+// there. If it panics with an error, the guest's call and the guest end.
+type Func func(in *Instance, stack []uint64)
+
+// Find returns a function of preview 1, which is the module [abi.WASI], or of WASI 0.2. It
+// returns nil for an unknown one.
+func Find(module, name string) Func {
+	if module == abi.WASI {
+		return preview1(name)
+	}
+	of := abi.FindWASI2(module)
+	if of == nil {
+		return nil
+	}
+	for _, f := range of.Funcs {
+		if f.Name == name {
+			return bind(f)
+		}
+	}
+	return nil
+}
+
+// Refused reports whether a function of WASI needs files or a network, which no guest has.
+func Refused(module, name string) bool {
+	if module == abi.WASI {
+		_, ok := preview1Funcs[name]
+		return !ok
+	}
+	of := abi.FindWASI2(module)
+	if of == nil || strings.HasPrefix(name, dropPrefix) {
+		return false
+	}
+	_, real := methods[of.Name][name]
+	switch {
+	case strings.HasPrefix(of.Name, "wasi:filesystem/"):
+		return !real
+	case strings.HasPrefix(of.Name, "wasi:sockets/"):
+		return !real || denied[name]
+	}
+	return denied[name]
+}
+
+// longBytes is a size whose copying takes about as long as ten checks of the guest's time.
+const longBytes = 4 << 10
+
+// yieldFor is called by a function that takes or gives n bytes. For a large n it checks
+// whether the guest may go on, since a guest that does little else would not yield for a
+// second.
+func (in *Instance) yieldFor(n int) {
+	if n >= longBytes {
+		in.guest.GoOn()
+	}
+}
+
+// sleepSlice is the longest that a sleeping guest goes without checking for an
+// interrupt.
+const sleepSlice = time.Millisecond
+
+func (in *Instance) sleep(d time.Duration) {
+	for end := time.Now().Add(d); d > 0; d = time.Until(end) {
+		in.guest.GoOn()
+		in.guest.Wait(min(d, sleepSlice))
+	}
+}
+
+// exit ends a guest that has asked for it.
+func exit(code uint32) {
+	panic(&core.TrapError{Kind: core.TrapFault, Text: fmt.Sprintf("it exited with code %d", code)})
+}
+
+// tooMuch ends a guest that has more than the host keeps for it.
+func tooMuch(format string, args ...any) {
+	panic(&core.TrapError{Kind: core.TrapFault, Text: fmt.Sprintf(format, args...)})
+}
+
+// violated ends a guest that breaks the canonical ABI or a rule of WASI.
+func violated(format string, args ...any) {
+	panic(&abi.Violation{Text: fmt.Sprintf(format, args...)})
+}
+
+// must ends the guest if err is not nil.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
