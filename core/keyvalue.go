@@ -3,6 +3,7 @@ package core
 import (
 	"errors"
 	"fmt"
+	"unicode/utf8"
 )
 
 // KeyValue are the host's services of wasi:keyvalue. The rules of [Services] hold for them
@@ -58,10 +59,16 @@ func CheckKey(key string) error {
 	case len(key) > MaxKey:
 		return keyValueError("the key has %d bytes, at most %d are possible", len(key), MaxKey)
 	}
+	if !utf8.ValidString(key) {
+		return errKeyText
+	}
 	return nil
 }
 
-var errNoKey = keyValueError("the key is empty")
+var (
+	errNoKey   = keyValueError("the key is empty")
+	errKeyText = keyValueError("the key is not UTF-8")
+)
 
 func keyValueError(format string, args ...any) *KeyValueError {
 	return &KeyValueError{Case: KeyValueOther, Text: fmt.Sprintf(format, args...)}

@@ -82,6 +82,9 @@ var (
 	ErrBucketKeys  = errors.New("the bucket has no room for another key")
 )
 
+// NoBucketQuota is a quota that bounds nothing, for operators.
+var NoBucketQuota = BucketQuota{Bytes: math.MaxInt64, Keys: math.MaxInt64}
+
 const (
 	maxBucketBytes = 1 << 40
 	maxBucketKeys  = 1e9

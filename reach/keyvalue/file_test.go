@@ -132,7 +132,7 @@ func TestFailureSync(t *testing.T) {
 	outcomes := make(chan error)
 	for _, key := range []string{"a", "b"} {
 		go func() {
-			_, err := x.b.Write(context.Background(), host.BucketWrite{Key: key, Data: []byte("lost"), Quota: NoQuota})
+			_, err := x.b.Write(context.Background(), host.BucketWrite{Key: key, Data: []byte("lost"), Quota: host.NoBucketQuota})
 			outcomes <- err
 		}()
 	}
@@ -229,10 +229,10 @@ func writeUntilKilled(path string) {
 		all.Go(func() {
 			b := s.Bucket(fmt.Sprint("b", w%2))
 			for {
-				done, err := b.Write(context.Background(), host.BucketWrite{Kind: host.WriteIncrement, Key: fmt.Sprint("n", w), Delta: 1, Quota: NoQuota})
+				done, err := b.Write(context.Background(), host.BucketWrite{Kind: host.WriteIncrement, Key: fmt.Sprint("n", w), Delta: 1, Quota: host.NoBucketQuota})
 				if err == nil {
 					_, err = b.Write(context.Background(), host.BucketWrite{
-						Kind: host.WriteSet, Key: fmt.Sprintf("k%d-%d", w, done.Number%50), Data: bytes.Repeat([]byte{byte(w)}, int(done.Number*997%5000)), Quota: NoQuota,
+						Kind: host.WriteSet, Key: fmt.Sprintf("k%d-%d", w, done.Number%50), Data: bytes.Repeat([]byte{byte(w)}, int(done.Number*997%5000)), Quota: host.NoBucketQuota,
 					})
 				}
 				mu.Lock()

@@ -104,6 +104,3 @@ func after(used host.BucketUsage, w *host.BucketWrite, old core.Value, c *change
 	}
 	return used, nil
 }
-
-// NoQuota is a quota that bounds nothing, for operators.
-var NoQuota = host.BucketQuota{Bytes: math.MaxInt64, Keys: math.MaxInt64}

@@ -65,7 +65,7 @@ func (x tester) write(w host.BucketWrite) host.BucketWritten {
 
 func (x tester) try(w host.BucketWrite) (host.BucketWritten, error) {
 	if w.Quota = x.quota; w.Quota == (host.BucketQuota{}) {
-		w.Quota = NoQuota
+		w.Quota = host.NoBucketQuota
 	}
 	return x.b.Write(x.t.Context(), w)
 }
