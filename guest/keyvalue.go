@@ -1,7 +1,5 @@
 package guest
 
-import "fmt"
-
 // DefaultBucket is the name of a component's own bucket.
 const DefaultBucket = "default"
 
@@ -141,9 +139,4 @@ func (b versioned) Update(key string, change func(value []byte, found bool) ([]b
 			return err
 		}
 	}
-}
-
-// errKey is the error for a key that is no text.
-func errKey(key string) error {
-	return &KeyValueError{KeyValueOther, fmt.Sprintf("the key %q is not UTF-8", key)}
 }

@@ -100,13 +100,16 @@ func (a *storeArea) value() (value []byte, found bool, err error) {
 	return take(a.word(8), a.word(12)), true, nil
 }
 
+// errKey is the error for a key that is no text.
+var errKey = &KeyValueError{KeyValueOther, "the key is not UTF-8"}
+
 // wasiBucket is a handle of a bucket. It is never given back: a component has few.
 type wasiBucket uint32
 
 // with calls a function with a key, if that is a text.
 func (b wasiBucket) with(key string, do func(area *storeArea, at unsafe.Pointer, size uint32)) (*storeArea, error) {
 	if !utf8.ValidString(key) {
-		return nil, errKey(key)
+		return nil, errKey
 	}
 	area := new(storeArea)
 	do(area, textOf(key), uint32(len(key)))

@@ -5,13 +5,18 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/airhost/airhost/guest"
 )
 
 // OpenBucket opens one of Buckets.
 func (h *Host) OpenBucket(name string) (guest.Bucket, error) {
-	if _, ok := h.Buckets[name]; !ok {
+	_, ok := h.Buckets[name]
+	switch {
+	case !utf8.ValidString(name):
+		return nil, guest.ErrNoSuchStore
+	case !ok:
 		return nil, &guest.KeyValueError{Case: guest.KeyValueAccessDenied, Text: name}
 	}
 	return guest.NewBucket(&bucket{h, name}), nil
@@ -23,12 +28,15 @@ type bucket struct {
 	name string
 }
 
-// failure is the host's refusal, or nil.
-func (b *bucket) failure() error {
-	if b.host.BucketRefusal == nil { // a nil pointer is no error
-		return nil
+// failure is the host's refusal of a key, or nil.
+func (b *bucket) failure(key string) error {
+	switch {
+	case b.host.BucketRefusal != nil:
+		return b.host.BucketRefusal
+	case !utf8.ValidString(key):
+		return &guest.KeyValueError{Case: guest.KeyValueOther, Text: "the key is not UTF-8"}
 	}
-	return b.host.BucketRefusal
+	return nil
 }
 
 // keysAtOnce is how many keys come at once.
@@ -36,8 +44,8 @@ const keysAtOnce = 1000
 
 func (b *bucket) Get(key string) (value []byte, version uint64, err error) {
 	value, ok := b.host.Buckets[b.name][key]
-	if !ok || b.host.BucketRefusal != nil {
-		return nil, 0, b.failure()
+	if err := b.failure(key); err != nil || !ok {
+		return nil, 0, err
 	}
 	return append([]byte{}, value...), b.version(key), nil
 }
@@ -47,11 +55,11 @@ func (b *bucket) version(key string) uint64 { return b.host.versions[b.name+"\x0
 
 func (b *bucket) Has(key string) (bool, error) {
 	_, ok := b.host.Buckets[b.name][key]
-	return ok, b.failure()
+	return ok, b.failure(key)
 }
 
 func (b *bucket) Set(key string, value []byte) error {
-	if err := b.failure(); err != nil {
+	if err := b.failure(key); err != nil {
 		return err
 	}
 	if b.host.Buckets[b.name] == nil {
@@ -66,7 +74,7 @@ func (b *bucket) Set(key string, value []byte) error {
 }
 
 func (b *bucket) Delete(key string) error {
-	if err := b.failure(); err != nil {
+	if err := b.failure(key); err != nil {
 		return err
 	}
 	delete(b.host.Buckets[b.name], key)
@@ -81,7 +89,7 @@ func (b *bucket) Keys(after string) (keys []string, more bool, err error) {
 	}
 	all = all[at:]
 	n := min(len(all), keysAtOnce)
-	return all[:n], n < len(all), b.failure()
+	return all[:n], n < len(all), b.failure(after)
 }
 
 func (b *bucket) Increment(key string, delta int64) (int64, error) {

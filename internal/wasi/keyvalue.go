@@ -4,11 +4,9 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// storeMethods are those of wasi:keyvalue/store.
+// storeMethods are those of wasi:keyvalue/store, but for get and set of a bucket: see [quick].
 var storeMethods = map[string]method{
 	"open":                     openBucket,
-	"[method]bucket.get":       func(c *call) any { return valueResult(bucketOf(c).Get(c.args[1].(string))) },
-	"[method]bucket.set":       func(c *call) any { return done(bucketOf(c).Set(c.args[1].(string), c.args[2].([]byte))) },
 	"[method]bucket.delete":    func(c *call) any { return done(bucketOf(c).Delete(c.args[1].(string))) },
 	"[method]bucket.exists":    func(c *call) any { return result(bucketOf(c).Has(c.args[1].(string))) },
 	"[method]bucket.list-keys": listKeys,
