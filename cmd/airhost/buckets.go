@@ -37,17 +37,17 @@ var (
 // localBuckets are those of a file that no host has open.
 type localBuckets struct{ store keyvalue.Store }
 
-// openBuckets opens the store of FILE, whose host does not answer.
-func (o *operation) openBuckets(unreachable error) (localBuckets, error) {
+// openBuckets opens the store of FILE, whose host does not answer, and may make it.
+func (o *operation) openBuckets(makes bool) (localBuckets, error) {
 	file, err := config.Load(o.file, service.Built())
 	switch {
 	case err != nil:
 		return localBuckets{}, err
 	case !service.KeyValueInFile(file):
-		return localBuckets{}, fmt.Errorf("%w, and no file of a key-value store is in %s", unreachable, o.file)
+		return localBuckets{}, explained{fmt.Errorf("%w at %s, and %s has no file of a key-value store", admin.ErrUnreachable, o.client.Address(), o.file)}
 	}
-	if _, err := os.Stat(file.KeyValue.Path); errors.Is(err, fs.ErrNotExist) {
-		return localBuckets{}, fmt.Errorf("%w, and there is no %s yet", unreachable, file.KeyValue.Path)
+	if _, err := os.Stat(file.KeyValue.Path); errors.Is(err, fs.ErrNotExist) && !makes {
+		return localBuckets{}, explained{fmt.Errorf("%w at %s, and there is no %s yet", admin.ErrUnreachable, o.client.Address(), file.KeyValue.Path)}
 	}
 	file.KeyValue.Sync = true // a command ends at once
 	store, err := service.OpenKeyValue(file, o.log)

@@ -47,7 +47,7 @@ func (o *operation) onStore(c *cobra.Command, formats []string, complete int, do
 		if !errors.Is(err, admin.ErrUnreachable) || o.file == "" || o.named() {
 			return err
 		}
-		s, err := o.openBuckets(err)
+		s, err := o.openBuckets(c.Name() == "set")
 		if err != nil {
 			return err
 		}
