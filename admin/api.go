@@ -12,36 +12,38 @@ import (
 
 // Component is the state of a component.
 type Component struct {
-	ID          string  `json:"id" doc:"Its name in the host, as namespace/name."`
-	Engine      string  `json:"engine" doc:"The engine that runs it."`
-	State       string  `json:"state" enum:"starting,running,restarting,failed,elsewhere,unplaced" doc:"running if one of its instances does; failed also if it could not be deployed; elsewhere and unplaced with place: any, if another host runs it, or none does."`
-	Host        string  `json:"host,omitempty" doc:"The host that runs it, if that is another one."`
-	Health      string  `json:"health" enum:"healthy,degraded,unhealthy" doc:"The worst health that an instance has reported."`
-	Required    bool    `json:"required" doc:"The host is not ready while it is down."`
-	Instances   int     `json:"instances" doc:"Instances that run now."`
-	Waiting     int     `json:"waiting" doc:"Messages in its mailbox."`
-	Durable     bool    `json:"durable" doc:"It has a durable mailbox."`
-	Stored      int     `json:"stored" doc:"Messages in its durable mailbox that were not handled, as far as its host knows."`
-	Rate        float64 `json:"rate" doc:"Messages that it has handled, each second, in the last seconds."`
-	Memory      int64   `json:"memory" doc:"Bytes of memory of its instances; 0 where the engine cannot tell."`
-	Handled     uint64  `json:"handled" doc:"Messages that it has handled, failed ones included."`
-	Errors      uint64  `json:"errors" doc:"Calls that failed."`
-	Traps       uint64  `json:"traps" doc:"Instances that trapped or were stopped."`
-	Restarts    uint64  `json:"restarts" doc:"Instances that took the place of another."`
-	LastError   string  `json:"last_error" doc:"Why an instance ended last, or why it could not be deployed."`
-	Sent        uint64  `json:"sent" doc:"Messages and requests that it tried to send, those of its publications too, and publications that were refused."`
-	Refused     uint64  `json:"refused" doc:"Of these, refused."`
-	Requests    uint64  `json:"requests" doc:"Requests that were taken."`
-	Canceled    uint64  `json:"canceled" doc:"Of these, canceled."`
-	Callbacks   uint64  `json:"callbacks" doc:"Outcomes of requests that it got."`
-	Expired     uint64  `json:"expired" doc:"Messages that were dropped from its mailbox because nobody waited for them any more."`
-	Timers      int     `json:"timers" doc:"Timers that run."`
-	Fired       uint64  `json:"fired" doc:"Timers that have fired."`
-	Calls       uint64  `json:"calls" doc:"Functions that it has called."`
-	FailedCalls uint64  `json:"failed_calls" doc:"Of these, without a result."`
-	Published   uint64  `json:"published" doc:"Publications that were taken, with any number of subscribers."`
-	LogLines    uint64  `json:"log_lines" doc:"Lines that it wrote to the log."`
-	LogDrops    uint64  `json:"log_drops" doc:"Of these, dropped because they were too many."`
+	ID             string  `json:"id" doc:"Its name in the host, as namespace/name."`
+	Engine         string  `json:"engine" doc:"The engine that runs it."`
+	State          string  `json:"state" enum:"starting,running,restarting,failed,elsewhere,unplaced" doc:"running if one of its instances does; failed also if it could not be deployed; elsewhere and unplaced with place: any, if another host runs it, or none does."`
+	Host           string  `json:"host,omitempty" doc:"The host that runs it, if that is another one."`
+	Health         string  `json:"health" enum:"healthy,degraded,unhealthy" doc:"The worst health that an instance has reported."`
+	Required       bool    `json:"required" doc:"The host is not ready while it is down."`
+	Instances      int     `json:"instances" doc:"Instances that run now."`
+	Waiting        int     `json:"waiting" doc:"Messages in its mailbox."`
+	Durable        bool    `json:"durable" doc:"It has a durable mailbox."`
+	Stored         int     `json:"stored" doc:"Messages in its durable mailbox that were not handled, as far as its host knows."`
+	Rate           float64 `json:"rate" doc:"Messages that it has handled, each second, in the last seconds."`
+	Memory         int64   `json:"memory" doc:"Bytes of memory of its instances; 0 where the engine cannot tell."`
+	Handled        uint64  `json:"handled" doc:"Messages that it has handled, failed ones included."`
+	Errors         uint64  `json:"errors" doc:"Calls that failed."`
+	Traps          uint64  `json:"traps" doc:"Instances that trapped or were stopped."`
+	Restarts       uint64  `json:"restarts" doc:"Instances that took the place of another."`
+	LastError      string  `json:"last_error" doc:"Why an instance ended last, or why it could not be deployed."`
+	Sent           uint64  `json:"sent" doc:"Messages and requests that it tried to send, those of its publications too, and publications that were refused."`
+	Refused        uint64  `json:"refused" doc:"Of these, refused."`
+	Requests       uint64  `json:"requests" doc:"Requests that were taken."`
+	Canceled       uint64  `json:"canceled" doc:"Of these, canceled."`
+	Callbacks      uint64  `json:"callbacks" doc:"Outcomes of requests that it got."`
+	Expired        uint64  `json:"expired" doc:"Messages that were dropped from its mailbox because nobody waited for them any more."`
+	Timers         int     `json:"timers" doc:"Timers that run."`
+	Fired          uint64  `json:"fired" doc:"Timers that have fired."`
+	Calls          uint64  `json:"calls" doc:"Functions that it has called."`
+	FailedCalls    uint64  `json:"failed_calls" doc:"Of these, without a result."`
+	KeyValue       uint64  `json:"keyvalue" doc:"Its calls of wasi:keyvalue."`
+	FailedKeyValue uint64  `json:"failed_keyvalue" doc:"Of these, with an error."`
+	Published      uint64  `json:"published" doc:"Publications that were taken, with any number of subscribers."`
+	LogLines       uint64  `json:"log_lines" doc:"Lines that it wrote to the log."`
+	LogDrops       uint64  `json:"log_drops" doc:"Of these, dropped because they were too many."`
 }
 
 // DeadLetter is a message that was taken and could not be handled.
@@ -171,21 +173,22 @@ type Progress struct {
 
 // Snapshot is the state of a host.
 type Snapshot struct {
-	Name        string            `json:"name" doc:"The name of the configuration file, without its folder."`
-	File        string            `json:"file,omitempty" doc:"The configuration file."`
-	Version     string            `json:"version"`
-	PID         int               `json:"pid"`
-	Started     time.Time         `json:"started"`
-	Ready       bool              `json:"ready"`
-	NotReady    string            `json:"not_ready,omitempty" doc:"Why the host is not ready."`
-	Cluster     string            `json:"cluster,omitempty" doc:"The cluster that the host is in, if it is in one."`
-	Components  int               `json:"components" doc:"Components that are deployed."`
-	Counters    map[string]uint64 `json:"counters" doc:"Sums over all components since the start: sent, handled, requests, …"`
-	Gauges      map[string]int64  `json:"gauges" doc:"Values of now: waiting, pending, timers, …"`
-	Refused     map[string]uint64 `json:"refused" doc:"Messages that were refused, by reason."`
-	FailedCalls map[string]uint64 `json:"failed_calls" doc:"Calls of functions without a result, by reason."`
-	Waits       []Wait            `json:"waits" doc:"Calls of functions in progress."`
-	Budgets     []Budget          `json:"budgets"`
+	Name           string            `json:"name" doc:"The name of the configuration file, without its folder."`
+	File           string            `json:"file,omitempty" doc:"The configuration file."`
+	Version        string            `json:"version"`
+	PID            int               `json:"pid"`
+	Started        time.Time         `json:"started"`
+	Ready          bool              `json:"ready"`
+	NotReady       string            `json:"not_ready,omitempty" doc:"Why the host is not ready."`
+	Cluster        string            `json:"cluster,omitempty" doc:"The cluster that the host is in, if it is in one."`
+	Components     int               `json:"components" doc:"Components that are deployed."`
+	Counters       map[string]uint64 `json:"counters" doc:"Sums over all components since the start: sent, handled, requests, …"`
+	Gauges         map[string]int64  `json:"gauges" doc:"Values of now: waiting, pending, timers, …"`
+	Refused        map[string]uint64 `json:"refused" doc:"Messages that were refused, by reason."`
+	FailedCalls    map[string]uint64 `json:"failed_calls" doc:"Calls of functions without a result, by reason."`
+	FailedKeyValue map[string]uint64 `json:"failed_keyvalue" doc:"Calls of wasi:keyvalue with an error, by its name."`
+	Waits          []Wait            `json:"waits" doc:"Calls of functions in progress."`
+	Budgets        []Budget          `json:"budgets"`
 }
 
 // Wait is a call of a function that a component provides, at this moment.

@@ -27,6 +27,8 @@ type Config struct {
 	Log *Log
 	// Metrics answers GET /metrics.
 	Metrics http.Handler
+	// KeyValue is the host's key-value store, or nil.
+	KeyValue KeyValueStore
 	// Name, File and Version describe the program.
 	Name, File, Version string
 	// Listen is the path of a Unix socket, or host:port.

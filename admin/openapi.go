@@ -19,7 +19,7 @@ type object = map[string]any
 var OpenAPI = sync.OnceValue(func() []byte {
 	d := document{schemas: object{}}
 	paths := object{}
-	for _, r := range table {
+	for _, r := range allRoutes() {
 		operations, _ := paths[r.path].(object)
 		if operations == nil {
 			operations = object{}
@@ -55,7 +55,7 @@ func (d *document) operation(r route) object {
 		if r.inPath(p) {
 			where = "path"
 		}
-		parameters = append(parameters, object{"name": p.name, "in": where, "required": where == "path" || p == target, "description": p.about, "schema": object{"type": p.kind}})
+		parameters = append(parameters, object{"name": p.name, "in": where, "required": where == "path" || p == target || p == ofBucket || p == ofKey, "description": p.about, "schema": object{"type": p.kind}})
 	}
 	if r.stream {
 		parameters = append(parameters, object{"name": "Last-Event-ID", "in": "header", "description": "The number of the last entry that the client has: go on after it.", "schema": object{"type": "integer"}})

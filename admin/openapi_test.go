@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/airhost/airhost/admin"
+	"github.com/airhost/airhost/reach/keyvalue"
 )
 
 const document = "../docs/openapi.json"
@@ -192,7 +193,7 @@ func asDescribed(t testing.TB, method, path string, status int, kind, body strin
 // TestAnswersAreDescribed: the answers of a server are as the document says; so are those of all
 // other tests, see raw.
 func TestAnswersAreDescribed(t *testing.T) {
-	s := serve(t, nil)
+	s := serve(t, func(c *admin.Config) { c.KeyValue = keyvalue.NewMemory() })
 	ctx := t.Context()
 	check(t, s.Send(ctx, id, []byte("panic")))
 	check(t, s.host.Quiesce(ctx))
@@ -204,7 +205,9 @@ func TestAnswersAreDescribed(t *testing.T) {
 		{"POST", "/v1/apply", "{}"}, {"POST", "/v1/apply", "x"}, {"POST", "/v1/drain", "{}"}, {"POST", "/v1/drain", "x"}, {"POST", "/v1/messages?target=a/b", "x"}, {"POST", "/v1/messages?target=a/none", "x"},
 		{"POST", "/v1/requests?target=a/b", "x"}, {"POST", "/v1/requests?target=a/b", "panic"}, {"GET", "/v1/dead-letters", ""}, {"GET", "/v1/dead-letters/1", ""},
 		{"POST", "/v1/dead-letters/1/resend", ""}, {"DELETE", "/v1/dead-letters/1", ""}, {"DELETE", "/v1/dead-letters", ""},
-		{"GET", "/v1/events", ""}, {"GET", "/v1/logs", ""}, {"GET", "/v1/cluster", ""}, {"GET", "/v1/log-level", ""}, {"PUT", "/v1/log-level", `{"level":"info"}`}, {"DELETE", "/v1/components/a/b", ""},
+		{"GET", "/v1/events", ""}, {"GET", "/v1/logs", ""}, {"GET", "/v1/cluster", ""}, {"PUT", "/v1/keyvalue/value", `{"bucket":"a/b","key":"k","value":"dg=="}`}, {"PUT", "/v1/keyvalue/value", `{"bucket":"","key":"k"}`}, {"GET", "/v1/keyvalue", ""},
+		{"GET", "/v1/keyvalue/keys?bucket=a/b", ""}, {"GET", "/v1/keyvalue/value?bucket=a/b&key=k", ""}, {"GET", "/v1/keyvalue/value?bucket=a/b&key=none", ""}, {"GET", "/v1/keyvalue/export?bucket=a/b", ""}, {"DELETE", "/v1/keyvalue/value?bucket=a/b&key=k", ""},
+		{"GET", "/v1/log-level", ""}, {"PUT", "/v1/log-level", `{"level":"info"}`}, {"DELETE", "/v1/components/a/b", ""},
 	} {
 		_ = s.raw(t, c.method, c.path, c.body)
 		d := description()
@@ -226,7 +229,8 @@ func TestSchemasAreThoseOfTheTypes(t *testing.T) {
 	check(t, json.Unmarshal(admin.OpenAPI(), &d))
 	schemas := d.Components.Schemas
 	types := []any{admin.Component{}, admin.DeadLetter{}, admin.Event{}, admin.LogEntry{}, admin.End{}, admin.ApplyRequest{}, admin.Applied{}, admin.Change{}, admin.Difference{},
-		admin.Progress{}, admin.Snapshot{}, admin.Wait{}, admin.Budget{}, admin.LogLevels{}, admin.LogLevel{}, admin.Dropped{}, admin.DrainRequest{}, admin.Drained{}, admin.MovedComponent{}, admin.Cluster{}, admin.ClusterHost{}, admin.HostState{}, admin.ClusterComponent{}, admin.Place{}, admin.Mistake{}, admin.Error{}}
+		admin.Progress{}, admin.Snapshot{}, admin.Wait{}, admin.Budget{}, admin.LogLevels{}, admin.LogLevel{}, admin.Dropped{}, admin.DrainRequest{}, admin.Drained{}, admin.MovedComponent{}, admin.Cluster{}, admin.ClusterHost{}, admin.HostState{}, admin.ClusterComponent{}, admin.Place{}, admin.Mistake{}, admin.Error{},
+		admin.KeyValueBucket{}, admin.KeyValueKeys{}, admin.KeyValueEntry{}}
 	for _, value := range types {
 		kind := reflect.TypeOf(value)
 		properties := schemas[kind.Name()].Properties

@@ -49,7 +49,7 @@ const (
 	jsonText  = "application/json"
 )
 
-// table is all of the API.
+// table is the API but for key-value.
 var table = []route{
 	{method: "GET", path: "/livez", about: "ok while the host runs.", open: true, kind: plainText, handle: (*Server).getLive},
 	{method: "GET", path: "/readyz", about: "ok, or 503 and the reason while the host starts, stops, or lacks a required component.", open: true, kind: plainText, handle: (*Server).getReady},
@@ -82,6 +82,9 @@ var table = []route{
 	{method: "PUT", path: "/v1/log-level", about: "Set a level of the log until the host ends.", request: LogLevel{}, failures: []int{404, 429, 501}, handle: (*Server).putLogLevel},
 }
 
+// allRoutes are the table and those of the key-value store.
+func allRoutes() []route { return slices.Concat(table, keyValueRoutes) }
+
 var (
 	messageFailures = []int{403, 404, 429}
 	changeFailures  = []int{409, 429, 502, 504}
@@ -107,7 +110,7 @@ type configuration struct{}
 func (s *Server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	methods := make(map[string][]string)
-	for _, r := range table {
+	for _, r := range allRoutes() {
 		mux.Handle(r.method+" "+r.path, s.handler(r))
 		methods[r.path] = append(methods[r.path], r.method)
 	}
@@ -134,7 +137,7 @@ func nothingAt(r *http.Request) *Error {
 func nearestPath(asked string) string {
 	var all []string
 	parts := strings.Split(asked, "/")
-	for _, r := range table {
+	for _, r := range allRoutes() {
 		names := strings.Split(r.path, "/")
 		for i, name := range names {
 			if strings.HasPrefix(name, "{") && len(names) == len(parts) {

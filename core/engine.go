@@ -77,6 +77,8 @@ type Environment struct {
 	// Functions are the functions that the component may call; nil if the host has none.
 	// See [FunctionsOf].
 	Functions Functions
+	// KeyValue are the buckets of the component; nil if the host has none. See [KeyValueOf].
+	KeyValue KeyValue
 	// Publisher sends messages by topics; nil if the host has none. See [PublisherOf].
 	Publisher Publisher
 	// Ledger, if not nil, lets the engine act for the host in calls of the instance.

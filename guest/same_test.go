@@ -43,7 +43,7 @@ func TestSameInEveryBuild(t *testing.T) {
 }
 
 func newHost() *guesttest.Host {
-	return &guesttest.Host{ID: "test/self", Time: time.Unix(1, 5), Functions: functions}
+	return &guesttest.Host{ID: "test/self", Time: time.Unix(1, 5), Functions: functions, Buckets: map[string]map[string][]byte{"default": nil}}
 }
 
 // functions are the host's functions for the probe.
@@ -80,6 +80,11 @@ func transcript(g whole, host *guesttest.Host) []string {
 		"after later", "after", "negative-after", "stop 2", "stop 2", "stop 0", "after again",
 		"call test/echo hello", "call test/echo", "call test/large", "call test/large x", "call test/fails for a reason", "call test/fails",
 		"call test/case 0no", "call test/case 1no", "call test/case 2", "call test/case 3later", "call test/none x", "call",
+		"bucket none", "bucket none get a", "bucket default get a", "bucket default set a hello", "bucket default get a", "bucket default has a", "bucket default has b",
+		"bucket default set b", "bucket default get b", "bucket default keys", "bucket default keys a", "bucket default delete b", "bucket default keys a",
+		"bucket default increment n xxxxx", "bucket default increment n", "bucket default get n", "bucket default increment a",
+		"bucket default update a more", "bucket default get a", "bucket default update a race", "bucket default get a", "bucket default update a fail",
+		"bucket default update new made", "bucket default get new", "bucket default set \xff x", "bucket \xff",
 		"publish orders.created hello", "publish orders.created", "publish",
 	} {
 		message(text)
@@ -92,6 +97,11 @@ func transcript(g whole, host *guesttest.Host) []string {
 	for c := guest.CaseCapabilityDenied; c <= guest.CaseUnavailable; c++ {
 		host.Refusal = &guest.MessagingError{Case: c, Text: strings.Repeat("x", int(c))}
 		host.TimerRefusal = host.Refusal
+		host.BucketRefusal = &guest.KeyValueError{Case: guest.KeyValueOther, Text: host.Refusal.Text}
+		message("bucket default get a")
+		message("bucket default set a x")
+		message("bucket default update a x")
+		host.BucketRefusal = nil
 		message("send test/b hello")
 		message("request test/b hello")
 		message("cancel 2")

@@ -127,6 +127,7 @@ func (g *wasmGuest) provide(runtime wazero.Runtime) {
 	g.provideTimers(runtime)
 	g.provideFunctions(runtime)
 	g.providePubSub(runtime)
+	g.provideKeyValue(runtime)
 	host := runtime.NewHostModuleBuilder(services)
 	export := func(name string, f any) { host.NewFunctionBuilder().WithFunc(f).Export(name) }
 	export("send-message", func(target, targetSize, message, size, area uint32) {

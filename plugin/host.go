@@ -11,8 +11,9 @@ import (
 type host struct{ *session }
 
 var (
-	_ guest.TimerHost = host{}
-	_ requester       = host{}
+	_ guest.TimerHost    = host{}
+	_ guest.KeyValueHost = host{}
+	_ requester          = host{}
 )
 
 var (

@@ -40,6 +40,7 @@ type session struct {
 	functions   bool // the host has them
 	turns       bool // the host gives them
 	topics      bool // the host has them
+	keyValue    bool // the host has it
 	more        bool // other calls of the batch wait
 	late        *time.Timer
 	crashed     *atomic.Bool    // the server's: a method of component has panicked
@@ -147,7 +148,7 @@ func (s *session) manage(call *pluginv1.Call) (*pluginv1.Result, error) {
 	case call.GetStart() != nil:
 		start := call.GetStart()
 		s.id, s.messageSize, s.timers = start.ComponentId, int(start.MessageSize), start.Timers
-		s.functions, s.turns, s.topics = start.Functions, start.Turns, start.Topics
+		s.functions, s.turns, s.topics, s.keyValue = start.Functions, start.Turns, start.Topics, start.KeyValue
 	case call.GetInitialize() != nil:
 		if c, ok := s.component.(guest.Initializer); ok {
 			return result, c.Initialize(host{s}, configOf(call.GetInitialize()))

@@ -14,7 +14,10 @@ import (
 // the rules of [guest.Host]; the race detector reports it.
 type services instance
 
-var _ guest.TimerHost = (*services)(nil)
+var (
+	_ guest.TimerHost    = (*services)(nil)
+	_ guest.KeyValueHost = (*services)(nil)
+)
 
 var (
 	errOutsideCall = &guest.MessagingError{Case: guest.CaseUnavailable, Text: "outside of a call"}

@@ -203,6 +203,8 @@ func (i *instance) callHost(event *pluginv1.Event) *pluginv1.Answer {
 		answer.TimerId = uint64(id)
 	case *pluginv1.Event_CallFunction:
 		i.callFunction(e.CallFunction, answer)
+	case *pluginv1.Event_KeyValue:
+		answer.KeyValue = i.useBucket(e.KeyValue)
 	case *pluginv1.Event_CancelTimer:
 		answer.Running = i.timers.CancelTimer(core.TimerID(e.CancelTimer.TimerId))
 	}

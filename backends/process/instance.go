@@ -46,7 +46,9 @@ type instance struct {
 	timers    core.Timers
 	callee    core.Functions
 	publisher core.Publisher
-	onDeath   func() // reports to the host that the process has died between calls, or nil
+	keyValue  core.KeyValue
+	buckets   map[string]core.Bucket // that the process has opened
+	onDeath   func()                 // reports to the host that the process has died between calls, or nil
 	turns     turns
 
 	released func() // called when the instance is closed
@@ -79,7 +81,7 @@ func newInstance(env core.Environment, traits core.Traits, log *slog.Logger) *in
 	limits := env.Limits.WithDefaults()
 	limits.Memory = min(limits.Memory, maxState) // it bounds the state alone
 	return &instance{
-		ctx: ctx, cancel: cancel, id: env.ID, host: env.Host, timers: core.TimersOf(&env), callee: core.FunctionsOf(&env), publisher: core.PublisherOf(&env), onDeath: env.Ended, traits: traits,
+		ctx: ctx, cancel: cancel, id: env.ID, host: env.Host, timers: core.TimersOf(&env), callee: core.FunctionsOf(&env), keyValue: core.KeyValueOf(&env), publisher: core.PublisherOf(&env), onDeath: env.Ended, traits: traits,
 		turns: turns{report: env.Wanted, begun: make(chan struct{}, 1)}, limits: limits, log: log.With("component", env.ID.String()),
 	}
 }
@@ -113,7 +115,7 @@ func (i *instance) start(ctx context.Context, c *component) error {
 		return i.end(&core.TrapError{Kind: core.TrapFault, Text: oneLine(err.Error()), Details: spawn.Details(err)}, err)
 	}
 	i.call(&pluginv1.Call{Call: &pluginv1.Call_Start{Start: &pluginv1.Start{
-		ComponentId: i.id.String(), MessageSize: uint64(i.limits.MessageSize), HandlerTime: uint64(i.limits.HandlerTime), Timers: true, Functions: true, Turns: true, Topics: true,
+		ComponentId: i.id.String(), MessageSize: uint64(i.limits.MessageSize), HandlerTime: uint64(i.limits.HandlerTime), Timers: true, Functions: true, Turns: true, Topics: true, KeyValue: true,
 	}}})
 	if _, err = i.runCall(); err != nil || !c.turns {
 		return err

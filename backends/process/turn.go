@@ -126,8 +126,8 @@ func (i *instance) checkTurn(event *frame.Event, left *int) (asks bool, err erro
 	switch event.Other.Event.(type) {
 	case *pluginv1.Event_Result, *pluginv1.Event_Log, *pluginv1.Event_State:
 		return false, nil
-	case *pluginv1.Event_CallFunction:
-		return false, fmt.Errorf("%w: a function is called in a turn", ErrBadEvent)
+	case *pluginv1.Event_CallFunction, *pluginv1.Event_KeyValue:
+		return false, fmt.Errorf("%w: a function or a bucket is called in a turn", ErrBadEvent)
 	}
 	if *left--; *left < 0 {
 		return false, fmt.Errorf("%w: %d", ErrLongTurn, maxTurn)

@@ -14,7 +14,7 @@ import (
 func TestMaxParams(t *testing.T) {
 	all := abi.Interfaces()
 	for _, in := range wit.Interfaces() {
-		i, ok := abi.FindInterface(in.Name + abi.WASI2)
+		i, ok := abi.FindInterface(abi.ModuleOf(in.Name))
 		if !ok {
 			t.Fatalf("%s is not there", in.Name)
 		}

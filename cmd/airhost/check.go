@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -182,13 +183,13 @@ func moduleHint(path string) string {
 func (p *program) checked(c *checker) error {
 	var all config.Mistakes
 	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-	topics := slices.ContainsFunc(c.file.Components, usesTopics)
-	fmt.Fprintf(table, "COMPONENT\tENGINE\tSOURCE\tSENDS TO\tREQUESTS FROM\tCALLS\t%sRESULT\n", columns(topics, "PUBLISHES ON", "SUBSCRIBES TO"))
+	topics, stores := slices.ContainsFunc(c.file.Components, usesTopics), slices.ContainsFunc(c.file.Components, usesBuckets)
+	fmt.Fprintf(table, "COMPONENT\tENGINE\tSOURCE\tSENDS TO\tREQUESTS FROM\tCALLS\t%s%sRESULT\n", columns(topics, "PUBLISHES ON", "SUBSCRIBES TO"), columns(stores, "BUCKETS"))
 	for i, component := range c.file.Components {
 		granted := component.Capabilities
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s%s\n", component.ID, component.Engine, printable(component.Source),
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s%s%s\n", component.ID, component.Engine, printable(component.Source),
 			targets(granted.Send, "nobody"), targets(granted.Request, "nobody"), targets(granted.Call, "nothing"),
-			columns(topics, targets(granted.Publish, "nothing"), targets(component.Subscribe, "nothing")), c.result(i))
+			columns(topics, targets(granted.Publish, "nothing"), targets(component.Subscribe, "nothing")), columns(stores, cmp.Or(strings.Join(granted.KeyValue, " "), "none")), c.result(i))
 		all = append(all, c.found[i]...)
 	}
 	if err := table.Flush(); err != nil {
@@ -221,6 +222,9 @@ func several(n config.Instances) bool { return n > 1 || n < 0 }
 
 // usesTopics reports whether a component may publish, or has subscribed.
 func usesTopics(c config.Component) bool { return len(c.Capabilities.Publish)+len(c.Subscribe) > 0 }
+
+// usesBuckets reports whether a component has a bucket.
+func usesBuckets(c config.Component) bool { return len(c.Capabilities.KeyValue) > 0 }
 
 // columns are cells of the table, if they are shown.
 func columns(shown bool, cells ...string) string {

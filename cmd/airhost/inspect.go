@@ -271,6 +271,8 @@ func access(module, name string) string {
 		return "refused without capabilities.request"
 	case module == abi.Functions:
 		return "refused without capabilities.call"
+	case strings.HasPrefix(module, abi.KeyValue) && !strings.HasPrefix(name, "[resource-drop]"):
+		return "refused without capabilities.keyvalue"
 	case module == abi.PubSub:
 		return "refused without capabilities.publish"
 	case wasi.Refused(module, name):

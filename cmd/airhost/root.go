@@ -78,7 +78,7 @@ there are, what each may send, and what each may use up.`,
 	root.AddCommand(p.runCommand(), p.callCommand(), p.sendCommand(), p.checkCommand(), p.compileCommand(),
 		p.inspectCommand(), p.schemaCommand(), p.versionCommand(),
 		p.psCommand(), p.topCommand(), p.applyCommand(), p.drainCommand(), p.restartCommand(), p.undeployCommand(), p.logLevelCommand(),
-		p.eventsCommand(), p.logsCommand(), p.deadLettersCommand(), p.natsCommand(), p.manCommand())
+		p.eventsCommand(), p.logsCommand(), p.deadLettersCommand(), p.keyValueCommand(), p.natsCommand(), p.manCommand())
 	return root
 }
 

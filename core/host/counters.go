@@ -71,17 +71,24 @@ type counts struct {
 	callCounts
 }
 
-// callCounts count calls of functions. They are written to a component's published counts once
+// callCounts count calls of functions and of key-value stores. They are written to a component's published counts once
 // it is removed; until then they are in its calling.
 type callCounts struct {
 	calls       uint64
 	failedCalls [4]uint64 // of these, without a result, by case
+
+	keyValue       uint64    // calls of wasi:keyvalue
+	failedKeyValue [3]uint64 // of these, with an error, by case
 }
 
 func (t *callCounts) add(o *callCounts) {
 	t.calls += o.calls
 	for i := range o.failedCalls {
 		t.failedCalls[i] += o.failedCalls[i]
+	}
+	t.keyValue += o.keyValue
+	for i := range o.failedKeyValue {
+		t.failedKeyValue[i] += o.failedKeyValue[i]
 	}
 }
 
@@ -143,6 +150,9 @@ type Snapshot struct {
 	Calls       uint64            // functions that components have called, those in progress included
 	FailedCalls map[string]uint64 // of these, without a result, by the contract's error
 	Waits       []Wait            // calls in progress of functions that components provide
+
+	KeyValue       uint64            // calls of wasi:keyvalue by components
+	FailedKeyValue map[string]uint64 // of these, with an error, by its name
 }
 
 // Snapshot returns the host's counters. None ever goes back, whatever changes. Those of a
@@ -166,6 +176,12 @@ func (h *Host) Snapshot() Snapshot {
 	for _, c := range core.CallErrorCases() {
 		if n := sum.failedCalls[c]; n > 0 {
 			s.FailedCalls[c.String()] = n
+		}
+	}
+	s.KeyValue, s.FailedKeyValue = sum.keyValue, make(map[string]uint64)
+	for _, c := range core.KeyValueErrorCases() {
+		if n := sum.failedKeyValue[c]; n > 0 {
+			s.FailedKeyValue[c.String()] = n
 		}
 	}
 	s.HeldUpNow = h.workers.blockedCalls()

@@ -98,12 +98,15 @@ type Subscription struct {
 }
 
 // Capabilities are the targets that a component may message, the functions that it may call,
-// and the topics on which it may publish. The zero value grants nothing.
+// the topics on which it may publish, and its buckets. The zero value grants nothing.
 type Capabilities struct {
 	Send    []core.IDPattern // fire-and-forget
 	Request []core.IDPattern // request-response
 	Call    []core.IDPattern // functions of the host, by their names
 	Publish []core.TopicPattern
+	// KeyValue are the buckets: [DefaultBucket] is the component's own, any other name is one
+	// of [Config.Buckets], which all have that are granted it.
+	KeyValue []string
 }
 
 // Quota bounds the messages that a component may send. A zero field stands for its
@@ -117,6 +120,8 @@ type Quota struct {
 	// PendingRequests is how many requests may wait for their outcome; 1,000 by
 	// default.
 	PendingRequests int
+	// Bucket bounds the component's own bucket; 16 MiB and 10,000 keys by default.
+	Bucket BucketQuota
 }
 
 // Accept bounds the messages and requests that come to a component, whoever sends them.
@@ -166,7 +171,7 @@ func (d *Deployment) normalize() (err error) {
 		err = d.normalizeInstances()
 	}
 	if err == nil {
-		err = d.checkSubscriptions()
+		err = cmp.Or(d.checkSubscriptions(), d.checkBuckets())
 	}
 	if err == nil {
 		err = d.checkMoving()
@@ -252,6 +257,7 @@ func (q *Quota) check() error {
 		core.CheckCount("quota.messages_per_second", int64(q.MessagesPerSecond), 1, 1e9),
 		core.CheckCount("quota.burst", int64(q.Burst), 1, 1e9),
 		core.CheckCount("quota.pending_requests", int64(q.PendingRequests), 1, 1e6),
+		q.Bucket.check("quota.keyvalue_"),
 	)
 }
 
@@ -269,6 +275,7 @@ func (q *Quota) setDefaults() {
 	q.MessagesPerSecond = orDefault(q.MessagesPerSecond, 10_000)
 	q.Burst = orDefault(q.Burst, 1000)
 	q.PendingRequests = orDefault(q.PendingRequests, 1000)
+	q.Bucket.setDefaults()
 }
 
 func orDefault[T comparable](value, fallback T) T {

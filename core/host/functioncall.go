@@ -12,7 +12,7 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// calling is a component's side of the functions that it calls. It belongs to the component's
+// calling is a component's side of the functions and the buckets that it calls. It belongs to the component's
 // owner, but for the counts.
 type calling struct {
 	epoch  uint64 // of the host's configuration that the permissions are for
@@ -36,6 +36,9 @@ type permission struct {
 type liveCounts struct {
 	calls  atomic.Uint64
 	failed [4]atomic.Uint64
+
+	keyValue       atomic.Uint64
+	failedKeyValue [3]atomic.Uint64
 }
 
 // callsLocked returns the counts of the functions that c has called.
@@ -47,6 +50,10 @@ func (c *component) callsLocked() *callCounts {
 	n.calls = c.calling.counts.calls.Load()
 	for i := range n.failedCalls {
 		n.failedCalls[i] = c.calling.counts.failed[i].Load()
+	}
+	n.keyValue = c.calling.counts.keyValue.Load()
+	for i := range n.failedKeyValue {
+		n.failedKeyValue[i] = c.calling.counts.failedKeyValue[i].Load()
 	}
 	return &n
 }

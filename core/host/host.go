@@ -54,6 +54,12 @@ type Config struct {
 	// FunctionOptions are the settings of functions, by name. Those of functions that
 	// components provide name the component.
 	FunctionOptions map[string]FunctionOptions
+	// KeyValue, if not nil, keeps the buckets of components. It is the caller's, to be closed
+	// after Stop.
+	KeyValue KeyValueStore
+	// Buckets are the buckets that components share, by name, with their quotas. A component's own
+	// bucket is not among them. See [Capabilities].
+	Buckets map[string]BucketQuota
 	// Logger takes the host's and the guests' log; slog.Default() if nil.
 	Logger *slog.Logger
 }
@@ -86,6 +92,7 @@ type Host struct {
 	began       time.Time // when the clock showed 0
 	beganUnix   int64     // the same, in ns since the Unix epoch
 	functions   map[string]*function
+	buckets     map[string]BucketQuota // that components share
 	watch       watchdog
 	workers     workers
 	places      places
@@ -159,6 +166,10 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 		return nil, fmt.Errorf("host: %w", err)
 	}
 	functions, err := newFunctions(&config)
+	var buckets map[string]BucketQuota
+	if err == nil {
+		buckets, err = newBuckets(&config)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("host: %w", err)
 	}
@@ -171,7 +182,7 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 		config: config, broker: broker, tracker: tracker,
 		engines: make(map[string]core.Engine), components: make(map[core.ComponentID]*component), beside: make(map[*component]struct{}),
 		background: context.Background(), draining: make(chan struct{}), stopped: make(chan struct{}), forgotten: make(chan struct{}), over: make(chan struct{}),
-		functions: functions, deadLetters: deadLetters{most: config.DeadLetters}, threadsLeft: threadsLeft, topics: topics{carrier: carrierOf(broker)},
+		functions: functions, buckets: buckets, deadLetters: deadLetters{most: config.DeadLetters}, threadsLeft: threadsLeft, topics: topics{carrier: carrierOf(broker)},
 	}
 	h.hurried, h.hurry = context.WithCancel(h.background)
 	h.reserver, _ = tracker.(core.Reserver)
@@ -222,23 +233,25 @@ func (h *Host) Engines() []string { return slices.Sorted(maps.Keys(h.engines)) }
 
 // ComponentStatus is the state of a component at one moment.
 type ComponentStatus struct {
-	ID          core.ComponentID
-	Engine      string
-	State       string            // "running" if one instance does, "restarting" or "failed"
-	Required    bool              // [Deployment.Required]
-	Health      core.HealthStatus // the worst one of its instances
-	Instances   int               // that run now
-	Waiting     int               // messages in its mailbox
-	Durable     bool              // it has a durable mailbox
-	Stored      int               // messages in its durable mailbox, those in the other one included; see [core.DurableBroker]
-	Timers      int               // its timers that run
-	Fired       uint64            // its timers that have fired, each as a message to it
-	Calls       uint64            // functions that it has called
-	FailedCalls uint64            // of these, without a result
-	Published   uint64            // its publications that were taken
-	Memory      int64             // bytes of its instances' memories; see [core.Sizer]; 0 if the engine does not know
-	Counters    ComponentCounters
-	LastError   string // why an instance ended last, or empty
+	ID             core.ComponentID
+	Engine         string
+	State          string            // "running" if one instance does, "restarting" or "failed"
+	Required       bool              // [Deployment.Required]
+	Health         core.HealthStatus // the worst one of its instances
+	Instances      int               // that run now
+	Waiting        int               // messages in its mailbox
+	Durable        bool              // it has a durable mailbox
+	Stored         int               // messages in its durable mailbox, those in the other one included; see [core.DurableBroker]
+	Timers         int               // its timers that run
+	Fired          uint64            // its timers that have fired, each as a message to it
+	Calls          uint64            // functions that it has called
+	FailedCalls    uint64            // of these, without a result
+	KeyValue       uint64            // its calls of wasi:keyvalue
+	FailedKeyValue uint64            // of these, that ended with an error
+	Published      uint64            // its publications that were taken
+	Memory         int64             // bytes of its instances' memories; see [core.Sizer]; 0 if the engine does not know
+	Counters       ComponentCounters
+	LastError      string // why an instance ended last, or empty
 }
 
 // Components returns the status of all deployed components, sorted by id. The counters of a

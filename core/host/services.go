@@ -14,6 +14,7 @@ var (
 	_ core.Services  = (*services)(nil)
 	_ core.Timers    = (*services)(nil)
 	_ core.Functions = (*services)(nil)
+	_ core.KeyValue  = (*services)(nil)
 	_ core.Publisher = (*services)(nil)
 )
 

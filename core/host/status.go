@@ -63,6 +63,7 @@ func (c *component) membersLocked() []*component {
 type shownCounts struct {
 	counters                             ComponentCounters
 	fired, calls, failedCalls, published uint64
+	keyValue, failedKeyValue             uint64
 }
 
 // raise raises the counts of s to those that have been shown, and notes them. The host's lock is
@@ -71,6 +72,8 @@ func (n *shownCounts) raise(s *ComponentStatus) {
 	n.counters.raise(&s.Counters)
 	n.fired, n.calls, n.failedCalls = max(n.fired, s.Fired), max(n.calls, s.Calls), max(n.failedCalls, s.FailedCalls)
 	n.published = max(n.published, s.Published)
+	n.keyValue, n.failedKeyValue = max(n.keyValue, s.KeyValue), max(n.failedKeyValue, s.FailedKeyValue)
+	s.KeyValue, s.FailedKeyValue = n.keyValue, n.failedKeyValue
 	s.Counters, s.Fired, s.Calls, s.FailedCalls, s.Published = n.counters, n.fired, n.calls, n.failedCalls, n.published
 }
 
@@ -108,6 +111,10 @@ func (c *component) addToLocked(s *ComponentStatus, other supervisor) (last supe
 		s.Calls += n.calls
 		for _, failed := range n.failedCalls {
 			s.FailedCalls += failed
+		}
+		s.KeyValue += n.keyValue
+		for _, failed := range n.failedKeyValue {
+			s.FailedKeyValue += failed
 		}
 	}
 	s.Published += c.publicationsLocked()

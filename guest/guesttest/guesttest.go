@@ -24,6 +24,11 @@ type Host struct {
 	// Functions are the host's functions by their names. Call returns [guest.ErrCallNotFound]
 	// for all others. An error that is no [guest.CallError] is a failed one.
 	Functions map[string]func(argument []byte) ([]byte, error)
+	// Buckets are the buckets that the component may open, by name, with their values. OpenBucket
+	// returns [guest.ErrAccessDenied] for all others.
+	Buckets map[string]map[string][]byte
+	// BucketRefusal, if not nil, is the error of all calls of buckets that are open.
+	BucketRefusal *guest.KeyValueError
 	// Time is the result of Now.
 	Time time.Time
 
@@ -40,7 +45,8 @@ type Host struct {
 	// Calls are the calls of functions, those included that the host does not have.
 	Calls []Call
 
-	timers guest.TimerID // the last id of a timer
+	timers   guest.TimerID     // the last id of a timer
+	versions map[string]uint64 // of values, by bucket and key
 }
 
 // Message is one fire-and-forget message.
@@ -75,7 +81,10 @@ type Call struct {
 	Argument string
 }
 
-var _ guest.TimerHost = (*Host)(nil)
+var (
+	_ guest.TimerHost    = (*Host)(nil)
+	_ guest.KeyValueHost = (*Host)(nil)
+)
 
 // Send records a message.
 func (h *Host) Send(target string, message []byte) error {

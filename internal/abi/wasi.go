@@ -72,8 +72,23 @@ func WASIImports() []Func {
 	return funcs
 }
 
-// WASI2 ends the names of the modules of WASI 0.2, as [ModuleName] returns them.
-const WASI2 = "@0.2.0"
+// WASI2 ends the names of the modules of WASI 0.2, as [ModuleName] returns them, but for those of
+// wasi:keyvalue, which are a draft.
+const (
+	WASI2         = "@0.2.0"
+	keyValueDraft = "@0.2.0-draft2"
+)
+
+// KeyValue begins the names of the modules of wasi:keyvalue.
+const KeyValue = "wasi:keyvalue/"
+
+// ModuleOf returns the name of the module of an interface of WASI 0.2.
+func ModuleOf(wasi2 string) string {
+	if strings.HasPrefix(wasi2, KeyValue) {
+		return wasi2 + keyValueDraft
+	}
+	return wasi2 + WASI2
+}
 
 // FindWASI2 returns the interface of WASI 0.2 that a module of this name is, or nil. Like
 // [ModuleName] it takes any patch version.
@@ -81,8 +96,9 @@ func FindWASI2(module string) *wit.Interface {
 	if !strings.HasPrefix(module, wasiNamespace) {
 		return nil
 	}
-	name, ok := strings.CutSuffix(ModuleName(module), WASI2)
-	if !ok {
+	module = ModuleName(module)
+	name, _, _ := strings.Cut(module, "@")
+	if ModuleOf(name) != module {
 		return nil
 	}
 	return wit.Find(name)

@@ -26,11 +26,13 @@ func (d *decoder) consistency() {
 		d.mailbox(c, path)
 		d.subscriptions(c.Subscribe, path+".subscribe")
 		d.place(c, path)
+		d.buckets(c.Capabilities.KeyValue, path+".capabilities.keyvalue")
 	}
 	d.admin(&d.file.Host)
 	d.nats(&d.file.Host)
 	d.budgets()
 	d.providers()
+	d.keyValue()
 	for path, part := range d.file.Host.parts() {
 		if part.Plugin != nil {
 			d.extension(part.Plugin, path)
@@ -147,7 +149,7 @@ func (d *decoder) process(c *Component, path string) {
 }
 
 // Warnings returns probable mistakes that are allowed: budgets of namespaces, capabilities for
-// functions and targets, targets of routes and schedules, and topics, that the file does not have.
+// functions, buckets and targets, targets of routes and schedules, and topics, that the file does not have.
 // Targets, publishers and subscribers may be anywhere if the broker may know other hosts; then there are
 // warnings for subscriptions in which these have no part.
 func (f *File) Warnings() Mistakes {
@@ -160,6 +162,7 @@ func (f *File) Warnings() Mistakes {
 		granted := f.Components[i].Capabilities
 		path := fmt.Sprintf("components[%d].capabilities.", i)
 		warnings = append(warnings, f.uncallable(path+"call", granted.Call)...)
+		warnings = append(warnings, f.unstored(path+"keyvalue", granted.KeyValue)...)
 		if f.Host.mayBeJoined() {
 			continue
 		}

@@ -61,7 +61,7 @@ func (f *File) paths() (all []*string) {
 	if a := f.Host.Admin; a != "" && a != AdminOff && isPath(a) {
 		all = append(all, &f.Host.Admin)
 	}
-	for _, p := range []*string{&f.Host.AdminTokenFile, &f.Host.NATS.Store, &f.Gateway.HTTP.TLS.Certificate, &f.Gateway.HTTP.TLS.Key} {
+	for _, p := range []*string{&f.Host.AdminTokenFile, &f.Host.NATS.Store, &f.KeyValue.Path, &f.Gateway.HTTP.TLS.Certificate, &f.Gateway.HTTP.TLS.Key} {
 		if *p != "" {
 			all = append(all, p)
 		}
@@ -100,6 +100,9 @@ func (f *File) locate() Mistakes {
 			path := fmt.Sprintf("components[%d].source", i)
 			missing = append(missing, f.Mistake(path, fmt.Sprintf("%s: %s", c.Source, reason(err))))
 		}
+	}
+	if f.KeyValue.Path != "" {
+		f.KeyValue.Path = f.path(f.KeyValue.Path)
 	}
 	missing = append(missing, f.Host.locateAdmin(f)...)
 	missing = append(missing, f.Host.NATS.locate(f)...)

@@ -69,17 +69,18 @@ var importRules = []rule{
 		"go.uber.org/goleak golang.org/x/sys " + grpc, "tests of whole hosts"},
 
 	{"cluster", "core", "", "it decides for any host and any broker"},
-	{"internal/service", "admin airhostfx cluster core core/host gateway/ guest internal/ examples/ " + parts, "github.com/fsnotify/fsnotify go.uber.org/dig " + fx, "it runs what a file says, on the implementations that the file chooses"},
+	{"internal/service", "admin airhostfx cluster core core/host gateway/ guest internal/ examples/ reach/ " + parts, "github.com/fsnotify/fsnotify go.uber.org/dig " + fx, "it runs what a file says, on the implementations that the file chooses"},
 	{".", "core core/host backends/wazero brokers/inproc trackers/slab", "", "the short way in: one engine, one broker, one tracker"},
 	{"internal/hosttest", "core core/host backends/native brokers/inproc trackers/slab", "", "tests in front of a host share it"},
 	{"internal/httpstatus", "core", "", "the gateway and the admin API share it"},
 	{"gateway/", "core core/host internal/httpstatus", "github.com/robfig/cron/v3 golang.org/x/net", "a way in knows the host, and no implementation"},
 	{"admin", "core core/host internal/httpstatus internal/nearest", "", "the API of a host knows no implementation"},
+	{"reach/", "core core/host internal/", "go.etcd.io/bbolt", "what components reach knows the host, and no implementation"},
 	{"telemetry/", "core core/host", "github.com/prometheus/", "it shows a host, and knows no implementation"},
 	{"airhostfx", "core core/host", fx, "it wires any implementation and chooses none"},
-	{"cmd/", ". admin airhostfx core core/host gateway/ guest internal/ telemetry/ examples/ " + parts,
+	{"cmd/", ". admin airhostfx core core/host gateway/ guest internal/ reach/ telemetry/ examples/ " + parts,
 		"github.com/spf13/ github.com/tetratelabs/wazero go.uber.org/dig golang.org/x/term " + fx, "programs choose implementations"},
-	{"examples/", ". airhostfx core core/host guest guest/state plugin " + parts, fx, "examples import only packages that users can import"},
+	{"examples/", ". airhostfx core core/host guest guest/state plugin reach/ " + parts, fx, "examples import only packages that users can import"},
 }
 
 // checkImports returns a line for each import that no rule allows, and for each

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"time"
 
+	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/wasi"
 )
 
@@ -26,7 +27,10 @@ func (s *State) wasiInstance() *wasi.Instance {
 // wasiGuest is a State as package wasi uses it.
 type wasiGuest State
 
-var _ wasi.Guest = (*wasiGuest)(nil)
+var (
+	_ wasi.Guest    = (*wasiGuest)(nil)
+	_ core.KeyValue = (*wasiGuest)(nil)
+)
 
 // Memory implements [wasi.Guest].
 func (g *wasiGuest) Memory() []byte { return g.lower.Memory() }

@@ -265,6 +265,9 @@ func (s *Service) fixed(file *config.File) (mistakes config.Mistakes) {
 	if !reflect.DeepEqual(s.base.Budgets, file.Budgets) {
 		mistakes = append(mistakes, file.Mistake("budgets", text))
 	}
+	if !reflect.DeepEqual(s.base.KeyValue, file.KeyValue) {
+		mistakes = append(mistakes, file.Mistake("keyvalue", text))
+	}
 	return mistakes
 }
 

@@ -27,6 +27,12 @@ func hostConfig(file *config.File) host.Config {
 		}
 		c.FunctionOptions[name.String()] = host.FunctionOptions{Component: f.Component, Timeout: time.Duration(f.Timeout), MaxConcurrent: f.MaxConcurrent}
 	}
+	for name, b := range file.KeyValue.Buckets {
+		if c.Buckets == nil {
+			c.Buckets = make(map[string]host.BucketQuota)
+		}
+		c.Buckets[name] = host.BucketQuota{Bytes: int64(b.Bytes), Keys: int64(b.Keys)}
+	}
 	return c
 }
 
@@ -48,7 +54,7 @@ func deployment(c config.Component) host.Deployment {
 		ID:             c.ID,
 		Engine:         c.Engine,
 		Config:         c.Config,
-		Capabilities:   host.Capabilities{Send: c.Capabilities.Send, Request: c.Capabilities.Request, Call: c.Capabilities.Call, Publish: c.Capabilities.Publish},
+		Capabilities:   host.Capabilities{Send: c.Capabilities.Send, Request: c.Capabilities.Request, Call: c.Capabilities.Call, Publish: c.Capabilities.Publish, KeyValue: c.Capabilities.KeyValue},
 		Subscribe:      subscriptions(c.Subscribe),
 		Limits:         Limits(c),
 		HealthInterval: time.Duration(c.HealthInterval),
@@ -60,6 +66,7 @@ func deployment(c config.Component) host.Deployment {
 			MessagesPerSecond: c.Quota.MessagesPerSecond,
 			Burst:             c.Quota.Burst,
 			PendingRequests:   c.Quota.PendingRequests,
+			Bucket:            host.BucketQuota{Bytes: int64(c.Quota.KeyValueBytes), Keys: int64(c.Quota.KeyValueKeys)},
 		},
 		Accept:  host.Accept{MessagesPerSecond: c.Accept.MessagesPerSecond, Burst: c.Accept.Burst},
 		Restart: restart(c.Restart),

@@ -22,6 +22,7 @@ import (
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/internal/config"
 	"github.com/airhost/airhost/internal/natsserver"
+	"github.com/airhost/airhost/reach/keyvalue"
 )
 
 // Config are the settings of a service.
@@ -53,6 +54,7 @@ type Service struct {
 	log    *slog.Logger
 	fx     *fx.App
 	nats   *natsserver.Server // in this process, or nil
+	store  keyvalue.Store     // or nil
 
 	changing chan struct{}   // holds one token: a single change is made at a time
 	over     context.Context // ends when the service stops
@@ -84,13 +86,14 @@ func New(ctx context.Context, c Config) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{config: c, base: base, log: c.Log, nats: embedded, changing: make(chan struct{}, 1), units: make(map[core.ComponentID]*unit), phase: starting}
-	if err := awaitNATS(ctx, c.File, c.Log); err != nil {
+	settings, err := s.ready(ctx)
+	if err != nil {
 		s.stopEmbedded()
 		return nil, err
 	}
 	s.over, s.end = context.WithCancel(context.Background())
 	s.fx = fx.New(
-		airhostfx.Host, c.partsOf(&s.placement), fx.Supply(hostConfig(c.File), c.Log),
+		airhostfx.Host, c.partsOf(&s.placement), fx.Supply(settings, c.Log),
 		fx.Populate(&s.Host),
 		fx.WithLogger(func() fxevent.Logger {
 			events := &fxevent.SlogLogger{Logger: c.Log}
@@ -101,10 +104,24 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	ctx, cancel := startContext(ctx, c.File)
 	defer cancel()
 	if err := s.fx.Start(ctx); err != nil {
+		_ = s.closeStore() // nothing was written
 		s.stopEmbedded()
 		return nil, dig.RootCause(err) // without the path through the constructors
 	}
 	return s, nil
+}
+
+// ready waits for what the host needs, and returns its configuration.
+func (s *Service) ready(ctx context.Context) (settings host.Config, err error) {
+	file := s.config.File
+	if err = awaitNATS(ctx, file, s.log); err == nil {
+		s.store, err = openStore(file, s.log)
+	}
+	settings = hostConfig(file)
+	if s.store != nil { // a nil Store would not be a nil interface of the host's
+		settings.KeyValue = s.store
+	}
+	return settings, err
 }
 
 // defaultDrain is the default of core/host, for the waits of this program itself.
@@ -140,7 +157,7 @@ func (s *Service) Stop(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.DrainLimit()+stopGrace)
 	defer cancel()
-	err = errors.Join(err, s.fx.Stop(ctx))
+	err = errors.Join(err, s.fx.Stop(ctx), s.closeStore())
 	s.stopEmbedded()
 	s.summarize()
 	return err
@@ -171,7 +188,7 @@ func (s *Service) summarize() {
 		name  string
 		count uint64
 	}{
-		{"left", n.Left}, {"arrived", n.Arrived}, {"timers", n.Fired}, {"calls", n.Calls}, {"published", n.Published}, {"timeouts", n.Timeouts}, {"canceled", n.Canceled}, {"expired", n.Expired}, {"late", n.Late}, {"orphans", n.Orphans},
+		{"left", n.Left}, {"arrived", n.Arrived}, {"timers", n.Fired}, {"calls", n.Calls}, {"keyvalue", n.KeyValue}, {"published", n.Published}, {"timeouts", n.Timeouts}, {"canceled", n.Canceled}, {"expired", n.Expired}, {"late", n.Late}, {"orphans", n.Orphans},
 		{"dead_letters", n.DeadLetters}, {"traps", n.Traps}, {"restarts", n.Restarts},
 		{"workers_held_up", n.WorkersHeldUp}, {"audit_dropped", n.AuditDropped}, {"log_lines_dropped", n.LogDrops},
 	} {
@@ -179,7 +196,7 @@ func (s *Service) summarize() {
 			attrs = append(attrs, c.name, c.count)
 		}
 	}
-	attrs = append(attrs, byReason("refused", n.Refused), byReason("failed_calls", n.FailedCalls))
+	attrs = append(attrs, byReason("refused", n.Refused), byReason("failed_calls", n.FailedCalls), byReason("failed_keyvalue", n.FailedKeyValue))
 	s.log.Info("stopped", attrs...)
 }
 

@@ -55,10 +55,11 @@ func bind(f *wit.Func) Func {
 		short = f.Name
 	}
 	name := f.Interface + " " + short
+	if do := quick[f.Name]; do != nil {
+		return do(f, name)
+	}
 	return func(in *Instance, stack []uint64) {
-		in.guest.Calling(name)
-		c := &in.call
-		*c = call{Instance: in, name: name, args: c.args[:0], texts: maxTexts, elements: maxElements}
+		c := in.begin(name)
 		used := 0
 		for _, p := range f.Params {
 			c.args = append(c.args, c.lift(p, stack[used:]))
@@ -141,7 +142,11 @@ func (c *call) variant(t *wit.Type, number uint32) variant {
 
 // view returns a part of the memory, which is valid until the guest's code runs.
 func (c *call) view(at, size uint32) []byte {
-	b, err := abi.LiftBytes(c.guest.Memory(), at, size, "an argument of "+c.name)
+	mem := c.guest.Memory()
+	if end := uint64(at) + uint64(size); end <= uint64(len(mem)) {
+		return mem[at:end:end]
+	}
+	b, err := abi.LiftBytes(mem, at, size, "an argument of "+c.name) // says what is wrong
 	must(err)
 	return b
 }

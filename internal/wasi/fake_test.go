@@ -91,7 +91,7 @@ func (g *fake) try(in, name string, args ...any) (result uint64, end error) {
 	g.Helper()
 	module := in
 	if in != abi.WASI {
-		module += abi.WASI2
+		module = abi.ModuleOf(in)
 	}
 	do := Find(module, name)
 	if do == nil {

@@ -71,6 +71,9 @@ var methods = map[string]map[string]method{
 	"wasi:sockets/tcp-create-socket": {"create-tcp-socket": noSocket},
 	"wasi:sockets/udp-create-socket": {"create-udp-socket": noSocket},
 
+	"wasi:keyvalue/store":   storeMethods,
+	"wasi:keyvalue/atomics": atomicsMethods,
+
 	"wasi:http/types":            httpMethods,
 	"wasi:http/outgoing-handler": {"handle": refuseRequest},
 }

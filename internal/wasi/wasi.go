@@ -45,16 +45,21 @@ type Instance struct {
 	grants  *Grants
 	handles handles
 	held    int // bytes of HTTP fields and other texts: see maxHeld
+	buckets core.KeyValue
 	call    call
 }
 
 // New returns the state of a guest that has called nothing yet. Without grants it has
-// none.
+// none. A guest that is a [core.KeyValue] has buckets.
 func New(g Guest, grants *Grants) *Instance {
 	if grants == nil {
 		grants = &Grants{}
 	}
-	return &Instance{guest: g, grants: grants}
+	in := &Instance{guest: g, grants: grants, buckets: core.KeyValueOf(&core.Environment{})}
+	if own, ok := g.(core.KeyValue); ok {
+		in.buckets = own
+	}
+	return in
 }
 
 // Func is a function of WASI. It reads its arguments from stack and writes its result

@@ -88,7 +88,7 @@ get-terminal-stdout() option<terminal-output>
 
 wasi:cli/terminal-stderr
 get-terminal-stderr() option<terminal-output>
-` + filesystemTable + socketsTable + httpTable
+` + filesystemTable + socketsTable + httpTable + keyValueTable
 
 const filesystemTable = `
 wasi:filesystem/types
@@ -283,6 +283,28 @@ future-incoming-response.get() option<result<result<incoming-response, http-erro
 
 wasi:http/outgoing-handler
 handle(outgoing-request, option<request-options>) result<future-incoming-response, http-error>
+`
+
+// keyValueTable is of version 0.2.0-draft2. A s64 has the form of a u64.
+const keyValueTable = `
+wasi:keyvalue/store
+resource bucket
+store-error = variant<_, _, string>
+key-response = tuple<list<string>, option<string>>
+open(string) result<bucket, store-error>
+bucket.get(string) result<option<list<u8>>, store-error>
+bucket.set(string, list<u8>) result<_, store-error>
+bucket.delete(string) result<_, store-error>
+bucket.exists(string) result<bool, store-error>
+bucket.list-keys(option<string>) result<key-response, store-error>
+
+wasi:keyvalue/atomics
+resource cas
+cas-error = variant<store-error, cas>
+increment(borrow<bucket>, string, u64) result<u64, store-error>
+cas::new(borrow<bucket>, string) result<cas, store-error>
+cas.current() result<option<list<u8>>, store-error>
+swap(cas, list<u8>) result<_, cas-error>
 `
 
 // Interfaces returns the interfaces of WASI 0.2 that a core module may import from.

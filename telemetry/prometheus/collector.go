@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
+	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 )
 
@@ -129,6 +130,9 @@ func (s *samples) sendHost(of *host.Snapshot) {
 	}
 	for _, reason := range callReasons {
 		s.send(failedCalls, float64(of.FailedCalls[reason]), reason)
+	}
+	for _, c := range core.KeyValueErrorCases() {
+		s.send(failedKeyValue, float64(of.FailedKeyValue[c.String()]), c.String())
 	}
 }
 

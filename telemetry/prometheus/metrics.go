@@ -92,8 +92,9 @@ var (
 	buildInfo = newMetric(gauge, "airhost_build_info", "1, with the version of Go and of the program.", "goversion", "version")
 	unlisted  = newMetric(gauge, "airhost_components_unlisted", "Components that have no series of their own, since there are too many.")
 
-	refused     = newMetric(counter, "airhost_refused_total", "Messages and requests that were refused, by the contract's error.", "reason")
-	failedCalls = newMetric(counter, "airhost_function_calls_failed_total", "Calls of functions without a result, by the contract's error.", "reason")
+	refused        = newMetric(counter, "airhost_refused_total", "Messages and requests that were refused, by the contract's error.", "reason")
+	failedCalls    = newMetric(counter, "airhost_function_calls_failed_total", "Calls of functions without a result, by the contract's error.", "reason")
+	failedKeyValue = newMetric(counter, "airhost_keyvalue_calls_failed_total", "Calls of wasi:keyvalue with an error, by its name.", "reason")
 
 	componentInfo   = newMetric(gauge, "airhost_component_info", "1, with the component's engine, and whether the program needs the component.", "component", "engine", "required")
 	componentState  = newMetric(gauge, "airhost_component_state", "1 for the state that the component is in, else 0.", "component", "state")
@@ -139,6 +140,7 @@ var hostMetrics = []hostMetric{
 	ofHost(gauge, "timers_running", "Timers of components that run.", func(s *host.Snapshot) int { return s.Timers }),
 	ofHost(counter, "timers_fired_total", "Timers that fired, each as a message.", func(s *host.Snapshot) uint64 { return s.Fired }),
 	ofHost(counter, "function_calls_total", "Functions that components have called, calls in progress included.", func(s *host.Snapshot) uint64 { return s.Calls }),
+	ofHost(counter, "keyvalue_calls_total", "Calls of wasi:keyvalue by components.", func(s *host.Snapshot) uint64 { return s.KeyValue }),
 	ofHost(gauge, "function_calls_waiting", "Calls in progress of functions that components provide.", func(s *host.Snapshot) int { return len(s.Waits) }),
 	ofHost(counter, "publications_total", "Publications that were taken, with any number of subscribers.", func(s *host.Snapshot) uint64 { return s.Published }),
 	ofHost(counter, "log_lines_total", "Lines that components logged.", func(s *host.Snapshot) uint64 { return s.LogLines }),
@@ -162,6 +164,8 @@ var componentMetrics = []componentMetric{
 	ofComponent(counter, "timers_fired_total", "The component's timers that fired, each as a message to it.", func(s *host.ComponentStatus) uint64 { return s.Fired }),
 	ofComponent(counter, "function_calls_total", "Functions that the component has called.", func(s *host.ComponentStatus) uint64 { return s.Calls }),
 	ofComponent(counter, "function_calls_failed_total", "Functions that the component has called without a result.", func(s *host.ComponentStatus) uint64 { return s.FailedCalls }),
+	ofComponent(counter, "keyvalue_calls_total", "Calls of wasi:keyvalue by the component.", func(s *host.ComponentStatus) uint64 { return s.KeyValue }),
+	ofComponent(counter, "keyvalue_calls_failed_total", "Calls of wasi:keyvalue by the component with an error.", func(s *host.ComponentStatus) uint64 { return s.FailedKeyValue }),
 	ofComponent(counter, "publications_total", "Publications of the component that were taken, with any number of subscribers.", func(s *host.ComponentStatus) uint64 { return s.Published }),
 	ofComponent(counter, "log_lines_total", "Lines that the component logged.", func(s *host.ComponentStatus) uint64 { return s.Counters.LogLines }),
 	ofComponent(counter, "log_lines_dropped_total", "Lines that the component logged and that were dropped for being too many.", func(s *host.ComponentStatus) uint64 { return s.Counters.LogDrops }),
@@ -211,7 +215,7 @@ func allMetrics() []*metric {
 	for _, m := range hostMetrics {
 		all = append(all, m.metric)
 	}
-	all = append(all, refused, failedCalls, unlisted)
+	all = append(all, refused, failedCalls, failedKeyValue, unlisted)
 	for _, m := range componentMetrics {
 		all = append(all, m.metric)
 	}

@@ -64,6 +64,9 @@ func (c *Component) HandleMessage(host guest.Host, sender string, message []byte
 	case "panic":
 		panic(rest)
 	}
+	if text, ok := askBucket(host, word, rest); ok {
+		return []byte(text), nil
+	}
 	return askHost(host, sender, word, rest)
 }
 

@@ -186,6 +186,119 @@ func (ComponentError_Case) EnumDescriptor() ([]byte, []int) {
 	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{22, 0}
 }
 
+type KeyValue_Operation int32
+
+const (
+	KeyValue_OPERATION_OPEN      KeyValue_Operation = 0
+	KeyValue_OPERATION_GET       KeyValue_Operation = 1
+	KeyValue_OPERATION_HAS       KeyValue_Operation = 2
+	KeyValue_OPERATION_SET       KeyValue_Operation = 3
+	KeyValue_OPERATION_DELETE    KeyValue_Operation = 4
+	KeyValue_OPERATION_KEYS      KeyValue_Operation = 5
+	KeyValue_OPERATION_INCREMENT KeyValue_Operation = 6
+	KeyValue_OPERATION_SWAP      KeyValue_Operation = 7
+)
+
+// Enum value maps for KeyValue_Operation.
+var (
+	KeyValue_Operation_name = map[int32]string{
+		0: "OPERATION_OPEN",
+		1: "OPERATION_GET",
+		2: "OPERATION_HAS",
+		3: "OPERATION_SET",
+		4: "OPERATION_DELETE",
+		5: "OPERATION_KEYS",
+		6: "OPERATION_INCREMENT",
+		7: "OPERATION_SWAP",
+	}
+	KeyValue_Operation_value = map[string]int32{
+		"OPERATION_OPEN":      0,
+		"OPERATION_GET":       1,
+		"OPERATION_HAS":       2,
+		"OPERATION_SET":       3,
+		"OPERATION_DELETE":    4,
+		"OPERATION_KEYS":      5,
+		"OPERATION_INCREMENT": 6,
+		"OPERATION_SWAP":      7,
+	}
+)
+
+func (x KeyValue_Operation) Enum() *KeyValue_Operation {
+	p := new(KeyValue_Operation)
+	*p = x
+	return p
+}
+
+func (x KeyValue_Operation) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (KeyValue_Operation) Descriptor() protoreflect.EnumDescriptor {
+	return file_airhost_plugin_v1_component_proto_enumTypes[3].Descriptor()
+}
+
+func (KeyValue_Operation) Type() protoreflect.EnumType {
+	return &file_airhost_plugin_v1_component_proto_enumTypes[3]
+}
+
+func (x KeyValue_Operation) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use KeyValue_Operation.Descriptor instead.
+func (KeyValue_Operation) EnumDescriptor() ([]byte, []int) {
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{32, 0}
+}
+
+type KeyValueError_Case int32
+
+const (
+	KeyValueError_CASE_NO_SUCH_STORE KeyValueError_Case = 0
+	KeyValueError_CASE_ACCESS_DENIED KeyValueError_Case = 1
+	KeyValueError_CASE_OTHER         KeyValueError_Case = 2
+)
+
+// Enum value maps for KeyValueError_Case.
+var (
+	KeyValueError_Case_name = map[int32]string{
+		0: "CASE_NO_SUCH_STORE",
+		1: "CASE_ACCESS_DENIED",
+		2: "CASE_OTHER",
+	}
+	KeyValueError_Case_value = map[string]int32{
+		"CASE_NO_SUCH_STORE": 0,
+		"CASE_ACCESS_DENIED": 1,
+		"CASE_OTHER":         2,
+	}
+)
+
+func (x KeyValueError_Case) Enum() *KeyValueError_Case {
+	p := new(KeyValueError_Case)
+	*p = x
+	return p
+}
+
+func (x KeyValueError_Case) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (KeyValueError_Case) Descriptor() protoreflect.EnumDescriptor {
+	return file_airhost_plugin_v1_component_proto_enumTypes[4].Descriptor()
+}
+
+func (KeyValueError_Case) Type() protoreflect.EnumType {
+	return &file_airhost_plugin_v1_component_proto_enumTypes[4]
+}
+
+func (x KeyValueError_Case) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use KeyValueError_Case.Descriptor instead.
+func (KeyValueError_Case) EnumDescriptor() ([]byte, []int) {
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{34, 0}
+}
+
 type WantsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -653,7 +766,9 @@ type Start struct {
 	// The host calls Wants, and gives turns, if Description.turns says so.
 	Turns bool `protobuf:"varint,6,opt,name=turns,proto3" json:"turns,omitempty"`
 	// The host knows Publish. Without it a plug-in must not send it.
-	Topics        bool `protobuf:"varint,7,opt,name=topics,proto3" json:"topics,omitempty"`
+	Topics bool `protobuf:"varint,7,opt,name=topics,proto3" json:"topics,omitempty"`
+	// The host knows KeyValue. Without it a plug-in must not send it.
+	KeyValue      bool `protobuf:"varint,8,opt,name=key_value,json=keyValue,proto3" json:"key_value,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -733,6 +848,13 @@ func (x *Start) GetTurns() bool {
 func (x *Start) GetTopics() bool {
 	if x != nil {
 		return x.Topics
+	}
+	return false
+}
+
+func (x *Start) GetKeyValue() bool {
+	if x != nil {
+		return x.KeyValue
 	}
 	return false
 }
@@ -1122,7 +1244,7 @@ func (x *Restore) GetState() []byte {
 }
 
 // Turn comes alone in its frame, after a Wanted, between other calls. The component sends
-// what it wants to send: events as in other calls, but for CallFunction. It need not wait for
+// what it wants to send: events as in other calls, but for CallFunction and KeyValue. It need not wait for
 // an answer before the next event, nor before the result: the host answers all events of a
 // frame at once, by ToComponent.answers.
 type Turn struct {
@@ -1171,10 +1293,10 @@ func (x *Turn) GetMost() uint32 {
 }
 
 // Answer is the answer to Send, SendRequest, Cancel, Now, After, CancelTimer,
-// CallFunction or Publish.
+// CallFunction, Publish or KeyValue.
 type Answer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Why the host refused. Absent where it did not. Not of CallFunction.
+	// Why the host refused. Absent where it did not. Not of CallFunction and KeyValue.
 	Error *MessagingError `protobuf:"bytes,1,opt,name=error,proto3" json:"error,omitempty"`
 	// Of SendRequest.
 	RequestId uint64 `protobuf:"varint,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -1187,7 +1309,9 @@ type Answer struct {
 	// Of CallFunction: the function's result.
 	Result []byte `protobuf:"bytes,6,opt,name=result,proto3" json:"result,omitempty"`
 	// Of CallFunction: why there is no result. Absent where there is one.
-	CallError     *CallError `protobuf:"bytes,7,opt,name=call_error,json=callError,proto3" json:"call_error,omitempty"`
+	CallError *CallError `protobuf:"bytes,7,opt,name=call_error,json=callError,proto3" json:"call_error,omitempty"`
+	// Of KeyValue.
+	KeyValue      *KeyValueAnswer `protobuf:"bytes,8,opt,name=key_value,json=keyValue,proto3" json:"key_value,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1267,6 +1391,13 @@ func (x *Answer) GetResult() []byte {
 func (x *Answer) GetCallError() *CallError {
 	if x != nil {
 		return x.CallError
+	}
+	return nil
+}
+
+func (x *Answer) GetKeyValue() *KeyValueAnswer {
+	if x != nil {
+		return x.KeyValue
 	}
 	return nil
 }
@@ -1437,6 +1568,7 @@ type Event struct {
 	//	*Event_CancelTimer
 	//	*Event_CallFunction
 	//	*Event_Publish
+	//	*Event_KeyValue
 	//	*Event_Log
 	//	*Event_State
 	Event         isEvent_Event `protobuf_oneof:"event"`
@@ -1569,6 +1701,15 @@ func (x *Event) GetPublish() *Publish {
 	return nil
 }
 
+func (x *Event) GetKeyValue() *KeyValue {
+	if x != nil {
+		if x, ok := x.Event.(*Event_KeyValue); ok {
+			return x.KeyValue
+		}
+	}
+	return nil
+}
+
 func (x *Event) GetLog() *Log {
 	if x != nil {
 		if x, ok := x.Event.(*Event_Log); ok {
@@ -1596,7 +1737,7 @@ type Event_Result struct {
 }
 
 type Event_Send struct {
-	// The host answers each of these eight; until it has, no other event may
+	// The host answers each of these nine; until it has, no other event may
 	// follow, but in a turn.
 	Send *Send `protobuf:"bytes,3,opt,name=send,proto3,oneof"`
 }
@@ -1629,6 +1770,10 @@ type Event_Publish struct {
 	Publish *Publish `protobuf:"bytes,12,opt,name=publish,proto3,oneof"`
 }
 
+type Event_KeyValue struct {
+	KeyValue *KeyValue `protobuf:"bytes,13,opt,name=key_value,json=keyValue,proto3,oneof"`
+}
+
 type Event_Log struct {
 	// Not answered.
 	Log *Log `protobuf:"bytes,7,opt,name=log,proto3,oneof"`
@@ -1655,6 +1800,8 @@ func (*Event_CancelTimer) isEvent_Event() {}
 func (*Event_CallFunction) isEvent_Event() {}
 
 func (*Event_Publish) isEvent_Event() {}
+
+func (*Event_KeyValue) isEvent_Event() {}
 
 func (*Event_Log) isEvent_Event() {}
 
@@ -2247,6 +2394,238 @@ func (x *CallFunction) GetArgument() []byte {
 	return nil
 }
 
+// KeyValue is a call of wasi:keyvalue, for a bucket by its name.
+type KeyValue struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Operation KeyValue_Operation     `protobuf:"varint,1,opt,name=operation,proto3,enum=airhost.plugin.v1.KeyValue_Operation" json:"operation,omitempty"`
+	Bucket    string                 `protobuf:"bytes,2,opt,name=bucket,proto3" json:"bucket,omitempty"`
+	// Of Keys: the key that comes before the first one that is wanted.
+	Key string `protobuf:"bytes,3,opt,name=key,proto3" json:"key,omitempty"`
+	// Of Set and Swap.
+	Value []byte `protobuf:"bytes,4,opt,name=value,proto3" json:"value,omitempty"`
+	// Of Increment.
+	Delta int64 `protobuf:"zigzag64,5,opt,name=delta,proto3" json:"delta,omitempty"`
+	// Of Swap: the version that the value must have, 0 for none.
+	Version       uint64 `protobuf:"varint,6,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeyValue) Reset() {
+	*x = KeyValue{}
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeyValue) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeyValue) ProtoMessage() {}
+
+func (x *KeyValue) ProtoReflect() protoreflect.Message {
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeyValue.ProtoReflect.Descriptor instead.
+func (*KeyValue) Descriptor() ([]byte, []int) {
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *KeyValue) GetOperation() KeyValue_Operation {
+	if x != nil {
+		return x.Operation
+	}
+	return KeyValue_OPERATION_OPEN
+}
+
+func (x *KeyValue) GetBucket() string {
+	if x != nil {
+		return x.Bucket
+	}
+	return ""
+}
+
+func (x *KeyValue) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *KeyValue) GetValue() []byte {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+func (x *KeyValue) GetDelta() int64 {
+	if x != nil {
+		return x.Delta
+	}
+	return 0
+}
+
+func (x *KeyValue) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+// KeyValueAnswer is the answer to KeyValue.
+type KeyValueAnswer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Why there is no result.
+	Error *KeyValueError `protobuf:"bytes,1,opt,name=error,proto3" json:"error,omitempty"`
+	// Of Get.
+	Value []byte `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	// Of Get: another one after each change, 0 if there is no value.
+	Version uint64 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
+	// Of Has: there is a value. Of Swap: it was done. Of Keys: there are more keys.
+	Yes bool `protobuf:"varint,4,opt,name=yes,proto3" json:"yes,omitempty"`
+	// Of Increment: the sum.
+	Sum int64 `protobuf:"zigzag64,5,opt,name=sum,proto3" json:"sum,omitempty"`
+	// Of Keys, in their order.
+	Keys          []string `protobuf:"bytes,6,rep,name=keys,proto3" json:"keys,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeyValueAnswer) Reset() {
+	*x = KeyValueAnswer{}
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeyValueAnswer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeyValueAnswer) ProtoMessage() {}
+
+func (x *KeyValueAnswer) ProtoReflect() protoreflect.Message {
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeyValueAnswer.ProtoReflect.Descriptor instead.
+func (*KeyValueAnswer) Descriptor() ([]byte, []int) {
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *KeyValueAnswer) GetError() *KeyValueError {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
+func (x *KeyValueAnswer) GetValue() []byte {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+func (x *KeyValueAnswer) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *KeyValueAnswer) GetYes() bool {
+	if x != nil {
+		return x.Yes
+	}
+	return false
+}
+
+func (x *KeyValueAnswer) GetSum() int64 {
+	if x != nil {
+		return x.Sum
+	}
+	return 0
+}
+
+func (x *KeyValueAnswer) GetKeys() []string {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+type KeyValueError struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Case          KeyValueError_Case     `protobuf:"varint,1,opt,name=case,proto3,enum=airhost.plugin.v1.KeyValueError_Case" json:"case,omitempty"`
+	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeyValueError) Reset() {
+	*x = KeyValueError{}
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeyValueError) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeyValueError) ProtoMessage() {}
+
+func (x *KeyValueError) ProtoReflect() protoreflect.Message {
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeyValueError.ProtoReflect.Descriptor instead.
+func (*KeyValueError) Descriptor() ([]byte, []int) {
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *KeyValueError) GetCase() KeyValueError_Case {
+	if x != nil {
+		return x.Case
+	}
+	return KeyValueError_CASE_NO_SUCH_STORE
+}
+
+func (x *KeyValueError) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 type Log struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 0 trace, 1 debug, 2 info, 3 warn, 4 error.
@@ -2258,7 +2637,7 @@ type Log struct {
 
 func (x *Log) Reset() {
 	*x = Log{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[32]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2270,7 +2649,7 @@ func (x *Log) String() string {
 func (*Log) ProtoMessage() {}
 
 func (x *Log) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[32]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2283,7 +2662,7 @@ func (x *Log) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Log.ProtoReflect.Descriptor instead.
 func (*Log) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{32}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Log) GetLevel() uint32 {
@@ -2310,7 +2689,7 @@ type State struct {
 
 func (x *State) Reset() {
 	*x = State{}
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[33]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2322,7 +2701,7 @@ func (x *State) String() string {
 func (*State) ProtoMessage() {}
 
 func (x *State) ProtoReflect() protoreflect.Message {
-	mi := &file_airhost_plugin_v1_component_proto_msgTypes[33]
+	mi := &file_airhost_plugin_v1_component_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2335,7 +2714,7 @@ func (x *State) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use State.ProtoReflect.Descriptor instead.
 func (*State) Descriptor() ([]byte, []int) {
-	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{33}
+	return file_airhost_plugin_v1_component_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *State) GetPart() []byte {
@@ -2378,7 +2757,7 @@ const file_airhost_plugin_v1_component_proto_rawDesc = "" +
 	"\arestore\x18\t \x01(\v2\x1a.airhost.plugin.v1.RestoreH\x00R\arestore\x12-\n" +
 	"\x04turn\x18\n" +
 	" \x01(\v2\x17.airhost.plugin.v1.TurnH\x00R\x04turnB\x06\n" +
-	"\x04call\"\xd4\x01\n" +
+	"\x04call\"\xf1\x01\n" +
 	"\x05Start\x12!\n" +
 	"\fcomponent_id\x18\x01 \x01(\tR\vcomponentId\x12!\n" +
 	"\fmessage_size\x18\x02 \x01(\x04R\vmessageSize\x12!\n" +
@@ -2386,7 +2765,8 @@ const file_airhost_plugin_v1_component_proto_rawDesc = "" +
 	"\x06timers\x18\x04 \x01(\bR\x06timers\x12\x1c\n" +
 	"\tfunctions\x18\x05 \x01(\bR\tfunctions\x12\x14\n" +
 	"\x05turns\x18\x06 \x01(\bR\x05turns\x12\x16\n" +
-	"\x06topics\x18\a \x01(\bR\x06topics\"C\n" +
+	"\x06topics\x18\a \x01(\bR\x06topics\x12\x1b\n" +
+	"\tkey_value\x18\b \x01(\bR\bkeyValue\"C\n" +
 	"\n" +
 	"Initialize\x125\n" +
 	"\x06config\x18\x01 \x03(\v2\x1d.airhost.plugin.v1.ConfigPairR\x06config\"4\n" +
@@ -2414,7 +2794,7 @@ const file_airhost_plugin_v1_component_proto_rawDesc = "" +
 	"\aRestore\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\fR\x05state\"\x1a\n" +
 	"\x04Turn\x12\x12\n" +
-	"\x04most\x18\x01 \x01(\rR\x04most\"\xfe\x01\n" +
+	"\x04most\x18\x01 \x01(\rR\x04most\"\xbe\x02\n" +
 	"\x06Answer\x127\n" +
 	"\x05error\x18\x01 \x01(\v2!.airhost.plugin.v1.MessagingErrorR\x05error\x12\x1d\n" +
 	"\n" +
@@ -2424,7 +2804,8 @@ const file_airhost_plugin_v1_component_proto_rawDesc = "" +
 	"\arunning\x18\x05 \x01(\bR\arunning\x12\x16\n" +
 	"\x06result\x18\x06 \x01(\fR\x06result\x12;\n" +
 	"\n" +
-	"call_error\x18\a \x01(\v2\x1c.airhost.plugin.v1.CallErrorR\tcallError\"\xaa\x01\n" +
+	"call_error\x18\a \x01(\v2\x1c.airhost.plugin.v1.CallErrorR\tcallError\x12>\n" +
+	"\tkey_value\x18\b \x01(\v2!.airhost.plugin.v1.KeyValueAnswerR\bkeyValue\"\xaa\x01\n" +
 	"\tCallError\x125\n" +
 	"\x04case\x18\x01 \x01(\x0e2!.airhost.plugin.v1.CallError.CaseR\x04case\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\"R\n" +
@@ -2445,7 +2826,7 @@ const file_airhost_plugin_v1_component_proto_rawDesc = "" +
 	"\x16CASE_REQUEST_NOT_FOUND\x10\x05\x12\x14\n" +
 	"\x10CASE_UNAVAILABLE\x10\x06\"A\n" +
 	"\rFromComponent\x120\n" +
-	"\x06events\x18\x01 \x03(\v2\x18.airhost.plugin.v1.EventR\x06events\"\x88\x05\n" +
+	"\x06events\x18\x01 \x03(\v2\x18.airhost.plugin.v1.EventR\x06events\"\xc4\x05\n" +
 	"\x05Event\x12\x17\n" +
 	"\acall_id\x18\x01 \x01(\x04R\x06callId\x123\n" +
 	"\x06result\x18\x02 \x01(\v2\x19.airhost.plugin.v1.ResultH\x00R\x06result\x12-\n" +
@@ -2456,7 +2837,8 @@ const file_airhost_plugin_v1_component_proto_rawDesc = "" +
 	"\x05after\x18\b \x01(\v2\x18.airhost.plugin.v1.AfterH\x00R\x05after\x12C\n" +
 	"\fcancel_timer\x18\t \x01(\v2\x1e.airhost.plugin.v1.CancelTimerH\x00R\vcancelTimer\x12F\n" +
 	"\rcall_function\x18\v \x01(\v2\x1f.airhost.plugin.v1.CallFunctionH\x00R\fcallFunction\x126\n" +
-	"\apublish\x18\f \x01(\v2\x1a.airhost.plugin.v1.PublishH\x00R\apublish\x12*\n" +
+	"\apublish\x18\f \x01(\v2\x1a.airhost.plugin.v1.PublishH\x00R\apublish\x12:\n" +
+	"\tkey_value\x18\r \x01(\v2\x1b.airhost.plugin.v1.KeyValueH\x00R\bkeyValue\x12*\n" +
 	"\x03log\x18\a \x01(\v2\x16.airhost.plugin.v1.LogH\x00R\x03log\x120\n" +
 	"\x05state\x18\n" +
 	" \x01(\v2\x18.airhost.plugin.v1.StateH\x00R\x05stateB\a\n" +
@@ -2500,7 +2882,38 @@ const file_airhost_plugin_v1_component_proto_rawDesc = "" +
 	"\btimer_id\x18\x01 \x01(\x04R\atimerId\">\n" +
 	"\fCallFunction\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
-	"\bargument\x18\x02 \x01(\fR\bargument\"/\n" +
+	"\bargument\x18\x02 \x01(\fR\bargument\"\xf1\x02\n" +
+	"\bKeyValue\x12C\n" +
+	"\toperation\x18\x01 \x01(\x0e2%.airhost.plugin.v1.KeyValue.OperationR\toperation\x12\x16\n" +
+	"\x06bucket\x18\x02 \x01(\tR\x06bucket\x12\x10\n" +
+	"\x03key\x18\x03 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x04 \x01(\fR\x05value\x12\x14\n" +
+	"\x05delta\x18\x05 \x01(\x12R\x05delta\x12\x18\n" +
+	"\aversion\x18\x06 \x01(\x04R\aversion\"\xaf\x01\n" +
+	"\tOperation\x12\x12\n" +
+	"\x0eOPERATION_OPEN\x10\x00\x12\x11\n" +
+	"\rOPERATION_GET\x10\x01\x12\x11\n" +
+	"\rOPERATION_HAS\x10\x02\x12\x11\n" +
+	"\rOPERATION_SET\x10\x03\x12\x14\n" +
+	"\x10OPERATION_DELETE\x10\x04\x12\x12\n" +
+	"\x0eOPERATION_KEYS\x10\x05\x12\x17\n" +
+	"\x13OPERATION_INCREMENT\x10\x06\x12\x12\n" +
+	"\x0eOPERATION_SWAP\x10\a\"\xb0\x01\n" +
+	"\x0eKeyValueAnswer\x126\n" +
+	"\x05error\x18\x01 \x01(\v2 .airhost.plugin.v1.KeyValueErrorR\x05error\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\x04R\aversion\x12\x10\n" +
+	"\x03yes\x18\x04 \x01(\bR\x03yes\x12\x10\n" +
+	"\x03sum\x18\x05 \x01(\x12R\x03sum\x12\x12\n" +
+	"\x04keys\x18\x06 \x03(\tR\x04keys\"\xa6\x01\n" +
+	"\rKeyValueError\x129\n" +
+	"\x04case\x18\x01 \x01(\x0e2%.airhost.plugin.v1.KeyValueError.CaseR\x04case\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"F\n" +
+	"\x04Case\x12\x16\n" +
+	"\x12CASE_NO_SUCH_STORE\x10\x00\x12\x16\n" +
+	"\x12CASE_ACCESS_DENIED\x10\x01\x12\x0e\n" +
+	"\n" +
+	"CASE_OTHER\x10\x02\"/\n" +
 	"\x03Log\x12\x14\n" +
 	"\x05level\x18\x01 \x01(\rR\x05level\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\"\x1b\n" +
@@ -2523,91 +2936,101 @@ func file_airhost_plugin_v1_component_proto_rawDescGZIP() []byte {
 	return file_airhost_plugin_v1_component_proto_rawDescData
 }
 
-var file_airhost_plugin_v1_component_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_airhost_plugin_v1_component_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_airhost_plugin_v1_component_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_airhost_plugin_v1_component_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
 var file_airhost_plugin_v1_component_proto_goTypes = []any{
 	(CallError_Case)(0),      // 0: airhost.plugin.v1.CallError.Case
 	(MessagingError_Case)(0), // 1: airhost.plugin.v1.MessagingError.Case
 	(ComponentError_Case)(0), // 2: airhost.plugin.v1.ComponentError.Case
-	(*WantsRequest)(nil),     // 3: airhost.plugin.v1.WantsRequest
-	(*Wanted)(nil),           // 4: airhost.plugin.v1.Wanted
-	(*DescribeRequest)(nil),  // 5: airhost.plugin.v1.DescribeRequest
-	(*Description)(nil),      // 6: airhost.plugin.v1.Description
-	(*ToComponent)(nil),      // 7: airhost.plugin.v1.ToComponent
-	(*Call)(nil),             // 8: airhost.plugin.v1.Call
-	(*Start)(nil),            // 9: airhost.plugin.v1.Start
-	(*Initialize)(nil),       // 10: airhost.plugin.v1.Initialize
-	(*ConfigPair)(nil),       // 11: airhost.plugin.v1.ConfigPair
-	(*HandleMessage)(nil),    // 12: airhost.plugin.v1.HandleMessage
-	(*HandleCallback)(nil),   // 13: airhost.plugin.v1.HandleCallback
-	(*Health)(nil),           // 14: airhost.plugin.v1.Health
-	(*Shutdown)(nil),         // 15: airhost.plugin.v1.Shutdown
-	(*Save)(nil),             // 16: airhost.plugin.v1.Save
-	(*Restore)(nil),          // 17: airhost.plugin.v1.Restore
-	(*Turn)(nil),             // 18: airhost.plugin.v1.Turn
-	(*Answer)(nil),           // 19: airhost.plugin.v1.Answer
-	(*CallError)(nil),        // 20: airhost.plugin.v1.CallError
-	(*MessagingError)(nil),   // 21: airhost.plugin.v1.MessagingError
-	(*FromComponent)(nil),    // 22: airhost.plugin.v1.FromComponent
-	(*Event)(nil),            // 23: airhost.plugin.v1.Event
-	(*Result)(nil),           // 24: airhost.plugin.v1.Result
-	(*ComponentError)(nil),   // 25: airhost.plugin.v1.ComponentError
-	(*Trap)(nil),             // 26: airhost.plugin.v1.Trap
-	(*Send)(nil),             // 27: airhost.plugin.v1.Send
-	(*SendRequest)(nil),      // 28: airhost.plugin.v1.SendRequest
-	(*Publish)(nil),          // 29: airhost.plugin.v1.Publish
-	(*Cancel)(nil),           // 30: airhost.plugin.v1.Cancel
-	(*Now)(nil),              // 31: airhost.plugin.v1.Now
-	(*After)(nil),            // 32: airhost.plugin.v1.After
-	(*CancelTimer)(nil),      // 33: airhost.plugin.v1.CancelTimer
-	(*CallFunction)(nil),     // 34: airhost.plugin.v1.CallFunction
-	(*Log)(nil),              // 35: airhost.plugin.v1.Log
-	(*State)(nil),            // 36: airhost.plugin.v1.State
+	(KeyValue_Operation)(0),  // 3: airhost.plugin.v1.KeyValue.Operation
+	(KeyValueError_Case)(0),  // 4: airhost.plugin.v1.KeyValueError.Case
+	(*WantsRequest)(nil),     // 5: airhost.plugin.v1.WantsRequest
+	(*Wanted)(nil),           // 6: airhost.plugin.v1.Wanted
+	(*DescribeRequest)(nil),  // 7: airhost.plugin.v1.DescribeRequest
+	(*Description)(nil),      // 8: airhost.plugin.v1.Description
+	(*ToComponent)(nil),      // 9: airhost.plugin.v1.ToComponent
+	(*Call)(nil),             // 10: airhost.plugin.v1.Call
+	(*Start)(nil),            // 11: airhost.plugin.v1.Start
+	(*Initialize)(nil),       // 12: airhost.plugin.v1.Initialize
+	(*ConfigPair)(nil),       // 13: airhost.plugin.v1.ConfigPair
+	(*HandleMessage)(nil),    // 14: airhost.plugin.v1.HandleMessage
+	(*HandleCallback)(nil),   // 15: airhost.plugin.v1.HandleCallback
+	(*Health)(nil),           // 16: airhost.plugin.v1.Health
+	(*Shutdown)(nil),         // 17: airhost.plugin.v1.Shutdown
+	(*Save)(nil),             // 18: airhost.plugin.v1.Save
+	(*Restore)(nil),          // 19: airhost.plugin.v1.Restore
+	(*Turn)(nil),             // 20: airhost.plugin.v1.Turn
+	(*Answer)(nil),           // 21: airhost.plugin.v1.Answer
+	(*CallError)(nil),        // 22: airhost.plugin.v1.CallError
+	(*MessagingError)(nil),   // 23: airhost.plugin.v1.MessagingError
+	(*FromComponent)(nil),    // 24: airhost.plugin.v1.FromComponent
+	(*Event)(nil),            // 25: airhost.plugin.v1.Event
+	(*Result)(nil),           // 26: airhost.plugin.v1.Result
+	(*ComponentError)(nil),   // 27: airhost.plugin.v1.ComponentError
+	(*Trap)(nil),             // 28: airhost.plugin.v1.Trap
+	(*Send)(nil),             // 29: airhost.plugin.v1.Send
+	(*SendRequest)(nil),      // 30: airhost.plugin.v1.SendRequest
+	(*Publish)(nil),          // 31: airhost.plugin.v1.Publish
+	(*Cancel)(nil),           // 32: airhost.plugin.v1.Cancel
+	(*Now)(nil),              // 33: airhost.plugin.v1.Now
+	(*After)(nil),            // 34: airhost.plugin.v1.After
+	(*CancelTimer)(nil),      // 35: airhost.plugin.v1.CancelTimer
+	(*CallFunction)(nil),     // 36: airhost.plugin.v1.CallFunction
+	(*KeyValue)(nil),         // 37: airhost.plugin.v1.KeyValue
+	(*KeyValueAnswer)(nil),   // 38: airhost.plugin.v1.KeyValueAnswer
+	(*KeyValueError)(nil),    // 39: airhost.plugin.v1.KeyValueError
+	(*Log)(nil),              // 40: airhost.plugin.v1.Log
+	(*State)(nil),            // 41: airhost.plugin.v1.State
 }
 var file_airhost_plugin_v1_component_proto_depIdxs = []int32{
-	8,  // 0: airhost.plugin.v1.ToComponent.calls:type_name -> airhost.plugin.v1.Call
-	19, // 1: airhost.plugin.v1.ToComponent.answer:type_name -> airhost.plugin.v1.Answer
-	19, // 2: airhost.plugin.v1.ToComponent.answers:type_name -> airhost.plugin.v1.Answer
-	9,  // 3: airhost.plugin.v1.Call.start:type_name -> airhost.plugin.v1.Start
-	10, // 4: airhost.plugin.v1.Call.initialize:type_name -> airhost.plugin.v1.Initialize
-	12, // 5: airhost.plugin.v1.Call.handle_message:type_name -> airhost.plugin.v1.HandleMessage
-	13, // 6: airhost.plugin.v1.Call.handle_callback:type_name -> airhost.plugin.v1.HandleCallback
-	14, // 7: airhost.plugin.v1.Call.health:type_name -> airhost.plugin.v1.Health
-	15, // 8: airhost.plugin.v1.Call.shutdown:type_name -> airhost.plugin.v1.Shutdown
-	16, // 9: airhost.plugin.v1.Call.save:type_name -> airhost.plugin.v1.Save
-	17, // 10: airhost.plugin.v1.Call.restore:type_name -> airhost.plugin.v1.Restore
-	18, // 11: airhost.plugin.v1.Call.turn:type_name -> airhost.plugin.v1.Turn
-	11, // 12: airhost.plugin.v1.Initialize.config:type_name -> airhost.plugin.v1.ConfigPair
-	21, // 13: airhost.plugin.v1.Answer.error:type_name -> airhost.plugin.v1.MessagingError
-	20, // 14: airhost.plugin.v1.Answer.call_error:type_name -> airhost.plugin.v1.CallError
-	0,  // 15: airhost.plugin.v1.CallError.case:type_name -> airhost.plugin.v1.CallError.Case
-	1,  // 16: airhost.plugin.v1.MessagingError.case:type_name -> airhost.plugin.v1.MessagingError.Case
-	23, // 17: airhost.plugin.v1.FromComponent.events:type_name -> airhost.plugin.v1.Event
-	24, // 18: airhost.plugin.v1.Event.result:type_name -> airhost.plugin.v1.Result
-	27, // 19: airhost.plugin.v1.Event.send:type_name -> airhost.plugin.v1.Send
-	28, // 20: airhost.plugin.v1.Event.send_request:type_name -> airhost.plugin.v1.SendRequest
-	30, // 21: airhost.plugin.v1.Event.cancel:type_name -> airhost.plugin.v1.Cancel
-	31, // 22: airhost.plugin.v1.Event.now:type_name -> airhost.plugin.v1.Now
-	32, // 23: airhost.plugin.v1.Event.after:type_name -> airhost.plugin.v1.After
-	33, // 24: airhost.plugin.v1.Event.cancel_timer:type_name -> airhost.plugin.v1.CancelTimer
-	34, // 25: airhost.plugin.v1.Event.call_function:type_name -> airhost.plugin.v1.CallFunction
-	29, // 26: airhost.plugin.v1.Event.publish:type_name -> airhost.plugin.v1.Publish
-	35, // 27: airhost.plugin.v1.Event.log:type_name -> airhost.plugin.v1.Log
-	36, // 28: airhost.plugin.v1.Event.state:type_name -> airhost.plugin.v1.State
-	25, // 29: airhost.plugin.v1.Result.error:type_name -> airhost.plugin.v1.ComponentError
-	26, // 30: airhost.plugin.v1.Result.trap:type_name -> airhost.plugin.v1.Trap
-	2,  // 31: airhost.plugin.v1.ComponentError.case:type_name -> airhost.plugin.v1.ComponentError.Case
-	5,  // 32: airhost.plugin.v1.Component.Describe:input_type -> airhost.plugin.v1.DescribeRequest
-	7,  // 33: airhost.plugin.v1.Component.Run:input_type -> airhost.plugin.v1.ToComponent
-	3,  // 34: airhost.plugin.v1.Component.Wants:input_type -> airhost.plugin.v1.WantsRequest
-	6,  // 35: airhost.plugin.v1.Component.Describe:output_type -> airhost.plugin.v1.Description
-	22, // 36: airhost.plugin.v1.Component.Run:output_type -> airhost.plugin.v1.FromComponent
-	4,  // 37: airhost.plugin.v1.Component.Wants:output_type -> airhost.plugin.v1.Wanted
-	35, // [35:38] is the sub-list for method output_type
-	32, // [32:35] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	10, // 0: airhost.plugin.v1.ToComponent.calls:type_name -> airhost.plugin.v1.Call
+	21, // 1: airhost.plugin.v1.ToComponent.answer:type_name -> airhost.plugin.v1.Answer
+	21, // 2: airhost.plugin.v1.ToComponent.answers:type_name -> airhost.plugin.v1.Answer
+	11, // 3: airhost.plugin.v1.Call.start:type_name -> airhost.plugin.v1.Start
+	12, // 4: airhost.plugin.v1.Call.initialize:type_name -> airhost.plugin.v1.Initialize
+	14, // 5: airhost.plugin.v1.Call.handle_message:type_name -> airhost.plugin.v1.HandleMessage
+	15, // 6: airhost.plugin.v1.Call.handle_callback:type_name -> airhost.plugin.v1.HandleCallback
+	16, // 7: airhost.plugin.v1.Call.health:type_name -> airhost.plugin.v1.Health
+	17, // 8: airhost.plugin.v1.Call.shutdown:type_name -> airhost.plugin.v1.Shutdown
+	18, // 9: airhost.plugin.v1.Call.save:type_name -> airhost.plugin.v1.Save
+	19, // 10: airhost.plugin.v1.Call.restore:type_name -> airhost.plugin.v1.Restore
+	20, // 11: airhost.plugin.v1.Call.turn:type_name -> airhost.plugin.v1.Turn
+	13, // 12: airhost.plugin.v1.Initialize.config:type_name -> airhost.plugin.v1.ConfigPair
+	23, // 13: airhost.plugin.v1.Answer.error:type_name -> airhost.plugin.v1.MessagingError
+	22, // 14: airhost.plugin.v1.Answer.call_error:type_name -> airhost.plugin.v1.CallError
+	38, // 15: airhost.plugin.v1.Answer.key_value:type_name -> airhost.plugin.v1.KeyValueAnswer
+	0,  // 16: airhost.plugin.v1.CallError.case:type_name -> airhost.plugin.v1.CallError.Case
+	1,  // 17: airhost.plugin.v1.MessagingError.case:type_name -> airhost.plugin.v1.MessagingError.Case
+	25, // 18: airhost.plugin.v1.FromComponent.events:type_name -> airhost.plugin.v1.Event
+	26, // 19: airhost.plugin.v1.Event.result:type_name -> airhost.plugin.v1.Result
+	29, // 20: airhost.plugin.v1.Event.send:type_name -> airhost.plugin.v1.Send
+	30, // 21: airhost.plugin.v1.Event.send_request:type_name -> airhost.plugin.v1.SendRequest
+	32, // 22: airhost.plugin.v1.Event.cancel:type_name -> airhost.plugin.v1.Cancel
+	33, // 23: airhost.plugin.v1.Event.now:type_name -> airhost.plugin.v1.Now
+	34, // 24: airhost.plugin.v1.Event.after:type_name -> airhost.plugin.v1.After
+	35, // 25: airhost.plugin.v1.Event.cancel_timer:type_name -> airhost.plugin.v1.CancelTimer
+	36, // 26: airhost.plugin.v1.Event.call_function:type_name -> airhost.plugin.v1.CallFunction
+	31, // 27: airhost.plugin.v1.Event.publish:type_name -> airhost.plugin.v1.Publish
+	37, // 28: airhost.plugin.v1.Event.key_value:type_name -> airhost.plugin.v1.KeyValue
+	40, // 29: airhost.plugin.v1.Event.log:type_name -> airhost.plugin.v1.Log
+	41, // 30: airhost.plugin.v1.Event.state:type_name -> airhost.plugin.v1.State
+	27, // 31: airhost.plugin.v1.Result.error:type_name -> airhost.plugin.v1.ComponentError
+	28, // 32: airhost.plugin.v1.Result.trap:type_name -> airhost.plugin.v1.Trap
+	2,  // 33: airhost.plugin.v1.ComponentError.case:type_name -> airhost.plugin.v1.ComponentError.Case
+	3,  // 34: airhost.plugin.v1.KeyValue.operation:type_name -> airhost.plugin.v1.KeyValue.Operation
+	39, // 35: airhost.plugin.v1.KeyValueAnswer.error:type_name -> airhost.plugin.v1.KeyValueError
+	4,  // 36: airhost.plugin.v1.KeyValueError.case:type_name -> airhost.plugin.v1.KeyValueError.Case
+	7,  // 37: airhost.plugin.v1.Component.Describe:input_type -> airhost.plugin.v1.DescribeRequest
+	9,  // 38: airhost.plugin.v1.Component.Run:input_type -> airhost.plugin.v1.ToComponent
+	5,  // 39: airhost.plugin.v1.Component.Wants:input_type -> airhost.plugin.v1.WantsRequest
+	8,  // 40: airhost.plugin.v1.Component.Describe:output_type -> airhost.plugin.v1.Description
+	24, // 41: airhost.plugin.v1.Component.Run:output_type -> airhost.plugin.v1.FromComponent
+	6,  // 42: airhost.plugin.v1.Component.Wants:output_type -> airhost.plugin.v1.Wanted
+	40, // [40:43] is the sub-list for method output_type
+	37, // [37:40] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_airhost_plugin_v1_component_proto_init() }
@@ -2637,6 +3060,7 @@ func file_airhost_plugin_v1_component_proto_init() {
 		(*Event_CancelTimer)(nil),
 		(*Event_CallFunction)(nil),
 		(*Event_Publish)(nil),
+		(*Event_KeyValue)(nil),
 		(*Event_Log)(nil),
 		(*Event_State)(nil),
 	}
@@ -2645,8 +3069,8 @@ func file_airhost_plugin_v1_component_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_airhost_plugin_v1_component_proto_rawDesc), len(file_airhost_plugin_v1_component_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   34,
+			NumEnums:      5,
+			NumMessages:   37,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
