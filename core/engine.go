@@ -81,6 +81,9 @@ type Environment struct {
 	KeyValue KeyValue
 	// Publisher sends messages by topics; nil if the host has none. See [PublisherOf].
 	Publisher Publisher
+	// Variables and Arguments are those that a guest of WebAssembly gets by WASI.
+	Variables []ConfigPair
+	Arguments []string
 	// Ledger, if not nil, lets the engine act for the host in calls of the instance.
 	Ledger *Ledger
 	// Starting, if not nil, is called with the instance before any guest code runs, so

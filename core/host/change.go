@@ -242,7 +242,7 @@ func (d *Deployment) updatable(next *Deployment) error {
 		same bool
 	}{
 		{"engine", d.Engine == next.Engine}, {"source", sameSource(d.Source, next.Source)},
-		{"config", slices.Equal(d.Config, next.Config)}, {"limits", d.Limits == fixed}, {"delivery", d.Delivery == next.Delivery},
+		{"config", slices.Equal(d.Config, next.Config)}, {"env", slices.Equal(d.Env, next.Env)}, {"args", slices.Equal(d.Args, next.Args)}, {"limits", d.Limits == fixed}, {"delivery", d.Delivery == next.Delivery},
 	} {
 		if !part.same {
 			differs = append(differs, fmt.Errorf("%s: %w", part.name, ErrNeedsReplacement))

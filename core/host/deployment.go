@@ -16,7 +16,11 @@ type Deployment struct {
 	Engine string // the name of one of the host's engines
 	Source core.Source
 	// Config is handed to the guest's initialize, in this order.
-	Config       []core.ConfigPair
+	Config []core.ConfigPair
+	// Env and Args are the environment and the arguments that a guest of WebAssembly gets by
+	// WASI. Other engines pass nothing on.
+	Env          []core.ConfigPair
+	Args         []string
 	Capabilities Capabilities
 	Limits       core.Limits
 	Quota        Quota

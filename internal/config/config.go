@@ -64,7 +64,8 @@ type Component struct {
 	Place          string           `yaml:"place,omitempty" jsonschema:"enum=here,enum=any,default=here" jsonschema_description:"Where the component runs. here: on this host; any: on one of the hosts of the cluster that have it in their files, and on another one when that is gone. any is for the broker nats, with JetStream, and needs host.nats.name."`
 	PlaceLabels    map[string]Label `yaml:"place_labels,omitempty" jsonschema_description:"The labels (host.nats.labels) that a host must have to run the component, with place: any."`
 	Process        Process          `yaml:"process,omitempty" jsonschema_description:"How the executable is started, for the process engine alone."`
-	Env            Pairs            `yaml:"env,omitempty" jsonschema_description:"The environment of the executable, for the process engine alone: nothing of airhost's own is added. NAME: ${NAME} passes a variable on."`
+	Env            Pairs            `yaml:"env,omitempty" jsonschema_description:"The environment of an executable, or the one that a WebAssembly guest gets by WASI: nothing of airhost's own is added. NAME: ${NAME} passes a variable on."`
+	Args           []string         `yaml:"args,omitempty" jsonschema_description:"The arguments that a WebAssembly guest gets by WASI. Those of an executable are process.args."`
 	Config         Pairs            `yaml:"config,omitempty" jsonschema_description:"Handed to the guest's initialize, in this order."`
 	Capabilities   Capabilities     `yaml:"capabilities,omitempty" jsonschema_description:"The targets that the component may message, the functions that it may call, the topics on which it may publish, and its buckets. Nothing is granted by default."`
 	Subscribe      []Subscription   `yaml:"subscribe,omitempty" jsonschema_description:"The topics on which the component gets the messages that others publish: each message once, with the publisher as the sender. The first entry that matches a topic counts."`

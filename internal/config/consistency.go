@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/airhost/airhost/core"
@@ -137,15 +138,26 @@ func (d *decoder) webAssemblyAlone(c *Component, path string) {
 
 // process notes keys that do not belong to the component's engine.
 func (d *decoder) process(c *Component, path string) {
-	if c.Engine != "process" {
-		for _, key := range []string{".process", ".env"} {
-			if d.file.given(path + key) {
-				d.at(path+key, "is for the process engine alone, this component's is %s", c.Engine)
-			}
+	for _, no := range []struct {
+		key  string
+		when bool
+		why  string
+	}{
+		{".process", c.Engine != "process", "is for the process engine alone"},
+		{".env", c.Engine == "native", "is for processes and WebAssembly alone"},
+		{".args", c.Engine == "process", "is for WebAssembly alone; the arguments of a process are process.args"},
+		{".args", c.Engine == "native", "is for WebAssembly alone"},
+	} {
+		if no.when && d.file.given(path+no.key) {
+			d.at(path+no.key, "%s, this component's engine is %s", no.why, c.Engine)
 		}
-		return
 	}
 	d.variables(c.Env, path)
+	for i, argument := range c.Args {
+		if strings.Contains(argument, "\x00") {
+			d.at(fmt.Sprintf("%s.args[%d]", path, i), "an argument must have no byte 0")
+		}
+	}
 }
 
 // Warnings returns probable mistakes that are allowed: budgets of namespaces, capabilities for

@@ -105,7 +105,13 @@ func idle(engine string) (keys []string) {
 		}
 	}
 	if engine != "process" {
-		keys = append(keys, ".process", ".env")
+		keys = append(keys, ".process")
+	}
+	switch engine {
+	case "native":
+		keys = append(keys, ".env", ".args")
+	case "process":
+		keys = append(keys, ".args")
 	}
 	return keys
 }

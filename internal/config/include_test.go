@@ -38,6 +38,7 @@ func TestIncludesAndDefaults(t *testing.T) {
 	a2.Process.OpenFiles = 20
 	a2.Env = config.Pairs{{Key: "TZ", Value: "UTC"}, {Key: "LANG", Value: "C"}}
 	b.ID, b.Engine, b.Source, b.Required = core.MustComponentID("shop/b"), "wazero", folder+"guest.code", false
+	b.Env = config.Pairs{{Key: "TZ", Value: "UTC"}}
 	b.Config = config.Pairs{{Key: "region", Value: "us"}, {Key: "tier", Value: "silver"}, secret, {Key: "own", Value: "1"}, {Key: "more", Value: "x"}}
 	b.Limits = config.Limits{HandlerTime: config.Duration(2 * time.Second), Mailbox: 7, Memory: 1 << 20, HandlerWallTime: config.Duration(3 * time.Second), Fuel: 9}
 	b.Capabilities = config.Capabilities{Send: []core.IDPattern{}, Request: patterns(t, "shop/first")}

@@ -25,9 +25,6 @@ type State struct {
 	// Over is the reason why the instance has ended, or nil.
 	Over error
 
-	// Grants are the things that it alone gets from WASI; nil: none.
-	Grants *wasi.Grants
-
 	// Alone says that no other goroutine uses the guest's thread between two checks
 	// of the stopwatch.
 	Alone bool

@@ -19,7 +19,7 @@ func wasiFunc(module, name string) Func {
 // wasiInstance returns the guest's state of WASI, which a guest without WASI never has.
 func (s *State) wasiInstance() *wasi.Instance {
 	if s.wasi == nil {
-		s.wasi = wasi.New((*wasiGuest)(s), s.Grants)
+		s.wasi = wasi.New((*wasiGuest)(s), &wasi.Grants{Arguments: s.Env.Arguments, Environment: s.Env.Variables})
 	}
 	return s.wasi
 }

@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/airhost/airhost/internal/abi"
-	"github.com/airhost/airhost/internal/wasi"
 )
 
 type noGuest struct{ Guest }
@@ -33,7 +32,8 @@ func TestWASIIsLazy(t *testing.T) {
 
 // TestWASIGrants: the guest gets the grants of its instance.
 func TestWASIGrants(t *testing.T) {
-	s := &State{Phase: Handling, Grants: &wasi.Grants{Arguments: []string{"a"}}}
+	s := &State{Phase: Handling}
+	s.Env.Arguments = []string{"a"}
 	memory := make([]byte, 16)
 	s.Bind(someGuest{memory: memory})
 	stack := []uint64{0, 4}

@@ -54,6 +54,8 @@ func deployment(c config.Component) host.Deployment {
 		ID:             c.ID,
 		Engine:         c.Engine,
 		Config:         c.Config,
+		Env:            c.Env,
+		Args:           c.Args,
 		Capabilities:   host.Capabilities{Send: c.Capabilities.Send, Request: c.Capabilities.Request, Call: c.Capabilities.Call, Publish: c.Capabilities.Publish, KeyValue: c.Capabilities.KeyValue},
 		Subscribe:      subscriptions(c.Subscribe),
 		Limits:         Limits(c),
