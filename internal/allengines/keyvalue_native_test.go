@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/airhost/airhost/backends/native"
+	"github.com/airhost/airhost/backends/process"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/guest"
@@ -135,4 +138,41 @@ func TestBucketsOfConfig(t *testing.T) {
 	if err := h.Deploy(within(t), d); !errors.Is(err, host.ErrInvalidDeployment) {
 		t.Errorf("a capability for another one's bucket: %v", err)
 	}
+}
+
+// TestKeyValueProcess: a process has the same buckets.
+func TestKeyValueProcess(t *testing.T) {
+	path, err := os.Executable()
+	check(t, err)
+	engine, err := process.New(process.Config{})
+	check(t, err)
+	broker, err := newInproc()
+	check(t, err)
+	tracker, err := newSlab()
+	check(t, err)
+	store := keyvalue.NewMemory()
+	h, err := host.New(host.Config{KeyValue: store, Logger: slog.New(slog.DiscardHandler)}, broker, tracker, engine)
+	check(t, err)
+	check(t, h.Start(t.Context()))
+	d := host.Deployment{
+		ID: id("t/hoarder"), Engine: process.Name, Source: process.Source(process.Command{Path: path, Env: []string{roleVariable + "=hoarder", "GORACE=atexit_sleep_ms=0"}}),
+		Capabilities: host.Capabilities{KeyValue: []string{"default"}}, Quota: host.Quota{Bucket: host.BucketQuota{Keys: 50}}, Limits: core.Limits{HandlerTime: time.Minute},
+	}
+	check(t, h.Deploy(within(t), d))
+	for i, want := range []string{"20", "20", "8"} { // of 50, without count and list
+		answer, err := h.Request(within(t), id("t/hoarder"), fmt.Append(nil, i))
+		if string(answer) != want || err != nil {
+			t.Errorf("request %d: got %q, %v, want %s", i, answer, err, want)
+		}
+	}
+	if v, err := store.Bucket("t/hoarder").Get(t.Context(), "list"); string(v.Data) != "xxx" || err != nil {
+		t.Errorf("the list is %q, %v", v.Data, err)
+	}
+	d.Capabilities.KeyValue = nil
+	check(t, h.Update(within(t), d))
+	if _, err := h.Request(within(t), id("t/hoarder"), []byte("x")); err == nil || !strings.Contains(err.Error(), "access-denied: default") {
+		t.Errorf("without the capability: %v", err)
+	}
+	check(t, h.Stop(context.Background()))
+	check(t, engine.Close(context.Background()))
 }
