@@ -102,6 +102,7 @@ fuzz: ## run each fuzz target for FUZZTIME (1m)
 soak: ## load both cores for a minute under the race detector, change a host under HTTP load for CHURN (1h), and break a cluster ROUNDS (200) times
 	@AIRHOST_CHURN=$(or $(CHURN),1h) $(GO) test -count=1 -v -timeout 90m -run '^TestChurn$$' ./internal/service
 	@AIRHOST_NEMESIS=$(or $(ROUNDS),200) AIRHOST_NEMESIS_DURABLE=60 AIRHOST_NEMESIS_BUS=60 $(GO) test -count=1 -v -timeout 2h -run 'Nemesis|TestBusLost' ./internal/nemesis
+	@AIRHOST_KILLS=100 $(GO) test -count=1 -timeout 20m -run '^TestKill$$' ./reach/keyvalue
 	@AIRHOST_LOAD=1m $(GO) test -race -count=1 -timeout 40m -run 'TestLoad|TestSoak|TestFunctionLoad|TestFunctionGraphUnderChange' ./core/host
 
 replacements: ## replace a Go guest of 3 MB N=100 times under RATE=50000 requests a second, and show how long they took
