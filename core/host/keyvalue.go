@@ -112,6 +112,16 @@ func (d *Deployment) checkBuckets() error {
 	return nil
 }
 
+// reach checks the functions and the buckets of a configuration, and returns them.
+func (c *Config) reach() (map[string]*function, map[string]BucketQuota, error) {
+	functions, err := newFunctions(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	buckets, err := newBuckets(c)
+	return functions, buckets, err
+}
+
 // newBuckets checks the buckets of a configuration, and returns them with their quotas.
 func newBuckets(c *Config) (map[string]BucketQuota, error) {
 	all := make(map[string]BucketQuota, len(c.Buckets))
