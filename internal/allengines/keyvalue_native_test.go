@@ -176,3 +176,33 @@ func TestKeyValueProcess(t *testing.T) {
 	check(t, h.Stop(context.Background()))
 	check(t, engine.Close(context.Background()))
 }
+
+// lister returns all keys of its bucket, after so many pages, and sets some before.
+type lister struct{}
+
+func (lister) HandleMessage(at guest.Host, _ string, _ []byte) ([]byte, error) {
+	b, err := guest.OpenBucket(at, "default")
+	for i := 0; i < 30 && err == nil; i++ {
+		err = b.Set(fmt.Sprintf("%030d", i), nil)
+	}
+	pages, all := 0, 0
+	for next, more := "", true; more && err == nil; more = next != "" {
+		var keys []string
+		keys, next, err = b.Keys(next)
+		pages, all = pages+1, all+len(keys)
+	}
+	return fmt.Append(nil, all, " ", pages), err
+}
+
+// TestPagesOfKeys: the keys that come at once are no larger than a message.
+func TestPagesOfKeys(t *testing.T) {
+	h := hosttest.Start(t, host.Config{KeyValue: keyvalue.NewMemory()})
+	check(t, h.Deploy(within(t), host.Deployment{
+		ID: id("t/lister"), Engine: native.Name, Source: native.Source(func() guest.Component { return lister{} }),
+		Capabilities: host.Capabilities{KeyValue: []string{"default"}}, Limits: core.Limits{MessageSize: 100},
+	}))
+	answer, err := h.Request(within(t), id("t/lister"), nil)
+	if string(answer) != "30 10" || err != nil {
+		t.Errorf("got %q, %v, want 30 keys on 10 pages", answer, err)
+	}
+}
