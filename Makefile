@@ -99,10 +99,11 @@ fuzz: ## run each fuzz target for FUZZTIME (1m)
 	  done; \
 	done
 
-soak: ## load both cores for a minute under the race detector, change a host under HTTP load for CHURN (1h), break a cluster ROUNDS (200) times, and damage components FLIPS (10000) times each
+soak: ## load both cores for a minute under the race detector, change a host under HTTP load for CHURN (1h), break a cluster ROUNDS (200) times, kill a key-value store 100 times, and damage components FLIPS (10000) times each
 	@AIRHOST_CHURN=$(or $(CHURN),1h) $(GO) test -count=1 -v -timeout 90m -run '^TestChurn$$' ./internal/service
 	@AIRHOST_NEMESIS=$(or $(ROUNDS),200) AIRHOST_NEMESIS_DURABLE=60 AIRHOST_NEMESIS_BUS=60 $(GO) test -count=1 -v -timeout 2h -run 'Nemesis|TestBusLost' ./internal/nemesis
 	@cd internal/component/programs && AIRHOST_FLIPS=$(or $(FLIPS),10000) $(GO) test -count=1 -timeout 60m -run TestFlips .
+	@AIRHOST_KILLS=100 $(GO) test -count=1 -timeout 20m -run '^TestKill$$' ./reach/keyvalue
 	@AIRHOST_LOAD=1m $(GO) test -race -count=1 -timeout 40m -run 'TestLoad|TestSoak|TestFunctionLoad|TestFunctionGraphUnderChange' ./core/host
 
 replacements: ## replace a Go guest of 3 MB N=100 times under RATE=50000 requests a second, and show how long they took

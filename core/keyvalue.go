@@ -151,7 +151,17 @@ func AsKeyValueError(err error) *KeyValueError {
 	return &KeyValueError{Case: KeyValueOther, Text: CutText(err.Error(), MaxErrorText)}
 }
 
-// CheckBucket checks the name of a bucket that components share: it is like a part of an id.
-// So it is no name of a component's own bucket, which is the component's id. An error matches
-// [ErrInvalidID].
-func CheckBucket(name string) error { return checkIDPart(name, "name of the bucket", name) }
+// CheckBucket checks the name of a bucket that components share: 1 to [MaxIDPart] bytes of
+// lower-case ASCII letters, digits, '-', '_' and '.'. So it is no name of a component's own
+// bucket, which is the component's id. An error wraps [ErrOutOfRange].
+func CheckBucket(name string) error {
+	if len(name) == 0 || len(name) > MaxIDPart {
+		return fmt.Errorf("the name of a bucket has %d bytes, %w: want 1 to %d", len(name), ErrOutOfRange, MaxIDPart)
+	}
+	for i := range len(name) {
+		if !isIDByte(name[i]) {
+			return fmt.Errorf("the name %q of a bucket contains %q, %w: want a-z, 0-9, '-', '_' or '.'", clip(name), name[i:i+1], ErrOutOfRange)
+		}
+	}
+	return nil
+}

@@ -50,15 +50,11 @@ func (p *program) openAdmin(ctx context.Context, s *service.Service, file *confi
 	if err != nil {
 		return nil, err
 	}
-	c := admin.Config{
+	server, err := admin.New(admin.Config{
 		Host: s.Host, Manager: s, Draining: s.Draining, Log: log, Metrics: prometheus.Handler(s.Host, prometheus.Config{Version: moduleVersion()}),
 		Name: filepath.Base(path), File: path, Version: moduleVersion(), Listen: address, Token: token,
-		Logger: p.log.With("from", "admin"),
-	}
-	if store := s.KeyValue(); store != nil { // a nil Store would not be a nil interface of the server's
-		c.KeyValue = store
-	}
-	server, err := admin.New(c)
+		KeyValue: storeOf(s), Logger: p.log.With("from", "admin"),
+	})
 	if err == nil {
 		err = server.Start(ctx)
 	}

@@ -129,3 +129,11 @@ func (l localBuckets) Export(ctx context.Context, bucket string) iter.Seq2[admin
 		}
 	}
 }
+
+// storeOf returns the key-value store of a host for its admin API, or nil.
+func storeOf(s *service.Service) admin.KeyValueStore {
+	if store := s.KeyValue(); store != nil { // a nil Store is no nil interface of another type
+		return store
+	}
+	return nil
+}

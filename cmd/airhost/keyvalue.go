@@ -191,8 +191,9 @@ func (p *program) exportValuesCommand() *cobra.Command {
 		Use:   "export [FILE] [BUCKET]",
 		Short: "Write all keys with their values, as a backup",
 		Long: `export writes the keys of BUCKET, or of all buckets, with their values: one JSON object
-a line, {"bucket", "key", "value"}, with the value in base64. Each bucket is as it was at one
-moment, while components go on to use it. If it cannot write all, the exit code is 1.`,
+a line, {"bucket", "key", "value"}, with the value in base64. Each bucket is as it was
+at one moment, while components go on to use it. If it cannot write all, the exit code
+is 1.`,
 		Example: "  airhost kv export airhost.yaml > backup.jsonl\n  airhost kv export airhost.yaml shop/cart | jq -r '.key + \" \" + (.value | @base64d)'",
 		Args:    upTo("BUCKET"),
 	}, nil, 1, func(ctx context.Context, s buckets, args []string) error {

@@ -165,11 +165,7 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 	if err := config.check(); err != nil {
 		return nil, fmt.Errorf("host: %w", err)
 	}
-	functions, err := newFunctions(&config)
-	var buckets map[string]BucketQuota
-	if err == nil {
-		buckets, err = newBuckets(&config)
-	}
+	functions, buckets, err := config.reach()
 	if err != nil {
 		return nil, fmt.Errorf("host: %w", err)
 	}

@@ -112,6 +112,16 @@ func (d *Deployment) checkBuckets() error {
 	return nil
 }
 
+// reach checks the functions and the buckets of a configuration, and returns them.
+func (c *Config) reach() (map[string]*function, map[string]BucketQuota, error) {
+	functions, err := newFunctions(c)
+	if err != nil {
+		return nil, nil, err
+	}
+	buckets, err := newBuckets(c)
+	return functions, buckets, err
+}
+
 // newBuckets checks the buckets of a configuration, and returns them with their quotas.
 func newBuckets(c *Config) (map[string]BucketQuota, error) {
 	all := make(map[string]BucketQuota, len(c.Buckets))
@@ -290,11 +300,26 @@ func (b *openBucket) Has(key string) (has bool, err error) {
 
 // Keys implements [core.Bucket].
 func (b *openBucket) Keys(after string) (keys []string, more bool, err error) {
-	err = b.use(func(ctx context.Context, _ *component) (err error) {
-		keys, more, err = b.stored.Keys(ctx, after, keysAtOnce)
-		return err
+	err = b.use(func(ctx context.Context, c *component) (err error) {
+		if keys, more, err = b.stored.Keys(ctx, after, keysAtOnce); err != nil {
+			return err
+		}
+		if n := fitting(keys, c.limits.MessageSize); n < len(keys) {
+			keys, more = keys[:n], true
+		}
+		return nil
 	})
 	return keys, more, err
+}
+
+// fitting returns how many of the keys have so many bytes together, but at least 1.
+func fitting(keys []string, most int) int {
+	for i, key := range keys {
+		if most -= len(key); most < 0 && i > 0 {
+			return i
+		}
+	}
+	return len(keys)
 }
 
 // Set implements [core.Bucket].

@@ -32,6 +32,10 @@ func servePlugin() {
 		plugin.Serve(new(counting))
 		return
 	}
+	if os.Getenv(roleVariable) == "hoarder" {
+		plugin.Serve(new(hoarder))
+		return
+	}
 	plugin.Serve(&unruly{release: make(chan struct{})})
 }
 

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestReopen: what was taken is there after the end of the store, with the usage.
+// TestReopen: all changes are there after the end of the store, with the usage.
 func TestReopen(t *testing.T) {
 	for _, sync := range []bool{false, true} {
 		path := filepath.Join(t.TempDir(), "kv.db")
@@ -326,7 +326,7 @@ func killWriter(t *testing.T, path string, last *[killedWriters]int64) {
 	_ = command.Wait() // it was killed
 }
 
-// checkUsage compares the usage that is kept with what is there.
+// checkUsage compares the usage that is kept with the keys and values.
 func checkUsage(t *testing.T, s Store) {
 	t.Helper()
 	names, err := s.Buckets(t.Context())

@@ -44,7 +44,7 @@ func (v *versions) next() uint64 {
 	return v.last
 }
 
-// change is what a write makes of a value.
+// change is the effect of a write on a value.
 type change struct {
 	none   bool // nothing changes
 	remove bool

@@ -47,7 +47,7 @@ func eachStore(t *testing.T, test func(t *testing.T, s Store)) {
 	}
 }
 
-// tester does what a test wants with a bucket, and fails it for an unexpected error.
+// tester calls a bucket for a test, and fails it for an unexpected error.
 type tester struct {
 	t     testing.TB
 	b     host.StoreBucket
@@ -277,7 +277,7 @@ func TestQuota(t *testing.T) {
 	})
 }
 
-// TestQuotaRace: writers that race do not pass the quota, and the usage is that of what is there.
+// TestQuotaRace: writers that race do not pass the quota, and the usage is that of all keys.
 func TestQuotaRace(t *testing.T) {
 	eachStore(t, func(t *testing.T, s Store) {
 		const most = 50

@@ -134,7 +134,7 @@ func (f *file) free() int64 {
 	return free
 }
 
-// compact copies what the file has to a new one, which takes its place. If there is no room for
+// compact copies all keys to a new file, which takes its place. If there is no room for
 // that, the file stays as it is.
 func (f *file) compact(free int64) error {
 	path := f.config.Path + ".compact"

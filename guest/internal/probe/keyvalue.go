@@ -8,7 +8,7 @@ import (
 	"github.com/airhost/airhost/guest"
 )
 
-// askBucket obeys "bucket NAME operation key value", and returns what the bucket did.
+// askBucket obeys "bucket NAME operation key value", and returns the outcome as a text.
 func askBucket(host guest.Host, word, rest string) (text string, ok bool) {
 	if word != "bucket" {
 		return "", false
@@ -18,7 +18,7 @@ func askBucket(host guest.Host, word, rest string) (text string, ok bool) {
 	if err != nil {
 		return errorText(err), true
 	}
-	defer runtime.GC() // what the host gave is the component's
+	defer runtime.GC() // values and keys are the component's
 	return useBucket(b, arguments[1], arguments[2], arguments[3]), true
 }
 
