@@ -49,7 +49,7 @@ func OpenFile(c FileConfig) (Store, error) {
 func (f *file) open() (err error) {
 	_, err = os.Stat(f.config.Path)
 	made := errors.Is(err, fs.ErrNotExist)
-	if f.db, err = openLocked(f.config.Path); err != nil {
+	if f.db, err = openAlone(f.config.Path); err != nil {
 		return err
 	}
 	if free := f.free(); free > 0 {
@@ -66,8 +66,8 @@ func (f *file) open() (err error) {
 	return nil
 }
 
-// openLocked opens and locks a file. It does not return one that was replaced meanwhile.
-func openLocked(path string) (*bbolt.DB, error) {
+// openAlone opens and locks a file. It does not return one that was replaced meanwhile.
+func openAlone(path string) (*bbolt.DB, error) {
 	for {
 		var opened *os.File
 		options := *bbolt.DefaultOptions
@@ -150,7 +150,7 @@ func (f *file) compact(free int64) error {
 	if err := errors.Join(syncFolder(f.config.Path), old.Close()); err != nil {
 		return err
 	}
-	db, err := openLocked(f.config.Path)
+	db, err := openAlone(f.config.Path)
 	if err != nil {
 		return err
 	}
