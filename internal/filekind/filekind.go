@@ -13,6 +13,7 @@ import (
 
 // kinds lists how files of each kind begin.
 var kinds = []struct{ magic, name string }{
+	{"\x00airhost", "a WebAssembly module with its code"},
 	{";;", "WebAssembly in text form, which wat2wasm assembles"},
 	{"(module", "WebAssembly in text form, which wat2wasm assembles"},
 	{"(component", "WebAssembly in text form"},
