@@ -46,7 +46,7 @@ func TestCores(t *testing.T) {
 	}
 }
 
-// TestExample: examples/js-component does what docs/components.md shows.
+// TestExample: examples/js-component answers as docs/components.md shows.
 func TestExample(t *testing.T) {
 	p := start(t, wazero.Name, toolchains.ByName(t, "js-example").Build(t))
 	p.answers("world", "hello, world!")
