@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log"
 	"log/slog"
+	"os"
 
 	"github.com/airhost/airhost"
 	"github.com/airhost/airhost/core"
@@ -43,6 +44,24 @@ func ExampleHost_Host() {
 	})
 	fmt.Println(err, len(h.Host().Components()))
 	// Output: <nil> 1
+}
+
+// A component binary, as toolchains make them, embedded in the program. It is deployed as a
+// core module is.
+func ExampleHost_Host_component() {
+	ctx := context.Background()
+	h := airhost.Must(airhost.New(airhost.Config{Logger: slog.New(slog.DiscardHandler)}))
+	defer h.Close(ctx)
+
+	binary := airhost.Must(os.ReadFile("cmd/airhost/testdata/guests/wrapped.wasm")) // or by go:embed
+	id := core.MustComponentID("demo/echo")
+	err := h.Host().Deploy(ctx, host.Deployment{ID: id, Engine: "wazero", Source: core.Source{Code: binary}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	response, err := h.Request(ctx, id, []byte("hello"))
+	fmt.Println(string(response), err)
+	// Output: hello <nil>
 }
 
 // Several requests at the same time. The second round uses the memory of the first one's

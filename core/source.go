@@ -6,8 +6,9 @@ type Source struct {
 	// Path is the file that holds the code or is executed. For the native engine it
 	// is the registered name of a component.
 	Path string
-	// Code is the code itself, if it is already in memory. The engine does not
-	// change it, and the caller must not change it while Compile runs.
+	// Code is the code itself, if it is already in memory: for WebAssembly a core module, a
+	// component, or a file of airhost compile. The engine does not change it, and
+	// the caller must not change it while Compile runs.
 	Code []byte
 	// Value is a component as a Go value, for the native engine, or a description
 	// of how to start one, for the process engine.

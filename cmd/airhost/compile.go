@@ -64,7 +64,7 @@ compiled here.`,
 			if len(args) > 0 {
 				return nil, noFiles
 			}
-			return []string{"wasm"}, cobra.ShellCompDirectiveFilterFileExt
+			return []string{"wasm", "airhost"}, cobra.ShellCompDirectiveFilterFileExt
 		},
 		RunE: p.work(func(ctx context.Context, args []string) error { return c.run(ctx, args[0]) }),
 	}

@@ -27,3 +27,11 @@ func TestWrapped(t *testing.T) {
 		t.Errorf("%s is not what componenttest makes of echo.wasm (%v): UPDATE=1 go test ./cmd/airhost -run TestWrapped", path, err)
 	}
 }
+
+// TestWithoutInterface: functions of a component that are in no interface have a line above them.
+func TestWithoutInterface(t *testing.T) {
+	r := moduleReport{Component: &componentReport{}, Exports: []moduleItem{{Name: "init", Kind: kindWIT, Type: "func()"}}}
+	if text := r.text(); !bytes.Contains(text, []byte("\nexports\n  in no interface\n    init  func()\n")) {
+		t.Errorf("got %s", text)
+	}
+}

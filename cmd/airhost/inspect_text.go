@@ -38,12 +38,20 @@ func (r *moduleReport) writeItems(b *bytes.Buffer, title string, items []moduleI
 	for i, item := range items {
 		if grouped && (i == 0 || item.Module != module) {
 			module, indent = item.Module, "    "
-			fmt.Fprintf(rows, "  %s\n", printable(module))
+			fmt.Fprintf(rows, "  %s\n", r.group(module))
 		}
 		fmt.Fprintf(rows, "%s%s\t%s%s\n", indent, printable(item.Name), item.signature(), item.access())
 	}
 	_ = rows.Flush() // into memory
 	r.writeLeftOut(b, title)
+}
+
+// group is the line above the items of a module or interface.
+func (r *moduleReport) group(name string) string {
+	if name == "" && r.Component != nil {
+		return "in no interface"
+	}
+	return printable(name)
 }
 
 // writeLeftOut writes the number of a list's entries that are not in the report.

@@ -24,6 +24,7 @@ func TestOtherFilesAreNamed(t *testing.T) {
 	for text, want := range map[string]string{
 		"\x00asm\x01\x00\x00\x00": "a WebAssembly module, not a configuration: write one that names it, such as components: [{id: a/b, source: \"x.yaml\"}]",
 		"\x00asm\x0d\x00\x01\x00": "a WebAssembly component, not a configuration",
+		"\x00airhost\x01\xff":     "a WebAssembly module with its code, not a configuration: write one that names it",
 		"\n (module)":             "WebAssembly in text form, which wat2wasm assembles",
 		"\x7fELF\x02\x01\x01":     "an executable",
 		"#!/bin/sh\n":             "a script",

@@ -13,6 +13,7 @@ import (
 
 // kinds lists how files of each kind begin.
 var kinds = []struct{ magic, name string }{
+	{"\x00airhost", "a WebAssembly module with its code"},
 	{";;", "WebAssembly in text form, which wat2wasm assembles"},
 	{"(module", "WebAssembly in text form, which wat2wasm assembles"},
 	{"(component", "WebAssembly in text form"},
@@ -72,7 +73,7 @@ func Explain(data []byte, err error) error {
 	case bytes.Contains(data[:min(len(data), 4096)], []byte("components:")):
 		return fmt.Errorf("%w; it seems to be a configuration, which airhost check takes", err)
 	case isText(data):
-		return fmt.Errorf("%w; it seems to be text (wat2wasm assembles the text format)", err)
+		return fmt.Errorf("%w; it seems to be text: give the file that its toolchain makes of it (wat2wasm of WebAssembly in text form)", err)
 	}
 	return err
 }

@@ -42,9 +42,11 @@ func (w *Words) Add(line []byte) {
 	}
 }
 
-// isReason reports whether a line begins a panic message of Go or Rust.
+// isReason reports whether a line begins a panic message of Go or Rust, or tells what the
+// JavaScript of componentize-js threw that is no error of the contract.
 func isReason(line []byte) bool {
 	return bytes.HasPrefix(line, []byte("panic: ")) || bytes.HasPrefix(line, []byte("fatal error: ")) ||
+		bytes.HasPrefix(line, []byte("invalid variant tag value `")) ||
 		bytes.HasPrefix(line, []byte("thread ")) && bytes.Contains(line, []byte(" panicked at "))
 }
 

@@ -25,6 +25,9 @@ func TestWords(t *testing.T) {
 		{"panic: first|panic: second|a|b|c|d", "panic: second\na\nb\nc", "panic: second"},
 		{"thread 'main' panicked at src/lib.rs:3:5:|boom|note: run", "thread 'main' panicked at src/lib.rs:3:5:\nboom\nnote: run", "thread 'main' panicked at src/lib.rs:3:5: boom"},
 		{"fatal error: out of memory", "fatal error: out of memory", "fatal error: out of memory"},
+		{"x|invalid variant tag value `undefined` (received `Error: boom`)|Stack:|  f@a.js:1:2|mozalloc_abort",
+			"invalid variant tag value `undefined` (received `Error: boom`)\nStack:\n  f@a.js:1:2\nmozalloc_abort",
+			"invalid variant tag value `undefined` (received `Error: boom`)"},
 		{"no panic: here", "no panic: here", ""},
 		{"bad \xff", "bad ?", ""},
 	} {

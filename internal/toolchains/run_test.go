@@ -27,7 +27,7 @@ import (
 // TestComponents: each component does on both engines all that its language can.
 func TestComponents(t *testing.T) {
 	for _, f := range toolchains.Fixtures {
-		if f.Extra || f.Tier == toolchains.Refused {
+		if f.Extra || f.Tier == toolchains.Refused || f.Name == "js-example" {
 			continue
 		}
 		t.Run(f.Name, func(t *testing.T) {
@@ -43,6 +43,20 @@ func TestCores(t *testing.T) {
 			f := toolchains.ByName(t, name)
 			onEngines(t, f, f.Core(t))
 		})
+	}
+}
+
+// TestExample: examples/js-component answers as docs/components.md shows.
+func TestExample(t *testing.T) {
+	p := start(t, wazero.Name, toolchains.ByName(t, "js-example").Build(t))
+	p.answers("world", "hello, world!")
+	p.fails("", core.ErrRequestFailed, "invalid-message", "whom shall I greet?")
+	p.answers("ask t/echo over there", "asked t/echo")
+	must(t, p.Quiesce(p.Context()))
+	p.answers("asked", "over there")
+	p.fails("ask t/none hi", core.ErrRequestFailed, "failed", `{"tag":"capability-denied","val":"t/none"}`)
+	if log := p.log.String(); !strings.Contains(log, "airhost/host asks t/echo") {
+		t.Errorf("the log has no line of the guest: %s", log)
 	}
 }
 
