@@ -10,6 +10,8 @@ import (
 // wasiSignatures lists all functions of preview 1 with their parameters. All
 // functions but proc_exit return an errno.
 const wasiSignatures = `
+adapter_close_badfd i
+adapter_open_badfd i
 args_get ii
 args_sizes_get ii
 clock_res_get ii

@@ -26,6 +26,8 @@ const (
 type preview1Func func(in *Instance, args []uint64) errno
 
 var preview1Funcs = map[string]preview1Func{
+	"adapter_open_badfd":  openBad,
+	"adapter_close_badfd": closeBad,
 	"args_get":            texts(arguments).get,
 	"args_sizes_get":      texts(arguments).sizes,
 	"environ_get":         texts(environment).get,
@@ -45,6 +47,24 @@ var preview1Funcs = map[string]preview1Func{
 	"fd_write":            standard(fdWrite),
 	"fd_seek":             standard(func(*Instance, []uint64) errno { return spipe }),
 	"fd_tell":             standard(func(*Instance, []uint64) errno { return spipe }),
+}
+
+// bad is a file descriptor that no function takes. Programs of Rust and of wasi-libc get it from
+// wit-component's adapter for what has no descriptor of preview 1, such as a socket of WASI 0.2.
+const bad = 1<<31 - 1
+
+func openBad(in *Instance, args []uint64) errno {
+	if !in.memory().write32(uint32(args[0]), bad) {
+		return fault
+	}
+	return success
+}
+
+func closeBad(_ *Instance, args []uint64) errno {
+	if uint32(args[0]) != bad {
+		return badf
+	}
+	return success
 }
 
 // preview1 returns the function of preview 1 with this name.

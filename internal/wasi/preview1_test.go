@@ -111,3 +111,14 @@ func TestPollOneoff(t *testing.T) {
 		want(t, "its error", errno(g.u16(area+64+8)), badf)
 	})
 }
+
+// TestBadDescriptor: a program gets a descriptor that nothing takes, and closes it.
+func TestBadDescriptor(t *testing.T) {
+	g := newFake(t, nil)
+	want(t, "opened", g.errnoOf("adapter_open_badfd", 8), success)
+	got := g.errnoOf("adapter_open_badfd", 1<<31)
+	want(t, "outside of the memory", got, fault)
+	want(t, "read", g.errnoOf("fd_read", bad, 0, 0, 16), badf)
+	want(t, "closed", g.errnoOf("adapter_close_badfd", bad), success)
+	want(t, "another one closed", g.errnoOf("adapter_close_badfd", 3), badf)
+}
