@@ -151,6 +151,10 @@ func restrict(property *jsonschema.Schema, kind reflect.Type, r rules) {
 		}
 	}
 	switch r.key {
+	case "keyvalue":
+		if kind == reflect.TypeFor[[]string]() { // of capabilities
+			property.Items.Pattern = "^" + idPart + "$"
+		}
 	case "env":
 		property.PropertyNames = &jsonschema.Schema{Pattern: variableNames}
 	case "labels":
