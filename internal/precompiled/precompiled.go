@@ -222,10 +222,10 @@ func (f *File) header(data io.ReaderAt) error {
 func (f *File) part(data io.ReaderAt, at int64, p *Part) ([]byte, error) {
 	read := make([]byte, p.Size)
 	if n, err := data.ReadAt(read, at); err != nil && n < len(read) {
-		return nil, fmt.Errorf("it is damaged: its %s: %w", p.Name, err)
+		return nil, fmt.Errorf("it is damaged: its part %.70q: %w", p.Name, err)
 	}
 	if !p.holds(read) {
-		return nil, fmt.Errorf("it is damaged: its %s is not what was written", p.Name)
+		return nil, fmt.Errorf("it is damaged: its part %.70q is not what was written", p.Name)
 	}
 	return read, nil
 }
