@@ -21,12 +21,17 @@ type Mover interface {
 	Settle(id ComponentID)
 }
 
-// Departure is the way of a component's messages from its former host. Stay or Leave is called
-// first, and only Leave makes it usable.
+// Departure is the way of a component's messages from its former host. Handing, Stay and Leave are
+// called first, and only Leave makes it usable.
 type Departure interface {
 	// Receiver takes the messages that waited here, and later ones. They come to the Successor
 	// in the order in which Deliver has got them. Deliver never blocks.
 	Receiver
+
+	// Handing says that the component handles nothing for now, since the other host is about to
+	// run it: all stored messages that it has handled are acknowledged before. It may block for a
+	// second or two.
+	Handing()
 
 	// Stay says that the component does not move.
 	Stay()

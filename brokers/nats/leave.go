@@ -88,7 +88,8 @@ func (b *Broker) Leaving(id core.ComponentID) (core.Departure, error) {
 		return nil, fmt.Errorf("departure of %s from NATS broker: %w", id, err)
 	}
 	if a.mail != nil {
-		a.mail.end() // the other host has the rest
+		b.await(a.mail.isSure) // without JetStream in vain: the next host may get messages again
+		a.mail.rest()
 	}
 	d := &departure{attached: a, taken: new(taken)}
 	a.leaving.Store(d.taken)
@@ -97,21 +98,36 @@ func (b *Broker) Leaving(id core.ComponentID) (core.Departure, error) {
 
 // awaitJoined waits until a has the subscription of the queue group alone.
 func (a *attached) awaitJoined() error {
-	if a.arrival == nil {
+	switch {
+	case a.arrival == nil || a.broker.await(a.arrival.isOver):
 		return nil
+	case a.broker.refusal.Load() == errClosed:
+		return core.ErrClosed
 	}
-	again, late := time.NewTicker(time.Millisecond), time.After(a.broker.config.Lease)
+	return errors.New("it has come to this host a moment ago, and messages are still on their way by the former one: try again later")
+}
+
+// await waits until something is so, for a lease at most, or until the broker closes.
+func (b *Broker) await(is func() bool) bool {
+	again, late := time.NewTicker(time.Millisecond), time.After(b.config.Lease)
 	defer again.Stop()
-	for !a.arrival.isOver() {
+	for !is() {
 		select {
 		case <-again.C:
-		case <-a.broker.done:
-			return core.ErrClosed
+		case <-b.done:
+			return false
 		case <-late:
-			return errors.New("it has come to this host a moment ago, and messages are still on their way by the former one: try again later")
+			return false
 		}
 	}
-	return nil
+	return true
+}
+
+// Handing implements [core.Departure].
+func (d *departure) Handing() {
+	if d.mail != nil {
+		d.mail.end() // the other host has the rest
+	}
 }
 
 // Stay implements [core.Departure].

@@ -31,6 +31,7 @@ type mailbox struct {
 	ready       []*inLane // have a message that may be delivered; a lane may be there twice
 	out         int       // messages that the component has
 	handled     *recent
+	unsure      map[place]struct{} // handled, and acknowledged to a consumer that was gone: they come again
 	last        uint64
 	dispatching bool
 	over        bool // the component is detached
@@ -60,6 +61,7 @@ type kept struct {
 	place
 	number  uint64 // Mark of the message
 	reply   string // where it is acknowledged
+	inbox   string // of the consumer that has brought it
 	sender  core.ComponentID
 	payload []byte
 	failed  int // how often an instance has ended on it
@@ -90,7 +92,7 @@ func newMailbox(a *attached) *mailbox {
 	b := a.broker
 	x := &mailbox{
 		broker: b, at: a, name: b.subjects.consumer(a.id), kept: map[uint64]*kept{}, placed: map[place]*kept{},
-		lanes: map[core.ComponentID]*inLane{},
+		lanes: map[core.ComponentID]*inLane{}, unsure: map[place]struct{}{},
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -110,10 +112,11 @@ func (x *mailbox) arrived(in *natsgo.Msg, at place) {
 		x.mu.Unlock()
 		return
 	case k != nil: // a new consumer brings it again
-		k.reply = in.Reply
+		k.reply, k.inbox = in.Reply, x.pulls.inbox
 		x.mu.Unlock()
 		return
 	case x.handled.has(at):
+		delete(x.unsure, at)
 		x.ackLocked(in.Reply, ackText)
 		x.mu.Unlock()
 		return
@@ -136,7 +139,7 @@ func (x *mailbox) add(k *kept) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.last++
-	k.number = x.last
+	k.number, k.inbox = x.last, x.pulls.inbox
 	x.kept[k.number], x.placed[k.place] = k, k
 	x.bytes += len(k.payload)
 	lane := x.lanes[k.sender]
@@ -236,6 +239,9 @@ func (x *mailbox) endLocked(k *kept, text string) {
 	delete(x.placed, k.place)
 	x.bytes -= len(k.payload)
 	x.handled.add(k.place)
+	if k.inbox != x.pulls.inbox {
+		x.unsure[k.place] = struct{}{}
+	}
 	x.out--
 	lane := x.lanes[k.sender]
 	lane.out--

@@ -102,7 +102,10 @@ func (x *mailbox) came(inbox string, in *natsgo.Msg) {
 	case status == "409" && strings.Contains(about, "MaxBytes"):
 		p.large = true
 		x.pullLocked()
-	case status == "408", status == "404", status == "409" && strings.Contains(about, "Batch Completed"):
+	case status == "408", status == "404": // there are no others
+		clear(x.unsure)
+		x.pullLocked()
+	case status == "409" && strings.Contains(about, "Batch Completed"):
 		x.pullLocked()
 	default:
 		p.broken = true // such as another leader, which does not know all that the former one has sent
@@ -261,6 +264,13 @@ func (x *mailbox) renew() {
 	x.tick(time.Now())
 }
 
+// rest takes no more messages. Those that the component has are acknowledged as before.
+func (x *mailbox) rest() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.over = true
+}
+
 // end takes no more messages. All that was handled is acknowledged, and another host may have the rest at
 // once.
 func (x *mailbox) end() {
@@ -268,7 +278,7 @@ func (x *mailbox) end() {
 	x.mu.Lock()
 	x.over = true
 	listens, held := x.pulls.listens, !x.pulls.lost
-	x.pulls.listens = nil
+	x.pulls.listens, x.pulls.inbox = nil, ""
 	if x.stall.timer != nil {
 		x.stall.timer.Stop()
 	}
@@ -283,6 +293,13 @@ func (x *mailbox) end() {
 	}
 	x.flush(nil)
 	b.leave(x.name, fence)
+}
+
+// isSure reports whether all that was handled is acknowledged, or will be by end.
+func (x *mailbox) isSure() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.broker.refusal.Load() != nil || len(x.unsure) == 0 && x.pulls.listens != nil && !x.pulls.opening
 }
 
 // resume takes messages again after end: the component stays.

@@ -92,6 +92,8 @@ func (r *busRoute) Arriving() bool { return false }
 
 func (r *busRoute) Leave() {}
 
+func (r *busRoute) Handing() {}
+
 func (r *busRoute) Stay() {}
 
 // other returns the host that has the target.

@@ -73,6 +73,7 @@ func (c *component) moveAway(ctx context.Context, mover core.Mover, hand func(co
 		way.Stay()
 		return err
 	}
+	way.Handing()
 	h.emit(Event{Kind: EventMoving, Component: c.id})
 	if err := c.handOut(ctx, hand); err != nil {
 		way.Stay()
