@@ -33,7 +33,7 @@ func guests(t *testing.T) map[string][]byte {
 	t.Helper()
 	all := make(map[string][]byte)
 	err := filepath.WalkDir("../../..", func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.IsDir() && (entry.Name() == ".git" || entry.Name() == "bin") {
+		if err == nil && entry.IsDir() && (entry.Name() == ".git" || entry.Name() == "bin" || entry.Name() == "node_modules") {
 			return filepath.SkipDir
 		}
 		if err == nil && strings.HasSuffix(path, ".wasm") {
