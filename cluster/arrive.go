@@ -135,16 +135,23 @@ func (c *Controller) started(ctx context.Context, move string) (wait bool, err e
 
 // unstage returns the things that a component has brought.
 func (c *Controller) unstage(move string, id core.ComponentID) (*core.Moving, error) {
-	c.mu.Lock()
-	s := c.staged[move]
-	c.mu.Unlock()
-	if s == nil || s.id != id || s.done {
+	data, there := c.takeStaged(move, id)
+	if !there {
 		return nil, errors.New("what it brings from its host has not come")
 	}
 	m := new(core.Moving)
-	err := m.UnmarshalBinary(s.data)
-	s.data = nil
-	return m, err
+	return m, m.UnmarshalBinary(data)
+}
+
+func (c *Controller) takeStaged(move string, id core.ComponentID) (data []byte, there bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.staged[move]
+	if s == nil || s.id != id || s.done {
+		return nil, false
+	}
+	data, s.data = s.data, nil
+	return data, true
 }
 
 // startedLocked notes that a component that was handed over runs.

@@ -65,8 +65,8 @@ func loseBus(t *testing.T, lose fault, lost time.Duration) {
 			t.Errorf("%d messages were refused with %s", n.refusals[reason], reason)
 		}
 	}
-	if n.refusals["unavailable"] == 0 || n.outcomes["answered"] == 0 {
-		t.Errorf("none was refused with unavailable, or answered within a host: %v, %v", n.refusals, n)
+	if len(n.refusals) == 0 || n.outcomes["answered"] == 0 { // it takes a while until a connection is known to be lost
+		t.Errorf("none was refused, or answered within a host: %v, %v", n.refusals, n)
 	}
 	c.heal()
 	c.awaitHealed()
