@@ -429,7 +429,7 @@ func TestPlacedThatFails(t *testing.T) {
 	}
 	b := join(t, to, second, with("1"))
 	once(t, 1, b)
-	same(t, a.states(), "c/0 elsewhere "+second)
+	until(t, "the first host knows where it is", func() bool { return slices.Equal(a.states(), []string{"c/0 elsewhere " + second}) })
 	same(t, a.apply(with("7")), "replace c/0")
 	until(t, "it moves to the host that it belongs to", func() bool { return len(a.here("c")) == 1 })
 	if got, err := b.count("c/0"); got != 2 || err != nil {
