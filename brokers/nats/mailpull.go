@@ -78,14 +78,9 @@ func (x *mailbox) came(inbox string, in *natsgo.Msg) {
 	p.heard = time.Now()
 	status := in.Header.Get("Status")
 	if status == "" || len(in.Data) > 0 {
-		p.asked = max(0, p.asked-1)
-		p.behind, _ = strconv.Atoi(in.Reply[strings.LastIndexByte(in.Reply, '.')+1:])
-		p.number++
-		at, count, _ := placeOf(in.Reply)
-		broken := count != p.number // one before it was lost on its way, or the consumer is a former one
-		p.broken = broken
+		at, next := p.messageLocked(in)
 		x.mu.Unlock()
-		if !broken {
+		if next {
 			x.arrived(in, at)
 		}
 		return
@@ -110,6 +105,17 @@ func (x *mailbox) came(inbox string, in *natsgo.Msg) {
 	default:
 		p.broken = true // such as another leader, which does not know all that the former one has sent
 	}
+}
+
+// messageLocked notes a message. next is false if one before it was lost on its way, or the consumer is
+// a former one.
+func (p *pulls) messageLocked(in *natsgo.Msg) (at place, next bool) {
+	p.asked = max(0, p.asked-1)
+	p.behind, _ = strconv.Atoi(in.Reply[strings.LastIndexByte(in.Reply, '.')+1:])
+	p.number++
+	at, count, _ := placeOf(in.Reply)
+	p.broken = count != p.number
+	return at, !p.broken
 }
 
 // open begins to take messages, and those first that were not acknowledged. A former consumer loses
