@@ -78,7 +78,7 @@ func (x *mailbox) came(inbox string, in *natsgo.Msg) {
 	p.heard = time.Now()
 	status := in.Header.Get("Status")
 	if status == "" || len(in.Data) > 0 {
-		at, next := p.messageLocked(in)
+		at, next := x.pulls.messageLocked(in)
 		x.mu.Unlock()
 		if next {
 			x.arrived(in, at)
