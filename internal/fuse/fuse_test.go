@@ -340,21 +340,3 @@ func TestNamesKeepTheirFunctions(t *testing.T) {
 		t.Error("the names are not valid")
 	}
 }
-
-func TestAlwaysTraps(t *testing.T) {
-	for _, c := range []struct {
-		module []byte
-		export string
-		want   bool
-	}{
-		{body(0x00), "f", true}, {body(0x01, 0x00), "f", false}, {body(), "f", false}, {body(0x00), "g", false}, {exporter(), "t", false},
-	} {
-		m, err := wasm.Parse(c.module)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := AlwaysTraps(m, c.export); got != c.want {
-			t.Errorf("%s of %x: got %v, want %v", c.export, c.module, got, c.want)
-		}
-	}
-}

@@ -201,17 +201,3 @@ func (m *module) declared() error {
 	}
 	return nil
 }
-
-// AlwaysTraps reports whether an exported function of a module traps as soon as it is
-// called. Tools fill in such functions where a component has nothing to call: an import
-// that leads to one may be a [Trap].
-func AlwaysTraps(m *wasm.Module, export string) bool {
-	for _, e := range m.Exports {
-		if e.Name != export || e.Kind != wasm.KindFunc {
-			continue
-		}
-		defined := int(e.Index) - (m.Len(wasm.KindFunc) - len(m.Functions))
-		return defined >= 0 && len(m.Code[defined].Expr) > 0 && m.Code[defined].Expr[0] == byte(wasm.OpUnreachable)
-	}
-	return false
-}

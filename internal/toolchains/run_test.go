@@ -1,7 +1,6 @@
 package toolchains_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,6 +18,7 @@ import (
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/examples/echo"
+	"github.com/airhost/airhost/internal/hosttest"
 	"github.com/airhost/airhost/internal/toolchains"
 	"github.com/airhost/airhost/trackers/slab"
 )
@@ -86,30 +85,12 @@ var (
 type probe struct {
 	testing.TB
 	*host.Host
-	log *lockedLog
-}
-
-// lockedLog is a log that several goroutines write.
-type lockedLog struct {
-	mu   sync.Mutex // guards text
-	text bytes.Buffer
-}
-
-func (l *lockedLog) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(line)
-}
-
-func (l *lockedLog) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
+	log *hosttest.Log
 }
 
 func start(t testing.TB, engine, path string) *probe {
 	t.Helper()
-	p := &probe{TB: t, log: &lockedLog{}}
+	p := &probe{TB: t, log: new(hosttest.Log)}
 	broker, err := inproc.New(inproc.Config{})
 	tracker, err2 := slab.New(slab.Config{})
 	log := slog.New(slog.NewTextHandler(p.log, nil))
