@@ -14,8 +14,7 @@ package component
 import "github.com/airhost/airhost/internal/wasm"
 
 // Component is a component: definitions in the order of the binary. A definition refers
-// to earlier ones by index, and each sort of definition has its own indices: see
-// [Spaces].
+// to earlier ones by index, and each sort of definition has its own indices.
 type Component struct {
 	Defs    []Def
 	Customs []wasm.Custom // After is 0
@@ -64,19 +63,4 @@ func (s Sort) String() string {
 		"core func", "core table", "core memory", "core global", "core tag", "core type", "core module", "core instance",
 		"func", "value", "type", "component", "instance",
 	}[s]
-}
-
-// Spaces are the index spaces of a scope: Spaces[s][i] is the definition, by its place
-// in the scope, which has index i among those of sort s.
-type Spaces [numSorts][]uint32
-
-// SpacesOf returns the index spaces of a component, or of the declarations of a type.
-func SpacesOf(defs []Def) *Spaces {
-	spaces := &Spaces{}
-	for i := range defs {
-		if s, ok := defs[i].Node.sort(); ok {
-			spaces[s] = append(spaces[s], uint32(i))
-		}
-	}
-	return spaces
 }
