@@ -50,16 +50,34 @@ func (g *Gateway) Stop(ctx context.Context) error {
 	if err != nil {
 		_ = g.server.Close()
 	}
+	g.ended(ctx)
 	if err = errors.Join(err, end); err != nil {
 		return fmt.Errorf("gateway: %w", err)
 	}
 	return nil
 }
 
+// look is the time between two looks at what Stop waits for.
+const look = 2 * time.Millisecond
+
+// ended waits until the connections have ended that the server has closed. The server does not:
+// the goroutine of each notes its end.
+func (g *Gateway) ended(ctx context.Context) {
+	look := time.NewTicker(look)
+	defer look.Stop()
+	for g.Connections() > 0 {
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // answerAll waits until all requests have been answered that are in progress or on their way.
 // [http.Server.Shutdown] alone would drop a request that it reads, without an answer.
 func (g *Gateway) answerAll(ctx context.Context) {
-	look := time.NewTicker(2 * time.Millisecond)
+	look := time.NewTicker(look)
 	defer look.Stop()
 	patience := time.NewTimer(firstRequest)
 	defer patience.Stop()
