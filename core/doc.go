@@ -35,6 +35,7 @@
 //   - timers.go: [Timers] of the host, and a [TimerID].
 //   - functions.go: [Functions] of the host, and the [CallError] of one.
 //   - keyvalue.go: [KeyValue] with its buckets, and the [KeyValueError] of one.
+//   - http.go: [HTTP] of the host, and the [HTTPError] of a request.
 //   - publisher.go: the [Publisher] of the host sends messages to all that have subscribed.
 //   - ledger.go: by a [Ledger] an engine acts for its host, and accounts for it later.
 //   - limitset.go: a [LimitSet] names the limits that an engine enforces.

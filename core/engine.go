@@ -79,6 +79,8 @@ type Environment struct {
 	Functions Functions
 	// KeyValue are the buckets of the component; nil if the host has none. See [KeyValueOf].
 	KeyValue KeyValue
+	// HTTP sends requests to the web for the component; nil if the host has no client. See [HTTPOf].
+	HTTP HTTP
 	// Publisher sends messages by topics; nil if the host has none. See [PublisherOf].
 	Publisher Publisher
 	// Variables and Arguments are those that a guest of WebAssembly gets by WASI.

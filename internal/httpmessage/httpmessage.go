@@ -1,0 +1,125 @@
+// Package httpmessage writes requests and responses of HTTP as messages, and reads them: the
+// form is that of HTTP/1.1 (RFC 9112, application/http). Since a message has an end, a body needs
+// no length: without Content-Length and Transfer-Encoding it is all that follows the header.
+package httpmessage
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/airhost/airhost/core"
+)
+
+// AppendRequest appends a request. It is the caller's that method and fields are valid.
+func AppendRequest(b []byte, r *core.HTTPRequest) []byte {
+	method := r.Method
+	if method == "" {
+		method = http.MethodGet
+	}
+	b = append(append(append(b, method...), ' '), r.URL...)
+	b = append(b, " HTTP/1.1\r\n"...)
+	return appendRest(b, r.Header, r.Body)
+}
+
+// AppendResponse appends a response. Trailers are left out.
+func AppendResponse(b []byte, r *core.HTTPResponse) []byte {
+	b = strconv.AppendInt(append(b, "HTTP/1.1 "...), int64(r.Status), 10)
+	b = append(append(append(b, ' '), http.StatusText(r.Status)...), "\r\n"...)
+	return appendRest(b, r.Header, r.Body)
+}
+
+// framing are the fields that belong to a connection and not to a message with an end.
+var framing = []string{"connection", "content-length", "keep-alive", "proxy-connection", "trailer", "transfer-encoding", "upgrade"}
+
+func appendRest(b []byte, header []core.HTTPField, body []byte) []byte {
+	for _, f := range header {
+		if !slices.Contains(framing, strings.ToLower(f.Name)) {
+			b = append(append(append(append(append(b, f.Name...), ": "...), f.Value...), '\r'), '\n')
+		}
+	}
+	b = strconv.AppendInt(append(b, "content-length: "...), int64(len(body)), 10)
+	return append(append(b, "\r\n\r\n"...), body...)
+}
+
+// ReadRequest reads a request that is all of b. Field names get lower-case letters, and Host
+// is a field.
+func ReadRequest(b []byte) (*core.HTTPRequest, error) {
+	all := bytes.NewReader(b)
+	rest := bufio.NewReader(all)
+	r, err := http.ReadRequest(rest)
+	if err != nil {
+		return nil, fmt.Errorf("the message is no HTTP request: %w", unexpected(err))
+	}
+	body, err := readBody(r.Header, r.TransferEncoding, r.Body, rest)
+	if err != nil {
+		return nil, err
+	}
+	header := fields(r.Header)
+	if r.Host != "" {
+		header = slices.Insert(header, 0, core.HTTPField{Name: "host", Value: r.Host})
+	}
+	return &core.HTTPRequest{Method: r.Method, URL: r.RequestURI, Header: header, Body: body}, nil
+}
+
+// ReadResponse reads a response that is all of b.
+func ReadResponse(b []byte) (*core.HTTPResponse, error) {
+	rest := bufio.NewReader(bytes.NewReader(b))
+	r, err := http.ReadResponse(rest, nil)
+	if err != nil {
+		return nil, fmt.Errorf("the message is no HTTP response: %w", unexpected(err))
+	}
+	body, err := readBody(r.Header, r.TransferEncoding, r.Body, rest)
+	if err != nil {
+		return nil, err
+	}
+	return &core.HTTPResponse{Status: r.StatusCode, Header: fields(r.Header), Body: body}, nil
+}
+
+func readBody(header http.Header, encoding []string, framed io.Reader, rest io.Reader) ([]byte, error) {
+	for name, values := range header {
+		bad := func(value string) bool { return !httpguts.ValidHeaderFieldValue(value) }
+		if !httpguts.ValidHeaderFieldName(name) || slices.ContainsFunc(values, bad) {
+			return nil, fmt.Errorf("the field %.100q of the HTTP message is malformed", name)
+		}
+	}
+	if header.Get("Content-Length") == "" && len(encoding) == 0 {
+		return io.ReadAll(rest)
+	}
+	body, err := io.ReadAll(framed)
+	if err != nil {
+		return nil, fmt.Errorf("the body of the HTTP message: %w", unexpected(err))
+	}
+	return body, nil
+}
+
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// fields returns the fields of a header, sorted by name, without those of the connection.
+func fields(header http.Header) []core.HTTPField {
+	all := []core.HTTPField{}
+	for name, values := range header {
+		name = strings.ToLower(name)
+		if slices.Contains(framing, name) {
+			continue
+		}
+		for _, value := range values {
+			all = append(all, core.HTTPField{Name: name, Value: value})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b core.HTTPField) int { return strings.Compare(a.Name, b.Name) })
+	return all
+}
