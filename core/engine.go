@@ -45,6 +45,9 @@ type Traits struct {
 	Callback   bool // exports handle-callback, so that it may send requests
 	Management bool // exports component-management
 	State      bool // exports component-state: instances implement [StateKeeper]
+	// HTTP: it exports wasi:http/incoming-handler, and not handle-message. Its messages are
+	// requests of HTTP, and its responses those of HTTP, both in the form of HTTP/1.1 (RFC 9112).
+	HTTP bool
 	// Interruptible: a call in progress ends within milliseconds of
 	// Instance.Interrupt.
 	Interruptible bool

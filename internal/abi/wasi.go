@@ -81,6 +81,10 @@ const (
 	keyValueDraft = "@0.2.0-draft2"
 )
 
+// IncomingHandler is the interface that guests export which handle requests of HTTP, without its
+// version.
+const IncomingHandler = "wasi:http/incoming-handler"
+
 // KeyValue begins the names of the modules of wasi:keyvalue.
 const KeyValue = "wasi:keyvalue/"
 

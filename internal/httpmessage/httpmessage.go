@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/textproto"
 	"slices"
 	"strconv"
 	"strings"
@@ -71,17 +72,39 @@ func ReadRequest(b []byte) (*core.HTTPRequest, error) {
 }
 
 // ReadResponse reads a response that is all of b.
-func ReadResponse(b []byte) (*core.HTTPResponse, error) {
+func ReadResponse(b []byte) (*core.HTTPResponse, error) { return ReadResponseTo(http.MethodGet, b) }
+
+// ReadResponseTo reads a response to a request of a method. With HEAD the body may be missing, or
+// be that of GET.
+func ReadResponseTo(method string, b []byte) (*core.HTTPResponse, error) {
 	rest := bufio.NewReader(bytes.NewReader(b))
-	r, err := http.ReadResponse(rest, nil)
+	r, err := http.ReadResponse(rest, &http.Request{Method: method})
 	if err != nil {
 		return nil, fmt.Errorf("the message is no HTTP response: %w", unexpected(err))
+	}
+	if r.StatusCode < 200 || r.StatusCode > 599 {
+		return nil, fmt.Errorf("the message is no HTTP response: its status is %d, want one from 200 to 599", r.StatusCode)
+	}
+	if method == http.MethodHead {
+		r.Header.Del("Content-Length")
+		r.TransferEncoding = nil
+	}
+	if r.Close { // net/http has removed the field then
+		r.Header["Connection"] = connection(b)
 	}
 	body, err := readBody(r.Header, r.TransferEncoding, r.Body, rest)
 	if err != nil {
 		return nil, err
 	}
 	return &core.HTTPResponse{Status: r.StatusCode, Header: fields(r.Header), Body: body}, nil
+}
+
+// connection returns the values of Connection in a response.
+func connection(b []byte) []string {
+	r := textproto.NewReader(bufio.NewReader(bytes.NewReader(b)))
+	_, _ = r.ReadLine()
+	header, _ := r.ReadMIMEHeader() // it has been read before without an error
+	return header.Values("Connection")
 }
 
 func readBody(header http.Header, encoding []string, framed io.Reader, rest io.Reader) ([]byte, error) {
@@ -108,12 +131,13 @@ func unexpected(err error) error {
 	return err
 }
 
-// fields returns the fields of a header, sorted by name, without those of the connection.
+// fields returns the fields of a header, sorted by name, without those of the connection and
+// those that it names as its own.
 func fields(header http.Header) []core.HTTPField {
-	all := []core.HTTPField{}
+	all, named := []core.HTTPField{}, header.Values("Connection")
 	for name, values := range header {
 		name = strings.ToLower(name)
-		if slices.Contains(framing, name) {
+		if slices.Contains(framing, name) || httpguts.HeaderValuesContainsToken(named, name) {
 			continue
 		}
 		for _, value := range values {

@@ -74,7 +74,7 @@ var importRules = []rule{
 	{".", "core core/host backends/wazero brokers/inproc trackers/slab", "", "the short way in: one engine, one broker, one tracker"},
 	{"internal/hosttest", "core core/host backends/native brokers/inproc trackers/slab", "", "tests in front of a host share it"},
 	{"internal/httpstatus", "core", "", "the gateway and the admin API share it"},
-	{"gateway/", "core core/host internal/httpstatus", "github.com/robfig/cron/v3 golang.org/x/net", "a way in knows the host, and no implementation"},
+	{"gateway/", "core core/host internal/httpmessage internal/httpstatus", "github.com/robfig/cron/v3 golang.org/x/net", "a way in knows the host, and no implementation"},
 	{"admin", "core core/host internal/httpstatus internal/nearest", "", "the API of a host knows no implementation"},
 	{"reach/", "core core/host internal/", "go.etcd.io/bbolt", "what components reach knows the host, and no implementation"},
 	{"telemetry/", "core core/host", "github.com/prometheus/", "it shows a host, and knows no implementation"},

@@ -69,12 +69,16 @@ func load(src core.Source, binary []byte, limits core.Limits) (*Code, error) {
 		return nil, ModuleError(src, err)
 	}
 	abi.Resolve(m)
+	http := abi.HandlesHTTP(m)
+	if http {
+		abi.AddHandler(m)
+	}
 	c := &Code{Module: m, Exports: make(map[string]bool), source: core.Source{Path: src.Path}, limits: limits, cost: cost}
 	for _, export := range m.Exports {
 		c.Exports[export.Name] = true
 	}
 	c.Traits = core.Traits{
-		Callback: c.Exports[abi.HandleCallback], Management: c.Exports[abi.Initialize], State: c.Exports[abi.Save],
+		Callback: c.Exports[abi.HandleCallback], Management: c.Exports[abi.Initialize], State: c.Exports[abi.Save], HTTP: http,
 		Interruptible: true, CountsRunningTime: true, Enforces: core.AllLimits,
 	}
 	declared := m.Memories[0]
