@@ -52,7 +52,8 @@ const defaultConcurrent = 64
 // function is a function with its state.
 type function struct {
 	name     string
-	call     Function         // nil if a component provides it
+	call     Function         // nil if a component provides it, or the host itself
+	own      *ownFunction     // of the host itself, or nil
 	provider core.ComponentID // that provides it
 	timeout  time.Duration    // math.MaxInt64 if there is none
 	most     int64            // calls at the same time
@@ -92,8 +93,8 @@ func newFunctions(c *Config) (map[string]*function, error) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		if _, err := core.ParseComponentID(name); err != nil {
-			return nil, fmt.Errorf("the name of a function is like an id: %w", err)
+		if err := checkFunctionName(name); err != nil {
+			return nil, err
 		}
 		all[name].set(name, c.FunctionOptions[name])
 	}
