@@ -25,7 +25,7 @@ const (
 // scenarios call all functions that a guest can call without ending.
 var scenarios = map[string]func(g *fake){
 	"clocks": testClocks, "random": testRandom, "environment": testEnvironment, "streams": testStreams, "pollables": testPollables,
-	"nowhere": testNowhere, "fields": testFields, "requests": testRequests, "responses": testResponses, "bodies": testBodies, "keyvalue": testKeyValue,
+	"nowhere": testNowhere, "fields": testFields, "requests": testRequests, "responses": testResponses, "bodies": testBodies, "keyvalue": testKeyValue, "config": testConfig,
 }
 
 // absent are the resources that no guest has.

@@ -46,18 +46,22 @@ type Instance struct {
 	handles handles
 	held    int // bytes of HTTP fields and other texts: see maxHeld
 	buckets core.KeyValue
+	config  core.Settings
 	call    call
 }
 
 // New returns the state of a guest that has called nothing yet. Without grants it has
-// none. A guest that is a [core.KeyValue] has buckets.
+// none. A guest that is a [core.KeyValue] has buckets, one that is a [core.Settings] has settings.
 func New(g Guest, grants *Grants) *Instance {
 	if grants == nil {
 		grants = &Grants{}
 	}
-	in := &Instance{guest: g, grants: grants, buckets: core.KeyValueOf(&core.Environment{})}
+	in := &Instance{guest: g, grants: grants, buckets: core.KeyValueOf(&core.Environment{}), config: core.SettingsOf(&core.Environment{})}
 	if own, ok := g.(core.KeyValue); ok {
 		in.buckets = own
+	}
+	if own, ok := g.(core.Settings); ok {
+		in.config = own
 	}
 	return in
 }
