@@ -99,6 +99,7 @@ type Host struct {
 	own         map[string]*function   // of the host itself
 	buckets     map[string]BucketQuota // that components share
 	secrets     *core.Redactor
+	bounds      bounds
 	watch       watchdog
 	workers     workers
 	places      places
@@ -189,6 +190,7 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 	h.hurried, h.hurry = context.WithCancel(h.background)
 	h.reserver, _ = tracker.(core.Reserver)
 	h.secrets = orDefault(config.Secrets, new(core.Redactor))
+	h.bounds = bounds{h.secrets}
 	h.log = slog.New(h.secrets.Handler(orDefault(config.Logger, slog.Default()).Handler()))
 	h.guestLog = h.log.With("from", "guest")
 	h.clock = core.NewClock(h.tick)

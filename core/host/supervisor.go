@@ -28,7 +28,7 @@ func (c *component) instanceEndedLocked(reason error) {
 	late := c.call.late
 	c.life.instance, c.life.canExchange, c.call.interrupted, c.call.fast, c.call.late = nil, false, false, false, false
 	c.cancelTimersLocked()
-	reason = boundError(reason)
+	reason = c.host.bounds.error(reason)
 	c.life.supervisor.reason, c.life.supervisor.ended = reason, c.host.clock.Exact()
 	c.life.supervisor.due = false // a timer that was stopped may have made it due
 	c.mu.Unlock()
@@ -186,7 +186,7 @@ func (c *component) enter(instance core.Instance) {
 // leave ends a call begun by enter, and hides the instance from the watchdog. It
 // returns err, or an error that says that the call was interrupted.
 func (c *component) leave(err error) error {
-	err = boundError(err)
+	err = c.host.bounds.error(err)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.budget != nil {
