@@ -82,6 +82,9 @@ type Environment struct {
 	Functions Functions
 	// KeyValue are the buckets of the component; nil if the host has none. See [KeyValueOf].
 	KeyValue KeyValue
+	// Settings are the configuration and the secrets of the component; nil if the host has none.
+	// See [SettingsOf].
+	Settings Settings
 	// HTTP sends requests to the web for the component; nil if the host has no client. See [HTTPOf].
 	HTTP HTTP
 	// Publisher sends messages by topics; nil if the host has none. See [PublisherOf].

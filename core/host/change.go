@@ -234,6 +234,10 @@ func (d *Deployment) updatable(next *Deployment) error {
 	if reflect.ValueOf(next.Source).IsZero() {
 		next.Source = d.Source
 	}
+	secrets := slices.EqualFunc(d.Secrets, next.Secrets, Secret.same)
+	if secrets {
+		next.Secrets = d.Secrets // a host has read them
+	}
 	fixed := next.Limits // without those that an update changes
 	fixed.Mailbox, fixed.MailboxBytes, fixed.LogLines, fixed.LogBytes = d.Limits.Mailbox, d.Limits.MailboxBytes, d.Limits.LogLines, d.Limits.LogBytes
 	var differs []error
@@ -242,7 +246,7 @@ func (d *Deployment) updatable(next *Deployment) error {
 		same bool
 	}{
 		{"engine", d.Engine == next.Engine}, {"source", sameSource(d.Source, next.Source)},
-		{"config", slices.Equal(d.Config, next.Config)}, {"env", slices.Equal(d.Env, next.Env)}, {"args", slices.Equal(d.Args, next.Args)}, {"limits", d.Limits == fixed}, {"delivery", d.Delivery == next.Delivery},
+		{"config", slices.Equal(d.Config, next.Config)}, {"secrets", secrets}, {"env", slices.Equal(d.Env, next.Env)}, {"args", slices.Equal(d.Args, next.Args)}, {"limits", d.Limits == fixed}, {"delivery", d.Delivery == next.Delivery},
 	} {
 		if !part.same {
 			differs = append(differs, fmt.Errorf("%s: %w", part.name, ErrNeedsReplacement))

@@ -17,6 +17,9 @@ type Deployment struct {
 	Source core.Source
 	// Config is handed to the guest's initialize, in this order.
 	Config []core.ConfigPair
+	// Secrets are settings that the component alone may read: by wasi:config/store, and by the
+	// function airhost/secret. No key is one of Config. See [Secret].
+	Secrets []Secret
 	// Env and Args are the environment and the arguments that a guest of WebAssembly gets by
 	// WASI. Other engines pass nothing on.
 	Env          []core.ConfigPair
@@ -180,7 +183,7 @@ func (d *Deployment) normalize() (err error) {
 		err = d.normalizeInstances()
 	}
 	if err == nil {
-		err = cmp.Or(d.checkSubscriptions(), d.checkBuckets(), d.checkRules())
+		err = cmp.Or(d.checkSubscriptions(), d.checkBuckets(), d.checkRules(), d.checkSecrets())
 	}
 	if err == nil {
 		err = d.checkMoving()

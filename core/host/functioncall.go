@@ -144,9 +144,9 @@ func (c *component) newPermission(shown, name string) *permission {
 	switch {
 	case err != nil:
 		p.refusal = &core.CallError{Case: core.CallNotFound, Text: core.CutText("the name of a function is like an id: "+err.Error(), core.MaxErrorText)}
-	case id == fetchID && len(c.deployment.Capabilities.HTTP) > 0 && c.host.functions[name] != nil:
-	case id == fetchID:
-		p.refusal = &core.CallError{Case: core.CallDenied, Text: name + ": capabilities.http grants nothing, or the host has no client"}
+	case id.Namespace() == core.HostNamespace:
+		p.permitOwn(c, name)
+		return p
 	case !grants(c.deployment.Capabilities.Call, id):
 		p.refusal = &core.CallError{Case: core.CallDenied, Text: name}
 	case c.host.functions[name] == nil:
@@ -173,13 +173,9 @@ func (c *component) callEntered(f *function, argument []byte) (result []byte, fa
 		return nil, errCallEnded
 	}
 	ctx := c.calling.ctx
-	switch {
-	case f.own != nil:
-		result, failure = f.own(c, ctx, argument)
-		f.leave()
-	case f.call != nil:
+	if f.call != nil || f.own != nil {
 		result, failure = c.run(f, ctx, argument)
-	default:
+	} else {
 		result, failure = c.ask(f, argument, until)
 	}
 	if failure != nil && ctx.Err() != nil {
@@ -216,9 +212,9 @@ func (c *component) run(f *function, ctx *functionContext, argument []byte) (res
 			result, failure = nil, c.panicked(f, reason)
 		}
 	}()
-	result, err := f.call(ctx, c.id, argument)
+	result, err := c.invoke(f, ctx, argument)
 	if err != nil {
-		return nil, failed(err.Error())
+		return nil, f.failureOf(err)
 	}
 	return result, nil
 }

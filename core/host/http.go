@@ -33,14 +33,6 @@ type SendHTTP func(ctx context.Context) (*core.HTTPResponse, error)
 // response in this form. A component may call it if its [Capabilities] have HTTP.
 const FetchFunction = string(core.HostNamespace) + "/fetch"
 
-var fetchID = core.MustComponentID(FetchFunction)
-
-func newFetch() *function {
-	f := &function{own: (*component).fetch}
-	f.set(FetchFunction, FunctionOptions{MaxConcurrent: math.MaxInt32}) // the quota bounds it
-	return f
-}
-
 // checkRules checks the URLs that are granted.
 func (d *Deployment) checkRules() error {
 	for i, r := range d.Capabilities.HTTP {
@@ -287,18 +279,18 @@ func (t *httpTicket) sendSafely(ctx context.Context) (response *core.HTTPRespons
 }
 
 // fetch is [FetchFunction].
-func (c *component) fetch(ctx context.Context, argument []byte) ([]byte, *core.CallError) {
+func fetch(ctx context.Context, c *component, argument []byte) ([]byte, error) {
 	request, err := httpmessage.ReadRequest(argument)
 	if err != nil {
-		return nil, failed(err.Error())
+		return nil, err
 	}
 	t, err := c.prepareHTTP(request)
 	if err != nil {
-		return nil, failed(err.Error())
+		return nil, err
 	}
 	response, err := t.send(ctx)
 	if err != nil {
-		return nil, failed(err.Error())
+		return nil, err
 	}
 	return httpmessage.AppendResponse(nil, response), nil
 }

@@ -31,6 +31,7 @@ var (
 	_ wasi.Guest    = (*wasiGuest)(nil)
 	_ core.KeyValue = (*wasiGuest)(nil)
 	_ core.HTTP     = (*wasiGuest)(nil)
+	_ core.Settings = (*wasiGuest)(nil)
 )
 
 // Memory implements [wasi.Guest].

@@ -77,6 +77,8 @@ var methods = map[string]map[string]method{
 	"wasi:keyvalue/store":   storeMethods,
 	"wasi:keyvalue/atomics": atomicsMethods,
 
+	"wasi:config/store": configMethods,
+
 	"wasi:http/types":            httpMethods,
 	"wasi:http/outgoing-handler": {"handle": handleRequest},
 }

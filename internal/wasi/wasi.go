@@ -47,6 +47,7 @@ type Instance struct {
 	handles handles
 	held    int // bytes of HTTP fields and other texts: see maxHeld
 	buckets core.KeyValue
+	config  core.Settings
 	call    call
 
 	http      core.HTTP
@@ -55,17 +56,22 @@ type Instance struct {
 }
 
 // New returns the state of a guest that has called nothing yet. Without grants it has
-// none. A guest that is a [core.KeyValue] has buckets, and one that is a [core.HTTP] sends requests.
+// none. A guest that is a [core.KeyValue] has buckets, one that is a [core.HTTP] sends requests, and
+// one that is a [core.Settings] has settings.
 func New(g Guest, grants *Grants) *Instance {
 	if grants == nil {
 		grants = &Grants{}
 	}
-	in := &Instance{guest: g, grants: grants, buckets: core.KeyValueOf(&core.Environment{}), http: core.HTTPOf(&core.Environment{})}
+	none := &core.Environment{}
+	in := &Instance{guest: g, grants: grants, buckets: core.KeyValueOf(none), http: core.HTTPOf(none), config: core.SettingsOf(none)}
 	if own, ok := g.(core.KeyValue); ok {
 		in.buckets = own
 	}
 	if own, ok := g.(core.HTTP); ok {
 		in.http = own
+	}
+	if own, ok := g.(core.Settings); ok {
+		in.config = own
 	}
 	return in
 }
