@@ -56,6 +56,8 @@ type Store struct {
 const (
 	// patience is how long one call of a store waits for NATS.
 	patience = 5 * time.Second
+	// askAgain is how long a question to NATS may take before it is asked again.
+	askAgain = 500 * time.Millisecond
 	// maxScans is how many scans of a store there are at once.
 	maxScans = 4
 	// maxListed bounds the keys, in bytes, of listings that are kept for their next page.
@@ -268,7 +270,7 @@ func (b *bucket) last(ctx context.Context, subject string) (entry, error) {
 	if err != nil {
 		return entry{}, err
 	}
-	got, err := stream.GetLastMsgForSubject(ctx, subject)
+	got, err := ask(ctx, stream, subject)
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return entry{}, nil
@@ -277,6 +279,19 @@ func (b *bucket) last(ctx context.Context, subject string) (entry, error) {
 		return entry{}, explained(err)
 	}
 	return entry{sequence: got.Sequence, removed: got.Header.Get(operation) != "", data: got.Data}, nil
+}
+
+// ask asks for the last message of a subject, again and again: a question is lost while the servers of
+// the stream choose their leader.
+func ask(ctx context.Context, stream jetstream.Stream, subject string) (*jetstream.RawStreamMsg, error) {
+	for {
+		within, cancel := context.WithTimeout(ctx, askAgain)
+		got, err := stream.GetLastMsgForSubject(within, subject)
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+			return got, err
+		}
+	}
 }
 
 // Get implements [host.StoreBucket].
