@@ -36,6 +36,7 @@
 //   - functions.go: [Functions] of the host, and the [CallError] of one.
 //   - keyvalue.go: [KeyValue] with its buckets, and the [KeyValueError] of one.
 //   - http.go: [HTTP] of the host, and the [HTTPError] of a request.
+//   - files.go: [Files] of the host, the [FileCall] of one, and its [FileError].
 //   - publisher.go: the [Publisher] of the host sends messages to all that have subscribed.
 //   - ledger.go: by a [Ledger] an engine acts for its host, and accounts for it later.
 //   - limitset.go: a [LimitSet] names the limits that an engine enforces.

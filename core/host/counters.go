@@ -79,6 +79,9 @@ type callCounts struct {
 
 	keyValue       uint64    // calls of wasi:keyvalue
 	failedKeyValue [3]uint64 // of these, with an error, by case
+
+	files       uint64    // calls of files and directories
+	failedFiles [3]uint64 // of these, with an error, by class
 }
 
 func (t *callCounts) add(o *callCounts) {
@@ -89,6 +92,10 @@ func (t *callCounts) add(o *callCounts) {
 	t.keyValue += o.keyValue
 	for i := range o.failedKeyValue {
 		t.failedKeyValue[i] += o.failedKeyValue[i]
+	}
+	t.files += o.files
+	for i := range o.failedFiles {
+		t.failedFiles[i] += o.failedFiles[i]
 	}
 }
 
@@ -153,6 +160,9 @@ type Snapshot struct {
 
 	KeyValue       uint64            // calls of wasi:keyvalue by components
 	FailedKeyValue map[string]uint64 // of these, with an error, by its name
+
+	Files       uint64            // calls of files and directories by components
+	FailedFiles map[string]uint64 // of these, with an error, by its class: see [core.FileRefusal]
 }
 
 // Snapshot returns the host's counters. None ever goes back, whatever changes. Those of a
@@ -182,6 +192,12 @@ func (h *Host) Snapshot() Snapshot {
 	for _, c := range core.KeyValueErrorCases() {
 		if n := sum.failedKeyValue[c]; n > 0 {
 			s.FailedKeyValue[c.String()] = n
+		}
+	}
+	s.Files, s.FailedFiles = sum.files, make(map[string]uint64)
+	for _, class := range core.FileRefusals() {
+		if n := sum.failedFiles[class]; n > 0 {
+			s.FailedFiles[class.String()] = n
 		}
 	}
 	s.HeldUpNow = h.workers.blockedCalls()

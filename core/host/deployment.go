@@ -102,7 +102,7 @@ type Subscription struct {
 }
 
 // Capabilities are the targets that a component may message, the functions that it may call,
-// the topics on which it may publish, and its buckets. The zero value grants nothing.
+// the topics on which it may publish, its buckets, and its directories. The zero value grants nothing.
 type Capabilities struct {
 	Send    []core.IDPattern // fire-and-forget
 	Request []core.IDPattern // request-response
@@ -111,6 +111,9 @@ type Capabilities struct {
 	// KeyValue are the buckets: [DefaultBucket] is the component's own, any other name is one
 	// of [Config.Buckets], which all have that are granted it.
 	KeyValue []string
+	// Files are directories of the host, 16 at most. A guest of WebAssembly has them as WASI's
+	// preopens, a Go component by guest.OpenRoot, and no process has any.
+	Files []FileGrant
 }
 
 // Quota bounds the messages that a component may send. A zero field stands for its
@@ -126,6 +129,8 @@ type Quota struct {
 	PendingRequests int
 	// Bucket bounds the component's own bucket; 16 MiB and 10,000 keys by default.
 	Bucket BucketQuota
+	// Files bounds each directory that the component may write to; 64 MiB and 10,000 files by default.
+	Files FileQuota
 }
 
 // Accept bounds the messages and requests that come to a component, whoever sends them.
@@ -175,7 +180,7 @@ func (d *Deployment) normalize() (err error) {
 		err = d.normalizeInstances()
 	}
 	if err == nil {
-		err = cmp.Or(d.checkSubscriptions(), d.checkBuckets())
+		err = cmp.Or(d.checkSubscriptions(), d.checkBuckets(), CheckFileGrants(d.Capabilities.Files))
 	}
 	if err == nil {
 		err = d.checkMoving()
@@ -262,6 +267,7 @@ func (q *Quota) check() error {
 		core.CheckCount("quota.burst", int64(q.Burst), 1, 1e9),
 		core.CheckCount("quota.pending_requests", int64(q.PendingRequests), 1, 1e6),
 		q.Bucket.check("quota.keyvalue_"),
+		q.Files.check(),
 	)
 }
 
@@ -280,6 +286,7 @@ func (q *Quota) setDefaults() {
 	q.Burst = orDefault(q.Burst, 1000)
 	q.PendingRequests = orDefault(q.PendingRequests, 1000)
 	q.Bucket.setDefaults()
+	q.Files.setDefaults()
 }
 
 func orDefault[T comparable](value, fallback T) T {

@@ -13,7 +13,10 @@ var errDelivery = errors.New("delivery cannot be changed while the component is 
 
 // normalize checks d, also against the host's broker, and sets the defaults.
 func (h *Host) normalize(d *Deployment) error {
-	if err := d.normalize(); err != nil || d.Delivery != DeliveryDurable {
+	if err := d.normalize(); err != nil {
+		return err
+	}
+	if err := h.checkFiles(d); err != nil || d.Delivery != DeliveryDurable {
 		return err
 	}
 	if _, can := h.broker.(core.DurableBroker); !can {

@@ -60,6 +60,8 @@ type Config struct {
 	// Buckets are the buckets that components share, by name, with their quotas. A component's own
 	// bucket is not among them. See [Capabilities].
 	Buckets map[string]BucketQuota
+	// Files, if not nil, opens the directories that components are granted.
+	Files FileSystem
 	// Logger takes the host's and the guests' log; slog.Default() if nil.
 	Logger *slog.Logger
 }
@@ -244,6 +246,8 @@ type ComponentStatus struct {
 	FailedCalls    uint64            // of these, without a result
 	KeyValue       uint64            // its calls of wasi:keyvalue
 	FailedKeyValue uint64            // of these, that ended with an error
+	Files          uint64            // its calls of files and directories
+	FailedFiles    uint64            // of these, that ended with an error
 	Published      uint64            // its publications that were taken
 	Memory         int64             // bytes of its instances' memories; see [core.Sizer]; 0 if the engine does not know
 	Counters       ComponentCounters
