@@ -6,8 +6,8 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// Services is a [core.Services], a [core.Timers], a [core.Functions] and a [core.Publisher] for
-// one instance. It records the calls of the guest, and returns the results that a test sets.
+// Services is a [core.Services], a [core.Timers], a [core.Functions], a [core.Publisher] and a
+// [core.HTTP] for one instance. It records the calls of the guest, and returns the results that a test sets.
 type Services struct {
 	// Err is the result of SendMessage, SendRequest, CancelRequest, After and Publish.
 	Err error
@@ -19,6 +19,8 @@ type Services struct {
 	Running bool
 	// Function is what CallFunction calls; if it is nil, CallFunction returns nothing.
 	Function func(name, argument []byte) ([]byte, error)
+	// Exchange is the result of StartHTTP; if it is nil, requests are denied.
+	Exchange core.HTTPExchange
 	// Time is the result of Now.
 	Time uint64
 	// Calling, if not nil, is called with each entry of Asked before the service
@@ -34,6 +36,7 @@ var (
 	_ core.Timers    = (*Services)(nil)
 	_ core.Functions = (*Services)(nil)
 	_ core.Publisher = (*Services)(nil)
+	_ core.HTTP      = (*Services)(nil)
 )
 
 func (s *Services) record(format string, args ...any) {
@@ -87,6 +90,15 @@ func (s *Services) CallFunction(name, argument []byte) ([]byte, error) {
 func (s *Services) Publish(topic, message []byte) error {
 	s.record("publish %s %q", topic, message)
 	return s.Err
+}
+
+// StartHTTP implements [core.HTTP].
+func (s *Services) StartHTTP(r *core.HTTPRequest) (core.HTTPExchange, error) {
+	s.record("http %s %s", r.Method, r.URL)
+	if s.Exchange == nil {
+		return nil, &core.HTTPError{Code: core.HTTPRequestDenied}
+	}
+	return s.Exchange, nil
 }
 
 // Log implements [core.Services].

@@ -15,7 +15,8 @@ var wasi2Promises = []promise{
 	{"wasi2-poll", "WASI 0.2: poll returns what is ready first", testPoll2},
 	{"wasi2-sleep", "WASI 0.2: a guest that blocks can be interrupted, and waits no longer than its limit", testSleep2},
 	{"wasi2-nothing", "WASI 0.2: there are no arguments, no environment, no files, no sockets", testNothing2},
-	{"wasi2-http", "WASI 0.2: fields and requests can be made, and no request is sent", testHTTP2},
+	{"wasi2-http", "WASI 0.2: fields and requests can be made, and a request is refused if the host denies it", testHTTP2},
+	{"wasi2-exchange", "WASI 0.2: a request gets its response; a guest that waits for it can be interrupted, and waits no longer than its limit", testExchange2},
 	{"wasi2-exit", "WASI 0.2: an exit ends the instance", testExit2},
 	{"wasi2-attacks", "WASI 0.2: a guest that breaks its rules ends, and only it", testAttacks2},
 }
@@ -100,6 +101,45 @@ func testHTTP2(t *trial) {
 	for range 3 {
 		want(t, "the number of fields, a name, the error", t.ask(in, "hx-name"), []byte{1, 'x', 1, denied})
 	}
+}
+
+// exchange is one that has ended, or does so by itself.
+type exchange struct {
+	done   chan struct{}
+	result func() (*core.HTTPResponse, error)
+}
+
+func (e exchange) Done() <-chan struct{}               { return e.done }
+func (e exchange) Result() (*core.HTTPResponse, error) { return e.result() }
+func (e exchange) Cancel()                             {}
+
+// ending returns an exchange that ends soon after the guest has begun to wait for it.
+func ending(body string, err error) core.HTTPExchange {
+	e := exchange{make(chan struct{}), func() (*core.HTTPResponse, error) { return &core.HTTPResponse{Status: 200, Body: []byte(body)}, err }}
+	time.AfterFunc(3*time.Millisecond, func() { close(e.done) })
+	return e
+}
+
+func testExchange2(t *trial) {
+	never := exchange{make(chan struct{}), nil}
+	in, host := t.wasm("wasi2", core.Limits{HandlerTime: time.Minute, HandlerWallTime: time.Minute})
+	for _, text := range []string{"one", "two"} {
+		host.Exchange = ending(text, nil)
+		want(t, "the response's body", t.ask(in, "fexample.com"), []byte(text))
+	}
+	host.Exchange = ending("", &core.HTTPError{Code: core.HTTPConnectionRefused})
+	want(t, "the error-code", t.ask(in, "fexample.com"), []byte{byte(core.HTTPConnectionRefused)})
+	t.asked("services", host, "http GET https://example.com/", "http GET https://example.com/", "http GET https://example.com/")
+	host.Exchange, host.Calling = never, interruptAt(in, "http GET https://example.com/")
+	t.soon("a wait for a response", func() {
+		t.wantTrap("a wait for a response", in.HandleMessage(other, []byte("fexample.com"), nil), core.TrapHandler)
+	})
+	t.refuses(in, host)
+	limited, host := t.wasm("wasi2", core.Limits{HandlerTime: 60 * time.Millisecond, HandlerWallTime: 120 * time.Millisecond})
+	host.Exchange = never
+	t.soon("a wait for a response", func() {
+		t.wantText(limited.HandleMessage(other, []byte("fexample.com"), nil), "not done within limits.handler_wall_time (120ms)")
+	})
 }
 
 func testExit2(t *trial) {

@@ -71,7 +71,7 @@ type counts struct {
 	callCounts
 }
 
-// callCounts count calls of functions and of key-value stores. They are written to a component's published counts once
+// callCounts count calls of functions and of key-value stores, and requests to the web. They are written to a component's published counts once
 // it is removed; until then they are in its calling.
 type callCounts struct {
 	calls       uint64
@@ -80,8 +80,10 @@ type callCounts struct {
 	keyValue       uint64    // calls of wasi:keyvalue
 	failedKeyValue [3]uint64 // of these, with an error, by case
 
-	files       uint64    // calls of files and directories
-	failedFiles [3]uint64 // of these, with an error, by class
+	files       uint64                         // calls of files and directories
+	failedFiles [3]uint64                      // of these, with an error, by class
+	http        uint64                         // requests to the web
+	failedHTTP  [core.NumHTTPErrorCodes]uint64 // of these, with an error, by its code
 }
 
 func (t *callCounts) add(o *callCounts) {
@@ -96,6 +98,10 @@ func (t *callCounts) add(o *callCounts) {
 	t.files += o.files
 	for i := range o.failedFiles {
 		t.failedFiles[i] += o.failedFiles[i]
+	}
+	t.http += o.http
+	for i := range o.failedHTTP {
+		t.failedHTTP[i] += o.failedHTTP[i]
 	}
 }
 
@@ -161,8 +167,10 @@ type Snapshot struct {
 	KeyValue       uint64            // calls of wasi:keyvalue by components
 	FailedKeyValue map[string]uint64 // of these, with an error, by its name
 
-	Files       uint64            // calls of files and directories by components
-	FailedFiles map[string]uint64 // of these, with an error, by its class: see [core.FileRefusal]
+	Files        uint64            // calls of files and directories by components
+	FailedFiles  map[string]uint64 // of these, with an error, by its class: see [core.FileRefusal]
+	HTTPRequests uint64            // requests of components to the web, those under way included
+	FailedHTTP   map[string]uint64 // of these, without a response, by the error-code of wasi:http
 }
 
 // Snapshot returns the host's counters. None ever goes back, whatever changes. Those of a
@@ -198,6 +206,12 @@ func (h *Host) Snapshot() Snapshot {
 	for _, class := range core.FileRefusals() {
 		if n := sum.failedFiles[class]; n > 0 {
 			s.FailedFiles[class.String()] = n
+		}
+	}
+	s.HTTPRequests, s.FailedHTTP = sum.http, make(map[string]uint64)
+	for _, c := range core.HTTPErrorCodes() {
+		if n := sum.failedHTTP[c]; n > 0 {
+			s.FailedHTTP[c.String()] = n
 		}
 	}
 	s.HeldUpNow = h.workers.blockedCalls()

@@ -102,7 +102,8 @@ type Subscription struct {
 }
 
 // Capabilities are the targets that a component may message, the functions that it may call,
-// the topics on which it may publish, its buckets, and its directories. The zero value grants nothing.
+// the topics on which it may publish, its buckets, its directories, and the URLs that it may reach. The zero value
+// grants nothing.
 type Capabilities struct {
 	Send    []core.IDPattern // fire-and-forget
 	Request []core.IDPattern // request-response
@@ -114,6 +115,8 @@ type Capabilities struct {
 	// Files are directories of the host, 16 at most. A guest of WebAssembly has them as WASI's
 	// preopens, a Go component by guest.OpenRoot, and no process has any.
 	Files []FileGrant
+	// HTTP are the URLs to which the component may send requests; see [Config.HTTP].
+	HTTP core.HTTPRules
 }
 
 // Quota bounds the messages that a component may send. A zero field stands for its
@@ -131,6 +134,9 @@ type Quota struct {
 	Bucket BucketQuota
 	// Files bounds each directory that the component may write to; 64 MiB and 10,000 files by default.
 	Files FileQuota
+	// HTTPRequests is how many requests to the web may be under way, of all instances
+	// together; 16 by default.
+	HTTPRequests int
 }
 
 // Accept bounds the messages and requests that come to a component, whoever sends them.
@@ -180,7 +186,7 @@ func (d *Deployment) normalize() (err error) {
 		err = d.normalizeInstances()
 	}
 	if err == nil {
-		err = cmp.Or(d.checkSubscriptions(), d.checkBuckets(), CheckFileGrants(d.Capabilities.Files))
+		err = cmp.Or(d.checkSubscriptions(), d.checkBuckets(), CheckFileGrants(d.Capabilities.Files), d.checkRules())
 	}
 	if err == nil {
 		err = d.checkMoving()
@@ -268,6 +274,7 @@ func (q *Quota) check() error {
 		core.CheckCount("quota.pending_requests", int64(q.PendingRequests), 1, 1e6),
 		q.Bucket.check("quota.keyvalue_"),
 		q.Files.check(),
+		core.CheckCount("quota.http_requests", int64(q.HTTPRequests), 1, 10_000),
 	)
 }
 
@@ -287,6 +294,7 @@ func (q *Quota) setDefaults() {
 	q.PendingRequests = orDefault(q.PendingRequests, 1000)
 	q.Bucket.setDefaults()
 	q.Files.setDefaults()
+	q.HTTPRequests = orDefault(q.HTTPRequests, 16)
 }
 
 func orDefault[T comparable](value, fallback T) T {

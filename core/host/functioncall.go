@@ -42,6 +42,8 @@ type liveCounts struct {
 
 	files       atomic.Uint64
 	failedFiles [3]atomic.Uint64
+	http        atomic.Uint64
+	failedHTTP  [core.NumHTTPErrorCodes]atomic.Uint64
 }
 
 // callsLocked returns the counts of the functions that c has called.
@@ -61,6 +63,10 @@ func (c *component) callsLocked() *callCounts {
 	n.files = c.calling.counts.files.Load()
 	for i := range n.failedFiles {
 		n.failedFiles[i] = c.calling.counts.failedFiles[i].Load()
+	}
+	n.http = c.calling.counts.http.Load()
+	for i := range n.failedHTTP {
+		n.failedHTTP[i] = c.calling.counts.failedHTTP[i].Load()
 	}
 	return &n
 }
@@ -144,6 +150,9 @@ func (c *component) newPermission(shown, name string) *permission {
 	switch {
 	case err != nil:
 		p.refusal = &core.CallError{Case: core.CallNotFound, Text: core.CutText("the name of a function is like an id: "+err.Error(), core.MaxErrorText)}
+	case id == fetchID && len(c.deployment.Capabilities.HTTP) > 0 && c.host.functions[name] != nil:
+	case id == fetchID:
+		p.refusal = &core.CallError{Case: core.CallDenied, Text: name + ": capabilities.http grants nothing, or the host has no client"}
 	case !grants(c.deployment.Capabilities.Call, id):
 		p.refusal = &core.CallError{Case: core.CallDenied, Text: name}
 	case c.host.functions[name] == nil:
@@ -170,9 +179,13 @@ func (c *component) callEntered(f *function, argument []byte) (result []byte, fa
 		return nil, errCallEnded
 	}
 	ctx := c.calling.ctx
-	if f.call != nil {
+	switch {
+	case f.own != nil:
+		result, failure = f.own(c, ctx, argument)
+		f.leave()
+	case f.call != nil:
 		result, failure = c.run(f, ctx, argument)
-	} else {
+	default:
 		result, failure = c.ask(f, argument, until)
 	}
 	if failure != nil && ctx.Err() != nil {
@@ -242,16 +255,22 @@ func (c *component) beginFunction(f *function) (until time.Duration, interrupted
 	if c.call.interrupted {
 		return 0, true
 	}
+	until = min(until, c.beganLocked(now)+tenths(c.wallTimeLocked(), 9))
+	a.ctx = a.ctx.begin(c.host, until)
+	c.call.function, c.call.entered, c.call.functionContext = !c.traits.CountsRunningTime, now, a.ctx
+	return until, false
+}
+
+// beganLocked returns when the call of c's guest began that is in progress, to a tick.
+func (c *component) beganLocked(now time.Duration) time.Duration {
+	a := c.calling
 	if a.call != c.call.begun {
 		a.call, a.began = c.call.begun, now
 		if c.call.seen.Load() == c.call.begun {
 			a.began = min(now, c.call.since)
 		}
 	}
-	until = min(until, a.began+tenths(c.wallTimeLocked(), 9))
-	a.ctx = a.ctx.begin(c.host, until)
-	c.call.function, c.call.entered, c.call.functionContext = !c.traits.CountsRunningTime, now, a.ctx
-	return until, false
+	return a.began
 }
 
 // tenths returns n tenths of a time.

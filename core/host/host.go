@@ -62,6 +62,9 @@ type Config struct {
 	Buckets map[string]BucketQuota
 	// Files, if not nil, opens the directories that components are granted.
 	Files FileSystem
+	// HTTP, if not nil, sends the requests of components to the web, as far as their [Capabilities]
+	// grant it. It is the caller's, to be closed after Stop.
+	HTTP HTTPClient
 	// Logger takes the host's and the guests' log; slog.Default() if nil.
 	Logger *slog.Logger
 }
@@ -104,6 +107,7 @@ type Host struct {
 	direct      directory // components that can be called directly
 	local       directory // all components that are attached to the broker
 	waits       waits
+	exchanges   exchanges // requests to the web under way
 	events      events
 	counts      hostCounts
 	epoch       atomic.Uint64 // counts changes of the configuration
@@ -203,7 +207,8 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 // tick is called at each tick of the clock. It reports whether any call is in progress.
 func (h *Host) tick(now time.Duration) (busy bool) {
 	h.workers.shareLeft()
-	return h.watch.check(now)
+	calls := h.watch.check(now)
+	return h.exchanges.check() || calls
 }
 
 // Start opens the broker and starts the workers. It may block until ctx ends. A
@@ -248,6 +253,8 @@ type ComponentStatus struct {
 	FailedKeyValue uint64            // of these, that ended with an error
 	Files          uint64            // its calls of files and directories
 	FailedFiles    uint64            // of these, that ended with an error
+	HTTPRequests   uint64            // its requests to the web
+	FailedHTTP     uint64            // of these, without a response
 	Published      uint64            // its publications that were taken
 	Memory         int64             // bytes of its instances' memories; see [core.Sizer]; 0 if the engine does not know
 	Counters       ComponentCounters

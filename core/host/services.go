@@ -15,6 +15,7 @@ var (
 	_ core.Timers    = (*services)(nil)
 	_ core.Functions = (*services)(nil)
 	_ core.KeyValue  = (*services)(nil)
+	_ core.HTTP      = (*services)(nil)
 	_ core.Publisher = (*services)(nil)
 )
 

@@ -65,6 +65,7 @@ type shownCounts struct {
 	fired, calls, failedCalls, published uint64
 	keyValue, failedKeyValue             uint64
 	files, failedFiles                   uint64
+	http, failedHTTP                     uint64
 }
 
 // raise raises the counts of s to those that have been shown, and notes them. The host's lock is
@@ -77,6 +78,8 @@ func (n *shownCounts) raise(s *ComponentStatus) {
 	s.KeyValue, s.FailedKeyValue = n.keyValue, n.failedKeyValue
 	n.files, n.failedFiles = max(n.files, s.Files), max(n.failedFiles, s.FailedFiles)
 	s.Files, s.FailedFiles = n.files, n.failedFiles
+	n.http, n.failedHTTP = max(n.http, s.HTTPRequests), max(n.failedHTTP, s.FailedHTTP)
+	s.HTTPRequests, s.FailedHTTP = n.http, n.failedHTTP
 	s.Counters, s.Fired, s.Calls, s.FailedCalls, s.Published = n.counters, n.fired, n.calls, n.failedCalls, n.published
 }
 
@@ -122,6 +125,10 @@ func (c *component) addToLocked(s *ComponentStatus, other supervisor) (last supe
 		s.Files += n.files
 		for _, failed := range n.failedFiles {
 			s.FailedFiles += failed
+		}
+		s.HTTPRequests += n.http
+		for _, failed := range n.failedHTTP {
+			s.FailedHTTP += failed
 		}
 	}
 	s.Published += c.publicationsLocked()

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"reflect"
 	"runtime"
 	"time"
 
@@ -49,12 +50,31 @@ func (s *State) measure(now time.Duration) {
 // resume restarts the stopwatch after time that does not count as the guest's.
 func (s *State) resume() { s.watch.goOn(time.Since(began), readThread()) }
 
-// waits puts the guest to sleep for d. Exactly d counts as waiting time, even if the
-// system wakes the thread later.
-func (s *State) waits(d time.Duration) {
-	time.Sleep(d)
+// waits puts the guest to sleep for d, or until one of ends is closed: then it returns true.
+// At most d counts as waiting time, even if the system wakes the thread later.
+func (s *State) waits(d time.Duration, ends []<-chan struct{}) (ended bool) {
+	start := time.Now()
+	if ended = sleep(d, ends); ended {
+		d = min(d, time.Since(start))
+	}
 	s.watch.wait(d, s.timeLimits())
 	s.resume()
+	return ended
+}
+
+func sleep(d time.Duration, ends []<-chan struct{}) (ended bool) {
+	if len(ends) == 0 {
+		time.Sleep(d)
+		return false
+	}
+	late := time.NewTimer(d)
+	defer late.Stop()
+	cases := []reflect.SelectCase{{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(late.C)}}
+	for _, end := range ends {
+		cases = append(cases, reflect.SelectCase{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(end)})
+	}
+	chosen, _, _ := reflect.Select(cases)
+	return chosen > 0
 }
 
 // timeLimits returns the limits of the current call.

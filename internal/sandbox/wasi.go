@@ -31,6 +31,7 @@ var (
 	_ wasi.Guest    = (*wasiGuest)(nil)
 	_ core.KeyValue = (*wasiGuest)(nil)
 	_ core.Files    = (*wasiGuest)(nil)
+	_ core.HTTP     = (*wasiGuest)(nil)
 )
 
 // Memory implements [wasi.Guest].
@@ -50,7 +51,9 @@ func (g *wasiGuest) Calling(function string) {
 func (g *wasiGuest) GoOn() { (*State)(g).GoOn() }
 
 // Wait implements [wasi.Guest].
-func (g *wasiGuest) Wait(d time.Duration) { (*State)(g).waits(d) }
+func (g *wasiGuest) Wait(d time.Duration, ends []<-chan struct{}) bool {
+	return (*State)(g).waits(d, ends)
+}
 
 // Now implements [wasi.Guest].
 func (g *wasiGuest) Now() uint64 {

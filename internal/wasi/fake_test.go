@@ -80,7 +80,20 @@ func (g *fake) GoOn() {
 }
 
 // Wait does not wait, and makes the clock that decides about pollables seem later.
-func (g *fake) Wait(d time.Duration) { g.slept += d; time.Sleep(d) }
+func (g *fake) Wait(d time.Duration, ends []<-chan struct{}) bool {
+	began := time.Now()
+	defer func() { g.slept += time.Since(began) }()
+	if len(ends) == 0 {
+		time.Sleep(d)
+		return false
+	}
+	select {
+	case <-ends[0]:
+		return true
+	case <-time.After(d):
+		return false
+	}
+}
 
 func (g *fake) Now() uint64 { return g.time }
 

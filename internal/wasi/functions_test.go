@@ -26,13 +26,13 @@ const (
 var scenarios = map[string]func(g *fake){
 	"clocks": testClocks, "random": testRandom, "environment": testEnvironment, "streams": testStreams, "pollables": testPollables,
 	"nowhere": testNowhere, "fields": testFields, "requests": testRequests, "responses": testResponses, "bodies": testBodies, "keyvalue": testKeyValue,
+	"exchange": testExchange, "failures": testFailures, "error codes": testErrorCodes,
 }
 
 // absent are the resources that no guest has.
 var absent = []string{
-	"error", "terminal-input", "terminal-output", "descriptor", "directory-entry-stream", "tcp-socket", "udp-socket",
+	"terminal-input", "terminal-output", "descriptor", "directory-entry-stream", "tcp-socket", "udp-socket",
 	"incoming-datagram-stream", "outgoing-datagram-stream", "resolve-address-stream", "incoming-request", "response-outparam",
-	"incoming-response", "incoming-body", "future-trailers", "future-incoming-response",
 }
 
 // TestFunctions: each function of WASI 0.2 does its work in a scenario, or needs a resource

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/wit"
 )
 
@@ -47,9 +48,21 @@ var httpMethods = map[string]method{
 	"[method]outgoing-response.body":            takeBody,
 	"[method]outgoing-body.write":               writeBody,
 	"[static]outgoing-body.finish":              finishBody,
+
+	"[method]future-incoming-response.subscribe": subscribeFuture,
+	"[method]future-incoming-response.get":       getResponse,
+	"[method]incoming-response.status":           func(c *call) any { return incomingOf(c).status },
+	"[method]incoming-response.headers":          incomingHeaders,
+	"[method]incoming-response.consume":          consume,
+	"[method]incoming-body.stream":               streamBody,
+	"[static]incoming-body.finish":               finishIncoming,
+	"[method]future-trailers.subscribe":          subscribe,
+	"[method]future-trailers.get":                getTrailers,
+
+	"http-error-code": httpErrorCode,
 }
 
-// outgoing is a request or a response that a guest has made. Nothing sends it.
+// outgoing is a request or a response that a guest has made.
 type outgoing struct {
 	headers *fields
 	body    *body
@@ -71,11 +84,16 @@ const (
 func outgoingOf(c *call) *outgoing { return c.args[0].(*handle).value.(*outgoing) }
 
 func (o *outgoing) dropped(in *Instance) {
+	o.release(in)
+	o.body.leave(in)
+}
+
+// release gives back the texts and headers.
+func (o *outgoing) release(in *Instance) {
 	for _, p := range o.parts {
 		in.hold(-len(textIn(p)))
 	}
 	o.headers.dropped(in)
-	o.body.gone = true
 }
 
 // textIn returns the text in a variant, or in one within it.
@@ -89,17 +107,17 @@ func textIn(v any) string {
 	return ""
 }
 
-func newRequest(c *call) any { return c.newOutgoing(wit.HTTPRequestBodySize) }
+func newRequest(c *call) any { return c.newOutgoing(core.HTTPRequestBodySize) }
 
 func newResponse(c *call) any {
-	o := c.newOutgoing(wit.HTTPResponseBodySize)
+	o := c.newOutgoing(core.HTTPResponseBodySize)
 	o.status = 200
 	return o
 }
 
 // newOutgoing takes the headers. The error-code is that of a body of another size than
 // they say.
-func (c *call) newOutgoing(wrongSize uint32) *outgoing {
+func (c *call) newOutgoing(wrongSize core.HTTPErrorCode) *outgoing {
 	view := c.args[0].(fieldsView)
 	o := &outgoing{headers: view.fields, body: &body{wrongSize: wrongSize}}
 	if view.child { // another one owns them
@@ -183,40 +201,4 @@ func setTimeout(i int) method {
 		c.args[0].(*handle).value.(*requestOptions)[i] = c.args[1].(variant)
 		return ok(nil)
 	}
-}
-
-// body is that of a request or response. It counts the bytes that it takes and keeps
-// none, since nothing is sent.
-type body struct {
-	written   uint64
-	length    uint64 // of its content-length
-	sized     bool   // it has one
-	wrongSize uint32 // the error-code
-	streams   bool   // the guest has its stream
-	gone      bool   // its request or response is
-}
-
-func writeBody(c *call) any {
-	h := c.args[0].(*handle)
-	b := h.value.(*body)
-	if b.streams {
-		return failed(nil)
-	}
-	b.streams = true
-	return ok(child{&outputStream{body: b}, h})
-}
-
-func finishBody(c *call) any {
-	b := c.args[0].(*body)
-	c.drop(c.args[1].(variant).value)
-	if b.sized && b.written != b.length {
-		return failed(variant{b.wrongSize, some(b.written)})
-	}
-	return ok(nil)
-}
-
-// refuseRequest is the function handle.
-func refuseRequest(c *call) any {
-	c.drop(c.args[0])
-	return failed(variant{number: wit.HTTPRequestDenied})
 }

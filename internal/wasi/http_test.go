@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/wit"
 )
 
@@ -146,9 +147,10 @@ func testRequests(g *fake) {
 	want(g, "what both hold", g.in.held, held+fieldSize+2)
 	g.call(httpTypes, "[resource-drop]outgoing-request", other)
 
+	want(g, "set-authority", g.call(httpTypes, "[method]outgoing-request.set-authority", r, 1, "example.com"), 0)
 	options := testOptions(g)
 	g.call("wasi:http/outgoing-handler", "handle", r, 1, options)
-	want(g, "handle", fmt.Sprint(g.u8(area), g.u8(area+8)), fmt.Sprint(1, wit.HTTPRequestDenied))
+	want(g, "handle", fmt.Sprint(g.u8(area), g.u8(area+8)), fmt.Sprint(1, uint8(core.HTTPRequestDenied)))
 	want(g, "what it holds in the end", g.in.held, 0)
 	g.ended("does not exist", httpTypes, "[method]outgoing-request.method", r)
 	g.ended("does not exist", httpTypes, "[resource-drop]request-options", options)
@@ -209,21 +211,23 @@ func testBodies(g *fake) {
 	g.ended("children", httpTypes, "[static]outgoing-body.finish", body, 0, 0)
 	g.call(streams, "[resource-drop]output-stream", stream)
 	g.call(httpTypes, "[static]outgoing-body.finish", body, 1, g.fields("trailer", "x"))
-	want(g, "finish", fmt.Sprint(g.u8(area), g.u8(area+8), g.u8(area+16), g.u64(area+24)), fmt.Sprint(1, wit.HTTPRequestBodySize, 1, 6))
+	want(g, "finish", fmt.Sprint(g.u8(area), g.u8(area+8), g.u8(area+16), g.u64(area+24)), fmt.Sprint(1, uint8(core.HTTPRequestBodySize), 1, 6))
 	want(g, "what it holds", g.in.held, fieldSize+len("Content-Length5"))
 
 	g.call("wasi:http/outgoing-handler", "handle", request, 0, 0)
+	want(g, "what it holds in the end", g.in.held, 0)
 	request, body, stream = g.request()
 	g.call(streams, "[method]output-stream.check-write", stream)
-	g.call("wasi:http/outgoing-handler", "handle", request, 0, 0)
+	g.call(httpTypes, "[resource-drop]outgoing-request", request)
 	for _, name := range []string{"check-write", "flush"} {
 		g.memory[area] = 0
 		g.call(streams, "[method]output-stream."+name, stream)
-		want(g, name+" after handle", g.u8(area), 1)
+		want(g, name+" after the request has gone", g.u8(area), 1)
 	}
 	g.memory[area] = 0
 	g.call(streams, "[method]output-stream.write", stream, "x")
-	want(g, "write after handle", g.u8(area), 1)
+	want(g, "write after the request has gone", g.u8(area), 1)
 	g.call(streams, "[resource-drop]output-stream", stream)
 	g.call(httpTypes, "[resource-drop]outgoing-body", body)
+	want(g, "bytes of bodies in the end", g.in.bodies, 0)
 }

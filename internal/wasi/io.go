@@ -2,21 +2,30 @@ package wasi
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/airhost/airhost/internal/wit"
 )
 
-// pollable is ready at a time of the monotonic clock. The zero value is ready.
-type pollable struct{ at time.Duration }
+// pollable is ready at a time of the monotonic clock, or when a request has ended. The zero
+// value is ready.
+type pollable struct {
+	at     time.Duration
+	future *future // nil: the time decides
+}
 
-// wait returns the time until it is ready.
-func (p *pollable) wait() time.Duration { return p.at - monotonic() }
+func (p *pollable) ready() bool {
+	if p.future != nil {
+		return p.future.ready()
+	}
+	return p.at <= monotonic()
+}
 
 func pollableOf(borrowed any) *pollable { return borrowed.(*handle).value.(*pollable) }
 
 func block(c *call) any {
-	c.sleep(pollableOf(c.args[0]).wait())
+	c.await(c.args[:1])
 	return nil
 }
 
@@ -27,49 +36,139 @@ func poll(c *call) any {
 	if len(list) == 0 {
 		violated("it called %s with an empty list", c.name)
 	}
-	first := time.Duration(math.MaxInt64)
-	for _, p := range list {
-		first = min(first, pollableOf(p).wait())
-	}
-	c.sleep(first)
+	c.await(list)
 	ready := []any{}
 	for i, p := range list {
-		if pollableOf(p).wait() <= 0 {
+		if pollableOf(p).ready() {
 			ready = append(ready, uint64(i))
 		}
 	}
 	return ready
 }
 
+// await waits until one of some pollables is ready.
+func (c *call) await(list []any) {
+	first, timed := time.Duration(math.MaxInt64), false
+	var ends []<-chan struct{}
+	for _, borrowed := range list {
+		p := pollableOf(borrowed)
+		switch {
+		case p.ready():
+			return
+		case p.future == nil:
+			first, timed = min(first, p.at), true
+		case p.future.exchange != nil && !slices.Contains(ends, p.future.exchange.Done()):
+			ends = append(ends, p.future.exchange.Done())
+		}
+	}
+	if !timed && ends == nil {
+		tooMuch("it waits for the response to a request whose body it has not finished: a request is sent when its body is whole")
+	}
+	if timed {
+		first -= monotonic()
+	}
+	c.sleep(first, ends)
+}
+
 // subscribe returns a pollable that is ready, since no stream makes a guest wait.
 func subscribe(c *call) any { return child{&pollable{}, c.args[0].(*handle)} }
 
-// inputStream is at its end.
-type inputStream struct{}
-
-// closed is the result of a function of streams at a stream's end. A splice has it too,
-// since every input stream is at its end.
-func closed(*call) any { return failed(variant{number: wit.StreamClosed}) }
-
-// outputStream takes bytes for the log, or for the body of a request or response.
-type outputStream struct {
-	fd     uint32 // 1 or 2, as of preview 1; 0: to body
-	body   *body
-	permit uint64 // bytes that it takes before it is asked again
-}
-
-// Bounds of the bytes that a stream takes.
+// Bounds of the bytes that a stream gives or takes.
 const (
+	maxRead   = maxWrite
 	maxPermit = maxWrite
 	maxAtOnce = 4096 // of the functions that write and flush
 )
+
+// streamError is the resource error: why a stream has failed.
+type streamError struct {
+	text string
+	code any // the error-code of wasi:http, or nil
+}
+
+func streamClosed() any { return failed(variant{number: wit.StreamClosed}) }
+
+func streamFailed(e *streamError) any { return failed(variant{wit.StreamFailed, e}) }
+
+func debugString(c *call) any { return c.args[0].(*handle).value.(*streamError).text }
+
+// source gives the bytes of an input stream.
+type source interface {
+	// next takes up to n bytes out, or none at the end. They are valid until the next call.
+	next(c *call, n int) ([]byte, *streamError)
+}
+
+// inputStream is the resource input-stream.
+type inputStream struct {
+	from source // nil at the end
+}
+
+// take returns the next bytes of a stream, up to n. It returns the result of the function in
+// their place if there are none.
+func (s *inputStream) take(c *call, n uint64) (b []byte, end any) {
+	if s.from == nil {
+		return nil, streamClosed()
+	}
+	b, failure := s.from.next(c, int(min(n, maxRead)))
+	switch {
+	case failure != nil:
+		s.from = nil
+		return nil, streamFailed(failure)
+	case len(b) == 0 && n > 0:
+		s.from = nil
+		return nil, streamClosed()
+	}
+	return b, nil
+}
+
+func inputOf(borrowed any) *inputStream { return borrowed.(*handle).value.(*inputStream) }
+
+func read(c *call) any {
+	b, end := inputOf(c.args[0]).take(c, c.args[1].(uint64))
+	if end != nil {
+		return end
+	}
+	return ok(b)
+}
+
+func skip(c *call) any {
+	b, end := inputOf(c.args[0]).take(c, c.args[1].(uint64))
+	if end != nil {
+		return end
+	}
+	return ok(uint64(len(b)))
+}
+
+// sink takes the bytes of an output stream.
+type sink interface {
+	// closed reports whether it takes no more.
+	closed() bool
+	// take takes some bytes, which it copies.
+	take(c *call, b []byte) *streamError
+}
+
+// logSink is standard output, 1, or standard error, 2.
+type logSink uint32
+
+func (logSink) closed() bool { return false }
+
+func (s logSink) take(c *call, b []byte) *streamError {
+	c.guest.Write(uint32(s), b)
+	return nil
+}
+
+// outputStream is the resource output-stream.
+type outputStream struct {
+	to     sink
+	permit uint64 // bytes that it takes before it is asked again
+}
 
 // toStream is a function of an open output stream.
 func toStream(do func(c *call, to *outputStream) any) method {
 	return func(c *call) any {
 		to := c.args[0].(*handle).value.(*outputStream)
-		if to.body != nil && to.body.gone {
-			return closed(c)
+		if to.to.closed() {
+			return streamClosed()
 		}
 		return do(c, to)
 	}
@@ -83,13 +182,13 @@ func checkWrite(_ *call, to *outputStream) any {
 func write(c *call, to *outputStream) any {
 	b := c.args[1].([]byte)
 	c.spendPermit(to, uint64(len(b)))
-	return c.take(to, b)
+	return c.take(to, b, nil)
 }
 
 func writeAndFlush(c *call, to *outputStream) any {
 	b := c.args[1].([]byte)
 	c.atOnce(uint64(len(b)))
-	return c.take(to, b)
+	return c.take(to, b, nil)
 }
 
 var zeroes [maxPermit]byte
@@ -97,13 +196,22 @@ var zeroes [maxPermit]byte
 func writeZeroes(c *call, to *outputStream) any {
 	n := c.args[1].(uint64)
 	c.spendPermit(to, n)
-	return c.take(to, zeroes[:n])
+	return c.take(to, zeroes[:n], nil)
 }
 
 func writeZeroesAndFlush(c *call, to *outputStream) any {
 	n := c.args[1].(uint64)
 	c.atOnce(n)
-	return c.take(to, zeroes[:n])
+	return c.take(to, zeroes[:n], nil)
+}
+
+// splice writes what an input stream gives, without a permit of the guest's.
+func splice(c *call, to *outputStream) any {
+	b, end := inputOf(c.args[1]).take(c, min(c.args[2].(uint64), maxPermit))
+	if end != nil {
+		return end
+	}
+	return c.take(to, b, uint64(len(b)))
 }
 
 // flush does nothing: a stream keeps nothing back but an unfinished line of the log.
@@ -123,12 +231,11 @@ func (c *call) atOnce(n uint64) {
 	}
 }
 
-func (c *call) take(to *outputStream, b []byte) any {
-	if to.body != nil {
-		to.body.written += uint64(len(b))
-	} else {
-		c.guest.Write(to.fd, b)
+// take writes bytes. The result is this one, or the stream's error.
+func (c *call) take(to *outputStream, b []byte, result any) any {
+	if failure := to.to.take(c, b); failure != nil {
+		return streamFailed(failure)
 	}
 	c.yieldFor(len(b))
-	return ok(nil)
+	return ok(result)
 }

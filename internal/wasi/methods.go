@@ -3,18 +3,19 @@ package wasi
 import "github.com/airhost/airhost/internal/wit"
 
 // methods are the functions of WASI 0.2 by interface and name. It lacks those of resources
-// that no guest has: an error, a file, a socket, and all of an incoming request.
+// that no guest has: a file, a socket, and all of an incoming request.
 var methods = map[string]map[string]method{
+	"wasi:io/error": {"[method]error.to-debug-string": debugString},
 	"wasi:io/poll": {
-		"[method]pollable.ready": func(c *call) any { return pollableOf(c.args[0]).wait() <= 0 },
+		"[method]pollable.ready": func(c *call) any { return pollableOf(c.args[0]).ready() },
 		"[method]pollable.block": block,
 		"poll":                   poll,
 	},
 	"wasi:io/streams": {
-		"[method]input-stream.read":                             closed,
-		"[method]input-stream.blocking-read":                    closed,
-		"[method]input-stream.skip":                             closed,
-		"[method]input-stream.blocking-skip":                    closed,
+		"[method]input-stream.read":                             read,
+		"[method]input-stream.blocking-read":                    read,
+		"[method]input-stream.skip":                             skip,
+		"[method]input-stream.blocking-skip":                    skip,
 		"[method]input-stream.subscribe":                        subscribe,
 		"[method]output-stream.check-write":                     toStream(checkWrite),
 		"[method]output-stream.write":                           toStream(write),
@@ -24,8 +25,8 @@ var methods = map[string]map[string]method{
 		"[method]output-stream.subscribe":                       subscribe,
 		"[method]output-stream.write-zeroes":                    toStream(writeZeroes),
 		"[method]output-stream.blocking-write-zeroes-and-flush": toStream(writeZeroesAndFlush),
-		"[method]output-stream.splice":                          closed,
-		"[method]output-stream.blocking-splice":                 closed,
+		"[method]output-stream.splice":                          toStream(splice),
+		"[method]output-stream.blocking-splice":                 toStream(splice),
 	},
 	"wasi:clocks/monotonic-clock": {
 		"now":                func(*call) any { return uint64(monotonic()) },
@@ -57,15 +58,17 @@ var methods = map[string]map[string]method{
 		"exit":           func(c *call) any { exit(c.args[0].(variant).number); return nil },
 		"exit-with-code": func(c *call) any { exit(uint32(c.args[0].(uint64))); return nil },
 	},
-	"wasi:cli/stdin":           {"get-stdin": func(*call) any { return inputStream{} }},
-	"wasi:cli/stdout":          {"get-stdout": func(*call) any { return &outputStream{fd: 1} }},
-	"wasi:cli/stderr":          {"get-stderr": func(*call) any { return &outputStream{fd: 2} }},
+	"wasi:cli/stdin":           {"get-stdin": func(*call) any { return &inputStream{} }},
+	"wasi:cli/stdout":          {"get-stdout": func(*call) any { return &outputStream{to: logSink(1)} }},
+	"wasi:cli/stderr":          {"get-stderr": func(*call) any { return &outputStream{to: logSink(2)} }},
 	"wasi:cli/terminal-stdin":  {"get-terminal-stdin": nothing},
 	"wasi:cli/terminal-stdout": {"get-terminal-stdout": nothing},
 	"wasi:cli/terminal-stderr": {"get-terminal-stderr": nothing},
 
+	"wasi:filesystem/types":    {"filesystem-error-code": nothing},
 	"wasi:filesystem/preopens": {"get-directories": func(*call) any { return []any{} }},
 
+	"wasi:sockets/network":           {"network-error-code": nothing},
 	"wasi:sockets/instance-network":  {"instance-network": func(*call) any { return network{} }},
 	"wasi:sockets/ip-name-lookup":    {"resolve-addresses": noSocket},
 	"wasi:sockets/tcp-create-socket": {"create-tcp-socket": noSocket},
@@ -75,11 +78,11 @@ var methods = map[string]map[string]method{
 	"wasi:keyvalue/atomics": atomicsMethods,
 
 	"wasi:http/types":            httpMethods,
-	"wasi:http/outgoing-handler": {"handle": refuseRequest},
+	"wasi:http/outgoing-handler": {"handle": handleRequest},
 }
 
 // denied are the functions that are there to be refused.
-var denied = map[string]bool{"resolve-addresses": true, "create-tcp-socket": true, "create-udp-socket": true, "handle": true}
+var denied = map[string]bool{"resolve-addresses": true, "create-tcp-socket": true, "create-udp-socket": true}
 
 // network is the network that every guest may have, and open no socket in.
 type network struct{}
@@ -87,7 +90,7 @@ type network struct{}
 // noSocket refuses a socket and a name's addresses.
 func noSocket(*call) any { return failed(variant{number: wit.SocketAccessDenied}) }
 
-// nothing returns none: a guest has no terminal and no working directory.
+// nothing returns none: a guest has no terminal, no working directory, and no error of a file or a socket.
 func nothing(*call) any { return none }
 
 func getEnvironment(c *call) any {

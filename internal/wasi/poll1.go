@@ -46,7 +46,7 @@ func pollOneoff(in *Instance, args []uint64) errno {
 		}
 	}
 	first := slices.Min(waits)
-	in.sleep(first)
+	in.sleep(first, nil)
 	var ready uint32
 	for i, wait := range waits {
 		if wait <= first {

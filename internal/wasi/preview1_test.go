@@ -49,7 +49,7 @@ func TestRefused(t *testing.T) {
 		{"wasi:filesystem/types@0.2.6", "[method]descriptor.read", true}, {"wasi:filesystem/types@0.2.6", "[resource-drop]descriptor", false},
 		{"wasi:filesystem/preopens@0.2.6", "get-directories", false}, {"wasi:sockets/tcp@0.2.0", "[method]tcp-socket.accept", true},
 		{"wasi:sockets/tcp-create-socket@0.2.0", "create-tcp-socket", true}, {"wasi:sockets/instance-network@0.2.0", "instance-network", false},
-		{"wasi:http/outgoing-handler@0.2.0", "handle", true}, {"wasi:http/types@0.2.0", "[constructor]fields", false},
+		{"wasi:http/outgoing-handler@0.2.0", "handle", false}, {"wasi:http/types@0.2.0", "[constructor]fields", false},
 		{"wasi:io/error@0.2.0", "[method]error.to-debug-string", false}, {"env", "x", false},
 	} {
 		want(t, c.module+" "+c.name, Refused(c.module, c.name), c.refused)

@@ -2,10 +2,10 @@
 // modules import it by the component model's canonical ABI. Both engines link guests
 // with it.
 //
-// A guest gets clocks, randomness, streams into its log, its [Grants], and the directories that
-// it was granted. There is no network: a function that needs it cannot be reached, or refuses with
-// the error that WASI has for it. The resources that a guest makes itself, such as the fields
-// of an HTTP request, are real.
+// A guest gets clocks, randomness, streams into its log, its [Grants], the directories that it was
+// granted, and the requests of HTTP that its host sends. There are no sockets: a function that needs
+// them cannot be reached, or refuses with the error that WASI has for it. The resources that a
+// guest makes itself, such as the fields of an HTTP request, are real.
 package wasi
 
 import (
@@ -25,8 +25,9 @@ type Guest interface {
 	Calling(function string)
 	// GoOn ends a guest that has been interrupted or has used up its time.
 	GoOn()
-	// Wait puts the guest to sleep for d, which counts as waiting.
-	Wait(d time.Duration)
+	// Wait puts the guest to sleep for d, or until one of ends is closed: then it returns true. It counts
+	// as waiting.
+	Wait(d time.Duration, ends []<-chan struct{}) bool
 	// Now returns the host's time.
 	Now() uint64
 	// Write logs the guest's standard output, 1, or standard error, 2.
@@ -48,20 +49,27 @@ type Instance struct {
 	buckets core.KeyValue
 	files   files
 	call    call
+
+	http      core.HTTP
+	bodies    int // bytes of bodies of HTTP: see maxBodies
+	exchanges int // requests whose response the guest has not got
 }
 
 // New returns the state of a guest that has called nothing yet. Without grants it has
-// none. A guest that is a [core.KeyValue] has buckets.
+// none. A guest that is a [core.KeyValue] has buckets, and one that is a [core.HTTP] sends requests.
 func New(g Guest, grants *Grants) *Instance {
 	if grants == nil {
 		grants = &Grants{}
 	}
-	in := &Instance{guest: g, grants: grants, buckets: core.KeyValueOf(&core.Environment{})}
+	in := &Instance{guest: g, grants: grants, buckets: core.KeyValueOf(&core.Environment{}), http: core.HTTPOf(&core.Environment{})}
 	if own, ok := g.(core.KeyValue); ok {
 		in.buckets = own
 	}
 	if own, ok := g.(core.Files); ok {
 		in.files.granted = own
+	}
+	if own, ok := g.(core.HTTP); ok {
+		in.http = own
 	}
 	return in
 }
@@ -132,10 +140,12 @@ func (in *Instance) yieldFor(n int) {
 // interrupt.
 const sleepSlice = time.Millisecond
 
-func (in *Instance) sleep(d time.Duration) {
+// sleep waits for d, or until one of ends is closed.
+func (in *Instance) sleep(d time.Duration, ends []<-chan struct{}) {
 	for end := time.Now().Add(d); d > 0; d = time.Until(end) {
-		in.guest.GoOn()
-		in.guest.Wait(min(d, sleepSlice))
+		if in.guest.GoOn(); in.guest.Wait(min(d, sleepSlice), ends) {
+			return
+		}
 	}
 }
 

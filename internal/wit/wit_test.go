@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/wasm"
 )
 
@@ -99,21 +100,36 @@ func TestKeyValue(t *testing.T) {
 func TestCases(t *testing.T) {
 	x := readTexts(t)
 	for name, number := range map[string]int{
+		"wasi:io/streams stream-error last-operation-failed": StreamFailed,
 		"wasi:io/streams stream-error closed":                StreamClosed,
 		"wasi:sockets/network error-code access-denied":      SocketAccessDenied,
 		"wasi:http/types header-error invalid-syntax":        HeaderInvalidSyntax,
 		"wasi:http/types header-error forbidden":             HeaderForbidden,
 		"wasi:http/types header-error immutable":             HeaderImmutable,
-		"wasi:http/types error-code HTTP-request-denied":     HTTPRequestDenied,
-		"wasi:http/types error-code HTTP-request-body-size":  HTTPRequestBodySize,
-		"wasi:http/types error-code HTTP-response-body-size": HTTPResponseBodySize, "wasi:http/types method get": MethodGet,
-		"wasi:http/types method other": MethodOther,
-		"wasi:http/types scheme other": SchemeOther,
+		"wasi:http/types method get":                         MethodGet,
+		"wasi:http/types method other":                       MethodOther,
+		"wasi:http/types scheme HTTP":                        SchemeHTTP,
+		"wasi:http/types scheme HTTPS":                       SchemeHTTPS,
+		"wasi:http/types scheme other":                       SchemeOther,
 	} {
 		of, label := name[:strings.LastIndexByte(name, ' ')], name[strings.LastIndexByte(name, ' ')+1:]
 		if cases := x.cases[of]; number >= len(cases) || cases[number] != label {
 			t.Errorf("%s is not number %d of %q", name, number, cases)
 		}
+	}
+	for number, name := range x.cases["wasi:http/types method"][:MethodOther] {
+		if !strings.EqualFold(name, Methods[number]) {
+			t.Errorf("the method %d is %s, want %s", number, Methods[number], name)
+		}
+	}
+	codes := x.cases["wasi:http/types error-code"]
+	for number, name := range codes {
+		if got := core.HTTPErrorCode(number).String(); got != name && got != fmt.Sprintf("error-code(%d)", number) {
+			t.Errorf("the error-code %d is %s, want %s", number, got, name)
+		}
+	}
+	if last := len(codes) - 1; int(core.HTTPInternalError) != last {
+		t.Errorf("the last error-code is %d", last)
 	}
 }
 

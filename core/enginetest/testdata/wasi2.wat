@@ -31,6 +31,15 @@
   (import "wasi:http/types@0.2.10" "[method]fields.append" (func $append (param i32 i32 i32 i32 i32 i32)))
   (import "wasi:http/types@0.2.10" "[method]fields.entries" (func $entries (param i32 i32)))
   (import "wasi:http/types@0.2.10" "[constructor]outgoing-request" (func $request (param i32) (result i32)))
+  (import "wasi:http/types@0.2.10" "[method]outgoing-request.set-authority" (func $set-authority (param i32 i32 i32 i32) (result i32)))
+  (import "wasi:http/types@0.2.10" "[method]future-incoming-response.subscribe" (func $subscribe (param i32) (result i32)))
+  (import "wasi:http/types@0.2.10" "[method]future-incoming-response.get" (func $get (param i32 i32)))
+  (import "wasi:http/types@0.2.10" "[method]incoming-response.consume" (func $consume (param i32 i32)))
+  (import "wasi:http/types@0.2.10" "[method]incoming-body.stream" (func $stream (param i32 i32)))
+  (import "wasi:http/types@0.2.10" "[resource-drop]future-incoming-response" (func $drop-future (param i32)))
+  (import "wasi:http/types@0.2.10" "[resource-drop]incoming-response" (func $drop-response (param i32)))
+  (import "wasi:http/types@0.2.10" "[resource-drop]incoming-body" (func $drop-body (param i32)))
+  (import "wasi:io/streams@0.2.6" "[resource-drop]input-stream" (func $drop-input (param i32)))
   (import "wasi:http/outgoing-handler@0.2.10" "handle" (func $handle (param i32 i32 i32 i32)))
 
   (memory (export "memory") 2)
@@ -96,16 +105,47 @@
   ;; Adds a field named as the message to fields, and says their number, their first
   ;; name, and why a request with them is refused.
   (func $send (param $ptr i32) (param $size i32)
-    (local $f i32)
+    (local $f i32) (local $r i32)
     (local.set $f (call $fields))
     (call $append (local.get $f) (local.get $ptr) (local.get $size) (local.get $ptr) (local.get $size) (i32.const 64))
     (call $entries (local.get $f) (i32.const 64))
-    (call $handle (call $request (local.get $f)) (i32.const 0) (i32.const 0) (i32.const 128))
+    (local.set $r (call $request (local.get $f)))
+    (drop (call $set-authority (local.get $r) (i32.const 1) (local.get $ptr) (local.get $size)))
+    (call $handle (local.get $r) (i32.const 0) (i32.const 0) (i32.const 128))
     (i32.store8 (i32.const 200) (i32.load8_u (i32.const 68)))
     (i32.store8 (i32.const 201) (i32.load8_u (i32.load (i32.load (i32.const 64)))))
     (i32.store8 (i32.const 202) (i32.load8_u (i32.const 128)))
     (i32.store8 (i32.const 203) (i32.load8_u (i32.const 136)))
     (call $reply (i32.const 200) (i32.const 4)))
+
+  ;; Sends a request to the host that the message names, waits for the response, and replies
+  ;; with its body, or with the number of the error.
+  (func $fetch (param $ptr i32) (param $size i32)
+    (local $r i32) (local $future i32) (local $body i32)
+    (local.set $r (call $request (call $fields)))
+    (drop (call $set-authority (local.get $r) (i32.const 1) (local.get $ptr) (local.get $size)))
+    (call $handle (local.get $r) (i32.const 0) (i32.const 0) (i32.const 128))
+    (if (i32.load8_u (i32.const 128)) (then (call $reply (i32.const 136) (i32.const 1)) (return)))
+    (local.set $future (i32.load (i32.const 136)))
+    (call $get (local.get $future) (i32.const 256))
+    (if (i32.load8_u (i32.const 256)) (then unreachable)) ;; the response is not there yet
+    (local.set $r (call $subscribe (local.get $future)))
+    (call $block (local.get $r))
+    (call $drop-pollable (local.get $r))
+    (call $get (local.get $future) (i32.const 256))
+    (if (i32.eqz (i32.load8_u (i32.const 256))) (then unreachable))
+    (call $drop-future (local.get $future))
+    (if (i32.load8_u (i32.const 272)) (then (call $reply (i32.const 280) (i32.const 1)) (return)))
+    (local.set $r (i32.load (i32.const 280)))
+    (call $consume (local.get $r) (i32.const 64))
+    (local.set $body (i32.load (i32.const 68)))
+    (call $drop-response (local.get $r))
+    (call $stream (local.get $body) (i32.const 64))
+    (local.set $r (i32.load (i32.const 68)))
+    (call $read (local.get $r) (i64.const 1000) (i32.const 64))
+    (call $drop-input (local.get $r))
+    (call $drop-body (local.get $body))
+    (call $reply (i32.load (i32.const 68)) (i32.load (i32.const 72))))
 
   ;; Waits for the first of an hour and a millisecond.
   (func $first
@@ -170,6 +210,7 @@
       (then (call $write-now (call $stderr) (local.get $ptr) (local.get $size) (i32.const 64))))
     (if (i32.eq (local.get $what) (i32.const 0x6e)) (then (call $nothing))) ;; n
     (if (i32.eq (local.get $what) (i32.const 0x68)) (then (call $send (local.get $ptr) (local.get $size)))) ;; h
+    (if (i32.eq (local.get $what) (i32.const 0x66)) (then (call $fetch (local.get $ptr) (local.get $size)))) ;; f
     (if (i32.eq (local.get $what) (i32.const 0x70)) (then (call $first))) ;; p
     (if (i32.eq (local.get $what) (i32.const 0x73)) (then (call $sleep))) ;; s
     (if (i32.eq (local.get $what) (i32.const 0x78)) (then (call $exit (i32.const 7)))) ;; x
