@@ -1,10 +1,6 @@
 package wasi
 
-import (
-	"sync"
-
-	"github.com/airhost/airhost/core"
-)
+import "github.com/airhost/airhost/core"
 
 // files are the open files and directories of a guest, for both versions of WASI.
 type files struct {
@@ -14,6 +10,7 @@ type files struct {
 	table   []*descriptor            // of preview 1, from the file descriptor 3 on; nil where there is none
 	open    map[*descriptor]struct{} // those with a file, to be closed at the end
 	one     core.FileCall            // of the call in progress
+	chunk   []byte                   // see Instance.chunk
 }
 
 // descriptor is an open file or directory.
@@ -117,9 +114,6 @@ const (
 	maxFileRead = 1 << 20
 	maxStreamed = 64 << 10 // of what is copied
 )
-
-// chunks are buffers for what is copied.
-var chunks = sync.Pool{New: func() any { b := make([]byte, maxStreamed); return &b }}
 
 // readFile reads into a part of the guest's memory.
 func (in *Instance) readFile(d *descriptor, b []byte, at int64) (n int, err error) {
