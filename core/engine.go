@@ -87,6 +87,8 @@ type Environment struct {
 	Settings Settings
 	// HTTP sends requests to the web for the component; nil if the host has no client. See [HTTPOf].
 	HTTP HTTP
+	// Files are the directories that the component was granted; nil if it has none. See [FilesOf].
+	Files Files
 	// Publisher sends messages by topics; nil if the host has none. See [PublisherOf].
 	Publisher Publisher
 	// Variables and Arguments are those that a guest of WebAssembly gets by WASI.

@@ -90,6 +90,9 @@ func (h *Host) Update(ctx context.Context, d Deployment) error {
 	if err := cmp.Or(d.notMoving(), d.normalize()); err != nil {
 		return err
 	}
+	if err := h.checkFiles(&d); err != nil {
+		return err
+	}
 	ctx, cancel := h.untilHurry(ctx)
 	defer cancel()
 	c, err := h.change(ctx, d.ID)
@@ -247,6 +250,7 @@ func (d *Deployment) updatable(next *Deployment) error {
 	}{
 		{"engine", d.Engine == next.Engine}, {"source", sameSource(d.Source, next.Source)},
 		{"config", slices.Equal(d.Config, next.Config)}, {"secrets", secrets}, {"env", slices.Equal(d.Env, next.Env)}, {"args", slices.Equal(d.Args, next.Args)}, {"limits", d.Limits == fixed}, {"delivery", d.Delivery == next.Delivery},
+		{"capabilities.files", !addsFiles(d.Capabilities.Files, next.Capabilities.Files)},
 	} {
 		if !part.same {
 			differs = append(differs, fmt.Errorf("%s: %w", part.name, ErrNeedsReplacement))

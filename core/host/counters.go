@@ -80,8 +80,10 @@ type callCounts struct {
 	keyValue       uint64    // calls of wasi:keyvalue
 	failedKeyValue [3]uint64 // of these, with an error, by case
 
-	http       uint64                         // requests to the web
-	failedHTTP [core.NumHTTPErrorCodes]uint64 // of these, with an error, by its code
+	files       uint64                         // calls of files and directories
+	failedFiles [3]uint64                      // of these, with an error, by class
+	http        uint64                         // requests to the web
+	failedHTTP  [core.NumHTTPErrorCodes]uint64 // of these, with an error, by its code
 }
 
 func (t *callCounts) add(o *callCounts) {
@@ -92,6 +94,10 @@ func (t *callCounts) add(o *callCounts) {
 	t.keyValue += o.keyValue
 	for i := range o.failedKeyValue {
 		t.failedKeyValue[i] += o.failedKeyValue[i]
+	}
+	t.files += o.files
+	for i := range o.failedFiles {
+		t.failedFiles[i] += o.failedFiles[i]
 	}
 	t.http += o.http
 	for i := range o.failedHTTP {
@@ -161,6 +167,8 @@ type Snapshot struct {
 	KeyValue       uint64            // calls of wasi:keyvalue by components
 	FailedKeyValue map[string]uint64 // of these, with an error, by its name
 
+	Files        uint64            // calls of files and directories by components
+	FailedFiles  map[string]uint64 // of these, with an error, by its class: see [core.FileRefusal]
 	HTTPRequests uint64            // requests of components to the web, those under way included
 	FailedHTTP   map[string]uint64 // of these, without a response, by the error-code of wasi:http
 }
@@ -192,6 +200,12 @@ func (h *Host) Snapshot() Snapshot {
 	for _, c := range core.KeyValueErrorCases() {
 		if n := sum.failedKeyValue[c]; n > 0 {
 			s.FailedKeyValue[c.String()] = n
+		}
+	}
+	s.Files, s.FailedFiles = sum.files, make(map[string]uint64)
+	for _, class := range core.FileRefusals() {
+		if n := sum.failedFiles[class]; n > 0 {
+			s.FailedFiles[class.String()] = n
 		}
 	}
 	s.HTTPRequests, s.FailedHTTP = sum.http, make(map[string]uint64)

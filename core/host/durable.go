@@ -16,6 +16,9 @@ func (h *Host) normalize(d *Deployment) error {
 	if err := d.normalize(); err != nil {
 		return err
 	}
+	if err := h.checkFiles(d); err != nil {
+		return err
+	}
 	if _, can := h.broker.(core.DurableBroker); !can && d.Delivery == DeliveryDurable {
 		return fmt.Errorf("%w of %q: delivery is durable, and this host's broker keeps no messages: use the broker nats, with a server that has JetStream, or leave delivery out", ErrInvalidDeployment, d.ID)
 	}

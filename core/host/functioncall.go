@@ -40,8 +40,10 @@ type liveCounts struct {
 	keyValue       atomic.Uint64
 	failedKeyValue [3]atomic.Uint64
 
-	http       atomic.Uint64
-	failedHTTP [core.NumHTTPErrorCodes]atomic.Uint64
+	files       atomic.Uint64
+	failedFiles [3]atomic.Uint64
+	http        atomic.Uint64
+	failedHTTP  [core.NumHTTPErrorCodes]atomic.Uint64
 }
 
 // callsLocked returns the counts of the functions that c has called.
@@ -57,6 +59,10 @@ func (c *component) callsLocked() *callCounts {
 	n.keyValue = c.calling.counts.keyValue.Load()
 	for i := range n.failedKeyValue {
 		n.failedKeyValue[i] = c.calling.counts.failedKeyValue[i].Load()
+	}
+	n.files = c.calling.counts.files.Load()
+	for i := range n.failedFiles {
+		n.failedFiles[i] = c.calling.counts.failedFiles[i].Load()
 	}
 	n.http = c.calling.counts.http.Load()
 	for i := range n.failedHTTP {

@@ -60,6 +60,8 @@ type Config struct {
 	// Buckets are the buckets that components share, by name, with their quotas. A component's own
 	// bucket is not among them. See [Capabilities].
 	Buckets map[string]BucketQuota
+	// Files, if not nil, opens the directories that components are granted.
+	Files FileSystem
 	// HTTP, if not nil, sends the requests of components to the web, as far as their [Capabilities]
 	// grant it. It is the caller's, to be closed after Stop.
 	HTTP HTTPClient
@@ -258,6 +260,8 @@ type ComponentStatus struct {
 	FailedCalls    uint64            // of these, without a result
 	KeyValue       uint64            // its calls of wasi:keyvalue
 	FailedKeyValue uint64            // of these, that ended with an error
+	Files          uint64            // its calls of files and directories
+	FailedFiles    uint64            // of these, that ended with an error
 	HTTPRequests   uint64            // its requests to the web
 	FailedHTTP     uint64            // of these, without a response
 	Published      uint64            // its publications that were taken

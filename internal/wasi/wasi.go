@@ -2,10 +2,10 @@
 // modules import it by the component model's canonical ABI. Both engines link guests
 // with it.
 //
-// A guest gets clocks, randomness, streams into its log, its [Grants], and the requests of HTTP that its
-// host sends. There are no files and no sockets: a function that needs them cannot be reached, or refuses
-// with the error that WASI has for it. The resources that a guest makes itself, such as the
-// fields of an HTTP request, are real.
+// A guest gets clocks, randomness, streams into its log, its [Grants], the directories that it was
+// granted, and the requests of HTTP that its host sends. There are no sockets: a function that needs
+// them cannot be reached, or refuses with the error that WASI has for it. The resources that a
+// guest makes itself, such as the fields of an HTTP request, are real.
 package wasi
 
 import (
@@ -48,6 +48,7 @@ type Instance struct {
 	held    int // bytes of HTTP fields and other texts: see maxHeld
 	buckets core.KeyValue
 	config  core.Settings
+	files   files
 	call    call
 
 	http      core.HTTP
@@ -66,6 +67,9 @@ func New(g Guest, grants *Grants) *Instance {
 	in := &Instance{guest: g, grants: grants, buckets: core.KeyValueOf(none), http: core.HTTPOf(none), config: core.SettingsOf(none)}
 	if own, ok := g.(core.KeyValue); ok {
 		in.buckets = own
+	}
+	if own, ok := g.(core.Files); ok {
+		in.files.granted = own
 	}
 	if own, ok := g.(core.HTTP); ok {
 		in.http = own
@@ -98,11 +102,21 @@ func Find(module, name string) Func {
 	return nil
 }
 
-// Refused reports whether a function of WASI needs files or a network, which no guest has.
+// NeedsFiles reports whether a function of WASI needs files: a guest without a grant has none.
+func NeedsFiles(module, name string) bool {
+	if module == abi.WASI {
+		_, standard := preview1Funcs[name]
+		return fileFuncs[name] != nil && !standard || name == "path_symlink"
+	}
+	of := abi.FindWASI2(module)
+	return of != nil && of.Name == "wasi:filesystem/types" && !strings.HasPrefix(name, dropPrefix)
+}
+
+// Refused reports whether a function of WASI needs a network, which no guest has.
 func Refused(module, name string) bool {
 	if module == abi.WASI {
 		_, ok := preview1Funcs[name]
-		return !ok
+		return !ok && fileFuncs[name] == nil
 	}
 	of := abi.FindWASI2(module)
 	if of == nil || strings.HasPrefix(name, dropPrefix) {
@@ -110,8 +124,6 @@ func Refused(module, name string) bool {
 	}
 	_, real := methods[of.Name][name]
 	switch {
-	case strings.HasPrefix(of.Name, "wasi:filesystem/"):
-		return !real
 	case strings.HasPrefix(of.Name, "wasi:sockets/"):
 		return !real || denied[name]
 	}

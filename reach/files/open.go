@@ -1,0 +1,110 @@
+package files
+
+import (
+	"io/fs"
+	"os"
+
+	"github.com/airhost/airhost/core"
+)
+
+// open opens a file or directory. The tree's lock is not held.
+func (d *directory) open(call *core.FileCall) (core.File, error) {
+	d.tree.mu.Lock()
+	defer d.tree.mu.Unlock()
+	return d.openLocked(call)
+}
+
+func (d *directory) openLocked(call *core.FileCall) (core.File, error) {
+	mode := call.Mode
+	info, err := d.info(call.Path, call.Follow)
+	switch {
+	case os.IsNotExist(err) && mode.Create && !mode.Directory:
+		return d.createLocked(call)
+	case err != nil:
+		return nil, err
+	case mode.Create && mode.Exclusive:
+		return nil, &core.FileError{Code: core.FileExist}
+	case info.Mode()&fs.ModeSymlink != 0:
+		return nil, &core.FileError{Code: core.FileLoop, Text: "it is a symbolic link"}
+	case info.IsDir():
+		return d.openFolder(call)
+	case mode.Directory:
+		return nil, &core.FileError{Code: core.FileNotDirectory}
+	case !info.Mode().IsRegular():
+		return nil, errSpecial
+	}
+	return d.openFileLocked(call, info, 0)
+}
+
+var errSpecial = &core.FileError{Code: core.FileNotPermitted, Text: "it is a device, a FIFO or a socket: only files and directories can be opened"}
+
+// openFolder opens a directory. The dot makes the system refuse whatever is there by now and is none.
+func (d *directory) openFolder(call *core.FileCall) (core.File, error) {
+	if call.Mode.Write || call.Mode.Truncate || call.Mode.Create && !call.Mode.Directory {
+		return nil, &core.FileError{Code: core.FileIsDirectory}
+	}
+	root, err := d.root.OpenRoot(call.Path + "/.")
+	if err != nil {
+		return nil, err
+	}
+	d.tree.again()
+	return &directory{tree: d.tree, root: root}, nil
+}
+
+// again notes one more open file.
+func (t *tree) again() {
+	t.system.mu.Lock()
+	defer t.system.mu.Unlock()
+	t.files++
+}
+
+// createLocked makes a file.
+func (d *directory) createLocked(call *core.FileCall) (core.File, error) {
+	if err := d.tree.roomLocked(d.root, call, 0, 1); err != nil {
+		return nil, err
+	}
+	flags := os.O_CREATE
+	if call.Mode.Exclusive || !call.Follow {
+		flags |= os.O_EXCL
+	}
+	f, err := d.openFileLocked(call, nil, flags)
+	if err == nil {
+		d.tree.entries++
+	}
+	return f, err
+}
+
+// openFileLocked opens a regular file, which is to be the same as a known one.
+func (d *directory) openFileLocked(call *core.FileCall, known fs.FileInfo, flags int) (core.File, error) {
+	switch {
+	case call.Mode.Write && call.Mode.Read:
+		flags |= os.O_RDWR
+	case call.Mode.Write || call.Mode.Truncate:
+		flags |= os.O_WRONLY
+	}
+	f, err := d.root.OpenFile(call.Path, flags|noWait, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+	case !info.Mode().IsRegular():
+		err = errSpecial
+	case known != nil && !os.SameFile(info, known):
+		err = &core.FileError{Code: core.FileLoop, Text: "it became another file while it was opened: try again"}
+	case call.Mode.Truncate && info.Size() > 0:
+		err = f.Truncate(0)
+	}
+	if err != nil {
+		_ = f.Close() // nothing was written
+		return nil, err
+	}
+	id, _ := identify(info)
+	opened := &file{tree: d.tree, os: f, id: id, node: d.tree.openedLocked(id), read: call.Mode.Read, write: call.Mode.Write}
+	if call.Mode.Truncate {
+		d.tree.resizedLocked(opened.node, -info.Size())
+	}
+	d.tree.again()
+	return opened, nil
+}
