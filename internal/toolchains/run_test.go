@@ -26,7 +26,7 @@ import (
 // TestComponents: each component does on both engines all that its language can.
 func TestComponents(t *testing.T) {
 	for _, f := range toolchains.Fixtures {
-		if f.Extra || f.Tier == toolchains.Refused || f.Name == "js-example" {
+		if f.Extra || f.Tier == toolchains.Refused || f.Name == "js-example" || f.Name == "js-web" {
 			continue
 		}
 		t.Run(f.Name, func(t *testing.T) {
@@ -88,7 +88,8 @@ type probe struct {
 	log *hosttest.Log
 }
 
-func start(t testing.TB, engine, path string) *probe {
+// start starts a host with a component that may send requests to some URLs.
+func start(t testing.TB, engine, path string, urls ...string) *probe {
 	t.Helper()
 	p := &probe{TB: t, log: new(hosttest.Log)}
 	broker, err := inproc.New(inproc.Config{})
@@ -97,7 +98,7 @@ func start(t testing.TB, engine, path string) *probe {
 	inGo, err3 := native.New(native.Config{})
 	must(t, errors.Join(err, err2, err3))
 	guests := open(t, engine, log)
-	p.Host, err = host.New(host.Config{Logger: log}, broker, tracker, inGo, guests)
+	p.Host, err = host.New(host.Config{Logger: log, HTTP: client{}}, broker, tracker, inGo, guests)
 	must(t, err)
 	must(t, p.Start(context.Background()))
 	t.Cleanup(func() {
@@ -110,7 +111,7 @@ func start(t testing.TB, engine, path string) *probe {
 	must(t, p.Deploy(t.Context(), host.Deployment{
 		ID: probeID, Engine: engine, Source: core.Source{Path: path}, Limits: limits,
 		Config:       []core.ConfigPair{{Key: "greeting", Value: "hello"}},
-		Capabilities: host.Capabilities{Send: []core.IDPattern{to}, Request: []core.IDPattern{to}},
+		Capabilities: host.Capabilities{Send: []core.IDPattern{to}, Request: []core.IDPattern{to}, HTTP: rules(t, urls)},
 	}))
 	return p
 }
