@@ -20,6 +20,7 @@ import (
 	"github.com/airhost/airhost/examples/echo"
 	"github.com/airhost/airhost/internal/hosttest"
 	"github.com/airhost/airhost/internal/toolchains"
+	"github.com/airhost/airhost/reach/httpout"
 	"github.com/airhost/airhost/trackers/slab"
 )
 
@@ -98,11 +99,13 @@ func start(t testing.TB, engine, path string, urls ...string) *probe {
 	inGo, err3 := native.New(native.Config{})
 	must(t, errors.Join(err, err2, err3))
 	guests := open(t, engine, log)
-	p.Host, err = host.New(host.Config{Logger: log, HTTP: client{}}, broker, tracker, inGo, guests)
+	web, err := httpout.New(httpout.Config{})
+	must(t, err)
+	p.Host, err = host.New(host.Config{Logger: log, HTTP: web}, broker, tracker, inGo, guests)
 	must(t, err)
 	must(t, p.Start(context.Background()))
 	t.Cleanup(func() {
-		must(t, errors.Join(p.Stop(context.Background()), inGo.Close(context.Background()), guests.Close(context.Background())))
+		must(t, errors.Join(p.Stop(context.Background()), web.Close(), inGo.Close(context.Background()), guests.Close(context.Background())))
 	})
 	to, err := core.ParseIDPattern(echoID.String())
 	must(t, err)

@@ -1,8 +1,6 @@
 package toolchains_test
 
 import (
-	"bytes"
-	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,7 +11,6 @@ import (
 	"github.com/airhost/airhost/backends/wasmtime"
 	"github.com/airhost/airhost/backends/wazero"
 	"github.com/airhost/airhost/core"
-	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/internal/toolchains"
 )
 
@@ -77,35 +74,4 @@ func rules(t testing.TB, urls []string) (rules core.HTTPRules) {
 		rules = append(rules, r)
 	}
 	return rules
-}
-
-// client sends what the rules allow.
-type client struct{}
-
-func (client) Prepare(r *core.HTTPRequest, rules core.HTTPRules) (host.SendHTTP, error) {
-	if target, err := core.ParseHTTPTarget(r.URL, nil); err != nil || !rules.Match(target) {
-		return nil, &core.HTTPError{Code: core.HTTPRequestDenied}
-	}
-	return func(ctx context.Context) (*core.HTTPResponse, error) {
-		request, err := http.NewRequestWithContext(ctx, r.Method, r.URL, bytes.NewReader(r.Body))
-		if err != nil {
-			return nil, err
-		}
-		for _, f := range r.Header {
-			request.Header.Add(f.Name, f.Value)
-		}
-		response, err := http.DefaultClient.Do(request)
-		if err != nil {
-			return nil, err
-		}
-		defer response.Body.Close()
-		body, err := io.ReadAll(response.Body)
-		made := &core.HTTPResponse{Status: response.StatusCode, Body: body}
-		for name, values := range response.Header {
-			for _, v := range values {
-				made.Header = append(made.Header, core.HTTPField{Name: strings.ToLower(name), Value: v})
-			}
-		}
-		return made, err
-	}, nil
 }

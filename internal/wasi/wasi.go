@@ -92,7 +92,7 @@ func Find(module, name string) Func {
 	return nil
 }
 
-// Refused reports whether a function of WASI needs files or a network, which no guest has.
+// Refused reports whether a function of WASI needs files or sockets, which no guest has.
 func Refused(module, name string) bool {
 	if module == abi.WASI {
 		_, ok := preview1Funcs[name]
