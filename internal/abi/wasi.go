@@ -95,6 +95,9 @@ var configNames = []string{configStore + "@0.2.0-rc.1", "wasi:config/runtime" + 
 // KeyValue begins the names of the modules of wasi:keyvalue.
 const KeyValue = "wasi:keyvalue/"
 
+// OutgoingHandler is the name of the module by which guests send requests to the web.
+const OutgoingHandler = "wasi:http/outgoing-handler" + WASI2
+
 // ModuleOf returns the name of the module of an interface of WASI 0.2.
 func ModuleOf(wasi2 string) string {
 	switch {

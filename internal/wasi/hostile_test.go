@@ -210,6 +210,18 @@ func TestAllocation(t *testing.T) {
 	want(t, "arguments", fmt.Sprint(g.texts(area, 1)), "[one two]")
 }
 
+// TestEmptyLists: a guest allocates its empty lists, too, which it may free.
+func TestEmptyLists(t *testing.T) {
+	g := newFake(t, &Grants{Arguments: []string{""}})
+	g.reallocs = func(_, size uint32) (uint32, error) { return heap + 16*size, nil }
+	g.call("wasi:cli/environment", "get-environment")
+	want(t, "the empty list", fmt.Sprint(g.u32(area), g.u32(area+4)), fmt.Sprint(heap, 0))
+	g.call("wasi:cli/environment", "get-arguments")
+	want(t, "the empty string", fmt.Sprint(g.u32(g.u32(area)), g.u32(g.u32(area)+4)), fmt.Sprint(heap, 0))
+	g.call("wasi:random/random", "get-random-bytes", 0)
+	want(t, "no bytes", fmt.Sprint(g.u32(area), g.u32(area+4)), fmt.Sprint(heap, 0))
+}
+
 // TestNested: a guest calls no function of WASI 0.2 from within cabi_realloc.
 func TestNested(t *testing.T) {
 	g := newFake(t, &Grants{Arguments: []string{"a"}})

@@ -112,7 +112,7 @@ func NeedsFiles(module, name string) bool {
 	return of != nil && of.Name == "wasi:filesystem/types" && !strings.HasPrefix(name, dropPrefix)
 }
 
-// Refused reports whether a function of WASI needs a network, which no guest has.
+// Refused reports whether a function of WASI needs sockets, which no guest has.
 func Refused(module, name string) bool {
 	if module == abi.WASI {
 		_, ok := preview1Funcs[name]
