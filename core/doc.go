@@ -37,6 +37,7 @@
 //   - keyvalue.go: [KeyValue] with its buckets, and the [KeyValueError] of one.
 //   - settings.go: [Settings] of a component, and the [SettingsError] of one.
 //   - http.go: [HTTP] of the host, and the [HTTPError] of a request.
+//   - httprule.go: an [HTTPRule] grants requests to some URLs, in the form of an [HTTPTarget].
 //   - publisher.go: the [Publisher] of the host sends messages to all that have subscribed.
 //   - ledger.go: by a [Ledger] an engine acts for its host, and accounts for it later.
 //   - limitset.go: a [LimitSet] names the limits that an engine enforces.

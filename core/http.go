@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -95,7 +97,13 @@ const (
 	HTTPProtocolError          HTTPErrorCode = 35
 	HTTPLoopDetected           HTTPErrorCode = 36
 	HTTPInternalError          HTTPErrorCode = 38
+
+	// NumHTTPErrorCodes is larger than each of them.
+	NumHTTPErrorCodes = 39
 )
+
+// HTTPErrorCodes returns all cases that the host uses, in the order of their numbers.
+func HTTPErrorCodes() []HTTPErrorCode { return slices.Sorted(maps.Keys(httpErrorNames)) }
 
 var httpErrorNames = map[HTTPErrorCode]string{
 	HTTPDNSTimeout: "DNS-timeout", HTTPDNSError: "DNS-error",

@@ -40,6 +40,8 @@ type component struct {
 	calling    *calling    // once it has called a function; written by the owner with mu held
 	publishing *publishing // once it has published; written by the owner with mu held
 
+	http atomic.Int64 // requests to the web under way, those of all members for a front
+
 	shown *shownCounts // of its status, once it was asked for; written with the host's lock held
 }
 

@@ -71,7 +71,7 @@ type counts struct {
 	callCounts
 }
 
-// callCounts count calls of functions and of key-value stores. They are written to a component's published counts once
+// callCounts count calls of functions and of key-value stores, and requests to the web. They are written to a component's published counts once
 // it is removed; until then they are in its calling.
 type callCounts struct {
 	calls       uint64
@@ -79,6 +79,9 @@ type callCounts struct {
 
 	keyValue       uint64    // calls of wasi:keyvalue
 	failedKeyValue [3]uint64 // of these, with an error, by case
+
+	http       uint64                         // requests to the web
+	failedHTTP [core.NumHTTPErrorCodes]uint64 // of these, with an error, by its code
 }
 
 func (t *callCounts) add(o *callCounts) {
@@ -89,6 +92,10 @@ func (t *callCounts) add(o *callCounts) {
 	t.keyValue += o.keyValue
 	for i := range o.failedKeyValue {
 		t.failedKeyValue[i] += o.failedKeyValue[i]
+	}
+	t.http += o.http
+	for i := range o.failedHTTP {
+		t.failedHTTP[i] += o.failedHTTP[i]
 	}
 }
 
@@ -153,6 +160,9 @@ type Snapshot struct {
 
 	KeyValue       uint64            // calls of wasi:keyvalue by components
 	FailedKeyValue map[string]uint64 // of these, with an error, by its name
+
+	HTTPRequests uint64            // requests of components to the web, those under way included
+	FailedHTTP   map[string]uint64 // of these, without a response, by the error-code of wasi:http
 }
 
 // Snapshot returns the host's counters. None ever goes back, whatever changes. Those of a
@@ -182,6 +192,12 @@ func (h *Host) Snapshot() Snapshot {
 	for _, c := range core.KeyValueErrorCases() {
 		if n := sum.failedKeyValue[c]; n > 0 {
 			s.FailedKeyValue[c.String()] = n
+		}
+	}
+	s.HTTPRequests, s.FailedHTTP = sum.http, make(map[string]uint64)
+	for _, c := range core.HTTPErrorCodes() {
+		if n := sum.failedHTTP[c]; n > 0 {
+			s.FailedHTTP[c.String()] = n
 		}
 	}
 	s.HeldUpNow = h.workers.blockedCalls()

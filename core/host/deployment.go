@@ -105,7 +105,7 @@ type Subscription struct {
 }
 
 // Capabilities are the targets that a component may message, the functions that it may call,
-// the topics on which it may publish, and its buckets. The zero value grants nothing.
+// the topics on which it may publish, its buckets, and the URLs that it may reach. The zero value grants nothing.
 type Capabilities struct {
 	Send    []core.IDPattern // fire-and-forget
 	Request []core.IDPattern // request-response
@@ -114,6 +114,8 @@ type Capabilities struct {
 	// KeyValue are the buckets: [DefaultBucket] is the component's own, any other name is one
 	// of [Config.Buckets], which all have that are granted it.
 	KeyValue []string
+	// HTTP are the URLs to which the component may send requests; see [Config.HTTP].
+	HTTP core.HTTPRules
 }
 
 // Quota bounds the messages that a component may send. A zero field stands for its
@@ -129,6 +131,9 @@ type Quota struct {
 	PendingRequests int
 	// Bucket bounds the component's own bucket; 16 MiB and 10,000 keys by default.
 	Bucket BucketQuota
+	// HTTPRequests is how many requests to the web may be under way, of all instances
+	// together; 16 by default.
+	HTTPRequests int
 }
 
 // Accept bounds the messages and requests that come to a component, whoever sends them.
@@ -178,7 +183,7 @@ func (d *Deployment) normalize() (err error) {
 		err = d.normalizeInstances()
 	}
 	if err == nil {
-		err = cmp.Or(d.checkSubscriptions(), d.checkBuckets(), d.checkSecrets())
+		err = cmp.Or(d.checkSubscriptions(), d.checkBuckets(), d.checkSecrets(), d.checkRules())
 	}
 	if err == nil {
 		err = d.checkMoving()
@@ -265,6 +270,7 @@ func (q *Quota) check() error {
 		core.CheckCount("quota.burst", int64(q.Burst), 1, 1e9),
 		core.CheckCount("quota.pending_requests", int64(q.PendingRequests), 1, 1e6),
 		q.Bucket.check("quota.keyvalue_"),
+		core.CheckCount("quota.http_requests", int64(q.HTTPRequests), 1, 10_000),
 	)
 }
 
@@ -283,6 +289,7 @@ func (q *Quota) setDefaults() {
 	q.Burst = orDefault(q.Burst, 1000)
 	q.PendingRequests = orDefault(q.PendingRequests, 1000)
 	q.Bucket.setDefaults()
+	q.HTTPRequests = orDefault(q.HTTPRequests, 16)
 }
 
 func orDefault[T comparable](value, fallback T) T {

@@ -39,6 +39,9 @@ type liveCounts struct {
 
 	keyValue       atomic.Uint64
 	failedKeyValue [3]atomic.Uint64
+
+	http       atomic.Uint64
+	failedHTTP [core.NumHTTPErrorCodes]atomic.Uint64
 }
 
 // callsLocked returns the counts of the functions that c has called.
@@ -54,6 +57,10 @@ func (c *component) callsLocked() *callCounts {
 	n.keyValue = c.calling.counts.keyValue.Load()
 	for i := range n.failedKeyValue {
 		n.failedKeyValue[i] = c.calling.counts.failedKeyValue[i].Load()
+	}
+	n.http = c.calling.counts.http.Load()
+	for i := range n.failedHTTP {
+		n.failedHTTP[i] = c.calling.counts.failedHTTP[i].Load()
 	}
 	return &n
 }
@@ -166,9 +173,13 @@ func (c *component) callEntered(f *function, argument []byte) (result []byte, fa
 		return nil, errCallEnded
 	}
 	ctx := c.calling.ctx
-	if f.call != nil || f.own != nil {
+	switch {
+	case f.own != nil:
+		result, failure = f.own.call(c, ctx, argument)
+		f.leave()
+	case f.call != nil:
 		result, failure = c.run(f, ctx, argument)
-	} else {
+	default:
 		result, failure = c.ask(f, argument, until)
 	}
 	if failure != nil && ctx.Err() != nil {
@@ -205,9 +216,9 @@ func (c *component) run(f *function, ctx *functionContext, argument []byte) (res
 			result, failure = nil, c.panicked(f, reason)
 		}
 	}()
-	result, err := c.invoke(f, ctx, argument)
+	result, err := f.call(ctx, c.id, argument)
 	if err != nil {
-		return nil, f.failureOf(err)
+		return nil, failed(err.Error())
 	}
 	return result, nil
 }
@@ -238,16 +249,22 @@ func (c *component) beginFunction(f *function) (until time.Duration, interrupted
 	if c.call.interrupted {
 		return 0, true
 	}
+	until = min(until, c.beganLocked(now)+tenths(c.wallTimeLocked(), 9))
+	a.ctx = a.ctx.begin(c.host, until)
+	c.call.function, c.call.entered, c.call.functionContext = !c.traits.CountsRunningTime, now, a.ctx
+	return until, false
+}
+
+// beganLocked returns when the call of c's guest began that is in progress, to a tick.
+func (c *component) beganLocked(now time.Duration) time.Duration {
+	a := c.calling
 	if a.call != c.call.begun {
 		a.call, a.began = c.call.begun, now
 		if c.call.seen.Load() == c.call.begun {
 			a.began = min(now, c.call.since)
 		}
 	}
-	until = min(until, a.began+tenths(c.wallTimeLocked(), 9))
-	a.ctx = a.ctx.begin(c.host, until)
-	c.call.function, c.call.entered, c.call.functionContext = !c.traits.CountsRunningTime, now, a.ctx
-	return until, false
+	return a.began
 }
 
 // tenths returns n tenths of a time.

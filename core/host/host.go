@@ -60,6 +60,9 @@ type Config struct {
 	// Buckets are the buckets that components share, by name, with their quotas. A component's own
 	// bucket is not among them. See [Capabilities].
 	Buckets map[string]BucketQuota
+	// HTTP, if not nil, sends the requests of components to the web, as far as their [Capabilities]
+	// grant it. It is the caller's, to be closed after Stop.
+	HTTP HTTPClient
 	// Secrets, if not nil, knows the secrets of all components too: a program that logs what
 	// the host tells it keeps them out of its own log by [core.Redactor.Handler]. By default the host
 	// has one of its own.
@@ -109,6 +112,7 @@ type Host struct {
 	direct      directory // components that can be called directly
 	local       directory // all components that are attached to the broker
 	waits       waits
+	exchanges   exchanges // requests to the web under way
 	events      events
 	counts      hostCounts
 	epoch       atomic.Uint64 // counts changes of the configuration
@@ -210,7 +214,8 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 // tick is called at each tick of the clock. It reports whether any call is in progress.
 func (h *Host) tick(now time.Duration) (busy bool) {
 	h.workers.shareLeft()
-	return h.watch.check(now)
+	calls := h.watch.check(now)
+	return h.exchanges.check() || calls
 }
 
 // Start opens the broker and starts the workers. It may block until ctx ends. A
@@ -253,6 +258,8 @@ type ComponentStatus struct {
 	FailedCalls    uint64            // of these, without a result
 	KeyValue       uint64            // its calls of wasi:keyvalue
 	FailedKeyValue uint64            // of these, that ended with an error
+	HTTPRequests   uint64            // its requests to the web
+	FailedHTTP     uint64            // of these, without a response
 	Published      uint64            // its publications that were taken
 	Memory         int64             // bytes of its instances' memories; see [core.Sizer]; 0 if the engine does not know
 	Counters       ComponentCounters

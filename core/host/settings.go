@@ -19,8 +19,10 @@ const (
 	secretWait = 100 * time.Millisecond
 )
 
-// secretFunction is the name of the function that returns a secret. Its argument is the key.
-const secretFunction = core.HostNamespace + "/secret"
+// SecretFunction is the host's own function that returns a secret: its argument is the key, and its
+// result the value. A component may call it if it has secrets. The error for another key is
+// not-found.
+const SecretFunction = core.HostNamespace + "/secret"
 
 // Secret is a setting of a component that nobody else may see. The host replaces its value by its
 // key in all that it logs, and in the texts that it keeps: see [core.Redactor].
@@ -209,8 +211,8 @@ func secretOf(secrets []Secret, key string) (value string, found bool) {
 	return "", false
 }
 
-// readSecret is the function [secretFunction].
-func readSecret(_ context.Context, c *component, key []byte) ([]byte, error) {
+// secret is the function [SecretFunction].
+func (c *component) secret(_ context.Context, key []byte) ([]byte, *core.CallError) {
 	_, secrets := c.settings()
 	value, found := secretOf(secrets, string(key))
 	if !found {

@@ -64,6 +64,7 @@ type shownCounts struct {
 	counters                             ComponentCounters
 	fired, calls, failedCalls, published uint64
 	keyValue, failedKeyValue             uint64
+	http, failedHTTP                     uint64
 }
 
 // raise raises the counts of s to those that have been shown, and notes them. The host's lock is
@@ -74,6 +75,8 @@ func (n *shownCounts) raise(s *ComponentStatus) {
 	n.published = max(n.published, s.Published)
 	n.keyValue, n.failedKeyValue = max(n.keyValue, s.KeyValue), max(n.failedKeyValue, s.FailedKeyValue)
 	s.KeyValue, s.FailedKeyValue = n.keyValue, n.failedKeyValue
+	n.http, n.failedHTTP = max(n.http, s.HTTPRequests), max(n.failedHTTP, s.FailedHTTP)
+	s.HTTPRequests, s.FailedHTTP = n.http, n.failedHTTP
 	s.Counters, s.Fired, s.Calls, s.FailedCalls, s.Published = n.counters, n.fired, n.calls, n.failedCalls, n.published
 }
 
@@ -115,6 +118,10 @@ func (c *component) addToLocked(s *ComponentStatus, other supervisor) (last supe
 		s.KeyValue += n.keyValue
 		for _, failed := range n.failedKeyValue {
 			s.FailedKeyValue += failed
+		}
+		s.HTTPRequests += n.http
+		for _, failed := range n.failedHTTP {
+			s.FailedHTTP += failed
 		}
 	}
 	s.Published += c.publicationsLocked()

@@ -140,7 +140,8 @@ func (h *Host) stop(ctx context.Context) error {
 	close(h.stopped)
 	errs = append(errs, h.workers.stop(working), boundError(h.broker.Close(ctx)), boundError(h.tracker.Close()))
 	close(h.forgotten)
-	h.hurry() // ends preparations
+	h.hurry() // ends preparations, and requests to the web
+	h.exchanges.stop()
 	h.clock.Close()
 	h.audit.stop()
 	h.events.close()

@@ -126,7 +126,8 @@ func (c *component) countDroppedLocked() {
 func (c *component) launch(ctx context.Context) error {
 	began := c.host.clock.Exact()
 	instance, err := c.compiled.Instantiate(ctx, core.Environment{
-		ID: c.id, Host: c.guest.services, Timers: c.guest.services, Functions: c.guest.services, KeyValue: c.guest.services, Settings: c.guest.services, Publisher: c.guest.services, Limits: c.limits, Ledger: c.guest.ledger,
+		ID: c.id, Host: c.guest.services, Timers: c.guest.services, Functions: c.guest.services, KeyValue: c.guest.services, Settings: c.guest.services, HTTP: c.guest.services, Publisher: c.guest.services,
+		Limits: c.limits, Ledger: c.guest.ledger,
 		Variables: c.deployment.Env, Arguments: c.deployment.Args,
 		Starting: func(instance core.Instance) { c.start(instance, began) },
 		Ended:    c.guest.services.askHealth,
