@@ -1,6 +1,47 @@
 package core
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"unicode/utf8"
+)
+
+const (
+	// MaxSecrets is how many secrets a component has at most.
+	MaxSecrets = 64
+	// MaxSecret is the longest value of a secret in bytes.
+	MaxSecret = 64 << 10
+	// maxSecretKey is the longest key of a secret in bytes.
+	maxSecretKey = 128
+)
+
+// CheckSecretKey checks the key of a secret: 1 to 128 ASCII letters, digits, '-', '_' and '.'. An
+// error wraps [ErrOutOfRange].
+func CheckSecretKey(key string) error {
+	if len(key) == 0 || len(key) > maxSecretKey {
+		return fmt.Errorf("the key of a secret has %d bytes, %w: want 1 to %d", len(key), ErrOutOfRange, maxSecretKey)
+	}
+	for i := range len(key) {
+		if b := key[i]; !isIDByte(b) && (b < 'A' || b > 'Z') {
+			return fmt.Errorf("the key %q of a secret contains %q, %w: want letters of ASCII, 0-9, '-', '_' or '.'", clip(key), key[i:i+1], ErrOutOfRange)
+		}
+	}
+	return nil
+}
+
+// CheckSecret checks the value of a secret: 1 to [MaxSecret] bytes of UTF-8. The error does not tell
+// it.
+func CheckSecret(value string) error {
+	switch {
+	case value == "":
+		return errors.New("it is empty")
+	case len(value) > MaxSecret:
+		return fmt.Errorf("it has more than %d bytes", MaxSecret)
+	case !utf8.ValidString(value):
+		return errors.New("it is not UTF-8")
+	}
+	return nil
+}
 
 // Settings are the host's services of wasi:config/store: the configuration and the secrets of a
 // component. The rules of [Services] hold for them: calls come while a call of the instance is

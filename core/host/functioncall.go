@@ -42,8 +42,9 @@ type liveCounts struct {
 
 	files       atomic.Uint64
 	failedFiles [3]atomic.Uint64
-	http        atomic.Uint64
-	failedHTTP  [core.NumHTTPErrorCodes]atomic.Uint64
+
+	http       atomic.Uint64
+	failedHTTP [core.NumHTTPErrorCodes]atomic.Uint64
 }
 
 // callsLocked returns the counts of the functions that c has called.
@@ -179,9 +180,13 @@ func (c *component) callEntered(f *function, argument []byte) (result []byte, fa
 		return nil, errCallEnded
 	}
 	ctx := c.calling.ctx
-	if f.call != nil || f.own != nil {
+	switch {
+	case f.own != nil:
+		result, failure = f.own.call(c, ctx, argument)
+		f.leave()
+	case f.call != nil:
 		result, failure = c.run(f, ctx, argument)
-	} else {
+	default:
 		result, failure = c.ask(f, argument, until)
 	}
 	if failure != nil && ctx.Err() != nil {
@@ -218,9 +223,9 @@ func (c *component) run(f *function, ctx *functionContext, argument []byte) (res
 			result, failure = nil, c.panicked(f, reason)
 		}
 	}()
-	result, err := c.invoke(f, ctx, argument)
+	result, err := f.call(ctx, c.id, argument)
 	if err != nil {
-		return nil, f.failureOf(err)
+		return nil, failed(err.Error())
 	}
 	return result, nil
 }

@@ -285,20 +285,20 @@ func (t *httpTicket) sendSafely(ctx context.Context) (response *core.HTTPRespons
 }
 
 // fetch is [FetchFunction].
-func fetch(ctx context.Context, c *component, argument []byte) ([]byte, error) {
+func (c *component) fetch(ctx context.Context, argument []byte) ([]byte, *core.CallError) {
 	request, err := httpmessage.ReadRequest(argument)
 	if err != nil {
 		t := c.newTicket("")
 		_ = t.failed(&core.HTTPError{Code: core.HTTPProtocolError, Text: "the argument of " + FetchFunction + " is no HTTP request"}, true)
-		return nil, err
+		return nil, failed(err.Error())
 	}
 	t, err := c.prepareHTTP(request)
 	if err != nil {
-		return nil, err
+		return nil, failed(err.Error())
 	}
 	response, err := t.send(ctx)
 	if err != nil {
-		return nil, err
+		return nil, failed(err.Error())
 	}
 	return httpmessage.AppendResponse(nil, response), nil
 }

@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 
@@ -13,24 +12,23 @@ import (
 // [core.HostNamespace], in which no other function is. [Capabilities] Call does not grant it.
 type ownFunction struct {
 	// permitted reports whether a component may call it. Others get denied, with refusal.
-	permitted func(d *Deployment) bool
+	permitted func(c *component) bool
 	refusal   string
-	// call is the function. It runs as a [Function], on the goroutine that owns c. An error that
-	// is or wraps a [core.CallError] is the caller's as it is, any other one is failed.
-	call func(ctx context.Context, c *component, argument []byte) ([]byte, error)
+	// call is the function, on the goroutine that owns c. ctx ends as that of a [Function].
+	call func(c *component, ctx context.Context, argument []byte) ([]byte, *core.CallError)
 }
 
 // ownFunctions has all of them by name.
 var ownFunctions = map[string]*ownFunction{
 	FetchFunction: {
-		permitted: func(d *Deployment) bool { return len(d.Capabilities.HTTP) > 0 },
-		refusal:   "capabilities.http grants nothing",
-		call:      fetch,
+		permitted: func(c *component) bool { return c.host.config.HTTP != nil && len(c.deployment.Capabilities.HTTP) > 0 },
+		refusal:   "capabilities.http grants nothing, or the host has no client",
+		call:      (*component).fetch,
 	},
-	secretFunction: {
-		permitted: func(d *Deployment) bool { return len(d.Secrets) > 0 },
+	SecretFunction: {
+		permitted: func(c *component) bool { return len(c.deployment.Secrets) > 0 },
 		refusal:   "the component has no secrets",
-		call:      readSecret,
+		call:      (*component).secret,
 	},
 }
 
@@ -39,7 +37,7 @@ func newOwnFunctions() map[string]*function {
 	all := make(map[string]*function, len(ownFunctions))
 	for name, own := range ownFunctions {
 		f := &function{own: own}
-		f.set(name, FunctionOptions{MaxConcurrent: math.MaxInt32})
+		f.set(name, FunctionOptions{MaxConcurrent: math.MaxInt32}) // the calls of a component bound it
 		all[name] = f
 	}
 	return all
@@ -47,31 +45,13 @@ func newOwnFunctions() map[string]*function {
 
 // permitOwn sets p to c's permission for a function of the host itself.
 func (p *permission) permitOwn(c *component, name string) {
-	f := c.host.own[name]
+	p.function = c.host.own[name]
 	switch {
-	case f == nil:
+	case p.function == nil:
 		p.refusal = &core.CallError{Case: core.CallNotFound, Text: name}
-	case !f.own.permitted(&c.deployment):
-		p.refusal = &core.CallError{Case: core.CallDenied, Text: name + ": " + f.own.refusal}
+	case !p.function.own.permitted(c):
+		p.refusal = &core.CallError{Case: core.CallDenied, Text: name + ": " + p.function.own.refusal}
 	}
-	p.function = f
-}
-
-// failureOf returns the failure of a function in Go that has returned an error.
-func (f *function) failureOf(err error) *core.CallError {
-	var failure *core.CallError
-	if f.own != nil && errors.As(err, &failure) {
-		return &core.CallError{Case: failure.Case, Text: core.CutText(failure.Text, core.MaxErrorText)}
-	}
-	return failed(err.Error())
-}
-
-// invoke calls a function in Go.
-func (c *component) invoke(f *function, ctx context.Context, argument []byte) ([]byte, error) {
-	if f.own != nil {
-		return f.own.call(ctx, c, argument)
-	}
-	return f.call(ctx, c.id, argument)
 }
 
 // checkFunctionName checks the name of a function of a configuration.
@@ -81,7 +61,7 @@ func checkFunctionName(name string) error {
 	case err != nil:
 		return fmt.Errorf("the name of a function is like an id: %w", err)
 	case id.Namespace() == core.HostNamespace:
-		return fmt.Errorf("the function %q: the namespace %s is the host's own: choose another", name, core.HostNamespace)
+		return fmt.Errorf("the name of the function %q is in the namespace %s, which is the host's own: choose another", name, core.HostNamespace)
 	}
 	return nil
 }

@@ -2,25 +2,16 @@ package host
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
 	"slices"
 	"time"
-	"unicode/utf8"
 
 	"github.com/airhost/airhost/core"
 )
 
 const (
-	// MaxSecrets is how many secrets a component has at most.
-	MaxSecrets = 64
-	// MaxSecret is the longest value of a secret in bytes.
-	MaxSecret = 64 << 10
-	// maxSecretKey is the longest key of a secret in bytes.
-	maxSecretKey = 256
-
 	// secretAge is how old a value may be that a component gets.
 	secretAge = time.Second
 	// secretWait is how long a component waits for a newer value at most. It gets the value
@@ -28,13 +19,15 @@ const (
 	secretWait = 100 * time.Millisecond
 )
 
-// secretFunction is the name of the function that returns a secret. Its argument is the key.
-const secretFunction = core.HostNamespace + "/secret"
+// SecretFunction is the host's own function that returns a secret: its argument is the key, and its
+// result the value. A component may call it if it has secrets. The error for another key is
+// not-found.
+const SecretFunction = core.HostNamespace + "/secret"
 
 // Secret is a setting of a component that nobody else may see. The host replaces its value by its
 // key in all that it logs, and in the texts that it keeps: see [core.Redactor].
 type Secret struct {
-	Key    string // 1 to 256 bytes
+	Key    string // as [core.CheckSecretKey] wants it
 	Source SecretSource
 
 	held *heldSecret // once a host has read it
@@ -43,7 +36,7 @@ type Secret struct {
 // SecretSource is where a secret comes from. Package reach/secret has some. It is compared with the
 // source of another deployment: equal ones have the same value.
 type SecretSource interface {
-	// ReadSecret returns the value as it is now: 1 to [MaxSecret] bytes of UTF-8. The host calls it
+	// ReadSecret returns the value as it is now: as [core.CheckSecret] wants it. The host calls it
 	// at each deployment, and then at most once a second while the component asks for the
 	// secret. If that fails, or takes too long, the former value stays. The error has no part of the
 	// value. ReadSecret may be called from any goroutine.
@@ -57,14 +50,15 @@ func (s Secret) same(other Secret) bool {
 
 // checkSecrets checks the secrets of d, but for their values.
 func (d *Deployment) checkSecrets() error {
-	if err := core.CheckCount("the number of secrets", int64(len(d.Secrets)), 0, MaxSecrets); err != nil {
+	if err := core.CheckCount("the number of secrets", int64(len(d.Secrets)), 0, core.MaxSecrets); err != nil {
 		return err
 	}
 	for i, s := range d.Secrets {
+		if err := core.CheckSecretKey(s.Key); err != nil {
+			return err
+		}
 		is := func(key string) bool { return key == s.Key }
 		switch {
-		case s.Key == "" || len(s.Key) > maxSecretKey || !utf8.ValidString(s.Key):
-			return fmt.Errorf("the key of a secret has %d bytes, want 1 to %d of UTF-8", len(s.Key), maxSecretKey)
 		case s.Source == nil:
 			return fmt.Errorf("the secret %q has no Source", s.Key)
 		case slices.ContainsFunc(d.Config, func(p core.ConfigPair) bool { return is(p.Key) }):
@@ -72,19 +66,6 @@ func (d *Deployment) checkSecrets() error {
 		case slices.ContainsFunc(d.Secrets[:i], func(o Secret) bool { return is(o.Key) }):
 			return fmt.Errorf("the secret %q is there twice: leave one out", s.Key)
 		}
-	}
-	return nil
-}
-
-// CheckSecret checks the value of a secret. The error does not tell it.
-func CheckSecret(value string) error {
-	switch {
-	case value == "":
-		return errors.New("it is empty")
-	case len(value) > MaxSecret:
-		return fmt.Errorf("it has %d bytes, at most %d are possible", len(value), MaxSecret)
-	case !utf8.ValidString(value):
-		return errors.New("it is not UTF-8")
 	}
 	return nil
 }
@@ -163,7 +144,7 @@ func (s *heldSecret) refresh(done chan struct{}) {
 func (s *heldSecret) read() error {
 	value, err := s.source.ReadSecret()
 	if err == nil {
-		err = CheckSecret(value)
+		err = core.CheckSecret(value)
 	}
 	if err != nil {
 		return err
@@ -230,12 +211,12 @@ func secretOf(secrets []Secret, key string) (value string, found bool) {
 	return "", false
 }
 
-// readSecret is the function [secretFunction].
-func readSecret(_ context.Context, c *component, key []byte) ([]byte, error) {
+// secret is the function [SecretFunction].
+func (c *component) secret(_ context.Context, key []byte) ([]byte, *core.CallError) {
 	_, secrets := c.settings()
 	value, found := secretOf(secrets, string(key))
 	if !found {
-		return nil, &core.CallError{Case: core.CallNotFound, Text: "the component has no secret " + core.CutText(key, maxSecretKey)}
+		return nil, &core.CallError{Case: core.CallNotFound, Text: "the component has no secret " + core.CutText(key, core.MaxIDPart)}
 	}
 	return []byte(value), nil
 }

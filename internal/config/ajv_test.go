@@ -19,8 +19,8 @@ import (
 // unknowable are the mistakes that a schema cannot find, with the reasons.
 var unknowable = map[string]*regexp.Regexp{
 	"a pattern compares no sizes and times":    regexp.MustCompile(`is out of range, want [0-9.]+[a-zA-Z]`),
-	"it does not know the variables":           regexp.MustCompile(`^the value of \$\{|is not set in the environment|^"\$\{.*(is not UTF-8|larger than 1 MiB)`),
-	"it compares no values":                    regexp.MustCompile(`is shorter than|is for store: bbolt alone|missing: the file of bbolt|is the name of each component's own bucket|has no place for|keeps no messages: set|is for (components with )?delivery: durable alone|is there beside|needs its (key|certificate)|is for the broker nats|is for a host with a server|needs a folder|are for servers with|needs a certificate and|has a name or a token beside|is less than limits.memory|is the id of another|is there twice|has no component`),
+	"it does not know the variables":           regexp.MustCompile(`^the value of \$\{|without \$\{\} and without|is not set in the environment|^"\$\{.*(is not UTF-8|larger than 1 MiB)`),
+	"it compares no values":                    regexp.MustCompile(`is shorter than|is in config as well|is for store: bbolt alone|missing: the file of bbolt|is the name of each component's own bucket|has no place for|keeps no messages: set|is for (components with )?delivery: durable alone|is there beside|needs its (key|certificate)|is for the broker nats|is for a host with a server|needs a folder|are for servers with|needs a certificate and|has a name or a token beside|is less than limits.memory|is the id of another|is there twice|has no component`),
 	"keys may come from the defaults":          regexp.MustCompile(`needs messages_per_second|is for WebAssembly alone|is for the process engine alone|is for processes and WebAssembly alone|has no limits.memory|is for a source that is a file`),
 	"it has one pattern for all names":         regexp.MustCompile(`the namespace airhost is|is no namespace`),
 	"it allows the parts of other builds":      regexp.MustCompile(`is not built into this airhost|there is no NATS server in`),

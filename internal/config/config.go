@@ -49,7 +49,7 @@ type Host struct {
 	Interpreter    bool     `yaml:"interpreter,omitempty" jsonschema:"default=false" jsonschema_description:"Whether the engine wazero interprets guests instead of compiling them: slower by far, with less that could be wrong."`
 }
 
-// Defaults has the keys of a component but id, source and sha256.
+// Defaults has the keys of a component but id, source, sha256 and secrets.
 type Defaults Component
 
 // Component is one guest with its capabilities and limits.
@@ -67,6 +67,7 @@ type Component struct {
 	Env            Pairs            `yaml:"env,omitempty" jsonschema_description:"The environment of an executable, or the one that a WebAssembly guest gets by WASI: nothing of airhost's own is added. NAME: ${NAME} passes a variable on."`
 	Args           []string         `yaml:"args,omitempty" jsonschema_description:"The arguments that a WebAssembly guest gets by WASI. Those of an executable are process.args."`
 	Config         Pairs            `yaml:"config,omitempty" jsonschema_description:"Handed to the guest's initialize, in this order."`
+	Secrets        Secrets          `yaml:"secrets,omitempty" jsonschema_description:"Settings that the component alone may read, by wasi:config/store and by the function airhost/secret: each key with the variable or the file that has the value. At most 64."`
 	Capabilities   Capabilities     `yaml:"capabilities,omitempty" jsonschema_description:"The targets that the component may message, the functions that it may call, the topics on which it may publish, and its buckets. Nothing is granted by default."`
 	Subscribe      []Subscription   `yaml:"subscribe,omitempty" jsonschema_description:"The topics on which the component gets the messages that others publish: each message once, with the publisher as the sender. The first entry that matches a topic counts."`
 	Limits         Limits           `yaml:"limits,omitempty" jsonschema_description:"The resources that the component may use."`

@@ -28,10 +28,12 @@ func (d *decoder) consistency() {
 		d.subscriptions(c.Subscribe, path+".subscribe")
 		d.place(c, path)
 		d.buckets(c.Capabilities.KeyValue, path+".capabilities.keyvalue")
+		d.secrets(c, path)
 	}
 	d.admin(&d.file.Host)
 	d.nats(&d.file.Host)
 	d.budgets()
+	d.functionNames()
 	d.providers()
 	d.keyValue()
 	for path, part := range d.file.Host.parts() {
@@ -161,7 +163,7 @@ func (d *decoder) process(c *Component, path string) {
 }
 
 // Warnings returns probable mistakes that are allowed: budgets of namespaces, capabilities for
-// functions, buckets and targets, targets of routes and schedules, and topics, that the file does not have.
+// functions, buckets and targets, secrets that others may read, targets of routes and schedules, and topics, that the file does not have.
 // Targets, publishers and subscribers may be anywhere if the broker may know other hosts; then there are
 // warnings for subscriptions in which these have no part.
 func (f *File) Warnings() Mistakes {
@@ -170,6 +172,7 @@ func (f *File) Warnings() Mistakes {
 		warnings = append(warnings, f.Mistake(path, "no file matches it"))
 	}
 	warnings = append(warnings, f.idleBudgets()...)
+	warnings = append(warnings, f.openSecrets()...)
 	for i := range f.Components {
 		granted := f.Components[i].Capabilities
 		path := fmt.Sprintf("components[%d].capabilities.", i)

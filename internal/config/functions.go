@@ -17,6 +17,16 @@ type Function struct {
 	MaxConcurrent int              `yaml:"max_concurrent,omitempty" jsonschema:"minimum=1,maximum=1000000,default=64" jsonschema_description:"How many calls may run and wait at the same time; one more gets unavailable."`
 }
 
+// functionNames notes names of functions that are the host's own, and capabilities for such
+// functions.
+func (d *decoder) functionNames() {
+	for _, name := range slices.SortedFunc(maps.Keys(d.file.Functions), byText) {
+		if name.Namespace() == core.HostNamespace {
+			d.at("functions."+name.String(), "the namespace %s is the host's own: choose another", core.HostNamespace)
+		}
+	}
+}
+
 // providers notes functions whose component is not in the file, unless the broker may know
 // other hosts.
 func (d *decoder) providers() {

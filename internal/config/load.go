@@ -42,6 +42,11 @@ func (f *File) Absolute() (*File, error) {
 			part.Plugin = &plugin
 		}
 	}
+	for i := range absolute.Components {
+		if err := absolute.Components[i].moveSecrets(filepath.Abs); err != nil {
+			return nil, err
+		}
+	}
 	for _, p := range absolute.paths() {
 		var err error
 		if *p, err = filepath.Abs(*p); err != nil {
@@ -101,6 +106,7 @@ func (f *File) locate() Mistakes {
 			missing = append(missing, f.Mistake(path, fmt.Sprintf("%s: %s", c.Source, reason(err))))
 		}
 	}
+	missing = append(missing, f.locateSecrets()...)
 	if f.KeyValue.Path != "" {
 		f.KeyValue.Path = f.path(f.KeyValue.Path)
 	}

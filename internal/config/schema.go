@@ -119,6 +119,8 @@ func complete(schema *jsonschema.Schema, t reflect.Type, built Built) {
 		schema.PropertyNames = &jsonschema.Schema{Pattern: "^" + idPart + "$"}
 		if t.Key() == reflect.TypeFor[core.ComponentID]() {
 			schema.PropertyNames.Pattern = idSyntax
+		} else if t == reflect.TypeFor[Secrets]() {
+			ofSecrets(schema)
 		}
 		schema, t = schema.AdditionalProperties, t.Elem()
 	}
@@ -156,7 +158,9 @@ func restrict(property *jsonschema.Schema, kind reflect.Type, r rules) {
 			property.Items.Pattern = "^" + idPart + "$"
 		}
 	case "env":
-		property.PropertyNames = &jsonschema.Schema{Pattern: variableNames}
+		if kind != reflect.TypeFor[string]() { // of a secret
+			property.PropertyNames = &jsonschema.Schema{Pattern: variableNames}
+		}
 	case "labels":
 		most := uint64(maxLabels)
 		property.MaxProperties = &most

@@ -57,7 +57,7 @@ var importRules = []rule{
 	{"internal/natsserver", "", "github.com/nats-io/nats-server/", "one vendor for a server"},
 	{"internal/nemesis", "core core/host guest backends/native brokers/nats trackers/slab", "github.com/nats-io/nats-server/ golang.org/x/sys", "it has tests of whole clusters"},
 	{"internal/sdnotify", "core", "github.com/coreos/go-systemd/v22/daemon", "it talks to the service manager alone"},
-	{"internal/config", "core " + wasmLibs, "github.com/goccy/go-yaml github.com/invopop/jsonschema", "it reads a file and starts nothing"},
+	{"internal/config", "core reach/secret " + wasmLibs, "github.com/goccy/go-yaml github.com/invopop/jsonschema", "it reads a file and starts nothing"},
 	{"internal/parts", "core " + wasmLibs + " " + parts, "", "it lists the implementations for the programs and starts none"},
 	{"internal/bench/data/", "internal/bench/data/", benchVendors, "it knows neither how results are measured nor how they are shown"},
 	{"internal/bench/show/", "internal/bench/data/ internal/bench/show/", benchVendors, "it shows results and measures none"},

@@ -54,6 +54,7 @@ func deployment(c config.Component) host.Deployment {
 		ID:             c.ID,
 		Engine:         c.Engine,
 		Config:         c.Config,
+		Secrets:        secrets(c.Secrets),
 		Env:            c.Env,
 		Args:           c.Args,
 		Capabilities:   host.Capabilities{Send: c.Capabilities.Send, Request: c.Capabilities.Request, Call: c.Capabilities.Call, Publish: c.Capabilities.Publish, KeyValue: c.Capabilities.KeyValue},
