@@ -43,7 +43,8 @@ type compiled struct {
 }
 
 func newCompiled(v *variant, code *sandbox.Code, metered bool) *compiled {
-	code.Traits.KeepsLedger, code.Traits.Exchanges = true, true
+	code.Traits.KeepsLedger = !code.Traits.HTTP
+	code.Traits.Exchanges = code.Traits.KeepsLedger
 	c := &compiled{code: code, variant: v, hosts: v.resolve(code.Module, metered)}
 	for i := range c.hosts {
 		c.types, c.kinds = append(c.types, c.hosts[i].typ), append(c.kinds, c.hosts[i].kind)
@@ -91,6 +92,9 @@ func (c *component) Instantiate(ctx context.Context, env core.Environment) (core
 	if err := in.start(); err != nil {
 		_ = in.Close() // the caller needs the first error
 		return nil, err
+	}
+	if c.code.Traits.HTTP {
+		return server{in}, nil
 	}
 	return in, nil
 }

@@ -65,6 +65,9 @@ func (c *component) Instantiate(ctx context.Context, env core.Environment) (core
 		_ = in.Close() // the error of the start matters more
 		return nil, err
 	}
+	if c.code.Traits.HTTP {
+		return server{in}, nil
+	}
 	return in, nil
 }
 
