@@ -81,6 +81,18 @@ func (c *compiled) prepare(metered bool) ([]byte, error) {
 func (c *component) Traits() core.Traits { return c.code.Traits }
 
 func (c *component) Instantiate(ctx context.Context, env core.Environment) (core.Instance, error) {
+	in, err := c.instantiate(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	if !c.code.Traits.HTTP {
+		return in, nil
+	}
+	env.Starting = nil
+	return sandbox.NewServer(in, c.code.Traits, func() (sandbox.Serving, error) { return c.instantiate(context.Background(), env) }), nil
+}
+
+func (c *component) instantiate(ctx context.Context, env core.Environment) (*instance, error) {
 	if err := c.refs.Acquire(); err != nil {
 		return nil, err
 	}
@@ -92,9 +104,6 @@ func (c *component) Instantiate(ctx context.Context, env core.Environment) (core
 	if err := in.start(); err != nil {
 		_ = in.Close() // the caller needs the first error
 		return nil, err
-	}
-	if c.code.Traits.HTTP {
-		return server{in}, nil
 	}
 	return in, nil
 }

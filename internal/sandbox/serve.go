@@ -11,7 +11,7 @@ import (
 	"github.com/airhost/airhost/internal/httpmessage"
 )
 
-// HandleHTTP is HandleMessage of [core.Instance] for a guest whose [core.Traits] say HTTP. The message
+// HandleHTTP handles a message for a guest whose [core.Traits] say HTTP. The message
 // is a request of HTTP, and the response that the guest sets is appended to *response as one of HTTP.
 func (s *State) HandleHTTP(message []byte, response *[]byte) error {
 	if err := s.Enter(); err != nil {
@@ -32,11 +32,15 @@ func (s *State) HandleHTTP(message []byte, response *[]byte) error {
 		return err
 	}
 	answer, failure := w.Served()
+	s.leftBehind = w.HoldsRequests()
 	if failure == nil && response != nil {
 		failure = s.Respond(httpmessage.AppendResponse(nil, answer), response)
 	}
 	return Failure(failure)
 }
+
+// LeftBehind reports whether the guest has kept resources of the last request.
+func (s *State) LeftBehind() bool { return s.leftBehind }
 
 // requestIn returns the request that a message is. Its URL is a path with a query.
 func requestIn(message []byte) (*core.HTTPRequest, error) {

@@ -88,11 +88,19 @@ func (in *Instance) Served() (*core.HTTPResponse, *core.ComponentError) {
 	case s.response.taken && !b.finished:
 		return nil, unanswered("it has returned from handle and not finished the body of its response (outgoing-body.finish)")
 	}
-	response := &core.HTTPResponse{Status: int(s.response.status), Body: slices.Clone(b.bytes)}
+	response := &core.HTTPResponse{Status: int(s.response.status), Body: b.bytes}
 	for _, f := range s.response.headers.list {
 		response.Header = append(response.Header, core.HTTPField{Name: strings.ToLower(f.name), Value: string(f.value)})
 	}
 	return response, nil
+}
+
+// ofRequests are the resources that a guest has of a request that it handles, and of its response.
+var ofRequests = []string{"incoming-request", "incoming-body", "future-trailers", "response-outparam", "outgoing-response", "outgoing-body"}
+
+// HoldsRequests reports whether the guest has any of them.
+func (in *Instance) HoldsRequests() bool {
+	return slices.ContainsFunc(in.handles.slots, func(h *handle) bool { return h != nil && slices.Contains(ofRequests, h.of) })
 }
 
 // unanswered is the failure of a request to which there is no response.
