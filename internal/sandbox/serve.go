@@ -50,7 +50,7 @@ func requestIn(message []byte) (*core.HTTPRequest, error) {
 	}
 	if r.URL[0] != '/' && r.URL != "*" {
 		u, err := url.Parse(r.URL)
-		if err != nil || u.Scheme == "" {
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" {
 			return nil, errors.New("the target of the HTTP request is no path")
 		}
 		r.URL = u.RequestURI()
