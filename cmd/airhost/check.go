@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/airhost/airhost/core"
+	gateway "github.com/airhost/airhost/gateway/http"
 	"github.com/airhost/airhost/internal/abi"
 	"github.com/airhost/airhost/internal/config"
 	"github.com/airhost/airhost/internal/parts"
@@ -64,7 +65,7 @@ func (p *program) check(ctx context.Context, path string, online bool) error {
 	if err = errors.Join(err, c.close(ctx)); err != nil {
 		return err
 	}
-	err = errors.Join(p.checked(&c), service.CheckWays(file), service.CheckNATS(file), executables(file))
+	err = errors.Join(p.checked(&c), c.routes(), service.CheckWays(file), service.CheckNATS(file), executables(file))
 	if online {
 		err = errors.Join(err, p.online(ctx, file))
 	}
@@ -215,6 +216,23 @@ func (c *checker) result(i int) string {
 		return "ok, but " + c.hints[i]
 	}
 	return "ok"
+}
+
+// routes returns a mistake for each route of bodies to a component that handles whole requests.
+func (c *checker) routes() error {
+	var mistakes config.Mistakes
+	for i, r := range c.file.Gateway.HTTP.Routes {
+		for j, component := range c.file.Components {
+			if component.ID == r.Target && c.traits[j].HTTP && gateway.Pattern(r.Pattern) != gateway.HTTP {
+				mistakes = append(mistakes, c.file.Mistake(fmt.Sprintf("gateway.http.routes[%d].target", i),
+					fmt.Sprintf("%s handles whole requests (it exports wasi:http/incoming-handler): add pattern: http to the route", r.Target)))
+			}
+		}
+	}
+	if mistakes == nil {
+		return nil
+	}
+	return mistakes
 }
 
 // several reports whether there may be more than one instance.

@@ -95,7 +95,7 @@ func reportOnModule(file string, code []byte) (*moduleReport, error) {
 // unmet adds problems for which the contract is not met.
 func (r *moduleReport) unmet(problems ...string) {
 	r.Contract.Problems = append(r.Contract.Problems, problems...)
-	r.Contract.Met, r.Contract.Hint = false, ""
+	r.Contract.Met, r.Contract.Hint, r.Contract.HTTP = false, "", false
 }
 
 // readModule reads a module, or that of a precompiled file.
@@ -208,6 +208,7 @@ type contractReport struct {
 	Exports  []contractExport `json:"exports"`
 	Problems []string         `json:"problems"`
 	Hint     string           `json:"hint,omitempty"` // a probable mistake that the contract allows
+	HTTP     bool             `json:"http,omitempty"` // it handles requests of HTTP in place of messages
 }
 
 // contractExport is one of the contract's exports, and whether the module has
@@ -324,6 +325,7 @@ var absent = map[string]string{
 	abi.Restore:            "",
 	abi.PostRestore:        "",
 	abi.Start:              "",
+	abi.HandleHTTP:         "",
 }
 
 func (r *moduleReport) contract(m *wasm.Module) {
@@ -344,6 +346,6 @@ func (r *moduleReport) contract(m *wasm.Module) {
 	}
 	r.Contract.Problems = append([]string{}, abi.Check(m)...)
 	if r.Contract.Met = len(r.Contract.Problems) == 0; r.Contract.Met {
-		r.Contract.Hint = abi.Hint(m)
+		r.Contract.Hint, r.Contract.HTTP = abi.Hint(m), abi.HandlesHTTP(m)
 	}
 }
