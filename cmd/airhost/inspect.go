@@ -95,7 +95,7 @@ func reportOnModule(file string, code []byte) (*moduleReport, error) {
 // unmet adds problems for which the contract is not met.
 func (r *moduleReport) unmet(problems ...string) {
 	r.Contract.Problems = append(r.Contract.Problems, problems...)
-	r.Contract.Met, r.Contract.Hint = false, ""
+	r.Contract.Met, r.Contract.Hint, r.Contract.HTTP = false, "", false
 }
 
 // readModule reads a module, or that of a precompiled file.
@@ -208,6 +208,7 @@ type contractReport struct {
 	Exports  []contractExport `json:"exports"`
 	Problems []string         `json:"problems"`
 	Hint     string           `json:"hint,omitempty"` // a probable mistake that the contract allows
+	HTTP     bool             `json:"http,omitempty"` // it handles requests of HTTP in place of messages
 }
 
 // contractExport is one of the contract's exports, and whether the module has
@@ -270,7 +271,7 @@ func access(module, name string) string {
 	case module == abi.HostServices && name == abi.SendRequest:
 		return "refused without capabilities.request"
 	case module == abi.Functions:
-		return "refused without capabilities.call"
+		return "refused without capabilities.call, or capabilities.http for airhost/fetch"
 	case strings.HasPrefix(module, abi.KeyValue) && !strings.HasPrefix(name, "[resource-drop]"):
 		return "refused without capabilities.keyvalue"
 	case module == abi.OutgoingHandler && name == "handle":
@@ -326,6 +327,7 @@ var absent = map[string]string{
 	abi.Restore:            "",
 	abi.PostRestore:        "",
 	abi.Start:              "",
+	abi.HandleHTTP:         "",
 }
 
 func (r *moduleReport) contract(m *wasm.Module) {
@@ -346,6 +348,6 @@ func (r *moduleReport) contract(m *wasm.Module) {
 	}
 	r.Contract.Problems = append([]string{}, abi.Check(m)...)
 	if r.Contract.Met = len(r.Contract.Problems) == 0; r.Contract.Met {
-		r.Contract.Hint = abi.Hint(m)
+		r.Contract.Hint, r.Contract.HTTP = abi.Hint(m), abi.HandlesHTTP(m)
 	}
 }

@@ -17,7 +17,7 @@ import (
 // of the harness.
 func RunWasm(t *testing.T, h Harness) {
 	h.Actor, h.Responder = ActorWasm(), ResponderWasm()
-	runAll(t, h, slices.Concat(wasmPromises, wasiPromises, wasi2Promises, wordsPromises, hostilePromises, orderPromises, wasmStatePromises))
+	runAll(t, h, slices.Concat(wasmPromises, wasiPromises, wasi2Promises, httpPromises, wordsPromises, hostilePromises, orderPromises, wasmStatePromises))
 }
 
 var wasmPromises = []promise{

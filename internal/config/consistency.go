@@ -29,13 +29,14 @@ func (d *decoder) consistency() {
 		d.place(c, path)
 		d.buckets(c.Capabilities.KeyValue, path+".capabilities.keyvalue")
 		d.secrets(c, path)
+		d.httpRules(c.Capabilities.HTTP, path+".capabilities.http")
 	}
 	d.admin(&d.file.Host)
 	d.nats(&d.file.Host)
 	d.budgets()
-	d.functionNames()
 	d.providers()
 	d.keyValue()
+	d.httpOut()
 	for path, part := range d.file.Host.parts() {
 		if part.Plugin != nil {
 			d.extension(part.Plugin, path)

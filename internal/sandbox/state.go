@@ -41,7 +41,8 @@ type State struct {
 	stdout, stderr output
 	words          lastwords.Words // standard error of the current call
 
-	wasi *wasi.Instance // nil until the guest calls WASI
+	wasi       *wasi.Instance // nil until the guest calls WASI
+	leftBehind bool           // see LeftBehind
 }
 
 // Bind sets the engine's access to the guest.

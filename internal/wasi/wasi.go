@@ -52,8 +52,9 @@ type Instance struct {
 	call    call
 
 	http      core.HTTP
-	bodies    int // bytes of bodies of HTTP: see maxBodies
-	exchanges int // requests whose response the guest has not got
+	bodies    int     // bytes of bodies of HTTP: see maxBodies
+	exchanges int     // requests whose response the guest has not got
+	served    *served // the request that it handles, or nil
 }
 
 // New returns the state of a guest that has called nothing yet. Without grants it has
