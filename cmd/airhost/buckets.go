@@ -43,6 +43,8 @@ func (o *operation) openBuckets(makes bool) (localBuckets, error) {
 	switch {
 	case err != nil:
 		return localBuckets{}, err
+	case file.HasKeyValue() && file.KeyValue.Store == config.StoreNATS:
+		return localBuckets{}, explained{fmt.Errorf("%w at %s, and the key-value store of %s is in NATS, which a running host alone reads: start it, or name another host of its cluster by --host", admin.ErrUnreachable, o.client.Address(), o.file)}
 	case !service.KeyValueInFile(file):
 		return localBuckets{}, explained{fmt.Errorf("%w at %s, and %s has no file of a key-value store", admin.ErrUnreachable, o.client.Address(), o.file)}
 	}
