@@ -73,6 +73,7 @@ var methods = map[string]map[string]method{
 
 	"wasi:keyvalue/store":   storeMethods,
 	"wasi:keyvalue/atomics": atomicsMethods,
+	"wasi:keyvalue/batch":   batchMethods,
 
 	"wasi:http/types":            httpMethods,
 	"wasi:http/outgoing-handler": {"handle": refuseRequest},

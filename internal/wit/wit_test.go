@@ -83,9 +83,10 @@ func TestKeyValue(t *testing.T) {
 		"[method]bucket.list-keys": "(i32, i32, i32, i32, i32) -> ()",
 		"increment":                "(i32, i32, i32, i64, i32) -> ()", "[static]cas.new": "(i32, i32, i32, i32) -> ()",
 		"[method]cas.current": "(i32, i32) -> ()", "swap": "(i32, i32, i32, i32) -> ()", "[resource-drop]cas": "(i32) -> ()",
+		"get-many": "(i32, i32, i32, i32) -> ()", "set-many": "(i32, i32, i32, i32) -> ()", "delete-many": "(i32, i32, i32, i32) -> ()",
 	}
 	got := map[string]string{}
-	for _, name := range []string{"wasi:keyvalue/store", "wasi:keyvalue/atomics"} {
+	for _, name := range []string{"wasi:keyvalue/store", "wasi:keyvalue/atomics", "wasi:keyvalue/batch"} {
 		for _, f := range Find(name).Funcs {
 			got[f.Name] = f.Core.String()
 		}
