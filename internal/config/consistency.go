@@ -190,7 +190,7 @@ func (f *File) Warnings() Mistakes {
 		warnings = append(warnings, f.silent()...)
 	}
 	if f.Host.UsesNATS() {
-		warnings = append(warnings, f.unshared()...)
+		warnings = append(append(warnings, f.unshared()...), f.stays()...)
 	}
 	return warnings
 }

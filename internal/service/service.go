@@ -103,6 +103,7 @@ func New(ctx context.Context, c Config) (*Service, error) {
 			return events
 		}),
 	)
+	s.joinStore()
 	ctx, cancel := startContext(ctx, c.File)
 	defer cancel()
 	if err := s.fx.Start(ctx); err != nil {

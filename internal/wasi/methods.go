@@ -76,6 +76,7 @@ var methods = map[string]map[string]method{
 
 	"wasi:keyvalue/store":   storeMethods,
 	"wasi:keyvalue/atomics": atomicsMethods,
+	"wasi:keyvalue/batch":   batchMethods,
 
 	"wasi:config/store": configMethods,
 

@@ -86,9 +86,10 @@ func TestDrafts(t *testing.T) {
 		"increment":                "(i32, i32, i32, i64, i32) -> ()", "[static]cas.new": "(i32, i32, i32, i32) -> ()",
 		"get": "(i32, i32, i32) -> ()", "get-all": "(i32) -> ()",
 		"[method]cas.current": "(i32, i32) -> ()", "swap": "(i32, i32, i32, i32) -> ()", "[resource-drop]cas": "(i32) -> ()",
+		"get-many": "(i32, i32, i32, i32) -> ()", "set-many": "(i32, i32, i32, i32) -> ()", "delete-many": "(i32, i32, i32, i32) -> ()",
 	}
 	got := map[string]string{}
-	for _, name := range []string{"wasi:keyvalue/store", "wasi:keyvalue/atomics", "wasi:config/store"} {
+	for _, name := range []string{"wasi:keyvalue/store", "wasi:keyvalue/atomics", "wasi:keyvalue/batch", "wasi:config/store"} {
 		for _, f := range Find(name).Funcs {
 			got[f.Name] = f.Core.String()
 		}

@@ -129,13 +129,13 @@ func TestUnknown(t *testing.T) {
 	_, err := conn.Subscribe("$KV.ah_deaf_kv.>", func(*nats.Msg) {}) // takes all, and does not answer
 	check(t, err)
 	check(t, conn.Flush())
-	deaf := New(Config{Connection: func() (*nats.Conn, error) { return conn, nil }, Bucket: "ah_deaf_kv"})
+	deaf := New(Config{Broker: broker{conn, nil}, Bucket: "ah_deaf_kv"})
 	err = deaf.commit(within(t, 50*time.Millisecond), conn, &nats.Msg{Subject: "$KV.ah_deaf_kv.a.k.b", Header: nats.Header{}})
 	if err == nil || !strings.Contains(err.Error(), "it is unknown whether a change was made") {
 		t.Errorf("without an answer the error is %v", err)
 	}
 	lost := errors.New("the connection to NATS is lost")
-	s.config.Connection = func() (*nats.Conn, error) { return nil, lost }
+	s.Use(broker{nil, lost})
 	for _, err := range []error{third(b.Keys(t.Context(), "", 1)), second(b.Get(t.Context(), "k")), second(b.Write(t.Context(), set("k", "w"))), second(b.Usage(t.Context()))} {
 		if !errors.Is(err, lost) || strings.Contains(err.Error(), "unknown") {
 			t.Errorf("without a connection the error is %v", err)
@@ -192,7 +192,7 @@ func TestRefusals(t *testing.T) {
 	fails("the usage of the bucket shop/cart in NATS is damaged", err)
 	_, err = s.Buckets(t.Context())
 	fails("the usage of the bucket shop/cart in NATS is damaged", err)
-	check(t, js.DeleteStream(t.Context(), StreamName("ah_test_kv")))
+	check(t, js.DeleteStream(t.Context(), s.Stream()))
 	_, err = b.Get(t.Context(), "k")
 	fails("", err)
 	put(t, b, "k", "new") // into a stream that is made anew
@@ -242,7 +242,7 @@ func TestRemoved(t *testing.T) {
 	check(t, err)
 	js, err := jetstream.New(connect(t, natsServer))
 	check(t, err)
-	stream, err := js.Stream(t.Context(), StreamName("ah_test_kv"))
+	stream, err := js.Stream(t.Context(), s.Stream())
 	check(t, err)
 	got, err := stream.GetLastMsgForSubject(t.Context(), b.keySubject("k"))
 	if err != nil || got.Header.Get(timeToLive) != removedFor || len(got.Data) != 0 {

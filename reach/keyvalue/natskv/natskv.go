@@ -26,10 +26,8 @@ import (
 
 // Config are the settings of a store.
 type Config struct {
-	// Connection returns a connection to NATS, or why there is none now. The store does not
-	// close it. It must not keep what is published while it is lost (ReconnectBufSize below
-	// 0): such a change would come after its caller was told that it is unknown.
-	Connection func() (*nats.Conn, error)
+	// Broker has the connection. It may be set later, by Use.
+	Broker Broker
 	// Bucket is the name of the bucket in NATS, of letters, digits, '-' and '_'.
 	Bucket string
 	// Replicas is how many servers keep a stream that the store makes: 1 to 5; 1 by default.
@@ -39,6 +37,14 @@ type Config struct {
 	Logger *slog.Logger
 }
 
+// Broker has a connection to NATS, as the one of brokers/nats.
+type Broker interface {
+	// Connection returns the connection, or why there is none now. The store does not close
+	// it. It must not keep what is published while it is lost (ReconnectBufSize below 0):
+	// such a change would be made after its caller has got an error.
+	Connection() (*nats.Conn, error)
+}
+
 // Store is a store in NATS. Its methods may be called from any goroutine.
 type Store struct {
 	config Config
@@ -46,6 +52,7 @@ type Store struct {
 	scans  chan struct{} // has an entry for each scan in progress
 
 	mu      sync.Mutex // guards the following
+	broker  Broker     // nil before it is known
 	buckets map[string]*bucket
 	stream  jetstream.Stream // nil until it was looked for
 	of      *nats.Conn       // the connection of stream
@@ -66,11 +73,31 @@ const (
 
 // New returns a store. It connects nothing.
 func New(c Config) *Store {
-	s := &Store{config: c, log: c.Logger, scans: make(chan struct{}, maxScans), buckets: make(map[string]*bucket)}
+	s := &Store{config: c, log: c.Logger, broker: c.Broker, scans: make(chan struct{}, maxScans), buckets: make(map[string]*bucket)}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
 	return s
+}
+
+// Use sets the broker of a store that was made without one.
+func (s *Store) Use(b Broker) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.broker = b
+}
+
+var errNoBroker = errors.New("the host has not connected to NATS yet")
+
+// connection returns the broker's.
+func (s *Store) connection() (*nats.Conn, error) {
+	s.mu.Lock()
+	b := s.broker
+	s.mu.Unlock()
+	if b == nil {
+		return nil, errNoBroker
+	}
+	return b.Connection()
 }
 
 // Close does nothing, since the connection is the caller's.
@@ -93,8 +120,8 @@ func (s *Store) bucket(name string) *bucket {
 	return b
 }
 
-// StreamName returns the name of the stream that keeps a bucket of NATS.
-func StreamName(bucket string) string { return "KV_" + bucket }
+// Stream returns the name of the stream in NATS.
+func (s *Store) Stream() string { return "KV_" + s.config.Bucket }
 
 // subject is that of all of the stream's messages, or of those below a part.
 func (s *Store) subject(parts ...string) string {
@@ -105,7 +132,7 @@ func (s *Store) subject(parts ...string) string {
 // which has all that was written before.
 func (s *Store) streamConfig() jetstream.StreamConfig {
 	return jetstream.StreamConfig{
-		Name: StreamName(s.config.Bucket), Description: "what the components of airhost keep", Subjects: []string{s.subject(">")},
+		Name: s.Stream(), Description: "what the components of airhost keep", Subjects: []string{s.subject(">")},
 		Discard: jetstream.DiscardNew, MaxMsgsPerSubject: 1, MaxMsgs: -1, MaxBytes: -1, Storage: jetstream.FileStorage,
 		Replicas: max(1, s.config.Replicas), DenyDelete: true, AllowMsgTTL: true, AllowAtomicPublish: true,
 	}
@@ -132,7 +159,7 @@ func misfit(have, want jetstream.StreamConfig) string {
 
 // open returns the stream, which it makes if there is none.
 func (s *Store) open(ctx context.Context) (jetstream.Stream, *nats.Conn, error) {
-	conn, err := s.config.Connection()
+	conn, err := s.connection()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -147,13 +174,13 @@ func (s *Store) open(ctx context.Context) (jetstream.Stream, *nats.Conn, error) 
 	}
 	stream, err = s.find(ctx, conn)
 	if err != nil {
-		return nil, nil, fmt.Errorf("the stream %s of NATS: %w", StreamName(s.config.Bucket), explained(err))
+		return nil, nil, fmt.Errorf("the stream %s of NATS: %w", s.Stream(), explained(err))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if made := stream.CachedInfo().Created; !made.Equal(s.made) {
 		if !s.made.IsZero() {
-			s.log.Error("the stream of the key-value store was made anew: the values that were in it are lost", "stream", StreamName(s.config.Bucket))
+			s.log.Error("the stream of the key-value store was made anew: the values that were in it are lost", "stream", s.Stream())
 		}
 		s.made, s.listed = made, 0
 		for _, b := range s.buckets {
@@ -181,22 +208,41 @@ func (s *Store) find(ctx context.Context, conn *nats.Conn) (jetstream.Stream, er
 	if err != nil {
 		return nil, err
 	}
-	if why := misfit(stream.CachedInfo().Config, want); why != "" {
-		return nil, fmt.Errorf("it %s: change it (nats stream edit), or choose another host.nats.cluster", why)
-	}
-	return stream, nil
+	return stream, s.fits(stream)
 }
 
-// Check returns an error unless the stream is there, or can be made, and can keep buckets, and how
-// many servers keep it.
+// Check returns an error unless NATS has the stream, or could make it, and it can keep buckets. It
+// returns how many servers keep the stream, or 0 if it is not there yet.
 func (s *Store) Check(ctx context.Context) (replicas int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	stream, _, err := s.open(ctx)
+	conn, err := s.connection()
 	if err != nil {
 		return 0, err
 	}
-	return stream.CachedInfo().Config.Replicas, nil
+	js, err := jetstream.New(conn)
+	if err != nil {
+		return 0, err
+	}
+	stream, err := js.Stream(ctx, s.Stream())
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		return 0, nil
+	case err == nil:
+		replicas, err = stream.CachedInfo().Config.Replicas, s.fits(stream)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("the stream %s of NATS: %w", s.Stream(), explained(err))
+	}
+	return replicas, nil
+}
+
+// fits returns an error for a stream that cannot keep the buckets.
+func (s *Store) fits(stream jetstream.Stream) error {
+	if why := misfit(stream.CachedInfo().Config, s.streamConfig()); why != "" {
+		return fmt.Errorf("it %s: change it (nats stream edit), or choose another host.nats.cluster", why)
+	}
+	return nil
 }
 
 // explained adds advice to an error of JetStream.

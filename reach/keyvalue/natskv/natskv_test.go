@@ -16,6 +16,14 @@ func serve(t *testing.T) *server.Server {
 	return natstest.Serve(t, &server.Options{JetStream: true, StoreDir: t.TempDir()})
 }
 
+// broker has a connection, or none for a reason.
+type broker struct {
+	conn *nats.Conn
+	err  error
+}
+
+func (b broker) Connection() (*nats.Conn, error) { return b.conn, b.err }
+
 // storeAt returns a store on a server, as one host has it.
 func storeAt(t *testing.T, s *server.Server) *Store {
 	t.Helper()
@@ -24,7 +32,7 @@ func storeAt(t *testing.T, s *server.Server) *Store {
 		t.Fatal(err)
 	}
 	t.Cleanup(conn.Close)
-	return New(Config{Connection: func() (*nats.Conn, error) { return conn, nil }, Bucket: "ah_test_kv"})
+	return New(Config{Broker: broker{conn, nil}, Bucket: "ah_test_kv"})
 }
 
 // TestStore: the store keeps the promises of all stores.

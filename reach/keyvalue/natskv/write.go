@@ -118,7 +118,7 @@ func (b *bucket) try(ctx context.Context, w *host.BucketWrite) (host.BucketWritt
 func (b *bucket) message(subject string, last uint64, data []byte) *nats.Msg {
 	return &nats.Msg{Subject: subject, Data: data, Header: nats.Header{
 		jetstream.ExpectedLastSubjSeqHeader: {strconv.FormatUint(last, 10)},
-		jetstream.ExpectedStreamHeader:      {StreamName(b.store.config.Bucket)},
+		jetstream.ExpectedStreamHeader:      {b.store.Stream()},
 	}}
 }
 
