@@ -186,7 +186,7 @@ func (d *Deployment) normalize() (err error) {
 		err = d.normalizeInstances()
 	}
 	if err == nil {
-		err = cmp.Or(d.checkSubscriptions(), d.checkBuckets(), CheckFileGrants(d.Capabilities.Files), d.checkRules())
+		err = cmp.Or(d.checkSubscriptions(), d.checkBuckets(), d.checkGrants(), d.checkRules())
 	}
 	if err == nil {
 		err = d.checkMoving()

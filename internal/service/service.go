@@ -188,7 +188,7 @@ func (s *Service) summarize() {
 		name  string
 		count uint64
 	}{
-		{"left", n.Left}, {"arrived", n.Arrived}, {"timers", n.Fired}, {"calls", n.Calls}, {"keyvalue", n.KeyValue}, {"published", n.Published}, {"timeouts", n.Timeouts}, {"canceled", n.Canceled}, {"expired", n.Expired}, {"late", n.Late}, {"orphans", n.Orphans},
+		{"left", n.Left}, {"arrived", n.Arrived}, {"timers", n.Fired}, {"calls", n.Calls}, {"keyvalue", n.KeyValue}, {"files", n.Files}, {"published", n.Published}, {"timeouts", n.Timeouts}, {"canceled", n.Canceled}, {"expired", n.Expired}, {"late", n.Late}, {"orphans", n.Orphans},
 		{"dead_letters", n.DeadLetters}, {"traps", n.Traps}, {"restarts", n.Restarts},
 		{"workers_held_up", n.WorkersHeldUp}, {"audit_dropped", n.AuditDropped}, {"log_lines_dropped", n.LogDrops},
 	} {
@@ -196,7 +196,7 @@ func (s *Service) summarize() {
 			attrs = append(attrs, c.name, c.count)
 		}
 	}
-	attrs = append(attrs, byReason("refused", n.Refused), byReason("failed_calls", n.FailedCalls), byReason("failed_keyvalue", n.FailedKeyValue))
+	attrs = append(attrs, byReason("refused", n.Refused), byReason("failed_calls", n.FailedCalls), byReason("failed_keyvalue", n.FailedKeyValue), byReason("failed_files", n.FailedFiles))
 	s.log.Info("stopped", attrs...)
 }
 

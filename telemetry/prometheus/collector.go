@@ -134,6 +134,9 @@ func (s *samples) sendHost(of *host.Snapshot) {
 	for _, c := range core.KeyValueErrorCases() {
 		s.send(failedKeyValue, float64(of.FailedKeyValue[c.String()]), c.String())
 	}
+	for _, class := range core.FileRefusals() {
+		s.send(failedFiles, float64(of.FailedFiles[class.String()]), class.String())
+	}
 }
 
 func (s *samples) sendBudget(of *host.BudgetStatus) {
