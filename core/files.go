@@ -3,6 +3,7 @@ package core
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -24,6 +25,37 @@ type FileDirectory struct {
 	Write bool   // the guest may change it
 	// Path is its path on the host, for engines whose guests are trusted.
 	Path string
+}
+
+// MaxFileGrants is how many directories a component may be granted.
+const MaxFileGrants = 16
+
+// maxGuestPath is the longest path of a directory for a guest, in bytes.
+const maxGuestPath = 255
+
+// CheckGuestPath checks the path that a directory has for a guest: absolute, with parts of ASCII letters,
+// digits, '-', '_' and '.', which are neither . nor .., and 255 bytes at most. An error wraps
+// [ErrOutOfRange].
+func CheckGuestPath(path string) error {
+	if len(path) > maxGuestPath {
+		return fmt.Errorf("the guest's path has %d bytes, %w: want %d at most", len(path), ErrOutOfRange, maxGuestPath)
+	}
+	parts := strings.Split(path, "/")
+	good := len(parts) > 1 && parts[0] == ""
+	for _, part := range parts[1:] {
+		good = good && part != "" && part != "." && part != ".." && !strings.ContainsFunc(part, func(r rune) bool {
+			return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
+		})
+	}
+	if !good {
+		return fmt.Errorf("the guest's path %q is none, %w: want one such as /data, of letters, digits, '-', '_' and '.'", clip(path), ErrOutOfRange)
+	}
+	return nil
+}
+
+// GuestPathsOverlap reports whether two paths for a guest are the same, or one is within the other.
+func GuestPathsOverlap(a, b string) bool {
+	return strings.HasPrefix(a+"/", b+"/") || strings.HasPrefix(b+"/", a+"/")
 }
 
 // File is an open file or directory. It serves the instance until Close. Each of its calls may

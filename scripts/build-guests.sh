@@ -67,6 +67,8 @@ c $caller.c $caller.wasm 1024 -O2 --strip-all --stack-first
 for guest in keyvalue web; do
 	c internal/allengines/testdata/$guest.c internal/allengines/testdata/$guest.wasm 1024 -O2 --strip-all --stack-first
 done
+files=internal/allengines/testdata/files
+c $files.c $files.wasm 16384 -O2 --strip-all --stack-first
 c $diver.c $diver.wasm 8192 -Oz --strip-all -Wno-infinite-recursion
 suite=core/enginetest/testdata
 for guest in actor hostile; do

@@ -278,8 +278,10 @@ func access(module, name string) string {
 		return "refused without capabilities.http"
 	case module == abi.PubSub:
 		return "refused without capabilities.publish"
+	case wasi.NeedsFiles(module, name):
+		return "refused without capabilities.files"
 	case wasi.Refused(module, name):
-		return "refused: there are no files and no sockets"
+		return "refused: there is no network"
 	}
 	return ""
 }

@@ -189,7 +189,7 @@ func (d *Deployment) normalize() (err error) {
 		err = d.normalizeInstances()
 	}
 	if err == nil {
-		err = cmp.Or(d.checkSubscriptions(), d.checkBuckets(), d.checkRules(), d.checkSecrets(), CheckFileGrants(d.Capabilities.Files))
+		err = cmp.Or(d.checkSubscriptions(), d.checkBuckets(), d.checkGrants(), d.checkRules(), d.checkSecrets())
 	}
 	if err == nil {
 		err = d.checkMoving()

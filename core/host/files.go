@@ -6,7 +6,6 @@ import (
 	"math"
 	"path"
 	"slices"
-	"strings"
 
 	"github.com/airhost/airhost/core"
 )
@@ -40,9 +39,8 @@ type FileSystem interface {
 const MaxOpenFiles = 64
 
 const (
-	maxFileBytes  = 1 << 50
-	maxFiles      = 1_000_000
-	maxFileGrants = 16
+	maxFileBytes = 1 << 40
+	maxFiles     = 1_000_000
 )
 
 func (q *FileQuota) check() error {
@@ -56,24 +54,22 @@ func (q *FileQuota) setDefaults() {
 	q.Bytes, q.Files = orDefault(q.Bytes, 64<<20), orDefault(q.Files, 10_000)
 }
 
-// CheckFileGrants checks the paths of directories that a component is granted: each one has a path of
-// its own for the guest, absolute and clean, and none is within another. It does not look at the disk.
-func CheckFileGrants(grants []FileGrant) error {
-	if len(grants) > maxFileGrants {
-		return fmt.Errorf("there are %d directories, %w: want %d at most", len(grants), core.ErrOutOfRange, maxFileGrants)
+// checkGrants checks the directories of a deployment without looking at the disk.
+func (d *Deployment) checkGrants() error {
+	granted := d.Capabilities.Files
+	if len(granted) > core.MaxFileGrants {
+		return fmt.Errorf("capabilities.files has %d directories, %w: want %d at most", len(granted), core.ErrOutOfRange, core.MaxFileGrants)
 	}
-	for i, g := range grants {
-		switch {
-		case g.Path == "":
-			return errors.New("a directory has no path: name the one on the host")
-		case !path.IsAbs(g.As) || path.Clean(g.As) != g.As || g.As == "/":
-			return fmt.Errorf("the guest's path %q is not absolute and clean: want one such as /data", g.As)
-		case len(g.As) > 255 || strings.ContainsFunc(g.As, func(r rune) bool { return r < ' ' || r == '\uFFFD' }):
-			return fmt.Errorf("the guest's path %q is longer than 255 bytes, or is no plain text", g.As)
+	for i, g := range granted {
+		if g.Path == "" {
+			return errors.New("capabilities.files: a directory has no path: name the one on the host")
 		}
-		for _, other := range grants[:i] {
-			if g.As == other.As || strings.HasPrefix(g.As+"/", other.As+"/") || strings.HasPrefix(other.As+"/", g.As+"/") {
-				return fmt.Errorf("the guest's paths %s and %s are the same, or one is within the other: choose others", other.As, g.As)
+		if err := core.CheckGuestPath(g.As); err != nil {
+			return fmt.Errorf("capabilities.files: %w", err)
+		}
+		for _, other := range granted[:i] {
+			if core.GuestPathsOverlap(g.As, other.As) {
+				return fmt.Errorf("capabilities.files: the guest's paths %s and %s overlap: choose others", other.As, g.As)
 			}
 		}
 	}

@@ -33,6 +33,9 @@ type Host struct {
 	Buckets map[string]map[string][]byte
 	// BucketRefusal, if not nil, is the error of all calls of buckets that are open.
 	BucketRefusal *guest.KeyValueError
+	// Directories are the directories that the component may open, by their paths for the guest, such
+	// as {"/data": t.TempDir()}. OpenRoot returns an error that wraps fs.ErrNotExist for all others.
+	Directories map[string]string
 	// Time is the result of Now.
 	Time time.Time
 
@@ -88,6 +91,7 @@ type Call struct {
 var (
 	_ guest.TimerHost    = (*Host)(nil)
 	_ guest.KeyValueHost = (*Host)(nil)
+	_ guest.FileHost     = (*Host)(nil)
 )
 
 // Send records a message.

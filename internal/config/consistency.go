@@ -27,6 +27,7 @@ func (d *decoder) consistency() {
 		d.mailbox(c, path)
 		d.subscriptions(c.Subscribe, path+".subscribe")
 		d.place(c, path)
+		d.directories(c, path)
 		d.buckets(c.Capabilities.KeyValue, path+".capabilities.keyvalue")
 		d.secrets(c, path)
 		d.httpRules(c.Capabilities.HTTP, path+".capabilities.http")

@@ -157,6 +157,14 @@ func restrict(property *jsonschema.Schema, kind reflect.Type, r rules) {
 		if kind == reflect.TypeFor[[]string]() { // of capabilities
 			property.Items.Pattern = "^" + idPart + "$"
 		}
+	case "files":
+		if kind == reflect.TypeFor[[]Directory]() { // of capabilities
+			most := uint64(core.MaxFileGrants)
+			property.MaxItems = &most
+		}
+	case "as":
+		most := uint64(255)
+		property.Pattern, property.MaxLength = guestPathPattern, &most
 	case "env":
 		if kind != reflect.TypeFor[string]() { // of a secret
 			property.PropertyNames = &jsonschema.Schema{Pattern: variableNames}

@@ -197,7 +197,7 @@ func (s *Service) summarize() {
 		name  string
 		count uint64
 	}{
-		{"left", n.Left}, {"arrived", n.Arrived}, {"timers", n.Fired}, {"calls", n.Calls}, {"keyvalue", n.KeyValue}, {"http_requests", n.HTTPRequests}, {"published", n.Published}, {"timeouts", n.Timeouts}, {"canceled", n.Canceled}, {"expired", n.Expired}, {"late", n.Late}, {"orphans", n.Orphans},
+		{"left", n.Left}, {"arrived", n.Arrived}, {"timers", n.Fired}, {"calls", n.Calls}, {"keyvalue", n.KeyValue}, {"http_requests", n.HTTPRequests}, {"files", n.Files}, {"published", n.Published}, {"timeouts", n.Timeouts}, {"canceled", n.Canceled}, {"expired", n.Expired}, {"late", n.Late}, {"orphans", n.Orphans},
 		{"dead_letters", n.DeadLetters}, {"traps", n.Traps}, {"restarts", n.Restarts},
 		{"workers_held_up", n.WorkersHeldUp}, {"audit_dropped", n.AuditDropped}, {"log_lines_dropped", n.LogDrops},
 	} {
@@ -205,7 +205,7 @@ func (s *Service) summarize() {
 			attrs = append(attrs, c.name, c.count)
 		}
 	}
-	attrs = append(attrs, byReason("refused", n.Refused), byReason("failed_calls", n.FailedCalls), byReason("failed_keyvalue", n.FailedKeyValue), byReason("failed_http", n.FailedHTTP))
+	attrs = append(attrs, byReason("refused", n.Refused), byReason("failed_calls", n.FailedCalls), byReason("failed_keyvalue", n.FailedKeyValue), byReason("failed_http", n.FailedHTTP), byReason("failed_files", n.FailedFiles))
 	s.log.Info("stopped", attrs...)
 }
 

@@ -26,7 +26,7 @@ type descriptor struct {
 	at    int64 // preview 1: where it reads and writes
 }
 
-// begin prepares the directories that the guest was granted.
+// beginFiles prepares the directories that the guest was granted.
 func (in *Instance) beginFiles() {
 	f := &in.files
 	if f.began {

@@ -77,7 +77,6 @@ type argument func(c *call, of *core.FileCall) error
 func onFile2(kind core.FileCallKind, arguments ...argument) method {
 	return func(c *call) any {
 		d := descriptorOf(c.args[0])
-		c.beginFiles()
 		of := c.fileCall(kind)
 		for _, a := range arguments {
 			if err := a(c, of); err != nil {
