@@ -50,7 +50,7 @@ func (w *web) StartHTTP(r *core.HTTPRequest) (core.HTTPExchange, error) {
 // online gives a fake a host that sends requests.
 func (g *fake) online() *web {
 	w := &web{fake: g}
-	g.in = New(w, nil)
+	g.in = New(w, g.in.grants)
 	return w
 }
 
@@ -500,6 +500,6 @@ func TestInterruptedExchange(t *testing.T) {
 		ready := g.call(httpTypes, "[method]future-incoming-response.subscribe", g.handle(g.to("a")))
 		g.interruptAt = g.checks + 100
 		g.ended("interrupted", pollIn, "[method]pollable.block", ready)
-		want(t, "time asleep", g.slept, 99*time.Millisecond)
+		want(t, "time asleep", g.slept, 99*sleepSlice)
 	})
 }

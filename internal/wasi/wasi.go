@@ -25,8 +25,8 @@ type Guest interface {
 	Calling(function string)
 	// GoOn ends a guest that has been interrupted or has used up its time.
 	GoOn()
-	// Wait puts the guest to sleep for d, or until one of ends is closed: then it returns true. It counts
-	// as waiting.
+	// Wait puts the guest to sleep for d, or until one of ends is closed: then it returns true. It returns
+	// early if the guest must not go on. The time counts as waiting.
 	Wait(d time.Duration, ends []<-chan struct{}) bool
 	// Now returns the host's time.
 	Now() uint64
@@ -124,9 +124,9 @@ func (in *Instance) yieldFor(n int) {
 	}
 }
 
-// sleepSlice is the longest that a sleeping guest goes without checking for an
-// interrupt.
-const sleepSlice = time.Millisecond
+// sleepSlice is the longest that a sleeping guest goes without checking whether it may go
+// on. An interrupt wakes it before.
+const sleepSlice = time.Second
 
 // sleep waits for d, or until one of ends is closed.
 func (in *Instance) sleep(d time.Duration, ends []<-chan struct{}) {
