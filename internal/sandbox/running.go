@@ -59,7 +59,7 @@ func (s *State) waits(d time.Duration, ends []<-chan struct{}) (ended bool) {
 		woken = &wake{make(chan struct{}, 1)}
 		s.wake.Store(woken)
 	}
-	if s.interrupted.Load() { // before the host could see what wakes the guest
+	if s.interrupted.Load() { // before the host knew how to wake the guest
 		return false
 	}
 	limits := s.timeLimits()

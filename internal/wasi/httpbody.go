@@ -17,7 +17,7 @@ func (in *Instance) keep(n int) bool {
 	return true
 }
 
-// body is that of a request or response that a guest makes. It keeps what is written.
+// body is that of a request or response that a guest makes. It keeps the bytes that are written.
 type body struct {
 	bytes     []byte
 	length    uint64 // of its content-length

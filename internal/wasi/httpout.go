@@ -8,7 +8,7 @@ import (
 	"github.com/airhost/airhost/internal/wit"
 )
 
-// maxExchanges is the most requests of a guest whose responses it has not got yet.
+// maxExchanges is the most requests of a guest that wait for it to get their responses.
 const maxExchanges = 16
 
 // future is the resource future-incoming-response. Its request is sent when its body is

@@ -13,7 +13,7 @@ import (
 
 const outgoingHandler = "wasi:http/outgoing-handler"
 
-// web is a fake whose host sends requests.
+// web is a fake with a host that sends requests.
 type web struct {
 	*fake
 	sent    []*exchange
@@ -109,7 +109,7 @@ func (g *fake) handles() (n int) {
 	return n
 }
 
-// nothingHeld checks that all resources are gone with what they hold.
+// nothingHeld checks that all resources are gone with all that they hold.
 func (g *fake) nothingHeld() {
 	g.Helper()
 	want(g, "handles, texts, bodies, exchanges", fmt.Sprint(g.handles(), g.in.held, g.in.bodies, g.in.exchanges), "0 0 0 0")
@@ -226,7 +226,7 @@ func testResponse(g *fake, response uint32) {
 	g.call(httpTypes, "[resource-drop]future-trailers", trailers)
 }
 
-// testFailures: errors have their codes, and each end of a resource gives back what it holds.
+// testFailures: errors have their codes, and each end of a resource gives back all that it holds.
 func testFailures(g *fake) {
 	w := g.online()
 	for _, err := range []*core.HTTPError{
@@ -271,7 +271,7 @@ func testFailures(g *fake) {
 	g.nothingHeld()
 }
 
-// withBody makes a request whose body the guest has taken.
+// withBody makes a request, and takes its body.
 func (g *fake) withBody(headers ...string) (request, body uint32) {
 	g.Helper()
 	request = g.to("a", headers...)
@@ -417,7 +417,7 @@ func TestTargets(t *testing.T) {
 	}
 }
 
-// TestTooMuchComesIn: a response that is too large beside what the guest holds is an error.
+// TestTooMuchComesIn: a response that is too large beside others that the guest holds is an error.
 func TestTooMuchComesIn(t *testing.T) {
 	g := newFake(t, nil)
 	w := g.online()
@@ -449,7 +449,7 @@ func TestTooMuchComesIn(t *testing.T) {
 	g.nothingHeld()
 }
 
-// TestManyExchanges: a guest has 16 requests whose responses it has not got.
+// TestManyExchanges: a guest has 16 requests without having got their responses.
 func TestManyExchanges(t *testing.T) {
 	g := newFake(t, nil)
 	w := g.online()
@@ -474,7 +474,7 @@ func TestManyExchanges(t *testing.T) {
 	want(t, "requests", len(w.sent), maxExchanges+2)
 }
 
-// TestWaitingForItself: a guest that only waits for a response to what it has not sent ends.
+// TestWaitingForItself: a guest that only waits for a response to a request that is not sent ends.
 func TestWaitingForItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		defer func(was time.Time) { began = was }(began)

@@ -51,7 +51,7 @@ type Instance struct {
 
 	http      core.HTTP
 	bodies    int // bytes of bodies of HTTP: see maxBodies
-	exchanges int // requests whose response the guest has not got
+	exchanges int // requests that wait for the guest to get their responses
 }
 
 // New returns the state of a guest that has called nothing yet. Without grants it has
