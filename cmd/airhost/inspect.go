@@ -270,7 +270,7 @@ func access(module, name string) string {
 	case module == abi.HostServices && name == abi.SendRequest:
 		return "refused without capabilities.request"
 	case module == abi.Functions:
-		return "refused without capabilities.call"
+		return "refused without capabilities.call, or capabilities.http for airhost/fetch"
 	case strings.HasPrefix(module, abi.KeyValue) && !strings.HasPrefix(name, "[resource-drop]"):
 		return "refused without capabilities.keyvalue"
 	case module == abi.OutgoingHandler && name == "handle":

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/textproto"
+	"net/url"
 	"strings"
 	"syscall"
 
@@ -47,8 +48,12 @@ func explainError(err error) *core.HTTPError {
 		record      tls.RecordHeaderError
 		alert       tls.AlertError
 		protocol    textproto.ProtocolError
-		netError    net.Error
+		netError    *net.OpError
+		request     *url.Error
 	)
+	if errors.As(err, &request) {
+		err = request.Err
+	}
 	text := err.Error()
 	switch {
 	case errors.As(err, &dns) && dns.IsTimeout:
@@ -67,7 +72,9 @@ func explainError(err error) *core.HTTPError {
 		return &core.HTTPError{Code: core.HTTPProtocolError, Text: "the server's answer is no HTTP"}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return &core.HTTPError{Code: core.HTTPConnectionTerminated}
-	case errors.As(err, &netError) && netError.Timeout():
+	case strings.Contains(text, "transport connection broken"), strings.Contains(text, "Location header"):
+		return &core.HTTPError{Code: core.HTTPProtocolError, Text: "the server's answer is no HTTP"}
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netError) && netError.Timeout():
 		return &core.HTTPError{Code: core.HTTPConnectionTimeout}
 	case errors.As(err, &netError):
 		return &core.HTTPError{Code: core.HTTPDestinationUnavailable}

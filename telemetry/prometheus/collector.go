@@ -134,6 +134,9 @@ func (s *samples) sendHost(of *host.Snapshot) {
 	for _, c := range core.KeyValueErrorCases() {
 		s.send(failedKeyValue, float64(of.FailedKeyValue[c.String()]), c.String())
 	}
+	for _, c := range core.HTTPErrorCodes() {
+		s.send(failedHTTP, float64(of.FailedHTTP[c.String()]), c.String())
+	}
 }
 
 func (s *samples) sendBudget(of *host.BudgetStatus) {
