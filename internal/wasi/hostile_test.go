@@ -308,8 +308,8 @@ func FuzzFunctions(f *testing.F) {
 		if g.in.held < 0 || g.in.held > maxHeld || len(g.in.handles.slots) > MaxHandles {
 			t.Errorf("it holds %d bytes and %d handles", g.in.held, len(g.in.handles.slots))
 		}
-		if g.in.bodies < 0 || g.in.bodies > maxBodies || g.in.exchanges < 0 || g.in.exchanges > maxExchanges {
-			t.Errorf("it holds %d bytes of bodies and %d exchanges", g.in.bodies, g.in.exchanges)
+		if g.in.bodies < 0 || g.in.bodies > maxBodies || len(g.in.sent) > MaxHandles {
+			t.Errorf("it holds %d bytes of bodies and %d requests", g.in.bodies, len(g.in.sent))
 		}
 	})
 }

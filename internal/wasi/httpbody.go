@@ -4,8 +4,9 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// maxBodies bounds the bodies of HTTP that a guest's resources hold together, in bytes. One
-// that has come in may be larger if it is the only one: the host has bounded it.
+// maxBodies bounds the bodies of HTTP that a guest's resources hold together, in bytes, and so it does
+// the responses that it has not got. A body that has come in may be larger if it is the only one:
+// the host has bounded it.
 const maxBodies = 16 << 20
 
 // keep counts bytes of bodies. It returns false, and counts nothing, if they are too many.

@@ -49,9 +49,9 @@ type Instance struct {
 	buckets core.KeyValue
 	call    call
 
-	http      core.HTTP
-	bodies    int // bytes of bodies of HTTP: see maxBodies
-	exchanges int // requests that wait for the guest to get their responses
+	http   core.HTTP
+	bodies int                  // bytes of bodies of HTTP: see maxBodies
+	sent   map[*future]struct{} // requests with an exchange, until the guest has got the response
 }
 
 // New returns the state of a guest that has called nothing yet. Without grants it has
