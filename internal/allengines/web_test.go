@@ -58,7 +58,7 @@ func webHost(t testing.TB, engine string, client host.HTTPClient, limits core.Li
 
 var patientLimits = core.Limits{HandlerTime: time.Minute, HandlerWallTime: time.Hour}
 
-// mirror answers with what it was asked.
+// mirror answers with the request itself, but for the body.
 func mirror(t testing.TB) string {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -124,7 +124,7 @@ func (c instant) Prepare(*core.HTTPRequest, core.HTTPRules) (host.SendHTTP, erro
 	}, nil
 }
 
-// TestWebEnds: what is under way ends with the call that began it, and a guest that waits is
+// TestWebEnds: a request that is under way ends with the call that began it, and a guest that waits is
 // stopped by its limits. Its running time does not pass meanwhile.
 func TestWebEnds(t *testing.T) {
 	for _, engine := range wasmEngines() {

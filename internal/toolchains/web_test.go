@@ -26,7 +26,7 @@ func TestWeb(t *testing.T) {
 	}
 }
 
-// site answers with what it was asked.
+// site answers with the request itself, but for the body.
 func site(t testing.TB) *httptest.Server {
 	release := make(chan struct{})
 	mux := http.NewServeMux()

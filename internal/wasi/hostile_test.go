@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/wit"
@@ -246,7 +245,7 @@ func TestInterrupts(t *testing.T) {
 		g.interruptAt = 100
 		never := g.call(monoClock, "subscribe-duration", ^uint64(0))
 		g.ended("interrupted", pollIn, "[method]pollable.block", never)
-		want(t, "time asleep", g.slept, 99*time.Millisecond)
+		want(t, "time asleep", g.slept, 99*sleepSlice)
 		g.interruptAt = g.checks + 5
 		g.ended("interrupted", pollIn, "poll", g.words(uint32(never)), 1)
 		g.interruptAt = g.checks + 2
@@ -286,7 +285,8 @@ func FuzzFunctions(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, script []byte) {
 		g := newFake(t, &Grants{Arguments: []string{"a"}, Environment: []core.ConfigPair{{Key: "k", Value: "v"}}})
-		g.interruptAt = 1000
+		g.online()
+		g.interruptAt, g.sleepless = 1000, true
 		copy(g.memory, script)
 		for calls := 0; len(script) > 0 && calls < 200; calls++ {
 			fn := all[int(script[0])%len(all)]
@@ -307,6 +307,9 @@ func FuzzFunctions(f *testing.F) {
 		}
 		if g.in.held < 0 || g.in.held > maxHeld || len(g.in.handles.slots) > MaxHandles {
 			t.Errorf("it holds %d bytes and %d handles", g.in.held, len(g.in.handles.slots))
+		}
+		if g.in.bodies < 0 || g.in.bodies > maxBodies || len(g.in.sent) > MaxHandles {
+			t.Errorf("it holds %d bytes of bodies and %d requests", g.in.bodies, len(g.in.sent))
 		}
 	})
 }
