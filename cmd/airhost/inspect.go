@@ -274,10 +274,12 @@ func access(module, name string) string {
 		return "refused without capabilities.call, or capabilities.http for airhost/fetch"
 	case strings.HasPrefix(module, abi.KeyValue) && !strings.HasPrefix(name, "[resource-drop]"):
 		return "refused without capabilities.keyvalue"
+	case module == abi.OutgoingHandler && name == "handle":
+		return "refused without capabilities.http"
 	case module == abi.PubSub:
 		return "refused without capabilities.publish"
 	case wasi.Refused(module, name):
-		return "refused: there are no files and no network"
+		return "refused: there are no files and no sockets"
 	}
 	return ""
 }

@@ -25,8 +25,8 @@ type Guest interface {
 	Calling(function string)
 	// GoOn ends a guest that has been interrupted or has used up its time.
 	GoOn()
-	// Wait puts the guest to sleep for d, or until one of ends is closed: then it returns true. It counts
-	// as waiting.
+	// Wait puts the guest to sleep for d, or until one of ends is closed: then it returns true. It returns
+	// early if the guest must not go on. The time counts as waiting.
 	Wait(d time.Duration, ends []<-chan struct{}) bool
 	// Now returns the host's time.
 	Now() uint64
@@ -49,10 +49,10 @@ type Instance struct {
 	buckets core.KeyValue
 	call    call
 
-	http      core.HTTP
-	bodies    int     // bytes of bodies of HTTP: see maxBodies
-	exchanges int     // requests whose response the guest has not got
-	served    *served // the request that it handles, or nil
+	http   core.HTTP
+	bodies int                  // bytes of bodies of HTTP: see maxBodies
+	sent   map[*future]struct{} // requests with an exchange, until the guest has got the response
+	served *served              // the request that it handles, or nil
 }
 
 // New returns the state of a guest that has called nothing yet. Without grants it has
@@ -93,7 +93,7 @@ func Find(module, name string) Func {
 	return nil
 }
 
-// Refused reports whether a function of WASI needs files or a network, which no guest has.
+// Refused reports whether a function of WASI needs files or sockets, which no guest has.
 func Refused(module, name string) bool {
 	if module == abi.WASI {
 		_, ok := preview1Funcs[name]
@@ -125,9 +125,9 @@ func (in *Instance) yieldFor(n int) {
 	}
 }
 
-// sleepSlice is the longest that a sleeping guest goes without checking for an
-// interrupt.
-const sleepSlice = time.Millisecond
+// sleepSlice is the longest that a sleeping guest goes without checking whether it may go
+// on. An interrupt wakes it before.
+const sleepSlice = time.Second
 
 // sleep waits for d, or until one of ends is closed.
 func (in *Instance) sleep(d time.Duration, ends []<-chan struct{}) {
