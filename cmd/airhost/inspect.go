@@ -329,7 +329,6 @@ var absent = map[string]string{
 	abi.Restore:            "",
 	abi.PostRestore:        "",
 	abi.Start:              "",
-	abi.HandleHTTP:         "",
 }
 
 func (r *moduleReport) contract(m *wasm.Module) {
@@ -342,6 +341,9 @@ func (r *moduleReport) contract(m *wasm.Module) {
 		names = append(names, f.Name)
 	}
 	for _, name := range names {
+		if name == abi.HandleHTTP && !present[name] {
+			continue // few have it
+		}
 		e := contractExport{Name: name, Present: present[name]}
 		if !e.Present {
 			e.Without = absent[name]
