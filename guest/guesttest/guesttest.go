@@ -24,6 +24,8 @@ type Host struct {
 	// Functions are the host's functions by their names. Call returns [guest.ErrCallNotFound]
 	// for all others. An error that is no [guest.CallError] is a failed one.
 	Functions map[string]func(argument []byte) ([]byte, error)
+	// Secrets are the secrets of the component by their keys, for [guest.Secret].
+	Secrets map[string]string
 	// Buckets are the buckets that the component may open, by name, with their values. OpenBucket
 	// returns [guest.ErrAccessDenied] for all others.
 	Buckets map[string]map[string][]byte
@@ -151,6 +153,9 @@ func (h *Host) CancelTimer(id guest.TimerID) bool {
 func (h *Host) Call(function string, argument []byte) ([]byte, error) {
 	h.Calls = append(h.Calls, Call{function, string(argument)})
 	do := h.Functions[function]
+	if do == nil && function == secretFunction {
+		do = h.secret
+	}
 	if do == nil {
 		return nil, &guest.CallError{Case: guest.CallNotFound, Text: function}
 	}
