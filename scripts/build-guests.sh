@@ -66,6 +66,8 @@ caller=internal/allengines/testdata/caller
 c $caller.c $caller.wasm 1024 -O2 --strip-all --stack-first
 keyvalue=internal/allengines/testdata/keyvalue
 c $keyvalue.c $keyvalue.wasm 1024 -O2 --strip-all --stack-first
+settings=internal/allengines/testdata/settings
+c $settings.c $settings.wasm 1024 -O2 --strip-all --stack-first
 c $diver.c $diver.wasm 8192 -Oz --strip-all -Wno-infinite-recursion
 suite=core/enginetest/testdata
 for guest in actor hostile; do
