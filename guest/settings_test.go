@@ -2,6 +2,7 @@ package guest_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/airhost/airhost/guest"
@@ -25,4 +26,22 @@ func TestSecret(t *testing.T) {
 	if got, _ := guest.Secret(host, "KEY"); got != "of then" {
 		t.Errorf("after a change: %q", got)
 	}
+}
+
+// pay is a component that signs in with a secret.
+type pay struct{}
+
+func (pay) HandleMessage(host guest.Host, sender string, message []byte) ([]byte, error) {
+	token, err := guest.Secret(host, "PAYMENT_TOKEN")
+	if err != nil {
+		return nil, err
+	}
+	return []byte("Bearer " + token), nil
+}
+
+func ExampleSecret() {
+	host := &guesttest.Host{Secrets: map[string]string{"PAYMENT_TOKEN": "of the test"}}
+	response, err := pay{}.HandleMessage(host, "shop/cart", nil)
+	fmt.Println(string(response), err)
+	// Output: Bearer of the test <nil>
 }
