@@ -128,17 +128,20 @@ func TestRedactorHandler(t *testing.T) {
 }
 
 func BenchmarkRedactor(b *testing.B) {
-	text := strings.Repeat("a line of a log with some words ", 4)
-	for _, n := range []int{0, 1, 100} {
-		var r Redactor
-		for i := range n {
-			r.Add("KEY", fmt.Sprintf("secret-%d-of-the-shop", i))
-		}
-		b.Run(fmt.Sprintf("secrets=%d", n), func(b *testing.B) {
-			b.SetBytes(int64(len(text)))
-			for b.Loop() {
-				r.Text(text)
+	for _, words := range []int{4, 256} {
+		text := strings.Repeat("a line of a log with some words ", words)
+		for _, n := range []int{0, 1, 1000} {
+			var r Redactor
+			for i := range n {
+				r.Add("KEY", fmt.Sprintf("secret-%d-of-the-shop%s", i, strings.Repeat(" with more of it", i%10)))
 			}
-		})
+			b.Run(fmt.Sprintf("bytes=%d/secrets=%d", len(text), n), func(b *testing.B) {
+				r.Text(text) // makes what it needs
+				b.SetBytes(int64(len(text)))
+				for b.Loop() {
+					r.Text(text)
+				}
+			})
+		}
 	}
 }
