@@ -226,6 +226,9 @@ func (s *Server) getDeadLetter(_ http.ResponseWriter, r *http.Request) (any, err
 	}
 	d := deadLetter(l)
 	d.Payload = l.Payload
+	if clean := s.config.Host.Redactor().Text(string(l.Payload)); clean != string(l.Payload) {
+		d.Payload, d.Redacted = []byte(clean), true
+	}
 	return &d, nil
 }
 

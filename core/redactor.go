@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,8 +42,10 @@ type redacted struct{ key, value string }
 type redaction struct {
 	secrets []redacted
 	once    sync.Once
-	forms   []redacted // of all secrets, the longest first
 	whole   *strings.Replacer
+	longest int // form of a secret, in bytes
+	// The forms by their first and their last six bytes.
+	heads, tails map[string][]redacted
 }
 
 // Add makes a secret known. It does nothing if that is known already, or shorter than
@@ -101,6 +102,7 @@ const (
 
 // build makes the forms of all secrets.
 func (d *redaction) build() {
+	var forms []redacted
 	known := make(map[string]bool)
 	for _, s := range d.secrets {
 		lines := strings.FieldsFunc(s.value, func(r rune) bool { return r == '\n' || r == '\r' })
@@ -108,15 +110,19 @@ func (d *redaction) build() {
 			for _, form := range formsOf(value) {
 				if len(form) >= MinRedacted && !known[form] {
 					known[form] = true
-					d.forms = append(d.forms, redacted{s.key, form})
+					forms = append(forms, redacted{s.key, form})
 				}
 			}
 		}
 	}
-	slices.SortStableFunc(d.forms, func(a, b redacted) int { return cmp.Compare(len(b.value), len(a.value)) })
+	slices.SortStableFunc(forms, func(a, b redacted) int { return cmp.Compare(len(b.value), len(a.value)) })
+	d.heads, d.tails = make(map[string][]redacted), make(map[string][]redacted)
 	var pairs []string
-	for _, form := range d.forms {
-		pairs = append(pairs, form.value, mark(form.key))
+	for _, form := range forms {
+		pairs = append(pairs, form.value, mark(form.key)) // the longest first
+		d.longest = max(d.longest, len(form.value))
+		head, tail := form.value[:MinRedacted], form.value[len(form.value)-MinRedacted:]
+		d.heads[head], d.tails[tail] = append(d.heads[head], form), append(d.tails[tail], form)
 	}
 	d.whole = strings.NewReplacer(pairs...)
 }
@@ -134,38 +140,64 @@ func formsOf(value string) []string {
 		}
 	}
 	for _, escaped := range []string{url.PathEscape(value), url.QueryEscape(value), strings.ReplaceAll(url.QueryEscape(value), "+", "%20")} {
-		forms = append(forms, escaped, percentByte.ReplaceAllStringFunc(escaped, strings.ToLower))
+		forms = append(forms, escaped, smallDigits(escaped))
 	}
 	return forms
 }
 
-var percentByte = regexp.MustCompile("%[0-9A-F]{2}")
+// smallDigits returns an escaped text with a to f in place of A to F behind each percent sign.
+func smallDigits(escaped string) string {
+	if !strings.Contains(escaped, "%") {
+		return escaped
+	}
+	b := []byte(escaped)
+	for i := 0; i+2 < len(b); i++ {
+		if b[i] == '%' {
+			copy(b[i+1:], strings.ToLower(escaped[i+1:i+3]))
+		}
+	}
+	return string(b)
+}
 
 // inQuotes returns a text without the quotes around it.
 func inQuotes(quoted string) string { return quoted[1 : len(quoted)-1] }
 
 // ends returns a text that may have been cut, without what is left of a secret at its begin
-// and its end.
+// and its end. It looks up six bytes at each place, so that it takes as long for any number of
+// secrets.
 func (d *redaction) ends(text string) string {
-	for _, s := range d.forms {
-		if n := cutLength(text, s.value, strings.HasSuffix, func(n int) string { return s.value[:n] }); n > 0 {
-			text = text[:len(text)-n] + mark(s.key)
+	for i := max(0, len(text)-d.longest); i <= len(text)-MinRedacted; i++ {
+		if key := d.begun(text[i:]); key != "" {
+			text = text[:i] + mark(key)
+			break
 		}
-		if n := cutLength(text, s.value, strings.HasPrefix, func(n int) string { return s.value[len(s.value)-n:] }); n > 0 {
-			text = mark(s.key) + text[n:]
+	}
+	for i := min(d.longest, len(text)); i >= MinRedacted; i-- {
+		if key := d.ended(text[:i]); key != "" {
+			return mark(key) + text[i:]
 		}
 	}
 	return text
 }
 
-// cutLength returns how many bytes of a secret, but not all, a text has at one end.
-func cutLength(text, secret string, has func(text, part string) bool, part func(n int) string) int {
-	for n := min(len(secret)-1, len(text)); n >= MinRedacted; n-- {
-		if has(text, part(n)) {
-			return n
+// begun returns the key of a secret that goes on behind a text, or "".
+func (d *redaction) begun(text string) string {
+	for _, s := range d.heads[text[:MinRedacted]] {
+		if len(s.value) > len(text) && strings.HasPrefix(s.value, text) {
+			return s.key
 		}
 	}
-	return 0
+	return ""
+}
+
+// ended returns the key of a secret that has begun before a text, or "".
+func (d *redaction) ended(text string) string {
+	for _, s := range d.tails[text[len(text)-MinRedacted:]] {
+		if len(s.value) > len(text) && strings.HasSuffix(s.value, text) {
+			return s.key
+		}
+	}
+	return ""
 }
 
 func mark(key string) string { return "[secret " + key + "]" }

@@ -7,8 +7,14 @@ import (
 )
 
 // Handler returns a handler of logs that passes records on to next, without the secrets that r
-// knows. While r knows none, a record costs nothing more than with next alone.
-func (r *Redactor) Handler(next slog.Handler) slog.Handler { return &redactingHandler{r, next} }
+// knows. While r knows none, a record costs nothing more than with next alone. A handler that r has
+// made is returned as it is.
+func (r *Redactor) Handler(next slog.Handler) slog.Handler {
+	if h, is := next.(*redactingHandler); is && h.secrets == r {
+		return next
+	}
+	return &redactingHandler{r, next}
+}
 
 type redactingHandler struct {
 	secrets *Redactor

@@ -64,7 +64,7 @@ c $player.c $player.wasm 8192 -Oz -mtail-call --strip-all --initial-memory=26214
 diver=internal/allengines/testdata/diver
 caller=internal/allengines/testdata/caller
 c $caller.c $caller.wasm 1024 -O2 --strip-all --stack-first
-for guest in keyvalue web; do
+for guest in keyvalue settings web; do
 	c internal/allengines/testdata/$guest.c internal/allengines/testdata/$guest.wasm 1024 -O2 --strip-all --stack-first
 done
 files=internal/allengines/testdata/files

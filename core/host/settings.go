@@ -172,6 +172,10 @@ func (s *heldSecret) log(level slog.Level, message string, attrs ...any) {
 	s.host.log.Log(s.host.background, level, message, append([]any{"component", s.component.String(), "key", s.key}, attrs...)...)
 }
 
+// Redactor returns what takes secrets of components out of texts: [Config.Secrets], or the host's
+// own.
+func (h *Host) Redactor() *core.Redactor { return h.secrets }
+
 // settings returns the configuration and the secrets of c.
 func (c *component) settings() ([]core.ConfigPair, []Secret) {
 	c.mu.Lock()

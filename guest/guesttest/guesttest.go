@@ -28,6 +28,8 @@ type Host struct {
 	// Web, if not nil, answers the requests to the web, which come as calls of airhost/fetch; see
 	// package web. Otherwise they are denied.
 	Web http.Handler
+	// Secrets are the secrets of the component by their keys, for [guest.Secret].
+	Secrets map[string]string
 	// Buckets are the buckets that the component may open, by name, with their values. OpenBucket
 	// returns [guest.ErrAccessDenied] for all others.
 	Buckets map[string]map[string][]byte
@@ -161,6 +163,9 @@ func (h *Host) Call(function string, argument []byte) ([]byte, error) {
 	do := h.Functions[function]
 	if do == nil && function == fetch {
 		do = h.fetch
+	}
+	if do == nil && function == secretFunction {
+		do = h.secret
 	}
 	if do == nil {
 		return nil, &guest.CallError{Case: guest.CallNotFound, Text: function}

@@ -41,7 +41,10 @@ type Config struct {
 	TrustedKeys []ed25519.PublicKey
 	// Compiling, if not nil, shows a user that a component is being compiled, until done is called.
 	Compiling func(id string) (done func())
-	Log       *slog.Logger
+	// Log gets no secrets of components: see Secrets.
+	Log *slog.Logger
+	// Secrets gets the secrets of all components. A program takes them out of its own log by it.
+	Secrets *core.Redactor
 	// LogWiring is the level on which the wiring of the parts is logged.
 	LogWiring slog.Level
 }
@@ -121,6 +124,7 @@ func (s *Service) ready(ctx context.Context) (settings host.Config, err error) {
 		s.store, err = openStore(file, s.log)
 	}
 	settings = hostConfig(file)
+	settings.Secrets = s.config.Secrets
 	if s.store != nil { // a nil Store would not be a nil interface of the host's
 		settings.KeyValue = s.store
 	}
