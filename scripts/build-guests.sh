@@ -57,6 +57,9 @@ done
 attacker=internal/hostile/guest/attacker
 c $attacker.c $attacker.wasm 16384 -O2 --strip-all --stack-first -Wno-infinite-recursion -Wno-implicit-fallthrough
 
+hoarder=internal/hostile/guest/hoarder
+c $hoarder.c $hoarder.wasm 16384 -O2 --strip-all --stack-first -Wno-implicit-fallthrough
+
 script=backends/wasmtime/testdata/script
 c $script.c $script.wasm 8192 -Oz --strip-all
 player=internal/allengines/testdata/player

@@ -6,8 +6,8 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// Services is a [core.Services], a [core.Timers], a [core.Functions], a [core.Publisher] and a
-// [core.HTTP] for one instance. It records the calls of the guest, and returns the results that a test sets.
+// Services is a [core.Services], a [core.Timers], a [core.Functions], a [core.KeyValue], a [core.HTTP] and a
+// [core.Publisher] for one instance. It records the calls of the guest, and returns the results that a test sets.
 type Services struct {
 	// Err is the result of SendMessage, SendRequest, CancelRequest, After and Publish.
 	Err error
@@ -21,6 +21,8 @@ type Services struct {
 	Function func(name, argument []byte) ([]byte, error)
 	// Exchange is the result of StartHTTP; if it is nil, requests are denied.
 	Exchange core.HTTPExchange
+	// Bucket is what OpenBucket returns; if it is nil, there is no such store.
+	Bucket *Bucket
 	// Time is the result of Now.
 	Time uint64
 	// Calling, if not nil, is called with each entry of Asked before the service
@@ -35,6 +37,7 @@ var (
 	_ core.Services  = (*Services)(nil)
 	_ core.Timers    = (*Services)(nil)
 	_ core.Functions = (*Services)(nil)
+	_ core.KeyValue  = (*Services)(nil)
 	_ core.Publisher = (*Services)(nil)
 	_ core.HTTP      = (*Services)(nil)
 )

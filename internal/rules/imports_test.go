@@ -66,7 +66,7 @@ var importRules = []rule{
 		"it measures implementations, wired by fx, and knows no program"},
 	{"internal/allengines internal/bombs internal/codecache/codecachetest internal/component/componenttest internal/corpus internal/fuse/fusetest internal/meter/metertest internal/rules internal/spawn/spawntest",
 		"core guest " + wasmLibs, "", "they are tests, or tests share them"},
-	{"internal/extension/extensiontest internal/hostile internal/hostile/measure", "core core/host guest internal/ " + parts,
+	{"internal/extension/extensiontest internal/hostile internal/hostile/measure", "core core/host guest internal/ reach/ " + parts,
 		"go.uber.org/goleak golang.org/x/sys " + grpc, "tests of whole hosts"},
 
 	{"cluster", "core", "", "it decides for any host and any broker"},
