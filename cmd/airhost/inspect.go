@@ -136,11 +136,19 @@ func listed[T any](r *moduleReport, name string, list []T, entry T) []T {
 	if len(list) < maxListed {
 		return append(list, entry)
 	}
-	if r.LeftOut == nil {
+	r.leaveOut(name, 1)
+	return list
+}
+
+// leaveOut counts n entries as left out of a list.
+func (r *moduleReport) leaveOut(list string, n int) {
+	switch {
+	case n == 0:
+		return
+	case r.LeftOut == nil:
 		r.LeftOut = map[string]int{}
 	}
-	r.LeftOut[name]++
-	return list
+	r.LeftOut[list] += n
 }
 
 // moduleReport is the output of inspect.
