@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -107,14 +106,11 @@ func readModule(path string) ([]byte, error) {
 	if file != nil {
 		return file.Module, nil
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
+	code, size, err := precompiled.ReadFile(path, maxModule)
+	if size > maxModule {
+		return nil, fmt.Errorf("%s has %d bytes, at most %d can be run", path, size, maxModule)
 	}
-	if info.Size() > maxModule {
-		return nil, fmt.Errorf("%s has %d bytes, at most %d can be run", path, info.Size(), maxModule)
-	}
-	return os.ReadFile(path)
+	return code, err
 }
 
 // Bounds of a report: a module may have a million of everything.
