@@ -60,11 +60,13 @@ func chain(n int, exports ...string) string {
 // is a result.
 var bombs = map[string]struct{ data, limit string }{
 	"types with two of the last type": {chain(60, "\x04\x00\x01a\x05\x00", "\x04\x00\x01b\x05\x00"), "checks of types"},
+	"many definitions":                {strings.Repeat(many(8, 100_000, "\x05"), 11), "parts (definitions"},
+	"many modules":                    {strings.Repeat(section(1, coreHeader), 10_001), "core modules and components in it"},
 	"types in types":                  {chain(30_000, "\x04\x00\x01a\x05\x00"), "nested more than 100 deep"},
 	"types in types, by name":         {chain(30_000, "\x04\x00\x01a\x03\x00\x00"), "nested more than 100 deep"},
-	"instances in instances": {section(4, header) + strings.Join(each(20_000, func(i int) string {
+	"instances in instances": {section(4, header) + strings.Join(each(9000, func(i int) string {
 		return section(4, header+section(6, "\x01\x04\x02\x01"+leb(i))+section(5, "\x01\x00\x00\x00"))
-	}), "") + section(5, "\x01\x00"+leb(20_000)+"\x00"), "instances of components in each other"},
+	}), "") + section(5, "\x01\x00"+leb(9000)+"\x00"), "instances of components in each other"},
 	"instances with many exports": {section(4, header+section(7, "\x01"+noParams)+
 		section(11, vector(each(2000, func(i int) string { return "\x00" + numbered(i) + "\x03\x00\x00" })))) +
 		many(5, 2000, "\x00\x00\x00"), "definitions in all its instances"},
