@@ -38,6 +38,7 @@ func pollOneoff(in *Instance, args []uint64) errno {
 	if err != nil {
 		return fault
 	}
+	in.yieldFor(int(n) * (subscriptionSize + eventSize))
 	waits := make([]time.Duration, n)
 	for i := range waits {
 		var e errno

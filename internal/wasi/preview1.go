@@ -112,6 +112,7 @@ func (t texts) sizes(in *Instance, args []uint64) errno {
 	for _, text := range list {
 		size += len(text) + 1
 	}
+	in.yieldFor(size + len(list)*elementWork)
 	if !in.memory().write32(uint32(args[0]), uint32(len(list))) || !in.memory().write32(uint32(args[1]), uint32(size)) {
 		return fault
 	}
@@ -128,6 +129,7 @@ func (t texts) get(in *Instance, args []uint64) errno {
 		}
 		b[copy(b, text)] = 0
 		at, to = at+4, to+uint32(len(b))
+		in.yieldFor(len(b) + elementWork)
 	}
 	return success
 }

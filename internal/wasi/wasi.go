@@ -46,6 +46,7 @@ type Instance struct {
 	grants  *Grants
 	handles handles
 	held    int // bytes of HTTP fields and other texts: see maxHeld
+	work    int // since the guest's time was last checked: see yieldFor
 	buckets core.KeyValue
 	config  core.Settings
 	files   files
@@ -134,11 +135,12 @@ func Refused(module, name string) bool {
 // longBytes is a size whose copying takes about as long as ten checks of the guest's time.
 const longBytes = 4 << 10
 
-// yieldFor is called by a function that takes or gives n bytes. For a large n it checks
-// whether the guest may go on, since a guest that does little else would not yield for a
-// second.
+// yieldFor is called by a function that takes or gives n bytes, or does as much other work.
+// After enough of it, in one call or in many, it checks whether the guest may go on, since a
+// guest that does little else would not yield for a second.
 func (in *Instance) yieldFor(n int) {
-	if n >= longBytes {
+	if in.work += n; in.work >= longBytes {
+		in.work = 0
 		in.guest.GoOn()
 	}
 }
