@@ -3,7 +3,7 @@ package wasi
 import "github.com/airhost/airhost/internal/wit"
 
 // methods are the functions of WASI 0.2 by interface and name. It lacks those of resources
-// that no guest has: a socket, and all of an incoming request.
+// that no guest has: a socket.
 var methods = map[string]map[string]method{
 	"wasi:io/error": {"[method]error.to-debug-string": debugString},
 	"wasi:io/poll": {
