@@ -43,6 +43,8 @@ type Component struct {
 	FailedKeyValue uint64  `json:"failed_keyvalue" doc:"Of these, with an error."`
 	Files          uint64  `json:"files" doc:"Its calls of files and directories."`
 	FailedFiles    uint64  `json:"failed_files" doc:"Of these, with an error."`
+	HTTPRequests   uint64  `json:"http_requests" doc:"Its requests to the web."`
+	FailedHTTP     uint64  `json:"failed_http" doc:"Of these, without a response."`
 	Published      uint64  `json:"published" doc:"Publications that were taken, with any number of subscribers."`
 	LogLines       uint64  `json:"log_lines" doc:"Lines that it wrote to the log."`
 	LogDrops       uint64  `json:"log_drops" doc:"Of these, dropped because they were too many."`
@@ -190,6 +192,7 @@ type Snapshot struct {
 	FailedCalls    map[string]uint64 `json:"failed_calls" doc:"Calls of functions without a result, by reason."`
 	FailedKeyValue map[string]uint64 `json:"failed_keyvalue" doc:"Calls of wasi:keyvalue with an error, by its name."`
 	FailedFiles    map[string]uint64 `json:"failed_files" doc:"Calls of files and directories with an error, by its class: denied, quota or failed."`
+	FailedHTTP     map[string]uint64 `json:"failed_http" doc:"Requests to the web without a response, by the error-code of wasi:http."`
 	Waits          []Wait            `json:"waits" doc:"Calls of functions in progress."`
 	Budgets        []Budget          `json:"budgets"`
 }

@@ -59,7 +59,7 @@ func parseHTTPRule(text string) (HTTPRule, error) {
 	}
 	authority, anyPort := strings.CutSuffix(authority, ":*")
 	authority, below := strings.CutPrefix(authority, "*.")
-	t, err := ParseHTTPTarget(scheme+"://"+authority+"/"+path, nil)
+	t, err := parseHTTPTarget(scheme+"://"+authority+"/"+path, nil)
 	if err != nil {
 		return HTTPRule{}, err
 	}

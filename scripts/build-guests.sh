@@ -64,10 +64,10 @@ c $player.c $player.wasm 8192 -Oz -mtail-call --strip-all --initial-memory=26214
 diver=internal/allengines/testdata/diver
 caller=internal/allengines/testdata/caller
 c $caller.c $caller.wasm 1024 -O2 --strip-all --stack-first
-keyvalue=internal/allengines/testdata/keyvalue
-c $keyvalue.c $keyvalue.wasm 1024 -O2 --strip-all --stack-first
-files=internal/allengines/testdata/files
-c $files.c $files.wasm 16384 -O2 --strip-all --stack-first
+c internal/allengines/testdata/files.c internal/allengines/testdata/files.wasm 16384 -O2 --strip-all --stack-first
+for guest in keyvalue web; do
+	c internal/allengines/testdata/$guest.c internal/allengines/testdata/$guest.wasm 1024 -O2 --strip-all --stack-first
+done
 c $diver.c $diver.wasm 8192 -Oz --strip-all -Wno-infinite-recursion
 suite=core/enginetest/testdata
 for guest in actor hostile; do

@@ -270,15 +270,17 @@ func access(module, name string) string {
 	case module == abi.HostServices && name == abi.SendRequest:
 		return "refused without capabilities.request"
 	case module == abi.Functions:
-		return "refused without capabilities.call"
+		return "refused without capabilities.call, or capabilities.http for airhost/fetch"
 	case strings.HasPrefix(module, abi.KeyValue) && !strings.HasPrefix(name, "[resource-drop]"):
 		return "refused without capabilities.keyvalue"
+	case module == abi.OutgoingHandler && name == "handle":
+		return "refused without capabilities.http"
 	case module == abi.PubSub:
 		return "refused without capabilities.publish"
 	case wasi.NeedsFiles(module, name):
 		return "refused without capabilities.files"
 	case wasi.Refused(module, name):
-		return "refused: there is no network"
+		return "refused: there are no sockets"
 	}
 	return ""
 }

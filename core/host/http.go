@@ -196,15 +196,7 @@ func (t *httpTicket) give() { t.place.Add(-1) }
 
 // prepareHTTP checks a request of c's guest. An error is counted and recorded.
 func (c *component) prepareHTTP(request *core.HTTPRequest) (*httpTicket, error) {
-	c.breakChain()
-	if c.calling == nil {
-		c.startCalling()
-	}
-	t := &httpTicket{component: c, counts: &c.calling.counts, place: &c.http, url: shownURL(request.URL)}
-	if c.post != nil {
-		t.place = &c.post.front.http
-	}
-	t.counts.http.Add(1)
+	t := c.newTicket(request.URL)
 	rules, err := c.deployment.Capabilities.HTTP, error(nil)
 	switch client := c.host.config.HTTP; {
 	case client == nil:
@@ -222,6 +214,20 @@ func (c *component) prepareHTTP(request *core.HTTPRequest) (*httpTicket, error) 
 		return nil, t.failed(err, true)
 	}
 	return t, nil
+}
+
+// newTicket counts a request.
+func (c *component) newTicket(url string) *httpTicket {
+	c.breakChain()
+	if c.calling == nil {
+		c.startCalling()
+	}
+	t := &httpTicket{component: c, counts: &c.calling.counts, place: &c.http, url: shownURL(url)}
+	if c.post != nil {
+		t.place = &c.post.front.http
+	}
+	t.counts.http.Add(1)
+	return t
 }
 
 // shownURL returns a URL without its query and its credentials, which may be secrets.
@@ -290,6 +296,8 @@ func (t *httpTicket) sendSafely(ctx context.Context) (response *core.HTTPRespons
 func (c *component) fetch(ctx context.Context, argument []byte) ([]byte, *core.CallError) {
 	request, err := httpmessage.ReadRequest(argument)
 	if err != nil {
+		t := c.newTicket("")
+		_ = t.failed(&core.HTTPError{Code: core.HTTPProtocolError, Text: "the argument of " + FetchFunction + " is no HTTP request"}, true)
 		return nil, failed(err.Error())
 	}
 	t, err := c.prepareHTTP(request)

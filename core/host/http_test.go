@@ -236,7 +236,7 @@ func TestFetch(t *testing.T) {
 		return nil, &core.HTTPError{Code: core.HTTPDNSError, Text: "no such host"}
 	}
 	h.calls(request, "failed: DNS-error: no such host")
-	if s := h.Components()[0]; s.HTTPRequests != 3 || s.FailedHTTP != 2 || s.Calls != 6 {
+	if s := h.Components()[0]; s.HTTPRequests != 4 || s.FailedHTTP != 3 || s.Calls != 6 {
 		t.Errorf("%d requests, %d failed, %d calls", s.HTTPRequests, s.FailedHTTP, s.Calls)
 	}
 }

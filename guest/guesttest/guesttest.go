@@ -5,6 +5,7 @@ package guesttest
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -24,6 +25,9 @@ type Host struct {
 	// Functions are the host's functions by their names. Call returns [guest.ErrCallNotFound]
 	// for all others. An error that is no [guest.CallError] is a failed one.
 	Functions map[string]func(argument []byte) ([]byte, error)
+	// Web, if not nil, answers the requests to the web, which come as calls of airhost/fetch; see
+	// package web. Otherwise they are denied.
+	Web http.Handler
 	// Buckets are the buckets that the component may open, by name, with their values. OpenBucket
 	// returns [guest.ErrAccessDenied] for all others.
 	Buckets map[string]map[string][]byte
@@ -155,6 +159,9 @@ func (h *Host) CancelTimer(id guest.TimerID) bool {
 func (h *Host) Call(function string, argument []byte) ([]byte, error) {
 	h.Calls = append(h.Calls, Call{function, string(argument)})
 	do := h.Functions[function]
+	if do == nil && function == fetch {
+		do = h.fetch
+	}
 	if do == nil {
 		return nil, &guest.CallError{Case: guest.CallNotFound, Text: function}
 	}

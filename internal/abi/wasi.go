@@ -84,6 +84,9 @@ const (
 // KeyValue begins the names of the modules of wasi:keyvalue.
 const KeyValue = "wasi:keyvalue/"
 
+// OutgoingHandler is the name of the module by which guests send requests to the web.
+const OutgoingHandler = "wasi:http/outgoing-handler" + WASI2
+
 // ModuleOf returns the name of the module of an interface of WASI 0.2.
 func ModuleOf(wasi2 string) string {
 	if strings.HasPrefix(wasi2, KeyValue) {

@@ -24,7 +24,7 @@ var unknowable = map[string]*regexp.Regexp{
 	"keys may come from the defaults":          regexp.MustCompile(`needs messages_per_second|is for WebAssembly alone|is for WebAssembly and native alone|is for the process engine alone|is for processes and WebAssembly alone|has no limits.memory|is for a source that is a file`),
 	"it has one pattern for all names":         regexp.MustCompile(`the namespace airhost is|is no namespace`),
 	"it allows the parts of other builds":      regexp.MustCompile(`is not built into this airhost|there is no NATS server in`),
-	"its patterns know no addresses":           regexp.MustCompile(`needs a token|want the path of a socket|want nats:|has several servers|is one of (WebSockets|TLS)|needs the port|can be reached from`),
+	"its patterns know no addresses":           regexp.MustCompile(`needs a token|want the path of a socket|want nats:|has several servers|is one of (WebSockets|TLS)|is no rule for URLs|is no range of addresses|needs the port|can be reached from`),
 	"it sees the values, and not how they are": regexp.MustCompile(`control character|second document|not UTF-8 text$|given twice|<< is not supported|leading zeros|decimal digits, .* got [0-9][0-9.xe]*$|^"[0-9]+\.0": want`),
 }
 

@@ -29,12 +29,14 @@ func (d *decoder) consistency() {
 		d.place(c, path)
 		d.directories(c, path)
 		d.buckets(c.Capabilities.KeyValue, path+".capabilities.keyvalue")
+		d.httpRules(c.Capabilities.HTTP, path+".capabilities.http")
 	}
 	d.admin(&d.file.Host)
 	d.nats(&d.file.Host)
 	d.budgets()
 	d.providers()
 	d.keyValue()
+	d.httpOut()
 	for path, part := range d.file.Host.parts() {
 		if part.Plugin != nil {
 			d.extension(part.Plugin, path)

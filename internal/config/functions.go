@@ -17,9 +17,14 @@ type Function struct {
 	MaxConcurrent int              `yaml:"max_concurrent,omitempty" jsonschema:"minimum=1,maximum=1000000,default=64" jsonschema_description:"How many calls may run and wait at the same time; one more gets unavailable."`
 }
 
-// providers notes functions whose component is not in the file, unless the broker may know
-// other hosts.
+// providers notes functions with names of the host's own namespace, and those whose component is
+// not in the file, unless the broker may know other hosts.
 func (d *decoder) providers() {
+	for _, name := range slices.SortedFunc(maps.Keys(d.file.Functions), byText) {
+		if name.Namespace() == core.HostNamespace {
+			d.at("functions."+name.String(), "the namespace %s is the host's own: choose another name", core.HostNamespace)
+		}
+	}
 	if d.file.Host.Broker.Plugin != nil {
 		return
 	}

@@ -69,7 +69,7 @@ func (f *File) paths() (all []*string) {
 	if a := f.Host.Admin; a != "" && a != AdminOff && isPath(a) {
 		all = append(all, &f.Host.Admin)
 	}
-	for _, p := range []*string{&f.Host.AdminTokenFile, &f.Host.NATS.Store, &f.KeyValue.Path, &f.Gateway.HTTP.TLS.Certificate, &f.Gateway.HTTP.TLS.Key} {
+	for _, p := range []*string{&f.Host.AdminTokenFile, &f.Host.NATS.Store, &f.KeyValue.Path, &f.HTTP.CAFile, &f.Gateway.HTTP.TLS.Certificate, &f.Gateway.HTTP.TLS.Key} {
 		if *p != "" {
 			all = append(all, p)
 		}
@@ -115,6 +115,7 @@ func (f *File) locate() Mistakes {
 	}
 	missing = append(missing, f.Host.locateAdmin(f)...)
 	missing = append(missing, f.Host.NATS.locate(f)...)
+	missing = append(missing, f.HTTP.locate(f)...)
 	missing = append(missing, f.Gateway.HTTP.TLS.locate(f)...)
 	for path, part := range f.Host.parts() {
 		if part.Plugin != nil {

@@ -76,7 +76,7 @@ var importRules = []rule{
 	{"internal/httpstatus", "core", "", "the gateway and the admin API share it"},
 	{"gateway/", "core core/host internal/httpstatus", "github.com/robfig/cron/v3 golang.org/x/net", "a way in knows the host, and no implementation"},
 	{"admin", "core core/host internal/httpstatus internal/nearest", "", "the API of a host knows no implementation"},
-	{"reach/", "core core/host internal/", "go.etcd.io/bbolt golang.org/x/sys", "what components reach knows the host, and no implementation"},
+	{"reach/", "core core/host internal/", "go.etcd.io/bbolt golang.org/x/net golang.org/x/sys", "what components reach knows the host, and no implementation"},
 	{"telemetry/", "core core/host", "github.com/prometheus/", "it shows a host, and knows no implementation"},
 	{"airhostfx", "core core/host", fx, "it wires any implementation and chooses none"},
 	{"cmd/", ". admin airhostfx core core/host gateway/ guest internal/ reach/ telemetry/ examples/ " + parts,

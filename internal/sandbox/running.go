@@ -51,30 +51,67 @@ func (s *State) measure(now time.Duration) {
 func (s *State) resume() { s.watch.goOn(time.Since(began), readThread()) }
 
 // waits puts the guest to sleep for d, or until one of ends is closed: then it returns true.
-// At most d counts as waiting time, even if the system wakes the thread later.
+// It returns early if the host interrupts the guest or the guest's time is over. At most d counts as
+// waiting time, even if the system wakes the thread later.
 func (s *State) waits(d time.Duration, ends []<-chan struct{}) (ended bool) {
-	start := time.Now()
-	if ended = sleep(d, ends); ended {
-		d = min(d, time.Since(start))
+	woken := s.wake.Load()
+	if woken == nil {
+		woken = &wake{make(chan struct{}, 1)}
+		s.wake.Store(woken)
 	}
-	s.watch.wait(d, s.timeLimits())
+	if s.interrupted.Load() { // before the host knew how to wake the guest
+		return false
+	}
+	limits := s.timeLimits()
+	if left := limits.wall - s.watch.waiting - s.watch.running; d > left {
+		d = left + 1 // then it is late
+	}
+	start := time.Now()
+	ended = sleep(d, woken.up, ends)
+	s.watch.wait(min(d, time.Since(start)), limits)
 	s.resume()
 	return ended
 }
 
-func sleep(d time.Duration, ends []<-chan struct{}) (ended bool) {
-	if len(ends) == 0 {
-		time.Sleep(d)
-		return false
+// wake wakes a guest that sleeps.
+type wake struct{ up chan struct{} }
+
+func (w *wake) interrupt() {
+	select {
+	case w.up <- struct{}{}:
+	default: // it is awake already
 	}
+}
+
+// sleep waits for d, for woken, or for one of ends, which it reports.
+func sleep(d time.Duration, woken <-chan struct{}, ends []<-chan struct{}) (ended bool) {
 	late := time.NewTimer(d)
 	defer late.Stop()
-	cases := []reflect.SelectCase{{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(late.C)}}
+	if len(ends) > 1 {
+		return sleepForMany(late.C, woken, ends)
+	}
+	var end <-chan struct{}
+	if len(ends) == 1 {
+		end = ends[0]
+	}
+	select {
+	case <-end:
+		return true
+	case <-woken:
+	case <-late.C:
+	}
+	return false
+}
+
+func sleepForMany(late <-chan time.Time, woken <-chan struct{}, ends []<-chan struct{}) (ended bool) {
+	cases := []reflect.SelectCase{
+		{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(late)}, {Dir: reflect.SelectRecv, Chan: reflect.ValueOf(woken)},
+	}
 	for _, end := range ends {
 		cases = append(cases, reflect.SelectCase{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(end)})
 	}
 	chosen, _, _ := reflect.Select(cases)
-	return chosen > 0
+	return chosen > 1
 }
 
 // timeLimits returns the limits of the current call.

@@ -36,7 +36,8 @@ type State struct {
 	stack    stack
 
 	interrupted  atomic.Bool
-	needsCleanUp bool // there is something to clean up after the call
+	wake         atomic.Pointer[wake] // nil until the guest sleeps
+	needsCleanUp bool                 // there is something to clean up after the call
 
 	stdout, stderr output
 	words          lastwords.Words // standard error of the current call
@@ -143,7 +144,12 @@ func (s *State) Release() {
 }
 
 // Interrupt implements [core.Instance].
-func (s *State) Interrupt() { s.interrupted.Store(true) }
+func (s *State) Interrupt() {
+	s.interrupted.Store(true)
+	if w := s.wake.Load(); w != nil {
+		w.interrupt()
+	}
+}
 
 // longBytes is a size whose copying takes about as long as ten checks of the
 // stopwatch.

@@ -268,6 +268,9 @@ func (s *Service) fixed(file *config.File) (mistakes config.Mistakes) {
 	if !reflect.DeepEqual(s.base.KeyValue, file.KeyValue) {
 		mistakes = append(mistakes, file.Mistake("keyvalue", text))
 	}
+	if !reflect.DeepEqual(s.base.HTTP, file.HTTP) {
+		mistakes = append(mistakes, file.Mistake("http", text))
+	}
 	return mistakes
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/internal/config"
 	"github.com/airhost/airhost/internal/natsserver"
+	"github.com/airhost/airhost/reach/httpout"
 	"github.com/airhost/airhost/reach/keyvalue"
 )
 
@@ -55,6 +56,7 @@ type Service struct {
 	fx     *fx.App
 	nats   *natsserver.Server // in this process, or nil
 	store  keyvalue.Store     // or nil
+	web    *httpout.Client    // or nil
 
 	changing chan struct{}   // holds one token: a single change is made at a time
 	over     context.Context // ends when the service stops
@@ -104,7 +106,7 @@ func New(ctx context.Context, c Config) (*Service, error) {
 	ctx, cancel := startContext(ctx, c.File)
 	defer cancel()
 	if err := s.fx.Start(ctx); err != nil {
-		_ = s.closeStore() // nothing was written
+		_ = s.closeReach() // nothing was written
 		s.stopEmbedded()
 		return nil, dig.RootCause(err) // without the path through the constructors
 	}
@@ -120,6 +122,12 @@ func (s *Service) ready(ctx context.Context) (settings host.Config, err error) {
 	settings = hostConfig(file)
 	if s.store != nil { // a nil Store would not be a nil interface of the host's
 		settings.KeyValue = s.store
+	}
+	if err == nil {
+		s.web, err = newHTTP(file)
+	}
+	if s.web != nil {
+		settings.HTTP = s.web
 	}
 	return settings, err
 }
@@ -157,7 +165,7 @@ func (s *Service) Stop(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.DrainLimit()+stopGrace)
 	defer cancel()
-	err = errors.Join(err, s.fx.Stop(ctx), s.closeStore())
+	err = errors.Join(err, s.fx.Stop(ctx), s.closeReach())
 	s.stopEmbedded()
 	s.summarize()
 	return err
@@ -188,7 +196,7 @@ func (s *Service) summarize() {
 		name  string
 		count uint64
 	}{
-		{"left", n.Left}, {"arrived", n.Arrived}, {"timers", n.Fired}, {"calls", n.Calls}, {"keyvalue", n.KeyValue}, {"files", n.Files}, {"published", n.Published}, {"timeouts", n.Timeouts}, {"canceled", n.Canceled}, {"expired", n.Expired}, {"late", n.Late}, {"orphans", n.Orphans},
+		{"left", n.Left}, {"arrived", n.Arrived}, {"timers", n.Fired}, {"calls", n.Calls}, {"keyvalue", n.KeyValue}, {"files", n.Files}, {"http_requests", n.HTTPRequests}, {"published", n.Published}, {"timeouts", n.Timeouts}, {"canceled", n.Canceled}, {"expired", n.Expired}, {"late", n.Late}, {"orphans", n.Orphans},
 		{"dead_letters", n.DeadLetters}, {"traps", n.Traps}, {"restarts", n.Restarts},
 		{"workers_held_up", n.WorkersHeldUp}, {"audit_dropped", n.AuditDropped}, {"log_lines_dropped", n.LogDrops},
 	} {
@@ -196,7 +204,7 @@ func (s *Service) summarize() {
 			attrs = append(attrs, c.name, c.count)
 		}
 	}
-	attrs = append(attrs, byReason("refused", n.Refused), byReason("failed_calls", n.FailedCalls), byReason("failed_keyvalue", n.FailedKeyValue), byReason("failed_files", n.FailedFiles))
+	attrs = append(attrs, byReason("refused", n.Refused), byReason("failed_calls", n.FailedCalls), byReason("failed_keyvalue", n.FailedKeyValue), byReason("failed_files", n.FailedFiles), byReason("failed_http", n.FailedHTTP))
 	s.log.Info("stopped", attrs...)
 }
 

@@ -20,13 +20,14 @@ import (
 	"github.com/airhost/airhost/examples/echo"
 	"github.com/airhost/airhost/internal/hosttest"
 	"github.com/airhost/airhost/internal/toolchains"
+	"github.com/airhost/airhost/reach/httpout"
 	"github.com/airhost/airhost/trackers/slab"
 )
 
 // TestComponents: each component does on both engines all that its language can.
 func TestComponents(t *testing.T) {
 	for _, f := range toolchains.Fixtures {
-		if f.Extra || f.Tier == toolchains.Refused || f.Name == "js-example" {
+		if f.Extra || f.Tier == toolchains.Refused || f.Name == "js-example" || f.Name == "js-web" {
 			continue
 		}
 		t.Run(f.Name, func(t *testing.T) {
@@ -88,7 +89,8 @@ type probe struct {
 	log *hosttest.Log
 }
 
-func start(t testing.TB, engine, path string) *probe {
+// start starts a host with a component that may send requests to some URLs.
+func start(t testing.TB, engine, path string, urls ...string) *probe {
 	t.Helper()
 	p := &probe{TB: t, log: new(hosttest.Log)}
 	broker, err := inproc.New(inproc.Config{})
@@ -97,11 +99,13 @@ func start(t testing.TB, engine, path string) *probe {
 	inGo, err3 := native.New(native.Config{})
 	must(t, errors.Join(err, err2, err3))
 	guests := open(t, engine, log)
-	p.Host, err = host.New(host.Config{Logger: log}, broker, tracker, inGo, guests)
+	web, err := httpout.New(httpout.Config{})
+	must(t, err)
+	p.Host, err = host.New(host.Config{Logger: log, HTTP: web}, broker, tracker, inGo, guests)
 	must(t, err)
 	must(t, p.Start(context.Background()))
 	t.Cleanup(func() {
-		must(t, errors.Join(p.Stop(context.Background()), inGo.Close(context.Background()), guests.Close(context.Background())))
+		must(t, errors.Join(p.Stop(context.Background()), web.Close(), inGo.Close(context.Background()), guests.Close(context.Background())))
 	})
 	to, err := core.ParseIDPattern(echoID.String())
 	must(t, err)
@@ -110,7 +114,7 @@ func start(t testing.TB, engine, path string) *probe {
 	must(t, p.Deploy(t.Context(), host.Deployment{
 		ID: probeID, Engine: engine, Source: core.Source{Path: path}, Limits: limits,
 		Config:       []core.ConfigPair{{Key: "greeting", Value: "hello"}},
-		Capabilities: host.Capabilities{Send: []core.IDPattern{to}, Request: []core.IDPattern{to}},
+		Capabilities: host.Capabilities{Send: []core.IDPattern{to}, Request: []core.IDPattern{to}, HTTP: rules(t, urls)},
 	}))
 	return p
 }

@@ -76,6 +76,7 @@ var Fixtures = []Fixture{
 	{"js-probe", Named, false, "probe.mjs", job{Tool: componentizeJS, World: plugin}, nil},
 	{"js-probe-bare", Unbundled, false, "probe.mjs", job{Tool: componentizeJS, World: plugin, Bare: true}, nil},
 	{"js-example", Named, false, "../../../examples/js-component/greeter.mjs", job{Tool: componentizeJS, World: managed}, nil},
+	{"js-web", Named, false, "web.mjs", job{Tool: componentizeJS, World: managed}, nil},
 	{"qjs-echo", Fused, false, "echo.mjs", job{Tool: componentizeQJS, World: managed}, nil},
 	{"qjs-probe", Fused, false, "probe.mjs", job{Tool: componentizeQJS, World: plugin}, nil},
 	{"qjs-probe-sync", Fused, false, "probe.mjs", job{Tool: componentizeQJS, World: plugin, Sync: true}, nil},

@@ -25,6 +25,7 @@ type fake struct {
 	time   uint64
 	checks int // calls of GoOn
 
+	sleepless   bool // its waits end at once
 	refuses     bool // it must not call now
 	interruptAt int  // the call of GoOn that ends it, or 0
 	onRealloc   func()
@@ -81,6 +82,9 @@ func (g *fake) GoOn() {
 
 // Wait does not wait, and makes the clock that decides about pollables seem later.
 func (g *fake) Wait(d time.Duration, ends []<-chan struct{}) bool {
+	if g.sleepless {
+		return false
+	}
 	began := time.Now()
 	defer func() { g.slept += time.Since(began) }()
 	if len(ends) == 0 {

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/wit"
@@ -210,6 +209,18 @@ func TestAllocation(t *testing.T) {
 	want(t, "arguments", fmt.Sprint(g.texts(area, 1)), "[one two]")
 }
 
+// TestEmptyLists: a guest allocates its empty lists, too, which it may free.
+func TestEmptyLists(t *testing.T) {
+	g := newFake(t, &Grants{Arguments: []string{""}})
+	g.reallocs = func(_, size uint32) (uint32, error) { return heap + 16*size, nil }
+	g.call("wasi:cli/environment", "get-environment")
+	want(t, "the empty list", fmt.Sprint(g.u32(area), g.u32(area+4)), fmt.Sprint(heap, 0))
+	g.call("wasi:cli/environment", "get-arguments")
+	want(t, "the empty string", fmt.Sprint(g.u32(g.u32(area)), g.u32(g.u32(area)+4)), fmt.Sprint(heap, 0))
+	g.call("wasi:random/random", "get-random-bytes", 0)
+	want(t, "no bytes", fmt.Sprint(g.u32(area), g.u32(area+4)), fmt.Sprint(heap, 0))
+}
+
 // TestNested: a guest calls no function of WASI 0.2 from within cabi_realloc.
 func TestNested(t *testing.T) {
 	g := newFake(t, &Grants{Arguments: []string{"a"}})
@@ -234,7 +245,7 @@ func TestInterrupts(t *testing.T) {
 		g.interruptAt = 100
 		never := g.call(monoClock, "subscribe-duration", ^uint64(0))
 		g.ended("interrupted", pollIn, "[method]pollable.block", never)
-		want(t, "time asleep", g.slept, 99*time.Millisecond)
+		want(t, "time asleep", g.slept, 99*sleepSlice)
 		g.interruptAt = g.checks + 5
 		g.ended("interrupted", pollIn, "poll", g.words(uint32(never)), 1)
 		g.interruptAt = g.checks + 2
@@ -274,7 +285,8 @@ func FuzzFunctions(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, script []byte) {
 		g := newFake(t, &Grants{Arguments: []string{"a"}, Environment: []core.ConfigPair{{Key: "k", Value: "v"}}})
-		g.interruptAt = 1000
+		g.online()
+		g.interruptAt, g.sleepless = 1000, true
 		copy(g.memory, script)
 		for calls := 0; len(script) > 0 && calls < 200; calls++ {
 			fn := all[int(script[0])%len(all)]
@@ -295,6 +307,9 @@ func FuzzFunctions(f *testing.F) {
 		}
 		if g.in.held < 0 || g.in.held > maxHeld || len(g.in.handles.slots) > MaxHandles {
 			t.Errorf("it holds %d bytes and %d handles", g.in.held, len(g.in.handles.slots))
+		}
+		if g.in.bodies < 0 || g.in.bodies > maxBodies || len(g.in.sent) > MaxHandles {
+			t.Errorf("it holds %d bytes of bodies and %d requests", g.in.bodies, len(g.in.sent))
 		}
 	})
 }

@@ -4,8 +4,9 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// maxBodies bounds the bodies of HTTP that a guest's resources hold together, in bytes. One
-// that has come in may be larger if it is the only one: the host has bounded it.
+// maxBodies bounds the bodies of HTTP that a guest's resources hold together, in bytes, and so it does
+// the responses that it has not got. A body that has come in may be larger if it is the only one:
+// the host has bounded it.
 const maxBodies = 16 << 20
 
 // keep counts bytes of bodies. It returns false, and counts nothing, if they are too many.
@@ -17,7 +18,7 @@ func (in *Instance) keep(n int) bool {
 	return true
 }
 
-// body is that of a request or response that a guest makes. It keeps what is written.
+// body is that of a request or response that a guest makes. It keeps the bytes that are written.
 type body struct {
 	bytes     []byte
 	length    uint64 // of its content-length

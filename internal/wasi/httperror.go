@@ -18,7 +18,7 @@ var errorCodeType = sync.OnceValue(func() *wit.Type {
 	panic("wasi: there is no http-error-code")
 })
 
-// errorCode returns an error as the error-code of wasi:http. What its case says besides is left out
+// errorCode returns an error as the error-code of wasi:http. The details of its case are left out
 // but for the size of a body, and the text of internal-error.
 func errorCode(e *core.HTTPError) variant {
 	t, v := errorCodeType(), variant{number: uint32(e.Code)}
@@ -36,7 +36,7 @@ func errorCode(e *core.HTTPError) variant {
 	return v
 }
 
-// empty returns the value of a type whose options are none.
+// empty returns the value of a type in which all options are none.
 func empty(t *wit.Type) any {
 	switch {
 	case t == nil:

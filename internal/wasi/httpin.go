@@ -14,14 +14,8 @@ type incoming struct {
 // newIncoming returns one with these headers and this body, which it owns. An error says
 // that the guest's resources hold too much already.
 func (in *Instance) newIncoming(header, trailer []core.HTTPField, b []byte) (*incoming, *core.HTTPError) {
-	size := 0
-	for _, list := range [][]core.HTTPField{header, trailer} {
-		for _, f := range list {
-			size += fieldSize + len(f.Name) + len(f.Value)
-		}
-	}
 	switch {
-	case size > maxHeld-in.held:
+	case sizeOf(header)+sizeOf(trailer) > maxHeld-in.held:
 		return nil, &core.HTTPError{Code: core.HTTPResponseHeaderSize}
 	case in.bodies > 0 && len(b) > maxBodies-in.bodies:
 		return nil, &core.HTTPError{Code: core.HTTPResponseBodySize, Size: int64(len(b))}
@@ -31,6 +25,14 @@ func (in *Instance) newIncoming(header, trailer []core.HTTPField, b []byte) (*in
 		headers: in.fieldsOf(header),
 		body:    &incomingBody{rest: b, size: len(b), trailers: in.fieldsOf(trailer)},
 	}, nil
+}
+
+// sizeOf returns the bytes of some fields, as [Instance.hold] counts them.
+func sizeOf(list []core.HTTPField) (size int) {
+	for _, f := range list {
+		size += fieldSize + len(f.Name) + len(f.Value)
+	}
+	return size
 }
 
 func (in *Instance) fieldsOf(list []core.HTTPField) *fields {

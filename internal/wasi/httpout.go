@@ -8,9 +8,6 @@ import (
 	"github.com/airhost/airhost/internal/wit"
 )
 
-// maxExchanges is the most requests of a guest whose responses it has not got yet.
-const maxExchanges = 16
-
 // future is the resource future-incoming-response. Its request is sent when its body is
 // whole.
 type future struct {
@@ -19,6 +16,7 @@ type future struct {
 	exchange core.HTTPExchange // of a request that has been sent, until the guest has the response
 	failure  *core.HTTPError
 	given    bool
+	size     int // of the response, once it has been counted
 }
 
 func futureOf(c *call) *future { return c.args[0].(*handle).value.(*future) }
@@ -48,6 +46,24 @@ func (f *future) start(in *Instance) {
 		return
 	}
 	f.exchange = exchange
+	if in.sent == nil {
+		in.sent = make(map[*future]struct{})
+	}
+	in.sent[f] = struct{}{}
+}
+
+// untaken returns the size of the responses that have come in and that the guest has not got. The
+// host bounds those that are still to come.
+func (in *Instance) untaken() (size int) {
+	for f := range in.sent {
+		if f.size == 0 && f.ready() {
+			if r, err := f.exchange.Result(); err == nil {
+				f.size = fieldSize + len(r.Body) + sizeOf(r.Header) + sizeOf(r.Trailer)
+			}
+		}
+		size += f.size
+	}
+	return size
 }
 
 // end ends a request that is not sent.
@@ -63,9 +79,7 @@ func (f *future) dropped(in *Instance) {
 	f.end(in, &core.HTTPError{Code: core.HTTPProtocolError})
 	if f.exchange != nil {
 		f.exchange.Cancel()
-	}
-	if !f.given {
-		in.exchanges--
+		delete(in.sent, f)
 	}
 }
 
@@ -79,7 +93,7 @@ func handleRequest(c *call) any {
 		failure = b.failure
 	case !o.taken && b.length > 0:
 		failure = &core.HTTPError{Code: b.wrongSize}
-	case c.exchanges == maxExchanges:
+	case c.untaken() > maxBodies:
 		failure = &core.HTTPError{Code: core.HTTPConnectionLimitReached}
 	}
 	if failure != nil {
@@ -92,7 +106,6 @@ func handleRequest(c *call) any {
 			return failed(errorCode(f.failure))
 		}
 	}
-	c.exchanges++
 	return ok(f)
 }
 
@@ -162,7 +175,6 @@ func getResponse(c *call) any {
 		return some(failed(nil))
 	}
 	f.given = true
-	c.exchanges--
 	response, failure := f.result(c.Instance)
 	if failure != nil {
 		return some(ok(failed(errorCode(failure))))
@@ -176,6 +188,7 @@ func (f *future) result(in *Instance) (*incoming, *core.HTTPError) {
 	}
 	r, err := f.exchange.Result()
 	f.exchange = nil
+	delete(in.sent, f)
 	if err != nil {
 		return nil, core.AsHTTPError(err)
 	}

@@ -221,7 +221,7 @@ func writeZeroesAndFlush(c *call, to *outputStream) any {
 	return c.take(to, zeroes[:n], nil)
 }
 
-// splice writes what an input stream gives, without a permit of the guest's.
+// splice writes the next bytes of an input stream, without a permit of the guest's.
 func splice(c *call, to *outputStream) any {
 	b, end := inputOf(c.args[1]).take(c, min(c.args[2].(uint64), maxPermit))
 	if end != nil {

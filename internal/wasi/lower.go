@@ -3,6 +3,7 @@ package wasi
 import (
 	"encoding/binary"
 	"fmt"
+	"strings"
 
 	"github.com/airhost/airhost/internal/abi"
 	"github.com/airhost/airhost/internal/wit"
@@ -75,9 +76,8 @@ func (c *call) storeList(t *wit.Type, at uint32, v any) {
 	var ptr, n uint32
 	switch v := v.(type) {
 	case string:
-		var err error
-		ptr, n, err = abi.LowerString(c.guest, v)
-		must(err)
+		v = strings.ToValidUTF8(v, "\ufffd")
+		ptr, n = c.storeBytes(uint64(len(v)), func(b []byte) { copy(b, v) })
 	case []byte:
 		ptr, n = c.storeBytes(uint64(len(v)), func(b []byte) { copy(b, v) })
 	case filling:
@@ -95,18 +95,29 @@ func (c *call) storeBytes(size uint64, fill func(b []byte)) (ptr, n uint32) {
 	if most := uint64(len(c.guest.Memory())); size > most && size >= 1<<31 {
 		violated("%s has a result of %d bytes, which no guest's memory holds", c.name, size)
 	}
-	ptr, b, err := abi.Allocate(c.guest, 1, int(size))
-	must(err)
+	ptr, b := c.allocate(1, int(size))
 	c.yieldFor(len(b))
 	fill(b)
 	return ptr, uint32(size)
 }
 
 func (c *call) storeElements(of *wit.Type, elements []any) uint32 {
-	ptr, _, err := abi.Allocate(c.guest, of.Align, len(elements)*int(of.Size))
-	must(err)
+	ptr, _ := c.allocate(of.Align, len(elements)*int(of.Size))
 	for i, e := range elements {
 		c.store(of, ptr+uint32(i)*of.Size, e)
 	}
 	return ptr
+}
+
+// allocate returns a place in the guest's memory. As the canonical ABI does, it asks the guest also
+// for one of 0 bytes, since there are guests that free it.
+func (c *call) allocate(align uint32, size int) (ptr uint32, to []byte) {
+	var err error
+	if size == 0 {
+		ptr, err = c.guest.Realloc(align, 0)
+	} else {
+		ptr, to, err = abi.Allocate(c.guest, align, size)
+	}
+	must(err)
+	return ptr, to
 }

@@ -25,8 +25,8 @@ type Guest interface {
 	Calling(function string)
 	// GoOn ends a guest that has been interrupted or has used up its time.
 	GoOn()
-	// Wait puts the guest to sleep for d, or until one of ends is closed: then it returns true. It counts
-	// as waiting.
+	// Wait puts the guest to sleep for d, or until one of ends is closed: then it returns true. It returns
+	// early if the guest must not go on. The time counts as waiting.
 	Wait(d time.Duration, ends []<-chan struct{}) bool
 	// Now returns the host's time.
 	Now() uint64
@@ -50,9 +50,9 @@ type Instance struct {
 	files   files
 	call    call
 
-	http      core.HTTP
-	bodies    int // bytes of bodies of HTTP: see maxBodies
-	exchanges int // requests whose response the guest has not got
+	http   core.HTTP
+	bodies int                  // bytes of bodies of HTTP: see maxBodies
+	sent   map[*future]struct{} // requests with an exchange, until the guest has got the response
 }
 
 // New returns the state of a guest that has called nothing yet. Without grants it has
@@ -106,7 +106,7 @@ func NeedsFiles(module, name string) bool {
 	return of != nil && of.Name == "wasi:filesystem/types" && !strings.HasPrefix(name, dropPrefix)
 }
 
-// Refused reports whether a function of WASI needs a network, which no guest has.
+// Refused reports whether a function of WASI needs sockets, which no guest has.
 func Refused(module, name string) bool {
 	if module == abi.WASI {
 		_, ok := preview1Funcs[name]
@@ -117,11 +117,7 @@ func Refused(module, name string) bool {
 		return false
 	}
 	_, real := methods[of.Name][name]
-	switch {
-	case strings.HasPrefix(of.Name, "wasi:sockets/"):
-		return !real || denied[name]
-	}
-	return denied[name]
+	return strings.HasPrefix(of.Name, "wasi:sockets/") && !real || denied[name]
 }
 
 // longBytes is a size whose copying takes about as long as ten checks of the guest's time.
@@ -136,9 +132,9 @@ func (in *Instance) yieldFor(n int) {
 	}
 }
 
-// sleepSlice is the longest that a sleeping guest goes without checking for an
-// interrupt.
-const sleepSlice = time.Millisecond
+// sleepSlice is the longest that a sleeping guest goes without checking whether it may go
+// on. An interrupt wakes it before.
+const sleepSlice = time.Second
 
 // sleep waits for d, or until one of ends is closed.
 func (in *Instance) sleep(d time.Duration, ends []<-chan struct{}) {

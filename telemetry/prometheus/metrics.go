@@ -94,6 +94,7 @@ var (
 
 	refused        = newMetric(counter, "airhost_refused_total", "Messages and requests that were refused, by the contract's error.", "reason")
 	failedCalls    = newMetric(counter, "airhost_function_calls_failed_total", "Calls of functions without a result, by the contract's error.", "reason")
+	failedHTTP     = newMetric(counter, "airhost_http_requests_failed_total", "Requests of components to the web without a response, by the error-code of wasi:http.", "reason")
 	failedKeyValue = newMetric(counter, "airhost_keyvalue_calls_failed_total", "Calls of wasi:keyvalue with an error, by its name.", "reason")
 	failedFiles    = newMetric(counter, "airhost_files_calls_failed_total", "Calls of files and directories with an error, by its class.", "reason")
 
@@ -141,6 +142,7 @@ var hostMetrics = []hostMetric{
 	ofHost(gauge, "timers_running", "Timers of components that run.", func(s *host.Snapshot) int { return s.Timers }),
 	ofHost(counter, "timers_fired_total", "Timers that fired, each as a message.", func(s *host.Snapshot) uint64 { return s.Fired }),
 	ofHost(counter, "function_calls_total", "Functions that components have called, calls in progress included.", func(s *host.Snapshot) uint64 { return s.Calls }),
+	ofHost(counter, "http_requests_total", "Requests of components to the web.", func(s *host.Snapshot) uint64 { return s.HTTPRequests }),
 	ofHost(counter, "keyvalue_calls_total", "Calls of wasi:keyvalue by components.", func(s *host.Snapshot) uint64 { return s.KeyValue }),
 	ofHost(counter, "files_calls_total", "Calls of files and directories by components.", func(s *host.Snapshot) uint64 { return s.Files }),
 	ofHost(gauge, "function_calls_waiting", "Calls in progress of functions that components provide.", func(s *host.Snapshot) int { return len(s.Waits) }),
@@ -166,6 +168,8 @@ var componentMetrics = []componentMetric{
 	ofComponent(counter, "timers_fired_total", "The component's timers that fired, each as a message to it.", func(s *host.ComponentStatus) uint64 { return s.Fired }),
 	ofComponent(counter, "function_calls_total", "Functions that the component has called.", func(s *host.ComponentStatus) uint64 { return s.Calls }),
 	ofComponent(counter, "function_calls_failed_total", "Functions that the component has called without a result.", func(s *host.ComponentStatus) uint64 { return s.FailedCalls }),
+	ofComponent(counter, "http_requests_total", "Requests of the component to the web.", func(s *host.ComponentStatus) uint64 { return s.HTTPRequests }),
+	ofComponent(counter, "http_requests_failed_total", "Requests of the component to the web without a response.", func(s *host.ComponentStatus) uint64 { return s.FailedHTTP }),
 	ofComponent(counter, "keyvalue_calls_total", "Calls of wasi:keyvalue by the component.", func(s *host.ComponentStatus) uint64 { return s.KeyValue }),
 	ofComponent(counter, "keyvalue_calls_failed_total", "Calls of wasi:keyvalue by the component with an error.", func(s *host.ComponentStatus) uint64 { return s.FailedKeyValue }),
 	ofComponent(counter, "files_calls_total", "Calls of files and directories by the component.", func(s *host.ComponentStatus) uint64 { return s.Files }),
@@ -219,7 +223,7 @@ func allMetrics() []*metric {
 	for _, m := range hostMetrics {
 		all = append(all, m.metric)
 	}
-	all = append(all, refused, failedCalls, failedKeyValue, failedFiles, unlisted)
+	all = append(all, refused, failedCalls, failedKeyValue, failedFiles, failedHTTP, unlisted)
 	for _, m := range componentMetrics {
 		all = append(all, m.metric)
 	}
