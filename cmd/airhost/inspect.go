@@ -285,7 +285,7 @@ func access(module, name string) string {
 	case wasi.NeedsFiles(module, name):
 		return "refused without capabilities.files"
 	case wasi.Refused(module, name):
-		return "refused: there is no network"
+		return "refused: there are no sockets"
 	}
 	return ""
 }

@@ -125,7 +125,7 @@ func TestRefusedImportsAreMarked(t *testing.T) {
 		"fd_sync        func (i32) -> i32  refused without capabilities.files\n",
 		"get-stdout  func () -> i32\n",
 		"instance-network  func () -> i32\n",
-		"[method]tcp-socket.is-listening  func (i32) -> i32  refused: there is no network\n",
+		"[method]tcp-socket.is-listening  func (i32) -> i32  refused: there are no sockets\n",
 		"  ! it imports send-request, which is refused without an export handle-callback\nit meets the contract\n",
 	} {
 		if code != exitDone || !strings.Contains(stdout, want) {

@@ -202,12 +202,7 @@ func (h *Host) Snapshot() Snapshot {
 			s.FailedKeyValue[c.String()] = n
 		}
 	}
-	s.Files, s.FailedFiles = sum.files, make(map[string]uint64)
-	for _, class := range core.FileRefusals() {
-		if n := sum.failedFiles[class]; n > 0 {
-			s.FailedFiles[class.String()] = n
-		}
-	}
+	s.Files, s.FailedFiles = sum.files, sum.failedFilesByClass()
 	s.HTTPRequests, s.FailedHTTP = sum.http, make(map[string]uint64)
 	for _, c := range core.HTTPErrorCodes() {
 		if n := sum.failedHTTP[c]; n > 0 {

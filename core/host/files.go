@@ -292,3 +292,14 @@ func shown(call *core.FileCall) string {
 	}
 	return "/" + call.Path
 }
+
+// failedFilesByClass returns how many calls of files had an error, by the names of the classes.
+func (t *callCounts) failedFilesByClass() map[string]uint64 {
+	all := make(map[string]uint64)
+	for _, class := range core.FileRefusals() {
+		if n := t.failedFiles[class]; n > 0 {
+			all[class.String()] = n
+		}
+	}
+	return all
+}

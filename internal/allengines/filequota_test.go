@@ -229,6 +229,7 @@ func TestFilesInGo(t *testing.T) {
 				{ask: "save kept", want: ""},
 				{ask: "read /data/saved", want: "kept"},
 				{ask: "work", want: "the end 16"},
+				{ask: "start", want: "open /data/in.txt: Operation not permitted"}, // in a package variable
 			} {
 				answer, err := f.Request(within(t), id("t/files"), []byte(c.ask))
 				if c.failure == "" && (string(answer) != c.want || err != nil) || c.failure != "" && (err == nil || !strings.Contains(err.Error(), c.failure)) {

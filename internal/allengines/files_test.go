@@ -147,7 +147,7 @@ func (f *filesHost) ask(version int, operations ...string) (outcomes []string) {
 	return outcomes
 }
 
-// tree makes a directory for each grant, and one outside that nobody may reach.
+// makeTree makes a directory for each grant, and one outside that nobody may reach.
 func makeTree(t testing.TB) (data, readOnly, outside string) {
 	t.Helper()
 	top := t.TempDir()

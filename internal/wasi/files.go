@@ -109,10 +109,10 @@ func (in *Instance) unuse(d *descriptor) {
 	}
 }
 
-// Bounds of what one call reads or writes.
+// Bounds of the bytes that one call reads or writes.
 const (
 	maxFileRead = 1 << 20
-	maxStreamed = 64 << 10 // of what is copied
+	maxStreamed = 64 << 10 // where the bytes are copied
 )
 
 // readFile reads into a part of the guest's memory.
@@ -131,7 +131,7 @@ func (in *Instance) writeFile(d *descriptor, b []byte, at int64) (n int, err err
 	return in.files.one.N, err
 }
 
-// status returns what is known about a file.
+// status returns the properties of a file.
 func (in *Instance) status(d *descriptor) (*core.FileStat, error) {
 	in.fileCall(core.FileStatus)
 	err := in.do(d)

@@ -12,7 +12,7 @@ import (
 // fileFunc is a function of preview 1 for an open file or directory, its first argument.
 type fileFunc func(in *Instance, d *descriptor, args []uint64) errno
 
-// fileFuncs are those functions by name. What they have in common with standard output is in preview1Funcs.
+// fileFuncs are those functions by name. For standard input and output there are others of some names.
 var fileFuncs = map[string]fileFunc{
 	"fd_advise":               fdAdvise,
 	"fd_allocate":             fdAllocate,
@@ -104,7 +104,7 @@ const (
 	rightsOfFiles  = 1<<0 | rightRead | 1<<2 | 1<<3 | 1<<4 | 1<<5 | rightWrite | 1<<7 | 1<<8 | 1<<21 | 1<<22 | 1<<23 | 1<<27
 )
 
-// rights returns what may be done with a file, and with those that are opened in it.
+// rights returns the rights of a file, and those of files that are opened in it.
 func (d *descriptor) rights() (own, inherited uint64) {
 	rights := uint64(0)
 	if d.read {

@@ -185,7 +185,7 @@ func fileType(c *call) any {
 	return ok(variant{number: uint32(core.FileTypeRegular)})
 }
 
-// chunk returns the bytes for what is copied in this call.
+// chunk returns the buffer of this call.
 func (in *Instance) chunk(n uint64) []byte {
 	if in.files.chunk == nil {
 		in.files.chunk = make([]byte, maxStreamed)
@@ -249,7 +249,7 @@ func status2(c *call) any {
 	return fileResult(statusOf(stat), err)
 }
 
-// statAt returns what is known about the file of a path.
+// statAt returns the properties of the file of a path.
 func (c *call) statAt() (*core.FileStat, error) {
 	if err := followPath2(c, c.fileCall(core.FileStatus)); err != nil {
 		return nil, err

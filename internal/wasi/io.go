@@ -103,7 +103,7 @@ type source interface {
 // inputStream is the resource input-stream.
 type inputStream struct {
 	from source      // nil at the end
-	of   *descriptor // the file whose bytes it gives, or nil
+	of   *descriptor // the file that it reads, or nil
 }
 
 func (s *inputStream) dropped(in *Instance) {

@@ -18,7 +18,7 @@ func onPath(kind core.FileCallKind) fileFunc {
 	}
 }
 
-// follow is the flag of a path whose symbolic link at the end stands for where it points.
+// follow is the flag of a path that goes on from a symbolic link at its end.
 const follow = 1
 
 // Flags of path_open.
@@ -164,7 +164,7 @@ func pathReadLink(in *Instance, d *descriptor, args []uint64) errno {
 	if err := in.do(d); err != nil {
 		return errnoFor(err)
 	}
-	n := copy(b, in.files.one.Text) // what is longer is cut, as preview 1 has it
+	n := copy(b, in.files.one.Text) // a longer one is cut, as preview 1 has it
 	in.memory().write32(uint32(args[5]), uint32(n))
 	return success
 }

@@ -125,11 +125,7 @@ func Refused(module, name string) bool {
 		return false
 	}
 	_, real := methods[of.Name][name]
-	switch {
-	case strings.HasPrefix(of.Name, "wasi:sockets/"):
-		return !real || denied[name]
-	}
-	return denied[name]
+	return strings.HasPrefix(of.Name, "wasi:sockets/") && !real || denied[name]
 }
 
 // longBytes is a size whose copying takes about as long as ten checks of the guest's time.

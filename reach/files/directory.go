@@ -161,21 +161,21 @@ func (d *directory) change(call *core.FileCall) (err error) {
 	defer t.mu.Unlock()
 	switch call.Kind {
 	case core.FileOpen:
-		call.Opened, err = d.openLocked(call)
+		call.Opened, err = t.openLocked(d, call)
 	case core.FileSetTimes:
 		err = d.setTimes(call)
 	case core.FileMakeDirectory:
-		err = d.addLocked(call, func() error { return d.root.Mkdir(call.Path, 0o777) })
+		err = t.addLocked(d, call, func() error { return d.root.Mkdir(call.Path, 0o777) })
 	case core.FileSymlink:
 		if err = checkTarget(call.Text); err == nil {
-			err = d.addLocked(call, func() error { return d.root.Symlink(call.Text, call.Path) })
+			err = t.addLocked(d, call, func() error { return d.root.Symlink(call.Text, call.Path) })
 		}
 	case core.FileLink:
 		err = &core.FileError{Code: core.FileNotPermitted, Text: "a component makes no hard links: copy the file"}
 	case core.FileRemove, core.FileRemoveFolder:
-		err = d.removeLocked(call)
+		err = t.removeLocked(d, call)
 	case core.FileRename:
-		err = d.renameLocked(call)
+		err = t.renameLocked(d, call)
 	}
 	return err
 }
@@ -197,19 +197,20 @@ func checkTarget(target string) error {
 	return nil
 }
 
-// addLocked makes a new entry.
-func (d *directory) addLocked(call *core.FileCall, do func() error) error {
-	if err := d.tree.roomLocked(d.root, call, 0, 1); err != nil {
+// addLocked makes a new entry in d.
+func (t *tree) addLocked(d *directory, call *core.FileCall, do func() error) error {
+	if err := t.roomLocked(d.root, call, 0, 1); err != nil {
 		return err
 	}
 	err := do()
 	if err == nil {
-		d.tree.entries++
+		t.entries++
 	}
 	return err
 }
 
-func (d *directory) removeLocked(call *core.FileCall) error {
+// removeLocked removes an entry of d.
+func (t *tree) removeLocked(d *directory, call *core.FileCall) error {
 	info, err := d.root.Lstat(call.Path)
 	switch {
 	case err != nil:
@@ -220,7 +221,7 @@ func (d *directory) removeLocked(call *core.FileCall) error {
 		return &core.FileError{Code: core.FileNotDirectory}
 	}
 	if err = d.root.Remove(call.Path); err == nil {
-		d.tree.removedLocked(info)
+		t.removedLocked(info)
 	}
 	return err
 }

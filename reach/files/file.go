@@ -64,9 +64,10 @@ func (f *file) do(call *core.FileCall) (err error) {
 		if !f.write {
 			return &core.FileError{Code: core.FileBadDescriptor, Text: "it is not open for writing"}
 		}
-		f.tree.mu.Lock()
-		defer f.tree.mu.Unlock()
-		return f.changeLocked(call)
+		t := f.tree
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		return t.changeLocked(f, call)
 	}
 	return &core.FileError{Code: core.FileNotDirectory}
 }
@@ -85,44 +86,30 @@ func (f *file) readAt(call *core.FileCall) (err error) {
 	return err
 }
 
-// changeLocked writes, or sets the size, if the tree has room for it.
-func (f *file) changeLocked(call *core.FileCall) error {
+// changeLocked writes to f, or sets its size, if the tree has room for it.
+func (t *tree) changeLocked(f *file, call *core.FileCall) error {
 	info, err := f.os.Stat()
 	if err != nil {
 		return err
 	}
-	size, end := info.Size(), call.Size
-	at := call.Offset
-	if call.Kind == core.FileWrite {
-		if at == core.AtEnd {
-			at = size
-		}
-		if at < 0 {
-			return &core.FileError{Code: core.FileInvalid}
-		}
-		if at > math.MaxInt64-int64(len(call.Data)) {
-			return &core.FileError{Code: core.FileTooLarge}
-		}
-		end = max(size, at+int64(len(call.Data)))
-	} else if end < 0 {
-		return &core.FileError{Code: core.FileInvalid}
+	size := info.Size()
+	at, end, err := span(call, size)
+	if err == nil {
+		err = t.roomForLocked(call, end-size)
 	}
-	if call.Kind == core.FileAllocate {
-		end = max(size, end)
-	}
-	if err := f.roomLocked(call, end-size); err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if call.Kind == core.FileWrite {
+	case call.Kind == core.FileWrite:
 		if len(call.Data) > 0 {
 			call.N, err = f.os.WriteAt(call.Data, at)
 		}
 		end = max(size, at+int64(call.N))
-	} else if end != size {
+	case end != size:
 		err = f.os.Truncate(end)
 	}
 	if err == nil || call.N > 0 {
-		f.tree.resizedLocked(f.node, end-size)
+		t.resizedLocked(f.node, end-size)
 	}
 	if call.N > 0 { // the guest writes the rest, and gets the error then
 		return nil
@@ -130,15 +117,37 @@ func (f *file) changeLocked(call *core.FileCall) error {
 	return err
 }
 
-// roomLocked is that of the tree, which is counted anew by its path.
-func (f *file) roomLocked(call *core.FileCall, bytes int64) error {
-	if bytes <= 0 || f.tree.fitsLocked(call, bytes, 0) {
+// span returns where a call writes to a file of this size, and the size that the file has then.
+func span(call *core.FileCall, size int64) (at, end int64, err error) {
+	at, end = call.Offset, call.Size
+	if call.Kind == core.FileWrite {
+		if at == core.AtEnd {
+			at = size
+		}
+		if at > math.MaxInt64-int64(len(call.Data)) {
+			return 0, 0, &core.FileError{Code: core.FileTooLarge}
+		}
+		end = at + int64(len(call.Data))
+	}
+	if at < 0 || end < 0 {
+		return 0, 0, &core.FileError{Code: core.FileInvalid}
+	}
+	if call.Kind != core.FileSetSize {
+		end = max(size, end)
+	}
+	return at, end, nil
+}
+
+// roomForLocked is roomLocked for more bytes of a file. If all is counted again, that is by the tree's
+// path.
+func (t *tree) roomForLocked(call *core.FileCall, bytes int64) error {
+	if bytes <= 0 || t.fitsLocked(call, bytes, 0) {
 		return nil
 	}
-	root, err := os.OpenRoot(f.tree.path)
+	root, err := os.OpenRoot(t.path)
 	if err != nil {
 		return err
 	}
 	defer root.Close() // it is read only
-	return f.tree.roomLocked(root, call, bytes, 0)
+	return t.roomLocked(root, call, bytes, 0)
 }

@@ -1,6 +1,6 @@
 // Package files opens directories of the host for components, by os.Root: no path, link or race
-// leads out of a directory. It counts what is in each directory that components write to, and
-// keeps that within their quotas.
+// leads out of a directory. It counts the files in each directory that components write to, and
+// keeps them within the quotas.
 package files
 
 import (
@@ -53,8 +53,8 @@ func realPath(given string) (string, error) {
 	return real, nil
 }
 
-// Open implements [host.FileSystem]. The first one that opens a directory for writing counts what is
-// in there.
+// Open implements [host.FileSystem]. The files of a directory are counted when it is opened for
+// writing first.
 func (s *System) Open(grant host.FileGrant) (core.File, error) {
 	real, err := realPath(grant.Path)
 	if err != nil {

@@ -147,8 +147,8 @@ func TestSwaps(t *testing.T) {
 	t.Logf("%d of 3000 were read", read)
 }
 
-// TestCount: what others have put into a directory counts, and what they have removed is found before
-// somebody is refused.
+// TestCount: files count that others have put into a directory, and files that they have removed are found
+// before a component is refused.
 func TestCount(t *testing.T) {
 	dir := t.TempDir()
 	for i := range 10 {

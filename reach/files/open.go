@@ -9,17 +9,19 @@ import (
 
 // open opens a file or directory. The tree's lock is not held.
 func (d *directory) open(call *core.FileCall) (core.File, error) {
-	d.tree.mu.Lock()
-	defer d.tree.mu.Unlock()
-	return d.openLocked(call)
+	t := d.tree
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.openLocked(d, call)
 }
 
-func (d *directory) openLocked(call *core.FileCall) (core.File, error) {
+// openLocked opens a file or directory of d.
+func (t *tree) openLocked(d *directory, call *core.FileCall) (core.File, error) {
 	mode := call.Mode
 	info, err := d.info(call.Path, call.Follow)
 	switch {
 	case os.IsNotExist(err) && mode.Create && !mode.Directory:
-		return d.createLocked(call)
+		return t.createLocked(d, call)
 	case err != nil:
 		return nil, err
 	case mode.Create && mode.Exclusive:
@@ -33,7 +35,7 @@ func (d *directory) openLocked(call *core.FileCall) (core.File, error) {
 	case !info.Mode().IsRegular():
 		return nil, errSpecial
 	}
-	return d.openFileLocked(call, info, 0)
+	return t.openFileLocked(d, call, info, 0)
 }
 
 var errSpecial = &core.FileError{Code: core.FileNotPermitted, Text: "it is a device, a FIFO or a socket: only files and directories can be opened"}
@@ -58,24 +60,24 @@ func (t *tree) again() {
 	t.files++
 }
 
-// createLocked makes a file.
-func (d *directory) createLocked(call *core.FileCall) (core.File, error) {
-	if err := d.tree.roomLocked(d.root, call, 0, 1); err != nil {
+// createLocked makes a file in d.
+func (t *tree) createLocked(d *directory, call *core.FileCall) (core.File, error) {
+	if err := t.roomLocked(d.root, call, 0, 1); err != nil {
 		return nil, err
 	}
 	flags := os.O_CREATE
 	if call.Mode.Exclusive || !call.Follow {
 		flags |= os.O_EXCL
 	}
-	f, err := d.openFileLocked(call, nil, flags)
+	f, err := t.openFileLocked(d, call, nil, flags)
 	if err == nil {
-		d.tree.entries++
+		t.entries++
 	}
 	return f, err
 }
 
-// openFileLocked opens a regular file, which is to be the same as a known one.
-func (d *directory) openFileLocked(call *core.FileCall, known fs.FileInfo, flags int) (core.File, error) {
+// openFileLocked opens a regular file of d, which is to be the same as a known one.
+func (t *tree) openFileLocked(d *directory, call *core.FileCall, known fs.FileInfo, flags int) (core.File, error) {
 	switch {
 	case call.Mode.Write && call.Mode.Read:
 		flags |= os.O_RDWR
@@ -101,10 +103,10 @@ func (d *directory) openFileLocked(call *core.FileCall, known fs.FileInfo, flags
 		return nil, err
 	}
 	id, _ := identify(info)
-	opened := &file{tree: d.tree, os: f, id: id, node: d.tree.openedLocked(id), read: call.Mode.Read, write: call.Mode.Write}
+	opened := &file{tree: t, os: f, id: id, node: t.openedLocked(id), read: call.Mode.Read, write: call.Mode.Write}
 	if call.Mode.Truncate {
-		d.tree.resizedLocked(opened.node, -info.Size())
+		t.resizedLocked(opened.node, -info.Size())
 	}
-	d.tree.again()
+	t.again()
 	return opened, nil
 }

@@ -8,15 +8,15 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// renameLocked renames a file within the tree.
-func (d *directory) renameLocked(call *core.FileCall) error {
+// renameLocked renames a file of d within the tree.
+func (t *tree) renameLocked(d *directory, call *core.FileCall) error {
 	to, ours := call.To.(*directory)
 	switch {
 	case !ours:
 		return &core.FileError{Code: core.FileNotDirectory}
 	case to.root == nil:
 		return &core.FileError{Code: core.FileBadDescriptor}
-	case to.tree != d.tree:
+	case to.tree != t:
 		return &core.FileError{Code: core.FileCrossDevice, Text: "it is another directory of the host"}
 	}
 	old, err := d.root.Lstat(call.Path)
@@ -31,7 +31,7 @@ func (d *directory) renameLocked(call *core.FileCall) error {
 		return err
 	}
 	if err = d.rename(call.Path, to, call.ToPath); err == nil && replaced != nil && !os.SameFile(old, replaced) {
-		d.tree.removedLocked(replaced)
+		t.removedLocked(replaced)
 	}
 	return err
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// tree is a directory of the host with all that is in it, for all who have it.
+// tree is a directory of the host with all that is in it. All components that have it share it.
 type tree struct {
 	system *System
 	path   string
@@ -20,7 +20,7 @@ type tree struct {
 	written bool // somebody may write
 
 	mu      sync.Mutex    // held by all that changes the directory; guards the following
-	counted time.Time     // when what is in there was counted last; zero if it never was
+	counted time.Time     // when all was counted last; zero if it never was
 	pause   time.Duration // until it is counted again at the earliest
 	bytes   int64         // sizes of the files, those included that are open and removed
 	entries int64         // files, directories and links
@@ -49,7 +49,7 @@ func (t *tree) release() {
 	}
 }
 
-// count counts what is in the tree, unless that has been done.
+// count counts all files of the tree, unless that has been done.
 func (t *tree) count(root *os.Root) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -156,8 +156,8 @@ func (t *tree) resizedLocked(n *node, by int64) {
 	}
 }
 
-// removedLocked notes that an entry is gone, which was info. A file with further names, or one whose
-// identity nobody knows, keeps its bytes.
+// removedLocked notes that an entry is gone, which was info. A file with further names, or with an
+// unknown identity, keeps its bytes.
 func (t *tree) removedLocked(info fs.FileInfo) {
 	t.entries--
 	id, links := identify(info)

@@ -101,7 +101,7 @@ struct step {
   u32 a_size, b_size;
 };
 
-// outcome writes the error's number of a result, whose error stands so many bytes behind.
+// failed writes the error's number of a result, whose error stands so many bytes behind.
 static int failed(u32 at) {
   u8 *bytes = (u8 *)space;
   put_number(bytes[0] ? 100 + bytes[at] : 0);

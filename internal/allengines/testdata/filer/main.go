@@ -21,7 +21,7 @@ type filer struct{}
 func (filer) HandleMessage(host guest.Host, _ string, message []byte) ([]byte, error) {
 	word, rest, _ := strings.Cut(string(message), " ")
 	do := map[string]func(guest.Host, string) (any, error){
-		"read": read, "write": write, "list": list, "work": work, "root": inRoot, "save": save,
+		"read": read, "write": write, "list": list, "work": work, "root": inRoot, "save": save, "start": atStart,
 	}[word]
 	result, err := do(host, rest)
 	if err != nil {
@@ -29,6 +29,11 @@ func (filer) HandleMessage(host guest.Host, _ string, message []byte) ([]byte, e
 	}
 	return fmt.Append(nil, result), nil
 }
+
+// started is the error for a file that is opened before the guest has started.
+var started = func() error { _, err := os.ReadFile("/data/in.txt"); return err }()
+
+func atStart(guest.Host, string) (any, error) { return started, nil }
 
 func read(_ guest.Host, path string) (any, error) {
 	b, err := os.ReadFile(path)
