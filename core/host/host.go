@@ -195,10 +195,7 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 	}
 	h.hurried, h.hurry = context.WithCancel(h.background)
 	h.reserver, _ = tracker.(core.Reserver)
-	h.secrets = orDefault(config.Secrets, new(core.Redactor))
-	h.bounds = bounds{h.secrets}
-	h.log = slog.New(h.secrets.Handler(orDefault(config.Logger, slog.Default()).Handler()))
-	h.guestLog = h.log.With("from", "guest")
+	h.setLog()
 	h.clock = core.NewClock(h.tick)
 	h.timers.clock, h.waits.host, h.topics.host = h.clock, h, h
 	h.began = time.Now().Add(-h.clock.Exact())
@@ -211,6 +208,14 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 		h.engines[e.Name()] = e
 	}
 	return h, nil
+}
+
+// setLog makes the host's log, and what takes secrets out of it.
+func (h *Host) setLog() {
+	h.secrets = orDefault(h.config.Secrets, new(core.Redactor))
+	h.bounds = bounds{h.secrets}
+	h.log = slog.New(h.secrets.Handler(orDefault(h.config.Logger, slog.Default()).Handler()))
+	h.guestLog = h.log.With("from", "guest")
 }
 
 // tick is called at each tick of the clock. It reports whether any call is in progress.
