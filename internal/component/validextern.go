@@ -388,6 +388,12 @@ func (v *validator) instance(e *env, n *Instance) (any, error) {
 		b[id] = &identity{id.name}
 		e.defined = append(e.defined, b[id])
 	}
+	return s.instanceOf(c)
+}
+
+// instanceOf returns the type of an instance of a component. Instances with just the exports
+// of the component share one.
+func (s *substitution) instanceOf(c *componentType) (any, error) {
 	exports, err := s.list(c.exports)
 	if err != nil || !sameSlice(exports, c.exports) {
 		return newInstanceType(exports, nil), err
