@@ -37,7 +37,7 @@ var importRules = []rule{
 	{"core", "", "", "everything imports it: it must stay light"},
 	{"core/enginetest core/brokertest core/trackertest", "core", "", "tests of other modules import the suites"},
 	{"core/host", "core internal/httpmessage", "", "the host knows its parts by their interfaces only"},
-	{"internal/httpmessage", "core", "golang.org/x/net", "all that pass HTTP on as messages share it"},
+	{"internal/httpmessage", "core", "", "all that pass HTTP on as messages share it"},
 	{"guest guest/", "guest/", "", "guests must not carry the host along"},
 	{"plugin", "core guest proto/ " + processLibs, "github.com/hashicorp/go- " + grpc, "plug-ins must not carry the host along"},
 	{"proto proto/", "", grpc, "generated code"},
