@@ -215,6 +215,7 @@ func deployment(name string, component guest.Component) host.Deployment {
 		ID: id(name), Engine: native.Name, Capabilities: all(),
 		Source: native.Source(func() guest.Component { return component }),
 		Quota:  host.Quota{MessagesPerSecond: 1e9, Burst: 1e9, PendingRequests: 1e6},
+		Limits: core.Limits{HandlerTime: time.Minute}, // a handler may wait for the test, on a busy machine
 	}
 }
 

@@ -140,6 +140,7 @@ func (i *toyInstance) Close() error {
 
 func toyDeployment(name string, t *toy) host.Deployment {
 	d := deployment(name, nil)
+	d.Limits = core.Limits{}
 	d.Engine, d.Source = "toy", core.Source{Value: t}
 	return d
 }

@@ -150,6 +150,32 @@ func TestWebEnds(t *testing.T) {
 	}
 }
 
+// TestWebForged: a guest that uses resources which it has not ends, and its next instance goes on.
+func TestWebForged(t *testing.T) {
+	for _, engine := range wasmEngines() {
+		h := webHost(t, engine, instant{body: []byte("x")}, patientLimits, "https://a/*", "http://a/*")
+		get := step('q', "a", "/") + step('h') + step('y') + step('g')
+		for _, c := range []struct{ ask, text string }{
+			{step('h'), "the handle 0 to wasi:http/outgoing-handler handle"},
+			{step('q', "a", "/") + step('h') + step('h'), "wasi:http/outgoing-handler handle"},
+			{get + step('x') + step('x'), "wasi:http/types future-incoming-response"},
+			{get + step('x') + step('y'), "future-incoming-response.subscribe"},
+			{get + step('d') + step('r'), "incoming-response.consume"},
+			{step('q', "a", "/") + step('b') + step('e') + step('e'), "outgoing-body.finish"},
+			{step('q', "a", "/") + step('b') + step('a') + step('w', "x"), "outgoing-body.write"},
+		} {
+			if _, err := h.Request(within(t), id("t/web"), []byte(c.ask)); !errors.Is(err, core.ErrRequestTrapped) || !strings.Contains(err.Error(), c.text) {
+				t.Errorf("%s: got %v, want a trap with %q", engine, err, c.text)
+			}
+			check(t, h.Restart(within(t), id("t/web")))
+			answer, err := h.Request(within(t), id("t/web"), []byte(get+step('r')+step('d')+step('x')))
+			if string(answer) != "R200 x" || err != nil {
+				t.Fatalf("%s, after %q: got %q, %v", engine, c.text, answer, err)
+			}
+		}
+	}
+}
+
 // TestWebHeld: the bodies that a guest holds are bounded together, and large ones come whole.
 func TestWebHeld(t *testing.T) {
 	for _, engine := range wasmEngines() {

@@ -49,7 +49,7 @@ var importRules = []rule{
 	{"brokers/nats", forParts, "github.com/nats-io/nats.go github.com/nats-io/nkeys", "one vendor for a broker"},
 	{parts, forParts, "", "an implementation knows neither another one nor the host"},
 
-	{wasmLibs, "core " + wasmLibs, "golang.org/x/sys", "the implementations share them"},
+	{wasmLibs, "core internal/httpmessage " + wasmLibs, "golang.org/x/sys", "the implementations share them"},
 	{processLibs, "core proto/ " + processLibs, "github.com/hashicorp/go- golang.org/x/sys " + grpc, "the implementations share them"},
 	{"internal/golden", "", "github.com/google/go-cmp", "tests share it"},
 	{"internal/toolchains internal/toolchains/", "guest", "", "tests share it, and it builds guests"},
@@ -81,7 +81,7 @@ var importRules = []rule{
 	{"airhostfx", "core core/host", fx, "it wires any implementation and chooses none"},
 	{"cmd/", ". admin airhostfx core core/host gateway/ guest internal/ reach/ telemetry/ examples/ " + parts,
 		"github.com/spf13/ github.com/tetratelabs/wazero go.uber.org/dig golang.org/x/term " + fx, "programs choose implementations"},
-	{"examples/", ". airhostfx core core/host guest guest/state plugin reach/ " + parts, fx, "examples import only packages that users can import"},
+	{"examples/", ". airhostfx core core/host guest guest/state guest/web plugin reach/ " + parts, fx, "examples import only packages that users can import"},
 }
 
 // checkImports returns a line for each import that no rule allows, and for each
