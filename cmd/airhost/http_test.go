@@ -1,63 +1,70 @@
 package main
 
 import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
+
+	"github.com/airhost/airhost/core/enginetest"
 )
 
-// webGuest is a guest that handles requests of HTTP: see core/enginetest/http.go.
-func webGuest(t *testing.T) string {
-	t.Helper()
-	path, err := filepath.Abs("../../core/enginetest/testdata/server.wasm")
-	if err != nil {
+// TestHTTPOut: a component reaches the URLs that its file grants, as the file says, and an operator
+// sees it.
+func TestHTTPOut(t *testing.T) {
+	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	t.Setenv(hostVariable, "")
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/a/redirect" {
+			http.Redirect(w, r, "/a/end", http.StatusFound)
+			return
+		}
+		fmt.Fprint(w, "here is ", r.URL.Path)
+	}))
+	defer server.Close()
+	file := writeFile(t, "airhost.yaml", "")
+	if err := os.WriteFile(filepath.Join(filepath.Dir(file), "actor.wasm"), enginetest.ActorWasm().Code, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return path
-}
-
-// TestHTTPGuest: a guest that exports wasi:http/incoming-handler answers through the gateway and
-// by a raw request; inspect says which route it wants, and check refuses another one.
-func TestHTTPGuest(t *testing.T) {
-	const route = "gateway: {http: {listen: '127.0.0.1:0', routes: [{path: '/{path...}', target: a/web, pattern: http}]}}\n"
-	component := "components: [{id: a/web, source: '" + webGuest(t) + "'}]\n"
-	w := airhost(t, "run", writeFile(t, "airhost.yaml", route+component))
-	w.when(running, func() {
-		for _, c := range []struct{ method, path, body, want string }{
-			{"POST", "/echo", "hello", "200 OK hello"},
-			{"GET", "/visit", "", "200 OK 2"},
-			{"GET", "/nothing", "", `502 Bad Gateway {"error":{"code":"failed","message":"it has returned from handle and set no response (response-outparam.set)"}}` + "\n"},
-			{"GET", "/As", "", "599 status code 599"},
-		} {
-			if got := w.get(c.method, c.path, c.body); strings.TrimSpace(got) != strings.TrimSpace(c.want) {
-				t.Errorf("%s %s: got %q, want %q", c.method, c.path, got, c.want)
-			}
+	write := func(settings, capabilities string) {
+		text := settings + "components: [{id: t/a, source: actor.wasm, limits: {handler_time: 10s}, capabilities: {" + capabilities + "}}]\n"
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
 		}
-		w.send(syscall.SIGTERM)()
+	}
+	fetch := func(path string) []string {
+		return []string{"call", file, "t/a", "--data", "j\rairhost/fetchGET " + server.URL + path + " HTTP/1.1\r\nhost: x\r\n\r\n"}
+	}
+	granted := "http: ['" + server.URL + "/a/*']"
+	write("http: {redirects: 0}\n", granted)
+	end := startHost(t, file)
+	runCases(t, []commandCase{
+		{[]string{"check", file}, exitDone, "REACHES"},
+		{[]string{"check", file}, exitDone, server.URL + "/a/*"},
+		{fetch("/a/x"), exitDone, "here is /a/x"},
+		{fetch("/a/redirect"), exitDone, "HTTP/1.1 302 Found"},
+		{fetch("/b"), exitDone, "HTTP-request-denied: capabilities.http does not grant"},
+		{[]string{"ps", file, "--output", "json"}, exitDone, `"http_requests": 3`},
+		{[]string{"ps", file, "--output", "json"}, exitDone, `"failed_http": 1`},
 	})
-	w.ends(exitDone, "msg=stopped")
-
-	w = airhost(t, "inspect", webGuest(t))
-	var text strings.Builder
-	w.Stdout = &text
-	w.ends(exitDone)
-	if want := "it handles requests of HTTP, and no other messages: a route to it has pattern: http\nit meets the contract\n"; !strings.HasSuffix(text.String(), want) {
-		t.Errorf("got %s", text.String())
+	write("http: {redirects: 0}\n", "")
+	runCases(t, []commandCase{
+		{[]string{"apply", file}, exitDone, "t/a"},
+		{fetch("/a/x"), exitDone, "airhost/fetch: capabilities.http grants nothing"},
+	})
+	write("http: {redirects: 1}\n", granted)
+	runCases(t, []commandCase{{[]string{"apply", file}, exitUsage, "a running host keeps the value that it was started with"}})
+	end()
+	write("", granted)
+	runCases(t, []commandCase{{fetch("/a/redirect"), exitDone, "here is /a/end"}})
+	write("http: {ca_file: none.pem}\n", granted)
+	runCases(t, []commandCase{{[]string{"check", file}, exitUsage, "none.pem"}})
+	write("http: {ca_file: actor.wasm}\n", granted)
+	if got := runArgs(fetch("/a/x")...); got.code != exitUsage || !strings.Contains(got.stderr, "has no certificate in PEM") {
+		t.Errorf("a file of authorities that has none: %+v", got)
 	}
-
-	text.Reset()
-	w = airhost(t, "call", writeFile(t, "airhost.yaml", route+component), "a/web", "--data", "POST /echo HTTP/1.1\r\nhost: a\r\n\r\nhello")
-	w.Stdout = &text
-	w.ends(exitDone)
-	if want := "HTTP/1.1 200 OK\r\nx-made-by: by\r\ncontent-length: 5\r\n\r\nhello"; strings.TrimSuffix(text.String(), "\n") != want {
-		t.Errorf("got %q, want %q", text.String(), want)
-	}
-	airhost(t, "call", writeFile(t, "airhost.yaml", route+component), "a/web", "--data", "hello").ends(exitFailed, "invalid-message: the message is no HTTP request")
-
-	airhost(t, "check", writeFile(t, "airhost.yaml", route+component)).ends(exitDone)
-	airhost(t, "check", writeFile(t, "airhost.yaml", strings.Replace(route, ", pattern: http", "", 1)+component)).ends(exitUsage,
-		"gateway.http.routes[0].target: a/web handles whole requests (it exports wasi:http/incoming-handler): add pattern: http to the route")
-	airhost(t, "check", writeFile(t, "airhost.yaml", strings.Replace(route, "pattern: http", "pattern: http, envelope: cloudevents", 1)+component)).ends(exitUsage,
-		"the pattern http passes the whole request: leave out the envelope")
 }

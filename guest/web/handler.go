@@ -15,8 +15,8 @@ import (
 // gateway is the sender of the requests that come in from outside.
 const gateway = "airhost/gateway"
 
-// Handler returns a component whose messages are requests of HTTP, which h answers. A route of the
-// gateway with pattern: http sends such messages. See [Serve].
+// Handler returns a component that gets requests of HTTP as its messages, and lets h answer them. A
+// route of the gateway with pattern: http sends such messages. See [Serve].
 func Handler(h http.Handler) guest.Component { return component{h} }
 
 type component struct{ http.Handler }

@@ -78,7 +78,7 @@ func TestHandler(t *testing.T) {
 	}
 }
 
-// TestHandlerErrors: what is no request is the sender's fault, and a panic is that of the component.
+// TestHandlerErrors: a message that is no request is the sender's fault, and a panic is that of the component.
 func TestHandlerErrors(t *testing.T) {
 	c, host := web.Handler(site()), &guesttest.Host{}
 	for _, message := range []string{"", "hello", "GET / HTTP/1.1\r\n"} {

@@ -15,8 +15,6 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/net/http/httpguts"
-
 	"github.com/airhost/airhost/core"
 )
 
@@ -99,6 +97,30 @@ func ReadResponseTo(method string, b []byte) (*core.HTTPResponse, error) {
 	return &core.HTTPResponse{Status: r.StatusCode, Header: fields(r.Header), Body: body}, nil
 }
 
+// isToken reports whether a name is one of RFC 9110, 5.6.2. This package is in programs that shall
+// not download the library that has it.
+func isToken(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(c rune) bool {
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
+		return !letter && (c < '0' || c > '9') && !strings.ContainsRune("!#$%&'*+-.^_`|~", c)
+	})
+}
+
+// isControl reports whether a character may not be in a value of a field.
+func isControl(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }
+
+// names reports whether lists of tokens have a token.
+func names(lists []string, token string) bool {
+	return slices.ContainsFunc(lists, func(list string) bool {
+		for t := range strings.SplitSeq(list, ",") {
+			if strings.EqualFold(strings.Trim(t, " \t"), token) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
 // connection returns the values of Connection in a response.
 func connection(b []byte) []string {
 	r := textproto.NewReader(bufio.NewReader(bytes.NewReader(b)))
@@ -109,8 +131,8 @@ func connection(b []byte) []string {
 
 func readBody(header http.Header, encoding []string, framed io.Reader, rest io.Reader) ([]byte, error) {
 	for name, values := range header {
-		bad := func(value string) bool { return !httpguts.ValidHeaderFieldValue(value) }
-		if !httpguts.ValidHeaderFieldName(name) || slices.ContainsFunc(values, bad) {
+		bad := func(value string) bool { return strings.ContainsFunc(value, isControl) }
+		if !isToken(name) || slices.ContainsFunc(values, bad) {
 			return nil, fmt.Errorf("the field %.100q of the HTTP message is malformed", name)
 		}
 	}
@@ -137,7 +159,7 @@ func fields(header http.Header) []core.HTTPField {
 	all, named := []core.HTTPField{}, header.Values("Connection")
 	for name, values := range header {
 		name = strings.ToLower(name)
-		if slices.Contains(framing, name) || httpguts.HeaderValuesContainsToken(named, name) {
+		if slices.Contains(framing, name) || names(named, name) {
 			continue
 		}
 		for _, value := range values {

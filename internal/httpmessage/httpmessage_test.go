@@ -43,7 +43,7 @@ func TestResponseToHEAD(t *testing.T) {
 	}
 }
 
-// TestConnection: what a message's Connection names is not part of it.
+// TestConnection: the fields that Connection names are not part of a message.
 func TestConnection(t *testing.T) {
 	for _, tokens := range []string{"x-a, close", "close, X-A", "x-a"} {
 		r, err := ReadResponse([]byte("HTTP/1.1 200 OK\r\nx-a: 1\r\nx-b: 2\r\nconnection: " + tokens + "\r\n\r\n"))
@@ -81,7 +81,7 @@ func TestBodyWithoutLength(t *testing.T) {
 	}
 }
 
-// TestMalformed: what is no message is an error.
+// TestMalformed: another text than a message is an error.
 func TestMalformed(t *testing.T) {
 	for _, text := range []string{"", "hello", "GET / HTTP/1.1\r\n", "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nabc", "GET / HTTP/1.1\r\na b: c\r\n\r\n"} {
 		if r, err := ReadRequest([]byte(text)); err == nil {

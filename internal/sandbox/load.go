@@ -68,10 +68,7 @@ func load(src core.Source, binary []byte, limits core.Limits) (*Code, error) {
 		return nil, ModuleError(src, err)
 	}
 	abi.Resolve(m)
-	http := abi.HandlesHTTP(m)
-	if http {
-		abi.AddHandler(m)
-	}
+	http := abi.AddHandler(m)
 	c := &Code{Module: m, Exports: make(map[string]bool), source: core.Source{Path: src.Path}, limits: limits, cost: cost}
 	for _, export := range m.Exports {
 		c.Exports[export.Name] = true
