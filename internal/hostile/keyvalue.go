@@ -48,6 +48,21 @@ func keyValue() []Attack {
 		inGuest("swaps that fail, for ever", 's', 's'),
 		inGuest("keys that it lists and changes for ever", 's', 'l'),
 		inGuest("a bucket that it opens and drops for ever", 's', 'o'),
+	)
+	all = append(all, of("key-value", bucketViolations()...)...)
+	for i := range all {
+		all[i].Guest = func() []byte { return hoarder }
+		all[i].Tune = func(d *host.Deployment) {
+			d.Capabilities.KeyValue = []string{host.DefaultBucket}
+			d.Quota.Bucket, d.Limits.MessageSize = bucketQuota, 1<<20
+		}
+	}
+	return all
+}
+
+// bucketViolations are those of keyValue that break the ABI.
+func bucketViolations() []Attack {
+	return []Attack{
 		violation("a bucket's name out of range", "", "vn"),
 		violation("a key out of range", "", "vk"),
 		violation("a key that is not UTF-8", "", "vu"),
@@ -61,15 +76,7 @@ func keyValue() []Attack {
 		violation("a list with a key out of range", "", "ve"),
 		violation("a bucket opened from cabi_realloc", "aR", "e hello"),
 		violation("a bucket opened from a post-return", "", "ap"),
-	)
-	for i := range all {
-		all[i].Guest = func() []byte { return hoarder }
-		all[i].Tune = func(d *host.Deployment) {
-			d.Capabilities.KeyValue = []string{host.DefaultBucket}
-			d.Quota.Bucket, d.Limits.MessageSize = bucketQuota, 1<<20
-		}
 	}
-	return all
 }
 
 func noneOpened(c Counts) error {
