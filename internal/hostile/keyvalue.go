@@ -31,7 +31,7 @@ func keyValue() []Attack {
 	ended := func(name, bound, message string) Attack {
 		return Attack{Name: name, Bound: bound, Message: []byte(message), Kind: core.TrapFault}
 	}
-	all := of("key-value",
+	all := of("buckets",
 		answered("9,000 buckets that it may not open", "capabilities.keyvalue", number('o', 9000), noneOpened),
 		answered("keys until one is refused", byBucketKeys, number('k', 0), taken(uint32(bucketQuota.Keys))),
 		answered("keys with 64 KiB until one is refused", byBucketSize, number('k', 64<<10), taken(63)),
@@ -49,7 +49,7 @@ func keyValue() []Attack {
 		inGuest("keys that it lists and changes for ever", 's', 'l'),
 		inGuest("a bucket that it opens and drops for ever", 's', 'o'),
 	)
-	all = append(all, of("key-value", bucketViolations()...)...)
+	all = append(all, of("buckets", bucketViolations()...)...)
 	for i := range all {
 		all[i].Guest = func() []byte { return hoarder }
 		all[i].Tune = func(d *host.Deployment) {
