@@ -30,7 +30,8 @@ func (p *program) topCommand() *cobra.Command {
 		Short: "Show the components of a running host, live",
 		Long: `top shows the components of a running host and draws them anew all the time, those
 first that have the most of the column that they are sorted by. q or Ctrl-C ends it.
-These keys sort: r rate, w waiting messages, m memory, e errors, s restarts, n name.
+These keys sort: r rate, w waiting messages, d messages stored in durable mailboxes,
+m memory, e errors, s restarts, n name.
 The arrow keys, or j and k, move to components that the terminal has no lines for.
 In scripts, use airhost ps.` + hostHelp,
 		Example:           "  airhost top airhost.yaml\n  airhost top airhost.yaml --interval 5s --sort memory",
@@ -55,6 +56,7 @@ type sorting struct {
 var sortings = []sorting{
 	{"rate", 'r', "RATE", func(a, b admin.Component) int { return cmp.Compare(b.Rate, a.Rate) }},
 	{"waiting", 'w', "WAITING", func(a, b admin.Component) int { return cmp.Compare(b.Waiting, a.Waiting) }},
+	{"stored", 'd', "STORED", func(a, b admin.Component) int { return cmp.Compare(b.Stored, a.Stored) }},
 	{"memory", 'm', "MEMORY", func(a, b admin.Component) int { return cmp.Compare(b.Memory, a.Memory) }},
 	{"errors", 'e', "ERRORS", func(a, b admin.Component) int { return cmp.Compare(b.Errors, a.Errors) }},
 	{"restarts", 's', "RESTARTS", func(a, b admin.Component) int { return cmp.Compare(b.Restarts, a.Restarts) }},

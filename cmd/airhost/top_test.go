@@ -151,3 +151,21 @@ func TestTopWithoutTerminal(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+// TestTopStored: components are sorted by the messages in their durable mailboxes.
+func TestTopStored(t *testing.T) {
+	top := &top{interval: time.Second, sort: "rate", host: &admin.Snapshot{}}
+	for i, stored := range []int{3, 0, 7} {
+		top.components = append(top.components, admin.Component{ID: fmt.Sprintf("c/%d", i), Stored: stored, Durable: stored > 0})
+	}
+	top.press('d')
+	var ids []string
+	for _, line := range screenText(t, top.picture(160, 20)) {
+		if id, _, _ := strings.Cut(line, " "); strings.HasPrefix(id, "c/") {
+			ids = append(ids, id)
+		}
+	}
+	if want := "c/2 c/0 c/1"; strings.Join(ids, " ") != want {
+		t.Errorf("the order is %v, want %s", ids, want)
+	}
+}

@@ -173,10 +173,10 @@ func refusalIn(answer []byte) (head []byte, text string) {
 }
 
 func testKeyValueErrors(t *trial) {
-	in, host := t.actor()
-	head, _ := refusalIn(t.ask(in, keyed('g', "k")))
+	without, _ := t.actor()
+	head, _ := refusalIn(t.ask(without, keyed('g', "k")))
 	want(t, "answer without a bucket", head, []byte{1, byte(core.KeyValueNoSuchStore)})
-	in, host = t.actor()
+	in, host := t.actor()
 	host.Bucket = &Bucket{}
 	for _, c := range core.KeyValueErrorCases() {
 		refusal := &core.KeyValueError{Case: c, Text: "why ☃"}

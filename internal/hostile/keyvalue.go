@@ -31,7 +31,7 @@ func keyValue() []Attack {
 	ended := func(name, bound, message string) Attack {
 		return Attack{Name: name, Bound: bound, Message: []byte(message), Kind: core.TrapFault}
 	}
-	all := of("key-value",
+	all := of("buckets",
 		answered("9,000 buckets that it may not open", "capabilities.keyvalue", number('o', 9000), noneOpened),
 		answered("keys until one is refused", byBucketKeys, number('k', 0), taken(uint32(bucketQuota.Keys))),
 		answered("keys with 64 KiB until one is refused", byBucketSize, number('k', 64<<10), taken(63)),
@@ -48,6 +48,21 @@ func keyValue() []Attack {
 		inGuest("swaps that fail, for ever", 's', 's'),
 		inGuest("keys that it lists and changes for ever", 's', 'l'),
 		inGuest("a bucket that it opens and drops for ever", 's', 'o'),
+	)
+	all = append(all, of("buckets", bucketViolations()...)...)
+	for i := range all {
+		all[i].Guest = func() []byte { return hoarder }
+		all[i].Tune = func(d *host.Deployment) {
+			d.Capabilities.KeyValue = []string{host.DefaultBucket}
+			d.Quota.Bucket, d.Limits.MessageSize = bucketQuota, 1<<20
+		}
+	}
+	return all
+}
+
+// bucketViolations are those of keyValue that break the ABI.
+func bucketViolations() []Attack {
+	return []Attack{
 		violation("a bucket's name out of range", "", "vn"),
 		violation("a key out of range", "", "vk"),
 		violation("a key that is not UTF-8", "", "vu"),
@@ -61,15 +76,7 @@ func keyValue() []Attack {
 		violation("a list with a key out of range", "", "ve"),
 		violation("a bucket opened from cabi_realloc", "aR", "e hello"),
 		violation("a bucket opened from a post-return", "", "ap"),
-	)
-	for i := range all {
-		all[i].Guest = func() []byte { return hoarder }
-		all[i].Tune = func(d *host.Deployment) {
-			d.Capabilities.KeyValue = []string{host.DefaultBucket}
-			d.Quota.Bucket, d.Limits.MessageSize = bucketQuota, 1<<20
-		}
 	}
-	return all
 }
 
 func noneOpened(c Counts) error {

@@ -66,7 +66,7 @@ func TestKeysMove(t *testing.T) {
 	}
 }
 
-// TestKeysInNATS: what check and the permissions say about a store in NATS.
+// TestKeysInNATS: check and the permissions know a store in NATS.
 func TestKeysInNATS(t *testing.T) {
 	to := natsServer(t)
 	path := filepath.Join(t.TempDir(), "airhost.yaml")

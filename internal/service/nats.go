@@ -111,12 +111,7 @@ func Permissions(file *config.File) Grant {
 	}
 	g.Durable = len(durable) > 0
 	g.Permissions = nats.NewPermissions(c.Cluster, c.Host, own, targets).WithMail(c.Cluster, c.Host, durable, sends).WithTopics(c.Cluster, published, subscribed)
-	if file.PlacesAny() {
-		g.Permissions = g.WithPlacement(c.Cluster, c.Host)
-	}
-	if keyValueInNATS(file) {
-		g.Permissions = g.WithKeyValue(c.Cluster, c.Host)
-	}
+	g.Permissions = withJetStream(file, g.Permissions)
 	if c.Host == "" {
 		g.Notes = append(g.Notes, "host.nats.name is not set, so that the host's name is known when it starts: the permissions are those of any host of the cluster, whose outcomes and receipts it may read")
 	}
@@ -124,6 +119,19 @@ func Permissions(file *config.File) Grant {
 		g.Notes = append(g.Notes, "the embedded server keeps no host to these permissions: use a nats-server for that")
 	}
 	return g
+}
+
+// withJetStream returns the permissions with those for all that a file needs of JetStream, beside durable
+// mailboxes.
+func withJetStream(file *config.File, p nats.Permissions) nats.Permissions {
+	c := NATS(file)
+	if file.PlacesAny() {
+		p = p.WithPlacement(c.Cluster, c.Host)
+	}
+	if keyValueInNATS(file) {
+		p = p.WithKeyValue(c.Cluster, c.Host)
+	}
+	return p
 }
 
 // wayTargets are the components that the ways in message.
@@ -170,7 +178,7 @@ func Online(ctx context.Context, file *config.File) (string, error) {
 	return text, nil
 }
 
-// probes are what a file needs of JetStream.
+// probes ask JetStream for all that a file needs of it.
 func probes(file *config.File, grant Grant) (all []func(context.Context) (string, error)) {
 	if grant.Durable {
 		all = append(all, func(ctx context.Context) (string, error) { return nats.ProbeMail(ctx, NATS(file)) })

@@ -101,7 +101,7 @@ static u32 flood(u32 size) {
 static u32 larger(void) {
   u32 bucket = own();
   grow_all();
-  for (u32 size = 1 << 10;; size += 1 << 10) {
+  for (u32 size = 1 << 16;; size += 1 << 16) {
     u32 mark = heap;
     set(bucket, at(key), KEY_LEN, 0, size, at(area));
     heap = mark;

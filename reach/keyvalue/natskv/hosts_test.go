@@ -66,7 +66,7 @@ func put(t *testing.T, b host.StoreBucket, key, data string) {
 	}
 }
 
-// TestRestart: what was taken is there after the server has been started again, also for a host that has
+// TestRestart: a change that was taken is there after the server has been started again, also for a host that has
 // gone on meanwhile.
 func TestRestart(t *testing.T) {
 	t.Parallel()
@@ -118,8 +118,7 @@ func within(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
-// TestUnknown: a change whose answer is lost is one of which the error says so; one that has not left is
-// one that was not made.
+// TestUnknown: the error says so if the answer to a change was lost. A change that has not left was not made.
 func TestUnknown(t *testing.T) {
 	natsServer := serve(t)
 	s := storeAt(t, natsServer)
@@ -153,7 +152,7 @@ func connect(t *testing.T, s *server.Server) *nats.Conn {
 	return conn
 }
 
-// TestRefusals: what the server cannot take is refused with a reason, and nothing changes.
+// TestRefusals: a value that the server cannot take is refused with a reason, and nothing changes.
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	natsServer := serve(t)
@@ -184,7 +183,7 @@ func TestRefusals(t *testing.T) {
 	}
 	fails("nothing was changed: NATS has refused it: ", err)
 	fails("maximum bytes", err)
-	put(t, b, "k", "w") // what is not larger still goes
+	put(t, b, "k", "w") // a value that is not larger still goes
 
 	_, err = js.Publish(t.Context(), s.subject(encode("shop/cart"), usagePart), []byte("{"))
 	check(t, err)

@@ -33,14 +33,14 @@ type Config struct {
 	// Replicas is how many servers keep a stream that the store makes: 1 to 5; 1 by default.
 	// One that is there keeps its own.
 	Replicas int
-	// Logger gets what no call returns; slog.Default() if nil.
+	// Logger gets the failures that no call returns; slog.Default() if nil.
 	Logger *slog.Logger
 }
 
 // Broker has a connection to NATS, as the one of brokers/nats.
 type Broker interface {
 	// Connection returns the connection, or why there is none now. The store does not close
-	// it. It must not keep what is published while it is lost (ReconnectBufSize below 0):
+	// it. It must not keep messages that are published while it is lost (ReconnectBufSize below 0):
 	// such a change would be made after its caller has got an error.
 	Connection() (*nats.Conn, error)
 }
@@ -290,7 +290,7 @@ func (b *bucket) keySubject(key string) string {
 	return b.store.subject(encode(b.name), keyPart, encode(key))
 }
 
-// entry is what the stream has on a subject.
+// entry is the last message of a subject.
 type entry struct {
 	sequence uint64 // 0 if there is nothing
 	removed  bool
@@ -310,7 +310,7 @@ const (
 	removal   = "DEL"
 )
 
-// last returns what a subject has.
+// last returns the entry of a subject.
 func (b *bucket) last(ctx context.Context, subject string) (entry, error) {
 	stream, _, err := b.store.open(ctx)
 	if err != nil {

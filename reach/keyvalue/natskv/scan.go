@@ -110,8 +110,8 @@ type listing struct {
 	bytes   int
 }
 
-// Keys implements [host.StoreBucket]. The first page looks at all keys. The others are of what the first
-// one has found, unless keys have come or gone since.
+// Keys implements [host.StoreBucket]. The first page looks at all keys. The others are of those that the
+// first one has found, unless keys have come or gone since.
 func (b *bucket) Keys(ctx context.Context, after string, most int) (keys []string, more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

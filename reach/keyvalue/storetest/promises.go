@@ -159,7 +159,7 @@ func keys(t T, s Store) {
 	}
 }
 
-// keysChange: a page has what was set or removed before it was asked for.
+// keysChange: a page has all changes that were made before it was asked for.
 func keysChange(t T, s Store) {
 	x := tester{t: t, b: s.Bucket("b")}
 	for _, key := range []string{"a", "b", "d", "e", "f"} {

@@ -98,7 +98,7 @@ func (x tester) append() {
 	}
 }
 
-// exportChange: what an export has was there at one moment. A writer sets one key after the other to the
+// exportChange: all values of an export were there at one moment. A writer sets one key after the other to the
 // next number: so no key may be two behind another one.
 func exportChange(t T, s Store) {
 	const keys = 5

@@ -173,7 +173,7 @@ func keepsListing() *faulty {
 	}}
 }
 
-// readsSlowly returns a store that exports what it reads key for key, while others write.
+// readsSlowly returns a store that exports one key after the other, while others write.
 func readsSlowly() *faulty {
 	return &faulty{export: func(s keyvalue.Store, ctx context.Context, bucket string, each func(string, []byte) error) error {
 		b := s.Bucket(bucket)
