@@ -15,7 +15,7 @@ import (
 const fetch = "airhost/fetch"
 
 // Transport returns a transport for [http.Client] that lets the host send the requests. The host
-// sends what capabilities.http grants, follows redirects and has the whole response before
+// sends those that capabilities.http grants, follows redirects and has the whole response before
 // RoundTrip returns. A request and a response have at most quota.message_size bytes, with their
 // headers.
 //

@@ -24,10 +24,10 @@ func shop(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, r.Host+r.URL.Path+"?"+r.URL.RawQuery+" "+r.Header.Get("X-Given")+" "+string(body))
 }
 
-// unknown is a body whose length nobody knows.
+// unknown is a body of unknown length.
 type unknown struct{ io.Reader }
 
-// TestTransport: a client of net/http gets what the web answers.
+// TestTransport: a client of net/http gets the answers of the web.
 func TestTransport(t *testing.T) {
 	host := &guesttest.Host{Web: http.HandlerFunc(shop)}
 	client := http.Client{Transport: web.Transport(host)}
@@ -59,7 +59,7 @@ func TestTransport(t *testing.T) {
 	}
 }
 
-// TestErrors: errors of the host come through, and what cannot be sent is not.
+// TestErrors: errors of the host come through, and a request that cannot be written is not sent.
 func TestErrors(t *testing.T) {
 	host := &guesttest.Host{}
 	client := http.Client{Transport: web.Transport(host)}

@@ -32,6 +32,10 @@ func servePlugin() {
 		plugin.Serve(new(counting))
 		return
 	}
+	if os.Getenv(roleVariable) == "fetcher" {
+		plugin.Serve(fetcher{})
+		return
+	}
 	if os.Getenv(roleVariable) == "hoarder" {
 		plugin.Serve(new(hoarder))
 		return

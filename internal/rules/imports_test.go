@@ -81,7 +81,7 @@ var importRules = []rule{
 	{"airhostfx", "core core/host", fx, "it wires any implementation and chooses none"},
 	{"cmd/", ". admin airhostfx core core/host gateway/ guest internal/ reach/ telemetry/ examples/ " + parts,
 		"github.com/spf13/ github.com/tetratelabs/wazero go.uber.org/dig golang.org/x/term " + fx, "programs choose implementations"},
-	{"examples/", ". airhostfx core core/host guest guest/state plugin reach/ " + parts, fx, "examples import only packages that users can import"},
+	{"examples/", ". airhostfx core core/host guest guest/state guest/web plugin reach/ " + parts, fx, "examples import only packages that users can import"},
 }
 
 // checkImports returns a line for each import that no rule allows, and for each

@@ -73,5 +73,5 @@ func (c *Client) permits(host string, a netip.Addr) error {
 		host+" has the address "+a.String()+", which is not public: name it in http.allow, or in a rule in place of the host", core.MaxErrorText)}
 }
 
-// localhost is the one name whose address need not be public.
+// localhost is the one name that stands for addresses that are not public.
 const localhost = "localhost"

@@ -34,7 +34,7 @@ func newTLS(t testing.TB, handler http.HandlerFunc) tlsServer {
 	return tlsServer{s.URL + "/", ca}
 }
 
-// TestSent: what arrives is what was asked for.
+// TestSent: a request arrives as it was asked for.
 func TestSent(t *testing.T) {
 	var header http.Header
 	port := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -153,7 +153,7 @@ func TestBodies(t *testing.T) {
 	refused(t, "a request of eleven bytes", err, core.HTTPRequestBodySize, "http.max_body is 10")
 }
 
-// TestCompressedBody: what is compressed stays so, and is counted so.
+// TestCompressedBody: a compressed body stays so, and is counted so.
 func TestCompressedBody(t *testing.T) {
 	port := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Encoding", "gzip")

@@ -145,5 +145,5 @@ func refused(t testing.TB, what string, err error, code core.HTTPErrorCode, text
 	}
 }
 
-// quiet is the log of servers whose clients are expected to go away.
+// quiet is the log of servers with clients that are expected to go away.
 func quiet() *log.Logger { return log.New(io.Discard, "", 0) }

@@ -1,4 +1,4 @@
-// Package httpout sends requests of components to the web, as [host.Config].HTTP. It sends what the
+// Package httpout sends requests of components to the web, as [host.Config].HTTP. It sends those that the
 // rules of a component grant, to addresses that anybody can reach, and bounds all that comes back.
 //
 // A request is checked as it is sent: its URL is parsed once, and has one form only

@@ -30,7 +30,7 @@ func (s *sending) send(ctx context.Context) (*core.HTTPResponse, error) {
 	if err != nil {
 		return nil, p.explain(ctx, err)
 	}
-	defer func() { _ = response.Body.Close() }() // what is left of it is not wanted
+	defer func() { _ = response.Body.Close() }() // the rest of it is not wanted
 	return s.read(ctx, p, response)
 }
 
