@@ -29,7 +29,7 @@ var scenarios = map[string]func(g *fake){
 	"exchange": testExchange, "failures": testFailures, "error codes": testErrorCodes, "config": testConfig,
 }
 
-// absent are the resources that no guest has.
+// absent are the resources that a guest without grants does not have.
 var absent = []string{
 	"terminal-input", "terminal-output", "descriptor", "directory-entry-stream", "tcp-socket", "udp-socket",
 	"incoming-datagram-stream", "outgoing-datagram-stream", "resolve-address-stream", "incoming-request", "response-outparam",
