@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"sync/atomic"
 
 	"github.com/airhost/airhost/core"
@@ -80,9 +81,12 @@ type callCounts struct {
 	keyValue       uint64    // calls of wasi:keyvalue
 	failedKeyValue [3]uint64 // of these, with an error, by case
 
-	http       uint64                         // requests to the web
-	failedHTTP [core.NumHTTPErrorCodes]uint64 // of these, with an error, by its code
+	http       uint64      // requests to the web
+	failedHTTP *httpCounts // of these, with an error, or nil if there is none; never changed
 }
+
+// httpCounts count errors of requests to the web by their codes.
+type httpCounts [core.NumHTTPErrorCodes]uint64
 
 func (t *callCounts) add(o *callCounts) {
 	t.calls += o.calls
@@ -94,9 +98,19 @@ func (t *callCounts) add(o *callCounts) {
 		t.failedKeyValue[i] += o.failedKeyValue[i]
 	}
 	t.http += o.http
-	for i := range o.failedHTTP {
-		t.failedHTTP[i] += o.failedHTTP[i]
+	t.failedHTTP = t.failedHTTP.plus(o.failedHTTP)
+}
+
+// plus returns the sum of both, each of which may be nil.
+func (t *httpCounts) plus(o *httpCounts) *httpCounts {
+	if t == nil || o == nil {
+		return cmp.Or(t, o)
 	}
+	sum := *t
+	for i := range o {
+		sum[i] += o[i]
+	}
+	return &sum
 }
 
 func (t *counts) add(o *counts) {
@@ -196,8 +210,8 @@ func (h *Host) Snapshot() Snapshot {
 	}
 	s.HTTPRequests, s.FailedHTTP = sum.http, make(map[string]uint64)
 	for _, c := range core.HTTPErrorCodes() {
-		if n := sum.failedHTTP[c]; n > 0 {
-			s.FailedHTTP[c.String()] = n
+		if f := sum.failedHTTP; f != nil && f[c] > 0 {
+			s.FailedHTTP[c.String()] = f[c]
 		}
 	}
 	s.HeldUpNow = h.workers.blockedCalls()

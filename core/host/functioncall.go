@@ -58,9 +58,11 @@ func (c *component) callsLocked() *callCounts {
 	for i := range n.failedKeyValue {
 		n.failedKeyValue[i] = c.calling.counts.failedKeyValue[i].Load()
 	}
-	n.http = c.calling.counts.http.Load()
-	for i := range n.failedHTTP {
-		n.failedHTTP[i] = c.calling.counts.failedHTTP[i].Load()
+	if n.http = c.calling.counts.http.Load(); n.http > 0 {
+		n.failedHTTP = new(httpCounts)
+		for i := range n.failedHTTP {
+			n.failedHTTP[i] = c.calling.counts.failedHTTP[i].Load()
+		}
 	}
 	return &n
 }

