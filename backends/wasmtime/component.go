@@ -43,7 +43,8 @@ type compiled struct {
 }
 
 func newCompiled(v *variant, code *sandbox.Code, metered bool) *compiled {
-	code.Traits.KeepsLedger, code.Traits.Exchanges = true, true
+	code.Traits.KeepsLedger = !code.Traits.HTTP
+	code.Traits.Exchanges = code.Traits.KeepsLedger
 	c := &compiled{code: code, variant: v, hosts: v.resolve(code.Module, metered)}
 	for i := range c.hosts {
 		c.types, c.kinds = append(c.types, c.hosts[i].typ), append(c.kinds, c.hosts[i].kind)
@@ -80,6 +81,18 @@ func (c *compiled) prepare(metered bool) ([]byte, error) {
 func (c *component) Traits() core.Traits { return c.code.Traits }
 
 func (c *component) Instantiate(ctx context.Context, env core.Environment) (core.Instance, error) {
+	in, err := c.instantiate(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	if !c.code.Traits.HTTP {
+		return in, nil
+	}
+	env.Starting = nil
+	return sandbox.NewServer(in, c.code.Traits, func() (sandbox.Serving, error) { return c.instantiate(context.Background(), env) }), nil
+}
+
+func (c *component) instantiate(ctx context.Context, env core.Environment) (*instance, error) {
 	if err := c.refs.Acquire(); err != nil {
 		return nil, err
 	}

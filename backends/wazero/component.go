@@ -50,6 +50,18 @@ func (c *component) Traits() core.Traits { return c.code.Traits }
 var anonymous = wazero.NewModuleConfig().WithName("").WithStartFunctions()
 
 func (c *component) Instantiate(ctx context.Context, env core.Environment) (core.Instance, error) {
+	in, err := c.instantiate(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	if !c.code.Traits.HTTP {
+		return in, nil
+	}
+	env.Starting = nil
+	return sandbox.NewServer(in, c.code.Traits, func() (sandbox.Serving, error) { return c.instantiate(context.Background(), env) }), nil
+}
+
+func (c *component) instantiate(ctx context.Context, env core.Environment) (*instance, error) {
 	if err := c.refs.Acquire(); err != nil {
 		return nil, err
 	}

@@ -181,7 +181,7 @@ func (e *Engine) compileGuest(ctx context.Context, src core.Source, code *sandbo
 	if err != nil {
 		return nil, sandbox.ModuleError(src, err)
 	}
-	code.Traits.KeepsLedger = true
+	code.Traits.KeepsLedger = !code.Traits.HTTP
 	ctx = experimental.WithCompilationWorkers(ctx, code.CompilationWorkers())
 	by := e.plain
 	if !e.interprets {

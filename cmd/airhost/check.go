@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/airhost/airhost/core"
+	gateway "github.com/airhost/airhost/gateway/http"
 	"github.com/airhost/airhost/internal/abi"
 	"github.com/airhost/airhost/internal/config"
 	"github.com/airhost/airhost/internal/parts"
@@ -64,7 +65,7 @@ func (p *program) check(ctx context.Context, path string, online bool) error {
 	if err = errors.Join(err, c.close(ctx)); err != nil {
 		return err
 	}
-	err = errors.Join(p.checked(&c), service.CheckWays(file), service.CheckNATS(file), executables(file))
+	err = errors.Join(p.checked(&c), c.routes(), service.CheckWays(file), service.CheckNATS(file), executables(file))
 	if online {
 		err = errors.Join(err, p.online(ctx, file))
 	}
@@ -184,13 +185,14 @@ func (p *program) checked(c *checker) error {
 	var all config.Mistakes
 	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	topics, stores, web := slices.ContainsFunc(c.file.Components, usesTopics), slices.ContainsFunc(c.file.Components, usesBuckets), slices.ContainsFunc(c.file.Components, usesWeb)
-	fmt.Fprintf(table, "COMPONENT\tENGINE\tSOURCE\tSENDS TO\tREQUESTS FROM\tCALLS\t%s%s%sRESULT\n", columns(topics, "PUBLISHES ON", "SUBSCRIBES TO"), columns(stores, "BUCKETS"), columns(web, "REACHES"))
+	disk := slices.ContainsFunc(c.file.Components, usesFiles)
+	fmt.Fprintf(table, "COMPONENT\tENGINE\tSOURCE\tSENDS TO\tREQUESTS FROM\tCALLS\t%s%s%s%sRESULT\n", columns(topics, "PUBLISHES ON", "SUBSCRIBES TO"), columns(stores, "BUCKETS"), columns(web, "REACHES"), columns(disk, "DIRECTORIES"))
 	for i, component := range c.file.Components {
 		granted := component.Capabilities
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s%s%s%s\n", component.ID, component.Engine, printable(component.Source),
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s%s%s%s%s\n", component.ID, component.Engine, printable(component.Source),
 			targets(granted.Send, "nobody"), targets(granted.Request, "nobody"), targets(granted.Call, "nothing"),
 			columns(topics, targets(granted.Publish, "nothing"), targets(component.Subscribe, "nothing")), columns(stores, cmp.Or(strings.Join(granted.KeyValue, " "), "none")),
-			columns(web, cmp.Or(strings.Join(granted.HTTP, " "), "nothing")), c.result(i))
+			columns(web, cmp.Or(strings.Join(granted.HTTP, " "), "nothing")), columns(disk, targets(granted.Files, "none")), c.result(i))
 		all = append(all, c.found[i]...)
 	}
 	if err := table.Flush(); err != nil {
@@ -218,6 +220,23 @@ func (c *checker) result(i int) string {
 	return "ok"
 }
 
+// routes returns a mistake for each route of bodies to a component that handles whole requests.
+func (c *checker) routes() error {
+	var mistakes config.Mistakes
+	for i, r := range c.file.Gateway.HTTP.Routes {
+		for j, component := range c.file.Components {
+			if component.ID == r.Target && c.traits[j].HTTP && gateway.Pattern(r.Pattern) != gateway.HTTP {
+				mistakes = append(mistakes, c.file.Mistake(fmt.Sprintf("gateway.http.routes[%d].target", i),
+					fmt.Sprintf("%s handles whole requests (it exports wasi:http/incoming-handler): add pattern: http to the route", r.Target)))
+			}
+		}
+	}
+	if mistakes == nil {
+		return nil
+	}
+	return mistakes
+}
+
 // several reports whether there may be more than one instance.
 func several(n config.Instances) bool { return n > 1 || n < 0 }
 
@@ -229,6 +248,9 @@ func usesBuckets(c config.Component) bool { return len(c.Capabilities.KeyValue) 
 
 // usesWeb reports whether a component may send requests to the web.
 func usesWeb(c config.Component) bool { return len(c.Capabilities.HTTP) > 0 }
+
+// usesFiles reports whether a component has a directory.
+func usesFiles(c config.Component) bool { return len(c.Capabilities.Files) > 0 }
 
 // columns are cells of the table, if they are shown.
 func columns(shown bool, cells ...string) string {

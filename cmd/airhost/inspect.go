@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -95,7 +94,7 @@ func reportOnModule(file string, code []byte) (*moduleReport, error) {
 // unmet adds problems for which the contract is not met.
 func (r *moduleReport) unmet(problems ...string) {
 	r.Contract.Problems = append(r.Contract.Problems, problems...)
-	r.Contract.Met, r.Contract.Hint = false, ""
+	r.Contract.Met, r.Contract.Hint, r.Contract.HTTP = false, "", false
 }
 
 // readModule reads a module, or that of a precompiled file.
@@ -107,14 +106,11 @@ func readModule(path string) ([]byte, error) {
 	if file != nil {
 		return file.Module, nil
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
+	code, size, err := precompiled.ReadFile(path, maxModule)
+	if size > maxModule {
+		return nil, fmt.Errorf("%s has %d bytes, at most %d can be run", path, size, maxModule)
 	}
-	if info.Size() > maxModule {
-		return nil, fmt.Errorf("%s has %d bytes, at most %d can be run", path, info.Size(), maxModule)
-	}
-	return os.ReadFile(path)
+	return code, err
 }
 
 // Bounds of a report: a module may have a million of everything.
@@ -136,11 +132,19 @@ func listed[T any](r *moduleReport, name string, list []T, entry T) []T {
 	if len(list) < maxListed {
 		return append(list, entry)
 	}
-	if r.LeftOut == nil {
+	r.leaveOut(name, 1)
+	return list
+}
+
+// leaveOut counts n entries as left out of a list.
+func (r *moduleReport) leaveOut(list string, n int) {
+	switch {
+	case n == 0:
+		return
+	case r.LeftOut == nil:
 		r.LeftOut = map[string]int{}
 	}
-	r.LeftOut[name]++
-	return list
+	r.LeftOut[list] += n
 }
 
 // moduleReport is the output of inspect.
@@ -208,6 +212,7 @@ type contractReport struct {
 	Exports  []contractExport `json:"exports"`
 	Problems []string         `json:"problems"`
 	Hint     string           `json:"hint,omitempty"` // a probable mistake that the contract allows
+	HTTP     bool             `json:"http,omitempty"` // it handles requests of HTTP in place of messages
 }
 
 // contractExport is one of the contract's exports, and whether the module has
@@ -277,8 +282,10 @@ func access(module, name string) string {
 		return "refused without capabilities.http"
 	case module == abi.PubSub:
 		return "refused without capabilities.publish"
+	case wasi.NeedsFiles(module, name):
+		return "refused without capabilities.files"
 	case wasi.Refused(module, name):
-		return "refused: there are no files and no sockets"
+		return "refused: there are no sockets"
 	}
 	return ""
 }
@@ -338,6 +345,9 @@ func (r *moduleReport) contract(m *wasm.Module) {
 		names = append(names, f.Name)
 	}
 	for _, name := range names {
+		if name == abi.HandleHTTP && !present[name] {
+			continue // few have it
+		}
 		e := contractExport{Name: name, Present: present[name]}
 		if !e.Present {
 			e.Without = absent[name]
@@ -346,6 +356,6 @@ func (r *moduleReport) contract(m *wasm.Module) {
 	}
 	r.Contract.Problems = append([]string{}, abi.Check(m)...)
 	if r.Contract.Met = len(r.Contract.Problems) == 0; r.Contract.Met {
-		r.Contract.Hint = abi.Hint(m)
+		r.Contract.Hint, r.Contract.HTTP = abi.Hint(m), abi.HandlesHTTP(m)
 	}
 }

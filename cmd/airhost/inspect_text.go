@@ -150,6 +150,9 @@ func (r *moduleReport) writeContract(b *bytes.Buffer) {
 	for _, problem := range r.Contract.Problems {
 		fmt.Fprintf(b, "  ✗ wrong: %s\n", printable(problem))
 	}
+	if r.Contract.HTTP {
+		fmt.Fprint(b, "  ! it handles requests of HTTP, and no other messages: a route to it has pattern: http\n")
+	}
 	if r.Contract.Hint != "" {
 		fmt.Fprintf(b, "  ! %s\n", r.Contract.Hint)
 	}

@@ -150,6 +150,7 @@ var wasmFlaws = map[string]string{
 	"sleep":             "traps have the wrong kind",
 	"clock":             "responses are always the same",
 	"random":            "responses are always the same",
+	"files":             "responses are always the same",
 	"nothing":           "responses are always the same",
 	"results":           "traps have the wrong kind",
 	"arguments":         "traps have the wrong kind",
@@ -166,16 +167,21 @@ var wasmFlaws = map[string]string{
 	"log-bytes":         "no logs",
 	"bulk":              "traps have the wrong kind",
 
-	"wasi2-clocks":   "responses are always the same",
-	"wasi2-random":   "responses are always the same",
-	"wasi2-output":   "no logs",
-	"wasi2-poll":     "responses are always the same",
-	"wasi2-sleep":    "traps have the wrong kind",
-	"wasi2-nothing":  "responses are always the same",
-	"wasi2-http":     "responses are always the same",
-	"wasi2-exchange": "responses are always the same",
-	"wasi2-exit":     "traps say nothing",
-	"wasi2-attacks":  "traps say nothing",
+	"wasi2-clocks":    "responses are always the same",
+	"wasi2-random":    "responses are always the same",
+	"wasi2-output":    "no logs",
+	"wasi2-poll":      "responses are always the same",
+	"wasi2-sleep":     "traps have the wrong kind",
+	"wasi2-nothing":   "responses are always the same",
+	"wasi2-http":      "responses are always the same",
+	"wasi2-exchange":  "responses are always the same",
+	"wasi2-exit":      "traps say nothing",
+	"wasi2-attacks":   "traps say nothing",
+	"http-request":    "responses are always the same",
+	"http-instances":  "handles all twice",
+	"http-unanswered": "responses are always the same",
+	"http-attacks":    "traps say nothing",
+	"http-interrupt":  "traps have the wrong kind",
 
 	"order-advance":       "handles all twice",
 	"order-callback":      "handles all twice",
@@ -222,7 +228,7 @@ func TestClaimsAreTried(t *testing.T) {
 }
 
 func TestWasmSuiteSeesEachBrokenPromise(t *testing.T) {
-	for _, p := range slices.Concat(wasmPromises, wasiPromises, wasi2Promises, wordsPromises, hostilePromises, orderPromises, wasmStatePromises) {
+	for _, p := range slices.Concat(wasmPromises, wasiPromises, wasi2Promises, httpPromises, wordsPromises, hostilePromises, orderPromises, wasmStatePromises) {
 		flaw := wasmFlaws[p.name]
 		if flaw == "" || len(failuresOf(p, wasmHarness(flaw), 10*time.Second)) == 0 {
 			t.Errorf("%s: an engine with the flaw %q passes", p.name, flaw)

@@ -81,6 +81,9 @@ type callCounts struct {
 	keyValue       uint64    // calls of wasi:keyvalue
 	failedKeyValue [3]uint64 // of these, with an error, by case
 
+	files       uint64    // calls of files and directories
+	failedFiles [3]uint64 // of these, with an error, by class
+
 	http       uint64      // requests to the web
 	failedHTTP *httpCounts // of these, with an error, or nil if there is none; never changed
 }
@@ -96,6 +99,10 @@ func (t *callCounts) add(o *callCounts) {
 	t.keyValue += o.keyValue
 	for i := range o.failedKeyValue {
 		t.failedKeyValue[i] += o.failedKeyValue[i]
+	}
+	t.files += o.files
+	for i := range o.failedFiles {
+		t.failedFiles[i] += o.failedFiles[i]
 	}
 	t.http += o.http
 	t.failedHTTP = t.failedHTTP.plus(o.failedHTTP)
@@ -175,6 +182,8 @@ type Snapshot struct {
 	KeyValue       uint64            // calls of wasi:keyvalue by components
 	FailedKeyValue map[string]uint64 // of these, with an error, by its name
 
+	Files        uint64            // calls of files and directories by components
+	FailedFiles  map[string]uint64 // of these, with an error, by its class: see [core.FileRefusal]
 	HTTPRequests uint64            // requests of components to the web, those under way included
 	FailedHTTP   map[string]uint64 // of these, without a response, by the error-code of wasi:http
 }
@@ -208,6 +217,7 @@ func (h *Host) Snapshot() Snapshot {
 			s.FailedKeyValue[c.String()] = n
 		}
 	}
+	s.Files, s.FailedFiles = sum.files, sum.failedFilesByClass()
 	s.HTTPRequests, s.FailedHTTP = sum.http, make(map[string]uint64)
 	for _, c := range core.HTTPErrorCodes() {
 		if f := sum.failedHTTP; f != nil && f[c] > 0 {

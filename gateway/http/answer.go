@@ -104,7 +104,12 @@ func (a *answerer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			a.g.buffer.Put(buffer)
 		}
 	}()
-	payload, err := a.payload(w, r, (*buffer)[:0])
+	*buffer = (*buffer)[:0]
+	if a.route.Pattern == HTTP {
+		a.pass(w, r, buffer)
+		return
+	}
+	payload, err := a.payload(w, r, *buffer)
 	*buffer = payload
 	if err != nil {
 		a.refuse(w, r, err)
@@ -118,12 +123,8 @@ func (a *answerer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusAccepted)
 		return
 	}
-	ctx := r.Context()
-	if a.route.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, a.route.Timeout)
-		defer cancel()
-	}
+	ctx, cancel := a.bounded(r.Context())
+	defer cancel()
 	response, err := a.g.caller.AppendRequest(ctx, payload[len(payload):], a.route.Target, payload)
 	if err != nil {
 		a.refuse(w, r, err)
@@ -134,17 +135,29 @@ func (a *answerer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // payload reads the body of a request into buffer, and returns the message for the component.
 func (a *answerer) payload(w http.ResponseWriter, r *http.Request, buffer []byte) ([]byte, error) {
+	body, err := a.body(w, r, buffer)
+	if err != nil || a.route.Envelope == EnvelopeNone {
+		return body, err
+	}
+	return a.event(r, body)
+}
+
+// body reads the body of a request into buffer.
+func (a *answerer) body(w http.ResponseWriter, r *http.Request, buffer []byte) ([]byte, error) {
 	body := bytes.NewBuffer(buffer)
 	if r.ContentLength > int64(a.g.config.MaxBody) {
 		return body.Bytes(), &http.MaxBytesError{Limit: int64(a.g.config.MaxBody)}
 	}
-	if _, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, int64(a.g.config.MaxBody))); err != nil {
-		return body.Bytes(), err
+	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, int64(a.g.config.MaxBody)))
+	return body.Bytes(), err
+}
+
+// bounded returns a context that ends with the route's timeout.
+func (a *answerer) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if a.route.Timeout > 0 {
+		return context.WithTimeout(ctx, a.route.Timeout)
 	}
-	if a.route.Envelope == EnvelopeNone {
-		return body.Bytes(), nil
-	}
-	return a.event(r, body.Bytes())
+	return ctx, func() {}
 }
 
 // write writes a response. A client that takes it too slowly is cut off.
@@ -174,10 +187,14 @@ func (a *answerer) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	status, code, text := httpstatus.Of(err)
 	if status >= http.StatusInternalServerError {
-		a.g.log.Warn("an HTTP request failed", "request", r.Header.Get(requestIDHeader), "path", a.route.Path,
-			"target", a.route.Target.String(), "status", status, "reason", core.CutText([]byte(err.Error()), core.MaxErrorText))
+		a.warn(r, status, err)
 	}
 	a.g.writeError(w, status, code, text)
+}
+
+func (a *answerer) warn(r *http.Request, status int, err error) {
+	a.g.log.Warn("an HTTP request failed", "request", r.Header.Get(requestIDHeader), "path", a.route.Path,
+		"target", a.route.Target.String(), "status", status, "reason", core.CutText([]byte(err.Error()), core.MaxErrorText))
 }
 
 // writeError writes an error for a client.

@@ -14,10 +14,16 @@ import (
 )
 
 // BenchmarkGateway measures requests of 64 bytes from many clients at once: to a gateway in front
-// of a component in Go, and to the same handler behind net/http alone.
+// of a component in Go that gets bodies, or whole requests, and to the same handler behind net/http alone.
 func BenchmarkGateway(b *testing.B) {
-	s := start(b, gateway.Config{Routes: []gateway.Route{{Path: "/", Target: id("a/echo")}}})
+	s := start(b, gateway.Config{Routes: []gateway.Route{
+		{Path: "/", Target: id("a/echo")}, {Path: "/whole", Target: id("a/web"), Pattern: gateway.HTTP},
+	}})
 	s.deploy(b, "a/echo", func(_ string, m []byte) ([]byte, error) { return m, nil })
+	s.deploy(b, "a/web", func(_ string, m []byte) ([]byte, error) {
+		_, body, _ := bytes.Cut(m, []byte("\r\n\r\n"))
+		return append([]byte("HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\n\r\n"), body...), nil
+	})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	check(b, err)
 	plain := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -30,7 +36,7 @@ func BenchmarkGateway(b *testing.B) {
 	})}
 	go func() { _ = plain.Serve(listener) }()
 	defer plain.Close()
-	for _, server := range []struct{ name, url string }{{"plain", "http://" + listener.Addr().String()}, {"gateway", s.url}} {
+	for _, server := range []struct{ name, url string }{{"plain", "http://" + listener.Addr().String()}, {"gateway", s.url}, {"http", s.url + "/whole"}} {
 		b.Run(server.name, func(b *testing.B) { load(b, server.url) })
 	}
 }

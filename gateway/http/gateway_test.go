@@ -275,6 +275,7 @@ func TestRoutesChange(t *testing.T) {
 		"does not begin with a slash": {{Path: "x", Target: id("a/b")}},
 		`the pattern is "x"`:          {{Path: "/x", Target: id("a/b"), Pattern: "x"}},
 		`the envelope is "x"`:         {{Path: "/x", Target: id("a/b"), Envelope: "x"}},
+		"leave out the envelope":      {{Path: "/x", Target: id("a/b"), Pattern: gateway.HTTP, Envelope: gateway.EnvelopeCloudEvents}},
 		"headers need an envelope":    {{Path: "/x", Target: id("a/b"), Headers: []string{"A"}}},
 		`the method is "get"`:         {{Path: "/x", Target: id("a/b"), Methods: []string{"get"}}},
 		"timeout is 1ns":              {{Path: "/x", Target: id("a/b"), Timeout: 1}},

@@ -21,6 +21,9 @@ const (
 	RequestResponse Pattern = "request-response"
 	// FireAndForget answers with 202 once the message has been taken.
 	FireAndForget Pattern = "fire-and-forget"
+	// HTTP passes the whole request, and answers with the response that the component's is: both
+	// are messages of HTTP/1.1 (RFC 9112, application/http).
+	HTTP Pattern = "http"
 )
 
 // Envelope is the form in which a component gets a request.
@@ -57,10 +60,12 @@ func (r *Route) normalize() error {
 	switch {
 	case r.Path == "" || r.Path[0] != '/':
 		return fmt.Errorf("the path %q does not begin with a slash", r.Path)
-	case r.Pattern != RequestResponse && r.Pattern != FireAndForget:
-		return fmt.Errorf("the pattern is %q, want %s or %s", r.Pattern, RequestResponse, FireAndForget)
+	case r.Pattern != RequestResponse && r.Pattern != FireAndForget && r.Pattern != HTTP:
+		return fmt.Errorf("the pattern is %q, want %s, %s or %s", r.Pattern, RequestResponse, FireAndForget, HTTP)
 	case r.Envelope != EnvelopeNone && r.Envelope != EnvelopeCloudEvents:
 		return fmt.Errorf("the envelope is %q, want %s or %s", r.Envelope, EnvelopeNone, EnvelopeCloudEvents)
+	case r.Pattern == HTTP && r.Envelope != EnvelopeNone:
+		return fmt.Errorf("the pattern %s passes the whole request: leave out the envelope", HTTP)
 	case len(r.Headers) > 0 && r.Envelope == EnvelopeNone:
 		return errors.New("headers need an envelope")
 	}

@@ -35,6 +35,7 @@ const (
 	lifecycle  = "airhost:core/component-lifecycle@0.1.0#"
 	management = "airhost:core/component-management@0.1.0#"
 	state      = "airhost:state/component-state@0.1.0#"
+	incoming   = IncomingHandler + WASI2 + "#"
 	post       = "cabi_post_"
 )
 
@@ -42,7 +43,7 @@ const (
 const (
 	Memory         = "memory"
 	Realloc        = "cabi_realloc"
-	Start          = "_initialize" // optional, as are all below except HandleMessage
+	Start          = "_initialize" // optional, as are all below except HandleMessage or HandleHTTP
 	HandleMessage  = lifecycle + "handle-message"
 	HandleCallback = lifecycle + "handle-callback"
 	Initialize     = management + "initialize"
@@ -50,6 +51,7 @@ const (
 	Shutdown       = management + "shutdown"
 	Save           = state + "save"
 	Restore        = state + "restore"
+	HandleHTTP     = incoming + "handle" // counts only in a guest without HandleMessage
 
 	PostHandleMessage  = post + HandleMessage
 	PostHandleCallback = post + HandleCallback
@@ -109,6 +111,7 @@ func Exports() []Func {
 		{Restore, signature("ii:i")},
 		{PostRestore, signature("i:")},
 		{Start, signature(":")},
+		{HandleHTTP, signature("ii:")},
 	}
 }
 

@@ -83,10 +83,16 @@ func (c *checker) features() {
 	}
 }
 
+func (c *checker) has(export string) bool {
+	_, ok := c.exports[export]
+	return ok
+}
+
 func (c *checker) functions() {
 	for _, want := range Exports() {
 		e, ok := c.exports[want.Name]
 		switch {
+		case !ok && want.Name == HandleMessage && c.has(HandleHTTP):
 		case !ok && (want.Name == Realloc || want.Name == HandleMessage):
 			c.add("export %s %s is missing%s", want.Name, want.Type, c.instead(want.Name, wasm.KindFunc))
 		case !ok:

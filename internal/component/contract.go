@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/airhost/airhost/internal/abi"
 	"github.com/airhost/airhost/internal/nearest"
 )
 
@@ -92,13 +93,39 @@ func (t *Types) CheckContract() (problems []string) {
 	for i := range t.component.exports {
 		x := &t.component.exports[i]
 		path, _, _ := strings.Cut(x.name, "@")
-		found = found || path == lifecycle && x.sort == Inst
+		found = found || path == lifecycle && x.sort == Inst || c.handler(x)
 		c.external(x, exporting)
 	}
 	if !found {
-		c.add("it does not export %s@0.1.0%s: build it for the world component of wit/airhost.wit", lifecycle, t.instead())
+		c.add("it does not export %s@0.1.0%s: build it for the world component of wit/airhost.wit, or for wasi:http/proxy@0.2", lifecycle, t.instead())
 	}
 	return c.problems
+}
+
+// handlerVersion matches the versions of wasi:http/incoming-handler that the host calls.
+var handlerVersion = regexp.MustCompile(`^0\.2(\.[0-9]{1,9})?$`)
+
+// handler reports whether an export is wasi:http/incoming-handler. Its function must be that of WASI.
+func (c *contractCheck) handler(x *external) bool {
+	path, version, _ := strings.Cut(x.name, "@")
+	of, ok := x.is.(*instanceType)
+	if path != abi.IncomingHandler || !ok || x.sort != Inst || !handlerVersion.MatchString(version) {
+		return false
+	}
+	i, ok := of.byName["handle"]
+	if !ok || of.exports[i].sort != Func {
+		c.add("%.100s has no function handle", x.name)
+		return true
+	}
+	f := of.exports[i].is.(*funcType)
+	given := func(i int, resource string) bool {
+		t := f.params[i].typ
+		return t.kind == Own && t.prim == Indexed && t.resource.id.name == resource
+	}
+	if f.async || f.result != nil || len(f.params) != 2 || !given(0, "incoming-request") || !given(1, "response-outparam") {
+		c.add("handle of %.100s is a %s, want func(request: own<incoming-request>, response-out: own<response-outparam>)", x.name, f)
+	}
+	return true
 }
 
 // instead names exports of a component.
@@ -139,7 +166,7 @@ func (c *contractCheck) external(x *external, direction int) {
 	}
 	instance, ok := x.is.(*instanceType)
 	if !ok || x.sort != Inst {
-		c.add("the %s %q is a %s, want an interface", directions[direction], x.name, x.sort)
+		c.add("the %s %.100q is a %s, want an interface", directions[direction], x.name, x.sort)
 		return
 	}
 	if path == "airhost:core/types" {
@@ -151,7 +178,7 @@ func (c *contractCheck) external(x *external, direction int) {
 			continue
 		}
 		if !contractVersion.MatchString(version) {
-			c.add("the %s %q is of version %q, and this host has version 0.1", directions[direction], path, version)
+			c.add("the %s %.100q is of version %.100q, and this host has version 0.1", directions[direction], path, version)
 			return
 		}
 		c.functions(known, instance)

@@ -138,8 +138,11 @@ func TestCheckContract(t *testing.T) {
 		want             string
 	}{
 		{"all is well", []external{instance("wasi:io/poll@0.2.0", "x", "func()"), instance("airhost:core/host-services@0.1.0", "current-time", "func() -> u64")}, []external{good}, ""},
-		{"no lifecycle", nil, nil, "it does not export airhost:core/component-lifecycle@0.1.0: build it for the world component of wit/airhost.wit"},
-		{"a program", nil, []external{instance("wasi:cli/run@0.2.3", "run", "func()")}, "it does not export airhost:core/component-lifecycle@0.1.0, and is a program that runs once (it exports wasi:cli/run@0.2.3): build it for the world component of wit/airhost.wit"},
+		{"no lifecycle", nil, nil, "it does not export airhost:core/component-lifecycle@0.1.0: build it for the world component of wit/airhost.wit, or for wasi:http/proxy@0.2"},
+		{"a program", nil, []external{instance("wasi:cli/run@0.2.3", "run", "func()")}, "it does not export airhost:core/component-lifecycle@0.1.0, and is a program that runs once (it exports wasi:cli/run@0.2.3): build it for the world component of wit/airhost.wit, or for wasi:http/proxy@0.2"},
+		{"a handler of HTTP of another type", nil, []external{instance("wasi:http/incoming-handler@0.2.3", "handle", "func(request: u32, response-out: u32)")}, "handle of wasi:http/incoming-handler@0.2.3 is a func(request: u32, response-out: u32), want func(request: own<incoming-request>, response-out: own<response-outparam>)"},
+		{"a handler of HTTP without a function", nil, []external{instance("wasi:http/incoming-handler@0.2", "hande", "func()")}, "wasi:http/incoming-handler@0.2 has no function handle"},
+		{"a handler of HTTP of another version", nil, []external{instance("wasi:http/incoming-handler@0.3.0", "handle", "func()")}, "it does not export airhost:core/component-lifecycle@0.1.0, but wasi:http/incoming-handler@0.3.0: build it for the world component of wit/airhost.wit, or for wasi:http/proxy@0.2"},
 		{"another version", nil, []external{good, instance("airhost:core/component-management@0.2.0", "x", "func()")}, `the export "airhost:core/component-management" is of version "0.2.0", and this host has version 0.1`},
 		{"another type", []external{instance("airhost:core/host-services@0.1.0", "current-time", "func() -> bool")}, []external{good}, "current-time: the result is bool, want u64"},
 		{"another function", []external{instance("airhost:core/host-services@0.1.0", "curent-time", "func() -> u64")}, []external{good}, `airhost:core/host-services has no function "curent-time", did you mean current-time?`},

@@ -36,7 +36,7 @@ type Route struct {
 	Path     string           `yaml:"path" jsonschema:"required,minLength=1" jsonschema_description:"The path of the requests; {name} is one part of it, a last {name...} all that follow."`
 	Methods  []string         `yaml:"methods,omitempty" jsonschema_description:"Their methods, such as GET; all by default."`
 	Target   core.ComponentID `yaml:"target" jsonschema:"required" jsonschema_description:"The component that answers."`
-	Pattern  string           `yaml:"pattern,omitempty" jsonschema:"enum=request-response,enum=fire-and-forget,default=request-response" jsonschema_description:"request-response: its response is the answer; fire-and-forget: the answer is 202."`
+	Pattern  string           `yaml:"pattern,omitempty" jsonschema:"enum=request-response,enum=fire-and-forget,enum=http,default=request-response" jsonschema_description:"request-response: it gets the body, and its response is the answer; fire-and-forget: it gets the body, and the answer is 202; http: it gets the whole request, and answers with a whole response, both as HTTP/1.1."`
 	Timeout  Duration         `yaml:"timeout,omitempty" jsonschema:"minimum=1ms,maximum=24h" jsonschema_description:"How long the component may take; host.request_timeout by default."`
 	Envelope string           `yaml:"envelope,omitempty" jsonschema:"enum=none,enum=cloudevents,default=none" jsonschema_description:"The component gets none: the body as it is; cloudevents: a CloudEvent in JSON, with method, path and its parts."`
 	Headers  []string         `yaml:"headers,omitempty" jsonschema_description:"Headers of the request that the envelope has."`

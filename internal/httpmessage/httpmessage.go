@@ -10,11 +10,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/textproto"
 	"slices"
 	"strconv"
 	"strings"
-
-	"golang.org/x/net/http/httpguts"
 
 	"github.com/airhost/airhost/core"
 )
@@ -71,11 +70,25 @@ func ReadRequest(b []byte) (*core.HTTPRequest, error) {
 }
 
 // ReadResponse reads a response that is all of b.
-func ReadResponse(b []byte) (*core.HTTPResponse, error) {
+func ReadResponse(b []byte) (*core.HTTPResponse, error) { return ReadResponseTo(http.MethodGet, b) }
+
+// ReadResponseTo reads a response to a request of a method. With HEAD the body may be missing, or
+// be that of GET.
+func ReadResponseTo(method string, b []byte) (*core.HTTPResponse, error) {
 	rest := bufio.NewReader(bytes.NewReader(b))
-	r, err := http.ReadResponse(rest, nil)
+	r, err := http.ReadResponse(rest, &http.Request{Method: method})
 	if err != nil {
 		return nil, fmt.Errorf("the message is no HTTP response: %w", unexpected(err))
+	}
+	if r.StatusCode < 200 || r.StatusCode > 599 {
+		return nil, fmt.Errorf("the message is no HTTP response: its status is %d, want one from 200 to 599", r.StatusCode)
+	}
+	if method == http.MethodHead {
+		r.Header.Del("Content-Length")
+		r.TransferEncoding = nil
+	}
+	if r.Close { // net/http has removed the field then
+		r.Header["Connection"] = connection(b)
 	}
 	body, err := readBody(r.Header, r.TransferEncoding, r.Body, rest)
 	if err != nil {
@@ -84,10 +97,42 @@ func ReadResponse(b []byte) (*core.HTTPResponse, error) {
 	return &core.HTTPResponse{Status: r.StatusCode, Header: fields(r.Header), Body: body}, nil
 }
 
+// isToken reports whether a name is one of RFC 9110, 5.6.2. This package is in programs that shall
+// not download the library that has it.
+func isToken(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(c rune) bool {
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
+		return !letter && (c < '0' || c > '9') && !strings.ContainsRune("!#$%&'*+-.^_`|~", c)
+	})
+}
+
+// isControl reports whether a character may not be in a value of a field.
+func isControl(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }
+
+// names reports whether lists of tokens have a token.
+func names(lists []string, token string) bool {
+	return slices.ContainsFunc(lists, func(list string) bool {
+		for t := range strings.SplitSeq(list, ",") {
+			if strings.EqualFold(strings.Trim(t, " \t"), token) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// connection returns the values of Connection in a response.
+func connection(b []byte) []string {
+	r := textproto.NewReader(bufio.NewReader(bytes.NewReader(b)))
+	_, _ = r.ReadLine()
+	header, _ := r.ReadMIMEHeader() // it has been read before without an error
+	return header.Values("Connection")
+}
+
 func readBody(header http.Header, encoding []string, framed io.Reader, rest io.Reader) ([]byte, error) {
 	for name, values := range header {
-		bad := func(value string) bool { return !httpguts.ValidHeaderFieldValue(value) }
-		if !httpguts.ValidHeaderFieldName(name) || slices.ContainsFunc(values, bad) {
+		bad := func(value string) bool { return strings.ContainsFunc(value, isControl) }
+		if !isToken(name) || slices.ContainsFunc(values, bad) {
 			return nil, fmt.Errorf("the field %.100q of the HTTP message is malformed", name)
 		}
 	}
@@ -108,12 +153,13 @@ func unexpected(err error) error {
 	return err
 }
 
-// fields returns the fields of a header, sorted by name, without those of the connection.
+// fields returns the fields of a header, sorted by name, without those of the connection and
+// those that it names as its own.
 func fields(header http.Header) []core.HTTPField {
-	all := []core.HTTPField{}
+	all, named := []core.HTTPField{}, header.Values("Connection")
 	for name, values := range header {
 		name = strings.ToLower(name)
-		if slices.Contains(framing, name) {
+		if slices.Contains(framing, name) || names(named, name) {
 			continue
 		}
 		for _, value := range values {

@@ -33,6 +33,39 @@ func TestResponse(t *testing.T) {
 	}
 }
 
+// TestResponseToHEAD: the body may be missing or be there, and a length is not that of a body.
+func TestResponseToHEAD(t *testing.T) {
+	for text, want := range map[string]string{"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n": "", "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nbody": "body"} {
+		r, err := ReadResponseTo("HEAD", []byte(text))
+		if err != nil || string(r.Body) != want {
+			t.Errorf("%q: got %+v, %v", text, r, err)
+		}
+	}
+}
+
+// TestConnection: the fields that Connection names are not part of a message.
+func TestConnection(t *testing.T) {
+	for _, tokens := range []string{"x-a, close", "close, X-A", "x-a"} {
+		r, err := ReadResponse([]byte("HTTP/1.1 200 OK\r\nx-a: 1\r\nx-b: 2\r\nconnection: " + tokens + "\r\n\r\n"))
+		if err != nil || len(r.Header) != 1 || r.Header[0].Name != "x-b" {
+			t.Errorf("%s: got %+v, %v", tokens, r, err)
+		}
+		q, err := ReadRequest([]byte("GET / HTTP/1.1\r\nx-a: 1\r\nx-b: 2\r\nconnection: " + tokens + "\r\n\r\n"))
+		if err != nil || len(q.Header) != 1 || q.Header[0].Name != "x-b" {
+			t.Errorf("%s: got %+v, %v", tokens, q, err)
+		}
+	}
+}
+
+// TestStatus: a status is that of an answer.
+func TestStatus(t *testing.T) {
+	for _, status := range []string{"100", "101", "199", "600", "999"} {
+		if r, err := ReadResponse([]byte("HTTP/1.1 " + status + " X\r\n\r\n")); err == nil {
+			t.Errorf("%s is a status: %+v", status, r)
+		}
+	}
+}
+
 // TestBodyWithoutLength: the body is all that follows, unless a length or a coding says
 // otherwise.
 func TestBodyWithoutLength(t *testing.T) {
@@ -48,7 +81,7 @@ func TestBodyWithoutLength(t *testing.T) {
 	}
 }
 
-// TestMalformed: what is no message is an error.
+// TestMalformed: another text than a message is an error.
 func TestMalformed(t *testing.T) {
 	for _, text := range []string{"", "hello", "GET / HTTP/1.1\r\n", "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nabc", "GET / HTTP/1.1\r\na b: c\r\n\r\n"} {
 		if r, err := ReadRequest([]byte(text)); err == nil {

@@ -161,10 +161,10 @@ func problems(m *wasm.Module, world []string) []string {
 	return all
 }
 
-// TestOptionalExports: the exports that a guest may have are those of wit/ and the
-// post-returns of those that return something in memory.
+// TestOptionalExports: the exports that a guest may have are those of wit/, the handler of
+// wasi:http, and the post-returns of those that return something in memory.
 func TestOptionalExports(t *testing.T) {
-	want := []string{abi.Realloc, abi.Start}
+	want := []string{abi.Realloc, abi.Start, abi.HandleHTTP}
 	for of, file := range map[string]string{
 		"component-lifecycle": "wit/airhost.wit", "component-management": "wit/airhost.wit", "component-state": "wit/deps/state.wit",
 	} {

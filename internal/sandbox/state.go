@@ -42,7 +42,8 @@ type State struct {
 	stdout, stderr output
 	words          lastwords.Words // standard error of the current call
 
-	wasi *wasi.Instance // nil until the guest calls WASI
+	wasi       *wasi.Instance // nil until the guest calls WASI
+	leftBehind bool           // see LeftBehind
 }
 
 // Bind sets the engine's access to the guest.
@@ -137,6 +138,9 @@ func (s *State) flush() {
 // need.
 func (s *State) Release() {
 	s.flush()
+	if s.wasi != nil {
+		s.wasi.Close()
+	}
 	s.Over, s.stdout, s.stderr, s.wasi = core.ErrClosed, output{}, output{}, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +28,7 @@ import (
 // TestComponents: each component does on both engines all that its language can.
 func TestComponents(t *testing.T) {
 	for _, f := range toolchains.Fixtures {
-		if f.Extra || f.Tier == toolchains.Refused || f.Name == "js-example" || f.Name == "js-web" {
+		if f.Extra || f.Tier == toolchains.Refused || slices.Contains([]string{"js-example", "js-web", "js-http"}, f.Name) {
 			continue
 		}
 		t.Run(f.Name, func(t *testing.T) {

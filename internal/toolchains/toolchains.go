@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Fixture is a component that Build can build.
@@ -77,6 +78,7 @@ var Fixtures = []Fixture{
 	{"js-probe-bare", Unbundled, false, "probe.mjs", job{Tool: componentizeJS, World: plugin, Bare: true}, nil},
 	{"js-example", Named, false, "../../../examples/js-component/greeter.mjs", job{Tool: componentizeJS, World: managed}, nil},
 	{"js-web", Named, false, "web.mjs", job{Tool: componentizeJS, World: managed}, nil},
+	{"js-http", Named, false, "../../../examples/js-http/site.mjs", job{Tool: componentizeJS, World: "site", WIT: "../../../examples/js-http/site.wit"}, nil},
 	{"qjs-echo", Fused, false, "echo.mjs", job{Tool: componentizeQJS, World: managed}, nil},
 	{"qjs-probe", Fused, false, "probe.mjs", job{Tool: componentizeQJS, World: plugin}, nil},
 	{"qjs-probe-sync", Fused, false, "probe.mjs", job{Tool: componentizeQJS, World: plugin, Sync: true}, nil},
@@ -196,12 +198,15 @@ func (b builder) golang(source string) string {
 // component makes a component of a source, unless the cache has it.
 func (b builder) component(f Fixture, source string) string {
 	b.Helper()
-	job := f.job
-	job.WIT = filepath.Join(b.temp, "wit")
-	inputs := append(b.wit(job.WIT), source, filepath.Join(b.folder, "npm/build.mjs"), filepath.Join(b.folder, "npm/package-lock.json"))
+	job, texts := f.job, []string{filepath.Join(b.folder, "guests", f.job.WIT)}
+	if job.WIT = texts[0]; f.job.WIT == "" {
+		job.WIT = filepath.Join(b.temp, "wit")
+		texts = b.wit(job.WIT)
+	}
+	inputs := append(texts, source, filepath.Join(b.folder, "npm/build.mjs"), filepath.Join(b.folder, "npm/package-lock.json"))
 	cache := Cache(b)
 	kept := filepath.Join(cache, f.Name+"-"+b.hash(f, inputs)+".wasm")
-	if _, err := os.Stat(kept); err == nil {
+	if err := os.Chtimes(kept, time.Now(), time.Now()); err == nil { // it is there, and used
 		return kept
 	}
 	job.Source = source
@@ -253,7 +258,7 @@ func (b builder) wit(to string) (files []string) {
 }
 
 // Cache returns the folder of components that were built before. Engines may keep their code
-// there too.
+// in a folder there. What is old is removed.
 func Cache(t testing.TB) string {
 	t.Helper()
 	base, err := os.UserCacheDir()
@@ -264,6 +269,7 @@ func Cache(t testing.TB) string {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
+	pruned.Do(func() { prune(dir, time.Now().Add(-keptFor)) })
 	return dir
 }
 

@@ -33,6 +33,15 @@ var httpMethods = map[string]method{
 	"[method]outgoing-request.authority":           get(authority),
 	"[method]outgoing-request.set-authority":       set(authority, isAuthority),
 
+	"[method]incoming-request.method":              part(verb),
+	"[method]incoming-request.path-with-query":     part(path),
+	"[method]incoming-request.scheme":              part(scheme),
+	"[method]incoming-request.authority":           part(authority),
+	"[method]incoming-request.headers":             incomingHeaders,
+	"[method]incoming-request.consume":             consume,
+	"[method]response-outparam.send-informational": sendInformational,
+	"[static]response-outparam.set":                setResponse,
+
 	"[constructor]request-options":                      func(*call) any { return &requestOptions{} },
 	"[method]request-options.connect-timeout":           getTimeout(0),
 	"[method]request-options.set-connect-timeout":       setTimeout(0),
@@ -153,6 +162,8 @@ func setStatus(c *call) any {
 func get(part int) method {
 	return func(c *call) any { return outgoingOf(c).parts[part] }
 }
+
+func part(i int) method { return func(c *call) any { return incomingOf(c).parts[i] } }
 
 func set(part int, valid func(v variant) bool) method {
 	return func(c *call) any {

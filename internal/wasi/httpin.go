@@ -2,13 +2,14 @@ package wasi
 
 import "github.com/airhost/airhost/core"
 
-// incoming is a response that has come in, with its whole body.
+// incoming is a request or a response that has come in, with its whole body.
 type incoming struct {
 	headers *fields
 	body    *incomingBody
 	taken   bool // the guest has its body
 
-	status uint64 // of a response
+	parts  [parts]variant // of a request
+	status uint64         // of a response
 }
 
 // newIncoming returns one with these headers and this body, which it owns. An error says

@@ -1,6 +1,7 @@
 package programs
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -14,6 +15,7 @@ import (
 
 	_ "github.com/samyfodil/wazy/api" // keeps the module, of which only test data are used
 
+	"github.com/airhost/airhost"
 	"github.com/airhost/airhost/internal/abi"
 	"github.com/airhost/airhost/internal/component"
 	"github.com/airhost/airhost/internal/wasm"
@@ -105,10 +107,31 @@ func take(data []byte) (shape string, err error) {
 		}
 	}
 	var contract *component.ContractError
-	if _, err := component.Core(data); !errors.As(err, &contract) || !strings.Contains(err.Error(), "it does not export airhost:core/component-lifecycle@0.1.0") {
+	if _, err := component.Core(data); err == nil && abi.HandlesHTTP(m) {
+		return b.Info().Shape, nil
+	} else if !errors.As(err, &contract) || !strings.Contains(err.Error(), "it does not export airhost:core/component-lifecycle@0.1.0") {
 		return "", fmt.Errorf("as a guest: %w", err)
 	}
 	return b.Info().Shape, nil
+}
+
+// TestHTTP: a program that handles requests of HTTP answers as on other hosts.
+func TestHTTP(t *testing.T) {
+	h, err := airhost.New(airhost.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close(context.Background())
+	id, err := h.DeployFile(t.Context(), "t/program", filepath.Join(folder(t), "real_http_incoming.component.wasm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for request, want := range map[string]string{"GET /hello?x=1": "method=Method::Get path=/hello?x=1\n", "PATCH /patch": "method=Method::Patch path=/patch\n"} {
+		got, err := h.Request(t.Context(), id, []byte(request+" HTTP/1.1\r\nhost: a\r\n\r\n"))
+		if want = fmt.Sprintf("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: %d\r\n\r\n%s", len(want), want); err != nil || string(got) != want {
+			t.Errorf("%s: got %q, %v, want %q", request, got, err, want)
+		}
+	}
 }
 
 // TestFlips: programs that are cut short, or that have a changed byte, give an error or a

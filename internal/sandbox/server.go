@@ -1,0 +1,128 @@
+package sandbox
+
+import (
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/airhost/airhost/core"
+)
+
+// Serving is an instance of an engine whose guest handles requests of HTTP: see [State.HandleHTTP].
+type Serving interface {
+	core.StateKeeper
+	core.Sizer
+	HandleHTTP(message []byte, response *[]byte) error
+	LeftBehind() bool
+}
+
+// Server is a [core.Instance] of a guest that handles requests of HTTP. Many such guests are built
+// for hosts where an instance has one request, and leave its resources behind: then the next
+// request gets another instance, with the same configuration. A guest that exports
+// component-state keeps its instance.
+type Server struct {
+	fresh       func() (Serving, error)
+	config      []core.ConfigPair
+	keepsState  bool
+	over        error // why there is no instance any more, or nil
+	interrupted atomic.Bool
+
+	mu      sync.Mutex // guards current for the methods that any goroutine may call
+	current Serving
+}
+
+var (
+	_ core.StateKeeper = (*Server)(nil)
+	_ core.Sizer       = (*Server)(nil)
+)
+
+// NewServer returns a server whose first instance is this one. fresh makes another one, whose start
+// functions have run.
+func NewServer(first Serving, traits core.Traits, fresh func() (Serving, error)) *Server {
+	return &Server{current: first, keepsState: traits.State, fresh: fresh}
+}
+
+// Initialize implements [core.Instance].
+func (s *Server) Initialize(config []core.ConfigPair) error {
+	s.config = slices.Clone(config)
+	return s.current.Initialize(config)
+}
+
+// HandleMessage implements [core.Instance].
+func (s *Server) HandleMessage(_ core.ComponentID, message []byte, response *[]byte) error {
+	if s.current.LeftBehind() && !s.keepsState {
+		if err := s.renew(); err != nil {
+			return err
+		}
+	}
+	if s.over != nil {
+		return s.over
+	}
+	return s.current.HandleHTTP(message, response)
+}
+
+// renew replaces the instance. If there is no other one, the server has ended, with the error.
+func (s *Server) renew() error {
+	next, err := s.fresh()
+	if err == nil {
+		s.mu.Lock()
+		last := s.current
+		s.current = next
+		s.mu.Unlock()
+		if s.interrupted.Load() { // perhaps the last one alone was
+			next.Interrupt()
+		}
+		if err = last.Close(); err == nil {
+			err = next.Initialize(s.config)
+		}
+	}
+	if err == nil {
+		return nil
+	}
+	if trap := new(core.TrapError); !errors.As(err, &trap) {
+		err = &core.TrapError{Kind: core.TrapFault, Text: FirstLine("there is no new instance for the request: " + err.Error())}
+	}
+	s.over = err
+	return err
+}
+
+// HandleCallback implements [core.Instance].
+func (s *Server) HandleCallback(id core.RequestID, response []byte, failure *core.RequestError) error {
+	return s.current.HandleCallback(id, response, failure)
+}
+
+// Health implements [core.Instance].
+func (s *Server) Health() (core.HealthStatus, error) { return s.current.Health() }
+
+// Shutdown implements [core.Instance].
+func (s *Server) Shutdown() error { return s.current.Shutdown() }
+
+// Save implements [core.StateKeeper].
+func (s *Server) Save(dst []byte) ([]byte, error) { return s.current.Save(dst) }
+
+// Restore implements [core.StateKeeper].
+func (s *Server) Restore(state []byte) error { return s.current.Restore(state) }
+
+// Interrupt implements [core.Instance].
+func (s *Server) Interrupt() {
+	s.interrupted.Store(true)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.current.Interrupt()
+}
+
+// MemorySize implements [core.Sizer].
+func (s *Server) MemorySize(resting bool) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current.MemorySize(resting)
+}
+
+// Close implements [core.Instance].
+func (s *Server) Close() error {
+	if s.over == nil {
+		s.over = core.ErrClosed
+	}
+	return s.current.Close()
+}
