@@ -43,6 +43,8 @@ type Component struct {
 	FailedKeyValue uint64  `json:"failed_keyvalue" doc:"Of these, with an error."`
 	HTTPRequests   uint64  `json:"http_requests" doc:"Its requests to the web."`
 	FailedHTTP     uint64  `json:"failed_http" doc:"Of these, without a response."`
+	Files          uint64  `json:"files" doc:"Its calls of files and directories."`
+	FailedFiles    uint64  `json:"failed_files" doc:"Of these, with an error."`
 	Published      uint64  `json:"published" doc:"Publications that were taken, with any number of subscribers."`
 	LogLines       uint64  `json:"log_lines" doc:"Lines that it wrote to the log."`
 	LogDrops       uint64  `json:"log_drops" doc:"Of these, dropped because they were too many."`
@@ -58,7 +60,9 @@ type DeadLetter struct {
 	Size    int       `json:"size" doc:"Bytes of its payload."`
 	Time    time.Time `json:"time" doc:"When it became a dead letter."`
 	// Payload is nil in lists. It has the first bytes only if it is shorter than Size.
-	Payload []byte `json:"payload,omitempty" doc:"The payload in base64, in the answer for a single dead letter; its first bytes if it was too large to be kept."`
+	Payload []byte `json:"payload,omitempty" doc:"The payload in base64, in the answer for a single dead letter; its first bytes if it was too large to be kept. Secrets of components are replaced in it."`
+	// Redacted is set if Payload is not what was sent.
+	Redacted bool `json:"redacted,omitempty" doc:"Secrets were replaced in the payload. What is sent again is as it was."`
 }
 
 // Event is a change of a component's state, or of the cluster's.
@@ -190,6 +194,7 @@ type Snapshot struct {
 	FailedCalls    map[string]uint64 `json:"failed_calls" doc:"Calls of functions without a result, by reason."`
 	FailedKeyValue map[string]uint64 `json:"failed_keyvalue" doc:"Calls of wasi:keyvalue with an error, by its name."`
 	FailedHTTP     map[string]uint64 `json:"failed_http" doc:"Requests to the web without a response, by the error-code of wasi:http."`
+	FailedFiles    map[string]uint64 `json:"failed_files" doc:"Calls of files and directories with an error, by its class: denied, quota or failed."`
 	Waits          []Wait            `json:"waits" doc:"Calls of functions in progress."`
 	Budgets        []Budget          `json:"budgets"`
 }

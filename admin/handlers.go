@@ -52,12 +52,12 @@ func (s *Server) getSnapshot(http.ResponseWriter, *http.Request) (any, error) {
 	n := s.config.Host.Snapshot()
 	all := &Snapshot{
 		Name: s.config.Name, File: s.config.File, Version: s.config.Version, PID: os.Getpid(), Started: s.started, Ready: true,
-		Components: n.Components, Refused: n.Refused, FailedCalls: n.FailedCalls, FailedKeyValue: n.FailedKeyValue, FailedHTTP: n.FailedHTTP, Waits: []Wait{}, Budgets: []Budget{},
+		Components: n.Components, Refused: n.Refused, FailedCalls: n.FailedCalls, FailedKeyValue: n.FailedKeyValue, FailedHTTP: n.FailedHTTP, FailedFiles: n.FailedFiles, Waits: []Wait{}, Budgets: []Budget{},
 		Counters: map[string]uint64{
 			"sent": n.Sent, "handled": n.Handled, "expired": n.Expired, "fired": n.Fired, "dead_letters": n.DeadLetters, "left": n.Left, "arrived": n.Arrived,
 			"requests": n.Requests, "timeouts": n.Timeouts, "canceled": n.Canceled, "callbacks": n.Callbacks, "late": n.Late, "orphans": n.Orphans,
 			"traps": n.Traps, "restarts": n.Restarts, "errors": n.Errors, "workers_held_up": n.WorkersHeldUp, "audit_dropped": n.AuditDropped,
-			"log_lines": n.LogLines, "log_drops": n.LogDrops, "calls": n.Calls, "keyvalue": n.KeyValue, "http_requests": n.HTTPRequests, "published": n.Published,
+			"log_lines": n.LogLines, "log_drops": n.LogDrops, "calls": n.Calls, "keyvalue": n.KeyValue, "files": n.Files, "http_requests": n.HTTPRequests, "published": n.Published,
 		},
 		Gauges: map[string]int64{"waiting": int64(n.Waiting), "pending": int64(n.Pending), "timers": int64(n.Timers), "held_up_now": int64(n.HeldUpNow), "memory": n.Memory},
 	}
@@ -135,7 +135,7 @@ func (s *Server) component(c host.ComponentStatus) Component {
 		Instances: c.Instances, Waiting: c.Waiting, Durable: c.Durable, Stored: c.Stored, Rate: s.rates.of(id), Memory: c.Memory,
 		Handled: n.Handled, Errors: n.Errors, Traps: n.Traps, Restarts: n.Restarts, LastError: c.LastError,
 		Sent: n.Sent, Refused: n.Refused, Requests: n.Requests, Canceled: n.Canceled, Callbacks: n.Callbacks, Expired: n.Expired,
-		Timers: c.Timers, Fired: c.Fired, Calls: c.Calls, FailedCalls: c.FailedCalls, KeyValue: c.KeyValue, FailedKeyValue: c.FailedKeyValue, HTTPRequests: c.HTTPRequests, FailedHTTP: c.FailedHTTP, Published: c.Published, LogLines: n.LogLines, LogDrops: n.LogDrops,
+		Timers: c.Timers, Fired: c.Fired, Calls: c.Calls, FailedCalls: c.FailedCalls, KeyValue: c.KeyValue, FailedKeyValue: c.FailedKeyValue, HTTPRequests: c.HTTPRequests, FailedHTTP: c.FailedHTTP, Files: c.Files, FailedFiles: c.FailedFiles, Published: c.Published, LogLines: n.LogLines, LogDrops: n.LogDrops,
 	}
 }
 
@@ -226,6 +226,9 @@ func (s *Server) getDeadLetter(_ http.ResponseWriter, r *http.Request) (any, err
 	}
 	d := deadLetter(l)
 	d.Payload = l.Payload
+	if clean := s.config.Host.Redactor().Text(string(l.Payload)); clean != string(l.Payload) {
+		d.Payload, d.Redacted = []byte(clean), true
+	}
 	return &d, nil
 }
 

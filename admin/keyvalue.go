@@ -197,6 +197,9 @@ func (s *Server) getExport(w http.ResponseWriter, r *http.Request) (any, error) 
 func Export(ctx context.Context, store KeyValueStore, bucket string, to io.Writer) error {
 	lines := json.NewEncoder(to)
 	return store.Export(ctx, bucket, func(key string, data []byte) error {
+		if data == nil { // which would be null in JSON
+			data = []byte{}
+		}
 		return lines.Encode(KeyValueEntry{Bucket: bucket, Key: key, Value: data})
 	})
 }

@@ -35,7 +35,9 @@
 //   - timers.go: [Timers] of the host, and a [TimerID].
 //   - functions.go: [Functions] of the host, and the [CallError] of one.
 //   - keyvalue.go: [KeyValue] with its buckets, and the [KeyValueError] of one.
+//   - settings.go: [Settings] of a component, and the [SettingsError] of one.
 //   - http.go: [HTTP] of the host, and the [HTTPError] of a request.
+//   - files.go: [Files] of the host, the [FileCall] of one, and its [FileError].
 //   - httprule.go: an [HTTPRule] grants requests to some URLs, in the form of an [HTTPTarget].
 //   - publisher.go: the [Publisher] of the host sends messages to all that have subscribed.
 //   - ledger.go: by a [Ledger] an engine acts for its host, and accounts for it later.
@@ -58,6 +60,8 @@
 // Hosts and parts also share these tools:
 //
 //   - text.go: [CutText] bounds a text that comes from elsewhere.
+//   - redactor.go: a [Redactor] replaces secrets in texts and in logs.
+//   - redactorlog.go: its handler of logs.
 //   - logquota.go: a [LogQuota] bounds the log lines of a component or process.
 //   - clock.go: a [Clock] that is cheap to read.
 //   - backoff.go: [Restarts] keeps to a [Restart].

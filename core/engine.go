@@ -82,8 +82,13 @@ type Environment struct {
 	Functions Functions
 	// KeyValue are the buckets of the component; nil if the host has none. See [KeyValueOf].
 	KeyValue KeyValue
+	// Settings are the configuration and the secrets of the component; nil if the host has none.
+	// See [SettingsOf].
+	Settings Settings
 	// HTTP sends requests to the web for the component; nil if the host has no client. See [HTTPOf].
 	HTTP HTTP
+	// Files are the directories that the component was granted; nil if it has none. See [FilesOf].
+	Files Files
 	// Publisher sends messages by topics; nil if the host has none. See [PublisherOf].
 	Publisher Publisher
 	// Variables and Arguments are those that a guest of WebAssembly gets by WASI.

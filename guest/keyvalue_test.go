@@ -32,11 +32,11 @@ func (k keeper) Realloc(align, size uint32) (uint32, error) {
 	return uint32(result[0]), nil
 }
 
-func (keeper) Calling(string)       {}
-func (keeper) GoOn()                {}
-func (keeper) Wait(time.Duration)   {}
-func (keeper) Now() uint64          { return 0 }
-func (keeper) Write(uint32, []byte) {}
+func (keeper) Calling(string)                             {}
+func (keeper) GoOn()                                      {}
+func (keeper) Wait(time.Duration, []<-chan struct{}) bool { return false }
+func (keeper) Now() uint64                                { return 0 }
+func (keeper) Write(uint32, []byte)                       {}
 
 func (k keeper) OpenBucket(name string) (core.Bucket, error) {
 	b, err := k.host.OpenBucket(name)

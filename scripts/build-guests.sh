@@ -57,6 +57,9 @@ done
 attacker=internal/hostile/guest/attacker
 c $attacker.c $attacker.wasm 16384 -O2 --strip-all --stack-first -Wno-infinite-recursion -Wno-implicit-fallthrough
 
+hoarder=internal/hostile/guest/hoarder
+c $hoarder.c $hoarder.wasm 16384 -O2 --strip-all --stack-first -Wno-implicit-fallthrough
+
 script=backends/wasmtime/testdata/script
 c $script.c $script.wasm 8192 -Oz --strip-all
 player=internal/allengines/testdata/player
@@ -64,9 +67,11 @@ c $player.c $player.wasm 8192 -Oz -mtail-call --strip-all --initial-memory=26214
 diver=internal/allengines/testdata/diver
 caller=internal/allengines/testdata/caller
 c $caller.c $caller.wasm 1024 -O2 --strip-all --stack-first
-for guest in keyvalue web; do
+for guest in keyvalue settings web; do
 	c internal/allengines/testdata/$guest.c internal/allengines/testdata/$guest.wasm 1024 -O2 --strip-all --stack-first
 done
+files=internal/allengines/testdata/files
+c $files.c $files.wasm 16384 -O2 --strip-all --stack-first
 c $diver.c $diver.wasm 8192 -Oz --strip-all -Wno-infinite-recursion
 suite=core/enginetest/testdata
 for guest in actor hostile; do

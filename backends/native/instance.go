@@ -35,6 +35,7 @@ type instance struct {
 	limits      core.Limits
 	functions   core.Functions
 	keyValue    core.KeyValue
+	files       core.Files
 	publisher   core.Publisher
 	initialized bool   // initialize has returned: the start is over
 	released    func() // called when the instance is closed
@@ -44,7 +45,7 @@ var _ core.StateKeeper = (*instance)(nil)
 
 func newInstance(env core.Environment) *instance {
 	limits := env.Limits.WithDefaults()
-	return &instance{host: env.Host, timers: core.TimersOf(&env), functions: core.FunctionsOf(&env), keyValue: core.KeyValueOf(&env), publisher: core.PublisherOf(&env), id: env.ID.String(), most: limits.MessageSize, limits: limits, ledger: env.Ledger}
+	return &instance{host: env.Host, timers: core.TimersOf(&env), functions: core.FunctionsOf(&env), keyValue: core.KeyValueOf(&env), files: core.FilesOf(&env), publisher: core.PublisherOf(&env), id: env.ID.String(), most: limits.MessageSize, limits: limits, ledger: env.Ledger}
 }
 
 // start creates the instance's value. The constructor is the first code of the

@@ -17,6 +17,7 @@ type services instance
 var (
 	_ guest.TimerHost    = (*services)(nil)
 	_ guest.KeyValueHost = (*services)(nil)
+	_ guest.FileHost     = (*services)(nil)
 )
 
 var (

@@ -109,6 +109,10 @@ func (h actorHost) Call(function string, argument []byte) ([]byte, error) {
 	return result, toCore(err)
 }
 
+func (h actorHost) OpenBucket(name string) (enginetest.ActorBucket, error) {
+	return guest.OpenBucket(h.Host, name)
+}
+
 func (h actorHost) Log(level core.LogLevel, message string) {
 	h.Host.Log(guest.LogLevel(level), message)
 }

@@ -148,7 +148,7 @@ func (b *Broker) setUpContext() (context.Context, context.CancelFunc) {
 func (b *Broker) deniesMail(subject string) bool {
 	s := b.subjects
 	of := func(prefix string) bool { return strings.HasPrefix(subject, prefix) }
-	if !of("$JS.") && !of("$KV.") && !of(s.inbox(b.config.Host)) && !of(strings.TrimSuffix(s.stored(b.config.Host), ">")) {
+	if s.isKeyValue(subject) || !of("$JS.") && !of("$KV.") && !of(s.inbox(b.config.Host)) && !of(strings.TrimSuffix(s.stored(b.config.Host), ">")) {
 		return false
 	}
 	if !b.mail.denied.Swap(true) {

@@ -24,7 +24,7 @@ func (p *program) adminLog() (*admin.Log, error) {
 	if err := log.SetLevel(core.ComponentID{}, p.logLevel); err != nil {
 		return nil, err
 	}
-	p.log = slog.New(log.Handler())
+	p.log = slog.New(p.secrets.Handler(log.Handler()))
 	return log, nil
 }
 

@@ -37,19 +37,22 @@ var (
 // localBuckets are those of a file that no host has open.
 type localBuckets struct{ store keyvalue.Store }
 
-// openBuckets opens the store of FILE, whose host does not answer, and may make it.
-func (o *operation) openBuckets(makes bool) (localBuckets, error) {
+// openBuckets opens the store of FILE, whose host does not answer, and may make it. Many changes are on the
+// disk when the store is closed, others each before the next one.
+func (o *operation) openBuckets(makes, many bool) (localBuckets, error) {
 	file, err := config.Load(o.file, service.Built())
 	switch {
 	case err != nil:
 		return localBuckets{}, err
+	case file.HasKeyValue() && file.KeyValue.Store == config.StoreNATS:
+		return localBuckets{}, explained{fmt.Errorf("%w at %s, and the key-value store of %s is in NATS, which a running host alone reads: start it, or name another host of its cluster by --host", admin.ErrUnreachable, o.client.Address(), o.file)}
 	case !service.KeyValueInFile(file):
 		return localBuckets{}, explained{fmt.Errorf("%w at %s, and %s has no file of a key-value store", admin.ErrUnreachable, o.client.Address(), o.file)}
 	}
 	if _, err := os.Stat(file.KeyValue.Path); errors.Is(err, fs.ErrNotExist) && !makes {
 		return localBuckets{}, explained{fmt.Errorf("%w at %s, and there is no %s yet", admin.ErrUnreachable, o.client.Address(), file.KeyValue.Path)}
 	}
-	file.KeyValue.Sync = true // a command ends at once
+	file.KeyValue.Sync = !many
 	store, err := service.OpenKeyValue(file, o.log)
 	return localBuckets{store}, err
 }

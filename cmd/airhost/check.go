@@ -185,13 +185,14 @@ func (p *program) checked(c *checker) error {
 	var all config.Mistakes
 	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	topics, stores, web := slices.ContainsFunc(c.file.Components, usesTopics), slices.ContainsFunc(c.file.Components, usesBuckets), slices.ContainsFunc(c.file.Components, usesWeb)
-	fmt.Fprintf(table, "COMPONENT\tENGINE\tSOURCE\tSENDS TO\tREQUESTS FROM\tCALLS\t%s%s%sRESULT\n", columns(topics, "PUBLISHES ON", "SUBSCRIBES TO"), columns(stores, "BUCKETS"), columns(web, "REACHES"))
+	disk := slices.ContainsFunc(c.file.Components, usesFiles)
+	fmt.Fprintf(table, "COMPONENT\tENGINE\tSOURCE\tSENDS TO\tREQUESTS FROM\tCALLS\t%s%s%s%sRESULT\n", columns(topics, "PUBLISHES ON", "SUBSCRIBES TO"), columns(stores, "BUCKETS"), columns(web, "REACHES"), columns(disk, "DIRECTORIES"))
 	for i, component := range c.file.Components {
 		granted := component.Capabilities
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s%s%s%s\n", component.ID, component.Engine, printable(component.Source),
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s%s%s%s%s\n", component.ID, component.Engine, printable(component.Source),
 			targets(granted.Send, "nobody"), targets(granted.Request, "nobody"), targets(granted.Call, "nothing"),
 			columns(topics, targets(granted.Publish, "nothing"), targets(component.Subscribe, "nothing")), columns(stores, cmp.Or(strings.Join(granted.KeyValue, " "), "none")),
-			columns(web, cmp.Or(strings.Join(granted.HTTP, " "), "nothing")), c.result(i))
+			columns(web, cmp.Or(strings.Join(granted.HTTP, " "), "nothing")), columns(disk, targets(granted.Files, "none")), c.result(i))
 		all = append(all, c.found[i]...)
 	}
 	if err := table.Flush(); err != nil {
@@ -247,6 +248,9 @@ func usesBuckets(c config.Component) bool { return len(c.Capabilities.KeyValue) 
 
 // usesWeb reports whether a component may send requests to the web.
 func usesWeb(c config.Component) bool { return len(c.Capabilities.HTTP) > 0 }
+
+// usesFiles reports whether a component has a directory.
+func usesFiles(c config.Component) bool { return len(c.Capabilities.Files) > 0 }
 
 // columns are cells of the table, if they are shown.
 func columns(shown bool, cells ...string) string {

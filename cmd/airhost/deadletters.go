@@ -99,6 +99,8 @@ fails if the host has not kept all of them.` + hostHelp,
 			return o.writeJSON(letter)
 		case o.output == formatText:
 			return o.writeText(letterText(letter))
+		case letter.Redacted:
+			return fmt.Errorf("dead letter %d: its payload has secrets, which the host does not show: --output text shows the rest, and resend sends all", number)
 		case len(letter.Payload) < letter.Size:
 			return fmt.Errorf("dead letter %d: the host has kept only %d of its %d bytes, --output text shows them", number, len(letter.Payload), letter.Size)
 		}
@@ -116,7 +118,10 @@ func letterText(l *admin.DeadLetter) string {
 	} {
 		fmt.Fprintf(&b, "%-7s  %s\n", line[0], printable(line[1]))
 	}
-	if len(l.Payload) < l.Size {
+	switch {
+	case l.Redacted:
+		b.WriteString("secrets  replaced below\n")
+	case len(l.Payload) < l.Size:
 		fmt.Fprintf(&b, "kept     %s\n", bytesText(uint64(len(l.Payload))))
 	}
 	b.WriteString("\n" + payloadText(l.Payload))

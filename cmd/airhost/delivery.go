@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,8 +20,10 @@ import (
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/internal/config"
+	"github.com/airhost/airhost/internal/filekind"
 	"github.com/airhost/airhost/internal/nearest"
 	"github.com/airhost/airhost/internal/service"
+	"github.com/airhost/airhost/internal/wasm"
 )
 
 // delivery is the common part of call and send.
@@ -115,7 +120,7 @@ func (d *delivery) deliver(ctx context.Context, args []string, deliver deliverer
 	text := args[len(args)-1]
 	var err error
 	if to.target, err = core.ParseComponentID(text); err != nil {
-		return wrongUse{fmt.Errorf("TARGET: %w", err)}
+		return wrongUse{cmp.Or(notModule(args), fmt.Errorf("TARGET: %w", err))}
 	}
 	if running, err := d.reach(ctx, to.path); err != nil {
 		return err
@@ -125,6 +130,36 @@ func (d *delivery) deliver(ctx context.Context, args []string, deliver deliverer
 		defer d.client.Close()
 		return d.inRunningHost(ctx, to.target, running)
 	}
+}
+
+// notModule returns the error for the only argument if that is a file, though not one that is
+// named like a module, or nil.
+func notModule(args []string) error {
+	if len(args) > 1 {
+		return nil
+	}
+	start, err := beginning(args[0])
+	switch {
+	case err != nil:
+		return nil
+	case strings.HasPrefix(filekind.Of(start), "a WebAssembly "):
+		return fmt.Errorf("%s: the name of a module ends in .wasm or %s: rename the file", args[0], precompiledFile)
+	}
+	return fmt.Errorf("%s: %w", args[0], filekind.Explain(start, wasm.ErrNotWasm))
+}
+
+// beginning returns the first bytes of a regular file.
+func beginning(path string) ([]byte, error) {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return nil, cmp.Or(err, fs.ErrInvalid)
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	const enough = 4096
+	return io.ReadAll(io.LimitReader(file, enough))
 }
 
 // reach looks for a running host. It returns its components, or nil if the message is for a

@@ -34,6 +34,7 @@ var extensionPrograms = map[string]func(){
 	"dawdler": func() { fmt.Fprintln(os.Stderr, "dawdling"); <-time.After(time.Hour) }, // select {} is a deadlock without cgo
 	"ingress": func() { plugin.Serve(ingress.New()) },
 	"relay":   func() { plugin.Serve(relay.New()) },
+	"leaker":  func() { plugin.Serve(leaker{}) },
 	"stock": func() {
 		fmt.Fprintln(os.Stderr, "stock of", os.Getenv("OWNER"), "for", os.Getenv("TEST_OWNER"), os.Args[1:])
 		plugin.Serve(echo.New())

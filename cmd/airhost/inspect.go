@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -107,14 +106,11 @@ func readModule(path string) ([]byte, error) {
 	if file != nil {
 		return file.Module, nil
 	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
+	code, size, err := precompiled.ReadFile(path, maxModule)
+	if size > maxModule {
+		return nil, fmt.Errorf("%s has %d bytes, at most %d can be run", path, size, maxModule)
 	}
-	if info.Size() > maxModule {
-		return nil, fmt.Errorf("%s has %d bytes, at most %d can be run", path, info.Size(), maxModule)
-	}
-	return os.ReadFile(path)
+	return code, err
 }
 
 // Bounds of a report: a module may have a million of everything.
@@ -136,11 +132,19 @@ func listed[T any](r *moduleReport, name string, list []T, entry T) []T {
 	if len(list) < maxListed {
 		return append(list, entry)
 	}
-	if r.LeftOut == nil {
+	r.leaveOut(name, 1)
+	return list
+}
+
+// leaveOut counts n entries as left out of a list.
+func (r *moduleReport) leaveOut(list string, n int) {
+	switch {
+	case n == 0:
+		return
+	case r.LeftOut == nil:
 		r.LeftOut = map[string]int{}
 	}
-	r.LeftOut[name]++
-	return list
+	r.LeftOut[list] += n
 }
 
 // moduleReport is the output of inspect.
@@ -278,8 +282,10 @@ func access(module, name string) string {
 		return "refused without capabilities.http"
 	case module == abi.PubSub:
 		return "refused without capabilities.publish"
+	case wasi.NeedsFiles(module, name):
+		return "refused without capabilities.files"
 	case wasi.Refused(module, name):
-		return "refused: there are no files and no sockets"
+		return "refused: there are no sockets"
 	}
 	return ""
 }

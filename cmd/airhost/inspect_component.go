@@ -54,17 +54,32 @@ func (r *moduleReport) items(list string, from []component.Item) []moduleItem {
 		if of.Kind == "func" {
 			module = ""
 		}
-		for _, f := range of.Functions {
-			name, typ, _ := strings.Cut(f, ": ")
-			item := moduleItem{Module: module, Name: short(name), Kind: kindWIT, Type: typ}
+		shown := of.Functions[:min(len(of.Functions), maxListed-len(items))]
+		for _, f := range shown {
+			item := moduleItem{Module: module, Name: short(f.Name), Kind: kindWIT, Type: f.Type()}
 			if list == "imports" {
-				item.Access = access(abi.ModuleName(of.Name), abi.ImportName(name))
+				item.Access = access(abi.ModuleName(of.Name), abi.ImportName(f.Name))
 			}
-			items = listed(r, list, items, item)
+			items = append(items, item)
 		}
+		r.leaveOut(list, len(of.Functions)-len(shown))
 		if len(of.Functions) == 0 {
-			items = listed(r, list, items, moduleItem{Module: module, Name: short(strings.Join(of.Types, ", ")), Kind: "types"})
+			items = listed(r, list, items, moduleItem{Module: module, Name: shortList(of.Types), Kind: "types"})
 		}
 	}
 	return items
+}
+
+// shortList returns at most maxShown bytes of names, with commas between them.
+func shortList(names []string) string {
+	var b strings.Builder
+	for i, name := range names {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		if b.WriteString(name); b.Len() > maxShown {
+			break
+		}
+	}
+	return short(b.String())
 }

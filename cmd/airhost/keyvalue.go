@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -14,10 +12,10 @@ import (
 )
 
 func (p *program) keyValueCommand() *cobra.Command {
-	all := []*cobra.Command{p.listKeysCommand(), p.getValueCommand(), p.setValueCommand(), p.deleteValueCommand(), p.exportValuesCommand()}
+	all := []*cobra.Command{p.listKeysCommand(), p.getValueCommand(), p.setValueCommand(), p.deleteValueCommand(), p.exportValuesCommand(), p.importValuesCommand()}
 	command := &cobra.Command{
 		Use:   "kv",
-		Short: "Read, change and export what components keep in the key-value store",
+		Short: "Read, change, export and import what components keep in the key-value store",
 		Long: `kv reads and changes the buckets of the key-value store of a host: through the host
 while it runs, and else in the file of the store itself. A BUCKET is the id of a
 component, whose own bucket it is, or the name of one in keyvalue.buckets.`,
@@ -39,15 +37,15 @@ with FILE, which ends in .yaml or .yml. If that one does not run, the command op
 the file of its store, keyvalue.path.`
 
 // onStore makes a command that does something with a store.
-func (o *operation) onStore(c *cobra.Command, formats []string, complete int, do func(ctx context.Context, s buckets, args []string) error) *cobra.Command {
+func (o *operation) onStore(c *cobra.Command, formats []string, do func(ctx context.Context, s buckets, args []string) error) *cobra.Command {
 	c.Long += storeHelp
-	c.ValidArgsFunction = o.completeBuckets(complete)
+	c.ValidArgsFunction = o.completeBuckets()
 	return o.command(c, formats, func(ctx context.Context, args []string) error {
 		err := do(ctx, remoteBuckets{o.client}, args)
 		if !errors.Is(err, admin.ErrUnreachable) || o.file == "" || o.named() {
 			return err
 		}
-		s, err := o.openBuckets(c.Name() == "set")
+		s, err := o.openBuckets(c.Name() == "set" || c.Name() == "import", c.Name() == "import")
 		if err != nil {
 			return err
 		}
@@ -55,12 +53,12 @@ func (o *operation) onStore(c *cobra.Command, formats []string, complete int, do
 	})
 }
 
-// completeBuckets completes FILE, and a bucket as the further argument.
-func (o *operation) completeBuckets(most int) cobra.CompletionFunc {
+// completeBuckets completes FILE, and a bucket behind it.
+func (o *operation) completeBuckets() cobra.CompletionFunc {
 	return o.completeRest(func(args []string) []string {
 		ctx, cancel := context.WithTimeout(context.Background(), completionTime)
 		defer cancel()
-		if len(args) >= most || o.find() != nil {
+		if len(args) > 0 || o.find() != nil {
 			return nil
 		}
 		defer o.client.Close()
@@ -85,7 +83,7 @@ func (p *program) listKeysCommand() *cobra.Command {
 of keys and values, or the keys of BUCKET in their order.`,
 		Example: "  airhost kv list airhost.yaml\n  airhost kv list airhost.yaml shop/cart --output json | jq -r '.[]'",
 		Args:    upTo("BUCKET"),
-	}, []string{formatTable, formatJSON}, 1, func(ctx context.Context, s buckets, args []string) error {
+	}, []string{formatTable, formatJSON}, func(ctx context.Context, s buckets, args []string) error {
 		if len(args) == 0 {
 			return o.listBuckets(ctx, s)
 		}
@@ -140,7 +138,7 @@ func (p *program) getValueCommand() *cobra.Command {
 		Long:    `get writes the bytes of a value as they are. A key that is not there is exit code 1.`,
 		Example: "  airhost kv get airhost.yaml shop/cart customer-7\n  airhost kv get airhost.yaml shop/cart customer-7 > value",
 		Args:    arguments("BUCKET", "KEY"),
-	}, nil, 1, func(ctx context.Context, s buckets, args []string) error {
+	}, nil, func(ctx context.Context, s buckets, args []string) error {
 		value, err := s.Value(ctx, args[0], args[1])
 		if err != nil {
 			return err
@@ -161,7 +159,7 @@ func (p *program) setValueCommand() *cobra.Command {
 input. The quotas of components do not bound it, and their next writes count it.`,
 		Example: "  airhost kv set airhost.yaml shop/cart customer-7 --data '[]'\n  airhost kv set airhost.yaml prices list --data-file prices.json",
 		Args:    arguments("BUCKET", "KEY"),
-	}, nil, 1, func(ctx context.Context, s buckets, args []string) (err error) {
+	}, nil, func(ctx context.Context, s buckets, args []string) (err error) {
 		if !known { // standard input can be read once
 			if read, err = value.read(ctx, p.stdin); err != nil {
 				return err
@@ -182,42 +180,5 @@ func (p *program) deleteValueCommand() *cobra.Command {
 		Long:    `delete removes a key with its value. A key that is not there is exit code 1.`,
 		Example: "  airhost kv delete airhost.yaml shop/cart customer-7",
 		Args:    arguments("BUCKET", "KEY"),
-	}, nil, 1, func(ctx context.Context, s buckets, args []string) error { return s.DeleteValue(ctx, args[0], args[1]) })
-}
-
-func (p *program) exportValuesCommand() *cobra.Command {
-	o := &operation{program: p}
-	return o.onStore(&cobra.Command{
-		Use:   "export [FILE] [BUCKET]",
-		Short: "Write all keys with their values, as a backup",
-		Long: `export writes the keys of BUCKET, or of all buckets, with their values: one JSON object
-a line, {"bucket", "key", "value"}, with the value in base64. Each bucket is as it was
-at one moment, while components go on to use it. If it cannot write all, the exit code
-is 1.`,
-		Example: "  airhost kv export airhost.yaml > backup.jsonl\n  airhost kv export airhost.yaml shop/cart | jq -r '.key + \" \" + (.value | @base64d)'",
-		Args:    upTo("BUCKET"),
-	}, nil, 1, func(ctx context.Context, s buckets, args []string) error {
-		if len(args) == 0 {
-			all, err := s.Buckets(ctx)
-			if err != nil {
-				return err
-			}
-			for _, b := range all {
-				args = append(args, b.Name)
-			}
-		}
-		to := bufio.NewWriter(o.stdout)
-		lines := json.NewEncoder(to)
-		for _, bucket := range args {
-			for e, err := range s.Export(ctx, bucket) {
-				if err == nil {
-					err = lines.Encode(e)
-				}
-				if err != nil {
-					return err
-				}
-			}
-		}
-		return to.Flush()
-	})
+	}, nil, func(ctx context.Context, s buckets, args []string) error { return s.DeleteValue(ctx, args[0], args[1]) })
 }

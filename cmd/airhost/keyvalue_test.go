@@ -83,3 +83,58 @@ func TestKeyValueInMemory(t *testing.T) {
 		{[]string{"check", file}, exitDone, `keyvalue.buckets has no price, did you mean "prices"?`},
 	})
 }
+
+// TestImport: what export writes, import sets: in a file, on a running host, and from standard input.
+func TestImport(t *testing.T) {
+	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	t.Setenv(hostVariable, "")
+	first := writeFile(t, "first.yaml", withStore)
+	odd := writeFile(t, "odd", "\x00\xff\n")
+	runCases(t, []commandCase{
+		{[]string{"kv", "set", first, "shop/echo", "ä \n\"", "--data-file", odd}, exitDone, ""},
+		{[]string{"kv", "set", first, "shop/echo", "empty", "--data", ""}, exitDone, ""},
+	})
+	for i := range 8 { // more than the quota of the bucket
+		runCases(t, []commandCase{{[]string{"kv", "set", first, "prices", strings.Repeat("k", i+1), "--data", "v"}, exitDone, ""}})
+	}
+	export := runArgs("kv", "export", first).stdout
+	backup := writeFile(t, "backup.jsonl", export)
+
+	second := writeFile(t, "second.yaml", strings.Replace(withStore, "state.db", "second.db", 1))
+	runCases(t, []commandCase{{[]string{"kv", "import", second, backup}, exitDone, "10 keys are set"}})
+	if again := runArgs("kv", "export", second).stdout; again != export || strings.Count(export, "\n") != 10 {
+		t.Errorf("in a file the export is\n%s\nwant\n%s", again, export)
+	}
+	third := writeFile(t, "third.yaml", strings.Replace(withStore, "path: state.db, sync: true", "store: memory", 1))
+	end := startHost(t, third)
+	defer end()
+	runCases(t, []commandCase{
+		{[]string{"kv", "set", third, "prices", "other", "--data", "stays"}, exitDone, ""},
+		{[]string{"kv", "import", third, backup}, exitDone, "10 keys are set"},
+		{[]string{"kv", "get", third, "prices", "other"}, exitDone, "stays"},
+		{[]string{"kv", "delete", third, "prices", "other"}, exitDone, ""},
+	})
+	if again := runArgs("kv", "export", third).stdout; again != export {
+		t.Errorf("in a host the export is\n%s\nwant\n%s", again, export)
+	}
+}
+
+// TestImportRefuses: an export with a wrong line changes nothing.
+func TestImportRefuses(t *testing.T) {
+	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	t.Setenv(hostVariable, "")
+	file := writeFile(t, "airhost.yaml", withStore)
+	const good = `{"bucket":"prices","key":"k","value":"dg=="}` + "\n"
+	for wrong, want := range map[string]string{
+		"{}": "it has no value", "x": "want {", `{"bucket":"prices","key":"k","value":null}`: "it has no value", `{"bucket":"prices","key":"","value":""}`: "the key is empty",
+		`{"bucket":"Prices","key":"k","value":""}`: `the bucket "Prices" is neither`, `{"bucket":"prices","key":"k","value":"?"}`: "want {", `{"bucket":"prices","kez":"k","value":""}`: "kez", "": "want {",
+	} {
+		runCases(t, []commandCase{{[]string{"kv", "import", file, writeFile(t, "wrong.jsonl", good+wrong+"\n")}, exitUsage, "line 2 of the export: "}, {[]string{"kv", "import", file, writeFile(t, "wrong.jsonl", good+wrong+"\n")}, exitUsage, want}})
+	}
+	runCases(t, []commandCase{
+		{[]string{"kv", "import", file, "none.jsonl"}, exitUsage, "none.jsonl"},
+		{[]string{"kv", "list", file}, exitFailed, "state.db yet"},
+	})
+}

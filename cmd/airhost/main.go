@@ -86,6 +86,7 @@ func exitCode(err error) int {
 // report writes the reason of a failed command to standard error.
 func (p *program) report(err error) {
 	for _, err := range service.Joined(err) {
+		text := p.secrets.Text(err.Error())
 		var mistakes config.Mistakes
 		switch found := errors.As(err, &mistakes); {
 		case errors.Is(err, errReported):
@@ -94,11 +95,11 @@ func (p *program) report(err error) {
 		case found:
 			fmt.Fprintln(p.stderr, mistakes)
 		case p.logFormat == formatJSON && isStop(err):
-			p.log.Warn(err.Error())
+			p.log.Warn(text)
 		case p.logFormat == formatJSON:
-			p.log.Error(err.Error())
+			p.log.Error(text)
 		default:
-			fmt.Fprintln(p.stderr, "airhost:", printable(err.Error()))
+			fmt.Fprintln(p.stderr, "airhost:", printable(text))
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/nearest"
 )
 
@@ -30,6 +31,7 @@ type program struct {
 	reloads chan struct{} // gets the SIGHUPs of run, of which two at once are one
 	working bool          // flags and arguments were right
 	log     *slog.Logger
+	secrets core.Redactor // of the components that it runs
 }
 
 // cacheFlag adds --cache to a command that compiles modules.
@@ -91,10 +93,11 @@ func complete(command *cobra.Command, flag string, values ...string) {
 // usage.
 func (p *program) work(f func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
 	return func(command *cobra.Command, args []string) error {
-		var err error
-		if p.log, err = newLog(p.stderr, p.logFormat, p.logLevel); err != nil {
+		log, err := newLog(p.stderr, p.logFormat, p.logLevel)
+		if err != nil {
 			return err
 		}
+		p.log = slog.New(p.secrets.Handler(log.Handler()))
 		told, _ := newLog(p.stderr.to, p.logFormat, p.logLevel) // the call above has succeeded with the same values
 		p.stderr.tell(told)
 		p.working = true

@@ -25,7 +25,7 @@ func (p *program) start(ctx context.Context, c service.Config) (*service.Service
 // ctx, if one has.
 func (p *program) newService(ctx context.Context, c service.Config) (*service.Service, error) {
 	p.logMistakes(slog.LevelWarn, c.File.Warnings())
-	c.CacheDir, c.Log, c.LogWiring = p.cacheDir(), p.log, levelTrace
+	c.CacheDir, c.Log, c.LogWiring, c.Secrets = p.cacheDir(), p.log, levelTrace, &p.secrets
 	c.TrustedKeys = p.trustedKeys()
 	if p.live != nil {
 		c.Compiling = p.compiling

@@ -122,10 +122,10 @@ func TestRefusedImportsAreMarked(t *testing.T) {
 		"send-request  func (i32, i32, i32, i32, i64, i32) -> ()  refused without capabilities.request\n",
 		"publish  func (i32, i32, i32, i32, i32) -> ()  refused without capabilities.publish\n",
 		"fd_close [v2]  func (i32) -> i32\n",
-		"fd_sync        func (i32) -> i32  refused: there are no files and no sockets\n",
+		"fd_sync        func (i32) -> i32  refused without capabilities.files\n",
 		"get-stdout  func () -> i32\n",
 		"instance-network  func () -> i32\n",
-		"[method]tcp-socket.is-listening  func (i32) -> i32  refused: there are no files and no sockets\n",
+		"[method]tcp-socket.is-listening  func (i32) -> i32  refused: there are no sockets\n",
 		"  ! it imports send-request, which is refused without an export handle-callback\nit meets the contract\n",
 	} {
 		if code != exitDone || !strings.Contains(stdout, want) {

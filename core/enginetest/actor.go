@@ -35,6 +35,9 @@ import (
 //	   else 0
 //	j  calls a function: 1 byte length of the name, name, argument
 //	u  publishes: 1 byte length of the topic, topic, message
+//	v  uses the bucket "default": 1 byte operation, 1 byte length of the key, key, value. The
+//	   operations are g get, h has, s set, d delete, l keys after the key, i increment by the
+//	   8 bytes of value, and u update, which appends value
 //	m  obeys several commands, one after the other: each is 1 byte length, then the
 //	   command and its rest. Returns the result of the last one
 //	y  obeys several commands, as m, but later: on its own, when the call has ended (only
@@ -45,7 +48,9 @@ import (
 //
 // If they succeed, s, r, c, a, j and u return one byte 0; then r and a the 8 bytes of the id,
 // and j the result. Otherwise they return one byte 1, the case of the messaging-error or
-// call-error, and its text. All numbers are little-endian. An empty message returns nothing.
+// call-error, and its text. So does v, with the case of a keyvalue-error; it returns after the 0, of
+// g and h 1 byte: 1 if there is a value, else 0, and then that of g; of l 1 byte: 1 if there are
+// more keys, else 0, and each key behind 1 byte with its length; of i the 8 bytes of the sum. All numbers are little-endian. An empty message returns nothing.
 //
 // A callback obeys a response that begins with x, o or f like a message. Initialize
 // obeys keys of one byte: x and o as above; f fails with the case that is the value's
@@ -81,10 +86,12 @@ type ActorMessenger interface {
 	Publish(topic string, message []byte) error
 }
 
-// ActorHost is the host of an [Actor]. Errors of Call are call-errors.
+// ActorHost is the host of an [Actor]. Errors of Call are call-errors, those of OpenBucket and of the
+// bucket errors of key-value.
 type ActorHost interface {
 	ActorMessenger
 	Call(function string, argument []byte) ([]byte, error)
+	OpenBucket(name string) (ActorBucket, error)
 	SelfID() string
 	Log(level core.LogLevel, message string)
 	Now() uint64
@@ -180,6 +187,9 @@ func (a *Actor) ask(command byte, rest []byte) ([]byte, error) {
 	case 'j':
 		function, argument := split(rest)
 		return answerCall(a.Host.Call(function, argument)), nil
+	case 'v':
+		key, value := split(rest[1:])
+		return a.askBucket(rest[0], key, value), nil
 	case 'u':
 		topic, message := split(rest)
 		return answer(a.Host.Publish(topic, message)), nil

@@ -36,7 +36,7 @@ func (t *trial) keeper() (core.Instance, *Services, *core.Ledger) {
 		return nil
 	})
 	l.Sides[0] = core.Side{Credit: &core.Credit{Target: ledgerTarget, Messages: true, MaxSize: 40}, Requests: []core.RequestID{1<<63 + 7}}
-	in, err := c.Instantiate(t.Context(), core.Environment{ID: self, Host: host, Timers: host, Functions: host, Publisher: host, Ledger: l, Limits: patient(core.Limits{})})
+	in, err := c.Instantiate(t.Context(), core.Environment{ID: self, Host: host, Timers: host, Functions: host, KeyValue: host, Publisher: host, Ledger: l, Limits: patient(core.Limits{})})
 	t.must("make an instance", err)
 	t.cleanups = append(t.cleanups, func() { t.must("close an instance", in.Close()) })
 	t.ask(in, "e") // an engine may answer nothing in an instance's first call

@@ -6,8 +6,8 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// Services is a [core.Services], a [core.Timers], a [core.Functions], a [core.Publisher] and a
-// [core.HTTP] for one instance. It records the calls of the guest, and returns the results that a test sets.
+// Services is a [core.Services], a [core.Timers], a [core.Functions], a [core.KeyValue], a [core.HTTP], a
+// [core.Publisher] and [core.Files] for one instance. It records the calls of the guest, and returns the results that a test sets.
 type Services struct {
 	// Err is the result of SendMessage, SendRequest, CancelRequest, After and Publish.
 	Err error
@@ -21,6 +21,10 @@ type Services struct {
 	Function func(name, argument []byte) ([]byte, error)
 	// Exchange is the result of StartHTTP; if it is nil, requests are denied.
 	Exchange core.HTTPExchange
+	// Bucket is what OpenBucket returns; if it is nil, there is no such store.
+	Bucket *Bucket
+	// Directory is the directory /data of the guest; if it is nil, there is none.
+	Directory core.File
 	// Time is the result of Now.
 	Time uint64
 	// Calling, if not nil, is called with each entry of Asked before the service
@@ -35,8 +39,10 @@ var (
 	_ core.Services  = (*Services)(nil)
 	_ core.Timers    = (*Services)(nil)
 	_ core.Functions = (*Services)(nil)
+	_ core.KeyValue  = (*Services)(nil)
 	_ core.Publisher = (*Services)(nil)
 	_ core.HTTP      = (*Services)(nil)
+	_ core.Files     = (*Services)(nil)
 )
 
 func (s *Services) record(format string, args ...any) {
@@ -99,6 +105,20 @@ func (s *Services) StartHTTP(r *core.HTTPRequest) (core.HTTPExchange, error) {
 		return nil, &core.HTTPError{Code: core.HTTPRequestDenied}
 	}
 	return s.Exchange, nil
+}
+
+// Directories implements [core.Files].
+func (s *Services) Directories() []core.FileDirectory {
+	if s.Directory == nil {
+		return nil
+	}
+	return []core.FileDirectory{{As: "/data"}}
+}
+
+// OpenDirectory implements [core.Files].
+func (s *Services) OpenDirectory(i int) (core.File, error) {
+	s.record("open %d", i)
+	return s.Directory, nil
 }
 
 // Log implements [core.Services].

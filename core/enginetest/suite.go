@@ -65,7 +65,7 @@ func promises() []promise {
 	var all []promise
 	for _, some := range [][]promise{
 		enginePromises, messagePromises, servicePromises, callbackPromises, managementPromises,
-		statePromises, timerPromises, functionPromises, publishPromises, ledgerPromises, endPromises, interruptPromises, limitPromises, memoryPromises, turnPromises,
+		statePromises, timerPromises, functionPromises, keyValuePromises, publishPromises, ledgerPromises, endPromises, interruptPromises, limitPromises, memoryPromises, turnPromises,
 	} {
 		all = append(all, some...)
 	}
@@ -244,7 +244,7 @@ func patient(limits core.Limits) core.Limits {
 func (t *trial) instance(c core.Component, limits core.Limits) (core.Instance, *Services) {
 	t.Helper()
 	host := &Services{}
-	in, err := c.Instantiate(t.Context(), core.Environment{ID: self, Host: host, Timers: host, Functions: host, Publisher: host, HTTP: host, Limits: patient(limits)})
+	in, err := c.Instantiate(t.Context(), core.Environment{ID: self, Host: host, Timers: host, Functions: host, KeyValue: host, Publisher: host, HTTP: host, Files: host, Limits: patient(limits)})
 	t.must("make an instance", err)
 	t.cleanups = append(t.cleanups, func() { t.must("close an instance", in.Close()) })
 	return in, host

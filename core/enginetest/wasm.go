@@ -241,6 +241,7 @@ var wasiPromises = []promise{
 	{"wall-time", "a guest's waits count for its handler wall time alone, which ends it without its host", testWallTime},
 	{"clock", "the real-time clock is the host's, the monotonic one goes on", testClock},
 	{"random", "randomness differs", testRandom},
+	{"files", "a guest reads a file of a directory, and the file is closed when the guest ends", testFiles},
 	{"nothing", "there are no arguments, no environment, no files, no sockets", testNothing},
 }
 

@@ -150,6 +150,7 @@ var wasmFlaws = map[string]string{
 	"sleep":             "traps have the wrong kind",
 	"clock":             "responses are always the same",
 	"random":            "responses are always the same",
+	"files":             "responses are always the same",
 	"nothing":           "responses are always the same",
 	"results":           "traps have the wrong kind",
 	"arguments":         "traps have the wrong kind",

@@ -44,7 +44,7 @@ func (a *audit) start(h *Host) {
 
 // record notes a refusal. It does not block, and may come after stop.
 func (a *audit) record(sender core.ComponentID, target []byte, pattern string, refusal error) {
-	a.add(auditRecord{"message refused", sender.String(), "target", core.CutText(target, 2*core.MaxIDPart+1), pattern, refusal})
+	a.add(auditRecord{"message refused", sender.String(), "target", a.host.bounds.cutBytes(target, 2*core.MaxIDPart+1), pattern, refusal})
 }
 
 // ignored notes an error with which a component has answered a fire-and-forget message: its sender

@@ -63,7 +63,7 @@ func (c *component) handleBatchLocked() {
 	}
 	c.beginCallAndUnlock()
 	c.beginDelivery()
-	trap := endingOf(b.instance.HandleBatch(b.taken, b.done))
+	trap := c.host.bounds.endingOf(b.instance.HandleBatch(b.taken, b.done))
 	for trap != nil && b.next < len(b.taken) {
 		_ = c.finishDelivery(trap)
 		c.beginDelivery()

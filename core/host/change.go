@@ -90,6 +90,9 @@ func (h *Host) Update(ctx context.Context, d Deployment) error {
 	if err := cmp.Or(d.notMoving(), d.normalize()); err != nil {
 		return err
 	}
+	if err := h.checkFiles(&d); err != nil {
+		return err
+	}
 	ctx, cancel := h.untilHurry(ctx)
 	defer cancel()
 	c, err := h.change(ctx, d.ID)
@@ -234,6 +237,10 @@ func (d *Deployment) updatable(next *Deployment) error {
 	if reflect.ValueOf(next.Source).IsZero() {
 		next.Source = d.Source
 	}
+	secrets := slices.EqualFunc(d.Secrets, next.Secrets, Secret.same)
+	if secrets {
+		next.Secrets = d.Secrets // a host has read them
+	}
 	fixed := next.Limits // without those that an update changes
 	fixed.Mailbox, fixed.MailboxBytes, fixed.LogLines, fixed.LogBytes = d.Limits.Mailbox, d.Limits.MailboxBytes, d.Limits.LogLines, d.Limits.LogBytes
 	var differs []error
@@ -242,7 +249,8 @@ func (d *Deployment) updatable(next *Deployment) error {
 		same bool
 	}{
 		{"engine", d.Engine == next.Engine}, {"source", sameSource(d.Source, next.Source)},
-		{"config", slices.Equal(d.Config, next.Config)}, {"env", slices.Equal(d.Env, next.Env)}, {"args", slices.Equal(d.Args, next.Args)}, {"limits", d.Limits == fixed}, {"delivery", d.Delivery == next.Delivery},
+		{"config", slices.Equal(d.Config, next.Config)}, {"secrets", secrets}, {"env", slices.Equal(d.Env, next.Env)}, {"args", slices.Equal(d.Args, next.Args)}, {"limits", d.Limits == fixed}, {"delivery", d.Delivery == next.Delivery},
+		{"capabilities.files", !addsFiles(d.Capabilities.Files, next.Capabilities.Files)},
 	} {
 		if !part.same {
 			differs = append(differs, fmt.Errorf("%s: %w", part.name, ErrNeedsReplacement))

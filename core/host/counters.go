@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"sync/atomic"
 
 	"github.com/airhost/airhost/core"
@@ -80,9 +81,15 @@ type callCounts struct {
 	keyValue       uint64    // calls of wasi:keyvalue
 	failedKeyValue [3]uint64 // of these, with an error, by case
 
-	http       uint64                         // requests to the web
-	failedHTTP [core.NumHTTPErrorCodes]uint64 // of these, with an error, by its code
+	files       uint64    // calls of files and directories
+	failedFiles [3]uint64 // of these, with an error, by class
+
+	http       uint64      // requests to the web
+	failedHTTP *httpCounts // of these, with an error, or nil if there is none; never changed
 }
+
+// httpCounts count errors of requests to the web by their codes.
+type httpCounts [core.NumHTTPErrorCodes]uint64
 
 func (t *callCounts) add(o *callCounts) {
 	t.calls += o.calls
@@ -93,10 +100,24 @@ func (t *callCounts) add(o *callCounts) {
 	for i := range o.failedKeyValue {
 		t.failedKeyValue[i] += o.failedKeyValue[i]
 	}
-	t.http += o.http
-	for i := range o.failedHTTP {
-		t.failedHTTP[i] += o.failedHTTP[i]
+	t.files += o.files
+	for i := range o.failedFiles {
+		t.failedFiles[i] += o.failedFiles[i]
 	}
+	t.http += o.http
+	t.failedHTTP = t.failedHTTP.plus(o.failedHTTP)
+}
+
+// plus returns the sum of both, each of which may be nil.
+func (t *httpCounts) plus(o *httpCounts) *httpCounts {
+	if t == nil || o == nil {
+		return cmp.Or(t, o)
+	}
+	sum := *t
+	for i := range o {
+		sum[i] += o[i]
+	}
+	return &sum
 }
 
 func (t *counts) add(o *counts) {
@@ -161,6 +182,8 @@ type Snapshot struct {
 	KeyValue       uint64            // calls of wasi:keyvalue by components
 	FailedKeyValue map[string]uint64 // of these, with an error, by its name
 
+	Files        uint64            // calls of files and directories by components
+	FailedFiles  map[string]uint64 // of these, with an error, by its class: see [core.FileRefusal]
 	HTTPRequests uint64            // requests of components to the web, those under way included
 	FailedHTTP   map[string]uint64 // of these, without a response, by the error-code of wasi:http
 }
@@ -194,10 +217,11 @@ func (h *Host) Snapshot() Snapshot {
 			s.FailedKeyValue[c.String()] = n
 		}
 	}
+	s.Files, s.FailedFiles = sum.files, sum.failedFilesByClass()
 	s.HTTPRequests, s.FailedHTTP = sum.http, make(map[string]uint64)
 	for _, c := range core.HTTPErrorCodes() {
-		if n := sum.failedHTTP[c]; n > 0 {
-			s.FailedHTTP[c.String()] = n
+		if f := sum.failedHTTP; f != nil && f[c] > 0 {
+			s.FailedHTTP[c.String()] = f[c]
 		}
 	}
 	s.HeldUpNow = h.workers.blockedCalls()

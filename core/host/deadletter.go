@@ -170,7 +170,7 @@ func (h *Host) recordDead(m *core.Message, reason error) {
 	h.counts.deadLetters.Add(1)
 	h.deadLetters.add(DeadLetter{
 		Time: time.Now(), Sender: m.Sender, Target: m.Target, Request: m.IsRequest(), Size: len(m.Payload),
-		Payload: append([]byte{}, kept...), Reason: boundText(reason),
+		Payload: append([]byte{}, kept...), Reason: h.bounds.text(reason),
 	})
 }
 

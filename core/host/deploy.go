@@ -379,5 +379,5 @@ func (c *component) shutDown() error {
 		attrs := append([]any{"component", c.id.String(), "reason", err.Error()}, lastWords(err)...)
 		c.host.log.Log(c.host.background, slog.LevelError, "shutdown failed", attrs...)
 	}
-	return boundError(instance.Close())
+	return c.host.bounds.error(instance.Close())
 }

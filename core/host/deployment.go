@@ -17,6 +17,9 @@ type Deployment struct {
 	Source core.Source
 	// Config is handed to the guest's initialize, in this order.
 	Config []core.ConfigPair
+	// Secrets are settings that the component alone may read: by wasi:config/store, and by the
+	// function airhost/secret. No key is one of Config. See [Secret].
+	Secrets []Secret
 	// Env and Args are the environment and the arguments that a guest of WebAssembly gets by
 	// WASI. Other engines pass nothing on.
 	Env          []core.ConfigPair
@@ -102,7 +105,8 @@ type Subscription struct {
 }
 
 // Capabilities are the targets that a component may message, the functions that it may call,
-// the topics on which it may publish, its buckets, and the URLs that it may reach. The zero value grants nothing.
+// the topics on which it may publish, its buckets, its directories, and the URLs that it may reach. The zero value
+// grants nothing.
 type Capabilities struct {
 	Send    []core.IDPattern // fire-and-forget
 	Request []core.IDPattern // request-response
@@ -111,6 +115,9 @@ type Capabilities struct {
 	// KeyValue are the buckets: [DefaultBucket] is the component's own, any other name is one
 	// of [Config.Buckets], which all have that are granted it.
 	KeyValue []string
+	// Files are directories of the host, 16 at most. A guest of WebAssembly has them as WASI's
+	// preopens, a Go component by guest.OpenRoot, and no process has any.
+	Files []FileGrant
 	// HTTP are the URLs to which the component may send requests; see [Config.HTTP].
 	HTTP core.HTTPRules
 }
@@ -128,6 +135,8 @@ type Quota struct {
 	PendingRequests int
 	// Bucket bounds the component's own bucket; 16 MiB and 10,000 keys by default.
 	Bucket BucketQuota
+	// Files bounds each directory that the component may write to; 64 MiB and 10,000 files by default.
+	Files FileQuota
 	// HTTPRequests is how many requests to the web may be under way, of all instances
 	// together; 16 by default.
 	HTTPRequests int
@@ -180,7 +189,7 @@ func (d *Deployment) normalize() (err error) {
 		err = d.normalizeInstances()
 	}
 	if err == nil {
-		err = cmp.Or(d.checkSubscriptions(), d.checkBuckets(), d.checkRules())
+		err = cmp.Or(d.checkSubscriptions(), d.checkBuckets(), d.checkGrants(), d.checkRules(), d.checkSecrets())
 	}
 	if err == nil {
 		err = d.checkMoving()
@@ -267,6 +276,7 @@ func (q *Quota) check() error {
 		core.CheckCount("quota.burst", int64(q.Burst), 1, 1e9),
 		core.CheckCount("quota.pending_requests", int64(q.PendingRequests), 1, 1e6),
 		q.Bucket.check("quota.keyvalue_"),
+		q.Files.check(),
 		core.CheckCount("quota.http_requests", int64(q.HTTPRequests), 1, 10_000),
 	)
 }
@@ -286,6 +296,7 @@ func (q *Quota) setDefaults() {
 	q.Burst = orDefault(q.Burst, 1000)
 	q.PendingRequests = orDefault(q.PendingRequests, 1000)
 	q.Bucket.setDefaults()
+	q.Files.setDefaults()
 	q.HTTPRequests = orDefault(q.HTTPRequests, 16)
 }
 

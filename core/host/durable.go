@@ -13,13 +13,16 @@ var errDelivery = errors.New("delivery cannot be changed while the component is 
 
 // normalize checks d, also against the host's broker, and sets the defaults.
 func (h *Host) normalize(d *Deployment) error {
-	if err := d.normalize(); err != nil || d.Delivery != DeliveryDurable {
+	if err := d.normalize(); err != nil {
 		return err
 	}
-	if _, can := h.broker.(core.DurableBroker); !can {
+	if err := h.checkFiles(d); err != nil {
+		return err
+	}
+	if _, can := h.broker.(core.DurableBroker); !can && d.Delivery == DeliveryDurable {
 		return fmt.Errorf("%w of %q: delivery is durable, and this host's broker keeps no messages: use the broker nats, with a server that has JetStream, or leave delivery out", ErrInvalidDeployment, d.ID)
 	}
-	return nil
+	return h.holdSecrets(d)
 }
 
 // takeNoMore ends the sources of messages that nobody sends now: timers, and the mail that the broker keeps, which

@@ -52,8 +52,8 @@ const defaultConcurrent = 64
 // function is a function with its state.
 type function struct {
 	name     string
-	call     Function         // nil if it is the host's own, or a component provides it
-	own      ownFunction      // nil if it is not the host's own
+	call     Function         // nil if a component provides it, or the host itself
+	own      *ownFunction     // of the host itself, or nil
 	provider core.ComponentID // that provides it
 	timeout  time.Duration    // math.MaxInt64 if there is none
 	most     int64            // calls at the same time
@@ -61,9 +61,6 @@ type function struct {
 
 	busy, late *core.CallError
 }
-
-// ownFunction is a function of the host itself. ctx ends as that of a [Function].
-type ownFunction func(c *component, ctx context.Context, argument []byte) ([]byte, *core.CallError)
 
 // enter begins a call, unless there are too many.
 func (f *function) enter() bool {
@@ -96,16 +93,10 @@ func newFunctions(c *Config) (map[string]*function, error) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		switch id, err := core.ParseComponentID(name); {
-		case err != nil:
-			return nil, fmt.Errorf("the name of a function is like an id: %w", err)
-		case id.Namespace() == core.HostNamespace:
-			return nil, fmt.Errorf("the name of the function %q is in the namespace %s, which is the host's own: choose another", name, core.HostNamespace)
+		if err := checkFunctionName(name); err != nil {
+			return nil, err
 		}
 		all[name].set(name, c.FunctionOptions[name])
-	}
-	if c.HTTP != nil {
-		all[FetchFunction] = newFetch()
 	}
 	return all, nil
 }

@@ -40,6 +40,9 @@ type liveCounts struct {
 	keyValue       atomic.Uint64
 	failedKeyValue [3]atomic.Uint64
 
+	files       atomic.Uint64
+	failedFiles [3]atomic.Uint64
+
 	http       atomic.Uint64
 	failedHTTP [core.NumHTTPErrorCodes]atomic.Uint64
 }
@@ -58,9 +61,15 @@ func (c *component) callsLocked() *callCounts {
 	for i := range n.failedKeyValue {
 		n.failedKeyValue[i] = c.calling.counts.failedKeyValue[i].Load()
 	}
-	n.http = c.calling.counts.http.Load()
-	for i := range n.failedHTTP {
-		n.failedHTTP[i] = c.calling.counts.failedHTTP[i].Load()
+	n.files = c.calling.counts.files.Load()
+	for i := range n.failedFiles {
+		n.failedFiles[i] = c.calling.counts.failedFiles[i].Load()
+	}
+	if n.http = c.calling.counts.http.Load(); n.http > 0 {
+		n.failedHTTP = new(httpCounts)
+		for i := range n.failedHTTP {
+			n.failedHTTP[i] = c.calling.counts.failedHTTP[i].Load()
+		}
 	}
 	return &n
 }
@@ -144,9 +153,9 @@ func (c *component) newPermission(shown, name string) *permission {
 	switch {
 	case err != nil:
 		p.refusal = &core.CallError{Case: core.CallNotFound, Text: core.CutText("the name of a function is like an id: "+err.Error(), core.MaxErrorText)}
-	case id == fetchID && len(c.deployment.Capabilities.HTTP) > 0 && c.host.functions[name] != nil:
-	case id == fetchID:
-		p.refusal = &core.CallError{Case: core.CallDenied, Text: name + ": capabilities.http grants nothing, or the host has no client"}
+	case id.Namespace() == core.HostNamespace:
+		p.permitOwn(c, name)
+		return p
 	case !grants(c.deployment.Capabilities.Call, id):
 		p.refusal = &core.CallError{Case: core.CallDenied, Text: name}
 	case c.host.functions[name] == nil:
@@ -175,7 +184,7 @@ func (c *component) callEntered(f *function, argument []byte) (result []byte, fa
 	ctx := c.calling.ctx
 	switch {
 	case f.own != nil:
-		result, failure = f.own(c, ctx, argument)
+		result, failure = f.own.call(c, ctx, argument)
 		f.leave()
 	case f.call != nil:
 		result, failure = c.run(f, ctx, argument)

@@ -60,10 +60,16 @@ type Config struct {
 	// Buckets are the buckets that components share, by name, with their quotas. A component's own
 	// bucket is not among them. See [Capabilities].
 	Buckets map[string]BucketQuota
+	// Files, if not nil, opens the directories that components are granted.
+	Files FileSystem
 	// HTTP, if not nil, sends the requests of components to the web, as far as their [Capabilities]
 	// grant it. It is the caller's, to be closed after Stop.
 	HTTP HTTPClient
-	// Logger takes the host's and the guests' log; slog.Default() if nil.
+	// Secrets, if not nil, knows the secrets of all components too: a program that logs what
+	// the host tells it keeps them out of its own log by [core.Redactor.Handler]. By default the host
+	// has one of its own.
+	Secrets *core.Redactor
+	// Logger takes the host's and the guests' log; slog.Default() if nil. It gets no secrets.
 	Logger *slog.Logger
 }
 
@@ -95,7 +101,10 @@ type Host struct {
 	began       time.Time // when the clock showed 0
 	beganUnix   int64     // the same, in ns since the Unix epoch
 	functions   map[string]*function
+	own         map[string]*function   // of the host itself
 	buckets     map[string]BucketQuota // that components share
+	secrets     *core.Redactor
+	bounds      bounds
 	watch       watchdog
 	workers     workers
 	places      places
@@ -182,12 +191,11 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 		config: config, broker: broker, tracker: tracker,
 		engines: make(map[string]core.Engine), components: make(map[core.ComponentID]*component), beside: make(map[*component]struct{}),
 		background: context.Background(), draining: make(chan struct{}), stopped: make(chan struct{}), forgotten: make(chan struct{}), over: make(chan struct{}),
-		functions: functions, buckets: buckets, deadLetters: deadLetters{most: config.DeadLetters}, threadsLeft: threadsLeft, topics: topics{carrier: carrierOf(broker)},
+		functions: functions, own: newOwnFunctions(), buckets: buckets, deadLetters: deadLetters{most: config.DeadLetters}, threadsLeft: threadsLeft, topics: topics{carrier: carrierOf(broker)},
 	}
 	h.hurried, h.hurry = context.WithCancel(h.background)
 	h.reserver, _ = tracker.(core.Reserver)
-	h.log = orDefault(config.Logger, slog.Default())
-	h.guestLog = h.log.With("from", "guest")
+	h.setLog()
 	h.clock = core.NewClock(h.tick)
 	h.timers.clock, h.waits.host, h.topics.host = h.clock, h, h
 	h.began = time.Now().Add(-h.clock.Exact())
@@ -200,6 +208,14 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 		h.engines[e.Name()] = e
 	}
 	return h, nil
+}
+
+// setLog makes the host's log, and what takes secrets out of it.
+func (h *Host) setLog() {
+	h.secrets = orDefault(h.config.Secrets, new(core.Redactor))
+	h.bounds = bounds{h.secrets}
+	h.log = slog.New(h.secrets.Handler(orDefault(h.config.Logger, slog.Default()).Handler()))
+	h.guestLog = h.log.With("from", "guest")
 }
 
 // tick is called at each tick of the clock. It reports whether any call is in progress.
@@ -249,6 +265,8 @@ type ComponentStatus struct {
 	FailedCalls    uint64            // of these, without a result
 	KeyValue       uint64            // its calls of wasi:keyvalue
 	FailedKeyValue uint64            // of these, that ended with an error
+	Files          uint64            // its calls of files and directories
+	FailedFiles    uint64            // of these, that ended with an error
 	HTTPRequests   uint64            // its requests to the web
 	FailedHTTP     uint64            // of these, without a response
 	Published      uint64            // its publications that were taken

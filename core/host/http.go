@@ -33,14 +33,6 @@ type SendHTTP func(ctx context.Context) (*core.HTTPResponse, error)
 // response in this form. A component may call it if its [Capabilities] have HTTP.
 const FetchFunction = string(core.HostNamespace) + "/fetch"
 
-var fetchID = core.MustComponentID(FetchFunction)
-
-func newFetch() *function {
-	f := &function{own: (*component).fetch}
-	f.set(FetchFunction, FunctionOptions{MaxConcurrent: math.MaxInt32}) // the quota bounds it
-	return f
-}
-
 // checkRules checks the URLs that are granted.
 func (d *Deployment) checkRules() error {
 	for i, r := range d.Capabilities.HTTP {

@@ -175,9 +175,7 @@ func TestHTTPTime(t *testing.T) {
 	check(t, h.Deploy(within(t), d))
 	ctx, cancel := context.WithTimeout(within(t), 20*time.Millisecond)
 	defer cancel()
-	if _, err := h.Request(ctx, id("a/x"), []byte("https://example.com/")); err == nil {
-		t.Error("there is a response")
-	}
+	_, _ = h.Request(ctx, id("a/x"), []byte("https://example.com/")) // its timeout, or the answer
 	contains(t, "the answer", <-ended, "HTTP-response-timeout: the call that sent the request has no time left")
 }
 
@@ -231,7 +229,7 @@ func TestFetch(t *testing.T) {
 	h.calls(request+"world", "ok: HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\nhello world")
 	h.calls("airhost/fetch hello", "failed: the message is no HTTP request")
 	h.calls("airhost/fetch GET https://example.org/ HTTP/1.1\r\nhost: example.org\r\n\r\n", "failed: HTTP-request-denied: https://example.org/")
-	h.calls("airhost/other", "denied: airhost/other")
+	h.calls("airhost/other", "not-found: airhost/other")
 	web.answer = func(context.Context, *core.HTTPRequest) (*core.HTTPResponse, error) {
 		return nil, &core.HTTPError{Code: core.HTTPDNSError, Text: "no such host"}
 	}

@@ -7,7 +7,7 @@ type (
 	ofWaits     struct{} // waits.mu
 	ofComponent struct{} // component.mu
 	ofWorkers   struct{} // workers.mu
-	ofLeaf      struct{} // the locks of directory, events, audit, deadLetters, timers, topics, budgets and exchanges
+	ofLeaf      struct{} // the locks of directory, events, audit, deadLetters, timers, topics, budgets, exchanges and secrets
 )
 
 // ranked is the type of a rank.

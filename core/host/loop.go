@@ -326,8 +326,8 @@ func (c *component) countError(err error) (answer *core.ComponentError, trap err
 		return nil, nil
 	}
 	c.counts.Errors++
-	if answer = answerOf(err); answer != nil {
+	if answer = c.host.bounds.answerOf(err); answer != nil {
 		return answer, nil
 	}
-	return nil, endingOf(err)
+	return nil, c.host.bounds.endingOf(err)
 }

@@ -195,7 +195,7 @@ func (c *component) answerBatch(requests []Request) (n int, trap error) {
 	for i := range requests {
 		d.messages[i].Payload = requests[i].Payload
 	}
-	trap = endingOf(c.guest.batch.instance.HandleBatch(d.deliveries[:len(requests)], d.done))
+	trap = c.host.bounds.endingOf(c.guest.batch.instance.HandleBatch(d.deliveries[:len(requests)], d.done))
 	for trap != nil && d.next < len(requests) {
 		c.finishDirectly(nil, trap)
 	}

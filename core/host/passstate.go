@@ -56,7 +56,7 @@ func (c *component) callKeeper(call func(core.StateKeeper) error) error {
 	defer slot.release()
 	c.enter(instance)
 	err := c.leave(call(keeper))
-	if err != nil && answerOf(err) == nil {
+	if err != nil && c.host.bounds.answerOf(err) == nil {
 		_ = instance.Close() // its memory is gone either way
 		return err
 	}

@@ -321,7 +321,7 @@ func (c *component) Log(level core.LogLevel, message []byte) {
 		return
 	}
 	c.host.guestLog.Log(c.host.background, logLevels[min(int(level), len(logLevels)-1)],
-		strings.ToValidUTF8(core.CutText(message, core.MaxDetails), "\uFFFD"), "component", c.id.String())
+		strings.ToValidUTF8(c.host.bounds.cutBytes(message, core.MaxDetails), "\uFFFD"), "component", c.id.String())
 }
 
 // logDropped says that lines of the guest were dropped.

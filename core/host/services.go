@@ -16,6 +16,7 @@ var (
 	_ core.Functions = (*services)(nil)
 	_ core.KeyValue  = (*services)(nil)
 	_ core.HTTP      = (*services)(nil)
+	_ core.Settings  = (*services)(nil)
 	_ core.Publisher = (*services)(nil)
 )
 

@@ -64,6 +64,7 @@ type shownCounts struct {
 	counters                             ComponentCounters
 	fired, calls, failedCalls, published uint64
 	keyValue, failedKeyValue             uint64
+	files, failedFiles                   uint64
 	http, failedHTTP                     uint64
 }
 
@@ -75,6 +76,8 @@ func (n *shownCounts) raise(s *ComponentStatus) {
 	n.published = max(n.published, s.Published)
 	n.keyValue, n.failedKeyValue = max(n.keyValue, s.KeyValue), max(n.failedKeyValue, s.FailedKeyValue)
 	s.KeyValue, s.FailedKeyValue = n.keyValue, n.failedKeyValue
+	n.files, n.failedFiles = max(n.files, s.Files), max(n.failedFiles, s.FailedFiles)
+	s.Files, s.FailedFiles = n.files, n.failedFiles
 	n.http, n.failedHTTP = max(n.http, s.HTTPRequests), max(n.failedHTTP, s.FailedHTTP)
 	s.HTTPRequests, s.FailedHTTP = n.http, n.failedHTTP
 	s.Counters, s.Fired, s.Calls, s.FailedCalls, s.Published = n.counters, n.fired, n.calls, n.failedCalls, n.published
@@ -119,9 +122,15 @@ func (c *component) addToLocked(s *ComponentStatus, other supervisor) (last supe
 		for _, failed := range n.failedKeyValue {
 			s.FailedKeyValue += failed
 		}
+		s.Files += n.files
+		for _, failed := range n.failedFiles {
+			s.FailedFiles += failed
+		}
 		s.HTTPRequests += n.http
-		for _, failed := range n.failedHTTP {
-			s.FailedHTTP += failed
+		if n.failedHTTP != nil {
+			for _, failed := range n.failedHTTP {
+				s.FailedHTTP += failed
+			}
 		}
 	}
 	s.Published += c.publicationsLocked()

@@ -28,7 +28,7 @@ func (c *component) instanceEndedLocked(reason error) {
 	late := c.call.late
 	c.life.instance, c.life.canExchange, c.call.interrupted, c.call.fast, c.call.late = nil, false, false, false, false
 	c.cancelTimersLocked()
-	reason = boundError(reason)
+	reason = c.host.bounds.error(reason)
 	c.life.supervisor.reason, c.life.supervisor.ended = reason, c.host.clock.Exact()
 	c.life.supervisor.due = false // a timer that was stopped may have made it due
 	c.mu.Unlock()
@@ -126,8 +126,9 @@ func (c *component) countDroppedLocked() {
 func (c *component) launch(ctx context.Context) error {
 	began := c.host.clock.Exact()
 	instance, err := c.compiled.Instantiate(ctx, core.Environment{
-		ID: c.id, Host: c.guest.services, Timers: c.guest.services, Functions: c.guest.services, KeyValue: c.guest.services, HTTP: c.guest.services, Publisher: c.guest.services,
-		Limits: c.limits, Ledger: c.guest.ledger,
+		ID: c.id, Host: c.guest.services, Timers: c.guest.services, Functions: c.guest.services, KeyValue: c.guest.services, HTTP: c.guest.services, Settings: c.guest.services, Files: c.files(),
+		Publisher: c.guest.services,
+		Limits:    c.limits, Ledger: c.guest.ledger,
 		Variables: c.deployment.Env, Arguments: c.deployment.Args,
 		Starting: func(instance core.Instance) { c.start(instance, began) },
 		Ended:    c.guest.services.askHealth,
@@ -187,7 +188,7 @@ func (c *component) enter(instance core.Instance) {
 // leave ends a call begun by enter, and hides the instance from the watchdog. It
 // returns err, or an error that says that the call was interrupted.
 func (c *component) leave(err error) error {
-	err = boundError(err)
+	err = c.host.bounds.error(err)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.budget != nil {

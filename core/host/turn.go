@@ -45,5 +45,5 @@ func (c *component) turnLocked() {
 		return // the next version, whose engine is another one
 	}
 	c.beginCallAndUnlock()
-	c.lockAndEndCall(endingOf(turner.Turn()))
+	c.lockAndEndCall(c.host.bounds.endingOf(turner.Turn()))
 }

@@ -28,11 +28,16 @@ type Host struct {
 	// Web, if not nil, answers the requests to the web, which come as calls of airhost/fetch; see
 	// package web. Otherwise they are denied.
 	Web http.Handler
+	// Secrets are the secrets of the component by their keys, for [guest.Secret].
+	Secrets map[string]string
 	// Buckets are the buckets that the component may open, by name, with their values. OpenBucket
 	// returns [guest.ErrAccessDenied] for all others.
 	Buckets map[string]map[string][]byte
 	// BucketRefusal, if not nil, is the error of all calls of buckets that are open.
 	BucketRefusal *guest.KeyValueError
+	// Directories are the directories that the component may open, by their paths for the guest, such
+	// as {"/data": t.TempDir()}. OpenRoot returns an error that wraps fs.ErrNotExist for all others.
+	Directories map[string]string
 	// Time is the result of Now.
 	Time time.Time
 
@@ -88,6 +93,7 @@ type Call struct {
 var (
 	_ guest.TimerHost    = (*Host)(nil)
 	_ guest.KeyValueHost = (*Host)(nil)
+	_ guest.FileHost     = (*Host)(nil)
 )
 
 // Send records a message.
@@ -157,6 +163,9 @@ func (h *Host) Call(function string, argument []byte) ([]byte, error) {
 	do := h.Functions[function]
 	if do == nil && function == fetch {
 		do = h.fetch
+	}
+	if do == nil && function == secretFunction {
+		do = h.secret
 	}
 	if do == nil {
 		return nil, &guest.CallError{Case: guest.CallNotFound, Text: function}

@@ -268,6 +268,8 @@ func TestModuleNames(t *testing.T) {
 		"airhost:timers/timers@0.2.0": "airhost:timers/timers@0.2.0", "airhost:timers/timers@0.1": "airhost:timers/timers@0.1",
 		"airhost:timers/timers@0.1.x": "airhost:timers/timers@0.1.x", "my:own/timers@0.1.7": "my:own/timers@0.1.7", abi.WASI: abi.WASI,
 		"wasi:io/poll@0.2": "wasi:io/poll@0.2.0", "wasi:io/poll@0.2.0": "wasi:io/poll@0.2.0", "wasi:io/poll@0.2.12": "wasi:io/poll@0.2.0",
+		"wasi:config/store@0.2.0-draft": "wasi:config/store@0.2.0-draft", "wasi:config/store@0.2.0-rc.1": "wasi:config/store@0.2.0-draft",
+		"wasi:config/runtime@0.2.0-draft": "wasi:config/store@0.2.0-draft", "wasi:config/runtime@0.2.0-rc.1": "wasi:config/runtime@0.2.0-rc.1",
 		"wasi:io/poll@0.3.0": "wasi:io/poll@0.3.0", "wasi:io/poll@0.2.0-rc": "wasi:io/poll@0.2.0-rc", "wasi:io/poll": "wasi:io/poll",
 	} {
 		if got := abi.ModuleName(name); got != want {

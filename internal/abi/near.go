@@ -35,9 +35,13 @@ var minor = regexp.MustCompile(`^(airhost:[a-z-]{1,50}/[a-z-]{1,50}@0\.1\.)[0-9]
 var minor2 = regexp.MustCompile(`^(wasi:[a-z-]{1,50}/[a-z-]{1,50})@0\.2(\.[0-9]{1,9})?$`)
 
 // ModuleName returns the name of the imported module in the version of this host: an
-// interface of airhost at 0.1.x is that at 0.1.0, one of WASI at 0.2.x that at 0.2.0.
+// interface of airhost at 0.1.x is that at 0.1.0, one of WASI at 0.2.x that at 0.2.0. The names
+// that wasi:config has had stand for one.
 func ModuleName(module string) string {
 	if strings.HasPrefix(module, wasiNamespace) {
+		if slices.Contains(configNames, module) {
+			return configStore + configDraft
+		}
 		return minor2.ReplaceAllString(module, "${1}"+WASI2)
 	}
 	if !strings.HasPrefix(module, namespace) || strings.HasSuffix(module, "@0.1.0") {

@@ -75,15 +75,22 @@ func WASIImports() []Func {
 }
 
 // WASI2 ends the names of the modules of WASI 0.2, as [ModuleName] returns them, but for those of
-// wasi:keyvalue, which are a draft.
+// wasi:keyvalue and wasi:config, which are drafts.
 const (
 	WASI2         = "@0.2.0"
 	keyValueDraft = "@0.2.0-draft2"
+	configDraft   = "@0.2.0-draft"
 )
 
 // IncomingHandler is the interface that guests export which handle requests of HTTP, without its
 // version.
 const IncomingHandler = "wasi:http/incoming-handler"
+
+// configStore is the interface of wasi:config, and configNames are its other names: of the
+// version after the draft, and of a draft before.
+const configStore = "wasi:config/store"
+
+var configNames = []string{configStore + "@0.2.0-rc.1", "wasi:config/runtime" + configDraft}
 
 // KeyValue begins the names of the modules of wasi:keyvalue.
 const KeyValue = "wasi:keyvalue/"
@@ -93,8 +100,11 @@ const OutgoingHandler = "wasi:http/outgoing-handler" + WASI2
 
 // ModuleOf returns the name of the module of an interface of WASI 0.2.
 func ModuleOf(wasi2 string) string {
-	if strings.HasPrefix(wasi2, KeyValue) {
+	switch {
+	case strings.HasPrefix(wasi2, KeyValue):
 		return wasi2 + keyValueDraft
+	case wasi2 == configStore:
+		return wasi2 + configDraft
 	}
 	return wasi2 + WASI2
 }

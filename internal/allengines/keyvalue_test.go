@@ -9,16 +9,22 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"go.etcd.io/bbolt"
 
 	"github.com/airhost/airhost/backends/wasmtime"
 	"github.com/airhost/airhost/backends/wazero"
+	"github.com/airhost/airhost/brokers/nats"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
+	"github.com/airhost/airhost/internal/natstest"
 	"github.com/airhost/airhost/reach/keyvalue"
+	"github.com/airhost/airhost/reach/keyvalue/natskv"
 )
 
 // keyValueWasm uses buckets as its messages say: see testdata/keyvalue.c.
@@ -58,11 +64,15 @@ func keyValueHost(t testing.TB, engine string, store host.KeyValueStore, granted
 	check(t, err)
 	check(t, h.Start(context.Background()))
 	t.Cleanup(func() { check(t, h.Stop(context.Background())); check(t, e.Close(context.Background())) })
-	check(t, h.Deploy(t.Context(), host.Deployment{
+	check(t, h.Deploy(t.Context(), keyValueDeployment(engine, granted...)))
+	return h
+}
+
+func keyValueDeployment(engine string, granted ...string) host.Deployment {
+	return host.Deployment{
 		ID: id("t/kv"), Engine: engine, Source: core.Source{Code: keyValueWasm}, Capabilities: host.Capabilities{KeyValue: granted},
 		Limits: core.Limits{HandlerTime: time.Minute, HandlerWallTime: time.Hour}, Quota: host.Quota{Bucket: host.BucketQuota{Keys: 3}},
-	}))
-	return h
+	}
 }
 
 func wasmEngines() []string {
@@ -77,6 +87,16 @@ var keyValueStores = map[string]func(t testing.TB) keyvalue.Store{
 	"memory": func(testing.TB) keyvalue.Store { return keyvalue.NewMemory() },
 	"bbolt":  func(t testing.TB) keyvalue.Store { return fileStore(t, false) },
 	"sync":   func(t testing.TB) keyvalue.Store { return fileStore(t, true) },
+	"nats":   natsStore,
+}
+
+// natsStore is a store at a NATS server of its own.
+func natsStore(t testing.TB) keyvalue.Store {
+	server := natstest.Serve(t, &server.Options{JetStream: true, StoreDir: t.TempDir()})
+	broker, err := nats.Dial(t.Context(), nats.Config{URL: server.ClientURL()})
+	check(t, err)
+	t.Cleanup(broker.Close)
+	return natskv.New(natskv.Config{Broker: broker, Bucket: nats.KeyValueBucket("")})
 }
 
 func fileStore(t testing.TB, sync bool) keyvalue.Store {
@@ -113,6 +133,9 @@ func testKeyValue(t *testing.T, h *host.Host) {
 		{step('c', "z") + step('r') + step('w', "new") + step('g', "z"), "VxWVnew"},
 		{step('c', "z") + step('s', "z", "else") + step('w', "mine") + step('r') + step('w', "now mine") + step('g', "z"), "FVelseWVnow mine"},
 		{step('c', "y") + step('r') + step('w', "made") + step('g', "y"), "NWVmade"},
+		{step('G', "z", "none"), "Vz=now mineN"},
+		{step('D', "y", "none") + step('g', "y") + step('S', "y", "w"), "NE2quota: the bucket would have more than quota.keyvalue_keys, 3"},
+		{step('g', "y") + step('S', "y", "z") + step('G', "y", "z"), "VwVy=zVz=y"},
 		{step('s', "fourth", "x"), "E2quota: the bucket would have more than quota.keyvalue_keys, 3"},
 		{step('g', "") + step('s', ""), "E2the key is emptyE2the key is empty"},
 		{step('x') + step('o', "shared") + step('g', "common") + step('l'), "Vourscommon "},
@@ -122,8 +145,48 @@ func testKeyValue(t *testing.T, h *host.Host) {
 			t.Fatalf("%q: got %q, %v, want %q", c.ask, answer, err, c.want)
 		}
 	}
-	if n := h.Snapshot(); n.KeyValue < 40 || n.FailedKeyValue["access-denied"] != 1 || n.FailedKeyValue["other"] != 4 {
+	if n := h.Snapshot(); n.KeyValue < 40 || n.FailedKeyValue["access-denied"] != 1 || n.FailedKeyValue["other"] != 5 {
 		t.Errorf("counted %d calls, %v failed", n.KeyValue, n.FailedKeyValue)
+	}
+}
+
+// TestKeyValueRace: instances that write at once do not pass the quota together, on every engine and store.
+func TestKeyValueRace(t *testing.T) {
+	for _, engine := range wasmEngines() {
+		for name, open := range keyValueStores {
+			t.Run(engine+"/"+name, func(t *testing.T) { testKeyValueRace(t, engine, open(t)) })
+		}
+	}
+}
+
+func testKeyValueRace(t *testing.T, engine string, store keyvalue.Store) {
+	h := keyValueHost(t, engine, store, "default")
+	d := keyValueDeployment(engine, "default")
+	d.Instances, d.Spread = 4, host.SpreadAny
+	check(t, h.Replace(t.Context(), d))
+	var all sync.WaitGroup
+	var refused atomic.Int64
+	for i := range 8 {
+		all.Go(func() {
+			ask := step('o', "default")
+			for k := range 5 {
+				ask += step('s', fmt.Sprint(i, "-", k), "x") + step('d', fmt.Sprint(i, "-", k-1))
+			}
+			answer, err := h.Request(context.Background(), id("t/kv"), []byte(ask))
+			if err != nil {
+				t.Error(err)
+			}
+			refused.Add(int64(strings.Count(string(answer), "quota.keyvalue_keys, 3")))
+			if used, err := store.Bucket("t/kv").Usage(t.Context()); err != nil || used.Keys > 3 {
+				t.Errorf("the bucket has %+v, %v", used, err)
+			}
+		})
+	}
+	all.Wait()
+	keys, _, err := store.Bucket("t/kv").Keys(t.Context(), "", 100)
+	used, err2 := store.Bucket("t/kv").Usage(t.Context())
+	if err != nil || err2 != nil || int64(len(keys)) != used.Keys || used.Keys > 3 || refused.Load() == 0 {
+		t.Errorf("there are %q, the usage is %+v, and %d sets were refused: %v, %v", keys, used, refused.Load(), err, err2)
 	}
 }
 

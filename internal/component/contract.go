@@ -166,7 +166,7 @@ func (c *contractCheck) external(x *external, direction int) {
 	}
 	instance, ok := x.is.(*instanceType)
 	if !ok || x.sort != Inst {
-		c.add("the %s %q is a %s, want an interface", directions[direction], x.name, x.sort)
+		c.add("the %s %.100q is a %s, want an interface", directions[direction], x.name, x.sort)
 		return
 	}
 	if path == "airhost:core/types" {
@@ -178,7 +178,7 @@ func (c *contractCheck) external(x *external, direction int) {
 			continue
 		}
 		if !contractVersion.MatchString(version) {
-			c.add("the %s %q is of version %q, and this host has version 0.1", directions[direction], path, version)
+			c.add("the %s %.100q is of version %.100q, and this host has version 0.1", directions[direction], path, version)
 			return
 		}
 		c.functions(known, instance)

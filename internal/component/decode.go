@@ -35,8 +35,13 @@ var sectionNames = [numSections]string{
 // header is the beginning of every component: a magic number, the version, the layer.
 var header = []byte("\x00asm\x0d\x00\x01\x00")
 
-// maxDepth bounds how deep components and types are nested in each other.
-const maxDepth = 100
+// Bounds of a component. They keep the memory for one as small as for a core module of the
+// same size, which has at most a million of each kind of definition.
+const (
+	maxDepth  = 100       // of components and types in each other
+	maxParts  = 1_000_000 // definitions, entries of lists, and what core modules import, export and define
+	maxNested = 10_000    // core modules and components
+)
 
 // Is reports whether data begins like a component of any version.
 func Is(data []byte) bool {
@@ -56,6 +61,8 @@ func Decode(data []byte) (*Component, error) {
 	switch {
 	case d.unsupported != nil:
 		return nil, d.unsupported
+	case d.limit != nil:
+		return nil, d.limit
 	case limit != nil:
 		return nil, &LimitError{limit.Limit, int(limit.Got), int(limit.Max)}
 	case feature != nil:
@@ -70,7 +77,10 @@ type decoder struct {
 	*wasm.PartReader
 	section     string // the innermost one, for errors
 	depth       int    // of components and types
+	parts       int
+	nested      int
 	unsupported *UnsupportedError
+	limit       *LimitError
 }
 
 // fails reports whether there was a failure.
@@ -85,6 +95,33 @@ func (d *decoder) refuse(feature, instead string) {
 		d.unsupported = &UnsupportedError{feature, instead}
 	}
 	d.Fail(d.Pos(), "%s", feature)
+}
+
+// add counts parts.
+func (d *decoder) add(n int) {
+	if d.parts += n; d.parts > maxParts {
+		d.exceed("parts (definitions, entries of lists, functions of core modules)", d.parts, maxParts)
+	}
+}
+
+// nest counts a core module or component in another component.
+func (d *decoder) nest() {
+	if d.nested++; d.nested > maxNested {
+		d.exceed("core modules and components in it", d.nested, maxNested)
+	}
+}
+
+// exceed ends the decoding because of a limit.
+func (d *decoder) exceed(limit string, got, most int) {
+	if !d.fails() {
+		d.limit = &LimitError{limit, got, most}
+	}
+	d.Fail(d.Pos(), "at most %d %s", most, limit)
+}
+
+// readList reads a vector, each of whose elements has at least size bytes and is a part.
+func readList[T any](d *decoder, size int, what string, read func() T) []T {
+	return wasm.ReadList(d.PartReader, size, what, func() T { d.add(1); return read() })
 }
 
 // deeper enters a component or type in another. If it returns true, the caller must call
@@ -148,6 +185,7 @@ func (d *decoder) oneSection(c *Component) {
 func (d *decoder) content(c *Component, id byte) {
 	switch id {
 	case secCustom:
+		d.add(1)
 		name := d.Name("the name of a custom section")
 		if len(c.Customs) == cap(c.Customs) {
 			c.Customs = slices.Grow(c.Customs, len(c.Customs)+1) // twice as many: there may be one for each 3 bytes
@@ -156,6 +194,7 @@ func (d *decoder) content(c *Component, id byte) {
 	case secModule:
 		c.Defs = append(c.Defs, Def{uint32(d.Pos()), d.module()})
 	case secComponent:
+		d.nest()
 		at := uint32(d.Pos())
 		c.Defs = append(c.Defs, Def{at, d.component()})
 	case secCoreInstance:
@@ -189,6 +228,7 @@ func (d *decoder) defs(c *Component, size int, what string, read func() Node) {
 // appendDefs reads a vector of definitions, each of at least size bytes.
 func (d *decoder) appendDefs(defs []Def, size int, what string, read func() Node) []Def {
 	n := d.Count(size, what)
+	d.add(n)
 	defs = slices.Grow(defs, n)
 	for ; n > 0 && !d.fails(); n-- {
 		at := uint32(d.Pos())
@@ -201,15 +241,21 @@ func (d *decoder) appendDefs(defs []Def, size int, what string, read func() Node
 func (d *decoder) module() Node {
 	at := d.Pos()
 	data := d.Take(d.Left(), "a core module")
-	if _, err := wasm.Parse(data); err != nil && !d.fails() {
-		d.moduleError(at, err)
+	if d.nest(); d.fails() {
+		return &Module{}
 	}
+	m, err := wasm.Parse(data)
+	if err != nil {
+		d.moduleError(at, err)
+		return &Module{}
+	}
+	d.add(len(m.Imports) + len(m.Exports) + len(m.Functions))
 	return &Module{data}
 }
 
 func (d *decoder) start() Node {
 	s := &Start{Func: d.U32("a function index")}
-	s.Args = wasm.ReadList(d.PartReader, 1, "arguments", func() uint32 { return d.U32("a value index") })
+	s.Args = readList(d, 1, "arguments", func() uint32 { return d.U32("a value index") })
 	s.Results = d.U32("the number of results")
 	return s
 }

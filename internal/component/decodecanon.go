@@ -1,7 +1,5 @@
 package component
 
-import "github.com/airhost/airhost/internal/wasm"
-
 // plainCanons are the definitions of operations that have no immediates. They are shared,
 // since there may be one for each byte of the input.
 var plainCanons = func() map[CanonOp]*Canon {
@@ -65,7 +63,7 @@ func (d *decoder) immediates(c *Canon, imm byte) {
 }
 
 func (d *decoder) options() []CanonOption {
-	return wasm.ReadList(d.PartReader, 1, "options", func() CanonOption {
+	return readList(d, 1, "options", func() CanonOption {
 		at := d.Pos()
 		o := CanonOption{Kind: OptionKind(d.Byte("an option"))}
 		switch o.Kind {

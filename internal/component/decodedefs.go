@@ -77,7 +77,7 @@ func (d *decoder) coreInstance() Node {
 	switch form := d.Byte("a form of core instance"); form {
 	case 0:
 		c.Module = d.index(CoreModule)
-		c.Args = wasm.ReadList(d.PartReader, 3, "arguments", func() CoreArg {
+		c.Args = readList(d, 3, "arguments", func() CoreArg {
 			a := CoreArg{Name: d.Name("the name of an argument")}
 			d.fixed(0x12, "an instance")
 			a.Instance = d.index(CoreInst)
@@ -85,7 +85,7 @@ func (d *decoder) coreInstance() Node {
 		})
 	case 1:
 		c.Inline = true
-		c.Exports = wasm.ReadList(d.PartReader, 3, "exports", func() CoreExport {
+		c.Exports = readList(d, 3, "exports", func() CoreExport {
 			e := CoreExport{Name: d.Name("the name of an export"), Sort: d.coreSort()}
 			e.Index = d.index(e.Sort)
 			return e
@@ -102,14 +102,14 @@ func (d *decoder) instance() Node {
 	switch form := d.Byte("a form of instance"); form {
 	case 0:
 		i.Component = d.index(Comp)
-		i.Args = wasm.ReadList(d.PartReader, 3, "arguments", func() Arg {
+		i.Args = readList(d, 3, "arguments", func() Arg {
 			a := Arg{Name: d.Name("the name of an argument"), Sort: d.sortOf()}
 			a.Index = d.index(a.Sort)
 			return a
 		})
 	case 1:
 		i.Inline = true
-		i.Exports = wasm.ReadList(d.PartReader, 4, "exports", func() InlineExport {
+		i.Exports = readList(d, 4, "exports", func() InlineExport {
 			e := InlineExport{Name: d.externName(), Sort: d.sortOf()}
 			e.Index = d.index(e.Sort)
 			return e
@@ -152,7 +152,7 @@ func (d *decoder) externName() ExternName {
 	}
 	n := ExternName{Name: d.Name("the name of an import or export")}
 	if form == 2 {
-		n.Attributes = wasm.ReadList(d.PartReader, 2, "attributes", func() Attribute {
+		n.Attributes = readList(d, 2, "attributes", func() Attribute {
 			at := d.Pos()
 			kind := AttributeKind(d.Byte("a kind of attribute"))
 			if kind > ExternalID {

@@ -37,17 +37,17 @@ func (d *decoder) defined(at int, kind Kind) Node {
 	t := &Defined{Kind: kind}
 	switch kind {
 	case Record:
-		t.Fields = wasm.ReadList(d.PartReader, 2, "fields", d.field)
+		t.Fields = readList(d, 2, "fields", d.field)
 	case Variant:
-		t.Fields = wasm.ReadList(d.PartReader, 3, "cases", func() Field {
+		t.Fields = readList(d, 3, "cases", func() Field {
 			f := Field{d.Name("the name of a case"), d.optional()}
 			d.fixed(0, "the end of a case")
 			return f
 		})
 	case Tuple:
-		t.Fields = wasm.ReadList(d.PartReader, 1, "types", func() Field { return Field{Type: d.valType()} })
+		t.Fields = readList(d, 1, "types", func() Field { return Field{Type: d.valType()} })
 	case Flags, Enum:
-		t.Fields = wasm.ReadList(d.PartReader, 1, "names", func() Field { return Field{Name: d.Name("a name")} })
+		t.Fields = readList(d, 1, "names", func() Field { return Field{Name: d.Name("a name")} })
 	case List, Option:
 		t.Elem = d.valType()
 	case FixedList:
@@ -94,7 +94,7 @@ func (d *decoder) optional() ValType {
 func (d *decoder) field() Field { return Field{d.Name("a name"), d.valType()} }
 
 func (d *decoder) funcType(async bool) Node {
-	return &FuncType{async, wasm.ReadList(d.PartReader, 2, "parameters", d.field), d.results()}
+	return &FuncType{async, readList(d, 2, "parameters", d.field), d.results()}
 }
 
 // results reads a list of results, which has at most one.
@@ -152,7 +152,7 @@ func (d *decoder) coreType(modules bool) Node {
 	switch {
 	case d.Peek() == formModule && modules:
 		d.Byte("a type")
-		return &ModuleType{wasm.ReadList(d.PartReader, 3, "declarations", d.moduleDecl)}
+		return &ModuleType{readList(d, 3, "declarations", d.moduleDecl)}
 	case d.Peek() == nonFinal && d.Left() > 0:
 		d.Byte("a type")
 		d.fixed(formModule, "a type that may have subtypes")

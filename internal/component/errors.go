@@ -14,11 +14,14 @@ func (e *FormatError) Error() string {
 	return placed("malformed component", e.Offset, e.Section, e.Msg)
 }
 
+// maxMessage bounds the text of an error, in bytes: a file chooses names in it.
+const maxMessage = 1000
+
 func placed(what string, offset int, section, msg string) string {
 	if section != "" {
 		section = fmt.Sprintf(", in the %s section", section)
 	}
-	return fmt.Sprintf("%s: at %#x%s: %s", what, offset, section, msg)
+	return fmt.Sprintf("%s: at %#x%s: %s", what, offset, section, cut(msg, maxMessage))
 }
 
 // InvalidError is the error for a component that can be read, and that has a mistake.
@@ -40,7 +43,7 @@ type UnsupportedError struct {
 
 // Error names the feature.
 func (e *UnsupportedError) Error() string {
-	text := fmt.Sprintf("the component uses %s, which are not supported", e.Feature)
+	text := fmt.Sprintf("the component uses %s, which are not supported", cut(e.Feature, maxMessage))
 	if e.Instead != "" {
 		text += ": " + e.Instead
 	}

@@ -164,7 +164,11 @@ func (g *graphed) exports() error {
 	export := func(name string, item *coreItem) {
 		g.graph.Exports = append(g.graph.Exports, fuse.Export{Name: name, Item: g.item(item)})
 	}
-	for _, l := range g.lifted() {
+	all, err := g.lifted()
+	if err != nil {
+		return err
+	}
+	for _, l := range all {
 		item := l.fn.lifted
 		if item.canon != nil || g.preview1(item) || !g.kept[item.instance] {
 			continue
@@ -223,17 +227,19 @@ const postPrefix = "cabi_post_"
 // joinPosts puts the post-returns of functions with results outside of memory into the
 // functions. The host calls no others.
 func (g *graphed) joinPosts(m *wasm.Module) error {
-	for _, name := range g.flat {
-		at := func(name string) int {
-			return slices.IndexFunc(m.Exports, func(e wasm.Export) bool { return e.Name == name })
-		}
-		f, err := m.AddSequence(m.Exports[at(name)].Index, m.Exports[at(postPrefix+name)].Index)
-		if err != nil {
-			return err
-		}
-		m.Exports[at(name)].Index = f
-		post := at(postPrefix + name)
-		m.Exports = slices.Delete(m.Exports, post, post+1)
+	at := make(map[string]int, len(m.Exports))
+	for i, e := range m.Exports {
+		at[e.Name] = i
 	}
-	return nil
+	sequences, posts := make([]wasm.Sequence, len(g.flat)), make(map[string]bool, len(g.flat))
+	for i, name := range g.flat {
+		sequences[i] = wasm.Sequence{First: m.Exports[at[name]].Index, Then: m.Exports[at[postPrefix+name]].Index}
+		posts[postPrefix+name] = true
+	}
+	from, err := m.AddSequences(sequences)
+	for i, name := range g.flat {
+		m.Exports[at[name]].Index = from + uint32(i)
+	}
+	m.Exports = slices.DeleteFunc(m.Exports, func(e wasm.Export) bool { return posts[e.Name] })
+	return err
 }

@@ -23,13 +23,22 @@ type Info struct {
 	CoreModules, CoreInstances, Components, Definitions int
 }
 
-// Item is an import or export of a component.
+// Item is an import or export of a component. Items of one type share their lists.
 type Item struct {
 	Name      string // of an interface, or of the item itself
 	Kind      string // such as "instance" or "func"
-	Functions []string
+	Functions []Function
 	Types     []string // their names
 }
+
+// Function is a function of an [Item].
+type Function struct {
+	Name string
+	typ  *funcType
+}
+
+// Type returns the function's type as WIT writes it.
+func (f Function) Type() string { return f.typ.String() }
 
 // Info describes a component, as far as its instances can be made.
 func (b *Binary) Info() Info {
@@ -85,24 +94,31 @@ func producersOf(n *Module) []wasm.Custom {
 }
 
 func items(list []external) []Item {
-	items := make([]Item, len(list))
+	items, made := make([]Item, len(list)), make(map[*instanceType]Item)
 	for i := range list {
 		x := &list[i]
-		items[i] = Item{Name: x.name, Kind: x.sort.String()}
-		in := list[i : i+1]
-		if t, ok := x.is.(*instanceType); ok && x.sort == Inst {
-			in = t.exports
+		if t, ok := x.is.(*instanceType); !ok || x.sort != Inst {
+			items[i] = itemOf(list[i : i+1])
+		} else if items[i], ok = made[t]; !ok {
+			items[i] = itemOf(t.exports)
+			made[t] = items[i]
 		}
-		for j := range in {
-			if f, ok := in[j].is.(*funcType); ok && in[j].sort == Func {
-				items[i].Functions = append(items[i].Functions, in[j].name+": "+f.String())
-			}
-			if in[j].sort == Type {
-				items[i].Types = append(items[i].Types, in[j].name)
-			}
-		}
+		items[i].Name, items[i].Kind = x.name, x.sort.String()
 	}
 	return items
+}
+
+// itemOf returns the functions and types in a list.
+func itemOf(in []external) (item Item) {
+	for i := range in {
+		if f, ok := in[i].is.(*funcType); ok && in[i].sort == Func {
+			item.Functions = append(item.Functions, Function{in[i].name, f})
+		}
+		if in[i].sort == Type {
+			item.Types = append(item.Types, in[i].name)
+		}
+	}
+	return item
 }
 
 // String returns the type as WIT writes it.

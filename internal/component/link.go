@@ -61,7 +61,7 @@ type instance struct {
 	of      string // the host's
 	typ     *typeValue
 	exports []named
-	byName  map[string]value
+	byName  map[string]int // of exports
 }
 
 // named is an export.
@@ -112,12 +112,13 @@ type linker struct {
 	*linked
 	values, mostValues int
 	steps              int
+	depth              int // of instances in each other
 	parsed             map[*Module]*wasm.Module
 }
 
 // link instantiates a component on the host. size is that of the binary.
 func link(c *Component, size int) (*linked, error) {
-	l := &linker{linked: &linked{}, mostValues: leastValues + size, parsed: make(map[*Module]*wasm.Module)}
+	l := &linker{linked: &linked{}, mostValues: leastValues + size/2, parsed: make(map[*Module]*wasm.Module)}
 	exports, err := l.component(c, newScope(nil, c.Defs), nil)
 	l.exports = exports
 	return l.linked, err
@@ -162,6 +163,10 @@ func (l *linker) component(c *Component, s *scope, args map[string]value) (expor
 	if err := l.take(len(c.Defs)); err != nil {
 		return nil, err
 	}
+	if l.depth++; l.depth > maxDepth {
+		return nil, &LimitError{"instances of components in each other", l.depth, maxDepth}
+	}
+	defer func() { l.depth-- }()
 	for i := range c.Defs {
 		d := &c.Defs[i]
 		is, err := l.define(d.Node, s, args)
@@ -243,7 +248,7 @@ func (l *linker) importValue(n *Import, s *scope, args map[string]value) (any, e
 	if args != nil {
 		v, ok := args[name]
 		if !ok || v.sort != n.Type.Sort {
-			return nil, fmt.Errorf("the import %q is not given, or is not a %s", name, n.Type.Sort)
+			return nil, fmt.Errorf("the import %.100q is not given, or is not a %s", name, n.Type.Sort)
 		}
 		return v.is, nil
 	}
@@ -290,7 +295,10 @@ func (l *linker) instance(n *Instance, s *scope) (any, error) {
 	if err := l.take(len(n.Args)); err != nil {
 		return nil, err
 	}
-	args := make(map[string]value, len(n.Args))
+	args := noArgs
+	if len(n.Args) > 0 {
+		args = make(map[string]value, len(n.Args))
+	}
 	for _, a := range n.Args {
 		if args[a.Name], err = s.passed(a.Sort, a.Index); err != nil {
 			return nil, err
@@ -299,6 +307,9 @@ func (l *linker) instance(n *Instance, s *scope) (any, error) {
 	exports, err := l.component(c.component, newScope(c.outer, c.component.Defs), args)
 	return newInstance(exports), err
 }
+
+// noArgs are the arguments of a component that gets none. They are not changed.
+var noArgs = map[string]value{}
 
 // passed returns the value of an index in a form that other scopes understand.
 func (s *scope) passed(sort Sort, index uint32) (value, error) {
@@ -312,10 +323,10 @@ func (s *scope) passed(sort Sort, index uint32) (value, error) {
 func newInstance(exports []named) *instance {
 	i := &instance{exports: exports}
 	if len(exports) > 0 {
-		i.byName = make(map[string]value, len(exports))
+		i.byName = make(map[string]int, len(exports))
 	}
-	for _, e := range exports {
-		i.byName[e.name] = e.value
+	for at, e := range exports {
+		i.byName[e.name] = at
 	}
 	return i
 }

@@ -130,7 +130,7 @@ func (l *linker) argsFit(c *coreInstance) (imported [wasm.KindTag + 1][]*coreIte
 			return imported, err
 		}
 		if item.sort != Sort(imp.Kind) {
-			return imported, fmt.Errorf("import %q %q of a core module is a %s, and gets a %s", imp.Module, imp.Name, imp.Kind, item.sort)
+			return imported, fmt.Errorf("import %.100q %.100q of a core module is a %s, and gets a %s", imp.Module, imp.Name, imp.Kind, item.sort)
 		}
 		imported[imp.Kind] = append(imported[imp.Kind], item)
 	}
@@ -146,9 +146,9 @@ func (l *linked) argument(c *coreInstance, module, name string) (*coreItem, erro
 		if item, ok := l.instances[a.Instance].exports[name]; ok {
 			return item, nil
 		}
-		return nil, fmt.Errorf("import %q %q of a core module is not an export of the instance that it gets", module, name)
+		return nil, fmt.Errorf("import %.100q %.100q of a core module is not an export of the instance that it gets", module, name)
 	}
-	return nil, fmt.Errorf("import %q %q of a core module has no argument", module, name)
+	return nil, fmt.Errorf("import %.100q %.100q of a core module has no argument", module, name)
 }
 
 // parse reads a core module once.
@@ -178,7 +178,7 @@ func (l *linker) alias(n *Alias, s *scope) (any, error) {
 		}
 		item := l.instances[i].exports[n.Name]
 		if item == nil || item.sort != n.Sort {
-			return nil, fmt.Errorf("core instance %d has no export %q that is a %s", n.Of, n.Name, n.Sort)
+			return nil, fmt.Errorf("core instance %d has no export %.100q that is a %s", n.Of, n.Name, n.Sort)
 		}
 		return item, nil
 	}
@@ -189,11 +189,11 @@ func (l *linker) alias(n *Alias, s *scope) (any, error) {
 	if i.typ != nil {
 		return l.hostExport(i, n)
 	}
-	v, ok := i.byName[n.Name]
-	if !ok || v.sort != n.Sort {
-		return nil, fmt.Errorf("instance %d has no export %q that is a %s", n.Of, n.Name, n.Sort)
+	at, ok := i.byName[n.Name]
+	if !ok || i.exports[at].sort != n.Sort {
+		return nil, fmt.Errorf("instance %d has no export %.100q that is a %s", n.Of, n.Name, n.Sort)
 	}
-	return v.is, nil
+	return i.exports[at].is, nil
 }
 
 // hostExport returns an export of an instance of the host.
@@ -213,7 +213,7 @@ func (l *linker) hostExport(i *instance, n *Alias) (any, error) {
 func (l *linker) hostType(i *instance, name string) (*resource, error) {
 	t, ok := i.typ.node.(*InstanceType)
 	if !ok {
-		return nil, fmt.Errorf("the import %q is of a type that is not that of an instance", i.of)
+		return nil, fmt.Errorf("the import %.100q is of a type that is not that of an instance", i.of)
 	}
 	if err := l.step(len(t.Decls)); err != nil {
 		return nil, err
@@ -239,7 +239,7 @@ func (l *linker) hostType(i *instance, name string) (*resource, error) {
 		}
 		types = append(types, r)
 	}
-	return nil, fmt.Errorf("the import %q has no type %q", i.of, name)
+	return nil, fmt.Errorf("the import %.100q has no type %.100q", i.of, name)
 }
 
 // outerResource returns the resource that an alias in the type of an instance is of, or

@@ -32,7 +32,21 @@ type bundle struct {
 	shims  map[int]*shim
 	fills  map[place]*coreItem
 	starts []*coreItem // functions that are called in the end
+	read   map[*wasm.Module]*reading
 }
+
+// reading is what a module does as a shim and as a fix-up, read once for all its instances.
+type reading struct {
+	shim   *shim // nil if it is none
+	writes []wasm.TableWrite
+	plain  bool // it has no other element segments
+}
+
+// maxFills bounds the writes to tables of shims. A component with more of them is fused.
+const maxFills = 100_000
+
+// longestChain bounds the shims through which a call goes.
+const longestChain = 16
 
 // shim is a core instance that forwards calls.
 type shim struct {
@@ -48,13 +62,13 @@ type place struct {
 
 // newBundle finds the roles of core instances.
 func newBundle(l *linked) *bundle {
-	b := &bundle{linked: l, roles: make([]role, len(l.instances)), shims: make(map[int]*shim), fills: make(map[place]*coreItem)}
+	b := &bundle{linked: l, roles: make([]role, len(l.instances)), shims: make(map[int]*shim), fills: make(map[place]*coreItem), read: make(map[*wasm.Module]*reading)}
 	for i := range l.instances {
 		c := &l.instances[i]
 		if c.module == nil {
 			continue
 		}
-		if s := shimOf(c.parsed); s != nil {
+		if s := b.reading(c.parsed).shim; s != nil {
 			b.roles[i], b.shims[i] = roleShim, s
 		} else if b.fixup(c) {
 			b.roles[i] = roleFixup
@@ -70,6 +84,17 @@ func newBundle(l *linked) *bundle {
 	return b
 }
 
+// reading reads a module once.
+func (b *bundle) reading(m *wasm.Module) *reading {
+	r := b.read[m]
+	if r == nil {
+		r = &reading{shim: shimOf(m)}
+		r.writes, r.plain = m.TableWrites()
+		b.read[m] = r
+	}
+	return r
+}
+
 // others returns the core instances that have no role around the main one.
 func (b *bundle) others() (others []int) {
 	for i, r := range b.roles {
@@ -82,7 +107,7 @@ func (b *bundle) others() (others []int) {
 
 // resolve follows the tables of shims from an item to the one that is called in the end.
 func (b *bundle) resolve(item *coreItem) *coreItem {
-	for range b.instances {
+	for range longestChain {
 		if item.canon != nil || item.sort != CoreFunc {
 			return item
 		}
@@ -166,11 +191,11 @@ func (b *bundle) fixup(c *coreInstance) bool {
 		imports[m.Imports[i].Kind] = append(imports[m.Imports[i].Kind], item)
 	}
 	starts, ok := startsOf(m, imports[wasm.KindFunc])
-	writes, plain := m.TableWrites()
-	if !ok || !plain {
+	read := b.reading(m)
+	if !ok || !read.plain {
 		return false
 	}
-	for _, w := range writes {
+	for _, w := range read.writes {
 		if !b.fill(w, imports) {
 			return false
 		}
@@ -187,7 +212,7 @@ func (b *bundle) fill(w wasm.TableWrite, imports map[wasm.Kind][]*coreItem) bool
 	}
 	table := tables[w.Table]
 	s := b.shims[table.instance]
-	if s == nil || s.table != table.name {
+	if s == nil || s.table != table.name || len(b.fills)+len(w.Funcs) > maxFills {
 		return false
 	}
 	for i, f := range w.Funcs {

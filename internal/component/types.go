@@ -25,6 +25,7 @@ type valueType struct {
 	depth       int
 	size, align uint64 // of an element, with pointers of 8 bytes
 	borrows     bool   // it has a borrow in it
+	pointers    bool   // it has parts that lie in memory of their own
 }
 
 type fieldType struct {
@@ -50,6 +51,7 @@ type instanceType struct {
 	exports []external
 	byName  map[string]int
 	fresh   []*identity
+	depth   int
 }
 
 // componentType is the type of a component. It is for any resources that are imported,
@@ -57,6 +59,8 @@ type instanceType struct {
 type componentType struct {
 	imports, exports  []external
 	imported, defined []*identity
+	depth             int
+	whole             *instanceType // of instances with just these exports, once there is one
 }
 
 // moduleType is the type of a core module.
@@ -87,8 +91,28 @@ type external struct {
 // maxValueSize bounds the size of values, as the specification does.
 const maxValueSize = 1 << 28
 
-// maxTypeDepth bounds how deep types of values are nested.
+// maxTypeDepth bounds how deep types of values are nested, and how deep those of instances
+// and components are: that many of them in each other.
 const maxTypeDepth = 100
+
+// deepest returns the depth of the deepest type of an instance or component in a list.
+func deepest(list []external) (depth int) {
+	for i := range list {
+		depth = max(depth, depthOf(list[i].is))
+	}
+	return depth
+}
+
+// depthOf returns the depth of a type of an instance or component, or 0 for others.
+func depthOf(is any) int {
+	switch t := is.(type) {
+	case *instanceType:
+		return t.depth
+	case *componentType:
+		return t.depth
+	}
+	return 0
+}
 
 // primSizes are the sizes of primitive types, which are their alignments as well.
 var primSizes = map[Prim]uint64{
@@ -101,7 +125,7 @@ var primTypes = func() map[Prim]*valueType {
 	for p := range prims {
 		m[p] = &valueType{prim: p, size: primSizes[p], align: primSizes[p]}
 	}
-	m[String].size, m[String].align = 16, 8
+	m[String].size, m[String].align, m[String].pointers = 16, 8, true
 	return m
 }()
 
@@ -139,10 +163,11 @@ func (t *valueType) parts(each func(*valueType)) {
 
 // measure sets depth, size and so on of a new type, and checks their bounds.
 func (t *valueType) measure() error {
-	t.borrows = t.kind == Borrow
+	t.borrows, t.pointers = t.kind == Borrow, t.kind == List && !t.fixed || t.kind == Map
 	t.parts(func(p *valueType) {
 		t.depth = max(t.depth, p.depth+1)
 		t.borrows = t.borrows || p.borrows
+		t.pointers = t.pointers || p.pointers && t.kind != Stream && t.kind != Future
 	})
 	if t.depth > maxTypeDepth {
 		return fmt.Errorf("a type is nested more than %d deep", maxTypeDepth)

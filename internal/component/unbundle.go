@@ -19,7 +19,9 @@ func (e *ShapeError) Error() string {
 	return "the component is not one core module with what wit-component puts around it: " + e.Why
 }
 
-func otherShape(format string, args ...any) error { return &ShapeError{fmt.Sprintf(format, args...)} }
+func otherShape(format string, args ...any) error {
+	return &ShapeError{cut(fmt.Sprintf(format, args...), maxMessage)}
+}
 
 // root is the module from which a core module imports functions that a component imports
 // by themselves, and not as part of an interface.
@@ -33,6 +35,9 @@ type unbundler struct {
 	realloc *coreItem
 	exports []wasm.Export
 	index   map[string]uint32 // of the main module's exported functions
+
+	sequences []wasm.Sequence // of functions and their post-returns
+	joined    []int           // the exports that are these sequences
 }
 
 // unbundle returns the main module of a component, with imports and exports by the names
@@ -104,7 +109,7 @@ func (u *unbundler) host(item *coreItem, imp *wasm.Import) (module, name string,
 		if imp.Module == abi.WASI && u.roles[item.instance] == roleAdapter {
 			return abi.WASI, item.name, nil
 		}
-		return "", "", otherShape("its core module imports %q %q of another core module", imp.Module, imp.Name)
+		return "", "", otherShape("its core module imports %.100q %.100q of another core module", imp.Module, imp.Name)
 	}
 	module, name, ok := hostNames(item.canon)
 	if !ok {
@@ -164,12 +169,20 @@ func (u *unbundler) isMain(item *coreItem) bool { return item.canon == nil && it
 
 // lifts exports the functions that the component exports.
 func (u *unbundler) lifts() error {
-	for _, l := range u.lifted() {
+	all, err := u.lifted()
+	if err != nil {
+		return err
+	}
+	for _, l := range all {
 		if err := u.lift(l.name, l.fn); err != nil {
 			return err
 		}
 	}
-	return nil
+	from, err := u.m.AddSequences(u.sequences)
+	for i, at := range u.joined {
+		u.exports[at].Index = from + uint32(i)
+	}
+	return err
 }
 
 // lifted is a function that a component exports, by interface#function.
@@ -178,23 +191,39 @@ type lifted struct {
 	fn   *function
 }
 
+// Bounds of the functions that a component exports, which are those of a core module. One
+// instance may be exported by many names.
+const (
+	maxLifted      = 100_000
+	maxLiftedNames = 8 << 20 // bytes
+)
+
 // lifted returns the functions that the component exports, but not those of the host.
-func (l *linked) lifted() (all []lifted) {
+func (l *linked) lifted() (all []lifted, err error) {
+	names := 0
+	add := func(prefix, name string, v value) {
+		fn, ok := v.is.(*function)
+		if !ok || fn.lifted == nil || err != nil {
+			return
+		}
+		switch names += len(prefix) + len(name); {
+		case len(all) == maxLifted:
+			err = &LimitError{"functions that it exports", maxLifted + 1, maxLifted}
+		case names > maxLiftedNames:
+			err = &LimitError{"bytes of names of functions that it exports", names, maxLiftedNames}
+		default:
+			all = append(all, lifted{prefix + name, fn})
+		}
+	}
 	for _, e := range l.exports {
-		switch is := e.is.(type) {
-		case *function:
-			if is.lifted != nil {
-				all = append(all, lifted{e.name, is})
-			}
-		case *instance:
-			for _, f := range is.exports {
-				if fn, ok := f.is.(*function); ok && fn.lifted != nil {
-					all = append(all, lifted{patched(e.name) + "#" + f.name, fn})
-				}
+		add("", e.name, e.value)
+		if i, ok := e.is.(*instance); ok {
+			for _, f := range i.exports {
+				add(patched(e.name)+"#", f.name, f.value)
 			}
 		}
 	}
-	return all
+	return all, err
 }
 
 // patched adds the patch version to the name of an interface of the contract that has
@@ -232,9 +261,9 @@ func (u *unbundler) lift(name string, fn *function) error {
 		u.export(postPrefix+name, wasm.KindFunc, u.index[post.name])
 		return nil
 	}
-	f, err := u.m.AddSequence(f, u.index[post.name])
+	u.sequences, u.joined = append(u.sequences, wasm.Sequence{First: f, Then: u.index[post.name]}), append(u.joined, len(u.exports))
 	u.export(name, wasm.KindFunc, f)
-	return err
+	return nil
 }
 
 // start exports the function that the component calls in the end.

@@ -72,9 +72,12 @@ func Validate(c *Component, size int) (*Types, error) {
 // Types are the types of a component's imports and exports.
 type Types struct{ component *componentType }
 
-// step counts work that takes no memory, and node work that does.
-func (v *validator) step() error {
-	if v.steps++; v.steps > maxChecks {
+// step counts work that takes no memory, steps as much of it as n steps, and node work that
+// takes memory.
+func (v *validator) step() error { return v.stepped(1) }
+
+func (v *validator) stepped(n int) error {
+	if v.steps += n; v.steps > maxChecks {
 		return &LimitError{"checks of types", v.steps, maxChecks}
 	}
 	return nil
@@ -140,6 +143,9 @@ func (v *validator) define(e *env, defs []Def) error {
 	for i := range defs {
 		d := &defs[i]
 		is, err := v.definition(e, d)
+		if err == nil && depthOf(is) > maxTypeDepth {
+			err = fmt.Errorf("types of instances and components are nested more than %d deep", maxTypeDepth)
+		}
 		if err != nil {
 			return atDef(d, err)
 		}
@@ -195,6 +201,7 @@ func (v *validator) component(c *Component, outer *env) (*componentType, error) 
 // in its imports, and those in its exports must be exported.
 func (v *validator) finish(e *env) (*componentType, error) {
 	t := &componentType{imports: e.imports, exports: e.exports, imported: e.imported}
+	t.depth = 1 + max(deepest(e.imports), deepest(e.exports))
 	free, err := v.free(e.imports)
 	if err != nil {
 		return nil, err

@@ -105,8 +105,8 @@ func signatureOf(params int, results ...wasm.ValueType) wasm.FuncType {
 type needs struct{ memory, realloc bool }
 
 // add notes the needs of a value, which may go into the guest's memory.
-func (n *needs) add(v *validator, t *valueType, into bool) {
-	if t != nil && v.hasPointer(t) {
+func (n *needs) add(t *valueType, into bool) {
+	if t != nil && t.pointers {
 		n.memory = true
 		n.realloc = n.realloc || into
 	}
@@ -174,7 +174,10 @@ func (v *validator) flatFunc(t *funcType, o *canonOptions, lift bool) (f wasm.Fu
 	}
 	for i := range t.params {
 		f.Params = append(f.Params, v.flat(t.params[i].typ)...)
-		n.add(v, t.params[i].typ, lift)
+		n.add(t.params[i].typ, lift)
+		if len(f.Params) > most {
+			break // they are in memory
+		}
 	}
 	if len(f.Params) > most {
 		f.Params = []wasm.ValueType{wasm.I32}
@@ -183,7 +186,7 @@ func (v *validator) flatFunc(t *funcType, o *canonOptions, lift bool) (f wasm.Fu
 	results := []wasm.ValueType(nil)
 	if t.result != nil {
 		results = v.flat(t.result)
-		n.add(v, t.result, !lift)
+		n.add(t.result, !lift)
 	}
 	switch {
 	case o.has[OptAsync] && lift:
@@ -203,21 +206,6 @@ func (v *validator) flatFunc(t *funcType, o *canonOptions, lift bool) (f wasm.Fu
 		f.Params, n.memory = append(f.Params, wasm.I32), true
 	}
 	return f, n
-}
-
-// hasPointer reports whether values of a type have parts that lie in memory of their own.
-func (v *validator) hasPointer(t *valueType) bool {
-	if t.prim == String || t.prim == Indexed && (t.kind == List && !t.fixed || t.kind == Map) {
-		return true
-	}
-	if v.step() != nil {
-		return true
-	}
-	has := false
-	if t.kind != Stream && t.kind != Future {
-		t.parts(func(p *valueType) { has = has || v.hasPointer(p) })
-	}
-	return has
 }
 
 // flatPrims are the core types of primitive types.

@@ -25,13 +25,13 @@ func (v *validator) module(n *Module) (any, error) {
 		c := spaces[imp.Kind](uint32(next[imp.Kind]))
 		next[imp.Kind]++
 		if t.imports[key] != nil {
-			return nil, fmt.Errorf("a core module imports %q %q twice", imp.Module, imp.Name)
+			return nil, fmt.Errorf("a core module imports %.100q %.100q twice", imp.Module, imp.Name)
 		}
 		t.imports[key] = c
 	}
 	for _, e := range m.Exports {
 		if t.exports[e.Name] != nil {
-			return nil, fmt.Errorf("a core module exports %q twice", e.Name)
+			return nil, fmt.Errorf("a core module exports %.100q twice", e.Name)
 		}
 		t.exports[e.Name] = spaces[e.Kind](e.Index)
 	}
@@ -110,14 +110,14 @@ func (t *moduleType) declare(inner *env, d *ModuleDecl) error {
 	}
 	if d.Kind == DeclExport {
 		if t.exports[d.Name] != nil {
-			return fmt.Errorf("a core module exports %q twice", d.Name)
+			return fmt.Errorf("a core module exports %.100q twice", d.Name)
 		}
 		t.exports[d.Name] = c
 		return nil
 	}
 	key := [2]string{d.Module, d.Name}
 	if t.imports[key] != nil {
-		return fmt.Errorf("a core module imports %q %q twice", d.Module, d.Name)
+		return fmt.Errorf("a core module imports %.100q %.100q twice", d.Module, d.Name)
 	}
 	t.imports[key] = c
 	return nil
@@ -145,25 +145,22 @@ func (v *validator) coreInstance(e *env, n *CoreInstance) (any, error) {
 	args := make(map[string]map[string]*coreType, len(n.Args))
 	for _, a := range n.Args {
 		if args[a.Name] != nil {
-			return nil, fmt.Errorf("the argument %q is given twice", a.Name)
+			return nil, fmt.Errorf("the argument %.100q is given twice", a.Name)
 		}
 		if args[a.Name], err = lookup[map[string]*coreType](e, CoreInst, a.Instance); err != nil {
 			return nil, err
 		}
 	}
 	for key, want := range m.imports {
-		if err := v.step(); err != nil {
-			return nil, err
-		}
 		if args[key[0]] == nil {
-			return nil, fmt.Errorf("a core module imports from %q, for which there is no argument", key[0])
+			return nil, fmt.Errorf("a core module imports from %.100q, for which there is no argument", key[0])
 		}
 		got := args[key[0]][key[1]]
 		if got == nil {
-			return nil, fmt.Errorf("a core module imports %q %q, which the argument does not export", key[0], key[1])
+			return nil, fmt.Errorf("a core module imports %.100q %.100q, which the argument does not export", key[0], key[1])
 		}
-		if err := fits(got, want); err != nil {
-			return nil, fmt.Errorf("the argument for %q %q: %w", key[0], key[1], err)
+		if err := v.fits(got, want); err != nil {
+			return nil, fmt.Errorf("the argument for %.100q %.100q: %w", key[0], key[1], err)
 		}
 	}
 	return m.exports, nil
@@ -181,7 +178,7 @@ func (e *env) coreList(n *CoreInstance) (any, error) {
 			return nil, err
 		}
 		if exports[x.Name] != nil {
-			return nil, fmt.Errorf("a core instance exports %q twice", x.Name)
+			return nil, fmt.Errorf("a core instance exports %.100q twice", x.Name)
 		}
 		exports[x.Name] = c
 	}
@@ -189,7 +186,10 @@ func (e *env) coreList(n *CoreInstance) (any, error) {
 }
 
 // fits checks that an export of a core module may be used as an import.
-func fits(got, want *coreType) error {
+func (v *validator) fits(got, want *coreType) error {
+	if err := v.stepped(4 + want.length()/8); err != nil {
+		return err
+	}
 	if got.kind != want.kind {
 		return fmt.Errorf("it is a %s, want a %s", got.kind, want.kind)
 	}
@@ -212,6 +212,14 @@ func fits(got, want *coreType) error {
 	return nil
 }
 
+// length returns the number of a function's parameters and results.
+func (c *coreType) length() int {
+	if c.fn == nil {
+		return 0
+	}
+	return len(c.fn.Params) + len(c.fn.Results)
+}
+
 func within(got, want wasm.Limits) bool {
 	most := !want.HasMax || got.HasMax && got.Max <= want.Max
 	return got.Min >= want.Min && most && got.Shared == want.Shared && got.Is64 == want.Is64
@@ -232,7 +240,7 @@ func (v *validator) alias(e *env, n *Alias) (any, error) {
 		}
 		c := exports[n.Name]
 		if c == nil || Sort(c.kind) != n.Sort {
-			return nil, fmt.Errorf("core instance %d has no export %q that is a %s", n.Of, n.Name, n.Sort)
+			return nil, fmt.Errorf("core instance %d has no export %.100q that is a %s", n.Of, n.Name, n.Sort)
 		}
 		return c, nil
 	}
@@ -245,7 +253,7 @@ func (v *validator) alias(e *env, n *Alias) (any, error) {
 	}
 	at, ok := i.byName[n.Name]
 	if !ok || i.exports[at].sort != n.Sort {
-		return nil, fmt.Errorf("instance %d has no export %q that is a %s", n.Of, n.Name, n.Sort)
+		return nil, fmt.Errorf("instance %d has no export %.100q that is a %s", n.Of, n.Name, n.Sort)
 	}
 	return i.exports[at].is, nil
 }

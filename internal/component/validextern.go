@@ -121,7 +121,7 @@ func (v *validator) export(e *env, n *Export) (any, error) {
 		}
 		if x.is != nil {
 			if err := v.ascribe(&x, &want); err != nil {
-				return nil, fmt.Errorf("export %q: the type does not fit: %w", n.Name.Name, err)
+				return nil, fmt.Errorf("export %.100q: the type does not fit: %w", n.Name.Name, err)
 			}
 		}
 		x = want
@@ -134,7 +134,9 @@ func (v *validator) export(e *env, n *Export) (any, error) {
 		ids = append(ids, r.id)
 	}
 	e.defined = append(e.defined, ids...)
-	e.explain(&x)
+	if err := v.explain(e, &x); err != nil {
+		return nil, err
+	}
 	x.rename(n.Name.Name)
 	if err := v.extern(e, exporting, &n.Name, &x); err != nil {
 		return nil, err
@@ -170,7 +172,10 @@ func (v *validator) ascribe(got, want *external) error {
 }
 
 // explain notes the resources that an export names.
-func (e *env) explain(x *external) {
+func (v *validator) explain(e *env, x *external) error {
+	if err := v.step(); err != nil {
+		return err
+	}
 	switch t := x.is.(type) {
 	case *resourceType:
 		if x.sort == Type {
@@ -179,10 +184,13 @@ func (e *env) explain(x *external) {
 	case *instanceType:
 		for i := range t.exports {
 			if x.sort == Inst && (t.exports[i].sort == Type || t.exports[i].sort == Inst) {
-				e.explain(&t.exports[i])
+				if err := v.explain(e, &t.exports[i]); err != nil {
+					return err
+				}
 			}
 		}
 	}
+	return nil
 }
 
 // extern checks the name of an import or export, and that its type uses only types that
@@ -193,7 +201,7 @@ func (v *validator) extern(e *env, direction int, n *ExternName, x *external) er
 		return &UnsupportedError{fmt.Sprintf("imports of other components by name (%.100q)", n.Name), "link them into it, for example by wac compose without --import-dependencies"}
 	}
 	if !ok {
-		return fmt.Errorf("%q is not a valid name of an %s", n.Name, directions[direction])
+		return fmt.Errorf("%.100q is not a valid name of an %s", n.Name, directions[direction])
 	}
 	if err := attributes(n, &p, x); err != nil {
 		return err
@@ -202,11 +210,11 @@ func (v *validator) extern(e *env, direction int, n *ExternName, x *external) er
 		put(&e.resources[direction], n.Name, r.id)
 	}
 	if err := e.annotated(direction, &p, x); err != nil {
-		return fmt.Errorf("%q: %w", n.Name, err)
+		return fmt.Errorf("%.100q: %w", n.Name, err)
 	}
 	u := unique(n.Name)
 	if before, ok := e.names[direction][u]; ok {
-		return fmt.Errorf("the name %q conflicts with the name %q", n.Name, before)
+		return fmt.Errorf("the name %.100q conflicts with the name %.100q", n.Name, before)
 	}
 	put(&e.names[direction], u, n.Name)
 	if e.kind == ofInstanceType || e.kind == ofList {
@@ -214,7 +222,7 @@ func (v *validator) extern(e *env, direction int, n *ExternName, x *external) er
 	}
 	named, err := v.register(e, direction, x)
 	if err == nil && !named {
-		err = fmt.Errorf("%s %q uses a type that is not imported or exported itself", directions[direction], n.Name)
+		err = fmt.Errorf("%s %.100q uses a type that is not imported or exported itself", directions[direction], n.Name)
 	}
 	return err
 }
@@ -230,14 +238,14 @@ func attributes(n *ExternName, p *nameParts, x *external) error {
 		switch a.Kind {
 		case Implements:
 			if in, ok := parseName(a.Value); !ok || !in.iface {
-				return fmt.Errorf("%q is not the name of an interface", a.Value)
+				return fmt.Errorf("%.100q is not the name of an interface", a.Value)
 			}
 			if p.iface || p.annotation != "" || x.sort != Inst {
 				return errors.New("only an instance with a plain name implements an interface")
 			}
 		case VersionSuffix:
 			if !canonOnly.MatchString(p.version) || !semverOnly.MatchString(p.version+a.Value) {
-				return fmt.Errorf("the version %q with the suffix %q is not a valid version", p.version, a.Value)
+				return fmt.Errorf("the version %.100q with the suffix %.100q is not a valid version", p.version, a.Value)
 			}
 		}
 	}
@@ -255,7 +263,7 @@ func (e *env) annotated(direction int, p *nameParts, x *external) error {
 	}
 	id := e.resources[direction][p.resource]
 	if id == nil {
-		return fmt.Errorf("there is no resource %q before it", p.resource)
+		return fmt.Errorf("there is no resource %.100q before it", p.resource)
 	}
 	is := func(t *valueType, kind Kind) bool { return t != nil && t.kind == kind && t.resource.id == id }
 	switch p.annotation {
@@ -265,11 +273,11 @@ func (e *env) annotated(direction int, p *nameParts, x *external) error {
 			r = r.elem
 		}
 		if !is(r, Own) {
-			return fmt.Errorf("a constructor returns the resource %q", p.resource)
+			return fmt.Errorf("a constructor returns the resource %.100q", p.resource)
 		}
 	case "method":
 		if len(f.params) == 0 || f.params[0].name != "self" || !is(f.params[0].typ, Borrow) {
-			return fmt.Errorf("the first parameter of a method is self, a borrow of %q", p.resource)
+			return fmt.Errorf("the first parameter of a method is self, a borrow of %.100q", p.resource)
 		}
 	}
 	return nil
@@ -364,10 +372,10 @@ func (v *validator) instance(e *env, n *Instance) (any, error) {
 		want := &c.imports[i]
 		got, ok := args[want.name]
 		if !ok {
-			return nil, fmt.Errorf("the argument %q is missing", want.name)
+			return nil, fmt.Errorf("the argument %.100q is missing", want.name)
 		}
 		if err := v.sub(b, open, &got, want); err != nil {
-			return nil, fmt.Errorf("the argument %q does not fit: %w", want.name, err)
+			return nil, fmt.Errorf("the argument %.100q does not fit: %w", want.name, err)
 		}
 		if err := s.given(want, &got); err != nil {
 			return nil, err
@@ -380,8 +388,20 @@ func (v *validator) instance(e *env, n *Instance) (any, error) {
 		b[id] = &identity{id.name}
 		e.defined = append(e.defined, b[id])
 	}
+	return s.instanceOf(c)
+}
+
+// instanceOf returns the type of an instance of a component. Instances with just the exports
+// of the component share one.
+func (s *substitution) instanceOf(c *componentType) (any, error) {
 	exports, err := s.list(c.exports)
-	return newInstanceType(exports, nil), err
+	if err != nil || !sameSlice(exports, c.exports) {
+		return newInstanceType(exports, nil), err
+	}
+	if c.whole == nil {
+		c.whole = newInstanceType(exports, nil)
+	}
+	return c.whole, nil
 }
 
 // arguments resolves the arguments of an instance of a component.
@@ -389,7 +409,7 @@ func (e *env) arguments(n *Instance) (map[string]external, error) {
 	args := make(map[string]external, len(n.Args))
 	for _, a := range n.Args {
 		if _, ok := args[a.Name]; ok {
-			return nil, fmt.Errorf("the argument %q is given twice", a.Name)
+			return nil, fmt.Errorf("the argument %.100q is given twice", a.Name)
 		}
 		if a.Sort < CoreModule || a.Sort == CoreInst || a.Sort == Value {
 			return nil, fmt.Errorf("an argument can't be a %s", a.Sort)

@@ -28,7 +28,7 @@ func (v *validator) sub(b binding, open map[*identity]bool, got, want *external)
 	}
 	switch w := want.is.(type) {
 	case *moduleType:
-		return subModule(got.is.(*moduleType), w)
+		return v.subModule(got.is.(*moduleType), w)
 	case *funcType:
 		if g, ok := got.is.(*funcType); ok {
 			return v.sameFunc(b, g, w)
@@ -78,10 +78,10 @@ func (v *validator) subInstance(b binding, open map[*identity]bool, got, want *i
 		w := &want.exports[i]
 		at, ok := got.byName[w.name]
 		if !ok {
-			return fmt.Errorf("the export %q is missing", w.name)
+			return fmt.Errorf("the export %.100q is missing", w.name)
 		}
 		if err := v.sub(b, open, &got.exports[at], w); err != nil {
-			return fmt.Errorf("export %q: %w", w.name, err)
+			return fmt.Errorf("export %.100q: %w", w.name, err)
 		}
 	}
 	return nil
@@ -90,6 +90,10 @@ func (v *validator) subInstance(b binding, open map[*identity]bool, got, want *i
 // subComponent checks that a component may be used where another type is declared: it may
 // import less and export more.
 func (v *validator) subComponent(outer binding, got, want *componentType) error {
+	copied := len(outer) + len(got.imports) + len(got.imported) + len(got.exports) + len(want.imports) + len(want.exports) + len(want.defined)
+	if err := v.stepped(copied); err != nil {
+		return err
+	}
 	b := maps.Clone(outer)
 	if b == nil {
 		b = make(binding)
@@ -103,10 +107,10 @@ func (v *validator) subComponent(outer binding, got, want *componentType) error 
 		g := &got.imports[i]
 		at, ok := given.byName[g.name]
 		if !ok {
-			return fmt.Errorf("the import %q is not expected", g.name)
+			return fmt.Errorf("the import %.100q is not expected", g.name)
 		}
 		if err := v.sub(b, open, &given.exports[at], g); err != nil {
-			return fmt.Errorf("import %q: %w", g.name, err)
+			return fmt.Errorf("import %.100q: %w", g.name, err)
 		}
 	}
 	s := &substitution{v: v, to: b, done: make(map[any]any)}
@@ -121,23 +125,23 @@ func (v *validator) subComponent(outer binding, got, want *componentType) error 
 	return v.subInstance(make(binding), open, newInstanceType(exports, nil), newInstanceType(want.exports, nil), false)
 }
 
-func subModule(got, want *moduleType) error {
+func (v *validator) subModule(got, want *moduleType) error {
 	for key, g := range got.imports {
 		w := want.imports[key]
 		if w == nil {
-			return fmt.Errorf("the core module imports %q %q, which is not expected", key[0], key[1])
+			return fmt.Errorf("the core module imports %.100q %.100q, which is not expected", key[0], key[1])
 		}
-		if err := fits(w, g); err != nil {
-			return fmt.Errorf("import %q %q of the core module: %w", key[0], key[1], err)
+		if err := v.fits(w, g); err != nil {
+			return fmt.Errorf("import %.100q %.100q of the core module: %w", key[0], key[1], err)
 		}
 	}
 	for name, w := range want.exports {
 		g := got.exports[name]
 		if g == nil {
-			return fmt.Errorf("the core module does not export %q", name)
+			return fmt.Errorf("the core module does not export %.100q", name)
 		}
-		if err := fits(g, w); err != nil {
-			return fmt.Errorf("export %q of the core module: %w", name, err)
+		if err := v.fits(g, w); err != nil {
+			return fmt.Errorf("export %.100q of the core module: %w", name, err)
 		}
 	}
 	return nil
@@ -162,10 +166,10 @@ func (v *validator) sameFields(b binding, got, want []fieldType) error {
 	}
 	for i := range got {
 		if got[i].name != want[i].name {
-			return fmt.Errorf("expected %q, got %q", want[i].name, got[i].name)
+			return fmt.Errorf("expected %.100q, got %.100q", want[i].name, got[i].name)
 		}
 		if err := v.same(b, got[i].typ, want[i].typ); err != nil {
-			return fmt.Errorf("%q: %w", got[i].name, err)
+			return fmt.Errorf("%.100q: %w", got[i].name, err)
 		}
 	}
 	return nil
@@ -229,6 +233,12 @@ func (s *substitution) given(want, got *external) error {
 // list replaces in imports or exports.
 func (s *substitution) list(list []external) ([]external, error) {
 	out := list
+	if len(s.to)+len(s.done) == 0 {
+		return out, nil
+	}
+	if err := s.v.stepped(len(list)); err != nil {
+		return nil, err
+	}
 	for i := range list {
 		is, err := s.in(list[i].is)
 		if err != nil {
@@ -300,7 +310,7 @@ func (s *substitution) fresh(is any) (any, error) {
 		if err != nil || sameSlice(exports, t.exports) && sameSlice(imports, t.imports) {
 			return is, err
 		}
-		return &componentType{imports, exports, t.imported, t.defined}, nil
+		return &componentType{imports: imports, exports: exports, imported: t.imported, defined: t.defined, depth: t.depth}, nil
 	}
 	return is, nil
 }
@@ -345,6 +355,9 @@ func (s *substitution) optional(t *valueType) (*valueType, error) {
 
 func (s *substitution) fields(fields []fieldType) ([]fieldType, error) {
 	out := fields
+	if err := s.v.stepped(len(fields)); err != nil {
+		return nil, err
+	}
 	for i := range fields {
 		t, err := s.optional(fields[i].typ)
 		if err != nil {

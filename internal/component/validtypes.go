@@ -38,7 +38,7 @@ func (v *validator) typeOf(e *env, n Node) (any, error) {
 }
 
 func newInstanceType(exports []external, fresh []*identity) *instanceType {
-	t := &instanceType{exports: exports, fresh: fresh}
+	t := &instanceType{exports: exports, fresh: fresh, depth: 1 + deepest(exports)}
 	if len(exports) > 0 {
 		t.byName = make(map[string]int, len(exports))
 	}
@@ -96,10 +96,10 @@ func (v *validator) fields(e *env, fields []Field, what string) ([]fieldType, er
 	for i, f := range fields {
 		if what != "" {
 			if !label.MatchString(f.Name) || len(f.Name) > maxName {
-				return nil, fmt.Errorf("%s name %q is not in kebab case", what, f.Name)
+				return nil, fmt.Errorf("%s name %.100q is not in kebab case", what, f.Name)
 			}
 			if u := unique(f.Name); seen[u] {
-				return nil, fmt.Errorf("%s name %q conflicts with an earlier name", what, f.Name)
+				return nil, fmt.Errorf("%s name %.100q conflicts with an earlier name", what, f.Name)
 			} else {
 				seen[u] = true
 			}

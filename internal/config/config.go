@@ -50,7 +50,7 @@ type Host struct {
 	Interpreter    bool     `yaml:"interpreter,omitempty" jsonschema:"default=false" jsonschema_description:"Whether the engine wazero interprets guests instead of compiling them: slower by far, with less that could be wrong."`
 }
 
-// Defaults has the keys of a component but id, source and sha256.
+// Defaults has the keys of a component but id, source, sha256 and secrets.
 type Defaults Component
 
 // Component is one guest with its capabilities and limits.
@@ -68,10 +68,11 @@ type Component struct {
 	Env            Pairs            `yaml:"env,omitempty" jsonschema_description:"The environment of an executable, or the one that a WebAssembly guest gets by WASI: nothing of airhost's own is added. NAME: ${NAME} passes a variable on."`
 	Args           []string         `yaml:"args,omitempty" jsonschema_description:"The arguments that a WebAssembly guest gets by WASI. Those of an executable are process.args."`
 	Config         Pairs            `yaml:"config,omitempty" jsonschema_description:"Handed to the guest's initialize, in this order."`
-	Capabilities   Capabilities     `yaml:"capabilities,omitempty" jsonschema_description:"The targets that the component may message, the functions that it may call, the topics on which it may publish, its buckets, and the URLs that it may request. Nothing is granted by default."`
+	Secrets        Secrets          `yaml:"secrets,omitempty" jsonschema_description:"Settings that the component alone may read, by wasi:config/store and by the function airhost/secret: each key with the variable or the file that has the value. At most 64."`
+	Capabilities   Capabilities     `yaml:"capabilities,omitempty" jsonschema_description:"The targets that the component may message, the functions that it may call, the topics on which it may publish, its buckets, the URLs that it may request, and its directories. Nothing is granted by default."`
 	Subscribe      []Subscription   `yaml:"subscribe,omitempty" jsonschema_description:"The topics on which the component gets the messages that others publish: each message once, with the publisher as the sender. The first entry that matches a topic counts."`
 	Limits         Limits           `yaml:"limits,omitempty" jsonschema_description:"The resources that the component may use."`
-	Quota          Quota            `yaml:"quota,omitempty" jsonschema_description:"The messages and requests to the web that the component may send, and what its own bucket may have."`
+	Quota          Quota            `yaml:"quota,omitempty" jsonschema_description:"The messages and requests to the web that the component may send, and what its own bucket and its directories may have."`
 	Accept         Accept           `yaml:"accept,omitempty" jsonschema_description:"The messages that the component takes, whoever sends them."`
 	Restart        Restart          `yaml:"restart,omitempty" jsonschema_description:"When and how fast the guest is started again after it has ended."`
 	Logs           Logs             `yaml:"logs,omitempty" jsonschema_description:"How much the component may log, standard output and standard error included."`
@@ -90,7 +91,7 @@ type Process struct {
 }
 
 // Capabilities are the targets that a component may message, the functions that it may call,
-// the topics on which it may publish, its buckets, and the URLs that it may request.
+// the topics on which it may publish, its buckets, the URLs that it may request, and its directories.
 type Capabilities struct {
 	Send     []core.IDPattern    `yaml:"send,omitempty" jsonschema_description:"Targets of fire-and-forget: namespace/name, namespace/* or *."`
 	Request  []core.IDPattern    `yaml:"request,omitempty" jsonschema_description:"Targets of request-response: namespace/name, namespace/* or *."`
@@ -98,6 +99,7 @@ type Capabilities struct {
 	Publish  []core.TopicPattern `yaml:"publish,omitempty" jsonschema_description:"Topics on which it may publish: parts divided by dots. * is any one part, and a last > one or more."`
 	KeyValue []string            `yaml:"keyvalue,omitempty" jsonschema:"eachMinLength=1" jsonschema_description:"Buckets of wasi:keyvalue that it may use: default is its own, the others are those of keyvalue.buckets."`
 	HTTP     []string            `yaml:"http,omitempty" jsonschema:"eachMinLength=1" jsonschema_description:"URLs that it may request: scheme://host:port/path. A host of *.example.com stands for the names below example.com, a port of * for any, and a * at the end of the path for all that begins so."`
+	Files    []Directory         `yaml:"files,omitempty" jsonschema_description:"Directories of the host that it may use: a guest of WebAssembly by WASI, a native component by guest.OpenRoot. 16 at most."`
 }
 
 // Limits bound the resources that one component may use.
@@ -115,7 +117,8 @@ type Limits struct {
 	Timers          int      `yaml:"timers,omitempty" jsonschema:"minimum=1,maximum=1048576,default=100" jsonschema_description:"How many timers of the component may run, or have fired and wait for it."`
 }
 
-// Quota bounds the messages and requests that one component may send, and its own bucket.
+// Quota bounds the messages and requests that one component may send, its own bucket, and its
+// directories.
 type Quota struct {
 	MessagesPerSecond int  `yaml:"messages_per_second,omitempty" jsonschema:"minimum=1,maximum=1000000000,default=10000" jsonschema_description:"How many messages and requests may be sent in the long run."`
 	Burst             int  `yaml:"burst,omitempty" jsonschema:"minimum=1,maximum=1000000000,default=1000" jsonschema_description:"How many may be sent at once after a pause."`
@@ -124,6 +127,8 @@ type Quota struct {
 	KeyValueBytes     Size `yaml:"keyvalue_bytes,omitempty" jsonschema:"minimum=1B,maximum=1TiB,default=16MiB" jsonschema_description:"How many bytes all keys and values of the component's own bucket may have."`
 	KeyValueKeys      int  `yaml:"keyvalue_keys,omitempty" jsonschema:"minimum=1,maximum=1000000000,default=10000" jsonschema_description:"How many keys it may have there."`
 	HTTPRequests      int  `yaml:"http_requests,omitempty" jsonschema:"minimum=1,maximum=10000,default=16" jsonschema_description:"How many requests to the web may be under way, of all its instances together."`
+	FilesBytes        Size `yaml:"files_bytes,omitempty" jsonschema:"minimum=1B,maximum=1TiB,default=64MiB" jsonschema_description:"How many bytes the files may have in a directory that it may change (mode: rw), whoever has written them."`
+	Files             int  `yaml:"files,omitempty" jsonschema:"minimum=1,maximum=1000000,default=10000" jsonschema_description:"How many files, directories and links there may be."`
 }
 
 // Accept bounds the messages that come to one component.

@@ -315,7 +315,7 @@ func sameKeys(t *testing.T, path string, schema map[string]any, typ reflect.Type
 	}
 	for i := range typ.NumField() {
 		key, _, _ := strings.Cut(typ.Field(i).Tag.Get("yaml"), ",")
-		if key == "" || path == ".defaults" && slices.Contains([]string{"id", "source", "sha256"}, key) {
+		if key == "" || path == ".defaults" && slices.Contains([]string{"id", "source", "sha256", "secrets"}, key) {
 			continue
 		}
 		property, ok := properties[key].(map[string]any)

@@ -27,7 +27,9 @@ func (d *decoder) consistency() {
 		d.mailbox(c, path)
 		d.subscriptions(c.Subscribe, path+".subscribe")
 		d.place(c, path)
+		d.directories(c, path)
 		d.buckets(c.Capabilities.KeyValue, path+".capabilities.keyvalue")
+		d.secrets(c, path)
 		d.httpRules(c.Capabilities.HTTP, path+".capabilities.http")
 	}
 	d.admin(&d.file.Host)
@@ -163,7 +165,7 @@ func (d *decoder) process(c *Component, path string) {
 }
 
 // Warnings returns probable mistakes that are allowed: budgets of namespaces, capabilities for
-// functions, buckets and targets, targets of routes and schedules, and topics, that the file does not have.
+// functions, buckets and targets, secrets that others may read, targets of routes and schedules, and topics, that the file does not have.
 // Targets, publishers and subscribers may be anywhere if the broker may know other hosts; then there are
 // warnings for subscriptions in which these have no part.
 func (f *File) Warnings() Mistakes {
@@ -172,6 +174,7 @@ func (f *File) Warnings() Mistakes {
 		warnings = append(warnings, f.Mistake(path, "no file matches it"))
 	}
 	warnings = append(warnings, f.idleBudgets()...)
+	warnings = append(warnings, f.openSecrets()...)
 	for i := range f.Components {
 		granted := f.Components[i].Capabilities
 		path := fmt.Sprintf("components[%d].capabilities.", i)
@@ -188,7 +191,7 @@ func (f *File) Warnings() Mistakes {
 		warnings = append(warnings, f.silent()...)
 	}
 	if f.Host.UsesNATS() {
-		warnings = append(warnings, f.unshared()...)
+		warnings = append(append(warnings, f.unshared()...), f.stays()...)
 	}
 	return warnings
 }

@@ -182,6 +182,12 @@ func (d *decoder) decode(path string, n ast.Node, into reflect.Value, r rules) {
 	case *Pairs:
 		d.pairs(path, n, target)
 		return
+	case *Secrets:
+		d.allSecrets(path, n, target)
+		return
+	case *Secret:
+		d.secret(path, n, target)
+		return
 	case *Part:
 		d.part(path, n, target, r)
 		return

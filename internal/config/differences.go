@@ -58,6 +58,8 @@ func (c *comparison) fields(path string, old, new reflect.Value) {
 			c.pairs(at, a.Interface().(Pairs), b.Interface().(Pairs))
 		case a.Kind() == reflect.Slice && isGroup(a.Type().Elem()):
 			c.items(at, a, b)
+		case a.Type() == reflect.TypeFor[Secrets]():
+			c.secrets(at, a.Interface().(Secrets), b.Interface().(Secrets))
 		case isGroup(a.Type()):
 			c.fields(at, a, b)
 		default:

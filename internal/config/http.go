@@ -16,7 +16,7 @@ type HTTPOut struct {
 	MaxBody               Size     `yaml:"max_body,omitempty" jsonschema:"minimum=1B,maximum=1GiB,default=1MiB" jsonschema_description:"The largest body of a request and of a response."`
 	Redirects             int      `yaml:"redirects,omitempty" jsonschema:"minimum=0,maximum=20,default=10" jsonschema_description:"How many redirects of a request are followed; with 0 the component gets the response with the redirect."`
 	MaxConnections        int      `yaml:"max_connections,omitempty" jsonschema:"minimum=1,maximum=65535,default=256" jsonschema_description:"How many connections there may be, idle ones included."`
-	MaxConnectionsPerHost int      `yaml:"max_connections_per_host,omitempty" jsonschema:"minimum=1,maximum=65535,default=16" jsonschema_description:"How many of them may be to the same host and port. Further requests wait."`
+	MaxConnectionsPerHost int      `yaml:"max_connections_per_host,omitempty" jsonschema:"minimum=1,maximum=65535,default=64" jsonschema_description:"How many of them may be to the same host and port. Further requests wait."`
 }
 
 // NoRedirects reports whether the file says that no redirect is followed.

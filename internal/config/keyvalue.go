@@ -11,7 +11,7 @@ import (
 
 // KeyValue is the store in which components keep keys with their values.
 type KeyValue struct {
-	Store   string            `yaml:"store,omitempty" jsonschema:"enum=memory,enum=bbolt,default=bbolt" jsonschema_description:"Where the values are kept. memory: in the host's memory, until it ends; bbolt: in one file."`
+	Store   string            `yaml:"store,omitempty" jsonschema:"enum=memory,enum=bbolt,enum=nats,default=bbolt" jsonschema_description:"Where the values are kept. memory: in the host's memory, until it ends; bbolt: in one file; nats: in JetStream, with all hosts of host.nats.cluster."`
 	Path    string            `yaml:"path,omitempty" jsonschema:"minLength=1" jsonschema_description:"The file of bbolt, relative to this file. It is made if there is none. One host at a time has it open."`
 	Sync    bool              `yaml:"sync,omitempty" jsonschema:"default=false" jsonschema_description:"Whether a change is on the disk before the guest goes on. Without it, changes are written within a tenth of a second, and a host that is killed loses the last ones."`
 	Buckets map[string]Bucket `yaml:"buckets,omitempty" jsonschema_description:"The buckets that components share, by their names, which capabilities.keyvalue grants. Each component has one of its own besides, by the name default."`
@@ -27,6 +27,7 @@ type Bucket struct {
 const (
 	StoreMemory   = "memory"
 	StoreBBolt    = "bbolt"
+	StoreNATS     = "nats"
 	defaultBucket = "default"
 )
 
@@ -38,7 +39,10 @@ func (d *decoder) keyValue() {
 	s := &d.file.KeyValue
 	switch {
 	case !d.file.HasKeyValue() || d.wrong("keyvalue") || d.wrong("keyvalue.store"):
-	case s.Store == StoreMemory:
+	case s.Store == StoreMemory, s.Store == StoreNATS:
+		if s.Store == StoreNATS && !d.file.Host.UsesNATS() && !d.wrong("host.broker") {
+			d.at("keyvalue.store", "is nats, and the host has another broker: set host.broker to nats, or store to bbolt or memory")
+		}
 		for _, key := range []string{"path", "sync"} {
 			if d.file.given("keyvalue." + key) {
 				d.at("keyvalue."+key, "is for store: bbolt alone: leave it out")
@@ -68,6 +72,21 @@ func (d *decoder) buckets(granted []string, path string) {
 			d.at(at, "%s is there twice: leave one out", name)
 		}
 	}
+}
+
+// stays returns warnings for components that may move to another host, and whose own bucket stays.
+func (f *File) stays() (warnings Mistakes) {
+	if !f.HasKeyValue() || f.KeyValue.Store == StoreNATS {
+		return nil
+	}
+	for i := range f.Components {
+		c := &f.Components[i]
+		if n := slices.Index(c.Capabilities.KeyValue, defaultBucket); c.Place == placeAny && n >= 0 {
+			warnings = append(warnings, f.Mistake(fmt.Sprintf("components[%d].capabilities.keyvalue[%d]", i, n),
+				"is in the store of one host, and with place: any the component runs on another one later: set keyvalue.store to nats"))
+		}
+	}
+	return warnings
 }
 
 // unstored returns warnings for capabilities for buckets that the file does not have.

@@ -36,10 +36,19 @@ func Load(path string, built Built) (*File, error) {
 func (f *File) Absolute() (*File, error) {
 	absolute := *f
 	absolute.Components = slices.Clone(f.Components)
+	for i := range absolute.Components {
+		granted := &absolute.Components[i].Capabilities.Files
+		*granted = slices.Clone(*granted)
+	}
 	for _, part := range absolute.Host.parts() {
 		if part.Plugin != nil {
 			plugin := *part.Plugin
 			part.Plugin = &plugin
+		}
+	}
+	for i := range absolute.Components {
+		if err := absolute.Components[i].moveSecrets(filepath.Abs); err != nil {
+			return nil, err
 		}
 	}
 	for _, p := range absolute.paths() {
@@ -54,8 +63,12 @@ func (f *File) Absolute() (*File, error) {
 // paths are all paths that the file has.
 func (f *File) paths() (all []*string) {
 	for i := range f.Components {
-		if c := &f.Components[i]; c.Engine != "native" {
+		c := &f.Components[i]
+		if c.Engine != "native" {
 			all = append(all, &c.Source)
+		}
+		for j := range c.Capabilities.Files {
+			all = append(all, &c.Capabilities.Files[j].Path)
 		}
 	}
 	if a := f.Host.Admin; a != "" && a != AdminOff && isPath(a) {
@@ -101,6 +114,8 @@ func (f *File) locate() Mistakes {
 			missing = append(missing, f.Mistake(path, fmt.Sprintf("%s: %s", c.Source, reason(err))))
 		}
 	}
+	missing = append(missing, f.locateSecrets()...)
+	missing = append(missing, f.locateDirectories()...)
 	if f.KeyValue.Path != "" {
 		f.KeyValue.Path = f.path(f.KeyValue.Path)
 	}

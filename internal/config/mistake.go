@@ -21,7 +21,7 @@ type Mistake struct {
 	// Text names the mistake, the expected value, and the nearest valid word.
 	Text string
 	// Excerpt is the line of the file and below it a caret; empty without Line. The values of
-	// config and env are stars in it, and names and passwords in addresses.
+	// config, env and secrets are stars in it, and names and passwords in addresses.
 	Excerpt string
 
 	order int // of the file

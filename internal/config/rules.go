@@ -28,7 +28,7 @@ type rules struct {
 }
 
 // ownKeys are those that each component has by itself.
-var ownKeys = []string{"id", "source", "sha256"}
+var ownKeys = []string{"id", "source", "sha256", "secrets"}
 
 // fieldsOf returns a struct's keys in the order of its fields; none for other
 // types.

@@ -119,6 +119,8 @@ func complete(schema *jsonschema.Schema, t reflect.Type, built Built) {
 		schema.PropertyNames = &jsonschema.Schema{Pattern: "^" + idPart + "$"}
 		if t.Key() == reflect.TypeFor[core.ComponentID]() {
 			schema.PropertyNames.Pattern = idSyntax
+		} else if t == reflect.TypeFor[Secrets]() {
+			ofSecrets(schema)
 		}
 		schema, t = schema.AdditionalProperties, t.Elem()
 	}
@@ -155,8 +157,18 @@ func restrict(property *jsonschema.Schema, kind reflect.Type, r rules) {
 		if kind == reflect.TypeFor[[]string]() { // of capabilities
 			property.Items.Pattern = "^" + idPart + "$"
 		}
+	case "files":
+		if kind == reflect.TypeFor[[]Directory]() { // of capabilities
+			most := uint64(core.MaxFileGrants)
+			property.MaxItems = &most
+		}
+	case "as":
+		most := uint64(255)
+		property.Pattern, property.MaxLength = guestPathPattern, &most
 	case "env":
-		property.PropertyNames = &jsonschema.Schema{Pattern: variableNames}
+		if kind != reflect.TypeFor[string]() { // of a secret
+			property.PropertyNames = &jsonschema.Schema{Pattern: variableNames}
+		}
 	case "labels":
 		most := uint64(maxLabels)
 		property.MaxProperties = &most

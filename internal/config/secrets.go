@@ -9,13 +9,13 @@ import (
 
 var (
 	// secretKey is a key whose values may be secrets, up to the colon.
-	secretKey = regexp.MustCompile(`\b(config|env)\b[^\w:]{0,3}:`)
+	secretKey = regexp.MustCompile(`\b(config|env|secrets)\b[^\w:]{0,3}:`)
 	// keyOfPair is the key with which a text begins, up to the colon.
 	keyOfPair    = regexp.MustCompile(`^\s*("[^"]*"|'[^']*'|[^\s"'{}\[\],:]+)\s*:(\s|$)`)
 	variableName = regexp.MustCompile(`\$\{\w+`)
 )
 
-// maskLine returns line n of a file, with stars for possible secrets: the values of config and env. It
+// maskLine returns line n of a file, with stars for possible secrets: the values of config, env and secrets. It
 // reads the text alone, since the file may be no valid YAML, and rather hides too much.
 func maskLine(lines []string, n int) string {
 	line := lines[n]

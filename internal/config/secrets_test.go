@@ -10,10 +10,13 @@ import (
 )
 
 // TestMistakesShowNoSecrets: a mistake shows the line that it is in, with stars for the values of
-// config and env, however these are written, also if the file is no YAML.
+// config, env and secrets, however these are written, also if the file is no YAML.
 func TestMistakesShowNoSecrets(t *testing.T) {
 	const secret = "s3cr3t"
 	for _, test := range []struct{ lines, excerpt string }{
+		{"- {id: a/b, source: x.wasm, secrets: {key: s3cr3t}}", "secrets: {key: ******}}"},
+		{"- id: a/b\n  source: x.wasm\n  secrets:\n    key:\n      env: s3cr3t-1\n", ""},
+		{"- {id: a/b, source: x.wasm, secrets: s3cr3t}", "secrets: ******}"},
 		{"- {id: a/b, sourc: x.wasm, config: {key: s3cr3t}}", "- {id: a/b, sourc: x.wasm, config: {key: ******}}"},
 		{"- {id: a/b, config: {key: s3cr3t, two: '}s3cr3t'}, sourc: x.wasm}", "config: {key: ******, two: '}******'}, sourc: x.wasm}"},
 		{"- {id: a/b, env: {\"KEY\": \"s3cr3t\\\"}\", two: s3cr3t}, sourc: x.wasm}", ", sourc: x.wasm}"},

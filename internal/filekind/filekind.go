@@ -73,7 +73,7 @@ func Explain(data []byte, err error) error {
 	case bytes.Contains(data[:min(len(data), 4096)], []byte("components:")):
 		return fmt.Errorf("%w; it seems to be a configuration, which airhost check takes", err)
 	case isText(data):
-		return fmt.Errorf("%w; it seems to be text: give the file that its toolchain makes of it (wat2wasm of WebAssembly in text form)", err)
+		return fmt.Errorf("%w; it seems to be text: build it first, and give the file that its toolchain makes of it (componentize-js of JavaScript, wat2wasm of WebAssembly in text form)", err)
 	}
 	return err
 }

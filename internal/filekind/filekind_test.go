@@ -16,7 +16,7 @@ func TestExplain(t *testing.T) {
 		"\x7fELF\x02\x01":     "it seems to be an executable",
 		"PK\x03\x04":          "it seems to be a zip archive",
 		"# x\ncomponents: []": "it seems to be a configuration, which airhost check takes",
-		"hello\n":             "it seems to be text: give the file that its toolchain makes of it",
+		"hello\n":             "it seems to be text: build it first, and give the file that its toolchain makes of it",
 		"(module)":            "wat2wasm assembles",
 	} {
 		got := filekind.Explain([]byte(data), wasm.ErrNotWasm)

@@ -19,7 +19,7 @@ func (f *fuser) numberWrappers(next uint32) {
 	if f.graph.Realloc == "" || i < 0 {
 		return
 	}
-	exported := f.index(f.exports[i])
+	exported, modes := f.index(f.exports[i]), make(map[uint32]uint32)
 	for i := range f.foreign {
 		to := &f.foreign[i]
 		if !to.used || to.realloc == nil {
@@ -29,11 +29,11 @@ func (f *fuser) numberWrappers(next uint32) {
 		if own == exported {
 			continue
 		}
-		at := slices.Index(f.allocators, own)
-		if at < 0 {
-			at, f.allocators = len(f.allocators), append(f.allocators, own)
+		if modes[own] == 0 {
+			f.allocators = append(f.allocators, own)
+			modes[own] = uint32(len(f.allocators))
 		}
-		to.wrapped, to.wrapper, to.mode = true, next, uint32(at)+1
+		to.wrapped, to.wrapper, to.mode = true, next, modes[own]
 		next++
 	}
 	f.dispatcher = next

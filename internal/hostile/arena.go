@@ -11,6 +11,7 @@ import (
 	"github.com/airhost/airhost/brokers/inproc"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
+	"github.com/airhost/airhost/reach/keyvalue"
 	"github.com/airhost/airhost/trackers/slab"
 )
 
@@ -34,6 +35,7 @@ type Arena struct {
 	Host   *host.Host
 	engine *clocked
 	log    *record
+	store  keyvalue.Store
 	events <-chan host.Event
 	cancel func()
 }
@@ -52,8 +54,10 @@ func NewArena(ctx context.Context, with Engine) (*Arena, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Arena{engine: &clocked{Engine: engine}, log: &record{}}
-	a.Host, err = host.New(host.Config{Logger: slog.New(slog.NewTextHandler(a.log, nil))}, broker, tracker, a.engine)
+	a := &Arena{engine: &clocked{Engine: engine}, log: &record{}, store: keyvalue.NewMemory()}
+	a.Host, err = host.New(host.Config{
+		Logger: slog.New(slog.NewTextHandler(a.log, nil)), KeyValue: a.store, Buckets: map[string]host.BucketQuota{shared: {}},
+	}, broker, tracker, a.engine)
 	if err != nil {
 		return nil, errors.Join(err, engine.Close(ctx))
 	}
@@ -329,7 +333,7 @@ func (a *Arena) clear(ctx context.Context, attack *Attack) error {
 			errs = append(errs, a.Host.Undeploy(ctx, c.ID))
 		}
 	}
-	errs = append(errs, a.Host.Quiesce(ctx), a.balanced())
+	errs = append(errs, a.Host.Quiesce(ctx), a.balanced(), a.emptyBuckets(ctx))
 	if attack.After != nil {
 		errs = append(errs, attack.After(a.Host.Snapshot()))
 	}

@@ -146,7 +146,11 @@ func hostCalls() []Attack {
 	}
 	queue := inGuest("send-message of 1 MiB to itself, without a quota, for ever", 'c', 's')
 	queue.Peer, queue.Tune = "a", withoutRate
-	return of("host calls", append(all, queue)...)
+	return of("host calls", append(all, queue,
+		inGuest("wasi:io/poll of 4,000 pollables that are ready, for ever", 'W', 'q'),
+		inGuest("fields.has of wasi:http with 13,000 fields, for ever", 'W', 'f'),
+		inGuest("poll_oneoff of 1,024 clocks that are over, for ever", 'W', 'o'),
+	)...)
 }
 
 func violations() []Attack {

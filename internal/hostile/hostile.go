@@ -80,7 +80,7 @@ func (e End) String() string { return ends[e] }
 // Attacks returns all attacks.
 func Attacks() []Attack {
 	var all []Attack
-	for _, group := range [][]Attack{processor(), memory(), stack(), hostCalls(), violations(), advances(), handOvers(), messaging(), timers(), hostFunctions(), topics(), load(), logs()} {
+	for _, group := range [][]Attack{processor(), memory(), stack(), hostCalls(), violations(), advances(), handOvers(), messaging(), timers(), hostFunctions(), topics(), keyValue(), load(), logs()} {
 		all = append(all, group...)
 	}
 	return all

@@ -142,15 +142,12 @@ func publicKey(folder, path string) (ed25519.PublicKey, error) {
 
 // readKey reads a file that other users have none of these permissions for.
 func readKey(path string, none fs.FileMode) ([]byte, error) {
-	file, err := os.Open(path)
+	file, info, err := OpenFile(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err == nil {
-		err = CheckOwner(info, none)
-	}
+	err = CheckOwner(info, none)
 	if err == nil && info.Size() > maxKey {
 		err = fmt.Errorf("it has %d bytes, a key has fewer", info.Size())
 	}

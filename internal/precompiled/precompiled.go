@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 )
 
@@ -121,16 +122,62 @@ type Bytes interface {
 // Path is the Opener of a file.
 func Path(path string) Opener {
 	return func() (Bytes, int64, error) {
-		file, err := os.Open(path)
+		file, info, err := OpenFile(path)
 		if err != nil {
 			return nil, 0, err
 		}
-		info, err := file.Stat()
-		if err != nil {
-			return nil, 0, errors.Join(err, file.Close())
-		}
 		return file, info.Size(), nil
 	}
+}
+
+// OpenFile opens a file for reading. It refuses a folder, and a pipe or device, which may block
+// for ever or have no end. The caller must close the file.
+func OpenFile(path string) (*os.File, fs.FileInfo, error) {
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("want a file, this is %s", kindOf(info.Mode()))}
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if info, err = file.Stat(); err != nil {
+		return nil, nil, errors.Join(err, file.Close())
+	}
+	return file, info, nil
+}
+
+func kindOf(mode fs.FileMode) string {
+	switch {
+	case mode.IsDir():
+		return "a directory"
+	case mode&fs.ModeNamedPipe != 0:
+		return "a pipe"
+	case mode&fs.ModeSocket != 0:
+		return "a socket"
+	}
+	return "a device"
+}
+
+// ReadFile reads a file of at most so many bytes. Of a larger one it returns no bytes, and the
+// size.
+func ReadFile(path string, most int64) (data []byte, size int64, err error) {
+	file, info, err := OpenFile(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer file.Close()
+	if info.Size() > most {
+		return nil, info.Size(), nil
+	}
+	data = make([]byte, info.Size())
+	if _, err := io.ReadFull(file, data); err != nil {
+		return nil, 0, fmt.Errorf("%s: %w", path, err)
+	}
+	return data, info.Size(), nil
 }
 
 // Memory is the Opener of bytes in memory.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/abi"
@@ -228,18 +227,11 @@ func bytesOf(src core.Source, most int64) ([]byte, error) {
 	if src.Code != nil {
 		return src.Code, checkSize(src, int64(len(src.Code)), most)
 	}
-	info, err := os.Stat(src.Path)
+	code, size, err := precompiled.ReadFile(src.Path, most)
 	if err != nil {
 		return nil, fmt.Errorf("read a module: %w", err)
 	}
-	if err := checkSize(src, info.Size(), most); err != nil {
-		return nil, err
-	}
-	code, err := os.ReadFile(src.Path)
-	if err != nil {
-		return nil, fmt.Errorf("read a module: %w", err)
-	}
-	return code, nil
+	return code, checkSize(src, size, most)
 }
 
 func checkSize(src core.Source, size, most int64) error {

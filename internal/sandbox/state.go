@@ -138,6 +138,9 @@ func (s *State) flush() {
 // need.
 func (s *State) Release() {
 	s.flush()
+	if s.wasi != nil {
+		s.wasi.Close()
+	}
 	s.Over, s.stdout, s.stderr, s.wasi = core.ErrClosed, output{}, output{}, nil
 }
 

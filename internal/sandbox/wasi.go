@@ -30,7 +30,9 @@ type wasiGuest State
 var (
 	_ wasi.Guest    = (*wasiGuest)(nil)
 	_ core.KeyValue = (*wasiGuest)(nil)
+	_ core.Files    = (*wasiGuest)(nil)
 	_ core.HTTP     = (*wasiGuest)(nil)
+	_ core.Settings = (*wasiGuest)(nil)
 )
 
 // Memory implements [wasi.Guest].

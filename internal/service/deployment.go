@@ -7,6 +7,7 @@ import (
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/internal/config"
+	"github.com/airhost/airhost/reach/files"
 )
 
 // hostConfig is the configuration of the host in core/host's terms; the log is the
@@ -20,6 +21,7 @@ func hostConfig(file *config.File) host.Config {
 		DrainTimeout:   time.Duration(h.DrainTimeout),
 		DeadLetters:    h.DeadLetters,
 		Budgets:        budgets(file.Budgets),
+		Files:          files.New(),
 	}
 	for name, f := range file.Functions {
 		if c.FunctionOptions == nil {
@@ -54,9 +56,10 @@ func deployment(c config.Component) host.Deployment {
 		ID:             c.ID,
 		Engine:         c.Engine,
 		Config:         c.Config,
+		Secrets:        secrets(c.Secrets),
 		Env:            c.Env,
 		Args:           c.Args,
-		Capabilities:   host.Capabilities{Send: c.Capabilities.Send, Request: c.Capabilities.Request, Call: c.Capabilities.Call, Publish: c.Capabilities.Publish, KeyValue: c.Capabilities.KeyValue, HTTP: c.HTTPRules()},
+		Capabilities:   host.Capabilities{Send: c.Capabilities.Send, Request: c.Capabilities.Request, Call: c.Capabilities.Call, Publish: c.Capabilities.Publish, KeyValue: c.Capabilities.KeyValue, HTTP: c.HTTPRules(), Files: directories(c.Capabilities.Files)},
 		Subscribe:      subscriptions(c.Subscribe),
 		Limits:         Limits(c),
 		HealthInterval: time.Duration(c.HealthInterval),
@@ -68,12 +71,20 @@ func deployment(c config.Component) host.Deployment {
 			MessagesPerSecond: c.Quota.MessagesPerSecond,
 			Burst:             c.Quota.Burst,
 			PendingRequests:   c.Quota.PendingRequests,
+			Files:             host.FileQuota{Bytes: int64(c.Quota.FilesBytes), Files: int64(c.Quota.Files)},
 			Bucket:            host.BucketQuota{Bytes: int64(c.Quota.KeyValueBytes), Keys: int64(c.Quota.KeyValueKeys)},
 			HTTPRequests:      c.Quota.HTTPRequests,
 		},
 		Accept:  host.Accept{MessagesPerSecond: c.Accept.MessagesPerSecond, Burst: c.Accept.Burst},
 		Restart: restart(c.Restart),
 	}
+}
+
+func directories(given []config.Directory) (all []host.FileGrant) {
+	for _, d := range given {
+		all = append(all, host.FileGrant{Path: d.Path, As: string(d.As), Write: d.Mode == config.ModeReadWrite})
+	}
+	return all
 }
 
 func subscriptions(given []config.Subscription) (all []host.Subscription) {

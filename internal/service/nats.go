@@ -114,6 +114,9 @@ func Permissions(file *config.File) Grant {
 	if file.PlacesAny() {
 		g.Permissions = g.WithPlacement(c.Cluster, c.Host)
 	}
+	if keyValueInNATS(file) {
+		g.Permissions = g.WithKeyValue(c.Cluster, c.Host)
+	}
 	if c.Host == "" {
 		g.Notes = append(g.Notes, "host.nats.name is not set, so that the host's name is known when it starts: the permissions are those of any host of the cluster, whose outcomes and receipts it may read")
 	}
@@ -155,14 +158,27 @@ func Online(ctx context.Context, file *config.File) (string, error) {
 	if len(found.Refused) > 0 {
 		return text, fmt.Errorf("%s does not permit the host to %s: airhost nats permissions has all that it needs", found.URL, strings.Join(found.Refused, ", to "))
 	}
-	if grant.Durable {
-		warning, err := nats.ProbeMail(ctx, NATS(file))
+	for _, probe := range probes(file, grant) {
+		warning, err := probe(ctx)
 		if warning != "" {
 			text += ", but " + warning
 		}
-		return text, err
+		if err != nil {
+			return text, err
+		}
 	}
 	return text, nil
+}
+
+// probes are what a file needs of JetStream.
+func probes(file *config.File, grant Grant) (all []func(context.Context) (string, error)) {
+	if grant.Durable {
+		all = append(all, func(ctx context.Context) (string, error) { return nats.ProbeMail(ctx, NATS(file)) })
+	}
+	if keyValueInNATS(file) {
+		all = append(all, func(ctx context.Context) (string, error) { return probeStore(ctx, file) })
+	}
+	return all
 }
 
 // largest returns the component that may send the largest messages.

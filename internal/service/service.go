@@ -41,7 +41,10 @@ type Config struct {
 	TrustedKeys []ed25519.PublicKey
 	// Compiling, if not nil, shows a user that a component is being compiled, until done is called.
 	Compiling func(id string) (done func())
-	Log       *slog.Logger
+	// Log gets no secrets of components: see Secrets.
+	Log *slog.Logger
+	// Secrets gets the secrets of all components. A program takes them out of its own log by it.
+	Secrets *core.Redactor
 	// LogWiring is the level on which the wiring of the parts is logged.
 	LogWiring slog.Level
 }
@@ -103,6 +106,7 @@ func New(ctx context.Context, c Config) (*Service, error) {
 			return events
 		}),
 	)
+	s.joinStore()
 	ctx, cancel := startContext(ctx, c.File)
 	defer cancel()
 	if err := s.fx.Start(ctx); err != nil {
@@ -120,6 +124,7 @@ func (s *Service) ready(ctx context.Context) (settings host.Config, err error) {
 		s.store, err = openStore(file, s.log)
 	}
 	settings = hostConfig(file)
+	settings.Secrets = s.config.Secrets
 	if s.store != nil { // a nil Store would not be a nil interface of the host's
 		settings.KeyValue = s.store
 	}
@@ -196,7 +201,7 @@ func (s *Service) summarize() {
 		name  string
 		count uint64
 	}{
-		{"left", n.Left}, {"arrived", n.Arrived}, {"timers", n.Fired}, {"calls", n.Calls}, {"keyvalue", n.KeyValue}, {"http_requests", n.HTTPRequests}, {"published", n.Published}, {"timeouts", n.Timeouts}, {"canceled", n.Canceled}, {"expired", n.Expired}, {"late", n.Late}, {"orphans", n.Orphans},
+		{"left", n.Left}, {"arrived", n.Arrived}, {"timers", n.Fired}, {"calls", n.Calls}, {"keyvalue", n.KeyValue}, {"http_requests", n.HTTPRequests}, {"files", n.Files}, {"published", n.Published}, {"timeouts", n.Timeouts}, {"canceled", n.Canceled}, {"expired", n.Expired}, {"late", n.Late}, {"orphans", n.Orphans},
 		{"dead_letters", n.DeadLetters}, {"traps", n.Traps}, {"restarts", n.Restarts},
 		{"workers_held_up", n.WorkersHeldUp}, {"audit_dropped", n.AuditDropped}, {"log_lines_dropped", n.LogDrops},
 	} {
@@ -204,7 +209,7 @@ func (s *Service) summarize() {
 			attrs = append(attrs, c.name, c.count)
 		}
 	}
-	attrs = append(attrs, byReason("refused", n.Refused), byReason("failed_calls", n.FailedCalls), byReason("failed_keyvalue", n.FailedKeyValue), byReason("failed_http", n.FailedHTTP))
+	attrs = append(attrs, byReason("refused", n.Refused), byReason("failed_calls", n.FailedCalls), byReason("failed_keyvalue", n.FailedKeyValue), byReason("failed_http", n.FailedHTTP), byReason("failed_files", n.FailedFiles))
 	s.log.Info("stopped", attrs...)
 }
 

@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Fixture is a component that Build can build.
@@ -205,7 +206,7 @@ func (b builder) component(f Fixture, source string) string {
 	inputs := append(texts, source, filepath.Join(b.folder, "npm/build.mjs"), filepath.Join(b.folder, "npm/package-lock.json"))
 	cache := Cache(b)
 	kept := filepath.Join(cache, f.Name+"-"+b.hash(f, inputs)+".wasm")
-	if _, err := os.Stat(kept); err == nil {
+	if err := os.Chtimes(kept, time.Now(), time.Now()); err == nil { // it is there, and used
 		return kept
 	}
 	job.Source = source
@@ -257,7 +258,7 @@ func (b builder) wit(to string) (files []string) {
 }
 
 // Cache returns the folder of components that were built before. Engines may keep their code
-// there too.
+// in a folder there. What is old is removed.
 func Cache(t testing.TB) string {
 	t.Helper()
 	base, err := os.UserCacheDir()
@@ -268,6 +269,7 @@ func Cache(t testing.TB) string {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
+	pruned.Do(func() { prune(dir, time.Now().Add(-keptFor)) })
 	return dir
 }
 

@@ -15,6 +15,10 @@ const (
 	maxElements = 4096    // of all other lists
 )
 
+// elementWork is the work of an element of a list, or of a field that is looked at, in bytes
+// that are copied in the same time.
+const elementWork = 16
+
 // call is a call of a function of WASI 0.2. A guest has one at a time: it can't call from
 // within cabi_realloc.
 //
@@ -128,7 +132,11 @@ func (c *call) scalar(t *wit.Type, v uint64) any {
 	case wit.Own:
 		return c.handles.take(t.Resource, uint32(v), c.name)
 	case wit.Borrow:
-		return c.handles.find(t.Resource, uint32(v), c.name)
+		found := c.handles.find(t.Resource, uint32(v), c.name)
+		if f, ok := found.value.(fieldsView); ok {
+			c.yieldFor(len(f.list) * elementWork)
+		}
+		return found
 	}
 	return v
 }
@@ -179,6 +187,7 @@ func (c *call) list(of *wit.Type, at, n uint32) any {
 		tooMuch("it passed lists of more than 4,096 elements to %s", c.name)
 	}
 	c.view(at, n*of.Size)
+	c.yieldFor(int(n) * elementWork)
 	elements := make([]any, n)
 	for i := range elements {
 		elements[i] = c.load(of, at+uint32(i)*of.Size)

@@ -25,6 +25,19 @@ func after(nanoseconds uint64) time.Duration {
 	return durationOf(min(nanoseconds, math.MaxInt64) + uint64(monotonic()))
 }
 
+// nanoseconds returns a time since the Unix epoch, or 0 if it is not known or before that.
+func nanoseconds(t time.Time) uint64 {
+	if t.IsZero() || t.Unix() < 0 {
+		return 0
+	}
+	return uint64(t.UnixNano())
+}
+
+// timeOf returns the time of nanoseconds since the Unix epoch.
+func timeOf(nanoseconds uint64) time.Time {
+	return time.Unix(int64(nanoseconds/uint64(time.Second)), int64(nanoseconds%uint64(time.Second)))
+}
+
 func datetime(nanoseconds uint64) []any {
 	return []any{nanoseconds / uint64(time.Second), nanoseconds % uint64(time.Second)}
 }

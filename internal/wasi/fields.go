@@ -53,8 +53,9 @@ func (f *fields) dropped(in *Instance) {
 }
 
 func (f *fields) add(in *Instance, name string, value []byte) {
-	added := field{name, bytes.Clone(value)}
+	added := field{name, value}
 	in.hold(added.size())
+	added.value = bytes.Clone(value)
 	f.list = append(f.list, added)
 }
 
@@ -149,6 +150,9 @@ func changes(do func(c *call, f *fields, name string), values func(c *call) []an
 		view, name := viewOf(c.args[0]), c.args[1].(string)
 		if view.child {
 			return headerError(wit.HeaderImmutable)
+		}
+		if value, ok := c.args[len(c.args)-1].([]byte); ok {
+			c.spend(uint32(len(value)))
 		}
 		if wrong := wrongField(name, values(c)...); wrong >= 0 {
 			return headerError(wrong)

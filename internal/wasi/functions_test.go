@@ -26,7 +26,7 @@ const (
 var scenarios = map[string]func(g *fake){
 	"clocks": testClocks, "random": testRandom, "environment": testEnvironment, "streams": testStreams, "pollables": testPollables,
 	"nowhere": testNowhere, "fields": testFields, "requests": testRequests, "responses": testResponses, "bodies": testBodies, "keyvalue": testKeyValue,
-	"exchange": testExchange, "failures": testFailures, "error codes": testErrorCodes,
+	"exchange": testExchange, "failures": testFailures, "error codes": testErrorCodes, "config": testConfig,
 }
 
 // absent are the resources that no guest has.

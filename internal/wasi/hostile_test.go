@@ -313,3 +313,36 @@ func FuzzFunctions(f *testing.F) {
 		}
 	})
 }
+
+// TestWorkOfCalls: calls that are short by their arguments and long by what they look at check
+// the guest's time, in one call or in several.
+func TestWorkOfCalls(t *testing.T) {
+	g := newFake(t, nil)
+	f := g.call(httpTypes, "[constructor]fields")
+	for range 1000 {
+		g.call(httpTypes, "[method]fields.append", f, "v", "")
+	}
+	p := g.call(monoClock, "subscribe-duration", 0)
+	many := make([]uint32, 1000)
+	for i := range many {
+		many[i] = uint32(p)
+	}
+	list := g.words(many...)
+	for what, do := range map[string]func(){
+		"fields.has":    func() { g.call(httpTypes, "[method]fields.has", f, "w") },
+		"fields.delete": func() { g.call(httpTypes, "[method]fields.delete", f, "w") },
+		"poll":          func() { g.top = heap; g.call(pollIn, "poll", list, 1000) },
+		"40 small texts": func() {
+			for range 40 {
+				g.call(httpTypes, "[method]fields.has", g.call(httpTypes, "[constructor]fields"), strings.Repeat("w", 110))
+			}
+		},
+	} {
+		before := g.checks
+		if do(); g.checks == before {
+			t.Errorf("%s: the guest's time is not checked", what)
+		}
+	}
+	g.memory = append(g.memory, make([]byte, 2<<20)...)
+	g.ended("texts of more than 1 MiB", httpTypes, "[method]fields.append", f, "v", 0, 1<<20+1)
+}

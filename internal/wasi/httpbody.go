@@ -36,7 +36,7 @@ func (b *body) closed() bool { return b.gone || b.failure != nil }
 func (b *body) take(c *call, p []byte) *streamError {
 	if !c.keep(len(p)) {
 		b.fail(c.Instance, &core.HTTPError{Code: b.wrongSize, Size: int64(len(b.bytes) + len(p))})
-		return &streamError{"the bodies of HTTP that the component holds have more than 16 MiB together", errorCode(b.failure)}
+		return &streamError{text: "the bodies of HTTP that the component holds have more than 16 MiB together", code: errorCode(b.failure)}
 	}
 	b.bytes = append(b.bytes, p...)
 	return nil

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/internal/wit"
 )
 
@@ -83,7 +84,8 @@ const (
 // streamError is the resource error: why a stream has failed.
 type streamError struct {
 	text string
-	code any // the error-code of wasi:http, or nil
+	code any             // the error-code of wasi:http, or nil
+	file *core.FileError // of a file, or nil
 }
 
 func streamClosed() any { return failed(variant{number: wit.StreamClosed}) }
@@ -100,7 +102,14 @@ type source interface {
 
 // inputStream is the resource input-stream.
 type inputStream struct {
-	from source // nil at the end
+	from source      // nil at the end
+	of   *descriptor // the file that it reads, or nil
+}
+
+func (s *inputStream) dropped(in *Instance) {
+	if s.of != nil {
+		in.unuse(s.of)
+	}
 }
 
 // take returns the next bytes of a stream, up to n. It returns the result of the function in
@@ -160,7 +169,14 @@ func (s logSink) take(c *call, b []byte) *streamError {
 // outputStream is the resource output-stream.
 type outputStream struct {
 	to     sink
-	permit uint64 // bytes that it takes before it is asked again
+	permit uint64      // bytes that it takes before it is asked again
+	of     *descriptor // the file that takes its bytes, or nil
+}
+
+func (s *outputStream) dropped(in *Instance) {
+	if s.of != nil {
+		in.unuse(s.of)
+	}
 }
 
 // toStream is a function of an open output stream.

@@ -20,6 +20,20 @@ var atomicsMethods = map[string]method{
 	"swap":                swap,
 }
 
+// batchMethods are those of wasi:keyvalue/batch. They end with the first error, and what was done before
+// stays.
+var batchMethods = map[string]method{
+	"get-many": getMany,
+	"set-many": func(c *call) any {
+		return forEach(c, func(b core.Bucket, pair any) error {
+			return b.Set(pair.([]any)[0].(string), pair.([]any)[1].([]byte))
+		})
+	},
+	"delete-many": func(c *call) any {
+		return forEach(c, func(b core.Bucket, key any) error { return b.Delete(key.(string)) })
+	},
+}
+
 // cas is the resource cas: a key with the version that a swap replaces. A guest that has many
 // holds their keys.
 type cas struct {
@@ -122,6 +136,39 @@ func swap(c *call) any {
 	}
 	if err != nil {
 		return failed(variant{0, storeFailure(err)})
+	}
+	return ok(nil)
+}
+
+// maxMany bounds the bytes of the values of get-many, unless it asks for one alone.
+const maxMany = 4 << 20
+
+var errTooMany = &core.KeyValueError{Case: core.KeyValueOther, Text: "the values have more than 4 MiB together: ask for fewer keys at once"}
+
+func getMany(c *call) any {
+	keys, size := c.args[1].([]any), 0
+	all := make([]any, len(keys))
+	for i, key := range keys {
+		v, err := bucketOf(c).Get(key.(string))
+		if size += len(v.Data); err == nil && size > maxMany && len(keys) > 1 {
+			err = errTooMany
+		}
+		if err != nil {
+			return storeError(err)
+		}
+		if all[i] = none; v.Version != 0 {
+			all[i] = some([]any{key, v.Data})
+		}
+	}
+	return ok(all)
+}
+
+// forEach calls do for each element of a list.
+func forEach(c *call, do func(b core.Bucket, element any) error) any {
+	for _, element := range c.args[1].([]any) {
+		if err := do(bucketOf(c), element); err != nil {
+			return storeError(err)
+		}
 	}
 	return ok(nil)
 }

@@ -11,10 +11,14 @@ import (
 const (
 	store   = "wasi:keyvalue/store"
 	atomics = "wasi:keyvalue/atomics"
+	batch   = "wasi:keyvalue/batch"
 )
 
 // bucket is a bucket of a test, in which all is there but "none", and "full" fails.
-type bucket struct{ swaps int }
+type bucket struct {
+	swaps   int
+	changed []string
+}
 
 var errFull = &core.KeyValueError{Case: core.KeyValueOther, Text: "full"}
 
@@ -24,6 +28,8 @@ func (b *bucket) Get(key string) (core.Value, error) {
 		return core.Value{}, nil
 	case "full":
 		return core.Value{}, errFull
+	case "large":
+		return core.Value{Data: make([]byte, maxMany/2+1), Version: 7}, nil
 	}
 	return core.Value{Data: []byte("of " + key), Version: 7}, nil
 }
@@ -34,6 +40,7 @@ func (b *bucket) Has(key string) (bool, error) {
 }
 
 func (b *bucket) Set(key string, data []byte) error {
+	b.changed = append(b.changed, key+"="+string(data))
 	_, err := b.Get(key)
 	return err
 }
@@ -95,11 +102,13 @@ func testKeyValue(g *fake) {
 	want(g, "keys", fmt.Sprint(g.u8(area), g.texts(area+4, 1), g.u8(area+12), g.text(area+16)), "0 [1 2] 12")
 	g.call(store, "[method]bucket.list-keys", b, 1, "2")
 	want(g, "keys", fmt.Sprint(g.u8(area), g.texts(area+4, 1), g.u8(area+12)), "0 [21 22] 0")
+	g.in.guest.(*keeper).changed = nil
 	g.call(atomics, "increment", b, "key", ^uint64(0))
 	want(g, "increment", fmt.Sprint(g.u8(area), int64(g.u64(area+8))), "0 -2")
 	g.call(atomics, "increment", b, "full", 1)
 	want(g, "increment", fmt.Sprint(g.u8(area), g.u8(area+8), g.text(area+12)), "1 2full")
 	testCAS(g, b)
+	testBatch(g, b)
 	g.call(store, "[resource-drop]bucket", b)
 	g.ended("which does not exist", store, "[method]bucket.get", b, "key")
 }
@@ -123,6 +132,38 @@ func testCAS(g *fake, b uint32) {
 		g.call(atomics, "[resource-drop]cas", g.u32(area+4))
 	}
 	want(g, "bytes held", g.in.held, 0)
+}
+
+// list keeps texts in memory, as the elements of a list of strings, or of pairs of them.
+func (g *fake) list(texts ...string) uint32 {
+	var words []uint32
+	for _, text := range texts {
+		words = append(words, g.note([]byte(text)), uint32(len(text)))
+	}
+	return g.words(words...)
+}
+
+func testBatch(g *fake, b uint32) {
+	g.call(batch, "get-many", b, g.list("a", "none", "b"), 3)
+	all := g.u32(area + 4)
+	got := fmt.Sprint(g.u8(area), g.u32(area+8), g.u8(all), g.text(all+4), g.text(all+12), g.u8(all+20), g.u8(all+40), g.text(all+44), g.text(all+52))
+	want(g, "get-many", got, "0 3 1aof a0 1bof b")
+	g.call(batch, "get-many", b, g.list("a", "full"), 2)
+	want(g, "get-many", fmt.Sprint(g.u8(area), g.u8(area+4), g.text(area+8)), "1 2full")
+	g.call(batch, "get-many", b, g.list("large", "large"), 2)
+	want(g, "get-many of too much", fmt.Sprint(g.u8(area), g.u8(area+4), g.text(area+8)), "1 2"+errTooMany.Text)
+	g.call(batch, "set-many", b, g.list("a", "1", "full", "2", "b", "3"), 3)
+	want(g, "set-many", fmt.Sprint(g.u8(area), g.u8(area+4), g.text(area+8)), "1 2full")
+	g.call(batch, "delete-many", b, g.list("a", "none"), 2)
+	want(g, "delete-many", g.u8(area), 0)
+	want(g, "changes", fmt.Sprint(g.in.guest.(*keeper).changed), "[a=1 full=2 a= none=]")
+	g.ended("more than 4,096 elements", batch, "delete-many", b, 0, maxElements+1)
+	long := g.note(make([]byte, 100<<10))
+	var pairs []uint32
+	for range 11 { // of the same bytes
+		pairs = append(pairs, long, 1, long, 100<<10)
+	}
+	g.ended("more than 1 MiB", batch, "set-many", b, g.words(pairs...), 11)
 }
 
 // TestManyCAS: the keys of the handles that a guest has are bounded.

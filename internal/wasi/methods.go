@@ -3,7 +3,7 @@ package wasi
 import "github.com/airhost/airhost/internal/wit"
 
 // methods are the functions of WASI 0.2 by interface and name. It lacks those of resources
-// that no guest has: a file and a socket.
+// that no guest has: a socket.
 var methods = map[string]map[string]method{
 	"wasi:io/error": {"[method]error.to-debug-string": debugString},
 	"wasi:io/poll": {
@@ -65,8 +65,8 @@ var methods = map[string]map[string]method{
 	"wasi:cli/terminal-stdout": {"get-terminal-stdout": nothing},
 	"wasi:cli/terminal-stderr": {"get-terminal-stderr": nothing},
 
-	"wasi:filesystem/types":    {"filesystem-error-code": nothing},
-	"wasi:filesystem/preopens": {"get-directories": func(*call) any { return []any{} }},
+	"wasi:filesystem/types":    fileMethods,
+	"wasi:filesystem/preopens": {"get-directories": getDirectories},
 
 	"wasi:sockets/network":           {"network-error-code": nothing},
 	"wasi:sockets/instance-network":  {"instance-network": func(*call) any { return network{} }},
@@ -76,6 +76,9 @@ var methods = map[string]map[string]method{
 
 	"wasi:keyvalue/store":   storeMethods,
 	"wasi:keyvalue/atomics": atomicsMethods,
+	"wasi:keyvalue/batch":   batchMethods,
+
+	"wasi:config/store": configMethods,
 
 	"wasi:http/types":            httpMethods,
 	"wasi:http/outgoing-handler": {"handle": handleRequest},

@@ -22,8 +22,8 @@ const (
 	clockIsAbsolute = 1
 )
 
-// pollOneoff waits for the first of some clocks. A subscription to a file descriptor
-// is ready at once, with an error, since no descriptor can be waited for.
+// pollOneoff waits for the first of some clocks. A subscription to a file is ready at once,
+// since no file makes a guest wait, and one to another descriptor has an error.
 func pollOneoff(in *Instance, args []uint64) errno {
 	from, to, n, count := uint32(args[0]), uint32(args[1]), uint32(args[2]), uint32(args[3])
 	if n == 0 || n > maxSubscriptions {
@@ -38,6 +38,7 @@ func pollOneoff(in *Instance, args []uint64) errno {
 	if err != nil {
 		return fault
 	}
+	in.yieldFor(int(n) * (subscriptionSize + eventSize))
 	waits := make([]time.Duration, n)
 	for i := range waits {
 		var e errno
@@ -50,7 +51,7 @@ func pollOneoff(in *Instance, args []uint64) errno {
 	var ready uint32
 	for i, wait := range waits {
 		if wait <= first {
-			report(events[ready*eventSize:], subscriptions[i*subscriptionSize:])
+			in.report(events[ready*eventSize:], subscriptions[i*subscriptionSize:])
 			ready++
 		}
 	}
@@ -77,11 +78,11 @@ func (in *Instance) waitFor(subscription []byte) (time.Duration, errno) {
 }
 
 // report writes the event of a subscription that is ready.
-func report(event, subscription []byte) {
+func (in *Instance) report(event, subscription []byte) {
 	clear(event[:eventSize])
 	copy(event, subscription[:8]) // the value that the guest chose for this subscription
 	event[10] = subscription[8]
-	if subscription[8] != eventClock {
+	if subscription[8] != eventClock && in.descriptor(binary.LittleEndian.Uint32(subscription[16:])) == nil {
 		binary.LittleEndian.PutUint16(event[8:], uint16(badf))
 	}
 }

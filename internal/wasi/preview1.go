@@ -19,10 +19,10 @@ const (
 	spipe   errno = 70
 )
 
-// preview1Func is a function of WASI preview 1. A guest has no directories, sockets or
-// files: a function that needs one, or a file descriptor other than the three
-// standard ones, returns badf. Unlike host services, a guest may call these
-// functions in any phase.
+// preview1Func is a function of WASI preview 1. A guest has the directories that it was
+// granted, from the file descriptor 3 on, and no sockets: a function that needs one, or a
+// file descriptor that there is not, returns badf. Unlike host services, a guest may call these
+// functions in any phase, but for those that reach a file.
 type preview1Func func(in *Instance, args []uint64) errno
 
 var preview1Funcs = map[string]preview1Func{
@@ -47,6 +47,7 @@ var preview1Funcs = map[string]preview1Func{
 	"fd_write":            standard(fdWrite),
 	"fd_seek":             standard(func(*Instance, []uint64) errno { return spipe }),
 	"fd_tell":             standard(func(*Instance, []uint64) errno { return spipe }),
+	"path_symlink":        pathSymlink,
 }
 
 // bad is a file descriptor that no function takes. Programs of Rust and of wasi-libc get it from
@@ -70,6 +71,9 @@ func closeBad(_ *Instance, args []uint64) errno {
 // preview1 returns the function of preview 1 with this name.
 func preview1(name string) Func {
 	do, ok := preview1Funcs[name]
+	if of := fileFuncs[name]; of != nil {
+		do, ok = onFile(of, do), true
+	}
 	if !ok {
 		do = func(*Instance, []uint64) errno { return badf }
 	}
@@ -108,6 +112,7 @@ func (t texts) sizes(in *Instance, args []uint64) errno {
 	for _, text := range list {
 		size += len(text) + 1
 	}
+	in.yieldFor(size + len(list)*elementWork)
 	if !in.memory().write32(uint32(args[0]), uint32(len(list))) || !in.memory().write32(uint32(args[1]), uint32(size)) {
 		return fault
 	}
@@ -124,6 +129,7 @@ func (t texts) get(in *Instance, args []uint64) errno {
 		}
 		b[copy(b, text)] = 0
 		at, to = at+4, to+uint32(len(b))
+		in.yieldFor(len(b) + elementWork)
 	}
 	return success
 }

@@ -45,8 +45,8 @@ func TestRefused(t *testing.T) {
 		module, name string
 		refused      bool
 	}{
-		{abi.WASI, "fd_write", false}, {abi.WASI, "path_open", true},
-		{"wasi:filesystem/types@0.2.6", "[method]descriptor.read", true}, {"wasi:filesystem/types@0.2.6", "[resource-drop]descriptor", false},
+		{abi.WASI, "fd_write", false}, {abi.WASI, "path_open", false},
+		{"wasi:filesystem/types@0.2.6", "[method]descriptor.read", false}, {"wasi:filesystem/types@0.2.6", "[resource-drop]descriptor", false},
 		{"wasi:filesystem/preopens@0.2.6", "get-directories", false}, {"wasi:sockets/tcp@0.2.0", "[method]tcp-socket.accept", true},
 		{"wasi:sockets/tcp-create-socket@0.2.0", "create-tcp-socket", true}, {"wasi:sockets/instance-network@0.2.0", "instance-network", false},
 		{"wasi:http/outgoing-handler@0.2.0", "handle", false}, {"wasi:http/types@0.2.0", "[constructor]fields", false},

@@ -2,10 +2,10 @@
 // modules import it by the component model's canonical ABI. Both engines link guests
 // with it.
 //
-// A guest gets clocks, randomness, streams into its log, its [Grants], and the requests of HTTP that its
-// host sends. There are no files and no sockets: a function that needs them cannot be reached, or refuses
-// with the error that WASI has for it. The resources that a guest makes itself, such as the
-// fields of an HTTP request, are real.
+// A guest gets clocks, randomness, streams into its log, its [Grants], the directories that it was
+// granted, and the requests of HTTP that its host sends. There are no sockets: a function that needs
+// them cannot be reached, or refuses with the error that WASI has for it. The resources that a
+// guest makes itself, such as the fields of an HTTP request, are real.
 package wasi
 
 import (
@@ -46,7 +46,10 @@ type Instance struct {
 	grants  *Grants
 	handles handles
 	held    int // bytes of HTTP fields and other texts: see maxHeld
+	work    int // since the guest's time was last checked: see yieldFor
 	buckets core.KeyValue
+	config  core.Settings
+	files   files
 	call    call
 
 	http   core.HTTP
@@ -56,17 +59,25 @@ type Instance struct {
 }
 
 // New returns the state of a guest that has called nothing yet. Without grants it has
-// none. A guest that is a [core.KeyValue] has buckets, and one that is a [core.HTTP] sends requests.
+// none. A guest that is a [core.KeyValue] has buckets, one that is a [core.HTTP] sends requests, and
+// one that is a [core.Settings] has settings.
 func New(g Guest, grants *Grants) *Instance {
 	if grants == nil {
 		grants = &Grants{}
 	}
-	in := &Instance{guest: g, grants: grants, buckets: core.KeyValueOf(&core.Environment{}), http: core.HTTPOf(&core.Environment{})}
+	none := &core.Environment{}
+	in := &Instance{guest: g, grants: grants, buckets: core.KeyValueOf(none), http: core.HTTPOf(none), config: core.SettingsOf(none)}
 	if own, ok := g.(core.KeyValue); ok {
 		in.buckets = own
 	}
+	if own, ok := g.(core.Files); ok {
+		in.files.granted = own
+	}
 	if own, ok := g.(core.HTTP); ok {
 		in.http = own
+	}
+	if own, ok := g.(core.Settings); ok {
+		in.config = own
 	}
 	return in
 }
@@ -93,34 +104,39 @@ func Find(module, name string) Func {
 	return nil
 }
 
-// Refused reports whether a function of WASI needs files or sockets, which no guest has.
+// NeedsFiles reports whether a function of WASI needs files: a guest without a grant has none.
+func NeedsFiles(module, name string) bool {
+	if module == abi.WASI {
+		_, standard := preview1Funcs[name]
+		return fileFuncs[name] != nil && !standard || name == "path_symlink"
+	}
+	of := abi.FindWASI2(module)
+	return of != nil && of.Name == "wasi:filesystem/types" && !strings.HasPrefix(name, dropPrefix)
+}
+
+// Refused reports whether a function of WASI needs sockets, which no guest has.
 func Refused(module, name string) bool {
 	if module == abi.WASI {
 		_, ok := preview1Funcs[name]
-		return !ok
+		return !ok && fileFuncs[name] == nil
 	}
 	of := abi.FindWASI2(module)
 	if of == nil || strings.HasPrefix(name, dropPrefix) {
 		return false
 	}
 	_, real := methods[of.Name][name]
-	switch {
-	case strings.HasPrefix(of.Name, "wasi:filesystem/"):
-		return !real
-	case strings.HasPrefix(of.Name, "wasi:sockets/"):
-		return !real || denied[name]
-	}
-	return denied[name]
+	return strings.HasPrefix(of.Name, "wasi:sockets/") && !real || denied[name]
 }
 
 // longBytes is a size whose copying takes about as long as ten checks of the guest's time.
 const longBytes = 4 << 10
 
-// yieldFor is called by a function that takes or gives n bytes. For a large n it checks
-// whether the guest may go on, since a guest that does little else would not yield for a
-// second.
+// yieldFor is called by a function that takes or gives n bytes, or does as much other work.
+// After enough of it, in one call or in many, it checks whether the guest may go on, since a
+// guest that does little else would not yield for a second.
 func (in *Instance) yieldFor(n int) {
-	if n >= longBytes {
+	if in.work += n; in.work >= longBytes {
+		in.work = 0
 		in.guest.GoOn()
 	}
 }

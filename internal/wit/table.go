@@ -88,7 +88,7 @@ get-terminal-stdout() option<terminal-output>
 
 wasi:cli/terminal-stderr
 get-terminal-stderr() option<terminal-output>
-` + filesystemTable + socketsTable + httpTable + keyValueTable
+` + filesystemTable + socketsTable + httpTable + keyValueTable + configTable
 
 const filesystemTable = `
 wasi:filesystem/types
@@ -305,6 +305,20 @@ increment(borrow<bucket>, string, u64) result<u64, store-error>
 cas::new(borrow<bucket>, string) result<cas, store-error>
 cas.current() result<option<list<u8>>, store-error>
 swap(cas, list<u8>) result<_, cas-error>
+
+wasi:keyvalue/batch
+pair = tuple<string, list<u8>>
+get-many(borrow<bucket>, list<string>) result<list<option<pair>>, store-error>
+set-many(borrow<bucket>, list<pair>) result<_, store-error>
+delete-many(borrow<bucket>, list<string>) result<_, store-error>
+`
+
+// configTable is of version 0.2.0-draft, and of 0.2.0-rc.1, which is the same.
+const configTable = `
+wasi:config/store
+config-error = variant<string, string>
+get(string) result<option<string>, config-error>
+get-all() result<list<tuple<string, string>>, config-error>
 `
 
 // Interfaces returns the interfaces of WASI 0.2 that a core module may import from.

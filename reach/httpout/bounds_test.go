@@ -247,11 +247,40 @@ func TestTimes(t *testing.T) {
 	refused(t, "a context that has ended", err, core.HTTPConnectionTerminated, "canceled")
 }
 
-// slowResolver answers when it is told to end.
-type slowResolver struct{}
+// TestConnectionsEndWithTheirRequests: a request that ends takes the connection along that is being
+// made for it, so that nobody can pile them up.
+func TestConnectionsEndWithTheirRequests(t *testing.T) {
+	slow := slowResolver{began: make(chan struct{}), ended: make(chan struct{})}
+	client := newClient(t, httpout.Config{Resolver: slow, MaxConnections: 2})
+	for i := range 10 {
+		url := fmt.Sprintf("http://x%d.example.com/", i)
+		send, err := client.Prepare(&core.HTTPRequest{URL: url}, rules(t, "http://*.example.com/*"))
+		check(t, err)
+		ctx, cancel := context.WithCancel(context.Background())
+		go func() {
+			<-slow.began
+			cancel()
+		}()
+		_, err = send(ctx)
+		refused(t, url, err, core.HTTPConnectionTerminated, "canceled")
+		select {
+		case <-slow.ended:
+		case <-time.After(5 * time.Second): // a connection of its own ends after 10
+			t.Fatal("the connection outlives its request")
+		}
+	}
+}
+
+// slowResolver answers when it is told to end. It tells when it begins and ends, if the channels
+// are there.
+type slowResolver struct{ began, ended chan struct{} }
 
 // LookupNetIP implements [httpout.Resolver].
-func (slowResolver) LookupNetIP(ctx context.Context, _, _ string) ([]netip.Addr, error) {
+func (r slowResolver) LookupNetIP(ctx context.Context, _, _ string) ([]netip.Addr, error) {
+	if r.began != nil {
+		r.began <- struct{}{}
+		defer func() { r.ended <- struct{}{} }()
+	}
 	<-ctx.Done()
 	return nil, ctx.Err()
 }

@@ -14,11 +14,18 @@ import (
 // maxAddresses is how many addresses of a name are tried.
 const maxAddresses = 8
 
+// requestKey is the key of a request's own context. The transport lets a connection be made for
+// later ones when its request has ended: a guest could begin any number.
+type requestKey struct{}
+
 // dial connects to a host. It takes a place, which the connection gives back.
 func (c *Client) dial(ctx context.Context, _, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
 	defer context.AfterFunc(c.closing, cancel)()
+	if request, ok := ctx.Value(requestKey{}).(context.Context); ok {
+		defer context.AfterFunc(request, cancel)()
+	}
 	if c.closing.Err() != nil {
 		return nil, errClosed
 	}

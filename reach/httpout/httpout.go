@@ -42,7 +42,7 @@ type Config struct {
 	// 20, and -1 for none: a component then gets the response with the redirect.
 	Redirects int
 	// MaxConnections is how many connections there may be, idle ones included: 256 by default.
-	// MaxConnectionsPerHost is how many to the same host and port: 16 by default. A request waits
+	// MaxConnectionsPerHost is how many to the same host and port: 64 by default. A request waits
 	// for a connection within its time.
 	MaxConnections        int
 	MaxConnectionsPerHost int
@@ -123,7 +123,7 @@ func (c *Config) check() error {
 	orDefault(&c.MaxBody, 1<<20)
 	orDefault(&c.Redirects, 10)
 	orDefault(&c.MaxConnections, 256)
-	orDefault(&c.MaxConnectionsPerHost, 16)
+	orDefault(&c.MaxConnectionsPerHost, 64)
 	if c.Resolver == nil {
 		c.Resolver = net.DefaultResolver
 	}

@@ -20,7 +20,7 @@ func (s *sending) send(ctx context.Context) (*core.HTTPResponse, error) {
 	defer end(nil)
 	p := &pace{timeouts: s.timeouts, end: end}
 	defer p.stop()
-	request, err := http.NewRequestWithContext(p.traced(ctx), s.method, "http://unset/", bytes.NewReader(s.body))
+	request, err := http.NewRequestWithContext(context.WithValue(p.traced(ctx), requestKey{}, ctx), s.method, "http://unset/", bytes.NewReader(s.body))
 	if err != nil {
 		return nil, &core.HTTPError{Code: core.HTTPInternalError, Text: "the request cannot be made"}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
+	"github.com/airhost/airhost/reach/keyvalue/internal/change"
 )
 
 // FileConfig are the settings of a store in a file.
@@ -187,22 +188,22 @@ func (b *fileBucket) change(w *host.BucketWrite) (host.BucketWritten, *flush, er
 	if err != nil {
 		return host.BucketWritten{}, nil, err
 	}
-	c, err := changeOf(w, old)
-	if err != nil || c.none {
-		return c.done, waits, err
+	c, err := change.Of(w, old)
+	if err != nil || c.None {
+		return c.Done, waits, err
 	}
-	used, err := after(b.used, w, old, &c)
+	used, err := change.After(b.used, w, old, &c)
 	if err != nil {
 		return host.BucketWritten{}, nil, err
 	}
 	v := core.Value{}
-	if !c.remove {
-		v = core.Value{Data: append([]byte{}, c.data...), Version: b.versions.next()}
+	if !c.Remove {
+		v = core.Value{Data: append([]byte{}, c.Data...), Version: b.versions.next()}
 	}
 	b.used = used
 	b.waiting.set(b, w.Key, v)
 	signal(b.wake)
-	return c.done, b.waiting, nil
+	return c.Done, b.waiting, nil
 }
 
 // signal puts an entry into a channel that has room for one.

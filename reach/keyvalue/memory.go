@@ -9,6 +9,7 @@ import (
 
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
+	"github.com/airhost/airhost/reach/keyvalue/internal/change"
 )
 
 // memory is a store in the memory of the host.
@@ -100,22 +101,22 @@ func (b *memoryBucket) Write(_ context.Context, w host.BucketWrite) (host.Bucket
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	old := b.values[w.Key]
-	c, err := changeOf(&w, old)
-	if err != nil || c.none {
-		return c.done, err
+	c, err := change.Of(&w, old)
+	if err != nil || c.None {
+		return c.Done, err
 	}
-	if b.used, err = after(b.used, &w, old, &c); err != nil {
+	if b.used, err = change.After(b.used, &w, old, &c); err != nil {
 		return host.BucketWritten{}, err
 	}
-	if c.remove {
+	if c.Remove {
 		delete(b.values, w.Key)
-		return c.done, nil
+		return c.Done, nil
 	}
 	if old.Version == 0 {
 		b.addLocked(w.Key)
 	}
-	b.values[w.Key] = core.Value{Data: bytes.Clone(c.data), Version: b.versions.next()}
-	return c.done, nil
+	b.values[w.Key] = core.Value{Data: bytes.Clone(c.Data), Version: b.versions.next()}
+	return c.Done, nil
 }
 
 // churn is how many more entries there may be than keys.

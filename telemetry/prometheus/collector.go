@@ -137,6 +137,9 @@ func (s *samples) sendHost(of *host.Snapshot) {
 	for _, c := range core.HTTPErrorCodes() {
 		s.send(failedHTTP, float64(of.FailedHTTP[c.String()]), c.String())
 	}
+	for _, class := range core.FileRefusals() {
+		s.send(failedFiles, float64(of.FailedFiles[class.String()]), class.String())
+	}
 }
 
 func (s *samples) sendBudget(of *host.BudgetStatus) {

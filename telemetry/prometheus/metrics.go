@@ -96,6 +96,7 @@ var (
 	failedCalls    = newMetric(counter, "airhost_function_calls_failed_total", "Calls of functions without a result, by the contract's error.", "reason")
 	failedHTTP     = newMetric(counter, "airhost_http_requests_failed_total", "Requests of components to the web without a response, by the error-code of wasi:http.", "reason")
 	failedKeyValue = newMetric(counter, "airhost_keyvalue_calls_failed_total", "Calls of wasi:keyvalue with an error, by its name.", "reason")
+	failedFiles    = newMetric(counter, "airhost_files_calls_failed_total", "Calls of files and directories with an error, by its class.", "reason")
 
 	componentInfo   = newMetric(gauge, "airhost_component_info", "1, with the component's engine, and whether the program needs the component.", "component", "engine", "required")
 	componentState  = newMetric(gauge, "airhost_component_state", "1 for the state that the component is in, else 0.", "component", "state")
@@ -143,6 +144,7 @@ var hostMetrics = []hostMetric{
 	ofHost(counter, "function_calls_total", "Functions that components have called, calls in progress included.", func(s *host.Snapshot) uint64 { return s.Calls }),
 	ofHost(counter, "http_requests_total", "Requests of components to the web.", func(s *host.Snapshot) uint64 { return s.HTTPRequests }),
 	ofHost(counter, "keyvalue_calls_total", "Calls of wasi:keyvalue by components.", func(s *host.Snapshot) uint64 { return s.KeyValue }),
+	ofHost(counter, "files_calls_total", "Calls of files and directories by components.", func(s *host.Snapshot) uint64 { return s.Files }),
 	ofHost(gauge, "function_calls_waiting", "Calls in progress of functions that components provide.", func(s *host.Snapshot) int { return len(s.Waits) }),
 	ofHost(counter, "publications_total", "Publications that were taken, with any number of subscribers.", func(s *host.Snapshot) uint64 { return s.Published }),
 	ofHost(counter, "log_lines_total", "Lines that components logged.", func(s *host.Snapshot) uint64 { return s.LogLines }),
@@ -170,6 +172,8 @@ var componentMetrics = []componentMetric{
 	ofComponent(counter, "http_requests_failed_total", "Requests of the component to the web without a response.", func(s *host.ComponentStatus) uint64 { return s.FailedHTTP }),
 	ofComponent(counter, "keyvalue_calls_total", "Calls of wasi:keyvalue by the component.", func(s *host.ComponentStatus) uint64 { return s.KeyValue }),
 	ofComponent(counter, "keyvalue_calls_failed_total", "Calls of wasi:keyvalue by the component with an error.", func(s *host.ComponentStatus) uint64 { return s.FailedKeyValue }),
+	ofComponent(counter, "files_calls_total", "Calls of files and directories by the component.", func(s *host.ComponentStatus) uint64 { return s.Files }),
+	ofComponent(counter, "files_calls_failed_total", "Calls of files and directories by the component with an error.", func(s *host.ComponentStatus) uint64 { return s.FailedFiles }),
 	ofComponent(counter, "publications_total", "Publications of the component that were taken, with any number of subscribers.", func(s *host.ComponentStatus) uint64 { return s.Published }),
 	ofComponent(counter, "log_lines_total", "Lines that the component logged.", func(s *host.ComponentStatus) uint64 { return s.Counters.LogLines }),
 	ofComponent(counter, "log_lines_dropped_total", "Lines that the component logged and that were dropped for being too many.", func(s *host.ComponentStatus) uint64 { return s.Counters.LogDrops }),
@@ -219,7 +223,7 @@ func allMetrics() []*metric {
 	for _, m := range hostMetrics {
 		all = append(all, m.metric)
 	}
-	all = append(all, refused, failedCalls, failedKeyValue, failedHTTP, unlisted)
+	all = append(all, refused, failedCalls, failedKeyValue, failedHTTP, failedFiles, unlisted)
 	for _, m := range componentMetrics {
 		all = append(all, m.metric)
 	}

@@ -13,6 +13,8 @@ typedef unsigned long long u64;
 #define TIMERS(name) __attribute__((import_module("airhost:timers/timers@0.1.0"), import_name(name)))
 #define FUNCTIONS(name) __attribute__((import_module("airhost:functions/host-functions@0.1.0"), import_name(name)))
 #define PUBSUB(name) __attribute__((import_module("airhost:pubsub/pubsub@0.1.0"), import_name(name)))
+#define STORE(name) __attribute__((import_module("wasi:keyvalue/store@0.2.0-draft2"), import_name(name)))
+#define ATOMICS(name) __attribute__((import_module("wasi:keyvalue/atomics@0.2.0-draft2"), import_name(name)))
 #define LIFECYCLE(name) __attribute__((export_name("airhost:core/component-lifecycle@0.1.0#" name)))
 #define MANAGEMENT(name) __attribute__((export_name("airhost:core/component-management@0.1.0#" name)))
 #define STATE(name) __attribute__((export_name("airhost:state/component-state@0.1.0#" name)))
@@ -28,6 +30,18 @@ TIMERS("after") void after(u64 milliseconds, const u8 *payload, u32 len, u64 *ar
 TIMERS("cancel") u32 cancel_timer(u64 timer);
 FUNCTIONS("call") void call(const u8 *name, u32 name_len, const u8 *argument, u32 len, u32 *area);
 PUBSUB("publish") void publish(const u8 *topic, u32 topic_len, const u8 *msg, u32 len, u32 *area);
+STORE("open") void open_bucket(const u8 *name, u32 len, u32 *area);
+STORE("[resource-drop]bucket") void drop_bucket(u32 bucket);
+STORE("[method]bucket.get") void get(u32 bucket, const u8 *key, u32 len, u32 *area);
+STORE("[method]bucket.exists") void exists(u32 bucket, const u8 *key, u32 len, u32 *area);
+STORE("[method]bucket.set") void set(u32 bucket, const u8 *key, u32 len, const u8 *value, u32 value_len, u32 *area);
+STORE("[method]bucket.delete") void delete(u32 bucket, const u8 *key, u32 len, u32 *area);
+STORE("[method]bucket.list-keys") void list_keys(u32 bucket, u32 some, const u8 *cursor, u32 len, u32 *area);
+ATOMICS("increment") void increment(u32 bucket, const u8 *key, u32 len, u64 delta, u32 *area);
+ATOMICS("[static]cas.new") void new_cas(u32 bucket, const u8 *key, u32 len, u32 *area);
+ATOMICS("[method]cas.current") void current(u32 cas, u32 *area);
+ATOMICS("[resource-drop]cas") void drop_cas(u32 cas);
+ATOMICS("swap") void swap(u32 cas, const u8 *value, u32 len, u32 *area);
 
 extern u8 __heap_base;
 static u32 heap, bottom; // bottom is 0 or where the heap begins
@@ -43,7 +57,9 @@ __attribute__((export_name("cabi_realloc"))) u8 *cabi_realloc(u8 *old, u32 old_s
   return new;
 }
 
-static void copy(u8 *to, const u8 *from, u32 len) { __builtin_memcpy(to, from, len); }
+static void copy(u8 *to, const u8 *from, u32 len) {
+  if (len) __builtin_memcpy(to, from, len); // without bytes, from may be anything
+}
 
 static u64 number(const u8 *at) {
   u64 n;
@@ -94,6 +110,92 @@ static u32 *called(const u32 *area) {
   at[0] = 0;
   copy(at + 1, (const u8 *)area[1], area[2]);
   return ok(at, area[2] + 1);
+}
+
+// What a call of a bucket answered: 0 and some bytes, or 1, the case and, for other, the text. The error
+// is in the area from a word on.
+static u32 *told(const u32 *area, u32 word, const u8 *some, u32 some_len, const u8 *more, u32 more_len) {
+  u32 failed = (u8)area[0], which = (u8)area[word];
+  if (failed) some_len = 1, some = (const u8 *)&area[word], more = (const u8 *)area[word + 1], more_len = which == 2 ? area[word + 2] : 0;
+  u8 *at = cabi_realloc(0, 0, 1, 1 + some_len + more_len);
+  at[0] = failed != 0;
+  copy(at + 1, some, some_len);
+  copy(at + 1 + some_len, more, more_len);
+  return ok(at, 1 + some_len + more_len);
+}
+
+// The keys in an area, each behind its length, which is that of the response without 2 bytes.
+static u32 *listed(u32 *area) {
+  if ((u8)area[0]) return told(area, 1, 0, 0, 0, 0);
+  u32 len = 0, n = area[2], *list = (u32 *)area[1];
+  for (u32 i = 0; i < n; i++) len += 1 + list[2 * i + 1];
+  u8 *at = cabi_realloc(0, 0, 1, len), *to = at, more = (u8)area[3];
+  for (u32 i = 0; i < n; to += list[2 * i + 1], i++) {
+    *to++ = (u8)list[2 * i + 1];
+    copy(to, (const u8 *)list[2 * i], list[2 * i + 1]);
+  }
+  return told(area, 1, &more, 1, at, len);
+}
+
+// Appends to a value, until nobody has changed it meanwhile.
+static u32 *update(u32 bucket, const u8 *key, u32 key_len, const u8 *value, u32 len) {
+  static u32 area[8];
+  new_cas(bucket, key, key_len, area);
+  while (!(u8)area[0]) {
+    u32 cas = area[1];
+    current(cas, area);
+    if ((u8)area[0]) {
+      drop_cas(cas);
+      break;
+    }
+    u32 old_len = (u8)area[1] ? area[3] : 0;
+    u8 *now = cabi_realloc(0, 0, 1, old_len + len);
+    copy(now, (const u8 *)area[2], old_len);
+    copy(now + old_len, value, len);
+    swap(cas, now, old_len + len, area);
+    if (!(u8)area[0]) return told(area, 1, 0, 0, 0, 0);
+    if (!(u8)area[1]) return told(area, 2, 0, 0, 0, 0);
+    area[0] = 0, area[1] = area[2]; // the cas of the new value
+  }
+  return told(area, 1, 0, 0, 0, 0);
+}
+
+static u32 *keyed(u8 operation, const u8 *key, u32 key_len, const u8 *value, u32 len) {
+  static u64 space[4];
+  u32 *area = (u32 *)space, *response = 0;
+  open_bucket((const u8 *)"default", 7, area);
+  if ((u8)area[0]) return told(area, 1, 0, 0, 0, 0);
+  u32 bucket = area[1];
+  switch (operation) {
+  case 'g':
+    get(bucket, key, key_len, area);
+    response = told(area, 1, (u8 *)&area[1], 1, (const u8 *)area[2], (u8)area[1] ? area[3] : 0);
+    break;
+  case 'h':
+    exists(bucket, key, key_len, area);
+    response = told(area, 1, (u8 *)&area[1], 1, 0, 0);
+    break;
+  case 's':
+    set(bucket, key, key_len, value, len, area);
+    response = told(area, 1, 0, 0, 0, 0);
+    break;
+  case 'd':
+    delete(bucket, key, key_len, area);
+    response = told(area, 1, 0, 0, 0, 0);
+    break;
+  case 'l':
+    list_keys(bucket, 1, key, key_len, area);
+    response = listed(area);
+    break;
+  case 'i':
+    increment(bucket, key, key_len, number(value), area);
+    response = told(area, 2, (u8 *)&area[2], 8, 0, 0);
+    break;
+  case 'u':
+    response = update(bucket, key, key_len, value, len);
+  }
+  drop_bucket(bucket);
+  return response;
 }
 
 static u8 seen[4096], config[4096], health;
@@ -168,6 +270,7 @@ static u32 *obey(const u8 *sender, u32 sender_len, const u8 *msg, u32 len) {
   case 'j':
     call(rest + 1, rest[0], rest + 1 + rest[0], rest_len - 1 - rest[0], small);
     return called(small);
+  case 'v': return keyed(rest[0], rest + 2, rest[1], rest + 2 + rest[1], rest_len - 2 - rest[1]);
   case 'm': {
     u32 *last = ok(rest, 0);
     for (u32 i = 0; i < rest_len; i += 1 + rest[i]) last = obey(sender, sender_len, rest + i + 1, rest[i]);

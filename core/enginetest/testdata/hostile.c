@@ -111,6 +111,12 @@ static u32 wasi(const u8 *rest, u32 len) {
     poll_oneoff(at(in), at(out), 1, at(out + 32));
     break;
   }
+  case 'f': // opens a file, and reads some of it
+    out[0] = path_open(3, 0, at(rest + 1), len - 1, 0, 2, 2, 0, at(out + 1));
+    if (out[0]) return result(0, at(out), 4, 0);
+    buffer[0] = at(out + 3), buffer[1] = 16;
+    out[0] = fd_read(out[1], at(buffer), 1, at(out + 2));
+    return result(0, at(out + 3), out[0] ? 0 : out[2], 0);
   case 'a': // asks for all that it may not have
     out[0] = args_sizes_get(at(out + 1), at(out + 2));
     out[3] = environ_sizes_get(at(out + 4), at(out + 5));

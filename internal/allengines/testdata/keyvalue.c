@@ -6,6 +6,7 @@ typedef unsigned long long u64;
 
 #define STORE(name) __attribute__((import_module("wasi:keyvalue/store@0.2.0-draft2"), import_name(name)))
 #define ATOMICS(name) __attribute__((import_module("wasi:keyvalue/atomics@0.2.0-draft2"), import_name(name)))
+#define BATCH(name) __attribute__((import_module("wasi:keyvalue/batch@0.2.0-draft2"), import_name(name)))
 
 STORE("open") void bucket_open(const u8 *name, u32 size, u32 *area);
 STORE("[resource-drop]bucket") void bucket_drop(u32 bucket);
@@ -18,6 +19,9 @@ ATOMICS("increment") void bucket_increment(u32 bucket, const u8 *key, u32 size, 
 ATOMICS("[static]cas.new") void cas_new(u32 bucket, const u8 *key, u32 size, u32 *area);
 ATOMICS("[method]cas.current") void cas_current(u32 cas, u32 *area);
 ATOMICS("swap") void cas_swap(u32 cas, const u8 *value, u32 size, u32 *area);
+BATCH("get-many") void get_many(u32 bucket, const u32 *keys, u32 n, u32 *area);
+BATCH("set-many") void set_many(u32 bucket, const u32 *pairs, u32 n, u32 *area);
+BATCH("delete-many") void delete_many(u32 bucket, const u32 *keys, u32 n, u32 *area);
 
 static u8 blocks[1 << 16] __attribute__((aligned(8)));
 static u32 used;
@@ -100,6 +104,23 @@ static void run(u8 what, const u8 *a, u32 a_size, const u8 *b, u32 b_size) {
     bucket_increment(bucket, a, a_size, (u64)(long long)(signed char)b[0], area);
     if (!failed(area, 8)) put(space + 1, 8);
     break;
+  case 'S': { // a becomes b, and b becomes a
+    u32 pairs[] = {(u32)a, a_size, (u32)b, b_size, (u32)b, b_size, (u32)a, a_size};
+    set_many(bucket, pairs, 2, area);
+    failed(area, 4);
+    break;
+  }
+  case 'G':
+  case 'D': {
+    u32 keys[] = {(u32)a, a_size, (u32)b, b_size};
+    (what == 'G' ? get_many : delete_many)(bucket, keys, 2, area);
+    if (failed(area, 4) || what == 'D') break;
+    for (u32 i = 0, *pair = (u32 *)area[1]; i < area[2]; i++, pair += 5) {
+      put_byte(((u8 *)pair)[0] ? 'V' : 'N');
+      if (((u8 *)pair)[0]) put((void *)pair[1], pair[2]), put_byte('='), put((void *)pair[3], pair[4]);
+    }
+    break;
+  }
   case 'c':
     cas_new(bucket, a, a_size, area);
     if (!failed(area, 4)) kept = area[1];

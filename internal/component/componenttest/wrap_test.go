@@ -21,7 +21,10 @@ func TestInfo(t *testing.T) {
 	i := b.Info()
 	functions := make(map[string]string)
 	for _, item := range append(i.Imports, i.Exports...) {
-		functions[item.Name] = item.Kind + " " + strings.Join(item.Functions, "; ")
+		functions[item.Name] = item.Kind + " "
+		for _, f := range item.Functions {
+			functions[item.Name] += f.Name + ": " + f.Type() + "; "
+		}
 	}
 	for name, want := range map[string]string{
 		"airhost:core/host-services@0.1.0":        "send-request: func(target: component-id, request: list<u8>, timeout-ms: u64) -> result<request-id, messaging-error>",

@@ -12,6 +12,7 @@ typedef unsigned long long u64;
 #define FUNCTIONS(name) __attribute__((import_module("airhost:functions/host-functions@0.1.0"), import_name(name)))
 #define PUBSUB(name) __attribute__((import_module("airhost:pubsub/pubsub@0.1.0"), import_name(name)))
 #define WASI(name) __attribute__((import_module("wasi_snapshot_preview1"), import_name(name)))
+#define WASI2(module, name) __attribute__((import_module("wasi:" module "@0.2.0"), import_name(name)))
 #define EXPORT(name) __attribute__((export_name(name)))
 #define LIFECYCLE(name) EXPORT("airhost:core/component-lifecycle@0.1.0#" name)
 #define MANAGEMENT(name) EXPORT("airhost:core/component-management@0.1.0#" name)
@@ -31,6 +32,11 @@ PUBSUB("publish") void publish(u32 topic, u32 topic_len, u32 msg, u32 len, u32 a
 WASI("fd_write") u32 fd_write(u32 fd, u32 buffers, u32 n, u32 written);
 WASI("poll_oneoff") u32 poll_oneoff(u32 in, u32 out, u32 n, u32 events);
 WASI("random_get") u32 random_get(u32 to, u32 len);
+WASI2("io/poll", "poll") void poll(u32 list, u32 n, u32 area);
+WASI2("clocks/monotonic-clock", "subscribe-duration") u32 subscribe(u64 nanoseconds);
+WASI2("http/types", "[constructor]fields") u32 new_fields(void);
+WASI2("http/types", "[method]fields.append") void append(u32 fields, u32 name, u32 name_len, u32 value, u32 len, u32 area);
+WASI2("http/types", "[method]fields.has") u32 has(u32 fields, u32 name, u32 name_len);
 
 extern u8 __heap_base;
 static u32 heap;
@@ -118,6 +124,24 @@ EXPORT("cabi_realloc") u32 cabi_realloc(u32 old, u32 old_size, u32 align, u32 si
   if (fresh + size > end() && __builtin_wasm_memory_grow(0, (fresh + size - end() + 65535) >> 16) == (u32)-1) __builtin_trap();
   heap = fresh + size;
   return how == 'u' ? fresh + 1 : fresh;
+}
+
+// Host calls with few arguments and much to look at, for ever.
+static void looks(u8 which) {
+  grow_all();
+  u32 fields = new_fields(), *list = (u32 *)spare();
+  for (u32 i = 0; which == 'f' && i < 13000; i++) append(fields, at("v"), 1, 0, 0, at(area));
+  for (u32 i = 0; which == 'q' && i < 4000; i++) list[i] = subscribe(0);
+  if (which == 'o') __builtin_memset(list, 0, 1024 * 48);
+  for (;;) {
+    u32 mark = heap;
+    switch (which) {
+    case 'f': counts[0] += has(fields, at("w"), 1); break;
+    case 'q': poll(spare(), 4000, at(area)); break;
+    case 'o': poll_oneoff(spare(), spare() + (1 << 20), 1024, at(area));
+    }
+    heap = mark;
+  }
 }
 
 // Host calls with as many bytes as the guest has, for ever.
@@ -350,6 +374,7 @@ static u32 attack(const u8 *msg, u32 len) {
   case 'T': grow_all(); fill(7); trap();
   case 'b': grow_all(); return answer(spare(), end() - spare());
   case 'c': calls(msg[1]);
+  case 'W': looks(msg[1]);
   case 'v': return violate(msg[1]);
   case 'a':
     *(msg[1] == 'r' ? &in_realloc : msg[1] == 'R' ? &in_resize : msg[1] == 'p' ? &in_post : msg[1] == 'h' ? &in_health : msg[1] == 's' ? &in_shutdown : msg[1] == 'v' ? &in_save : msg[1] == 'V' ? &in_restore : &in_callback) = msg[2];

@@ -1,0 +1,172 @@
+package files
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/airhost/airhost/core"
+)
+
+// tree is a directory of the host with all that is in it. All components that have it share it.
+type tree struct {
+	system *System
+	path   string
+
+	files   int  // open ones; the system's lock guards it, and written
+	written bool // somebody may write
+
+	mu      sync.Mutex    // held by all that changes the directory; guards the following
+	counted time.Time     // when all was counted last; zero if it never was
+	pause   time.Duration // until it is counted again at the earliest
+	bytes   int64         // sizes of the files, those included that are open and removed
+	entries int64         // files, directories and links
+	nodes   map[identity]*node
+}
+
+// node is a regular file that is open, by any number of handles.
+type node struct {
+	handles int
+	removed bool  // it has no name any more
+	size    int64 // if it is removed: the part of the tree's bytes that is its
+}
+
+const (
+	mostEntries = 1_000_000   // that are counted
+	leastPause  = time.Second // between two counts; and a count takes at most so much of the time:
+	pauseFactor = 20
+)
+
+// release gives back a tree that take has returned.
+func (t *tree) release() {
+	t.system.mu.Lock()
+	defer t.system.mu.Unlock()
+	if t.files--; t.files == 0 {
+		delete(t.system.trees, t.path)
+	}
+}
+
+// count counts all files of the tree, unless that has been done.
+func (t *tree) count(root *os.Root) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.counted.IsZero() {
+		return nil
+	}
+	return t.countLocked(root)
+}
+
+func (t *tree) countLocked(root *os.Root) error {
+	var bytes, entries int64
+	began := time.Now()
+	err := fs.WalkDir(root.FS(), ".", func(path string, e fs.DirEntry, err error) error {
+		switch {
+		case path == ".":
+			return err
+		case errors.Is(err, fs.ErrPermission): // nobody writes there either
+			return fs.SkipDir
+		case err != nil:
+			return ignoreGone(err)
+		}
+		if entries++; entries > mostEntries {
+			return &core.FileError{Code: core.FileQuota, Text: fmt.Sprintf("the directory has more than %d files: grant a smaller one, or mode: ro", mostEntries)}
+		}
+		if !e.Type().IsRegular() {
+			return nil
+		}
+		info, err := e.Info()
+		if err == nil {
+			bytes += info.Size()
+		}
+		return ignoreGone(err)
+	})
+	if err != nil {
+		return err
+	}
+	for _, n := range t.nodes {
+		bytes += n.size
+	}
+	t.bytes, t.entries, t.counted = bytes, entries, time.Now()
+	t.pause = max(leastPause, pauseFactor*time.Since(began))
+	return nil
+}
+
+// ignoreGone leaves out the error for a file that was removed meanwhile.
+func ignoreGone(err error) error {
+	if os.IsNotExist(err) {
+		return nil
+	}
+	return err
+}
+
+// roomLocked returns an error unless the tree may have so many bytes and entries more. Before it
+// says no it counts again, since others than components may have removed files.
+func (t *tree) roomLocked(root *os.Root, call *core.FileCall, bytes, entries int64) error {
+	if bytes <= 0 && entries <= 0 || t.fitsLocked(call, bytes, entries) {
+		return nil
+	}
+	if time.Since(t.counted) > t.pause {
+		if err := t.countLocked(root); err != nil {
+			return err
+		}
+	}
+	switch {
+	case t.fitsLocked(call, bytes, entries):
+		return nil
+	case bytes > 0 && bytes > call.MaxBytes-t.bytes:
+		return &core.FileError{Code: core.FileQuota, Text: fmt.Sprintf("the directory has %d bytes, would get %d more, and quota.files_bytes is %d", t.bytes, bytes, call.MaxBytes)}
+	}
+	return &core.FileError{Code: core.FileQuota, Text: fmt.Sprintf("the directory has %d files, and quota.files is %d", t.entries, call.MaxFiles)}
+}
+
+func (t *tree) fitsLocked(call *core.FileCall, bytes, entries int64) bool {
+	return (bytes <= 0 || bytes <= call.MaxBytes-t.bytes) && (entries <= 0 || entries <= call.MaxFiles-t.entries)
+}
+
+// openedLocked notes a handle of a regular file.
+func (t *tree) openedLocked(id identity) *node {
+	n := t.nodes[id]
+	if n == nil {
+		n = new(node)
+		t.nodes[id] = n
+	}
+	n.handles++
+	return n
+}
+
+// closed forgets a handle. The bytes of a file without a name go with the last one.
+func (t *tree) closed(id identity) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := t.nodes[id]
+	if n.handles--; n.handles == 0 {
+		t.bytes -= n.size
+		delete(t.nodes, id)
+	}
+}
+
+// resizedLocked notes the new size of a file that is open.
+func (t *tree) resizedLocked(n *node, by int64) {
+	t.bytes += by
+	if n.removed {
+		n.size += by
+	}
+}
+
+// removedLocked notes that an entry is gone, which was info. A file with further names, or with an
+// unknown identity, keeps its bytes.
+func (t *tree) removedLocked(info fs.FileInfo) {
+	t.entries--
+	id, links := identify(info)
+	if !info.Mode().IsRegular() || links != 1 {
+		return
+	}
+	if n := t.nodes[id]; n != nil {
+		n.removed, n.size = true, info.Size()
+		return
+	}
+	t.bytes -= info.Size()
+}
