@@ -51,10 +51,8 @@ func (s *Server) Initialize(config []core.ConfigPair) error {
 
 // HandleMessage implements [core.Instance].
 func (s *Server) HandleMessage(_ core.ComponentID, message []byte, response *[]byte) error {
-	if s.current.LeftBehind() && !s.keepsState {
-		if err := s.renew(); err != nil {
-			return err
-		}
+	if s.over == nil && !s.keepsState && s.current.LeftBehind() {
+		s.over = s.renew()
 	}
 	if s.over != nil {
 		return s.over
@@ -62,7 +60,7 @@ func (s *Server) HandleMessage(_ core.ComponentID, message []byte, response *[]b
 	return s.current.HandleHTTP(message, response)
 }
 
-// renew replaces the instance. If there is no other one, the server has ended, with the error.
+// renew replaces the instance. If there is no other one, the server ends with the error.
 func (s *Server) renew() error {
 	next, err := s.fresh()
 	if err == nil {
@@ -83,26 +81,48 @@ func (s *Server) renew() error {
 	if trap := new(core.TrapError); !errors.As(err, &trap) {
 		err = &core.TrapError{Kind: core.TrapFault, Text: FirstLine("there is no new instance for the request: " + err.Error())}
 	}
-	s.over = err
 	return err
 }
 
 // HandleCallback implements [core.Instance].
 func (s *Server) HandleCallback(id core.RequestID, response []byte, failure *core.RequestError) error {
+	if s.over != nil {
+		return s.over
+	}
 	return s.current.HandleCallback(id, response, failure)
 }
 
 // Health implements [core.Instance].
-func (s *Server) Health() (core.HealthStatus, error) { return s.current.Health() }
+func (s *Server) Health() (core.HealthStatus, error) {
+	if s.over != nil {
+		return 0, s.over
+	}
+	return s.current.Health()
+}
 
 // Shutdown implements [core.Instance].
-func (s *Server) Shutdown() error { return s.current.Shutdown() }
+func (s *Server) Shutdown() error {
+	if s.over != nil {
+		return s.over
+	}
+	return s.current.Shutdown()
+}
 
 // Save implements [core.StateKeeper].
-func (s *Server) Save(dst []byte) ([]byte, error) { return s.current.Save(dst) }
+func (s *Server) Save(dst []byte) ([]byte, error) {
+	if s.over != nil {
+		return dst, s.over
+	}
+	return s.current.Save(dst)
+}
 
 // Restore implements [core.StateKeeper].
-func (s *Server) Restore(state []byte) error { return s.current.Restore(state) }
+func (s *Server) Restore(state []byte) error {
+	if s.over != nil {
+		return s.over
+	}
+	return s.current.Restore(state)
+}
 
 // Interrupt implements [core.Instance].
 func (s *Server) Interrupt() {
