@@ -7,7 +7,6 @@ import (
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/internal/config"
-	"github.com/airhost/airhost/reach/files"
 )
 
 // hostConfig is the configuration of the host in core/host's terms; the log is the
@@ -21,7 +20,6 @@ func hostConfig(file *config.File) host.Config {
 		DrainTimeout:   time.Duration(h.DrainTimeout),
 		DeadLetters:    h.DeadLetters,
 		Budgets:        budgets(file.Budgets),
-		Files:          files.New(),
 	}
 	for name, f := range file.Functions {
 		if c.FunctionOptions == nil {

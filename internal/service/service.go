@@ -22,6 +22,7 @@ import (
 	"github.com/airhost/airhost/core/host"
 	"github.com/airhost/airhost/internal/config"
 	"github.com/airhost/airhost/internal/natsserver"
+	"github.com/airhost/airhost/reach/files"
 	"github.com/airhost/airhost/reach/httpout"
 	"github.com/airhost/airhost/reach/keyvalue"
 )
@@ -125,6 +126,7 @@ func (s *Service) ready(ctx context.Context) (settings host.Config, err error) {
 	}
 	settings = hostConfig(file)
 	settings.Secrets = s.config.Secrets
+	settings.Files = files.New()
 	if s.store != nil { // a nil Store would not be a nil interface of the host's
 		settings.KeyValue = s.store
 	}
