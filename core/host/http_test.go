@@ -90,6 +90,7 @@ func TestHTTP(t *testing.T) {
 		if all := h.Snapshot(); all.HTTPRequests != 3 || all.FailedHTTP["HTTP-request-denied"] != 1 || all.FailedHTTP["HTTP-request-URI-invalid"] != 1 {
 			t.Errorf("got %d %v", all.HTTPRequests, all.FailedHTTP)
 		}
+		check(t, h.Quiesce(within(t)))
 		check(t, h.Undeploy(within(t), id("a/x")))
 		if all := h.Snapshot(); all.HTTPRequests != 3 || len(all.FailedHTTP) != 2 {
 			t.Errorf("after the component's end: %d %v", all.HTTPRequests, all.FailedHTTP)
