@@ -4,9 +4,9 @@
 // A plug-in is called a component. It has an id and handles messages. [Host.DeployFile]
 // compiles and starts it, [Host.Request] sends a message to it and waits for the
 // response, and [Host.Send] sends a message that has no response. A component can also
-// send messages to others, if its [host.Deployment] grants that. It can do nothing else:
-// it has no files, no network and no environment, and its memory, time and rate are
-// bounded ([core.Limits], [host.Quota]).
+// send messages to others, and use functions, key-value, directories and the web, if its
+// [host.Deployment] grants that and [Config] has it. It can do nothing else, and its memory,
+// time and rate are bounded ([core.Limits], [host.Quota]).
 //
 // The packages that a program needs next:
 //
@@ -16,6 +16,7 @@
 //   - core has the ids, the errors, and the interfaces of engines, brokers and trackers.
 //   - guest is the SDK for components in Go.
 //   - backends has the engines, brokers the brokers, and trackers the trackers.
+//   - reach has the parts for key-value, directories, secrets and requests to the web.
 package airhost
 
 import (
@@ -53,6 +54,20 @@ type Config struct {
 	// FunctionOptions are the settings of functions, and name the components that
 	// provide some.
 	FunctionOptions map[string]host.FunctionOptions
+
+	// KeyValue, if not nil, keeps the buckets of components, and Buckets are those that components
+	// share, by name. Package reach/keyvalue has stores. The caller closes the store after
+	// [Host.Close].
+	KeyValue host.KeyValueStore
+	Buckets  map[string]host.BucketQuota
+
+	// HTTP, if not nil, sends the requests of components to the web. Package reach/httpout has a
+	// client. The caller closes it after [Host.Close].
+	HTTP host.HTTPClient
+
+	// Files, if not nil, opens the directories that components are granted. Package reach/files
+	// has one.
+	Files host.FileSystem
 }
 
 // Host runs components. Its methods may be called from any goroutine.
@@ -85,7 +100,11 @@ func start(config Config, engine core.Engine) (*host.Host, error) {
 		return nil, err
 	}
 	engines := append([]core.Engine{engine}, config.Engines...)
-	h, err := host.New(host.Config{Logger: config.Logger, Functions: config.Functions, FunctionOptions: config.FunctionOptions}, broker, tracker, engines...)
+	h, err := host.New(host.Config{
+		Functions: config.Functions, FunctionOptions: config.FunctionOptions,
+		KeyValue: config.KeyValue, Buckets: config.Buckets, HTTP: config.HTTP, Files: config.Files,
+		Logger: config.Logger,
+	}, broker, tracker, engines...)
 	if err != nil {
 		return nil, err
 	}

@@ -107,7 +107,7 @@ func TestExamplesMeetTheirWorld(t *testing.T) {
 		if name := filepath.Base(path); exports(m, abi.Save) != (name == "counter.wasm") {
 			t.Errorf("%s: that it exports %s is %v", name, abi.Save, exports(m, abi.Save))
 		}
-		if name := filepath.Base(path); imports(m, abi.Functions) != (name == "prices.wasm" || name == "rates.wasm") {
+		if name := filepath.Base(path); imports(m, abi.Functions) != (name == "shop.wasm" || name == "rates.wasm") {
 			t.Errorf("%s: that it imports %s is %v", name, abi.Functions, imports(m, abi.Functions))
 		}
 		if name := filepath.Base(path); imports(m, abi.PubSub) != (name == "topics.wasm") {
