@@ -7,6 +7,9 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
+// unhurried are limits for handlers that work for a second on a slow machine.
+var unhurried = core.Limits{HandlerTime: time.Minute, HandlerWallTime: time.Minute}
+
 var httpPromises = []promise{
 	{"http-request", "a guest that handles requests of HTTP gets them as messages, and its response is the message's", testHTTPRequest},
 	{"http-instances", "such a guest goes on with its memory, unless it keeps what is of a request", testHTTPInstances},
@@ -34,10 +37,10 @@ func (t *trial) says(err error, text string) {
 }
 
 func testHTTPRequest(t *trial) {
-	c := t.component("server", wasmGuest("server"), core.Limits{})
+	c := t.component("server", wasmGuest("server"), unhurried)
 	traits := c.Traits()
 	want(t, "the traits HTTP and KeepsLedger", [2]bool{traits.HTTP, traits.KeepsLedger}, [2]bool{true, false})
-	in, _ := t.instance(c, core.Limits{})
+	in, _ := t.instance(c, unhurried)
 	for range 3 {
 		body := strings.Repeat("0123456789", 777)
 		want(t, "the response", t.ask(in, request("/echo?x=1", body)), []byte("HTTP/1.1 200 OK\r\nx-made-by: by\r\ncontent-length: 7770\r\n\r\n"+body))
@@ -60,7 +63,7 @@ func testHTTPRequest(t *trial) {
 }
 
 func testHTTPInstances(t *trial) {
-	in, _ := t.wasm("server", core.Limits{})
+	in, _ := t.wasm("server", unhurried)
 	for _, n := range []string{"1", "2", "3"} {
 		want(t, "the count", t.ask(in, request("/visit", "")), counted(n))
 	}
@@ -73,7 +76,8 @@ func testHTTPInstances(t *trial) {
 }
 
 func testHTTPUnanswered(t *trial) {
-	limits := core.Limits{MessageSize: 2000}
+	limits := unhurried
+	limits.MessageSize = 2000
 	in, _ := t.wasm("server", limits)
 	for path, text := range map[string]string{
 		"/nothing": "set no response",
@@ -105,7 +109,7 @@ func testHTTPAttacks(t *trial) {
 		"/Ao": {core.TrapABI, "has not dropped its 1 children"},
 		"/Ap": {core.TrapFault, "unreachable"},
 	} {
-		in, host := t.wasm("server", core.Limits{})
+		in, host := t.wasm("server", unhurried)
 		got := t.wantTrap("a request of "+path, in.HandleMessage(other, []byte(request(path, "")), nil), trap.kind)
 		if got != nil && !strings.Contains(got.Text, trap.text) {
 			t.broken("a request of %s: got the text %q\nwant one with %q", path, got.Text, trap.text)
@@ -116,13 +120,13 @@ func testHTTPAttacks(t *trial) {
 
 func testHTTPInterrupt(t *trial) {
 	for _, before := range []string{"/visit", "/keep"} {
-		in, host := t.wasm("server", core.Limits{})
+		in, host := t.wasm("server", unhurried)
 		t.ask(in, request(before, ""))
 		in.Interrupt()
 		t.wantTrap("a request after the interrupt", in.HandleMessage(other, []byte(request("/visit", "")), nil), core.TrapHandler)
 		t.refuses(in, host)
 
-		in, host = t.wasm("server", core.Limits{HandlerTime: time.Minute, HandlerWallTime: time.Minute})
+		in, host = t.wasm("server", unhurried)
 		t.ask(in, request(before, ""))
 		time.AfterFunc(5*time.Millisecond, in.Interrupt)
 		t.soon("a request without end", func() {

@@ -69,7 +69,7 @@ func (c lateContext) Deadline() (time.Time, bool) {
 
 func TestRequestFromGo(t *testing.T) {
 	everyPart(t, func(t *testing.T, p parts) {
-		h := p.start(t, host.Config{RequestTimeout: 300 * time.Millisecond})
+		h := p.start(t, host.Config{RequestTimeout: time.Second})
 		release := make(chan struct{})
 		h.deploy("a/echo", echo)
 		h.deploy("a/slow", responder(func([]byte) ([]byte, error) { <-release; return nil, nil }))
