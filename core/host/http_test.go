@@ -135,6 +135,27 @@ func TestNoHTTP(t *testing.T) {
 	}
 }
 
+// TestQuietAfterHTTP: a component that has sent requests is quiet when they have ended, so that a host stops
+// without waiting for its DrainTimeout.
+func TestQuietAfterHTTP(t *testing.T) {
+	everyPart(t, func(t *testing.T, p parts) {
+		h := p.start(t, host.Config{HTTP: answering("hello")})
+		for _, name := range []string{"a/x", "a/y"} {
+			d := surferDeployment(t, surfer())
+			d.ID = id(name)
+			check(t, h.Deploy(within(t), d))
+			for _, url := range []string{"https://example.com/", "https://example.org/"} {
+				_, err := h.request(name, url)
+				check(t, err)
+			}
+		}
+		check(t, h.Undeploy(within(t), id("a/y")))
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		check(t, h.Quiesce(ctx))
+	})
+}
+
 // TestHTTPEndsWithItsCall: what a guest has not waited for is canceled when its call ends, and
 // by Cancel.
 func TestHTTPEndsWithItsCall(t *testing.T) {
