@@ -77,6 +77,7 @@ suite=core/enginetest/testdata
 for guest in actor hostile; do
 	c $suite/$guest.c $suite/$guest.wasm 8192 -Oz --strip-all -Wno-infinite-recursion
 done
+c $suite/actor.c $suite/buckets.wasm 8192 -Oz -DBUCKETS --strip-all -Wno-infinite-recursion
 text $suite
 text cmd/airhost/testdata/guests
 

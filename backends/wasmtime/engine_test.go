@@ -21,6 +21,7 @@ func harness() enginetest.Harness {
 	return enginetest.Harness{
 		New:       func() (core.Engine, error) { return wasmtime.New(wasmtime.Config{}) },
 		Actor:     enginetest.ActorWasm(),
+		Buckets:   enginetest.BucketsWasm(),
 		Responder: enginetest.ResponderWasm(),
 		Malformed: core.Source{Code: []byte("no WebAssembly")},
 	}

@@ -23,6 +23,7 @@ func harness(config wazero.Config) enginetest.Harness {
 	return enginetest.Harness{
 		New:       func() (core.Engine, error) { return wazero.New(config) },
 		Actor:     enginetest.ActorWasm(),
+		Buckets:   enginetest.BucketsWasm(),
 		Responder: enginetest.ResponderWasm(),
 		Malformed: core.Source{Code: []byte("no WebAssembly")},
 	}

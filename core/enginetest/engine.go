@@ -142,7 +142,7 @@ func testComponentClose(t *trial) {
 }
 
 func testTraits(t *trial) {
-	actor := t.component("actor", t.Actor, core.Limits{}).Traits()
+	actor := t.theActor().Traits()
 	want(t, "the actor's traits", [3]bool{actor.Callback, actor.Management, actor.State}, [3]bool{true, true, true})
 	responder := t.component("responder", t.Responder, core.Limits{}).Traits()
 	want(t, "the responder's traits", [3]bool{responder.Callback, responder.Management, responder.State}, [3]bool{})
@@ -150,7 +150,7 @@ func testTraits(t *trial) {
 
 func testStarting(t *trial) {
 	var seen []core.Instance
-	in, err := t.component("actor", t.Actor, core.Limits{}).Instantiate(t.Context(), core.Environment{
+	in, err := t.theActor().Instantiate(t.Context(), core.Environment{
 		ID: self, Host: &Services{}, Starting: func(in core.Instance) { seen = append(seen, in) },
 	})
 	t.must("make an instance", err)
@@ -170,7 +170,7 @@ func testOwnMemory(t *trial) {
 }
 
 func testConcurrent(t *trial) {
-	c := t.component("actor", t.Actor, core.Limits{})
+	c := t.theActor()
 	failures := make([]error, 16)
 	var made, all sync.WaitGroup
 	made.Add(len(failures))

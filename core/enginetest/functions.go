@@ -41,7 +41,7 @@ func testCall(t *trial) {
 }
 
 func testCallLarge(t *trial) {
-	in, host := t.instance(t.component("actor", t.Actor, core.Limits{}), core.Limits{MessageSize: 8 << 20})
+	in, host := t.instance(t.theActor(), core.Limits{MessageSize: 8 << 20})
 	for _, size := range []int{100_000, 3 << 20} {
 		result := bytes.Repeat([]byte("abcde"), size/5)
 		host.Function = returns(result)
@@ -69,7 +69,7 @@ func testCallOtherError(t *trial) {
 }
 
 func testCallArgument(t *trial) {
-	in, host := t.instance(t.component("actor", t.Actor, core.Limits{}), core.Limits{MessageSize: 8 << 20})
+	in, host := t.instance(t.theActor(), core.Limits{MessageSize: 8 << 20})
 	argument := bytes.Repeat([]byte("abcde"), 200_000)
 	host.Function = func(_, argument []byte) ([]byte, error) { return argument[1:], nil }
 	for range 5 {
@@ -90,7 +90,7 @@ func testCallPanic(t *trial) {
 
 func testNoFunctions(t *trial) {
 	host := &Services{}
-	in := t.bare(host)
+	in := t.bare(host, t.theActor())
 	want(t, "case of call", t.ask(in, lookup)[:2], []byte{1, byte(core.CallNotFound)})
 	t.asked("services", host)
 }

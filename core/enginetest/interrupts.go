@@ -25,7 +25,7 @@ func testInterruptIdle(t *trial) {
 }
 
 func testInterruptStarting(t *trial) {
-	in, err := t.component("actor", t.Actor, core.Limits{}).Instantiate(t.Context(), core.Environment{
+	in, err := t.theActor().Instantiate(t.Context(), core.Environment{
 		ID: self, Host: &Services{}, Starting: core.Instance.Interrupt,
 	})
 	t.wantTrap("make an instance that was interrupted", err, core.TrapHandler)
@@ -47,7 +47,7 @@ func testInterruptAlone(t *trial) {
 // interruptible reports whether the engine can end a call in progress.
 func (t *trial) interruptible() bool {
 	t.Helper()
-	return t.component("actor", t.Actor, core.Limits{}).Traits().Interruptible
+	return t.theActor().Traits().Interruptible
 }
 
 func testInterruptRunning(t *trial) {
@@ -95,7 +95,7 @@ func testInterruptService(t *trial) {
 }
 
 func testInterruptAnyTime(t *trial) {
-	c := t.component("actor", t.Actor, core.Limits{})
+	c := t.theActor()
 	for range 50 {
 		in, _ := t.instance(c, core.Limits{})
 		var others sync.WaitGroup

@@ -109,8 +109,24 @@ func keyed(operation byte, key string) []byte {
 	return bytesOf("v", operation, byte(len(key)), key)
 }
 
+// withBuckets compiles the actor that has key-value.
+func (t *trial) withBuckets() core.Component {
+	t.Helper()
+	source := t.Buckets
+	if source.Code == nil {
+		source = t.Actor
+	}
+	return t.component("actor with key-value", source, core.Limits{})
+}
+
+// buckets makes an instance of it, and its services.
+func (t *trial) buckets(limits core.Limits) (core.Instance, *Services) {
+	t.Helper()
+	return t.instance(t.withBuckets(), limits)
+}
+
 func testKeyValue(t *trial) {
-	in, host := t.actor()
+	in, host := t.buckets(core.Limits{})
 	host.Bucket = &Bucket{Value: core.Value{Data: []byte("a value"), Version: 7}, Found: []string{"one", "ä"}, More: true, Sum: -3}
 	const key = "ä key"
 	for _, c := range []struct {
@@ -136,7 +152,7 @@ func testKeyValue(t *trial) {
 }
 
 func testKeyValueLarge(t *trial) {
-	in, host := t.instance(t.component("actor", t.Actor, core.Limits{}), core.Limits{MessageSize: 8 << 20})
+	in, host := t.buckets(core.Limits{MessageSize: 8 << 20})
 	host.Bucket = &Bucket{}
 	for _, size := range []int{100_000, 3 << 20} {
 		data := make([]byte, size)
@@ -152,7 +168,7 @@ func testKeyValueLarge(t *trial) {
 }
 
 func testKeyValueSwap(t *trial) {
-	in, host := t.actor()
+	in, host := t.buckets(core.Limits{})
 	host.Bucket = &Bucket{Value: core.Value{Data: []byte("old"), Version: 7}, Lost: 2}
 	want(t, "answer", t.ask(in, keyed('u', "k"), "er"), []byte{0})
 	var swaps []string
@@ -173,10 +189,10 @@ func refusalIn(answer []byte) (head []byte, text string) {
 }
 
 func testKeyValueErrors(t *trial) {
-	without, _ := t.actor()
+	without, _ := t.buckets(core.Limits{})
 	head, _ := refusalIn(t.ask(without, keyed('g', "k")))
 	want(t, "answer without a bucket", head, []byte{1, byte(core.KeyValueNoSuchStore)})
-	in, host := t.actor()
+	in, host := t.buckets(core.Limits{})
 	host.Bucket = &Bucket{}
 	for _, c := range core.KeyValueErrorCases() {
 		refusal := &core.KeyValueError{Case: c, Text: "why ☃"}
@@ -193,7 +209,7 @@ func testKeyValueErrors(t *trial) {
 }
 
 func testKeyValuePanic(t *trial) {
-	in, host := t.actor()
+	in, host := t.buckets(core.Limits{})
 	host.Bucket = &Bucket{}
 	host.Calling = func(entry string) {
 		if entry == "get k" {
@@ -210,7 +226,7 @@ func testKeyValuePanic(t *trial) {
 
 func testNoKeyValue(t *trial) {
 	host := &Services{Bucket: &Bucket{}}
-	in := t.bare(host)
+	in := t.bare(host, t.withBuckets())
 	head, _ := refusalIn(t.ask(in, keyed('g', "k")))
 	want(t, "case of open", head, []byte{1, byte(core.KeyValueNoSuchStore)})
 	t.asked("services", host)

@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/airhost/airhost/core"
@@ -24,7 +25,7 @@ const ledgerTarget = "suite/tgt"
 // Reconcile. It returns nil if the engine keeps no ledger.
 func (t *trial) keeper() (core.Instance, *Services, *core.Ledger) {
 	t.Helper()
-	c := t.component("actor", t.Actor, core.Limits{})
+	c := t.theActor()
 	if !c.Traits().KeepsLedger {
 		return nil, nil, nil
 	}
@@ -187,12 +188,22 @@ func testLedgerFailure(t *trial) {
 	}
 	_, err := try(in, several(sends(ledgerTarget, "a"), bytesOf("f", byte(core.CaseFailed), "why")))
 	t.wantError("a call that fails", err, core.ErrFailed)
-	want(t, "what is open after a call that failed", opened(l), `send "a"`)
-	l.Open.Kind = core.TransferNone
+	t.leftOpen("a call that failed", host, l, `send "a"`)
 	_, err = try(in, several(sends(ledgerTarget, "b"), []byte("x")))
 	t.wantTrap("a call that traps", err, core.TrapFault)
-	want(t, "what is open after a call that trapped", opened(l), `send "b"`)
-	t.asked("services", host)
+	t.leftOpen("a call that trapped", host, l, `send "b"`)
+}
+
+// leftOpen checks what a call has left open. An engine may account for it earlier, when it counts the
+// guest's time.
+func (t *trial) leftOpen(after string, host *Services, l *core.Ledger, message string) {
+	t.Helper()
+	left := append(host.Asked, "open: "+opened(l))
+	if slices.Equal(left, []string{"reconcile " + message, "open: nothing"}) {
+		left = []string{"open: " + message}
+	}
+	want(t, "left after "+after, left, []string{"open: " + message})
+	host.Asked, l.Open.Kind = nil, core.TransferNone
 }
 
 func testLedgerOutside(t *trial) {

@@ -19,7 +19,7 @@ var limitPromises = []promise{
 // claims reports whether the engine claims to enforce a limit.
 func (t *trial) claims(limit core.LimitSet) bool {
 	t.Helper()
-	return t.component("actor", t.Actor, core.Limits{}).Traits().Enforces&limit != 0
+	return t.theActor().Traits().Enforces&limit != 0
 }
 
 // limited makes an instance of the actor with limits.

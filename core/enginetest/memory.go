@@ -34,7 +34,7 @@ func testMemorySize(t *trial) {
 func testMemorySizeAnyTime(t *trial) {
 	host := &Services{}
 	var early sync.WaitGroup
-	in, err := t.component("actor", t.Actor, core.Limits{}).Instantiate(t.Context(), core.Environment{
+	in, err := t.theActor().Instantiate(t.Context(), core.Environment{
 		ID: self, Host: host, Limits: patient(core.Limits{}), Starting: func(in core.Instance) {
 			if sizer, ok := in.(core.Sizer); ok {
 				early.Go(func() { sizer.MemorySize(false) })

@@ -112,7 +112,7 @@ func testErrorNoResponse(t *trial) {
 
 func testLargeResponse(t *trial) {
 	limits := core.Limits{MessageSize: 1000}
-	in, _ := t.instance(t.component("actor", t.Actor, core.Limits{}), limits)
+	in, _ := t.instance(t.theActor(), limits)
 	want(t, "size of the largest response", len(t.ask(in, "b", uint64(1000))), 1000)
 	_, err := try(in, "b", uint64(1001))
 	t.wantError("handle-message with a response of 1001 bytes", err, core.ErrFailed)

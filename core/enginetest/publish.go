@@ -59,16 +59,18 @@ func testPublishPanic(t *trial) {
 
 func testNoTopics(t *trial) {
 	host := &Services{}
-	in := t.bare(host)
+	in := t.bare(host, t.theActor())
 	want(t, "case of publish", t.ask(in, publish)[:2], []byte{1, byte(core.CaseUnavailable)})
 	t.asked("services", host)
 }
 
-// bare makes an instance of the actor whose host has none of the optional services.
-func (t *trial) bare(host *Services) core.Instance {
+// theActor compiles the actor.
+func (t *trial) theActor() core.Component { return t.component("actor", t.Actor, core.Limits{}) }
+
+// bare makes an instance of an actor whose host has none of the optional services.
+func (t *trial) bare(host *Services, actor core.Component) core.Instance {
 	t.Helper()
-	in, err := t.component("actor", t.Actor, core.Limits{}).
-		Instantiate(t.Context(), core.Environment{ID: self, Host: host, Limits: patient(core.Limits{})})
+	in, err := actor.Instantiate(t.Context(), core.Environment{ID: self, Host: host, Limits: patient(core.Limits{})})
 	t.must("make an instance", err)
 	t.cleanups = append(t.cleanups, func() { t.must("close an instance", in.Close()) })
 	return in

@@ -34,6 +34,8 @@ type Harness struct {
 	New func() (core.Engine, error)
 	// Actor behaves as [Actor] does.
 	Actor core.Source
+	// Buckets, if not zero, is the actor with key-value. Then Actor has none.
+	Buckets core.Source
 	// Responder has only handle-message, which returns the message.
 	Responder core.Source
 	// Malformed is code that the engine must refuse.
@@ -226,7 +228,7 @@ var other = core.MustComponentID("suite/other")
 // actor makes an instance of the actor, and its services.
 func (t *trial) actor() (core.Instance, *Services) {
 	t.Helper()
-	return t.instance(t.component("actor", t.Actor, core.Limits{}), core.Limits{})
+	return t.instance(t.theActor(), core.Limits{})
 }
 
 // responder makes an instance of the responder, and its services.

@@ -41,7 +41,7 @@ func testCancelTimer(t *trial) {
 
 func testNoTimers(t *trial) {
 	host := &Services{}
-	in := t.bare(host)
+	in := t.bare(host, t.theActor())
 	want(t, "case of after", t.ask(in, "a", uint64(1))[:2], []byte{1, byte(core.CaseUnavailable)})
 	want(t, "answer of cancel", t.ask(in, "q", uint64(1)), []byte{0})
 	t.asked("services", host)

@@ -18,7 +18,7 @@ var turnPromises = []promise{
 func (t *trial) turner() (core.Turner, *Services, <-chan struct{}) {
 	t.Helper()
 	host, wanted := &Services{}, make(chan struct{}, 100)
-	in, err := t.component("actor", t.Actor, core.Limits{}).Instantiate(t.Context(), core.Environment{
+	in, err := t.theActor().Instantiate(t.Context(), core.Environment{
 		ID: self, Host: host, Timers: host, Publisher: host, Limits: patient(core.Limits{}), Wanted: func() { wanted <- struct{}{} },
 	})
 	t.must("make an instance", err)

@@ -40,7 +40,7 @@ var wasmPromises = []promise{
 }
 
 func testEnforces(t *trial) {
-	want(t, "the limits that it enforces", t.component("actor", t.Actor, core.Limits{}).Traits().Enforces, core.LimitSet(core.AllLimits))
+	want(t, "the limits that it enforces", t.theActor().Traits().Enforces, core.LimitSet(core.AllLimits))
 }
 
 func testRefusedModules(t *trial) {
@@ -183,7 +183,7 @@ func testStartSends(t *trial) {
 
 func testHandlerTime(t *trial) {
 	limits := core.Limits{HandlerTime: 10 * time.Millisecond, StartTime: 10 * time.Millisecond}
-	want(t, "whether it counts running time", t.component("actor", t.Actor, core.Limits{}).Traits().CountsRunningTime, true)
+	want(t, "whether it counts running time", t.theActor().Traits().CountsRunningTime, true)
 	for _, c := range calls {
 		in, host := t.wasm("actor", limits)
 		var err error

@@ -12,6 +12,9 @@ var guests embed.FS
 // ActorWasm returns the actor as WebAssembly.
 func ActorWasm() core.Source { return wasmGuest("actor") }
 
+// BucketsWasm returns the actor that has key-value as WebAssembly.
+func BucketsWasm() core.Source { return wasmGuest("buckets") }
+
 // ResponderWasm returns the responder as WebAssembly.
 func ResponderWasm() core.Source { return wasmGuest("responder") }
 

@@ -56,7 +56,7 @@ func Serve(h http.Handler, host guest.Host, sender string, message []byte) (resp
 		}
 	}()
 	w := &writer{method: r.Method, header: make(http.Header)}
-	h.ServeHTTP(w, r.WithContext(&requestContext{r.Context(), host, sender}))
+	h.ServeHTTP(w, r.WithContext(&requestContext{r.Context(), host, sender, r.Header}))
 	return w.response(), nil
 }
 
@@ -65,6 +65,7 @@ type requestContext struct {
 	context.Context
 	host   guest.Host
 	sender string
+	header http.Header
 }
 
 type contextKey struct{}

@@ -24,6 +24,9 @@ const fetch = "airhost/fetch"
 // HTTP-request-denied. A request cannot be broken off: its context is looked at before it is
 // sent, and http.timeout and the time of the component's call bound it.
 //
+// A request without a traceparent (W3C Trace Context) whose context is that of a request that the
+// component handles, see [Serve], gets the traceparent and the tracestate of that one.
+//
 // The transport may be used like the host, of which it calls a function.
 func Transport(host guest.Host) http.RoundTripper { return transport{host} }
 
@@ -41,6 +44,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, errors.New("web: the request has no host in its URL")
 	}
 	var message bytes.Buffer
+	r = traced(r)
 	if err := r.WriteProxy(&message); err != nil { // it has the whole URL
 		return nil, fmt.Errorf("web: the request cannot be written: %w", err)
 	}
@@ -53,4 +57,20 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("web: the response cannot be read: %w", err)
 	}
 	return response, nil
+}
+
+// traced returns r, with the trace of the request that the component handles if it has none.
+func traced(r *http.Request) *http.Request {
+	const trace = "Traceparent"
+	handled, ok := r.Context().Value(contextKey{}).(*requestContext)
+	if !ok || r.Header[trace] != nil || handled.header[trace] == nil {
+		return r
+	}
+	copied := r.Clone(r.Context())
+	for _, name := range []string{trace, "Tracestate"} {
+		if values, given := handled.header[name]; given {
+			copied.Header[name] = values
+		}
+	}
+	return copied
 }

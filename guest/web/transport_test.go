@@ -99,3 +99,34 @@ type failing struct{}
 
 // Read implements [io.Reader].
 func (failing) Read([]byte) (int, error) { return 0, errors.New("no body today") }
+
+// TestTrace: requests of a handler have the trace of the request that it handles, unless they have
+// one of their own.
+func TestTrace(t *testing.T) {
+	var got []string
+	host := &guesttest.Host{Web: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		got = append(got, r.Header.Get("Traceparent")+" "+r.Header.Get("Tracestate"))
+	})}
+	handler := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		client := http.Client{Transport: web.Transport(host)}
+		for _, own := range []string{"", "00-2-2-01"} {
+			out, err := http.NewRequestWithContext(r.Context(), http.MethodGet, "https://api.example.com/", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if own != "" {
+				out.Header.Set("Traceparent", own)
+			}
+			if _, err := client.Do(out); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	message := "GET / HTTP/1.1\r\nhost: a\r\ntraceparent: 00-1-1-01\r\ntracestate: a=b\r\n\r\n"
+	if _, err := web.Serve(handler, host, "airhost/gateway", []byte(message)); err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 2 || got[0] != "00-1-1-01 a=b" || got[1] != "00-2-2-01 " {
+		t.Errorf("got %q", got)
+	}
+}

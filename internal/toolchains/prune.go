@@ -13,8 +13,8 @@ const keptFor = 14 * 24 * time.Hour
 
 var pruned sync.Once
 
-// prune removes the files of a folder and of the folders in it that are older. What
-// it can't remove stays.
+// prune removes the files of a folder and of the folders in it that are older.
+// Those that it can't remove stay.
 func prune(dir string, older time.Time) {
 	for _, pattern := range []string{"*", "*/*"} {
 		paths, _ := filepath.Glob(filepath.Join(dir, pattern))

@@ -258,7 +258,7 @@ func (b builder) wit(to string) (files []string) {
 }
 
 // Cache returns the folder of components that were built before. Engines may keep their code
-// in a folder there. What is old is removed.
+// in a folder there. Old files there are removed.
 func Cache(t testing.TB) string {
 	t.Helper()
 	base, err := os.UserCacheDir()

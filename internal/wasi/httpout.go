@@ -1,6 +1,7 @@
 package wasi
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -100,6 +101,7 @@ func handleRequest(c *call) any {
 		o.dropped(c.Instance)
 		return failed(errorCode(failure))
 	}
+	c.trace(request)
 	f := &future{request: request, from: o}
 	if o.body.future = f; !o.taken || o.body.finished {
 		if f.start(c.Instance); f.failure != nil {
@@ -108,6 +110,22 @@ func handleRequest(c *call) any {
 	}
 	return ok(f)
 }
+
+// trace gives a request the trace of the one that the guest handles, unless it has one of its own
+// (W3C Trace Context).
+func (in *Instance) trace(r *core.HTTPRequest) {
+	if in.served == nil || slices.ContainsFunc(r.Header, func(f core.HTTPField) bool { return f.Name == traceFields[0] }) {
+		return
+	}
+	for _, f := range in.served.request.headers.list {
+		if name := strings.ToLower(f.name); slices.Contains(traceFields, name) {
+			r.Header = append(r.Header, core.HTTPField{Name: name, Value: string(f.value)})
+		}
+	}
+}
+
+// traceFields are the fields of a trace.
+var traceFields = []string{"traceparent", "tracestate"}
 
 // request returns the request but for its body.
 func (o *outgoing) request(options variant) (*core.HTTPRequest, *core.HTTPError) {

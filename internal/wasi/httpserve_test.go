@@ -105,3 +105,22 @@ func TestServeTooMuch(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestServeTrace: requests that a guest sends while it handles one have the trace of that, unless they have
+// one of their own.
+func TestServeTrace(t *testing.T) {
+	g := newFake(t, nil)
+	w := g.online()
+	g.handle(g.to("a"))
+	_, outparam := g.serve(&core.HTTPRequest{Method: "GET", URL: "/", Header: []core.HTTPField{{Name: "traceparent", Value: "00-1"}, {Name: "tracestate", Value: "a=b"}, {Name: "x", Value: "y"}}})
+	g.handle(g.to("a"))
+	g.handle(g.to("a", "Traceparent", "00-2"))
+	g.set(outparam, uint32(g.call(httpTypes, "[constructor]outgoing-response", g.fields())))
+	if _, failure := g.in.Served(); failure != nil {
+		t.Error(failure)
+	}
+	g.handle(g.to("a"))
+	for i, header := range []string{"[]", "[{traceparent 00-1} {tracestate a=b}]", "[{traceparent 00-2}]", "[]"} {
+		want(t, "header", fmt.Sprint(w.sent[i].request.Header), header)
+	}
+}

@@ -30,6 +30,7 @@ TIMERS("after") void after(u64 milliseconds, const u8 *payload, u32 len, u64 *ar
 TIMERS("cancel") u32 cancel_timer(u64 timer);
 FUNCTIONS("call") void call(const u8 *name, u32 name_len, const u8 *argument, u32 len, u32 *area);
 PUBSUB("publish") void publish(const u8 *topic, u32 topic_len, const u8 *msg, u32 len, u32 *area);
+#ifdef BUCKETS // it has key-value
 STORE("open") void open_bucket(const u8 *name, u32 len, u32 *area);
 STORE("[resource-drop]bucket") void drop_bucket(u32 bucket);
 STORE("[method]bucket.get") void get(u32 bucket, const u8 *key, u32 len, u32 *area);
@@ -42,6 +43,7 @@ ATOMICS("[static]cas.new") void new_cas(u32 bucket, const u8 *key, u32 len, u32 
 ATOMICS("[method]cas.current") void current(u32 cas, u32 *area);
 ATOMICS("[resource-drop]cas") void drop_cas(u32 cas);
 ATOMICS("swap") void swap(u32 cas, const u8 *value, u32 len, u32 *area);
+#endif
 
 extern u8 __heap_base;
 static u32 heap, bottom; // bottom is 0 or where the heap begins
@@ -112,6 +114,7 @@ static u32 *called(const u32 *area) {
   return ok(at, area[2] + 1);
 }
 
+#ifdef BUCKETS
 // What a call of a bucket answered: 0 and some bytes, or 1, the case and, for other, the text. The error
 // is in the area from a word on.
 static u32 *told(const u32 *area, u32 word, const u8 *some, u32 some_len, const u8 *more, u32 more_len) {
@@ -197,6 +200,7 @@ static u32 *keyed(u8 operation, const u8 *key, u32 key_len, const u8 *value, u32
   drop_bucket(bucket);
   return response;
 }
+#endif
 
 static u8 seen[4096], config[4096], health;
 static u32 seen_len, config_len;
@@ -270,7 +274,9 @@ static u32 *obey(const u8 *sender, u32 sender_len, const u8 *msg, u32 len) {
   case 'j':
     call(rest + 1, rest[0], rest + 1 + rest[0], rest_len - 1 - rest[0], small);
     return called(small);
+#ifdef BUCKETS
   case 'v': return keyed(rest[0], rest + 2, rest[1], rest + 2 + rest[1], rest_len - 2 - rest[1]);
+#endif
   case 'm': {
     u32 *last = ok(rest, 0);
     for (u32 i = 0; i < rest_len; i += 1 + rest[i]) last = obey(sender, sender_len, rest + i + 1, rest[i]);
