@@ -65,6 +65,9 @@ type Traits struct {
 	// Exchanges: instances that keep a ledger also exchange messages with each other
 	// while the ledger's Most is above 0. The host exchanges for all others.
 	Exchanges bool
+	// OwnFiles: the guest is a program with the files of its user. The host refuses a deployment that
+	// grants it directories, since instances would not see them.
+	OwnFiles bool
 	// Enforces are the limits that the engine enforces for the component. The host
 	// refuses a deployment that sets another one.
 	Enforces LimitSet

@@ -48,10 +48,10 @@ type redaction struct {
 	heads, tails map[string][]redacted
 }
 
-// Add makes a secret known. It does nothing if that is known already, or shorter than
-// [MinRedacted].
+// Add makes a secret known. It does nothing if that is known already, shorter than
+// [MinRedacted], or longer than [MaxRedacted], and nothing on nil.
 func (r *Redactor) Add(key, value string) {
-	if len(value) < MinRedacted || len(value) > MaxRedacted {
+	if r == nil || len(value) < MinRedacted || len(value) > MaxRedacted {
 		return
 	}
 	r.mu.Lock()

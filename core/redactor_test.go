@@ -19,6 +19,7 @@ func TestRedactor(t *testing.T) {
 	if none.Text("a text") != "a text" || none.Knows() || r.Text("a text") != "a text" || r.Knows() {
 		t.Error("a text changes without secrets")
 	}
+	none.Add("key", "a text")
 	const password, path, pem = "p\"ä<s/w+o rd", "p\"ä<s/w+o rd-of-old", "-----BEGIN KEY-----\nMIIEvQIBADANBg\n-----END KEY-----\n"
 	r.Add("short", "12345")
 	if r.Knows() {

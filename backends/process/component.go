@@ -47,7 +47,7 @@ func (c *component) describe(ctx context.Context, limits core.Limits) error {
 		return fmt.Errorf("it does not say what it has: %w", err)
 	}
 	c.traits = core.Traits{
-		Callback: description.Callback, Management: description.Management, State: description.State, Interruptible: true,
+		Callback: description.Callback, Management: description.Management, State: description.State, Interruptible: true, OwnFiles: true,
 	}
 	c.turns = description.Turns
 	return nil

@@ -262,8 +262,12 @@ func (d *Deployment) checkLimits() error {
 	return nil
 }
 
-// enforced checks that the engine keeps the limits that were asked for.
+// enforced checks that the engine keeps the limits that were asked for, and gives its guest the
+// directories that were granted.
 func (d *Deployment) enforced(traits core.Traits) error {
+	if traits.OwnFiles && len(d.Capabilities.Files) > 0 {
+		return fmt.Errorf("%w of %q: capabilities.files: a component of the engine %s has the files of its user: leave them out, or choose another engine", ErrInvalidDeployment, d.ID, d.Engine)
+	}
 	if lacks := d.given &^ traits.Enforces; lacks != 0 {
 		return fmt.Errorf("%w: the engine %s cannot keep %s: leave that out, or choose an engine that can", ErrLimitNotEnforced, d.Engine, lacks)
 	}

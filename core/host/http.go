@@ -222,21 +222,28 @@ func (c *component) newTicket(url string) *httpTicket {
 	return t
 }
 
-// shownURL returns a URL without its query and its credentials, which may be secrets.
+// shownURL returns a URL without its query and its credentials, which may be secrets. It can't be
+// known where the credentials of a malformed URL end: at its last '@', at the latest.
 func shownURL(url string) string {
-	if i := strings.IndexAny(url, "?#"); i >= 0 {
-		url = url[:i]
+	if t, err := core.ParseHTTPTarget(url, nil); err == nil {
+		return t.String() // it has no credentials
 	}
-	scheme, rest, ok := strings.Cut(url, "://")
-	if !ok {
-		return url
+	scheme, rest, ok := strings.Cut(url, ":")
+	if !ok || !strings.HasPrefix(rest, "/") || strings.Trim(scheme, schemeLetters) != "" {
+		scheme, rest = "", url
+	} else {
+		scheme += ":"
 	}
-	end := strings.IndexAny(rest, `/\`)
-	if end < 0 {
-		end = len(rest)
+	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+		rest = "//" + rest[at+1:]
 	}
-	return scheme + "://" + rest[strings.LastIndexByte(rest[:end], '@')+1:]
+	if i := strings.IndexAny(rest, "?#"); i >= 0 {
+		rest = rest[:i]
+	}
+	return scheme + rest
 }
+
+const schemeLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 // failed counts an error and returns it as the guest gets it. A refusal is recorded.
 func (t *httpTicket) failed(err error, refused bool) *core.HTTPError {

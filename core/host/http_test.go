@@ -80,19 +80,25 @@ func TestHTTP(t *testing.T) {
 		h.calls("https://example.com/a?key=secret", "hello")
 		h.calls("https://user:secret@example.com/a", "HTTP-request-URI-invalid: the URL has credentials")
 		h.calls("https://example.org/?key=secret", "HTTP-request-denied: https://example.org/")
+		for _, hidden := range []string{
+			"https://user:a/secret@example.com/", "https://user:a?secret@example.com/", "https://user:a#secret@example.com/", `https://user:a\secret@example.com/`,
+			"https:user:secret@example.com/", "//user:secret@example.com/", "user:secret@example.com", "secret:x@example.com", "https://example.com:x/?secret", "https:/user:secret@example.com/?key=secret",
+		} {
+			h.calls(hidden, "HTTP-request-")
+		}
 		if n := web.sent.Load(); n != 1 {
 			t.Errorf("%d requests were sent, want 1", n)
 		}
 		s := h.Components()[0]
-		if s.HTTPRequests != 3 || s.FailedHTTP != 2 {
-			t.Errorf("%d requests and %d failed, want 3 and 2", s.HTTPRequests, s.FailedHTTP)
+		if s.HTTPRequests != 13 || s.FailedHTTP != 12 {
+			t.Errorf("%d requests and %d failed, want 13 and 12", s.HTTPRequests, s.FailedHTTP)
 		}
-		if all := h.Snapshot(); all.HTTPRequests != 3 || all.FailedHTTP["HTTP-request-denied"] != 1 || all.FailedHTTP["HTTP-request-URI-invalid"] != 1 {
+		if all := h.Snapshot(); all.HTTPRequests != 13 || all.FailedHTTP["HTTP-request-denied"] != 1 || all.FailedHTTP["HTTP-request-URI-invalid"] != 11 {
 			t.Errorf("got %d %v", all.HTTPRequests, all.FailedHTTP)
 		}
 		check(t, h.Quiesce(within(t)))
 		check(t, h.Undeploy(within(t), id("a/x")))
-		if all := h.Snapshot(); all.HTTPRequests != 3 || len(all.FailedHTTP) != 2 {
+		if all := h.Snapshot(); all.HTTPRequests != 13 || len(all.FailedHTTP) != 2 {
 			t.Errorf("after the component's end: %d %v", all.HTTPRequests, all.FailedHTTP)
 		}
 		check(t, h.Stop(within(t)))
@@ -128,6 +134,27 @@ func TestNoHTTP(t *testing.T) {
 	if err := h.Deploy(within(t), d); err == nil || !strings.Contains(err.Error(), "zero rule") {
 		t.Errorf("the zero rule: %v", err)
 	}
+}
+
+// TestQuietAfterHTTP: a component that has sent requests is quiet when they have ended, so that a host stops
+// without waiting for its DrainTimeout.
+func TestQuietAfterHTTP(t *testing.T) {
+	everyPart(t, func(t *testing.T, p parts) {
+		h := p.start(t, host.Config{HTTP: answering("hello")})
+		for _, name := range []string{"a/x", "a/y"} {
+			d := surferDeployment(t, surfer())
+			d.ID = id(name)
+			check(t, h.Deploy(within(t), d))
+			for _, url := range []string{"https://example.com/", "https://example.org/"} {
+				_, err := h.request(name, url)
+				check(t, err)
+			}
+		}
+		check(t, h.Undeploy(within(t), id("a/y")))
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		check(t, h.Quiesce(ctx))
+	})
 }
 
 // TestHTTPEndsWithItsCall: what a guest has not waited for is canceled when its call ends, and

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -132,6 +133,31 @@ func TestSecretBlocks(t *testing.T) {
 		h.answers("key", "s3cr3t-1 true <nil>")
 	}
 	close(blocked)
+}
+
+// faulty is a secret whose source panics, with a part of the value.
+type faulty struct{ broken atomic.Bool }
+
+func (f *faulty) ReadSecret() (string, error) {
+	if f.broken.Load() {
+		panic("no end behind s3cr3t")
+	}
+	return "s3cr3t-1", nil
+}
+
+// TestSecretPanics: a source that panics is like one that fails.
+func TestSecretPanics(t *testing.T) {
+	h := start(t, host.Config{})
+	source := new(faulty)
+	check(t, h.Deploy(within(t), settledDeployment(settled(), host.Secret{Key: "key", Source: source})))
+	source.broken.Store(true)
+	h.logs("its source, a *host_test.faulty, has panicked")
+	h.answers("key", "s3cr3t-1 true <nil>")
+	d := settledDeployment(settled(), host.Secret{Key: "key", Source: source})
+	d.ID = id("a/y")
+	if err := h.Deploy(within(t), d); !errors.Is(err, host.ErrInvalidDeployment) || strings.Contains(err.Error(), "s3cr3t") {
+		t.Errorf("got %v", err)
+	}
 }
 
 // becomes waits until a/x answers otherwise.

@@ -142,7 +142,7 @@ func (s *heldSecret) refresh(done chan struct{}) {
 
 // read reads the value. The redactor has it before any component does.
 func (s *heldSecret) read() error {
-	value, err := s.source.ReadSecret()
+	value, err := s.readSource()
 	if err == nil {
 		err = core.CheckSecret(value)
 	}
@@ -166,6 +166,17 @@ func (s *heldSecret) read() error {
 		s.log(slog.LevelWarn, "a secret is too short to be replaced in logs", "want", fmt.Sprintf("at least %d bytes", core.MinRedacted))
 	}
 	return nil
+}
+
+// readSource makes a panic of the source an error. What the source has panicked with may have a part
+// of the value.
+func (s *heldSecret) readSource() (value string, err error) {
+	defer func() {
+		if recover() != nil {
+			value, err = "", fmt.Errorf("its source, a %T, has panicked", s.source)
+		}
+	}()
+	return s.source.ReadSecret()
 }
 
 func (s *heldSecret) log(level slog.Level, message string, attrs ...any) {

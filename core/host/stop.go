@@ -54,7 +54,7 @@ func (h *Host) balance() balance {
 	}
 	b.sent = b.Sent + b.direct + b.fired + h.counts.sent.Load()
 	b.left, b.arrived = h.traffic()
-	b.failedHTTP = nil // a pointer to another sum each time: it would never be equal
+	b.failedHTTP = nil // a pointer to a copy, which is another one each time
 	return b
 }
 

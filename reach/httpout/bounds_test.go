@@ -285,30 +285,28 @@ func (r slowResolver) LookupNetIP(ctx context.Context, _, _ string) ([]netip.Add
 	return nil, ctx.Err()
 }
 
-// TestConnections: there are no more connections than the configuration says, to a host and in
-// all, and an idle one makes room.
+// TestConnections: there are no more connections to a host than the configuration says. Each has one request
+// at a time. The server cannot count connections: it learns late of those that the client has closed.
 func TestConnections(t *testing.T) {
 	var mu sync.Mutex
-	open, most := 0, 0
-	s := httptest.NewUnstartedServer(http.HandlerFunc(echo))
-	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+	busy, most := 0, 0
+	count := func(by int) {
 		mu.Lock()
 		defer mu.Unlock()
-		switch state {
-		case http.StateNew:
-			open++
-			most = max(most, open)
-		case http.StateClosed:
-			open--
-		}
+		busy += by
+		most = max(most, busy)
 	}
-	s.Start()
-	t.Cleanup(s.Close)
+	port := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		count(1)
+		<-time.After(5 * time.Millisecond)
+		count(-1)
+		echo(w, r)
+	})
 	client := newClient(t, httpout.Config{MaxConnectionsPerHost: 3})
 	var all sync.WaitGroup
 	for range 20 {
 		all.Go(func() {
-			if _, err := do(t, client, rules(t, "http://127.0.0.1:*/*"), core.HTTPRequest{URL: s.URL + "/"}); err != nil {
+			if _, err := do(t, client, rules(t, "http://127.0.0.1:*/*"), core.HTTPRequest{URL: "http://127.0.0.1:" + port + "/"}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -317,7 +315,7 @@ func TestConnections(t *testing.T) {
 	mu.Lock()
 	defer mu.Unlock()
 	if most > 3 {
-		t.Errorf("%d connections, at most 3 are allowed", most)
+		t.Errorf("%d requests at once, at most 3 are allowed", most)
 	}
 }
 
@@ -342,6 +340,47 @@ func TestConnectionsInAll(t *testing.T) {
 	refused(t, "the second connection", err, core.HTTPConnectionTimeout, "")
 	close(release)
 	check(t, <-ended)
+}
+
+// TestPlaceOfIdle: a request that waits for a place gets that of a connection which becomes idle meanwhile,
+// though other requests have used that connection since.
+func TestPlaceOfIdle(t *testing.T) {
+	release, began := make(chan struct{}), make(chan struct{}, 2)
+	busy := serve(t, func(http.ResponseWriter, *http.Request) { began <- struct{}{}; <-release })
+	other := serve(t, echo)
+	client := newClient(t, httpout.Config{MaxConnections: 1, MaxConnectionsPerHost: 1, Timeout: 5 * time.Second})
+	var all sync.WaitGroup
+	for i, port := range []string{busy, other, busy} {
+		all.Go(func() {
+			if _, err := do(t, client, rules(t, "http://127.0.0.1:*/*"), core.HTTPRequest{URL: "http://127.0.0.1:" + port + "/"}); err != nil {
+				t.Errorf("request %d: %v", i, err)
+			}
+		})
+		if i == 0 {
+			<-began
+		}
+		<-time.After(50 * time.Millisecond) // it waits by now
+	}
+	close(release)
+	all.Wait()
+}
+
+// TestResolverErrors: a component does not learn the addresses of the host's resolvers.
+func TestResolverErrors(t *testing.T) {
+	client := newClient(t, httpout.Config{Resolver: brokenResolver{}})
+	_, err := do(t, client, rules(t, "http://a.example.com/*"), core.HTTPRequest{URL: "http://a.example.com/"})
+	refused(t, "a resolver that fails", err, core.HTTPDNSError, "the host's resolver has failed")
+	if strings.Contains(err.Error(), "10.0.0.2") {
+		t.Errorf("the error has the resolver's address: %v", err)
+	}
+}
+
+// brokenResolver fails as [net.Resolver] does when nothing answers.
+type brokenResolver struct{}
+
+// LookupNetIP implements [httpout.Resolver].
+func (brokenResolver) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
+	return nil, &net.DNSError{Err: "read udp 10.0.0.7:41234->10.0.0.2:53: read: connection refused", Name: host, Server: "10.0.0.2:53", IsTemporary: true}
 }
 
 // TestConfig: settings out of their bounds are mistakes.

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/airhost/airhost/core"
 )
@@ -40,19 +41,28 @@ func (c *Client) dial(ctx context.Context, _, address string) (net.Conn, error) 
 	return &placed{Conn: conn, places: c.places}, nil
 }
 
-// takePlace waits for a place. Idle connections give theirs up.
+// lookAgain is how often a request that waits for a place closes the connections that are idle by then.
+const lookAgain = 20 * time.Millisecond
+
+// takePlace waits for a place. Idle connections give theirs up, those included that become idle
+// while it waits.
 func (c *Client) takePlace(ctx context.Context) error {
 	select {
 	case c.places <- struct{}{}:
 		return nil
 	default:
-		c.transport.CloseIdleConnections()
 	}
-	select {
-	case c.places <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return &core.HTTPError{Code: core.HTTPConnectionLimitReached, Text: fmt.Sprintf("http.max_connections: %d are in use", cap(c.places))}
+	again := time.NewTicker(lookAgain)
+	defer again.Stop()
+	for {
+		c.transport.CloseIdleConnections()
+		select {
+		case c.places <- struct{}{}:
+			return nil
+		case <-again.C:
+		case <-ctx.Done():
+			return &core.HTTPError{Code: core.HTTPConnectionLimitReached, Text: fmt.Sprintf("http.max_connections: %d are in use", cap(c.places))}
+		}
 	}
 }
 

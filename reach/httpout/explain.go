@@ -58,8 +58,10 @@ func explainError(err error) *core.HTTPError {
 	switch {
 	case errors.As(err, &dns) && dns.IsTimeout:
 		return &core.HTTPError{Code: core.HTTPDNSTimeout}
-	case errors.As(err, &dns):
-		return &core.HTTPError{Code: core.HTTPDNSError, Text: core.CutText(dns.Err, core.MaxErrorText)}
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return &core.HTTPError{Code: core.HTTPDNSError, Text: "no such host"}
+	case errors.As(err, &dns): // its text has the address of the resolver
+		return &core.HTTPError{Code: core.HTTPDNSError, Text: "the host's resolver has failed"}
 	case errors.As(err, &certificate):
 		return &core.HTTPError{Code: core.HTTPTLSCertificateError, Text: core.CutText(certificate.Err.Error(), core.MaxErrorText)}
 	case errors.As(err, &record), errors.As(err, &alert), strings.Contains(text, "tls: "), strings.Contains(text, "TLS handshake"), strings.Contains(text, "HTTP response to HTTPS client"):
