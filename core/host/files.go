@@ -14,10 +14,10 @@ import (
 type FileGrant struct {
 	Path  string // on the host
 	As    string // for the guest: absolute and clean, such as /data
-	Write bool   // it may change what is in there; otherwise it may read
+	Write bool   // it may change its contents; otherwise it may read
 }
 
-// FileQuota bounds what a directory has that a component may write to: all that is there counts,
+// FileQuota bounds the contents of a directory that a component may write to: all that is there counts,
 // whoever has made it. A zero field stands for its default.
 type FileQuota struct {
 	Bytes int64 // sizes of all files; 64 MiB by default
@@ -29,7 +29,7 @@ type FileQuota struct {
 type FileSystem interface {
 	// Check returns an error if a directory cannot be granted: it does not exist, or is none.
 	Check(grant FileGrant) error
-	// Open opens the directory of a grant. It may block while it counts what is there. Calls
+	// Open opens the directory of a grant. It may block while it counts the contents. Calls
 	// that change something have the component's quota in them.
 	Open(grant FileGrant) (core.File, error)
 }
@@ -285,7 +285,7 @@ func (c *component) filesFailed(f *openFile, call *core.FileCall, e *core.FileEr
 	return e
 }
 
-// shown returns what a call is about, for the audit.
+// shown returns the subject of a call, for the audit.
 func shown(call *core.FileCall) string {
 	if call.Path == "" {
 		return ""
