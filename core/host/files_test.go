@@ -18,7 +18,7 @@ func (noDisk) Open(host.FileGrant) (core.File, error) {
 	return nil, &core.FileError{Code: core.FileNoEntry}
 }
 
-// TestFilesOfPrograms: directories are not granted to a component whose engine does not give them
+// TestFilesOfPrograms: directories are not granted to a component of an engine that does not give them
 // to it, neither at once nor later.
 func TestFilesOfPrograms(t *testing.T) {
 	h := start(t, host.Config{Files: noDisk{}})

@@ -223,7 +223,7 @@ func (c *component) newTicket(url string) *httpTicket {
 }
 
 // shownURL returns a URL without its query and its credentials, which may be secrets. It can't be
-// known where the credentials of a malformed URL end: at its last '@', at the latest.
+// known where the credentials of a malformed URL end: its last '@' is the latest place.
 func shownURL(url string) string {
 	if t, err := core.ParseHTTPTarget(url, nil); err == nil {
 		return t.String() // it has no credentials

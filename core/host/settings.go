@@ -168,8 +168,8 @@ func (s *heldSecret) read() error {
 	return nil
 }
 
-// readSource makes a panic of the source an error. What the source has panicked with may have a part
-// of the value.
+// readSource makes a panic of the source an error, without the text of the panic, which may have a
+// part of the value.
 func (s *heldSecret) readSource() (value string, err error) {
 	defer func() {
 		if recover() != nil {
