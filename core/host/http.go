@@ -44,10 +44,11 @@ func (d *Deployment) checkRules() error {
 }
 
 var (
-	errNoHTTP    = &core.HTTPError{Code: core.HTTPRequestDenied, Text: "the host sends no requests"}
-	errNoRules   = &core.HTTPError{Code: core.HTTPRequestDenied, Text: "capabilities.http grants nothing"}
-	errHTTPEnded = &core.HTTPError{Code: core.HTTPConnectionTerminated, Text: "the request was canceled, or the call that sent it has ended"}
-	errHTTPLate  = &core.HTTPError{Code: core.HTTPResponseTimeout, Text: "the call that sent the request has no time left"}
+	errNoHTTP     = &core.HTTPError{Code: core.HTTPRequestDenied, Text: "the host sends no requests"}
+	errNoRules    = &core.HTTPError{Code: core.HTTPRequestDenied, Text: "capabilities.http grants nothing"}
+	errHTTPEnded  = &core.HTTPError{Code: core.HTTPConnectionTerminated, Text: "the request was canceled, or the call that sent it has ended"}
+	errProhibited = &core.HTTPError{Code: core.HTTPDestinationProhibited, Text: "the address is not one that a component may reach"}
+	errHTTPLate   = &core.HTTPError{Code: core.HTTPResponseTimeout, Text: "the call that sent the request has no time left"}
 )
 
 // exchanges are all requests to the web that run on goroutines of their own.
@@ -258,6 +259,9 @@ func (t *httpTicket) failed(err error, refused bool) *core.HTTPError {
 	}
 	if refused {
 		t.component.host.audit.record(t.component.id, []byte(t.url), "http", e)
+	}
+	if e.Code == core.HTTPDestinationProhibited { // the log alone tells addresses of the operator's network
+		return errProhibited
 	}
 	return e
 }
