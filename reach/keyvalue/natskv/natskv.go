@@ -50,6 +50,8 @@ type Store struct {
 	config Config
 	log    *slog.Logger
 	scans  chan struct{} // has an entry for each scan in progress
+	// patience is how long one call waits for NATS.
+	patience time.Duration
 
 	mu      sync.Mutex // guards the following
 	broker  Broker     // nil before it is known
@@ -61,8 +63,7 @@ type Store struct {
 }
 
 const (
-	// patience is how long one call of a store waits for NATS.
-	patience = 5 * time.Second
+	defaultPatience = 5 * time.Second
 	// askAgain is how long a question to NATS may take before it is asked again.
 	askAgain = 500 * time.Millisecond
 	// maxScans is how many scans of a store there are at once.
@@ -73,7 +74,7 @@ const (
 
 // New returns a store. It connects nothing.
 func New(c Config) *Store {
-	s := &Store{config: c, log: c.Logger, broker: c.Broker, scans: make(chan struct{}, maxScans), buckets: make(map[string]*bucket)}
+	s := &Store{config: c, log: c.Logger, broker: c.Broker, scans: make(chan struct{}, maxScans), patience: defaultPatience, buckets: make(map[string]*bucket)}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
@@ -197,7 +198,15 @@ func (s *Store) find(ctx context.Context, conn *nats.Conn) (jetstream.Stream, er
 	if err != nil {
 		return nil, err
 	}
-	want := s.streamConfig()
+	stream, err := again(ctx, func(ctx context.Context) (jetstream.Stream, error) { return findStream(ctx, js, s.streamConfig()) })
+	if err != nil {
+		return nil, err
+	}
+	return stream, s.fits(stream)
+}
+
+// findStream looks for a stream, or makes it.
+func findStream(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) (jetstream.Stream, error) {
 	stream, err := js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		stream, err = js.CreateStream(ctx, want)
@@ -205,16 +214,13 @@ func (s *Store) find(ctx context.Context, conn *nats.Conn) (jetstream.Stream, er
 			stream, err = js.Stream(ctx, want.Name)
 		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	return stream, s.fits(stream)
+	return stream, err
 }
 
 // Check returns an error unless NATS has the stream, or could make it, and it can keep buckets. It
 // returns how many servers keep the stream, or 0 if it is not there yet.
 func (s *Store) Check(ctx context.Context) (replicas int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
 	conn, err := s.connection()
 	if err != nil {
@@ -327,22 +333,29 @@ func (b *bucket) last(ctx context.Context, subject string) (entry, error) {
 	return entry{sequence: got.Sequence, removed: got.Header.Get(operation) != "", data: got.Data}, nil
 }
 
-// ask asks for the last message of a subject, again and again: a question is lost while the servers of
-// the stream choose their leader.
+// ask asks for the last message of a subject.
 func ask(ctx context.Context, stream jetstream.Stream, subject string) (*jetstream.RawStreamMsg, error) {
-	for {
-		within, cancel := context.WithTimeout(ctx, askAgain)
-		got, err := stream.GetLastMsgForSubject(within, subject)
+	return again(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
+		return stream.GetLastMsgForSubject(ctx, subject)
+	})
+}
+
+// again asks NATS a question that changes nothing the second time, until there is an answer: one is lost
+// while the servers choose their leader. It waits longer each time.
+func again[A any](ctx context.Context, question func(ctx context.Context) (A, error)) (A, error) {
+	for patience := askAgain; ; patience *= 2 {
+		within, cancel := context.WithTimeout(ctx, patience)
+		answer, err := question(within)
 		cancel()
 		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
-			return got, err
+			return answer, err
 		}
 	}
 }
 
 // Get implements [host.StoreBucket].
 func (b *bucket) Get(ctx context.Context, key string) (core.Value, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, b.store.patience)
 	defer cancel()
 	e, err := b.last(ctx, b.keySubject(key))
 	return e.value(), err
@@ -370,7 +383,7 @@ func (b *bucket) readUsage(ctx context.Context) (u usage, sequence uint64, err e
 
 // Usage implements [host.StoreBucket].
 func (b *bucket) Usage(ctx context.Context) (host.BucketUsage, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, b.store.patience)
 	defer cancel()
 	u, _, err := b.readUsage(ctx)
 	return host.BucketUsage{Bytes: u.Bytes, Keys: u.Keys}, err

@@ -32,7 +32,9 @@ func storeAt(t *testing.T, s *server.Server) *Store {
 		t.Fatal(err)
 	}
 	t.Cleanup(conn.Close)
-	return New(Config{Broker: broker{conn, nil}, Bucket: "ah_test_kv"})
+	store := New(Config{Broker: broker{conn, nil}, Bucket: "ah_test_kv"})
+	store.patience = time.Minute // of a busy machine
+	return store
 }
 
 // TestStore: the store keeps the promises of all stores.

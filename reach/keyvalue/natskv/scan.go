@@ -55,7 +55,7 @@ func (s *Store) scan(ctx context.Context, subject string, part int, data bool, e
 		return explained(err)
 	}
 	defer func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.patience)
 		defer cancel()
 		_ = stream.DeleteConsumer(ctx, from.CachedInfo().Name) // else it ends by itself
 	}()
@@ -113,7 +113,7 @@ type listing struct {
 // Keys implements [host.StoreBucket]. The first page looks at all keys. The others are of those that the
 // first one has found, unless keys have come or gone since.
 func (b *bucket) Keys(ctx context.Context, after string, most int) (keys []string, more bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, b.store.patience)
 	defer cancel()
 	u, _, err := b.readUsage(ctx)
 	if err != nil || u.Keys == 0 {

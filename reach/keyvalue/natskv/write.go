@@ -47,7 +47,7 @@ var (
 // Write implements [host.StoreBucket]. Changes of one host come one after the other. Those of several
 // hosts may cross each other: all but one of them are made anew then, from what the stream has.
 func (b *bucket) Write(ctx context.Context, w host.BucketWrite) (host.BucketWritten, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, b.store.patience)
 	defer cancel()
 	select {
 	case b.turn <- struct{}{}:
