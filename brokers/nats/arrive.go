@@ -76,9 +76,7 @@ func (b *Broker) sendBefore(id core.ComponentID) {
 			return
 		}
 	}
-	if b.refusal.Load() == nil {
-		_ = b.server.FlushTimeout(b.config.Lease) // else the connection is lost, and they come back
-	}
+	_ = b.flush() // an error means that the connection is lost: they come back
 }
 
 func (r *remote) isQueued() bool {

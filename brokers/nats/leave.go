@@ -181,6 +181,20 @@ func (b *Broker) isDone() bool {
 	}
 }
 
+// maxFlush is how long flush waits.
+const maxFlush = 10 * time.Second
+
+// flush waits until the server has all that was sent to it, and this host all that the server had sent before
+// it answered. An error says that the connection is lost. One that is slow is not.
+func (b *Broker) flush() error {
+	for over := time.Now().Add(maxFlush); ; {
+		err := b.server.FlushTimeout(b.config.Lease)
+		if !errors.Is(err, natsgo.ErrTimeout) || b.refusal.Load() != nil || time.Now().After(over) || b.isDone() {
+			return err
+		}
+	}
+}
+
 // whenDrained calls done when all frames have been handled that a subscription gets which is being
 // drained. The connection knows that itself, but looks seldom.
 func (b *Broker) whenDrained(s *natsgo.Subscription, done func()) {
@@ -191,7 +205,7 @@ func (b *Broker) whenDrained(s *natsgo.Subscription, done func()) {
 	go func() {
 		defer b.work.Done()
 		defer done()
-		if b.server.FlushTimeout(b.config.Lease) != nil { // what is sent from now on does not come any more
+		if b.flush() != nil { // what is sent from now on does not come any more
 			return // the connection is lost, and nothing comes
 		}
 		again := time.NewTicker(100 * time.Microsecond)

@@ -115,11 +115,11 @@ func (c *cluster) finish() counts {
 }
 
 // checkCalm checks that all has healed: without faults nothing is refused, nothing is a dead
-// letter, and each request is answered. A busy machine may be taken for a fault, once or twice.
+// letter, and each request is answered. A busy machine may be taken for a fault, some times.
 func (c *cluster) checkCalm() {
 	c.t.Helper()
 	var all []string
-	for range 3 {
+	for range 6 {
 		for _, p := range c.hosts() {
 			var failure string
 			if must(c.t, p.ask(command{Do: "calm", Load: 10}, &failure)); failure != "" {
