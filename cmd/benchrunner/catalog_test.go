@@ -47,7 +47,7 @@ func TestNATSCells(t *testing.T) {
 	t.Setenv(natsVariable, s.ClientURL())
 	measure := func() (code int, out string) {
 		var both bytes.Buffer
-		code = run(t.Context(), strings.Fields("run --engine native --broker nats --pattern call --samples 2 --sample-time 0 --warmup 1ms"), &both, &both)
+		code = run(t.Context(), strings.Fields("run --engine native --broker nats --pattern call --samples 2 --interval 0 --sample-time 0 --sample-ops 50 --total-ops 0 --warmup 1ms"), &both, &both)
 		return code, both.String()
 	}
 	if code, out := measure(); code != exitDone || strings.Contains(out, "left out") || !strings.Contains(out, "nats") {
