@@ -2,10 +2,10 @@
 // is a letter, the version, a slot with a file, an argument, and two texts, each after its
 // length in 2 bytes. The answer has the error's number of each operation, a colon with what was
 // read, and a zero byte. Slots 0 and 1 are the directories that were granted.
-typedef unsigned char u8;
-typedef unsigned short u16;
-typedef unsigned int u32;
-typedef unsigned long long u64;
+#define BLOCKS (1 << 18)
+#define LARGEST (BLOCKS / 2)
+#define ANSWER (1 << 17)
+#include "guest.h"
 
 #define ONE(name) __attribute__((import_module("wasi_snapshot_preview1"), import_name(name)))
 #define TWO(name) __attribute__((import_module("wasi:filesystem/types@0.2.0"), import_name(name)))
@@ -62,26 +62,6 @@ IO("[resource-drop]output-stream") void output_drop(u32 s);
 IO("[resource-drop]input-stream") void input_drop(u32 s);
 TWO("filesystem-error-code") void error_code(u32 e, u8 *area);
 __attribute__((import_module("wasi:filesystem/preopens@0.2.0"), import_name("get-directories"))) void get_directories(u32 *area);
-
-static u8 blocks[1 << 18] __attribute__((aligned(8)));
-static u32 used;
-
-__attribute__((export_name("cabi_realloc"))) u8 *cabi_realloc(u8 *old, u32 old_size, u32 align, u32 size) {
-  if (size > sizeof blocks / 2) __builtin_trap();
-  u32 at = (used + 7) & -8;
-  if (at + size > sizeof blocks) at = 0;
-  used = at + size;
-  return blocks + at;
-}
-
-static u8 answer[1 << 17];
-static u32 length;
-
-static void put(const void *from, u32 size) {
-  if (length + size > sizeof answer) __builtin_trap();
-  __builtin_memcpy(answer + length, from, size);
-  length += size;
-}
 
 static void put_number(u64 n) {
   u8 digits[20];

@@ -1,8 +1,9 @@
 // Uses buckets of wasi:keyvalue. A message is the name of an operation and its arguments, each
 // as a byte with its length and the bytes; see the test. "n" repeats get or set, for a benchmark.
-typedef unsigned char u8;
-typedef unsigned int u32;
-typedef unsigned long long u64;
+#define BLOCKS (1 << 16)
+#define LARGEST (BLOCKS / 4)
+#define ANSWER (1 << 12)
+#include "guest.h"
 
 #define STORE(name) __attribute__((import_module("wasi:keyvalue/store@0.2.0-draft2"), import_name(name)))
 #define ATOMICS(name) __attribute__((import_module("wasi:keyvalue/atomics@0.2.0-draft2"), import_name(name)))
@@ -22,28 +23,6 @@ ATOMICS("swap") void cas_swap(u32 cas, const u8 *value, u32 size, u32 *area);
 BATCH("get-many") void get_many(u32 bucket, const u32 *keys, u32 n, u32 *area);
 BATCH("set-many") void set_many(u32 bucket, const u32 *pairs, u32 n, u32 *area);
 BATCH("delete-many") void delete_many(u32 bucket, const u32 *keys, u32 n, u32 *area);
-
-static u8 blocks[1 << 16] __attribute__((aligned(8)));
-static u32 used;
-
-__attribute__((export_name("cabi_realloc"))) u8 *cabi_realloc(u8 *old, u32 old_size, u32 align, u32 size) {
-  if (size > sizeof blocks / 4) __builtin_trap();
-  u32 at = (used + 7) & -8;
-  if (at + size > sizeof blocks) at = 0;
-  used = at + size;
-  return blocks + at;
-}
-
-static u8 answer[1 << 12];
-static u32 length;
-
-static void put(const void *from, u32 size) {
-  if (length + size > sizeof answer) __builtin_trap();
-  __builtin_memcpy(answer + length, from, size);
-  length += size;
-}
-
-static void put_byte(u8 b) { put(&b, 1); }
 
 // failed writes the error of a result that is not ok, which stands so many bytes behind.
 static int failed(u32 *area, u32 at) {

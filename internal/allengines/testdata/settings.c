@@ -1,8 +1,10 @@
 // Asks for settings of wasi:config and for secrets. The first byte of a message says how, the rest is
 // the key: by the names of the interface "d" draft, "r" rc.1 and "o" of old; "a" for all settings; "s"
 // for the function airhost/secret.
-typedef unsigned char u8;
-typedef unsigned int u32;
+#define BLOCKS (1 << 16)
+#define LARGEST (BLOCKS / 4)
+#define ANSWER (1 << 12)
+#include "guest.h"
 
 #define IMPORT(module, name) __attribute__((import_module(module), import_name(name)))
 
@@ -13,41 +15,19 @@ IMPORT("wasi:config/runtime@0.2.0-draft", "get") void old_get(const u8 *key, u32
 IMPORT("airhost:functions/host-functions@0.1.0", "call")
 void call(const u8 *name, u32 name_size, const u8 *argument, u32 size, u32 *area);
 
-static u8 blocks[1 << 16] __attribute__((aligned(8)));
-static u32 used;
-
-__attribute__((export_name("cabi_realloc"))) u8 *cabi_realloc(u8 *old, u32 old_size, u32 align, u32 size) {
-  if (size > sizeof blocks / 4) __builtin_trap();
-  u32 at = (used + 7) & -8;
-  if (at + size > sizeof blocks) at = 0;
-  used = at + size;
-  return blocks + at;
-}
-
-static u8 answer[1 << 12];
-static u32 length;
-
-static void put(u32 from, u32 size) {
-  if (length + size > sizeof answer) __builtin_trap();
-  __builtin_memcpy(answer + length, (void *)from, size);
-  length += size;
-}
-
-static void put_byte(u8 b) { put((u32)&b, 1); }
-
 // put_value writes a result<option<string>, error>.
 static void put_value(u32 *area) {
   u8 *bytes = (u8 *)area;
   put_byte(bytes[0] ? 'E' : bytes[4] ? 'V' : 'N');
-  if (bytes[0] || bytes[4]) put(area[2], area[3]);
+  if (bytes[0] || bytes[4]) put((void *)area[2], area[3]);
 }
 
 static void put_all(u32 *area) {
   u32 *pair = (u32 *)area[1];
   for (u32 n = area[2]; n; n--, pair += 4) {
-    put(pair[0], pair[1]);
+    put((void *)pair[0], pair[1]);
     put_byte('=');
-    put(pair[2], pair[3]);
+    put((void *)pair[2], pair[3]);
     put_byte(' ');
   }
 }
@@ -57,12 +37,12 @@ static void put_result(u32 *area) {
   u8 *bytes = (u8 *)area;
   if (!bytes[0]) {
     put_byte('V');
-    put(area[1], area[2]);
+    put((void *)area[1], area[2]);
     return;
   }
   put_byte('E');
   put_byte('0' + bytes[4]);
-  put(area[2], area[3]);
+  put((void *)area[2], area[3]);
 }
 
 __attribute__((export_name("airhost:core/component-lifecycle@0.1.0#handle-message"))) u32 *handle_message(

@@ -1,8 +1,9 @@
 // Sends requests by wasi:http. A message is the names of operations with their arguments, each of
 // these as a byte with its length and the bytes; see the test. "n" repeats a request, for a benchmark.
-typedef unsigned char u8;
-typedef unsigned int u32;
-typedef unsigned long long u64;
+#define BLOCKS (1 << 18)
+#define LARGEST (BLOCKS / 2)
+#define ANSWER (1 << 17)
+#include "guest.h"
 
 #define IMPORT(module, name) __attribute__((import_module(module "@0.2.6"), import_name(name)))
 #define TYPES(name) IMPORT("wasi:http/types", name)
@@ -39,28 +40,6 @@ STREAMS("[resource-drop]output-stream") void output_drop(u32);
 STREAMS("[resource-drop]input-stream") void input_drop(u32);
 IMPORT("wasi:io/poll", "[method]pollable.block") void block(u32 pollable);
 IMPORT("wasi:io/poll", "[resource-drop]pollable") void pollable_drop(u32);
-
-static u8 blocks[1 << 18] __attribute__((aligned(8)));
-static u32 used;
-
-__attribute__((export_name("cabi_realloc"))) u8 *cabi_realloc(u8 *old, u32 old_size, u32 align, u32 size) {
-  if (size > sizeof blocks / 2) __builtin_trap();
-  u32 at = (used + 7) & -8;
-  if (at + size > sizeof blocks) at = 0;
-  used = at + size;
-  return blocks + at;
-}
-
-static u8 answer[1 << 17];
-static u32 length;
-
-static void put(const void *from, u32 size) {
-  if (length + size > sizeof answer) __builtin_trap();
-  __builtin_memcpy(answer + length, from, size);
-  length += size;
-}
-
-static void put_byte(u8 b) { put(&b, 1); }
 
 static void put_number(u32 n) {
   if (n >= 10) put_number(n / 10);
