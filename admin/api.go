@@ -61,7 +61,7 @@ type DeadLetter struct {
 	Time    time.Time `json:"time" doc:"When it became a dead letter."`
 	// Payload is nil in lists. It has the first bytes only if it is shorter than Size.
 	Payload []byte `json:"payload,omitempty" doc:"The payload in base64, in the answer for a single dead letter; its first bytes if it was too large to be kept. Secrets of components are replaced in it."`
-	// Redacted is set if Payload is not what was sent.
+	// Redacted is set if Payload differs from the message.
 	Redacted bool `json:"redacted,omitempty" doc:"Secrets were replaced in the payload. What is sent again is as it was."`
 }
 

@@ -61,7 +61,7 @@ func GuestPathsOverlap(a, b string) bool {
 // File is an open file or directory. It serves the instance until Close. Each of its calls may
 // be refused, since a capability may have gone meanwhile.
 type File interface {
-	// Do does what the call says, and writes the results into it. An error is a [FileError], and
+	// Do does the call, and writes its results into it. An error is a [FileError], and
 	// nothing has changed then, but for a write of which the disk has taken a part. While Do
 	// blocks, the guest's running time does not pass.
 	Do(call *FileCall) error
@@ -72,7 +72,7 @@ type File interface {
 // FileCallKind is a kind of call of a file.
 type FileCallKind uint8
 
-// The kinds of calls. Those up to FileList are of the file itself, the others of what has a Path
+// The kinds of calls. Those up to FileList are of the file itself, the others of the entry with the Path
 // in the directory; FileStat and FileSetTimes are of both.
 const (
 	FileRead          FileCallKind = iota // from Offset into Data; N is how many bytes, fewer only at the end
@@ -111,7 +111,7 @@ type FileCall struct {
 	// Accessed and Modified are times to set. The zero time leaves one as it is.
 	Accessed, Modified time.Time
 
-	// MaxBytes and MaxFiles are what the whole directory may have after the call. The host
+	// MaxBytes and MaxFiles bound the whole directory after the call. The host
 	// sets them.
 	MaxBytes, MaxFiles int64
 
@@ -156,7 +156,7 @@ const (
 	FileTypeSocket    FileType = 7
 )
 
-// FileStat is what is known about a file.
+// FileStat has the known facts about a file.
 type FileStat struct {
 	Type   FileType
 	Links  uint64

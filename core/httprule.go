@@ -107,7 +107,7 @@ func (r HTTPRule) Matches(t HTTPTarget) bool {
 	return r.path == t.Path
 }
 
-// HTTPRules are rules; they grant what one of them does.
+// HTTPRules are rules; together they grant all that one of them grants.
 type HTTPRules []HTTPRule
 
 // Match reports whether a rule grants a target.
@@ -137,7 +137,7 @@ func (t HTTPTarget) Authority() string {
 // String returns the URL without its query, which may have a secret.
 func (t HTTPTarget) String() string { return t.Scheme + "://" + t.Authority() + t.Path }
 
-// URL returns the whole URL. What is sent for it is just the target.
+// URL returns the whole URL. The request that is sent has just the target.
 func (t HTTPTarget) URL() *url.URL {
 	u := &url.URL{Scheme: t.Scheme, Host: t.Authority(), RawPath: t.Path, RawQuery: t.Query}
 	u.Path, _ = url.PathUnescape(t.Path) // it has been unescaped before

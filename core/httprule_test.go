@@ -50,7 +50,7 @@ func TestParseHTTPRule(t *testing.T) {
 	}
 }
 
-// TestHTTPRuleMatches: a rule grants what it says, and nothing else.
+// TestHTTPRuleMatches: a rule grants its URLs, and nothing else.
 func TestHTTPRuleMatches(t *testing.T) {
 	for _, test := range []struct {
 		rule, url string

@@ -23,7 +23,7 @@ const (
 // Redactor replaces secrets in texts: by "[secret KEY]". It finds a secret as it is, each line of
 // one that has several, escaped as in JSON, Go or a URL, and also one that the begin or the end of the
 // text, or the mark of [CutText], has cut. It does not find other encodings: it guards against
-// mistakes, and not against a component that hides a secret in what it says.
+// mistakes, and not against a component that hides a secret in its texts.
 //
 // The zero value is ready to use and knows no secret. Its methods may be called from any
 // goroutine, and on nil.

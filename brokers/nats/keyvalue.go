@@ -10,7 +10,7 @@ import (
 )
 
 // Connection returns the broker's connection, which a store of key-value may use beside it, or why there
-// is none now. The broker closes it. What is published while it is lost is refused, and not kept.
+// is none now. The broker closes it. Publications while it is lost are refused, and not kept.
 func (b *Broker) Connection() (*natsgo.Conn, error) {
 	if refusal := b.refusal.Load(); refusal != nil {
 		return nil, refusal

@@ -84,7 +84,7 @@ func TestKeyValueInMemory(t *testing.T) {
 	})
 }
 
-// TestImport: what export writes, import sets: in a file, on a running host, and from standard input.
+// TestImport: import sets all values that export has written: in a file, on a running host, and from standard input.
 func TestImport(t *testing.T) {
 	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())

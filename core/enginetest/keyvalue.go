@@ -15,7 +15,7 @@ var keyValuePromises = []promise{
 	{"no-keyvalue", "if the host has no key-value, there is no such store", testNoKeyValue},
 }
 
-// Bucket is the bucket of [Services]. It returns what a test sets.
+// Bucket is the bucket of [Services]. It returns the values that a test sets.
 type Bucket struct {
 	Value core.Value // of Get
 	Found []string   // of Keys

@@ -194,7 +194,7 @@ func testLedgerFailure(t *trial) {
 	t.leftOpen("a call that trapped", host, l, `send "b"`)
 }
 
-// leftOpen checks what a call has left open. An engine may account for it earlier, when it counts the
+// leftOpen checks the message that a call has left open. An engine may account for it earlier, when it counts the
 // guest's time.
 func (t *trial) leftOpen(after string, host *Services, l *core.Ledger, message string) {
 	t.Helper()

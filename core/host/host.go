@@ -210,7 +210,7 @@ func New(config Config, broker core.Broker, tracker core.Tracker, engines ...cor
 	return h, nil
 }
 
-// setLog makes the host's log, and what takes secrets out of it.
+// setLog makes the host's log, without secrets.
 func (h *Host) setLog() {
 	h.secrets = orDefault(h.config.Secrets, new(core.Redactor))
 	h.bounds = bounds{h.secrets}

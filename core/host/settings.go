@@ -43,7 +43,7 @@ type SecretSource interface {
 	ReadSecret() (string, error)
 }
 
-// same reports whether s and another one are the same, apart from what a host has read.
+// same reports whether s and another one are the same, apart from the values that a host has read.
 func (s Secret) same(other Secret) bool {
 	return s.Key == other.Key && sameValue(reflect.ValueOf(s.Source), reflect.ValueOf(other.Source))
 }

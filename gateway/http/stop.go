@@ -57,7 +57,7 @@ func (g *Gateway) Stop(ctx context.Context) error {
 	return nil
 }
 
-// look is the time between two looks at what Stop waits for.
+// look is the time between two looks while Stop waits.
 const look = 2 * time.Millisecond
 
 // ended waits until the connections have ended that the server has closed. The server does not:

@@ -184,7 +184,7 @@ func eachFiles(t *testing.T, test func(t *testing.T, engine string, version int)
 	}
 }
 
-// TestFiles: what files are for.
+// TestFiles: a guest reads, writes and lists files.
 func TestFiles(t *testing.T) {
 	eachFiles(t, func(t *testing.T, engine string, version int) {
 		data, readOnly, _ := makeTree(t)

@@ -6,9 +6,9 @@
 // takes the guest's core module out of the component, by the names that the contract has
 // for its imports and exports, so that every engine loads it like a core module.
 //
-// All functions are safe on hostile input. They never panic, the memory they take is at
-// most 64 times the input, and every error of Decode and Validate names an offset in the
-// file and the section.
+// All functions are safe on hostile input. They never panic. Decode takes at most 64 times
+// the memory of the input, and 1 MiB; the steps and the values of the others are counted, and
+// bounded. Every error of Decode and Validate names an offset in the file and the section.
 package component
 
 import "github.com/airhost/airhost/internal/wasm"

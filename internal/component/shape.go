@@ -35,7 +35,7 @@ type bundle struct {
 	read   map[*wasm.Module]*reading
 }
 
-// reading is what a module does as a shim and as a fix-up, read once for all its instances.
+// reading is the work of a module as a shim and as a fix-up, read once for all its instances.
 type reading struct {
 	shim   *shim // nil if it is none
 	writes []wasm.TableWrite

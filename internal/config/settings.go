@@ -32,7 +32,7 @@ const secretKeyPattern = `^[A-Za-z0-9_.-]{1,128}$`
 
 var variableNameAlone = regexp.MustCompile(`^` + nameOfVariable + `$`)
 
-// ofSecrets adds what the tags do not say to the schema of secrets.
+// ofSecrets completes the schema of secrets, of which the tags say a part.
 func ofSecrets(schema *jsonschema.Schema) {
 	one, most := uint64(1), uint64(core.MaxSecrets)
 	schema.PropertyNames.Pattern, schema.MaxProperties = secretKeyPattern, &most

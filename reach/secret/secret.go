@@ -31,7 +31,7 @@ func (e Env) ReadSecret() (string, error) {
 // File is a secret in a file, by its path. A line end at the end of the file is no part of it.
 type File string
 
-// ReadSecret reads the file. The error does not tell what it has.
+// ReadSecret reads the file. The error tells no part of it.
 func (f File) ReadSecret() (string, error) {
 	value, err := f.read()
 	if err != nil {

@@ -115,7 +115,7 @@ static u32 *called(const u32 *area) {
 }
 
 #ifdef BUCKETS
-// What a call of a bucket answered: 0 and some bytes, or 1, the case and, for other, the text. The error
+// The answer of a call of a bucket: 0 and some bytes, or 1, the case and, for other, the text. The error
 // is in the area from a word on.
 static u32 *told(const u32 *area, u32 word, const u8 *some, u32 some_len, const u8 *more, u32 more_len) {
   u32 failed = (u8)area[0], which = (u8)area[word];

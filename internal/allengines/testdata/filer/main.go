@@ -67,7 +67,7 @@ func save(_ guest.Host, text string) (any, error) {
 	return "", os.Rename(f.Name(), "/data/saved")
 }
 
-// work uses most of what package os has.
+// work uses most functions of package os.
 func work(guest.Host, string) (any, error) {
 	big := bytes.Repeat([]byte("0123456789abcdef"), 100_000)
 	if err := os.MkdirAll("/data/deep/er", 0o755); err != nil {

@@ -1,4 +1,4 @@
-// Package change has what all stores do with a write: the change that it makes of a value, and
+// Package change has the part of a write that is the same in all stores: the change that it makes of a value, and
 // of the usage of its bucket.
 package change
 
