@@ -25,9 +25,8 @@ func (f *file) Close() error {
 	if f.os == nil {
 		return nil
 	}
-	err := f.os.Close()
+	err := f.tree.close(f)
 	f.os = nil
-	f.tree.closed(f.id)
 	f.tree.release()
 	return err
 }

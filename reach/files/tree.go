@@ -137,15 +137,16 @@ func (t *tree) openedLocked(id identity) *node {
 	return n
 }
 
-// closed forgets a handle. The bytes of a file without a name go with the last one.
-func (t *tree) closed(id identity) {
+// close closes a file and forgets the handle. The bytes of a file without a name go with the last
+// one. Both happen under the lock: once the file is closed the system may give its identity to a new one.
+func (t *tree) close(f *file) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	n := t.nodes[id]
-	if n.handles--; n.handles == 0 {
-		t.bytes -= n.size
-		delete(t.nodes, id)
+	if f.node.handles--; f.node.handles == 0 {
+		t.bytes -= f.node.size
+		delete(t.nodes, f.id)
 	}
+	return f.os.Close()
 }
 
 // resizedLocked notes the new size of a file that is open.
