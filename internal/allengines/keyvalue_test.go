@@ -255,7 +255,7 @@ func TestKeyValueTime(t *testing.T) {
 		h := keyValueHost(t, engine, slowStore{keyvalue.NewMemory()}, "default")
 		check(t, h.Replace(within(t), host.Deployment{
 			ID: id("t/kv"), Engine: engine, Source: core.Source{Code: keyValueWasm}, Capabilities: host.Capabilities{KeyValue: []string{"default"}},
-			Limits: core.Limits{HandlerTime: 50 * time.Millisecond, HandlerWallTime: 300 * time.Millisecond},
+			Limits: core.Limits{HandlerTime: time.Second, HandlerWallTime: 2 * time.Second},
 		}))
 		answer, err := h.Request(within(t), id("t/kv"), []byte(step('o', "default")+step('g', "a")))
 		if want := "E2the store did not answer in time, and it is unknown whether a change was made"; string(answer) != want || err != nil {

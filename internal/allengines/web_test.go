@@ -128,7 +128,7 @@ func (c instant) Prepare(*core.HTTPRequest, core.HTTPRules) (host.SendHTTP, erro
 // stopped by its limits. Its running time does not pass meanwhile.
 func TestWebEnds(t *testing.T) {
 	for _, engine := range wasmEngines() {
-		limits := core.Limits{HandlerTime: 100 * time.Millisecond, HandlerWallTime: 400 * time.Millisecond}
+		limits := core.Limits{HandlerTime: 500 * time.Millisecond, HandlerWallTime: time.Second}
 		h := webHost(t, engine, instant{late: true}, limits, "https://*.example.com/*")
 		ask := func(ask string) (string, error) {
 			answer, err := h.Request(within(t), id("t/web"), []byte(ask))

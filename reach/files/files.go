@@ -19,7 +19,7 @@ import (
 // goroutine.
 type System struct {
 	mu    sync.Mutex
-	trees map[string]*tree // those that have open files, by their real paths
+	trees map[string]*tree // those that have open files or were counted lately, by their real paths
 }
 
 var _ host.FileSystem = (*System)(nil)
@@ -54,7 +54,7 @@ func realPath(given string) (string, error) {
 }
 
 // Open implements [host.FileSystem]. The files of a directory are counted when it is opened for
-// writing first.
+// writing and nobody has it open, but for a count that took place shortly before.
 func (s *System) Open(grant host.FileGrant) (core.File, error) {
 	real, err := realPath(grant.Path)
 	if err != nil {
@@ -83,7 +83,10 @@ func (s *System) take(real string, write bool) (*tree, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for other, t := range s.trees {
-		if write && t.written && other != real && (below(other, real) || below(real, other)) {
+		switch {
+		case t.files == 0 && t.stale(): // nobody else has it, so that its lock is not needed
+			delete(s.trees, other)
+		case write && t.written && other != real && (below(other, real) || below(real, other)):
 			return nil, &core.FileError{Code: core.FileNotPermitted, Text: core.CutText(fmt.Sprintf(
 				"%s and %s are both granted for writing, and one is within the other: grant the same one, or two that are apart", real, other), core.MaxErrorText)}
 		}

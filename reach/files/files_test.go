@@ -173,6 +173,37 @@ func TestCount(t *testing.T) {
 	fails(t, "a directory too many", err, core.FileQuota)
 }
 
+// TestIdle: a directory that is opened anew is counted again, but not at once.
+func TestIdle(t *testing.T) {
+	dir, err := realPath(t.TempDir())
+	check(t, err)
+	system := New()
+	bytes := func(size int) int64 {
+		check(t, os.WriteFile(filepath.Join(dir, fmt.Sprint(size)), make([]byte, size), 0o644))
+		f, err := system.Open(host.FileGrant{Path: dir, As: "/data", Write: true})
+		check(t, err)
+		defer f.Close()
+		return f.(*directory).tree.bytes
+	}
+	if first, second := bytes(1), bytes(2); first != 1 || second != 1 {
+		t.Errorf("counted %d and %d bytes, want 1 and the same", first, second)
+	}
+	if tree := system.trees[dir]; tree.written {
+		t.Error("nobody has it open, and it is written")
+	} else {
+		tree.counted = time.Now().Add(-time.Hour)
+	}
+	if third := bytes(4); third != 7 {
+		t.Errorf("counted %d bytes after an hour, want 7", third)
+	}
+	check(t, open(t, system, t.TempDir(), false).Close())
+	system.trees[dir].counted = time.Time{}
+	open(t, system, t.TempDir(), true)
+	if len(system.trees) != 1 {
+		t.Errorf("there are %d directories, want the one that is open", len(system.trees))
+	}
+}
+
 // TestAccount: after any calls the account is the same as a new count.
 func TestAccount(t *testing.T) {
 	f := open(t, New(), t.TempDir(), true)

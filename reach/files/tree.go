@@ -40,14 +40,18 @@ const (
 	pauseFactor = 20
 )
 
-// release gives back a tree that take has returned.
+// release gives back a tree that take has returned. Its account stays until it is stale: instances
+// that come and go, one after the other, do not count a directory each time.
 func (t *tree) release() {
 	t.system.mu.Lock()
 	defer t.system.mu.Unlock()
 	if t.files--; t.files == 0 {
-		delete(t.system.trees, t.path)
+		t.written = false
 	}
 }
+
+// stale reports whether all may be counted again.
+func (t *tree) stale() bool { return time.Since(t.counted) > t.pause }
 
 // count counts all files of the tree, unless that has been done.
 func (t *tree) count(root *os.Root) error {
@@ -108,7 +112,7 @@ func (t *tree) roomLocked(root *os.Root, call *core.FileCall, bytes, entries int
 	if bytes <= 0 && entries <= 0 || t.fitsLocked(call, bytes, entries) {
 		return nil
 	}
-	if time.Since(t.counted) > t.pause {
+	if t.stale() {
 		if err := t.countLocked(root); err != nil {
 			return err
 		}
