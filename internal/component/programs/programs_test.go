@@ -135,24 +135,32 @@ func TestHTTP(t *testing.T) {
 }
 
 // TestFlips: programs that are cut short, or that have a changed byte, give an error or a
-// valid module, in memory that is in proportion to their size.
+// valid module. AIRHOST_FLIPS is how many damaged copies of each program there are, AIRHOST_FLIPS_SEED
+// the seed of an earlier run.
 func TestFlips(t *testing.T) {
-	flips := 100
-	if n, err := strconv.Atoi(os.Getenv("AIRHOST_FLIPS")); err == nil {
-		flips = n
+	flips, seed := number(t, "AIRHOST_FLIPS", 1000), number(t, "AIRHOST_FLIPS_SEED", rand.IntN(1_000_000))
+	t.Logf("AIRHOST_FLIPS_SEED=%d damages the programs in the same way", seed)
+	for name, data := range programs(t, folder(t)) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			random := rand.New(rand.NewPCG(uint64(seed), uint64(len(data))))
+			n := flips
+			if len(data) > 1<<20 {
+				n = max(flips/50, 1) // the largest ones take a hundred times as long
+			}
+			for i := range n {
+				flipped(t, name, damaged(random, data, i))
+			}
+		})
 	}
+}
+
+// TestMemory: a damaged program takes memory in proportion to its size.
+func TestMemory(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for name, data := range programs(t, folder(t)) {
-		n := flips
-		if len(data) > 1<<20 {
-			n = max(flips/50, 1) // the largest ones take a hundred times as long
-		}
-		for i := range n {
-			changed := data[:random.IntN(len(data))]
-			if i%4 > 0 {
-				changed = append([]byte(nil), data...)
-				changed[place(random, data)] ^= byte(1 + random.IntN(255))
-			}
+		for i := range 20 {
+			changed := damaged(random, data, i)
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			flipped(t, name, changed)
@@ -161,6 +169,29 @@ func TestFlips(t *testing.T) {
 			}
 		}
 	}
+}
+
+// number returns the number in a variable of the environment.
+func number(t *testing.T, name string, fallback int) int {
+	text := os.Getenv(name)
+	if text == "" {
+		return fallback
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return n
+}
+
+// damaged returns a copy of a program: each fourth one is cut short, the others have a changed byte.
+func damaged(random *rand.Rand, data []byte, i int) []byte {
+	if i%4 == 0 {
+		return data[:random.IntN(len(data))]
+	}
+	changed := append([]byte(nil), data...)
+	changed[place(random, data)] ^= byte(1 + random.IntN(255))
+	return changed
 }
 
 // place returns the place of a byte to change: half of the time where the component's own
