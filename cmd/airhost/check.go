@@ -1,15 +1,11 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
 	"sync"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -180,30 +176,6 @@ func moduleHint(path string) string {
 	return abi.Hint(m)
 }
 
-// checked prints a line for each component and returns all mistakes.
-func (p *program) checked(c *checker) error {
-	var all config.Mistakes
-	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-	topics, stores, web := slices.ContainsFunc(c.file.Components, usesTopics), slices.ContainsFunc(c.file.Components, usesBuckets), slices.ContainsFunc(c.file.Components, usesWeb)
-	disk := slices.ContainsFunc(c.file.Components, usesFiles)
-	fmt.Fprintf(table, "COMPONENT\tENGINE\tSOURCE\tSENDS TO\tREQUESTS FROM\tCALLS\t%s%s%s%sRESULT\n", columns(topics, "PUBLISHES ON", "SUBSCRIBES TO"), columns(stores, "BUCKETS"), columns(web, "REACHES"), columns(disk, "DIRECTORIES"))
-	for i, component := range c.file.Components {
-		granted := component.Capabilities
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s%s%s%s%s\n", component.ID, component.Engine, printable(component.Source),
-			targets(granted.Send, "nobody"), targets(granted.Request, "nobody"), targets(granted.Call, "nothing"),
-			columns(topics, targets(granted.Publish, "nothing"), targets(component.Subscribe, "nothing")), columns(stores, cmp.Or(strings.Join(granted.KeyValue, " "), "none")),
-			columns(web, cmp.Or(strings.Join(granted.HTTP, " "), "nothing")), columns(disk, targets(granted.Files, "none")), c.result(i))
-		all = append(all, c.found[i]...)
-	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	if len(all) > 0 {
-		return all
-	}
-	return nil
-}
-
 func (c *checker) result(i int) string {
 	switch n := len(c.found[i]); {
 	case n == 1:
@@ -239,37 +211,6 @@ func (c *checker) routes() error {
 
 // several reports whether there may be more than one instance.
 func several(n config.Instances) bool { return n > 1 || n < 0 }
-
-// usesTopics reports whether a component may publish, or has subscribed.
-func usesTopics(c config.Component) bool { return len(c.Capabilities.Publish)+len(c.Subscribe) > 0 }
-
-// usesBuckets reports whether a component has a bucket.
-func usesBuckets(c config.Component) bool { return len(c.Capabilities.KeyValue) > 0 }
-
-// usesWeb reports whether a component may send requests to the web.
-func usesWeb(c config.Component) bool { return len(c.Capabilities.HTTP) > 0 }
-
-// usesFiles reports whether a component has a directory.
-func usesFiles(c config.Component) bool { return len(c.Capabilities.Files) > 0 }
-
-// columns are cells of the table, if they are shown.
-func columns(shown bool, cells ...string) string {
-	if !shown {
-		return ""
-	}
-	return strings.Join(cells, "\t") + "\t"
-}
-
-func targets[P fmt.Stringer](patterns []P, none string) string {
-	if len(patterns) == 0 {
-		return none
-	}
-	texts := make([]string, len(patterns))
-	for i, pattern := range patterns {
-		texts[i] = pattern.String()
-	}
-	return strings.Join(texts, " ")
-}
 
 // executables returns the mistakes in the files of extensions.
 func executables(file *config.File) error {
