@@ -167,11 +167,11 @@ func (h *Host) recordDead(m *core.Message, reason error) {
 	if len(kept) > maxLetterBytes/4 {
 		kept = kept[:letterStart]
 	}
-	h.counts.deadLetters.Add(1)
 	h.deadLetters.add(DeadLetter{
 		Time: time.Now(), Sender: m.Sender, Target: m.Target, Request: m.IsRequest(), Size: len(m.Payload),
 		Payload: append([]byte{}, kept...), Reason: h.bounds.text(reason),
 	})
+	h.counts.deadLetters.Add(1) // last: a dead letter that counts can be read
 }
 
 // deadLetter ends a message that cannot be handled and of which nobody else is to
