@@ -273,7 +273,11 @@ func TestExtensions(t *testing.T) {
 			*extension = before
 		}
 	}
-	for _, pattern := range cells.Patterns() {
+	patterns := cells.Patterns()
+	if testing.Short() {
+		patterns = patterns[:1]
+	}
+	for _, pattern := range patterns {
 		add(key(pattern), func(*cells.Key) {})
 		add(key(pattern), func(k *cells.Key) { k.Mode, k.Components, k.Cores = cells.Throughput, 2, 1 })
 		add(key(pattern), func(k *cells.Key) { k.Mode, k.LoadPercent = cells.Load, 50 })
