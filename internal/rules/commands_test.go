@@ -117,3 +117,40 @@ func TestWrongCommands(t *testing.T) {
 		}
 	}
 }
+
+var (
+	measurement = regexp.MustCompile("(?m)(?:`|^ {4}|^\\$ )(?:\\w+=\\S+ )*(?:bin/)?benchrunner ([a-z]+)([^`#\n]*)")
+	flagPattern = regexp.MustCompile(` (--?[a-z][a-z-]*)`)
+)
+
+// TestDocumentedMeasurements: benchrunner has the commands and the flags that documents show.
+func TestDocumentedMeasurements(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a program")
+	}
+	if out, err := shell("make --no-print-directory build"); err != nil {
+		t.Fatalf("make: %v\n%s", err, out)
+	}
+	help, found := map[string]string{}, 0
+	for _, doc := range written(t, "*.md", ":!CHANGELOG.md") {
+		for _, m := range measurement.FindAllStringSubmatch(string(contents(t, doc)), -1) {
+			found++
+			text, ok := help[m[1]]
+			if !ok {
+				text, _ = shell("benchrunner " + m[1] + " --help") // without the command the text is an error
+				help[m[1]] = text
+			}
+			if !strings.Contains(text, "\nUsage:\n  benchrunner "+m[1]) {
+				t.Errorf("%s: benchrunner has no command %s", doc, m[1])
+			}
+			for _, flag := range flagPattern.FindAllStringSubmatch(m[2], -1) {
+				if !regexp.MustCompile(`(?m)^ +(-\w, )?` + flag[1] + `\b`).MatchString(text) {
+					t.Errorf("%s: benchrunner %s has no flag %s", doc, m[1], flag[1])
+				}
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("documents have %d commands of benchrunner, want at least 10", found)
+	}
+}
