@@ -2,6 +2,7 @@ package rules
 
 import (
 	"maps"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -80,6 +81,7 @@ func TestSessions(t *testing.T) {
 		t.Fatalf("make: %v\n%s", err, out)
 	}
 	t.Setenv("XDG_CONFIG_HOME", t.TempDir()) // airhost compile makes a key of the user
+	alone(t)
 	sessions := map[string][]string{}
 	for _, b := range blocks(t) {
 		if b.instruction == "run" {
@@ -92,6 +94,21 @@ func TestSessions(t *testing.T) {
 	for _, doc := range slices.Sorted(maps.Keys(sessions)) {
 		t.Run(doc, func(t *testing.T) { follow(t, sessions[doc]) })
 	}
+}
+
+// alone waits, for some minutes, until no other checkout on this machine follows its documents: the servers
+// of both have the same ports.
+func alone(t *testing.T) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for range 300 {
+		if lock, err := net.Listen("tcp", "127.0.0.1:8083"); err == nil {
+			t.Cleanup(func() { _ = lock.Close() })
+			return
+		}
+		<-tick.C
+	}
+	t.Log("the port 8083 stays taken: if a session fails, another program may have its port, too")
 }
 
 // follow types the commands of a document, and compares what they print.
