@@ -114,7 +114,7 @@ func alone(t *testing.T) {
 // follow types the commands of a document, and compares what they print.
 func follow(t *testing.T, steps []string) {
 	all := strings.Join(steps, "\n")
-	for _, tool := range []string{"curl", "python3"} {
+	for _, tool := range []string{"curl", "python3", "openssl"} {
 		if _, err := exec.LookPath(tool); err != nil && strings.Contains(all, tool) {
 			t.Skip("the document uses " + tool)
 		}
