@@ -61,7 +61,7 @@ func schemaKeys(t *testing.T) (file, component keys) {
 }
 
 // componentWith is a file with a component, as far as a further key of that.
-const componentWith = "host: {broker: nats}\ncomponents:\n  - id: an/example\n    source: echo\n    "
+const componentWith = "host: {broker: nats, nats: {name: a}}\ncomponents:\n  - id: an/example\n    source: echo\n    "
 
 var (
 	fenced     = regexp.MustCompile("(?ms)^ *```.*?^ *```$")

@@ -80,7 +80,7 @@ func (f fragment) mistakes(read func(path string) ([]byte, error)) error {
 
 // decodeDocument decodes a configuration with the vocabulary of the documents: all that some build has.
 func decodeDocument(name, text string) error {
-	_, err := config.Decode(name, []byte(text), config.Built{
+	file, err := config.Decode(name, []byte(text), config.Built{
 		Engines:  []config.Choice{{Name: "wazero"}, {Name: "wasmtime"}, {Name: "native"}, {Name: "process"}},
 		Brokers:  []config.Choice{{Name: "inproc"}, {Name: "channel"}, {Name: "nats"}},
 		Trackers: []config.Choice{{Name: "slab"}, {Name: "timermap"}},
@@ -92,7 +92,10 @@ func decodeDocument(name, text string) error {
 			return "a-value", true
 		},
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return file.Placement().Sorted()
 }
 
 // TestDocumentedConfigurations: each block of YAML in a document is a configuration without
@@ -143,6 +146,7 @@ func TestFragments(t *testing.T) {
 		{"", "host: {workers: many}", "doc.md:5:17: host.workers: want a whole number"},
 		{"", "components: [{id: a/b, source: b.wasm, engine: wasm}]", `doc.md:5:48: components[0].engine: unknown engine "wasm"`},
 		{"", "components: [{id: a/b}]", `doc.md:5:14: components[0]: the key "source" is missing`},
+		{"", "components: [{id: a/b, source: b.wasm, place: any}]", "doc.md:5:47: components[0].place: any needs the broker nats"},
 		{"", "- {id: a/b, source: b.wasm}", "doc.md:5:1: not YAML"},
 		{"", "host: [", "doc.md:5"},
 		{"<!-- file: bad.yaml -->", "host: {worker: 2}", "bad.yaml:1:8: host.worker: unknown key"},
