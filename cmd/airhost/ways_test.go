@@ -44,7 +44,7 @@ func TestWays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := strings.Replace(string(example), "127.0.0.1:8080", "127.0.0.1:0", 1)
+	text := strings.Replace(string(example), "127.0.0.1:8086", "127.0.0.1:0", 1)
 	text = strings.Replace(text, "every: 1s", "every: 10ms", 1)
 	w := airhost(t, "run", writeFile(t, "airhost.yaml", text))
 	w.when(running, func() {
@@ -72,7 +72,7 @@ func TestIngress(t *testing.T) {
 		t.Fatal(err)
 	}
 	ingress := onPath(t, "ingress")
-	text := strings.NewReplacer("../../bin/guests/ingress", ingress, "127.0.0.1:8081", "127.0.0.1:0").Replace(string(example))
+	text := strings.NewReplacer("../../bin/guests/ingress", ingress, "127.0.0.1:8085", "127.0.0.1:0").Replace(string(example))
 	w := airhost(t, "run", writeFile(t, "airhost.yaml", text))
 	w.when(running, func() {
 		url := regexp.MustCompile(`listening on (http://[^"]+)`).FindStringSubmatch(w.log.String())[1]

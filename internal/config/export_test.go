@@ -17,3 +17,6 @@ func DecodeWith(name string, text []byte, built Built, from Files) (*File, error
 	f := d.all(name, text, adapter{from})
 	return f, d.mistakes.Sorted()
 }
+
+// Placement returns the mistakes about places, which Load finds.
+func (f *File) Placement() Mistakes { return f.placement() }

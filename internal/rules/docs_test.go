@@ -1,10 +1,13 @@
 package rules
 
 import (
+	"maps"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -77,22 +80,51 @@ func TestSessions(t *testing.T) {
 	if out, err := shell("make --no-print-directory build guests"); err != nil {
 		t.Fatalf("make: %v\n%s", err, out)
 	}
-	found := 0
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir()) // airhost compile makes a key of the user
+	alone(t)
+	sessions := map[string][]string{}
 	for _, b := range blocks(t) {
-		if b.instruction != "run" {
-			continue
-		}
-		for _, step := range strings.Split("\n"+b.text, "\n$ ")[1:] {
-			found++
-			command, want, _ := strings.Cut(step, "\n")
-			got, _ := shell(command) // a session may show a failure
-			if !looksLike(got, want) {
-				t.Errorf("%s: %s prints\n%s\nbut the document shows\n%s", b.doc, command, got, want)
-			}
+		if b.instruction == "run" {
+			sessions[b.doc] = append(sessions[b.doc], strings.Split("\n"+b.text, "\n$ ")[1:]...)
 		}
 	}
-	if found == 0 {
+	if len(sessions) == 0 {
 		t.Error("no document shows a session")
+	}
+	for _, doc := range slices.Sorted(maps.Keys(sessions)) {
+		t.Run(doc, func(t *testing.T) { follow(t, sessions[doc]) })
+	}
+}
+
+// alone waits, for some minutes, until no other checkout on this machine follows its documents: the servers
+// of both have the same ports.
+func alone(t *testing.T) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for range 300 {
+		if lock, err := net.Listen("tcp", "127.0.0.1:8083"); err == nil {
+			t.Cleanup(func() { _ = lock.Close() })
+			return
+		}
+		<-tick.C
+	}
+	t.Log("the port 8083 stays taken: if a session fails, another program may have its port, too")
+}
+
+// follow types the commands of a document, and compares what they print.
+func follow(t *testing.T, steps []string) {
+	all := strings.Join(steps, "\n")
+	for _, tool := range []string{"curl", "python3", "openssl"} {
+		if _, err := exec.LookPath(tool); err != nil && strings.Contains(all, tool) {
+			t.Skip("the document uses " + tool)
+		}
+	}
+	for _, step := range steps {
+		command, want, _ := strings.Cut(step, "\n")
+		got, _ := shell(command) // a session may show a failure
+		if !looksLike(got, want) {
+			t.Errorf("%s prints\n%s\nbut the document shows\n%s", command, got, want)
+		}
 	}
 }
 

@@ -25,5 +25,5 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	log.Fatal(http.ListenAndServe("localhost:8080", shop.routes()))
+	log.Fatal(http.ListenAndServe("127.0.0.1:8088", shop.routes()))
 }
