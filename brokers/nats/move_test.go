@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -33,6 +34,24 @@ func (n *notes) list() []string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return slices.Clone(n.all)
+}
+
+// turn waits until one more message may be sent, so that no more wait than a mailbox has room for. It
+// reports false after stop.
+func (n *notes) turn(sent *atomic.Int64, stop <-chan struct{}) bool {
+	for number := int(sent.Add(1)); number > len(n.list())+2000; {
+		select {
+		case <-stop:
+			return false
+		case <-time.After(time.Millisecond):
+		}
+	}
+	select {
+	case <-stop:
+		return false
+	default:
+		return true
+	}
 }
 
 // await waits until there are so many notes.
@@ -207,6 +226,7 @@ func TestMove(t *testing.T) {
 	go func() { moved <- a.away(within(t), gate, to(b, traveller{at: "b", notes: all}, nil)) }()
 	stop := make(chan struct{})
 	var senders sync.WaitGroup
+	var sent atomic.Int64
 	last := make([]int, 3)
 	for i, m := range []*member{a, b, c} {
 		senders.Go(func() {
@@ -214,14 +234,9 @@ func TestMove(t *testing.T) {
 			if m == b {
 				first = 1
 			}
-			for n := first; ; n++ {
-				select {
-				case <-stop:
-					return
-				default:
-					send(t, m, fmt.Sprintf("%c%d", "abc"[i], n))
-					last[i] = n
-				}
+			for n := first; all.turn(&sent, stop); n++ {
+				send(t, m, fmt.Sprintf("%c%d", "abc"[i], n))
+				last[i] = n
 			}
 		})
 	}

@@ -113,11 +113,25 @@ func (e exchange) Done() <-chan struct{}               { return e.done }
 func (e exchange) Result() (*core.HTTPResponse, error) { return e.result() }
 func (e exchange) Cancel()                             {}
 
+// endingExchange is an exchange that ends soon after the second look at it: the first one finds no
+// response, and with the second one the guest begins to wait.
+type endingExchange struct {
+	exchange
+	looks int
+}
+
+func (e *endingExchange) Done() <-chan struct{} {
+	if e.looks++; e.looks == 2 {
+		time.AfterFunc(3*time.Millisecond, func() { close(e.done) })
+	}
+	return e.done
+}
+
 // ending returns an exchange that ends soon after the guest has begun to wait for it.
 func ending(body string, err error) core.HTTPExchange {
-	e := exchange{make(chan struct{}), func() (*core.HTTPResponse, error) { return &core.HTTPResponse{Status: 200, Body: []byte(body)}, err }}
-	time.AfterFunc(3*time.Millisecond, func() { close(e.done) })
-	return e
+	return &endingExchange{exchange: exchange{make(chan struct{}), func() (*core.HTTPResponse, error) {
+		return &core.HTTPResponse{Status: 200, Body: []byte(body)}, err
+	}}}
 }
 
 func testExchange2(t *trial) {

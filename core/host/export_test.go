@@ -53,6 +53,14 @@ func (h *Host) deployed(id core.ComponentID) *component {
 // RestartDue makes a timer of a component's supervisor fire that was stopped too late.
 func (h *Host) RestartDue(id core.ComponentID) { h.deployed(id).restartDue() }
 
+// WantsDuring makes the instance of a component want a turn in the moment in which move makes it
+// another component's: it has found the former one already.
+func (h *Host) WantsDuring(id core.ComponentID, move func()) {
+	former := h.deployed(id).guest.services.wish(dueTurn)
+	move()
+	former.askFor(dueTurn)
+}
+
 // UpdateOfRemoved updates a component as if Stop, in a hurry, had removed it meanwhile.
 func (h *Host) UpdateOfRemoved(d Deployment) error {
 	c := h.deployed(d.ID)

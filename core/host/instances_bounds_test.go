@@ -244,6 +244,7 @@ func TestForgottenRequestsDoNotCount(t *testing.T) {
 			_, err = h.request("a/asker", "trap")
 			isError(t, "request that traps", err, core.ErrRequestTrapped)
 		}
+		h.waitFor("the failure", func() bool { return h.component("a/asker").State == "failed" }) // the answers come before it
 		check(t, h.Restart(within(t), d.ID))
 		for range n {
 			h.do("a/asker")

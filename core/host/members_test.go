@@ -122,6 +122,7 @@ func TestRequestsFromBeforeThatFailed(t *testing.T) {
 		_, err := h.request("a/pool", "trap")
 		isError(t, "request that traps", err, core.ErrRequestTrapped)
 	}
+	h.waitFor("the failure", func() bool { return h.component("a/pool").State == "failed" }) // the answers come before it
 	check(t, h.Restart(within(t), d.ID))
 	d.Instances = 1
 	check(t, h.Update(within(t), d))

@@ -167,7 +167,8 @@ func (c *component) setVersionLocked(v version) {
 	c.compiled, c.traits = v.compiled, v.traits
 	c.guest.services, c.guest.ledger = v.services, v.ledger
 	c.guest.services.component.Store(c)
-	c.life.instance, c.life.health, c.life.due = v.instance, v.health, v.due
+	c.life.instance, c.life.health = v.instance, v.health
+	c.life.due = v.due | duty(v.services.wished.Load()) // later wishes come to c
 	c.life.canExchange = c.exchanges()
 	c.guest.batch = newBatching(c, c.life.instance)
 	c.call.allowed = c.watched(c.limits.HandlerTime)

@@ -8,7 +8,10 @@ import (
 
 // services is the host as the instances of one version of a component see it. A
 // replacement makes it serve another component, between two calls.
-type services struct{ component atomic.Pointer[component] }
+type services struct {
+	component atomic.Pointer[component]
+	wished    atomic.Uint32 // the duties that the instance has asked for, until one is done
+}
 
 var (
 	_ core.Services  = (*services)(nil)
@@ -68,7 +71,14 @@ func (s *services) Publish(topic, message []byte) error {
 func (s *services) reconcile() (response *[]byte) { return s.component.Load().reconcile() }
 
 // askHealth is called by an instance on any goroutine.
-func (s *services) askHealth() { s.component.Load().askHealth() }
+func (s *services) askHealth() { s.wish(dueHealth).askFor(dueHealth) }
 
 // askTurn is called by an instance on any goroutine.
-func (s *services) askTurn() { s.component.Load().askFor(dueTurn) }
+func (s *services) askTurn() { s.wish(dueTurn).askFor(dueTurn) }
+
+// wish returns the component to ask for a duty. The instance may belong to another one before that has
+// been asked: then that one finds the wish; see setVersionLocked.
+func (s *services) wish(d duty) *component {
+	s.wished.Or(uint32(d))
+	return s.component.Load()
+}

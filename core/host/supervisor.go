@@ -291,7 +291,7 @@ func (c *component) giveUpSlotLocked() {
 // checkHealthLocked asks the guest for its health. The owner calls it. It releases
 // c.mu meanwhile.
 func (c *component) checkHealthLocked() {
-	c.life.due &^= dueHealth
+	c.beginDutyLocked(dueHealth)
 	c.beginCallAndUnlock()
 	health, err := c.life.instance.Health()
 	if err == nil && health == core.HealthUnhealthy && c.deployment.Restart.Policy == RestartPermanent {

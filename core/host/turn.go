@@ -36,9 +36,15 @@ func (c *component) doDutyLocked(begins bool) (stays bool) {
 	return true
 }
 
+// beginDutyLocked notes that a duty is being done for c's instance. The owner calls it.
+func (c *component) beginDutyLocked(d duty) {
+	c.life.due &^= d
+	c.guest.services.wished.And(^uint32(d))
+}
+
 // turnLocked gives the guest a turn.
 func (c *component) turnLocked() {
-	c.life.due &^= dueTurn
+	c.beginDutyLocked(dueTurn)
 	c.sched.mailTurn = false
 	turner, ok := c.life.instance.(core.Turner)
 	if !ok {

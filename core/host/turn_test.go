@@ -362,6 +362,20 @@ func TestTurnTraps(t *testing.T) {
 	h.balance()
 }
 
+// TestWishDuringMove: a wish for a turn is not lost if the instance becomes another component's while it asks.
+func TestWishDuringMove(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h := start(t, host.Config{})
+		w := newWanderer()
+		w.deploy(h, "a/wanderer")
+		d := toyDeployment("a/wanderer", w.toy)
+		d.Instances = 2 // the one that asks becomes a member
+		h.WantsDuring(d.ID, func() { check(t, h.Update(t.Context(), d)) })
+		synctest.Wait()
+		equal(t, "turns", w.turns.Load(), 1)
+	})
+}
+
 // TestTurnHangs: a turn is interrupted like any call.
 func TestTurnHangs(t *testing.T) {
 	bubble(t, func(t *testing.T) {
