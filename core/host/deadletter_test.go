@@ -136,6 +136,7 @@ func TestResendAtOnce(t *testing.T) {
 	check(t, h.Deploy(within(t), fails))
 	check(t, h.Send(id("a/target"), []byte("payload")))
 	h.quiesce()
+	h.waitFor("the failure", func() bool { return h.component("a/target").State == "failed" }) // the message has ended before it
 	var all sync.WaitGroup
 	var sent atomic.Int64
 	for range 8 {
