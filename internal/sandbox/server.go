@@ -46,6 +46,9 @@ func NewServer(first Serving, traits core.Traits, fresh func(starting func(core.
 
 // Initialize implements [core.Instance].
 func (s *Server) Initialize(config []core.ConfigPair) error {
+	if s.over != nil {
+		return s.over
+	}
 	s.config = slices.Clone(config)
 	return s.current.Initialize(config)
 }

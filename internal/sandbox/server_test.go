@@ -88,7 +88,7 @@ func TestServerEnds(t *testing.T) {
 	}
 	_, health := s.Health()
 	_, save := s.Save(nil)
-	if all := []error{health, save, s.Shutdown(), s.Restore(nil), s.HandleCallback(0, nil, nil)}; slices.Contains(all, nil) || tried != 1 {
+	if all := []error{health, save, s.Initialize(nil), s.Shutdown(), s.Restore(nil), s.HandleCallback(0, nil, nil)}; slices.Contains(all, nil) || tried != 1 {
 		t.Errorf("after its end: %v, and it was started again %d times", all, tried)
 	}
 	keeps := NewServer(&visitor{}, core.Traits{HTTP: true, State: true}, none)
