@@ -1,4 +1,4 @@
-// The guest that attacks by what it may reach outside of the host: files, requests of HTTP, secrets. The first
+// The guest that attacks by things outside of the host: files, requests of HTTP, secrets. The first
 // byte of a message selects the attack. The tables in package hostile describe the attacks. An attack that
 // the guest survives returns counts.
 
@@ -175,7 +175,7 @@ static u32 send_all(void) {
   return tell();
 }
 
-// Writes bodies of requests until the host refuses. counts[0] is what they have together, in KiB.
+// Writes bodies of requests until the host refuses. counts[0] is the size of all together, in KiB.
 static u32 fill_bodies(void) {
   u32 stream;
   for (u32 n = 0;; counts[0] += 64, n++) {
@@ -192,7 +192,7 @@ static u32 fill_bodies(void) {
 
 static void fetch(const char *argument, u32 len) { call(TEXT("airhost/fetch"), at(argument), len, at(area)); }
 
-// Requests what it may not. counts[0] is how many were answered, counts[1] how many were refused.
+// Sends requests without a grant. counts[0] is how many were answered, counts[1] how many were refused.
 static u32 refused(u32 n) {
   static const char *const requests[] = {
     "GET http://localhost/ HTTP/1.1\r\n\r\n", "GET http://169.254.169.254/ HTTP/1.1\r\n\r\n", "GET http://user@127.0.0.1:1/ HTTP/1.1\r\n\r\n", "GET /x HTTP/1.1\r\n\r\n",
