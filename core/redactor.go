@@ -22,7 +22,7 @@ const (
 
 // Redactor replaces secrets in texts: by "[secret KEY]". It finds a secret as it is, each line of
 // one that has several, escaped as in JSON, Go or a URL, and also one that the begin or the end of the
-// text, or the mark of [CutText], has cut. It does not find other encodings: it guards against
+// text, or the mark of [CutText], has cut, at one side or at both. It does not find other encodings: it guards against
 // mistakes, and not against a component that hides a secret in its texts.
 //
 // The zero value is ready to use and knows no secret. Its methods may be called from any
@@ -43,7 +43,8 @@ type redaction struct {
 	secrets []redacted
 	once    sync.Once
 	whole   *strings.Replacer
-	longest int // form of a secret, in bytes
+	longest int        // form of a secret, in bytes
+	forms   []redacted // that are as long as a text that may have been cut, the longest first
 	// The forms by their first and their last six bytes.
 	heads, tails map[string][]redacted
 }
@@ -121,6 +122,9 @@ func (d *redaction) build() {
 	for _, form := range forms {
 		pairs = append(pairs, form.value, mark(form.key)) // the longest first
 		d.longest = max(d.longest, len(form.value))
+		if len(form.value) >= shortestCut {
+			d.forms = append(d.forms, form)
+		}
 		head, tail := form.value[:MinRedacted], form.value[len(form.value)-MinRedacted:]
 		d.heads[head], d.tails[tail] = append(d.heads[head], form), append(d.tails[tail], form)
 	}
@@ -166,6 +170,9 @@ func inQuotes(quoted string) string { return quoted[1 : len(quoted)-1] }
 // and its end. It looks up six bytes at each place, so that it takes as long for any number of
 // secrets.
 func (d *redaction) ends(text string) string {
+	if key := d.around(text); key != "" {
+		return mark(key)
+	}
 	for i := max(0, len(text)-d.longest); i <= len(text)-MinRedacted; i++ {
 		if key := d.begun(text[i:]); key != "" {
 			text = text[:i] + mark(key)
@@ -178,6 +185,22 @@ func (d *redaction) ends(text string) string {
 		}
 	}
 	return text
+}
+
+// around returns the key of a secret that has begun before a text and goes on behind it, or "".
+func (d *redaction) around(text string) string {
+	if len(text) < shortestCut {
+		return ""
+	}
+	for _, s := range d.forms {
+		if len(s.value) < len(text) {
+			break
+		}
+		if strings.Contains(s.value, text) {
+			return s.key
+		}
+	}
+	return ""
 }
 
 // begun returns the key of a secret that goes on behind a text, or "".

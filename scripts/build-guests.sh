@@ -60,6 +60,9 @@ c $attacker.c $attacker.wasm 16384 -O2 --strip-all --stack-first -Wno-infinite-r
 hoarder=internal/hostile/guest/hoarder
 c $hoarder.c $hoarder.wasm 16384 -O2 --strip-all --stack-first -Wno-implicit-fallthrough
 
+reacher=internal/hostile/guest/reacher
+c $reacher.c $reacher.wasm 16384 -O2 --strip-all --stack-first -Wno-implicit-fallthrough
+
 script=backends/wasmtime/testdata/script
 c $script.c $script.wasm 8192 -Oz --strip-all
 player=internal/allengines/testdata/player

@@ -57,8 +57,10 @@ func (c *component) Instantiate(ctx context.Context, env core.Environment) (core
 	if !c.code.Traits.HTTP {
 		return in, nil
 	}
-	env.Starting = nil
-	return sandbox.NewServer(in, c.code.Traits, func() (sandbox.Serving, error) { return c.instantiate(context.Background(), env) }), nil
+	return sandbox.NewServer(in, c.code.Traits, func(starting func(core.Instance)) (sandbox.Serving, error) {
+		env.Starting = starting
+		return c.instantiate(context.Background(), env)
+	}), nil
 }
 
 func (c *component) instantiate(ctx context.Context, env core.Environment) (*instance, error) {

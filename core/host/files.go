@@ -34,6 +34,10 @@ type FileSystem interface {
 	Open(grant FileGrant) (core.File, error)
 }
 
+// maxShownPath is how much is kept of the path of an open file, in bytes. A guest can open a directory in
+// a directory in a directory, without end.
+const maxShownPath = core.MaxErrorText
+
 // MaxOpenFiles is how many files and directories an instance may have open, but for the ones
 // that it was granted.
 const MaxOpenFiles = 64
@@ -141,7 +145,7 @@ func (s *instanceFiles) OpenDirectory(i int) (core.File, error) {
 type openFile struct {
 	of    *instanceFiles
 	grant FileGrant
-	path  string    // below the grant's, for the audit
+	path  string    // below the grant's, for the audit; its begin if it is long
 	file  core.File // nil once it is closed
 	extra bool      // it is none of those that were granted
 
@@ -205,7 +209,7 @@ func (f *openFile) Do(call *core.FileCall) error {
 	if call.Opened != nil {
 		f.of.open++
 		call.Opened = &openFile{
-			of: f.of, grant: f.grant, path: path.Join(f.path, call.Path), file: call.Opened, extra: true,
+			of: f.of, grant: f.grant, path: core.CutText(path.Join(f.path, call.Path), maxShownPath), file: call.Opened, extra: true,
 			component: f.component, epoch: f.epoch, write: f.write, quota: f.quota,
 		}
 	}

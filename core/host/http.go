@@ -252,7 +252,7 @@ func (t *httpTicket) failed(err error, refused bool) *core.HTTPError {
 	if e.Code >= core.NumHTTPErrorCodes {
 		e = &core.HTTPError{Code: core.HTTPInternalError, Text: e.Text}
 	}
-	t.counts.failedHTTP[e.Code].Add(1)
+	t.countFailed(e.Code)
 	switch e.Code {
 	case core.HTTPRequestDenied, core.HTTPDestinationProhibited, core.HTTPLoopDetected:
 		refused = true
@@ -264,6 +264,24 @@ func (t *httpTicket) failed(err error, refused bool) *core.HTTPError {
 		return errProhibited
 	}
 	return e
+}
+
+// countFailed counts an error. A request may end after its component: then the host has its counts.
+func (t *httpTicket) countFailed(code core.HTTPErrorCode) {
+	c := t.component
+	c.mu.Lock()
+	settled := c.calling == nil
+	if !settled {
+		t.counts.failedHTTP[code].Add(1)
+	}
+	c.mu.Unlock()
+	if settled {
+		var one httpCounts
+		one[code] = 1
+		c.host.mu.Lock()
+		defer c.host.mu.Unlock()
+		c.host.gone.failedHTTP = c.host.gone.failedHTTP.plus(&one)
+	}
 }
 
 // send sends the request, and gives its place up. ctx ends with the call.

@@ -187,6 +187,32 @@ func TestHTTPEndsWithItsCall(t *testing.T) {
 	})
 }
 
+// TestHTTPCountsOfGone: a request that ends after its component is counted all the same.
+func TestHTTPCountsOfGone(t *testing.T) {
+	began, ends := make(chan struct{}, 1), make(chan struct{})
+	deaf := &fakeWeb{answer: func(context.Context, *core.HTTPRequest) (*core.HTTPResponse, error) {
+		began <- struct{}{}
+		<-ends
+		return nil, errors.New("broken off")
+	}}
+	var left core.HTTPExchange
+	leaves := &toy{answer: func(i *toyInstance, _ core.ComponentID, _ []byte) (_ []byte, err error) {
+		left, err = i.env.HTTP.StartHTTP(&core.HTTPRequest{URL: "https://example.com/"})
+		<-began
+		return nil, err
+	}}
+	h := start(t, host.Config{HTTP: deaf})
+	check(t, h.Deploy(within(t), surferDeployment(t, leaves)))
+	_, err := h.request("a/x", "go")
+	check(t, err)
+	check(t, h.Undeploy(within(t), id("a/x")))
+	close(ends)
+	<-left.Done()
+	if s := h.Snapshot(); s.HTTPRequests != 1 || len(s.FailedHTTP) != 1 {
+		t.Errorf("%d requests, failed: %v", s.HTTPRequests, s.FailedHTTP)
+	}
+}
+
 // TestHTTPTime: a request ends with the request that its component handles.
 func TestHTTPTime(t *testing.T) {
 	ended := make(chan string, 1)

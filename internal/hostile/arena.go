@@ -11,6 +11,7 @@ import (
 	"github.com/airhost/airhost/brokers/inproc"
 	"github.com/airhost/airhost/core"
 	"github.com/airhost/airhost/core/host"
+	"github.com/airhost/airhost/reach/files"
 	"github.com/airhost/airhost/reach/keyvalue"
 	"github.com/airhost/airhost/trackers/slab"
 )
@@ -36,6 +37,7 @@ type Arena struct {
 	engine *clocked
 	log    *record
 	store  keyvalue.Store
+	reach  *outside
 	events <-chan host.Event
 	cancel func()
 }
@@ -50,19 +52,24 @@ func NewArena(ctx context.Context, with Engine) (*Arena, error) {
 	if err != nil {
 		return nil, err
 	}
-	engine, err := with.Open()
+	reach, err := newOutside()
 	if err != nil {
 		return nil, err
 	}
-	a := &Arena{engine: &clocked{Engine: engine}, log: &record{}, store: keyvalue.NewMemory()}
+	engine, err := with.Open()
+	if err != nil {
+		return nil, errors.Join(err, reach.close())
+	}
+	a := &Arena{engine: &clocked{Engine: engine}, log: &record{}, store: keyvalue.NewMemory(), reach: reach}
 	a.Host, err = host.New(host.Config{
 		Logger: slog.New(slog.NewTextHandler(a.log, nil)), KeyValue: a.store, Buckets: map[string]host.BucketQuota{shared: {}},
+		Files: files.New(), HTTP: reach.client,
 	}, broker, tracker, a.engine)
-	if err != nil {
-		return nil, errors.Join(err, engine.Close(ctx))
+	if err == nil {
+		err = a.Host.Start(ctx)
 	}
-	if err := a.Host.Start(ctx); err != nil {
-		return nil, errors.Join(err, engine.Close(ctx))
+	if err != nil {
+		return nil, errors.Join(err, engine.Close(ctx), reach.close())
 	}
 	a.events, a.cancel = a.Host.Subscribe(1 << 12)
 	return a, errors.Join(a.Host.Deploy(ctx, a.neighborDeployment()))
@@ -74,7 +81,7 @@ func (a *Arena) EngineName() string { return a.engine.Name() }
 // Close stops the host.
 func (a *Arena) Close(ctx context.Context) error {
 	a.cancel()
-	return errors.Join(a.Host.Stop(ctx), a.engine.Close(ctx))
+	return errors.Join(a.Host.Stop(ctx), a.engine.Close(ctx), a.reach.close())
 }
 
 // neighborDeployment returns the neighbour's deployment. Its handler time is longer
@@ -87,7 +94,7 @@ func (a *Arena) neighborDeployment() host.Deployment {
 }
 
 // deployment returns the deployment of an attacker.
-func (a *Arena) deployment(id core.ComponentID, attack *Attack) host.Deployment {
+func (a *Arena) deployment(id core.ComponentID, attack *Attack) (host.Deployment, error) {
 	d := host.Deployment{
 		ID: id, Engine: a.engine.Name(), Source: core.Source{Path: "attacker.wasm", Code: attack.Guest()},
 		Limits:  core.Limits{Memory: guestMemory, HandlerTime: patience},
@@ -107,7 +114,19 @@ func (a *Arena) deployment(id core.ComponentID, attack *Attack) host.Deployment 
 	if attack.Tune != nil {
 		attack.Tune(&d)
 	}
-	return d
+	if attack.Reaches {
+		return d, a.reach.grant(&d)
+	}
+	return d, nil
+}
+
+// deploy deploys an attacker.
+func (a *Arena) deploy(ctx context.Context, id core.ComponentID, attack *Attack) error {
+	d, err := a.deployment(id, attack)
+	if err != nil {
+		return err
+	}
+	return a.Host.Deploy(ctx, d)
 }
 
 // prepared returns a copy of the attack with its module in memory, so that no
@@ -185,7 +204,7 @@ func (a *Arena) reset() {
 // prepare deploys the attacking components, unless their deployment is the attack.
 func (a *Arena) prepare(ctx context.Context, attack *Attack) error {
 	if attack.Peer == "b" {
-		if err := a.Host.Deploy(ctx, a.deployment(second, (&Attack{Peer: "a", Tune: attack.Tune}).prepared())); err != nil {
+		if err := a.deploy(ctx, second, (&Attack{Peer: "a", Tune: attack.Tune}).prepared()); err != nil {
 			return err
 		}
 	}
@@ -196,7 +215,7 @@ func (a *Arena) prepare(ctx context.Context, attack *Attack) error {
 	if attack.By == ByReplace {
 		first.Config = ""
 	}
-	if err := a.Host.Deploy(ctx, a.deployment(attacker, &first)); err != nil || attack.Arm == "" {
+	if err := a.deploy(ctx, attacker, &first); err != nil || attack.Arm == "" {
 		return err
 	}
 	_, err := a.Host.Request(ctx, attacker, []byte(attack.Arm))
@@ -207,9 +226,8 @@ func (a *Arena) prepare(ctx context.Context, attack *Attack) error {
 // attacker works again.
 func (a *Arena) attack(ctx context.Context, attack *Attack, r *Report) error {
 	if attack.By == ByLoad {
-		d := a.deployment(attacker, attack)
 		begin := time.Now()
-		err := a.Host.Deploy(ctx, d)
+		err := a.deploy(ctx, attacker, attack)
 		if attack.End == NotStarted {
 			begin = a.engine.compiled
 		}
@@ -246,7 +264,11 @@ func (a *Arena) trigger(ctx context.Context, attack *Attack) error {
 	case ByShutdown:
 		return a.Host.Undeploy(ctx, attacker)
 	case ByReplace:
-		return a.Host.Replace(ctx, a.deployment(attacker, attack))
+		d, err := a.deployment(attacker, attack)
+		if err != nil {
+			return err
+		}
+		return a.Host.Replace(ctx, d)
 	}
 	response, err := a.Host.Request(ctx, attacker, attack.Message)
 	if err == nil {
@@ -333,7 +355,7 @@ func (a *Arena) clear(ctx context.Context, attack *Attack) error {
 			errs = append(errs, a.Host.Undeploy(ctx, c.ID))
 		}
 	}
-	errs = append(errs, a.Host.Quiesce(ctx), a.balanced(), a.emptyBuckets(ctx))
+	errs = append(errs, a.Host.Quiesce(ctx), a.balanced(), a.emptyBuckets(ctx), a.reach.left(ctx))
 	if attack.After != nil {
 		errs = append(errs, attack.After(a.Host.Snapshot()))
 	}

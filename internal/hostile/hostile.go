@@ -2,7 +2,8 @@
 // the way that it states. The tests run all of them; the command
 // internal/hostile/measure measures their effect on a host and its components.
 //
-// One guest makes nearly all attacks: guest/attacker.c. The first byte of a message
+// One guest makes nearly all attacks: guest/attacker.c. Others attack by what they are granted outside of
+// the host: guest/hoarder.c by buckets, guest/reacher.c by files, requests and secrets. The first byte of a message
 // selects the attack. Some attacks need code that no compiler generates, such as a
 // jump table of 10,000 entries; forge.go writes that code into the guest's module.
 //
@@ -41,7 +42,8 @@ type Attack struct {
 	Tune  func(*host.Deployment)     // changes the deployment
 	Log   func(lines []string) error // checks the host's log
 
-	Slow bool // the attack takes seconds
+	Reaches bool // the guest has a directory, a server and a secret
+	Slow    bool // the attack takes seconds
 }
 
 // Trigger is the event that starts an attack.
@@ -80,7 +82,7 @@ func (e End) String() string { return ends[e] }
 // Attacks returns all attacks.
 func Attacks() []Attack {
 	var all []Attack
-	for _, group := range [][]Attack{processor(), memory(), stack(), hostCalls(), violations(), advances(), handOvers(), messaging(), timers(), hostFunctions(), topics(), keyValue(), load(), logs()} {
+	for _, group := range [][]Attack{processor(), memory(), stack(), hostCalls(), violations(), advances(), handOvers(), messaging(), timers(), hostFunctions(), topics(), keyValue(), reaches(), load(), logs()} {
 		all = append(all, group...)
 	}
 	return all

@@ -25,12 +25,6 @@ const (
 
 // keyValue returns attacks by wasi:keyvalue.
 func keyValue() []Attack {
-	answered := func(name, bound string, message []byte, check func(Counts) error) Attack {
-		return Attack{Name: name, Bound: bound, Message: message, End: Answered, Check: check}
-	}
-	ended := func(name, bound, message string) Attack {
-		return Attack{Name: name, Bound: bound, Message: []byte(message), Kind: core.TrapFault}
-	}
 	all := of("buckets",
 		answered("9,000 buckets that it may not open", "capabilities.keyvalue", number('o', 9000), noneOpened),
 		answered("keys until one is refused", byBucketKeys, number('k', 0), taken(uint32(bucketQuota.Keys))),

@@ -13,11 +13,29 @@ func (g *wasiGuest) OpenDirectory(i int) (opened core.File, err error) {
 	if s.Phase != Handling {
 		return nil, errFilesNow
 	}
-	s.outside(func() { opened, err = core.FilesOf(&s.Env).OpenDirectory(i) })
+	opened = s.opening(func() (made core.File) {
+		made, err = core.FilesOf(&s.Env).OpenDirectory(i)
+		return made
+	})
 	if err != nil {
 		return nil, err
 	}
 	return &guestFile{s, opened}, nil
+}
+
+// opening is outside for a call that may open a file. If the guest's call must end then, nobody
+// gets the file, and it is closed.
+func (s *State) opening(call func() core.File) core.File {
+	var opened core.File
+	got := false
+	defer func() {
+		if !got && opened != nil {
+			_ = opened.Close() // nothing was written
+		}
+	}()
+	s.outside(func() { opened = call() })
+	got = true
+	return opened
 }
 
 // guestFile is a file of a guest.
@@ -34,9 +52,14 @@ func (f *guestFile) Do(call *core.FileCall) (err error) {
 	if to, ours := call.To.(*guestFile); ours {
 		call.To = to.File
 	}
-	f.guest.outside(func() { err = f.File.Do(call) })
-	if err == nil && call.Opened != nil {
-		call.Opened = &guestFile{f.guest, call.Opened}
+	opened := f.guest.opening(func() core.File {
+		if err = f.File.Do(call); err != nil {
+			return nil
+		}
+		return call.Opened
+	})
+	if opened != nil {
+		call.Opened = &guestFile{f.guest, opened}
 	}
 	return err
 }

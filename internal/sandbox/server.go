@@ -22,14 +22,15 @@ type Serving interface {
 // request gets another instance, with the same configuration. A guest that exports
 // component-state keeps its instance.
 type Server struct {
-	fresh       func() (Serving, error)
+	fresh       func(starting func(core.Instance)) (Serving, error)
 	config      []core.ConfigPair
 	keepsState  bool
 	over        error // why there is no instance any more, or nil
 	interrupted atomic.Bool
 
-	mu      sync.Mutex // guards current for the methods that any goroutine may call
-	current Serving
+	mu       sync.Mutex    // guards the following for the methods that any goroutine may call
+	current  Serving       // nil while the next one starts
+	starting core.Instance // whose start functions run, or nil
 }
 
 var (
@@ -38,13 +39,16 @@ var (
 )
 
 // NewServer returns a server whose first instance is this one. fresh makes another one, whose start
-// functions have run.
-func NewServer(first Serving, traits core.Traits, fresh func() (Serving, error)) *Server {
+// functions have run; it calls starting before that, as [core.Environment.Starting] has it.
+func NewServer(first Serving, traits core.Traits, fresh func(starting func(core.Instance)) (Serving, error)) *Server {
 	return &Server{current: first, keepsState: traits.State, fresh: fresh}
 }
 
 // Initialize implements [core.Instance].
 func (s *Server) Initialize(config []core.ConfigPair) error {
+	if s.over != nil {
+		return s.over
+	}
 	s.config = slices.Clone(config)
 	return s.current.Initialize(config)
 }
@@ -60,20 +64,19 @@ func (s *Server) HandleMessage(_ core.ComponentID, message []byte, response *[]b
 	return s.current.HandleHTTP(message, response)
 }
 
-// renew replaces the instance. If there is no other one, the server ends with the error.
+// renew replaces the instance. The last one is closed before, so that there are never two. If there
+// is no other one, the server ends with the error.
 func (s *Server) renew() error {
-	next, err := s.fresh()
+	s.mu.Lock()
+	last := s.current
+	s.current = nil
+	s.mu.Unlock()
+	err := last.Close()
 	if err == nil {
-		s.mu.Lock()
-		last := s.current
-		s.current = next
-		s.mu.Unlock()
-		if s.interrupted.Load() { // perhaps the last one alone was
-			next.Interrupt()
-		}
-		if err = last.Close(); err == nil {
-			err = next.Initialize(s.config)
-		}
+		err = s.start()
+	}
+	if err == nil {
+		err = s.current.Initialize(s.config)
 	}
 	if err == nil {
 		return nil
@@ -82,6 +85,27 @@ func (s *Server) renew() error {
 		err = &core.TrapError{Kind: core.TrapFault, Text: FirstLine("there is no new instance for the request: " + err.Error())}
 	}
 	return err
+}
+
+// start starts the next instance, which can be interrupted from the begin on.
+func (s *Server) start() error {
+	next, err := s.fresh(s.starts)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.starting = nil
+	if err == nil {
+		s.current = next
+	}
+	return err
+}
+
+// starts notes the instance whose start functions are about to run.
+func (s *Server) starts(next core.Instance) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.starting = next; s.interrupted.Load() { // perhaps the last one alone was
+		next.Interrupt()
+	}
 }
 
 // HandleCallback implements [core.Instance].
@@ -129,13 +153,20 @@ func (s *Server) Interrupt() {
 	s.interrupted.Store(true)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.current.Interrupt()
+	for _, in := range []core.Instance{s.current, s.starting} {
+		if in != nil {
+			in.Interrupt()
+		}
+	}
 }
 
 // MemorySize implements [core.Sizer].
 func (s *Server) MemorySize(resting bool) int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.current == nil {
+		return 0
+	}
 	return s.current.MemorySize(resting)
 }
 
@@ -143,6 +174,9 @@ func (s *Server) MemorySize(resting bool) int64 {
 func (s *Server) Close() error {
 	if s.over == nil {
 		s.over = core.ErrClosed
+	}
+	if s.current == nil {
+		return nil
 	}
 	return s.current.Close()
 }

@@ -199,7 +199,7 @@ func checkTarget(target string) error {
 
 // addLocked makes a new entry in d.
 func (t *tree) addLocked(d *directory, call *core.FileCall, do func() error) error {
-	if err := t.roomLocked(d.root, call, 0, 1); err != nil {
+	if err := t.roomLocked(call, 0, 1); err != nil {
 		return err
 	}
 	err := do()

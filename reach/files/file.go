@@ -94,7 +94,7 @@ func (t *tree) changeLocked(f *file, call *core.FileCall) error {
 	size := info.Size()
 	at, end, err := span(call, size)
 	if err == nil {
-		err = t.roomForLocked(call, end-size)
+		err = t.roomLocked(call, end-size, 0)
 	}
 	switch {
 	case err != nil:
@@ -135,18 +135,4 @@ func span(call *core.FileCall, size int64) (at, end int64, err error) {
 		end = max(size, end)
 	}
 	return at, end, nil
-}
-
-// roomForLocked is roomLocked for more bytes of a file. If all is counted again, that is by the tree's
-// path.
-func (t *tree) roomForLocked(call *core.FileCall, bytes int64) error {
-	if bytes <= 0 || t.fitsLocked(call, bytes, 0) {
-		return nil
-	}
-	root, err := os.OpenRoot(t.path)
-	if err != nil {
-		return err
-	}
-	defer root.Close() // it is read only
-	return t.roomLocked(root, call, bytes, 0)
 }

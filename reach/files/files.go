@@ -66,7 +66,7 @@ func (s *System) Open(grant host.FileGrant) (core.File, error) {
 	}
 	root, err := os.OpenRoot(real)
 	if err == nil && grant.Write {
-		err = t.count(root)
+		err = t.count()
 	}
 	if err != nil {
 		if root != nil {

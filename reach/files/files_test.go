@@ -173,6 +173,72 @@ func TestCount(t *testing.T) {
 	fails(t, "a directory too many", err, core.FileQuota)
 }
 
+// TestCountWithin: by a directory within it, too, all of a tree is counted: an empty one gives no
+// room.
+func TestCountWithin(t *testing.T) {
+	f := open(t, New(), t.TempDir(), true)
+	_, err := do(f, core.FileCall{Kind: core.FileMakeDirectory, Path: "empty"})
+	check(t, err)
+	call, err := do(f, core.FileCall{Kind: core.FileOpen, Path: "empty"})
+	check(t, err)
+	empty := call.Opened
+	defer empty.Close()
+	for i := range 4 {
+		_, err = do(f, core.FileCall{Kind: core.FileMakeDirectory, Path: fmt.Sprint(i)})
+		check(t, err)
+	}
+	for _, call := range []core.FileCall{
+		{Kind: core.FileMakeDirectory, Path: "more"}, {Kind: core.FileSymlink, Path: "more", Text: "x"},
+		{Kind: core.FileOpen, Path: "more", Mode: core.FileMode{Write: true, Create: true}},
+	} {
+		tree := f.(*directory).tree
+		tree.mu.Lock()
+		tree.counted = time.Now().Add(-time.Hour)
+		tree.mu.Unlock()
+		call.MaxFiles = 5
+		_, err = do(empty, call)
+		fails(t, "a file too many", err, core.FileQuota)
+		if tree.entries != 5 {
+			t.Errorf("the account has %d files, want 5", tree.entries)
+		}
+	}
+}
+
+// TestDeep: a tree of directories that are nested as deep as quota.files allows is counted without
+// a path for each of them, which would take minutes.
+func TestDeep(t *testing.T) {
+	dir := t.TempDir()
+	t.Cleanup(func() { check(t, os.RemoveAll(dir)) })
+	f := open(t, New(), dir, true)
+	in, files := f, int64(0)
+	for files < 10_000 {
+		for _, call := range []core.FileCall{
+			{Kind: core.FileMakeDirectory, Path: "b"}, {Kind: core.FileMakeDirectory, Path: "a"}, {Kind: core.FileSymlink, Path: "c", Text: "a"},
+			{Kind: core.FileOpen, Path: "d", Mode: core.FileMode{Write: true, Create: true}},
+		} {
+			made, err := do(in, call)
+			check(t, err)
+			if files++; made.Opened != nil {
+				_, err = do(made.Opened, core.FileCall{Kind: core.FileWrite, Data: []byte("x")})
+				check(t, errors.Join(err, made.Opened.Close()))
+			}
+		}
+		next, err := do(in, core.FileCall{Kind: core.FileOpen, Path: "a"})
+		check(t, err)
+		if in != f {
+			check(t, in.Close())
+		}
+		in = next.Opened
+	}
+	check(t, in.Close())
+	tree := f.(*directory).tree
+	tree.bytes, tree.entries = 0, 0
+	check(t, tree.countLocked())
+	if tree.entries != files || tree.bytes != files/4 {
+		t.Errorf("counted %d files with %d bytes, want %d and %d", tree.entries, tree.bytes, files, files/4)
+	}
+}
+
 // TestIdle: a directory that is opened anew is counted again, but not at once.
 func TestIdle(t *testing.T) {
 	dir, err := realPath(t.TempDir())
@@ -241,9 +307,9 @@ func TestAccount(t *testing.T) {
 		})
 	}
 	all.Wait()
-	tree, root := f.(*directory).tree, f.(*directory).root
+	tree := f.(*directory).tree
 	bytes, entries := tree.bytes, tree.entries
-	check(t, tree.countLocked(root))
+	check(t, tree.countLocked())
 	if bytes != tree.bytes || entries != tree.entries || len(tree.nodes) != 0 {
 		t.Errorf("the account has %d bytes and %d files, there are %d and %d; %d are open", bytes, entries, tree.bytes, tree.entries, len(tree.nodes))
 	}

@@ -62,7 +62,7 @@ func (t *tree) again() {
 
 // createLocked makes a file in d.
 func (t *tree) createLocked(d *directory, call *core.FileCall) (core.File, error) {
-	if err := t.roomLocked(d.root, call, 0, 1); err != nil {
+	if err := t.roomLocked(call, 0, 1); err != nil {
 		return nil, err
 	}
 	flags := os.O_CREATE

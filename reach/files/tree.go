@@ -1,7 +1,6 @@
 package files
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -54,39 +53,25 @@ func (t *tree) release() {
 func (t *tree) stale() bool { return time.Since(t.counted) > t.pause }
 
 // count counts all files of the tree, unless that has been done.
-func (t *tree) count(root *os.Root) error {
+func (t *tree) count() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.counted.IsZero() {
 		return nil
 	}
-	return t.countLocked(root)
+	return t.countLocked()
 }
 
-func (t *tree) countLocked(root *os.Root) error {
-	var bytes, entries int64
+// countLocked counts all files of the tree, whichever part of it a component has open.
+func (t *tree) countLocked() error {
 	began := time.Now()
-	err := fs.WalkDir(root.FS(), ".", func(path string, e fs.DirEntry, err error) error {
-		switch {
-		case path == ".":
-			return err
-		case errors.Is(err, fs.ErrPermission): // nobody writes there either
-			return fs.SkipDir
-		case err != nil:
-			return ignoreGone(err)
+	bytes, entries, err := sum(t.path)
+	for range moreSums {
+		if err != errMoved {
+			break
 		}
-		if entries++; entries > mostEntries {
-			return &core.FileError{Code: core.FileQuota, Text: fmt.Sprintf("the directory has more than %d files: grant a smaller one, or mode: ro", mostEntries)}
-		}
-		if !e.Type().IsRegular() {
-			return nil
-		}
-		info, err := e.Info()
-		if err == nil {
-			bytes += info.Size()
-		}
-		return ignoreGone(err)
-	})
+		bytes, entries, err = sum(t.path)
+	}
 	if err != nil {
 		return err
 	}
@@ -96,6 +81,21 @@ func (t *tree) countLocked(root *os.Root) error {
 	t.bytes, t.entries, t.counted = bytes, entries, time.Now()
 	t.pause = max(leastPause, pauseFactor*time.Since(began))
 	return nil
+}
+
+// moreSums is how often all is counted again because somebody has moved directories meanwhile.
+const moreSums = 3
+
+// sum returns the bytes and the number of the files below a directory.
+func sum(top string) (bytes, entries int64, err error) {
+	err = walk(top, func(size int64) error {
+		bytes += size
+		if entries++; entries > mostEntries {
+			return &core.FileError{Code: core.FileQuota, Text: fmt.Sprintf("the directory has more than %d files: grant a smaller one, or mode: ro", mostEntries)}
+		}
+		return nil
+	})
+	return bytes, entries, err
 }
 
 // ignoreGone leaves out the error for a file that was removed meanwhile.
@@ -108,12 +108,12 @@ func ignoreGone(err error) error {
 
 // roomLocked returns an error unless the tree may have so many bytes and entries more. Before it
 // says no it counts again, since others than components may have removed files.
-func (t *tree) roomLocked(root *os.Root, call *core.FileCall, bytes, entries int64) error {
+func (t *tree) roomLocked(call *core.FileCall, bytes, entries int64) error {
 	if bytes <= 0 && entries <= 0 || t.fitsLocked(call, bytes, entries) {
 		return nil
 	}
 	if t.stale() {
-		if err := t.countLocked(root); err != nil {
+		if err := t.countLocked(); err != nil {
 			return err
 		}
 	}
