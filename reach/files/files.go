@@ -18,14 +18,33 @@ import (
 // one account of it: use one System in a program. Its methods may be called from any
 // goroutine.
 type System struct {
-	mu    sync.Mutex
+	most int // open files
+
+	mu    sync.Mutex       // guards the following
+	open  int              // files and directories of all components
 	trees map[string]*tree // those that have open files or were counted lately, by their real paths
 }
 
 var _ host.FileSystem = (*System)(nil)
 
+// maxOpen is how many files and directories may be open in all, as far as they are at most half of those
+// that the system allows the program: it needs others.
+const maxOpen = 8192
+
 // New returns a System.
-func New() *System { return &System{trees: make(map[string]*tree)} }
+func New() *System {
+	return &System{most: min(maxOpen, openLimit()/2), trees: make(map[string]*tree)}
+}
+
+// addLocked notes one more open file of a tree.
+func (s *System) addLocked(t *tree) error {
+	if s.open >= s.most {
+		return &core.FileError{Code: core.FileQuota, Text: fmt.Sprintf("the components of this host have %d files open together, and no more are allowed", s.open)}
+	}
+	s.open++
+	t.files++
+	return nil
+}
 
 // Check implements [host.FileSystem].
 func (s *System) Check(grant host.FileGrant) error {
@@ -96,7 +115,9 @@ func (s *System) take(real string, write bool) (*tree, error) {
 		t = &tree{system: s, path: real, nodes: make(map[identity]*node)}
 		s.trees[real] = t
 	}
-	t.files++
+	if err := s.addLocked(t); err != nil {
+		return nil, err
+	}
 	t.written = t.written || write
 	return t, nil
 }

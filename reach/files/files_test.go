@@ -173,6 +173,35 @@ func TestCount(t *testing.T) {
 	fails(t, "a directory too many", err, core.FileQuota)
 }
 
+// TestOpenInAll: the files that are open are bounded over all directories, and one that was closed makes room.
+func TestOpenInAll(t *testing.T) {
+	if limit := openLimit(); limit < 16 || New().most > limit/2 {
+		t.Errorf("%d files may be open, of %d", New().most, limit)
+	}
+	s := New()
+	s.most = 3
+	a, b := open(t, s, t.TempDir(), true), open(t, s, t.TempDir(), true)
+	create := core.FileCall{Kind: core.FileOpen, Path: "x", Mode: core.FileMode{Write: true, Create: true}}
+	made, err := do(a, create)
+	check(t, err)
+	_, err = do(b, create)
+	fails(t, "a file too many", err, core.FileQuota)
+	_, err = do(b, core.FileCall{Kind: core.FileStatus, Path: "x"})
+	fails(t, "the file that was refused", err, core.FileNoEntry)
+	_, err = do(b, core.FileCall{Kind: core.FileOpen, Path: "."})
+	fails(t, "a directory too many", err, core.FileQuota)
+	_, err = s.Open(host.FileGrant{Path: t.TempDir(), As: "/data"})
+	fails(t, "a grant too many", err, core.FileQuota)
+	check(t, made.Opened.Close())
+	for range 10 {
+		_, err = do(a, core.FileCall{Kind: core.FileOpen, Path: "missing"})
+		fails(t, "a file that is not there", err, core.FileNoEntry)
+	}
+	made, err = do(b, create)
+	check(t, err)
+	check(t, made.Opened.Close())
+}
+
 // TestCountWithin: by a directory within it, too, all of a tree is counted: an empty one gives no
 // room.
 func TestCountWithin(t *testing.T) {

@@ -15,8 +15,28 @@ func (d *directory) open(call *core.FileCall) (core.File, error) {
 	return t.openLocked(d, call)
 }
 
-// openLocked opens a file or directory of d.
+// openLocked opens a file or directory of d, if there may be one more.
 func (t *tree) openLocked(d *directory, call *core.FileCall) (core.File, error) {
+	if err := t.again(); err != nil {
+		return nil, err
+	}
+	opened, err := t.findLocked(d, call)
+	if err != nil {
+		t.release()
+		return nil, err
+	}
+	return opened, nil
+}
+
+// again takes a tree that is open for one more file.
+func (t *tree) again() error {
+	t.system.mu.Lock()
+	defer t.system.mu.Unlock()
+	return t.system.addLocked(t)
+}
+
+// findLocked opens what is there, or makes it.
+func (t *tree) findLocked(d *directory, call *core.FileCall) (core.File, error) {
 	mode := call.Mode
 	info, err := d.info(call.Path, call.Follow)
 	switch {
@@ -49,15 +69,7 @@ func (d *directory) openFolder(call *core.FileCall) (core.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.tree.again()
 	return &directory{tree: d.tree, root: root}, nil
-}
-
-// again notes one more open file.
-func (t *tree) again() {
-	t.system.mu.Lock()
-	defer t.system.mu.Unlock()
-	t.files++
 }
 
 // createLocked makes a file in d.
@@ -107,6 +119,5 @@ func (t *tree) openFileLocked(d *directory, call *core.FileCall, known fs.FileIn
 	if call.Mode.Truncate {
 		t.resizedLocked(opened.node, -info.Size())
 	}
-	t.again()
 	return opened, nil
 }

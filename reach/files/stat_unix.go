@@ -31,3 +31,12 @@ func identify(info fs.FileInfo) (id identity, links uint64) {
 func renameAt(from uintptr, name string, to uintptr, newName string) error {
 	return unix.Renameat(int(from), name, int(to), newName)
 }
+
+// openLimit returns how many files the system lets the program have open.
+func openLimit() int {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 2 * maxOpen
+	}
+	return int(min(uint64(limit.Cur), 2*maxOpen)) // it is signed on some systems
+}

@@ -44,6 +44,7 @@ const (
 func (t *tree) release() {
 	t.system.mu.Lock()
 	defer t.system.mu.Unlock()
+	t.system.open--
 	if t.files--; t.files == 0 {
 		t.written = false
 	}
