@@ -43,10 +43,17 @@ type redaction struct {
 	secrets []redacted
 	once    sync.Once
 	whole   *strings.Replacer
-	longest int        // form of a secret, in bytes
-	forms   []redacted // that are as long as a text that may have been cut, the longest first
+	longest int // form of a secret, in bytes
 	// The forms by their first and their last six bytes.
 	heads, tails map[string][]redacted
+	// Places in long forms by the six bytes there: a text of shortestCut bytes has one of them.
+	middles map[string][]place
+}
+
+// place is a place in a form of a secret.
+type place struct {
+	form redacted
+	at   int
 }
 
 // Add makes a secret known. It does nothing if that is known already, shorter than
@@ -99,6 +106,8 @@ const (
 	cutSign = "…"
 	// shortestCut is the length of the shortest text that may have been cut without a mark.
 	shortestCut = 256
+	// apart is how far apart the places in long forms are.
+	apart = shortestCut - MinRedacted
 )
 
 // build makes the forms of all secrets.
@@ -117,13 +126,14 @@ func (d *redaction) build() {
 		}
 	}
 	slices.SortStableFunc(forms, func(a, b redacted) int { return cmp.Compare(len(b.value), len(a.value)) })
-	d.heads, d.tails = make(map[string][]redacted), make(map[string][]redacted)
+	d.heads, d.tails, d.middles = make(map[string][]redacted), make(map[string][]redacted), make(map[string][]place)
 	var pairs []string
 	for _, form := range forms {
 		pairs = append(pairs, form.value, mark(form.key)) // the longest first
 		d.longest = max(d.longest, len(form.value))
-		if len(form.value) >= shortestCut {
-			d.forms = append(d.forms, form)
+		for at := 0; len(form.value) > shortestCut && at <= len(form.value)-MinRedacted; at += apart {
+			six := form.value[at : at+MinRedacted]
+			d.middles[six] = append(d.middles[six], place{form, at})
 		}
 		head, tail := form.value[:MinRedacted], form.value[len(form.value)-MinRedacted:]
 		d.heads[head], d.tails[tail] = append(d.heads[head], form), append(d.tails[tail], form)
@@ -192,12 +202,11 @@ func (d *redaction) around(text string) string {
 	if len(text) < shortestCut {
 		return ""
 	}
-	for _, s := range d.forms {
-		if len(s.value) < len(text) {
-			break
-		}
-		if strings.Contains(s.value, text) {
-			return s.key
+	for i := range apart {
+		for _, p := range d.middles[text[i:i+MinRedacted]] {
+			if begin := p.at - i; begin >= 0 && strings.HasPrefix(p.form.value[begin:], text) {
+				return p.form.key
+			}
 		}
 	}
 	return ""

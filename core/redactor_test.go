@@ -82,6 +82,27 @@ func TestCutSecrets(t *testing.T) {
 	}
 }
 
+// TestMiddleOfSecrets: a text from the middle of a long secret is replaced, wherever it begins and ends.
+func TestMiddleOfSecrets(t *testing.T) {
+	var long strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&long, "%08x", uint32(i)*0x9e3779b1)
+	}
+	var r Redactor
+	r.Add("OTHER", strings.Repeat("x", 2*shortestCut))
+	r.Add("KEY", long.String())
+	for size := shortestCut; size < long.Len(); size += 7 {
+		for at := 0; at+size <= long.Len(); at++ {
+			if got := r.Text(long.String()[at : at+size]); got != "[secret KEY]" {
+				t.Fatalf("%d bytes from the byte %d on: got %s", size, at, got)
+			}
+		}
+	}
+	if text := strings.Repeat("a text without it", 20); r.Text(text) != text {
+		t.Error("a text without a secret is changed")
+	}
+}
+
 // TestManySecrets: the oldest secrets are forgotten when there are too many bytes.
 func TestManySecrets(t *testing.T) {
 	var r Redactor
