@@ -36,7 +36,14 @@ func New() *System {
 	return &System{most: min(maxOpen, openLimit()/2), trees: make(map[string]*tree)}
 }
 
-// addLocked notes one more open file of a tree.
+// add notes one more open file of a tree.
+func (s *System) add(t *tree) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.addLocked(t)
+}
+
+// addLocked is add for a caller that has the lock.
 func (s *System) addLocked(t *tree) error {
 	if s.open >= s.most {
 		return &core.FileError{Code: core.FileQuota, Text: fmt.Sprintf("the components of this host have %d files open together, and no more are allowed", s.open)}

@@ -17,7 +17,7 @@ func (d *directory) open(call *core.FileCall) (core.File, error) {
 
 // openLocked opens a file or directory of d, if there may be one more.
 func (t *tree) openLocked(d *directory, call *core.FileCall) (core.File, error) {
-	if err := t.again(); err != nil {
+	if err := t.system.add(t); err != nil {
 		return nil, err
 	}
 	opened, err := t.findLocked(d, call)
@@ -28,14 +28,7 @@ func (t *tree) openLocked(d *directory, call *core.FileCall) (core.File, error) 
 	return opened, nil
 }
 
-// again takes a tree that is open for one more file.
-func (t *tree) again() error {
-	t.system.mu.Lock()
-	defer t.system.mu.Unlock()
-	return t.system.addLocked(t)
-}
-
-// findLocked opens what is there, or makes it.
+// findLocked opens a file or directory that is there, or makes it.
 func (t *tree) findLocked(d *directory, call *core.FileCall) (core.File, error) {
 	mode := call.Mode
 	info, err := d.info(call.Path, call.Follow)

@@ -66,12 +66,12 @@ func (t *tree) count() error {
 // countLocked counts all files of the tree, whichever part of it a component has open.
 func (t *tree) countLocked() error {
 	began := time.Now()
-	bytes, entries, err := sum(t.path)
-	for range moreSums {
-		if err != errMoved {
+	var bytes, entries int64
+	var err error
+	for range mostSums {
+		if bytes, entries, err = sum(t.path); err != errMoved {
 			break
 		}
-		bytes, entries, err = sum(t.path)
 	}
 	if err != nil {
 		return err
@@ -84,8 +84,11 @@ func (t *tree) countLocked() error {
 	return nil
 }
 
-// moreSums is how often all is counted again because somebody has moved directories meanwhile.
-const moreSums = 3
+// errMoved is the error for a directory that somebody has moved away while a walk was in it.
+var errMoved = &core.FileError{Code: core.FileBusy, Text: "the directory was changed while it was counted: try again"}
+
+// mostSums is how often all is counted while somebody moves directories.
+const mostSums = 4
 
 // sum returns the bytes and the number of the files below a directory.
 func sum(top string) (bytes, entries int64, err error) {

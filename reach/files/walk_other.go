@@ -8,9 +8,6 @@ import (
 	"os"
 )
 
-// errMoved is no error of this walk.
-var errMoved = errors.New("the directory was moved")
-
 // walk tells visit of each entry below a directory, and the sizes of regular files.
 func walk(top string, visit func(size int64) error) error {
 	return fs.WalkDir(os.DirFS(top), ".", func(path string, e fs.DirEntry, err error) error {

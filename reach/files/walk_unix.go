@@ -8,12 +8,7 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/airhost/airhost/core"
 )
-
-// errMoved is the error for a directory that somebody has moved away while a walk was in it.
-var errMoved = &core.FileError{Code: core.FileBusy, Text: "the directory was changed while it was counted: try again"}
 
 // level is a directory on the way from the top of a tree to the place of a walk.
 type level struct {
@@ -115,7 +110,7 @@ func look(folder *os.File, visit func(size int64) error) (l level, err error) {
 // visit visits an entry of a directory, unless somebody has removed it.
 func (l *level) visit(folder *os.File, name string, visit func(size int64) error) error {
 	var info unix.Stat_t
-	err := again(func() error { return unix.Fstatat(int(folder.Fd()), name, &info, unix.AT_SYMLINK_NOFOLLOW) })
+	err := retried(func() error { return unix.Fstatat(int(folder.Fd()), name, &info, unix.AT_SYMLINK_NOFOLLOW) })
 	if err != nil {
 		return ignoreGone(err)
 	}
@@ -131,7 +126,7 @@ func (l *level) visit(folder *os.File, name string, visit func(size int64) error
 // openAt opens a directory in another one, and nothing else.
 func openAt(in int, name string) (*os.File, error) {
 	var fd int
-	err := again(func() (err error) {
+	err := retried(func() (err error) {
 		fd, err = unix.Openat(in, name, unix.O_RDONLY|onlyDirectory|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 		return err
 	})
@@ -141,8 +136,8 @@ func openAt(in int, name string) (*os.File, error) {
 	return os.NewFile(uintptr(fd), ""), nil
 }
 
-// again repeats a call of the system that a signal has ended.
-func again(call func() error) error {
+// retried repeats a call of the system that a signal has ended.
+func retried(call func() error) error {
 	for {
 		if err := call(); err != unix.EINTR {
 			return err
