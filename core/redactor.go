@@ -22,8 +22,8 @@ const (
 
 // Redactor replaces secrets in texts: by "[secret KEY]". It finds a secret as it is, each line of
 // one that has several, escaped as in JSON, Go or a URL, and also one that the begin or the end of the
-// text, or the mark of [CutText], has cut, at one side or at both. It does not find other encodings: it guards against
-// mistakes, and not against a component that hides a secret in its texts.
+// text, or a [CutSign], has cut, at one side or at both. It does not find other encodings: it guards
+// against mistakes, and not against a component that hides a secret in its texts.
 //
 // The zero value is ready to use and knows no secret. Its methods may be called from any
 // goroutine, and on nil.
@@ -91,19 +91,17 @@ func (r *Redactor) Text(text string) string {
 func (d *redaction) text(text string) string {
 	d.once.Do(d.build)
 	text = d.whole.Replace(text)
-	if len(text) < shortestCut && !strings.Contains(text, cutSign) {
+	if len(text) < shortestCut && !strings.Contains(text, CutSign) {
 		return text
 	}
-	parts := strings.Split(text, cutSign)
+	parts := strings.Split(text, CutSign)
 	for i, part := range parts {
 		parts[i] = d.ends(part)
 	}
-	return strings.Join(parts, cutSign)
+	return strings.Join(parts, CutSign)
 }
 
 const (
-	// cutSign begins the mark of [CutText].
-	cutSign = "…"
 	// shortestCut is the length of the shortest text that may have been cut without a mark.
 	shortestCut = 256
 	// apart is how far apart the places in long forms are.

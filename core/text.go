@@ -17,8 +17,12 @@ const (
 	MaxStderr = 1 << 10
 )
 
+// CutSign stands where a text was cut: it begins the mark of [CutText]. By it a [Redactor] finds the
+// parts of secrets.
+const CutSign = "…"
+
 // cutMark is longer than any mark of CutText.
-const cutMark = len("… (9223372036854775807 bytes more)")
+const cutMark = len(CutSign + " (9223372036854775807 bytes more)")
 
 // CutText returns text if it has at most most bytes. Otherwise it returns the
 // beginning of text, and a mark that says how many bytes were left out. The result
@@ -39,5 +43,5 @@ func CutText[T ~string | ~[]byte](text T, most int) string {
 	if !marked {
 		return strings.Clone(string(text[:keep]))
 	}
-	return fmt.Sprintf("%s… (%d bytes more)", string(text[:keep]), len(text)-keep)
+	return fmt.Sprintf("%s%s (%d bytes more)", string(text[:keep]), CutSign, len(text)-keep)
 }

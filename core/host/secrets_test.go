@@ -135,7 +135,7 @@ func TestSecretBlocks(t *testing.T) {
 	close(blocked)
 }
 
-// faulty is a secret whose source panics, with a part of the value.
+// faulty is a source of a secret. It panics, with a part of the value.
 type faulty struct{ broken atomic.Bool }
 
 func (f *faulty) ReadSecret() (string, error) {

@@ -7,12 +7,9 @@ import (
 	"github.com/airhost/airhost/internal/lastwords"
 )
 
-// maxOutputLine is the longest line of a guest's output, in bytes, but for the mark. A longer line is
-// split into several log lines.
+// maxOutputLine is the longest line of a guest's output, in bytes, but for the sign at its end. A longer
+// line is split into several log lines, with a [core.CutSign] at both sides of a split.
 const maxOutputLine = 4096
-
-// splitMark is at both sides of a split. By it a [core.Redactor] finds the parts of a secret.
-const splitMark = "…"
 
 // output turns the bytes that a guest writes to standard output or standard error
 // into log lines. It holds the current, unfinished line.
@@ -30,10 +27,10 @@ func (o *output) write(host core.Services, b []byte) {
 			part = b[:end]
 		}
 		if room := maxOutputLine - len(o.line); len(part) > room {
-			o.line = append(append(o.line, part[:room]...), splitMark...)
+			o.line = append(append(o.line, part[:room]...), core.CutSign...)
 			b = b[room:]
 			o.flush(host)
-			o.line = append(o.line, splitMark...)
+			o.line = append(o.line, core.CutSign...)
 			continue
 		}
 		o.line = append(o.line, part...)
