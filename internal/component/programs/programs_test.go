@@ -144,11 +144,7 @@ func TestFlips(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			random := rand.New(rand.NewPCG(uint64(seed), uint64(len(data))))
-			n := flips
-			if len(data) > 1<<20 {
-				n = max(flips/50, 1) // the largest ones take a hundred times as long
-			}
-			for i := range n {
+			for i := range copies(flips, data) {
 				flipped(t, name, damaged(random, data, i))
 			}
 		})
@@ -159,7 +155,7 @@ func TestFlips(t *testing.T) {
 func TestMemory(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for name, data := range programs(t, folder(t)) {
-		for i := range 20 {
+		for i := range copies(100, data) {
 			changed := damaged(random, data, i)
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
@@ -169,6 +165,15 @@ func TestMemory(t *testing.T) {
 			}
 		}
 	}
+}
+
+// copies returns how many damaged copies of a program there are: of the largest ones, which take a hundred
+// times as long, a part.
+func copies(most int, data []byte) int {
+	if len(data) > 1<<20 {
+		return max(most/50, 1)
+	}
+	return most
 }
 
 // number returns the number in a variable of the environment.
