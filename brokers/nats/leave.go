@@ -205,7 +205,7 @@ func (b *Broker) whenDrained(s *natsgo.Subscription, done func()) {
 	go func() {
 		defer b.work.Done()
 		defer done()
-		if b.flush() != nil { // what is sent from now on does not come any more
+		if b.flush() != nil { // when the server has answered, it sends no more to s
 			return // the connection is lost, and nothing comes
 		}
 		again := time.NewTicker(100 * time.Microsecond)

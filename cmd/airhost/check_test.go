@@ -22,7 +22,7 @@ func TestCheckOfInstances(t *testing.T) {
 	}
 }
 
-// TestCheckColumns: check shows what each component is granted. Kinds of grants that no component has take no
+// TestCheckColumns: check shows the grants of each component. Kinds of grants that no component has take no
 // place, but for messages.
 func TestCheckColumns(t *testing.T) {
 	plain := config.Component{ID: core.MustComponentID("a/plain"), Engine: "wazero", Source: "a.wasm"}

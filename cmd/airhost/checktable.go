@@ -10,7 +10,7 @@ import (
 	"github.com/airhost/airhost/internal/config"
 )
 
-// column is a column of the table of components: a part of what the file grants to each.
+// column is a column of the table of components: one kind of grants.
 type column struct {
 	title  string
 	always bool // else only if a component has something in it

@@ -14,7 +14,7 @@ import (
 // root is the folder of the project.
 const root = "../.."
 
-// notOurs is the line above a block of YAML that is no configuration of airhost, with what it is.
+// notOurs is the line above a block of YAML that is no configuration of airhost; it names the other format.
 var notOurs = regexp.MustCompile(`^<!-- YAML of .+ -->$`)
 
 // fragment is a configuration in a document, or a part of one: whole keys of the file.
@@ -99,7 +99,7 @@ func decodeDocument(name, text string) error {
 }
 
 // TestDocumentedConfigurations: each block of YAML in a document is a configuration without
-// mistakes, or a part of one, or the line above says what else it is.
+// mistakes, or a part of one, or the line above names another format.
 func TestDocumentedConfigurations(t *testing.T) {
 	list := exec.Command("git", "ls-files", "-z", "--", "*.md")
 	list.Dir = root
@@ -127,7 +127,7 @@ func TestDocumentedConfigurations(t *testing.T) {
 	}
 }
 
-// TestFragments: what is wrong in a document is found, with its line, and a part of a configuration
+// TestFragments: a mistake in a document is found, with its line, and a part of a configuration
 // may lack the rest.
 func TestFragments(t *testing.T) {
 	read := func(path string) ([]byte, error) {

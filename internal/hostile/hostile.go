@@ -2,8 +2,8 @@
 // the way that it states. The tests run all of them; the command
 // internal/hostile/measure measures their effect on a host and its components.
 //
-// One guest makes nearly all attacks: guest/attacker.c. Others attack by what they are granted outside of
-// the host: guest/hoarder.c by buckets, guest/reacher.c by files, requests and secrets. The first byte of a message
+// One guest makes nearly all attacks: guest/attacker.c. Others attack by their grants:
+// guest/hoarder.c by buckets, guest/reacher.c by files, requests and secrets. The first byte of a message
 // selects the attack. Some attacks need code that no compiler generates, such as a
 // jump table of 10,000 entries; forge.go writes that code into the guest's module.
 //

@@ -36,7 +36,7 @@ const attackersSecret = secret("correct-horse-battery-staple")
 // ReadSecret implements [host.SecretSource].
 func (s secret) ReadSecret() (string, error) { return string(s), nil }
 
-// outside is what an attacker may reach outside of the host.
+// outside is the directory, the server and the secret of an attacker.
 type outside struct {
 	top, folder string // of the attackers' directories, and the one of the current attack
 	client      *httpout.Client

@@ -111,7 +111,7 @@ func alone(t *testing.T) {
 	t.Log("the port 8083 stays taken: if a session fails, another program may have its port, too")
 }
 
-// follow types the commands of a document, and compares what they print.
+// follow types the commands of a document, and compares their output.
 func follow(t *testing.T, steps []string) {
 	all := strings.Join(steps, "\n")
 	for _, tool := range []string{"curl", "python3", "openssl"} {

@@ -6,7 +6,7 @@ import (
 	"github.com/airhost/airhost/core"
 )
 
-// shelf is a directory whose guest is interrupted while it is opened, or while a file in it is.
+// shelf is a directory. It interrupts its guest while it is opened, or while a file in it is.
 type shelf struct {
 	core.Services
 	core.File

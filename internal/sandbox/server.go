@@ -30,7 +30,7 @@ type Server struct {
 
 	mu       sync.Mutex    // guards the following for the methods that any goroutine may call
 	current  Serving       // nil while the next one starts
-	starting core.Instance // whose start functions run, or nil
+	starting core.Instance // its start functions run; or nil
 }
 
 var (
@@ -99,7 +99,7 @@ func (s *Server) start() error {
 	return err
 }
 
-// starts notes the instance whose start functions are about to run.
+// starts notes an instance before its start functions run.
 func (s *Server) starts(next core.Instance) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
